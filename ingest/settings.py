@@ -1,0 +1,62 @@
+"""Every FLOE_* variable, once.
+
+Here: names, defaults, meanings. Not here: what is done with them. Read at the edges (command line, resources),
+never inside a function of `transforms`.
+"""
+
+from dataclasses import fields
+from pathlib import Path
+
+from pydantic import Field, create_model
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from transforms.options import Options
+
+
+class _Base(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="FLOE_", extra="ignore")
+
+    home: Path = Field(Path(".floe"), description="folder of everything that Floe keeps on this machine")
+    kafka_bootstrap: str = Field("", description="any other Kafka, host:port; empty = the local broker")
+    kafka_security: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    kafka_ca_file: str = Field("", description="certificate authority for TLS")
+    kafka_cert_file: str = Field("", description="client certificate for TLS")
+    kafka_key_file: str = Field("", description="client key for TLS")
+    kafka_sasl_mechanism: str = Field("", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    kafka_username: str = Field("", description="SASL user")
+    kafka_password: str = Field("", description="SASL password", repr=False)
+    kafka_retention_days: float = Field(30, description="how long events stay in a topic that Floe makes")
+    kafka_partitions: int = Field(2, description="partitions of a topic that Floe makes")
+    broker_port: int = Field(9092, description="port of the local broker on 127.0.0.1")
+    catalog: str = Field("", description="lake catalog: empty = SQLite under the home; postgres:URI")
+    data: str = Field("", description="lake files: empty = under the home; s3://...")
+    encrypt: bool = Field(True, description="encrypt the lake's files")
+    dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
+    dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
+    ingest_batch_records: int = Field(50_000, description="most records of one landed batch")
+    ingest_linger_ms: int = Field(500, description="how long a batch may wait to fill")
+
+    @property
+    def bootstrap(self) -> str:
+        return self.kafka_bootstrap or f"127.0.0.1:{self.broker_port}"
+
+    @property
+    def catalog_uri(self) -> str:
+        """What DuckLake attaches, without the `ducklake:` prefix."""
+        return self.catalog or f"sqlite:{self.home.absolute() / 'lake' / 'catalog.sqlite'}"
+
+    @property
+    def data_path(self) -> str:
+        return self.data or f"{self.home.absolute() / 'lake' / 'data'}/"
+
+    @property
+    def options(self) -> Options:
+        return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
+
+
+# Each of a site's options is a setting too: FLOE_<NAME>.
+Settings = create_model(
+    "Settings",
+    __base__=_Base,
+    **{f.name: (f.type, Field(f.default, description=f.metadata["doc"])) for f in fields(Options)},
+)

@@ -1,0 +1,53 @@
+"""Every metric's definition as data: what a number means and where that comes from.
+
+Here: id, version, rule in words, unit, direction, source, verification, parameters, tests.
+Not here: the computation. A mart row names the metric and the version that made it; a rule that changes gets a
+new version here.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """`verification`: verified (source read or number reproduced), unverified (primary not checked), proposal."""
+
+    id: str
+    version: str
+    title: str
+    rule: str
+    unit: str | None
+    direction: str
+    source: str
+    verification: str
+    parameters: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+
+
+# --- pain ---------------------------------------------------------------------------------------
+_PAIN: tuple[Metric, ...] = ()
+
+# --- function and quality of life -----------------------------------------------------------------
+_FUNCTION: tuple[Metric, ...] = ()
+
+# --- time: sustained response, relapse, surgery-free survival --------------------------------------
+_TIME: tuple[Metric, ...] = ()
+
+# --- mobility -------------------------------------------------------------------------------------
+_MOBILITY: tuple[Metric, ...] = ()
+
+# --- exposure -------------------------------------------------------------------------------------
+_EXPOSURE: tuple[Metric, ...] = ()
+
+# --- care -----------------------------------------------------------------------------------------
+_CARE: tuple[Metric, ...] = ()
+
+# --- safety ---------------------------------------------------------------------------------------
+_SAFETY: tuple[Metric, ...] = ()
+
+# --- between clinics and over time ----------------------------------------------------------------
+_CLINICS: tuple[Metric, ...] = ()
+
+METRICS: dict[str, Metric] = {
+    m.id: m for m in (*_PAIN, *_FUNCTION, *_TIME, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
+}

@@ -1,0 +1,55 @@
+"""The thresholds that a site may change, with their defaults and sources.
+
+Here: one dataclass; `ingest/settings.py` reads each field from `FLOE_<NAME>`. Not here: facts that are not a
+choice (an instrument's scoring, a formula).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+def _option(default, doc: str):
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Proposals of methods.md ([P]) and choices of a site; every statistic takes them as arguments."""
+
+    responder_extra_pct: int = _option(35, "a further responder percentage, reported as PCTX")
+    nrs_points: float = _option(2.0, "important change of an NRS, points (Ostelo 2008)")
+    vas_points: float = _option(15.0, "important change of a VAS, mm (Ostelo 2008)")
+    odi_points: float = _option(10.0, "important change of the ODI, points (Ostelo 2008)")
+    rmdq_points: float = _option(5.0, "important change of the RMDQ, points (Ostelo 2008)")
+    ndi_points: float = _option(8.0, "important change of the NDI, points (secondary source)")
+    promis_points: float = _option(3.5, "important change of a PROMIS T-score, points (Amtmann 2016: 3.5-5.5)")
+    odi_licensed: bool = _option(False, "the site states that it holds a licence for the ODI")
+    odi_min_items: int = _option(8, "fewest ODI sections answered for a score")
+    reference_arm: str = _option("", "reference arm where none is named control, placebo, sham or usual_care")
+    sustained_min_days: int = _option(21, "days between two visits for a sustained response")
+    valid_day_wear_h: float = _option(10.0, "hours of wear of a valid day")
+    valid_week_days: int = _option(4, "valid days of a valid week")
+    valid_week_weekend_days: int = _option(1, "weekend days among them")
+    risk_window_days: int = _option(30, "days after a course's last session that count as time at risk")
+    course_gap_days: int = _option(30, "days without a session that end a course, where sessions name none")
+    clean_window_days: int = _option(7, "days after an event's end in which the same term is the same event")
+    skin_amber_c: float = _option(5.0, "skin temperature of an amber alert, degrees C")
+    skin_red_c: float = _option(2.0, "skin temperature of a red alert, degrees C")
+    min_cell: int = _option(5, "smallest cell that a reader from outside the clinic may see")
+    min_completeness_pct: float = _option(60.0, "completeness below which a comparison is not shown, %")
+    min_patients_per_parameter: int = _option(5, "patients per covariance parameter that an MMRM needs")
+    rtm_mean: float | None = _option(None, "mean pain of the unselected population, NRS points")
+    rtm_sd: float | None = _option(None, "its standard deviation")
+    rtm_reliability: float | None = _option(None, "its test-retest reliability over the follow-up's interval")
+    rtm_cutoff: float | None = _option(None, "lowest baseline at which patients are enrolled")
+    rtm_source: str = _option("", "where those four numbers come from")
+    eq5d_value_sets: str = _option("", "folder of EQ-5D-5L value sets, CSV files of profile and utility")
+    control_chart_arl: float = _option(370.0, "average run length in control of a family of charts, points")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """What a mart was computed from: the lake's snapshot and the newest event time, capped at its ingestion."""
+
+    lake_snapshot: int
+    data_cutoff: datetime

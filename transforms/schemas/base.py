@@ -1,0 +1,113 @@
+"""What a table and a column are: name, type, unit, key, range, closed list, comment.
+
+Here: the two record types and what is derived from them (polars schema, DDL, comments).
+Not here: any table of Floe (raw.py, core.py, mart.py) and anything that opens a database.
+"""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+TIMESTAMP = pl.Datetime("us", "UTC")
+
+
+class Json:
+    """A JSON object kept as text: `String` in a frame, `JSON` in the lake."""
+
+
+_DUCKDB = {
+    pl.String: "VARCHAR",
+    pl.Int64: "BIGINT",
+    pl.Int32: "INTEGER",
+    pl.Float64: "DOUBLE",
+    pl.Boolean: "BOOLEAN",
+    pl.Date: "DATE",
+    pl.Binary: "BLOB",
+    TIMESTAMP: "TIMESTAMPTZ",
+    pl.List(pl.String): "VARCHAR[]",
+    pl.List(pl.Float64): "DOUBLE[]",
+    Json: "JSON",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `lower`/`upper` is the physical range (inclusive), `closed` the closed list of values."""
+
+    name: str
+    dtype: type | pl.DataType
+    comment: str
+    unit: str | None = None
+    required: bool = False
+    closed: tuple[str, ...] | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+    @property
+    def polars(self) -> type | pl.DataType:
+        return pl.String if self.dtype is Json else self.dtype
+
+    @property
+    def duckdb(self) -> str:
+        return _DUCKDB[self.dtype]
+
+    @property
+    def full_comment(self) -> str:
+        parts = [self.comment]
+        if self.unit:
+            parts.append(f"Unit: {self.unit}.")
+        if self.closed:
+            parts.append(f"One of: {', '.join(self.closed)}.")
+        if self.lower is not None or self.upper is not None:
+            low = "-inf" if self.lower is None else f"{self.lower:g}"
+            high = "inf" if self.upper is None else f"{self.upper:g}"
+            parts.append(f"Range: {low} to {high}.")
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake: `key` names the columns that identify a row."""
+
+    schema: str
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = field(default=())
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def names(self) -> list[str]:
+        return [c.name for c in self.columns]
+
+    @property
+    def polars_schema(self) -> pl.Schema:
+        return pl.Schema({c.name: c.polars for c in self.columns})
+
+    def column(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+    def empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.polars_schema)
+
+    def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with this table's columns, in order and typed; a missing column is a programming error."""
+        return frame.select([pl.col(c.name).cast(c.polars) for c in self.columns])
+
+    def ddl(self) -> str:
+        columns = ", ".join(f'"{c.name}" {c.duckdb}' for c in self.columns)
+        return f'CREATE TABLE IF NOT EXISTS {self.schema}."{self.name}" ({columns})'
+
+    def comments(self) -> list[str]:
+        """The COMMENT statements of the table and all of its columns."""
+        table = f'{self.schema}."{self.name}"'
+        return [f"COMMENT ON TABLE {table} IS {_quoted(self.comment)}"] + [
+            f'COMMENT ON COLUMN {table}."{c.name}" IS {_quoted(c.full_comment)}' for c in self.columns
+        ]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,146 @@
+"""The tables of `core`: deduplicated, corrected, typed; a row a thing or a day.
+
+Here: their columns. Not here: how they are computed (transforms/current.py, activity.py, telemetry.py).
+"""
+
+import polars as pl
+
+from .base import TIMESTAMP, Column, Json, Table
+from .raw import ENVELOPE, TOPICS, data_columns
+
+S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
+
+_LINEAGE = tuple(c for c in ENVELOPE if c.name in ("event_id", "source", "event_time", "utc_offset_min", "ingested_at"))  # fmt: skip
+
+
+def _core_table(topic) -> Table:
+    data = tuple(c for c in data_columns(topic) if c.name != "record_status" and not c.name.startswith("record_status"))
+    return Table("core", topic.name, f"{topic.comment} One row a {topic.record_id}: the revision that counts; "
+                 "entries in error are left out.", (*data, *_LINEAGE), (topic.record_id,))  # fmt: skip
+
+
+# A protocol has a row a version: a session is judged by the one in force at its start.
+CORE_RECORDS: dict[str, Table] = {t.name: _core_table(t) for t in TOPICS if not t.is_series}
+CORE_RECORDS["protocols"] = Table("core", "protocols", "Protocol versions, one row a protocol and moment in force from.",
+                                  CORE_RECORDS["protocols"].columns, ("protocol_id", "effective_from"))  # fmt: skip
+
+# Cadence bands, steps/min (stepmetrics 1.0.3): name -> (lowest, lowest of the next)
+CADENCE_BANDS_SPM = {
+    "0": (0, 1), "1_19": (1, 20), "20_39": (20, 40), "40_59": (40, 60), "60_79": (60, 80),
+    "80_99": (80, 100), "100_119": (100, 120), "120_plus": (120, None),
+}  # fmt: skip
+
+ACTIVITY_DAYS = Table(
+    "core", "activity_days",
+    "One row a patient, device and local day of wearable readings; samples resolved (of two of one instant, "
+    "that in the later event counts).",
+    (
+        Column("patient_id", S, "patient", required=True),
+        Column("device_id", S, "device; empty text where the reading names none", required=True),
+        Column("day", D, "local calendar day", required=True),
+        Column("is_timezone_assumed", B, "some reading had no UTC offset: the clinic's time zone was used", required=True),
+        Column("day_length_h", F, "length of the local day", "h"),
+        Column("recorded_minutes", F, "minutes with any non-null minute-level sample", "min"),
+        Column("wear_minutes", F, "minutes worn; null where nothing tells", "min"),
+        Column("wear_source", S, "what tells it", closed=("worn", "heart_rate")),
+        Column("steps", F, "steps of the day, from samples shorter than a day", "steps"),
+        Column("vendor_steps", F, "the vendor's own total; never added to steps", "steps"),
+        *(Column(f"minutes_{band}_spm", F, f"minutes at cadence {low} to {'more' if high is None else f'below {high}'}",
+                 "min") for band, (low, high) in CADENCE_BANDS_SPM.items()),
+        Column("mvpa_minutes", F, "minutes at 100 steps/min or more", "min"),
+        Column("vigorous_minutes", F, "minutes at 130 steps/min or more", "min"),
+        Column("peak_1_spm", F, "highest minute's cadence", "steps/min"),
+        Column("peak_30_spm", F, "mean of the 30 highest minutes, not necessarily consecutive", "steps/min"),
+        Column("peak_60_spm", F, "mean of the 60 highest minutes, not necessarily consecutive", "steps/min"),
+        Column("heart_rate_mean", F, "mean of the heart-rate samples", "/min"),
+        Column("heart_rate_variability_sdnn_mean", F, "mean SDNN", "ms"),
+        Column("heart_rate_variability_rmssd_mean", F, "mean RMSSD", "ms"),
+        Column("lumbar_flexion_max", F, "largest lumbar flexion", "deg"),
+        Column("walking_asymmetry_mean", F, "mean walking asymmetry", "%"),
+        Column("sleep_duration_min", F, "sleep", "min"),
+        Column("nightly_skin_temperature_deviation_k", F, "mean nightly skin temperature deviation", "K"),
+        Column("samples", I, "non-null samples", required=True),
+        Column("last_event_id", S, "the latest event that contributed"),
+    ),
+    ("patient_id", "device_id", "day"),
+)  # fmt: skip
+
+# The aggregation of Mobilise-D (mobgap): a column a statistic and group of bouts, with the unit in the name.
+_GROUPS = {"all": "all bouts", "10_30": "10 s < duration <= 30 s", "10": "duration > 10 s", "30": "duration > 30 s",
+           "60": "duration > 60 s"}  # fmt: skip
+
+
+def _walking_columns() -> tuple[Column, ...]:
+    columns = [Column(f"bouts_{g}", I, f"walking bouts, {text}") for g, text in _GROUPS.items()]
+    columns += [
+        Column("walking_duration_h", F, "total walking duration, all bouts", "h"),
+        Column("walking_steps", F, "steps in walking bouts, all bouts", "steps"),
+        Column("turns", F, "turns in walking bouts, all bouts"),
+        Column("bout_duration_median_s", F, "median bout duration, all bouts", "s"),
+        Column("bout_duration_p90_s", F, "90th percentile of bout duration, all bouts", "s"),
+        Column("bout_duration_cv", F, "coefficient of variation of bout duration, a ratio"),
+    ]
+    spec = {
+        "cadence_spm": ("cadence", "steps/min", {"all": ("mean", "cv"), "30": ("mean", "p90")}),
+        "stride_duration_s": ("stride duration", "s", {"all": ("mean", "cv"), "30": ("mean",)}),
+        "stride_length_cm": ("stride length", "cm", {"10_30": ("mean",), "30": ("mean", "cv")}),
+        "walking_speed_mps": ("walking speed", "m/s", {"10_30": ("mean",), "10": ("p90",), "30": ("mean", "p90", "cv")}),
+    }  # fmt: skip
+    for name, (text, unit, groups) in spec.items():
+        for group, stats in groups.items():
+            columns += [Column(f"{name}_{group}_{stat}", F, f"{stat} {text}, {_GROUPS[group]}",
+                               None if stat == "cv" else unit) for stat in stats]  # fmt: skip
+    return tuple(columns)
+
+
+WALKING_DAYS = Table(
+    "core", "walking_days", "One row a patient, device and local day of walking bouts (Mobilise-D aggregation).",
+    (Column("patient_id", S, "patient", required=True),
+     Column("device_id", S, "device; empty text where the bout names none", required=True),
+     Column("day", D, "local calendar day of the bout's start", required=True),
+     Column("is_timezone_assumed", B, "the clinic's time zone was used", required=True),
+     *_walking_columns()),
+    ("patient_id", "device_id", "day"),
+)  # fmt: skip
+
+TELEMETRY_SESSIONS = Table(
+    "core", "telemetry_sessions", "One row a session with telemetry: what the device itself measured.",
+    (
+        Column("session_id", S, "session", required=True),
+        Column("cabin_min_temp_c", F, "coldest cabin sample", "°C"),
+        Column("cabin_max_temp_c", F, "warmest cabin sample during exposure", "°C"),
+        Column("skin_min_temp_c", F, "coldest skin sample, any site", "°C"),
+        Column("skin_last_temp_c", F, "last skin sample", "°C"),
+        Column("room_min_oxygen_pct", F, "lowest room oxygen sample", "%"),
+        Column("skin_rewarming_min", F, "minutes from the session's end until the skin is back within 1 K of its value before it; null where it was not seen to be", "min"),  # noqa: E501
+        Column("dose_k_s", F, "sum over exposure of max(0, 0 °C - cabin temperature) x seconds: a proposal, not validated", "K s"),  # noqa: E501
+        Column("samples", I, "non-null samples", required=True),
+    ),
+    ("session_id",),
+)  # fmt: skip
+
+ORPHANS = Table(
+    "core", "orphans", "Landed records whose clinic, device, protocol or patient is not known yet.",
+    (Column("table", S, "core table of the record", required=True),
+     Column("record_id", S, "its id", required=True),
+     Column("missing_kind", S, "what is not known", required=True, closed=("clinic", "device", "protocol", "patient")),
+     Column("missing_id", S, "its id", required=True),
+     Column("event_id", S, "event", required=True), Column("source", S, "its source", required=True)),
+    ("table", "record_id", "missing_kind"),
+)  # fmt: skip
+
+CONFLICTS = Table(
+    "core", "conflicts", "Events with the identity of an earlier one and other content: the first landed stands.",
+    (Column("topic", S, "topic's middle part", required=True), Column("event_id", S, "id", required=True),
+     Column("source", S, "source", required=True),
+     Column("kafka_partition", pl.Int32, "partition of the copy that does not count", required=True),
+     Column("kafka_offset", I, "its offset", required=True),
+     Column("ingested_at", T, "when it was landed", required=True),
+     Column("differs", Json, "fields that differ: name to [stands, sent]")),
+    ("topic", "event_id", "source", "kafka_partition", "kafka_offset"),
+)  # fmt: skip
+
+CORE_TABLES: dict[str, Table] = {
+    **CORE_RECORDS,
+    **{t.name: t for t in (ACTIVITY_DAYS, WALKING_DAYS, TELEMETRY_SESSIONS, ORPHANS, CONFLICTS)},
+}

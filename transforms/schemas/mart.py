@@ -1,0 +1,359 @@
+"""The tables of `mart`: what people read. CDISC-like marts in upper case, summaries in lower case.
+
+Here: their columns. Not here: how they are computed, and what a metric means (transforms/catalogue.py).
+"""
+
+import polars as pl
+
+from .base import TIMESTAMP, Column, Json, Table
+
+S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
+SL = pl.List(pl.String)
+YN = ("Y", "N")
+
+
+def _table(name: str, comment: str, columns: list[Column], key: tuple[str, ...]) -> Table:
+    return Table("mart", name, comment, tuple(columns), key)
+
+
+def _flag(name: str, comment: str) -> Column:
+    return Column(name, S, comment, closed=YN)
+
+
+STUDYID = Column("STUDYID", S, "study: the source of the patient's record", required=True)
+USUBJID = Column("USUBJID", S, "patient (a pseudonym)", required=True)
+SITEID = Column("SITEID", S, "enrolling clinic")
+EVENTID = Column("EVENTID", S, "event in raw that it comes from")
+
+# --- CDISC-like -----------------------------------------------------------------------------------
+
+ADSL = _table("adsl", "One row a patient.", [
+    STUDYID, USUBJID, SITEID,
+    Column("ARM", S, "arm; null where the patient is in no comparison"),
+    Column("TRT01A", S, "treatment as given: the modality of the first delivered session, else NOT TREATED"),
+    Column("AGE", F, "age at Day 1, from the birth year", "years"),
+    Column("SEX", S, "sex", closed=("F", "M", "U")),
+    Column("INDICATN", S, "indication"),
+    Column("MODALITY", S, "modality of the first delivered session"),
+    Column("PAINDUR", F, "how long in pain at enrolment", "months"),
+    Column("ALLOCATN", S, "how the arm came about"),
+    Column("ALLOCDT", D, "allocation"),
+    Column("ENRLDT", D, "enrolment"),
+    Column("DAY1DT", D, "Day 1: first delivered session, else enrolment"),
+    Column("TRTSDT", D, "first delivered session"),
+    Column("TRTEDT", D, "last delivered session"),
+    Column("TRTSDTM", T, "start of the first delivered session"),
+    Column("TRTEDTM", T, "start of the last delivered session"),
+    _flag("SAFFL", "safety population: at least one session started (delivered or aborted)"),
+    Column("NSESS", I, "sessions delivered", required=True),
+    Column("EOSSTT", S, "end of study status", closed=("ONGOING", "COMPLETED", "DISCONTINUED")),
+    Column("EOSDT", D, "end of follow-up: leaving or death; null while ongoing"),
+    Column("EOSREAS", S, "why follow-up ended"),
+    Column("DTHDT", D, "death"),
+    Column("LSTCONDT", D, "last contact: the newest event of the patient"),
+    Column("TIMEZONE", S, "time zone of the enrolling clinic"),
+    EVENTID,
+], ("USUBJID",))  # fmt: skip
+
+_BDS_HEAD = [
+    STUDYID, USUBJID, SITEID,
+    Column("PARAMCD", S, "parameter code", required=True), Column("PARAM", S, "parameter", required=True),
+    Column("ADT", D, "clinic-local day of the assessment"),
+    Column("ADY", I, "study day from Day 1; there is no day 0"),
+    Column("AVISIT", S, "visit whose window it falls into; null = unscheduled"),
+    Column("AVISITN", I, "visit's target day"),
+]
+_BDS_VALUE = [
+    Column("AVAL", F, "value; null says why in NEREASON"), Column("AVALU", S, "unit"),
+    Column("BASE", F, "baseline: last value in the window -28 to 1, before the first session"),
+    Column("CHG", F, "AVAL - BASE"), Column("PCHG", F, "100 (AVAL - BASE) / BASE; null where BASE is 0", "%"),
+    _flag("ABLFL", "is the baseline"),
+    _flag("ANL01FL", "the record that counts for its visit: nearest to target, ties the earlier"),
+]
+CRITERIA = ("PCT30", "PCT50", "POINTS", "WORSE", "PCTX")
+_CRIT = [c for k, name in enumerate(CRITERIA, 1) for c in (
+    Column(f"CRIT{k}", S, f"rule {name} in words; null where it does not apply to the parameter"),
+    Column(f"CRIT{k}FL", S, f"rule {name} met; null = not evaluable", closed=YN))]  # fmt: skip
+NEREASON = Column("NEREASON", S, "why a value, change or flag can't be given")
+
+ADQS = _table("adqs", "One row a patient, questionnaire parameter and assessment.", [
+    *_BDS_HEAD, *_BDS_VALUE, *_CRIT,
+    Column("DTYPE", S, "derivation, e.g. PRORATED; null = as answered"),
+    Column("NANSWERD", I, "items answered"), Column("NITEMS", I, "items of the instrument"),
+    Column("ADTM", T, "moment of the answer"), Column("DAY1BASIS", S, "what Day 1 is", closed=("allocation", "enrolment", "session")),
+    NEREASON, Column("METRICID", S, "metric of the catalogue that scored it"),
+    Column("METRICV", S, "its version"), EVENTID,
+], ("USUBJID", "PARAMCD", "EVENTID", "DAY1BASIS"))  # fmt: skip
+
+ADACT = _table("adact", "One row a patient, mobility parameter and week, or test.", [
+    *_BDS_HEAD,
+    Column("WEEKSTDT", D, "first day of the week; null for a test"),
+    *_BDS_VALUE,
+    Column("DEVICEID", S, "device that counts: worn longest; several are joined by a comma"),
+    Column("VALIDDAYS", I, "valid days of the week"), Column("WEARHRS", F, "mean wear of the valid days", "h/day"),
+    Column("MDC", F, "smallest change above measurement error, where known"),
+    _flag("CHGMDCFL", "the change is at least MDC; null where no MDC is known"),
+    NEREASON, Column("METRICID", S, "metric of the catalogue"), Column("METRICV", S, "its version"), EVENTID,
+], ("USUBJID", "PARAMCD", "ADT", "EVENTID"))  # fmt: skip
+
+ADEX = _table("adex", "One row a session.", [
+    STUDYID, USUBJID, Column("SITEID", S, "clinic where it happened"),
+    Column("EXSEQ", I, "number of the session, by start", required=True),
+    Column("SESSIONID", S, "session", required=True), Column("COURSEID", S, "course"),
+    Column("PROTOCOL", S, "protocol"), Column("DEVICEID", S, "device"),
+    Column("MODALITY", S, "modality"), Column("EXSTAT", S, "delivered, aborted, missed or cancelled"),
+    Column("EXSTDTM", T, "start"), Column("ASTDT", D, "clinic-local day"), Column("EXDUR", F, "exposure", "s"),
+    Column("SETPNTC", F, "setpoint", "°C"), Column("CABMINC", F, "coldest cabin temperature", "°C"),
+    Column("SKINPREC", F, "skin temperature before", "°C"), Column("SKINMINC", F, "coldest skin temperature", "°C"),
+    Column("SKINPSTC", F, "skin temperature after", "°C"), Column("O2MINPCT", F, "lowest room oxygen", "%"),
+    Column("REWARMMN", F, "minutes until the skin is back within 1 K of its value before", "min"),
+    Column("DOSEKS", F, "dose, a proposal: sum of max(0, 0 °C - cabin) x seconds", "K s"),
+    Column("HRSPREV", F, "hours since the previous session's start", "h"),
+    _flag("TEMPLOFL", "colder than the protocol allows; null = not measured or no limit"),
+    _flag("TEMPHIFL", "warmer than the protocol allows"),
+    _flag("DURFL", "longer than the protocol allows"),
+    _flag("SPACEFL", "sooner after the previous session than the protocol allows"),
+    _flag("WEEKFL", "more sessions in seven days than the protocol allows"),
+    _flag("SKINFL", "skin colder than the protocol allows"),
+    _flag("O2FL", "less oxygen than the protocol allows"),
+    _flag("CLEARFL", "valid clearance at the start: the latest consult that both occurred and was recorded by then is cleared, unexpired and covers the modality; null where the recording time is unknown"),  # noqa: E501
+    _flag("CONTRAFL", "a contraindication was known at the start (latest consult, or the screening of the session)"),
+    _flag("ASKEDFL", "asked about side effects; null = not recorded"),
+    Column("CUMSESS", I, "sessions delivered up to and with this one"),
+    Column("CUMDURS", F, "cumulative exposure", "s"),
+    EVENTID,
+], ("SESSIONID",))  # fmt: skip
+
+ADAE = _table("adae", "One row an adverse event.", [
+    STUDYID, USUBJID, Column("SITEID", S, "clinic where it happened"),
+    Column("AESEQ", I, "number, by onset", required=True), Column("AEID", S, "adverse event", required=True),
+    Column("AETERM", S, "as reported"), Column("AEDECOD", S, "coded term, else the reported one in lower case"),
+    Column("AESOC", S, "body system"), Column("AELOC", S, "body site"),
+    Column("AETOXGR", I, "CTCAE v5 grade at its worst"), Column("AEITOXGR", I, "grade at onset"),
+    _flag("AESER", "serious"), Column("AEREL", S, "causality"), _flag("AERELFL", "related: possible or higher"),
+    _flag("AEEXPFL", "expected"), Column("AEINJ", S, "kind of injury"), Column("AEASCERT", S, "solicited or spontaneous"),
+    Column("ASTDT", D, "clinic-local day of onset"), Column("ASTDTM", T, "onset"),
+    Column("AENDT", D, "clinic-local day of resolution"), Column("AENDTM", T, "resolution"),
+    Column("ADURN", I, "duration, last day - first day + 1", "days"),
+    _flag("TRTEMFL", "treatment-emergent; null = not"),
+    _flag("SESS24FL", "within 24 h after a session's start"), _flag("SESS72FL", "within 72 h after a session's start"),
+    Column("HRSSESS", F, "hours since the last session's start", "h"),
+    Column("SESSIONID", S, "session: as reported, else the last one within 72 h"),
+    _flag("NEWFL", "counted as an event: not the same term within the clean window of an earlier one"),
+    _flag("AOCCFL", "the patient's first event"), _flag("AOCCPFL", "the patient's first event of the term"),
+    _flag("AOCCIFL", "the patient's event of highest grade (first of them)"),
+    Column("AEOUT", S, "outcome"), Column("AWAREDTM", T, "when the clinic became aware"),
+    Column("RPTDTM", T, "when reported"), Column("MODALITY", S, "modality of the session, else of the patient"),
+    EVENTID,
+], ("AEID",))  # fmt: skip
+
+ADTTE = _table("adtte", "One row a patient and time-to-event parameter.", [
+    STUDYID, USUBJID, SITEID, Column("PARAMCD", S, "parameter code", required=True),
+    Column("PARAM", S, "parameter", required=True), Column("AVAL", F, "time; null says why in NEREASON", "days"),
+    Column("CNSR", I, "0 = event, 1 = censored", lower=0, upper=1),
+    Column("STARTDT", D, "origin"), Column("ADT", D, "event or censoring"),
+    Column("EVNTDESC", S, "event"), Column("CNSDTDSC", S, "why censored"), NEREASON,
+    Column("SRCID", S, "record that it is about, where a patient has several"), EVENTID,
+], ("USUBJID", "PARAMCD", "SRCID"))  # fmt: skip
+
+# --- summaries ------------------------------------------------------------------------------------
+
+STAMP = [
+    Column("metric_id", S, "metric of mart.metric_definitions", required=True),
+    Column("metric_version", S, "its version", required=True),
+    Column("lake_snapshot", I, "snapshot of the lake that it was computed from", required=True),
+    Column("data_cutoff", T, "newest event time, capped at the time it was ingested", required=True),
+    Column("is_suppressed", B, "a reader from outside the clinic must not see the counts", required=True),
+]
+DIMENSIONS = ("clinic_id", "modality", "indication", "arm")
+STRATA = [
+    Column("clinic_id", S, "clinic; null where not a dimension of the stratum"),
+    Column("modality", S, "modality; null where not a dimension"),
+    Column("indication", S, "indication; null where not a dimension"),
+    Column("arm", S, "arm, (none) for patients without one; null where not a dimension"),
+    Column("strata", SL, "the dimensions in force", required=True),
+]
+
+
+def _ci(name: str, comment: str, unit: str | None = None) -> list[Column]:
+    return [Column(name, F, comment, unit), Column(f"{name}_lower", F, f"{comment}: lower 95 % limit", unit),
+            Column(f"{name}_upper", F, f"{comment}: upper 95 % limit", unit)]  # fmt: skip
+
+
+PATIENT_OUTCOMES = _table("patient_outcomes", "One row a patient: headline outcomes, with a reason for each missing one.", [
+    Column("patient_id", S, "patient (a pseudonym)", required=True),
+    Column("clinic_id", S, "enrolling clinic"), Column("modality", S, "modality"),
+    Column("indication", S, "indication"), Column("arm", S, "arm"),
+    Column("age_years", F, "age", "years"), Column("sex", S, "sex"), Column("status", S, "end of study status"),
+    Column("pain_parameter", S, "parameter of the pain outcome, as in adqs"),
+    *[c for name, unit in (("pain", "score"), ("disability", "score"), ("steps", "steps/day"), ("walking_speed", "m/s"),
+                           ("quality_of_life", "score")) for c in (
+        Column(f"{name}_baseline", F, f"{name} at baseline", unit),
+        Column(f"{name}_latest", F, f"{name}, latest", unit),
+        Column(f"{name}_latest_on", D, f"day of the latest {name}"),
+        Column(f"{name}_change", F, f"{name}: latest - baseline", unit),
+        Column(f"{name}_reason", S, f"why {name} or its change can't be given"))],
+    Column("disability_parameter", S, "parameter of the disability outcome"),
+    Column("quality_of_life_parameter", S, "parameter of the quality-of-life outcome"),
+    Column("is_responder_30_pct", B, "pain at least 30 % lower at the latest assessment; null = not evaluable"),
+    Column("is_responder_50_pct", B, "pain at least 50 % lower; null = not evaluable"),
+    Column("is_responder_points", B, "pain lower by at least the important number of points; null = not evaluable"),
+    Column("is_worse", B, "pain higher by at least that; null = not evaluable"),
+    Column("is_sustained_responder", B, "30 % at two consecutive visits at least 21 days apart; null = not evaluable"),
+    Column("sustained_reason", S, "why sustained response can't be given"),
+    Column("sessions_delivered", I, "sessions delivered"), Column("sessions_prescribed", I, "sessions prescribed"),
+    Column("adherence_ratio", F, "delivered / prescribed"), Column("protocol_deviations", I, "sessions with any limit exceeded"),
+    Column("sessions_not_cleared", I, "sessions without a valid clearance or with a contraindication (target 0)"),
+    Column("adverse_events", I, "adverse events"), Column("serious_adverse_events", I, "serious adverse events"),
+    Column("valid_wear_days", I, "valid days of wear"), Column("mean_wear_h", F, "mean wear of the days worn", "h/day"),
+    Column("opioid_mme_baseline", F, "opioid dose in the 28 days before Day 1", "MME/day"),
+    Column("opioid_mme_latest", F, "opioid dose in the last 28 days of known care", "MME/day"),
+    Column("first_session_on", D, "first session"), Column("last_contact_on", D, "last contact"),
+    *STAMP,
+], ("patient_id",))  # fmt: skip
+
+COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit. A before/after change is not an effect.", [
+    *STAMP, *STRATA,
+    Column("visit", S, "visit; null for a metric without one"), Column("visit_day", I, "visit's target day"),
+    Column("population", S, "who is counted"),
+    Column("n_patients", I, "patients of the stratum", required=True),
+    Column("n_due", I, "of them those whose window has closed at the data cut"),
+    Column("n_evaluable", I, "of those due, with a value"),
+    Column("n_missing", I, "of those due, without"), Column("n_pending", I, "not yet due"),
+    Column("n_not_evaluable", I, "of those due, answered but not evaluable by the rule (such as a baseline of 0)"),
+    Column("n_event", I, "of the evaluable, with the event (a proportion's numerator)"),
+    Column("estimate", F, "estimate, in `unit`"),
+    Column("ci_lower", F, "lower 95 % limit"), Column("ci_upper", F, "upper 95 % limit"),
+    Column("unit", S, "unit of the estimate"), Column("median_day", F, "median study day of the assessments", "days"),
+    Column("missing_rule", S, "what was done with missing values"),
+    Column("rtm_expected", F, "change that regression to the mean alone would give; null without its settings"),
+    Column("rtm_source", S, "source of those settings"),
+    Column("reason", S, "why no estimate can be given"),
+], ("metric_id", "clinic_id", "modality", "indication", "arm", "strata", "visit", "population"))  # fmt: skip
+
+_RATES = ("incidence_proportion", "events_per_100_sessions", "eair_per_100_patient_years", "events_per_100_patient_years")
+ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and restriction. Intervals are exact.", [
+    *STAMP, *STRATA,
+    Column("term", S, "coded term; null = any"),
+    *[Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True)
+      for r in ("serious", "related", "treatment_emergent", "session_emergent")],
+    Column("min_grade", I, "only events of at least this grade; null = any"),
+    Column("period_start", D, "first day"), Column("period_end", D, "last day"),
+    Column("patients", I, "patients treated", required=True),
+    Column("patients_with_event", I, "of them with an event", required=True),
+    Column("events", I, "events", required=True), Column("sessions", I, "sessions delivered or aborted", required=True),
+    Column("sessions_asked", I, "of them those at which the patient was asked about side effects"),
+    Column("patient_years", F, "time at risk", "years"),
+    Column("patient_years_at_risk", F, "time at risk to the first event", "years"),
+    *_ci("incidence_proportion", "patients with an event / patients treated (Clopper-Pearson)"),
+    *_ci("events_per_100_sessions", "events per 100 sessions (Garwood)"),
+    *_ci("eair_per_100_patient_years", "first events per 100 patient-years at risk (Garwood)"),
+    *_ci("events_per_100_patient_years", "events per 100 patient-years (Garwood)"),
+    Column("overdispersion", F, "Pearson chi-squared / (patients - 1) of events over sessions; null where not computable"),
+    *[Column(f"{r}_od_{side}", F, f"{r}: {side} limit widened by over-dispersion, never narrower than the exact one")
+      for r in ("events_per_100_sessions", "events_per_100_patient_years") for side in ("lower", "upper")],
+    Column("session_window_time_share", F, "share of the time at risk that the 72-hour windows cover"),
+    Column("unread_records", I, "safety records of the lake that could not be read", required=True),
+    Column("reason", S, "why a rate can't be given"),
+], ("clinic_id", "modality", "indication", "arm", "strata", "term", "is_serious_only", "is_related_only",
+    "is_treatment_emergent_only", "is_session_emergent_only", "min_grade"))  # fmt: skip
+
+ARM_COMPARISONS = _table("arm_comparisons", "One row a parameter, visit and pair of arms.", [
+    *STAMP,
+    Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
+    Column("arm", S, "arm", required=True), Column("reference_arm", S, "reference", required=True),
+    Column("allocation", S, "how the arms came about"), Column("population", S, "who is counted", required=True),
+    Column("indication", S, "indication of a subgroup; null = all"),
+    Column("criterion", S, "responder rule; null for a difference of means"),
+    Column("n_arm", I, "patients of the arm", required=True), Column("n_reference", I, "patients of the reference", required=True),
+    Column("x_arm", I, "responders of the arm"), Column("x_reference", I, "responders of the reference"),
+    Column("estimate", F, "arm minus reference"),
+    Column("ci_lower", F, "lower 95 % limit (Newcombe for a risk difference)"), Column("ci_upper", F, "upper 95 % limit"),
+    Column("wald_lower", F, "lower 95 % Wald limit of a risk difference"), Column("wald_upper", F, "upper 95 % Wald limit"),
+    Column("p_value", F, "p-value; only where arms were randomised"),
+    Column("method", S, "method", required=True, closed=("ancova", "mmrm", "risk_difference")),
+    Column("adjusted_for", SL, "adjusted for"), Column("unit", S, "unit of the estimate"),
+    Column("direction", S, "which direction is better", closed=("lower", "higher")),
+    Column("reason", S, "why no estimate can be given"),
+], ("parameter", "visit", "arm", "reference_arm", "population", "indication", "criterion", "method"))  # fmt: skip
+
+CLINIC_FUNNEL = _table("clinic_funnel", "One row a metric and clinic: funnel with limits. Never a ranking.", [
+    *STAMP, Column("clinic_id", S, "clinic", required=True), Column("kind", S, "what is compared", closed=("proportion", "ratio")),
+    Column("modality", S, "modality; null = all"),
+    Column("numerator", F, "events"), Column("denominator", F, "patients, or events expected"),
+    Column("estimate", F, "proportion, or observed / expected"), Column("target", F, "overall"),
+    *[Column(f"{side}_{level}{od}", F, f"{side} {text} limit{', over-dispersed' if od else ''}")
+      for level, text in (("95", "95 %"), ("998", "99.8 %")) for od in ("", "_od") for side in ("lower", "upper")],
+    Column("overdispersion", F, "winsorised (or truncated) dispersion ratio phi"), Column("tau2", F, "between-clinic variance on the scale used"),
+    Column("signal", S, "outside which limit", closed=("none", "low_95", "high_95", "low_998", "high_998")),
+    Column("clinics", I, "clinics compared"), Column("reason", S, "why no limits can be given"),
+], ("metric_id", "clinic_id", "modality"))  # fmt: skip
+
+CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p-, c-, g-charts and CUSUM.", [
+    *STAMP, Column("clinic_id", S, "clinic; null = all"), Column("chart", S, "kind", required=True, closed=("xmr", "u", "p", "c", "g", "cusum")),
+    Column("term", S, "coded term; null = any"),
+    Column("period_start", D, "period's first day", required=True), Column("point", I, "number of the point", required=True),
+    Column("value", F, "value"), Column("numerator", F, "events"), Column("denominator", F, "sessions, patients"),
+    Column("center", F, "center line"), Column("lower", F, "lower limit"), Column("upper", F, "upper limit"),
+    Column("is_outside", B, "outside the limits"), Column("is_trend", B, "part of a 7-point trend"),
+    Column("is_two_of_three", B, "2 of 3 beyond two thirds of the limit, same side"), Column("is_shift", B, "part of 7 on one side"),
+    Column("variation_icon", S, "NHS variation icon", closed=("common_cause", "special_cause_improvement", "special_cause_concern", "special_cause_neither")),
+    Column("assurance_icon", S, "NHS assurance icon", closed=("pass", "fail", "inconsistent")),
+    Column("in_control_arl", F, "average run length in control, for the family of charts", "points"),
+    Column("is_trial_limits", B, "fewer than 12 points"), Column("reason", S, "why no limits can be given"),
+], ("metric_id", "chart", "clinic_id", "term", "point"))  # fmt: skip
+
+SURVIVAL_CURVES = _table("survival_curves", "One row a parameter, stratum and time: Kaplan-Meier with numbers at risk.", [
+    *STAMP, *STRATA, Column("parameter", S, "PARAMCD of adtte", required=True),
+    Column("time_days", F, "time", "days", required=True), Column("at_risk", I, "at risk just before"),
+    Column("events", I, "events"), Column("censored", I, "censored"),
+    Column("survival", F, "survival"), Column("lower", F, "lower 95 % limit (log-log)"), Column("upper", F, "upper 95 % limit"),
+    Column("median", F, "median", "days"), Column("median_lower", F, "its lower 95 % limit (Brookmeyer-Crowley)", "days"),
+    Column("median_upper", F, "its upper 95 % limit", "days"),
+    Column("log_rank_p_value", F, "log-rank between the arms of the stratum's others; only where arms were randomised"),
+    Column("n_patients", I, "patients", required=True), Column("reason", S, "why no curve can be given"),
+], ("parameter", "clinic_id", "modality", "indication", "arm", "strata", "time_days"))  # fmt: skip
+
+REPORT_DEADLINES = _table("report_deadlines", "One row a reportable event and rule: when its report is due.", [
+    *STAMP, Column("ae_id", S, "adverse event", required=True), Column("clinic_id", S, "clinic"), Column("rule", S, "rule", required=True),
+    Column("rule_source", S, "its source"), Column("clock_start", D, "day the clinic became aware"), Column("due_on", D, "due"),
+    Column("state", S, "state", closed=("open", "overdue", "reported", "reported_late", "no_date")),
+    Column("days_left", I, "days from the data cut to the due date; negative = overdue", "days"),
+    Column("reason", S, "why no date can be given"),
+], ("ae_id", "rule"))  # fmt: skip
+
+ALERTS = _table("alerts", "Open and closed alerts.", [
+    Column("alert_id", S, "alert", required=True), Column("rule", S, "rule"), Column("severity", S, "severity"),
+    Column("clinic_id", S, "clinic"), Column("subject_kind", S, "what it is about"), Column("subject_id", S, "its id"),
+    Column("evidence", SL, "ids of events"), Column("occurred_at", T, "when"), Column("state", S, "state"),
+], ("alert_id",))  # fmt: skip
+
+CHECK_RESULTS = _table("check_results", "One row a check and run: is the table as promised?", [
+    Column("table", S, "table", required=True), Column("check", S, "check", required=True),
+    Column("is_passed", B, "passed", required=True), Column("failing_rows", I, "rows that fail"),
+    Column("rows", I, "rows checked"), Column("sample", Json, "a failing row's key"),
+    Column("checked_at", T, "when", required=True), Column("lake_snapshot", I, "snapshot"),
+], ("table", "check"))  # fmt: skip
+
+METRIC_DEFINITIONS = _table("metric_definitions", "One row a metric: what its number means and where that comes from.", [
+    Column("metric_id", S, "id", required=True), Column("version", S, "version", required=True), Column("title", S, "title", required=True),
+    Column("rule", S, "rule in words", required=True), Column("unit", S, "unit"),
+    Column("direction", S, "which direction is better", closed=("lower", "higher", "none")),
+    Column("source", S, "source", required=True),
+    Column("verification", S, "verified: the source was read or the number reproduced; unverified: known, primary not checked; proposal: Floe's default, a setting",  # noqa: E501
+           closed=("verified", "unverified", "proposal")),
+    Column("parameters", Json, "thresholds and settings"), Column("test_cases", SL, "tests that prove it"),
+], ("metric_id", "version"))  # fmt: skip
+
+DATA_DICTIONARY = _table("data_dictionary", "One row a table or view and column of the lake.", [
+    Column("schema", S, "schema", required=True), Column("table", S, "table or view", required=True),
+    Column("column", S, "column", required=True), Column("position", I, "order", required=True),
+    Column("type", S, "type", required=True), Column("unit", S, "unit"), Column("is_key", B, "part of the key", required=True),
+    Column("closed_list", SL, "the values it can have"), Column("comment", S, "meaning", required=True),
+    Column("table_comment", S, "the table's meaning", required=True),
+], ("schema", "table", "column"))  # fmt: skip
+
+MART_TABLES: dict[str, Table] = {t.name: t for t in (
+    ADSL, ADQS, ADACT, ADEX, ADAE, ADTTE, PATIENT_OUTCOMES, COHORT_OUTCOMES, ADVERSE_EVENT_RATES, ARM_COMPARISONS,
+    CLINIC_FUNNEL, CONTROL_CHARTS, SURVIVAL_CURVES, REPORT_DEADLINES, ALERTS, CHECK_RESULTS, METRIC_DEFINITIONS,
+    DATA_DICTIONARY)}  # fmt: skip
