@@ -140,7 +140,16 @@ CONFLICTS = Table(
     ("topic", "event_id", "source", "kafka_partition", "kafka_offset"),
 )  # fmt: skip
 
+DATA_CUT = Table(
+    "core", "data_cut", "One row: what core and mart were last computed from.",
+    (Column("lake_snapshot", I, "snapshot of the lake", required=True),
+     Column("data_cutoff", T, "newest event time, capped at the time it was ingested", required=True),
+     Column("records", I, "records landed or set aside up to it", required=True),
+     Column("started_at", T, "when the computation began", required=True)),
+    ("lake_snapshot",),
+)  # fmt: skip
+
 CORE_TABLES: dict[str, Table] = {
     **CORE_RECORDS,
-    **{t.name: t for t in (ACTIVITY_DAYS, WALKING_DAYS, TELEMETRY_SESSIONS, ORPHANS, CONFLICTS)},
+    **{t.name: t for t in (ACTIVITY_DAYS, WALKING_DAYS, TELEMETRY_SESSIONS, ORPHANS, CONFLICTS, DATA_CUT)},
 }
