@@ -1,0 +1,29 @@
+"""The registry of marts: which table, from which tables, by which function.
+
+Here: `MARTS`, one entry a mart of transforms/marts. Not here: the computation (one module a mart) and when it runs
+(orchestration makes an asset of each entry, in the order that the inputs demand).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from ..schemas import Table
+
+
+@dataclass(frozen=True)
+class Mart:
+    """One mart. `inputs` are full names; `compute` takes each by its bare name as a keyword.
+
+    A mart of patients: `compute(keys, *, <inputs>, options, cut)`; `keys` is a frame of `patient_id`, None = all.
+    A summary (`is_summary`): `compute(*, <inputs>, options, cut)`, a function of whole marts.
+    """
+
+    table: Table
+    inputs: tuple[str, ...]
+    compute: Callable[..., pl.DataFrame]
+    is_summary: bool = False
+
+
+MARTS: dict[str, Mart] = {}
