@@ -13,8 +13,11 @@ S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTA
 _LINEAGE = tuple(c for c in ENVELOPE if c.name in ("event_id", "source", "event_time", "utc_offset_min", "ingested_at"))  # fmt: skip
 
 
+_GIVEN = Column("is_recorded_at_given", B, "recorded_at was sent; where not, it is the event's time", required=True)
+
+
 def _core_table(topic) -> Table:
-    data = tuple(c for c in data_columns(topic) if c.name != "record_status" and not c.name.startswith("record_status"))
+    data = (*(c for c in data_columns(topic) if not c.name.startswith("record_status")), _GIVEN)
     return Table("core", topic.name, f"{topic.comment} One row a {topic.record_id}: the revision that counts; "
                  "entries in error are left out.", (*data, *_LINEAGE), (topic.record_id,))  # fmt: skip
 
@@ -40,7 +43,7 @@ ACTIVITY_DAYS = Table(
         Column("day", D, "local calendar day", required=True),
         Column("is_timezone_assumed", B, "some reading had no UTC offset: the clinic's time zone was used", required=True),
         Column("day_length_h", F, "length of the local day", "h"),
-        Column("recorded_minutes", F, "minutes with any non-null minute-level sample", "min"),
+        Column("recorded_minutes", F, "minutes with a step count of a minute or less; the cadence bands add up to it", "min"),  # noqa: E501
         Column("wear_minutes", F, "minutes worn; null where nothing tells", "min"),
         Column("wear_source", S, "what tells it", closed=("worn", "heart_rate")),
         Column("steps", F, "steps of the day, from samples shorter than a day", "steps"),
@@ -123,7 +126,7 @@ ORPHANS = Table(
     "core", "orphans", "Landed records whose clinic, device, protocol or patient is not known yet.",
     (Column("table", S, "core table of the record", required=True),
      Column("record_id", S, "its id", required=True),
-     Column("missing_kind", S, "what is not known", required=True, closed=("clinic", "device", "protocol", "patient")),
+     Column("missing_kind", S, "what is not known", required=True, closed=("clinic", "device", "protocol", "patient", "merge_target")),
      Column("missing_id", S, "its id", required=True),
      Column("event_id", S, "event", required=True), Column("source", S, "its source", required=True)),
     ("table", "record_id", "missing_kind"),
