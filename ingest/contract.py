@@ -1,0 +1,138 @@
+"""The event contract: envelope, topics' parse schemas, record key, the closed list of reject reasons, encoding.
+
+Here: the rules as data, and the two functions that a producer needs (`encode`, `record_key`).
+Not here: the fields of the topics (transforms/schemas/raw.py) and the checking of a batch (ingest/decode.py).
+"""
+
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+import polars as pl
+
+from transforms.errors import UsageError
+from transforms.schemas import TOPIC_BY_NAME, TOPICS, Column, Json, Topic
+from transforms.schemas.raw import CORRECTION, SAFETY_TOPICS
+
+SPECVERSION = "1.0"
+CONTENT_TYPE = "application/json"
+CONSTANT_ATTRIBUTES = ("specversion", "type", "datacontenttype")
+TEXT_ATTRIBUTES = ("id", "source", "subject", "time")
+# the order in which `encode` writes the envelope
+ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data")
+
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
+LARGEST_RECORD_BYTES = 16 * 1024 * 1024
+
+TOPIC_BY_TYPE = MappingProxyType({topic.type: topic for topic in TOPICS})
+
+# code -> what it means; a record has one reason: the first that applies, in this order
+REASONS = MappingProxyType(
+    {
+        "unknown_topic": "The record's topic is not one of the contract's.",
+        "tombstone": "The record has no value; a record entered in error is said by record_status.",
+        "too_large": f"The record is larger than {LARGEST_RECORD_BYTES} bytes.",
+        "not_utf8": "The value's bytes are not UTF-8.",
+        "not_json": "The value is not one JSON text (RFC 8259; NaN and Infinity are not JSON).",
+        "not_object": "The value is JSON, but not an object.",
+        "wrong_specversion": f"The envelope's specversion is not {SPECVERSION!r}.",
+        "wrong_type_name": "The envelope's type is not the topic that the record arrived on.",
+        "wrong_content_type": "The envelope's datacontenttype is not a JSON media type.",
+        "wrong_type": "A field holds a JSON value of another type than the contract's.",
+        "missing_field": "A required field is missing, null or empty.",
+        "bad_time": "A time is not RFC 3339 with a UTC offset, a day is not YYYY-MM-DD, or its year is outside "
+        f"{EARLIEST_YEAR} to {LATEST_YEAR}.",
+        "wrong_subject": "The envelope's subject is another patient than data.patient_id.",
+        "wrong_unit": "The unit is not the metric's UCUM unit.",
+        "out_of_range": "A number is outside its physical range.",
+    }
+)
+
+# What the values of an object field are, null apart: the schema says only that it is JSON.
+OBJECT_VALUES = MappingProxyType(
+    {
+        ("patients", "baseline_covariates"): float,
+        ("screenings", "items"): str,
+        ("responses", "items"): float,
+    }
+)
+
+_PARSED = {
+    pl.String: pl.String,
+    pl.Datetime("us", "UTC"): pl.String,
+    pl.Date: pl.String,
+    pl.Int64: pl.Float64,  # 5.0 is an integer in JSON
+    pl.Float64: pl.Float64,
+    pl.Boolean: pl.Boolean,
+    pl.List(pl.String): pl.List(pl.String),
+    pl.List(pl.Float64): pl.List(pl.Float64),
+}
+
+
+def data_fields(topic: Topic) -> tuple[Column, ...]:
+    """The fields that `data` may have: the topic's own and, but for a series, the correction fields."""
+    return topic.fields + (() if topic.is_series else CORRECTION)
+
+
+def object_fields(topic: Topic) -> tuple[Column, ...]:
+    """The fields of `data` that hold a JSON object."""
+    return tuple(c for c in data_fields(topic) if c.dtype is Json)
+
+
+def parse_schema(topic: Topic) -> pl.Struct:
+    """What a record parses to: the envelope's texts and `data`, times as text, integers as numbers.
+
+    Left out are the constants of the envelope and the object fields, which are checked record by record.
+    """
+    data = pl.Struct({c.name: _PARSED[c.dtype] for c in data_fields(topic) if c.dtype is not Json})
+    return pl.Struct({**dict.fromkeys(TEXT_ATTRIBUTES, pl.String), "data": data})
+
+
+def is_safety_topic(topic_type: str) -> bool:
+    """Whether a record of this Kafka topic carries safety information, whatever the topic's version."""
+    parts = topic_type.split(".")
+    return len(parts) > 1 and parts[1] in SAFETY_TOPICS
+
+
+def topic_named(topic: str) -> Topic:
+    """The topic of a name (`sessions`) or a type (`floe.sessions.v1`). Raises UsageError."""
+    found = TOPIC_BY_NAME.get(topic) or TOPIC_BY_TYPE.get(topic)
+    if found is None:
+        raise UsageError(f"found topic {topic!r}, expected one of {', '.join(TOPIC_BY_NAME)}")
+    return found
+
+
+def record_key(topic: str, data: dict[str, Any]) -> bytes:
+    """The Kafka key of an event: the patient id, else the device id, else the first id in `data`."""
+    for name in ("patient_id", "device_id", topic_named(topic).record_id):
+        if data.get(name):
+            return str(data[name]).encode()
+    raise UsageError(f"found {topic} data without {topic_named(topic).record_id!r}: set it, it is required")
+
+
+def encode(
+    topic: str,
+    data: dict[str, Any],
+    *,
+    id: str,
+    source: str,
+    time: datetime | str,
+    subject: str | None = None,
+) -> bytes:
+    """The event as a CloudEvent in structured JSON mode, UTF-8.
+
+    `topic`: name or type. `data`: plain values, dates and times with a zone; a field that is None is left out.
+    `time`: when it happened, with a zone. `subject`: the patient, where `data` has no `patient_id`.
+    Nothing is checked but that times have a zone: what a consumer does with broken data is the contract's
+    affair. Raises UsageError.
+    """
+    subject = subject or data.get("patient_id")
+    values = (SPECVERSION, id, source, topic_named(topic).type, subject, time, CONTENT_TYPE)
+    event = dict(zip(ATTRIBUTES, values, strict=False))
+    for name, value in (("time", time), *data.items()):
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise UsageError(f"found {name} {value} without a zone: give it its time zone")
+    if subject is None:
+        del event["subject"]
+    return orjson.dumps(event | {"data": {k: v for k, v in data.items() if v is not None}})

@@ -1,0 +1,163 @@
+"""A batch of records as the consumer polled them -> rows of the topic's raw table, and rejects. Pure.
+
+Here: the order of the steps and the two frames. Not here: what a record must be (contract.py, shape.py, record.py,
+rules.py) and what happens to the frames (landing.py).
+
+    1. bytes -> texts                                   whole column; not UTF-8 is null
+    2. texts -> plain shape at a glance, or one by one   shape.py; the few left over: record.py
+    3. plain texts -> typed columns                      one JSON parse with the topic's schema
+    4. times, required fields, units, ranges             rules.py, whole columns
+    5. rows of the raw table; rejects in order
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from transforms.schemas import RAW_TABLES, Topic
+from transforms.schemas.raw import REJECTS
+
+from . import rules, shape
+from .contract import (
+    LARGEST_RECORD_BYTES,
+    TOPIC_BY_TYPE,
+    data_fields,
+    is_safety_topic,
+    object_fields,
+    parse_schema,
+)
+from .record import Plain, Reject, inspect
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """`rows`: RAW_TABLES[topic name], a row an accepted record; `rejects`: REJECTS, a row a record set aside.
+
+    Both in the batch's order; together they are all of its records. For a topic that the contract does not know
+    `rows` has no columns.
+    """
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class _Shaped:
+    """Records by their index in the batch: lines to parse, what was set apart from them, and rejects."""
+
+    lines: pl.Series
+    one_by_one: dict[int, Plain]
+    rejects: dict[int, Reject]
+
+
+def decode(batch, *, ingested_at: datetime) -> Decoded:
+    """The batch's rows and rejects (`batch`: stream.Batch; `ingested_at`: the moment to stamp, aware).
+
+    Nothing in a record's bytes makes this raise.
+    """
+    topic = TOPIC_BY_TYPE.get(batch.topic)
+    if topic is None:
+        unknown = Reject("unknown_topic", None, f"found {batch.topic}, expected a topic of the contract")
+        rejects = dict.fromkeys(range(len(batch.values)), unknown)
+        return Decoded(pl.DataFrame(), _reject_frame(batch, rejects, ingested_at=ingested_at))
+    shaped = _shape(batch.values, topic=topic)
+    frame = rules.with_times(_parse(shaped, topic=topic), topic=topic)
+    broken = rules.broken(frame, topic=topic)
+    rejects = shaped.rejects | {index: Reject(*rest) for index, *rest in broken.iter_rows()}
+    good = frame.filter(~pl.col("index").is_in(broken["index"].implode())) if broken.height else frame
+    rows = _rows(good, batch=batch, topic=topic, ingested_at=ingested_at)
+    return Decoded(rows, _reject_frame(batch, rejects, ingested_at=ingested_at))
+
+
+def _shape(values: list[bytes | None], *, topic: Topic) -> _Shaped:
+    """A topic with an object field (questionnaires, screenings, patients: few) goes record by record."""
+    raw = pl.Series("line", values, dtype=pl.Binary)
+    texts = raw.cast(pl.String, strict=False).set(raw.bin.size() > LARGEST_RECORD_BYTES, None)
+    if object_fields(topic):
+        plain = pl.repeat(False, len(values), eager=True)
+    else:
+        plain = shape.plain(texts, topic=topic)
+    one_by_one: dict[int, Plain] = {}
+    rejects: dict[int, Reject] = {}
+    for index in (~plain).arg_true():
+        value = values[index]
+        found = Reject("tombstone") if value is None else inspect(value, topic=topic)
+        (rejects if isinstance(found, Reject) else one_by_one)[index] = found
+    lines = texts.set(~plain, None)
+    if one_by_one:
+        lines = lines.scatter(list(one_by_one), [found.line for found in one_by_one.values()])
+    return _Shaped(lines, one_by_one, rejects)
+
+
+def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:
+    """One row a record of the right shape, `index` its place in the batch; times are still texts."""
+    apart = {
+        c.name: {i: p.objects.get(c.name) for i, p in shaped.one_by_one.items()} for c in object_fields(topic)
+    }
+    apart["extra"] = {i: p.extra for i, p in shaped.one_by_one.items() if p.extra}
+    lines = shaped.lines
+    columns = [_scattered(name, found, length=lines.len()) for name, found in apart.items()]
+    frame = pl.DataFrame([lines, *columns]).with_row_index("index").drop_nulls("line")
+    event = frame["line"].str.json_decode(parse_schema(topic)).struct.unnest()
+    event = event.rename({"id": "event_id", "time": "event_time"}).unnest("data")
+    integers = [c.name for c in data_fields(topic) if c.dtype == pl.Int64]
+    return pl.concat([frame.drop("line"), event], how="horizontal").with_columns(
+        pl.col(integers).cast(pl.Int64)
+    )
+
+
+def _scattered(name: str, found: dict[int, str | None], *, length: int) -> pl.Series:
+    series = pl.repeat(None, length, dtype=pl.String, eager=True).alias(name)
+    return series.scatter(list(found), list(found.values())) if found else series
+
+
+def _rows(frame: pl.DataFrame, *, batch, topic: Topic, ingested_at: datetime) -> pl.DataFrame:
+    offsets = pl.Series("kafka_offset", batch.offsets, dtype=pl.Int64)
+    frame = frame.with_columns(
+        kafka_topic=pl.lit(batch.topic),
+        kafka_topic_id=pl.lit(str(batch.topic_id)),
+        kafka_partition=pl.lit(batch.partition),
+        kafka_offset=offsets.gather(frame["index"]),
+        utc_offset_min=pl.col("event_time" + rules.OFFSET_SUFFIX),
+        ingested_at=pl.lit(ingested_at),
+        **_closed(topic),
+    )
+    if topic.is_series:
+        frame = frame.with_columns(started_utc_offset_min=pl.col("started_at" + rules.OFFSET_SUFFIX))
+    return RAW_TABLES[topic.name].conform(frame)
+
+
+def _closed(topic: Topic) -> dict[str, pl.Expr]:
+    """A closed list's value, `other` for one that is not in it, and that one beside it."""
+    columns = {}
+    for column in data_fields(topic):
+        if column.closed:
+            value = pl.col(column.name)
+            known = value.is_in(column.closed)
+            columns[column.name] = pl.when(known | value.is_null()).then(value).otherwise(pl.lit("other"))
+            columns[f"{column.name}_raw"] = pl.when(~known).then(value)
+    return columns
+
+
+def _reject_frame(batch, rejects: dict[int, Reject], *, ingested_at: datetime) -> pl.DataFrame:
+    order = sorted(rejects)
+    found = [rejects[i] for i in order]
+    columns = {
+        "kafka_offset": [batch.offsets[i] for i in order],
+        "reason": [r.reason for r in found],
+        "field": [r.field for r in found],
+        "detail": [r.detail for r in found],
+        "key": [batch.keys[i] for i in order],
+        "value": [batch.values[i] for i in order],
+    }
+    schema = {name: REJECTS.column(name).polars for name in columns}
+    frame = pl.DataFrame(columns, schema=schema).with_columns(
+        kafka_topic=pl.lit(batch.topic),
+        kafka_topic_id=pl.lit(str(batch.topic_id)),
+        kafka_partition=pl.lit(batch.partition),
+        is_safety=pl.lit(is_safety_topic(batch.topic)),
+        ingested_at=pl.lit(ingested_at),
+        replayed_at=pl.lit(None),
+    )
+    return REJECTS.conform(frame)

@@ -1,0 +1,199 @@
+"""One record, looked at by itself: the reason it breaks the contract's shape, or its line in the plain shape.
+
+Here: the exact check behind ingest/shape.py's glance, which also takes unknown fields apart. Not here: times,
+required fields, ranges of scalars and units, which ingest/rules.py checks on whole columns.
+Of a key that stands twice in an object the last counts.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import polars as pl
+
+from transforms.schemas import TIMESTAMP, Column, Json, Topic
+from transforms.schemas.raw import INSTRUMENTS
+
+from .contract import (
+    ATTRIBUTES,
+    CONTENT_TYPE,
+    LARGEST_RECORD_BYTES,
+    OBJECT_VALUES,
+    SPECVERSION,
+    TEXT_ATTRIBUTES,
+    data_fields,
+)
+
+LARGEST_INTEGER = 10**15
+_SHOWN = 200  # characters of a found value in a reject's detail
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Why a record is set aside: a code of contract.REASONS, the field, what was found and expected."""
+
+    reason: str
+    field: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A record in the plain shape: `line` for the columnar parse, its object fields and unknown fields as JSON."""
+
+    line: str
+    objects: dict[str, str]
+    extra: str | None
+
+
+def shown(value: Any) -> str:
+    """A found value as JSON, cut to a readable length."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # an integer beyond 64 bits, a text that is not UTF-8
+        text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_list_of(value: Any, is_item) -> bool:
+    return isinstance(value, list) and all(item is None or is_item(item) for item in value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+# dtype -> (test, what is expected)
+_EXPECTED = {
+    pl.String: (_is_text, "a text"),
+    TIMESTAMP: (_is_text, "a time as a text (RFC 3339)"),
+    pl.Date: (_is_text, "a day as a text (YYYY-MM-DD)"),
+    pl.Int64: (lambda v: _is_number(v) and v == v // 1, "a whole number"),
+    pl.Float64: (_is_number, "a number"),
+    pl.Boolean: (lambda v: isinstance(v, bool), "true or false"),
+    pl.List(pl.String): (lambda v: _is_list_of(v, _is_text), "a list of texts"),
+    pl.List(pl.Float64): (lambda v: _is_list_of(v, _is_number), "a list of numbers or null"),
+    Json: (lambda v: isinstance(v, dict), "an object"),
+}
+_OBJECT_EXPECTED = {float: (_is_number, "a number or null"), str: (_is_text, "a text or null")}
+
+
+def _wrong_type(field: str, value: Any, expected: str) -> Reject:
+    return Reject("wrong_type", field, f"found {shown(value)}, expected {expected}")
+
+
+def _check_envelope(event: Any, *, topic: Topic) -> Reject | None:
+    if not isinstance(event, dict):
+        return Reject("not_object", None, f"found {shown(event)}, expected an object")
+    for name, expected, reason in (
+        ("specversion", SPECVERSION, "wrong_specversion"),
+        ("type", topic.type, "wrong_type_name"),
+    ):
+        if event.get(name) is None:
+            return Reject("missing_field", name, f"found none, expected {expected!r}")
+        if event[name] != expected:
+            return Reject(reason, name, f"found {shown(event[name])}, expected {expected!r}")
+    content_type = event.get("datacontenttype")
+    if content_type is not None and not _is_json_media_type(content_type):
+        return Reject(
+            "wrong_content_type", "datacontenttype", f"found {shown(content_type)}, expected {CONTENT_TYPE!r}"
+        )
+    for name in TEXT_ATTRIBUTES:
+        if not isinstance(event.get(name), str | None):
+            return _wrong_type(name, event[name], "a text")
+    return None
+
+
+def _is_json_media_type(value: Any) -> bool:
+    media_type = value.partition(";")[0].strip().lower() if isinstance(value, str) else ""
+    return media_type == CONTENT_TYPE or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+
+
+def _check_field(column: Column, value: Any) -> Reject | None:
+    is_right, expected = _EXPECTED[column.dtype]
+    if value is None:
+        return None
+    if not is_right(value):
+        return _wrong_type(column.name, value, expected)
+    if column.dtype == pl.Int64 and abs(value) > LARGEST_INTEGER:
+        return Reject(
+            "out_of_range", column.name, f"found {shown(value)}, expected at most {LARGEST_INTEGER}"
+        )
+    return None
+
+
+def _check_object(column: Column, data: dict[str, Any], *, topic: Topic) -> Reject | None:
+    is_right, expected = _OBJECT_EXPECTED[OBJECT_VALUES[topic.name, column.name]]
+    instrument = data.get("instrument") if topic.name == "responses" else None
+    ranges = INSTRUMENTS.get(instrument, {}) if isinstance(instrument, str) else {}
+    for code, value in data[column.name].items():
+        field = f"{column.name}.{code}"
+        if value is not None and not is_right(value):
+            return _wrong_type(field, value, expected)
+        lower, upper = ranges.get(code, (None, None))
+        if lower is not None and value is not None and not lower <= value <= upper:
+            return Reject("out_of_range", field, f"found {shown(value)}, expected {lower:g} to {upper:g}")
+    return None
+
+
+def _check_data(data: Any, *, topic: Topic) -> Reject | None:
+    if data is None:
+        return Reject("missing_field", "data", "found none, expected an object")
+    if not isinstance(data, dict):
+        return _wrong_type("data", data, "an object")
+    for column in data_fields(topic):
+        value = data.get(column.name)
+        broken = _check_field(column, value)
+        if broken is None and column.dtype is Json and value is not None:
+            broken = _check_object(column, data, topic=topic)
+        if broken is not None:
+            return broken
+    return None
+
+
+def _unknown(event: dict[str, Any], *, known: set[str]) -> dict[str, Any]:
+    """Unknown fields of `data` and unknown attributes by name; where both have a name, the attribute as envelope.NAME."""
+    extra = {k: v for k, v in event["data"].items() if k not in known}
+    attributes = {k: v for k, v in event.items() if k not in ATTRIBUTES}
+    return extra | {(f"envelope.{k}" if k in extra else k): v for k, v in attributes.items()}
+
+
+def _unreadable(value: bytes, message: str) -> Reject:
+    try:
+        value.decode()
+    except UnicodeDecodeError as error:
+        return Reject(
+            "not_utf8", None, f"found byte {value[error.start]:#04x} at {error.start}, expected UTF-8"
+        )
+    return Reject("not_json", None, f"found {message}, expected one JSON object")
+
+
+def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
+    """What a record is: `Plain` where its shape is the contract's (after unknown fields are set apart)."""
+    if len(value) > LARGEST_RECORD_BYTES:
+        return Reject("too_large", None, f"found {len(value)} bytes, expected at most {LARGEST_RECORD_BYTES}")
+    try:
+        event = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        return _unreadable(value, str(error))
+    broken = _check_envelope(event, topic=topic) or _check_data(event.get("data"), topic=topic)
+    return broken or _plain(event, topic=topic)
+
+
+def _plain(event: dict[str, Any], *, topic: Topic) -> Plain:
+    data, fields = event["data"], data_fields(topic)
+    extra = _unknown(event, known={c.name for c in fields})
+    kept = {c.name: data.get(c.name) for c in fields if c.dtype is not Json}
+    objects = {c.name: data[c.name] for c in fields if c.dtype is Json and data.get(c.name) is not None}
+    line = {name: event.get(name) for name in TEXT_ATTRIBUTES} | {"data": kept}
+    return Plain(
+        orjson.dumps(line).decode(),
+        {name: orjson.dumps(value).decode() for name, value in objects.items()},
+        orjson.dumps(extra).decode() if extra else None,
+    )

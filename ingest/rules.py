@@ -1,0 +1,202 @@
+"""What the fields' values must be, checked on whole columns: times, required fields, patient, unit, ranges.
+
+Here: the checks of a topic as a list of expressions, the first that fails being the reason, and the parsing of
+times. Not here: the shape of a record (ingest/shape.py, ingest/record.py).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import polars as pl
+
+from transforms.schemas import TIMESTAMP, TOPIC_BY_NAME, Column, Topic
+from transforms.schemas.raw import ENVELOPE, METRICS, SIGNALS
+
+from .contract import EARLIEST_YEAR, LATEST_YEAR, data_fields
+
+EARLIEST = datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC)
+END = datetime(LATEST_YEAR + 1, 1, 1, tzinfo=UTC)
+TEXT_SUFFIX, OFFSET_SUFFIX = ":text", ":offset_min"  # beside a parsed time: as written, and its UTC offset
+
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$"
+_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+# what identifies and places an event, by the names of the raw tables
+_IDENTITY = tuple(c for c in ENVELOPE if c.name in ("event_id", "source", "event_time"))
+_UNKNOWN_OFFSET = "-00:00"  # RFC 3339, section 4.3: the instant is known, the local offset is not
+_YEARS = f"between {EARLIEST_YEAR} and {LATEST_YEAR}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule: `fails` is true where a row breaks it, `detail` says what was found and what was expected."""
+
+    reason: str
+    field: str
+    fails: pl.Expr
+    detail: pl.Expr
+
+
+def _offset_minutes(written: str) -> int | None:
+    """`Z` or `+hh:mm` in minutes; None where there is no such offset."""
+    if written == "Z":
+        return 0
+    hours, minutes = int(written[1:3]), int(written[4:6])
+    if hours > 23 or minutes > 59:
+        return None
+    return (hours * 60 + minutes) * (-1 if written[0] == "-" else 1)
+
+
+def parse_times(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """RFC 3339 texts as UTC instants (microseconds, further digits cut) and the offsets written, in minutes.
+
+    An instant is null where the text is null, not RFC 3339, without an offset, or outside the contract's years;
+    `t`, `z` and a space for the `T` are read. An offset of `-00:00` (unknown) is null. A leap second is not read.
+    """
+    texts = texts.set(~texts.str.contains(_TIME), None)
+    if texts.str.contains("[tz ]").any():
+        texts = texts.str.to_uppercase().str.replace(" ", "T", literal=True)
+    naive = texts.str.slice(0, 19).str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
+    if texts.str.contains(".", literal=True).any():
+        digits = texts.str.extract(r"\.([0-9]{1,6})").str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
+        naive = naive + digits.cast(pl.Duration("us"))
+    written = texts.str.extract(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
+    known = {w: _offset_minutes(w) for w in written.unique().drop_nulls()}
+    minutes = written.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Int32)
+    instants = (naive - (minutes.cast(pl.Int64) * 60_000_000).cast(pl.Duration("us"))).dt.replace_time_zone(
+        "UTC"
+    )
+    instants = instants.set(~((instants >= EARLIEST) & (instants < END)), None)
+    return instants, minutes.set((written == _UNKNOWN_OFFSET) | instants.is_null(), None)
+
+
+def parse_days(texts: pl.Series) -> pl.Series:
+    """YYYY-MM-DD as days; null where the text is null, anything else, or outside the contract's years."""
+    days = texts.set(~texts.str.contains(_DAY), None).str.to_date("%Y-%m-%d", strict=False)
+    return days.set(~((days >= EARLIEST.date()) & (days < END.date())), None)
+
+
+def with_times(frame: pl.DataFrame, *, topic: Topic) -> pl.DataFrame:
+    """Empty texts become null (not given); times and days are parsed, each text kept beside as `NAME:text`."""
+    frame = frame.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)).name.keep())
+    columns = []
+    for name in ("event_time", *_named(topic, TIMESTAMP)):
+        instants, offsets = parse_times(frame[name])
+        columns += [
+            frame[name].alias(name + TEXT_SUFFIX),
+            instants.alias(name),
+            offsets.alias(name + OFFSET_SUFFIX),
+        ]
+    for name in _named(topic, pl.Date):
+        columns += [frame[name].alias(name + TEXT_SUFFIX), parse_days(frame[name]).alias(name)]
+    return frame.with_columns(columns)
+
+
+def _named(topic: Topic, dtype) -> list[str]:
+    return [c.name for c in data_fields(topic) if c.dtype == dtype]
+
+
+def _found(value: pl.Expr, expected: str | pl.Expr) -> pl.Expr:
+    end = pl.lit(expected) if isinstance(expected, str) else expected
+    shown = value.cast(pl.String).str.slice(0, 200)
+    return pl.format("found {}, expected {}", shown.fill_null("none"), end)
+
+
+def _missing(column: Column) -> Check:
+    is_parsed_text = column.dtype in (TIMESTAMP, pl.Date)
+    value = pl.col(column.name + (TEXT_SUFFIX if is_parsed_text else ""))
+    is_list = isinstance(column.dtype, pl.List)
+    fails = value.is_null() | (value.list.len() == 0) if is_list else value.is_null()
+    return Check(
+        "missing_field", column.name, fails, pl.lit(f"found none or empty, expected {column.comment}")
+    )
+
+
+def _bad_time(name: str, *, expected: str) -> Check:
+    text = pl.col(name + TEXT_SUFFIX)
+    return Check("bad_time", name, text.is_not_null() & pl.col(name).is_null(), _found(text, expected))
+
+
+def _bad_times(topic: Topic) -> list[Check]:
+    time = f"RFC 3339 with a UTC offset, as 2026-03-01T08:30:00+01:00, {_YEARS}"
+    day = f"YYYY-MM-DD, {_YEARS}"
+    return [_bad_time(name, expected=time) for name in ("event_time", *_named(topic, TIMESTAMP))] + [
+        _bad_time(name, expected=day) for name in _named(topic, pl.Date)
+    ]
+
+
+def _out_of_range(column: Column) -> Check:
+    value, lower, upper = pl.col(column.name), column.lower, column.upper
+    sides = [] if lower is None else [value < lower]
+    sides += [] if upper is None else [value > upper]
+    expected = f"{'any' if lower is None else f'{lower:g}'} to {'any' if upper is None else f'{upper:g}'}"
+    return Check("out_of_range", column.name, pl.any_horizontal(sides), _found(value, expected))
+
+
+def _by_kind(kind: str, table: dict[str, tuple], place: int) -> pl.Expr:
+    """For each row what the table says of its metric or signal; null for one that it does not know."""
+    return pl.col(kind).replace_strict(
+        list(table), [row[place] for row in table.values()], default=None,
+        return_dtype=pl.String if isinstance(next(iter(table.values()))[place], str) else pl.Float64,
+    )  # fmt: skip
+
+
+def _series_checks(kind: str, ranges: dict[str, tuple[float, float]]) -> list[Check]:
+    values, interval = pl.col("values"), pl.col("interval_s")
+    lower, upper = _by_kind(kind, ranges, 0), _by_kind(kind, ranges, 1)
+    below, above = values.list.min() < lower, values.list.max() > upper
+    found = pl.when(below).then(values.list.min()).otherwise(values.list.max())
+    many = values.list.len() > 1
+    left_s = (pl.lit(END) - pl.col("started_at")).dt.total_seconds()
+    return [
+        Check("out_of_range", "values", below | above, _found(found, pl.format("{} to {}", lower, upper))),
+        Check("out_of_range", "interval_s", many & (interval <= 0),
+              _found(interval, "more than 0 between two samples")),
+        Check("out_of_range", "interval_s", values.list.len() * interval > left_s,
+              _found(interval, f"samples that end by {LATEST_YEAR}")),
+    ]  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def checks(topic_name: str) -> tuple[Check, ...]:
+    """The rules of a topic's records, in the order in which the first broken one is the reason."""
+    topic = TOPIC_BY_NAME[topic_name]
+    fields = data_fields(topic)
+    result = [_missing(c) for c in (*_IDENTITY, *fields) if c.required]
+    result += _bad_times(topic)
+    if "patient_id" in {c.name for c in fields}:
+        subject, patient = pl.col("subject"), pl.col("patient_id")
+        expected = pl.format("data.patient_id {}", patient)
+        result.append(Check("wrong_subject", "subject", subject != patient, _found(subject, expected)))
+    if topic_name == "readings":
+        unit = _by_kind("metric", METRICS, 0)
+        result.append(Check("wrong_unit", "unit", pl.col("unit") != unit, _found(pl.col("unit"), unit)))
+    result += [_out_of_range(c) for c in fields if c.lower is not None or c.upper is not None]
+    if topic_name == "readings":
+        result += _series_checks("metric", {k: v[1:3] for k, v in METRICS.items()})
+    if topic_name == "telemetry":
+        result += _series_checks("signal", SIGNALS)
+    return tuple(result)
+
+
+def broken(frame: pl.DataFrame, *, topic: Topic) -> pl.DataFrame:
+    """The rows (by `index`) that break a rule, with the first one's reason, field and detail.
+
+    `frame`: parsed records with `index` and the columns of `with_times`.
+    """
+    rules = checks(topic.name)
+    first = frame.select(
+        pl.coalesce([pl.when(rule.fails).then(k) for k, rule in enumerate(rules)]).alias("rule")
+    )["rule"]
+    parts = [_EMPTY]
+    for k in first.drop_nulls().unique().sort():
+        rule, rows = rules[k], frame.filter(first == k)
+        parts.append(
+            rows.select("index", reason=pl.lit(rule.reason), field=pl.lit(rule.field), detail=rule.detail)
+        )
+    return pl.concat(parts)
+
+
+_EMPTY = pl.DataFrame(
+    schema={"index": pl.UInt32, "reason": pl.String, "field": pl.String, "detail": pl.String}
+)
