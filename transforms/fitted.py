@@ -1,0 +1,132 @@
+"""What a linear model gives: contrasts between groups, coefficients, and why a figure is missing.
+
+Here: the result of `models.ancova` and `models.mmrm`, and the t inference both use. Not here: the fits.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from transforms.design import Design, group_contrast
+from transforms.errors import UsageError
+
+STATISTICS = ("estimate", "standard_error", "degrees_of_freedom", "lower", "upper", "p_value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A fitted model.
+
+    `contrasts`: one row a contrast, each group against the reference (at every visit, where a model's group
+    and visit interact): `group`, `reference`, `visit`, `n`, `n_reference` (patients), `estimate` (group
+    minus reference), `standard_error`, `degrees_of_freedom`, `lower`, `upper`, `p_value`, `reason` (why a
+    figure is missing, else null). `coefficients`: the same figures for each `term`; those of collinear
+    columns, `aliased`, are left out. With one contrast its figures are attributes too; `model["estimate"]`
+    is the column. `n` rows were used and `n_dropped_missing` were not; `reason` says why there are no
+    contrasts at all.
+    """
+
+    contrasts: pl.DataFrame
+    coefficients: pl.DataFrame
+    n: int
+    n_dropped_missing: int
+    aliased: tuple[str, ...]
+    confidence: float
+    method: str
+    reason: str | None = None
+
+    def __getitem__(self, name: str) -> pl.Series:
+        return self.contrasts[name]
+
+    def _only(self, name: str):
+        if self.contrasts.height > 1:
+            raise UsageError(f"{self.contrasts.height} contrasts: read {name} from .contrasts, one row each")
+        return self.contrasts[name].item() if self.contrasts.height else None
+
+    @property
+    def estimate(self) -> float | None:
+        return self._only("estimate")
+
+    @property
+    def standard_error(self) -> float | None:
+        return self._only("standard_error")
+
+    @property
+    def degrees_of_freedom(self) -> float | None:
+        return self._only("degrees_of_freedom")
+
+    @property
+    def lower(self) -> float | None:
+        return self._only("lower")
+
+    @property
+    def upper(self) -> float | None:
+        return self._only("upper")
+
+    @property
+    def p_value(self) -> float | None:
+        return self._only("p_value")
+
+
+def statistics(*, estimate, variance, degrees_of_freedom, confidence) -> dict[str, float]:
+    """Estimate, standard error, t limits and two-sided p-value; no limits without a positive variance."""
+    if not (variance > 0 and degrees_of_freedom > 0):
+        return {**dict.fromkeys(STATISTICS), "estimate": float(estimate)}
+    error = float(np.sqrt(variance))
+    margin = stats.t.ppf((1 + confidence) / 2, degrees_of_freedom) * error
+    return {
+        "estimate": float(estimate),
+        "standard_error": error,
+        "degrees_of_freedom": float(degrees_of_freedom),
+        "lower": float(estimate - margin),
+        "upper": float(estimate + margin),
+        "p_value": float(2 * stats.t.sf(abs(estimate) / error, degrees_of_freedom)),
+    }
+
+
+def compare(design: Design, *, group, places: Sequence[dict], count: Callable, infer: Callable) -> list[dict]:
+    """A row for each level of `group` but the reference, at each of `places` (mappings from factor to level).
+
+    `count(level, place)` gives patients; `infer(weights)` the statistics of a combination of kept
+    coefficients.
+    """
+    reference, *others = design.levels[group]
+    rows = []
+    for level in others:
+        for place in places:
+            weights = group_contrast(design, group=group, level=level, at=place)
+            rows.append(
+                {
+                    "group": level,
+                    "reference": reference,
+                    "visit": next(iter(place.values()), None),
+                    "n": count(level, place),
+                    "n_reference": count(reference, place),
+                    **_inferred(design, weights, infer),
+                }
+            )
+    return rows
+
+
+def _inferred(design: Design, weights: np.ndarray, infer: Callable) -> dict:
+    if not design.is_estimable(weights):
+        mixed = ", ".join(design.names(aliased=True))
+        return {**dict.fromkeys(STATISTICS), "reason": f"the data can't tell the groups from {mixed} apart"}
+    found = infer(weights[design.kept])
+    return {**found, "reason": None if found["standard_error"] else "no residual variation to judge it by"}
+
+
+def contrast_frame(rows: list[dict], *, group: pl.DataType, visit: pl.DataType = pl.Null) -> pl.DataFrame:
+    figures = dict.fromkeys(STATISTICS, pl.Float64)
+    counts = {"n": pl.Int64, "n_reference": pl.Int64}
+    schema = {"group": group, "reference": group, "visit": visit, **counts, **figures, "reason": pl.String}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def coefficient_frame(names: Sequence[str], infer: Callable) -> pl.DataFrame:
+    units = np.eye(len(names))
+    rows = [{"term": name, **infer(unit)} for name, unit in zip(names, units, strict=True)]
+    return pl.DataFrame(rows, schema={"term": pl.String, **dict.fromkeys(STATISTICS, pl.Float64)})
