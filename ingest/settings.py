@@ -28,6 +28,7 @@ class _Base(BaseSettings):
     kafka_retention_days: float = Field(30, description="how long events stay in a topic that Floe makes")
     kafka_partitions: int = Field(2, description="partitions of a topic that Floe makes")
     broker_port: int = Field(9092, description="port of the local broker on 127.0.0.1")
+    cache: str = Field("", description="folder of downloads, may be shared by homes; empty = under the home")
     catalog: str = Field("", description="lake catalog: empty = SQLite under the home; postgres:URI")
     data: str = Field("", description="lake files: empty = under the home; s3://...")
     encrypt: bool = Field(True, description="encrypt the lake's files")
@@ -39,6 +40,10 @@ class _Base(BaseSettings):
     @property
     def bootstrap(self) -> str:
         return self.kafka_bootstrap or f"127.0.0.1:{self.broker_port}"
+
+    @property
+    def cache_path(self) -> Path:
+        return Path(self.cache).absolute() if self.cache else self.home.absolute() / "cache"
 
     @property
     def catalog_uri(self) -> str:

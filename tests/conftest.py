@@ -1,0 +1,36 @@
+"""What tests of several rooms share. Here: the session's Kafka. Not here: what one test file alone needs."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from ingest import broker as local_broker
+from ingest.settings import Settings
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def downloads() -> Path:
+    """Kafka's jars and Java's start-up cache, kept between sessions and shared by every test's home."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "floe"
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory, downloads) -> Settings:
+    """One real Kafka for the session, in a home of its own on a free port; the settings that lead to it.
+
+    It dies with the session, however that ends. Topics are not made: `stream.ensure_topics(broker)` does that. For
+    a lake of its own a test takes `broker.model_copy(update={"home": tmp_path})`: the port leads to the same Kafka.
+    """
+    home = tmp_path_factory.mktemp("broker") / "home"
+    settings = Settings(home=home, cache=str(downloads), broker_port=free_port(), kafka_bootstrap="")
+    local_broker.start(settings, detached=False)
+    yield settings
+    local_broker.stop(settings)
