@@ -7,6 +7,8 @@ new version here.
 
 from dataclasses import dataclass
 
+from .instruments import metrics as instrument_metrics
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -25,10 +27,29 @@ class Metric:
 
 
 # --- pain ---------------------------------------------------------------------------------------
-_PAIN: tuple[Metric, ...] = ()
+_PAIN: tuple[Metric, ...] = tuple(
+    Metric(**d)
+    for d in instrument_metrics.definitions(("nrs_pain", "vas_pain", "pain_index", "pain_days_28"))
+)
 
 # --- function and quality of life -----------------------------------------------------------------
-_FUNCTION: tuple[Metric, ...] = ()
+_FUNCTION: tuple[Metric, ...] = tuple(
+    Metric(**d)
+    for d in instrument_metrics.definitions(
+        (
+            "odi",
+            "rmdq",
+            "ndi",
+            "promis_pi_4a",
+            "promis_pi_6a",
+            "promis_pf_6b",
+            "promis_29",
+            "pgic",
+            "eq_5d_5l",
+            "start_back",
+        )
+    )
+)
 
 # --- time: sustained response, relapse, surgery-free survival --------------------------------------
 _TIME: tuple[Metric, ...] = ()

@@ -23,6 +23,7 @@ class Options:
     rmdq_points: float = _option(5.0, "important change of the RMDQ, points (Ostelo 2008)")
     ndi_points: float = _option(8.0, "important change of the NDI, points (secondary source)")
     promis_points: float = _option(3.5, "important change of a PROMIS T-score, points (Amtmann 2016: 3.5-5.5)")
+    eq5d_points: float = _option(0.08, "important change of the EQ-5D-5L index (PMC7053735: the cut at 2 NRS points)")
     odi_licensed: bool = _option(False, "the site states that it holds a licence for the ODI")
     odi_min_items: int = _option(8, "fewest ODI sections answered for a score")
     reference_arm: str = _option("", "reference arm where none is named control, placebo, sham or usual_care")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ..schemas import Table
+from ..schemas import MART_TABLES, Table
+from . import adqs
 
 
 @dataclass(frozen=True)
@@ -26,4 +27,6 @@ class Mart:
     is_summary: bool = False
 
 
-MARTS: dict[str, Mart] = {}
+MARTS: dict[str, Mart] = {
+    "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
+}

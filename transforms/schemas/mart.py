@@ -70,6 +70,7 @@ _BDS_VALUE = [
     _flag("ABLFL", "is the baseline"),
     _flag("ANL01FL", "the record that counts for its visit: nearest to target, ties the earlier"),
 ]
+_EOCFL = _flag("EOCFL", "the record that counts for End of course: nearest to the day after the last session of the first course, up to 14 days after it; it may count for its own visit too")  # noqa: E501
 CRITERIA = ("PCT30", "PCT50", "POINTS", "WORSE", "PCTX")
 _CRIT = [c for k, name in enumerate(CRITERIA, 1) for c in (
     Column(f"CRIT{k}", S, f"rule {name} in words; null where it does not apply to the parameter"),
@@ -77,13 +78,13 @@ _CRIT = [c for k, name in enumerate(CRITERIA, 1) for c in (
 NEREASON = Column("NEREASON", S, "why a value, change or flag can't be given")
 
 ADQS = _table("adqs", "One row a patient, questionnaire parameter and assessment.", [
-    *_BDS_HEAD, *_BDS_VALUE, *_CRIT,
+    *_BDS_HEAD, *_BDS_VALUE, _EOCFL, *_CRIT,
     Column("DTYPE", S, "derivation, e.g. PRORATED; null = as answered"),
     Column("NANSWERD", I, "items answered"), Column("NITEMS", I, "items of the instrument"),
-    Column("ADTM", T, "moment of the answer"), Column("DAY1BASIS", S, "what Day 1 is", closed=("allocation", "enrolment", "session")),
+    Column("ADTM", T, "moment of the answer"), Column("DAY1BASIS", S, "what Day 1 is: the first delivered session, else enrolment", closed=("enrolment", "session")),
     NEREASON, Column("METRICID", S, "metric of the catalogue that scored it"),
     Column("METRICV", S, "its version"), EVENTID,
-], ("USUBJID", "PARAMCD", "EVENTID", "DAY1BASIS"))  # fmt: skip
+], ("USUBJID", "PARAMCD", "EVENTID"))  # fmt: skip
 
 ADACT = _table("adact", "One row a patient, mobility parameter and week, or test.", [
     *_BDS_HEAD,

@@ -1,0 +1,156 @@
+"""Questionnaires: from the answers to items to scores, with the number answered and a reason for each score missing.
+
+Here: `score`, and which items each instrument has. Not here: the rules (scales.py, promis.py, eq5d.py), the
+parameters (parameters.py), and when a change counts (transforms/pain.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import polars as pl
+
+from ..errors import UsageError
+from . import scales
+from .parameters import CONTEXTS, PARAMETERS, Parameter, code_in_context
+from .scoring import Scored
+
+__all__ = [
+    "CONTEXTS",
+    "INSTRUMENTS",
+    "PARAMETERS",
+    "Parameter",
+    "Score",
+    "Scores",
+    "code_in_context",
+    "items_of",
+    "score",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One parameter's score of one response; `value` is None where `reason` says why."""
+
+    parameter: str
+    value: float | None
+    raw_score: float | None
+    standard_error: float | None
+    n_answered: int
+    n_items: int
+    derivation: str | None
+    detail: str | None
+    reason: str | None
+
+
+class Scores(Mapping):
+    """The scores of one response: parameter code -> `Score`; `.value` and the like are the first parameter's."""
+
+    def __init__(self, scores: list[Score]):
+        self._scores = {s.parameter: s for s in scores}
+
+    def __getitem__(self, code: str) -> Score:
+        return self._scores[code]
+
+    def __iter__(self):
+        return iter(self._scores)
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def __getattr__(self, name: str):
+        if name.startswith("_") or not self._scores:
+            raise AttributeError(name)
+        return getattr(next(iter(self._scores.values())), name)
+
+    def __repr__(self) -> str:
+        return f"Scores({', '.join(f'{s.parameter}={s.value}' for s in self._scores.values())})"
+
+
+def _items(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{k}" for k in range(1, count + 1)]
+
+
+INSTRUMENTS: dict[str, list[str]] = {
+    "nrs_pain": ["average_7d", "back_7d", "leg_7d", "neck_7d", "now"],
+    "vas_pain": ["average_7d", "back_7d", "leg_7d", "neck_7d", "now"],
+    "pain_index": ["index"],
+    "pain_days_28": ["days"],
+    "odi": scales.ODI_ITEMS,
+    "rmdq": scales.RMDQ_ITEMS,
+    "ndi": scales.ODI_ITEMS,
+    "pgic": ["pgic"],
+    "start_back": scales.START_BACK_ITEMS,
+}
+
+
+def items_of(instrument: str) -> list[str]:
+    """The item codes of an instrument; an unknown one is a UsageError."""
+    if instrument not in INSTRUMENTS:
+        raise UsageError(f"instrument {instrument!r} is not known; expected one of {', '.join(INSTRUMENTS)}")
+    return INSTRUMENTS[instrument]
+
+
+def score(
+    instrument: str,
+    items: Mapping | pl.DataFrame,
+    *,
+    odi_licensed: bool = False,
+    odi_min_items: int = 8,
+    value_set: pl.DataFrame | None = None,
+) -> Scores | pl.DataFrame:
+    """Scores of one response (a mapping of item code to number or None) or of many (a frame of item columns).
+
+    One response gives `Scores`. A frame gives a long frame: its other columns, then a row a response and parameter
+    with `parameter`, `value`, `raw_score`, `standard_error`, `n_answered`, `n_items`, `derivation`, `detail`,
+    `reason`; an item column that is not there counts as not answered. Of a pain scale only the items in the
+    mapping, or the columns in the frame, give a row. `value_set`: columns `profile` (five digits), `utility` and
+    `value_set` (its id), for the EQ-5D-5L index. Formulas and sources: the scorers' docstrings.
+    """
+    known = items_of(instrument)
+    if isinstance(items, pl.DataFrame):
+        return _score_frame(instrument, items, known, odi_licensed, odi_min_items, value_set)
+    unknown = sorted(set(items) - set(known))
+    if unknown:
+        raise UsageError(f"{instrument} has no item {', '.join(unknown)}; expected {', '.join(known)}")
+    row = pl.DataFrame(
+        {k: [None if v is None else float(v)] for k, v in items.items()},
+        schema_overrides=dict.fromkeys(items, pl.Float64),
+    )
+    scored = _score_frame(
+        instrument,
+        row if items else pl.DataFrame({known[0]: [None]}),
+        known,
+        odi_licensed,
+        odi_min_items,
+        value_set,
+    )
+    names = [f.name for f in fields(Score)]
+    return Scores([Score(**r) for r in scored.select(names).iter_rows(named=True)])
+
+
+def _score_frame(instrument, frame, known, odi_licensed, odi_min_items, value_set) -> pl.DataFrame:
+    present = [i for i in known if i in frame.columns]
+    others = [c for c in frame.columns if c not in known]
+    full = frame.with_columns(
+        *[pl.col(i).cast(pl.Float64) for i in present],
+        *[pl.lit(None, dtype=pl.Float64).alias(i) for i in known if i not in present],
+    )
+    scored = _scorers(instrument, odi_licensed=odi_licensed, odi_min_items=odi_min_items, value_set=value_set)
+    if instrument in ("nrs_pain", "vas_pain"):
+        scored = [s for s in scored if s.item in present]
+    parts = [full.select(*others, s.struct().alias("_s")).unnest("_s") for s in scored]
+    return pl.concat(parts)
+
+
+def _scorers(instrument: str, *, odi_licensed: bool, odi_min_items: int, value_set) -> list[Scored]:
+    match instrument:
+        case "odi":
+            return [scales.odi(is_licensed=odi_licensed, min_items=odi_min_items)]
+        case "ndi":
+            return [scales.ndi()]
+        case "rmdq":
+            return [scales.rmdq()]
+        case "start_back":
+            return scales.start_back()
+        case _:
+            return [scales.single(p.code) for p in PARAMETERS.values() if p.instrument == instrument]

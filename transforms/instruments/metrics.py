@@ -1,0 +1,111 @@
+"""What `mart` says of each questionnaire parameter, as rows of the catalogue: score, mean, change, responder rules.
+
+Here: the definitions that follow from a parameter (`PARAMETERS`) and its source. Not here: the computation, and
+metrics that follow from no parameter (transforms/catalogue.py, which holds the record type `Metric`).
+"""
+
+from .parameters import PARAMETERS, Parameter
+
+# instrument: (source of the score, verification, rule)
+SOURCES = {
+    "nrs_pain": ("Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005; Chiarotto 2018, PMC5828378", "verified",
+                 "the answer, 0-10; each item (recall, place) is its own parameter"),
+    "vas_pain": ("Ostelo 2008, Spine 33:90", "verified", "the mark, 0-100 mm; never pooled with the NRS"),
+    "pain_index": ("Vickers 2004, BMJ 328:744", "verified", "the diary's score, 0-100, as given"),
+    "pain_days_28": ("Vickers 2004, BMJ 328:744", "verified", "days with pain in 28 days, as given"),
+    "odi": ("Fairbank & Pynsent 2000, Spine 25:2940; form 2.1a", "verified",
+            "100 x sum / (5 x sections answered), at least FLOE_ODI_MIN_ITEMS of 10; only with FLOE_ODI_LICENSED"),
+    "rmdq": ("Roland & Fairbank 2000, Spine 25:3115; missing rule: proposal", "verified",
+             "statements ticked, 0-24; up to two unanswered in proportion (x 24 / answered)"),
+    "ndi": ("Vernon & Mior 1991, J Manipulative Physiol Ther 14:409; missing rule: proposal", "unverified",
+            "100 x sum / (5 x sections answered), at least 8 of 10"),
+    "pgic": ("Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005", "verified",
+             "the category, 1 very much improved to 7 very much worse"),
+    "promis_pi_4a": ("HealthMeasures Pain Interference scoring manual, table of form 4a", "verified",
+                     "T-score of the sum of 4 items by table; all answered"),
+    "promis_pi_6a": ("HealthMeasures Pain Interference scoring manual, table of form 6a", "unverified",
+                     "T-score of the sum of 6 items by table; all answered"),
+    "promis_pf_6b": ("HealthMeasures Physical Function scoring manual, table of form 6b", "unverified",
+                     "T-score of the sum of 6 items by table; all answered"),
+    "promis_29": ("Hays 2018, PMC5999556", "verified",
+                  "weighted sum of seven domain T-scores and pain intensity; all answered"),
+    "eq_5d_5l": ("Herdman 2011, Qual Life Res 20:1727; value sets: supplied by the user", "verified",
+                 "utility of the five-digit profile in the clinic's country's value set; EQ VAS as given"),
+    "start_back": ("Hill 2008, Arthritis Rheum 59:632; awell-score start_back (class rule)", "unverified",
+                   "nine items, the ninth 3-4 of 0-4 counts 1; class by total <= 3 and psychosocial subscale <= 3"),
+}  # fmt: skip
+
+# statistic: (title, rule, unit (None = the parameter's), is a proportion)
+STATISTICS = {
+    "mean": ("mean", "mean of the values at the visit, t interval", None),
+    "change": ("mean change from baseline (a change, not an effect)",
+               "mean of AVAL - BASE at the visit, t interval; without a comparator it says nothing about a cause", None),
+    "pct30": ("improved by at least 30 %", "share with 10 (BASE - AVAL) >= 3 BASE; Wilson, Clopper-Pearson if x <= 5", "proportion"),
+    "pct50": ("improved by at least 50 %", "share with 2 (BASE - AVAL) >= BASE; Wilson, Clopper-Pearson if x <= 5", "proportion"),
+    "points": ("improved by at least the important change", "share whose improvement reaches the important change", "proportion"),
+    "worse": ("worse by at least the important change", "share whose worsening reaches the important change", "proportion"),
+    "pctx": ("improved by at least the site's own percentage", "share with an improvement of at least FLOE_RESPONDER_EXTRA_PCT % of baseline", "proportion"),
+}  # fmt: skip
+
+RULE_SOURCES = {
+    "pct30": ("Dworkin 2008 (IMMPACT): moderate", "verified"),
+    "pct50": ("Dworkin 2008 (IMMPACT): substantial", "verified"),
+    "pctx": ("a setting; 35 % in Vickers 2004", "proposal"),
+    "nrs_points": ("Ostelo 2008, Spine 33:90: NRS 2", "verified"),
+    "vas_points": ("Ostelo 2008, Spine 33:90: VAS 15", "verified"),
+    "odi_points": ("Ostelo 2008, Spine 33:90: ODI 10", "verified"),
+    "rmdq_points": ("Ostelo 2008, Spine 33:90: RMDQ 5", "verified"),
+    "ndi_points": ("CMS ACCESS targets as reproduced by a secondary source: NDI 8", "unverified"),
+    "promis_points": ("Amtmann 2016, DOI 10.2147/JPR.S93391: 3.5-5.5 T", "verified"),
+    "eq5d_points": ("PMC7053735: 0.08 against 2 NRS points", "verified"),
+}  # fmt: skip
+
+
+def statistics_of(parameter: Parameter) -> list[str]:
+    """The statistics that a cohort gets of a parameter."""
+    names = ["mean"] if parameter.instrument in ("pgic", "start_back") else ["mean", "change"]
+    if parameter.has_percent_rules:
+        names += ["pct30", "pct50", "pctx"]
+    if parameter.points_option is not None or parameter.code == "PGIC":
+        names += ["points", "worse"]
+    return names
+
+
+def metric_id(code: str, statistic: str) -> str:
+    return f"{code.lower()}_{statistic}"
+
+
+def definitions(instruments: tuple[str, ...]) -> list[dict]:
+    """Fields of `Metric` for the score and each statistic of every parameter of the instruments named."""
+    chosen = [p for p in PARAMETERS.values() if p.instrument in instruments]
+    return [d for p in chosen for d in (_score(p), *(_statistic(p, name) for name in statistics_of(p)))]
+
+
+def _score(p: Parameter) -> dict:
+    source, verification, rule = SOURCES[p.instrument]
+    return dict(id=metric_id(p.code, "score"), version="1", title=p.title, rule=rule, unit=p.unit, direction=p.better,
+                source=source, verification=verification, tests=("tests/transforms/test_instruments.py",))  # fmt: skip
+
+
+def _statistic(p: Parameter, name: str) -> dict:
+    title, rule, unit = STATISTICS[name]
+    source, verification = _rule_source(p, name)
+    if p.code == "PGIC" and unit:
+        rule = "share in categories 1 and 2" if name == "points" else "share in categories 6 and 7"
+    options = {"pctx": ("responder_extra_pct",), "points": (p.points_option,), "worse": (p.points_option,)}
+    direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
+    return dict(id=metric_id(p.code, name), version="1", title=f"{p.title}: {title}", rule=rule, unit=unit or p.unit,
+                direction=direction, source=source, verification=verification,
+                parameters=tuple(o for o in options.get(name, ()) if o),
+                tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"))  # fmt: skip
+
+
+def _rule_source(p: Parameter, name: str) -> tuple[str, str]:
+    if name in RULE_SOURCES:
+        return RULE_SOURCES[name]
+    if name in ("points", "worse"):
+        if p.code == "PGIC":
+            return "Dworkin 2008 (IMMPACT)", "verified"
+        source, verification = RULE_SOURCES[p.points_option]
+        return source, verification if name == "points" else "proposal"
+    return SOURCES[p.instrument][:2]

@@ -1,0 +1,98 @@
+"""The parameters that questionnaires give: code, title, unit, direction, which change rules apply.
+
+Here: one record a parameter of `mart.adqs`, as data. Not here: scoring (scales.py, promis.py, eq5d.py) and the
+metrics made of a parameter (transforms/catalogue.py derives them from here).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter. `instrument` and `item` say where it comes from (`item` = None: computed from many).
+
+    `points_option`: field of `Options` with its important change, None = no such rule. `has_percent_rules`: a
+    percentage of baseline means something (a scale with a true zero: not a T-score, not a class).
+    `lowest_baseline`: below it an improvement can't be seen (not evaluable); `highest_baseline`: above it a
+    worsening can't.
+    """
+
+    code: str
+    title: str
+    instrument: str
+    unit: str
+    better: str = "lower"
+    item: str | None = None
+    points_option: str | None = None
+    has_percent_rules: bool = False
+    lowest_baseline: float | None = None
+    highest_baseline: float | None = None
+
+
+_RECALL = {
+    "average_7d": ("7D", "average of the last 7 days"),
+    "back_7d": ("BACK", "back, last 7 days"),
+    "leg_7d": ("LEG", "leg, last 7 days"),
+    "neck_7d": ("NECK", "neck, last 7 days"),
+    "now": ("NOW", "now"),
+}
+
+
+def _pain_scale(instrument: str, prefix: str, title: str, unit: str, points_option: str) -> list[Parameter]:
+    return [
+        Parameter(code=prefix + suffix, title=f"{title}, {text}", instrument=instrument, item=item, unit=unit,
+                  points_option=points_option, has_percent_rules=True)
+        for item, (suffix, text) in _RECALL.items()
+    ]  # fmt: skip
+
+
+_ALL = [
+    *_pain_scale("nrs_pain", "NRS", "Pain, numerical rating scale 0-10", "points", "nrs_points"),
+    *_pain_scale("vas_pain", "VAS", "Pain, visual analogue scale 0-100 mm", "mm", "vas_points"),
+    Parameter(code="PAINIDX", title="Pain index of a diary, 0-100", instrument="pain_index", item="index",
+              unit="score", has_percent_rules=True),
+    Parameter(code="PAINDAYS", title="Days with pain in 28 days", instrument="pain_days_28", item="days",
+              unit="days", has_percent_rules=True),
+    Parameter(code="ODI", title="Oswestry Disability Index", instrument="odi", unit="%",
+              points_option="odi_points", has_percent_rules=True),
+    Parameter(code="RMDQ", title="Roland-Morris Disability Questionnaire, 0-24", instrument="rmdq", unit="points",
+              points_option="rmdq_points", has_percent_rules=True, lowest_baseline=4, highest_baseline=20),
+    Parameter(code="NDI", title="Neck Disability Index", instrument="ndi", unit="%",
+              points_option="ndi_points", has_percent_rules=True),
+    Parameter(code="PI4A", title="PROMIS Pain Interference 4a, T-score", instrument="promis_pi_4a", unit="T",
+              points_option="promis_points"),
+    Parameter(code="PI6A", title="PROMIS Pain Interference 6a, T-score", instrument="promis_pi_6a", unit="T",
+              points_option="promis_points"),
+    Parameter(code="PF6B", title="PROMIS Physical Function 6b, T-score", instrument="promis_pf_6b", unit="T",
+              better="higher", points_option="promis_points"),
+    Parameter(code="P29PHYS", title="PROMIS-29 physical health summary, T-score", instrument="promis_29", unit="T",
+              better="higher", points_option="promis_points"),
+    Parameter(code="P29MENT", title="PROMIS-29 mental health summary, T-score", instrument="promis_29", unit="T",
+              better="higher", points_option="promis_points"),
+    Parameter(code="PGIC", title="Patient global impression of change, 1 very much improved to 7 very much worse",
+              instrument="pgic", item="pgic", unit="category"),
+    Parameter(code="EQ5D", title="EQ-5D-5L index", instrument="eq_5d_5l", unit="utility", better="higher",
+              points_option="eq5d_points"),
+    Parameter(code="EQVAS", title="EQ-5D-5L visual analogue scale of health, 0-100", instrument="eq_5d_5l",
+              item="vas", unit="points", better="higher"),
+    Parameter(code="STARTB", title="STarT Back screening tool, total 0-9", instrument="start_back", unit="points"),
+    Parameter(code="STARTBPS", title="STarT Back psychosocial subscale, 0-5", instrument="start_back",
+              unit="points"),
+    Parameter(code="STARTBCL", title="STarT Back class: 1 low, 2 medium, 3 high risk", instrument="start_back",
+              unit="class"),
+]  # fmt: skip
+
+PARAMETERS: dict[str, Parameter] = {p.code: p for p in _ALL}
+
+CONTEXTS = {"pre_session": ("PRE", "just before a session"), "post_session": ("PST", "just after a session")}
+
+
+def code_in_context(code: str, context: str) -> str:
+    """The parameter code of an answer given around a session: such ratings are never pooled with scheduled ones.
+
+    `now` before and after a session is NRSPRE and NRSPST; any other code keeps its first five characters.
+    """
+    if context not in CONTEXTS:
+        return code
+    stem = code[:3] if code in ("NRSNOW", "VASNOW") else code[:5]
+    return stem + CONTEXTS[context][0]

@@ -1,0 +1,164 @@
+"""mart.adqs: a row a patient, questionnaire parameter and assessment, with baseline, change and responder rules.
+
+Here: from responses to scored, placed and judged rows; Day 1 is the first delivered session, else enrolment.
+Not here: scoring (instruments), windows, the rules (pain), arms (arm_comparisons places the same rows from the day
+of allocation with `placed`).
+"""
+
+import polars as pl
+
+from .. import pain, windows
+from ..catalogue import METRICS
+from ..instruments import CONTEXTS, INSTRUMENTS, PARAMETERS, code_in_context, score
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+
+TABLE = MART_TABLES["adqs"]
+INPUTS = ("core.responses", "core.sessions", "core.clinics", "mart.adsl")
+_BY = ["USUBJID", "PARAMCD"]
+
+
+def compute(keys, *, responses, sessions, clinics, adsl, options: Options, cut: Cut) -> pl.DataFrame:
+    """Conforms to `mart.adqs`. `keys`: frame of `patient_id`, None = all. Responses of an unknown patient wait."""
+    if keys is not None:
+        responses = responses.join(keys, on="patient_id", how="semi")
+    scored = _scored(responses, options=options)
+    if scored.is_empty():
+        return TABLE.empty()
+    rows = _dated(scored, adsl=adsl, clinics=clinics).join(
+        _course_ends(sessions, clinics=clinics, adsl=adsl, options=options), on="USUBJID", how="left"
+    )
+    rows = rows.with_columns(days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days())
+    rows = placed(rows, day1=pl.col("DAY1DT"), options=options)
+    rows = rows.with_columns(
+        DAY1BASIS=pl.when(pl.col("TRTSDT").is_not_null())
+        .then(pl.lit("session"))
+        .otherwise(pl.lit("enrolment"))
+    )
+    return TABLE.conform(rows).sort("USUBJID", "PARAMCD", "ADTM", "EVENTID")
+
+
+def placed(rows: pl.DataFrame, *, day1: pl.Expr, options: Options) -> pl.DataFrame:
+    """`rows` (a scored assessment each, with ADT, ADTM, TRTSDTM) with study day, visit, baseline, change and rules."""
+    rows = rows.with_columns(
+        ADY=windows.study_day(pl.col("ADT"), day1=day1),
+        is_before_treatment=(pl.col("ADTM") < pl.col("TRTSDTM")).fill_null(True),
+    )
+    scheduled = windows.place(rows.filter(pl.col("context") == "scheduled"), by=_BY)
+    around = rows.filter(pl.col("context") != "scheduled")
+    return _judged(pl.concat([scheduled, around], how="diagonal"), options=options)
+
+
+def _scored(responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """A row a response and parameter: PARAMCD, PARAM, AVALU, AVAL and what the scorer says of it."""
+    responses = responses.with_columns(context=pl.col("context").fill_null("scheduled"))
+    parts = [
+        _scored_instrument(name, responses.filter(pl.col("instrument") == name), options=options)
+        for name in responses["instrument"].unique().sort()
+        if name in INSTRUMENTS
+    ]
+    if not parts:
+        return pl.DataFrame()
+    rows = pl.concat(parts)
+    return rows.with_columns(
+        AVAL=pl.col("value"),
+        AVALU=_of_parameter(lambda p: p.unit),
+        NANSWERD=pl.col("n_answered"),
+        NITEMS=pl.col("n_items"),
+        DTYPE=pl.col("derivation"),
+        METRICID=pl.col("parameter").str.to_lowercase() + "_score",
+    ).with_columns(METRICV=pl.col("METRICID").replace_strict(_versions(), default=None, return_dtype=pl.String),
+                   PARAM=_title(), PARAMCD=_code())  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    return {m.id: m.version for m in METRICS.values()}
+
+
+def _of_parameter(field) -> pl.Expr:
+    return pl.col("parameter").replace_strict(
+        {c: field(p) for c, p in PARAMETERS.items()}, return_dtype=pl.String
+    )
+
+
+def _title() -> pl.Expr:
+    around = pl.col("context").replace_strict({c: f", {t}" for c, (_, t) in CONTEXTS.items()}, default="")
+    detail = pl.when(pl.col("detail").is_not_null()).then(", " + pl.col("detail")).otherwise(pl.lit(""))
+    return _of_parameter(lambda p: p.title) + detail + around
+
+
+def _code() -> pl.Expr:
+    code = pl.col("parameter")
+    for context in CONTEXTS:
+        other = code.replace_strict({c: code_in_context(c, context) for c in PARAMETERS}, default=None)
+        code = pl.when(pl.col("context") == context).then(other).otherwise(code)
+    return code
+
+
+def _scored_instrument(name: str, responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    codes = INSTRUMENTS[name]
+    items = [
+        pl.col("items").str.json_path_match(f"$.{c}").cast(pl.Float64, strict=False).alias(c) for c in codes
+    ]
+    frame = responses.select(
+        "patient_id", "clinic_id", "answered_at", "utc_offset_min", "event_id", "context", "items", *items
+    )
+    scored = score(name, frame, odi_licensed=options.odi_licensed, odi_min_items=options.odi_min_items)
+    if name in ("nrs_pain", "vas_pain"):  # only the items that were asked
+        asked = {p.code: p.item for p in PARAMETERS.values() if p.instrument == name}
+        item = pl.format('"{}"', pl.col("parameter").replace_strict(asked, return_dtype=pl.String))
+        scored = scored.filter(pl.col("items").str.contains(item, literal=True))
+    return scored.drop("items")
+
+
+def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
+    """The patient's columns, and the assessment's day in the time zone of the clinic where it was given."""
+    subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM", "TIMEZONE")
+    rows = rows.join(subjects, left_on="patient_id", right_on="USUBJID", how="inner").rename(
+        {"patient_id": "USUBJID"}
+    )
+    rows = rows.join(
+        clinics.select("clinic_id", "timezone"), on="clinic_id", how="left", maintain_order="left"
+    )
+    rows = rows.with_columns(
+        zone=pl.coalesce("timezone", "TIMEZONE"), ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id")
+    )
+    return windows.local_day(rows, moment="ADTM", zone="zone", offset_min="utc_offset_min").rename(
+        {"local_day": "ADT"}
+    )
+
+
+def _course_ends(sessions, *, clinics, adsl, options: Options) -> pl.DataFrame:
+    delivered = sessions.filter(pl.col("status").fill_null("delivered") == "delivered")
+    delivered = delivered.join(clinics.select("clinic_id", "timezone"), on="clinic_id", how="left")
+    delivered = windows.local_day(
+        delivered, moment="started_at", zone="timezone", offset_min="utc_offset_min"
+    )
+    ends = windows.first_course_end(delivered.rename({"local_day": "day"}), gap_days=options.course_gap_days)
+    return ends.rename({"patient_id": "USUBJID"})
+
+
+def _judged(rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """Change from baseline, the rules in words and their flags, and why one can't be given."""
+    after = (
+        pl.col("is_after_baseline").fill_null(False)
+        & pl.col("AVAL").is_not_null()
+        & pl.col("BASE").is_not_null()
+    )
+    rows = rows.with_columns(is_judged=after, CHG=pl.when(after).then(pl.col("AVAL") - pl.col("BASE")))
+    rows = rows.with_columns(
+        PCHG=pl.when(after & (pl.col("BASE") != 0)).then(100 * pl.col("CHG") / pl.col("BASE"))
+    )
+    return pain.judged(rows, options=options).with_columns(NEREASON=_reason())
+
+
+def _reason() -> pl.Expr:
+    follows = pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE)
+    return pl.coalesce(
+        "reason",
+        pl.when(pl.col("ADT").is_null()).then(pl.lit("the clinic's time zone is not known")),
+        pl.when(follows & pl.col("BASE").is_null() & (pl.col("parameter") != "PGIC")).then(
+            pl.lit("no baseline")
+        ),
+        "rule_reason",
+    )

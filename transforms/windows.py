@@ -1,0 +1,174 @@
+"""Time: study day, clinic-local day, visit windows, baseline, the record that counts for a visit.
+
+Here: expressions and frames of days. Not here: what is measured (instruments, mobility) and how a change is judged
+(pain).
+
+Windows (methods: proposals of this project; CDISC for the study day): they do not overlap, the record nearest to
+the target counts, ties the earlier one. End of course hangs on the last session and lies across other windows, so
+it never takes the record that counts for a visit of a fixed day; the record that counts for it is flagged apart.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+BASELINE = "Baseline"
+END_OF_COURSE = "End of course"
+END_OF_COURSE_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A visit of a fixed study day: its target and its window, both ends included."""
+
+    name: str
+    target: int
+    first: int
+    last: int
+
+
+VISITS = (
+    Visit(BASELINE, 1, -28, 1),
+    Visit("Week 1", 8, 2, 14),
+    Visit("Week 4", 29, 15, 42),
+    Visit("Week 8", 57, 43, 70),
+    Visit("Month 3", 92, 71, 136),
+    Visit("Month 6", 183, 137, 273),
+    Visit("Month 12", 366, 274, 548),
+    Visit("Month 24", 731, 549, 913),
+)
+VISIT = {v.name: v for v in VISITS}
+FOLLOW_UP = tuple(v.name for v in VISITS if v.name != BASELINE)
+
+
+def study_day(day: pl.Expr, *, day1: pl.Expr) -> pl.Expr:
+    """Study day of a date: `day - day1 + 1` from Day 1 on, else `day - day1`; there is no day 0 (CDISC)."""
+    offset = (day - day1).dt.total_days()
+    return (offset + (offset >= 0).cast(pl.Int64)).cast(pl.Int64)
+
+
+def date_of(study_day: int, *, day1: pl.Expr) -> pl.Expr:
+    """The calendar date of a study day (never 0)."""
+    return day1 + pl.duration(days=study_day - 1 if study_day > 0 else study_day)
+
+
+def local_day(frame: pl.DataFrame, *, moment: str, zone: str, offset_min: str | None = None) -> pl.DataFrame:
+    """`frame` with `local_day`: the calendar day of the UTC `moment` in the IANA time zone of column `zone`.
+
+    Where the zone is null or unknown, the event's own UTC offset in minutes (column `offset_min`) decides; without
+    either the day is null.
+    """
+    day = pl.lit(None, dtype=pl.Date)
+    for name in frame[zone].drop_nulls().unique().to_list():
+        if _is_zone(name):
+            local = pl.col(moment).dt.convert_time_zone(name).dt.date()
+            day = pl.when(pl.col(zone) == name).then(local).otherwise(day)
+    if offset_min is not None:
+        by_offset = (
+            (pl.col(moment) + pl.duration(minutes=pl.col(offset_min))).dt.replace_time_zone(None).dt.date()
+        )
+        day = pl.coalesce(day, by_offset)
+    return frame.with_columns(local_day=day)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        pl.select(pl.lit(0).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(name))
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
+def visit(ady: pl.Expr, *, is_before_treatment: pl.Expr) -> pl.Expr:
+    """The visit whose window holds the study day, null = unscheduled.
+
+    Baseline needs `is_before_treatment` too: an answer of Day 1 after the session's start is unscheduled.
+    """
+    chosen = pl.lit(None, dtype=pl.String)
+    for v in VISITS:
+        inside = ady.is_between(v.first, v.last)
+        if v.name == BASELINE:
+            inside = inside & is_before_treatment
+        chosen = pl.when(inside).then(pl.lit(v.name)).otherwise(chosen)
+    return chosen
+
+
+def target_day(visit: pl.Expr) -> pl.Expr:
+    """The visit's target study day; null for End of course, whose day differs from patient to patient."""
+    return visit.replace_strict({v.name: v.target for v in VISITS}, default=None, return_dtype=pl.Int64)
+
+
+def place(frame: pl.DataFrame, *, by: list[str], moment: str = "ADTM", tie: str = "EVENTID") -> pl.DataFrame:
+    """Visits, baseline and the record that counts.
+
+    `frame`: a row an assessment with the columns of `by` (who and what), `moment` (UTC), `tie`, `ADY`, `AVAL`,
+    `is_before_treatment`, `days_after_course` (days from the last session of the first course; null = no session).
+    Adds `AVISIT`, `AVISITN`, `ABLFL`, `ANL01FL`, `EOCFL`, `BASE` and `is_after_baseline`. A record without a value
+    never counts. Flags are Y or null.
+    """
+    frame = frame.with_columns(AVISIT=visit(pl.col("ADY"), is_before_treatment=pl.col("is_before_treatment")))
+    counts = _counts(frame, by=by, moment=moment, tie=tie)
+    end = _end_of_course(frame, by=by, moment=moment, tie=tie)
+    frame = frame.with_row_index("_row").with_columns(
+        _counts=pl.col("_row").is_in(counts.implode()), _ends=pl.col("_row").is_in(end.implode())
+    )
+    takes_end = pl.col("_ends") & ~pl.col("_counts")
+    frame = frame.with_columns(
+        AVISIT=pl.when(takes_end).then(pl.lit(END_OF_COURSE)).otherwise(pl.col("AVISIT")),
+        ANL01FL=_yes(pl.col("_counts") | takes_end),
+        EOCFL=_yes(pl.col("_ends")),
+        ABLFL=_yes(pl.col("_counts") & (pl.col("AVISIT") == BASELINE)),
+    ).with_columns(AVISITN=target_day(pl.col("AVISIT")))
+    is_base = pl.col("ABLFL") == "Y"
+    first = (pl.col(moment).filter(is_base).first()).over(by)
+    return frame.with_columns(
+        BASE=pl.col("AVAL").filter(is_base).first().over(by),
+        is_after_baseline=(pl.col(moment) > first) & (pl.col("AVISIT").ne_missing(BASELINE)),
+    ).drop("_row", "_counts", "_ends")
+
+
+def _yes(condition: pl.Expr) -> pl.Expr:
+    return pl.when(condition).then(pl.lit("Y"))
+
+
+def _counts(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str) -> pl.Series:
+    """Row numbers of the records that count: at baseline the last, else the nearest to target, ties the earlier."""
+    is_baseline = pl.col("AVISIT") == BASELINE
+    since_epoch = pl.col(moment).dt.epoch("us")
+    order = pl.when(is_baseline).then(-since_epoch).otherwise(since_epoch)
+    distance = pl.when(is_baseline).then(0).otherwise((pl.col("ADY") - target_day(pl.col("AVISIT"))).abs())
+    return (
+        frame.with_row_index("_row")
+        .filter(pl.col("AVISIT").is_not_null() & pl.col("AVAL").is_not_null())
+        .sort([*by, "AVISIT", distance, order, tie], maintain_order=True)
+        .unique([*by, "AVISIT"], keep="first", maintain_order=True)["_row"]
+    )
+
+
+def _end_of_course(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str) -> pl.Series:
+    """Row numbers of the records nearest to the day after the last session, in its window of 0 to +14 days."""
+    after = pl.col("days_after_course")
+    return (
+        frame.with_row_index("_row")
+        .filter(
+            after.is_between(0, END_OF_COURSE_DAYS)
+            & ~pl.col("is_before_treatment")
+            & pl.col("AVAL").is_not_null()
+        )
+        .sort([*by, (after - 1).abs(), moment, tie], maintain_order=True)
+        .unique(by, keep="first", maintain_order=True)["_row"]
+    )
+
+
+def first_course_end(sessions: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
+    """A row a patient: `patient_id`, `course_ended_on`, the day of the last session of the first course so far.
+
+    `sessions`: delivered ones, with `patient_id`, `course_id` (may be null), `day` and `started_at`. The course is
+    that of the first session; where sessions name none, more than `gap_days` days without a session end it.
+    """
+    ordered = sessions.sort("patient_id", "started_at", "session_id")
+    is_break = (pl.col("day").diff().over("patient_id").dt.total_days() > gap_days).fill_null(False)
+    named = pl.col("course_id").first().over("patient_id")
+    in_first = pl.when(named.is_not_null()).then(pl.col("course_id") == named)
+    in_first = in_first.otherwise(is_break.cum_sum().over("patient_id") == 0)
+    return ordered.filter(in_first).group_by("patient_id").agg(course_ended_on=pl.col("day").max())
