@@ -1,0 +1,12 @@
+"""Clinics that behave: simulated events with a known truth, from a seed.
+
+Here: the package's public names. Not here: publishing (ingest/stream.py) and the verb (orchestration/cli.py).
+"""
+
+from .plan import Effects, Plan, SideEffect
+from .run import Simulation, simulate, simulate_live, write_ndjson
+from .truth import Broken, Truth
+
+__all__ = [
+    "Broken", "Effects", "Plan", "SideEffect", "Simulation", "Truth", "simulate", "simulate_live", "write_ndjson",
+]  # fmt: skip

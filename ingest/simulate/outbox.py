@@ -1,0 +1,155 @@
+"""Events on their way: envelope, arrival, order, and the copies and broken records that real streams carry.
+
+Here: `Outbox`, `stamp`, `chance`, `pick`. Not here: what an event says (the modules of things), how a record is
+broken (faults.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from itertools import count
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import orjson
+
+from .faults import BREAKS, change, spoil
+from .plan import Plan
+from .truth import Truth
+
+DAY_S = 86_400
+ORIGINAL, LATE, DUPLICATE, CONFLICT, BROKEN = range(5)
+LANGUAGE_OF = {"Europe/Berlin": "de", "Europe/Warsaw": "pl"}
+EXTRA_FIELD = {"vendor_note": "exported by the site's own system"}
+# topic -> (closed-list field, values that the contract does not know)
+UNKNOWN_VALUES = {
+    "sessions": ("stop_reason", ("power_failure", "fire_drill")),
+    "adverse_events": ("outcome", ("improving slowly",)),
+    "responses": ("mode", ("telephone",)),
+    "care": ("kind", ("acupuncture", "homeopathy")),
+    "patients": ("sex", ("not_stated",)),
+    "incidents": ("subject_kind", ("contractor",)),
+}
+
+
+def stamp(at: int, zone: ZoneInfo) -> str:
+    """RFC 3339 of a Unix time, with the zone's own offset."""
+    return datetime.fromtimestamp(at, zone).isoformat()
+
+
+def local_day(at: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(at, zone).date()
+
+
+def chance(rng: np.random.Generator, share: float) -> bool:
+    return rng.random() < share
+
+
+def pick(rng: np.random.Generator, items: Sequence, weights: Sequence[float] | None = None):
+    """One of `items`, with these weights (any sum), else evenly."""
+    if weights is None:
+        return items[int(rng.random() * len(items))]
+    level = rng.random() * sum(weights)
+    for item, weight in zip(items, weights, strict=True):
+        level -= weight
+        if level < 0:
+            return item
+    return items[-1]
+
+
+class Outbox:
+    """Collects events and hands them out by time of arrival, with duplicates, conflicts and broken records."""
+
+    def __init__(self, plan: Plan, *, truth: Truth):
+        self.plan = plan
+        self.truth = truth
+        self._days: dict[int, list[tuple]] = {}
+        self._order = count()
+
+    def put(self, arrival: float, *, topic: str, key: bytes, value: bytes | None, kind: int = ORIGINAL):
+        day = int(arrival - self.plan.starts_at) // DAY_S
+        self._days.setdefault(day, []).append((arrival, next(self._order), topic, key, value, kind))
+
+    def record(self, topic: str, record_id: str, data: dict, *, rng, key: str, time: int, zone: ZoneInfo,
+               recorded: int | None = None, revision: int = 0, source: str = "records", role: str | None = None,
+               variant: str = ""):  # fmt: skip
+        """One event that is not a series. Times in Unix seconds; nothing is sent of what happens after the end.
+
+        `variant` tells apart events of one record and revision (versions of a protocol).
+        """
+        if time >= self.plan.ends_at:
+            return
+        written = time if recorded is None else recorded
+        body = dict(data)
+        if revision:
+            body["revision"] = revision
+        if recorded is not None:
+            body["recorded_at"] = stamp(recorded, zone)
+        if role:
+            body["recorded_by_role"] = role
+        self._add_unknown(topic, body, rng=rng)
+        event = {
+            "specversion": "1.0", "id": f"{record_id}{variant}.{revision}", "source": self.plan.source(source),
+            "type": f"floe.{topic}.v1", "subject": data.get("patient_id"), "time": stamp(time, zone),
+            "datacontenttype": "application/json", "data": body,
+        }  # fmt: skip
+        if event["subject"] is None:
+            del event["subject"]
+        self.truth.saw(time)
+        arrival, kind = self.arrival(written, rng=rng)
+        self.put(arrival, topic=topic, key=key.encode(), value=orjson.dumps(event), kind=kind)
+
+    def arrival(self, written: float, *, rng) -> tuple[float, int]:
+        """When an event written down then arrives, and whether that is late (more than a day)."""
+        lag = rng.exponential(600.0)
+        if rng.random() < self.plan.late_share:
+            return written + lag + DAY_S * (1.0 + 13.0 * rng.random()), LATE
+        return written + min(lag, DAY_S - 1.0), ORIGINAL
+
+    def _add_unknown(self, topic: str, body: dict, *, rng):
+        draw = rng.random()
+        if draw >= self.plan.unknown_share:
+            return
+        if topic in UNKNOWN_VALUES and draw < 0.5 * self.plan.unknown_share and self.plan.unknown_share:
+            name, values = UNKNOWN_VALUES[topic]
+            body[name] = pick(rng, values)
+            self.truth.unknown_values[topic] += 1
+        else:
+            body.update(EXTRA_FIELD)
+            self.truth.extras[topic] += 1
+
+    def emit(self, before_day: int | None = None) -> Iterator[tuple[float, str, bytes, bytes | None]]:
+        """All that arrives on a day before this one (None = everything), in order: arrival, topic, key, value."""
+        while self._days and (before_day is None or min(self._days) < before_day):
+            day = min(self._days)
+            entries = self._days.pop(day)
+            self._add_faults(day, entries)
+            entries.sort()
+            for arrival, _, topic, key, value, kind in entries:
+                self.truth.count(topic, kind)
+                yield arrival, f"floe.{topic}.v1", key, value
+
+    def _add_faults(self, day: int, entries: list[tuple]):
+        """Copies and broken records of a day's originals; those that arrive later go into later days."""
+        plan = self.plan
+        rng = plan.rng(3, day + 10)
+        originals = [e for e in entries if e[5] in (ORIGINAL, LATE)]
+        shares = (plan.duplicates_share, plan.conflicts_share, plan.broken_share)
+        for column, kind in enumerate((DUPLICATE, CONFLICT, BROKEN)):
+            for k in np.flatnonzero(rng.random(len(originals)) < shares[column]):
+                arrival, _, topic, key, value, _ = originals[k]
+                if kind == CONFLICT:
+                    value = change(value)
+                elif kind == BROKEN:
+                    value = self._broken(topic, key, value, rng=rng)
+                again = arrival + 1.0 + (30 * DAY_S if chance(rng, 0.1) else rng.exponential(20_000.0))
+                self._put_among(day, entries, (again, next(self._order), topic, key, value, kind))
+
+    def _put_among(self, day: int, entries: list[tuple], entry: tuple):
+        due = int(entry[0] - self.plan.starts_at) // DAY_S
+        (entries if due <= day else self._days.setdefault(due, [])).append(entry)
+
+    def _broken(self, topic: str, key: bytes, value: bytes, *, rng) -> bytes | None:
+        options = [b for b in BREAKS if b.fits(topic)]
+        broken, name = spoil(pick(rng, options), topic=topic, value=value)
+        self.truth.add_broken(topic, key=key, value=broken, reason=name.reason, field=name.field_of(topic))
+        return broken

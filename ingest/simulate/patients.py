@@ -1,0 +1,212 @@
+"""Patients: who they are, what is prescribed, how their part ends; consent, consults, status.
+
+Here: `enrol` (the draw), `send_patient` (their records). Not here: sessions, answers, harm, wearables.
+"""
+
+from datetime import date, timedelta
+
+import numpy as np
+
+from .outbox import DAY_S, Outbox, chance, pick, stamp
+from .plan import Plan
+from .state import Clinic, Course, Patient
+
+INDICATIONS = (
+    ("chronic_low_back_pain", 46), ("chronic_neck_pain", 14), ("radicular_pain", 14), ("spondyloarthritis", 8),
+    ("post_surgical_back_pain", 12), ("other", 6),
+)  # fmt: skip
+CONTRAINDICATIONS = (
+    "uncontrolled_hypertension",
+    "raynaud_severe",
+    "cold_urticaria",
+    "open_wound",
+    "pacemaker",
+)
+STOPS = (("withdrew", 6.0), ("lost", 8.0), ("pregnant", 1.0))  # shares of patients, %
+
+
+def enrol(plan: Plan, *, position: int, clinics: list[Clinic], rng) -> Patient:
+    """One patient, drawn until the first pain rating reaches the cutoff: that selection is the regression to the mean."""
+    e = plan.effects
+    spread = e.pain_sd * np.sqrt(1 - e.pain_reliability)
+    while True:
+        trait = rng.normal(e.pain_mean, e.pain_sd * np.sqrt(e.pain_reliability))
+        baseline = int(np.clip(round(trait + rng.normal(0, spread)), 0, 10))
+        if baseline >= e.pain_cutoff:
+            break
+    clinic = clinics[position % len(clinics)]
+    patient = Patient(
+        patient_id=f"P{plan.seed}-{position + 1:05d}", position=position, clinic=clinic,
+        sex=pick(rng, ("female", "male", "other", "unknown"), (55, 42, 1, 2)),
+        birth_year=plan.start.year - int(np.clip(rng.normal(52, 13), 18, 88)),
+        indication=pick(rng, *zip(*INDICATIONS, strict=True)), modality=pick(rng, clinic.modalities),
+        enrolled_on=plan.start + timedelta(days=int(rng.uniform(0, max(0.75 * plan.days, 1)))),
+        trait=trait, baseline=baseline, improvement=rng.normal(e.pain_improvement, e.pain_improvement_sd),
+        arm=pick(rng, plan.arms) if plan.arms else None,
+    )  # fmt: skip
+    if chance(rng, e.opioid_share):
+        patient.mme = float(max(5.0, round(rng.gamma(3.0, e.opioid_mean_mme / 3.0))))
+    _plan_changes(patient, plan=plan, clinics=clinics, rng=rng)
+    return patient
+
+
+def _plan_changes(patient: Patient, *, plan: Plan, clinics: list[Clinic], rng):
+    """Moving, leaving, dying, two records merged: at most one end, drawn before anything happens."""
+    after = patient.enrolled_on
+    death_days = rng.exponential(365.25 / max(plan.effects.deaths_per_patient_year, 1e-9))
+    draw = 100 * rng.random()
+    for stop, share in STOPS:
+        if draw < share:
+            if stop != "pregnant" or (patient.sex == "female" and plan.start.year - patient.birth_year < 46):
+                patient.stop, patient.stopped_on = stop, after + timedelta(days=int(rng.uniform(12, 160)))
+            break
+        draw -= share
+    if death_days < 3650 and (
+        patient.stopped_on is None or after + timedelta(days=int(death_days)) < patient.stopped_on
+    ):
+        patient.stop, patient.stopped_on = "died", after + timedelta(days=1 + int(death_days))
+    if patient.stopped_on is not None and patient.stopped_on >= plan.end:
+        patient.stop = patient.stopped_on = None
+    others = [c for c in clinics if patient.modality in c.modalities and c is not patient.clinic]
+    if others and chance(rng, 0.04):
+        patient.next_clinic = pick(rng, others)
+        patient.transferred_on = after + timedelta(days=int(rng.uniform(20, 90)))
+    elif chance(rng, 0.015):
+        patient.alias = f"{patient.patient_id}b"
+        patient.merged_at = patient.clinic.at(after + timedelta(days=int(rng.uniform(25, 60))), 12.0)
+
+
+def send_patient(outbox: Outbox, patient: Patient, *, rng):
+    """Enrolment, allocation, consent, consults and status records; sets the courses."""
+    plan, clinic = outbox.plan, patient.clinic
+    enrolled = clinic.at(patient.enrolled_on, rng.uniform(9, 17))
+    allocated = patient.enrolled_on + timedelta(days=int(rng.integers(1, 6))) if patient.arm else None
+    data = {
+        "patient_id": patient.id_at(enrolled), "clinic_id": clinic.clinic_id, "sex": patient.sex,
+        "birth_year": patient.birth_year if not chance(rng, 0.02) else None, "indication": patient.indication,
+        "pain_sites": ["neck"] if patient.indication == "chronic_neck_pain" else ["lower_back"],
+        "pain_duration_months": round(float(rng.lognormal(3.4, 0.8))), "enrolled_on": patient.enrolled_on.isoformat(),
+        "arm": patient.arm, "allocation": "randomised" if patient.arm else None,
+        "allocated_on": allocated.isoformat() if allocated else None,
+    }  # fmt: skip
+    outbox.record(
+        "patients", data["patient_id"], data, rng=rng, key=data["patient_id"], time=enrolled, zone=clinic.zone
+    )
+    if patient.alias:
+        data = data | {"patient_id": patient.patient_id}
+        outbox.record("patients", patient.patient_id, data, rng=rng, key=patient.patient_id, time=patient.merged_at - 3600,
+                      zone=clinic.zone)  # fmt: skip
+    _send_consents(outbox, patient, enrolled=enrolled, rng=rng)
+    cleared = _send_consults(outbox, patient, rng=rng)
+    if cleared is not None and patient.is_treated:
+        _prescribe(outbox, patient, first=max(cleared, allocated or cleared), rng=rng)
+    _send_statuses(outbox, patient, rng=rng)
+
+
+def _send_consents(outbox: Outbox, patient: Patient, *, enrolled: int, rng):
+    plan, clinic = outbox.plan, patient.clinic
+    for scope, share in (("care", 1.0), ("analytics", 0.95), ("research", 0.7)):
+        if not chance(rng, share):
+            continue
+        times = [(enrolled, "given")]
+        if chance(rng, 0.02):
+            times.append((enrolled + int(rng.uniform(30, 120)) * DAY_S, "withdrawn"))
+        for k, (time, status) in enumerate(times):
+            consent_id = f"CN{plan.seed}-{patient.position + 1:05d}-{scope}-{k}"
+            outbox.record("consents", consent_id, {
+                "consent_id": consent_id, "patient_id": patient.id_at(time), "scope": scope, "status": status,
+                "effective_at": stamp(time, clinic.zone), "version": "2026-01",
+            }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone)  # fmt: skip
+
+
+def _send_consults(outbox: Outbox, patient: Patient, *, rng) -> date | None:
+    """Clears most; gives the day from which sessions may start, None where treatment must not. One in ten is
+    treated all the same: that is what the clearance metric is there to find."""
+    day = patient.enrolled_on + timedelta(days=int(rng.integers(0, 8)))
+    outcome = pick(rng, ("cleared", "deferred", "contraindicated"), (92, 5, 3))
+    _consult(outbox, patient, day=day, outcome=outcome, number=1, rng=rng)
+    if outcome == "deferred":
+        day += timedelta(days=int(rng.integers(7, 21)))
+        outcome = pick(rng, ("cleared", "contraindicated"), (9, 1))
+        _consult(outbox, patient, day=day, outcome=outcome, number=2, rng=rng)
+    if chance(rng, 0.6):
+        _consult(outbox, patient, day=day + timedelta(days=int(rng.integers(85, 130))), outcome="cleared", number=3,
+                 rng=rng)  # fmt: skip
+    return day if outcome == "cleared" or chance(rng, 0.1) else None
+
+
+def _consult(outbox: Outbox, patient: Patient, *, day: date, outcome: str, number: int, rng):
+    if not patient.is_followed_on(day):
+        return
+    clinic = patient.clinic_on(day)
+    time = clinic.at(day, rng.uniform(8, 12))
+    consult_id = f"CO{outbox.plan.seed}-{patient.position + 1:05d}-{number}"
+    covers = pick(rng, (None, [patient.modality], ["local"]), (60, 37, 3))
+    recorded = time + (int(rng.uniform(5, 20)) * DAY_S if chance(rng, 0.04) else int(rng.uniform(300, 3600)))
+    outbox.record("consults", consult_id, {
+        "consult_id": consult_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
+        "occurred_at": stamp(time, clinic.zone), "outcome": outcome, "modalities": covers,
+        "contraindications": [] if outcome == "cleared" else [pick(rng, CONTRAINDICATIONS)],
+        "valid_until": stamp(time + pick(rng, (90, 180)) * DAY_S, clinic.zone) if chance(rng, 0.9) else None,
+        "clearer_role": pick(rng, ("physician", "physiotherapist", "nurse"), (7, 2, 1)),
+    }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone, recorded=recorded,
+        role="physician")  # fmt: skip
+
+
+def _prescribe(outbox: Outbox, patient: Patient, *, first: date, rng):
+    """A course of 10 to 20 sessions over 2 to 5 weeks, for a third of the patients a second one."""
+    start = first + timedelta(days=int(rng.integers(1, 7)))
+    for number in range(1, 3 if chance(rng, 0.35) else 2):
+        sessions, weeks = int(rng.integers(10, 21)), int(rng.integers(2, 6))
+        a_week = min(5, -(-sessions // weeks))
+        days = [start + timedelta(days=d) for d in range(60)]
+        open_days = [d for d in days if d.weekday() < 5 and d.weekday() in _weekdays(a_week)][:sessions]
+        course = Course(course_id=f"CR{outbox.plan.seed}-{patient.position + 1:05d}-{number}", first_day=open_days[0],
+                        days=open_days)  # fmt: skip
+        if not patient.is_followed_on(course.first_day) or course.first_day >= outbox.plan.end:
+            return
+        patient.courses.append(course)
+        clinic = patient.clinic_on(course.first_day)
+        time = clinic.at(course.first_day, 7.5)
+        outbox.record("courses", course.course_id, {
+            "course_id": course.course_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
+            "protocol_id": clinic.protocols[patient.modality].protocol_id, "prescribed_sessions": len(open_days),
+            "starts_on": open_days[0].isoformat(), "ends_on": open_days[-1].isoformat(),
+            "prescriber_role": "physician",
+        }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone)  # fmt: skip
+        start = open_days[-1] + timedelta(days=int(rng.integers(25, 100)))
+
+
+def _weekdays(a_week: int) -> tuple[int, ...]:
+    return {1: (2,), 2: (1, 3), 3: (0, 2, 4), 4: (0, 1, 3, 4)}.get(a_week, (0, 1, 2, 3, 4))
+
+
+def _send_statuses(outbox: Outbox, patient: Patient, *, rng):
+    changes: list[tuple[str, date, dict]] = []
+    if patient.transferred_on is not None and patient.is_followed_on(patient.transferred_on):
+        changes.append(("transferred", patient.transferred_on, {"clinic_id": patient.next_clinic.clinic_id}))
+    if patient.merged_at is not None:
+        merged = {"patient_id": patient.alias, "merged_into": patient.patient_id}
+        changes.append(("merged", patient.clinic.day(patient.merged_at), merged))
+    if patient.courses and chance(rng, 0.05):
+        paused = patient.courses[0].days[-1] + timedelta(days=int(rng.integers(3, 20)))
+        changes += [("paused", paused, {"reason": "holiday"}), ("resumed", paused + timedelta(days=14), {})]
+    if patient.stop is not None:
+        changes.append((patient.stop, patient.stopped_on, {}))
+    elif chance(rng, 0.5):
+        changes.append(("completed", patient.enrolled_on + timedelta(days=380), {}))
+    for k, (status, day, more) in enumerate(changes):
+        if patient.is_followed_on(day) or status == patient.stop:
+            _status(outbox, patient, number=k, status=status, day=day, more=more, rng=rng)
+
+
+def _status(outbox: Outbox, patient: Patient, *, number: int, status: str, day: date, more: dict, rng):
+    clinic = patient.clinic_on(day)
+    time = clinic.at(day, 12.0)
+    status_id = f"ST{outbox.plan.seed}-{patient.position + 1:05d}-{number}"
+    data = {
+        "status_id": status_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id, "status": status,
+        "effective_on": day.isoformat(), **more,
+    }  # fmt: skip
+    outbox.record("patient_status", status_id, data, rng=rng, key=data["patient_id"], time=time, zone=clinic.zone,
+                  recorded=time + int(rng.exponential(6 * 3600)))  # fmt: skip

@@ -1,0 +1,202 @@
+"""Sessions as they are delivered: the check before, the exposure, what the device measured, what the patient said.
+
+Here: `treat`. Not here: the harm that follows (harm.py), the prescription (patients.py).
+"""
+
+from datetime import date
+
+import numpy as np
+import orjson
+
+from .clinics import MODALITY
+from .harm import side_effects
+from .outbox import DAY_S, Outbox, chance, pick, stamp
+from .patients import CONTRAINDICATIONS
+from .state import Clinic, Course, Limits, Patient, Session
+
+REGIONS = {"whole_body": ["whole_body"], "partial_body": ["trunk", "legs"], "local": ["lower_back"]}
+LIMITS = ("cabin_min_temp_c", "cabin_max_temp_c", "max_duration_s", "skin_min_temp_c", "room_min_oxygen_pct")
+
+
+def treat(outbox: Outbox, patient: Patient, *, rng):
+    """All sessions of all courses, in order, until treatment ends."""
+    end = outbox.plan.end
+    last = min(end, patient.stopped_on or end)
+    for course in patient.courses:
+        for day in _with_extra(course, share=outbox.plan.effects.exceedance_share, rng=rng):
+            if day < last:
+                _session(outbox, patient, course=course, day=day, rng=rng)
+
+
+def _with_extra(course: Course, *, share: float, rng) -> list[date]:
+    """The course's days; now and then a second session on one day (too soon after the first)."""
+    return sorted(d for d in course.days for _ in range(2 if chance(rng, share) else 1))
+
+
+def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng):
+    clinic = patient.clinic_on(day)
+    previous = patient.sessions[-1].started_at if patient.sessions else 0
+    started = max(clinic.at(day, 8.0 + (patient.position % 9) + rng.uniform(0, 0.9)), previous + 4 * 3600)
+    number = len(patient.sessions) + 1
+    asked = chance(rng, outbox.plan.effects.asked(clinic.position))
+    session = Session(
+        session_id=f"SE{outbox.plan.seed}-{patient.position + 1:05d}-{number:03d}", course_id=course.course_id,
+        clinic_id=clinic.clinic_id, modality=patient.modality, started_at=started,
+        status=pick(rng, ("delivered", "aborted", "missed", "cancelled"), (90, 1.5, 5.5, 3)),
+        is_asked=None if chance(rng, 0.03) else asked,
+    )  # fmt: skip
+    if started >= outbox.plan.ends_at:
+        return
+    patient.sessions.append(session)
+    data = _describe(session, patient, clinic=clinic, day=day)
+    if session.status in ("delivered", "aborted"):
+        _screen(outbox, patient, session=session, clinic=clinic, rng=rng)
+        _expose(outbox, patient, session=session, clinic=clinic, data=data, rng=rng)
+    _send(outbox, patient, session=session, clinic=clinic, data=data, rng=rng)
+    if session.is_started:
+        side_effects(outbox, patient, session=session, clinic=clinic, rng=rng)
+
+
+def _describe(session: Session, patient: Patient, *, clinic: Clinic, day: date) -> dict:
+    return {
+        "session_id": session.session_id, "patient_id": patient.id_at(session.started_at),
+        "clinic_id": clinic.clinic_id, "device_id": clinic.cryo(session.modality, on=day).device_id,
+        "protocol_id": clinic.protocols[session.modality].protocol_id, "course_id": session.course_id,
+        "modality": session.modality, "status": session.status, "regions": REGIONS[session.modality],
+        "started_at": stamp(session.started_at, clinic.zone),
+    }  # fmt: skip
+
+
+def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, rng):
+    if chance(rng, 0.05):
+        return  # nobody screened
+    items = {code: "absent" if not chance(rng, 0.03) else "not_asked" for code in CONTRAINDICATIONS}
+    systolic = round(float(rng.normal(128, 13)))
+    if chance(rng, 0.01):
+        items[pick(rng, CONTRAINDICATIONS)] = "present"
+    time = session.started_at - 600
+    screening_id = session.session_id.replace("SE", "SC", 1)
+    outbox.record("screenings", screening_id, {
+        "screening_id": screening_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
+        "session_id": session.session_id, "occurred_at": stamp(time, clinic.zone), "items": items,
+        "systolic_mmhg": systolic, "diastolic_mmhg": round(0.62 * systolic), "screening_version": "3",
+    }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone)  # fmt: skip
+
+
+def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):
+    """Fills the measured values, each protocol limit exceeded with the plan's small share, and sends telemetry."""
+    limits = clinic.protocols[session.modality].at(session.started_at)
+    setpoint = MODALITY[session.modality][2]
+    over = {name for name in LIMITS if chance(rng, outbox.plan.effects.exceedance_share)}
+    duration = float(round(limits.max_duration_s - rng.uniform(5, 45)))
+    if "max_duration_s" in over:
+        duration = limits.max_duration_s + float(rng.integers(5, 40))
+    if session.status == "aborted":
+        duration = float(round(duration * rng.uniform(0.2, 0.7)))
+    coldest = setpoint - rng.uniform(0.5, 4.0)
+    if "cabin_min_temp_c" in over:
+        coldest = limits.cabin_min_temp_c - rng.uniform(0.5, 5)
+    elif "cabin_max_temp_c" in over:
+        coldest = limits.cabin_max_temp_c + rng.uniform(1, 12)
+    skin = limits.skin_min_temp_c + rng.uniform(1.5, 11.0)
+    if "skin_min_temp_c" in over:
+        skin = limits.skin_min_temp_c - rng.uniform(0.3, 4.0)
+    oxygen = float(np.clip(rng.normal(20.6, 0.15), 20.0, 20.9))
+    if "room_min_oxygen_pct" in over:
+        oxygen = limits.room_min_oxygen_pct - rng.uniform(0.1, 1.0)
+    before = round(float(rng.normal(32.5, 0.7)), 1)
+    has_skin = chance(rng, 0.7)
+    data |= {
+        "duration_s": duration, "setpoint_c": setpoint, "cabin_min_temp_c": round(coldest, 1),
+        "skin_temp_pre_c": before if has_skin else None, "skin_temp_min_c": round(skin, 1) if has_skin else None,
+        "skin_temp_post_c": round(skin + rng.uniform(0.3, 1.5), 1) if has_skin else None,
+        "room_min_oxygen_pct": round(oxygen, 1) if chance(rng, 0.95) else None,
+        "stop_reason": "completed" if session.status == "delivered" else pick(rng, ("patient", "operator", "interlock")),
+        "adverse_events_asked": session.is_asked,
+    }  # fmt: skip
+    session.exceeds = _exceeded(data, limits=limits, session=session, patient=patient)
+    if outbox.plan.with_telemetry and chance(rng, 0.85):
+        _telemetry(outbox, session=session, clinic=clinic, data=data, rng=rng)
+
+
+def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient) -> tuple[str, ...]:
+    """The limits that the values as sent exceed; spacing and weekly count go by starts of earlier exposures."""
+    earlier = [s.started_at for s in patient.sessions[:-1] if s.is_started]
+    week = [t for t in earlier if session.started_at - t < 7 * DAY_S]
+    checks = {
+        "temperature_low": (data["cabin_min_temp_c"], limits.cabin_min_temp_c, -1),
+        "temperature_high": (data["cabin_min_temp_c"], limits.cabin_max_temp_c, 1),
+        "duration": (data["duration_s"], limits.max_duration_s, 1),
+        "skin": (data["skin_temp_min_c"], limits.skin_min_temp_c, -1),
+        "oxygen": (data["room_min_oxygen_pct"], limits.room_min_oxygen_pct, -1),
+        "weekly_count": (len(week) + 1, limits.max_sessions_per_week, 1),
+    }
+    found = [
+        name
+        for name, (value, limit, sign) in checks.items()
+        if value is not None and sign * (value - limit) > 0
+    ]
+    if earlier and session.started_at - earlier[-1] < 3600 * limits.min_hours_between_sessions:
+        found.append("spacing")
+    return tuple(found)
+
+
+def _send(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):
+    """The session's record; some are corrected a day later, a few were entered in error."""
+    start = session.started_at
+    send = {"rng": rng, "key": patient.id_at(start), "time": start, "zone": clinic.zone, "role": "operator"}
+    outbox.record("sessions", session.session_id, data, recorded=start + 900, **send)
+    if chance(rng, 0.01) and data.get("duration_s") is not None:
+        corrected = data | {"device_id": data["device_id"], "setpoint_c": data["setpoint_c"] - 1.0}
+        outbox.record("sessions", session.session_id, corrected, recorded=start + DAY_S, revision=1, **send)
+    elif chance(rng, 0.004):
+        session.entered_in_error = True
+        wrong = data | {"record_status": "entered_in_error"}
+        outbox.record("sessions", session.session_id, wrong, recorded=start + 2 * DAY_S, revision=1, **send)
+
+
+def _telemetry(outbox: Outbox, *, session: Session, clinic: Clinic, data: dict, rng):
+    """Cabin by the second, skin every 5 s from a minute before until the skin has warmed again, oxygen every 5 s."""
+    n = int(data["duration_s"])
+    noise = rng.standard_normal((2, n))
+    depth = data["cabin_min_temp_c"]
+    cabin = np.round(depth + 6.0 * np.exp(-np.arange(n) / 15.0) + 0.4 * np.abs(noise[0]), 1)
+    cabin[n // 2] = depth
+    start = session.started_at
+    _series(outbox, session, clinic=clinic, device=data["device_id"], signal="cabin_temp_c", start=start, interval=1,
+            values=cabin.tolist(), rng=rng)  # fmt: skip
+    if data["skin_temp_min_c"] is not None:
+        _series(outbox, session, clinic=clinic, device=data["device_id"], signal="skin_temp_c", start=start - 60,
+                interval=5, values=_skin(data, n=n, rng=rng), site="lower_back", rng=rng)  # fmt: skip
+    if data["room_min_oxygen_pct"] is not None:
+        oxygen = np.round(data["room_min_oxygen_pct"] + 0.2 * np.abs(noise[1, ::5]), 1)
+        oxygen[len(oxygen) // 2] = data["room_min_oxygen_pct"]
+        _series(outbox, session, clinic=clinic, device=clinic.room_monitor.device_id, signal="room_oxygen_pct",
+                start=start, interval=5, values=oxygen.tolist(), rng=rng)  # fmt: skip
+
+
+def _skin(data: dict, *, n: int, rng) -> list[float | None]:
+    """Before, falling through the exposure, warming after it (some probes are taken off too early), with gaps."""
+    before, low = data["skin_temp_pre_c"], data["skin_temp_min_c"]
+    seconds = np.arange(-60, n + int(rng.uniform(900, 2700)), 5)
+    falling = before - (before - low) * np.clip(seconds / n, 0, 1)
+    warming = before - (before - low) * np.exp(-np.clip(seconds - n, 0, None) / rng.uniform(300, 800))
+    values = np.round(np.where(seconds <= n, falling, warming) + 0.0, 1)
+    values[np.abs(seconds - n).argmin()] = low
+    gaps = rng.random(len(values)) < 0.004
+    return [None if gap and value > low else value for value, gap in zip(values.tolist(), gaps, strict=True)]
+
+
+def _series(outbox: Outbox, session: Session, *, clinic: Clinic, device: str, signal: str, start: int, interval: int,
+            values: list, rng, site: str | None = None):  # fmt: skip
+    """One telemetry event; its time is the first sample's."""
+    if start + interval * len(values) >= outbox.plan.ends_at:
+        return
+    when = stamp(start, clinic.zone)
+    data = {"device_id": device, "clinic_id": clinic.clinic_id, "session_id": session.session_id, "signal": signal,
+            "site": site, "started_at": when, "interval_s": interval, "values": values}  # fmt: skip
+    event = {"specversion": "1.0", "id": f"{session.session_id}-{signal}", "source": outbox.plan.source("devices"),
+             "type": "floe.telemetry.v1", "time": when, "datacontenttype": "application/json", "data": data}  # fmt: skip
+    outbox.truth.saw(start)
+    arrival, kind = outbox.arrival(start + interval * len(values), rng=rng)
+    outbox.put(arrival, topic="telemetry", key=device.encode(), value=orjson.dumps(event), kind=kind)

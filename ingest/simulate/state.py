@@ -1,0 +1,166 @@
+"""What the simulator knows of its clinics and patients: the truth before any event is sent.
+
+Here: plain records, with Unix times in whole seconds and days as dates. Not here: events, random draws, counts.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+STARTED = ("delivered", "aborted")
+
+
+@dataclass(kw_only=True)
+class Device:
+    device_id: str
+    kind: str
+    modality: str | None = None
+    in_use_from: date | None = None
+    retired_on: date | None = None
+
+
+@dataclass(kw_only=True)
+class Limits:
+    """One version of a protocol, in force from `effective_from`."""
+
+    effective_from: int
+    cabin_min_temp_c: float
+    cabin_max_temp_c: float
+    max_duration_s: float
+    min_hours_between_sessions: float
+    max_sessions_per_week: int
+    skin_min_temp_c: float
+    room_min_oxygen_pct: float
+
+
+@dataclass(kw_only=True)
+class Protocol:
+    protocol_id: str
+    modality: str
+    versions: list[Limits]
+
+    def at(self, when: int) -> Limits:
+        return [v for v in self.versions if v.effective_from <= when][-1]
+
+
+@dataclass(kw_only=True)
+class Clinic:
+    clinic_id: str
+    position: int
+    name: str
+    region: str
+    country: str
+    timezone: str
+    modalities: tuple[str, ...]
+    devices: list[Device] = field(default_factory=list)
+    protocols: dict[str, Protocol] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.zone = ZoneInfo(self.timezone)
+
+    def at(self, day: date, hour: float = 0.0) -> int:
+        """Unix time of a local wall-clock moment."""
+        midnight = datetime(day.year, day.month, day.day)
+        return int((midnight + timedelta(seconds=round(hour * 3600))).replace(tzinfo=self.zone).timestamp())
+
+    def day(self, when: int) -> date:
+        return datetime.fromtimestamp(when, self.zone).date()
+
+    def cryo(self, modality: str, *, on: date) -> Device:
+        """The device of that modality in use on that day."""
+        fitting = [d for d in self.devices if d.kind == "cryo" and d.modality == modality]
+        return next(d for d in fitting if d.retired_on is None or on < d.retired_on)
+
+    @property
+    def room_monitor(self) -> Device:
+        return next(d for d in self.devices if d.kind == "room_monitor")
+
+
+@dataclass(kw_only=True)
+class Session:
+    """A session as it counts: after corrections. `entered_in_error` ones count nowhere."""
+
+    session_id: str
+    course_id: str
+    clinic_id: str
+    modality: str
+    started_at: int
+    status: str = "delivered"
+    is_asked: bool | None = None
+    entered_in_error: bool = False
+    exceeds: tuple[str, ...] = ()
+
+    @property
+    def is_started(self) -> bool:
+        return self.status in STARTED and not self.entered_in_error
+
+
+@dataclass(kw_only=True)
+class AdverseEvent:
+    """An adverse event as it counts: after the last revision that was sent."""
+
+    ae_id: str
+    clinic_id: str
+    term: str  # the coded term, else the reported one in lower case
+    reported_term: str
+    grade: int
+    is_serious: bool
+    related: str
+    onset_at: int | None
+    resolved_at: int | None
+    session_id: str | None
+    entered_in_error: bool = False
+
+
+@dataclass(kw_only=True)
+class Course:
+    course_id: str
+    first_day: date
+    days: list[date]
+
+
+@dataclass(kw_only=True)
+class Patient:
+    """A patient: traits, plan of treatment, and what happened. `alias` is an id used until `merged_at`."""
+
+    patient_id: str
+    position: int
+    clinic: Clinic
+    sex: str
+    birth_year: int
+    indication: str
+    modality: str
+    enrolled_on: date
+    trait: float  # pain between visits, points
+    baseline: int  # the rating that enrolled the patient
+    improvement: float  # true effect of treatment at its height, points
+    arm: str | None = None
+    alias: str | None = None
+    merged_at: int | None = None
+    next_clinic: Clinic | None = None
+    transferred_on: date | None = None
+    stop: str | None = None  # withdrew, lost, died, pregnant
+    stopped_on: date | None = None
+    courses: list[Course] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    adverse_events: list[AdverseEvent] = field(default_factory=list)
+    mme: float = 0.0
+
+    @property
+    def is_treated(self) -> bool:
+        return self.arm != "usual_care"
+
+    @property
+    def first_session(self) -> Session | None:
+        return next((s for s in self.sessions if s.status == "delivered" and not s.entered_in_error), None)
+
+    def id_at(self, when: int) -> str:
+        return self.alias if self.alias and when < self.merged_at else self.patient_id
+
+    def clinic_on(self, day: date) -> Clinic:
+        moved = self.transferred_on is not None and day >= self.transferred_on
+        return self.next_clinic if moved else self.clinic
+
+    def is_followed_on(self, day: date) -> bool:
+        """Still taking part: not withdrawn, lost or dead by that day (a pregnancy ends treatment only)."""
+        return self.stopped_on is None or self.stop == "pregnant" or day < self.stopped_on

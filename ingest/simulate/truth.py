@@ -1,0 +1,206 @@
+"""What was really sent, counted by the simulator itself: tests compare the lake with it.
+
+Here: `Truth`, `Broken`. Not here: anything read back from an event's bytes, and no code of the marts.
+"""
+
+from base64 import b64encode
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+
+from .plan import Plan
+from .state import AdverseEvent, Patient, Session
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A record that must be set aside: `value` None is a tombstone, `field` None where the whole record is bad."""
+
+    topic: str  # whole name, floe.NAME.v1
+    key: bytes
+    value: bytes | None
+    reason: str
+    field: str | None
+
+
+@dataclass
+class Truth:
+    """Complete once the simulation has been read to its end; before that, what was sent so far.
+
+    Counts by topic go by its middle part (`sessions`). Copies count in `duplicates` or `conflicts`, broken records
+    in `broken`, neither in `events`. Patients are counted under the id that they were merged into.
+    """
+
+    plan: Plan
+    events: Counter = field(default_factory=Counter)
+    late: Counter = field(default_factory=Counter)
+    duplicates: Counter = field(default_factory=Counter)
+    conflicts: Counter = field(default_factory=Counter)
+    extras: Counter = field(default_factory=Counter)
+    unknown_values: Counter = field(default_factory=Counter)
+    broken: list[Broken] = field(default_factory=list)
+    patients: list[Patient] = field(default_factory=list)
+    happened: Counter = field(default_factory=Counter)  # (clinic, term): side effects, told or not
+    steps: Counter = field(default_factory=Counter)  # (patient, device): sum of all step_count samples
+    readings: int = 0  # samples of wearables, nulls and restated ones included
+    newest_event: int = 0
+
+    def saw(self, time: int):
+        self.newest_event = max(self.newest_event, time)
+
+    def count(self, topic: str, kind: int):
+        """One record was handed out; kinds are those of outbox.py: original, late, duplicate, conflict, broken."""
+        if kind <= 1:
+            self.events[topic] += 1
+            self.late[topic] += kind
+        elif kind == 2:
+            self.duplicates[topic] += 1
+        elif kind == 3:
+            self.conflicts[topic] += 1
+
+    def add_broken(self, topic: str, *, key: bytes, value: bytes | None, reason: str, field: str | None):
+        self.broken.append(Broken(f"floe.{topic}.v1", key, value, reason, field))
+
+    @property
+    def records(self) -> int:
+        """All records handed out: events, their copies, broken ones."""
+        copies = self.duplicates.total() + self.conflicts.total()
+        return self.events.total() + copies + len(self.broken)
+
+    @property
+    def data_cutoff(self) -> datetime:
+        """The newest time of an event that can be read."""
+        return datetime.fromtimestamp(self.newest_event, UTC)
+
+    def sessions(self) -> list[tuple[Patient, Session]]:
+        return [(p, s) for p in self.patients for s in p.sessions if not s.entered_in_error]
+
+    def adverse_events(self) -> list[tuple[Patient, AdverseEvent]]:
+        return [(p, e) for p in self.patients for e in p.adverse_events if not e.entered_in_error]
+
+    def session_counts(self) -> Counter:
+        """(clinic where it happened, status) -> sessions, after corrections, without entries in error."""
+        return Counter((s.clinic_id, s.status) for _, s in self.sessions())
+
+    def adverse_event_counts(self) -> Counter:
+        """(clinic where it happened, term, grade, serious) -> events as they stand after the last revision."""
+        return Counter((e.clinic_id, e.term, e.grade, e.is_serious) for _, e in self.adverse_events())
+
+    def limit_exceedances(self) -> Counter:
+        """Protocol limit -> sessions (delivered or aborted) that exceeded it."""
+        return Counter(limit for _, s in self.sessions() if s.is_started for limit in s.exceeds)
+
+    def windows_at_risk(self, patient: Patient, *, cutoff: int | None = None, risk_window_days: int = 30):
+        """The patient's times at risk, disjoint and in order: [(from, to)] in Unix seconds.
+
+        Each course from the start of its first session to `risk_window_days` days of 24 hours after the start of
+        its last, ended by the first moment of the clinic-local day of death or withdrawal, and by the data cut.
+        """
+        end = self.newest_event if cutoff is None else cutoff
+        if patient.stop in ("withdrew", "died") and patient.stopped_on is not None:
+            end = min(end, patient.clinic.at(patient.stopped_on))
+        windows: list[tuple[int, int]] = []
+        for course in patient.courses:
+            times = sorted(
+                s.started_at for s in patient.sessions if s.course_id == course.course_id and s.is_started
+            )
+            if not times or times[0] >= end:
+                continue
+            start, stop = times[0], min(times[-1] + risk_window_days * DAY_S, end)
+            if windows and start <= windows[-1][1]:
+                windows[-1] = (windows[-1][0], max(stop, windows[-1][1]))
+            else:
+                windows.append((start, stop))
+        return windows
+
+    def days_at_risk(self, *, cutoff: int | None = None, risk_window_days: int = 30) -> dict[str, float]:
+        """Patient -> days at risk; only patients with a session that was started."""
+        days = {}
+        for p in self.patients:
+            windows = self.windows_at_risk(p, cutoff=cutoff, risk_window_days=risk_window_days)
+            if windows:
+                days[p.patient_id] = sum(stop - start for start, stop in windows) / DAY_S
+        return days
+
+    def summary(self) -> str:
+        """The truth in words and numbers, for the end of `floe simulate`."""
+        days = self.days_at_risk()
+        lines = [
+            f"Simulated with seed {self.plan.seed}: {self.records:,} records, {self.events.total():,} events "
+            f"({self.late.total():,} late), {self.duplicates.total():,} duplicates, {self.conflicts.total():,} "
+            f"conflicts, {len(self.broken):,} broken; {self.readings:,} readings.",
+            f"{len(self.patients):,} patients; sessions: {_listed(_by(self.session_counts(), 1))}; "
+            f"{sum(days.values()) / 365.25:,.1f} patient-years at risk.",
+            f"Adverse events: {_listed(_by(self.adverse_event_counts(), 1))}.",
+            *_effects_in_words(self.plan),
+        ]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict:
+        """Everything as plain values, broken bytes in base64."""
+        return {
+            "plan": asdict(self.plan),
+            "events": dict(self.events), "late": dict(self.late), "duplicates": dict(self.duplicates),
+            "conflicts": dict(self.conflicts), "extras": dict(self.extras),
+            "unknown_values": dict(self.unknown_values), "records": self.records, "readings": self.readings,
+            "data_cutoff": self.data_cutoff.isoformat() if self.newest_event else None,
+            "broken": [
+                {"topic": b.topic, "key": b.key.decode(), "reason": b.reason, "field": b.field,
+                 "value_base64": None if b.value is None else b64encode(b.value).decode()} for b in self.broken
+            ],
+            "sessions": _rows(self.session_counts(), "clinic_id", "status"),
+            "adverse_events": _rows(self.adverse_event_counts(), "clinic_id", "term", "grade", "is_serious"),
+            "side_effects_happened": _rows(self.happened, "clinic_id", "term"),
+            "limit_exceedances": dict(self.limit_exceedances()),
+            "days_at_risk": self.days_at_risk(),
+            "steps": _rows(self.steps, "patient_id", "device_id"),
+            "implied": self.plan.effects.implied(),
+        }  # fmt: skip
+
+    def to_json(self) -> str:
+        return orjson.dumps(self.as_dict(), option=orjson.OPT_INDENT_2).decode()
+
+
+def _rows(counts: Counter, *names: str) -> list[dict]:
+    return [dict(zip((*names, "count"), (*key, n), strict=True)) for key, n in sorted(counts.items())]
+
+
+def _by(counts: Counter, position: int) -> Counter:
+    total = Counter()
+    for key, n in counts.items():
+        total[key[position]] += n
+    return total
+
+
+def _listed(counts: Counter) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.most_common()) or "none"
+
+
+def _effects_in_words(plan: Plan) -> list[str]:
+    e, implied = plan.effects, plan.effects.implied()
+    differing = [
+        f"clinic {k + 1} {text}"
+        for k, text in ((e.burn_clinic, f"has {e.burn_multiplier:g} times the burns"),
+                        (e.under_asking_clinic, f"asks at {e.under_asked_share:.0%} of sessions, the others at "
+                                                f"{e.asked_share:.0%}"))
+        if k is not None and k < plan.clinics
+    ]  # fmt: skip
+    return [
+        f"True effect on pain: {e.pain_improvement:g} points (SD {e.pain_improvement_sd:g}) at its height, reached "
+        f"with a time constant of {e.onset_days:g} days, half of it gone {e.fade_half_life_days:g} days after day "
+        f"{e.fade_after_days:g}; beside it everybody improves by {e.natural_improvement:g}.",
+        f"Implied at day {implied['day']:g} in patients enrolled at {e.pain_cutoff} or more: mean change "
+        f"{implied['mean_change']:.2f} points, of which {implied['true_improvement']:.2f} are improvement and the "
+        f"rest regression to the mean; responders {implied['responders_30_pct']:.0%} (30 %), "
+        f"{implied['responders_50_pct']:.0%} (50 %), {implied['responders_2_points']:.0%} (2 points).",
+        "True side effects per 100 sessions: "
+        + ", ".join(f"{s.term} {100 * s.rate:g}" for s in e.side_effects) + ".",
+        f"Mobility: steps +{e.steps_improvement_pct:g} %, walking speed +{e.walking_speed_improvement_mps:g} m/s. "
+        f"Opioids: {e.opioid_share:.0%} take them, -{e.opioid_reduction_pct:g} % after "
+        f"{e.opioid_reduction_days:g} days.",
+        f"Clinics that differ: {'; '.join(differing) or 'none'}.",
+    ]  # fmt: skip
