@@ -70,14 +70,18 @@ _PARSED = {
 }
 
 
+_DATA_FIELDS = {t.name: t.fields + (() if t.is_series else CORRECTION) for t in TOPICS}
+_OBJECT_FIELDS = {name: tuple(c for c in fields if c.dtype is Json) for name, fields in _DATA_FIELDS.items()}
+
+
 def data_fields(topic: Topic) -> tuple[Column, ...]:
     """The fields that `data` may have: the topic's own and, but for a series, the correction fields."""
-    return topic.fields + (() if topic.is_series else CORRECTION)
+    return _DATA_FIELDS[topic.name]
 
 
 def object_fields(topic: Topic) -> tuple[Column, ...]:
     """The fields of `data` that hold a JSON object."""
-    return tuple(c for c in data_fields(topic) if c.dtype is Json)
+    return _OBJECT_FIELDS[topic.name]
 
 
 def parse_schema(topic: Topic) -> pl.Struct:

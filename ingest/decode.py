@@ -72,8 +72,7 @@ def decode(batch, *, ingested_at: datetime) -> Decoded:
 
 def _shape(values: list[bytes | None], *, topic: Topic) -> _Shaped:
     """A topic with an object field (questionnaires, screenings, patients: few) goes record by record."""
-    raw = pl.Series("line", values, dtype=pl.Binary)
-    texts = raw.cast(pl.String, strict=False).set(raw.bin.size() > LARGEST_RECORD_BYTES, None)
+    texts = _texts(values)
     if object_fields(topic):
         plain = pl.repeat(False, len(values), eager=True)
     else:
@@ -88,6 +87,23 @@ def _shape(values: list[bytes | None], *, topic: Topic) -> _Shaped:
     if one_by_one:
         lines = lines.scatter(list(one_by_one), [found.line for found in one_by_one.values()])
     return _Shaped(lines, one_by_one, rejects)
+
+
+def _texts(values: list[bytes | None]) -> pl.Series:
+    """The values as texts; null where there is none, where it is not UTF-8, and where it is too large to look at."""
+    raw = pl.Series("line", values, dtype=pl.Binary)
+    try:
+        texts = raw.cast(pl.String)
+    except pl.exceptions.ComputeError:  # polars says only that some value is not UTF-8
+        texts = pl.Series("line", [_text(value) for value in values], dtype=pl.String)
+    return texts.set(raw.bin.size() > LARGEST_RECORD_BYTES, None)
+
+
+def _text(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:

@@ -5,13 +5,14 @@ required fields, ranges of scalars and units, which ingest/rules.py checks on wh
 Of a key that stands twice in an object the last counts.
 """
 
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import polars as pl
 
-from transforms.schemas import TIMESTAMP, Column, Json, Topic
+from transforms.schemas import TIMESTAMP, TOPICS, Column, Json, Topic
 from transforms.schemas.raw import INSTRUMENTS
 
 from .contract import (
@@ -22,6 +23,7 @@ from .contract import (
     SPECVERSION,
     TEXT_ATTRIBUTES,
     data_fields,
+    object_fields,
 )
 
 LARGEST_INTEGER = 10**15
@@ -72,7 +74,10 @@ _EXPECTED = {
     pl.String: (_is_text, "a text"),
     TIMESTAMP: (_is_text, "a time as a text (RFC 3339)"),
     pl.Date: (_is_text, "a day as a text (YYYY-MM-DD)"),
-    pl.Int64: (lambda v: _is_number(v) and v == v // 1, "a whole number"),
+    pl.Int64: (
+        lambda v: _is_number(v) and v == v // 1 and abs(v) <= LARGEST_INTEGER,
+        f"a whole number, at most {LARGEST_INTEGER:.0e}",
+    ),
     pl.Float64: (_is_number, "a number"),
     pl.Boolean: (lambda v: isinstance(v, bool), "true or false"),
     pl.List(pl.String): (lambda v: _is_list_of(v, _is_text), "a list of texts"),
@@ -115,17 +120,10 @@ def _is_json_media_type(value: Any) -> bool:
     )
 
 
-def _check_field(column: Column, value: Any) -> Reject | None:
-    is_right, expected = _EXPECTED[column.dtype]
-    if value is None:
-        return None
-    if not is_right(value):
-        return _wrong_type(column.name, value, expected)
-    if column.dtype == pl.Int64 and abs(value) > LARGEST_INTEGER:
-        return Reject(
-            "out_of_range", column.name, f"found {shown(value)}, expected at most {LARGEST_INTEGER}"
-        )
-    return None
+# topic -> of each known field of `data`: its column, the test of a value that is not null, what is expected
+_CHECKED: dict[str, dict[str, tuple[Column, Callable[[Any], bool], str]]] = {
+    t.name: {c.name: (c, *_EXPECTED[c.dtype]) for c in data_fields(t)} for t in TOPICS
+}
 
 
 def _check_object(column: Column, data: dict[str, Any], *, topic: Topic) -> Reject | None:
@@ -147,18 +145,22 @@ def _check_data(data: Any, *, topic: Topic) -> Reject | None:
         return Reject("missing_field", "data", "found none, expected an object")
     if not isinstance(data, dict):
         return _wrong_type("data", data, "an object")
-    for column in data_fields(topic):
-        value = data.get(column.name)
-        broken = _check_field(column, value)
-        if broken is None and column.dtype is Json and value is not None:
-            broken = _check_object(column, data, topic=topic)
-        if broken is not None:
+    for name, (column, is_right, expected) in _CHECKED[topic.name].items():
+        value = data.get(name)
+        if value is None:
+            continue
+        if not is_right(value):
+            return _wrong_type(name, value, expected)
+        if column.dtype is Json and (broken := _check_object(column, data, topic=topic)):
             return broken
     return None
 
 
-def _unknown(event: dict[str, Any], *, known: set[str]) -> dict[str, Any]:
-    """Unknown fields of `data` and unknown attributes by name; where both have a name, the attribute as envelope.NAME."""
+def _unknown(event: dict[str, Any], *, known: Container[str]) -> dict[str, Any]:
+    """Unknown fields of `data` and unknown attributes of the envelope, by name.
+
+    An attribute whose name an unknown field of `data` has too goes by `envelope.NAME`.
+    """
     extra = {k: v for k, v in event["data"].items() if k not in known}
     attributes = {k: v for k, v in event.items() if k not in ATTRIBUTES}
     return extra | {(f"envelope.{k}" if k in extra else k): v for k, v in attributes.items()}
@@ -187,13 +189,13 @@ def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
 
 
 def _plain(event: dict[str, Any], *, topic: Topic) -> Plain:
-    data, fields = event["data"], data_fields(topic)
-    extra = _unknown(event, known={c.name for c in fields})
-    kept = {c.name: data.get(c.name) for c in fields if c.dtype is not Json}
-    objects = {c.name: data[c.name] for c in fields if c.dtype is Json and data.get(c.name) is not None}
+    known = _CHECKED[topic.name]
+    kept = {name: value for name, value in event["data"].items() if name in known}
+    objects = {
+        c.name: orjson.dumps(value).decode()
+        for c in object_fields(topic)
+        if (value := kept.pop(c.name, None)) is not None
+    }
+    extra = _unknown(event, known=known)
     line = {name: event.get(name) for name in TEXT_ATTRIBUTES} | {"data": kept}
-    return Plain(
-        orjson.dumps(line).decode(),
-        {name: orjson.dumps(value).decode() for name, value in objects.items()},
-        orjson.dumps(extra).decode() if extra else None,
-    )
+    return Plain(orjson.dumps(line).decode(), objects, orjson.dumps(extra).decode() if extra else None)

@@ -1,0 +1,463 @@
+"""Decoding a batch: what is accepted and how, what is set aside and why, and that the two paths agree.
+
+Here: ingest/decode.py with shape.py, record.py and rules.py behind it. Not here: encoding and keys (test_contract.py).
+"""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import orjson
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest import shape
+from ingest.contract import LARGEST_RECORD_BYTES, REASONS, TOPIC_BY_TYPE, encode
+from ingest.decode import decode
+from ingest.rules import parse_days, parse_times
+from transforms.schemas import RAW_TABLES, TOPICS
+from transforms.schemas.raw import REJECTS, SAFETY_TOPICS
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+AT = "2026-03-01T08:30:00+01:00"
+READING = {
+    "patient_id": "p1",
+    "device_id": "w1",
+    "metric": "heart_rate",
+    "unit": "/min",
+    "started_at": AT,
+    "interval_s": 5,
+    "values": [71, None, 72.5],
+}
+SESSION = {
+    "session_id": "s1",
+    "patient_id": "p1",
+    "clinic_id": "c1",
+    "modality": "whole_body",
+    "started_at": AT,
+    "duration_s": 180,
+    "regions": ["lumbar"],
+    "adverse_events_asked": True,
+    "cabin_min_temp_c": -110,
+    "revision": 2,
+}
+RESPONSE = {
+    "response_id": "r1",
+    "patient_id": "p1",
+    "instrument": "nrs_pain",
+    "answered_at": AT,
+    "items": {"average_7d": 6, "now": None},
+}
+PATIENT = {
+    "patient_id": "p1",
+    "clinic_id": "c1",
+    "enrolled_on": "2026-01-05",
+    "birth_year": 1970,
+    "pain_sites": ["lumbar", "thoracic"],
+    "baseline_covariates": {"bmi": 27.5},
+}
+EXAMPLES = {"readings": READING, "sessions": SESSION, "responses": RESPONSE, "patients": PATIENT}
+
+
+class Records(NamedTuple):
+    """One partition's records, as stream.Batch has them."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    first_position: int
+    next_position: int
+    offsets: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+
+
+def records(name: str, *values: bytes | None, first=100) -> Records:
+    """A batch of the topic with every second offset, as after compaction."""
+    topic = next((t.type for t in TOPICS if t.name == name), name)
+    offsets = [first + 2 * k for k in range(len(values))]
+    return Records(
+        topic, "topic-id", 1, first, first + 2 * len(values), offsets, [b"key"] * len(values), list(values)
+    )
+
+
+def event(name: str, *, data=None, drop=(), **envelope) -> bytes:
+    """The example event of a topic with these changes."""
+    raw = orjson.loads(encode(name, EXAMPLES[name], id="e1", source="/test", time=AT))
+    raw["data"] = {k: v for k, v in (raw["data"] | (data or {})).items() if k not in drop}
+    return orjson.dumps({k: v for k, v in (raw | envelope).items() if k not in drop})
+
+
+def accepted(name: str, value: bytes) -> dict:
+    decoded = decode(records(name, value), ingested_at=NOW)
+    assert decoded.rejects.height == 0, decoded.rejects.to_dicts()
+    return decoded.rows.row(0, named=True)
+
+
+def rejected(name: str, value: bytes | None) -> tuple[str, str | None, str | None]:
+    decoded = decode(records(name, value), ingested_at=NOW)
+    assert decoded.rows.height == 0
+    row = decoded.rejects.row(0, named=True)
+    assert row["value"] == value
+    return row["reason"], row["field"], row["detail"]
+
+
+def test_series_row():
+    """A series is one row: instants in UTC with the offset they were written with, nulls kept among the samples."""
+    row = accepted("readings", event("readings"))
+    at = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
+    expected = {
+        "kafka_topic": "floe.readings.v1", "kafka_topic_id": "topic-id", "kafka_partition": 1, "kafka_offset": 100,
+        "event_id": "e1", "source": "/test", "event_time": at, "utc_offset_min": 60, "ingested_at": NOW,
+        "patient_id": "p1", "device_id": "w1", "metric": "heart_rate", "metric_raw": None, "unit": "/min",
+        "started_at": at, "started_utc_offset_min": 60, "interval_s": 5.0, "values": [71.0, None, 72.5],
+        "extra": None,
+    }  # fmt: skip
+    assert row == expected
+
+
+def test_null_stays_null():
+    """What was not given is null in raw: defaults (status, revision, recorded_at) are core's affair."""
+    row = accepted(
+        "sessions", event("sessions", drop=("revision",), data={"device_id": None, "course_id": ""})
+    )
+    nulls = ("status", "status_raw", "revision", "record_status", "recorded_at", "device_id", "course_id")
+    assert {name: row[name] for name in nulls} == dict.fromkeys(nulls)
+    assert (row["duration_s"], row["regions"], row["adverse_events_asked"]) == (180.0, ["lumbar"], True)
+
+
+def test_objects_are_json_and_days_are_days():
+    """Object fields land as JSON text; a day is a day; a whole number may be written 1970.0."""
+    row = accepted("patients", event("patients", data={"birth_year": 1970.0}))
+    assert orjson.loads(row["baseline_covariates"]) == {"bmi": 27.5}
+    assert (row["enrolled_on"], row["birth_year"]) == (date(2026, 1, 5), 1970)
+    assert orjson.loads(accepted("responses", event("responses"))["items"]) == {"average_7d": 6, "now": None}
+
+
+@pytest.mark.parametrize(
+    ("given_status", "status", "raw"),
+    [("aborted", "aborted", None), ("cut short", "other", "cut short"), ("other", "other", "other"), (None, None, None)],
+)  # fmt: skip
+def test_closed_lists(given_status, status, raw):
+    """An unknown value of a closed list lands as `other` with the original beside it; null stays null."""
+    row = accepted("sessions", event("sessions", data={"status": given_status}))
+    assert (row["status"], row["status_raw"]) == (status, raw)
+
+
+def test_unknown_fields_are_kept():
+    """Unknown fields of data and unknown attributes are kept by name in `extra`; a shared name keeps both."""
+    value = event("sessions", data={"nitrogen_kg": 4.5, "trace": [1]}, trace="a", dataschema="/v1")
+    extra = orjson.loads(accepted("sessions", value)["extra"])
+    assert extra == {"nitrogen_kg": 4.5, "trace": [1], "envelope.trace": "a", "dataschema": "/v1"}
+
+
+def test_unknown_metric_is_kept_whatever_its_unit():
+    """A metric that is not in the list has neither unit nor range to check: it lands as other."""
+    row = accepted(
+        "readings", event("readings", data={"metric": "blink_rate", "unit": "x", "values": [-1e9]})
+    )
+    assert (row["metric"], row["metric_raw"], row["values"]) == ("other", "blink_rate", [-1e9])
+
+
+def test_unlisted_instruments_and_items_are_kept():
+    """An instrument that is not listed, and an item code that its instrument does not have, are kept."""
+    for data in (
+        {"instrument": "sf_36", "items": {"x": 999}},
+        {"items": {"average_7d": 6, "yesterday": 400}},
+    ):
+        assert orjson.loads(accepted("responses", event("responses", data=data))["items"]) == data["items"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason", "field"),
+    [
+        ("readings", {"specversion": "0.3"}, "wrong_specversion", "specversion"),
+        ("readings", {"specversion": 1.0}, "wrong_specversion", "specversion"),
+        ("readings", {"drop": ("specversion",)}, "missing_field", "specversion"),
+        ("readings", {"type": "floe.telemetry.v1"}, "wrong_type_name", "type"),
+        ("readings", {"drop": ("type",)}, "missing_field", "type"),
+        ("readings", {"datacontenttype": "text/xml"}, "wrong_content_type", "datacontenttype"),
+        ("readings", {"id": 5}, "wrong_type", "id"),
+        ("readings", {"id": ""}, "missing_field", "event_id"),
+        ("readings", {"drop": ("source",)}, "missing_field", "source"),
+        ("readings", {"drop": ("time",)}, "missing_field", "event_time"),
+        ("readings", {"drop": ("data",)}, "missing_field", "data"),
+        ("readings", {"subject": "p2"}, "wrong_subject", "subject"),
+        ("readings", {"data": {"patient_id": 7}, "subject": None}, "wrong_type", "patient_id"),
+        ("readings", {"data": {"patient_id": ""}, "subject": None}, "missing_field", "patient_id"),
+        ("readings", {"data": {"metric": None}}, "missing_field", "metric"),
+        ("readings", {"data": {"unit": "bpm"}}, "wrong_unit", "unit"),
+        ("readings", {"data": {"values": [71, "72"]}}, "wrong_type", "values"),
+        ("readings", {"data": {"values": [71, True]}}, "wrong_type", "values"),
+        ("readings", {"data": {"values": 71}}, "wrong_type", "values"),
+        ("readings", {"data": {"values": []}}, "missing_field", "values"),
+        ("readings", {"data": {"values": [71, 401]}}, "out_of_range", "values"),
+        ("readings", {"data": {"values": [-1, None]}}, "out_of_range", "values"),
+        ("readings", {"data": {"interval_s": 0}}, "out_of_range", "interval_s"),
+        ("readings", {"data": {"interval_s": -1, "values": [1]}}, "out_of_range", "interval_s"),
+        ("readings", {"data": {"interval_s": 1e300, "values": [1]}}, "out_of_range", "interval_s"),
+        ("readings", {"data": {"interval_s": "5"}}, "wrong_type", "interval_s"),
+        ("readings", {"data": {"started_at": "2026-03-01T08:30:00"}}, "bad_time", "started_at"),
+        ("readings", {"time": "1899-12-31T23:59:59Z"}, "bad_time", "event_time"),
+        ("readings", {"time": "2101-01-01T00:00:00Z"}, "bad_time", "event_time"),
+        ("sessions", {"data": {"revision": 1.5}}, "wrong_type", "revision"),
+        ("sessions", {"data": {"revision": -1}}, "out_of_range", "revision"),
+        ("sessions", {"data": {"cabin_min_temp_c": -274}}, "out_of_range", "cabin_min_temp_c"),
+        ("sessions", {"data": {"adverse_events_asked": 1}}, "wrong_type", "adverse_events_asked"),
+        ("sessions", {"data": {"adverse_events_asked": "true"}}, "wrong_type", "adverse_events_asked"),
+        ("sessions", {"data": {"regions": "lumbar"}}, "wrong_type", "regions"),
+        ("sessions", {"data": {"regions": [1]}}, "wrong_type", "regions"),
+        ("patients", {"data": {"enrolled_on": "05/01/2026"}}, "bad_time", "enrolled_on"),
+        ("patients", {"data": {"enrolled_on": "2026-02-30"}}, "bad_time", "enrolled_on"),
+        ("patients", {"data": {"baseline_covariates": {"bmi": "27"}}}, "wrong_type", "baseline_covariates.bmi"),
+        ("responses", {"data": {"items": {"now": 11}}}, "out_of_range", "items.now"),
+        ("responses", {"data": {"items": {"now": "6"}}}, "wrong_type", "items.now"),
+        ("responses", {"data": {"items": None}}, "missing_field", "items"),
+        ("responses", {"data": {"items": [6]}}, "wrong_type", "items"),
+    ],
+)  # fmt: skip
+def test_rejects_say_why(name, changes, reason, field):
+    """Each broken rule has its code, the field it stands in, and what was found beside what was expected."""
+    found = rejected(name, event(name, **changes))
+    assert found[:2] == (reason, field)
+    assert found[2].startswith("found ")
+    assert ", expected " in found[2]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "tombstone"),
+        (b"", "not_json"),
+        (b" \n", "not_json"),
+        (b"\xff\xfe", "not_utf8"),
+        (event("readings").replace(b"/test", b"/\xc3\x28"), "not_utf8"),
+        (event("readings")[:-1], "not_json"),
+        (event("readings") + b"x", "not_json"),
+        (event("readings") + event("readings"), "not_json"),
+        (event("readings") + b"\n" + event("readings"), "not_json"),
+        (b"\xef\xbb\xbf" + event("readings"), "not_json"),
+        (event("readings").replace(b"72.5", b"NaN"), "not_json"),
+        (event("readings").replace(b"72.5", b"Infinity"), "not_json"),
+        (event("readings").replace(b"72.5", b"1e999"), "not_json"),
+        (event("readings").replace(b"72.5", b"072"), "not_json"),
+        (event("readings").replace(b"72.5", b"72.5,"), "not_json"),
+        (event("readings").replace(b"/test", b"\\ud800"), "not_json"),
+        (b"[" * 100_000, "not_json"),
+        (b"[]", "not_object"),
+        (b"null", "not_object"),
+        (b"5", "not_object"),
+        (b"{}", "missing_field"),
+        (b" " * (LARGEST_RECORD_BYTES + 1), "too_large"),
+    ],
+)
+def test_broken_bytes(value, reason):
+    """Whatever the bytes, a record is set aside with its reason and nothing raises."""
+    assert rejected("readings", value)[0] == reason
+
+
+def test_unknown_topic():
+    """Records of a topic that is not the contract's are all set aside; safety goes by the name, not the version."""
+    decoded = decode(records("floe.adverse_events.v9", b"{}", None), ingested_at=NOW)
+    assert decoded.rows.is_empty()
+    assert decoded.rejects["reason"].to_list() == ["unknown_topic"] * 2
+    assert decoded.rejects["is_safety"].to_list() == [True] * 2
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
+def test_every_topic_decodes_nothing_and_rubbish(topic):
+    """Of every topic an empty batch gives empty frames of the tables' types, and rubbish is a reject that says
+    whether it is of a safety topic."""
+    empty = decode(records(topic.name), ingested_at=NOW)
+    assert (empty.rows.schema, empty.rejects.schema) == (
+        RAW_TABLES[topic.name].polars_schema,
+        REJECTS.polars_schema,
+    )
+    rejects = decode(records(topic.name, b"rubbish", b"{}"), ingested_at=NOW).rejects
+    assert rejects["is_safety"].to_list() == [topic.name in SAFETY_TOPICS] * 2
+
+
+def test_positions_and_order():
+    """Rows and rejects keep the batch's order and each its own offset, key and bytes."""
+    values = [event("readings", id=f"e{k}") if k % 3 else b"broken %d" % k for k in range(200)]
+    decoded = decode(records("readings", *values, first=7), ingested_at=NOW)
+    good = [k for k in range(200) if k % 3]
+    bad = [k for k in range(200) if not k % 3]
+    assert decoded.rows["event_id"].to_list() == [f"e{k}" for k in good]
+    assert decoded.rows["kafka_offset"].to_list() == [7 + 2 * k for k in good]
+    assert decoded.rejects["value"].to_list() == [values[k] for k in bad]
+    assert decoded.rejects["kafka_offset"].to_list() == [7 + 2 * k for k in bad]
+    assert decoded.rejects["key"].to_list() == [b"key"] * len(bad)
+
+
+def test_other_ways_to_write_the_same_event():
+    """Indented, escaped, in another order, with blanks, and a key twice (the last counts): the same row."""
+    name = "sessions"
+    raw = orjson.loads(event(name))
+    twice = event(name).replace(b'"duration_s":180', b'"duration_s":"x","duration_s":180')
+    values = [
+        json.dumps(raw, indent=2).encode(),
+        json.dumps(raw, sort_keys=True, separators=(" , ", " : ")).encode(),
+        json.dumps(raw).replace("lumbar", "\\u006cumbar").encode(),
+        event(name) + b"\r\n",
+        twice,
+    ]
+    rows = decode(records(name, event(name), *values), ingested_at=NOW).rows.drop("kafka_offset")
+    assert rows.height == 6
+    assert rows.n_unique() == 1
+
+
+def test_texts_survive():
+    """NUL, quotes, line ends and characters beyond the basic plane land as they were sent."""
+    for text in ("a\0b", 'say "x": {1}', "two\nlines\r\t", "Zoë 🧊 ", "\\", "\x7f"):
+        assert accepted("sessions", event("sessions", data={"course_id": text}))["course_id"] == text
+
+
+def test_large_record():
+    """A record of 10 MB with a million samples is a row like any other."""
+    values = [float(k % 200) for k in range(1_300_000)]
+    value = event("readings", data={"values": values, "interval_s": 1})
+    assert len(value) > 7_000_000
+    assert sum(accepted("readings", value)["values"]) == sum(values)
+    padded = event("readings", data={"note": "x" * 10_000_000})
+    assert len(orjson.loads(accepted("readings", padded)["extra"])["note"]) == 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "instant", "offset_min"),
+    [
+        ("2026-03-01T08:30:00Z", "2026-03-01T08:30:00", 0),
+        ("2026-03-01t08:30:00z", "2026-03-01T08:30:00", 0),
+        ("2026-03-01 08:30:00+01:00", "2026-03-01T07:30:00", 60),
+        ("2026-03-01T00:30:00+05:45", "2026-02-28T18:45:00", 345),
+        ("2026-03-01T08:30:00-03:30", "2026-03-01T12:00:00", -210),
+        ("2026-03-01T08:30:00-00:00", "2026-03-01T08:30:00", None),
+        ("2026-03-01T08:30:00.1Z", "2026-03-01T08:30:00.100000", 0),
+        ("2026-03-01T08:30:00.123456789Z", "2026-03-01T08:30:00.123456", 0),
+        ("2024-02-29T23:59:59.999999Z", "2024-02-29T23:59:59.999999", 0),
+        ("1900-01-01T00:00:00Z", "1900-01-01T00:00:00", 0),
+        ("2100-12-31T23:59:59Z", "2100-12-31T23:59:59", 0),
+    ],
+)
+def test_times(text, instant, offset_min):
+    """Any offset, fraction and letter case of RFC 3339: the UTC instant to the microsecond, and the offset."""
+    instants, offsets = parse_times(pl.Series([text, AT]))
+    assert instants[0] == datetime.fromisoformat(instant).replace(tzinfo=UTC)
+    assert offsets[0] == offset_min
+    assert (instants[1], offsets[1]) == (datetime(2026, 3, 1, 7, 30, tzinfo=UTC), 60)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-01T08:30:00", "2026-03-01", "1772350200", "", "now", "2026-3-1T08:30:00Z", "2026-03-01T08:30Z",
+        "2026-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2026-03-01T24:00:00Z", "2026-03-01T08:60:00Z",
+        "2026-03-01T08:30:60Z", "2026-03-01T08:30:00+24:00", "2026-03-01T08:30:00+01:60", "2026-03-01T08:30:00.Z",
+        "2026-03-01T08:30:00+0100", "2026-03-01T08:30:00 +01:00", "1899-12-31T23:59:59Z", "2101-01-01T00:00:00Z",
+        "0000-00-00T00:00:00Z", "٢٠٢٦-03-01T08:30:00Z",
+    ],
+)  # fmt: skip
+def test_bad_times(text):
+    """No zone, no such day or hour, another notation, or a year outside 1900 to 2100: no instant."""
+    instants, offsets = parse_times(pl.Series([AT, text]))
+    assert instants.is_null().to_list() == [False, True]
+    assert offsets.is_null().to_list() == [False, True]
+
+
+@given(
+    st.datetimes(datetime(1900, 1, 2), datetime(2100, 12, 30)),
+    st.integers(-1439, 1439),
+    st.sampled_from("T t"),
+)
+def test_times_agree_with_python(naive, minutes, separator):
+    """A time written with any offset is read as Python reads it."""
+    sign, size = "-" if minutes < 0 else "+", abs(minutes)
+    text = f"{naive.isoformat(separator)}{sign}{size // 60:02d}:{size % 60:02d}"
+    instants, offsets = parse_times(pl.Series([text]))
+    assert instants[0] == (naive - timedelta(minutes=minutes)).replace(tzinfo=UTC)
+    assert offsets[0] == minutes
+
+
+@given(st.dates(date(1900, 1, 1), date(2100, 12, 31)))
+def test_days_agree_with_python(day):
+    """A day is read as Python reads it, and nothing but YYYY-MM-DD is a day."""
+    texts = [day.isoformat(), f" {day.isoformat()}", f"{day.isoformat()}T00:00:00Z", day.strftime("%Y%m%d")]
+    assert parse_days(pl.Series(texts)).to_list() == [day, None, None, None]
+
+
+# --- properties --------------------------------------------------------------------------------------------------
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**64 - 1),
+    st.integers(-3, 500),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=8),
+    st.sampled_from(["", "p1", "5", AT, "2026-03-01", "other", "true"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def written(draw, name: str) -> bytes:
+    """An event with some fields changed, added or left out, written in some style, sometimes cut or mangled."""
+    topic = next(t for t in TOPICS if t.name == name)
+    raw = orjson.loads(event(name))
+    known = [c.name for c in topic.fields]
+    names = st.sampled_from([*known, "revision", "recorded_at", "unheard_of"])
+    raw["data"] |= draw(st.dictionaries(names, VALUES, max_size=2))
+    raw |= draw(st.dictionaries(st.sampled_from([*raw, "traceparent"]), VALUES, max_size=1))
+    for key in draw(st.lists(st.sampled_from(sorted(raw)), max_size=1)):
+        raw.pop(key)
+    order = draw(st.permutations(list(raw))) if draw(st.booleans()) else list(raw)
+    style = draw(
+        st.sampled_from(
+            [{"separators": (",", ":")}, {}, {"ensure_ascii": False}, {"indent": 1}, {"sort_keys": True}]
+        )
+    )
+    text = json.dumps({k: raw[k] for k in order}, **style).encode("utf-8", "surrogatepass")
+    if draw(st.integers(0, 5)) == 0:
+        start, end = sorted(draw(st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))))
+        text = (
+            text[:start]
+            + draw(st.binary(max_size=3) | st.sampled_from([b'"', b",", b"}", b"\n"]))
+            + text[end:]
+        )
+    return text
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_both_paths_agree(name, data):
+    """What the expression lets through at a glance is, value by value, what the record path makes of it; rows
+    and rejects together are the batch, in its order, each with its offset; every reason is in the list."""
+    values = data.draw(st.lists(written(name) | st.none() | st.binary(max_size=12), min_size=1, max_size=8))
+    batch = records(name, *values)
+    fast = decode(batch, ingested_at=NOW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shape, "plain", lambda texts, *, topic: pl.repeat(False, texts.len(), eager=True))
+        slow = decode(batch, ingested_at=NOW)
+    assert fast.rows.equals(slow.rows)
+    assert fast.rejects.equals(slow.rejects)
+    offsets = fast.rows["kafka_offset"].to_list(), fast.rejects["kafka_offset"].to_list()
+    assert sorted(offsets[0] + offsets[1]) == batch.offsets
+    assert [sorted(part) for part in offsets] == list(offsets)
+    assert set(fast.rejects["reason"]) <= set(REASONS)
+
+
+def test_the_glance_is_used_and_learns_an_order():
+    """The tests above mean something: the canonical order, and another that a batch shows, need no record path."""
+    topic = TOPIC_BY_TYPE["floe.sessions.v1"]
+    canonical = [event("sessions", id=f"e{k}") for k in range(100)]
+    other = [orjson.dumps(orjson.loads(v), option=orjson.OPT_SORT_KEYS) for v in canonical]
+    texts = pl.Series([v.decode() for v in canonical + other])
+    assert shape.plain(texts, topic=topic).all()
+    assert not shape.plain(texts.str.replace("180", '"180"'), topic=topic).any()
