@@ -3,9 +3,9 @@
 Here: estimators of counts over exposure or over people, for numbers and for columns of many strata.
 Not here: what counts as an event or as exposure (the marts), and control limits (`funnel`, `spc`).
 
-One implementation: a function of numbers calls the function of arrays. A value that can't be given is None (NaN
-in an array, null in a frame) with a `reason`; nonsense (a negative or fractional count, more events than people)
-is a `UsageError`. Sources: Garwood 1936 Biometrika 28:437; Wilson 1927 JASA 22:209; Clopper & Pearson 1934
+One implementation: a function of numbers calls that of arrays. A value that can't be given is None (NaN in
+an array, null in a frame) with a `reason`; nonsense (a fractional count, more events than people) is a
+`UsageError`. Sources: Garwood 1936 Biometrika 28:437; Wilson 1927 JASA 22:209; Clopper & Pearson 1934
 Biometrika 26:404; Newcombe 1998 Stat Med 17:873; Breslow & Day 1987 (Byar); McCullagh & Nelder 1989
 (over-dispersion).
 """

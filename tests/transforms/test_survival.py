@@ -1,0 +1,287 @@
+"""Kaplan-Meier, medians and log-rank against published data, statsmodels and plain counting."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.duration.survfunc import SurvfuncRight, survdiff
+
+from transforms import survival
+from transforms.errors import UsageError
+
+# remission in weeks of leukaemia (Freireich 1963): "+" is censored
+_TREATED = "6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35+"
+_PLACEBO = "1 1 2 2 3 4 4 5 5 8 8 8 8 11 11 12 12 15 17 22 23"
+
+
+def patients(text, **group):
+    rows = [{"weeks": int(t.rstrip("+")), "relapse": not t.endswith("+"), **group} for t in text.split()]
+    return pl.DataFrame(rows)
+
+
+TREATED = patients(_TREATED)
+TRIAL = pl.concat([patients(_TREATED, arm="6-MP"), patients(_PLACEBO, arm="placebo")])
+
+samples = st.lists(st.tuples(st.integers(0, 15), st.booleans()), min_size=1, max_size=40)
+
+
+def frame_of(sample, **group):
+    schema = {"weeks": pl.Int64, "relapse": pl.Boolean}
+    rows = pl.DataFrame(sample, schema=schema, orient="row")
+    return rows.with_columns(**{name: pl.lit(value) for name, value in group.items()})
+
+
+def at(curve, time):
+    return curve.row(by_predicate=pl.col("time") == time, named=True)
+
+
+def test_row_12_freireich_curve():
+    """Survival, standard errors, the log-log interval at 10 and the median of 6-MP, as R's survfit."""
+    curve = survival.kaplan_meier(TREATED, "weeks", "relapse")
+    expected = {
+        6: 0.857143,
+        7: 0.806723,
+        10: 0.752941,
+        13: 0.690196,
+        16: 0.627451,
+        22: 0.537815,
+        23: 0.448179,
+    }
+    assert {t: at(curve, t)["survival"] for t in expected} == pytest.approx(expected, abs=1e-6)
+    assert at(curve, 6)["standard_error"] == pytest.approx(0.0763604, abs=1e-7)
+    assert at(curve, 23)["standard_error"] == pytest.approx(0.1345915, abs=1e-7)
+    assert (at(curve, 10)["lower"], at(curve, 10)["upper"]) == pytest.approx((0.503200, 0.889362), abs=1e-6)
+    assert survival.median(curve)["median"].to_list() == [23]
+
+
+def test_freireich_medians_with_limits():
+    """6-MP: 23 (13 to not reached); placebo: 8 (4 to 11), as R's survfit with conf.type log-log."""
+    found = survival.median(survival.kaplan_meier(TRIAL, "weeks", "relapse", "arm"), "arm")
+    assert found.select("arm", "median", "lower", "upper").rows() == [
+        ("6-MP", 23, 13, None),
+        ("placebo", 8, 4, 11),
+    ]
+    assert found["reason"].to_list() == ["the upper limit stays above one half", None]
+
+
+def test_freireich_log_rank():
+    """Chi-squared 16.79 on 1; 9 observed of 19.25 expected and 21 of 10.75, as R's survdiff."""
+    found = survival.log_rank(TRIAL, "weeks", "relapse", "arm")
+    assert found.statistic == pytest.approx(16.79, abs=0.005)
+    assert (found.degrees_of_freedom, found.reason) == (1, None)
+    assert found.p_value == pytest.approx(4.17e-5, abs=1e-7)
+    assert found.groups["observed"].to_list() == [9, 21]
+    assert found.groups["expected"].to_list() == pytest.approx([19.25, 10.75], abs=0.005)
+
+
+def test_counts_at_each_time():
+    """Censored at 6 are still at risk of the events at 6: 21 at risk, 3 events, 1 censored, 17 left at 7."""
+    curve = survival.kaplan_meier(TREATED, "weeks", "relapse")
+    assert curve.columns == [
+        "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper",
+    ]  # fmt: skip
+    assert curve.select("time", "at_risk", "events", "censored").rows()[:3] == [
+        (6, 21, 3, 1),
+        (7, 17, 1, 0),
+        (9, 16, 0, 1),
+    ]
+    assert curve.select("events", "censored").sum().row(0) == (9, 12)
+
+
+def test_ends_of_the_curve():
+    """1 with limits 1 before the first event; 0 with neither error nor limits after the last, as in R."""
+    curve = survival.kaplan_meier(frame_of([(1, False), (2, True), (3, True)]), "weeks", "relapse")
+    assert curve["survival"].to_list() == [1, 0.5, 0]
+    assert curve.select("standard_error", "lower", "upper").row(0) == (0, 1, 1)
+    assert curve.select("standard_error", "lower", "upper").row(2) == (None, None, None)
+
+
+def test_median_on_a_step_at_one_half_is_its_middle():
+    """Of 2, 4, 6, 8 half survive from 4 to 6: the median is 5, as of uncensored numbers."""
+    curve = survival.kaplan_meier(frame_of([(t, True) for t in (2, 4, 6, 8)]), "weeks", "relapse")
+    assert survival.median(curve)["median"].to_list() == [5]
+
+
+def test_median_not_reached_says_so():
+    """With one event in three, survival never falls to one half: null, with the reason."""
+    curve = survival.kaplan_meier(frame_of([(1, True), (2, False), (3, False)]), "weeks", "relapse")
+    assert survival.median(curve).row(0) == (None, 1.0, None, "survival stays above one half")
+
+
+def test_survival_at_times():
+    """The step in force; 1 before the first time; null after the last, where nobody was seen."""
+    curve = survival.kaplan_meier(TRIAL, "weeks", "relapse", "arm")
+    found = survival.survival_at(curve, [0, 10, 24, 36], "arm")
+    assert found["arm"].to_list() == ["6-MP"] * 4 + ["placebo"] * 4
+    assert found["survival"].to_list()[:3] == pytest.approx([1, 0.752941, 0.448179], abs=1e-6)
+    assert found["survival"].to_list()[3:] == [None, 1, pytest.approx(8 / 21), None, None]
+    assert found["lower"].to_list()[6:] == [None, None]
+
+
+def test_numbers_at_risk():
+    """Those whose time is that or longer: 21 at 6, 15 at 10, none at 36; no event is needed there."""
+    found = survival.numbers_at_risk(TREATED, "weeks", "relapse", [0, 6, 10, 10.5, 36])
+    assert found.rows() == [(0, 21), (6, 21), (10, 15), (10.5, 13), (36, 0)]
+
+
+@pytest.mark.parametrize("kind", [pl.Boolean, pl.Int8, pl.Float64])
+def test_an_event_is_true_or_one(kind):
+    """A boolean and 0/1 mean the same."""
+    other = TREATED.with_columns(pl.col("relapse").cast(kind))
+    assert survival.kaplan_meier(other, "weeks", "relapse").equals(
+        survival.kaplan_meier(TREATED, "weeks", "relapse")
+    )
+
+
+def test_rows_without_a_value_are_left_out():
+    """A null or NaN duration, a null event or group is nobody's observation."""
+    holes = pl.DataFrame(
+        {
+            "weeks": [None, float("nan"), 5.0, 6.0],
+            "relapse": [True, True, None, True],
+            "arm": ["6-MP", "6-MP", "6-MP", None],
+        }
+    )
+    padded = pl.concat([TRIAL.with_columns(pl.col("weeks").cast(pl.Float64)), holes])
+    found = survival.log_rank(padded, "weeks", "relapse", "arm")
+    assert found.statistic == pytest.approx(survival.log_rank(TRIAL, "weeks", "relapse", "arm").statistic)
+    assert survival.kaplan_meier(padded, "weeks", "relapse", "arm").height == 16 + 12
+
+
+def test_no_rows_give_an_empty_curve_with_its_columns():
+    """Nobody observed: no row, the same columns, and reasons where a number would be."""
+    curve = survival.kaplan_meier(TRIAL.clear(), "weeks", "relapse", "arm")
+    assert curve.height == 0
+    assert survival.median(curve, "arm").columns == ["arm", "median", "lower", "upper", "reason"]
+    assert survival.median(curve.drop("arm"))["reason"].to_list() == ["nobody was observed"]
+    assert (
+        survival.log_rank(TRIAL.clear(), "weeks", "relapse", "arm").reason == "fewer than two groups at risk"
+    )
+
+
+def test_log_rank_without_events_or_groups_says_why():
+    """No statistic without an event, nor with one group."""
+    quiet = TRIAL.with_columns(relapse=pl.lit(False))
+    assert survival.log_rank(quiet, "weeks", "relapse", "arm").reason == "no events"
+    alone = TRIAL.filter(arm="6-MP")
+    found = survival.log_rank(alone, "weeks", "relapse", "arm")
+    assert (found.statistic, found.p_value, found.reason) == (None, None, "fewer than two groups at risk")
+
+
+def test_a_group_that_left_before_every_event_counts_no_degree_of_freedom():
+    """A group never at risk when something happens is not compared (as R's survdiff)."""
+    early = frame_of([(0, False), (0, False)], arm="left")
+    found = survival.log_rank(
+        pl.concat([TRIAL.select("weeks", "relapse", "arm"), early]), "weeks", "relapse", "arm"
+    )
+    assert found.degrees_of_freedom == 1
+    assert found.statistic == pytest.approx(16.79, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: survival.kaplan_meier(TREATED.with_columns(weeks=-pl.col("weeks")), "weeks", "relapse"),
+        lambda: survival.kaplan_meier(TREATED.with_columns(relapse=pl.lit(2)), "weeks", "relapse"),
+        lambda: survival.kaplan_meier(TREATED.with_columns(weeks=pl.lit("6")), "weeks", "relapse"),
+        lambda: survival.kaplan_meier(TREATED, "days", "relapse"),
+        lambda: survival.kaplan_meier(TREATED, "weeks", "relapse", confidence=95),
+        lambda: survival.kaplan_meier(TREATED.with_columns(time=pl.lit("a")), "weeks", "relapse", "time"),
+        lambda: survival.log_rank(TREATED, "weeks", "relapse", "arm"),
+    ],
+)
+def test_nonsense_is_a_usage_error(wrong):
+    """Negative or worded durations, an event of 2, a column that isn't there."""
+    with pytest.raises(UsageError):
+        wrong()
+
+
+@given(samples)
+def test_the_curve_equals_statsmodels(sample):
+    """Survival and Greenwood's error at each event time, from another implementation."""
+    if not any(event for _, event in sample):
+        return
+    times, events = zip(*sample, strict=True)
+    other = SurvfuncRight(np.array(times, dtype=float), np.array(events, dtype=int))
+    mine = survival.kaplan_meier(frame_of(sample), "weeks", "relapse").filter(pl.col("events") > 0)
+    assert mine["time"].to_list() == list(other.surv_times)
+    assert mine["survival"].to_list() == pytest.approx(list(other.surv_prob), abs=1e-12)
+    alive = mine["survival"].to_numpy() > 0
+    assert mine["standard_error"].to_numpy()[alive] == pytest.approx(other.surv_prob_se[alive], abs=1e-12)
+
+
+@given(samples, samples, samples)
+def test_log_rank_equals_statsmodels(one, two, three):
+    """Two and three groups, wherever every group is at risk at some event."""
+    both = pl.concat([frame_of(one, arm="a"), frame_of(two, arm="b")])
+    for trial in (both, pl.concat([both, frame_of(three, arm="c")])):
+        mine = survival.log_rank(trial, "weeks", "relapse", "arm")
+        groups = trial["arm"].n_unique()
+        if mine.degrees_of_freedom < groups - 1 or np.linalg.matrix_rank(_variance(trial)) < groups - 1:
+            continue
+        chi, p = survdiff(
+            trial["weeks"].to_numpy(), trial["relapse"].to_numpy().astype(int), trial["arm"].to_numpy()
+        )
+        assert (mine.statistic, mine.p_value) == pytest.approx((chi, p), rel=1e-6, abs=1e-9)
+
+
+def _variance(trial):
+    rows = trial.rename({"weeks": "time", "relapse": "event"})
+    return survival._mantel_haenszel(rows, rows.partition_by("arm"))[2]
+
+
+@given(samples, st.randoms())
+def test_order_does_not_change_the_curve(sample, random):
+    """The same patients in another order."""
+    shuffled = random.sample(sample, len(sample))
+    one, other = (survival.kaplan_meier(frame_of(s), "weeks", "relapse") for s in (sample, shuffled))
+    assert one.equals(other)
+
+
+@given(samples)
+def test_doubling_the_patients_keeps_survival_and_narrows_its_interval(sample):
+    """Everybody twice: the same survival, twice at risk, a standard error smaller by √2."""
+    one, two = (survival.kaplan_meier(frame_of(s), "weeks", "relapse") for s in (sample, sample * 2))
+    assert two["survival"].to_list() == pytest.approx(one["survival"].to_list(), abs=1e-12)
+    assert two["at_risk"].to_list() == [2 * n for n in one["at_risk"]]
+    errors = [
+        (a, b) for a, b in zip(one["standard_error"], two["standard_error"], strict=True) if a is not None
+    ]
+    assert [b * 2**0.5 for _, b in errors] == pytest.approx([a for a, _ in errors], abs=1e-12)
+
+
+@given(samples, samples)
+def test_a_curve_by_group_is_the_group_s_own_curve(one, two):
+    """Splitting by `by` is the same as calling it on each part."""
+    trial = pl.concat([frame_of(one, arm="a"), frame_of(two, arm="b")])
+    whole = survival.kaplan_meier(trial, "weeks", "relapse", "arm")
+    for arm, sample in (("a", one), ("b", two)):
+        assert (
+            whole.filter(arm=arm)
+            .drop("arm")
+            .equals(survival.kaplan_meier(frame_of(sample), "weeks", "relapse"))
+        )
+
+
+@given(samples)
+def test_limits_stay_within_0_and_1_around_survival(sample):
+    """Log-log limits are probabilities, and hold the estimate between them."""
+    known = survival.kaplan_meier(frame_of(sample), "weeks", "relapse").drop_nulls()
+    assert known.select(((pl.col("lower") >= 0) & (pl.col("upper") <= 1)).all()).item()
+    inside = (pl.col("lower") <= pl.col("survival") + 1e-12) & (pl.col("survival") <= pl.col("upper") + 1e-12)
+    assert known.select(inside.all()).item()
+
+
+def test_log_log_limits_cover_about_as_often_as_stated():
+    """1,000 seeded trials of 60 with exponential times and censoring: S(1) = e^-1 is held in 93 to 97 %."""
+    generator = np.random.default_rng(12)
+    held = []
+    for _ in range(1000):
+        event, censor = generator.exponential(1, 60), generator.uniform(0.5, 3, 60)
+        rows = pl.DataFrame({"weeks": np.minimum(event, censor), "relapse": event <= censor})
+        found = survival.survival_at(survival.kaplan_meier(rows, "weeks", "relapse"), [1.0]).row(
+            0, named=True
+        )
+        held.append(found["lower"] <= np.exp(-1) <= found["upper"])
+    assert 0.93 <= np.mean(held) <= 0.97
