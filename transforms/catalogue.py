@@ -54,6 +54,24 @@ _FUNCTION: tuple[Metric, ...] = tuple(
 # --- time: sustained response, relapse, surgery-free survival --------------------------------------
 _TIME: tuple[Metric, ...] = ()
 
+# --- between arms ---------------------------------------------------------------------------------
+_ARMS: tuple[Metric, ...] = tuple(
+    Metric(id=id, version="1", title=title, rule=rule, unit=unit, direction="none", source=source,
+           verification="verified", parameters=("reference_arm", "min_completeness_pct"),
+           tests=("tests/transforms/marts/test_trial.py",))
+    for id, title, unit, rule, source in (
+        ("arm_difference_ancova", "Adjusted difference between arms at a visit", None,
+         "least squares of the value on arm, baseline, age, sex, indication, pain duration and clinic; completers",
+         "Vickers & Altman 2001, BMJ 323:1123"),
+        ("arm_difference_mmrm", "Adjusted difference between arms at a visit, all visits modelled together", None,
+         "value on arm x visit and baseline x visit, unstructured covariance within a patient, REML; observed cases",
+         "Mallinckrodt 2008, Drug Inf J 42:303; ICH E9(R1)"),
+        ("arm_risk_difference", "Difference between arms in the share of responders", "proportion",
+         "share of the arm minus share of the reference; Newcombe and Wald intervals",
+         "Newcombe 1998, Stat Med 17:873 (method 10)"),
+    )
+)  # fmt: skip
+
 # --- mobility -------------------------------------------------------------------------------------
 _MOBILITY: tuple[Metric, ...] = ()
 
@@ -70,5 +88,5 @@ _SAFETY: tuple[Metric, ...] = ()
 _CLINICS: tuple[Metric, ...] = ()
 
 METRICS: dict[str, Metric] = {
-    m.id: m for m in (*_PAIN, *_FUNCTION, *_TIME, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
+    m.id: m for m in (*_PAIN, *_FUNCTION, *_TIME, *_ARMS, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
 }

@@ -117,17 +117,18 @@ def _flags(parameter: Parameter, *, options: Options) -> dict[str, pl.Expr]:
     if parameter.has_percent_rules:
         for name, percent in _percents(options).items():
             flag = is_percent_responder(base, value, percent=percent, better=parameter.better)
-            flags[name] = pl.when(_can_improve(parameter)).then(flag)
+            flags[name] = pl.when(is_evaluable_baseline(parameter)).then(flag)
     points = points_of(parameter, options=options)
     if points is not None:
         better = is_points_responder(base, value, points=points, better=parameter.better)
         worse = is_worse(base, value, points=points, better=parameter.better)
-        flags["POINTS"] = pl.when(_can_improve(parameter)).then(better)
+        flags["POINTS"] = pl.when(is_evaluable_baseline(parameter)).then(better)
         flags["WORSE"] = pl.when(_can_worsen(parameter)).then(worse)
     return {name: pl.when(pl.col("is_judged")).then(flag) for name, flag in flags.items()}
 
 
-def _can_improve(parameter: Parameter) -> pl.Expr:
+def is_evaluable_baseline(parameter: Parameter) -> pl.Expr:
+    """Whether an improvement from the baseline in column BASE can be seen: not from 0, not below what a scale shows."""
     possible = pl.col("BASE") != 0 if parameter.has_percent_rules else pl.lit(True)
     if parameter.lowest_baseline is not None:
         possible = possible & (pl.col("BASE") >= parameter.lowest_baseline)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..schemas import MART_TABLES, Table
-from . import adqs
+from . import adqs, arm_comparisons
 
 
 @dataclass(frozen=True)
@@ -29,4 +29,7 @@ class Mart:
 
 MARTS: dict[str, Mart] = {
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
+    "arm_comparisons": Mart(
+        MART_TABLES["arm_comparisons"], arm_comparisons.INPUTS, arm_comparisons.compute, is_summary=True
+    ),
 }

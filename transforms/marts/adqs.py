@@ -7,7 +7,7 @@ of allocation with `placed`).
 
 import polars as pl
 
-from .. import pain, windows
+from .. import local_time, pain, windows
 from ..catalogue import METRICS
 from ..instruments import CONTEXTS, INSTRUMENTS, PARAMETERS, code_in_context, score
 from ..options import Cut, Options
@@ -26,7 +26,7 @@ def compute(keys, *, responses, sessions, clinics, adsl, options: Options, cut: 
     if scored.is_empty():
         return TABLE.empty()
     rows = _dated(scored, adsl=adsl, clinics=clinics).join(
-        _course_ends(sessions, clinics=clinics, adsl=adsl, options=options), on="USUBJID", how="left"
+        _course_ends(sessions, clinics=clinics, options=options), on="USUBJID", how="left"
     )
     rows = rows.with_columns(days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days())
     rows = placed(rows, day1=pl.col("DAY1DT"), options=options)
@@ -113,28 +113,21 @@ def _scored_instrument(name: str, responses: pl.DataFrame, *, options: Options) 
 
 def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
     """The patient's columns, and the assessment's day in the time zone of the clinic where it was given."""
-    subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM", "TIMEZONE")
+    subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM")
     rows = rows.join(subjects, left_on="patient_id", right_on="USUBJID", how="inner").rename(
         {"patient_id": "USUBJID"}
     )
-    rows = rows.join(
-        clinics.select("clinic_id", "timezone"), on="clinic_id", how="left", maintain_order="left"
+    rows = local_time.with_timezone(rows, clinics).with_columns(
+        ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id")
     )
-    rows = rows.with_columns(
-        zone=pl.coalesce("timezone", "TIMEZONE"), ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id")
-    )
-    return windows.local_day(rows, moment="ADTM", zone="zone", offset_min="utc_offset_min").rename(
-        {"local_day": "ADT"}
-    )
+    return local_time.with_local_day(rows, moment="ADTM", into="ADT")
 
 
-def _course_ends(sessions, *, clinics, adsl, options: Options) -> pl.DataFrame:
+def _course_ends(sessions, *, clinics, options: Options) -> pl.DataFrame:
     delivered = sessions.filter(pl.col("status").fill_null("delivered") == "delivered")
-    delivered = delivered.join(clinics.select("clinic_id", "timezone"), on="clinic_id", how="left")
-    delivered = windows.local_day(
-        delivered, moment="started_at", zone="timezone", offset_min="utc_offset_min"
-    )
-    ends = windows.first_course_end(delivered.rename({"local_day": "day"}), gap_days=options.course_gap_days)
+    delivered = local_time.with_timezone(delivered, clinics)
+    delivered = local_time.with_local_day(delivered, moment="started_at", into="day")
+    ends = windows.first_course_end(delivered, gap_days=options.course_gap_days)
     return ends.rename({"patient_id": "USUBJID"})
 
 
@@ -156,7 +149,6 @@ def _reason() -> pl.Expr:
     follows = pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE)
     return pl.coalesce(
         "reason",
-        pl.when(pl.col("ADT").is_null()).then(pl.lit("the clinic's time zone is not known")),
         pl.when(follows & pl.col("BASE").is_null() & (pl.col("parameter") != "PGIC")).then(
             pl.lit("no baseline")
         ),

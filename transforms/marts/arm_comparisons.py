@@ -1,0 +1,225 @@
+"""mart.arm_comparisons: arm minus reference, a row a parameter, visit, pair of arms, population and method.
+
+Here: who is compared with whom, and which rows. Day 1 is the day of allocation, else enrolment (intention to treat),
+so the assessments of mart.adqs are placed anew. Not here: the models (models), intervals (rates), rules (pain).
+
+An arm is compared with the reference patients of the clinics that have patients of both arms: elsewhere a difference
+between arms is one between clinics, and patients of another study are not its controls.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from .. import models, pain, rates, windows
+from ..instruments import PARAMETERS
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+from ..schemas.mart import CRITERIA
+from . import adqs as adqs_mart
+from .stamp import is_small, stamped
+
+TABLE = MART_TABLES["arm_comparisons"]
+INPUTS = ("mart.adqs", "mart.adsl")
+REFERENCE_ARMS = ("control", "placebo", "sham", "usual_care")
+NO_REFERENCE = "(none)"
+COMPLETERS, MISSING_AS_NONRESPONDER = "completers", "missing_as_nonresponder"
+_COVARIATES = {"AGE": "age", "PAINDUR": "pain duration"}
+_FACTORS = {"SEX": "sex", "INDICATN": "indication", "SITEID": "clinic"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Patients of two arms and their placed assessments; `indication` is that of a subgroup."""
+
+    arm: str
+    reference: str
+    subjects: pl.DataFrame
+    rows: pl.DataFrame
+    indication: str | None = None
+
+    @property
+    def allocation(self) -> str | None:
+        return ", ".join(self.subjects["ALLOCATN"].fill_null("unknown").unique().sort()) or None
+
+    def count(self, frame: pl.DataFrame) -> tuple[int, int]:
+        return (frame["ARM"] == self.arm).sum(), (frame["ARM"] == self.reference).sum()
+
+
+def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
+    """Conforms to `mart.arm_comparisons`; empty where no patient has an arm. See the module for who is compared."""
+    subjects = _subjects(adsl)
+    rows = _placed(adqs, subjects=subjects, options=options)
+    found = [
+        row
+        for pair in _pairs(subjects, rows, options=options)
+        for row in _compared(pair, options=options, cut=cut)
+    ]
+    if not found:
+        return TABLE.empty()
+    frame = pl.DataFrame(
+        found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None
+    )
+    missing = [pl.lit(None).alias(c.name) for c in TABLE.columns if c.name not in frame.columns]
+    rest = [pl.col(f"n_{side}") - pl.col(f"x_{side}") for side in ("arm", "reference")]
+    small = is_small(["n_arm", "n_reference", "x_arm", "x_reference", *rest], min_cell=options.min_cell)
+    return TABLE.conform(stamped(frame.with_columns(*missing).with_columns(is_suppressed=small), cut=cut))
+
+
+def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
+    return adsl.filter(pl.col("ARM").is_not_null()).with_columns(
+        ARMDAY1=pl.coalesce("ALLOCDT", "ENRLDT"),
+        SEX=pl.col("SEX").fill_null("U"),
+        INDICATN=pl.col("INDICATN").fill_null("(unknown)"),
+        SITEID=pl.col("SITEID").fill_null("(unknown)"),
+    )
+
+
+def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """The scheduled assessments of patients with an arm, placed from the day of allocation, with their covariates."""
+    columns = ["USUBJID", "ARM", "ARMDAY1", "TRTSDTM", "AGE", "PAINDUR", "SEX", "INDICATN", "SITEID"]
+    rows = adqs.filter(pl.col("PARAMCD").is_in(list(PARAMETERS))).select(
+        "USUBJID", "PARAMCD", "ADT", "ADTM", "AVAL", "EVENTID", parameter="PARAMCD", context=pl.lit("scheduled"),
+        reason="NEREASON", days_after_course=pl.lit(None, dtype=pl.Int64),
+    )  # fmt: skip
+    return adqs_mart.placed(
+        rows.join(subjects.select(columns), on="USUBJID"), day1=pl.col("ARMDAY1"), options=options
+    )
+
+
+def reference_arm(arms: list[str], *, options: Options) -> str | None:
+    """The arm named control, placebo, sham or usual_care (in this order), else the setting's; None = no such arm."""
+    by_name = {a.strip().lower(): a for a in arms}
+    wanted = [*REFERENCE_ARMS, options.reference_arm.strip().lower()]
+    return next((by_name[name] for name in wanted if name in by_name), None)
+
+
+def _pairs(subjects: pl.DataFrame, rows: pl.DataFrame, *, options: Options) -> Iterator[Pair]:
+    arms = subjects["ARM"].unique().sort().to_list()
+    reference = reference_arm(arms, options=options)
+    for arm in arms:
+        if arm == reference:
+            continue
+        if reference is None:
+            one = subjects.filter(ARM=arm)
+            yield Pair(arm, NO_REFERENCE, one, rows.join(one, on="USUBJID", how="semi"))
+            continue
+        two = subjects.filter(pl.col("ARM").is_in([arm, reference]))
+        both = two.group_by("SITEID").agg(pl.col("ARM").n_unique()).filter(pl.col("ARM") == 2)
+        shared = two.join(both, on="SITEID", how="semi")
+        kept = shared if shared.height else two
+        yield Pair(arm, reference, kept, rows.join(kept, on="USUBJID", how="semi"))
+        for (indication,), part in sorted(kept.partition_by("INDICATN", as_dict=True).items()):
+            if kept["INDICATN"].n_unique() > 1 and part["ARM"].n_unique() == 2:
+                yield Pair(arm, reference, part, rows.join(part, on="USUBJID", how="semi"), indication)
+
+
+def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
+    for code in sorted(pair.rows["PARAMCD"].unique()):
+        rows = pair.rows.filter(PARAMCD=code)
+        for visit in windows.VISITS:
+            at_visit = rows.filter((pl.col("AVISIT") == visit.name) & (pl.col("ANL01FL") == "Y"))
+            if visit.name == windows.BASELINE or at_visit.is_empty():
+                continue
+            incomplete = _incomplete(pair, at_visit, visit=visit, options=options, cut=cut)
+            head = _head(pair, code, visit.name)
+            if code != "PGIC":
+                yield head | _ancova(pair, at_visit, incomplete=incomplete)
+            if pair.reference == NO_REFERENCE:
+                continue
+            for row in _risk_differences(pair, rows, at_visit, visit=visit, options=options, cut=cut):
+                yield head | row | ({"reason": incomplete} | _NO_FIGURE if incomplete else {})
+
+
+_NO_FIGURE = dict.fromkeys(("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value"))
+
+
+def _head(pair: Pair, code: str, visit: str) -> dict:
+    return {"parameter": code, "visit": visit, "arm": pair.arm, "reference_arm": pair.reference,
+            "allocation": pair.allocation, "indication": pair.indication}  # fmt: skip
+
+
+def _due(pair: Pair, visit: windows.Visit, *, cut: Cut) -> pl.DataFrame:
+    """Patients whose window has closed at the data cut."""
+    closes = windows.date_of(visit.last, day1=pl.col("ARMDAY1"))
+    return pair.subjects.filter(closes < cut.data_cutoff.date())
+
+
+def _incomplete(pair: Pair, at_visit, *, visit, options: Options, cut: Cut) -> str | None:
+    """Why the visit is too incomplete to compare: a share of those with a value or due below the setting."""
+    due = pl.concat([_due(pair, visit, cut=cut)["USUBJID"], at_visit["USUBJID"]]).n_unique()
+    share = 100 * at_visit["USUBJID"].n_unique() / due
+    if share >= options.min_completeness_pct:
+        return None
+    return f"{share:.0f} % of the patients due have a value, {options.min_completeness_pct:g} % are needed"
+
+
+def _ancova(pair: Pair, at_visit: pl.DataFrame, *, incomplete: str | None) -> dict:
+    """Adjusted difference of the visit's values: completers, baseline, and every covariate that varies."""
+    code = at_visit["PARAMCD"][0]
+    analysed = at_visit.filter(pl.col("BASE").is_not_null())
+    covariates = [c for c in _COVARIATES if analysed[c].drop_nulls().n_unique() > 1]
+    factors = [f for f in _FACTORS if analysed[f].n_unique() > 1]
+    complete = analysed.drop_nulls(covariates)
+    n_arm, n_reference = pair.count(complete)
+    row = {"method": "ancova", "population": COMPLETERS, "n_arm": n_arm, "n_reference": n_reference, "criterion": None,
+           "metric_id": "arm_difference_ancova", "unit": PARAMETERS[code].unit, "direction": PARAMETERS[code].better,
+           "adjusted_for": ["baseline", *(n for c, n in (_COVARIATES | _FACTORS).items() if c in covariates + factors)]}  # fmt: skip
+    if pair.reference == NO_REFERENCE:
+        return row | {
+            "reason": f"no arm is named {', '.join(REFERENCE_ARMS)}: name the reference in FLOE_REFERENCE_ARM"
+        }
+    if incomplete or not (n_arm and n_reference):
+        return row | {"reason": incomplete or "no patient with a value and a baseline in one of the arms"}
+    model = models.ancova(complete, "AVAL", "BASE", "ARM", covariates, factors, reference=pair.reference)
+    return row | _contrast(model.contrasts.filter(group=pair.arm), pair=pair, reason=model.reason)
+
+
+def _contrast(contrast: pl.DataFrame, *, pair: Pair, reason: str | None) -> dict:
+    if contrast.is_empty():
+        return {"reason": reason or "the model has no such contrast"}
+    c = contrast.row(0, named=True)
+    return {"estimate": c["estimate"], "ci_lower": c["lower"], "ci_upper": c["upper"],
+            "p_value": c["p_value"] if pair.allocation == "randomised" else None, "reason": c["reason"]}  # fmt: skip
+
+
+def _risk_differences(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut) -> Iterator[dict]:
+    """A row a responder rule that applies, over completers and with the missing counted as non-responders."""
+    code = at_visit["PARAMCD"][0]
+    applying = pain.rule_texts(PARAMETERS[code], options=options)
+    for k, criterion in enumerate(CRITERIA, 1):
+        if criterion not in applying:
+            continue
+        flagged = at_visit.filter(pl.col(f"CRIT{k}FL").is_not_null())
+        yield _risk_difference(pair, flagged, flagged, k, COMPLETERS, criterion)
+        if criterion != "WORSE" and code != "PGIC":
+            n = _with_missing(pair, rows, at_visit, k, visit=visit, options=options, cut=cut)
+            yield _risk_difference(pair, flagged, n, k, MISSING_AS_NONRESPONDER, criterion)
+
+
+def _with_missing(pair: Pair, rows, at_visit, k: int, *, visit, options: Options, cut: Cut) -> pl.DataFrame:
+    """Patients with an evaluable baseline who are due or have a value; those without a value did not respond."""
+    base = rows.filter(pl.col("ABLFL") == "Y").filter(
+        pain.is_evaluable_baseline(PARAMETERS[rows["PARAMCD"][0]])
+    )
+    not_evaluable = at_visit.filter(pl.col(f"CRIT{k}FL").is_null())
+    due = pl.concat([_due(pair, visit, cut=cut).select("USUBJID"), at_visit.select("USUBJID")]).unique()
+    return pair.subjects.join(due, on="USUBJID", how="semi").join(base, on="USUBJID", how="semi").join(
+        not_evaluable, on="USUBJID", how="anti"
+    )  # fmt: skip
+
+
+def _risk_difference(pair: Pair, flagged, counted, k: int, population: str, criterion: str) -> dict:
+    n_arm, n_reference = pair.count(counted)
+    x_arm, x_reference = pair.count(flagged.filter(pl.col(f"CRIT{k}FL") == "Y"))
+    row = {"method": "risk_difference", "population": population, "criterion": criterion, "unit": "proportion",
+           "n_arm": n_arm, "n_reference": n_reference, "x_arm": x_arm, "x_reference": x_reference,
+           "metric_id": "arm_risk_difference", "direction": "lower" if criterion == "WORSE" else "higher",
+           "adjusted_for": []}  # fmt: skip
+    if not (n_arm and n_reference):
+        return row | {"reason": "no evaluable patient in one of the arms"}
+    newcombe = rates.risk_difference(x_arm, n_arm, x_reference, n_reference)
+    wald = rates.risk_difference(x_arm, n_arm, x_reference, n_reference, method="wald")
+    return row | {"estimate": newcombe.estimate, "ci_lower": newcombe.lower, "ci_upper": newcombe.upper,
+                  "wald_lower": wald.lower, "wald_upper": wald.upper}  # fmt: skip
