@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..schemas import MART_TABLES, Table
-from . import adqs, arm_comparisons
+from . import adqs, adsl, arm_comparisons
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Mart:
 
 
 MARTS: dict[str, Mart] = {
+    "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
     "arm_comparisons": Mart(
         MART_TABLES["arm_comparisons"], arm_comparisons.INPUTS, arm_comparisons.compute, is_summary=True

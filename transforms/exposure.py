@@ -1,0 +1,132 @@
+"""Exposure: which sessions count, under which limits they ran, which they broke, and what a course delivered.
+
+Here: frames of sessions. Not here: harm (safety.py), person-time (time_at_risk.py), the marts' columns.
+
+A session that began (`delivered` or `aborted`) exposes the patient; one that was delivered counts in
+denominators; a `missed` or `cancelled` one, or one of unknown status (`other`), does neither.
+"""
+
+import polars as pl
+
+from .local_time import with_local_day, with_timezone
+
+DELIVERED = "delivered"
+BEGUN = (DELIVERED, "aborted")
+
+# limit's flag -> (what was measured, the protocol's limit, True = the limit is a lowest value allowed)
+MEASURED_LIMITS = {
+    "TEMPLOFL": ("CABMINC", "limit_cabin_min_temp_c", True),
+    "DURFL": ("EXDUR", "limit_max_duration_s", False),
+    "SKINFL": ("SKINMINC", "limit_skin_min_temp_c", True),
+    "O2FL": ("O2MINPCT", "limit_room_min_oxygen_pct", True),
+}
+_LIMITS = (
+    "cabin_min_temp_c", "cabin_max_temp_c", "max_duration_s", "min_hours_between_sessions",
+    "max_sessions_per_week", "skin_min_temp_c", "room_min_oxygen_pct",
+)  # fmt: skip
+
+
+def placed_sessions(sessions: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
+    """core.sessions with `timezone`, clinic-local `day`, `is_begun`, `is_delivered` (also where no status is).
+
+    Ordered by patient, start and session.
+    """
+    frame = sessions.with_columns(pl.col("status").fill_null(DELIVERED))
+    frame = with_local_day(with_timezone(frame, clinics), at="started_at", into="day")
+    return frame.with_columns(is_begun=pl.col("status").is_in(BEGUN), is_delivered=pl.col("status") == DELIVERED).sort(
+        "patient_id", "started_at", "session_id"
+    )
+
+
+def of_patients(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:
+    """The rows of the patients in `keys` (a frame of `patient_id`; None = all)."""
+    return frame if keys is None else frame.join(keys, on="patient_id", how="semi")
+
+
+def with_protocol(sessions: pl.DataFrame, protocols: pl.DataFrame, courses: pl.DataFrame) -> pl.DataFrame:
+    """The sessions with `limit_…` of the protocol version in force at each start; null where none is.
+
+    The protocol is the session's own, else that of its course. Of its versions with `effective_from` <=
+    start the latest of the session's clinic counts; where the clinic has none, the latest for all clinics;
+    then any other's (a session that names it is judged by it).
+    """
+    named = courses.select("course_id", course_protocol_id="protocol_id")
+    frame = sessions.join(named, on="course_id", how="left").with_columns(
+        protocol_id=pl.coalesce("protocol_id", "course_protocol_id")
+    )
+    versions = protocols.rename({c: f"limit_{c}" for c in _LIMITS}).select(
+        "protocol_id", "clinic_id", "effective_from", *(f"limit_{c}" for c in _LIMITS)
+    )
+    own = versions.filter(pl.col("clinic_id").is_not_null())
+    tiers = [
+        _in_force(frame, own, by=["protocol_id", "clinic_id"]),
+        _in_force(frame, versions.filter(pl.col("clinic_id").is_null()), by=["protocol_id"]),
+        _in_force(frame, own, by=["protocol_id"]),
+    ]
+    ranked = pl.concat([t.with_columns(_tier=pl.lit(k)) for k, t in enumerate(tiers)])
+    best = ranked.sort("_tier").unique("session_id", keep="first", maintain_order=True).drop("_tier")
+    return frame.join(best, on="session_id", how="left").sort("patient_id", "started_at", "session_id")
+
+
+def _in_force(sessions: pl.DataFrame, versions: pl.DataFrame, *, by: list[str]) -> pl.DataFrame:
+    """session_id and the limits of the latest version of the same `by` with effective_from <= started_at."""
+    kept = [*by, "effective_from", *(f"limit_{c}" for c in _LIMITS)]
+    found = sessions.select("session_id", "started_at", *by).join(versions.select(kept), on=by, how="inner")
+    found = found.filter(pl.col("effective_from") <= pl.col("started_at"))
+    latest = found.sort("effective_from", descending=True).unique("session_id", keep="first", maintain_order=True)
+    return latest.select("session_id", *(f"limit_{c}" for c in _LIMITS))
+
+
+def flag(condition: pl.Expr) -> pl.Expr:
+    """Y, N, or null where the condition is not known."""
+    return pl.when(condition).then(pl.lit("Y")).when(~condition).then(pl.lit("N"))
+
+
+def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:
+    """The sessions (in order) with `previous_at`, the start of the patient's previous delivered session
+    anywhere, `hours_since_previous`, and `sessions_in_week`.
+
+    `sessions_in_week`: delivered sessions, this one included, of the seven local days that end with its own,
+    up to its start. Null for a session that did not begin.
+    """
+    delivered_at = pl.when("is_delivered").then("started_at")
+    frame = sessions.with_columns(
+        previous_at=pl.when("is_begun").then(delivered_at.shift(1).forward_fill().over("patient_id"))
+    ).with_columns(hours_since_previous=(pl.col("started_at") - pl.col("previous_at")).dt.total_microseconds() / 3.6e9)
+    begun = frame.filter("is_begun").select("patient_id", "session_id", "started_at", "day")
+    earlier = frame.filter("is_delivered").select("patient_id", earlier_at="started_at", earlier_day="day")
+    earlier = earlier.with_columns(earliest=pl.col("earlier_day").dt.offset_by("6d"))
+    week = begun.join_where(
+        earlier.rename({"patient_id": "of"}),
+        pl.col("patient_id") == pl.col("of"),
+        pl.col("earlier_at") < pl.col("started_at"),
+        pl.col("earliest") >= pl.col("day"),
+    )
+    counted = week.group_by("session_id").agg(sessions_before=pl.len())
+    return frame.join(counted, on="session_id", how="left", maintain_order="left").with_columns(
+        sessions_in_week=pl.when("is_begun").then(1 + pl.col("sessions_before").fill_null(0))
+    ).drop("sessions_before")  # fmt: skip
+
+
+def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame of mart.adex in the making with a flag a limit: Y, N, null = not measured, no limit, or not
+    begun.
+
+    A value equal to its limit is within it. The warmest temperature comes from telemetry alone: without it a
+    session is known to be too warm only where even its coldest value is.
+    """
+    begun = pl.when("is_begun")
+    flags = {
+        name: begun.then(flag(pl.col(value) < pl.col(limit) if is_lowest else pl.col(value) > pl.col(limit)))
+        for name, (value, limit, is_lowest) in MEASURED_LIMITS.items()
+    }
+    warmest, measured = pl.col("limit_cabin_max_temp_c"), pl.col("cabin_max_measured_c")
+    too_warm = pl.when(measured.is_not_null()).then(measured > warmest).when(pl.col("CABMINC") > warmest).then(True)
+    too_soon = pl.col("hours_since_previous").fill_null(float("inf")) < pl.col("limit_min_hours_between_sessions")
+    too_many = pl.col("sessions_in_week") > pl.col("limit_max_sessions_per_week")
+    return frame.with_columns(
+        **flags,
+        TEMPHIFL=begun.then(flag(too_warm)),
+        SPACEFL=begun.then(flag(too_soon)),
+        WEEKFL=begun.then(flag(too_many)),
+    )
