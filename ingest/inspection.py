@@ -1,0 +1,169 @@
+"""What has landed, told from the lake's own books: counts, freshness, rejects, proofs.
+
+Here: read-only questions about `raw`, `core.data_cut` and the checks. Not here: landing (landing.py), outcomes.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import polars as pl
+
+from transforms.schemas import RAW_TABLES
+from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
+
+from . import stream
+from .lake import Lake
+
+
+def landed_records(lake: Lake, *, at: int | None = None) -> int:
+    """Records landed or set aside, up to the snapshot `at` (None = now)."""
+    return lake.sql(f"SELECT coalesce(sum(rows + rejects), 0)::BIGINT AS n FROM raw.ledger {_at(at)}")["n"][0]
+
+
+def newest_event_time(lake: Lake, *, at: int | None = None) -> datetime | None:
+    """The newest event time, each capped at the time it was ingested; None of an empty lake."""
+    parts = " UNION ALL ".join(
+        f'SELECT max(least(event_time, ingested_at)) AS t FROM raw."{name}" {_at(at)}' for name in RAW_TABLES
+    )
+    return lake.sql(f"SELECT max(t) AS t FROM ({parts})")["t"][0]
+
+
+def positions(lake: Lake) -> pl.DataFrame:
+    """The next position of each partition: kafka_topic, kafka_topic_id, kafka_partition, next_offset, updated_at."""
+    return lake.table("raw.stream_offsets")
+
+
+def lag(lake: Lake, settings) -> pl.DataFrame | None:
+    """Records not landed yet, a row a partition: kafka_topic, kafka_partition, lag; None where no broker answers."""
+    if not stream.is_reachable(settings):
+        return None
+    ids = stream.topic_ids(settings)
+    known = {
+        (r["kafka_topic"], r["kafka_partition"]): r["next_offset"]
+        for r in positions(lake).iter_rows(named=True)
+        if ids.get(r["kafka_topic"]) == r["kafka_topic_id"]
+    }
+    found = stream.lag(settings, known)
+    return pl.DataFrame(
+        [(t, p, n) for (t, p), n in found.items()],
+        schema={"kafka_topic": pl.String, "kafka_partition": pl.Int32, "lag": pl.Int64},
+        orient="row",
+    )
+
+
+def row_counts(lake: Lake) -> pl.DataFrame:
+    """A row a topic with records: kafka_topic, rows, rejects, landed_at (the last)."""
+    return lake.sql(
+        "SELECT kafka_topic, sum(rows)::BIGINT AS rows, sum(rejects)::BIGINT AS rejects, max(landed_at) AS landed_at "
+        "FROM raw.ledger GROUP BY 1 ORDER BY 1"
+    )
+
+
+def reject_counts(lake: Lake) -> pl.DataFrame:
+    """A row a topic and reason: kafka_topic, reason, records, replayed, first_at, last_at."""
+    return lake.sql(
+        "SELECT kafka_topic, reason, count(*) AS records, count(replayed_at) AS replayed, "
+        "min(ingested_at) AS first_at, max(ingested_at) AS last_at FROM raw.rejects GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+    )
+
+
+def unknown_content(lake: Lake) -> pl.DataFrame:
+    """What was landed and the contract does not know: topic, kind (field, value, instrument), name, records."""
+    parts = [
+        f"""SELECT '{name}' AS topic, 'field' AS kind, key AS name, count(*) AS records
+            FROM (SELECT unnest(json_keys(extra)) AS key FROM raw."{name}" WHERE extra IS NOT NULL) GROUP BY 3"""
+        for name in RAW_TABLES
+    ]
+    for name, topic in TOPIC_BY_NAME.items():
+        parts += [
+            f"""SELECT '{name}', 'value', '{c.name} = ' || "{c.name}_raw", count(*) FROM raw."{name}"
+                WHERE "{c.name}_raw" IS NOT NULL GROUP BY 3"""
+            for c in topic.fields
+            if c.closed
+        ]
+    known = ", ".join(f"'{name}'" for name in INSTRUMENTS)
+    parts.append(
+        f"""SELECT 'responses', 'instrument', instrument, count(*) FROM raw.responses
+            WHERE instrument NOT IN ({known}) GROUP BY 3"""
+    )
+    return lake.sql(" UNION ALL ".join(parts) + " ORDER BY records DESC, topic, name")
+
+
+def list_rejects(lake: Lake, *, reason: str | None = None, topic: str | None = None, limit: int = 50) -> pl.DataFrame:
+    """The newest rejects first, without their bytes."""
+    return lake.sql(
+        "SELECT kafka_topic, kafka_partition, kafka_offset, reason, field, detail, ingested_at, replayed_at "
+        "FROM raw.rejects WHERE ($1 IS NULL OR reason = $1) AND ($2 IS NULL OR kafka_topic = $2) "
+        "ORDER BY ingested_at DESC, kafka_topic, kafka_partition, kafka_offset LIMIT $3",
+        [reason, topic, limit],
+    )
+
+
+def one_reject(lake: Lake, *, topic: str, partition: int, offset: int) -> pl.DataFrame:
+    """The rejects at one position: none, one, or one for each topic id that the name has had."""
+    return lake.table(
+        "raw.rejects",
+        where="kafka_topic = $1 AND kafka_partition = $2 AND kafka_offset = $3",
+        params=[topic, partition, offset],
+    )
+
+
+def mark_replayed(lake: Lake, rejects: pl.DataFrame, *, now: datetime) -> None:
+    """Notes in `raw.rejects` that these were published again."""
+    places = rejects.select("kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset")
+    lake.write(
+        lambda w: w.execute(
+            """UPDATE raw.rejects SET replayed_at = $1
+               WHERE (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset) IN (SELECT * FROM places)""",
+            [now],
+            places=places,
+        )
+    )
+
+
+def proofs(lake: Lake) -> Iterator[tuple[bool, str]]:
+    """Whether ledger, offsets and tables agree, one sentence each."""
+    gaps = lake.sql(
+        """SELECT count(*) AS n FROM (
+             SELECT first_position, lag(next_position) OVER (
+               PARTITION BY kafka_topic, kafka_topic_id, kafka_partition ORDER BY first_position, next_position) AS previous
+             FROM raw.ledger) WHERE previous IS NOT NULL AND previous <> first_position"""
+    )["n"][0]
+    batches = lake.sql("SELECT count(*) AS n FROM raw.ledger")["n"][0]
+    yield gaps == 0, f"the ledger's {batches:,} batches are contiguous in every partition ({gaps} gaps or overlaps)"
+    offsets = lake.sql(
+        """SELECT count(*) AS partitions, count(*) FILTER (WHERE l.next_position IS DISTINCT FROM o.next_offset) AS bad
+           FROM raw.stream_offsets o FULL JOIN (
+             SELECT kafka_topic, kafka_topic_id, kafka_partition, max(next_position) AS next_position
+             FROM raw.ledger GROUP BY ALL) l USING (kafka_topic, kafka_topic_id, kafka_partition)"""
+    ).row(0, named=True)
+    yield (
+        offsets["bad"] == 0,
+        f"the offsets of {offsets['partitions']} partitions stand where the ledger ends ({offsets['bad']} do not)",
+    )
+    tables = [(t.type, f'raw."{name}"') for name, t in TOPIC_BY_NAME.items()]
+    rows = " UNION ALL ".join(
+        f"""SELECT '{topic}' AS kafka_topic, count(*) AS n,
+            count(DISTINCT (kafka_topic_id, kafka_partition, kafka_offset)) AS places FROM {table}"""
+        for topic, table in tables
+    )
+    counted = lake.sql(
+        f"""SELECT coalesce(sum(n), 0)::BIGINT AS n, coalesce(sum(n - places), 0)::BIGINT AS doubles,
+                   count(*) FILTER (WHERE n <> coalesce(l.rows, 0)) AS differing
+            FROM ({rows}) t LEFT JOIN (SELECT kafka_topic, sum(rows) AS rows FROM raw.ledger GROUP BY 1) l USING (kafka_topic)"""
+    ).row(0, named=True)
+    yield (
+        counted["differing"] == 0,
+        f"{counted['n']:,} rows in raw are as many as the ledger says, topic by topic ({counted['differing']} differ)",
+    )
+    yield counted["doubles"] == 0, f"no position landed twice ({counted['doubles']} did)"
+    rejects = lake.sql(
+        """SELECT (SELECT count(*) FROM raw.rejects) AS n, (SELECT coalesce(sum(rejects), 0)::BIGINT FROM raw.ledger) AS ledger,
+           (SELECT count(*) - count(DISTINCT (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset)) FROM raw.rejects) AS doubles"""
+    ).row(0, named=True)
+    agrees = rejects["n"] == rejects["ledger"] and rejects["doubles"] == 0
+    yield agrees, f"{rejects['n']:,} rejects are as many as the ledger says, each once"
+
+
+def _at(snapshot: int | None) -> str:
+    return "" if snapshot is None else f"AT (VERSION => {int(snapshot)})"

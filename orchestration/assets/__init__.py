@@ -1,0 +1,10 @@
+"""The assets: one a topic, one a table, wired from the registries of ingest and transforms.
+
+Here: how a registry's entry becomes an asset. Not here: arithmetic, and SQL beyond a table's name.
+"""
+
+from .core import core_assets
+from .mart import mart_assets
+from .raw import raw_assets
+
+__all__ = ["core_assets", "mart_assets", "raw_assets"]

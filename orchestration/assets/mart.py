@@ -1,0 +1,34 @@
+"""The marts as assets: each an entry of `transforms.marts.MARTS`.
+
+Here: reading a mart's inputs, one call, storing its rows. Not here: what a mart means.
+"""
+
+import dagster as dg
+import polars as pl
+
+from ingest.lake import Lake
+from ingest.settings import Settings
+from transforms.marts import MARTS, Mart
+
+from ..cut import read_cut
+from .build import table_asset
+
+
+def mart_assets() -> list[dg.AssetsDefinition]:
+    return [_mart_asset(mart) for mart in MARTS.values()]
+
+
+def _mart_asset(mart: Mart) -> dg.AssetsDefinition:
+    def run(context: dg.AssetExecutionContext, lake: Lake) -> pl.DataFrame:
+        frame = compute(mart, lake, keys=None)
+        lake.write(lambda w: w.replace(mart.table, frame))
+        return frame
+
+    return table_asset(mart.table, inputs=("core.data_cut", *mart.inputs), run=run)
+
+
+def compute(mart: Mart, lake: Lake, *, keys: pl.DataFrame | None) -> pl.DataFrame:
+    """The mart's rows of `keys` (a frame of `patient_id`; None = all) from the lake as it is now."""
+    inputs = {name.split(".")[1]: lake.table(name) for name in mart.inputs}
+    fixed = {"options": Settings().options, "cut": read_cut(lake)}
+    return mart.compute(**inputs, **fixed) if mart.is_summary else mart.compute(keys, **inputs, **fixed)

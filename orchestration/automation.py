@@ -1,0 +1,70 @@
+"""When the marts are brought up to date: on new data, and by the hour whatever happened.
+
+Here: the job, the sensor, the schedule, and the same job run in this process. Not here: the assets.
+`eager` conditions lose triggers under a fast stream (dagster issue 33587), so a sensor asks the lake itself.
+"""
+
+import os
+from collections.abc import Callable
+
+import dagster as dg
+
+from ingest.lake import Lake
+from ingest.settings import Settings
+from transforms.errors import FloeError
+
+from .cut import is_behind
+from .dagster_home import prepare_dagster_home
+
+_COMPUTED = dg.AssetSelection.groups("core", "mart")
+_SENSOR_S = 15
+
+materialize_job = dg.define_asset_job(
+    "materialize",
+    selection=_COMPUTED,
+    description="Brings core and mart up to date with raw.",
+    executor_def=dg.in_process_executor,
+)
+
+
+@dg.sensor(job=materialize_job, minimum_interval_seconds=_SENSOR_S, default_status=dg.DefaultSensorStatus.RUNNING)
+def on_new_data(context: dg.SensorEvaluationContext):
+    """One run where records have landed since the last; none while one is at work."""
+    at_work = dg.RunsFilter(
+        job_name=materialize_job.name,
+        statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
+    )
+    if context.instance.get_runs_count(at_work):
+        return dg.SkipReason("a run is at work")
+    with Lake.open(Settings(), read_only=True) as lake:
+        if not is_behind(lake):
+            return dg.SkipReason("core and mart are up to date with raw")
+    return dg.RunRequest()
+
+
+@dg.schedule(job=materialize_job, cron_schedule="7 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def reconcile(context: dg.ScheduleEvaluationContext):
+    """Every hour, whatever the sensor saw: nothing stays behind."""
+    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+
+def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool:
+    """Runs the job in this process; False where nothing had landed since the last time (`full` runs it anyway)."""
+    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
+    with Lake.open(settings) as lake:
+        if not full and not is_behind(lake):
+            say("core and mart are up to date with raw")
+            return False
+    from .definitions import defs
+
+    job = defs.resolve_job_def(materialize_job.name)
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    if not result.success:
+        failed = [e.step_key for e in result.get_step_failure_events()]
+        reason = (
+            result.get_step_failure_events()[0].step_failure_data.error.to_string().strip() if failed else "unknown"
+        )
+        raise FloeError(f"materialising failed at {', '.join(failed) or 'the start'}: {reason}")
+    say(f"materialised {len(result.get_asset_materialization_events())} tables")
+    return True

@@ -1,0 +1,171 @@
+"""What the looking verbs print: sql, status, rejects, alerts, verify.
+
+Here: opening the lake, asking ingest/inspection.py, printing. Not here: the questions themselves.
+"""
+
+import json
+from datetime import UTC, datetime
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table as Grid
+
+from ingest import inspection, stream, worker
+from ingest.contract import encode
+from ingest.lake import Lake
+from transforms.errors import UsageError
+
+_MOST_ROWS = 200
+
+
+def query_lake(settings, query: str, *, as_of: str | None) -> pl.DataFrame:
+    at = int(as_of) if as_of and as_of.isdigit() else as_of
+    with Lake.open(settings, read_only=True, as_of=at) as lake:
+        return lake.sql(query)
+
+
+def print_frame(frame: pl.DataFrame, *, format: str) -> None:
+    if format == "csv":
+        print(_flat(frame).write_csv(), end="")
+    elif format == "json":
+        print(json.dumps(frame.to_dicts(), default=str, indent=1))
+    elif format == "table":
+        _print_grid(frame)
+    else:
+        raise UsageError(f"found --format {format!r}, expected table, json or csv")
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists and structs as JSON text, which CSV has no shape for."""
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    as_json = [
+        pl.Series(name, [None if v is None else json.dumps(v, default=str) for v in frame[name].to_list()], pl.String)
+        for name in nested
+    ]
+    return frame.with_columns(as_json)
+
+
+def _print_grid(frame: pl.DataFrame) -> None:
+    grid = Grid(
+        *frame.columns, caption=f"{frame.height:,} rows" + (f", the first {_MOST_ROWS}" * (frame.height > _MOST_ROWS))
+    )
+    for row in frame.head(_MOST_ROWS).iter_rows():
+        grid.add_row(*("" if v is None else str(v) for v in row))
+    Console().print(grid, markup=False)
+
+
+def system_status(settings) -> dict:
+    """Everything that `floe status` tells, as plain values; lag is null where no broker answers."""
+    with Lake.open(settings, read_only=True) as lake:
+        lag = inspection.lag(lake, settings)
+        counts = inspection.row_counts(lake)
+        cut = lake.table("core.data_cut")
+        checks = lake.table("mart.check_results", where="NOT is_passed")
+        newest = inspection.newest_event_time(lake)
+        return {
+            "now": datetime.now(UTC),
+            "kafka": settings.bootstrap,
+            "lag": None if lag is None else int(lag["lag"].sum()),
+            "rows": int(counts["rows"].sum()),
+            "rejects": int(counts["rejects"].sum()),
+            "last_landed_at": counts["landed_at"].max(),
+            "newest_event_at": newest,
+            "materialised": None if cut.is_empty() else cut.row(0, named=True),
+            "records_not_materialised": inspection.landed_records(lake) - (0 if cut.is_empty() else cut["records"][0]),
+            "failed_checks": checks.select("table", "check", "failing_rows").to_dicts(),
+            "topics": counts.to_dicts(),
+            "rejects_by_reason": inspection.reject_counts(lake).to_dicts(),
+            "unknown_content": inspection.unknown_content(lake).to_dicts(),
+            "workers": worker.heartbeats(settings),
+        }
+
+
+def print_status(found: dict) -> None:
+    lag = "unknown: no broker answers" if found["lag"] is None else f"{found['lag']:,} records"
+    cut = found["materialised"]
+    print(f"kafka              {found['kafka']}")
+    print(f"lag                {lag}")
+    print(f"landed             {found['rows']:,} rows, {found['rejects']:,} rejects, last at {found['last_landed_at']}")
+    print(f"newest event       {found['newest_event_at']}")
+    made = (
+        "never"
+        if cut is None
+        else f"{cut['started_at']}, of snapshot {cut['lake_snapshot']}, data cut {cut['data_cutoff']}"
+    )
+    print(f"materialised       {made}; {found['records_not_materialised']:,} records since")
+    print(f"checks that fail   {len(found['failed_checks'])}")
+    for check in found["failed_checks"]:
+        print(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
+    for beat in found["workers"]:
+        print(f"worker             {beat}")
+    for title, rows in (
+        ("topics", found["topics"]),
+        ("rejects", found["rejects_by_reason"]),
+        ("unknown", found["unknown_content"]),
+    ):
+        if rows:
+            print(f"\n{title}")
+            _print_grid(pl.DataFrame(rows))
+
+
+def list_rejects(settings, *, reason: str | None, topic: str | None, limit: int) -> pl.DataFrame:
+    with Lake.open(settings, read_only=True) as lake:
+        return inspection.list_rejects(lake, reason=reason, topic=topic, limit=limit)
+
+
+def show_reject(settings, *, topic: str, partition: int, offset: int) -> str:
+    with Lake.open(settings, read_only=True) as lake:
+        found = inspection.one_reject(lake, topic=topic, partition=partition, offset=offset)
+    if found.is_empty():
+        raise UsageError(f"found no reject at {topic} {partition} {offset}; `floe rejects` lists those there are")
+    row = found.row(0, named=True)
+    value = row.pop("value")
+    shown = "(no value)" if value is None else value.decode(errors="backslashreplace")
+    return "\n".join(f"{name:<16} {v}" for name, v in row.items()) + f"\n{'value':<16} {shown}"
+
+
+def replay_rejects(settings, *, reason: str | None, topic: str | None) -> int:
+    """Publishes those not replayed yet, then marks them; a crash in between sends them twice, which counts once."""
+    with Lake.open(settings) as lake:
+        found = lake.table(
+            "raw.rejects",
+            where="replayed_at IS NULL AND ($1 IS NULL OR reason = $1) AND ($2 IS NULL OR kafka_topic = $2)",
+            params=[reason, topic],
+        )
+        sent = stream.publish(settings, found.select("kafka_topic", "key", "value").iter_rows())
+        inspection.mark_replayed(lake, found, now=datetime.now(UTC))
+    return sent
+
+
+def list_alerts(settings, *, state: str) -> pl.DataFrame:
+    with Lake.open(settings, read_only=True) as lake:
+        where, params = (None, None) if state == "all" else ("state = $1", [state])
+        return lake.table("mart.alerts", where=where, params=params)
+
+
+def set_alert_state(settings, alert_id: str, *, state: str) -> None:
+    """Publishes the alert's next revision; it shows once that has landed and been materialised."""
+    with Lake.open(settings, read_only=True) as lake:
+        found = lake.table("core.alerts", where="alert_id = $1", params=[alert_id])
+    if found.is_empty():
+        raise UsageError(f"found no alert {alert_id!r}; `floe alerts --state all` lists those there are")
+    row = found.row(0, named=True)
+    now, revision = datetime.now(UTC), row["revision"] + 1
+    data = {
+        name: row[name]
+        for name in ("alert_id", "rule", "severity", "clinic_id", "subject_kind", "subject_id", "evidence")
+    }
+    data |= {
+        "occurred_at": row["occurred_at"].isoformat(),
+        "state": state,
+        "revision": revision,
+        "recorded_at": now.isoformat(),
+    }
+    value = encode("floe.alerts.v1", data, id=f"{alert_id}-{revision}", source="/floe", time=now)
+    stream.publish(settings, [("floe.alerts.v1", alert_id.encode(), value)])
+    print(f"alert {alert_id} is {state} once the change has landed")
+
+
+def verify_lake(settings) -> list[tuple[bool, str]]:
+    with Lake.open(settings, read_only=True) as lake:
+        return list(inspection.proofs(lake))

@@ -1,0 +1,43 @@
+"""The data cut: which snapshot of the lake a materialisation reads, and up to when.
+
+Here: taking a cut and reading the one in force. Not here: what is computed from it.
+"""
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from ingest import inspection
+from ingest.lake import Lake
+from transforms.options import Cut
+from transforms.schemas import CORE_TABLES
+
+DATA_CUT = CORE_TABLES["data_cut"]
+
+
+def take_cut(lake: Lake) -> pl.DataFrame:
+    """Stores and gives the one row of `core.data_cut` for the lake as it stands.
+
+    The data cut is the newest event time, each capped at the time it was ingested; of an empty lake, the epoch.
+    """
+    started_at, snapshot = datetime.now(UTC), lake.snapshot()
+    row = {
+        "lake_snapshot": snapshot,
+        "data_cutoff": inspection.newest_event_time(lake, at=snapshot) or datetime.fromtimestamp(0, UTC),
+        "records": inspection.landed_records(lake, at=snapshot),
+        "started_at": started_at,
+    }
+    frame = DATA_CUT.conform(pl.DataFrame([row]))
+    lake.write(lambda w: w.replace(DATA_CUT, frame))
+    return frame
+
+
+def read_cut(lake: Lake) -> Cut:
+    row = lake.table(DATA_CUT.full_name).row(0, named=True)
+    return Cut(lake_snapshot=row["lake_snapshot"], data_cutoff=row["data_cutoff"])
+
+
+def is_behind(lake: Lake) -> bool:
+    """Whether records have landed that core and mart were not computed from."""
+    cut = lake.table(DATA_CUT.full_name)
+    return inspection.landed_records(lake) > (0 if cut.is_empty() else cut["records"][0])

