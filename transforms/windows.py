@@ -1,6 +1,6 @@
 """Time: study day, clinic-local day, visit windows, baseline, the record that counts for a visit.
 
-Here: expressions and frames of days. Not here: what is measured (instruments, mobility) and how a change is judged
+Here: expressions and frames of days (a moment's clinic-local day: local_time). Not here: what is measured (instruments, mobility) and how a change is judged
 (pain).
 
 Windows (methods: proposals of this project; CDISC for the study day): they do not overlap, the record nearest to
@@ -50,33 +50,6 @@ def study_day(day: pl.Expr, *, day1: pl.Expr) -> pl.Expr:
 def date_of(study_day: int, *, day1: pl.Expr) -> pl.Expr:
     """The calendar date of a study day (never 0)."""
     return day1 + pl.duration(days=study_day - 1 if study_day > 0 else study_day)
-
-
-def local_day(frame: pl.DataFrame, *, moment: str, zone: str, offset_min: str | None = None) -> pl.DataFrame:
-    """`frame` with `local_day`: the calendar day of the UTC `moment` in the IANA time zone of column `zone`.
-
-    Where the zone is null or unknown, the event's own UTC offset in minutes (column `offset_min`) decides; without
-    either the day is null.
-    """
-    day = pl.lit(None, dtype=pl.Date)
-    for name in frame[zone].drop_nulls().unique().to_list():
-        if _is_zone(name):
-            local = pl.col(moment).dt.convert_time_zone(name).dt.date()
-            day = pl.when(pl.col(zone) == name).then(local).otherwise(day)
-    if offset_min is not None:
-        by_offset = (
-            (pl.col(moment) + pl.duration(minutes=pl.col(offset_min))).dt.replace_time_zone(None).dt.date()
-        )
-        day = pl.coalesce(day, by_offset)
-    return frame.with_columns(local_day=day)
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        pl.select(pl.lit(0).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(name))
-    except pl.exceptions.PolarsError:
-        return False
-    return True
 
 
 def visit(ady: pl.Expr, *, is_before_treatment: pl.Expr) -> pl.Expr:

@@ -120,13 +120,13 @@ def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame, clinics: pl.DataFrame) -> 
     rows = local_time.with_timezone(rows, clinics).with_columns(
         ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id")
     )
-    return local_time.with_local_day(rows, moment="ADTM", into="ADT")
+    return local_time.with_local_day(rows, at="ADTM", into="ADT")
 
 
 def _course_ends(sessions, *, clinics, options: Options) -> pl.DataFrame:
     delivered = sessions.filter(pl.col("status").fill_null("delivered") == "delivered")
     delivered = local_time.with_timezone(delivered, clinics)
-    delivered = local_time.with_local_day(delivered, moment="started_at", into="day")
+    delivered = local_time.with_local_day(delivered, at="started_at", into="day")
     ends = windows.first_course_end(delivered, gap_days=options.course_gap_days)
     return ends.rename({"patient_id": "USUBJID"})
 
