@@ -8,5 +8,13 @@ from .run import Simulation, simulate, simulate_live, write_ndjson
 from .truth import Broken, Truth
 
 __all__ = [
-    "Broken", "Effects", "Plan", "SideEffect", "Simulation", "Truth", "simulate", "simulate_live", "write_ndjson",
-]  # fmt: skip
+    "Broken",
+    "Effects",
+    "Plan",
+    "SideEffect",
+    "Simulation",
+    "Truth",
+    "simulate",
+    "simulate_live",
+    "write_ndjson",
+]

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from .outbox import LANGUAGE_OF, Outbox, chance, pick, stamp
-from .plan import VISIT_DAYS
+from .plan import VISIT_DAYS, Effects
 from .state import Clinic, Patient
 
 P29_DOMAINS = {"pf": -0.35, "anx": 0.2, "dep": 0.2, "fat": 0.35, "slp": 0.3, "soc": -0.35, "pi": 0.45}
@@ -22,42 +22,39 @@ TESTS = {
 
 
 def answer(outbox: Outbox, patient: Patient, *, rng):
-    """All of a patient's questionnaires and tests. Day 1 is the first session, else allocation or enrolment."""
-    first = patient.first_session
-    day_one = patient.clinic.day(first.started_at) if first else patient.enrolled_on + timedelta(days=3)
+    """All of a patient's questionnaires and tests, around days counted from the patient's Day 1."""
     faithful = rng.beta(8, 1.6)  # the share of visits that this patient answers
     levels = {name: rng.normal(mean, sd) for name, (mean, sd, _, _) in TESTS.items()}
     for number, offset in enumerate(VISIT_DAYS):
         if number and not chance(rng, faithful * (0.96**number)):
             continue
-        day = _visit_day(day_one, offset=offset, patient=patient, rng=rng)
+        day = _visit_day(patient, offset=offset, rng=rng)
         if day < outbox.plan.end and patient.is_followed_on(day):
-            _visit(outbox, patient, number=number, day=day, since=(day - day_one).days, rng=rng)
-            _tests(
-                outbox, patient, number=number, day=day, since=(day - day_one).days, levels=levels, rng=rng
-            )
-    _around_sessions(outbox, patient, day_one=day_one, rng=rng)
+            _visit(outbox, patient, number=number, day=day, rng=rng)
+            _tests(outbox, patient, number=number, day=day, levels=levels, rng=rng)
+    _around_sessions(outbox, patient, rng=rng)
 
 
-def _visit_day(day_one: date, *, offset: int, patient: Patient, rng) -> date:
-    """Baseline in the week before Day 1 and not before enrolment; the others around their day, some much later."""
+def _visit_day(patient: Patient, *, offset: int, rng) -> date:
+    """Baseline in the week before Day 1, not before enrolment; the others around theirs, some much later."""
+    day_one = patient.day_one
     if offset < 0:
         return max(day_one - timedelta(days=int(rng.integers(1, 8))), patient.enrolled_on)
     late = int(rng.exponential(9)) if chance(rng, 0.15) else 0
     return day_one + timedelta(days=max(offset - 1 + round(rng.normal(0, 0.02 * offset + 0.5)), 2) + late)
 
 
-def pain_at(patient: Patient, *, since: int, effects, rng) -> float:
-    """A rating's latent value, `since` days after Day 1: trait, natural course, treatment, noise."""
-    gain = patient.improvement * effects.course(since) if patient.is_treated and patient.sessions else 0.0
+def pain_on(patient: Patient, day: date, *, effects: Effects, rng) -> float:
+    """A rating before it is rounded: the patient's own level, natural course, treatment, noise."""
+    gain = patient.improvement * patient.effect_on(day, effects=effects)
     noise = rng.normal(0, effects.pain_sd * np.sqrt(1 - effects.pain_reliability))
-    return float(patient.trait - gain - effects.natural(since) + noise)
+    return float(patient.trait - gain - effects.natural((day - patient.day_one).days) + noise)
 
 
-def _visit(outbox: Outbox, patient: Patient, *, number: int, day: date, since: int, rng):
+def _visit(outbox: Outbox, patient: Patient, *, number: int, day: date, rng):
     clinic = patient.clinic_on(day)
     effects = outbox.plan.effects
-    pain = float(patient.baseline) if number == 0 else pain_at(patient, since=since, effects=effects, rng=rng)
+    pain = float(patient.baseline) if number == 0 else pain_on(patient, day, effects=effects, rng=rng)
     sheets = {"nrs_pain": _nrs(pain, patient=patient, rng=rng), **_function(pain, patient=patient, rng=rng)}
     if number in (0, 3, 4, 5, 6):
         sheets["eq_5d_5l"] = {
@@ -142,7 +139,7 @@ def _send(outbox: Outbox, patient: Patient, *, instrument: str, items: dict, tim
         recorded=time + 86_400 * int(rng.integers(2, 9)) if chance(rng, 0.05) else time)  # fmt: skip
 
 
-def _around_sessions(outbox: Outbox, patient: Patient, *, day_one: date, rng):
+def _around_sessions(outbox: Outbox, patient: Patient, *, rng):
     """Pain now, before and after a session, in patients who do that at all."""
     if not chance(rng, 0.5):
         return
@@ -151,29 +148,49 @@ def _around_sessions(outbox: Outbox, patient: Patient, *, day_one: date, rng):
             continue
         day = patient.clinic.day(session.started_at)
         clinic = patient.clinic_on(day)
-        since = (day - day_one).days
-        now = pain_at(patient, since=since, effects=outbox.plan.effects, rng=rng)
+        now = pain_on(patient, day, effects=outbox.plan.effects, rng=rng)
         for context, at, less in (("pre_session", -1500, 0.0), ("post_session", 1500, rng.normal(1.0, 0.7))):
             items = {"now": int(np.clip(round(now - less), 0, 10))}
             if session.started_at + at < outbox.plan.ends_at:
-                _send(outbox, patient, instrument="nrs_pain", items=items, time=session.started_at + at, clinic=clinic,
-                      context=context, session_id=session.session_id, rng=rng)  # fmt: skip
+                _send(
+                    outbox,
+                    patient,
+                    instrument="nrs_pain",
+                    items=items,
+                    time=session.started_at + at,
+                    clinic=clinic,
+                    context=context,
+                    session_id=session.session_id,
+                    rng=rng,
+                )
 
 
-def _tests(outbox: Outbox, patient: Patient, *, number: int, day: date, since: int, levels: dict, rng):
+def _tests(outbox: Outbox, patient: Patient, *, number: int, day: date, levels: dict, rng):
     """Performance tests at four of the visits; some are not done, which is a null and a fact."""
     if number not in (0, 3, 4, 5) or patient.position % 2:
         return
     clinic = patient.clinic_on(day)
-    share = outbox.plan.effects.course(since) if patient.is_treated and patient.sessions else 0.0
+    share = patient.effect_on(day, effects=outbox.plan.effects)
     for k, (test, (_, sd, gain, digits)) in enumerate(TESTS.items()):
         if not chance(rng, 0.7):
             continue
         value = max(levels[test] + gain * share + rng.normal(0, 0.12 * sd), 0.05 * TESTS[test][0])
         time = clinic.at(day, 10.0) + 600 * k
         test_id = f"PT-{patient.patient_id}-{number}-{test}"
-        outbox.record("performance_tests", test_id, {
-            "test_id": test_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
-            "performed_at": stamp(time, clinic.zone), "test": test,
-            "value": round(float(value), digits) if not chance(rng, 0.02) else None, "is_assisted": chance(rng, 0.03),
-        }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone)  # fmt: skip
+        outbox.record(
+            "performance_tests",
+            test_id,
+            {
+                "test_id": test_id,
+                "patient_id": patient.id_at(time),
+                "clinic_id": clinic.clinic_id,
+                "performed_at": stamp(time, clinic.zone),
+                "test": test,
+                "value": round(float(value), digits) if not chance(rng, 0.02) else None,
+                "is_assisted": chance(rng, 0.03),
+            },
+            rng=rng,
+            key=patient.id_at(time),
+            time=time,
+            zone=clinic.zone,
+        )

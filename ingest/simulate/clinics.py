@@ -25,7 +25,7 @@ OFFERED = (
     ("whole_body",),
     ("whole_body", "partial_body"),
 )
-# modality -> maker, model, setpoint, coldest and warmest cabin allowed, longest exposure, coldest skin allowed
+# modality -> maker, model, setpoint; allowed: coldest and warmest cabin, longest exposure, coldest skin
 MODALITY = {
     "whole_body": ("Zimmer", "icelab", -110.0, -125.0, -85.0, 180.0, 8.0),
     "partial_body": ("JUKA", "CryoSauna", -140.0, -160.0, -105.0, 180.0, 6.0),
@@ -61,13 +61,12 @@ def open_clinics(plan: Plan) -> list[Clinic]:
 
 
 def _equip(clinic: Clinic, *, plan: Plan):
-    """Devices and protocols: the first clinic replaces a device half-way, every other one tightens its limits."""
+    """Devices and protocols: the first clinic replaces a device half-way, every other one tightens its
+    limits."""
     middle = plan.start + timedelta(days=plan.days // 2)
     stem = f"D{plan.seed}-{clinic.position + 1:02d}"
     for modality in clinic.modalities:
-        device = Device(
-            device_id=f"{stem}-{modality}-1", kind="cryo", modality=modality, in_use_from=plan.start
-        )
+        device = Device(device_id=f"{stem}-{modality}-1", kind="cryo", modality=modality, in_use_from=plan.start)
         clinic.devices.append(device)
         if clinic.position % 6 == 0 and modality == clinic.modalities[0]:
             device.retired_on = middle
@@ -80,9 +79,16 @@ def _equip(clinic: Clinic, *, plan: Plan):
 
 def _protocol(clinic: Clinic, *, modality: str, plan: Plan) -> Protocol:
     _, _, _, coldest, warmest, longest, skin = MODALITY[modality]
-    first = Limits(effective_from=clinic.at(plan.start - timedelta(days=365)), cabin_min_temp_c=coldest, cabin_max_temp_c=warmest,
-                   max_duration_s=longest, min_hours_between_sessions=12.0, max_sessions_per_week=6,
-                   skin_min_temp_c=skin, room_min_oxygen_pct=19.5)  # fmt: skip
+    first = Limits(
+        effective_from=clinic.at(plan.start - timedelta(days=365)),
+        cabin_min_temp_c=coldest,
+        cabin_max_temp_c=warmest,
+        max_duration_s=longest,
+        min_hours_between_sessions=12.0,
+        max_sessions_per_week=6,
+        skin_min_temp_c=skin,
+        room_min_oxygen_pct=19.5,
+    )
     versions = [first]
     if clinic.position % 2 == 0:
         later = clinic.at(plan.start + timedelta(days=plan.days // 2))
@@ -95,10 +101,22 @@ def _protocol(clinic: Clinic, *, modality: str, plan: Plan) -> Protocol:
 def send_clinics(outbox: Outbox, clinics: list[Clinic]):
     for clinic in clinics:
         rng = outbox.plan.rng(0, clinic.position)
-        outbox.record("clinics", clinic.clinic_id, {
-            "clinic_id": clinic.clinic_id, "name": clinic.name, "region": clinic.region,
-            "country": clinic.country, "timezone": clinic.timezone, "is_device_user_facility": clinic.country == "US",
-        }, rng=rng, key=clinic.clinic_id, time=outbox.plan.starts_at, zone=clinic.zone)  # fmt: skip
+        outbox.record(
+            "clinics",
+            clinic.clinic_id,
+            {
+                "clinic_id": clinic.clinic_id,
+                "name": clinic.name,
+                "region": clinic.region,
+                "country": clinic.country,
+                "timezone": clinic.timezone,
+                "is_device_user_facility": clinic.country == "US",
+            },
+            rng=rng,
+            key=clinic.clinic_id,
+            time=outbox.plan.starts_at,
+            zone=clinic.zone,
+        )
         for protocol in clinic.protocols.values():
             _send_protocol(outbox, clinic, protocol=protocol, rng=rng)
         for device in clinic.devices:
@@ -120,8 +138,15 @@ def _send_device(outbox: Outbox, clinic: Clinic, *, device: Device, rng):
     """Into use, calibrated every 120 days (sometimes forgotten), and retired."""
     plan = outbox.plan
     maker, model = MODALITY[device.modality][:2] if device.modality else ("Dräger", "O2 sentinel")
-    data = {"device_id": device.device_id, "clinic_id": clinic.clinic_id, "kind": device.kind,
-            "modality": device.modality, "manufacturer": maker, "model": model, "firmware": "4.2.0"}  # fmt: skip
+    data = {
+        "device_id": device.device_id,
+        "clinic_id": clinic.clinic_id,
+        "kind": device.kind,
+        "modality": device.modality,
+        "manufacturer": maker,
+        "model": model,
+        "firmware": "4.2.0",
+    }
     day, revision = device.in_use_from, 0
     last = min(device.retired_on or plan.end, plan.end)
     while day < last:
@@ -131,29 +156,63 @@ def _send_device(outbox: Outbox, clinic: Clinic, *, device: Device, rng):
                       time=max(clinic.at(day, 7.0), plan.starts_at), revision=revision)  # fmt: skip
         day, revision = day + timedelta(days=160 if chance(rng, 0.2) else 115), revision + 1
     if device.retired_on is not None:
-        outbox.record("devices", device.device_id, data | {"retired_on": device.retired_on.isoformat()}, rng=rng,
-                      key=device.device_id, time=clinic.at(device.retired_on, 7.0), zone=clinic.zone,
-                      revision=revision)  # fmt: skip
+        outbox.record(
+            "devices",
+            device.device_id,
+            data | {"retired_on": device.retired_on.isoformat()},
+            rng=rng,
+            key=device.device_id,
+            time=clinic.at(device.retired_on, 7.0),
+            zone=clinic.zone,
+            revision=revision,
+        )
 
 
 def _send_trouble(outbox: Outbox, clinic: Clinic, *, rng):
-    """Device deficiencies (about three a year and clinic) and incidents with staff, visitors or nobody (two)."""
+    """Device deficiencies (about three a year and clinic) and incidents with staff, visitors or nobody
+    (two)."""
     plan = outbox.plan
     for k in range(rng.poisson(3.0 * plan.days / 365)):
         day = plan.start + timedelta(days=int(rng.integers(plan.days)))
         device = clinic.cryo(pick(rng, clinic.modalities), on=day)
         time = clinic.at(day, rng.uniform(8, 18))
-        outbox.record("deficiencies", f"DF{plan.seed}-{clinic.position + 1:02d}-{k:03d}", {
-            "deficiency_id": f"DF{plan.seed}-{clinic.position + 1:02d}-{k:03d}", "device_id": device.device_id,
-            "clinic_id": clinic.clinic_id, "session_id": None, "occurred_at": stamp(time, clinic.zone),
-            "kind": pick(rng, DEFICIENCIES), "could_have_led_to_sae": pick(rng, (False, False, True, None)),
-        }, rng=rng, key=device.device_id, time=time, zone=clinic.zone, recorded=time + 3600)  # fmt: skip
+        outbox.record(
+            "deficiencies",
+            f"DF{plan.seed}-{clinic.position + 1:02d}-{k:03d}",
+            {
+                "deficiency_id": f"DF{plan.seed}-{clinic.position + 1:02d}-{k:03d}",
+                "device_id": device.device_id,
+                "clinic_id": clinic.clinic_id,
+                "session_id": None,
+                "occurred_at": stamp(time, clinic.zone),
+                "kind": pick(rng, DEFICIENCIES),
+                "could_have_led_to_sae": pick(rng, (False, False, True, None)),
+            },
+            rng=rng,
+            key=device.device_id,
+            time=time,
+            zone=clinic.zone,
+            recorded=time + 3600,
+        )
     for k in range(rng.poisson(2.0 * plan.days / 365)):
         time = clinic.at(plan.start + timedelta(days=int(rng.integers(plan.days))), rng.uniform(8, 18))
         aware = time + int(rng.exponential(7200))
         incident_id = f"IN{plan.seed}-{clinic.position + 1:02d}-{k:03d}"
-        outbox.record("incidents", incident_id, {
-            "incident_id": incident_id, "clinic_id": clinic.clinic_id, "occurred_at": stamp(time, clinic.zone),
-            "subject_kind": pick(rng, ("staff", "visitor", "none"), (6, 1, 3)), "kind": pick(rng, INCIDENTS),
-            "is_serious": chance(rng, 0.1), "aware_at": stamp(aware, clinic.zone),
-        }, rng=rng, key=incident_id, time=time, zone=clinic.zone, recorded=aware)  # fmt: skip
+        outbox.record(
+            "incidents",
+            incident_id,
+            {
+                "incident_id": incident_id,
+                "clinic_id": clinic.clinic_id,
+                "occurred_at": stamp(time, clinic.zone),
+                "subject_kind": pick(rng, ("staff", "visitor", "none"), (6, 1, 3)),
+                "kind": pick(rng, INCIDENTS),
+                "is_serious": chance(rng, 0.1),
+                "aware_at": stamp(aware, clinic.zone),
+            },
+            rng=rng,
+            key=incident_id,
+            time=time,
+            zone=clinic.zone,
+            recorded=aware,
+        )

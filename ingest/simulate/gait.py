@@ -1,6 +1,6 @@
 """Walking bouts of the wearers whose device sees gait.
 
-Here: `send_bouts`, one day of one wearer. Not here: minute steps (wearables.py), tests in the clinic (answers.py).
+Here: `send_bouts`, one day of one wearer. Not here: minute steps (wearables.py), clinic tests (answers.py).
 """
 
 from datetime import date
@@ -16,28 +16,16 @@ IMPLAUSIBLE_SHARE = 0.01
 def send_bouts(outbox: Outbox, wearer: Wearer, *, day: date, rng):
     """Some six bouts: short ones are many, long ones faster; one in a hundred is no human gait."""
     patient, clinic, plan = wearer.patient, wearer.clinic, outbox.plan
-    n = rng.poisson(6)
-    seconds = np.sort(rng.choice(14 * 3600, n, replace=False)) + 7 * 3600
-    durations = np.round(5 + rng.lognormal(2.9, 0.9, n), 1)
-    gain = 0.0
-    if patient.is_treated and patient.sessions:
-        gain = plan.effects.walking_speed_improvement_mps * float(
-            plan.effects.course((day - wearer.day_one).days)
-        )
-    own = (wearer.cadence_spm - 92) / 8
-    for k in range(n):
-        start = clinic.at(day) + int(seconds[k])
-        duration = float(min(durations[k], 900.0))
+    effects = plan.effects
+    gain = effects.walking_speed_improvement_mps * patient.effect_on(day, effects=effects)
+    typical = effects.walking_speed_mps - 0.12 + 0.01 * (wearer.cadence_spm - 92) + gain
+    midnight = clinic.at(day)
+    for second in np.unique(rng.integers(7 * 3600, 21 * 3600, rng.poisson(6))):
+        start = midnight + int(second)
+        duration = round(min(5 + rng.lognormal(2.9, 0.9), 900.0), 1)
         if start + duration >= plan.ends_at or start < plan.starts_at:
             continue
-        longer = 0.10 * np.log10(duration / 10)
-        speed = float(
-            np.clip(
-                plan.effects.walking_speed_mps - 0.12 + 0.08 * own + gain + longer + rng.normal(0, 0.09),
-                0.3,
-                1.9,
-            )
-        )
+        speed = float(np.clip(typical + 0.1 * np.log10(duration / 10) + rng.normal(0, 0.09), 0.3, 1.9))
         stride = float(np.clip(0.55 + 0.65 * speed + rng.normal(0, 0.05), 0.3, 1.9))
         cadence = 120 * speed / stride
         if rng.random() < IMPLAUSIBLE_SHARE:

@@ -39,7 +39,8 @@ def side_effects(outbox: Outbox, patient: Patient, *, session: Session, clinic: 
 
 
 def background(outbox: Outbox, patient: Patient, *, rng):
-    """What would have happened anyway, at yearly rates, from enrolment to the end; and a death, where one is due."""
+    """What would have happened anyway, at yearly rates, from enrolment to the end; and a death, where one
+    is due."""
     plan = outbox.plan
     last = min(plan.end, patient.stopped_on or plan.end)
     days = (last - patient.enrolled_on).days
@@ -75,11 +76,19 @@ def _report(outbox: Outbox, patient: Patient, *, effect: SideEffect, clinic: Cli
     if aware >= outbox.plan.ends_at:
         return
     serious = grade >= 4 or chance(rng, effect.serious_share)
-    if patient.alias and (onset < patient.merged_at) != (aware < patient.merged_at):
-        aware = onset  # a record stays under the id it began with
     resolved = onset + max(600, int(3600 * effect.median_hours * rng.lognormal(0, 0.8)))
-    data = _first(patient, effect=effect, clinic=clinic, onset=onset, aware=aware, grade=grade, serious=serious,
-                  session=session, number=len(patient.adverse_events) + 1, rng=rng)  # fmt: skip
+    data = _first(
+        patient,
+        effect=effect,
+        clinic=clinic,
+        onset=onset,
+        aware=aware,
+        grade=grade,
+        serious=serious,
+        session=session,
+        number=len(patient.adverse_events) + 1,
+        rng=rng,
+    )
     versions = [(aware, data)]
     if resolved <= aware:
         data |= {"outcome": "resolved", "resolved_at": stamp(resolved, clinic.zone)}
@@ -88,8 +97,19 @@ def _report(outbox: Outbox, patient: Patient, *, effect: SideEffect, clinic: Cli
     _send(outbox, patient, clinic=clinic, onset=onset, versions=versions, rng=rng)
 
 
-def _first(patient: Patient, *, effect: SideEffect, clinic: Clinic, onset: int, aware: int, grade: int, serious: bool,
-           session: Session | None, number: int, rng) -> dict:  # fmt: skip
+def _first(
+    patient: Patient,
+    *,
+    effect: SideEffect,
+    clinic: Clinic,
+    onset: int,
+    aware: int,
+    grade: int,
+    serious: bool,
+    session: Session | None,
+    number: int,
+    rng,
+) -> dict:
     is_free = bool(effect.free_text) and chance(rng, 0.06)
     known_onset = not chance(rng, 0.03)
     is_linked = session is not None and chance(rng, 0.9)
@@ -109,9 +129,7 @@ def _first(patient: Patient, *, effect: SideEffect, clinic: Clinic, onset: int, 
         "aware_at": stamp(aware, clinic.zone),
     }  # fmt: skip
     if serious:
-        data["reported_at"] = (
-            stamp(aware + int(rng.uniform(1, 12) * DAY_S), clinic.zone) if chance(rng, 0.7) else None
-        )
+        data["reported_at"] = stamp(aware + int(rng.uniform(1, 12) * DAY_S), clinic.zone) if chance(rng, 0.7) else None
         data["reported_to"] = "manufacturer"
     return data
 
@@ -140,24 +158,27 @@ def _follow_up(data: dict, *, aware: int, resolved: int, clinic: Clinic, rng) ->
     return versions
 
 
-def _send(
-    outbox: Outbox, patient: Patient, *, clinic: Clinic, onset: int, versions: list[tuple[int, dict]], rng
-):
+def _send(outbox: Outbox, patient: Patient, *, clinic: Clinic, onset: int, versions: list[tuple[int, dict]], rng):
     for revision, (written, data) in enumerate(versions):
-        time = onset if data["onset_at"] else _aware(versions)
+        time = onset if data["onset_at"] else versions[0][0]  # of an unknown onset, when it became known
         outbox.record("adverse_events", data["ae_id"], data, rng=rng, key=data["patient_id"], time=time,
                       zone=clinic.zone, recorded=written, revision=revision, role="nurse")  # fmt: skip
     data = versions[-1][1]
-    patient.adverse_events.append(AdverseEvent(
-        ae_id=data["ae_id"], clinic_id=clinic.clinic_id, reported_term=data["term"],
-        term=data["preferred_term"] or data["term"].lower(), grade=data["grade"], is_serious=data["is_serious"],
-        related=data["related"], onset_at=onset if data["onset_at"] else None, resolved_at=data.get("resolved_at"),
-        session_id=data["session_id"], entered_in_error=data.get("record_status") == "entered_in_error",
-    ))  # fmt: skip
-
-
-def _aware(versions: list[tuple[int, dict]]) -> int:
-    return versions[0][0]
+    patient.adverse_events.append(
+        AdverseEvent(
+            ae_id=data["ae_id"],
+            clinic_id=clinic.clinic_id,
+            reported_term=data["term"],
+            term=data["preferred_term"] or data["term"].lower(),
+            grade=data["grade"],
+            is_serious=data["is_serious"],
+            related=data["related"],
+            onset_at=onset if data["onset_at"] else None,
+            resolved_at=data.get("resolved_at"),
+            session_id=data["session_id"],
+            entered_in_error=data.get("record_status") == "entered_in_error",
+        )
+    )
 
 
 def _death(outbox: Outbox, patient: Patient, *, rng):
@@ -166,10 +187,18 @@ def _death(outbox: Outbox, patient: Patient, *, rng):
     onset = clinic.at(patient.stopped_on, rng.uniform(0.5, 11.0))
     if onset + 3600 >= outbox.plan.ends_at:
         return
-    effect = SideEffect(
-        term="sudden cardiac death", rate=0.0, body_system="Cardiac disorders", serious_share=1.0
+    effect = SideEffect(term="sudden cardiac death", rate=0.0, body_system="Cardiac disorders", serious_share=1.0)
+    data = _first(
+        patient,
+        effect=effect,
+        clinic=clinic,
+        onset=onset,
+        aware=onset + 3600,
+        grade=5,
+        serious=True,
+        session=None,
+        number=len(patient.adverse_events) + 1,
+        rng=rng,
     )
-    data = _first(patient, effect=effect, clinic=clinic, onset=onset, aware=onset + 3600, grade=5, serious=True,
-                  session=None, number=len(patient.adverse_events) + 1, rng=rng)  # fmt: skip
     data |= {"serious_criteria": ["death"], "outcome": "fatal", "onset_at": stamp(onset, clinic.zone)}
     _send(outbox, patient, clinic=clinic, onset=onset, versions=[(onset + 3600, data)], rng=rng)

@@ -1,7 +1,7 @@
 """Events on their way: envelope, arrival, order, and the copies and broken records that real streams carry.
 
-Here: `Outbox`, `stamp`, `chance`, `pick`. Not here: what an event says (the modules of things), how a record is
-broken (faults.py).
+Here: `Outbox`, `stamp`, `chance`, `pick`. Not here: what an event says (the modules of things), how a record
+is broken (faults.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,7 +57,8 @@ def pick(rng: np.random.Generator, items: Sequence, weights: Sequence[float] | N
 
 
 class Outbox:
-    """Collects events and hands them out by time of arrival, with duplicates, conflicts and broken records."""
+    """Collects events and hands them out by time of arrival, with duplicates, conflicts and broken
+    records."""
 
     def __init__(self, plan: Plan, *, truth: Truth):
         self.plan = plan
@@ -69,10 +70,24 @@ class Outbox:
         day = int(arrival - self.plan.starts_at) // DAY_S
         self._days.setdefault(day, []).append((arrival, next(self._order), topic, key, value, kind))
 
-    def record(self, topic: str, record_id: str, data: dict, *, rng, key: str, time: int, zone: ZoneInfo,
-               recorded: int | None = None, revision: int = 0, source: str = "records", role: str | None = None,
-               variant: str = ""):  # fmt: skip
-        """One event that is not a series. Times in Unix seconds; nothing is sent of what happens after the end.
+    def record(
+        self,
+        topic: str,
+        record_id: str,
+        data: dict,
+        *,
+        rng,
+        key: str,
+        time: int,
+        zone: ZoneInfo,
+        recorded: int | None = None,
+        revision: int = 0,
+        source: str = "records",
+        role: str | None = None,
+        variant: str = "",
+    ):
+        """One event that is not a series. Times in Unix seconds; nothing is sent of what happens after the
+        end.
 
         `variant` tells apart events of one record and revision (versions of a protocol).
         """
@@ -88,10 +103,15 @@ class Outbox:
             body["recorded_by_role"] = role
         self._add_unknown(topic, body, rng=rng)
         event = {
-            "specversion": "1.0", "id": f"{record_id}{variant}.{revision}", "source": self.plan.source(source),
-            "type": f"floe.{topic}.v1", "subject": data.get("patient_id"), "time": stamp(time, zone),
-            "datacontenttype": "application/json", "data": body,
-        }  # fmt: skip
+            "specversion": "1.0",
+            "id": f"{record_id}{variant}.{revision}",
+            "source": self.plan.source(source),
+            "type": f"floe.{topic}.v1",
+            "subject": data.get("patient_id"),
+            "time": stamp(time, zone),
+            "datacontenttype": "application/json",
+            "data": body,
+        }
         if event["subject"] is None:
             del event["subject"]
         self.truth.saw(time)
@@ -118,7 +138,8 @@ class Outbox:
             self.truth.extras[topic] += 1
 
     def emit(self, before_day: int | None = None) -> Iterator[tuple[float, str, bytes, bytes | None]]:
-        """All that arrives on a day before this one (None = everything), in order: arrival, topic, key, value."""
+        """All that arrives on a day before this one (None = everything), in order: arrival, topic, key,
+        value."""
         while self._days and (before_day is None or min(self._days) < before_day):
             day = min(self._days)
             entries = self._days.pop(day)
@@ -149,7 +170,7 @@ class Outbox:
         (entries if due <= day else self._days.setdefault(due, [])).append(entry)
 
     def _broken(self, topic: str, key: bytes, value: bytes, *, rng) -> bytes | None:
-        options = [b for b in BREAKS if b.fits(topic)]
-        broken, name = spoil(pick(rng, options), topic=topic, value=value)
-        self.truth.add_broken(topic, key=key, value=broken, reason=name.reason, field=name.field_of(topic))
+        how = pick(rng, [b for b in BREAKS if b.fits(topic)])
+        broken, field = spoil(how, topic=topic, value=value)
+        self.truth.add_broken(topic, key=key, value=broken, reason=how.reason, field=field)
         return broken

@@ -12,9 +12,13 @@ from .plan import Plan
 from .state import Clinic, Course, Patient
 
 INDICATIONS = (
-    ("chronic_low_back_pain", 46), ("chronic_neck_pain", 14), ("radicular_pain", 14), ("spondyloarthritis", 8),
-    ("post_surgical_back_pain", 12), ("other", 6),
-)  # fmt: skip
+    ("chronic_low_back_pain", 46),
+    ("chronic_neck_pain", 14),
+    ("radicular_pain", 14),
+    ("spondyloarthritis", 8),
+    ("post_surgical_back_pain", 12),
+    ("other", 6),
+)
 CONTRAINDICATIONS = (
     "uncontrolled_hypertension",
     "raynaud_severe",
@@ -26,7 +30,8 @@ STOPS = (("withdrew", 6.0), ("lost", 8.0), ("pregnant", 1.0))  # shares of patie
 
 
 def enrol(plan: Plan, *, position: int, clinics: list[Clinic], rng) -> Patient:
-    """One patient, drawn until the first pain rating reaches the cutoff: that selection is the regression to the mean."""
+    """One patient, drawn until the first pain rating reaches the cutoff: that selection is the regression
+    to the mean."""
     e = plan.effects
     spread = e.pain_sd * np.sqrt(1 - e.pain_reliability)
     while True:
@@ -36,14 +41,19 @@ def enrol(plan: Plan, *, position: int, clinics: list[Clinic], rng) -> Patient:
             break
     clinic = clinics[position % len(clinics)]
     patient = Patient(
-        patient_id=f"P{plan.seed}-{position + 1:05d}", position=position, clinic=clinic,
+        patient_id=f"P{plan.seed}-{position + 1:05d}",
+        position=position,
+        clinic=clinic,
         sex=pick(rng, ("female", "male", "other", "unknown"), (55, 42, 1, 2)),
         birth_year=plan.start.year - int(np.clip(rng.normal(52, 13), 18, 88)),
-        indication=pick(rng, *zip(*INDICATIONS, strict=True)), modality=pick(rng, clinic.modalities),
+        indication=pick(rng, *zip(*INDICATIONS, strict=True)),
+        modality=pick(rng, clinic.modalities),
         enrolled_on=plan.start + timedelta(days=int(rng.uniform(0, max(0.75 * plan.days, 1)))),
-        trait=trait, baseline=baseline, improvement=rng.normal(e.pain_improvement, e.pain_improvement_sd),
+        trait=trait,
+        baseline=baseline,
+        improvement=rng.normal(e.pain_improvement, e.pain_improvement_sd),
         arm=pick(rng, plan.arms) if plan.arms else None,
-    )  # fmt: skip
+    )
     if chance(rng, e.opioid_share):
         patient.mme = float(max(5.0, round(rng.gamma(3.0, e.opioid_mean_mme / 3.0))))
     _plan_changes(patient, plan=plan, clinics=clinics, rng=rng)
@@ -78,24 +88,38 @@ def _plan_changes(patient: Patient, *, plan: Plan, clinics: list[Clinic], rng):
 
 def send_patient(outbox: Outbox, patient: Patient, *, rng):
     """Enrolment, allocation, consent, consults and status records; sets the courses."""
-    plan, clinic = outbox.plan, patient.clinic
+    clinic = patient.clinic
     enrolled = clinic.at(patient.enrolled_on, rng.uniform(9, 17))
-    allocated = patient.enrolled_on + timedelta(days=int(rng.integers(1, 6))) if patient.arm else None
+    if patient.arm:
+        patient.allocated_on = patient.enrolled_on + timedelta(days=int(rng.integers(1, 6)))
+    allocated = patient.allocated_on
     data = {
-        "patient_id": patient.id_at(enrolled), "clinic_id": clinic.clinic_id, "sex": patient.sex,
-        "birth_year": patient.birth_year if not chance(rng, 0.02) else None, "indication": patient.indication,
+        "patient_id": patient.id_at(enrolled),
+        "clinic_id": clinic.clinic_id,
+        "sex": patient.sex,
+        "birth_year": patient.birth_year if not chance(rng, 0.02) else None,
+        "indication": patient.indication,
         "pain_sites": ["neck"] if patient.indication == "chronic_neck_pain" else ["lower_back"],
-        "pain_duration_months": round(float(rng.lognormal(3.4, 0.8))), "enrolled_on": patient.enrolled_on.isoformat(),
-        "arm": patient.arm, "allocation": "randomised" if patient.arm else None,
+        "pain_duration_months": round(float(rng.lognormal(3.4, 0.8))),
+        "enrolled_on": patient.enrolled_on.isoformat(),
+        "arm": patient.arm,
+        "allocation": "randomised" if patient.arm else None,
         "allocated_on": allocated.isoformat() if allocated else None,
-    }  # fmt: skip
+    }
     outbox.record(
         "patients", data["patient_id"], data, rng=rng, key=data["patient_id"], time=enrolled, zone=clinic.zone
     )
     if patient.alias:
         data = data | {"patient_id": patient.patient_id}
-        outbox.record("patients", patient.patient_id, data, rng=rng, key=patient.patient_id, time=patient.merged_at - 3600,
-                      zone=clinic.zone)  # fmt: skip
+        outbox.record(
+            "patients",
+            patient.patient_id,
+            data,
+            rng=rng,
+            key=patient.patient_id,
+            time=patient.merged_at - 3600,
+            zone=clinic.zone,
+        )
     _send_consents(outbox, patient, enrolled=enrolled, rng=rng)
     cleared = _send_consults(outbox, patient, rng=rng)
     if cleared is not None and patient.is_treated:
@@ -130,8 +154,14 @@ def _send_consults(outbox: Outbox, patient: Patient, *, rng) -> date | None:
         outcome = pick(rng, ("cleared", "contraindicated"), (9, 1))
         _consult(outbox, patient, day=day, outcome=outcome, number=2, rng=rng)
     if chance(rng, 0.6):
-        _consult(outbox, patient, day=day + timedelta(days=int(rng.integers(85, 130))), outcome="cleared", number=3,
-                 rng=rng)  # fmt: skip
+        _consult(
+            outbox,
+            patient,
+            day=day + timedelta(days=int(rng.integers(85, 130))),
+            outcome="cleared",
+            number=3,
+            rng=rng,
+        )
     return day if outcome == "cleared" or chance(rng, 0.1) else None
 
 
@@ -161,19 +191,34 @@ def _prescribe(outbox: Outbox, patient: Patient, *, first: date, rng):
         a_week = min(5, -(-sessions // weeks))
         days = [start + timedelta(days=d) for d in range(60)]
         open_days = [d for d in days if d.weekday() < 5 and d.weekday() in _weekdays(a_week)][:sessions]
-        course = Course(course_id=f"CR{outbox.plan.seed}-{patient.position + 1:05d}-{number}", first_day=open_days[0],
-                        days=open_days)  # fmt: skip
+        course = Course(
+            course_id=f"CR{outbox.plan.seed}-{patient.position + 1:05d}-{number}",
+            first_day=open_days[0],
+            days=open_days,
+        )
         if not patient.is_followed_on(course.first_day) or course.first_day >= outbox.plan.end:
             return
         patient.courses.append(course)
         clinic = patient.clinic_on(course.first_day)
         time = clinic.at(course.first_day, 7.5)
-        outbox.record("courses", course.course_id, {
-            "course_id": course.course_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
-            "protocol_id": clinic.protocols[patient.modality].protocol_id, "prescribed_sessions": len(open_days),
-            "starts_on": open_days[0].isoformat(), "ends_on": open_days[-1].isoformat(),
-            "prescriber_role": "physician",
-        }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone)  # fmt: skip
+        outbox.record(
+            "courses",
+            course.course_id,
+            {
+                "course_id": course.course_id,
+                "patient_id": patient.id_at(time),
+                "clinic_id": clinic.clinic_id,
+                "protocol_id": clinic.protocols[patient.modality].protocol_id,
+                "prescribed_sessions": len(open_days),
+                "starts_on": open_days[0].isoformat(),
+                "ends_on": open_days[-1].isoformat(),
+                "prescriber_role": "physician",
+            },
+            rng=rng,
+            key=patient.id_at(time),
+            time=time,
+            zone=clinic.zone,
+        )
         start = open_days[-1] + timedelta(days=int(rng.integers(25, 100)))
 
 
@@ -205,8 +250,20 @@ def _status(outbox: Outbox, patient: Patient, *, number: int, status: str, day: 
     time = clinic.at(day, 12.0)
     status_id = f"ST{outbox.plan.seed}-{patient.position + 1:05d}-{number}"
     data = {
-        "status_id": status_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id, "status": status,
-        "effective_on": day.isoformat(), **more,
-    }  # fmt: skip
-    outbox.record("patient_status", status_id, data, rng=rng, key=data["patient_id"], time=time, zone=clinic.zone,
-                  recorded=time + int(rng.exponential(6 * 3600)))  # fmt: skip
+        "status_id": status_id,
+        "patient_id": patient.id_at(time),
+        "clinic_id": clinic.clinic_id,
+        "status": status,
+        "effective_on": day.isoformat(),
+        **more,
+    }
+    outbox.record(
+        "patient_status",
+        status_id,
+        data,
+        rng=rng,
+        key=data["patient_id"],
+        time=time,
+        zone=clinic.zone,
+        recorded=time + int(rng.exponential(6 * 3600)),
+    )

@@ -1,7 +1,8 @@
 """What is to be simulated: the size, the faults and the true effects, all of them parameters.
 
-Here: `Plan`, `Effects`, `SideEffect`, their checks and what the effects imply. Not here: anything drawn at random
-for a patient (patients.py and its like). The numbers are invented for the demonstration; none is a published rate.
+Here: `Plan`, `Effects`, `SideEffect`, their checks and what the effects imply. Not here: what is drawn at random
+for a patient (patients.py and its like). The numbers are invented for the demonstration; none is a published
+rate.
 """
 
 from dataclasses import dataclass, field
@@ -47,12 +48,24 @@ SIDE_EFFECTS = (
 )  # fmt: skip
 BACKGROUND = (
     SideEffect(term="upper respiratory infection", rate=0.5, body_system="Infections", median_hours=140),
-    SideEffect(term="fall", rate=0.12, body_system="Injury", grades=(0.6, 0.3, 0.1), median_hours=60,
-               serious_share=0.1),
+    SideEffect(
+        term="fall",
+        rate=0.12,
+        body_system="Injury",
+        grades=(0.6, 0.3, 0.1),
+        median_hours=60,
+        serious_share=0.1,
+    ),
     SideEffect(term="depressed mood", rate=0.10, body_system="Psychiatric disorders", median_hours=400),
-    SideEffect(term="myocardial infarction", rate=0.01, body_system="Cardiac disorders", grades=(0, 0, 0.6, 0.4),
-               median_hours=200, serious_share=1.0),
-)  # fmt: skip
+    SideEffect(
+        term="myocardial infarction",
+        rate=0.01,
+        body_system="Cardiac disorders",
+        grades=(0, 0, 0.6, 0.4),
+        median_hours=200,
+        serious_share=1.0,
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +121,8 @@ class Effects:
         return effect.rate * more
 
     def implied(self, day: float = 57.0, *, draws: int = 100_000) -> dict[str, float]:
-        """What treated patients with a baseline at the cutoff or above show on `day`, by simulation (fixed seed).
+        """What treated patients with a baseline at the cutoff or above show on `day`, by simulation (fixed
+        seed).
 
         `mean_change` (points, negative is better) = true improvement + regression to the mean; the share of
         responders (at least 30 % lower), of 50 %, and of 2 points.

@@ -28,7 +28,8 @@ Arrival = tuple[float, str, bytes, bytes | None]
 
 
 class Simulation:
-    """Iterates (topic, key, value) by time of arrival; `value` None is a tombstone. `truth` is whole at the end."""
+    """Iterates (topic, key, value) by time of arrival; `value` None is a tombstone. `truth` is whole at the
+    end."""
 
     def __init__(self, plan: Plan):
         self.plan = plan
@@ -74,11 +75,11 @@ def _arrivals(plan: Plan, *, truth: Truth) -> Iterator[Arrival]:
 
 
 def write_ndjson(plan: Plan, path: Path | str, *, progress: Callable[[int], None] | None = None) -> Truth:
-    """Writes a file for `floe replay`: one record a line, and gives the truth about it.
+    """Writes a file for `floe replay`, one record a line, and gives the truth about it.
 
     A line is {"topic", "key", "value": the event}; a record that breaks the contract is {"topic", "key",
-    "value_base64"}, its bytes as they are; a tombstone has "value": null. The file appears under its name only when
-    it is whole. `progress` gets the number of records written, now and then.
+    "value_base64"}, its bytes as they are; a tombstone has "value": null. The file gets its name only when it is
+    whole. `progress` is given the number of records written, now and then.
     """
     path = Path(path)
     part = path.with_name(path.name + ".part")
@@ -114,16 +115,17 @@ def simulate_live(
 ) -> Iterator[tuple[datetime, str, bytes, bytes | None]]:
     """(due, topic, key, value), `due` never falling: history at once, then as it comes in.
 
-    The simulation starts `plan.days` before `now` (`plan.start` is set from it) and goes on `further_days` after.
-    What arrived up to `catch_up_days` before `now` is history, due at `now`. From there simulated time runs
+    The simulation starts `plan.days` before `now` (which sets `plan.start`) and goes on for `further_days` after
+    it. What arrived up to `catch_up_days` before `now` is history, due at `now`. From there simulated time runs
     `acceleration` times as fast as the clock until it has caught up with it, then with the clock. So nothing is
-    ever due before it happened: no event has a time in the future. Raises UsageError.
+    due before it happened: no event has a time in the future. Raises UsageError.
     """
     if now.tzinfo is None:
         raise UsageError(f"now is {now} without a zone; expected an aware datetime. Give it its time zone.")
     if acceleration < 1 or catch_up_days < 0:
         raise UsageError(
-            f"acceleration is {acceleration:g} and catch_up_days {catch_up_days:g}; expected at least 1 and 0."
+            f"acceleration is {acceleration:g} and catch_up_days {catch_up_days:g}; "
+            "expected at least 1 and at least 0. Give such numbers."
         )
     start = (now.astimezone(UTC) - timedelta(days=plan.days)).date()
     begins, clock = now.timestamp() - 86_400 * catch_up_days, now.timestamp()

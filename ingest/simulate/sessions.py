@@ -1,4 +1,5 @@
-"""Sessions as they are delivered: the check before, the exposure, what the device measured, what the patient said.
+"""Sessions as they are delivered: the check before, the exposure, what the device measured, what the
+patient said.
 
 Here: `treat`. Not here: the harm that follows (harm.py), the prescription (patients.py).
 """
@@ -40,11 +41,14 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
     number = len(patient.sessions) + 1
     asked = chance(rng, outbox.plan.effects.asked(clinic.position))
     session = Session(
-        session_id=f"SE{outbox.plan.seed}-{patient.position + 1:05d}-{number:03d}", course_id=course.course_id,
-        clinic_id=clinic.clinic_id, modality=patient.modality, started_at=started,
+        session_id=f"SE{outbox.plan.seed}-{patient.position + 1:05d}-{number:03d}",
+        course_id=course.course_id,
+        clinic_id=clinic.clinic_id,
+        modality=patient.modality,
+        started_at=started,
         status=pick(rng, ("delivered", "aborted", "missed", "cancelled"), (90, 1.5, 5.5, 3)),
         is_asked=None if chance(rng, 0.03) else asked,
-    )  # fmt: skip
+    )
     if started >= outbox.plan.ends_at:
         return
     patient.sessions.append(session)
@@ -84,7 +88,8 @@ def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
 
 
 def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):
-    """Fills the measured values, each protocol limit exceeded with the plan's small share, and sends telemetry."""
+    """Fills the measured values, each protocol limit exceeded with the plan's small share, and sends
+    telemetry."""
     limits = clinic.protocols[session.modality].at(session.started_at)
     setpoint = MODALITY[session.modality][2]
     over = {name for name in LIMITS if chance(rng, outbox.plan.effects.exceedance_share)}
@@ -107,20 +112,26 @@ def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
     before = round(float(rng.normal(32.5, 0.7)), 1)
     has_skin = chance(rng, 0.7)
     data |= {
-        "duration_s": duration, "setpoint_c": setpoint, "cabin_min_temp_c": round(coldest, 1),
-        "skin_temp_pre_c": before if has_skin else None, "skin_temp_min_c": round(skin, 1) if has_skin else None,
+        "duration_s": duration,
+        "setpoint_c": setpoint,
+        "cabin_min_temp_c": round(coldest, 1),
+        "skin_temp_pre_c": before if has_skin else None,
+        "skin_temp_min_c": round(skin, 1) if has_skin else None,
         "skin_temp_post_c": round(skin + rng.uniform(0.3, 1.5), 1) if has_skin else None,
         "room_min_oxygen_pct": round(oxygen, 1) if chance(rng, 0.95) else None,
-        "stop_reason": "completed" if session.status == "delivered" else pick(rng, ("patient", "operator", "interlock")),
+        "stop_reason": "completed"
+        if session.status == "delivered"
+        else pick(rng, ("patient", "operator", "interlock")),
         "adverse_events_asked": session.is_asked,
-    }  # fmt: skip
+    }
     session.exceeds = _exceeded(data, limits=limits, session=session, patient=patient)
     if outbox.plan.with_telemetry and chance(rng, 0.85):
         _telemetry(outbox, session=session, clinic=clinic, data=data, rng=rng)
 
 
 def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient) -> tuple[str, ...]:
-    """The limits that the values as sent exceed; spacing and weekly count go by starts of earlier exposures."""
+    """The limits that the values as sent exceed; spacing and weekly count go by starts of earlier
+    exposures."""
     earlier = [s.started_at for s in patient.sessions[:-1] if s.is_started]
     week = [t for t in earlier if session.started_at - t < 7 * DAY_S]
     checks = {
@@ -131,11 +142,7 @@ def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient)
         "oxygen": (data["room_min_oxygen_pct"], limits.room_min_oxygen_pct, -1),
         "weekly_count": (len(week) + 1, limits.max_sessions_per_week, 1),
     }
-    found = [
-        name
-        for name, (value, limit, sign) in checks.items()
-        if value is not None and sign * (value - limit) > 0
-    ]
+    found = [name for name, (value, limit, sign) in checks.items() if value is not None and sign * (value - limit) > 0]
     if earlier and session.started_at - earlier[-1] < 3600 * limits.min_hours_between_sessions:
         found.append("spacing")
     return tuple(found)
@@ -147,7 +154,7 @@ def _send(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic,
     send = {"rng": rng, "key": patient.id_at(start), "time": start, "zone": clinic.zone, "role": "operator"}
     outbox.record("sessions", session.session_id, data, recorded=start + 900, **send)
     if chance(rng, 0.01) and data.get("duration_s") is not None:
-        corrected = data | {"device_id": data["device_id"], "setpoint_c": data["setpoint_c"] - 1.0}
+        corrected = data | {"setpoint_c": data["setpoint_c"] - 1.0}
         outbox.record("sessions", session.session_id, corrected, recorded=start + DAY_S, revision=1, **send)
     elif chance(rng, 0.004):
         session.entered_in_error = True
@@ -156,27 +163,57 @@ def _send(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic,
 
 
 def _telemetry(outbox: Outbox, *, session: Session, clinic: Clinic, data: dict, rng):
-    """Cabin by the second, skin every 5 s from a minute before until the skin has warmed again, oxygen every 5 s."""
+    """Cabin by the second, skin every 5 s from a minute before until the skin has warmed again, oxygen
+    every 5 s."""
     n = int(data["duration_s"])
     noise = rng.standard_normal((2, n))
     depth = data["cabin_min_temp_c"]
     cabin = np.round(depth + 6.0 * np.exp(-np.arange(n) / 15.0) + 0.4 * np.abs(noise[0]), 1)
     cabin[n // 2] = depth
     start = session.started_at
-    _series(outbox, session, clinic=clinic, device=data["device_id"], signal="cabin_temp_c", start=start, interval=1,
-            values=cabin.tolist(), rng=rng)  # fmt: skip
+    _series(
+        outbox,
+        session,
+        clinic=clinic,
+        device=data["device_id"],
+        signal="cabin_temp_c",
+        start=start,
+        interval=1,
+        values=cabin.tolist(),
+        rng=rng,
+    )
     if data["skin_temp_min_c"] is not None:
-        _series(outbox, session, clinic=clinic, device=data["device_id"], signal="skin_temp_c", start=start - 60,
-                interval=5, values=_skin(data, n=n, rng=rng), site="lower_back", rng=rng)  # fmt: skip
+        _series(
+            outbox,
+            session,
+            clinic=clinic,
+            device=data["device_id"],
+            signal="skin_temp_c",
+            start=start - 60,
+            interval=5,
+            values=_skin(data, n=n, rng=rng),
+            site="lower_back",
+            rng=rng,
+        )
     if data["room_min_oxygen_pct"] is not None:
         oxygen = np.round(data["room_min_oxygen_pct"] + 0.2 * np.abs(noise[1, ::5]), 1)
         oxygen[len(oxygen) // 2] = data["room_min_oxygen_pct"]
-        _series(outbox, session, clinic=clinic, device=clinic.room_monitor.device_id, signal="room_oxygen_pct",
-                start=start, interval=5, values=oxygen.tolist(), rng=rng)  # fmt: skip
+        _series(
+            outbox,
+            session,
+            clinic=clinic,
+            device=clinic.room_monitor.device_id,
+            signal="room_oxygen_pct",
+            start=start,
+            interval=5,
+            values=oxygen.tolist(),
+            rng=rng,
+        )
 
 
 def _skin(data: dict, *, n: int, rng) -> list[float | None]:
-    """Before, falling through the exposure, warming after it (some probes are taken off too early), with gaps."""
+    """Before, falling through the exposure, warming after it (some probes are taken off too early), with
+    gaps."""
     before, low = data["skin_temp_pre_c"], data["skin_temp_min_c"]
     seconds = np.arange(-60, n + int(rng.uniform(900, 2700)), 5)
     falling = before - (before - low) * np.clip(seconds / n, 0, 1)
@@ -187,16 +224,42 @@ def _skin(data: dict, *, n: int, rng) -> list[float | None]:
     return [None if gap and value > low else value for value, gap in zip(values.tolist(), gaps, strict=True)]
 
 
-def _series(outbox: Outbox, session: Session, *, clinic: Clinic, device: str, signal: str, start: int, interval: int,
-            values: list, rng, site: str | None = None):  # fmt: skip
+def _series(
+    outbox: Outbox,
+    session: Session,
+    *,
+    clinic: Clinic,
+    device: str,
+    signal: str,
+    start: int,
+    interval: int,
+    values: list,
+    rng,
+    site: str | None = None,
+):
     """One telemetry event; its time is the first sample's."""
     if start + interval * len(values) >= outbox.plan.ends_at:
         return
     when = stamp(start, clinic.zone)
-    data = {"device_id": device, "clinic_id": clinic.clinic_id, "session_id": session.session_id, "signal": signal,
-            "site": site, "started_at": when, "interval_s": interval, "values": values}  # fmt: skip
-    event = {"specversion": "1.0", "id": f"{session.session_id}-{signal}", "source": outbox.plan.source("devices"),
-             "type": "floe.telemetry.v1", "time": when, "datacontenttype": "application/json", "data": data}  # fmt: skip
+    data = {
+        "device_id": device,
+        "clinic_id": clinic.clinic_id,
+        "session_id": session.session_id,
+        "signal": signal,
+        "site": site,
+        "started_at": when,
+        "interval_s": interval,
+        "values": values,
+    }
+    event = {
+        "specversion": "1.0",
+        "id": f"{session.session_id}-{signal}",
+        "source": outbox.plan.source("devices"),
+        "type": "floe.telemetry.v1",
+        "time": when,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
     outbox.truth.saw(start)
     arrival, kind = outbox.arrival(start + interval * len(values), rng=rng)
     outbox.put(arrival, topic="telemetry", key=device.encode(), value=orjson.dumps(event), kind=kind)

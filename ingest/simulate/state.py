@@ -1,11 +1,13 @@
 """What the simulator knows of its clinics and patients: the truth before any event is sent.
 
-Here: plain records, with Unix times in whole seconds and days as dates. Not here: events, random draws, counts.
+Here: plain records, with Unix times in whole seconds and days as dates. Not here: events, draws, counts.
 """
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from .plan import Effects
 
 STARTED = ("delivered", "aborted")
 
@@ -135,6 +137,7 @@ class Patient:
     baseline: int  # the rating that enrolled the patient
     improvement: float  # true effect of treatment at its height, points
     arm: str | None = None
+    allocated_on: date | None = None
     alias: str | None = None
     merged_at: int | None = None
     next_clinic: Clinic | None = None
@@ -153,6 +156,17 @@ class Patient:
     @property
     def first_session(self) -> Session | None:
         return next((s for s in self.sessions if s.status == "delivered" and not s.entered_in_error), None)
+
+    @property
+    def day_one(self) -> date:
+        """Allocation in a comparison of arms, else the first delivered session's day, else enrolment."""
+        first = self.first_session
+        return self.allocated_on or (self.clinic.day(first.started_at) if first else self.enrolled_on)
+
+    def effect_on(self, day: date, *, effects: Effects) -> float:
+        """How much of the full treatment effect is there on that day (0 to 1), from the first session on."""
+        first = self.first_session
+        return 0.0 if first is None else float(effects.course((day - self.clinic.day(first.started_at)).days))
 
     def id_at(self, when: int) -> str:
         return self.alias if self.alias and when < self.merged_at else self.patient_id

@@ -18,7 +18,8 @@ DAY_S = 86_400
 
 @dataclass(frozen=True)
 class Broken:
-    """A record that must be set aside: `value` None is a tombstone, `field` None where the whole record is bad."""
+    """A record that must be set aside: `value` None is a tombstone, `field` None where the whole record is
+    bad."""
 
     topic: str  # whole name, floe.NAME.v1
     key: bytes
@@ -31,8 +32,8 @@ class Broken:
 class Truth:
     """Complete once the simulation has been read to its end; before that, what was sent so far.
 
-    Counts by topic go by its middle part (`sessions`). Copies count in `duplicates` or `conflicts`, broken records
-    in `broken`, neither in `events`. Patients are counted under the id that they were merged into.
+    Counts by topic go by its middle part (`sessions`). Copies count in `duplicates` or `conflicts`, broken
+    records in `broken`, neither in `events`. Patients are counted under the id that they were merged into.
     """
 
     plan: Plan
@@ -53,7 +54,8 @@ class Truth:
         self.newest_event = max(self.newest_event, time)
 
     def count(self, topic: str, kind: int):
-        """One record was handed out; kinds are those of outbox.py: original, late, duplicate, conflict, broken."""
+        """One record was handed out; kinds are those of outbox.py: original, late, duplicate, conflict,
+        broken."""
         if kind <= 1:
             self.events[topic] += 1
             self.late[topic] += kind
@@ -87,7 +89,8 @@ class Truth:
         return Counter((s.clinic_id, s.status) for _, s in self.sessions())
 
     def adverse_event_counts(self) -> Counter:
-        """(clinic where it happened, term, grade, serious) -> events as they stand after the last revision."""
+        """(clinic where it happened, term, grade, serious) -> events as they stand after the last
+        revision."""
         return Counter((e.clinic_id, e.term, e.grade, e.is_serious) for _, e in self.adverse_events())
 
     def limit_exceedances(self) -> Counter:
@@ -97,17 +100,16 @@ class Truth:
     def windows_at_risk(self, patient: Patient, *, cutoff: int | None = None, risk_window_days: int = 30):
         """The patient's times at risk, disjoint and in order: [(from, to)] in Unix seconds.
 
-        Each course from the start of its first session to `risk_window_days` days of 24 hours after the start of
-        its last, ended by the first moment of the clinic-local day of death or withdrawal, and by the data cut.
+        Each course from the start of its first session to `risk_window_days` days of 24 hours after the
+        start of its last, ended by the first moment of the clinic-local day of death or withdrawal, and by the data
+        cut.
         """
         end = self.newest_event if cutoff is None else cutoff
         if patient.stop in ("withdrew", "died") and patient.stopped_on is not None:
             end = min(end, patient.clinic.at(patient.stopped_on))
         windows: list[tuple[int, int]] = []
         for course in patient.courses:
-            times = sorted(
-                s.started_at for s in patient.sessions if s.course_id == course.course_id and s.is_started
-            )
+            times = sorted(s.started_at for s in patient.sessions if s.course_id == course.course_id and s.is_started)
             if not times or times[0] >= end:
                 continue
             start, stop = times[0], min(times[-1] + risk_window_days * DAY_S, end)
@@ -144,13 +146,24 @@ class Truth:
         """Everything as plain values, broken bytes in base64."""
         return {
             "plan": asdict(self.plan),
-            "events": dict(self.events), "late": dict(self.late), "duplicates": dict(self.duplicates),
-            "conflicts": dict(self.conflicts), "extras": dict(self.extras),
-            "unknown_values": dict(self.unknown_values), "records": self.records, "readings": self.readings,
+            "events": dict(self.events),
+            "late": dict(self.late),
+            "duplicates": dict(self.duplicates),
+            "conflicts": dict(self.conflicts),
+            "extras": dict(self.extras),
+            "unknown_values": dict(self.unknown_values),
+            "records": self.records,
+            "readings": self.readings,
             "data_cutoff": self.data_cutoff.isoformat() if self.newest_event else None,
             "broken": [
-                {"topic": b.topic, "key": b.key.decode(), "reason": b.reason, "field": b.field,
-                 "value_base64": None if b.value is None else b64encode(b.value).decode()} for b in self.broken
+                {
+                    "topic": b.topic,
+                    "key": b.key.decode(),
+                    "reason": b.reason,
+                    "field": b.field,
+                    "value_base64": None if b.value is None else b64encode(b.value).decode(),
+                }
+                for b in self.broken
             ],
             "sessions": _rows(self.session_counts(), "clinic_id", "status"),
             "adverse_events": _rows(self.adverse_event_counts(), "clinic_id", "term", "grade", "is_serious"),
@@ -159,7 +172,7 @@ class Truth:
             "days_at_risk": self.days_at_risk(),
             "steps": _rows(self.steps, "patient_id", "device_id"),
             "implied": self.plan.effects.implied(),
-        }  # fmt: skip
+        }
 
     def to_json(self) -> str:
         return orjson.dumps(self.as_dict(), option=orjson.OPT_INDENT_2).decode()
@@ -184,11 +197,15 @@ def _effects_in_words(plan: Plan) -> list[str]:
     e, implied = plan.effects, plan.effects.implied()
     differing = [
         f"clinic {k + 1} {text}"
-        for k, text in ((e.burn_clinic, f"has {e.burn_multiplier:g} times the burns"),
-                        (e.under_asking_clinic, f"asks at {e.under_asked_share:.0%} of sessions, the others at "
-                                                f"{e.asked_share:.0%}"))
+        for k, text in (
+            (e.burn_clinic, f"has {e.burn_multiplier:g} times the burns"),
+            (
+                e.under_asking_clinic,
+                f"asks at {e.under_asked_share:.0%} of sessions, the others at {e.asked_share:.0%}",
+            ),
+        )
         if k is not None and k < plan.clinics
-    ]  # fmt: skip
+    ]
     return [
         f"True effect on pain: {e.pain_improvement:g} points (SD {e.pain_improvement_sd:g}) at its height, reached "
         f"with a time constant of {e.onset_days:g} days, half of it gone {e.fade_half_life_days:g} days after day "
@@ -197,10 +214,9 @@ def _effects_in_words(plan: Plan) -> list[str]:
         f"{implied['mean_change']:.2f} points, of which {implied['true_improvement']:.2f} are improvement and the "
         f"rest regression to the mean; responders {implied['responders_30_pct']:.0%} (30 %), "
         f"{implied['responders_50_pct']:.0%} (50 %), {implied['responders_2_points']:.0%} (2 points).",
-        "True side effects per 100 sessions: "
-        + ", ".join(f"{s.term} {100 * s.rate:g}" for s in e.side_effects) + ".",
+        "True side effects per 100 sessions: " + ", ".join(f"{s.term} {100 * s.rate:g}" for s in e.side_effects) + ".",
         f"Mobility: steps +{e.steps_improvement_pct:g} %, walking speed +{e.walking_speed_improvement_mps:g} m/s. "
         f"Opioids: {e.opioid_share:.0%} take them, -{e.opioid_reduction_pct:g} % after "
         f"{e.opioid_reduction_days:g} days.",
         f"Clinics that differ: {'; '.join(differing) or 'none'}.",
-    ]  # fmt: skip
+    ]

@@ -40,7 +40,6 @@ class Wearer:
     has_gait: bool = False
     wakes: int = 420  # minute of the day
     sleeps: int = 1350
-    day_one: date | None = None
     heads: dict = field(default_factory=dict)  # bytes that begin its events, by metric
 
     @property
@@ -62,9 +61,19 @@ def equip(outbox: Outbox, patients: list[Patient]) -> list[Wearer]:
         wearer = _wearer(outbox.plan, patient, rng=rng)
         wearers.append(wearer)
         if wearer.is_minute_level and chance(rng, 0.15):
-            second = Wearer(**{**vars(wearer), "device_id": f"{wearer.device_id}-phone", "model": "Clip", "heads": {},
-                               "is_second": True, "is_worn_at_night": False, "has_back_sensor": False,
-                               "has_gait": False, "steps_a_day": 0.8 * wearer.steps_a_day})  # fmt: skip
+            second = Wearer(
+                **{
+                    **vars(wearer),
+                    "device_id": f"{wearer.device_id}-phone",
+                    "model": "Clip",
+                    "heads": {},
+                    "is_second": True,
+                    "is_worn_at_night": False,
+                    "has_back_sensor": False,
+                    "has_gait": False,
+                    "steps_a_day": 0.8 * wearer.steps_a_day,
+                }
+            )
             wearers.append(second)
     for wearer in wearers:
         _send_device(outbox, wearer)
@@ -73,21 +82,27 @@ def equip(outbox: Outbox, patients: list[Patient]) -> list[Wearer]:
 
 def _wearer(plan: Plan, patient: Patient, *, rng) -> Wearer:
     """Worn from about a week before Day 1, for two to six months, less and less faithfully."""
-    first = patient.first_session
-    day_one = patient.clinic.day(first.started_at) if first else patient.enrolled_on + timedelta(days=10)
-    start = max(patient.enrolled_on, day_one - timedelta(days=int(rng.integers(5, 10))))
+    start = max(patient.enrolled_on, patient.day_one - timedelta(days=int(rng.integers(5, 10))))
     last = start + timedelta(days=int(rng.uniform(40, 180)))
     if patient.stopped_on is not None and patient.stop != "pregnant":
         last = min(last, patient.stopped_on - timedelta(days=1))
     return Wearer(
-        patient=patient, device_id=f"W{plan.seed}-{patient.position + 1:05d}",
-        model=pick(rng, tuple(MODELS), (6, 3, 1)), clinic=patient.clinic, first_day=start, last_day=last,
+        patient=patient,
+        device_id=f"W{plan.seed}-{patient.position + 1:05d}",
+        model=pick(rng, tuple(MODELS), (6, 3, 1)),
+        clinic=patient.clinic,
+        first_day=start,
+        last_day=last,
         is_minute_level=chance(rng, plan.minute_level_share),
-        steps_a_day=plan.effects.steps_mean * float(rng.lognormal(-0.1, 0.45)), cadence_spm=rng.normal(92, 8),
-        off_share=float(rng.beta(1.6, 8)), is_worn_at_night=chance(rng, 0.6), has_back_sensor=chance(rng, 0.12),
-        has_gait=chance(rng, 0.18), wakes=int(rng.normal(420, 40)), sleeps=int(np.clip(rng.normal(1350, 35), 1200, 1435)),
-        day_one=day_one,
-    )  # fmt: skip
+        steps_a_day=plan.effects.steps_mean * float(rng.lognormal(-0.1, 0.45)),
+        cadence_spm=rng.normal(92, 8),
+        off_share=float(rng.beta(1.6, 8)),
+        is_worn_at_night=chance(rng, 0.6),
+        has_back_sensor=chance(rng, 0.12),
+        has_gait=chance(rng, 0.18),
+        wakes=int(rng.normal(420, 40)),
+        sleeps=int(np.clip(rng.normal(1350, 35), 1200, 1435)),
+    )
 
 
 def _send_device(outbox: Outbox, wearer: Wearer):
@@ -101,10 +116,14 @@ def _send_device(outbox: Outbox, wearer: Wearer):
         "body_position": "pocket" if wearer.is_second else pick(rng, ("left_wrist", "right_wrist")),
     }  # fmt: skip
     send = {"rng": rng, "key": device_id, "zone": clinic.zone}
-    outbox.record(
-        "devices", device_id, data, time=max(clinic.at(wearer.first_day, 0.0), outbox.plan.starts_at), **send
-    )
+    outbox.record("devices", device_id, data, time=max(clinic.at(wearer.first_day, 0.0), outbox.plan.starts_at), **send)
     returned = wearer.last_day + timedelta(days=10)
     if chance(rng, 0.5):
-        outbox.record("devices", device_id, data | {"retired_on": returned.isoformat()}, time=clinic.at(returned, 12.0),
-                      revision=1, **send)  # fmt: skip
+        outbox.record(
+            "devices",
+            device_id,
+            data | {"retired_on": returned.isoformat()},
+            time=clinic.at(returned, 12.0),
+            revision=1,
+            **send,
+        )
