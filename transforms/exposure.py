@@ -27,7 +27,8 @@ _LIMITS = (
 
 
 def placed_sessions(sessions: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
-    """core.sessions with `timezone`, clinic-local `day`, `is_begun`, `is_delivered` (also where no status is).
+    """core.sessions with `timezone`, clinic-local `day`, `is_begun`, `is_delivered` (also where no status
+    is).
 
     Ordered by patient, start and session.
     """
@@ -109,9 +110,10 @@ def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame of mart.adex in the making with a flag a limit: Y, N, null = not measured, no limit, or not
-    begun.
+    """The frame with a flag a limit: Y, N, null = not measured, no limit, or the session did not begin.
 
+    Wants the limits of `with_protocol`, the columns of `with_spacing`, mart.adex's measurements and
+    `cabin_max_measured_c`, the warmest sample of telemetry.
     A value equal to its limit is within it. The warmest temperature comes from telemetry alone: without it a
     session is known to be too warm only where even its coldest value is.
     """
@@ -122,7 +124,8 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
     }
     warmest, measured = pl.col("limit_cabin_max_temp_c"), pl.col("cabin_max_measured_c")
     too_warm = pl.when(measured.is_not_null()).then(measured > warmest).when(pl.col("CABMINC") > warmest).then(True)
-    too_soon = pl.col("hours_since_previous").fill_null(float("inf")) < pl.col("limit_min_hours_between_sessions")
+    hours = pl.col("hours_since_previous").fill_null(float("inf"))
+    too_soon = hours < pl.col("limit_min_hours_between_sessions")
     too_many = pl.col("sessions_in_week") > pl.col("limit_max_sessions_per_week")
     return frame.with_columns(
         **flags,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..schemas import MART_TABLES, Table
-from . import adqs, adsl, arm_comparisons
+from . import adex, adqs, adsl, arm_comparisons
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Mart:
 
 
 MARTS: dict[str, Mart] = {
+    "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute),
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
     "arm_comparisons": Mart(

@@ -1,0 +1,86 @@
+"""mart.adex: one row a session, delivered or not, of a patient that is known.
+
+Here: the row's assembly. Not here: the limits and spacing (exposure.py), clearance (clearance.py), the
+device's own measurements (core.telemetry_sessions).
+
+What the session reports and what its device measured are two pieces of evidence: the colder temperature and
+the lower oxygen of the two counts, so that neither can hide what the other saw.
+"""
+
+import polars as pl
+
+from ..clearance import with_clearance, with_contraindication
+from ..exposure import flag, of_patients, placed_sessions, with_limit_flags, with_protocol, with_spacing
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+
+TABLE = MART_TABLES["adex"]
+INPUTS = (
+    "core.patients", "core.clinics", "core.sessions", "core.protocols", "core.courses", "core.consults",
+    "core.screenings", "core.telemetry_sessions",
+)  # fmt: skip
+
+
+def compute(
+    keys: pl.DataFrame | None,
+    *,
+    patients: pl.DataFrame,
+    clinics: pl.DataFrame,
+    sessions: pl.DataFrame,
+    protocols: pl.DataFrame,
+    courses: pl.DataFrame,
+    consults: pl.DataFrame,
+    screenings: pl.DataFrame,
+    telemetry_sessions: pl.DataFrame,
+    options: Options,
+    cut: Cut,
+) -> pl.DataFrame:
+    """One row a session of the patients in `keys` (None = all); columns of MART_TABLES["adex"].
+
+    Sessions of a patient that is not known yet wait in core.orphans.
+    """
+    studies = of_patients(patients, keys).select("patient_id", STUDYID="source")
+    frame = placed_sessions(sessions.join(studies, on="patient_id"), clinics)
+    frame = with_spacing(with_protocol(frame, protocols, courses))
+    frame = with_contraindication(with_clearance(frame, consults), consults, screenings)
+    frame = with_limit_flags(_measured(frame, telemetry_sessions))
+    return TABLE.conform(_named(_cumulated(frame)).sort("USUBJID", "EXSEQ"))
+
+
+def _measured(frame: pl.DataFrame, telemetry: pl.DataFrame) -> pl.DataFrame:
+    """The frame with the measurements: of the session's and its device's, the colder and the lower."""
+    device = telemetry.select(
+        "session_id",
+        device_cabin_min_c="cabin_min_temp_c", cabin_max_measured_c="cabin_max_temp_c",
+        device_skin_min_c="skin_min_temp_c", device_skin_last_c="skin_last_temp_c",
+        device_oxygen_pct="room_min_oxygen_pct", REWARMMN="skin_rewarming_min", DOSEKS="dose_k_s",
+    )  # fmt: skip
+    return frame.join(device, on="session_id", how="left", maintain_order="left").with_columns(
+        EXDUR="duration_s",
+        CABMINC=pl.min_horizontal("cabin_min_temp_c", "device_cabin_min_c"),
+        SKINMINC=pl.min_horizontal("skin_temp_min_c", "device_skin_min_c", "skin_temp_post_c"),
+        SKINPSTC=pl.coalesce("skin_temp_post_c", "device_skin_last_c"),
+        O2MINPCT=pl.min_horizontal("room_min_oxygen_pct", "device_oxygen_pct"),
+    )
+
+
+def _cumulated(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with running counts; cumulative exposure is null once a session that began has no duration."""
+    exposure_s = pl.when("is_begun").then("duration_s").otherwise(0.0)
+    return frame.with_columns(
+        EXSEQ=pl.int_range(1, pl.len() + 1).over("patient_id"),
+        CUMSESS=pl.col("is_delivered").cast(pl.Int64).cum_sum().over("patient_id"),
+        CUMDURS=pl.when(exposure_s.is_null().cum_sum().over("patient_id") == 0).then(
+            exposure_s.cum_sum().over("patient_id")
+        ),
+    )
+
+
+def _named(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(
+        USUBJID="patient_id", SITEID="clinic_id", SESSIONID="session_id", COURSEID="course_id",
+        PROTOCOL="protocol_id", DEVICEID="device_id", MODALITY="modality", EXSTAT="status", EXSTDTM="started_at",
+        ASTDT="day", SETPNTC="setpoint_c", SKINPREC="skin_temp_pre_c", HRSPREV="hours_since_previous",
+        CLEARFL=flag(pl.col("is_cleared")), CONTRAFL=flag(pl.col("is_contraindicated")),
+        ASKEDFL=flag(pl.col("adverse_events_asked")), EVENTID="event_id",
+    )  # fmt: skip
