@@ -1,20 +1,49 @@
-# The verbs of a developer and of a newcomer; each sets up what it needs.
-.PHONY: env demo test lint lock
+# One verb for each thing a newcomer or a developer does; each makes the environment it needs.
 PYTHON ?= python3
 VENV := .venv
+RUN := $(VENV)/bin
 STAMP := $(VENV)/.locked
+# The trial's events, where the data lies beside the project.
+TRIAL := $(wildcard ../shared/data/acupuncture.ndjson)
+
+.PHONY: env demo test faults browser bench lint lock clean
 
 env: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Floe needs Python 3.11 or newer, found " + sys.version.split()[0] + "; set PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
-	awk '/^uv==/{p=1} /^[a-z]/&&!/^uv==/{p=0} p' requirements.lock > $(VENV)/uv.lock
-	$(VENV)/bin/python -m pip install --quiet --require-hashes --no-deps -r $(VENV)/uv.lock
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --require-hashes --no-deps -r requirements.lock
-	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Floe needs Python 3.11 or newer, found " + sys.version.split()[0] + ": set PYTHON=")'
+	@echo "setting up $(VENV) (once; a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^uv==/{p=1} /^[a-z]/&&!/^uv==/{p=0} p' requirements.lock > $(VENV)/uv.lock
+	@$(RUN)/python -m pip install --quiet --require-hashes --no-deps -r $(VENV)/uv.lock
+	@$(RUN)/uv pip sync --quiet --python $(RUN)/python --require-hashes requirements.lock
+	@$(RUN)/uv pip install --quiet --python $(RUN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The main job: everything up on this machine, simulated clinics and the real trial streaming in.
+demo: $(STAMP)
+	$(RUN)/floe up --demo $(addprefix --replay ,$(TRIAL))
+
+test: $(STAMP)
+	$(RUN)/pytest --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks tests
+
+# Slow suites: kills at random moments; pages in a real browser (Debian's chromium, or CHROMIUM=path).
+faults: $(STAMP)
+	$(RUN)/pytest --timeout=900 tests/faults
+
+browser: $(STAMP)
+	$(RUN)/pytest --timeout=600 tests/browser
+
+# Prints tables and the machine; writes .bench/results.json. BENCH_SCALE=1 is the full size.
+bench: $(STAMP)
+	$(RUN)/python -m tests.benchmarks
+
+lint: $(STAMP)
+	$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/lint-imports
 
 lock:
-	$(VENV)/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(RUN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .bench
