@@ -32,6 +32,7 @@ class _Base(BaseSettings):
     catalog: str = Field("", description="lake catalog: empty = SQLite under the home; postgres:URI")
     data: str = Field("", description="lake files: empty = under the home; s3://...")
     encrypt: bool = Field(True, description="encrypt the lake's files")
+    lake_memory: str = Field("4GB", description="memory that one process may use for lake queries; more spills to disk")
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
     dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
     ingest_batch_records: int = Field(50_000, description="most records of one landed batch")

@@ -1,0 +1,414 @@
+"""The lake: attach, read, write in one transaction, snapshots, change feed, upkeep. The only file that imports duckdb.
+
+Here: how DuckLake is spoken to. Not here: what is landed (landing.py), which tables there are (transforms/schemas),
+who writes when (turns.py).
+
+Many processes use one lake at once: readers never wait for writers; writers take turns, and a whole transaction is
+run again where the catalog was busy all the same.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import duckdb
+import polars as pl
+
+from transforms.errors import CatalogMissing, DiskFull, FloeError, UsageError
+from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+from transforms.schemas.views import VIEWS, View
+
+from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text, without_secrets
+from .lake_schema import missing_statements, missing_views
+from .turns import file_turn
+
+T = TypeVar("T")
+
+SCHEMAS = ("raw", "core", "mart", "app")
+TABLES: tuple[Table, ...] = (*RAW_TABLES.values(), *BOOKKEEPING, *CORE_TABLES.values(), *MART_TABLES.values())
+
+_TURN_WAIT_S = 120.0
+_ATTEMPTS = 8
+_GRACE = timedelta(days=1)  # a file that no snapshot names any more may still be open in a long reader
+_POSTGRES_TURN = 1_179_406_149  # the advisory lock's number: the letters FLOE as bytes
+
+
+class _Busy(FloeError):
+    """The catalog was busy or a commit lost a race: the whole transaction may be run again."""
+
+
+class Lake:
+    """One attached lake, safe to share between threads: each call works on a cursor of its own."""
+
+    def __init__(self, settings, connection: duckdb.DuckDBPyConnection) -> None:
+        self._settings = settings
+        self._connection = connection
+
+    @classmethod
+    def open(cls, settings, read_only: bool = False, as_of: int | str | datetime | None = None) -> Self:
+        """The lake of `settings`; a writable one is made if it is not there, with every table, view and comment.
+
+        `as_of`: a snapshot or a moment (ISO 8601; UTC where it says no offset), read-only. Raises CatalogMissing,
+        DiskFull, UsageError (no such snapshot; unencrypted files where FLOE_ENCRYPT asks for encrypted ones).
+        """
+        is_read_only = read_only or as_of is not None
+        connection = _connect(settings)
+        try:
+            _repeated(lambda: _attach(connection, settings, is_read_only=is_read_only, as_of=as_of))
+            lake = cls(settings, connection)
+            if not is_read_only:
+                lake.ensure(TABLES, VIEWS)
+        except BaseException:
+            connection.close()
+            raise
+        return lake
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def sql(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
+        """The query's rows. `frames` are tables of the query, by name. A query that can't be run is a UsageError."""
+        return self._on_cursor(lambda cursor: _execute(cursor, query, params, frames))
+
+    def table(
+        self,
+        full_name: str,
+        columns: Iterable[str] | None = None,
+        where: str | None = None,
+        params: Any = None,
+    ) -> pl.DataFrame:
+        """Rows of `schema.table`: some columns (default all), those for which the SQL condition `where` holds."""
+        selected = ", ".join(f'"{name}"' for name in columns) if columns else "*"
+        condition = f" WHERE {where}" if where else ""
+        return self.sql(f"SELECT {selected} FROM {_quoted(full_name)}{condition}", params)
+
+    def snapshot(self) -> int:
+        """The newest snapshot (of a lake as of a moment: the one in force then)."""
+        return self.sql("SELECT id FROM ducklake_current_snapshot('lake')").item()
+
+    def changes(self, full_name: str, from_snapshot: int, to_snapshot: int) -> pl.DataFrame:
+        """What changed after `from_snapshot`, through `to_snapshot`: the table's columns, snapshot_id, rowid and
+        change_type (insert, delete, update_preimage, update_postimage).
+
+        UsageError where a snapshot in between is not there any more (upkeep expired it): start anew.
+        """
+        schema, name = full_name.split(".")
+        first = from_snapshot + 1
+        if first > to_snapshot:
+            return self.table(full_name, where="false").with_columns(
+                snapshot_id=pl.lit(None, pl.Int64), rowid=pl.lit(None, pl.Int64), change_type=pl.lit(None, pl.String)
+            )
+        return self.sql("FROM ducklake_table_changes('lake', ?, ?, ?, ?)", [schema, name, first, to_snapshot])
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def write(self, work: Callable[["Writer"], T]) -> T:
+        """Runs `work` in one transaction and commits it, or nothing of it.
+
+        1. take the turn; 2. begin, work, commit; 3. where the catalog was busy or the commit lost a race, all of it
+        again: so `work` may run several times and must do nothing but write through its Writer.
+        """
+
+        def once(cursor: duckdb.DuckDBPyConnection) -> T:
+            with self._turn(), _transaction(cursor):
+                return work(Writer(cursor))
+
+        return self._on_cursor(once)
+
+    def ensure(self, tables: Iterable[Table], views: Iterable[View] = ()) -> None:
+        """Schemas, tables, columns, comments and views as described; where nothing is missing nothing is written."""
+        tables, views = tuple(tables), tuple(views)
+        if self._on_cursor(lambda cursor: _is_lacking(cursor, tables, views)):
+            self.write(lambda writer: _ensure(writer, tables, views))
+
+    def upkeep(self, expire_before: int | None = None, keep: timedelta = timedelta(days=7)) -> dict[str, int]:
+        """Moves inlined rows into files, merges small files, rewrites files that are mostly deleted, and removes the
+        snapshots below `expire_before` that are older than `keep`, with the files that only they used.
+
+        `expire_before`: the oldest snapshot from which any reader of the change feed goes on (None: none expires).
+        Files go a day after their last snapshot, so that a long reader keeps what it reads. Returns counts.
+        """
+        counts = {}
+        for name, call in _upkeep_calls():
+            counts[name] = self._maintain(call).height
+        counts["expired_snapshots"] = self._expire(expire_before, keep) if expire_before is not None else 0
+        for name, call in _cleanup_calls(self._settings, datetime.now(UTC) - _GRACE):
+            counts[name] = self._maintain(call).height
+        return counts
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _on_cursor(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        def once() -> T:
+            with self._cursor() as cursor:
+                return work(cursor)
+
+        return _repeated(once)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with _errors(self._settings):
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute("USE lake")
+                yield cursor
+            finally:
+                cursor.close()
+
+    def _turn(self):
+        return _turn(self._settings, self._connection)
+
+    def _maintain(self, call: str) -> pl.DataFrame:
+        def once(cursor: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+            with self._turn():
+                return cursor.execute(call).pl()
+
+        return self._on_cursor(once)
+
+    def _expire(self, expire_before: int, keep: timedelta) -> int:
+        old = self.sql(
+            "SELECT snapshot_id FROM ducklake_snapshots('lake') WHERE snapshot_id < ? AND snapshot_time < ?",
+            [min(expire_before, self.snapshot()), datetime.now(UTC) - keep],
+        )["snapshot_id"].to_list()
+        if old:
+            self._maintain(f"CALL ducklake_expire_snapshots('lake', versions => {old})")
+        return len(old)
+
+
+class Writer:
+    """The inside of one transaction. Frames must have the table's columns; they are brought to its order and types."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def append(self, table: Table, frame: pl.DataFrame) -> None:
+        """Adds the rows."""
+        if frame.height:
+            names = ", ".join(f'"{name}"' for name in table.names)
+            query = f"INSERT INTO {_quoted(table.full_name)} ({names}) SELECT {names} FROM _rows"
+            _execute(self._cursor, query, None, {"_rows": table.conform(frame)}, fetch=False)
+
+    def replace(self, table: Table, frame: pl.DataFrame) -> None:
+        """The table holds these rows and no others."""
+        _execute(self._cursor, f"DELETE FROM {_quoted(table.full_name)}", None, {}, fetch=False)
+        self.append(table, frame)
+
+    def upsert(self, table: Table, frame: pl.DataFrame, keys: pl.DataFrame) -> None:
+        """Removes the rows whose key columns are among `keys` (null equals null) and adds `frame`."""
+        if keys.height:
+            same = " AND ".join(f'rows."{name}" IS NOT DISTINCT FROM _keys."{name}"' for name in keys.columns)
+            query = f"DELETE FROM {_quoted(table.full_name)} AS rows USING _keys WHERE {same}"
+            _execute(self._cursor, query, None, {"_keys": keys.unique()}, fetch=False)
+        self.append(table, frame)
+
+    def execute(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
+        """Runs a statement inside the transaction and gives its rows."""
+        return _execute(self._cursor, query, params, frames)
+
+
+def _repeated(work: Callable[[], T]) -> T:
+    """Again where the catalog was busy, a little later each time; 8 times within some 4 s."""
+    for attempt in range(1, _ATTEMPTS):
+        with suppress(_Busy):
+            return work()
+        time.sleep(random.uniform(0.5, 1) * min(2.0, 0.02 * 2**attempt))
+    return work()
+
+
+# --- connecting --------------------------------------------------------------------------------------------------
+
+
+def _connect(settings) -> duckdb.DuckDBPyConnection:
+    names = extensions(settings)
+    connection = duckdb.connect(config={"python_enable_replacements": False, "memory_limit": settings.lake_memory})
+    with _errors(settings):
+        for name in names:
+            _load(connection, name)
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        connection.execute(f"SET GLOBAL temp_directory = '{sql_text(settings.home.absolute() / 'lake' / 'spill')}'")
+        if secret := s3_secret(settings):
+            connection.execute(secret)
+    return connection
+
+
+def _load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
+    """From its wheel; from the network only where the wheel is not there."""
+    spec = find_spec(f"duckdb_extension_{extension}")
+    for folder in spec.submodule_search_locations if spec else ():
+        for file in Path(folder).glob(f"extensions/v{duckdb.__version__}/{extension}.duckdb_extension"):
+            connection.execute(f"LOAD '{sql_text(file)}'")
+            return
+    connection.install_extension(extension)
+    connection.load_extension(extension)
+
+
+def _attach(connection, settings, *, is_read_only: bool, as_of: int | str | datetime | None) -> None:
+    """Attaches the lake; who makes a new catalog has the turn meanwhile."""
+    file = catalog_file(settings)
+    is_new = file is not None and not file.exists()
+    if is_new and is_read_only:
+        raise CatalogMissing(f"there is no lake yet at {file}: floe ingest makes it, or set FLOE_HOME to where it is")
+    statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of)
+    try:
+        if is_new:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        with _turn(settings, connection) if is_new else nullcontext():
+            connection.execute(statement)
+    except (duckdb.Error, OSError) as error:
+        raise _attach_error(settings, error) from error
+
+
+@contextmanager
+def _turn(settings, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One writer at a time: a file lock beside a SQLite catalog, an advisory lock of the PostgreSQL server."""
+    file = catalog_file(settings)
+    if file:
+        with file_turn(file.with_name(file.name + ".turn"), wait_s=_TURN_WAIT_S):
+            yield
+        return
+    with ExitStack() as held:
+        cursor = held.enter_context(connection.cursor())
+        name, uri = "turns", settings.catalog_uri.partition(":")[2]
+        cursor.execute(f"ATTACH IF NOT EXISTS '{sql_text(uri)}' AS {name} (TYPE postgres, READ_ONLY)")
+        cursor.execute("BEGIN")
+        held.callback(cursor.execute, "ROLLBACK")
+        wait = f"SELECT set_config('lock_timeout', '{_TURN_WAIT_S:.0f}s', true)"
+        for query in (wait, f"SELECT 1 FROM (SELECT pg_advisory_xact_lock({_POSTGRES_TURN})) AS turn"):
+            cursor.execute("SELECT * FROM postgres_query(?, ?)", [name, query]).fetchall()
+        yield
+
+
+# --- statements --------------------------------------------------------------------------------------------------
+
+
+def _execute(
+    cursor, query: str, params: Any, frames: Mapping[str, pl.DataFrame], *, fetch: bool = True
+) -> pl.DataFrame:
+    """Runs the query with the frames as tables of it; no rows where it gives none."""
+    for name, frame in frames.items():
+        cursor.register(name, frame)
+    try:
+        cursor.execute(query, params)
+        return cursor.pl() if fetch and cursor.description else pl.DataFrame()
+    finally:
+        for name in frames:
+            cursor.unregister(name)
+
+
+@contextmanager
+def _transaction(cursor) -> Iterator[None]:
+    cursor.execute("BEGIN")
+    try:
+        yield
+        cursor.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # a failed COMMIT has ended it already
+            cursor.execute("ROLLBACK")
+        raise
+
+
+def _is_lacking(cursor, tables: Iterable[Table], views: Iterable[View]) -> bool:
+    return bool(missing_statements(cursor, SCHEMAS, tables) or missing_views(cursor, views))
+
+
+def _ensure(writer: Writer, tables: Iterable[Table], views: Iterable[View]) -> None:
+    for statement in missing_statements(writer._cursor, SCHEMAS, tables):
+        writer._cursor.execute(statement)
+    for statement in missing_views(writer._cursor, views):
+        writer._cursor.execute(statement)
+
+
+def _quoted(full_name: str) -> str:
+    return ".".join(f'"{part}"' for part in full_name.split("."))
+
+
+# --- errors ------------------------------------------------------------------------------------------------------
+
+_DISK_FULL = re.compile(r"no space left on device|disk is full|disk quota exceeded|ENOSPC", re.IGNORECASE)
+_BUSY = re.compile(
+    r"database is locked|table is locked|transaction conflict|conflict with a concurrent|could not serialize"
+    r"|deadlock detected|failed to commit DuckLake transaction.*(conflict|locked)",
+    re.IGNORECASE | re.DOTALL,
+)
+_WRONG_QUERY = (
+    duckdb.ParserException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+    duckdb.OutOfRangeException,
+    duckdb.InvalidInputException,
+    duckdb.TypeMismatchException,
+    duckdb.SyntaxException,
+)
+
+
+@contextmanager
+def _errors(settings) -> Iterator[None]:
+    """DuckDB's errors as Floe's."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _translated(settings, error) from error
+
+
+def _translated(settings, error: Exception) -> FloeError:
+    text = without_secrets(str(error)).strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    if _DISK_FULL.search(text):
+        return DiskFull(
+            f"no space left for the lake ({settings.catalog_uri.partition(':')[0]} catalog, files at "
+            f"{settings.data_path}): nothing of this write was kept; free some space and start again ({line})"
+        )
+    if _BUSY.search(text):
+        return _Busy(f"the lake's catalog stayed busy after {_ATTEMPTS} attempts: try again ({line})")
+    if isinstance(error, _WRONG_QUERY):
+        return UsageError(f"the query can't be run: {line}")
+    return FloeError(f"the lake answered: {line}")
+
+
+def _attach_error(settings, error: Exception) -> FloeError:
+    text = without_secrets(str(error)).strip()
+    line = text.splitlines()[0]
+    if "we requested an encrypted database" in text:
+        return UsageError(
+            "this lake was made without encryption, FLOE_ENCRYPT asks for it: set FLOE_ENCRYPT=0 to go on with it, "
+            "or set another FLOE_HOME and replay the events into it"
+        )
+    if "No snapshot found" in text:
+        return UsageError(f"{line.partition('Error: ')[2]}: floe sql 'FROM lake.snapshots()' lists those there are")
+    if _DISK_FULL.search(text) or _BUSY.search(text):
+        return _translated(settings, error)
+    return CatalogMissing(
+        f"the lake's catalog {without_secrets(settings.catalog_uri)} can't be opened: {line}; check FLOE_HOME, "
+        "FLOE_CATALOG and FLOE_DATA"
+    )
+
+
+# --- upkeep ------------------------------------------------------------------------------------------------------
+
+
+def _upkeep_calls() -> Iterator[tuple[str, str]]:
+    yield "flushed_tables", "CALL ducklake_flush_inlined_data('lake')"
+    yield "merged_files", "CALL ducklake_merge_adjacent_files('lake')"
+    yield "rewritten_files", "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.5)"
+
+
+def _cleanup_calls(settings, older_than: datetime) -> Iterator[tuple[str, str]]:
+    moment = f"older_than => TIMESTAMPTZ '{older_than.isoformat()}'"
+    yield "removed_files", f"CALL ducklake_cleanup_old_files('lake', {moment})"
+    if not settings.data:  # a folder of Floe's own: what a crash left there belongs to nobody else
+        yield "removed_orphans", f"CALL ducklake_delete_orphaned_files('lake', {moment})"

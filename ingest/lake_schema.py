@@ -1,0 +1,96 @@
+"""What the lake lacks of the tables and views as described, as statements that add it.
+
+Here: comparing the catalog with descriptions, through a cursor that lake.py gives. Not here: running a transaction.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from transforms.errors import FloeError
+from transforms.schemas import Table
+from transforms.schemas.views import View
+
+
+def missing_statements(cursor, schemas: Iterable[str], tables: Iterable[Table]) -> list[str]:
+    """Statements that make schemas, tables and columns and set comments; none where all is as described.
+
+    Columns that the description does not know are left alone. FloeError where a column has another type.
+    """
+    there = {name for (name,) in _rows(cursor, "SELECT schema_name FROM duckdb_schemas() WHERE {lake}")}
+    statements = [f"CREATE SCHEMA {name}" for name in schemas if name not in there]
+    comments = _table_comments(cursor)
+    columns = _columns(cursor)
+    for table in tables:
+        statements += _statements(table, comments, columns)
+    return statements
+
+
+def missing_views(cursor, views: Iterable[View]) -> list[str]:
+    """Statements that make or replace views and set their comments; their tables must be there."""
+    query = "SELECT schema_name || '.' || view_name, sql, comment FROM duckdb_views() WHERE {lake}"
+    there = {name: (sql, comment) for name, sql, comment in _rows(cursor, query)}
+    statements = []
+    for view in views:
+        sql, comment = there.get(view.full_name, ("", None))
+        if _body(sql) != _body(_canonical(cursor, view)):
+            statements.append(f"CREATE OR REPLACE VIEW {view.full_name} AS {view.query}")
+            comment = None
+        if comment != view.table.comment:
+            statements.append(f"COMMENT ON VIEW {view.full_name} IS {_text(view.table.comment)}")
+    return statements
+
+
+def _statements(table: Table, comments: dict, columns: dict) -> Iterator[str]:
+    if table.full_name not in comments:
+        yield table.ddl()
+        yield from table.comments()
+        return
+    of_table, *of_columns = table.comments()
+    if comments[table.full_name] != table.comment:
+        yield of_table
+    for column, comment in zip(table.columns, of_columns, strict=True):
+        found, found_comment = columns.get((table.full_name, column.name), (None, None))
+        if found is None:
+            yield f'ALTER TABLE {table.schema}."{table.name}" ADD COLUMN "{column.name}" {column.duckdb}'
+        elif found != _type_name(column.duckdb):
+            raise FloeError(
+                f"the lake's column {table.full_name}.{column.name} is {found}, this version of Floe expects "
+                f"{column.duckdb}: use the version that wrote it, or another FLOE_HOME and replay"
+            )
+        if found_comment != column.full_comment:
+            yield comment
+
+
+def _type_name(duckdb_type: str) -> str:
+    return "TIMESTAMP WITH TIME ZONE" if duckdb_type == "TIMESTAMPTZ" else duckdb_type
+
+
+def _table_comments(cursor) -> dict[str, str | None]:
+    return dict(_rows(cursor, "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE {lake}"))
+
+
+def _columns(cursor) -> dict[tuple[str, str], tuple[str, str | None]]:
+    query = """
+        SELECT schema_name || '.' || table_name, column_name, data_type, comment FROM duckdb_columns() WHERE {lake}
+    """
+    return {(table, name): (kind, comment) for table, name, kind, comment in _rows(cursor, query)}
+
+
+def _rows(cursor, query: str) -> list[tuple]:
+    return cursor.execute(query.replace("{lake}", "database_name = 'lake'")).fetchall()
+
+
+def _canonical(cursor, view: View) -> str:
+    """The view's SQL as DuckDB writes it down."""
+    cursor.execute(f"CREATE OR REPLACE TEMP VIEW floe_canonical AS {view.query}")
+    query = "SELECT sql FROM duckdb_views() WHERE view_name = 'floe_canonical' AND database_name = 'temp'"
+    (sql,) = cursor.execute(query).fetchone()
+    cursor.execute("DROP VIEW temp.floe_canonical")
+    return sql
+
+
+def _body(create_view: str) -> str:
+    return create_view.partition(" AS ")[2]
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,59 @@
+"""Turns: one writer at a time over a catalog that takes one writer at a time.
+
+Here: an advisory lock between the processes of a machine, fair among those who wait. Not here: what is written
+(lake.py). The lock is the kernel's: it ends with its holder, however that ends.
+"""
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from transforms.errors import FloeError
+
+
+@contextmanager
+def file_turn(path: Path, *, wait_s: float) -> Iterator[None]:
+    """Holds the turn while the block runs; FloeError naming the holder if it does not come within `wait_s`.
+
+    1. the door: who waits for the turn holds it, so that one who has just written queues behind;
+    2. the turn itself; 3. the door is left open for the next.
+    """
+    deadline = time.monotonic() + wait_s
+    with ExitStack() as held:
+        with _locked(path.with_name(path.name + ".door"), deadline, holder=path):
+            turn = held.enter_context(_locked(path, deadline, holder=path))
+        os.ftruncate(turn, 0)
+        os.pwrite(turn, str(os.getpid()).encode(), 0)
+        yield
+
+
+@contextmanager
+def _locked(path: Path, deadline: float, *, holder: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    try:
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise FloeError(
+                    f"another process ({_holder(holder)}) has kept the lake's turn to write ({holder}) for too long: "
+                    "let it finish, or stop it; nothing of this write was done"
+                )
+            time.sleep(random.uniform(0.001, 0.008))
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(path: Path) -> str:
+    return f"process {path.read_text() or 'unknown'}"
