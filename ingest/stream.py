@@ -1,4 +1,4 @@
-"""Kafka, as Floe uses it: topics, positions, polling batches of bytes, publishing. The only file that imports kafka.
+"""Kafka, as Floe uses it: topics, positions, reading, publishing. The only file that imports kafka.
 
 Here: what goes over the wire. Not here: what the bytes mean (decode.py), where a worker stands (landing.py, the
 lake), running a broker (broker.py).
@@ -6,22 +6,38 @@ lake), running a broker (broker.py).
 
 import logging
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from types import MappingProxyType
+from uuid import UUID
 
 import kafka
-from kafka import errors
+from kafka import codec, errors
 from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 from kafka.partitioner.default import murmur2
-from kafka.structs import TopicPartition
+from kafka.protocol.consumer import FetchRequest, IsolationLevel
+from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from transforms.errors import BrokerMissing, FloeError
 from transforms.schemas import TOPICS
 
+from .source import Got, Poller, TopicState, Want
+
 MAX_EVENT_BYTES = 16 * 2**20
+_FETCH_BYTES = 16 * 2**20  # of one answer; compressed, so several times that in memory
+_FETCH_MIN_BYTES = 64 * 1024
+_FETCH_BY_TOPIC_ID = 13  # Kafka 3.1 and newer
+_BOOTSTRAP_S = 10.0
+_REQUEST_TIMEOUT_MS = 5000
+_COMMIT_EVERY_S = 5.0
+_log = logging.getLogger(__name__)
 _DAY_MS = 86_400_000
 _ALREADY_THERE = errors.TopicAlreadyExistsError.errno
 
@@ -81,13 +97,12 @@ def topic_ids(settings) -> dict[str, str]:
 def end_offsets(settings) -> dict[tuple[str, int], int]:
     """(topic, partition) to the position after its last record, for the contract's topics that are there."""
     with _admin(settings) as admin:
-        partitions = {
-            TopicPartition(topic["name"], partition["partition_index"]): OffsetSpec.LATEST
+        partitions = [
+            (topic["name"], partition["partition_index"])
             for topic in _described(admin)
             for partition in topic["partitions"]
-        }
-        found = admin.list_partition_offsets(partitions)
-        return {(p.topic, p.partition): offset.offset for p, offset in found.items()}
+        ]
+        return _offsets(admin, partitions, OffsetSpec.LATEST)
 
 
 def lag(settings, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
@@ -134,6 +149,165 @@ def publish(
     if progress:
         progress(count)
     return count
+
+
+# --- reading ---
+
+
+class Source(Poller):
+    """One worker's part of every topic of the contract, read from where the lake stands; see source.Poller.
+
+    `stored`: gives {(topic, topic id, partition): next position} of what has landed, asked for when partitions are
+    assigned; None reads all from the beginning. `group` is the name under which `commit` tells the broker how far
+    we are. Topics and partitions that are made later are noticed within seconds.
+    Raises BrokerMissing where no Kafka answers; once open it outlasts any outage (`unreachable_s`, `notices`).
+    """
+
+    def __init__(
+        self,
+        settings,
+        *,
+        group: str = "floe",
+        worker: tuple[int, int] = (1, 1),
+        stored: Callable[[], Mapping[tuple[str, str, int], int]] | None = None,
+    ):
+        wire = _KafkaWire(settings, group)
+        try:
+            super().__init__(wire, worker=worker, stored=stored)
+        except BaseException:
+            wire.close()
+            raise
+
+
+class _KafkaWire:
+    """source.Wire over kafka-python's connections and protocol classes.
+
+    Fetches are made here and not by KafkaConsumer because its own go by topic name, so that a topic made again
+    under the same name is read on at the old position, and because it makes an object of every record.
+    """
+
+    decompressors = MappingProxyType(
+        {1: codec.gzip_decode, 2: codec.snappy_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
+    )
+
+    def __init__(self, settings, group: str):
+        self._settings = settings
+        self._group = group
+        self._wake = threading.Event()
+        self._committed_at = 0.0
+        options = _connection(settings) | {
+            "request_timeout_ms": _REQUEST_TIMEOUT_MS + settings.ingest_linger_ms,
+            "receive_message_max_bytes": 2 * _FETCH_BYTES + MAX_EVENT_BYTES,
+        }
+        net = NetworkSelector(**options)
+        self._manager = KafkaConnectionManager(net, **options)
+        self._client = KafkaNetClient(net=net, manager=self._manager)
+        with _broker_errors(settings):
+            try:
+                _require_listening(settings, _BOOTSTRAP_S)
+                self._admin = KafkaAdminClient(
+                    kafka_client=lambda **_: self._client, bootstrap_timeout_ms=int(_BOOTSTRAP_S * 1000), **options
+                )
+            except BaseException:
+                self._client.close()
+                raise
+
+    def close(self) -> None:
+        self._admin.close()
+
+    def topics(self) -> list[TopicState]:
+        with _broker_errors(self._settings):
+            return [
+                TopicState(
+                    topic["name"],
+                    str(topic["topic_id"]),
+                    {p["partition_index"]: p["leader_id"] for p in topic["partitions"]},
+                )
+                for topic in _described(self._admin)
+            ]
+
+    def earliest(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        return self._offsets(partitions, OffsetSpec.EARLIEST)
+
+    def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        return self._offsets(partitions, OffsetSpec.LATEST)
+
+    def _offsets(self, partitions, spec: OffsetSpec) -> dict[tuple[str, int], int]:
+        with _broker_errors(self._settings):
+            return _offsets(self._admin, partitions, spec)
+
+    def fetch(self, node: int, wants: list[Want], *, may_wait: bool) -> Future:
+        """`may_wait`: the broker may gather records for FLOE_INGEST_LINGER_MS before it answers."""
+        topics: dict[str, list] = {}
+        for want in wants:
+            part = FetchRequest.FetchTopic.FetchPartition(
+                partition=want.partition,
+                current_leader_epoch=-1,
+                fetch_offset=want.position,
+                last_fetched_epoch=want.last_epoch,
+                partition_max_bytes=_FETCH_BYTES // 4,
+            )
+            topics.setdefault(want.topic_id, []).append(part)
+        request = FetchRequest(
+            max_wait_ms=self._settings.ingest_linger_ms if may_wait else 0,
+            min_bytes=_FETCH_MIN_BYTES,
+            max_bytes=_FETCH_BYTES,
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            session_id=0,
+            session_epoch=-1,
+            topics=[FetchRequest.FetchTopic(topic_id=UUID(i), partitions=parts) for i, parts in topics.items()],
+            forgotten_topics_data=[],
+            rack_id="",
+            min_version=_FETCH_BY_TOPIC_ID,
+            max_version=_FETCH_BY_TOPIC_ID,
+        )
+        return self._manager.run(self._sent, request, node)[0]
+
+    async def _sent(self, request: FetchRequest, node: int) -> list[Future]:
+        """On the client's own thread; in a list, because a future that is returned is awaited."""
+        try:
+            future = self._manager.send(request, node_id=node)
+        except errors.UnknownBrokerIdError as error:
+            future = Future().failure(error)
+        future.add_both(lambda _: self._wake.set())
+        return [future]
+
+    def wait(self, timeout_s: float) -> None:
+        self._wake.wait(timeout_s)
+        self._wake.clear()
+
+    def answer(self, handle: Future) -> list[Got] | None:
+        if not handle.is_done:
+            return None
+        if handle.failed():
+            with _broker_errors(self._settings):
+                raise handle.exception
+        return [self._got(str(topic.topic_id), part) for topic in handle.value.responses for part in topic.partitions]
+
+    def _got(self, topic_id: str, part) -> Got:
+        error = errors.for_code(part.error_code)
+        number = part.partition_index
+        if error is errors.OffsetOutOfRangeError:
+            return Got(topic_id, number, "lost")
+        if issubclass(error, errors.RetriableError):  # no leader here, topic deleted, another topic id
+            return Got(topic_id, number, "moved")
+        if error is not errors.NoError:
+            with _broker_errors(self._settings):
+                raise error(f"fetching partition {number} of topic id {topic_id}")
+        if part.diverging_epoch is not None and part.diverging_epoch.end_offset >= 0:
+            return Got(topic_id, number, "lost", end=part.diverging_epoch.end_offset)
+        aborted = tuple((a.producer_id, a.first_offset) for a in part.aborted_transactions or ())
+        return Got(topic_id, number, "data", part.records or b"", aborted)
+
+    def commit(self, positions: Mapping[tuple[str, int], int]) -> None:
+        if time.monotonic() - self._committed_at < _COMMIT_EVERY_S:
+            return
+        self._committed_at = time.monotonic()
+        offsets = {TopicPartition(*key): OffsetAndMetadata(at, "", -1) for key, at in positions.items()}
+        try:
+            self._admin.alter_group_offsets(self._group, offsets)
+        except errors.KafkaError as error:
+            _log.info("the group %s's offsets could not be committed: %r", self._group, error)
 
 
 # --- clients -----------------------------------------------------------------------------------------------------
@@ -264,3 +438,10 @@ def _topic_options(settings) -> dict:
 
 def _described(admin: KafkaAdminClient) -> list[dict]:
     return [topic for topic in admin.describe_topics([t.type for t in TOPICS]) if topic["error_code"] == 0]
+
+
+def _offsets(admin: KafkaAdminClient, partitions: Iterable[tuple[str, int]], spec: OffsetSpec) -> dict:
+    """Of committed records: what a reader of committed records can reach."""
+    specs = {TopicPartition(*key): spec for key in partitions}
+    found = admin.list_partition_offsets(specs, isolation_level=IsolationLevel.READ_COMMITTED)
+    return {(p.topic, p.partition): offset.offset for p, offset in found.items()}
