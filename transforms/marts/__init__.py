@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..schemas import MART_TABLES, Table
-from . import adex, adqs, adsl, arm_comparisons
+from . import adex, adqs, adsl, alerts, arm_comparisons, data_dictionary, metric_definitions
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,13 @@ class Mart:
 
 
 MARTS: dict[str, Mart] = {
+    "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),
+    "data_dictionary": Mart(
+        MART_TABLES["data_dictionary"], data_dictionary.INPUTS, data_dictionary.compute, is_summary=True
+    ),
+    "metric_definitions": Mart(
+        MART_TABLES["metric_definitions"], metric_definitions.INPUTS, metric_definitions.compute, is_summary=True
+    ),
     "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute),
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
