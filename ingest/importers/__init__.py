@@ -1,0 +1,18 @@
+"""Files of others -> events: the formats that `floe import` and `floe replay` read.
+
+Here: the registry. Not here: publishing (ingest/stream.py). A further format is a module with one such function.
+"""
+
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
+
+from . import fitbit
+from .ndjson import replay
+from .people import People, read_patient_map
+
+Event = tuple[str, bytes | None, bytes | None]  # topic, key, value
+
+# format -> events(paths, *, people, timezone, clinic=None) -> iterator of (topic, key, value)
+IMPORTERS: MappingProxyType[str, Callable[..., Iterator[Event]]] = MappingProxyType({"fitbit": fitbit.events})
+
+__all__ = ["IMPORTERS", "Event", "People", "read_patient_map", "replay"]

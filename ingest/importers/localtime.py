@@ -1,0 +1,33 @@
+"""Zone-less local times, as exports have them, in the zone that they were written in.
+
+Here: the rule for the two hours a year that a clock does not name clearly. Not here: any vendor's format.
+"""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from transforms.errors import UsageError
+
+
+def zone(name: str | None) -> ZoneInfo:
+    """The IANA time zone. Raises UsageError."""
+    try:
+        return ZoneInfo(name or "")
+    except (KeyError, ValueError, OSError) as error:
+        raise UsageError(f"found time zone {name!r}, expected an IANA name such as Europe/Berlin") from error
+
+
+def instants(local: pl.Series, *, timezone: str) -> pl.Series:
+    """The UTC instants of zone-less local times (microseconds); null stays null.
+
+    A time that the clock shows twice (the hour set back in autumn) is its first showing; one that it never shows
+    (the hour skipped in spring) is moved on by what was skipped, as the offset before the change reads it.
+    """
+    where = zone(timezone)
+    local = local.cast(pl.Datetime("us"))
+    found = local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+    skipped = (found.is_null() & local.is_not_null()).arg_true()
+    moved: list[datetime] = [local[i].replace(tzinfo=where).astimezone(UTC) for i in skipped]
+    return found.scatter(skipped, pl.Series(moved, dtype=found.dtype)) if moved else found

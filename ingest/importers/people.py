@@ -1,0 +1,62 @@
+"""Whose export it is: the export's ids and the patients behind them.
+
+Here: the map and its file. Not here: any vendor's format.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transforms.errors import UnreadableFile, UsageError
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """Either `patient`, for the export of one person, or `patients`: the export's id -> patient id."""
+
+    patient: str | None = None
+    patients: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if bool(self.patient) == bool(self.patients):
+            raise UsageError("found both or neither of --patient and --patients, expected one of them")
+
+    def of(self, exported: Iterable[str], *, place: str) -> dict[str, str]:
+        """The patient of each of the export's ids. Raises UsageError, which names the ids that have none."""
+        ids = sorted(set(exported))
+        if self.patient:
+            if len(ids) > 1:
+                raise UsageError(f"{place}: found {len(ids)} people ({_some(ids)}), expected one; give --patients")
+            return dict.fromkeys(ids, self.patient)
+        if missing := [i for i in ids if i not in self.patients]:
+            raise UsageError(f"{place}: found no patient for {_some(missing)}; add them to the file of --patients")
+        return {i: self.patients[i] for i in ids}
+
+
+def _some(ids: list[str]) -> str:
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return ", ".join(ids[:_SHOWN]) + more
+
+
+def read_patient_map(path: Path | str) -> dict[str, str]:
+    """The map of a CSV file with the export's id and the patient in each line; a heading `…,patient` may stand first.
+
+    Raises UnreadableFile for a line that is not two values or gives an id a second patient.
+    """
+    found: dict[str, str] = {}
+    try:
+        lines = list(csv.reader(Path(path).read_text("utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableFile(f"{path}: found {error}, expected a CSV file: export's id, patient") from error
+    for number, line in enumerate(lines, 1):
+        cells = [cell.strip() for cell in line]
+        if not any(cells) or (number == 1 and cells[-1].lower() in ("patient", "patient_id")):
+            continue
+        if len(cells) != 2 or not all(cells):
+            raise UnreadableFile(f"{path}, line {number}: found {','.join(line)!r}, expected: export's id, patient")
+        if found.setdefault(cells[0], cells[1]) != cells[1]:
+            raise UnreadableFile(f"{path}, line {number}: found a second patient for {cells[0]}, expected one")
+    return found
