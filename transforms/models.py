@@ -9,8 +9,9 @@ import polars as pl
 
 from transforms import design
 from transforms.fitted import Model, coefficient_frame, compare, contrast_frame, statistics
+from transforms.mmrm import RepeatedMeasures, mmrm
 
-__all__ = ["Model", "ancova"]
+__all__ = ["Model", "RepeatedMeasures", "ancova", "mmrm"]
 
 
 def ancova(
