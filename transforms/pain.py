@@ -10,7 +10,9 @@ not two points. Dworkin 2008 (IMMPACT), Ostelo 2008.
 from fractions import Fraction
 
 import polars as pl
+from scipy import stats
 
+from .errors import UsageError
 from .instruments.parameters import PARAMETERS, Parameter
 from .options import Options
 from .schemas.mart import CRITERIA
@@ -123,7 +125,7 @@ def _flags(parameter: Parameter, *, options: Options) -> dict[str, pl.Expr]:
         better = is_points_responder(base, value, points=points, better=parameter.better)
         worse = is_worse(base, value, points=points, better=parameter.better)
         flags["POINTS"] = pl.when(is_evaluable_baseline(parameter)).then(better)
-        flags["WORSE"] = pl.when(_can_worsen(parameter)).then(worse)
+        flags["WORSE"] = pl.when(can_worsen(parameter)).then(worse)
     return {name: pl.when(pl.col("is_judged")).then(flag) for name, flag in flags.items()}
 
 
@@ -135,7 +137,8 @@ def is_evaluable_baseline(parameter: Parameter) -> pl.Expr:
     return possible
 
 
-def _can_worsen(parameter: Parameter) -> pl.Expr:
+def can_worsen(parameter: Parameter) -> pl.Expr:
+    """Whether a worsening from the baseline in column BASE can be seen."""
     return (
         pl.lit(True) if parameter.highest_baseline is None else pl.col("BASE") <= parameter.highest_baseline
     )
@@ -145,7 +148,7 @@ def _rule_reason(parameter: Parameter) -> pl.Expr:
     reason = pl.lit(None, dtype=pl.String)
     if parameter.highest_baseline is not None:
         text = f"baseline over {parameter.highest_baseline:g}: a worsening can't be seen"
-        reason = pl.when(~_can_worsen(parameter)).then(pl.lit(text)).otherwise(reason)
+        reason = pl.when(~can_worsen(parameter)).then(pl.lit(text)).otherwise(reason)
     if parameter.lowest_baseline is not None:
         text = f"baseline under {parameter.lowest_baseline:g}: an improvement can't be seen"
         reason = pl.when(pl.col("BASE") < parameter.lowest_baseline).then(pl.lit(text)).otherwise(reason)
@@ -153,3 +156,72 @@ def _rule_reason(parameter: Parameter) -> pl.Expr:
         text = "baseline is 0: a percentage of it is undefined"
         reason = pl.when(pl.col("BASE") == 0).then(pl.lit(text)).otherwise(reason)
     return pl.when(pl.col("is_judged")).then(reason)
+
+
+def regression_to_the_mean(*, mean: float, sd: float, reliability: float, cutoff: float) -> float:
+    """The fall in points that patients enrolled at `cutoff` or more show without any treatment.
+
+    `sd (1 - reliability) phi(z) / (1 - Phi(z))`, z = (cutoff - mean) / sd, of the unselected population, with the
+    reliability over the follow-up's interval (Davis 1976; Barnett 2005). It understates skewed data (Linden 2013).
+    The enrolled sample's own mean and sd must not be used: they give a tenth of it.
+    """
+    if sd <= 0 or not 0 <= reliability <= 1:
+        raise UsageError(f"found sd {sd:g} and reliability {reliability:g}; expected sd above 0 and reliability 0 to 1")
+    z = (cutoff - mean) / sd
+    return float(sd * (1 - reliability) * stats.norm.pdf(z) / stats.norm.sf(z))
+
+
+def expected_change(*, options: Options) -> float | None:
+    """The change of a pain NRS that regression to the mean alone would give (negative); None without its settings."""
+    given = (options.rtm_mean, options.rtm_sd, options.rtm_reliability, options.rtm_cutoff)
+    if any(value is None for value in given):
+        return None
+    mean, sd, reliability, cutoff = given
+    return -regression_to_the_mean(mean=mean, sd=sd, reliability=reliability, cutoff=cutoff)
+
+
+def responder_curve(frame: pl.DataFrame, *, column: str = "percent_improvement", cutoffs=range(101)) -> pl.DataFrame:
+    """The share of patients improved by at least each cut-off: `cutoff_pct`, `n`, `x`, `proportion`, `lower`, `upper`.
+
+    `frame`: a row a patient with an evaluable baseline who is due; `column` null = no value at the visit, which
+    counts as no response at every cut-off (Farrar 2006). Wilson limits. Without patients the shares are null.
+    """
+    improved = frame[column].drop_nulls()
+    rows = []
+    for cutoff in cutoffs:
+        x = int((improved >= cutoff).sum())
+        share = proportion(x, frame.height) if frame.height else None
+        limits = (share.estimate, share.lower, share.upper) if share else (None, None, None)
+        rows.append((float(cutoff), frame.height, x, *limits))
+    schema = {"cutoff_pct": pl.Float64, "n": pl.Int64, "x": pl.Int64, "proportion": pl.Float64,
+              "lower": pl.Float64, "upper": pl.Float64}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def disagreement(adqs: pl.DataFrame, *, parameter: str, visit: str) -> pl.DataFrame:
+    """Where the rules disagree: `pct30`, `points`, `pgic` (Y, N, null = not known) and `n_patients` with each.
+
+    `adqs`: rows of mart.adqs. The visit's record of `parameter`; `pgic` is that of the same patient and visit.
+    """
+    counted = adqs.filter((pl.col("AVISIT") == visit) & (pl.col("ANL01FL") == "Y"))
+    pgic = counted.filter(PARAMCD="PGIC").select("USUBJID", pgic="CRIT3FL")
+    flags = counted.filter(PARAMCD=parameter).select("USUBJID", pct30="CRIT1FL", points="CRIT3FL")
+    joined = flags.join(pgic, on="USUBJID", how="left")
+    return joined.group_by("pct30", "points", "pgic").agg(n_patients=pl.len().cast(pl.Int64)).sort(
+        "pct30", "points", "pgic", nulls_last=True
+    )  # fmt: skip
+
+
+# The pain outcome of a patient is the first of these of which there is a baseline, else the first answered at all.
+PAIN_PARAMETERS = ("NRS7D", "NRSBACK", "NRSNECK", "NRSLEG", "VAS7D", "VASBACK", "VASNECK", "VASLEG", "PAINIDX", "PAINDAYS", "NRSNOW", "VASNOW")  # fmt: skip  # noqa: E501
+
+
+def headline(rows: pl.DataFrame, *, parameters: tuple[str, ...]) -> pl.DataFrame:
+    """The rows of the one parameter that stands for each patient: the first of `parameters` with a baseline, else
+    the first with a value. `rows`: `USUBJID`, `PARAMCD`, `AVAL`, `BASE`."""
+    order = {code: k for k, code in enumerate(parameters)}
+    ranked = rows.filter(pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_not_null()).with_columns(
+        _order=pl.col("PARAMCD").replace_strict(order, default=len(order)) + len(order) * pl.col("BASE").is_null()
+    )
+    first = ranked.sort("USUBJID", "_order").unique("USUBJID", keep="first", maintain_order=True)
+    return rows.join(first.select("USUBJID", "PARAMCD"), on=["USUBJID", "PARAMCD"], how="semi")

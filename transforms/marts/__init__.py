@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..schemas import MART_TABLES, Table
-from . import adex, adqs, adsl, alerts, arm_comparisons, data_dictionary, metric_definitions
+from . import adex, adqs, adsl, alerts, arm_comparisons, cohort_outcomes, data_dictionary, metric_definitions
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ MARTS: dict[str, Mart] = {
     "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute),
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
+    "cohort_outcomes": Mart(
+        MART_TABLES["cohort_outcomes"], cohort_outcomes.INPUTS, cohort_outcomes.compute, is_summary=True
+    ),
     "arm_comparisons": Mart(
         MART_TABLES["arm_comparisons"], arm_comparisons.INPUTS, arm_comparisons.compute, is_summary=True
     ),

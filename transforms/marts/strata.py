@@ -28,7 +28,7 @@ def dimensions_of(adsl: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def by_strata(frame: pl.DataFrame, *aggregates: pl.Expr, by: Sequence[str] = ()) -> pl.DataFrame:
+def by_strata(frame: pl.DataFrame, *, by: Sequence[str] = (), **aggregates: pl.Expr) -> pl.DataFrame:
     """A row a stratum (and value of `by`) with the aggregates, over all 16 combinations of the dimensions.
 
     `frame` holds the dimensions, none of them null. A dimension not in force is null; `strata` lists those in force.
@@ -38,9 +38,9 @@ def by_strata(frame: pl.DataFrame, *aggregates: pl.Expr, by: Sequence[str] = ())
     return pl.concat([_one(frame, combination, aggregates, by) for combination in COMBINATIONS])
 
 
-def _one(frame: pl.DataFrame, combination: tuple[str, ...], aggregates, by: Sequence[str]) -> pl.DataFrame:
+def _one(frame: pl.DataFrame, combination: tuple[str, ...], aggregates: dict[str, pl.Expr], by: Sequence[str]) -> pl.DataFrame:
     keys = [*combination, *by]
-    grouped = frame.group_by(keys).agg(*aggregates) if keys else frame.select(*aggregates)
+    grouped = frame.group_by(keys).agg(**aggregates) if keys else frame.select(**aggregates)
     absent = [pl.lit(None, dtype=pl.String).alias(d) for d in DIMENSIONS if d not in combination]
     strata = pl.lit(pl.Series([list(combination)], dtype=pl.List(pl.String))).first()
     grouped = grouped.with_columns(*absent, strata=strata)
