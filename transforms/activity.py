@@ -1,0 +1,228 @@
+"""The SQL that turns wearable series into one row a patient, device and local day.
+
+Here: `ACTIVITY_DAYS_SQL`, read from top to bottom, and `people`, the relation that it joins. Not here: who runs it
+(the lake), valid days and weeks (wear.py), walking bouts (mobility.py).
+
+A year of minutes of a thousand patients is half a billion samples, so a sample is looked at by itself only where it
+must be. A window over the series (one row an event, no samples) finds those that share a minute with another of
+their patient, device and metric, or are finer than a minute: these are unnested and resolved sample by sample. All
+others are split at local midnights and summed as lists.
+"""
+
+import polars as pl
+
+from .current import merge_map
+from .schemas.core import ACTIVITY_DAYS, CADENCE_BANDS_SPM
+
+_POSITION = "kafka_topic_id, kafka_partition, kafka_offset"
+_MAX_SPAN_S = 366 * 86_400
+
+# Of an event that landed twice the first stands; the others are found by their position. The hash finds candidates
+# cheaply; the window decides by the identity itself.
+_EVENTS = f"""
+known AS MATERIALIZED (
+    SELECT recorded_id, patient_id, CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END
+        AS timezone FROM people
+),
+twice AS MATERIALIZED (
+    SELECT hash("source", event_id) AS identity FROM raw.readings GROUP BY identity HAVING count(*) > 1
+),
+copies AS MATERIALIZED (
+    SELECT {_POSITION} FROM raw.readings
+    WHERE hash("source", event_id) IN (SELECT identity FROM twice)
+    QUALIFY row_number() OVER (PARTITION BY "source", event_id
+        ORDER BY ingested_at, kafka_partition, kafka_offset, kafka_topic_id) > 1
+),
+series AS NOT MATERIALIZED (
+    SELECT {_POSITION}, "source", event_id, event_time, known.patient_id, coalesce(device_id, '') AS device_id,
+        metric, "values", len("values") AS n, interval_s, timezone,
+        CAST(started_utc_offset_min AS BIGINT) AS offset_min,
+        epoch_us(started_at) AS start_us,
+        epoch_us(started_at) + CAST(round((len("values") - 1) * interval_s * 1e6) AS BIGINT) AS last_us
+    FROM raw.readings JOIN known ON known.recorded_id = raw.readings.patient_id
+    ANTI JOIN copies USING ({_POSITION})
+    WHERE metric <> 'other' AND (metric <> 'step_count' OR interval_s < 86400)
+        AND len("values") > 0 AND (len("values") - 1) * interval_s <= {_MAX_SPAN_S}
+        AND (started_utc_offset_min IS NOT NULL OR timezone IS NOT NULL)
+)"""
+
+# Series with a minute in common with an earlier or the next one, and series of several samples a minute.
+_ENTANGLED = f"""
+marked AS NOT MATERIALIZED (
+    SELECT {_POSITION}, patient_id, device_id, metric, n, interval_s, start_us, coalesce(start_us // 60000000 <=
+        max(last_us // 60000000) OVER (PARTITION BY patient_id, device_id, metric
+            ORDER BY start_us, {_POSITION} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false) AS meets_earlier
+    FROM series
+),
+entangled AS MATERIALIZED (
+    SELECT {_POSITION} FROM marked
+    QUALIFY meets_earlier OR (n > 1 AND interval_s < 60) OR coalesce(lead(meets_earlier)
+        OVER (PARTITION BY patient_id, device_id, metric ORDER BY start_us, {_POSITION}), false)
+)"""
+
+
+def _local_day(moment_us: str) -> str:
+    """The local calendar day of a moment: by the reading's own offset, else by the clinic's time zone."""
+    return f"""CAST(CASE WHEN offset_min IS NOT NULL THEN make_timestamp({moment_us} + offset_min * 60000000)
+        ELSE timezone(timezone, make_timestamptz({moment_us})) END AS DATE)"""
+
+
+def _midnight_us(day: str) -> str:
+    """The moment at which that local day starts."""
+    return f"""CASE WHEN offset_min IS NOT NULL THEN epoch_us(CAST({day} AS TIMESTAMP)) - offset_min * 60000000
+        ELSE epoch_us(timezone(timezone, CAST({day} AS TIMESTAMP))) END"""
+
+
+def _samples_before(day: str) -> str:
+    """How many of a series' samples lie before that local day."""
+    return f"CAST(greatest(0, ceil((({_midnight_us(day)}) - start_us) / (interval_s * 1e6))) AS BIGINT)"
+
+
+_PIECES = f"""
+alone AS NOT MATERIALIZED (
+    SELECT *, {_local_day("start_us")} AS first_day, {_local_day("last_us")} AS last_day
+    FROM series ANTI JOIN entangled USING ({_POSITION})
+),
+split AS NOT MATERIALIZED (
+    SELECT *, first_day + CAST(unnest(range(1 + last_day - first_day)) AS INTEGER) AS day FROM alone
+),
+pieces AS NOT MATERIALIZED (
+    SELECT * EXCLUDE ("values"), CASE WHEN first_day = last_day THEN "values"
+        ELSE list_slice("values", {_samples_before("day")} + 1, {_samples_before("day + 1")}) END AS piece
+    FROM split
+)"""
+
+_SAMPLES = f"""
+unnested AS NOT MATERIALIZED (
+    SELECT * EXCLUDE ("values"), unnest("values") AS value, unnest(range(n)) AS k
+    FROM series SEMI JOIN entangled USING ({_POSITION})
+),
+samples AS MATERIALIZED (
+    SELECT *, {_local_day("at_us")} AS day, at_us // 60000000 AS minute
+    FROM (SELECT *, start_us + CAST(round(k * interval_s * 1e6) AS BIGINT) AS at_us FROM unnested
+          QUALIFY row_number() OVER (PARTITION BY patient_id, device_id, metric, at_us
+              ORDER BY event_time DESC, event_id DESC, "source" DESC, k DESC) = 1)
+    WHERE value IS NOT NULL
+)"""
+
+_FINE = "interval_s > 0 AND interval_s <= 60"
+_IS_FINE = f"(metric <> 'step_count' OR ({_FINE}))"
+_LATEST = "max(struct_pack(at := event_time, event_id := event_id))"
+
+# One row a patient, device, day and metric; steps apart for samples of a minute or less and longer ones.
+_PARTS = f"""
+parts AS NOT MATERIALIZED (
+    SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL) AS is_assumed,
+        sum(list_count(piece)) AS n, sum(list_sum(piece)) AS total,
+        max(list_max(piece)) FILTER (metric IN ('lumbar_flexion', 'daily_step_count')) AS largest,
+        sum(list_count(piece)) AS minutes, sum(list_sum(piece) * interval_s) FILTER (metric = 'worn') AS worn_s,
+        {_LATEST} AS latest
+    FROM pieces WHERE list_count(piece) > 0 GROUP BY patient_id, device_id, day, metric, is_fine
+    UNION ALL
+    SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL),
+        count(*), sum(value), max(value),
+        count(DISTINCT minute), sum(value * interval_s), {_LATEST}
+    FROM samples GROUP BY patient_id, device_id, day, metric, is_fine
+)"""
+
+# Minutes without a step need no row: they are what is left of the minutes recorded.
+_MINUTES = f"""
+walked AS NOT MATERIALIZED (
+    SELECT patient_id, device_id, day, unnest(list_filter(piece, lambda steps: steps > 0)) AS steps
+    FROM pieces WHERE metric = 'step_count' AND {_FINE}
+    UNION ALL
+    SELECT patient_id, device_id, day, sum(value) FROM samples
+    WHERE metric = 'step_count' AND {_FINE} GROUP BY patient_id, device_id, day, minute HAVING sum(value) > 0
+)"""
+
+
+_BANDS = {band: limits for band, limits in CADENCE_BANDS_SPM.items() if limits[0] > 0}
+
+
+def _within(low: float, high: float | None) -> str:
+    return f"count(*) FILTER (steps >= {low}{'' if high is None else f' AND steps < {high}'})"
+
+
+_COUNTS = ", ".join(f"{_within(low, high)} AS walked_{band}" for band, (low, high) in _BANDS.items())
+
+_CADENCE = f"""
+cadence AS NOT MATERIALIZED (
+    SELECT patient_id, device_id, day, {_within(1, None)} AS moving, {_COUNTS},
+        {_within(100, None)} AS walked_mvpa, {_within(130, None)} AS walked_vigorous,
+        list_reverse_sort(max(steps, 60)) AS highest
+    FROM walked GROUP BY patient_id, device_id, day
+)"""
+
+
+def _mean(metric: str) -> str:
+    return f"sum(total) FILTER (metric = '{metric}') / sum(n) FILTER (metric = '{metric}')"
+
+
+_DAYS = f"""
+days AS NOT MATERIALIZED (
+    SELECT patient_id, device_id, day, bool_or(is_assumed) AS is_timezone_assumed,
+        sum(minutes) FILTER (metric = 'step_count' AND is_fine) AS fine_minutes,
+        coalesce(bool_or(metric = 'step_count' AND NOT is_fine), false) AS has_coarse_steps,
+        sum(worn_s) FILTER (metric = 'worn') / 60 AS worn_minutes,
+        sum(minutes) FILTER (metric = 'heart_rate') AS heart_minutes,
+        sum(total) FILTER (metric = 'step_count') AS steps,
+        max(largest) FILTER (metric = 'daily_step_count') AS vendor_steps,
+        {_mean("heart_rate")} AS heart_rate_mean,
+        {_mean("heart_rate_variability_sdnn")} AS heart_rate_variability_sdnn_mean,
+        {_mean("heart_rate_variability_rmssd")} AS heart_rate_variability_rmssd_mean,
+        max(largest) FILTER (metric = 'lumbar_flexion') AS lumbar_flexion_max,
+        {_mean("walking_asymmetry")} AS walking_asymmetry_mean,
+        sum(total) FILTER (metric = 'sleep_duration') AS sleep_duration_min,
+        {_mean("nightly_skin_temperature_deviation")} AS nightly_skin_temperature_deviation_k,
+        sum(n) AS samples, max(latest).event_id AS last_event_id
+    FROM parts GROUP BY patient_id, device_id, day
+),
+zones AS (SELECT patient_id, any_value(timezone) AS timezone FROM known GROUP BY patient_id),
+measured AS (
+    SELECT *, CASE WHEN NOT has_coarse_steps THEN fine_minutes END AS recorded_minutes,
+        epoch(timezone(timezone, CAST(day + 1 AS TIMESTAMP)) - timezone(timezone, CAST(day AS TIMESTAMP))) / 3600
+            AS day_length_h
+    FROM days LEFT JOIN cadence USING (patient_id, device_id, day) LEFT JOIN zones USING (patient_id)
+)"""
+
+
+def _of_recorded(expression: str) -> str:
+    """A cadence column: null where no minute was recorded, or longer intervals too; 0 where nobody walked."""
+    return f"CASE WHEN recorded_minutes IS NOT NULL THEN coalesce({expression}, 0) END"
+
+
+_COMPUTED = {
+    # `least` skips a null: without the condition an unknown wear would become a whole day
+    "wear_minutes": "CASE WHEN worn_minutes IS NOT NULL OR heart_minutes IS NOT NULL "
+    "THEN least(coalesce(worn_minutes, heart_minutes), coalesce(day_length_h, 24) * 60) END",
+    "wear_source": "CASE WHEN worn_minutes IS NOT NULL THEN 'worn' "
+    "WHEN heart_minutes IS NOT NULL THEN 'heart_rate' END",
+    "minutes_0_spm": "recorded_minutes - coalesce(moving, 0)",
+    **{f"minutes_{band}_spm": _of_recorded(f"walked_{band}") for band in _BANDS},
+    "mvpa_minutes": _of_recorded("walked_mvpa"),
+    "vigorous_minutes": _of_recorded("walked_vigorous"),
+    **{f"peak_{n}_spm": _of_recorded(f"list_sum(highest[1:{n}]) / {n}") for n in (1, 30, 60)},
+}
+_COLUMNS = [f"CAST({_COMPUTED.get(c.name, c.name)} AS {c.duckdb}) AS {c.name}" for c in ACTIVITY_DAYS.columns]
+
+ACTIVITY_DAYS_SQL = f"""
+WITH {", ".join((_EVENTS, _ENTANGLED, _PIECES, _SAMPLES, _PARTS, _MINUTES, _CADENCE, _DAYS))}
+SELECT {", ".join(_COLUMNS)} FROM measured
+"""
+
+
+def people(patients: pl.DataFrame, clinics: pl.DataFrame, patient_status: pl.DataFrame) -> pl.DataFrame:
+    """Every id under which a known patient was recorded, what it became, and the enrolling clinic's time zone.
+
+    Columns `recorded_id`, `patient_id`, `timezone`; the last is null where the clinic is not known yet. Readings of
+    a patient who is not in it are left out until the patient is known. For some patients only, keep their rows of it.
+    """
+    zones = patients.select("patient_id", "clinic_id").join(
+        clinics.select("clinic_id", "timezone"), on="clinic_id", how="left"
+    )
+    own = zones.select(recorded_id="patient_id", patient_id="patient_id", timezone="timezone")
+    merges = merge_map(patient_status).filter(~pl.col("is_cycle"))
+    merged = merges.join(zones, left_on="merged_into", right_on="patient_id").select(
+        recorded_id="patient_id", patient_id="merged_into", timezone="timezone"
+    )
+    return pl.concat([merged, own.join(merged, on="recorded_id", how="anti")]).sort("recorded_id")
