@@ -10,7 +10,17 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..schemas import MART_TABLES, Table
-from . import adex, adqs, adsl, alerts, arm_comparisons, cohort_outcomes, data_dictionary, metric_definitions
+from . import (
+    adae,
+    adex,
+    adqs,
+    adsl,
+    alerts,
+    arm_comparisons,
+    cohort_outcomes,
+    data_dictionary,
+    metric_definitions,
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class Mart:
 
 
 MARTS: dict[str, Mart] = {
+    "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
     "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),
     "data_dictionary": Mart(
         MART_TABLES["data_dictionary"], data_dictionary.INPUTS, data_dictionary.compute, is_summary=True

@@ -136,15 +136,15 @@ ADAE = _table("adae", "One row an adverse event.", [
     Column("ASTDT", D, "clinic-local day of onset"), Column("ASTDTM", T, "onset"),
     Column("AENDT", D, "clinic-local day of resolution"), Column("AENDTM", T, "resolution"),
     Column("ADURN", I, "duration, last day - first day + 1", "days"),
-    _flag("TRTEMFL", "treatment-emergent; null = not"),
+    _flag("TRTEMFL", "treatment-emergent (from the first session that began to 30 days after the last, or worsened in it); null = not"),
     _flag("SESS24FL", "within 24 h after a session's start"), _flag("SESS72FL", "within 72 h after a session's start"),
     Column("HRSSESS", F, "hours since the last session's start", "h"),
     Column("SESSIONID", S, "session: as reported, else the last one within 72 h"),
-    _flag("NEWFL", "counted as an event: not the same term within the clean window of an earlier one"),
+    _flag("NEWFL", "counted as an event: not the same term and body site within the clean window of an earlier one"),
     _flag("AOCCFL", "the patient's first event"), _flag("AOCCPFL", "the patient's first event of the term"),
     _flag("AOCCIFL", "the patient's event of highest grade (first of them)"),
     Column("AEOUT", S, "outcome"), Column("AWAREDTM", T, "when the clinic became aware"),
-    Column("RPTDTM", T, "when reported"), Column("MODALITY", S, "modality of the session, else of the patient"),
+    Column("RPTDTM", T, "when reported"), Column("MODALITY", S, "modality of the session, else of the last one before the onset, else of the patient's first"),
     EVENTID,
 ], ("AEID",))  # fmt: skip
 

@@ -1,0 +1,195 @@
+"""Rules of mart.adae: place, days, sessions before the onset, first occurrences, terms.
+
+Here: small tables of core and what must come out. Not here: the truth tables of the rules (test_safety.py).
+"""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from transforms.marts import adae
+from transforms.options import Cut, Options
+from transforms.schemas import CORE_TABLES, MART_TABLES
+
+CUT = Cut(lake_snapshot=7, data_cutoff=datetime(2025, 6, 30, 12, tzinfo=UTC))
+T0 = datetime(2025, 3, 3, 15, tzinfo=UTC)
+
+
+def core(name, *rows):
+    """A frame of core: the given columns, all others null."""
+    table = CORE_TABLES[name]
+    shared = {"event_id": "e", "source": "urn:study", "is_recorded_at_given": False}
+    full = [{**shared, **row} for row in rows]
+    return pl.DataFrame([{k: r.get(k) for k in table.names} for r in full], schema=table.polars_schema)
+
+
+def hours(n):
+    return T0 + timedelta(hours=n)
+
+
+def session(k=1, at=0.0, **columns):
+    return {"session_id": f"S{k}", "patient_id": "P1", "clinic_id": "C1", "modality": "whole_body",
+            "status": "delivered", "started_at": hours(at), **columns}  # fmt: skip
+
+
+def event(k=1, onset=5.0, **columns):
+    """`onset` in hours from the first session; None = not known."""
+    return {"ae_id": f"A{k}", "patient_id": "P1", "term": "Burn",
+            "onset_at": None if onset is None else hours(onset), **columns}  # fmt: skip
+
+
+def run(*events, keys=None, sessions=None, options=None, **tables):
+    clinics = [{"clinic_id": "C1", "timezone": "America/New_York"}, {"clinic_id": "C2", "timezone": "Asia/Tokyo"}]
+    return adae.compute(
+        keys,
+        adverse_events=core("adverse_events", *events),
+        patients=core("patients", *tables.get("patients", [{"patient_id": "P1", "clinic_id": "C1"}])),
+        clinics=core("clinics", *clinics),
+        sessions=core("sessions", *([session()] if sessions is None else sessions)),
+        options=options or Options(),
+        cut=CUT,
+    )
+
+
+def one(*args, **kwargs):
+    return run(event(**kwargs.pop("event", {})), *args, **kwargs).row(0, named=True)
+
+
+def test_empty_keys_and_unknown_patients():
+    """No event gives an empty table of the schema; only the patients asked for; an unknown one waits in orphans."""
+    assert run().schema == MART_TABLES["adae"].polars_schema
+    assert run(event(patient_id="P9")).is_empty()
+    assert run(event(), keys=pl.DataFrame({"patient_id": ["P2"]})).is_empty()
+    assert run(event(), keys=pl.DataFrame({"patient_id": ["P1"]})).height == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"clinic_id": "C2", "session_id": "S1"}, "C2"),
+        ({"session_id": "S1"}, "C3"),
+        ({"session_id": "unknown"}, "C1"),
+        ({}, "C1"),
+    ],
+)
+def test_where_it_happened(given, expected):
+    """At its own clinic, else at its session's, else at the enrolling one."""
+    assert one(event=given, sessions=[session(clinic_id="C3")])["SITEID"] == expected
+
+
+def test_days_are_the_clinics():
+    """Onset 2025-03-04 03:00 UTC is 3 March in New York and 4 March in Tokyo; ADURN = last day - first day + 1."""
+    here = one(event={"onset": 12.0, "resolved_at": hours(72)})
+    assert (here["ASTDT"], here["AENDT"], here["ADURN"]) == (date(2025, 3, 3), date(2025, 3, 6), 4)
+    there = one(event={"onset": 12.0, "clinic_id": "C2"})
+    assert (there["ASTDT"], there["AENDT"], there["ADURN"]) == (date(2025, 3, 4), None, None)
+    impossible = one(event={"onset": 72.0, "resolved_at": hours(0)})
+    assert impossible["ADURN"] is None
+
+
+@pytest.mark.parametrize(
+    ("onset", "linked", "expected"),
+    [
+        (0.0, None, (0.0, "Y", "Y", "S1")),
+        (24.0, None, (24.0, "Y", "Y", "S1")),
+        (24.01, None, (24.01, "N", "Y", "S1")),
+        (72.01, None, (72.01, "N", "N", None)),
+        (105.0, None, (5.0, "Y", "Y", "S2")),
+        (105.0, "S1", (105.0, "N", "N", "S1")),
+        (5.0, "S2", (5.0, "Y", "Y", "S2")),
+        (-1.0, None, (None, "N", "N", None)),
+        (None, None, (None, None, None, None)),
+        (None, "S1", (None, None, None, "S1")),
+    ],
+)
+def test_hours_since_the_last_session(onset, linked, expected):
+    """Sessions at 0 h and 100 h. The reported one comes first, unless it began after the onset; boundaries count."""
+    row = one(event={"onset": onset, "session_id": linked}, sessions=[session(), session(2, 100.0)])
+    seen = (row["HRSSESS"], row["SESS24FL"], row["SESS72FL"], row["SESSIONID"])
+    assert seen == pytest.approx(expected) if onset == 24.01 or onset == 72.01 else seen == expected
+
+
+def test_an_aborted_session_counts_and_a_missed_one_does_not():
+    """The event that made staff abort the first session is treatment-emergent and within its window."""
+    aborted = one(sessions=[session(status="aborted")])
+    assert (aborted["TRTEMFL"], aborted["SESS24FL"], aborted["SESSIONID"]) == ("Y", "Y", "S1")
+    missed = one(sessions=[session(status="missed")])
+    assert (missed["TRTEMFL"], missed["SESS24FL"], missed["SESSIONID"]) == (None, "N", None)
+    assert missed["MODALITY"] is None
+
+
+def test_treatment_emergent_window_is_the_setting():
+    """30 days after the last session's day by default; an onset that is not known is treatment-emergent."""
+    last = one(event={"onset": 30 * 24.0})
+    after = one(event={"onset": 31 * 24.0})
+    longer = one(event={"onset": 31 * 24.0}, options=Options(risk_window_days=31))
+    assert [r["TRTEMFL"] for r in (last, after, longer, one(event={"onset": None}))] == ["Y", None, "Y", "Y"]
+
+
+@pytest.mark.parametrize(
+    ("term", "preferred", "expected"),
+    [("Skin  BURN ", None, "skin burn"), ("x", "Burn", "Burn"), ("X", " ", "x")],
+)
+def test_coded_term(term, preferred, expected):
+    """The coded term where there is one, else the reported one in lower case without extra blanks."""
+    assert one(event={"term": term, "preferred_term": preferred})["AEDECOD"] == expected
+
+
+@pytest.mark.parametrize(
+    ("related", "expected"),
+    [("not_related", "N"), ("possible", "Y"), ("probable", "Y"), ("causal", "Y"), ("other", None), (None, None)],
+)
+def test_related_means_possible_or_more(related, expected):
+    """An unknown causality is neither related nor unrelated."""
+    assert one(event={"related": related})["AERELFL"] == expected
+
+
+def test_first_occurrences():
+    """First event, first of each term, first of the highest grade; an onset not known comes last."""
+    frame = run(
+        event(1, None, term="numb", grade=3), event(2, 9.0, term="burn", grade=2), event(3, 1.0, term="pain", grade=3),
+        event(4, 2.0, term="burn"), event(5, 9.0, patient_id="P2", term="burn"),
+        patients=[{"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2")],
+    )  # fmt: skip
+    seen = [(r["AEID"], r["AESEQ"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()]
+    assert seen == [
+        ("A3", 1, "Y", "Y", "Y"),
+        ("A4", 2, None, "Y", None),
+        ("A2", 3, None, None, None),
+        ("A1", 4, None, "Y", None),
+        ("A5", 1, "Y", "Y", None),
+    ]
+
+
+def test_the_same_event_is_flagged_within_one_patient_term_and_site():
+    """NEWFL is N only where patient, term and body site agree."""
+    ongoing = {"outcome": "ongoing", "body_site": "hand"}
+    frame = run(
+        event(1, 1.0, **ongoing), event(2, 2.0, body_site="hand"), event(3, 3.0, body_site="foot"),
+        event(4, 4.0, body_site="hand", term="pain"), event(5, 5.0, body_site="hand", patient_id="P2"),
+        patients=[{"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2")],
+    )  # fmt: skip
+    assert dict(zip(frame["AEID"], frame["NEWFL"], strict=True)) == {
+        "A1": "Y", "A2": "N", "A3": "Y", "A4": "Y", "A5": "Y",
+    }  # fmt: skip
+
+
+def test_modality():
+    """Of the reported session, else of the last before the onset, else of the patient's first."""
+    sessions = [session(modality="local"), session(2, 10.0, modality="partial_body")]
+    rows = [one(event=e, sessions=sessions)["MODALITY"] for e in (
+        {"onset": 20.0, "session_id": "S1"}, {"onset": 20.0}, {"onset": None}, {"onset": -5.0})]  # fmt: skip
+    assert rows == ["local", "partial_body", "local", "local"]
+
+
+def test_order_of_the_input_changes_nothing():
+    """Events and sessions may come in any order, two events of one moment included."""
+    events = [event(k, onset, term=term) for k, (onset, term) in enumerate(
+        [(5.0, "burn"), (5.0, "burn"), (7.0, "pain"), (None, "burn"), (400.0, "burn")])]  # fmt: skip
+    sessions = [session(k, 20.0 * k) for k in range(4)]
+    shuffled = random.Random(3)
+    mixed = run(*shuffled.sample(events, 5), sessions=shuffled.sample(sessions, 4))
+    assert run(*events, sessions=sessions).equals(mixed)
+    assert mixed["AEID"].to_list() == ["A0", "A1", "A2", "A4", "A3"]

@@ -1,0 +1,124 @@
+"""mart.adae: one row an adverse event of a patient that is known.
+
+Here: the row's assembly: clinic, days, sequence, flags of first occurrence. Not here: the rules on emergence, sessions
+and clean windows (safety.py), rates (adverse_event_rates.py).
+
+Where an event happened: at its own clinic, else at its session's, else at the enrolling one. The treatment period for
+TRTEMFL runs from the first to the last session that began, so that an event of an aborted first session is in it.
+An onset that is not known is not guessed: such an event comes last in the sequence and has no session flags.
+"""
+
+import polars as pl
+
+from ..exposure import flag, of_patients, placed_sessions
+from ..local_time import with_local_day, with_timezone
+from ..options import Cut, Options
+from ..safety import (
+    RELATED,
+    SESSION_WINDOW_H,
+    SESSION_WINDOWS_H,
+    UNRELATED,
+    new_event_flag,
+    session_flag,
+    treatment_emergent,
+    with_last_session,
+)
+from ..schemas import MART_TABLES
+
+TABLE = MART_TABLES["adae"]
+INPUTS = ("core.adverse_events", "core.patients", "core.clinics", "core.sessions")
+
+
+def compute(
+    keys: pl.DataFrame | None,
+    *,
+    adverse_events: pl.DataFrame,
+    patients: pl.DataFrame,
+    clinics: pl.DataFrame,
+    sessions: pl.DataFrame,
+    options: Options,
+    cut: Cut,
+) -> pl.DataFrame:
+    """One row an adverse event of the patients in `keys` (None = all); columns of MART_TABLES["adae"].
+
+    Events of a patient that is not known yet wait in core.orphans.
+    """
+    people = of_patients(patients, keys).select("patient_id", STUDYID="source", home_clinic_id="clinic_id")
+    placed = placed_sessions(sessions.join(people, on="patient_id", how="semi"), clinics)
+    frame = _placed(adverse_events.join(people, on="patient_id"), placed, clinics)
+    frame = with_last_session(frame, placed.filter("is_begun"))
+    frame = frame.join(_treatment_period(placed), on="patient_id", how="left")
+    frame = _flagged(_sequenced(frame), options=options)
+    return TABLE.conform(_named(frame).sort("USUBJID", "AESEQ"))
+
+
+def _placed(events: pl.DataFrame, sessions: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
+    """The events with the clinic where they happened, its local days of onset and end, and the term."""
+    of_session = sessions.select("session_id", session_clinic_id="clinic_id", session_modality="modality")
+    frame = events.join(of_session, on="session_id", how="left").with_columns(
+        clinic_id=pl.coalesce("clinic_id", "session_clinic_id", "home_clinic_id"),
+        AEDECOD=pl.coalesce(_text("preferred_term"), _text("term").str.to_lowercase()),
+        AELOC=_text("body_site"),
+    )
+    frame = with_local_day(with_timezone(frame, clinics), at="onset_at", into="ASTDT")
+    return with_local_day(frame, at="resolved_at", into="AENDT")
+
+
+def _text(column: str) -> pl.Expr:
+    """The text without surrounding or repeated blanks; null where nothing is left."""
+    text = pl.col(column).str.replace_all(r"\s+", " ").str.strip_chars()
+    return pl.when(text != "").then(text)
+
+
+def _treatment_period(sessions: pl.DataFrame) -> pl.DataFrame:
+    """A row a patient with a session that began: its first and last such day, and the first one's modality."""
+    return (
+        sessions.filter("is_begun")
+        .group_by("patient_id", maintain_order=True)
+        .agg(
+            first_treated_on=pl.col("day").min(),
+            last_treated_on=pl.col("day").max(),
+            first_modality=pl.col("modality").first(),
+        )
+    )
+
+
+def _sequenced(frame: pl.DataFrame) -> pl.DataFrame:
+    """By patient and onset, the unknown ones last, with AESEQ."""
+    ordered = frame.sort("patient_id", "onset_at", "ae_id", nulls_last=True)
+    return ordered.with_columns(AESEQ=pl.int_range(1, pl.len() + 1).over("patient_id"))
+
+
+def _flagged(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    emergent = treatment_emergent(
+        start="ASTDT", end="AENDT", first_treated="first_treated_on", last_treated="last_treated_on",
+        initial_grade="initial_grade", grade="grade", window_days=options.risk_window_days,
+    )  # fmt: skip
+    highest = pl.col("grade") == pl.col("grade").max().over("patient_id")
+    first_of_highest = pl.col("AESEQ").filter(highest).min().over("patient_id")
+    return frame.with_columns(
+        TRTEMFL=emergent,
+        NEWFL=new_event_flag(clean_window_days=options.clean_window_days),
+        AOCCFL=_yes(pl.col("AESEQ") == 1),
+        AOCCPFL=_yes(pl.col("AESEQ") == pl.col("AESEQ").min().over("patient_id", "AEDECOD")),
+        AOCCIFL=_yes(pl.col("AESEQ") == first_of_highest),
+        **{name: session_flag(hours=hours) for name, hours in SESSION_WINDOWS_H.items()},
+    )
+
+
+def _yes(condition: pl.Expr) -> pl.Expr:
+    return pl.when(condition).then(pl.lit("Y"))
+
+
+def _named(frame: pl.DataFrame) -> pl.DataFrame:
+    days = (pl.col("AENDT") - pl.col("ASTDT")).dt.total_days() + 1
+    near = pl.when(pl.col("hours_since_session") <= SESSION_WINDOW_H).then("near_session_id")
+    related = pl.when(pl.col("related").is_in(RELATED + UNRELATED)).then(pl.col("related").is_in(RELATED))
+    return frame.with_columns(
+        USUBJID="patient_id", SITEID="clinic_id", AEID="ae_id", AETERM="term", AESOC="body_system", AETOXGR="grade",
+        AEITOXGR="initial_grade", AESER=flag(pl.col("is_serious")), AEREL="related", AERELFL=flag(related),
+        AEEXPFL=flag(pl.col("is_expected")), AEINJ="injury_kind", AEASCERT="ascertainment", ASTDTM="onset_at",
+        AENDTM="resolved_at", ADURN=pl.when(days >= 1).then(days), HRSSESS="hours_since_session",
+        SESSIONID=pl.coalesce("session_id", near), AEOUT="outcome", AWAREDTM="aware_at", RPTDTM="reported_at",
+        MODALITY=pl.coalesce("session_modality", "near_modality", "first_modality"), EVENTID="event_id",
+    )  # fmt: skip
