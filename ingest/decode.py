@@ -73,10 +73,8 @@ def decode(batch, *, ingested_at: datetime) -> Decoded:
 def _shape(values: list[bytes | None], *, topic: Topic) -> _Shaped:
     """A topic with an object field (questionnaires, screenings, patients: few) goes record by record."""
     texts = _texts(values)
-    if object_fields(topic):
-        plain = pl.repeat(False, len(values), eager=True)
-    else:
-        plain = shape.plain(texts, topic=topic)
+    one_by_one_only = bool(object_fields(topic))
+    plain = pl.repeat(False, len(values), eager=True) if one_by_one_only else shape.plain(texts, topic=topic)
     one_by_one: dict[int, Plain] = {}
     rejects: dict[int, Reject] = {}
     for index in (~plain).arg_true():
@@ -108,9 +106,7 @@ def _text(value: bytes | None) -> str | None:
 
 def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:
     """One row a record of the right shape, `index` its place in the batch; times are still texts."""
-    apart = {
-        c.name: {i: p.objects.get(c.name) for i, p in shaped.one_by_one.items()} for c in object_fields(topic)
-    }
+    apart = {c.name: {i: p.objects.get(c.name) for i, p in shaped.one_by_one.items()} for c in object_fields(topic)}
     apart["extra"] = {i: p.extra for i, p in shaped.one_by_one.items() if p.extra}
     lines = shaped.lines
     columns = [_scattered(name, found, length=lines.len()) for name, found in apart.items()]
@@ -118,9 +114,7 @@ def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:
     event = frame["line"].str.json_decode(parse_schema(topic)).struct.unnest()
     event = event.rename({"id": "event_id", "time": "event_time"}).unnest("data")
     integers = [c.name for c in data_fields(topic) if c.dtype == pl.Int64]
-    return pl.concat([frame.drop("line"), event], how="horizontal").with_columns(
-        pl.col(integers).cast(pl.Int64)
-    )
+    return pl.concat([frame.drop("line"), event], how="horizontal").with_columns(pl.col(integers).cast(pl.Int64))
 
 
 def _scattered(name: str, found: dict[int, str | None], *, length: int) -> pl.Series:

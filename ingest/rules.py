@@ -24,6 +24,7 @@ _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # what identifies and places an event, by the names of the raw tables
 _IDENTITY = tuple(c for c in ENVELOPE if c.name in ("event_id", "source", "event_time"))
 _UNKNOWN_OFFSET = "-00:00"  # RFC 3339, section 4.3: the instant is known, the local offset is not
+_ENVELOPE_NAMES = {"event_id": "id", "event_time": "time"}  # a reject names the field as the event does
 _YEARS = f"between {EARLIEST_YEAR} and {LATEST_YEAR}"
 
 
@@ -63,9 +64,7 @@ def parse_times(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     written = texts.str.extract(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
     known = {w: _offset_minutes(w) for w in written.unique().drop_nulls()}
     minutes = written.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Int32)
-    instants = (naive - (minutes.cast(pl.Int64) * 60_000_000).cast(pl.Duration("us"))).dt.replace_time_zone(
-        "UTC"
-    )
+    instants = (naive - (minutes.cast(pl.Int64) * 60_000_000).cast(pl.Duration("us"))).dt.replace_time_zone("UTC")
     instants = instants.set(~((instants >= EARLIEST) & (instants < END)), None)
     return instants, minutes.set((written == _UNKNOWN_OFFSET) | instants.is_null(), None)
 
@@ -107,9 +106,7 @@ def _missing(column: Column) -> Check:
     value = pl.col(column.name + (TEXT_SUFFIX if is_parsed_text else ""))
     is_list = isinstance(column.dtype, pl.List)
     fails = value.is_null() | (value.list.len() == 0) if is_list else value.is_null()
-    return Check(
-        "missing_field", column.name, fails, pl.lit(f"found none or empty, expected {column.comment}")
-    )
+    return Check("missing_field", column.name, fails, pl.lit(f"found none or empty, expected {column.comment}"))
 
 
 def _bad_time(name: str, *, expected: str) -> Check:
@@ -133,17 +130,14 @@ def _out_of_range(column: Column) -> Check:
     return Check("out_of_range", column.name, pl.any_horizontal(sides), _found(value, expected))
 
 
-def _by_kind(kind: str, table: dict[str, tuple], place: int) -> pl.Expr:
+def _by_kind(kind: str, table: dict[str, str | float], dtype: type[pl.DataType]) -> pl.Expr:
     """For each row what the table says of its metric or signal; null for one that it does not know."""
-    return pl.col(kind).replace_strict(
-        list(table), [row[place] for row in table.values()], default=None,
-        return_dtype=pl.String if isinstance(next(iter(table.values()))[place], str) else pl.Float64,
-    )  # fmt: skip
+    return pl.col(kind).replace_strict(list(table), list(table.values()), default=None, return_dtype=dtype)
 
 
 def _series_checks(kind: str, ranges: dict[str, tuple[float, float]]) -> list[Check]:
     values, interval = pl.col("values"), pl.col("interval_s")
-    lower, upper = _by_kind(kind, ranges, 0), _by_kind(kind, ranges, 1)
+    lower, upper = (_by_kind(kind, {k: r[side] for k, r in ranges.items()}, pl.Float64) for side in (0, 1))
     below, above = values.list.min() < lower, values.list.max() > upper
     found = pl.when(below).then(values.list.min()).otherwise(values.list.max())
     many = values.list.len() > 1
@@ -169,7 +163,7 @@ def checks(topic_name: str) -> tuple[Check, ...]:
         expected = pl.format("data.patient_id {}", patient)
         result.append(Check("wrong_subject", "subject", subject != patient, _found(subject, expected)))
     if topic_name == "readings":
-        unit = _by_kind("metric", METRICS, 0)
+        unit = _by_kind("metric", {k: m[0] for k, m in METRICS.items()}, pl.String)
         result.append(Check("wrong_unit", "unit", pl.col("unit") != unit, _found(pl.col("unit"), unit)))
     result += [_out_of_range(c) for c in fields if c.lower is not None or c.upper is not None]
     if topic_name == "readings":
@@ -185,18 +179,18 @@ def broken(frame: pl.DataFrame, *, topic: Topic) -> pl.DataFrame:
     `frame`: parsed records with `index` and the columns of `with_times`.
     """
     rules = checks(topic.name)
-    first = frame.select(
-        pl.coalesce([pl.when(rule.fails).then(k) for k, rule in enumerate(rules)]).alias("rule")
-    )["rule"]
-    parts = [_EMPTY]
+    first = frame.select(pl.coalesce([pl.when(rule.fails).then(k) for k, rule in enumerate(rules)]).alias("rule"))[
+        "rule"
+    ]
+    parts = [pl.DataFrame(schema={"index": pl.UInt32} | dict.fromkeys(("reason", "field", "detail"), pl.String))]
     for k in first.drop_nulls().unique().sort():
         rule, rows = rules[k], frame.filter(first == k)
         parts.append(
-            rows.select("index", reason=pl.lit(rule.reason), field=pl.lit(rule.field), detail=rule.detail)
+            rows.select(
+                "index",
+                reason=pl.lit(rule.reason),
+                field=pl.lit(_ENVELOPE_NAMES.get(rule.field, rule.field)),
+                detail=rule.detail,
+            )
         )
     return pl.concat(parts)
-
-
-_EMPTY = pl.DataFrame(
-    schema={"index": pl.UInt32, "reason": pl.String, "field": pl.String, "detail": pl.String}
-)

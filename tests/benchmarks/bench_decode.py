@@ -1,0 +1,102 @@
+"""Decoding alone, in events a second: `python tests/benchmarks/bench_decode.py` prints a table.
+
+Here: batches of readings made in memory, decoded several times, the best time shown. Not here: Kafka and the lake.
+"""
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from ingest.contract import encode
+from ingest.decode import decode
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+TURNS = 5
+
+
+class Records(NamedTuple):
+    """One partition's records, as stream.Batch has them."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    first_position: int
+    next_position: int
+    offsets: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+
+
+def reading(number: int, *, samples: int) -> bytes:
+    at = f"2026-03-01T{number // 3600 % 24:02d}:{number // 60 % 60:02d}:{number % 60:02d}+01:00"
+    data = {"patient_id": f"p{number % 997}", "metric": "heart_rate", "unit": "/min", "started_at": at}
+    data |= {"interval_s": 1, "values": [60 + (number + k) % 40 for k in range(samples)]}
+    return encode("readings", data, id=f"r{number}", source="/w", time=at)
+
+
+def session(number: int) -> bytes:
+    at = "2026-03-01T08:30:00+01:00"
+    data = {"session_id": f"s{number}", "patient_id": f"p{number % 997}", "clinic_id": "c1", "modality": "whole_body"}
+    data |= {"started_at": at, "duration_s": 180, "cabin_min_temp_c": -110.5, "adverse_events_asked": True}
+    return encode("sessions", data, id=f"e{number}", source="/c", time=at)
+
+
+def response(number: int) -> bytes:
+    at = "2026-03-01T08:30:00+01:00"
+    data = {"response_id": f"r{number}", "patient_id": f"p{number % 997}", "instrument": "rmdq", "answered_at": at}
+    data |= {"items": {f"q{k}": (number + k) % 2 for k in range(1, 25)}}
+    return encode("responses", data, id=f"e{number}", source="/c", time=at)
+
+
+def batch(topic: str, values: list[bytes]) -> Records:
+    count = len(values)
+    return Records(topic, "id", 0, 0, count, list(range(count)), [b"key"] * count, values)
+
+
+def cases() -> dict[str, Records]:
+    ones = [reading(k, samples=1) for k in range(50_000)]
+    sixties = [reading(k, samples=60) for k in range(20_000)]
+    cut = [v[:-9] if k % 100 == 0 else v for k, v in enumerate(ones)]
+    other_order = [orjson.dumps(orjson.loads(v), option=orjson.OPT_SORT_KEYS) for v in ones]
+    with_attribute = [v[:-1] + b',"traceparent":"00"}' for v in ones]
+    readings = {
+        "1 reading": ones,
+        "60 readings": sixties,
+        "1 reading, 1 % broken": cut,
+        "1 reading, fields in another order": other_order,
+        "1 reading, unknown attribute in each": with_attribute,
+        "1 reading, batch of 50": ones[:50],
+    }
+    return {name: batch("floe.readings.v1", values) for name, values in readings.items()} | {
+        "session": batch("floe.sessions.v1", [session(k) for k in range(20_000)]),
+        "questionnaire of 24 items": batch("floe.responses.v1", [response(k) for k in range(10_000)]),
+    }
+
+
+def seconds(records: Records) -> float:
+    """The best of several turns."""
+    best = float("inf")
+    for _ in range(TURNS):
+        start = time.perf_counter()
+        decoded = decode(records, ingested_at=NOW)
+        best = min(best, time.perf_counter() - start)
+        assert decoded.rows.height + decoded.rejects.height == len(records.values)
+    return best
+
+
+def main() -> None:
+    print(f"{'event':38} {'bytes':>6} {'ms a batch':>10} {'events/s':>10}")
+    for name, records in cases().items():
+        took, size = seconds(records), len(records.values[1])
+        count = len(records.values)
+        print(f"{name:38} {size:6} {took * 1e3:10.1f} {count / took:10,.0f}")
+
+
+if __name__ == "__main__":
+    main()
