@@ -36,6 +36,9 @@ class _Base(BaseSettings):
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
     dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
     ingest_batch_records: int = Field(50_000, description="most records of one landed batch")
+    ingest_skip_lost: bool = Field(
+        False, description="go on where Kafka deleted records before they were read; the ledger shows the loss"
+    )
     ingest_linger_ms: int = Field(500, description="how long a batch may wait to fill")
 
     @property

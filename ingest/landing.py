@@ -1,0 +1,181 @@
+"""From batches to recorded offsets, exactly once: the one home of "when is a record done".
+
+Here: the numbered steps. Not here: polling (source.py, stream.py), decoding (decode.py), the loop (worker.py).
+
+    1. decode, outside the transaction
+    2. in one transaction of the lake
+       a. compare: each batch starts where its partition's stored position stands, else LandingConflict
+       b. rows to their raw tables, rejects to raw.rejects
+       c. one ledger row a batch
+       d. set the positions
+       then commit: all of it or nothing
+    3. what only informs, and may be repeated or lost: the commit to Kafka, alerts (worker.py)
+
+A batch that was landed before starts behind its stored position, so step 2a stops it. The same event sent twice has
+two positions and is landed twice; (`source`, `id`) makes it one event in `core`.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from transforms.errors import LandingConflict
+from transforms.schemas import RAW_TABLES
+from transforms.schemas.raw import LEDGER, REJECTS, STREAM_OFFSETS
+
+from .contract import TOPIC_BY_TYPE
+from .decode import Decoded, decode
+from .lake import Lake, Writer
+from .source import Batch, PositionLost
+
+# (topic, topic id, partition): another topic of the same name has positions of its own
+Partition = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What one landing did. `positions`: (topic, partition) to the next position, for the advisory commit.
+
+    `safety_rejects`: REJECTS rows of safety topics, each of which raises an alert.
+    """
+
+    rows: int
+    rejects: int
+    positions: Mapping[tuple[str, int], int]
+    safety_rejects: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Batches decoded and added up by table: step 2 does nothing but write them."""
+
+    batches: tuple[Batch, ...]
+    rows: Mapping[str, pl.DataFrame]
+    rejects: pl.DataFrame
+    ledger: pl.DataFrame
+    offsets: pl.DataFrame
+
+
+def land(lake: Lake, batches: Sequence[Batch], *, now: datetime) -> Landed:
+    """Lands the batches, all or none, stamped `now` (aware); batches of one partition in order.
+
+    Raises LandingConflict (nothing is written: read `stored_positions` and go on from there) and the lake's errors.
+    """
+    return land_prepared(lake, prepare(batches, now=now))
+
+
+def prepare(batches: Sequence[Batch], *, now: datetime) -> Prepared:
+    """Step 1."""
+    decoded = [decode(batch, ingested_at=now) for batch in batches]
+    return Prepared(
+        tuple(batches),
+        _rows_by_table(batches, decoded),
+        pl.concat([REJECTS.empty(), *(d.rejects for d in decoded)]),
+        pl.DataFrame([_ledger_row(b, d, now) for b, d in zip(batches, decoded, strict=True)], schema=_LEDGER_SCHEMA),
+        pl.DataFrame([_offset_row(b, now) for b in _last_of_each(batches)], schema=STREAM_OFFSETS.polars_schema),
+    )
+
+
+def land_prepared(lake: Lake, prepared: Prepared) -> Landed:
+    """Steps 2a to 2d."""
+    lake.write(lambda writer: _write(writer, prepared))
+    return Landed(
+        rows=sum(frame.height for frame in prepared.rows.values()),
+        rejects=prepared.rejects.height,
+        positions={(b.topic, b.partition): b.next_position for b in _last_of_each(prepared.batches)},
+        safety_rejects=prepared.rejects.filter(pl.col("is_safety")),
+    )
+
+
+def stored_positions(lake: Lake) -> dict[Partition, int]:
+    """The next position of every partition that ever landed: where a worker goes on."""
+    return _positions(lake.table(STREAM_OFFSETS.full_name))
+
+
+class LostBatch(Batch):
+    """Positions whose records Kafka deleted before they were read: the ledger's row says `lost`."""
+
+
+def lost_batch(lost: PositionLost) -> LostBatch:
+    """What to land in order to go on at the earliest record there is."""
+    return LostBatch(lost.topic, lost.topic_id, lost.partition, lost.position, lost.earliest, [], [], [])
+
+
+def checksum(values: Iterable[bytes | None]) -> str:
+    """16 hex digits over the values in order, absent ones included: BLAKE2b of their lengths and their bytes."""
+    values = list(values)
+    lengths = np.array([-1 if v is None else len(v) for v in values], dtype="<i8")
+    digest = hashlib.blake2b(lengths.tobytes(), digest_size=8)
+    digest.update(b"".join(v for v in values if v is not None))
+    return digest.hexdigest()
+
+
+_LEDGER_SCHEMA = LEDGER.polars_schema
+
+
+def _write(writer: Writer, prepared: Prepared) -> None:
+    _compare(writer, prepared.batches)
+    for name, frame in prepared.rows.items():
+        writer.append(RAW_TABLES[name], frame)
+    writer.append(REJECTS, prepared.rejects)
+    writer.append(LEDGER, prepared.ledger)
+    writer.upsert(STREAM_OFFSETS, prepared.offsets, prepared.offsets.select(STREAM_OFFSETS.key))
+
+
+def _compare(writer: Writer, batches: Iterable[Batch]) -> None:
+    """A partition without a stored position may start anywhere: Kafka may have deleted its beginning."""
+    stored = _positions(writer.execute(f"FROM {STREAM_OFFSETS.full_name}"))
+    for batch in batches:
+        partition = (batch.topic, batch.topic_id, batch.partition)
+        position = stored.get(partition, batch.first_position)
+        if position != batch.first_position:
+            raise LandingConflict(
+                f"{batch.topic}/{batch.partition}: the lake stands at {position}, this batch starts at "
+                f"{batch.first_position}: another worker lands this partition; nothing of the batch was written"
+            )
+        stored[partition] = batch.next_position
+
+
+def _positions(offsets: pl.DataFrame) -> dict[Partition, int]:
+    rows = offsets.select(*STREAM_OFFSETS.key, "next_offset").iter_rows()
+    return {(topic, topic_id, partition): position for topic, topic_id, partition, position in rows}
+
+
+def _rows_by_table(batches: Sequence[Batch], decoded: Sequence[Decoded]) -> dict[str, pl.DataFrame]:
+    parts: dict[str, list[pl.DataFrame]] = {}
+    for batch, found in zip(batches, decoded, strict=True):
+        if found.rows.height:
+            parts.setdefault(TOPIC_BY_TYPE[batch.topic].name, []).append(found.rows)
+    return {name: pl.concat(frames) for name, frames in parts.items()}
+
+
+def _last_of_each(batches: Iterable[Batch]) -> list[Batch]:
+    return list({(b.topic, b.topic_id, b.partition): b for b in batches}.values())
+
+
+def _ledger_row(batch: Batch, decoded: Decoded, now: datetime) -> dict:
+    return {
+        "kafka_topic": batch.topic,
+        "kafka_topic_id": batch.topic_id,
+        "kafka_partition": batch.partition,
+        "first_position": batch.first_position,
+        "next_position": batch.next_position,
+        "rows": decoded.rows.height,
+        "rejects": decoded.rejects.height,
+        "checksum": "lost" if isinstance(batch, LostBatch) else checksum(batch.values),
+        "landed_at": now,
+    }
+
+
+def _offset_row(batch: Batch, now: datetime) -> dict:
+    return {
+        "kafka_topic": batch.topic,
+        "kafka_topic_id": batch.topic_id,
+        "kafka_partition": batch.partition,
+        "next_offset": batch.next_position,
+        "updated_at": now,
+    }

@@ -1,0 +1,333 @@
+"""The loop around landing: one thread polls while another decodes and lands, until told to stop or drained.
+
+Here: pipelining, backpressure, stopping, what is said meanwhile. Not here: what a step does (source.py, landing.py).
+
+The queue between the two threads holds one batch: when landing is slow, polling stops; when polling is slow, a
+batch waits at most FLOE_INGEST_LINGER_MS to fill. Where a worker stands is in the lake alone, so whatever ends it,
+the next start goes on behind the last batch that was committed.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from transforms.errors import BrokerMissing, FloeError
+
+from . import stream
+from .heartbeat import heartbeats, write_heartbeat
+from .lake import Lake
+from .landing import Landed, Partition, land, lost_batch, stored_positions
+from .reject_alerts import alert_events, without_alert
+from .source import Assigned, Batch, PositionLost, TopicRecreated
+from .stream import Source
+
+__all__ = ["WorkerReport", "heartbeats", "run", "wait_landed"]
+
+Say = Callable[[str], None]
+
+_MOST_BYTES = 128 * 2**20
+_POLL_S = 0.1
+_BEAT_S = 1.0
+_SAY_S = 10.0
+_LAG_S = 5.0
+_RATE_WINDOW_S = 10.0
+_DRAIN_PATIENCE_S = 60.0
+
+
+@dataclass
+class WorkerReport:
+    """What a run did. `events`: records, rejects included."""
+
+    events: int = 0
+    rows: int = 0
+    rejects: int = 0
+    batches: int = 0
+    seconds: float = 0.0
+
+    def add(self, landed: Landed) -> None:
+        self.events += landed.rows + landed.rejects
+        self.rows += landed.rows
+        self.rejects += landed.rejects
+        self.batches += 1
+
+    def __str__(self) -> str:
+        return (
+            f"landed {self.events:,} events in {self.batches:,} batches within {self.seconds:.1f} s: "
+            f"{self.rows:,} rows, {self.rejects:,} rejects"
+        )
+
+
+def run(
+    settings,
+    *,
+    drain: bool = False,
+    worker: tuple[int, int] = (1, 1),
+    stop: threading.Event | None = None,
+    on_progress: Say | None = None,
+) -> WorkerReport:
+    """Lands what arrives until `stop` is set; with `drain`, until the end offsets seen at the start have landed.
+
+    The batch in hand when `stop` is set is finished. Worker (K, N) reads its share of the partitions. Raises
+    BrokerMissing (no Kafka at the start; a later outage is waited for), LandingConflict (another worker has the
+    partition), DiskFull and the lake's other errors, FloeError where Kafka deleted records unread (see
+    FLOE_INGEST_SKIP_LOST): each leaves the lake whole, and the next start carries on.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with Lake.open(settings) as lake:
+        return _Worker(settings, lake, worker, stop or threading.Event(), on_progress or (lambda _: None)).run(drain)
+
+
+def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -> bool:
+    """Waits until what is in Kafka now has landed; False where `stop` was set before."""
+    ends, ids = stream.end_offsets(settings), stream.topic_ids(settings)
+    said_at = time.monotonic()
+    with Lake.open(settings, read_only=True) as lake:
+        while not stop.is_set():
+            stored = stored_positions(lake)
+            left = sum(max(0, end - stored.get((t, ids[t], p), 0)) for (t, p), end in ends.items())
+            if not left:
+                return True
+            if time.monotonic() - said_at > _SAY_S:
+                said_at = time.monotonic()
+                say(f"{left:,} events still to land")
+            stop.wait(0.3)
+    return False
+
+
+@dataclass
+class _Filling:
+    """The batch that is being filled."""
+
+    batches: list[Batch] = field(default_factory=list)
+    records: int = 0
+    size_bytes: int = 0
+    since: float = 0.0
+
+    def add(self, polled: list[Batch]) -> None:
+        self.since = self.since or time.monotonic()
+        self.batches += polled
+        self.records += sum(len(b.values) for b in polled)
+        self.size_bytes += sum(len(v) for b in polled for v in b.values if v)
+
+
+class _Worker:
+    """The poll thread owns the source; the thread that called `run` owns the lake's writes and the report."""
+
+    def __init__(self, settings, lake: Lake, worker: tuple[int, int], stop: threading.Event, say: Say) -> None:
+        self._settings = settings
+        self._lake = lake
+        self._number = worker
+        self._stop = stop  # from outside
+        self._end = threading.Event()  # of the poll thread
+        self._say = say
+        self._queue: queue.Queue[list[Batch]] = queue.Queue(maxsize=1)
+        self._handed_out: dict[Partition, int] = {}
+        self._committable: Mapping[tuple[str, int], int] = {}
+        self._failure: BaseException | None = None
+        self._is_drained = False
+        self._landed: dict[tuple[str, int], int] = {}
+        self._lag: int | None = None
+        self._unreachable_s = 0.0
+        self._alerts = pl.DataFrame()
+        self._report = WorkerReport()
+        self._started = self._landed_at = time.monotonic()
+        self._recent: deque[tuple[float, int]] = deque()
+        self._batch_s = 0.0
+        self._beat_at = self._said_at = 0.0
+
+    def run(self, drain: bool) -> WorkerReport:
+        state = "failed"
+        try:
+            with Source(self._settings, worker=self._number, stored=self._positions) as source:
+                ends = source.end_offsets() if drain else None
+                self._alerts = without_alert(self._lake)
+                poller = threading.Thread(target=self._poll, args=(source, ends), name="floe-poll", daemon=True)
+                poller.start()
+                try:
+                    self._land_all()
+                finally:
+                    self._end.set()
+                    poller.join()
+            state = "stopped"
+        finally:
+            self._report.seconds = time.monotonic() - self._started
+            self._beat(state)
+        return self._report
+
+    # --- the poll thread ---
+
+    def _positions(self) -> dict[Partition, int]:
+        """Where to go on: what has landed, or is on its way to it."""
+        return stored_positions(self._lake) | self._handed_out
+
+    def _poll(self, source: Source, ends: Mapping[tuple[str, int], int] | None) -> None:
+        try:
+            filling, lag_at = _Filling(), 0.0
+            while not self._end.is_set():
+                filling = self._fill(source, filling)
+                self._hear(source, filling)
+                self._watch(source, is_draining=ends is not None)
+                if time.monotonic() >= lag_at:
+                    lag_at = time.monotonic() + _LAG_S
+                    self._measure_lag(source)
+                if ends is not None and not filling.batches and _has_reached(source, ends):
+                    self._is_drained = True
+                    return
+        except BaseException as error:
+            self._failure = error
+
+    def _fill(self, source: Source, filling: _Filling) -> _Filling:
+        """Polls into the batch; where it is full or has waited long enough and landing is free, hands it over."""
+        room = self._settings.ingest_batch_records - filling.records
+        is_full = room <= 0 or filling.size_bytes >= _MOST_BYTES
+        if not is_full:
+            polled = source.poll(room, timeout_s=self._patience(filling))
+            for batch in polled:
+                self._handed_out[(batch.topic, batch.topic_id, batch.partition)] = batch.next_position
+            if polled:
+                filling.add(polled)
+        if filling.batches and (is_full or self._patience(filling) == 0):
+            try:
+                self._queue.put(filling.batches, timeout=_POLL_S if is_full else 0.005)
+                return _Filling()
+            except queue.Full:
+                pass  # landing is behind: the batch goes on filling, then polling waits
+        return filling
+
+    def _patience(self, filling: _Filling) -> float:
+        if not filling.batches:
+            return _POLL_S
+        left = filling.since + self._settings.ingest_linger_ms / 1000 - time.monotonic()
+        return min(_POLL_S, max(0.0, left))
+
+    def _hear(self, source: Source, filling: _Filling) -> None:
+        for notice in source.notices():
+            if isinstance(notice, Assigned):
+                self._landed.setdefault((notice.topic, notice.partition), notice.position)
+                continue
+            self._say(str(notice))
+            if isinstance(notice, TopicRecreated):
+                self._landed = {key: at for key, at in self._landed.items() if key[0] != notice.topic}
+            elif isinstance(notice, PositionLost):
+                filling.add([self._skipped(notice)])
+                source.seek(notice.topic, notice.partition, notice.earliest)
+
+    def _skipped(self, lost: PositionLost) -> Batch:
+        """The loss as a batch that the ledger shows; FloeError unless it is to be skipped."""
+        if not self._settings.ingest_skip_lost or lost.position > lost.end:
+            raise FloeError(
+                f"{lost}: nothing was skipped. Restore the topic, or, where records were deleted, set "
+                f"FLOE_INGEST_SKIP_LOST=1 to go on at {lost.earliest}; the ledger will show the loss"
+            )
+        self._handed_out[(lost.topic, lost.topic_id, lost.partition)] = lost.earliest
+        return lost_batch(lost)
+
+    def _watch(self, source: Source, *, is_draining: bool) -> None:
+        if self._committable:
+            positions, self._committable = self._committable, {}
+            source.commit(positions)
+        self._unreachable_s = source.unreachable_s
+        if is_draining and self._unreachable_s > _DRAIN_PATIENCE_S:
+            raise BrokerMissing(
+                f"Kafka at {self._settings.bootstrap} has not answered for {self._unreachable_s:.0f} s: what was read "
+                "has landed; drain again once it is back"
+            )
+
+    def _measure_lag(self, source: Source) -> None:
+        if self._unreachable_s:
+            return
+        try:
+            ends = source.end_offsets()
+        except BrokerMissing:
+            return
+        self._lag = sum(max(0, end - self._landed.get(key, 0)) for key, end in ends.items())
+
+    # --- the landing thread ---
+
+    def _land_all(self) -> None:
+        while True:
+            self._tick()
+            if self._stop.is_set():
+                return
+            try:
+                batches = self._queue.get(timeout=_POLL_S)
+            except queue.Empty:
+                if self._failure:
+                    raise self._failure from None
+                if self._is_drained and self._queue.empty():
+                    self._publish_alerts()
+                    return
+                continue
+            self._land(batches)
+
+    def _land(self, batches: list[Batch]) -> None:
+        began = time.monotonic()
+        landed = land(self._lake, batches, now=datetime.now(UTC))
+        self._landed_at = time.monotonic()
+        self._batch_s = self._landed_at - began
+        self._report.add(landed)
+        self._recent.append((self._landed_at, landed.rows + landed.rejects))
+        self._landed |= landed.positions
+        self._committable = {**self._committable, **landed.positions}
+        if landed.safety_rejects.height:
+            self._alerts = pl.concat([self._alerts, landed.safety_rejects])
+
+    def _publish_alerts(self) -> None:
+        """Those that can't be told now are told later, at the latest after the next start."""
+        if self._alerts.is_empty():
+            return
+        try:
+            stream.publish(self._settings, alert_events(self._alerts))
+        except FloeError as error:
+            self._say(f"{self._alerts.height} alerts of unreadable safety records wait: {error}")
+            return
+        self._say(f"{self._alerts.height} safety records could not be read: floe rejects lists them; alerts are out")
+        self._alerts = self._alerts.clear()
+
+    # --- what is said ---
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now - self._beat_at < _BEAT_S:
+            return
+        self._beat_at = now
+        self._publish_alerts()
+        self._beat("waiting" if self._unreachable_s else "running")
+        if now - self._said_at > _SAY_S and self._recent:
+            self._said_at = now
+            self._say(f"{self._rate():,.0f} events a second; {self._report.events:,} so far, lag {self._lag}")
+
+    def _rate(self) -> float:
+        now = time.monotonic()
+        while self._recent and now - self._recent[0][0] > _RATE_WINDOW_S:
+            self._recent.popleft()
+        return sum(count for _, count in self._recent) / min(_RATE_WINDOW_S, max(1.0, now - self._started))
+
+    def _beat(self, state: str) -> None:
+        write_heartbeat(
+            self._settings,
+            self._number,
+            {
+                "state": state,
+                "seconds_running": round(time.monotonic() - self._started, 1),
+                "seconds_since_landed": round(time.monotonic() - self._landed_at, 1),
+                "events_per_s": round(self._rate(), 1),
+                "events": self._report.events,
+                "rows": self._report.rows,
+                "rejects": self._report.rejects,
+                "batches": self._report.batches,
+                "last_batch_s": round(self._batch_s, 3),
+                "lag": self._lag,
+            },
+        )
+
+
+def _has_reached(source: Source, ends: Mapping[tuple[str, int], int]) -> bool:
+    positions = source.positions()
+    return all(positions.get(key, end) >= end for key, end in ends.items())
