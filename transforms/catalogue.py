@@ -54,6 +54,14 @@ _FUNCTION: tuple[Metric, ...] = tuple(
 # --- time: sustained response, relapse, surgery-free survival --------------------------------------
 _TIME: tuple[Metric, ...] = ()
 
+# --- a patient's headline outcomes ------------------------------------------------------------------
+_PATIENTS: tuple[Metric, ...] = (
+    Metric(id="patient_outcomes", version="1", title="Headline outcomes of a patient",
+           rule="of each outcome the first parameter with a baseline; latest value after it; a change, not an effect",
+           unit=None, direction="none", source="a proposal of Floe", verification="proposal",
+           parameters=("sustained_min_days", "valid_day_wear_h"), tests=("tests/transforms/marts/test_patient_outcomes.py",)),
+)  # fmt: skip
+
 # --- between arms ---------------------------------------------------------------------------------
 _ARMS: tuple[Metric, ...] = tuple(
     Metric(id=id, version="1", title=title, rule=rule, unit=unit, direction="none", source=source,
@@ -88,5 +96,5 @@ _SAFETY: tuple[Metric, ...] = ()
 _CLINICS: tuple[Metric, ...] = ()
 
 METRICS: dict[str, Metric] = {
-    m.id: m for m in (*_PAIN, *_FUNCTION, *_TIME, *_ARMS, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
+    m.id: m for m in (*_PAIN, *_FUNCTION, *_TIME, *_PATIENTS, *_ARMS, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
 }

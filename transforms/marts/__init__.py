@@ -49,6 +49,7 @@ MARTS: dict[str, Mart] = {
     "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute),
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
+    "patient_outcomes": Mart(MART_TABLES["patient_outcomes"], patient_outcomes.INPUTS, patient_outcomes.compute),
     "cohort_outcomes": Mart(
         MART_TABLES["cohort_outcomes"], cohort_outcomes.INPUTS, cohort_outcomes.compute, is_summary=True
     ),

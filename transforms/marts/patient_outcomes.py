@@ -1,0 +1,153 @@
+"""mart.patient_outcomes: a row a patient: baseline, latest and change of each headline outcome, counts, reasons.
+
+Here: which parameter stands for pain, disability and quality of life, and the assembly. Not here: the parameters
+themselves (adqs, adact), sustained response (durability), opioid dose (care).
+"""
+
+import polars as pl
+
+from .. import care as care_rules
+from .. import durability, pain
+from ..exposure import of_patients
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+from .stamp import stamped
+from .strata import NONE
+
+TABLE = MART_TABLES["patient_outcomes"]
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "mart.adae",
+          "core.courses", "core.care", "core.activity_days")  # fmt: skip
+METRIC = "patient_outcomes"
+
+# outcome -> its parameters, the first with a baseline counts
+OUTCOMES = {
+    "pain": pain.PAIN_PARAMETERS,
+    "disability": ("ODI", "RMDQ", "NDI", "PF6B", "PI6A", "PI4A"),
+    "quality_of_life": ("EQ5D", "P29PHYS", "EQVAS", "P29MENT"),
+    "steps": ("STEPS",),
+    "walking_speed": ("WALKSPD",),
+}
+_LIMITS = ("TEMPLOFL", "TEMPHIFL", "DURFL", "SPACEFL", "WEEKFL", "SKINFL", "O2FL")
+_BEGUN = pl.col("EXSTAT").is_in(["delivered", "aborted"])
+
+
+def compute(
+    keys, *, adsl, adqs, adact, adex, adae, courses, care, activity_days, options: Options, cut: Cut
+) -> pl.DataFrame:  # fmt: skip
+    """Conforms to `mart.patient_outcomes`. `keys`: frame of `patient_id`, None = all.
+
+    A count is 0 where nothing was recorded; a value that can't be given is null, with its reason.
+    """
+    people = of_patients(_people(adsl), keys)
+    measured = pl.concat([_measured(adqs), _measured(adact)], how="diagonal")
+    parts = [_outcome(name, measured, parameters) for name, parameters in OUTCOMES.items()]
+    parts += [_why_not(name, (adqs, adact), parameters) for name, parameters in OUTCOMES.items()]
+    parts += [_response(adqs, options=options), _sessions(adex, courses), _harm(adae), _wear(activity_days, options=options)]
+    parts.append(care_rules.opioid_doses(care, people.select("patient_id", "DAY1DT")))
+    for part in parts:
+        people = people.join(part, on="patient_id", how="left", maintain_order="left")
+    counts = ("sessions_delivered", "protocol_deviations", "sessions_not_cleared", "adverse_events",
+              "serious_adverse_events")  # fmt: skip
+    people = people.with_columns(pl.col(counts).fill_null(0), **_reasons())
+    people = people.with_columns(metric_id=pl.lit(METRIC), is_suppressed=pl.lit(True))
+    return TABLE.conform(stamped(people, cut=cut)).sort("patient_id")
+
+
+def _people(adsl: pl.DataFrame) -> pl.DataFrame:
+    return adsl.select(
+        "DAY1DT", patient_id="USUBJID", clinic_id="SITEID", modality="MODALITY", indication="INDICATN",
+        arm=pl.col("ARM").fill_null(NONE), age_years="AGE", sex="SEX", status="EOSSTT",
+        sessions_delivered="NSESS", first_session_on="TRTSDT", last_contact_on="LSTCONDT",
+    )  # fmt: skip
+
+
+# --- outcomes -----------------------------------------------------------------------------------------
+
+
+def _measured(mart: pl.DataFrame) -> pl.DataFrame:
+    """Assessments with a value in the columns that adqs and adact share; `at` orders a patient's."""
+    at = pl.col("ADTM").dt.replace_time_zone(None) if "ADTM" in mart.columns else pl.col("ADT").cast(pl.Datetime("us"))
+    return mart.filter(pl.col("AVAL").is_not_null()).select("USUBJID", "PARAMCD", "ADT", "AVAL", "BASE", "CHG", "ABLFL", at=at)
+
+
+def _outcome(name: str, measured: pl.DataFrame, parameters: tuple[str, ...]) -> pl.DataFrame:
+    """Baseline, latest value after it (without a baseline: latest of all) and change; and the parameter."""
+    rows = pain.headline(measured, parameters=parameters)
+    latest = rows.filter(pl.col("CHG").is_not_null() | pl.col("BASE").is_null()).sort("USUBJID", "at", "ADT")
+    latest = latest.unique("USUBJID", keep="last", maintain_order=True).select(
+        "USUBJID", pl.col("AVAL").alias(f"{name}_latest"), pl.col("ADT").alias(f"{name}_latest_on"),
+        pl.col("CHG").alias(f"{name}_change"),
+    )  # fmt: skip
+    base = rows.group_by("USUBJID").agg(
+        pl.col("BASE").first().alias(f"{name}_baseline"), pl.col("PARAMCD").first().alias(f"{name}_parameter")
+    )
+    return base.join(latest, on="USUBJID", how="left").rename({"USUBJID": "patient_id"})
+
+
+def _why_not(name: str, marts: tuple[pl.DataFrame, ...], parameters: tuple[str, ...]) -> pl.DataFrame:
+    """The latest reason for which the outcome could not be given at an assessment; column `NAME_why_not`."""
+    columns = ["USUBJID", "ADT", "NEREASON"]
+    rows = pl.concat([m.filter(pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_null()).select(columns) for m in marts])
+    latest = rows.drop_nulls("NEREASON").sort("USUBJID", "ADT", "NEREASON").group_by(patient_id="USUBJID", maintain_order=True)
+    return latest.agg(pl.col("NEREASON").last().alias(f"{name}_why_not"))
+
+
+def _reasons() -> dict[str, pl.Expr]:
+    """Why an outcome's change can't be given; null where it can."""
+    return {
+        f"{name}_reason": pl.when(pl.col(f"{name}_parameter").is_null())
+        .then(pl.coalesce(f"{name}_why_not", pl.lit("never measured")))
+        .when(pl.col(f"{name}_baseline").is_null())
+        .then(pl.lit("no baseline"))
+        .when(pl.col(f"{name}_change").is_null())
+        .then(pl.lit("no value after the baseline"))
+        for name in OUTCOMES
+    } | {"sustained_reason": pl.coalesce("sustained_reason", pl.when(pl.col("is_sustained_responder").is_null()).then(
+        pl.lit("no evaluable pain assessment after a baseline")))}  # fmt: skip
+
+
+def _response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """The responder rules at the latest pain assessment, and sustained response."""
+    judged = pain.headline(adqs, parameters=pain.PAIN_PARAMETERS).filter(pl.col("CHG").is_not_null())
+    latest = judged.sort("USUBJID", "ADTM", "EVENTID").unique("USUBJID", keep="last", maintain_order=True)
+    flags = {"is_responder_30_pct": 1, "is_responder_50_pct": 2, "is_responder_points": 3, "is_worse": 4}
+    latest = latest.select("USUBJID", **{name: pl.col(f"CRIT{k}FL") == "Y" for name, k in flags.items()})
+    lasting = durability.sustained(judged, min_days=options.sustained_min_days).select(
+        "USUBJID", is_sustained_responder="is_sustained", sustained_reason="reason"
+    )
+    return latest.join(lasting, on="USUBJID", how="left").rename({"USUBJID": "patient_id"})
+
+
+# --- counts -------------------------------------------------------------------------------------------
+
+
+def _sessions(adex: pl.DataFrame, courses: pl.DataFrame) -> pl.DataFrame:
+    """Adherence: sessions delivered of a prescribed course, or of none named, over the sessions prescribed."""
+    prescribed = courses.filter(pl.col("prescribed_sessions").is_not_null())
+    of_course = pl.col("COURSEID").is_null() | pl.col("COURSEID").is_in(prescribed["course_id"].implode())
+    counts = adex.group_by(patient_id="USUBJID").agg(
+        protocol_deviations=(_BEGUN & pl.any_horizontal(pl.col(_LIMITS) == "Y").fill_null(False)).sum(),
+        sessions_not_cleared=(_BEGUN & ((pl.col("CLEARFL") == "N") | (pl.col("CONTRAFL") == "Y")).fill_null(False)).sum(),
+        delivered=((pl.col("EXSTAT") == "delivered") & of_course).sum(),
+    )
+    due = prescribed.group_by("patient_id").agg(sessions_prescribed=pl.col("prescribed_sessions").sum())
+    joined = counts.join(due, on="patient_id", how="full", coalesce=True)
+    ratio = pl.col("delivered").fill_null(0) / pl.col("sessions_prescribed")
+    return joined.with_columns(adherence_ratio=pl.when(pl.col("sessions_prescribed") > 0).then(ratio)).drop("delivered")
+
+
+def _harm(adae: pl.DataFrame) -> pl.DataFrame:
+    """Adverse events, those within the clean window of an earlier one of the same term not counted again."""
+    new = adae.filter(pl.col("NEWFL").fill_null("Y") == "Y")
+    return new.group_by(patient_id="USUBJID").agg(
+        adverse_events=pl.len(), serious_adverse_events=(pl.col("AESER") == "Y").sum()
+    )
+
+
+def _wear(activity_days: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """Valid days and mean wear of the days worn; of two devices of one day the one worn longest counts."""
+    days = activity_days.group_by("patient_id", "day").agg(hours=pl.col("wear_minutes").max() / 60)
+    return days.group_by("patient_id").agg(
+        valid_wear_days=(pl.col("hours") >= options.valid_day_wear_h).sum(),
+        mean_wear_h=pl.col("hours").filter(pl.col("hours") > 0).mean(),
+    )
