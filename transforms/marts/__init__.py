@@ -20,6 +20,7 @@ from . import (
     cohort_outcomes,
     data_dictionary,
     metric_definitions,
+    patient_outcomes,
 )
 
 
