@@ -11,36 +11,25 @@ others are split at local midnights and summed as lists.
 
 import polars as pl
 
-from .current import merge_map
+from .current import POSITION, later_copies, merge_map
 from .schemas.core import ACTIVITY_DAYS, CADENCE_BANDS_SPM
 
-_POSITION = "kafka_topic_id, kafka_partition, kafka_offset"
 _MAX_SPAN_S = 366 * 86_400
 
-# Of an event that landed twice the first stands; the others are found by their position. The hash finds candidates
-# cheaply; the window decides by the identity itself.
 _EVENTS = f"""
 known AS MATERIALIZED (
     SELECT recorded_id, patient_id, CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END
         AS timezone FROM people
 ),
-twice AS MATERIALIZED (
-    SELECT hash("source", event_id) AS identity FROM raw.readings GROUP BY identity HAVING count(*) > 1
-),
-copies AS MATERIALIZED (
-    SELECT {_POSITION} FROM raw.readings
-    WHERE hash("source", event_id) IN (SELECT identity FROM twice)
-    QUALIFY row_number() OVER (PARTITION BY "source", event_id
-        ORDER BY ingested_at, kafka_partition, kafka_offset, kafka_topic_id) > 1
-),
+{later_copies("readings")},
 series AS NOT MATERIALIZED (
-    SELECT {_POSITION}, "source", event_id, event_time, known.patient_id, coalesce(device_id, '') AS device_id,
+    SELECT {POSITION}, "source", event_id, event_time, known.patient_id, coalesce(device_id, '') AS device_id,
         metric, "values", len("values") AS n, interval_s, timezone,
         CAST(started_utc_offset_min AS BIGINT) AS offset_min,
         epoch_us(started_at) AS start_us,
         epoch_us(started_at) + CAST(round((len("values") - 1) * interval_s * 1e6) AS BIGINT) AS last_us
     FROM raw.readings JOIN known ON known.recorded_id = raw.readings.patient_id
-    ANTI JOIN copies USING ({_POSITION})
+    ANTI JOIN copies USING ({POSITION})
     WHERE metric <> 'other' AND (metric <> 'step_count' OR interval_s < 86400)
         AND len("values") > 0 AND (len("values") - 1) * interval_s <= {_MAX_SPAN_S}
         AND (started_utc_offset_min IS NOT NULL OR timezone IS NOT NULL)
@@ -49,15 +38,15 @@ series AS NOT MATERIALIZED (
 # Series with a minute in common with an earlier or the next one, and series of several samples a minute.
 _ENTANGLED = f"""
 marked AS NOT MATERIALIZED (
-    SELECT {_POSITION}, patient_id, device_id, metric, n, interval_s, start_us, coalesce(start_us // 60000000 <=
+    SELECT {POSITION}, patient_id, device_id, metric, n, interval_s, start_us, coalesce(start_us // 60000000 <=
         max(last_us // 60000000) OVER (PARTITION BY patient_id, device_id, metric
-            ORDER BY start_us, {_POSITION} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false) AS meets_earlier
+            ORDER BY start_us, {POSITION} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false) AS meets_earlier
     FROM series
 ),
 entangled AS MATERIALIZED (
-    SELECT {_POSITION} FROM marked
+    SELECT {POSITION} FROM marked
     QUALIFY meets_earlier OR (n > 1 AND interval_s < 60) OR coalesce(lead(meets_earlier)
-        OVER (PARTITION BY patient_id, device_id, metric ORDER BY start_us, {_POSITION}), false)
+        OVER (PARTITION BY patient_id, device_id, metric ORDER BY start_us, {POSITION}), false)
 )"""
 
 
@@ -81,7 +70,7 @@ def _samples_before(day: str) -> str:
 _PIECES = f"""
 alone AS NOT MATERIALIZED (
     SELECT *, {_local_day("start_us")} AS first_day, {_local_day("last_us")} AS last_day
-    FROM series ANTI JOIN entangled USING ({_POSITION})
+    FROM series ANTI JOIN entangled USING ({POSITION})
 ),
 split AS NOT MATERIALIZED (
     SELECT *, first_day + CAST(unnest(range(1 + last_day - first_day)) AS INTEGER) AS day FROM alone
@@ -95,7 +84,7 @@ pieces AS NOT MATERIALIZED (
 _SAMPLES = f"""
 unnested AS NOT MATERIALIZED (
     SELECT * EXCLUDE ("values"), unnest("values") AS value, unnest(range(n)) AS k
-    FROM series SEMI JOIN entangled USING ({_POSITION})
+    FROM series SEMI JOIN entangled USING ({POSITION})
 ),
 samples AS MATERIALIZED (
     SELECT *, {_local_day("at_us")} AS day, at_us // 60000000 AS minute

@@ -15,6 +15,7 @@ from .schemas.core import CONFLICTS, ORPHANS
 from .schemas.raw import EXTRA, data_columns
 
 IDENTITY = ("source", "event_id")
+POSITION = "kafka_topic_id, kafka_partition, kafka_offset"
 _LANDED = ("ingested_at", "kafka_partition", "kafka_offset", "kafka_topic_id")
 
 # What a field is where it was not sent.
@@ -65,6 +66,22 @@ def sent_twice(name: str) -> str:
     return f"""SELECT * FROM raw."{name}" SEMI JOIN (
         SELECT "source", event_id FROM raw."{name}" GROUP BY ALL HAVING count(*) > 1
     ) USING ("source", event_id)"""
+
+
+def later_copies(name: str) -> str:
+    """CTEs `twice` and `copies` for a query over the series `raw.NAME`: the positions of copies that do not count.
+
+    Of an event that landed several times the first stands. A hash finds the candidates cheaply, without carrying
+    the samples; the identity itself decides.
+    """
+    return f"""twice AS MATERIALIZED (
+    SELECT hash("source", event_id) AS identity FROM raw."{name}" GROUP BY identity HAVING count(*) > 1
+),
+copies AS MATERIALIZED (
+    SELECT {POSITION} FROM raw."{name}" WHERE hash("source", event_id) IN (SELECT identity FROM twice)
+    QUALIFY row_number() OVER (PARTITION BY "source", event_id
+        ORDER BY ingested_at, kafka_partition, kafka_offset, kafka_topic_id) > 1
+)"""
 
 
 # --- conflicts --------------------------------------------------------------------------------------
