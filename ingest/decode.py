@@ -28,6 +28,7 @@ from .contract import (
     parse_schema,
 )
 from .record import Plain, Reject, inspect
+from .source import Batch
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class _Shaped:
     rejects: dict[int, Reject]
 
 
-def decode(batch, *, ingested_at: datetime) -> Decoded:
-    """The batch's rows and rejects (`batch`: stream.Batch; `ingested_at`: the moment to stamp, aware).
+def decode(batch: Batch, *, ingested_at: datetime) -> Decoded:
+    """The batch's rows and rejects (`ingested_at`: the moment to stamp, aware).
 
     Nothing in a record's bytes makes this raise.
     """
@@ -122,7 +123,7 @@ def _scattered(name: str, found: dict[int, str | None], *, length: int) -> pl.Se
     return series.scatter(list(found), list(found.values())) if found else series
 
 
-def _rows(frame: pl.DataFrame, *, batch, topic: Topic, ingested_at: datetime) -> pl.DataFrame:
+def _rows(frame: pl.DataFrame, *, batch: Batch, topic: Topic, ingested_at: datetime) -> pl.DataFrame:
     offsets = pl.Series("kafka_offset", batch.offsets, dtype=pl.Int64)
     frame = frame.with_columns(
         kafka_topic=pl.lit(batch.topic),
@@ -150,7 +151,7 @@ def _closed(topic: Topic) -> dict[str, pl.Expr]:
     return columns
 
 
-def _reject_frame(batch, rejects: dict[int, Reject], *, ingested_at: datetime) -> pl.DataFrame:
+def _reject_frame(batch: Batch, rejects: dict[int, Reject], *, ingested_at: datetime) -> pl.DataFrame:
     order = sorted(rejects)
     found = [rejects[i] for i in order]
     columns = {

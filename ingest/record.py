@@ -115,9 +115,7 @@ def _check_envelope(event: Any, *, topic: Topic) -> Reject | None:
 
 def _is_json_media_type(value: Any) -> bool:
     media_type = value.partition(";")[0].strip().lower() if isinstance(value, str) else ""
-    return media_type == CONTENT_TYPE or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    )
+    return media_type == CONTENT_TYPE or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 # topic -> of each known field of `data`: its column, the test of a value that is not null, what is expected
@@ -170,9 +168,7 @@ def _unreadable(value: bytes, message: str) -> Reject:
     try:
         value.decode()
     except UnicodeDecodeError as error:
-        return Reject(
-            "not_utf8", None, f"found byte {value[error.start]:#04x} at {error.start}, expected UTF-8"
-        )
+        return Reject("not_utf8", None, f"found byte {value[error.start]:#04x} at {error.start}, expected UTF-8")
     return Reject("not_json", None, f"found {message}, expected one JSON object")
 
 

@@ -51,10 +51,7 @@ _BY_TYPE = {
 def _object(values: dict[str, str], order: tuple[str, ...]) -> str:
     """An object of these fields in this order: the first and those that are always there, the others perhaps."""
     pairs = [rf'{_SPACE}"{name}"{_SPACE}:{_SPACE}(?:{values[name]}){_SPACE}' for name in order]
-    rest = [
-        f",{pair}" if name in _ALWAYS else f"(?:,{pair})?"
-        for name, pair in zip(order[1:], pairs[1:], strict=True)
-    ]
+    rest = [f",{pair}" if name in _ALWAYS else f"(?:,{pair})?" for name, pair in zip(order[1:], pairs[1:], strict=True)]
     return rf"\{{{pairs[0]}{''.join(rest)}\}}"
 
 

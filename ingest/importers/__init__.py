@@ -8,11 +8,11 @@ from types import MappingProxyType
 
 from . import fitbit
 from .ndjson import replay
-from .people import People, read_patient_map
+from .people import read_patient_map
 
 Event = tuple[str, bytes | None, bytes | None]  # topic, key, value
 
-# format -> events(paths, *, people, timezone, clinic=None) -> iterator of (topic, key, value)
+# format -> events(paths, *, timezone, patient=None, patients=None, clinic=None) -> iterator of (topic, key, value)
 IMPORTERS: MappingProxyType[str, Callable[..., Iterator[Event]]] = MappingProxyType({"fitbit": fitbit.events})
 
-__all__ = ["IMPORTERS", "Event", "People", "read_patient_map", "replay"]
+__all__ = ["IMPORTERS", "Event", "read_patient_map", "replay"]

@@ -7,9 +7,9 @@ The files have zone-less local times and the vendor's number for a person. Each 
 importing a file again gives the same events, and a longer export adds to a shorter one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ from transforms.schemas import TOPIC_BY_NAME
 from transforms.schemas.raw import METRICS
 
 from .localtime import instants, zone
-from .people import People
+from .people import people_of
 
 SOURCE = "/imports/fitbit"
 LONGEST_SERIES = 60
@@ -57,23 +57,33 @@ _SINGLE_S = 1.0  # interval of a series of one at an irregular time: the resolut
 
 
 def events(
-    paths: Iterable[Path | str], *, people: People, timezone: str, clinic: str | None = None
+    paths: Iterable[Path | str],
+    *,
+    timezone: str | None,
+    patient: str | None = None,
+    patients: Mapping[str, str] | Path | str | None = None,
+    clinic: str | None = None,
 ) -> Iterator[tuple[str, bytes, bytes]]:
     """The events (topic, key, value) of the files: of each person the device, then the readings in order of time.
 
-    `people`: the patients; `timezone`: the IANA zone that the wearers' clocks showed (see localtime.instants for
-    the hours of change); `clinic`: the devices' clinic. Of two samples of a person at one instant the first in
-    the file counts. Every file is read before the first event is given. Raises UnreadableFile, UsageError.
+    `timezone`: the IANA zone that the wearers' clocks showed (see localtime.instants for the hours of change);
+    `patient`: of all files, or `patients`: export's id -> patient, or the file of that map; `clinic`: the devices'.
+    Of two samples of a person at one instant the first in the file counts. Every file is read at once, so that
+    nothing is sent of a set of which one can't be read. Raises UnreadableFile, UsageError.
     """
-    where = zone(timezone)
-    files = [_read(Path(path), timezone=timezone) for path in paths]
-    patients = [people.of(samples["person"], place=place) for place, _, samples in files]
-    for (_, kind, samples), of_person in zip(files, patients, strict=True):
-        for series in _series(samples, kind=kind, timezone=timezone).iter_rows(named=True):
+    where, people = zone(timezone), people_of(patient=patient, patients=patients)
+    files = [_read(Path(path), timezone=where.key) for path in paths]
+    of_person = [people.of(samples["person"], place=place) for place, _, samples in files]
+    return _events(files, of_person, where=where, clinic=clinic)
+
+
+def _events(files: list, of_person: list[dict[str, str]], *, where: ZoneInfo, clinic: str | None):
+    for (_, kind, samples), patients in zip(files, of_person, strict=True):
+        for series in _series(samples, kind=kind, timezone=where.key).iter_rows(named=True):
             person, start = series["person"], series["started_at"].astimezone(where)
             if series["is_first"]:
                 yield _device(person, kind=kind, clinic=clinic, time=start)
-            yield _reading(series, kind=kind, patient=of_person[person], start=start)
+            yield _reading(series, kind=kind, patient=patients[person], start=start)
 
 
 def _read(path: Path, *, timezone: str) -> tuple[str, Kind, pl.DataFrame]:
@@ -171,7 +181,7 @@ def _reading(series: dict, *, kind: Kind, patient: str, start: datetime) -> tupl
 
 
 def _stamp(time: datetime) -> str:
-    return time.astimezone(ZoneInfo("UTC")).strftime("%Y%m%dT%H%M%SZ")
+    return time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _event(name: str, data: dict, *, id: str, time: datetime) -> tuple[str, bytes, bytes]:

@@ -36,6 +36,12 @@ class People:
         return {i: self.patients[i] for i in ids}
 
 
+def people_of(*, patient: str | None, patients: Mapping[str, str] | Path | str | None) -> People:
+    """From what a caller has: a patient, or a map or its file. Raises UsageError, UnreadableFile."""
+    found = patients if isinstance(patients, Mapping) else read_patient_map(patients) if patients else {}
+    return People(patient=patient, patients=found)
+
+
 def _some(ids: list[str]) -> str:
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
     return ", ".join(ids[:_SHOWN]) + more

@@ -5,7 +5,6 @@ Here: ingest/decode.py with shape.py, record.py and rules.py behind it. Not here
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
 
 import orjson
 import polars as pl
@@ -17,6 +16,7 @@ from ingest import shape
 from ingest.contract import LARGEST_RECORD_BYTES, REASONS, TOPIC_BY_TYPE, encode
 from ingest.decode import decode
 from ingest.rules import parse_days, parse_times
+from ingest.source import Batch
 from transforms.schemas import RAW_TABLES, TOPICS
 from transforms.schemas.raw import REJECTS, SAFETY_TOPICS
 
@@ -61,24 +61,11 @@ PATIENT = {
 EXAMPLES = {"readings": READING, "sessions": SESSION, "responses": RESPONSE, "patients": PATIENT}
 
 
-class Records(NamedTuple):
-    """One partition's records, as stream.Batch has them."""
-
-    topic: str
-    topic_id: str
-    partition: int
-    first_position: int
-    next_position: int
-    offsets: list[int]
-    keys: list[bytes | None]
-    values: list[bytes | None]
-
-
-def records(name: str, *values: bytes | None, first=100) -> Records:
+def records(name: str, *values: bytes | None, first=100) -> Batch:
     """A batch of the topic with every second offset, as after compaction."""
     topic = next((t.type for t in TOPICS if t.name == name), name)
     offsets = [first + 2 * k for k in range(len(values))]
-    return Records(topic, "topic-id", 1, first, first + 2 * len(values), offsets, [b"key"] * len(values), list(values))
+    return Batch(topic, "topic-id", 1, first, first + 2 * len(values), offsets, [b"key"] * len(values), list(values))
 
 
 def event(name: str, *, data=None, drop=(), **envelope) -> bytes:
@@ -134,7 +121,12 @@ def test_objects_are_json_and_days_are_days():
 
 @pytest.mark.parametrize(
     ("given_status", "status", "raw"),
-    [("aborted", "aborted", None), ("cut short", "other", "cut short"), ("other", "other", "other"), (None, None, None)],
+    [
+        ("aborted", "aborted", None),
+        ("cut short", "other", "cut short"),
+        ("other", "other", "other"),
+        (None, None, None),
+    ],
 )  # fmt: skip
 def test_closed_lists(given_status, status, raw):
     """An unknown value of a closed list lands as `other` with the original beside it; null stays null."""

@@ -12,8 +12,11 @@ import polars as pl
 import pytest
 
 from ingest.contract import TOPIC_BY_TYPE
-from ingest.importers import IMPORTERS, People, read_patient_map, replay
+from ingest.decode import decode
+from ingest.importers import IMPORTERS, read_patient_map, replay
 from ingest.importers.localtime import instants
+from ingest.importers.people import People, people_of
+from ingest.source import Batch
 from transforms.errors import UnreadableFile, UsageError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -51,9 +54,9 @@ def readings(*paths, **arguments) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def everyone(path: Path) -> People:
+def everyone(path: Path) -> dict[str, str]:
     frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-    return People(patients={str(i): f"patient-{i}" for i in frame["Id"].drop_nulls().unique()})
+    return {str(i): f"patient-{i}" for i in frame["Id"].drop_nulls().unique()}
 
 
 # --- replay ------------------------------------------------------------------------------------------------------
@@ -112,7 +115,7 @@ def test_replay_of_the_trial():
 def test_minutes_of_steps_keep_their_hours():
     """The events' hourly sums equal the file's, all 21,645 of them, in series of up to 60 minutes."""
     path = shared("fitbit_minute_steps.parquet")
-    found = readings(path, people=everyone(path), timezone="America/New_York")
+    found = readings(path, patients=everyone(path), timezone="America/New_York")
     assert found.select("metric", "unit", "interval_s").unique().rows() == [("step_count", "{steps}", 60.0)]
     assert found["values"].list.len().max() == 60
     long = found.with_columns(k=pl.int_ranges(pl.col("values").list.len())).explode("values", "k")
@@ -131,8 +134,7 @@ def test_minutes_of_steps_keep_their_hours():
 def test_heart_rate_keeps_every_sample():
     """17,666 irregular samples, mean 79.339, each at its second, in runs of equal spacing; the device comes first."""
     path = shared("fitbit_heartrate_one_user.csv")
-    people = People(patient="p1")
-    found = readings(path, people=people, timezone="UTC")
+    found = readings(path, patient="p1", timezone="UTC")
     assert found["patient"].unique().to_list() == ["p1"]
     assert found["interval_s"].is_between(1, 60).all()
     long = found.with_columns(k=pl.int_ranges(pl.col("values").list.len())).explode("values", "k")
@@ -144,20 +146,40 @@ def test_heart_rate_keeps_every_sample():
     expected = pl.DataFrame({"at": times, "value": file["Value"].cast(pl.Float64)})
     assert at.sort("at").equals(expected.sort("at"))
     assert (times.sort().diff().dt.total_seconds() > 60).sum() == 10
-    device = values(fitbit([path], people=people, timezone="UTC", clinic="c1"))[0]
+    device = values(fitbit([path], patient="p1", timezone="UTC", clinic="c1"))[0]
     assert (device["type"], device["data"]["clinic_id"]) == ("floe.devices.v1", "c1")
 
 
 def test_daily_activity_is_one_sample_a_day():
     """940 days of 33 people, one sample each that stands for the day from its local midnight."""
     path = shared("fitbit_daily_activity.csv")
-    found = readings(path, people=everyone(path), timezone="Europe/Berlin")
+    found = readings(path, patients=everyone(path), timezone="Europe/Berlin")
     assert (found.height, found["person"].n_unique(), found["id"].n_unique()) == (940, 33, 940)
     assert found.select("metric", "unit", "interval_s").unique().rows() == [("daily_step_count", "{steps}", 86_400.0)]
     assert (found["local"].dt.hour() == 0).all()
     steps = found["values"].explode()
     assert (steps.min(), steps.median(), steps.max()) == (0, 7405.5, 36_019)
     assert steps.mean() == pytest.approx(7637.9, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["acupuncture.ndjson", "fitbit_heartrate_one_user.csv", "fitbit_daily_activity.csv"])
+def test_real_files_keep_the_contract(name):
+    """Every event of the real files decodes to a row, none is set aside, and nothing in them is unknown."""
+    path = shared(name)
+    if path.suffix == ".ndjson":
+        records = list(replay([path]))
+    else:
+        records = list(fitbit([path], patients=everyone(path), timezone="Europe/Berlin"))
+    landed = 0
+    for topic in {topic for topic, _, _ in records}:
+        mine = [(key, value) for t, key, value in records if t == topic]
+        keys, payloads = map(list, zip(*mine, strict=True))
+        batch = Batch(topic, "id", 0, 0, len(mine), list(range(len(mine))), keys, payloads)
+        decoded = decode(batch, ingested_at=datetime(2026, 3, 2, tzinfo=UTC))
+        assert decoded.rejects.is_empty(), decoded.rejects.select("reason", "field", "detail").row(0)
+        assert decoded.rows["extra"].null_count() == len(mine)
+        landed += decoded.rows.height
+    assert landed == len(records)
 
 
 # --- Fitbit, small files -----------------------------------------------------------------------------------------
@@ -172,7 +194,7 @@ def test_runs_of_equal_spacing(tmp_path):
     """Samples 5 s apart are one series, the one after a pause opens another, a lone one is a series of one."""
     clock = ["9:00:00", "9:00:05", "9:00:10", "9:00:25", "9:00:26", "9:00:27"]
     path = heart_rate(tmp_path / "hr.csv", *(f"7,5/10/2016 {t} AM,{70 + k}" for k, t in enumerate(clock)))
-    found = readings(path, people=People(patient="p1"), timezone="UTC")
+    found = readings(path, patient="p1", timezone="UTC")
     # gaps 5 5 | 15 | 1 1
     assert found.select("interval_s", "values").rows() == [(5.0, [70, 71, 72]), (1.0, [73]), (1.0, [74, 75])]
     assert found["id"][0] == "fitbit-heart-rate-7-20160510T090000Z-3"
@@ -181,7 +203,7 @@ def test_runs_of_equal_spacing(tmp_path):
 def test_long_runs_are_cut(tmp_path):
     """150 samples a second apart are three series: 60, 60 and 30."""
     path = heart_rate(tmp_path / "hr.csv", *(f"7,5/10/2016 9:{k // 60:02d}:{k % 60:02d} AM,70" for k in range(150)))
-    found = readings(path, people=People(patient="p1"), timezone="UTC")
+    found = readings(path, patient="p1", timezone="UTC")
     assert found["values"].list.len().to_list() == [60, 60, 30]
 
 
@@ -191,7 +213,7 @@ def test_missing_minutes_open_a_series(tmp_path):
     rows = [(i, datetime.fromisoformat(f"2016-05-10 {t}"), 1) for i in (7, 8) for t in clock]
     path = tmp_path / "steps.parquet"
     pl.DataFrame(rows, schema=["Id", "ts", "steps"], orient="row").write_parquet(path)
-    found = readings(path, people=People(patients={"7": "p1", "8": "p2"}), timezone="Asia/Kolkata")
+    found = readings(path, patients={"7": "p1", "8": "p2"}, timezone="Asia/Kolkata")
     each = [[1.0, 1.0], [1.0], [1.0], [1.0]]
     assert found.select("patient", "values").rows() == [(p, v) for p in ("p1", "p2") for v in each]
 
@@ -199,7 +221,7 @@ def test_missing_minutes_open_a_series(tmp_path):
 def test_importing_again_gives_the_same_events(tmp_path):
     """The same file gives the same ids and bytes; so a second import is duplicates only."""
     path = heart_rate(tmp_path / "hr.csv", "7,5/10/2016 9:00:00 AM,70", "7,5/10/2016 9:00:00 PM,80")
-    arguments = {"people": People(patient="p1"), "timezone": "Asia/Tokyo", "clinic": "c1"}
+    arguments = {"patient": "p1", "timezone": "Asia/Tokyo", "clinic": "c1"}
     assert list(fitbit([path], **arguments)) == list(fitbit([path], **arguments))
     topics = [(topic, key) for topic, key, _ in fitbit([path], **arguments)]
     reading = ("floe.readings.v1", b"p1")
@@ -225,7 +247,7 @@ def test_hours_of_change(local, utc):
 def test_offset_of_each_reading(tmp_path):
     """A reading carries the offset that its own clock had: winter time, then summer time."""
     path = heart_rate(tmp_path / "hr.csv", "7,3/28/2026 9:00:00 AM,70", "7,3/29/2026 9:00:00 AM,80")
-    events = values(fitbit([path], people=People(patient="p1"), timezone="Europe/Berlin"))
+    events = values(fitbit([path], patient="p1", timezone="Europe/Berlin"))
     starts = [e["data"]["started_at"] for e in events[1:]]
     assert starts == ["2026-03-28T09:00:00+01:00", "2026-03-29T09:00:00+02:00"]
 
@@ -247,6 +269,7 @@ def test_patient_map(tmp_path):
     path = tmp_path / "map.csv"
     path.write_text("Id,patient\n7, p1\n\n8,p2\n")
     assert read_patient_map(path) == {"7": "p1", "8": "p2"}
+    assert people_of(patient=None, patients=path) == People(patients={"7": "p1", "8": "p2"})
     for text, message in (("7,p1\n8\n", "line 2"), ("7,p1\n7,p2\n", "second patient for 7")):
         path.write_text(text)
         with pytest.raises(UnreadableFile, match=message):
@@ -270,7 +293,7 @@ def test_unreadable_exports(tmp_path, text, message):
     path = tmp_path / "export.csv"
     path.write_text(text)
     with pytest.raises(UnreadableFile, match=r"export\.csv") as error:
-        list(fitbit([path], people=People(patient="p1"), timezone="UTC"))
+        list(fitbit([path], patient="p1", timezone="UTC"))
     assert message in str(error.value)
 
 
@@ -280,7 +303,7 @@ def test_unreadable_parquet_and_zone(tmp_path):
     broken.write_bytes(b"rubbish")
     for path in (broken, tmp_path / "none.parquet", tmp_path / "none.csv"):
         with pytest.raises(UnreadableFile, match="expected a Fitbit export"):
-            list(fitbit([path], people=People(patient="p1"), timezone="UTC"))
+            list(fitbit([path], patient="p1", timezone="UTC"))
     for name in ("Mars/Olympus", "", None):
         with pytest.raises(UsageError, match="expected an IANA name"):
-            list(fitbit([broken], people=People(patient="p1"), timezone=name))
+            fitbit([broken], patient="p1", timezone=name)
