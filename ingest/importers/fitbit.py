@@ -97,6 +97,8 @@ def _read(path: Path, *, timezone: str) -> tuple[str, Kind, pl.DataFrame]:
     if kind is None:
         expected = " or ".join(", ".join(k.columns) for k in KINDS)
         raise UnreadableFile(f"{path}: found columns {', '.join(found.columns)}, expected {expected}")
+    if getattr(found[kind.time].dtype, "time_zone", None):
+        raise UnreadableFile(f"{path}: found {kind.time} with a zone, expected the vendor's zone-less local times")
     samples = _samples(found.select(kind.columns), kind=kind, path=path)
     at = instants(samples["local"], timezone=timezone)
     samples = samples.select("person", at.alias("at"), "value")
@@ -134,7 +136,7 @@ def _series(samples: pl.DataFrame, *, kind: Kind, timezone: str) -> pl.DataFrame
     """
     local = pl.col("at").dt.convert_time_zone(timezone)
     marks = samples.with_columns(
-        gap_s=pl.col("at").diff().dt.total_seconds().over("person"),
+        gap_s=(pl.col("at").diff().dt.total_microseconds() / 1_000_000).over("person"),
         offset=local.dt.base_utc_offset() + local.dt.dst_offset(),
         hour=local.dt.replace_time_zone(None).dt.truncate("1h"),
     )
@@ -142,7 +144,7 @@ def _series(samples: pl.DataFrame, *, kind: Kind, timezone: str) -> pl.DataFrame
         # the first sample of a person belongs to the run that it opens
         marks = marks.with_columns(pl.col("gap_s").fill_null(strategy="backward").over("person"))
         starts = _changes("person", "offset", "gap_s") | (pl.col("gap_s") > LONGEST_GAP_S)
-        interval_s = pl.when(pl.len() > 1).then(pl.col("gap_s").first().cast(pl.Float64)).otherwise(_SINGLE_S)
+        interval_s = pl.when(pl.len() > 1).then(pl.col("gap_s").first()).otherwise(_SINGLE_S)
     else:
         starts = _changes("person", "offset", "hour") | (pl.col("gap_s") != kind.interval_s)
         interval_s = pl.lit(float(kind.interval_s))

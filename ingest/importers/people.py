@@ -65,4 +65,6 @@ def read_patient_map(path: Path | str) -> dict[str, str]:
             raise UnreadableFile(f"{path}, line {number}: found {','.join(line)!r}, expected: export's id, patient")
         if found.setdefault(cells[0], cells[1]) != cells[1]:
             raise UnreadableFile(f"{path}, line {number}: found a second patient for {cells[0]}, expected one")
+    if not found:
+        raise UnreadableFile(f"{path}: found no line, expected in each: export's id, patient")
     return found

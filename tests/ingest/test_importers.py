@@ -270,7 +270,11 @@ def test_patient_map(tmp_path):
     path.write_text("Id,patient\n7, p1\n\n8,p2\n")
     assert read_patient_map(path) == {"7": "p1", "8": "p2"}
     assert people_of(patient=None, patients=path) == People(patients={"7": "p1", "8": "p2"})
-    for text, message in (("7,p1\n8\n", "line 2"), ("7,p1\n7,p2\n", "second patient for 7")):
+    for text, message in (
+        ("7,p1\n8\n", "line 2"),
+        ("Id,patient\n", "found no line"),
+        ("7,p1\n7,p2\n", "second patient for 7"),
+    ):
         path.write_text(text)
         with pytest.raises(UnreadableFile, match=message):
             read_patient_map(path)
@@ -295,6 +299,14 @@ def test_unreadable_exports(tmp_path, text, message):
     with pytest.raises(UnreadableFile, match=r"export\.csv") as error:
         list(fitbit([path], patient="p1", timezone="UTC"))
     assert message in str(error.value)
+
+
+def test_times_with_a_zone_are_not_taken_for_local(tmp_path):
+    """A file whose times name an instant is none of the vendor's: reading them as local would shift them."""
+    path = tmp_path / "steps.parquet"
+    pl.DataFrame({"Id": [7], "ts": [datetime(2016, 5, 10, tzinfo=UTC)], "steps": [1]}).write_parquet(path)
+    with pytest.raises(UnreadableFile, match="found ts with a zone"):
+        fitbit([path], patient="p1", timezone="UTC")
 
 
 def test_unreadable_parquet_and_zone(tmp_path):
