@@ -58,9 +58,7 @@ class Design:
 
     def names(self, *, aliased: bool = False) -> tuple[str, ...]:
         chosen = ~self.kept if aliased else self.kept
-        return tuple(
-            _label(column) for column, is_chosen in zip(self.columns, chosen, strict=True) if is_chosen
-        )
+        return tuple(_label(column) for column, is_chosen in zip(self.columns, chosen, strict=True) if is_chosen)
 
     def is_estimable(self, weights: np.ndarray) -> bool:
         """Whether the rows of data determine this combination of the full design's coefficients."""
@@ -69,15 +67,11 @@ class Design:
         return bool(size > 0 and np.all(np.abs(scaled @ self.null_space) < 1e-6 * size))
 
 
-def terms_of(
-    *, outcome, group, covariates=(), factors=(), interactions=(), others=(), reference=None
-) -> Terms:
+def terms_of(*, outcome, group, covariates=(), factors=(), interactions=(), others=(), reference=None) -> Terms:
     """`reference`: a level of `group`, or a mapping from column to its reference level."""
     if isinstance(covariates, str) or isinstance(factors, str):
         raise UsageError("covariates and factors are lists of column names, not one name: write [name]")
-    by_column = (
-        reference if isinstance(reference, Mapping) else {} if reference is None else {group: reference}
-    )
+    by_column = reference if isinstance(reference, Mapping) else {} if reference is None else {group: reference}
     return Terms(
         outcome=outcome,
         group=group,
@@ -148,11 +142,7 @@ def _columns(terms: Terms, levels: dict[str, list]) -> tuple:
 
     return (
         (),
-        *(
-            column
-            for names in (*mains, *terms.interactions)
-            for column in _products([parts(n, names) for n in names])
-        ),
+        *(column for names in (*mains, *terms.interactions) for column in _products([parts(n, names) for n in names])),
     )
 
 
@@ -229,18 +219,14 @@ def _check(frame: pl.DataFrame, terms: Terms) -> None:
         raise UsageError(f"no column {', '.join(missing)}: the frame has {', '.join(frame.columns)}")
     words = [name for name in (terms.outcome, *terms.covariates) if not _is_number(frame.schema[name])]
     if words:
-        raise UsageError(
-            f"{', '.join(words)} must be numbers; name a column of categories in factors instead"
-        )
+        raise UsageError(f"{', '.join(words)} must be numbers; name a column of categories in factors instead")
     known = {terms.group, *terms.covariates, *terms.factors, *terms.others}
     strange = [name for names in terms.interactions for name in names if name not in known]
     if strange:
-        raise UsageError(
-            f"interaction of {', '.join(strange)}: name it among group, covariates or factors too"
-        )
+        raise UsageError(f"interaction of {', '.join(strange)}: name it among group, covariates or factors too")
     for name, level in terms.reference.items():
-        if name not in terms.used or level not in frame[name].unique().to_list():
-            raise UsageError(f"reference {level!r} is not a value of column {name}")
+        if name not in terms.used or (name != terms.group and level not in frame[name].unique().to_list()):
+            raise UsageError(f"reference {level!r} is not a value of a factor {name}")
 
 
 def _is_number(dtype: pl.DataType) -> bool:
