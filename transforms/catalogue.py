@@ -90,7 +90,13 @@ _EXPOSURE: tuple[Metric, ...] = ()
 _CARE: tuple[Metric, ...] = ()
 
 # --- safety ---------------------------------------------------------------------------------------
-_SAFETY: tuple[Metric, ...] = ()
+_SAFETY: tuple[Metric, ...] = (
+    Metric(
+        id="adverse_event_rates", version="1", title="How often adverse events happen",
+        rule="counts, rates and their exact intervals of one row of mart.adverse_event_rates", unit=None,
+        direction="lower", source="methods of the rates named in the row's columns", verification="verified",
+    ),
+)  # fmt: skip
 
 # --- between clinics and over time ----------------------------------------------------------------
 _CLINICS: tuple[Metric, ...] = ()

@@ -12,15 +12,15 @@ Time is counted in whole microseconds and divided once, so that sums do not depe
 
 import polars as pl
 
-from .local_time import with_day_start, with_timezone
+from .local_time import with_day_start
 from .options import Cut, Options
 
 US_PER_YEAR = 365.25 * 86_400 * 1_000_000
 
 
-def ends_of_follow_up(patients: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
+def ends_of_follow_up(adsl: pl.DataFrame, patient_status: pl.DataFrame) -> pl.DataFrame:
     """A row a death or withdrawal: `patient_id`, `effective_on`, `is_death`, `ended_at` (the day's first moment)."""
-    zones = with_timezone(patients.select("patient_id", "clinic_id"), clinics).drop("clinic_id")
+    zones = adsl.select(patient_id="USUBJID", timezone="TIMEZONE")
     ends = patient_status.filter(pl.col("status").is_in(["died", "withdrew"])).select(
         "patient_id", "effective_on", is_death=pl.col("status") == "died"
     )

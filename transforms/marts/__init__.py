@@ -15,6 +15,7 @@ from . import (
     adex,
     adqs,
     adsl,
+    adverse_event_rates,
     alerts,
     arm_comparisons,
     cohort_outcomes,
@@ -39,6 +40,9 @@ class Mart:
 
 
 MARTS: dict[str, Mart] = {
+    "adverse_event_rates": Mart(
+        MART_TABLES["adverse_event_rates"], adverse_event_rates.INPUTS, adverse_event_rates.compute, is_summary=True
+    ),
     "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
     "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),
     "data_dictionary": Mart(
