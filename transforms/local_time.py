@@ -47,10 +47,11 @@ def _offset(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _zones(frame: pl.DataFrame) -> list[str]:
-    return [zone for zone in frame["timezone"].drop_nulls().unique().sort() if _is_zone(zone)]
+    return [zone for zone in frame["timezone"].drop_nulls().unique().sort() if is_zone(zone)]
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether the name is an IANA time zone."""
     try:
         pl.select(pl.lit(0).cast(TIMESTAMP).dt.convert_time_zone(name))
     except pl.exceptions.PolarsError:

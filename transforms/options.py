@@ -36,6 +36,7 @@ class Options:
     clean_window_days: int = _option(7, "days after an event's end in which the same term is the same event")
     skin_amber_c: float = _option(5.0, "skin temperature of an amber alert, degrees C")
     skin_red_c: float = _option(2.0, "skin temperature of a red alert, degrees C")
+    is_bout_plausibility_checked: bool = _option(True, "walking bouts lose values outside the limits of Mobilise-D")
     min_cell: int = _option(5, "smallest cell that a reader from outside the clinic may see")
     min_completeness_pct: float = _option(60.0, "completeness below which a comparison is not shown, %")
     min_patients_per_parameter: int = _option(5, "patients per covariance parameter that an MMRM needs")

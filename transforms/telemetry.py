@@ -1,6 +1,7 @@
 """The SQL that turns the devices' series into one row a session: what the device itself measured.
 
-Here: `TELEMETRY_SESSIONS_SQL`. Not here: the limits of a protocol (marts/adex.py) and who runs it (the lake).
+Here: `TELEMETRY_SESSIONS_SQL` and the sessions that it joins. Not here: the limits of a protocol (marts/adex.py) and
+who runs it (the lake).
 
 Of an event that landed twice the first landed counts, of two samples of one session, device, signal, site and
 instant the one in the later event. Exposure runs from the session's start for `duration_s`; where that is not known
@@ -20,11 +21,15 @@ _MAX_SPAN_S = 86_400
 
 _SAMPLES = f"""
 {later_copies("telemetry")},
+exposed AS MATERIALIZED (
+    SELECT session_id, epoch_us(started_at) AS exposed_us,
+        epoch_us(started_at) + CAST(duration_s * 1e6 AS BIGINT) AS ended_us, skin_temp_pre_c FROM exposures
+),
 unnested AS NOT MATERIALIZED (
     SELECT session_id, device_id, signal, coalesce(site, '') AS site, event_time, event_id, "source", interval_s,
         epoch_us(started_at) AS start_us, unnest("values") AS value, unnest(range(len("values"))) AS k
     FROM raw.telemetry ANTI JOIN copies USING ({POSITION})
-    WHERE session_id IS NOT NULL AND signal <> 'other' AND len("values") > 0
+    WHERE session_id IN (SELECT session_id FROM exposed) AND signal <> 'other' AND len("values") > 0
         AND (len("values") - 1) * interval_s <= {_MAX_SPAN_S}
 ),
 resolved AS NOT MATERIALIZED (
@@ -32,13 +37,9 @@ resolved AS NOT MATERIALIZED (
     QUALIFY row_number() OVER (PARTITION BY session_id, device_id, signal, site, at_us
         ORDER BY event_time DESC, event_id DESC, "source" DESC, k DESC) = 1
 ),
-exposures AS NOT MATERIALIZED (
-    SELECT session_id, epoch_us(started_at) AS exposed_us,
-        epoch_us(started_at) + CAST(duration_s * 1e6 AS BIGINT) AS ended_us, skin_temp_pre_c FROM core.sessions
-),
 samples AS MATERIALIZED (
     SELECT resolved.*, exposed_us, ended_us, skin_temp_pre_c, at_us >= exposed_us AND at_us < ended_us AS is_exposed
-    FROM resolved LEFT JOIN exposures USING (session_id) WHERE value IS NOT NULL
+    FROM resolved JOIN exposed USING (session_id) WHERE value IS NOT NULL
 )"""
 
 # The skin of each site against its own value before: its last sample before the session, else the session's own.
@@ -84,6 +85,9 @@ summary AS NOT MATERIALIZED (
         min(value) FILTER (signal = 'room_oxygen_pct') AS room_min_oxygen_pct, count(*) AS samples
     FROM samples GROUP BY session_id
 )"""
+
+# The relation `exposures` that it joins: the sessions, all or some. Telemetry of one not known yet waits for it.
+EXPOSURES_SQL = "SELECT session_id, started_at, duration_s, skin_temp_pre_c FROM core.sessions"
 
 _COLUMNS = ", ".join(f"CAST({c.name} AS {c.duckdb}) AS {c.name}" for c in TELEMETRY_SESSIONS.columns)
 

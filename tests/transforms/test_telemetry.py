@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.schemas import CORE_TABLES, RAW_TABLES
-from transforms.telemetry import TELEMETRY_SESSIONS_SQL
+from transforms.telemetry import EXPOSURES_SQL, TELEMETRY_SESSIONS_SQL
 
 TELEMETRY, SESSIONS = RAW_TABLES["telemetry"], CORE_TABLES["sessions"]
 START = datetime(2025, 1, 6, 12, tzinfo=UTC)
@@ -37,6 +37,7 @@ def sessions_of(rows: list[dict], **session) -> dict[str, dict]:
             connection.execute(table.ddl())
             connection.register(name, frame)
             connection.execute(f"INSERT INTO {table.full_name} SELECT * FROM {name}")
+        connection.register("exposures", connection.execute(EXPOSURES_SQL).pl())
         found = connection.execute(TELEMETRY_SESSIONS_SQL).pl()
     assert found.schema == CORE_TABLES["telemetry_sessions"].polars_schema
     return {row["session_id"]: row for row in found.to_dicts()}
@@ -102,9 +103,11 @@ def test_which_sample_counts():
     assert sessions_of(probes)["S1"]["samples"] == 2
 
 
-def test_sessions_apart():
-    """Telemetry without a session gives no row; a session that is not known yet has what needs no exposure."""
-    found = sessions_of([series(1, session_id=None, values=[-1.0]), series(2, session_id="S2", values=[-90.0])])
+def test_telemetry_waits_for_its_session():
+    """Telemetry without a session, or of one not known yet, gives no row; an undated exposure has no dose."""
+    rows = [series(1, session_id=None, values=[-1.0]), series(2, session_id="S2", values=[-90.0])]
+    assert sessions_of(rows) == {}
+    found = sessions_of(rows, session_id="S2", duration_s=None)
     assert set(found) == {"S2"}
     assert (found["S2"]["cabin_min_temp_c"], found["S2"]["cabin_max_temp_c"], found["S2"]["dose_k_s"]) == (
         -90,

@@ -1,0 +1,181 @@
+"""Walking bouts to days by the aggregation of Mobilise-D, and what is known of each performance test.
+
+Here: plausibility limits, statistics, cadence bands and thresholds as tables with their sources. Not here: days of
+minutes (activity.py), valid days and weeks (wear.py).
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from .local_time import is_zone
+from .options import Options
+from .schemas.core import WALKING_DAYS
+
+MOBGAP = "Mobilise-D (mobgap)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """A plausible range, both ends included; a value outside it makes the columns `voids` unknown."""
+
+    column: str
+    lower: float
+    upper: float
+    voids: tuple[str, ...]
+    source: str = MOBGAP
+
+
+BOUT_LIMITS = (
+    Limit(column="cadence_spm", lower=40, upper=172.9, voids=("cadence_spm", "walking_speed_mps")),
+    Limit(column="stride_length_m", lower=0.15, upper=2.19, voids=("stride_length_m", "walking_speed_mps")),
+    Limit(column="walking_speed_mps", lower=0.0815, upper=2.22, voids=("walking_speed_mps",)),
+    Limit(column="stride_duration_s", lower=0.46, upper=3, voids=("stride_duration_s",)),
+)
+
+
+def plausible(bouts: pl.DataFrame) -> pl.DataFrame:
+    """The bouts with values outside `BOUT_LIMITS` made null, all judged as sent; one without a duration is dropped."""
+    void = {
+        column: pl.any_horizontal(
+            ~pl.col(limit.column).is_between(limit.lower, limit.upper) for limit in BOUT_LIMITS if column in limit.voids
+        )
+        for column in dict.fromkeys(c for limit in BOUT_LIMITS for c in limit.voids)
+    }
+    return bouts.filter(pl.col("duration_s") > 0).with_columns(
+        pl.when(condition.fill_null(False)).then(None).otherwise(pl.col(column)).alias(column)
+        for column, condition in void.items()
+    )
+
+
+# --- the aggregation ----------------------------------------------------------------------------------
+
+_DURATION = pl.col("duration_s")
+_GROUPS: dict[str, pl.Expr] = {
+    "all": pl.lit(True),
+    "10_30": (_DURATION > 10) & (_DURATION <= 30),
+    "10": _DURATION > 10,
+    "30": _DURATION > 30,
+    "60": _DURATION > 60,
+}
+
+
+def _cv(values: pl.Expr) -> pl.Expr:
+    """Standard deviation (n - 1) over mean, a ratio; null for fewer than two values or a mean of 0."""
+    mean = values.mean()
+    return pl.when(mean != 0).then(values.std() / mean)
+
+
+def _p90(values: pl.Expr, group: str) -> pl.Expr:
+    """90th percentile: interpolated, but for bouts over 30 s the smallest value that 90 % do not exceed.
+
+    The reference row of mobgap was made by an older program with that difference (mobgap's own test excuses those
+    two columns); both definitions are needed to give it in full.
+    """
+    return values.quantile(0.9, interpolation="equiprobable" if group == "30" else "linear")
+
+
+def _statistic(column: str, group: str, statistic: str) -> pl.Expr:
+    values = pl.col(column).filter(_GROUPS[group]).drop_nulls()
+    return {"mean": values.mean, "cv": lambda: _cv(values), "p90": lambda: _p90(values, group)}[statistic]()
+
+
+_PARAMETERS = ("cadence_spm", "stride_duration_s", "stride_length_cm", "walking_speed_mps")
+_FIXED = {
+    "walking_duration_h": _DURATION.sum() / 3600,
+    "walking_steps": pl.when(pl.col("steps").count() > 0).then(pl.col("steps").sum()),
+    "turns": pl.when(pl.col("turns").count() > 0).then(pl.col("turns").sum()),
+    "bout_duration_median_s": _DURATION.median(),
+    "bout_duration_p90_s": _p90(_DURATION, "all"),
+    "bout_duration_cv": _cv(_DURATION),
+}
+
+
+def _column(name: str) -> pl.Expr:
+    """The expression of a column of core.walking_days, read from its name: parameter, group, statistic."""
+    if name in _FIXED:
+        return _FIXED[name]
+    if name.startswith("bouts_"):
+        return _GROUPS[name.removeprefix("bouts_")].cast(pl.Int64).sum() if name != "bouts_all" else pl.len()
+    parameter = next(p for p in _PARAMETERS if name.startswith(p))
+    group, _, statistic = name.removeprefix(f"{parameter}_").rpartition("_")
+    return _statistic(parameter, group, statistic)
+
+
+STATISTICS = tuple(c for c in WALKING_DAYS.names if c not in (*WALKING_DAYS.key, "is_timezone_assumed"))
+
+
+def aggregate(bouts: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """One row a group of `by` with the columns `STATISTICS` of core.walking_days, units as there.
+
+    `bouts`: a row a bout with duration_s, steps, turns, cadence_spm, stride_length_m, stride_duration_s and
+    walking_speed_mps; a null value does not count, a sum or statistic of none is null (counts are 0).
+    """
+    known = bouts.filter(_DURATION.is_not_null()).with_columns(stride_length_cm=pl.col("stride_length_m") * 100)
+    return known.group_by(by).agg(_column(name).alias(name) for name in STATISTICS).sort(by)
+
+
+def walking_days(*, walking_bouts: pl.DataFrame, people: pl.DataFrame, options: Options) -> pl.DataFrame:
+    """core.walking_days from core.walking_bouts and `activity.people`; a bout counts to the day of its start.
+
+    The day follows the event's own UTC offset, else the time zone of the patient's clinic (flagged); a bout of which
+    neither is known, or of a patient not known yet, waits.
+    """
+    bouts = plausible(walking_bouts) if options.is_bout_plausibility_checked else walking_bouts
+    zones = people.select("patient_id", "timezone").unique("patient_id")
+    placed = bouts.join(zones, on="patient_id").with_columns(
+        pl.col("device_id").fill_null(""), is_timezone_assumed=pl.col("utc_offset_min").is_null(), day=_local_day(zones)
+    )
+    placed = placed.filter(pl.col("day").is_not_null())
+    key = list(WALKING_DAYS.key)
+    assumed = placed.group_by(key).agg(pl.col("is_timezone_assumed").any())
+    return WALKING_DAYS.conform(aggregate(placed, key).join(assumed, on=key)).sort(key)
+
+
+def _local_day(zones: pl.DataFrame) -> pl.Expr:
+    at = pl.col("started_at")
+    own = (at + pl.duration(minutes=pl.col("utc_offset_min"))).dt.date()
+    day = pl.when(pl.col("utc_offset_min").is_not_null()).then(own)
+    for zone in filter(is_zone, zones["timezone"].drop_nulls().unique().sort()):
+        day = day.when(pl.col("timezone") == zone).then(at.dt.convert_time_zone(zone).dt.date())
+    return day.otherwise(None)
+
+
+# --- performance tests --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceTest:
+    """A test of the contract; `change` is the smallest change not put down to measurement error, in its unit."""
+
+    code: str
+    title: str
+    unit: str
+    is_more_better: bool | None
+    change: float | None
+    source: str
+
+
+PERFORMANCE_TESTS: dict[str, PerformanceTest] = {
+    "six_minute_walk": PerformanceTest(
+        code="SIXMWD", title="Six-minute walk distance", unit="m", is_more_better=True, change=60,
+        source="Andersson 2010 and chronic musculoskeletal pain, neck or back, n=838: 60 m (75 m lower limb)"),
+    "timed_up_and_go": PerformanceTest(
+        code="TUG", title="Timed up and go", unit="s", is_more_better=False, change=1.3,
+        source="Jakobsson 2019, fusion for chronic low back pain: 1.3 s"),
+    "five_sit_to_stand": PerformanceTest(
+        code="STS5", title="Five times sit to stand", unit="s", is_more_better=False, change=4.1,
+        source="Andersson 2010, chronic low back pain, n=198: 4.1 to 9.8 s; the lower end"),
+    "stair_climb_1_min": PerformanceTest(
+        code="STAIR1", title="One-minute stair climb", unit="steps", is_more_better=True, change=14.5,
+        source="Andersson 2010: 14.5 to 23.9 steps; the lower end"),
+    "fifty_foot_walk": PerformanceTest(
+        code="WALK50", title="Fifty-foot walk", unit="s", is_more_better=False, change=0.6,
+        source="Jakobsson 2019: 0.6 s"),
+    "gait_speed_4_m": PerformanceTest(
+        code="GAIT4M", title="Gait speed over 4 m", unit="m/s", is_more_better=True, change=0.08,
+        source="LIFE-P (PMC3100159): 0.03-0.05 m/s minimal, 0.08 m/s substantial"),
+    "lumbar_flexion_rom": PerformanceTest(
+        code="LUMFLEX", title="Lumbar flexion, range of motion", unit="deg", is_more_better=None, change=15,
+        source="MDC90 5-15 deg by movement (PMC5034504): less than 15 deg is not shown as change"),
+}  # fmt: skip
