@@ -57,7 +57,7 @@ def _set(name: str, value) -> Callable[[str, dict], Broken]:
 
 
 def _zoneless(topic: str, event: dict) -> Broken:
-    return orjson.dumps(event | {"time": event["time"][:19]}), "event_time"
+    return orjson.dumps(event | {"time": event["time"][:19]}), "time"
 
 
 def _missing(topic: str, event: dict) -> Broken:

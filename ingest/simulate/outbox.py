@@ -7,6 +7,7 @@ is broken (faults.py).
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from itertools import count
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,6 +30,16 @@ UNKNOWN_VALUES = {
     "patients": ("sex", ("not_stated",)),
     "incidents": ("subject_kind", ("contractor",)),
 }
+
+
+class Arrival(NamedTuple):
+    """A record with the moment it arrives, in Unix seconds; `value` None is a tombstone."""
+
+    at: float
+    topic: str
+    key: bytes
+    value: bytes | None
+    is_broken: bool
 
 
 def stamp(at: int, zone: ZoneInfo) -> str:
@@ -129,7 +140,7 @@ class Outbox:
         draw = rng.random()
         if draw >= self.plan.unknown_share:
             return
-        if topic in UNKNOWN_VALUES and draw < 0.5 * self.plan.unknown_share and self.plan.unknown_share:
+        if topic in UNKNOWN_VALUES and draw < 0.5 * self.plan.unknown_share:
             name, values = UNKNOWN_VALUES[topic]
             body[name] = pick(rng, values)
             self.truth.unknown_values[topic] += 1
@@ -137,9 +148,8 @@ class Outbox:
             body.update(EXTRA_FIELD)
             self.truth.extras[topic] += 1
 
-    def emit(self, before_day: int | None = None) -> Iterator[tuple[float, str, bytes, bytes | None]]:
-        """All that arrives on a day before this one (None = everything), in order: arrival, topic, key,
-        value."""
+    def emit(self, before_day: int | None = None) -> Iterator[Arrival]:
+        """All that arrives on a day before this one (None = everything), in order of arrival."""
         while self._days and (before_day is None or min(self._days) < before_day):
             day = min(self._days)
             entries = self._days.pop(day)
@@ -147,7 +157,7 @@ class Outbox:
             entries.sort()
             for arrival, _, topic, key, value, kind in entries:
                 self.truth.count(topic, kind)
-                yield arrival, f"floe.{topic}.v1", key, value
+                yield Arrival(arrival, f"floe.{topic}.v1", key, value, kind == BROKEN)
 
     def _add_faults(self, day: int, entries: list[tuple]):
         """Copies and broken records of a day's originals; those that arrive later go into later days."""

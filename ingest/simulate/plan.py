@@ -7,6 +7,7 @@ rate.
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 
@@ -177,12 +178,12 @@ class Plan:
             if not 0.0 <= (found := getattr(self, name)) <= 1.0:
                 raise UsageError(f"{name} is {found}; a share lies between 0 and 1. Give such a number.")
 
-    @property
+    @cached_property
     def starts_at(self) -> int:
         """First second of the simulation, Unix time."""
         return int(datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC).timestamp())
 
-    @property
+    @cached_property
     def ends_at(self) -> int:
         """Nothing happens from this second on, Unix time; late arrivals still come in after it."""
         return self.starts_at + 86_400 * self.days

@@ -16,15 +16,13 @@ from .answers import answer
 from .care import care_for
 from .clinics import open_clinics, send_clinics
 from .harm import background
-from .outbox import Outbox
+from .outbox import Arrival, Outbox
 from .patients import enrol, send_patient
 from .plan import Plan
 from .sessions import treat
 from .truth import Truth
 from .wearables import send_day
 from .wearers import equip
-
-Arrival = tuple[float, str, bytes, bytes | None]
 
 
 class Simulation:
@@ -40,10 +38,10 @@ class Simulation:
         return self
 
     def __next__(self) -> tuple[str, bytes, bytes | None]:
-        return next(self._arrivals)[1:]
+        return next(self._arrivals)[1:4]
 
     def with_arrivals(self) -> Iterator[Arrival]:
-        """The same records, each with its time of arrival (Unix seconds) before it."""
+        """The same records, with their moments of arrival; they are handed out once, here or there."""
         return self._arrivals
 
 
@@ -84,25 +82,22 @@ def write_ndjson(plan: Plan, path: Path | str, *, progress: Callable[[int], None
     path = Path(path)
     part = path.with_name(path.name + ".part")
     simulation = simulate(plan)
-    broken: set[bytes] = set()
     with part.open("wb", buffering=1 << 20) as file:
-        for number, (topic, key, value) in enumerate(simulation, 1):
-            while len(broken) < len(simulation.truth.broken):
-                broken.add(simulation.truth.broken[len(broken)].value)
-            file.write(_line(topic, key, value, is_broken=value in broken))
+        for number, record in enumerate(simulation.with_arrivals(), 1):
+            file.write(_line(record))
             if progress is not None and number % 10_000 == 0:
                 progress(number)
     os.replace(part, path)
     return simulation.truth
 
 
-def _line(topic: str, key: bytes, value: bytes | None, *, is_broken: bool) -> bytes:
-    head = b'{"topic":"%b","key":"%b",' % (topic.encode(), key)
-    if value is None:
+def _line(record: Arrival) -> bytes:
+    head = b'{"topic":"%b","key":"%b",' % (record.topic.encode(), record.key)
+    if record.value is None:
         return head + b'"value":null}\n'
-    if is_broken:
-        return head + b'"value_base64":"%b"}\n' % b64encode(value)
-    return b'%b"value":%b}\n' % (head, value)
+    if record.is_broken:
+        return head + b'"value_base64":"%b"}\n' % b64encode(record.value)
+    return b'%b"value":%b}\n' % (head, record.value)
 
 
 def simulate_live(
@@ -130,6 +125,6 @@ def simulate_live(
     start = (now.astimezone(UTC) - timedelta(days=plan.days)).date()
     begins, clock = now.timestamp() - 86_400 * catch_up_days, now.timestamp()
     longer = replace(plan, start=start, days=plan.days + further_days)
-    for arrival, topic, key, value in simulate(longer).with_arrivals():
-        due = max(clock, arrival, clock + (arrival - begins) / acceleration)
-        yield datetime.fromtimestamp(due, UTC), topic, key, value
+    for record in simulate(longer).with_arrivals():
+        due = max(clock, record.at, clock + (record.at - begins) / acceleration)
+        yield datetime.fromtimestamp(due, UTC), *record[1:4]

@@ -211,9 +211,9 @@ def _effects_in_words(plan: Plan) -> list[str]:
         f"with a time constant of {e.onset_days:g} days, half of it gone {e.fade_half_life_days:g} days after day "
         f"{e.fade_after_days:g}; beside it everybody improves by {e.natural_improvement:g}.",
         f"Implied at day {implied['day']:g} in patients enrolled at {e.pain_cutoff} or more: mean change "
-        f"{implied['mean_change']:.2f} points, of which {implied['true_improvement']:.2f} are improvement and the "
-        f"rest regression to the mean; responders {implied['responders_30_pct']:.0%} (30 %), "
-        f"{implied['responders_50_pct']:.0%} (50 %), {implied['responders_2_points']:.0%} (2 points).",
+        f"{implied['mean_change']:.2f} points, of which {implied['true_improvement']:.2f} would "
+        "come without regression to the mean and the ends of the scale; responders "
+        f"{implied['responders_30_pct']:.0%} (30 %), {implied['responders_50_pct']:.0%} (50 %), {implied['responders_2_points']:.0%} (2 points).",
         "True side effects per 100 sessions: " + ", ".join(f"{s.term} {100 * s.rate:g}" for s in e.side_effects) + ".",
         f"Mobility: steps +{e.steps_improvement_pct:g} %, walking speed +{e.walking_speed_improvement_mps:g} m/s. "
         f"Opioids: {e.opioid_share:.0%} take them, -{e.opioid_reduction_pct:g} % after "

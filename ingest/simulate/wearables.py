@@ -10,6 +10,7 @@ local one: it has 23 or 25 hours where the clocks change.
 from datetime import date, timedelta
 
 import numpy as np
+import orjson
 
 from .activity import PROFILE, levels, pulse, steps_by_minute, worn_minutes
 from .gait import send_bouts
@@ -29,7 +30,8 @@ def send_day(outbox: Outbox, wearers: list[Wearer], *, number: int):
     here = [w for w in wearers if w.first_day <= day <= w.last_day]
     habits = rng.random(len(here))
     here = [w for w, habit in zip(here, habits, strict=True) if habit >= w.off_share]
-    hours = {w.clinic.timezone: _hours_of(w.clinic, day=day) for w in here}
+    clinics = {w.clinic.timezone: w.clinic for w in here}
+    hours = {timezone: _hours_of(clinic, day=day) for timezone, clinic in clinics.items()}
     minute = [w for w in here if w.is_minute_level]
     coarse = [w for w in here if not w.is_minute_level]
     if minute:
@@ -151,16 +153,20 @@ def _nightly(outbox: Outbox, wearers: list[Wearer], *, hours: dict, rng):
             continue
         span = Span(*hours[wearer.clinic.timezone][6], 1, 1, _lags(rng, 3600.0))
         samples = {"sleep_duration": b"%d" % np.clip(400 + 55 * sleep, 60, 720)}
-        spread = b"%.1f" % np.clip(36 * np.exp(0.3 * variability), 5, 200)
+        spread = _number(np.clip(36 * np.exp(0.3 * variability), 5, 200), digits=1)
         if wearer.model == "Sense 3":
             samples["heart_rate_variability_sdnn"] = spread
-            samples["nightly_skin_temperature_deviation"] = b"%.2f" % (0.35 * warmth)
+            samples["nightly_skin_temperature_deviation"] = _number(0.35 * warmth, digits=2)
         else:
             samples["heart_rate_variability_rmssd"] = spread
         if wearer.has_gait:
-            samples["walking_asymmetry"] = b"%.1f" % np.clip(4 + 2 * limp, 0, 40)
+            samples["walking_asymmetry"] = _number(np.clip(4 + 2 * limp, 0, 40), digits=1)
         for metric, value in samples.items():
             put_series(outbox, wearer, metric, span=span, values=value, rng=rng)
+
+
+def _number(value: float, *, digits: int) -> bytes:
+    return orjson.dumps(round(float(value), digits))
 
 
 def _flexion(outbox: Outbox, wearer: Wearer, *, start: int, rng):
