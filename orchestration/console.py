@@ -4,6 +4,7 @@ Here: opening the lake, asking ingest/inspection.py, printing. Not here: the que
 """
 
 import json
+import sys
 from datetime import UTC, datetime
 
 import polars as pl
@@ -16,6 +17,7 @@ from ingest.lake import Lake
 from transforms.errors import UsageError
 
 _MOST_ROWS = 200
+_PIPE_WIDTH = 200  # columns where the output is no terminal
 
 
 def query_lake(settings, query: str, *, as_of: str | None) -> pl.DataFrame:
@@ -51,7 +53,7 @@ def _print_grid(frame: pl.DataFrame) -> None:
     )
     for row in frame.head(_MOST_ROWS).iter_rows():
         grid.add_row(*("" if v is None else str(v) for v in row))
-    Console().print(grid, markup=False)
+    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(grid, markup=False)
 
 
 def system_status(settings) -> dict:
