@@ -4,13 +4,18 @@ Here: names, defaults, meanings. Not here: what is done with them. Read at the e
 never inside a function of `transforms`.
 """
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from pydantic import Field, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from transforms.options import Options
+
+from .value_sets import read_value_sets
+
+# Options that come from a variable as they are; those with a default factory are made from something else.
+_SITE_OPTIONS = [f for f in fields(Options) if f.default_factory is MISSING]
 
 
 class _Base(BaseSettings):
@@ -39,6 +44,7 @@ class _Base(BaseSettings):
     ingest_skip_lost: bool = Field(
         False, description="go on where Kafka deleted records before they were read; the ledger shows the loss"
     )
+    eq5d_value_sets: str = Field("", description="folder of EQ-5D-5L value sets: COUNTRY.csv of profile and utility")
     ingest_linger_ms: int = Field(500, description="how long a batch may wait to fill")
 
     @property
@@ -60,12 +66,13 @@ class _Base(BaseSettings):
 
     @property
     def options(self) -> Options:
-        return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
+        value_sets = read_value_sets(self.eq5d_value_sets)
+        return Options(**{f.name: getattr(self, f.name) for f in _SITE_OPTIONS}, eq5d_value_sets=value_sets)
 
 
 # Each of a site's options is a setting too: FLOE_<NAME>.
 Settings = create_model(
     "Settings",
     __base__=_Base,
-    **{f.name: (f.type, Field(f.default, description=f.metadata["doc"])) for f in fields(Options)},
+    **{f.name: (f.type, Field(f.default, description=f.metadata["doc"])) for f in _SITE_OPTIONS},
 )

@@ -95,7 +95,9 @@ def relapse(assessments: pl.DataFrame) -> pl.DataFrame:
     for part in (origin, back, last):
         patients = patients.join(part, on="USUBJID", how="left")
     text = f"never pain-free for {PAIN_FREE_DAYS} days"
-    return _times(patients, origin=pl.col("free_on"), event_on=pl.col("back_on"), what=pl.lit("relapse"), reason=pl.lit(text))
+    return _times(
+        patients, origin=pl.col("free_on"), event_on=pl.col("back_on"), what=pl.lit("relapse"), reason=pl.lit(text)
+    )
 
 
 def _evaluable(assessments: pl.DataFrame) -> pl.DataFrame:

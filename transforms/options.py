@@ -45,7 +45,8 @@ class Options:
     rtm_reliability: float | None = _option(None, "its test-retest reliability over the follow-up's interval")
     rtm_cutoff: float | None = _option(None, "lowest baseline at which patients are enrolled")
     rtm_source: str = _option("", "where those four numbers come from")
-    eq5d_value_sets: str = _option("", "folder of EQ-5D-5L value sets, CSV files of profile and utility")
+    # country -> (the set's name, profile -> utility); FLOE_EQ5D_VALUE_SETS names the folder that they are read from
+    eq5d_value_sets: dict[str, tuple[str, dict[str, float]]] = field(default_factory=dict)
     control_chart_arl: float = _option(370.0, "average run length in control of a family of charts, points")
 
 

@@ -15,6 +15,7 @@ from scipy import stats
 from .errors import UsageError
 from .instruments.parameters import PARAMETERS, Parameter
 from .options import Options
+from .rates import proportion
 from .schemas.mart import CRITERIA
 
 # A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a scale of integers:
@@ -70,9 +71,7 @@ def rule_texts(parameter: Parameter, *, options: Options) -> dict[str, str]:
     """Rule name -> the rule in words, for the rules that apply to the parameter."""
     texts = {}
     if parameter.has_percent_rules:
-        texts = {
-            name: f"improvement of at least {p:g} % of baseline" for name, p in _percents(options).items()
-        }
+        texts = {name: f"improvement of at least {p:g} % of baseline" for name, p in _percents(options).items()}
     points = points_of(parameter, options=options)
     if points is not None:
         texts["POINTS"] = f"improvement of at least {points:g} {parameter.unit}"
@@ -139,9 +138,7 @@ def is_evaluable_baseline(parameter: Parameter) -> pl.Expr:
 
 def can_worsen(parameter: Parameter) -> pl.Expr:
     """Whether a worsening from the baseline in column BASE can be seen."""
-    return (
-        pl.lit(True) if parameter.highest_baseline is None else pl.col("BASE") <= parameter.highest_baseline
-    )
+    return pl.lit(True) if parameter.highest_baseline is None else pl.col("BASE") <= parameter.highest_baseline
 
 
 def _rule_reason(parameter: Parameter) -> pl.Expr:

@@ -1,7 +1,7 @@
 """Time: study day, clinic-local day, visit windows, baseline, the record that counts for a visit.
 
-Here: expressions and frames of days (a moment's clinic-local day: local_time). Not here: what is measured (instruments, mobility) and how a change is judged
-(pain).
+Here: expressions and frames of days. Not here: a moment's clinic-local day (local_time), what is measured
+(instruments, mobility) and how a change is judged (pain).
 
 Windows (methods: proposals of this project; CDISC for the study day): they do not overlap, the record nearest to
 the target counts, ties the earlier one. End of course hangs on the last session and lies across other windows, so
@@ -123,11 +123,7 @@ def _end_of_course(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str)
     after = pl.col("days_after_course")
     return (
         frame.with_row_index("_row")
-        .filter(
-            after.is_between(0, END_OF_COURSE_DAYS)
-            & ~pl.col("is_before_treatment")
-            & pl.col("AVAL").is_not_null()
-        )
+        .filter(after.is_between(0, END_OF_COURSE_DAYS) & ~pl.col("is_before_treatment") & pl.col("AVAL").is_not_null())
         .sort([*by, (after - 1).abs(), moment, tie], maintain_order=True)
         .unique(by, keep="first", maintain_order=True)["_row"]
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import polars as pl
 
 from ..errors import UsageError
-from . import scales
+from . import eq5d, promis, scales
 from .parameters import CONTEXTS, PARAMETERS, Parameter, code_in_context
 from .scoring import Scored
 
@@ -80,6 +80,11 @@ INSTRUMENTS: dict[str, list[str]] = {
     "ndi": scales.ODI_ITEMS,
     "pgic": ["pgic"],
     "start_back": scales.START_BACK_ITEMS,
+    "promis_pi_4a": _items("q", 4),
+    "promis_pi_6a": _items("q", 6),
+    "promis_pf_6b": _items("q", 6),
+    "promis_29": promis.P29_ITEMS,
+    "eq_5d_5l": eq5d.ITEMS,
 }
 
 
@@ -107,38 +112,28 @@ def score(
     `value_set` (its id), for the EQ-5D-5L index. Formulas and sources: the scorers' docstrings.
     """
     known = items_of(instrument)
+    scorers = _scorers(instrument, odi_licensed=odi_licensed, odi_min_items=odi_min_items, value_set=value_set)
     if isinstance(items, pl.DataFrame):
-        return _score_frame(instrument, items, known, odi_licensed, odi_min_items, value_set)
+        return _score_frame(items, scorers=scorers, known=known)
     unknown = sorted(set(items) - set(known))
     if unknown:
         raise UsageError(f"{instrument} has no item {', '.join(unknown)}; expected {', '.join(known)}")
-    row = pl.DataFrame(
-        {k: [None if v is None else float(v)] for k, v in items.items()},
-        schema_overrides=dict.fromkeys(items, pl.Float64),
-    )
-    scored = _score_frame(
-        instrument,
-        row if items else pl.DataFrame({known[0]: [None]}),
-        known,
-        odi_licensed,
-        odi_min_items,
-        value_set,
-    )
+    answers = items or {known[0]: None}
+    row = pl.DataFrame({i: [v] for i, v in answers.items()}, schema=dict.fromkeys(answers, pl.Float64), strict=False)
     names = [f.name for f in fields(Score)]
-    return Scores([Score(**r) for r in scored.select(names).iter_rows(named=True)])
+    scored = _score_frame(row, scorers=scorers, known=known).select(names)
+    return Scores([Score(**r) for r in scored.iter_rows(named=True)])
 
 
-def _score_frame(instrument, frame, known, odi_licensed, odi_min_items, value_set) -> pl.DataFrame:
+def _score_frame(frame: pl.DataFrame, *, scorers: list[Scored], known: list[str]) -> pl.DataFrame:
     present = [i for i in known if i in frame.columns]
     others = [c for c in frame.columns if c not in known]
     full = frame.with_columns(
         *[pl.col(i).cast(pl.Float64) for i in present],
         *[pl.lit(None, dtype=pl.Float64).alias(i) for i in known if i not in present],
     )
-    scored = _scorers(instrument, odi_licensed=odi_licensed, odi_min_items=odi_min_items, value_set=value_set)
-    if instrument in ("nrs_pain", "vas_pain"):
-        scored = [s for s in scored if s.item in present]
-    parts = [full.select(*others, s.struct().alias("_s")).unnest("_s") for s in scored]
+    asked = [s for s in scorers if s.item is None or len(known) == 1 or s.item in present]
+    parts = [full.select(*others, s.struct().alias("_score")).unnest("_score") for s in asked]
     return pl.concat(parts)
 
 
@@ -152,5 +147,15 @@ def _scorers(instrument: str, *, odi_licensed: bool, odi_min_items: int, value_s
             return [scales.rmdq()]
         case "start_back":
             return scales.start_back()
+        case "promis_pi_4a":
+            return [promis.short_form("PI4A", count=4)]
+        case "promis_pi_6a":
+            return [promis.short_form("PI6A", count=6)]
+        case "promis_pf_6b":
+            return [promis.short_form("PF6B", count=6)]
+        case "promis_29":
+            return promis.promis_29()
+        case "eq_5d_5l":
+            return eq5d.scores(value_set)
         case _:
             return [scales.single(p.code) for p in PARAMETERS.values() if p.instrument == instrument]

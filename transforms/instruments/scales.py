@@ -25,7 +25,7 @@ NDI_MIN_ITEMS = 8
 def single(code: str) -> Scored:
     """A parameter that is one answer, as given."""
     p = PARAMETERS[code]
-    lower, upper, integer = SINGLE[p.instrument] if p.instrument in SINGLE else (0, 100, False)
+    lower, upper, integer = SINGLE.get(p.instrument, (0, 100, False))
     missing = pl.when(pl.col(p.item).is_null()).then(pl.lit(NOT_ANSWERED))
     reason = first_reason(out_of_range([p.item], lower=lower, upper=upper, integer=integer), missing)
     return Scored(parameter=code, value=pl.col(p.item), reason=reason, n_answered=n_answered([p.item]), n_items=1,
@@ -81,6 +81,5 @@ def start_back() -> list[Scored]:
     n = n_answered(START_BACK_ITEMS)
     values = {"STARTB": whole, "STARTBPS": psychosocial, "STARTBCL": risk}
     return [
-        Scored(parameter=code, value=value, reason=reason, n_answered=n, n_items=9)
-        for code, value in values.items()
+        Scored(parameter=code, value=value, reason=reason, n_answered=n, n_items=9) for code, value in values.items()
     ]

@@ -35,9 +35,7 @@ class Scored:
         return pl.struct(
             parameter=pl.lit(self.parameter),
             value=pl.when(self.reason.is_null()).then(self.value).cast(pl.Float64),
-            raw_score=(none_f if self.raw is None else pl.when(self.reason.is_null()).then(self.raw)).cast(
-                pl.Float64
-            ),
+            raw_score=(none_f if self.raw is None else pl.when(self.reason.is_null()).then(self.raw)).cast(pl.Float64),
             standard_error=none_f if self.standard_error is None else self.standard_error.cast(pl.Float64),
             n_answered=self.n_answered.cast(pl.Int64),
             n_items=pl.lit(self.n_items, dtype=pl.Int64),

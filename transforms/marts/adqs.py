@@ -9,6 +9,7 @@ import polars as pl
 
 from .. import local_time, pain, windows
 from ..catalogue import METRICS
+from ..exposure import of_patients, placed_sessions
 from ..instruments import CONTEXTS, INSTRUMENTS, PARAMETERS, code_in_context, score
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
@@ -20,9 +21,10 @@ _BY = ["USUBJID", "PARAMCD"]
 
 def compute(keys, *, responses, sessions, clinics, adsl, options: Options, cut: Cut) -> pl.DataFrame:
     """Conforms to `mart.adqs`. `keys`: frame of `patient_id`, None = all. Responses of an unknown patient wait."""
-    if keys is not None:
-        responses = responses.join(keys, on="patient_id", how="semi")
-    scored = _scored(responses, options=options)
+    responses, sessions = of_patients(responses, keys), of_patients(sessions, keys)
+    scored = _scored(
+        responses.join(clinics.select("clinic_id", "country"), on="clinic_id", how="left"), options=options
+    )
     if scored.is_empty():
         return TABLE.empty()
     rows = _dated(scored, adsl=adsl, clinics=clinics).join(
@@ -31,9 +33,7 @@ def compute(keys, *, responses, sessions, clinics, adsl, options: Options, cut: 
     rows = rows.with_columns(days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days())
     rows = placed(rows, day1=pl.col("DAY1DT"), options=options)
     rows = rows.with_columns(
-        DAY1BASIS=pl.when(pl.col("TRTSDT").is_not_null())
-        .then(pl.lit("session"))
-        .otherwise(pl.lit("enrolment"))
+        DAY1BASIS=pl.when(pl.col("TRTSDT").is_not_null()).then(pl.lit("session")).otherwise(pl.lit("enrolment"))
     )
     return TABLE.conform(rows).sort("USUBJID", "PARAMCD", "ADTM", "EVENTID")
 
@@ -76,9 +76,7 @@ def _versions() -> dict[str, str]:
 
 
 def _of_parameter(field) -> pl.Expr:
-    return pl.col("parameter").replace_strict(
-        {c: field(p) for c, p in PARAMETERS.items()}, return_dtype=pl.String
-    )
+    return pl.col("parameter").replace_strict({c: field(p) for c, p in PARAMETERS.items()}, return_dtype=pl.String)
 
 
 def _title() -> pl.Expr:
@@ -96,52 +94,56 @@ def _code() -> pl.Expr:
 
 
 def _scored_instrument(name: str, responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    kept = ["patient_id", "clinic_id", "answered_at", "utc_offset_min", "event_id", "context", "items"]
     codes = INSTRUMENTS[name]
-    items = [
-        pl.col("items").str.json_path_match(f"$.{c}").cast(pl.Float64, strict=False).alias(c) for c in codes
-    ]
-    frame = responses.select(
-        "patient_id", "clinic_id", "answered_at", "utc_offset_min", "event_id", "context", "items", *items
+    answers = [pl.col("items").str.json_path_match(f"$.{c}").cast(pl.Float64, strict=False).alias(c) for c in codes]
+    parts = []
+    for (country,), part in responses.partition_by("country", as_dict=True, include_key=True).items():
+        value_set = _value_set(country, options=options) if name == "eq_5d_5l" else None
+        frame = part.select(*kept, *answers)
+        parts.append(score(name, frame, odi_licensed=options.odi_licensed, odi_min_items=options.odi_min_items,
+                           value_set=value_set))  # fmt: skip
+    return _asked(pl.concat(parts), name).drop("items")
+
+
+def _value_set(country: str | None, *, options: Options) -> pl.DataFrame | None:
+    if country not in options.eq5d_value_sets:
+        return None
+    name, utilities = options.eq5d_value_sets[country]
+    profiles = {"profile": list(utilities), "utility": list(utilities.values())}
+    return pl.DataFrame(profiles, schema={"profile": pl.String, "utility": pl.Float64}).with_columns(
+        value_set=pl.lit(name)
     )
-    scored = score(name, frame, odi_licensed=options.odi_licensed, odi_min_items=options.odi_min_items)
-    if name in ("nrs_pain", "vas_pain"):  # only the items that were asked
-        asked = {p.code: p.item for p in PARAMETERS.values() if p.instrument == name}
-        item = pl.format('"{}"', pl.col("parameter").replace_strict(asked, return_dtype=pl.String))
-        scored = scored.filter(pl.col("items").str.contains(item, literal=True))
-    return scored.drop("items")
+
+
+def _asked(scored: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Of a pain scale the rows of the items that the response has, answered or null; the others were not asked."""
+    if name not in ("nrs_pain", "vas_pain"):
+        return scored
+    items = {p.code: f'"{p.item}"' for p in PARAMETERS.values() if p.instrument == name}
+    item = pl.col("parameter").replace_strict(items, return_dtype=pl.String)
+    return scored.filter(pl.col("items").str.contains(item, literal=True))
 
 
 def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
     """The patient's columns, and the assessment's day in the time zone of the clinic where it was given."""
     subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM")
-    rows = rows.join(subjects, left_on="patient_id", right_on="USUBJID", how="inner").rename(
-        {"patient_id": "USUBJID"}
-    )
-    rows = local_time.with_timezone(rows, clinics).with_columns(
-        ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id")
-    )
+    rows = rows.join(subjects, left_on="patient_id", right_on="USUBJID", how="inner").rename({"patient_id": "USUBJID"})
+    rows = local_time.with_timezone(rows, clinics).with_columns(ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id"))
     return local_time.with_local_day(rows, at="ADTM", into="ADT")
 
 
 def _course_ends(sessions, *, clinics, options: Options) -> pl.DataFrame:
-    delivered = sessions.filter(pl.col("status").fill_null("delivered") == "delivered")
-    delivered = local_time.with_timezone(delivered, clinics)
-    delivered = local_time.with_local_day(delivered, at="started_at", into="day")
+    delivered = placed_sessions(sessions, clinics).filter("is_delivered")
     ends = windows.first_course_end(delivered, gap_days=options.course_gap_days)
     return ends.rename({"patient_id": "USUBJID"})
 
 
 def _judged(rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """Change from baseline, the rules in words and their flags, and why one can't be given."""
-    after = (
-        pl.col("is_after_baseline").fill_null(False)
-        & pl.col("AVAL").is_not_null()
-        & pl.col("BASE").is_not_null()
-    )
+    after = pl.col("is_after_baseline").fill_null(False) & pl.col("AVAL").is_not_null() & pl.col("BASE").is_not_null()
     rows = rows.with_columns(is_judged=after, CHG=pl.when(after).then(pl.col("AVAL") - pl.col("BASE")))
-    rows = rows.with_columns(
-        PCHG=pl.when(after & (pl.col("BASE") != 0)).then(100 * pl.col("CHG") / pl.col("BASE"))
-    )
+    rows = rows.with_columns(PCHG=pl.when(after & (pl.col("BASE") != 0)).then(100 * pl.col("CHG") / pl.col("BASE")))
     return pain.judged(rows, options=options).with_columns(NEREASON=_reason())
 
 
@@ -149,8 +151,6 @@ def _reason() -> pl.Expr:
     follows = pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE)
     return pl.coalesce(
         "reason",
-        pl.when(follows & pl.col("BASE").is_null() & (pl.col("parameter") != "PGIC")).then(
-            pl.lit("no baseline")
-        ),
+        pl.when(follows & pl.col("BASE").is_null() & (pl.col("parameter") != "PGIC")).then(pl.lit("no baseline")),
         "rule_reason",
     )

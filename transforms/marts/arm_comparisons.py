@@ -52,15 +52,11 @@ def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
     subjects = _subjects(adsl)
     rows = _placed(adqs, subjects=subjects, options=options)
     found = [
-        row
-        for pair in _pairs(subjects, rows, options=options)
-        for row in _compared(pair, options=options, cut=cut)
+        row for pair in _pairs(subjects, rows, options=options) for row in _compared(pair, options=options, cut=cut)
     ]
     if not found:
         return TABLE.empty()
-    frame = pl.DataFrame(
-        found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None
-    )
+    frame = pl.DataFrame(found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None)
     missing = [pl.lit(None).alias(c.name) for c in TABLE.columns if c.name not in frame.columns]
     rest = [pl.col(f"n_{side}") - pl.col(f"x_{side}") for side in ("arm", "reference")]
     small = is_small(["n_arm", "n_reference", "x_arm", "x_reference", *rest], min_cell=options.min_cell)
@@ -83,9 +79,7 @@ def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, options: Options) -> 
         "USUBJID", "PARAMCD", "ADT", "ADTM", "AVAL", "EVENTID", parameter="PARAMCD", context=pl.lit("scheduled"),
         reason="NEREASON", days_after_course=pl.lit(None, dtype=pl.Int64),
     )  # fmt: skip
-    return adqs_mart.placed(
-        rows.join(subjects.select(columns), on="USUBJID"), day1=pl.col("ARMDAY1"), options=options
-    )
+    return adqs_mart.placed(rows.join(subjects.select(columns), on="USUBJID"), day1=pl.col("ARMDAY1"), options=options)
 
 
 def reference_arm(arms: list[str], *, options: Options) -> str | None:
@@ -200,9 +194,7 @@ def _risk_differences(pair: Pair, rows, at_visit, *, visit, options: Options, cu
 
 def _with_missing(pair: Pair, rows, at_visit, k: int, *, visit, options: Options, cut: Cut) -> pl.DataFrame:
     """Patients with an evaluable baseline who are due or have a value; those without a value did not respond."""
-    base = rows.filter(pl.col("ABLFL") == "Y").filter(
-        pain.is_evaluable_baseline(PARAMETERS[rows["PARAMCD"][0]])
-    )
+    base = rows.filter(pl.col("ABLFL") == "Y").filter(pain.is_evaluable_baseline(PARAMETERS[rows["PARAMCD"][0]]))
     not_evaluable = at_visit.filter(pl.col(f"CRIT{k}FL").is_null())
     due = pl.concat([_due(pair, visit, cut=cut).select("USUBJID"), at_visit.select("USUBJID")]).unique()
     return pair.subjects.join(due, on="USUBJID", how="semi").join(base, on="USUBJID", how="semi").join(

@@ -55,7 +55,11 @@ def _people(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.D
         patient_id="USUBJID", course_id="COURSEID", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT"
     )
     ends = windows.first_course_end(delivered, gap_days=options.course_gap_days).rename({"patient_id": "USUBJID"})
-    known = adsl.select("USUBJID", "STUDYID", "DAY1DT").join(dimensions_of(adsl), on="USUBJID").join(ends, on="USUBJID", how="left")
+    known = (
+        adsl.select("USUBJID", "STUDYID", "DAY1DT")
+        .join(dimensions_of(adsl), on="USUBJID")
+        .join(ends, on="USUBJID", how="left")
+    )
     days = max(windows.END_OF_COURSE_DAYS, options.course_gap_days)
     return known.with_columns(end_closes_on=pl.col("course_ended_on") + pl.duration(days=days))
 
@@ -69,7 +73,8 @@ def _due(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     closes[windows.END_OF_COURSE] = pl.col("end_closes_on")
     today = pl.lit(cut.data_cutoff.date())
     parts = [
-        people.with_columns(AVISIT=pl.lit(name), is_due=(closed < today).fill_null(False)) for name, closed in closes.items()
+        people.with_columns(AVISIT=pl.lit(name), is_due=(closed < today).fill_null(False))
+        for name, closed in closes.items()
     ]
     return pl.concat(parts)
 
@@ -215,7 +220,9 @@ def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl
 
 
 def _rtm(name: str, *, options: Options) -> dict[str, pl.Expr]:
-    is_pain_change = pl.col("PARAMCD").is_in([c for c, p in PARAMETERS.items() if p.instrument == "nrs_pain"]) & (name == "change")
+    is_pain_change = pl.col("PARAMCD").is_in([c for c, p in PARAMETERS.items() if p.instrument == "nrs_pain"]) & (
+        name == "change"
+    )
     expected = pain.expected_change(options=options)
     source = pl.lit(options.rtm_source or None, dtype=pl.String)
     return {"rtm_expected": pl.when(is_pain_change).then(pl.lit(expected, dtype=pl.Float64)),

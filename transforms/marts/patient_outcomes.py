@@ -42,7 +42,12 @@ def compute(
     measured = pl.concat([_measured(adqs), _measured(adact)], how="diagonal")
     parts = [_outcome(name, measured, parameters) for name, parameters in OUTCOMES.items()]
     parts += [_why_not(name, (adqs, adact), parameters) for name, parameters in OUTCOMES.items()]
-    parts += [_response(adqs, options=options), _sessions(adex, courses), _harm(adae), _wear(activity_days, options=options)]
+    parts += [
+        _response(adqs, options=options),
+        _sessions(adex, courses),
+        _harm(adae),
+        _wear(activity_days, options=options),
+    ]
     parts.append(care_rules.opioid_doses(care, people.select("patient_id", "DAY1DT")))
     for part in parts:
         people = people.join(part, on="patient_id", how="left", maintain_order="left")
@@ -67,7 +72,9 @@ def _people(adsl: pl.DataFrame) -> pl.DataFrame:
 def _measured(mart: pl.DataFrame) -> pl.DataFrame:
     """Assessments with a value in the columns that adqs and adact share; `at` orders a patient's."""
     at = pl.col("ADTM").dt.replace_time_zone(None) if "ADTM" in mart.columns else pl.col("ADT").cast(pl.Datetime("us"))
-    return mart.filter(pl.col("AVAL").is_not_null()).select("USUBJID", "PARAMCD", "ADT", "AVAL", "BASE", "CHG", "ABLFL", at=at)
+    return mart.filter(pl.col("AVAL").is_not_null()).select(
+        "USUBJID", "PARAMCD", "ADT", "AVAL", "BASE", "CHG", "ABLFL", at=at
+    )
 
 
 def _outcome(name: str, measured: pl.DataFrame, parameters: tuple[str, ...]) -> pl.DataFrame:
@@ -87,8 +94,14 @@ def _outcome(name: str, measured: pl.DataFrame, parameters: tuple[str, ...]) -> 
 def _why_not(name: str, marts: tuple[pl.DataFrame, ...], parameters: tuple[str, ...]) -> pl.DataFrame:
     """The latest reason for which the outcome could not be given at an assessment; column `NAME_why_not`."""
     columns = ["USUBJID", "ADT", "NEREASON"]
-    rows = pl.concat([m.filter(pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_null()).select(columns) for m in marts])
-    latest = rows.drop_nulls("NEREASON").sort("USUBJID", "ADT", "NEREASON").group_by(patient_id="USUBJID", maintain_order=True)
+    rows = pl.concat(
+        [m.filter(pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_null()).select(columns) for m in marts]
+    )
+    latest = (
+        rows.drop_nulls("NEREASON")
+        .sort("USUBJID", "ADT", "NEREASON")
+        .group_by(patient_id="USUBJID", maintain_order=True)
+    )
     return latest.agg(pl.col("NEREASON").last().alias(f"{name}_why_not"))
 
 
@@ -127,7 +140,9 @@ def _sessions(adex: pl.DataFrame, courses: pl.DataFrame) -> pl.DataFrame:
     of_course = pl.col("COURSEID").is_null() | pl.col("COURSEID").is_in(prescribed["course_id"].implode())
     counts = adex.group_by(patient_id="USUBJID").agg(
         protocol_deviations=(_BEGUN & pl.any_horizontal(pl.col(_LIMITS) == "Y").fill_null(False)).sum(),
-        sessions_not_cleared=(_BEGUN & ((pl.col("CLEARFL") == "N") | (pl.col("CONTRAFL") == "Y")).fill_null(False)).sum(),
+        sessions_not_cleared=(
+            _BEGUN & ((pl.col("CLEARFL") == "N") | (pl.col("CONTRAFL") == "Y")).fill_null(False)
+        ).sum(),
         delivered=((pl.col("EXSTAT") == "delivered") & of_course).sum(),
     )
     due = prescribed.group_by("patient_id").agg(sessions_prescribed=pl.col("prescribed_sessions").sum())

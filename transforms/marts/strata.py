@@ -38,10 +38,14 @@ def by_strata(frame: pl.DataFrame, *, by: Sequence[str] = (), **aggregates: pl.E
     return pl.concat([_one(frame, combination, aggregates, by) for combination in COMBINATIONS])
 
 
-def _one(frame: pl.DataFrame, combination: tuple[str, ...], aggregates: dict[str, pl.Expr], by: Sequence[str]) -> pl.DataFrame:
+def _one(
+    frame: pl.DataFrame, combination: tuple[str, ...], aggregates: dict[str, pl.Expr], by: Sequence[str]
+) -> pl.DataFrame:
     keys = [*combination, *by]
     grouped = frame.group_by(keys).agg(**aggregates) if keys else frame.select(**aggregates)
     absent = [pl.lit(None, dtype=pl.String).alias(d) for d in DIMENSIONS if d not in combination]
     strata = pl.lit(pl.Series([list(combination)], dtype=pl.List(pl.String))).first()
     grouped = grouped.with_columns(*absent, strata=strata)
-    return grouped.select(*DIMENSIONS, "strata", *by, *[c for c in grouped.columns if c not in (*DIMENSIONS, "strata", *by)])
+    return grouped.select(
+        *DIMENSIONS, "strata", *by, *[c for c in grouped.columns if c not in (*DIMENSIONS, "strata", *by)]
+    )

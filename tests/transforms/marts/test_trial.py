@@ -90,7 +90,9 @@ def test_adjusted_differences_are_those_printed(
 )
 def test_responders_are_those_printed(trial, parameter, criterion, x_arm, x_reference, estimate, lower, upper):
     """35 % better score and 50 % fewer days at 12 months, completers; the printed intervals are Wald's."""
-    row = one(trial, parameter=parameter, visit="Month 12", criterion=criterion, population="completers", indication=None)
+    row = one(
+        trial, parameter=parameter, visit="Month 12", criterion=criterion, population="completers", indication=None
+    )
     assert (row["x_arm"], row["n_arm"], row["x_reference"], row["n_reference"]) == (x_arm, 161, x_reference, 140)
     assert [round(row[c], 2) for c in ("estimate", "wald_lower", "wald_upper")] == [estimate, lower, upper]
     assert row["ci_lower"] > row["wald_lower"] - 0.01
