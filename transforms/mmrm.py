@@ -157,18 +157,25 @@ def _prepare(rows: pl.DataFrame, terms: design.Terms, *, subject, visit) -> _Dat
     outcome = rows[terms.outcome].to_numpy()
     offset = x.T @ outcome
     y = outcome - x @ offset
-    codes = {name: (rows[name].rank("dense") - 1).cast(pl.Int64).to_numpy() for name in (subject, visit)}
+    (_, subjects), (visits, at) = (_codes(rows[name]) for name in (subject, visit))
     return _Data(
         fixed=fixed,
-        visits=tuple(rows[visit].unique().sort()),
-        subject=codes[subject],
-        visit=codes[visit],
+        visits=visits,
+        subject=subjects,
+        visit=at,
         x=x,
         y=y,
         triangle=triangle,
         offset=offset,
-        groups=reml.patterns(x, y, codes[subject], codes[visit]),
+        groups=reml.patterns(x, y, subjects, at),
     )
+
+
+def _codes(values: pl.Series) -> tuple[tuple, np.ndarray]:
+    """The levels in sort order, and the place of each value among them."""
+    levels = tuple(values.unique().sort())
+    place = {level: i for i, level in enumerate(levels)}
+    return levels, np.array([place[value] for value in values])
 
 
 def _check_choice(name, value, choices) -> None:

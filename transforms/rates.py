@@ -1,24 +1,60 @@
 """Rates, proportions, their ratios and differences, each with its interval; zero events included.
 
-Here: estimators of counts over exposure or over people, for numbers and for columns of many strata.
-Not here: what counts as an event or as exposure (the marts), and control limits (`funnel`, `spc`).
+Here: estimators of counts over exposure or over people, for one stratum and for the columns of a frame. Not
+here: what counts as an event or as exposure (the marts), the formulas of the limits (`intervals`,
+importable from here), control limits (`funnel`, `spc`).
 
-One implementation: a function of numbers calls that of arrays. A value that can't be given is None (NaN in
-an array, null in a frame) with a `reason`; nonsense (a fractional count, more events than people) is a
-`UsageError`. Sources: Garwood 1936 Biometrika 28:437; Wilson 1927 JASA 22:209; Clopper & Pearson 1934
-Biometrika 26:404; Newcombe 1998 Stat Med 17:873; Breslow & Day 1987 (Byar); McCullagh & Nelder 1989
-(over-dispersion).
+A value that can't be given is None (null in a frame) with a `reason`; nonsense is a `UsageError`. Sources
+beside those of `intervals`: Newcombe 1998 Stat Med 17:873 (differences); R's poisson.test and binom.test
+(exact p-values).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import special, stats
+from scipy import stats
 
 from transforms.errors import UsageError
+from transforms.intervals import (
+    Limits,
+    aligned,
+    byar,
+    clopper_pearson,
+    counts_of,
+    exposures_of,
+    floats,
+    garwood,
+    log_normal_rate,
+    normal_rate,
+    overdispersed,
+    overdispersion_from_sums,
+    wilson,
+    z_of,
+)
+
+__all__ = [
+    "Estimate",
+    "Limits",
+    "byar",
+    "clopper_pearson",
+    "garwood",
+    "log_normal_rate",
+    "normal_rate",
+    "overdispersed",
+    "overdispersed_columns",
+    "overdispersion",
+    "overdispersion_from_sums",
+    "poisson_rate",
+    "poisson_rate_columns",
+    "proportion",
+    "proportion_columns",
+    "rate_ratio",
+    "risk_difference",
+    "standardised_ratio",
+    "wilson",
+]
 
 # R's binom.test and poisson.test count an outcome as "as improbable" within this relative distance
 _AS_IMPROBABLE = 1 + 1e-7
@@ -35,14 +71,6 @@ class Estimate:
     confidence: float
     method: str
     reason: str | None = None
-
-
-class Limits(NamedTuple):
-    """Estimate and limits of many strata, float arrays of one shape; NaN where a value can't be given."""
-
-    estimate: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
 
 
 # --- one stratum ----------------------------------------------------------------------------------
@@ -70,7 +98,7 @@ def rate_ratio(x1, t1, x2, t2, confidence=0.95) -> Estimate:
     the probabilities of all outcomes no likelier than the one seen (as R's poisson.test). With events in the
     first group only, ratio and upper limit are infinite; with none at all there is no ratio.
     """
-    counts, times = _counts(x1, x2, name="events"), _exposures(t1, t2)
+    counts, times = counts_of(x1, x2, name="events"), exposures_of(t1, t2)
     reason = _why_no_ratio(counts, times)
     if reason:
         return _nothing(confidence, "conditional_exact", reason)
@@ -99,7 +127,7 @@ def risk_difference(x1, n1, x2, n2, method="newcombe", confidence=0.95) -> Estim
             "a group has no people, or its numbers are not known: there is nothing to compare",
         )
     difference = float(first.estimate - second.estimate)
-    below, above = interval(first, second, n1, n2, _z(confidence))
+    below, above = interval(first, second, n1, n2, z_of(confidence))
     return Estimate(
         estimate=difference,
         lower=difference - float(below),
@@ -123,90 +151,14 @@ def overdispersion(events, exposure) -> float | None:
     `events` and `exposure`: one value a patient. 1 is what a Poisson count gives; more means that events
     cluster in some patients.
     """
-    x, t = _aligned(_counts(events, name="events")[0], _exposures(exposure)[0])
+    x, t = aligned(counts_of(events, name="events")[0], exposures_of(exposure)[0])
     known = ~np.isnan(x) & (t > 0)
     x, t = x[known], t[known]
     phi = overdispersion_from_sums(len(x), x.sum(), t.sum(), (x**2 / np.where(t > 0, t, 1)).sum())
     return None if np.isnan(phi) else float(phi)
 
 
-# --- many strata ----------------------------------------------------------------------------------
-
-
-def garwood(events, exposure, per=100, confidence=0.95) -> Limits:
-    """Exact Poisson limits: chi²(a/2, 2x)/2 and chi²(1-a/2, 2x+2)/2 over the exposure (Garwood 1936)."""
-    x, scale, alpha = _rate_inputs(events, exposure, per, confidence)
-    lower = np.where(x > 0, special.gammaincinv(np.maximum(x, 1), alpha / 2), 0 * x)
-    return Limits(x * scale, lower * scale, special.gammainccinv(x + 1, alpha / 2) * scale)
-
-
-def byar(events, exposure, per=100, confidence=0.95) -> Limits:
-    """Byar's approximation with x + 0.5 in both limits, as R's tern; a check on `garwood`."""
-    x, scale, _ = _rate_inputs(events, exposure, per, confidence)
-    half, z = x + 0.5, _z(confidence)
-    lower, upper = (half * (1 - 1 / (9 * half) + side * z / (3 * np.sqrt(half))) ** 3 for side in (-1, 1))
-    return Limits(x * scale, np.maximum(lower, 0) * scale, upper * scale)
-
-
-def normal_rate(events, exposure, per=100, confidence=0.95) -> Limits:
-    """Rate ± z·√x/t: the textbook approximation, whose lower limit may fall below 0."""
-    x, scale, _ = _rate_inputs(events, exposure, per, confidence)
-    margin = _z(confidence) * np.sqrt(x)
-    return Limits(x * scale, (x - margin) * scale, (x + margin) * scale)
-
-
-def log_normal_rate(events, exposure, per=100, confidence=0.95) -> Limits:
-    """Rate · exp(±z/√x); without events there are no limits."""
-    x, scale, _ = _rate_inputs(events, exposure, per, confidence)
-    factor = np.exp(_z(confidence) / np.sqrt(np.where(x > 0, x, np.nan)))
-    return Limits(x * scale, x * scale / factor, x * scale * factor)
-
-
-def overdispersed(events, exposure, dispersion, per=100, confidence=0.95) -> Limits:
-    """Rate · exp(±z·√(phi/x)) where phi > 1 and x > 0, and nowhere narrower than Garwood's limits.
-
-    Without events, or with `dispersion` up to 1 or unknown, it is Garwood's interval.
-    """
-    exact = garwood(events, exposure, per=per, confidence=confidence)
-    x, phi = np.broadcast_arrays(_counts(events, name="events")[0], _floats(dispersion))
-    spread = (phi > 1) & (x > 0)
-    ratio = np.where(spread, phi, 0) / np.where(spread, x, 1)
-    factor = np.exp(_z(confidence) * np.sqrt(ratio))
-    return Limits(
-        exact.estimate,
-        np.minimum(exact.lower, exact.estimate / factor),
-        np.maximum(exact.upper, exact.estimate * factor),
-    )
-
-
-def overdispersion_from_sums(patients, events, exposure, squares) -> np.ndarray:
-    """`overdispersion` of many strata from sums over their patients with exposure; NaN where there is none.
-
-    `squares` is the sum of x²/t over patients; sum((x - rate·t)²/(rate·t)) = squares/rate - events.
-    """
-    n, x, t, squares = (_floats(value) for value in (patients, events, exposure, squares))
-    enough = (n > 1) & (x > 0) & (t > 0)
-    rate = np.where(enough, x, np.nan) / np.where(enough, t, 1)
-    return np.maximum(squares / rate - x, 0) / np.where(enough, n - 1, 1)
-
-
-def clopper_pearson(x, n, confidence=0.95) -> Limits:
-    """Exact limits of x of n: Beta(x, n-x+1) at a/2 and Beta(x+1, n-x) at 1-a/2 (Clopper & Pearson 1934)."""
-    x, n, alpha = _people_inputs(x, n, confidence)
-    fails = n - x
-    lower = special.betaincinv(np.maximum(x, 1), fails + 1, alpha / 2)
-    upper = special.betainccinv(x + 1, np.maximum(fails, 1), alpha / 2)
-    return Limits(x / n, np.where(x > 0, lower, 0 * n), np.where(fails > 0, upper, 1 + 0 * n))
-
-
-def wilson(x, n, confidence=0.95) -> Limits:
-    """Score limits of x of n, without continuity correction (Wilson 1927)."""
-    x, n, _ = _people_inputs(x, n, confidence)
-    share, z = x / n, _z(confidence)
-    middle = share + z**2 / (2 * n)
-    margin = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    lower, upper = (middle - margin) / (1 + z**2 / n), (middle + margin) / (1 + z**2 / n)
-    return Limits(share, np.where(x == 0, 0 * n, lower), np.where(x == n, 1 + 0 * n, upper))
+# --- columns of a frame ----------------------------------------------------------------------------
 
 
 def poisson_rate_columns(frame, *, events, exposure, name, per=100, confidence=0.95) -> pl.DataFrame:
@@ -215,9 +167,7 @@ def poisson_rate_columns(frame, *, events, exposure, name, per=100, confidence=0
     return _with_limits(frame, limits, name)
 
 
-def overdispersed_columns(
-    frame, *, events, exposure, dispersion, name, per=100, confidence=0.95
-) -> pl.DataFrame:
+def overdispersed_columns(frame, *, events, exposure, dispersion, name, per=100, confidence=0.95) -> pl.DataFrame:
     """`frame` with columns `name_od_lower`, `name_od_upper` (see `overdispersed`)."""
     limits = overdispersed(frame[events], frame[exposure], frame[dispersion], per=per, confidence=confidence)
     return _with_limits(frame, limits, f"{name}_od").drop(f"{name}_od")
@@ -254,16 +204,6 @@ def _choose(methods: dict[str, Callable], name: str) -> Callable:
     return methods[name]
 
 
-def _z(confidence) -> float:
-    return float(special.ndtri(1 - _alpha(confidence) / 2))
-
-
-def _alpha(confidence) -> float:
-    if not 0 < confidence < 1:
-        raise UsageError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95")
-    return 1 - confidence
-
-
 def _odds(share: float) -> float:
     return share / (1 - share) if share < 1 else float("inf")
 
@@ -284,61 +224,8 @@ def _two_sided(x: int, null, *, top: float = float("inf")) -> float:
     return min(1.0, float(null.cdf(x) + null.sf(end - unlikely)))
 
 
-def _floats(values) -> np.ndarray:
-    if isinstance(values, pl.Series):
-        return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return np.asarray(values, dtype=float)  # None becomes NaN
-
-
-def _counts(*values, name: str) -> list[np.ndarray]:
-    arrays = [_floats(value) for value in values]
-    for array in arrays:
-        known = array[~np.isnan(array)]
-        wrong = known[(known < 0) | (known != np.floor(known)) | np.isinf(known)]
-        if wrong.size:
-            raise UsageError(f"{name}: {wrong[0]:g} is not a count; give whole numbers from 0")
-    return arrays
-
-
-def _exposures(*values) -> list[np.ndarray]:
-    arrays = [_floats(value) for value in values]
-    for array in arrays:
-        wrong = array[(array < 0) | np.isinf(array)]
-        if wrong.size:
-            raise UsageError(f"exposure: {wrong[0]:g} is not an amount; give finite numbers from 0")
-    return arrays
-
-
-def _aligned(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-    try:
-        return tuple(np.broadcast_arrays(*arrays))
-    except ValueError as error:
-        shapes = ", ".join(str(array.shape) for array in arrays)
-        raise UsageError(
-            f"arrays of different shapes ({shapes}): give one value a stratum in each"
-        ) from error
-
-
-def _rate_inputs(events, exposure, per, confidence):
-    """Counts, the factor from a count to a rate (NaN without exposure), and alpha."""
-    x, t = _aligned(_counts(events, name="events")[0], _exposures(exposure)[0])
-    t = np.where(t > 0, t, np.nan)
-    return x, per / t, _alpha(confidence)
-
-
-def _people_inputs(x, n, confidence):
-    """Counts with NaN for no people, and alpha."""
-    x, n = _aligned(*_counts(x, n, name="people"))
-    if np.any(x > n):
-        raise UsageError(
-            f"{x[x > n].flat[0]:g} people of {n[x > n].flat[0]:g}: a part can't exceed its whole"
-        )
-    unknown = np.isnan(x) | np.isnan(n) | (n == 0)
-    return np.where(unknown, np.nan, x), np.where(unknown, np.nan, n), _alpha(confidence)
-
-
 def _why_no_rate(count, base, limits: Limits, of: str = "exposure") -> str | None:
-    if count is None or base is None or np.isnan(_floats(count)) or np.isnan(_floats(base)):
+    if count is None or base is None or np.isnan(floats(count)) or np.isnan(floats(base)):
         return f"events or {of} not known"
     if base == 0:
         return f"no {of}: there is no rate"
@@ -370,14 +257,10 @@ def _one(limits: Limits, confidence, method, reason, p_value=None) -> Estimate:
 
 
 def _nothing(confidence, method, reason) -> Estimate:
-    return Estimate(
-        estimate=None, lower=None, upper=None, confidence=confidence, method=method, reason=reason
-    )
+    return Estimate(estimate=None, lower=None, upper=None, confidence=confidence, method=method, reason=reason)
 
 
 def _with_limits(frame: pl.DataFrame, limits: Limits, name: str) -> pl.DataFrame:
     names = (name, f"{name}_lower", f"{name}_upper")
-    columns = [
-        pl.Series(n, values, pl.Float64).fill_nan(None) for n, values in zip(names, limits, strict=True)
-    ]
+    columns = [pl.Series(n, values, pl.Float64).fill_nan(None) for n, values in zip(names, limits, strict=True)]
     return frame.with_columns(columns)

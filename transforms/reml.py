@@ -192,7 +192,7 @@ def _derive(groups, point: _Point, structure: Structure, parameters: np.ndarray)
     size, beta, variance = basis.shape[1], point.coefficients, point.variance
     p = len(beta)
     spread, score = np.zeros((size, size, p, p)), np.zeros((size, size, p))
-    residual, kept = np.zeros((size, size)), []
+    residual = np.zeros((size, size))
     traces, crossed, squared = 0.0, 0.0, 0.0
     for group, inner in zip(groups, point.inverses, strict=True):
         at = np.ix_(group.visits, group.visits)
@@ -208,7 +208,6 @@ def _derive(groups, point: _Point, structure: Structure, parameters: np.ndarray)
         traces += group.patients * np.einsum("hab,kba->hk", half, half, optimize=True)
         crossed += np.einsum("hab,kba->hk", half, basis @ f, optimize=True)
         squared += np.einsum("hab,kba->hk", half, basis @ r, optimize=True)
-        kept.append((at, inverse, s))
     slopes = np.tensordot(basis, spread)
     turned = variance @ slopes
     pulls = np.tensordot(basis, score)
@@ -221,15 +220,17 @@ def _derive(groups, point: _Point, structure: Structure, parameters: np.ndarray)
         expected=expected,
         observed=observed,
         slopes=slopes,
-        second_order=lambda weights: _second_order(weights, basis, kept),
+        second_order=lambda weights: _second_order(weights, basis, groups, point),
     )
 
 
-def _second_order(weights: np.ndarray, basis: np.ndarray, kept: list) -> np.ndarray:
+def _second_order(weights: np.ndarray, basis: np.ndarray, groups, point: _Point) -> np.ndarray:
     spread = np.einsum("hk,hab,kcd->abcd", weights, basis, basis, optimize=True)
     total = 0.0
-    for at, inverse, s in kept:
-        total = total + np.tensordot(np.einsum("abcd,bc->ad", spread, inverse)[at], s)
+    for group, inner in zip(groups, point.inverses, strict=True):
+        v = group.visits
+        middle = np.einsum("abcd,bc->ad", spread[np.ix_(v, v, v, v)], inner)
+        total = total + np.tensordot(inner @ middle @ inner, group.xx)
     return total
 
 

@@ -266,6 +266,18 @@ def test_order_and_names_of_patients_change_nothing(seed):
     )
 
 
+@pytest.mark.parametrize("kind", [pl.Enum(["13", "8", "4", "1"]), pl.Categorical])
+def test_visits_may_be_of_any_kind(kind):
+    """Categories in their own order: each visit keeps its own variance and contrast."""
+    rows = simulated(3)
+    plain, other = model_of(rows), model_of(rows.with_columns(pl.col("week").cast(pl.String).cast(kind)))
+    for week in ("1", "4", "8", "13"):
+        i, j = plain.visits.index(int(week)), other.visits.index(week)
+        assert other.covariance[j, j] == pytest.approx(plain.covariance[i, i], rel=1e-6)
+        assert other.contrasts[j, "estimate"] == pytest.approx(plain.contrasts[i, "estimate"], rel=1e-6)
+        assert str(other.contrasts[j, "visit"]) == week
+
+
 def test_units_scale_the_figures():
     """Pain in mm is ten times pain in points: estimates and errors tenfold, degrees of freedom the same."""
     one, ten = model_of(simulated(4)), model_of(simulated(4).with_columns(pain=10 * pl.col("pain") + 300))
