@@ -1,0 +1,337 @@
+"""What counts of all that landed: small cases of each rule, then any landings against a slow plain re-computation."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.core import CORE, rows
+from transforms.current import conflicts, current, first_landed, merge_map, merge_patients, orphans
+from transforms.options import Options
+from transforms.schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES
+
+DAY = datetime(2025, 1, 6, 12, tzinfo=UTC)
+
+
+def landed(name: str, *given: dict) -> pl.DataFrame:
+    """Rows of raw.NAME: every field null but position and envelope, then what is given."""
+    table = RAW_TABLES[name]
+    made = [
+        dict.fromkeys(table.names)
+        | {"kafka_topic": f"floe.{name}.v1", "kafka_topic_id": "T", "kafka_partition": 0, "kafka_offset": k,
+           "event_id": f"E{k}", "source": "clinic", "event_time": DAY, "ingested_at": DAY + timedelta(minutes=k)}
+        | row
+        for k, row in enumerate(given)
+    ]  # fmt: skip
+    return pl.DataFrame(made, schema=table.polars_schema)
+
+
+def session(**given) -> dict:
+    return {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "started_at": DAY} | given
+
+
+def status(patient: str, into: str | None, **given) -> dict:
+    return {"status_id": f"{patient}-{into}", "patient_id": patient, "status": "merged", "merged_into": into,
+            "effective_on": date(2025, 1, 1)} | given  # fmt: skip
+
+
+def durations(raw: pl.DataFrame) -> list:
+    return current("sessions", raw)["duration_s"].to_list()
+
+
+def test_defaults():
+    """Revision 0, the event's time as recording time (and that it was not given), a session delivered."""
+    [row] = current("sessions", landed("sessions", session())).to_dicts()
+    assert (row["revision"], row["recorded_at"], row["is_recorded_at_given"], row["status"]) == (
+        0,
+        DAY,
+        False,
+        "delivered",
+    )
+    [row] = current("sessions", landed("sessions", session(recorded_at=DAY, status="missed"))).to_dicts()
+    assert (row["is_recorded_at_given"], row["status"]) == (True, "missed")
+    answer = {"response_id": "R", "patient_id": "P1", "instrument": "odi", "answered_at": DAY, "items": "{}"}
+    assert current("responses", landed("responses", answer))["context"].to_list() == ["scheduled"]
+
+
+def test_duplicate_changes_nothing():
+    """The first landed of one (source, event_id) stands, whatever its offset; another source is another event."""
+    first = session(event_id="E", duration_s=100.0, kafka_offset=9)
+    second = session(event_id="E", duration_s=200.0, kafka_offset=1, revision=5)
+    assert durations(landed("sessions", first, second)) == [100]
+    assert durations(landed("sessions", first, second | {"source": "other"})) == [200]
+
+
+def test_ties_of_landing():
+    """Landed at one moment: the lower partition, then the lower offset, is the first."""
+    at = {"event_id": "E", "ingested_at": DAY}
+    copies = [
+        session(**at, kafka_partition=p, kafka_offset=o, duration_s=float(10 * p + o))
+        for p, o in ((1, 0), (0, 7), (0, 3))
+    ]
+    assert durations(landed("sessions", *copies)) == [3]
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ({"revision": 2}, {"revision": 1, "recorded_at": DAY + timedelta(days=9)}),
+        ({"revision": 1}, {}),
+        ({"recorded_at": DAY + timedelta(hours=1)}, {"recorded_at": DAY}),
+        ({"recorded_at": DAY + timedelta(hours=1)}, {}),
+        ({"source": "b", "event_id": "A"}, {"source": "a", "event_id": "B"}),
+        ({"event_id": "B"}, {"event_id": "A"}),
+    ],
+)
+def test_revision_that_counts(better, worse):
+    """The highest revision, then the latest recording (default: the event's time), then the greatest (source, id)."""
+    for order in ((better, worse), (worse, better)):
+        raw = landed("sessions", *(session(duration_s=1.0 if o is better else 2.0, **o) for o in order))
+        assert durations(raw) == [1]
+
+
+def test_entered_in_error():
+    """A record whose counting revision was entered in error is gone; one corrected after that is back."""
+    kept, error = session(duration_s=1.0), session(revision=1, record_status="entered_in_error")
+    assert durations(landed("sessions", kept, error)) == []
+    assert durations(landed("sessions", kept, error, session(revision=2, duration_s=3.0))) == [3]
+    assert durations(landed("sessions", kept, error | {"revision": None, "recorded_at": DAY - timedelta(days=1)})) == [
+        1
+    ]
+
+
+def test_protocol_versions_stand_side_by_side():
+    """A protocol's version is identified by the moment from which it is in force."""
+    version = {"protocol_id": "PR", "modality": "local"}
+    raw = landed("protocols", version | {"effective_from": DAY}, version | {"effective_from": DAY + timedelta(days=1)},
+                 version | {"effective_from": DAY, "revision": 1, "max_duration_s": 90.0})  # fmt: skip
+    assert current("protocols", raw)["max_duration_s"].to_list() == [90, None]
+
+
+# --- conflicts --------------------------------------------------------------------------------------
+
+
+def test_conflicts_list_what_differs():
+    """Other content under one identity is listed with [stands, sent]; an exact copy is not, nor JSON in other order."""
+    first = session(event_id="E", duration_s=100.0, extra='{"a": 1, "b": 2}')
+    raw = landed(
+        "sessions",
+        first,
+        first,
+        first | {"extra": '{"b": 2, "a": 1}'},
+        first | {"duration_s": 90.0, "regions": ["back"]},
+    )
+    [row] = conflicts("sessions", raw).to_dicts()
+    assert (row["topic"], row["event_id"], row["kafka_offset"]) == ("sessions", "E", 3)
+    assert json.loads(row["differs"]) == {"duration_s": [100.0, 90.0], "regions": [None, ["back"]]}
+    assert conflicts("sessions", pl.concat([raw, raw])).to_dicts() == [row]
+
+
+def test_conflicts_of_series_and_of_time():
+    """The samples of a series and the time of an event are content."""
+    first = {
+        "event_id": "E",
+        "patient_id": "P",
+        "metric": "worn",
+        "unit": "1",
+        "started_at": DAY,
+        "interval_s": 60.0,
+        "values": [1.0],
+    }
+    raw = landed("readings", first, first | {"values": [1.0, None]}, first | {"event_time": DAY + timedelta(days=1)})
+    assert [list(json.loads(d)) for d in conflicts("readings", raw)["differs"]] == [["values"], ["event_time"]]
+
+
+# --- merged patients --------------------------------------------------------------------------------
+
+
+def merged(*statuses: dict) -> pl.DataFrame:
+    return current("patient_status", landed("patient_status", *statuses))
+
+
+def test_merges_follow_chains_and_stop_at_cycles():
+    """A → B → C ends at C; a cycle, and what leads into it, stays as it is; a self-merge is a cycle."""
+    chain = merged(
+        status("A", "B"), status("B", "C"), status("X", "Y"), status("Y", "X"), status("W", "X"), status("Z", "Z")
+    )
+    found = {r["patient_id"]: r["merged_into"] for r in merge_map(chain).to_dicts()}
+    assert found == {"A": "C", "B": "C", "X": None, "Y": None, "W": None, "Z": None}
+    frame = pl.DataFrame({"patient_id": ["A", "C", "X", "W", None]})
+    assert merge_patients(frame, chain)["patient_id"].to_list() == ["C", "C", "X", "W", None]
+
+
+def test_latest_merge_counts():
+    """Of two merges of one patient the one effective later counts."""
+    both = merged(status("A", "B", effective_on=date(2025, 2, 1)), status("A", "C", effective_on=date(2025, 1, 1)))
+    assert merge_map(both)["merged_into"].to_list() == ["B"]
+
+
+def test_merged_patients_keep_one_row():
+    """The record of the patient that another became stands; where there is none yet, the merged one's stands in."""
+    patient = {"clinic_id": "C1", "enrolled_on": date(2025, 1, 1)}
+    frame = current("patients", landed("patients", {"patient_id": "A", "birth_year": 1950, **patient},
+                                       {"patient_id": "B", "birth_year": 1960, **patient}))  # fmt: skip
+    both = merge_patients(frame, merged(status("A", "B")))
+    assert both.select("patient_id", "birth_year").rows() == [("B", 1960)]
+    stands_in = merge_patients(frame, merged(status("A", "Q")))
+    assert stands_in.select("patient_id", "birth_year").rows() == [("B", 1960), ("Q", 1950)]
+
+
+def test_merges_stay_readable_in_their_own_table():
+    """Other statuses move to the patient that counts; the merge itself keeps its id, so that it can be followed again."""
+    own = merged(
+        status("A", "B"), {"status_id": "S", "patient_id": "A", "status": "paused", "effective_on": date(2025, 1, 2)}
+    )
+    found = merge_patients(own, own)
+    assert dict(found.select("status_id", "patient_id").rows()) == {"A-B": "A", "S": "B"}
+    assert found.columns == own.columns
+    assert merge_map(found).equals(merge_map(own))
+
+
+# --- orphans ----------------------------------------------------------------------------------------
+
+
+def test_orphans():
+    """A record that names what is not known is listed, until it is known; a lost or circular merge too."""
+    patients = current(
+        "patients", landed("patients", {"patient_id": "P1", "clinic_id": "C9", "enrolled_on": date(2025, 1, 1)})
+    )
+    core = {name: table.empty() for name, table in CORE_RECORDS.items()} | {
+        "patients": patients,
+        "clinics": current("clinics", landed("clinics", {"clinic_id": "C1", "timezone": "UTC"})),
+        "patient_status": merged(status("P0", "P1"), status("A", "Q"), status("X", "Y"), status("Y", "X")),
+        "sessions": current("sessions", landed("sessions", session(device_id="D", protocol_id="PR"), session(session_id="S2", patient_id="P2"),
+                                               session(session_id="S3", patient_id="P0"))),
+    }  # fmt: skip
+    found = {(r["table"], r["record_id"], r["missing_kind"], r["missing_id"]) for r in orphans(core).to_dicts()}
+    assert found == {
+        ("patients", "P1", "clinic", "C9"), ("sessions", "S1", "device", "D"), ("sessions", "S1", "protocol", "PR"),
+        ("sessions", "S2", "patient", "P2"), ("patient_status", "A-Q", "patient", "A"),
+        ("patient_status", "A-Q", "merge_target", "Q"), ("patient_status", "X-Y", "merge_target", "Y"),
+        ("patient_status", "Y-X", "merge_target", "X"), ("patient_status", "X-Y", "patient", "X"),
+        ("patient_status", "Y-X", "patient", "Y")}  # fmt: skip
+
+
+# --- any landings, against a slow plain re-computation ------------------------------------------------
+
+_EVENT = st.fixed_dictionaries({
+    "event_id": st.sampled_from(["E1", "E2", "E3", "E4"]), "source": st.sampled_from(["a", "b"]),
+    "session_id": st.sampled_from(["S1", "S2"]), "patient_id": st.sampled_from(["P1", "P2"]),
+    "revision": st.sampled_from([None, 0, 1, 2]), "recorded_at": st.sampled_from([None, DAY, DAY + timedelta(days=1)]),
+    "record_status": st.sampled_from([None, "active", "entered_in_error", "other"]),
+    "duration_s": st.sampled_from([None, 100.0, 200.0]), "kafka_partition": st.sampled_from([0, 1]),
+    "ingested_at": st.sampled_from([DAY, DAY + timedelta(hours=1)]), "event_time": st.sampled_from([DAY, DAY + timedelta(hours=2)]),
+})  # fmt: skip
+_EVENTS = st.lists(_EVENT, max_size=12).map(lambda events: landed("sessions", *(session() | e for e in events)))
+
+
+def slow_current(raw: pl.DataFrame) -> dict:
+    """session_id -> (duration, recorded_at, was it given), by loops."""
+    stands, counts = {}, {}
+    for row in sorted(raw.to_dicts(), key=lambda r: (r["ingested_at"], r["kafka_partition"], r["kafka_offset"])):
+        stands.setdefault((row["source"], row["event_id"]), row)
+    for identity, row in stands.items():
+        rank = (row["revision"] or 0, row["recorded_at"] or row["event_time"], identity)
+        if row["session_id"] not in counts or rank > counts[row["session_id"]][0]:
+            counts[row["session_id"]] = (rank, row)
+    return {
+        key: (row["duration_s"], rank[1], row["recorded_at"] is not None)
+        for key, (rank, row) in counts.items()
+        if row["record_status"] != "entered_in_error"
+    }
+
+
+@settings(max_examples=200, deadline=None)
+@given(raw=_EVENTS, data=st.data())
+def test_any_landings_equal_the_slow_computation(raw, data):
+    """In whatever order rows come, and however often, the records are those of the slow re-computation."""
+    order = data.draw(st.permutations(range(raw.height))) + data.draw(
+        st.lists(st.integers(0, max(0, raw.height - 1)), max_size=3)
+    )
+    shuffled = raw[[k for k in order if k < raw.height]]
+    found = current("sessions", shuffled)
+    assert {
+        r["session_id"]: (r["duration_s"], r["recorded_at"], r["is_recorded_at_given"]) for r in found.to_dicts()
+    } == slow_current(raw)
+    assert conflicts("sessions", shuffled).equals(conflicts("sessions", raw))
+
+
+@settings(max_examples=100, deadline=None)
+@given(raw=_EVENTS, cut=st.integers(0, 12))
+def test_splitting_the_input_changes_nothing(raw, cut):
+    """First landed of two parts, then of both together, is first landed of all."""
+    parts = pl.concat([first_landed(raw[:cut]), first_landed(raw[cut:])])
+    assert current("sessions", parts).equals(current("sessions", raw))
+
+
+# --- the registry, on a plain connection ----------------------------------------------------------------
+
+
+def lake_of(connection, **frames: pl.DataFrame):
+    """Schemas raw and core as the lake has them, filled with the frames by full name; gives a `query`."""
+    connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
+    for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
+        connection.execute(table.ddl())
+
+    def query(sql: str, **given: pl.DataFrame) -> pl.DataFrame:
+        cursor = connection.cursor()
+        for name, frame in given.items():
+            cursor.register(name, frame)
+        return cursor.execute(sql).pl()
+
+    for name, frame in frames.items():
+        query(f"INSERT INTO raw.{name} SELECT * FROM given", given=frame)
+    return query
+
+
+def computed(query, name: str, keys: pl.DataFrame | None = None) -> pl.DataFrame:
+    return rows(CORE[name], query=query, options=Options(), keys=keys)
+
+
+@settings(max_examples=20, deadline=None)
+@given(raw=_EVENTS)
+def test_some_records_are_computed_as_among_all(raw):
+    """`current` for the keys S1 alone, from the rows that belong to them, gives the rows that all keys give."""
+    with duckdb.connect(config={"threads": 1}) as connection:
+        query = lake_of(connection, sessions=raw)
+        whole = computed(query, "sessions")
+        part = computed(query, "sessions", pl.DataFrame({"session_id": ["S1", "S1", "none"]}))
+    assert whole.equals(current("sessions", raw))
+    assert part.equals(whole.filter(pl.col("session_id") == "S1"))
+
+
+def test_every_step_runs_and_conforms():
+    """Each table of core but the data cut has a step; on a lake of one event a topic its statements run and its rows conform."""
+    assert set(CORE) == set(CORE_TABLES) - {"data_cut"}
+    known = {
+        "clinics": {"clinic_id": "C1", "timezone": "Europe/Berlin"},
+        "patients": {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": date(2025, 1, 1)},
+        "patient_status": status("P0", "P1"),
+        "sessions": session(patient_id="P0", duration_s=60.0),
+        "walking_bouts": {"bout_id": "W", "patient_id": "P0", "started_at": DAY, "duration_s": 30.0},
+        "readings": {"patient_id": "P0", "metric": "step_count", "unit": "{steps}", "started_at": DAY,
+                     "interval_s": 60.0, "values": [5.0], "device_id": "D?"},
+        "telemetry": {"device_id": "D?", "session_id": "S1", "signal": "cabin_temp_c", "started_at": DAY,
+                      "interval_s": 60.0, "values": [-90.0]},
+    }  # fmt: skip
+    with duckdb.connect(config={"threads": 1}) as connection:
+        query = lake_of(connection, **{name: landed(name, row) for name, row in known.items()})
+        for name, step in CORE.items():
+            frame = computed(query, name)
+            assert frame.schema == step.table.polars_schema, name
+            query(f'INSERT INTO {step.table.schema}."{name}" SELECT * FROM given', given=frame)
+            if step.keys and frame.height:
+                part = computed(query, name, frame.select(step.keys))
+                assert part.sort(step.table.key).equals(frame.sort(step.table.key)), name
+        counts = {name: query(f'SELECT * FROM core."{name}"').height for name in CORE}
+        patients = query("SELECT patient_id FROM core.sessions UNION SELECT patient_id FROM core.activity_days "
+                         "UNION SELECT patient_id FROM core.walking_days")  # fmt: skip
+        devices = query("SELECT missing_id FROM core.orphans WHERE missing_kind = 'device'")
+    assert {name for name, count in counts.items() if count} == set(known) - {"readings", "telemetry"} | {
+        "activity_days", "walking_days", "telemetry_sessions", "orphans"}  # fmt: skip
+    assert patients["patient_id"].to_list() == ["P1"]
+    assert devices["missing_id"].to_list() == ["D?", "D?"]
