@@ -85,7 +85,7 @@ def _protocol(clinic: Clinic, *, modality: str, plan: Plan) -> Protocol:
         cabin_max_temp_c=warmest,
         max_duration_s=longest,
         min_hours_between_sessions=12.0,
-        max_sessions_per_week=6,
+        max_sessions_per_week=5,
         skin_min_temp_c=skin,
         room_min_oxygen_pct=19.5,
     )

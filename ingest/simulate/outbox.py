@@ -97,19 +97,19 @@ class Outbox:
         role: str | None = None,
         variant: str = "",
     ):
-        """One event that is not a series. Times in Unix seconds; nothing is sent of what happens after the
-        end.
+        """One event that is not a series. Times in Unix seconds.
 
+        What happens after the end is not sent; what would be written down after it is written down just before.
         `variant` tells apart events of one record and revision (versions of a protocol).
         """
         if time >= self.plan.ends_at:
             return
-        written = time if recorded is None else recorded
+        written = min(time if recorded is None else recorded, self.plan.ends_at - 1)
         body = dict(data)
         if revision:
             body["revision"] = revision
         if recorded is not None:
-            body["recorded_at"] = stamp(recorded, zone)
+            body["recorded_at"] = stamp(written, zone)
         if role:
             body["recorded_by_role"] = role
         self._add_unknown(topic, body, rng=rng)

@@ -105,6 +105,7 @@ def send_patient(outbox: Outbox, patient: Patient, *, rng):
         "arm": patient.arm,
         "allocation": "randomised" if patient.arm else None,
         "allocated_on": allocated.isoformat() if allocated else None,
+        "baseline_covariates": {"bmi": round(float(rng.normal(27.5, 4.5)), 1)},
     }
     outbox.record(
         "patients", data["patient_id"], data, rng=rng, key=data["patient_id"], time=enrolled, zone=clinic.zone

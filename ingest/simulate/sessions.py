@@ -4,7 +4,7 @@ patient said.
 Here: `treat`. Not here: the harm that follows (harm.py), the prescription (patients.py).
 """
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import orjson
@@ -46,6 +46,7 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
         clinic_id=clinic.clinic_id,
         modality=patient.modality,
         started_at=started,
+        day=clinic.day(started),
         status=pick(rng, ("delivered", "aborted", "missed", "cancelled"), (90, 1.5, 5.5, 3)),
         is_asked=None if chance(rng, 0.03) else asked,
     )
@@ -130,10 +131,12 @@ def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
 
 
 def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient) -> tuple[str, ...]:
-    """The limits that the values as sent exceed; spacing and weekly count go by starts of earlier
-    exposures."""
+    """The limits that the values as sent exceed. Spacing goes by the start of the last session begun, the weekly count
+    by those delivered in the seven local days that end with this one's.
+    """
     earlier = [s.started_at for s in patient.sessions[:-1] if s.is_started]
-    week = [t for t in earlier if session.started_at - t < 7 * DAY_S]
+    begins = session.day - timedelta(days=6)
+    week = [s for s in patient.sessions[:-1] if s.is_started and s.status == "delivered" and s.day >= begins]
     checks = {
         "temperature_low": (data["cabin_min_temp_c"], limits.cabin_min_temp_c, -1),
         "temperature_high": (data["cabin_min_temp_c"], limits.cabin_max_temp_c, 1),

@@ -87,6 +87,7 @@ class Session:
     clinic_id: str
     modality: str
     started_at: int
+    day: date  # at the clinic
     status: str = "delivered"
     is_asked: bool | None = None
     entered_in_error: bool = False

@@ -213,7 +213,8 @@ def _effects_in_words(plan: Plan) -> list[str]:
         f"Implied at day {implied['day']:g} in patients enrolled at {e.pain_cutoff} or more: mean change "
         f"{implied['mean_change']:.2f} points, of which {implied['true_improvement']:.2f} would "
         "come without regression to the mean and the ends of the scale; responders "
-        f"{implied['responders_30_pct']:.0%} (30 %), {implied['responders_50_pct']:.0%} (50 %), {implied['responders_2_points']:.0%} (2 points).",
+        f"{implied['responders_30_pct']:.0%} (30 %), {implied['responders_50_pct']:.0%} (50 %), "
+        f"{implied['responders_2_points']:.0%} (2 points).",
         "True side effects per 100 sessions: " + ", ".join(f"{s.term} {100 * s.rate:g}" for s in e.side_effects) + ".",
         f"Mobility: steps +{e.steps_improvement_pct:g} %, walking speed +{e.walking_speed_improvement_mps:g} m/s. "
         f"Opioids: {e.opioid_share:.0%} take them, -{e.opioid_reduction_pct:g} % after "
