@@ -15,7 +15,8 @@ def opioid_doses(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 
     `people`: `patient_id`, `DAY1DT`. Baseline: the 28 days before Day 1; latest: the last 28 days of known care,
     where they begin at Day 1 or later. 0 where care is known and no opioid was taken; null where no care was reported
-    for the days, or a dose in them is not known. A course without an end lasts until care is known no more.
+    for the days, or a dose in them is not known. A record without an end lasts until the patient's next record of
+    that code, which replaces it, else until care is known no more; records of several codes add up.
     """
     known = care.group_by("patient_id").agg(
         known_through=pl.max_horizontal(pl.col("reported_through"), pl.col("occurred_at")).max().dt.date()
@@ -24,8 +25,11 @@ def opioid_doses(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
         before_to=pl.col("DAY1DT") - pl.duration(days=1), latest_to=pl.col("known_through")
     )
     doses = care.filter(pl.col("kind") == "opioid").select(
-        "patient_id", "daily_dose_mme", begins=pl.col("occurred_at").dt.date(), ends=pl.col("ended_at").dt.date()
-    )
+        "patient_id", "code", "care_id", "daily_dose_mme", begins=pl.col("occurred_at").dt.date(),
+        ends=pl.col("ended_at").dt.date(),
+    )  # fmt: skip
+    replaced_on = pl.col("begins").shift(-1).over("patient_id", "code", order_by=["begins", "care_id"])
+    doses = doses.with_columns(ends=pl.coalesce("ends", replaced_on - pl.duration(days=1)))
     latest_is_after = pl.col("latest_to") - pl.duration(days=WINDOW_DAYS - 1) >= pl.col("DAY1DT")
     before_is_known = pl.col("known_through") >= pl.col("before_to")
     return (
@@ -45,7 +49,7 @@ def _mean_dose(frame: pl.DataFrame, doses: pl.DataFrame, *, until: str) -> pl.Da
     first = pl.max_horizontal(pl.col("begins"), pl.col(until) - pl.duration(days=WINDOW_DAYS - 1))
     last = pl.min_horizontal(pl.col("ends").fill_null(pl.col("known_through")), pl.col(until))
     days = (last - first).dt.total_days() + 1
-    overlap = pl.when(days > 0).then(days).otherwise(0).fill_null(0)
+    overlap = pl.when(pl.col("begins").is_not_null() & (days > 0)).then(days).otherwise(0).fill_null(0)
     unknown = ((pl.col("overlap") > 0) & pl.col("daily_dose_mme").is_null()).any()
     total = (pl.col("overlap") * pl.col("daily_dose_mme")).sum() / WINDOW_DAYS
     return joined.with_columns(overlap=overlap).group_by("patient_id").agg(

@@ -1,0 +1,59 @@
+"""Opioid dose before and after: what was taken, what is known, what replaces what.
+
+Here: one patient's care records. Not here: times to surgery or rescue (marts/test_adtte.py).
+"""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from transforms import care
+from transforms.schemas import CORE_TABLES
+
+DAY1 = date(2025, 3, 3)
+T0 = datetime(2025, 3, 3, 12, tzinfo=UTC)
+PEOPLE = pl.DataFrame({"patient_id": ["P1"], "DAY1DT": [DAY1]})
+
+
+def record(k, day, dose=None, *, until=None, through=None, kind="opioid", code="N02AA05"):
+    """One record of care: from `day` to `until`, known `through`, all in days from Day 1."""
+    moment = lambda d: None if d is None else T0 + timedelta(days=d)  # noqa: E731
+    return {"care_id": f"K{k}", "patient_id": "P1", "kind": kind, "code": code, "daily_dose_mme": dose,
+            "occurred_at": moment(day), "ended_at": moment(until), "reported_through": moment(through)}  # fmt: skip
+
+
+def doses(*records):
+    table = CORE_TABLES["care"]
+    frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in records], schema=table.polars_schema)
+    rows = care.opioid_doses(frame, PEOPLE)
+    return rows.select("opioid_mme_baseline", "opioid_mme_latest").rows()
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ([], []),
+        ([record(1, -28, 20, until=-1, through=60)], [(20.0, 0.0)]),
+        ([record(1, -14, 20, until=-1, through=60)], [(10.0, 0.0)]),  # 14 of 28 days
+        ([record(1, -40, 20, through=60)], [(20.0, 20.0)]),  # no end: it goes on
+        ([record(1, -40, 20, through=-30)], [(None, None)]),  # care is not known in those days
+        ([record(1, -40, None, through=60)], [(None, None)]),  # nor is the dose
+        ([record(1, -40, kind="none_since_last", through=60)], [(0.0, 0.0)]),
+    ],
+)
+def test_mean_dose_of_28_days(records, expected):
+    """Mean MME a day of the 28 days before Day 1 and of the last 28 days of known care; unknown is null."""
+    assert doses(*records) == expected
+
+
+def test_a_newer_record_of_the_code_replaces_an_unended_one():
+    """Asked every 45 days: 40, 30, then 20 MME; doses of one drug don't add up over the visits."""
+    visits = [record(k, day, dose, through=day) for k, (day, dose) in enumerate([(-30, 40), (15, 30), (60, 20)])]
+    assert doses(*visits) == [(40.0, pytest.approx((30 * 27 + 20) / 28))]
+
+
+def test_several_drugs_add_up():
+    """Two codes at once: 10 + 5 MME a day."""
+    both = [record(1, -40, 10, through=60), record(2, -40, 5, code="N02AA01", through=60)]
+    assert doses(*both) == [(15.0, 15.0)]
