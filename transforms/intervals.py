@@ -103,22 +103,26 @@ def wilson(x, n, confidence=0.95) -> Limits:
 
 
 def z_of(confidence) -> float:
+    """The normal quantile of two-sided limits."""
     return float(special.ndtri(1 - alpha_of(confidence) / 2))
 
 
 def alpha_of(confidence) -> float:
+    """What two-sided limits leave out on both sides together."""
     if not 0 < confidence < 1:
         raise UsageError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95")
     return 1 - confidence
 
 
 def floats(values) -> np.ndarray:
+    """An array of floats; None and null become NaN."""
     if isinstance(values, pl.Series):
         return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return np.asarray(values, dtype=float)  # None becomes NaN
+    return np.asarray(values, dtype=float)
 
 
 def counts_of(*values, name: str) -> list[np.ndarray]:
+    """Arrays of whole numbers from 0, or NaN."""
     arrays = [floats(value) for value in values]
     for array in arrays:
         known = array[~np.isnan(array)]
@@ -129,6 +133,7 @@ def counts_of(*values, name: str) -> list[np.ndarray]:
 
 
 def exposures_of(*values) -> list[np.ndarray]:
+    """Arrays of finite numbers from 0, or NaN."""
     arrays = [floats(value) for value in values]
     for array in arrays:
         wrong = array[(array < 0) | np.isinf(array)]
@@ -138,6 +143,7 @@ def exposures_of(*values) -> list[np.ndarray]:
 
 
 def aligned(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The arrays at one shape; a single number goes with every stratum."""
     try:
         return tuple(np.broadcast_arrays(*arrays))
     except ValueError as error:

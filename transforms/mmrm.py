@@ -92,21 +92,29 @@ def mmrm(
         return _nothing(frame, rows, terms, reason=reason, confidence=confidence)
     _check_rows(rows, subject, visit, group)
     data = _prepare(rows, terms, subject=subject, visit=visit)
-    fit, why = _first_that_fits(
-        data,
-        asked=covariance_structure,
-        times=times,
-        least=min_patients_per_parameter,
-        convergence=convergence,
-    )
+    least = min_patients_per_parameter
+    fit, why = _first_that_fits(data, asked=covariance_structure, times=times, least=least, convergence=convergence)
     if fit is None:
         return _nothing(frame, rows, terms, reason=why, confidence=confidence)
     method = "robust" if why else degrees_of_freedom
     infer = _inference(data, fit, method=method, confidence=confidence)
-    places = [{visit: v} for v in data.visits] if _interact(terms, group, visit) else [{}]
-    contrasts = compare(data.fixed, group=group, places=places, count=_counter(rows, subject, group), infer=infer)
+    return _described(
+        frame, rows, terms, data=data, fit=fit, why=why, method=method, infer=infer, confidence=confidence
+    )
+
+
+def _described(frame, rows, terms, *, data, fit, why, method, infer, confidence) -> RepeatedMeasures:
+    subject, visit = terms.others
+    at_visits = any({terms.group, visit} <= set(names) for names in terms.interactions)
+    contrasts = compare(
+        data.fixed,
+        group=terms.group,
+        places=[{visit: v} for v in data.visits] if at_visits else [{}],
+        count=_counter(rows, subject, terms.group),
+        infer=infer,
+    )
     return RepeatedMeasures(
-        contrasts=contrast_frame(contrasts, group=rows.schema[group], visit=rows.schema[visit]),
+        contrasts=contrast_frame(contrasts, group=rows.schema[terms.group], visit=rows.schema[visit]),
         coefficients=coefficient_frame(data.fixed.names(), infer),
         n=rows.height,
         n_dropped_missing=frame.height - rows.height,
@@ -114,7 +122,7 @@ def mmrm(
         confidence=confidence,
         method="mmrm",
         minus_two_log_likelihood=fit.minus_two_log_likelihood,
-        covariance=_labelled(fit.covariance, data.visits),
+        covariance=pl.DataFrame(fit.covariance, schema=[str(v) for v in data.visits]),
         visits=data.visits,
         covariance_structure=fit.structure.name,
         covariance_reason=why or None,
@@ -192,20 +200,12 @@ def _check_rows(rows: pl.DataFrame, subject, visit, group) -> None:
         raise UsageError(f"{mixed} of {subject} are in more than one {group}: give each one group")
 
 
-def _interact(terms: design.Terms, *names) -> bool:
-    return any(set(names) <= set(pair) for pair in terms.interactions)
-
-
 def _counter(rows: pl.DataFrame, subject, group) -> Callable:
     def count(level, place: dict) -> int:
         chosen = rows.filter(pl.col(group) == level, *(pl.col(name) == value for name, value in place.items()))
         return chosen[subject].n_unique()
 
     return count
-
-
-def _labelled(covariance: np.ndarray, visits: tuple) -> pl.DataFrame:
-    return pl.DataFrame(covariance, schema=[str(v) for v in visits])
 
 
 def _nothing(frame, rows, terms: design.Terms, *, reason, confidence) -> RepeatedMeasures:
