@@ -3,7 +3,8 @@
 Here: read-only questions about `raw`, `core.data_cut` and the checks. Not here: landing (landing.py), outcomes.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import polars as pl
@@ -13,6 +14,8 @@ from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
 
 from . import stream
 from .lake import Lake
+
+_RAW_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+raw\.(?:\w+|\"\w+\")", re.IGNORECASE)
 
 
 def landed_records(lake: Lake, *, at: int | None = None) -> int:
@@ -167,3 +170,12 @@ def proofs(lake: Lake) -> Iterator[tuple[bool, str]]:
 
 def _at(snapshot: int | None) -> str:
     return "" if snapshot is None else f"AT (VERSION => {int(snapshot)})"
+
+
+def raw_as_of(lake: Lake, snapshot: int) -> Callable[..., pl.DataFrame]:
+    """`lake.sql`, for which the tables of `raw` stand still at `snapshot` while ingest goes on; others are as now."""
+
+    def query(statement: str, params=None, /, **frames: pl.DataFrame) -> pl.DataFrame:
+        return lake.sql(_RAW_TABLE.sub(rf"\g<0> {_at(snapshot)}", statement), params, **frames)
+
+    return query

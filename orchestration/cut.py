@@ -16,7 +16,7 @@ DATA_CUT = CORE_TABLES["data_cut"]
 
 
 def take_cut(lake: Lake) -> pl.DataFrame:
-    """Stores and gives the one row of `core.data_cut` for the lake as it stands.
+    """The one row of `core.data_cut` for the lake as it stands.
 
     The data cut is the newest event time, each capped at the time it was ingested; of an empty lake, the epoch.
     """
@@ -27,9 +27,7 @@ def take_cut(lake: Lake) -> pl.DataFrame:
         "records": inspection.landed_records(lake, at=snapshot),
         "started_at": started_at,
     }
-    frame = DATA_CUT.conform(pl.DataFrame([row]))
-    lake.write(lambda w: w.replace(DATA_CUT, frame))
-    return frame
+    return DATA_CUT.conform(pl.DataFrame([row]))
 
 
 def read_cut(lake: Lake) -> Cut:

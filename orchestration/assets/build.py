@@ -4,13 +4,16 @@ Here: the shape that all assets share. Not here: what any of them computes.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
 
-from ingest.lake import Lake
+from ingest.lake import Lake, Writer
 from transforms.checks import CHECKS, check_table
-from transforms.schemas import Table
+from transforms.schemas import MART_TABLES, Table
+
+CHECK_RESULTS = MART_TABLES["check_results"]
 
 
 def table_key(full_name: str) -> dg.AssetKey:
@@ -32,30 +35,24 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def table_asset(
-    table: Table,
-    *,
-    inputs: Sequence[str],
-    run: Callable[[dg.AssetExecutionContext, Lake], pl.DataFrame],
-    code_version: str | None = None,
-) -> dg.AssetsDefinition:
-    """An asset that runs `run`, which writes the table and gives its rows, and that reports the table's checks."""
+def table_asset(table: Table, *, inputs: Sequence[str], compute: Callable[[Lake], pl.DataFrame]) -> dg.AssetsDefinition:
+    """An asset that computes the table's rows and stores them together with the results of the table's checks."""
     key = table_key(table.full_name)
 
     @dg.asset(
         key=key,
-        deps=[table_key(name) for name in inputs],
+        deps=[table_key(name) for name in dict.fromkeys(inputs)],
         description=table.comment,
         group_name=table.schema,
         kinds={"duckdb", "polars"},
-        code_version=code_version,
         metadata={"dagster/column_schema": column_schema(table)},
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in CHECKS.items()],
         required_resource_keys={"lake"},
     )
     def _asset(context: dg.AssetExecutionContext):
-        frame = run(context, context.resources.lake)
+        frame = compute(context.resources.lake)
         checks = check_table(table, frame)
+        store(context.resources.lake, table, frame, checks, now=datetime.now(UTC))
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={"dagster/row_count": frame.height},
@@ -63,6 +60,19 @@ def table_asset(
         )
 
     return _asset
+
+
+def store(lake: Lake, table: Table, frame: pl.DataFrame, checks: pl.DataFrame, *, now: datetime) -> None:
+    """The table and its checks' results, in one transaction."""
+    results = CHECK_RESULTS.conform(
+        checks.with_columns(checked_at=pl.lit(now), lake_snapshot=pl.lit(None, dtype=pl.Int64))
+    )
+
+    def work(writer: Writer) -> None:
+        writer.replace(table, frame)
+        writer.upsert(CHECK_RESULTS, results, results.select(CHECK_RESULTS.key))
+
+    lake.write(work)
 
 
 def _check_result(row: dict) -> dg.AssetCheckResult:

@@ -1,6 +1,6 @@
 """The marts as assets: each an entry of `transforms.marts.MARTS`.
 
-Here: reading a mart's inputs, one call, storing its rows. Not here: what a mart means.
+Here: reading a mart's inputs and one call. Not here: what a mart means.
 """
 
 import dagster as dg
@@ -10,7 +10,7 @@ from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.marts import MARTS, Mart
 
-from ..cut import read_cut
+from ..cut import DATA_CUT, read_cut
 from .build import table_asset
 
 
@@ -19,12 +19,11 @@ def mart_assets() -> list[dg.AssetsDefinition]:
 
 
 def _mart_asset(mart: Mart) -> dg.AssetsDefinition:
-    def run(context: dg.AssetExecutionContext, lake: Lake) -> pl.DataFrame:
-        frame = compute(mart, lake, keys=None)
-        lake.write(lambda w: w.replace(mart.table, frame))
-        return frame
-
-    return table_asset(mart.table, inputs=("core.data_cut", *mart.inputs), run=run)
+    return table_asset(
+        mart.table,
+        inputs=(DATA_CUT.full_name, *mart.inputs),
+        compute=lambda lake: compute(mart, lake, keys=None),
+    )
 
 
 def compute(mart: Mart, lake: Lake, *, keys: pl.DataFrame | None) -> pl.DataFrame:
