@@ -44,8 +44,7 @@ def worn_minutes(wearers: list[Wearer], *, rng) -> np.ndarray:
 
 
 def steps_by_minute(levels: np.ndarray, wearers: list[Wearer], *, worn: np.ndarray, rng) -> np.ndarray:
-    """Wearers x 1440 steps a minute: walking two minutes at a time at one's own cadence, and a few in
-    between."""
+    """Wearers x 1440 steps a minute: walking two minutes at a time at one's own cadence, and a few in between."""
     n = len(wearers)
     cadence = np.array([[w.cadence_spm] for w in wearers], dtype=np.float32)
     share = np.minimum(levels[:, None] * 0.92 * PROFILE[None, ::2] / cadence, WALKING_SHARE_CAP)

@@ -7,10 +7,11 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from .outbox import LANGUAGE_OF, Outbox, chance, pick, stamp
+from .outbox import Outbox, chance, pick, stamp
 from .plan import VISIT_DAYS, Effects
 from .state import Clinic, Patient
 
+LANGUAGE_OF = {"Europe/Berlin": "de", "Europe/Warsaw": "pl"}
 P29_DOMAINS = {"pf": -0.35, "anx": 0.2, "dep": 0.2, "fat": 0.35, "slp": 0.3, "soc": -0.35, "pi": 0.45}
 # test -> mean, SD between patients, improvement at the height of the effect, digits
 TESTS = {

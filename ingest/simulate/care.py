@@ -25,8 +25,7 @@ ASKED_EVERY_DAYS = 45
 
 
 def care_for(outbox: Outbox, patient: Patient, *, rng):
-    """Every 45 days or so a patient is asked: what was taken since is written down, or that there was
-    none."""
+    """Every 45 days or so a patient is asked: what was taken since is written down, or that there was none."""
     counter, day = 0, patient.enrolled_on
     while day < outbox.plan.end and patient.is_followed_on(day):
         found = _since_last(patient, rng=rng)

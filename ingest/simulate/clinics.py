@@ -61,8 +61,7 @@ def open_clinics(plan: Plan) -> list[Clinic]:
 
 
 def _equip(clinic: Clinic, *, plan: Plan):
-    """Devices and protocols: the first clinic replaces a device half-way, every other one tightens its
-    limits."""
+    """Devices and protocols: the first clinic replaces a device half-way, every other one tightens its limits."""
     middle = plan.start + timedelta(days=plan.days // 2)
     stem = f"D{plan.seed}-{clinic.position + 1:02d}"
     for modality in clinic.modalities:
@@ -169,8 +168,7 @@ def _send_device(outbox: Outbox, clinic: Clinic, *, device: Device, rng):
 
 
 def _send_trouble(outbox: Outbox, clinic: Clinic, *, rng):
-    """Device deficiencies (about three a year and clinic) and incidents with staff, visitors or nobody
-    (two)."""
+    """Device deficiencies (about three a year and clinic) and incidents with staff, visitors or nobody (two)."""
     plan = outbox.plan
     for k in range(rng.poisson(3.0 * plan.days / 365)):
         day = plan.start + timedelta(days=int(rng.integers(plan.days)))

@@ -112,8 +112,7 @@ def spoil(how: Break, *, topic: str, value: bytes) -> Broken:
 
 
 def change(value: bytes) -> bytes:
-    """The same identity with other content: of a series the first sample differs, of a record who wrote
-    it."""
+    """The same identity with other content: of a series the first sample differs, of a record who wrote it."""
     event = orjson.loads(value)
     data = event["data"]
     if "values" in data:

@@ -39,8 +39,7 @@ def side_effects(outbox: Outbox, patient: Patient, *, session: Session, clinic: 
 
 
 def background(outbox: Outbox, patient: Patient, *, rng):
-    """What would have happened anyway, at yearly rates, from enrolment to the end; and a death, where one
-    is due."""
+    """What would have happened anyway, at yearly rates, from enrolment to the end; and a death, where one is due."""
     plan = outbox.plan
     last = min(plan.end, patient.stopped_on or plan.end)
     days = (last - patient.enrolled_on).days

@@ -5,7 +5,7 @@ is broken (faults.py).
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from itertools import count
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,11 +15,9 @@ import orjson
 
 from .faults import BREAKS, change, spoil
 from .plan import Plan
-from .truth import Truth
+from .truth import BROKEN, CONFLICT, DUPLICATE, LATE, ORIGINAL, Truth
 
 DAY_S = 86_400
-ORIGINAL, LATE, DUPLICATE, CONFLICT, BROKEN = range(5)
-LANGUAGE_OF = {"Europe/Berlin": "de", "Europe/Warsaw": "pl"}
 EXTRA_FIELD = {"vendor_note": "exported by the site's own system"}
 # topic -> (closed-list field, values that the contract does not know)
 UNKNOWN_VALUES = {
@@ -47,10 +45,6 @@ def stamp(at: int, zone: ZoneInfo) -> str:
     return datetime.fromtimestamp(at, zone).isoformat()
 
 
-def local_day(at: int, zone: ZoneInfo) -> date:
-    return datetime.fromtimestamp(at, zone).date()
-
-
 def chance(rng: np.random.Generator, share: float) -> bool:
     return rng.random() < share
 
@@ -68,8 +62,7 @@ def pick(rng: np.random.Generator, items: Sequence, weights: Sequence[float] | N
 
 
 class Outbox:
-    """Collects events and hands them out by time of arrival, with duplicates, conflicts and broken
-    records."""
+    """Collects events and hands them out by time of arrival, with duplicates, conflicts and broken records."""
 
     def __init__(self, plan: Plan, *, truth: Truth):
         self.plan = plan

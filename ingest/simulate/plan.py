@@ -103,6 +103,14 @@ class Effects:
     under_asked_share: float = 0.40
     exceedance_share: float = 0.004  # of sessions, for each protocol limit
 
+    def __post_init__(self):
+        highest = min(10.0, self.pain_mean + 3 * self.pain_sd)
+        if not 0 <= self.pain_cutoff <= highest:
+            raise UsageError(
+                f"pain_cutoff is {self.pain_cutoff}; with a mean of {self.pain_mean:g} and an SD of {self.pain_sd:g} "
+                f"patients reach 0 to {highest:g} points. Give a cutoff between them."
+            )
+
     def course(self, day: float | np.ndarray) -> float | np.ndarray:
         """How much of the full treatment effect is there `day` days after the first session (0 to 1)."""
         day = np.maximum(day, 0.0)
@@ -165,7 +173,9 @@ class Plan:
     with_telemetry: bool = True
     wearables_share: float = 0.45  # patients who wear something
     minute_level_share: float = 0.22  # of them: minute by minute, the others by the quarter of an hour
-    arms: tuple[str, ...] = ()  # e.g. ("cryotherapy", "usual_care"): patients are randomised between them
+    arms: tuple[
+        str, ...
+    ] = ()  # e.g. ("cryotherapy", "usual_care"): patients are randomised; "usual_care" has no sessions
     effects: Effects = field(default_factory=Effects)
 
     def __post_init__(self):

@@ -26,8 +26,7 @@ from .wearers import equip
 
 
 class Simulation:
-    """Iterates (topic, key, value) by time of arrival; `value` None is a tombstone. `truth` is whole at the
-    end."""
+    """Iterates (topic, key, value) by time of arrival; `value` None is a tombstone. `truth` is whole at the end."""
 
     def __init__(self, plan: Plan):
         self.plan = plan

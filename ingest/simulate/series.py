@@ -11,8 +11,9 @@ import orjson
 
 from transforms.schemas.raw import METRICS
 
-from .outbox import DAY_S, LATE, ORIGINAL, Outbox, stamp
+from .outbox import DAY_S, Outbox, stamp
 from .plan import Plan
+from .truth import LATE, ORIGINAL
 from .wearers import Wearer
 
 

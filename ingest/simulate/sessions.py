@@ -89,8 +89,7 @@ def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
 
 
 def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):
-    """Fills the measured values, each protocol limit exceeded with the plan's small share, and sends
-    telemetry."""
+    """Fills the measured values, each protocol limit exceeded with the plan's small share, and sends telemetry."""
     limits = clinic.protocols[session.modality].at(session.started_at)
     setpoint = MODALITY[session.modality][2]
     over = {name for name in LIMITS if chance(rng, outbox.plan.effects.exceedance_share)}
@@ -166,8 +165,7 @@ def _send(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic,
 
 
 def _telemetry(outbox: Outbox, *, session: Session, clinic: Clinic, data: dict, rng):
-    """Cabin by the second, skin every 5 s from a minute before until the skin has warmed again, oxygen
-    every 5 s."""
+    """Cabin by the second, skin every 5 s from a minute before until the skin has warmed again, oxygen every 5 s."""
     n = int(data["duration_s"])
     noise = rng.standard_normal((2, n))
     depth = data["cabin_min_temp_c"]
@@ -215,8 +213,7 @@ def _telemetry(outbox: Outbox, *, session: Session, clinic: Clinic, data: dict, 
 
 
 def _skin(data: dict, *, n: int, rng) -> list[float | None]:
-    """Before, falling through the exposure, warming after it (some probes are taken off too early), with
-    gaps."""
+    """Before, falling through the exposure, warming after it (some probes are taken off too early), with gaps."""
     before, low = data["skin_temp_pre_c"], data["skin_temp_min_c"]
     seconds = np.arange(-60, n + int(rng.uniform(900, 2700)), 5)
     falling = before - (before - low) * np.clip(seconds / n, 0, 1)

@@ -14,12 +14,13 @@ from .plan import Plan
 from .state import AdverseEvent, Patient, Session
 
 DAY_S = 86_400
+# What a record is: an event in time, one that is late, a copy, other content under an identity, a broken record.
+ORIGINAL, LATE, DUPLICATE, CONFLICT, BROKEN = range(5)
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A record that must be set aside: `value` None is a tombstone, `field` None where the whole record is
-    bad."""
+    """A record that must be set aside: `value` None is a tombstone, `field` None where the whole record is bad."""
 
     topic: str  # whole name, floe.NAME.v1
     key: bytes
@@ -30,7 +31,7 @@ class Broken:
 
 @dataclass
 class Truth:
-    """Complete once the simulation has been read to its end; before that, what was sent so far.
+    """Whole once the simulation has been read to its end; before that, records are counted as they go out.
 
     Counts by topic go by its middle part (`sessions`). Copies count in `duplicates` or `conflicts`, broken
     records in `broken`, neither in `events`. Patients are counted under the id that they were merged into.
@@ -54,14 +55,13 @@ class Truth:
         self.newest_event = max(self.newest_event, time)
 
     def count(self, topic: str, kind: int):
-        """One record was handed out; kinds are those of outbox.py: original, late, duplicate, conflict,
-        broken."""
-        if kind <= 1:
+        """One record was handed out (broken ones are counted as they are made)."""
+        if kind in (ORIGINAL, LATE):
             self.events[topic] += 1
-            self.late[topic] += kind
-        elif kind == 2:
+            self.late[topic] += kind == LATE
+        elif kind == DUPLICATE:
             self.duplicates[topic] += 1
-        elif kind == 3:
+        elif kind == CONFLICT:
             self.conflicts[topic] += 1
 
     def add_broken(self, topic: str, *, key: bytes, value: bytes | None, reason: str, field: str | None):
@@ -89,8 +89,7 @@ class Truth:
         return Counter((s.clinic_id, s.status) for _, s in self.sessions())
 
     def adverse_event_counts(self) -> Counter:
-        """(clinic where it happened, term, grade, serious) -> events as they stand after the last
-        revision."""
+        """(clinic where it happened, term, grade, serious) -> events as they stand after the last revision."""
         return Counter((e.clinic_id, e.term, e.grade, e.is_serious) for _, e in self.adverse_events())
 
     def limit_exceedances(self) -> Counter:

@@ -440,6 +440,12 @@ def test_a_plan_that_can_not_be_says_so(wrong, said):
     assert caught.value.exit_code == 2
 
 
+def test_a_cutoff_that_nobody_reaches_says_so():
+    """Enrolment would never end: the highest pain is 10, or the mean and three standard deviations."""
+    with pytest.raises(UsageError, match="pain_cutoff is 9"):
+        Effects(pain_mean=2.0, pain_sd=1.0, pain_cutoff=9)
+
+
 @pytest.mark.parametrize("size", [(1, 1, 1), (1, 3, 2), (9, 9, 20)])
 def test_the_smallest_simulations_work(size):
     """One clinic, one patient, one day; more clinics than place names."""
