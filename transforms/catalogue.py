@@ -7,6 +7,7 @@ new version here.
 
 from dataclasses import dataclass
 
+from . import mobility_parameters
 from .instruments import metrics as instrument_metrics
 
 
@@ -28,8 +29,7 @@ class Metric:
 
 # --- pain ---------------------------------------------------------------------------------------
 _PAIN: tuple[Metric, ...] = tuple(
-    Metric(**d)
-    for d in instrument_metrics.definitions(("nrs_pain", "vas_pain", "pain_index", "pain_days_28"))
+    Metric(**d) for d in instrument_metrics.definitions(("nrs_pain", "vas_pain", "pain_index", "pain_days_28"))
 )
 
 # --- function and quality of life -----------------------------------------------------------------
@@ -81,26 +81,120 @@ _ARMS: tuple[Metric, ...] = tuple(
 )  # fmt: skip
 
 # --- mobility -------------------------------------------------------------------------------------
-_MOBILITY: tuple[Metric, ...] = ()
+_MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.definitions())
 
 # --- exposure -------------------------------------------------------------------------------------
-_EXPOSURE: tuple[Metric, ...] = ()
+_EXPOSURE: tuple[Metric, ...] = tuple(
+    Metric(id=id, version="1", title=title, rule=rule, unit=unit, direction=direction, source=source,
+           verification="proposal", parameters=(), tests=tests)
+    for id, title, unit, direction, rule, source, tests in (
+        ("protocol_limits", "Sessions with a protocol limit exceeded", "sessions", "lower",
+         "by the protocol version in force at the start (the clinic's own before one for all); the colder and lower of "
+         "the session's and its device's measurements; a value at its limit is within it; spacing from the last "
+         "delivered session; weekly count over seven local days; null where not measured",
+         "the site's protocol", ("tests/transforms/marts/test_adex.py",)),
+        ("clearance", "Sessions without a valid clearance", "sessions", "lower",
+         "the latest consult that occurred and was recorded by the start is cleared, unexpired and covers the modality",
+         "this product's contract; target 0", ("tests/transforms/marts/test_adex.py",)),
+        ("contraindication", "Sessions with a known contraindication", "sessions", "lower",
+         "the latest consult says or names one, or an item of the session's screening is present",
+         "Capodaglio 2025, 10.3389/fresc.2025.1567402 (list not yet read in full); target 0",
+         ("tests/transforms/marts/test_adex.py",)),
+        ("course_adherence", "Sessions delivered of those prescribed", "ratio", "higher",
+         "delivered sessions / prescribed sessions of a course; missed, cancelled and aborted ones beside it",
+         "proposal of this project", ("tests/transforms/test_exposure.py",)),
+        ("dose_response", "Change of an outcome by sessions per week", None, "none",
+         "patients in bins of delivered sessions a week, mean change in each; not causal: who does well may come "
+         "more, or less", "proposal of this project", ("tests/transforms/test_exposure.py",)),
+        ("thermal_dose", "Cold dose of a session", "K s", "none",
+         "sum over exposure of max(0, 0 degrees C - cabin temperature) x seconds; not validated",
+         "proposal of this project", ("tests/transforms/test_telemetry.py",)),
+    )
+)  # fmt: skip
 
 # --- care -----------------------------------------------------------------------------------------
-_CARE: tuple[Metric, ...] = ()
+_CARE: tuple[Metric, ...] = tuple(
+    Metric(id=id, version="1", title=title, rule=rule, unit="days", direction=direction, source=source,
+           verification="proposal" if source.startswith("proposal") else "verified", parameters=parameters,
+           tests=("tests/transforms/marts/test_adtte.py", "tests/transforms/test_survival.py"))
+    for id, title, direction, rule, parameters, source in (
+        ("ttsurg", "Time from Day 1 to surgery", "higher",
+         "Kaplan-Meier; Day 1 to the first surgery on or after it; censored at the last reported_through or at death",
+         (), "Kaplan & Meier 1958; care-free time ends where care was last reported"),
+        ("ttresc", "Time from Day 1 to rescue care", "higher",
+         "as ttsurg, to the first record of care marked as rescue", (), "Kaplan & Meier 1958"),
+        ("ttsurga", "Time from allocation to surgery", "higher",
+         "as ttsurg from allocation (else enrolment), patients of an arm; log-rank between randomised arms",
+         (), "Kaplan & Meier 1958; Mantel 1966"),
+        ("ttresca", "Time from allocation to rescue care", "higher",
+         "as ttresc from allocation (else enrolment), patients of an arm; log-rank between randomised arms",
+         (), "Kaplan & Meier 1958; Mantel 1966"),
+        ("ttae", "Time to the first treatment-emergent adverse event", "higher",
+         "first session that began to the first treatment-emergent event with a known onset; censored at the end of "
+         "the risk window, of follow-up, at the last contact or the data cut", ("risk_window_days",),
+         "Kaplan & Meier 1958"),
+        ("ttaeres", "Time to resolution of an adverse event", "lower",
+         "onset to resolution with or without sequelae, last day - first day + 1, a row an event; censored at the "
+         "last contact or death", (), "Kaplan & Meier 1958; duration as pharmaverse admiral (add_one)"),
+        ("ttaerec", "Time to resolution of an adverse event without sequelae", "lower",
+         "as ttaeres; resolution with sequelae censors", (), "Kaplan & Meier 1958"),
+        ("ttloss", "Time from confirmed response to its loss", "higher",
+         "origin the confirmation of at least 30 % less pain; event the first of two consecutive assessments below "
+         "that (or 2 points above the response value and at least 4), or an injection or surgery; censored at the "
+         "last assessment; an event's time is that of the first assessment that shows it",
+         ("sustained_min_days",), "proposal of this project; Kaplan & Meier 1958"),
+        ("ttrelaps", "Time from a pain-free month to relapse", "higher",
+         "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment", (),
+         "de Vet 2002, Spine 27; Stanton 2011, Eur Spine J"),
+    )
+)  # fmt: skip
 
 # --- safety ---------------------------------------------------------------------------------------
-_SAFETY: tuple[Metric, ...] = (
-    Metric(
-        id="adverse_event_rates", version="1", title="How often adverse events happen",
-        rule="counts, rates and their exact intervals of one row of mart.adverse_event_rates", unit=None,
-        direction="lower", source="methods of the rates named in the row's columns", verification="verified",
-    ),
+_RATES_RULE = (
+    "patients with a session that began, and their events at the clinic where each happened; one event for all its "
+    "records within the clean window; sessions are the delivered ones; time at risk runs for each course from its "
+    "first session that began to 30 days after its last, ended by death, withdrawal or the data cut. "
+)
+_SAFETY: tuple[Metric, ...] = tuple(
+    Metric(id=id, version="1", title=title, rule=rule, unit=unit, direction=direction, source=source,
+           verification="proposal" if source.startswith("proposal") else "verified", parameters=parameters, tests=tests)
+    for id, title, unit, direction, rule, parameters, source, tests in (
+        ("adverse_event_rates", "How often adverse events happen", None, "lower",
+         _RATES_RULE + "Incidence proportion: patients with an event / patients treated (Clopper-Pearson). Events per "
+         "100 sessions delivered, EAIR per 100 patient-years to the first event, events per 100 patient-years "
+         "(Garwood). Over-dispersion phi = sum((x - rate t)^2 / (rate t)) / (n - 1) over patients, t their delivered "
+         "sessions; where phi > 1 a second interval rate exp(+-z sqrt(phi/x)), never narrower than the exact one, "
+         "for both rates of events. One numerator serves all rates of a row, events outside the time at risk "
+         "included: the treatment-emergent restriction leaves those out. EAIR assumes a constant hazard.",
+         ("risk_window_days", "course_gap_days", "clean_window_days", "min_cell"),
+         "Garwood 1936; Clopper & Pearson 1934; McCullagh & Nelder 1989",
+         ("tests/transforms/marts/test_adverse_event_rates.py", "tests/transforms/test_rates.py")),
+        ("treatment_emergent", "Treatment-emergent adverse event", None, "none",
+         "not treated or ended before the first session: no; onset not known: yes; onset from the first session that "
+         "began to 30 days after the last: yes; began before and worsened (grade above the initial one): yes",
+         ("risk_window_days",), "PHUSE white paper; pharmaverse admiral derive_var_trtemfl",
+         ("tests/transforms/test_safety.py",)),
+        ("session_emergent", "Adverse event within 24 or 72 hours of a session", None, "none",
+         "hours from the start of the reported session, else of the patient's last one that began before the onset; "
+         "the share of the time at risk that the 72 hours cover stands beside the rate", (),
+         "proposal of this project", ("tests/transforms/marts/test_adae.py",)),
+        ("clean_window", "One event or two", None, "none",
+         "records of one patient, term and body site are one event while an earlier one lasts and for 7 days after "
+         "its end; an earlier one without an end covers only where its outcome is ongoing or resolving",
+         ("clean_window_days",), "proposal of this project, after OHDSI CohortIncidence",
+         ("tests/transforms/test_safety.py",)),
+        ("report_deadlines", "Days left to a report's due date", "days", "none",
+         "device user facilities: death to FDA and manufacturer, serious injury to the manufacturer (FDA if unknown), "
+         "10 work days after becoming aware; Monday to Friday without federal holidays; serious events and deaths "
+         "unless known not to be related", (), "21 CFR 803.3, 803.30; 5 U.S.C. 6103",
+         ("tests/transforms/marts/test_report_deadlines.py",)),
+    )
 )  # fmt: skip
 
 # --- between clinics and over time ----------------------------------------------------------------
 _CLINICS: tuple[Metric, ...] = ()
 
 METRICS: dict[str, Metric] = {
-    m.id: m for m in (*_PAIN, *_FUNCTION, *_TIME, *_PATIENTS, *_ARMS, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
+    m.id: m
+    for m in (*_PAIN, *_FUNCTION, *_TIME, *_PATIENTS, *_ARMS, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
 }

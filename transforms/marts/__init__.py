@@ -11,10 +11,12 @@ import polars as pl
 
 from ..schemas import MART_TABLES, Table
 from . import (
+    adact,
     adae,
     adex,
     adqs,
     adsl,
+    adtte,
     adverse_event_rates,
     alerts,
     arm_comparisons,
@@ -22,6 +24,8 @@ from . import (
     data_dictionary,
     metric_definitions,
     patient_outcomes,
+    report_deadlines,
+    survival_curves,
 )
 
 
@@ -40,6 +44,13 @@ class Mart:
 
 
 MARTS: dict[str, Mart] = {
+    "report_deadlines": Mart(
+        MART_TABLES["report_deadlines"], report_deadlines.INPUTS, report_deadlines.compute, is_summary=True
+    ),
+    "survival_curves": Mart(
+        MART_TABLES["survival_curves"], survival_curves.INPUTS, survival_curves.compute, is_summary=True
+    ),
+    "adtte": Mart(MART_TABLES["adtte"], adtte.INPUTS, adtte.compute),
     "adverse_event_rates": Mart(
         MART_TABLES["adverse_event_rates"], adverse_event_rates.INPUTS, adverse_event_rates.compute, is_summary=True
     ),
@@ -51,6 +62,7 @@ MARTS: dict[str, Mart] = {
     "metric_definitions": Mart(
         MART_TABLES["metric_definitions"], metric_definitions.INPUTS, metric_definitions.compute, is_summary=True
     ),
+    "adact": Mart(MART_TABLES["adact"], adact.INPUTS, adact.compute),
     "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute),
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),

@@ -1,0 +1,71 @@
+"""mart.survival_curves: Kaplan-Meier curves of the parameters of mart.adtte over every combination of strata.
+
+Here: which rows make a curve, medians, log-rank. Not here: the clocks (adtte.py) and the estimators (survival.py).
+
+A log-rank p-value is given only where the arm is a dimension, for the times from allocation, and where all patients of
+the compared arms were randomised: whoever comes to a session first, or responds first, was not put there by chance.
+"""
+
+import polars as pl
+
+from .. import survival
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+from ..schemas.mart import DIMENSIONS
+from .adtte import FROM_ALLOCATION
+from .stamp import is_small, stamped
+from .strata import COMBINATIONS, dimensions_of
+
+TABLE = MART_TABLES["survival_curves"]
+INPUTS = ("mart.adtte", "mart.adsl")
+
+
+def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: Cut) -> pl.DataFrame:
+    """A row a parameter, stratum and time at which somebody had the event or was censored.
+
+    A row of adtte without a time is in no curve. Columns of MART_TABLES["survival_curves"]; empty without times.
+    """
+    allocation = adsl.select("USUBJID", is_randomised=(pl.col("ALLOCATN") == "randomised").fill_null(False))
+    rows = adtte.filter(pl.col("AVAL").is_not_null()).join(dimensions_of(adsl), on="USUBJID")
+    rows = rows.join(allocation, on="USUBJID").with_columns(event=pl.col("CNSR") == 0)
+    if rows.is_empty():
+        return TABLE.empty()
+    curves = pl.concat(_curves(rows, combination) for combination in COMBINATIONS)
+    curves = curves.with_columns(
+        metric_id=pl.col("parameter").str.to_lowercase(),
+        is_suppressed=is_small(["n_patients", "n_events"], min_cell=options.min_cell),
+    )
+    return TABLE.conform(stamped(curves, cut=cut)).sort("parameter", *DIMENSIONS, "time_days", nulls_last=False)
+
+
+def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
+    """All curves of a combination of dimensions, with medians and p-values."""
+    by = ["PARAMCD", *combination]
+    curve = survival.kaplan_meier(rows, "AVAL", "event", by=by)
+    medians = survival.median(curve, by=by).rename(
+        {"lower": "median_lower", "upper": "median_upper", "reason": "median_reason"}
+    )
+    counts = rows.group_by(by).agg(n_patients=pl.col("USUBJID").n_unique(), n_events=pl.col("event").sum())
+    frame = curve.join(medians, on=by, how="left").join(counts, on=by, how="left")
+    tests = _log_rank(rows, combination)
+    frame = frame.join(tests, on=[c for c in by if c != "arm"], how="left")
+    return frame.select(
+        *(d if d in combination else pl.lit(None, pl.String).alias(d) for d in DIMENSIONS),
+        pl.lit(list(combination), pl.List(pl.String)).alias("strata"),
+        "at_risk", "events", "censored", "survival", "lower", "upper", "median", "median_lower", "median_upper",
+        "log_rank_p_value", "n_patients", "n_events", parameter="PARAMCD", time_days="time", reason="median_reason",
+    )  # fmt: skip
+
+
+def _log_rank(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
+    """A row a parameter and stratum apart from the arm: the p-value between its arms, where they were randomised."""
+    keys = ["PARAMCD", *(d for d in combination if d != "arm")]
+    schema = {**dict.fromkeys(keys, pl.String), "log_rank_p_value": pl.Float64}
+    if "arm" not in combination:
+        return pl.DataFrame(schema=schema)
+    from_allocation = rows.filter(pl.col("PARAMCD").is_in(FROM_ALLOCATION))
+    found = []
+    for key, part in from_allocation.group_by(keys, maintain_order=True):
+        if part["is_randomised"].all() and part["arm"].n_unique() > 1:
+            found.append((*key, survival.log_rank(part, "AVAL", "event", by="arm").p_value))
+    return pl.DataFrame(found, schema=schema, orient="row")
