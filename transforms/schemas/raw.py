@@ -295,6 +295,8 @@ ENVELOPE = (
 )
 EXTRA = Column("extra", Json, "fields that the contract does not know, by name; null where there are none")
 
+_STARTED_OFFSET = Column("started_utc_offset_min", pl.Int32, "UTC offset that started_at was written with", "min")
+
 
 def data_columns(topic: Topic) -> tuple[Column, ...]:
     """The topic's fields, correction fields (not for a series) and, beside a closed list, `NAME_raw`."""
@@ -308,7 +310,7 @@ def data_columns(topic: Topic) -> tuple[Column, ...]:
         else:
             columns.append(c)
         if c.name == "started_at" and topic.is_series:
-            columns.append(Column("started_utc_offset_min", pl.Int32, "UTC offset that started_at was written with", "min"))  # fmt: skip
+            columns.append(_STARTED_OFFSET)
     return tuple(columns)
 
 
