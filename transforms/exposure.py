@@ -9,6 +9,7 @@ denominators; a `missed` or `cancelled` one, or one of unknown status (`other`),
 import polars as pl
 
 from .local_time import with_local_day, with_timezone
+from .options import Cut
 
 DELIVERED = "delivered"
 BEGUN = (DELIVERED, "aborted")
@@ -132,4 +133,76 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
         TEMPHIFL=begun.then(flag(too_warm)),
         SPACEFL=begun.then(flag(too_soon)),
         WEEKFL=begun.then(flag(too_many)),
+    )
+
+
+# --- courses and dose -------------------------------------------------------------------------------
+
+
+def course_adherence(courses: pl.DataFrame, adex: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
+    """A row a course of core.courses: what was prescribed and what came of it, from rows of mart.adex.
+
+    Columns: `course_id`, `patient_id`, `clinic_id`, `prescribed`, `delivered`, `aborted`, `missed`, `cancelled`,
+    `adherence_ratio` (delivered / prescribed; null where nothing is known to be prescribed), `exposure_s` (null where
+    a session that began has no duration), `dose_k_s` (of the sessions that have one), `sessions_with_dose`, and
+    `is_over`: its last day lies before the data cut's; null where it has none.
+    """
+    status, begun = pl.col("EXSTAT"), pl.col("EXSTAT").is_in(BEGUN)
+    duration = pl.col("EXDUR").filter(begun)
+    counts = adex.group_by(course_id="COURSEID").agg(
+        *((status == name).sum().cast(pl.Int64).alias(name) for name in (*BEGUN, "missed", "cancelled")),
+        exposure_s=pl.when(duration.null_count() == 0).then(duration.sum()),
+        dose_k_s=pl.when(pl.col("DOSEKS").count() > 0).then(pl.col("DOSEKS").sum()),
+        sessions_with_dose=pl.col("DOSEKS").count().cast(pl.Int64),
+    )
+    counted = (*BEGUN, "missed", "cancelled", "sessions_with_dose")
+    frame = courses.select("course_id", "patient_id", "clinic_id", "ends_on", prescribed="prescribed_sessions")
+    frame = frame.join(counts, on="course_id", how="left").with_columns(pl.col(counted).fill_null(0))
+    ratio = pl.when(pl.col("prescribed") > 0).then(pl.col("delivered") / pl.col("prescribed"))
+    return (
+        frame.with_columns(adherence_ratio=ratio, is_over=pl.col("ends_on") < pl.lit(cut.data_cutoff.date()))
+        .drop("ends_on")
+        .sort("course_id")
+    )
+
+
+def dose_response(
+    adex: pl.DataFrame, adqs: pl.DataFrame, *, parameter: str, visit: str, edges: tuple[float, ...] = (1, 2, 3)
+) -> pl.DataFrame:
+    """Mean change of `parameter` at `visit` by delivered sessions a week until then: a picture, not a causal effect.
+
+    A row a bin `[from_per_week, to_per_week)`, the last without an upper end: `n_patients`, `mean_sessions_per_week`,
+    `mean_change`, `sd_change` (null for fewer than two), `is_causal` (always false). Weeks run from the first
+    delivered session to the day of the visit's assessment, at least one; patients without a session or a change are
+    left out.
+    """
+    judged = adqs.filter(
+        (pl.col("PARAMCD") == parameter)
+        & (pl.col("AVISIT") == visit)
+        & (pl.col("ANL01FL") == "Y")
+        & pl.col("CHG").is_not_null()
+    )
+    given = adex.filter(pl.col("EXSTAT") == DELIVERED).select("USUBJID", "ASTDT")
+    until = given.join(judged.select("USUBJID", "ADT", "CHG"), on="USUBJID").filter(pl.col("ASTDT") <= pl.col("ADT"))
+    weeks = pl.max_horizontal((pl.col("ADT").first() - pl.col("ASTDT").min()).dt.total_days() / 7, 1.0)
+    people = until.group_by("USUBJID").agg(per_week=pl.len() / weeks, change=pl.col("CHG").first())
+    bounds = [0.0, *edges]
+    above = [pl.col("per_week") >= b for b in bounds]
+    return (
+        people.sort("USUBJID")
+        .with_columns(bin=pl.sum_horizontal(above).cast(pl.Int64) - 1)
+        .group_by("bin")
+        .agg(
+            n_patients=pl.len().cast(pl.Int64),
+            mean_sessions_per_week=pl.col("per_week").mean(),
+            mean_change=pl.col("change").mean(),
+            sd_change=pl.col("change").std(),
+        )
+        .sort("bin")
+        .with_columns(
+            from_per_week=pl.col("bin").replace_strict(dict(enumerate(bounds)), return_dtype=pl.Float64),
+            to_per_week=pl.col("bin").replace_strict(dict(enumerate(edges)), default=None, return_dtype=pl.Float64),
+            is_causal=pl.lit(False),
+        )
+        .drop("bin")
     )

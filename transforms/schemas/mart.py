@@ -150,7 +150,7 @@ ADAE = _table("adae", "One row an adverse event.", [
 
 ADTTE = _table("adtte", "One row a patient and time-to-event parameter.", [
     STUDYID, USUBJID, SITEID, Column("PARAMCD", S, "parameter code", required=True),
-    Column("PARAM", S, "parameter", required=True), Column("AVAL", F, "time; null says why in NEREASON", "days"),
+    Column("PARAM", S, "parameter", required=True), Column("AVAL", F, "time elapsed (for a resolution last day - first day + 1); null says why in NEREASON", "days"),
     Column("CNSR", I, "0 = event, 1 = censored", lower=0, upper=1),
     Column("STARTDT", D, "origin"), Column("ADT", D, "event or censoring"),
     Column("EVNTDESC", S, "event"), Column("CNSDTDSC", S, "why censored"), NEREASON,
@@ -240,9 +240,9 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
       for r in ("serious", "related", "treatment_emergent", "session_emergent")],
     Column("min_grade", I, "only events of at least this grade; null = any"),
     Column("period_start", D, "first day"), Column("period_end", D, "last day"),
-    Column("patients", I, "patients treated", required=True),
+    Column("patients", I, "patients treated: with a session that began (delivered or aborted)", required=True),
     Column("patients_with_event", I, "of them with an event", required=True),
-    Column("events", I, "events", required=True), Column("sessions", I, "sessions delivered or aborted", required=True),
+    Column("events", I, "events", required=True), Column("sessions", I, "sessions delivered", required=True),
     Column("sessions_asked", I, "of them those at which the patient was asked about side effects"),
     Column("patient_years", F, "time at risk", "years"),
     Column("patient_years_at_risk", F, "time at risk to the first event", "years"),
