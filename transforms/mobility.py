@@ -1,7 +1,6 @@
-"""Walking bouts to days by the aggregation of Mobilise-D, and what is known of each performance test.
+"""Walking bouts to days by the aggregation of Mobilise-D.
 
-Here: plausibility limits, statistics, cadence bands and thresholds as tables with their sources. Not here: days of
-minutes (activity.py), valid days and weeks (wear.py).
+Here: plausibility limits and statistics. Not here: days of minutes (activity.py), valid days and weeks (wear.py).
 """
 
 from dataclasses import dataclass
@@ -139,43 +138,3 @@ def _local_day(zones: pl.DataFrame) -> pl.Expr:
     for zone in filter(is_zone, zones["timezone"].drop_nulls().unique().sort()):
         day = day.when(pl.col("timezone") == zone).then(at.dt.convert_time_zone(zone).dt.date())
     return day.otherwise(None)
-
-
-# --- performance tests --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class PerformanceTest:
-    """A test of the contract; `change` is the smallest change not put down to measurement error, in its unit."""
-
-    code: str
-    title: str
-    unit: str
-    is_more_better: bool | None
-    change: float | None
-    source: str
-
-
-PERFORMANCE_TESTS: dict[str, PerformanceTest] = {
-    "six_minute_walk": PerformanceTest(
-        code="SIXMWD", title="Six-minute walk distance", unit="m", is_more_better=True, change=60,
-        source="Andersson 2010 and chronic musculoskeletal pain, neck or back, n=838: 60 m (75 m lower limb)"),
-    "timed_up_and_go": PerformanceTest(
-        code="TUG", title="Timed up and go", unit="s", is_more_better=False, change=1.3,
-        source="Jakobsson 2019, fusion for chronic low back pain: 1.3 s"),
-    "five_sit_to_stand": PerformanceTest(
-        code="STS5", title="Five times sit to stand", unit="s", is_more_better=False, change=4.1,
-        source="Andersson 2010, chronic low back pain, n=198: 4.1 to 9.8 s; the lower end"),
-    "stair_climb_1_min": PerformanceTest(
-        code="STAIR1", title="One-minute stair climb", unit="steps", is_more_better=True, change=14.5,
-        source="Andersson 2010: 14.5 to 23.9 steps; the lower end"),
-    "fifty_foot_walk": PerformanceTest(
-        code="WALK50", title="Fifty-foot walk", unit="s", is_more_better=False, change=0.6,
-        source="Jakobsson 2019: 0.6 s"),
-    "gait_speed_4_m": PerformanceTest(
-        code="GAIT4M", title="Gait speed over 4 m", unit="m/s", is_more_better=True, change=0.08,
-        source="LIFE-P (PMC3100159): 0.03-0.05 m/s minimal, 0.08 m/s substantial"),
-    "lumbar_flexion_rom": PerformanceTest(
-        code="LUMFLEX", title="Lumbar flexion, range of motion", unit="deg", is_more_better=None, change=15,
-        source="MDC90 5-15 deg by movement (PMC5034504): less than 15 deg is not shown as change"),
-}  # fmt: skip

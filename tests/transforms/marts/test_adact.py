@@ -1,0 +1,151 @@
+"""mart.adact: weeks and tests of two patients by hand: weeks from Day 1, baseline, change, reasons, devices."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from transforms.catalogue import METRICS
+from transforms.marts import MARTS
+from transforms.marts.adact import compute
+from transforms.options import Cut, Options
+from transforms.schemas import CORE_TABLES, MART_TABLES
+
+DAY1 = date(2025, 1, 15)  # a Wednesday
+CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 6, 1, 12, tzinfo=UTC))
+
+
+def table(frame_of: str, *rows: dict) -> pl.DataFrame:
+    known = {**CORE_TABLES, "adsl": MART_TABLES["adsl"]}[frame_of]
+    return pl.DataFrame([dict.fromkeys(known.names) | row for row in rows], schema=known.polars_schema)
+
+
+def date_of(ady: int) -> date:
+    return DAY1 + timedelta(days=ady - 1 if ady > 0 else ady)
+
+
+def worn_days(
+    first: int, last: int, *, steps: float, wear_h: float | None = 12, device: str = "D1", patient="P1"
+) -> list[dict]:
+    return [{"patient_id": patient, "device_id": device, "day": date_of(ady), "steps": steps, "samples": 1,
+             "is_timezone_assumed": False, "wear_minutes": None if wear_h is None else wear_h * 60}
+            for ady in range(first, last + 1) if ady]  # fmt: skip
+
+
+def adact(activity=(), walking=(), tests=(), *, keys=None, cut=CUT, options=None) -> pl.DataFrame:
+    """The mart of P1, whose first session is on Day 1 at noon (Berlin), and P2, who has none."""
+    subject = {"STUDYID": "trial", "SITEID": "C1", "DAY1DT": DAY1, "TIMEZONE": "Europe/Berlin", "NSESS": 0}
+    start = datetime(2025, 1, 15, 11, tzinfo=UTC)
+    session = {"session_id": "S", "patient_id": "P1", "clinic_id": "C1", "status": "delivered", "started_at": start,
+               "revision": 0}  # fmt: skip
+    return compute(
+        keys,
+        activity_days=table("activity_days", *activity), walking_days=table("walking_days", *walking),
+        performance_tests=table("performance_tests", *tests), sessions=table("sessions", session),
+        clinics=table("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}),
+        adsl=table("adsl", subject | {"USUBJID": "P1", "TRTSDTM": start, "TRTSDT": DAY1}, subject | {"USUBJID": "P2"}),
+        options=options or Options(), cut=cut,
+    )  # fmt: skip
+
+
+def of(frame: pl.DataFrame, code: str, *columns: str) -> list[tuple]:
+    return frame.filter(pl.col("PARAMCD") == code).select(columns).rows()
+
+
+def a_test(ady: int, value: float | None, test: str = "lumbar_flexion_rom", hour: int = 8, patient: str = "P1") -> dict:
+    at = datetime.combine(date_of(ady), datetime.min.time(), UTC) + timedelta(hours=hour)
+    return {"test_id": f"T{ady}-{hour}", "event_id": f"E{ady}-{hour}", "patient_id": patient, "clinic_id": "C1",
+            "performed_at": at, "test": test, "value": value}  # fmt: skip
+
+
+def test_weeks_baseline_and_change():
+    """Weeks of 7 days from Day 1; baseline is the last valid week before it; CHG = 6000 - 4000, PCHG 50 %."""
+    found = adact(worn_days(-14, -8, steps=3000) + worn_days(-7, -1, steps=4000) + worn_days(1, 7, steps=6000))
+    assert of(found, "STEPS", "WEEKSTDT", "ADT", "ADY", "AVISIT", "AVAL", "BASE", "CHG", "PCHG", "ABLFL") == [
+        (date_of(-14), date_of(-8), -8, "Baseline", 3000, 4000, None, None, None),
+        (date_of(-7), date_of(-1), -1, "Baseline", 4000, 4000, None, None, "Y"),
+        (date_of(1), date_of(7), 7, "Week 1", 6000, 4000, 2000, 50, None),
+    ]
+    assert set(of(found, "STEPS", "AVALU", "DEVICEID", "VALIDDAYS", "WEARHRS", "NEREASON")) == {
+        ("steps/day", "D1", 7, 12, None)}  # fmt: skip
+
+
+def test_weeks_that_say_nothing_have_a_reason():
+    """Too few valid days, wear unknown, and a week without data between two others: a null each, with its reason."""
+    days = worn_days(1, 3, steps=5000) + worn_days(8, 14, steps=5000, wear_h=None) + worn_days(22, 28, steps=5000)
+    rows = of(adact(days), "STEPS", "ADY", "AVAL", "VALIDDAYS", "NEREASON")
+    assert rows == [(7, None, 3, "too few valid days"), (14, None, 0, "no wear information"), (21, None, 0, "no data"),
+                    (28, 5000, 7, "no baseline")]  # fmt: skip
+
+
+def test_a_week_is_given_once_it_is_over():
+    """A week whose last day is the day of the data cut in the clinic's zone is not over."""
+    days = worn_days(1, 14, steps=5000)
+    at = datetime(2025, 1, 21, 22, 59, tzinfo=UTC)  # 23:59 in Berlin of day 7
+    assert adact(days, cut=Cut(lake_snapshot=1, data_cutoff=at)).is_empty()
+    over = Cut(lake_snapshot=1, data_cutoff=at + timedelta(minutes=1))
+    assert of(adact(days, cut=over), "STEPS", "ADY") == [(7,)]
+
+
+def test_two_devices_are_never_added():
+    """Each day the device worn longest counts; a week names all that counted."""
+    days = (
+        worn_days(1, 7, steps=5000)
+        + worn_days(1, 3, steps=8000, wear_h=14, device="D2")
+        + worn_days(4, 7, steps=1, wear_h=11, device="D2")
+    )
+    assert of(adact(days), "STEPS", "AVAL", "DEVICEID") == [((3 * 8000 + 4 * 5000) / 7, "D1,D2")]
+
+
+def test_walking_takes_its_wear_from_the_same_device():
+    """Days of walking bouts are valid by the wear of their device; without any the week says so."""
+    walking = [{"patient_id": p, "device_id": "D1", "day": date_of(ady), "is_timezone_assumed": False,
+                "walking_speed_mps_30_mean": 1.2} for p in ("P1", "P2") for ady in range(1, 8)]  # fmt: skip
+    found = adact(worn_days(1, 7, steps=5000), walking)
+    assert of(found, "WALKSPD", "USUBJID", "AVAL", "VALIDDAYS", "NEREASON") == [
+        ("P1", pytest.approx(1.2), 7, "no baseline"), ("P2", None, 0, "no wear information")]  # fmt: skip
+
+
+def test_tests_and_measurement_error():
+    """Lumbar flexion: 14 degrees is not shown as change, 15 is; the last test before the session is the baseline."""
+    tests = [
+        a_test(-3, 50),
+        a_test(1, 40, hour=8),
+        a_test(1, 41, hour=12),
+        a_test(8, 54),
+        a_test(29, 25),
+        a_test(57, None),
+    ]
+    found = adact(tests=tests)
+    assert of(found, "LUMFLEX", "ADY", "AVISIT", "AVAL", "CHG", "CHGMDCFL", "ABLFL", "NEREASON", "EVENTID") == [
+        (-3, "Baseline", 50, None, None, None, None, "E-3-8"),
+        (1, "End of course", 41, 1, "N", None, None, "E1-12"),
+        (1, "Baseline", 40, None, None, "Y", None, "E1-8"),
+        (8, "Week 1", 54, 14, "N", None, None, "E8-8"),
+        (29, "Week 4", 25, -15, "Y", None, None, "E29-8"),
+        (57, "Week 8", None, None, None, None, "not done", "E57-8"),
+    ]
+
+
+def test_threshold_in_print_is_reached():
+    """A timed up and go of 7.7 s after 9.0 s is a change of 1.3 s, though binary fractions say a hair less."""
+    found = adact(tests=[a_test(-3, 9.0, "timed_up_and_go"), a_test(8, 7.7, "timed_up_and_go")])
+    assert of(found, "TUG", "MDC", "CHGMDCFL")[1] == (1.3, "Y")
+    assert abs(7.7 - 9.0) < 1.3
+
+
+def test_conforms_and_is_a_function_of_its_patients():
+    """The rows conform, name a metric and version of the catalogue, have a unique key, and keys give the same rows."""
+    activity = worn_days(-7, 7, steps=5000) + worn_days(-7, 7, steps=3000, patient="P2")
+    tests = [a_test(8, 54), a_test(8, 60, "six_minute_walk", hour=9, patient="P2")]
+    found = adact(activity, tests=tests)
+    assert found.schema == MART_TABLES["adact"].polars_schema
+    assert found.select(MART_TABLES["adact"].key).is_unique().all()
+    assert {(m, v) for m, v in found.select("METRICID", "METRICV").rows()} <= {
+        (m.id, m.version) for m in METRICS.values()
+    }
+    one = adact(activity, tests=tests, keys=pl.DataFrame({"patient_id": ["P2"]}))
+    assert one.equals(found.filter(pl.col("USUBJID") == "P2"))
+    assert one.height == 5  # two weeks each of STEPS and STEPSW, a test
+    assert MARTS["adact"].compute is compute
+    assert adact().is_empty()

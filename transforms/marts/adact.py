@@ -1,0 +1,150 @@
+"""mart.adact: a row a patient, mobility parameter and week of wearing, or performance test.
+
+Here: from days and tests to placed rows with baseline and change. Not here: what a valid week is (wear.py), the
+parameters and their thresholds (mobility_parameters.py), days (activity.py, mobility.py).
+
+Weeks are of 7 days from Day 1: days 1-7 are week 1, days -7 to -1 week -1. A week is dated by its last day, and given
+once it is over; weeks without data between a parameter's first and last have a row with a reason. Baseline is the
+last valid week before Day 1, or the last test before the first session, in the window of days -28 to 1.
+"""
+
+import polars as pl
+
+from .. import local_time, wear, windows
+from ..catalogue import METRICS
+from ..exposure import of_patients, placed_sessions
+from ..mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS, WeeklyParameter, metric_of_test, metric_of_week
+from ..options import Cut, Options
+from ..schemas import MART_TABLES, TIMESTAMP
+
+TABLE = MART_TABLES["adact"]
+INPUTS = (
+    "core.activity_days", "core.walking_days", "core.performance_tests", "core.sessions", "core.clinics", "mart.adsl",
+)  # fmt: skip
+_BY = ["USUBJID", "PARAMCD"]
+
+
+def compute(
+    keys: pl.DataFrame | None, *, activity_days: pl.DataFrame, walking_days: pl.DataFrame,
+    performance_tests: pl.DataFrame, sessions: pl.DataFrame, clinics: pl.DataFrame, adsl: pl.DataFrame,
+    options: Options, cut: Cut,
+) -> pl.DataFrame:  # fmt: skip
+    """Conforms to `mart.adact`. `keys`: frame of `patient_id`, None = all. Rows of an unknown patient wait."""
+    activity, walking, tests = (of_patients(f, keys) for f in (activity_days, walking_days, performance_tests))
+    worn = activity.select("patient_id", "device_id", "day", "wear_minutes")
+    days = {"activity_days": activity, "walking_days": walking.join(worn, on=worn.columns[:3], how="left")}
+    weeks = [_weeks(p, days[p.table], adsl=adsl, options=options, cut=cut) for p in WEEKLY_PARAMETERS]
+    rows = pl.concat([*weeks, _tests(tests, clinics=clinics, adsl=adsl)], how="diagonal")
+    if rows.is_empty():
+        return TABLE.empty()
+    ends = windows.first_course_end(
+        placed_sessions(of_patients(sessions, keys), clinics).filter("is_delivered"), gap_days=options.course_gap_days
+    )
+    rows = rows.join(ends, left_on="USUBJID", right_on="patient_id", how="left").with_columns(
+        days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days(), METRICV=_version()
+    )
+    rows = _judged(windows.place(rows, by=_BY, tie="_tie"))
+    return TABLE.conform(rows).sort("USUBJID", "PARAMCD", "ADT", "EVENTID", nulls_last=True)
+
+
+def _version() -> pl.Expr:
+    versions = {m.id: m.version for m in METRICS.values()}
+    return pl.col("METRICID").replace_strict(versions, return_dtype=pl.String)
+
+
+def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
+    return adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", timezone="TIMEZONE")
+
+
+# --- weeks ------------------------------------------------------------------------------------------
+
+
+def _weeks(
+    parameter: WeeklyParameter, days: pl.DataFrame, *, adsl: pl.DataFrame, options: Options, cut: Cut
+) -> pl.DataFrame:
+    """A row a patient and week that is over, from the first to the last week with a value of some day."""
+    subjects = _subjects(adsl)
+    counting = (
+        wear.counting_days(days, column=parameter.column)
+        .join(subjects.select("USUBJID", "DAY1DT"), left_on="patient_id", right_on="USUBJID")
+        .with_columns(week=wear.week_of(windows.study_day(pl.col("day"), day1=pl.col("DAY1DT"))))
+    )
+    by = ["patient_id", "week"]
+    found = wear.weekly(counting, column=parameter.column, options=options, by=by, is_weighted=parameter.is_weighted)
+    rows = _all_weeks(counting).join(found, on=by, how="left").join(
+        subjects, left_on="patient_id", right_on="USUBJID"
+    )  # fmt: skip
+    first_day = pl.when(pl.col("week") > 0).then(7 * pl.col("week") - 6).otherwise(7 * pl.col("week"))
+    rows = rows.with_columns(WEEKSTDT=_date_of(first_day)).with_columns(ADT=pl.col("WEEKSTDT") + pl.duration(days=6))
+    rows = _over(rows, cut=cut)
+    return rows.select(
+        "STUDYID", "SITEID", "DAY1DT", "TRTSDTM", "WEEKSTDT", "ADT", pl.col("patient_id").alias("USUBJID"),
+        PARAMCD=pl.lit(parameter.code), PARAM=pl.lit(parameter.title), AVALU=pl.lit(parameter.unit),
+        METRICID=pl.lit(metric_of_week(parameter.code)), MDC=pl.lit(parameter.change, dtype=pl.Float64),
+        AVAL=pl.col("value"), VALIDDAYS=pl.col("valid_days").fill_null(0), WEARHRS=pl.col("wear_h"),
+        DEVICEID=pl.col("devices"), reason=pl.when(pl.col("valid_days").is_null()).then(pl.lit(wear.NO_DATA))
+        .otherwise(pl.col("reason")), ADTM=pl.col("ADT").cast(TIMESTAMP), EVENTID=pl.lit(None, dtype=pl.String),
+        ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")), is_before_treatment=pl.col("week") < 0,
+    ).with_columns(_tie=pl.lit(""))  # fmt: skip
+
+
+def _date_of(first_study_day: pl.Expr) -> pl.Expr:
+    """The date of a study day that is not 0, from the column DAY1DT."""
+    offset = pl.when(first_study_day > 0).then(first_study_day - 1).otherwise(first_study_day)
+    return pl.col("DAY1DT") + pl.duration(days=offset)
+
+
+def _all_weeks(counting: pl.DataFrame) -> pl.DataFrame:
+    """patient_id and week, every week from the first to the last of each patient; there is no week 0."""
+    span = counting.group_by("patient_id").agg(first=pl.col("week").min(), last=pl.col("week").max())
+    weeks = span.select("patient_id", week=pl.int_ranges("first", pl.col("last") + 1)).explode("week")
+    return weeks.filter(pl.col("week") != 0)
+
+
+def _over(rows: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
+    """The weeks whose last day had ended at the data cut, in the time zone of the patient's clinic."""
+    rows = rows.with_columns(_cut=pl.lit(cut.data_cutoff).cast(TIMESTAMP))
+    return local_time.with_local_day(rows, at="_cut", into="_today").filter(pl.col("ADT") < pl.col("_today"))
+
+
+# --- tests ------------------------------------------------------------------------------------------
+
+
+def _tests(tests: pl.DataFrame, *, clinics: pl.DataFrame, adsl: pl.DataFrame) -> pl.DataFrame:
+    """A row a performance test of the contract's list, on the day of the clinic where it was done."""
+    rows = tests.join(_known_tests(), on="test").join(
+        _subjects(adsl).drop("timezone"), left_on="patient_id", right_on="USUBJID"
+    )
+    rows = local_time.with_local_day(local_time.with_timezone(rows, clinics), at="performed_at", into="ADT")
+    return rows.select(
+        "STUDYID", "SITEID", "DAY1DT", "TRTSDTM", "ADT", "PARAMCD", "PARAM", "AVALU", "METRICID", "MDC",
+        USUBJID="patient_id", AVAL="value", ADTM="performed_at", EVENTID="event_id", _tie="event_id",
+        reason=pl.when(pl.col("value").is_null()).then(pl.lit("not done")),
+        ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")),
+        is_before_treatment=(pl.col("performed_at") < pl.col("TRTSDTM")).fill_null(True),
+    )  # fmt: skip
+
+
+def _known_tests() -> pl.DataFrame:
+    return pl.DataFrame([
+        {"test": t.test, "PARAMCD": t.code, "PARAM": t.title, "AVALU": t.unit, "METRICID": metric_of_test(t.code),
+         "MDC": float(t.change)} for t in PERFORMANCE_TESTS])  # fmt: skip
+
+
+# --- change -----------------------------------------------------------------------------------------
+
+
+def _judged(rows: pl.DataFrame) -> pl.DataFrame:
+    """Change from baseline, whether it exceeds measurement error, and why a value or change can't be given."""
+    is_judged = (
+        pl.col("is_after_baseline").fill_null(False) & pl.col("AVAL").is_not_null() & pl.col("BASE").is_not_null()
+    )
+    rows = rows.with_columns(CHG=pl.when(is_judged).then(pl.col("AVAL") - pl.col("BASE")))
+    # A difference of two decimals that is the threshold in print may fall short of it in binary.
+    reaches = pl.col("CHG").abs() >= pl.col("MDC") - 1e-9
+    follows = pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE)
+    return rows.with_columns(
+        PCHG=pl.when(pl.col("BASE") != 0).then(100 * pl.col("CHG") / pl.col("BASE")),
+        CHGMDCFL=pl.when(reaches).then(pl.lit("Y")).when(~reaches).then(pl.lit("N")),
+        NEREASON=pl.coalesce("reason", pl.when(follows & pl.col("BASE").is_null()).then(pl.lit("no baseline"))),
+    )
