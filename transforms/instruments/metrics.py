@@ -6,6 +6,8 @@ metrics that follow from no parameter (transforms/catalogue.py, which holds the 
 
 from .parameters import PARAMETERS, Parameter
 
+_COMPUTED = "table computed from item parameters (EAP of the sum), printed table not at hand"
+
 # instrument: (source of the score, verification, rule)
 SOURCES = {
     "nrs_pain": ("Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005; Chiarotto 2018, PMC5828378", "verified",
@@ -23,9 +25,9 @@ SOURCES = {
              "the category, 1 very much improved to 7 very much worse"),
     "promis_pi_4a": ("HealthMeasures Pain Interference scoring manual, table of form 4a", "verified",
                      "T-score of the sum of 4 items by table; all answered"),
-    "promis_pi_6a": ("HealthMeasures Pain Interference scoring manual, table of form 6a", "unverified",
+    "promis_pi_6a": (f"choir-d @408fec1; {_COMPUTED}", "unverified",
                      "T-score of the sum of 6 items by table; all answered"),
-    "promis_pf_6b": ("HealthMeasures Physical Function scoring manual, table of form 6b", "unverified",
+    "promis_pf_6b": (f"choir-d @408fec1 (bank v1.2); {_COMPUTED}", "unverified",
                      "T-score of the sum of 6 items by table; all answered"),
     "promis_29": ("Hays 2018, PMC5999556", "verified",
                   "weighted sum of seven domain T-scores and pain intensity; all answered"),
@@ -35,17 +37,34 @@ SOURCES = {
                    "nine items, the ninth 3-4 of 0-4 counts 1; class by total <= 3 and psychosocial subscale <= 3"),
 }  # fmt: skip
 
-# statistic: (title, rule, unit (None = the parameter's), is a proportion)
+_SHARE = "Wilson limits, Clopper-Pearson where 5 patients or fewer have it"
+
+# statistic: (title, rule, unit; None = the parameter's)
 STATISTICS = {
     "mean": ("mean", "mean of the values at the visit, t interval", None),
-    "change": ("mean change from baseline (a change, not an effect)",
-               "mean of AVAL - BASE at the visit, t interval; without a comparator it says nothing about a cause", None),
-    "pct30": ("improved by at least 30 %", "share with 10 (BASE - AVAL) >= 3 BASE; Wilson, Clopper-Pearson if x <= 5", "proportion"),
-    "pct50": ("improved by at least 50 %", "share with 2 (BASE - AVAL) >= BASE; Wilson, Clopper-Pearson if x <= 5", "proportion"),
-    "points": ("improved by at least the important change", "share whose improvement reaches the important change", "proportion"),
-    "worse": ("worse by at least the important change", "share whose worsening reaches the important change", "proportion"),
-    "pctx": ("improved by at least the site's own percentage", "share with an improvement of at least FLOE_RESPONDER_EXTRA_PCT % of baseline", "proportion"),
-}  # fmt: skip
+    "change": (
+        "mean change from baseline (a change, not an effect)",
+        "mean of AVAL - BASE at the visit, t interval; without a comparator it says nothing about a cause",
+        None,
+    ),
+    "pct30": ("improved by at least 30 %", f"share with 10 (BASE - AVAL) >= 3 BASE; {_SHARE}", "proportion"),
+    "pct50": ("improved by at least 50 %", f"share with 2 (BASE - AVAL) >= BASE; {_SHARE}", "proportion"),
+    "points": (
+        "improved by at least the important change",
+        f"share whose improvement reaches the important change; {_SHARE}",
+        "proportion",
+    ),
+    "worse": (
+        "worse by at least the important change",
+        f"share whose worsening reaches the important change; {_SHARE}",
+        "proportion",
+    ),
+    "pctx": (
+        "improved by at least the site's own percentage",
+        f"share improved by at least FLOE_RESPONDER_EXTRA_PCT % of baseline; {_SHARE}",
+        "proportion",
+    ),
+}
 
 RULE_SOURCES = {
     "pct30": ("Dworkin 2008 (IMMPACT): moderate", "verified"),
@@ -83,21 +102,26 @@ def definitions(instruments: tuple[str, ...]) -> list[dict]:
 
 def _score(p: Parameter) -> dict:
     source, verification, rule = SOURCES[p.instrument]
-    return dict(id=metric_id(p.code, "score"), version="1", title=p.title, rule=rule, unit=p.unit, direction=p.better,
-                source=source, verification=verification, tests=("tests/transforms/test_instruments.py",))  # fmt: skip
+    return {
+        "id": metric_id(p.code, "score"), "version": "1", "title": p.title, "rule": rule, "unit": p.unit,
+        "direction": p.better, "source": source, "verification": verification,
+        "tests": ("tests/transforms/test_instruments.py",),
+    }  # fmt: skip
 
 
 def _statistic(p: Parameter, name: str) -> dict:
     title, rule, unit = STATISTICS[name]
     source, verification = _rule_source(p, name)
     if p.code == "PGIC" and unit:
-        rule = "share in categories 1 and 2" if name == "points" else "share in categories 6 and 7"
-    options = {"pctx": ("responder_extra_pct",), "points": (p.points_option,), "worse": (p.points_option,)}
+        rule = f"share in categories {'1 and 2' if name == 'points' else '6 and 7'}; {_SHARE}"
+    options = {"pctx": "responder_extra_pct", "points": p.points_option, "worse": p.points_option}
     direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
-    return dict(id=metric_id(p.code, name), version="1", title=f"{p.title}: {title}", rule=rule, unit=unit or p.unit,
-                direction=direction, source=source, verification=verification,
-                parameters=tuple(o for o in options.get(name, ()) if o),
-                tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"))  # fmt: skip
+    return {
+        "id": metric_id(p.code, name), "version": "1", "title": f"{p.title}: {title}", "rule": rule,
+        "unit": unit or p.unit, "direction": direction, "source": source, "verification": verification,
+        "parameters": tuple(o for o in [options.get(name)] if o),
+        "tests": ("tests/transforms/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"),
+    }  # fmt: skip
 
 
 def _rule_source(p: Parameter, name: str) -> tuple[str, str]:

@@ -76,9 +76,9 @@ _ALL = [
     Parameter(code="EQVAS", title="EQ-5D-5L visual analogue scale of health, 0-100", instrument="eq_5d_5l",
               item="vas", unit="points", better="higher"),
     Parameter(code="STARTB", title="STarT Back screening tool, total 0-9", instrument="start_back", unit="points"),
-    Parameter(code="STARTBPS", title="STarT Back psychosocial subscale, 0-5", instrument="start_back",
+    Parameter(code="STBPSYCH", title="STarT Back psychosocial subscale, 0-5", instrument="start_back",
               unit="points"),
-    Parameter(code="STARTBCL", title="STarT Back class: 1 low, 2 medium, 3 high risk", instrument="start_back",
+    Parameter(code="STBCLASS", title="STarT Back class: 1 low, 2 medium, 3 high risk", instrument="start_back",
               unit="class"),
 ]  # fmt: skip
 

@@ -79,7 +79,7 @@ def start_back() -> list[Scored]:
     whole = total(START_BACK_ITEMS[:8]) + item9
     risk = pl.when(whole <= 3).then(1).when(psychosocial <= 3).then(2).otherwise(3)
     n = n_answered(START_BACK_ITEMS)
-    values = {"STARTB": whole, "STARTBPS": psychosocial, "STARTBCL": risk}
+    values = {"STARTB": whole, "STBPSYCH": psychosocial, "STBCLASS": risk}
     return [
         Scored(parameter=code, value=value, reason=reason, n_answered=n, n_items=9) for code, value in values.items()
     ]

@@ -24,7 +24,8 @@ TABLE = MART_TABLES["arm_comparisons"]
 INPUTS = ("mart.adqs", "mart.adsl")
 REFERENCE_ARMS = ("control", "placebo", "sham", "usual_care")
 NO_REFERENCE = "(none)"
-COMPLETERS, MISSING_AS_NONRESPONDER = "completers", "missing_as_nonresponder"
+COMPLETERS, MISSING_AS_NONRESPONDER, OBSERVED = "completers", "missing_as_nonresponder", "observed"
+_NO_FIGURE = dict.fromkeys(("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value"))
 _COVARIATES = {"AGE": "age", "PAINDUR": "pain duration"}
 _FACTORS = {"SEX": "sex", "INDICATN": "indication", "SITEID": "clinic"}
 
@@ -51,9 +52,8 @@ def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
     """Conforms to `mart.arm_comparisons`; empty where no patient has an arm. See the module for who is compared."""
     subjects = _subjects(adsl)
     rows = _placed(adqs, subjects=subjects, options=options)
-    found = [
-        row for pair in _pairs(subjects, rows, options=options) for row in _compared(pair, options=options, cut=cut)
-    ]
+    pairs = _pairs(subjects, rows, options=options)
+    found = [_named(row) for pair in pairs for row in _compared(pair, options=options, cut=cut)]
     if not found:
         return TABLE.empty()
     frame = pl.DataFrame(found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None)
@@ -61,6 +61,12 @@ def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
     rest = [pl.col(f"n_{side}") - pl.col(f"x_{side}") for side in ("arm", "reference")]
     small = is_small(["n_arm", "n_reference", "x_arm", "x_reference", *rest], min_cell=options.min_cell)
     return TABLE.conform(stamped(frame.with_columns(*missing).with_columns(is_suppressed=small), cut=cut))
+
+
+def _named(row: dict) -> dict:
+    """The population of a subgroup says which: what is read without `indication` is never a subgroup's."""
+    only = "" if row["indication"] is None else f", {row['indication']}"
+    return row | {"population": row["population"] + only}
 
 
 def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
@@ -112,21 +118,26 @@ def _pairs(subjects: pl.DataFrame, rows: pl.DataFrame, *, options: Options) -> I
 def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
     for code in sorted(pair.rows["PARAMCD"].unique()):
         rows = pair.rows.filter(PARAMCD=code)
+        counted = rows.filter(pl.col("AVISIT").is_in(windows.FOLLOW_UP) & (pl.col("ANL01FL") == "Y"))
+        incomplete = {}
         for visit in windows.VISITS:
-            at_visit = rows.filter((pl.col("AVISIT") == visit.name) & (pl.col("ANL01FL") == "Y"))
-            if visit.name == windows.BASELINE or at_visit.is_empty():
+            at_visit = counted.filter(AVISIT=visit.name)
+            if at_visit.is_empty():
                 continue
-            incomplete = _incomplete(pair, at_visit, visit=visit, options=options, cut=cut)
+            incomplete[visit.name] = _incomplete(pair, at_visit, visit=visit, options=options, cut=cut)
             head = _head(pair, code, visit.name)
             if code != "PGIC":
-                yield head | _ancova(pair, at_visit, incomplete=incomplete)
+                yield head | _ancova(pair, at_visit, incomplete=incomplete[visit.name])
             if pair.reference == NO_REFERENCE:
                 continue
             for row in _risk_differences(pair, rows, at_visit, visit=visit, options=options, cut=cut):
-                yield head | row | ({"reason": incomplete} | _NO_FIGURE if incomplete else {})
+                yield head | row | _withheld(incomplete[visit.name])
+        if len(incomplete) > 1 and code != "PGIC" and pair.reference != NO_REFERENCE and pair.indication is None:
+            yield from _mmrm(pair, counted, code, incomplete=incomplete, options=options)
 
 
-_NO_FIGURE = dict.fromkeys(("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value"))
+def _withheld(incomplete: str | None) -> dict:
+    return {"reason": incomplete, **_NO_FIGURE} if incomplete else {}
 
 
 def _head(pair: Pair, code: str, visit: str) -> dict:
@@ -149,33 +160,67 @@ def _incomplete(pair: Pair, at_visit, *, visit, options: Options, cut: Cut) -> s
     return f"{share:.0f} % of the patients due have a value, {options.min_completeness_pct:g} % are needed"
 
 
+def _model_row(pair: Pair, code: str, *, covariates: list[str], factors: list[str]) -> dict:
+    names = [text for column, text in (_COVARIATES | _FACTORS).items() if column in (*covariates, *factors)]
+    return {"population": COMPLETERS, "criterion": None, "unit": PARAMETERS[code].unit,
+            "direction": PARAMETERS[code].better, "adjusted_for": ["baseline", *names]}  # fmt: skip
+
+
+def _adjusters(analysed: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """The covariates and factors that vary among the analysed."""
+    covariates = [c for c in _COVARIATES if analysed[c].drop_nulls().n_unique() > 1]
+    return covariates, [f for f in _FACTORS if analysed[f].n_unique() > 1]
+
+
 def _ancova(pair: Pair, at_visit: pl.DataFrame, *, incomplete: str | None) -> dict:
     """Adjusted difference of the visit's values: completers, baseline, and every covariate that varies."""
-    code = at_visit["PARAMCD"][0]
     analysed = at_visit.filter(pl.col("BASE").is_not_null())
-    covariates = [c for c in _COVARIATES if analysed[c].drop_nulls().n_unique() > 1]
-    factors = [f for f in _FACTORS if analysed[f].n_unique() > 1]
+    covariates, factors = _adjusters(analysed)
     complete = analysed.drop_nulls(covariates)
     n_arm, n_reference = pair.count(complete)
-    row = {"method": "ancova", "population": COMPLETERS, "n_arm": n_arm, "n_reference": n_reference, "criterion": None,
-           "metric_id": "arm_difference_ancova", "unit": PARAMETERS[code].unit, "direction": PARAMETERS[code].better,
-           "adjusted_for": ["baseline", *(n for c, n in (_COVARIATES | _FACTORS).items() if c in covariates + factors)]}  # fmt: skip
+    row = _model_row(pair, at_visit["PARAMCD"][0], covariates=covariates, factors=factors)
+    row |= {"method": "ancova", "metric_id": "arm_difference_ancova", "n_arm": n_arm, "n_reference": n_reference}
     if pair.reference == NO_REFERENCE:
-        return row | {
-            "reason": f"no arm is named {', '.join(REFERENCE_ARMS)}: name the reference in FLOE_REFERENCE_ARM"
-        }
+        return row | {"reason": f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"}
     if incomplete or not (n_arm and n_reference):
         return row | {"reason": incomplete or "no patient with a value and a baseline in one of the arms"}
     model = models.ancova(complete, "AVAL", "BASE", "ARM", covariates, factors, reference=pair.reference)
-    return row | _contrast(model.contrasts.filter(group=pair.arm), pair=pair, reason=model.reason)
+    left_out = analysed.height - complete.height
+    note = (
+        f"{left_out} patients without {' or '.join(_COVARIATES[c] for c in covariates)} left out" if left_out else None
+    )
+    return row | _contrast(model.contrasts.filter(group=pair.arm), pair=pair, reason=model.reason, note=note)
 
 
-def _contrast(contrast: pl.DataFrame, *, pair: Pair, reason: str | None) -> dict:
+def _mmrm(pair: Pair, counted: pl.DataFrame, code: str, *, incomplete: dict, options: Options) -> Iterator[dict]:
+    """A row a visit: arm x visit and baseline x visit, all visits' observed values modelled together (MAR)."""
+    analysed = counted.filter(pl.col("BASE").is_not_null())
+    covariates, factors = _adjusters(analysed)
+    complete = analysed.drop_nulls(covariates)
+    if min(pair.count(complete)) == 0:
+        return
+    model = models.mmrm(
+        complete, "AVAL", "USUBJID", "AVISITN", "ARM", ["BASE", *covariates], ["AVISITN", *factors],
+        [("ARM", "AVISITN"), ("BASE", "AVISITN")], reference={"ARM": pair.reference},
+        min_patients_per_parameter=options.min_patients_per_parameter,
+    )  # fmt: skip
+    row = _model_row(pair, code, covariates=covariates, factors=factors)
+    row |= {"method": "mmrm", "metric_id": "arm_difference_mmrm", "population": OBSERVED}
+    for visit, reason in incomplete.items():
+        target = windows.VISIT[visit].target
+        n_arm, n_reference = pair.count(complete.filter(AVISITN=target))
+        contrast = model.contrasts.filter(group=pair.arm, visit=target)
+        found = _contrast(contrast, pair=pair, reason=model.reason, note=model.covariance_reason)
+        yield _head(pair, code, visit) | row | {"n_arm": n_arm, "n_reference": n_reference} | found | _withheld(reason)
+
+
+def _contrast(contrast: pl.DataFrame, *, pair: Pair, reason: str | None, note: str | None) -> dict:
+    """The contrast's figures; `note` goes into the reason of a figure that is given."""
     if contrast.is_empty():
         return {"reason": reason or "the model has no such contrast"}
     c = contrast.row(0, named=True)
     return {"estimate": c["estimate"], "ci_lower": c["lower"], "ci_upper": c["upper"],
-            "p_value": c["p_value"] if pair.allocation == "randomised" else None, "reason": c["reason"]}  # fmt: skip
+            "p_value": c["p_value"] if pair.allocation == "randomised" else None, "reason": c["reason"] or note}  # fmt: skip
 
 
 def _risk_differences(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut) -> Iterator[dict]:

@@ -11,7 +11,7 @@ from ..options import Cut
 
 
 def stamped(frame: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """`frame` (with `metric_id`) and `metric_version`, `lake_snapshot`, `data_cutoff`; an unknown metric is an error."""
+    """`frame` (with `metric_id`) and its `metric_version`, `lake_snapshot`, `data_cutoff`; an unknown metric raises."""
     versions = {m.id: m.version for m in METRICS.values()}
     return frame.with_columns(
         metric_version=pl.col("metric_id").replace_strict(versions, return_dtype=pl.String),
@@ -20,7 +20,7 @@ def stamped(frame: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     )
 
 
-def is_small(cells: list[pl.Expr], *, min_cell: int) -> pl.Expr:
+def is_small(cells: list[str | pl.Expr], *, min_cell: int) -> pl.Expr:
     """Whether one of the counts is above 0 and below `min_cell`; a null count is no cell."""
-    return pl.any_horizontal([pl.col(c).is_between(1, min_cell - 1) if isinstance(c, str) else c.is_between(1, min_cell - 1)
-                              for c in cells]).fill_null(False)  # fmt: skip
+    counts = [pl.col(c) if isinstance(c, str) else c for c in cells]
+    return pl.any_horizontal(c.is_between(1, min_cell - 1) for c in counts).fill_null(False)
