@@ -88,14 +88,14 @@ def format_storage(settings, java: list[str]) -> list[str]:
 def _write_configuration(settings, data: Path) -> Path:
     log_folder(settings).mkdir(parents=True, exist_ok=True)
     properties = folder(settings) / "server.properties"
-    properties.write_text(_SERVER.format(port=settings.broker_port, controller_port=free_port(), data=data))
+    properties.write_text(SERVER.format(port=settings.broker_port, controller_port=free_port(), data=data))
     (folder(settings) / "log4j2.xml").write_text(_LOG4J.format(logs=log_folder(settings)))
     return properties
 
 
 # The quorum is static, so that the controller's port, used by nobody else, can be another at each start.
 # max.message.bytes carries a series of a day; the cleaner's buffer is 128 MiB of a 512 MiB heap by default.
-_SERVER = """node.id=1
+SERVER = """node.id=1
 process.roles=broker,controller
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}

@@ -19,6 +19,7 @@ from kafka import codec, errors
 from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.partitioner.default import murmur2
@@ -38,6 +39,8 @@ _FETCH_BY_TOPIC_ID = 13  # Kafka 3.1 and newer
 _BOOTSTRAP_S = 10.0
 _REQUEST_TIMEOUT_MS = 5000
 _COMMIT_EVERY_S = 5.0
+_COMMIT_RETRY_S = 0.5
+_SOCKETS = "floe-direct"
 _log = logging.getLogger(__name__)
 _DAY_MS = 86_400_000
 _ALREADY_THERE = errors.TopicAlreadyExistsError.errno
@@ -218,7 +221,7 @@ class _KafkaWire:
         self._settings = settings
         self._group = group
         self._wake = threading.Event()
-        self._committed_at = 0.0
+        self._commit_at = 0.0
         options = _connection(settings) | {
             "request_timeout_ms": _REQUEST_TIMEOUT_MS + settings.ingest_linger_ms,
             "receive_message_max_bytes": 2 * _FETCH_BYTES + MAX_EVENT_BYTES,
@@ -324,13 +327,14 @@ class _KafkaWire:
         return Got(topic_id, number, "data", part.records or b"", aborted)
 
     def commit(self, positions: Mapping[tuple[str, int], int]) -> None:
-        if time.monotonic() - self._committed_at < _COMMIT_EVERY_S:
+        if time.monotonic() < self._commit_at:
             return
-        self._committed_at = time.monotonic()
         offsets = {TopicPartition(*key): OffsetAndMetadata(at, "", -1) for key, at in positions.items()}
         try:
             self._admin.alter_group_offsets(self._group, offsets)
+            self._commit_at = time.monotonic() + _COMMIT_EVERY_S
         except errors.KafkaError as error:
+            self._commit_at = time.monotonic() + _COMMIT_RETRY_S
             _log.info("the group %s's offsets could not be committed: %r", self._group, error)
 
 
@@ -350,6 +354,19 @@ class _KeyPartitioner(kafka.partitioner.DefaultPartitioner):
 @lru_cache(maxsize=2**17)
 def _hash(key: bytes) -> int:
     return murmur2(key) & 0x7FFFFFFF
+
+
+class _ClosingSockets(KafkaNetSocket):
+    """Direct connections whose socket is closed where connecting fails: the library's own leaves that to chance."""
+
+    SCHEMES = (_SOCKETS,)
+
+    async def sock_connect(self, net, sock, sockaddr, timeout_at=None):
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
 
 
 @contextmanager
@@ -411,6 +428,7 @@ def _connection(settings) -> dict:
         "sasl_plain_username": settings.kafka_username or None,
         "sasl_plain_password": settings.kafka_password or None,
         "reconnect_backoff_max_ms": 1000,
+        "proxy_url": f"{_SOCKETS}://",
     }
 
 
@@ -431,7 +449,7 @@ def _broker_errors(settings) -> Iterator[None]:
     """kafka-python's errors as Floe's."""
     try:
         yield
-    except (errors.AuthenticationFailedError, errors.AuthorizationError) as error:
+    except (errors.SaslAuthenticationFailedError, errors.AuthorizationError) as error:
         raise BrokerMissing(
             f"Kafka at {settings.bootstrap} refuses this client ({error}): check FLOE_KAFKA_SECURITY, "
             "FLOE_KAFKA_SASL_MECHANISM, FLOE_KAFKA_USERNAME, FLOE_KAFKA_PASSWORD and the rights of that user"
