@@ -1,0 +1,132 @@
+"""Kafka's record batches read lean, against kafka-python's own builder and reader."""
+
+import struct
+
+import pytest
+from crc32c import crc32c
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kafka import codec
+from kafka.record.default_records import DefaultRecordBatchBuilder
+from kafka.record.memory_records import MemoryRecords
+
+from ingest.record_batches import Reader
+from transforms.errors import FloeError
+
+DECOMPRESSORS = {1: codec.gzip_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
+SNAPPY = 2
+ATTRIBUTES = slice(21, 23)
+
+
+def batch(records, *, compression=0, base=0, last=None):
+    """The bytes of one batch of (offset delta, key, value); `last`: its last offset delta, if compacted away."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2, compression_type=compression, is_transactional=False, producer_id=-1, producer_epoch=-1,
+        base_sequence=-1, batch_size=2**20,
+    )  # fmt: skip
+    for delta, key, value in records:
+        assert builder.append(delta, timestamp=1_700_000_000_000 + delta, key=key, value=value, headers=[("h", b"x")])
+    raw = bytearray(builder.build())
+    raw[0:8] = struct.pack(">q", base)
+    return changed(raw, slice(23, 27), struct.pack(">i", records[-1][0] if last is None else last))
+
+
+def changed(raw, place, by):
+    """`raw` with some bytes set, and its checksum right again."""
+    raw = bytearray(raw)
+    raw[place] = by
+    raw[17:21] = struct.pack(">I", crc32c(raw[21:]))
+    return bytes(raw)
+
+
+def take(raw, *, position=0, most=10**9):
+    return Reader(raw, position=position, decompressors=DECOMPRESSORS).take(most)
+
+
+def library(raw):
+    """(offset, key, value) of each record as kafka-python reads them."""
+    return [(r.offset, r.key, r.value) for found in MemoryRecords(raw) for r in found]
+
+
+maybe_bytes = st.none() | st.binary(max_size=300)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.tuples(maybe_bytes, maybe_bytes), min_size=1, max_size=30),
+            st.sampled_from([0, 1, 3, 4]),
+            st.integers(0, 200),  # positions that compaction or markers left empty before the batch
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.data(),
+)
+def test_any_batches_are_read_as_the_library_reads_them_from_any_position(batches, data):
+    """Keys, values, nulls, gaps, compression: the same records; what lies before the position is left out."""
+    raw, base = b"", 0
+    for records, compression, gap in batches:
+        base += gap
+        raw += batch([(i, *record) for i, record in enumerate(records)], compression=compression, base=base)
+        base += len(records)
+    position = data.draw(st.integers(0, base))
+    found = take(raw, position=position)
+    expected = [record for record in library(raw) if record[0] >= position]
+    assert list(zip(found.offsets, found.keys, found.values, strict=True)) == expected
+    assert found.next_position == base
+
+
+def test_records_that_were_compacted_away_move_the_position():
+    """Records 1, 3 of 0..9 are left: offsets 1 and 3, and the next read starts at 10, not at 4."""
+    found = take(batch([(1, b"k", b"a"), (3, b"k", b"b")], last=9))
+    assert (found.offsets, found.values, found.next_position) == ([1, 3], [b"a", b"b"], 10)
+
+
+def test_batches_are_handed_out_whole_until_there_are_enough():
+    """Of batches of 2, 2 and 2 records: asked for 3, two batches come; then the third; then nothing."""
+    raw = b"".join(batch([(0, None, b"x"), (1, None, b"y")], base=base) for base in (0, 2, 4))
+    reader = Reader(raw, position=0, decompressors=DECOMPRESSORS)
+    assert [(len(r.values), r.next_position) for r in (reader.take(3), reader.take(3))] == [(4, 4), (2, 6)]
+    assert reader.is_done
+    assert reader.take(3).values == []
+
+
+def test_batch_that_the_broker_cut_off_is_left_for_the_next_read():
+    """A fetch ends after so many bytes, in the middle of a batch: the position stays before it."""
+    whole = batch([(0, None, b"first")])
+    for cut in (1, 30, 70):
+        found = take(whole + batch([(0, None, b"second")], base=1)[:cut])
+        assert (found.values, found.next_position) == ([b"first"], 1)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", SNAPPY)),  # a codec that is not installed
+        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 7)),  # one that does not exist
+        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 3)),  # LZ4, but the bytes are not
+        lambda raw: raw[:-3] + b"???",  # the checksum is wrong
+        lambda raw: changed(raw, slice(57, 61), struct.pack(">i", 9)),  # more records than there are bytes
+        lambda raw: changed(raw, slice(57, 61), struct.pack(">i", 1)),  # fewer
+        lambda raw: changed(raw, slice(61, 62), b"\x7f"),  # a record's length that leads nowhere
+    ],
+)
+def test_batch_that_cannot_be_read_is_one_record_of_its_raw_bytes(damage):
+    """Nothing is lost and nothing stops: it stands at its first offset, to be rejected; its neighbours are read."""
+    bad = damage(batch([(0, b"k", b"one"), (1, b"k", b"two")], base=5))
+    raw = batch([(0, None, b"before")], base=4) + bad + batch([(0, None, b"after")], base=7)
+    found = take(raw, position=4)
+    assert found.offsets == [4, 5, 7]
+    assert found.values == [b"before", bad, b"after"]
+    assert found.keys == [None, None, None]
+    assert found.next_position == 8
+
+
+def test_old_message_format_is_named():
+    """Formats 0 and 1 are refused with what to do, not misread."""
+    raw = bytearray(batch([(0, None, b"x")]))
+    raw[16] = 1
+    with pytest.raises(FloeError, match="message format 1, expected 2"):
+        take(bytes(raw))
