@@ -90,9 +90,10 @@ def judged(rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     `rows`: `parameter`, `AVAL`, `BASE`, `is_judged` (after a baseline, both there). Not evaluable: every
     improvement from a baseline of 0 or below what the scale can show, a worsening above it.
     """
-    parts = [_judged_parameter(part, PARAMETERS[code], options=options)
-             for (code,), part in rows.partition_by("parameter", as_dict=True).items()]  # fmt: skip
-    return pl.concat(parts) if parts else rows
+    by_parameter = rows.partition_by("parameter", as_dict=True) or {("NRS7D",): rows}
+    return pl.concat(
+        _judged_parameter(part, PARAMETERS[code], options=options) for (code,), part in by_parameter.items()
+    )
 
 
 def _judged_parameter(rows: pl.DataFrame, parameter: Parameter, *, options: Options) -> pl.DataFrame:
