@@ -91,7 +91,7 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
         ("protocol_limits", "Sessions with a protocol limit exceeded", "sessions", "lower",
          "by the protocol version in force at the start (the clinic's own before one for all); the colder and lower of "
          "the session's and its device's measurements; a value at its limit is within it; spacing from the last "
-         "delivered session; weekly count over seven local days; null where not measured",
+         "session that began; weekly count over seven local days; null where not measured",
          "the site's protocol", ("tests/transforms/marts/test_adex.py",)),
         ("clearance", "Sessions without a valid clearance", "sessions", "lower",
          "the latest consult that occurred and was recorded by the start is cleared, unexpired and covers the modality",

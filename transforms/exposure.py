@@ -28,10 +28,9 @@ _LIMITS = (
 
 
 def placed_sessions(sessions: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
-    """core.sessions with `timezone`, clinic-local `day`, `is_begun`, `is_delivered` (also where no status
-    is).
+    """core.sessions by patient and start, with `timezone`, clinic-local `day`, `is_begun`, `is_delivered`.
 
-    Ordered by patient, start and session.
+    A session without a status was delivered (contract).
     """
     frame = sessions.with_columns(pl.col("status").fill_null(DELIVERED))
     frame = with_local_day(with_timezone(frame, clinics), at="started_at", into="day")
@@ -85,15 +84,15 @@ def flag(condition: pl.Expr) -> pl.Expr:
 
 
 def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:
-    """The sessions (in order) with `previous_at`, the start of the patient's previous delivered session
-    anywhere, `hours_since_previous`, and `sessions_in_week`.
+    """The sessions (in order) with `hours_since_previous` and `sessions_in_week`; null where one did not begin.
 
-    `sessions_in_week`: delivered sessions, this one included, of the seven local days that end with its own,
-    up to its start. Null for a session that did not begin.
+    The previous one is the patient's last session before that began, at any clinic: an aborted one exposes too.
+    `sessions_in_week`: delivered sessions of the seven local days that end with this one's, up to its start, and
+    this one.
     """
-    delivered_at = pl.when("is_delivered").then("started_at")
+    begun_at = pl.when("is_begun").then("started_at")
     frame = sessions.with_columns(
-        previous_at=pl.when("is_begun").then(delivered_at.shift(1).forward_fill().over("patient_id"))
+        previous_at=pl.when("is_begun").then(begun_at.shift(1).forward_fill().over("patient_id"))
     ).with_columns(hours_since_previous=(pl.col("started_at") - pl.col("previous_at")).dt.total_microseconds() / 3.6e9)
     begun = frame.filter("is_begun").select("patient_id", "session_id", "started_at", "day")
     earlier = frame.filter("is_delivered").select("patient_id", earlier_at="started_at", earlier_day="day")
@@ -107,7 +106,7 @@ def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:
     counted = week.group_by("session_id").agg(sessions_before=pl.len())
     return frame.join(counted, on="session_id", how="left", maintain_order="left").with_columns(
         sessions_in_week=pl.when("is_begun").then(1 + pl.col("sessions_before").fill_null(0))
-    ).drop("sessions_before")  # fmt: skip
+    ).drop("sessions_before", "previous_at")  # fmt: skip
 
 
 def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:

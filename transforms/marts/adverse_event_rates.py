@@ -21,7 +21,7 @@ from ..options import Cut, Options
 from ..safety import SESSION_WINDOW_H, with_event_number
 from ..schemas import MART_TABLES
 from ..schemas.mart import DIMENSIONS
-from ..time_at_risk import US_PER_YEAR, ends_of_follow_up, intervals, overlap_us, session_windows
+from ..time_at_risk import US_PER_YEAR, ends_of_follow_up, intervals, length_us, overlap_us, session_windows
 from .stamp import is_small, stamped
 from .strata import COMBINATIONS, dimensions_of
 
@@ -173,8 +173,7 @@ def _with_denominators(
         period_start=pl.col("day").min(),
     )
     exposed = people.filter(pl.col("delivered") > 0).group_by(keys).agg(patients_exposed=pl.len())
-    length = (pl.col("to_at") - pl.col("from_at")).dt.total_microseconds()
-    at_risk = time["at_risk"].group_by(keys).agg(time_us=length.sum(), period_end=pl.col("to_at").max().dt.date())
+    at_risk = time["at_risk"].group_by(keys).agg(time_us=length_us().sum(), period_end=pl.col("to_at").max().dt.date())
     covered = time["covered"].group_by(keys).agg(covered_us=pl.col("time_us").sum())
     for counts in (sessions, exposed, at_risk, covered):
         strata = strata.join(counts, on=keys, how="left")

@@ -133,15 +133,15 @@ def test_protocol_of_the_course_where_the_session_names_none():
 
 
 def test_spacing_and_weekly_count():
-    """Spacing from the last delivered session; at most 3 in seven local days, this one among them.
+    """Spacing from the last session that began; at most 3 in seven local days, this one among them.
 
     Days 0, 0.5 (12 h), 2, 4, then 7: days 1 to 7 hold those of day 2, 4 and 7.
     """
     sessions = [session(k, days=d) for k, d in enumerate((0, 0.5, 2, 4, 7))]
     frame = run([*sessions, session(9, days=1, status="missed"), session(8, days=3.9, status="aborted")])
     by_id = {row["SESSIONID"]: row for row in frame.to_dicts()}
-    assert [by_id[f"S{k}"]["SPACEFL"] for k in (0, 1, 2, 3, 4)] == ["N", "Y", "N", "N", "N"]
-    assert by_id["S3"]["HRSPREV"] == pytest.approx(48.0)  # from day 2: the aborted one of day 3.9 was not delivered
+    assert [by_id[f"S{k}"]["SPACEFL"] for k in (0, 1, 2, 3, 4)] == ["N", "Y", "N", "Y", "N"]
+    assert by_id["S3"]["HRSPREV"] == pytest.approx(2.4)  # from the aborted one of day 3.9: that exposes too
     assert [by_id[f"S{k}"]["WEEKFL"] for k in (0, 1, 2, 3, 4)] == ["N", "N", "N", "Y", "N"]
     assert (by_id["S9"]["SPACEFL"], by_id["S9"]["WEEKFL"], by_id["S9"]["HRSPREV"]) == (None, None, None)
 

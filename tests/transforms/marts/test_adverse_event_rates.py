@@ -189,7 +189,6 @@ def test_small_cells_are_marked():
 # --- the slow way -----------------------------------------------------------------------------------
 
 SEED = 20250101
-CHOICES = {"modality": ["local", "whole_body"], "clinic_id": ["C1", "C2", "C3"]}
 
 
 def clinics_at_random(rng, *, people=40):
@@ -202,7 +201,8 @@ def clinics_at_random(rng, *, people=40):
         days = np.sort(rng.uniform(0, 120, rng.integers(0, 12)))
         for n, day in enumerate(days):
             sessions.append(session(
-                n, patient=k, days=float(day), clinic_id=pick(*CHOICES["clinic_id"]), modality=pick("local", "whole_body"),
+                n, patient=k, days=float(day), clinic_id=pick("C1", "C2", "C3"),
+                modality=pick("local", "whole_body"),
                 status=pick("delivered", "delivered", "delivered", "aborted", "missed"),
                 course_id=pick(None, f"X{k}", f"Y{k}"), adverse_events_asked=pick(True, False, None),
             ))  # fmt: skip
