@@ -52,14 +52,41 @@ _FUNCTION: tuple[Metric, ...] = tuple(
 )
 
 # --- time: sustained response, relapse, surgery-free survival --------------------------------------
-_TIME: tuple[Metric, ...] = ()
+_TIME: tuple[Metric, ...] = (
+    Metric(id="visit_windows", version="1", title="Visits",
+           rule="study day without day 0; windows that do not overlap, nearest to target, ties the earlier; End of "
+           "course: nearest to the day after the first course's last session, up to 14 days after it (EOCFL); it "
+           "takes no record that counts for a visit of a fixed day", unit="days", direction="none",
+           source="CDISC (study day); windows: a proposal of Floe", verification="proposal",
+           parameters=("course_gap_days",), tests=("tests/transforms/test_windows.py",)),
+    Metric(id="sustained_response", version="1", title="Patients with a sustained response of pain",
+           rule="at least 30 % better at two assessments at least FLOE_SUSTAINED_MIN_DAYS days apart and at every one "
+           "between; patients without two such assessments are not evaluable", unit="proportion", direction="higher",
+           source="a proposal of Floe", verification="proposal", parameters=("sustained_min_days",),
+           tests=("tests/transforms/test_durability.py",)),
+    Metric(id="responder_curve", version="1", title="Cumulative share of responders",
+           rule="share improved by at least x % of baseline, x = 0 to 100, of all due with an evaluable baseline; no "
+           "value counts as no response; Wilson limits", unit="proportion", direction="higher",
+           source="Farrar 2006", verification="unverified", tests=("tests/transforms/test_pain.py",)),
+    Metric(id="rule_disagreement", version="1", title="Where responder rules disagree",
+           rule="patients by the 30 % rule, the rule in points and the global impression at a visit", unit="patients",
+           direction="none", source="Dworkin 2008 (IMMPACT); Ostelo 2008", verification="verified",
+           tests=("tests/transforms/test_pain.py",)),
+    Metric(id="regression_to_the_mean", version="1", title="Change that regression to the mean alone would give",
+           rule="sd (1 - reliability) phi(z) / (1 - Phi(z)), z = (cut-off - mean) / sd, of the unselected population; "
+           "shown beside a before/after change, never subtracted", unit="points", direction="none",
+           source="Davis 1976; Barnett 2005; Linden 2013, 10.1186/1471-2288-13-119", verification="verified",
+           parameters=("rtm_mean", "rtm_sd", "rtm_reliability", "rtm_cutoff", "rtm_source"),
+           tests=("tests/transforms/test_pain.py",)),
+)  # fmt: skip
 
 # --- a patient's headline outcomes ------------------------------------------------------------------
 _PATIENTS: tuple[Metric, ...] = (
     Metric(id="patient_outcomes", version="1", title="Headline outcomes of a patient",
            rule="of each outcome the first parameter with a baseline; latest value after it; a change, not an effect",
            unit=None, direction="none", source="a proposal of Floe", verification="proposal",
-           parameters=("sustained_min_days", "valid_day_wear_h"), tests=("tests/transforms/marts/test_patient_outcomes.py",)),
+           parameters=("sustained_min_days", "valid_day_wear_h"),
+           tests=("tests/transforms/marts/test_patient_outcomes.py",)),
 )  # fmt: skip
 
 # --- between arms ---------------------------------------------------------------------------------
@@ -82,6 +109,19 @@ _ARMS: tuple[Metric, ...] = tuple(
 
 # --- mobility -------------------------------------------------------------------------------------
 _MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.definitions())
+
+# Means of a cohort; a change of lumbar flexion is mostly its measurement error and is not averaged.
+_MOBILITY += tuple(
+    Metric(id=f"{p.code.lower()}_{name}", version="1", title=f"{p.title}: {title}", unit=p.unit, direction=p.direction,
+           rule=f"{rule}, t interval", source=p.source, verification="proposal",
+           tests=("tests/transforms/marts/test_cohort_outcomes.py",))
+    for p in (*mobility_parameters.WEEKLY_PARAMETERS, *mobility_parameters.PERFORMANCE_TESTS)
+    for name, title, rule in (
+        ("mean", "mean", "mean of the values at the visit"),
+        ("change", "mean change from baseline (a change, not an effect)", "mean of AVAL - BASE at the visit"),
+    )
+    if name == "mean" or p.direction != "none"
+)  # fmt: skip
 
 # --- exposure -------------------------------------------------------------------------------------
 _EXPOSURE: tuple[Metric, ...] = tuple(
@@ -147,6 +187,13 @@ _CARE: tuple[Metric, ...] = tuple(
          "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment", (),
          "de Vet 2002, Spine 27; Stanton 2011, Eur Spine J"),
     )
+)  # fmt: skip
+
+_CARE += (
+    Metric(id="opioid_change", version="1", title="Opioid dose: mean change (a change, not an effect)",
+           rule="mean over the last 28 days of known care minus that over the 28 days before Day 1; t interval",
+           unit="MME/day", direction="lower", source="proposal of this project", verification="proposal",
+           tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py")),
 )  # fmt: skip
 
 # --- safety ---------------------------------------------------------------------------------------

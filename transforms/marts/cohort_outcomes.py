@@ -23,7 +23,7 @@ from .stamp import is_small, stamped
 from .strata import by_strata, dimensions_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex")
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "mart.patient_outcomes")
 COMPLETERS, MISSING_AS_NONRESPONDER = "completers", "missing_as_nonresponder"
 NO_VALUE = "no evaluable value among the patients due"
 MISSING_RULES = {COMPLETERS: "observed cases only", MISSING_AS_NONRESPONDER: "no value counts as no response"}
@@ -31,16 +31,15 @@ _STRATUM = list(DIMENSIONS)
 _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
 
 
-def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFrame:
-    """Conforms to `mart.cohort_outcomes`; empty where nobody has answered or worn anything."""
+def compute(*, adsl, adqs, adact, adex, patient_outcomes, options: Options, cut: Cut) -> pl.DataFrame:
+    """Conforms to `mart.cohort_outcomes`; empty where there is no patient."""
     people = _people(adsl, adex, options=options)
-    due = _due(people, cut=cut)
-    rows = _values(adqs, adact)
-    if rows.is_empty():
+    if people.is_empty():
         return TABLE.empty()
-    counts = _cells(people, due, rows)
-    frame = pl.concat([_estimates(counts, statistic, options=options) for statistic in _STATISTICS], how="diagonal")
-    frame = frame.filter(pl.col("metric_id").is_in([m.id for m in METRICS.values()]))
+    counts = _cells(people, _due(people, cut=cut), _values(adqs, adact))
+    parts = [_estimates(counts, statistic, options=options) for statistic in _STATISTICS]
+    parts += _without_visit(people.join(patient_outcomes, left_on="USUBJID", right_on="patient_id", suffix="_of"))
+    frame = pl.concat(parts, how="diagonal").filter(pl.col("metric_id").is_in([m.id for m in METRICS.values()]))
     cells = ["n_patients", "n_evaluable", "n_event", pl.col("n_evaluable") - pl.col("n_event")]
     frame = frame.with_columns(is_suppressed=is_small(cells, min_cell=options.min_cell))
     return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:5], "visit_day", "population"])
@@ -171,22 +170,23 @@ def _estimates(cells: pl.DataFrame, statistic: tuple[str, str], *, options: Opti
 
 
 def _with_mean(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Mean with its t interval; of one value no interval, of none no mean."""
-    n = frame[f"n_{name}"].to_numpy()
-    quantile = pl.Series(stats.t.ppf(0.975, np.maximum(n - 1, 1)))
-    margin = pl.when(pl.col("n_evaluable") > 1).then(pl.col(f"{name}_sd") * quantile / pl.col("n_evaluable").sqrt())
     judged = pl.col("n_asked" if name == "mean" else "n_based")
-    return (
-        _with_counts(frame, n_evaluable=pl.col(f"n_{name}"), n_judged=judged)
-        .with_columns(estimate=pl.col(name), ci_lower=pl.col(name) - margin, ci_upper=pl.col(name) + margin)
-        .with_columns(
-            unit=pl.col("PARAMCD").replace_strict(_units(), default=None, return_dtype=pl.String),
-            reason=pl.when(pl.col("n_evaluable") == 0)
-            .then(pl.lit(NO_VALUE))
-            .when(pl.col("n_evaluable") == 1)
-            .then(pl.lit("one value: no interval")),
-        )
-    )
+    frame = _with_counts(frame, n_evaluable=pl.col(f"n_{name}"), n_judged=judged)
+    frame = frame.with_columns(mean=pl.col(name), sd=pl.col(f"{name}_sd"))
+    unit = pl.col("PARAMCD").replace_strict(_units(), default=None, return_dtype=pl.String)
+    return _as_mean(frame.with_columns(unit=unit))
+
+
+def _as_mean(frame: pl.DataFrame) -> pl.DataFrame:
+    """Estimate and t interval from `mean`, `sd`, `n_evaluable`; of one value no interval, of none no mean."""
+    n = frame["n_evaluable"].to_numpy()
+    quantile = pl.Series(stats.t.ppf(0.975, np.maximum(n - 1, 1)))
+    margin = pl.when(pl.col("n_evaluable") > 1).then(pl.col("sd") * quantile / pl.col("n_evaluable").sqrt())
+    return frame.with_columns(
+        estimate=pl.col("mean"), ci_lower=pl.col("mean") - margin, ci_upper=pl.col("mean") + margin,
+        reason=pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
+        .when(pl.col("n_evaluable") == 1).then(pl.lit("one value: no interval")),
+    )  # fmt: skip
 
 
 def _with_counts(frame: pl.DataFrame, *, n_evaluable: pl.Expr, n_judged: pl.Expr) -> pl.DataFrame:
@@ -201,22 +201,24 @@ def _units() -> dict[str, str | None]:
 
 
 def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl.DataFrame:
-    """Share of responders; Wilson limits, Clopper-Pearson where they are 5 or fewer."""
     judged = pl.col("n_can_worsen" if criterion == "WORSE" else "n_can_improve")
     judged = pl.when(pl.col("PARAMCD") == "PGIC").then(pl.col("n_asked")).otherwise(judged)
     frame = _with_counts(frame, n_evaluable=pl.col(f"n_{criterion}"), n_judged=judged)
-    frame = frame.with_columns(n_event=pl.col(f"n_{criterion}_yes"))
     counted = pl.col("n_evaluable") + (pl.col("n_missing") if population == MISSING_AS_NONRESPONDER else 0)
-    frame = frame.with_columns(counted=counted)
+    frame = frame.with_columns(n_event=pl.col(f"n_{criterion}_yes"), unit=pl.lit("proportion"), n_counted=counted)
+    return _as_proportion(frame, "n_counted")
+
+
+def _as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
+    """Share of `n_event` among the column `n`; Wilson limits, Clopper-Pearson where it is 5 or fewer."""
     for method in ("wilson", "clopper_pearson"):
-        frame = rates.proportion_columns(frame, x="n_event", n="counted", name=method, method=method)
+        frame = rates.proportion_columns(frame, x="n_event", n=n, name=method, method=method)
     is_few = pl.col("n_event") <= 5
     limits = {f"ci_{side}": pl.when(is_few).then(f"clopper_pearson_{side}").otherwise(f"wilson_{side}")
               for side in ("lower", "upper")}  # fmt: skip
     return frame.with_columns(
-        estimate=pl.col("wilson"), unit=pl.lit("proportion"), **limits,
-        reason=pl.when(pl.col("counted") == 0).then(pl.lit(NO_VALUE)),
-    )  # fmt: skip
+        estimate=pl.col("wilson"), **limits, reason=pl.when(pl.col(n) == 0).then(pl.lit(NO_VALUE))
+    )
 
 
 def _rtm(name: str, *, options: Options) -> dict[str, pl.Expr]:
@@ -227,3 +229,34 @@ def _rtm(name: str, *, options: Options) -> dict[str, pl.Expr]:
     source = pl.lit(options.rtm_source or None, dtype=pl.String)
     return {"rtm_expected": pl.when(is_pain_change).then(pl.lit(expected, dtype=pl.Float64)),
             "rtm_source": pl.when(is_pain_change & pl.lit(expected is not None)).then(source)}  # fmt: skip
+
+
+# --- metrics of a patient's whole course ----------------------------------------------------------------
+
+
+def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
+    """Sustained response, adherence and opioid dose: no visit, everybody counted, those without a value missing."""
+    outcomes = outcomes.with_columns(
+        sustained=pl.col("is_sustained_responder").cast(pl.Int64),
+        opioid=pl.col("opioid_mme_latest") - pl.col("opioid_mme_baseline"),
+    )
+    share = _of_everybody(outcomes, "sustained", "sustained_response").with_columns(
+        n_event=pl.col("total").cast(pl.Int64)
+    )
+    means = [
+        _of_everybody(outcomes, "adherence_ratio", "course_adherence"),
+        _of_everybody(outcomes, "opioid", "opioid_change"),
+    ]
+    return [_as_proportion(share, "n_evaluable"), *(_as_mean(m) for m in means)]
+
+
+def _of_everybody(outcomes: pl.DataFrame, column: str, metric: str) -> pl.DataFrame:
+    value = pl.col(column)
+    unit = next(m.unit for m in METRICS.values() if m.id == metric)
+    counts = by_strata(outcomes, n_patients=pl.len().cast(pl.Int64), n_evaluable=value.count().cast(pl.Int64),
+                       total=value.sum().cast(pl.Float64), mean=value.mean(), sd=value.std())  # fmt: skip
+    return counts.with_columns(
+        metric_id=pl.lit(metric), unit=pl.lit(unit), population=pl.lit(COMPLETERS),
+        missing_rule=pl.lit(MISSING_RULES[COMPLETERS]), n_due=pl.col("n_patients"), n_pending=pl.lit(0, dtype=pl.Int64),
+        n_missing=pl.lit(0, dtype=pl.Int64), n_not_evaluable=pl.col("n_patients") - pl.col("n_evaluable"),
+    )  # fmt: skip
