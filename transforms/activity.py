@@ -35,18 +35,16 @@ series AS NOT MATERIALIZED (
         AND (started_utc_offset_min IS NOT NULL OR timezone IS NOT NULL)
 )"""
 
-# Series with a minute in common with an earlier or the next one, and series of several samples a minute.
+# Series with a minute in common with another, and series of several samples a minute. A hash in place of the three
+# names makes the sort short; where two of them collide, some series are looked at sample by sample without need.
 _ENTANGLED = f"""
-marked AS NOT MATERIALIZED (
-    SELECT {POSITION}, patient_id, device_id, metric, n, interval_s, start_us, coalesce(start_us // 60000000 <=
-        max(last_us // 60000000) OVER (PARTITION BY patient_id, device_id, metric
-            ORDER BY start_us, {POSITION} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false) AS meets_earlier
-    FROM series
-),
 entangled AS MATERIALIZED (
-    SELECT {POSITION} FROM marked
-    QUALIFY meets_earlier OR (n > 1 AND interval_s < 60) OR coalesce(lead(meets_earlier)
-        OVER (PARTITION BY patient_id, device_id, metric ORDER BY start_us, {POSITION}), false)
+    SELECT {POSITION} FROM series
+    WINDOW one_series AS (PARTITION BY hash(patient_id, device_id, metric) ORDER BY start_us)
+    QUALIFY (n > 1 AND interval_s < 60)
+        OR coalesce(start_us // 60000000 <= max(last_us // 60000000)
+            OVER (one_series ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false)
+        OR coalesce(last_us // 60000000 >= lead(start_us // 60000000) OVER one_series, false)
 )"""
 
 
@@ -103,7 +101,7 @@ _PARTS = f"""
 parts AS NOT MATERIALIZED (
     SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL) AS is_assumed,
         sum(list_count(piece)) AS n, sum(list_sum(piece)) AS total,
-        max(list_max(piece)) FILTER (metric IN ('lumbar_flexion', 'daily_step_count')) AS largest,
+        max(CASE WHEN metric IN ('lumbar_flexion', 'daily_step_count') THEN list_max(piece) END) AS largest,
         sum(list_count(piece)) AS minutes, sum(list_sum(piece) * interval_s) FILTER (metric = 'worn') AS worn_s,
         {_LATEST} AS latest
     FROM pieces WHERE list_count(piece) > 0 GROUP BY patient_id, device_id, day, metric, is_fine
