@@ -16,8 +16,9 @@ def opioid_doses(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 
     `people`: `patient_id`, `DAY1DT`. Baseline: the known days among the 28 before Day 1; latest: the last 28 days of
     known care, where they begin at Day 1 or later and are all known. 0 where care is known and no opioid was taken;
-    null where no care was reported for the days, or a dose in them is not known. A record without an end lasts until the patient's next record of
-    that code, which replaces it, else until care is known no more; records of several codes add up.
+    null where no care was reported for the days, or a dose in them is not known. A record without an end lasts until
+    the patient's next record of that code, which replaces it, else until care is known no more; records of several
+    codes add up.
     """
     known = care.group_by("patient_id").agg(
         known_from=pl.col("occurred_at").min().dt.date(),

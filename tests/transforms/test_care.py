@@ -36,7 +36,7 @@ def doses(*records):
         ([], []),
         ([record(1, -28, 20, until=-1, through=60)], [(20.0, 0.0)]),
         # 14 of 28 days, the others known to be without
-        ([record(1, -40, kind="none_since_last", through=-40), record(2, -14, 20, until=-1, through=60)], [(10.0, 0.0)]),
+        ([record(1, -40, kind="none_since_last"), record(2, -14, 20, until=-1, through=60)], [(10.0, 0.0)]),
         ([record(1, -14, 20, through=60)], [(20.0, 20.0)]),  # the days before the first record are not known
         ([record(1, 10, 20, through=60)], [(None, 20.0)]),  # first asked after Day 1: nothing is known of before
         ([record(1, -40, 20, through=60)], [(20.0, 20.0)]),  # no end: it goes on

@@ -1,0 +1,224 @@
+"""mart.cohort_outcomes: denominators of a small cohort by hand, and a plain re-computation of a random one."""
+
+import math
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from scipy import stats
+
+from transforms.catalogue import METRICS
+from transforms.checks import check_table
+from transforms.marts import MARTS, cohort_outcomes
+from transforms.options import Cut, Options
+from transforms.rates import proportion
+from transforms.schemas import CORE_TABLES, MART_TABLES
+
+DAY1 = date(2025, 1, 6)
+CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 3, 10, 12, tzinfo=UTC))  # study day 64
+
+
+def table(schema, rows: list[dict]) -> pl.DataFrame:
+    return pl.DataFrame([{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema)
+
+
+def subject(name: str, *, day1: date = DAY1, clinic="c1", modality="local", indication="other", arm=None) -> dict:
+    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "MODALITY": modality, "INDICATN": indication,
+            "ARM": arm, "DAY1DT": day1, "ENRLDT": day1, "NSESS": 0, "TIMEZONE": "UTC"}  # fmt: skip
+
+
+def answer(name: str, ady: int, value: float, *, day1: date = DAY1, item="average_7d") -> dict:
+    at = datetime(day1.year, day1.month, day1.day, 12, tzinfo=UTC) + timedelta(days=ady - 1 if ady > 0 else ady)
+    key = f"{name}{ady}{item}"
+    return {"response_id": key, "event_id": key, "patient_id": name, "clinic_id": "c1", "answered_at": at,
+            "instrument": "nrs_pain", "items": f'{{"{item}": {value}}}'}  # fmt: skip
+
+
+def compute(subjects: list[dict], answers: list[dict], **options) -> pl.DataFrame:
+    """From answers to the summary through the real marts."""
+    tables = {name: CORE_TABLES[name].empty() for name in CORE_TABLES}
+    tables |= {name: t.empty() for name, t in MART_TABLES.items() if name not in tables}
+    tables |= {"adsl": table(MART_TABLES["adsl"], subjects), "responses": table(CORE_TABLES["responses"], answers)}
+    for name in ("adqs", "patient_outcomes", "cohort_outcomes"):
+        inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in MARTS[name].inputs}
+        keys = () if MARTS[name].is_summary else (None,)
+        tables[name] = MARTS[name].compute(*keys, **inputs, options=Options(**options), cut=CUT)
+    return tables["cohort_outcomes"]
+
+
+def overall(frame: pl.DataFrame, metric: str, visit: str | None, population="completers") -> dict:
+    rows = frame.filter(
+        pl.col("strata").list.len() == 0, metric_id=metric, population=population
+    ).filter(pl.col("visit").eq_missing(pl.lit(visit)))  # fmt: skip
+    assert rows.height == 1
+    return rows.row(0, named=True)
+
+
+COHORT = [
+    *(subject(name) for name in ("responds", "stays", "leaves", "from_0", "no_base")),
+    subject("recent", day1=date(2025, 2, 20)),
+]
+ANSWERS = [
+    answer("responds", 1, 8), answer("responds", 29, 4),
+    answer("stays", 1, 6), answer("stays", 29, 6),
+    answer("leaves", 1, 7),
+    answer("from_0", 1, 0), answer("from_0", 29, 2),
+    answer("no_base", 29, 5),
+    answer("recent", 1, 9, day1=date(2025, 2, 20)), answer("recent", 16, 2, day1=date(2025, 2, 20)),
+]  # fmt: skip
+
+
+def test_denominators_of_a_responder_rule():
+    """Week 4 closes on day 42. Of 6 patients 5 are due, 1 is pending although it has answered. Of those due, who has
+    a baseline of 0 and with none are not evaluable, 2 have a value, 1 is missing: 1 of 2, or 1 of 3 with the missing."""
+    frame = compute(COHORT, ANSWERS)
+    seen = overall(frame, "nrs7d_pct30", "Week 4")
+    counts = ("n_patients", "n_due", "n_pending", "n_evaluable", "n_missing", "n_not_evaluable", "n_event")
+    assert [seen[c] for c in counts] == [6, 5, 1, 2, 1, 2, 1]
+    exact = proportion(1, 2, method="clopper_pearson")
+    assert (seen["estimate"], seen["ci_lower"], seen["ci_upper"]) == pytest.approx((0.5, exact.lower, exact.upper))
+    filled = overall(frame, "nrs7d_pct30", "Week 4", "missing_as_nonresponder")
+    assert [filled[c] for c in counts] == [6, 5, 1, 2, 1, 2, 1]
+    assert filled["estimate"] == pytest.approx(1 / 3)
+    assert filled["missing_rule"] == "no value counts as no response"
+
+
+def test_mean_and_change_have_their_own_denominators():
+    """The mean needs no baseline: 4, 6, 2, 5. The change is of those with one: -4, 0, 2, t interval on 2 degrees."""
+    frame = compute(COHORT, ANSWERS)
+    mean = overall(frame, "nrs7d_mean", "Week 4")
+    assert (mean["n_evaluable"], mean["n_missing"], mean["n_not_evaluable"], mean["estimate"]) == (4, 1, 0, 17 / 4)
+    change = overall(frame, "nrs7d_change", "Week 4")
+    assert (change["n_evaluable"], change["n_missing"], change["n_not_evaluable"]) == (3, 1, 1)
+    margin = stats.t.ppf(0.975, 2) * np.std([-4, 0, 2], ddof=1) / math.sqrt(3)
+    assert (change["estimate"], change["ci_upper"] - change["estimate"]) == pytest.approx((-2 / 3, margin))
+    assert change["median_day"] == 29
+
+
+def test_one_value_has_no_interval_and_worse_is_of_completers_only():
+    """A mean of one value has no limits and says so; a worsening is never filled in for the missing."""
+    frame = compute(COHORT[:1], ANSWERS[:2])
+    mean = overall(frame, "nrs7d_mean", "Week 4")
+    assert (mean["estimate"], mean["ci_lower"], mean["reason"]) == (4, None, "one value: no interval")
+    populations = frame.filter(metric_id="nrs7d_worse")["population"].unique().to_list()
+    assert populations == ["completers"]
+
+
+def test_regression_to_the_mean_is_beside_the_change_only_with_its_settings():
+    """Without the four numbers there is no line; with them it stands beside the change, and nowhere else."""
+    assert compute(COHORT, ANSWERS)["rtm_expected"].null_count() == compute(COHORT, ANSWERS).height
+    frame = compute(COHORT, ANSWERS, rtm_mean=5, rtm_sd=2, rtm_reliability=0.7, rtm_cutoff=4, rtm_source="a survey")
+    change = overall(frame, "nrs7d_change", "Week 4")
+    assert (change["rtm_expected"], change["rtm_source"]) == (pytest.approx(-0.3054963), "a survey")
+    others = frame.filter(pl.col("metric_id") != "nrs7d_change")
+    assert others["rtm_expected"].null_count() == others.height
+
+
+def test_small_cells_are_marked():
+    """Fewer than 5 patients in a cell or its complement are marked; the counts stay true."""
+    people = [subject(f"p{k}") for k in range(12)]
+    answers = [answer(f"p{k}", ady, v) for k in range(12) for ady, v in ((1, 8), (29, 4 if k < 6 else 8))]
+    frame = compute(people, answers)
+    assert not overall(frame, "nrs7d_pct30", "Week 4")["is_suppressed"]  # 6 of 12
+    assert overall(compute(people, answers, min_cell=7), "nrs7d_pct30", "Week 4")["is_suppressed"]
+    assert overall(compute(people[:8], answers[:16]), "nrs7d_pct30", "Week 4")["is_suppressed"]  # 6 of 8: 2 are not
+
+
+def test_sustained_response_and_metrics_without_a_visit():
+    """A share of all patients with evaluable assessments; the others are not evaluable."""
+    answers = [*ANSWERS, answer("responds", 57, 4), answer("stays", 57, 6)]
+    found = overall(compute(COHORT, answers), "sustained_response", None)
+    assert (found["n_evaluable"], found["n_event"], found["n_not_evaluable"], found["estimate"]) == (2, 1, 4, 0.5)
+
+
+def test_change_is_never_called_an_effect():
+    """Every before/after change of the catalogue says in its title that it is no effect."""
+    titles = [m.title for m in METRICS.values() if m.id.endswith("_change")]
+    assert titles
+    assert all("a change, not an effect" in t for t in titles)
+
+
+def test_nobody():
+    """Without patients there are no rows, with every column."""
+    assert compute([], []).schema == MART_TABLES["cohort_outcomes"].polars_schema
+
+
+# --- plain re-computation -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def random_cohort():
+    rng = np.random.default_rng(11)
+    people, answers = [], []
+    for k in range(60):
+        name, day1 = f"p{k}", DAY1 - timedelta(days=int(rng.integers(0, 120)))
+        modality, indication = str(rng.choice(["local", "whole_body"])), str(rng.choice(["migraine", "other"]))
+        people.append(subject(name, day1=day1, clinic=f"c{rng.integers(3)}", modality=modality, indication=indication,
+                              arm=[None, "a", "b"][rng.integers(3)]))  # fmt: skip
+        for target in (1, 8, 29, 57, 92):
+            if rng.random() < 0.7:
+                ady = target + int(rng.integers(0, 6)) * (target > 1)
+                answers.append(answer(name, ady, int(rng.integers(0, 11)), day1=day1))
+    return people, answers, compute(people, answers)
+
+
+def test_every_combination_of_the_dimensions_is_there(random_cohort):
+    """All 16 combinations, a dimension not in force null, one in force never; the key is unique."""
+    frame = random_cohort[2]
+    names = ("clinic_id", "modality", "indication", "arm")
+    found = {tuple(s) for s in frame["strata"].to_list()}
+    assert found == {c for size in range(5) for c in combinations(names, size)}
+    for name in names:
+        assert frame.filter(pl.col("strata").list.contains(name) == pl.col(name).is_null()).is_empty()
+    assert check_table(MART_TABLES["cohort_outcomes"], frame)["is_passed"].all()
+
+
+def test_a_plain_recomputation_agrees(random_cohort):
+    """Loops over patients give the same counts and estimates, in every stratum and visit, for 30 % and the change."""
+    people, answers, frame = random_cohort
+    closes = {"Week 1": 14, "Week 4": 42, "Week 8": 70, "Month 3": 136}
+    starts = {"Week 1": 2, "Week 4": 15, "Week 8": 43, "Month 3": 71}
+    by_patient = {p["USUBJID"]: {} for p in people}
+    for a in answers:
+        day1 = next(p["DAY1DT"] for p in people if p["USUBJID"] == a["patient_id"])
+        by_patient[a["patient_id"]][(a["answered_at"].date() - day1).days + 1] = float(a["items"].split(":")[1][:-1])
+    checked = 0
+    rows = frame.filter(pl.col("metric_id").is_in(["nrs7d_pct30", "nrs7d_change"])).iter_rows(named=True)
+    for row in rows:
+        chosen = [p for p in people if all(
+            row[d] is None or row[d] == (p[c] or "(none)")
+            for d, c in (("clinic_id", "SITEID"), ("modality", "MODALITY"), ("indication", "INDICATN"), ("arm", "ARM")))]  # fmt: skip
+        last = closes[row["visit"]]
+        due = [p for p in chosen if p["DAY1DT"] + timedelta(days=last - 1) < CUT.data_cutoff.date()]
+        changes, responses, missing, unevaluable = [], [], 0, 0
+        for p in due:
+            values = by_patient[p["USUBJID"]]
+            base = values.get(1)
+            at = [v for ady, v in values.items() if starts[row["visit"]] <= ady <= last]
+            if base is None or (base == 0 and row["metric_id"] == "nrs7d_pct30"):
+                unevaluable += 1
+            elif not at:
+                missing += 1
+            else:
+                changes.append(at[0] - base)
+                responses.append(10 * (base - at[0]) >= 3 * base)
+        assert (row["n_patients"], row["n_due"]) == (len(chosen), len(due))
+        assert (row["n_evaluable"], row["n_missing"], row["n_not_evaluable"]) == (len(changes), missing, unevaluable)
+        if row["metric_id"] == "nrs7d_change" and changes:
+            assert row["estimate"] == pytest.approx(np.mean(changes))
+        if row["metric_id"] == "nrs7d_pct30":
+            n = len(changes) + (missing if row["population"] == "missing_as_nonresponder" else 0)
+            assert row["n_event"] == sum(responses)
+            assert row["estimate"] == (pytest.approx(sum(responses) / n) if n else None)
+        checked += 1
+    assert checked > 500
+
+
+def test_order_of_the_input_changes_nothing(random_cohort):
+    """The same patients and answers in another order give the same rows."""
+    people, answers, frame = random_cohort
+    assert_frame_equal(compute(people[::-1], answers[::-1]), frame)
+    assert cohort_outcomes.TABLE.key[0] == "metric_id"
