@@ -73,7 +73,7 @@ ANSWERS = [
 
 def test_denominators_of_a_responder_rule():
     """Week 4 closes on day 42. Of 6 patients 5 are due, 1 is pending although it has answered. Of those due, who has
-    a baseline of 0 and with none are not evaluable, 2 have a value, 1 is missing: 1 of 2, or 1 of 3 with the missing."""
+    a baseline of 0 and with none are not evaluable, 2 have a value, 1 is missing: 1 of 2, or 1 of 3 with it."""
     frame = compute(COHORT, ANSWERS)
     seen = overall(frame, "nrs7d_pct30", "Week 4")
     counts = ("n_patients", "n_due", "n_pending", "n_evaluable", "n_missing", "n_not_evaluable", "n_event")
@@ -186,11 +186,10 @@ def test_a_plain_recomputation_agrees(random_cohort):
         day1 = next(p["DAY1DT"] for p in people if p["USUBJID"] == a["patient_id"])
         by_patient[a["patient_id"]][(a["answered_at"].date() - day1).days + 1] = float(a["items"].split(":")[1][:-1])
     checked = 0
+    columns = (("clinic_id", "SITEID"), ("modality", "MODALITY"), ("indication", "INDICATN"), ("arm", "ARM"))
     rows = frame.filter(pl.col("metric_id").is_in(["nrs7d_pct30", "nrs7d_change"])).iter_rows(named=True)
     for row in rows:
-        chosen = [p for p in people if all(
-            row[d] is None or row[d] == (p[c] or "(none)")
-            for d, c in (("clinic_id", "SITEID"), ("modality", "MODALITY"), ("indication", "INDICATN"), ("arm", "ARM")))]  # fmt: skip
+        chosen = [p for p in people if all(row[d] is None or row[d] == (p[c] or "(none)") for d, c in columns)]
         last = closes[row["visit"]]
         due = [p for p in chosen if p["DAY1DT"] + timedelta(days=last - 1) < CUT.data_cutoff.date()]
         changes, responses, missing, unevaluable = [], [], 0, 0
