@@ -87,7 +87,7 @@ def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -
     """Waits until what is in Kafka now has landed; False where `stop` was set before."""
     ends, ids = stream.end_offsets(settings), stream.topic_ids(settings)
     said_at = time.monotonic()
-    with Lake.open(settings, read_only=True) as lake:
+    with Lake.open(settings) as lake:  # made here if the worker has not made it yet
         while not stop.is_set():
             stored = stored_positions(lake)
             left = sum(max(0, end - stored.get((t, ids[t], p), 0)) for (t, p), end in ends.items())
