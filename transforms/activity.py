@@ -16,6 +16,13 @@ from .schemas.core import ACTIVITY_DAYS, CADENCE_BANDS_SPM
 
 _MAX_SPAN_S = 366 * 86_400
 
+# Wear by heart rate: a sample tells its minute and, in a slower series, its interval, of which at most this (a
+# proposal: otherwise no day of a device that gives a value a quarter of an hour could ever be valid).
+_HEART_RATE_TELLS_MIN = 15
+_TOLD_MIN = (
+    f"CASE WHEN metric = 'heart_rate' THEN greatest(1, least({_HEART_RATE_TELLS_MIN}, interval_s // 60)) ELSE 1 END"
+)
+
 _EVENTS = f"""
 known AS MATERIALIZED (
     SELECT recorded_id, patient_id, CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END
@@ -27,7 +34,8 @@ series AS NOT MATERIALIZED (
         metric, "values", len("values") AS n, interval_s, timezone,
         CAST(started_utc_offset_min AS BIGINT) AS offset_min,
         epoch_us(started_at) AS start_us,
-        epoch_us(started_at) + CAST(round((len("values") - 1) * interval_s * 1e6) AS BIGINT) AS last_us
+        epoch_us(started_at) + CAST(round((len("values") - 1) * interval_s * 1e6) AS BIGINT) AS last_us,
+        CAST({_TOLD_MIN} AS BIGINT) AS told_min
     FROM raw.readings JOIN known ON known.recorded_id = raw.readings.patient_id
     ANTI JOIN copies USING ({POSITION})
     WHERE metric <> 'other' AND (metric <> 'step_count' OR interval_s < 86400)
@@ -42,9 +50,9 @@ entangled AS MATERIALIZED (
     SELECT {POSITION} FROM series
     WINDOW one_series AS (PARTITION BY hash(patient_id, device_id, metric) ORDER BY start_us)
     QUALIFY (n > 1 AND interval_s < 60)
-        OR coalesce(start_us // 60000000 <= max(last_us // 60000000)
+        OR coalesce(start_us // 60000000 <= max(last_us // 60000000 + told_min - 1)
             OVER (one_series ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), false)
-        OR coalesce(last_us // 60000000 >= lead(start_us // 60000000) OVER one_series, false)
+        OR coalesce(last_us // 60000000 + told_min - 1 >= lead(start_us // 60000000) OVER one_series, false)
 )"""
 
 
@@ -102,14 +110,19 @@ parts AS NOT MATERIALIZED (
     SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL) AS is_assumed,
         sum(list_count(piece)) AS n, sum(list_sum(piece)) AS total,
         max(CASE WHEN metric IN ('lumbar_flexion', 'daily_step_count') THEN list_max(piece) END) AS largest,
-        sum(list_count(piece)) AS minutes, sum(list_sum(piece) * interval_s) FILTER (metric = 'worn') AS worn_s,
-        {_LATEST} AS latest
+        sum(list_count(piece) * told_min) AS minutes,
+        sum(list_sum(piece) * interval_s) FILTER (metric = 'worn') AS worn_s, {_LATEST} AS latest
     FROM pieces WHERE list_count(piece) > 0 GROUP BY patient_id, device_id, day, metric, is_fine
     UNION ALL
     SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL),
-        count(*), sum(value), max(value),
-        count(DISTINCT minute), sum(value * interval_s), {_LATEST}
+        count(*), sum(value), max(value), count(DISTINCT minute) FILTER (metric <> 'heart_rate'),
+        sum(value * interval_s), {_LATEST}
     FROM samples GROUP BY patient_id, device_id, day, metric, is_fine
+    UNION ALL
+    SELECT patient_id, device_id, day, 'heart_rate', true, NULL, 0, NULL, NULL, count(DISTINCT minute), NULL, NULL
+    FROM (SELECT patient_id, device_id, day, minute + unnest(range(told_min)) AS minute
+          FROM samples WHERE metric = 'heart_rate')
+    GROUP BY patient_id, device_id, day
 )"""
 
 # Minutes without a step need no row: they are what is left of the minutes recorded.

@@ -64,7 +64,8 @@ WEEKLY_PARAMETERS = (
     _activity("PEAK1", "Cadence of the highest minute", "steps/min", "peak_1_spm", _CADENCE_SOURCE),
     _activity("PEAK30", "Mean cadence of the 30 highest minutes", "steps/min", "peak_30_spm", _CADENCE_SOURCE),
     _activity("PEAK60", "Mean cadence of the 60 highest minutes", "steps/min", "peak_60_spm", _CADENCE_SOURCE),
-    _activity("WALKASYM", "Walking asymmetry", "%", "walking_asymmetry_mean", "vendors' own measure", direction="lower"),
+    _activity("WALKASYM", "Walking asymmetry", "%", "walking_asymmetry_mean", "vendors' own measure",
+              direction="lower"),
     _activity("LUMFLEXW", "Lumbar flexion by wearable, largest of a day", "deg", "lumbar_flexion_max",
               _FLEXION_SOURCE, direction="none", change=15),
     _walking("WALKSPD", "Walking speed, bouts over 30 s", "m/s", "walking_speed_mps_30_mean"),
@@ -77,7 +78,8 @@ WEEKLY_PARAMETERS = (
 
 PERFORMANCE_TESTS = (
     PerformanceTest(
-        test="six_minute_walk", code="SIXMWD", title="Six-minute walk distance", unit="m", direction="higher", change=60,
+        test="six_minute_walk", code="SIXMWD", title="Six-minute walk distance", unit="m", direction="higher",
+        change=60,
         source="10.1186/s12891-018-2382-2: 60 m for neck or back (75 m for the lower limb), chronic pain, n=838"),
     PerformanceTest(
         test="timed_up_and_go", code="TUG", title="Timed up and go", unit="s", direction="lower", change=1.3,
@@ -111,7 +113,7 @@ def metric_of_test(code: str) -> str:
 
 
 _WEEK_RULE = (
-    "a day is valid with enough hours of wear, a week with enough valid days and weekend days, else null with a reason; "
+    "a day is valid with enough hours of wear, a week with enough valid days and weekend days, else null and a reason; "
     "of two devices worn on one day the one worn longest counts"
 )
 _VALID = "mean over the valid days of a week of 7 days from Day 1"

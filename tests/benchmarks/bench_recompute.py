@@ -56,7 +56,8 @@ _LISTS = (
     'SELECT patient_id, metric, CAST(started_at AS DATE) AS day, sum(list_sum("values")) FROM raw.readings GROUP BY ALL'
 )
 _UNNESTED = """SELECT patient_id, metric, day, sum(value) FROM (
-    SELECT patient_id, metric, CAST(started_at AS DATE) AS day, unnest("values") AS value FROM raw.readings) GROUP BY ALL"""
+    SELECT patient_id, metric, CAST(started_at AS DATE) AS day, unnest("values") AS value
+    FROM raw.readings) GROUP BY ALL"""
 
 
 def run() -> None:

@@ -68,7 +68,8 @@ def test_worked_case_of_cadence():
 
 
 @pytest.mark.parametrize(
-    ("steps", "band"), [(0, "0"), (1, "1_19"), (19, "1_19"), (20, "20_39"), (99, "80_99"), (100, "100_119"), (120, "120_plus")]
+    ("steps", "band"), [(0, "0"), (1, "1_19"), (19, "1_19"), (20, "20_39"), (99, "80_99"),
+                        (100, "100_119"), (120, "120_plus")]
 )  # fmt: skip
 def test_bands_hold_their_lower_edge(steps, band):
     """A minute belongs to the band that starts at or below it; bands add up to the minutes recorded."""
@@ -117,7 +118,8 @@ def test_later_event_counts_for_an_instant():
 def test_day_follows_the_readings_own_offset_else_the_clinic():
     """23:30 UTC is the next day at +60 and in Berlin (flagged); for New York it is the same day."""
     at = MONDAY + timedelta(hours=23, minutes=30)
-    rows = [reading(1, started_at=at, started_utc_offset_min=60), reading(2, started_at=at, device_id="D2", started_utc_offset_min=None),
+    rows = [reading(1, started_at=at, started_utc_offset_min=60),
+            reading(2, started_at=at, device_id="D2", started_utc_offset_min=None),
             reading(3, started_at=at, patient_id="P2", started_utc_offset_min=None)]  # fmt: skip
     found = [(d["patient_id"], d["device_id"], d["day"], d["is_timezone_assumed"]) for d in days(rows)]
     assert found == [("P1", "D1", date(2025, 1, 7), False), ("P1", "D2", date(2025, 1, 7), True),
@@ -178,10 +180,19 @@ def test_wear():
     assert [(d["wear_minutes"], d["wear_source"]) for d in days(pulse)] == [(2, "heart_rate")]
 
 
+def test_slow_heart_rate_tells_its_interval():
+    """A value every 15 min tells 15 min of wear, once an hour no more than that; overlapping ones count once."""
+    quarters = reading(1, metric="heart_rate", interval_s=900.0, values=[60.0, None, 60.0])
+    assert days([quarters])[0]["wear_minutes"] == 30
+    assert days([quarters | {"interval_s": 3600.0}])[0]["wear_minutes"] == 30
+    within = reading(2, metric="heart_rate", started_at=MONDAY + timedelta(minutes=40), values=[70.0] * 10)
+    assert days([quarters, within])[0]["wear_minutes"] == 15 + 15 + 5  # 0-15, 30-45, 45-50
+
+
 def test_runaway_series_is_not_read():
     """Samples that would span more than a year come from a wrong clock or interval: they count for no day."""
     assert days([reading(1, interval_s=1e14, values=[1.0, 2.0])]) == []
-    assert days([reading(1, interval_s=1e14, values=[1.0], metric="heart_rate")])[0]["wear_minutes"] == 1
+    assert days([reading(1, interval_s=1e14, values=[1.0], metric="heart_rate")])[0]["samples"] == 1
 
 
 def test_people():
@@ -238,7 +249,11 @@ def _slow_day(samples: list[tuple]) -> dict:
     if not minutes or len([s for s in of["step_count"] if not 0 < s[3] <= 60]):
         minutes = None
     top = sorted(minutes.values(), reverse=True)[:30] if minutes is not None else None
-    pulse = {at.replace(second=0, microsecond=0) for _, at, *_ in of["heart_rate"]}
+    pulse = {
+        at.replace(second=0, microsecond=0) + timedelta(minutes=k)
+        for _, at, _, interval, _ in of["heart_rate"]
+        for k in range(min(15, max(1, int(interval // 60))))
+    }
     worn = sum(value * interval for _, _, value, interval, _ in of["worn"]) / 60 if of["worn"] else None
     return {
         "steps": sum(s[2] for s in of["step_count"]) if of["step_count"] else None,
@@ -269,8 +284,8 @@ _SERIES = st.fixed_dictionaries({
     "event_time": st.sampled_from([MONDAY, MONDAY + timedelta(days=1)]),
     "event_id": st.sampled_from([None, None, "E000", "E001"]),
     "ingested_at": st.sampled_from([MONDAY, MONDAY + timedelta(days=1)]),
-}).map(lambda d: d | ({"values": [None if v is None else min(v, 1.0) for v in d["values"]], "interval_s": min(d["interval_s"], 600.0)}
-                      if d["metric"] == "worn" else {}))  # fmt: skip
+}).map(lambda d: d | ({"values": [None if v is None else min(v, 1.0) for v in d["values"]],
+                             "interval_s": min(d["interval_s"], 600.0)} if d["metric"] == "worn" else {}))  # fmt: skip
 
 
 def _rows(series: list[dict]) -> list[dict]:
@@ -328,8 +343,9 @@ def test_fitbit_minutes_add_up_to_the_vendors_days():
     template = {c: v for c, v in reading(0).items() if c not in ("values", "started_at", "patient_id", "kafka_offset")}
     landed = series.select(
         *(pl.lit(v, dtype=READINGS.polars_schema[c]).alias(c) for c, v in template.items() if c != "event_id"),
-        pl.col("Id").cast(pl.String).alias("patient_id"), pl.col("values"), pl.int_range(pl.len()).alias("kafka_offset"),
-        pl.int_range(pl.len()).cast(pl.String).alias("event_id"), pl.col("ts").dt.replace_time_zone("UTC").alias("started_at"),
+        pl.col("Id").cast(pl.String).alias("patient_id"), pl.col("values"),
+        pl.int_range(pl.len()).alias("kafka_offset"), pl.int_range(pl.len()).cast(pl.String).alias("event_id"),
+        pl.col("ts").dt.replace_time_zone("UTC").alias("started_at"),
     )  # fmt: skip
     users = landed["patient_id"].unique()
     found = days(READINGS.conform(landed), pl.DataFrame({"recorded_id": users, "patient_id": users, "timezone": "UTC"}))

@@ -182,7 +182,7 @@ def test_merged_patients_keep_one_row():
 
 
 def test_merges_stay_readable_in_their_own_table():
-    """Other statuses move to the patient that counts; the merge itself keeps its id, so that it can be followed again."""
+    """Other statuses move to the patient that counts; the merge itself keeps its id, to be followed again."""
     own = merged(
         status("A", "B"), {"status_id": "S", "patient_id": "A", "status": "paused", "effective_on": date(2025, 1, 2)}
     )
@@ -204,7 +204,8 @@ def test_orphans():
         "patients": patients,
         "clinics": current("clinics", landed("clinics", {"clinic_id": "C1", "timezone": "UTC"})),
         "patient_status": merged(status("P0", "P1"), status("A", "Q"), status("X", "Y"), status("Y", "X")),
-        "sessions": current("sessions", landed("sessions", session(device_id="D", protocol_id="PR"), session(session_id="S2", patient_id="P2"),
+        "sessions": current("sessions", landed("sessions", session(device_id="D", protocol_id="PR"),
+                                               session(session_id="S2", patient_id="P2"),
                                                session(session_id="S3", patient_id="P0"))),
     }  # fmt: skip
     found = {(r["table"], r["record_id"], r["missing_kind"], r["missing_id"]) for r in orphans(core).to_dicts()}
@@ -224,7 +225,8 @@ _EVENT = st.fixed_dictionaries({
     "revision": st.sampled_from([None, 0, 1, 2]), "recorded_at": st.sampled_from([None, DAY, DAY + timedelta(days=1)]),
     "record_status": st.sampled_from([None, "active", "entered_in_error", "other"]),
     "duration_s": st.sampled_from([None, 100.0, 200.0]), "kafka_partition": st.sampled_from([0, 1]),
-    "ingested_at": st.sampled_from([DAY, DAY + timedelta(hours=1)]), "event_time": st.sampled_from([DAY, DAY + timedelta(hours=2)]),
+    "ingested_at": st.sampled_from([DAY, DAY + timedelta(hours=1)]),
+    "event_time": st.sampled_from([DAY, DAY + timedelta(hours=2)]),
 })  # fmt: skip
 _EVENTS = st.lists(_EVENT, max_size=12).map(lambda events: landed("sessions", *(session() | e for e in events)))
 
@@ -305,7 +307,7 @@ def test_some_records_are_computed_as_among_all(raw):
 
 
 def test_every_step_runs_and_conforms():
-    """Each table of core but the data cut has a step; on a lake of one event a topic its statements run and its rows conform."""
+    """Each table of core but the data cut has a step; its statements run on a small lake, its rows conform."""
     assert set(CORE) == set(CORE_TABLES) - {"data_cut"}
     known = {
         "clinics": {"clinic_id": "C1", "timezone": "Europe/Berlin"},

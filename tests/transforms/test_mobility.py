@@ -20,13 +20,15 @@ REFERENCE = {
     "bouts_all": "wb_all_sum", "bouts_10_30": "wb_1030_sum", "bouts_10": "wb_10_sum", "bouts_30": "wb_30_sum",
     "bouts_60": "wb_60_sum", "walking_duration_h": "walkdur_all_sum", "walking_steps": "wbsteps_all_sum",
     "turns": "turns_all_sum", "bout_duration_median_s": "wbdur_all_avg", "bout_duration_p90_s": "wbdur_all_p90",
-    "bout_duration_cv": "wbdur_all_var", "cadence_spm_all_mean": "cadence_all_avg", "cadence_spm_all_cv": "cadence_all_var",
+    "bout_duration_cv": "wbdur_all_var", "cadence_spm_all_mean": "cadence_all_avg",
+    "cadence_spm_all_cv": "cadence_all_var",
     "cadence_spm_30_mean": "cadence_30_avg", "cadence_spm_30_p90": "cadence_30_p90",
     "stride_duration_s_all_mean": "strdur_all_avg", "stride_duration_s_all_cv": "strdur_all_var",
     "stride_duration_s_30_mean": "strdur_30_avg", "stride_length_cm_10_30_mean": "strlen_1030_avg",
     "stride_length_cm_30_mean": "strlen_30_avg", "stride_length_cm_30_cv": "strlen_30_var",
     "walking_speed_mps_10_30_mean": "ws_1030_avg", "walking_speed_mps_10_p90": "ws_10_p90",
-    "walking_speed_mps_30_mean": "ws_30_avg", "walking_speed_mps_30_p90": "ws_30_p90", "walking_speed_mps_30_cv": "ws_30_var",
+    "walking_speed_mps_30_mean": "ws_30_avg", "walking_speed_mps_30_p90": "ws_30_p90",
+    "walking_speed_mps_30_cv": "ws_30_var",
 }  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def bouts(*rows: dict) -> pl.DataFrame:
 
 
 def test_reference_row_in_full():
-    """Reference 33: every column of Mobilise-D's row to its printed precision (hours, cm, ratios), no limits applied."""
+    """Reference 33: every column of Mobilise-D's row as printed (hours, cm, ratios), no limits applied."""
     if not (DATA / "mobility_bouts.csv").exists():
         pytest.skip("no ../shared/data: the bouts of the reference are not here")
     frame = pl.read_csv(DATA / "mobility_bouts.csv").rename({"n_steps": "steps", "n_turns": "turns"})
@@ -77,7 +79,7 @@ def test_nulls_and_few():
     ],
 )
 def test_plausibility(value, kept):
-    """A value outside its limits is unknown; a bad cadence or stride length voids the speed too; edges are plausible."""
+    """A value outside its limits is unknown; a bad cadence or stride length voids the speed; edges are plausible."""
     good = {"cadence_spm": 100.0, "walking_speed_mps": 1.2, "stride_length_m": 1.4, "stride_duration_s": 1.1}
     [found] = plausible(bouts(good | value)).to_dicts()
     assert {c for c in good if found[c] is not None} == kept
@@ -89,9 +91,10 @@ def test_bouts_without_duration_are_dropped():
 
 
 def test_local_day():
-    """The event's own offset decides, else the clinic's zone (flagged); a bout with neither, or of nobody known, waits."""
+    """The event's own offset decides, else the clinic's zone (flagged); with neither, or of nobody known, it waits."""
     late = AT.replace(hour=23, minute=30)
-    rows = bouts({"started_at": late, "utc_offset_min": 60}, {"started_at": late, "utc_offset_min": None, "device_id": "D2"},
+    rows = bouts({"started_at": late, "utc_offset_min": 60},
+                 {"started_at": late, "utc_offset_min": None, "device_id": "D2"},
                  {"started_at": late, "utc_offset_min": 0, "device_id": None},
                  {"patient_id": "P2", "utc_offset_min": None}, {"patient_id": "P9"})  # fmt: skip
     people = pl.DataFrame({"recorded_id": ["P1", "P0", "P2"], "patient_id": ["P1", "P1", "P2"],
@@ -99,7 +102,8 @@ def test_local_day():
     found = walking_days(walking_bouts=rows, people=people, options=Options())
     assert found.schema == CORE_TABLES["walking_days"].polars_schema
     assert found.select("device_id", "day", "is_timezone_assumed", "bouts_all").rows() == [
-        ("", date(2025, 1, 6), False, 1), ("D1", date(2025, 1, 7), False, 1), ("D2", date(2025, 1, 7), True, 1)]  # fmt: skip
+        ("", date(2025, 1, 6), False, 1), ("D1", date(2025, 1, 7), False, 1),
+        ("D2", date(2025, 1, 7), True, 1)]  # fmt: skip
 
 
 def test_plausibility_is_a_setting():
@@ -128,7 +132,8 @@ def test_every_test_of_the_contract_has_its_parameter():
     tests = set(TOPIC_BY_NAME["performance_tests"].fields[4].closed)
     assert {t.test for t in PERFORMANCE_TESTS} == tests
     assert {t.code: t.change for t in PERFORMANCE_TESTS} == {
-        "SIXMWD": 60, "TUG": 1.3, "STS5": 4.1, "STAIR1": 14.5, "WALK50": 0.6, "GAIT4M": 0.08, "LUMFLEX": 15}  # fmt: skip
+        "SIXMWD": 60, "TUG": 1.3, "STS5": 4.1, "STAIR1": 14.5, "WALK50": 0.6,
+        "GAIT4M": 0.08, "LUMFLEX": 15}  # fmt: skip
     codes = [p.code for p in (*PERFORMANCE_TESTS, *WEEKLY_PARAMETERS)]
     assert len(set(codes)) == len(codes)
     assert max(map(len, codes)) <= 8

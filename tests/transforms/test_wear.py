@@ -33,7 +33,7 @@ WORKED = ((8200, 14), (6100, 9.5), (7400, 12), (9000, 11), (0, 2), (6600, 13), (
 
 
 def test_worked_week():
-    """Reference 39: 9.5 h and 2 h are dropped, (8200 + 7400 + 9000 + 6600 + 5200) / 5 = 7280; at 12 h only 3 days: null."""
+    """Reference 39: 9.5 h and 2 h are dropped, (8200+7400+9000+6600+5200)/5 = 7280; at 12 h only 3 days: null."""
     found = week(*WORKED)
     assert (found["value"], found["valid_days"], found["reason"]) == (36400 / 5, 5, None)
     assert found["value"] == 7280
@@ -112,7 +112,8 @@ def test_weeks_hold_seven_days(ady):
 def test_order_changes_nothing(data):
     """The order of days and devices does not change a week."""
     rows = [
-        {"patient_id": "P1", "device_id": d, "day": MONDAY + timedelta(days=k), "week": 1, "steps": 100.0 * k + 7 * len(d),
+        {"patient_id": "P1", "device_id": d, "day": MONDAY + timedelta(days=k), "week": 1,
+         "steps": 100.0 * k + 7 * len(d),
          "wear_minutes": 600.0 + 30 * ((k + len(d)) % 3)} for k in range(7) for d in ("D", "DD")
     ]  # fmt: skip
 
