@@ -184,7 +184,7 @@ def responder_curve(frame: pl.DataFrame, *, column: str = "percent_improvement",
     `frame`: a row a patient with an evaluable baseline who is due; `column` null = no value at the visit, which
     counts as no response at every cut-off (Farrar 2006). Wilson limits. Without patients the shares are null.
     """
-    improved = frame[column].drop_nulls()
+    improved = frame[column].drop_nulls().round(9)  # a percentage of decimals, not of their binary neighbours
     rows = []
     for cutoff in cutoffs:
         x = int((improved >= cutoff).sum())
@@ -211,7 +211,10 @@ def disagreement(adqs: pl.DataFrame, *, parameter: str, visit: str) -> pl.DataFr
 
 
 # The pain outcome of a patient is the first of these of which there is a baseline, else the first answered at all.
-PAIN_PARAMETERS = ("NRS7D", "NRSBACK", "NRSNECK", "NRSLEG", "VAS7D", "VASBACK", "VASNECK", "VASLEG", "PAINIDX", "PAINDAYS", "NRSNOW", "VASNOW")  # fmt: skip  # noqa: E501
+PAIN_PARAMETERS = (
+    "NRS7D", "NRSBACK", "NRSNECK", "NRSLEG", "VAS7D", "VASBACK", "VASNECK", "VASLEG", "PAINIDX", "PAINDAYS",
+    "NRSNOW", "VASNOW",
+)  # fmt: skip
 
 
 def headline(rows: pl.DataFrame, *, parameters: tuple[str, ...]) -> pl.DataFrame:

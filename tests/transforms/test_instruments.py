@@ -104,7 +104,11 @@ def test_promis_29_from_its_items():
     found = score("promis_29", items | {"pain": 7})
     assert found["P29PHYS"].value == pytest.approx(36.037341, abs=1e-6)
     assert found["P29MENT"].value == pytest.approx(42.483259, abs=1e-6)
-    assert score("promis_29", items).reason == "28 of 29 items answered, 29 needed"
+    t = {"PF": 36.7, "ANX": 55.8, "DEP": 53.9, "FAT": 55.1, "SLP": 52.4, "SOC": 42.3, "PI": 61.2}
+    assert {d: found[f"P29{d}"].value for d in t} == t
+    without_pain = score("promis_29", items)
+    assert without_pain.reason == "28 of 29 items answered, 29 needed"
+    assert without_pain["P29PI"].value == 61.2
 
 
 def test_promis_is_never_prorated():

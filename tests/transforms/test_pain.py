@@ -128,6 +128,9 @@ def test_cumulative_responder_curve():
     ]
     assert at[30]["lower"] < 0.5 < at[30]["upper"]
     assert curve["proportion"].is_sorted(descending=True)
+    decimals = pl.DataFrame({"base": [9.3, 0.0], "value": [6.51, 3.0]})  # exactly 30 %; of 0 there is no percentage
+    percent = decimals.select(percent_improvement=pain.percent_improvement(pl.col("base"), pl.col("value")))
+    assert pain.responder_curve(percent, cutoffs=[30])["x"].item() == 1
     assert pain.responder_curve(frame.clear())["proportion"].null_count() == 101
 
 

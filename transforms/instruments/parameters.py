@@ -46,6 +46,17 @@ def _pain_scale(instrument: str, prefix: str, title: str, unit: str, points_opti
     ]  # fmt: skip
 
 
+_P29_DOMAINS = [
+    Parameter(code=code, title=f"PROMIS-29 {domain}, T-score", instrument="promis_29", unit="T", better=better,
+              points_option=points)
+    for code, domain, better, points in (
+        ("P29PF", "physical function", "higher", "promis_points"), ("P29ANX", "anxiety", "lower", None),
+        ("P29DEP", "depression", "lower", None), ("P29FAT", "fatigue", "lower", None),
+        ("P29SLP", "sleep disturbance", "lower", None), ("P29SOC", "social roles", "higher", None),
+        ("P29PI", "pain interference", "lower", "promis_points"),
+    )
+]  # fmt: skip
+
 _ALL = [
     *_pain_scale("nrs_pain", "NRS", "Pain, numerical rating scale 0-10", "points", "nrs_points"),
     *_pain_scale("vas_pain", "VAS", "Pain, visual analogue scale 0-100 mm", "mm", "vas_points"),
@@ -69,6 +80,7 @@ _ALL = [
               better="higher", points_option="promis_points"),
     Parameter(code="P29MENT", title="PROMIS-29 mental health summary, T-score", instrument="promis_29", unit="T",
               better="higher", points_option="promis_points"),
+    *_P29_DOMAINS,
     Parameter(code="PGIC", title="Patient global impression of change, 1 very much improved to 7 very much worse",
               instrument="pgic", item="pgic", unit="category"),
     Parameter(code="EQ5D", title="EQ-5D-5L index", instrument="eq_5d_5l", unit="utility", better="higher",

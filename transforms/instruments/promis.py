@@ -71,14 +71,21 @@ def t_score(items: list[str], *, form: str) -> pl.Expr:
     return pl.when(n_answered(items) == len(items)).then(_look_up(total(items), form, 0))
 
 
+def _domain_items(domain: str) -> list[str]:
+    return [f"{domain}{k}" for k in range(1, 5)]
+
+
 def short_form(code: str, *, count: int) -> Scored:
     """A form of `count` items q1..., each 1-5, whose parameter has the form's name."""
-    items = [f"q{k}" for k in range(1, count + 1)]
-    reason = first_reason(out_of_range(items, lower=1, upper=5), too_few(items, needed=count))
+    return _form(code, [f"q{k}" for k in range(1, count + 1)], form=code)
+
+
+def _form(code: str, items: list[str], *, form: str) -> Scored:
+    reason = first_reason(out_of_range(items, lower=1, upper=5), too_few(items, needed=len(items)))
     raw = total(items)
-    error = pl.when(reason.is_null()).then(_look_up(raw, code, 1))
-    return Scored(parameter=code, value=_look_up(raw, code, 0), reason=reason, n_answered=n_answered(items),
-                  n_items=count, raw=raw, standard_error=error)  # fmt: skip
+    error = pl.when(reason.is_null()).then(_look_up(raw, form, 1))
+    return Scored(parameter=code, value=_look_up(raw, form, 0), reason=reason, n_answered=n_answered(items),
+                  n_items=len(items), raw=raw, standard_error=error)  # fmt: skip
 
 
 def summaries(*, pf, pi, pain, social, fatigue, depression, anxiety, sleep) -> dict[str, pl.Expr]:
@@ -99,16 +106,17 @@ def summaries(*, pf, pi, pain, social, fatigue, depression, anxiety, sleep) -> d
 
 
 def promis_29() -> list[Scored]:
-    """The two summaries of PROMIS-29 v2.1; all 29 items must be answered."""
+    """The two summaries of PROMIS-29 v2.1, of all 29 items, then the seven domains' T-scores, each of its own four."""
     forms, pain = P29_ITEMS[:-1], P29_ITEMS[-1]
     reason = first_reason(
         out_of_range(forms, lower=1, upper=5), out_of_range([pain], lower=0, upper=10),
         too_few(P29_ITEMS, needed=len(P29_ITEMS)))  # fmt: skip
-    t = {d: t_score([f"{d}{k}" for k in range(1, 5)], form=form) for d, form in _DOMAINS.items()}
+    t = {d: t_score(_domain_items(d), form=form) for d, form in _DOMAINS.items()}
     scores = summaries(pf=t["pf"], pi=t["pi"], pain=pl.col(pain), social=t["soc"], fatigue=t["fat"],
                        depression=t["dep"], anxiety=t["anx"], sleep=t["slp"])  # fmt: skip
     n = n_answered(P29_ITEMS)
-    return [
+    whole = [
         Scored(parameter=code, value=value, reason=reason, n_answered=n, n_items=len(P29_ITEMS))
         for code, value in scores.items()
     ]
+    return whole + [_form(f"P29{d.upper()}", _domain_items(d), form=form) for d, form in _DOMAINS.items()]

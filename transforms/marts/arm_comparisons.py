@@ -23,6 +23,7 @@ from .stamp import is_small, stamped
 TABLE = MART_TABLES["arm_comparisons"]
 INPUTS = ("mart.adqs", "mart.adsl")
 REFERENCE_ARMS = ("control", "placebo", "sham", "usual_care")
+CASE_MIX = ("start_back",)  # instruments that describe patients at baseline and are no outcomes
 NO_REFERENCE = "(none)"
 COMPLETERS, MISSING_AS_NONRESPONDER, OBSERVED = "completers", "missing_as_nonresponder", "observed"
 _NO_FIGURE = dict.fromkeys(("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value"))
@@ -81,7 +82,8 @@ def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
 def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, options: Options) -> pl.DataFrame:
     """The scheduled assessments of patients with an arm, placed from the day of allocation, with their covariates."""
     columns = ["USUBJID", "ARM", "ARMDAY1", "TRTSDTM", "AGE", "PAINDUR", "SEX", "INDICATN", "SITEID"]
-    rows = adqs.filter(pl.col("PARAMCD").is_in(list(PARAMETERS))).select(
+    outcomes = [p.code for p in PARAMETERS.values() if p.instrument not in CASE_MIX]
+    rows = adqs.filter(pl.col("PARAMCD").is_in(outcomes)).select(
         "USUBJID", "PARAMCD", "ADT", "ADTM", "AVAL", "EVENTID", parameter="PARAMCD", context=pl.lit("scheduled"),
         reason="NEREASON", days_after_course=pl.lit(None, dtype=pl.Int64),
     )  # fmt: skip
@@ -124,7 +126,7 @@ def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
             at_visit = counted.filter(AVISIT=visit.name)
             if at_visit.is_empty():
                 continue
-            incomplete[visit.name] = _incomplete(pair, at_visit, visit=visit, options=options, cut=cut)
+            incomplete[visit.name] = _incomplete(pair, rows, at_visit, visit=visit, options=options, cut=cut)
             head = _head(pair, code, visit.name)
             if code != "PGIC":
                 yield head | _ancova(pair, at_visit, incomplete=incomplete[visit.name])
@@ -151,9 +153,10 @@ def _due(pair: Pair, visit: windows.Visit, *, cut: Cut) -> pl.DataFrame:
     return pair.subjects.filter(closes < cut.data_cutoff.date())
 
 
-def _incomplete(pair: Pair, at_visit, *, visit, options: Options, cut: Cut) -> str | None:
-    """Why the visit is too incomplete to compare: a share of those with a value or due below the setting."""
-    due = pl.concat([_due(pair, visit, cut=cut)["USUBJID"], at_visit["USUBJID"]]).n_unique()
+def _incomplete(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut) -> str | None:
+    """Why the visit is too incomplete to compare: of those ever asked who are due or have a value, too few have one."""
+    due = _due(pair, visit, cut=cut).join(rows, on="USUBJID", how="semi")["USUBJID"]
+    due = pl.concat([due, at_visit["USUBJID"]]).n_unique()
     share = 100 * at_visit["USUBJID"].n_unique() / due
     if share >= options.min_completeness_pct:
         return None
@@ -186,9 +189,8 @@ def _ancova(pair: Pair, at_visit: pl.DataFrame, *, incomplete: str | None) -> di
         return row | {"reason": incomplete or "no patient with a value and a baseline in one of the arms"}
     model = models.ancova(complete, "AVAL", "BASE", "ARM", covariates, factors, reference=pair.reference)
     left_out = analysed.height - complete.height
-    note = (
-        f"{left_out} patients without {' or '.join(_COVARIATES[c] for c in covariates)} left out" if left_out else None
-    )
+    needed = " or ".join(_COVARIATES[c] for c in covariates)
+    note = f"{left_out} patients without {needed} left out" if left_out else None
     return row | _contrast(model.contrasts.filter(group=pair.arm), pair=pair, reason=model.reason, note=note)
 
 
@@ -220,7 +222,8 @@ def _contrast(contrast: pl.DataFrame, *, pair: Pair, reason: str | None, note: s
         return {"reason": reason or "the model has no such contrast"}
     c = contrast.row(0, named=True)
     return {"estimate": c["estimate"], "ci_lower": c["lower"], "ci_upper": c["upper"],
-            "p_value": c["p_value"] if pair.allocation == "randomised" else None, "reason": c["reason"] or note}  # fmt: skip
+            "p_value": c["p_value"] if pair.allocation == "randomised" else None,
+            "reason": c["reason"] or note}  # fmt: skip
 
 
 def _risk_differences(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut) -> Iterator[dict]:
@@ -233,18 +236,16 @@ def _risk_differences(pair: Pair, rows, at_visit, *, visit, options: Options, cu
         flagged = at_visit.filter(pl.col(f"CRIT{k}FL").is_not_null())
         yield _risk_difference(pair, flagged, flagged, k, COMPLETERS, criterion)
         if criterion != "WORSE" and code != "PGIC":
-            n = _with_missing(pair, rows, at_visit, k, visit=visit, options=options, cut=cut)
-            yield _risk_difference(pair, flagged, n, k, MISSING_AS_NONRESPONDER, criterion)
+            counted = _with_missing(rows, at_visit, k, due=_due(pair, visit, cut=cut))
+            responses = flagged.join(counted, on="USUBJID", how="semi")
+            yield _risk_difference(pair, responses, counted, k, MISSING_AS_NONRESPONDER, criterion)
 
 
-def _with_missing(pair: Pair, rows, at_visit, k: int, *, visit, options: Options, cut: Cut) -> pl.DataFrame:
-    """Patients with an evaluable baseline who are due or have a value; those without a value did not respond."""
+def _with_missing(rows, at_visit, k: int, *, due: pl.DataFrame) -> pl.DataFrame:
+    """Patients due with an evaluable baseline: those without a value did not respond; those not due are pending."""
     base = rows.filter(pl.col("ABLFL") == "Y").filter(pain.is_evaluable_baseline(PARAMETERS[rows["PARAMCD"][0]]))
     not_evaluable = at_visit.filter(pl.col(f"CRIT{k}FL").is_null())
-    due = pl.concat([_due(pair, visit, cut=cut).select("USUBJID"), at_visit.select("USUBJID")]).unique()
-    return pair.subjects.join(due, on="USUBJID", how="semi").join(base, on="USUBJID", how="semi").join(
-        not_evaluable, on="USUBJID", how="anti"
-    )  # fmt: skip
+    return due.join(base, on="USUBJID", how="semi").join(not_evaluable, on="USUBJID", how="anti")
 
 
 def _risk_difference(pair: Pair, flagged, counted, k: int, population: str, criterion: str) -> dict:
@@ -255,7 +256,7 @@ def _risk_difference(pair: Pair, flagged, counted, k: int, population: str, crit
            "metric_id": "arm_risk_difference", "direction": "lower" if criterion == "WORSE" else "higher",
            "adjusted_for": []}  # fmt: skip
     if not (n_arm and n_reference):
-        return row | {"reason": "no evaluable patient in one of the arms"}
+        return row | {"reason": "no evaluable patient, due yet, in one of the arms"}
     newcombe = rates.risk_difference(x_arm, n_arm, x_reference, n_reference)
     wald = rates.risk_difference(x_arm, n_arm, x_reference, n_reference, method="wald")
     return row | {"estimate": newcombe.estimate, "ci_lower": newcombe.lower, "ci_upper": newcombe.upper,

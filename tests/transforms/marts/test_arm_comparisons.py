@@ -109,6 +109,19 @@ def test_missing_counts_as_no_response_only_when_due():
     assert found == {"completers": (16, 16, 20), "missing_as_nonresponder": (16, 20, 20)}
 
 
+def test_who_is_not_due_yet_is_pending():
+    """Before Month 3 has closed nobody is counted as missing: completers have a figure, the others a reason."""
+    subjects, responses = trial()
+    adsl = table(MART_TABLES["adsl"], subjects)
+    early = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 5, 1, tzinfo=UTC))  # study day 116; Month 3 closes on 136
+    inputs = {"responses": table(CORE_TABLES["responses"], responses), "sessions": CORE_TABLES["sessions"].empty(),
+              "clinics": CORE_TABLES["clinics"].empty(), "adsl": adsl}  # fmt: skip
+    adqs = MARTS["adqs"].compute(None, **inputs, options=Options(), cut=early)
+    frame = arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(), cut=early).filter(criterion="PCT50")
+    found = {r["population"]: (r["n_arm"], r["estimate"]) for r in frame.iter_rows(named=True)}
+    assert found == {"completers": (20, 1.0), "missing_as_nonresponder": (0, None)}
+
+
 def test_an_incomplete_visit_is_not_compared():
     """With a value of 23 of 40 due (58 %) there is no figure, only the reason."""
     subjects, responses = trial()
