@@ -5,7 +5,6 @@ lake), running a broker (broker.py).
 """
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -222,22 +221,13 @@ class _KafkaWire:
         self._group = group
         self._wake = threading.Event()
         self._commit_at = 0.0
-        options = _connection(settings) | {
-            "request_timeout_ms": _REQUEST_TIMEOUT_MS + settings.ingest_linger_ms,
-            "receive_message_max_bytes": 2 * _FETCH_BYTES + MAX_EVENT_BYTES,
-        }
-        net = NetworkSelector(**options)
-        self._manager = KafkaConnectionManager(net, **options)
-        self._client = KafkaNetClient(net=net, manager=self._manager)
         with _broker_errors(settings):
-            try:
-                _require_listening(settings, _BOOTSTRAP_S)
-                self._admin = KafkaAdminClient(
-                    kafka_client=lambda **_: self._client, bootstrap_timeout_ms=int(_BOOTSTRAP_S * 1000), **options
-                )
-            except BaseException:
-                self._client.close()
-                raise
+            self._admin, self._manager = _made(
+                KafkaAdminClient,
+                settings,
+                request_timeout_ms=_REQUEST_TIMEOUT_MS + settings.ingest_linger_ms,
+                receive_message_max_bytes=2 * _FETCH_BYTES + MAX_EVENT_BYTES,
+            )
 
     def close(self) -> None:
         self._admin.close()
@@ -372,7 +362,7 @@ class _ClosingSockets(KafkaNetSocket):
 @contextmanager
 def _producer(settings, linger_ms: int) -> Iterator[kafka.KafkaProducer]:
     with _broker_errors(settings):
-        producer = _made(
+        producer, _ = _made(
             kafka.KafkaProducer,
             settings,
             linger_ms=linger_ms,
@@ -392,28 +382,43 @@ def _producer(settings, linger_ms: int) -> Iterator[kafka.KafkaProducer]:
 @contextmanager
 def _admin(settings, *, timeout_s: float = 10.0) -> Iterator[KafkaAdminClient]:
     with _broker_errors(settings):
-        _require_listening(settings, timeout_s)
-        admin = _made(KafkaAdminClient, settings, bootstrap_timeout_ms=int(timeout_s * 1000))
+        admin, _ = _made(KafkaAdminClient, settings, timeout_s=timeout_s)
         try:
             yield admin
         finally:
             admin.close()
 
 
-def _made(kind: type, settings, **options):
-    """A client of kafka-python; where its constructor raises, the thread that it started is ended."""
-    clients = []
+def _made(kind: type, settings, *, timeout_s: float = _BOOTSTRAP_S, **options) -> tuple:
+    """A client of kafka-python and its connections; an error leaves neither a thread nor a socket behind.
 
-    def client(**configs):
-        clients.append(KafkaNetClient(**configs))
-        return clients[-1]
-
+    One connection is tried first: the client's own start would repeat it until the time is over, and then not say
+    why it failed (a wrong password, an unknown certificate).
+    """
+    options |= _connection(settings)
+    net = NetworkSelector(**options)
+    manager = KafkaConnectionManager(net, **options)
+    client = KafkaNetClient(net=net, manager=manager)
     try:
-        return kind(**_connection(settings), kafka_client=client, **options)
+        manager.run(_first_connection, manager, timeout_s * 1000)
+        made = kind(kafka_client=lambda **_: client, bootstrap_timeout_ms=int(timeout_s * 1000), **options)
     except BaseException:
-        for left in clients:
-            left.close()
+        client.close()
         raise
+    return made, manager
+
+
+async def _first_connection(manager: KafkaConnectionManager, timeout_ms: float) -> None:
+    """To any of the bootstrap addresses; raises the last one's error."""
+    addresses = list(manager.cluster.bootstrap_brokers())
+    for left, address in zip(reversed(range(len(addresses))), addresses, strict=True):
+        connection = manager.get_connection(address.node_id, timeout_ms=timeout_ms, refresh_metadata_on_err=False)
+        try:
+            await manager.wait_for(connection.init_future, timeout_ms)
+            return
+        except errors.KafkaError:
+            if not left:
+                raise
 
 
 def _connection(settings) -> dict:
@@ -432,18 +437,6 @@ def _connection(settings) -> dict:
     }
 
 
-def _require_listening(settings, timeout_s: float) -> None:
-    """A look before a client is made: where nothing listens at all, that is known at once."""
-    for address in settings.bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=timeout_s).close()
-            return
-        except (OSError, ValueError):
-            continue
-    raise _broker_missing(settings)
-
-
 @contextmanager
 def _broker_errors(settings) -> Iterator[None]:
     """kafka-python's errors as Floe's."""
@@ -455,17 +448,18 @@ def _broker_errors(settings) -> Iterator[None]:
             "FLOE_KAFKA_SASL_MECHANISM, FLOE_KAFKA_USERNAME, FLOE_KAFKA_PASSWORD and the rights of that user"
         ) from error
     except (errors.RetriableError, errors.UnrecognizedBrokerVersion) as error:
-        raise _broker_missing(settings) from error
+        raise _broker_missing(settings, error) from error
     except errors.KafkaError as error:
         raise FloeError(f"Kafka at {settings.bootstrap} answered {error!r}") from error
 
 
-def _broker_missing(settings) -> BrokerMissing:
+def _broker_missing(settings, error: errors.KafkaError) -> BrokerMissing:
     if settings.kafka_bootstrap:
         remedy = "start it, or correct FLOE_KAFKA_BOOTSTRAP and the FLOE_KAFKA_* settings of its security"
     else:
         remedy = "start the local broker (floe broker start), or set FLOE_KAFKA_BOOTSTRAP to another Kafka"
-    return BrokerMissing(f"no Kafka answers at {settings.bootstrap}: {remedy}")
+    reason = str(error).removeprefix(f"{type(error).__name__}: ")
+    return BrokerMissing(f"no Kafka answers at {settings.bootstrap} ({reason}): {remedy}")
 
 
 def _topic_options(settings) -> dict:

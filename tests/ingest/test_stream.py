@@ -370,6 +370,5 @@ def test_unreachable_broker_is_one_sentence_within_seconds(tmp_path, listens):
                     call(settings)
             assert time.monotonic() - began < 8
     assert raised.value.exit_code == 3
-    assert str(raised.value).startswith(
-        f"no Kafka answers at 127.0.0.1:{port}: start it, or correct FLOE_KAFKA_BOOTSTRAP"
-    )
+    assert f"no Kafka answers at 127.0.0.1:{port} (" in str(raised.value)
+    assert "start it, or correct FLOE_KAFKA_BOOTSTRAP" in str(raised.value)
