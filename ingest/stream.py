@@ -410,15 +410,18 @@ def _made(kind: type, settings, *, timeout_s: float = _BOOTSTRAP_S, **options) -
 
 async def _first_connection(manager: KafkaConnectionManager, timeout_ms: float) -> None:
     """To any of the bootstrap addresses; raises the last one's error."""
-    addresses = list(manager.cluster.bootstrap_brokers())
-    for left, address in zip(reversed(range(len(addresses))), addresses, strict=True):
+    failure: errors.KafkaError = errors.KafkaConnectionError("no address")
+    for address in manager.cluster.bootstrap_brokers():
         connection = manager.get_connection(address.node_id, timeout_ms=timeout_ms, refresh_metadata_on_err=False)
         try:
             await manager.wait_for(connection.init_future, timeout_ms)
             return
-        except errors.KafkaError:
-            if not left:
-                raise
+        except errors.RetriableError as error:
+            failure = error
+            if connection.sasl_enabled and connection.broker_version_data is not None:
+                # over TLS the library sees that the broker hangs up, not its refusal before that
+                failure = errors.SaslAuthenticationFailedError("it hung up when told user and password")
+    raise failure
 
 
 def _connection(settings) -> dict:
