@@ -3,16 +3,13 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 
-import duckdb
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.core import CORE, rows
 from transforms.current import conflicts, current, first_landed, merge_map, merge_patients, orphans
-from transforms.options import Options
-from transforms.schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES
+from transforms.schemas import CORE_RECORDS, RAW_TABLES
 
 DAY = datetime(2025, 1, 6, 12, tzinfo=UTC)
 
@@ -268,72 +265,3 @@ def test_splitting_the_input_changes_nothing(raw, cut):
     """First landed of two parts, then of both together, is first landed of all."""
     parts = pl.concat([first_landed(raw[:cut]), first_landed(raw[cut:])])
     assert current("sessions", parts).equals(current("sessions", raw))
-
-
-# --- the registry, on a plain connection ----------------------------------------------------------------
-
-
-def lake_of(connection, **frames: pl.DataFrame):
-    """Schemas raw and core as the lake has them, filled with the frames by full name; gives a `query`."""
-    connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
-    for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
-        connection.execute(table.ddl())
-
-    def query(sql: str, **given: pl.DataFrame) -> pl.DataFrame:
-        cursor = connection.cursor()
-        for name, frame in given.items():
-            cursor.register(name, frame)
-        return cursor.execute(sql).pl()
-
-    for name, frame in frames.items():
-        query(f"INSERT INTO raw.{name} SELECT * FROM given", given=frame)
-    return query
-
-
-def computed(query, name: str, keys: pl.DataFrame | None = None) -> pl.DataFrame:
-    return rows(CORE[name], query=query, options=Options(), keys=keys)
-
-
-@settings(max_examples=20, deadline=None)
-@given(raw=_EVENTS)
-def test_some_records_are_computed_as_among_all(raw):
-    """`current` for the keys S1 alone, from the rows that belong to them, gives the rows that all keys give."""
-    with duckdb.connect(config={"threads": 1}) as connection:
-        query = lake_of(connection, sessions=raw)
-        whole = computed(query, "sessions")
-        part = computed(query, "sessions", pl.DataFrame({"session_id": ["S1", "S1", "none"]}))
-    assert whole.equals(current("sessions", raw))
-    assert part.equals(whole.filter(pl.col("session_id") == "S1"))
-
-
-def test_every_step_runs_and_conforms():
-    """Each table of core but the data cut has a step; its statements run on a small lake, its rows conform."""
-    assert set(CORE) == set(CORE_TABLES) - {"data_cut"}
-    known = {
-        "clinics": {"clinic_id": "C1", "timezone": "Europe/Berlin"},
-        "patients": {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": date(2025, 1, 1)},
-        "patient_status": status("P0", "P1"),
-        "sessions": session(patient_id="P0", duration_s=60.0),
-        "walking_bouts": {"bout_id": "W", "patient_id": "P0", "started_at": DAY, "duration_s": 30.0},
-        "readings": {"patient_id": "P0", "metric": "step_count", "unit": "{steps}", "started_at": DAY,
-                     "interval_s": 60.0, "values": [5.0], "device_id": "D?"},
-        "telemetry": {"device_id": "D?", "session_id": "S1", "signal": "cabin_temp_c", "started_at": DAY,
-                      "interval_s": 60.0, "values": [-90.0]},
-    }  # fmt: skip
-    with duckdb.connect(config={"threads": 1}) as connection:
-        query = lake_of(connection, **{name: landed(name, row) for name, row in known.items()})
-        for name, step in CORE.items():
-            frame = computed(query, name)
-            assert frame.schema == step.table.polars_schema, name
-            query(f'INSERT INTO {step.table.schema}."{name}" SELECT * FROM given', given=frame)
-            if step.keys and frame.height:
-                part = computed(query, name, frame.select(step.keys))
-                assert part.sort(step.table.key).equals(frame.sort(step.table.key)), name
-        counts = {name: query(f'SELECT * FROM core."{name}"').height for name in CORE}
-        patients = query("SELECT patient_id FROM core.sessions UNION SELECT patient_id FROM core.activity_days "
-                         "UNION SELECT patient_id FROM core.walking_days")  # fmt: skip
-        devices = query("SELECT missing_id FROM core.orphans WHERE missing_kind = 'device'")
-    assert {name for name, count in counts.items() if count} == set(known) - {"readings", "telemetry"} | {
-        "activity_days", "walking_days", "telemetry_sessions", "orphans"}  # fmt: skip
-    assert patients["patient_id"].to_list() == ["P1"]
-    assert devices["missing_id"].to_list() == ["D?", "D?"]
