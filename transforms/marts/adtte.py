@@ -67,7 +67,7 @@ def compute(
         for code, part in zip(PARAMETERS, parts, strict=True)
     ]
     head = people.select("USUBJID", "STUDYID", "SITEID")
-    rows = pl.concat(named, how="diagonal_relaxed").join(head, on="USUBJID")
+    rows = pl.concat(named, how="diagonal_relaxed").drop("STUDYID", "SITEID").join(head, on="USUBJID")
     return TABLE.conform(rows).sort("USUBJID", "PARAMCD", "SRCID", nulls_last=False)
 
 

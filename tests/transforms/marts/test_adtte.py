@@ -161,6 +161,7 @@ def test_loss_of_response_and_rescue():
     assert time_of("TTLOSS", answers=answers) == (35, 0, "confirmed loss of response")
     cares = [care(1, "injection", 80)]
     assert time_of("TTLOSS", answers=answers, cares=cares) == (23, 0, "rescue procedure")
+    assert run(answers=answers).select("STUDYID", "SITEID").unique().rows() == [("s", "C1")]
 
 
 # --- survival_curves --------------------------------------------------------------------------------
