@@ -283,7 +283,9 @@ def _variation_icon(side: pl.Series, *, better: int) -> pl.Expr:
     signal = pl.any_horizontal(*(f"is_{rule}" for rule in RULES))
     judged = (side * better).cast(pl.Int8)
     icon = pl.when(pl.lit(judged) > 0).then(pl.lit("special_cause_improvement"))
-    icon = icon.when(pl.lit(judged) < 0).then(pl.lit("special_cause_concern")).otherwise(pl.lit("special_cause_neither"))
+    icon = (
+        icon.when(pl.lit(judged) < 0).then(pl.lit("special_cause_concern")).otherwise(pl.lit("special_cause_neither"))
+    )
     return pl.when(~signal).then(pl.lit(COMMON_CAUSE)).otherwise(icon)
 
 
