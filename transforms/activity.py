@@ -25,18 +25,19 @@ _TOLD_MIN = (
 
 _EVENTS = f"""
 known AS MATERIALIZED (
-    SELECT recorded_id, patient_id, CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END
-        AS timezone FROM people
+    SELECT recorded_id, patient_id AS counts_as,
+        CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END AS timezone
+    FROM people
 ),
 {later_copies("readings")},
 series AS NOT MATERIALIZED (
-    SELECT {POSITION}, "source", event_id, event_time, known.patient_id, coalesce(device_id, '') AS device_id,
+    SELECT {POSITION}, "source", event_id, event_time, counts_as AS patient_id, coalesce(device_id, '') AS device_id,
         metric, "values", len("values") AS n, interval_s, timezone,
         CAST(started_utc_offset_min AS BIGINT) AS offset_min,
         epoch_us(started_at) AS start_us,
         epoch_us(started_at) + CAST(round((len("values") - 1) * interval_s * 1e6) AS BIGINT) AS last_us,
         CAST({_TOLD_MIN} AS BIGINT) AS told_min
-    FROM raw.readings JOIN known ON known.recorded_id = raw.readings.patient_id
+    FROM raw.readings JOIN known ON recorded_id = patient_id
     ANTI JOIN copies USING ({POSITION})
     WHERE metric <> 'other' AND (metric <> 'step_count' OR interval_s < 86400)
         AND len("values") > 0 AND (len("values") - 1) * interval_s <= {_MAX_SPAN_S}
@@ -177,7 +178,7 @@ days AS NOT MATERIALIZED (
         sum(n) AS samples, max(latest).event_id AS last_event_id
     FROM parts GROUP BY patient_id, device_id, day
 ),
-zones AS (SELECT patient_id, any_value(timezone) AS timezone FROM known GROUP BY patient_id),
+zones AS (SELECT counts_as AS patient_id, any_value(timezone) AS timezone FROM known GROUP BY counts_as),
 measured AS (
     SELECT *, CASE WHEN NOT has_coarse_steps THEN fine_minutes END AS recorded_minutes,
         epoch(timezone(timezone, CAST(day + 1 AS TIMESTAMP)) - timezone(timezone, CAST(day AS TIMESTAMP))) / 3600

@@ -6,6 +6,9 @@ whatever runs SQL. Not here: the rules (current, activity, telemetry, mobility) 
 A step is a function of a set of keys. Without keys it computes the whole table; with keys (a frame of the columns
 `CoreStep.keys`) the rows of those alone, which then replace the rows of those keys. When merged patients change, the
 keys are those of every record of the patients concerned.
+
+Statements name a raw table as `FROM raw.X` or `JOIN raw.X` without an alias, so that whoever runs them can have it
+stand still at a snapshot. A frame is read once in a statement: DuckDB 1.5.5 crashes on one that is scanned twice.
 """
 
 from collections.abc import Callable, Iterator
