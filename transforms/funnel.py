@@ -37,10 +37,10 @@ class ControlLimits(NamedTuple):
 
 
 def funnel_limits(expected, level=0.95, method="quantile") -> ControlLimits:
-    """Control limits of observed over expected events.
+    """Control limits of observed over expected events, a = 1 - level.
 
-    `quantile`: the Poisson quantiles at α/2 and 1 - α/2, over E: a count beyond them has a tail probability of at
-    most α/2 (Seaton & Manktelow's prediction limits). `ci`: L = χ²(α/2, 2E)/2E, U = χ²(1 - α/2, 2E + 2)/2E, the
+    `quantile`: the Poisson quantiles at a/2 and 1 - a/2, over E: a count beyond them has a tail probability of at most
+    a/2 (the prediction limits of Seaton & Manktelow). `ci`: L = χ²(a/2, 2E)/2E, U = χ²(1 - a/2, 2E + 2)/2E, the
     confidence interval of a count E: a smooth drawing aid, never for flags, since with few expected a clinic without
     an event lies below it (with probability 0.37 at E = 1).
     """
@@ -108,8 +108,8 @@ def funnel_ratio(observed, expected, overdispersion=True, method="log") -> pl.Da
 
     `method`, of the over-dispersion: `log` (SHMI: Y = ln(O/E), s = 1/√E, z truncated: the lowest and highest tenth
     leave φ, τ² and their number; no event counts as half of one) or `sqrt` (CQC, better where events are few:
-    Y = √(O/E), s = 1/(2√E), z winsorised; its limits are squared back). `lower_95` … are the Poisson quantile limits. A clinic where nothing is expected has
-    no value and counts nowhere.
+    Y = √(O/E), s = 1/(2√E), z winsorised; its limits are squared back). `lower_95` … are the Poisson quantile limits.
+    A clinic where nothing is expected has no value and counts nowhere.
     """
     if method not in ("sqrt", "log"):
         raise UsageError(f"unknown method {method!r}: use sqrt or log")

@@ -281,11 +281,9 @@ def _point_type() -> pl.Expr:
 def _variation_icon(side: pl.Series, *, better: int) -> pl.Expr:
     """The point's NHS icon: a signal on the better side of the middle is an improvement, on the other a concern."""
     signal = pl.any_horizontal(*(f"is_{rule}" for rule in RULES))
-    judged = (side * better).cast(pl.Int8)
-    icon = pl.when(pl.lit(judged) > 0).then(pl.lit("special_cause_improvement"))
-    icon = (
-        icon.when(pl.lit(judged) < 0).then(pl.lit("special_cause_concern")).otherwise(pl.lit("special_cause_neither"))
-    )
+    judged = pl.lit((side * better).cast(pl.Int8))
+    icon = pl.when(judged > 0).then(pl.lit("special_cause_improvement"))
+    icon = icon.when(judged < 0).then(pl.lit("special_cause_concern")).otherwise(pl.lit("special_cause_neither"))
     return pl.when(~signal).then(pl.lit(COMMON_CAUSE)).otherwise(icon)
 
 

@@ -287,7 +287,8 @@ CLINIC_FUNNEL = _table("clinic_funnel", "One row a metric and clinic: funnel wit
       for level, text in (("95", "95 %"), ("998", "99.8 %")) for od in ("", "_od") for side in ("lower", "upper")],
     Column("overdispersion", F, "winsorised (or truncated) dispersion ratio phi"), Column("tau2", F, "between-clinic variance on the scale used"),
     Column("signal", S, "outside which limit", closed=("none", "low_95", "high_95", "low_998", "high_998")),
-    Column("clinics", I, "clinics compared"), Column("reason", S, "why no limits can be given"),
+    Column("clinics", I, "clinics compared"), Column("asked_share", F, "share of the clinic's delivered sessions at which side effects were asked about"),
+    Column("note", S, "how a signal is to be read"), Column("reason", S, "why no limits can be given"),
 ], ("metric_id", "clinic_id", "modality"))  # fmt: skip
 
 CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p-, c-, g-charts and CUSUM.", [
@@ -298,6 +299,7 @@ CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p
     Column("center", F, "center line"), Column("lower", F, "lower limit"), Column("upper", F, "upper limit"),
     Column("is_outside", B, "outside the limits"), Column("is_trend", B, "part of a 7-point trend"),
     Column("is_two_of_three", B, "2 of 3 beyond two thirds of the limit, same side"), Column("is_shift", B, "part of 7 on one side"),
+    Column("point_type", S, "the first of these rules that holds, else common_cause", closed=("common_cause", "outside", "trend", "two_of_three", "shift")),
     Column("variation_icon", S, "NHS variation icon", closed=("common_cause", "special_cause_improvement", "special_cause_concern", "special_cause_neither")),
     Column("assurance_icon", S, "NHS assurance icon", closed=("pass", "fail", "inconsistent")),
     Column("in_control_arl", F, "average run length in control, for the family of charts", "points"),
