@@ -116,7 +116,7 @@ ACTIVITY_DAYS = CoreStep(
     reads=_PEOPLE,
     sql=activity.ACTIVITY_DAYS_SQL,
     relations=lambda frames: {"people": _people(frames)},
-    batch=250,
+    batch=500,
 )
 
 WALKING_DAYS = CoreStep(
