@@ -24,6 +24,7 @@ materialize_job = dg.define_asset_job(
     selection=_COMPUTED,
     description="Brings core and mart up to date with raw.",
     executor_def=dg.in_process_executor,
+    config={"loggers": {"console": {"config": {"log_level": "WARNING"}}}},  # each of 39 tables has 17 lines of DEBUG
 )
 
 

@@ -86,7 +86,7 @@ def up(
 
     from .up import run
 
-    plan = Plan(clinics=clinics, patients=patients, days=days, seed=seed, start=_days_ago(days)) if demo else None
+    plan = Plan(clinics=clinics, patients=patients, days=days, seed=seed) if demo else None
     run(Settings(), demo=plan, replay=replay or [], say=say)
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from ingest import broker, importers, stream, worker
 from ingest.lake import Lake
-from ingest.simulate import Plan, simulate_live
-from transforms.errors import BrokerMissing, FloeError
+from ingest.simulate import Plan
+from transforms.errors import BrokerMissing
 
 from .dagster_home import prepare_dagster_home
+from .demo import publish
 from .processes import Child, require_free_port
 
 Say = Callable[[str], None]
@@ -114,7 +115,7 @@ def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, s
         count = stream.publish(settings, importers.replay([path]))
         say(f"replayed {count:,} events of {path}")
     if demo is not None:
-        _publish_demo(settings, demo, say, stop)
+        publish(settings, demo, now=datetime.now(UTC), stop=stop, say=say)
     if stop.is_set() or not worker.wait_landed(settings, stop=stop, say=say):
         return
     say(f"landed after {time.monotonic() - began:.0f} s; computing outcomes")
@@ -128,45 +129,3 @@ def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, s
         say(f"the first materialisation failed; Dagster will try again (log: {materialise.log})")
     else:
         say(f"outcomes are on the pages, {time.monotonic() - began:.0f} s after the broker was ready")
-
-
-def _publish_demo(settings, plan: Plan, say: Say, stop: threading.Event) -> None:
-    """The simulated past at full speed, here; what follows in a thread, each event when it is due."""
-    now = datetime.now(UTC)
-    live = simulate_live(plan, now)
-    pending: list = []
-
-    def past():
-        for due, *record in live:
-            if stop.is_set():
-                return
-            if due > now:
-                pending.append((due, record))
-                return
-            yield tuple(record)
-
-    def future():
-        for due, record in pending:
-            if _wait_until(due, stop):
-                yield tuple(record)
-        for due, *record in live:
-            if not _wait_until(due, stop):
-                return
-            yield tuple(record)
-
-    def forever():
-        try:
-            stream.publish(settings, future(), linger_ms=200)
-        except FloeError as error:
-            if not stop.is_set():
-                say(f"the demo's stream ended: {error}")
-
-    say(f"demo: {plan.clinics} clinics, {plan.patients} patients, {plan.days} days of history (seed {plan.seed})")
-    count = stream.publish(settings, past(), progress=lambda n: say(f"demo: {n:,} events sent"))
-    say(f"demo: {count:,} events of the past sent; the present follows as it happens")
-    threading.Thread(target=forever, name="demo", daemon=True).start()
-
-
-def _wait_until(due: datetime, stop: threading.Event) -> bool:
-    """False where it was told to stop first."""
-    return not stop.wait(max(0.0, (due - datetime.now(UTC)).total_seconds()))

@@ -7,7 +7,7 @@ import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from transforms.errors import UsageError
@@ -103,16 +103,18 @@ def simulate_live(
     plan: Plan,
     now: datetime,
     *,
+    since: datetime | None = None,
     acceleration: float = 720.0,
     catch_up_days: float = 5.0,
     further_days: int = 30,
 ) -> Iterator[tuple[datetime, str, bytes, bytes | None]]:
     """(due, topic, key, value), `due` never falling: history at once, then as it comes in.
 
-    The simulation starts `plan.days` before `now` (which sets `plan.start`) and goes on for `further_days` after
-    it. What arrived up to `catch_up_days` before `now` is history, due at `now`. From there simulated time runs
-    `acceleration` times as fast as the clock until it has caught up with it, then with the clock. So nothing is
-    due before it happened: no event has a time in the future. Raises UsageError.
+    The simulation starts at `plan.start` and goes on for `further_days` after `plan.days`: the same events whenever
+    it is asked. What arrived up to `catch_up_days` before `now` is history, due at `now`; what arrived up to
+    `since` is left out. From there simulated time runs `acceleration` times as fast as the clock until it has
+    caught up with it, then with the clock. So nothing is due before it happened: no event has a time in the
+    future. Raises UsageError.
     """
     if now.tzinfo is None:
         raise UsageError(f"now is {now} without a zone; expected an aware datetime. Give it its time zone.")
@@ -121,9 +123,10 @@ def simulate_live(
             f"acceleration is {acceleration:g} and catch_up_days {catch_up_days:g}; "
             "expected at least 1 and at least 0. Give such numbers."
         )
-    start = (now.astimezone(UTC) - timedelta(days=plan.days)).date()
     begins, clock = now.timestamp() - 86_400 * catch_up_days, now.timestamp()
-    longer = replace(plan, start=start, days=plan.days + further_days)
+    longer = replace(plan, days=plan.days + further_days)
     for record in simulate(longer).with_arrivals():
+        if since is not None and record.at <= since.timestamp():
+            continue
         due = max(clock, record.at, clock + (record.at - begins) / acceleration)
         yield datetime.fromtimestamp(due, UTC), *record[1:4]

@@ -399,7 +399,8 @@ def test_a_file_holds_every_record_and_its_bytes(tmp_path):
 def test_live_gives_history_at_once_and_then_nothing_before_it_happened(acceleration):
     """`due` never falls and never lies before the event's time or before now; both history and a future are there."""
     now = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
-    live = simulate_live(Plan(patients=10, days=60, broken_share=0), now, acceleration=acceleration, further_days=3)
+    plan = Plan(patients=10, days=60, broken_share=0, start=date(2026, 4, 2))
+    live = simulate_live(plan, now, acceleration=acceleration, further_days=3)
     last, history, later = now, 0, 0
     for due, topic, _, value in live:
         assert due >= last
@@ -410,6 +411,16 @@ def test_live_gives_history_at_once_and_then_nothing_before_it_happened(accelera
     assert history > 1000
     assert later > 10
     assert last > now + timedelta(days=2)
+
+
+def test_live_goes_on_where_it_left_off():
+    """A later start of the same plan gives the same events, without what arrived up to `since`."""
+    plan, first = Plan(patients=5, days=20, start=date(2026, 4, 2)), datetime(2026, 4, 22, tzinfo=UTC)
+    left_off = first - timedelta(days=5)
+    again = [r[1:] for r in simulate_live(plan, first + timedelta(days=3), since=left_off, further_days=5)]
+    sent = [r[1:] for r in simulate_live(plan, first, further_days=5)]
+    assert 0 < len(again) < len(sent)
+    assert sent[-len(again) :] == again
 
 
 def test_live_needs_a_zone():
