@@ -239,7 +239,64 @@ _SAFETY: tuple[Metric, ...] = tuple(
 )  # fmt: skip
 
 # --- between clinics and over time ----------------------------------------------------------------
-_CLINICS: tuple[Metric, ...] = ()
+_CLINICS: tuple[Metric, ...] = tuple(
+    Metric(id=id, version="1", title=title, rule=rule + extra, unit=unit, direction=direction, source=source,
+           verification=verification, parameters=parameters, tests=tests)
+    for extra, source, verification, tests, metrics in (
+        (" Limits 95 % and 99.8 %; from 5 clinics on; never a ranking. Over-dispersion: z winsorised by 10 % on each "
+         "side, phi = sum(z^2)/I, tau^2 of DerSimonian and Laird; without it a clinic is flagged by the exact tail "
+         "probability. Few reported events are not better care.",
+         "Spiegelhalter 2005, 10.1136/qshc.2005.013755; Seaton & Manktelow 2012, 10.1186/1471-2288-12-98; FunnelPlotR",
+         "verified", ("tests/transforms/test_funnel.py", "tests/transforms/marts/test_clinic_funnel.py"), (
+            ("funnel_any_event", "Patients with an adverse event, by clinic", "proportion", "lower",
+             "patients with an event at the clinic / patients treated there.", ("min_cell",)),
+            ("funnel_serious_event", "Patients with a serious adverse event, by clinic", "proportion", "lower",
+             "patients with a serious event at the clinic / patients treated there.", ("min_cell",)),
+            ("funnel_cold_injury", "Patients with a burn or frostbite, by clinic", "proportion", "lower",
+             "patients with a burn or frostbite at the clinic / patients treated there.", ("min_cell",)),
+            ("funnel_event_ratio", "Adverse events over those expected, by clinic", "ratio", "lower",
+             "events at the clinic / events expected: its sessions of each modality at all clinics' rate for it; "
+             "square-root scale.", ("min_cell",)),
+            ("funnel_sessions_asked", "Sessions at which side effects were asked about, by clinic", "proportion",
+             "higher", "delivered sessions with the question / delivered sessions.", ("min_cell",)),
+            ("funnel_response", "Patients with at least 30 % less pain at Week 8, by clinic", "proportion", "higher",
+             "responders (NRS, 7 days) / patients with a value; clinics with values of fewer than "
+             "FLOE_MIN_COMPLETENESS_PCT of the patients due are not compared; not adjusted for case mix.",
+             ("min_completeness_pct", "min_cell")),
+        )),
+        (" By clinic-local month, each clinic and all together. Limits from the first 12 points (fewer: trial limits; "
+         "under 6: none). Rules: outside, trend of 7, two of three beyond two thirds of the limit, 7 on one side. "
+         "Few reported events are not shown as improvement.",
+         "NHS England Making data count (NHSRplotthedots); Montgomery (u, p); Benneyan 2001 (g)",
+         "verified", ("tests/transforms/test_spc.py", "tests/transforms/marts/test_control_charts.py"), (
+            ("chart_events", "Adverse events per 100 sessions, over time", "per 100 sessions", "lower",
+             "u-chart of events by day of onset over delivered sessions; where under one event a month is expected, "
+             "g-chart of the sessions delivered between two events.", ("min_cell",)),
+            ("chart_serious_events", "Serious adverse events per 100 sessions, over time", "per 100 sessions", "lower",
+             "u-chart of serious events over delivered sessions; where under one a month is expected, g-chart.",
+             ("min_cell",)),
+            ("chart_sessions_not_asked", "Sessions at which nobody asked about side effects, over time", "proportion",
+             "lower", "p-chart of delivered sessions without the question on record.", ("min_cell",)),
+            ("chart_sessions_not_held", "Sessions missed, cancelled or aborted, over time", "proportion", "lower",
+             "p-chart of sessions not delivered of all booked.", ("min_cell",)),
+            ("chart_limits_exceeded", "Sessions beyond a limit of the protocol, over time", "proportion", "lower",
+             "p-chart of sessions that began with a limit exceeded, of those where at least one limit could be "
+             "judged.", ("min_cell",)),
+            ("chart_pain_change", "Change of pain at Week 8, over time", "points", "lower",
+             "XmR chart of the monthly mean change of the NRS (7 days) at Week 8, by the month of the answer; a "
+             "change, not an effect.", ("min_cell",)),
+        )),
+        ("", "Steiner 2000 Biostatistics 1:441", "verified",
+         ("tests/transforms/test_cusum.py", "tests/transforms/marts/test_control_charts.py"), (
+            ("chart_cold_injuries", "Burns and frostbite, CUSUM", "log-likelihood ratio", "lower",
+             "Bernoulli CUSUM of sessions that began with a burn or frostbite linked to them, in control the share of "
+             "all clinics together, against twice the odds; a row a month: the highest sum of the month. Limit by "
+             "simulation (seeded), so that all clinics' charts together give one false alarm in "
+             "FLOE_CONTROL_CHART_ARL months on average; from 5 injuries on.", ("control_chart_arl", "min_cell")),
+        )),
+    )
+    for id, title, unit, direction, rule, parameters in metrics
+)  # fmt: skip
 
 METRICS: dict[str, Metric] = {
     m.id: m

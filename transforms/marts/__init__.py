@@ -20,7 +20,9 @@ from . import (
     adverse_event_rates,
     alerts,
     arm_comparisons,
+    clinic_funnel,
     cohort_outcomes,
+    control_charts,
     data_dictionary,
     metric_definitions,
     patient_outcomes,
@@ -72,5 +74,9 @@ MARTS: dict[str, Mart] = {
     ),
     "arm_comparisons": Mart(
         MART_TABLES["arm_comparisons"], arm_comparisons.INPUTS, arm_comparisons.compute, is_summary=True
+    ),
+    "clinic_funnel": Mart(MART_TABLES["clinic_funnel"], clinic_funnel.INPUTS, clinic_funnel.compute, is_summary=True),
+    "control_charts": Mart(
+        MART_TABLES["control_charts"], control_charts.INPUTS, control_charts.compute, is_summary=True
     ),
 }

@@ -1,0 +1,269 @@
+"""mart.control_charts: what each clinic and all of them together report over time, with limits and signals by rule.
+
+Here: which figures are charted, by month or by event, and how signals of reported events are to be read. Not here: the
+charts (spc.py), sums (cusum.py), rates with intervals (adverse_event_rates).
+
+A month is the clinic's own. Limits come from a chart's first 12 points: with fewer they are trial limits, under 6
+there are none. Where fewer than one event a month is expected the u-chart gives way to a g-chart, a row an event. Few
+reported events are never shown as improvement: not asking looks the same.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from .. import disclosure, spc
+from ..exposure import BEGUN, DELIVERED, MEASURED_LIMITS
+from ..options import Cut, Options
+from ..safety import with_event_number
+from ..schemas import MART_TABLES
+from .clinic_funnel import COLD_INJURIES
+from .stamp import stamped
+
+TABLE = MART_TABLES["control_charts"]
+INPUTS = ("mart.adex", "mart.adae", "mart.adqs")
+MIN_POINTS = 6
+MIN_INJURIES = 5  # fewer give no in-control rate to compare with
+ODDS_RATIO = 2
+SEED = 2005  # of the simulation that gives a CUSUM its limit
+DAYS_PER_MONTH = 365.25 / 12
+LIMIT_FLAGS = (*MEASURED_LIMITS, "TEMPHIFL", "SPACEFL", "WEEKFL")
+_LINES = ("center", "lower", "upper")
+_SIGNALS = ("is_outside", "is_trend", "is_two_of_three", "is_shift", "point_type", "variation_icon")
+
+
+def compute(*, adex: pl.DataFrame, adae: pl.DataFrame, adqs: pl.DataFrame, options: Options, cut: Cut) -> pl.DataFrame:
+    """A row a metric, clinic (null = all together) and point; columns of MART_TABLES["control_charts"]."""
+    sessions = _sessions(adex)
+    events = _events(adae, sessions)
+    parts = [
+        *_event_charts("chart_events", sessions, events),
+        *_event_charts("chart_serious_events", sessions, _events(adae, sessions, pl.col("AESER") == "Y")),
+        *_shares("chart_sessions_not_asked", sessions, part="is_not_asked", whole="is_delivered"),
+        *_shares("chart_sessions_not_held", sessions, part="is_not_held", whole="is_booked"),
+        *_shares("chart_limits_exceeded", sessions, part="is_exceeded", whole="is_judged"),
+        *_pain_charts(adqs, options=options),
+        *_injury_charts(sessions, adae, options=options),
+    ]
+    if not parts:
+        return TABLE.empty()
+    frame = pl.concat([TABLE.empty(), *parts], how="diagonal_relaxed").sort(
+        "metric_id", "clinic_id", "point", nulls_last=False
+    )
+    return TABLE.conform(stamped(_marked(frame, options=options), cut=cut))
+
+
+# --- what is charted ------------------------------------------------------------------------------
+
+
+def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
+    """A row a session with its month and what is counted of it; one without a clinic counts for all together."""
+    flags = [pl.col(f) for f in LIMIT_FLAGS]
+    begun, delivered = pl.col("EXSTAT").is_in(BEGUN), pl.col("EXSTAT") == DELIVERED
+    return adex.filter(pl.col("ASTDT").is_not_null()).select(
+        "USUBJID", clinic_id="SITEID", session_id="SESSIONID", at="EXSTDTM", day="ASTDT",
+        month=pl.col("ASTDT").dt.truncate("1mo"),
+        is_begun=begun, is_delivered=delivered,
+        is_not_asked=delivered & (pl.col("ASKEDFL") != "Y").fill_null(True),
+        is_booked=pl.col("EXSTAT").is_in([*BEGUN, "missed", "cancelled"]),
+        is_not_held=pl.col("EXSTAT").is_in(["aborted", "missed", "cancelled"]),
+        is_judged=begun & pl.any_horizontal(f.is_not_null() for f in flags),
+        is_exceeded=begun & pl.any_horizontal((f == "Y").fill_null(False) for f in flags),
+    ).sort("at", "session_id")  # fmt: skip
+
+
+def _events(adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = None) -> pl.DataFrame:
+    """A row an event of a treated patient with a known onset: that of the first of its records that count."""
+    treated = sessions.filter("is_begun").select("USUBJID").unique()
+    records = with_event_number(adae).join(treated, on="USUBJID", how="semi")
+    records = records.filter(pl.col("ASTDTM").is_not_null() & (True if meets is None else meets))
+    first = records.sort("ASTDTM", "AEID").unique("event_number", keep="first", maintain_order=True)
+    return first.select(clinic_id="SITEID", at="ASTDTM", day="ASTDT", month=pl.col("ASTDT").dt.truncate("1mo"))
+
+
+def _each_clinic(*frames: pl.DataFrame) -> Iterator[tuple[str | None, list[pl.DataFrame]]]:
+    """All together (None), then each clinic, with its rows of the frames."""
+    clinics = pl.concat([f.select("clinic_id") for f in frames])["clinic_id"].drop_nulls().unique().sort()
+    yield None, list(frames)
+    for clinic in clinics:
+        yield clinic, [f.filter(pl.col("clinic_id") == clinic) for f in frames]
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+def _event_charts(metric: str, sessions: pl.DataFrame, events: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    delivered = sessions.filter("is_delivered")
+    for clinic, (given, seen) in _each_clinic(delivered, events):
+        months = _monthly(given, seen)
+        if months.is_empty():
+            continue
+        with_sessions = months.filter(pl.col("denominator") > 0)
+        expected = with_sessions["numerator"].sum() / max(with_sessions.height, 1)
+        is_rare = expected < 1
+        chart = _g_rows(given, seen) if is_rare and seen.height > MIN_POINTS else _u_rows(months)
+        if is_rare and seen.height <= MIN_POINTS:
+            chart = _without_lines(chart, f"{seen.height} events, fewer than one a month: too few for limits")
+        yield _named(_never_improved(chart), metric, clinic)
+
+
+def _monthly(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """Months with sessions or events: `numerator` events, `denominator` sessions."""
+    counts = sessions.group_by("month").agg(denominator=pl.len())
+    return (
+        counts.join(events.group_by("month").agg(numerator=pl.len()), on="month", how="full", coalesce=True)
+        .with_columns(pl.col("numerator", "denominator").fill_null(0).cast(pl.Int64))
+        .sort("month")
+    )
+
+
+def _u_rows(months: pl.DataFrame) -> pl.DataFrame:
+    chart = spc.u_chart(
+        months["numerator"], months["denominator"], 100, baseline=spc.BASELINE_POINTS, direction="lower"
+    )
+    return _rows("u", months, chart)
+
+
+def _g_rows(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    """A row an event after the first: the sessions delivered since the event before."""
+    events = events.sort("at")
+    before = np.searchsorted(sessions["at"].sort().to_numpy(), events["at"].to_numpy(), side="right")
+    gaps = np.diff(before)
+    points = events.select(month="day").tail(len(gaps)).with_columns(numerator=1, denominator=None)
+    return _rows("g", points, spc.g_chart(gaps, baseline=spc.BASELINE_POINTS, direction="higher"))
+
+
+def _never_improved(chart: pl.DataFrame) -> pl.DataFrame:
+    """Fewer reported events are a signal, and no improvement."""
+    icon = pl.col("variation_icon")
+    improved = icon == "special_cause_improvement"
+    return chart.with_columns(variation_icon=pl.when(improved).then(pl.lit("special_cause_neither")).otherwise(icon))
+
+
+# --- shares and means -----------------------------------------------------------------------------
+
+
+def _shares(metric: str, sessions: pl.DataFrame, *, part: str, whole: str) -> Iterator[pl.DataFrame]:
+    counted = sessions.filter(whole)
+    for clinic, (rows,) in _each_clinic(counted):
+        months = rows.group_by("month").agg(numerator=pl.col(part).sum(), denominator=pl.len()).sort("month")
+        chart = spc.p_chart(months["numerator"], months["denominator"], baseline=spc.BASELINE_POINTS, direction="lower")
+        yield _named(_rows("p", months, chart), metric, clinic)
+
+
+def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFrame]:
+    """Mean change of a month's answers; `denominator` is how many patients. Under `min_cell` of them give no value."""
+    changes = adqs.filter(
+        (pl.col("PARAMCD") == "NRS7D") & (pl.col("AVISIT") == "Week 8") & (pl.col("ANL01FL") == "Y")
+    ).filter(pl.col("CHG").is_not_null() & pl.col("ADT").is_not_null())
+    changes = changes.select("CHG", clinic_id="SITEID", month=pl.col("ADT").dt.truncate("1mo"))
+    for clinic, (rows,) in _each_clinic(changes):
+        months = rows.group_by("month").agg(
+            mean=pl.col("CHG").sort().mean(), numerator=pl.lit(None, pl.Int64), denominator=pl.len()
+        )
+        is_enough = pl.col("denominator") >= options.min_cell
+        months = months.sort("month").with_columns(mean=pl.when(is_enough).then("mean"))
+        chart = spc.xmr(months["mean"], baseline=spc.BASELINE_POINTS, direction="lower")
+        yield _named(_rows("xmr", months, chart), "chart_pain_change", clinic)
+
+
+# --- sums -----------------------------------------------------------------------------------------
+
+
+def _injury_charts(sessions: pl.DataFrame, adae: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFrame]:
+    """Bernoulli CUSUM over a clinic's sessions, a row a month; all clinics share the limit, and the false alarms."""
+    injured = adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES))["SESSIONID"].drop_nulls().unique()
+    begun = sessions.filter(pl.col("is_begun") & pl.col("clinic_id").is_not_null()).with_columns(
+        is_injured=pl.col("session_id").is_in(injured.implode())
+    )
+    injuries = int(begun["is_injured"].sum())
+    if begun.is_empty():
+        return
+    in_control = injuries / begun.height
+    limit = months_arl = None
+    if MIN_INJURIES <= injuries < begun.height:
+        days = (begun["day"].max() - begun["day"].min()).days + 1
+        per_month = begun.height / max(days / DAYS_PER_MONTH, 1)
+        limit = spc.cusum_limit(
+            kind="bernoulli", in_control=in_control, odds_ratio=ODDS_RATIO, seed=SEED,
+            arl=options.control_chart_arl * per_month,
+        )  # fmt: skip
+        months_arl = limit.arl / per_month
+    for clinic, (rows,) in _each_clinic(begun):
+        if clinic is not None:
+            months = _injury_months(rows, in_control=in_control, limit=limit)
+            reason = None if limit else f"{injuries} injuries at all clinics: the limit needs {MIN_INJURIES}"
+            yield _named(months, "chart_cold_injuries", clinic).with_columns(
+                in_control_arl=pl.lit(months_arl, pl.Float64), reason=pl.lit(reason, pl.String)
+            )
+
+
+def _injury_months(rows: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit | None) -> pl.DataFrame:
+    """The month's highest sum; the sum goes on from month to month and is not set back."""
+    if limit is None:
+        sums = rows.with_columns(c_plus=pl.lit(None, pl.Float64), is_outside=pl.lit(None, pl.Boolean))
+    else:
+        chart = spc.cusum(
+            rows["is_injured"].cast(pl.Float64), kind="bernoulli", in_control=in_control, odds_ratio=ODDS_RATIO,
+            h=limit.h,
+        )  # fmt: skip
+        sums = rows.with_columns(chart["c_plus"], chart["is_outside"])
+    months = sums.group_by("month").agg(
+        value=pl.col("c_plus").max(), is_outside=pl.col("is_outside").max(),
+        numerator=pl.col("is_injured").sum(), denominator=pl.len(),
+    )  # fmt: skip
+    is_outside = pl.col("is_outside")
+    lines = {"center": 0.0, "upper": limit.h} if limit else {}
+    return months.sort("month").with_columns(
+        chart=pl.lit("cusum"), point=pl.int_range(1, pl.len() + 1), period_start="month",
+        point_type=pl.when(is_outside).then(pl.lit("outside")).when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
+        variation_icon=pl.when(is_outside).then(pl.lit("special_cause_concern"))
+        .when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
+        **{name: pl.lit(line) for name, line in lines.items()},
+    )  # fmt: skip
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+def _rows(kind: str, points: pl.DataFrame, chart: pl.DataFrame) -> pl.DataFrame:
+    """The chart's columns beside the points' period and counts; no lines and signals below MIN_POINTS values."""
+    made = chart.select(
+        "point", "value", *_LINES, *_SIGNALS, "is_trial_limits", pl.col("^assurance_icon$")
+    )  # fmt: skip
+    frame = pl.concat([points.select("numerator", "denominator", period_start="month"), made], how="horizontal")
+    known = chart["value"].count()
+    if known < MIN_POINTS:
+        frame = _without_lines(frame, f"{known} of the {MIN_POINTS} points that limits need")
+    return frame.with_columns(chart=pl.lit(kind))
+
+
+def _without_lines(frame: pl.DataFrame, reason: str) -> pl.DataFrame:
+    nothing = [pl.lit(None, frame.schema[c]).alias(c) for c in (*_LINES, *_SIGNALS, "is_trial_limits")]
+    return frame.with_columns(*nothing, reason=pl.lit(reason))
+
+
+def _named(frame: pl.DataFrame, metric: str, clinic: str | None) -> pl.DataFrame:
+    return frame.with_columns(
+        pl.col("numerator", "denominator").cast(pl.Float64), metric_id=pl.lit(metric),
+        clinic_id=pl.lit(clinic, pl.String),
+    )  # fmt: skip
+
+
+def _marked(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """Rows with small cells and their complements; of all but means the whole chart, since its center is a total."""
+    rest = pl.when(pl.col("chart") == "p").then(pl.col("denominator") - pl.col("numerator"))
+    rule = {"dimensions": ["clinic_id"], "min_cell": options.min_cell}
+    rows = disclosure.suppressed(
+        frame, counts=["denominator", "numerator", rest], by=["metric_id", "period_start"], **rule
+    )  # fmt: skip
+    frame = frame.with_columns(rows)
+    charts = frame.group_by("metric_id", "clinic_id").agg(
+        is_hidden=(pl.col("is_suppressed") & (pl.col("chart") != "xmr")).any(), size=pl.col("denominator").sum()
+    )
+    charts = charts.sort("metric_id", "clinic_id")
+    marks = disclosure.suppressed(charts, counts=["size"], by=["metric_id"], also=charts["is_hidden"], **rule)
+    charts = charts.select("metric_id", "clinic_id", marks.alias("is_chart_hidden"))
+    frame = frame.join(charts, on=["metric_id", "clinic_id"], how="left", nulls_equal=True, maintain_order="left")
+    return frame.with_columns(is_suppressed=pl.col("is_suppressed") | pl.col("is_chart_hidden"))
