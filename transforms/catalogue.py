@@ -282,12 +282,12 @@ _CLINICS: tuple[Metric, ...] = tuple(
             ("chart_limits_exceeded", "Sessions beyond a limit of the protocol, over time", "proportion", "lower",
              "p-chart of sessions that began with a limit exceeded, of those where at least one limit could be "
              "judged.", ("min_cell",)),
-            ("chart_pain_change", "Change of pain at Week 8, over time", "points", "lower",
+            ("chart_pain_change", "Pain at Week 8, over time: a change, not an effect", "points", "lower",
              "XmR chart of the monthly mean change of the NRS (7 days) at Week 8, by the month of the answer; a "
              "change, not an effect.", ("min_cell",)),
         )),
         ("", "Steiner 2000 Biostatistics 1:441", "verified",
-         ("tests/transforms/test_cusum.py", "tests/transforms/marts/test_control_charts.py"), (
+         ("tests/transforms/test_spc.py", "tests/transforms/marts/test_control_charts.py"), (
             ("chart_cold_injuries", "Burns and frostbite, CUSUM", "log-likelihood ratio", "lower",
              "Bernoulli CUSUM of sessions that began with a burn or frostbite linked to them, in control the share of "
              "all clinics together, against twice the odds; a row a month: the highest sum of the month. Limit by "

@@ -15,14 +15,14 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from .. import rates
+from .. import disclosure, rates
 from ..exposure import BEGUN, DELIVERED
 from ..options import Cut, Options
 from ..safety import SESSION_WINDOW_H, with_event_number
 from ..schemas import MART_TABLES
 from ..schemas.mart import DIMENSIONS
 from ..time_at_risk import US_PER_YEAR, ends_of_follow_up, intervals, length_us, overlap_us, session_windows
-from .stamp import is_small, stamped
+from .stamp import stamped
 from .strata import COMBINATIONS, dimensions_of
 
 TABLE = MART_TABLES["adverse_event_rates"]
@@ -70,14 +70,8 @@ def compute(
     terms = events.select("term").unique().sort("term", nulls_last=False)
     cells = pl.concat(_cells(combination, begun, events, terms, time) for combination in COMBINATIONS)
     unread = rejects.filter(pl.col("is_safety") & pl.col("replayed_at").is_null()).height
-    rows = _restricted(_rated(cells)).with_columns(
-        metric_id=pl.lit(METRIC),
-        unread_records=pl.lit(unread),
-        is_suppressed=is_small(
-            ["patients", "patients_with_event", "events", pl.col("patients") - pl.col("patients_with_event")],
-            min_cell=options.min_cell,
-        ),
-    )
+    rows = _restricted(_rated(cells)).with_columns(metric_id=pl.lit(METRIC), unread_records=pl.lit(unread))
+    rows = rows.with_columns(_suppressed(rows, options=options))
     return TABLE.conform(stamped(rows, cut=cut)).sort(*DIMENSIONS, "term", *_ONLY, "min_grade", nulls_last=False)
 
 
@@ -262,3 +256,18 @@ def _restricted(frame: pl.DataFrame) -> pl.DataFrame:
     flags = {column: name.is_in([r for r, (sets, _, _) in RESTRICTIONS.items() if sets == column]) for column in _ONLY}
     grades = {r: value for r, (sets, value, _) in RESTRICTIONS.items() if sets == "min_grade"}
     return frame.with_columns(**flags, min_grade=name.replace_strict(grades, default=None, return_dtype=pl.Int64))
+
+
+def _suppressed(rows: pl.DataFrame, *, options: Options) -> pl.Series:
+    """`is_suppressed`: the total over terms is a total like that over clinics.
+
+    What a restriction leaves out of the unrestricted count, where that can be seen, is a count too.
+    """
+    cell = [*DIMENSIONS, "term"]
+    whole = {c: pl.col(c).max().over(cell) for c in ("events", "patients_with_event")}
+    left_out = [pl.when(all_of >= options.min_cell).then(all_of - pl.col(c)) for c, all_of in whole.items()]
+    without = pl.col("patients") - pl.col("patients_with_event")
+    counts = ["patients", "patients_with_event", "events", without, *left_out]
+    return disclosure.suppressed(
+        rows, counts=counts, dimensions=cell, by=[*_ONLY, "min_grade"], min_cell=options.min_cell
+    )

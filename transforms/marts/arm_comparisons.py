@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from .. import models, pain, rates, windows
+from .. import disclosure, models, pain, rates, windows
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CRITERIA
 from . import adqs as adqs_mart
-from .stamp import is_small, stamped
+from .stamp import stamped
 
 TABLE = MART_TABLES["arm_comparisons"]
 INPUTS = ("mart.adqs", "mart.adsl")
@@ -60,7 +60,7 @@ def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
     frame = pl.DataFrame(found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None)
     missing = [pl.lit(None).alias(c.name) for c in TABLE.columns if c.name not in frame.columns]
     rest = [pl.col(f"n_{side}") - pl.col(f"x_{side}") for side in ("arm", "reference")]
-    small = is_small(["n_arm", "n_reference", "x_arm", "x_reference", *rest], min_cell=options.min_cell)
+    small = disclosure.is_small(["n_arm", "n_reference", "x_arm", "x_reference", *rest], min_cell=options.min_cell)
     return TABLE.conform(stamped(frame.with_columns(*missing).with_columns(is_suppressed=small), cut=cut))
 
 

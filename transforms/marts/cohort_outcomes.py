@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from .. import pain, rates, windows
+from .. import disclosure, pain, rates, windows
 from ..catalogue import METRICS
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CRITERIA, DIMENSIONS
-from .stamp import is_small, stamped
+from .stamp import stamped
 from .strata import by_strata, dimensions_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
@@ -41,7 +41,10 @@ def compute(*, adsl, adqs, adact, adex, patient_outcomes, options: Options, cut:
     parts += _without_visit(people.join(patient_outcomes, left_on="USUBJID", right_on="patient_id", suffix="_of"))
     frame = pl.concat(parts, how="diagonal").filter(pl.col("metric_id").is_in([m.id for m in METRICS.values()]))
     cells = ["n_patients", "n_evaluable", "n_event", pl.col("n_evaluable") - pl.col("n_event")]
-    frame = frame.with_columns(is_suppressed=is_small(cells, min_cell=options.min_cell))
+    marks = disclosure.suppressed(
+        frame, counts=cells, dimensions=DIMENSIONS, by=["metric_id", "visit"], min_cell=options.min_cell
+    )
+    frame = frame.with_columns(marks)
     return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:5], "visit_day", "population"])
 
 

@@ -104,7 +104,7 @@ def _event_charts(metric: str, sessions: pl.DataFrame, events: pl.DataFrame) -> 
         is_rare = expected < 1
         chart = _g_rows(given, seen) if is_rare and seen.height > MIN_POINTS else _u_rows(months)
         if is_rare and seen.height <= MIN_POINTS:
-            chart = _without_lines(chart, f"{seen.height} events, fewer than one a month: too few for limits")
+            chart = _without_lines(chart, f"fewer than one event a month ({seen.height} in all): too few for limits")
         yield _named(_never_improved(chart), metric, clinic)
 
 

@@ -8,12 +8,12 @@ the compared arms were randomised: whoever comes to a session first, or responds
 
 import polars as pl
 
-from .. import survival
+from .. import disclosure, survival
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import DIMENSIONS
 from .adtte import FROM_ALLOCATION
-from .stamp import is_small, stamped
+from .stamp import stamped
 from .strata import COMBINATIONS, dimensions_of
 
 TABLE = MART_TABLES["survival_curves"]
@@ -31,10 +31,12 @@ def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: C
     if rows.is_empty():
         return TABLE.empty()
     curves = pl.concat(_curves(rows, combination) for combination in COMBINATIONS)
-    curves = curves.with_columns(
-        metric_id=pl.col("parameter").str.to_lowercase(),
-        is_suppressed=is_small(["n_patients", "n_events"], min_cell=options.min_cell),
-    )
+    without = pl.col("n_patients") - pl.col("n_events")
+    marks = disclosure.suppressed(
+        curves, counts=["n_patients", "n_events", without], dimensions=DIMENSIONS, by=["parameter"],
+        min_cell=options.min_cell,
+    )  # fmt: skip
+    curves = curves.with_columns(marks, metric_id=pl.col("parameter").str.to_lowercase())
     return TABLE.conform(stamped(curves, cut=cut)).sort("parameter", *DIMENSIONS, "time_days", nulls_last=False)
 
 
