@@ -1,0 +1,85 @@
+"""Intervals of values that come in clusters, such as the sessions of a patient, and of a median.
+
+Here: limits of many strata from sums over their clusters, and ranks of ordered values. Not here: independent counts
+(`intervals`), frames of a mart (transforms/marts).
+
+Sessions of one patient are alike: taken as independent they give limits that are too narrow. Sources: Korn & Graubard
+1998 Survey Methodology 24:193 (Clopper-Pearson on the effective number); Cochran 1977, Sampling Techniques, ch. 6 and
+9 (the ratio over clusters); Conover 1999, Practical Nonparametric Statistics, 3.2 (order statistics).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special, stats
+
+from .intervals import Limits, alpha_of, floats
+
+
+class Sums(NamedTuple):
+    """Sums over the clusters of each stratum, arrays of one shape: cluster i has n_i values that add up to x_i."""
+
+    clusters: np.ndarray
+    x: np.ndarray
+    n: np.ndarray
+    xx: np.ndarray
+    xn: np.ndarray
+    nn: np.ndarray
+
+
+def clustered_proportion(sums: Sums, confidence=0.95) -> Limits:
+    """x events of n: Clopper-Pearson limits on the effective number of values, never narrower than on n itself.
+
+    Effective number: p (1 - p) / variance over clusters, times (t(n - 1) / t(clusters - 1))^2 of the t quantiles, at
+    most n. Without events, with events only or in one cluster it is n: there the limits are the exact ones of
+    independent values. NaN without values.
+    """
+    sums, alpha = Sums(*(floats(s) for s in sums)), alpha_of(confidence)
+    n = np.where(sums.n > 0, sums.n, np.nan)
+    share = sums.x / n
+    effective = _effective_number(sums, share, alpha)
+    x, fails = share * effective, (1 - share) * effective
+    lower = special.betaincinv(np.where(sums.x > 0, x, 1), fails + 1, alpha / 2)
+    upper = special.betainccinv(x + 1, np.where(sums.x < n, fails, 1), alpha / 2)
+    return Limits(share, np.where(sums.x > 0, lower, 0 * n), np.where(sums.x < n, upper, 1 + 0 * n))
+
+
+def clustered_mean(sums: Sums, confidence=0.95) -> Limits:
+    """Mean of n values that add up to x: t limits, variance and degrees of freedom from the clusters.
+
+    NaN limits for fewer than two clusters, NaN without values.
+    """
+    sums, alpha = Sums(*(floats(s) for s in sums)), alpha_of(confidence)
+    mean = sums.x / np.where(sums.n > 0, sums.n, np.nan)
+    several = sums.clusters > 1
+    quantile = stats.t.ppf(1 - alpha / 2, np.where(several, sums.clusters - 1, 1))
+    margin = np.where(several, quantile * np.sqrt(_variance(sums, mean)), np.nan)
+    return Limits(mean, mean - margin, mean + margin)
+
+
+def median_ranks(n, confidence=0.95) -> np.ndarray:
+    """Rank k, from 1, of the median's exact lower limit among n ordered values; n + 1 - k is the upper's.
+
+    The largest k with P(B < k) <= alpha / 2 for B binomial (n, 1/2); 0 where n is too small for any.
+    """
+    counts = floats(n)
+    ranks = stats.binom.ppf(alpha_of(confidence) / 2, np.maximum(counts, 1), 0.5)
+    return np.where(counts > 0, ranks, 0).astype(np.int64)
+
+
+def _variance(sums: Sums, mean: np.ndarray) -> np.ndarray:
+    """Of the mean, from the clusters' deviations x_i - mean n_i; NaN for fewer than two clusters."""
+    several = sums.clusters > 1
+    m, n = np.where(several, sums.clusters, np.nan), np.where(sums.n > 0, sums.n, np.nan)
+    squares = sums.xx - 2 * mean * sums.xn + mean**2 * sums.nn
+    return m / (m - 1) * np.maximum(squares, 0) / n**2
+
+
+def _effective_number(sums: Sums, share: np.ndarray, alpha: float) -> np.ndarray:
+    variance = _variance(sums, share)
+    varies = (variance > 0) & (share > 0) & (share < 1)
+    independent = share * (1 - share) / np.where(varies, variance, np.nan)
+    t_values = stats.t.ppf(1 - alpha / 2, np.where(sums.n > 1, sums.n - 1, 1))
+    t_clusters = stats.t.ppf(1 - alpha / 2, np.where(varies, sums.clusters - 1, 1))
+    n = np.where(sums.n > 0, sums.n, np.nan)
+    return np.where(varies, np.fmin(independent * (t_values / t_clusters) ** 2, n), n)
