@@ -1,0 +1,292 @@
+"""Control charts and sums against published and worked cases, their own definitions and simulation."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms import spc
+from transforms.errors import UsageError
+
+# R: set.seed(123); rnorm(20)
+NORMAL_20 = [-0.56047565, -0.23017749, 1.55870831, 0.07050839, 0.12928774, 1.71506499, 0.46091621, -1.26506123,
+             -0.68685285, -0.44566197, 1.22408180, 0.35981383, 0.40077145, 0.11068272, -0.55584113, 1.78691314,
+             0.49785048, -1.96661716, 0.70135590, -0.47279141]  # fmt: skip
+FIXED_12 = [2.1, 3.4, 2.8, 3.9, 2.5, 3.1, 2.9, 3.6, 2.2, 3.0, 3.3, 2.7, 4.4, 4.1, 4.6, 4.2, 4.8, 4.5, 4.9, 7.5]
+MONTGOMERY = [9.45, 7.99, 9.29, 11.66, 12.16, 10.18, 8.04, 11.46, 9.20, 10.34, 9.03, 11.47, 10.51, 9.40, 10.08,
+              9.37, 10.62, 10.31, 8.52, 10.84, 10.90, 9.33, 12.29, 11.50, 10.60, 11.08, 10.38, 11.62, 11.31,
+              10.52]  # fmt: skip
+RULES = ("is_outside", "is_trend", "is_two_of_three", "is_shift")
+
+
+def points(frame, rule):
+    return frame.filter(pl.col(rule))["point"].to_list()
+
+
+# --- XmR ------------------------------------------------------------------------------------------
+
+
+def test_row_17_xmr():
+    """Twenty standard normal values: the limits of NHSRplotthedots, and no signal."""
+    chart = spc.xmr(NORMAL_20)
+    last = chart.row(-1, named=True)
+    assert last["center"] == pytest.approx(0.1416, abs=5e-5)
+    assert last["mean_moving_range"] == pytest.approx(1.1853, abs=5e-5)
+    assert (last["lower"], last["upper"]) == pytest.approx((-3.011, 3.295), abs=5e-4)
+    assert chart["point_type"].to_list() == ["common_cause"] * 20
+    assert chart["variation_icon"].to_list() == ["common_cause"] * 20
+
+
+def test_row_18_rules_with_a_fixed_baseline():
+    """Limits from the first 12 points; the rules as NHSRplotthedots gives them, each by itself and by precedence."""
+    chart = spc.xmr(FIXED_12, baseline=12)
+    last = chart.row(-1, named=True)
+    assert (last["center"], last["mean_moving_range"]) == pytest.approx((2.958333, 0.818182), abs=1e-6)
+    assert (last["lower"], last["upper"]) == pytest.approx((0.781970, 5.134697), abs=1e-6)
+    assert (last["near_lower"], last["near_upper"]) == pytest.approx((1.507424, 4.409242), abs=1e-6)
+    assert points(chart, "is_shift") == list(range(13, 21))
+    assert points(chart, "is_two_of_three") == [15, 17, 18, 19]
+    assert points(chart, "is_outside") == [20]
+    assert points(chart, "is_trend") == []
+    assert chart["point_type"].to_list()[12:] == ["shift", "shift", "two_of_three", "shift", *["two_of_three"] * 3,
+                                                  "outside"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7]),  # six successive rises
+        ([7, 6, 5, 4, 3, 2, 1], [1, 2, 3, 4, 5, 6, 7]),  # six falls
+        ([1, 2, 3, 4, 5, 6], []),  # five
+        ([1, 2, 3, 4, 4, 5, 6, 7], []),  # a tie breaks it
+        ([1, 2, 3, None, 4, 5, 6, 7], [1, 2, 3, 5, 6, 7, 8]),  # a missing value is passed over
+    ],
+)
+def test_trend_needs_six_successive_moves(values, expected):
+    """Seven points that rise, or fall, each on the one before are all part of the trend."""
+    assert points(spc.xmr(values), "is_trend") == expected
+
+
+def test_shift_needs_seven_on_one_side():
+    """Six are none; a point on the mean is on neither side."""
+    wave = [1, -1] * 6
+    for run, expected in ((6, []), (7, list(range(13, 20)))):
+        chart = spc.xmr([*wave, *[1] * run], baseline=12)
+        assert chart["center"][0] == 0
+        assert points(chart, "is_shift") == expected
+    assert points(spc.xmr([*wave, 1, 1, 1, 0, 1, 1, 1], baseline=12), "is_shift") == []
+
+
+def test_two_of_three_needs_one_side():
+    """Two near one limit with a third on the other side are no signal; with the third on the same side they are."""
+    wave = [1, -1] * 6  # mean 0, mean moving range 2, limits 5.32, near 3.55
+    assert points(spc.xmr([*wave, 4, -4, 4], baseline=12), "is_two_of_three") == []
+    assert points(spc.xmr([*wave, 4, 1, 4], baseline=12), "is_two_of_three") == [13, 15]
+
+
+@pytest.mark.parametrize(
+    ("direction", "target", "icon", "assurance"),
+    [
+        ("higher", 0.5, "special_cause_improvement", "pass"),
+        ("higher", 6, "special_cause_improvement", "fail"),
+        ("lower", 6, "special_cause_concern", "pass"),
+        ("lower", 0.5, "special_cause_concern", "fail"),
+        ("lower", 3, "special_cause_concern", "inconsistent"),
+        (None, 3, "special_cause_neither", None),
+        ("lower", None, "special_cause_concern", None),
+    ],
+)
+def test_icons_follow_the_direction_of_improvement(direction, target, icon, assurance):
+    """A signal above the mean is good or bad by the direction; the target is met where limits lie wholly beyond it."""
+    last = spc.xmr(FIXED_12, baseline=12, direction=direction, target=target).row(-1, named=True)
+    assert (last["variation_icon"], last["assurance_icon"]) == (icon, assurance)
+
+
+def test_screening_takes_out_great_moving_ranges_once():
+    """Ranges 1,1,1,1,1,1,1,20,20: mean 5.2, 20 >= 3.267 · 5.2 = 17.1 goes; the mean is then 1."""
+    values = [0, 1, 0, 1, 0, 1, 0, 1, 21, 1]
+    assert spc.xmr(values)["mean_moving_range"][0] == pytest.approx(47 / 9)
+    assert spc.xmr(values, screen=True)["mean_moving_range"][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "limits", "trial"),
+    [
+        ([], [], None),
+        ([3.0], [(3.0, None, None)], True),
+        ([None, None], [(None, None, None)] * 2, True),
+        ([0.1] * 12, [(pytest.approx(0.1),) * 3] * 12, False),
+    ],
+)
+def test_xmr_at_its_edges(values, limits, trial):
+    """No value gives no line, one no limits; a process that never varies is not outside its own limits."""
+    chart = spc.xmr(pl.Series(values, dtype=pl.Float64))
+    assert chart.select("center", "lower", "upper").rows() == limits
+    assert not chart.select(pl.any_horizontal(*RULES).any()).item()
+    if values:
+        assert chart["is_trial_limits"][0] == trial
+
+
+# --- counts ---------------------------------------------------------------------------------------
+
+
+def test_u_chart_limits_follow_the_exposure():
+    """ū = (4 + 6 + 0) / (100 + 200 + 100) = 0.025: per 100 it is 2.5 ± 300·√(0.025/n), from 0."""
+    chart = spc.u_chart([4, 6, 0, 3], [100, 200, 100, 0], per=100, baseline=3)
+    assert chart["value"].to_list() == [4, 3, 0, None]
+    assert chart["center"].to_list() == [2.5] * 4
+    assert chart["upper"].to_list()[:2] == pytest.approx([2.5 + 300 * (0.025 / n) ** 0.5 for n in (100, 200)])
+    assert chart["lower"].to_list() == [0, 0, 0, None]
+    assert not chart["is_outside"].any()
+
+
+def test_p_chart_stays_within_0_and_1():
+    """p̄ = 27/30, limits 0.9 ± 3·√(0.9·0.1/10) = 0.9 ± 0.2846: 0.6154 to 1."""
+    chart = spc.p_chart([9, 10, 8], [10, 10, 10])
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((0.9, 0.6153950, 1), abs=1e-6)
+
+
+def test_c_chart():
+    """c̄ = 4: limits 4 ± 6, from 0; a count of 11 lies outside."""
+    chart = spc.c_chart([4, 3, 5, 4, 11], baseline=4)
+    assert chart.select("center", "lower", "upper").row(0) == (4, 0, 10)
+    assert points(chart, "is_outside") == [5]
+
+
+def test_g_chart_judges_shifts_about_the_median():
+    """ḡ = 9: limits 9 ± 3·√90 from 0; the geometric with mean 9 (p = 0.1) has the median 6."""
+    chart = spc.g_chart([9, 9, 9, *[7] * 7, 60], baseline=3)
+    first = chart.row(0, named=True)
+    assert (first["center"], first["lower"], first["median"]) == (9, 0, 6)
+    assert first["upper"] == pytest.approx(9 + 3 * 90**0.5)
+    assert points(chart, "is_outside") == [11]
+    assert points(chart, "is_shift") == list(range(1, 12))  # all above the median, though below the mean
+
+
+def test_t_chart_is_an_xmr_chart_of_the_transformed_gaps():
+    """Nelson 1994: lines of gap^(1/3.6), taken back."""
+    gaps = [3.0, 10, 0.5, 7, 22, 1]
+    chart, plain = spc.t_chart(gaps), spc.xmr([g ** (1 / 3.6) for g in gaps])
+    assert chart["value"].to_list() == gaps
+    assert chart["upper"][0] == pytest.approx(plain["upper"][0] ** 3.6)
+    assert chart["center"][0] == pytest.approx(plain["center"][0] ** 3.6)
+    assert chart["lower"][0] == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 400)), min_size=2, max_size=20), st.randoms())
+def test_limits_do_not_depend_on_the_order_of_points(counts, random):
+    """Without a baseline the lines of a u-chart belong to the points, whatever their order; values keep their own."""
+    shuffled = random.sample(counts, len(counts))
+    one, other = (spc.u_chart(*zip(*c, strict=True)).select("value", "center", "lower", "upper").rows()
+                  for c in (counts, shuffled))  # fmt: skip
+    assert np.allclose(sorted(one), sorted(other))
+
+
+def test_sequences_arrays_and_series_are_alike():
+    """The same numbers as a list, an array and a polars series give the same frame."""
+    given_as = [(list, list), (np.array, np.array), (pl.Series, pl.Series)]
+    charts = [spc.p_chart(a([1, 2, 3]), b([10, 20, 30])) for a, b in given_as]
+    assert charts[0].equals(charts[1])
+    assert charts[0].equals(charts[2])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: spc.u_chart([1.5], [10]), "whole numbers"),
+        (lambda: spc.u_chart([1, 2], [10, 10, 10]), "shapes"),
+        (lambda: spc.p_chart([3], [2]), "exceed"),
+        (lambda: spc.xmr([1, 2], baseline=0), "baseline"),
+        (lambda: spc.xmr([1, float("inf")]), "infinite"),
+        (lambda: spc.xmr([1, 2], direction="up"), "direction"),
+        (lambda: spc.cusum([1], kind="ewma"), "tabular"),
+        (lambda: spc.cusum([1]), "target"),
+        (lambda: spc.cusum([0.5], kind="bernoulli", in_control=0.1), "1 \\(event\\)"),
+        (lambda: spc.cusum([1], kind="bernoulli", in_control=0), "between 0 and 1"),
+        (lambda: spc.cusum([1], kind="poisson", in_control=2, out_of_control=2), "no change"),
+        (lambda: spc.cusum_limit(arl=0.5, seed=1), "ARL"),
+    ],
+)
+def test_nonsense_is_refused_with_what_was_found(call, said):
+    """Bad values raise a UsageError that says what to give."""
+    with pytest.raises(UsageError, match=said):
+        call()
+
+
+# --- CUSUM ----------------------------------------------------------------------------------------
+
+
+def test_row_15_tabular_cusum():
+    """Montgomery's table 9.1: C+ 4.47, 5.28, 5.30 at the end, the signal at 29; C- at most 1.77, at 3."""
+    chart = spc.cusum(MONTGOMERY, target=10, sd=1)
+    assert chart["c_plus"].to_list()[27:] == pytest.approx([4.47, 5.28, 5.30], abs=1e-9)
+    assert points(chart, "is_outside") == [29, 30]
+    assert chart["c_minus"].max() == pytest.approx(1.77, abs=1e-9)
+    assert chart["c_minus"].arg_max() == 2
+    assert chart.select("center", "lower", "upper").row(0) == (0, -5, 5)
+
+
+def test_row_38_parameters():
+    """Reference values of rates 2 to 4 and 1 to 2, and the log-likelihood ratios of p 0.02 against twice the odds."""
+    assert spc.poisson_reference(2, 4) == pytest.approx(2.885390, abs=1e-6)
+    assert spc.poisson_reference(1, 2) == pytest.approx(1.442695, abs=1e-6)
+    assert spc.bernoulli_weights(0.02, 2) == pytest.approx((0.6733446, -0.0198026), abs=1e-7)
+
+
+def slow_sums(steps):
+    total, sums = 0.0, []
+    for step in steps:
+        total = max(0.0, total + step)
+        sums.append(total)
+    return sums
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40))
+def test_sums_are_the_loop_that_defines_them(counts):
+    """C = max(0, C + step), not set back after a signal: poisson upwards and downwards, bernoulli."""
+    up = spc.cusum(counts, kind="poisson", in_control=1, out_of_control=2, exposure=1.5, h=4)
+    k = spc.poisson_reference(1, 2)
+    assert up["c_plus"].to_list() == pytest.approx(slow_sums(x - 1.5 * k for x in counts), abs=1e-9)
+    down = spc.cusum(counts, kind="poisson", in_control=2, out_of_control=1, h=4)
+    assert down["c_minus"].to_list() == pytest.approx(slow_sums(k - x for x in counts), abs=1e-9)
+    assert down["c_plus"].null_count() == len(counts)
+    happened = [int(x > 4) for x in counts]
+    event, none = spc.bernoulli_weights(0.1, 2)
+    sums = spc.cusum(happened, kind="bernoulli", in_control=0.1, h=1)
+    assert sums["c_plus"].to_list() == pytest.approx(slow_sums(event if y else none for y in happened), abs=1e-9)
+
+
+def test_missing_values_leave_the_sum():
+    """A null adds nothing and signals nothing, even while the sum stands above its limit."""
+    chart = spc.cusum([1, None, 1, 0], kind="bernoulli", in_control=0.02, h=0.6)
+    assert chart["c_plus"].to_list() == pytest.approx([0.6733446, 0.6733446, 1.3466892, 1.3268866], abs=1e-6)
+    assert points(chart, "is_outside") == [1, 3, 4]
+
+
+@pytest.mark.parametrize(("h", "arl"), [(4, 336), (5, 930)])
+def test_simulated_limit_of_the_tabular_cusum(h, arl):
+    """One-sided with k = 0.5: h 4 and 5 have the run lengths 336 and 930 (two-sided 168 and 465, Montgomery)."""
+    limit = spc.cusum_limit(arl=arl, seed=7)
+    assert limit.h == pytest.approx(h, abs=0.12)
+    assert limit == spc.cusum_limit(arl=arl, seed=7)
+    assert abs(limit.arl - arl) < 3 * limit.standard_error
+
+
+def test_simulated_limit_of_the_bernoulli_cusum_holds_on_plain_sequences():
+    """The limit for an ARL of 1,000 people gives about that on processes simulated person by person."""
+    limit = spc.cusum_limit(kind="bernoulli", in_control=0.05, arl=1000, seed=3)
+    happened = np.random.default_rng(11).random((400, 6000)) < 0.05
+    event, none = spc.bernoulli_weights(0.05, 2)
+    walk = np.cumsum(np.where(happened, event, none), axis=1)
+    sums = walk - np.minimum(np.minimum.accumulate(walk, axis=1), 0)
+    is_out = sums >= limit.h - 1e-9
+    first = np.where(is_out.any(axis=1), is_out.argmax(axis=1) + 1, 6000)
+    arl = first.sum() / is_out.any(axis=1).sum()
+    assert arl == pytest.approx(1000, rel=0.2)
+
+
+def test_three_sigma_limits_flag_one_in_370():
+    """In control, normal values lie outside known limits about 0.27 % of the time (XmR: limits from 2,000 points)."""
+    chart = spc.xmr(np.random.default_rng(1).standard_normal(100_000), baseline=2000)
+    assert chart["is_outside"].mean() == pytest.approx(0.0027, abs=0.0012)
