@@ -6,6 +6,7 @@ never inside a function of `transforms`.
 
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -39,6 +40,9 @@ class _Base(BaseSettings):
     encrypt: bool = Field(True, description="encrypt the lake's files")
     lake_memory: str = Field("4GB", description="memory that one process may use for lake queries; more spills to disk")
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
+    viewer_role: Literal["clinic", "outside"] = Field(
+        "clinic", description="who looks at the dashboards: clinic (sees all), outside (small cells are suppressed)"
+    )
     dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
     ingest_batch_records: int = Field(50_000, description="most records of one landed batch")
     ingest_skip_lost: bool = Field(

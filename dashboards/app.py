@@ -1,0 +1,110 @@
+"""The web application: Dash on FastAPI, on this machine only.
+
+Here: building it, security headers, health, serving. Not here: pages, figures, reading.
+"""
+
+import asyncio
+
+import dash
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from . import shell
+from .pages import PAGES
+from .reader import Reader, is_readable
+
+_HOSTS = ["127.0.0.1", "localhost"]
+_PUBLIC = ("/_dash-", "/_reload-hash", "/assets/", "/healthz", "/readyz", "/_favicon.ico")
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>{%metas%}<title>{%title%}</title>{%favicon%}{%css%}</head>
+  <body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body>
+</html>"""
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def create_app(settings) -> FastAPI:
+    """The ASGI application of these settings; it starts without a lake and shows data as they appear."""
+    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    reader = Reader(settings)
+    server.state.reader = reader
+    _add_probes(server, reader)
+    app = dash.Dash(
+        __name__, server=server, title="Floe", update_title=None, index_string=_INDEX, serve_locally=True,
+        suppress_callback_exceptions=True, enable_mcp=False, add_log_handler=False, assets_folder="assets",
+    )  # fmt: skip
+    app.layout = lambda: shell.layout(reader)
+    shell.register(app, reader)
+    for page in PAGES.values():
+        page.register(app, reader)
+    server.state.dash = app
+    server.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    server.add_middleware(_Guard, policy=_content_policy(app))
+    server.add_middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)
+    return server
+
+
+def serve(settings) -> None:
+    """Serves on 127.0.0.1 until told to stop."""
+    uvicorn.run(create_app(settings), host="127.0.0.1", port=settings.dashboards_port, log_level="warning")
+
+
+def _content_policy(app: dash.Dash) -> str:
+    """Nothing but this server: no upload, no foreign script, no frame. Plotly and Mantine set styles from scripts."""
+    scripts = " ".join(f"'{h.strip(chr(39))}'" for h in app.csp_hashes())
+    return "; ".join(
+        (
+            "default-src 'self'", f"script-src 'self' {scripts}", "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:", "font-src 'self' data:", "connect-src 'self'", "form-action 'self'",
+            "frame-ancestors 'none'", "base-uri 'self'", "object-src 'none'",
+        )
+    )  # fmt: skip
+
+
+def _add_probes(server: FastAPI, reader: Reader) -> None:
+    @server.get("/healthz")
+    async def healthz():
+        return {"status": "ok"}
+
+    @server.get("/readyz")
+    async def readyz():
+        is_ready, sentence = await asyncio.to_thread(is_readable, reader)
+        return JSONResponse(
+            {"status": "ready" if is_ready else "waiting", "detail": sentence}, 200 if is_ready else 503
+        )
+
+
+class _Guard:
+    """404 for what is no page (Dash would answer 200 to anything), and the security headers on every answer."""
+
+    def __init__(self, app, policy: str) -> None:
+        self._app = app
+        self._headers = _HEADERS | {"Content-Security-Policy": policy}
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        is_known = path in PAGES or path.startswith(_PUBLIC)
+        answer = self._app if is_known else JSONResponse({"detail": f"there is nothing at {path}"}, 404)
+
+        async def send_guarded(message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                if path.startswith("/_dash-update") or path in PAGES:
+                    headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        await answer(scope, receive, send_guarded)

@@ -1,0 +1,214 @@
+"""What pages are made of: chart cards, tiles, tables, notices.
+
+Here: the parts and how they are filled. Not here: numbers, colours (theme.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+import plotly.graph_objects as go
+import polars as pl
+from dash import Output, dcc, html
+
+from transforms.catalogue import METRICS
+
+from . import ids, theme, words
+from .figures.blank import blank
+
+_MOST_ROWS = 200
+_PARTS = (("title", "children"), ("figure", "figure"), ("caption", "children"), ("table", "children"),
+          ("definition", "children"), ("note", "children"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A card's fixed part."""
+
+    id: str
+    title: str
+    height: int = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """What fills a card: `summary` is one sentence, `table` what the figure shows, `metrics` their definitions.
+
+    `computed_at`, `data_to`: when the numbers were computed and the data cut they were computed from.
+    """
+
+    figure: go.Figure
+    summary: str
+    title: str | None = None
+    table: pl.DataFrame | None = None
+    metrics: tuple[str, ...] = ()
+    data_to: datetime | None = None
+    computed_at: datetime | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def nothing(reason: str, *, of: theme.Look, title: str | None = None) -> Drawn:
+    """A card that says why it is empty."""
+    return Drawn(figure=blank(reason, of=of), summary=reason, title=title)
+
+
+# --- charts -----------------------------------------------------------------------------------------
+
+
+def chart_card(chart: Chart) -> dmc.Paper:
+    """Title, graph, one sentence, the same as a table, how it is counted, how fresh it is."""
+    part = {name: ids.part(chart.id, name) for name, _ in _PARTS}
+    return dmc.Paper(
+        html.Figure(
+            [
+                html.H2(chart.title, id=part["title"], className="card-title"),
+                theme.graph(part["figure"], height=chart.height),
+                html.Figcaption(id=part["caption"], className="caption"),
+                html.Details([html.Summary("View as table"), html.Div(id=part["table"])]),
+                html.Details([html.Summary("How this is counted"), html.Div(id=part["definition"])]),
+                html.P(id=part["note"], className="note"),
+            ]
+        ),
+        withBorder=True,
+        radius="md",
+        className="card",
+    )
+
+
+def outputs(charts: Sequence[Chart]) -> list[Output]:
+    """What `filled` gives for each chart, in order."""
+    return [Output(ids.part(chart.id, name), prop) for chart in charts for name, prop in _PARTS]
+
+
+def filled(charts: Sequence[Chart], drawn: dict[str, Drawn], *, of: theme.Look, keep: str) -> list:
+    """Values of `outputs(charts)`; `keep`: while it stays the same, a reader's zoom does."""
+    return [value for chart in charts for value in _parts_of(chart, drawn[chart.id], of, keep)]
+
+
+def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str) -> tuple:
+    figure = theme.dressed(drawn.figure, of, keep=keep, height=chart.height)
+    summary = [drawn.summary, *[html.Span(f" {note}") for note in drawn.notes]]
+    table = table_of(drawn.table, caption=drawn.title or chart.title)
+    return drawn.title or chart.title, figure, summary, table, _definitions(drawn.metrics), freshness(drawn)
+
+
+def _definitions(metrics: Sequence[str]):
+    found = [METRICS[m] for m in dict.fromkeys(metrics) if m in METRICS]
+    if not found:
+        return html.P("No metric stands behind this picture: it shows records as they are.", className="small")
+    return html.Dl(
+        [
+            item
+            for m in found
+            for item in (
+                html.Dt(m.title),
+                html.Dd(f"{m.rule}. Source: {m.source} ({m.verification}). Metric {m.id}, version {m.version}."),
+            )
+        ],
+        className="small",
+    )
+
+
+def freshness(drawn: Drawn) -> str:
+    if drawn.data_to is None:
+        return "" if drawn.computed_at is None else f"Computed {words.moment(drawn.computed_at)}"
+    return f"Data to {words.moment(drawn.data_to)} · computed {words.moment(drawn.computed_at)}"
+
+
+# --- tables -----------------------------------------------------------------------------------------
+
+
+def table_of(frame: pl.DataFrame | None, *, caption: str):
+    """A plain table of a frame whose columns are named and whose values are written for people."""
+    if frame is None or frame.is_empty():
+        return html.P("No rows.", className="small")
+    head = html.Thead(html.Tr([html.Th(name, scope="col") for name in frame.columns]))
+    body = html.Tbody([html.Tr([html.Td(_text(v)) for v in row]) for row in frame.head(_MOST_ROWS).iter_rows()])
+    more = f"; the first {_MOST_ROWS} of {frame.height:,} rows" if frame.height > _MOST_ROWS else ""
+    return html.Div(
+        html.Table([html.Caption(caption + more), head, body], className="plain"),
+        className="scroller",
+        tabIndex="0",
+        role="region",
+        **{"aria-label": f"Table: {caption}"},
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return words.number(value)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: words.NOTHING}[value]
+    return words.count(value) if isinstance(value, int) else str(value)
+
+
+def grid(id: str, *, columns: Sequence[dict], label: str, height: int = 420) -> html.Div:
+    """An AG Grid with sorting, filters and paging by scrolling; rows come through `rowData`."""
+    return html.Div(
+        dag.AgGrid(
+            id=id,
+            columnDefs=list(columns),
+            rowData=[],
+            defaultColDef={"sortable": True, "filter": True, "resizable": True, "wrapHeaderText": True,
+                           "autoHeaderHeight": True, "minWidth": 110, "flex": 1},
+            dashGridOptions={"animateRows": False, "enableCellTextSelection": True, "ensureDomOrder": True,
+                             "suppressColumnVirtualisation": True, "theme": {"function": "themeFloe(themeQuartz)"}},
+            style={"height": f"{height}px"},
+        ),
+        role="region",
+        **{"aria-label": label},
+    )  # fmt: skip
+
+
+def panel(title: str, children, *, subtitle: str | None = None) -> dmc.Paper:
+    """A card that holds no chart."""
+    head = [html.H2(title, className="card-title")] + ([html.P(subtitle, className="caption")] if subtitle else [])
+    return dmc.Paper([*head, children], withBorder=True, radius="md", className="card")
+
+
+# --- tiles and notices ------------------------------------------------------------------------------
+
+
+def tile(label: str, value: str, detail: str = "", *, is_concern: bool = False) -> dmc.Paper:
+    """One number with its interval and count; a concern has a word and a mark, not only a colour."""
+    marked = f"\N{WARNING SIGN}\N{VARIATION SELECTOR-15} {value}" if is_concern else value
+    return dmc.Paper(
+        [
+            html.P(label, className="tile-label"),
+            html.P(marked, className="tile-value concern" if is_concern else "tile-value"),
+            html.P(detail, className="tile-detail"),
+        ],
+        withBorder=True,
+        radius="md",
+        className="tile",
+    )
+
+
+def tiles(children: Sequence) -> dmc.SimpleGrid:
+    return dmc.SimpleGrid(list(children), cols={"base": 1, "xs": 2, "md": 4}, spacing="md")
+
+
+def notice(text, *, title: str, color: str = "blue") -> dmc.Alert:
+    return dmc.Alert(text, title=title, color=color, variant="light", radius="md", className="notice")
+
+
+def select(query_name: str, label: str, *, placeholder: str, is_clearable: bool = True, width: int = 210) -> dmc.Select:
+    """A control of one name of the URL's query; its options come with the data."""
+    return dmc.Select(
+        id=ids.control(query_name),
+        label=label,
+        placeholder=placeholder,
+        data=[],
+        searchable=True,
+        clearable=is_clearable,
+        nothingFoundMessage="nothing found",
+        w=width,
+        clearButtonProps={"aria-label": f"Clear {label.lower()}"},
+        comboboxProps={"withinPortal": True},
+    )
+
+
+def link(text: str, href: str) -> dcc.Link:
+    return dcc.Link(text, href=href)

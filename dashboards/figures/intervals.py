@@ -1,0 +1,105 @@
+"""Estimates with their intervals, a row each, in one or more panels that share the rows; counts beside each.
+
+Here: dots, limits, the text with numerator and denominator. Not here: the order of the rows, which is the caller's
+(clinics by name: never a ranking).
+"""
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+import polars as pl
+from plotly.subplots import make_subplots
+
+from ..theme import SYMBOLS, Look
+
+_TEXT_SHARE = 0.3  # of a panel's width, for the counts at its right
+_DODGE = 0.3
+
+
+@dataclass(frozen=True)
+class Panel:
+    """`estimate`, `lower`, `upper`, `text` name columns; `at_zero`: whether an estimate of 0 is drawn hollow."""
+
+    title: str
+    estimate: str
+    lower: str
+    upper: str
+    text: str
+    axis_title: str
+    reference: float | None = None
+    at_zero: bool = True
+
+
+def interval_panels(
+    rows: pl.DataFrame, *, panels: tuple[Panel, ...], of: Look, text_share: float = _TEXT_SHARE
+) -> go.Figure:
+    """`rows`: label, optional group (dodged, with its own colour and shape), and the panels' columns.
+
+    An estimate of zero events is a hollow mark with its upper limit: no events seen is not a rate of nothing. A null
+    estimate draws no mark; its text still stands.
+    """
+    if "group" not in rows.columns:
+        rows = rows.with_columns(group=pl.lit(""))
+    labels = rows["label"].unique(maintain_order=True).to_list()
+    groups = rows["group"].unique(maintain_order=True).to_list()
+    rows = rows.with_columns(
+        place=pl.col("label").replace_strict({name: -k for k, name in enumerate(labels)}, return_dtype=pl.Float64)
+        - pl.col("group").replace_strict(_offsets(groups), return_dtype=pl.Float64)
+    )
+    figure = make_subplots(cols=len(panels), shared_yaxes=True, horizontal_spacing=0.02)
+    for k, panel in enumerate(panels, 1):
+        left, right = _domain(k, len(panels))
+        figure.update_xaxes(domain=[left, right - (right - left) * text_share], title={"text": panel.axis_title}, col=k)
+        _draw(figure, rows, panel, k, groups, of)
+        _annotate(figure, rows, panel, k, of)
+    figure.update_yaxes(
+        tickvals=[-float(k) for k in range(len(labels))], range=[-len(labels) + 0.4, 0.6], zeroline=False
+    )
+    figure.update_yaxes(ticktext=labels, col=1)
+    figure.update_yaxes(showticklabels=False, ticks="", showline=False, **({"matches": "y"} if len(panels) > 1 else {}))
+    figure.update_yaxes(showticklabels=True, col=1)
+    return figure.update_layout(showlegend=len(groups) > 1, margin={"t": 56, "b": 56}, legend={"y": 1.06})
+
+
+def _offsets(groups: list[str]) -> dict[str, float]:
+    return {name: _DODGE * (k - (len(groups) - 1) / 2) for k, name in enumerate(groups)}
+
+
+def _domain(k: int, panels: int) -> tuple[float, float]:
+    gap = 0.02
+    width = (1 - gap * (panels - 1)) / panels
+    left = (k - 1) * (width + gap)
+    return left, left + width
+
+
+def _draw(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, groups: list[str], of: Look) -> None:
+    if panel.reference is not None:
+        figure.add_vline(x=panel.reference, line={"color": of.rule, "width": 1.5, "dash": "dash"}, col=k, row=1)
+    for g, name in enumerate(groups):
+        mine = rows.filter((pl.col("group") == name) & pl.col(panel.estimate).is_not_null())
+        estimate = mine[panel.estimate]
+        colour, symbol = of.series[g % len(of.series)], SYMBOLS[g % len(SYMBOLS)]
+        symbols = [f"{symbol}-open" if panel.at_zero and value == 0 else symbol for value in estimate.to_list()]
+        figure.add_trace(
+            go.Scatter(
+                x=estimate.to_list(), y=mine["place"].to_list(), mode="markers", name=name, legendgroup=name,
+                showlegend=k == 1, marker={"color": colour, "symbol": symbols, "size": 10, "line": {"width": 2}},
+                error_x={"type": "data", "array": (mine[panel.upper] - estimate).to_list(), "color": colour,
+                         "arrayminus": (estimate - mine[panel.lower]).to_list(), "thickness": 2, "width": 5},
+                customdata=mine.select("label", panel.text, panel.lower, panel.upper).rows(),
+                hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>%{x:.3g} (%{customdata[2]:.3g} to "
+                "%{customdata[3]:.3g})<extra>" + name + "</extra>",
+            ),
+            row=1, col=k,
+        )  # fmt: skip
+
+
+def _annotate(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> None:
+    """The panel's title above it, and at its right each row's text."""
+    axis = "" if k == 1 else str(k)
+    figure.add_annotation(text=f"<b>{panel.title}</b>", x=0, y=1, xref=f"x{axis} domain", yref="paper", yshift=18,
+                          xanchor="left", yanchor="bottom", showarrow=False, font={"size": 13})  # fmt: skip
+    for row in rows.iter_rows(named=True):
+        figure.add_annotation(text=row[panel.text] or "", x=1, xref=f"x{axis} domain", xshift=8, y=row["place"],
+                              yref=f"y{axis}", xanchor="left", showarrow=False, align="left",
+                              font={"size": 12, "color": of.muted})  # fmt: skip

@@ -1,0 +1,35 @@
+"""How the stream runs: events a second, records waiting.
+
+Here: two bar charts. Not here: what is healthy.
+"""
+
+import plotly.graph_objects as go
+import polars as pl
+
+from ..theme import Look
+
+
+def throughput(rows: pl.DataFrame, *, of: Look) -> go.Figure:
+    """`rows`: bucket (moment), events_per_s, rejects_per_s."""
+    figure = go.Figure()
+    for column, name, colour in (
+        ("events_per_s", "landed", of.series[0]),
+        ("rejects_per_s", "set aside", of.series[3]),
+    ):
+        figure.add_bar(x=rows["bucket"].to_list(), y=rows[column].to_list(), name=name, marker={"color": colour})
+    figure.update_layout(barmode="stack", bargap=0.15)
+    return figure.update_yaxes(title={"text": "records a second"}, rangemode="tozero")
+
+
+def lag_bars(rows: pl.DataFrame, *, of: Look) -> go.Figure:
+    """`rows`: kafka_topic, kafka_partition, lag; a bar a topic, stacked by partition."""
+    figure = go.Figure()
+    totals = rows.group_by("kafka_topic").agg(pl.col("lag").sum()).sort("lag", "kafka_topic")
+    for k, partition in enumerate(sorted(rows["kafka_partition"].unique().to_list())):
+        mine = totals.join(
+            rows.filter(pl.col("kafka_partition") == partition), on="kafka_topic", how="left", suffix="_of"
+        )
+        figure.add_bar(y=mine["kafka_topic"].to_list(), x=mine["lag_of"].to_list(), name=f"partition {partition}",
+                       orientation="h", marker={"color": of.series[k % len(of.series)]})  # fmt: skip
+    figure.update_layout(barmode="stack", bargap=0.3)
+    return figure.update_xaxes(title={"text": "records waiting"}, rangemode="tozero", showgrid=True)

@@ -1,0 +1,120 @@
+"""One patient's story: sessions, pain, steps and adverse events over one time axis.
+
+Here: the four bands. Not here: whose they are.
+"""
+
+from datetime import datetime, time
+
+import plotly.graph_objects as go
+import polars as pl
+from plotly.subplots import make_subplots
+
+from .. import words
+from ..theme import DASHES, SYMBOLS, Look
+
+_STATUS = {"delivered": "circle", "aborted": "x", "missed": "circle-open", "cancelled": "square-open"}
+_GRADE_WIDTH = {1: 5, 2: 7, 3: 9, 4: 12, 5: 15}
+
+
+def story(
+    sessions: pl.DataFrame,
+    pain: pl.DataFrame,
+    steps: pl.DataFrame,
+    events: pl.DataFrame,
+    *,
+    of: Look,
+    until: datetime | None,
+) -> go.Figure:
+    """`sessions` as mart.adex, `pain` as mart.adqs, `steps` as mart.adact, `events` as mart.adae, of one patient.
+
+    `until`: the data cut, where an ongoing event's bar ends with an arrow.
+    """
+    figure = make_subplots(
+        rows=4, shared_xaxes=True, vertical_spacing=0.07, row_heights=[0.13, 0.33, 0.24, 0.3],
+        subplot_titles=("Sessions", "Pain (lower = less pain)", "Steps a day, weeks with enough wear", "Adverse events"),
+    )  # fmt: skip
+    _sessions(figure, sessions, of)
+    _pain(figure, pain, of)
+    _steps(figure, steps, of)
+    _events(figure, events, of, until)
+    for note in figure.layout.annotations[:4]:
+        note.update(x=0, xanchor="left", font={"size": 13, "color": of.text})
+    figure.update_xaxes(showticklabels=True, showgrid=True, gridcolor=of.grid)
+    figure.update_layout(legend={"orientation": "h", "y": -0.08, "yanchor": "top"}, margin={"t": 40, "b": 80, "l": 130})
+    return figure
+
+
+def _sessions(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
+    for status in rows["EXSTAT"].drop_nulls().unique().sort().to_list():
+        mine = rows.filter((pl.col("EXSTAT") == status) & pl.col("EXSTDTM").is_not_null())
+        hover = [
+            f"session {r['EXSEQ']}: {words.name_of(r['MODALITY'])}, {words.number(r['EXDUR'], 0)} s"
+            f"<br>coldest cabin {words.number(r['CABMINC'], 0)} °C, coldest skin {words.number(r['SKINMINC'], 1)} °C"
+            for r in mine.iter_rows(named=True)
+        ]
+        figure.add_trace(
+            go.Scatter(x=mine["EXSTDTM"].to_list(), y=[0] * mine.height, mode="markers", name=f"session {status}",
+                       marker={"symbol": _STATUS.get(status, "circle"), "size": 11, "color": of.series[0],
+                               "line": {"width": 1.5, "color": of.series[0]}},
+                       customdata=hover, hovertemplate="%{customdata}<extra></extra>"), row=1, col=1,
+        )  # fmt: skip
+    figure.update_yaxes(visible=False, range=[-1, 1], row=1, col=1)
+
+
+def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
+    for k, code in enumerate(rows["PARAMCD"].unique().sort().to_list()):
+        mine = rows.filter((pl.col("PARAMCD") == code) & pl.col("AVAL").is_not_null()).sort("ADT")
+        colour = of.series[(k + 2) % len(of.series)]
+        hover = [
+            f"{words.number(r['AVAL'], 1)} {r['AVALU'] or ''}<br>{r['AVISIT'] or 'unscheduled'}"
+            for r in mine.iter_rows(named=True)
+        ]
+        figure.add_trace(
+            go.Scatter(x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), mode="lines+markers", name=code,
+                       line={"color": colour, "width": 2, "dash": DASHES[k % len(DASHES)]},
+                       marker={"size": 9, "symbol": SYMBOLS[k % len(SYMBOLS)]}, customdata=hover,
+                       hovertemplate="%{customdata}<extra>" + code + "</extra>"), row=2, col=1,
+        )  # fmt: skip
+    units = sorted(set(rows["AVALU"].drop_nulls()))
+    figure.update_yaxes(rangemode="tozero", title={"text": ", ".join(units)}, row=2, col=1)
+
+
+def _steps(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
+    mine = rows.filter(pl.col("AVAL").is_not_null()).sort("ADT")
+    hover = [f"{words.count(r['AVAL'])} steps/day<br>{r['VALIDDAYS']} valid days" for r in mine.iter_rows(named=True)]
+    figure.add_trace(
+        go.Scatter(x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), mode="lines+markers", name="steps",
+                   line={"color": of.series[1], "width": 2}, marker={"size": 8, "symbol": "square"}, customdata=hover,
+                   hovertemplate="%{customdata}<extra></extra>", showlegend=False), row=3, col=1,
+    )  # fmt: skip
+    figure.update_yaxes(rangemode="tozero", title={"text": "steps/day"}, row=3, col=1)
+
+
+def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | None) -> None:
+    """A bar an event from onset to end, thicker with the grade; ongoing ones end in an arrow at the data cut.
+
+    Of an event that has ended on a day that nobody wrote down only the onset is drawn.
+    """
+    rows = rows.filter(pl.col("ASTDTM").is_not_null()).sort("ASTDTM")
+    terms = rows["AEDECOD"].fill_null("not coded").unique(maintain_order=True).to_list()
+    for r in rows.iter_rows(named=True):
+        colour = of.concern if r["AESER"] == "Y" else of.series[3]
+        is_open = r["AENDTM"] is None and r["AEOUT"] in ("ongoing", "resolving")
+        end = r["AENDTM"] or (until if is_open else None) or r["ASTDTM"]
+        text = (
+            f"{r['AETERM']}<br>grade {words.count(r['AETOXGR'])}, {'serious' if r['AESER'] == 'Y' else 'not serious'}, "
+            f"{words.name_of(r['AEREL'])}<br>{words.name_of(r['AEOUT'])}"
+        )
+        figure.add_trace(
+            go.Scatter(x=[r["ASTDTM"], max(end, r["ASTDTM"])], y=[r["AEDECOD"] or "not coded"] * 2, mode="lines+markers",
+                       line={"color": colour, "width": _GRADE_WIDTH.get(r["AETOXGR"], 5)}, showlegend=False,
+                       marker={"size": 11, "color": colour, "symbol": [
+                           "star" if r["AESER"] == "Y" else "circle", "triangle-right" if is_open else "circle"]},
+                       customdata=[text] * 2, hovertemplate="%{customdata}<extra></extra>"), row=4, col=1,
+        )  # fmt: skip
+    figure.update_yaxes(categoryorder="array", categoryarray=terms[::-1], row=4, col=1)
+
+
+def _moments(days: pl.Series) -> list[datetime | None]:
+    """A day as its noon, so that the four bands share one axis."""
+    return [None if d is None else datetime.combine(d, time(12)) for d in days.to_list()]

@@ -1,0 +1,79 @@
+"""A mean with its interval at each visit, one line a series.
+
+Here: visits on the x-axis, each with its n. Not here: what the mean is of.
+"""
+
+import plotly.graph_objects as go
+import polars as pl
+
+from .. import words
+from ..theme import DASHES, SYMBOLS, Look
+
+_DODGE = 0.12
+
+
+def trajectory(
+    rows: pl.DataFrame,
+    *,
+    of: Look,
+    axis_title: str,
+    digits: int = 1,
+    is_from_zero: bool = True,
+    expected: float | None = None,
+) -> go.Figure:
+    """`rows`: series, visit, visit_day (null = a visit without a fixed day, drawn apart at the right), n_evaluable,
+    estimate, ci_lower, ci_upper. A null estimate leaves a gap. `expected`: a level that regression to the mean alone
+    would reach, as a dotted line.
+    """
+    visits = _visits(rows)
+    series = rows["series"].unique(maintain_order=True).to_list()
+    figure = go.Figure()
+    for k, name in enumerate(series):
+        mine = rows.filter(pl.col("series") == name).join(visits, on="visit").sort("place")
+        offset = _DODGE * (k - (len(series) - 1) / 2)
+        timed, apart = mine.filter(pl.col("visit_day").is_not_null()), mine.filter(pl.col("visit_day").is_null())
+        for part, mode in ((timed, "lines+markers"), (apart, "markers")):
+            if part.height:
+                figure.add_trace(
+                    _line(part, name, k, offset, mode, of, digits, is_named=part is timed or timed.is_empty())
+                )
+    if expected is not None:
+        figure.add_hline(y=expected, line={"color": of.rule, "dash": "dot", "width": 2},
+                         annotation={"text": "regression to the mean alone", "font": {"color": of.muted}})  # fmt: skip
+    places = visits["place"].to_list()
+    figure.update_xaxes(tickvals=places, ticktext=_ticks(rows, visits, series), range=[-0.5, len(places) - 0.5])
+    figure.update_yaxes(title={"text": axis_title}, rangemode="tozero" if is_from_zero else "normal")
+    return figure.update_layout(showlegend=len(series) > 1)
+
+
+def _visits(rows: pl.DataFrame) -> pl.DataFrame:
+    """visit and its place on the axis: by day, those without a day last."""
+    visits = rows.select("visit", "visit_day").unique().sort("visit_day", "visit", nulls_last=True)
+    return visits.select("visit").with_row_index("place")
+
+
+def _line(part: pl.DataFrame, name: str, k: int, offset: float, mode: str, of: Look, digits: int, *, is_named: bool):
+    colour = of.series[k % len(of.series)]
+    up = (part["ci_upper"] - part["estimate"]).to_list()
+    down = (part["estimate"] - part["ci_lower"]).to_list()
+    hover = [
+        f"{r['visit']}: {words.interval(r['estimate'], r['ci_lower'], r['ci_upper'], digits=digits)}"
+        f"<br>n = {words.count(r['n_evaluable'])}"
+        for r in part.iter_rows(named=True)
+    ]
+    return go.Scatter(
+        x=(part["place"].cast(pl.Float64) + offset).to_list(), y=part["estimate"].to_list(), mode=mode, name=name,
+        legendgroup=name, showlegend=is_named, connectgaps=False, customdata=hover, hovertemplate="%{customdata}<extra>"
+        + name + "</extra>", line={"color": colour, "width": 2.5, "dash": DASHES[k % len(DASHES)]},
+        marker={"size": 10, "symbol": SYMBOLS[k % len(SYMBOLS)], "color": colour},
+        error_y={"type": "data", "array": up, "arrayminus": down, "color": colour, "thickness": 1.8, "width": 6},
+    )  # fmt: skip
+
+
+def _ticks(rows: pl.DataFrame, visits: pl.DataFrame, series: list[str]) -> list[str]:
+    """The visit, and below it the n of each series, in the order of the legend."""
+    found = {(r["series"], r["visit"]): r["n_evaluable"] for r in rows.iter_rows(named=True)}
+    return [
+        f"{visit}<br>n " + " · ".join(words.count(found.get((name, visit))) for name in series)
+        for visit in visits["visit"].to_list()
+    ]

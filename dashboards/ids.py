@@ -1,0 +1,52 @@
+"""Every component id, once.
+
+Here: ids, and the parts of a chart's card. Not here: layouts.
+"""
+
+# the shell
+PROVIDER = "provider"
+URL = "url"
+TITLE_SINK = "title-sink"
+SCHEME = "scheme"
+SCHEME_SWITCH = "scheme-switch"
+CLOCK = "clock"
+PAUSE = "pause"
+MARTS_VERSION = "marts-version"
+STREAM_VERSION = "stream-version"
+NAVIGATION = "navigation"
+FRESHNESS = "freshness"
+NOTICE = "notice"
+CONTENT = "content"
+
+# filters, by the name that each has in the URL's query
+FILTERS = ("clinic", "modality", "indication", "arm")
+PARAMETER, VISIT, RESTRICTION, FUNNEL_OF, CHART_OF, PATIENT = (
+    "parameter", "visit", "restriction", "funnel", "chart", "patient",
+)  # fmt: skip
+
+
+def control(query_name: str) -> str:
+    """The control that sets this name of the URL's query."""
+    return f"choose-{query_name}"
+
+
+# what pages fill beside charts
+COHORT_TILES, COMPARISONS, COMPARISON_TABLE = "cohort-tiles", "comparisons", "comparison-table"
+SAFETY_TILES, RATES_TABLE, DEADLINES, UNREAD = "safety-tiles", "rates-table", "deadlines", "unread"
+PATIENT_FACTS, PATIENT_REASONS, PATIENT_EVENTS = "patient-facts", "patient-reasons", "patient-events"
+OPERATIONS_TILES, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
+    "operations-tiles", "workers", "checks", "rejects", "reject-examples", "topics", "unknown-content",
+)  # fmt: skip
+
+# charts
+TRAJECTORY, RESPONDERS, STEPS, WALKING_SPEED, DIFFERENCES, RISK_DIFFERENCES = (
+    "trajectory", "responders", "steps", "walking-speed", "differences", "risk-differences",
+)  # fmt: skip
+CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", "clinic-funnel", "control-chart"
+STORY = "story"
+THROUGHPUT, LAG = "throughput", "lag"
+
+
+def part(chart: str, name: str) -> str:
+    """A part of a chart's card: title, figure, caption, table or note."""
+    return f"{chart}-{name}"

@@ -1,0 +1,14 @@
+"""The pages: what each asks, and what it shows.
+
+Here: one module a page with `layout`, `register`. Not here: figures, reading, colours.
+"""
+
+from .base import Page
+from .cohort import COHORT
+from .operations import OPERATIONS
+from .patient import PATIENT
+from .safety import SAFETY
+
+PAGES: dict[str, Page] = {page.path: page for page in (COHORT, SAFETY, PATIENT, OPERATIONS)}
+
+__all__ = ["PAGES", "Page"]

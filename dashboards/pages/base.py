@@ -1,0 +1,62 @@
+"""What a page is, and the work that every page's callback does around its own.
+
+Here: the record of a page, running a view off the event loop, errors as sentences. Not here: any page.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dash import Input
+
+from transforms.errors import FloeError
+
+from .. import components, ids
+from ..components import Chart, Drawn
+from ..reader import Reader
+from ..theme import Look
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """`layout(reader)`; `register(app, reader)` adds its callbacks; `controls`: query names that it has controls for."""
+
+    path: str
+    name: str
+    layout: Callable
+    register: Callable
+    controls: tuple[str, ...] = ()
+
+
+MARTS_INPUTS = (Input(ids.URL, "search"), Input(ids.MARTS_VERSION, "data"), Input(ids.SCHEME, "data"))
+STREAM_INPUTS = (Input(ids.URL, "search"), Input(ids.STREAM_VERSION, "data"), Input(ids.SCHEME, "data"))
+
+
+async def off_loop(work: Callable, *args):
+    """Runs `work` in a thread: the lake is asked without holding up other readers."""
+    return await asyncio.to_thread(work, *args)
+
+
+def waiting(reader: Reader) -> str:
+    """Why there is nothing to see yet."""
+    if reader.lake() is None:
+        return f"No data yet: {reader.missing or 'the lake is not there yet'}."
+    if not reader.changed_at("raw.ledger"):
+        return "No data yet: the lake is there and waits for its first events (floe ingest lands them)."
+    return (
+        "Events have landed; their outcomes are not computed yet (floe materialize, or a moment's patience in floe up)."
+    )
+
+
+def guarded(draw: Callable[[], dict[str, Drawn]], charts: tuple[Chart, ...], of: Look) -> dict[str, Drawn]:
+    """What `draw` gives; an error of the lake becomes the sentence of every card."""
+    try:
+        return draw()
+    except FloeError as error:
+        return {chart.id: components.nothing(f"This can't be shown: {error}", of=of) for chart in charts}
+
+
+def clinic_names(reader: Reader) -> dict[str, str]:
+    """Clinic id -> its name with the id; without a name the id."""
+    clinics = reader.core("clinics").select("clinic_id", "name").sort("clinic_id")
+    return {id: f"{name} ({id})" if name else id for id, name in clinics.iter_rows()}

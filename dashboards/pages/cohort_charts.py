@@ -1,0 +1,322 @@
+"""The cohort page's charts, each from rows of a mart to what fills its card.
+
+Here: which rows, which figure, which sentence. Not here: asking the lake, the layout (cohort.py).
+"""
+
+import polars as pl
+
+from transforms.instruments import PARAMETERS
+
+from .. import words
+from ..components import Drawn, nothing
+from ..disclosed import SUPPRESSED
+from ..figures.intervals import Panel, interval_panels
+from ..figures.trajectory import trajectory
+from ..theme import Look
+
+# Values of mart.cohort_outcomes (transforms/marts; a test holds them together: importing it takes seconds)
+COMPLETERS, MISSING_AS_NONRESPONDER, NONE = "completers", "missing_as_nonresponder", "(none)"
+
+NOT_AN_EFFECT = "A before/after change is not an effect of the treatment."
+PAIN_INSTRUMENTS = ("nrs_pain", "vas_pain", "pain_index", "pain_days_28")
+# Of two parameters with as many patients the first of these is shown
+_FIRST = ("NRS7D", "PAINIDX", "VAS7D", "PAINDAYS")
+EVERYBODY = "all patients"
+_DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2}
+_RULES = {"pct30": "at least 30 % better", "pct50": "at least 50 % better", "points": "better by the important change",
+          "worse": "worse by the important change"}  # fmt: skip
+
+
+# --- which parameter, which visit -------------------------------------------------------------------
+
+
+def parameters(rows: pl.DataFrame) -> list[str]:
+    """PARAMCDs of the questionnaires that have a mean, those with most patients at baseline first."""
+    means = rows.filter(pl.col("metric_id").str.ends_with("_mean") & (pl.col("n_evaluable") > 0)).with_columns(
+        code=pl.col("metric_id").str.strip_suffix("_mean").str.to_uppercase()
+    )
+    most = means.group_by("code").agg(n=pl.col("n_evaluable").max()).filter(pl.col("code").is_in(list(PARAMETERS)))
+    place = {code: k for k, code in enumerate(_FIRST)}
+    found = sorted(most.rows(), key=lambda r: (not _is_pain(r[0]), -r[1], place.get(r[0], len(place)), r[0]))
+    return [code for code, _ in found]
+
+
+def parameter_options(codes: list[str]) -> list[dict]:
+    """The select's options, pain first."""
+    groups = (("Pain", [c for c in codes if _is_pain(c)]), ("Function and life", [c for c in codes if not _is_pain(c)]))
+    return [
+        {"group": name, "items": [{"value": c, "label": f"{c}: {words.parameter_title(c)}"} for c in members]}
+        for name, members in groups
+        if members
+    ]
+
+
+def _is_pain(code: str) -> bool:
+    return PARAMETERS[code].instrument in PAIN_INSTRUMENTS
+
+
+def visits(rows: pl.DataFrame, code: str) -> list[str]:
+    """The visits after baseline at which somebody has a change, in order of their day; those without a day last."""
+    changes = rows.filter((pl.col("metric_id") == f"{code.lower()}_change") & (pl.col("n_evaluable") > 0))
+    return changes.select("visit", "visit_day").unique().sort("visit_day", nulls_last=True)["visit"].to_list()
+
+
+def usual_visit(rows: pl.DataFrame, code: str) -> str | None:
+    """The latest visit that at least half of the patients with a baseline have reached; else the first."""
+    means = rows.filter(pl.col("metric_id") == f"{code.lower()}_mean")
+    base = means.filter(pl.col("visit") == "Baseline")["n_evaluable"].max() or 0
+    later = means.filter((pl.col("visit_day") > 1) & (pl.col("n_evaluable") * 2 >= base)).sort("visit_day")
+    if later.height:
+        return later["visit"][-1]
+    return next(iter(visits(rows, code)), None)
+
+
+def arms(rows: pl.DataFrame, code: str) -> list[str]:
+    """Arms with values of the parameter, where there are two or more; `rows` are split by arm."""
+    mine = rows.filter((pl.col("metric_id") == f"{code.lower()}_mean") & (pl.col("arm") != NONE))
+    found = mine.filter(pl.col("n_evaluable") > 0)["arm"].unique().sort().to_list()
+    return found if len(found) > 1 else []
+
+
+# --- trajectories -----------------------------------------------------------------------------------
+
+
+def mean_by_visit(rows: pl.DataFrame, code: str, *, of: Look, title: str) -> Drawn:
+    """The mean of a parameter at each visit; `rows`: of mart.cohort_outcomes with `series`."""
+    metric = f"{code.lower()}_mean"
+    mine = rows.filter(pl.col("metric_id") == metric).sort("series", "visit_day", nulls_last=True)
+    if mine["estimate"].null_count() == mine.height:
+        return nothing(_why_none(mine, code), of=of, title=title)
+    unit = mine["unit"].drop_nulls()[0]
+    digits = _DIGITS.get(unit, 1)
+    expected = _expected_level(rows, mine, code)
+    figure = trajectory(
+        mine, of=of, axis_title=_axis(code, unit), digits=digits, is_from_zero=unit != "T", expected=expected
+    )
+    return Drawn(
+        figure=figure,
+        title=title,
+        summary=_course(mine, digits, unit),
+        notes=_trajectory_notes(mine, code, expected),
+        metrics=(metric, "visit_windows"),
+        table=_visit_table(mine, digits),
+        data_to=mine["data_cutoff"].max(),
+    )
+
+
+def _axis(code: str, unit: str) -> str:
+    better = words.better_is(code)
+    is_pain = code in PARAMETERS and _is_pain(code)
+    direction = {"lower": "lower = less pain" if is_pain else "lower is better", "higher": "higher is better"}
+    return f"mean, {unit}" + (f" ({direction[better]})" if better else "")
+
+
+def _why_none(rows: pl.DataFrame, code: str) -> str:
+    if rows["is_suppressed"].any() and (rows["reason"] == SUPPRESSED).any():
+        return f"{words.parameter_title(code)}: {SUPPRESSED}"
+    return f"No values of {words.parameter_title(code)} in this selection yet."
+
+
+def _expected_level(rows: pl.DataFrame, mine: pl.DataFrame, code: str) -> float | None:
+    """The level that regression to the mean alone would reach, from the baseline's mean; of one series only."""
+    if mine["series"].n_unique() != 1:
+        return None
+    change = rows.filter(pl.col("metric_id") == f"{code.lower()}_change")["rtm_expected"].drop_nulls()
+    base = mine.filter(pl.col("visit") == "Baseline")["estimate"].drop_nulls()
+    return base[0] + change[0] if len(change) and len(base) else None
+
+
+def _course(mine: pl.DataFrame, digits: int, unit: str) -> str:
+    """From the first to the last visit with a value, for each series."""
+    parts = []
+    for (name,), series in mine.filter(pl.col("visit_day").is_not_null()).group_by("series", maintain_order=True):
+        seen = series.filter(pl.col("estimate").is_not_null()).sort("visit_day")
+        if seen.height < 2:
+            continue
+        said = [
+            f"{words.interval(r['estimate'], r['ci_lower'], r['ci_upper'], digits=digits)} {unit} at {r['visit']} "
+            f"(n = {words.count(r['n_evaluable'])})"
+            for r in (seen.row(0, named=True), seen.row(-1, named=True))
+        ]
+        parts.append(f"{name}: mean from {said[0]} to {said[1]}")
+    return ("; ".join(parts) or "One visit with values so far") + f". {NOT_AN_EFFECT}"
+
+
+def _trajectory_notes(mine: pl.DataFrame, code: str, expected: float | None) -> tuple[str, ...]:
+    hidden = (mine["reason"] == SUPPRESSED).sum()
+    notes = [f"{hidden} points: {SUPPRESSED}."] if hidden else []
+    if expected is None and code in PARAMETERS and PARAMETERS[code].instrument == "nrs_pain":
+        notes.append(
+            "Who enters in much pain improves on average without any treatment (regression to the mean); the line for it "
+            "is drawn once FLOE_RTM_* give the population's figures."
+        )
+    return tuple(notes)
+
+
+def _visit_table(mine: pl.DataFrame, digits: int) -> pl.DataFrame:
+    shown = [
+        (r["series"], r["visit"], or_reason(r, words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=digits)),
+         r["n_evaluable"], r["n_due"], r["n_missing"], r["n_pending"], r["n_not_evaluable"])
+        for r in mine.iter_rows(named=True)
+    ]  # fmt: skip
+    columns = [
+        "patients",
+        "visit",
+        "mean (95 % CI)",
+        "n",
+        "due",
+        "missing",
+        "not yet due",
+        "not asked or not evaluable",
+    ]
+    return pl.DataFrame(shown, schema=columns, orient="row", infer_schema_length=None)
+
+
+def or_reason(row: dict, text: str) -> str:
+    return row["reason"] or words.NOTHING if row["estimate"] is None else text
+
+
+# --- responders -------------------------------------------------------------------------------------
+
+
+def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) -> Drawn:
+    """Shares by responder rule at a visit, over patients with a value and with the missing as non-responders."""
+    title = f"Who responded at {visit}, by which rule?" if visit else "Who responded?"
+    known = {f"{code.lower()}_{rule}": text for rule, text in _RULES.items()}
+    mine = rows.filter(pl.col("metric_id").is_in(list(known)) & (pl.col("visit") == visit))
+    if mine.is_empty():
+        return nothing(f"No responder rule applies to {words.parameter_title(code)} here yet.", of=of, title=title)
+    has_series = mine["series"].n_unique() > 1
+    shown = _responder_rows(mine, known, has_series=has_series)
+    axis = Panel("", "percent", "low", "high", "text", "patients, %")
+    figure = interval_panels(shown, panels=(axis,), of=of, text_share=0.24)
+    figure.update_xaxes(range=[-2, 102])
+    return Drawn(
+        figure=figure,
+        title=title,
+        summary=_responder_sentence(shown, visit),
+        notes=(
+            "The two ways of counting are both given: leaving out who has no value flatters the result.",
+            NOT_AN_EFFECT,
+        ),
+        metrics=tuple(known),
+        table=shown.select(rule="label", counted="group", share="said", count="text"),
+        data_to=mine["data_cutoff"].max(),
+    )
+
+
+def _responder_rows(mine: pl.DataFrame, known: dict[str, str], *, has_series: bool) -> pl.DataFrame:
+    place = {metric: k for k, metric in enumerate(known)}
+    order = {COMPLETERS: 0, MISSING_AS_NONRESPONDER: 1}
+    rows = sorted(
+        mine.iter_rows(named=True), key=lambda r: (place[r["metric_id"]], r["series"], order[r["population"]])
+    )
+    shown = [
+        {
+            "label": known[r["metric_id"]] + (f", {r['series']}" if has_series else ""),
+            "group": words.name_of(r["population"]).capitalize(),
+            **{name: None if r[c] is None else 100 * r[c]
+               for name, c in (("percent", "estimate"), ("low", "ci_lower"), ("high", "ci_upper"))},
+            "text": _counted(r),
+            "said": or_reason(r, words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])),
+        }
+        for r in rows
+    ]  # fmt: skip
+    return pl.DataFrame(
+        shown, infer_schema_length=None, schema_overrides=dict.fromkeys(("percent", "low", "high"), pl.Float64)
+    )
+
+
+def _counted(r: dict) -> str:
+    """numerator / denominator; who is missing counts in the second population."""
+    if r["estimate"] is None:
+        return r["reason"] or words.NOTHING
+    n = r["n_evaluable"] + (r["n_missing"] if r["population"] == MISSING_AS_NONRESPONDER else 0)
+    return f"{words.count(r['n_event'])} / {words.count(n)}"
+
+
+def _responder_sentence(shown: pl.DataFrame, visit: str) -> str:
+    first = shown.row(0, named=True)
+    return f"At {visit}, {first['label']}: {first['text']}, {first['said']}, among {first['group'].lower()}."
+
+
+# --- arms -------------------------------------------------------------------------------------------
+
+
+def differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
+    """Arm minus reference, means; `rows`: mart.arm_comparisons of the parameter."""
+    mine = rows.filter(pl.col("criterion").is_null())
+    title = f"How do the arms differ in {code}?"
+    if mine["estimate"].null_count() == mine.height:
+        return nothing("No comparison of means can be given for this selection.", of=of, title=title)
+    unit = mine["unit"].drop_nulls()[0] if mine["unit"].null_count() < mine.height else "units"
+    shown = _compared(mine, scale=1)
+    better = mine["direction"].drop_nulls()
+    side = f"; below 0 favours the {shown['arm'][0]} arm" if len(better) and better[0] == "lower" else ""
+    axis = Panel("", "value", "low", "high", "text", f"difference of means, {unit}{side}", reference=0, at_zero=False)
+    return Drawn(
+        figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.34),
+        title=title,
+        summary=_difference_sentence(shown, unit),
+        metrics=tuple(mine["metric_id"].unique().sort()),
+        table=shown.select(comparison="label", difference="said", details="text"),
+        data_to=mine["data_cutoff"].max(),
+    )
+
+
+def risk_differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
+    """Arm minus reference, shares of responders, in percentage points."""
+    mine = rows.filter(pl.col("criterion").is_in(["PCT30", "PCT50", "POINTS"]))
+    title = f"How do the arms differ in the share of responders ({code})?"
+    if mine["estimate"].null_count() == mine.height:
+        return nothing("No comparison of responders can be given for this selection.", of=of, title=title)
+    shown = _compared(mine, scale=100)
+    axis = Panel("", "value", "low", "high", "text", "difference, percentage points", reference=0, at_zero=False)
+    return Drawn(
+        figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.34),
+        title=title,
+        summary=_difference_sentence(shown, "percentage points"),
+        metrics=tuple(mine["metric_id"].unique().sort()),
+        table=shown.select(comparison="label", difference="said", details="text"),
+        data_to=mine["data_cutoff"].max(),
+    )
+
+
+def _compared(mine: pl.DataFrame, *, scale: int) -> pl.DataFrame:
+    rows = mine.with_columns(month=pl.col("visit").str.extract(r"(\d+)").cast(pl.Int64)).sort(
+        "month", "criterion", "method", "population", nulls_last=True
+    )
+    digits = 0 if scale == 100 else 2
+    shown = []
+    for r in rows.iter_rows(named=True):
+        value, low, high = (None if r[c] is None else scale * r[c] for c in ("estimate", "ci_lower", "ci_upper"))
+        population = words.name_of(r["population"].partition(",")[0])
+        rule = _RULES.get((r["criterion"] or "").lower())
+        shown.append(
+            {
+                "label": f"{r['visit']}: {f'{rule},' if rule else words.name_of(r['method']) + ','} {population}",
+                "arm": r["arm"], "reference_arm": r["reference_arm"], "value": value, "low": low, "high": high,
+                "text": arm_counts(r), "said": or_reason(r, words.interval(value, low, high, digits=digits)),
+            }
+        )  # fmt: skip
+    numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
+    return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers)
+
+
+def arm_counts(r: dict) -> str:
+    """Patients (or responders of patients) of both arms, and p where the arms were randomised."""
+    if r["estimate"] is None:
+        return r["reason"] or words.NOTHING
+    sides = [
+        f"{words.count(r[f'x_{side}'])}/{words.count(r[f'n_{side}'])}" if r[f"x_{side}"] is not None
+        else words.count(r[f"n_{side}"])
+        for side in ("arm", "reference")
+    ]  # fmt: skip
+    p = f", {words.p_value(r['p_value'])}" if r["p_value"] is not None else ""
+    return f"n {sides[0]} v {sides[1]}{p}"
+
+
+def _difference_sentence(shown: pl.DataFrame, unit: str) -> str:
+    last = shown.filter(pl.col("value").is_not_null()).row(-1, named=True)
+    pair = f"{last['arm']} minus {last['reference_arm']}"
+    return f"{last['label']}: {pair} {last['said']} {unit} ({last['text']})."

@@ -1,0 +1,201 @@
+"""The operations page: is it healthy, and if not, where?
+
+Here: layout, tiles, tables. Not here: asking (operations_facts.py).
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import dash_mantine_components as dmc
+import polars as pl
+from dash import Dash, Output, html
+
+from .. import ids, words
+from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, panel, table_of, tile, tiles
+from ..figures.operations import lag_bars, throughput
+from ..reader import Reader
+from ..theme import Look, look
+from .base import STREAM_INPUTS, Page, guarded, off_loop, waiting
+from .operations_facts import Computed, Stream, computed_facts, failing_checks, stream_facts, waiting_records, workers
+
+_THROUGHPUT = Chart(ids.THROUGHPUT, "How fast do events land?", height=320)
+_LAG = Chart(ids.LAG, "Does anything wait?", height=320)
+_TABLES = (
+    (ids.WORKERS, "Workers", "The last sign of life of each ingest process of this home."),
+    (ids.CHECKS, "Checks that fail", "Tables that are not as promised."),
+    (
+        ids.REJECTS,
+        "Rejected records, by reason",
+        "Set aside whole; `floe rejects replay` publishes them again after a fix.",
+    ),
+    (
+        ids.REJECT_EXAMPLES,
+        "The newest rejected records",
+        "Without their content: `floe rejects show TOPIC PARTITION OFFSET`.",
+    ),
+    (ids.TOPICS, "Landed, by topic", "Rows in the lake and records set aside."),
+    (ids.UNKNOWN, "Content that the contract does not know", "Kept, counted, and not in any outcome."),
+)
+
+
+def layout(reader: Reader) -> list:
+    return [
+        html.H1("Operations"),
+        html.P("Is it healthy, and if not, where? From Kafka to the marts.", className="lead"),
+        html.Div(
+            [
+                html.Div(id=ids.OPERATIONS_TILES),
+                dmc.SimpleGrid([chart_card(_THROUGHPUT), chart_card(_LAG)], cols={"base": 1, "lg": 2}, spacing="lg"),
+                *[panel(title, html.Div(id=id), subtitle=subtitle) for id, title, subtitle in _TABLES],
+            ],
+            className="stack",
+        ),
+    ]
+
+
+def register(app: Dash, reader: Reader) -> None:
+    @app.callback(
+        *outputs((_THROUGHPUT,)),
+        Output(ids.OPERATIONS_TILES, "children"),
+        *[Output(id, "children") for id, _, _ in _TABLES],
+        *STREAM_INPUTS,
+    )
+    async def show(_search, _version, scheme):
+        return await off_loop(view, reader, scheme)
+
+    # A broker that does not answer takes seconds to say so: the lag comes on its own.
+    @app.callback(*outputs((_LAG,)), *STREAM_INPUTS)
+    async def show_lag(_search, _version, scheme):
+        return await off_loop(lag_view, reader, scheme)
+
+
+def view(reader: Reader, scheme: str | None) -> list:
+    """Values of the page's outputs, the lag's apart."""
+    of = look(scheme)
+    facts, computed = stream_facts(reader), computed_facts(reader)
+    drawn = guarded(lambda: {ids.THROUGHPUT: _throughput(reader, facts, of)}, (_THROUGHPUT,), of)
+    return [
+        *filled((_THROUGHPUT,), drawn, of=of, keep="operations"),
+        tiles(_tiles(reader, facts, computed)),
+        _workers(reader),
+        table_of(_checks(reader), caption="Checks that fail"),
+        *_stream_tables(facts),
+    ]
+
+
+def lag_view(reader: Reader, scheme: str | None) -> list:
+    of = look(scheme)
+    return filled((_LAG,), guarded(lambda: {ids.LAG: _lag(reader, of)}, (_LAG,), of), of=of, keep="operations")
+
+
+def _throughput(reader: Reader, facts: Stream | None, of: Look) -> Drawn:
+    if facts is None or facts.throughput.is_empty():
+        return nothing(waiting(reader), of=of)
+    busiest = facts.throughput["events_per_s"].max()
+    drawn = Drawn(
+        figure=throughput(facts.throughput, of=of),
+        summary=f"Over the last 15 minutes in which anything landed, at most {words.count(busiest)} events a second in 10 "
+        f"seconds; n = {words.count(facts.rows + facts.rejects)} records so far.",
+        table=_named(facts.throughput),
+        data_to=facts.newest_event_at,
+    )  # fmt: skip
+    return replace(drawn, computed_at=facts.landed_at)
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    at = pl.col("bucket").dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S")
+    return rows.select(at.alias("from (UTC)"), pl.col("events_per_s").alias("landed a second"),
+                       pl.col("rejects_per_s").alias("set aside a second")).reverse()  # fmt: skip
+
+
+def _lag(reader: Reader, of: Look) -> Drawn:
+    rows, sentence = waiting_records(reader)
+    if rows is None:
+        return nothing(sentence, of=of)
+    table = rows.sort("lag", "kafka_topic", descending=[True, False])
+    shown = table.select(topic="kafka_topic", partition="kafka_partition", waiting="lag")
+    if not rows["lag"].sum():
+        return replace(nothing(f"Nothing waits. {sentence}", of=of), table=shown)
+    busy = rows.filter(pl.col("kafka_topic").is_in(table.filter(pl.col("lag") > 0)["kafka_topic"].unique().to_list()))
+    return Drawn(figure=lag_bars(busy, of=of), summary=sentence, table=shown, computed_at=datetime.now(UTC))
+
+
+# --- tiles ------------------------------------------------------------------------------------------
+
+
+def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
+    if facts is None:
+        return [tile("Lake", "not there yet", reader.missing or "it is made by the first ingest", is_concern=True)]
+    beats = workers(reader)
+    ill = [b for b in beats if b["health"] in ("stuck", "failed", "waiting")]
+    failing = failing_checks(reader).height
+    return [
+        tile("Events a second, last minute", words.number(facts.events_per_s, 1),
+             f"{words.count(facts.rows)} rows landed in all"),
+        tile("Newest event", _age(facts.newest_event_at), f"{words.moment(facts.newest_event_at)}; "
+             f"last landed {_age(facts.landed_at)} ago" if facts.landed_at else "nothing landed yet"),
+        tile("Rejected records", words.count(facts.rejects), f"{facts.unread_safety} of safety topics not yet replayed",
+             is_concern=facts.unread_safety > 0),
+        tile("Workers", f"{len(beats) - len(ill)} of {len(beats)} well" if beats else "none seen",
+             ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
+             is_concern=bool(ill)),
+        tile("Outcomes computed", _age(computed.started_at) + (" ago" if computed.started_at else ""),
+             f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never"),
+        tile("Landed since", words.count(computed.records_since), "records that the outcomes do not know yet"),
+        tile("Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0),
+        tile("Content unknown", words.count(0 if facts.unknown is None else facts.unknown.height),
+             "fields, values or instruments"),
+    ]  # fmt: skip
+
+
+def _age(at: datetime | None) -> str:
+    return words.NOTHING if at is None else words.duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))
+
+
+# --- tables -----------------------------------------------------------------------------------------
+
+
+def _workers(reader: Reader):
+    rows = [
+        {"worker": b["worker"], "health": b["health"], "state": b["state"], "process": str(b["pid"]),
+         "seen": words.moment(datetime.fromisoformat(b["updated_at"])), "events a second": float(b["events_per_s"]),
+         "events": int(b["events"]), "rejects": int(b["rejects"]), "waiting": b["lag"]}
+        for b in workers(reader)
+    ]  # fmt: skip
+    return table_of(pl.DataFrame(rows, infer_schema_length=None) if rows else None, caption="Ingest processes")
+
+
+def _checks(reader: Reader) -> pl.DataFrame:
+    rows = failing_checks(reader)
+    sample = [pl.col("sample").alias("an example")] if "sample" in rows.columns else []
+    at = pl.col("checked_at").dt.strftime("%Y-%m-%d %H:%M").alias("checked (UTC)")
+    return rows.select("table", "check", pl.col("failing_rows").alias("rows that fail"), "rows", *sample, at)
+
+
+def _stream_tables(facts: Stream | None) -> list:
+    if facts is None:
+        return [table_of(None, caption="")] * 4
+    by_reason = facts.rejects_by_reason.select(
+        "reason", pl.col("kafka_topic").alias("topic"), "records", "replayed", _at("first_at", "first (UTC)"), _at("last_at", "last (UTC)")
+    )  # fmt: skip
+    examples = facts.reject_examples.select(
+        pl.col("kafka_topic").alias("topic"), pl.col("kafka_partition").alias("partition"),
+        pl.col("kafka_offset").cast(pl.String).alias("offset"), "reason", "field", "expected", _at("ingested_at", "set aside (UTC)"),
+        _at("replayed_at", "replayed (UTC)"),
+    )  # fmt: skip
+    topics = facts.topics.select(
+        pl.col("kafka_topic").alias("topic"), "rows", "rejects", _at("landed_at", "last landed (UTC)")
+    )
+    return [
+        table_of(by_reason, caption="Rejected records by reason and topic"),
+        table_of(examples, caption="The newest rejected records"),
+        table_of(topics, caption="Landed records by topic"),
+        table_of(facts.unknown, caption="Unknown content by topic"),
+    ]
+
+
+def _at(column: str, name: str) -> pl.Expr:
+    return pl.col(column).dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S").alias(name)
+
+
+OPERATIONS = Page(path="/operations", name="Operations", layout=layout, register=register)

@@ -1,0 +1,128 @@
+"""What the operations page knows: asked from the lake's books, the workers' signs of life, the broker.
+
+Here: facts as plain values and frames. Not here: how they look (operations.py). Nothing here holds a record's content.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from ingest import inspection
+from ingest.heartbeat import heartbeats
+from ingest.lake import Lake
+from transforms.errors import FloeError
+
+from ..reader import Reader
+
+_WINDOW = timedelta(minutes=15)
+_BUCKET_S = 10
+_RECENT_S = 60
+_MOST_EXAMPLES = 100
+
+_THROUGHPUT = """
+SELECT time_bucket(to_seconds({bucket}), landed_at) AS bucket,
+       sum(rows)::DOUBLE / {bucket} AS events_per_s, sum(rejects)::DOUBLE / {bucket} AS rejects_per_s
+FROM raw.ledger WHERE landed_at > (SELECT max(landed_at) FROM raw.ledger) - to_seconds({window}) GROUP BY 1 ORDER BY 1
+"""
+_RECENT = """
+SELECT coalesce(sum(rows + rejects) FILTER (WHERE landed_at > $1), 0)::DOUBLE / {seconds} AS events_per_s,
+       max(landed_at) AS landed_at, coalesce(sum(rows), 0)::BIGINT AS rows, coalesce(sum(rejects), 0)::BIGINT AS rejects
+FROM raw.ledger
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """What has landed, and how it goes; moments are UTC and null where nothing landed."""
+
+    events_per_s: float
+    landed_at: datetime | None
+    newest_event_at: datetime | None
+    rows: int
+    rejects: int
+    unread_safety: int
+    throughput: pl.DataFrame
+    topics: pl.DataFrame
+    rejects_by_reason: pl.DataFrame
+    reject_examples: pl.DataFrame
+    unknown: pl.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computed:
+    """What core and mart were computed from; null where they never were."""
+
+    data_cutoff: datetime | None
+    started_at: datetime | None
+    records_since: int | None
+
+
+def stream_facts(reader: Reader) -> Stream | None:
+    """None where there is no lake."""
+
+    def ask(lake: Lake) -> Stream:
+        recent = lake.sql(_RECENT.format(seconds=_RECENT_S), [datetime.now(UTC) - timedelta(seconds=_RECENT_S)])
+        r = recent.row(0, named=True)
+        window = int(_WINDOW.total_seconds())
+        return Stream(
+            events_per_s=r["events_per_s"],
+            landed_at=r["landed_at"],
+            rows=r["rows"],
+            rejects=r["rejects"],
+            unread_safety=_unread_safety(lake),
+            throughput=lake.sql(_THROUGHPUT.format(bucket=_BUCKET_S, window=window)),
+            topics=inspection.row_counts(lake),
+            rejects_by_reason=inspection.reject_counts(lake),
+            reject_examples=_without_content(inspection.list_rejects(lake, limit=_MOST_EXAMPLES)),
+            newest_event_at=reader.inspect(inspection.newest_event_time, name="newest event", max_age_s=10),
+            unknown=reader.inspect(inspection.unknown_content, name="unknown content", max_age_s=120),
+        )
+
+    return reader.inspect(ask, name="stream", max_age_s=2)
+
+
+def _unread_safety(lake: Lake) -> int:
+    return lake.sql("SELECT count(*) AS n FROM raw.rejects WHERE is_safety AND replayed_at IS NULL")["n"][0]
+
+
+def _without_content(rejects: pl.DataFrame) -> pl.DataFrame:
+    """Position, reason, field and what was expected; what was found may be a patient's data and stays away."""
+    expected = pl.col("detail").str.extract(r".*expected (.*)$")
+    return rejects.with_columns(expected=expected).drop("detail")
+
+
+def computed_facts(reader: Reader) -> Computed:
+    cut = reader.core("data_cut")
+    if cut.is_empty():
+        return Computed(data_cutoff=None, started_at=None, records_since=None)
+    r = cut.row(0, named=True)
+    landed = reader.query(
+        "SELECT coalesce(sum(rows + rejects), 0)::BIGINT AS n FROM raw.ledger", tables=["raw.ledger"]
+    )["n"][0]
+    return Computed(data_cutoff=r["data_cutoff"], started_at=r["started_at"], records_since=landed - r["records"])
+
+
+def failing_checks(reader: Reader) -> pl.DataFrame:
+    """Of each check the latest result that fails; its example only for the clinic's own staff."""
+    rows = reader.mart("check_results", "NOT is_passed").sort("checked_at", descending=True)
+    return rows.drop("sample") if reader.is_outside else rows
+
+
+def workers(reader: Reader) -> list[dict]:
+    return heartbeats(reader.settings)
+
+
+def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
+    """Records that wait, a row a partition, and a sentence; None where no broker answers or there is no lake."""
+
+    def ask(lake: Lake) -> tuple[pl.DataFrame | None, str]:
+        try:
+            found = inspection.lag(lake, reader.settings)
+        except FloeError as error:
+            return None, f"Lag is unknown: {error}"
+        if found is None:
+            return None, f"Lag is unknown: no Kafka answers at {reader.settings.bootstrap}."
+        return found, f"{int(found['lag'].sum()):,} records wait in {found.height} partitions."
+
+    return reader.inspect(ask, name="lag", max_age_s=4) or (None, "Lag is unknown: there is no lake yet.")

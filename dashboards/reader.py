@@ -1,0 +1,221 @@
+"""The only reader of the lake in this room: frames by (query, versions of the tables it reads), for one role.
+
+Here: opening the lake when it appears, which tables changed, the cache, what a role may see. Not here: what a page
+asks (pages/*.py). It writes nothing.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import polars as pl
+
+from ingest.lake import Lake
+from transforms.errors import CatalogMissing, FloeError
+from transforms.schemas import CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+
+from .disclosed import disclosed
+
+T = TypeVar("T")
+
+OUTSIDE = "outside"
+_FRESH_S = 1.0  # a look at what changed serves everybody for so long
+_RETRY_S = 2.0  # between two attempts to open a lake that is not there
+_MOST_RESULTS = 256
+
+_VERSIONS = """
+SELECT s.schema_name || '.' || t.table_name AS name, max(c.snapshot_id) AS snapshot, max(c.snapshot_time) AS changed_at
+FROM __ducklake_metadata_lake.ducklake_table t
+JOIN __ducklake_metadata_lake.ducklake_schema s ON s.schema_id = t.schema_id
+LEFT JOIN (
+  SELECT snapshot_id, snapshot_time, unnest(flatten([
+    coalesce(changes['tables_inserted_into'], []), coalesce(changes['tables_deleted_from'], []),
+    coalesce(changes['inlined_insert'], []), coalesce(changes['inlined_delete'], [])])) AS table_id
+  FROM ducklake_snapshots('lake')
+) c ON c.table_id = t.table_id::VARCHAR
+WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL
+GROUP BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Version:
+    """The last snapshot that changed a table, and when; of one that was never written both are None."""
+
+    snapshot: int | None
+    changed_at: datetime | None
+
+
+@dataclass
+class _Cached:
+    key: Any
+    value: Any
+    made_at: float = field(default_factory=time.monotonic)
+
+
+class Reader:
+    """Reads for one role; safe to share between threads. Empty frames while there is no lake."""
+
+    def __init__(self, settings) -> None:
+        self.settings = settings
+        self.role: str = settings.viewer_role
+        self._lake: Lake | None = None
+        self._opening = threading.Lock()
+        self._tried_at = -_RETRY_S
+        self._lock = threading.Lock()
+        self._results: OrderedDict[Any, _Cached] = OrderedDict()
+        self._versions: _Cached | None = None
+        self.missing: str | None = None  # why there is no lake, in a sentence
+
+    @property
+    def is_outside(self) -> bool:
+        return self.role == OUTSIDE
+
+    def close(self) -> None:
+        if self._lake:
+            self._lake.close()
+
+    # --- what is there ---------------------------------------------------------------------------------
+
+    def lake(self) -> Lake | None:
+        """The lake, opened at the first call that finds one; None while there is none (`missing` says why)."""
+        if self._lake is None:
+            with self._opening:
+                if self._lake is None and time.monotonic() - self._tried_at >= _RETRY_S:
+                    self._tried_at = time.monotonic()
+                    self._open()
+        return self._lake
+
+    def _open(self) -> None:
+        try:
+            self._lake = Lake.open(self.settings, read_only=True)
+            self.missing = None
+        except CatalogMissing as error:
+            self.missing = str(error)
+
+    def versions(self) -> Mapping[str, Version]:
+        """Version by full table name; nothing where there is no lake."""
+        known = self._versions
+        if known and time.monotonic() - known.made_at < _FRESH_S:
+            return known.value
+        lake = self.lake()
+        rows = lake.sql(_VERSIONS).iter_rows(named=True) if lake else ()
+        found = {r["name"]: Version(r["snapshot"], r["changed_at"]) for r in rows}
+        if found:  # a look into a lake that is not there yet need not be remembered
+            self._versions = _Cached(None, found)
+        return found
+
+    def newest(self, schemas: Sequence[str]) -> int:
+        """The last snapshot that changed a table of these schemas; -1 where none did."""
+        found = [v.snapshot for name, v in self.versions().items() if name.split(".")[0] in schemas]
+        return max((s for s in found if s is not None), default=-1)
+
+    def changed_at(self, full_name: str) -> datetime | None:
+        """When the table last changed; None where it was never written."""
+        version = self.versions().get(full_name)
+        return version.changed_at.astimezone(UTC) if version and version.changed_at else None
+
+    # --- asking ---------------------------------------------------------------------------------------
+
+    def mart(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of a mart for which `where` holds, as this role may see them; empty where there are none yet.
+
+        A summary's suppressed cells come without their numbers for a reader from outside the clinic; marts of single
+        patients come without rows.
+        """
+        table = MART_TABLES[name]
+        query = f"SELECT * FROM {table.full_name} WHERE {where}"
+        rows = self._rows(table, query, params)
+        return disclosed(table, rows, is_outside=self.is_outside)
+
+    def core(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of a table of `core`; nothing for a reader from outside where they are of patients."""
+        table = CORE_TABLES[name]
+        is_hidden = self.is_outside and any(c.name == "patient_id" for c in table.columns)
+        rows = self._rows(table, f"SELECT * FROM {table.full_name} WHERE {where}", params)
+        return rows.clear() if is_hidden else rows
+
+    def query(self, statement: str, *, tables: Sequence[str], params: Sequence[Any] = ()) -> pl.DataFrame:
+        """The statement's rows, kept until one of `tables` (full names) changes. No column where a table is missing.
+
+        For counts over whole tables and lists of their values: it passes by the role.
+        """
+        versions = self.versions()
+        if any(versions.get(t) is None for t in tables):
+            return pl.DataFrame()
+        asked = [list(p) if isinstance(p, tuple) else p for p in params]
+        key = (statement, tuple(params))
+        return self._kept(key, tuple(versions[t] for t in tables), lambda: self._lake.sql(statement, asked))
+
+    def positions(self, event_ids: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+        """Where events lie in Kafka, by raw table's name: event_id, kafka_topic, kafka_partition, kafka_offset.
+
+        Of copies the first that landed, which is the one that counts. Nothing for a reader from outside.
+        """
+        parts = []
+        for name, ids in event_ids.items():
+            table = RAW_TABLES[name]
+            statement = f"""SELECT event_id, kafka_topic, kafka_partition, kafka_offset FROM {table.full_name}
+                WHERE list_contains($1, event_id)
+                QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, kafka_partition, kafka_offset) = 1
+                ORDER BY event_id"""
+            if ids and not self.is_outside:
+                parts.append(self.query(statement, tables=[table.full_name], params=[tuple(sorted(set(ids)))]))
+        parts = [p for p in parts if p.width]
+        schema = {
+            "event_id": pl.String,
+            "kafka_topic": pl.String,
+            "kafka_partition": pl.Int32,
+            "kafka_offset": pl.Int64,
+        }
+        return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+    def inspect(self, ask: Callable[[Lake], T], *, name: str, max_age_s: float) -> T | None:
+        """What `ask` finds in the lake, at most `max_age_s` old while records land; None where there is no lake."""
+        lake = self.lake()
+        if lake is None or not self.versions():
+            return None
+        with self._lock:
+            known = self._results.get(name)
+        version = self.newest(("raw", "core", "mart"))
+        if known and (known.key == version or time.monotonic() - known.made_at < max_age_s):
+            return known.value
+        return self._remember(name, version, ask(lake))
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    def _rows(self, table: Table, statement: str, params: Sequence[Any]) -> pl.DataFrame:
+        """Rows of one table; one that was never written is not asked at all."""
+        version = self.versions().get(table.full_name)
+        if version is None or version.snapshot is None:
+            return table.empty()
+        return self.query(statement, tables=[table.full_name], params=params)
+
+    def _kept(self, key: Any, version: Any, ask: Callable[[], T]) -> T:
+        with self._lock:
+            known = self._results.get(key)
+            if known and known.key == version:
+                self._results.move_to_end(key)
+                return known.value
+        return self._remember(key, version, ask())
+
+    def _remember(self, key: Any, version: Any, value: T) -> T:
+        with self._lock:
+            self._results[key] = _Cached(version, value)
+            while len(self._results) > _MOST_RESULTS:
+                self._results.popitem(last=False)
+        return value
+
+
+def is_readable(reader: Reader) -> tuple[bool, str]:
+    """Whether the lake answers, and a sentence that says so."""
+    try:
+        if reader.lake() is None:
+            return False, reader.missing or "the lake is not there yet"
+        return True, f"the lake answers, snapshot {reader.lake().snapshot()}"
+    except FloeError as error:
+        return False, str(error)

@@ -1,0 +1,198 @@
+"""What surrounds every page: navigation, freshness, light and dark, refreshing, the filters' options.
+
+Here: the shell's layout and callbacks. Not here: pages (pages/*.py), serving (app.py).
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
+
+from transforms.errors import FloeError
+
+from . import ids, words
+from .components import notice
+from .filters import DIMENSION, kept_search
+from .pages import PAGES
+from .pages.base import MARTS_INPUTS, clinic_names, off_loop
+from .pages.operations_facts import Computed, computed_facts
+from .reader import Reader
+
+_EVERY_MS = 5_000
+_STALE = timedelta(minutes=10)
+_TITLES = {page.path: page.name for page in PAGES.values()}
+_OPTIONS = """
+SELECT DISTINCT clinic_id, modality, indication, arm FROM mart.cohort_outcomes WHERE len(strata) = 1
+UNION SELECT DISTINCT clinic_id, modality, indication, arm FROM mart.adverse_event_rates WHERE len(strata) = 1
+"""
+
+
+def layout(reader: Reader):
+    """Fresh for each visitor: the versions that it starts from are those of now."""
+    marts, stream = versions(reader)
+    return dmc.MantineProvider(
+        id=ids.PROVIDER,
+        theme={"primaryColor": "blue", "defaultRadius": "md"},
+        defaultColorScheme="auto",
+        children=[
+            dcc.Location(id=ids.URL, refresh="callback-nav"),
+            dcc.Store(id=ids.SCHEME, storage_type="local"),
+            dcc.Store(id=ids.MARTS_VERSION, data=marts),
+            dcc.Store(id=ids.STREAM_VERSION, data=stream),
+            dcc.Store(id=ids.TITLE_SINK, data=_TITLES),
+            dcc.Interval(id=ids.CLOCK, interval=_EVERY_MS),
+            html.A("Skip to the page", href="#main", className="skip"),
+            html.Header(html.Div(_top(), className="top-inner"), className="top"),
+            html.Main([html.Div(id=ids.NOTICE), html.Div(id=ids.CONTENT)], className="page", id="main", tabIndex="-1"),
+        ],
+    )
+
+
+def _top() -> list:
+    return [
+        html.Span("Floe", className="brand"),
+        html.Nav(id=ids.NAVIGATION, className="navigation", **{"aria-label": "Pages"}),
+        html.Div(
+            [
+                html.P(id=ids.FRESHNESS),
+                dmc.Switch(id=ids.PAUSE, label="Pause", size="sm"),
+                dmc.Button("Dark", id=ids.SCHEME_SWITCH, variant="default", size="xs", **{"aria-label": "Switch light and dark"}),
+            ],
+            className="live",
+        ),
+    ]  # fmt: skip
+
+
+def register(app: Dash, reader: Reader) -> None:
+    _register_browser(app)
+
+    @app.callback(Output(ids.CONTENT, "children"), Input(ids.URL, "pathname"))
+    def show_page(pathname):
+        return page_content(reader, pathname)
+
+    @app.callback(Output(ids.NAVIGATION, "children"), Input(ids.URL, "pathname"), Input(ids.URL, "search"))
+    def show_navigation(pathname, search):
+        return navigation(pathname, search)
+
+    @app.callback(
+        Output(ids.MARTS_VERSION, "data"),
+        Output(ids.STREAM_VERSION, "data"),
+        Input(ids.CLOCK, "n_intervals"),
+        State(ids.MARTS_VERSION, "data"),
+        State(ids.STREAM_VERSION, "data"),
+        prevent_initial_call=True,
+    )
+    async def look_for_news(_n, marts, stream):
+        return await off_loop(news, reader, marts, stream)
+
+    @app.callback(
+        Output(ids.FRESHNESS, "children"), Output(ids.NOTICE, "children"),
+        Input(ids.STREAM_VERSION, "data"), Input(ids.MARTS_VERSION, "data"),
+    )  # fmt: skip
+    async def show_freshness(_stream, _marts):
+        return await off_loop(freshness, reader)
+
+    @app.callback(
+        *[Output(ids.control(name), "data") for name in ids.FILTERS], *MARTS_INPUTS[1:2], Input(ids.CONTENT, "children")
+    )
+    async def show_options(_version, _content):
+        return await off_loop(filter_options, reader)
+
+
+def _register_browser(app: Dash) -> None:
+    """What needs no server: scheme, pausing, title, the URL's query and the controls that write it."""
+    app.clientside_callback(
+        ClientsideFunction("floe", "scheme"),
+        Output(ids.SCHEME, "data"), Output(ids.PROVIDER, "forceColorScheme"), Output(ids.SCHEME_SWITCH, "children"),
+        Input(ids.SCHEME_SWITCH, "n_clicks"), State(ids.SCHEME, "data"),
+    )  # fmt: skip
+    app.clientside_callback(
+        ClientsideFunction("floe", "paused"), Output(ids.CLOCK, "disabled"), Input(ids.PAUSE, "checked")
+    )
+    app.clientside_callback(
+        ClientsideFunction("floe", "title"),
+        Output(ids.TITLE_SINK, "modified_timestamp"), Input(ids.URL, "pathname"), State(ids.TITLE_SINK, "data"),
+    )  # fmt: skip
+    for name in dict.fromkeys(name for page in PAGES.values() for name in page.controls):
+        control = ids.control(name)
+        app.clientside_callback(
+            ClientsideFunction("floe", "choose"),
+            Input(control, "value"),
+            State(control, "id"),
+            prevent_initial_call=True,
+        )
+        app.clientside_callback(
+            ClientsideFunction("floe", "chosen"),
+            Output(control, "value"), Input(ids.URL, "search"), State(control, "id"),
+        )  # fmt: skip
+
+
+# --- what the callbacks give ------------------------------------------------------------------------
+
+
+def page_content(reader: Reader, pathname: str | None) -> list:
+    page = PAGES.get(pathname or "/")
+    if page is None:
+        return [html.H1("There is no such page"), html.P(f"Found {pathname}; the pages are {', '.join(PAGES)}.")]
+    return page.layout(reader)
+
+
+def navigation(pathname: str | None, search: str | None) -> list:
+    """Links to the pages; the filters go along."""
+    kept = kept_search(search)
+    here = {"aria-current": "page"}
+    return [
+        dmc.Anchor(page.name, href=page.path + kept, anchorProps=here if page.path == pathname else None)
+        for page in PAGES.values()
+    ]
+
+
+def versions(reader: Reader) -> tuple[int, str]:
+    """What the pages of the marts, and those of the stream, were last drawn from."""
+    try:
+        newest = reader.newest(("raw", "core", "mart"))
+        beats = sum(path.stat().st_mtime_ns // 10**10 for path in reader.settings.home.glob("ingest-*-of-*.json"))
+        return reader.newest(("core", "mart")), f"{newest}/{beats}"
+    except (FloeError, OSError):
+        return -1, "-1"
+
+
+def news(reader: Reader, marts: int, stream: str) -> tuple:
+    """The versions where they changed: what did not change is not drawn again."""
+    now_marts, now_stream = versions(reader)
+    return (no_update if now_marts == marts else now_marts, no_update if now_stream == stream else now_stream)
+
+
+def freshness(reader: Reader) -> tuple:
+    """The header's line, and a notice where the numbers are older than what has landed."""
+    try:
+        computed = computed_facts(reader)
+    except FloeError as error:
+        return "No data", notice(f"The lake can't be read: {error}", title="Nothing here is up to date", color="red")
+    if computed.data_cutoff is None:
+        return "No outcomes yet", None
+    return f"Data to {words.moment(computed.data_cutoff)}", _stale(computed)
+
+
+def _stale(computed: Computed):
+    age = datetime.now(UTC) - computed.started_at
+    if not computed.records_since or age < _STALE:
+        return None
+    text = (
+        f"{words.count(computed.records_since)} records have landed since these outcomes were computed, "
+        f"{words.duration(age.total_seconds())} ago: they are not in these numbers."
+    )
+    return notice(text, title="Newer data has landed", color="orange")
+
+
+def filter_options(reader: Reader) -> list[list[dict]]:
+    """Options of the four filters: the values that the summaries know."""
+    found = reader.query(_OPTIONS, tables=["mart.cohort_outcomes", "mart.adverse_event_rates"])
+    if not found.width:
+        return [[] for _ in ids.FILTERS]
+    clinics = clinic_names(reader)
+    return [
+        [{"value": v, "label": clinics.get(v, v) if name == "clinic" else words.name_of(v)}
+         for v in found[DIMENSION[name]].drop_nulls().unique().sort().to_list()]
+        for name in ids.FILTERS
+    ]  # fmt: skip

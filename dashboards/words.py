@@ -1,0 +1,93 @@
+"""Values as people read them: names of codes, numbers with their intervals, times.
+
+Here: text from values. Not here: what a metric means (transforms/catalogue.py).
+"""
+
+from datetime import date, datetime
+
+from transforms.catalogue import METRICS
+
+NOTHING = "–"
+_NAMES = {
+    "(none)": "none",
+    "(unknown)": "unknown",
+    "completers": "patients with a value",
+    "missing_as_nonresponder": "missing counted as no response",
+    "observed": "observed cases",
+    "ancova": "ANCOVA",
+    "mmrm": "MMRM",
+    "risk_difference": "risk difference",
+}
+
+
+def name_of(code: str | None) -> str:
+    """A code of a closed list in words: whole_body is Whole body."""
+    if code is None:
+        return NOTHING
+    return _NAMES.get(code) or code.replace("_", " ").strip().capitalize()
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with its digits and a true minus; null is a dash."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def count(value: int | None) -> str:
+    return number(value, 0)
+
+
+def interval(estimate: float | None, lower: float | None, upper: float | None, *, digits: int = 2) -> str:
+    """`estimate (lower to upper)`; without limits the estimate alone, and it says so."""
+    if estimate is None:
+        return NOTHING
+    if lower is None or upper is None:
+        return f"{number(estimate, digits)} (no interval)"
+    return f"{number(estimate, digits)} ({number(lower, digits)} to {number(upper, digits)})"
+
+
+def percent(estimate: float | None, lower: float | None, upper: float | None) -> str:
+    """A proportion and its limits in per cent."""
+    scaled = [None if v is None else 100 * v for v in (estimate, lower, upper)]
+    return NOTHING if estimate is None else interval(*scaled, digits=0).replace(" (", " % (", 1)
+
+
+def p_value(p: float | None) -> str:
+    if p is None:
+        return NOTHING
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def moment(at: datetime | None) -> str:
+    """To the minute, UTC."""
+    return NOTHING if at is None else f"{at:%d %b %Y, %H:%M} UTC"
+
+
+def day(on: date | None) -> str:
+    return NOTHING if on is None else f"{on:%d %b %Y}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that people would say: 40 s, 12 min, 3 h, 5 days."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def parameter_title(code: str) -> str:
+    """A PARAMCD in words, without its statistic."""
+    metric = METRICS.get(f"{code.lower()}_mean")
+    return metric.title.removesuffix(": mean") if metric else code
+
+
+def better_is(code: str) -> str | None:
+    """lower or higher, where one of them is better."""
+    metric = METRICS.get(f"{code.lower()}_mean")
+    return metric.direction if metric and metric.direction in ("lower", "higher") else None
+
+
+def metric_title(metric_id: str) -> str:
+    metric = METRICS.get(metric_id)
+    return metric.title if metric else metric_id
