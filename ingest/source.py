@@ -106,7 +106,7 @@ class BrokerLost:
     reason: str
 
     def __str__(self):
-        return f"Kafka does not answer ({self.reason}): trying again until it does"
+        return f"{self.reason}; trying again until it does"
 
 
 @dataclass(frozen=True)

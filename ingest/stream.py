@@ -28,10 +28,11 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from transforms.errors import BrokerMissing, FloeError, UsageError
 from transforms.schemas import TOPICS
 
+from .contract import LARGEST_RECORD_BYTES
 from .source import Batch as Batch  # what Source.poll gives
 from .source import Got, Poller, TopicState, Want
 
-MAX_EVENT_BYTES = 16 * 2**20
+MAX_EVENT_BYTES = LARGEST_RECORD_BYTES
 _FETCH_BYTES = 16 * 2**20  # of one answer; compressed, so several times that in memory
 _FETCH_MIN_BYTES = 64 * 1024
 _FETCH_BY_TOPIC_ID = 13  # Kafka 3.1 and newer
@@ -164,7 +165,7 @@ def _paced(records: Iterable, rate: float | None, progress: Callable[[int], None
     for count, record in enumerate(records):
         if rate and (early := count / rate - (time.monotonic() - started)) > 0:
             time.sleep(early)
-        if progress and not count % 256 and time.monotonic() - told > 1:
+        if progress and time.monotonic() - told > 1:
             told = time.monotonic()
             progress(count)
         yield record

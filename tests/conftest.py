@@ -1,19 +1,19 @@
 """What tests of several rooms share. Here: the session's Kafka. Not here: what one test file alone needs."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 
 from ingest import broker as local_broker
+from ingest.broker_process import free_port
 from ingest.settings import Settings
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def pytest_configure(config):
+    """kafka-python now and then leaves a socket to the garbage collector, at a moment that fails some other test."""
+    for kind in ("socket.socket", "ssl.SSLSocket"):
+        config.addinivalue_line("filterwarnings", f"ignore:unclosed <{kind}:ResourceWarning")
 
 
 @pytest.fixture(scope="session")
