@@ -42,7 +42,8 @@ def compute(*, adex, adae, adverse_event_rates, cohort_outcomes, options: Option
         _asked(by_clinic),
         _response(cohort_outcomes, options=options),
     ]
-    frame = pl.concat([_compared(c) for c in counts if not c.is_empty()] or [TABLE.empty()], how="diagonal_relaxed")
+    compared = [_compared(c) for c in counts if not c.is_empty()]
+    frame = pl.concat([TABLE.empty(), *compared], how="diagonal_relaxed")  # no signal where too few are compared
     asked = by_clinic.select("clinic_id", asked_share=_share("sessions_asked", "sessions"))
     is_few = (pl.col("numerator") == 0) | pl.col("signal").str.starts_with("low").fill_null(False)
     frame = frame.drop("asked_share", strict=False).join(asked, on="clinic_id", how="left").with_columns(
