@@ -124,6 +124,13 @@ _MOBILITY += tuple(
 )  # fmt: skip
 
 # --- exposure -------------------------------------------------------------------------------------
+_COHORT_SESSIONS = ("tests/transforms/marts/test_cohort_sessions.py",)
+_CLUSTERED = (
+    " Population sessions: the counts are of sessions, n_patients of the patients who had them; a session counts at "
+    "its own clinic and modality. Clopper-Pearson limits on the effective number of sessions, for those of one patient "
+    "are alike; without events the exact upper limit."
+)
+_BEGAN = "of the sessions that began (delivered or aborted)"
 _EXPOSURE: tuple[Metric, ...] = tuple(
     Metric(id=id, version="1", title=title, rule=rule, unit=unit, direction=direction, source=source,
            verification="proposal", parameters=(), tests=tests)
@@ -141,18 +148,78 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
          "Capodaglio 2025, 10.3389/fresc.2025.1567402 (list not yet read in full); target 0",
          ("tests/transforms/marts/test_adex.py",)),
         ("course_adherence", "Sessions delivered of those prescribed", "ratio", "higher",
-         "delivered sessions / prescribed sessions of a course; missed, cancelled and aborted ones beside it",
-         "proposal of this project", ("tests/transforms/test_exposure.py",)),
-        ("dose_response", "Change of an outcome by sessions per week", None, "none",
-         "patients in bins of delivered sessions a week, mean change in each; not causal: who does well may come "
-         "more, or less", "proposal of this project", ("tests/transforms/test_exposure.py",)),
+         "delivered sessions / prescribed sessions of a course, mean over the courses that are over (population "
+         "courses: the counts are of courses; one without a last day is over FLOE_COURSE_GAP_DAYS after its last "
+         "session), t interval over patients; can exceed 1",
+         "proposal of this project", ("tests/transforms/test_exposure.py", *_COHORT_SESSIONS)),
+        ("dose_response", "Change of an outcome by sessions per week (not causal)", None, "none",
+         "patients due with a change in bins of delivered sessions a week until the assessment, mean change in each, "
+         "t interval; not causal: who does well may come more, or less", "proposal of this project",
+         ("tests/transforms/test_exposure.py", "tests/transforms/marts/test_dose_response.py")),
         ("thermal_dose", "Cold dose of a session", "K s", "none",
          "sum over exposure of max(0, 0 degrees C - cabin temperature) x seconds; not validated",
          "proposal of this project", ("tests/transforms/test_telemetry.py",)),
     )
 )  # fmt: skip
 
+_EXPOSURE += tuple(
+    Metric(id=id, version="1", title=title, rule=rule + _CLUSTERED, unit="proportion", direction=direction,
+           source="Korn & Graubard 1998, Surv Methodol 24:193; Clopper & Pearson 1934", verification="unverified",
+           tests=("tests/transforms/test_clustered.py", *_COHORT_SESSIONS))
+    for id, title, direction, rule in (
+        *((f"sessions_{status}", f"Booked sessions {text}", direction,
+           f"sessions {text} / all on record as delivered, aborted, missed or cancelled; another status is not known.")
+          for status, text, direction in (
+              ("delivered", "delivered", "higher"), ("aborted", "aborted", "lower"), ("missed", "missed", "lower"),
+              ("cancelled", "cancelled", "lower"))),
+        *((f"limit_{limit}_exceeded", f"Sessions {text} than the protocol allows", "lower",
+           f"{_BEGAN}, those where it was measured and the protocol in force sets the limit; the others are missing.")
+          for limit, text in (
+              ("temperature_low", "colder"), ("temperature_high", "warmer"), ("duration", "longer"),
+              ("spacing", "sooner after the one before"), ("weekly_count", "more often in a week"),
+              ("skin_temperature", "with colder skin"), ("oxygen", "with less oxygen in the room"))),
+        ("limit_any_exceeded", "Sessions with any limit of the protocol exceeded", "lower",
+         f"{_BEGAN}, those where at least one limit could be judged: one not measured may have been exceeded too."),
+        ("sessions_without_clearance", "Sessions without a valid clearance (target 0)", "lower",
+         f"{_BEGAN}, those where it is known (see clearance)."),
+        ("sessions_with_contraindication", "Sessions with a known contraindication (target 0)", "lower",
+         f"{_BEGAN}, those at which it was asked (see contraindication)."),
+        ("sessions_not_cleared", "Sessions without a valid clearance or with a contraindication (target 0)", "lower",
+         f"{_BEGAN}; known where one of the two is so or neither is; the others are missing, so that the share errs on "
+         "the high side."),
+        ("sessions_not_asked", "Sessions at which nobody asked about side effects", "lower",
+         "of the sessions delivered, those that say whether somebody asked; the others are missing, not asked or not."),
+        ("sessions_rewarming_seen", "Sessions at which the skin was seen to be warm again", "higher",
+         f"{_BEGAN}, those whose telemetry lasted until the skin was within 1 K of its value before; how complete "
+         "skin_rewarming is."),
+    )
+)  # fmt: skip
+
+_EXPOSURE += tuple(
+    Metric(id=f"{name}_{statistic}", version="1", title=f"{title}: {statistic}", rule=f"{rule} {how}", unit=unit,
+           direction="none", source=source, verification="proposal" if name != "session_duration" else "unverified",
+           tests=("tests/transforms/test_clustered.py", *_COHORT_SESSIONS))
+    for name, title, unit, rule, statistics in (
+        ("session_duration", "Duration of a session", "s", "exposure of the sessions delivered;", ("mean", "median")),
+        ("session_dose", "Cold dose of a session", "K s", "thermal_dose of the sessions delivered, not validated;",
+         ("mean", "median")),
+        ("skin_rewarming", "Time until the skin is warm again after a session", "min",
+         "minutes from the end of a session that began until the skin is within 1 K of its value before; missing where "
+         "it was not seen to be, so that slow rewarming is understated;", ("median",)),
+        ("cumulative_exposure", "Exposure of a patient so far", "s",
+         "sum over a patient's sessions that began, up to the data cut, at the stratum's clinic and modality; missing "
+         "where the duration of one is not known;", ("median",)),
+    )
+    for statistic, how, source in (
+        ("mean", "mean over sessions (population sessions), t interval over patients.", "Cochran 1977, ch. 6"),
+        ("median", "a value a patient (of several sessions their median), median over patients (population patients), "
+         "exact limits by order statistics.", "Conover 1999, 3.2"),
+    )
+    if statistic in statistics
+)  # fmt: skip
+
 # --- care -----------------------------------------------------------------------------------------
+_COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
 _CARE: tuple[Metric, ...] = tuple(
     Metric(id=id, version="1", title=title, rule=rule, unit="days", direction=direction, source=source,
            verification="proposal" if source.startswith("proposal") else "verified", parameters=parameters,
@@ -194,6 +261,23 @@ _CARE += (
            rule="mean over the last 28 days of known care minus that over the 28 days before Day 1; t interval",
            unit="MME/day", direction="lower", source="proposal of this project", verification="proposal",
            tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py")),
+    *(Metric(id=f"{kind}_use_{name}", version="1", title=f"{title} {text}", unit="proportion", direction=direction,
+             rule=f"{rule}; of the patients whose care is known both in the 28 days before Day 1 (the known ones of "
+             "them, at least the last) and in the last 28 days of known care, all after Day 1; the others are missing; "
+             "Wilson limits, Clopper-Pearson for 5 or fewer", source="proposal of this project",
+             verification="proposal", tests=("tests/transforms/test_care.py", *_COHORT_CARE))
+      for kind, title in (("opioid", "Patients using opioids"), ("analgesic", "Patients using analgesics"))
+      for name, text, direction, rule in (
+          ("before", "in the 28 days before Day 1", "lower", "a record of it on any of the days"),
+          ("latest", "in the last 28 days of known care", "lower", "a record of it on any of the days"),
+          ("stopped", "before who do not any more", "higher", "not used at the latest / used before"),
+          ("started", "who did not before", "lower", "used at the latest / not used before"))),
+    *(Metric(id=f"{name}_per_100_patient_years", version="1", title=f"{name.capitalize()} in known care",
+             rule=f"records of {name} from Day 1 to the latest reported_through (no later than death and the data cut) "
+             "/ the patients' years of those days, no window after the last session; Garwood limits",
+             unit="per 100 patient-years", direction="lower", source="Garwood 1936", verification="verified",
+             tests=("tests/transforms/test_care.py", *_COHORT_CARE))
+      for name in ("injections", "surgeries")),
 )  # fmt: skip
 
 # --- safety ---------------------------------------------------------------------------------------

@@ -1,44 +1,45 @@
 """mart.cohort_outcomes: a row a metric, stratum, visit and population, with its denominators.
 
 Here: means, changes from baseline and responder shares of the parameters of adqs and adact, over every combination
-of the dimensions. Not here: comparisons of arms. A change from baseline is a change, not an effect.
+of the dimensions, and all rows together. Not here: rows about sessions and courses (cohort_sessions) and about other
+care (cohort_care), comparisons of arms. A change from baseline is a change, not an effect.
 
-Of the stratum's patients those are due whose visit window has closed at the data cut, whatever ended their
-follow-up: who left or died without a value is missing. The rest is pending, not missing. Of the due, those
-whose study (STUDYID) never asks for the parameter at the visit, or who have no baseline that a rule can judge from,
-are not evaluable; the others have a value (evaluable) or not (missing).
+Of the due (visit_values), those whose study (STUDYID) never asks for the parameter at the visit, or who have no
+baseline that a rule can judge from, are not evaluable; the others have a value (evaluable) or not (missing). Who is
+not due is pending, not missing.
 """
 
-import numpy as np
 import polars as pl
-from scipy import stats
 
-from .. import disclosure, pain, rates, windows
+from .. import disclosure, pain, windows
 from ..catalogue import METRICS
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CRITERIA, DIMENSIONS
+from . import cohort_care, cohort_sessions
+from .cohort_estimates import as_mean, as_proportion
 from .stamp import stamped
-from .strata import by_strata, dimensions_of
+from .strata import by_strata
+from .visit_values import asked_of, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "mart.patient_outcomes")
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "mart.patient_outcomes", "core.courses", "core.care")
 COMPLETERS, MISSING_AS_NONRESPONDER = "completers", "missing_as_nonresponder"
-NO_VALUE = "no evaluable value among the patients due"
 MISSING_RULES = {COMPLETERS: "observed cases only", MISSING_AS_NONRESPONDER: "no value counts as no response"}
 _STRATUM = list(DIMENSIONS)
 _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
 
 
-def compute(*, adsl, adqs, adact, adex, patient_outcomes, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(*, adsl, adqs, adact, adex, patient_outcomes, courses, care, options: Options, cut: Cut) -> pl.DataFrame:
     """Conforms to `mart.cohort_outcomes`; empty where there is no patient."""
-    people = _people(adsl, adex, options=options)
+    people = people_of(adsl, adex, options=options)
     if people.is_empty():
         return TABLE.empty()
-    counts = _cells(people, _due(people, cut=cut), _values(adqs, adact))
+    counts = _cells(people, due_of(people, cut=cut), values_of(adqs, adact))
     parts = [_estimates(counts, statistic, options=options) for statistic in _STATISTICS]
     parts += _without_visit(people.join(patient_outcomes, left_on="USUBJID", right_on="patient_id", suffix="_of"))
+    parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut) + cohort_care.rows(adsl, care, cut=cut)
     frame = pl.concat(parts, how="diagonal").filter(pl.col("metric_id").is_in([m.id for m in METRICS.values()]))
     cells = ["n_patients", "n_evaluable", "n_event", pl.col("n_evaluable") - pl.col("n_event")]
     marks = disclosure.suppressed(
@@ -48,61 +49,16 @@ def compute(*, adsl, adqs, adact, adex, patient_outcomes, options: Options, cut:
     return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:5], "visit_day", "population"])
 
 
-# --- who is due -------------------------------------------------------------------------------------
-
-
-def _people(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """A row a patient: dimensions, Day 1, the end of the first course."""
-    delivered = adex.filter(pl.col("EXSTAT") == "delivered").select(
-        patient_id="USUBJID", course_id="COURSEID", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT"
-    )
-    ends = windows.first_course_end(delivered, gap_days=options.course_gap_days).rename({"patient_id": "USUBJID"})
-    known = (
-        adsl.select("USUBJID", "STUDYID", "DAY1DT")
-        .join(dimensions_of(adsl), on="USUBJID")
-        .join(ends, on="USUBJID", how="left")
-    )
-    days = max(windows.END_OF_COURSE_DAYS, options.course_gap_days)
-    return known.with_columns(end_closes_on=pl.col("course_ended_on") + pl.duration(days=days))
-
-
-def _due(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """A row a patient and visit: `is_due`, the visit's window has closed at the data cut.
-
-    End of course closes when no further session can belong to the course any more; without a session it is never due.
-    """
-    closes = {v.name: windows.date_of(v.last, day1=pl.col("DAY1DT")) for v in windows.VISITS}
-    closes[windows.END_OF_COURSE] = pl.col("end_closes_on")
-    today = pl.lit(cut.data_cutoff.date())
-    parts = [
-        people.with_columns(AVISIT=pl.lit(name), is_due=(closed < today).fill_null(False))
-        for name, closed in closes.items()
-    ]
-    return pl.concat(parts)
-
-
-# --- values at the visits ---------------------------------------------------------------------------
-
-
-def _values(adqs: pl.DataFrame, adact: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient, parameter and visit that has a record that counts; End of course by its own flag."""
-    columns = ["USUBJID", "PARAMCD", "AVISIT", "ADY", "AVAL", "BASE", "CHG"]
-    flags = [f"CRIT{k}FL" for k in range(1, len(CRITERIA) + 1)]
-    asked = adqs.filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
-    at_visit = asked.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.END_OF_COURSE))
-    at_end = asked.filter(pl.col("EOCFL") == "Y").with_columns(AVISIT=pl.lit(windows.END_OF_COURSE))
-    moved = adact.filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null())
-    parts = [at_visit.select(*columns, *flags), at_end.select(*columns, *flags), moved.select(columns)]
-    return pl.concat(parts, how="diagonal").filter(pl.col("AVISIT").is_not_null())
+# --- counts ----------------------------------------------------------------------------------------
 
 
 def _cells(people: pl.DataFrame, due: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """A row a stratum, parameter and visit with every count and moment that the estimates need."""
     patients = by_strata(due, n_patients=pl.len(), n_due=pl.col("is_due").sum(), by=["AVISIT"])
     closed = due.filter("is_due")
-    asked = rows.join(people, on="USUBJID").select("STUDYID", "PARAMCD", "AVISIT").unique()
+    asked = asked_of(rows, people)
     expected = closed.group_by([*_STRATUM, "STUDYID", "AVISIT"]).len().join(asked, on=["STUDYID", "AVISIT"])
-    based = _bases(rows).join(closed, on="USUBJID").join(asked, on=["STUDYID", "PARAMCD", "AVISIT"], how="semi")
+    based = expected_of(rows, due, asked)
     seen = rows.join(closed, on=["USUBJID", "AVISIT"])
     by = ["PARAMCD", "AVISIT"]
     cells = by_strata(expected, n_asked=pl.col("len").sum(), by=by)
@@ -111,17 +67,6 @@ def _cells(people: pl.DataFrame, due: pl.DataFrame, rows: pl.DataFrame) -> pl.Da
         cells = cells.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True)
     counted = [c for c in cells.columns if c.startswith("n_")]
     return cells.with_columns(pl.col(counted).fill_null(0).cast(pl.Int64))
-
-
-def _bases(rows: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient and parameter with a baseline, and whether the rules can judge from it."""
-    based = rows.filter(pl.col("BASE").is_not_null()).unique(["USUBJID", "PARAMCD"])
-    can_improve, can_worsen = pl.lit(True), pl.lit(True)
-    for code in set(based["PARAMCD"].unique()) & set(PARAMETERS):
-        here = pl.col("PARAMCD") == code
-        can_improve = pl.when(here).then(pain.is_evaluable_baseline(PARAMETERS[code])).otherwise(can_improve)
-        can_worsen = pl.when(here).then(pain.can_worsen(PARAMETERS[code])).otherwise(can_worsen)
-    return based.select("USUBJID", "PARAMCD", can_improve=can_improve, can_worsen=can_worsen)
 
 
 def _base_counts() -> dict[str, pl.Expr]:
@@ -177,19 +122,7 @@ def _with_mean(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     frame = _with_counts(frame, n_evaluable=pl.col(f"n_{name}"), n_judged=judged)
     frame = frame.with_columns(mean=pl.col(name), sd=pl.col(f"{name}_sd"))
     unit = pl.col("PARAMCD").replace_strict(_units(), default=None, return_dtype=pl.String)
-    return _as_mean(frame.with_columns(unit=unit))
-
-
-def _as_mean(frame: pl.DataFrame) -> pl.DataFrame:
-    """Estimate and t interval from `mean`, `sd`, `n_evaluable`; of one value no interval, of none no mean."""
-    n = frame["n_evaluable"].to_numpy()
-    quantile = pl.Series(stats.t.ppf(0.975, np.maximum(n - 1, 1)))
-    margin = pl.when(pl.col("n_evaluable") > 1).then(pl.col("sd") * quantile / pl.col("n_evaluable").sqrt())
-    return frame.with_columns(
-        estimate=pl.col("mean"), ci_lower=pl.col("mean") - margin, ci_upper=pl.col("mean") + margin,
-        reason=pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
-        .when(pl.col("n_evaluable") == 1).then(pl.lit("one value: no interval")),
-    )  # fmt: skip
+    return as_mean(frame.with_columns(unit=unit))
 
 
 def _with_counts(frame: pl.DataFrame, *, n_evaluable: pl.Expr, n_judged: pl.Expr) -> pl.DataFrame:
@@ -209,19 +142,7 @@ def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl
     frame = _with_counts(frame, n_evaluable=pl.col(f"n_{criterion}"), n_judged=judged)
     counted = pl.col("n_evaluable") + (pl.col("n_missing") if population == MISSING_AS_NONRESPONDER else 0)
     frame = frame.with_columns(n_event=pl.col(f"n_{criterion}_yes"), unit=pl.lit("proportion"), n_counted=counted)
-    return _as_proportion(frame, "n_counted")
-
-
-def _as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
-    """Share of `n_event` among the column `n`; Wilson limits, Clopper-Pearson where it is 5 or fewer."""
-    for method in ("wilson", "clopper_pearson"):
-        frame = rates.proportion_columns(frame, x="n_event", n=n, name=method, method=method)
-    is_few = pl.col("n_event") <= 5
-    limits = {f"ci_{side}": pl.when(is_few).then(f"clopper_pearson_{side}").otherwise(f"wilson_{side}")
-              for side in ("lower", "upper")}  # fmt: skip
-    return frame.with_columns(
-        estimate=pl.col("wilson"), **limits, reason=pl.when(pl.col(n) == 0).then(pl.lit(NO_VALUE))
-    )
+    return as_proportion(frame, "n_counted")
 
 
 def _rtm(name: str, *, options: Options) -> dict[str, pl.Expr]:
@@ -238,7 +159,7 @@ def _rtm(name: str, *, options: Options) -> dict[str, pl.Expr]:
 
 
 def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
-    """Sustained response, adherence and opioid dose: no visit, everybody counted, those without a value missing."""
+    """Sustained response and opioid dose: no visit, everybody counted, those without a value missing."""
     outcomes = outcomes.with_columns(
         sustained=pl.col("is_sustained_responder").cast(pl.Int64),
         opioid=pl.col("opioid_mme_latest") - pl.col("opioid_mme_baseline"),
@@ -247,10 +168,9 @@ def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
         n_event=pl.col("total").cast(pl.Int64)
     )
     means = [
-        _of_everybody(outcomes, "adherence_ratio", "course_adherence"),
         _of_everybody(outcomes, "opioid", "opioid_change"),
     ]
-    return [_as_proportion(share, "n_evaluable"), *(_as_mean(m) for m in means)]
+    return [as_proportion(share, "n_evaluable"), *(as_mean(m) for m in means)]
 
 
 def _of_everybody(outcomes: pl.DataFrame, column: str, metric: str) -> pl.DataFrame:

@@ -1,0 +1,37 @@
+"""Estimates and intervals of rows of mart.cohort_outcomes from their counts.
+
+Here: means and shares of patients, one value each. Not here: the counts (cohort_outcomes, cohort_care), sessions, of
+which a patient has many (cohort_sessions).
+"""
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from .. import rates
+
+NO_VALUE = "no evaluable value among the patients due"
+
+
+def as_mean(frame: pl.DataFrame) -> pl.DataFrame:
+    """Estimate and t interval from `mean`, `sd`, `n_evaluable`; of one value no interval, of none no mean."""
+    n = frame["n_evaluable"].to_numpy()
+    quantile = pl.Series(stats.t.ppf(0.975, np.maximum(n - 1, 1)))
+    margin = pl.when(pl.col("n_evaluable") > 1).then(pl.col("sd") * quantile / pl.col("n_evaluable").sqrt())
+    return frame.with_columns(
+        estimate=pl.col("mean"), ci_lower=pl.col("mean") - margin, ci_upper=pl.col("mean") + margin,
+        reason=pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
+        .when(pl.col("n_evaluable") == 1).then(pl.lit("one value: no interval")),
+    )  # fmt: skip
+
+
+def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
+    """Share of `n_event` among the column `n`; Wilson limits, Clopper-Pearson where it is 5 or fewer."""
+    for method in ("wilson", "clopper_pearson"):
+        frame = rates.proportion_columns(frame, x="n_event", n=n, name=method, method=method)
+    is_few = pl.col("n_event") <= 5
+    limits = {f"ci_{side}": pl.when(is_few).then(f"clopper_pearson_{side}").otherwise(f"wilson_{side}")
+              for side in ("lower", "upper")}  # fmt: skip
+    return frame.with_columns(
+        estimate=pl.col("wilson"), **limits, reason=pl.when(pl.col(n) == 0).then(pl.lit(NO_VALUE))
+    )

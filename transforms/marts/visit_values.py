@@ -1,0 +1,85 @@
+"""Who is due at a visit, and with which value: what all summaries by visit count from.
+
+Here: frames of patients, visits and values of adqs and adact. Not here: summaries of them, and the windows' days
+(windows.py).
+
+Of a stratum's patients those are due whose visit window has closed at the data cut, whatever ended their follow-up.
+Of the due, those whose study (STUDYID) asks for the parameter at the visit and who have a baseline are expected.
+"""
+
+import polars as pl
+
+from .. import pain, windows
+from ..instruments import PARAMETERS
+from ..options import Cut, Options
+from ..schemas.mart import CRITERIA
+from .strata import dimensions_of
+
+# --- who is due -------------------------------------------------------------------------------------
+
+
+def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """A row a patient: dimensions, Day 1, the end of the first course."""
+    delivered = adex.filter(pl.col("EXSTAT") == "delivered").select(
+        patient_id="USUBJID", course_id="COURSEID", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT"
+    )
+    ends = windows.first_course_end(delivered, gap_days=options.course_gap_days).rename({"patient_id": "USUBJID"})
+    known = (
+        adsl.select("USUBJID", "STUDYID", "DAY1DT")
+        .join(dimensions_of(adsl), on="USUBJID")
+        .join(ends, on="USUBJID", how="left")
+    )
+    days = max(windows.END_OF_COURSE_DAYS, options.course_gap_days)
+    return known.with_columns(end_closes_on=pl.col("course_ended_on") + pl.duration(days=days))
+
+
+def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
+    """A row a patient and visit: `is_due`, the visit's window has closed at the data cut.
+
+    End of course closes when no further session can belong to the course any more; without a session it is never due.
+    """
+    closes = {v.name: windows.date_of(v.last, day1=pl.col("DAY1DT")) for v in windows.VISITS}
+    closes[windows.END_OF_COURSE] = pl.col("end_closes_on")
+    today = pl.lit(cut.data_cutoff.date())
+    parts = [
+        people.with_columns(AVISIT=pl.lit(name), is_due=(closed < today).fill_null(False))
+        for name, closed in closes.items()
+    ]
+    return pl.concat(parts)
+
+
+# --- values at the visits ---------------------------------------------------------------------------
+
+
+def values_of(adqs: pl.DataFrame, adact: pl.DataFrame) -> pl.DataFrame:
+    """A row a patient, parameter and visit that has a record that counts; End of course by its own flag."""
+    columns = ["USUBJID", "PARAMCD", "AVISIT", "ADY", "AVAL", "BASE", "CHG"]
+    flags = [f"CRIT{k}FL" for k in range(1, len(CRITERIA) + 1)]
+    asked = adqs.filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
+    at_visit = asked.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.END_OF_COURSE))
+    at_end = asked.filter(pl.col("EOCFL") == "Y").with_columns(AVISIT=pl.lit(windows.END_OF_COURSE))
+    moved = adact.filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null())
+    parts = [at_visit.select(*columns, *flags), at_end.select(*columns, *flags), moved.select(columns)]
+    return pl.concat(parts, how="diagonal").filter(pl.col("AVISIT").is_not_null())
+
+
+def bases_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """A row a patient and parameter with a baseline, and whether the rules can judge from it."""
+    based = rows.filter(pl.col("BASE").is_not_null()).unique(["USUBJID", "PARAMCD"])
+    can_improve, can_worsen = pl.lit(True), pl.lit(True)
+    for code in set(based["PARAMCD"].unique()) & set(PARAMETERS):
+        here = pl.col("PARAMCD") == code
+        can_improve = pl.when(here).then(pain.is_evaluable_baseline(PARAMETERS[code])).otherwise(can_improve)
+        can_worsen = pl.when(here).then(pain.can_worsen(PARAMETERS[code])).otherwise(can_worsen)
+    return based.select("USUBJID", "PARAMCD", can_improve=can_improve, can_worsen=can_worsen)
+
+
+def asked_of(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """`STUDYID`, `PARAMCD`, `AVISIT`: what each study asks for, seen from anybody's answer."""
+    return rows.join(people, on="USUBJID").select("STUDYID", "PARAMCD", "AVISIT").unique()
+
+
+def expected_of(rows: pl.DataFrame, due: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """A row a patient with a baseline, parameter and visit that is due and asked for, with what `bases_of` gives."""
+    closed = due.filter("is_due")
+    return bases_of(rows).join(closed, on="USUBJID").join(asked, on=["STUDYID", "PARAMCD", "AVISIT"], how="semi")
