@@ -186,6 +186,15 @@ def test_small_cells_are_marked():
     assert cell(frame)["events"] == 1
 
 
+def test_what_a_restriction_leaves_out_is_a_cell():
+    """8 patients with an event, 6 with a serious one: 2 are left, so the serious row is marked and the other is not."""
+    events = [event(k, patient=k, is_serious=k < 6) for k in range(8)]
+    frame = run(patients=[patient(k) for k in range(20)], sessions=[session(1, patient=k) for k in range(20)],
+                events=events)  # fmt: skip
+    assert not cell(frame)["is_suppressed"]
+    assert cell(frame, only="serious")["is_suppressed"]
+
+
 # --- the slow way -----------------------------------------------------------------------------------
 
 SEED = 20250101

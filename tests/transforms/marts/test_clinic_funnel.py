@@ -1,0 +1,180 @@
+"""mart.clinic_funnel: who is compared with what, by hand and by a plain re-computation of random clinics."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from transforms import funnel
+from transforms.catalogue import METRICS
+from transforms.checks import check_table
+from transforms.marts import MARTS, adverse_event_rates, clinic_funnel
+from transforms.options import Cut, Options
+from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
+
+DAY1 = date(2025, 1, 6)
+CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 12, 31, tzinfo=UTC))
+REJECTS = next(t for t in BOOKKEEPING if t.name == "rejects")
+
+
+def table(name: str, rows: list[dict]) -> pl.DataFrame:
+    schema = MART_TABLES[name]
+    return pl.DataFrame([{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema)
+
+
+def at(day: int) -> datetime:
+    return datetime(DAY1.year, DAY1.month, DAY1.day, 10, tzinfo=UTC) + timedelta(days=day)
+
+
+def patient(name: str, clinic: str) -> dict:
+    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "NSESS": 1, "TIMEZONE": "UTC", "INDICATN": "other"}
+
+
+def session(name: str, clinic: str, k: int, **columns) -> dict:
+    when = at(2 * k)
+    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "EXSEQ": k, "SESSIONID": f"{name}-{k}",
+            "MODALITY": "local", "EXSTAT": "delivered", "EXSTDTM": when, "ASTDT": when.date(), "ASKEDFL": "Y",
+            **columns}  # fmt: skip
+
+
+def event(name: str, clinic: str, k: int = 1, **columns) -> dict:
+    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "AESEQ": k, "AEID": f"{name}-{k}", "AEDECOD": f"t{k}",
+            "AESER": "N", "NEWFL": "Y", "ASTDTM": at(k), "ASTDT": at(k).date(), "MODALITY": "local",
+            **columns}  # fmt: skip
+
+
+def compute(patients, sessions, events, *, outcomes=None, **options) -> pl.DataFrame:
+    """From patients, sessions and events through the real rates to the funnel."""
+    given = {"adsl": table("adsl", patients), "adex": table("adex", sessions), "adae": table("adae", events)}
+    options = Options(**options)
+    rates = adverse_event_rates.compute(
+        **given, patient_status=CORE_TABLES["patient_status"].empty(), rejects=REJECTS.empty(), options=options, cut=CUT
+    )
+    outcomes = MART_TABLES["cohort_outcomes"].empty() if outcomes is None else outcomes
+    return clinic_funnel.compute(
+        adex=given["adex"], adae=given["adae"], adverse_event_rates=rates, cohort_outcomes=outcomes, options=options,
+        cut=CUT,
+    )  # fmt: skip
+
+
+def clinics_of(sizes: dict[str, int]):
+    people = [(f"{c}{k}", c) for c, n in sizes.items() for k in range(n)]
+    return [patient(*p) for p in people], [session(*p, 1) for p in people], people
+
+
+def test_five_clinics_are_compared_and_four_are_not():
+    """From five clinics on there are limits and a signal; with fewer the counts stand alone, with the reason."""
+    for clinics, reason in (("ABCDE", None), ("ABCD", "4 clinics to compare: at least 5 are needed")):
+        patients, sessions, people = clinics_of(dict.fromkeys(clinics, 20))
+        frame = compute(patients, sessions, [event(*p) for p in people[::2]]).filter(metric_id="funnel_any_event")
+        assert frame["estimate"].to_list() == [0.5] * len(clinics)
+        assert frame["reason"].to_list() == [reason] * len(clinics)
+        assert frame["target"].to_list() == [None if reason else 0.5] * len(clinics)
+        assert frame["signal"].to_list() == [None if reason else "none"] * len(clinics)
+
+
+def test_no_events_are_never_better():
+    """A clinic of 60 without an event is flagged low, with the note and the share of sessions at which it asked."""
+    patients, sessions, people = clinics_of(dict.fromkeys("ABCDEF", 60))
+    sessions = [s | {"ASKEDFL": None} if s["SITEID"] == "A" and s["USUBJID"][-1] != "0" else s for s in sessions]
+    events = [event(*p) for k, p in enumerate(people) if p[1] != "A" and k % 3 == 0]
+    row = compute(patients, sessions, events).filter(metric_id="funnel_any_event", clinic_id="A").row(0, named=True)
+    assert row["signal"].startswith("low")
+    assert row["note"] == clinic_funnel.FEW_EVENTS
+    assert row["asked_share"] == pytest.approx(6 / 60)
+    others = compute(patients, sessions, events).filter(pl.col("clinic_id") != "A", metric_id="funnel_any_event")
+    assert others["note"].null_count() == 5
+
+
+def test_expected_events_follow_the_modality():
+    """A: 10 local and 10 whole-body sessions. Local has 5 events in 40 sessions, whole body 30 in 60: 1.25 + 5."""
+    sizes = dict.fromkeys("ABCDE", 20)
+    patients, _, people = clinics_of(sizes)
+    whole = {p for k, p in enumerate(people) if (p[1] == "A" and k < 10) or (p[1] in "BC") or (p[1] == "D" and k < 70)}
+    sessions = [session(*p, 1, MODALITY="whole_body" if p in whole else "local") for p in people]
+    assert len(whole) == 60
+    mild = [p for p in people if p not in whole and p[1] == "E"][:5]
+    bad = [p for p in whole if p[1] in "BC"][:30]
+    events = [event(*p, MODALITY="local") for p in mild] + [event(*p, MODALITY="whole_body") for p in bad]
+    frame = compute(patients, sessions, events).filter(metric_id="funnel_event_ratio")
+    row = frame.filter(clinic_id="A").row(0, named=True)
+    assert len(sessions) - len(whole) == 40
+    assert row["denominator"] == pytest.approx(10 * 5 / 40 + 10 * 30 / 60)
+    assert frame["denominator"].sum() == pytest.approx(frame["numerator"].sum())
+
+
+def outcome(clinic, n_event, n_evaluable, n_missing):
+    return {"metric_id": "nrs7d_pct30", "metric_version": "1", "lake_snapshot": 1, "data_cutoff": CUT.data_cutoff,
+            "is_suppressed": False, "clinic_id": clinic, "strata": ["clinic_id"], "visit": "Week 8",
+            "population": "completers", "n_event": n_event, "n_evaluable": n_evaluable,
+            "n_missing": n_missing}  # fmt: skip
+
+
+def test_a_response_is_compared_only_where_enough_answered():
+    """17 of 30 due (57 %) is under 60 %: that clinic has a share and a reason, and is not in the target."""
+    clinics = [outcome(c, 10, 20, 2) for c in "ABCDE"] + [outcome("F", 17, 17, 13)]
+    frame = compute([], [], [], outcomes=table("cohort_outcomes", clinics)).filter(metric_id="funnel_response")
+    last = frame.filter(clinic_id="F").row(0, named=True)
+    assert last["reason"] == "values of 17 of 30 patients due: compared from 60 % on"
+    assert (last["estimate"], last["target"], last["signal"]) == (1.0, None, None)
+    assert frame.filter(pl.col("clinic_id") != "F")["target"].to_list() == [0.5] * 5
+    assert frame["clinics"].to_list() == [5] * 6
+
+
+def test_small_counts_and_their_complement_are_marked():
+    """3 patients with an event at A; the target gives the total, so one more clinic is marked."""
+    patients, sessions, people = clinics_of(dict.fromkeys("ABCDE", 20))
+    of = {c: [p for p in people if p[1] == c] for c in "ABCDE"}
+    events = [event(*p) for c in "ABCDE" for p in of[c][: 3 if c == "A" else 10]]
+    frame = compute(patients, sessions, events).filter(metric_id="funnel_any_event")
+    assert frame["is_suppressed"].to_list() == [True, True, False, False, False]
+
+
+def test_random_clinics_by_a_plain_recomputation():
+    """Numerators and denominators by loops over patients, with two clinics a patient, aborted and missed sessions,
+    repeated records and unknown answers; limits and signals from the estimators on those counts."""
+    generator = np.random.default_rng(4)
+    patients, sessions, events = [], [], []
+    for k in range(160):
+        name, home = f"p{k}", "ABCDEFG"[generator.integers(7)]
+        patients.append(patient(name, home))
+        for j in range(generator.integers(0, 6)):
+            clinic = home if generator.random() < 0.9 else "ABCDEFG"[generator.integers(7)]
+            sessions.append(session(name, clinic, j, EXSTAT=str(generator.choice(["delivered", "aborted", "missed"])),
+                                    ASKEDFL=[None, "Y", "N"][generator.integers(3)],
+                                    MODALITY=str(generator.choice(["local", "whole_body"]))))  # fmt: skip
+        for j in range(generator.integers(0, 3)):
+            events.append(event(name, home, j, AESER=[None, "Y", "N"][generator.integers(3)],
+                                AEINJ=[None, "burn", "syncope", "frostbite"][generator.integers(4)],
+                                MODALITY=str(generator.choice(["local", "whole_body"]))))  # fmt: skip
+    frame = compute(patients, sessions, events)
+    begun = {(s["USUBJID"], s["SITEID"]) for s in sessions if s["EXSTAT"] != "missed"}
+    treated = {name for name, _ in begun}
+    sizes = Counter(clinic for _, clinic in begun)
+    kinds = {"funnel_any_event": lambda e: True, "funnel_serious_event": lambda e: e["AESER"] == "Y"}
+    for metric, meets in kinds.items():
+        seen = {(e["USUBJID"], e["SITEID"]) for e in events if meets(e) and e["USUBJID"] in treated}
+        counts = Counter(clinic for _, clinic in seen)
+        rows = frame.filter(metric_id=metric)
+        assert {r["clinic_id"]: r["numerator"] for r in rows.iter_rows(named=True)} == {c: counts[c] for c in sizes}
+        assert {r["clinic_id"]: r["denominator"] for r in rows.iter_rows(named=True)} == dict(sizes)
+        chart = funnel.funnel_proportions([counts[c] for c in sorted(sizes)], [sizes[c] for c in sorted(sizes)])
+        assert rows["upper_998_od"].to_list() == pytest.approx(chart["upper_998_od"].to_list())
+        assert rows["signal"].to_list() == chart["signal"].to_list()
+    cold = {(e["USUBJID"], e["SITEID"]) for e in events if e["AEINJ"] in ("burn", "frostbite")} & begun
+    rows = frame.filter(metric_id="funnel_cold_injury")
+    assert dict(rows.select("clinic_id", "numerator").rows()) == {
+        c: sum(clinic == c for _, clinic in cold) for c in sizes}  # fmt: skip
+    assert all(r["is_passed"] for r in check_table(MART_TABLES["clinic_funnel"], frame).iter_rows(named=True))
+
+
+def test_without_data_there_is_an_empty_table():
+    """No patient: the table's columns and no row; the registry holds the mart; every metric is in the catalogue."""
+    frame = compute([], [], [])
+    assert frame.schema == MART_TABLES["clinic_funnel"].polars_schema
+    assert frame.is_empty()
+    assert MARTS["clinic_funnel"].is_summary
+    assert {m for m in METRICS if m.startswith("funnel_")} == {
+        *clinic_funnel._OF_EVENTS, "funnel_sessions_asked", "funnel_response"}  # fmt: skip
