@@ -1,7 +1,7 @@
 """Statistical process control: charts of one process over time, with limits and signals by rule.
 
-Here: u-, p-, c-, XmR, g- and t-charts, the NHS rules and icons; `cusum` and `cusum_limit` come from cusum.py. Not
-here: which figures are charted (marts/control_charts.py), comparison between clinics (funnel.py).
+Here: u-, p-, c-, XmR, g- and t-charts, the NHS rules and icons; `cusum` and `cusum_limit` come from cusum.py.
+Not here: which figures are charted (marts/control_charts.py), comparison between clinics (funnel.py).
 
 A chart takes sequences, arrays or polars series in order of time and gives a frame, one row a point: `point` (from 1),
 `value`, what it was made of, `center`, `lower`, `upper`, a column for each rule, `point_type` (the first rule that
