@@ -46,6 +46,7 @@ def create_app(settings) -> FastAPI:
     shell.register(app, reader)
     for page in PAGES.values():
         page.register(app, reader)
+    app._setup_server()  # Dash does it at the first request for /; a first visitor of another page would find no assets
     server.state.dash = app
     server.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     server.add_middleware(_Guard, policy=_content_policy(app))

@@ -194,7 +194,7 @@ def notice(text, *, title: str, color: str = "blue") -> dmc.Alert:
     return dmc.Alert(text, title=title, color=color, variant="light", radius="md", className="notice")
 
 
-def select(query_name: str, label: str, *, placeholder: str, is_clearable: bool = True, width: int = 210) -> dmc.Select:
+def select(query_name: str, label: str, *, placeholder: str, is_clearable: bool = True, width: int = 180) -> dmc.Select:
     """A control of one name of the URL's query; its options come with the data."""
     return dmc.Select(
         id=ids.control(query_name),

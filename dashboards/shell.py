@@ -20,6 +20,8 @@ from .reader import Reader
 
 _EVERY_MS = 5_000
 _STALE = timedelta(minutes=10)
+# Mantine's dark shades, from text to page, in the hue of the charts' dark surface
+_DARK = ["#eef1f5", "#b3bcc8", "#8a94a2", "#5b6675", "#3b4553", "#2b333f", "#232a35", "#1c222b", "#161b22", "#12161c"]
 _TITLES = {page.path: page.name for page in PAGES.values()}
 _OPTIONS = """
 SELECT DISTINCT clinic_id, modality, indication, arm FROM mart.cohort_outcomes WHERE len(strata) = 1
@@ -32,7 +34,7 @@ def layout(reader: Reader):
     marts, stream = versions(reader)
     return dmc.MantineProvider(
         id=ids.PROVIDER,
-        theme={"primaryColor": "blue", "defaultRadius": "md"},
+        theme={"defaultRadius": "md", "colors": {"dark": _DARK}},
         defaultColorScheme="auto",
         children=[
             dcc.Location(id=ids.URL, refresh="callback-nav"),

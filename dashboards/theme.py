@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from dash import dcc
 
-FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+FONT = '-apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, Helvetica, Arial, sans-serif'
 # Marker shapes go with the colours: no meaning by colour alone.
 SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -58,7 +58,7 @@ def template(of: Look) -> go.layout.Template:
     axis = {
         "gridcolor": of.grid, "linecolor": of.rule, "zerolinecolor": of.rule, "zeroline": False, "ticks": "outside",
         "tickcolor": of.rule, "automargin": True, "title": {"standoff": 12, "font": {"size": 13}},
-        "tickfont": {"size": 12, "color": of.muted},
+        "tickfont": {"size": 12, "color": of.muted}, "separatethousands": True,
     }  # fmt: skip
     return go.layout.Template(
         layout={

@@ -2,7 +2,16 @@
    Here: functions that callbacks name. Not here: numbers. */
 
 window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
-  themeFloe: (theme) => theme.withParams({ fontFamily: "inherit", fontSize: 13, wrapperBorderRadius: 6 }),
+  themeFloe: (theme) => theme.withParams({
+    fontFamily: "inherit",
+    fontSize: 13,
+    wrapperBorderRadius: 6,
+    backgroundColor: "var(--floe-surface)",
+    foregroundColor: "var(--floe-text)",
+    headerBackgroundColor: "var(--floe-page)",
+    borderColor: "var(--floe-line)",
+    accentColor: "var(--floe-accent)",
+  }),
 });
 
 window.dash_clientside = Object.assign(window.dash_clientside || {}, {

@@ -50,6 +50,8 @@ def interval_panels(
     for k, panel in enumerate(panels, 1):
         left, right = _domain(k, len(panels))
         figure.update_xaxes(domain=[left, right - (right - left) * text_share], title={"text": panel.axis_title}, col=k)
+        if panel.reference is not None:
+            figure.update_xaxes(range=_range_with(panel.reference, rows, panel), col=k)
         _draw(figure, rows, panel, k, groups, of)
         _annotate(figure, rows, panel, k, of)
     figure.update_yaxes(
@@ -57,8 +59,11 @@ def interval_panels(
     )
     figure.update_yaxes(ticktext=labels, col=1)
     figure.update_yaxes(showticklabels=False, ticks="", showline=False, **({"matches": "y"} if len(panels) > 1 else {}))
-    figure.update_yaxes(showticklabels=True, col=1)
-    return figure.update_layout(showlegend=len(groups) > 1, margin={"t": 56, "b": 56}, legend={"y": 1.06})
+    figure.update_yaxes(showticklabels=True, ticklabelstandoff=6, col=1)
+    has_head = len(groups) > 1 or any(panel.title for panel in panels)
+    return figure.update_layout(
+        showlegend=len(groups) > 1, margin={"t": 56 if has_head else 12, "b": 56}, legend={"y": 1.06}
+    )
 
 
 def _offsets(groups: list[str]) -> dict[str, float]:
@@ -72,6 +77,13 @@ def _domain(k: int, panels: int) -> tuple[float, float]:
     return left, left + width
 
 
+def _range_with(reference: float, rows: pl.DataFrame, panel: Panel) -> list[float]:
+    """From the lowest to the highest limit, the reference within."""
+    ends = [reference, *rows[panel.lower].drop_nulls(), *rows[panel.upper].drop_nulls()]
+    margin = 0.06 * (max(ends) - min(ends) or 1)
+    return [min(ends) - margin, max(ends) + margin]
+
+
 def _draw(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, groups: list[str], of: Look) -> None:
     if panel.reference is not None:
         figure.add_vline(x=panel.reference, line={"color": of.rule, "width": 1.5, "dash": "dash"}, col=k, row=1)
@@ -83,7 +95,7 @@ def _draw(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, groups: l
         figure.add_trace(
             go.Scatter(
                 x=estimate.to_list(), y=mine["place"].to_list(), mode="markers", name=name, legendgroup=name,
-                showlegend=k == 1, marker={"color": colour, "symbol": symbols, "size": 10, "line": {"width": 2}},
+                showlegend=k == 1, marker={"color": colour, "symbol": symbols, "size": 10, "line": {"width": 2, "color": colour}},
                 error_x={"type": "data", "array": (mine[panel.upper] - estimate).to_list(), "color": colour,
                          "arrayminus": (estimate - mine[panel.lower]).to_list(), "thickness": 2, "width": 5},
                 customdata=mine.select("label", panel.text, panel.lower, panel.upper).rows(),
@@ -97,7 +109,8 @@ def _draw(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, groups: l
 def _annotate(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> None:
     """The panel's title above it, and at its right each row's text."""
     axis = "" if k == 1 else str(k)
-    figure.add_annotation(text=f"<b>{panel.title}</b>", x=0, y=1, xref=f"x{axis} domain", yref="paper", yshift=18,
+    if panel.title:
+        figure.add_annotation(text=f"<b>{panel.title}</b>", x=0, y=1, xref=f"x{axis} domain", yref="paper", yshift=18,
                           xanchor="left", yanchor="bottom", showarrow=False, font={"size": 13})  # fmt: skip
     for row in rows.iter_rows(named=True):
         figure.add_annotation(text=row[panel.text] or "", x=1, xref=f"x{axis} domain", xshift=8, y=row["place"],

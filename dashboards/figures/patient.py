@@ -30,7 +30,7 @@ def story(
     `until`: the data cut, where an ongoing event's bar ends with an arrow.
     """
     figure = make_subplots(
-        rows=4, shared_xaxes=True, vertical_spacing=0.07, row_heights=[0.13, 0.33, 0.24, 0.3],
+        rows=4, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.13, 0.33, 0.24, 0.3],
         subplot_titles=("Sessions", "Pain (lower = less pain)", "Steps a day, weeks with enough wear", "Adverse events"),
     )  # fmt: skip
     _sessions(figure, sessions, of)
@@ -39,7 +39,7 @@ def story(
     _events(figure, events, of, until)
     for note in figure.layout.annotations[:4]:
         note.update(x=0, xanchor="left", font={"size": 13, "color": of.text})
-    figure.update_xaxes(showticklabels=True, showgrid=True, gridcolor=of.grid)
+    figure.update_xaxes(type="date", showgrid=True, gridcolor=of.grid)
     figure.update_layout(legend={"orientation": "h", "y": -0.08, "yanchor": "top"}, margin={"t": 40, "b": 80, "l": 130})
     return figure
 
@@ -58,6 +58,8 @@ def _sessions(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
                                "line": {"width": 1.5, "color": of.series[0]}},
                        customdata=hover, hovertemplate="%{customdata}<extra></extra>"), row=1, col=1,
         )  # fmt: skip
+    if rows.is_empty():
+        _say(figure, "no session", of, row=1)
     figure.update_yaxes(visible=False, range=[-1, 1], row=1, col=1)
 
 
@@ -75,12 +77,16 @@ def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
                        marker={"size": 9, "symbol": SYMBOLS[k % len(SYMBOLS)]}, customdata=hover,
                        hovertemplate="%{customdata}<extra>" + code + "</extra>"), row=2, col=1,
         )  # fmt: skip
+    if rows["AVAL"].null_count() == rows.height:
+        _say(figure, "no pain score", of, row=2)
     units = sorted(set(rows["AVALU"].drop_nulls()))
     figure.update_yaxes(rangemode="tozero", title={"text": ", ".join(units)}, row=2, col=1)
 
 
 def _steps(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
     mine = rows.filter(pl.col("AVAL").is_not_null()).sort("ADT")
+    if mine.is_empty():
+        _say(figure, "no week of steps", of, row=3)
     hover = [f"{words.count(r['AVAL'])} steps/day<br>{r['VALIDDAYS']} valid days" for r in mine.iter_rows(named=True)]
     figure.add_trace(
         go.Scatter(x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), mode="lines+markers", name="steps",
@@ -96,6 +102,8 @@ def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | N
     Of an event that has ended on a day that nobody wrote down only the onset is drawn.
     """
     rows = rows.filter(pl.col("ASTDTM").is_not_null()).sort("ASTDTM")
+    if rows.is_empty():
+        _say(figure, "no adverse event with a known onset", of, row=4)
     terms = rows["AEDECOD"].fill_null("not coded").unique(maintain_order=True).to_list()
     for r in rows.iter_rows(named=True):
         colour = of.concern if r["AESER"] == "Y" else of.series[3]
@@ -113,6 +121,13 @@ def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | N
                        customdata=[text] * 2, hovertemplate="%{customdata}<extra></extra>"), row=4, col=1,
         )  # fmt: skip
     figure.update_yaxes(categoryorder="array", categoryarray=terms[::-1], row=4, col=1)
+
+
+def _say(figure: go.Figure, text: str, of: Look, *, row: int) -> None:
+    """A sentence in an empty band."""
+    axis = "" if row == 1 else str(row)
+    figure.add_annotation(text=text, x=0.5, y=0.5, xref=f"x{axis} domain", yref=f"y{axis} domain", showarrow=False,
+                          font={"color": of.muted})  # fmt: skip
 
 
 def _moments(days: pl.Series) -> list[datetime | None]:

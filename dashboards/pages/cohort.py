@@ -51,8 +51,8 @@ def layout(reader: Reader) -> list:
         html.Div(
             [
                 *filter_controls(),
-                select(ids.PARAMETER, "Outcome", placeholder="most patients", width=320),
-                select(ids.VISIT, "Visit for responders", placeholder="usual", width=180),
+                select(ids.PARAMETER, "Outcome", placeholder="most patients", width=260),
+                select(ids.VISIT, "Visit for responders", placeholder="usual", width=150),
             ],
             className="controls",
         ),
@@ -210,7 +210,7 @@ def _comparison_rows(rows: pl.DataFrame) -> list[dict]:
         {
             "visit": r["visit"], "population": words.name_of(r["population"].partition(",")[0]),
             "indication": words.name_of(r["indication"]) if r["indication"] else "all",
-            "outcome": f"{r['parameter']} {r['criterion'] or ''}".strip(), "method": words.name_of(r["method"]),
+            "outcome": ", ".join(filter(None, (r["parameter"], charts.rule_name(r["criterion"])))), "method": words.name_of(r["method"]),
             "said": charts.or_reason(r, words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=3 if r["criterion"] else 2)),
             "counts": charts.arm_counts(r), "adjusted": ", ".join(r["adjusted_for"] or ()),
         }

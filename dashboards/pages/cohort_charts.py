@@ -138,13 +138,15 @@ def _course(mine: pl.DataFrame, digits: int, unit: str) -> str:
             f"(n = {words.count(r['n_evaluable'])})"
             for r in (seen.row(0, named=True), seen.row(-1, named=True))
         ]
-        parts.append(f"{name}: mean from {said[0]} to {said[1]}")
+        parts.append(f"{name[0].upper()}{name[1:]}: mean from {said[0]} to {said[1]}")
     return ("; ".join(parts) or "One visit with values so far") + f". {NOT_AN_EFFECT}"
 
 
 def _trajectory_notes(mine: pl.DataFrame, code: str, expected: float | None) -> tuple[str, ...]:
     hidden = (mine["reason"] == SUPPRESSED).sum()
-    notes = [f"{hidden} points: {SUPPRESSED}."] if hidden else []
+    notes = ["Each visit's mean is of the patients with a value then."]
+    if hidden:
+        notes.append(f"{hidden} points: {SUPPRESSED}.")
     if expected is None and code in PARAMETERS and PARAMETERS[code].instrument == "nrs_pain":
         notes.append(
             "Who enters in much pain improves on average without any treatment (regression to the mean); the line for it "
@@ -200,7 +202,7 @@ def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) ->
             NOT_AN_EFFECT,
         ),
         metrics=tuple(known),
-        table=shown.select(rule="label", counted="group", share="said", count="text"),
+        table=shown.select(pl.col("label").str.replace("<br>", ", ").alias("rule"), counted="group", share="said", count="text"),
         data_to=mine["data_cutoff"].max(),
     )
 
@@ -213,7 +215,7 @@ def _responder_rows(mine: pl.DataFrame, known: dict[str, str], *, has_series: bo
     )
     shown = [
         {
-            "label": known[r["metric_id"]] + (f", {r['series']}" if has_series else ""),
+            "label": known[r["metric_id"]].capitalize() + (f"<br>{r['series']}" if has_series else ""),
             "group": words.name_of(r["population"]).capitalize(),
             **{name: None if r[c] is None else 100 * r[c]
                for name, c in (("percent", "estimate"), ("low", "ci_lower"), ("high", "ci_upper"))},
@@ -237,7 +239,8 @@ def _counted(r: dict) -> str:
 
 def _responder_sentence(shown: pl.DataFrame, visit: str) -> str:
     first = shown.row(0, named=True)
-    return f"At {visit}, {first['label']}: {first['text']}, {first['said']}, among {first['group'].lower()}."
+    label = first["label"].replace("<br>", ", ")
+    return f"At {visit}, {label[0].lower()}{label[1:]}: {first['text']}, {first['said']}, among {first['group'].lower()}."
 
 
 # --- arms -------------------------------------------------------------------------------------------
@@ -255,11 +258,11 @@ def differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
     side = f"; below 0 favours the {shown['arm'][0]} arm" if len(better) and better[0] == "lower" else ""
     axis = Panel("", "value", "low", "high", "text", f"difference of means, {unit}{side}", reference=0, at_zero=False)
     return Drawn(
-        figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.34),
+        figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.42),
         title=title,
         summary=_difference_sentence(shown, unit),
         metrics=tuple(mine["metric_id"].unique().sort()),
-        table=shown.select(comparison="label", difference="said", details="text"),
+        table=shown.select(pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"),
         data_to=mine["data_cutoff"].max(),
     )
 
@@ -273,11 +276,11 @@ def risk_differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
     shown = _compared(mine, scale=100)
     axis = Panel("", "value", "low", "high", "text", "difference, percentage points", reference=0, at_zero=False)
     return Drawn(
-        figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.34),
+        figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.42),
         title=title,
         summary=_difference_sentence(shown, "percentage points"),
         metrics=tuple(mine["metric_id"].unique().sort()),
-        table=shown.select(comparison="label", difference="said", details="text"),
+        table=shown.select(pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"),
         data_to=mine["data_cutoff"].max(),
     )
 
@@ -291,16 +294,21 @@ def _compared(mine: pl.DataFrame, *, scale: int) -> pl.DataFrame:
     for r in rows.iter_rows(named=True):
         value, low, high = (None if r[c] is None else scale * r[c] for c in ("estimate", "ci_lower", "ci_upper"))
         population = words.name_of(r["population"].partition(",")[0])
-        rule = _RULES.get((r["criterion"] or "").lower())
+        rule = rule_name(r["criterion"])
         shown.append(
             {
-                "label": f"{r['visit']}: {f'{rule},' if rule else words.name_of(r['method']) + ','} {population}",
+                "label": f"{r['visit']}: {rule or words.name_of(r['method'])}<br>{population}",
                 "arm": r["arm"], "reference_arm": r["reference_arm"], "value": value, "low": low, "high": high,
                 "text": arm_counts(r), "said": or_reason(r, words.interval(value, low, high, digits=digits)),
             }
         )  # fmt: skip
     numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
     return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers)
+
+
+def rule_name(criterion: str | None) -> str | None:
+    """A responder rule of mart.arm_comparisons in words."""
+    return None if criterion is None else _RULES.get(criterion.lower(), "better by the site's own percentage")
 
 
 def arm_counts(r: dict) -> str:
@@ -319,4 +327,4 @@ def arm_counts(r: dict) -> str:
 def _difference_sentence(shown: pl.DataFrame, unit: str) -> str:
     last = shown.filter(pl.col("value").is_not_null()).row(-1, named=True)
     pair = f"{last['arm']} minus {last['reference_arm']}"
-    return f"{last['label']}: {pair} {last['said']} {unit} ({last['text']})."
+    return f"{last['label'].replace('<br>', ', ')}: {pair} {last['said']} {unit} ({last['text']})."

@@ -26,19 +26,22 @@ _TABLES = (
     (
         ids.REJECTS,
         "Rejected records, by reason",
-        "Set aside whole; `floe rejects replay` publishes them again after a fix.",
+        "Set aside whole; floe rejects replay publishes them again after a fix.",
     ),
     (
         ids.REJECT_EXAMPLES,
         "The newest rejected records",
-        "Without their content: `floe rejects show TOPIC PARTITION OFFSET`.",
+        "Without their content, which floe rejects show TOPIC PARTITION OFFSET gives.",
     ),
     (ids.TOPICS, "Landed, by topic", "Rows in the lake and records set aside."),
     (ids.UNKNOWN, "Content that the contract does not know", "Kept, counted, and not in any outcome."),
 )
+_STAFF_ONLY = "Shown to the clinic's own staff only."
+_PAIRS = ((ids.WORKERS, ids.CHECKS), (ids.REJECTS, ids.REJECT_EXAMPLES), (ids.TOPICS, ids.UNKNOWN))
 
 
 def layout(reader: Reader) -> list:
+    tables = {id: panel(title, html.Div(id=id), subtitle=subtitle) for id, title, subtitle in _TABLES}
     return [
         html.H1("Operations"),
         html.P("Is it healthy, and if not, where? From Kafka to the marts.", className="lead"),
@@ -46,7 +49,7 @@ def layout(reader: Reader) -> list:
             [
                 html.Div(id=ids.OPERATIONS_TILES),
                 dmc.SimpleGrid([chart_card(_THROUGHPUT), chart_card(_LAG)], cols={"base": 1, "lg": 2}, spacing="lg"),
-                *[panel(title, html.Div(id=id), subtitle=subtitle) for id, title, subtitle in _TABLES],
+                *[dmc.SimpleGrid([tables[a], tables[b]], cols={"base": 1, "lg": 2}, spacing="lg") for a, b in _PAIRS],
             ],
             className="stack",
         ),
@@ -79,7 +82,7 @@ def view(reader: Reader, scheme: str | None) -> list:
         tiles(_tiles(reader, facts, computed)),
         _workers(reader),
         table_of(_checks(reader), caption="Checks that fail"),
-        *_stream_tables(facts),
+        *_stream_tables(facts, is_outside=reader.is_outside),
     ]
 
 
@@ -132,14 +135,14 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
     return [
         tile("Events a second, last minute", words.number(facts.events_per_s, 1),
              f"{words.count(facts.rows)} rows landed in all"),
-        tile("Newest event", _age(facts.newest_event_at), f"{words.moment(facts.newest_event_at)}; "
-             f"last landed {_age(facts.landed_at)} ago" if facts.landed_at else "nothing landed yet"),
+        tile("Newest event", _ago(facts.newest_event_at), f"{words.moment(facts.newest_event_at)}; "
+             f"last landed {_ago(facts.landed_at)}" if facts.landed_at else "nothing landed yet"),
         tile("Rejected records", words.count(facts.rejects), f"{facts.unread_safety} of safety topics not yet replayed",
              is_concern=facts.unread_safety > 0),
         tile("Workers", f"{len(beats) - len(ill)} of {len(beats)} well" if beats else "none seen",
              ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
              is_concern=bool(ill)),
-        tile("Outcomes computed", _age(computed.started_at) + (" ago" if computed.started_at else ""),
+        tile("Outcomes computed", _ago(computed.started_at),
              f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never"),
         tile("Landed since", words.count(computed.records_since), "records that the outcomes do not know yet"),
         tile("Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0),
@@ -148,8 +151,10 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
     ]  # fmt: skip
 
 
-def _age(at: datetime | None) -> str:
-    return words.NOTHING if at is None else words.duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))
+def _ago(at: datetime | None) -> str:
+    if at is None:
+        return words.NOTHING
+    return f"{words.duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))} ago"
 
 
 # --- tables -----------------------------------------------------------------------------------------
@@ -172,7 +177,8 @@ def _checks(reader: Reader) -> pl.DataFrame:
     return rows.select("table", "check", pl.col("failing_rows").alias("rows that fail"), "rows", *sample, at)
 
 
-def _stream_tables(facts: Stream | None) -> list:
+def _stream_tables(facts: Stream | None, *, is_outside: bool) -> list:
+    """Rejects, examples, topics, unknown content; the last names values as they were sent, which only the staff sees."""
     if facts is None:
         return [table_of(None, caption="")] * 4
     by_reason = facts.rejects_by_reason.select(
@@ -180,7 +186,7 @@ def _stream_tables(facts: Stream | None) -> list:
     )  # fmt: skip
     examples = facts.reject_examples.select(
         pl.col("kafka_topic").alias("topic"), pl.col("kafka_partition").alias("partition"),
-        pl.col("kafka_offset").cast(pl.String).alias("offset"), "reason", "field", "expected", _at("ingested_at", "set aside (UTC)"),
+        pl.col("kafka_offset").cast(pl.String).alias("offset"), "reason", "field", _at("ingested_at", "set aside (UTC)"),
         _at("replayed_at", "replayed (UTC)"),
     )  # fmt: skip
     topics = facts.topics.select(
@@ -190,7 +196,7 @@ def _stream_tables(facts: Stream | None) -> list:
         table_of(by_reason, caption="Rejected records by reason and topic"),
         table_of(examples, caption="The newest rejected records"),
         table_of(topics, caption="Landed records by topic"),
-        table_of(facts.unknown, caption="Unknown content by topic"),
+        html.P(_STAFF_ONLY, className="small") if is_outside else table_of(facts.unknown, caption="Unknown content by topic"),
     ]
 
 

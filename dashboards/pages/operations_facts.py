@@ -45,7 +45,7 @@ class Stream:
     throughput: pl.DataFrame
     topics: pl.DataFrame
     rejects_by_reason: pl.DataFrame
-    reject_examples: pl.DataFrame
+    reject_examples: pl.DataFrame  # without `detail`: what was found may be a patient's data
     unknown: pl.DataFrame
 
 
@@ -74,7 +74,7 @@ def stream_facts(reader: Reader) -> Stream | None:
             throughput=lake.sql(_THROUGHPUT.format(bucket=_BUCKET_S, window=window)),
             topics=inspection.row_counts(lake),
             rejects_by_reason=inspection.reject_counts(lake),
-            reject_examples=_without_content(inspection.list_rejects(lake, limit=_MOST_EXAMPLES)),
+            reject_examples=inspection.list_rejects(lake, limit=_MOST_EXAMPLES).drop("detail"),
             newest_event_at=reader.inspect(inspection.newest_event_time, name="newest event", max_age_s=10),
             unknown=reader.inspect(inspection.unknown_content, name="unknown content", max_age_s=120),
         )
@@ -84,12 +84,6 @@ def stream_facts(reader: Reader) -> Stream | None:
 
 def _unread_safety(lake: Lake) -> int:
     return lake.sql("SELECT count(*) AS n FROM raw.rejects WHERE is_safety AND replayed_at IS NULL")["n"][0]
-
-
-def _without_content(rejects: pl.DataFrame) -> pl.DataFrame:
-    """Position, reason, field and what was expected; what was found may be a patient's data and stays away."""
-    expected = pl.col("detail").str.extract(r".*expected (.*)$")
-    return rejects.with_columns(expected=expected).drop("detail")
 
 
 def computed_facts(reader: Reader) -> Computed:

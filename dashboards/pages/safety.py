@@ -53,7 +53,7 @@ _RATE_COLUMNS = [
     {"field": "events", "headerName": "Events", "minWidth": 90},
     {"field": "patients_with_event", "headerName": "Patients with an event", "minWidth": 110},
     {"field": "patients", "headerName": "Patients treated", "minWidth": 100},
-    {"field": "sessions", "headerName": "Sessions", "minWidth": 100},
+    {"field": "sessions", "headerName": "Sessions", "minWidth": 115},
     {"field": "patient_years", "headerName": "Patient-years", "minWidth": 100},
     {"field": "incidence_proportion", "headerName": "% of patients (95 % CI)", "minWidth": 170},
     {"field": "events_per_100_sessions", "headerName": "Per 100 sessions (95 % CI)", "minWidth": 170},
@@ -160,7 +160,8 @@ class _Shown:
         self.by_term = self._rates(choice.stratum(), only).sort(
             "events", "term", descending=[True, False], nulls_last=False
         )
-        self.by_clinic = self._rates(choice.stratum("clinic_id"), f"{only} AND term IS NULL").sort("clinic_id")
+        by_clinic = self._rates(choice.stratum("clinic_id"), f"{only} AND term IS NULL")
+        self.by_clinic = by_clinic.sort(pl.col("clinic_id").replace(self.clinics))
         self.funnel_rows = reader.mart("clinic_funnel").filter(pl.col("modality").is_null())
         self.control_rows = reader.mart("control_charts")
         self.funnels = self.funnel_rows["metric_id"].unique().sort().to_list()
@@ -219,7 +220,7 @@ def _draw(shown: _Shown, of: Look) -> dict[str, Drawn]:
 def _funnel(shown: _Shown) -> pl.DataFrame:
     asked = shown.choice.get(ids.FUNNEL_OF)
     metric = asked if asked in shown.funnels else next(iter(shown.funnels), None)
-    return shown.funnel_rows.filter(pl.col("metric_id") == metric)
+    return shown.funnel_rows.filter(pl.col("metric_id") == (metric or ""))
 
 
 def _control(shown: _Shown, of: Look) -> Drawn:
@@ -279,7 +280,7 @@ def _deadline_rows(shown: _Shown) -> list[dict]:
         rows = rows.filter(pl.col("clinic_id") == clinic)
     return [
         {"ae_id": r["ae_id"], "clinic": shown.clinics.get(r["clinic_id"], r["clinic_id"]), "rule": words.name_of(r["rule"]),
-         "clock": words.day(r["clock_start"]), "due": words.day(r["due_on"]), "days_left": r["days_left"],
+         "clock": words.day(r["clock_start"]), "due": words.day(r["due_on"]), "days_left": r["days_left"] if r["state"] in ("open", "overdue") else None,
          "state": words.name_of(r["state"]), "reason": r["reason"] or ""}
         for r in rows.iter_rows(named=True)
     ]  # fmt: skip
