@@ -11,7 +11,8 @@ import dagster as dg
 
 from ingest.lake import Lake
 from ingest.settings import Settings
-from transforms.errors import FloeError
+from transforms import errors
+from transforms.errors import CatalogMissing, FloeError
 
 from .cut import is_behind
 from .dagster_home import prepare_dagster_home
@@ -24,7 +25,7 @@ materialize_job = dg.define_asset_job(
     selection=_COMPUTED,
     description="Brings core and mart up to date with raw.",
     executor_def=dg.in_process_executor,
-    config={"loggers": {"console": {"config": {"log_level": "WARNING"}}}},  # each of 39 tables has 17 lines of DEBUG
+    config={"loggers": {"console": {"config": {"log_level": "WARNING"}}}},  # a table has 11 lines of DEBUG
 )
 
 
@@ -37,9 +38,12 @@ def on_new_data(context: dg.SensorEvaluationContext):
     )
     if context.instance.get_runs_count(at_work):
         return dg.SkipReason("a run is at work")
-    with Lake.open(Settings(), read_only=True) as lake:
-        if not is_behind(lake):
-            return dg.SkipReason("core and mart are up to date with raw")
+    try:
+        with Lake.open(Settings(), read_only=True) as lake:
+            if not is_behind(lake):
+                return dg.SkipReason("core and mart are up to date with raw")
+    except CatalogMissing as error:
+        return dg.SkipReason(str(error))
     return dg.RunRequest()
 
 
@@ -62,10 +66,17 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False)
     if not result.success:
-        failed = [e.step_key for e in result.get_step_failure_events()]
-        reason = (
-            result.get_step_failure_events()[0].step_failure_data.error.to_string().strip() if failed else "unknown"
-        )
-        raise FloeError(f"materialising failed at {', '.join(failed) or 'the start'}: {reason}")
+        raise _failure(result)
     say(f"materialised {len(result.get_asset_materialization_events())} tables")
     return True
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> FloeError:
+    """The first step's failure in a sentence, of the same kind (so with the same exit code) where it is Floe's own."""
+    first = result.get_step_failure_events()[0]
+    cause = first.step_failure_data.error.cause or first.step_failure_data.error
+    kind = getattr(errors, cause.cls_name, FloeError) if cause.cls_name else FloeError
+    return kind(
+        f"computing {first.step_key.replace('__', '.')} failed ({cause.message.strip()}): what was computed before it "
+        "stands, the next run computes the rest; Dagster's page and DAGSTER_HOME keep the whole story"
+    )

@@ -1,0 +1,165 @@
+"""Dagster's definitions: every table is an asset with its checks, lineage leads from the topics to the marts.
+
+Here: the graph, the sensor and the schedule, in this process. Not here: what assets compute.
+"""
+
+import warnings
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from ingest.contract import encode, record_key
+from ingest.lake import Lake
+from ingest.landing import land
+from ingest.settings import Settings
+from ingest.stream import Batch
+from orchestration.assets import core_assets, mart_assets, raw_assets
+from orchestration.assets.build import CHECK, table_key
+from orchestration.automation import materialize_job, on_new_data, reconcile
+from orchestration.definitions import defs
+from transforms.core import CORE
+from transforms.marts import MARTS
+from transforms.schemas import CORE_TABLES, TOPICS
+
+# Facts of the code or of the run itself, not of events
+FROM_NO_TOPIC = {"mart.metric_definitions", "mart.data_dictionary"}
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return defs.resolve_asset_graph()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Settings:
+    """A lake of its own, which the definitions find through the environment."""
+    monkeypatch.setenv("FLOE_HOME", str(tmp_path))
+    return Settings()
+
+
+def land_a_clinic(settings, *, offset: int) -> None:
+    data = {"clinic_id": f"C{offset}", "timezone": "Europe/Berlin"}
+    value = encode("floe.clinics.v1", data, id=f"e{offset}", source="/tests", time=NOW)
+    batch = Batch(topic="floe.clinics.v1", topic_id="t", partition=0, first_position=offset, next_position=offset + 1,
+                  offsets=[offset], keys=[record_key("floe.clinics.v1", data)], values=[value])  # fmt: skip
+    with Lake.open(settings) as lake:
+        land(lake, [batch], now=NOW)
+
+
+def evaluate(instance) -> list[dg.RunRequest] | dg.SkipReason:
+    with dg.build_sensor_context(instance=instance, definitions=defs) as context:
+        return on_new_data(context)
+
+
+def test_definitions_are_whole():
+    """Everything that runs can be resolved: no missing resource, key or job."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dg.Definitions.validate_loadable(defs)
+
+
+def test_every_table_is_an_asset(graph):
+    """Each topic, each table of raw, core and mart, by its own name."""
+    made = {a.key.to_user_string() for a in (*core_assets(), *mart_assets())}
+    named = {f"core/{name}" for name in (*CORE, "data_cut")} | {f"mart/{name}" for name in MARTS}
+    assert made == named
+    assert set(CORE) | {"data_cut"} == set(CORE_TABLES)
+    sources = {spec.key.to_user_string() for spec in raw_assets()}
+    assert {f"kafka/{t.type.replace('.', '_')}" for t in TOPICS} <= sources
+    assert {f"raw/{t.name}" for t in TOPICS} | {"raw/rejects", "raw/ledger", "raw/stream_offsets"} <= sources
+    assert made | sources == {key.to_user_string() for key in graph.get_all_asset_keys()}
+
+
+@pytest.mark.parametrize("name", sorted(MARTS))
+def test_lineage_leads_back_to_topics(graph, name):
+    """From every mart the arrows lead back to a topic, through raw."""
+    mart = MARTS[name].table.full_name
+    above = {key.to_user_string() for key in graph.get_ancestor_asset_keys(table_key(mart))}
+    assert any(key.startswith("raw/") for key in above)
+    if mart not in FROM_NO_TOPIC:
+        assert any(key.startswith("kafka/") for key in above)
+        assert {f"{full.replace('.', '/')}" for full in MARTS[name].inputs} <= above
+
+
+def test_every_topic_leads_to_a_mart(graph):
+    """No topic is landed for nothing: each is above some mart."""
+    above = set().union(*(graph.get_ancestor_asset_keys(table_key(m.table.full_name)) for m in MARTS.values()))
+    topics = {key for key in graph.get_all_asset_keys() if key.path[0] == "kafka"}
+    assert topics - above == set()
+
+
+def test_checks_of_every_table(graph):
+    """Each table of core and mart has the check that its schema's promises hold."""
+    found = {(key.asset_key, key.name) for key in graph.asset_check_keys}
+    tables = [*(step.table for step in CORE.values()), CORE_TABLES["data_cut"], *(m.table for m in MARTS.values())]
+    assert found == {(table_key(t.full_name), CHECK) for t in tables}
+
+
+def test_columns_are_described(graph):
+    """Dagster shows each table's columns with type and meaning."""
+    for key in graph.get_all_asset_keys():
+        if key.path[0] != "kafka":
+            schema = graph.get(key).metadata["dagster/column_schema"]
+            assert schema.columns
+            assert all(c.description and c.type for c in schema.columns)
+
+
+def test_job_computes_core_and_mart(graph):
+    """The job holds all that is computed and nothing of what ingest lands."""
+    selected = materialize_job.selection.resolve(graph)
+    assert {key.path[0] for key in selected} == {"core", "mart"}
+    assert len(selected) == len(CORE) + 1 + len(MARTS)
+
+
+def test_sensor_asks_the_lake(home):
+    """A run is asked for when records have landed that nothing was computed from; else the sensor says why not."""
+    job = defs.resolve_job_def(materialize_job.name)
+    with Lake.open(home), dg.DagsterInstance.ephemeral() as instance:
+        assert "up to date" in evaluate(instance).skip_message
+        land_a_clinic(home, offset=0)
+        assert isinstance(evaluate(instance), dg.RunRequest)
+        cut = [table_key("core.data_cut"), table_key("core.clinics")]
+        assert job.execute_in_process(instance=instance, asset_selection=cut).success
+        assert "up to date" in evaluate(instance).skip_message
+        land_a_clinic(home, offset=1)
+        assert isinstance(evaluate(instance), dg.RunRequest)
+
+
+def test_sensor_waits_for_a_run_at_work(home):
+    """While a run is queued or at work no second one is asked for."""
+    land_a_clinic(home, offset=0)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(defs.resolve_job_def(materialize_job.name))
+        instance.report_dagster_event(
+            dg.DagsterEvent(event_type_value="PIPELINE_STARTING", job_name=run.job_name), run_id=run.run_id
+        )
+        assert "at work" in evaluate(instance).skip_message
+
+
+def test_sensor_before_there_is_a_lake(home):
+    """Where there is no lake yet the sensor has nothing to ask and says so; it does not fail."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert isinstance(evaluate(instance), dg.SkipReason)
+
+
+def test_reconciling_schedule():
+    """Every hour a run whatever the sensor saw, once for each tick."""
+    context = dg.build_schedule_context(scheduled_execution_time=NOW)
+    assert [reconcile(context).run_key] == [NOW.isoformat()]
+    assert reconcile.job.name == materialize_job.name
+
+
+def test_asset_failure_stores_nothing(home):
+    """An asset that fails leaves its table as it was, and the run says which."""
+    land_a_clinic(home, offset=0)
+    job = defs.resolve_job_def(materialize_job.name)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance, asset_selection=[table_key("core.clinics")], raise_on_error=False
+        )
+        assert not result.success  # there is no data cut to read up to
+        assert [e.step_key for e in result.get_step_failure_events()] == ["core__clinics"]
+    with Lake.open(home, read_only=True) as lake:
+        assert lake.table("core.clinics").is_empty()
