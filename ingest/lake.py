@@ -27,7 +27,7 @@ from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES
 from transforms.schemas.views import VIEWS, View
 
 from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text, without_secrets
-from .lake_schema import missing_statements, missing_views
+from .lake_schema import METADATA, missing_statements, missing_views
 from .turns import file_turn
 
 T = TypeVar("T")
@@ -35,7 +35,6 @@ T = TypeVar("T")
 SCHEMAS = ("raw", "core", "mart", "app")
 TABLES: tuple[Table, ...] = (*RAW_TABLES.values(), *BOOKKEEPING, *CORE_TABLES.values(), *MART_TABLES.values())
 
-_METADATA = "__ducklake_metadata_lake"
 _NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
 _TURN_WAIT_S = 120.0
 _ATTEMPTS = 8
@@ -428,11 +427,11 @@ def _inlined_tables(cursor) -> list[tuple[str, str]]:
     """(schema, table) of those with rows in the catalog: flushing all tables in one call takes 0.2 s a table."""
     known = cursor.execute(f"""
         SELECT i.table_name, s.schema_name, t.table_name
-        FROM {_METADATA}.ducklake_inlined_data_tables i
-        JOIN {_METADATA}.ducklake_table t ON t.table_id = i.table_id AND t.end_snapshot IS NULL
-        JOIN {_METADATA}.ducklake_schema s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+        FROM {METADATA}.ducklake_inlined_data_tables i
+        JOIN {METADATA}.ducklake_table t ON t.table_id = i.table_id AND t.end_snapshot IS NULL
+        JOIN {METADATA}.ducklake_schema s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
     """).fetchall()
-    parts = [f"SELECT '{name}' WHERE EXISTS (FROM {_METADATA}.{name})" for name, _, _ in known]
+    parts = [f"SELECT '{name}' WHERE EXISTS (FROM {METADATA}.{name})" for name, _, _ in known]
     filled = {name for (name,) in cursor.execute(" UNION ALL ".join(parts)).fetchall()} if parts else set()
     return sorted({(schema, table) for name, schema, table in known if name in filled})
 

@@ -9,6 +9,8 @@ from transforms.errors import FloeError
 from transforms.schemas import Table
 from transforms.schemas.views import View
 
+METADATA = "__ducklake_metadata_lake"  # the catalog's own tables, as DuckLake attaches them
+
 
 def missing_statements(cursor, schemas: Iterable[str], tables: Iterable[Table]) -> list[str]:
     """Statements that make schemas, tables and columns and set comments; none where all is as described.
@@ -40,12 +42,12 @@ def missing_views(cursor, views: Iterable[View]) -> list[str]:
 
 
 def _statements(table: Table, comments: dict, columns: dict) -> Iterator[str]:
-    if table.full_name not in comments:
+    if (table.full_name, table.columns[0].name) not in columns:
         yield table.ddl()
         yield from table.comments()
         return
     of_table, *of_columns = table.comments()
-    if comments[table.full_name] != table.comment:
+    if comments.get(table.full_name) != table.comment:
         yield of_table
     for column, comment in zip(table.columns, of_columns, strict=True):
         found, found_comment = columns.get((table.full_name, column.name), (None, None))
@@ -64,8 +66,16 @@ def _type_name(duckdb_type: str) -> str:
     return "TIMESTAMP WITH TIME ZONE" if duckdb_type == "TIMESTAMPTZ" else duckdb_type
 
 
-def _table_comments(cursor) -> dict[str, str | None]:
-    return dict(_rows(cursor, "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE {lake}"))
+def _table_comments(cursor) -> dict[str, str]:
+    """From DuckLake's own tables: duckdb_tables() counts every table's rows, 0.3 s for 10 ms."""
+    query = f"""
+        SELECT s.schema_name || '.' || t.table_name, g.value
+        FROM {METADATA}.ducklake_table t
+        JOIN {METADATA}.ducklake_schema s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+        JOIN {METADATA}.ducklake_tag g ON g.object_id = t.table_id AND g.key = 'comment' AND g.end_snapshot IS NULL
+        WHERE t.end_snapshot IS NULL
+    """
+    return dict(cursor.execute(query).fetchall())
 
 
 def _columns(cursor) -> dict[tuple[str, str], tuple[str, str | None]]:
