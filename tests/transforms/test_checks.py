@@ -24,7 +24,8 @@ def rows(*tuples) -> pl.DataFrame:
 
 
 def failing(frame: pl.DataFrame) -> dict[str, int]:
-    return {r["check"]: r["failing_rows"] for r in check_table(TABLE, frame).iter_rows(named=True) if not r["is_passed"]}
+    failed = check_table(TABLE, frame).filter(~pl.col("is_passed"))
+    return dict(failed.select("check", "failing_rows").iter_rows())
 
 
 def test_good_rows_pass_every_check():

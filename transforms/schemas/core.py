@@ -43,7 +43,7 @@ ACTIVITY_DAYS = Table(
         Column("day", D, "local calendar day", required=True),
         Column("is_timezone_assumed", B, "some reading had no UTC offset: the clinic's time zone was used", required=True),
         Column("day_length_h", F, "length of the local day", "h"),
-        Column("recorded_minutes", F, "minutes with a step count of a minute or less; the cadence bands add up to it", "min"),  # noqa: E501
+        Column("recorded_minutes", F, "minutes with a step count of a minute or less; the cadence bands add up to it", "min"),
         Column("wear_minutes", F, "minutes worn; null where nothing tells", "min"),
         Column("wear_source", S, "what tells it", closed=("worn", "heart_rate")),
         Column("steps", F, "steps of the day, from samples shorter than a day", "steps"),
@@ -115,8 +115,8 @@ TELEMETRY_SESSIONS = Table(
         Column("skin_min_temp_c", F, "coldest skin sample, any site", "°C"),
         Column("skin_last_temp_c", F, "last skin sample", "°C"),
         Column("room_min_oxygen_pct", F, "lowest room oxygen sample", "%"),
-        Column("skin_rewarming_min", F, "minutes from the session's end until the skin is back within 1 K of its value before it; null where it was not seen to be", "min"),  # noqa: E501
-        Column("dose_k_s", F, "sum over exposure of max(0, 0 °C - cabin temperature) x seconds: a proposal, not validated", "K s"),  # noqa: E501
+        Column("skin_rewarming_min", F, "minutes from the session's end until the skin is back within 1 K of its value before it; null where it was not seen to be", "min"),
+        Column("dose_k_s", F, "sum over exposure of max(0, 0 °C - cabin temperature) x seconds: a proposal, not validated", "K s"),
         Column("samples", I, "non-null samples", required=True),
     ),
     ("session_id",),
