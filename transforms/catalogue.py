@@ -67,11 +67,12 @@ _TIME: tuple[Metric, ...] = (
     Metric(id="responder_curve", version="1", title="Cumulative share of responders",
            rule="share improved by at least x % of baseline, x = 0 to 100, of all due with an evaluable baseline; no "
            "value counts as no response; Wilson limits", unit="proportion", direction="higher",
-           source="Farrar 2006", verification="unverified", tests=("tests/transforms/test_pain.py",)),
+           source="Farrar 2006", verification="unverified",
+           tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
     Metric(id="rule_disagreement", version="1", title="Where responder rules disagree",
-           rule="patients by the 30 % rule, the rule in points and the global impression at a visit", unit="patients",
-           direction="none", source="Dworkin 2008 (IMMPACT); Ostelo 2008", verification="verified",
-           tests=("tests/transforms/test_pain.py",)),
+           rule="patients due with a value by the 30 % rule, the rule in points and the global impression at a visit",
+           unit="patients", direction="none", source="Dworkin 2008 (IMMPACT); Ostelo 2008", verification="verified",
+           tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
     Metric(id="regression_to_the_mean", version="1", title="Change that regression to the mean alone would give",
            rule="sd (1 - reliability) phi(z) / (1 - Phi(z)), z = (cut-off - mean) / sd, of the unselected population; "
            "shown beside a before/after change, never subtracted", unit="points", direction="none",
@@ -155,7 +156,7 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
         ("dose_response", "Change of an outcome by sessions per week (not causal)", None, "none",
          "patients due with a change in bins of delivered sessions a week until the assessment, mean change in each, "
          "t interval; not causal: who does well may come more, or less", "proposal of this project",
-         ("tests/transforms/test_exposure.py", "tests/transforms/marts/test_dose_response.py")),
+         ("tests/transforms/test_exposure.py", "tests/transforms/marts/test_responder_curves.py")),
         ("thermal_dose", "Cold dose of a session", "K s", "none",
          "sum over exposure of max(0, 0 degrees C - cabin temperature) x seconds; not validated",
          "proposal of this project", ("tests/transforms/test_telemetry.py",)),

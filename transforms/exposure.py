@@ -21,6 +21,7 @@ MEASURED_LIMITS = {
     "SKINFL": ("SKINMINC", "limit_skin_min_temp_c", True),
     "O2FL": ("O2MINPCT", "limit_room_min_oxygen_pct", True),
 }
+DOSE_EDGES = (1.0, 2.0, 3.0)  # sessions a week
 _LIMITS = (
     "cabin_min_temp_c", "cabin_max_temp_c", "max_duration_s", "min_hours_between_sessions",
     "max_sessions_per_week", "skin_min_temp_c", "room_min_oxygen_pct",
@@ -166,14 +167,13 @@ def course_adherence(courses: pl.DataFrame, adex: pl.DataFrame, *, cut: Cut) -> 
 
 
 def dose_response(
-    adex: pl.DataFrame, adqs: pl.DataFrame, *, parameter: str, visit: str, edges: tuple[float, ...] = (1, 2, 3)
+    adex: pl.DataFrame, adqs: pl.DataFrame, *, parameter: str, visit: str, edges: tuple[float, ...] = DOSE_EDGES
 ) -> pl.DataFrame:
     """Mean change of `parameter` at `visit` by delivered sessions a week until then: a picture, not a causal effect.
 
-    A row a bin `[from_per_week, to_per_week)`, the last without an upper end: `n_patients`, `mean_sessions_per_week`,
-    `mean_change`, `sd_change` (null for fewer than two), `is_causal` (always false). Weeks run from the first
-    delivered session to the day of the visit's assessment, at least one; patients without a session or a change are
-    left out.
+    `adqs`: rows of mart.adqs. A row a bin `[from_per_week, to_per_week)`, the last without an upper end:
+    `n_patients`, `mean_sessions_per_week`, `mean_change`, `sd_change` (null for fewer than two), `is_causal` (always
+    false). Patients without a session until then or without a change are left out.
     """
     judged = adqs.filter(
         (pl.col("PARAMCD") == parameter)
@@ -181,27 +181,35 @@ def dose_response(
         & (pl.col("ANL01FL") == "Y")
         & pl.col("CHG").is_not_null()
     )
+    people = sessions_per_week(adex, judged).sort("USUBJID")
+    bins = people.with_columns(**dose_bin(edges)).group_by("from_per_week", "to_per_week").agg(**of_dose_bin())
+    return bins.sort("from_per_week").with_columns(is_causal=pl.lit(False))
+
+
+def sessions_per_week(adex: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `judged` (`USUBJID`, `ADT`) of patients with a session until then, with `per_week`.
+
+    Delivered sessions up to the day `ADT` over the weeks from the first of them to it, at least one week.
+    """
     given = adex.filter(pl.col("EXSTAT") == DELIVERED).select("USUBJID", "ASTDT")
-    until = given.join(judged.select("USUBJID", "ADT", "CHG"), on="USUBJID").filter(pl.col("ASTDT") <= pl.col("ADT"))
+    days = judged.select("USUBJID", "ADT").unique()
+    until = given.join(days, on="USUBJID").filter(pl.col("ASTDT") <= pl.col("ADT"))
     weeks = pl.max_horizontal((pl.col("ADT").first() - pl.col("ASTDT").min()).dt.total_days() / 7, 1.0)
-    people = until.group_by("USUBJID").agg(per_week=pl.len() / weeks, change=pl.col("CHG").first())
-    bounds = [0.0, *edges]
-    above = [pl.col("per_week") >= b for b in bounds]
-    return (
-        people.sort("USUBJID")
-        .with_columns(bin=pl.sum_horizontal(above).cast(pl.Int64) - 1)
-        .group_by("bin")
-        .agg(
-            n_patients=pl.len().cast(pl.Int64),
-            mean_sessions_per_week=pl.col("per_week").mean(),
-            mean_change=pl.col("change").mean(),
-            sd_change=pl.col("change").std(),
-        )
-        .sort("bin")
-        .with_columns(
-            from_per_week=pl.col("bin").replace_strict(dict(enumerate(bounds)), return_dtype=pl.Float64),
-            to_per_week=pl.col("bin").replace_strict(dict(enumerate(edges)), default=None, return_dtype=pl.Float64),
-            is_causal=pl.lit(False),
-        )
-        .drop("bin")
-    )
+    return judged.join(until.group_by("USUBJID", "ADT").agg(per_week=pl.len() / weeks), on=["USUBJID", "ADT"])
+
+
+def dose_bin(edges: tuple[float, ...] = DOSE_EDGES) -> dict[str, pl.Expr]:
+    """`from_per_week`, `to_per_week` of the bin that holds `per_week`; the last has no upper end (null)."""
+    number = pl.sum_horizontal(pl.col("per_week") >= edge for edge in edges).cast(pl.Int64)
+    ends = {"from_per_week": dict(enumerate((0.0, *edges))), "to_per_week": dict(enumerate(edges))}
+    return {name: number.replace_strict(values, default=None, return_dtype=pl.Float64) for name, values in ends.items()}
+
+
+def of_dose_bin() -> dict[str, pl.Expr]:
+    """What is told of a bin's patients: their number, mean sessions a week, mean and SD of `CHG`."""
+    return {
+        "n_patients": pl.len().cast(pl.Int64),
+        "mean_sessions_per_week": pl.col("per_week").mean(),
+        "mean_change": pl.col("CHG").mean(),
+        "sd_change": pl.col("CHG").std(),
+    }

@@ -24,9 +24,12 @@ from . import (
     cohort_outcomes,
     control_charts,
     data_dictionary,
+    dose_response,
     metric_definitions,
     patient_outcomes,
     report_deadlines,
+    responder_curves,
+    responder_disagreement,
     survival_curves,
 )
 
@@ -72,6 +75,16 @@ MARTS: dict[str, Mart] = {
     "cohort_outcomes": Mart(
         MART_TABLES["cohort_outcomes"], cohort_outcomes.INPUTS, cohort_outcomes.compute, is_summary=True
     ),
+    "responder_curves": Mart(
+        MART_TABLES["responder_curves"], responder_curves.INPUTS, responder_curves.compute, is_summary=True
+    ),
+    "responder_disagreement": Mart(
+        MART_TABLES["responder_disagreement"],
+        responder_disagreement.INPUTS,
+        responder_disagreement.compute,
+        is_summary=True,
+    ),
+    "dose_response": Mart(MART_TABLES["dose_response"], dose_response.INPUTS, dose_response.compute, is_summary=True),
     "arm_comparisons": Mart(
         MART_TABLES["arm_comparisons"], arm_comparisons.INPUTS, arm_comparisons.compute, is_summary=True
     ),

@@ -16,6 +16,9 @@ COMBINATIONS: tuple[tuple[str, ...], ...] = tuple(
     combination for size in range(len(DIMENSIONS) + 1) for combination in combinations(DIMENSIONS, size)
 )
 
+# For tables with many rows a stratum: everybody, each dimension alone, and the modalities of a clinic
+FEW_COMBINATIONS = tuple(c for c in COMBINATIONS if len(c) < 2 or c == ("clinic_id", "modality"))
+
 
 def dimensions_of(adsl: pl.DataFrame) -> pl.DataFrame:
     """A row a patient: `USUBJID` and the four dimensions, never null: (none) = no session or no arm, (unknown)."""
@@ -28,14 +31,20 @@ def dimensions_of(adsl: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def by_strata(frame: pl.DataFrame, *, by: Sequence[str] = (), **aggregates: pl.Expr) -> pl.DataFrame:
-    """A row a stratum (and value of `by`) with the aggregates, over all 16 combinations of the dimensions.
+def by_strata(
+    frame: pl.DataFrame,
+    *,
+    by: Sequence[str] = (),
+    over: Sequence[tuple[str, ...]] = COMBINATIONS,
+    **aggregates: pl.Expr,
+) -> pl.DataFrame:
+    """A row a stratum (and value of `by`) with the aggregates, over the combinations of dimensions in `over`.
 
     `frame` holds the dimensions, none of them null. A dimension not in force is null; `strata` lists those in force.
     """
     if frame.is_empty():
         return pl.concat([_one(frame, (), aggregates, by)]).clear()
-    return pl.concat([_one(frame, combination, aggregates, by) for combination in COMBINATIONS])
+    return pl.concat([_one(frame, combination, aggregates, by) for combination in over])
 
 
 def _one(

@@ -51,15 +51,16 @@ def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
 # --- values at the visits ---------------------------------------------------------------------------
 
 
-def values_of(adqs: pl.DataFrame, adact: pl.DataFrame) -> pl.DataFrame:
+def values_of(adqs: pl.DataFrame, adact: pl.DataFrame | None = None) -> pl.DataFrame:
     """A row a patient, parameter and visit that has a record that counts; End of course by its own flag."""
-    columns = ["USUBJID", "PARAMCD", "AVISIT", "ADY", "AVAL", "BASE", "CHG"]
+    columns = ["USUBJID", "PARAMCD", "AVISIT", "ADT", "ADY", "AVAL", "BASE", "CHG"]
     flags = [f"CRIT{k}FL" for k in range(1, len(CRITERIA) + 1)]
     asked = adqs.filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
     at_visit = asked.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.END_OF_COURSE))
     at_end = asked.filter(pl.col("EOCFL") == "Y").with_columns(AVISIT=pl.lit(windows.END_OF_COURSE))
-    moved = adact.filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null())
-    parts = [at_visit.select(*columns, *flags), at_end.select(*columns, *flags), moved.select(columns)]
+    parts = [at_visit.select(*columns, *flags), at_end.select(*columns, *flags)]
+    if adact is not None:
+        parts.append(adact.filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null()).select(columns))
     return pl.concat(parts, how="diagonal").filter(pl.col("AVISIT").is_not_null())
 
 

@@ -70,7 +70,7 @@ _BDS_VALUE = [
     _flag("ABLFL", "is the baseline"),
     _flag("ANL01FL", "the record that counts for its visit: nearest to target, ties the earlier"),
 ]
-_EOCFL = _flag("EOCFL", "the record that counts for End of course: nearest to the day after the last session of the first course, up to 14 days after it; it may count for its own visit too")  # noqa: E501
+_EOCFL = _flag("EOCFL", "the record that counts for End of course: nearest to the day after the last session of the first course, up to 14 days after it; it may count for its own visit too")
 CRITERIA = ("PCT30", "PCT50", "POINTS", "WORSE", "PCTX")
 _CRIT = [c for k, name in enumerate(CRITERIA, 1) for c in (
     Column(f"CRIT{k}", S, f"rule {name} in words; null where it does not apply to the parameter"),
@@ -117,7 +117,7 @@ ADEX = _table("adex", "One row a session.", [
     _flag("WEEKFL", "more sessions in seven days than the protocol allows"),
     _flag("SKINFL", "skin colder than the protocol allows"),
     _flag("O2FL", "less oxygen than the protocol allows"),
-    _flag("CLEARFL", "valid clearance at the start: the latest consult that both occurred and was recorded by then is cleared, unexpired and covers the modality; null where the recording time is unknown"),  # noqa: E501
+    _flag("CLEARFL", "valid clearance at the start: the latest consult that both occurred and was recorded by then is cleared, unexpired and covers the modality; null where the recording time is unknown"),
     _flag("CONTRAFL", "a contraindication was known at the start (latest consult, or the screening of the session)"),
     _flag("ASKEDFL", "asked about side effects; null = not recorded"),
     Column("CUMSESS", I, "sessions delivered up to and with this one"),
@@ -218,7 +218,7 @@ COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit
     Column("visit", S, "visit; null for a metric without one"), Column("visit_day", I, "visit's target day"),
     Column("population", S, "who is counted"),
     Column("n_patients", I, "patients of the stratum", required=True),
-    Column("n_due", I, "of them those whose window has closed at the data cut; this and the following counts are of sessions or courses where `population` says so"),  # noqa: E501
+    Column("n_due", I, "of them those whose window has closed at the data cut; this and the following counts are of sessions or courses where `population` says so"),
     Column("n_evaluable", I, "of those due, with a value"),
     Column("n_missing", I, "of those due, without"), Column("n_pending", I, "not yet due"),
     Column("n_not_evaluable", I, "of those due, answered but not evaluable by the rule (such as a baseline of 0)"),
@@ -278,6 +278,38 @@ ARM_COMPARISONS = _table("arm_comparisons", "One row a parameter, visit and pair
     Column("direction", S, "which direction is better", closed=("lower", "higher")),
     Column("reason", S, "why no estimate can be given"),
 ], ("parameter", "visit", "arm", "reference_arm", "population", "indication", "criterion", "method"))  # fmt: skip
+
+_FEW = "Strata: everybody, each dimension alone, and the modalities of a clinic."
+RESPONDER_CURVES = _table("responder_curves", f"One row a parameter, visit, stratum and cut-off: share improved by at least so much, of all due with a baseline that a percentage can be judged from; no value counts as no response. A stratum without such a patient has no row. {_FEW}", [
+    *STAMP, *STRATA, Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
+    Column("cutoff_pct", I, "improved by at least this share of the baseline", "%", required=True),
+    Column("n", I, "patients due with an evaluable baseline", required=True),
+    Column("n_missing", I, "of them without a value: no response", required=True),
+    Column("x", I, "of n, improved by at least the cut-off", required=True),
+    Column("estimate", F, "x / n"), Column("ci_lower", F, "lower 95 % limit (Wilson)"), Column("ci_upper", F, "upper 95 % limit"),
+], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata", "cutoff_pct"))  # fmt: skip
+
+RESPONDER_DISAGREEMENT = _table("responder_disagreement", f"One row a parameter, visit, stratum and verdict of the rules: where they agree and where not, of the patients due with a value. {_FEW}", [
+    *STAMP, *STRATA, Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
+    Column("pct30", S, "at least 30 % better; null = not evaluable", closed=YN),
+    Column("points", S, "better by at least the important number of points; null = not evaluable", closed=YN),
+    Column("pgic", S, "global impression at the visit: much or very much improved; null = not asked", closed=YN),
+    Column("n", I, "patients due with a value", required=True), Column("x", I, "of n, with this verdict", required=True),
+    Column("estimate", F, "x / n"), Column("ci_lower", F, "lower 95 % limit (Wilson; Clopper-Pearson for 5 or fewer)"),
+    Column("ci_upper", F, "upper 95 % limit"),
+], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata", "pct30", "points", "pgic"))  # fmt: skip
+
+DOSE_RESPONSE = _table("dose_response", f"One row a parameter, visit, stratum and bin of sessions per week: mean change of the patients due. Not causal: who does well may come more often, or less. {_FEW}", [
+    *STAMP, *STRATA, Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
+    Column("from_per_week", F, "delivered sessions a week from the first to the assessment: from", "sessions/week", required=True),
+    Column("to_per_week", F, "to below; null = no upper end", "sessions/week"),
+    Column("n_patients", I, "patients with a session and a change", required=True),
+    Column("mean_sessions_per_week", F, "their mean sessions a week", "sessions/week"),
+    Column("mean_change", F, "mean change from baseline: a change, not an effect"), Column("sd_change", F, "its standard deviation; null for one patient"),
+    Column("ci_lower", F, "lower 95 % limit of the mean (t)"), Column("ci_upper", F, "upper 95 % limit"),
+    Column("unit", S, "unit of the change"), Column("is_causal", B, "always false", required=True),
+    Column("reason", S, "why no interval can be given"),
+], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata", "from_per_week"))  # fmt: skip
 
 CLINIC_FUNNEL = _table("clinic_funnel", "One row a metric and clinic: funnel with limits. Never a ranking.", [
     *STAMP, Column("clinic_id", S, "clinic", required=True), Column("kind", S, "what is compared", closed=("proportion", "ratio")),
@@ -344,7 +376,7 @@ METRIC_DEFINITIONS = _table("metric_definitions", "One row a metric: what its nu
     Column("rule", S, "rule in words", required=True), Column("unit", S, "unit"),
     Column("direction", S, "which direction is better", closed=("lower", "higher", "none")),
     Column("source", S, "source", required=True),
-    Column("verification", S, "verified: the source was read or the number reproduced; unverified: known, primary not checked; proposal: Floe's default, a setting",  # noqa: E501
+    Column("verification", S, "verified: the source was read or the number reproduced; unverified: known, primary not checked; proposal: Floe's default, a setting",
            closed=("verified", "unverified", "proposal")),
     Column("parameters", Json, "thresholds and settings"), Column("test_cases", SL, "tests that prove it"),
 ], ("metric_id", "version"))  # fmt: skip
@@ -358,6 +390,7 @@ DATA_DICTIONARY = _table("data_dictionary", "One row a table or view and column 
 ], ("schema", "table", "column"))  # fmt: skip
 
 MART_TABLES: dict[str, Table] = {t.name: t for t in (
-    ADSL, ADQS, ADACT, ADEX, ADAE, ADTTE, PATIENT_OUTCOMES, COHORT_OUTCOMES, ADVERSE_EVENT_RATES, ARM_COMPARISONS,
+    ADSL, ADQS, ADACT, ADEX, ADAE, ADTTE, PATIENT_OUTCOMES, COHORT_OUTCOMES, RESPONDER_CURVES, RESPONDER_DISAGREEMENT,
+    DOSE_RESPONSE, ADVERSE_EVENT_RATES, ARM_COMPARISONS,
     CLINIC_FUNNEL, CONTROL_CHARTS, SURVIVAL_CURVES, REPORT_DEADLINES, ALERTS, CHECK_RESULTS, METRIC_DEFINITIONS,
     DATA_DICTIONARY)}  # fmt: skip

@@ -1,0 +1,41 @@
+"""mart.dose_response: change of an outcome by delivered sessions per week. Not causal.
+
+Here: mean changes of the patients due, in bins, by stratum and visit. Not here: sessions a week and bins (exposure.py),
+the thermal dose of a session (cohort_sessions).
+"""
+
+import polars as pl
+
+from .. import disclosure, exposure, windows
+from ..instruments import PARAMETERS
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+from ..schemas.mart import DIMENSIONS
+from .cohort_estimates import as_mean
+from .stamp import stamped
+from .strata import FEW_COMBINATIONS, by_strata
+from .visit_values import due_of, people_of, values_of
+
+TABLE = MART_TABLES["dose_response"]
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
+METRIC = "dose_response"
+
+
+def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
+    """A row a parameter, visit, stratum and bin; columns of MART_TABLES["dose_response"]."""
+    due = due_of(people_of(adsl, adex, options=options), cut=cut).filter("is_due")
+    changes = values_of(adqs).filter(pl.col("CHG").is_not_null() & (pl.col("AVISIT") != windows.BASELINE))
+    judged = changes.join(due, on=["USUBJID", "AVISIT"]).with_columns(parameter="PARAMCD", visit="AVISIT")
+    people = exposure.sessions_per_week(adex, judged).with_columns(**exposure.dose_bin())
+    if people.is_empty():
+        return TABLE.empty()
+    by = ["parameter", "visit", "from_per_week", "to_per_week"]
+    bins = by_strata(people.sort("USUBJID"), by=by, over=FEW_COMBINATIONS, **exposure.of_dose_bin())
+    bins = as_mean(bins.with_columns(mean="mean_change", sd="sd_change", n_evaluable="n_patients"))
+    marks = disclosure.suppressed(
+        bins, counts=["n_patients"], dimensions=DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell
+    )
+    units = {code: p.unit for code, p in PARAMETERS.items()}
+    unit = pl.col("parameter").replace_strict(units, return_dtype=pl.String)
+    bins = bins.with_columns(marks, unit=unit, is_causal=pl.lit(False), metric_id=pl.lit(METRIC))
+    return TABLE.conform(stamped(bins, cut=cut)).sort(TABLE.key, nulls_last=False)

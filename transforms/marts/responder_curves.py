@@ -1,0 +1,88 @@
+"""mart.responder_curves: share of patients improved by at least x %, x = 0 to 100, by stratum and visit.
+
+Here: the cumulative curve of every parameter of which a percentage means something. Not here: the curve of one frame
+of patients (pain.responder_curve, which this equals), single rules (cohort_outcomes).
+
+Who is due without a value has not responded, whatever the cut-off (Farrar 2006); a baseline that a percentage can't be
+judged from is left out.
+"""
+
+import polars as pl
+
+from .. import disclosure, pain, rates, windows
+from ..instruments import PARAMETERS
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+from ..schemas.mart import DIMENSIONS
+from .stamp import stamped
+from .strata import FEW_COMBINATIONS, by_strata
+from .visit_values import asked_of, due_of, expected_of, people_of, values_of
+
+TABLE = MART_TABLES["responder_curves"]
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
+METRIC = "responder_curve"
+CUTOFFS = range(101)
+_CELL = [*DIMENSIONS, "PARAMCD", "AVISIT"]
+_IN_PERCENT = {code: p for code, p in PARAMETERS.items() if p.has_percent_rules}
+
+
+def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
+    """A row a parameter, visit, stratum and cut-off; columns of MART_TABLES["responder_curves"]."""
+    improved = _improved(adsl, adqs, adex, options=options, cut=cut)
+    if improved.is_empty():
+        return TABLE.empty()
+    curves = rates.proportion_columns(_curves(improved), x="x", n="n", name="estimate", method="wilson")
+    curves = curves.rename({"estimate_lower": "ci_lower", "estimate_upper": "ci_upper"})
+    curves = curves.with_columns(parameter="PARAMCD", visit="AVISIT", metric_id=pl.lit(METRIC))
+    curves = curves.with_columns(_marks(curves, options=options))
+    return TABLE.conform(stamped(curves, cut=cut)).sort(TABLE.key, nulls_last=False)
+
+
+def _improved(adsl, adqs, adex, *, options: Options, cut: Cut) -> pl.DataFrame:
+    """A row a patient due with an evaluable baseline, parameter and visit: `percent`, null = no value."""
+    people = people_of(adsl, adex, options=options)
+    values = values_of(adqs.filter(pl.col("PARAMCD").is_in(list(_IN_PERCENT))))
+    due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
+    expected = expected_of(values, due, asked_of(values, people)).filter("can_improve")
+    better = {side: [c for c, p in _IN_PERCENT.items() if p.better == side] for side in ("lower", "higher")}
+    percent = pl.coalesce(
+        pl.when(pl.col("PARAMCD").is_in(codes) & pl.col("CHG").is_not_null()).then(
+            pain.percent_improvement(pl.col("BASE"), pl.col("AVAL"), better=side)
+        )
+        for side, codes in better.items()
+    )
+    seen = values.select("USUBJID", "PARAMCD", "AVISIT", percent=percent)
+    return expected.join(seen, on=["USUBJID", "PARAMCD", "AVISIT"], how="left")
+
+
+def _curves(improved: pl.DataFrame) -> pl.DataFrame:
+    """`n`, `n_missing` and `x` of every stratum, parameter, visit and cut-off: counts from the highest one down."""
+    # a percentage of decimals, not of their binary neighbours
+    reached = pl.col("percent").round(9).floor().clip(CUTOFFS[0] - 1, CUTOFFS[-1]).cast(pl.Int64)
+    improved = improved.with_columns(cutoff_pct=reached)
+    cells = by_strata(
+        improved, by=["PARAMCD", "AVISIT"], over=FEW_COMBINATIONS, n=pl.len().cast(pl.Int64),
+        n_missing=pl.col("percent").null_count().cast(pl.Int64),
+    )  # fmt: skip
+    at = by_strata(
+        improved.filter(pl.col("cutoff_pct").is_not_null()), by=["PARAMCD", "AVISIT", "cutoff_pct"],
+        over=FEW_COMBINATIONS, here=pl.len().cast(pl.Int64),
+    ).drop("strata")  # fmt: skip
+    grid = cells.with_row_index("cell").join(pl.DataFrame({"cutoff_pct": list(CUTOFFS)}), how="cross")
+    grid = grid.join(at, on=[*_CELL, "cutoff_pct"], how="left", nulls_equal=True)
+    grid = grid.sort("cell", "cutoff_pct", descending=[False, True])
+    return grid.with_columns(x=pl.col("here").fill_null(0).cum_sum().over("cell")).drop("cell", "here")
+
+
+def _marks(curves: pl.DataFrame, *, options: Options) -> pl.Series:
+    """A curve is hidden as a whole: where it is small, or a rule's count that cohort_outcomes hides is read from it."""
+    cell = [*DIMENSIONS, "parameter", "visit"]
+    counts = {}
+    for percent in (30, 50, options.responder_extra_pct):
+        x = pl.col("x").filter(pl.col("cutoff_pct") == percent).first().over(cell)
+        others = pl.col("n") - x
+        counts |= {f"x_{percent}": x, f"not_{percent}": others, f"stays_{percent}": others - pl.col("n_missing")}
+    return disclosure.suppressed(
+        curves.with_columns(**counts), counts=["n", *counts], dimensions=DIMENSIONS, by=["parameter", "visit"],
+        min_cell=options.min_cell,
+    )  # fmt: skip

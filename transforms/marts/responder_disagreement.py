@@ -1,0 +1,54 @@
+"""mart.responder_disagreement: where the responder rules agree and where not, by stratum and visit.
+
+Here: the 30 % rule, the rule in points and the global impression, side by side. Not here: the rules (pain.py), and
+the same of one visit without strata (pain.disagreement).
+
+7 to 5 is two points but not 30 %; 3 to 2 is 30 % but not two points (Dworkin 2008; Ostelo 2008).
+"""
+
+import polars as pl
+
+from .. import disclosure, windows
+from ..instruments import PARAMETERS
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+from ..schemas.mart import DIMENSIONS
+from .cohort_estimates import as_proportion
+from .stamp import stamped
+from .strata import FEW_COMBINATIONS, by_strata
+from .visit_values import due_of, people_of, values_of
+
+TABLE = MART_TABLES["responder_disagreement"]
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
+METRIC = "rule_disagreement"
+_BOTH_RULES = [c for c, p in PARAMETERS.items() if p.has_percent_rules and p.points_option is not None]
+
+
+def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
+    """A row a parameter, visit, stratum and verdict; columns of MART_TABLES["responder_disagreement"]."""
+    people = people_of(adsl, adex, options=options)
+    due = due_of(people, cut=cut).filter(pl.col("is_due") & (pl.col("AVISIT") != windows.BASELINE))
+    verdicts = _verdicts(values_of(adqs)).join(due, on=["USUBJID", "AVISIT"])
+    if verdicts.is_empty():
+        return TABLE.empty()
+    by = ["parameter", "visit"]
+    verdicts = verdicts.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
+    whole = by_strata(verdicts, by=by, over=FEW_COMBINATIONS, n=pl.len().cast(pl.Int64)).drop("strata")
+    parts = by_strata(
+        verdicts, by=[*by, "pct30", "points", "pgic"], over=FEW_COMBINATIONS, n_event=pl.len().cast(pl.Int64)
+    )
+    rows = as_proportion(parts.join(whole, on=[*DIMENSIONS, *by], nulls_equal=True), "n")
+    marks = disclosure.suppressed(
+        rows, counts=["n", "n_event", pl.col("n") - pl.col("n_event")], dimensions=DIMENSIONS, by=by,
+        min_cell=options.min_cell,
+    )  # fmt: skip
+    rows = rows.with_columns(marks, metric_id=pl.lit(METRIC), x="n_event")
+    return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
+
+
+def _verdicts(values: pl.DataFrame) -> pl.DataFrame:
+    """A row a patient, parameter and visit with a value: `pct30`, `points`, `pgic` (Y, N, null = not known)."""
+    pgic = values.filter(pl.col("PARAMCD") == "PGIC").select("USUBJID", "AVISIT", pgic="CRIT3FL")
+    judged = values.filter(pl.col("PARAMCD").is_in(_BOTH_RULES) & pl.col("AVAL").is_not_null())
+    judged = judged.select("USUBJID", "PARAMCD", "AVISIT", pct30="CRIT1FL", points="CRIT3FL")
+    return judged.join(pgic, on=["USUBJID", "AVISIT"], how="left")
