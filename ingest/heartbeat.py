@@ -6,6 +6,7 @@ Here: writing it, reading all of them, telling well from stuck. Not here: what a
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,12 +17,13 @@ _STUCK_S = 60.0
 
 
 def write_heartbeat(settings, worker: tuple[int, int], beat: Mapping[str, object]) -> None:
-    """Replaces the worker's file; a reader sees the old one or the new one."""
+    """Replaces the worker's file; a reader sees the old one or the new one. That the disk is full is told elsewhere."""
     path = _path(settings, worker)
     fresh = path.with_suffix(f".{os.getpid()}")
     stamp = {"worker": f"{worker[0]}/{worker[1]}", "pid": os.getpid(), "updated_at": datetime.now(UTC).isoformat()}
-    fresh.write_text(json.dumps(stamp | dict(beat)))
-    fresh.replace(path)
+    with suppress(OSError):
+        fresh.write_text(json.dumps(stamp | dict(beat)))
+        fresh.replace(path)
 
 
 def heartbeats(settings) -> list[dict]:

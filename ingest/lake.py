@@ -8,8 +8,6 @@ run again where the catalog was busy all the same.
 """
 
 import random
-import re
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,12 +20,14 @@ from typing import Any, Self, TypeVar
 import duckdb
 import polars as pl
 
-from transforms.errors import CatalogMissing, DiskFull, FloeError, UsageError
+from transforms.errors import CatalogMissing
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.views import VIEWS, View
 
-from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text, without_secrets
-from .lake_schema import METADATA, missing_statements, missing_views
+from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text
+from .lake_errors import Busy, attach_error, translated
+from .lake_schema import missing_statements, missing_views
+from .lake_upkeep import cleanup_calls, flush_call, inlined_tables, upkeep_calls
 from .turns import file_turn
 
 T = TypeVar("T")
@@ -40,10 +40,6 @@ _TURN_WAIT_S = 120.0
 _ATTEMPTS = 8
 _GRACE = timedelta(days=1)  # a file that no snapshot names any more may still be open in a long reader
 _POSTGRES_TURN = 1_179_406_149  # the advisory lock's number: the letters FLOE as bytes
-
-
-class _Busy(FloeError):
-    """The catalog was busy or a commit lost a race: the whole transaction may be run again."""
 
 
 class Lake:
@@ -143,11 +139,11 @@ class Lake:
         `expire_before`: the oldest snapshot from which any reader of the change feed goes on (None: none expires).
         Files go a day after their last snapshot, so that a long reader keeps what it reads. Returns counts.
         """
-        counts = {"flushed_rows": sum(self._flush(*table) for table in self._on_cursor(_inlined_tables))}
-        for name, call in _upkeep_calls():
+        counts = {"flushed_rows": sum(self._flush(*table) for table in self._on_cursor(inlined_tables))}
+        for name, call in upkeep_calls():
             counts[name] = self._maintain(call).height
         counts["expired_snapshots"] = self._expire(expire_before, keep) if expire_before is not None else 0
-        for name, call in _cleanup_calls(self._settings, datetime.now(UTC) - _GRACE):
+        for name, call in cleanup_calls(self._settings, datetime.now(UTC) - _GRACE):
             counts[name] = self._maintain(call).height
         return counts
 
@@ -181,8 +177,7 @@ class Lake:
         return self._on_cursor(once)
 
     def _flush(self, schema: str, table: str) -> int:
-        call = f"CALL ducklake_flush_inlined_data('lake', schema_name => '{schema}', table_name => '{table}')"
-        return int(self._maintain(call)["rows_flushed"].sum())
+        return int(self._maintain(flush_call(schema, table))["rows_flushed"].sum())
 
     def _expire(self, expire_before: int, keep: timedelta) -> int:
         old = self.sql(
@@ -228,7 +223,7 @@ class Writer:
 def _repeated(work: Callable[[], T]) -> T:
     """Again where the catalog was busy, a little later each time; 8 times within some 4 s."""
     for attempt in range(1, _ATTEMPTS):
-        with suppress(_Busy):
+        with suppress(Busy):
             return work()
         time.sleep(random.uniform(0.5, 1) * min(2.0, 0.02 * 2**attempt))
     return work()
@@ -276,7 +271,7 @@ def _attach(connection, settings, *, is_read_only: bool, as_of: int | str | date
                 _make_readable_while_written(file)
             connection.execute(statement)
     except (duckdb.Error, OSError, sqlite3.Error) as error:
-        raise _attach_error(settings, error) from error
+        raise attach_error(settings, error) from error
 
 
 def _make_readable_while_written(file: Path) -> None:
@@ -349,100 +344,10 @@ def _quoted(full_name: str) -> str:
     return ".".join(f'"{part}"' for part in full_name.split("."))
 
 
-# --- errors ------------------------------------------------------------------------------------------------------
-
-_DISK_FULL = re.compile(r"no space left on device|disk is full|disk quota exceeded|ENOSPC", re.IGNORECASE)
-_DISK_ERROR = re.compile(r"disk I/O error|could not write|unable to open database file", re.IGNORECASE)
-_FULL_BYTES = 2**20
-_BUSY = re.compile(
-    r"database is locked|table is locked|transaction conflict|conflict with a concurrent|could not serialize"
-    r"|deadlock detected|failed to commit DuckLake transaction.*(conflict|locked)",
-    re.IGNORECASE | re.DOTALL,
-)
-_WRONG_QUERY = (
-    duckdb.ParserException,
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.ConversionException,
-    duckdb.OutOfRangeException,
-    duckdb.InvalidInputException,
-    duckdb.TypeMismatchException,
-    duckdb.SyntaxException,
-)
-
-
 @contextmanager
 def _errors(settings) -> Iterator[None]:
-    """DuckDB's errors as Floe's."""
+    """DuckDB's errors, and the operating system's, as Floe's."""
     try:
         yield
-    except duckdb.Error as error:
-        raise _translated(settings, error) from error
-
-
-def _translated(settings, error: Exception) -> FloeError:
-    text = without_secrets(str(error)).strip()
-    line = text.splitlines()[0] if text else type(error).__name__
-    if _DISK_FULL.search(text) or (_DISK_ERROR.search(text) and _has_no_space(settings)):
-        return DiskFull(
-            f"no space left for the lake ({settings.catalog_uri.partition(':')[0]} catalog, files at "
-            f"{settings.data_path}): nothing of this write was kept; free some space and start again ({line})"
-        )
-    if _BUSY.search(text):
-        return _Busy(f"the lake's catalog stayed busy after {_ATTEMPTS} attempts: try again ({line})")
-    if isinstance(error, _WRONG_QUERY):
-        return UsageError(f"the query can't be run: {line}")
-    return FloeError(f"the lake answered: {line}")
-
-
-def _has_no_space(settings) -> bool:
-    """SQLite tells only of an error of the disk where it can't make its log."""
-    folders = [settings.home, *([] if "://" in settings.data_path else [Path(settings.data_path)])]
-    return any(f.exists() and shutil.disk_usage(f).free < _FULL_BYTES for f in folders)
-
-
-def _attach_error(settings, error: Exception) -> FloeError:
-    text = without_secrets(str(error)).strip()
-    line = text.splitlines()[0]
-    if "we requested an encrypted database" in text:
-        return UsageError(
-            "this lake was made without encryption, FLOE_ENCRYPT asks for it: set FLOE_ENCRYPT=0 to go on with it, "
-            "or set another FLOE_HOME and replay the events into it"
-        )
-    if "No snapshot found" in text:
-        return UsageError(f"{line.partition('Error: ')[2]}: floe sql 'FROM lake.snapshots()' lists those there are")
-    translated = _translated(settings, error)
-    if isinstance(translated, DiskFull | _Busy):
-        return translated
-    return CatalogMissing(
-        f"the lake's catalog {without_secrets(settings.catalog_uri)} can't be opened: {line}; check FLOE_HOME, "
-        "FLOE_CATALOG and FLOE_DATA"
-    )
-
-
-# --- upkeep ------------------------------------------------------------------------------------------------------
-
-
-def _inlined_tables(cursor) -> list[tuple[str, str]]:
-    """(schema, table) of those with rows in the catalog: flushing all tables in one call takes 0.2 s a table."""
-    known = cursor.execute(f"""
-        SELECT i.table_name, s.schema_name, t.table_name
-        FROM {METADATA}.ducklake_inlined_data_tables i
-        JOIN {METADATA}.ducklake_table t ON t.table_id = i.table_id AND t.end_snapshot IS NULL
-        JOIN {METADATA}.ducklake_schema s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
-    """).fetchall()
-    parts = [f"SELECT '{name}' WHERE EXISTS (FROM {METADATA}.{name})" for name, _, _ in known]
-    filled = {name for (name,) in cursor.execute(" UNION ALL ".join(parts)).fetchall()} if parts else set()
-    return sorted({(schema, table) for name, schema, table in known if name in filled})
-
-
-def _upkeep_calls() -> Iterator[tuple[str, str]]:
-    yield "merged_files", "CALL ducklake_merge_adjacent_files('lake')"
-    yield "rewritten_files", "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.5)"
-
-
-def _cleanup_calls(settings, older_than: datetime) -> Iterator[tuple[str, str]]:
-    moment = f"older_than => TIMESTAMPTZ '{older_than.isoformat()}'"
-    yield "removed_files", f"CALL ducklake_cleanup_old_files('lake', {moment})"
-    if not settings.data:  # a folder of Floe's own: what a crash left there belongs to nobody else
-        yield "removed_orphans", f"CALL ducklake_delete_orphaned_files('lake', {moment})"
+    except (duckdb.Error, OSError) as error:
+        raise translated(settings, error) from error

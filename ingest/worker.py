@@ -280,7 +280,7 @@ class _Worker:
 
     def _publish_alerts(self) -> None:
         """Those that can't be told now are told later, at the latest after the next start."""
-        if self._alerts.is_empty():
+        if self._alerts.is_empty() or self._unreachable_s:
             return
         try:
             stream.publish(self._settings, alert_events(self._alerts))

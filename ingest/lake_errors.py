@@ -1,0 +1,71 @@
+"""What DuckDB, DuckLake, SQLite and PostgreSQL say when something is wrong -> Floe's errors, one sentence each.
+
+Here: recognising their texts. Not here: catching them (lake.py).
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from transforms.errors import CatalogMissing, DiskFull, FloeError, UsageError
+
+from .lake_attach import without_secrets
+
+_DISK_FULL = re.compile(r"no space left on device|disk is full|disk quota exceeded|ENOSPC", re.IGNORECASE)
+_DISK_ERROR = re.compile(r"disk I/O error|could not write|unable to open database file", re.IGNORECASE)
+_FULL_BYTES = 2**20
+_BUSY = re.compile(
+    r"database is locked|table is locked|transaction conflict|conflict with a concurrent|could not serialize"
+    r"|deadlock detected|failed to commit DuckLake transaction.*(conflict|locked)",
+    re.IGNORECASE | re.DOTALL,
+)
+_WRONG_QUERY = re.compile(
+    r"^(Parser|Syntax|Binder|Catalog|Conversion|Out of Range|Invalid Input|Mismatch Type|Type|Not implemented) Error",
+    re.IGNORECASE,
+)
+
+
+class Busy(FloeError):
+    """The catalog was busy or a commit lost a race: the whole transaction may be run again."""
+
+
+def translated(settings, error: Exception) -> FloeError:
+    """DiskFull, Busy, UsageError (the query is wrong), else FloeError."""
+    text = without_secrets(str(error)).strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    if _DISK_FULL.search(text) or (_DISK_ERROR.search(text) and _has_no_space(settings)):
+        return DiskFull(
+            f"no space left for the lake ({settings.catalog_uri.partition(':')[0]} catalog, files at "
+            f"{settings.data_path}): nothing of this write was kept; free some space and start again ({line})"
+        )
+    if _BUSY.search(text):
+        return Busy(f"the lake's catalog stayed busy however often it was tried: try again ({line})")
+    if _WRONG_QUERY.match(text):
+        return UsageError(f"the query can't be run: {line}")
+    return FloeError(f"the lake answered: {line}")
+
+
+def _has_no_space(settings) -> bool:
+    """SQLite tells only of an error of the disk where it can't make its log."""
+    folders = [settings.home, *([] if "://" in settings.data_path else [Path(settings.data_path)])]
+    return any(f.exists() and shutil.disk_usage(f).free < _FULL_BYTES for f in folders)
+
+
+def attach_error(settings, error: Exception) -> FloeError:
+    """CatalogMissing, but for what is wrong with the disk, the encryption asked for or the moment asked for."""
+    text = without_secrets(str(error)).strip()
+    line = text.splitlines()[0]
+    if "we requested an encrypted database" in text:
+        return UsageError(
+            "this lake was made without encryption, FLOE_ENCRYPT asks for it: set FLOE_ENCRYPT=0 to go on with it, "
+            "or set another FLOE_HOME and replay the events into it"
+        )
+    if "No snapshot found" in text:
+        return UsageError(f"{line.partition('Error: ')[2]}: floe sql 'FROM lake.snapshots()' lists those there are")
+    general = translated(settings, error)
+    if isinstance(general, DiskFull | Busy):
+        return general
+    return CatalogMissing(
+        f"the lake's catalog {without_secrets(settings.catalog_uri)} can't be opened: {line}; check FLOE_HOME, "
+        "FLOE_CATALOG and FLOE_DATA"
+    )
