@@ -60,3 +60,19 @@ def test_several_drugs_add_up():
     """Two codes at once: 10 + 5 MME a day."""
     both = [record(1, -40, 10, through=60), record(2, -40, 5, code="N02AA01", through=60)]
     assert doses(*both) == [(15.0, 15.0)]
+
+
+def test_none_since_last_ends_an_unended_medication():
+    """On 20 MME at day -30, none since then said at day 15 and 60: it ended by the report of day -30, not at day 60."""
+    visits = [record(1, -30, 20, through=-30), record(2, 15, kind="none_since_last", through=15),
+              record(3, 60, kind="none_since_last", through=60)]  # fmt: skip
+    assert doses(*visits) == [(0.0, 0.0)]
+
+
+def test_use_of_a_medication_without_a_dose():
+    """A dose that is not known leaves the mean unknown, but that it was taken is known."""
+    table = CORE_TABLES["care"]
+    rows = [record(1, -10, None, through=60), record(2, 40, kind="analgesic", code="N02BE01", until=45, through=60)]
+    frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in rows], schema=table.polars_schema)
+    assert care.medication_use(frame, PEOPLE).row(0) == ("P1", True, False, True, True)
+    assert doses(*rows) == [(None, None)]
