@@ -202,7 +202,9 @@ def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) ->
             NOT_AN_EFFECT,
         ),
         metrics=tuple(known),
-        table=shown.select(pl.col("label").str.replace("<br>", ", ").alias("rule"), counted="group", share="said", count="text"),
+        table=shown.select(
+            pl.col("label").str.replace("<br>", ", ").alias("rule"), counted="group", share="said", count="text"
+        ),
         data_to=mine["data_cutoff"].max(),
     )
 
@@ -240,7 +242,9 @@ def _counted(r: dict) -> str:
 def _responder_sentence(shown: pl.DataFrame, visit: str) -> str:
     first = shown.row(0, named=True)
     label = first["label"].replace("<br>", ", ")
-    return f"At {visit}, {label[0].lower()}{label[1:]}: {first['text']}, {first['said']}, among {first['group'].lower()}."
+    return (
+        f"At {visit}, {label[0].lower()}{label[1:]}: {first['text']}, {first['said']}, among {first['group'].lower()}."
+    )
 
 
 # --- arms -------------------------------------------------------------------------------------------
@@ -262,7 +266,9 @@ def differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
         title=title,
         summary=_difference_sentence(shown, unit),
         metrics=tuple(mine["metric_id"].unique().sort()),
-        table=shown.select(pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"),
+        table=shown.select(
+            pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"
+        ),
         data_to=mine["data_cutoff"].max(),
     )
 
@@ -280,7 +286,9 @@ def risk_differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
         title=title,
         summary=_difference_sentence(shown, "percentage points"),
         metrics=tuple(mine["metric_id"].unique().sort()),
-        table=shown.select(pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"),
+        table=shown.select(
+            pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"
+        ),
         data_to=mine["data_cutoff"].max(),
     )
 

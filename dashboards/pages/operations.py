@@ -196,7 +196,9 @@ def _stream_tables(facts: Stream | None, *, is_outside: bool) -> list:
         table_of(by_reason, caption="Rejected records by reason and topic"),
         table_of(examples, caption="The newest rejected records"),
         table_of(topics, caption="Landed records by topic"),
-        html.P(_STAFF_ONLY, className="small") if is_outside else table_of(facts.unknown, caption="Unknown content by topic"),
+        html.P(_STAFF_ONLY, className="small")
+        if is_outside
+        else table_of(facts.unknown, caption="Unknown content by topic"),
     ]
 
 

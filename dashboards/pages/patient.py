@@ -85,7 +85,7 @@ def view(reader: Reader, search: str | None, scheme: str | None) -> list:
     shown = _Shown(reader, asked if asked in people["USUBJID"] else None)
     drawn = guarded(lambda: {_CHART.id: _draw(shown, of, asked, people)}, (_CHART,), of)
     return [
-        *filled((_CHART,), drawn, of=of, keep=asked or ""),
+        *filled((_CHART,), drawn, of=of, keep=shown.patient or ""),
         _facts(shown),
         _outcomes(shown),
         _records(shown),

@@ -1,0 +1,176 @@
+"""The pages in a real browser: they fill, let nothing out, are accessible, and a link gives the same screen."""
+
+import os
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from dashboards.pages import PAGES
+from ingest.settings import Settings
+from tests.browser.conftest import settle
+
+URLS = {
+    "cohort": "/",
+    "trial": "/?parameter=PAINIDX",
+    "safety": "/safety",
+    "patient": "/patient?patient=P1",
+    "operations": "/operations",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", URLS)
+def test_page_is_accessible(visit, address, name, scheme):
+    """axe finds nothing, in light and dark; the fixture sees that no error is logged and nothing leaves this machine."""
+    page = visit(address + URLS[name], scheme=scheme)
+    found = Axe().run(page)
+    assert [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found.response["violations"]] == []
+    folder = os.environ.get("FLOE_SCREENSHOTS")
+    if folder:
+        picture(page, Path(folder) / f"{name}-{scheme}.png")
+
+
+def picture(page, path: Path) -> None:
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": 1360, "height": min(height, 6_000)})
+    page.wait_for_timeout(1_000)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=path)
+
+
+@pytest.mark.parametrize("name", URLS)
+def test_no_button_shares(visit, address, name):
+    """Plotly's upload is not there, nor any link out of this machine."""
+    page = visit(address + URLS[name])
+    labels = page.evaluate(
+        "[...document.querySelectorAll('.modebar-btn')].map(b => b.ariaLabel || b.dataset.title || '')"
+    )
+    assert labels  # the bar itself is there
+    assert [t for t in labels if "share" in t.lower() or "cloud" in t.lower()] == []
+    assert page.evaluate("[...document.links].map(a => a.href).filter(h => !h.startsWith(location.origin))") == []
+
+
+def test_dark_is_dark_everywhere(visit, address):
+    """The switch turns page, chart and grid; the choice stays for the next visit."""
+    page = visit(address + URLS["patient"])
+    colour = """s => getComputedStyle(document.querySelector(s)).backgroundColor"""
+    before = [page.evaluate(colour, s) for s in ("body", ".ag-root-wrapper")] + [_paper(page)]
+    page.get_by_role("button", name="Switch light and dark").click()
+    page.wait_for_timeout(2_500)
+    after = [page.evaluate(colour, s) for s in ("body", ".ag-root-wrapper")] + [_paper(page)]
+    assert all(_brightness(b) > 200 for b in before), before
+    assert all(_brightness(a) < 60 for a in after), after
+    page.reload()
+    settle(page)
+    assert _brightness(_paper(page)) < 60
+
+
+def _paper(page) -> str:
+    return page.evaluate("document.querySelector('.js-plotly-plot .main-svg').style.background")
+
+
+def _brightness(colour: str) -> float:
+    numbers = [int(n) for n in colour.removeprefix("rgba").removeprefix("rgb").strip("() ").split(",")[:3]]
+    return sum(numbers) / 3
+
+
+def test_filter_changes_numbers_and_link_reproduces_them(visit, address):
+    """Choosing a clinic changes URL and numbers; the URL in a new window gives the same screen; back goes back."""
+    page = visit(f"{address}/")
+    first = page.inner_text("#trajectory-caption")
+    page.locator("#choose-clinic").click()
+    page.get_by_role("option", name="Clinic C1 (C1)").click()
+    page.wait_for_url("**/?clinic=C1")
+    _until_changed(page, "#trajectory-caption", first)
+    chosen = page.inner_text("#trajectory-caption")
+    assert "mean from 7.0" in chosen
+    other = visit(page.url)
+    assert other.inner_text("#trajectory-caption") == chosen
+    assert other.locator("#choose-clinic").input_value() == "Clinic C1 (C1)"
+    page.go_back()
+    _until_changed(page, "#trajectory-caption", chosen)
+    assert page.inner_text("#trajectory-caption") == first
+    assert page.locator("#choose-clinic").input_value() == ""
+
+
+def _until_changed(page, selector: str, text: str) -> None:
+    for _ in range(200):
+        if page.inner_text(selector) != text:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{selector} still says {text!r}")
+
+
+def test_pages_by_keyboard(visit, address):
+    """Tab reaches the skip link first, then the pages; Enter opens one, with the filters kept."""
+    page = visit(f"{address}/?clinic=C1")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Safety"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/safety?clinic=C1")
+    settle(page)
+    assert page.title() == "Safety · Floe"
+    assert page.evaluate("document.querySelector('[aria-current=page]').textContent") == "Safety"
+
+
+def test_table_behind_a_chart(visit, address):
+    """Each chart has its numbers as a table, opened by keyboard."""
+    page = visit(f"{address}/")
+    page.locator("#trajectory-figure").scroll_into_view_if_needed()
+    page.get_by_text("View as table").first.focus()
+    page.keyboard.press("Enter")
+    table = page.locator("#trajectory-table table")
+    assert table.is_visible()
+    assert "6.0 (5.5 to 6.5)" in table.inner_text()
+
+
+def test_outside_network_holds_no_small_cell(visit, home, serve, chromium):
+    """What the server sends to a reader from outside, looked at on the wire: no patient, no marked cell."""
+    address = serve(Settings(home=home, kafka_bootstrap="127.0.0.1:1", viewer_role="outside"))
+    sent = []
+    for path in (*PAGES, "/safety?clinic=C2", "/?clinic=C2", "/patient?patient=P1"):
+        context = chromium.new_context()
+        page = context.new_page()
+        page.on(
+            "response",
+            lambda r: sent.append(r.text()) if "_dash-update-component" in r.url and r.status == 200 else None,
+        )
+        page.goto(address + path)
+        settle(page)
+        context.close()
+    assert len(sent) > len(PAGES)
+    said = "".join(sent)
+    assert [s for s in ('"P1"', '"P2"', "P-SECRET", "P-SAMPLE", "n = 3)") if s in said] == []
+    assert "suppressed" in said
+
+
+def test_pause_stops_the_clock(visit, address):
+    """While paused no look for news is made; without it they come every 5 s (WCAG 2.2.2)."""
+    page = visit(f"{address}/operations")
+    looks = []
+    page.on("request", lambda r: looks.append(r.url) if "marts-version" in (r.post_data or "")[:60] else None)
+    page.get_by_role("switch", name="Pause").click(force=True)
+    page.wait_for_timeout(7_000)
+    assert looks == []
+    page.get_by_role("switch", name="Pause").click(force=True)
+    page.wait_for_timeout(7_000)
+    assert looks
+
+
+def test_data_appear_in_an_open_page(visit, serve, tmp_path):
+    """A page opened before there is a lake fills when the lake appears, without a reload."""
+    from tests.dashboards.small_lake import fill
+
+    settings = Settings(home=tmp_path / "home", kafka_bootstrap="127.0.0.1:1")
+    page = visit(f"{serve(settings)}/")
+    assert "there is no lake yet" in page.inner_text("#trajectory-caption")
+    fill(settings)
+    for _ in range(300):
+        if "mean from 6.0" in page.inner_text("#trajectory-caption"):
+            break
+        page.wait_for_timeout(100)
+    assert "mean from 6.0" in page.inner_text("#trajectory-caption")

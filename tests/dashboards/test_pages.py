@@ -1,0 +1,271 @@
+"""Every page's callback, called as Dash calls it, over a small real lake; and what must not be in what it sends."""
+
+import json
+from datetime import UTC, datetime
+
+import plotly.io
+import pytest
+from dash import no_update
+
+from dashboards import ids, shell
+from dashboards.components import outputs
+from dashboards.disclosed import SUPPRESSED
+from dashboards.pages import PAGES, cohort, cohort_charts, operations, patient, safety
+from dashboards.pages.base import waiting
+from dashboards.reader import Reader
+from ingest.settings import Settings
+from tests.dashboards.small_lake import CUT
+from transforms.marts import adverse_event_rates, cohort_outcomes, strata
+
+VIEWS = {"/": cohort.view, "/safety": safety.view, "/patient": patient.view}
+
+
+def payload(values: list) -> str:
+    """What would go over the wire."""
+    return json.dumps(values, cls=plotly.utils.PlotlyJSONEncoder)
+
+
+def view(reader: Reader, path: str, search: str = "", scheme: str | None = None) -> list:
+    if path == "/operations":
+        return operations.view(reader, scheme) + operations.lag_view(reader, scheme)
+    return VIEWS[path](reader, search, scheme)
+
+
+def caption(values: list, charts, chart_id: str) -> str:
+    """The sentence below a chart, with its notes."""
+    place = [(o.component_id, o.component_property) for o in outputs(charts)].index(
+        (ids.part(chart_id, "caption"), "children")
+    )
+    return " ".join(part if isinstance(part, str) else part.children for part in values[place])
+
+
+@pytest.mark.parametrize("scheme", [None, "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_fills_its_outputs(staff, path, scheme):
+    """Each view gives a value for each output of its callbacks, and all of it can be sent."""
+    assert payload(view(staff, path, "", scheme))
+    assert payload([c.to_plotly_json() for c in shell.page_content(staff, path)])
+
+
+@pytest.mark.parametrize("role", ["clinic", "outside"])
+@pytest.mark.parametrize("path", PAGES)
+def test_without_a_lake_pages_say_what_they_wait_for(tmp_path, path, role):
+    """No lake is no error: each chart says so."""
+    reader = Reader(Settings(home=tmp_path / "none", viewer_role=role, kafka_bootstrap="127.0.0.1:1"))
+    said = payload(view(reader, path))
+    assert "there is no lake yet" in said or "own staff only" in said
+
+
+def test_waiting_says_what_is_next(staff, tmp_path):
+    """No lake, no events, no outcomes: three different sentences."""
+    empty = Reader(Settings(home=tmp_path / "none"))
+    assert waiting(empty).startswith("No data yet: there is no lake yet")
+    assert waiting(staff).startswith("Events have landed")
+
+
+def test_values_that_the_marts_use(staff):
+    """The words that the pages look for are those that the marts write."""
+    assert cohort_charts.COMPLETERS == cohort_outcomes.COMPLETERS
+    assert cohort_charts.MISSING_AS_NONRESPONDER == cohort_outcomes.MISSING_AS_NONRESPONDER
+    assert cohort_charts.NONE == strata.NONE
+    marts = {name: (column, value) for name, (column, value, _) in adverse_event_rates.RESTRICTIONS.items()}
+    assert {name: (column, value) for name, (_, column, value) in safety.RESTRICTIONS.items()} == marts
+
+
+# --- the cohort page --------------------------------------------------------------------------------
+
+
+def test_cohort_shows_most_patients_first(staff):
+    """NRS7D has 50 patients, the trial's index 30: the first is shown, at its latest visit that half have reached."""
+    said = caption(view(staff, "/"), cohort._CHARTS, ids.TRAJECTORY)
+    assert "mean from 6.0 (5.5 to 6.5) points at Baseline (n = 50)" in said
+    assert "to 4.0 (3.5 to 4.5) points at Month 3 (n = 50)" in said
+    assert "not an effect" in said
+
+
+def test_cohort_filter_changes_the_numbers(staff):
+    """A clinic's own stratum, not a part of the whole."""
+    said = caption(view(staff, "/", "?clinic=C1"), cohort._CHARTS, ids.TRAJECTORY)
+    assert "mean from 7.0 (6.5 to 7.5) points at Baseline (n = 40)" in said
+
+
+def test_cohort_of_nobody(staff):
+    """A selection without patients says so, on every card."""
+    said = payload(view(staff, "/", "?clinic=C9"))
+    assert said.count("No patients with outcomes in this selection") >= len(cohort._CHARTS)
+
+
+def test_cohort_names_both_ways_of_counting(staff):
+    """21 of 50 with a value, 21 of 60 with the missing as non-responders: 50 + 10 missing."""
+    said = payload(view(staff, "/"))
+    assert "21 / 50" in said
+    assert "21 / 60" in said
+    assert "Missing counted as no response" in said
+
+
+def test_arms_are_lines_and_differences(staff):
+    """A parameter with two arms is drawn by arm; p only where the mart gives one (randomised arms)."""
+    said = payload(view(staff, "/", "?parameter=PAINIDX"))
+    assert "Acupuncture: mean from 25.0" in said
+    assert "n 30 v 28, p < 0.001" in said
+    assert "n 12/30 v 7/28" in said
+    assert "n 12/30 v 7/28, p" not in said
+
+
+def test_banner_stands_on_the_cohort_page(staff):
+    """No device is cleared by the FDA, and a change is not an effect: always there."""
+    said = payload([c.to_plotly_json() for c in cohort.layout(staff)])
+    assert "No whole-body cryotherapy device is cleared by the FDA for medical treatment" in said
+    assert "A before/after change is not an effect" in said
+
+
+def test_unknown_choices_are_as_no_choice(staff):
+    """A parameter, visit or restriction that does not exist falls back to the usual one."""
+    assert caption(view(staff, "/", "?parameter=XX&visit=Never"), cohort._CHARTS, ids.TRAJECTORY) == caption(
+        view(staff, "/"), cohort._CHARTS, ids.TRAJECTORY
+    )
+    assert "(any event)" in payload(view(staff, "/safety", "?restriction=nope"))
+
+
+# --- the safety page --------------------------------------------------------------------------------
+
+
+def test_safety_says_zero_with_its_upper_limit(staff):
+    """No serious event: 0 / 800 with the limit that this allows, in all three denominators."""
+    rows = view(staff, "/safety", "?restriction=serious")
+    grid = rows[len(outputs(safety._CHARTS)) + 2]
+    assert grid[0]["events_per_100_sessions"] == "0.00 (0.00 to 0.50)"  # (0 + 4) / 8
+    said = payload(rows)
+    assert all(text in said for text in ("0 / 40", "0 / 800", "0 / 8.0"))
+
+
+def test_safety_clinics_stand_by_name(staff):
+    """C1, C2, C3, whatever their rates: never a ranking."""
+    figure = view(staff, "/safety")[1]
+    assert list(figure.layout.yaxis.ticktext) == ["Clinic C1 (C1)", "Clinic C2 (C2)", "Clinic C3 (C3)"]
+
+
+def test_safety_counts_what_could_not_be_read(staff):
+    """Records of safety topics that could not be read stand above the rates."""
+    assert "2 records of safety topics could not be read" in payload(view(staff, "/safety"))
+
+
+def test_safety_funnel_and_chart(staff):
+    """A clinic outside a limit is named, with what to do; a chart counts its signals."""
+    values = view(staff, "/safety")
+    assert "outside a limit: Clinic C3 (C3). Not a ranking" in caption(values, safety._CHARTS, ids.FUNNEL)
+    assert "10 points, 1 with a signal. Trial limits" in caption(values, safety._CHARTS, ids.CONTROL_CHART)
+
+
+def test_restrictions_exclude_each_other():
+    """A restriction's rows are its own: every other flag is off, and no lowest grade but its own."""
+    assert safety.restriction_condition("grade_3").endswith("min_grade = 3")
+    condition = safety.restriction_condition("serious")
+    assert "is_serious_only = true" in condition
+    assert condition.count("= false") == 3
+    assert condition.endswith("min_grade IS NULL")
+
+
+# --- the patient's page -----------------------------------------------------------------------------
+
+
+def test_patient_story(staff):
+    """Sessions, scores, events and what can't be drawn; the record's place in Kafka is that of its first copy."""
+    said = payload(view(staff, "/patient", "?patient=P1"))
+    assert "5 sessions delivered, 4 pain scores, 4 weeks of steps, 2 adverse events (2 serious)" in said
+    assert "1 adverse events have an unknown onset" in said
+    assert "1 values can't be given: not answered." in said
+    assert "floe.adverse_events.v1 / 1 / 41" in said
+    assert "never measured" in said
+
+
+def test_patient_unknown(staff):
+    """An id that nobody has is answered, not drawn."""
+    assert "There is no patient 'P7'" in payload(view(staff, "/patient", "?patient=P7"))
+    assert "Choose a patient above" in payload(view(staff, "/patient"))
+
+
+# --- operations -------------------------------------------------------------------------------------
+
+
+def test_operations_hides_what_records_hold(staff):
+    """Rejects come with position and reason, never with their bytes or what was found in them."""
+    said = payload(view(staff, "/operations"))
+    assert "missing_field" in said
+    assert "P-SECRET" not in said
+
+
+def test_operations_tells_what_is_behind(staff):
+    """90 records landed, 80 were computed from: 10 since; one check fails; the broker does not answer."""
+    said = payload(view(staff, "/operations"))
+    assert '"10"' in said
+    assert "key_is_unique" in said
+    assert "no Kafka answers at 127.0.0.1:1" in said
+    line, notice = shell.freshness(staff)
+    assert line == "Data to 20 Nov 2026, 12:00 UTC"
+    assert "10 records have landed since" in notice.children
+
+
+# --- from outside -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("search", ["", "?clinic=C2", "?clinic=C1", "?patient=P1", "?clinic=C2&restriction=serious"])
+@pytest.mark.parametrize("path", PAGES)
+def test_outside_payload_names_no_patient(outsider, path, search):
+    """Nothing that is sent to a reader from outside holds a patient's, event's or session's id."""
+    said = payload(view(outsider, path, search))
+    for secret in ('"P1"', '"P2"', "AE1", "SE0", "P-SAMPLE", "P-SECRET", '"A1"'):
+        assert secret not in said
+
+
+def test_outside_payload_holds_no_small_cell(outsider, staff):
+    """C2's cells are marked: staff read 3 patients and 7 events there; outside neither is sent, in no form."""
+    mine, theirs = view(staff, "/", "?clinic=C2"), view(outsider, "/", "?clinic=C2")
+    assert "n = 3)" in payload(mine)
+    assert "n = 3)" not in payload(theirs)
+    assert '"5.0' not in payload(theirs)
+    figure = view(outsider, "/safety")[1]
+    texts = [a.text for a in figure.layout.annotations if a.y == -1]
+    assert texts == ["suppressed"] * 3
+    assert all(len(t.x) == 2 for t in figure.data)
+    assert "7 / 800" in payload(view(staff, "/safety", "?clinic=C2"))
+    said = payload(view(outsider, "/safety", "?clinic=C2"))
+    assert "800" not in said
+    assert SUPPRESSED in said
+
+
+def test_outside_still_sees_large_cells(outsider):
+    """Suppression takes what is marked and no more."""
+    assert "7 / 800" in payload(view(outsider, "/safety"))
+
+
+# --- refreshing -------------------------------------------------------------------------------------
+
+
+def test_nothing_is_drawn_again_without_news(staff):
+    """The clock changes a version only where a table changed: same versions, no update."""
+    marts, stream = shell.versions(staff)
+    assert shell.news(staff, marts, stream) == (no_update, no_update)
+    assert shell.news(staff, -5, stream) == (marts, no_update)
+
+
+def test_options_are_what_the_marts_know(staff):
+    """Each filter offers its values, clinics by name; nothing before there is data."""
+    clinics, modalities, indications, arms = shell.filter_options(staff)
+    assert clinics[0] == {"value": "C1", "label": "Clinic C1 (C1)"}
+    assert [o["value"] for o in modalities] == ["whole_body"]
+    assert [o["label"] for o in indications] == ["Chronic low back pain"]
+    assert [o["value"] for o in arms] == ["acupuncture", "control"]
+
+
+def test_navigation_keeps_filters_and_says_where_one_is(staff):
+    """Links carry the filters; the present page is marked for readers by ear."""
+    here, safety_link, *_ = shell.navigation("/", "?clinic=C1&parameter=ODI")
+    assert safety_link.href == "/safety?clinic=C1"
+    assert here.anchorProps == {"aria-current": "page"}
+    assert shell.page_content(staff, "/nowhere")[0].children == "There is no such page"
+
+
+def test_the_cut_is_in_the_past():
+    """The small lake's data cut is fixed, so that ages can be told."""
+    assert datetime(2027, 1, 1, tzinfo=UTC) > CUT

@@ -1,0 +1,100 @@
+"""The only reader: what it keeps, what each role sees, a lake that is not there yet."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from dashboards import reader as reader_module
+from dashboards.disclosed import SUPPRESSED, disclosed
+from dashboards.reader import Reader, is_readable
+from ingest.lake import Lake
+from ingest.settings import Settings
+from tests.dashboards.small_lake import EVENT, STAMP, cohort_rows, fill, frame, stratum
+from transforms.schemas import MART_TABLES
+
+COHORT = MART_TABLES["cohort_outcomes"]
+
+
+def test_staff_see_small_cells(staff):
+    """The clinic's own staff see every cell, marked or not."""
+    rows = staff.mart("cohort_outcomes", "strata = $1 AND clinic_id = $2", [("clinic_id",), "C2"])
+    assert rows["is_suppressed"].all()
+    assert rows.filter(pl.col("metric_id") == "nrs7d_mean")["n_evaluable"].to_list() == [3, 3, 3, 3]
+
+
+def test_outside_small_cells_have_no_number(outsider):
+    """From outside a marked row keeps its key and stamp; every count, estimate and limit is null, and it says why."""
+    rows = outsider.mart("cohort_outcomes", "strata = $1 AND clinic_id = $2", [("clinic_id",), "C2"])
+    assert rows.height == 17  # 4 means, 4 of steps, 3 changes, 3 x 2 shares
+    shown = {*COHORT.key, *STAMP, "metric_id", "visit_day", "reason", "unit", "missing_rule", "rtm_source"}
+    hidden = [c for c in rows.columns if c not in shown]
+    assert {"n_patients", "n_event", "estimate", "ci_lower"} < set(hidden)
+    assert rows.select(pl.col(hidden).is_null().all()).row(0) == (True,) * len(hidden)
+    assert set(rows["reason"]) == {SUPPRESSED}
+
+
+def test_outside_other_cells_stay(outsider, staff):
+    """A row that is not marked is the same for both."""
+    where = ("strata = $1 AND clinic_id = $2", [("clinic_id",), "C1"])
+    assert outsider.mart("cohort_outcomes", *where).equals(staff.mart("cohort_outcomes", *where))
+
+
+@pytest.mark.parametrize(
+    "name", ["adsl", "adqs", "adex", "adae", "adact", "patient_outcomes", "report_deadlines", "adtte"]
+)
+def test_outside_no_single_patient(outsider, staff, name):
+    """A mart with a row a patient, or an event of one, gives a reader from outside no row."""
+    assert outsider.mart(name).is_empty()
+    assert outsider.mart(name).columns == staff.mart(name).columns
+
+
+def test_words_that_give_a_number_away(staff):
+    """The signal of a suppressed clinic is blank too: it says on which side of the limits the count lies."""
+    table = MART_TABLES["clinic_funnel"]
+    rows = staff.mart("clinic_funnel").with_columns(is_suppressed=pl.lit(True))
+    hidden = disclosed(table, rows, is_outside=True)
+    assert hidden["signal"].null_count() == hidden.height == 3
+    assert hidden["clinic_id"].null_count() == 0
+
+
+def test_first_copy_gives_the_position(staff, outsider):
+    """Of an event that landed twice the first counts, and that one's position is shown; outside none."""
+    found = staff.positions({"adverse_events": [EVENT, "unknown"]})
+    assert found.rows() == [(EVENT, "floe.adverse_events.v1", 1, 41)]
+    assert outsider.positions({"adverse_events": [EVENT]}).is_empty()
+
+
+def test_no_lake_yet(tmp_path, monkeypatch):
+    """Without a lake every answer is empty and the reason is a sentence; when it appears it is read."""
+    monkeypatch.setattr(reader_module, "_RETRY_S", 0.0)
+    settings = Settings(home=tmp_path / "home")
+    reader = Reader(settings)
+    assert reader.mart("cohort_outcomes").is_empty()
+    assert reader.newest(("mart",)) == -1
+    assert is_readable(reader) == (False, reader.missing)
+    assert "there is no lake yet" in reader.missing
+    fill(settings)
+    assert reader.mart("adsl")["USUBJID"].sort().to_list() == ["P1", "P2"]
+    assert is_readable(reader)[0]
+    reader.close()
+
+
+def test_a_change_is_seen_and_else_nothing_is_asked_again(tmp_path, monkeypatch):
+    """A result is kept while its tables stand still, whatever else is written; a change of the table is seen."""
+    monkeypatch.setattr(reader_module, "_FRESH_S", 0.0)
+    settings = Settings(home=tmp_path / "home")
+    with Lake.open(settings) as lake:
+        reader = Reader(settings)
+        rows = frame(COHORT, cohort_rows(stratum(), start=6.0, n=50))
+        lake.write(lambda w: w.replace(COHORT, rows))
+        first = reader.mart("cohort_outcomes")
+        lake.write(lambda w: w.replace(MART_TABLES["check_results"], frame(MART_TABLES["check_results"], [])))
+        lake.write(lambda w: w.execute("INSERT INTO core.clinics (clinic_id) VALUES ('C9')"))
+        assert reader._results[("SELECT * FROM mart.cohort_outcomes WHERE true", ())].value is first
+        before = reader.newest(("mart",))
+        lake.write(lambda w: w.replace(COHORT, rows.head(2)))
+        assert reader.mart("cohort_outcomes").height == 2
+        assert reader.newest(("mart",)) > before
+        assert reader.changed_at("mart.cohort_outcomes").utcoffset() == timedelta(0)
+        reader.close()

@@ -1,0 +1,79 @@
+"""Numbers and codes as people read them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dashboards import words
+from dashboards.filters import chosen, kept_search
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((-4.604, -7.047, -2.16), "\N{MINUS SIGN}4.60 (\N{MINUS SIGN}7.05 to \N{MINUS SIGN}2.16)"),
+        ((1.5, None, None), "1.50 (no interval)"),
+        ((None, None, None), words.NOTHING),
+        ((0.0, 0.0, 0.5196), "0.00 (0.00 to 0.52)"),
+    ],
+)
+def test_interval(values, text):
+    """An estimate never stands without its limits; without them it says so, and null is a dash, not 0."""
+    assert words.interval(*values) == text
+
+
+def test_percent():
+    """49 of 161: 30 % (24 to 38)."""
+    assert words.percent(0.304, 0.239, 0.379) == "30 % (24 to 38)"
+    assert words.percent(0.304, None, None) == "30 % (no interval)"
+    assert words.percent(None, None, None) == words.NOTHING
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0003, "p < 0.001"), (0.0312, "p = 0.031"), (None, words.NOTHING)])
+def test_p_value(p, text):
+    """Three digits; below them an inequality."""
+    assert words.p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(40, "40 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (200_000, "2 days")]
+)
+def test_duration(seconds, text):
+    """A unit is used from two of it on."""
+    assert words.duration(seconds) == text
+
+
+def test_names():
+    """Codes are read in words; what has no name is a dash."""
+    assert [words.name_of(c) for c in ("whole_body", "(none)", "ancova", None)] == [
+        "Whole body",
+        "none",
+        "ANCOVA",
+        words.NOTHING,
+    ]
+    assert words.moment(datetime(2026, 1, 2, 3, 4, tzinfo=UTC)) == "02 Jan 2026, 03:04 UTC"
+    assert words.better_is("NRS7D") == "lower"
+    assert words.better_is("STEPS") == "higher"
+    assert words.better_is("NOPE") is None
+
+
+def test_the_url_is_the_choice():
+    """Filters name a stratum; its dimensions stand in the marts' order, whatever the URL's; a further one splits it."""
+    choice = chosen("?parameter=NRS7D&modality=local&clinic=C1")
+    where, params = choice.stratum()
+    assert where == 'strata = $1 AND "clinic_id" = $2 AND "modality" = $3'
+    assert params == [("clinic_id", "modality"), "C1", "local"]
+    assert choice.stratum("arm")[1] == [("clinic_id", "modality", "arm"), "C1", "local"]
+    assert choice.get("parameter") == "NRS7D"
+    assert chosen(None).stratum() == ("strata = $1", [()])
+
+
+def test_same_choice_same_key():
+    """The order of a URL's names does not matter, so that a zoom stays."""
+    assert chosen("?a=1&clinic=C1").key() == chosen("?clinic=C1&a=1").key() != chosen("?clinic=C2&a=1").key()
+
+
+def test_other_pages_keep_the_filters():
+    """Filters go along to another page; what belongs to one page does not."""
+    assert kept_search("?clinic=C1&parameter=NRS7D&arm=a%20b") == "?clinic=C1&arm=a+b"
+    assert kept_search(None) == ""
