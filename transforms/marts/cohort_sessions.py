@@ -25,7 +25,7 @@ NO_SESSION, NOT_MEASURED = "no such session", "not measured or not recorded at a
 NO_COURSE = "no course that is over and says how many sessions were prescribed"
 ONE_PATIENT, FEW_PATIENTS = "values of one patient: no interval", "fewer than 6 patients: no interval of a median"
 
-# metric -> the flag of adex; the names of limits are also those of the protocol's columns
+# metric -> the flag of adex
 LIMITS = {
     "limit_temperature_low_exceeded": "TEMPLOFL",
     "limit_temperature_high_exceeded": "TEMPHIFL",
