@@ -5,6 +5,7 @@ Exit codes: 0 done, 2 wrong usage or an unreadable file, 3 something needed is n
 (transforms/errors.py); an error is one sentence on standard error.
 """
 
+import errno
 import json
 import os
 import signal
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from ingest.settings import Settings
 from transforms.errors import FloeError, Missing, UsageError
@@ -48,20 +51,29 @@ def say(text: str) -> None:
 def main() -> None:
     """The console script: runs the verb and turns an error into one sentence and an exit code."""
     try:
-        app()
+        app(prog_name="floe", standalone_mode=False)
     except FloeError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        _fail(f"FLOE_{wrong['loc'][0]}".upper() + f" is {wrong['input']!r}: {wrong['msg']}; correct or unset it", 2)
+    except TyperException as error:
+        _fail(_usage(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 1)
     except BrokenPipeError:
         os._exit(0)
     except OSError as error:
-        if error.errno == 28:
-            _fail(
-                f"no space is left on the disk ({error.filename or Settings().home}): free some and start again",
-                3,
-            )
-        raise
+        place = error.filename or Settings().home
+        if error.errno == errno.ENOSPC:
+            _fail(f"no space is left on the disk ({place}): free some and start again", 3)
+        _fail(f"found no use of {place} ({error.strerror or error}): check FLOE_HOME, and who may write there", 3)
+
+
+def _usage(error: TyperException) -> str:
+    """What is wrong with the words given, and where the right ones are told; no words at all have had their help."""
+    verb = getattr(getattr(error, "ctx", None), "command_path", "floe")
+    return f"{error.format_message().rstrip('.') or 'found no verb'}: {verb} --help tells what it takes"
 
 
 def _fail(sentence: str, code: int) -> None:
@@ -156,7 +168,11 @@ def broker_status(as_json: Json = False) -> None:
     from ingest import broker
 
     status = broker.status(Settings())
-    print(json.dumps(vars(status), default=str, indent=1) if as_json else str(status))
+    if as_json:
+        print(json.dumps(vars(status), default=str, indent=1))
+    else:
+        for name, value in vars(status).items():
+            print(f"{name.replace('_', ' '):<14}{'' if value is None else value}")
 
 
 # --- events in ------------------------------------------------------------------------------------
