@@ -15,9 +15,11 @@ from ingest import inspection, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
 from transforms.errors import UsageError
+from transforms.schemas import TOPIC_BY_NAME
 
 _MOST_ROWS = 200
 _PIPE_WIDTH = 200  # columns where the output is no terminal
+_ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name == "state")
 
 
 def query_lake(settings, query: str, *, as_of: str | None) -> pl.DataFrame:
@@ -140,6 +142,8 @@ def replay_rejects(settings, *, reason: str | None, topic: str | None) -> int:
 
 
 def list_alerts(settings, *, state: str) -> pl.DataFrame:
+    if state not in (states := (*_ALERT_STATES, "all")):
+        raise UsageError(f"found --state {state!r}, expected one of {', '.join(states)}")
     with Lake.open(settings, read_only=True) as lake:
         where, params = (None, None) if state == "all" else ("state = $1", [state])
         return lake.table("mart.alerts", where=where, params=params)

@@ -1,0 +1,557 @@
+"""Every verb of `floe`: exit codes, errors in one sentence, what is printed.
+
+Here: the command line as a user meets it, on a lake and a Kafka of its own. Not here: `floe up` (test_up.py), what the
+verbs compute (tests of each room).
+"""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import numpy as np
+import pytest
+import typer.main
+
+from ingest import broker, inspection, stream
+from ingest.contract import encode, record_key
+from ingest.lake import Lake
+from ingest.settings import Settings
+from orchestration import cli
+from orchestration.assets.build import table_key
+
+ROOT = Path(__file__).parents[2]
+COMMAND = typer.main.get_command(cli.app)
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+BROKEN = b'{"specversion":"1.0","id":"e9","source":"/tests","type":"floe.sessions.v1","time":"2026-03-02'
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def verbs(command=COMMAND, words=()) -> Iterator[tuple[str, ...]]:
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from verbs(below, (*words, name))
+
+
+@pytest.fixture
+def floe(monkeypatch, capsys, tmp_path):
+    """Runs `floe WORDS` as the console script does; its `code`, `out` and `err`. No broker unless one is named."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("FLOE_", "DAGSTER_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FLOE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOE_BROKER_PORT", str(free_port()))
+    monkeypatch.setenv("DAGSTER_HOME", "")  # so that what a verb sets is taken back
+    before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
+
+    def run(*words: object, **environment: object) -> SimpleNamespace:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setattr(sys, "argv", ["floe", *map(str, words)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+        return SimpleNamespace(code=code, **dict(zip(("out", "err"), capsys.readouterr(), strict=True)))
+
+    yield run
+    for name, handler in before.items():
+        signal.signal(name, handler)
+
+
+def assert_refused(found, *, code: int, says: tuple[str, ...]) -> None:
+    """One sentence on standard error, with these words in it, and the exit code."""
+    assert found.err.startswith("floe: "), found.err
+    assert found.err.count("\n") == 1, found.err
+    assert "Traceback" not in found.err
+    for words in says:
+        assert words in found.err
+    assert found.code == code, found.err
+
+
+# --- a small system with events, rejects and an alert -------------------------------------------------
+
+
+def event(name: str, data: dict, *, id: str) -> tuple[str, bytes, bytes]:
+    return f"floe.{name}.v1", record_key(name, data), encode(name, data, id=id, source="/tests", time=NOW)
+
+
+def session(k: int, *, patient: str = "P1") -> tuple[str, bytes, bytes]:
+    data = {"session_id": f"S{k}", "patient_id": patient, "clinic_id": "C1", "modality": "local", "started_at": NOW}
+    return event("sessions", data, id=f"session-{k}")
+
+
+def readings(k: int) -> tuple[str, bytes, bytes]:
+    """A thousand heartbeats that can't be compressed to little."""
+    values = np.random.default_rng(k).uniform(40, 180, 1000).tolist()
+    data = {"patient_id": "P1", "metric": "heart_rate", "unit": "/min", "started_at": NOW, "interval_s": 1,
+            "values": values}  # fmt: skip
+    return event("readings", data, id=f"readings-{k}")
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory, downloads) -> Iterator[Settings]:
+    """A Kafka for this file, so that no other test's events are in its topics."""
+    home = tmp_path_factory.mktemp("kafka") / "home"
+    settings = Settings(home=home, cache=str(downloads), broker_port=free_port(), kafka_bootstrap="")
+    broker.start(settings, detached=False)
+    stream.ensure_topics(settings)
+    yield settings
+    broker.stop(settings)
+
+
+@pytest.fixture(scope="module")
+def site(kafka, tmp_path_factory) -> Settings:
+    """A home in which a clinic, a patient and three sessions landed, a broken session was rejected, an alert raised."""
+    settings = kafka.model_copy(update={"home": tmp_path_factory.mktemp("site") / "home"})
+    patient = {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": "2026-02-01"}
+    first = [event("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}, id="c"),
+             event("patients", patient, id="p"), *(session(k) for k in range(3))]  # fmt: skip
+    stream.publish(settings, [*first, ("floe.sessions.v1", b"P1", BROKEN), ("floe.care.v1", b"P1", b"[]")])
+    for _ in range(2):  # the alert is published at the end of the first and lands in the second
+        assert run_verb(settings, "ingest", "--drain").returncode == 0
+    compute_alerts(settings)
+    return settings
+
+
+def environment_of(settings) -> dict[str, str]:
+    return {"FLOE_HOME": str(settings.home), "FLOE_BROKER_PORT": str(settings.broker_port)}
+
+
+def run_verb(settings, *words: str) -> subprocess.CompletedProcess:
+    """A verb in a process of its own."""
+    command = [sys.executable, "-m", "orchestration.cli", *words]
+    environment = os.environ | environment_of(settings)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def compute_alerts(settings) -> None:
+    """The tables that `floe alerts` reads, through Dagster."""
+    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+        patch.setenv("FLOE_HOME", str(settings.home))
+        from orchestration.automation import materialize_job
+        from orchestration.definitions import defs
+
+        job = defs.resolve_job_def(materialize_job.name)
+        wanted = [table_key(name) for name in ("core.data_cut", "core.alerts", "mart.alerts")]
+        assert job.execute_in_process(instance=instance, asset_selection=wanted).success
+
+
+# --- help and usage -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [*verbs()], ids=" ".join)
+def test_help(floe, words):
+    """Every verb has a help that says what it is for, and asking for it needs nothing and makes nothing."""
+    found = floe(*words, "--help")
+    assert found.code == 0
+    assert " ".join(("Usage: floe", *words)) in " ".join(found.out.split())
+    assert len(found.out.split("\n")[3].strip()) > 10
+    assert not Path("home").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), ("found no verb", "floe --help")),
+        (("melt",), ("No such command 'melt'", "floe --help")),
+        (("sql",), ("Missing argument 'query'", "floe sql --help")),
+        (("sql", "SELECT 1", "--as-off", "1"), ("--as-off",)),
+        (("replay",), ("Missing argument", "floe replay --help")),
+        (("simulate", "--clinics", "0"), ("--clinics", "greater than or equal to 1")),
+        (("simulate", "--patients", "many"), ("--patients", "integer")),
+        (("simulate", "--to", "x.ndjson", "--start", "2026-02-30"), ("2026-02-30", "YYYY-MM-DD")),
+        (("simulate", "--to", "x.ndjson", "--broken", "2"), ("--broken", "less than or equal to 1")),
+        (("ingest", "--worker", "3/2"), ("3/2", "K <= N")),
+        (("ingest", "--worker", "first"), ("first", "K/N")),
+        (("import", "garmin", "x.csv"), ("garmin", "fitbit")),
+        (("import", "fitbit", "x.csv", "--patient", "P"), ("time zone", "IANA")),
+        (("import", "fitbit", "x.csv", "--timezone", "Europe/Berlin"), ("--patient", "--patients")),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_wrong_usage(floe, words, says):
+    """Wrong words are exit code 2 and one sentence: what was found, what was expected, where it is told."""
+    assert_refused(floe(*words), code=2, says=says)
+
+
+def test_wrong_setting(floe):
+    """A setting that can't be read is named with its value."""
+    assert_refused(floe("status", FLOE_BROKER_PORT="nine"), code=2, says=("FLOE_BROKER_PORT", "'nine'", "integer"))
+
+
+# --- something is missing -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("ingest", "--drain"), ("replay", "x.ndjson"), ("simulate", "--days", "1")])
+def test_unreachable_broker(floe, words):
+    """Without a Kafka: exit code 3, where it was looked for, and how to get one."""
+    Path("x.ndjson").write_text("")
+    found = floe(*words, FLOE_BROKER_PORT=(port := free_port()))
+    assert_refused(found, code=3, says=(f"127.0.0.1:{port}", "floe broker start", "FLOE_KAFKA_BOOTSTRAP"))
+
+
+def test_unreachable_named_broker(floe):
+    """The same for a Kafka of one's own, which `floe up` does not replace by another."""
+    found = floe("up", FLOE_KAFKA_BOOTSTRAP="127.0.0.1:1", FLOE_DASHBOARDS_PORT=free_port(),
+                 FLOE_DAGSTER_PORT=free_port())  # fmt: skip
+    last = found.err.splitlines()[-1]
+    assert found.code == 3
+    assert last.startswith("floe: ")
+    assert "127.0.0.1:1" in last
+    assert "Traceback" not in found.err
+
+
+@pytest.mark.parametrize("words", [("sql", "SELECT 1"), ("ingest", "--drain"), ("materialize",), ("status",)])
+def test_catalog_that_is_none(floe, words):
+    """A file that is no catalog: exit code 3, and it stays as it was."""
+    Path("garbage").write_text("not a catalog " * 1000)
+    found = floe(*words, FLOE_CATALOG="sqlite:garbage")
+    assert_refused(found, code=3, says=("garbage", "can't be opened", "FLOE_CATALOG"))
+    assert Path("garbage").read_text() == "not a catalog " * 1000
+
+
+def test_catalog_server_that_does_not_answer(floe):
+    """A PostgreSQL that is not there: exit code 3; a password is not repeated."""
+    uri = f"postgres:host=127.0.0.1 port={free_port()} user=floe password=secret1"
+    found = floe("sql", "SELECT 1", FLOE_CATALOG=uri)
+    assert_refused(found, code=3, says=("Connection refused", "FLOE_CATALOG"))
+    assert "secret1" not in found.err
+
+
+def test_catalog_of_an_unknown_kind(floe):
+    """A catalog that Floe does not know: exit code 3, and those that it knows."""
+    assert_refused(floe("ingest", FLOE_CATALOG="mysql:here"), code=3, says=("mysql:here", "sqlite:", "postgres:"))
+
+
+@pytest.mark.parametrize("verb", ["sql", "status", "verify", "rejects", "alerts"])
+def test_no_lake_yet(floe, verb):
+    """Looking at a lake that is not there: exit code 3, what makes it; and looking does not make it."""
+    found = floe(verb, *(["SELECT 1"] if verb == "sql" else []))
+    assert_refused(found, code=3, says=("no lake yet", "floe ingest"))
+    assert not Path("home").exists()
+
+
+def test_home_that_can_not_be(floe):
+    """A home where there can't be a folder: exit code 3."""
+    Path("file").write_text("")
+    assert_refused(floe("ingest", "--drain", FLOE_HOME="file/home"), code=3, says=("file", "FLOE_HOME"))
+
+
+@pytest.mark.parametrize(
+    ("words", "setting"),
+    [
+        (("up",), "FLOE_DASHBOARDS_PORT"),
+        (("up",), "FLOE_DAGSTER_PORT"),
+        (("dashboards",), "FLOE_DASHBOARDS_PORT"),
+        (("broker", "start"), "FLOE_BROKER_PORT"),
+    ],
+)
+def test_port_in_use(floe, downloads, words, setting):
+    """A port that another process has: exit code 3, which port, which setting; nothing is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"FLOE_DASHBOARDS_PORT": free_port(), "FLOE_DAGSTER_PORT": free_port(), setting: port}
+        found = floe(*words, FLOE_CACHE=downloads, **ports)
+    assert_refused(found, code=3, says=(str(port), "in use", setting))
+    assert not Path("home/broker/broker.json").exists()
+
+
+# --- files --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("missing", None, ("missing", "No such file")),
+        ("folder", "", ("folder", "directory")),
+        ("prose.txt", "Once upon a time\n", ("prose.txt, line 1", "Once upon", "expected")),
+        ("half.ndjson", '{"topic": "floe.care.v1", "key": "P1"', ("half.ndjson, line 1", "expected")),
+        ("valueless.ndjson", '{"topic": "floe.care.v1", "key": "P1"}\n', ("line 1", "no value")),
+    ],
+)
+def test_unreadable_file_of_events(floe, kafka, name, content, says):
+    """A file that is not there, no file, or no NDJSON: exit code 2, the file, the line, what was expected."""
+    if content == "":
+        Path(name).mkdir()
+    elif content:
+        Path(name).write_text(content)
+    assert_refused(floe("replay", name, **environment_of(kafka)), code=2, says=says)
+
+
+@pytest.mark.parametrize("content", [None, "", "a,b\n1,2\n", "Id,ActivityDate,TotalSteps\n1,4/12/2016,many\n"])
+def test_unreadable_export(floe, content):
+    """A file that is no export of the format: exit code 2, before anything is sent or a broker is needed."""
+    if content is not None:
+        Path("export.csv").write_text(content)
+    found = floe("import", "fitbit", "export.csv", "--patient", "P1", "--timezone", "Europe/Berlin")
+    assert_refused(found, code=2, says=("export.csv", "expected"))
+
+
+def test_simulate_replay_and_truth(floe, kafka):
+    """`simulate --to FILE` writes a file for `replay` and says what is true of it; the seed alone decides."""
+    size = ("--clinics", 1, "--patients", 1, "--days", 5, "--start", "2026-01-05", "--seed", 3, "--broken", 0)
+    found = floe("simulate", *size, "--to", "a.ndjson", "--truth", "truth.json")
+    assert (found.code, floe("simulate", *size, "--to", "b.ndjson").code) == (0, 0)
+    assert "seed 3" in found.out
+    lines = Path("a.ndjson").read_text().splitlines()
+    assert lines == Path("b.ndjson").read_text().splitlines()
+    assert json.loads(Path("truth.json").read_text())["records"] == len(lines)
+    sent = floe("replay", "a.ndjson", **environment_of(kafka))
+    assert (sent.code, sent.out) == (0, f"{len(lines):,} events sent\n")
+
+
+# --- asking -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_site(floe, site):
+    """`floe` at the site with events."""
+    return lambda *words, **more: floe(*words, **environment_of(site) | more)
+
+
+QUERY = """SELECT session_id, kafka_offset >= 0 AS landed, ['x', NULL] AS list FROM raw.sessions
+           WHERE "source" = '/tests' ORDER BY 1"""
+
+
+def test_sql_as_json(at_site):
+    """JSON: a list of rows, numbers and booleans as such, null as null."""
+    found = at_site("sql", QUERY, "--format", "json")
+    assert found.code == 0
+    assert json.loads(found.out) == [{"session_id": f"S{k}", "landed": True, "list": ["x", None]} for k in range(3)]
+
+
+def test_sql_as_csv(at_site):
+    """CSV: a header and a line a row, lists as JSON; an empty result still has its header."""
+    rows = list(csv.reader(at_site("sql", QUERY, "--format", "csv").out.splitlines()))
+    assert rows == [["session_id", "landed", "list"], *([f"S{k}", "true", '["x", null]'] for k in range(3))]
+    empty = at_site("sql", "SELECT session_id FROM raw.sessions WHERE false", "--format", "csv")
+    assert empty.out == "session_id\n"
+
+
+def test_sql_as_a_table(at_site):
+    """A table: columns, rows and their number; it is the default."""
+    found = at_site("sql", QUERY)
+    assert found.code == 0
+    assert "session_id" in found.out
+    assert "S2" in found.out
+    assert "3 rows" in found.out
+
+
+def test_sql_as_of(at_site, site):
+    """As of a snapshot or a time the lake is as it was then; one that never was is exit code 2."""
+    with Lake.open(site, read_only=True) as lake:
+        snapshots = lake.sql("SELECT snapshot_id AS id, snapshot_time AS at FROM ducklake_snapshots('lake') ORDER BY 1")
+    query = """SELECT count(*) AS n FROM raw.sessions WHERE "source" = '/tests'"""
+    count = ("sql", query, "--format", "csv", "--as-of")
+    first, last = snapshots.row(1, named=True), snapshots.row(-1, named=True)
+    assert at_site(*count, first["id"]).out == "n\n0\n"
+    assert at_site(*count, last["id"]).out == "n\n3\n"
+    assert at_site(*count, datetime.now(UTC).isoformat()).out == "n\n3\n"
+    assert_refused(at_site(*count, "2020-01-01T00:00:00Z"), code=2, says=("No snapshot", "snapshots()"))
+    assert_refused(at_site(*count, 10**6), code=2, says=("No snapshot",))
+    assert_refused(at_site(*count, "yesterday"), code=2, says=("'yesterday'", "time"))
+
+
+@pytest.mark.parametrize(
+    "query", ["DELETE FROM raw.sessions", "CREATE TABLE raw.mine (x INT)", "UPDATE core.patients SET sex = 'other'",
+              "DROP TABLE raw.sessions"],
+)  # fmt: skip
+def test_sql_writes_nothing(at_site, site, query):
+    """A statement that writes is refused: exit code 2, and the lake is as before."""
+    with Lake.open(site, read_only=True) as lake:
+        before = lake.snapshot()
+    assert_refused(at_site("sql", query), code=2, says=("read-only",))
+    with Lake.open(site, read_only=True) as lake:
+        assert lake.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("SELEC 1",), ("SELEC",)),
+        (("SELECT x FROM raw.nothing",), ("nothing",)),
+        (("SELECT no_column FROM raw.sessions",), ("no_column",)),
+        (("SELECT 1", "--format", "xml"), ("'xml'", "table, json or csv")),
+    ],
+)
+def test_sql_that_can_not_be_run(at_site, words, says):
+    """A wrong query is the asker's: exit code 2 and the reason."""
+    assert_refused(at_site("sql", *words), code=2, says=says)
+
+
+def test_status(at_site, site):
+    """`--json` is one JSON object with what landed, what was rejected, how old it is; without it, the same in words."""
+    found = at_site("status", "--json")
+    told = json.loads(found.out)
+    assert (found.code, found.err) == (0, "")
+    with Lake.open(site, read_only=True) as lake:
+        [rows] = lake.sql("SELECT sum(rows)::BIGINT AS n FROM raw.ledger")["n"]
+    assert (told["rows"], told["rejects"], told["lag"]) == (rows, 2, 0)
+    topics = {t["kafka_topic"]: (t["rows"], t["rejects"]) for t in told["topics"]}
+    assert topics["floe.patients.v1"][0] >= 1
+    assert (topics["floe.sessions.v1"][1], topics["floe.care.v1"][1]) == (1, 1)
+    assert sum(n for n, _ in topics.values()) == rows
+    assert told["newest_event_at"].startswith("20")
+    assert [w["state"] for w in told["workers"]] == ["stopped"]
+    words = at_site("status")
+    assert words.code == 0
+    assert f"{rows:,} rows, 2 rejects" in words.out
+
+
+def test_status_without_a_broker(at_site):
+    """Without a Kafka the lag is unknown, which is null, not 0."""
+    told = json.loads(at_site("status", "--json", FLOE_BROKER_PORT=free_port()).out)
+    assert told["lag"] is None
+    assert told["rows"] > 0
+
+
+def test_verify(at_site):
+    """`floe verify` says what it proved, one line each."""
+    found = at_site("verify")
+    assert found.code == 0
+    assert len(found.out.splitlines()) >= 5
+    assert all(line.startswith("proved") for line in found.out.splitlines())
+
+
+def test_upkeep(at_site):
+    """Upkeep says what it did and loses nothing."""
+    assert at_site("upkeep").code == 0
+    assert at_site("verify").code == 0
+
+
+def test_doctor(at_site):
+    """With all there: exit code 0, every finding and every setting; as JSON too."""
+    found = at_site("doctor")
+    assert found.code == 0, found.out
+    for name in (*Settings.model_fields, "java", "disk", "clock"):
+        assert name.upper() in found.out or name in found.out
+    told = json.loads(at_site("doctor", "--json").out)
+    assert {f["name"] for f in told} >= {"python", "java", "kafka", "lake", "disk", "home", "clock"}
+
+
+def test_doctor_names_the_remedy(at_site, site):
+    """What is needed and missing is exit code 3, with its remedy beside it; a secret is not shown."""
+    found = at_site("doctor", FLOE_KAFKA_BOOTSTRAP="127.0.0.1:1", FLOE_CATALOG="mysql:here", FLOE_KAFKA_PASSWORD="pw-1")
+    assert found.code == 3
+    assert "Traceback" not in found.err
+    assert "pw-1" not in found.out
+    missing = [line.split()[1] for line in found.out.splitlines() if line.startswith("missing")]
+    assert missing == ["kafka", "lake"]
+    assert "remedy: check FLOE_KAFKA_BOOTSTRAP" in found.out
+    assert "expected sqlite:PATH" in found.out
+
+
+# --- rejects and alerts -------------------------------------------------------------------------------
+
+
+def test_rejects_listed_and_shown(at_site):
+    """Rejects are listed without their bytes, by reason and topic, and shown with them."""
+    listed = at_site("rejects")
+    assert listed.code == 0
+    assert "2 rows" in listed.out
+    one = at_site("rejects", "--topic", "floe.sessions.v1")
+    assert "not_json" in one.out
+    assert "1 rows" in one.out
+    assert "0 rows" in at_site("rejects", "--reason", "wrong_unit").out
+    with_place = at_site("sql", "SELECT kafka_partition p, kafka_offset o FROM raw.rejects "
+                         "WHERE kafka_topic = 'floe.sessions.v1'", "--format", "json")  # fmt: skip
+    [place] = json.loads(with_place.out)
+    shown = at_site("rejects", "show", "floe.sessions.v1", place["p"], place["o"])
+    assert shown.code == 0
+    assert BROKEN.decode() in shown.out
+    nowhere = at_site("rejects", "show", "floe.sessions.v1", place["p"], 10**6)
+    assert_refused(nowhere, code=2, says=("floe rejects",))
+
+
+def test_alert_of_an_unreadable_session(at_site):
+    """The broken session raised an alert; it can be listed by its state."""
+    told = at_site("alerts")
+    assert told.code == 0
+    assert "1 rows" in told.out
+    assert "0 rows" in at_site("alerts", "--state", "closed").out
+    assert_refused(at_site("alerts", "ack", "nobody"), code=2, says=("'nobody'", "floe alerts"))
+
+
+def test_alerts_are_acknowledged_and_closed(at_site, site):
+    """Each step is a revision of the alert that goes through Kafka and shows once it has landed."""
+    with Lake.open(site, read_only=True) as lake:
+        [alert] = lake.table("core.alerts").iter_rows(named=True)
+    for verb, state in (("ack", "acknowledged"), ("close", "closed")):
+        said = at_site("alerts", verb, alert["alert_id"])
+        assert said.code == 0
+        assert state in said.out
+        assert at_site("ingest", "--drain").code == 0
+        compute_alerts(site)
+        assert "1 rows" in at_site("alerts", "--state", state).out
+    assert "0 rows" in at_site("alerts").out
+    assert_refused(at_site("alerts", "--state", "gone"), code=2, says=("'gone'", "acknowledged"))
+
+
+def test_rejects_are_replayed_once(at_site, site):
+    """Replayed records go out again, each once: they land anew and the first ones are marked."""
+    assert at_site("rejects", "replay", "--topic", "floe.care.v1").out == "1 records sent again\n"
+    assert at_site("rejects", "replay", "--topic", "floe.care.v1").out == "0 records sent again\n"
+    assert at_site("ingest", "--drain").code == 0
+    with Lake.open(site, read_only=True) as lake:
+        marks = lake.sql(
+            "SELECT replayed_at IS NOT NULL AS is_marked FROM raw.rejects WHERE kafka_topic = 'floe.care.v1' ORDER BY 1"
+        )
+    assert marks["is_marked"].to_list() == [False, True]  # still broken, so the copy was rejected again
+
+
+# --- disk ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(folder: Path, *, size_mib: int) -> Iterator[Path]:
+    """A file system of that size; skips where this user may not mount one."""
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", folder],
+                             capture_output=True, text=True, check=False)  # fmt: skip
+    if mounted.returncode:
+        pytest.skip(f"a small file system needs a user who may mount one: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_full_disk(tmp_path, kafka):
+    """A full disk is exit code 3 and a sentence; with space again the next start carries on and loses nothing."""
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount")
+    with small_disk(tmp_path / "disk", size_mib=48) as disk:
+        settings = kafka.model_copy(update={"home": disk / "home"})
+        assert run_verb(settings, "ingest", "--drain").returncode == 0
+        stream.publish(settings, [readings(k) for k in range(1500)])
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
+        full = run_verb(settings, "ingest", "--drain")
+        refused = SimpleNamespace(code=full.returncode, err=full.stderr.splitlines(keepends=True)[-1])
+        assert_refused(refused, code=3, says=("no space", "start again"))
+        assert "Traceback" not in full.stderr
+        ballast.unlink()
+        assert run_verb(settings, "ingest", "--drain").returncode == 0
+        with Lake.open(settings, read_only=True) as lake:
+            found = lake.sql("SELECT count(*) AS n, count(DISTINCT event_id) AS ids FROM raw.readings "
+                             "WHERE event_id LIKE 'readings-%'")  # fmt: skip
+            assert found.rows() == [(1500, 1500)]
+            assert [sentence for is_true, sentence in inspection.proofs(lake) if not is_true] == []
