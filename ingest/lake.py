@@ -7,8 +7,10 @@ Many processes use one lake at once: readers never wait for writers; writers tak
 run again where the catalog was busy all the same.
 """
 
+import os
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
@@ -267,17 +269,23 @@ def _attach(connection, settings, *, is_read_only: bool, as_of: int | str | date
         if is_new:
             file.parent.mkdir(parents=True, exist_ok=True)
         with _turn(settings, connection) if is_new else nullcontext():
-            if is_new:
-                _make_readable_while_written(file)
+            if is_new and not file.exists():
+                _make_catalog(file)
             connection.execute(statement)
     except (duckdb.Error, OSError, sqlite3.Error) as error:
         raise attach_error(settings, error) from error
 
 
-def _make_readable_while_written(file: Path) -> None:
-    """A write-ahead log, so that readers and a writer do not wait for each other: stays with the file."""
-    with closing(sqlite3.connect(file)) as catalog:
+def _make_catalog(file: Path) -> None:
+    """An empty catalog with a write-ahead log, so that readers and a writer do not wait for each other.
+
+    Made elsewhere and moved into place: Python's SQLite must never close a file that DuckDB's SQLite has open in the
+    same process, because that ends the locks of both.
+    """
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
+    with closing(sqlite3.connect(fresh)) as catalog:
         catalog.execute("PRAGMA journal_mode = WAL")
+    fresh.replace(file)
 
 
 @contextmanager

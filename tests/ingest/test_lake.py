@@ -61,6 +61,22 @@ def test_every_table_view_and_column_is_there_with_its_comment(lake):
         assert lake.table(view.full_name).schema == view.table.polars_schema
 
 
+def test_many_that_open_a_new_lake_at_once_make_one(settings):
+    """Six threads open a lake that is not there: one makes it, all have it, whole, with a write-ahead log."""
+    opened: list[Lake] = []
+    threads = [threading.Thread(target=lambda: opened.append(Lake.open(settings))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [lake.table("raw.ledger").height for lake in opened] == [0] * 6
+    assert len({lake.snapshot() for lake in opened}) == 1
+    for lake in opened:
+        lake.close()
+    header = (settings.home / "lake" / "catalog.sqlite").read_bytes()[:20]
+    assert header[18:20] == b"\x02\x02"  # SQLite's file format: 2 = write-ahead log
+
+
 def test_opening_again_writes_nothing(settings, lake):
     """Ensuring what is there makes no snapshot, whoever does it."""
     before = lake.snapshot()
