@@ -161,7 +161,8 @@ class Reader:
             table = RAW_TABLES[name]
             statement = f"""SELECT event_id, kafka_topic, kafka_partition, kafka_offset FROM {table.full_name}
                 WHERE list_contains($1, event_id)
-                QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY ingested_at, kafka_partition, kafka_offset) = 1
+                QUALIFY 1 = row_number() OVER (
+                    PARTITION BY event_id ORDER BY ingested_at, kafka_partition, kafka_offset)
                 ORDER BY event_id"""
             if ids and not self.is_outside:
                 parts.append(self.query(statement, tables=[table.full_name], params=[tuple(sorted(set(ids)))]))

@@ -58,11 +58,17 @@ def _top() -> list:
             [
                 html.P(id=ids.FRESHNESS),
                 dmc.Switch(id=ids.PAUSE, label="Pause", size="sm"),
-                dmc.Button("Dark", id=ids.SCHEME_SWITCH, variant="default", size="xs", **{"aria-label": "Switch light and dark"}),
+                dmc.Button(
+                    "Dark",
+                    id=ids.SCHEME_SWITCH,
+                    variant="default",
+                    size="xs",
+                    **{"aria-label": "Switch light and dark"},
+                ),
             ],
             className="live",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def register(app: Dash, reader: Reader) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from transforms.catalogue import METRICS
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 _NAMES = {
     "(none)": "none",
     "(unknown)": "unknown",

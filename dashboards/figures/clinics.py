@@ -14,8 +14,13 @@ _SIGNALS = {"is_outside": "outside the limits", "is_trend": "trend", "is_two_of_
 
 
 def funnel(rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: str) -> go.Figure:
-    """`rows` of mart.clinic_funnel, one metric and modality, with `label`. Over-dispersed limits where there are any."""
+    """`rows` of mart.clinic_funnel, one metric and modality, with `label` and `name`. The over-dispersed
+    limits where there are any."""
     drawn = rows.filter(pl.col("estimate").is_not_null() & pl.col("denominator").is_not_null()).sort("denominator")
+    # neighbours' names stand above and below by turns
+    drawn = drawn.with_columns(
+        side=pl.Series([("top center", "bottom center")[k % 2] for k in range(drawn.height)], dtype=pl.String)
+    )
     has_wider = drawn["upper_95_od"].is_not_null().any()
     figure = go.Figure()
     for level, text, dash in (("998", "99.8 %", "solid"), ("95", "95 %", "dash")):
@@ -39,15 +44,24 @@ def funnel(rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: 
         mine = drawn.filter(is_signal if outside else ~is_signal)
         figure.add_trace(
             go.Scatter(
-                x=mine["denominator"].to_list(), y=mine["estimate"].to_list(), mode="markers+text", name=name,
-                text=mine["label"].to_list(), textposition="top center", textfont={"color": of.text, "size": 12},
+                x=mine["denominator"].to_list(),
+                y=mine["estimate"].to_list(),
+                mode="markers+text",
+                name=name,
+                text=mine["label"].to_list(),
+                textposition=mine["side"].to_list(),
+                cliponaxis=False,
+                textfont={"color": of.text, "size": 12},
                 marker={"symbol": symbol, "size": 11, "color": colour},
-                customdata=mine.select("numerator", "denominator").rows(),
-                hovertemplate="%{text}<br>%{customdata[0]:.4g} / %{customdata[1]:.4g}<br>%{y:.3g}<extra></extra>",
+                customdata=mine.select("numerator", "denominator", "name").rows(),
+                hovertemplate="%{customdata[2]}<br>%{customdata[0]:.4g} / %{customdata[1]:.4g}<br>%{y:.3g}"
+                "<extra></extra>",
             )
-        )  # fmt: skip
-    figure.update_xaxes(title={"text": denominator_title}, rangemode="tozero")
-    return figure.update_yaxes(title={"text": axis_title}, rangemode="tozero")
+        )
+    low, high = drawn["denominator"].min() or 0, drawn["denominator"].max() or 1
+    margin = 0.1 * (high - low) or 1
+    figure.update_xaxes(title={"text": denominator_title}, range=[low - margin, high + margin])
+    return figure.update_yaxes(title={"text": axis_title})
 
 
 def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure:
@@ -57,15 +71,30 @@ def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure
     figure = go.Figure()
     for column, name, dash in (("upper", "limits", "dash"), ("lower", "limits", "dash"), ("center", "center", "solid")):
         figure.add_trace(
-            go.Scatter(x=x, y=rows[column].to_list(), mode="lines", name=name, legendgroup=name, hoverinfo="skip",
-                       showlegend=column != "lower", line={"color": of.rule, "dash": dash, "width": 1.5, "shape": "hvh"})
-        )  # fmt: skip
+            go.Scatter(
+                x=x,
+                y=rows[column].to_list(),
+                mode="lines",
+                name=name,
+                legendgroup=name,
+                hoverinfo="skip",
+                showlegend=column != "lower",
+                line={"color": of.rule, "dash": dash, "width": 1.5, "shape": "hvh"},
+            )
+        )
     signals = [_signal(r) for r in rows.iter_rows(named=True)]
     figure.add_trace(
         go.Scatter(
-            x=x, y=rows["value"].to_list(), mode="lines+markers", name="value", line={"color": of.series[0], "width": 2},
-            marker={"size": 10, "symbol": ["diamond" if s else "circle" for s in signals],
-                    "color": [of.concern if s else of.series[0] for s in signals]},
+            x=x,
+            y=rows["value"].to_list(),
+            mode="lines+markers",
+            name="value",
+            line={"color": of.series[0], "width": 2},
+            marker={
+                "size": 10,
+                "symbol": ["diamond" if s else "circle" for s in signals],
+                "color": [of.concern if s else of.series[0] for s in signals],
+            },
             customdata=[
                 f"{words.day(r['period_start'])}<br>{words.number(r['numerator'], 0)} / "
                 f"{words.number(r['denominator'], 0)}{': ' + s if s else ''}"
@@ -73,7 +102,7 @@ def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure
             ],
             hovertemplate="%{customdata}<br>%{y:.3g}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     return figure.update_yaxes(title={"text": axis_title}, rangemode="tozero")
 
 

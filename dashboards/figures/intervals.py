@@ -94,16 +94,29 @@ def _draw(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, groups: l
         symbols = [f"{symbol}-open" if panel.at_zero and value == 0 else symbol for value in estimate.to_list()]
         figure.add_trace(
             go.Scatter(
-                x=estimate.to_list(), y=mine["place"].to_list(), mode="markers", name=name, legendgroup=name,
-                showlegend=k == 1, marker={"color": colour, "symbol": symbols, "size": 10, "line": {"width": 2, "color": colour}},
-                error_x={"type": "data", "array": (mine[panel.upper] - estimate).to_list(), "color": colour,
-                         "arrayminus": (estimate - mine[panel.lower]).to_list(), "thickness": 2, "width": 5},
+                cliponaxis=False,
+                x=estimate.to_list(),
+                y=mine["place"].to_list(),
+                mode="markers",
+                name=name,
+                legendgroup=name,
+                showlegend=k == 1,
+                marker={"color": colour, "symbol": symbols, "size": 10, "line": {"width": 2, "color": colour}},
+                error_x={
+                    "type": "data",
+                    "array": (mine[panel.upper] - estimate).to_list(),
+                    "color": colour,
+                    "arrayminus": (estimate - mine[panel.lower]).to_list(),
+                    "thickness": 2,
+                    "width": 5,
+                },
                 customdata=mine.select("label", panel.text, panel.lower, panel.upper).rows(),
                 hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>%{x:.3g} (%{customdata[2]:.3g} to "
                 "%{customdata[3]:.3g})<extra>" + name + "</extra>",
             ),
-            row=1, col=k,
-        )  # fmt: skip
+            row=1,
+            col=k,
+        )
 
 
 def _annotate(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> None:

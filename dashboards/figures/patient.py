@@ -3,7 +3,7 @@
 Here: the four bands. Not here: whose they are.
 """
 
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 
 import plotly.graph_objects as go
 import polars as pl
@@ -30,16 +30,24 @@ def story(
     `until`: the data cut, where an ongoing event's bar ends with an arrow.
     """
     figure = make_subplots(
-        rows=4, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.13, 0.33, 0.24, 0.3],
-        subplot_titles=("Sessions", "Pain (lower = less pain)", "Steps a day, weeks with enough wear", "Adverse events"),
-    )  # fmt: skip
+        rows=4,
+        shared_xaxes=True,
+        vertical_spacing=0.06,
+        row_heights=[0.13, 0.33, 0.24, 0.3],
+        subplot_titles=(
+            "Sessions",
+            "Pain (lower = less pain)",
+            "Steps a day, weeks with enough wear",
+            "Adverse events",
+        ),
+    )
     _sessions(figure, sessions, of)
     _pain(figure, pain, of)
     _steps(figure, steps, of)
     _events(figure, events, of, until)
     for note in figure.layout.annotations[:4]:
         note.update(x=0, xanchor="left", font={"size": 13, "color": of.text})
-    figure.update_xaxes(type="date", showgrid=True, gridcolor=of.grid)
+    figure.update_xaxes(type="date", showgrid=True, gridcolor=of.grid, range=_span(figure, until))
     figure.update_layout(legend={"orientation": "h", "y": -0.08, "yanchor": "top"}, margin={"t": 40, "b": 80, "l": 130})
     return figure
 
@@ -53,7 +61,8 @@ def _sessions(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
             for r in mine.iter_rows(named=True)
         ]
         figure.add_trace(
-            go.Scatter(x=mine["EXSTDTM"].to_list(), y=[0] * mine.height, mode="markers", name=f"session {status}",
+            go.Scatter(cliponaxis=False, x=mine["EXSTDTM"].to_list(), y=[0] * mine.height, mode="markers",
+                       name=f"session {status}",
                        marker={"symbol": _STATUS.get(status, "circle"), "size": 11, "color": of.series[0],
                                "line": {"width": 1.5, "color": of.series[0]}},
                        customdata=hover, hovertemplate="%{customdata}<extra></extra>"), row=1, col=1,
@@ -72,7 +81,8 @@ def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
             for r in mine.iter_rows(named=True)
         ]
         figure.add_trace(
-            go.Scatter(x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), mode="lines+markers", name=code,
+            go.Scatter(cliponaxis=False, x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), name=code,
+                       mode="lines+markers",
                        line={"color": colour, "width": 2, "dash": DASHES[k % len(DASHES)]},
                        marker={"size": 9, "symbol": SYMBOLS[k % len(SYMBOLS)]}, customdata=hover,
                        hovertemplate="%{customdata}<extra>" + code + "</extra>"), row=2, col=1,
@@ -89,7 +99,8 @@ def _steps(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
         _say(figure, "no week of steps", of, row=3)
     hover = [f"{words.count(r['AVAL'])} steps/day<br>{r['VALIDDAYS']} valid days" for r in mine.iter_rows(named=True)]
     figure.add_trace(
-        go.Scatter(x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), mode="lines+markers", name="steps",
+        go.Scatter(cliponaxis=False, x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), name="steps",
+                   mode="lines+markers",
                    line={"color": of.series[1], "width": 2}, marker={"size": 8, "symbol": "square"}, customdata=hover,
                    hovertemplate="%{customdata}<extra></extra>", showlegend=False), row=3, col=1,
     )  # fmt: skip
@@ -114,17 +125,45 @@ def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | N
             f"{words.name_of(r['AEREL'])}<br>{words.name_of(r['AEOUT'])}"
         )
         figure.add_trace(
-            go.Scatter(x=[r["ASTDTM"], max(end, r["ASTDTM"])], y=[r["AEDECOD"] or "not coded"] * 2, mode="lines+markers",
-                       line={"color": colour, "width": _GRADE_WIDTH.get(r["AETOXGR"], 5)}, showlegend=False,
-                       marker={"size": 11, "color": colour, "symbol": [
-                           "star" if r["AESER"] == "Y" else "circle", "triangle-right" if is_open else "circle"]},
-                       customdata=[text] * 2, hovertemplate="%{customdata}<extra></extra>"), row=4, col=1,
-        )  # fmt: skip
+            go.Scatter(
+                cliponaxis=False,
+                x=[r["ASTDTM"], max(end, r["ASTDTM"])],
+                y=[r["AEDECOD"] or "not coded"] * 2,
+                mode="lines+markers",
+                line={"color": colour, "width": _GRADE_WIDTH.get(r["AETOXGR"], 5)},
+                showlegend=False,
+                marker={
+                    "size": 11,
+                    "color": colour,
+                    "symbol": ["star" if r["AESER"] == "Y" else "circle", "triangle-right" if is_open else "circle"],
+                },
+                customdata=[text] * 2,
+                hovertemplate="%{customdata}<extra></extra>",
+            ),
+            row=4,
+            col=1,
+        )
     figure.update_yaxes(categoryorder="array", categoryarray=terms[::-1], row=4, col=1)
 
 
+def _span(figure: go.Figure, until: datetime | None) -> list[datetime] | None:
+    """From the first to the last moment that is drawn, or to the data cut where that is later; null of nothing."""
+    drawn = [moment for trace in figure.data for moment in trace.x if moment is not None]
+    if not drawn:
+        return None
+    first, last = min(drawn, key=_instant), max([*drawn, *([until] if until else [])], key=_instant)
+    margin = (_instant(last) - _instant(first)) * 0.03 + 86_400
+    return [datetime.fromtimestamp(_instant(first) - margin, UTC), datetime.fromtimestamp(_instant(last) + margin, UTC)]
+
+
+def _instant(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def _say(figure: go.Figure, text: str, of: Look, *, row: int) -> None:
-    """A sentence in an empty band."""
+    """A sentence in an empty band, which needs a trace to be a band at all."""
+    figure.add_trace(go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip"), row=row, col=1)
+    figure.update_yaxes(visible=False, row=row, col=1)
     axis = "" if row == 1 else str(row)
     figure.add_annotation(text=text, x=0.5, y=0.5, xref=f"x{axis} domain", yref=f"y{axis} domain", showarrow=False,
                           font={"color": of.muted})  # fmt: skip

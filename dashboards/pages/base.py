@@ -19,7 +19,7 @@ from ..theme import Look
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """`layout(reader)`; `register(app, reader)` adds its callbacks; `controls`: query names that it has controls for."""
+    """`layout(reader)`; `register(app, reader)` adds its callbacks; `controls`: names of the query that it sets."""
 
     path: str
     name: str

@@ -14,6 +14,7 @@ from ..components import Chart, Drawn, chart_card, filled, grid, nothing, notice
 from ..filters import Chosen, chosen
 from ..reader import Reader
 from ..theme import Look, look
+from . import arm_charts
 from . import cohort_charts as charts
 from .base import MARTS_INPUTS, Page, guarded, off_loop, waiting
 
@@ -42,10 +43,10 @@ def layout(reader: Reader) -> list:
     cards = {chart.id: chart_card(chart) for chart in _CHARTS}
     return [
         html.H1("Cohort outcomes"),
-        html.P("What happened to the patients of a selection. Each number with its interval and count.", className="lead"),
+        html.P("What happened to the patients of a selection: each number with interval and count.", className="lead"),
         notice(
-            "No whole-body cryotherapy device is cleared by the FDA for medical treatment. A before/after change is not "
-            "an effect: pain that is treated at its worst gets better on average without any treatment.",
+            "No whole-body cryotherapy device is cleared by the FDA for medical treatment. A before/after change is "
+            "not an effect: pain that is treated at its worst gets better on average without any treatment.",
             title="Read this first",
         ),
         html.Div(
@@ -156,13 +157,15 @@ def _draw(shown: _Shown, of: Look) -> dict[str, Drawn]:
         return {chart.id: nothing(reason, of=of) for chart in _CHARTS}
     title = words.parameter_title(shown.code)
     drawn = {
-        ids.TRAJECTORY: charts.mean_by_visit(shown.series, shown.code, of=of, title=f"How does it change over time? {title}"),
+        ids.TRAJECTORY: charts.mean_by_visit(
+            shown.series, shown.code, of=of, title=f"How does it change over time? {title}"
+        ),
         ids.RESPONDERS: charts.responders(shown.series, shown.code, shown.visit, of=of),
         ids.STEPS: charts.mean_by_visit(shown.rows, "STEPS", of=of, title=_BY_ID[ids.STEPS].title),
         ids.WALKING_SPEED: charts.mean_by_visit(shown.rows, "WALKSPD", of=of, title=_BY_ID[ids.WALKING_SPEED].title),
-        ids.DIFFERENCES: charts.differences(shown.comparisons, shown.code, of=of),
-        ids.RISK_DIFFERENCES: charts.risk_differences(shown.comparisons, shown.code, of=of),
-    }  # fmt: skip
+        ids.DIFFERENCES: arm_charts.differences(shown.comparisons, shown.code, of=of),
+        ids.RISK_DIFFERENCES: arm_charts.risk_differences(shown.comparisons, shown.code, of=of),
+    }
     return _dated(shown.reader, drawn)
 
 
@@ -188,15 +191,28 @@ def _tiles(shown: _Shown) -> list:
     base, change, response = row("mean", "Baseline"), row("change", shown.visit), row("pct30", shown.visit)
     unit = base["unit"] or ""
     return [
-        tile("Patients in the selection", words.count(base["n_patients"]),
-             f"{words.count(base['n_evaluable'])} with a baseline of {shown.code}"),
-        tile(f"Baseline {shown.code}, mean", words.number(base["estimate"], digits),
-             f"{_limits(base, digits)} {unit}, n = {words.count(base['n_evaluable'])}"),
-        tile(f"Change at {shown.visit}, not an effect", words.number(change["estimate"], digits),
-             f"{_limits(change, digits)} {unit}, n = {words.count(change['n_evaluable'])}"),
-        tile(f"At least 30 % better at {shown.visit}", f"{words.count(response['n_event'])} of {words.count(response['n_evaluable'])}",
-             f"{words.percent(response['estimate'], response['ci_lower'], response['ci_upper'])}; {words.count(response['n_missing'])} missing"),
-    ]  # fmt: skip
+        tile(
+            "Patients in the selection",
+            words.count(base["n_patients"]),
+            f"{words.count(base['n_evaluable'])} with a baseline of {shown.code}",
+        ),
+        tile(
+            f"Baseline {shown.code}, mean",
+            words.number(base["estimate"], digits),
+            f"{_limits(base, digits)} {unit}, n = {words.count(base['n_evaluable'])}",
+        ),
+        tile(
+            f"Change at {shown.visit}, not an effect",
+            words.number(change["estimate"], digits),
+            f"{_limits(change, digits)} {unit}, n = {words.count(change['n_evaluable'])}",
+        ),
+        tile(
+            f"At least 30 % better at {shown.visit}",
+            f"{words.count(response['n_event'])} of {words.count(response['n_evaluable'])}",
+            f"{words.percent(response['estimate'], response['ci_lower'], response['ci_upper'])}; "
+            f"{words.count(response['n_missing'])} missing",
+        ),
+    ]
 
 
 def _limits(row: dict, digits: int) -> str:
@@ -208,15 +224,25 @@ def _limits(row: dict, digits: int) -> str:
 def _comparison_rows(rows: pl.DataFrame) -> list[dict]:
     return [
         {
-            "visit": r["visit"], "population": words.name_of(r["population"].partition(",")[0]),
+            "visit": r["visit"],
+            "population": words.name_of(r["population"].partition(",")[0]),
             "indication": words.name_of(r["indication"]) if r["indication"] else "all",
-            "outcome": ", ".join(filter(None, (r["parameter"], charts.rule_name(r["criterion"])))), "method": words.name_of(r["method"]),
-            "said": charts.or_reason(r, words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=3 if r["criterion"] else 2)),
-            "counts": charts.arm_counts(r), "adjusted": ", ".join(r["adjusted_for"] or ()),
+            "outcome": ", ".join(filter(None, (r["parameter"], charts.rule_name(r["criterion"])))),
+            "method": words.name_of(r["method"]),
+            "said": charts.or_reason(
+                r, words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=3 if r["criterion"] else 2)
+            ),
+            "counts": arm_charts.arm_counts(r),
+            "adjusted": ", ".join(r["adjusted_for"] or ()),
         }
         for r in rows.sort("visit", "method", "criterion", "population", nulls_last=True).iter_rows(named=True)
-    ]  # fmt: skip
+    ]
 
 
-COHORT = Page(path="/", name="Cohort outcomes", layout=layout, register=register,
-              controls=(*ids.FILTERS, ids.PARAMETER, ids.VISIT))  # fmt: skip
+COHORT = Page(
+    path="/",
+    name="Cohort outcomes",
+    layout=layout,
+    register=register,
+    controls=(*ids.FILTERS, ids.PARAMETER, ids.VISIT),
+)

@@ -97,11 +97,11 @@ def _throughput(reader: Reader, facts: Stream | None, of: Look) -> Drawn:
     busiest = facts.throughput["events_per_s"].max()
     drawn = Drawn(
         figure=throughput(facts.throughput, of=of),
-        summary=f"Over the last 15 minutes in which anything landed, at most {words.count(busiest)} events a second in 10 "
-        f"seconds; n = {words.count(facts.rows + facts.rejects)} records so far.",
+        summary=f"Over the last 15 minutes in which anything landed, at most {words.count(busiest)} events a second "
+        f"in 10 seconds; n = {words.count(facts.rows + facts.rejects)} records so far.",
         table=_named(facts.throughput),
         data_to=facts.newest_event_at,
-    )  # fmt: skip
+    )
     return replace(drawn, computed_at=facts.landed_at)
 
 
@@ -178,17 +178,26 @@ def _checks(reader: Reader) -> pl.DataFrame:
 
 
 def _stream_tables(facts: Stream | None, *, is_outside: bool) -> list:
-    """Rejects, examples, topics, unknown content; the last names values as they were sent, which only the staff sees."""
+    """Rejects, examples, topics, unknown content; the last names values as they were sent: only the staff sees it."""
     if facts is None:
         return [table_of(None, caption="")] * 4
     by_reason = facts.rejects_by_reason.select(
-        "reason", pl.col("kafka_topic").alias("topic"), "records", "replayed", _at("first_at", "first (UTC)"), _at("last_at", "last (UTC)")
-    )  # fmt: skip
+        "reason",
+        pl.col("kafka_topic").alias("topic"),
+        "records",
+        "replayed",
+        _at("first_at", "first (UTC)"),
+        _at("last_at", "last (UTC)"),
+    )
     examples = facts.reject_examples.select(
-        pl.col("kafka_topic").alias("topic"), pl.col("kafka_partition").alias("partition"),
-        pl.col("kafka_offset").cast(pl.String).alias("offset"), "reason", "field", _at("ingested_at", "set aside (UTC)"),
+        pl.col("kafka_topic").alias("topic"),
+        pl.col("kafka_partition").alias("partition"),
+        pl.col("kafka_offset").cast(pl.String).alias("offset"),
+        "reason",
+        "field",
+        _at("ingested_at", "set aside (UTC)"),
         _at("replayed_at", "replayed (UTC)"),
-    )  # fmt: skip
+    )
     topics = facts.topics.select(
         pl.col("kafka_topic").alias("topic"), "rows", "rejects", _at("landed_at", "last landed (UTC)")
     )

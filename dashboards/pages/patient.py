@@ -1,7 +1,7 @@
 """One patient's page: sessions, pain, steps and adverse events on one time axis, and where each record came from.
 
-Here: layout, what is asked, the events' places in Kafka. Not here: the figure (figures/patient.py). A reader from outside
-the clinic sees no single patient.
+Here: layout, what is asked, the events' places in Kafka. Not here: the figure (figures/patient.py). A reader from
+outside the clinic sees no single patient.
 """
 
 from dataclasses import replace
@@ -50,19 +50,24 @@ _NOT_OUTSIDE = "Single patients are shown to the clinic's own staff only (FLOE_V
 def layout(reader: Reader) -> list:
     return [
         html.H1("One patient"),
-        html.P("Sessions, pain, steps and adverse events on one time axis; below, each record and where it lies in Kafka.",
-               className="lead"),
+        html.P(
+            "Sessions, pain, steps and adverse events on one time axis; below, each record and where it lies in Kafka.",
+            className="lead",
+        ),
         html.Div(select(ids.PATIENT, "Patient", placeholder="choose or type an id", width=300), className="controls"),
         html.Div(
             [
                 html.Div(id=ids.PATIENT_FACTS),
                 chart_card(_CHART),
                 panel("Headline outcomes, and why one can't be given", html.Div(id=ids.PATIENT_REASONS)),
-                panel("Records", grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460)),
+                panel(
+                    "Records",
+                    grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460),
+                ),
             ],
             className="stack",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def register(app: Dash, reader: Reader) -> None:
@@ -143,8 +148,9 @@ def _sentence(shown: _Shown) -> str:
     delivered = shown.sessions.filter(pl.col("EXSTAT") == "delivered").height
     serious = (shown.events["AESER"] == "Y").sum()
     return (
-        f"Patient {shown.patient}: {delivered} sessions delivered, {shown.pain.height} pain scores, {shown.steps.height} weeks "
-        f"of steps, {shown.events.height} adverse events ({serious} serious). Times are UTC; an arrow is an ongoing event."
+        f"Patient {shown.patient}: {delivered} sessions delivered, {shown.pain.height} pain scores, "
+        f"{shown.steps.height} weeks of steps, {shown.events.height} adverse events ({serious} serious). "
+        "Times are UTC; an arrow is an ongoing event."
     )
 
 
@@ -181,12 +187,28 @@ def _facts(shown: _Shown):
     reason = f", {r['EOSREAS']}" if r["EOSREAS"] else ""
     return tiles(
         [
-            tile("Patient", r["USUBJID"], f"{r['SEX'] or 'sex unknown'}, {words.count(r['AGE'])} years, {r['SITEID'] or 'no clinic'}"),
-            tile("Treated for", words.name_of(r["INDICATN"]), f"{words.name_of(r['MODALITY'])}; arm {words.name_of(r['ARM'])}"),
-            tile("Day 1", words.day(r["DAY1DT"]), "first delivered session" if r["TRTSDT"] else "enrolment: no session delivered"),
-            tile("Sessions delivered", words.count(r["NSESS"]), f"{words.name_of(r['EOSSTT'])}{reason}; last contact {words.day(r['LSTCONDT'])}"),
+            tile(
+                "Patient",
+                r["USUBJID"],
+                f"{r['SEX'] or 'sex unknown'}, {words.count(r['AGE'])} years, {r['SITEID'] or 'no clinic'}",
+            ),
+            tile(
+                "Treated for",
+                words.name_of(r["INDICATN"]),
+                f"{words.name_of(r['MODALITY'])}; arm {words.name_of(r['ARM'])}",
+            ),
+            tile(
+                "Day 1",
+                words.day(r["DAY1DT"]),
+                "first delivered session" if r["TRTSDT"] else "enrolment: no session delivered",
+            ),
+            tile(
+                "Sessions delivered",
+                words.count(r["NSESS"]),
+                f"{words.name_of(r['EOSSTT'])}{reason}; last contact {words.day(r['LSTCONDT'])}",
+            ),
         ]
-    )  # fmt: skip
+    )
 
 
 def _outcomes(shown: _Shown):
@@ -224,9 +246,15 @@ def _records(shown: _Shown) -> list[dict]:
 def _as_records(shown: _Shown) -> pl.DataFrame:
     """topic, at, kind, what, event_id of each session, questionnaire, performance test and adverse event."""
     rows = [
-        ("sessions", r["EXSTDTM"], "session", f"{words.name_of(r['MODALITY'])}, {r['EXSTAT']}, {words.number(r['EXDUR'], 0)} s", r["EVENTID"])
+        (
+            "sessions",
+            r["EXSTDTM"],
+            "session",
+            f"{words.name_of(r['MODALITY'])}, {r['EXSTAT']}, {words.number(r['EXDUR'], 0)} s",
+            r["EVENTID"],
+        )
         for r in shown.sessions.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     rows += [
         ("adverse_events", r["ASTDTM"], "adverse event",
          f"{r['AETERM']}, grade {words.count(r['AETOXGR'])}" + (", serious" if r["AESER"] == "Y" else ""), r["EVENTID"])
@@ -238,9 +266,15 @@ def _as_records(shown: _Shown) -> pl.DataFrame:
         rows.append(("responses", items["ADTM"][0], "questionnaire", said, event_id))
     tests = shown.activity.filter(pl.col("EVENTID").is_not_null() & pl.col("WEEKSTDT").is_null())
     rows += [
-        ("performance_tests", r["ADT"], "performance test", f"{r['PARAMCD']} {words.number(r['AVAL'], 1)} {r['AVALU'] or ''}", r["EVENTID"])
+        (
+            "performance_tests",
+            r["ADT"],
+            "performance test",
+            f"{r['PARAMCD']} {words.number(r['AVAL'], 1)} {r['AVALU'] or ''}",
+            r["EVENTID"],
+        )
         for r in tests.with_columns(pl.col("ADT").cast(pl.Datetime("us", "UTC"))).iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     schema = {
         "topic": pl.String,
         "at": pl.Datetime("us", "UTC"),

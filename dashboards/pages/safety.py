@@ -87,7 +87,7 @@ def layout(reader: Reader) -> list:
                 html.Div(id=ids.SAFETY_TILES),
                 cards[ids.CLINIC_RATES],
                 cards[ids.TERM_RATES],
-                panel("All terms", grid(ids.RATES_TABLE, columns=_RATE_COLUMNS, label="Rates of all terms", height=440)),
+                panel("All terms", grid(ids.RATES_TABLE, columns=_RATE_COLUMNS, label="Rates of all terms")),
                 dmc.SimpleGrid(
                     [
                         html.Div([select(ids.FUNNEL_OF, "Compare clinics by", placeholder="first metric", width=320),
@@ -177,7 +177,7 @@ class _Shown:
         clinic = self.choice.dimensions.get("clinic_id")
         if clinic:
             rows = rows.filter(pl.col("clinic_id") == clinic)
-        return rows.sort("metric_id", "clinic_id", "term", "chart", nulls_last=False)
+        return rows.sort("clinic_id", "metric_id", "term", "chart", nulls_last=False)
 
     @property
     def everybody(self) -> dict | None:
@@ -263,14 +263,27 @@ def _tiles(shown: _Shown) -> list:
     proportion, sessions, years = (said("incidence_proportion", 100), said("events_per_100_sessions"),
                                    said("events_per_100_patient_years"))  # fmt: skip
     return [
-        tile(f"Events ({name})", words.count(r["events"]), f"in {words.count(r['patients_with_event'])} of "
-             f"{words.count(r['patients'])} patients treated; {asked}"),
-        tile("% of patients with an event", proportion[0], f"{proportion[1]}; "
-             f"{words.count(r['patients_with_event'])} / {words.count(r['patients'])}"),
-        tile("Events per 100 sessions", sessions[0], f"{sessions[1]}; {words.count(r['events'])} / {words.count(r['sessions'])}"),
-        tile("Events per 100 patient-years", years[0], f"{years[1]}; {words.count(r['events'])} / "
-             f"{words.number(r['patient_years'], 1)} years at risk"),
-    ]  # fmt: skip
+        tile(
+            f"Events ({name})",
+            words.count(r["events"]),
+            f"in {words.count(r['patients_with_event'])} of {words.count(r['patients'])} patients treated; {asked}",
+        ),
+        tile(
+            "% of patients with an event",
+            proportion[0],
+            f"{proportion[1]}; {words.count(r['patients_with_event'])} / {words.count(r['patients'])}",
+        ),
+        tile(
+            "Events per 100 sessions",
+            sessions[0],
+            f"{sessions[1]}; {words.count(r['events'])} / {words.count(r['sessions'])}",
+        ),
+        tile(
+            "Events per 100 patient-years",
+            years[0],
+            f"{years[1]}; {words.count(r['events'])} / {words.number(r['patient_years'], 1)} years at risk",
+        ),
+    ]
 
 
 def _deadline_rows(shown: _Shown) -> list[dict]:
@@ -279,12 +292,24 @@ def _deadline_rows(shown: _Shown) -> list[dict]:
     if clinic:
         rows = rows.filter(pl.col("clinic_id") == clinic)
     return [
-        {"ae_id": r["ae_id"], "clinic": shown.clinics.get(r["clinic_id"], r["clinic_id"]), "rule": words.name_of(r["rule"]),
-         "clock": words.day(r["clock_start"]), "due": words.day(r["due_on"]), "days_left": r["days_left"] if r["state"] in ("open", "overdue") else None,
-         "state": words.name_of(r["state"]), "reason": r["reason"] or ""}
+        {
+            "ae_id": r["ae_id"],
+            "clinic": shown.clinics.get(r["clinic_id"], r["clinic_id"]),
+            "rule": words.name_of(r["rule"]),
+            "clock": words.day(r["clock_start"]),
+            "due": words.day(r["due_on"]),
+            "days_left": r["days_left"] if r["state"] in ("open", "overdue") else None,
+            "state": words.name_of(r["state"]),
+            "reason": r["reason"] or "",
+        }
         for r in rows.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
 
 
-SAFETY = Page(path="/safety", name="Safety", layout=layout, register=register,
-              controls=(*ids.FILTERS, ids.RESTRICTION, ids.FUNNEL_OF, ids.CHART_OF))  # fmt: skip
+SAFETY = Page(
+    path="/safety",
+    name="Safety",
+    layout=layout,
+    register=register,
+    controls=(*ids.FILTERS, ids.RESTRICTION, ids.FUNNEL_OF, ids.CHART_OF),
+)

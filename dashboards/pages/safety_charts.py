@@ -101,7 +101,7 @@ def _table(shown: pl.DataFrame, what: str) -> pl.DataFrame:
 
 
 def grid_rows(rows: pl.DataFrame) -> list[dict]:
-    """The table of all terms: counts, denominators and each rate with its interval, as text and as numbers to sort by."""
+    """The table of all terms: counts, denominators, and each rate with its interval as text."""
     shown = []
     for r in rows.iter_rows(named=True):
         row = {
@@ -109,8 +109,12 @@ def grid_rows(rows: pl.DataFrame) -> list[dict]:
             **{c: r[c] for c in ("events", "patients_with_event", "patients", "sessions")},
         }
         row["patient_years"] = None if r["patient_years"] is None else round(r["patient_years"], 1)
-        for rate, scale in (("incidence_proportion", 100), ("events_per_100_sessions", 1),
-                            ("eair_per_100_patient_years", 1), ("events_per_100_patient_years", 1)):  # fmt: skip
+        for rate, scale in (
+            ("incidence_proportion", 100),
+            ("events_per_100_sessions", 1),
+            ("eair_per_100_patient_years", 1),
+            ("events_per_100_patient_years", 1),
+        ):
             values = [None if r[f"{rate}{s}"] is None else r[f"{rate}{s}"] * scale for s in ("", "_lower", "_upper")]
             row[rate] = r["reason"] or words.NOTHING if values[0] is None else words.interval(*values)
         row["overdispersion"] = None if r["overdispersion"] is None else round(r["overdispersion"], 2)
@@ -131,23 +135,34 @@ def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
     drawn = rows.filter(pl.col("estimate").is_not_null())
     if drawn.is_empty():
         return nothing(rows["reason"].drop_nulls().first() or "No limits can be given.", of=of, title=title)
-    drawn = drawn.with_columns(label=labels)
+    drawn = drawn.with_columns(name=labels, label="clinic_id")
     is_proportion = drawn["kind"][0] == "proportion"
-    outside = drawn.filter(pl.col("signal").fill_null("none") != "none")["label"].sort().to_list()
+    outside = drawn.filter(pl.col("signal").fill_null("none") != "none")["name"].sort().to_list()
     said = f"outside a limit: {', '.join(outside)}" if outside else "all within the limits"
-    name = words.metric_title(drawn["metric_id"][0])
     return Drawn(
-        figure=funnel(drawn, of=of, axis_title="proportion" if is_proportion else "observed / expected",
-                      denominator_title="patients" if is_proportion else "events expected"),
-        title=f"{title} {name}",
-        summary=f"{drawn.height} clinics, {said}. Not a ranking: a point outside asks for a look at its data, case mix and "
-        "practice, in this order.",
+        figure=funnel(
+            drawn,
+            of=of,
+            axis_title="proportion" if is_proportion else "observed / expected",
+            denominator_title="patients" if is_proportion else "events expected",
+        ),
+        title=f"{title} {words.metric_title(drawn['metric_id'][0])}",
+        summary=f"{drawn.height} clinics, {said}. Not a ranking: a point outside asks for a look at its data, case mix "
+        "and practice, in this order.",
         metrics=tuple(drawn["metric_id"].unique()),
-        table=drawn.select(clinic="label", numerator="numerator", denominator="denominator", value="estimate",
-                           lower_95="lower_95", upper_95="upper_95", lower_998="lower_998", upper_998="upper_998",
-                           signal="signal").sort("clinic"),
+        table=drawn.select(
+            clinic="name",
+            numerator="numerator",
+            denominator="denominator",
+            value="estimate",
+            lower_95="lower_95",
+            upper_95="upper_95",
+            lower_998="lower_998",
+            upper_998="upper_998",
+            signal="signal",
+        ).sort("clinic"),
         data_to=drawn["data_cutoff"].max(),
-    )  # fmt: skip
+    )
 
 
 def chart_name(row: dict, clinics: dict[str, str]) -> str:

@@ -72,7 +72,7 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium, request):
-    """visit(url, scheme="light", width=1360) -> page, filled; at the end no error was logged and nothing was sent out."""
+    """visit(url, scheme="light", width=1360) -> page, filled; at the end no error was logged, nothing sent out."""
     troubles, contexts = [], []
 
     def go(url: str, *, scheme: str = "light", width: int = 1360) -> Page:

@@ -22,7 +22,7 @@ URLS = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", URLS)
 def test_page_is_accessible(visit, address, name, scheme):
-    """axe finds nothing, in light and dark; the fixture sees that no error is logged and nothing leaves this machine."""
+    """axe finds nothing, in light and dark; the fixture sees that no error is logged and nothing is sent out."""
     page = visit(address + URLS[name], scheme=scheme)
     found = Axe().run(page)
     assert [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found.response["violations"]] == []

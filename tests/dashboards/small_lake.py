@@ -91,8 +91,12 @@ def rate(where: dict, *, term: str | None, events: int, is_suppressed: bool = Fa
     row |= {f"is_{r}_only": False for r in ("serious", "related", "treatment_emergent", "session_emergent")} | only
     row |= {"patients": 40, "patients_with_event": events, "sessions": 800, "sessions_asked": 700, "patient_years": 8.0}
     row |= {"patient_years_at_risk": 7.5, "unread_records": 2, "overdispersion": 1.2, "is_suppressed": is_suppressed}
-    for name, per in (("incidence_proportion", 40), ("events_per_100_sessions", 8), ("eair_per_100_patient_years", 0.075),
-                      ("events_per_100_patient_years", 0.08)):  # fmt: skip
+    for name, per in (
+        ("incidence_proportion", 40),
+        ("events_per_100_sessions", 8),
+        ("eair_per_100_patient_years", 0.075),
+        ("events_per_100_patient_years", 0.08),
+    ):
         row |= {name: events / per, f"{name}_lower": 0.5 * events / per, f"{name}_upper": (events + 4) / per}
     return row
 
@@ -109,11 +113,24 @@ def rates() -> list[dict]:
 
 def comparisons() -> list[dict]:
     base = STAMP | {
-        "metric_id": "arm_difference_ancova", "parameter": "PAINIDX", "visit": "Month 3", "arm": "acupuncture",
-        "reference_arm": "control", "allocation": "randomised", "population": "completers", "n_arm": 30, "n_reference": 28,
-        "estimate": -4.6, "ci_lower": -7.05, "ci_upper": -2.16, "p_value": 0.0003, "method": "ancova", "unit": "score",
-        "direction": "lower", "adjusted_for": ["baseline", "age"],
-    }  # fmt: skip
+        "metric_id": "arm_difference_ancova",
+        "parameter": "PAINIDX",
+        "visit": "Month 3",
+        "arm": "acupuncture",
+        "reference_arm": "control",
+        "allocation": "randomised",
+        "population": "completers",
+        "n_arm": 30,
+        "n_reference": 28,
+        "estimate": -4.6,
+        "ci_lower": -7.05,
+        "ci_upper": -2.16,
+        "p_value": 0.0003,
+        "method": "ancova",
+        "unit": "score",
+        "direction": "lower",
+        "adjusted_for": ["baseline", "age"],
+    }
     share = {"metric_id": "arm_risk_difference", "criterion": "PCT30", "method": "risk_difference", "estimate": 0.2,
              "ci_lower": 0.05, "ci_upper": 0.35, "x_arm": 12, "x_reference": 7, "p_value": None, "unit": "proportion",
              "direction": "higher"}  # fmt: skip
@@ -123,20 +140,44 @@ def comparisons() -> list[dict]:
 def funnels() -> list[dict]:
     limits = {"lower_95": 0.05, "upper_95": 0.5, "lower_998": 0.01, "upper_998": 0.7, "target": 0.2, "clinics": 3}
     return [
-        STAMP | limits | {"metric_id": "adverse_event_rates", "clinic_id": clinic, "kind": "proportion", "numerator": 8.0,
-                          "denominator": 40.0 + k, "estimate": 0.2 + 0.4 * (k == 2), "signal": "high_95" if k == 2 else "none"}
+        STAMP
+        | limits
+        | {
+            "metric_id": "adverse_event_rates",
+            "clinic_id": clinic,
+            "kind": "proportion",
+            "numerator": 8.0,
+            "denominator": 40.0 + k,
+            "estimate": 0.2 + 0.4 * (k == 2),
+            "signal": "high_95" if k == 2 else "none",
+        }
         for k, clinic in enumerate(("C1", "C2", "C3"))
-    ]  # fmt: skip
+    ]
 
 
 def control_charts() -> list[dict]:
     return [
-        STAMP | {"metric_id": "adverse_event_rates", "chart": "u", "clinic_id": "C1", "point": k, "value": 1.0 + 4 * (k == 9),
-                 "period_start": date(2026, 1, 1) + timedelta(days=30 * k), "numerator": 3.0, "denominator": 100.0,
-                 "center": 1.4, "lower": 0.0, "upper": 3.0, "is_outside": k == 9, "is_trend": False, "is_shift": False,
-                 "is_two_of_three": False, "is_trial_limits": True}
+        STAMP
+        | {
+            "metric_id": "adverse_event_rates",
+            "chart": "u",
+            "clinic_id": "C1",
+            "point": k,
+            "value": 1.0 + 4 * (k == 9),
+            "period_start": date(2026, 1, 1) + timedelta(days=30 * k),
+            "numerator": 3.0,
+            "denominator": 100.0,
+            "center": 1.4,
+            "lower": 0.0,
+            "upper": 3.0,
+            "is_outside": k == 9,
+            "is_trend": False,
+            "is_shift": False,
+            "is_two_of_three": False,
+            "is_trial_limits": True,
+        }
         for k in range(10)
-    ]  # fmt: skip
+    ]
 
 
 def patients() -> dict[str, list[dict]]:
@@ -144,45 +185,126 @@ def patients() -> dict[str, list[dict]]:
     who = {"STUDYID": "/test", "USUBJID": "P1", "SITEID": "C1"}
     day = date(2026, 3, 2)
     sessions = [
-        who | {"EXSEQ": k + 1, "SESSIONID": f"S{k}", "MODALITY": "whole_body", "EXSTAT": "delivered", "EVENTID": f"SE{k}",
-               "EXSTDTM": datetime(2026, 3, 2 + k, 9, tzinfo=UTC), "EXDUR": 150.0, "CABMINC": -110.0, "SKINMINC": 8.5}
+        who
+        | {
+            "EXSEQ": k + 1,
+            "SESSIONID": f"S{k}",
+            "MODALITY": "whole_body",
+            "EXSTAT": "delivered",
+            "EVENTID": f"SE{k}",
+            "EXSTDTM": datetime(2026, 3, 2 + k, 9, tzinfo=UTC),
+            "EXDUR": 150.0,
+            "CABMINC": -110.0,
+            "SKINMINC": 8.5,
+        }
         for k in range(5)
-    ]  # fmt: skip
+    ]
     answers = [
-        who | {"PARAMCD": "NRS7D", "PARAM": "Pain", "ADT": day + timedelta(days=28 * k), "AVAL": 7.0 - k, "AVALU": "points",
-               "AVISIT": "Week 4", "ADTM": datetime(2026, 3, 2, 8, tzinfo=UTC) + timedelta(days=28 * k), "EVENTID": f"R{k}",
-               "BASE": 7.0, "CHG": -float(k)}
+        who
+        | {
+            "PARAMCD": "NRS7D",
+            "PARAM": "Pain",
+            "ADT": day + timedelta(days=28 * k),
+            "AVAL": 7.0 - k,
+            "AVALU": "points",
+            "AVISIT": "Week 4",
+            "ADTM": datetime(2026, 3, 2, 8, tzinfo=UTC) + timedelta(days=28 * k),
+            "EVENTID": f"R{k}",
+            "BASE": 7.0,
+            "CHG": -float(k),
+        }
         for k in range(3)
-    ]  # fmt: skip
+    ]
     answers.append(answers[0] | {"AVAL": None, "NEREASON": "not answered", "EVENTID": "R9"})
     steps = [
-        who | {"PARAMCD": "STEPS", "PARAM": "Steps", "ADT": day + timedelta(days=7 * k), "AVAL": 5000.0 + 100 * k,
-               "AVALU": "steps/day", "WEEKSTDT": day + timedelta(days=7 * k), "VALIDDAYS": 5}
+        who
+        | {
+            "PARAMCD": "STEPS",
+            "PARAM": "Steps",
+            "ADT": day + timedelta(days=7 * k),
+            "AVAL": 5000.0 + 100 * k,
+            "AVALU": "steps/day",
+            "WEEKSTDT": day + timedelta(days=7 * k),
+            "VALIDDAYS": 5,
+        }
         for k in range(4)
-    ]  # fmt: skip
-    event = who | {"AESEQ": 1, "AEID": "A1", "AETERM": "cold burn", "AEDECOD": "frostbite", "AETOXGR": 2, "AESER": "Y",
-                   "AEREL": "probable", "ASTDT": day, "ASTDTM": datetime(2026, 3, 2, 10, tzinfo=UTC), "AEOUT": "ongoing",
-                   "TRTEMFL": "Y", "EVENTID": EVENT}  # fmt: skip
+    ]
+    event = who | {
+        "AESEQ": 1,
+        "AEID": "A1",
+        "AETERM": "cold burn",
+        "AEDECOD": "frostbite",
+        "AETOXGR": 2,
+        "AESER": "Y",
+        "AEREL": "probable",
+        "ASTDT": day,
+        "ASTDTM": datetime(2026, 3, 2, 10, tzinfo=UTC),
+        "AEOUT": "ongoing",
+        "TRTEMFL": "Y",
+        "EVENTID": EVENT,
+    }
     unknown = event | {"AESEQ": 2, "AEID": "A2", "ASTDT": None, "ASTDTM": None, "AEOUT": "resolved", "EVENTID": "AE2"}
-    outcome = STAMP | {"metric_id": "patient_outcomes", "patient_id": "P1", "clinic_id": "C1", "pain_parameter": "NRS7D",
-                       "pain_baseline": 7.0, "pain_latest": 5.0, "pain_change": -2.0,
-                       "walking_speed_reason": "never measured"}  # fmt: skip
-    person = who | {"NSESS": 5, "DAY1DT": day, "TRTSDT": day, "AGE": 51.0, "SEX": "F", "INDICATN": "chronic_low_back_pain",
-                    "MODALITY": "whole_body", "EOSSTT": "ONGOING", "SAFFL": "Y", "LSTCONDT": date(2026, 6, 1)}  # fmt: skip
+    outcome = STAMP | {
+        "metric_id": "patient_outcomes",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "pain_parameter": "NRS7D",
+        "pain_baseline": 7.0,
+        "pain_latest": 5.0,
+        "pain_change": -2.0,
+        "walking_speed_reason": "never measured",
+    }
+    person = who | {
+        "NSESS": 5,
+        "DAY1DT": day,
+        "TRTSDT": day,
+        "AGE": 51.0,
+        "SEX": "F",
+        "INDICATN": "chronic_low_back_pain",
+        "MODALITY": "whole_body",
+        "EOSSTT": "ONGOING",
+        "SAFFL": "Y",
+        "LSTCONDT": date(2026, 6, 1),
+    }
     return {
         "adsl": [person, person | {"USUBJID": "P2", "NSESS": 0, "TRTSDT": None, "SAFFL": "N"}],
-        "adex": sessions, "adqs": answers, "adact": steps, "adae": [event, unknown], "patient_outcomes": [outcome],
-    }  # fmt: skip
+        "adex": sessions,
+        "adqs": answers,
+        "adact": steps,
+        "adae": [event, unknown],
+        "patient_outcomes": [outcome],
+    }
 
 
 def deadlines() -> list[dict]:
-    return [STAMP | {"metric_id": "report_deadlines", "ae_id": "A1", "clinic_id": "C1", "rule": "us_user_facility_death",
-                     "clock_start": date(2026, 11, 18), "due_on": date(2026, 12, 2), "state": "open", "days_left": 12}]  # fmt: skip
+    return [
+        STAMP
+        | {
+            "metric_id": "report_deadlines",
+            "ae_id": "A1",
+            "clinic_id": "C1",
+            "rule": "us_user_facility_death",
+            "clock_start": date(2026, 11, 18),
+            "due_on": date(2026, 12, 2),
+            "state": "open",
+            "days_left": 12,
+        }
+    ]
 
 
 def checks() -> list[dict]:
-    return [{"table": "mart.adsl", "check": "key_is_unique", "is_passed": passed, "failing_rows": int(not passed), "rows": 2,
-             "sample": None if passed else '{"USUBJID": "P-SAMPLE"}', "checked_at": CUT} for passed in (True, False)]  # fmt: skip
+    return [
+        {
+            "table": "mart.adsl",
+            "check": "key_is_unique",
+            "is_passed": passed,
+            "failing_rows": int(not passed),
+            "rows": 2,
+            "sample": None if passed else '{"USUBJID": "P-SAMPLE"}',
+            "checked_at": CUT,
+        }
+        for passed in (True, False)
+    ]
 
 
 def marts() -> dict[str, list[dict]]:
@@ -205,8 +327,15 @@ def raws() -> dict[str, tuple[Table, list[dict]]]:
         "patient_id": "P1",
     }
     copy = at | {"ingested_at": CUT + timedelta(seconds=5)}
-    reject = place | {"kafka_offset": 44, "reason": "missing_field", "field": "term", "is_safety": True, "ingested_at": CUT,
-                      "detail": 'found {"patient_id":"P-SECRET"}, expected a text', "value": b"P-SECRET"}  # fmt: skip
+    reject = place | {
+        "kafka_offset": 44,
+        "reason": "missing_field",
+        "field": "term",
+        "is_safety": True,
+        "ingested_at": CUT,
+        "detail": 'found {"patient_id":"P-SECRET"}, expected a text',
+        "value": b"P-SECRET",
+    }
     batch = place | {
         "first_position": 0,
         "next_position": 90,
@@ -216,12 +345,21 @@ def raws() -> dict[str, tuple[Table, list[dict]]]:
         "landed_at": CUT,
     }
     return {
-        "adverse_events": (RAW_TABLES["adverse_events"], [at | place | {"kafka_offset": 41}, copy | place | {"kafka_offset": 43}]),
+        "adverse_events": (
+            RAW_TABLES["adverse_events"],
+            [at | place | {"kafka_offset": 41}, copy | place | {"kafka_offset": 43}],
+        ),
         "rejects": (_BOOKS["rejects"], [reject]),
         "ledger": (_BOOKS["ledger"], [batch]),
-        "clinics": (CORE_TABLES["clinics"], [{"clinic_id": c, "name": f"Clinic {c}", "timezone": "UTC"} for c in ("C1", "C2", "C3")]),
-        "data_cut": (CORE_TABLES["data_cut"], [{"lake_snapshot": 1, "data_cutoff": CUT, "records": 80, "started_at": CUT}]),
-    }  # fmt: skip
+        "clinics": (
+            CORE_TABLES["clinics"],
+            [{"clinic_id": c, "name": f"Clinic {c}", "timezone": "UTC"} for c in ("C1", "C2", "C3")],
+        ),
+        "data_cut": (
+            CORE_TABLES["data_cut"],
+            [{"lake_snapshot": 1, "data_cutoff": CUT, "records": 80, "started_at": CUT}],
+        ),
+    }
 
 
 def fill(settings) -> None:

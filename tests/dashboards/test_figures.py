@@ -105,7 +105,7 @@ def test_the_reference_is_always_in_sight():
 
 def test_funnel_marks_without_ranking():
     """Clinics outside a limit have their own shape and name; each clinic is drawn once."""
-    rows = frame(MART_TABLES["clinic_funnel"], funnels()).with_columns(label="clinic_id")
+    rows = frame(MART_TABLES["clinic_funnel"], funnels()).with_columns(label="clinic_id", name="clinic_id")
     figure = funnel(rows, of=LIGHT, axis_title="proportion", denominator_title="patients")
     within, outside = (t for t in figure.data if t.mode == "markers+text")
     assert (list(within.text), list(outside.text)) == (["C1", "C2"], ["C3"])
@@ -116,7 +116,9 @@ def test_funnel_prefers_limits_that_know_overdispersion():
     """Where limits for over-dispersion are given they are the ones drawn."""
     rows = frame(MART_TABLES["clinic_funnel"], [r | {"upper_95_od": 0.9, "lower_95_od": 0.0, "upper_998_od": 0.95,
                                                      "lower_998_od": 0.0} for r in funnels()])  # fmt: skip
-    figure = funnel(rows.with_columns(label="clinic_id"), of=LIGHT, axis_title="", denominator_title="")
+    figure = funnel(
+        rows.with_columns(label="clinic_id", name="clinic_id"), of=LIGHT, axis_title="", denominator_title=""
+    )
     assert 0.9 in [y for t in figure.data if t.mode == "lines" for y in t.y]
 
 
@@ -134,7 +136,7 @@ def patient_frames(**without) -> list[pl.DataFrame]:
 
 
 def test_story_shares_one_axis():
-    """Four bands over one time axis; an ongoing event's bar ends in an arrow at the data cut; an unknown onset is out."""
+    """Four bands over one time axis; an ongoing event ends in an arrow at the data cut; an unknown onset is out."""
     until = datetime(2026, 6, 1, tzinfo=UTC)
     figure = story(*patient_frames(), of=LIGHT, until=until)
     assert {figure.layout[f"xaxis{k}"].matches for k in ("", 2, 3)} == {"x4"}
@@ -157,6 +159,7 @@ def test_story_of_nobody_says_so():
     said = [a.text for a in figure.layout.annotations]
     assert {"no session", "no pain score", "no week of steps"} <= set(said)
     assert {figure.layout[f"xaxis{k}"].type for k in ("", 2, 3, 4)} == {"date"}
+    assert {t.yaxis for t in figure.data} == {"y", "y2", "y3", "y4"}
 
 
 def test_throughput_and_lag():

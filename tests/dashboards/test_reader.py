@@ -1,5 +1,7 @@
 """The only reader: what it keeps, what each role sees, a lake that is not there yet."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import polars as pl
@@ -98,3 +100,29 @@ def test_a_change_is_seen_and_else_nothing_is_asked_again(tmp_path, monkeypatch)
         assert reader.newest(("mart",)) > before
         assert reader.changed_at("mart.cohort_outcomes").utcoffset() == timedelta(0)
         reader.close()
+
+
+def test_no_query_fails_while_others_write(tmp_path, monkeypatch):
+    """Readers in threads go on while another process's writer replaces marts: each answer is one whole version."""
+    monkeypatch.setattr(reader_module, "_FRESH_S", 0.0)
+    settings = Settings(home=tmp_path / "home")
+    rows = frame(COHORT, cohort_rows(stratum(), start=6.0, n=50))
+    with Lake.open(settings) as lake:
+        lake.write(lambda w: w.replace(COHORT, rows))
+        reader, heights, stop = Reader(settings), [], threading.Event()
+
+        def read() -> None:
+            while not stop.is_set():
+                heights.append(reader.mart("cohort_outcomes").height)
+
+        with ThreadPoolExecutor(4) as pool:
+            running = [pool.submit(read) for _ in range(4)]
+            for k in range(12):
+                part = rows.head(rows.height - k % 3)
+                lake.write(lambda w, part=part: w.replace(COHORT, part))
+            stop.set()
+            for future in running:
+                future.result()
+        reader.close()
+    assert len(heights) > 4
+    assert set(heights) <= {rows.height - k for k in range(3)}
