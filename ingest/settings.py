@@ -49,7 +49,7 @@ class _Base(BaseSettings):
         False, description="go on where Kafka deleted records before they were read; the ledger shows the loss"
     )
     eq5d_value_sets: str = Field("", description="folder of EQ-5D-5L value sets: COUNTRY.csv of profile and utility")
-    ingest_linger_ms: int = Field(500, description="how long a batch may wait to fill")
+    ingest_linger_ms: int = Field(1000, description="how long a batch may wait to fill")
 
     @property
     def bootstrap(self) -> str:
