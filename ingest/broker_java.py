@@ -76,13 +76,19 @@ def format_storage(settings, java: list[str]) -> list[str]:
     scratch = folder(settings) / "data.new"
     shutil.rmtree(scratch, ignore_errors=True)
     properties = _write_configuration(settings, scratch)
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+    command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return (done.stdout + done.stderr).splitlines() or ["no output"]
     scratch.rename(data_folder(settings))
     return []
+
+
+def cluster_id() -> str:
+    """A random id in Kafka's notation; never one that its tool would read as an option (as Kafka's own never are)."""
+    while (text := urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
 
 
 def _write_configuration(settings, data: Path) -> Path:

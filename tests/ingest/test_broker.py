@@ -234,3 +234,11 @@ def test_damaged_jar_is_missing_and_wrong_download_is_refused(tmp_path, download
     except Missing as error:
         pytest.skip(f"needs Maven Central: {error}")
     assert not (tmp_path / small.file_name).exists()
+
+
+def test_a_cluster_id_is_never_read_as_an_option():
+    """One random id in 64 would begin with '-', which Kafka's storage tool takes for an option."""
+    ids = [broker_java.cluster_id() for _ in range(2000)]
+    assert len(set(ids)) == 2000
+    assert {len(i) for i in ids} == {22}
+    assert not any(i.startswith("-") for i in ids)
