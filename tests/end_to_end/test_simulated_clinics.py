@@ -1,0 +1,192 @@
+"""The simulator's truth: what is in the marts equals what the simulator says it sent, after the whole way.
+
+Here: simulated clinics through Kafka, ingest and Dagster; the same out of order and many times over. Not here: the
+rules one by one (tests of each room).
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from orchestration.console import verify_lake
+from transforms.schemas import CORE_TABLES, MART_TABLES
+
+# What says where and when something landed or was computed, which a second run may do elsewhere and later
+STAMPS = ("kafka_partition", "kafka_offset", "ingested_at", "lake_snapshot", "checked_at")
+# Alerts are about positions of unreadable records; the cut is a stamp as a whole
+OF_A_RUN = ("core.alerts", "mart.alerts", "core.data_cut", "mart.check_results")
+TABLES = [t.full_name for t in (*CORE_TABLES.values(), *MART_TABLES.values()) if t.full_name not in OF_A_RUN]
+SECONDS_PER_YEAR = 365.25 * 86_400
+
+
+@pytest.fixture(scope="module")
+def tables(clinics) -> dict[str, pl.DataFrame]:
+    """Every table of core and mart."""
+    with clinics.lake() as lake:
+        return {name: lake.table(name) for name in (*TABLES, *OF_A_RUN)}
+
+
+def rates(tables, *strata: str) -> pl.DataFrame:
+    """Rows of the adverse-event rates of these dimensions without a restriction."""
+    frame = tables["mart.adverse_event_rates"].filter(pl.col("strata") == pl.lit(list(strata), pl.List(pl.String)))
+    only = [c for c in frame.columns if c.startswith("is_") and c.endswith("_only")]
+    return frame.filter(~pl.any_horizontal(pl.col(only).fill_null(False)) & pl.col("min_grade").is_null())
+
+
+def started(truth) -> set[str]:
+    """Patients with a session that began: whom the rates count."""
+    return {p.patient_id for p, s in truth.sessions() if s.is_started}
+
+
+def test_all_that_was_sent_is_accounted_for(clinics, sent):
+    """Every record landed or was set aside; each proof of `floe verify` holds."""
+    assert clinics.report.events == sent.truth.records == len(sent.records)
+    proofs = verify_lake(clinics.settings)
+    assert len(proofs) >= 5
+    assert [sentence for is_true, sentence in proofs if not is_true] == []
+
+
+def test_rejects_are_the_broken_records(clinics, sent):
+    """The rejects equal the broken records one by one: topic, key, bytes, reason, field."""
+    with clinics.lake() as lake:
+        rejects = lake.table("raw.rejects", ("kafka_topic", "key", "value", "reason", "field"))
+    broken = Counter((b.topic, b.key, b.value, b.reason, b.field) for b in sent.truth.broken)
+    assert Counter(rejects.iter_rows()) == broken
+    assert len({reason for *_, reason, _ in broken}) >= 10
+
+
+def test_rows_by_topic(clinics, sent):
+    """Each raw table holds the topic's events, late ones and copies included."""
+    expected = sent.truth.events + sent.truth.duplicates + sent.truth.conflicts
+    assert sent.truth.late.total() > 0 < sent.truth.duplicates.total()
+    with clinics.lake() as lake:
+        found = {name: lake.sql(f'SELECT count(*) AS n FROM raw."{name}"')["n"][0] for name in expected}
+    assert found == dict(expected)
+
+
+def test_sessions(tables, sent):
+    """Sessions by clinic and status in mart.adex; delivered ones are the denominator of the rates."""
+    counts = sent.truth.session_counts()
+    assert Counter(tables["mart.adex"].select("SITEID", "EXSTAT").rows()) == counts
+    by_clinic = dict(rates(tables, "clinic_id").select("clinic_id", "sessions").unique().rows())
+    assert by_clinic == {clinic: n for (clinic, status), n in counts.items() if status == "delivered"}
+
+
+def test_adverse_events(tables, sent):
+    """Adverse events by clinic, term, grade and seriousness in mart.adae, as they stand after the last revision."""
+    found = tables["mart.adae"].select("SITEID", "AEDECOD", "AETOXGR", "AESER").rows()
+    expected = sent.truth.adverse_event_counts()
+    assert Counter((clinic, term, grade, serious == "Y") for clinic, term, grade, serious in found) == expected
+    assert expected.total() > 50
+
+
+def test_events_in_the_rates(tables, sent):
+    """Where no patient has a term twice, the rate's events are the truth's, clinic by clinic and term by term.
+
+    Where one does, the clean window may count two records as one event: then the number lies between the patients
+    with the term and its records.
+    """
+    treated = started(sent.truth)
+    records = [(p.patient_id, e.clinic_id, e.term) for p, e in sent.truth.adverse_events() if p.patient_id in treated]
+    expected = Counter((clinic, term) for _, clinic, term in records)
+    of_patient = Counter((patient, term) for patient, _, term in records)
+    repeated = {(clinic, term) for patient, clinic, term in records if of_patient[patient, term] > 1}
+    cells = rates(tables, "clinic_id").filter(pl.col("term").is_not_null() & (pl.col("events") > 0))
+    found = {(clinic, term): n for clinic, term, n in cells.select("clinic_id", "term", "events").iter_rows()}
+    assert found.keys() == expected.keys()
+    assert {c: n for c, n in found.items() if c not in repeated} == {
+        c: n for c, n in expected.items() if c not in repeated
+    }
+    assert len(expected.keys() - repeated) >= 10
+    patients = Counter((clinic, term) for _, clinic, term in set(records))
+    assert all(patients[c] <= found[c] <= expected[c] for c in repeated)
+
+
+def test_new_events_are_the_rates_numerator(tables, sent):
+    """In all clinics together the events of any term are the new ones (NEWFL) of treated patients in mart.adae."""
+    adae = tables["mart.adae"].filter(pl.col("USUBJID").is_in(list(started(sent.truth))))
+    [whole] = rates(tables).filter(pl.col("term").is_null()).iter_rows(named=True)
+    assert whole["events"] == adae.filter(pl.col("NEWFL") == "Y").height
+    assert whole["patients_with_event"] == adae["USUBJID"].n_unique()
+    assert whole["patients"] == len(started(sent.truth))
+
+
+def test_person_time(tables, sent):
+    """Patient-years of everybody are the simulator's days at risk / 365.25."""
+    [whole] = rates(tables).filter(pl.col("term").is_null()).iter_rows(named=True)
+    days = sent.truth.days_at_risk()
+    assert whole["patient_years"] == pytest.approx(sum(days.values()) / 365.25, rel=1e-9)
+
+
+def test_person_time_by_clinic(tables, sent):
+    """Of a clinic: the time at risk after the sessions at that clinic alone."""
+    truth = sent.truth
+    expected = Counter()
+    for patient in truth.patients:
+        for clinic in {s.clinic_id for s in patient.sessions if s.is_started}:
+            there = replace(patient, sessions=[s for s in patient.sessions if s.clinic_id == clinic])
+            expected[clinic] += sum(stop - start for start, stop in truth.windows_at_risk(there))
+    rows = rates(tables, "clinic_id").filter(pl.col("term").is_null())
+    found = dict(rows.select("clinic_id", "patient_years").rows())
+    assert found == pytest.approx({c: seconds / SECONDS_PER_YEAR for c, seconds in expected.items()}, rel=1e-9)
+    assert len(found) == truth.plan.clinics
+
+
+def test_conflicts(tables, sent):
+    """Events sent again with other content are listed, topic by topic, and count nowhere."""
+    assert Counter(tables["core.conflicts"]["topic"].to_list()) == sent.truth.conflicts
+    assert sent.truth.conflicts.total() > 50
+
+
+def test_limits_exceeded(tables, sent):
+    """Sessions that exceeded each limit of their protocol, by what they and their devices measured."""
+    flags = {"DURFL": "duration", "TEMPLOFL": "temperature_low", "TEMPHIFL": "temperature_high", "SKINFL": "skin",
+             "O2FL": "oxygen", "SPACEFL": "spacing", "WEEKFL": "weekly_count"}  # fmt: skip
+    adex, truth = tables["mart.adex"], sent.truth.limit_exceedances()
+    found = {limit: adex.filter(pl.col(flag) == "Y").height for flag, limit in flags.items()}
+    assert found == {limit: truth[limit] for limit in flags.values()}
+    assert sum(n > 0 for n in found.values()) >= 4
+
+
+def test_steps(tables, sent):
+    """Steps of each patient and device over all days are the sum of the samples that count."""
+    days = tables["core.activity_days"].filter(pl.col("steps").is_not_null())
+    sums = days.group_by("patient_id", "device_id").agg(pl.col("steps").sum())
+    found = {(patient, device): steps for patient, device, steps in sums.iter_rows()}
+    assert found == pytest.approx({wearer: n for wearer, n in sent.truth.steps.items() if wearer in found or n})
+    assert len(found) > 20
+
+
+def test_data_cut(tables, sent):
+    """The data cut is the newest time of a readable event."""
+    assert tables["core.data_cut"]["data_cutoff"].to_list() == [sent.truth.data_cutoff]
+
+
+def test_checks(tables):
+    """Every check of every table of core and mart was made and passes."""
+    results = tables["mart.check_results"]
+    assert results.filter(~pl.col("is_passed")).is_empty(), results.filter(~pl.col("is_passed")).to_dicts()
+    assert set(results["table"]) >= {name for name in TABLES if name.startswith("core.")}
+
+
+def test_nothing_new_nothing_done(clinics):
+    """Without new data a materialisation does nothing: no snapshot is made."""
+    with clinics.lake() as lake:
+        before = lake.snapshot()
+    assert clinics.materialized
+    assert not clinics.materialize()
+    with clinics.lake() as lake:
+        assert lake.snapshot() == before
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_order_and_copies_change_nothing(tables, busy, name):
+    """The same records in no order, sent many times, computed while they came in: the same table but for stamps."""
+    with busy.lake() as lake:
+        found = lake.table(name)
+    stamps = [c for c in STAMPS if c in found.columns]
+    expected, found = (frame.drop(stamps).unique() for frame in (tables[name], found))
+    sorting = [c for c, dtype in found.schema.items() if not dtype.is_nested()]
+    assert found.sort(sorting).equals(expected.sort(sorting))
