@@ -6,7 +6,7 @@ Here: ids, and the parts of a chart's card. Not here: layouts.
 # the shell
 PROVIDER = "provider"
 URL = "url"
-TITLE_SINK = "title-sink"
+TITLES = "titles"
 SCHEME = "scheme"
 SCHEME_SWITCH = "scheme-switch"
 CLOCK = "clock"

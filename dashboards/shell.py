@@ -41,7 +41,7 @@ def layout(reader: Reader):
             dcc.Store(id=ids.SCHEME, storage_type="local"),
             dcc.Store(id=ids.MARTS_VERSION, data=marts),
             dcc.Store(id=ids.STREAM_VERSION, data=stream),
-            dcc.Store(id=ids.TITLE_SINK, data=_TITLES),
+            dcc.Store(id=ids.TITLES, data=_TITLES),
             dcc.Interval(id=ids.CLOCK, interval=_EVERY_MS),
             html.A("Skip to the page", href="#main", className="skip"),
             html.Header(html.Div(_top(), className="top-inner"), className="top"),
@@ -118,8 +118,7 @@ def _register_browser(app: Dash) -> None:
         ClientsideFunction("floe", "paused"), Output(ids.CLOCK, "disabled"), Input(ids.PAUSE, "checked")
     )
     app.clientside_callback(
-        ClientsideFunction("floe", "title"),
-        Output(ids.TITLE_SINK, "modified_timestamp"), Input(ids.URL, "pathname"), State(ids.TITLE_SINK, "data"),
+        ClientsideFunction("floe", "title"), Input(ids.URL, "pathname"), State(ids.TITLES, "data")
     )  # fmt: skip
     for name in dict.fromkeys(name for page in PAGES.values() for name in page.controls):
         control = ids.control(name)

@@ -44,7 +44,6 @@ window.dash_clientside = Object.assign(window.dash_clientside || {}, {
 
     title: function (pathname, titles) {
       document.title = (titles[pathname] || "Not found") + " · Floe";
-      return window.dash_clientside.no_update;
     },
 
     paused: (isPaused) => Boolean(isPaused),

@@ -53,17 +53,18 @@ def interval_panels(
         if panel.reference is not None:
             figure.update_xaxes(range=_range_with(panel.reference, rows, panel), col=k)
         _draw(figure, rows, panel, k, groups, of)
-        _annotate(figure, rows, panel, k, of)
     figure.update_yaxes(
         tickvals=[-float(k) for k in range(len(labels))], range=[-len(labels) + 0.4, 0.6], zeroline=False
     )
     figure.update_yaxes(ticktext=labels, col=1)
     figure.update_yaxes(showticklabels=False, ticks="", showline=False, **({"matches": "y"} if len(panels) > 1 else {}))
     figure.update_yaxes(showticklabels=True, ticklabelstandoff=6, col=1)
+    notes = [note for k, panel in enumerate(panels, 1) for note in _notes(rows, panel, k, of)]
     has_head = len(groups) > 1 or any(panel.title for panel in panels)
     return figure.update_layout(
-        showlegend=len(groups) > 1, margin={"t": 56 if has_head else 12, "b": 56}, legend={"y": 1.06}
-    )
+        annotations=notes, showlegend=len(groups) > 1, legend={"y": 1.06},
+        margin={"t": 56 if has_head else 12, "b": 56},
+    )  # fmt: skip
 
 
 def _offsets(groups: list[str]) -> dict[str, float]:
@@ -119,13 +120,16 @@ def _draw(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, groups: l
         )
 
 
-def _annotate(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> None:
-    """The panel's title above it, and at its right each row's text."""
+def _notes(rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> list[dict]:
+    """Annotations: the panel's title above it, at its right each row's text. Set in one call: one by one is slow."""
     axis = "" if k == 1 else str(k)
-    if panel.title:
-        figure.add_annotation(text=f"<b>{panel.title}</b>", x=0, y=1, xref=f"x{axis} domain", yref="paper", yshift=18,
-                          xanchor="left", yanchor="bottom", showarrow=False, font={"size": 13})  # fmt: skip
-    for row in rows.iter_rows(named=True):
-        figure.add_annotation(text=row[panel.text] or "", x=1, xref=f"x{axis} domain", xshift=8, y=row["place"],
-                              yref=f"y{axis}", xanchor="left", showarrow=False, align="left",
-                              font={"size": 12, "color": of.muted})  # fmt: skip
+    beside = {"xref": f"x{axis} domain", "xanchor": "left", "showarrow": False}
+    texts = [
+        beside | {"text": row[panel.text] or "", "x": 1, "xshift": 8, "y": row["place"], "yref": f"y{axis}", "align": "left",
+                  "font": {"size": 12, "color": of.muted}}
+        for row in rows.iter_rows(named=True)
+    ]  # fmt: skip
+    if not panel.title:
+        return texts
+    head = {"text": f"<b>{panel.title}</b>", "x": 0, "y": 1, "yref": "paper", "yshift": 18, "yanchor": "bottom"}
+    return [beside | head | {"font": {"size": 13}}, *texts]

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import plotly.io
+import polars as pl
 import pytest
 from dash import no_update
 
@@ -13,9 +14,11 @@ from dashboards.disclosed import SUPPRESSED
 from dashboards.pages import PAGES, cohort, cohort_charts, operations, patient, safety
 from dashboards.pages.base import waiting
 from dashboards.reader import Reader
+from dashboards.theme import LIGHT
 from ingest.settings import Settings
-from tests.dashboards.small_lake import CUT
+from tests.dashboards.small_lake import CUT, cohort_rows, frame, stratum
 from transforms.marts import adverse_event_rates, cohort_outcomes, strata
+from transforms.schemas import MART_TABLES
 
 VIEWS = {"/": cohort.view, "/safety": safety.view, "/patient": patient.view}
 
@@ -125,6 +128,19 @@ def test_unknown_choices_are_as_no_choice(staff):
         view(staff, "/"), cohort._CHARTS, ids.TRAJECTORY
     )
     assert "(any event)" in payload(view(staff, "/safety", "?restriction=nope"))
+
+
+def test_regression_to_the_mean_is_drawn_where_it_is_given():
+    """A baseline of 6.0 and an expected change of -0.8 by selection alone: a line at 5.2; else a sentence."""
+    plain = frame(MART_TABLES["cohort_outcomes"], cohort_rows(stratum(), start=6.0, n=50)).with_columns(
+        series=pl.lit("all")
+    )
+    drawn = cohort_charts.mean_by_visit(plain, "NRS7D", of=LIGHT, title="")
+    assert not drawn.figure.layout.shapes
+    assert "regression to the mean" in " ".join(drawn.notes)
+    given = plain.with_columns(rtm_expected=pl.when(pl.col("metric_id") == "nrs7d_change").then(-0.8))
+    drawn = cohort_charts.mean_by_visit(given, "NRS7D", of=LIGHT, title="")
+    assert [round(s.y0, 6) for s in drawn.figure.layout.shapes] == [5.2]
 
 
 # --- the safety page --------------------------------------------------------------------------------
