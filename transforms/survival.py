@@ -61,9 +61,7 @@ def kaplan_meier(frame: pl.DataFrame, duration, event, by=None, *, confidence=0.
             lower=pl.when(is_sure).then(1.0).when(s > 0).then(s ** (-margin).exp()),
             upper=pl.when(is_sure).then(1.0).when(s > 0).then(s ** margin.exp()),
         )
-        .select(
-            *keys, "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper"
-        )
+        .select(*keys, "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper")
     )
 
 
@@ -98,9 +96,7 @@ def numbers_at_risk(frame: pl.DataFrame, duration, event, times: Sequence[float]
     keys = _names(by)
 
     def waiting(part: pl.DataFrame) -> pl.DataFrame:
-        before = np.searchsorted(
-            np.sort(part["time"].to_numpy()), np.asarray(times, dtype=float), side="left"
-        )
+        before = np.searchsorted(np.sort(part["time"].to_numpy()), np.asarray(times, dtype=float), side="left")
         return pl.DataFrame({"time": np.asarray(times, dtype=float), "at_risk": part.height - before})
 
     return _each(_observed(frame, duration, event, keys), keys, waiting)
@@ -200,9 +196,7 @@ def _observed(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -
     if missing:
         raise UsageError(f"no column {', '.join(missing)}: the frame has {', '.join(frame.columns)}")
     if set(keys) & set(_RESERVED):
-        raise UsageError(
-            f"column {keys} clashes with a column of the result ({', '.join(_RESERVED)}): rename it"
-        )
+        raise UsageError(f"column {keys} clashes with a column of the result ({', '.join(_RESERVED)}): rename it")
     if not frame.schema[duration].is_numeric():
         raise UsageError(f"{duration} is {frame.schema[duration]}: give durations as numbers, such as days")
     time = pl.col(duration).fill_nan(None) if frame.schema[duration].is_float() else pl.col(duration)
@@ -226,9 +220,7 @@ def _parts(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple, pl.DataFra
     """Groups in sort order, with their key values; without keys, the whole frame."""
     if not keys:
         return [((), frame)]
-    return list(
-        frame.sort(keys, maintain_order=True).partition_by(keys, maintain_order=True, as_dict=True).items()
-    )
+    return list(frame.sort(keys, maintain_order=True).partition_by(keys, maintain_order=True, as_dict=True).items())
 
 
 def _each(frame: pl.DataFrame, keys: list[str], work: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:

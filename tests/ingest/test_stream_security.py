@@ -20,7 +20,7 @@ sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
-"""  # noqa: E501
+"""
 
 
 @pytest.fixture(scope="module")

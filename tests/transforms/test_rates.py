@@ -205,9 +205,7 @@ def test_overdispersion_is_the_pearson_statistic_over_patients():
     assert rates.overdispersion([0, 1, 1, 6], [10, 10, 10, 10]) == pytest.approx(22 / 2 / 3)
 
 
-@pytest.mark.parametrize(
-    ("events", "exposure"), [([3], [10]), ([0, 0, 0], [1, 2, 3]), ([], []), ([4, 0], [10, 0])]
-)
+@pytest.mark.parametrize(("events", "exposure"), [([3], [10]), ([0, 0, 0], [1, 2, 3]), ([], []), ([4, 0], [10, 0])])
 def test_overdispersion_needs_two_patients_and_an_event(events, exposure):
     """One patient with exposure, or no event, tells nothing about clustering."""
     assert rates.overdispersion(events, exposure) is None
@@ -299,14 +297,8 @@ def test_clopper_pearson_limits_are_where_the_tail_probabilities_reach_half_alph
     """The definition, with the lower limit 0 at x = 0 and the upper 1 at x = n."""
     x = data.draw(st.integers(0, n))
     found = rates.proportion(x, n, "clopper_pearson")
-    assert (
-        found.lower == 0
-        if x == 0
-        else stats.binom.sf(x - 1, n, found.lower) == pytest.approx(0.025, rel=1e-6)
-    )
-    assert (
-        found.upper == 1 if x == n else stats.binom.cdf(x, n, found.upper) == pytest.approx(0.025, rel=1e-6)
-    )
+    assert found.lower == 0 if x == 0 else stats.binom.sf(x - 1, n, found.lower) == pytest.approx(0.025, rel=1e-6)
+    assert found.upper == 1 if x == n else stats.binom.cdf(x, n, found.upper) == pytest.approx(0.025, rel=1e-6)
 
 
 @given(n=st.integers(1, 10_000), data=st.data())
@@ -372,9 +364,7 @@ def test_clopper_pearson_covers_at_least_and_wilson_about_as_often_as_stated(n, 
     covered = {}
     for method in (rates.clopper_pearson, rates.wilson):
         found = method(counts, n)
-        covered[method] = stats.binom.pmf(counts, n, truth)[
-            (found.lower <= truth) & (truth <= found.upper)
-        ].sum()
+        covered[method] = stats.binom.pmf(counts, n, truth)[(found.lower <= truth) & (truth <= found.upper)].sum()
     assert covered[rates.clopper_pearson] >= 0.95
     assert covered[rates.wilson] == pytest.approx(0.95, abs=0.035)
 

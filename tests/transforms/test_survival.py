@@ -129,9 +129,7 @@ def test_numbers_at_risk():
 def test_an_event_is_true_or_one(kind):
     """A boolean and 0/1 mean the same."""
     other = TREATED.with_columns(pl.col("relapse").cast(kind))
-    assert survival.kaplan_meier(other, "weeks", "relapse").equals(
-        survival.kaplan_meier(TREATED, "weeks", "relapse")
-    )
+    assert survival.kaplan_meier(other, "weeks", "relapse").equals(survival.kaplan_meier(TREATED, "weeks", "relapse"))
 
 
 def test_rows_without_a_value_are_left_out():
@@ -155,9 +153,7 @@ def test_no_rows_give_an_empty_curve_with_its_columns():
     assert curve.height == 0
     assert survival.median(curve, "arm").columns == ["arm", "median", "lower", "upper", "reason"]
     assert survival.median(curve.drop("arm"))["reason"].to_list() == ["nobody was observed"]
-    assert (
-        survival.log_rank(TRIAL.clear(), "weeks", "relapse", "arm").reason == "fewer than two groups at risk"
-    )
+    assert survival.log_rank(TRIAL.clear(), "weeks", "relapse", "arm").reason == "fewer than two groups at risk"
 
 
 def test_log_rank_without_events_or_groups_says_why():
@@ -172,9 +168,7 @@ def test_log_rank_without_events_or_groups_says_why():
 def test_a_group_that_left_before_every_event_counts_no_degree_of_freedom():
     """A group never at risk when something happens is not compared (as R's survdiff)."""
     early = frame_of([(0, False), (0, False)], arm="left")
-    found = survival.log_rank(
-        pl.concat([TRIAL.select("weeks", "relapse", "arm"), early]), "weeks", "relapse", "arm"
-    )
+    found = survival.log_rank(pl.concat([TRIAL.select("weeks", "relapse", "arm"), early]), "weeks", "relapse", "arm")
     assert found.degrees_of_freedom == 1
     assert found.statistic == pytest.approx(16.79, abs=0.005)
 
@@ -220,9 +214,7 @@ def test_log_rank_equals_statsmodels(one, two, three):
         groups = trial["arm"].n_unique()
         if mine.degrees_of_freedom < groups - 1 or np.linalg.matrix_rank(_variance(trial)) < groups - 1:
             continue
-        chi, p = survdiff(
-            trial["weeks"].to_numpy(), trial["relapse"].to_numpy().astype(int), trial["arm"].to_numpy()
-        )
+        chi, p = survdiff(trial["weeks"].to_numpy(), trial["relapse"].to_numpy().astype(int), trial["arm"].to_numpy())
         assert (mine.statistic, mine.p_value) == pytest.approx((chi, p), rel=1e-6, abs=1e-9)
 
 
@@ -245,9 +237,7 @@ def test_doubling_the_patients_keeps_survival_and_narrows_its_interval(sample):
     one, two = (survival.kaplan_meier(frame_of(s), "weeks", "relapse") for s in (sample, sample * 2))
     assert two["survival"].to_list() == pytest.approx(one["survival"].to_list(), abs=1e-12)
     assert two["at_risk"].to_list() == [2 * n for n in one["at_risk"]]
-    errors = [
-        (a, b) for a, b in zip(one["standard_error"], two["standard_error"], strict=True) if a is not None
-    ]
+    errors = [(a, b) for a, b in zip(one["standard_error"], two["standard_error"], strict=True) if a is not None]
     assert [b * 2**0.5 for _, b in errors] == pytest.approx([a for a, _ in errors], abs=1e-12)
 
 
@@ -257,11 +247,7 @@ def test_a_curve_by_group_is_the_group_s_own_curve(one, two):
     trial = pl.concat([frame_of(one, arm="a"), frame_of(two, arm="b")])
     whole = survival.kaplan_meier(trial, "weeks", "relapse", "arm")
     for arm, sample in (("a", one), ("b", two)):
-        assert (
-            whole.filter(arm=arm)
-            .drop("arm")
-            .equals(survival.kaplan_meier(frame_of(sample), "weeks", "relapse"))
-        )
+        assert whole.filter(arm=arm).drop("arm").equals(survival.kaplan_meier(frame_of(sample), "weeks", "relapse"))
 
 
 @given(samples)
@@ -280,8 +266,6 @@ def test_log_log_limits_cover_about_as_often_as_stated():
     for _ in range(1000):
         event, censor = generator.exponential(1, 60), generator.uniform(0.5, 3, 60)
         rows = pl.DataFrame({"weeks": np.minimum(event, censor), "relapse": event <= censor})
-        found = survival.survival_at(survival.kaplan_meier(rows, "weeks", "relapse"), [1.0]).row(
-            0, named=True
-        )
+        found = survival.survival_at(survival.kaplan_meier(rows, "weeks", "relapse"), [1.0]).row(0, named=True)
         held.append(found["lower"] <= np.exp(-1) <= found["upper"])
     assert 0.93 <= np.mean(held) <= 0.97

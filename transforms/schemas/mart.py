@@ -56,21 +56,29 @@ ADSL = _table("adsl", "One row a patient.", [
 ], ("USUBJID",))  # fmt: skip
 
 _BDS_HEAD = [
-    STUDYID, USUBJID, SITEID,
-    Column("PARAMCD", S, "parameter code", required=True), Column("PARAM", S, "parameter", required=True),
+    STUDYID,
+    USUBJID,
+    SITEID,
+    Column("PARAMCD", S, "parameter code", required=True),
+    Column("PARAM", S, "parameter", required=True),
     Column("ADT", D, "clinic-local day of the assessment"),
     Column("ADY", I, "study day from Day 1; there is no day 0"),
     Column("AVISIT", S, "visit whose window it falls into; null = unscheduled"),
     Column("AVISITN", I, "visit's target day"),
 ]
 _BDS_VALUE = [
-    Column("AVAL", F, "value; null says why in NEREASON"), Column("AVALU", S, "unit"),
+    Column("AVAL", F, "value; null says why in NEREASON"),
+    Column("AVALU", S, "unit"),
     Column("BASE", F, "baseline: last value in the window -28 to 1, before the first session"),
-    Column("CHG", F, "AVAL - BASE"), Column("PCHG", F, "100 (AVAL - BASE) / BASE; null where BASE is 0", "%"),
+    Column("CHG", F, "AVAL - BASE"),
+    Column("PCHG", F, "100 (AVAL - BASE) / BASE; null where BASE is 0", "%"),
     _flag("ABLFL", "is the baseline"),
     _flag("ANL01FL", "the record that counts for its visit: nearest to target, ties the earlier"),
 ]
-_EOCFL = _flag("EOCFL", "the record that counts for End of course: nearest to the day after the last session of the first course, up to 14 days after it; it may count for its own visit too")
+_EOCFL = _flag(
+    "EOCFL",
+    "the record that counts for End of course: nearest to the day after the last session of the first course, up to 14 days after it; it may count for its own visit too",
+)
 CRITERIA = ("PCT30", "PCT50", "POINTS", "WORSE", "PCTX")
 _CRIT = [c for k, name in enumerate(CRITERIA, 1) for c in (
     Column(f"CRIT{k}", S, f"rule {name} in words; null where it does not apply to the parameter"),
@@ -233,7 +241,12 @@ COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit
     Column("reason", S, "why no estimate can be given"),
 ], ("metric_id", "clinic_id", "modality", "indication", "arm", "strata", "visit", "population"))  # fmt: skip
 
-_RATES = ("incidence_proportion", "events_per_100_sessions", "eair_per_100_patient_years", "events_per_100_patient_years")
+_RATES = (
+    "incidence_proportion",
+    "events_per_100_sessions",
+    "eair_per_100_patient_years",
+    "events_per_100_patient_years",
+)
 ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and restriction. Intervals are exact.", [
     *STAMP, *STRATA,
     Column("term", S, "coded term; null = any"),
