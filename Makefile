@@ -15,9 +15,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "setting up $(VENV) (once; a minute or two)"
 	@$(PYTHON) -m venv $(VENV)
 	@awk '/^uv==/{p=1} /^[a-z]/&&!/^uv==/{p=0} p' requirements.lock > $(VENV)/uv.lock
-	@$(RUN)/python -m pip install --quiet --require-hashes --no-deps -r $(VENV)/uv.lock
-	@$(RUN)/uv pip sync --quiet --python $(RUN)/python --require-hashes requirements.lock
-	@$(RUN)/uv pip install --quiet --python $(RUN)/python --no-deps --no-build-isolation --editable .
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock
+	@$(RUN)/uv pip sync --quiet --system-certs --python $(RUN)/python --require-hashes requirements.lock
+	@$(RUN)/uv pip install --quiet --system-certs --python $(RUN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The main job: everything up on this machine, simulated clinics and the real trial streaming in.

@@ -1,6 +1,6 @@
-"""When the marts are brought up to date: on new data, and by the hour whatever happened.
+"""When the marts are brought up to date: on new data, and by the hour whatever happened; and when the lake is tidied.
 
-Here: the job, the sensor, the schedule, and the same job run in this process. Not here: the assets.
+Here: the jobs, the sensor, the schedules, and the same job run in this process. Not here: the assets.
 `eager` conditions lose triggers under a fast stream (dagster issue 33587), so a sensor asks the lake itself.
 """
 
@@ -14,7 +14,7 @@ from ingest.settings import Settings
 from transforms import errors
 from transforms.errors import CatalogMissing, FloeError
 
-from .cut import is_behind
+from .cut import DATA_CUT, is_behind
 from .dagster_home import prepare_dagster_home
 
 _COMPUTED = dg.AssetSelection.groups("core", "mart")
@@ -51,6 +51,31 @@ def on_new_data(context: dg.SensorEvaluationContext):
 def reconcile(context: dg.ScheduleEvaluationContext):
     """Every hour, whatever the sensor saw: nothing stays behind."""
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+
+@dg.op(required_resource_keys={"lake"})
+def upkeep(context: dg.OpExecutionContext):
+    """The lake's upkeep: never beside a materialisation, which holds the same resource."""
+    context.log.info(f"{tidy(context.resources.lake)}")
+
+
+@dg.job(
+    description="Merges small files, flushes inlined rows, expires old snapshots.", executor_def=dg.in_process_executor
+)
+def upkeep_job():
+    upkeep()
+
+
+@dg.schedule(job=upkeep_job, cron_schedule="37 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def hourly_upkeep(context: dg.ScheduleEvaluationContext):
+    """Every hour: a trickle of events makes two commits a second, and each leaves something to tidy."""
+    return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+
+def tidy(lake: Lake) -> dict[str, int]:
+    """Upkeep that keeps every snapshot from the last materialisation's on; counts of what was done."""
+    cut = lake.table(DATA_CUT.full_name)
+    return lake.upkeep(expire_before=None if cut.is_empty() else cut["lake_snapshot"][0])
 
 
 def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool:

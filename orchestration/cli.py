@@ -308,8 +308,11 @@ def upkeep() -> None:
     """Flushes small inserts, merges small files, expires old snapshots."""
     from ingest.lake import Lake
 
+    from .automation import tidy
+
     with Lake.open(Settings()) as lake:
-        print(lake.upkeep())
+        for what, count in tidy(lake).items():
+            print(f"{count:>8}  {what.replace('_', ' ')}")
 
 
 @rejects_app.callback()

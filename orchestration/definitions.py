@@ -6,13 +6,13 @@ Here: one `Definitions`. Not here: the assets (assets/), the triggers (automatio
 import dagster as dg
 
 from .assets import core_assets, mart_assets, raw_assets
-from .automation import materialize_job, on_new_data, reconcile
+from .automation import hourly_upkeep, materialize_job, on_new_data, reconcile, upkeep_job
 from .resources import lake_resource
 
 defs = dg.Definitions(
     assets=[*raw_assets(), *core_assets(), *mart_assets()],
-    jobs=[materialize_job],
+    jobs=[materialize_job, upkeep_job],
     sensors=[on_new_data],
-    schedules=[reconcile],
+    schedules=[reconcile, hourly_upkeep],
     resources={"lake": lake_resource},
 )
