@@ -24,9 +24,14 @@ def landed_records(lake: Lake, *, at: int | None = None) -> int:
 
 
 def newest_event_time(lake: Lake, *, at: int | None = None) -> datetime | None:
-    """The newest event time, each capped at the time it was ingested; None of an empty lake."""
+    """The newest event time, each capped at the time it was ingested; None of an empty lake.
+
+    Alerts don't count: Floe writes them itself, and one about a record of last year says nothing of patients since.
+    """
     parts = " UNION ALL ".join(
-        f'SELECT max(least(event_time, ingested_at)) AS t FROM raw."{name}" {_at(at)}' for name in RAW_TABLES
+        f'SELECT max(least(event_time, ingested_at)) AS t FROM raw."{name}" {_at(at)}'
+        for name in RAW_TABLES
+        if name != "alerts"
     )
     return lake.sql(f"SELECT max(t) AS t FROM ({parts})")["t"][0]
 

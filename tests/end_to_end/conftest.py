@@ -27,7 +27,7 @@ from orchestration.automation import materialize_now
 
 ROOT = Path(__file__).parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
-PLAN = Plan(clinics=4, patients=60, days=120, seed=23, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
+PLAN = Plan(clinics=4, patients=40, days=100, seed=23, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
             broken_share=0.02, unknown_share=0.02)  # fmt: skip
 MOST_ROUNDS = 2  # copies of everything that the load may send
 
@@ -106,6 +106,7 @@ def clinics(system, sent) -> Iterator[System]:
     with system("clinics").running() as made:
         stream.publish(made.settings, sent.records)
         made.report = worker.run(made.settings, drain=True)
+        made.alerts = worker.run(made.settings, drain=True)  # of unreadable records, published by the first
         made.materialized = made.materialize()
         yield made
 
@@ -170,7 +171,7 @@ class Asking:
         for query in self.QUERIES:
             with Lake.open(self.settings, read_only=True) as lake:
                 self.counts[query].append(lake.sql(query)["n"][0] or 0)
-            self._stop.wait(0.2)
+            self._stop.wait(0.5)
 
     def _like_a_page(self) -> None:
         with Lake.open(self.settings, read_only=True) as lake:
@@ -186,7 +187,7 @@ class Asking:
 def busy(system, sent) -> Iterator[System]:
     """The same records in no order, then again and again as copies, while people ask and core and mart are computed.
 
-    Ends drained and materialised once more. `asking`: what was asked; `during`: what the first materialisation
+    Ends drained and recomputed as a whole. `asking`: what was asked; `during`: what the first materialisation
     said; `sent_again`: copies beside the records.
     """
     with system("busy").running() as made:
@@ -211,5 +212,5 @@ def busy(system, sent) -> Iterator[System]:
             ingest.terminate()
             made.ingest = ingest.communicate()[0].decode(), ingest.returncode
         worker.run(made.settings, drain=True)
-        made.materialize()
+        made.materialize(full=True)
         yield made

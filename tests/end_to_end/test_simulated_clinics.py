@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from orchestration.console import verify_lake
 from transforms.schemas import CORE_TABLES, MART_TABLES
@@ -42,6 +43,7 @@ def started(truth) -> set[str]:
 
 def test_all_that_was_sent_is_accounted_for(clinics, sent):
     """Every record landed or was set aside; each proof of `floe verify` holds."""
+    assert clinics.alerts.events > 0  # Floe's own, not of the simulation
     assert clinics.report.events == sent.truth.records == len(sent.records)
     proofs = verify_lake(clinics.settings)
     assert len(proofs) >= 5
@@ -79,7 +81,7 @@ def test_adverse_events(tables, sent):
     found = tables["mart.adae"].select("SITEID", "AEDECOD", "AETOXGR", "AESER").rows()
     expected = sent.truth.adverse_event_counts()
     assert Counter((clinic, term, grade, serious == "Y") for clinic, term, grade, serious in found) == expected
-    assert expected.total() > 50
+    assert expected.total() > 25
 
 
 def test_events_in_the_rates(tables, sent):
@@ -99,7 +101,7 @@ def test_events_in_the_rates(tables, sent):
     assert {c: n for c, n in found.items() if c not in repeated} == {
         c: n for c, n in expected.items() if c not in repeated
     }
-    assert len(expected.keys() - repeated) >= 10
+    assert len(expected.keys() - repeated) >= 8
     patients = Counter((clinic, term) for _, clinic, term in set(records))
     assert all(patients[c] <= found[c] <= expected[c] for c in repeated)
 
@@ -160,7 +162,7 @@ def test_steps(tables, sent):
 
 
 def test_data_cut(tables, sent):
-    """The data cut is the newest time of a readable event."""
+    """The data cut is the newest time of a readable event, whatever Floe itself wrote down later."""
     assert tables["core.data_cut"]["data_cutoff"].to_list() == [sent.truth.data_cutoff]
 
 
@@ -183,10 +185,22 @@ def test_nothing_new_nothing_done(clinics):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_order_and_copies_change_nothing(tables, busy, name):
-    """The same records in no order, sent many times, computed while they came in: the same table but for stamps."""
+    """The same records in no order, sent many times, computed while they came in, then as a whole: the same table.
+
+    But for stamps, and the last digits of sums of fractions, which depend on their order.
+    """
     with busy.lake() as lake:
         found = lake.table(name)
-    stamps = [c for c in STAMPS if c in found.columns]
-    expected, found = (frame.drop(stamps).unique() for frame in (tables[name], found))
-    sorting = [c for c, dtype in found.schema.items() if not dtype.is_nested()]
-    assert found.sort(sorting).equals(expected.sort(sorting))
+    expected, found = (comparable(frame) for frame in (tables[name], found))
+    assert_frame_equal(found, expected, check_exact=False, rel_tol=1e-12, abs_tol=1e-12)
+
+
+def comparable(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without stamps, in an order of its own; the sign of a zero in a text is not content."""
+    frame = frame.drop([c for c in STAMPS if c in frame.columns])
+    if "differs" in frame.columns:
+        frame = frame.with_columns(pl.col("differs").str.replace_all(r"-0\.0([,\]])", "0.0${1}"))
+    fractions = [pl.col(c).round_sig_figs(9).alias(f"_{c}") for c, dtype in frame.schema.items() if dtype.is_float()]
+    plain = [c for c, dtype in frame.schema.items() if not dtype.is_nested() and not dtype.is_float()]
+    ordered = frame.unique().with_columns(fractions).sort(*plain, *(e.meta.output_name() for e in fractions))
+    return ordered.select(frame.columns)
