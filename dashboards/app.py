@@ -4,6 +4,8 @@ Here: building it, security headers, health, serving. Not here: pages, figures, 
 """
 
 import asyncio
+from contextlib import suppress
+from importlib import import_module
 
 import dash
 import uvicorn
@@ -34,6 +36,7 @@ _HEADERS = {
 
 def create_app(settings) -> FastAPI:
     """The ASGI application of these settings; it starts without a lake and shows data as they appear."""
+    _import_what_plotly_imports()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     reader = Reader(settings)
     server.state.reader = reader
@@ -57,6 +60,12 @@ def create_app(settings) -> FastAPI:
 def serve(settings) -> None:
     """Serves on 127.0.0.1 until told to stop."""
     uvicorn.run(create_app(settings), host="127.0.0.1", port=settings.dashboards_port, log_level="warning")
+
+
+def _import_what_plotly_imports() -> None:
+    """Plotly imports pandas with the first figure, where it is installed; another thread would find it half imported."""
+    with suppress(ImportError):
+        import_module("pandas")
 
 
 def _content_policy(app: dash.Dash) -> str:

@@ -125,8 +125,8 @@ def _notes(rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> list[dict]:
     axis = "" if k == 1 else str(k)
     beside = {"xref": f"x{axis} domain", "xanchor": "left", "showarrow": False}
     texts = [
-        beside | {"text": row[panel.text] or "", "x": 1, "xshift": 8, "y": row["place"], "yref": f"y{axis}", "align": "left",
-                  "font": {"size": 12, "color": of.muted}}
+        beside | {"text": row[panel.text] or "", "x": 1, "xshift": 8, "y": row["place"], "yref": f"y{axis}",
+                  "align": "left", "font": {"size": 12, "color": of.muted}}
         for row in rows.iter_rows(named=True)
     ]  # fmt: skip
     if not panel.title:

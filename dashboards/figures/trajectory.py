@@ -10,6 +10,7 @@ from .. import words
 from ..theme import DASHES, SYMBOLS, Look
 
 _DODGE = 0.12
+_FEW = 5  # patients below which an interval does not set the axis
 
 
 def trajectory(
@@ -42,8 +43,23 @@ def trajectory(
                          annotation={"text": "regression to the mean alone", "font": {"color": of.muted}})  # fmt: skip
     places = visits["place"].to_list()
     figure.update_xaxes(tickvals=places, ticktext=_ticks(rows, visits, series), range=[-0.5, len(places) - 0.5])
-    figure.update_yaxes(title={"text": axis_title}, rangemode="tozero" if is_from_zero else "normal")
+    figure.update_yaxes(title={"text": axis_title}, range=visible_range(rows, is_from_zero=is_from_zero))
     return figure.update_layout(showlegend=len(series) > 1)
+
+
+def visible_range(rows: pl.DataFrame, *, is_from_zero: bool) -> list[float] | None:
+    """The axis: all means, and the intervals of visits with at least 5 patients; two patients' limits would flatten
+    everything else. Whoever draws says which limits leave it. Null where no mean is given.
+    """
+    means = rows["estimate"].drop_nulls().to_list()
+    if not means:
+        return None
+    steady = rows.filter(pl.col("n_evaluable") >= _FEW)
+    seen = [*means, *steady["ci_lower"].drop_nulls(), *steady["ci_upper"].drop_nulls()]
+    low, high = min(seen), max(seen)
+    margin = 0.08 * (high - low or abs(high) or 1)
+    is_clipped = is_from_zero and min(means) >= 0
+    return [0 if is_clipped else low - margin, high + margin]
 
 
 def _visits(rows: pl.DataFrame) -> pl.DataFrame:

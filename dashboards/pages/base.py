@@ -4,6 +4,7 @@ Here: the record of a page, running a view off the event loop, errors as sentenc
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from .. import components, ids
 from ..components import Chart, Drawn
 from ..reader import Reader
 from ..theme import Look
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +36,12 @@ STREAM_INPUTS = (Input(ids.URL, "search"), Input(ids.STREAM_VERSION, "data"), In
 
 
 async def off_loop(work: Callable, *args):
-    """Runs `work` in a thread: the lake is asked without holding up other readers."""
-    return await asyncio.to_thread(work, *args)
+    """Runs `work` in a thread: the lake is asked without holding up other readers. What goes wrong is logged, too."""
+    try:
+        return await asyncio.to_thread(work, *args)
+    except Exception:
+        _LOG.exception("a page could not be drawn")
+        raise
 
 
 def waiting(reader: Reader) -> str:

@@ -11,7 +11,7 @@ from .. import words
 from ..components import Drawn, nothing
 from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
-from ..figures.trajectory import trajectory
+from ..figures.trajectory import trajectory, visible_range
 from ..theme import Look
 
 # Values of mart.cohort_outcomes (transforms/marts; a test holds them together: importing it takes seconds)
@@ -97,7 +97,7 @@ def mean_by_visit(rows: pl.DataFrame, code: str, *, of: Look, title: str) -> Dra
         figure=figure,
         title=title,
         summary=_course(mine, digits, unit),
-        notes=_trajectory_notes(mine, code, expected),
+        notes=(*_trajectory_notes(mine, code, expected), *_out_of_sight(mine, is_from_zero=unit != "T")),
         metrics=(metric, "visit_windows"),
         table=_visit_table(mine, digits),
         data_to=mine["data_cutoff"].max(),
@@ -153,6 +153,14 @@ def _trajectory_notes(mine: pl.DataFrame, code: str, expected: float | None) -> 
             "it is drawn once FLOE_RTM_* give the population's figures."
         )
     return tuple(notes)
+
+
+def _out_of_sight(mine: pl.DataFrame, *, is_from_zero: bool) -> tuple[str, ...]:
+    """Says which intervals the axis cuts."""
+    low, high = visible_range(mine, is_from_zero=is_from_zero)
+    cut = mine.filter((pl.col("ci_lower") < low) | (pl.col("ci_upper") > high))
+    visits = ", ".join(cut["visit"].unique(maintain_order=True))
+    return (f"Intervals of few patients reach beyond the picture ({visits}): see the table.",) if visits else ()
 
 
 def _visit_table(mine: pl.DataFrame, digits: int) -> pl.DataFrame:

@@ -95,14 +95,14 @@ def _throughput(reader: Reader, facts: Stream | None, of: Look) -> Drawn:
     if facts is None or facts.throughput.is_empty():
         return nothing(waiting(reader), of=of)
     busiest = facts.throughput["events_per_s"].max()
-    drawn = Drawn(
+    return Drawn(
         figure=throughput(facts.throughput, of=of),
         summary=f"Over the last 15 minutes in which anything landed, at most {words.count(busiest)} events a second "
         f"in 10 seconds; n = {words.count(facts.rows + facts.rejects)} records so far.",
         table=_named(facts.throughput),
         data_to=facts.newest_event_at,
+        computed_at=datetime.now(UTC),
     )
-    return replace(drawn, computed_at=facts.landed_at)
 
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:
@@ -139,7 +139,7 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
              f"last landed {_ago(facts.landed_at)}" if facts.landed_at else "nothing landed yet"),
         tile("Rejected records", words.count(facts.rejects), f"{facts.unread_safety} of safety topics not yet replayed",
              is_concern=facts.unread_safety > 0),
-        tile("Workers", f"{len(beats) - len(ill)} of {len(beats)} well" if beats else "none seen",
+        tile("Workers", f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running" if beats else "none seen",
              ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
              is_concern=bool(ill)),
         tile("Outcomes computed", _ago(computed.started_at),

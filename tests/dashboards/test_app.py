@@ -3,10 +3,13 @@
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -16,6 +19,8 @@ from dashboards.app import create_app
 from dashboards.pages import PAGES
 from dashboards.pages.base import off_loop
 from ingest.settings import Settings
+
+ROOT = Path(__file__).parents[2]
 
 
 def start(settings):
@@ -142,3 +147,26 @@ def test_a_slow_lake_does_not_hold_up_others():
         return time.monotonic() - started
 
     assert asyncio.run(both()) < 0.55
+
+
+def test_what_goes_wrong_is_logged(caplog):
+    """An error of a view reaches the log, not only the browser's 500."""
+
+    def fails() -> None:
+        raise RuntimeError("for this test")
+
+    with pytest.raises(RuntimeError, match="for this test"):
+        asyncio.run(off_loop(fails))
+    assert "a page could not be drawn" in caplog.text
+
+
+def test_nothing_is_imported_while_serving(lake_home):
+    """Plotly's optional imports are done before the first request: in threads they would be found half done."""
+    program = (
+        "import sys; from pathlib import Path; from ingest.settings import Settings; from dashboards.app import create_app; "
+        "import importlib.util; "
+        f"settings = Settings(home=Path({str(lake_home)!r})); create_app(settings); "
+        "assert 'pandas' in sys.modules or importlib.util.find_spec('pandas') is None; print('ok')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "ok", done.stderr

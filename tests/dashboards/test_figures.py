@@ -41,6 +41,15 @@ def test_trajectory_follows_the_calendar():
     ]
 
 
+def test_two_patients_do_not_set_the_axis():
+    """The limits of a visit with fewer than 5 patients may leave the axis; its mean, and everyone else's, do not."""
+    wide = visits(n_evaluable=[50, 2, 60, 0], ci_lower=[3.0, -60.0, 5.0, None], ci_upper=[5.5, 67.0, 7.0, None])
+    low, high = trajectory(wide, of=LIGHT, axis_title="mean").layout.yaxis.range
+    assert low == 0
+    assert 7.0 < high < 8.0
+    assert trajectory(wide, of=LIGHT, axis_title="mean", is_from_zero=False).layout.yaxis.range[0] < 3.0
+
+
 def test_trajectory_limits_are_the_frames():
     """Error bars reach the limits on both sides: 4 - 3 = 1 down, 5.5 - 4 = 1.5 up."""
     line = trajectory(visits(), of=LIGHT, axis_title="mean").data[0]
