@@ -15,20 +15,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import dagster as dg
 import numpy as np
 import orjson
+import polars as pl
 import pytest
 
 from ingest import broker, stream, worker
 from ingest.lake import Lake
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate
-from orchestration.automation import materialize_now
+from orchestration.automation import materialize_job, materialize_now
 
 ROOT = Path(__file__).parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 PLAN = Plan(clinics=4, patients=40, days=100, seed=23, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
             broken_share=0.02, unknown_share=0.02)  # fmt: skip
+ZONE = "America/New_York"  # of the wearers' clocks, as far as anyone knows
 MOST_ROUNDS = 2  # copies of everything that the load may send
 
 
@@ -64,11 +67,30 @@ class System:
             patch.setenv("DAGSTER_HOME", "")
             return materialize_now(self.settings, full=full, say=lambda _: None)
 
+    def compute(self, mart: str) -> None:
+        """One mart and all that it is computed from, through Dagster; nothing else."""
+        from orchestration.definitions import defs
+
+        graph, key = defs.resolve_asset_graph(), dg.AssetKey(["mart", mart])
+        wanted = [k for k in {key, *graph.get_ancestor_asset_keys(key)} if k.path[0] in ("core", "mart")]
+        job = defs.resolve_job_def(materialize_job.name)
+        with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            assert job.execute_in_process(instance=instance, asset_selection=wanted).success
+
     def floe(self, *words: str) -> subprocess.Popen:
         """A verb of the command line, in a process of its own."""
         command = [sys.executable, "-m", "orchestration.cli", *words]
         environment = os.environ | self.environment
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def said(self, *words: str) -> str:
+        """What a verb says that does what it is told."""
+        process = self.floe(*words)
+        said = process.communicate()[0].decode()
+        assert process.returncode == 0, said
+        return said
 
     def lake(self) -> Lake:
         return Lake.open(self.settings, read_only=True)
@@ -90,6 +112,27 @@ def shared_data():
         return SHARED_DATA / name
 
     return path
+
+
+@pytest.fixture(scope="session")
+def real(system, shared_data, tmp_path_factory) -> Iterator[System]:
+    """The trial and the exports of wearables, by `floe replay` and `floe import`, through Kafka into one lake.
+
+    `sent`: what each verb said; `people`: the export's number of a person -> the patient.
+    """
+    trial, steps = shared_data("acupuncture.ndjson"), shared_data("fitbit_minute_steps.parquet")
+    daily, heart = shared_data("fitbit_daily_activity.csv"), shared_data("fitbit_heartrate_one_user.csv")
+    numbers = pl.read_parquet(steps)["Id"].unique().sort().to_list()
+    with system("real").running() as made:
+        made.people = {number: f"wearer-{k:02d}" for k, number in enumerate(numbers)}
+        people = tmp_path_factory.mktemp("people") / "people.csv"
+        people.write_text("id,patient\n" + "".join(f"{n},{p}\n" for n, p in made.people.items()))
+        options = ("--patients", str(people), "--timezone", ZONE, "--clinic", "C-fitbit")
+        made.sent = {"trial": made.said("replay", str(trial)),
+                     "wearables": made.said("import", "fitbit", str(steps), str(daily), str(heart), *options)}  # fmt: skip
+        made.report = worker.run(made.settings, drain=True)
+        made.compute("arm_comparisons")
+        yield made
 
 
 @pytest.fixture(scope="session")
