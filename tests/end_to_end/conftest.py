@@ -32,7 +32,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 PLAN = Plan(clinics=4, patients=40, days=100, seed=23, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
             broken_share=0.02, unknown_share=0.02)  # fmt: skip
 ZONE = "America/New_York"  # of the wearers' clocks, as far as anyone knows
-MOST_ROUNDS = 2  # copies of everything that the load may send
+MOST_ROUNDS = 1  # copies of everything that the load may send
 
 
 def _free_port() -> int:
@@ -214,7 +214,7 @@ class Asking:
         for query in self.QUERIES:
             with Lake.open(self.settings, read_only=True) as lake:
                 self.counts[query].append(lake.sql(query)["n"][0] or 0)
-            self._stop.wait(0.5)
+            self._stop.wait(1.5)
 
     def _like_a_page(self) -> None:
         with Lake.open(self.settings, read_only=True) as lake:
@@ -223,7 +223,7 @@ class Asking:
                 for name in self.PAGES:
                     lake.table(name)
                     self.answers[name] += 1
-                    self._stop.wait(0.2)
+                    self._stop.wait(0.5)
 
 
 @pytest.fixture(scope="session")

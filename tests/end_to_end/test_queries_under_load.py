@@ -4,6 +4,10 @@ Here: queries, pages' reads and a materialisation beside ingest, each in its own
 comes out of it (test_simulated_clinics.py), how fast ingest is (tests/benchmarks).
 """
 
+import pytest
+
+pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the whole load
+
 
 def test_no_query_fails(busy):
     """Every query was answered, by a lake opened for it (as `floe sql` does) or kept open (as a page does)."""

@@ -21,6 +21,8 @@ OF_A_RUN = ("core.alerts", "mart.alerts", "core.data_cut", "mart.check_results")
 TABLES = [t.full_name for t in (*CORE_TABLES.values(), *MART_TABLES.values()) if t.full_name not in OF_A_RUN]
 SECONDS_PER_YEAR = 365.25 * 86_400
 
+pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for a whole system
+
 
 @pytest.fixture(scope="module")
 def tables(clinics) -> dict[str, pl.DataFrame]:
