@@ -118,6 +118,48 @@ def test_promis_is_never_prorated():
     assert found.reason == "3 of 4 items answered, 4 needed"
 
 
+def global_t(raw: int | None, scale: str) -> float | None:
+    return pl.select(promis.global_t(pl.lit(raw, dtype=pl.Int64), scale=scale)).item()
+
+
+@pytest.mark.parametrize(
+    ("scale", "points"),
+    [
+        ("GPH", {4: 16.2, 13: 42.3, 20: 67.7}),
+        ("GMH", {4: 21.2, 5: 25.1, 13: 45.8, 20: 67.6}),  # 4: the manual; the developers' note has 21.1
+    ],
+)
+def test_global_health(scale, points):
+    """Reference 27: raw 13 is 42.3 physical and 45.8 mental; the ends as in the manual; beside the table is null."""
+    assert {raw: global_t(raw, scale) for raw in points} == points
+    assert [global_t(raw, scale) for raw in (3, 21, None)] == [None] * 3
+
+
+GLOBAL_GRM = {  # Hays, UCLA, notes of June 2009 (MULTILOG)
+    "GPH": [(2.31116, (-2.11448, -0.89035, 0.28769, 1.54358)), (2.99151, (-2.79626, -1.77578, -1.04365, -0.39605)),
+            (1.74443, (-3.87320, -1.80644, -0.67460, 0.99560)), (1.90220, (-3.23917, -1.87531, -0.35804, 1.16723))],
+    "GMH": [(2.41143, (-2.44599, -1.31584, -0.19095, 1.07032)), (3.66810, (-2.30582, -1.25786, -0.33120, 0.66825)),
+            (2.97642, (-1.78310, -0.89865, -0.00524, 1.07197)), (1.89441, (-2.81790, -1.51385, -0.25479, 0.99431))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", promis.GLOBAL_SCALES)
+def test_global_tables_lie_on_a_line_of_the_item_parameters_scores(scale):
+    """The notes move theta to the population of the 2000 census: every row is within 0.21 of that straight line."""
+    _, scores, errors, _ = promis.TABLES[scale]
+    t, _ = expected_a_posteriori(GLOBAL_GRM[scale])
+    slope, start = np.polyfit(t, scores, 1)
+    assert np.abs(slope * t + start - scores).max() < 0.21
+    assert slope == pytest.approx(1.025, abs=0.002)
+    assert len(scores) == len(errors) == 17
+
+
+def test_an_unknown_global_scale_is_named():
+    """A scale that the Global-10 does not have is a usage error, also where it is another form's name."""
+    with pytest.raises(UsageError, match="'PI4A'; expected GPH"):
+        promis.global_t(pl.col("raw"), scale="PI4A")
+
+
 # --- function ---------------------------------------------------------------------------------------
 
 

@@ -12,10 +12,16 @@ scores of the sum (Lord-Wingersky recursion, standard normal prior, theta -4 to 
 response parameters of the banks as published in Stanford's choir-d (commit 408fec1). PF 4a is the printed table of
 v2.0, in use with the PROMIS-29 v2.1. PI 6a and PF 6b are computed from those parameters (PF: bank v1.2), because
 their printed tables were not at hand; they equal the printed values that are known: PI 15 -> 58.6, PF 17 -> 36.8.
+
+Global-10: the table of the scoring manual of the PROMIS Global short form, as choir-d (GlobalHealthScore) and
+awell-score (promis_10, commit 70bece9) copied it. It equals the developers' notes (Hays, UCLA: ph4-summary of
+2009-06-19, mh4-summary of 2009-06-22) in all 34 rows but one: a mental sum of 4 is 21.1 in the note and 21.2 in the
+manual, which holds here.
 """
 
 import polars as pl
 
+from ..errors import UsageError
 from .scoring import Scored, first_reason, n_answered, out_of_range, too_few, total
 
 _COMPUTED = "computed from item parameters, printed table not at hand"
@@ -46,6 +52,11 @@ TABLES: dict[str, tuple[int, tuple[float, ...], tuple[float, ...], str]] = {
               (5.2, 4.0, 3.7, 3.5, 3.5, 3.4, 3.4, 3.4, 3.4, 3.4, 3.3, 3.3, 3.3, 3.4, 3.4, 3.7, 4.6), "printed table"),
     "SOC4A": (4, (27.5, 31.8, 34.0, 35.7, 37.3, 38.8, 40.5, 42.3, 44.2, 46.2, 48.1, 50.0, 51.9, 53.7, 55.8, 58.3, 64.2),
               (4.1, 2.5, 2.3, 2.2, 2.1, 2.2, 2.3, 2.3, 2.3, 2.3, 2.2, 2.2, 2.2, 2.3, 2.3, 2.7, 5.1), "printed table"),
+    "GPH": (4, (16.2, 19.9, 23.5, 26.7, 29.6, 32.4, 34.9, 37.4, 39.8, 42.3, 44.9, 47.7, 50.8, 54.1, 57.7, 61.9, 67.7),
+            (4.8, 4.7, 4.5, 4.3, 4.2, 4.2, 4.1, 4.1, 4.1, 4.2, 4.3, 4.4, 4.6, 4.7, 4.9, 5.2, 5.9), "printed table"),
+    "GMH": (4, (21.2, 25.1, 28.4, 31.3, 33.8, 36.3, 38.8, 41.1, 43.5, 45.8, 48.3, 50.8, 53.3, 56.0, 59.0, 62.5, 67.6),
+            (4.6, 4.1, 3.9, 3.7, 3.7, 3.7, 3.6, 3.6, 3.6, 3.6, 3.7, 3.7, 3.7, 3.8, 3.9, 4.2, 5.3),
+            "printed table; first row printed 21.2, developers' note of 2009 21.1"),
 }  # fmt: skip
 
 _DOMAINS = {"pf": "PF4A", "anx": "ANX4A", "dep": "DEP4A", "fat": "FAT4A", "slp": "SLP4A", "soc": "SOC4A", "pi": "PI4A"}
@@ -86,6 +97,20 @@ def _form(code: str, items: list[str], *, form: str) -> Scored:
     error = pl.when(reason.is_null()).then(_look_up(raw, form, 1))
     return Scored(parameter=code, value=_look_up(raw, form, 0), reason=reason, n_answered=n_answered(items),
                   n_items=len(items), raw=raw, standard_error=error)  # fmt: skip
+
+
+GLOBAL_SCALES = ("GPH", "GMH")
+
+
+def global_t(raw: pl.Expr, *, scale: str) -> pl.Expr:
+    """T-score of the Global-10's sum `raw` of four items, 4-20, on `scale`: GPH physical, GMH mental health.
+
+    Null where `raw` is null or no row of the table. GPH sums Global03, 06, 07r and 08r, GMH Global02, 04, 05 and 10r,
+    each 1-5 with 5 the best: the pain rating 0-10 of Global07 becomes 5 (0), 4 (1-3), 3 (4-6), 2 (7-9) or 1 (10).
+    """
+    if scale not in GLOBAL_SCALES:
+        raise UsageError(f"found scale {scale!r}; expected GPH (physical) or GMH (mental health)")
+    return _look_up(raw.cast(pl.Float64), scale, 0)
 
 
 def summaries(*, pf, pi, pain, social, fatigue, depression, anxiety, sleep) -> dict[str, pl.Expr]:
