@@ -84,7 +84,7 @@ def test_flags_hold_their_level_in_simulation():
 
 
 def test_row_19_proportions_with_overdispersion():
-    """FunnelPlotR's z, φ, τ² and limits at n = 100, winsorised by 10 %."""
+    """Reference 19: FunnelPlotR's z, φ, τ² and limits at n = 100, winsorised by 10 %."""
     frame = funnel.funnel_proportions(X, N, overdispersion=True)
     z = [-1.5904, 0.0432, -2.4131, 0.8590, 2.2587, -2.4088, -1.1332, 2.4397, 1.9376, -1.9703]
     assert frame["center"].to_list() == pytest.approx([0.3976331] * 10, abs=1e-7)

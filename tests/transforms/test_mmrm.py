@@ -34,7 +34,7 @@ def term(model, name):
 
 
 def test_row_21_mmrm_of_the_sas_listing(fev):
-    """FEV1 ~ ARMCD + SEX, unstructured: every figure that SAS PROC MIXED prints, to its digits."""
+    """Reference 21: FEV1 ~ ARMCD + SEX, unstructured: every figure that SAS PROC MIXED prints, to its digits."""
     found = fitted(fev, ["SEX"], reference={"SEX": "Male"})
     assert found.minus_two_log_likelihood == pytest.approx(3666.96698281, abs=5e-9)
     assert (found.n, found.n_dropped_missing, found.n_subjects) == (537, 263, 197)

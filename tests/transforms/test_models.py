@@ -97,7 +97,7 @@ def test_vickers_2004_needs_the_site(trial):
 
 
 def test_row_23_adjusted_difference_identity():
-    """Follow-up 17.3 and baseline 6.5 apart with slope 0.71: 17.3 - 0.71 · 6.5 = 12.685 (Vickers & Altman 2001)."""
+    """Reference 23: 17.3 and baseline 6.5 apart, slope 0.71: 17.3 - 0.71 · 6.5 = 12.685 (Vickers & Altman 2001)."""
     spread = pl.DataFrame({"step": [-10.0, -5.0, 0.0, 5.0, 10.0], "noise": [1.0, -2.0, 2.0, -2.0, 1.0]})
     groups = [
         spread.select(

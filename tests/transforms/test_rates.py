@@ -22,7 +22,7 @@ def interval(estimate):
     [(5, 1.623486, 11.668332), (0, 0, 3.688879), (10, 4.795389, 18.390356)],
 )
 def test_rows_1_and_2_garwood(events, lower, upper):
-    """Garwood's limits equal the standard tables and R's poisson.test, zero events included."""
+    """References 1 and 2: Garwood's limits equal the standard tables and R's poisson.test, zero events included."""
     found = rates.poisson_rate(events, 1, per=1)
     assert found.estimate == events
     assert interval(found) == pytest.approx((lower, upper), abs=1e-6)
@@ -38,14 +38,14 @@ def test_rows_1_and_2_garwood(events, lower, upper):
     ],
 )
 def test_row_4_rate_methods(method, lower, upper):
-    """Each method's 90 % limits of 2 events in 200 patient-years are those of R's tern."""
+    """Reference 4: Each method's 90 % limits of 2 events in 200 patient-years are those of R's tern."""
     found = rates.poisson_rate(2, 200, per=1, confidence=0.9, method=method)
     assert found.estimate == 0.01
     assert interval(found) == pytest.approx((lower, upper), abs=1e-9)
 
 
 def test_row_6_standardised_ratio():
-    """Welsh nickel workers: 137 observed, 24.19893 expected, exact (Breslow & Day 1987)."""
+    """Reference 6: Welsh nickel workers: 137 observed, 24.19893 expected, exact (Breslow & Day 1987)."""
     found = rates.standardised_ratio(137, 24.19893)
     assert found.estimate == pytest.approx(5.661407, abs=1e-6)
     assert interval(found) == pytest.approx((4.753125, 6.692709), abs=1e-6)
@@ -53,7 +53,7 @@ def test_row_6_standardised_ratio():
 
 
 def test_row_7_rate_ratio():
-    """The example of R's poisson.test: 11 in 800 against 21 in 3011."""
+    """Reference 7: The example of R's poisson.test: 11 in 800 against 21 in 3011."""
     found = rates.rate_ratio(11, 800, 21, 3011)
     assert found.estimate == pytest.approx(1.971488, abs=1e-6)
     assert interval(found) == pytest.approx((0.8584264, 4.2772659), abs=1e-7)
@@ -61,7 +61,7 @@ def test_row_7_rate_ratio():
 
 
 def test_row_8_rate_ratio():
-    """12 in 85.4 against 5 in 62.5 patient-years, R and Beta quantiles agreeing."""
+    """Reference 8: 12 in 85.4 against 5 in 62.5 patient-years, R and Beta quantiles agreeing."""
     found = rates.rate_ratio(12, 85.4, 5, 62.5)
     assert found.estimate == pytest.approx(1.756440, abs=1e-6)
     assert interval(found) == pytest.approx((0.5759996, 6.3641548), abs=1e-7)
@@ -73,7 +73,7 @@ def test_row_8_rate_ratio():
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611), (1, 29, 0.0061, 0.1718)],
 )
 def test_row_9_wilson(x, n, lower, upper):
-    """The four examples of Newcombe 1998 (Stat Med 17:857), Wilson without continuity correction."""
+    """Reference 9: The four examples of Newcombe 1998 (Stat Med 17:857), Wilson without continuity correction."""
     assert interval(rates.proportion(x, n)) == pytest.approx((lower, upper), abs=5e-5)
 
 
@@ -95,7 +95,7 @@ def test_clopper_pearson_examples_of_newcombe(x, n, lower, upper):
     ],
 )
 def test_row_36_rate_per_100_sessions(events, sessions, rate, lower, upper):
-    """Events per 100 sessions with Garwood limits; no event still has an upper limit."""
+    """Reference 36: Events per 100 sessions with Garwood limits; no event still has an upper limit."""
     found = rates.poisson_rate(events, sessions)
     assert found.estimate == pytest.approx(rate, abs=5e-5)
     assert interval(found) == pytest.approx((lower, upper), abs=1e-6)

@@ -11,7 +11,7 @@ from transforms.errors import UsageError
 
 
 def test_row_14_reliable_change():
-    """Jacobson & Truax 1991: 32.5 to 47.5 with SD 7.5 and r 0.80."""
+    """Reference 14: Jacobson & Truax 1991: 32.5 to 47.5 with SD 7.5 and r 0.80."""
     assert change.standard_error_of_measurement(sd=7.5, reliability=0.8) == pytest.approx(3.354102, abs=1e-6)
     assert change.standard_error_of_difference(sd=7.5, reliability=0.8) == pytest.approx(4.743416, abs=1e-6)
     assert change.reliable_change_index(32.5, 47.5, sd=7.5, reliability=0.8) == pytest.approx(3.162278, abs=1e-6)
@@ -19,7 +19,7 @@ def test_row_14_reliable_change():
 
 @pytest.mark.parametrize(("cutoff", "drop"), [(4, 0.3054963), (7, 0.9150812)])
 def test_row_35_regression_to_the_mean(cutoff, drop):
-    """Population mean 5, SD 2, reliability 0.7; entry at 4 or at 7 points (Barnett 2005)."""
+    """Reference 35: Population mean 5, SD 2, reliability 0.7; entry at 4 or at 7 points (Barnett 2005)."""
     assert change.expected_drop(5, 2, 0.7, cutoff) == pytest.approx(drop, abs=1e-7)
 
 

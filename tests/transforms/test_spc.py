@@ -28,7 +28,7 @@ def points(frame, rule):
 
 
 def test_row_17_xmr():
-    """Twenty standard normal values: the limits of NHSRplotthedots, and no signal."""
+    """Reference 17: Twenty standard normal values: the limits of NHSRplotthedots, and no signal."""
     chart = spc.xmr(NORMAL_20)
     last = chart.row(-1, named=True)
     assert last["center"] == pytest.approx(0.1416, abs=5e-5)
@@ -39,7 +39,7 @@ def test_row_17_xmr():
 
 
 def test_row_18_rules_with_a_fixed_baseline():
-    """Limits from the first 12 points; the rules as NHSRplotthedots gives them, each by itself and by precedence."""
+    """Reference 18: Limits from the first 12 points; the rules of NHSRplotthedots, each alone and by precedence."""
     chart = spc.xmr(FIXED_12, baseline=12)
     last = chart.row(-1, named=True)
     assert (last["center"], last["mean_moving_range"]) == pytest.approx((2.958333, 0.818182), abs=1e-6)
@@ -218,7 +218,7 @@ def test_nonsense_is_refused_with_what_was_found(call, said):
 
 
 def test_row_15_tabular_cusum():
-    """Montgomery's table 9.1: C+ 4.47, 5.28, 5.30 at the end, the signal at 29; C- at most 1.77, at 3."""
+    """Reference 15: Montgomery's table 9.1: C+ 4.47, 5.28, 5.30 at the end, the signal at 29; C- at most 1.77, at 3."""
     chart = spc.cusum(MONTGOMERY, target=10, sd=1)
     assert chart["c_plus"].to_list()[27:] == pytest.approx([4.47, 5.28, 5.30], abs=1e-9)
     assert points(chart, "is_outside") == [29, 30]
@@ -228,7 +228,7 @@ def test_row_15_tabular_cusum():
 
 
 def test_row_38_parameters():
-    """Reference values of rates 2 to 4 and 1 to 2, and the log-likelihood ratios of p 0.02 against twice the odds."""
+    """Reference 38: k of rates 2 to 4 and 1 to 2, and the log-likelihood ratios of p 0.02 against twice the odds."""
     assert spc.poisson_reference(2, 4) == pytest.approx(2.885390, abs=1e-6)
     assert spc.poisson_reference(1, 2) == pytest.approx(1.442695, abs=1e-6)
     assert spc.bernoulli_weights(0.02, 2) == pytest.approx((0.6733446, -0.0198026), abs=1e-7)

@@ -37,7 +37,7 @@ def at(curve, time):
 
 
 def test_row_12_freireich_curve():
-    """Survival, standard errors, the log-log interval at 10 and the median of 6-MP, as R's survfit."""
+    """Reference 12: Survival, standard errors, the log-log interval at 10 and the median of 6-MP, as R's survfit."""
     curve = survival.kaplan_meier(TREATED, "weeks", "relapse")
     expected = {
         6: 0.857143,
