@@ -73,6 +73,13 @@ _TIME: tuple[Metric, ...] = (
            rule="patients due with a value by the 30 % rule, the rule in points and the global impression at a visit",
            unit="patients", direction="none", source="Dworkin 2008 (IMMPACT); Ostelo 2008", verification="verified",
            tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
+    Metric(id="pgic_anchor_mic", version="1", title="Least improvement that patients call much improved",
+           rule="the improvement with the highest sensitivity + specificity for PGIC 1-2 against 3-7 at the same visit, "
+           "among this product's own patients; of equally good cuts the greatest; beside it both groups' sizes and the "
+           "area under the ROC curve; none where a group has fewer than 30 patients or the cut is no improvement. A "
+           "function (transforms/anchor.py): no table holds it", unit="points", direction="none",
+           source="a proposal of Floe; Youden 1950, Cancer 3:32; Hanley & McNeil 1982, Radiology 143:29",
+           verification="proposal", tests=("tests/transforms/test_anchor.py",)),
     Metric(id="regression_to_the_mean", version="1", title="Change that regression to the mean alone would give",
            rule="sd (1 - reliability) phi(z) / (1 - Phi(z)), z = (cut-off - mean) / sd, of the unselected population; "
            "shown beside a before/after change, never subtracted", unit="points", direction="none",

@@ -1,0 +1,164 @@
+"""The anchored minimal important change: by hand, against every cut tried one by one, and where none is given."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms import anchor
+from transforms.catalogue import METRICS
+from transforms.errors import UsageError
+
+
+def patients(rows) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"CHG": pl.Float64, "PGIC": pl.Int64}, orient="row")
+
+
+#  change  PGIC
+WORKED = [
+    (-5.0, 1),
+    (-3.0, 2),
+    (-2.0, 2),
+    (-1.0, 2),
+    (-3.0, 3),
+    (-1.0, 4),
+    (0.0, 4),
+    (1.0, 6),
+    (2.0, 7),
+]
+
+
+def test_worked_example():
+    """Improved by 5 3 2 1, not by 3 1 0 -1 -2.
+
+    Sensitivity + specificity at 5, 3, 2, 1, 0: 1/4 + 1, 2/4 + 4/5, 3/4 + 4/5, 1 + 3/5 (best), 1 + 2/5. Of the 20
+    pairs the improved patient wins 5, 4, 4 and 3 and ties two.
+    """
+    found = anchor.minimal_important_change(patients(WORKED), min_group=4)
+    assert (found.points, found.tied_points) == (1.0, (1.0,))
+    assert (found.sensitivity, found.specificity) == (1, 3 / 5)
+    assert found.auc == (5 + 4.5 + 4 + 3.5) / 20
+    assert (found.n_improved, found.n_not_improved, found.n_left_out, found.reason) == (4, 5, 0, None)
+
+
+def test_higher_may_be_better():
+    """The same improvements of a score that rises give the same cut, in points of improvement."""
+    rising = patients(WORKED).with_columns(-pl.col("CHG"))
+    lower = anchor.minimal_important_change(patients(WORKED), min_group=1)
+    assert anchor.minimal_important_change(rising, better="higher", min_group=1) == lower
+
+
+def test_ties_take_the_greatest_improvement_and_are_shown():
+    """Improved 3 and 1, not 2 and 0: at 3 and at 1 point the sum is 1.5 alike; 3 calls fewer patients improved."""
+    found = anchor.minimal_important_change(patients([(-3, 1), (-1, 2), (-2, 4), (0, 4)]), min_group=2)
+    assert (found.points, found.tied_points, found.auc) == (3.0, (1.0, 3.0), 0.75)
+    assert (found.sensitivity, found.specificity) == (0.5, 1.0)
+
+
+def test_perfect_separation():
+    """Where every improved patient changed more than every other, the area is 1 and the cut their least change."""
+    rows = [(-2.0 - k / 10, 1 + k % 2) for k in range(30)] + [(-1.9 + k / 10, 3 + k % 5) for k in range(30)]
+    found = anchor.minimal_important_change(patients(rows))
+    assert (found.points, found.auc, found.sensitivity, found.specificity) == (2.0, 1.0, 1.0, 1.0)
+
+
+def test_a_small_group_gives_no_cut_and_no_area():
+    """29 improved are one too few, 30 are enough; the numbers of patients are shown with the reason."""
+    rows = [(-3.0, 2)] * 29 + [(0.0, 3)] * 40
+    found = anchor.minimal_important_change(patients(rows))
+    assert (found.points, found.auc, found.sensitivity, found.specificity) == (None,) * 4
+    assert (found.n_improved, found.n_not_improved) == (29, 40)
+    assert found.reason == "29 improved and 40 not, 30 needed of each"
+    assert anchor.minimal_important_change(patients([*rows, (-3.0, 1)])).points == 3.0
+    assert anchor.minimal_important_change(patients([])).reason == "0 improved and 0 not, 30 needed of each"
+
+
+def test_missing_values_leave_the_patient_out():
+    """A null or NaN change, or a null impression, is no patient of either group; they are counted."""
+    rows = [*WORKED, (None, 1), (float("nan"), 4), (-9.0, None)]
+    found = anchor.minimal_important_change(patients(rows), min_group=4)
+    assert (found.n_left_out, found.points, found.n_improved) == (3, 1.0, 4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([(-1.0, 1), (-1.0, 4)], "the change does not tell the two groups apart"),
+        ([(0.0, 1), (-4.0, 4)], "the change does not tell the two groups apart"),
+        ([(1.0, 1), (4.0, 4)], "the best cut is no improvement"),
+        ([(0.0, 2), (1.0, 4)], "the best cut is no improvement"),
+    ],
+)
+def test_a_cut_that_means_nothing_is_not_given(rows, reason):
+    """No separation, a separation the wrong way round, or a cut at no change or worse: the area and a reason only."""
+    found = anchor.minimal_important_change(patients(rows), min_group=1)
+    assert (found.points, found.tied_points, found.reason) == (None, (), reason)
+    assert found.auc is not None
+
+
+def test_decimals_that_are_equal_are_one_cut():
+    """0.1 + 0.2 and 0.3 are the same change, whatever their binary fractions."""
+    found = anchor.minimal_important_change(patients([(-0.3, 1), (-(0.1 + 0.2), 2), (0.0, 4)]), min_group=1)
+    assert (found.points, found.sensitivity) == (0.3, 1.0)
+
+
+def by_trying(rows) -> tuple[float, float | None]:
+    """Area over all pairs, and the greatest of the best cuts over all changes, one patient after another."""
+    improved = [-change for change, pgic in rows if pgic <= 2]
+    others = [-change for change, pgic in rows if pgic >= 3]
+    won = sum((a > b) + (a == b) / 2 for a in improved for b in others)
+    best = {
+        cut: sum(a >= cut for a in improved) * len(others) - sum(b >= cut for b in others) * len(improved)
+        for cut in {*improved, *others}
+    }
+    cut = max(best, key=lambda c: (best[c], c))
+    given_ = best[cut] > 0 and cut > 0
+    return won / (len(improved) * len(others)), cut if given_ else None
+
+
+SAMPLES = st.lists(st.tuples(st.integers(-20, 12).map(lambda k: k / 2), st.integers(1, 7)), min_size=2, max_size=40)
+SAMPLES = SAMPLES.filter(lambda rows: len({pgic <= 2 for _, pgic in rows}) == 2)
+
+
+@given(rows=SAMPLES)
+def test_equals_every_cut_tried_one_by_one(rows):
+    """The area and the cut are those of all pairs and all cuts, written as loops."""
+    found = anchor.minimal_important_change(patients(rows), min_group=1)
+    auc, cut = by_trying(rows)
+    assert found.auc == pytest.approx(auc, abs=1e-12)
+    assert found.points == cut
+
+
+@given(rows=SAMPLES, random=st.randoms(use_true_random=False))
+def test_neither_order_nor_doubling_changes_the_cut(rows, random):
+    """Patients in another order, and everybody twice: the same cut, ties, area and shares; twice the numbers."""
+    first = anchor.minimal_important_change(patients(rows), min_group=1)
+    twice = [*rows, *rows]
+    random.shuffle(twice)
+    second = anchor.minimal_important_change(patients(twice), min_group=1)
+    same = ("points", "tied_points", "auc", "sensitivity", "specificity", "reason")
+    assert [getattr(first, name) for name in same] == [getattr(second, name) for name in same]
+    assert (second.n_improved, second.n_not_improved) == (2 * first.n_improved, 2 * first.n_not_improved)
+
+
+@pytest.mark.parametrize(
+    ("frame", "named", "said"),
+    [
+        (patients(WORKED), {"better": "down"}, "expected 'lower' or 'higher'"),
+        (patients(WORKED), {"min_group": 0}, "expected 1 or more"),
+        (patients(WORKED), {"change": "change"}, "found no column 'change' among CHG, PGIC"),
+        (patients([(-1.0, 8)]), {}, "found PGIC 8; expected a category from 1"),
+        (pl.DataFrame({"CHG": ["-1"], "PGIC": [1]}), {}, "column 'CHG' is String; expected numbers"),
+    ],
+)
+def test_nonsense_is_a_usage_error(frame, named, said):
+    """A direction, size, column or category that does not exist is named, with what was expected."""
+    with pytest.raises(UsageError, match=said):
+        anchor.minimal_important_change(frame, **named)
+
+
+def test_the_catalogue_calls_it_a_proposal():
+    """The metric is published as a proposal, with the size of group that the function needs."""
+    metric = METRICS["pgic_anchor_mic"]
+    assert (metric.verification, metric.version) == ("proposal", "1")
+    assert f"fewer than {anchor.MIN_GROUP} patients" in metric.rule
