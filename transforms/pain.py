@@ -10,12 +10,11 @@ not two points. Dworkin 2008 (IMMPACT), Ostelo 2008.
 from fractions import Fraction
 
 import polars as pl
-from scipy import stats
 
-from .errors import UsageError
 from .instruments.parameters import PARAMETERS, Parameter
 from .options import Options
 from .rates import proportion
+from .reliable_change import expected_drop
 from .schemas.mart import CRITERIA
 
 # A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a scale of integers:
@@ -156,26 +155,10 @@ def _rule_reason(parameter: Parameter) -> pl.Expr:
     return pl.when(pl.col("is_judged")).then(reason)
 
 
-def regression_to_the_mean(*, mean: float, sd: float, reliability: float, cutoff: float) -> float:
-    """The fall in points that patients enrolled at `cutoff` or more show without any treatment.
-
-    `sd (1 - reliability) phi(z) / (1 - Phi(z))`, z = (cutoff - mean) / sd, of the unselected population, with the
-    reliability over the follow-up's interval (Davis 1976; Barnett 2005). It understates skewed data (Linden 2013).
-    The enrolled sample's own mean and sd must not be used: they give a tenth of it.
-    """
-    if sd <= 0 or not 0 <= reliability <= 1:
-        raise UsageError(f"found sd {sd:g} and reliability {reliability:g}; expected sd above 0 and reliability 0 to 1")
-    z = (cutoff - mean) / sd
-    return float(sd * (1 - reliability) * stats.norm.pdf(z) / stats.norm.sf(z))
-
-
 def expected_change(*, options: Options) -> float | None:
     """The change of a pain NRS that regression to the mean alone would give (negative); None without its settings."""
-    given = (options.rtm_mean, options.rtm_sd, options.rtm_reliability, options.rtm_cutoff)
-    if any(value is None for value in given):
-        return None
-    mean, sd, reliability, cutoff = given
-    return -regression_to_the_mean(mean=mean, sd=sd, reliability=reliability, cutoff=cutoff)
+    drop = expected_drop(options.rtm_mean, options.rtm_sd, options.rtm_reliability, options.rtm_cutoff)
+    return None if drop is None else -drop
 
 
 def responder_curve(frame: pl.DataFrame, *, column: str = "percent_improvement", cutoffs=range(101)) -> pl.DataFrame:

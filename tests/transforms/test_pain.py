@@ -146,8 +146,6 @@ def test_where_the_rules_disagree():
 @pytest.mark.parametrize(("cutoff", "fall"), [(4, 0.3054963), (7, 0.9150812)])
 def test_regression_to_the_mean(cutoff, fall):
     """Reference 35: mean 5, sd 2, reliability 0.7, enrolled at 4 and at 7 or more."""
-    found = pain.regression_to_the_mean(mean=5, sd=2, reliability=0.7, cutoff=cutoff)
-    assert found == pytest.approx(fall, abs=1e-6)
     options = Options(rtm_mean=5, rtm_sd=2, rtm_reliability=0.7, rtm_cutoff=cutoff)
     assert pain.expected_change(options=options) == pytest.approx(-fall, abs=1e-6)
 
@@ -155,8 +153,8 @@ def test_regression_to_the_mean(cutoff, fall):
 def test_regression_to_the_mean_needs_its_settings():
     """Without one of the four numbers there is no line; impossible ones are refused."""
     assert pain.expected_change(options=Options(rtm_mean=5, rtm_sd=2, rtm_reliability=0.7)) is None
-    with pytest.raises(UsageError, match="expected sd above 0"):
-        pain.regression_to_the_mean(mean=5, sd=0, reliability=0.7, cutoff=4)
+    with pytest.raises(UsageError, match="sd is 0"):
+        pain.expected_change(options=Options(rtm_mean=5, rtm_sd=0, rtm_reliability=0.7, rtm_cutoff=4))
 
 
 def test_headline_parameter():
