@@ -144,15 +144,19 @@ def _text(value: object) -> str:
     return words.count(value) if isinstance(value, int) else str(value)
 
 
-def grid(id: str, *, columns: Sequence[dict], label: str, height: int = 420) -> html.Div:
-    """An AG Grid with sorting, filters and paging by scrolling; rows come through `rowData`."""
+def grid(id: str, *, columns: Sequence[dict], label: str, height: int = 420, fits: bool = True) -> html.Div:
+    """An AG Grid with sorting and filters; rows come through `rowData`. `fits`: columns fill its width (of a grid that is
+    not in sight at first there is none).
+    """
     return html.Div(
         dag.AgGrid(
             id=id,
             columnDefs=list(columns),
             rowData=[],
+            # not by flex, with which a grid may stay hidden (AG Grid's delayed rendering)
+            columnSize="responsiveSizeToFit" if fits else None,
             defaultColDef={"sortable": True, "filter": True, "resizable": True, "wrapHeaderText": True,
-                           "autoHeaderHeight": True, "minWidth": 110, "flex": 1},
+                           "autoHeaderHeight": True, "minWidth": 110},
             dashGridOptions={"animateRows": False, "enableCellTextSelection": True, "ensureDomOrder": True,
                              "suppressColumnVirtualisation": True, "theme": {"function": "themeFloe(themeQuartz)"}},
             style={"height": f"{height}px"},

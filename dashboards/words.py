@@ -38,6 +38,11 @@ def count(value: int | None) -> str:
     return number(value, 0)
 
 
+def plural(n: int, thing: str) -> str:
+    """1 event, 2 events."""
+    return f"{count(n)} {thing}" if n == 1 else f"{count(n)} {thing}s"
+
+
 def interval(estimate: float | None, lower: float | None, upper: float | None, *, digits: int = 2) -> str:
     """`estimate (lower to upper)`; without limits the estimate alone, and it says so."""
     if estimate is None:

@@ -86,8 +86,6 @@ def _range_with(reference: float, rows: pl.DataFrame, panel: Panel) -> list[floa
 
 
 def _draw(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, groups: list[str], of: Look) -> None:
-    if panel.reference is not None:
-        figure.add_vline(x=panel.reference, line={"color": of.rule, "width": 1.5, "dash": "dash"}, col=k, row=1)
     for g, name in enumerate(groups):
         mine = rows.filter((pl.col("group") == name) & pl.col(panel.estimate).is_not_null())
         estimate = mine[panel.estimate]
@@ -118,6 +116,8 @@ def _draw(figure: go.Figure, rows: pl.DataFrame, panel: Panel, k: int, groups: l
             row=1,
             col=k,
         )
+    if panel.reference is not None:
+        figure.add_vline(x=panel.reference, line={"color": of.rule, "width": 1.5, "dash": "dash"}, col=k, row=1)
 
 
 def _notes(rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> list[dict]:

@@ -66,7 +66,7 @@ def layout(reader: Reader) -> list:
                         dmc.SimpleGrid([cards[ids.DIFFERENCES], cards[ids.RISK_DIFFERENCES]],
                                        cols={"base": 1, "lg": 2}, spacing="lg"),
                         panel("All comparisons between arms", grid(ids.COMPARISON_TABLE, columns=_GRID_COLUMNS,
-                                                                   label="Comparisons between arms", height=340)),
+                                                                   label="Comparisons between arms", height=340, fits=False)),
                     ],
                     id=ids.COMPARISONS, className="stack", style={"display": "none"},
                 ),

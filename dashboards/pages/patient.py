@@ -148,8 +148,10 @@ def _sentence(shown: _Shown) -> str:
     delivered = shown.sessions.filter(pl.col("EXSTAT") == "delivered").height
     serious = (shown.events["AESER"] == "Y").sum()
     return (
-        f"Patient {shown.patient}: {delivered} sessions delivered, {shown.pain.height} pain scores, "
-        f"{shown.steps.height} weeks of steps, {shown.events.height} adverse events ({serious} serious). "
+        f"Patient {shown.patient}: {words.plural(delivered, 'session')} delivered, "
+        f"{words.plural(shown.pain.height, 'pain score')}, "
+        f"{shown.steps.height} weeks of steps, "
+        f"{words.plural(shown.events.height, 'adverse event')} ({serious} serious). "
         "Times are UTC; an arrow is an ongoing event."
     )
 
@@ -159,10 +161,10 @@ def _not_drawn(shown: _Shown) -> tuple[str, ...]:
     notes = []
     unknown = shown.events.filter(pl.col("ASTDTM").is_null()).height
     if unknown:
-        notes.append(f"{unknown} adverse events have an unknown onset and are only in the tables.")
+        notes.append(f"{words.plural(unknown, 'adverse event')} of unknown onset: in the tables only.")
     reasons = pl.concat([f.filter(pl.col("AVAL").is_null()).select("NEREASON") for f in (shown.pain, shown.steps)])
     notes += [
-        f"{n} values can't be given: {reason}."
+        f"{words.plural(n, 'value')} can't be given: {reason}."
         for reason, n in reasons.drop_nulls().group_by("NEREASON").len().sort("NEREASON").iter_rows()
     ]
     if shown.steps.is_empty():

@@ -84,7 +84,7 @@ def _spread(shown: pl.DataFrame, what: str) -> str:
     rate = words.interval(*(first[f"events_per_100_sessions{s}_shown"] for s in ("", "_lower", "_upper")))
     none = int((known["events"] == 0).sum())
     return (
-        f"{known.height} {what}, {none} of them without an event; the first, {first['label']}: "
+        f"{known.height} {what}, {none or 'none'} of them without an event; the first, {first['label']}: "
         f"{first['events_per_100_sessions_text']} sessions, {rate} per 100 sessions."
     )
 

@@ -97,12 +97,13 @@ def _is_here(url: str) -> bool:
 
 
 def settle(page: Page, *, timeout_s: float = 60) -> None:
-    """Until each chart has its sentence and its drawing, and Dash waits for nothing."""
+    """Until each chart has its sentence and its drawing, and each visible grid its columns."""
     ends = time.monotonic() + timeout_s
     done = """() => { const said = [...document.querySelectorAll('figcaption')];
         return said.length > 0 && said.every(c => c.textContent) && document.title.endsWith('Floe') &&
           [...document.querySelectorAll('.js-plotly-plot')].length === said.length &&
-          [...document.querySelectorAll('.js-plotly-plot')].every(p => p.querySelector('.main-svg')); }"""
+          [...document.querySelectorAll('.js-plotly-plot')].every(p => p.querySelector('.main-svg')) &&
+          [...document.querySelectorAll('.ag-delay-render')].every(g => g.offsetParent === null); }"""
     while not page.evaluate(done):
         assert time.monotonic() < ends, "the page did not fill"
         page.wait_for_timeout(100)

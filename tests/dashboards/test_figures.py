@@ -108,8 +108,10 @@ def test_panels_share_rows():
 def test_the_reference_is_always_in_sight():
     """A forest's axis holds 0 also where all intervals lie on one side."""
     panel = Panel("", "rate", "low", "high", "text", "difference", reference=0, at_zero=False)
-    low, high = interval_panels(rates().head(1), panels=(panel,), of=LIGHT).layout.xaxis.range
+    figure = interval_panels(rates().head(1), panels=(panel,), of=LIGHT)
+    low, high = figure.layout.xaxis.range
     assert low < 0 < 4 < high
+    assert [(s.x0, s.x1) for s in figure.layout.shapes] == [(0, 0)]
 
 
 def test_funnel_marks_without_ranking():

@@ -189,8 +189,8 @@ def test_patient_story(staff):
     """Sessions, scores, events and what can't be drawn; the record's place in Kafka is that of its first copy."""
     said = payload(view(staff, "/patient", "?patient=P1"))
     assert "5 sessions delivered, 4 pain scores, 4 weeks of steps, 2 adverse events (2 serious)" in said
-    assert "1 adverse events have an unknown onset" in said
-    assert "1 values can't be given: not answered." in said
+    assert "1 adverse event of unknown onset" in said
+    assert "1 value can't be given: not answered." in said
     assert "floe.adverse_events.v1 / 1 / 41" in said
     assert "never measured" in said
 
