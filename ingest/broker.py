@@ -33,7 +33,7 @@ from pathlib import Path
 
 import psutil
 
-from transforms.errors import DiskFull, FloeError, PortInUse, UsageError
+from transforms.errors import DiskFull, FloeError, Missing, PortInUse, UsageError
 
 from . import broker_java, broker_process, kafka_jars, stream
 from .broker_java import data_folder, folder, log_folder
@@ -115,7 +115,14 @@ def start(settings, *, detached: bool = True, progress: Progress | None = None) 
         _clear_away(settings, found, say)
         _require_port(settings)
         _require_space(settings)
-        _launch(settings, detached=detached, say=say)
+        try:
+            _launch(settings, detached=detached, say=say)
+        except FloeError as error:
+            if isinstance(error, Missing) or not broker_java.aot_cache(settings).exists():
+                raise
+            say("Kafka did not start with Java's start-up cache: starting it without")
+            _launch(settings, detached=detached, say=say, with_cache=False)
+            broker_java.aot_cache(settings).unlink(missing_ok=True)  # it was the cache: the next one is made anew
         if not broker_java.aot_cache(settings).exists():
             _train_in_background(settings, say)
         return status(settings)
@@ -159,9 +166,11 @@ def _end_all(settings, found: BrokerStatus) -> None:
     _record_path(settings).unlink(missing_ok=True)
 
 
-def _launch(settings, *, detached: bool, say: Progress, options: tuple[str, ...] = (), grace_s=_TIED_GRACE_S):
+def _launch(
+    settings, *, detached: bool, say: Progress, options: tuple[str, ...] = (), grace_s=_TIED_GRACE_S, with_cache=True
+):
     """1. jars; 2. storage; 3. the process, recorded at once; 4. its first answer. Undone if any of it fails."""
-    java = broker_java.java(settings, progress=say)
+    java = broker_java.java(settings, progress=say, with_cache=with_cache)
     if not data_folder(settings).exists():
         say("preparing Kafka's storage")
         if failure := broker_java.format_storage(settings, java):

