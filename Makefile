@@ -25,14 +25,14 @@ demo: $(STAMP)
 	$(RUN)/floe up --demo $(addprefix --replay ,$(TRIAL))
 
 test: $(STAMP)
-	$(RUN)/pytest --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks tests
+	$(RUN)/pytest $(ARGS) --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks tests
 
 # Slow suites: kills at random moments; pages in a real browser (Debian's chromium, or CHROMIUM=path).
 faults: $(STAMP)
-	$(RUN)/pytest --timeout=900 tests/faults
+	$(RUN)/pytest $(ARGS) --timeout=900 tests/faults
 
 browser: $(STAMP)
-	$(RUN)/pytest --timeout=600 tests/browser
+	$(RUN)/pytest $(ARGS) --timeout=600 tests/browser
 
 # Prints tables and the machine; writes .bench/results.json. BENCH_SCALE=1 is the full size.
 bench: $(STAMP)
