@@ -5,20 +5,23 @@ Here: the jobs, the sensor, the schedules, and the same job run in this process.
 """
 
 import os
+import shutil
 from collections.abc import Callable
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms import errors
-from transforms.errors import CatalogMissing, FloeError
+from transforms.errors import CatalogMissing, DiskFull, FloeError
 
 from .cut import DATA_CUT, is_behind
 from .dagster_home import prepare_dagster_home
 
 _COMPUTED = dg.AssetSelection.groups("core", "mart")
 _SENSOR_S = 15
+_FULL_BYTES = 2**20
 
 materialize_job = dg.define_asset_job(
     "materialize",
@@ -88,12 +91,26 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
     from .definitions import defs
 
     job = defs.resolve_job_def(materialize_job.name)
-    with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    try:
+        with dg.DagsterInstance.get() as instance:
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
+    except OperationalError as error:
+        raise _without_records(settings, error) from error
     if not result.success:
         raise _failure(result)
     say(f"materialised {len(result.get_asset_materialization_events())} tables")
     return True
+
+
+def _without_records(settings, error: OperationalError) -> FloeError:
+    """Dagster could not keep its own records, most often because the disk is full."""
+    if shutil.disk_usage(settings.home).free < _FULL_BYTES:
+        return DiskFull(
+            f"no space is left under {settings.home}: free some and start again; the tables are as they were"
+        )
+    return FloeError(
+        f"Dagster can't keep its records ({error.orig}): look into {settings.home / 'dagster'}, or move it away"
+    )
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> FloeError:

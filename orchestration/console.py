@@ -101,7 +101,10 @@ def print_status(found: dict) -> None:
     for check in found["failed_checks"]:
         print(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
     for beat in found["workers"]:
-        print(f"worker             {beat}")
+        print(
+            f"worker             {beat['worker']} {beat['health']}: {beat['events']:,} events, "
+            f"{beat['events_per_s']:,.0f} a second, {beat['rejects']:,} rejects, told at {beat['updated_at']}"
+        )
     for title, rows in (
         ("topics", found["topics"]),
         ("rejects", found["rejects_by_reason"]),

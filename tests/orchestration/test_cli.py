@@ -544,10 +544,11 @@ def test_full_disk(tmp_path, kafka):
         stream.publish(settings, [readings(k) for k in range(1500)])
         ballast = disk / "ballast"
         ballast.write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
-        full = run_verb(settings, "ingest", "--drain")
-        refused = SimpleNamespace(code=full.returncode, err=full.stderr.splitlines(keepends=True)[-1])
-        assert_refused(refused, code=3, says=("no space", "start again"))
-        assert "Traceback" not in full.stderr
+        for words in (("ingest", "--drain"), ("materialize",), ("upkeep",)):
+            full = run_verb(settings, *words)
+            refused = SimpleNamespace(code=full.returncode, err=full.stderr.splitlines(keepends=True)[-1])
+            assert_refused(refused, code=3, says=("no space", "start again"))
+            assert "Traceback" not in full.stderr
         ballast.unlink()
         assert run_verb(settings, "ingest", "--drain").returncode == 0
         with Lake.open(settings, read_only=True) as lake:
