@@ -105,9 +105,7 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
 def _without_records(settings, error: OperationalError) -> FloeError:
     """Dagster could not keep its own records, most often because the disk is full."""
     if shutil.disk_usage(settings.home).free < _FULL_BYTES:
-        return DiskFull(
-            f"no space is left under {settings.home}: free some and start again; the tables are as they were"
-        )
+        return DiskFull(f"no space is left under {settings.home}: free some and start again; what was computed stands")
     return FloeError(
         f"Dagster can't keep its records ({error.orig}): look into {settings.home / 'dagster'}, or move it away"
     )
