@@ -81,9 +81,3 @@ def dressed(figure: go.Figure, of: Look, *, keep: str, height: int) -> go.Figure
 def graph(id: str, *, height: int) -> dcc.Graph:
     """The one graph of the application: fixed height (nothing jumps), nothing uploads."""
     return dcc.Graph(id=id, config=CONFIG, style={"height": f"{height}px"}, responsive=True)
-
-
-def faint(colour: str, opacity: float) -> str:
-    """A colour as rgba, for bands."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"

@@ -158,7 +158,7 @@ class _Shown:
         only = restriction_condition(self.restriction)
         self.clinics = clinic_names(reader)
         self.by_term = self._rates(choice.stratum(), only).sort(
-            "events", "term", descending=[True, False], nulls_last=False
+            "events", "term", descending=[True, False], nulls_last=[True, False]
         )
         by_clinic = self._rates(choice.stratum("clinic_id"), f"{only} AND term IS NULL")
         self.by_clinic = by_clinic.sort(pl.col("clinic_id").replace(self.clinics))
