@@ -115,7 +115,7 @@ def shared_data():
 
 
 @pytest.fixture(scope="session")
-def real(system, shared_data, tmp_path_factory) -> Iterator[System]:
+def real(system, shared_data, tmp_path_factory) -> System:
     """The trial and the exports of wearables, by `floe replay` and `floe import`, through Kafka into one lake.
 
     `sent`: what each verb said; `people`: the export's number of a person -> the patient.
@@ -132,7 +132,7 @@ def real(system, shared_data, tmp_path_factory) -> Iterator[System]:
                      "wearables": made.said("import", "fitbit", str(steps), str(daily), str(heart), *options)}  # fmt: skip
         made.report = worker.run(made.settings, drain=True)
         made.compute("arm_comparisons")
-        yield made
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -144,14 +144,17 @@ def sent() -> SimpleNamespace:
 
 
 @pytest.fixture(scope="session")
-def clinics(system, sent) -> Iterator[System]:
-    """Those records through Kafka into a lake, drained, materialised once."""
+def clinics(system, sent) -> System:
+    """Those records through Kafka into a lake, drained, materialised once; Kafka is stopped by then.
+
+    `report`, `alerts`: of the drain, and of a second one, of what the first published; `materialized`: whether it was.
+    """
     with system("clinics").running() as made:
         stream.publish(made.settings, sent.records)
         made.report = worker.run(made.settings, drain=True)
         made.alerts = worker.run(made.settings, drain=True)  # of unreadable records, published by the first
         made.materialized = made.materialize()
-        yield made
+    return made
 
 
 # --- the same records out of order, many times over, while people ask ---------------------------------
@@ -227,7 +230,7 @@ class Asking:
 
 
 @pytest.fixture(scope="session")
-def busy(system, sent) -> Iterator[System]:
+def busy(system, sent) -> System:
     """The same records in no order, then again and again as copies, while people ask and core and mart are computed.
 
     Ends drained and recomputed as a whole. `asking`: what was asked; `during`: what the first materialisation
@@ -256,4 +259,4 @@ def busy(system, sent) -> Iterator[System]:
             made.ingest = ingest.communicate()[0].decode(), ingest.returncode
         worker.run(made.settings, drain=True)
         made.materialize(full=True)
-        yield made
+    return made
