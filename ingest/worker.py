@@ -1,10 +1,10 @@
-"""The loop around landing: one thread polls while another decodes and lands, until told to stop or drained.
+"""The loop around landing: one thread polls, one decodes, one lands, until told to stop or drained.
 
 Here: pipelining, backpressure, stopping, what is said meanwhile. Not here: what a step does (source.py, landing.py).
 
-The queue between the two threads holds one batch: when landing is slow, polling stops; when polling is slow, a
-batch waits at most FLOE_INGEST_LINGER_MS to fill. Where a worker stands is in the lake alone, so whatever ends it,
-the next start goes on behind the last batch that was committed.
+The queues between the threads hold one batch each: when landing is slow, decoding and then polling stop; when polling
+is slow, a batch waits at most FLOE_INGEST_LINGER_MS to fill. Where a worker stands is in the lake alone, so whatever
+ends it, the next start goes on behind the last batch that was committed.
 """
 
 import queue
@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -22,7 +23,7 @@ from transforms.errors import BrokerMissing, FloeError
 from . import stream
 from .heartbeat import heartbeats, write_heartbeat
 from .lake import Lake
-from .landing import Landed, Partition, land, lost_batch, stored_positions
+from .landing import Landed, Partition, Prepared, land_prepared, lost_batch, prepare, stored_positions
 from .reject_alerts import alert_events, without_alert
 from .source import Assigned, Batch, PositionLost, TopicRecreated
 from .stream import Source
@@ -35,7 +36,7 @@ _MOST_BYTES = 128 * 2**20
 _POLL_S = 0.1
 _BEAT_S = 1.0
 _SAY_S = 10.0
-_LAG_S = 5.0
+_ENDS_S = 5.0
 _RATE_WINDOW_S = 10.0
 _DRAIN_PATIENCE_S = 60.0
 
@@ -116,23 +117,33 @@ class _Filling:
         self.size_bytes += sum(len(v) for b in polled for v in b.values if v)
 
 
+@dataclass(frozen=True)
+class _End:
+    """What stands behind the last batch: drained, or the failure of a thread."""
+
+    failure: BaseException | None = None
+
+
 class _Worker:
-    """The poll thread owns the source; the thread that called `run` owns the lake's writes and the report."""
+    """The poll thread owns the source; the thread that called `run` owns the lake's writes and the report.
+
+    Decoding stands between the two: polling is Python's own work, decoding and landing are not, so that two cores
+    do all three at once.
+    """
 
     def __init__(self, settings, lake: Lake, worker: tuple[int, int], stop: threading.Event, say: Say) -> None:
         self._settings = settings
         self._lake = lake
         self._number = worker
         self._stop = stop  # from outside
-        self._end = threading.Event()  # of the poll thread
+        self._end = threading.Event()  # of the poll thread and the decode thread
         self._say = say
-        self._queue: queue.Queue[list[Batch]] = queue.Queue(maxsize=1)
+        self._polled: queue.Queue[list[Batch] | _End] = queue.Queue(maxsize=1)
+        self._prepared: queue.Queue[Prepared | _End] = queue.Queue(maxsize=1)
         self._handed_out: dict[Partition, int] = {}
         self._committable: Mapping[tuple[str, int], int] = {}
-        self._failure: BaseException | None = None
-        self._is_drained = False
         self._landed: dict[tuple[str, int], int] = {}
-        self._lag: int | None = None
+        self._ends: Mapping[tuple[str, int], int] = {}
         self._unreachable_s = 0.0
         self._alerts = pl.DataFrame()
         self._report = WorkerReport()
@@ -147,13 +158,18 @@ class _Worker:
             with Source(self._settings, worker=self._number, stored=self._positions) as source:
                 ends = source.end_offsets() if drain else None
                 self._alerts = without_alert(self._lake)
-                poller = threading.Thread(target=self._poll, args=(source, ends), name="floe-poll", daemon=True)
-                poller.start()
+                threads = [
+                    threading.Thread(target=self._poll, args=(source, ends), name="floe-poll", daemon=True),
+                    threading.Thread(target=self._decode, name="floe-decode", daemon=True),
+                ]
+                for thread in threads:
+                    thread.start()
                 try:
                     self._land_all()
                 finally:
                     self._end.set()
-                    poller.join()
+                    for thread in threads:
+                        thread.join()
             state = "stopped"
         finally:
             self._report.seconds = time.monotonic() - self._started
@@ -168,19 +184,19 @@ class _Worker:
 
     def _poll(self, source: Source, ends: Mapping[tuple[str, int], int] | None) -> None:
         try:
-            filling, lag_at = _Filling(), 0.0
+            filling, ends_at = _Filling(), 0.0
             while not self._end.is_set():
                 filling = self._fill(source, filling)
                 self._hear(source, filling)
                 self._watch(source, is_draining=ends is not None)
-                if time.monotonic() >= lag_at:
-                    lag_at = time.monotonic() + _LAG_S
-                    self._measure_lag(source)
+                if time.monotonic() >= ends_at:
+                    ends_at = time.monotonic() + _ENDS_S
+                    self._look_at_ends(source)
                 if ends is not None and not filling.batches and _has_reached(source, ends):
-                    self._is_drained = True
+                    self._hand_on(self._polled, _End())
                     return
         except BaseException as error:
-            self._failure = error
+            self._hand_on(self._polled, _End(error))
 
     def _fill(self, source: Source, filling: _Filling) -> _Filling:
         """Polls into the batch; where it is full or has waited long enough and landing is free, hands it over."""
@@ -194,10 +210,10 @@ class _Worker:
                 filling.add(polled)
         if filling.batches and (is_full or self._patience(filling) == 0):
             try:
-                self._queue.put(filling.batches, timeout=_POLL_S if is_full else 0.005)
+                self._polled.put(filling.batches, timeout=_POLL_S if is_full else 0.005)
                 return _Filling()
             except queue.Full:
-                pass  # landing is behind: the batch goes on filling, then polling waits
+                pass  # decoding is behind: the batch goes on filling, then polling waits
         return filling
 
     def _patience(self, filling: _Filling) -> float:
@@ -239,14 +255,33 @@ class _Worker:
                 "has landed; drain again once it is back"
             )
 
-    def _measure_lag(self, source: Source) -> None:
-        if self._unreachable_s:
-            return
-        try:
-            ends = source.end_offsets()
-        except BrokerMissing:
-            return
-        self._lag = sum(max(0, end - self._landed.get(key, 0)) for key, end in ends.items())
+    def _look_at_ends(self, source: Source) -> None:
+        if not self._unreachable_s:
+            with suppress(BrokerMissing):
+                self._ends = source.end_offsets()
+
+    # --- the decode thread ---
+
+    def _decode(self) -> None:
+        while not self._end.is_set():
+            try:
+                found = self._polled.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+            try:
+                item = found if isinstance(found, _End) else prepare(found, now=datetime.now(UTC))
+            except BaseException as error:
+                item = _End(error)
+            self._hand_on(self._prepared, item)
+            if isinstance(item, _End):
+                return
+
+    def _hand_on(self, to: queue.Queue, item: object) -> None:
+        """Waits until there is room, or until all is over."""
+        while not self._end.is_set():
+            with suppress(queue.Full):
+                to.put(item, timeout=_POLL_S)
+                return
 
     # --- the landing thread ---
 
@@ -256,19 +291,19 @@ class _Worker:
             if self._stop.is_set():
                 return
             try:
-                batches = self._queue.get(timeout=_POLL_S)
+                item = self._prepared.get(timeout=_POLL_S)
             except queue.Empty:
-                if self._failure:
-                    raise self._failure from None
-                if self._is_drained and self._queue.empty():
-                    self._publish_alerts()
-                    return
                 continue
-            self._land(batches)
+            if isinstance(item, _End):
+                if item.failure:
+                    raise item.failure from None
+                self._publish_alerts()
+                return
+            self._land(item)
 
-    def _land(self, batches: list[Batch]) -> None:
+    def _land(self, prepared: Prepared) -> None:
         began = time.monotonic()
-        landed = land(self._lake, batches, now=datetime.now(UTC))
+        landed = land_prepared(self._lake, prepared)
         self._landed_at = time.monotonic()
         self._batch_s = self._landed_at - began
         self._report.add(landed)
@@ -301,7 +336,12 @@ class _Worker:
         self._beat("waiting" if self._unreachable_s else "running")
         if now - self._said_at > _SAY_S and self._recent:
             self._said_at = now
-            self._say(f"{self._rate():,.0f} events a second; {self._report.events:,} so far, lag {self._lag}")
+            self._say(f"{self._rate():,.0f} events a second; {self._report.events:,} so far, lag {self._lag()}")
+
+    def _lag(self) -> int | None:
+        """Positions up to the ends last seen that have not landed; None before the first look."""
+        ends = self._ends
+        return sum(max(0, end - self._landed.get(key, 0)) for key, end in ends.items()) if ends else None
 
     def _rate(self) -> float:
         now = time.monotonic()
@@ -323,7 +363,7 @@ class _Worker:
                 "rejects": self._report.rejects,
                 "batches": self._report.batches,
                 "last_batch_s": round(self._batch_s, 3),
-                "lag": self._lag,
+                "lag": self._lag(),
             },
         )
 
