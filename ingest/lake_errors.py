@@ -23,6 +23,7 @@ _WRONG_QUERY = re.compile(
     r"^(Parser|Syntax|Binder|Catalog|Conversion|Out of Range|Invalid Input|Mismatch Type|Type|Not implemented) Error",
     re.IGNORECASE,
 )
+_READ_ONLY = re.compile(r'statement of type "(\w+)" on database "lake" which is attached in read-only mode')
 
 
 class Busy(FloeError):
@@ -40,6 +41,11 @@ def translated(settings, error: Exception) -> FloeError:
         )
     if _BUSY.search(text):
         return Busy(f"the lake's catalog stayed busy however often it was tried: try again ({line})")
+    if written := _READ_ONLY.search(text):
+        return UsageError(
+            f"found {written[1]}, expected a query: the lake is open read-only here, so nothing was changed; "
+            "events change it (floe replay, floe import), and COPY (SELECT ...) TO 'FILE' takes data out"
+        )
     if _WRONG_QUERY.match(text):
         return UsageError(f"the query can't be run: {line}")
     return FloeError(f"the lake answered: {line}")

@@ -23,6 +23,8 @@ _ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name 
 
 
 def query_lake(settings, query: str, *, as_of: str | None) -> pl.DataFrame:
+    if not query.strip():
+        raise UsageError("found an empty query, expected SQL such as 'SELECT * FROM mart.metric_definitions'")
     at = int(as_of) if as_of and as_of.isdigit() else as_of
     with Lake.open(settings, read_only=True, as_of=at) as lake:
         return lake.sql(query)
@@ -51,7 +53,7 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _print_grid(frame: pl.DataFrame) -> None:
     grid = Grid(
-        *frame.columns, caption=f"{frame.height:,} rows" + (f", the first {_MOST_ROWS}" * (frame.height > _MOST_ROWS))
+        *frame.columns, caption=f"{frame.height:,} row{'s' * (frame.height != 1)}" + (f", the first {_MOST_ROWS}" * (frame.height > _MOST_ROWS))
     )
     for row in frame.head(_MOST_ROWS).iter_rows():
         grid.add_row(*("" if v is None else str(v) for v in row))

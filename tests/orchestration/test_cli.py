@@ -378,7 +378,7 @@ def test_sql_writes_nothing(at_site, site, query):
     """A statement that writes is refused: exit code 2, and the lake is as before."""
     with Lake.open(site, read_only=True) as lake:
         before = lake.snapshot()
-    assert_refused(at_site("sql", query), code=2, says=("read-only",))
+    assert_refused(at_site("sql", query), code=2, says=("read-only", "nothing was changed"))
     with Lake.open(site, read_only=True) as lake:
         assert lake.snapshot() == before
 
