@@ -30,6 +30,8 @@ from .contract import (
 from .record import Plain, Reject, inspect
 from .source import Batch
 
+_PARSED_AT_ONCE = 4096
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -112,10 +114,17 @@ def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:
     lines = shaped.lines
     columns = [_scattered(name, found, length=lines.len()) for name, found in apart.items()]
     frame = pl.DataFrame([lines, *columns]).with_row_index("index").drop_nulls("line")
-    event = frame["line"].str.json_decode(parse_schema(topic)).struct.unnest()
+    event = _json(frame["line"], topic=topic).struct.unnest()
     event = event.rename({"id": "event_id", "time": "event_time"}).unnest("data")
     integers = [c.name for c in data_fields(topic) if c.dtype == pl.Int64]
     return pl.concat([frame.drop("line"), event], how="horizontal").with_columns(pl.col(integers).cast(pl.Int64))
+
+
+def _json(lines: pl.Series, *, topic: Topic) -> pl.Series:
+    """The lines as structs, some thousands at a time: what stands for a parsed line takes ten times its bytes."""
+    schema = parse_schema(topic)
+    starts = range(0, max(lines.len(), 1), _PARSED_AT_ONCE)
+    return pl.concat([lines.slice(start, _PARSED_AT_ONCE).str.json_decode(schema) for start in starts])
 
 
 def _scattered(name: str, found: dict[int, str | None], *, length: int) -> pl.Series:
