@@ -5,6 +5,7 @@ Here: what the broker needs of the operating system. Not here: what is run (brok
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -92,9 +93,8 @@ def end(process: psutil.Process | None, *, timeout_s: float) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port to listen on, below those that the system gives to clients: none of them takes it meanwhile."""
+    return next(port for port in iter(lambda: random.randrange(10_000, 32_768), None) if is_free(port))
 
 
 def is_free(port: int) -> bool:

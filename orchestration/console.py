@@ -53,7 +53,9 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _print_grid(frame: pl.DataFrame) -> None:
     grid = Grid(
-        *frame.columns, caption=f"{frame.height:,} row{'s' * (frame.height != 1)}" + (f", the first {_MOST_ROWS}" * (frame.height > _MOST_ROWS))
+        *frame.columns,
+        caption=f"{frame.height:,} row{'s' * (frame.height != 1)}"
+        + (f", the first {_MOST_ROWS}" * (frame.height > _MOST_ROWS)),
     )
     for row in frame.head(_MOST_ROWS).iter_rows():
         grid.add_row(*("" if v is None else str(v) for v in row))

@@ -6,7 +6,6 @@ A page counts as filled when the cohorts' table that it draws has rows and the s
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from ingest.broker_process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.errors import FloeError
@@ -34,7 +34,7 @@ def run() -> None:
 
 
 def _first_page_s(home: Path, cache: str) -> float:
-    ports = [_free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(3)]
     settings = Settings(home=home, cache=cache, broker_port=ports[0], dashboards_port=ports[1], dagster_port=ports[2])
     environment = os.environ | {
         "FLOE_HOME": str(home), "FLOE_CACHE": cache, "FLOE_BROKER_PORT": str(ports[0]),
@@ -62,9 +62,3 @@ def _is_filled(settings: Settings) -> bool:
             return has_rows and answer.status == 200
     except (FloeError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

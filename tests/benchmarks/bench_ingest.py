@@ -5,7 +5,6 @@ A turn polls all, then ingests all, each in a process of its own; the figures ar
 """
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ingest import broker, stream
+from ingest.broker_process import free_port
 from ingest.contract import encode
 from ingest.settings import Settings
 
@@ -106,8 +106,5 @@ def _events(count: int, readings: int):
 
 
 def _settings(home: Path) -> Settings:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     cache = str(Path.home() / ".cache" / "floe")
-    return Settings(home=home, cache=cache, broker_port=port, kafka_bootstrap="", kafka_partitions=4)
+    return Settings(home=home, cache=cache, broker_port=free_port(), kafka_bootstrap="", kafka_partitions=4)

@@ -4,7 +4,6 @@ Here: starting and filling them, once a session. Not here: what must come out (t
 """
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ import polars as pl
 import pytest
 
 from ingest import broker, stream, worker
+from ingest.broker_process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate
@@ -35,17 +35,11 @@ ZONE = "America/New_York"  # of the wearers' clocks, as far as anyone knows
 MOST_ROUNDS = 1  # copies of everything that the load may send
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class System:
     """A home with its own Kafka; `environment` is what a process of it is started with."""
 
     def __init__(self, home: Path, cache: Path) -> None:
-        self.settings = Settings(home=home, cache=str(cache), broker_port=_free_port(), kafka_bootstrap="")
+        self.settings = Settings(home=home, cache=str(cache), broker_port=free_port(), kafka_bootstrap="")
         own = {name: str(getattr(self.settings, name)) for name in ("home", "cache", "broker_port")}
         self.environment = {f"FLOE_{name.upper()}": value for name, value in own.items()}
         self.environment["FLOE_INGEST_BATCH_RECORDS"] = "10000"  # several batches of a small set of records

@@ -7,10 +7,10 @@ import pytest
 
 from ingest import broker as local_broker
 from ingest import stream, worker
+from ingest.broker_process import free_port
 from ingest.contract import encode
 from ingest.lake import Lake
 from ingest.settings import Settings
-from tests.conftest import free_port
 
 TOPIC = "floe.incidents.v1"
 

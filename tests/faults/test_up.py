@@ -5,7 +5,6 @@ Here: the whole system in a process of its own, with nothing on its PATH. Not he
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import psutil
 import pytest
 
 from ingest import heartbeat
+from ingest.broker_process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.errors import FloeError
@@ -25,12 +25,6 @@ from transforms.errors import FloeError
 ROOT = Path(__file__).parents[2]
 READY_S = 400  # of a machine that does much else
 pytestmark = pytest.mark.timeout(1200)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Up:

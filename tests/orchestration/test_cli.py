@@ -24,6 +24,7 @@ import pytest
 import typer.main
 
 from ingest import broker, inspection, stream
+from ingest.broker_process import free_port
 from ingest.contract import encode, record_key
 from ingest.lake import Lake
 from ingest.settings import Settings
@@ -34,12 +35,6 @@ ROOT = Path(__file__).parents[2]
 COMMAND = typer.main.get_command(cli.app)
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 BROKEN = b'{"specversion":"1.0","id":"e9","source":"/tests","type":"floe.sessions.v1","time":"2026-03-02'
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def verbs(command=COMMAND, words=()) -> Iterator[tuple[str, ...]]:
