@@ -95,7 +95,7 @@ def test_tied_broker_dies_with_its_killed_parent_and_the_next_start_says_what_it
     assert not local_broker.status(home).is_detached
     parent.kill()
     parent.communicate()
-    assert gone_within(home, seconds=20)
+    assert gone_within(home, seconds=60)
     after = local_broker.status(home)
     assert (after.is_running, after.is_stale) == (False, True)
 
@@ -114,7 +114,7 @@ def test_tied_broker_dies_with_its_killed_keeper(home):
     local_broker.start(home, detached=False)
     record = json.loads((home.home / "broker" / "broker.json").read_text())
     os.kill(record["keeper"]["pid"], signal.SIGKILL)
-    assert gone_within(home, seconds=20)
+    assert gone_within(home, seconds=60)
 
 
 def test_broker_that_no_record_names_is_found_and_replaced(home):
