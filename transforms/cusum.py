@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from transforms.errors import UsageError
-from transforms.intervals import aligned, counts_of, exposures_of, floats
+from transforms.intervals import aligned, counts_of, exposures_of, finite, floats
 
 KINDS = ("tabular", "poisson", "bernoulli")
 _LONG_RUN = 2000  # steps from which a run length counts as exponential, so that one ARL of each run is enough
@@ -46,8 +46,10 @@ def cusum(
     """
     if kind not in KINDS:
         raise UsageError(f"unknown kind {kind!r}: use one of {', '.join(KINDS)}")
+    if not _is_number(h) or h <= 0:
+        raise UsageError(f"h is {h!r}: give a limit above 0")
     if kind == "tabular":
-        return _tabular(np.atleast_1d(floats(values)), target, sd, k=k, h=h)
+        return _tabular(np.atleast_1d(finite(values)), target, sd, k=k, h=h)
     if kind == "poisson":
         counts, exposure = aligned(np.atleast_1d(counts_of(values, name="events")[0]), exposures_of(exposure)[0])
         reference = poisson_reference(in_control, out_of_control)
@@ -60,6 +62,10 @@ def cusum(
     event, none = bernoulli_weights(in_control, odds_ratio)
     steps = np.where(np.isnan(outcomes), np.nan, np.where(outcomes == 1, event, none))
     return _one_sided(outcomes, steps, h=h, rises=odds_ratio > 1)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def poisson_reference(in_control, out_of_control) -> float:
@@ -86,8 +92,8 @@ def bernoulli_weights(in_control, odds_ratio=2) -> tuple[np.ndarray, np.ndarray]
 
 
 def _tabular(values: np.ndarray, target, sd, *, k, h) -> pl.DataFrame:
-    if target is None or sd is None or not sd > 0:
-        raise UsageError(f"a tabular CUSUM needs a target and an sd above 0: found {target} and {sd}")
+    if not (_is_number(target) and _is_number(sd) and _is_number(k)) or sd <= 0:
+        raise UsageError(f"a tabular CUSUM needs a target and an sd above 0: found {target} and {sd}, with k {k}")
     high = _sum(values - target - k * sd)
     low = _sum(target - values - k * sd)
     is_outside = (high > h * sd) | (low > h * sd)

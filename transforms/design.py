@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from transforms.errors import UsageError
+from transforms.frames import check_columns
 
 # a column is aliased when what earlier columns leave of it is below this share of it (R's lm)
 _ALIASED_BELOW = 1e-7
@@ -68,26 +69,61 @@ class Design:
 
 
 def terms_of(*, outcome, group, covariates=(), factors=(), interactions=(), others=(), reference=None) -> Terms:
-    """`reference`: a level of `group`, or a mapping from column to its reference level."""
-    if isinstance(covariates, str) or isinstance(factors, str):
-        raise UsageError("covariates and factors are lists of column names, not one name: write [name]")
+    """`reference`: a level of `group`, or a mapping from column to its reference level.
+
+    `covariates` and `factors`: names, one name, or None. `interactions`: tuples or lists of names, or R's words:
+    "a:b", and "a*b", which names a and b as well.
+    """
     by_column = reference if isinstance(reference, Mapping) else {} if reference is None else {group: reference}
+    numbers = names_of(covariates)
+    crossed, mains = _interactions(interactions)
+    categories = [name for name in (*names_of(factors), *mains) if name not in (group, *numbers)]
+    if outcome in (group, *numbers, *categories):
+        raise UsageError(f"the outcome {outcome} can't be its own explanation: name another column")
+    both = set(numbers) & {group, *names_of(factors)}
+    if both:
+        raise UsageError(f"{', '.join(sorted(both))}: name it among the covariates or as a factor or group, not twice")
     return Terms(
         outcome=outcome,
         group=group,
-        covariates=tuple(name for name in covariates if name is not None),
-        factors=tuple(name for name in factors if name != group),
-        interactions=tuple(tuple(pair) for pair in interactions),
+        covariates=tuple(dict.fromkeys(numbers)),
+        factors=tuple(dict.fromkeys(categories)),
+        interactions=crossed,
         others=tuple(others),
         reference=dict(by_column),
     )
 
 
+def names_of(given) -> list[str]:
+    """A list of names, one name or None as a list."""
+    return [] if given is None else [given] if isinstance(given, str) else [name for name in given if name is not None]
+
+
+def _interactions(given) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
+    """Each interaction as its names, and the names that an "a*b" adds."""
+    listed = names_of(given)
+    if len(listed) > 1 and all(isinstance(name, str) and not {":", "*"} & set(name) for name in listed):
+        listed = [tuple(listed)]  # one interaction, not put in a list
+    crossed, mains = [], []
+    for term in listed:
+        names = tuple(n.strip() for n in term.replace("*", ":").split(":")) if isinstance(term, str) else tuple(term)
+        if len(set(names)) < 2:
+            raise UsageError(f"interaction {term!r}: give two columns or more, as ('a', 'b') or 'a:b'")
+        crossed.append(names)
+        mains += names if isinstance(term, str) and "*" in term else ()
+    return tuple({frozenset(names): names for names in crossed}.values()), mains
+
+
 def complete(frame: pl.DataFrame, terms: Terms) -> pl.DataFrame:
-    """The rows with a value in every column used; null and NaN are missing."""
+    """The rows with a value in every column used; null and NaN (in any column) are missing."""
     _check(frame, terms)
-    numbers = [pl.col(name).cast(pl.Float64).fill_nan(None) for name in (terms.outcome, *terms.covariates)]
-    return frame.select(terms.used).with_columns(numbers).drop_nulls()
+    numbers = (terms.outcome, *terms.covariates)
+    values = [pl.col(name).cast(pl.Float64) for name in numbers]
+    rows = frame.select(terms.used).with_columns(values).with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    infinite = [name for name in numbers if rows[name].is_infinite().any()]
+    if infinite:
+        raise UsageError(f"{', '.join(infinite)} has an infinite value: give finite numbers, or null where unknown")
+    return rows.drop_nulls()
 
 
 def missing_reference(frame: pl.DataFrame, rows: pl.DataFrame, terms: Terms) -> str | None:
@@ -149,8 +185,8 @@ def _columns(terms: Terms, levels: dict[str, list]) -> tuple:
 def group_contrast(design: Design, *, group: str, level, at: Mapping[str, object]) -> np.ndarray:
     """Weights over all columns of `level` minus the reference of `group`.
 
-    Where the group interacts: with a factor named in `at`, at that level; with another factor, the mean
-    over its levels with equal weights; with a covariate, at its mean.
+    Where the group interacts: with a factor or covariate named in `at`, at that level or value; with another
+    factor, the mean over its levels with equal weights; with another covariate, at its mean.
     """
     return np.array([_weight(column, design, group, level, at) for column in design.columns])
 
@@ -163,7 +199,7 @@ def _weight(column, design: Design, group, level, at) -> float:
 
 def _share(name, value, design: Design, at) -> float:
     if value is None:
-        return design.means[name]
+        return float(at.get(name, design.means[name]))
     if name in at:
         return float(at[name] == value)
     return 1 / len(design.levels[name])
@@ -214,9 +250,7 @@ def _null_space(matrix: np.ndarray, *, rank: int) -> np.ndarray:
 
 
 def _check(frame: pl.DataFrame, terms: Terms) -> None:
-    missing = [name for name in terms.used if name not in frame.columns]
-    if missing:
-        raise UsageError(f"no column {', '.join(missing)}: the frame has {', '.join(frame.columns)}")
+    check_columns(frame, *terms.used)
     words = [name for name in (terms.outcome, *terms.covariates) if not _is_number(frame.schema[name])]
     if words:
         raise UsageError(f"{', '.join(words)} must be numbers; name a column of categories in factors instead")

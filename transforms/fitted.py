@@ -11,7 +11,7 @@ import polars as pl
 from scipy import stats
 
 from transforms.design import Design, group_contrast
-from transforms.errors import UsageError
+from transforms.intervals import alpha_of
 
 STATISTICS = ("estimate", "standard_error", "degrees_of_freedom", "lower", "upper", "p_value")
 
@@ -24,9 +24,9 @@ class Model:
     and visit interact): `group`, `reference`, `visit`, `n`, `n_reference` (patients), `estimate` (group
     minus reference), `standard_error`, `degrees_of_freedom`, `lower`, `upper`, `p_value`, `reason` (why a
     figure is missing, else null). `coefficients`: the same figures for each `term`; those of collinear
-    columns, `aliased`, are left out. With one contrast its figures are attributes too; `model["estimate"]`
-    is the column. `n` rows were used and `n_dropped_missing` were not; `reason` says why there are no
-    contrasts at all.
+    columns, `aliased`, are left out. The figures are attributes too: a number where there is one contrast, the
+    column where there are more, None where there is none; `model["estimate"]` is the column always. `n` rows
+    were used and `n_dropped_missing` were not; `reason` says why there are no contrasts at all.
     """
 
     contrasts: pl.DataFrame
@@ -43,31 +43,31 @@ class Model:
 
     def _only(self, name: str):
         if self.contrasts.height > 1:
-            raise UsageError(f"{self.contrasts.height} contrasts: read {name} from .contrasts, one row each")
+            return self.contrasts[name]
         return self.contrasts[name].item() if self.contrasts.height else None
 
     @property
-    def estimate(self) -> float | None:
+    def estimate(self) -> float | pl.Series | None:
         return self._only("estimate")
 
     @property
-    def standard_error(self) -> float | None:
+    def standard_error(self) -> float | pl.Series | None:
         return self._only("standard_error")
 
     @property
-    def degrees_of_freedom(self) -> float | None:
+    def degrees_of_freedom(self) -> float | pl.Series | None:
         return self._only("degrees_of_freedom")
 
     @property
-    def lower(self) -> float | None:
+    def lower(self) -> float | pl.Series | None:
         return self._only("lower")
 
     @property
-    def upper(self) -> float | None:
+    def upper(self) -> float | pl.Series | None:
         return self._only("upper")
 
     @property
-    def p_value(self) -> float | None:
+    def p_value(self) -> float | pl.Series | None:
         return self._only("p_value")
 
 
@@ -76,7 +76,7 @@ def statistics(*, estimate, variance, degrees_of_freedom, confidence) -> dict[st
     if not (variance > 0 and degrees_of_freedom > 0):
         return {**dict.fromkeys(STATISTICS), "estimate": float(estimate)}
     error = float(np.sqrt(variance))
-    margin = stats.t.ppf((1 + confidence) / 2, degrees_of_freedom) * error
+    margin = stats.t.ppf(1 - alpha_of(confidence) / 2, degrees_of_freedom) * error
     return {
         "estimate": float(estimate),
         "standard_error": error,
@@ -98,23 +98,26 @@ def compare(design: Design, *, group, places: Sequence[dict], count: Callable, i
     for level in others:
         for place in places:
             weights = group_contrast(design, group=group, level=level, at=place)
+            sizes = {name: count(name, place) for name in (level, reference)}
             rows.append(
                 {
                     "group": level,
                     "reference": reference,
                     "visit": next(iter(place.values()), None),
-                    "n": count(level, place),
-                    "n_reference": count(reference, place),
-                    **_inferred(design, weights, infer),
+                    "n": sizes[level],
+                    "n_reference": sizes[reference],
+                    **_inferred(design, weights, infer, nobody=[name for name, size in sizes.items() if not size]),
                 }
             )
     return rows
 
 
-def _inferred(design: Design, weights: np.ndarray, infer: Callable) -> dict:
+def _inferred(design: Design, weights: np.ndarray, infer: Callable, *, nobody: list) -> dict:
     if not design.is_estimable(weights):
         mixed = ", ".join(design.names(aliased=True))
-        return {**dict.fromkeys(STATISTICS), "reason": f"the data can't tell the groups from {mixed} apart"}
+        absent = f"nobody in {', '.join(map(str, nobody))} has a value there"
+        reason = absent if nobody else f"the data can't tell the groups from {mixed} apart"
+        return {**dict.fromkeys(STATISTICS), "reason": reason}
     found = infer(weights[design.kept])
     return {**found, "reason": None if found["standard_error"] else "no residual variation to judge it by"}
 

@@ -9,6 +9,7 @@ people) is a `UsageError`. Sources: Garwood 1936 Biometrika 28:437; Breslow & Da
 JASA 22:209; Clopper & Pearson 1934 Biometrika 26:404; McCullagh & Nelder 1989 (over-dispersion).
 """
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -109,16 +110,46 @@ def z_of(confidence) -> float:
 
 def alpha_of(confidence) -> float:
     """What two-sided limits leave out on both sides together."""
-    if not 0 < confidence < 1:
+    if isinstance(confidence, bool | str) or not 0 < confidence < 1:
         raise UsageError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95")
     return 1 - confidence
 
 
 def floats(values) -> np.ndarray:
-    """An array of floats; None and null become NaN."""
-    if isinstance(values, pl.Series):
+    """A number, or a sequence of numbers, as an array of floats; None and null become NaN."""
+    if isinstance(values, pl.Series) and (values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)):
         return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    return np.asarray(values, dtype=float)
+    if isinstance(values, pl.DataFrame | pl.Series | str | Mapping):
+        raise UsageError(f"found {_kind(values)}: give a number, or a sequence, array or column of numbers")
+    try:
+        array = np.asarray(list(values) if isinstance(values, Iterator) else values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"found {_kind(values)} that holds no numbers ({error}): give numbers or null") from error
+    if array.ndim > 1:
+        raise UsageError(f"found a table of shape {array.shape}: give one column of numbers")
+    return array
+
+
+def finite(values) -> np.ndarray:
+    """An array of finite numbers, or NaN."""
+    values = floats(values)
+    if np.isinf(values).any():
+        raise UsageError("a value is infinite: give finite numbers, or null where there is none")
+    return values
+
+
+def one_number(**values) -> None:
+    """Refuses more than one stratum where an estimate of one is asked for."""
+    many = [name for name, value in values.items() if floats(value).ndim]
+    if many:
+        raise UsageError(
+            f"{', '.join(many)}: found several values, expected one number each; for many strata use the functions "
+            "of arrays (rates.garwood, rates.wilson, ...) or of columns (rates.poisson_rate_columns, ...)"
+        )
+
+
+def _kind(values) -> str:
+    return f"a column of {values.dtype}" if isinstance(values, pl.Series) else f"a {type(values).__name__}"
 
 
 def counts_of(*values, name: str) -> list[np.ndarray]:
@@ -153,6 +184,8 @@ def aligned(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _rate_inputs(events, exposure, per, confidence):
     """Counts, the factor from a count to a rate (NaN without exposure), and alpha."""
+    if not 0 < per < np.inf:
+        raise UsageError(f"per is {per}: give how many units of exposure a rate is of, such as 100")
     x, t = aligned(counts_of(events, name="events")[0], exposures_of(exposure)[0])
     t = np.where(t > 0, t, np.nan)
     return x, per / t, alpha_of(confidence)

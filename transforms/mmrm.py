@@ -56,14 +56,14 @@ def mmrm(
     min_patients_per_parameter=0,
     convergence=1e-8,
 ) -> RepeatedMeasures:
-    """REML of `outcome` on group, covariates (numbers), factors (categories) and interactions (pairs of names).
+    """REML of `outcome` on group, covariates (numbers), factors (categories) and interactions.
 
     One row a patient and visit; rows without one of the values are left out and counted (valid where values
     are missing at random). `visit` indexes the covariance of a patient's rows; its effect on the mean
     enters only where `factors` or `interactions` name it. Each group is compared with the reference, the
     first in sort order unless `reference` names it (or maps columns to theirs): at every visit where group
     and visit interact; over other interacting factors with equal weights, at the mean of interacting
-    covariates.
+    covariates. An interaction is a pair (or more) of names, or R's "a:b" ("a*b" names a and b as well).
 
     `covariance_structure`: `unstructured`, `spatial_power` (over `times`, a mapping from visit to day, or
     the visits themselves where they are numbers) or `compound_symmetry`. Where it can't be fitted, or has

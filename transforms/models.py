@@ -29,12 +29,16 @@ def ancova(
 
     One row a patient. Patients without one of the values are left out and counted; each group is compared
     with the reference, the first in sort order unless `reference` names it (or maps columns to theirs).
-    Estimates are in the outcome's unit, group minus reference, with t limits on n - rank degrees of
-    freedom. A comparison that the data can't give (group and site inseparable, say) is a row with a
-    `reason`. Source: Vickers & Altman 2001 BMJ 323:1123.
+    `covariates` and `factors` are lists, one name or None. Estimates are in the outcome's unit, group minus
+    reference, with t limits on n - rank degrees of freedom. A comparison that the data can't give (group and
+    site inseparable, say) is a row with a `reason`. Source: Vickers & Altman 2001 BMJ 323:1123.
     """
     terms = design.terms_of(
-        outcome=outcome, group=group, covariates=(baseline, *covariates), factors=factors, reference=reference
+        outcome=outcome,
+        group=group,
+        covariates=(baseline, *design.names_of(covariates)),
+        factors=factors,
+        reference=reference,
     )
     rows = design.complete(frame, terms)
     reason = design.missing_reference(frame, rows, terms)

@@ -28,6 +28,7 @@ from transforms.intervals import (
     garwood,
     log_normal_rate,
     normal_rate,
+    one_number,
     overdispersed,
     overdispersion_from_sums,
     wilson,
@@ -81,12 +82,14 @@ def poisson_rate(events, exposure, per=100, confidence=0.95, *, method="exact") 
 
     `method`: `exact` (Garwood), `byar`, `normal` (may fall below 0) or `log_normal`. No exposure gives None.
     """
+    one_number(events=events, exposure=exposure)
     limits = _choose(_RATE_METHODS, method)(events, exposure, per=per, confidence=confidence)
     return _one(limits, confidence, method, _why_no_rate(events, exposure, limits))
 
 
 def proportion(x, n, method="wilson", confidence=0.95) -> Estimate:
     """x people of n; `method`: `wilson` (score, no continuity correction) or `clopper_pearson` (exact)."""
+    one_number(x=x, n=n)
     limits = _choose(_PROPORTION_METHODS, method)(x, n, confidence=confidence)
     return _one(limits, confidence, method, _why_no_rate(x, n, limits, of="people"))
 
@@ -98,6 +101,7 @@ def rate_ratio(x1, t1, x2, t2, confidence=0.95) -> Estimate:
     the probabilities of all outcomes no likelier than the one seen (as R's poisson.test). With events in the
     first group only, ratio and upper limit are infinite; with none at all there is no ratio.
     """
+    one_number(x1=x1, t1=t1, x2=x2, t2=t2)
     counts, times = counts_of(x1, x2, name="events"), exposures_of(t1, t2)
     reason = _why_no_ratio(counts, times)
     if reason:
@@ -118,6 +122,7 @@ def rate_ratio(x1, t1, x2, t2, confidence=0.95) -> Estimate:
 
 def risk_difference(x1, n1, x2, n2, method="newcombe", confidence=0.95) -> Estimate:
     """x1/n1 - x2/n2; `method`: `newcombe` (hybrid of two Wilson intervals, his method 10) or `wald`."""
+    one_number(x1=x1, n1=n1, x2=x2, n2=n2)
     interval = _choose(_DIFFERENCE_METHODS, method)
     first, second = (wilson(x, n, confidence=confidence) for x, n in ((x1, n1), (x2, n2)))
     if np.isnan(first.estimate) or np.isnan(second.estimate):
@@ -139,6 +144,7 @@ def risk_difference(x1, n1, x2, n2, method="newcombe", confidence=0.95) -> Estim
 
 def standardised_ratio(observed, expected, confidence=0.95) -> Estimate:
     """Observed over expected events (SMR): Garwood limits, exact two-sided p-value against a ratio of 1."""
+    one_number(observed=observed, expected=expected)
     limits = garwood(observed, expected, per=1, confidence=confidence)
     reason = _why_no_rate(observed, expected, limits, of="expected events")
     p_value = None if reason else _two_sided(int(observed), stats.poisson(float(expected)))

@@ -22,7 +22,7 @@ import polars as pl
 
 from transforms.cusum import CusumLimit, bernoulli_weights, cusum, cusum_limit, poisson_reference
 from transforms.errors import UsageError
-from transforms.intervals import aligned, counts_of, exposures_of, floats
+from transforms.intervals import aligned, counts_of, exposures_of, finite
 
 __all__ = [
     "BASELINE_POINTS",
@@ -104,7 +104,7 @@ def xmr(values, baseline=None, direction=None, target=None, screen=False) -> pl.
     `direction`, whether the limits (of the last point) lie wholly on the good side of the target (`pass`), on the bad
     one (`fail`) or neither (`inconsistent`).
     """
-    values = np.atleast_1d(_finite(values))
+    values = np.atleast_1d(finite(values))
     base = _base(values, baseline)
     ranges = np.abs(np.diff(base))
     if screen:
@@ -173,7 +173,9 @@ def _pooled(x: np.ndarray, n: np.ndarray, baseline) -> tuple[float, np.ndarray]:
 
 
 def _base(values: np.ndarray, baseline) -> np.ndarray:
-    if baseline is not None and (baseline != int(baseline) or baseline < 1):
+    if baseline is not None and (
+        not isinstance(baseline, int | float | np.number) or not 1 <= baseline == baseline // 1
+    ):
         raise UsageError(f"baseline is {baseline}: give the number of first points, from 1, or None for all")
     return values if baseline is None else values[: int(baseline)]
 
@@ -181,13 +183,6 @@ def _base(values: np.ndarray, baseline) -> np.ndarray:
 def _mean(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else np.nan
-
-
-def _finite(values) -> np.ndarray:
-    values = floats(values)
-    if np.isinf(values).any():
-        raise UsageError("a value is infinite: give finite numbers, or null where there is none")
-    return values
 
 
 # --- rules ----------------------------------------------------------------------------------------

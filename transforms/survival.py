@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import special, stats
+from scipy import stats
 
 from transforms.errors import UsageError
+from transforms.frames import check_columns
+from transforms.intervals import z_of
 
 # two survival probabilities this near are the same; R's survfit compares with the same tolerance
 _SAME = 1.5e-8
@@ -46,13 +48,11 @@ def kaplan_meier(frame: pl.DataFrame, duration, event, by=None, *, confidence=0.
     (Kalbfleisch & Prentice 1980). Before the first event survival and both limits are 1; where survival is
     0 standard error and limits are null, as in R's survfit.
     """
-    if not 0 < confidence < 1:
-        raise UsageError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95")
-    keys = _names(by)
+    z, keys = z_of(confidence), _names(by)
     counts = _counts(_observed(frame, duration, event, keys), keys)
     n, d, s = pl.col("at_risk"), pl.col("events"), pl.col("survival")
     hazard = _along(pl.when(n > d).then(d / (n * (n - d)).cast(pl.Float64)).otherwise(None).cum_sum(), keys)
-    margin = special.ndtri((1 + confidence) / 2) * hazard.sqrt() / s.log()
+    margin = z * hazard.sqrt() / s.log()
     is_sure = s == 1
     return (
         counts.with_columns(survival=_along((1 - d / n).cum_prod(), keys))
@@ -108,6 +108,8 @@ def log_rank(frame: pl.DataFrame, duration, event, by) -> LogRank:
     As R's survdiff with rho = 0. Null hypothesis: one survival curve for all.
     """
     keys = _names(by)
+    if not keys:
+        raise UsageError("by is not given: name the column, or columns, of the groups to compare")
     rows = _observed(frame, duration, event, keys)
     groups = [part for _, part in _parts(rows, keys)]
     observed, expected, variance = _mantel_haenszel(rows, groups)
@@ -192,15 +194,16 @@ def _half(times: np.ndarray, curve: pl.Series) -> float | None:
 
 def _observed(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -> pl.DataFrame:
     """Columns of `keys`, `time`, and `event` as a boolean; rows that lack one are left out."""
-    missing = [name for name in (duration, event, *keys) if name not in frame.columns]
-    if missing:
-        raise UsageError(f"no column {', '.join(missing)}: the frame has {', '.join(frame.columns)}")
+    check_columns(frame, duration, event, *keys)
     if set(keys) & set(_RESERVED):
         raise UsageError(f"column {keys} clashes with a column of the result ({', '.join(_RESERVED)}): rename it")
-    if not frame.schema[duration].is_numeric():
-        raise UsageError(f"{duration} is {frame.schema[duration]}: give durations as numbers, such as days")
-    time = pl.col(duration).fill_nan(None) if frame.schema[duration].is_float() else pl.col(duration)
-    rows = frame.select(*keys, time=time, event=pl.col(event).cast(pl.Float64)).drop_nulls()
+    kinds = {name: frame.schema[name] for name in (duration, event)}
+    if not (kinds[duration].is_numeric() or kinds[duration] == pl.Null):
+        raise UsageError(f"{duration} is {kinds[duration]}: give durations as numbers, such as days")
+    if not (kinds[event].is_numeric() or kinds[event] in (pl.Boolean, pl.Null)):
+        raise UsageError(f"{event} is {kinds[event]}: it must be true or false, 1 or 0, where 1 is an event")
+    time = pl.col(duration) if kinds[duration].is_integer() else pl.col(duration).cast(pl.Float64).fill_nan(None)
+    rows = frame.select(*keys, time=time, event=pl.col(event).cast(pl.Float64).fill_nan(None)).drop_nulls()
     if rows["time"].lt(0).any() or rows["time"].is_infinite().any():
         raise UsageError(f"{duration} has {rows['time'].min()}: durations are finite and from 0")
     if not rows["event"].is_in([0.0, 1.0]).all():
@@ -209,7 +212,7 @@ def _observed(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -
 
 
 def _names(by) -> list[str]:
-    return [] if by is None else [by] if isinstance(by, str) else list(by)
+    return [] if by is None else [by] if isinstance(by, str) else list(dict.fromkeys(by))
 
 
 def _along(expression: pl.Expr, keys: list[str]) -> pl.Expr:

@@ -4,7 +4,7 @@ Here: `score`, and which items each instrument has. Not here: the rules (scales.
 parameters (parameters.py), and when a change counts (transforms/pain.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import polars as pl
@@ -38,6 +38,7 @@ class Score:
     n_answered: int
     n_items: int
     derivation: str | None
+    band: str | None
     detail: str | None
     reason: str | None
 
@@ -97,7 +98,7 @@ def items_of(instrument: str) -> list[str]:
 
 def score(
     instrument: str,
-    items: Mapping | pl.DataFrame,
+    items: Mapping | Sequence | float | pl.DataFrame,
     *,
     odi_licensed: bool = False,
     odi_min_items: int = 8,
@@ -105,31 +106,60 @@ def score(
 ) -> Scores | pl.DataFrame:
     """Scores of one response (a mapping of item code to number or None) or of many (a frame of item columns).
 
-    One response gives `Scores`. A frame gives a long frame: its other columns, then a row a response and parameter
-    with `parameter`, `value`, `raw_score`, `standard_error`, `n_answered`, `n_items`, `derivation`, `detail`,
-    `reason`; an item column that is not there counts as not answered. Of a pain scale only the items in the
-    mapping, or the columns in the frame, give a row. `value_set`: columns `profile` (five digits), `utility` and
-    `value_set` (its id), for the EQ-5D-5L index. Formulas and sources: the scorers' docstrings.
+    One response may also be the answers to all items in their order, or the one answer of an instrument of one item;
+    it gives `Scores`. NaN is not answered, as None and null. A frame gives a long frame: its other columns, then a
+    row a response and parameter with `parameter`, `value`, `raw_score`, `standard_error`, `n_answered`, `n_items`,
+    `derivation`, `band` (severity in words: ODI, pain interference), `detail`, `reason`; an item column that is not
+    there counts as not answered. Of a pain scale only the items in the mapping, or the columns in the frame, give a
+    row. `value_set`: columns `profile` (five digits), `utility` and `value_set` (its id), for the EQ-5D-5L index.
+    Formulas and sources: the scorers' docstrings.
     """
+    instrument = instrument.lower()
     known = items_of(instrument)
     scorers = _scorers(instrument, odi_licensed=odi_licensed, odi_min_items=odi_min_items, value_set=value_set)
     if isinstance(items, pl.DataFrame):
         return _score_frame(items, scorers=scorers, known=known)
-    unknown = sorted(set(items) - set(known))
-    if unknown:
-        raise UsageError(f"{instrument} has no item {', '.join(unknown)}; expected {', '.join(known)}")
-    answers = items or {known[0]: None}
-    row = pl.DataFrame({i: [v] for i, v in answers.items()}, schema=dict.fromkeys(answers, pl.Float64), strict=False)
+    answers = {item: _number(item, answer) for item, answer in _by_item(instrument, items, known=known).items()}
+    row = pl.DataFrame({i: [v] for i, v in answers.items()}, schema=dict.fromkeys(answers, pl.Float64))
     names = [f.name for f in fields(Score)]
     scored = _score_frame(row, scorers=scorers, known=known).select(names)
     return Scores([Score(**r) for r in scored.iter_rows(named=True)])
 
 
+def _by_item(instrument: str, items, *, known: list[str]) -> Mapping:
+    """The answers by item code; of an instrument of one item the answer itself will do."""
+    if isinstance(items, Mapping):
+        unknown = sorted(str(i) for i in set(items) - set(known))
+        if unknown:
+            raise UsageError(f"{instrument} has no item {', '.join(unknown)}; expected {', '.join(known)}")
+        return items or {known[0]: None}
+    answers = list(items) if isinstance(items, Iterable) and not isinstance(items, str) else [items]
+    if len(answers) != len(known):
+        raise UsageError(
+            f"{instrument}: found {len(answers)} answers, expected {len(known)} ({', '.join(known)}), None where one "
+            "is not answered"
+        )
+    return dict(zip(known, answers, strict=True))
+
+
+def _number(item: str, answer) -> float | None:
+    try:
+        return None if answer is None else float(answer)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"item {item} is {answer!r}: give a number, or None where it is not answered") from error
+
+
 def _score_frame(frame: pl.DataFrame, *, scorers: list[Scored], known: list[str]) -> pl.DataFrame:
     present = [i for i in known if i in frame.columns]
     others = [c for c in frame.columns if c not in known]
+    words = [i for i in present if not (frame.schema[i].is_numeric() or frame.schema[i] in (pl.Boolean, pl.Null))]
+    if words:
+        raise UsageError(f"item {words[0]} is a column of {frame.schema[words[0]]}: give numbers, null if not answered")
+    taken = [c for c in others if c in {f.name for f in fields(Score)}]
+    if taken:
+        raise UsageError(f"column {', '.join(taken)} clashes with a column of the result: rename it")
     full = frame.with_columns(
-        *[pl.col(i).cast(pl.Float64) for i in present],
+        *[pl.col(i).cast(pl.Float64).fill_nan(None) for i in present],
         *[pl.lit(None, dtype=pl.Float64).alias(i) for i in known if i not in present],
     )
     asked = [s for s in scorers if s.item is None or len(known) == 1 or s.item in present]

@@ -1,6 +1,6 @@
 """PROMIS short forms: raw sum to T-score by table, and the two summary scores of the PROMIS-29.
 
-Here: the tables and their sources. Not here: severity bands, computer-adaptive tests.
+Here: the tables and their sources, the bands of pain interference. Not here: computer-adaptive tests.
 
 An item's answer is the score printed beside it on the form (so that "My sleep was refreshing: very much" is 1, and
 "Without any difficulty" is 5): nothing is turned round here. T = 50, SD 10 in the US general population. A form with
@@ -9,9 +9,11 @@ a missing item is not evaluable: a sum in proportion is not a row of the table.
 Tables: HealthMeasures scoring manuals. PI 4a and, of the PROMIS-29 v2.1, anxiety, depression, fatigue, sleep and
 social roles are the printed tables and equal, but for their last row where it says so, the expected a posteriori
 scores of the sum (Lord-Wingersky recursion, standard normal prior, theta -4 to 4 in steps of 0.1) under the graded
-response parameters of the banks as published in Stanford's choir-d (commit 408fec1). PF 4a is the printed table of
-v2.0, in use with the PROMIS-29 v2.1. PI 6a and PF 6b are computed from those parameters (PF: bank v1.2), because
-their printed tables were not at hand; they equal the printed values that are known: PI 15 -> 58.6, PF 17 -> 36.8.
+response parameters of the banks as published in Stanford's choir-d (commit 408fec1). PI 6a (v1.0, LOINC 90973-9) and
+PF 6b (v1.2, LOINC 76804-4) are computed from the parameters that choir-d gives for these very forms, because their
+printed tables were not at hand; they equal the printed values that are known: PI 15 -> 58.6, PF 17 -> 36.8. PF 4a is
+the printed table of v2.0, in use with the PROMIS-29 v2.1; no parameters of v2.0 were found, those of v1.2 give it to
+0.43 T. A table of PF 6b v2.0 can differ from v1.2's by as much.
 
 Global-10: the table of the scoring manual of the PROMIS Global short form, as choir-d (GlobalHealthScore) and
 awell-score (promis_10, commit 70bece9) copied it. It equals the developers' notes (Hays, UCLA: ph4-summary of
@@ -22,7 +24,7 @@ manual, which holds here.
 import polars as pl
 
 from ..errors import UsageError
-from .scoring import Scored, first_reason, n_answered, out_of_range, too_few, total
+from .scoring import Scored, band, first_reason, n_answered, out_of_range, too_few, total
 
 _COMPUTED = "computed from item parameters, printed table not at hand"
 
@@ -58,6 +60,8 @@ TABLES: dict[str, tuple[int, tuple[float, ...], tuple[float, ...], str]] = {
             (4.6, 4.1, 3.9, 3.7, 3.7, 3.7, 3.6, 3.6, 3.6, 3.6, 3.7, 3.7, 3.7, 3.8, 3.9, 4.2, 5.3),
             "printed table; first row printed 21.2, developers' note of 2009 21.1"),
 }  # fmt: skip
+
+PI_BANDS = {"within normal limits": 55.0, "mild": 60.0, "moderate": 70.0}  # HealthMeasures, T below; else severe
 
 _DOMAINS = {"pf": "PF4A", "anx": "ANX4A", "dep": "DEP4A", "fat": "FAT4A", "slp": "SLP4A", "soc": "SOC4A", "pi": "PI4A"}
 P29_ITEMS = [*(f"{d}{k}" for d in _DOMAINS for k in range(1, 5)), "pain"]
@@ -95,8 +99,10 @@ def _form(code: str, items: list[str], *, form: str) -> Scored:
     reason = first_reason(out_of_range(items, lower=1, upper=5), too_few(items, needed=len(items)))
     raw = total(items)
     error = pl.when(reason.is_null()).then(_look_up(raw, form, 1))
-    return Scored(parameter=code, value=_look_up(raw, form, 0), reason=reason, n_answered=n_answered(items),
-                  n_items=len(items), raw=raw, standard_error=error)  # fmt: skip
+    value = _look_up(raw, form, 0)
+    severity = band(value, PI_BANDS, last="severe", is_inclusive=False) if form in ("PI4A", "PI6A") else None
+    return Scored(parameter=code, value=value, reason=reason, n_answered=n_answered(items), n_items=len(items),
+                  raw=raw, standard_error=error, band=severity)  # fmt: skip
 
 
 GLOBAL_SCALES = ("GPH", "GMH")

@@ -3,10 +3,12 @@
 Here: their items, ranges and missing-item rules. Not here: T-score tables (promis.py), value sets (eq5d.py).
 """
 
+from dataclasses import replace
+
 import polars as pl
 
 from .parameters import PARAMETERS
-from .scoring import NOT_ANSWERED, Scored, first_reason, n_answered, out_of_range, too_few, total
+from .scoring import NOT_ANSWERED, Scored, band, first_reason, n_answered, out_of_range, too_few, total
 
 SINGLE = {  # instrument: lowest, highest answer, whole numbers only
     "nrs_pain": (0, 10, False),
@@ -20,6 +22,9 @@ RMDQ_ITEMS = [f"q{k}" for k in range(1, 25)]
 START_BACK_ITEMS = [f"q{k}" for k in range(1, 10)]
 RMDQ_MAX_MISSING = 2
 NDI_MIN_ITEMS = 8
+# printed for whole percentages (0-20, 21-40, ...): a value between two bands, such as 20.4, is in the upper one
+ODI_BANDS = {"minimal": 20.0, "moderate": 40.0, "severe": 60.0, "crippled": 80.0}
+ODI_LAST_BAND = "bed-bound or exaggerating"
 
 
 def single(code: str) -> Scored:
@@ -48,7 +53,8 @@ def _prorated(condition: pl.Expr, reason: pl.Expr) -> pl.Expr:
 def odi(*, is_licensed: bool, min_items: int) -> Scored:
     """Oswestry Disability Index 2.1a, 0-100 % (Fairbank & Pynsent 2000), only where the user states a licence."""
     refused = None if is_licensed else pl.lit("the ODI is licensed: state a licence with FLOE_ODI_LICENSED")
-    return _percent_of_sections("ODI", needed=min_items, refused=refused)
+    scored = _percent_of_sections("ODI", needed=min_items, refused=refused)
+    return replace(scored, band=band(scored.value, ODI_BANDS, last=ODI_LAST_BAND, is_inclusive=True))
 
 
 def ndi() -> Scored:

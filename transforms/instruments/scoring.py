@@ -15,8 +15,8 @@ class Scored:
     """One parameter's score as expressions over a frame of item columns (Float64; null = not answered).
 
     `value` null where `reason` says why. `raw` is the sum that a table was entered with, `standard_error` the
-    table's; `derivation` is PRORATED where a missing item was filled in proportion. `is_asked`: the response has
-    this item at all (a pain scale asks some of its items).
+    table's; `derivation` is PRORATED where a missing item was filled in proportion; `band` the severity in words;
+    `item` the one item that the score is (a pain scale asks some of its items).
     """
 
     parameter: str
@@ -29,6 +29,7 @@ class Scored:
     derivation: pl.Expr | None = None
     title: pl.Expr | None = None
     item: str | None = None
+    band: pl.Expr | None = None
 
     def struct(self) -> pl.Expr:
         none_f, none_s = pl.lit(None, dtype=pl.Float64), pl.lit(None, dtype=pl.String)
@@ -40,6 +41,7 @@ class Scored:
             n_answered=self.n_answered.cast(pl.Int64),
             n_items=pl.lit(self.n_items, dtype=pl.Int64),
             derivation=none_s if self.derivation is None else self.derivation,
+            band=none_s if self.band is None else pl.when(self.reason.is_null()).then(self.band),
             detail=none_s if self.title is None else self.title,
             reason=self.reason,
         )
@@ -77,3 +79,11 @@ def too_few(items: list[str], *, needed: int) -> pl.Expr:
 def total(items: list[str]) -> pl.Expr:
     """Sum of the answered items."""
     return pl.sum_horizontal([pl.col(i) for i in items])
+
+
+def band(value: pl.Expr, names: dict[str, float], *, last: str, is_inclusive: bool) -> pl.Expr:
+    """The first of `names` whose upper end the value (not rounded) is below, or at where inclusive; else `last`."""
+    words = pl.lit(last)
+    for name, upper in reversed(names.items()):
+        words = pl.when(value <= upper if is_inclusive else value < upper).then(pl.lit(name)).otherwise(words)
+    return pl.when(value.is_not_null()).then(words)
