@@ -6,7 +6,7 @@ import pytest
 
 from ingest.value_sets import read_value_sets
 from transforms.errors import UnreadableFile, UsageError
-from transforms.instruments import INSTRUMENTS, PARAMETERS, code_in_context, items_of, promis, score
+from transforms.instruments import INSTRUMENTS, PARAMETERS, code_in_context, items_of, promis, score, scoring
 
 
 def answers(instrument: str, values) -> dict:
@@ -22,6 +22,24 @@ def test_pain_interference_4a(raw, t, error):
     values = [raw // 4 + (k < raw % 4) for k in range(4)]
     found = score("promis_pi_4a", answers("promis_pi_4a", values))
     assert (found.value, found.standard_error, found.raw_score) == (t, error, raw)
+
+
+def test_pain_interference_4a_in_full():
+    """The published table row by row: T and standard error of every sum from 4 to 20."""
+    t = [41.6, 49.6, 52.0, 53.9, 55.6, 57.1, 58.5, 59.9, 61.2, 62.5, 63.8, 65.2, 66.6, 68.0, 69.7, 71.6, 75.6]
+    errors = [6.1, 2.5, 2.0, 1.9, 1.9, 1.9, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.9, 2.1, 3.6]
+    for raw, *expected in zip(range(4, 21), t, errors, strict=True):
+        found = score("promis_pi_4a", [raw // 4 + (k < raw % 4) for k in range(4)])
+        assert [found.raw_score, found.value, found.standard_error] == [raw, *expected]
+
+
+@pytest.mark.parametrize(
+    ("t", "band"), [(54.9, "within normal limits"), (55, "mild"), (59.9, "mild"), (60, "moderate"), (70, "severe")]
+)
+def test_bands_of_pain_interference(t, band):
+    """HealthMeasures: under 55 within normal limits, under 60 mild, under 70 moderate, 70 and over severe."""
+    words = pl.select(scoring.band(pl.lit(t), promis.PI_BANDS, last="severe", is_inclusive=False)).item()
+    assert words == band
 
 
 def test_pain_interference_6a():
@@ -85,6 +103,14 @@ def test_tables_follow_from_the_item_parameters(form):
     assert off == ([20] if "computed 8" in source or "computed 7" in source else [])
     assert np.abs(se - errors).max() < 0.16
     assert len(scores) == len(errors) == t.size
+
+
+def test_the_table_of_physical_function_4a_is_v2_0_not_v1_2():
+    """The parameters of v1.2 give the v1.0 table (22.9 at the lowest sum); v2.0's, in use, is up to 0.43 T away."""
+    t, _ = expected_a_posteriori(_PF)
+    away = np.abs(t - promis.TABLES["PF4A"][1])
+    assert round(t[0], 1) == 22.9
+    assert 0.3 < away.max() < 0.43
 
 
 def test_summaries_of_promis_29():
@@ -164,18 +190,24 @@ def test_an_unknown_global_scale_is_named():
 
 
 @pytest.mark.parametrize(
-    ("items", "percent"),
+    ("items", "percent", "band"),
     [
-        ([2, 1, 2, 1, 2, 2, 1, 2, 3, 2], 36),  # 18 / 50
-        ([1, 1, 2, 1, 2, 2, 1, 2, 2, 2], 32),  # 16 / 50
-        ([2, 1, 2, 1, 2, 2, 1, 2, 2, 2], 34),  # 17 / 50
-        ([2, 2, 2, 2, 2, 2, 2, 2, None, 0], 100 * 16 / 45),  # one skipped: 16 of 45
+        ([2, 1, 2, 1, 2, 2, 1, 2, 3, 2], 36, "moderate"),  # 18 / 50
+        ([1, 1, 2, 1, 2, 2, 1, 2, 2, 2], 32, "moderate"),  # 16 / 50
+        ([2, 1, 2, 1, 2, 2, 1, 2, 2, 2], 34, "moderate"),  # 17 / 50
+        ([2, 2, 2, 2, 2, 2, 2, 2, None, 0], 100 * 16 / 45, "moderate"),  # one skipped: 16 of 45
+        ([1] * 10, 20, "minimal"),
+        ([1] * 8 + [2, None], 100 * 10 / 45, "moderate"),  # 22.2: above 20, unrounded
+        ([3] * 10, 60, "severe"),
+        ([4] * 10, 80, "crippled"),
+        ([4] * 9 + [5], 82, "bed-bound or exaggerating"),
     ],
 )
-def test_oswestry(items, percent):
-    """References 28 and 29: 100 x sum / (5 x answered), the skipped section out of the denominator."""
+def test_oswestry(items, percent, band):
+    """References 28 and 29: 100 x sum / (5 x answered), a skipped section out of the denominator; band unrounded."""
     found = score("odi", answers("odi", items), odi_licensed=True)
     assert found.value == pytest.approx(percent)
+    assert found.band == band
     assert found.derivation == ("PRORATED" if None in items else None)
     assert found.n_answered == 10 - items.count(None)
 
@@ -295,6 +327,31 @@ def test_an_impossible_answer_is_no_score(instrument, items, reason):
     """An answer outside its range gives null and says the item, what was found and what was expected."""
     found = score(instrument, items)
     assert (found.value, found.reason) == (None, reason)
+
+
+def test_a_response_may_be_a_list_or_one_answer():
+    """All answers in the items' order, None and NaN not answered; one answer where there is one item; any case."""
+    assert score("PROMIS_PF_6b", (4, 3, 3, 4, 1, 2)).value == 36.8
+    assert score("odi", [2, 2, 2, 2, 2, 2, 2, 2, None, float("nan")], odi_licensed=True).n_answered == 8
+    assert score("pgic", 2).value == 2
+    assert score("rmdq", [True] * 9 + [False] * 15).value == 9
+    frame = pl.DataFrame({"q1": [1.0, float("nan")], "q2": [1, 2], "q3": [1, 2], "q4": [1, 2]})
+    assert score("promis_pi_4a", frame)["value"].to_list() == [41.6, None]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: score("odi", [1, 2, 3]), "found 3 answers, expected 10"),
+        (lambda: score("promis_pi_4a", {"q1": "often"}), "item q1 is 'often': give a number"),
+        (lambda: score("promis_pi_4a", pl.DataFrame({"q1": ["often"]})), "item q1 is a column of String"),
+        (lambda: score("pgic", pl.DataFrame({"pgic": [2], "value": [1]})), "column value clashes"),
+    ],
+)
+def test_answers_that_are_no_numbers(call, said):
+    """Words, too few answers and a column in the way are refused in one sentence."""
+    with pytest.raises(UsageError, match=said):
+        call()
 
 
 def test_unknown_instrument_and_item():

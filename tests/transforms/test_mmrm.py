@@ -98,6 +98,50 @@ def test_interaction_with_visit_equals_r_mmrm(fev):
     assert found.covariance.to_numpy()[3, 3] == pytest.approx(95.6, abs=0.05)
 
 
+def test_interaction_with_visit_equals_the_sas_listing(fev):
+    """PROC MIXED, FEV1 = ARMCD|AVISIT RACE SEX, unstructured: every figure to its digits, by R's words too."""
+    found = fitted(fev, ["RACE", "SEX"], ["ARMCD*AVISIT"], reference={"SEX": "Male"})
+    assert found.minus_two_log_likelihood == pytest.approx(3386.44987722, abs=5e-9)
+    printed = {
+        "(intercept)": (30.7774, 0.8865, 219),
+        "ARMCD=TRT": (3.7745, 1.0741, 146),
+        "AVISIT=VIS2": (4.8396, 0.8016, 144),
+        "AVISIT=VIS3": (10.3422, 0.8227, 156),
+        "AVISIT=VIS4": (15.0537, 1.3129, 138),
+        "ARMCD=TRT:AVISIT=VIS2": (-0.04231, 1.1292, 139),
+        "ARMCD=TRT:AVISIT=VIS3": (-0.6939, 1.1876, 158),
+        "ARMCD=TRT:AVISIT=VIS4": (0.6240, 1.8510, 130),
+        "RACE=Black or African American": (1.5305, 0.6244, 169),
+        "RACE=White": (5.6436, 0.6656, 157),
+        "SEX=Female": (0.3262, 0.5319, 166),
+    }
+    for name, (estimate, error, freedom) in printed.items():
+        row = term(found, name)
+        assert (row["estimate"], row["standard_error"]) == pytest.approx((estimate, error), abs=5.1e-5)
+        assert round(row["degrees_of_freedom"]) == freedom
+    un = [40.5509, 14.3982, 26.5692, 4.9744, 2.7851, 14.8970, 13.3731, 7.4790, 0.9017, 95.5528]
+    assert found.covariance.to_numpy()[np.tril_indices(4)] == pytest.approx(un, abs=5.1e-5)
+
+
+def test_ar1_equals_the_sas_listing(fev):
+    """PROC MIXED, FEV1 = ARMCD SEX, AR(1), which spatial power over visits 1 to 4 is, at its exact maximum.
+
+    SAS stops 2e-5 above this minimum of -2 log L; its other figures agree to 5e-4.
+    """
+    found = models.mmrm(
+        fev, "FEV1", "USUBJID", "VISITN", "ARMCD", factors="SEX",
+        covariance_structure="spatial_power", reference={"SEX": "Male"}, convergence=1e-14,
+    )  # fmt: skip
+    assert found.minus_two_log_likelihood == pytest.approx(3853.30169736, abs=3e-5)
+    assert (found.estimate, found.standard_error) == pytest.approx((4.2211, 0.9629), abs=5e-4)
+    assert (found.lower, found.upper) == pytest.approx((2.3216, 6.1206), abs=5e-4)
+    assert found.degrees_of_freedom == pytest.approx(187, abs=0.6)
+    variance, covariance = found.covariance.row(0)[:2]
+    assert (variance, covariance / variance) == pytest.approx((84.6947, 0.3931), abs=5e-4)
+    other = term(found, "SEX=Female")
+    assert (other["estimate"], other["standard_error"]) == pytest.approx((0.2364, 0.9646), abs=5e-4)
+
+
 def test_kenward_roger_equals_sas(fev):
     """FEV1 ~ ARMCD: SAS gives 0.66124382270307 on 160.733266403768 (unstructured), 0.7964696 on 177.03849 (CS)."""
     found = fitted(fev, degrees_of_freedom="kenward_roger")
@@ -304,6 +348,46 @@ def test_an_interaction_alone_spans_the_same_model():
     assert nested.contrasts.select(_FIGURES).to_numpy() == pytest.approx(crossed.contrasts.select(_FIGURES).to_numpy())
 
 
+@pytest.mark.parametrize(
+    "interactions",
+    [[("arm", "week")], [["arm", "week"]], ("arm", "week"), "arm:week", ["arm:week"], ["arm * week"],
+     [("arm", "week"), ("week", "arm")]],
+)  # fmt: skip
+def test_interactions_may_be_pairs_or_words(interactions):
+    """A tuple, a list or R's words, in a list or alone, once or twice: the same model."""
+    rows = simulated(6)
+    found = models.mmrm(rows, outcome="pain", subject="patient", visit="week", group="arm", covariates="base",
+                        factors="week", interactions=interactions, reference="sham")  # fmt: skip
+    assert found.contrasts.equals(model_of(rows).contrasts)
+
+
+def test_none_is_an_empty_list():
+    """No covariates, factors or interactions."""
+    rows = simulated(6)
+    found = models.mmrm(rows, "pain", "patient", "week", "arm", None, None, None)
+    assert found.contrasts.equals(models.mmrm(rows, "pain", "patient", "week", "arm", [], [], []).contrasts)
+
+
+def test_a_visit_that_is_a_covariate_is_compared_at_each_visit():
+    """A line over weeks for each arm: at week w the contrast is the arm's coefficient plus w times the interaction."""
+    rows = simulated(6)
+    found = models.mmrm(rows, "pain", "patient", "week", "arm", ["base", "week"], [], ["arm:week"], reference="cold")
+    arm, slope = (term(found, name)["estimate"] for name in ("arm=sham", "arm=sham:week"))
+    assert found.contrasts["visit"].to_list() == [1, 4, 8, 13]
+    assert found.estimate.to_list() == pytest.approx([arm + week * slope for week in (1, 4, 8, 13)])
+
+
+@pytest.mark.parametrize("absent", ["cold", "sham"])
+def test_an_arm_without_a_visit_has_no_contrast_there(absent):
+    """Nobody of one arm at week 13: that contrast says so, the others are given."""
+    rows = simulated(6).with_columns(
+        pain=pl.when((pl.col("arm") == absent) & (pl.col("week") == 13)).then(None).otherwise("pain")
+    )
+    found = model_of(rows).contrasts
+    assert found["estimate"].is_null().to_list() == [False, False, False, True]
+    assert found["reason"].to_list() == [None, None, None, f"nobody in {absent} has a value there"]
+
+
 def test_an_interacting_covariate_is_compared_at_its_mean():
     """Group by baseline: centring the baseline makes the group's own coefficient the contrast."""
     rows = simulated(7).drop_nulls()
@@ -422,6 +506,9 @@ def test_what_cannot_be_fitted_gives_no_figure_and_a_reason(rows, reason):
         lambda rows: model_of(rows, covariance_structure="toeplitz"),
         lambda rows: model_of(rows, degrees_of_freedom="residual"),
         lambda rows: models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], [], [("arm", "site")]),
+        lambda rows: models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], [], ["arm"]),
+        lambda rows: model_of(rows, confidence=95),
+        lambda rows: model_of(rows.lazy()),
     ],
 )
 def test_nonsense_is_a_usage_error(wrong):

@@ -113,10 +113,17 @@ def test_rates_per_100_patient_years():
     [
         (56, 70, 48, 80, "newcombe", 0.0524, 0.3339),
         (9, 10, 3, 10, "newcombe", 0.1705, 0.8090),
-        (10, 10, 0, 10, "newcombe", 0.6075, 1.0),
+        (6, 7, 2, 7, "newcombe", 0.0582, 0.8062),
+        (5, 56, 0, 29, "newcombe", -0.0381, 0.1926),
+        (0, 10, 0, 20, "newcombe", -0.1611, 0.2775),
         (0, 10, 0, 10, "newcombe", -0.2775, 0.2775),
+        (10, 10, 0, 20, "newcombe", 0.6791, 1.0),
+        (10, 10, 0, 10, "newcombe", 0.6075, 1.0),
         (56, 70, 48, 80, "wald", 0.0575, 0.3425),
         (9, 10, 3, 10, "wald", 0.2605, 0.9395),
+        (6, 7, 2, 7, "wald", 0.1481, 0.9947),
+        (5, 56, 0, 29, "wald", 0.0146, 0.1640),
+        (0, 10, 0, 10, "wald", 0, 0),
     ],
 )
 def test_risk_difference_examples_of_newcombe(x1, n1, x2, n2, method, lower, upper):
@@ -131,6 +138,62 @@ def test_risk_differences_of_the_acupuncture_trial():
     score, days = (rates.risk_difference(x1, 161, x2, 140, "wald") for x1, x2 in ((87, 45), (49, 21)))
     assert [round(100 * v) for v in (score.estimate, *interval(score))] == [22, 11, 33]
     assert [round(100 * v) for v in (days.estimate, *interval(days))] == [15, 6, 25]
+
+
+# --- more published cases -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "confidence", "lower", "upper"),
+    [
+        (1, 0.95, 0.0253, 5.5716),
+        (2, 0.95, 0.2422, 7.2247),
+        (3, 0.95, 0.6187, 8.7673),
+        (4, 0.95, 1.0899, 10.2416),
+        (20, 0.95, 12.2165, 30.8884),
+        (50, 0.95, 37.1110, 65.9188),
+        (100, 0.95, 81.3640, 121.6268),
+        (0, 0.90, 0, 2.9957),
+        (0, 0.99, 0, 5.2983),
+    ],
+)
+def test_garwood_tables(events, confidence, lower, upper):
+    """The tables of exact limits of a Poisson count (Garwood 1936), to four decimals."""
+    assert interval(rates.poisson_rate(events, 1, per=1, confidence=confidence)) == pytest.approx(
+        (lower, upper), abs=5e-5
+    )
+
+
+def test_mendel_s_peas():
+    """The example of R's binom.test: 682 of 925 is 0.7372973 (0.7076683 to 0.7654066)."""
+    found = rates.proportion(682, 925, method="clopper_pearson")
+    assert (found.estimate, *interval(found)) == pytest.approx((0.7372973, 0.7076683, 0.7654066), abs=5e-8)
+
+
+def test_wilson_as_prop_test():
+    """R's prop.test(15, 25, correct = FALSE): 0.4074 to 0.7660."""
+    assert interval(rates.proportion(15, 25)) == pytest.approx((0.4074, 0.7660), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("x1", "t1", "x2", "t2", "ratio", "lower", "upper", "p_value"),
+    [
+        (41, 28010, 15, 19017, 1.855759, 1.005684, 3.6093, None),  # Rothman's breast cancers; Stata's iri
+        (2, 17877, 10, 20000, 0.2238, 0.0238, 1.0500, 0.0421),  # Fay 2010 R J 2:53: p below 5 %, 1 in the interval
+        (0, 10, 5, 10, 0, 0, 1.0913, 0.0625),  # none in the first group: p = 2 · 0.5⁵
+    ],
+)
+def test_published_rate_ratios(x1, t1, x2, t2, ratio, lower, upper, p_value):
+    """Exact conditional limits, and R's two-sided p-value, of published pairs; zero on a side included."""
+    found = rates.rate_ratio(x1, t1, x2, t2)
+    assert (found.estimate, *interval(found)) == pytest.approx((ratio, lower, upper), abs=5e-5)
+    assert p_value is None or found.p_value == pytest.approx(p_value, abs=5e-5)
+
+
+def test_without_events_the_bound_is_3_689_over_the_sessions():
+    """0 in 300 sessions: at most 1.23 %; 0 in 3,000: 0.123 %."""
+    assert rates.poisson_rate(0, 300).upper == pytest.approx(368.8879 / 300, abs=1e-6)
+    assert rates.poisson_rate(0, 3000).upper == pytest.approx(0.123, abs=5e-4)
 
 
 # --- what can't be given, and what is wrong ---------------------------------------------------------
@@ -189,10 +252,20 @@ def test_a_ratio_to_a_group_without_events_is_infinite_but_has_a_lower_limit():
         lambda: rates.risk_difference(1, 2, 5, 4),
         lambda: rates.risk_difference(1, 2, 3, 4, method="exact"),
         lambda: rates.garwood([1, 2], [1, 2, 3]),
+        lambda: rates.poisson_rate(1, 10, per=0),
+        lambda: rates.poisson_rate("5", 10),
+        lambda: rates.poisson_rate([5, 3], [10, 20]),
+        lambda: rates.proportion(pl.Series([5]), pl.Series([10])),
+        lambda: rates.rate_ratio([1, 2], 10, 1, 10),
+        lambda: rates.risk_difference(1, 2, 1, [2, 3]),
+        lambda: rates.garwood(pl.DataFrame({"x": [1]}), 10),
+        lambda: rates.garwood(pl.Series(["1"]), 10),
+        lambda: rates.wilson([[1, 2], [3, 4]], 10),
+        lambda: rates.wilson(["one"], 10),
     ],
 )
 def test_nonsense_is_a_usage_error(wrong):
-    """A negative or fractional count, a part above its whole, an unknown method."""
+    """A negative or fractional count, a part above its whole, an unknown method, many strata where one is meant."""
     with pytest.raises(UsageError):
         wrong()
 
@@ -376,3 +449,15 @@ def test_the_rate_ratio_covers_at_least_as_often_as_stated():
     known = [rates.rate_ratio(int(a), 30, int(b), 50) for a, b in pairs if a + b]
     held = np.mean([found.lower <= 2 <= found.upper for found in known])
     assert held >= 0.95
+
+
+@pytest.mark.parametrize(("n1", "p1", "n2", "p2"), [(20, 0.1, 25, 0.1), (30, 0.7, 30, 0.4), (60, 0.05, 40, 0.2)])
+def test_newcombe_covers_about_as_often_as_stated(n1, p1, n2, p2):
+    """Exact coverage, adding over every pair of counts: between 93 and 99 %."""
+    held = 0.0
+    for x1 in range(n1 + 1):
+        for x2 in range(n2 + 1):
+            weight = stats.binom.pmf(x1, n1, p1) * stats.binom.pmf(x2, n2, p2)
+            found = rates.risk_difference(x1, n1, x2, n2)
+            held += weight * (found.lower <= p1 - p2 <= found.upper)
+    assert 0.93 <= held <= 0.99

@@ -174,6 +174,33 @@ def test_t_chart_is_an_xmr_chart_of_the_transformed_gaps():
     assert chart["lower"][0] == 0
 
 
+def test_montgomery_s_charts():
+    """His worked examples: 26 circuit boards (c), 30 samples of juice cans (p), 10 rolls of cloth (u), viscosity (XmR).
+
+    c 19.85 (6.48 to 33.22), samples 6 and 20 outside; p 0.2313 (0.0524 to 0.4102), 15 and 23 outside; u 1.42 with
+    0.29 to 2.55 at ten units; mean 33.52, moving range 0.48, 32.24 to 34.80. R's qcc: 193 in 20 samples of five
+    computers, u 1.93 (0.07 to 3.79).
+    """
+    boards = [21, 24, 16, 12, 15, 5, 28, 20, 31, 25, 20, 24, 16, 19, 10, 17, 13, 22, 18, 39, 30, 24, 16, 19, 17, 15]
+    chart = spc.c_chart(boards)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((19.85, 6.48, 33.21), abs=0.005)
+    assert points(chart, "is_outside") == [6, 20]
+    cans = [12, 15, 8, 10, 4, 7, 16, 9, 14, 10, 5, 6, 17, 12, 22, 8, 10, 5, 13, 11, 20, 18, 24, 15, 9, 12, 7, 13, 9, 6]
+    chart = spc.p_chart(cans, 50)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((0.2313, 0.0524, 0.4102), abs=5e-5)
+    assert points(chart, "is_outside") == [15, 23]
+    units = [10, 8, 13, 10, 9.5, 10, 12, 10.5, 12, 12.5]
+    chart = spc.u_chart([14, 12, 20, 11, 7, 10, 21, 16, 19, 23], units)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((1.42, 0.29, 2.555), abs=0.005)
+    chart = spc.u_chart([10, 12, 8, 14, 10, 16, 11, 7, 10, 15, 9, 5, 7, 11, 12, 6, 8, 10, 7, 5], 5)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((1.93, 0.07, 3.79), abs=0.005)
+    viscosity = [33.75, 33.05, 34.00, 33.81, 33.46, 34.02, 33.68, 33.27, 33.49, 33.20, 33.62, 33.00, 33.54, 33.12,
+                 33.84]  # fmt: skip
+    chart = spc.xmr(viscosity)
+    lines = chart.select("center", "mean_moving_range", "lower", "upper").row(0)
+    assert lines == pytest.approx((33.52, 0.48, 32.24, 34.80), abs=0.005)
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 400)), min_size=2, max_size=20), st.randoms())
 def test_limits_do_not_depend_on_the_order_of_points(counts, random):
     """Without a baseline the lines of a u-chart belong to the points, whatever their order; values keep their own."""
@@ -206,6 +233,13 @@ def test_sequences_arrays_and_series_are_alike():
         (lambda: spc.cusum([1], kind="bernoulli", in_control=0), "between 0 and 1"),
         (lambda: spc.cusum([1], kind="poisson", in_control=2, out_of_control=2), "no change"),
         (lambda: spc.cusum_limit(arl=0.5, seed=1), "ARL"),
+        (lambda: spc.cusum([1], target="ten", sd=1), "target and an sd above 0"),
+        (lambda: spc.cusum([1], target=1, sd=0), "target and an sd above 0"),
+        (lambda: spc.cusum([1], target=1, sd=1, h=0), "limit above 0"),
+        (lambda: spc.cusum([float("inf")], target=1, sd=1), "infinite"),
+        (lambda: spc.c_chart(pl.DataFrame({"x": [1]})), "column of numbers"),
+        (lambda: spc.xmr(["high"]), "no numbers"),
+        (lambda: spc.xmr([1, 2], baseline="all"), "baseline"),
     ],
 )
 def test_nonsense_is_refused_with_what_was_found(call, said):

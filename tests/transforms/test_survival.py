@@ -75,6 +75,59 @@ def test_freireich_log_rank():
     assert found.groups["expected"].to_list() == pytest.approx([19.25, 10.75], abs=0.005)
 
 
+_AML = {  # Miller 1981, leukaemia in remission (R's survival::aml)
+    "Maintained": "9 13 13+ 18 23 28+ 31 34 45+ 48 161+",
+    "Nonmaintained": "5 5 8 8 12 16+ 23 27 30 33 43 45",
+}
+_OVARIAN = {  # Edmunson 1979 (R's survival::ovarian)
+    "1": "59 115 156 431 448+ 477+ 638 803+ 855+ 1040+ 1106+ 268 329",
+    "2": "421+ 464 475 563 744+ 769+ 770+ 1129+ 1206+ 1227+ 353 365 377+",
+}
+_GLIOMA = {  # Bland & Altman 2004 BMJ 328:1073
+    "astrocytoma": "6 13 21 30 31+ 37 38 47+ 49 50 63 79 80+ 82+ 82+ 86 98 149+ 202 219",
+    "glioblastoma": "10 10 12 13 14 15 16 17 18 20 24 24 25 28 30 33 34+ 35 37 40 40 40+ 46 48 70+ 76 81 82 91 112 181",
+}
+
+
+def groups_of(data):
+    return pl.concat([patients(text, arm=arm) for arm, text in data.items()])
+
+
+@pytest.mark.parametrize(
+    ("data", "observed", "expected", "statistic", "p_value"),
+    [
+        (_AML, [7, 11], [10.69, 7.31], 3.40, 0.0653),
+        (_OVARIAN, [7, 5], [5.23, 6.77], 1.06, 0.303),
+        (_GLIOMA, [14, 28], [22.48, 19.52], 7.50, 0.006),
+    ],
+)
+def test_published_log_rank_tests(data, observed, expected, statistic, p_value):
+    """Observed and expected events as printed by R's survdiff, and in the BMJ's statistics note."""
+    found = survival.log_rank(groups_of(data), "weeks", "relapse", by=["arm"])
+    assert found.groups["observed"].to_list() == observed
+    assert found.groups["expected"].to_list() == pytest.approx(expected, abs=0.005)
+    assert found.statistic == pytest.approx(statistic, abs=0.005)
+    assert found.p_value == pytest.approx(p_value, abs=5e-4)
+
+
+def test_aml_curves_as_r_prints_them():
+    """survfit(Surv(time, status) ~ x, aml): survival and standard error of both arms, medians 31 and 23."""
+    curve = survival.kaplan_meier(groups_of(_AML), "weeks", "relapse", by="arm").filter(pl.col("events") > 0)
+    printed = {
+        "Maintained": {9: (0.909, 0.0867), 13: (0.818, 0.1163), 18: (0.716, 0.1397), 23: (0.614, 0.1526),
+                       31: (0.491, 0.1642), 34: (0.368, 0.1627), 48: (0.184, 0.1535)},
+        "Nonmaintained": {5: (0.8333, 0.1076), 8: (0.6667, 0.1361), 12: (0.5833, 0.1423), 23: (0.4861, 0.1481),
+                          27: (0.3889, 0.1470), 30: (0.2917, 0.1387), 33: (0.1944, 0.1219), 43: (0.0972, 0.0919)},
+    }  # fmt: skip
+    for arm, steps in printed.items():
+        own = curve.filter((pl.col("arm") == arm) & (pl.col("survival") > 0))
+        assert own["time"].to_list() == list(steps)
+        assert own["survival"].to_list() == pytest.approx([s for s, _ in steps.values()], abs=5e-4)
+        assert own["standard_error"].to_list() == pytest.approx([e for _, e in steps.values()], abs=5e-5)
+    whole = survival.kaplan_meier(groups_of(_AML), "weeks", "relapse", by="arm")
+    assert survival.median(whole, "arm")["median"].to_list() == [31, 23]
+
+
 def test_counts_at_each_time():
     """Censored at 6 are still at risk of the events at 6: 21 at risk, 3 events, 1 censored, 17 left at 7."""
     curve = survival.kaplan_meier(TREATED, "weeks", "relapse")
@@ -132,6 +185,24 @@ def test_an_event_is_true_or_one(kind):
     assert survival.kaplan_meier(other, "weeks", "relapse").equals(survival.kaplan_meier(TREATED, "weeks", "relapse"))
 
 
+def test_columns_may_be_named_and_typed_as_they_come():
+    """One name or a list for `by`, positional or by keyword; decimals are numbers; an empty frame needs no types."""
+    by_name = survival.kaplan_meier(TRIAL, "weeks", "relapse", by="arm")
+    assert survival.kaplan_meier(TRIAL, duration="weeks", event="relapse", by=["arm", "arm"]).equals(by_name)
+    decimals = TRIAL.with_columns(pl.col("weeks").cast(pl.Decimal(8, 2)))
+    assert survival.log_rank(decimals, "weeks", "relapse", "arm").statistic == pytest.approx(16.79, abs=0.005)
+    assert survival.kaplan_meier(pl.DataFrame({"weeks": [], "relapse": []}), "weeks", "relapse").height == 0
+
+
+def test_all_censored_and_all_at_once():
+    """Nobody had the event: survival 1 with limits 1. All had it at one time: 0, without limits."""
+    quiet = survival.kaplan_meier(frame_of([(3, False), (5, False)]), "weeks", "relapse")
+    assert quiet.select("survival", "lower", "upper").unique().rows() == [(1, 1, 1)]
+    at_once = survival.kaplan_meier(frame_of([(3, True)] * 4), "weeks", "relapse")
+    assert at_once.select("time", "at_risk", "events", "survival", "lower").rows() == [(3, 4, 4, 0, None)]
+    assert survival.median(at_once)["median"].to_list() == [3]
+
+
 def test_rows_without_a_value_are_left_out():
     """A null or NaN duration, a null event or group is nobody's observation."""
     holes = pl.DataFrame(
@@ -183,10 +254,15 @@ def test_a_group_that_left_before_every_event_counts_no_degree_of_freedom():
         lambda: survival.kaplan_meier(TREATED, "weeks", "relapse", confidence=95),
         lambda: survival.kaplan_meier(TREATED.with_columns(time=pl.lit("a")), "weeks", "relapse", "time"),
         lambda: survival.log_rank(TREATED, "weeks", "relapse", "arm"),
+        lambda: survival.log_rank(TRIAL, "weeks", "relapse", None),
+        lambda: survival.kaplan_meier(TREATED.lazy(), "weeks", "relapse"),
+        lambda: survival.kaplan_meier(TREATED.to_dict(as_series=False), "weeks", "relapse"),
+        lambda: survival.kaplan_meier(TREATED.with_columns(relapse=pl.lit("yes")), "weeks", "relapse"),
+        lambda: survival.kaplan_meier(TREATED.with_columns(weeks=pl.duration(weeks=6)), "weeks", "relapse"),
     ],
 )
 def test_nonsense_is_a_usage_error(wrong):
-    """Negative or worded durations, an event of 2, a column that isn't there."""
+    """Negative or worded durations, an event of 2 or of words, a column or groups that aren't there, no frame."""
     with pytest.raises(UsageError):
         wrong()
 
