@@ -5,6 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 from transforms import reliable_change as change
 from transforms.errors import UsageError
@@ -21,6 +22,13 @@ def test_row_14_reliable_change():
 def test_row_35_regression_to_the_mean(cutoff, drop):
     """Reference 35: Population mean 5, SD 2, reliability 0.7; entry at 4 or at 7 points (Barnett 2005)."""
     assert change.expected_drop(5, 2, 0.7, cutoff) == pytest.approx(drop, abs=1e-7)
+
+
+@pytest.mark.parametrize("cutoff", [4, 7])
+def test_the_enrolled_sample_s_own_numbers_give_far_too_little(cutoff):
+    """Mean and SD of those at 4 (or 7) or more give 0.06 instead of 0.305 (or 0.915): they must be the population's."""
+    enrolled = stats.truncnorm((cutoff - 5) / 2, np.inf, loc=5, scale=2)
+    assert change.expected_drop(enrolled.mean(), enrolled.std(), 0.7, cutoff) == pytest.approx(0.06, abs=0.005)
 
 
 @pytest.mark.parametrize(("confidence", "z"), [(0.95, 1.959964), (0.90, 1.644854)])
