@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -223,24 +224,34 @@ def replay(files: list[Path], rate: Annotated[float | None, typer.Option(help="E
     print(f"{count:,} events sent")
 
 
+_REASONS_SHOWN = 20
+
+
 @app.command("import")
 def import_(
-    format: Annotated[str, typer.Argument(help="The export's format: fitbit.")],
+    format: Annotated[str, typer.Argument(help="The export's format: fhir or fitbit.")],
     files: list[Path],
     patient: Annotated[str | None, typer.Option(help="The patient of all files.")] = None,
-    patients: Annotated[Path | None, typer.Option(help="CSV: the export's id, patient.")] = None,
-    clinic: Annotated[str | None, typer.Option(help="The clinic of the devices.")] = None,
+    patients: Annotated[Path | None, typer.Option(help="CSV: the export's id of a person, patient.")] = None,
+    clinic: Annotated[str | None, typer.Option(help="The clinic of the devices and answers.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone of times without an offset.")] = None,
 ) -> None:
-    """Turns real exports into events and publishes them."""
+    """Turns real exports into events and publishes them: Fitbit's files, FHIR Observations (JSON, Bundle, NDJSON)."""
     from ingest import importers, stream
 
     if format not in importers.IMPORTERS:
         raise UsageError(f"found the format {format!r}, expected one of {', '.join(importers.IMPORTERS)}")
-    records = importers.IMPORTERS[format](files, patient=patient, patients=patients, clinic=clinic, timezone=timezone)
+    refused = Counter()
+    whose = {"patient": patient, "patients": patients, "clinic": clinic}
+    records = importers.IMPORTERS[format](files, timezone=timezone, refused=refused, **whose)
     settings = Settings()
     stream.ensure_topics(settings)
     print(f"{stream.publish(settings, records, progress=_sent):,} events sent")
+    for reason, count in refused.most_common(_REASONS_SHOWN):
+        print(f"{count:,} left out: {reason}")
+    if len(refused) > _REASONS_SHOWN:
+        rest = refused.most_common()[_REASONS_SHOWN:]
+        print(f"{sum(count for _, count in rest):,} left out for {len(rest):,} other reasons")
 
 
 @app.command()

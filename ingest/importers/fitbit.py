@@ -7,6 +7,7 @@ The files have zone-less local times and the vendor's number for a person. Each 
 importing a file again gives the same events, and a longer export adds to a shorter one.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,6 +54,7 @@ KINDS = (
     Kind("heart-rate", "Id", "Time", "Value", "%m/%d/%Y %I:%M:%S %p", "heart_rate", None),
     Kind("daily-activity", "Id", "ActivityDate", "TotalSteps", "%m/%d/%Y", "daily_step_count", 86_400),
 )
+_SECOND = "found a second sample of a person at one instant: the first in the file counts"
 _SINGLE_S = 1.0  # interval of a series of one at an irregular time: the resolution of the export's times
 
 
@@ -63,16 +65,19 @@ def events(
     patient: str | None = None,
     patients: Mapping[str, str] | Path | str | None = None,
     clinic: str | None = None,
+    refused: Counter[str] | None = None,
 ) -> Iterator[tuple[str, bytes, bytes]]:
     """The events (topic, key, value) of the files: of each person the device, then the readings in order of time.
 
     `timezone`: the IANA zone that the wearers' clocks showed (see localtime.instants for the hours of change);
     `patient`: of all files, or `patients`: export's id -> patient, or the file of that map; `clinic`: the devices'.
-    Of two samples of a person at one instant the first in the file counts. Every file is read at once, so that
+    Of two samples of a person at one instant the first in the file counts; `refused` is told how many others there
+    were. Every file is read at once, so that
     nothing is sent of a set of which one can't be read. Raises UnreadableFile, UsageError.
     """
     where, people = zone(timezone), people_of(patient=patient, patients=patients)
-    files = [_read(Path(path), timezone=where.key) for path in paths]
+    refused = Counter() if refused is None else refused
+    files = [_read(Path(path), timezone=where.key, refused=refused) for path in paths]
     of_person = [people.of(samples["person"], place=place) for place, _, samples in files]
     return _events(files, of_person, where=where, clinic=clinic)
 
@@ -86,7 +91,7 @@ def _events(files: list, of_person: list[dict[str, str]], *, where: ZoneInfo, cl
             yield _reading(series, kind=kind, patient=patients[person], start=start)
 
 
-def _read(path: Path, *, timezone: str) -> tuple[str, Kind, pl.DataFrame]:
+def _read(path: Path, *, timezone: str, refused: Counter[str]) -> tuple[str, Kind, pl.DataFrame]:
     """The file's name, its kind and its samples: `person`, `at` (UTC), `value`, in order of person and time."""
     try:
         found = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
@@ -102,7 +107,10 @@ def _read(path: Path, *, timezone: str) -> tuple[str, Kind, pl.DataFrame]:
     samples = _samples(found.select(kind.columns), kind=kind, path=path)
     at = instants(samples["local"], timezone=timezone)
     samples = samples.select("person", at.alias("at"), "value")
-    return str(path), kind, samples.unique(("person", "at"), keep="first", maintain_order=True).sort("person", "at")
+    first = samples.unique(("person", "at"), keep="first", maintain_order=True)
+    if first.height < samples.height:
+        refused[_SECOND] += samples.height - first.height
+    return str(path), kind, first.sort("person", "at")
 
 
 def _samples(found: pl.DataFrame, *, kind: Kind, path: Path) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 Here: the rule for the two hours a year that a clock does not name clearly. Not here: any vendor's format.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -19,6 +19,11 @@ def zone(name: str | None) -> ZoneInfo:
         raise UsageError(f"found time zone {name!r}, expected an IANA name such as Europe/Berlin") from error
 
 
+def instant(local: datetime, *, where: tzinfo) -> datetime:
+    """One zone-less local time by the rule of `instants`, with the offset that the clock had."""
+    return local.replace(tzinfo=where, fold=0).astimezone(UTC).astimezone(where)
+
+
 def instants(local: pl.Series, *, timezone: str) -> pl.Series:
     """The UTC instants of zone-less local times (microseconds); null stays null.
 
@@ -29,5 +34,5 @@ def instants(local: pl.Series, *, timezone: str) -> pl.Series:
     local = local.cast(pl.Datetime("us"))
     found = local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
     skipped = (found.is_null() & local.is_not_null()).arg_true()
-    moved: list[datetime] = [local[i].replace(tzinfo=where).astimezone(UTC) for i in skipped]
+    moved: list[datetime] = [instant(local[i], where=where).astimezone(UTC) for i in skipped]
     return found.scatter(skipped, pl.Series(moved, dtype=found.dtype)) if moved else found

@@ -112,6 +112,17 @@ def kafka(tmp_path_factory, downloads) -> Iterator[Settings]:
     broker.stop(settings)
 
 
+STEPS_OF_A_DAY = {
+    "resourceType": "Observation",
+    "id": "1",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "41950-7"}]},
+    "subject": {"reference": "Patient/1"},
+    "effectiveDateTime": "2022-06-08",
+    "valueQuantity": {"value": 7267, "system": "http://unitsofmeasure.org", "code": "/d"},
+}
+
+
 @pytest.fixture(scope="module")
 def site(kafka, tmp_path_factory) -> Settings:
     """A home in which a clinic, a patient and three sessions landed, a broken session was rejected, an alert raised."""
@@ -176,7 +187,9 @@ def test_help(floe, words):
         (("simulate", "--to", "x.ndjson", "--broken", "2"), ("--broken", "less than or equal to 1")),
         (("ingest", "--worker", "3/2"), ("3/2", "K <= N")),
         (("ingest", "--worker", "first"), ("first", "K/N")),
-        (("import", "garmin", "x.csv"), ("garmin", "fitbit")),
+        (("import", "garmin", "x.csv"), ("garmin", "fhir, fitbit")),
+        (("import", "fhir", "x.json"), ("--patient", "--patients")),
+        (("import", "fhir", "x.json", "--patient", "P", "--timezone", "Berlin"), ("Berlin", "IANA")),
         (("import", "fitbit", "x.csv", "--patient", "P"), ("time zone", "IANA")),
         (("import", "fitbit", "x.csv", "--timezone", "Europe/Berlin"), ("--patient", "--patients")),
     ],
@@ -298,6 +311,35 @@ def test_unreadable_export(floe, content):
         Path("export.csv").write_text(content)
     found = floe("import", "fitbit", "export.csv", "--patient", "P1", "--timezone", "Europe/Berlin")
     assert_refused(found, code=2, says=("export.csv", "expected"))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, ("export.json", "expected FHIR")),
+        ("<Observation/>", ("export.json", "expected FHIR")),
+        (json.dumps(STEPS_OF_A_DAY), ("2022-06-08", "--timezone")),
+    ],
+)
+def test_unreadable_fhir(floe, content, says):
+    """A file that is no FHIR, or a day without a time zone: exit code 2, before anything is sent or a broker needed."""
+    if content is not None:
+        Path("export.json").write_text(content)
+    assert_refused(floe("import", "fhir", "export.json", "--patient", "P1"), code=2, says=says)
+
+
+def test_import_of_fhir(floe, kafka):
+    """What is sent is counted, and what is left out, reason by reason, the most frequent first."""
+    wrong = STEPS_OF_A_DAY | {"valueQuantity": {"value": 5, "system": "http://unitsofmeasure.org", "code": "km"}}
+    found = [STEPS_OF_A_DAY, wrong, wrong, {"resourceType": "Patient", "id": "1"}]
+    Path("export.ndjson").write_text("\n".join(map(json.dumps, found)))
+    before = sum(stream.end_offsets(kafka).values())
+    done = floe("import", "fhir", "export.ndjson", "--patient", "P1", "--timezone", "UTC", **environment_of(kafka))
+    assert (done.code, sum(stream.end_offsets(kafka).values()) - before) == (0, 1)
+    sent, *left_out = done.out.splitlines()[-3:]
+    assert sent == "1 events sent"
+    assert [line[:12] for line in left_out] == ["2 left out: ", "1 left out: "]
+    assert "found the unit km, expected /d" in left_out[0]
 
 
 def test_simulate_replay_and_truth(floe, kafka):

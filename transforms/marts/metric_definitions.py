@@ -1,6 +1,6 @@
 """mart.metric_definitions: the catalogue, published; with the settings in force beside each metric.
 
-Here: a row a metric. Not here: the definitions themselves (catalogue.py).
+Here: a row a metric. Not here: the definitions themselves (catalogue.py), the codes of others (vocabulary.py).
 """
 
 import json
@@ -8,12 +8,20 @@ from dataclasses import asdict
 
 import polars as pl
 
+from .. import vocabulary
 from ..catalogue import METRICS
+from ..instruments import PARAMETERS
+from ..instruments.metrics import metric_id
+from ..mobility_parameters import PERFORMANCE_TESTS, metric_of_test
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 
 TABLE = MART_TABLES["metric_definitions"]
 INPUTS: tuple[str, ...] = ()
+
+_PARAMETER_OF = {metric_id(code, "score"): code for code in PARAMETERS} | {
+    metric_of_test(test.code): test.code for test in PERFORMANCE_TESTS
+}
 
 
 def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
@@ -31,7 +39,10 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
             "verification": m.verification,
             "parameters": json.dumps({name: settings[name] for name in m.parameters}) if m.parameters else None,
             "test_cases": list(m.tests),
+            "loinc": concept.code if concept else None,
+            "ucum": concept.units[0] if concept else None,
         }
         for m in METRICS.values()
+        for concept in (vocabulary.BY_PARAMETER.get(_PARAMETER_OF.get(m.id)),)
     ]
     return pl.DataFrame(rows, schema=TABLE.polars_schema).sort("metric_id")

@@ -392,6 +392,8 @@ METRIC_DEFINITIONS = _table("metric_definitions", "One row a metric: what its nu
     Column("verification", S, "verified: the source was read or the number reproduced; unverified: known, primary not checked; proposal: Floe's default, a setting",
            closed=("verified", "unverified", "proposal")),
     Column("parameters", Json, "thresholds and settings"), Column("test_cases", SL, "tests that prove it"),
+    Column("loinc", S, "LOINC code of the value; null where it has none of its own (a mean of a week, say)"),
+    Column("ucum", S, "UCUM unit that goes with the LOINC code"),
 ], ("metric_id", "version"))  # fmt: skip
 
 DATA_DICTIONARY = _table("data_dictionary", "One row a table or view and column of the lake.", [
