@@ -177,7 +177,8 @@ def _measured(found: Observation, concept: Concept, *, where: ZoneInfo | None) -
     if isinstance(value, str):
         return None, value
     if concept.test:
-        return start, {"performed_at": str(start), "test": concept.test, "value": value}
+        data = {"performed_at": str(start), "test": concept.test, "value": value}
+        return (start, data) if value >= 0 else (None, f"found {value:g}, expected 0 or more {concept.units[0]}")
     _, low, high, _ = METRICS[concept.metric]
     if not low <= value <= high:
         return None, f"found {value:g}, expected {low:g} to {high:g} {concept.units[0]}"
@@ -240,7 +241,8 @@ def _answer(found: Observation, concept: Concept) -> float | str:
 def _steps(concept: Concept, value: float, start: Moment, end: Moment | None) -> _Measured:
     day = _whole_day(start, end) if end else start if concept.metric == "daily_step_count" else None
     if day:
-        return day.midnight, _series("daily_step_count", value, day.midnight, _DAY_S)
+        # at the time as given, so that of two totals of a day the one taken later counts
+        return start, _series("daily_step_count", value, day.midnight, _DAY_S)
     if concept.metric == "daily_step_count":
         return None, "found a Period that is no local day, expected the day: it is steps in 24 hours"
     if end is None:

@@ -211,6 +211,7 @@ REFUSED = [
     ({"valueQuantity": quantity(30, "/min") | {"comparator": "<"}}, "found a value < a number"),
     ({"valueQuantity": {"value": "72"}}, "no Observation as FHIR has it: Expected `float | null`"),
     (made(value=401), "found 401, expected 0 to 400 /min"),
+    (made(**WALK | {"value": -1}), "found -1, expected 0 or more m"),
     (made(**PAIN, value=10.5), "found 10.5, expected 0 to 10"),
     (made(**PAIN, value=-1), "found -1, expected 0 to 10"),
     (made(**PAIN) | {"valueCodeableConcept": coded("LA6113-1")["code"]}, "none of LOINC's list"),
@@ -432,6 +433,15 @@ def test_a_corrected_reading_is_the_later_event(tmp_path):
     first, second = imported(tmp_path, *versions)
     assert first["time"] == second["time"]
     assert first["id"] < second["id"]
+
+
+def test_the_later_total_of_a_day_counts(tmp_path):
+    """Of two totals of one day, at noon and at night, the one taken later is the later event, whatever their ids."""
+    night, noon = (made("41950-7", n, "/d", id=k, effectiveDateTime=f"{DAY}T{at}+01:00")
+                   for k, n, at in (("a", 9000, "23:00:00"), ("b", 4000, "12:00:00")))  # fmt: skip
+    later, earlier = imported(tmp_path, night, noon)
+    assert later["data"]["started_at"] == earlier["data"]["started_at"]
+    assert (later["time"], earlier["time"]) == (f"{DAY}T23:00:00+01:00", f"{DAY}T12:00:00+01:00")
 
 
 SAMPLES = [
