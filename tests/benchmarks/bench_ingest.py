@@ -1,7 +1,8 @@
 """From Kafka into the lake, beside the same consumer polling and discarding; one reading an event, and sixty.
 
-Here: events a second, readings a second, the ratio of the two, peak memory. Not here: decoding alone (bench_decode).
-A turn polls all, then ingests all, each in a process of its own; the figures are medians of the turns.
+Here: events a second, readings a second, ratios, peak memory. Not here: decoding alone (bench_decode).
+A turn polls all, then with kafka-python's own consumer (ours reads record batches itself, several times as fast, so
+that the ratio to it says little of landing), then ingests all, each in a process of its own; figures are medians.
 """
 
 import json
@@ -36,6 +37,23 @@ with Source(settings, stored=dict) as source:
         count += sum(len(b.values) for b in source.poll(settings.ingest_batch_records, timeout_s=1.0))
     print(json.dumps([time.monotonic() - begun, count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
+_POLL_LIBRARY = """
+import json, sys, time
+from kafka import KafkaConsumer, TopicPartition
+from ingest.settings import Settings
+settings = Settings(**json.loads(sys.argv[1]))
+consumer = KafkaConsumer(
+    bootstrap_servers=settings.bootstrap, group_id=None, enable_auto_commit=False, isolation_level="read_committed",
+    max_poll_records=settings.ingest_batch_records, fetch_min_bytes=2**16, fetch_max_bytes=2**26,
+    max_partition_fetch_bytes=2**24)
+partitions = [TopicPartition("floe.readings.v1", p) for p in consumer.partitions_for_topic("floe.readings.v1")]
+consumer.assign(partitions)
+consumer.seek_to_beginning(*partitions)
+ends, begun, count = consumer.end_offsets(partitions), time.monotonic(), 0
+while count < sum(ends.values()):
+    count += sum(len(records) for records in consumer.poll(1000).values())
+print(json.dumps([time.monotonic() - begun, count, 0]))
+"""
 _INGEST = """
 import json, resource, sys
 from ingest.settings import Settings
@@ -59,25 +77,30 @@ def _measure(folder: Path, *, readings: int, events: int) -> None:
         begun = time.monotonic()
         stream.publish(settings, _events(events, readings))
         published_per_s = events / (time.monotonic() - begun)
-        polled, ingested, ratios, memory = [], [], [], []
+        polled, by_library, ingested, ratios, library_ratios, memory = [], [], [], [], [], []
         for turn in range(_TURNS):
             lake = settings.model_copy(update={"home": folder / f"lake-{turn}"})
             poll_s, count, _ = _child(_POLL, lake)
+            library_s, counted, _ = _child(_POLL_LIBRARY, lake)
             ingest_s, landed, peak_mib = _child(_INGEST, lake)
-            if not count == landed == events:
+            if not count == counted == landed == events:
                 raise SystemExit(f"{events} events sent, {count} polled, {landed} landed: the figures would be wrong")
             polled.append(events / poll_s)
+            by_library.append(events / library_s)
             ingested.append(events / ingest_s)
             ratios.append(poll_s / ingest_s)
+            library_ratios.append(library_s / ingest_s)
             memory.append(peak_mib)
     finally:
         broker.stop(settings)
     what = f"{events:,} events of {readings} reading{'s' * (readings > 1)}, {_TURNS} turns, encryption on"
     suffix = "" if readings == 1 else f"_{readings}"
     record(f"poll_events_per_s{suffix}", median(polled), "events/s", what)
+    record(f"poll_library_events_per_s{suffix}", median(by_library), "events/s", f"kafka-python's consumer; {what}")
     record(f"publish_events_per_s{suffix}", published_per_s, "events/s", what)
     record(f"ingest_events_per_s{suffix}", median(ingested), "events/s", what)
     record(f"ingest_vs_poll_ratio{suffix}", median(ratios), "1", what)
+    record(f"ingest_vs_library_poll_ratio{suffix}", median(library_ratios), "1", what)
     record(f"ingest_peak_rss_mib{suffix}", max(memory), "MiB", what)
     if readings > 1:
         record("ingest_readings_per_s", median(ingested) * readings, "readings/s", what)
