@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -64,6 +65,7 @@ class Lake:
             _repeated(lambda: _attach(connection, settings, is_read_only=is_read_only, as_of=as_of))
             lake = cls(settings, connection)
             if not is_read_only:
+                import_module("pyarrow.dataset")  # as DuckDB does at the first frame: a second that no turn should hold
                 lake.ensure(TABLES, VIEWS)
         except BaseException:
             connection.close()
