@@ -75,11 +75,26 @@ _TIME: tuple[Metric, ...] = (
            tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
     Metric(id="pgic_anchor_mic", version="1", title="Least improvement that patients call much improved",
            rule="the improvement with the highest sensitivity + specificity for PGIC 1-2 against 3-7 at the same visit, "
-           "among this product's own patients; of equally good cuts the greatest; beside it both groups' sizes and the "
-           "area under the ROC curve; none where a group has fewer than 30 patients or the cut is no improvement. A "
-           "function (transforms/anchor.py): no table holds it", unit="points", direction="none",
-           source="a proposal of Floe; Youden 1950, Cancer 3:32; Hanley & McNeil 1982, Radiology 143:29",
-           verification="proposal", tests=("tests/transforms/test_anchor.py",)),
+           "among this product's own patients due; of equally good cuts the greatest; beside it both groups' sizes and "
+           "the area under the ROC curve with Newcombe's interval; none where a group has fewer than 30 patients "
+           "(FLOE_ANCHOR_MIN_GROUP) or the cut is no improvement", unit=None, direction="none",
+           source="a proposal of Floe, as in Suzuki 2020, PMC7053735; Youden 1950, Cancer 3:32; Hanley & McNeil 1982, "
+           "Radiology 143:29; Newcombe 2006, Stat Med 25:559 (method 5)", verification="proposal",
+           parameters=("anchor_min_group", "min_cell"),
+           tests=("tests/transforms/test_anchor.py", "tests/transforms/marts/test_important_change.py")),
+    Metric(id="reliable_change", version="1", title="Patients changed beyond measurement error (a change, not an effect)",
+           rule="improved or deteriorated: |value - baseline| > 1.96 standard errors of the difference, √2 SEM or, for a "
+           "form whose table gives every score its own, √(SE² + SE²); recovered: improved, and at or past the "
+           "functional cut that the baseline was not; else unchanged. Of a performance test: by at least the smallest "
+           "change that is shown as one. Observed cases with a baseline; an RMDQ baseline under 4 is not evaluable "
+           "(a worsening from it counts in rmdq_worse alone). SEM, cut and sources stand in each row", unit="proportion",
+           direction="none", source="Jacobson & Truax 1991, J Consult Clin Psychol 59:12; Christensen & Mendoza 1986; "
+           "Maassen 2004, 10.1017/s1355617704106097; each error's own source in mart.reliable_change",
+           verification="verified", parameters=(
+               "nrs_sem", "vas_sem", "odi_sem", "rmdq_sem", "ndi_sem", "eq5d_sem", "nrs_recovered_at",
+               "vas_recovered_at", "odi_recovered_at", "rmdq_recovered_at", "ndi_recovered_at", "min_cell"),
+           tests=("tests/transforms/test_reliable_change.py", "tests/transforms/test_measurement_error.py",
+                  "tests/transforms/marts/test_important_change.py")),
     Metric(id="regression_to_the_mean", version="1", title="Change that regression to the mean alone would give",
            rule="sd (1 - reliability) phi(z) / (1 - Phi(z)), z = (cut-off - mean) / sd, of the unselected population; "
            "shown beside a before/after change, never subtracted", unit="points", direction="none",

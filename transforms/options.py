@@ -24,6 +24,22 @@ class Options:
     ndi_points: float = _option(8.0, "important change of the NDI, points (secondary source)")
     promis_points: float = _option(3.5, "important change of a PROMIS T-score, points (Amtmann 2016: 3.5-5.5)")
     eq5d_points: float = _option(0.08, "important change of the EQ-5D-5L index (PMC7053735: the cut at 2 NRS points)")
+    anchor_min_group: int = _option(
+        30, "fewest patients improved, and not, by the PGIC for an anchored important change"
+    )
+    nrs_sem: float | None = _option(1.02, "standard error of measurement of an NRS, points (Childs 2005)")
+    vas_sem: float | None = _option(None, "standard error of measurement of a VAS, mm")
+    odi_sem: float | None = _option(4.30, "standard error of measurement of the ODI, points (MDC90 10: 10/1.645/√2)")
+    rmdq_sem: float | None = _option(2.15, "standard error of measurement of the RMDQ, points (MDC90 5: 5/1.645/√2)")
+    ndi_sem: float | None = _option(4.30, "standard error of measurement of the NDI, points of 100 (MDC90 10)")
+    eq5d_sem: float | None = _option(None, "standard error of measurement of the EQ-5D-5L index")
+    nrs_recovered_at: float | None = _option(0.0, "highest NRS of a recovered patient (Kamper 2010)")
+    vas_recovered_at: float | None = _option(None, "highest VAS of a recovered patient, mm")
+    odi_recovered_at: float | None = _option(None, "highest ODI of a recovered patient")
+    rmdq_recovered_at: float | None = _option(
+        2.0, "highest RMDQ of a recovered patient (Kamper 2010; 4: Stratford 2016)"
+    )
+    ndi_recovered_at: float | None = _option(None, "highest NDI of a recovered patient")
     odi_licensed: bool = _option(False, "the site states that it holds a licence for the ODI")
     odi_min_items: int = _option(8, "fewest ODI sections answered for a score")
     reference_arm: str = _option("", "reference arm where none is named control, placebo, sham or usual_care")

@@ -131,9 +131,12 @@ def _flags(parameter: Parameter, *, options: Options) -> dict[str, pl.Expr]:
 def is_evaluable_baseline(parameter: Parameter) -> pl.Expr:
     """Whether an improvement from the baseline in column BASE can be seen: not from 0, not below what a scale shows."""
     possible = pl.col("BASE") != 0 if parameter.has_percent_rules else pl.lit(True)
-    if parameter.lowest_baseline is not None:
-        possible = possible & (pl.col("BASE") >= parameter.lowest_baseline)
-    return possible
+    return possible & is_on_scale(parameter)
+
+
+def is_on_scale(parameter: Parameter) -> pl.Expr:
+    """Whether the scale can show an improvement from the baseline in column BASE, a percentage apart."""
+    return pl.lit(True) if parameter.lowest_baseline is None else pl.col("BASE") >= parameter.lowest_baseline
 
 
 def can_worsen(parameter: Parameter) -> pl.Expr:

@@ -1,7 +1,8 @@
 """Change beyond measurement error, and the fall that selection alone brings.
 
 Here: standard error of measurement, reliable change, minimal detectable change, regression to the mean.
-Not here: important change and responder rules (`pain`, `instruments`), which reliability belongs to a score.
+Not here: important change and responder rules (`pain`, `instruments`), which error belongs to a score
+(`measurement_error`).
 
 All scores in one call share one unit. A parameter that is not known (None) gives None; a reliability
 outside 0 to 1 or a negative standard deviation is a `UsageError`. Sources: Jacobson & Truax 1991 J Consult
@@ -15,6 +16,7 @@ import polars as pl
 from scipy import stats
 
 from transforms.errors import UsageError
+from transforms.schemas.mart import CHANGE_CLASSES
 
 RELIABLE = 1.96
 
@@ -65,18 +67,30 @@ def reliable_change(
     sign = -1 if improves == "down" else 1
     index = (pl.col(after) - pl.col(before)) / error if error else pl.lit(None, pl.Float64)
     better = sign * pl.col("reliable_change_index")
-    label = (
-        pl.when(better.is_null())
-        .then(None)
-        .when((better > RELIABLE) & _crosses(before, after, sign, recovered_at))
-        .then(pl.lit("recovered"))
-        .when(better > RELIABLE)
-        .then(pl.lit("improved"))
-        .when(better < -RELIABLE)
-        .then(pl.lit("deteriorated"))
-        .otherwise(pl.lit("unchanged"))
-    )
+    cut = pl.lit(recovered_at, pl.Float64)
+    is_recovered = crosses(sign * pl.col(before), sign * pl.col(after), cut=sign * cut)
+    label = change_class(is_better=better > RELIABLE, is_worse=better < -RELIABLE, is_recovered=is_recovered)
     return frame.with_columns(reliable_change_index=index).with_columns(reliable_change=label)
+
+
+def change_class(*, is_better: pl.Expr, is_worse: pl.Expr, is_recovered: pl.Expr) -> pl.Expr:
+    """One of CHANGE_CLASSES; null where it is not known whether the change is beyond the error. A cut that is null is none."""
+    recovered, improved, unchanged, deteriorated = (pl.lit(name) for name in CHANGE_CLASSES)
+    return (
+        pl.when(is_better & is_recovered.fill_null(False))
+        .then(recovered)
+        .when(is_better)
+        .then(improved)
+        .when(is_worse)
+        .then(deteriorated)
+        .when(is_better.not_() & is_worse.not_())
+        .then(unchanged)
+    )
+
+
+def crosses(before: pl.Expr, after: pl.Expr, *, cut: pl.Expr) -> pl.Expr:
+    """Whether `after` is at or past the cut and `before` was not; all turned so that higher is better."""
+    return (before < cut) & (after >= cut)
 
 
 def expected_drop(mean, sd, reliability, cutoff) -> float | None:
@@ -94,12 +108,6 @@ def expected_drop(mean, sd, reliability, cutoff) -> float | None:
         raise UsageError("sd is 0: in a population without spread nobody is selected; give the population's sd")
     z = (cutoff - mean) / sd
     return float(sd * (1 - reliability) * math.exp(stats.norm.logpdf(z) - stats.norm.logsf(z)))
-
-
-def _crosses(before, after, sign: int, cut) -> pl.Expr:
-    if cut is None:
-        return pl.lit(False)
-    return (sign * pl.col(before) < sign * cut) & (sign * pl.col(after) >= sign * cut)
 
 
 def _check(sd: float, reliability: float) -> None:

@@ -79,6 +79,20 @@ RULE_SOURCES = {
     "eq5d_points": ("PMC7053735: 0.08 against 2 NRS points", "verified"),
 }  # fmt: skip
 
+# the standard error of measurement that a parameter's option holds by default, or its table; the functional cut
+ERROR_SOURCES = {
+    "nrs_sem": ("Childs 2005, Spine 30:1331: SEM 1.02 (its MDC of 2 is 1.96 SEM, without the √2)", "verified"),
+    "odi_sem": ("form 2.1a states an MDC90 of about 10 points: SEM = 10 / (1.645 √2)", "verified"),
+    "rmdq_sem": ("Stratford 1996, Phys Ther 76:359: MDC90 4-5, here 5: SEM = 5 / (1.645 √2)", "verified"),
+    "ndi_sem": ("MacDermid 2009, J Orthop Sports Phys Ther 39:400: MDC90 5 of 50 in uncomplicated neck pain",
+                "unverified"),
+}  # fmt: skip
+SCORE_ERROR_SOURCE = "standard errors of both scores by the form's table (transforms/instruments/promis.py)"
+RECOVERED_SOURCES = {
+    "nrs_recovered_at": "Kamper 2010, PMC2989296: NRS 0",
+    "rmdq_recovered_at": "Kamper 2010, PMC2989296: RMDQ 2 or less",
+}
+
 
 def statistics_of(parameter: Parameter) -> list[str]:
     """The statistics that a cohort gets of a parameter."""

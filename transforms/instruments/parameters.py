@@ -11,7 +11,9 @@ from dataclasses import dataclass
 class Parameter:
     """One parameter. `instrument` and `item` say where it comes from (`item` = None: computed from many).
 
-    `points_option`: field of `Options` with its important change, None = no such rule. `has_percent_rules`: a
+    `points_option`: field of `Options` with its important change, None = no such rule. `error_option`: that with its
+    standard error of measurement, `recovered_option`: that with the functional cut, None = none known.
+    `has_score_error`: every score has a standard error of its own, from the form's table. `has_percent_rules`: a
     percentage of baseline means something (a scale with a true zero: not a T-score, not a class).
     `lowest_baseline`: below it an improvement can't be seen (not evaluable); `highest_baseline`: above it a
     worsening can't.
@@ -24,6 +26,9 @@ class Parameter:
     better: str = "lower"
     item: str | None = None
     points_option: str | None = None
+    error_option: str | None = None
+    recovered_option: str | None = None
+    has_score_error: bool = False
     has_percent_rules: bool = False
     lowest_baseline: float | None = None
     highest_baseline: float | None = None
@@ -38,17 +43,26 @@ _RECALL = {
 }
 
 
-def _pain_scale(instrument: str, prefix: str, title: str, unit: str, points_option: str) -> list[Parameter]:
+def _change_options(name: str) -> dict[str, str]:
+    """The options of a scale that has all three: important change, measurement error, functional cut."""
+    return {
+        "points_option": f"{name}_points",
+        "error_option": f"{name}_sem",
+        "recovered_option": f"{name}_recovered_at",
+    }
+
+
+def _pain_scale(instrument: str, prefix: str, title: str, unit: str, name: str) -> list[Parameter]:
     return [
         Parameter(code=prefix + suffix, title=f"{title}, {text}", instrument=instrument, item=item, unit=unit,
-                  points_option=points_option, has_percent_rules=True)
+                  has_percent_rules=True, **_change_options(name))
         for item, (suffix, text) in _RECALL.items()
     ]  # fmt: skip
 
 
 _P29_DOMAINS = [
     Parameter(code=code, title=f"PROMIS-29 {domain}, T-score", instrument="promis_29", unit="T", better=better,
-              points_option=points)
+              points_option=points, has_score_error=True)
     for code, domain, better, points in (
         ("P29PF", "physical function", "higher", "promis_points"), ("P29ANX", "anxiety", "lower", None),
         ("P29DEP", "depression", "lower", None), ("P29FAT", "fatigue", "lower", None),
@@ -58,24 +72,24 @@ _P29_DOMAINS = [
 ]  # fmt: skip
 
 _ALL = [
-    *_pain_scale("nrs_pain", "NRS", "Pain, numerical rating scale 0-10", "points", "nrs_points"),
-    *_pain_scale("vas_pain", "VAS", "Pain, visual analogue scale 0-100 mm", "mm", "vas_points"),
+    *_pain_scale("nrs_pain", "NRS", "Pain, numerical rating scale 0-10", "points", "nrs"),
+    *_pain_scale("vas_pain", "VAS", "Pain, visual analogue scale 0-100 mm", "mm", "vas"),
     Parameter(code="PAINIDX", title="Pain index of a diary, 0-100", instrument="pain_index", item="index",
               unit="score", has_percent_rules=True),
     Parameter(code="PAINDAYS", title="Days with pain in 28 days", instrument="pain_days_28", item="days",
               unit="days", has_percent_rules=True),
     Parameter(code="ODI", title="Oswestry Disability Index", instrument="odi", unit="%",
-              points_option="odi_points", has_percent_rules=True),
+              has_percent_rules=True, **_change_options("odi")),
     Parameter(code="RMDQ", title="Roland-Morris Disability Questionnaire, 0-24", instrument="rmdq", unit="points",
-              points_option="rmdq_points", has_percent_rules=True, lowest_baseline=4, highest_baseline=20),
+              has_percent_rules=True, lowest_baseline=4, highest_baseline=20, **_change_options("rmdq")),
     Parameter(code="NDI", title="Neck Disability Index", instrument="ndi", unit="%",
-              points_option="ndi_points", has_percent_rules=True),
+              has_percent_rules=True, **_change_options("ndi")),
     Parameter(code="PI4A", title="PROMIS Pain Interference 4a, T-score", instrument="promis_pi_4a", unit="T",
-              points_option="promis_points"),
+              points_option="promis_points", has_score_error=True),
     Parameter(code="PI6A", title="PROMIS Pain Interference 6a, T-score", instrument="promis_pi_6a", unit="T",
-              points_option="promis_points"),
+              points_option="promis_points", has_score_error=True),
     Parameter(code="PF6B", title="PROMIS Physical Function 6b, T-score", instrument="promis_pf_6b", unit="T",
-              better="higher", points_option="promis_points"),
+              better="higher", points_option="promis_points", has_score_error=True),
     Parameter(code="P29PHYS", title="PROMIS-29 physical health summary, T-score", instrument="promis_29", unit="T",
               better="higher", points_option="promis_points"),
     Parameter(code="P29MENT", title="PROMIS-29 mental health summary, T-score", instrument="promis_29", unit="T",
@@ -84,7 +98,7 @@ _ALL = [
     Parameter(code="PGIC", title="Patient global impression of change, 1 very much improved to 7 very much worse",
               instrument="pgic", item="pgic", unit="category"),
     Parameter(code="EQ5D", title="EQ-5D-5L index", instrument="eq_5d_5l", unit="utility", better="higher",
-              points_option="eq5d_points"),
+              points_option="eq5d_points", error_option="eq5d_sem"),
     Parameter(code="EQVAS", title="EQ-5D-5L visual analogue scale of health, 0-100", instrument="eq_5d_5l",
               item="vas", unit="points", better="higher"),
     Parameter(code="STARTB", title="STarT Back screening tool, total 0-9", instrument="start_back", unit="points"),

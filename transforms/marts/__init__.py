@@ -25,8 +25,10 @@ from . import (
     control_charts,
     data_dictionary,
     dose_response,
+    important_change,
     metric_definitions,
     patient_outcomes,
+    reliable_change,
     report_deadlines,
     responder_curves,
     responder_disagreement,
@@ -85,6 +87,12 @@ MARTS: dict[str, Mart] = {
         is_summary=True,
     ),
     "dose_response": Mart(MART_TABLES["dose_response"], dose_response.INPUTS, dose_response.compute, is_summary=True),
+    "important_change": Mart(
+        MART_TABLES["important_change"], important_change.INPUTS, important_change.compute, is_summary=True
+    ),
+    "reliable_change": Mart(
+        MART_TABLES["reliable_change"], reliable_change.INPUTS, reliable_change.compute, is_summary=True
+    ),
     "arm_comparisons": Mart(
         MART_TABLES["arm_comparisons"], arm_comparisons.INPUTS, arm_comparisons.compute, is_summary=True
     ),

@@ -15,6 +15,7 @@ from ..catalogue import METRICS
 from ..exposure import of_patients, placed_sessions
 from ..mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS, WeeklyParameter, metric_of_test, metric_of_week
 from ..options import Cut, Options
+from ..reliable_change import change_class
 from ..schemas import MART_TABLES, TIMESTAMP
 
 TABLE = MART_TABLES["adact"]
@@ -146,5 +147,17 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         PCHG=pl.when(pl.col("BASE") != 0).then(100 * pl.col("CHG") / pl.col("BASE")),
         CHGMDCFL=pl.when(reaches).then(pl.lit("Y")).when(~reaches).then(pl.lit("N")),
+        CHGCAT1=_class(reaches),
         NEREASON=pl.coalesce("reason", pl.when(follows & pl.col("BASE").is_null()).then(pl.lit("no baseline"))),
     )
+
+
+def _class(reaches: pl.Expr) -> pl.Expr:
+    """Improved or deteriorated by at least MDC, else unchanged; null where no direction is the better one."""
+    better = pl.col("PARAMCD").replace_strict(
+        {p.code: {"higher": 1, "lower": -1}.get(p.direction) for p in (*WEEKLY_PARAMETERS, *PERFORMANCE_TESTS)},
+        return_dtype=pl.Int64,
+    )
+    gain = better * pl.col("CHG")
+    label = change_class(is_better=reaches & (gain > 0), is_worse=reaches & (gain < 0), is_recovered=pl.lit(False))
+    return pl.when(gain.is_not_null()).then(label)

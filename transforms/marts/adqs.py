@@ -7,7 +7,7 @@ of allocation with `placed`).
 
 import polars as pl
 
-from .. import local_time, pain, windows
+from .. import local_time, measurement_error, pain, windows
 from ..catalogue import METRICS
 from ..exposure import of_patients, placed_sessions
 from ..instruments import CONTEXTS, INSTRUMENTS, PARAMETERS, code_in_context, score
@@ -32,6 +32,7 @@ def compute(keys, *, responses, sessions, clinics, adsl, options: Options, cut: 
     )
     rows = rows.with_columns(days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days())
     rows = placed(rows, day1=pl.col("DAY1DT"), options=options)
+    rows = measurement_error.classified(rows, by=_BY, options=options)
     rows = rows.with_columns(
         DAY1BASIS=pl.when(pl.col("TRTSDT").is_not_null()).then(pl.lit("session")).otherwise(pl.lit("enrolment"))
     )
@@ -62,6 +63,7 @@ def _scored(responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     rows = pl.concat(parts)
     return rows.with_columns(
         AVAL=pl.col("value"),
+        AVALSE=pl.col("standard_error"),
         AVALU=_of_parameter(lambda p: p.unit),
         NANSWERD=pl.col("n_answered"),
         NITEMS=pl.col("n_items"),

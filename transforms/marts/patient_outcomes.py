@@ -73,7 +73,7 @@ def _measured(mart: pl.DataFrame) -> pl.DataFrame:
     """Assessments with a value in the columns that adqs and adact share; `at` orders a patient's."""
     at = pl.col("ADTM").dt.replace_time_zone(None) if "ADTM" in mart.columns else pl.col("ADT").cast(pl.Datetime("us"))
     return mart.filter(pl.col("AVAL").is_not_null()).select(
-        "USUBJID", "PARAMCD", "ADT", "AVAL", "BASE", "CHG", "ABLFL", at=at
+        "USUBJID", "PARAMCD", "ADT", "AVAL", "BASE", "CHG", "CHGCAT1", "ABLFL", at=at
     )
 
 
@@ -83,7 +83,7 @@ def _outcome(name: str, measured: pl.DataFrame, parameters: tuple[str, ...]) -> 
     latest = rows.filter(pl.col("CHG").is_not_null() | pl.col("BASE").is_null()).sort("USUBJID", "at", "ADT")
     latest = latest.unique("USUBJID", keep="last", maintain_order=True).select(
         "USUBJID", pl.col("AVAL").alias(f"{name}_latest"), pl.col("ADT").alias(f"{name}_latest_on"),
-        pl.col("CHG").alias(f"{name}_change"),
+        pl.col("CHG").alias(f"{name}_change"), pl.col("CHGCAT1").alias(f"{name}_change_class"),
     )  # fmt: skip
     base = rows.group_by("USUBJID").agg(
         pl.col("BASE").first().alias(f"{name}_baseline"), pl.col("PARAMCD").first().alias(f"{name}_parameter")

@@ -53,7 +53,7 @@ def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
 
 def values_of(adqs: pl.DataFrame, adact: pl.DataFrame | None = None) -> pl.DataFrame:
     """A row a patient, parameter and visit that has a record that counts; End of course by its own flag."""
-    columns = ["USUBJID", "PARAMCD", "AVISIT", "ADT", "ADY", "AVAL", "BASE", "CHG"]
+    columns = ["USUBJID", "PARAMCD", "AVISIT", "ADT", "ADY", "AVAL", "BASE", "CHG", "CHGCAT1"]
     flags = [f"CRIT{k}FL" for k in range(1, len(CRITERIA) + 1)]
     asked = adqs.filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
     at_visit = asked.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.END_OF_COURSE))
@@ -67,12 +67,13 @@ def values_of(adqs: pl.DataFrame, adact: pl.DataFrame | None = None) -> pl.DataF
 def bases_of(rows: pl.DataFrame) -> pl.DataFrame:
     """A row a patient and parameter with a baseline, and whether the rules can judge from it."""
     based = rows.filter(pl.col("BASE").is_not_null()).unique(["USUBJID", "PARAMCD"])
-    can_improve, can_worsen = pl.lit(True), pl.lit(True)
+    can_improve, can_worsen, is_on_scale = pl.lit(True), pl.lit(True), pl.lit(True)
     for code in set(based["PARAMCD"].unique()) & set(PARAMETERS):
         here = pl.col("PARAMCD") == code
         can_improve = pl.when(here).then(pain.is_evaluable_baseline(PARAMETERS[code])).otherwise(can_improve)
         can_worsen = pl.when(here).then(pain.can_worsen(PARAMETERS[code])).otherwise(can_worsen)
-    return based.select("USUBJID", "PARAMCD", can_improve=can_improve, can_worsen=can_worsen)
+        is_on_scale = pl.when(here).then(pain.is_on_scale(PARAMETERS[code])).otherwise(is_on_scale)
+    return based.select("USUBJID", "PARAMCD", can_improve=can_improve, can_worsen=can_worsen, is_on_scale=is_on_scale)
 
 
 def asked_of(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:

@@ -85,8 +85,19 @@ _CRIT = [c for k, name in enumerate(CRITERIA, 1) for c in (
     Column(f"CRIT{k}FL", S, f"rule {name} met; null = not evaluable", closed=YN))]  # fmt: skip
 NEREASON = Column("NEREASON", S, "why a value, change or flag can't be given")
 
+CHANGE_CLASSES = ("recovered", "improved", "unchanged", "deteriorated")
+_CHANGE_CLASS = Column(
+    "CHGCAT1", S,
+    "class of the change: improved or deteriorated beyond measurement error, else unchanged; recovered: improved and at or past the functional cut that the baseline was not; null where there is no change or no error is known",
+    closed=CHANGE_CLASSES,
+)  # fmt: skip
+
 ADQS = _table("adqs", "One row a patient, questionnaire parameter and assessment.", [
     *_BDS_HEAD, *_BDS_VALUE, _EOCFL, *_CRIT,
+    Column("AVALSE", F, "standard error of AVAL by the form's table; null where it has none"),
+    Column("MDC", F, "smallest change above measurement error: 1.96 standard errors of the difference; null where no error is known"),
+    Column("RCI", F, "reliable change index: CHG / standard error of the difference (Jacobson & Truax)"),
+    _CHANGE_CLASS, Column("RCREASON", S, "why a change has no class"),
     Column("DTYPE", S, "derivation, e.g. PRORATED; null = as answered"),
     Column("NANSWERD", I, "items answered"), Column("NITEMS", I, "items of the instrument"),
     Column("ADTM", T, "moment of the answer"), Column("DAY1BASIS", S, "what Day 1 is: the first delivered session, else enrolment", closed=("enrolment", "session")),
@@ -102,6 +113,7 @@ ADACT = _table("adact", "One row a patient, mobility parameter and week, or test
     Column("VALIDDAYS", I, "valid days of the week"), Column("WEARHRS", F, "mean wear of the valid days", "h/day"),
     Column("MDC", F, "smallest change above measurement error, where known"),
     _flag("CHGMDCFL", "the change is at least MDC; null where no MDC is known"),
+    _CHANGE_CLASS,
     NEREASON, Column("METRICID", S, "metric of the catalogue"), Column("METRICV", S, "its version"), EVENTID,
 ], ("USUBJID", "PARAMCD", "ADT", "EVENTID"))  # fmt: skip
 
@@ -201,6 +213,7 @@ PATIENT_OUTCOMES = _table("patient_outcomes", "One row a patient: headline outco
         Column(f"{name}_latest", F, f"{name}, latest", unit),
         Column(f"{name}_latest_on", D, f"day of the latest {name}"),
         Column(f"{name}_change", F, f"{name}: latest - baseline", unit),
+        Column(f"{name}_change_class", S, f"{name}: is the change beyond measurement error? as CHGCAT1 of adqs and adact; null where no error is known", closed=CHANGE_CLASSES),
         Column(f"{name}_reason", S, f"why {name} or its change can't be given"))],
     Column("disability_parameter", S, "parameter of the disability outcome"),
     Column("quality_of_life_parameter", S, "parameter of the quality-of-life outcome"),
@@ -324,6 +337,49 @@ DOSE_RESPONSE = _table("dose_response", f"One row a parameter, visit, stratum an
     Column("reason", S, "why no interval can be given"),
 ], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata", "from_per_week"))  # fmt: skip
 
+_VERIFICATION = ("verified", "unverified", "proposal")
+IMPORTANT_CHANGE = _table("important_change", "One row a parameter, visit and stratum with a change: the improvement that the stratum's own patients call much improved (PGIC 1-2), beside the published important change.", [
+    *STAMP, *STRATA, Column("parameter", S, "PARAMCD of adqs or adact", required=True), Column("visit", S, "visit of the change and of the PGIC", required=True),
+    Column("unit", S, "unit of the changes"), Column("direction", S, "which direction of the parameter is better", closed=("lower", "higher")),
+    Column("n_changes", I, "patients due with a change from baseline", required=True),
+    Column("n_without_pgic", I, "of them without a PGIC at the visit: not counted further", required=True),
+    Column("n_improved", I, "of the others, much or very much improved (PGIC 1-2)", required=True),
+    Column("n_not_improved", I, "of the others, PGIC 3-7", required=True),
+    Column("anchored_change", F, "least improvement (positive = better) of a patient called improved, by the ROC curve's highest sensitivity + specificity, in `unit`; of equally good cuts the greatest; null says why in reason"),
+    Column("anchored_change_least", F, "the least of the equally good cuts, in `unit`"),
+    Column("sensitivity", F, "of the improved, with at least the cut's improvement", lower=0, upper=1),
+    Column("specificity", F, "of the not improved, with less", lower=0, upper=1),
+    Column("auc", F, "area under the ROC curve: probability that an improved patient's change is better than another's, ties one half", lower=0, upper=1),
+    Column("auc_lower", F, "lower 95 % limit (Newcombe 2006, method 5)"), Column("auc_upper", F, "upper 95 % limit"),
+    Column("published_change", F, "important change in force for the responder rules, in `unit`; of a performance test the smallest change shown; null where none is known"),
+    Column("published_source", S, "its source, or the site's setting"),
+    Column("published_verification", S, "how far the source was checked, as in metric_definitions", closed=_VERIFICATION),
+    Column("reason", S, "why no cut can be given"),
+], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata"))  # fmt: skip
+
+RELIABLE_CHANGE = _table("reliable_change", "One row a parameter, visit and stratum with a patient expected (due, asked, with a baseline): how many changed beyond measurement error. A before/after change is not an effect.", [
+    *STAMP, *STRATA, Column("parameter", S, "PARAMCD of adqs or adact", required=True), Column("visit", S, "visit", required=True),
+    Column("n_patients", I, "patients of the stratum", required=True),
+    Column("n_due", I, "of them those whose window has closed at the data cut", required=True),
+    Column("n_evaluable", I, "of those due, with a class: the denominator of every share", required=True),
+    Column("n_missing", I, "of those due, asked and with a baseline, without a value", required=True),
+    Column("n_not_evaluable", I, "of those due, without a baseline, not asked, or without a known measurement error", required=True),
+    Column("n_pending", I, "not yet due", required=True),
+    *[c for name, comment in (
+        ("recovered", "improved beyond measurement error, at or past the functional cut, and not so at baseline; null without a cut"),
+        ("improved", "improved beyond measurement error, not recovered"),
+        ("unchanged", "within measurement error"),
+        ("deteriorated", "worse beyond measurement error")) for c in (
+        Column(f"n_{name}", I, f"of the evaluable: {comment}"), *_ci(name, f"share of the evaluable (Wilson; Clopper-Pearson for 5 or fewer): {comment}"))],
+    Column("unit", S, "unit of the following three"),
+    Column("standard_error_of_measurement", F, "SEM = SD √(1 - reliability), in `unit`; null where it differs by score (PROMIS) or is not known"),
+    Column("smallest_change", F, "smallest change counted as one, in `unit`: 1.96 √2 SEM; of a performance test the smallest change shown"),
+    Column("recovered_at", F, "functional cut, in `unit`; null where none is known"),
+    Column("source", S, "source of the measurement error, or the site's setting"), Column("recovered_source", S, "source of the functional cut"),
+    Column("verification", S, "how far the error's source was checked, as in metric_definitions", closed=_VERIFICATION),
+    Column("reason", S, "why no share can be given"),
+], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata"))  # fmt: skip
+
 CLINIC_FUNNEL = _table("clinic_funnel", "One row a metric and clinic: funnel with limits. Never a ranking.", [
     *STAMP, Column("clinic_id", S, "clinic", required=True), Column("kind", S, "what is compared", closed=("proportion", "ratio")),
     Column("modality", S, "modality; null = all"),
@@ -406,6 +462,6 @@ DATA_DICTIONARY = _table("data_dictionary", "One row a table or view and column 
 
 MART_TABLES: dict[str, Table] = {t.name: t for t in (
     ADSL, ADQS, ADACT, ADEX, ADAE, ADTTE, PATIENT_OUTCOMES, COHORT_OUTCOMES, RESPONDER_CURVES, RESPONDER_DISAGREEMENT,
-    DOSE_RESPONSE, ADVERSE_EVENT_RATES, ARM_COMPARISONS,
+    DOSE_RESPONSE, IMPORTANT_CHANGE, RELIABLE_CHANGE, ADVERSE_EVENT_RATES, ARM_COMPARISONS,
     CLINIC_FUNNEL, CONTROL_CHARTS, SURVIVAL_CURVES, REPORT_DEADLINES, ALERTS, CHECK_RESULTS, METRIC_DEFINITIONS,
     DATA_DICTIONARY)}  # fmt: skip

@@ -130,8 +130,34 @@ def test_tests_and_measurement_error():
 def test_threshold_in_print_is_reached():
     """A timed up and go of 7.7 s after 9.0 s is a change of 1.3 s, though binary fractions say a hair less."""
     found = adact(tests=[a_test(-3, 9.0, "timed_up_and_go"), a_test(8, 7.7, "timed_up_and_go")])
-    assert of(found, "TUG", "MDC", "CHGMDCFL")[1] == (1.3, "Y")
+    assert of(found, "TUG", "MDC", "CHGMDCFL", "CHGCAT1")[1] == (1.3, "Y", "improved")
     assert abs(7.7 - 9.0) < 1.3
+
+
+@pytest.mark.parametrize(
+    ("test", "before", "after", "expected"),
+    [
+        ("six_minute_walk", 400, 459, "unchanged"),
+        ("six_minute_walk", 400, 460, "improved"),
+        ("six_minute_walk", 460, 400, "deteriorated"),
+        ("timed_up_and_go", 9.0, 10.3, "deteriorated"),
+        ("gait_speed_4_m", 1.00, 1.07, "unchanged"),
+        ("gait_speed_4_m", 1.00, 1.08, "improved"),
+        ("lumbar_flexion_rom", 40, 50, None),
+        ("lumbar_flexion_rom", 40, 60, None),
+        ("six_minute_walk", 400, None, None),
+    ],
+)
+def test_nothing_below_the_smallest_change_is_a_change(test, before, after, expected):
+    """Improved or deteriorated from the smallest change on; no class where more is neither better nor worse."""
+    found = adact(tests=[a_test(-3, before, test), a_test(8, after, test)])
+    assert found["CHGCAT1"].to_list() == [None, expected]
+
+
+def test_steps_have_no_class():
+    """No smallest change of steps is known: 2,000 more a day are a change of no class."""
+    found = adact(worn_days(-7, -1, steps=4000) + worn_days(1, 7, steps=6000))
+    assert of(found, "STEPS", "CHG", "MDC", "CHGCAT1")[-1] == (2000, None, None)
 
 
 def test_conforms_and_is_a_function_of_its_patients():

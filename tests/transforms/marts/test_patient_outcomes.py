@@ -126,6 +126,19 @@ def test_mobility_and_quality_of_life():
     assert (row["quality_of_life_parameter"], row["quality_of_life_change"]) == ("EQVAS", 10)
 
 
+def test_the_class_of_the_latest_change():
+    """The latest assessment's class stands beside the change; where no error is known there is none."""
+    rows = [
+        score("NRS7D", 0, 8, 8) | {"CHG": None},
+        score("NRS7D", 7, 4, 8, CHGCAT1="improved"),
+        score("NRS7D", 28, 6, 8, CHGCAT1="unchanged"),
+    ]
+    weeks = [score("STEPS", -7, 5000, 5000) | {"CHG": None}, score("STEPS", 56, 6000, 5000)]
+    row = compute(adqs=rows, adact=weeks).row(0, named=True)
+    assert (row["pain_change"], row["pain_change_class"]) == (-2, "unchanged")
+    assert (row["steps_change"], row["steps_change_class"]) == (1000, None)
+
+
 def test_every_patient_has_a_row():
     """One row a patient, also for those without anything; such rows are for the clinic only."""
     frame = compute(patients=("p", "q", "r"))

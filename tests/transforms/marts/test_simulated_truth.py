@@ -1,11 +1,11 @@
 """What the marts count of simulated clinics equals what the simulator says it sent, faults included.
 
-Here: sessions, adverse events, time at risk, protocol limits, from the decoder's rows on. Not here: the way through
-Kafka and the lake, and how the simulator counts (its own tests).
+Here: sessions, adverse events, time at risk, protocol limits, from the decoder's rows on; and change, recomputed
+plainly from adqs and adact. Not here: the way through Kafka and the lake, and how the simulator counts (its own tests).
 """
 
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import polars as pl
@@ -18,10 +18,11 @@ from transforms.current import current, merge_patients
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
+from transforms.windows import VISIT
 
 PLAN = Plan(patients=60, days=150, seed=23, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
             broken_share=0.02, unknown_share=0.02)  # fmt: skip
-MADE = ("adsl", "adex", "adae", "adverse_event_rates")
+MADE = ("adsl", "adex", "adae", "adverse_event_rates", "adqs", "adact", "important_change", "reliable_change")
 SERIES = ("telemetry", "readings")
 
 
@@ -43,7 +44,12 @@ def world():
     cut = Cut(lake_snapshot=1, data_cutoff=simulation.truth.data_cutoff)
     for name in MADE:
         tables[f"mart.{name}"] = _made(MARTS[name], tables, cut=cut)
-    return SimpleNamespace(truth=simulation.truth, tables=tables)
+    counting = [tables[f"mart.{n}"].filter(pl.col("ANL01FL") == "Y").select(_AT_VISIT) for n in ("adqs", "adact")]
+    at_visits = pl.concat(counting).rows(named=True)
+    return SimpleNamespace(truth=simulation.truth, tables=tables, at_visits=at_visits)
+
+
+_AT_VISIT = ("USUBJID", "PARAMCD", "AVISIT", "AVAL", "CHG", "CHGCAT1")
 
 
 def _made(mart, tables, *, cut, keys=None):
@@ -100,7 +106,49 @@ def test_limits(world):
     }
 
 
-@pytest.mark.parametrize("name", ["adsl", "adex", "adae", "adtte"])
+def _changes(world, row) -> list[tuple]:
+    """(change, class, PGIC) of each due patient of a row's stratum with a change at its visit, patient by patient."""
+    columns = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "arm": "ARM"}
+    other = {"clinic_id": "(unknown)", "modality": "(none)", "indication": "(unknown)", "arm": "(none)"}
+    visit = VISIT[row["visit"]]
+    due = {s["USUBJID"] for s in world.tables["mart.adsl"].iter_rows(named=True)
+           if all(row[d] in (None, s[c] or other[d]) for d, c in columns.items())
+           and s["DAY1DT"] + timedelta(days=visit.last - 1) < world.truth.data_cutoff.date()}  # fmt: skip
+    counted, impression = {}, {}
+    for record in world.at_visits:
+        if record["USUBJID"] in due and record["AVISIT"] == row["visit"]:
+            if record["PARAMCD"] == "PGIC":
+                impression[record["USUBJID"]] = record["AVAL"]
+            if record["PARAMCD"] == row["parameter"] and record["CHG"] is not None:
+                counted[record["USUBJID"]] = (record["CHG"], record["CHGCAT1"])
+    return [(*found, impression.get(who)) for who, found in counted.items()]
+
+
+def test_important_change(world):
+    """Of every tenth row of the mart: who has a change, who was asked for an impression, who improved by it."""
+    rows = world.tables["mart.important_change"].filter(pl.col("visit") != "End of course").gather_every(10)
+    for row in rows.iter_rows(named=True):
+        impressions = [impression for _, _, impression in _changes(world, row)]
+        asked = [i for i in impressions if i is not None]
+        assert (row["n_changes"], row["n_without_pgic"]) == (len(impressions), len(impressions) - len(asked))
+        assert (row["n_improved"], row["n_not_improved"]) == (sum(i <= 2 for i in asked), sum(i > 2 for i in asked))
+    assert rows["n_improved"].sum() > 100
+
+
+def test_reliable_change(world):
+    """Of every tenth row of the mart: how many of the due are in each class."""
+    known = world.tables["mart.reliable_change"].filter(pl.col("n_improved").is_not_null())
+    rows = known.filter(pl.col("visit") != "End of course").gather_every(10)
+    for row in rows.iter_rows(named=True):
+        classes = [name for _, name, _ in _changes(world, row) if name is not None]
+        assert row["n_evaluable"] == len(classes)
+        for name in ("improved", "unchanged", "deteriorated"):
+            assert row[f"n_{name}"] == classes.count(name)
+        assert row["n_recovered"] in (None, classes.count("recovered"))
+    assert rows["n_improved"].sum() > 100
+
+
+@pytest.mark.parametrize("name", ["adsl", "adex", "adae", "adtte", "adqs", "adact"])
 def test_a_part_equals_the_whole(world, name):
     """A mart of patients computed for some of them equals those rows of the whole."""
     cut = Cut(lake_snapshot=1, data_cutoff=world.truth.data_cutoff)

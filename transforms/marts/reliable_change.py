@@ -1,0 +1,106 @@
+"""mart.reliable_change: how many patients changed beyond measurement error, by stratum and visit.
+
+Here: shares of the four classes of adqs and adact, of the patients due. Not here: a change's class (measurement_error,
+marts/adact), important change (important_change, cohort_outcomes).
+
+Who is due, asked and has a baseline is expected. Of them those have a class whose change and whose measurement error
+are known; those without a value at the visit are missing, the others not evaluable.
+"""
+
+import polars as pl
+
+from .. import disclosure, measurement_error, windows
+from ..instruments import PARAMETERS
+from ..mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS
+from ..options import Cut, Options
+from ..reliable_change import RELIABLE, standard_error_of_difference
+from ..schemas import MART_TABLES
+from ..schemas.mart import CHANGE_CLASSES, DIMENSIONS
+from .cohort_estimates import NO_VALUE, as_proportion
+from .stamp import stamped
+from .strata import by_strata
+from .visit_values import asked_of, due_of, expected_of, people_of, values_of
+
+TABLE = MART_TABLES["reliable_change"]
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex")
+METRIC = "reliable_change"
+_BY = ["parameter", "visit"]
+_COUNTS = [f"n_{name}" for name in CHANGE_CLASSES]
+
+
+def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFrame:
+    """A row a parameter, visit and stratum with an expected patient; columns of MART_TABLES["reliable_change"]."""
+    people = people_of(adsl, adex, options=options)
+    if people.is_empty():
+        return TABLE.empty()
+    due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
+    known = known_errors(options=options)
+    values = values_of(adqs, adact).filter(pl.col("PARAMCD").is_in(known["parameter"].implode()))
+    rows = _counts(values, people, due).join(known, on="parameter")
+    has_class = pl.col("reason").is_null()
+    rows = rows.with_columns(pl.when(has_class).then(pl.col(_COUNTS)))  # a count of an unknown class is no zero
+    rows = rows.with_columns(n_recovered=pl.when(pl.col("recovered_at").is_not_null()).then("n_recovered"))
+    for name in CHANGE_CLASSES:
+        share = as_proportion(rows.with_columns(n_event=pl.col(f"n_{name}")), "n_evaluable")
+        limits = {name: "estimate", f"{name}_lower": "ci_lower", f"{name}_upper": "ci_upper"}
+        rows = rows.with_columns(share.select(**limits))
+    marks = disclosure.suppressed(
+        rows, counts=["n_patients", "n_evaluable", *_COUNTS], dimensions=DIMENSIONS, by=_BY, min_cell=options.min_cell
+    )
+    no_value = pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
+    rows = rows.with_columns(marks, metric_id=pl.lit(METRIC), reason=pl.coalesce("reason", no_value))
+    return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
+
+
+def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
+    """A row a stratum, parameter and visit: who is due, expected, has a class, and which."""
+    expected = expected_of(values, due, asked_of(values, people))
+    seen = values.select("USUBJID", "PARAMCD", "AVISIT", "CHG", "CHGCAT1")
+    people = expected.join(seen, on=["USUBJID", "PARAMCD", "AVISIT"], how="left")
+    people = people.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
+    missing = pl.col("CHG").is_null() & pl.col("is_on_scale")
+    cells = by_strata(
+        people, by=_BY, n_evaluable=pl.col("CHGCAT1").count(), n_missing=missing.sum(),
+        **{f"n_{name}": (pl.col("CHGCAT1") == name).sum() for name in CHANGE_CLASSES},
+    )  # fmt: skip
+    patients = by_strata(
+        due.rename({"AVISIT": "visit"}), by=["visit"], n_patients=pl.len(), n_due=pl.col("is_due").sum()
+    ).drop("strata")
+    cells = cells.join(patients, on=[*DIMENSIONS, "visit"], nulls_equal=True)
+    counts = [c for c in cells.columns if c.startswith("n_")]
+    return cells.with_columns(pl.col(counts).cast(pl.Int64)).with_columns(
+        n_pending=pl.col("n_patients") - pl.col("n_due"),
+        n_not_evaluable=pl.col("n_due") - pl.col("n_evaluable") - pl.col("n_missing"),
+    )
+
+
+def known_errors(*, options: Options) -> pl.DataFrame:
+    """A row a parameter: `unit`, `standard_error_of_measurement`, `smallest_change`, `recovered_at`, their sources,
+    `verification`, and a `reason` where no error is known."""
+    scores = [_of_score(code, options=options) for code in measurement_error.OF_CHANGE]
+    mobility = [_of_mobility(p) for p in (*WEEKLY_PARAMETERS, *PERFORMANCE_TESTS)]
+    columns = ("standard_error_of_measurement", "smallest_change", "recovered_at")
+    schema = {"parameter": pl.String, "unit": pl.String, **dict.fromkeys(columns, pl.Float64), "source": pl.String,
+              "recovered_source": pl.String, "verification": pl.String, "reason": pl.String}  # fmt: skip
+    return pl.DataFrame([dict.fromkeys(schema) | row for row in (*scores, *mobility)], schema=schema)
+
+
+def _of_score(code: str, *, options: Options) -> dict:
+    error = measurement_error.error_of(PARAMETERS[code], options=options)
+    smallest = None if error.sem is None else RELIABLE * standard_error_of_difference(sd=error.sem, reliability=0)
+    return {
+        "parameter": code, "unit": PARAMETERS[code].unit, "standard_error_of_measurement": error.sem,
+        "smallest_change": smallest, "recovered_at": error.recovered_at, "source": error.source,
+        "recovered_source": error.recovered_source, "verification": error.verification, "reason": error.reason,
+    }  # fmt: skip
+
+
+def _of_mobility(parameter) -> dict:
+    reason = None
+    if parameter.change is None:
+        reason = "no smallest change of this parameter is known"
+    elif parameter.direction == "none":
+        reason = f"no direction of it is the better one; a change under {parameter.change:g} is not shown as change"
+    source = None if parameter.change is None else parameter.source
+    return {"parameter": parameter.code, "unit": parameter.unit, "smallest_change": parameter.change,
+            "source": source, "verification": source and "unverified", "reason": reason}  # fmt: skip
