@@ -323,6 +323,14 @@ _SAFETY: tuple[Metric, ...] = tuple(
          ("risk_window_days", "course_gap_days", "clean_window_days", "min_cell"),
          "Garwood 1936; Clopper & Pearson 1934; McCullagh & Nelder 1989",
          ("tests/transforms/marts/test_adverse_event_rates.py", "tests/transforms/test_rates.py")),
+        ("adverse_event_rate_ratio", "How often adverse events happen in one group against another", "ratio", "none",
+         "rates of adverse_event_rates, group / reference: arms against the reference arm, modalities against each "
+         "other, a clinic against all others together. Limits exact, conditional on the total (Clopper-Pearson of the "
+         "group's share); where phi of all patients > 1 a second interval ratio exp(+-z sqrt(phi (1/x1 + 1/x2))), "
+         "never narrower. p-value only between arms of which every patient was randomised. Not adjusted for case mix; "
+         "fewer reported events are not fewer events", ("reference_arm", "min_cell"),
+         "Przyborowski & Wilenski 1940; Clopper & Pearson 1934; McCullagh & Nelder 1989",
+         ("tests/transforms/test_rates.py", "tests/transforms/marts/test_adverse_event_comparisons.py")),
         ("treatment_emergent", "Treatment-emergent adverse event", None, "none",
          "not treated or ended before the first session: no; onset not known: yes; onset from the first session that "
          "began to 30 days after the last: yes; began before and worsened (grade above the initial one): yes",

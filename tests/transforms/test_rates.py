@@ -461,3 +461,14 @@ def test_newcombe_covers_about_as_often_as_stated(n1, p1, n2, p2):
             found = rates.risk_difference(x1, n1, x2, n2)
             held += weight * (found.lower <= p1 - p2 <= found.upper)
     assert 0.93 <= held <= 0.99
+
+
+def test_ratio_columns_are_the_ratio_of_each_row():
+    """Every pair of 0 to 12 events over two exposures has rate_ratio's estimate and limits; infinite ones are null."""
+    pairs = [(x1, 80.0, x2, 301.1) for x1 in range(13) for x2 in range(13)] + [(3, 0.0, 4, 10.0)]
+    frame = pl.DataFrame(pairs, schema=["x1", "t1", "x2", "t2"], orient="row")
+    found = rates.rate_ratio_columns(frame, x1="x1", t1="t1", x2="x2", t2="t2", name="ratio")
+    for pair, *columns in zip(pairs, *(found[c] for c in ("ratio", "ratio_lower", "ratio_upper")), strict=True):
+        one = rates.rate_ratio(*pair)
+        expected = [None if v is None or v == float("inf") else v for v in (one.estimate, one.lower, one.upper)]
+        assert columns == [None if v is None else pytest.approx(v) for v in expected]

@@ -17,6 +17,7 @@ from . import (
     adqs,
     adsl,
     adtte,
+    adverse_event_comparisons,
     adverse_event_rates,
     alerts,
     arm_comparisons,
@@ -60,6 +61,12 @@ MARTS: dict[str, Mart] = {
     "adtte": Mart(MART_TABLES["adtte"], adtte.INPUTS, adtte.compute),
     "adverse_event_rates": Mart(
         MART_TABLES["adverse_event_rates"], adverse_event_rates.INPUTS, adverse_event_rates.compute, is_summary=True
+    ),
+    "adverse_event_comparisons": Mart(
+        MART_TABLES["adverse_event_comparisons"],
+        adverse_event_comparisons.INPUTS,
+        adverse_event_comparisons.compute,
+        is_summary=True,
     ),
     "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
     "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),

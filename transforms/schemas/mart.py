@@ -286,6 +286,30 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
 ], ("clinic_id", "modality", "indication", "arm", "strata", "term", "is_serious_only", "is_related_only",
     "is_treatment_emergent_only", "is_session_emergent_only", "min_grade"))  # fmt: skip
 
+ADVERSE_EVENT_COMPARISONS = _table("adverse_event_comparisons", "One row a pair of arms, modalities or clinics (each clinic against all others together: never a ranking), term and restriction: rate ratios of adverse events. Not adjusted for case mix.", [
+    *STAMP,
+    Column("dimension", S, "what is compared", required=True, closed=("arm", "modality", "clinic_id")),
+    Column("compared", S, "the arm, modality or clinic", required=True),
+    Column("reference", S, "what it is compared with; (all others) = the other clinics together, a patient of several counted in each; (none) = no reference arm is named", required=True),
+    Column("allocation", S, "how the two arms came about; null for modalities and clinics"),
+    Column("term", S, "coded term; null = any"),
+    *[Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True)
+      for r in ("serious", "related", "treatment_emergent", "session_emergent")],
+    Column("min_grade", I, "only events of at least this grade; null = any"),
+    *[Column(f"{side}{name}", dtype, f"{text} of the {'reference' if side else 'compared'}", unit)
+      for side in ("", "reference_") for name, dtype, text, unit in (
+          ("patients", I, "patients treated", None), ("events", I, "events", None),
+          ("sessions", I, "sessions delivered", None), ("patient_years", F, "time at risk", "years"))],
+    *[c for exposure, text in (("sessions", "per session"), ("patient_years", "per patient-year")) for c in (
+        *_ci(f"{exposure}_rate_ratio", f"events {text}, compared over reference (exact, conditional on the total)"),
+        *[Column(f"{exposure}_rate_ratio_od_{side}", F, f"{side} limit widened by over-dispersion, never narrower than the exact one") for side in ("lower", "upper")],
+        Column(f"{exposure}_p_value", F, "exact two-sided p-value; only between arms of which every patient was randomised", lower=0, upper=1),
+        Column(f"{exposure}_reason", S, "why the ratio, or its upper limit, can't be given"))],
+    Column("overdispersion", F, "of all patients together, as in adverse_event_rates"),
+    Column("unread_records", I, "safety records of the lake that could not be read", required=True),
+], ("dimension", "compared", "reference", "term", "is_serious_only", "is_related_only", "is_treatment_emergent_only",
+    "is_session_emergent_only", "min_grade"))  # fmt: skip
+
 ARM_COMPARISONS = _table("arm_comparisons", "One row a parameter, visit and pair of arms.", [
     *STAMP,
     Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
@@ -462,6 +486,6 @@ DATA_DICTIONARY = _table("data_dictionary", "One row a table or view and column 
 
 MART_TABLES: dict[str, Table] = {t.name: t for t in (
     ADSL, ADQS, ADACT, ADEX, ADAE, ADTTE, PATIENT_OUTCOMES, COHORT_OUTCOMES, RESPONDER_CURVES, RESPONDER_DISAGREEMENT,
-    DOSE_RESPONSE, IMPORTANT_CHANGE, RELIABLE_CHANGE, ADVERSE_EVENT_RATES, ARM_COMPARISONS,
+    DOSE_RESPONSE, IMPORTANT_CHANGE, RELIABLE_CHANGE, ADVERSE_EVENT_RATES, ADVERSE_EVENT_COMPARISONS, ARM_COMPARISONS,
     CLINIC_FUNNEL, CONTROL_CHARTS, SURVIVAL_CURVES, REPORT_DEADLINES, ALERTS, CHECK_RESULTS, METRIC_DEFINITIONS,
     DATA_DICTIONARY)}  # fmt: skip

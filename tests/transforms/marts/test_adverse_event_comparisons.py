@@ -1,0 +1,156 @@
+"""mart.adverse_event_comparisons: which groups are set against which, and every ratio recomputed from the rates.
+
+Here: rows of mart.adverse_event_rates by hand. Not here: the counts in them (test_adverse_event_rates), the ratio and
+its limits (test_rates).
+"""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from transforms import rates
+from transforms.checks import check_table
+from transforms.marts import adverse_event_comparisons as mart
+from transforms.options import Cut, Options
+from transforms.schemas import MART_TABLES
+
+CUT = Cut(lake_snapshot=4, data_cutoff=datetime(2025, 6, 1, tzinfo=UTC))
+RATES = MART_TABLES["adverse_event_rates"]
+FLAGS = {f"is_{name}_only": False for name in ("serious", "related", "treatment_emergent", "session_emergent")}
+
+
+def rate(events, sessions, years, *, patients=20, hidden=False, phi=None, term=None, **stratum) -> dict:
+    """A row of mart.adverse_event_rates."""
+    return {**FLAGS, **stratum, "strata": list(stratum), "term": term, "events": events, "sessions": sessions,
+            "patient_years": years, "patients": patients, "patients_with_event": min(events, patients),
+            "is_suppressed": hidden, "overdispersion": phi, "unread_records": 2}  # fmt: skip
+
+
+def compute(rows, arms=(), **options) -> pl.DataFrame:
+    """`arms`: (arm, allocation) of a patient each."""
+    adsl = MART_TABLES["adsl"]
+    people = [{**dict.fromkeys(adsl.names), "USUBJID": f"p{k}", "ARM": a, "ALLOCATN": how}
+              for k, (a, how) in enumerate(arms)]  # fmt: skip
+    table = pl.DataFrame([{**dict.fromkeys(RATES.names), **r} for r in rows], schema=RATES.polars_schema)
+    subjects = pl.DataFrame(people, schema=adsl.polars_schema)
+    return mart.compute(adverse_event_rates=table, adsl=subjects, options=Options(**options), cut=CUT)
+
+
+def test_arms_against_the_reference():
+    """11 events in 800 against 21 in 3,011 (R's poisson.test): 1.971488 (0.8584264 to 4.2772659), p 0.07966863."""
+    rows = [rate(11, 800, 8.0, arm="cold"), rate(21, 3011, 30.11, arm="control"), rate(1, 5, 1.0, arm="(none)")]
+    found = compute(rows, [("cold", "randomised"), ("control", "randomised"), (None, None)])
+    assert found.select("dimension", "compared", "reference", "allocation").rows() == [
+        ("arm", "cold", "control", "randomised")]  # fmt: skip
+    row = found.row(0, named=True)
+    for exposure in ("sessions", "patient_years"):
+        limits = [row[f"{exposure}_rate_ratio{side}"] for side in ("", "_lower", "_upper")]
+        assert limits == pytest.approx([1.971488, 0.8584264, 4.2772659], abs=1e-6)
+        assert row[f"{exposure}_p_value"] == pytest.approx(0.07966863, abs=1e-8)
+    assert (row["unread_records"], row["metric_id"]) == (2, "adverse_event_rate_ratio")
+
+
+@pytest.mark.parametrize("how", ["concurrent", None])
+def test_a_p_value_only_between_randomised_arms(how):
+    """One patient who was not randomised, or of whom it is not known, takes the p-value away; the ratio stays."""
+    rows = [rate(11, 800, 8.0, arm="cold"), rate(21, 3011, 30.11, arm="control")]
+    row = compute(rows, [("cold", "randomised"), ("cold", how), ("control", "randomised")]).row(0, named=True)
+    assert (row["sessions_p_value"], row["sessions_rate_ratio"] is None) == (None, False)
+    assert row["allocation"] == f"randomised, {how or 'unknown'}" if how is None else f"{how}, randomised"
+
+
+def test_without_a_reference_arm_there_is_no_ratio():
+    """Two arms of which none is a control: counts and the reason; the setting names one."""
+    rows = [rate(11, 800, 8.0, arm="a"), rate(21, 3011, 30.11, arm="b")]
+    arms = [("a", "randomised"), ("b", "randomised")]
+    found = compute(rows, arms)
+    assert found.select("compared", "reference", "events", "reference_events", "sessions_rate_ratio").rows() == [
+        ("a", "(none)", 11, None, None), ("b", "(none)", 21, None, None)]  # fmt: skip
+    assert found["sessions_reason"][0].endswith("name it in FLOE_REFERENCE_ARM")
+    assert compute(rows, arms, reference_arm="b").select("compared", "reference").rows() == [("a", "b")]
+
+
+def test_modalities_in_pairs_and_clinics_against_all_others():
+    """Three modalities make three pairs, each once; a clinic of three is set against the sum of two."""
+    rows = [rate(4, 100, 1.0, modality="local"), rate(6, 100, 1.0, modality="partial_body"),
+            rate(9, 300, 3.0, modality="whole_body"), rate(6, 100, 1.0, clinic_id="c1"),
+            rate(8, 200, 2.0, clinic_id="c2"), rate(10, 400, 4.5, clinic_id="c3"),
+            rate(6, 100, 1.0, clinic_id="c1", modality="local")]  # fmt: skip
+    found = compute(rows)
+    pairs = found.filter(dimension="modality").select("compared", "reference").rows()
+    assert pairs == [("partial_body", "local"), ("whole_body", "local"), ("whole_body", "partial_body")]
+    clinics = found.filter(dimension="clinic_id")
+    columns = ("compared", "reference", "events", "reference_events", "reference_sessions", "reference_patient_years")
+    assert clinics.select(columns).rows() == [
+        ("c1", "(all others)", 6, 18, 600, 6.5),
+        ("c2", "(all others)", 8, 16, 500, 5.5),
+        ("c3", "(all others)", 10, 14, 300, 3.0),
+    ]
+    for row in found.iter_rows(named=True):
+        one = rates.rate_ratio(row["events"], row["sessions"], row["reference_events"], row["reference_sessions"])
+        assert row["sessions_rate_ratio"] == pytest.approx(one.estimate)
+        assert (row["sessions_rate_ratio_lower"], row["sessions_rate_ratio_upper"]) == pytest.approx(
+            (one.lower, one.upper)
+        )
+        assert row["sessions_p_value"] is None
+
+
+def test_zero_events_and_no_exposure():
+    """None in the compared: ratio 0 with an upper limit; none in the reference: a lower limit and why there is no
+    more; none in both, or no exposure: the reason."""
+    rows = [rate(0, 100, 1.0, modality="a"), rate(5, 100, 1.0, modality="b"), rate(0, 100, 0.0, modality="c")]
+    found = {(r["compared"], r["reference"]): r for r in compute(rows).iter_rows(named=True)}
+    upper = rates.rate_ratio(5, 100, 0, 100)
+    ba, ca, cb = found["b", "a"], found["c", "a"], found["c", "b"]
+    assert (ba["sessions_rate_ratio"], ba["sessions_rate_ratio_upper"]) == (None, None)
+    assert ba["sessions_rate_ratio_lower"] == pytest.approx(upper.lower)
+    assert ba["sessions_reason"] == "no events in the reference: the ratio has no upper bound"
+    assert (ca["sessions_rate_ratio"], ca["sessions_reason"][:9]) == (None, "no events")
+    assert (cb["sessions_rate_ratio"], cb["sessions_rate_ratio_lower"], cb["sessions_reason"]) == (0, 0, None)
+    assert cb["sessions_rate_ratio_upper"] > 0
+    assert (cb["patient_years_rate_ratio"], cb["patient_years_reason"][:7]) == (None, "a group")
+
+
+def test_a_term_is_compared_with_itself():
+    """Rows of one term and restriction meet only their like."""
+    rows = [rate(6, 100, 1.0, modality=m, term=t) for m in ("a", "b") for t in (None, "burn", "rash")]
+    rows += [rate(5, 100, 1.0, modality=m) | {"is_serious_only": True} for m in ("a", "b")]
+    found = compute(rows)
+    assert found.select("term", "is_serious_only", "events").rows() == [
+        (None, False, 6), (None, True, 5), ("burn", False, 6), ("rash", False, 6)]  # fmt: skip
+
+
+def test_overdispersion_widens_and_never_narrows():
+    """phi of all patients 4, 30 and 20 events: 3/2 exp(±1.96 √(4 (1/30 + 1/20))); phi 1 leaves the exact limits."""
+    groups = [rate(20, 100, 1.0, modality="a"), rate(30, 100, 1.0, modality="b")]
+    wide = compute([rate(50, 200, 2.0, phi=4.0), *groups]).row(0, named=True)
+    margin = 1.959964 * (4 * (1 / 30 + 1 / 20)) ** 0.5
+    assert wide["sessions_rate_ratio_od_upper"] == pytest.approx(1.5 * 2.718281828**margin, rel=1e-6)
+    assert wide["sessions_rate_ratio_od_lower"] == pytest.approx(1.5 / 2.718281828**margin, rel=1e-6)
+    same = compute([rate(50, 200, 2.0, phi=1.0), *groups]).row(0, named=True)
+    for side in ("lower", "upper"):
+        assert same[f"sessions_rate_ratio_od_{side}"] == same[f"sessions_rate_ratio_{side}"]
+
+
+def test_small_and_hidden_cells_are_marked():
+    """Hidden where either side is hidden in adverse_event_rates, or has 1 to 4 events; a zero is not small."""
+    rows = [rate(6, 100, 1.0, modality="a"), rate(4, 100, 1.0, modality="b"), rate(0, 100, 1.0, modality="c"),
+            rate(9, 100, 1.0, modality="d", hidden=True)]  # fmt: skip
+    found = {(r["compared"], r["reference"]): r["is_suppressed"] for r in compute(rows).iter_rows(named=True)}
+    assert found == {("b", "a"): True, ("c", "a"): False, ("c", "b"): True, ("d", "a"): True, ("d", "b"): True,
+                     ("d", "c"): True}  # fmt: skip
+
+
+def test_order_changes_nothing_and_nobody_gives_no_rows():
+    """The same rows the other way round; none at all, and a single clinic, give no pair; the schema is kept."""
+    rows = [rate(k, 100, 1.0, clinic_id=f"c{k}") for k in range(5, 9)] + [
+        rate(k, 90, 1.0, modality=f"m{k}") for k in range(5, 8)
+    ]
+    assert_frame_equal(compute(rows[::-1]), compute(rows))
+    assert check_table(MART_TABLES["adverse_event_comparisons"], compute(rows))["is_passed"].all()
+    for none in ([], rows[:1]):
+        found = compute(none)
+        assert found.is_empty()
+        assert found.schema == MART_TABLES["adverse_event_comparisons"].polars_schema
