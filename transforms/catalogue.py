@@ -284,6 +284,13 @@ _CARE += (
            rule="mean over the last 28 days of known care minus that over the 28 days before Day 1; t interval",
            unit="MME/day", direction="lower", source="proposal of this project", verification="proposal",
            tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py")),
+    *(Metric(id=f"opioid_dose_{name}", version="1", title=f"Opioid dose {text}: mean", unit="MME/day",
+             direction="lower", rule=f"mean over the {window}, of the patients whose dose is known both before Day 1 and "
+             "at the latest (those of opioid_change); t interval", source="proposal of this project",
+             verification="proposal",
+             tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py"))
+      for name, text, window in (("before", "before Day 1", "28 days before Day 1"),
+                                 ("latest", "at the latest", "last 28 days of known care"))),
     *(Metric(id=f"{kind}_use_{name}", version="1", title=f"{title} {text}", unit="proportion", direction=direction,
              rule=f"{rule}; of the patients whose care is known both in the 28 days before Day 1 (the known ones of "
              "them, at least the last) and in the last 28 days of known care, all after Day 1; the others are missing; "

@@ -164,6 +164,15 @@ def expected_change(*, options: Options) -> float | None:
     return None if drop is None else -drop
 
 
+def rtm_columns(parameter: pl.Expr, *, options: Options, is_change: bool = True) -> dict[str, pl.Expr]:
+    """`rtm_expected` and `rtm_source` beside a change of a pain NRS; null beside anything else."""
+    of_pain = parameter.is_in([c for c, p in PARAMETERS.items() if p.instrument == "nrs_pain"]) & pl.lit(is_change)
+    expected = expected_change(options=options)
+    source = pl.lit(options.rtm_source or None, dtype=pl.String)
+    return {"rtm_expected": pl.when(of_pain).then(pl.lit(expected, dtype=pl.Float64)),
+            "rtm_source": pl.when(of_pain & pl.lit(expected is not None)).then(source)}  # fmt: skip
+
+
 def responder_curve(frame: pl.DataFrame, *, column: str = "percent_improvement", cutoffs=range(101)) -> pl.DataFrame:
     """The share of patients improved by at least each cut-off: `cutoff_pct`, `n`, `x`, `proportion`, `lower`, `upper`.
 

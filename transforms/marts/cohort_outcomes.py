@@ -13,7 +13,6 @@ import polars as pl
 
 from .. import disclosure, pain, windows
 from ..catalogue import METRICS
-from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CRITERIA, DIMENSIONS
@@ -113,7 +112,7 @@ def _estimates(cells: pl.DataFrame, statistic: tuple[str, str], *, options: Opti
         population=pl.lit(population),
         n_pending=pl.col("n_patients") - pl.col("n_due"),
         missing_rule=pl.lit(MISSING_RULES[population]),
-        **_rtm(name, options=options),
+        **pain.rtm_columns(pl.col("PARAMCD"), options=options, is_change=name == "change"),
     )
 
 
@@ -145,30 +144,25 @@ def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl
     return as_proportion(frame, "n_counted")
 
 
-def _rtm(name: str, *, options: Options) -> dict[str, pl.Expr]:
-    is_pain_change = pl.col("PARAMCD").is_in([c for c, p in PARAMETERS.items() if p.instrument == "nrs_pain"]) & (
-        name == "change"
-    )
-    expected = pain.expected_change(options=options)
-    source = pl.lit(options.rtm_source or None, dtype=pl.String)
-    return {"rtm_expected": pl.when(is_pain_change).then(pl.lit(expected, dtype=pl.Float64)),
-            "rtm_source": pl.when(is_pain_change & pl.lit(expected is not None)).then(source)}  # fmt: skip
-
-
 # --- metrics of a patient's whole course ----------------------------------------------------------------
 
 
 def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
     """Sustained response and opioid dose: no visit, everybody counted, those without a value missing."""
+    change = pl.col("opioid_mme_latest") - pl.col("opioid_mme_baseline")
+    paired = change.is_not_null()
     outcomes = outcomes.with_columns(
-        sustained=pl.col("is_sustained_responder").cast(pl.Int64),
-        opioid=pl.col("opioid_mme_latest") - pl.col("opioid_mme_baseline"),
-    )
+        sustained=pl.col("is_sustained_responder").cast(pl.Int64), opioid=change,
+        opioid_before=pl.when(paired).then("opioid_mme_baseline"),
+        opioid_latest=pl.when(paired).then("opioid_mme_latest"),
+    )  # fmt: skip
     share = _of_everybody(outcomes, "sustained", "sustained_response").with_columns(
         n_event=pl.col("total").cast(pl.Int64)
     )
     means = [
         _of_everybody(outcomes, "opioid", "opioid_change"),
+        _of_everybody(outcomes, "opioid_before", "opioid_dose_before"),
+        _of_everybody(outcomes, "opioid_latest", "opioid_dose_latest"),
     ]
     return [as_proportion(share, "n_evaluable"), *(as_mean(m) for m in means)]
 

@@ -6,7 +6,7 @@ the thermal dose of a session (cohort_sessions).
 
 import polars as pl
 
-from .. import disclosure, exposure, windows
+from .. import disclosure, exposure, pain, windows
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
@@ -37,5 +37,8 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     )
     units = {code: p.unit for code, p in PARAMETERS.items()}
     unit = pl.col("parameter").replace_strict(units, return_dtype=pl.String)
-    bins = bins.with_columns(marks, unit=unit, is_causal=pl.lit(False), metric_id=pl.lit(METRIC))
+    bins = bins.with_columns(
+        marks, unit=unit, is_causal=pl.lit(False), metric_id=pl.lit(METRIC),
+        **pain.rtm_columns(pl.col("parameter"), options=options),
+    )  # fmt: skip
     return TABLE.conform(stamped(bins, cut=cut)).sort(TABLE.key, nulls_last=False)

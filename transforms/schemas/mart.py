@@ -358,6 +358,8 @@ DOSE_RESPONSE = _table("dose_response", f"One row a parameter, visit, stratum an
     Column("mean_change", F, "mean change from baseline: a change, not an effect"), Column("sd_change", F, "its standard deviation; null for one patient"),
     Column("ci_lower", F, "lower 95 % limit of the mean (t)"), Column("ci_upper", F, "upper 95 % limit"),
     Column("unit", S, "unit of the change"), Column("is_causal", B, "always false", required=True),
+    Column("rtm_expected", F, "change that regression to the mean alone would give; null without its settings"),
+    Column("rtm_source", S, "source of those settings"),
     Column("reason", S, "why no interval can be given"),
 ], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata", "from_per_week"))  # fmt: skip
 

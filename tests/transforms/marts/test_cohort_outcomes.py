@@ -134,6 +134,23 @@ def test_sustained_response_and_metrics_without_a_visit():
     assert (found["n_evaluable"], found["n_event"], found["n_not_evaluable"], found["estimate"]) == (2, 1, 4, 0.5)
 
 
+def test_opioid_dose_before_and_at_the_latest_are_of_the_same_patients():
+    """Doses 40 to 10 and 20 to 20 are known twice, 90 only before: means 30 and 15, change -15; one not evaluable."""
+    tables = {name: t.empty() for name, t in (CORE_TABLES | MART_TABLES).items()}
+    names = ("a", "b", "c")
+    doses = [(40.0, 10.0), (20.0, 20.0), (90.0, None)]
+    tables["adsl"] = table(MART_TABLES["adsl"], [subject(n) for n in names])
+    tables["patient_outcomes"] = table(MART_TABLES["patient_outcomes"], [
+        {"patient_id": n, "opioid_mme_baseline": before, "opioid_mme_latest": latest}
+        for n, (before, latest) in zip(names, doses, strict=True)])  # fmt: skip
+    inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in MARTS["cohort_outcomes"].inputs}
+    frame = cohort_outcomes.compute(**inputs, options=Options(), cut=CUT)
+    for metric, estimate in (("opioid_dose_before", 30), ("opioid_dose_latest", 15), ("opioid_change", -15)):
+        row = overall(frame, metric, None)
+        assert (row["estimate"], row["n_evaluable"], row["n_not_evaluable"], row["unit"]) == (
+            estimate, 2, 1, "MME/day")  # fmt: skip
+
+
 def test_change_is_never_called_an_effect():
     """Every before/after change of the catalogue says in its title that it is no effect."""
     titles = [m.title for m in METRICS.values() if m.id.endswith("_change")]

@@ -170,6 +170,17 @@ def test_dose_response_is_that_of_its_patients(clinics):
     assert "Not causal" in MART_TABLES["dose_response"].comment
 
 
+def test_the_regression_to_the_mean_line_stands_beside_a_pain_change():
+    """With the four numbers -0.305 (entry at 4) stands beside every mean change of an NRS; without them nothing."""
+    people = [("p", "c", "local", None, DAY1)]
+    tables = world(people, [nrs("p", 1, 8), nrs("p", 29, 4)], [("p", d) for d in (2, 5, 8)])
+    assert tables["dose_response"]["rtm_expected"].null_count() == tables["dose_response"].height > 0
+    settings = {"rtm_mean": 5, "rtm_sd": 2, "rtm_reliability": 0.7, "rtm_cutoff": 4, "rtm_source": "a survey"}
+    rows = made("dose_response", tables, **settings)
+    assert rows["rtm_expected"].to_list() == pytest.approx([-0.3054963] * rows.height)
+    assert rows["rtm_source"].unique().to_list() == ["a survey"]
+
+
 def test_end_of_course_takes_its_own_record():
     """The last of three sessions is on day 8: the answer of day 7 is Week 1's, that of day 12, 8 to 4, is 50 %."""
     people = [("p", "c", "local", None, DAY1)]
