@@ -6,6 +6,8 @@ mobility.py, wear.py) and published (marts/adact.py, catalogue.py).
 
 from dataclasses import dataclass
 
+from .schemas.core import CADENCE_BANDS_SPM
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeeklyParameter:
@@ -50,9 +52,43 @@ def _activity(code: str, title: str, unit: str, column: str, source: str, **more
     return WeeklyParameter(code=code, title=title, unit=unit, column=column, source=source, **more)
 
 
-def _walking(code: str, title: str, unit: str, column: str) -> WeeklyParameter:
+def _walking(code: str, title: str, unit: str, column: str, direction="higher") -> WeeklyParameter:
     return WeeklyParameter(code=code, title=title, unit=unit, table="walking_days", column=column,
-                           direction="higher", source=_GAIT_SOURCE)  # fmt: skip
+                           direction=direction, source=_GAIT_SOURCE)  # fmt: skip
+
+
+def _band(name: str, low: int, high: int | None) -> WeeklyParameter:
+    text = f"{low} steps/min or more" if high is None else f"{low} to {high - 1} steps/min" if low else "no step"
+    return _activity(f"CAD{low}", f"Minutes a day at {text}", "min/day", f"minutes_{name}_spm", _CADENCE_SOURCE,
+                     direction="none")  # fmt: skip
+
+
+# The rest of the Mobilise-D aggregation: neither more nor less of these is known to be better.
+_MORE_WALKING = tuple(
+    _walking(code, title, unit, column, direction="none")
+    for code, title, unit, column in (
+        ("BOUTS", "Walking bouts a day", "bouts/day", "bouts_all"),
+        ("BOUTS10", "Walking bouts a day over 10 s", "bouts/day", "bouts_10"),
+        ("BOUTS130", "Walking bouts a day of 10 to 30 s", "bouts/day", "bouts_10_30"),
+        ("BOUTS30", "Walking bouts a day over 30 s", "bouts/day", "bouts_30"),
+        ("BOUTS60", "Walking bouts a day over 60 s", "bouts/day", "bouts_60"),
+        ("WALKSTEP", "Steps a day in walking bouts", "steps/day", "walking_steps"),
+        ("TURNS", "Turns a day in walking bouts", "turns/day", "turns"),
+        ("BOUTMED", "Duration of a walking bout, median", "s", "bout_duration_median_s"),
+        ("BOUT90", "Duration of a walking bout, 90th percentile", "s", "bout_duration_p90_s"),
+        ("BOUTCV", "Duration of a walking bout, coefficient of variation", "ratio", "bout_duration_cv"),
+        ("CADCV", "Cadence, all bouts, coefficient of variation", "ratio", "cadence_spm_all_cv"),
+        ("CADL", "Cadence, bouts over 30 s", "steps/min", "cadence_spm_30_mean"),
+        ("CADL90", "Cadence, 90th percentile, bouts over 30 s", "steps/min", "cadence_spm_30_p90"),
+        ("STRIDDUR", "Stride duration, all bouts", "s", "stride_duration_s_all_mean"),
+        ("STRDURCV", "Stride duration, all bouts, coefficient of variation", "ratio", "stride_duration_s_all_cv"),
+        ("STRDURL", "Stride duration, bouts over 30 s", "s", "stride_duration_s_30_mean"),
+        ("STRLENS", "Stride length, bouts of 10 to 30 s", "cm", "stride_length_cm_10_30_mean"),
+        ("STRLENCV", "Stride length, bouts over 30 s, coefficient of variation", "ratio", "stride_length_cm_30_cv"),
+        ("WALKSL90", "Walking speed, 90th percentile, bouts over 30 s", "m/s", "walking_speed_mps_30_p90"),
+        ("WALKSPCV", "Walking speed, bouts over 30 s, coefficient of variation", "ratio", "walking_speed_mps_30_cv"),
+    )
+)  # fmt: skip
 
 
 WEEKLY_PARAMETERS = (
@@ -74,6 +110,8 @@ WEEKLY_PARAMETERS = (
     _walking("CADENCE", "Cadence, all bouts", "steps/min", "cadence_spm_all_mean"),
     _walking("STRIDLEN", "Stride length, bouts over 30 s", "cm", "stride_length_cm_30_mean"),
     _walking("WALKDUR", "Walking a day", "h/day", "walking_duration_h"),
+    *_MORE_WALKING,
+    *(_band(name, *limits) for name, limits in CADENCE_BANDS_SPM.items()),
 )  # fmt: skip
 
 PERFORMANCE_TESTS = (

@@ -24,11 +24,10 @@ def counting_days(days: pl.DataFrame, *, column: str) -> pl.DataFrame:
     `days`: patient_id, device_id, day, wear_minutes and `column`. A device whose wear is not known comes after all
     others; ties go to the first device id. Values of two devices are never added.
     """
-    return (
-        days.filter(pl.col(column).is_not_null())
-        .sort("patient_id", "day", -pl.col("wear_minutes"), "device_id", nulls_last=True)
-        .unique(["patient_id", "day"], keep="first", maintain_order=True)
-    )
+    days = days.filter(pl.col(column).is_not_null())
+    days = days.sort("patient_id", "day", -pl.col("wear_minutes"), "device_id", nulls_last=True)
+    is_other = pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift()) for c in ("patient_id", "day"))
+    return days.filter(is_other)
 
 
 def is_valid_day(options: Options) -> pl.Expr:
@@ -62,13 +61,24 @@ def weekly(
         weekend_days=(valid & is_weekend()).sum().cast(pl.Int64),
         wear_h=pl.col("wear_minutes").filter(valid).mean() / 60,
         known_days=pl.col("wear_minutes").count(),
-        devices=pl.col("device_id").filter(pl.col("device_id") != "").unique().sort().str.join(","),
+        first_device=_NAMED.min(), last_device=_NAMED.max(),
     )  # fmt: skip
+    weeks = weeks.join(_several_devices(days, weeks, by=by), on=by, how="left", nulls_equal=True)
     reason = _reason(options, is_weighted=is_weighted)
     return weeks.with_columns(reason=reason).select(
         *by, pl.when(pl.col("reason").is_null()).then(pl.col("mean")).alias("value"), "valid_days", "wear_h",
-        pl.when(pl.col("devices") != "").then(pl.col("devices")).alias("devices"), "reason",
+        pl.coalesce("devices", "first_device").alias("devices"), "reason",
     ).sort(by)  # fmt: skip
+
+
+_NAMED = pl.col("device_id").filter(pl.col("device_id") != "")
+
+
+def _several_devices(days: pl.DataFrame, weeks: pl.DataFrame, *, by: list[str]) -> pl.DataFrame:
+    """`devices` of the weeks that have more than one, joined; almost none have, and lists of text are slow."""
+    several = weeks.filter(pl.col("first_device") != pl.col("last_device")).select(by)
+    worn = days.join(several, on=by, how="semi", nulls_equal=True)
+    return worn.group_by(by).agg(devices=_NAMED.unique().sort().str.join(","))
 
 
 def _reason(options: Options, *, is_weighted: bool) -> pl.Expr:

@@ -23,6 +23,7 @@ INPUTS = (
     "core.activity_days", "core.walking_days", "core.performance_tests", "core.sessions", "core.clinics", "mart.adsl",
 )  # fmt: skip
 _BY = ["USUBJID", "PARAMCD"]
+_OF_DAY = ("patient_id", "device_id", "day", "wear_minutes")  # the other columns would be sorted along in vain
 
 
 def compute(
@@ -66,7 +67,7 @@ def _weeks(
     """A row a patient and week that is over, from the first to the last week with a value of some day."""
     subjects = _subjects(adsl)
     counting = (
-        wear.counting_days(days, column=parameter.column)
+        wear.counting_days(days.select(*_OF_DAY, parameter.column), column=parameter.column)
         .join(subjects.select("USUBJID", "DAY1DT"), left_on="patient_id", right_on="USUBJID")
         .with_columns(week=wear.week_of(windows.study_day(pl.col("day"), day1=pl.col("DAY1DT"))))
     )

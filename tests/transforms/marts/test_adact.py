@@ -8,8 +8,11 @@ import pytest
 from transforms.catalogue import METRICS
 from transforms.marts import MARTS
 from transforms.marts.adact import compute
+from transforms.mobility import STATISTICS
+from transforms.mobility_parameters import WEEKLY_PARAMETERS
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
+from transforms.schemas.core import CADENCE_BANDS_SPM
 
 DAY1 = date(2025, 1, 15)  # a Wednesday
 CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 6, 1, 12, tzinfo=UTC))
@@ -152,6 +155,26 @@ def test_nothing_below_the_smallest_change_is_a_change(test, before, after, expe
     """Improved or deteriorated from the smallest change on; no class where more is neither better nor worse."""
     found = adact(tests=[a_test(-3, before, test), a_test(8, after, test)])
     assert found["CHGCAT1"].to_list() == [None, expected]
+
+
+def test_every_cadence_band_and_walking_statistic_has_a_week():
+    """All columns of core.activity_days with minutes at a cadence, and all statistics of core.walking_days, are a
+    parameter of eight letters at most; each once but steps, whose weighted mean is a second."""
+    used = [(p.table, p.column) for p in WEEKLY_PARAMETERS]
+    bands = {("activity_days", f"minutes_{band}_spm") for band in CADENCE_BANDS_SPM}
+    assert bands | {("walking_days", name) for name in STATISTICS} <= set(used)
+    assert [u for u in set(used) if used.count(u) > 1] == [("activity_days", "steps")]
+    codes = [p.code for p in WEEKLY_PARAMETERS]
+    assert len(set(codes)) == len(codes)
+    assert max(len(code) for code in codes) <= 8
+
+
+def test_weeks_of_cadence_bands():
+    """30 minutes at 100 to 119 steps/min on four days and none on three: 120 / 7 minutes a day; no class of change."""
+    days = worn_days(-7, -1, steps=4000) + worn_days(1, 7, steps=6000)
+    days = [d | {"minutes_100_119_spm": 30.0 if k % 7 < 4 else 0.0} for k, d in enumerate(days)]
+    assert of(adact(days), "CAD100", "AVAL", "CHG", "AVALU", "CHGCAT1")[-1] == (
+        pytest.approx(120 / 7), pytest.approx(0), "min/day", None)  # fmt: skip
 
 
 def test_steps_have_no_class():
