@@ -344,7 +344,7 @@ def test_a_plain_recomputation_of_reliable_change_agrees(random_cohort):
 
 
 @pytest.mark.parametrize("name", SUMMARIES)
-def test_order_and_copies_of_the_input_change_nothing(random_cohort, name):
+def test_order_of_the_input_changes_nothing(random_cohort, name):
     """The same patients, answers and tests in another order give the same rows."""
     people, answers, tests, tables = random_cohort
     again = world(people[::-1], answers[::-1], tests[::-1], anchor_min_group=5)
