@@ -11,6 +11,15 @@ from ..theme import Look
 
 _SIGNALS = {"is_outside": "outside the limits", "is_trend": "trend", "is_two_of_three": "2 of 3 near a limit",
             "is_shift": "7 on one side"}  # fmt: skip
+# rule -> its name in the legend, its shape
+_POINTS = {
+    "common_cause": ("common cause", "circle"),
+    "outside": (_SIGNALS["is_outside"], "diamond"),
+    "trend": ("trend of 7", "triangle-up"),
+    "two_of_three": (_SIGNALS["is_two_of_three"], "square"),
+    "shift": (_SIGNALS["is_shift"], "star"),
+}
+_BASELINE_POINTS = 12  # transforms.spc.BASELINE_POINTS (a test holds them together: importing it takes seconds)
 
 
 def funnel(rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: str) -> go.Figure:
@@ -65,46 +74,80 @@ def funnel(rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: 
 
 
 def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure:
-    """`rows` of mart.control_charts, one chart, by `point`; points with a signal have their own shape and name."""
+    """`rows` of mart.control_charts, one chart, by `point`.
+
+    A point's shape says which rule made it a signal, its colour whether that is a concern or an improvement. A dotted
+    line stands after the points that the limits were computed from, where the limits are locked.
+    """
     rows = rows.sort("point")
-    x = rows["period_start"].to_list() if rows["period_start"].null_count() == 0 else rows["point"].to_list()
+    has_days = rows["period_start"].null_count() == 0 and rows["period_start"].n_unique() == rows.height
+    rows = rows.with_columns(x=pl.col("period_start") if has_days else pl.col("point"))
+    is_sum = rows["chart"][0] == "cusum"
     figure = go.Figure()
-    for column, name, dash in (("upper", "limits", "dash"), ("lower", "limits", "dash"), ("center", "center", "solid")):
-        figure.add_trace(
-            go.Scatter(
-                x=x,
-                y=rows[column].to_list(),
-                mode="lines",
-                name=name,
-                legendgroup=name,
-                hoverinfo="skip",
-                showlegend=column != "lower",
-                line={"color": of.rule, "dash": dash, "width": 1.5, "shape": "hvh"},
-            )
-        )
-    signals = [_signal(r) for r in rows.iter_rows(named=True)]
+    lines = (("upper", "decision limit", "dash"),) if is_sum else (
+        ("upper", "limits", "dash"), ("lower", "limits", "dash"), ("center", "center", "solid"))  # fmt: skip
+    for column, name, dash in lines:
+        if rows[column].null_count() < rows.height:
+            figure.add_trace(_limit(rows, column, name, dash, of))
     figure.add_trace(
-        go.Scatter(
-            x=x,
-            y=rows["value"].to_list(),
-            mode="lines+markers",
-            name="value",
-            line={"color": of.series[0], "width": 2},
-            marker={
-                "size": 10,
-                "symbol": ["diamond" if s else "circle" for s in signals],
-                "color": [of.concern if s else of.series[0] for s in signals],
-            },
-            customdata=[
-                f"{words.day(r['period_start'])}<br>{words.number(r['numerator'], 0)} / "
-                f"{words.number(r['denominator'], 0)}{': ' + s if s else ''}"
-                for r, s in zip(rows.iter_rows(named=True), signals, strict=True)
-            ],
-            hovertemplate="%{customdata}<br>%{y:.3g}<extra></extra>",
-        )
-    )
+        go.Scatter(x=rows["x"].to_list(), y=rows["value"].to_list(), mode="lines", name="value", hoverinfo="skip",
+                   line={"color": of.series[0], "width": 2}, showlegend=False)
+    )  # fmt: skip
+    rows = rows.with_columns(kind=pl.col("point_type").fill_null("common_cause"))
+    for kind, (name, symbol) in _POINTS.items():
+        mine = rows.filter(pl.col("kind") == kind)
+        if mine.height:
+            figure.add_trace(_points(mine, name, symbol, of))
+    _mark_baseline(figure, rows, of)
+    if not has_days:
+        figure.update_xaxes(title={"text": "number of the event"})
     return figure.update_yaxes(title={"text": axis_title}, rangemode="tozero")
 
 
+def _limit(rows: pl.DataFrame, column: str, name: str, dash: str, of: Look) -> go.Scatter:
+    return go.Scatter(
+        x=rows["x"].to_list(), y=rows[column].to_list(), mode="lines", name=name, legendgroup=name, hoverinfo="skip",
+        showlegend=column != "lower", line={"color": of.rule, "dash": dash, "width": 1.5, "shape": "hvh"},
+    )  # fmt: skip
+
+
+def _points(rows: pl.DataFrame, name: str, symbol: str, of: Look) -> go.Scatter:
+    """The points of one rule; hollow of an improvement."""
+    icons = rows["variation_icon"].to_list()
+    colours = [_colour(icon, name, of) for icon in icons]
+    hover = [f"{words.day(r['period_start'])}<br>{_counts(r)}{_signal(r)}" for r in rows.iter_rows(named=True)]
+    return go.Scatter(
+        x=rows["x"].to_list(), y=rows["value"].to_list(), mode="markers", name=name, customdata=hover,
+        cliponaxis=False, hovertemplate="%{customdata}<br>%{y:.3g}<extra></extra>",
+        marker={"size": 10, "color": colours, "line": {"width": 1.5, "color": colours},
+                "symbol": [f"{symbol}-open" if i == "special_cause_improvement" else symbol for i in icons]},
+    )  # fmt: skip
+
+
+def _colour(icon: str | None, name: str, of: Look) -> str:
+    if name == _POINTS["common_cause"][0]:
+        return of.series[0]
+    return {"special_cause_improvement": of.series[1], "special_cause_neither": of.series[2]}.get(icon, of.concern)
+
+
+def _mark_baseline(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
+    known = rows.filter(pl.col("value").is_not_null())
+    if known["is_trial_limits"].fill_null(True).any() or known.height <= _BASELINE_POINTS:
+        return
+    before, after = known["x"][_BASELINE_POINTS - 1], known["x"][_BASELINE_POINTS]
+    figure.add_vline(x=before + (after - before) / 2, line={"color": of.rule, "dash": "dot", "width": 1.5})
+    figure.add_annotation(x=before, xanchor="right", y=1, yref="paper", yanchor="bottom", showarrow=False,
+                          text=f"limits from these {_BASELINE_POINTS}", font={"size": 12, "color": of.muted})  # fmt: skip
+
+
+def _counts(r: dict) -> str:
+    if r["denominator"] is None:
+        return "sessions since the event before" if r["chart"] == "g" else ""
+    if r["numerator"] is None:
+        return f"n = {words.count(r['denominator'])}"
+    return f"{words.count(r['numerator'])} / {words.count(r['denominator'])}"
+
+
 def _signal(row: dict) -> str:
-    return ", ".join(text for column, text in _SIGNALS.items() if row[column])
+    said = ", ".join(text for column, text in _SIGNALS.items() if row[column])
+    return f": {said}" if said else ""

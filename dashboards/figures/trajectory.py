@@ -3,11 +3,14 @@
 Here: visits on the x-axis, each with its n. Not here: what the mean is of.
 """
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 import polars as pl
 
 from .. import words
 from ..theme import DASHES, SYMBOLS, Look
+from .bands import faint
 
 _DODGE = 0.12
 _FEW = 5  # patients below which an interval does not set the axis
@@ -21,10 +24,12 @@ def trajectory(
     digits: int = 1,
     is_from_zero: bool = True,
     expected: float | None = None,
+    important: tuple[float, float] | None = None,
 ) -> go.Figure:
     """`rows`: series, visit, visit_day (null = a visit without a fixed day, drawn apart at the right), n_evaluable,
     estimate, ci_lower, ci_upper. A null estimate leaves a gap. `expected`: a level that regression to the mean alone
-    would reach, as a dotted line.
+    would reach, as a dotted line. `important`: the levels between which a change is less than the important one, as a
+    band.
     """
     visits = _visits(rows)
     series = rows["series"].unique(maintain_order=True).to_list()
@@ -38,24 +43,30 @@ def trajectory(
                 figure.add_trace(
                     _line(part, name, k, offset, mode, of, digits, is_named=part is timed or timed.is_empty())
                 )
+    if important is not None:
+        figure.add_hrect(y0=min(important), y1=max(important), line_width=0, fillcolor=faint(of.rule), layer="below",
+                         annotation={"text": "less than the important change", "font": {"color": of.muted}},
+                         annotation_position="top left" if important[0] < important[1] else "bottom left")  # fmt: skip
     if expected is not None:
         figure.add_hline(y=expected, line={"color": of.rule, "dash": "dot", "width": 2},
                          annotation={"text": "regression to the mean alone", "font": {"color": of.muted}})  # fmt: skip
     places = visits["place"].to_list()
     figure.update_xaxes(tickvals=places, ticktext=_ticks(rows, visits, series), range=[-0.5, len(places) - 0.5])
-    figure.update_yaxes(title={"text": axis_title}, range=visible_range(rows, is_from_zero=is_from_zero))
+    figure.update_yaxes(
+        title={"text": axis_title}, range=visible_range(rows, is_from_zero=is_from_zero, also=important or ())
+    )
     return figure.update_layout(showlegend=len(series) > 1)
 
 
-def visible_range(rows: pl.DataFrame, *, is_from_zero: bool) -> list[float] | None:
+def visible_range(rows: pl.DataFrame, *, is_from_zero: bool, also: Sequence[float] = ()) -> list[float] | None:
     """The axis: all means, and the intervals of visits with at least 5 patients; two patients' limits would flatten
-    everything else. Whoever draws says which limits leave it. Null where no mean is given.
+    everything else. Whoever draws says which limits leave it. `also` is within. Null where no mean is given.
     """
     means = rows["estimate"].drop_nulls().to_list()
     if not means:
         return None
     steady = rows.filter(pl.col("n_evaluable") >= _FEW)
-    seen = [*means, *steady["ci_lower"].drop_nulls(), *steady["ci_upper"].drop_nulls()]
+    seen = [*means, *also, *steady["ci_lower"].drop_nulls(), *steady["ci_upper"].drop_nulls()]
     low, high = min(seen), max(seen)
     margin = 0.08 * (high - low or abs(high) or 1)
     is_clipped = is_from_zero and min(means) >= 0

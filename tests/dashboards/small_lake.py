@@ -5,27 +5,14 @@ Here: rows that conform to transforms/schemas. Not here: what a test expects of 
 
 from datetime import UTC, date, datetime, timedelta
 
-import polars as pl
-
 from ingest.lake import Lake
+from tests.dashboards import small_summaries
+from tests.dashboards.rows import CUT, STAMP, frame, stratum
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 
-CUT = datetime(2026, 11, 20, 12, tzinfo=UTC)
-STAMP = {"metric_version": "1", "lake_snapshot": 1, "data_cutoff": CUT, "is_suppressed": False}
-DIMENSIONS = ("clinic_id", "modality", "indication", "arm")
 VISITS = (("Baseline", 1), ("Week 4", 29), ("Month 3", 92), ("End of course", None))
 EVENT = "AE1"
 _BOOKS = {t.name: t for t in BOOKKEEPING}
-
-
-def frame(table: Table, rows: list[dict]) -> pl.DataFrame:
-    """Rows with this table's columns; what a row does not name is null."""
-    full = [dict.fromkeys(table.names) | row for row in rows]
-    return table.conform(pl.DataFrame(full, schema=table.polars_schema, orient="row")) if rows else table.empty()
-
-
-def stratum(**dimensions) -> dict:
-    return dict.fromkeys(DIMENSIONS) | dimensions | {"strata": [d for d in DIMENSIONS if d in dimensions]}
 
 
 def cohort(metric: str, where: dict, visit, **values) -> dict:
@@ -82,6 +69,7 @@ def cohorts() -> list[dict]:
         *cohort_rows(stratum(indication="chronic_low_back_pain"), start=6.2, n=45),
         *trial,
         *every,
+        *small_summaries.treatment_and_care(),
     ]
 
 
@@ -175,6 +163,8 @@ def control_charts() -> list[dict]:
             "is_shift": False,
             "is_two_of_three": False,
             "is_trial_limits": True,
+            "point_type": "outside" if k == 9 else "common_cause",
+            "variation_icon": "special_cause_concern" if k == 9 else "common_cause",
         }
         for k in range(10)
     ]
@@ -196,6 +186,8 @@ def patients() -> dict[str, list[dict]]:
             "EXDUR": 150.0,
             "CABMINC": -110.0,
             "SKINMINC": 8.5,
+            "CLEARFL": "N" if k == 0 else "Y",
+            "TEMPLOFL": "Y" if k == 1 else "N",
         }
         for k in range(5)
     ]
@@ -312,6 +304,7 @@ def marts() -> dict[str, list[dict]]:
         "cohort_outcomes": cohorts(), "adverse_event_rates": rates(), "arm_comparisons": comparisons(),
         "clinic_funnel": funnels(), "control_charts": control_charts(), "report_deadlines": deadlines(),
         "check_results": checks(),
+        **small_summaries.marts(),
     }  # fmt: skip
 
 

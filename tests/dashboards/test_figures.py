@@ -5,14 +5,21 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
+from dashboards.figures.bands import responder_curves
 from dashboards.figures.blank import blank
 from dashboards.figures.clinics import control_chart, funnel
+from dashboards.figures.dose import dose_response
 from dashboards.figures.intervals import Panel, interval_panels
 from dashboards.figures.operations import lag_bars, throughput
 from dashboards.figures.patient import story
+from dashboards.figures.severity import grade_bars
+from dashboards.figures.survival import at_risk, survival, ticks_of
 from dashboards.figures.trajectory import trajectory
 from dashboards.theme import LIGHT
-from tests.dashboards.small_lake import control_charts, frame, funnels, patients
+from tests.dashboards.rows import frame, stratum
+from tests.dashboards.small_lake import control_charts, funnels, patients
+from tests.dashboards.small_summaries import STEPS, curve, doses
+from tests.dashboards.small_summaries import responder_curves as responder_curve_rows
 from transforms.schemas import MART_TABLES
 
 PANEL = Panel("Rate", "rate", "low", "high", "text", "per 100")
@@ -133,12 +140,149 @@ def test_funnel_prefers_limits_that_know_overdispersion():
     assert 0.9 in [y for t in figure.data if t.mode == "lines" for y in t.y]
 
 
+def charted(**columns) -> pl.DataFrame:
+    return frame(MART_TABLES["control_charts"], control_charts()).with_columns(**columns)
+
+
 def test_control_chart_names_its_signals():
-    """The one point outside has its own shape, and its hover says why."""
-    figure = control_chart(frame(MART_TABLES["control_charts"], control_charts()), of=LIGHT, axis_title="rate")
-    points = figure.data[-1]
-    assert [k for k, s in enumerate(points.marker.symbol) if s == "diamond"] == [9]
-    assert "outside the limits" in points.customdata[9]
+    """The one point outside has its own shape and its own name in the legend, and its hover says why."""
+    figure = control_chart(charted(), of=LIGHT, axis_title="rate")
+    points = {t.name: t for t in figure.data if t.mode == "markers"}
+    assert set(points) == {"common cause", "outside the limits"}
+    assert set(points["outside the limits"].marker.symbol) == {"diamond"}
+    assert set(points["common cause"].marker.symbol) == {"circle"}
+    assert len(points["common cause"].x) == 9
+    assert "outside the limits" in points["outside the limits"].customdata[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "symbol"),
+    [("outside", "diamond"), ("trend", "triangle-up"), ("two_of_three", "square"), ("shift", "star")],
+)
+def test_each_rule_has_its_shape(rule, symbol):
+    """No meaning by colour alone: a shape a rule; an improvement is hollow."""
+    concern = charted(point_type=pl.lit(rule), variation_icon=pl.lit("special_cause_concern"))
+    better = charted(point_type=pl.lit(rule), variation_icon=pl.lit("special_cause_improvement"))
+    drawn = [control_chart(rows, of=LIGHT, axis_title="").data[-1].marker for rows in (concern, better)]
+    assert [set(marker.symbol) for marker in drawn] == [{symbol}, {f"{symbol}-open"}]
+    assert set(drawn[0].color) != set(drawn[1].color)
+
+
+def test_locked_limits_are_marked():
+    """Of 14 points the limits come from the first 12: a line between the 12th and the 13th; trial limits have none."""
+    points = [control_charts()[0] | {"point": k, "period_start": date(2026, 1, 1 + k), "is_trial_limits": False}
+              for k in range(14)]  # fmt: skip
+    (line,) = control_chart(frame(MART_TABLES["control_charts"], points), of=LIGHT, axis_title="").layout.shapes
+    assert str(line.x0).startswith("2026-01-12")
+    assert not control_chart(charted(), of=LIGHT, axis_title="").layout.shapes
+
+
+def test_a_sum_has_its_decision_limit_and_no_center():
+    """A CUSUM's one line is its limit."""
+    rows = charted(chart=pl.lit("cusum"), lower=pl.lit(None, pl.Float64), center=pl.lit(0.0))
+    lines = [t.name for t in control_chart(rows, of=LIGHT, axis_title="").data if t.mode == "lines"]
+    assert lines == ["decision limit", "value"]
+
+
+# --- time -------------------------------------------------------------------------------------------
+
+
+def curves(**columns) -> pl.DataFrame:
+    rows = curve("TTLOSS", stratum(), STEPS)
+    return frame(MART_TABLES["survival_curves"], rows).with_columns(series=pl.lit("all")).with_columns(**columns)
+
+
+@pytest.mark.parametrize(
+    ("last", "ticks"),
+    [(1, [0, 1]), (7, list(range(8))), (8, [0, 2, 4, 6, 8]), (60, [0, 14, 28, 42, 56]), (365, [0, 60, 120, 180, 240, 300, 360])],
+)  # fmt: skip
+def test_ticks_are_days_that_people_count_in(last, ticks):
+    """At most eight, from 0, none after the last day."""
+    assert ticks_of(last) == ticks
+
+
+def test_numbers_at_risk_add_up():
+    """Before each tick: at risk + events + censored = 10, the patients. At 20 the two events of day 20 are still ahead;
+    at 30 they are gone; after the last time nobody is left."""
+    table = at_risk(curves(), [0, 20, 30, 40, 60, 61])
+    assert table.rows() == [(0, 10, 0, 0), (20, 10, 0, 0), (30, 8, 2, 0), (40, 7, 2, 1), (60, 5, 4, 1), (61, 0, 4, 6)]
+    assert (table["at_risk"] + table["events"] + table["censored"]).unique().to_list() == [10]
+
+
+def test_survival_is_a_step_with_a_mark_where_one_is_censored():
+    """From 100 % at day 0; steps to the right; the table below has the curve's ticks."""
+    figure = survival(curves(), of=LIGHT, axis_title="%", height=480, x_title="days")
+    step = next(t for t in figure.data if t.mode == "lines" and t.line.width == 2.5)
+    assert (step.line.shape, step.x[0], step.y[0], round(step.y[1], 6)) == ("hv", 0.0, 100.0, 80.0)
+    marks = next(t for t in figure.data if t.mode == "markers")
+    assert list(marks.x) == [30.0, 60.0]
+    texts = [t for t in figure.data if t.mode == "text"]
+    assert [list(t.x) for t in texts] == [list(figure.layout.xaxis.tickvals)] * 3
+    assert list(texts[0].text) == ["10", "10", "8", "5", "5"]
+
+
+def test_several_curves_have_a_line_of_the_table_each():
+    """Two arms: two lines with events and censored in brackets, different dashes, a legend."""
+    both = pl.concat([curves(series=pl.lit("a")), curves(series=pl.lit("b"))])
+    figure = survival(both, of=LIGHT, axis_title="%", height=480, x_title="days")
+    texts = [t for t in figure.data if t.mode == "text"]
+    assert [t.name for t in texts] == ["a", "b"]
+    assert texts[0].text[2] == "8 (2; 0)"  # before day 28
+    assert len({t.line.dash for t in figure.data if t.mode == "lines" and t.line.width == 2.5}) == 2
+    assert figure.layout.showlegend
+
+
+def test_a_band_ends_where_no_limit_is_known():
+    """Where survival is 0 no limit is given: the band stops, the step goes down."""
+    ends = curves(survival=pl.when(pl.col("time_days") == 60).then(0.0).otherwise("survival"))
+    ends = ends.with_columns(lower=pl.when(pl.col("survival") > 0).then("lower"),
+                             upper=pl.when(pl.col("survival") > 0).then("upper"))  # fmt: skip
+    figure = survival(ends, of=LIGHT, axis_title="%", height=480, x_title="days")
+    band, step = (
+        next(t for t in figure.data if meets(t)) for meets in (lambda t: t.fill, lambda t: t.line.width == 2.5)
+    )
+    assert (max(band.x), max(step.x)) == (40.0, 60.0)
+
+
+def test_responder_curve_has_guides_and_limits():
+    """Guides at 30 and 50 %; the share at 50 % is 20 of 50 = 40 %."""
+    rows = frame(MART_TABLES["responder_curves"], responder_curve_rows()).filter(pl.col("strata").list.len() == 0)
+    figure = responder_curves(rows.with_columns(series=pl.lit("all")), of=LIGHT, axis_title="")
+    assert [s.x0 for s in figure.layout.shapes] == [30, 50]
+    line = figure.data[-1]
+    assert round(line.y[50], 6) == 40
+    assert sum(len(t.x) for t in figure.data) <= 2_000
+    assert [t.fill for t in figure.data] == [None, "tonexty", None]
+
+
+# --- dose, severity ---------------------------------------------------------------------------------
+
+
+def test_dose_is_dots_without_a_line():
+    """A line would be read as cause; n stands below each bin; two patients' limits do not set the axis."""
+    rows = frame(MART_TABLES["dose_response"], doses()).with_columns(bin=pl.col("from_per_week").cast(pl.String))
+    figure = dose_response(rows, of=LIGHT, axis_title="", digits=1)
+    assert [t.mode for t in figure.data] == ["markers"]
+    assert list(figure.layout.xaxis.ticktext) == ["0.0<br>n 2", "1.0<br>n 30", "2.0<br>n 12"]
+    assert figure.layout.yaxis.range[0] > -3
+
+
+def test_grades_stack_to_all_events():
+    """A term's bars add up to its events; each grade has its own pattern."""
+    rows = pl.DataFrame({"term": ["a", "b"], "mild": [3, 0], "moderate": [1, 2], "severe": [0, 1]})
+    figure = grade_bars(rows, of=LIGHT)
+    assert [sum(t.x[k] for t in figure.data) for k in range(2)] == [4, 3]
+    assert len({t.marker.pattern.shape for t in figure.data}) == 3
+
+
+@pytest.mark.parametrize("levels", [(6.0, 4.0), (30.0, 33.5)])
+def test_important_change_is_a_band(levels):
+    """From the baseline to where the important change is reached, whichever way is better; both ends in sight."""
+    figure = trajectory(visits(), of=LIGHT, axis_title="mean", important=levels, is_from_zero=False)
+    (area,) = figure.layout.shapes
+    assert (area.y0, area.y1) == (min(levels), max(levels))
+    low, high = figure.layout.yaxis.range
+    assert low <= min(levels) < max(levels) <= high
 
 
 def patient_frames(**without) -> list[pl.DataFrame]:

@@ -1,0 +1,153 @@
+"""Summaries of the small lake about time, treatment and care, written by hand.
+
+Here: curves, responders by cut-off, verdicts, dose, sessions, other care, alerts. C2 is marked as too small everywhere.
+Not here: what a test expects of them.
+"""
+
+import json
+
+from tests.dashboards.rows import CUT, STAMP, stratum
+
+ARMS = ("acupuncture", "control")
+
+
+def curve(parameter: str, where: dict, rows: list[tuple], **values) -> list[dict]:
+    """Rows of (time, at risk, events, censored, survival); limits 0.1 to both sides, null where survival is 0."""
+    base = STAMP | where | {"parameter": parameter, "metric_id": parameter.lower(), "n_patients": rows[0][1]} | values
+    return [
+        base
+        | dict(zip(("time_days", "at_risk", "events", "censored", "survival"), row, strict=True))
+        | {"lower": max(row[4] - 0.1, 0.0) if row[4] else None, "upper": min(row[4] + 0.1, 1.0) if row[4] else None}
+        for row in rows
+    ]
+
+
+# 10 patients: 2 events at 20 and 40, one censored at 30; at 60 the rest is censored
+STEPS = [(20.0, 10, 2, 0, 0.8), (30.0, 8, 0, 1, 0.8), (40.0, 7, 2, 0, 0.8 * 5 / 7), (60.0, 5, 0, 5, 0.8 * 5 / 7)]
+
+
+def survival_curves() -> list[dict]:
+    never = {"reason": "survival stays above one half"}
+    median = {"median": 40.0, "median_lower": 20.0}
+    return [
+        *curve("TTLOSS", stratum(), STEPS, **never),
+        *curve("TTLOSS", stratum(clinic_id="C2"), [(7.0, 3, 1, 2, 2 / 3)], is_suppressed=True),
+        *curve("TTAERES", stratum(), [(1.0, 12, 6, 0, 0.5), (4.0, 6, 5, 0, 1 / 12), (90.0, 1, 0, 1, 1 / 12)],
+               **median | {"n_patients": 9}),
+        *curve("TTSURG", stratum(), [(50.0, 10, 0, 10, 1.0)], **never),
+        *(row for arm in ARMS for row in curve("TTSURGA", stratum(arm=arm), STEPS, log_rank_p_value=0.03, **never)),
+    ]  # fmt: skip
+
+
+def responder_curves() -> list[dict]:
+    """Of 50, 10 have no value; x falls from 40 at 0 % to 0 at 100 %."""
+    base = STAMP | {"metric_id": "responder_curve", "parameter": "NRS7D", "visit": "Month 3", "n": 50, "n_missing": 10}
+    rows = []
+    for where, is_suppressed in ((stratum(), False), (stratum(clinic_id="C2"), True)):
+        for cut in range(101):
+            x = round(40 * (1 - cut / 100))
+            limits = {"estimate": x / 50, "ci_lower": max(0.0, x / 50 - 0.1), "ci_upper": x / 50 + 0.1}
+            rows.append(base | where | limits | {"cutoff_pct": cut, "x": x, "is_suppressed": is_suppressed})
+    return rows
+
+
+def verdicts() -> list[dict]:
+    base = STAMP | stratum() | {"metric_id": "rule_disagreement", "parameter": "NRS7D", "visit": "Month 3", "n": 40}
+    rules = (("Y", "Y", "Y", 20), ("Y", "N", "Y", 4), ("N", "Y", None, 3), ("N", "N", "N", 13))
+    return [
+        base | {"pct30": a, "points": b, "pgic": c, "x": x, "estimate": x / 40, "ci_lower": x / 80, "ci_upper": x / 30}
+        for a, b, c, x in rules
+    ]
+
+
+def doses() -> list[dict]:
+    base = STAMP | stratum() | {"metric_id": "dose_response", "parameter": "NRS7D", "visit": "Month 3",
+                                "unit": "points", "is_causal": False}  # fmt: skip
+    bins = ((0.0, 1.0, 2, -2.0, -14.7, 10.7), (1.0, 2.0, 30, -1.9, -2.2, -1.6), (2.0, None, 12, -1.8, -2.3, -1.3))
+    return [
+        base
+        | {"from_per_week": a, "to_per_week": b, "n_patients": n, "mean_sessions_per_week": a + 0.5, "mean_change": m,
+           "ci_lower": low, "ci_upper": high}
+        for a, b, n, m, low, high in bins
+    ]  # fmt: skip
+
+
+def alerts() -> list[dict]:
+    base = {"rule": "skin_red", "severity": "red", "clinic_id": "C1", "subject_kind": "patient", "subject_id": "P1",
+            "evidence": ["SE0"], "occurred_at": CUT}  # fmt: skip
+    return [base | {"alert_id": "AL1", "state": "closed"}, base | {"alert_id": "AL2", "state": "open"}]
+
+
+def definitions() -> list[dict]:
+    base = {"version": "1", "title": "x", "rule": "x", "source": "x", "verification": "verified"}
+    return [base | {"metric_id": "nrs7d_points", "parameters": json.dumps({"nrs_points": 2.0})}]
+
+
+def treatment_and_care() -> list[dict]:
+    """Rows of mart.cohort_outcomes without a visit: sessions, courses, other care, sustained response."""
+    rows = []
+    for where, is_suppressed in (
+        (stratum(), False), (stratum(clinic_id="C1"), False), (stratum(clinic_id="C2"), True),
+    ):  # fmt: skip
+        rows += [_whole(metric, where, is_suppressed=is_suppressed, **values) for metric, values in _METRICS.items()]
+    none = {"n_event": 0, "n_evaluable": 0, "n_due": 0, "reason": "no such session", "population": "sessions"}
+    return [*rows, *life(), _whole("sessions_delivered", stratum(clinic_id="C3"), is_suppressed=False, **none)]
+
+
+def _share(x: int, n: int, population: str, *, missing: int = 0) -> dict:
+    return {"n_event": x, "n_evaluable": n, "n_due": n + missing, "n_missing": missing, "population": population,
+            "estimate": x / n, "ci_lower": 0.5 * x / n, "ci_upper": min(1.0, (x + 4) / n), "unit": "proportion"}  # fmt: skip
+
+
+def _mean(value: float, n: int, population: str, unit: str) -> dict:
+    return {"n_evaluable": n, "n_due": n, "population": population, "estimate": value, "ci_lower": value - 0.1,
+            "ci_upper": value + 0.1, "unit": unit}  # fmt: skip
+
+
+_METRICS = {
+    "sessions_not_cleared": _share(7, 810, "sessions"),
+    "sessions_without_clearance": _share(6, 810, "sessions"),
+    "sessions_with_contraindication": _share(1, 805, "sessions", missing=5),
+    "limit_any_exceeded": _share(0, 790, "sessions", missing=20),
+    "limit_oxygen_exceeded": _share(0, 780, "sessions", missing=30),
+    "sessions_delivered": _share(800, 900, "sessions"),
+    "sessions_missed": _share(90, 900, "sessions"),
+    "sessions_not_asked": _share(100, 800, "sessions"),
+    "sessions_rewarming_seen": _share(300, 810, "sessions"),
+    "course_adherence": _mean(0.9, 40, "courses", "ratio") | {"n_pending": 3},
+    "session_duration_median": _mean(150.0, 40, "patients", "s"),
+    "sustained_response": _share(18, 45, "completers") | {"n_not_evaluable": 15},
+    "opioid_use_before": _share(12, 30, "patients", missing=30),
+    "opioid_use_latest": _share(9, 30, "patients", missing=30),
+    "opioid_use_stopped": _share(3, 12, "patients", missing=30),
+    "opioid_use_started": _share(0, 18, "patients", missing=30),
+    "opioid_change": _mean(-1.5, 30, "completers", "MME/day"),
+    "injections_per_100_patient_years": _share(5, 40, "patients") | {
+        "patient_years": 25.0, "estimate": 20.0, "ci_lower": 6.5, "ci_upper": 46.7, "unit": "per 100 patient-years"},
+    "surgeries_per_100_patient_years": _share(0, 40, "patients") | {
+        "patient_years": 25.0, "estimate": 0.0, "ci_lower": 0.0, "ci_upper": 14.8, "unit": "per 100 patient-years"},
+}  # fmt: skip
+_LIFE = {
+    "rmdq_change": _mean(-4.0, 33, "completers", "points"),
+    "rmdq_points": _share(20, 33, "completers"),
+    "rmdq_worse": _share(2, 31, "completers"),
+    "eqvas_change": _mean(6.0, 25, "completers", "points"),
+}
+
+
+def _whole(metric: str, where: dict, *, is_suppressed: bool, **values) -> dict:
+    counts = {"n_patients": 60, "n_missing": 0, "n_pending": 0, "n_not_evaluable": 0, "missing_rule": "left out"}
+    return STAMP | where | counts | values | {"metric_id": metric, "is_suppressed": is_suppressed}
+
+
+def life() -> list[dict]:
+    at = {"visit": "Month 3", "visit_day": 92}
+    return [_whole(metric, stratum(), is_suppressed=False, **values) | at for metric, values in _LIFE.items()]
+
+
+def marts() -> dict[str, list[dict]]:
+    return {
+        "survival_curves": survival_curves(), "responder_curves": responder_curves(),
+        "responder_disagreement": verdicts(), "dose_response": doses(), "alerts": alerts(),
+        "metric_definitions": definitions(),
+    }  # fmt: skip
