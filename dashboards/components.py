@@ -191,7 +191,7 @@ def tile(label: str, value: str, detail: str = "", *, is_concern: bool = False) 
 
 
 def tiles(children: Sequence) -> dmc.SimpleGrid:
-    return dmc.SimpleGrid(list(children), cols={"base": 1, "xs": 2, "md": 4}, spacing="md")
+    return dmc.SimpleGrid(list(children), cols={"base": 1, "xs": 2, "md": min(4, len(children))}, spacing="md")
 
 
 def notice(text, *, title: str, color: str = "blue") -> dmc.Alert:
@@ -212,6 +212,20 @@ def select(query_name: str, label: str, *, placeholder: str, is_clearable: bool 
         clearButtonProps={"aria-label": f"Clear {label.lower()}"},
         comboboxProps={"withinPortal": True},
     )
+
+
+def filter_controls() -> list[dmc.Select]:
+    """The filters that every page of the summaries has."""
+    return [select(name, name.capitalize(), placeholder=f"all {_plural(name)}") for name in ids.FILTERS]
+
+
+def _plural(name: str) -> str:
+    return {"modality": "modalities"}.get(name, f"{name}s")
+
+
+def side_by_side(*children) -> dmc.SimpleGrid:
+    """Two in a row where there is room."""
+    return dmc.SimpleGrid(list(children), cols={"base": 1, "lg": 2}, spacing="lg")
 
 
 def link(text: str, href: str) -> dcc.Link:

@@ -52,10 +52,10 @@ def interval(estimate: float | None, lower: float | None, upper: float | None, *
     return f"{number(estimate, digits)} ({number(lower, digits)} to {number(upper, digits)})"
 
 
-def percent(estimate: float | None, lower: float | None, upper: float | None) -> str:
+def percent(estimate: float | None, lower: float | None, upper: float | None, *, digits: int = 0) -> str:
     """A proportion and its limits in per cent."""
     scaled = [None if v is None else 100 * v for v in (estimate, lower, upper)]
-    return NOTHING if estimate is None else interval(*scaled, digits=0).replace(" (", " % (", 1)
+    return NOTHING if estimate is None else interval(*scaled, digits=digits).replace(" (", " % (", 1)
 
 
 def p_value(p: float | None) -> str:

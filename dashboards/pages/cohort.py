@@ -3,14 +3,29 @@
 Here: layout, what is asked, who is shown. Not here: how rows become charts (cohort_charts.py).
 """
 
+import json
 from dataclasses import replace
 
-import dash_mantine_components as dmc
 import polars as pl
 from dash import Dash, Output, html
 
 from .. import ids, words
-from ..components import Chart, Drawn, chart_card, filled, grid, nothing, notice, outputs, panel, select, tile, tiles
+from ..components import (
+    Chart,
+    Drawn,
+    chart_card,
+    filled,
+    filter_controls,
+    grid,
+    nothing,
+    notice,
+    outputs,
+    panel,
+    select,
+    side_by_side,
+    tile,
+    tiles,
+)
 from ..filters import Chosen, chosen
 from ..reader import Reader
 from ..theme import Look, look
@@ -60,29 +75,20 @@ def layout(reader: Reader) -> list:
         html.Div(
             [
                 html.Div(id=ids.COHORT_TILES),
-                dmc.SimpleGrid([cards[ids.TRAJECTORY], cards[ids.RESPONDERS]], cols={"base": 1, "lg": 2}, spacing="lg"),
+                side_by_side(cards[ids.TRAJECTORY], cards[ids.RESPONDERS]),
                 html.Div(
                     [
-                        dmc.SimpleGrid([cards[ids.DIFFERENCES], cards[ids.RISK_DIFFERENCES]],
-                                       cols={"base": 1, "lg": 2}, spacing="lg"),
+                        side_by_side(cards[ids.DIFFERENCES], cards[ids.RISK_DIFFERENCES]),
                         panel("All comparisons between arms", grid(ids.COMPARISON_TABLE, columns=_GRID_COLUMNS,
                                                                    label="Comparisons between arms", height=340, fits=False)),
                     ],
                     id=ids.COMPARISONS, className="stack", style={"display": "none"},
                 ),
-                dmc.SimpleGrid([cards[ids.STEPS], cards[ids.WALKING_SPEED]], cols={"base": 1, "lg": 2}, spacing="lg"),
+                side_by_side(cards[ids.STEPS], cards[ids.WALKING_SPEED]),
             ],
             className="stack",
         ),
     ]  # fmt: skip
-
-
-def filter_controls() -> list[dmc.Select]:
-    return [select(name, name.capitalize(), placeholder=f"all {_plural(name)}") for name in ids.FILTERS]
-
-
-def _plural(name: str) -> str:
-    return {"modality": "modalities"}.get(name, f"{name}s")
 
 
 def register(app: Dash, reader: Reader) -> None:
@@ -158,7 +164,11 @@ def _draw(shown: _Shown, of: Look) -> dict[str, Drawn]:
     title = words.parameter_title(shown.code)
     drawn = {
         ids.TRAJECTORY: charts.mean_by_visit(
-            shown.series, shown.code, of=of, title=f"How does it change over time? {title}"
+            shown.series,
+            shown.code,
+            of=of,
+            title=f"How does it change over time? {title}",
+            important_change=important_change(shown.reader, shown.code),
         ),
         ids.RESPONDERS: charts.responders(shown.series, shown.code, shown.visit, of=of),
         ids.STEPS: charts.mean_by_visit(shown.rows, "STEPS", of=of, title=_BY_ID[ids.STEPS].title),
@@ -167,6 +177,13 @@ def _draw(shown: _Shown, of: Look) -> dict[str, Drawn]:
         ids.RISK_DIFFERENCES: arm_charts.risk_differences(shown.comparisons, shown.code, of=of),
     }
     return _dated(shown.reader, drawn)
+
+
+def important_change(reader: Reader, code: str) -> float | None:
+    """The important change that the parameter's rule in points was computed with; null where it has no such rule."""
+    rows = reader.mart("metric_definitions", "metric_id = $1", [f"{code.lower()}_points"])
+    settings = json.loads(rows["parameters"][0] or "{}") if rows.height else {}
+    return next((float(v) for v in settings.values() if isinstance(v, int | float)), None)
 
 
 def _dated(reader: Reader, drawn: dict[str, Drawn]) -> dict[str, Drawn]:

@@ -20,7 +20,7 @@ COMPLETERS, MISSING_AS_NONRESPONDER, NONE = "completers", "missing_as_nonrespond
 NOT_AN_EFFECT = "A before/after change is not an effect of the treatment."
 PAIN_INSTRUMENTS = ("nrs_pain", "vas_pain", "pain_index", "pain_days_28")
 # Of two parameters with as many patients the first of these is shown
-_FIRST = ("NRS7D", "PAINIDX", "VAS7D", "PAINDAYS")
+FIRST = ("NRS7D", "PAINIDX", "VAS7D", "PAINDAYS")
 EVERYBODY = "all patients"
 _DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2}
 _RULES = {"pct30": "at least 30 % better", "pct50": "at least 50 % better", "points": "better by the important change",
@@ -36,7 +36,7 @@ def parameters(rows: pl.DataFrame) -> list[str]:
         code=pl.col("metric_id").str.strip_suffix("_mean").str.to_uppercase()
     )
     most = means.group_by("code").agg(n=pl.col("n_evaluable").max()).filter(pl.col("code").is_in(list(PARAMETERS)))
-    place = {code: k for k, code in enumerate(_FIRST)}
+    place = {code: k for k, code in enumerate(FIRST)}
     found = sorted(most.rows(), key=lambda r: (not _is_pain(r[0]), -r[1], place.get(r[0], len(place)), r[0]))
     return [code for code, _ in found]
 
@@ -49,6 +49,11 @@ def parameter_options(codes: list[str]) -> list[dict]:
         for name, members in groups
         if members
     ]
+
+
+def digits_of(unit: str) -> int:
+    """How many digits a number of this unit is written with."""
+    return _DIGITS.get(unit, 1)
 
 
 def _is_pain(code: str) -> bool:
@@ -81,23 +86,39 @@ def arms(rows: pl.DataFrame, code: str) -> list[str]:
 # --- trajectories -----------------------------------------------------------------------------------
 
 
-def mean_by_visit(rows: pl.DataFrame, code: str, *, of: Look, title: str) -> Drawn:
-    """The mean of a parameter at each visit; `rows`: of mart.cohort_outcomes with `series`."""
+def mean_by_visit(
+    rows: pl.DataFrame, code: str, *, of: Look, title: str, important_change: float | None = None
+) -> Drawn:
+    """The mean of a parameter at each visit; `rows`: of mart.cohort_outcomes with `series`.
+
+    `important_change`: of one patient, in the parameter's unit; a band from the baseline's mean, of one series only.
+    """
     metric = f"{code.lower()}_mean"
     mine = rows.filter(pl.col("metric_id") == metric).sort("series", "visit_day", nulls_last=True)
     if mine["estimate"].null_count() == mine.height:
         return nothing(_why_none(mine, code), of=of, title=title)
     unit = mine["unit"].drop_nulls()[0]
-    digits = _DIGITS.get(unit, 1)
+    digits = digits_of(unit)
     expected = _expected_level(rows, mine, code)
+    band = _important_levels(mine, code, important_change)
     figure = trajectory(
-        mine, of=of, axis_title=_axis(code, unit), digits=digits, is_from_zero=unit != "T", expected=expected
+        mine,
+        of=of,
+        axis_title=_axis(code, unit),
+        digits=digits,
+        is_from_zero=unit != "T",
+        expected=expected,
+        important=band,
     )
     return Drawn(
         figure=figure,
         title=title,
         summary=_course(mine, digits, unit),
-        notes=(*_trajectory_notes(mine, code, expected), *_out_of_sight(mine, is_from_zero=unit != "T")),
+        notes=(
+            *_trajectory_notes(mine, code, expected),
+            *_out_of_sight(mine, is_from_zero=unit != "T"),
+            *_on_the_band(band, important_change, unit),
+        ),
         metrics=(metric, "visit_windows"),
         table=_visit_table(mine, digits),
         data_to=mine["data_cutoff"].max(),
@@ -124,6 +145,22 @@ def _expected_level(rows: pl.DataFrame, mine: pl.DataFrame, code: str) -> float 
     change = rows.filter(pl.col("metric_id") == f"{code.lower()}_change")["rtm_expected"].drop_nulls()
     base = mine.filter(pl.col("visit") == "Baseline")["estimate"].drop_nulls()
     return base[0] + change[0] if len(change) and len(base) else None
+
+
+def _important_levels(mine: pl.DataFrame, code: str, change: float | None) -> tuple[float, float] | None:
+    """From the baseline's mean to where the important change is reached; of one series."""
+    base = mine.filter(pl.col("visit") == "Baseline")["estimate"].drop_nulls()
+    better = words.better_is(code)
+    if change is None or better is None or mine["series"].n_unique() != 1 or not len(base):
+        return None
+    return base[0], base[0] + (change if better == "higher" else -change)
+
+
+def _on_the_band(band: tuple[float, float] | None, change: float | None, unit: str) -> tuple[str, ...]:
+    if band is None:
+        return ()
+    return (f"The band is less than the important change of {change:g} {unit}, which is one patient's: a mean within it "
+            "does not say that nobody reached it.",)  # fmt: skip
 
 
 def _course(mine: pl.DataFrame, digits: int, unit: str) -> str:

@@ -15,6 +15,7 @@ from ..components import (
     Drawn,
     chart_card,
     filled,
+    filter_controls,
     grid,
     link,
     nothing,
@@ -30,7 +31,6 @@ from ..reader import Reader
 from ..theme import Look, look
 from . import safety_charts as charts
 from .base import MARTS_INPUTS, Page, clinic_names, guarded, off_loop, waiting
-from .cohort import filter_controls
 
 _CHARTS = (
     Chart(ids.CLINIC_RATES, "How often do adverse events happen, clinic by clinic?", height=380),
