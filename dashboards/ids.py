@@ -24,6 +24,11 @@ PARAMETER, VISIT, RESTRICTION, FUNNEL_OF, CHART_OF, PATIENT = (
     "parameter", "visit", "restriction", "funnel", "chart", "patient",
 )  # fmt: skip
 
+# a name is of one page: a callback's outputs must all be there
+CURVE_OF, CURVE_AT, DOSE_OF, DOSE_AT, LIFE_AT = (
+    "curve", "curve_visit", "dose", "dose_visit", "life_visit",
+)  # fmt: skip
+
 
 def control(query_name: str) -> str:
     """The control that sets this name of the URL's query."""
@@ -32,7 +37,13 @@ def control(query_name: str) -> str:
 
 # what pages fill beside charts
 COHORT_TILES, COMPARISONS, COMPARISON_TABLE = "cohort-tiles", "comparisons", "comparison-table"
+DURABILITY_TILES = "durability-tiles"
+TREATMENT_TILES, SESSIONS_TO_SEE, AMOUNTS = "treatment-tiles", "sessions-to-see", "amounts"
+CARE_TILES = "care-tiles"
 SAFETY_TILES, RATES_TABLE, DEADLINES, UNREAD = "safety-tiles", "rates-table", "deadlines", "unread"
+SERIOUS, SERIOUS_SAID, ALERTS, SPC_ICONS, ALL_CHARTS = (
+    "serious-events", "serious-said", "alerts", "spc-icons", "all-charts",
+)  # fmt: skip
 PATIENT_FACTS, PATIENT_REASONS, PATIENT_EVENTS = "patient-facts", "patient-reasons", "patient-events"
 OPERATIONS_TILES, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
     "operations-tiles", "workers", "checks", "rejects", "reject-examples", "topics", "unknown-content",
@@ -42,6 +53,14 @@ OPERATIONS_TILES, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
 TRAJECTORY, RESPONDERS, STEPS, WALKING_SPEED, DIFFERENCES, RISK_DIFFERENCES = (
     "trajectory", "responders", "steps", "walking-speed", "differences", "risk-differences",
 )  # fmt: skip
+LOSS, RELAPSE, CUMULATIVE, DISAGREEMENT = "loss", "relapse", "cumulative-response", "rule-disagreement"
+CLEARANCE, WITHIN_LIMITS, COURSE_DELIVERED, CLINIC_TREATMENT, DOSE = (
+    "clearance", "within-limits", "course-delivered", "clinic-treatment", "dose-response",
+)  # fmt: skip
+MEDICATION, STOPPED, PROCEDURES, SURGERY, RESCUE, LIFE = (
+    "medication", "stopped-started", "procedures", "surgery", "rescue", "life",
+)  # fmt: skip
+SEVERITY, GRADES, RESOLUTION = "severity", "grades", "resolution"
 CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", "clinic-funnel", "control-chart"
 STORY = "story"
 THROUGHPUT, LAG = "throughput", "lag"

@@ -5,10 +5,11 @@ Here: one module a page with `layout`, `register`. Not here: figures, reading, c
 
 from .base import Page
 from .cohort import COHORT
+from .durability import DURABILITY
 from .operations import OPERATIONS
 from .patient import PATIENT
 from .safety import SAFETY
 
-PAGES: dict[str, Page] = {page.path: page for page in (COHORT, SAFETY, PATIENT, OPERATIONS)}
+PAGES: dict[str, Page] = {page.path: page for page in (COHORT, DURABILITY, SAFETY, PATIENT, OPERATIONS)}
 
 __all__ = ["PAGES", "Page"]

@@ -13,6 +13,7 @@ from tests.browser.conftest import settle
 URLS = {
     "cohort": "/",
     "trial": "/?parameter=PAINIDX",
+    "durability": "/durability",
     "safety": "/safety",
     "patient": "/patient?patient=P1",
     "operations": "/operations",
@@ -37,6 +38,23 @@ def picture(page, path: Path) -> None:
     page.wait_for_timeout(1_000)
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path)
+
+
+@pytest.mark.parametrize("name", URLS)
+def test_figures_are_light(visit, address, name):
+    """The budget of what is drawn: at most 30 traces, 2,000 marks and 500 KB a figure, each of a fixed height."""
+    page = visit(address + URLS[name])
+    for figure in page.evaluate(_FIGURES):
+        assert figure["traces"] <= 30, figure
+        assert figure["marks"] <= 2_000, figure
+        assert figure["kib"] <= 500, figure
+        assert figure["height"].endswith("px"), figure
+
+
+_FIGURES = """[...document.querySelectorAll('.js-plotly-plot')].map(p => ({
+    traces: p.data.length, kib: JSON.stringify(p.data).length / 1024, height: p.parentElement.style.height,
+    marks: p.data.filter(t => (t.mode || '').includes('markers') || t.type === 'bar')
+      .reduce((n, t) => n + (t.x?.length ?? 0), 0)}))"""
 
 
 @pytest.mark.parametrize("name", URLS)
@@ -109,12 +127,12 @@ def test_pages_by_keyboard(visit, address):
     assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Safety"
+    assert page.evaluate("document.activeElement.textContent") == "Durability"
     page.keyboard.press("Enter")
-    page.wait_for_url("**/safety?clinic=C1")
+    page.wait_for_url("**/durability?clinic=C1")
     settle(page)
-    assert page.title() == "Safety · Floe"
-    assert page.evaluate("document.querySelector('[aria-current=page]').textContent") == "Safety"
+    assert page.title() == "Durability · Floe"
+    assert page.evaluate("document.querySelector('[aria-current=page]').textContent") == "Durability"
 
 
 def test_table_behind_a_chart(visit, address):
@@ -132,7 +150,8 @@ def test_outside_network_holds_no_small_cell(visit, home, serve, chromium):
     """What the server sends to a reader from outside, looked at on the wire: no patient, no marked cell."""
     address = serve(Settings(home=home, kafka_bootstrap="127.0.0.1:1", viewer_role="outside"))
     sent = []
-    for path in (*PAGES, "/safety?clinic=C2", "/?clinic=C2", "/patient?patient=P1"):
+    small = [f"{path}?clinic=C2" for path in ("/", "/durability", "/safety")]
+    for path in (*PAGES, *small, "/patient?patient=P1"):
         context = chromium.new_context()
         page = context.new_page()
         page.on(
@@ -144,7 +163,7 @@ def test_outside_network_holds_no_small_cell(visit, home, serve, chromium):
         context.close()
     assert len(sent) > len(PAGES)
     said = "".join(sent)
-    assert [s for s in ('"P1"', '"P2"', "P-SECRET", "P-SAMPLE", "n = 3)") if s in said] == []
+    assert [s for s in ('"P1"', '"P2"', "[P1]", "AL1", "P-SECRET", "P-SAMPLE", "n = 3)") if s in said] == []
     assert "suppressed" in said
 
 
