@@ -9,7 +9,8 @@ from .durability import DURABILITY
 from .operations import OPERATIONS
 from .patient import PATIENT
 from .safety import SAFETY
+from .treatment import TREATMENT
 
-PAGES: dict[str, Page] = {page.path: page for page in (COHORT, DURABILITY, SAFETY, PATIENT, OPERATIONS)}
+PAGES: dict[str, Page] = {page.path: page for page in (COHORT, DURABILITY, TREATMENT, SAFETY, PATIENT, OPERATIONS)}
 
 __all__ = ["PAGES", "Page"]
