@@ -4,6 +4,7 @@ Here: one module a page with `layout`, `register`. Not here: figures, reading, c
 """
 
 from .base import Page
+from .care import CARE
 from .cohort import COHORT
 from .durability import DURABILITY
 from .operations import OPERATIONS
@@ -11,6 +12,8 @@ from .patient import PATIENT
 from .safety import SAFETY
 from .treatment import TREATMENT
 
-PAGES: dict[str, Page] = {page.path: page for page in (COHORT, DURABILITY, TREATMENT, SAFETY, PATIENT, OPERATIONS)}
+PAGES: dict[str, Page] = {
+    page.path: page for page in (COHORT, DURABILITY, TREATMENT, CARE, SAFETY, PATIENT, OPERATIONS)
+}
 
 __all__ = ["PAGES", "Page"]

@@ -15,6 +15,7 @@ URLS = {
     "trial": "/?parameter=PAINIDX",
     "durability": "/durability",
     "treatment": "/treatment",
+    "care": "/care",
     "safety": "/safety",
     "patient": "/patient?patient=P1",
     "operations": "/operations",
@@ -151,7 +152,7 @@ def test_outside_network_holds_no_small_cell(visit, home, serve, chromium):
     """What the server sends to a reader from outside, looked at on the wire: no patient, no marked cell."""
     address = serve(Settings(home=home, kafka_bootstrap="127.0.0.1:1", viewer_role="outside"))
     sent = []
-    small = [f"{path}?clinic=C2" for path in ("/", "/durability", "/treatment", "/safety")]
+    small = [f"{path}?clinic=C2" for path in ("/", "/durability", "/treatment", "/care", "/safety")]
     for path in (*PAGES, *small, "/patient?patient=P1"):
         context = chromium.new_context()
         page = context.new_page()

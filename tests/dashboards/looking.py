@@ -9,11 +9,11 @@ import plotly.io
 
 from dashboards import ids
 from dashboards.components import outputs
-from dashboards.pages import cohort, durability, operations, patient, safety, treatment
+from dashboards.pages import care, cohort, durability, operations, patient, safety, treatment
 from dashboards.reader import Reader
 
 VIEWS = {
-    "/": cohort.view, "/durability": durability.view, "/treatment": treatment.view,
+    "/": cohort.view, "/durability": durability.view, "/treatment": treatment.view, "/care": care.view,
     "/safety": safety.view, "/patient": patient.view,
 }  # fmt: skip
 
