@@ -1,16 +1,19 @@
-"""The safety page's charts, each from rows of a mart to what fills its card.
+"""The safety page's charts of rates and severity, each from rows of a mart to what fills its card.
 
-Here: which rows, which figure, which sentence. Not here: asking the lake, the layout (safety.py). Clinics stand in the
+Here: which rows, which figure, which sentence. Not here: asking the lake, the layout (safety.py), clinics
+against each other and over time (between_charts.py). Clinics stand in the
 order of their names: this is no ranking.
 """
+
+from dataclasses import replace
 
 import polars as pl
 
 from .. import words
 from ..components import Drawn, nothing
 from ..disclosed import SUPPRESSED
-from ..figures.clinics import control_chart, funnel
 from ..figures.intervals import Panel, interval_panels
+from ..figures.severity import grade_bars
 from ..theme import Look
 
 METRIC = "adverse_event_rates"
@@ -117,80 +120,57 @@ def grid_rows(rows: pl.DataFrame) -> list[dict]:
         ):
             values = [None if r[f"{rate}{s}"] is None else r[f"{rate}{s}"] * scale for s in ("", "_lower", "_upper")]
             row[rate] = r["reason"] or words.NOTHING if values[0] is None else words.interval(*values)
+        limits = [r[f"events_per_100_sessions_od_{side}"] for side in ("lower", "upper")]
+        row["events_per_100_sessions_od"] = (
+            words.NOTHING if limits[0] is None else words.interval(r["events_per_100_sessions"], *limits)
+        )
         row["overdispersion"] = None if r["overdispersion"] is None else round(r["overdispersion"], 2)
         shown.append(row)
     return shown
 
 
-# --- between clinics, over time ---------------------------------------------------------------------
+# --- how bad, and how long ---------------------------------------------------------------------------
 
 
-def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
-    """One metric's funnel; without rows the reason."""
-    title = "Does a clinic differ by more than chance?"
-    if rows.is_empty():
-        return nothing(
-            "No data yet: the funnel is drawn once the clinics' comparison has been computed.", of=of, title=title
-        )
-    drawn = rows.filter(pl.col("estimate").is_not_null())
-    if drawn.is_empty():
-        return nothing(rows["reason"].drop_nulls().first() or "No limits can be given.", of=of, title=title)
-    drawn = drawn.with_columns(name=labels, label="clinic_id")
-    is_proportion = drawn["kind"][0] == "proportion"
-    outside = drawn.filter(pl.col("signal").fill_null("none") != "none")["name"].sort().to_list()
-    said = f"outside a limit: {', '.join(outside)}" if outside else "all within the limits"
-    return Drawn(
-        figure=funnel(
-            drawn,
-            of=of,
-            axis_title="proportion" if is_proportion else "observed / expected",
-            denominator_title="patients" if is_proportion else "events expected",
-        ),
-        title=f"{title} {words.metric_title(drawn['metric_id'][0])}",
-        summary=f"{drawn.height} clinics, {said}. Not a ranking: a point outside asks for a look at its data, case mix "
-        "and practice, in this order.",
-        metrics=tuple(drawn["metric_id"].unique()),
-        table=drawn.select(
-            clinic="name",
-            numerator="numerator",
-            denominator="denominator",
-            value="estimate",
-            lower_95="lower_95",
-            upper_95="upper_95",
-            lower_998="lower_998",
-            upper_998="upper_998",
-            signal="signal",
-        ).sort("clinic"),
-        data_to=drawn["data_cutoff"].max(),
-    )
+def severity(rows: pl.DataFrame, names: dict[str, str], *, of: Look, title: str) -> Drawn:
+    """`rows`: of any term, with `restriction`; a row a restriction of `names`, in their order."""
+    place = {name: k for k, name in enumerate(names)}
+    rows = rows.filter(pl.col("restriction").is_in(list(names)))
+    rows = rows.sort(pl.col("restriction").replace_strict(place, return_dtype=pl.Int64))
+    drawn = rates_chart(rows, pl.col("restriction").replace(names), of=of, title=title, what="kinds of event")
+    events = {r["restriction"]: r["events"] for r in rows.iter_rows(named=True)}
+    if events.get("any") is None:
+        return drawn
+    parts = [f"{words.count(events[name])} {text}" for name, text in names.items() if name != "any" and name in events]
+    return replace(drawn, summary=f"Of {words.plural(events['any'], 'event')}: {', '.join(parts)}. {_ONCE}")
 
 
-def chart_name(row: dict, clinics: dict[str, str]) -> str:
-    """A control chart in words."""
-    where = clinics.get(row["clinic_id"], row["clinic_id"]) if row["clinic_id"] else "all clinics"
-    term = f", {row['term']}" if row["term"] else ""
-    return f"{words.metric_title(row['metric_id'])}{term}: {where} ({row['chart']}-chart)"
-
-
-def control(rows: pl.DataFrame, *, of: Look, name: str) -> Drawn:
-    """One series with its limits; without rows the reason."""
-    title = "Has something changed?"
-    if rows.is_empty():
-        return nothing("No data yet: a chart needs its first months of sessions.", of=of, title=title)
-    seen = rows.filter(pl.col("value").is_not_null())
-    if seen.is_empty():
-        return nothing(rows["reason"].drop_nulls().first() or "No values can be given.", of=of, title=title)
-    signals = seen.filter(
-        pl.any_horizontal(pl.col("is_outside", "is_trend", "is_two_of_three", "is_shift").fill_null(False))
-    )
-    trial = " Trial limits: fewer than 12 points." if seen["is_trial_limits"].fill_null(False).any() else ""
-    return Drawn(
-        figure=control_chart(seen, of=of, axis_title=words.metric_title(seen["metric_id"][0])),
-        title=f"{title} {name}",
-        summary=f"{seen.height} points, {signals.height} with a signal.{trial}",
-        metrics=tuple(seen["metric_id"].unique()),
-        table=seen.sort("point").select(
-            "point", "period_start", "value", "numerator", "denominator", "center", "lower", "upper", "is_outside",
-            "is_trend", "is_two_of_three", "is_shift"),
-        data_to=seen["data_cutoff"].max(),
+def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame, *, of: Look, title: str) -> Drawn:
+    """Events by grade, a bar a term, the most frequent first; from the nested counts of the mart."""
+    known = [
+        frame.filter(pl.col("term").is_not_null() & pl.col("events").is_not_null()).select("term", "events")
+        for frame in (any_event, grade_2, grade_3)
+    ]
+    counts = known[0].filter(pl.col("events") > 0)
+    for name, frame in zip(("two", "three"), known[1:], strict=True):
+        counts = counts.join(frame.rename({"events": name}), on="term", how="left")
+    counts = counts.with_columns(pl.col("two", "three").fill_null(0)).sort("events", "term", descending=[True, False])
+    if counts.is_empty():
+        return nothing("No adverse event in this selection.", of=of, title=title)
+    parts = counts.select(
+        "term", "events", mild=pl.col("events") - pl.col("two"), moderate=pl.col("two") - pl.col("three"),
+        severe="three",
     )  # fmt: skip
+    totals = {column: int(parts[column].sum()) for column in ("events", "mild", "moderate", "severe")}
+    more = parts.height - MOST_TERMS
+    return Drawn(
+        figure=grade_bars(parts.head(MOST_TERMS), of=of),
+        title=title,
+        summary=f"Counts, not rates: of {words.count(totals['events'])} events {words.count(totals['mild'])} are of "
+        f"grade 1 or without a grade, {words.count(totals['moderate'])} of grade 2, {words.count(totals['severe'])} of "
+        "grade 3 or more. Their rates with intervals stand above.",
+        notes=((f"{more} rarer terms are in the table.",) if more > 0 else ()),
+        metrics=(METRIC,),
+        table=parts.rename({"mild": "grade 1 or none given", "moderate": "grade 2", "severe": "grade 3 or more"}),
+        data_to=any_event["data_cutoff"].max(),
+    )

@@ -137,6 +137,29 @@ def test_pages_by_keyboard(visit, address):
     assert page.evaluate("document.querySelector('[aria-current=page]').textContent") == "Durability"
 
 
+def test_a_serious_event_leads_to_its_patient(visit, address):
+    """The list on top of the safety page links to the patient's page."""
+    page = visit(f"{address}/safety")
+    link = page.locator("#serious-events a").first
+    link.wait_for()
+    link.click()
+    page.wait_for_url("**/patient?patient=P1")
+    settle(page)
+    assert "2 adverse events (2 serious)" in page.inner_text("#story-caption")
+
+
+def test_own_choice_of_a_page_is_in_the_url(visit, address):
+    """Choosing a control chart changes the URL; the URL alone gives the same screen."""
+    page = visit(f"{address}/safety")
+    page.locator("#choose-chart").click()
+    page.get_by_role("option", name="u-chart").first.click()
+    page.wait_for_url("**/safety?chart=*")
+    page.wait_for_timeout(500)
+    other = visit(page.url)
+    assert other.inner_text("#control-chart-caption") == page.inner_text("#control-chart-caption")
+    assert "Special cause, concern: a point beyond the limits, high" in other.inner_text("#spc-icons")
+
+
 def test_table_behind_a_chart(visit, address):
     """Each chart has its numbers as a table, opened by keyboard."""
     page = visit(f"{address}/")

@@ -9,14 +9,16 @@ from dash import no_update
 from dashboards import ids, shell
 from dashboards.components import outputs
 from dashboards.disclosed import SUPPRESSED
-from dashboards.pages import PAGES, cohort, cohort_charts, safety, series
+from dashboards.figures import clinics
+from dashboards.pages import PAGES, cohort, cohort_charts, records, safety, safety_lists, safety_rows, series
 from dashboards.pages.base import waiting
 from dashboards.reader import Reader
 from dashboards.theme import LIGHT
 from ingest.settings import Settings
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.small_lake import CUT, cohort_rows, frame, stratum
-from transforms.marts import adverse_event_rates, cohort_outcomes, strata
+from transforms import spc
+from transforms.marts import adverse_event_rates, clinic_funnel, cohort_outcomes, strata
 from transforms.schemas import MART_TABLES
 
 
@@ -49,8 +51,11 @@ def test_values_that_the_marts_use(staff):
     assert cohort_charts.COMPLETERS == cohort_outcomes.COMPLETERS
     assert cohort_charts.MISSING_AS_NONRESPONDER == cohort_outcomes.MISSING_AS_NONRESPONDER
     assert cohort_charts.NONE == series.NONE == strata.NONE
+    assert records.UNKNOWN == strata.UNKNOWN
+    assert clinics._BASELINE_POINTS == spc.BASELINE_POINTS
+    assert set(safety_lists.COLD_INJURIES) == set(clinic_funnel.COLD_INJURIES)
     marts = {name: (column, value) for name, (column, value, _) in adverse_event_rates.RESTRICTIONS.items()}
-    assert {name: (column, value) for name, (_, column, value) in safety.RESTRICTIONS.items()} == marts
+    assert {name: (column, value) for name, (_, column, value) in safety_rows.RESTRICTIONS.items()} == marts
 
 
 # --- the cohort page --------------------------------------------------------------------------------
@@ -155,8 +160,8 @@ def test_safety_funnel_and_chart(staff):
 
 def test_restrictions_exclude_each_other():
     """A restriction's rows are its own: every other flag is off, and no lowest grade but its own."""
-    assert safety.restriction_condition("grade_3").endswith("min_grade = 3")
-    condition = safety.restriction_condition("serious")
+    assert safety_rows.restriction_condition("grade_3").endswith("min_grade = 3")
+    condition = safety_rows.restriction_condition("serious")
     assert "is_serious_only = true" in condition
     assert condition.count("= false") == 3
     assert condition.endswith("min_grade IS NULL")

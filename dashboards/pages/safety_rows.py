@@ -1,0 +1,96 @@
+"""Which rows the safety page's choice stands for: rates under one restriction, severity, clinics, one control chart.
+
+Here: the restrictions, and what is asked of the marts. Not here: layout (safety.py), charts, lists of records.
+"""
+
+import polars as pl
+
+from .. import ids
+from ..filters import Chosen
+from ..reader import Reader
+from . import between_charts as between
+from .base import clinic_names
+
+# query name -> (what people read, the column that it sets, its value); the rows of the others stay out
+RESTRICTIONS: dict[str, tuple[str, str | None, bool | int | None]] = {
+    "any": ("any event", None, None),
+    "serious": ("serious", "is_serious_only", True),
+    "related": ("related", "is_related_only", True),
+    "treatment_emergent": ("treatment-emergent", "is_treatment_emergent_only", True),
+    "session_emergent": ("within 72 h of a session", "is_session_emergent_only", True),
+    "grade_2": ("grade 2 or more", "min_grade", 2),
+    "grade_3": ("grade 3 or more", "min_grade", 3),
+}
+# those of the picture of severity, in its order
+SEVERITY = ("any", "related", "session_emergent", "grade_2", "grade_3", "serious")
+
+
+def restriction_condition(name: str) -> str:
+    """SQL condition of the rows of mart.adverse_event_rates that have this restriction and no other."""
+    _, sets, value = RESTRICTIONS[name]
+    columns = {column for _, column, _ in RESTRICTIONS.values() if column}
+    flags = [f"{column} = {str(column == sets).lower()}" for column in sorted(columns - {"min_grade"})]
+    grade = f"min_grade = {value}" if sets == "min_grade" else "min_grade IS NULL"
+    return " AND ".join([*flags, grade])
+
+
+class Shown:
+    """The rows that the choice stands for."""
+
+    def __init__(self, reader: Reader, choice: Chosen) -> None:
+        self.reader, self.choice = reader, choice
+        asked = choice.get(ids.RESTRICTION)
+        self.restriction = asked if asked in RESTRICTIONS else "any"
+        only = restriction_condition(self.restriction)
+        self.clinics = clinic_names(reader)
+        self.by_term = self._rates(choice.stratum(), only).sort(
+            "events", "term", descending=[True, False], nulls_last=[True, False]
+        )
+        by_clinic = self._rates(choice.stratum("clinic_id"), f"{only} AND term IS NULL")
+        self.by_clinic = by_clinic.sort(pl.col("clinic_id").replace(self.clinics))
+        every = [self.by_term_of(name).filter(pl.col("term").is_null()).with_columns(restriction=pl.lit(name))
+                 for name in SEVERITY]  # fmt: skip
+        self.by_restriction = pl.concat(every)
+        self.funnel_rows = reader.mart("clinic_funnel").filter(pl.col("modality").is_null())
+        self.control_rows = reader.mart("control_charts")
+        self.funnels = self.funnel_rows["metric_id"].unique().sort().to_list()
+        clinic = choice.dimensions.get("clinic_id")
+        self.of_clinic = pl.col("clinic_id") == clinic if clinic else pl.lit(True)
+        self.charts = {_key(r): between.chart_name(r, self.clinics) for r in self._series().iter_rows(named=True)}
+        asked = choice.get(ids.CHART_OF)
+        self.chart = asked if asked in self.charts else next(iter(self.charts), None)
+        self.control = self._control_rows()
+
+    def _rates(self, stratum: tuple[str, list], only: str) -> pl.DataFrame:
+        where, params = stratum
+        return self.reader.mart("adverse_event_rates", f"{where} AND {only}", params)
+
+    def by_term_of(self, restriction: str) -> pl.DataFrame:
+        """Rows of the selection under another restriction, any term and each."""
+        return self._rates(self.choice.stratum(), restriction_condition(restriction))
+
+    def _series(self) -> pl.DataFrame:
+        """One row a control chart, of the chosen clinic where there is one."""
+        rows = self.control_rows.select("metric_id", "chart", "clinic_id", "term").unique()
+        rows = rows.filter(self.of_clinic)
+        return rows.sort("clinic_id", "metric_id", "term", "chart", nulls_last=False)
+
+    def _control_rows(self) -> pl.DataFrame:
+        """The points of the chosen chart."""
+        rows = self.control_rows
+        if self.chart:
+            for column, value in zip(
+                ("metric_id", "chart", "clinic_id", "term"), self.chart.split("|", 3), strict=True
+            ):
+                rows = rows.filter(pl.col(column) == value if value else pl.col(column).is_null())
+        return rows
+
+    @property
+    def everybody(self) -> dict | None:
+        """The row of any event, of the whole selection."""
+        rows = self.by_term.filter(pl.col("term").is_null())
+        return rows.row(0, named=True) if rows.height else None
+
+
+def _key(row: dict) -> str:
+    return "|".join(row[c] or "" for c in ("metric_id", "chart", "clinic_id", "term"))

@@ -1,0 +1,107 @@
+"""The safety page's lists and its severity: serious events at once, alerts with their state, never for outside."""
+
+import pytest
+
+from dashboards import icons, ids
+from dashboards.components import outputs
+from dashboards.filters import chosen
+from dashboards.pages import between_charts, safety, safety_lists
+from tests.dashboards.looking import caption, part, payload, view
+from tests.dashboards.rows import frame
+from tests.dashboards.small_lake import control_charts
+from transforms.schemas import MART_TABLES
+
+CHARTS = safety._CHARTS
+CLINICS = {"C1": "Clinic C1 (C1)"}
+
+
+def test_serious_events_stand_at_once(staff):
+    """Two serious records of one patient, that of unknown onset before the known one; each leads to its patient."""
+    records = safety_lists.records(staff, chosen(""))
+    assert (
+        safety_lists.serious_said(records)
+        == "2 records of 1 patient: 2 serious, 0 burns or frostbite; 1 not resolved yet."
+    )
+    rows = safety_lists.serious(records, CLINICS)
+    assert [r["onset"] for r in rows] == ["not known", "02 Mar 2026, 10:00 UTC"]
+    assert rows[0]["patient"] == "[P1](/patient?patient=P1)"
+    assert "None on record" in safety_lists.serious_said(safety_lists.records(staff, chosen("?clinic=C3")))
+
+
+@pytest.mark.parametrize(
+    ("id", "link"), [("P_1", r"[P\_1](/patient?patient=P_1)"), ("a](x)", r"[a\]\(x\)](/patient?patient=a%5D%28x%29)")]
+)
+def test_an_id_is_no_markup(id, link):
+    """An id with signs of Markdown stays the text that it is."""
+    row = dict.fromkeys(MART_TABLES["adae"].names) | {"USUBJID": id, "AESER": "Y", "AEDECOD": "x"}
+    rows = frame(MART_TABLES["adae"], [row | {"STUDYID": "s", "AESEQ": 1, "AEID": "a"}])
+    assert safety_lists.serious(rows, {})[0]["patient"] == link
+
+
+def test_alerts_open_ones_first(staff, outsider):
+    """Open before closed; of another clinic none; from outside none at all."""
+    assert [r["state"] for r in safety_lists.alerts(staff, chosen(""), CLINICS)] == ["Open", "Closed"]
+    assert safety_lists.alerts(staff, chosen("?clinic=C2"), CLINICS) == []
+    assert safety_lists.alerts(outsider, chosen(""), CLINICS) == []
+
+
+def test_outside_sees_no_list_of_patients(outsider):
+    """No serious record, no alert, no grade of a single term; their panels are not shown."""
+    values = view(outsider, "/safety")
+    serious, said, alerts = values[len(outputs(CHARTS)) + 4 : len(outputs(CHARTS)) + 7]
+    assert (serious, alerts) == ([], [])
+    assert "None on record" in said
+    assert "own staff only" in caption(values, CHARTS, ids.GRADES)
+    hidden = payload([c.to_plotly_json() for c in safety.layout(outsider)])
+    assert hidden.count('"display": "none"') == 2
+
+
+def test_severity_counts_what_it_shows(staff):
+    """Of 7 events 0 serious, with the rate's exact limits; the sentence counts the kinds that the picture has."""
+    said = caption(view(staff, "/safety"), CHARTS, ids.SEVERITY)
+    assert "Of 7 events:" in said
+    assert "0 serious" in said
+
+
+def test_resolution_is_cut_where_few_are_left(staff):
+    """11 of 12 resolved; the one that lasts is beyond the first picture, and it is said."""
+    values = view(staff, "/safety")
+    said = caption(values, CHARTS, ids.RESOLUTION)
+    assert "11 resolutions among 12 adverse events of 9 patients, median 40 days (95 % CI 20 to not reached)" in said
+    assert "1 are followed beyond day 14" in said
+    assert part(values, CHARTS, ids.RESOLUTION, "figure").layout.xaxis.range[1] < 90
+
+
+def test_latest_point_has_its_icon(staff):
+    """The last point is outside and above the center: concern, H, with its words; no target, no assurance."""
+    rows = frame(MART_TABLES["control_charts"], control_charts())
+    (icon,) = between_charts.icons_of(rows)
+    image, text = icon.children
+    assert text.children == "Special cause, concern: a point beyond the limits, high"
+    assert image.alt == ""
+    assert image.src.startswith("data:image/svg+xml,")
+    assert "%3EH%3C" in image.src
+
+
+@pytest.mark.parametrize("icon", [None, "unknown"])
+def test_no_rule_no_icon(icon):
+    """Where no rule could be applied nothing is drawn."""
+    assert icons.variation(icon, is_high=True) is None
+    assert icons.assurance(icon) is None
+
+
+def test_every_icon_of_the_mart_is_drawn():
+    """Closed lists of the schema and the drawings are the same."""
+    columns = {c.name: c.closed for c in MART_TABLES["control_charts"].columns}
+    assert set(icons.VARIATION) == set(columns["variation_icon"])
+    assert set(icons.ASSURANCE) == set(columns["assurance_icon"])
+
+
+def test_overview_has_a_row_a_chart(staff):
+    """One chart, its latest value and what it says; suppressed from outside."""
+    rows = frame(MART_TABLES["control_charts"], control_charts())
+    (row,) = between_charts.overview(rows, CLINICS)
+    assert (row["clinic"], row["value"], row["signals"], row["said"]) == (
+        "Clinic C1 (C1)", 5.0, 1, "Special cause, concern",
+    )  # fmt: skip
+    assert row["target"] == "no target set"
