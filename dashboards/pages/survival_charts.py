@@ -86,7 +86,7 @@ def _beyond(rows: pl.DataFrame, until: float | None) -> tuple[str, ...]:
     if later.is_empty():
         return ()
     left = later.group_by("series").agg(pl.col("at_risk").max())["at_risk"].sum()
-    return (f"{words.count(left)} are followed beyond day {until:.0f}: zoom out, or see the table.",)
+    return (f"Followed beyond day {until:.0f}: {words.count(left)}. Zoom out, or see the table.",)
 
 
 def _said(rows: pl.DataFrame, clock: Clock) -> str:

@@ -68,7 +68,7 @@ def test_resolution_is_cut_where_few_are_left(staff):
     values = view(staff, "/safety")
     said = caption(values, CHARTS, ids.RESOLUTION)
     assert "11 resolutions among 12 adverse events of 9 patients, median 40 days (95 % CI 20 to not reached)" in said
-    assert "1 are followed beyond day 14" in said
+    assert "Followed beyond day 14: 1." in said
     assert part(values, CHARTS, ids.RESOLUTION, "figure").layout.xaxis.range[1] < 90
 
 
