@@ -361,8 +361,9 @@ _SAFETY: tuple[Metric, ...] = tuple(
 )  # fmt: skip
 
 # --- between clinics and over time ----------------------------------------------------------------
+_EVENTS_OF_SESSIONS = ("chart_events", "chart_serious_events")
 _CLINICS: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="1", title=title, rule=rule + extra, unit=unit, direction=direction, source=source,
+    Metric(id=id, version=version, title=title, rule=rule + extra, unit=unit, direction=direction, source=source,
            verification=verification, parameters=parameters, tests=tests)
     for extra, source, verification, tests, metrics in (
         (" Limits 95 % and 99.8 %; from 5 clinics on; never a ranking. Over-dispersion: z winsorised by 10 % on each "
@@ -391,12 +392,12 @@ _CLINICS: tuple[Metric, ...] = tuple(
          "Few reported events are not shown as improvement.",
          "NHS England Making data count (NHSRplotthedots); Montgomery (u, p); Benneyan 2001 (g)",
          "verified", ("tests/transforms/test_spc.py", "tests/transforms/marts/test_control_charts.py"), (
-            ("chart_events", "Adverse events per 100 sessions, over time", "per 100 sessions", "lower",
-             "u-chart of events by day of onset over delivered sessions; where under one event a month is expected, "
-             "g-chart of the sessions delivered between two events.", ("min_cell",)),
-            ("chart_serious_events", "Serious adverse events per 100 sessions, over time", "per 100 sessions", "lower",
-             "u-chart of serious events over delivered sessions; where under one a month is expected, g-chart.",
-             ("min_cell",)),
+            ("chart_events", "Adverse events of sessions per 100 sessions, over time", "per 100 sessions", "lower",
+             "u-chart, over delivered sessions, of the events reported with a session or begun within 72 hours after "
+             "it, in the session's month; where under one event a month is expected, g-chart of the sessions "
+             "delivered between two events.", ("min_cell",)),
+            ("chart_serious_events", "Serious adverse events of sessions per 100 sessions, over time",
+             "per 100 sessions", "lower", "the same of serious events.", ("min_cell",)),
             ("chart_sessions_not_asked", "Sessions at which nobody asked about side effects, over time", "proportion",
              "lower", "p-chart of delivered sessions without the question on record.", ("min_cell",)),
             ("chart_sessions_not_held", "Sessions missed, cancelled or aborted, over time", "proportion", "lower",
@@ -418,6 +419,7 @@ _CLINICS: tuple[Metric, ...] = tuple(
         )),
     )
     for id, title, unit, direction, rule, parameters in metrics
+    for version in ("2" if id in _EVENTS_OF_SESSIONS else "1",)  # 1 counted all events, by their day of onset
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {

@@ -74,12 +74,16 @@ def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
 
 
 def _events(adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = None) -> pl.DataFrame:
-    """A row an event of a treated patient with a known onset: that of the first of its records that count."""
-    treated = sessions.filter("is_begun").select("USUBJID").unique()
-    records = with_event_number(adae).join(treated, on="USUBJID", how="semi")
+    """A row an event that belongs to a session that began: that of the first of its records that count.
+
+    It is reported with the session, or began within 72 hours after it, and stands in the session's month: where courses
+    end, sessions and events then become fewer together, and the rate does not rise for want of sessions.
+    """
+    begun = sessions.filter("is_begun").select("month", SESSIONID="session_id")
+    records = with_event_number(adae).join(begun, on="SESSIONID", how="inner")
     records = records.filter(pl.col("ASTDTM").is_not_null() & (True if meets is None else meets))
     first = records.sort("ASTDTM", "AEID").unique("event_number", keep="first", maintain_order=True)
-    return first.select(clinic_id="SITEID", at="ASTDTM", day="ASTDT", month=pl.col("ASTDT").dt.truncate("1mo"))
+    return first.select("month", clinic_id="SITEID", at="ASTDTM", day="ASTDT")
 
 
 def _each_clinic(*frames: pl.DataFrame) -> Iterator[tuple[str | None, list[pl.DataFrame]]]:

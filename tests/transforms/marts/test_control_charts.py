@@ -32,9 +32,10 @@ def session(k: int, *, clinic="A", day=0.0, **columns) -> dict:
 
 
 def event(k: int, *, clinic="A", day=0.0, patient=0, **columns) -> dict:
+    """An event of the session of `session(patient)`."""
     when = None if day is None else START + timedelta(days=day)
     return {"STUDYID": "s", "USUBJID": f"p{patient}", "SITEID": clinic, "AESEQ": k, "AEID": f"e{k}", "AEDECOD": f"t{k}",
-            "AESER": "N", "NEWFL": "Y", "ASTDTM": when, "ASTDT": when and when.date(), **columns}  # fmt: skip
+            "SESSIONID": f"s{patient}", "AESER": "N", "NEWFL": "Y", "ASTDTM": when, "ASTDT": when and when.date(), **columns}  # fmt: skip
 
 
 def compute(sessions, events=(), answers=(), **options) -> pl.DataFrame:
@@ -51,7 +52,7 @@ def months(counts: list[int], *, clinic="A", per_month=50) -> tuple[list[dict], 
     first = [(date(2025 + m // 12, m % 12 + 1, 3) - START.date()).days for m in range(len(counts))]
     sessions = [session(m * 1000 + k, clinic=clinic, day=d + k % 20) for m, d in enumerate(first)
                 for k in range(per_month)]  # fmt: skip
-    events = [event(m * 1000 + k, clinic=clinic, day=first[m] + k % 20, patient=m * 1000)
+    events = [event(m * 1000 + k, clinic=clinic, day=first[m] + k % 20, patient=m * 1000 + k % 20)
               for m, n in enumerate(counts) for k in range(n)]  # fmt: skip
     return sessions, events
 
@@ -110,16 +111,21 @@ def test_too_rare_for_any_limit():
 
 
 def test_what_is_an_event_of_a_chart():
-    """One with a known onset, of a treated patient, once for all its records; by the first record that is serious."""
+    """One with a known onset, of a session that began, once for all its records, in the month of the session; of serious
+    ones the first record that is serious."""
     sessions, _ = months([0] * 6)
+    sessions.append(session(7001, day=7, EXSTAT="missed"))
     events = [
         event(1, day=5, AEDECOD="burn"),
-        event(2, day=35, AEDECOD="burn", NEWFL="N", AESER="Y"),  # the same event, now serious
+        event(2, day=35, patient=1000, AEDECOD="burn", NEWFL="N", AESER="Y", USUBJID="p0"),  # the same, now serious
         event(3, day=None),
         event(4, day=6, patient="nobody"),
+        event(5, day=6, SESSIONID=None),  # more than 72 h after the last session, and linked to none
+        event(6, day=8, patient=7001),  # linked to a session that never began
+        event(7, day=61, patient=1010),  # of a session on 13 February, noticed in March
     ]
     frame = compute(sessions, events)
-    assert chart(frame, "chart_events")["numerator"].to_list() == [1, 0, 0, 0, 0, 0]
+    assert chart(frame, "chart_events")["numerator"].to_list() == [1, 1, 0, 0, 0, 0]
     assert chart(frame, "chart_serious_events")["numerator"].to_list() == [0, 1, 0, 0, 0, 0]
 
 
@@ -200,7 +206,7 @@ def test_a_chart_with_a_small_cell_is_marked_whole_and_so_is_one_more():
     for clinic, counts, size in (("A", [10] * 6 + [3], 50), ("B", [20] * 7, 80), ("C", [20] * 7, 60)):
         s, e = months(counts, clinic=clinic, per_month=size)
         sessions += [x | {"SESSIONID": clinic + x["SESSIONID"]} for x in s]
-        events += [x | {"AEID": clinic + x["AEID"], "AEDECOD": clinic + x["AEDECOD"]} for x in e]
+        events += [x | {c: clinic + x[c] for c in ("AEID", "AEDECOD", "SESSIONID")} for x in e]
     frame = compute(sessions, events).filter(metric_id="chart_events")
     marked = {c: g["is_suppressed"].unique().to_list() for (c,), g in frame.group_by("clinic_id")}
     assert marked == {None: [False], "A": [True], "B": [False], "C": [True]}
@@ -217,12 +223,12 @@ def test_random_clinics_by_a_plain_recomputation():
     events = [event(k, clinic="ABC"[generator.integers(3)], day=float(generator.uniform(0, 500)),
                     patient=int(generator.integers(1000))) for k in range(200)]  # fmt: skip
     frame = compute(sessions, events)
-    treated = {s["USUBJID"] for s in sessions if s["EXSTAT"] in ("delivered", "aborted")}
+    month_of = {s["SESSIONID"]: s["ASTDT"].replace(day=1) for s in sessions if s["EXSTAT"] in ("delivered", "aborted")}
     for clinic in (None, "A", "B", "C"):
         here = [s for s in sessions if clinic is None or s["SITEID"] == clinic]
-        seen = [e for e in events if (clinic is None or e["SITEID"] == clinic) and e["USUBJID"] in treated]
+        seen = [e for e in events if (clinic is None or e["SITEID"] == clinic) and e["SESSIONID"] in month_of]
         delivered = Counter(s["ASTDT"].replace(day=1) for s in here if s["EXSTAT"] == "delivered")
-        happened = Counter(e["ASTDT"].replace(day=1) for e in seen)
+        happened = Counter(month_of[e["SESSIONID"]] for e in seen)
         order = sorted(delivered | happened)
         rows = chart(frame, "chart_events", clinic)
         x, n = [happened[m] for m in order], [delivered[m] for m in order]
