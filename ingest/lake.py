@@ -24,7 +24,7 @@ import duckdb
 import polars as pl
 
 from transforms.errors import CatalogMissing
-from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.views import VIEWS, View
 
 from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text
@@ -36,7 +36,13 @@ from .turns import file_turn
 T = TypeVar("T")
 
 SCHEMAS = ("raw", "core", "mart", "app")
-TABLES: tuple[Table, ...] = (*RAW_TABLES.values(), *BOOKKEEPING, *CORE_TABLES.values(), *MART_TABLES.values())
+TABLES: tuple[Table, ...] = (
+    *RAW_TABLES.values(),
+    *BOOKKEEPING,
+    *CORE_TABLES.values(),
+    *MART_TABLES.values(),
+    *APP_TABLES.values(),
+)
 
 _NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
 _TURN_WAIT_S = 120.0

@@ -43,6 +43,9 @@ class _Base(BaseSettings):
     viewer_role: Literal["clinic", "outside"] = Field(
         "clinic", description="who looks at the dashboards: clinic (sees all), outside (small cells are suppressed)"
     )
+    release_days: float = Field(
+        7, ge=0, description="days between two releases, which is what a reader from outside sees of the summaries"
+    )
     dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
     ingest_batch_records: int = Field(50_000, description="most records of one landed batch")
     ingest_skip_lost: bool = Field(

@@ -7,6 +7,7 @@ Here: the jobs, the sensor, the schedules, and the same job run in this process.
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import dagster as dg
 from sqlalchemy.exc import OperationalError
@@ -18,15 +19,17 @@ from transforms.errors import CatalogMissing, DiskFull, FloeError
 
 from .cut import DATA_CUT, is_behind
 from .dagster_home import prepare_dagster_home
+from .releases import make_release
+from .resources import lake_to_materialize
 
-_COMPUTED = dg.AssetSelection.groups("core", "mart")
+_COMPUTED = dg.AssetSelection.groups("core", "mart", "app")
 _SENSOR_S = 15
 _FULL_BYTES = 2**20
 
 materialize_job = dg.define_asset_job(
     "materialize",
     selection=_COMPUTED,
-    description="Brings core and mart up to date with raw.",
+    description="Brings core and mart up to date with raw; a release where one is due.",
     executor_def=dg.in_process_executor,
     config={"loggers": {"console": {"config": {"log_level": "WARNING"}}}},  # a table has 11 lines of DEBUG
 )
@@ -100,6 +103,12 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
         raise _failure(result)
     say(f"materialised {len(result.get_asset_materialization_events())} tables")
     return True
+
+
+def release_now(settings, *, say: Callable[[str], None]) -> None:
+    """A release of the marts as they stand, due or not."""
+    with lake_to_materialize(settings) as lake:
+        say(make_release(lake, options=settings.options, now=datetime.now(UTC)))
 
 
 def _without_records(settings, error: OperationalError) -> FloeError:

@@ -273,11 +273,19 @@ def ingest(
 
 
 @app.command()
-def materialize(full: Annotated[bool, typer.Option("--full", help="Recompute all.")] = False) -> None:
+def materialize(
+    full: Annotated[bool, typer.Option("--full", help="Recompute all.")] = False,
+    release: Annotated[
+        bool, typer.Option("--release", help="Then release to readers from outside the clinic, due or not.")
+    ] = False,
+) -> None:
     """Brings core and mart up to date with raw, through Dagster."""
-    from .automation import materialize_now
+    from .automation import materialize_now, release_now
 
-    materialize_now(Settings(), full=full, say=say)
+    settings = Settings()
+    materialize_now(settings, full=full, say=say)
+    if release:
+        release_now(settings, say=say)
 
 
 @app.command()

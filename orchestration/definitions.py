@@ -5,12 +5,12 @@ Here: one `Definitions`. Not here: the assets (assets/), the triggers (automatio
 
 import dagster as dg
 
-from .assets import core_assets, mart_assets, raw_assets
+from .assets import app_assets, core_assets, mart_assets, raw_assets
 from .automation import hourly_upkeep, materialize_job, on_new_data, reconcile, upkeep_job
 from .resources import lake_resource
 
 defs = dg.Definitions(
-    assets=[*raw_assets(), *core_assets(), *mart_assets()],
+    assets=[*raw_assets(), *core_assets(), *mart_assets(), *app_assets()],
     jobs=[materialize_job, upkeep_job],
     sensors=[on_new_data],
     schedules=[reconcile, hourly_upkeep],

@@ -3,6 +3,9 @@
 Here: the lake. Not here: what is done with it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 from filelock import FileLock
 
@@ -10,9 +13,15 @@ from ingest.lake import Lake
 from ingest.settings import Settings
 
 
-@dg.resource(description="The lake, open for one run; one run at a time writes core and mart.")
-def lake_resource(_context):
-    settings = Settings()
+@contextmanager
+def lake_to_materialize(settings) -> Iterator[Lake]:
+    """The lake, once no other run writes core, mart and releases."""
     settings.home.mkdir(parents=True, exist_ok=True)
     with FileLock(settings.home / "materialize.lock"), Lake.open(settings) as lake:
+        yield lake
+
+
+@dg.resource(description="The lake, open for one run; one run at a time writes core, mart and releases.")
+def lake_resource(_context):
+    with lake_to_materialize(Settings()) as lake:
         yield lake

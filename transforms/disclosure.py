@@ -1,7 +1,8 @@
-"""Small cells: which rows a reader from outside the clinic must not see, and what a new release would give away.
+"""Small cells: which rows a reader from outside the clinic must not see.
 
-Here: marks on frames of counts. Not here: who reads what (the reader applies the marks by role; a clinic's own staff
-see their own cases), and any removal of a value: marts hold the true counts.
+Here: marks on frames of counts, and what a summary says of its counts (`Cells`). Not here: who reads what (the reader
+applies the marks by role; a clinic's own staff see their own cases), any removal of a value (marts hold the true
+counts), and what was shown before (release.py).
 
 A row is marked where
 1. one of its counts is small: 1 to `min_cell` - 1. A zero is not small, so that "no event" stays readable; the other
@@ -12,12 +13,14 @@ A row is marked where
    left. This is repeated over all dimensions until nothing changes, so no chain of single subtractions gives a
    hidden cell; solving several totals at once is not guarded against;
 3. another row of the same cell is marked (populations of one metric share their patients).
-`differencing` marks what subtraction from an earlier release would give away.
+Of cells with an earlier release (`before`), what is hidden below a visible total must not have changed by 1 to
+`min_cell` - 1 either. Tables of one mart are guarded, not one mart against another.
 
 The ideas: OpenSAFELY's and omopgenerics' rules for small counts; complementary suppression of statistical offices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -39,13 +42,14 @@ def suppressed(
     by: Sequence[str] = (),
     min_cell: int,
     also: pl.Series | None = None,
+    before: pl.DataFrame | None = None,
 ) -> pl.Series:
     """`is_suppressed`, a boolean a row of `frame`.
 
     `counts`: columns or expressions, whole numbers or null; the first is the cell's size (patients). `dimensions`:
     null = the total over that dimension. `by`: what else tells one table of cells from another (metric, visit);
-    rows of the same `by` and dimensions are one cell. `also`: further rows to hide (`differencing`), whose
-    complements are then hidden too.
+    rows of the same `by` and dimensions are one cell. `also`: further rows to hide, whose complements are then hidden
+    too. `before`: a column a count, what was last shown of each row; null = never shown.
     """
     if frame.is_empty():
         return pl.Series("is_suppressed", [], dtype=pl.Boolean)
@@ -53,43 +57,64 @@ def suppressed(
     hidden = (primary if also is None else primary | also).to_numpy()
     cell, first = _cells(frame, [*by, *dimensions])
     amounts = _amounts(frame, counts, cell, size=len(first))
+    change = np.full_like(amounts, np.nan) if before is None else amounts - _before(before, cell, size=len(first))
     is_hidden = np.zeros(len(first), bool)
     is_hidden[cell[hidden]] = True
     if is_hidden.any():
         lines = [_line(frame[first], d, dimensions, by) for d in dimensions]
-        _complement(is_hidden, lines, amounts, min_cell=min_cell)
+        _complement(is_hidden, lines, amounts, change, min_cell=min_cell)
     return pl.Series("is_suppressed", is_hidden[cell])
 
 
-def differencing(
-    previous: pl.DataFrame, current: pl.DataFrame, *, keys: Sequence[str], counts: Sequence[str], min_cell: int
-) -> pl.Series:
-    """A boolean a row of `current`: shown beside the earlier release it would give away a few people.
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """What the rows of a summary count and how they add up: said once, for its marks and for a release.
 
-    `previous`: what readers from outside were last shown, a row a cell with `keys` and `counts` (the result of
-    `released`). Marked where a count differs from it by 1 to `min_cell` - 1; unchanged and new cells are not.
+    `counts`, `dimensions`, `by`, `min_cell`: as in `suppressed`; counts are of the summary's own columns, and a new one
+    is the last. `is_total_known`: the rows give away the total over the dimensions though it is no row, so that it is a
+    cell like any other, and where it must be hidden so must all its rows. `widened`: of the frame with `is_suppressed`
+    which rows to hide in the end.
     """
-    _require_unique(previous, keys, "previous")
-    before = previous.select(*keys, *(pl.col(c).alias(f"{c}_before") for c in counts))
-    joined = current.select(*keys, *counts).join(
-        before, on=list(keys), how="left", nulls_equal=True, maintain_order="left"
-    )
-    changes = [(pl.col(c) - pl.col(f"{c}_before")).abs() for c in counts]
-    return joined.select(is_differencing=is_small(changes, min_cell=min_cell))["is_differencing"]
 
+    counts: Sequence[str | pl.Expr]
+    dimensions: Sequence[str]
+    by: Sequence[str | pl.Expr] = ()
+    min_cell: int
+    is_total_known: bool = False
+    widened: Callable[[pl.DataFrame], pl.Series] | None = None
 
-def released(
-    previous: pl.DataFrame, current: pl.DataFrame, *, keys: Sequence[str], counts: Sequence[str]
-) -> pl.DataFrame:
-    """What readers from outside have last been shown of each cell, once `current` (with `is_suppressed`) is out.
+    def counted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A row a row of `frame`, then a row a known total: `by_0`…, the dimensions, `count_0`… (0 for null).
 
-    A row a cell, `keys` and `counts`: of `current` where it is shown, else as in `previous`. It is the `previous` of
-    the next release; a hidden cell so stays compared with what was last seen of it.
-    """
-    shown = current.filter(~pl.col("is_suppressed")).select(*keys, *counts)
-    _require_unique(shown, keys, "current")
-    kept = previous.select(*keys, *counts).join(shown, on=list(keys), how="anti", nulls_equal=True)
-    return pl.concat([shown, kept], how="vertical_relaxed").sort(list(keys))
+        What is below 0 is no count (of a rate, patients less events), and 0 too.
+        """
+        by = {f"by_{k}": pl.col(b) if isinstance(b, str) else b for k, b in enumerate(self.by)}
+        counts = [pl.col(c) if isinstance(c, str) else c for c in self.counts]
+        counts = {f"count_{k}": c.cast(pl.Float64).fill_null(0).clip(lower_bound=0) for k, c in enumerate(counts)}
+        rows = frame.select(**by, **{d: d for d in self.dimensions}, **counts)
+        if not self.is_total_known:
+            return rows
+        totals = rows.group_by(list(by), maintain_order=True).agg(pl.col(list(counts)).sum())
+        return pl.concat([rows, totals], how="diagonal")
+
+    def marked(
+        self, counted: pl.DataFrame, *, also: pl.Series | None = None, before: pl.DataFrame | None = None
+    ) -> pl.Series:
+        """`is_suppressed`, a boolean a row of `counted`; see `suppressed` for the others."""
+        names = {kind: [c for c in counted.columns if c.startswith(kind)] for kind in ("by_", "count_")}
+        rule = {"counts": names["count_"], "dimensions": self.dimensions, "by": names["by_"]}
+        marks = suppressed(counted, **rule, min_cell=self.min_cell, also=also, before=before)
+        if not self.is_total_known or counted.is_empty():
+            return marks
+        is_total = pl.all_horizontal(pl.col(d).is_null() for d in self.dimensions)
+        hides = (is_total & pl.col("is_suppressed")).any().over(names["by_"])
+        return counted.with_columns(marks).select(is_suppressed=pl.col("is_suppressed") | hides)["is_suppressed"]
+
+    def suppressed(self, frame: pl.DataFrame, *, marks: pl.Series | None = None) -> pl.Series:
+        """`is_suppressed`, a boolean a row of `frame`; `marks`: other than those of the counts alone."""
+        marks = self.marked(self.counted(frame)) if marks is None else marks
+        marks = marks.head(frame.height)
+        return marks if self.widened is None else self.widened(frame.with_columns(marks))
 
 
 # --- cells and lines ------------------------------------------------------------------------------
@@ -134,10 +159,20 @@ def _amounts(frame: pl.DataFrame, counts: Sequence[str | pl.Expr], cell: np.ndar
     return amounts
 
 
+def _before(before: pl.DataFrame, cell: np.ndarray, *, size: int) -> np.ndarray:
+    """A row a cell, a column a count: the largest last shown of the cell's rows, NaN where none was."""
+    amounts = np.full((size, before.width), np.nan)
+    for k, values in enumerate(before):
+        np.fmax.at(amounts[:, k], cell, values.cast(pl.Float64).fill_null(np.nan).to_numpy())
+    return amounts
+
+
 # --- complements ----------------------------------------------------------------------------------
 
 
-def _complement(is_hidden: np.ndarray, lines: list[dict], amounts: np.ndarray, *, min_cell: int) -> None:
+def _complement(
+    is_hidden: np.ndarray, lines: list[dict], amounts: np.ndarray, change: np.ndarray, *, min_cell: int
+) -> None:
     """Hides partners, in place, until no line gives a hidden cell away."""
     zeros = (amounts == 0).sum(axis=1)
     cells = np.arange(len(is_hidden))
@@ -146,28 +181,31 @@ def _complement(is_hidden: np.ndarray, lines: list[dict], amounts: np.ndarray, *
     while changed:
         changed = False
         for line, order in zip(lines, orders, strict=True):
-            needs = _in_need(is_hidden, line, amounts, min_cell=min_cell)
+            needs = _in_need(is_hidden, line, amounts, change, min_cell=min_cell)
             candidates = order[needs[line["line"][order]] & ~is_hidden[order]]
             _, first = np.unique(line["line"][candidates], return_index=True)
             is_hidden[candidates[first]] = True
             changed |= bool(len(first))
 
 
-def _in_need(is_hidden: np.ndarray, line: dict, amounts: np.ndarray, *, min_cell: int) -> np.ndarray:
-    """Lines that give a hidden cell away: one alone, or parts whose sum below a visible total is small."""
+def _in_need(
+    is_hidden: np.ndarray, line: dict, amounts: np.ndarray, change: np.ndarray, *, min_cell: int
+) -> np.ndarray:
+    """Lines that give a hidden cell away: one alone, or parts whose sum below a visible total, or its change, is small.
+
+    The change is that of the hidden parts, and that of the total less that of the parts shown: which of the two a
+    reader can tell depends on what was shown before, and a patient in several parts makes them differ.
+    """
     number, is_total = line["line"], line["is_total"]
     size = number.max() + 1
-    hidden = np.bincount(number[is_hidden], minlength=size)
-    has_total = np.bincount(number[is_total], minlength=size) > 0
-    total_shown = np.bincount(number[is_total & ~is_hidden], minlength=size) > 0
-    parts = is_hidden & ~is_total
+
+    def total_of(rows: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return np.bincount(number[rows], weights=None if weights is None else weights[rows], minlength=size)
+
+    hidden, parts, shown = total_of(is_hidden), is_hidden & ~is_total, ~is_hidden & ~is_total
     small = np.zeros(size, bool)
-    for amount in amounts.T:
-        below = np.bincount(number[parts], weights=amount[parts], minlength=size)
-        small |= (below > 0) & (below < min_cell)
-    return (has_total & (hidden == 1)) | (total_shown & small)
-
-
-def _require_unique(frame: pl.DataFrame, keys: Sequence[str], name: str) -> None:
-    if frame.select(list(keys)).is_duplicated().any():
-        raise UsageError(f"{name} has several rows with the same {', '.join(keys)}: give keys that identify a row")
+    for amount, new in zip(amounts.T, change.T, strict=True):
+        for below in (total_of(parts, amount), total_of(parts, new), total_of(is_total, new) - total_of(shown, new)):
+            small |= (np.abs(below) > 0) & (np.abs(below) < min_cell)
+    total_shown = total_of(is_total & ~is_hidden) > 0
+    return (total_of(is_total) > 0) & (hidden == 1) | total_shown & (total_of(parts) > 0) & small

@@ -6,9 +6,12 @@ Here: `MARTS`, one entry a mart of transforms/marts. Not here: the computation (
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import polars as pl
 
+from ..disclosure import Cells
+from ..options import Options
 from ..schemas import MART_TABLES, Table
 from . import (
     adact,
@@ -42,32 +45,30 @@ class Mart:
     """One mart. `inputs` are full names; `compute` takes each by its bare name as a keyword.
 
     A mart of patients: `compute(keys, *, <inputs>, options, cut)`; `keys` is a frame of `patient_id`, None = all.
-    A summary (`is_summary`): `compute(*, <inputs>, options, cut)`, a function of whole marts.
+    A summary (`is_summary`): `compute(*, <inputs>, options, cut)`, a function of whole marts. One that readers from
+    outside the clinic may see, and that counts people, says how in `cells`: `is_suppressed` and releases come of it.
     """
 
     table: Table
     inputs: tuple[str, ...]
     compute: Callable[..., pl.DataFrame]
     is_summary: bool = False
+    cells: Callable[[Options], Cells] | None = None
+
+
+def _counting(module: ModuleType) -> Mart:
+    """A summary that counts people, of its module."""
+    return Mart(module.TABLE, module.INPUTS, module.compute, is_summary=True, cells=module.cells)
 
 
 MARTS: dict[str, Mart] = {
     "report_deadlines": Mart(
         MART_TABLES["report_deadlines"], report_deadlines.INPUTS, report_deadlines.compute, is_summary=True
     ),
-    "survival_curves": Mart(
-        MART_TABLES["survival_curves"], survival_curves.INPUTS, survival_curves.compute, is_summary=True
-    ),
+    "survival_curves": _counting(survival_curves),
     "adtte": Mart(MART_TABLES["adtte"], adtte.INPUTS, adtte.compute),
-    "adverse_event_rates": Mart(
-        MART_TABLES["adverse_event_rates"], adverse_event_rates.INPUTS, adverse_event_rates.compute, is_summary=True
-    ),
-    "adverse_event_comparisons": Mart(
-        MART_TABLES["adverse_event_comparisons"],
-        adverse_event_comparisons.INPUTS,
-        adverse_event_comparisons.compute,
-        is_summary=True,
-    ),
+    "adverse_event_rates": _counting(adverse_event_rates),
+    "adverse_event_comparisons": _counting(adverse_event_comparisons),
     "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
     "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),
     "data_dictionary": Mart(
@@ -81,30 +82,13 @@ MARTS: dict[str, Mart] = {
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
     "patient_outcomes": Mart(MART_TABLES["patient_outcomes"], patient_outcomes.INPUTS, patient_outcomes.compute),
-    "cohort_outcomes": Mart(
-        MART_TABLES["cohort_outcomes"], cohort_outcomes.INPUTS, cohort_outcomes.compute, is_summary=True
-    ),
-    "responder_curves": Mart(
-        MART_TABLES["responder_curves"], responder_curves.INPUTS, responder_curves.compute, is_summary=True
-    ),
-    "responder_disagreement": Mart(
-        MART_TABLES["responder_disagreement"],
-        responder_disagreement.INPUTS,
-        responder_disagreement.compute,
-        is_summary=True,
-    ),
-    "dose_response": Mart(MART_TABLES["dose_response"], dose_response.INPUTS, dose_response.compute, is_summary=True),
-    "important_change": Mart(
-        MART_TABLES["important_change"], important_change.INPUTS, important_change.compute, is_summary=True
-    ),
-    "reliable_change": Mart(
-        MART_TABLES["reliable_change"], reliable_change.INPUTS, reliable_change.compute, is_summary=True
-    ),
-    "arm_comparisons": Mart(
-        MART_TABLES["arm_comparisons"], arm_comparisons.INPUTS, arm_comparisons.compute, is_summary=True
-    ),
-    "clinic_funnel": Mart(MART_TABLES["clinic_funnel"], clinic_funnel.INPUTS, clinic_funnel.compute, is_summary=True),
-    "control_charts": Mart(
-        MART_TABLES["control_charts"], control_charts.INPUTS, control_charts.compute, is_summary=True
-    ),
+    "cohort_outcomes": _counting(cohort_outcomes),
+    "responder_curves": _counting(responder_curves),
+    "responder_disagreement": _counting(responder_disagreement),
+    "dose_response": _counting(dose_response),
+    "important_change": _counting(important_change),
+    "reliable_change": _counting(reliable_change),
+    "arm_comparisons": _counting(arm_comparisons),
+    "clinic_funnel": _counting(clinic_funnel),
+    "control_charts": _counting(control_charts),
 }

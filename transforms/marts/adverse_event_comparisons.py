@@ -45,29 +45,35 @@ def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut) -> pl.Data
             pairs, x1="events", t1=exposure, x2="reference_events", t2=f"reference_{exposure}",
             name=f"{exposure}_rate_ratio", dispersion="overdispersion",
         )  # fmt: skip
-    small = disclosure.is_small(["patients", "reference_patients", "events", "reference_events"],
-                                min_cell=options.min_cell)  # fmt: skip
-    pairs = pairs.with_columns(is_suppressed=pl.col("is_hidden") | small, metric_id=pl.lit(METRIC), **_reasons())
+    pairs = pairs.with_columns(cells(options).suppressed(pairs), metric_id=pl.lit(METRIC), **_reasons())
     return TABLE.conform(stamped(_with_p_values(pairs), cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
+def cells(options: Options) -> disclosure.Cells:
+    """No row is for readers from outside: a group's counts, less those of a pair, are another group's."""
+    return disclosure.Cells(
+        counts=["patients", "events"], dimensions=["term"], min_cell=options.min_cell,
+        by=["dimension", "compared", "reference", *(c for c in _CELL if c != "term")],
+        widened=lambda rows: pl.repeat(True, rows.height, eager=True).alias("is_suppressed"),
+    )  # fmt: skip
+
+
 def _groups(table: pl.DataFrame, dimension: str) -> pl.DataFrame:
-    """The strata of one dimension alone: `dimension`, `compared`, the restriction, its counts, `is_hidden`."""
+    """The strata of one dimension alone: `dimension`, `compared`, the restriction, its counts."""
     alone = table.filter((pl.col("strata").list.len() == 1) & pl.col(dimension).is_not_null())
     return alone.select(
         pl.lit(dimension).alias("dimension"), pl.col(dimension).alias("compared"), *_CELL, *_COUNTS,
-        pl.col("unread_records"), is_hidden="is_suppressed",
+        pl.col("unread_records"),
     )  # fmt: skip
 
 
 def _paired(groups: pl.DataFrame, references: pl.DataFrame) -> pl.DataFrame:
     """Every group beside the rows of `references` (its `of` names the group that a reference is for)."""
-    named = references.rename({c: f"reference_{c}" for c in (*_COUNTS, "is_hidden")})
-    columns = ["of", "reference", *_CELL, *(f"reference_{c}" for c in (*_COUNTS, "is_hidden"))]
-    pairs = groups.join(
+    named = references.rename({c: f"reference_{c}" for c in _COUNTS})
+    columns = ["of", "reference", *_CELL, *(f"reference_{c}" for c in _COUNTS)]
+    return groups.join(
         named.select(columns), left_on=["compared", *_CELL], right_on=["of", *_CELL], how="inner", nulls_equal=True
     )
-    return pairs.with_columns(is_hidden=pl.col("is_hidden") | pl.col("reference_is_hidden"))
 
 
 def _each_against_each(groups: pl.DataFrame) -> pl.DataFrame:
@@ -83,7 +89,7 @@ def _each_against_others(groups: pl.DataFrame) -> pl.DataFrame:
     names = groups.select(of="compared").unique()
     pairs = names.join(groups, how="cross").filter(pl.col("of") != pl.col("compared"))
     sums = [pl.col(c).sum() for c in _COUNTS]
-    others = pairs.group_by("of", *_CELL).agg(*sums, is_hidden=pl.lit(False))
+    others = pairs.group_by("of", *_CELL).agg(*sums)
     return _paired(groups, others.with_columns(reference=pl.lit(OTHERS)))
 
 

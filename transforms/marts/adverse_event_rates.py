@@ -68,10 +68,10 @@ def compute(
         for by in ((), ("clinic_id",), ("modality",), _OF_SESSION)
     }
     terms = events.select("term").unique().sort("term", nulls_last=False)
-    cells = pl.concat(_cells(combination, begun, events, terms, time) for combination in COMBINATIONS)
+    counted = pl.concat(_cells(combination, begun, events, terms, time) for combination in COMBINATIONS)
     unread = rejects.filter(pl.col("is_safety") & pl.col("replayed_at").is_null()).height
-    rows = _restricted(_rated(cells)).with_columns(metric_id=pl.lit(METRIC), unread_records=pl.lit(unread))
-    rows = rows.with_columns(_suppressed(rows, options=options))
+    rows = _restricted(_rated(counted)).with_columns(metric_id=pl.lit(METRIC), unread_records=pl.lit(unread))
+    rows = rows.with_columns(cells(options).suppressed(rows))
     return TABLE.conform(stamped(rows, cut=cut)).sort(*DIMENSIONS, "term", *_ONLY, "min_grade", nulls_last=False)
 
 
@@ -258,8 +258,8 @@ def _restricted(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(**flags, min_grade=name.replace_strict(grades, default=None, return_dtype=pl.Int64))
 
 
-def _suppressed(rows: pl.DataFrame, *, options: Options) -> pl.Series:
-    """`is_suppressed`: the total over terms is a total like that over clinics.
+def cells(options: Options) -> disclosure.Cells:
+    """The total over terms is a total like that over clinics.
 
     What a restriction leaves out of the unrestricted count, where that can be seen, is a count too.
     """
@@ -268,6 +268,4 @@ def _suppressed(rows: pl.DataFrame, *, options: Options) -> pl.Series:
     left_out = [pl.when(all_of >= options.min_cell).then(all_of - pl.col(c)) for c, all_of in whole.items()]
     without = pl.col("patients") - pl.col("patients_with_event")
     counts = ["patients", "patients_with_event", "events", without, *left_out]
-    return disclosure.suppressed(
-        rows, counts=counts, dimensions=cell, by=[*_ONLY, "min_grade"], min_cell=options.min_cell
-    )
+    return disclosure.Cells(counts=counts, dimensions=cell, by=[*_ONLY, "min_grade"], min_cell=options.min_cell)

@@ -26,6 +26,7 @@ REFERENCE_ARMS = ("control", "placebo", "sham", "usual_care")
 CASE_MIX = ("start_back",)  # instruments that describe patients at baseline and are no outcomes
 NO_REFERENCE = "(none)"
 COMPLETERS, MISSING_AS_NONRESPONDER, OBSERVED = "completers", "missing_as_nonresponder", "observed"
+_OF_SUBGROUP = ", "  # between a population and the indication that it is of
 _NO_FIGURE = dict.fromkeys(("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value"))
 _COVARIATES = {"AGE": "age", "PAINDUR": "pain duration"}
 _FACTORS = {"SEX": "sex", "INDICATN": "indication", "SITEID": "clinic"}
@@ -59,14 +60,25 @@ def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
         return TABLE.empty()
     frame = pl.DataFrame(found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None)
     missing = [pl.lit(None).alias(c.name) for c in TABLE.columns if c.name not in frame.columns]
-    rest = [pl.col(f"n_{side}") - pl.col(f"x_{side}") for side in ("arm", "reference")]
-    small = disclosure.is_small(["n_arm", "n_reference", "x_arm", "x_reference", *rest], min_cell=options.min_cell)
-    return TABLE.conform(stamped(frame.with_columns(*missing).with_columns(is_suppressed=small), cut=cut))
+    frame = frame.with_columns(*missing)
+    return TABLE.conform(stamped(frame.with_columns(cells(options).suppressed(frame)), cut=cut))
+
+
+def cells(options: Options) -> disclosure.Cells:
+    """Patients and responders of both arms, and those who are none; subgroups by indication add up to all."""
+    sides = ("arm", "reference")
+    counts = [f"{what}_{side}" for what in "nx" for side in sides]
+    rest = [pl.col(f"n_{side}") - pl.col(f"x_{side}") for side in sides]
+    population = pl.col("population").str.split(_OF_SUBGROUP).list.first()
+    return disclosure.Cells(
+        counts=[*counts, *rest], dimensions=["indication"], min_cell=options.min_cell,
+        by=["parameter", "visit", "arm", "reference_arm", population, "criterion", "method"],
+    )  # fmt: skip
 
 
 def _named(row: dict) -> dict:
     """The population of a subgroup says which: what is read without `indication` is never a subgroup's."""
-    only = "" if row["indication"] is None else f", {row['indication']}"
+    only = "" if row["indication"] is None else f"{_OF_SUBGROUP}{row['indication']}"
     return row | {"population": row["population"] + only}
 
 

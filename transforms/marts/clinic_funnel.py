@@ -50,7 +50,7 @@ def compute(*, adex, adae, adverse_event_rates, cohort_outcomes, options: Option
         note=pl.when(pl.col("metric_id").is_in(_OF_EVENTS) & is_few).then(pl.lit(FEW_EVENTS)),
         modality=pl.lit(None, pl.String),
     )  # fmt: skip
-    frame = frame.with_columns(is_suppressed=_suppressed(frame, options=options))
+    frame = frame.with_columns(cells(options).suppressed(frame))
     return TABLE.conform(stamped(frame, cut=cut)).sort("metric_id", "clinic_id", nulls_last=True)
 
 
@@ -160,15 +160,12 @@ def _estimate() -> pl.Expr:
     return _share("numerator", "denominator")
 
 
-def _suppressed(frame: pl.DataFrame, *, options: Options) -> pl.Series:
+def cells(options: Options) -> disclosure.Cells:
     """Small counts, their other side, and what the total of the clinics (the target gives it) leaves for one alone."""
-    counts = pl.col("numerator", "denominator").sum()
-    total = frame.group_by("metric_id", "kind").agg(counts).with_columns(clinic_id=pl.lit(None, pl.String))
-    kept = ["metric_id", "kind", "clinic_id", "numerator", "denominator"]
-    both = pl.concat([frame.select(kept), total.select(kept)])
-    rest = pl.when(pl.col("kind") == "proportion").then(pl.col("denominator") - pl.col("numerator"))
-    people = pl.when(pl.col("kind") == "proportion").then("denominator")
-    marks = disclosure.suppressed(
-        both, counts=[people, "numerator", rest], dimensions=["clinic_id"], by=["metric_id"], min_cell=options.min_cell
-    )
-    return marks.head(frame.height)
+    is_proportion = pl.col("kind") == "proportion"
+    rest = pl.when(is_proportion).then(pl.col("denominator") - pl.col("numerator"))
+    people = pl.when(is_proportion).then("denominator")
+    return disclosure.Cells(
+        counts=[people, "numerator", rest], dimensions=["clinic_id"], by=["metric_id"], min_cell=options.min_cell,
+        is_total_known=True,
+    )  # fmt: skip

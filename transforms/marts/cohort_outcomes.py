@@ -40,12 +40,14 @@ def compute(*, adsl, adqs, adact, adex, patient_outcomes, courses, care, options
     parts += _without_visit(people.join(patient_outcomes, left_on="USUBJID", right_on="patient_id", suffix="_of"))
     parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut) + cohort_care.rows(adsl, care, cut=cut)
     frame = pl.concat(parts, how="diagonal").filter(pl.col("metric_id").is_in([m.id for m in METRICS.values()]))
-    cells = ["n_patients", "n_evaluable", "n_event", pl.col("n_evaluable") - pl.col("n_event")]
-    marks = disclosure.suppressed(
-        frame, counts=cells, dimensions=DIMENSIONS, by=["metric_id", "visit"], min_cell=options.min_cell
-    )
-    frame = frame.with_columns(marks)
+    frame = frame.with_columns(cells(options).suppressed(frame))
     return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:5], "visit_day", "population"])
+
+
+def cells(options: Options) -> disclosure.Cells:
+    """The populations of a metric share their patients: they are one cell."""
+    counts = ["n_patients", "n_evaluable", "n_event", pl.col("n_evaluable") - pl.col("n_event")]
+    return disclosure.Cells(counts=counts, dimensions=DIMENSIONS, by=["metric_id", "visit"], min_cell=options.min_cell)
 
 
 # --- counts ----------------------------------------------------------------------------------------

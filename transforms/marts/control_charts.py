@@ -51,7 +51,7 @@ def compute(*, adex: pl.DataFrame, adae: pl.DataFrame, adqs: pl.DataFrame, optio
     frame = pl.concat([TABLE.empty(), *parts], how="diagonal_relaxed").sort(
         "metric_id", "clinic_id", "point", nulls_last=False
     )
-    return TABLE.conform(stamped(_marked(frame, options=options), cut=cut))
+    return TABLE.conform(stamped(frame.with_columns(cells(options).suppressed(frame)), cut=cut))
 
 
 # --- what is charted ------------------------------------------------------------------------------
@@ -255,19 +255,25 @@ def _named(frame: pl.DataFrame, metric: str, clinic: str | None) -> pl.DataFrame
     )  # fmt: skip
 
 
-def _marked(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+def cells(options: Options) -> disclosure.Cells:
     """Rows with small cells and their complements; of all but means the whole chart, since its center is a total."""
     rest = pl.when(pl.col("chart") == "p").then(pl.col("denominator") - pl.col("numerator"))
-    rule = {"dimensions": ["clinic_id"], "min_cell": options.min_cell}
-    rows = disclosure.suppressed(
-        frame, counts=["denominator", "numerator", rest], by=["metric_id", "period_start"], **rule
+    return disclosure.Cells(
+        counts=["denominator", "numerator", rest], dimensions=["clinic_id"], by=["metric_id", "period_start"],
+        min_cell=options.min_cell, widened=lambda frame: _whole_charts(frame, options=options),
     )  # fmt: skip
-    frame = frame.with_columns(rows)
+
+
+def _whole_charts(frame: pl.DataFrame, *, options: Options) -> pl.Series:
+    """`is_suppressed`: the rows marked, and all of a chart that has one or is the complement of such a chart."""
     charts = frame.group_by("metric_id", "clinic_id").agg(
         is_hidden=(pl.col("is_suppressed") & (pl.col("chart") != "xmr")).any(), size=pl.col("denominator").sum()
     )
     charts = charts.sort("metric_id", "clinic_id")
-    marks = disclosure.suppressed(charts, counts=["size"], by=["metric_id"], also=charts["is_hidden"], **rule)
+    marks = disclosure.suppressed(
+        charts, counts=["size"], dimensions=["clinic_id"], by=["metric_id"], min_cell=options.min_cell,
+        also=charts["is_hidden"],
+    )  # fmt: skip
     charts = charts.select("metric_id", "clinic_id", marks.alias("is_chart_hidden"))
     frame = frame.join(charts, on=["metric_id", "clinic_id"], how="left", nulls_equal=True, maintain_order="left")
-    return frame.with_columns(is_suppressed=pl.col("is_suppressed") | pl.col("is_chart_hidden"))
+    return frame.select(is_suppressed=pl.col("is_suppressed") | pl.col("is_chart_hidden"))["is_suppressed"]

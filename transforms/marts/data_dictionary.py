@@ -6,7 +6,7 @@ Here: a row a column. Not here: the descriptions themselves (transforms/schemas)
 import polars as pl
 
 from ..options import Cut, Options
-from ..schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES
+from ..schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES
 from ..schemas.views import VIEWS
 
 TABLE = MART_TABLES["data_dictionary"]
@@ -21,6 +21,7 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
         *(v.table for v in VIEWS),
         *CORE_TABLES.values(),
         *MART_TABLES.values(),
+        *APP_TABLES.values(),
     )
     rows = [
         {

@@ -32,13 +32,17 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     by = ["parameter", "visit", "from_per_week", "to_per_week"]
     bins = by_strata(people.sort("USUBJID"), by=by, over=FEW_COMBINATIONS, **exposure.of_dose_bin())
     bins = as_mean(bins.with_columns(mean="mean_change", sd="sd_change", n_evaluable="n_patients"))
-    marks = disclosure.suppressed(
-        bins, counts=["n_patients"], dimensions=DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell
-    )
     units = {code: p.unit for code, p in PARAMETERS.items()}
     unit = pl.col("parameter").replace_strict(units, return_dtype=pl.String)
     bins = bins.with_columns(
-        marks, unit=unit, is_causal=pl.lit(False), metric_id=pl.lit(METRIC),
+        cells(options).suppressed(bins), unit=unit, is_causal=pl.lit(False), metric_id=pl.lit(METRIC),
         **pain.rtm_columns(pl.col("parameter"), options=options),
     )  # fmt: skip
     return TABLE.conform(stamped(bins, cut=cut)).sort(TABLE.key, nulls_last=False)
+
+
+def cells(options: Options) -> disclosure.Cells:
+    """All bins of a stratum are one cell: together they are its patients."""
+    return disclosure.Cells(
+        counts=["n_patients"], dimensions=DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell
+    )

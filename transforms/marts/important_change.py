@@ -39,16 +39,22 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
     counts = by_strata(paired, by=[*_BY, "improvement"], **anchor.by_side())
     found = anchor.cuts(counts, by=_CELL, min_group=options.anchor_min_group)
     sizes = {"n_changes": pl.len().cast(pl.Int64), "n_without_pgic": pl.col("is_improved").null_count().cast(pl.Int64)}
-    cells = by_strata(changes, by=_BY, **sizes)
-    rows = cells.join(found, on=_CELL, how="left", nulls_equal=True).join(published, on="parameter")
-    marks = ["n_changes", "n_improved", "n_not_improved", "n_without_pgic"]
-    marked = disclosure.suppressed(rows, counts=marks, dimensions=DIMENSIONS, by=_BY, min_cell=options.min_cell)
+    rows = (
+        by_strata(changes, by=_BY, **sizes)
+        .join(found, on=_CELL, how="left", nulls_equal=True)
+        .join(published, on="parameter")
+    )
     rows = _with_interval(rows).with_columns(
-        marked, pl.col("n_improved", "n_not_improved").fill_null(0), metric_id=pl.lit(METRIC),
+        cells(options).suppressed(rows), pl.col("n_improved", "n_not_improved").fill_null(0), metric_id=pl.lit(METRIC),
         anchored_change="points", anchored_change_least=pl.col("tied_points").list.min(),
         reason=pl.coalesce("reason", pl.when(pl.col("n_improved").is_null()).then(pl.lit(_NO_ANSWER))),
     )  # fmt: skip
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
+
+
+def cells(options: Options) -> disclosure.Cells:
+    counts = ["n_changes", "n_improved", "n_not_improved", "n_without_pgic"]
+    return disclosure.Cells(counts=counts, dimensions=DIMENSIONS, by=_BY, min_cell=options.min_cell)
 
 
 _NO_ANSWER = "no global impression (PGIC) at the visit"

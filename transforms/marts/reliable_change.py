@@ -44,12 +44,16 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
         share = as_proportion(rows.with_columns(n_event=pl.col(f"n_{name}")), "n_evaluable")
         limits = {name: "estimate", f"{name}_lower": "ci_lower", f"{name}_upper": "ci_upper"}
         rows = rows.with_columns(share.select(**limits))
-    marks = disclosure.suppressed(
-        rows, counts=["n_patients", "n_evaluable", *_COUNTS], dimensions=DIMENSIONS, by=_BY, min_cell=options.min_cell
-    )
     no_value = pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
-    rows = rows.with_columns(marks, metric_id=pl.lit(METRIC), reason=pl.coalesce("reason", no_value))
+    rows = rows.with_columns(
+        cells(options).suppressed(rows), metric_id=pl.lit(METRIC), reason=pl.coalesce("reason", no_value)
+    )
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
+
+
+def cells(options: Options) -> disclosure.Cells:
+    counts = ["n_patients", "n_evaluable", *_COUNTS]
+    return disclosure.Cells(counts=counts, dimensions=DIMENSIONS, by=_BY, min_cell=options.min_cell)
 
 
 def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:

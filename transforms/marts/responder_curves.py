@@ -34,7 +34,7 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     curves = rates.proportion_columns(_curves(improved), x="x", n="n", name="estimate", method="wilson")
     curves = curves.rename({"estimate_lower": "ci_lower", "estimate_upper": "ci_upper"})
     curves = curves.with_columns(parameter="PARAMCD", visit="AVISIT", metric_id=pl.lit(METRIC))
-    curves = curves.with_columns(_marks(curves, options=options))
+    curves = curves.with_columns(cells(options).suppressed(curves))
     return TABLE.conform(stamped(curves, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
@@ -74,15 +74,12 @@ def _curves(improved: pl.DataFrame) -> pl.DataFrame:
     return grid.with_columns(x=pl.col("here").fill_null(0).cum_sum().over("cell")).drop("cell", "here")
 
 
-def _marks(curves: pl.DataFrame, *, options: Options) -> pl.Series:
+def cells(options: Options) -> disclosure.Cells:
     """A curve is hidden as a whole: where it is small, or a rule's count that cohort_outcomes hides is read from it."""
     cell = [*DIMENSIONS, "parameter", "visit"]
-    counts = {}
+    counts: list[str | pl.Expr] = ["n"]
     for percent in (30, 50, options.responder_extra_pct):
         x = pl.col("x").filter(pl.col("cutoff_pct") == percent).first().over(cell)
         others = pl.col("n") - x
-        counts |= {f"x_{percent}": x, f"not_{percent}": others, f"stays_{percent}": others - pl.col("n_missing")}
-    return disclosure.suppressed(
-        curves.with_columns(**counts), counts=["n", *counts], dimensions=DIMENSIONS, by=["parameter", "visit"],
-        min_cell=options.min_cell,
-    )  # fmt: skip
+        counts += [x, others, others - pl.col("n_missing")]
+    return disclosure.Cells(counts=counts, dimensions=DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell)

@@ -38,12 +38,17 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
         verdicts, by=[*by, "pct30", "points", "pgic"], over=FEW_COMBINATIONS, n_event=pl.len().cast(pl.Int64)
     )
     rows = as_proportion(parts.join(whole, on=[*DIMENSIONS, *by], nulls_equal=True), "n")
-    marks = disclosure.suppressed(
-        rows, counts=["n", "n_event", pl.col("n") - pl.col("n_event")], dimensions=DIMENSIONS, by=by,
+    rows = rows.with_columns(metric_id=pl.lit(METRIC), x="n_event")
+    rows = rows.with_columns(cells(options).suppressed(rows))
+    return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
+
+
+def cells(options: Options) -> disclosure.Cells:
+    """All verdicts of a stratum are one cell: together they are its patients."""
+    return disclosure.Cells(
+        counts=["n", "x", pl.col("n") - pl.col("x")], dimensions=DIMENSIONS, by=["parameter", "visit"],
         min_cell=options.min_cell,
     )  # fmt: skip
-    rows = rows.with_columns(marks, metric_id=pl.lit(METRIC), x="n_event")
-    return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
 def _verdicts(values: pl.DataFrame) -> pl.DataFrame:

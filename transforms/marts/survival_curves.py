@@ -31,13 +31,17 @@ def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: C
     if rows.is_empty():
         return TABLE.empty()
     curves = pl.concat(_curves(rows, combination) for combination in COMBINATIONS)
-    without = pl.col("n_patients") - pl.col("n_events")
-    marks = disclosure.suppressed(
-        curves, counts=["n_patients", "n_events", without], dimensions=DIMENSIONS, by=["parameter"],
+    curves = curves.with_columns(cells(options).suppressed(curves), metric_id=pl.col("parameter").str.to_lowercase())
+    return TABLE.conform(stamped(curves, cut=cut)).sort("parameter", *DIMENSIONS, "time_days", nulls_last=False)
+
+
+def cells(options: Options) -> disclosure.Cells:
+    """A curve is hidden as a whole: where it is of few patients, few events, or few times without one."""
+    times = [pl.col(c).sum().over("parameter", *DIMENSIONS) for c in ("events", "censored")]
+    return disclosure.Cells(
+        counts=["n_patients", *times], dimensions=DIMENSIONS, by=["parameter"],
         min_cell=options.min_cell,
     )  # fmt: skip
-    curves = curves.with_columns(marks, metric_id=pl.col("parameter").str.to_lowercase())
-    return TABLE.conform(stamped(curves, cut=cut)).sort("parameter", *DIMENSIONS, "time_days", nulls_last=False)
 
 
 def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
@@ -47,7 +51,7 @@ def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
     medians = survival.median(curve, by=by).rename(
         {"lower": "median_lower", "upper": "median_upper", "reason": "median_reason"}
     )
-    counts = rows.group_by(by).agg(n_patients=pl.col("USUBJID").n_unique(), n_events=pl.col("event").sum())
+    counts = rows.group_by(by).agg(n_patients=pl.col("USUBJID").n_unique())
     frame = curve.join(medians, on=by, how="left").join(counts, on=by, how="left")
     tests = _log_rank(rows, combination)
     frame = frame.join(tests, on=[c for c in by if c != "arm"], how="left")
@@ -55,7 +59,7 @@ def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
         *(d if d in combination else pl.lit(None, pl.String).alias(d) for d in DIMENSIONS),
         pl.lit(list(combination), pl.List(pl.String)).alias("strata"),
         "at_risk", "events", "censored", "survival", "lower", "upper", "median", "median_lower", "median_upper",
-        "log_rank_p_value", "n_patients", "n_events", parameter="PARAMCD", time_days="time", reason="median_reason",
+        "log_rank_p_value", "n_patients", parameter="PARAMCD", time_days="time", reason="median_reason",
     )  # fmt: skip
 
 

@@ -1,14 +1,16 @@
 """The data dictionary: every table of the lake, its columns, units, keys, ranges and comments.
 
-Here: re-exports. Tables live in raw.py (what arrived), core.py (what is true now), mart.py (what people read).
+Here: re-exports. Tables live in raw.py (what arrived), core.py (what is true now), mart.py (what people read), app.py
+(what the application keeps).
 """
 
+from .app import APP_TABLES
 from .base import TIMESTAMP, Column, Json, Table
 from .core import CORE_RECORDS, CORE_TABLES
 from .mart import MART_TABLES
 from .raw import BOOKKEEPING, RAW_TABLES, TOPIC_BY_NAME, TOPICS, Topic
 
 __all__ = [
-    "BOOKKEEPING", "CORE_RECORDS", "CORE_TABLES", "MART_TABLES", "RAW_TABLES", "TIMESTAMP", "TOPICS", "TOPIC_BY_NAME",
-    "Column", "Json", "Table", "Topic",
+    "APP_TABLES", "BOOKKEEPING", "CORE_RECORDS", "CORE_TABLES", "MART_TABLES", "RAW_TABLES", "TIMESTAMP", "TOPICS",
+    "TOPIC_BY_NAME", "Column", "Json", "Table", "Topic",
 ]  # fmt: skip

@@ -21,11 +21,11 @@ RATES = MART_TABLES["adverse_event_rates"]
 FLAGS = {f"is_{name}_only": False for name in ("serious", "related", "treatment_emergent", "session_emergent")}
 
 
-def rate(events, sessions, years, *, patients=20, hidden=False, phi=None, term=None, **stratum) -> dict:
+def rate(events, sessions, years, *, patients=20, phi=None, term=None, **stratum) -> dict:
     """A row of mart.adverse_event_rates."""
     return {**FLAGS, **stratum, "strata": list(stratum), "term": term, "events": events, "sessions": sessions,
             "patient_years": years, "patients": patients, "patients_with_event": min(events, patients),
-            "is_suppressed": hidden, "overdispersion": phi, "unread_records": 2}  # fmt: skip
+            "is_suppressed": False, "overdispersion": phi, "unread_records": 2}  # fmt: skip
 
 
 def compute(rows, arms=(), **options) -> pl.DataFrame:
@@ -134,13 +134,10 @@ def test_overdispersion_widens_and_never_narrows():
         assert same[f"sessions_rate_ratio_od_{side}"] == same[f"sessions_rate_ratio_{side}"]
 
 
-def test_small_and_hidden_cells_are_marked():
-    """Hidden where either side is hidden in adverse_event_rates, or has 1 to 4 events; a zero is not small."""
-    rows = [rate(6, 100, 1.0, modality="a"), rate(4, 100, 1.0, modality="b"), rate(0, 100, 1.0, modality="c"),
-            rate(9, 100, 1.0, modality="d", hidden=True)]  # fmt: skip
-    found = {(r["compared"], r["reference"]): r["is_suppressed"] for r in compute(rows).iter_rows(named=True)}
-    assert found == {("b", "a"): True, ("c", "a"): False, ("c", "b"): True, ("d", "a"): True, ("d", "b"): True,
-                     ("d", "c"): True}  # fmt: skip
+def test_no_row_is_for_readers_from_outside():
+    """A group's counts less those of its pair are another group's, whatever adverse_event_rates hides: all are marked."""
+    rows = [rate(60, 900, 9.0, modality=name) for name in "abc"]
+    assert compute(rows)["is_suppressed"].to_list() == [True] * 3
 
 
 def test_order_changes_nothing_and_nobody_gives_no_rows():

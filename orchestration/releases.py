@@ -1,0 +1,89 @@
+"""Releases to readers from outside the clinic: when one is made, and where it is kept.
+
+Here: whether one is due, and its steps. Not here: what it holds back (transforms/release.py), who is shown it
+(dashboards/reader.py).
+
+A release: 1. the marts, whole and of one data cut; 2. what was shown before; 3. each summary's rows with their marks;
+4. all of it in one transaction. Until that is committed the last release is in force, whatever happens.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from ingest.lake import Lake, Writer
+from transforms.errors import FloeError
+from transforms.marts import MARTS
+from transforms.options import Cut, Options
+from transforms.release import SEEN, release
+from transforms.schemas import APP_TABLES
+from transforms.schemas.app import RELEASED
+
+from .cut import read_cut
+
+RELEASES, RELEASED_CELLS = APP_TABLES["releases"], APP_TABLES["released_cells"]
+
+
+def last_release(lake: Lake) -> dict | None:
+    """The row of `app.releases` in force; None before the first."""
+    rows = lake.table(RELEASES.full_name).sort("release_id")
+    return rows.row(-1, named=True) if rows.height else None
+
+
+def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datetime) -> str:
+    """Makes a release where the last is at least `every` old, or there is none; says in a sentence what was done."""
+    last = last_release(lake)
+    if last and now - last["released_at"] < every:
+        return f"release {last['release_id']} of {last['released_at']:%Y-%m-%d %H:%M} UTC stays: {every} are not over"
+    return make_release(lake, options=options, now=now)
+
+
+def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
+    """Makes a release of the marts as they are; none of a lake that counts nobody yet. Says what was done.
+
+    FloeError where the marts are not of one data cut: an asset failed or was computed alone.
+    """
+    cut, last = read_cut(lake), last_release(lake)
+    number = 1 + (last["release_id"] if last else 0)
+    marts = _marts(lake, cut=cut)
+    if marts["cohort_outcomes"].is_empty():
+        return "no release yet: the marts count no patient"
+    all_seen = lake.table(RELEASED_CELLS.full_name)
+    rows, seen = {}, []
+    for name, table in RELEASED.items():
+        rows[name], of_mart = release(
+            marts[name], cells=MARTS[name].cells(options), key=table.key, previous=lake.table(table.full_name),
+            seen=all_seen.filter(mart=name).select(SEEN.names()), number=number,
+        )  # fmt: skip
+        seen.append(of_mart.with_columns(mart=pl.lit(name)))
+    made = {
+        "release_id": number,
+        "lake_snapshot": cut.lake_snapshot,
+        "data_cutoff": cut.data_cutoff,
+        "released_at": now,
+    }
+    lake.write(_stored(rows, seen=pl.concat(seen), made=RELEASES.conform(pl.DataFrame([made]))))
+    hidden, height = sum(r["is_suppressed"].sum() for r in rows.values()), sum(r.height for r in rows.values())
+    return f"release {number}: {height - hidden:,} of {height:,} rows are shown, data to {cut.data_cutoff:%Y-%m-%d %H:%M} UTC"
+
+
+def _marts(lake: Lake, *, cut: Cut) -> dict[str, pl.DataFrame]:
+    marts = {name: lake.table(MARTS[name].table.full_name) for name in RELEASED}
+    stale = sorted(name for name, rows in marts.items() if (rows["lake_snapshot"] != cut.lake_snapshot).any())
+    if stale:
+        raise FloeError(
+            f"found {', '.join(stale)} computed from another data cut than the rest, a release is of one: "
+            "floe materialize --full, then try again"
+        )
+    return marts
+
+
+def _stored(rows: dict[str, pl.DataFrame], *, seen: pl.DataFrame, made: pl.DataFrame) -> Callable[[Writer], None]:
+    def work(writer: Writer) -> None:
+        for name, frame in rows.items():
+            writer.replace(RELEASED[name], frame)
+        writer.replace(RELEASED_CELLS, seen)
+        writer.append(RELEASES, made)
+
+    return work

@@ -1,0 +1,52 @@
+"""The tables of `app` that a release to readers from outside the clinic fills.
+
+Here: their columns; which marts take part. Not here: what a release holds back (transforms/release.py), when it is made
+(orchestration/releases.py).
+
+A release keeps its summaries as they were, as tables of their own: what outside readers see then depends on no old
+snapshot of the lake, so neither on upkeep nor on columns that came since.
+"""
+
+import polars as pl
+
+from .base import TIMESTAMP, Column, Table
+from .mart import MART_TABLES
+
+PATIENT_KEYS = frozenset({"USUBJID", "patient_id", "ae_id", "AEID", "SESSIONID", "alert_id"})
+MARK = "is_suppressed"
+
+
+def is_of_patients(table: Table) -> bool:
+    """Whether a row is about one patient (or one of its events)."""
+    return any(name in PATIENT_KEYS for name in table.names)
+
+
+def _as_released(table: Table) -> Table:
+    comment = f"As last released to readers from outside the clinic, with the release's marks: {table.comment}"
+    return Table("app", f"released_{table.name}", comment, table.columns, table.key)
+
+
+# A summary's name -> its table of the last release
+RELEASED: dict[str, Table] = {
+    t.name: _as_released(t) for t in MART_TABLES.values() if MARK in t.names and not is_of_patients(t)
+}
+
+RELEASES = Table(
+    "app", "releases", "One row a release: what readers from outside the clinic are shown, the last one at present.",
+    (Column("release_id", pl.Int64, "number, from 1", required=True),
+     Column("lake_snapshot", pl.Int64, "snapshot of the lake that its marts were computed from", required=True),
+     Column("data_cutoff", TIMESTAMP, "newest event time in it, capped at the time it was ingested", required=True),
+     Column("released_at", TIMESTAMP, "when it was made", required=True)),
+    ("release_id",),
+)  # fmt: skip
+
+RELEASED_CELLS = Table(
+    "app", "released_cells", "One row a mart, cell and counts that a release has shown: what later ones are held against.",
+    (Column("mart", pl.String, "mart", required=True),
+     Column("cell", pl.String, "the row's key, as JSON", required=True),
+     Column("counts", pl.List(pl.Float64), "its counts, in the order of the mart's module; 0 for none", required=True),
+     Column("release_id", pl.Int64, "last release that showed it so", required=True)),
+    ("mart", "cell", "counts"),
+)  # fmt: skip
+
+APP_TABLES: dict[str, Table] = {t.name: t for t in (RELEASES, RELEASED_CELLS, *RELEASED.values())}
