@@ -1,7 +1,7 @@
 """The only reader of the lake in this room: frames by (query, versions of the tables it reads), for one role.
 
-Here: opening the lake when it appears, which tables changed, the cache, what a role may see. Not here: what a page
-asks (pages/*.py). It writes nothing.
+Here: opening the lake when it appears, which tables changed, the cache, what a role may see: the clinic the marts as
+they are, a reader from outside the last release of them. Not here: what a page asks (pages/*.py). It writes nothing.
 """
 
 import threading
@@ -16,7 +16,8 @@ import polars as pl
 
 from ingest.lake import Lake
 from transforms.errors import CatalogMissing, FloeError
-from transforms.schemas import CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+from transforms.schemas import APP_TABLES, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+from transforms.schemas.app import RELEASED
 
 from .disclosed import disclosed
 
@@ -109,14 +110,25 @@ class Reader:
             self._versions = _Cached(None, found)
         return found
 
+    def named(self, name: str) -> str:
+        """Full name of the table that this role reads as the mart `name`."""
+        return (RELEASED.get(name, MART_TABLES[name]) if self.is_outside else MART_TABLES[name]).full_name
+
+    def release(self) -> dict[str, Any] | None:
+        """The row of `app.releases` in force; None before the first."""
+        table = APP_TABLES["releases"]
+        rows = self._rows(table, f"SELECT * FROM {table.full_name} ORDER BY release_id DESC LIMIT 1", ())
+        return rows.row(0, named=True) if rows.height else None
+
     def newest(self, schemas: Sequence[str]) -> int:
         """The last snapshot that changed a table of these schemas; -1 where none did."""
         found = [v.snapshot for name, v in self.versions().items() if name.split(".")[0] in schemas]
         return max((s for s in found if s is not None), default=-1)
 
     def changed_at(self, full_name: str) -> datetime | None:
-        """When the table last changed; None where it was never written."""
-        version = self.versions().get(full_name)
+        """When the table last changed; None where it was never written. Of a mart: what this role reads as it."""
+        schema, name = full_name.split(".")
+        version = self.versions().get(self.named(name) if schema == "mart" else full_name)
         return version.changed_at.astimezone(UTC) if version and version.changed_at else None
 
     # --- asking ---------------------------------------------------------------------------------------
@@ -124,12 +136,11 @@ class Reader:
     def mart(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a mart for which `where` holds, as this role may see them; empty where there are none yet.
 
-        A summary's suppressed cells come without their numbers for a reader from outside the clinic; marts of single
-        patients come without rows.
+        For a reader from outside the clinic a summary comes as last released, its suppressed cells without their
+        numbers; marts of single patients come without rows.
         """
         table = MART_TABLES[name]
-        query = f"SELECT * FROM {table.full_name} WHERE {where}"
-        rows = self._rows(table, query, params)
+        rows = self._rows(table, f"SELECT * FROM {self.named(name)} WHERE {where}", params)
         return disclosed(table, rows, is_outside=self.is_outside)
 
     def core(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
@@ -190,11 +201,12 @@ class Reader:
     # --- inside ---------------------------------------------------------------------------------------
 
     def _rows(self, table: Table, statement: str, params: Sequence[Any]) -> pl.DataFrame:
-        """Rows of one table; one that was never written is not asked at all."""
-        version = self.versions().get(table.full_name)
+        """Rows of one table (a mart: as this role reads it); one that was never written is not asked at all."""
+        source = self.named(table.name) if table.schema == "mart" else table.full_name
+        version = self.versions().get(source)
         if version is None or version.snapshot is None:
             return table.empty()
-        return self.query(statement, tables=[table.full_name], params=params)
+        return self.query(statement, tables=[source], params=params)
 
     def _kept(self, key: Any, version: Any, ask: Callable[[], T]) -> T:
         with self._lock:

@@ -24,8 +24,8 @@ _STALE = timedelta(minutes=10)
 _DARK = ["#eef1f5", "#b3bcc8", "#8a94a2", "#5b6675", "#3b4553", "#2b333f", "#232a35", "#1c222b", "#161b22", "#12161c"]
 _TITLES = {page.path: page.name for page in PAGES.values()}
 _OPTIONS = """
-SELECT DISTINCT clinic_id, modality, indication, arm FROM mart.cohort_outcomes WHERE len(strata) = 1
-UNION SELECT DISTINCT clinic_id, modality, indication, arm FROM mart.adverse_event_rates WHERE len(strata) = 1
+SELECT DISTINCT clinic_id, modality, indication, arm FROM {} WHERE len(strata) = 1
+UNION SELECT DISTINCT clinic_id, modality, indication, arm FROM {} WHERE len(strata) = 1
 """
 
 
@@ -159,7 +159,7 @@ def versions(reader: Reader) -> tuple[int, str]:
     try:
         newest = reader.newest(("raw", "core", "mart"))
         beats = sum(path.stat().st_mtime_ns // 10**10 for path in reader.settings.home.glob("ingest-*-of-*.json"))
-        return reader.newest(("core", "mart")), f"{newest}/{beats}"
+        return reader.newest(("app",) if reader.is_outside else ("core", "mart")), f"{newest}/{beats}"
     except (FloeError, OSError):
         return -1, "-1"
 
@@ -177,7 +177,7 @@ def freshness(reader: Reader) -> tuple:
     except FloeError as error:
         return "No data", notice(f"The lake can't be read: {error}", title="Nothing here is up to date", color="red")
     if computed.data_cutoff is None:
-        return "No outcomes yet", None
+        return "Nothing released yet" if reader.is_outside else "No outcomes yet", None
     return f"Data to {words.moment(computed.data_cutoff)}", _stale(computed)
 
 
@@ -194,7 +194,8 @@ def _stale(computed: Computed):
 
 def filter_options(reader: Reader) -> list[list[dict]]:
     """Options of the four filters: the values that the summaries know."""
-    found = reader.query(_OPTIONS, tables=["mart.cohort_outcomes", "mart.adverse_event_rates"])
+    tables = [reader.named("cohort_outcomes"), reader.named("adverse_event_rates")]
+    found = reader.query(_OPTIONS.format(*tables), tables=tables)
     if not found.width:
         return [[] for _ in ids.FILTERS]
     clinics = clinic_names(reader)

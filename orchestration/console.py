@@ -17,6 +17,8 @@ from ingest.lake import Lake
 from transforms.errors import UsageError
 from transforms.schemas import TOPIC_BY_NAME
 
+from .releases import last_release
+
 _MOST_ROWS = 200
 _PIPE_WIDTH = 200  # columns where the output is no terminal
 _ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name == "state")
@@ -79,6 +81,7 @@ def system_status(settings) -> dict:
             "last_landed_at": counts["landed_at"].max(),
             "newest_event_at": newest,
             "materialised": None if cut.is_empty() else cut.row(0, named=True),
+            "released": last_release(lake),
             "records_not_materialised": inspection.landed_records(lake) - (0 if cut.is_empty() else cut["records"][0]),
             "failed_checks": checks.select("table", "check", "failing_rows").to_dicts(),
             "topics": counts.to_dicts(),
@@ -101,6 +104,11 @@ def print_status(found: dict) -> None:
         else f"{cut['started_at']}, of snapshot {cut['lake_snapshot']}, data cut {cut['data_cutoff']}"
     )
     print(f"materialised       {made}; {found['records_not_materialised']:,} records since")
+    out = found["released"]
+    made = (
+        "never" if out is None else f"{out['released_at']}, release {out['release_id']}, data cut {out['data_cutoff']}"
+    )
+    print(f"released           {made}")
     print(f"checks that fail   {len(found['failed_checks'])}")
     for check in found["failed_checks"]:
         print(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")

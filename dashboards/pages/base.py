@@ -50,6 +50,8 @@ def waiting(reader: Reader) -> str:
         return f"No data yet: {reader.missing or 'the lake is not there yet'}."
     if not reader.changed_at("raw.ledger"):
         return "No data yet: the lake is there and waits for its first events (floe ingest lands them)."
+    if reader.is_outside and reader.release() is None:
+        return "Nothing has been released yet: the first outcomes that count a patient make the first release."
     return (
         "Events have landed; their outcomes are not computed yet (floe materialize, or a moment's patience in floe up)."
     )

@@ -142,7 +142,7 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
         tile("Workers", f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running" if beats else "none seen",
              ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
              is_concern=bool(ill)),
-        tile("Outcomes computed", _ago(computed.started_at),
+        tile("Outcomes released" if reader.is_outside else "Outcomes computed", _ago(computed.started_at),
              f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never"),
         tile("Landed since", words.count(computed.records_since), "records that the outcomes do not know yet"),
         tile("Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0),
@@ -172,13 +172,17 @@ def _workers(reader: Reader):
 
 def _checks(reader: Reader) -> pl.DataFrame:
     rows = failing_checks(reader)
-    sample = [pl.col("sample").alias("an example")] if "sample" in rows.columns else []
     at = pl.col("checked_at").dt.strftime("%Y-%m-%d %H:%M").alias("checked (UTC)")
-    return rows.select("table", "check", pl.col("failing_rows").alias("rows that fail"), "rows", *sample, at)
+    columns = {"failing_rows": "rows that fail", "rows": "rows", "sample": "an example"}
+    of_staff = [pl.col(column).alias(name) for column, name in columns.items() if column in rows.columns]
+    return rows.select("table", "check", *of_staff, at)
 
 
 def _stream_tables(facts: Stream | None, *, is_outside: bool) -> list:
-    """Rejects, examples, topics, unknown content; the last names values as they were sent: only the staff sees it."""
+    """Rejects, examples, topics, unknown content; of the last three only the staff sees anything.
+
+    Unknown content names values as they were sent; offsets and rows by topic count events as they happen.
+    """
     if facts is None:
         return [table_of(None, caption="")] * 4
     by_reason = facts.rejects_by_reason.select(
@@ -201,13 +205,11 @@ def _stream_tables(facts: Stream | None, *, is_outside: bool) -> list:
     topics = facts.topics.select(
         pl.col("kafka_topic").alias("topic"), "rows", "rejects", _at("landed_at", "last landed (UTC)")
     )
+    of_staff = ((examples, "The newest rejected records"), (topics, "Landed records by topic"),
+                (facts.unknown, "Unknown content by topic"))  # fmt: skip
     return [
         table_of(by_reason, caption="Rejected records by reason and topic"),
-        table_of(examples, caption="The newest rejected records"),
-        table_of(topics, caption="Landed records by topic"),
-        html.P(_STAFF_ONLY, className="small")
-        if is_outside
-        else table_of(facts.unknown, caption="Unknown content by topic"),
+        *[html.P(_STAFF_ONLY, className="small") if is_outside else table_of(rows, caption=c) for rows, c in of_staff],
     ]
 
 

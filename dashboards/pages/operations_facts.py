@@ -51,7 +51,10 @@ class Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class Computed:
-    """What core and mart were computed from; null where they never were."""
+    """What the numbers shown were computed from; null where they never were.
+
+    From outside it is the last release: when it was made, and nothing of what has landed since.
+    """
 
     data_cutoff: datetime | None
     started_at: datetime | None
@@ -87,6 +90,9 @@ def _unread_safety(lake: Lake) -> int:
 
 
 def computed_facts(reader: Reader) -> Computed:
+    if reader.is_outside:
+        made = reader.release() or {"data_cutoff": None, "released_at": None}
+        return Computed(data_cutoff=made["data_cutoff"], started_at=made["released_at"], records_since=None)
     cut = reader.core("data_cut")
     if cut.is_empty():
         return Computed(data_cutoff=None, started_at=None, records_since=None)
@@ -98,9 +104,9 @@ def computed_facts(reader: Reader) -> Computed:
 
 
 def failing_checks(reader: Reader) -> pl.DataFrame:
-    """Of each check the latest result that fails; its example only for the clinic's own staff."""
+    """Of each check the latest result that fails; its example and its live counts only for the clinic's own staff."""
     rows = reader.mart("check_results", "NOT is_passed").sort("checked_at", descending=True)
-    return rows.drop("sample") if reader.is_outside else rows
+    return rows.drop("sample", "rows", "failing_rows") if reader.is_outside else rows
 
 
 def workers(reader: Reader) -> list[dict]:

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from ingest.lake import Lake
 from tests.dashboards import small_summaries
 from tests.dashboards.rows import CUT, STAMP, frame, stratum
-from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+from transforms.schemas.app import RELEASED
 
 VISITS = (("Baseline", 1), ("Week 4", 29), ("Month 3", 92), ("End of course", None))
 EVENT = "AE1"
@@ -355,11 +356,17 @@ def raws() -> dict[str, tuple[Table, list[dict]]]:
     }
 
 
+RELEASE = {"release_id": 1, "lake_snapshot": 1, "data_cutoff": CUT, "released_at": CUT + timedelta(hours=1)}
+
+
 def fill(settings) -> None:
-    """Makes the lake of `settings` and writes everything above."""
+    """Makes the lake of `settings` and writes everything above, summaries also as released, with the same marks."""
     with Lake.open(settings) as lake:
         for name, rows in marts().items():
             _replace(lake, MART_TABLES[name], rows)
+            if name in RELEASED:
+                _replace(lake, RELEASED[name], rows)
+        _replace(lake, APP_TABLES["releases"], [RELEASE])
         for table, rows in raws().values():
             _replace(lake, table, rows)
 

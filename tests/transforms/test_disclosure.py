@@ -1,4 +1,4 @@
-"""Small cells, what subtraction would give away, and two releases side by side."""
+"""Small cells, and what subtraction would give away."""
 
 import time
 from itertools import product
@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms import disclosure
-from transforms.errors import UsageError
 
 DIMENSIONS = ["clinic_id", "modality"]
 
@@ -148,42 +147,48 @@ def test_a_hundred_thousand_rows_in_seconds():
     assert time.perf_counter() - started < 10
 
 
-# --- two releases ---------------------------------------------------------------------------------
+# --- what a summary says of its counts --------------------------------------------------------------
+
+
+def test_a_known_total_is_a_cell():
+    """3 of 60 over all clinics, each clinic with 0 or 5 of 20 else: where the total is small, all of its rows go."""
+    frame = pl.DataFrame({"metric": ["m"] * 3 + ["o"] * 3, "clinic_id": [*"ABC"] * 2, "x": [3, 0, 0, 5, 5, 0]})
+    rule = {"counts": ["x"], "dimensions": ["clinic_id"], "by": ["metric"], "min_cell": 5}
+    marks = disclosure.Cells(**rule, is_total_known=True).suppressed(frame)
+    assert marks.to_list() == [True] * 3 + [False] * 3
+    assert disclosure.Cells(**rule).suppressed(frame).to_list() == [True] + [False] * 5  # no total, no complement
+
+
+def test_what_is_below_none_is_no_count():
+    """Patients less procedures is no count of patients where each can have several: -4 hides nothing."""
+    frame = pl.DataFrame({"clinic_id": ["A", "B"], "n": [9, 9], "x": [13, 7]})
+    cells = disclosure.Cells(counts=["n", "x", pl.col("n") - pl.col("x")], dimensions=["clinic_id"], min_cell=5)
+    assert cells.counted(frame)["count_2"].to_list() == [0, 2]
+    assert cells.suppressed(frame).to_list() == [False, True]
+
+
+def test_widened_has_the_last_word():
+    """A summary may hide more than the marked rows: here all of them."""
+    frame = pl.DataFrame({"clinic_id": ["A", "B"], "n": [3, 9]})
+    rule = {"counts": ["n"], "dimensions": ["clinic_id"], "min_cell": 5}
+    widened = disclosure.Cells(**rule, widened=lambda f: f["is_suppressed"] | True)
+    assert disclosure.Cells(**rule).suppressed(frame).to_list() == [True, False]
+    assert widened.suppressed(frame).to_list() == [True, True]
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "marked"),
-    [(10, 10, False), (10, 11, True), (10, 14, True), (10, 15, False), (10, 7, True), (None, 10, False)],
+    ("before", "hidden_now"),
+    [
+        ((3, 9, 39, 51), {"A", "B"}),  # A and B together are 12 as they were
+        ((6, 4, 41, 51), {"A", "B", "C"}),  # they were 10: two came, so C goes with them; all three are 51 as they were
+        ((None, 9, 39, 51), {"A", "B"}),  # nobody ever saw A: the total less C is 12 as it was
+        ((None, 9, 44, 58), {"A", "B", "C"}),  # it was 14: two have left; the total has changed by 7
+    ],
 )
-def test_a_change_of_a_few_people_is_given_away(before, now, marked):
-    """Two releases differ by 1 to 4: hidden; by 5, not at all, or a new cell: shown."""
-    previous = pl.DataFrame({"clinic_id": ["A"], "n": [before]}).drop_nulls("n").cast({"n": pl.Int64})
-    current = pl.DataFrame({"clinic_id": ["A"], "n": [now]})
-    marks = disclosure.differencing(previous, current, keys=["clinic_id"], counts=["n"], min_cell=5)
-    assert marks.to_list() == [marked]
-
-
-def test_a_hidden_cell_is_compared_with_what_was_last_seen_of_it():
-    """10, 12 (hidden), 13 (hidden), 15 (shown: 5 more than 10), with the complements of each release."""
-    seen = one_way(A=10, B=40, C=50).with_columns(is_suppressed=pl.lit(False))
-    rule = {"keys": DIMENSIONS, "counts": ["n"]}
-    state = disclosure.released(seen.clear().select(*DIMENSIONS, "n"), seen, **rule)
-    history = []
-    for a in (12, 13, 15):
-        current = one_way(A=a, B=40, C=50)
-        also = disclosure.differencing(state, current, **rule, min_cell=5)
-        marks = disclosure.suppressed(current, counts=["n"], dimensions=DIMENSIONS, min_cell=5, also=also)
-        current = current.with_columns(marks)
-        history.append({c for c, _ in current.filter("is_suppressed").select(DIMENSIONS).rows()})
-        state = disclosure.released(state, current, **rule)
-    # the total changes with A, so it is hidden too: A and the total are the two of their line
-    assert history == [{"A", None}, {"A", None}, set()]
-    assert dict(state.filter(pl.col("clinic_id").is_not_null()).select("clinic_id", "n").rows()) == {
-        "A": 15, "B": 40, "C": 50}  # fmt: skip
-
-
-def test_keys_that_do_not_identify_a_row_are_refused():
-    """Two rows of one key can't be compared: the message names the keys."""
-    twice = pl.DataFrame({"clinic_id": ["A", "A"], "n": [1, 2]})
-    with pytest.raises(UsageError, match="clinic_id"):
-        disclosure.differencing(twice, twice, keys=["clinic_id"], counts=["n"], min_cell=5)
+def test_the_change_of_what_is_hidden_is_a_count(before, hidden_now):
+    """A = 3 is hidden and B = 9 its partner; C = 39 and the total are shown, so A and B together can be told."""
+    frame = pl.DataFrame({"clinic_id": [*"ABC", None], "n": [3, 9, 39, 51]})
+    marks = disclosure.suppressed(
+        frame, counts=["n"], dimensions=["clinic_id"], min_cell=5, before=pl.DataFrame({"n": before})
+    )
+    assert set(frame.filter(marks)["clinic_id"]) == hidden_now
