@@ -28,16 +28,22 @@ _FRESH_S = 1.0  # a look at what changed serves everybody for so long
 _RETRY_S = 2.0  # between two attempts to open a lake that is not there
 _MOST_RESULTS = 256
 
+# A table that was written has statistics; the snapshot of its last change may have expired since, and then the oldest
+# that is left stands for it.
 _VERSIONS = """
-SELECT s.schema_name || '.' || t.table_name AS name, max(c.snapshot_id) AS snapshot, max(c.snapshot_time) AS changed_at
-FROM __ducklake_metadata_lake.ducklake_table t
-JOIN __ducklake_metadata_lake.ducklake_schema s ON s.schema_id = t.schema_id
-LEFT JOIN (
+WITH snapshots AS MATERIALIZED (FROM ducklake_snapshots('lake')),
+oldest AS (SELECT min(snapshot_id) AS snapshot_id, min(snapshot_time) AS snapshot_time FROM snapshots),
+changes AS (
   SELECT snapshot_id, snapshot_time, unnest(flatten([
     coalesce(changes['tables_inserted_into'], []), coalesce(changes['tables_deleted_from'], []),
     coalesce(changes['inlined_insert'], []), coalesce(changes['inlined_delete'], [])])) AS table_id
-  FROM ducklake_snapshots('lake')
-) c ON c.table_id = t.table_id::VARCHAR
+  FROM snapshots
+  UNION ALL SELECT snapshot_id, snapshot_time, table_id::VARCHAR FROM oldest, __ducklake_metadata_lake.ducklake_table_stats
+)
+SELECT s.schema_name || '.' || t.table_name AS name, max(c.snapshot_id) AS snapshot, max(c.snapshot_time) AS changed_at
+FROM __ducklake_metadata_lake.ducklake_table t
+JOIN __ducklake_metadata_lake.ducklake_schema s ON s.schema_id = t.schema_id
+LEFT JOIN changes c ON c.table_id = t.table_id::VARCHAR
 WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL
 GROUP BY 1
 """
@@ -45,7 +51,10 @@ GROUP BY 1
 
 @dataclass(frozen=True)
 class Version:
-    """The last snapshot that changed a table, and when; of one that was never written both are None."""
+    """The last snapshot that changed a table, and when (the oldest there is, where that has expired).
+
+    Of a table that was never written both are None.
+    """
 
     snapshot: int | None
     changed_at: datetime | None
@@ -126,9 +135,11 @@ class Reader:
         return max((s for s in found if s is not None), default=-1)
 
     def changed_at(self, full_name: str) -> datetime | None:
-        """When the table last changed; None where it was never written. Of a mart: what this role reads as it."""
-        schema, name = full_name.split(".")
-        version = self.versions().get(self.named(name) if schema == "mart" else full_name)
+        """When the table last changed; None where it was never written. Of a mart released: when that was."""
+        if self.is_outside and full_name.removeprefix("mart.") in RELEASED:
+            made = self.release()
+            return made["released_at"] if made else None
+        version = self.versions().get(full_name)
         return version.changed_at.astimezone(UTC) if version and version.changed_at else None
 
     # --- asking ---------------------------------------------------------------------------------------
