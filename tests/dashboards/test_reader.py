@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 
 from dashboards import reader as reader_module
+from dashboards import shell
 from dashboards.disclosed import SUPPRESSED, disclosed
 from dashboards.reader import Reader, is_readable
 from ingest.lake import Lake
 from ingest.settings import Settings
-from tests.dashboards.small_lake import EVENT, STAMP, cohort_rows, fill, frame, stratum
+from tests.dashboards.small_lake import CUT, EVENT, RELEASE, STAMP, cohort_rows, fill, frame, stratum
 from transforms.schemas import MART_TABLES
 
 COHORT = MART_TABLES["cohort_outcomes"]
@@ -44,6 +45,43 @@ def test_outside_other_cells_stay(outsider, staff):
     assert outsider.mart("cohort_outcomes", *where).equals(staff.mart("cohort_outcomes", *where))
 
 
+def test_outside_the_release_is_read_and_not_the_mart(tmp_path, monkeypatch):
+    """What is computed after a release changes nothing from outside: rows, marks, moments and values of the filters."""
+    monkeypatch.setattr(reader_module, "_FRESH_S", 0.0)
+    settings = Settings(home=tmp_path / "home")
+    fill(settings)
+    staff, outsider = Reader(settings), Reader(settings.model_copy(update={"viewer_role": "outside"}))
+    before, at = outsider.mart("cohort_outcomes"), outsider.newest(("app",))
+    rows = frame(COHORT, cohort_rows(stratum(clinic_id="C9"), start=6.0, n=51))
+    with Lake.open(settings) as lake:
+        lake.write(lambda w: w.replace(COHORT, rows))
+    assert staff.mart("cohort_outcomes").equals(rows)
+    assert outsider.mart("cohort_outcomes").equals(before)
+    assert outsider.newest(("app",)) == at
+    assert outsider.changed_at("mart.cohort_outcomes") == outsider.release()["released_at"] == RELEASE["released_at"]
+    assert staff.changed_at("mart.cohort_outcomes") != RELEASE["released_at"]
+    clinics = [[o["value"] for o in shell.filter_options(reader)[0]] for reader in (staff, outsider)]
+    assert "C9" in clinics[0]
+    assert "C9" not in clinics[1]
+    for reader in (staff, outsider):
+        reader.close()
+
+
+def test_a_table_whose_last_change_expired_is_read(tmp_path):
+    """Upkeep removes the snapshot of a table's last change: it was written all the same."""
+    settings = Settings(home=tmp_path / "home")
+    fill(settings)
+    with Lake.open(settings) as lake:
+        lake.write(lambda w: w.execute("INSERT INTO core.clinics (clinic_id) VALUES ('C9')"))
+        assert lake.upkeep(expire_before=lake.snapshot(), keep=timedelta(0))["expired_snapshots"] > 0
+    reader = Reader(settings.model_copy(update={"viewer_role": "outside"}))
+    assert reader.mart("cohort_outcomes").height > 0
+    assert reader.release() == RELEASE
+    assert reader.changed_at("raw.ledger") is not None
+    assert reader.changed_at("raw.sessions") is None
+    reader.close()
+
+
 @pytest.mark.parametrize(
     "name", ["adsl", "adqs", "adex", "adae", "adact", "patient_outcomes", "report_deadlines", "adtte"]
 )
@@ -60,6 +98,28 @@ def test_words_that_give_a_number_away(staff):
     hidden = disclosed(table, rows, is_outside=True)
     assert hidden["signal"].null_count() == hidden.height == 3
     assert hidden["clinic_id"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("survival_curves", [{"parameter": "TTSURG", "time_days": t, "at_risk": 3, "n_patients": 3} for t in (4.0, 9.0)]),
+        ("control_charts", [{"chart": "g", "clinic_id": "C1", "point": k, "period_start": CUT.date()} for k in (1, 2)]),
+        ("responder_disagreement", [{"parameter": "NRS7D", "visit": "Week 4", "pct30": f, "n": 2, "x": 1} for f in "YN"]),
+        ("dose_response", [{"parameter": "NRS7D", "visit": "Week 4", "from_per_week": f, "n_patients": 1} for f in (0.0, 2.0)]),
+    ],
+)  # fmt: skip
+def test_how_many_rows_a_hidden_cell_has_is_not_told(name, rows):
+    """A row a time with an event, a verdict or a bin with somebody in it: from outside a hidden cell is one row."""
+    table = MART_TABLES[name]
+    marked = frame(table, [STAMP | row | {"metric_id": "m", "is_suppressed": True} for row in rows])
+    assert disclosed(table, marked, is_outside=False).equals(marked)
+    hidden = disclosed(table, marked, is_outside=True)
+    assert hidden.height == 1
+    kept = {c for c in hidden.columns if hidden[c].null_count() == 0}
+    assert kept - {*STAMP, "metric_id", "reason", "parameter", "visit", "chart", "clinic_id"} == set()
+    shown = marked.with_columns(is_suppressed=pl.lit(False))
+    assert disclosed(table, shown, is_outside=True).equals(shown)
 
 
 def test_first_copy_gives_the_position(staff, outsider):

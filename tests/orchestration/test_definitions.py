@@ -14,7 +14,7 @@ from ingest.lake import Lake
 from ingest.landing import land
 from ingest.settings import Settings
 from ingest.stream import Batch
-from orchestration.assets import core_assets, mart_assets, raw_assets
+from orchestration.assets import app_assets, core_assets, mart_assets, raw_assets
 from orchestration.assets.build import CHECK, table_key
 from orchestration.automation import materialize_job, on_new_data, reconcile
 from orchestration.definitions import defs
@@ -61,10 +61,10 @@ def test_definitions_are_whole():
 
 
 def test_every_table_is_an_asset(graph):
-    """Each topic, each table of raw, core and mart, by its own name."""
-    made = {a.key.to_user_string() for a in (*core_assets(), *mart_assets())}
+    """Each topic, each table of raw, core and mart, by its own name; and the releases."""
+    made = {a.key.to_user_string() for a in (*core_assets(), *mart_assets(), *app_assets())}
     named = {f"core/{name}" for name in (*CORE, "data_cut")} | {f"mart/{name}" for name in MARTS}
-    assert made == named
+    assert made == named | {"app/releases"}
     assert set(CORE) | {"data_cut"} == set(CORE_TABLES)
     sources = {spec.key.to_user_string() for spec in raw_assets()}
     assert {f"kafka/{t.type.replace('.', '_')}" for t in TOPICS} <= sources
@@ -81,6 +81,12 @@ def test_lineage_leads_back_to_topics(graph, name):
     if mart not in FROM_NO_TOPIC:
         assert any(key.startswith("kafka/") for key in above)
         assert {f"{full.replace('.', '/')}" for full in MARTS[name].inputs} <= above
+
+
+def test_a_release_comes_after_all_that_it_shows(graph):
+    """The releases are below every mart that readers from outside see: a run that fails on one makes none."""
+    above = graph.get(table_key("app.releases")).parent_keys
+    assert above == {table_key(f"mart.{name}") for name, mart in MARTS.items() if mart.cells}
 
 
 def test_every_topic_leads_to_a_mart(graph):
@@ -106,11 +112,11 @@ def test_columns_are_described(graph):
             assert all(c.description and c.type for c in schema.columns)
 
 
-def test_job_computes_core_and_mart(graph):
+def test_job_computes_core_mart_and_releases(graph):
     """The job holds all that is computed and nothing of what ingest lands."""
     selected = materialize_job.selection.resolve(graph)
-    assert {key.path[0] for key in selected} == {"core", "mart"}
-    assert len(selected) == len(CORE) + 1 + len(MARTS)
+    assert {key.path[0] for key in selected} == {"core", "mart", "app"}
+    assert len(selected) == len(CORE) + 1 + len(MARTS) + 1
 
 
 def test_sensor_asks_the_lake(home):

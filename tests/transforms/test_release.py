@@ -211,6 +211,35 @@ def test_an_empty_summary(name):
     assert state.schema == SEEN
 
 
+def rows_of(name: str, rows: list[dict]) -> pl.DataFrame:
+    table = RELEASED[name]
+    return pl.DataFrame([dict.fromkeys(table.names) | row for row in rows], schema=table.polars_schema, orient="row")
+
+
+def test_subgroups_of_a_comparison_add_up_to_all():
+    """30 of an arm, 3 of them with radicular pain: the other 27 would give the 3 away; another visit stays."""
+    row = {"parameter": "NRS7D", "visit": "Week 4", "arm": "a", "reference_arm": "sham", "method": "ancova",
+           "population": "completers", "n_reference": 40}  # fmt: skip
+    of = {
+        i: row | {"indication": i, "population": f"completers, {i}", "n_arm": n} for i, n in (("pain", 27), ("root", 3))
+    }
+    rows = [row | {"n_arm": 30}, *of.values(), row | {"n_arm": 30, "visit": "Month 3"}]
+    marks = MARTS["arm_comparisons"].cells(Options()).suppressed(rows_of("arm_comparisons", rows))
+    assert marks.to_list() == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("events", "censored", "hidden"),
+    [((3, 4), (20, 0), False), ((3, 1), (20, 0), True), ((9, 9), (3, 0), True), ((20, 5), (9, 0), False)],
+)
+def test_a_curve_of_few_events_or_few_without(events, censored, hidden):
+    """7 events, 20 without: shown; 4 events, or 3 without: hidden; of records there may be more than patients (20)."""
+    rows = [{"parameter": "TTSURG", "time_days": float(k), "n_patients": 20, "events": e, "censored": c}
+            for k, (e, c) in enumerate(zip(events, censored, strict=True))]  # fmt: skip
+    marks = MARTS["survival_curves"].cells(Options()).suppressed(rows_of("survival_curves", rows))
+    assert marks.to_list() == [hidden] * 2
+
+
 def test_min_cell_is_a_setting():
     """From 3 on: a cell of 3 is shown, and a change by 3."""
     frames = [one_way(A=3, B=40), one_way(A=6, B=40)]
