@@ -506,7 +506,7 @@ def test_rejects_listed_and_shown(at_site):
     assert "2 rows" in listed.out
     one = at_site("rejects", "--topic", "floe.sessions.v1")
     assert "not_json" in one.out
-    assert "1 rows" in one.out
+    assert "1 row" in one.out
     assert "0 rows" in at_site("rejects", "--reason", "wrong_unit").out
     with_place = at_site("sql", "SELECT kafka_partition p, kafka_offset o FROM raw.rejects "
                          "WHERE kafka_topic = 'floe.sessions.v1'", "--format", "json")  # fmt: skip
@@ -522,7 +522,7 @@ def test_alert_of_an_unreadable_session(at_site):
     """The broken session raised an alert; it can be listed by its state."""
     told = at_site("alerts")
     assert told.code == 0
-    assert "1 rows" in told.out
+    assert "1 row" in told.out
     assert "0 rows" in at_site("alerts", "--state", "closed").out
     assert_refused(at_site("alerts", "ack", "nobody"), code=2, says=("'nobody'", "floe alerts"))
 
@@ -537,7 +537,7 @@ def test_alerts_are_acknowledged_and_closed(at_site, site):
         assert state in said.out
         assert at_site("ingest", "--drain").code == 0
         compute_alerts(site)
-        assert "1 rows" in at_site("alerts", "--state", state).out
+        assert "1 row" in at_site("alerts", "--state", state).out
     assert "0 rows" in at_site("alerts").out
     assert_refused(at_site("alerts", "--state", "gone"), code=2, says=("'gone'", "acknowledged"))
 
