@@ -7,7 +7,7 @@ import pytest
 
 from ingest.contract import encode
 from ingest.lake import Lake
-from ingest.landing import checksum, land, lost_batch, stored_positions
+from ingest.landing import checksum, joined, land, lost_batch, stored_positions
 from ingest.reject_alerts import alert_events, without_alert
 from ingest.settings import Settings
 from ingest.source import Batch, PositionLost
@@ -60,11 +60,11 @@ def test_one_landing_writes_rows_rejects_ledger_and_position(lake):
 
 
 def test_batches_of_one_landing_follow_each_other(lake):
-    """Two batches of one partition and one of another land together: a ledger row each, a position a partition."""
+    """Two batches of one partition and one of another land together: a ledger row and a position a partition."""
     first, second = batch(0, [session(1)]), batch(1, [session(2), session(3)])
     landed = land(lake, [first, second, batch(5, [session(4)], partition=1)], now=NOW)
     assert landed.positions == {("floe.sessions.v1", 0): 3, ("floe.sessions.v1", 1): 6}
-    assert lake.table("raw.ledger").height == 3
+    assert lake.table("raw.ledger").height == 2
     assert lake.table("raw.stream_offsets").height == 2
 
 
@@ -98,6 +98,24 @@ def test_two_writers_of_one_partition_land_it_once(lake, tmp_path):
         with pytest.raises(LandingConflict):
             land(lake, [batch(0, [session(1)])], now=NOW)
         assert lake.table("raw.sessions").height == 1
+
+
+def test_batches_that_follow_each_other_are_one():
+    """Of each partition what follows on is joined, gaps included; a jump, another topic's id and a loss are not."""
+    lost = lost_batch(PositionLost("floe.sessions.v1", "one", 0, position=9, earliest=12, end=20))
+    polled = [
+        batch(0, [b"a"], gap=2), batch(0, [b"x"], partition=1), batch(3, [b"b", None]), batch(5, []),
+        batch(1, [b"y"], partition=1), batch(0, [b"o"], topic_id="two"), batch(7, [b"c"]), lost, batch(12, [b"d"]),
+    ]  # fmt: skip
+    found = [(b.topic_id, b.partition, b.first_position, b.next_position, b.offsets, b.values) for b in joined(polled)]
+    assert found == [
+        ("one", 0, 0, 5, [0, 3, 4], [b"a", b"b", None]),
+        ("one", 0, 7, 8, [7], [b"c"]),
+        ("one", 0, 9, 12, [], []),
+        ("one", 0, 12, 13, [12], [b"d"]),
+        ("one", 1, 0, 2, [0, 1], [b"x", b"y"]),
+        ("two", 0, 0, 1, [0], [b"o"]),
+    ]
 
 
 def test_what_kafka_lost_is_in_the_ledger(lake):
