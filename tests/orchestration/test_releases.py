@@ -153,8 +153,7 @@ def test_what_comes_between_two_releases(site):
 @pytest.mark.parametrize("table", [next(iter(RELEASED.values())), RELEASED_CELLS, RELEASES], ids=lambda t: t.name)
 def test_a_crash_leaves_the_last_release_in_force(site, monkeypatch, table):
     """Whatever fails on the way, readers go on with the last release whole, and so does the memory of what was shown."""
-    before, tables = site.seen(), [RELEASES, RELEASED_CELLS, *RELEASED.values()]
-    kept = {t.full_name: _rows(site, t) for t in tables}
+    before, kept = site.seen(), _released(site)
     append = Writer.append
 
     def failing(self, into, frame):
@@ -166,13 +165,14 @@ def test_a_crash_leaves_the_last_release_in_force(site, monkeypatch, table):
     with pytest.raises(FloeError, match="the disk is gone"):
         site.release()
     assert site.seen() == before
-    assert {t.full_name: _rows(site, t) for t in tables} == kept
+    assert _released(site) == kept
 
 
-def _rows(site, table) -> int:
-    """A number that no other content of the table has."""
+def _released(site) -> dict[str, int]:
+    """Of each table of releases a number that no other content of it has."""
     with Lake.open(site.settings, read_only=True) as lake:
-        return lake.table(table.full_name).hash_rows().sort().sum()
+        tables = [RELEASES, RELEASED_CELLS, *RELEASED.values()]
+        return {t.full_name: lake.table(t.full_name).hash_rows().sum() for t in tables}
 
 
 def test_marts_of_two_cuts_are_not_released(site):
