@@ -16,7 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@awk '/^uv==/{p=1} /^[a-z]/&&!/^uv==/{p=0} p' requirements.lock > $(VENV)/uv.lock
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.lock
-	@$(RUN)/uv pip sync --quiet --system-certs --python $(RUN)/python --require-hashes requirements.lock
+	@$(RUN)/uv pip sync --quiet --system-certs --compile-bytecode --python $(RUN)/python --require-hashes requirements.lock
 	@$(RUN)/uv pip install --quiet --system-certs --python $(RUN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
