@@ -15,7 +15,16 @@ _STAMP = {c.name for c in STAMP}
 _NOT_MEASURED = {"visit_day"}  # the visit's target, a fact of the calendar
 # Parts of a key that are there because of what happened to somebody: how many such rows there are is a count
 _FOUND = {"time_days", "point", "from_per_week", "pct30", "points", "pgic"}
-_TELLING = {"signal", "note", "variation_icon", "assurance_icon", "point_type"}  # words that give a number away
+# Words that give a number away
+_TELLING = {
+    "signal",
+    "note",
+    "variation_icon",
+    "assurance_icon",
+    "point_type",
+    "sessions_reason",
+    "patient_years_reason",
+}
 
 
 def disclosed(table: Table, rows: pl.DataFrame, *, is_outside: bool) -> pl.DataFrame:
