@@ -53,6 +53,7 @@ OPERATIONS_TILES, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
 TRAJECTORY, RESPONDERS, STEPS, WALKING_SPEED, DIFFERENCES, RISK_DIFFERENCES = (
     "trajectory", "responders", "steps", "walking-speed", "differences", "risk-differences",
 )  # fmt: skip
+RELIABLE_CHANGE, IMPORTANT_CHANGE = "reliable-change", "important-change"
 LOSS, RELAPSE, CUMULATIVE, DISAGREEMENT = "loss", "relapse", "cumulative-response", "rule-disagreement"
 CLEARANCE, WITHIN_LIMITS, COURSE_DELIVERED, CLINIC_TREATMENT, DOSE = (
     "clearance", "within-limits", "course-delivered", "clinic-treatment", "dose-response",
@@ -62,6 +63,7 @@ MEDICATION, STOPPED, PROCEDURES, SURGERY, RESCUE, LIFE = (
 )  # fmt: skip
 SEVERITY, GRADES, RESOLUTION = "severity", "grades", "resolution"
 CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", "clinic-funnel", "control-chart"
+RATE_RATIOS = "rate-ratios"
 STORY = "story"
 THROUGHPUT, LAG = "throughput", "lag"
 

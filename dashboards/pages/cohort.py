@@ -1,6 +1,7 @@
 """The cohort page: pain over time, responders, mobility, arms against each other.
 
-Here: layout, what is asked, who is shown. Not here: how rows become charts (cohort_charts.py).
+Here: layout, what is asked, who is shown. Not here: how rows become charts (cohort_charts.py, change_charts.py,
+arm_charts.py).
 """
 
 import json
@@ -29,13 +30,15 @@ from ..components import (
 from ..filters import Chosen, chosen
 from ..reader import Reader
 from ..theme import Look, look
-from . import arm_charts
+from . import arm_charts, change_charts
 from . import cohort_charts as charts
 from .base import MARTS_INPUTS, Page, guarded, off_loop, waiting
 
 _CHARTS = (
     Chart(ids.TRAJECTORY, "How does pain change over time?", height=420),
     Chart(ids.RESPONDERS, "Who responded, by which rule?", height=420),
+    Chart(ids.RELIABLE_CHANGE, "Who changed by more than measurement error?", height=380),
+    Chart(ids.IMPORTANT_CHANGE, "Which improvement do patients themselves call much improved?", height=380),
     Chart(ids.STEPS, "Do patients walk more?", height=340),
     Chart(ids.WALKING_SPEED, "Do patients walk faster?", height=340),
     Chart(ids.DIFFERENCES, "How do the arms differ?", height=340),
@@ -68,7 +71,7 @@ def layout(reader: Reader) -> list:
             [
                 *filter_controls(),
                 select(ids.PARAMETER, "Outcome", placeholder="most patients", width=260),
-                select(ids.VISIT, "Visit for responders", placeholder="usual", width=150),
+                select(ids.VISIT, "Visit for shares", placeholder="usual", width=150),
             ],
             className="controls",
         ),
@@ -76,6 +79,7 @@ def layout(reader: Reader) -> list:
             [
                 html.Div(id=ids.COHORT_TILES),
                 side_by_side(cards[ids.TRAJECTORY], cards[ids.RESPONDERS]),
+                side_by_side(cards[ids.RELIABLE_CHANGE], cards[ids.IMPORTANT_CHANGE]),
                 html.Div(
                     [
                         side_by_side(cards[ids.DIFFERENCES], cards[ids.RISK_DIFFERENCES]),
@@ -149,6 +153,15 @@ class _Shown:
         """The rows of the outcome's lines: an arm each, where there are arms."""
         return self.by_arm if self.arms else self.rows
 
+    def of_change(self, mart: str, *, is_by_arm: bool) -> pl.DataFrame:
+        """The mart's rows of the parameter, with `series`; `is_by_arm`: an arm each, where there are arms."""
+        is_split = is_by_arm and bool(self.arms)
+        where, params = self.choice.stratum(*(["arm"] if is_split else []))
+        rows = self.reader.mart(mart, f"{where} AND parameter = ${len(params) + 1}", [*params, self.code])
+        if not is_split:
+            return rows.with_columns(series=pl.lit(charts.EVERYBODY))
+        return rows.filter(pl.col("arm").is_in(self.arms)).with_columns(series=pl.col("arm"))
+
     def _comparisons(self) -> pl.DataFrame:
         """Of the parameter, and of the chosen indication's subgroup; clinics and modalities are not compared by arm."""
         indication = self.choice.dimensions.get("indication")
@@ -171,6 +184,16 @@ def _draw(shown: _Shown, of: Look) -> dict[str, Drawn]:
             important_change=important_change(shown.reader, shown.code),
         ),
         ids.RESPONDERS: charts.responders(shown.series, shown.code, shown.visit, of=of),
+        ids.RELIABLE_CHANGE: change_charts.reliable(
+            shown.of_change("reliable_change", is_by_arm=True), shown.code, shown.visit, of=of
+        ),
+        ids.IMPORTANT_CHANGE: change_charts.important(
+            shown.of_change("important_change", is_by_arm=False),
+            shown.code,
+            shown.visit,
+            visits=charts.visits(shown.rows, shown.code),
+            of=of,
+        ),
         ids.STEPS: charts.mean_by_visit(shown.rows, "STEPS", of=of, title=_BY_ID[ids.STEPS].title),
         ids.WALKING_SPEED: charts.mean_by_visit(shown.rows, "WALKSPD", of=of, title=_BY_ID[ids.WALKING_SPEED].title),
         ids.DIFFERENCES: arm_charts.differences(shown.comparisons, shown.code, of=of),
@@ -187,8 +210,9 @@ def important_change(reader: Reader, code: str) -> float | None:
 
 
 def _dated(reader: Reader, drawn: dict[str, Drawn]) -> dict[str, Drawn]:
-    of_arms = (ids.DIFFERENCES, ids.RISK_DIFFERENCES)
-    at = {id: reader.changed_at("mart.arm_comparisons" if id in of_arms else "mart.cohort_outcomes") for id in drawn}
+    marts = {ids.DIFFERENCES: "arm_comparisons", ids.RISK_DIFFERENCES: "arm_comparisons",
+             ids.RELIABLE_CHANGE: "reliable_change", ids.IMPORTANT_CHANGE: "important_change"}  # fmt: skip
+    at = {id: reader.changed_at(f"mart.{marts.get(id, 'cohort_outcomes')}") for id in drawn}
     return {id: replace(d, computed_at=at[id]) if d.data_to else d for id, d in drawn.items()}
 
 

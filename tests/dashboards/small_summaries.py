@@ -1,6 +1,7 @@
 """Summaries of the small lake about time, treatment and care, written by hand.
 
-Here: curves, responders by cut-off, verdicts, dose, sessions, other care, alerts. C2 is marked as too small everywhere.
+Here: curves, responders by cut-off, verdicts, changes of single patients, dose, sessions, other care, rate ratios of
+adverse events, alerts. C2 is marked as too small everywhere.
 Not here: what a test expects of them.
 """
 
@@ -58,6 +59,91 @@ def verdicts() -> list[dict]:
         base | {"pct30": a, "points": b, "pgic": c, "x": x, "estimate": x / 40, "ci_lower": x / 80, "ci_upper": x / 30}
         for a, b, c, x in rules
     ]
+
+
+def reliable_changes() -> list[dict]:
+    """NRS7D at Month 3: of 50 with a class 6 recovered, 14 improved, 27 unchanged, 3 worse; at Week 4 no cut is known.
+
+    The trial's index is by arm, of 30, without a known measurement error.
+    """
+    base = STAMP | {"metric_id": "reliable_change", "parameter": "NRS7D", "visit": "Month 3", "n_patients": 63,
+                    "n_due": 61, "n_evaluable": 50, "n_missing": 9, "n_not_evaluable": 2, "n_pending": 2,
+                    "unit": "points", "standard_error_of_measurement": 0.86, "smallest_change": 2.38,
+                    "source": "Someone 2001", "verification": "unverified", "recovered_at": 3.0,
+                    "recovered_source": "Other 2002"}  # fmt: skip
+    counts = {"recovered": 6, "improved": 14, "unchanged": 27, "deteriorated": 3}
+    full = base | _classes(counts)
+    no_cut = {"visit": "Week 4", "recovered_at": None, "recovered_source": None, "n_recovered": None,
+              "recovered": None, "recovered_lower": None, "recovered_upper": None}  # fmt: skip
+    few = _classes(dict.fromkeys(counts, 1)) | {"n_evaluable": 4, "is_suppressed": True}
+    unknown = {"parameter": "PAINIDX", "n_patients": 31, "n_due": 31, "n_evaluable": 0, "n_missing": 1,
+               "n_not_evaluable": 30, "n_pending": 0, "standard_error_of_measurement": None, "smallest_change": None,
+               "source": None, "verification": None, "recovered_at": None, "recovered_source": None,
+               "reason": "no measurement error of this score is known"}  # fmt: skip
+    return [
+        full | stratum(), full | no_cut | stratum(), full | few | stratum(clinic_id="C2"),
+        *(base | unknown | stratum(arm=arm) for arm in ARMS),
+    ]  # fmt: skip
+
+
+def _classes(counts: dict[str, int]) -> dict:
+    n, row = sum(counts.values()), {}
+    for name, x in counts.items():
+        row |= {f"n_{name}": x, name: x / n, f"{name}_lower": 0.5 * x / n, f"{name}_upper": min(1.0, (x + 4) / n)}
+    return row
+
+
+def important_changes() -> list[dict]:
+    """NRS7D: a cut at Month 3, too few at Week 4; of the index none is published."""
+    base = STAMP | {"metric_id": "pgic_anchor_mic", "parameter": "NRS7D", "visit": "Month 3", "unit": "points",
+                    "direction": "lower", "n_changes": 78, "n_without_pgic": 3, "n_improved": 40, "n_not_improved": 35,
+                    "published_change": 2.0, "published_source": "Farrar 2001", "published_verification": "verified"}  # fmt: skip
+    cut = {"anchored_change": 2.0, "anchored_change_least": 1.5, "sensitivity": 0.8, "specificity": 0.75, "auc": 0.81,
+           "auc_lower": 0.7, "auc_upper": 0.88}  # fmt: skip
+    few = {"n_changes": 24, "n_improved": 12, "n_not_improved": 9, "reason": "12 improved and 9 not, 30 needed of each"}
+    unpublished = {"parameter": "PAINIDX", "published_change": None, "published_source": None,
+                   "published_verification": None}  # fmt: skip
+    return [
+        base | cut | stratum(), base | few | {"visit": "Week 4"} | stratum(),
+        base | cut | {"n_improved": 2, "is_suppressed": True} | stratum(clinic_id="C2"),
+        base | few | unpublished | stratum(),
+    ]  # fmt: skip
+
+
+_NONE = "no events in either group: the ratio could be anything"
+_NO_END = "no events in the reference: the ratio has no upper bound"
+
+
+def event_comparisons() -> list[dict]:
+    """Pairs of any event and of serious ones; by sessions and by patient-years the same. All are marked."""
+    base = STAMP | {"metric_id": "adverse_event_rate_ratio", "term": None, "min_grade": None, "overdispersion": 1.4,
+                    "unread_records": 2, "is_suppressed": True, "patients": 20, "reference_patients": 40}  # fmt: skip
+    base |= {f"is_{r}_only": False for r in ("serious", "related", "treatment_emergent", "session_emergent")}
+    # dimension, compared, reference, events and sessions of both, ratio, limits, reason
+    pairs = (
+        ("clinic_id", "C3", "(all others)", 0, 400, 11, 1200, 0.0, 0.0, 1.19, None),
+        ("clinic_id", "C2", "(all others)", 4, 400, 0, 1200, None, 2.0, None, _NO_END),
+        ("clinic_id", "C1", "(all others)", 7, 800, 4, 800, 1.75, 0.45, 8.15, None),
+        ("modality", "whole_body", "local", 9, 900, 3, 700, 2.33, 0.58, 13.4, None),
+        ("arm", "acupuncture", "control", 5, 500, 5, 400, 0.8, 0.18, 3.48, None),
+    )
+    rows = [base | _pair(*pair) for pair in pairs]
+    rows[-1] |= {"allocation": "randomised", "sessions_p_value": 0.75, "patient_years_p_value": 0.75}
+    serious = {"is_serious_only": True}
+    return [*rows, base | serious | _pair("clinic_id", "C1", "(all others)", 0, 800, 0, 800, None, None, None, _NONE)]
+
+
+def _pair(
+    dimension, compared, reference, events, sessions, others, other_sessions, ratio, lower, upper, reason
+) -> dict:
+    row = {"dimension": dimension, "compared": compared, "reference": reference, "events": events, "sessions": sessions,
+           "reference_events": others, "reference_sessions": other_sessions, "patient_years": sessions / 100,
+           "reference_patient_years": other_sessions / 100}  # fmt: skip
+    for exposure in ("sessions", "patient_years"):
+        name = f"{exposure}_rate_ratio"
+        row |= {name: ratio, f"{name}_lower": lower, f"{name}_upper": upper, f"{exposure}_reason": reason}
+        row |= {f"{name}_od_lower": lower and lower * 0.9, f"{name}_od_upper": upper and upper * 1.1}
+    return row
 
 
 def doses() -> list[dict]:
@@ -148,6 +234,8 @@ def life() -> list[dict]:
 def marts() -> dict[str, list[dict]]:
     return {
         "survival_curves": survival_curves(), "responder_curves": responder_curves(),
-        "responder_disagreement": verdicts(), "dose_response": doses(), "alerts": alerts(),
+        "responder_disagreement": verdicts(), "reliable_change": reliable_changes(),
+        "important_change": important_changes(), "adverse_event_comparisons": event_comparisons(),
+        "dose_response": doses(), "alerts": alerts(),
         "metric_definitions": definitions(),
     }  # fmt: skip
