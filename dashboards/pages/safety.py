@@ -1,7 +1,7 @@
 """The safety page: serious events at once, how often events happen, how bad and how long, signals, what is due.
 
-Here: layout, what is asked. Not here: how rows become charts (safety_charts.py, between_charts.py) and lists
-(safety_lists.py).
+Here: layout, what is asked. Not here: how rows become charts (safety_charts.py, ratio_charts.py, between_charts.py)
+and lists (safety_lists.py).
 """
 
 from dataclasses import replace
@@ -31,6 +31,7 @@ from ..filters import chosen
 from ..reader import Reader
 from ..theme import Look, look
 from . import between_charts as between
+from . import ratio_charts
 from . import safety_charts as charts
 from . import safety_lists as lists
 from .base import MARTS_INPUTS, Page, guarded, off_loop, waiting
@@ -44,6 +45,7 @@ _CHARTS = (
     Chart(ids.GRADES, "Which are severe?", height=480),
     Chart(ids.RESOLUTION, "Do they pass quickly?", height=480),
     Chart(ids.TERM_RATES, "Which events?", height=600),
+    Chart(ids.RATE_RATIOS, "How do arms, modalities and clinics differ?", height=520),
     Chart(ids.FUNNEL, "Does a clinic differ by more than chance?", height=420),
     Chart(ids.CONTROL_CHART, "Has something changed?", height=420),
 )
@@ -72,6 +74,7 @@ def layout(reader: Reader) -> list:
                 cards[ids.SEVERITY],
                 side_by_side(cards[ids.RESOLUTION], cards[ids.GRADES]),
                 cards[ids.CLINIC_RATES],
+                cards[ids.RATE_RATIOS],
                 cards[ids.TERM_RATES],
                 panel("All terms", grid(ids.RATES_TABLE, columns=lists.RATE_COLUMNS, label="Rates of all terms")),
                 html.Div([select(ids.FUNNEL_OF, "Compare clinics by", placeholder="first metric", width=360),
@@ -155,13 +158,20 @@ def _draw(shown: Shown, of: Look) -> dict[str, Drawn]:
                                              title=f"How often do adverse events happen, clinic by clinic? ({name})"),
         ids.TERM_RATES: charts.rates_chart(terms, pl.col("term"), of=of, what="terms", more=more,
                                            title=f"Which events? ({name})"),
+        ids.RATE_RATIOS: ratio_charts.ratios(shown.comparisons, shown.clinics, of=of, is_outside=shown.reader.is_outside,
+                                             title=f"{_BY_ID[ids.RATE_RATIOS].title} ({name})"),
         ids.FUNNEL: between.funnel_chart(_funnel(shown), clinic, of=of),
         ids.CONTROL_CHART: between.control(shown.control, of=of, name=shown.charts.get(shown.chart, "")),
         ids.SEVERITY: charts.severity(shown.by_restriction, {name: RESTRICTIONS[name][0] for name in SEVERITY}, of=of, title=_BY_ID[ids.SEVERITY].title),
         ids.GRADES: _grades(shown, of),
         ids.RESOLUTION: _resolution(shown, of),
     }  # fmt: skip
-    marts = {ids.FUNNEL: "clinic_funnel", ids.CONTROL_CHART: "control_charts", ids.RESOLUTION: "survival_curves"}
+    marts = {
+        ids.FUNNEL: "clinic_funnel",
+        ids.CONTROL_CHART: "control_charts",
+        ids.RESOLUTION: "survival_curves",
+        ids.RATE_RATIOS: "adverse_event_comparisons",
+    }
     return {
         id: replace(d, computed_at=shown.reader.changed_at(f"mart.{marts.get(id, 'adverse_event_rates')}"))
         for id, d in drawn.items()

@@ -9,6 +9,7 @@ from .. import ids
 from ..filters import Chosen
 from ..reader import Reader
 from . import between_charts as between
+from . import ratio_charts
 from .base import clinic_names
 
 # query name -> (what people read, the column that it sets, its value); the rows of the others stay out
@@ -51,6 +52,8 @@ class Shown:
         every = [self.by_term_of(name).filter(pl.col("term").is_null()).with_columns(restriction=pl.lit(name))
                  for name in SEVERITY]  # fmt: skip
         self.by_restriction = pl.concat(every)
+        pairs = reader.mart("adverse_event_comparisons", f"{only} AND term IS NULL")
+        self.comparisons = ratio_charts.of_choice(pairs, choice.dimensions)
         self.funnel_rows = reader.mart("clinic_funnel").filter(pl.col("modality").is_null())
         self.control_rows = reader.mart("control_charts")
         self.funnels = self.funnel_rows["metric_id"].unique().sort().to_list()

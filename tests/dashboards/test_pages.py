@@ -10,7 +10,17 @@ from dashboards import ids, shell
 from dashboards.components import outputs
 from dashboards.disclosed import SUPPRESSED
 from dashboards.figures import clinics
-from dashboards.pages import PAGES, cohort, cohort_charts, records, safety, safety_lists, safety_rows, series
+from dashboards.pages import (
+    PAGES,
+    cohort,
+    cohort_charts,
+    ratio_charts,
+    records,
+    safety,
+    safety_lists,
+    safety_rows,
+    series,
+)
 from dashboards.pages.base import waiting
 from dashboards.reader import Reader
 from dashboards.theme import LIGHT
@@ -18,7 +28,14 @@ from ingest.settings import Settings
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.small_lake import CUT, cohort_rows, frame, stratum
 from transforms import spc
-from transforms.marts import adverse_event_rates, clinic_funnel, cohort_outcomes, strata
+from transforms.marts import (
+    adverse_event_comparisons,
+    adverse_event_rates,
+    arm_comparisons,
+    clinic_funnel,
+    cohort_outcomes,
+    strata,
+)
 from transforms.schemas import MART_TABLES
 
 
@@ -51,6 +68,8 @@ def test_values_that_the_marts_use(staff):
     assert cohort_charts.COMPLETERS == cohort_outcomes.COMPLETERS
     assert cohort_charts.MISSING_AS_NONRESPONDER == cohort_outcomes.MISSING_AS_NONRESPONDER
     assert cohort_charts.NONE == series.NONE == strata.NONE
+    assert ratio_charts.OTHERS == adverse_event_comparisons.OTHERS
+    assert ratio_charts.NO_REFERENCE == arm_comparisons.NO_REFERENCE
     assert records.UNKNOWN == strata.UNKNOWN
     assert clinics._BASELINE_POINTS == spc.BASELINE_POINTS
     assert set(safety_lists.COLD_INJURIES) == set(clinic_funnel.COLD_INJURIES)
