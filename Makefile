@@ -24,9 +24,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)
 	$(RUN)/floe up --demo $(addprefix --replay ,$(TRIAL))
 
-# Two at once, a file in one of them: most of the time goes by waiting for processes.
+# Two at once; what shares a system runs in one of them (tests/conftest.py).
 test: $(STAMP)
-	$(RUN)/pytest $(ARGS) -n 2 --dist loadfile --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks tests
+	$(RUN)/pytest $(ARGS) -n 2 --dist loadgroup --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks tests
 
 # Slow suites: kills at random moments; pages in a real browser (Debian's chromium, or CHROMIUM=path).
 faults: $(STAMP)

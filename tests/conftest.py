@@ -16,6 +16,14 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", f"ignore:unclosed <{kind}:ResourceWarning")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of workers side by side each runs whole files, and one of them all that shares the systems of end_to_end."""
+    for item in items:
+        folder = item.path.parent
+        item.add_marker(pytest.mark.xdist_group(folder.name if folder.name == "end_to_end" else item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def downloads() -> Path:
     """Kafka's jars and Java's start-up cache, kept between sessions and shared by every test's home."""
