@@ -156,60 +156,72 @@ def test_unlisted_instruments_and_items_are_kept():
         assert orjson.loads(accepted("responses", event("responses", data=data))["items"]) == data["items"]
 
 
-@pytest.mark.parametrize(
-    ("name", "changes", "reason", "field"),
-    [
-        ("readings", {"specversion": "0.3"}, "wrong_specversion", "specversion"),
-        ("readings", {"specversion": 1.0}, "wrong_specversion", "specversion"),
-        ("readings", {"drop": ("specversion",)}, "missing_field", "specversion"),
-        ("readings", {"type": "floe.telemetry.v1"}, "wrong_type_name", "type"),
-        ("readings", {"drop": ("type",)}, "missing_field", "type"),
-        ("readings", {"datacontenttype": "text/xml"}, "wrong_content_type", "datacontenttype"),
-        ("readings", {"id": 5}, "wrong_type", "id"),
-        ("readings", {"id": ""}, "missing_field", "id"),
-        ("readings", {"drop": ("source",)}, "missing_field", "source"),
-        ("readings", {"drop": ("time",)}, "missing_field", "time"),
-        ("readings", {"drop": ("data",)}, "missing_field", "data"),
-        ("readings", {"subject": "p2"}, "wrong_subject", "subject"),
-        ("readings", {"data": {"patient_id": 7}, "subject": None}, "wrong_type", "patient_id"),
-        ("readings", {"data": {"patient_id": ""}, "subject": None}, "missing_field", "patient_id"),
-        ("readings", {"data": {"metric": None}}, "missing_field", "metric"),
-        ("readings", {"data": {"unit": "bpm"}}, "wrong_unit", "unit"),
-        ("readings", {"data": {"values": [71, "72"]}}, "wrong_type", "values"),
-        ("readings", {"data": {"values": [71, True]}}, "wrong_type", "values"),
-        ("readings", {"data": {"values": 71}}, "wrong_type", "values"),
-        ("readings", {"data": {"values": []}}, "missing_field", "values"),
-        ("readings", {"data": {"values": [71, 401]}}, "out_of_range", "values"),
-        ("readings", {"data": {"values": [-1, None]}}, "out_of_range", "values"),
-        ("readings", {"data": {"interval_s": 0}}, "out_of_range", "interval_s"),
-        ("readings", {"data": {"interval_s": -1, "values": [1]}}, "out_of_range", "interval_s"),
-        ("readings", {"data": {"interval_s": 1e300, "values": [1]}}, "out_of_range", "interval_s"),
-        ("readings", {"data": {"interval_s": "5"}}, "wrong_type", "interval_s"),
-        ("readings", {"data": {"started_at": "2026-03-01T08:30:00"}}, "bad_time", "started_at"),
-        ("readings", {"time": "1899-12-31T23:59:59Z"}, "bad_time", "time"),
-        ("readings", {"time": "2101-01-01T00:00:00Z"}, "bad_time", "time"),
-        ("sessions", {"data": {"revision": 1.5}}, "wrong_type", "revision"),
-        ("sessions", {"data": {"revision": -1}}, "out_of_range", "revision"),
-        ("sessions", {"data": {"cabin_min_temp_c": -274}}, "out_of_range", "cabin_min_temp_c"),
-        ("sessions", {"data": {"adverse_events_asked": 1}}, "wrong_type", "adverse_events_asked"),
-        ("sessions", {"data": {"adverse_events_asked": "true"}}, "wrong_type", "adverse_events_asked"),
-        ("sessions", {"data": {"regions": "lumbar"}}, "wrong_type", "regions"),
-        ("sessions", {"data": {"regions": [1]}}, "wrong_type", "regions"),
-        ("patients", {"data": {"enrolled_on": "05/01/2026"}}, "bad_time", "enrolled_on"),
-        ("patients", {"data": {"enrolled_on": "2026-02-30"}}, "bad_time", "enrolled_on"),
-        ("patients", {"data": {"baseline_covariates": {"bmi": "27"}}}, "wrong_type", "baseline_covariates.bmi"),
-        ("responses", {"data": {"items": {"now": 11}}}, "out_of_range", "items.now"),
-        ("responses", {"data": {"items": {"now": "6"}}}, "wrong_type", "items.now"),
-        ("responses", {"data": {"items": None}}, "missing_field", "items"),
-        ("responses", {"data": {"items": [6]}}, "wrong_type", "items"),
-    ],
-)  # fmt: skip
+BROKEN = [
+    ("readings", {"specversion": "0.3"}, "wrong_specversion", "specversion"),
+    ("readings", {"specversion": 1.0}, "wrong_specversion", "specversion"),
+    ("readings", {"drop": ("specversion",)}, "missing_field", "specversion"),
+    ("readings", {"type": "floe.telemetry.v1"}, "wrong_type_name", "type"),
+    ("readings", {"drop": ("type",)}, "missing_field", "type"),
+    ("readings", {"datacontenttype": "text/xml"}, "wrong_content_type", "datacontenttype"),
+    ("readings", {"id": 5}, "wrong_type", "id"),
+    ("readings", {"id": ""}, "missing_field", "id"),
+    ("readings", {"drop": ("source",)}, "missing_field", "source"),
+    ("readings", {"drop": ("time",)}, "missing_field", "time"),
+    ("readings", {"drop": ("data",)}, "missing_field", "data"),
+    ("readings", {"subject": "p2"}, "wrong_subject", "subject"),
+    ("readings", {"data": {"patient_id": 7}, "subject": None}, "wrong_type", "patient_id"),
+    ("readings", {"data": {"patient_id": ""}, "subject": None}, "missing_field", "patient_id"),
+    ("readings", {"data": {"metric": None}}, "missing_field", "metric"),
+    ("readings", {"data": {"unit": "bpm"}}, "wrong_unit", "unit"),
+    ("readings", {"data": {"values": [71, "72"]}}, "wrong_type", "values"),
+    ("readings", {"data": {"values": [71, True]}}, "wrong_type", "values"),
+    ("readings", {"data": {"values": 71}}, "wrong_type", "values"),
+    ("readings", {"data": {"values": []}}, "missing_field", "values"),
+    ("readings", {"data": {"values": [71, 401]}}, "out_of_range", "values"),
+    ("readings", {"data": {"values": [-1, None]}}, "out_of_range", "values"),
+    ("readings", {"data": {"interval_s": 0}}, "out_of_range", "interval_s"),
+    ("readings", {"data": {"interval_s": -1, "values": [1]}}, "out_of_range", "interval_s"),
+    ("readings", {"data": {"interval_s": 1e300, "values": [1]}}, "out_of_range", "interval_s"),
+    ("readings", {"data": {"interval_s": "5"}}, "wrong_type", "interval_s"),
+    ("readings", {"data": {"started_at": "2026-03-01T08:30:00"}}, "bad_time", "started_at"),
+    ("readings", {"time": "1899-12-31T23:59:59Z"}, "bad_time", "time"),
+    ("readings", {"time": "2101-01-01T00:00:00Z"}, "bad_time", "time"),
+    ("sessions", {"data": {"revision": 1.5}}, "wrong_type", "revision"),
+    ("sessions", {"data": {"revision": -1}}, "out_of_range", "revision"),
+    ("sessions", {"data": {"cabin_min_temp_c": -274}}, "out_of_range", "cabin_min_temp_c"),
+    ("sessions", {"data": {"adverse_events_asked": 1}}, "wrong_type", "adverse_events_asked"),
+    ("sessions", {"data": {"adverse_events_asked": "true"}}, "wrong_type", "adverse_events_asked"),
+    ("sessions", {"data": {"regions": "lumbar"}}, "wrong_type", "regions"),
+    ("sessions", {"data": {"regions": [1]}}, "wrong_type", "regions"),
+    ("patients", {"data": {"enrolled_on": "05/01/2026"}}, "bad_time", "enrolled_on"),
+    ("patients", {"data": {"enrolled_on": "2026-02-30"}}, "bad_time", "enrolled_on"),
+    ("patients", {"data": {"baseline_covariates": {"bmi": "27"}}}, "wrong_type", "baseline_covariates.bmi"),
+    ("responses", {"data": {"items": {"now": 11}}}, "out_of_range", "items.now"),
+    ("responses", {"data": {"items": {"now": "6"}}}, "wrong_type", "items.now"),
+    ("responses", {"data": {"items": None}}, "missing_field", "items"),
+    ("responses", {"data": {"items": [6]}}, "wrong_type", "items"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "changes", "reason", "field"), BROKEN)
 def test_rejects_say_why(name, changes, reason, field):
     """Each broken rule has its code, the field it stands in, and what was found beside what was expected."""
     found = rejected(name, event(name, **changes))
     assert found[:2] == (reason, field)
     assert found[2].startswith("found ")
     assert ", expected " in found[2]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_large_batches_say_the_same(name):
+    """Among thousands of good records each broken one has the reason that it has alone, and no other is set aside."""
+    good = [event(name, id=f"e{k}") for k in range(9_000)]
+    broken = {200 * k + 7: changes for k, (n, changes, _, _) in enumerate(BROKEN) if n == name}
+    values = [event(name, **broken[k]) if k in broken else value for k, value in enumerate(good)]
+    decoded = decode(records(name, *values), ingested_at=NOW)
+    assert decoded.rows["event_id"].to_list() == [f"e{k}" for k in range(9_000) if k not in broken]
+    said = decoded.rejects.select("reason", "field", "detail").rows()
+    assert said == [rejected(name, values[k]) for k in sorted(broken)]
 
 
 @pytest.mark.parametrize(
