@@ -45,16 +45,14 @@ def run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> Non
         with Lake.open(settings):
             pass  # the catalog exists before the parts that read it
         _start(children, _child(settings, "ingest", "ingest"))
+        threading.Thread(target=_watch, args=(children, stop, say), name="watch", daemon=True).start()
         _first_fill(settings, demo, replay, say, stop)
         if not stop.is_set():
             _start(children, _dagster(settings))
             say(f"dagster      {_url(settings.dagster_port)}  (ready in about half a minute)")
             say(f"logs         {settings.home / 'logs'}")
             say(f"floe is up: open {_url(settings.dashboards_port)} - Ctrl-C stops everything")
-        while not stop.wait(_WATCH_S):
-            for child in children:
-                if sentence := child.watch():
-                    say(sentence)
+        stop.wait()
     finally:
         say("stopping")
         stop.set()
@@ -63,6 +61,14 @@ def run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> Non
         if started_broker:
             broker.stop(settings)
         say("stopped")
+
+
+def _watch(children: list[Child], stop: threading.Event, say: Say) -> None:
+    """From the first fill on: a child that ends is said and started again, lest the others wait for it forever."""
+    while not stop.wait(_WATCH_S):
+        for child in [*children]:
+            if sentence := child.watch():
+                say(sentence)
 
 
 def _url(port: int) -> str:
