@@ -26,7 +26,7 @@ demo: $(STAMP)
 
 # Two at once; what shares a system runs in one of them (tests/conftest.py).
 test: $(STAMP)
-	$(RUN)/pytest $(ARGS) -n 2 --dist loadgroup --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks tests
+	$(RUN)/pytest $(ARGS) -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/faults --ignore=tests/browser --ignore=tests/benchmarks tests
 
 # Slow suites: kills at random moments; pages in a real browser (Debian's chromium, or CHROMIUM=path).
 faults: $(STAMP)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from ingest import broker as local_broker
 from ingest.broker_process import free_port
@@ -16,12 +17,16 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", f"ignore:unclosed <{kind}:ResourceWarning")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+class _Files(LoadFileScheduling):
     """Of workers side by side each runs whole files, and one of them all that shares the systems of end_to_end."""
-    for item in items:
-        folder = item.path.parent
-        item.add_marker(pytest.mark.xdist_group(folder.name if folder.name == "end_to_end" else item.path.stem))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return str(Path(file).parent) if "end_to_end" in file else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return _Files(config, log)
 
 
 @pytest.fixture(scope="session")
