@@ -40,8 +40,8 @@ def after(owner, name):
 worker.run(Settings())
 """
 _MOMENTS = {
-    "after poll, before decode": "landing.prepare = die",
-    "after decode, before the transaction": "landing.land_prepared = die",
+    "after poll, before decode": "worker.prepare = die",
+    "after decode, before the transaction": "worker.land_prepared = die",
     "after the first insert": "after(Writer, 'append')",
     "after the positions, before the commit": "after(landing, '_write')",
     "after the commit, before Kafka is told": "after(Lake, 'write')",
