@@ -1,4 +1,4 @@
-"""What DuckDB, DuckLake, SQLite and PostgreSQL say when something is wrong -> Floe's errors, one sentence each.
+"""What DuckDB, DuckLake, SQLite, PostgreSQL and S3 say when something is wrong -> Floe's errors, one sentence each.
 
 Here: recognising their texts. Not here: catching them (lake.py).
 """
@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from transforms.errors import CatalogMissing, DiskFull, FloeError, UsageError
+from transforms.errors import CatalogMissing, DiskFull, FilesMissing, FloeError, UsageError
 
 from .lake_attach import without_secrets
 
@@ -18,6 +18,9 @@ _BUSY = re.compile(
     r"database is locked|table is locked|transaction conflict|conflict with a concurrent|could not serialize"
     r"|deadlock detected|failed to commit DuckLake transaction.*(conflict|locked)",
     re.IGNORECASE | re.DOTALL,
+)
+_NO_FILES = re.compile(
+    r"HTTP Error|Unable to connect to URL|Could not (connect|establish connection)|HTTP (GET|HEAD|PUT|POST)"
 )
 _WRONG_QUERY = re.compile(
     r"^(Parser|Syntax|Binder|Catalog|Conversion|Out of Range|Invalid Input|Mismatch Type|Type|Not implemented) Error",
@@ -31,7 +34,7 @@ class Busy(FloeError):
 
 
 def translated(settings, error: Exception) -> FloeError:
-    """DiskFull, Busy, UsageError (the query is wrong), else FloeError."""
+    """DiskFull, Busy, FilesMissing, UsageError (the query is wrong), else FloeError."""
     text = without_secrets(str(error)).strip()
     line = text.splitlines()[0] if text else type(error).__name__
     if _DISK_FULL.search(text) or (_DISK_ERROR.search(text) and _has_no_space(settings)):
@@ -41,6 +44,11 @@ def translated(settings, error: Exception) -> FloeError:
         )
     if _BUSY.search(text):
         return Busy(f"the lake's catalog stayed busy however often it was tried: try again ({line})")
+    if "://" in settings.data_path and _NO_FILES.search(text):
+        return FilesMissing(
+            f"the lake's files at {settings.data_path} can't be reached, nothing of this transaction was kept: check "
+            f"FLOE_DATA, the bucket and the AWS_* variables ({line})"
+        )
     if written := _READ_ONLY.search(text):
         return UsageError(
             f"found {written[1]}, expected a query: the lake is open read-only here, so nothing was changed; "
@@ -69,7 +77,7 @@ def attach_error(settings, error: Exception) -> FloeError:
     if "No snapshot found" in text:
         return UsageError(f"{line.partition('Error: ')[2]}: floe sql 'FROM lake.snapshots()' lists those there are")
     general = translated(settings, error)
-    if isinstance(general, DiskFull | Busy):
+    if isinstance(general, DiskFull | Busy | FilesMissing):
         return general
     return CatalogMissing(
         f"the lake's catalog {without_secrets(settings.catalog_uri)} can't be opened: {line}; check FLOE_HOME, "

@@ -36,7 +36,7 @@ class _Base(BaseSettings):
     broker_port: int = Field(9092, description="port of the local broker on 127.0.0.1")
     cache: str = Field("", description="folder of downloads, may be shared by homes; empty = under the home")
     catalog: str = Field("", description="lake catalog: empty = SQLite under the home; postgres:URI")
-    data: str = Field("", description="lake files: empty = under the home; s3://...")
+    data: str = Field("", description="lake files: empty = under the home; s3://BUCKET/PATH/, signed in by AWS_*")
     encrypt: bool = Field(True, description="encrypt the lake's files")
     lake_memory: str = Field("4GB", description="memory that one process may use for lake queries; more spills to disk")
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")

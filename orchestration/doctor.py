@@ -83,6 +83,14 @@ def _lake(name, settings) -> Finding:
         return Finding(name, f"opens, at snapshot {lake.snapshot()} ({kind} catalog)")
 
 
+def _lake_files(name, settings) -> Finding:
+    if "://" not in settings.data_path:
+        return Finding(name, f"under {settings.data_path}")
+    with Lake.open(settings, read_only=True) as lake:
+        files = lake.sql("SELECT count(*) FROM glob($all)", {"all": f"{settings.data_path.rstrip('/')}/**"}).item()
+    return Finding(name, f"{files:,} at {settings.data_path}")
+
+
 def _port(which: str) -> Callable:
     def check(name, settings) -> Finding:
         port = getattr(settings, f"{which}_port")
@@ -131,7 +139,7 @@ def _clock(name, settings) -> Finding:
 
 
 _CHECKS = (
-    _python, _java, _kafka_parts, _kafka, _lake, _port("broker"), _port("dashboards"), _port("dagster"), _disk, _home,
+    _python, _java, _kafka_parts, _kafka, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"), _disk, _home,
     _clock,
 )  # fmt: skip
 

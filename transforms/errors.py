@@ -6,6 +6,7 @@
     ├── Missing               3  something needed is not there
     │   ├── BrokerMissing     3  no Kafka answers
     │   ├── CatalogMissing    3  the lake's catalog can't be opened
+    │   ├── FilesMissing      3  the lake's files can't be reached
     │   ├── PortInUse         3  another process listens there
     │   └── DiskFull          3  no space left
     └── LandingConflict       1  another worker moved the offsets: nothing of this batch was written
@@ -36,6 +37,10 @@ class BrokerMissing(Missing):
 
 
 class CatalogMissing(Missing):
+    pass
+
+
+class FilesMissing(Missing):
     pass
 
 
