@@ -5,6 +5,8 @@ import subprocess
 import time
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
 from ingest import broker_java, broker_process, stream
 from ingest.settings import Settings
@@ -16,7 +18,9 @@ listeners=PLAINTEXT://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller},SASL
 advertised.listeners=PLAINTEXT://127.0.0.1:{inner},SASL_SSL://localhost:{port}
 controller.quorum.voters=1@127.0.0.1:{controller}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
-sasl.enabled.mechanisms=PLAIN
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
@@ -67,26 +71,40 @@ def secured(tmp_path_factory, downloads):
     while not stream.is_reachable(home) and time.monotonic() < deadline:
         assert broker_process.is_alive(kafka), log.read_text()
         time.sleep(0.1)
+    _let_in_by_scram(home)
     yield settings
     broker_process.end(kafka, timeout_s=20)
 
 
-def test_events_pass_over_tls_with_a_password(secured):
+def _let_in_by_scram(home: Settings) -> None:
+    """Gives the user a SCRAM password, through the listener that asks for none."""
+    admin = KafkaAdminClient(bootstrap_servers=home.bootstrap)
+    for kind in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+        answer = admin.alter_user_scram_credentials([UserScramCredentialUpsertion(USER, kind, PASSWORD)])
+        assert answer == {USER: None}
+    admin.close()
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_events_pass_over_tls_with_a_password(secured, mechanism):
     """Topics, publishing and reading all use the settings."""
-    stream.require_reachable(secured)
-    stream.publish(secured, [("floe.clinics.v1", b"k", b"%d" % i) for i in range(100)])
-    with stream.Source(secured) as source:
-        found = []
+    settings = secured.model_copy(update={"kafka_sasl_mechanism": mechanism})
+    stream.require_reachable(settings)
+    sent = [b"%s-%d" % (mechanism.encode(), i) for i in range(100)]
+    stream.publish(settings, [("floe.clinics.v1", b"k", value) for value in sent])
+    found = set()
+    with stream.Source(settings) as source:
         deadline = time.monotonic() + 20
-        while len(found) < 100 and time.monotonic() < deadline:
-            found += [value for batch in source.poll() for value in batch.values]
-    assert sorted(found, key=int) == [b"%d" % i for i in range(100)]
+        while not found.issuperset(sent) and time.monotonic() < deadline:
+            found |= {value for batch in source.poll() for value in batch.values}
+    assert found.issuperset(sent)
 
 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
         ({"kafka_password": "wrong"}, "refuses this client"),
+        ({"kafka_password": "wrong", "kafka_sasl_mechanism": "SCRAM-SHA-512"}, "refuses this client"),
         ({"kafka_ca_file": ""}, r"no Kafka answers at .*certificate verify failed"),
         ({"kafka_security": "PLAINTEXT", "kafka_sasl_mechanism": ""}, "no Kafka answers"),
     ],
