@@ -234,7 +234,7 @@ class _KafkaWire:
         self._admin.close()
 
     def topics(self) -> list[TopicState]:
-        with _broker_errors(self._settings):
+        with self._asking():
             return [
                 TopicState(
                     topic["name"],
@@ -251,8 +251,18 @@ class _KafkaWire:
         return self._offsets(partitions, OffsetSpec.LATEST)
 
     def _offsets(self, partitions, spec: OffsetSpec) -> dict[tuple[str, int], int]:
-        with _broker_errors(self._settings):
+        with self._asking():
             return _offsets(self._admin, partitions, spec)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Where the client does not know a node yet (it has just joined, or come back) it is told to look."""
+        with _broker_errors(self._settings):
+            try:
+                yield
+            except errors.UnknownBrokerIdError:
+                self._manager.cluster.request_update()
+                raise
 
     def fetch(self, node: int, wants: list[Want], *, may_wait: bool) -> Future:
         """`may_wait`: the broker may gather records for FLOE_INGEST_LINGER_MS before it answers."""
@@ -298,7 +308,7 @@ class _KafkaWire:
         if not handle.is_done:
             return None
         if handle.failed():
-            with _broker_errors(self._settings):
+            with self._asking():
                 raise handle.exception
         return [self._got(str(topic.topic_id), part) for topic in handle.value.responses for part in topic.partitions]
 
@@ -451,7 +461,7 @@ def _broker_errors(settings) -> Iterator[None]:
             f"Kafka at {settings.bootstrap} refuses this client ({error}): check FLOE_KAFKA_SECURITY, "
             "FLOE_KAFKA_SASL_MECHANISM, FLOE_KAFKA_USERNAME, FLOE_KAFKA_PASSWORD and the rights of that user"
         ) from error
-    except (errors.RetriableError, errors.UnrecognizedBrokerVersion) as error:
+    except (errors.RetriableError, errors.UnrecognizedBrokerVersion, errors.UnknownBrokerIdError) as error:
         raise _broker_missing(settings, error) from error
     except errors.KafkaError as error:
         raise FloeError(f"Kafka at {settings.bootstrap} answered {error!r}") from error
