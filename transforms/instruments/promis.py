@@ -6,14 +6,20 @@ An item's answer is the score printed beside it on the form (so that "My sleep w
 "Without any difficulty" is 5): nothing is turned round here. T = 50, SD 10 in the US general population. A form with
 a missing item is not evaluable: a sum in proportion is not a row of the table.
 
-Tables: HealthMeasures scoring manuals. PI 4a and, of the PROMIS-29 v2.1, anxiety, depression, fatigue, sleep and
-social roles are the printed tables and equal, but for their last row where it says so, the expected a posteriori
-scores of the sum (Lord-Wingersky recursion, standard normal prior, theta -4 to 4 in steps of 0.1) under the graded
-response parameters of the banks as published in Stanford's choir-d (commit 408fec1). PI 6a (v1.0, LOINC 90973-9) and
-PF 6b (v1.2, LOINC 76804-4) are computed from the parameters that choir-d gives for these very forms, because their
-printed tables were not at hand; they equal the printed values that are known: PI 15 -> 58.6, PF 17 -> 36.8. PF 4a is
-the printed table of v2.0, in use with the PROMIS-29 v2.1; no parameters of v2.0 were found, those of v1.2 give it to
-0.43 T. A table of PF 6b v2.0 can differ from v1.2's by as much.
+Tables: PI 4a and those of the PROMIS-29 v2.1 are printed in the HealthMeasures scoring manual of the adult profiles
+(2021-04-09, appendix). Two independent public copies of it have every T here, and every standard error but three: at a
+sum of 13 of PF 4a one has 2.3, as here, the other 2.4; at 20 of depression one 3.6, as here, the other that of the
+row above; at 20 of PI 4a both 3.7, here 3.6, the error over theta -4 to 4. These tables are the expected a posteriori
+scores of the sum (Lord-Wingersky recursion, standard normal prior, theta -4.5 to 4.5 in steps of 0.1) under the graded
+response parameters of the banks as published in Stanford's choir-d (commit 408fec1), all rows of six forms: a range of
+4 or of 5 misses the highest ones. PF 4a is v2.0, in use with the PROMIS-29 v2.1; no parameters of v2.0 were found,
+those of v1.2 give it to 0.43 T.
+
+PI 6a (v1.0, LOINC 90973-9) and PF 6b (v1.2, LOINC 76804-4) are computed in this way from the parameters that choir-d
+gives for these very forms, because their printed tables were not at hand; at its highest sum PI 6a is the score over
+theta -4 to 4 (76.2, else 76.3). They equal the printed values that are known: PI 15 -> 58.6, PF 17 -> 36.8, and 14 of
+the 15 T of PF 6b that a notebook of the back pain consortium BACPAC prints, made by its table; there 48.7 stands for
+the sum of 28, computed 48.645. A table of PF 6b v2.0 can differ from v1.2's by as much as that of PF 4a.
 
 Global-10: the table of the scoring manual of the PROMIS Global short form, as choir-d (GlobalHealthScore) and
 awell-score (promis_10, commit 70bece9) copied it. It equals the developers' notes (Hays, UCLA: ph4-summary of
@@ -36,18 +42,16 @@ TABLES: dict[str, tuple[int, tuple[float, ...], tuple[float, ...], str]] = {
                  65.7, 66.7, 67.6, 68.7, 69.8, 71.0, 72.6, 76.2),
              (6.0, 2.4, 1.8, 1.6, 1.6, 1.6, 1.5, 1.5, 1.5, 1.5, 1.5, 1.4, 1.4, 1.4, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5, 1.5,
               1.5, 1.6, 2.0, 3.5), _COMPUTED),
-    "PF6B": (6, (21.6, 25.4, 27.5, 29.1, 30.4, 31.5, 32.5, 33.4, 34.3, 35.1, 36.0, 36.8, 37.6, 38.5, 39.3, 40.2, 41.1,
+    "PF6B": (6, (21.5, 25.4, 27.5, 29.1, 30.4, 31.5, 32.5, 33.4, 34.3, 35.1, 36.0, 36.8, 37.6, 38.5, 39.3, 40.2, 41.1,
                  42.1, 43.1, 44.2, 45.4, 46.8, 48.6, 50.9, 58.7),
-             (3.6, 2.6, 2.2, 2.1, 2.0, 1.9, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.9, 1.9, 2.0,
+             (3.7, 2.6, 2.2, 2.1, 2.0, 1.9, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.9, 1.9, 2.0,
               2.2, 2.6, 2.9, 6.2), _COMPUTED),
     "PF4A": (4, (22.5, 26.6, 28.9, 30.5, 31.9, 33.2, 34.4, 35.6, 36.7, 37.9, 39.2, 40.5, 41.9, 43.5, 45.5, 48.3, 57.0),
              (4.0, 2.8, 2.5, 2.4, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.4, 2.4, 2.5, 2.6, 2.8, 3.3, 6.6), "printed, v2.0"),
     "ANX4A": (4, (40.3, 48.0, 51.2, 53.7, 55.8, 57.7, 59.5, 61.4, 63.4, 65.3, 67.3, 69.3, 71.2, 73.3, 75.4, 77.9, 81.6),
-              (6.1, 3.6, 3.1, 2.8, 2.7, 2.6, 2.6, 2.6, 2.6, 2.7, 2.7, 2.7, 2.7, 2.7, 2.7, 2.9, 3.4),
-              "printed table; last row printed 81.6, computed 81.4"),
+              (6.1, 3.6, 3.1, 2.8, 2.7, 2.6, 2.6, 2.6, 2.6, 2.7, 2.7, 2.7, 2.7, 2.7, 2.7, 2.9, 3.7), "printed table"),
     "DEP4A": (4, (41.0, 49.0, 51.8, 53.9, 55.7, 57.3, 58.9, 60.5, 62.2, 63.9, 65.7, 67.5, 69.4, 71.2, 73.3, 75.7, 79.4),
-              (6.2, 3.2, 2.7, 2.4, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.4, 2.4, 2.6, 3.5),
-              "printed table; last row printed 79.4, computed 79.3"),
+              (6.2, 3.2, 2.7, 2.4, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.3, 2.4, 2.4, 2.6, 3.6), "printed table"),
     "FAT4A": (4, (33.7, 39.7, 43.1, 46.0, 48.6, 51.0, 53.1, 55.1, 57.0, 58.8, 60.7, 62.7, 64.6, 66.7, 69.0, 71.6, 75.8),
               (4.9, 3.1, 2.7, 2.6, 2.5, 2.5, 2.4, 2.4, 2.3, 2.3, 2.3, 2.4, 2.4, 2.4, 2.5, 2.7, 3.9), "printed table"),
     "SLP4A": (4, (32.0, 37.5, 41.1, 43.8, 46.2, 48.4, 50.5, 52.4, 54.3, 56.1, 57.9, 59.8, 61.7, 63.8, 66.0, 68.8, 73.3),
