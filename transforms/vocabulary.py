@@ -41,7 +41,10 @@ class Concept:
 _ACCESS = "CMS ACCESS API 0.9.8"
 _APPLE = "StanfordBDHG/HealthKitOnFHIR, HKSampleMapping.json"
 _MIX_UPS = "public code lists and FHIR profiles that use it so"
-_PROMIS_3A = "cqframework/cds4cpm (PROMIS Pain Intensity 3a); MII PRO 2026 gives 75262-6 and 75261-8 for the 0-10 item"
+_PROMIS_3A = (
+    "LOINC's own form 75259-2 (LForms); cqframework/cds4cpm (PROMIS Pain Intensity 3a). MII PRO 2026 gives 75262-6 and, "
+    "later, 75261-8 for the 0-10 item"
+)
 
 _COMPUTED = "a computed score is not taken over: send the answers to the items, they are scored here"
 _FIVE_WORDS = (
@@ -55,10 +58,9 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType({c.code: c for c in 
     Concept(code="72514-3", label="Pain severity, 0-10 verbal numeric rating", units=("{score}",), parameter="NRSNOW",
             item=("nrs_pain", "now"), source=f"{_ACCESS}; HL7 Belgium patient monitoring, ValueSet pain-scale"),
     Concept(code="61583-1", label="PROMIS Global07, pain on average", units=("{score}",), verification="unverified",
-            source="MII PRO 2026 (promis-global07); a Questionnaire of PACIO",
+            source="MII PRO 2026 (promis-global07: in general); a Questionnaire of PACIO (in the past 7 days)",
             refusal="sources differ on whether it asks about 7 days: send the answer as nrs_pain or promis_29"),
-    *(Concept(code=code, label=f"PROMIS pain intensity, {label}", units=(), verification="unverified",
-              source=_PROMIS_3A, refusal=_FIVE_WORDS)
+    *(Concept(code=code, label=f"PROMIS pain intensity, {label}", units=(), source=_PROMIS_3A, refusal=_FIVE_WORDS)
       for code, label in (("75262-6", "worst in 7 days"), ("75261-8", "average in 7 days"), ("75260-0", "right now"))),
     # what wearables measure
     Concept(code="41950-7", label="Steps in 24 hours, measured", units=("/d", "{steps}"), metric="daily_step_count",
@@ -91,8 +93,12 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType({c.code: c for c in 
     Concept(code="89923-7", label="PROMIS Pain Interference CAT", units=(), source=_ACCESS, refusal=_COMPUTED),
     Concept(code="77865-4", label="PROMIS Pain Interference, T-score", units=("{Tscore}",), parameter="PI6A",
             source=f"{_ACCESS}; MII PRO", refusal=_COMPUTED),
-    Concept(code="61764-7", label="PROMIS Pain Interference, in MII PRO", units=(), verification="unverified",
-            source="MII PRO: listed beside the T-score 77865-4", refusal=_COMPUTED),
+    Concept(code="90974-7", label="PROMIS Pain Interference 6a, raw", units=(), source="CMS ACCESS API 0.9.11",
+            refusal=_COMPUTED),
+    # MII PRO's overview lists 61758-9 to 61764-7 as domains; two of these are items of PI 6a in CMS ACCESS API 0.9.11
+    Concept(code="61764-7", label="an item of PROMIS Pain Interference, it seems; in MII PRO the domain", units=(),
+            verification="unverified", source="MII PRO, overview of PROMIS-29; its T-score has 77865-4",
+            refusal=_COMPUTED),
     Concept(code="76804-4", label="PROMIS Physical Function 6b", units=(), source=_ACCESS, refusal=_COMPUTED),
     Concept(code="77797-9", label="PROMIS Physical Function 6b, raw", units=(), source=_ACCESS, refusal=_COMPUTED),
     Concept(code="91722-9", label="PROMIS Physical Function CAT", units=(), source=_ACCESS, refusal=_COMPUTED),
