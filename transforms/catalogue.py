@@ -67,7 +67,7 @@ _TIME: tuple[Metric, ...] = (
     Metric(id="responder_curve", version="1", title="Cumulative share of responders",
            rule="share improved by at least x % of baseline, x = 0 to 100, of all due with an evaluable baseline; no "
            "value counts as no response; Wilson limits", unit="proportion", direction="higher",
-           source="Farrar 2006", verification="unverified",
+           source="Farrar 2006, 10.1016/j.jpainsymman.2005.08.018", verification="verified",
            tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
     Metric(id="rule_disagreement", version="1", title="Where responder rules disagree",
            rule="patients due with a value by the 30 % rule, the rule in points and the global impression at a visit",
@@ -82,7 +82,7 @@ _TIME: tuple[Metric, ...] = (
            "Radiology 143:29; Newcombe 2006, Stat Med 25:559 (method 5)", verification="proposal",
            parameters=("anchor_min_group", "min_cell"),
            tests=("tests/transforms/test_anchor.py", "tests/transforms/marts/test_important_change.py")),
-    Metric(id="reliable_change", version="1", title="Patients changed beyond measurement error (a change, not an effect)",
+    Metric(id="reliable_change", version="2", title="Patients changed beyond measurement error (a change, not an effect)",
            rule="improved or deteriorated: |value - baseline| > 1.96 standard errors of the difference, √2 SEM or, for a "
            "form whose table gives every score its own, √(SE² + SE²); recovered: improved, and at or past the "
            "functional cut that the baseline was not; else unchanged. Of a performance test: by at least the smallest "
@@ -187,7 +187,8 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
 
 _EXPOSURE += tuple(
     Metric(id=id, version="1", title=title, rule=rule + _CLUSTERED, unit="proportion", direction=direction,
-           source="Korn & Graubard 1998, Surv Methodol 24:193; Clopper & Pearson 1934", verification="unverified",
+           source="Korn & Graubard 1998, Surv Methodol 24:193 (as R survey's svyciprop, beta); Clopper & Pearson 1934",
+           verification="verified",
            tests=("tests/transforms/test_clustered.py", *_COHORT_SESSIONS))
     for id, title, direction, rule in (
         *((f"sessions_{status}", f"Booked sessions {text}", direction,
@@ -220,7 +221,7 @@ _EXPOSURE += tuple(
 
 _EXPOSURE += tuple(
     Metric(id=f"{name}_{statistic}", version="1", title=f"{title}: {statistic}", rule=f"{rule} {how}", unit=unit,
-           direction="none", source=source, verification="proposal" if name != "session_duration" else "unverified",
+           direction="none", source=source, verification="proposal" if name != "session_duration" else "verified",
            tests=("tests/transforms/test_clustered.py", *_COHORT_SESSIONS))
     for name, title, unit, rule, statistics in (
         ("session_duration", "Duration of a session", "s", "exposure of the sessions delivered;", ("mean", "median")),
@@ -234,9 +235,9 @@ _EXPOSURE += tuple(
          "where the duration of one is not known;", ("median",)),
     )
     for statistic, how, source in (
-        ("mean", "mean over sessions (population sessions), t interval over patients.", "Cochran 1977, ch. 6"),
+        ("mean", "mean over sessions (population sessions), t interval over patients.", "Cochran 1977, ch. 6 (as R survey's svymean)"),
         ("median", "a value a patient (of several sessions their median), median over patients (population patients), "
-         "exact limits by order statistics.", "Conover 1999, 3.2"),
+         "exact limits by order statistics.", "Conover 1999, 3.2 (ranks as R's qbinom)"),
     )
     if statistic in statistics
 )  # fmt: skip

@@ -19,23 +19,30 @@ SOURCES = {
             "100 x sum / (5 x sections answered), at least FLOE_ODI_MIN_ITEMS of 10; only with FLOE_ODI_LICENSED"),
     "rmdq": ("Roland & Fairbank 2000, Spine 25:3115; missing rule: proposal", "verified",
              "statements ticked, 0-24; up to two unanswered in proportion (x 24 / answered)"),
-    "ndi": ("Vernon & Mior 1991, J Manipulative Physiol Ther 14:409; missing rule: proposal", "unverified",
+    "ndi": ("Vernon & Mior 1991, J Manipulative Physiol Ther 14:409; Vernon's notes on its scoring (chiro.org, "
+            "NDI_Explain): the mean of the others for one not answered; fewest of 8: proposal", "verified",
             "100 x sum / (5 x sections answered), at least 8 of 10"),
     "pgic": ("Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005", "verified",
              "the category, 1 very much improved to 7 very much worse"),
-    "promis_pi_4a": ("HealthMeasures Pain Interference scoring manual, table of form 4a", "verified",
+    "promis_pi_4a": ("HealthMeasures scoring manual of the adult profiles 2021, table of form 4a", "verified",
                      "T-score of the sum of 4 items by table; all answered"),
-    "promis_pi_6a": (f"form v1.0, parameters of choir-d @408fec1; {_COMPUTED}; raw 15 -> 58.6 as printed", "unverified",
+    "promis_pi_6a": (f"form v1.0, parameters of choir-d @408fec1; {_COMPUTED}; raw 15 -> 58.6 as CMS "
+                     "ACCESS prints it", "unverified",
                      "T-score of the sum of 6 items by table; all answered"),
-    "promis_pf_6b": (f"form v1.2, parameters of choir-d @408fec1; {_COMPUTED}; raw 17 -> 36.8 as printed", "unverified",
+    "promis_pf_6b": (f"form v1.2, parameters of choir-d @408fec1; {_COMPUTED}; raw 17 -> 36.8 as CMS "
+                     "ACCESS prints it, 14 other T as BACPAC prints them", "unverified",
                      "T-score of the sum of 6 items by table; all answered"),
-    "promis_29": ("Hays 2018, PMC5999556 (summaries); domains: HealthMeasures profile manual, form v2.1", "verified",
+    "promis_29": ("Hays 2018, PMC5999556 (summaries); domains: HealthMeasures scoring manual of the adult profiles 2021, "
+                  "form v2.1", "verified",
                   "weighted sum of seven domain T-scores and pain intensity; all answered"),
     "eq_5d_5l": ("Herdman 2011, Qual Life Res 20:1727; value sets: supplied by the user", "verified",
                  "utility of the five-digit profile in the clinic's country's value set; EQ VAS as given"),
-    "start_back": ("Hill 2008, Arthritis Rheum 59:632; awell-score start_back (class rule)", "unverified",
+    "start_back": ("Hill 2008, Arthritis Rheum 59:632; class rule as Physiopedia, WikiMSK and awell-score give it",
+                   "verified",
                    "nine items, the ninth 3-4 of 0-4 counts 1; class by total <= 3 and psychosocial subscale <= 3"),
 }  # fmt: skip
+
+_VERSIONS = {"PF6B": "2"}  # 2: the lowest sum is 21.5, by the range of theta that gives the printed tables
 
 _SHARE = "Wilson limits, Clopper-Pearson where 5 patients or fewer have it"
 
@@ -74,7 +81,8 @@ RULE_SOURCES = {
     "vas_points": ("Ostelo 2008, Spine 33:90: VAS 15", "verified"),
     "odi_points": ("Ostelo 2008, Spine 33:90: ODI 10", "verified"),
     "rmdq_points": ("Ostelo 2008, Spine 33:90: RMDQ 5", "verified"),
-    "ndi_points": ("CMS ACCESS targets as reproduced by a secondary source: NDI 8", "unverified"),
+    "ndi_points": ("CMS ACCESS targets as reproduced by a secondary source: NDI 8; others: 7.5 (MIPS MSK1; Young 2009, "
+                   "10.1016/j.spinee.2009.06.002), 5 of 50 (Vernon)", "unverified"),
     "promis_points": ("Amtmann 2016, DOI 10.2147/JPR.S93391: 3.5-5.5 T", "verified"),
     "eq5d_points": ("PMC7053735: 0.08 against 2 NRS points", "verified"),
 }  # fmt: skip
@@ -84,8 +92,8 @@ ERROR_SOURCES = {
     "nrs_sem": ("Childs 2005, Spine 30:1331: SEM 1.02 (its MDC of 2 is 1.96 SEM, without the √2)", "verified"),
     "odi_sem": ("form 2.1a states an MDC90 of about 10 points: SEM = 10 / (1.645 √2)", "verified"),
     "rmdq_sem": ("Stratford 1996, Phys Ther 76:359: MDC90 4-5, here 5: SEM = 5 / (1.645 √2)", "verified"),
-    "ndi_sem": ("MacDermid 2009, J Orthop Sports Phys Ther 39:400: MDC90 5 of 50 in uncomplicated neck pain",
-                "unverified"),
+    "ndi_sem": ("MDC90 5 of 50 in uncomplicated neck pain: Stratford 1999 (4.7), Vernon's notes (chiro.org), MacDermid "
+                "2009, J Orthop Sports Phys Ther 39:400; with arm symptoms 10.2: Young 2009", "verified"),
 }  # fmt: skip
 SCORE_ERROR_SOURCE = "standard errors of both scores by the form's table (transforms/instruments/promis.py)"
 RECOVERED_SOURCES = {
@@ -117,7 +125,7 @@ def definitions(instruments: tuple[str, ...]) -> list[dict]:
 def _score(p: Parameter) -> dict:
     source, verification, rule = SOURCES[p.instrument]
     return {
-        "id": metric_id(p.code, "score"), "version": "1", "title": p.title, "rule": rule, "unit": p.unit,
+        "id": metric_id(p.code, "score"), "version": _VERSIONS.get(p.code, "1"), "title": p.title, "rule": rule, "unit": p.unit,
         "direction": p.better, "source": source, "verification": verification,
         "tests": ("tests/transforms/test_instruments.py",),
     }  # fmt: skip
@@ -131,7 +139,7 @@ def _statistic(p: Parameter, name: str) -> dict:
     options = {"pctx": "responder_extra_pct", "points": p.points_option, "worse": p.points_option}
     direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
     return {
-        "id": metric_id(p.code, name), "version": "1", "title": f"{p.title}: {title}", "rule": rule,
+        "id": metric_id(p.code, name), "version": _VERSIONS.get(p.code, "1"), "title": f"{p.title}: {title}", "rule": rule,
         "unit": unit or p.unit, "direction": direction, "source": source, "verification": verification,
         "parameters": tuple(o for o in [options.get(name)] if o),
         "tests": ("tests/transforms/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"),

@@ -11,7 +11,7 @@ import polars as pl
 from .. import anchor, disclosure, measurement_error, pain, windows
 from ..instruments import PARAMETERS
 from ..instruments.metrics import RULE_SOURCES
-from ..mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS
+from ..mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import DIMENSIONS
@@ -83,7 +83,7 @@ def published_changes(*, options: Options) -> pl.DataFrame:
     (or the site's setting) with source and verification, null where none is known."""
     scores = [_of_score(code, options=options) for code in measurement_error.OF_CHANGE]
     mobility = [
-        (p.code, p.unit, p.direction, p.change, p.change and p.source, p.change and "unverified")
+        (p.code, p.unit, p.direction, p.change, p.change and p.source, p.change and CHANGE_VERIFICATION)
         for p in (*WEEKLY_PARAMETERS, *PERFORMANCE_TESTS)
         if p.direction != "none"
     ]

@@ -11,7 +11,7 @@ import polars as pl
 
 from .. import disclosure, measurement_error, windows
 from ..instruments import PARAMETERS
-from ..mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS
+from ..mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..options import Cut, Options
 from ..reliable_change import RELIABLE, standard_error_of_difference
 from ..schemas import MART_TABLES
@@ -107,4 +107,4 @@ def _of_mobility(parameter) -> dict:
         reason = f"no direction of it is the better one; a change under {parameter.change:g} is not shown as change"
     source = None if parameter.change is None else parameter.source
     return {"parameter": parameter.code, "unit": parameter.unit, "smallest_change": parameter.change,
-            "source": source, "verification": source and "unverified", "reason": reason}  # fmt: skip
+            "source": source, "verification": source and CHANGE_VERIFICATION, "reason": reason}  # fmt: skip
