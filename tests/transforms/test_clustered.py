@@ -36,6 +36,35 @@ def test_effective_number_by_hand():
     assert found.upper[0] > exact.upper
 
 
+# R's survey::apiclus1, 183 schools of 15 districts: schools, those without pupils learning English, those with more
+# than 90 % on subsidised meals, those that missed their target, and the sum of their results in 2000, a district
+_SCHOOLS = [13, 34, 4, 13, 16, 2, 1, 4, 12, 21, 9, 11, 37, 2, 4]
+_NO_LEARNERS = [0] * 10 + [4] + [0] * 4
+_MEALS = [0] * 7 + [3] + [0] * 4 + [9, 2, 0]
+_MISSED = [3, 8, 1, 4, 3, 0, 0, 0, 1, 7, 5, 2, 11, 1, 4]
+_RESULTS = [9372, 22508, 2077, 8593, 11369, 1116, 551, 1888, 9111, 13761, 6386, 7359, 20394, 905, 2493]
+
+
+@pytest.mark.parametrize(
+    ("x", "estimate", "lower", "upper"),
+    [
+        (_NO_LEARNERS, 0.0218579235, 0.0001986436788, 0.1393961116309),
+        (_MEALS, 0.07650273224, 0.01115585008, 0.23684259876),
+        (_MISSED, 0.2732240437, 0.2094280780, 0.3446921684),
+    ],
+)
+def test_shares_of_schools_in_districts_equal_r_survey(x, estimate, lower, upper):
+    """R 4.2.2, survey 4.1-1: svyciprop(method = "beta") on svydesign(id = ~dnum, data = apiclus1)."""
+    found = clustered_proportion(sums(x, _SCHOOLS))
+    assert [a[0] for a in found] == pytest.approx([estimate, lower, upper], abs=1e-9)
+
+
+def test_mean_of_schools_in_districts_equals_r_survey():
+    """svymean(~api00) of the same design: 644.17, standard error 23.779, t interval on 14 degrees of freedom."""
+    found = clustered_mean(sums(_RESULTS, _SCHOOLS))
+    assert [a[0] for a in found] == pytest.approx([644.169398907, 593.168493261, 695.170304553], abs=1e-7)
+
+
 def test_never_narrower_than_independent_values():
     """Clusters more even than chance keep the exact limits."""
     found, exact = clustered_proportion(sums([5] * 40, [10] * 40)), clopper_pearson([200], [400])
