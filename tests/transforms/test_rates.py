@@ -164,6 +164,63 @@ def test_garwood_tables(events, confidence, lower, upper):
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "lower", "upper"),
+    [
+        ("exact", 0.0209884653319583, 0.0618505471787146),
+        ("byar", 0.0219084369245707, 0.0602933510943048),
+        ("normal", 0.0185227303217751, 0.0564772696782249),
+    ],
+)
+def test_15_in_400_as_r_s_desctools(method, lower, upper):
+    """PoissonCI(15, 400) of DescTools, the exact limits of exactci too (statsmodels, tests/test_rates_poisson.py)."""
+    found = rates.poisson_rate(15, 400, per=1, method=method)
+    assert (found.estimate, *interval(found)) == pytest.approx((0.0375, lower, upper), abs=1e-14)
+
+
+def test_log_normal_rate_as_tern_prints_it():
+    """4 in 9.058333 patient-years, 90 %: 44.16 (19.40 to 100.50) per 100 (tern, _snaps/estimate_incidence_rate.md)."""
+    found = rates.poisson_rate(4, 9.058333, confidence=0.9, method="log_normal")
+    assert (found.estimate, *interval(found)) == pytest.approx((44.15823, 19.40154, 100.50487), abs=1e-5)
+
+
+def test_rate_ratio_of_heart_disease():
+    """Gu 2008: 60 in 51477.5 against 30 in 54308.7; central exact limits of R's exactci, which statsmodels quotes."""
+    found = rates.rate_ratio(60, 51477.5, 30, 54308.7)
+    assert found.estimate == pytest.approx(2.10999757175465, abs=1e-13)
+    assert interval(found) == pytest.approx((1.339735721772650, 3.388365573616252), abs=1e-9)
+    assert found.p_value == pytest.approx(0.000675182658686321, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("x", "n", "method", "confidence", "lower", "upper"),
+    [
+        (51, 235, "clopper_pearson", 0.95, 0.1660633298083073, 0.2752683640289254),  # R's binom.test, by statsmodels
+        (10, 20, "wilson", 0.95, 0.299298, 0.700702),  # tern, _snaps/desctools_binom_diff.md, as the next two
+        (10, 20, "wilson", 0.9, 0.3274038, 0.6725962),
+        (10, 20, "clopper_pearson", 0.9, 0.3019539, 0.6980461),
+    ],
+)
+def test_shares_as_r_prints_them(x, n, method, confidence, lower, upper):
+    """Limits of shares in the tests of statsmodels and tern, computed there by R."""
+    found = rates.proportion(x, n, method, confidence=confidence)
+    assert interval(found) == pytest.approx((lower, upper), abs=5e-7)
+
+
+@pytest.mark.parametrize(("method", "half"), [("newcombe", 0.3262989), ("wald", 0.3678005)])
+def test_difference_of_halves_as_tern_prints_it(method, half):
+    """5 of 10 against 5 of 10 at 90 % (tern, _snaps/desctools_binom_diff.md)."""
+    found = rates.risk_difference(5, 10, 5, 10, method=method, confidence=0.9)
+    assert interval(found) == pytest.approx((-half, half), abs=5e-8)
+
+
+@pytest.mark.parametrize(("method", "lower", "upper"), [("newcombe", 0.019, 0.34), ("wald", 0.029, 0.32)])
+def test_difference_of_fagerland(method, lower, upper):
+    """7 of 34 against 1 of 34 (Fagerland, Lydersen & Laake 2015, Stat Methods Med Res 24:224, in statsmodels' tests)."""
+    found = rates.risk_difference(7, 34, 1, 34, method=method)
+    assert [float(f"{v:.2g}") for v in interval(found)] == [lower, upper]
+
+
 def test_mendel_s_peas():
     """The example of R's binom.test: 682 of 925 is 0.7372973 (0.7076683 to 0.7654066)."""
     found = rates.proportion(682, 925, method="clopper_pearson")
