@@ -102,7 +102,7 @@ def groups_of(data):
     ],
 )
 def test_published_log_rank_tests(data, observed, expected, statistic, p_value):
-    """Observed and expected events as printed by R's survdiff, and in the BMJ's statistics note."""
+    """Observed and expected events as R's survdiff prints them (aml: survival's tests/difftest.Rout.save), and the BMJ."""
     found = survival.log_rank(groups_of(data), "weeks", "relapse", by=["arm"])
     assert found.groups["observed"].to_list() == observed
     assert found.groups["expected"].to_list() == pytest.approx(expected, abs=0.005)
@@ -126,6 +126,58 @@ def test_aml_curves_as_r_prints_them():
         assert own["standard_error"].to_list() == pytest.approx([e for _, e in steps.values()], abs=5e-5)
     whole = survival.kaplan_meier(groups_of(_AML), "weeks", "relapse", by="arm")
     assert survival.median(whole, "arm")["median"].to_list() == [31, 23]
+
+
+_VETERAN = {  # days of patients with lung cancer, by cell type (Kalbfleisch & Prentice 1980; R's survival::veteran)
+    "adeno": "8 92 35 117 132 12 162 3 95 24 18 83+ 31 51 90 52 73 8 36 48 7 140 186 84 19 45 80",
+    "large": "177 162 216 553 278 12 260 200 156 182+ 143 105 103 250 100 52 164 19 53 15 43 340 133 111 231 378 49",
+    "smallcell": "30 384 4 54 13 123+ 97+ 153 59 117 16 151 22 56 21 18 139 20 31 52 287 18 51 122 27 54 7 63 392 10 "
+    "25 103+ 21 13 87 2 20 7 24 99 8 99 61 25 95 80 51 29",
+    "squamous": "72 411 228 126 118 10 82 110 314 100+ 42 8 144 25+ 11 999 112 87+ 231+ 242 991 111 1 587 389 33 25 357 "
+    "467 201 1 30 44 283 15",
+}
+
+
+def test_four_cell_types_as_r_prints_them():
+    """survdiff(Surv(time, status) ~ celltype, veteran) of R 4.2.2, survival 3.5-3: chi-squared 25.40 on 3."""
+    found = survival.log_rank(groups_of(_VETERAN), "weeks", "relapse", by="arm")
+    assert found.groups["observed"].to_list() == [26, 26, 45, 31]
+    assert found.groups["expected"].to_list() == pytest.approx(
+        [15.6937646, 34.5494784, 30.1020793, 47.6546777], abs=1e-7
+    )
+    assert (found.statistic, found.degrees_of_freedom) == (pytest.approx(25.4037003, abs=1e-7), 3)
+    assert found.p_value == pytest.approx(1.27124594e-05, rel=1e-8)
+
+
+def test_curves_of_four_cell_types_as_r_prints_them():
+    """survfit, conf.type = "log-log", of the same data: medians with their limits, survival at a time in two groups."""
+    curve = survival.kaplan_meier(groups_of(_VETERAN), "weeks", "relapse", by="arm")
+    assert survival.median(curve, "arm").select("arm", "median", "lower", "upper").rows() == [
+        ("adeno", 51, 24, 90),
+        ("large", 156, 100, 216),
+        ("smallcell", 51, 24, 61),
+        ("squamous", 118, 44, 242),
+    ]
+    found = survival.survival_at(curve, [100, 200], "arm").select("survival", "lower", "upper").rows()
+    assert found[6] == pytest.approx((0.62222, 0.43940, 0.76053), abs=5e-6)
+    assert found[5] == pytest.approx((0.08777, 0.024697, 0.20201), abs=5e-6)
+
+
+def test_two_small_groups_as_r_computes_them_for_statsmodels():
+    """The case of statsmodels' tests/test_survfunc.py: survival, standard errors and survdiff's 2.14673."""
+    one, two = "3+ 1 2 3 2+ 1+ 5 3+", "1+ 1 2+ 3+ 7 1+ 5 3+ 9"
+    curve = survival.kaplan_meier(groups_of({"1": one, "2": two}), "weeks", "relapse", "arm").filter(
+        pl.col("events") > 0
+    )
+    first, second = (part.drop("arm") for part in curve.partition_by("arm", maintain_order=True))
+    assert first["time"].to_list() == [1, 2, 3, 5]
+    assert first["survival"].to_list() == pytest.approx([0.875, 0.7291667, 0.5468750, 0], abs=5e-8)
+    assert first["standard_error"].to_list()[:3] == pytest.approx([0.1169268, 0.1649762, 0.2005800], abs=5e-8)
+    assert second["time"].to_list() == [1, 5, 7, 9]
+    assert second["survival"].to_list() == pytest.approx([0.8888889, 0.5925926, 0.2962963, 0], abs=5e-8)
+    assert second["standard_error"].to_list()[:3] == pytest.approx([0.1047566, 0.2518034, 0.2444320], abs=5e-8)
+    found = survival.log_rank(groups_of({"1": one, "2": two}), "weeks", "relapse", "arm")
+    assert found.statistic == pytest.approx(2.14673, abs=5e-6)
 
 
 def test_counts_at_each_time():
@@ -237,7 +289,7 @@ def test_log_rank_without_events_or_groups_says_why():
 
 
 def test_a_group_that_left_before_every_event_counts_no_degree_of_freedom():
-    """A group never at risk when something happens is not compared (as R's survdiff)."""
+    """A group never at risk when something happens is not compared (as R's survdiff: tests/difftest.Rout.save)."""
     early = frame_of([(0, False), (0, False)], arm="left")
     found = survival.log_rank(pl.concat([TRIAL.select("weeks", "relapse", "arm"), early]), "weeks", "relapse", "arm")
     assert found.degrees_of_freedom == 1
