@@ -174,6 +174,12 @@ def test_t_chart_is_an_xmr_chart_of_the_transformed_gaps():
     assert chart["lower"][0] == 0
 
 
+_BOARDS = [21, 24, 16, 12, 15, 5, 28, 20, 31, 25, 20, 24, 16, 19, 10, 17, 13, 22, 18, 39, 30, 24, 16, 19, 17, 15]
+_CANS = [12, 15, 8, 10, 4, 7, 16, 9, 14, 10, 5, 6, 17, 12, 22, 8, 10, 5, 13, 11, 20, 18, 24, 15, 9, 12, 7, 13, 9, 6]
+_CANS_ADJUSTED = [9, 6, 12, 5, 6, 4, 6, 3, 7, 6, 2, 4, 3, 6, 5, 4, 8, 5, 6, 7, 5, 6, 3, 5]
+_COMPUTERS = [10, 12, 8, 14, 10, 16, 11, 7, 10, 15, 9, 5, 7, 11, 12, 6, 8, 10, 7, 5]
+
+
 def test_montgomery_s_charts():
     """His worked examples: 26 circuit boards (c), 30 samples of juice cans (p), 10 rolls of cloth (u), viscosity (XmR).
 
@@ -181,24 +187,68 @@ def test_montgomery_s_charts():
     0.29 to 2.55 at ten units; mean 33.52, moving range 0.48, 32.24 to 34.80. R's qcc: 193 in 20 samples of five
     computers, u 1.93 (0.07 to 3.79).
     """
-    boards = [21, 24, 16, 12, 15, 5, 28, 20, 31, 25, 20, 24, 16, 19, 10, 17, 13, 22, 18, 39, 30, 24, 16, 19, 17, 15]
-    chart = spc.c_chart(boards)
+    chart = spc.c_chart(_BOARDS)
     assert chart.select("center", "lower", "upper").row(0) == pytest.approx((19.85, 6.48, 33.21), abs=0.005)
     assert points(chart, "is_outside") == [6, 20]
-    cans = [12, 15, 8, 10, 4, 7, 16, 9, 14, 10, 5, 6, 17, 12, 22, 8, 10, 5, 13, 11, 20, 18, 24, 15, 9, 12, 7, 13, 9, 6]
-    chart = spc.p_chart(cans, 50)
+    chart = spc.p_chart(_CANS, 50)
     assert chart.select("center", "lower", "upper").row(0) == pytest.approx((0.2313, 0.0524, 0.4102), abs=5e-5)
     assert points(chart, "is_outside") == [15, 23]
     units = [10, 8, 13, 10, 9.5, 10, 12, 10.5, 12, 12.5]
     chart = spc.u_chart([14, 12, 20, 11, 7, 10, 21, 16, 19, 23], units)
     assert chart.select("center", "lower", "upper").row(0) == pytest.approx((1.42, 0.29, 2.555), abs=0.005)
-    chart = spc.u_chart([10, 12, 8, 14, 10, 16, 11, 7, 10, 15, 9, 5, 7, 11, 12, 6, 8, 10, 7, 5], 5)
+    chart = spc.u_chart(_COMPUTERS, 5)
     assert chart.select("center", "lower", "upper").row(0) == pytest.approx((1.93, 0.07, 3.79), abs=0.005)
     viscosity = [33.75, 33.05, 34.00, 33.81, 33.46, 34.02, 33.68, 33.27, 33.49, 33.20, 33.62, 33.00, 33.54, 33.12,
                  33.84]  # fmt: skip
     chart = spc.xmr(viscosity)
     lines = chart.select("center", "mean_moving_range", "lower", "upper").row(0)
     assert lines == pytest.approx((33.52, 0.48, 32.24, 34.80), abs=0.005)
+
+
+def without(counts, *samples):
+    return [x for sample, x in enumerate(counts, 1) if sample not in samples]
+
+
+@pytest.mark.parametrize(
+    ("chart", "center", "lower", "upper"),
+    [
+        (spc.c_chart(_BOARDS), 19.84615, 6.481447, 33.21086),
+        (spc.c_chart(without(_BOARDS, 6, 20)), 19.66667, 6.362532, 32.9708),
+        (spc.u_chart(without(_BOARDS, 6, 20), 100, per=1), 0.1966667, 0.06362532, 0.329708),
+        (spc.p_chart(_CANS, 50), 0.2313333, 0.05242755, 0.4102391),
+        (spc.p_chart(without(_CANS, 15, 23), 50), 0.215, 0.04070284, 0.3892972),
+        (spc.p_chart(_CANS_ADJUSTED, 50), 0.1108333, 0, 0.2440207),
+        (spc.u_chart(_COMPUTERS, 5, per=1), 1.93, 0.06613305, 3.793867),
+    ],
+)
+def test_counts_as_r_s_qcc_prints_them(chart, center, lower, upper):
+    """The vignette of R's qcc 3.0: Montgomery's boards, cans and computers, also without the samples outside."""
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((center, lower, upper), rel=5e-7, abs=5e-8)
+
+
+def test_single_values_as_r_s_qcc_prints_them():
+    """Its first 20 viscosities, then without the fourth; qcc divides by 1.128 where 2.66 is rounded."""
+    batches = [34.05, 34.40, 33.59, 35.96, 34.70, 33.51, 33.79, 34.04, 34.52, 33.75, 33.27, 33.71, 34.03, 34.58, 34.02,
+               33.97, 34.05, 34.04, 33.73, 34.05]  # fmt: skip
+    for values, center, lower, upper in (
+        (batches, 34.088, 32.56504, 35.61096),
+        (without(batches, 4), 33.98947, 32.75425, 35.2247),
+    ):
+        row = spc.xmr(values).select("center", "lower", "upper").row(0)
+        assert row[0] == pytest.approx(center, abs=5e-6)
+        assert row[1:] == pytest.approx((lower, upper), abs=1e-3)
+
+
+def test_screening_as_nhsrplotthedots_prints_it():
+    """Its _snaps/ptd_spc_standard.md: reference 17's values, then 10 in place of the 15th, with and without screening."""
+    spiked = [*NORMAL_20[:14], 10, *NORMAL_20[15:]]
+    for values, screen, center, lower, upper in (
+        (NORMAL_20, True, 0.1416238, -3.01138, 3.294627),
+        (spiked, True, 0.6694159, -2.383666, 3.722497),
+        (spiked, False, 0.6694159, -4.596625, 5.935457),
+    ):
+        row = spc.xmr(values, screen=screen).select("center", "lower", "upper").row(0)
+        assert row == pytest.approx((center, lower, upper), abs=1e-6)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 400)), min_size=2, max_size=20), st.randoms())
