@@ -182,6 +182,36 @@ def test_square_root_limits_are_squared_back():
     assert funnel.ratio_limits(0.5, tau2=1, method="sqrt").lower == 0
 
 
+@pytest.mark.parametrize(
+    ("observed", "expected", "method", "phi", "tau2"),
+    [
+        (OBSERVED, EXPECTED, "log", 1.188208093, 0.01153780542),
+        (OBSERVED, EXPECTED, "sqrt", 1.406802404, 0.004370180786),
+        ([100, 150, 180, 80, 120, 225], [108, 112, 165, 95, 100, 220], "log", 2.948033175, 0.01947753058),
+        ([100, 150, 180, 80, 120, 225], [108, 112, 165, 95, 100, 220], "sqrt", 2.327178258, 0.003439780154),
+    ],
+)
+def test_overdispersion_of_ratios_equals_funnelplotr(observed, expected, method, phi, tau2):
+    """Its R/od_adjustment.R in R 4.2.2, SHMI and CQC; the six hospitals are those of its own tests."""
+    row = funnel.funnel_ratio(observed, expected, method=method).row(0, named=True)
+    assert (row["overdispersion"], row["tau2"]) == pytest.approx((phi, tau2), rel=1e-8)
+
+
+def test_scores_and_limits_of_ratios_equal_funnelplotr():
+    """Of its six hospitals: z as SHMI and CQC, and SHMI's upper 95 % limits (its CQC limits are not squared back)."""
+    observed, expected = [100, 150, 180, 80, 120, 225], [108, 112, 165, 95, 100, 220]
+    log, root = (funnel.funnel_ratio(observed, expected, method=method) for method in ("log", "sqrt"))
+    assert log["z"].to_list() == pytest.approx(
+        [-0.7998026007, 3.091681295, 1.117681374, -1.674989112, 1.823215568, 0.3333263191], abs=1e-8
+    )
+    assert root["z"].to_list() == pytest.approx(
+        [-0.7846096908, 3.328886939, 1.142350573, -1.60504487, 1.9089023, 0.3352060516], abs=1e-8
+    )
+    assert log["upper_95_od"].to_list() == pytest.approx(
+        [1.394103709, 1.391433466, 1.367815723, 1.40424176, 1.400048172, 1.354973207], abs=1e-8
+    )
+
+
 @pytest.mark.parametrize("method", ["log", "sqrt"])
 def test_no_event_breaks_neither_version(method):
     """Where nothing happened the ratio is 0, with a finite z; where nothing is expected there is no value."""
