@@ -212,6 +212,43 @@ def test_balanced_data_give_the_pooled_covariance_and_exact_t_tests():
     assert (more["estimate"], more["standard_error"]) == pytest.approx((1.6847, 0.8741), abs=5e-5)
 
 
+def test_a_random_intercept_of_the_dental_data_equals_r_nlme():
+    """lme(distance ~ age + Sex, random = ~1 | Subject) of R's nlme, as many texts print it: REML log L -218.7563.
+
+    Compound symmetry is that model: Sex -2.321023 (0.7614168) on 25, age 0.660185 (0.0616059) on 80, standard
+    deviations 1.807425 and 1.431592.
+    """
+    found = models.mmrm(
+        dental(), "mm", "child", "age", "sex", ["age"],
+        covariance_structure="compound_symmetry", reference={"sex": "M"}, convergence=1e-14,
+    )  # fmt: skip
+    assert found.minus_two_log_likelihood == pytest.approx(2 * 218.7563, abs=1e-4)
+    printed = {"(intercept)": (17.706713, 0.8339225), "sex=F": (-2.321023, 0.7614168), "age": (0.660185, 0.0616059)}
+    for name, figures in printed.items():
+        row = term(found, name)
+        assert (row["estimate"], row["standard_error"]) == pytest.approx(figures, abs=5.1e-7)
+    assert term(found, "sex=F")["degrees_of_freedom"] == pytest.approx(25, abs=1e-3)
+    assert term(found, "age")["degrees_of_freedom"] == pytest.approx(80, abs=1e-3)
+    variance, covariance = found.covariance.row(0)[:2]
+    assert (covariance**0.5, (variance - covariance) ** 0.5) == pytest.approx((1.807425, 1.431592), abs=1e-6)
+
+
+def test_two_lines_of_the_dental_data_equal_r_gls():
+    """gls(distance ~ Sex * age), corSymm and varIdent by age: any covariance, a line for each sex (nlme 3.1-162)."""
+    found = models.mmrm(
+        dental(), "mm", "child", "age", "sex", ["age"], [], [("sex", "age")], reference={"sex": "M"}, convergence=1e-14
+    )
+    assert found.minus_two_log_likelihood == pytest.approx(424.5468, abs=1e-4)
+    printed = {"sex=F": (1.58308, 1.52331), "age": (0.82680, 0.082218), "sex=F:age": (-0.350439, 0.128811)}
+    for name, figures in printed.items():
+        row = term(found, name)
+        assert (row["estimate"], row["standard_error"]) == pytest.approx(figures, rel=1e-4)
+    upper = found.covariance.to_numpy()[np.triu_indices(4)]
+    assert upper == pytest.approx(
+        [5.4252, 2.7092, 3.8411, 2.7152, 4.1906, 2.9745, 3.3137, 6.2632, 4.1333, 4.9862], abs=1e-3
+    )
+
+
 def test_one_visit_is_least_squares():
     """With a single visit the model is ANCOVA: the same estimate, error and n - p degrees of freedom."""
     rows = simulated(1).filter(week=4)
