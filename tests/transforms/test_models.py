@@ -117,6 +117,33 @@ def test_leprosy_as_sas_prints_it():
     assert (slope["estimate"], slope["standard_error"]) == pytest.approx((0.987183811, 0.16449757), abs=5e-9)
 
 
+# pounds before and after, of girls with anorexia: behavioural and family therapy, and a control (Hand 1993, data 285)
+_ANOREXIA = {
+    "CBT": "80.5,82.2 84.9,85.6 81.5,81.4 82.6,81.9 79.9,76.4 88.7,103.6 94.9,98.4 76.3,93.4 81,73.4 80.5,82.1 85,96.7 "
+    "89.2,95.3 81.3,82.4 76.5,72.5 70,90.9 80.4,71.3 83.3,85.4 83,81.6 87.7,89.1 84.2,83.9 86.4,82.7 76.5,75.7 "
+    "80.2,82.6 87.8,100.4 83.3,85.2 79.7,83.6 84.5,84.6 80.8,96.2 87.4,86.7",
+    "Cont": "80.7,80.2 89.4,80.1 91.8,86.4 74,86.3 78.1,76.1 88.3,78.1 87.3,75.1 75.1,86.7 80.6,73.5 78.4,84.6 "
+    "77.6,77.4 88.7,79.5 81.3,89.6 78.1,81.4 70.5,81.8 77.3,77.3 85.2,84.2 86,75.4 84.1,79.5 79.7,73 85.5,88.3 "
+    "84.4,84.7 79.6,81.4 77.5,81.2 72.3,88.2 89,78.8",
+    "FT": "83.8,95.2 83.3,94.3 86,91.5 82.5,91.9 86.7,100.3 79.6,76.7 76.9,76.8 94.2,101.6 73.4,94.9 80.5,75.2 "
+    "81.6,77.8 82.1,95.5 77.6,90.7 83.5,92.5 89.9,93.8 86,91.7 87.3,98",
+}
+
+
+def test_anorexia_as_r_s_lm_gives_it():
+    """lm(Postwt ~ Prewt + Treat, MASS::anorexia) of R 4.2.2: Cont -4.0971 (1.8935), FT 4.5631 (2.1333), 68 residual."""
+    pairs = [(arm, *map(float, pair.split(","))) for arm, text in _ANOREXIA.items() for pair in text.split()]
+    rows = pl.DataFrame(pairs, schema=["arm", "before", "after"], orient="row")
+    found = models.ancova(rows, "after", "before", "arm", reference="CBT")
+    assert found.contrasts["group"].to_list() == ["Cont", "FT"]
+    assert found.estimate.to_list() == pytest.approx([-4.097066, 4.563063], abs=5.1e-7)
+    assert found.standard_error.to_list() == pytest.approx([1.893493, 2.133336], abs=5.1e-7)
+    assert found.p_value.to_list() == pytest.approx([0.03399931, 0.03603508], abs=5e-8)
+    assert found.degrees_of_freedom.to_list() == [68, 68]
+    slope = found.coefficients.row(by_predicate=pl.col("term") == "before", named=True)
+    assert (slope["estimate"], slope["standard_error"]) == pytest.approx((0.434461, 0.161182), abs=5.1e-7)
+
+
 # --- algebra ------------------------------------------------------------------------------------------
 
 
