@@ -9,11 +9,13 @@ a missing item is not evaluable: a sum in proportion is not a row of the table.
 Tables: PI 4a and those of the PROMIS-29 v2.1 are printed in the HealthMeasures scoring manual of the adult profiles
 (2021-04-09, appendix). Two independent public copies of it have every T here, and every standard error but three: at a
 sum of 13 of PF 4a one has 2.3, as here, the other 2.4; at 20 of depression one 3.6, as here, the other that of the
-row above; at 20 of PI 4a both 3.7, here 3.6, the error over theta -4 to 4. These tables are the expected a posteriori
+row above; at 20 of PI 4a both 3.7, here 3.6, the error over theta -4 to 4. A third copy, of the manual of 2025-07-15,
+has the T of five forms (not PF and social, whose v1.0 it uses). These tables are the expected a posteriori
 scores of the sum (Lord-Wingersky recursion, standard normal prior, theta -4.5 to 4.5 in steps of 0.1) under the graded
 response parameters of the banks as published in Stanford's choir-d (commit 408fec1), all rows of six forms: a range of
 4 or of 5 misses the highest ones. PF 4a is v2.0, in use with the PROMIS-29 v2.1; no parameters of v2.0 were found,
-those of v1.2 give it to 0.43 T.
+those of v1.2 give the printed table of v1.0, up to 0.43 T away. The weights of the summary scores (Hays 2018) are in
+the manuals of 2024 and 2025 too, as two studies copied them.
 
 PI 6a (v1.0, LOINC 90973-9) and PF 6b (v1.2, LOINC 76804-4) are computed in this way from the parameters that choir-d
 gives for these very forms, because their printed tables were not at hand; at its highest sum PI 6a is the score over
