@@ -170,6 +170,29 @@ def test_area_standard_error_of_hanley_and_mcneil():
     assert anchor.minimal_important_change(patients(rows)).auc == pytest.approx(0.893, abs=0.0005)
 
 
+# S100-beta of 41 patients with a poor and 72 with a good outcome of a brain haemorrhage (Turck 2010; pROC's aSAH)
+_POOR = """.03 .07 .07 .07 .08 .09 .09 .1 .1 .11 .12 .13 .13 .14 .16 .22 .23 .25 .26 .27 .3 .32 .33 .35 .41 .44 .44 .48 .49
+.52 .56 .58 .7 .71 .71 .74 .77 .82 .86 .96 2.07"""
+_GOOD = """.04 .04 .04 .04 .04 .05 .05 .05 .06 .06 .07 .07 .07 .07 .07 .07 .08 .08 .08 .08 .08 .08 .09 .09 .09 .09 .09 .09
+.1 .1 .1 .1 .1 .1 .1 .11 .11 .11 .11 .13 .13 .13 .14 .14 .14 .14 .15 .15 .15 .15 .16 .16 .16 .17 .17 .18 .19 .19 .24
+.28 .32 .33 .34 .38 .43 .45 .46 .47 .47 .48 .5 .5"""
+
+
+def test_area_and_cut_equal_r_s_proc():
+    """pROC's tests: area 0.823679 by grade; as it prints S100-beta: 0.7314, cut 0.205 (here the next value seen, 0.22),
+
+    sensitivity 0.6341463 and specificity 0.8055556.
+    """
+    rows = [(-float(v), pgic) for text, pgic in ((_POOR, 1), (_GOOD, 4)) for v in text.split()]
+    found = anchor.minimal_important_change(patients(rows))
+    assert found.auc == pytest.approx(0.7314, abs=5e-5)
+    assert (found.points, found.n_improved, found.n_not_improved) == (0.22, 41, 72)
+    assert (found.sensitivity, found.specificity) == pytest.approx((0.6341463, 0.8055556), abs=5e-8)
+    good, poor = (37, 20, 3, 8, 4), (2, 12, 1, 8, 18)  # by grade 1 to 5 of the World Federation of Neurosurgeons
+    rows = [(-float(k), pgic) for n, pgic in ((poor, 1), (good, 4)) for k, m in enumerate(n) for _ in range(m)]
+    assert anchor.minimal_important_change(patients(rows)).auc == pytest.approx(0.823678861788618, abs=1e-14)
+
+
 @pytest.mark.parametrize(("auc", "m", "n"), [(0.893, 51, 58), (0.5, 30, 30), (0.72, 30, 400), (0.05, 31, 90)])
 def test_area_limits_solve_their_equation(auc, m, n):
     """At each limit |limit - area| = z √(θ(1-θ)(1 + (N-1)((1-θ)/(2-θ) + θ/(1+θ))) / (mn)), N the mean size."""
