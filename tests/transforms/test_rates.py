@@ -335,6 +335,15 @@ def test_overdispersion_is_the_pearson_statistic_over_patients():
     assert rates.overdispersion([0, 1, 1, 6], [10, 10, 10, 10]) == pytest.approx(22 / 2 / 3)
 
 
+def test_overdispersion_of_damage_to_ships_equals_r_s_glm():
+    """McCullagh & Nelder's 34 ships: dispersion of glm(incidents ~ offset(log(service)), quasipoisson), R 4.2.2."""
+    incidents = [0, 0, 3, 4, 6, 18, 11, 39, 29, 58, 53, 12, 44, 18, 1, 1, 0, 1, 6, 2, 1, 0, 0, 0, 0, 2, 11, 4, 0, 7, 7, 5,
+                 12, 1]  # fmt: skip
+    service = [127, 63, 1095, 1095, 1512, 3353, 2244, 44882, 17176, 28609, 20370, 7064, 13099, 7117, 1179, 552, 781, 676,
+               783, 1948, 274, 251, 105, 288, 192, 349, 1208, 2051, 45, 789, 437, 1157, 2161, 542]  # fmt: skip
+    assert rates.overdispersion(incidents, service) == pytest.approx(5.764503, abs=1e-6)
+
+
 @pytest.mark.parametrize(("events", "exposure"), [([3], [10]), ([0, 0, 0], [1, 2, 3]), ([], []), ([4, 0], [10, 0])])
 def test_overdispersion_needs_two_patients_and_an_event(events, exposure):
     """One patient with exposure, or no event, tells nothing about clustering."""

@@ -302,9 +302,11 @@ def test_nonsense_is_refused_with_what_was_found(call, said):
 
 
 def test_row_15_tabular_cusum():
-    """Reference 15: Montgomery's table 9.1: C+ 4.47, 5.28, 5.30 at the end, the signal at 29; C- at most 1.77, at 3."""
+    """Reference 15: Montgomery's table 9.2: C+ in full, 4.47, 5.28, 5.30 at the end, the signal at 29; C- at most 1.77, at 3."""
     chart = spc.cusum(MONTGOMERY, target=10, sd=1)
-    assert chart["c_plus"].to_list()[27:] == pytest.approx([4.47, 5.28, 5.30], abs=1e-9)
+    rises = [0, 0, 0, 1.16, 2.82, 2.50, 0.04, 1.00, 0, 0, 0, 0.97, 0.98, 0, 0, 0, 0.12, 0, 0, 0.34, 0.74, 0, 1.79, 2.79, 2.89,
+             3.47, 3.35, 4.47, 5.28, 5.30]  # fmt: skip
+    assert chart["c_plus"].to_list() == pytest.approx(rises, abs=1e-9)
     assert points(chart, "is_outside") == [29, 30]
     assert chart["c_minus"].max() == pytest.approx(1.77, abs=1e-9)
     assert chart["c_minus"].arg_max() == 2
@@ -355,6 +357,15 @@ def test_simulated_limit_of_the_tabular_cusum(h, arl):
     assert limit.h == pytest.approx(h, abs=0.12)
     assert limit == spc.cusum_limit(arl=arl, seed=7)
     assert abs(limit.arl - arl) < 3 * limit.standard_error
+
+
+@pytest.mark.parametrize(
+    ("arl", "k", "h"),
+    [(1000, 1.12, 2.40), (1000, 0.65, 4.06), (500, 1.04, 2.26), (500, 0.60, 3.80), (250, 0.94, 2.11), (250, 0.54, 3.51)],
+)
+def test_simulated_limits_of_ewan_and_kemp(arl, k, h):
+    """Table 2 of Ewan & Kemp 1960 (Biometrika 47:363), one-sided, as the help of R's spc (xcusum.crit.L0L1) has it."""
+    assert spc.cusum_limit(arl=arl, k=k, seed=7).h == pytest.approx(h, abs=0.05)
 
 
 def test_simulated_limit_of_the_bernoulli_cusum_holds_on_plain_sequences():
