@@ -361,7 +361,14 @@ def test_simulated_limit_of_the_tabular_cusum(h, arl):
 
 @pytest.mark.parametrize(
     ("arl", "k", "h"),
-    [(1000, 1.12, 2.40), (1000, 0.65, 4.06), (500, 1.04, 2.26), (500, 0.60, 3.80), (250, 0.94, 2.11), (250, 0.54, 3.51)],
+    [
+        (1000, 1.12, 2.40),
+        (1000, 0.65, 4.06),
+        (500, 1.04, 2.26),
+        (500, 0.60, 3.80),
+        (250, 0.94, 2.11),
+        (250, 0.54, 3.51),
+    ],
 )
 def test_simulated_limits_of_ewan_and_kemp(arl, k, h):
     """Table 2 of Ewan & Kemp 1960 (Biometrika 47:363), one-sided, as the help of R's spc (xcusum.crit.L0L1) has it."""
