@@ -239,6 +239,41 @@ def test_single_values_as_r_s_qcc_prints_them():
         assert row[1:] == pytest.approx((lower, upper), abs=1e-3)
 
 
+_VERIFYING = [5045, 4350, 4350, 3975, 4290, 4430, 4485, 4285, 3980, 3925, 3645, 3760, 3300, 3685, 3463, 5200]
+_PEAK_FLOW = [120, 140, 100, 150, 260, 150, 100, 120, 300, 300, 275, 300, 140, 170, 150, 150, 190, 180]
+
+
+@pytest.mark.parametrize(
+    ("values", "lines", "digits"),
+    [
+        (_VERIFYING, (4135.50, 355.93, 3188.72, 5082.28), 0.005),
+        (_PEAK_FLOW, (183.1, 52.4, 43.7, 322.5), 0.2),  # limits from rounded lines in the book
+    ],
+)
+def test_wheeler_s_data_to_verify_software(values, lines, digits):
+    """Making Sense of Data, pages 382 and 130: mean, mean moving range, limits (in the tests of statprocon)."""
+    row = spc.xmr(values).select("center", "mean_moving_range", "lower", "upper").row(0)
+    assert row == pytest.approx(lines, abs=digits)
+
+
+@pytest.mark.parametrize(
+    ("near", "expected"),
+    [
+        ([1, 0, 1], [1, 3]),
+        ([0, 1, 1], [2, 3]),
+        ([1, 1, 0], [1, 2]),
+        ([0, 0, 1, 0, 1, 0, 0], [3, 5]),
+        ([1, 0, 0, 1], []),
+        ([1, 0, 0, 1, 1], [4, 5]),
+    ],
+)
+def test_two_of_three_as_nhsrplotthedots_flags_it(near, expected):
+    """The cases of its tests/testthat/test-ptd_calculate_point_type.R; near the upper limit is 4, else 1 here."""
+    wave = [1, -1] * 6  # mean 0, limits 5.32, near 3.55
+    chart = spc.xmr([*wave, *(4 if n else 1 for n in near)], baseline=12)
+    assert points(chart, "is_two_of_three") == [12 + k for k in expected]
+
+
 def test_screening_as_nhsrplotthedots_prints_it():
     """Its _snaps/ptd_spc_standard.md: reference 17's values, then 10 in place of the 15th, with and without screening."""
     spiked = [*NORMAL_20[:14], 10, *NORMAL_20[15:]]
