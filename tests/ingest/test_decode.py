@@ -364,7 +364,6 @@ def test_bad_times(text):
     assert offsets.is_null().to_list() == [False, True]
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(datetime(1900, 1, 2), datetime(2100, 12, 30)),
     st.integers(-1439, 1439),
@@ -379,7 +378,6 @@ def test_times_agree_with_python(naive, minutes, separator):
     assert offsets[0] == minutes
 
 
-@settings(deadline=None)
 @given(st.dates(date(1900, 1, 1), date(2100, 12, 31)))
 def test_days_agree_with_python(day):
     """A day is read as Python reads it, and nothing but YYYY-MM-DD is a day."""
@@ -428,7 +426,7 @@ def written(draw, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_both_paths_agree(name, data):
     """What the expression lets through at a glance is, value by value, what the record path makes of it; rows

@@ -466,7 +466,7 @@ def test_what_is_made_keeps_the_contract(tmp_path):
     assert heights == {"devices": 1, "readings": 6, "responses": 2, "performance_tests": 1}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shuffled=st.lists(st.sampled_from(SAMPLES), max_size=8).flatmap(lambda more: st.permutations(SAMPLES + more)),
     cut=st.integers(0, 8),

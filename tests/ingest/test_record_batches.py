@@ -51,7 +51,7 @@ def library(raw):
 maybe_bytes = st.none() | st.binary(max_size=300)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

@@ -294,7 +294,7 @@ def _rows(series: list[dict]) -> list[dict]:
     ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(series=st.lists(_SERIES, min_size=1, max_size=8), data=st.data())
 def test_any_readings_equal_the_slow_computation(series, data):
     """Whatever lands, in whatever order and however often, the days are those of the slow re-computation."""
@@ -311,7 +311,7 @@ def test_any_readings_equal_the_slow_computation(series, data):
         assert {c: day[c] for c in wanted} == pytest.approx(wanted, abs=1e-9)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(series=st.lists(_SERIES.filter(lambda s: s["event_id"] is None), min_size=1, max_size=5), cut=st.integers(1, 39))
 def test_splitting_a_series_changes_nothing(series, cut):
     """A series sent as two events, the second starting where the first ends, gives the same days."""

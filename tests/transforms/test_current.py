@@ -244,7 +244,7 @@ def slow_current(raw: pl.DataFrame) -> dict:
     }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(raw=_EVENTS, data=st.data())
 def test_any_landings_equal_the_slow_computation(raw, data):
     """In whatever order rows come, and however often, the records are those of the slow re-computation."""
@@ -259,7 +259,7 @@ def test_any_landings_equal_the_slow_computation(raw, data):
     assert conflicts("sessions", shuffled).equals(conflicts("sessions", raw))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(raw=_EVENTS, cut=st.integers(0, 12))
 def test_splitting_the_input_changes_nothing(raw, cut):
     """First landed of two parts, then of both together, is first landed of all."""

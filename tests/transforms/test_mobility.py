@@ -115,7 +115,7 @@ def test_plausibility_is_a_setting():
     assert speeds == [[None], [5.0]]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(speeds=st.lists(st.none() | st.floats(0.1, 2.2), min_size=1, max_size=12), data=st.data())
 def test_order_changes_nothing(speeds, data):
     """The order of bouts does not change a day."""

@@ -161,7 +161,7 @@ _PATIENTS = st.lists(st.one_of(st.integers(0, 9), st.integers(10, 60)), min_size
 _CHANGES = st.lists(st.tuples(st.integers(0, len(KINDS) - 1), st.sampled_from([1, 1, -1])), min_size=1, max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(_PATIENTS, st.lists(_CHANGES, min_size=1, max_size=7))
 def test_no_two_releases_differ_by_a_few(patients, steps):
     """Patients of some kind come and go one at a time between releases: whoever keeps every release sees

@@ -116,7 +116,7 @@ def test_telemetry_waits_for_its_session():
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(values=st.lists(st.none() | st.integers(-150, 20).map(float), min_size=1, max_size=8), cut=st.integers(0, 8),
        data=st.data())  # fmt: skip
 def test_order_copies_and_splitting_change_nothing(values, cut, data):

@@ -95,7 +95,7 @@ def test_weeks_from_day_1():
     assert days == [-2, -1, -1, 1, 1, 2, 2, 3]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ady=st.integers(-400, 400).filter(bool))
 def test_weeks_hold_seven_days(ady):
     """A week holds a day if and only if it is among its seven."""
@@ -107,7 +107,7 @@ def test_weeks_hold_seven_days(ady):
     assert ady in (range(7 * found - 6, 7 * found + 1) if found > 0 else range(7 * found, 7 * found + 7))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_order_changes_nothing(data):
     """The order of days and devices does not change a week."""
