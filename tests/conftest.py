@@ -11,7 +11,6 @@ from ingest import broker as local_broker
 from ingest.broker_process import free_port
 from ingest.settings import Settings
 
-
 # How long an example takes is not what these tests are about.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
