@@ -3,28 +3,43 @@
 Here: frames of core.care to frames of patients. Not here: times to surgery or rescue (marts/adtte), summaries
 (marts/cohort_care).
 
-A patient's care is known from the first record's day, not before it, and up to the latest `reported_through` (else
-the latest record's day), not up to today. A medication without an end lasts until the day before the patient's next
+Days are local to the clinic that enrolled the patient, as Day 1 is: care is given anywhere. A patient's care is known
+from the first record's day, not before it, and up to the latest `reported_through` (else the latest record's day), not
+up to today. A medication without an end lasts until the day before the patient's next
 record of that kind and code, which replaces it; else, where `none_since_last` follows, until the report before that,
 since when there was none; else until care is known no more.
 """
 
 import polars as pl
 
+from .local_time import with_cut_day, with_local_day
 from .options import Cut
 
 WINDOW_DAYS = 28
 MEDICATIONS = ("opioid", "analgesic")
+# What a rescue procedure is too, which ends a response whatever the patient answers next
 PROCEDURES = ("injection", "surgery")
+
+
+def local_care(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """The people's care with `on`, `ended_on`, `known_on`: local days of what happened, ended, was reported through.
+
+    `people`: `patient_id`, `timezone`.
+    """
+    frame = care.join(people.select("patient_id", "timezone"), on="patient_id")
+    for at, into in (("occurred_at", "on"), ("ended_at", "ended_on"), ("reported_through", "known_on")):
+        frame = with_local_day(frame, at=at, into=into)
+    return frame
 
 
 def opioid_doses(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """`patient_id`, `opioid_mme_baseline`, `opioid_mme_latest`: mean dose, MME a day, over 28 days.
 
-    `people`: `patient_id`, `DAY1DT`. Baseline: the known days among the 28 before Day 1; latest: the last 28 days of
-    known care, where they begin at Day 1 or later and are all known. 0 where care is known and no opioid was taken;
-    null where no care was reported for the days, or a dose in them is not known. Records of several codes add up.
+    `people`: `patient_id`, `timezone`, `DAY1DT`. Baseline: the known days among the 28 before Day 1; latest: the last
+    28 days of known care, where they begin at Day 1 or later and are all known. 0 where care is known and no opioid
+    was taken; null where no care was reported for the days, or a dose in them is not known. Several codes add up.
     """
+    care = local_care(care, people)
     frame = _windows(care, people)
     doses = _medications(care, kinds=("opioid",))
     return (
@@ -41,9 +56,10 @@ def opioid_doses(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 def medication_use(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """`patient_id` and `opioid_before`, `opioid_latest`, `analgesic_before`, `analgesic_latest`: taken on any day?
 
-    `people`: `patient_id`, `DAY1DT`. The windows of `opioid_doses`, known by the same rule: before = the known days of
-    the 28 before Day 1; null where care is not known. A row a patient with any record of care.
+    `people`: `patient_id`, `timezone`, `DAY1DT`. The windows of `opioid_doses`, known by the same rule: before = the
+    known days of the 28 before Day 1; null where care is not known. A row a patient with any record of care.
     """
+    care = local_care(care, people)
     frame = _windows(care, people)
     taken = _medications(care, kinds=MEDICATIONS).join(frame, on="patient_id")
     flags = {}
@@ -61,18 +77,17 @@ def medication_use(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 def procedures(care: pl.DataFrame, people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     """`patient_id`, `care_days`, `injection`, `surgery`: records on the known days from Day 1 on, and their number.
 
-    `people`: `patient_id`, `DAY1DT`, `DTHDT`. Known days run from Day 1 to the latest `reported_through` (no later
-    than death and the data cut), both included; who has none is left out, and a record outside them does not count.
+    `people`: `patient_id`, `timezone`, `DAY1DT`, `DTHDT`. Known days run from Day 1 to the latest `reported_through`
+    (no later than death and the data cut), both included; who has none is left out, and a record outside them does
+    not count.
     """
-    through = pl.col("reported_through").max().dt.date()
-    known = care.group_by("patient_id").agg(reported_to=through).join(people, on="patient_id")
-    until = pl.when(pl.col("reported_to").is_not_null()).then(
-        pl.min_horizontal("reported_to", "DTHDT", pl.lit(cut.data_cutoff.date()))
-    )
+    care = local_care(care, people)
+    known = care.group_by("patient_id").agg(reported_to=pl.col("known_on").max())
+    known = known.join(with_cut_day(people, cut=cut), on="patient_id")
+    until = pl.when(pl.col("reported_to").is_not_null()).then(pl.min_horizontal("reported_to", "DTHDT", "cut_on"))
     known = known.with_columns(until=until, care_days=(until - pl.col("DAY1DT")).dt.total_days() + 1)
     known = known.filter(pl.col("care_days") > 0)
-    on = pl.col("occurred_at").dt.date()
-    counted = care.join(known, on="patient_id").filter(on.is_between("DAY1DT", "until"))
+    counted = care.join(known, on="patient_id").filter(pl.col("on").is_between("DAY1DT", "until"))
     counts = counted.group_by("patient_id").agg((pl.col("kind") == k).sum().cast(pl.Int64).alias(k) for k in PROCEDURES)
     frame = known.select("patient_id", "care_days").join(counts, on="patient_id", how="left")
     return frame.with_columns(pl.col(PROCEDURES).fill_null(0)).sort("patient_id")
@@ -81,8 +96,7 @@ def procedures(care: pl.DataFrame, people: pl.DataFrame, *, cut: Cut) -> pl.Data
 def _windows(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """The people with a record of care: the days that are known, the last day of both windows, and which is known."""
     known = care.group_by("patient_id").agg(
-        known_from=pl.col("occurred_at").min().dt.date(),
-        known_through=pl.max_horizontal("reported_through", "occurred_at").max().dt.date(),
+        known_from=pl.col("on").min(), known_through=pl.max_horizontal("known_on", "on").max()
     )
     frame = people.join(known, on="patient_id").with_columns(
         before_to=pl.col("DAY1DT") - pl.duration(days=1), latest_to=pl.col("known_through")
@@ -97,8 +111,8 @@ def _windows(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 def _medications(care: pl.DataFrame, *, kinds: tuple[str, ...]) -> pl.DataFrame:
     """Records of the kinds with `begins` and `ends`, days; `ends` null = as long as care is known."""
     records = care.select(
-        "patient_id", "care_id", "kind", "code", "daily_dose_mme", "reported_through", at="occurred_at",
-        begins=pl.col("occurred_at").dt.date(), ends=pl.col("ended_at").dt.date(),
+        "patient_id", "care_id", "kind", "code", "daily_dose_mme", "known_on", at="occurred_at",
+        begins="on", ends="ended_on",
     )  # fmt: skip
     taken = records.filter(pl.col("kind").is_in(kinds))
     replaced_on = pl.col("begins").shift(-1).over("patient_id", "kind", "code", order_by=["begins", "care_id"])
@@ -106,12 +120,12 @@ def _medications(care: pl.DataFrame, *, kinds: tuple[str, ...]) -> pl.DataFrame:
     taken = taken.join(_stopped(records), on="care_id", how="left")
     stopped = pl.when(pl.col("stopped_on").is_not_null()).then(pl.max_horizontal("stopped_on", "begins"))
     implied = pl.min_horizontal("replaced_before", stopped)
-    return taken.with_columns(ends=pl.coalesce("ends", implied)).drop("stopped_on", "replaced_before", "at")
+    return taken.with_columns(ends=pl.coalesce("ends", implied)).drop("stopped_on", "replaced_before", "at", "known_on")
 
 
 def _stopped(records: pl.DataFrame) -> pl.DataFrame:
     """`care_id` and `stopped_on`: of each record, how far care was known when `none_since_last` next said none."""
-    known = pl.max_horizontal("at", "reported_through").dt.date()
+    known = pl.max_horizontal("begins", "known_on")
     ordered = records.sort("patient_id", "at", "care_id").with_columns(
         known_before=known.cum_max().shift(1).over("patient_id")
     )

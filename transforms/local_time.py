@@ -7,6 +7,7 @@ known either, UTC.
 
 import polars as pl
 
+from .options import Cut
 from .schemas import TIMESTAMP
 
 
@@ -23,6 +24,12 @@ def with_local_day(frame: pl.DataFrame, *, at: str, into: str) -> pl.DataFrame:
         local = pl.col(at).dt.convert_time_zone(zone).dt.date()
         day = pl.when(pl.col("timezone") == zone).then(local).otherwise(day)
     return frame.with_columns(day.alias(into))
+
+
+def with_cut_day(frame: pl.DataFrame, *, cut: Cut, into: str = "cut_on") -> pl.DataFrame:
+    """The frame (with `timezone`) with the Date `into`: the local day on which the data cut falls, still running."""
+    at = frame.with_columns(_cut=pl.lit(cut.data_cutoff).cast(TIMESTAMP))
+    return with_local_day(at, at="_cut", into=into).drop("_cut")
 
 
 def with_day_start(frame: pl.DataFrame, *, day: str, into: str) -> pl.DataFrame:

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 from transforms import care
+from transforms.options import Cut
 from transforms.schemas import CORE_TABLES
 
 DAY1 = date(2025, 3, 3)
 T0 = datetime(2025, 3, 3, 12, tzinfo=UTC)
-PEOPLE = pl.DataFrame({"patient_id": ["P1"], "DAY1DT": [DAY1]})
+PEOPLE = pl.DataFrame({"patient_id": ["P1"], "timezone": ["America/New_York"], "DAY1DT": [DAY1]})
 
 
 def record(k, day, dose=None, *, until=None, through=None, kind="opioid", code="N02AA05"):
@@ -54,6 +55,31 @@ def test_a_newer_record_of_the_code_replaces_an_unended_one():
     """Asked every 45 days: 40, 30, then 20 MME; doses of one drug don't add up over the visits."""
     visits = [record(k, day, dose, through=day) for k, (day, dose) in enumerate([(-30, 40), (15, 30), (60, 20)])]
     assert doses(*visits) == [(40.0, pytest.approx((30 * 27 + 20) / 28))]
+
+
+@pytest.mark.parametrize(
+    ("zone", "started", "expected"),
+    [
+        # 2 March 23:30 UTC is the day before Day 1 in London, and Day 1 itself in Sydney
+        ("Europe/London", datetime(2025, 3, 2, 23, 30, tzinfo=UTC), (20.0 / 28, 20.0)),
+        ("Australia/Sydney", datetime(2025, 3, 2, 23, 30, tzinfo=UTC), (0.0, 20.0)),
+        # 3 March 02:00 UTC is Day 1 in London, and the day before it in Denver
+        ("Europe/London", datetime(2025, 3, 3, 2, tzinfo=UTC), (0.0, 20.0)),
+        ("America/Denver", datetime(2025, 3, 3, 2, tzinfo=UTC), (20.0 / 28, 20.0)),
+        (None, datetime(2025, 3, 3, 2, tzinfo=UTC), (0.0, 20.0)),  # no zone known: UTC
+    ],
+)
+def test_a_day_of_care_is_local(zone, started, expected):
+    """20 MME a day from that moment on, none known from day -40: the same moment is another day elsewhere."""
+    table = CORE_TABLES["care"]
+    rows = [record(1, -40, kind="none_since_last"), record(2, 0, 20, through=60) | {"occurred_at": started}]
+    frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in rows], schema=table.polars_schema)
+    people = PEOPLE.with_columns(timezone=pl.lit(zone, pl.String), DTHDT=pl.lit(None, pl.Date))
+    found = care.opioid_doses(frame, people).row(0)[1:]
+    assert found == (pytest.approx(expected[0]), expected[1])
+    cut = Cut(lake_snapshot=1, data_cutoff=T0 + timedelta(days=90))
+    operated = frame.with_columns(kind=pl.when(pl.col("care_id") == "K2").then(pl.lit("surgery")).otherwise("kind"))
+    assert care.procedures(operated, people, cut=cut)["surgery"].to_list() == [int(expected[0] == 0)]  # Day 1 counts
 
 
 def test_several_drugs_add_up():

@@ -105,8 +105,7 @@ def _all_weeks(counting: pl.DataFrame) -> pl.DataFrame:
 
 def _over(rows: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     """The weeks whose last day had ended at the data cut, in the time zone of the patient's clinic."""
-    rows = rows.with_columns(_cut=pl.lit(cut.data_cutoff).cast(TIMESTAMP))
-    return local_time.with_local_day(rows, at="_cut", into="_today").filter(pl.col("ADT") < pl.col("_today"))
+    return local_time.with_cut_day(rows, cut=cut).filter(pl.col("ADT") < pl.col("cut_on"))
 
 
 # --- tests ------------------------------------------------------------------------------------------

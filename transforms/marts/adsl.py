@@ -11,7 +11,7 @@ happened yet.
 import polars as pl
 
 from ..exposure import of_patients, placed_sessions
-from ..local_time import with_local_day, with_timezone
+from ..local_time import with_cut_day, with_local_day, with_timezone
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 
@@ -106,8 +106,7 @@ def _treatment(sessions: pl.DataFrame) -> pl.DataFrame:
 
 def _until(status: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     """The status records whose day has come by the data cut, where the patient is enrolled."""
-    status = with_local_day(status.with_columns(_cut=pl.lit(cut.data_cutoff)), at="_cut", into="_cut_day")
-    return status.filter(pl.col("effective_on") <= pl.col("_cut_day"))
+    return with_cut_day(status, cut=cut).filter(pl.col("effective_on") <= pl.col("cut_on"))
 
 
 def _end_of_study(status: pl.DataFrame) -> pl.DataFrame:

@@ -15,8 +15,9 @@ All other times are days elapsed: ADT - STARTDT.
 import polars as pl
 
 from .. import durability, pain
+from ..care import PROCEDURES, local_care
 from ..exposure import BEGUN, of_patients
-from ..local_time import with_local_day
+from ..local_time import with_cut_day
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 
@@ -34,8 +35,6 @@ PARAMETERS = {
     "TTRELAPS": "Time from a pain-free month to relapse",
 }
 FROM_ALLOCATION = ("TTSURGA", "TTRESCA")
-# What a rescue procedure is, which ends a response whatever the patient answers next
-PROCEDURES = ("injection", "surgery")
 
 
 def compute(
@@ -51,10 +50,8 @@ def compute(
 ) -> pl.DataFrame:
     """Columns of MART_TABLES["adtte"]; `keys` is a frame of `patient_id`, None = all."""
     people = of_patients(adsl.with_columns(patient_id="USUBJID"), keys)
-    people = with_local_day(
-        people.with_columns(_cut=pl.lit(cut.data_cutoff), timezone="TIMEZONE"), at="_cut", into="cut_on"
-    )
-    care = _local_care(care, people)
+    people = with_cut_day(people.with_columns(timezone="TIMEZONE"), cut=cut)
+    care = local_care(care, people).with_columns(USUBJID="patient_id")
     adae = adae.join(people, on="USUBJID", how="semi")
     parts = [
         *_care_times(people, care),
@@ -98,13 +95,6 @@ def _timed(frame: pl.DataFrame, *, censors: dict[str, pl.Expr], missing: dict[st
 
 
 # --- care -------------------------------------------------------------------------------------------
-
-
-def _local_care(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """Records of the people's care with `on` and `known_on`, local days of what happened and was reported through."""
-    zones = people.select("patient_id", "timezone")
-    frame = with_local_day(care.join(zones, on="patient_id"), at="occurred_at", into="on")
-    return with_local_day(frame, at="reported_through", into="known_on").with_columns(USUBJID="patient_id")
 
 
 def _care_times(people: pl.DataFrame, care: pl.DataFrame) -> list[pl.DataFrame]:

@@ -14,6 +14,7 @@ import polars as pl
 
 from .. import disclosure, models, pain, rates, windows
 from ..instruments import PARAMETERS
+from ..local_time import with_cut_day
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CRITERIA
@@ -85,6 +86,7 @@ def _named(row: dict) -> dict:
 def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
     return adsl.filter(pl.col("ARM").is_not_null()).with_columns(
         ARMDAY1=pl.coalesce("ALLOCDT", "ENRLDT"),
+        timezone="TIMEZONE",
         SEX=pl.col("SEX").fill_null("U"),
         INDICATN=pl.col("INDICATN").fill_null("(unknown)"),
         SITEID=pl.col("SITEID").fill_null("(unknown)"),
@@ -160,9 +162,9 @@ def _head(pair: Pair, code: str, visit: str) -> dict:
 
 
 def _due(pair: Pair, visit: windows.Visit, *, cut: Cut) -> pl.DataFrame:
-    """Patients whose window has closed at the data cut."""
+    """Patients whose window has closed at the data cut, where they are enrolled."""
     closes = windows.date_of(visit.last, day1=pl.col("ARMDAY1"))
-    return pair.subjects.filter(closes < cut.data_cutoff.date())
+    return with_cut_day(pair.subjects, cut=cut).filter(closes < pl.col("cut_on"))
 
 
 def _incomplete(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut) -> str | None:

@@ -27,9 +27,9 @@ RATES = {"injection": "injections_per_100_patient_years", "surgery": "surgeries_
 
 def rows(adsl: pl.DataFrame, care: pl.DataFrame, *, cut: Cut) -> list[pl.DataFrame]:
     """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason."""
-    people = dimensions_of(adsl).join(adsl.select("USUBJID", "DAY1DT", "DTHDT"), on="USUBJID")
+    people = dimensions_of(adsl).join(adsl.select("USUBJID", "DAY1DT", "DTHDT", timezone="TIMEZONE"), on="USUBJID")
     people = people.rename({"USUBJID": "patient_id"})
-    days = people.select("patient_id", "DAY1DT", "DTHDT")
+    days = people.select("patient_id", "timezone", "DAY1DT", "DTHDT")
     used = people.join(care_rules.medication_use(care, days), on="patient_id", how="left")
     done = people.join(care_rules.procedures(care, days, cut=cut), on="patient_id", how="left")
     parts = [part for kind in care_rules.MEDICATIONS for part in _use(used, kind)]

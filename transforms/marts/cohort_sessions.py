@@ -16,6 +16,7 @@ import polars as pl
 from ..clustered import Sums, clustered_mean, clustered_proportion, median_ranks
 from ..exposure import BEGUN, DELIVERED, course_adherence
 from ..intervals import Limits
+from ..local_time import with_cut_day
 from ..options import Cut, Options
 from ..schemas.mart import DIMENSIONS
 from .strata import UNKNOWN, by_strata, dimensions_of
@@ -92,7 +93,7 @@ _AMOUNTS = (
 
 def rows(adsl: pl.DataFrame, adex: pl.DataFrame, courses: pl.DataFrame, *, options: Options, cut: Cut) -> list:
     """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason."""
-    people = dimensions_of(adsl)
+    people = dimensions_of(adsl).join(adsl.select("USUBJID", timezone="TIMEZONE"), on="USUBJID")
     sessions = adex.join(people.select("USUBJID", "indication", "arm"), on="USUBJID").with_columns(
         clinic_id=pl.col("SITEID").fill_null(UNKNOWN), modality=pl.col("MODALITY").fill_null(UNKNOWN)
     )
@@ -227,7 +228,7 @@ def _courses(
         people, left_on="patient_id", right_on="USUBJID", suffix="_of"
     )
     frame = frame.with_columns(clinic_id=pl.coalesce("clinic_id", "clinic_id_of"))
-    return frame.join(_is_over(courses, adex, options=options, cut=cut), on="course_id")
+    return frame.join(_is_over(with_cut_day(frame, cut=cut), courses, adex, options=options), on="course_id")
 
 
 def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
@@ -247,11 +248,14 @@ def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
     ).drop("closed")  # fmt: skip
 
 
-def _is_over(courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options, cut: Cut) -> pl.DataFrame:
-    """`course_id`, `is_closed`: its last day lies before the data cut's; where it names none, the gap after its last
+def _is_over(known: pl.DataFrame, courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """`course_id`, `is_closed`: its last day lies before `cut_on`; where it names none, the gap after its last
     session on record (else its first day) does."""
     last = adex.group_by(course_id="COURSEID").agg(last_on=pl.col("ASTDT").max())
     ends = pl.coalesce("last_on", "starts_on") + pl.duration(days=options.course_gap_days)
-    is_closed = pl.coalesce("ends_on", ends) < pl.lit(cut.data_cutoff.date())
-    frame = courses.select("course_id", "starts_on", "ends_on").join(last, on="course_id", how="left")
+    is_closed = pl.coalesce("ends_on", ends) < pl.col("cut_on")
+    frame = known.select("course_id", "cut_on").join(
+        courses.select("course_id", "starts_on", "ends_on"), on="course_id"
+    )
+    frame = frame.join(last, on="course_id", how="left")
     return frame.select("course_id", is_closed=is_closed.fill_null(False))

@@ -48,7 +48,7 @@ def compute(
         _harm(adae),
         _wear(activity_days, options=options),
     ]
-    parts.append(care_rules.opioid_doses(care, people.select("patient_id", "DAY1DT")))
+    parts.append(care_rules.opioid_doses(care, people.select("patient_id", "timezone", "DAY1DT")))
     for part in parts:
         people = people.join(part, on="patient_id", how="left", maintain_order="left")
     counts = ("sessions_delivered", "protocol_deviations", "sessions_not_cleared", "adverse_events",
@@ -60,7 +60,7 @@ def compute(
 
 def _people(adsl: pl.DataFrame) -> pl.DataFrame:
     return adsl.select(
-        "DAY1DT", patient_id="USUBJID", clinic_id="SITEID", modality="MODALITY", indication="INDICATN",
+        "DAY1DT", timezone="TIMEZONE", patient_id="USUBJID", clinic_id="SITEID", modality="MODALITY", indication="INDICATN",
         arm=pl.col("ARM").fill_null(NONE), age_years="AGE", sex="SEX", status="EOSSTT",
         sessions_delivered="NSESS", first_session_on="TRTSDT", last_contact_on="LSTCONDT",
     )  # fmt: skip

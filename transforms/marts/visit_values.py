@@ -11,6 +11,7 @@ import polars as pl
 
 from .. import pain, windows
 from ..instruments import PARAMETERS
+from ..local_time import with_cut_day
 from ..options import Cut, Options
 from ..schemas.mart import CRITERIA
 from .strata import dimensions_of
@@ -19,13 +20,13 @@ from .strata import dimensions_of
 
 
 def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """A row a patient: dimensions, Day 1, the end of the first course."""
+    """A row a patient: dimensions, time zone, Day 1, the end of the first course."""
     delivered = adex.filter(pl.col("EXSTAT") == "delivered").select(
         patient_id="USUBJID", course_id="COURSEID", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT"
     )
     ends = windows.first_course_end(delivered, gap_days=options.course_gap_days).rename({"patient_id": "USUBJID"})
     known = (
-        adsl.select("USUBJID", "STUDYID", "DAY1DT")
+        adsl.select("USUBJID", "STUDYID", "DAY1DT", timezone="TIMEZONE")
         .join(dimensions_of(adsl), on="USUBJID")
         .join(ends, on="USUBJID", how="left")
     )
@@ -34,15 +35,16 @@ def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl
 
 
 def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """A row a patient and visit: `is_due`, the visit's window has closed at the data cut.
+    """A row a patient and visit: `is_due`, the visit's window has closed at the data cut, where the patient is enrolled:
+    a window's last day is over there, not in UTC.
 
     End of course closes when no further session can belong to the course any more; without a session it is never due.
     """
     closes = {v.name: windows.date_of(v.last, day1=pl.col("DAY1DT")) for v in windows.VISITS}
     closes[windows.END_OF_COURSE] = pl.col("end_closes_on")
-    today = pl.lit(cut.data_cutoff.date())
+    people = with_cut_day(people, cut=cut)
     parts = [
-        people.with_columns(AVISIT=pl.lit(name), is_due=(closed < today).fill_null(False))
+        people.with_columns(AVISIT=pl.lit(name), is_due=(closed < pl.col("cut_on")).fill_null(False))
         for name, closed in closes.items()
     ]
     return pl.concat(parts)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from transforms.catalogue import METRICS
 from transforms.checks import check_table
-from transforms.marts import MARTS, cohort_outcomes
+from transforms.marts import MARTS, cohort_outcomes, visit_values
 from transforms.options import Cut, Options
 from transforms.rates import proportion
 from transforms.schemas import CORE_TABLES, MART_TABLES
@@ -69,6 +69,27 @@ ANSWERS = [
     answer("no_base", 29, 5),
     answer("recent", 1, 9, day1=date(2025, 2, 20)), answer("recent", 16, 2, day1=date(2025, 2, 20)),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("zone", "cut_at", "is_due"),
+    [
+        # Week 1 of Day 1 = 6 January closes with day 14, the 19th
+        ("UTC", datetime(2025, 1, 19, 23, 59, tzinfo=UTC), False),
+        ("UTC", datetime(2025, 1, 20, 0, 0, tzinfo=UTC), True),
+        ("Australia/Sydney", datetime(2025, 1, 19, 12, tzinfo=UTC), False),  # 23:00 of the 19th there
+        ("Australia/Sydney", datetime(2025, 1, 19, 13, tzinfo=UTC), True),  # midnight of the 20th
+        ("America/Denver", datetime(2025, 1, 20, 6, tzinfo=UTC), False),  # 23:00 of the 19th
+        ("America/Denver", datetime(2025, 1, 20, 7, tzinfo=UTC), True),
+        (None, datetime(2025, 1, 20, 0, 0, tzinfo=UTC), True),
+    ],
+)
+def test_a_window_closes_at_midnight_where_the_patient_is(zone, cut_at, is_due):
+    """A patient is pending, not missing, for as long as the window's last day goes on at the enrolling clinic."""
+    adsl = table(MART_TABLES["adsl"], [subject("p") | {"TIMEZONE": zone}])
+    people = visit_values.people_of(adsl, MART_TABLES["adex"].empty(), options=Options())
+    due = visit_values.due_of(people, cut=Cut(lake_snapshot=1, data_cutoff=cut_at))
+    assert due.filter(AVISIT="Week 1")["is_due"].to_list() == [is_due]
 
 
 def test_denominators_of_a_responder_rule():
