@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from . import mobility_parameters
 from .instruments import metrics as instrument_metrics
+from .instruments.metrics import T_INTERVAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ _FUNCTION: tuple[Metric, ...] = tuple(
 )
 
 # --- time: sustained response, relapse, surgery-free survival --------------------------------------
+# version 1 of what counts the due closed their windows at midnight UTC
 _TIME: tuple[Metric, ...] = (
     Metric(id="visit_windows", version="1", title="Visits",
            rule="study day without day 0; windows that do not overlap, nearest to target, ties the earlier; End of "
@@ -64,16 +66,16 @@ _TIME: tuple[Metric, ...] = (
            "between; patients without two such assessments are not evaluable", unit="proportion", direction="higher",
            source="a proposal of Floe", verification="proposal", parameters=("sustained_min_days",),
            tests=("tests/transforms/test_durability.py",)),
-    Metric(id="responder_curve", version="1", title="Cumulative share of responders",
+    Metric(id="responder_curve", version="2", title="Cumulative share of responders",
            rule="share improved by at least x % of baseline, x = 0 to 100, of all due with an evaluable baseline; no "
            "value counts as no response; Wilson limits", unit="proportion", direction="higher",
            source="Farrar 2006, 10.1016/j.jpainsymman.2005.08.018", verification="verified",
            tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
-    Metric(id="rule_disagreement", version="1", title="Where responder rules disagree",
+    Metric(id="rule_disagreement", version="2", title="Where responder rules disagree",
            rule="patients due with a value by the 30 % rule, the rule in points and the global impression at a visit",
            unit="patients", direction="none", source="Dworkin 2008 (IMMPACT); Ostelo 2008", verification="verified",
            tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
-    Metric(id="pgic_anchor_mic", version="1", title="Least improvement that patients call much improved",
+    Metric(id="pgic_anchor_mic", version="2", title="Least improvement that patients call much improved",
            rule="the improvement with the highest sensitivity + specificity for PGIC 1-2 against 3-7 at the same visit, "
            "among this product's own patients due; of equally good cuts the greatest; beside it both groups' sizes and "
            "the area under the ROC curve with Newcombe's interval; none where a group has fewer than 30 patients "
@@ -105,7 +107,7 @@ _TIME: tuple[Metric, ...] = (
 
 # --- a patient's headline outcomes ------------------------------------------------------------------
 _PATIENTS: tuple[Metric, ...] = (
-    Metric(id="patient_outcomes", version="1", title="Headline outcomes of a patient",
+    Metric(id="patient_outcomes", version="2", title="Headline outcomes of a patient",
            rule="of each outcome the first parameter with a baseline; latest value after it; a change, not an effect",
            unit=None, direction="none", source="a proposal of Floe", verification="proposal",
            parameters=("sustained_min_days", "valid_day_wear_h"),
@@ -114,7 +116,7 @@ _PATIENTS: tuple[Metric, ...] = (
 
 # --- between arms ---------------------------------------------------------------------------------
 _ARMS: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="1", title=title, rule=rule, unit=unit, direction="none", source=source,
+    Metric(id=id, version="2", title=title, rule=rule, unit=unit, direction="none", source=source,
            verification="verified", parameters=("reference_arm", "min_completeness_pct"),
            tests=("tests/transforms/marts/test_trial.py",))
     for id, title, unit, rule, source in (
@@ -135,8 +137,8 @@ _MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.d
 
 # Means of a cohort; a change of lumbar flexion is mostly its measurement error and is not averaged.
 _MOBILITY += tuple(
-    Metric(id=f"{p.code.lower()}_{name}", version="1", title=f"{p.title}: {title}", unit=p.unit, direction=p.direction,
-           rule=f"{rule}, t interval", source=p.source, verification="proposal",
+    Metric(id=f"{p.code.lower()}_{name}", version="2", title=f"{p.title}: {title}", unit=p.unit, direction=p.direction,
+           rule=f"{rule}, {T_INTERVAL}", source=p.source, verification="proposal",
            tests=("tests/transforms/marts/test_cohort_outcomes.py",))
     for p in (*mobility_parameters.WEEKLY_PARAMETERS, *mobility_parameters.PERFORMANCE_TESTS)
     for name, title, rule in (
@@ -153,10 +155,11 @@ _CLUSTERED = (
     "its own clinic and modality. Clopper-Pearson limits on the effective number of sessions, for those of one patient "
     "are alike; without events the exact upper limit."
 )
+_OF_THE_DUE = ("course_adherence", "dose_response")  # 1 closed them at midnight UTC, and gave equal values an interval
 _BEGAN = "of the sessions that began (delivered or aborted)"
 _EXPOSURE: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="1", title=title, rule=rule, unit=unit, direction=direction, source=source,
-           verification="proposal", parameters=(), tests=tests)
+    Metric(id=id, version="2" if id in _OF_THE_DUE else "1", title=title, rule=rule, unit=unit, direction=direction,
+           source=source, verification="proposal", parameters=(), tests=tests)
     for id, title, unit, direction, rule, source, tests in (
         ("protocol_limits", "Sessions with a protocol limit exceeded", "sessions", "lower",
          "by the protocol version in force at the start (the clinic's own before one for all); the colder and lower of "
@@ -280,19 +283,20 @@ _CARE: tuple[Metric, ...] = tuple(
     )
 )  # fmt: skip
 
+# version 1 dated care in UTC
 _CARE += (
-    Metric(id="opioid_change", version="1", title="Opioid dose: mean change (a change, not an effect)",
+    Metric(id="opioid_change", version="2", title="Opioid dose: mean change (a change, not an effect)",
            rule="mean over the last 28 days of known care minus that over the 28 days before Day 1; t interval",
            unit="MME/day", direction="lower", source="proposal of this project", verification="proposal",
            tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py")),
-    *(Metric(id=f"opioid_dose_{name}", version="1", title=f"Opioid dose {text}: mean", unit="MME/day",
+    *(Metric(id=f"opioid_dose_{name}", version="2", title=f"Opioid dose {text}: mean", unit="MME/day",
              direction="lower", rule=f"mean over the {window}, of the patients whose dose is known both before Day 1 and "
              "at the latest (those of opioid_change); t interval", source="proposal of this project",
              verification="proposal",
              tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py"))
       for name, text, window in (("before", "before Day 1", "28 days before Day 1"),
                                  ("latest", "at the latest", "last 28 days of known care"))),
-    *(Metric(id=f"{kind}_use_{name}", version="1", title=f"{title} {text}", unit="proportion", direction=direction,
+    *(Metric(id=f"{kind}_use_{name}", version="2", title=f"{title} {text}", unit="proportion", direction=direction,
              rule=f"{rule}; of the patients whose care is known both in the 28 days before Day 1 (the known ones of "
              "them, at least the last) and in the last 28 days of known care, all after Day 1; the others are missing; "
              "Wilson limits, Clopper-Pearson for 5 or fewer", source="proposal of this project",
@@ -303,7 +307,7 @@ _CARE += (
           ("latest", "in the last 28 days of known care", "lower", "a record of it on any of the days"),
           ("stopped", "before who do not any more", "higher", "not used at the latest / used before"),
           ("started", "who did not before", "lower", "used at the latest / not used before"))),
-    *(Metric(id=f"{name}_per_100_patient_years", version="1", title=f"{name.capitalize()} in known care",
+    *(Metric(id=f"{name}_per_100_patient_years", version="2", title=f"{name.capitalize()} in known care",
              rule=f"records of {name} from Day 1 to the latest reported_through (no later than death and the data cut) "
              "/ the patients' years of those days, no window after the last session; Garwood limits",
              unit="per 100 patient-years", direction="lower", source="Garwood 1936", verification="verified",
@@ -362,7 +366,7 @@ _SAFETY: tuple[Metric, ...] = tuple(
 )  # fmt: skip
 
 # --- between clinics and over time ----------------------------------------------------------------
-_EVENTS_OF_SESSIONS = ("chart_events", "chart_serious_events")
+_EVENTS_OF_SESSIONS = ("chart_events", "chart_serious_events")  # 1 counted all events, by their day of onset
 _CLINICS: tuple[Metric, ...] = tuple(
     Metric(id=id, version=version, title=title, rule=rule + extra, unit=unit, direction=direction, source=source,
            verification=verification, parameters=parameters, tests=tests)
@@ -420,7 +424,7 @@ _CLINICS: tuple[Metric, ...] = tuple(
         )),
     )
     for id, title, unit, direction, rule, parameters in metrics
-    for version in ("2" if id in _EVENTS_OF_SESSIONS else "1",)  # 1 counted all events, by their day of onset
+    for version in ("2" if id in (*_EVENTS_OF_SESSIONS, "funnel_response") else "1",)
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {

@@ -15,6 +15,8 @@ from scipy import special, stats
 
 from .intervals import Limits, alpha_of, floats
 
+_NOISE = 1e-7  # what sums of squares of equal means may leave of a standard error, of the mean
+
 
 class Sums(NamedTuple):
     """Sums over the clusters of each stratum, arrays of one shape: cluster i has n_i values that add up to x_i."""
@@ -47,13 +49,14 @@ def clustered_proportion(sums: Sums, confidence=0.95) -> Limits:
 def clustered_mean(sums: Sums, confidence=0.95) -> Limits:
     """Mean of n values that add up to x: t limits, variance and degrees of freedom from the clusters.
 
-    NaN limits for fewer than two clusters, NaN without values.
+    NaN limits for fewer than two clusters and where their means are all equal, NaN without values.
     """
     sums, alpha = Sums(*(floats(s) for s in sums)), alpha_of(confidence)
     mean = sums.x / np.where(sums.n > 0, sums.n, np.nan)
     several = sums.clusters > 1
     quantile = stats.t.ppf(1 - alpha / 2, np.where(several, sums.clusters - 1, 1))
-    margin = np.where(several, quantile * np.sqrt(_variance(sums, mean)), np.nan)
+    error = np.sqrt(_variance(sums, mean))
+    margin = np.where(error > _NOISE * np.abs(mean), quantile * error, np.nan)
     return Limits(mean, mean - margin, mean + margin)
 
 

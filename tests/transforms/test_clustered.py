@@ -104,6 +104,22 @@ def test_mean_by_hand_and_of_one_cluster():
     assert np.isnan(clustered_proportion(sums([], [])).upper[0])
 
 
+@pytest.mark.parametrize(
+    ("x", "n", "has_limits"),
+    [
+        ([3, 3], [3, 3], False),
+        ([0, 0, 0], [2, 1, 5], False),
+        ([0.3, 0.1, 0.7], [3, 1, 7], False),
+        ([3, 2], [3, 3], True),
+    ],
+)
+def test_equal_means_have_no_limits(x, n, has_limits):
+    """Two courses attended in full don't make a mean of 1 certain: no limits, whatever rounding leaves of a variance."""
+    found = clustered_mean(sums(x, n))
+    assert found.estimate[0] == pytest.approx(sum(x) / sum(n))
+    assert np.isfinite(found.lower[0]) == np.isfinite(found.upper[0]) == has_limits
+
+
 @pytest.mark.parametrize(("n", "rank"), [(0, 0), (5, 0), (6, 1), (10, 2), (20, 6), (25, 8), (100, 40)])
 def test_ranks_of_the_median(n, rank):
     """Exact limits of a median: of 10 ordered values the 2nd and the 9th, of 20 the 6th and the 15th; 5 are too few."""

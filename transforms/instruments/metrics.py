@@ -42,16 +42,15 @@ SOURCES = {
                    "nine items, the ninth 3-4 of 0-4 counts 1; class by total <= 3 and psychosocial subscale <= 3"),
 }  # fmt: skip
 
-_VERSIONS = {"PF6B": "2"}  # 2: the lowest sum is 21.5, by the range of theta that gives the printed tables
-
+T_INTERVAL = "t interval, none of one value or of equal ones"
 _SHARE = "Wilson limits, Clopper-Pearson where 5 patients or fewer have it"
 
 # statistic: (title, rule, unit; None = the parameter's)
 STATISTICS = {
-    "mean": ("mean", "mean of the values at the visit, t interval", None),
+    "mean": ("mean", f"mean of the values at the visit, {T_INTERVAL}", None),
     "change": (
         "mean change from baseline (a change, not an effect)",
-        "mean of AVAL - BASE at the visit, t interval; without a comparator it says nothing about a cause",
+        f"mean of AVAL - BASE at the visit, {T_INTERVAL}; without a comparator it says nothing about a cause",
         None,
     ),
     "pct30": ("improved by at least 30 %", f"share with 10 (BASE - AVAL) >= 3 BASE; {_SHARE}", "proportion"),
@@ -124,8 +123,10 @@ def definitions(instruments: tuple[str, ...]) -> list[dict]:
 
 def _score(p: Parameter) -> dict:
     source, verification, rule = SOURCES[p.instrument]
+    # 2: the lowest sum is 21.5, by the range of theta that gives the printed tables
+    version = "2" if p.code == "PF6B" else "1"
     return {
-        "id": metric_id(p.code, "score"), "version": _VERSIONS.get(p.code, "1"), "title": p.title, "rule": rule, "unit": p.unit,
+        "id": metric_id(p.code, "score"), "version": version, "title": p.title, "rule": rule, "unit": p.unit,
         "direction": p.better, "source": source, "verification": verification,
         "tests": ("tests/transforms/test_instruments.py",),
     }  # fmt: skip
@@ -136,10 +137,11 @@ def _statistic(p: Parameter, name: str) -> dict:
     source, verification = _rule_source(p, name)
     if p.code == "PGIC" and unit:
         rule = f"share in categories {'1 and 2' if name == 'points' else '6 and 7'}; {_SHARE}"
+    # 1 closed windows at midnight UTC, took the median day of the unjudged too, and gave equal values an interval
     options = {"pctx": "responder_extra_pct", "points": p.points_option, "worse": p.points_option}
     direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
     return {
-        "id": metric_id(p.code, name), "version": _VERSIONS.get(p.code, "1"), "title": f"{p.title}: {title}", "rule": rule,
+        "id": metric_id(p.code, name), "version": "2", "title": f"{p.title}: {title}", "rule": rule,
         "unit": unit or p.unit, "direction": direction, "source": source, "verification": verification,
         "parameters": tuple(o for o in [options.get(name)] if o),
         "tests": ("tests/transforms/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"),

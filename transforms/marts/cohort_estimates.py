@@ -11,17 +11,23 @@ from scipy import stats
 from .. import rates
 
 NO_VALUE = "no evaluable value among the patients due"
+ONE_VALUE, EQUAL_VALUES = "one value: no interval", "all values equal: no interval"
+_NOISE = 1e-12  # what a sum of equal values may leave of a standard deviation, of the mean
 
 
 def as_mean(frame: pl.DataFrame) -> pl.DataFrame:
-    """Estimate and t interval from `mean`, `sd`, `n_evaluable`; of one value no interval, of none no mean."""
+    """Estimate and t interval from `mean`, `sd`, `n_evaluable`; of none no mean, of one or of equal values no interval.
+
+    A few equal values don't make their mean certain, which an interval of no width would say.
+    """
     n = frame["n_evaluable"].to_numpy()
     quantile = pl.Series(stats.t.ppf(0.975, np.maximum(n - 1, 1)))
-    margin = pl.when(pl.col("n_evaluable") > 1).then(pl.col("sd") * quantile / pl.col("n_evaluable").sqrt())
+    varies = pl.col("sd") > _NOISE * pl.col("mean").abs()
+    margin = pl.when(varies).then(pl.col("sd") * quantile / pl.col("n_evaluable").sqrt())
     return frame.with_columns(
         estimate=pl.col("mean"), ci_lower=pl.col("mean") - margin, ci_upper=pl.col("mean") + margin,
         reason=pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
-        .when(pl.col("n_evaluable") == 1).then(pl.lit("one value: no interval")),
+        .when(pl.col("n_evaluable") == 1).then(pl.lit(ONE_VALUE)).when(~varies).then(pl.lit(EQUAL_VALUES)),
     )  # fmt: skip
 
 

@@ -79,14 +79,23 @@ def _base_counts() -> dict[str, pl.Expr]:
 
 
 def _value_counts() -> dict[str, pl.Expr]:
-    counts = {"median_day": pl.col("ADY").median()}
+    counts = {}
     for name, column in (("mean", "AVAL"), ("change", "CHG")):
         value = pl.col(column)
-        counts |= {f"n_{name}": value.count(), name: value.mean(), f"{name}_sd": value.std()}
+        counts |= {f"n_{name}": value.count(), name: value.mean(), f"{name}_sd": value.std(), **_day_of(name, value)}
     for k, criterion in enumerate(CRITERIA, 1):
         flag = pl.col(f"CRIT{k}FL")
-        counts |= {f"n_{criterion}": flag.count(), f"n_{criterion}_yes": (flag == "Y").sum()}
+        counts |= {
+            f"n_{criterion}": flag.count(),
+            f"n_{criterion}_yes": (flag == "Y").sum(),
+            **_day_of(criterion, flag),
+        }
     return counts
+
+
+def _day_of(name: str, value: pl.Expr) -> dict[str, pl.Expr]:
+    """The median day of those assessments that the statistic is of."""
+    return {f"day_{name}": pl.col("ADY").filter(value.is_not_null()).median()}
 
 
 # --- estimates --------------------------------------------------------------------------------------
@@ -111,6 +120,7 @@ def _estimates(cells: pl.DataFrame, statistic: tuple[str, str], *, options: Opti
     return frame.with_columns(
         visit=pl.col("AVISIT"),
         visit_day=pl.col("AVISIT").replace_strict(targets, default=None, return_dtype=pl.Int64),
+        median_day=pl.col(f"day_{name}" if name in ("mean", "change") else f"day_{name.upper()}"),
         population=pl.lit(population),
         n_pending=pl.col("n_patients") - pl.col("n_due"),
         missing_rule=pl.lit(MISSING_RULES[population]),
@@ -150,7 +160,7 @@ def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl
 
 
 def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
-    """Sustained response and opioid dose: no visit, everybody counted, those without a value missing."""
+    """Sustained response and opioid dose: no visit, everybody counted, those without a value not evaluable."""
     change = pl.col("opioid_mme_latest") - pl.col("opioid_mme_baseline")
     paired = change.is_not_null()
     outcomes = outcomes.with_columns(

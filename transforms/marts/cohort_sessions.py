@@ -24,6 +24,7 @@ from .strata import UNKNOWN, by_strata, dimensions_of
 SESSIONS, COURSES, PATIENTS = "sessions", "courses", "patients"
 NO_SESSION, NOT_MEASURED = "no such session", "not measured or not recorded at any session"
 NO_COURSE = "no course that is over and says how many sessions were prescribed"
+EQUAL_MEANS = "all patients' means equal: no interval"
 ONE_PATIENT, FEW_PATIENTS = "values of one patient: no interval", "fewer than 6 patients: no interval of a median"
 
 # metric -> the flag of adex
@@ -163,7 +164,8 @@ def _with_limits(frame: pl.DataFrame, limits: Limits, *, is_share: bool) -> pl.D
     reason = reason.then(pl.lit(NOT_MEASURED))
     if not is_share:
         reason = reason.when(pl.col("clusters") == 1).then(pl.lit(ONE_PATIENT))
-    return frame.with_columns(*columns, reason=reason).drop("clusters")
+        reason = reason.when(pl.col("ci_lower").is_null()).then(pl.lit(EQUAL_MEANS))
+    return frame.with_columns(*columns).with_columns(reason=reason).drop("clusters")
 
 
 def _named(frame: pl.DataFrame, metric: str, *, unit: str, population: str) -> pl.DataFrame:

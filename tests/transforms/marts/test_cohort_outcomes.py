@@ -12,7 +12,7 @@ from scipy import stats
 
 from transforms.catalogue import METRICS
 from transforms.checks import check_table
-from transforms.marts import MARTS, cohort_outcomes, visit_values
+from transforms.marts import MARTS, cohort_estimates, cohort_outcomes, visit_values
 from transforms.options import Cut, Options
 from transforms.rates import proportion
 from transforms.schemas import CORE_TABLES, MART_TABLES
@@ -126,6 +126,41 @@ def test_one_value_has_no_interval_and_worse_is_of_completers_only():
     assert (mean["estimate"], mean["ci_lower"], mean["reason"]) == (4, None, "one value: no interval")
     populations = frame.filter(metric_id="nrs7d_worse")["population"].unique().to_list()
     assert populations == ["completers"]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ((4, 4), cohort_estimates.EQUAL_VALUES),
+        ((0, 0, 0), cohort_estimates.EQUAL_VALUES),
+        ((0.1, 0.1, 0.1), cohort_estimates.EQUAL_VALUES),  # whose floating-point deviations are not quite 0
+        ((4, 4.001), None),
+        ((4,), cohort_estimates.ONE_VALUE),
+        ((), cohort_estimates.NO_VALUE),
+    ],
+)
+def test_equal_values_have_no_interval(values, reason):
+    """Two patients at 4 don't make a mean of 4 certain: no interval of no width, but none and the reason."""
+    row = pl.DataFrame({"value": values}, schema={"value": pl.Float64}).select(
+        mean=pl.col("value").mean(), sd=pl.col("value").std(), n_evaluable=pl.len()
+    )
+    found = cohort_estimates.as_mean(row).row(0, named=True)
+    assert found["reason"] == reason
+    assert (found["ci_lower"] is None) == (found["ci_upper"] is None) == (reason is not None)
+    assert found["estimate"] == (pytest.approx(sum(values) / len(values)) if values else None)
+
+
+def test_median_day_is_of_the_values_counted():
+    """Without a baseline on day 40, judged on days 29 and 31: the mean is of all three days, the change of two; where
+    nobody can be judged there is no day either."""
+    answers = [answer("a", 1, 8), answer("a", 29, 4), answer("b", 1, 6), answer("b", 31, 5), answer("c", 40, 5)]
+    frame = compute([subject(name) for name in "abc"], answers)
+    days = {m: overall(frame, f"nrs7d_{m}", "Week 4")["median_day"] for m in ("mean", "change", "pct30", "worse")}
+    assert days == {"mean": 31, "change": 30, "pct30": 30, "worse": 30}
+    from_0 = compute([subject("a")], [answer("a", 1, 0), answer("a", 29, 4)])
+    seen = overall(from_0, "nrs7d_pct30", "Week 4")
+    assert (seen["n_evaluable"], seen["median_day"]) == (0, None)
+    assert overall(from_0, "nrs7d_change", "Week 4")["median_day"] == 29
 
 
 def test_regression_to_the_mean_is_beside_the_change_only_with_its_settings():

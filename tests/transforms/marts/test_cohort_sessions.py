@@ -275,3 +275,11 @@ def test_a_course_is_judged_when_it_is_over():
     row = small(sessions, courses)["course_adherence"]
     assert (row["estimate"], row["n_due"], row["n_pending"], row["n_not_evaluable"]) == (0.5, 2, 2, 1)
     assert row["reason"] == cohort_sessions.ONE_PATIENT
+
+
+def test_courses_attended_alike_have_no_interval():
+    """Two patients, each at 1 of 1 session: a mean of 1, no interval of no width, and why."""
+    courses = [{"course_id": n, "patient_id": n, "prescribed_sessions": 1, "starts_on": DAY1, "ends_on": DAY1}
+               for n in "ab"]  # fmt: skip
+    row = small([(n, "delivered", {"COURSEID": n}) for n in "ab"], courses, patients="ab")["course_adherence"]
+    assert (row["estimate"], row["ci_lower"], row["reason"]) == (1, None, cohort_sessions.EQUAL_MEANS)
