@@ -247,13 +247,16 @@ _EXPOSURE += tuple(
 
 # --- care -----------------------------------------------------------------------------------------
 _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
+_ENDED_BY_CARE = ("ttsurg", "ttresc", "ttsurga", "ttresca", "ttloss")  # 1 counted events after the time followed
 _CARE: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="1", title=title, rule=rule, unit="days", direction=direction, source=source,
-           verification="proposal" if source.startswith("proposal") else "verified", parameters=parameters,
+    Metric(id=id, version="2" if id in _ENDED_BY_CARE else "1", title=title, rule=rule, unit="days",
+           direction=direction, source=source, parameters=parameters,
+           verification="proposal" if source.startswith("proposal") else "verified",
            tests=("tests/transforms/marts/test_adtte.py", "tests/transforms/test_survival.py"))
     for id, title, direction, rule, parameters, source in (
         ("ttsurg", "Time from Day 1 to surgery", "higher",
-         "Kaplan-Meier; Day 1 to the first surgery on or after it; censored at the last reported_through or at death",
+         "Kaplan-Meier; Day 1 to the first surgery on or after it; censored at the last reported_through or at death, "
+         "one after that does not count",
          (), "Kaplan & Meier 1958; care-free time ends where care was last reported"),
         ("ttresc", "Time from Day 1 to rescue care", "higher",
          "as ttsurg, to the first record of care marked as rescue", (), "Kaplan & Meier 1958"),
@@ -275,7 +278,8 @@ _CARE: tuple[Metric, ...] = tuple(
         ("ttloss", "Time from confirmed response to its loss", "higher",
          "origin the confirmation of at least 30 % less pain; event the first of two consecutive assessments below "
          "that (or 2 points above the response value and at least 4), or an injection or surgery; censored at the "
-         "last assessment; an event's time is that of the first assessment that shows it",
+         "last assessment, a procedure after it does not count; an event's time is that of the first assessment that "
+         "shows it",
          ("sustained_min_days",), "proposal of this project; Kaplan & Meier 1958"),
         ("ttrelaps", "Time from a pain-free month to relapse", "higher",
          "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment", (),
