@@ -247,9 +247,10 @@ _EXPOSURE += tuple(
 
 # --- care -----------------------------------------------------------------------------------------
 _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
-_ENDED_BY_CARE = ("ttsurg", "ttresc", "ttsurga", "ttresca", "ttloss")  # 1 counted events after the time followed
+# 1 counted events after the time followed, or did not count the resolution of an adverse event as contact
+_FOLLOWED = ("ttsurg", "ttresc", "ttsurga", "ttresca", "ttloss", "ttae", "ttaeres", "ttaerec")
 _CARE: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="2" if id in _ENDED_BY_CARE else "1", title=title, rule=rule, unit="days",
+    Metric(id=id, version="2" if id in _FOLLOWED else "1", title=title, rule=rule, unit="days",
            direction=direction, source=source, parameters=parameters,
            verification="proposal" if source.startswith("proposal") else "verified",
            tests=("tests/transforms/marts/test_adtte.py", "tests/transforms/test_survival.py"))
@@ -268,7 +269,8 @@ _CARE: tuple[Metric, ...] = tuple(
          (), "Kaplan & Meier 1958; Mantel 1966"),
         ("ttae", "Time to the first treatment-emergent adverse event", "higher",
          "first session that began to the first treatment-emergent event with a known onset; censored at the end of "
-         "the risk window, of follow-up, at the last contact or the data cut", ("risk_window_days",),
+         "the risk window, of follow-up, at the last contact or the data cut, one after that does not count",
+         ("risk_window_days",),
          "Kaplan & Meier 1958"),
         ("ttaeres", "Time to resolution of an adverse event", "lower",
          "onset to resolution with or without sequelae, last day - first day + 1, a row an event; censored at the "

@@ -25,6 +25,7 @@ NO_CONTACT = ("lost", "died", "merged")
 CONTACTS = {
     "responses": "answered_at",
     "adverse_events": "event_time",
+    "resolutions": "resolved_at",  # of adverse events, but by death
     "care": "occurred_at",
     "consults": "occurred_at",
     "screenings": "occurred_at",
@@ -61,8 +62,9 @@ def compute(
     """
     people = with_timezone(of_patients(patients, keys), clinics)
     zones = people.select("patient_id", "timezone", "utc_offset_min")
-    contacts = {"responses": responses, "adverse_events": adverse_events, "care": care, "consults": consults,
-                "screenings": screenings, "performance_tests": performance_tests}  # fmt: skip
+    resolutions = adverse_events.filter(pl.col("outcome").ne_missing("fatal"))
+    contacts = {"responses": responses, "adverse_events": adverse_events, "resolutions": resolutions, "care": care,
+                "consults": consults, "screenings": screenings, "performance_tests": performance_tests}  # fmt: skip
     placed = placed_sessions(of_patients(sessions, keys), clinics)
     status = _until(patient_status.join(zones.select("patient_id", "timezone"), on="patient_id"), cut=cut)
     contact = _last_contact(zones, placed, contacts, activity_days, status, cut=cut)

@@ -150,14 +150,17 @@ def _first_event(people: pl.DataFrame, adex: pl.DataFrame, adae: pl.DataFrame, *
     frame = frame.with_columns(event_on=pl.max_horizontal("began_on", "STARTDT")).with_columns(
         event_on=pl.when(pl.col("began_on").is_not_null()).then("event_on")
     )
+    censors = {
+        "end of the risk window": pl.col("last_on") + pl.duration(days=options.risk_window_days),
+        "end of follow-up": pl.col("EOSDT"),
+        "last contact": pl.col("LSTCONDT"),
+        "data cut": pl.col("cut_on"),
+    }
+    is_at_risk = pl.col("event_on") <= pl.min_horizontal(*censors.values())
+    frame = frame.with_columns(pl.when(is_at_risk).then(pl.col(c)).alias(c) for c in ("event_on", "EVENTID", "what"))
     return _timed(
         frame,
-        censors={
-            "end of the risk window": pl.col("last_on") + pl.duration(days=options.risk_window_days),
-            "end of follow-up": pl.col("EOSDT"),
-            "last contact": pl.col("LSTCONDT"),
-            "data cut": pl.col("cut_on"),
-        },
+        censors=censors,
         missing={"an onset that is not known": pl.col("event_on").is_null() & pl.col("is_undated").fill_null(False)},
     )
 

@@ -50,7 +50,7 @@ ADSL = _table("adsl", "One row a patient.", [
     Column("EOSDT", D, "end of follow-up: leaving or death; null while ongoing"),
     Column("EOSREAS", S, "why follow-up ended"),
     Column("DTHDT", D, "death"),
-    Column("LSTCONDT", D, "last contact: the newest event of the patient"),
+    Column("LSTCONDT", D, "last contact: the newest event that shows the patient alive, the resolution of an adverse event included"),
     Column("TIMEZONE", S, "time zone of the enrolling clinic"),
     EVENTID,
 ], ("USUBJID",))  # fmt: skip

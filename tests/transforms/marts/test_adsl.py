@@ -127,6 +127,22 @@ def test_last_contact_is_the_newest_day_that_shows_the_patient():
 
 
 @pytest.mark.parametrize(
+    ("resolved", "outcome", "expected"),
+    [
+        (at((3, 20)), "resolved", date(2025, 3, 20)),
+        (at((3, 20)), None, date(2025, 3, 20)),
+        (at((3, 20)), "fatal", date(2025, 2, 1)),  # death is no contact
+        (None, "ongoing", date(2025, 2, 1)),
+        (at((12, 1)), "resolved", date(2025, 2, 1)),  # after the data cut
+    ],
+)
+def test_whoever_saw_an_adverse_event_end_saw_the_patient(resolved, outcome, expected):
+    """Follow-up ends no earlier than the day on which a resolution was seen, so that it lies in the time followed."""
+    event = {"ae_id": "A", "patient_id": "P1", "event_time": at((2, 1)), "resolved_at": resolved, "outcome": outcome}
+    assert run(adverse_events=[event])["LSTCONDT"].to_list() == [expected]
+
+
+@pytest.mark.parametrize(
     ("sex", "code"), [("female", "F"), ("male", "M"), ("other", "U"), ("unknown", "U"), (None, None)]
 )
 def test_sex_and_age(sex, code):

@@ -127,6 +127,8 @@ def event(onset, end=None, outcome=None, **columns):
         ([], {"LSTCONDT": day(20)}, (20, 1, "last contact")),
         ([], {"EOSDT": day(20), "LSTCONDT": day(20)}, (20, 1, "end of follow-up")),
         ([event(10)], {}, (10, 0, "burn")),
+        ([event(20)], {"EOSDT": day(20)}, (20, 0, "burn")),
+        ([event(21)], {"EOSDT": day(20)}, (20, 1, "end of follow-up")),  # known, but of those who left only
         ([event(10, TRTEMFL=None)], {}, (44, 1, "end of the risk window")),
         ([event(-3)], {}, (0, 0, "burn")),  # began before and worsened in treatment
         ([event(None)], {}, (None, None, "an onset that is not known")),
