@@ -4,8 +4,8 @@ Here: means, changes from baseline and responder shares of the parameters of adq
 of the dimensions, and all rows together. Not here: rows about sessions and courses (cohort_sessions) and about other
 care (cohort_care), comparisons of arms. A change from baseline is a change, not an effect.
 
-Of the due (visit_values), those whose study (STUDYID) never asks for the parameter at the visit, or who have no
-baseline that a rule can judge from, are not evaluable; the others have a value (evaluable) or not (missing). Who is
+Of the due (visit_values), those whose study (STUDYID) never asks for the parameter at the visit, or whose clinic never
+does at all, or who have no baseline that a rule can judge from, are not evaluable; the others have a value (evaluable) or not (missing). Who is
 not due is pending, not missing.
 """
 
@@ -58,7 +58,9 @@ def _cells(people: pl.DataFrame, due: pl.DataFrame, rows: pl.DataFrame) -> pl.Da
     patients = by_strata(due, n_patients=pl.len(), n_due=pl.col("is_due").sum(), by=["AVISIT"])
     closed = due.filter("is_due")
     asked = asked_of(rows, people)
-    expected = closed.group_by([*_STRATUM, "STUDYID", "AVISIT"]).len().join(asked, on=["STUDYID", "AVISIT"])
+    expected = (
+        closed.group_by([*_STRATUM, "STUDYID", "AVISIT"]).len().join(asked, on=["STUDYID", "clinic_id", "AVISIT"])
+    )
     based = expected_of(rows, due, asked)
     seen = rows.join(closed, on=["USUBJID", "AVISIT"])
     by = ["PARAMCD", "AVISIT"]

@@ -4,7 +4,8 @@ Here: frames of patients, visits and values of adqs and adact. Not here: summari
 (windows.py).
 
 Of a stratum's patients those are due whose visit window has closed at the data cut, whatever ended their follow-up.
-Of the due, those whose study (STUDYID) asks for the parameter at the visit and who have a baseline are expected.
+Of the due, those whose study (STUDYID) asks for the parameter at the visit, whose clinic asks for it at all and who
+have a baseline are expected: who nobody would ask does not count as silent.
 """
 
 import polars as pl
@@ -79,11 +80,20 @@ def bases_of(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def asked_of(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """`STUDYID`, `PARAMCD`, `AVISIT`: what each study asks for, seen from anybody's answer."""
-    return rows.join(people, on="USUBJID").select("STUDYID", "PARAMCD", "AVISIT").unique()
+    """`STUDYID`, `clinic_id`, `PARAMCD`, `AVISIT`: what each study asks for, where clinics do at all.
+
+    Seen from anybody's answer: a clinic without one at a visit has missing ones, one without any is not asking.
+    """
+    answered = rows.join(people, on="USUBJID")
+    visits = answered.select("STUDYID", "PARAMCD", "AVISIT").unique()
+    return answered.select("STUDYID", "clinic_id", "PARAMCD").unique().join(visits, on=["STUDYID", "PARAMCD"])
 
 
 def expected_of(rows: pl.DataFrame, due: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
     """A row a patient with a baseline, parameter and visit that is due and asked for, with what `bases_of` gives."""
     closed = due.filter("is_due")
-    return bases_of(rows).join(closed, on="USUBJID").join(asked, on=["STUDYID", "PARAMCD", "AVISIT"], how="semi")
+    return (
+        bases_of(rows)
+        .join(closed, on="USUBJID")
+        .join(asked, on=["STUDYID", "clinic_id", "PARAMCD", "AVISIT"], how="semi")
+    )
