@@ -248,5 +248,5 @@ def test_nonsense_is_a_usage_error(frame, named, said):
 def test_the_catalogue_calls_it_a_proposal():
     """The metric is published as a proposal, with the size of group that the function needs."""
     metric = METRICS["pgic_anchor_mic"]
-    assert (metric.verification, metric.version) == ("proposal", "1")
+    assert metric.verification == "proposal"
     assert f"fewer than {anchor.MIN_GROUP} patients" in metric.rule

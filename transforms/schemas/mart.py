@@ -168,7 +168,7 @@ ADAE = _table("adae", "One row an adverse event.", [
     EVENTID,
 ], ("AEID",))  # fmt: skip
 
-ADTTE = _table("adtte", "One row a patient and time-to-event parameter.", [
+ADTTE = _table("adtte", "One row a patient (TTAERES, TTAEREC: an adverse event) and time-to-event parameter that applies: TTAE to the treated, TTLOSS and TTRELAPS to those with a pain score (NRS) after the baseline, TTSURGA and TTRESCA to patients of an arm.", [
     STUDYID, USUBJID, SITEID, Column("PARAMCD", S, "parameter code", required=True),
     Column("PARAM", S, "parameter", required=True), Column("AVAL", F, "time elapsed (for a resolution last day - first day + 1); null says why in NEREASON", "days"),
     Column("CNSR", I, "0 = event, 1 = censored", lower=0, upper=1),
