@@ -247,8 +247,7 @@ _EXPOSURE += tuple(
 
 # --- care -----------------------------------------------------------------------------------------
 _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
-# 1 counted events after the time followed, or did not count the resolution of an adverse event as contact
-_FOLLOWED = ("ttsurg", "ttresc", "ttsurga", "ttresca", "ttloss", "ttae", "ttaeres", "ttaerec")
+_FOLLOWED = ("ttae", "ttaeres", "ttaerec")  # 1 did not count the resolution of an adverse event as contact
 _CARE: tuple[Metric, ...] = tuple(
     Metric(id=id, version="2" if id in _FOLLOWED else "1", title=title, rule=rule, unit="days",
            direction=direction, source=source, parameters=parameters,
@@ -256,8 +255,8 @@ _CARE: tuple[Metric, ...] = tuple(
            tests=("tests/transforms/marts/test_adtte.py", "tests/transforms/test_survival.py"))
     for id, title, direction, rule, parameters, source in (
         ("ttsurg", "Time from Day 1 to surgery", "higher",
-         "Kaplan-Meier; Day 1 to the first surgery on or after it; censored at the last reported_through or at death, "
-         "one after that does not count",
+         "Kaplan-Meier; Day 1 to the first surgery on or after it; censored at the last reported_through or at death; "
+         "one that is known counts after that too, as a death does in progression-free survival",
          (), "Kaplan & Meier 1958; care-free time ends where care was last reported"),
         ("ttresc", "Time from Day 1 to rescue care", "higher",
          "as ttsurg, to the first record of care marked as rescue", (), "Kaplan & Meier 1958"),
@@ -270,8 +269,7 @@ _CARE: tuple[Metric, ...] = tuple(
         ("ttae", "Time to the first treatment-emergent adverse event", "higher",
          "first session that began to the first treatment-emergent event with a known onset; censored at the end of "
          "the risk window, of follow-up, at the last contact or the data cut, one after that does not count",
-         ("risk_window_days",),
-         "Kaplan & Meier 1958"),
+         ("risk_window_days",), "Kaplan & Meier 1958"),
         ("ttaeres", "Time to resolution of an adverse event", "lower",
          "onset to resolution with or without sequelae, last day - first day + 1, a row an event; censored at the "
          "last contact or death", (), "Kaplan & Meier 1958; duration as pharmaverse admiral (add_one)"),
@@ -280,8 +278,7 @@ _CARE: tuple[Metric, ...] = tuple(
         ("ttloss", "Time from confirmed response to its loss", "higher",
          "origin the confirmation of at least 30 % less pain; event the first of two consecutive assessments below "
          "that (or 2 points above the response value and at least 4), or an injection or surgery; censored at the "
-         "last assessment, a procedure after it does not count; an event's time is that of the first assessment that "
-         "shows it",
+         "last assessment, though a procedure after it counts; an event's time is that of the first assessment that shows it",
          ("sustained_min_days",), "proposal of this project; Kaplan & Meier 1958"),
         ("ttrelaps", "Time from a pain-free month to relapse", "higher",
          "after 30 pain-free days, to pain of at least 2 (NRS); censored at the last assessment", (),

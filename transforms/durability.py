@@ -55,8 +55,7 @@ def loss_of_response(
     The origin is the confirmation: from the first response on, the time until confirmation would be immortal. The
     event is the first of two consecutive assessments that are less than 30 % better, or 2 points above the value at
     confirmation and at least 4; or a rescue procedure (`rescues`: `USUBJID`, `rescued_on`), whichever is first.
-    Censored at the last assessment; a procedure after it does not count, for those without one are followed no
-    longer. Without a confirmed response the time is null.
+    Censored at the last assessment. Without a confirmed response the time is null.
     """
     confirmed = sustained(assessments, min_days=min_days)
     later = _evaluable(assessments).join(confirmed, on="USUBJID").filter(pl.col("ADT") >= pl.col("confirmed_on"))
@@ -66,7 +65,7 @@ def loss_of_response(
     lost = later.filter(is_confirmed).group_by("USUBJID").agg(lost_on=pl.col("ADT").min())
     last = later.group_by("USUBJID").agg(last_on=pl.col("ADT").max())
     frame = confirmed.join(lost, on="USUBJID", how="left").join(last, on="USUBJID", how="left")
-    frame = frame.join(_first_rescue(frame, rescues), on="USUBJID", how="left")
+    frame = frame.join(_first_rescue(confirmed, rescues), on="USUBJID", how="left")
     event_on = pl.min_horizontal("lost_on", "rescued_on")
     return _times(
         frame,
@@ -114,12 +113,11 @@ def _runs(rows: pl.DataFrame, *, is_in: str) -> pl.DataFrame:
     return rows.with_columns(_run=run).with_columns(days_in_run=(pl.col("ADT") - first).dt.total_days()).drop("_run")
 
 
-def _first_rescue(followed: pl.DataFrame, rescues: pl.DataFrame | None) -> pl.DataFrame:
-    """`USUBJID`, `rescued_on`: the first procedure from the confirmation to the last assessment."""
+def _first_rescue(confirmed: pl.DataFrame, rescues: pl.DataFrame | None) -> pl.DataFrame:
     if rescues is None:
         return pl.DataFrame(schema={"USUBJID": pl.String, "rescued_on": pl.Date})
-    inside = rescues.join(followed, on="USUBJID").filter(pl.col("rescued_on").is_between("confirmed_on", "last_on"))
-    return inside.group_by("USUBJID").agg(pl.col("rescued_on").min())
+    after = rescues.join(confirmed, on="USUBJID").filter(pl.col("rescued_on") >= pl.col("confirmed_on"))
+    return after.group_by("USUBJID").agg(pl.col("rescued_on").min())
 
 
 def _times(frame: pl.DataFrame, *, origin: pl.Expr, event_on: pl.Expr, what: pl.Expr, reason: pl.Expr) -> pl.DataFrame:

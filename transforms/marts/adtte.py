@@ -4,7 +4,7 @@ Here: when each clock starts, what ends it, what censors. Not here: the curves (
 response and relapse (durability.py).
 
 TTSURG, TTRESC: from Day 1 to the first surgery, or rescue, known from core.care. Care-free time ends at the last
-`reported_through`, not today, and at death; an event after it does not count. TTSURGA, TTRESCA: the same from allocation (else enrolment), for patients
+`reported_through`, not today, and at death. TTSURGA, TTRESCA: the same from allocation (else enrolment), for patients
 in an arm: only these compare arms. TTAE: from the first session that began to the first treatment-emergent event with
 a known onset; censored where the risk window ends, at the end of follow-up or at the last contact. TTAERES, TTAEREC:
 from an event's onset to its resolution, with or without sequelae, or without alone; in days counted as ADURN (last -
@@ -109,15 +109,10 @@ def _care_times(people: pl.DataFrame, care: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def _care_time(people: pl.DataFrame, care: pl.DataFrame, *, wanted: pl.Expr, what: str) -> pl.DataFrame:
-    """From STARTDT to the first record that is `wanted`, on that day or after it, in the time in which care is known.
-
-    One after it is no event: of those without one nothing is known there, so they are at risk no longer.
-    """
+    """From STARTDT to the first record that is `wanted`, on that day or after it."""
     known = care.group_by("USUBJID").agg(known_on=pl.col("known_on").max())
-    spans = people.select("USUBJID", "STARTDT", "DTHDT").join(known.drop_nulls(), on="USUBJID")
-    spans = spans.select("USUBJID", "STARTDT", until=pl.min_horizontal("known_on", "DTHDT"))
-    found = care.filter(wanted).join(spans, on="USUBJID")
-    found = found.filter(pl.col("on").is_between("STARTDT", "until")).sort("on", "care_id")
+    found = care.filter(wanted).join(people.select("USUBJID", "STARTDT"), on="USUBJID")
+    found = found.filter(pl.col("on") >= pl.col("STARTDT")).sort("on", "care_id")
     first = found.unique("USUBJID", keep="first", maintain_order=True)
     first = first.select("USUBJID", event_on="on", EVENTID="event_id", what=pl.lit(what))
     frame = people.drop("EVENTID").join(known, on="USUBJID", how="left").join(first, on="USUBJID", how="left")
