@@ -4,9 +4,9 @@ Here: means, changes from baseline and responder shares of the parameters of adq
 of the dimensions, and all rows together. Not here: rows about sessions and courses (cohort_sessions) and about other
 care (cohort_care), comparisons of arms. A change from baseline is a change, not an effect.
 
-Of the due (visit_values), those whose study (STUDYID) never asks for the parameter at the visit, or whose clinic never
-does at all, or who have no baseline that a rule can judge from, are not evaluable; the others have a value (evaluable) or not (missing). Who is
-not due is pending, not missing.
+Of the due (visit_values), those whose study (STUDYID) never asks for the parameter at the visit, or whose clinic asks
+for others alone, or who have no baseline that a rule can judge from, are not evaluable; the others have a value
+(evaluable) or not (missing). Who is not due is pending, not missing.
 """
 
 import polars as pl

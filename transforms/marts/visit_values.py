@@ -5,7 +5,7 @@ Here: frames of patients, visits and values of adqs and adact. Not here: summari
 
 Of a stratum's patients those are due whose visit window has closed at the data cut, whatever ended their follow-up.
 Of the due, those whose study (STUDYID) asks for the parameter at the visit, whose clinic asks for it at all and who
-have a baseline are expected: who nobody would ask does not count as silent.
+have a baseline are expected (`asked_of`): whom nobody would ask does not count as silent.
 """
 
 import polars as pl
@@ -82,11 +82,15 @@ def bases_of(rows: pl.DataFrame) -> pl.DataFrame:
 def asked_of(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """`STUDYID`, `clinic_id`, `PARAMCD`, `AVISIT`: what each study asks for, where clinics do at all.
 
-    Seen from anybody's answer: a clinic without one at a visit has missing ones, one without any is not asking.
+    Seen from anybody's answer: a clinic without one at a visit has missing ones; one that answers other parameters and
+    never this is not asking for it; one that answers nothing at all is silent, and misses all that its study asks for.
     """
     answered = rows.join(people, on="USUBJID")
     visits = answered.select("STUDYID", "PARAMCD", "AVISIT").unique()
-    return answered.select("STUDYID", "clinic_id", "PARAMCD").unique().join(visits, on=["STUDYID", "PARAMCD"])
+    asking = answered.select("STUDYID", "clinic_id", "PARAMCD").unique()
+    silent = people.select("STUDYID", "clinic_id").unique().join(asking, on=["STUDYID", "clinic_id"], how="anti")
+    silent = silent.join(visits.select("STUDYID", "PARAMCD").unique(), on="STUDYID")
+    return pl.concat([asking, silent.select(asking.columns)]).join(visits, on=["STUDYID", "PARAMCD"])
 
 
 def expected_of(rows: pl.DataFrame, due: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:

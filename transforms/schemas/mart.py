@@ -243,7 +243,7 @@ COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit
     Column("n_evaluable", I, "of those due, with a value"),
     Column("n_missing", I, "of those due, the others without a value: also patients of an indication that is never asked, where others of their clinic are"),
     Column("n_pending", I, "not yet due; without a session, End of course is never due"),
-    Column("n_not_evaluable", I, "of those due, not to be judged, with or without a value: nobody of their study (STUDYID) is asked at the visit or nobody of their clinic at any, or their baseline is missing or one that the rule can't judge from (such as 0)"),
+    Column("n_not_evaluable", I, "of those due, not to be judged, with or without a value: nobody of their study (STUDYID) is asked at the visit, or their clinic asks for other parameters alone, or their baseline is missing or one that the rule can't judge from (such as 0)"),
     Column("n_event", I, "of the evaluable, with the event (a proportion's numerator); of a rate the events"),
     Column("patient_years", F, "denominator of a rate", "years"),
     Column("estimate", F, "estimate, in `unit`"),

@@ -151,23 +151,23 @@ def test_equal_values_have_no_interval(values, reason):
 
 
 def test_a_clinic_that_never_asks_has_nobody_missing():
-    """One study: c1 asks for the global impression at both visits, c2 at Week 1 only, c3 never. At Week 4 the silent of
-    c1 and c2 are missing and count as no response; those of c3 were not asked: no share of 0 %, but none."""
+    """One study: c1 asks for the global impression at both visits, c2 at Week 1 only, c3 for pain alone; of c4 nothing
+    is heard. At Week 4 the silent of c1, c2 and c4 are missing and count as no response; those of c3 were not asked."""
 
     def says(name: str, ady: int, value: int) -> dict:
         return answer(name, ady, value, item="pgic") | {"instrument": "pgic"}
 
-    subjects = [subject(f"{n}{c}", clinic=c) for c in ("c1", "c2", "c3") for n in "ab"]
-    answers = [says("ac1", 8, 2), says("ac1", 29, 2), says("ac2", 8, 3)]
+    subjects = [subject(f"{n}{c}", clinic=c) for c in ("c1", "c2", "c3", "c4") for n in "ab"]
+    answers = [says("ac1", 8, 2), says("ac1", 29, 2), says("ac2", 8, 3), answer("ac3", 8, 5)]
     frame = compute(subjects, answers).filter(
         pl.col("strata") == pl.lit(["clinic_id"], pl.List(pl.String)), metric_id="pgic_points",
         visit="Week 4", population="missing_as_nonresponder",
     )  # fmt: skip
     columns = ("n_due", "n_evaluable", "n_missing", "n_not_evaluable", "estimate", "reason")
     found = {r["clinic_id"]: tuple(r[c] for c in columns) for r in frame.to_dicts()}
-    assert found == {"c1": (2, 1, 1, 0, 0.5, None), "c2": (2, 0, 2, 0, 0, None)}
+    assert found == {"c1": (2, 1, 1, 0, 0.5, None), "c2": (2, 0, 2, 0, 0, None), "c4": (2, 0, 2, 0, 0, None)}
     everybody = overall(compute(subjects, answers), "pgic_points", "Week 4", "missing_as_nonresponder")
-    assert tuple(everybody[c] for c in columns) == (6, 1, 3, 2, 0.25, None)
+    assert tuple(everybody[c] for c in columns) == (8, 1, 5, 2, pytest.approx(1 / 6), None)
 
 
 def test_median_day_is_of_the_values_counted():
