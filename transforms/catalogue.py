@@ -164,7 +164,8 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
         ("protocol_limits", "Sessions with a protocol limit exceeded", "sessions", "lower",
          "by the protocol version in force at the start (the clinic's own before one for all); the colder and lower of "
          "the session's and its device's measurements; a value at its limit is within it; spacing from the last "
-         "session that began; weekly count over seven local days; null where not measured",
+         "session that began (an aborted one too); weekly count of the sessions delivered in the seven local days up "
+         "to this one's start, and this one; null where not measured",
          "the site's protocol", ("tests/transforms/marts/test_adex.py",)),
         ("clearance", "Sessions without a valid clearance", "sessions", "lower",
          "the latest consult that occurred and was recorded by the start is cleared, unexpired and covers the modality",
@@ -247,7 +248,8 @@ _EXPOSURE += tuple(
 
 # --- care -----------------------------------------------------------------------------------------
 _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
-_FOLLOWED = ("ttae", "ttaeres", "ttaerec")  # 1 did not count the resolution of an adverse event as contact
+# 1 did not count the resolution of an adverse event as contact; a leaving before the first session ended ttae
+_FOLLOWED = ("ttae", "ttaeres", "ttaerec")
 _CARE: tuple[Metric, ...] = tuple(
     Metric(id=id, version="2" if id in _FOLLOWED else "1", title=title, rule=rule, unit="days",
            direction=direction, source=source, parameters=parameters,
@@ -268,8 +270,8 @@ _CARE: tuple[Metric, ...] = tuple(
          (), "Kaplan & Meier 1958; Mantel 1966"),
         ("ttae", "Time to the first treatment-emergent adverse event", "higher",
          "first session that began to the first treatment-emergent event with a known onset; censored at the end of "
-         "the risk window, of follow-up, at the last contact or the data cut, one after that does not count",
-         ("risk_window_days",), "Kaplan & Meier 1958"),
+         "the risk window, of follow-up (who left before the first session came back), at the last contact or the data "
+         "cut, one after that does not count", ("risk_window_days",), "Kaplan & Meier 1958"),
         ("ttaeres", "Time to resolution of an adverse event", "lower",
          "onset to resolution with or without sequelae, last day - first day + 1, a row an event; censored at the "
          "last contact or death", (), "Kaplan & Meier 1958; duration as pharmaverse admiral (add_one)"),
@@ -286,22 +288,23 @@ _CARE: tuple[Metric, ...] = tuple(
     )
 )  # fmt: skip
 
-# version 1 dated care in UTC
+_LOCAL_CARE = "2"  # 1 took days of care as UTC has them, and called patients of unknown opioid dose not evaluable
 _CARE += (
-    Metric(id="opioid_change", version="2", title="Opioid dose: mean change (a change, not an effect)",
-           rule="mean over the last 28 days of known care minus that over the 28 days before Day 1; t interval",
+    Metric(id="opioid_change", version=_LOCAL_CARE, title="Opioid dose: mean change (a change, not an effect)",
+           rule="mean over the last 28 days of known care minus that over the 28 days before Day 1, days local "
+           "to the enrolling clinic; t interval; patients of whom either is not known are missing",
            unit="MME/day", direction="lower", source="proposal of this project", verification="proposal",
            tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py")),
-    *(Metric(id=f"opioid_dose_{name}", version="2", title=f"Opioid dose {text}: mean", unit="MME/day",
+    *(Metric(id=f"opioid_dose_{name}", version=_LOCAL_CARE, title=f"Opioid dose {text}: mean", unit="MME/day",
              direction="lower", rule=f"mean over the {window}, of the patients whose dose is known both before Day 1 and "
              "at the latest (those of opioid_change); t interval", source="proposal of this project",
              verification="proposal",
              tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py"))
       for name, text, window in (("before", "before Day 1", "28 days before Day 1"),
                                  ("latest", "at the latest", "last 28 days of known care"))),
-    *(Metric(id=f"{kind}_use_{name}", version="2", title=f"{title} {text}", unit="proportion", direction=direction,
-             rule=f"{rule}; of the patients whose care is known both in the 28 days before Day 1 (the known ones of "
-             "them, at least the last) and in the last 28 days of known care, all after Day 1; the others are missing; "
+    *(Metric(id=f"{kind}_use_{name}", version=_LOCAL_CARE, title=f"{title} {text}", unit="proportion",
+             direction=direction, rule=f"{rule}; of the patients whose care is known both in the 28 days before Day 1 "
+             "(the known ones of them, at least the last) and in the last 28 days of known care, all after Day 1; the others are missing; "
              "Wilson limits, Clopper-Pearson for 5 or fewer", source="proposal of this project",
              verification="proposal", tests=("tests/transforms/test_care.py", *_COHORT_CARE))
       for kind, title in (("opioid", "Patients using opioids"), ("analgesic", "Patients using analgesics"))
@@ -310,9 +313,10 @@ _CARE += (
           ("latest", "in the last 28 days of known care", "lower", "a record of it on any of the days"),
           ("stopped", "before who do not any more", "higher", "not used at the latest / used before"),
           ("started", "who did not before", "lower", "used at the latest / not used before"))),
-    *(Metric(id=f"{name}_per_100_patient_years", version="2", title=f"{name.capitalize()} in known care",
+    *(Metric(id=f"{name}_per_100_patient_years", version=_LOCAL_CARE, title=f"{name.capitalize()} in known care",
              rule=f"records of {name} from Day 1 to the latest reported_through (no later than death and the data cut) "
-             "/ the patients' years of those days, no window after the last session; Garwood limits",
+             "/ the patients' years of those days (local to the enrolling clinic), no window after the last session; "
+             "Garwood limits",
              unit="per 100 patient-years", direction="lower", source="Garwood 1936", verification="verified",
              tests=("tests/transforms/test_care.py", *_COHORT_CARE))
       for name in ("injections", "surgeries")),
@@ -353,6 +357,7 @@ _SAFETY: tuple[Metric, ...] = tuple(
          ("tests/transforms/test_safety.py",)),
         ("session_emergent", "Adverse event within 24 or 72 hours of a session", None, "none",
          "hours from the start of the reported session, else of the patient's last one that began before the onset; "
+         "not known, and not counted, where the onset is not, also of an event reported with a session; "
          "the share of the time at risk that the 72 hours cover stands beside the rate", (),
          "proposal of this project", ("tests/transforms/marts/test_adae.py",)),
         ("clean_window", "One event or two", None, "none",
@@ -369,7 +374,9 @@ _SAFETY: tuple[Metric, ...] = tuple(
 )  # fmt: skip
 
 # --- between clinics and over time ----------------------------------------------------------------
-_EVENTS_OF_SESSIONS = ("chart_events", "chart_serious_events")  # 1 counted all events, by their day of onset
+# chart_events: 1 counted all events, by their day of onset; 2 left out those of a session without an onset.
+# Before 3 (injuries: 2) an event that names a session that did not begin belonged to none.
+_CHART_VERSIONS = {"chart_events": "3", "chart_serious_events": "3", "chart_cold_injuries": "2"}
 _CLINICS: tuple[Metric, ...] = tuple(
     Metric(id=id, version=version, title=title, rule=rule + extra, unit=unit, direction=direction, source=source,
            verification=verification, parameters=parameters, tests=tests)
@@ -401,9 +408,9 @@ _CLINICS: tuple[Metric, ...] = tuple(
          "NHS England Making data count (NHSRplotthedots); Montgomery (u, p); Benneyan 2001 (g)",
          "verified", ("tests/transforms/test_spc.py", "tests/transforms/marts/test_control_charts.py"), (
             ("chart_events", "Adverse events of sessions per 100 sessions, over time", "per 100 sessions", "lower",
-             "u-chart, over delivered sessions, of the events reported with a session or begun within 72 hours after "
-             "it, in the session's month; where under one event a month is expected, g-chart of the sessions "
-             "delivered between two events.", ("min_cell",)),
+             "u-chart, over delivered sessions, of the events reported with a session (with or without an onset), or "
+             "begun within 72 hours after it, in the session's month; where under one event a month is expected, "
+             "g-chart of the sessions delivered between two events.", ("min_cell",)),
             ("chart_serious_events", "Serious adverse events of sessions per 100 sessions, over time",
              "per 100 sessions", "lower", "the same of serious events.", ("min_cell",)),
             ("chart_sessions_not_asked", "Sessions at which nobody asked about side effects, over time", "proportion",
@@ -415,19 +422,20 @@ _CLINICS: tuple[Metric, ...] = tuple(
              "judged.", ("min_cell",)),
             ("chart_pain_change", "Pain at Week 8, over time: a change, not an effect", "points", "lower",
              "XmR chart of the monthly mean change of the NRS (7 days) at Week 8, by the month of the answer; a "
-             "change, not an effect.", ("min_cell",)),
+             "month of fewer than FLOE_MIN_CELL patients has no value; a change, not an effect.", ("min_cell",)),
         )),
         ("", "Steiner 2000 Biostatistics 1:441", "verified",
          ("tests/transforms/test_spc.py", "tests/transforms/marts/test_control_charts.py"), (
             ("chart_cold_injuries", "Burns and frostbite, CUSUM", "log-likelihood ratio", "lower",
-             "Bernoulli CUSUM of sessions that began with a burn or frostbite linked to them, in control the share of "
+             "Bernoulli CUSUM of sessions that began with a burn or frostbite linked to them, as in chart_events, in "
+             "control the share of "
              "all clinics together, against twice the odds; a row a month: the highest sum of the month. Limit by "
              "simulation (seeded), so that all clinics' charts together give one false alarm in "
              "FLOE_CONTROL_CHART_ARL months on average; from 5 injuries on.", ("control_chart_arl", "min_cell")),
         )),
     )
     for id, title, unit, direction, rule, parameters in metrics
-    for version in ("2" if id in (*_EVENTS_OF_SESSIONS, "funnel_response") else "1",)
+    for version in (_CHART_VERSIONS.get(id, "2" if id == "funnel_response" else "1"),)
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {

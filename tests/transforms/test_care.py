@@ -24,10 +24,10 @@ def record(k, day, dose=None, *, until=None, through=None, kind="opioid", code="
             "occurred_at": moment(day), "ended_at": moment(until), "reported_through": moment(through)}  # fmt: skip
 
 
-def doses(*records):
+def doses(*records, people=PEOPLE):
     table = CORE_TABLES["care"]
     frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in records], schema=table.polars_schema)
-    rows = care.opioid_doses(frame, PEOPLE)
+    rows = care.opioid_doses(frame, people)
     return rows.select("opioid_mme_baseline", "opioid_mme_latest").rows()
 
 
@@ -102,3 +102,33 @@ def test_use_of_a_medication_without_a_dose():
     frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in rows], schema=table.polars_schema)
     assert care.medication_use(frame, PEOPLE).row(0) == ("P1", True, False, True, True)
     assert doses(*rows) == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("timezone", "hour_utc", "baseline"),
+    [
+        ("Australia/Sydney", 14, None),  # 1 o'clock on Day 1: nothing is known of the day before
+        ("Australia/Sydney", 12, 20.0),  # 23 o'clock of the day before
+        ("UTC", 14, 20.0),
+        (None, 14, 20.0),
+        ("America/Denver", 14, 20.0),
+    ],
+)
+def test_days_of_care_are_the_clinics(timezone, hour_utc, baseline):
+    """Day 1 is a day at the clinic, and so is a day of care: 20 MME from 2 March, 14 h UTC, is from Day 1 in Sydney."""
+    first = {**record(1, -1, 20, through=60), "occurred_at": T0.replace(day=2, hour=hour_utc)}
+    assert doses(first, people=PEOPLE.with_columns(timezone=pl.lit(timezone))) == [(baseline, 20.0)]
+
+
+def test_procedures_are_counted_by_the_clinics_days():
+    """In Sydney the evening of 2 March UTC is Day 1 and the evening of 3 March the next day: 2 injections in 2 days."""
+    table = CORE_TABLES["care"]
+    rows = [{**record(k, 0, kind="injection"), "occurred_at": at, "reported_through": at}
+            for k, at in enumerate((T0.replace(day=2, hour=20), T0.replace(hour=20)))]  # fmt: skip
+    frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in rows], schema=table.polars_schema)
+    found = {}
+    for zone in ("Australia/Sydney", "UTC"):
+        people = PEOPLE.with_columns(timezone=pl.lit(zone), DTHDT=pl.lit(None, pl.Date))
+        cut = Cut(lake_snapshot=1, data_cutoff=T0 + timedelta(days=9))
+        found[zone] = care.procedures(frame, people, cut=cut).select("care_days", "injection").row(0)
+    assert found == {"Australia/Sydney": (2, 2), "UTC": (1, 1)}

@@ -6,7 +6,8 @@ response and relapse (durability.py).
 TTSURG, TTRESC: from Day 1 to the first surgery, or rescue, known from core.care. Care-free time ends at the last
 `reported_through`, not today, and at death. TTSURGA, TTRESCA: the same from allocation (else enrolment), for patients
 in an arm: only these compare arms. TTAE: from the first session that began to the first treatment-emergent event with
-a known onset; censored where the risk window ends, at the end of follow-up or at the last contact. TTAERES, TTAEREC:
+a known onset; censored where the risk window ends, at the end of follow-up (not one before the first session: who left
+may come back) or at the last contact. TTAERES, TTAEREC:
 from an event's onset to its resolution, with or without sequelae, or without alone; in days counted as ADURN (last -
 first + 1); censored at the last contact or death. TTLOSS, TTRELAPS: of the patient's pain parameter, an NRS.
 All other times are days elapsed: ADT - STARTDT.
@@ -35,6 +36,7 @@ PARAMETERS = {
     "TTRELAPS": "Time from a pain-free month to relapse",
 }
 FROM_ALLOCATION = ("TTSURGA", "TTRESCA")
+TOO_EARLY = "follow-up ended before the start"
 
 
 def compute(
@@ -72,7 +74,7 @@ def _timed(frame: pl.DataFrame, *, censors: dict[str, pl.Expr], missing: dict[st
     """The frame (`STARTDT`, `event_on`, `what`) with AVAL, CNSR, ADT and texts.
 
     `censors`: why to day, the earliest counts and of equal ones the first; `missing`: why no time can be given.
-    An event on the day of censoring is an event.
+    An event on the day of censoring is an event. Censored before the start there is no time: none is negative.
     """
     censored_on = pl.min_horizontal(*censors.values())
     is_event = pl.col("event_on").is_not_null()
@@ -80,7 +82,8 @@ def _timed(frame: pl.DataFrame, *, censors: dict[str, pl.Expr], missing: dict[st
     why = pl.lit(None, pl.String)
     for text, day in reversed(censors.items()):
         why = pl.when(day == censored_on).then(pl.lit(text)).otherwise(why)
-    reason = pl.lit(None, pl.String)
+    is_too_early = ~is_event & (censored_on < pl.col("STARTDT")).fill_null(False)
+    reason = pl.when(is_too_early).then(pl.lit(TOO_EARLY))
     for text, is_so in reversed(missing.items()):
         reason = pl.when(is_so).then(pl.lit(text)).otherwise(reason)
     frame = frame.with_columns(NEREASON=reason).with_columns(given=pl.col("NEREASON").is_null())
@@ -147,7 +150,8 @@ def _first_event(people: pl.DataFrame, adex: pl.DataFrame, adae: pl.DataFrame, *
     )
     censors = {
         "end of the risk window": pl.col("last_on") + pl.duration(days=options.risk_window_days),
-        "end of follow-up": pl.col("EOSDT"),
+        # who left and came back is followed again, as in the time at risk
+        "end of follow-up": pl.when(pl.col("EOSDT") >= pl.col("STARTDT")).then("EOSDT"),
         "last contact": pl.col("LSTCONDT"),
         "data cut": pl.col("cut_on"),
     }

@@ -162,7 +162,7 @@ def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl
 
 
 def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
-    """Sustained response and opioid dose: no visit, everybody counted, those without a value not evaluable."""
+    """Sustained response (without two assessments not evaluable) and opioid dose (not known: missing): no visit."""
     change = pl.col("opioid_mme_latest") - pl.col("opioid_mme_baseline")
     paired = change.is_not_null()
     outcomes = outcomes.with_columns(
@@ -170,7 +170,7 @@ def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
         opioid_before=pl.when(paired).then("opioid_mme_baseline"),
         opioid_latest=pl.when(paired).then("opioid_mme_latest"),
     )  # fmt: skip
-    share = _of_everybody(outcomes, "sustained", "sustained_response").with_columns(
+    share = _of_everybody(outcomes, "sustained", "sustained_response", without="n_not_evaluable").with_columns(
         n_event=pl.col("total").cast(pl.Int64)
     )
     means = [
@@ -181,7 +181,8 @@ def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
     return [as_proportion(share, "n_evaluable"), *(as_mean(m) for m in means)]
 
 
-def _of_everybody(outcomes: pl.DataFrame, column: str, metric: str) -> pl.DataFrame:
+def _of_everybody(outcomes: pl.DataFrame, column: str, metric: str, *, without: str = "n_missing") -> pl.DataFrame:
+    """Counts of all patients; those without a value are counted in `without`."""
     value = pl.col(column)
     unit = next(m.unit for m in METRICS.values() if m.id == metric)
     counts = by_strata(outcomes, n_patients=pl.len().cast(pl.Int64), n_evaluable=value.count().cast(pl.Int64),
@@ -189,5 +190,5 @@ def _of_everybody(outcomes: pl.DataFrame, column: str, metric: str) -> pl.DataFr
     return counts.with_columns(
         metric_id=pl.lit(metric), unit=pl.lit(unit), population=pl.lit(COMPLETERS),
         missing_rule=pl.lit(MISSING_RULES[COMPLETERS]), n_due=pl.col("n_patients"), n_pending=pl.lit(0, dtype=pl.Int64),
-        n_missing=pl.lit(0, dtype=pl.Int64), n_not_evaluable=pl.col("n_patients") - pl.col("n_evaluable"),
-    )  # fmt: skip
+        n_missing=pl.lit(0, dtype=pl.Int64), n_not_evaluable=pl.lit(0, dtype=pl.Int64),
+    ).with_columns((pl.col("n_patients") - pl.col("n_evaluable")).alias(without))  # fmt: skip

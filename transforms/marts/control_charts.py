@@ -16,7 +16,7 @@ import polars as pl
 from .. import disclosure, spc
 from ..exposure import BEGUN, DELIVERED, MEASURED_LIMITS
 from ..options import Cut, Options
-from ..safety import with_event_number
+from ..safety import SESSION_WINDOW_H, with_event_number
 from ..schemas import MART_TABLES
 from .clinic_funnel import COLD_INJURIES
 from .stamp import stamped
@@ -76,14 +76,29 @@ def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
 def _events(adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = None) -> pl.DataFrame:
     """A row an event that belongs to a session that began: that of the first of its records that count.
 
-    It is reported with the session, or began within 72 hours after it, and stands in the session's month: where courses
-    end, sessions and events then become fewer together, and the rate does not rise for want of sessions.
+    It is reported with the session, or began within 72 hours after it, and stands in the session's month, also where
+    its onset is not known (it is then placed at the session's start): where courses end, sessions and events then become fewer together, and the rate does not rise for want of sessions.
     """
-    begun = sessions.filter("is_begun").select("month", SESSIONID="session_id")
-    records = with_event_number(adae).join(begun, on="SESSIONID", how="inner")
-    records = records.filter(pl.col("ASTDTM").is_not_null() & (True if meets is None else meets))
-    first = records.sort("ASTDTM", "AEID").unique("event_number", keep="first", maintain_order=True)
-    return first.select("month", clinic_id="SITEID", at="ASTDTM", day="ASTDT")
+    records = _with_session(with_event_number(adae), sessions).filter(True if meets is None else meets)
+    records = records.with_columns(pl.coalesce("ASTDTM", "at").alias("at"), pl.coalesce("ASTDT", "day").alias("day"))
+    first = records.sort("at", "AEID").unique("event_number", keep="first", maintain_order=True)
+    return first.select("month", "at", "day", clinic_id="SITEID")
+
+
+def _with_session(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """The records that belong to a session that began, with its `session_id`, `at`, `day` and `month`.
+
+    That is the session that a record names, whether or not its onset is known; where it names none that began (such as
+    one entered in error), the patient's last one within 72 hours before the onset.
+    """
+    begun = sessions.filter("is_begun").select("USUBJID", "session_id", "at", "day", "month").sort("at", "session_id")
+    named = adae.join(begun.drop("USUBJID"), left_on="SESSIONID", right_on="session_id", coalesce=False)
+    others = adae.join(named, on="AEID", how="anti").filter(pl.col("ASTDTM").is_not_null()).sort("ASTDTM")
+    near = others.join_asof(
+        begun, left_on="ASTDTM", right_on="at", by="USUBJID", tolerance=f"{SESSION_WINDOW_H}h", coalesce=False,
+        check_sortedness=False,
+    )  # fmt: skip
+    return pl.concat([named, near.filter(pl.col("session_id").is_not_null())], how="diagonal")
 
 
 def _each_clinic(*frames: pl.DataFrame) -> Iterator[tuple[str | None, list[pl.DataFrame]]]:
@@ -177,7 +192,7 @@ def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFra
 
 def _injury_charts(sessions: pl.DataFrame, adae: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFrame]:
     """Bernoulli CUSUM over a clinic's sessions, a row a month; all clinics share the limit, and the false alarms."""
-    injured = adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES))["SESSIONID"].drop_nulls().unique()
+    injured = _with_session(adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES)), sessions)["session_id"].unique()
     begun = sessions.filter(pl.col("is_begun") & pl.col("clinic_id").is_not_null()).with_columns(
         is_injured=pl.col("session_id").is_in(injured.implode())
     )

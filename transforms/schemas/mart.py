@@ -50,7 +50,8 @@ ADSL = _table("adsl", "One row a patient.", [
     Column("EOSDT", D, "end of follow-up: leaving or death; null while ongoing"),
     Column("EOSREAS", S, "why follow-up ended"),
     Column("DTHDT", D, "death"),
-    Column("LSTCONDT", D, "last contact: the newest event that shows the patient alive, the resolution of an adverse event included"),
+    Column("LSTCONDT", D, "last contact: the newest session begun, answer, test, consult, screening, adverse event or its resolution, "
+           "care, day worn or status; not a missed session, nor news of a patient lost, dead or merged"),
     Column("TIMEZONE", S, "time zone of the enrolling clinic"),
     EVENTID,
 ], ("USUBJID",))  # fmt: skip
@@ -267,7 +268,8 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
     *[Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True)
       for r in ("serious", "related", "treatment_emergent", "session_emergent")],
     Column("min_grade", I, "only events of at least this grade; null = any"),
-    Column("period_start", D, "first day"), Column("period_end", D, "last day"),
+    Column("period_start", D, "clinic-local day of the first session that began"),
+    Column("period_end", D, "UTC day on which the time at risk ends; events after it count too"),
     Column("patients", I, "patients treated: with a session that began (delivered or aborted)", required=True),
     Column("patients_with_event", I, "of them with an event", required=True),
     Column("events", I, "events", required=True), Column("sessions", I, "sessions delivered", required=True),

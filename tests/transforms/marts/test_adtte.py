@@ -119,6 +119,10 @@ def event(onset, end=None, outcome=None, **columns):
         ([], {}, (44, 1, "end of the risk window")),
         ([], {"LSTCONDT": day(20)}, (20, 1, "last contact")),
         ([], {"EOSDT": day(20), "LSTCONDT": day(20)}, (20, 1, "end of follow-up")),
+        ([], {"EOSDT": day(0)}, (0, 1, "end of follow-up")),
+        ([], {"EOSDT": day(-3)}, (44, 1, "end of the risk window")),  # left, and came back
+        ([], {"LSTCONDT": day(-3), "DTHDT": day(-3)}, (None, None, "follow-up ended before the start")),
+        ([event(10)], {"LSTCONDT": day(-3)}, (10, 0, "burn")),
         ([event(10)], {}, (10, 0, "burn")),
         ([event(20)], {"EOSDT": day(20)}, (20, 0, "burn")),
         ([event(21)], {"EOSDT": day(20)}, (20, 1, "end of follow-up")),  # known, but of those who left only
@@ -129,7 +133,8 @@ def event(onset, end=None, outcome=None, **columns):
     ],
 )
 def test_time_to_the_first_emergent_event(events, people, expected):
-    """Sessions on days 0 and 14, a window of 30 days: censored at 44, earlier where nobody saw the patient."""
+    """Sessions on days 0 and 14, a window of 30 days: censored at 44, earlier where nobody saw the patient; no time is
+    negative, of records that contradict each other there is none."""
     assert time_of("TTAE", events=events, people=[subject(**people)], sessions=(0, 14)) == expected
 
 

@@ -211,7 +211,7 @@ def test_sustained_response_and_metrics_without_a_visit():
 
 
 def test_opioid_dose_before_and_at_the_latest_are_of_the_same_patients():
-    """Doses 40 to 10 and 20 to 20 are known twice, 90 only before: means 30 and 15, change -15; one not evaluable."""
+    """Doses 40 to 10 and 20 to 20 are known twice, 90 only before: means 30 and 15, change -15; one missing."""
     tables = {name: t.empty() for name, t in (CORE_TABLES | MART_TABLES).items()}
     names = ("a", "b", "c")
     doses = [(40.0, 10.0), (20.0, 20.0), (90.0, None)]
@@ -223,8 +223,8 @@ def test_opioid_dose_before_and_at_the_latest_are_of_the_same_patients():
     frame = cohort_outcomes.compute(**inputs, options=Options(), cut=CUT)
     for metric, estimate in (("opioid_dose_before", 30), ("opioid_dose_latest", 15), ("opioid_change", -15)):
         row = overall(frame, metric, None)
-        assert (row["estimate"], row["n_evaluable"], row["n_not_evaluable"], row["unit"]) == (
-            estimate, 2, 1, "MME/day")  # fmt: skip
+        assert (row["estimate"], row["n_evaluable"], row["n_missing"], row["n_not_evaluable"], row["unit"]) == (
+            estimate, 2, 1, 0, "MME/day")  # fmt: skip
 
 
 def test_change_is_never_called_an_effect():

@@ -111,21 +111,25 @@ def test_too_rare_for_any_limit():
 
 
 def test_what_is_an_event_of_a_chart():
-    """One with a known onset, of a session that began, once for all its records, in the month of the session; of serious
-    ones the first record that is serious."""
+    """One of a session that began, named or of the 72 hours before, once for all its records, in the month of the session;
+    an event of a named session counts though its onset is not known; of serious ones the first record that is serious.
+    """
     sessions, _ = months([0] * 6)
     sessions.append(session(7001, day=7, EXSTAT="missed"))
     events = [
         event(1, day=5, AEDECOD="burn"),
         event(2, day=35, patient=1000, AEDECOD="burn", NEWFL="N", AESER="Y", USUBJID="p0"),  # the same, now serious
-        event(3, day=None),
+        event(3, day=None),  # its session is known
         event(4, day=6, patient="nobody"),
         event(5, day=6, SESSIONID=None),  # more than 72 h after the last session, and linked to none
         event(6, day=8, patient=7001),  # linked to a session that never began
         event(7, day=61, patient=1010),  # of a session on 13 February, noticed in March
+        event(8, day=5, SESSIONID="s7001"),  # names one that never began, 72 h after one that did
+        event(9, day=5.01, SESSIONID="s7001"),  # later than that
+        event(10, day=None, SESSIONID="s7001"),
     ]
     frame = compute(sessions, events)
-    assert chart(frame, "chart_events")["numerator"].to_list() == [1, 1, 0, 0, 0, 0]
+    assert chart(frame, "chart_events")["numerator"].to_list() == [3, 1, 0, 0, 0, 0]
     assert chart(frame, "chart_serious_events")["numerator"].to_list() == [0, 1, 0, 0, 0, 0]
 
 
