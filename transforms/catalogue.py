@@ -329,7 +329,8 @@ _RATES_RULE = (
     "first session that began to 30 days after its last, ended by death, withdrawal or the data cut. "
 )
 _SAFETY: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="1", title=title, rule=rule, unit=unit, direction=direction, source=source,
+    Metric(id=id, version="2" if id == "adverse_event_rates" else "1",  # 1 widened limits at a phi of 1 by rounding
+           title=title, rule=rule, unit=unit, direction=direction, source=source,
            verification="proposal" if source.startswith("proposal") else "verified", parameters=parameters, tests=tests)
     for id, title, unit, direction, rule, parameters, source, tests in (
         ("adverse_event_rates", "How often adverse events happen", None, "lower",

@@ -18,6 +18,8 @@ from scipy import special
 
 from transforms.errors import UsageError
 
+_ROUNDING = 1e-9  # of a dispersion factor, far above what sums of a million patients lose
+
 
 class Limits(NamedTuple):
     """Estimate and limits of many strata, float arrays of one shape; NaN where a value can't be given."""
@@ -76,12 +78,14 @@ def overdispersed(events, exposure, dispersion, per=100, confidence=0.95) -> Lim
 def overdispersion_from_sums(patients, events, exposure, squares) -> np.ndarray:
     """`overdispersion` of many strata from sums over their patients with exposure; NaN where there is none.
 
-    `squares` is the sum of x²/t over patients; sum((x - rate·t)²/(rate·t)) = squares/rate - events.
+    `squares` is the sum of x²/t over patients; sum((x - rate·t)²/(rate·t)) = squares/rate - events. It is 1 where it is
+    so but for rounding: the limits jump there, and must not depend on the last digit.
     """
     n, x, t, squares = (floats(value) for value in (patients, events, exposure, squares))
     enough = (n > 1) & (x > 0) & (t > 0)
     rate = np.where(enough, x, np.nan) / np.where(enough, t, 1)
-    return np.maximum(squares / rate - x, 0) / np.where(enough, n - 1, 1)
+    phi = np.maximum(squares / rate - x, 0) / np.where(enough, n - 1, 1)
+    return np.where(np.abs(phi - 1) < _ROUNDING, 1.0, phi)
 
 
 def clopper_pearson(x, n, confidence=0.95) -> Limits:

@@ -350,6 +350,23 @@ def test_overdispersion_needs_two_patients_and_an_event(events, exposure):
     assert rates.overdispersion(events, exposure) is None
 
 
+@pytest.mark.parametrize(
+    ("events", "exposure"),
+    [
+        ([1, 0, 0], [26, 26, 26]),  # 78 / 26 - 1 = 2 over 3 - 1
+        ([0, 1, 0], [22, 26, 30]),
+        ([0, 2], [13, 26]),  # rate 2/39: 4/26 · 39/2 - 2 = 1 over 2 - 1
+        ([0, 0, 1, 1], [4, 17, 9, 6]),
+    ],
+)
+def test_overdispersion_of_one_is_one(events, exposure):
+    """A factor of exactly 1 gives Garwood's limits, though in floating point it comes out a digit above."""
+    phi = rates.overdispersion(events, exposure)
+    assert phi == 1
+    wide, exact = (rates.overdispersed(sum(events), 100, phi), rates.garwood(sum(events), 100))
+    assert (wide.lower, wide.upper) == (exact.lower, exact.upper)
+
+
 def test_overdispersion_from_sums_equals_the_patients_own():
     """The sums over patients that a mart holds give the same factor."""
     generator = np.random.default_rng(4)
