@@ -336,8 +336,8 @@ _SAFETY: tuple[Metric, ...] = tuple(
         ("adverse_event_rates", "How often adverse events happen", None, "lower",
          _RATES_RULE + "Incidence proportion: patients with an event / patients treated (Clopper-Pearson). Events per "
          "100 sessions delivered, EAIR per 100 patient-years to the first event, events per 100 patient-years "
-         "(Garwood). Over-dispersion phi = sum((x - rate t)^2 / (rate t)) / (n - 1) over patients, t their delivered "
-         "sessions; where phi > 1 a second interval rate exp(+-z sqrt(phi/x)), never narrower than the exact one, "
+         "(Garwood). Over-dispersion phi = sum((x - rate t)^2 / (rate t)) / (n - 1) over patients with delivered "
+         "sessions there, t, and the rate of theirs alone; where phi > 1 a second interval rate exp(+-z sqrt(phi/x)), never narrower than the exact one, "
          "for both rates of events. One numerator serves all rates of a row, events outside the time at risk "
          "included: the treatment-emergent restriction leaves those out. EAIR assumes a constant hazard.",
          ("risk_window_days", "course_gap_days", "clean_window_days", "min_cell"),
