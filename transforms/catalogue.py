@@ -271,7 +271,7 @@ _CARE: tuple[Metric, ...] = tuple(
         ("ttae", "Time to the first treatment-emergent adverse event", "higher",
          "first session that began to the first treatment-emergent event with a known onset; censored at the end of "
          "the risk window, of follow-up (who left before the first session came back), at the last contact or the data "
-         "cut, one after that does not count", ("risk_window_days",), "Kaplan & Meier 1958"),
+         "cut; one after the window or the leaving does not count", ("risk_window_days",), "Kaplan & Meier 1958"),
         ("ttaeres", "Time to resolution of an adverse event", "lower",
          "onset to resolution with or without sequelae, last day - first day + 1, a row an event; censored at the "
          "last contact or death", (), "Kaplan & Meier 1958; duration as pharmaverse admiral (add_one)"),
@@ -377,6 +377,7 @@ _SAFETY: tuple[Metric, ...] = tuple(
 # --- between clinics and over time ----------------------------------------------------------------
 # chart_events: 1 counted all events, by their day of onset; 2 left out those of a session without an onset.
 # Before 3 (injuries: 2) an event that names a session that did not begin belonged to none.
+# Funnels: 1 flagged by the spread between clinics alone, and closed windows of response at midnight UTC.
 _CHART_VERSIONS = {"chart_events": "3", "chart_serious_events": "3", "chart_cold_injuries": "2"}
 _CLINICS: tuple[Metric, ...] = tuple(
     Metric(id=id, version=version, title=title, rule=rule + extra, unit=unit, direction=direction, source=source,
@@ -436,7 +437,7 @@ _CLINICS: tuple[Metric, ...] = tuple(
         )),
     )
     for id, title, unit, direction, rule, parameters in metrics
-    for version in (_CHART_VERSIONS.get(id, "2" if id == "funnel_response" else "1"),)
+    for version in (_CHART_VERSIONS.get(id, "2" if id.startswith("funnel_") else "1"),)
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {

@@ -5,7 +5,8 @@ which figures are compared, and what a low number of reported events means (mart
 
 Limits: 95 % and 99.8 %. Without over-dispersion a clinic is flagged by the exact tail probability of its count under
 the target (binomial, Poisson), at most 2.5 % or 0.1 % on its side. With it (and a between-clinic variance above 0), by
-the limits target ± z·sqrt(s² + τ²) on the scale of the transformation, z = 1.959964 and 3.090232.
+the limits target ± z·sqrt(s² + τ²) on the scale of the transformation, z = 1.959964 and 3.090232, and by that tail too:
+where few events are expected the transformation alone flags a clinic without any (four expected: probability 0.02).
 
 Sources: Spiegelhalter 2005 Stat Med 24:1185 and Qual Saf Health Care 14:347 (over-dispersion); Seaton & Manktelow
 2012 BMC Med Res Methodol 12:98 (control limits are not confidence intervals); FunnelPlotR (winsorising as CQC,
@@ -194,31 +195,33 @@ def _funnel(columns: dict, *, plain, spread, tails, phi, tau2, overdispersion) -
     for name, level in LEVELS.items():
         limits = spread(level) if overdispersion else (np.full(size, np.nan),) * 2
         columns[f"lower_{name}_od"], columns[f"upper_{name}_od"] = limits
-    in_force = "_od" if is_spread else ""
-    columns |= {"lower": columns[f"lower_95{in_force}"], "upper": columns[f"upper_95{in_force}"],
-                "overdispersion": np.full(size, phi), "tau2": np.full(size, tau2)}  # fmt: skip
-    signal = _by_limits(columns) if is_spread else _by_tail(*tails)
+    lower, upper, beyond = columns["lower_95"], columns["upper_95"], _beyond_tails(*tails)
+    if is_spread:
+        lower, upper = np.fmin(lower, columns["lower_95_od"]), np.fmax(upper, columns["upper_95_od"])
+        beyond = _nearer(beyond, _beyond_limits(columns))
+    columns |= {"lower": lower, "upper": upper, "overdispersion": np.full(size, phi), "tau2": np.full(size, tau2)}
     return pl.DataFrame(columns).with_columns(pl.all().cast(pl.Float64).fill_nan(None)).with_columns(
-        signal=pl.Series(signal, dtype=pl.String)
-    )  # fmt: skip
+        signal=pl.Series(beyond).replace_strict(_SIGNALS, return_dtype=pl.String)
+    ).with_columns(signal=pl.when(pl.col("value").is_not_null()).then("signal"))  # fmt: skip
 
 
-def _by_tail(below: np.ndarray, above: np.ndarray) -> np.ndarray:
-    signal = np.full(len(below), "none", dtype=object)
-    for name, level in LEVELS.items():
-        tail = (1 - level) / 2 * (1 + 1e-9)
-        signal[below <= tail], signal[above <= tail] = f"low_{name}", f"high_{name}"
-    return _known(signal, below)
+# How many limits a clinic is beyond, and on which side
+_SIGNALS = {-2: "low_998", -1: "low_95", 0: "none", 1: "high_95", 2: "high_998"}
 
 
-def _by_limits(columns: dict) -> np.ndarray:
+def _beyond_tails(below: np.ndarray, above: np.ndarray) -> np.ndarray:
+    tails = [(1 - level) / 2 * (1 + 1e-9) for level in LEVELS.values()]
+    return sum((above <= tail).astype(int) - (below <= tail) for tail in tails)
+
+
+def _beyond_limits(columns: dict) -> np.ndarray:
     value = columns["value"]
-    signal = np.full(len(value), "none", dtype=object)
-    for name in LEVELS:
-        signal[value < columns[f"lower_{name}_od"]] = f"low_{name}"
-        signal[value > columns[f"upper_{name}_od"]] = f"high_{name}"
-    return _known(signal, value)
+    return sum(
+        (value > columns[f"upper_{name}_od"]).astype(int) - (value < columns[f"lower_{name}_od"]) for name in LEVELS
+    )
 
 
-def _known(signal: np.ndarray, value: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(value), None, signal)
+def _nearer(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Of two judgements the one nearer to the target; the target where they are on different sides of it."""
+    near = np.minimum(np.abs(first), np.abs(second))
+    return np.where(np.sign(first) == np.sign(second), np.sign(first) * near, 0)

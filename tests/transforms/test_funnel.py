@@ -222,6 +222,23 @@ def test_no_event_breaks_neither_version(method):
     assert frame["overdispersion"].is_not_null().all()
 
 
+@pytest.mark.parametrize("method", ["sqrt", "log"])
+def test_a_spread_between_clinics_flags_nobody_that_chance_would_not(method):
+    """None of 4.1 expected has probability exp(-4.1) = 0.017: low at 95 %, not at 99.8 %, where the transformation alone
+    puts it; no clinic is flagged further with the spread than without, and what is drawn is no narrower."""
+    observed, expected = [0, 21, 24, 22, 28, 11, 7, 31], [4.1, 18, 19, 24, 28, 8, 11, 26]
+    frame = funnel.funnel_ratio(observed, expected, method=method)
+    assert frame["tau2"][0] > 0
+    assert frame["value"][0] < frame["lower_998_od"][0]
+    assert frame["signal"][0] == "low_95"
+    plain = funnel.funnel_ratio(observed, expected, method=method, overdispersion=False)
+    order = ["none", "95", "998"]
+    for with_spread, without in zip(frame["signal"], plain["signal"], strict=True):
+        assert order.index(with_spread.split("_")[-1]) <= order.index(without.split("_")[-1])
+    assert (frame["lower"] <= frame["lower_95"]).all()
+    assert (frame["upper"] >= frame["upper_95"]).all()
+
+
 def test_plain_limits_of_a_ratio_are_the_quantiles():
     """The limits drawn agree with the flags: outside them exactly where a tail is at most 2.5 %."""
     expected = np.repeat(np.linspace(0.3, 20, 60), 30)

@@ -155,7 +155,8 @@ def _first_event(people: pl.DataFrame, adex: pl.DataFrame, adae: pl.DataFrame, *
         "last contact": pl.col("LSTCONDT"),
         "data cut": pl.col("cut_on"),
     }
-    is_at_risk = pl.col("event_on") <= pl.min_horizontal(*censors.values())
+    # an event is a contact by itself; who has left, or is past the window, is not at risk of one that counts
+    is_at_risk = pl.col("event_on") <= pl.min_horizontal(censors["end of the risk window"], censors["end of follow-up"])
     frame = frame.with_columns(pl.when(is_at_risk).then(pl.col(c)).alias(c) for c in ("event_on", "EVENTID", "what"))
     return _timed(
         frame,
