@@ -141,7 +141,7 @@ def _u_rows(months: pl.DataFrame) -> pl.DataFrame:
     chart = spc.u_chart(
         months["numerator"], months["denominator"], 100, baseline=spc.BASELINE_POINTS, direction="lower"
     )
-    return _rows("u", months, chart)
+    return _rows("u", months, chart, no_value="no session was delivered in the month")
 
 
 def _g_rows(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
@@ -184,7 +184,8 @@ def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFra
         is_enough = pl.col("denominator") >= options.min_cell
         months = months.sort("month").with_columns(mean=pl.when(is_enough).then("mean"))
         chart = spc.xmr(months["mean"], baseline=spc.BASELINE_POINTS, direction="lower")
-        yield _named(_rows("xmr", months, chart), "chart_pain_change", clinic)
+        few = f"fewer than {options.min_cell} patients"
+        yield _named(_rows("xmr", months, chart, no_value=few), "chart_pain_change", clinic)
 
 
 # --- sums -----------------------------------------------------------------------------------------
@@ -246,12 +247,16 @@ def _injury_months(rows: pl.DataFrame, *, in_control: float, limit: spc.CusumLim
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def _rows(kind: str, points: pl.DataFrame, chart: pl.DataFrame) -> pl.DataFrame:
-    """The chart's columns beside the points' period and counts; no lines and signals below MIN_POINTS values."""
+def _rows(kind: str, points: pl.DataFrame, chart: pl.DataFrame, *, no_value: str | None = None) -> pl.DataFrame:
+    """The chart's columns beside the points' period and counts; no lines and signals below MIN_POINTS values.
+
+    `no_value`: why a point may have none.
+    """
     made = chart.select(
         "point", "value", *_LINES, *_SIGNALS, "is_trial_limits", pl.col("^assurance_icon$")
     )  # fmt: skip
     frame = pl.concat([points.select("numerator", "denominator", period_start="month"), made], how="horizontal")
+    frame = frame.with_columns(reason=pl.when(pl.col("value").is_null()).then(pl.lit(no_value, pl.String)))
     known = chart["value"].count()
     if known < MIN_POINTS:
         frame = _without_lines(frame, f"{known} of the {MIN_POINTS} points that limits need")
@@ -260,7 +265,7 @@ def _rows(kind: str, points: pl.DataFrame, chart: pl.DataFrame) -> pl.DataFrame:
 
 def _without_lines(frame: pl.DataFrame, reason: str) -> pl.DataFrame:
     nothing = [pl.lit(None, frame.schema[c]).alias(c) for c in (*_LINES, *_SIGNALS, "is_trial_limits")]
-    return frame.with_columns(*nothing, reason=pl.lit(reason))
+    return frame.with_columns(*nothing, reason=pl.coalesce("reason", pl.lit(reason)))
 
 
 def _named(frame: pl.DataFrame, metric: str, clinic: str | None) -> pl.DataFrame:

@@ -434,7 +434,7 @@ CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p
     Column("variation_icon", S, "NHS variation icon", closed=("common_cause", "special_cause_improvement", "special_cause_concern", "special_cause_neither")),
     Column("assurance_icon", S, "NHS assurance icon", closed=("pass", "fail", "inconsistent")),
     Column("in_control_arl", F, "average run length in control, for the family of charts", "points"),
-    Column("is_trial_limits", B, "fewer than 12 points"), Column("reason", S, "why no limits can be given"),
+    Column("is_trial_limits", B, "fewer than 12 points"), Column("reason", S, "why there is no value, or why no limits can be given"),
 ], ("metric_id", "chart", "clinic_id", "term", "point"))  # fmt: skip
 
 SURVIVAL_CURVES = _table("survival_curves", "One row a parameter, stratum and time: Kaplan-Meier with numbers at risk.", [

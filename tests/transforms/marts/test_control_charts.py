@@ -69,6 +69,14 @@ def test_events_by_month_make_a_u_chart():
     assert rows["period_start"].to_list()[:2] == [date(2025, 1, 1), date(2025, 2, 1)]
 
 
+def test_a_month_of_events_without_sessions_has_no_rate():
+    """Six months of 50 sessions and, beside them, an event in a month in which none was delivered: no value, and why."""
+    sessions, events = months([2] * 7)
+    aborted = [s | ({"EXSTAT": "aborted"} if s["ASTDT"].month == 7 else {}) for s in sessions]
+    last = chart(compute(aborted, events), "chart_events").tail(1)
+    assert last.select("value", "denominator", "reason").row(0) == (None, 0, "no session was delivered in the month")
+
+
 def test_few_reported_events_are_no_improvement():
     """Seven months without an event after twelve with five: a signal (7 on one side), shown as neither."""
     rows = chart(compute(*months([5] * 12 + [0] * 7)), "chart_events").tail(7)
@@ -164,6 +172,7 @@ def test_pain_by_month_is_a_mean_of_at_least_five():
     answers += [answer(8, -9.0, k) for k in range(4)]
     rows = chart(compute([], answers=answers), "chart_pain_change")
     assert rows["value"].to_list() == [-2.0] * 7 + [None]
+    assert rows["reason"].to_list() == [None] * 7 + ["fewer than 5 patients"]
     assert rows["denominator"].to_list() == [5.0] * 7 + [4.0]
     assert rows.select("center", "lower", "upper").row(0) == (-2, -2, -2)
     assert rows["is_suppressed"].to_list() == [False] * 7 + [True]
