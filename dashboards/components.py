@@ -214,15 +214,6 @@ def select(query_name: str, label: str, *, placeholder: str, is_clearable: bool 
     )
 
 
-def filter_controls() -> list[dmc.Select]:
-    """The filters that every page of the summaries has."""
-    return [select(name, name.capitalize(), placeholder=f"all {_plural(name)}") for name in ids.FILTERS]
-
-
-def _plural(name: str) -> str:
-    return {"modality": "modalities"}.get(name, f"{name}s")
-
-
 def side_by_side(*children) -> dmc.SimpleGrid:
     """Two in a row where there is room."""
     return dmc.SimpleGrid(list(children), cols={"base": 1, "lg": 2}, spacing="lg")

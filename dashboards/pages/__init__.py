@@ -1,9 +1,10 @@
 """The pages: what each asks, and what it shows.
 
-Here: one module a page with `layout`, `register`. Not here: figures, reading, colours.
+Here: one module a page. Not here: figures, reading, colours.
 """
 
 from .base import Page
+from .cards import CardPage
 from .care import CARE
 from .cohort import COHORT
 from .durability import DURABILITY
@@ -12,8 +13,8 @@ from .patient import PATIENT
 from .safety import SAFETY
 from .treatment import TREATMENT
 
-PAGES: dict[str, Page] = {
+PAGES: dict[str, Page | CardPage] = {
     page.path: page for page in (COHORT, DURABILITY, TREATMENT, CARE, SAFETY, PATIENT, OPERATIONS)
 }
 
-__all__ = ["PAGES", "Page"]
+__all__ = ["PAGES"]

@@ -13,7 +13,7 @@ from dash import Input
 from transforms.errors import FloeError
 
 from .. import components, ids
-from ..components import Chart, Drawn
+from ..components import Drawn
 from ..reader import Reader
 from ..theme import Look
 
@@ -57,12 +57,12 @@ def waiting(reader: Reader) -> str:
     )
 
 
-def guarded(draw: Callable[[], dict[str, Drawn]], charts: tuple[Chart, ...], of: Look) -> dict[str, Drawn]:
-    """What `draw` gives; an error of the lake becomes the sentence of every card."""
+def guarded(draw: Callable[[], Drawn], *, of: Look) -> Drawn:
+    """What `draw` gives; an error of the lake becomes the card's sentence."""
     try:
         return draw()
     except FloeError as error:
-        return {chart.id: components.nothing(f"This can't be shown: {error}", of=of) for chart in charts}
+        return components.nothing(f"This can't be shown: {error}", of=of)
 
 
 def clinic_names(reader: Reader) -> dict[str, str]:

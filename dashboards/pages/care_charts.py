@@ -23,10 +23,11 @@ _TURNS = {
     "analgesic_use_started": "Other analgesics: started,<br>of the others",
 }
 _PROCEDURES = {"injections_per_100_patient_years": "Injections", "surgeries_per_100_patient_years": "Surgeries"}
+LIFE = "Is life better? Function and quality of life"
 _SAME_PATIENTS = "Before and latest are of the same patients: those whose care is known in both."
 
 
-def medication(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
+def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Use before and at the latest, a row a kind, of the same patients."""
     parts = []
     for when, text in _WHEN.items():
@@ -34,7 +35,7 @@ def medication(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
         parts.append(share_rows(rows, labels).with_columns(group=pl.lit(text)))
     shown = pl.concat([p for p in parts if p.width > 1], how="vertical") if any(p.width > 1 for p in parts) else None
     if shown is None or shown["percent"].null_count() == shown.height:
-        return nothing(none, of=of, title=title)
+        return nothing(none, of=of)
     figure = interval_panels(
         shown, panels=(Panel("", *SHOWN, "n", "% of patients whose care is known in both windows"),), of=of,
         text_share=0.2,
@@ -45,7 +46,6 @@ def medication(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
     )
     return Drawn(
         figure=figure,
-        title=title,
         summary=f"{said}.",
         notes=(_SAME_PATIENTS, _unknown(rows, "opioid_use_before"), NOT_AN_EFFECT),
         metrics=tuple(f"{kind}_use_{when}" for kind in _KINDS for when in _WHEN),
@@ -65,17 +65,17 @@ def _unknown(rows: pl.DataFrame, metric: str) -> str:
     return f"Of {words.count(missing[0])} patients it is not known." if len(missing) and missing[0] else ""
 
 
-def turns(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
+def turns(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Who stopped, of those who used; who started, of those who did not."""
     found = {r["metric_id"]: r for r in rows.filter(pl.col("metric_id").is_in(list(_TURNS))).iter_rows(named=True)}
     said = [f"{text.replace('<br>', ' ')} {counted(found[m])}" for m, text in _TURNS.items() if m in found]
     return shares_chart(
-        rows, _TURNS, of=of, title=title, none=none, axis_title="% of the patients named", notes=(NOT_AN_EFFECT,),
+        rows, _TURNS, of=of, none=none, axis_title="% of the patients named", notes=(NOT_AN_EFFECT,),
         sentence=f"{'; '.join(said)}.",
     )  # fmt: skip
 
 
-def procedures(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
+def procedures(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Injections and surgeries per 100 patient-years of known care."""
     found = {r["metric_id"]: r for r in rows.filter(pl.col("metric_id").is_in(list(_PROCEDURES))).iter_rows(named=True)}
     shown = pl.DataFrame(
@@ -83,14 +83,13 @@ def procedures(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
         infer_schema_length=None, schema_overrides=dict.fromkeys(("rate", "low", "high"), pl.Float64),
     )  # fmt: skip
     if shown.is_empty() or shown["rate"].null_count() == shown.height:
-        return nothing(none, of=of, title=title)
+        return nothing(none, of=of)
     figure = interval_panels(
         shown, panels=(Panel("", "rate", "low", "high", "text", "per 100 patient-years"),), of=of, text_share=0.42
     )
     figure.update_xaxes(rangemode="tozero")
     return Drawn(
         figure=figure,
-        title=title,
         summary="; ".join(f"{r['label']}: {r['text']}, {r['said']} per 100 patient-years" for r in
                           shown.iter_rows(named=True)) + ".",
         notes=("Exact limits; time counts while care was reported.", _unknown(rows, next(iter(_PROCEDURES)))),
@@ -133,7 +132,7 @@ def _codes() -> list[str]:
     return [c for c, p in PARAMETERS.items() if p.instrument not in (*PAIN_INSTRUMENTS, "start_back")]
 
 
-def life(rows: pl.DataFrame, visit: str | None, *, of: Look, title: str, none: str) -> Drawn:
+def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn:
     """Shares better, and worse, by the important change, a row an instrument; the mean change stands in the table."""
     at = rows.filter((pl.col("visit") == (visit or "")) & (pl.col("population") == COMPLETERS))
     found = {r["metric_id"]: r for r in at.iter_rows(named=True)}
@@ -142,7 +141,7 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, title: str, none: s
         infer_schema_length=None,
         schema_overrides={f"{side}_{c}": pl.Float64 for side in ("points", "worse") for c in SHOWN},
     )
-    title = f"{title} at {visit}" if visit else title
+    title = f"{LIFE} at {visit}" if visit else LIFE
     judged = shown.filter(pl.col("points_percent").is_not_null() | pl.col("worse_percent").is_not_null()) if (
         shown.height) else shown  # fmt: skip
     if judged.is_empty():

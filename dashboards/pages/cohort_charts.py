@@ -87,7 +87,7 @@ def arms(rows: pl.DataFrame, code: str) -> list[str]:
 
 
 def mean_by_visit(
-    rows: pl.DataFrame, code: str, *, of: Look, title: str, important_change: float | None = None
+    rows: pl.DataFrame, code: str, *, of: Look, title: str | None = None, important_change: float | None = None
 ) -> Drawn:
     """The mean of a parameter at each visit; `rows`: of mart.cohort_outcomes with `series`.
 

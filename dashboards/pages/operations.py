@@ -76,7 +76,7 @@ def view(reader: Reader, scheme: str | None) -> list:
     """Values of the page's outputs, the lag's apart."""
     of = look(scheme)
     facts, computed = stream_facts(reader), computed_facts(reader)
-    drawn = guarded(lambda: {ids.THROUGHPUT: _throughput(reader, facts, of)}, (_THROUGHPUT,), of)
+    drawn = {ids.THROUGHPUT: guarded(lambda: _throughput(reader, facts, of), of=of)}
     return [
         *filled((_THROUGHPUT,), drawn, of=of, keep="operations"),
         tiles(_tiles(reader, facts, computed)),
@@ -88,7 +88,8 @@ def view(reader: Reader, scheme: str | None) -> list:
 
 def lag_view(reader: Reader, scheme: str | None) -> list:
     of = look(scheme)
-    return filled((_LAG,), guarded(lambda: {ids.LAG: _lag(reader, of)}, (_LAG,), of), of=of, keep="operations")
+    drawn = {ids.LAG: guarded(lambda: _lag(reader, of), of=of)}
+    return filled((_LAG,), drawn, of=of, keep="operations")
 
 
 def _throughput(reader: Reader, facts: Stream | None, of: Look) -> Drawn:

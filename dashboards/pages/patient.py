@@ -1,40 +1,25 @@
 """One patient's page: sessions, pain, steps and adverse events on one time axis, and where each record came from.
 
-Here: layout, what is asked, the events' places in Kafka. Not here: the figure (figures/patient.py). A reader from
+Here: its card, what is asked, the events' places in Kafka. Not here: the figure (figures/patient.py). A reader from
 outside the clinic sees no single patient.
 """
 
-from dataclasses import replace
-
 import polars as pl
-from dash import Dash, Output, html
+from dash import html
 
 from transforms.instruments import PARAMETERS
 
 from .. import ids, words
-from ..components import (
-    Chart,
-    Drawn,
-    chart_card,
-    filled,
-    grid,
-    nothing,
-    notice,
-    outputs,
-    panel,
-    select,
-    table_of,
-    tile,
-    tiles,
-)
+from ..components import Drawn, grid, notice, panel, table_of, tile, tiles
 from ..figures.patient import story
-from ..filters import chosen
+from ..filters import Chosen
 from ..reader import Reader
-from ..theme import Look, look
-from .base import MARTS_INPUTS, Page, guarded, off_loop, waiting
+from ..theme import Look
+from . import cards
+from .base import waiting
+from .cards import Card, CardPage, Control, Fill
 from .cohort_charts import PAIN_INSTRUMENTS
 
-_CHART = Chart(ids.STORY, "What happened to this patient, and when?", height=720)
 _OUTCOMES = {"pain": "Pain", "disability": "Disability", "steps": "Steps a day", "walking_speed": "Walking speed",
              "quality_of_life": "Quality of life"}  # fmt: skip
 _EVENT_COLUMNS = [
@@ -47,72 +32,27 @@ _EVENT_COLUMNS = [
 _NOT_OUTSIDE = "Single patients are shown to the clinic's own staff only (FLOE_VIEWER_ROLE is outside)."
 
 
-def layout(reader: Reader) -> list:
-    return [
-        html.H1("One patient"),
-        html.P(
-            "Sessions, pain, steps and adverse events on one time axis; below, each record and where it lies in Kafka.",
-            className="lead",
-        ),
-        html.Div(select(ids.PATIENT, "Patient", placeholder="choose or type an id", width=300), className="controls"),
-        html.Div(
-            [
-                html.Div(id=ids.PATIENT_FACTS),
-                chart_card(_CHART),
-                panel("Headline outcomes, and why one can't be given", html.Div(id=ids.PATIENT_REASONS)),
-                panel(
-                    "Records",
-                    grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460),
-                ),
-            ],
-            className="stack",
-        ),
-    ]
-
-
-def register(app: Dash, reader: Reader) -> None:
-    @app.callback(
-        *outputs((_CHART,)),
-        Output(ids.PATIENT_FACTS, "children"),
-        Output(ids.PATIENT_REASONS, "children"),
-        Output(ids.PATIENT_EVENTS, "rowData"),
-        Output(ids.control(ids.PATIENT), "data"),
-        *MARTS_INPUTS,
-    )
-    async def show(search, _version, scheme):
-        return await off_loop(view, reader, search, scheme)
-
-
-def view(reader: Reader, search: str | None, scheme: str | None) -> list:
-    """Values of the callback's outputs for the URL's query."""
-    of, asked = look(scheme), chosen(search).get(ids.PATIENT)
-    people = reader.mart("adsl").sort("USUBJID")
-    shown = _Shown(reader, asked if asked in people["USUBJID"] else None)
-    drawn = guarded(lambda: {_CHART.id: _draw(shown, of, asked, people)}, (_CHART,), of)
-    return [
-        *filled((_CHART,), drawn, of=of, keep=shown.patient or ""),
-        _facts(shown),
-        _outcomes(shown),
-        _records(shown),
-        people["USUBJID"].to_list(),
-    ]
-
-
-class _Shown:
+class Shown(cards.Shown):
     """One patient's rows; empty frames where nobody is chosen."""
 
-    def __init__(self, reader: Reader, patient: str | None) -> None:
+    def __init__(self, reader: Reader, choice: Chosen) -> None:
+        super().__init__(reader, choice)
+        self.people = reader.mart("adsl")["USUBJID"].sort().to_list()
+        asked = choice.get(ids.PATIENT)
+        self.patient = asked if asked in self.people else None
+        if self.patient is None:
+            self.why_nothing = self._why_nobody(asked)
+
         def rows(mart: str, order: str) -> pl.DataFrame:
-            frame = reader.mart(mart, '"USUBJID" = $1', [patient or ""])
+            frame = reader.mart(mart, '"USUBJID" = $1', [self.patient or ""])
             return frame.sort(order, nulls_last=True)
 
-        self.reader, self.patient = reader, patient
         self.person = rows("adsl", "USUBJID")
         self.sessions = rows("adex", "EXSTDTM")
         self.answers = rows("adqs", "ADTM")
         self.activity = rows("adact", "ADT")
         self.events = rows("adae", "ASTDTM")
-        self.outcomes = reader.mart("patient_outcomes", "patient_id = $1", [patient or ""])
+        self.headline = reader.mart("patient_outcomes", "patient_id = $1", [self.patient or ""])
 
     @property
     def pain(self) -> pl.DataFrame:
@@ -124,16 +64,17 @@ class _Shown:
     def steps(self) -> pl.DataFrame:
         return self.activity.filter(pl.col("PARAMCD") == "STEPS")
 
+    def _why_nobody(self, asked: str | None) -> str:
+        if self.reader.is_outside:
+            return _NOT_OUTSIDE
+        if not self.people:
+            return waiting(self.reader)
+        return f"There is no patient {asked!r}." if asked else "Choose a patient above."
 
-def _draw(shown: _Shown, of: Look, asked: str | None, people: pl.DataFrame) -> Drawn:
-    if shown.patient is None:
-        if shown.reader.is_outside:
-            return nothing(_NOT_OUTSIDE, of=of)
-        if people.is_empty():
-            return nothing(waiting(shown.reader), of=of)
-        return nothing(f"There is no patient {asked!r}." if asked else "Choose a patient above.", of=of)
-    data_to = shown.outcomes["data_cutoff"].max() if shown.outcomes.height else None
-    drawn = Drawn(
+
+def _story(shown: Shown, of: Look) -> Drawn:
+    data_to = shown.headline["data_cutoff"].max() if shown.headline.height else None
+    return Drawn(
         figure=story(shown.sessions, shown.pain, shown.steps, shown.events, of=of, until=data_to),
         summary=_sentence(shown),
         notes=_not_drawn(shown),
@@ -141,10 +82,9 @@ def _draw(shown: _Shown, of: Look, asked: str | None, people: pl.DataFrame) -> D
         metrics=("visit_windows", "treatment_emergent"),
         data_to=data_to,
     )
-    return replace(drawn, computed_at=shown.reader.changed_at("mart.adsl"))
 
 
-def _sentence(shown: _Shown) -> str:
+def _sentence(shown: Shown) -> str:
     delivered = shown.sessions.filter(pl.col("EXSTAT") == "delivered").height
     serious = (shown.events["AESER"] == "Y").sum()
     return (
@@ -156,7 +96,7 @@ def _sentence(shown: _Shown) -> str:
     )
 
 
-def _not_drawn(shown: _Shown) -> tuple[str, ...]:
+def _not_drawn(shown: Shown) -> tuple[str, ...]:
     """What the picture can't place, and why."""
     notes = []
     unknown = shown.events.filter(pl.col("ASTDTM").is_null()).height
@@ -182,7 +122,7 @@ def _events_table(rows: pl.DataFrame) -> pl.DataFrame:
 # --- beside the chart -------------------------------------------------------------------------------
 
 
-def _facts(shown: _Shown):
+def _facts(shown: Shown):
     if shown.person.is_empty():
         return notice(_NOT_OUTSIDE, title="Not for readers from outside") if shown.reader.is_outside else None
     r = shown.person.row(0, named=True)
@@ -213,10 +153,10 @@ def _facts(shown: _Shown):
     )
 
 
-def _outcomes(shown: _Shown):
-    if shown.outcomes.is_empty():
+def _outcomes(shown: Shown):
+    if shown.headline.is_empty():
         return html.P("No patient is chosen.", className="small")
-    r = shown.outcomes.row(0, named=True)
+    r = shown.headline.row(0, named=True)
     rows = [
         (title, r.get(f"{name}_parameter") or name.upper() if f"{name}_parameter" in r else words.NOTHING,
          words.number(r[f"{name}_baseline"]), words.number(r[f"{name}_latest"]), words.day(r[f"{name}_latest_on"]),
@@ -228,7 +168,7 @@ def _outcomes(shown: _Shown):
     return table_of(frame, caption="A change of one patient is not an effect of the treatment")
 
 
-def _records(shown: _Shown) -> list[dict]:
+def _records(shown: Shown) -> list[dict]:
     """Every record with its event id and its place in Kafka, the newest first."""
     if shown.patient is None:
         return []
@@ -245,7 +185,7 @@ def _records(shown: _Shown) -> list[dict]:
     ]  # fmt: skip
 
 
-def _as_records(shown: _Shown) -> pl.DataFrame:
+def _as_records(shown: Shown) -> pl.DataFrame:
     """topic, at, kind, what, event_id of each session, questionnaire, performance test and adverse event."""
     rows = [
         (
@@ -287,4 +227,24 @@ def _as_records(shown: _Shown) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-PATIENT = Page(path="/patient", name="Patient", layout=layout, register=register, controls=(ids.PATIENT,))
+PATIENT = CardPage(
+    path="/patient",
+    name="Patient",
+    heading="One patient",
+    lead="Sessions, pain, steps and adverse events on one time axis; below, each record and where it lies in Kafka.",
+    shown=Shown,
+    bar=(Control(name=ids.PATIENT, label="Patient", placeholder="choose or type an id", width=300,
+                 options=lambda s: s.people),),
+    cards=(Card(ids.STORY, "What happened to this patient, and when?", 720, draw=_story, mart="adsl"),),
+    beside=(
+        Fill(ids.PATIENT_FACTS, _facts),
+        Fill(ids.PATIENT_REASONS, _outcomes),
+        Fill(ids.PATIENT_EVENTS, _records, "rowData"),
+    ),
+    body=lambda cards, reader: [
+        html.Div(id=ids.PATIENT_FACTS),
+        cards[ids.STORY],
+        panel("Headline outcomes, and why one can't be given", html.Div(id=ids.PATIENT_REASONS)),
+        panel("Records", grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460)),
+    ],
+)  # fmt: skip

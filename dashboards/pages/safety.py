@@ -1,203 +1,69 @@
 """The safety page: serious events at once, how often events happen, how bad and how long, signals, what is due.
 
-Here: layout, what is asked. Not here: how rows become charts (safety_charts.py, ratio_charts.py, between_charts.py)
-and lists (safety_lists.py).
+Here: its cards. Not here: what is asked (safety_rows.py), how rows become charts (safety_charts.py, ratio_charts.py,
+between_charts.py) and lists (safety_lists.py).
 """
 
-from dataclasses import replace
-
 import polars as pl
-from dash import Dash, Output, html
+from dash import html
+from dash.development.base_component import Component
 
 from .. import ids, words
-from ..components import (
-    Chart,
-    Drawn,
-    chart_card,
-    filled,
-    filter_controls,
-    grid,
-    link,
-    nothing,
-    notice,
-    outputs,
-    panel,
-    select,
-    side_by_side,
-    tile,
-    tiles,
-)
-from ..filters import chosen
+from ..components import Drawn, grid, link, nothing, notice, panel, side_by_side, tile, tiles
 from ..reader import Reader
-from ..theme import Look, look
+from ..theme import Look
 from . import between_charts as between
 from . import ratio_charts
 from . import safety_charts as charts
 from . import safety_lists as lists
-from .base import MARTS_INPUTS, Page, guarded, off_loop, waiting
+from .cards import FILTERS, Card, CardPage, Control, Fill, staff_only
 from .safety_rows import RESTRICTIONS, SEVERITY, Shown
-from .series import in_series, why_none
-from .survival_charts import survival_chart
+from .survival_charts import survival_card
 
-_CHARTS = (
-    Chart(ids.CLINIC_RATES, "How often do adverse events happen, clinic by clinic?", height=380),
-    Chart(ids.SEVERITY, "Are they mild?", height=420),
-    Chart(ids.GRADES, "Which are severe?", height=480),
-    Chart(ids.RESOLUTION, "Do they pass quickly?", height=480),
-    Chart(ids.TERM_RATES, "Which events?", height=600),
-    Chart(ids.RATE_RATIOS, "How do arms, modalities and clinics differ?", height=520),
-    Chart(ids.FUNNEL, "Does a clinic differ by more than chance?", height=420),
-    Chart(ids.CONTROL_CHART, "Has something changed?", height=420),
-)
-_BY_ID = {chart.id: chart for chart in _CHARTS}
+_RATIOS = "How do arms, modalities and clinics differ?"
+_CLINIC_RATES = "How often do adverse events happen, clinic by clinic?"
 
 
-def layout(reader: Reader) -> list:
-    cards = {chart.id: chart_card(chart) for chart in _CHARTS}
-    staff_only = {"display": "none"} if reader.is_outside else {}
-    at_once = panel(
-        "Serious events and cold injuries",
-        html.Div([html.P(id=ids.SERIOUS_SAID, className="caption"),
-                  grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label="Serious events and cold injuries", height=300)]),
-    )  # fmt: skip
-    return [
-        html.H1("Safety"),
-        html.P("How often something went wrong, over patients, sessions and time at risk. No event seen does not mean "
-               "safe: the interval says how often it may still happen.", className="lead"),
-        html.Div(id=ids.UNREAD),
-        html.Div([*filter_controls(), select(ids.RESTRICTION, "Which events count", placeholder="any event")],
-                 className="controls"),
-        html.Div(
-            [
-                html.Div(at_once, style=staff_only),
-                html.Div(id=ids.SAFETY_TILES),
-                cards[ids.SEVERITY],
-                side_by_side(cards[ids.RESOLUTION], cards[ids.GRADES]),
-                cards[ids.CLINIC_RATES],
-                cards[ids.RATE_RATIOS],
-                cards[ids.TERM_RATES],
-                panel("All terms", grid(ids.RATES_TABLE, columns=lists.RATE_COLUMNS, label="Rates of all terms")),
-                html.Div([select(ids.FUNNEL_OF, "Compare clinics by", placeholder="first metric", width=360),
-                          cards[ids.FUNNEL]], className="stack"),
-                html.Div([select(ids.CHART_OF, "Chart of", placeholder="first chart", width=560),
-                          html.Div(id=ids.SPC_ICONS, className="icons"), cards[ids.CONTROL_CHART]], className="stack"),
-                panel("What the latest point of every chart says",
-                      grid(ids.ALL_CHARTS, columns=lists.CHART_COLUMNS, label="Latest point of every control chart"),
-                      subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown "
-                      "as improvement."),
-                panel("Reports that are due", grid(ids.DEADLINES, columns=lists.DEADLINE_COLUMNS,
-                                                   label="Reports and their due dates", height=260),
-                      subtitle="Days are counted to the data cut."),
-                html.Div(panel("Alerts", grid(ids.ALERTS, columns=lists.ALERT_COLUMNS, label="Alerts and their state",
-                                              height=300),
-                               subtitle="Open ones first, then the newest. floe alerts acknowledges and closes them."), style=staff_only),
-            ],
-            className="stack",
-        ),
-    ]  # fmt: skip
+def _clinic(shown: Shown) -> pl.Expr:
+    return pl.col("clinic_id").replace(shown.clinics)
 
 
-def register(app: Dash, reader: Reader) -> None:
-    @app.callback(
-        *outputs(_CHARTS),
-        Output(ids.UNREAD, "children"),
-        Output(ids.SAFETY_TILES, "children"),
-        Output(ids.RATES_TABLE, "rowData"),
-        Output(ids.DEADLINES, "rowData"),
-        Output(ids.SERIOUS, "rowData"),
-        Output(ids.SERIOUS_SAID, "children"),
-        Output(ids.ALERTS, "rowData"),
-        Output(ids.SPC_ICONS, "children"),
-        Output(ids.ALL_CHARTS, "rowData"),
-        Output(ids.control(ids.RESTRICTION), "data"),
-        Output(ids.control(ids.FUNNEL_OF), "data"),
-        Output(ids.control(ids.CHART_OF), "data"),
-        *MARTS_INPUTS,
-    )
-    async def show(search, _version, scheme):
-        return await off_loop(view, reader, search, scheme)
+def _clinic_rates(shown: Shown, of: Look) -> Drawn:
+    title = f"{_CLINIC_RATES} ({shown.said_restriction})"
+    return charts.rates_chart(shown.by_clinic, _clinic(shown), of=of, what="clinics", title=title)
 
 
-def view(reader: Reader, search: str | None, scheme: str | None) -> list:
-    """Values of the callback's outputs for the URL's query."""
-    choice, of = chosen(search), look(scheme)
-    shown = Shown(reader, choice)
-    records = lists.records(reader, choice)
-    drawn = guarded(lambda: _draw(shown, of), _CHARTS, of)
-    return [
-        *filled(_CHARTS, drawn, of=of, keep=choice.key()),
-        _unread(shown),
-        tiles(_tiles(shown)),
-        charts.grid_rows(shown.by_term),
-        lists.deadlines(reader, choice, shown.clinics),
-        lists.serious(records, shown.clinics),
-        lists.serious_said(records),
-        lists.alerts(reader, choice, shown.clinics),
-        between.icons_of(shown.control),
-        between.overview(shown.control_rows.filter(shown.of_clinic), shown.clinics),
-        [{"value": name, "label": text} for name, (text, _, _) in RESTRICTIONS.items()],
-        [{"value": m, "label": words.metric_title(m)} for m in shown.funnels],
-        [{"value": key, "label": name} for key, name in shown.charts.items()],
-    ]
+def _term_rates(shown: Shown, of: Look) -> Drawn:
+    terms = shown.by_term.filter(pl.col("term").is_not_null())
+    left_out = terms.height - charts.MOST_TERMS
+    more = f"The {charts.MOST_TERMS} most frequent terms; {left_out} more are in the table below." if (
+        left_out > 0) else ""  # fmt: skip
+    return charts.rates_chart(terms.head(charts.MOST_TERMS), pl.col("term"), of=of, what="terms", more=more,
+                              title=f"Which events? ({shown.said_restriction})")  # fmt: skip
 
 
-def _draw(shown: Shown, of: Look) -> dict[str, Drawn]:
-    if shown.everybody is None:
-        is_empty = shown.by_clinic.is_empty() and not shown.choice.dimensions
-        reason = waiting(shown.reader) if is_empty else "Nobody of this selection has been treated yet."
-        return {chart.id: nothing(reason, of=of) for chart in _CHARTS}
-    name = RESTRICTIONS[shown.restriction][0]
-    terms = shown.by_term.filter(pl.col("term").is_not_null()).head(charts.MOST_TERMS)
-    left_out = shown.by_term.height - 1 - terms.height
-    more = (
-        f"The {charts.MOST_TERMS} most frequent terms; {left_out} more are in the table below." if left_out > 0 else ""
-    )
-    clinic = pl.col("clinic_id").replace(shown.clinics)
-    drawn = {
-        ids.CLINIC_RATES: charts.rates_chart(shown.by_clinic, clinic, of=of, what="clinics",
-                                             title=f"How often do adverse events happen, clinic by clinic? ({name})"),
-        ids.TERM_RATES: charts.rates_chart(terms, pl.col("term"), of=of, what="terms", more=more,
-                                           title=f"Which events? ({name})"),
-        ids.RATE_RATIOS: ratio_charts.ratios(shown.comparisons, shown.clinics, of=of, is_outside=shown.reader.is_outside,
-                                             title=f"{_BY_ID[ids.RATE_RATIOS].title} ({name})"),
-        ids.FUNNEL: between.funnel_chart(_funnel(shown), clinic, of=of),
-        ids.CONTROL_CHART: between.control(shown.control, of=of, name=shown.charts.get(shown.chart, "")),
-        ids.SEVERITY: charts.severity(shown.by_restriction, {name: RESTRICTIONS[name][0] for name in SEVERITY}, of=of, title=_BY_ID[ids.SEVERITY].title),
-        ids.GRADES: _grades(shown, of),
-        ids.RESOLUTION: _resolution(shown, of),
-    }  # fmt: skip
-    marts = {
-        ids.FUNNEL: "clinic_funnel",
-        ids.CONTROL_CHART: "control_charts",
-        ids.RESOLUTION: "survival_curves",
-        ids.RATE_RATIOS: "adverse_event_comparisons",
-    }
-    return {
-        id: replace(d, computed_at=shown.reader.changed_at(f"mart.{marts.get(id, 'adverse_event_rates')}"))
-        for id, d in drawn.items()
-    }
-
-
-def _funnel(shown: Shown) -> pl.DataFrame:
-    asked = shown.choice.get(ids.FUNNEL_OF)
-    metric = asked if asked in shown.funnels else next(iter(shown.funnels), None)
-    return shown.funnel_rows.filter(pl.col("metric_id") == (metric or ""))
+def _severity(shown: Shown, of: Look) -> Drawn:
+    return charts.severity(shown.by_restriction, {name: RESTRICTIONS[name][0] for name in SEVERITY}, of=of)
 
 
 def _grades(shown: Shown, of: Look) -> Drawn:
-    title = _BY_ID[ids.GRADES].title
     if shown.reader.is_outside:
-        return nothing("Grades of single terms are shown to the clinic's own staff only.", of=of, title=title)
-    frames = (shown.by_term_of(name) for name in ("any", "grade_2", "grade_3"))
-    return charts.grades(*frames, of=of, title=title)
+        return nothing("Grades of single terms are shown to the clinic's own staff only.", of=of)
+    return charts.grades(*(shown.by_term_of(name) for name in ("any", "grade_2", "grade_3")), of=of)
 
 
-def _resolution(shown: Shown, of: Look) -> Drawn:
-    chart = _BY_ID[ids.RESOLUTION]
-    rows = in_series(shown.reader, "survival_curves", shown.choice, meets=pl.col("parameter") == "TTAERES",
-                     known="survival")  # fmt: skip
-    none = why_none(shown.reader, rows, shown.choice, what="Time to resolution")
-    return survival_chart(rows, "TTAERES", of=of, title=chart.title, height=chart.height, none=none)
+def _ratios(shown: Shown, of: Look) -> Drawn:
+    return ratio_charts.ratios(shown.comparisons, shown.clinics, of=of, is_outside=shown.reader.is_outside,
+                               title=f"{_RATIOS} ({shown.said_restriction})")  # fmt: skip
+
+
+def _funnel(shown: Shown, of: Look) -> Drawn:
+    rows = shown.funnel_rows.filter(pl.col("metric_id") == (shown.funnel or ""))
+    return between.funnel_chart(rows, _clinic(shown), of=of)
+
+
+def _control(shown: Shown, of: Look) -> Drawn:
+    return between.control(shown.control, of=of, name=shown.charts.get(shown.chart, ""))
 
 
 # --- beside the charts ------------------------------------------------------------------------------
@@ -213,13 +79,16 @@ def _unread(shown: Shown):
     return notice(text, title="These rates may be too low", color="orange")
 
 
-def _tiles(shown: Shown) -> list:
+def _tiles(shown: Shown) -> Component:
+    return tiles(_rates(shown))
+
+
+def _rates(shown: Shown) -> list[Component]:
     r = shown.everybody
     if r is None:
         return [tile("Adverse events", words.NOTHING, "none computed yet")]
     if r["events"] is None:
         return [tile("Adverse events", words.NOTHING, r["reason"] or "")]
-    name = RESTRICTIONS[shown.restriction][0]
     asked = f"asked about side effects at {words.count(r['sessions_asked'])} of {words.count(r['sessions'])} sessions"
 
     def said(rate: str, scale: int = 1) -> tuple[str, str]:
@@ -231,7 +100,7 @@ def _tiles(shown: Shown) -> list:
                                    said("events_per_100_patient_years"))  # fmt: skip
     return [
         tile(
-            f"Events ({name})",
+            f"Events ({shown.said_restriction})",
             words.count(r["events"]),
             f"in {words.count(r['patients_with_event'])} of {words.count(r['patients'])} patients treated; {asked}",
         ),
@@ -253,10 +122,81 @@ def _tiles(shown: Shown) -> list:
     ]
 
 
-SAFETY = Page(
+_RESTRICTION = Control(
+    name=ids.RESTRICTION, label="Which events count", placeholder="any event",
+    options=lambda s: [{"value": name, "label": text} for name, (text, _, _) in RESTRICTIONS.items()],
+)  # fmt: skip
+_FUNNEL_OF = Control(
+    name=ids.FUNNEL_OF, label="Compare clinics by", placeholder="first metric", width=360,
+    options=lambda s: [{"value": m, "label": words.metric_title(m)} for m in s.funnels],
+)  # fmt: skip
+_CHART_OF = Control(
+    name=ids.CHART_OF, label="Chart of", placeholder="first chart", width=560,
+    options=lambda s: [{"value": key, "label": name} for key, name in s.charts.items()],
+)  # fmt: skip
+
+
+def _body(cards: dict[str, Component], reader: Reader) -> list:
+    return [
+        staff_only(_serious(), reader),
+        html.Div(id=ids.SAFETY_TILES),
+        cards[ids.SEVERITY],
+        side_by_side(cards[ids.RESOLUTION], cards[ids.GRADES]),
+        cards[ids.CLINIC_RATES],
+        cards[ids.RATE_RATIOS],
+        cards[ids.TERM_RATES],
+        panel("All terms", grid(ids.RATES_TABLE, columns=lists.RATE_COLUMNS, label="Rates of all terms")),
+        html.Div([_FUNNEL_OF.select(), cards[ids.FUNNEL]], className="stack"),
+        html.Div([_CHART_OF.select(), html.Div(id=ids.SPC_ICONS, className="icons"), cards[ids.CONTROL_CHART]],
+                 className="stack"),
+        panel("What the latest point of every chart says",
+              grid(ids.ALL_CHARTS, columns=lists.CHART_COLUMNS, label="Latest point of every control chart"),
+              subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown as "
+              "improvement."),
+        panel("Reports that are due",
+              grid(ids.DEADLINES, columns=lists.DEADLINE_COLUMNS, label="Reports and their due dates", height=260),
+              subtitle="Days are counted to the data cut."),
+        staff_only(panel("Alerts", grid(ids.ALERTS, columns=lists.ALERT_COLUMNS, label="Alerts and their state", height=300),
+                         subtitle="Open ones first, then the newest. floe alerts acknowledges and closes them."), reader),
+    ]  # fmt: skip
+
+
+def _serious() -> Component:
+    title = "Serious events and cold injuries"
+    said = html.P(id=ids.SERIOUS_SAID, className="caption")
+    return panel(title, html.Div([said, grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label=title, height=300)]))
+
+
+SAFETY = CardPage(
     path="/safety",
     name="Safety",
-    layout=layout,
-    register=register,
-    controls=(*ids.FILTERS, ids.RESTRICTION, ids.FUNNEL_OF, ids.CHART_OF),
+    heading="Safety",
+    lead="How often something went wrong, over patients, sessions and time at risk. No event seen does not mean safe: the "
+    "interval says how often it may still happen.",
+    above=lambda: html.Div(id=ids.UNREAD),
+    shown=Shown,
+    bar=(*FILTERS, _RESTRICTION),
+    apart=(_FUNNEL_OF, _CHART_OF),
+    cards=(
+        Card(ids.CLINIC_RATES, _CLINIC_RATES, 380, draw=_clinic_rates, mart="adverse_event_rates"),
+        Card(ids.SEVERITY, "Are they mild?", 420, draw=_severity, mart="adverse_event_rates"),
+        Card(ids.GRADES, "Which are severe?", 480, draw=_grades, mart="adverse_event_rates"),
+        survival_card(ids.RESOLUTION, "Do they pass quickly?", parameter="TTAERES", what="Time to resolution"),
+        Card(ids.TERM_RATES, "Which events?", 600, draw=_term_rates, mart="adverse_event_rates"),
+        Card(ids.RATE_RATIOS, _RATIOS, 520, draw=_ratios, mart="adverse_event_comparisons"),
+        Card(ids.FUNNEL, "Does a clinic differ by more than chance?", 420, draw=_funnel, mart="clinic_funnel"),
+        Card(ids.CONTROL_CHART, "Has something changed?", 420, draw=_control, mart="control_charts"),
+    ),
+    beside=(
+        Fill(ids.UNREAD, _unread),
+        Fill(ids.SAFETY_TILES, _tiles),
+        Fill(ids.RATES_TABLE, lambda s: charts.grid_rows(s.by_term), "rowData"),
+        Fill(ids.DEADLINES, lambda s: lists.deadlines(s.reader, s.choice, s.clinics), "rowData"),
+        Fill(ids.SERIOUS, lambda s: lists.serious(s.records, s.clinics), "rowData"),
+        Fill(ids.SERIOUS_SAID, lambda s: lists.serious_said(s.records)),
+        Fill(ids.ALERTS, lambda s: lists.alerts(s.reader, s.choice, s.clinics), "rowData"),
+        Fill(ids.SPC_ICONS, lambda s: between.icons_of(s.control)),
+        Fill(ids.ALL_CHARTS, lambda s: between.overview(s.control_rows.filter(s.of_clinic), s.clinics), "rowData"),
+    ),
+    body=_body,
 )

@@ -56,7 +56,9 @@ def _fraction(numerator: str, denominator: str) -> pl.Expr:
     return pl.struct(numerator, denominator, "is_suppressed").map_elements(said, return_dtype=pl.String)
 
 
-def rates_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look, title: str, what: str, more: str = "") -> Drawn:
+def rates_chart(
+    rows: pl.DataFrame, labels: pl.Expr, *, of: Look, what: str, title: str | None = None, more: str = ""
+) -> Drawn:
     """Three denominators side by side: patients, sessions, patient-years; a row a `label`, in the rows' order."""
     if rows.is_empty():
         return nothing("No patient of this selection has been treated yet.", of=of, title=title)
@@ -132,12 +134,12 @@ def grid_rows(rows: pl.DataFrame) -> list[dict]:
 # --- how bad, and how long ---------------------------------------------------------------------------
 
 
-def severity(rows: pl.DataFrame, names: dict[str, str], *, of: Look, title: str) -> Drawn:
+def severity(rows: pl.DataFrame, names: dict[str, str], *, of: Look) -> Drawn:
     """`rows`: of any term, with `restriction`; a row a restriction of `names`, in their order."""
     place = {name: k for k, name in enumerate(names)}
     rows = rows.filter(pl.col("restriction").is_in(list(names)))
     rows = rows.sort(pl.col("restriction").replace_strict(place, return_dtype=pl.Int64))
-    drawn = rates_chart(rows, pl.col("restriction").replace(names), of=of, title=title, what="kinds of event")
+    drawn = rates_chart(rows, pl.col("restriction").replace(names), of=of, what="kinds of event")
     events = {r["restriction"]: r["events"] for r in rows.iter_rows(named=True)}
     if events.get("any") is None:
         return drawn
@@ -145,7 +147,7 @@ def severity(rows: pl.DataFrame, names: dict[str, str], *, of: Look, title: str)
     return replace(drawn, summary=f"Of {words.plural(events['any'], 'event')}: {', '.join(parts)}. {_ONCE}")
 
 
-def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame, *, of: Look, title: str) -> Drawn:
+def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame, *, of: Look) -> Drawn:
     """Events by grade, a bar a term, the most frequent first; from the nested counts of the mart."""
     known = [
         frame.filter(pl.col("term").is_not_null() & pl.col("events").is_not_null()).select("term", "events")
@@ -156,7 +158,7 @@ def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame
         counts = counts.join(frame.rename({"events": name}), on="term", how="left")
     counts = counts.with_columns(pl.col("two", "three").fill_null(0)).sort("events", "term", descending=[True, False])
     if counts.is_empty():
-        return nothing("No adverse event in this selection.", of=of, title=title)
+        return nothing("No adverse event in this selection.", of=of)
     parts = counts.select(
         "term", "events", mild=pl.col("events") - pl.col("two"), moderate=pl.col("two") - pl.col("three"),
         severe="three",
@@ -165,7 +167,6 @@ def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame
     more = parts.height - MOST_TERMS
     return Drawn(
         figure=grade_bars(parts.head(MOST_TERMS), of=of),
-        title=title,
         summary=f"Counts, not rates: of {words.count(totals['events'])} events {words.count(totals['mild'])} are of "
         f"grade 1 or without a grade, {words.count(totals['moderate'])} of grade 2, {words.count(totals['severe'])} of "
         "grade 3 or more. Their rates with intervals stand above.",

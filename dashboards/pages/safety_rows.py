@@ -9,8 +9,9 @@ from .. import ids
 from ..filters import Chosen
 from ..reader import Reader
 from . import between_charts as between
-from . import ratio_charts
-from .base import clinic_names
+from . import cards, ratio_charts
+from . import safety_lists as lists
+from .base import waiting
 
 # query name -> (what people read, the column that it sets, its value); the rows of the others stay out
 RESTRICTIONS: dict[str, tuple[str, str | None, bool | int | None]] = {
@@ -35,15 +36,13 @@ def restriction_condition(name: str) -> str:
     return " AND ".join([*flags, grade])
 
 
-class Shown:
-    """The rows that the choice stands for."""
+class Shown(cards.Shown):
+    """Rates under the chosen restriction, clinics between each other and over time, serious records."""
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
-        self.reader, self.choice = reader, choice
-        asked = choice.get(ids.RESTRICTION)
-        self.restriction = asked if asked in RESTRICTIONS else "any"
+        super().__init__(reader, choice)
+        self.restriction = self.asked(ids.RESTRICTION, tuple(RESTRICTIONS), usual="any")
         only = restriction_condition(self.restriction)
-        self.clinics = clinic_names(reader)
         self.by_term = self._rates(choice.stratum(), only).sort(
             "events", "term", descending=[True, False], nulls_last=[True, False]
         )
@@ -57,12 +56,16 @@ class Shown:
         self.funnel_rows = reader.mart("clinic_funnel").filter(pl.col("modality").is_null())
         self.control_rows = reader.mart("control_charts")
         self.funnels = self.funnel_rows["metric_id"].unique().sort().to_list()
+        self.funnel = self.asked(ids.FUNNEL_OF, self.funnels)
         clinic = choice.dimensions.get("clinic_id")
         self.of_clinic = pl.col("clinic_id") == clinic if clinic else pl.lit(True)
         self.charts = {_key(r): between.chart_name(r, self.clinics) for r in self._series().iter_rows(named=True)}
-        asked = choice.get(ids.CHART_OF)
-        self.chart = asked if asked in self.charts else next(iter(self.charts), None)
+        self.chart = self.asked(ids.CHART_OF, tuple(self.charts))
         self.control = self._control_rows()
+        self.records = lists.records(reader, choice)
+        if self.everybody is None:
+            is_empty = self.by_clinic.is_empty() and not choice.dimensions
+            self.why_nothing = waiting(reader) if is_empty else "Nobody of this selection has been treated yet."
 
     def _rates(self, stratum: tuple[str, list], only: str) -> pl.DataFrame:
         where, params = stratum
@@ -71,6 +74,10 @@ class Shown:
     def by_term_of(self, restriction: str) -> pl.DataFrame:
         """Rows of the selection under another restriction, any term and each."""
         return self._rates(self.choice.stratum(), restriction_condition(restriction))
+
+    @property
+    def said_restriction(self) -> str:
+        return RESTRICTIONS[self.restriction][0]
 
     def _series(self) -> pl.DataFrame:
         """One row a control chart, of the chosen clinic where there is one."""

@@ -18,7 +18,6 @@ def shares_chart(
     labels: dict[str, str],
     *,
     of: Look,
-    title: str,
     axis_title: str,
     none: str,
     sentence: str = "",
@@ -28,7 +27,7 @@ def shares_chart(
     """A row a metric of `labels`, in their order. `target`: a share, in per cent, that a line stands for."""
     shown = share_rows(rows, labels)
     if shown.is_empty() or shown["percent"].null_count() == shown.height:
-        return nothing(none, of=of, title=title)
+        return nothing(none, of=of)
     panel = Panel("", *SHOWN, "text", axis_title, reference=target)
     figure = interval_panels(shown, panels=(panel,), of=of, text_share=0.42)
     if target is None:
@@ -36,7 +35,6 @@ def shares_chart(
     first = shown.row(0, named=True)
     return Drawn(
         figure=figure,
-        title=title,
         summary=sentence or f"{first['label']}: {first['text']}, {first['said']}.",
         notes=notes,
         metrics=tuple(labels),

@@ -1,6 +1,6 @@
 """Kaplan-Meier cards: of a parameter of mart.survival_curves the curve, its sentence, its table.
 
-Here: rows to what fills a card, on any page. Not here: asking the lake, the figure (figures/survival.py).
+Here: a card of any page, which rows, what fills it. Not here: the figure (figures/survival.py).
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from .. import words
 from ..components import Drawn, nothing
 from ..figures.survival import at_risk, survival, ticks_of
 from ..theme import Look
+from .cards import Card, Shown
+from .series import EVERYBODY, in_series
 
 _FEW_LEFT = 0.1  # a curve is shown until so many of all are still followed, where it is long
 
@@ -46,18 +48,36 @@ CLOCKS = {
 }  # fmt: skip
 
 
-def survival_chart(rows: pl.DataFrame, parameter: str, *, of: Look, title: str, height: int, none: str) -> Drawn:
+def survival_card(
+    id: str, title: str, *, parameter: str, what: str, height: int = 480, everybody: str | None = None
+) -> Card:
+    """The curves of a parameter, by arm where there are arms; where not, those of `everybody`, if that is another."""
+
+    def draw(shown: Shown, of: Look) -> Drawn:
+        drawn, rows = parameter, in_series(shown.reader, "survival_curves", shown.choice,
+                                           meets=pl.col("parameter") == parameter, known="survival")  # fmt: skip
+        if everybody and rows["series"].n_unique() < 2:
+            whole = shown.reader.mart("survival_curves", *shown.choice.stratum())
+            drawn, rows = (
+                everybody,
+                whole.filter(pl.col("parameter") == everybody).with_columns(series=pl.lit(EVERYBODY)),
+            )
+        return survival_chart(rows, drawn, of=of, height=height, none=shown.none(rows, what))
+
+    return Card(id, title, height, draw=draw, mart="survival_curves")
+
+
+def survival_chart(rows: pl.DataFrame, parameter: str, *, of: Look, height: int, none: str) -> Drawn:
     """`rows`: of the parameter, with `series`; `none`: why there is nothing, where there is nothing."""
     clock = CLOCKS[parameter]
     drawn = rows.filter(pl.col("survival").is_not_null() & pl.col("at_risk").is_not_null())
     if drawn.is_empty():
-        return nothing(none, of=of, title=title)
+        return nothing(none, of=of)
     until = _until(drawn) if clock.is_cut else None
     figure = survival(drawn, of=of, axis_title=clock.axis_title, height=height, x_title=clock.x_title, until=until)
     metric = parameter.lower()
     return Drawn(
         figure=figure,
-        title=title,
         summary=f"{_said(drawn, clock)} {_test(drawn)}".strip(),
         notes=(*_no_event(drawn, clock), *_beyond(drawn, until), f"Event and censoring: {_rule(metric)}."),
         metrics=(metric,),

@@ -1,48 +1,24 @@
 """The treatment page: was everybody cleared, did exposure stay within the protocol, was the course delivered?
 
-Here: layout, what is asked, the sessions to look at. Not here: how rows become charts (treatment_charts.py).
+Here: its cards, what is asked, the sessions to look at. Not here: how rows become charts (treatment_charts.py).
 """
 
-from dataclasses import replace
-
 import polars as pl
-from dash import Dash, Output, html
+from dash import html
+from dash.development.base_component import Component
 
 from .. import ids, words
-from ..components import (
-    Chart,
-    Drawn,
-    chart_card,
-    filled,
-    filter_controls,
-    grid,
-    nothing,
-    outputs,
-    panel,
-    select,
-    side_by_side,
-    table_of,
-    tile,
-    tiles,
-)
-from ..filters import Chosen, chosen
+from ..components import Drawn, grid, nothing, panel, side_by_side, table_of, tile, tiles
+from ..filters import Chosen
 from ..reader import Reader
-from ..theme import Look, look
+from ..theme import Look
+from . import cards
 from . import treatment_charts as charts
-from .base import MARTS_INPUTS, Page, clinic_names, guarded, off_loop
+from .cards import FILTERS, Card, CardPage, Control, Fill, staff_only
 from .cohort_charts import parameter_options
 from .durability_charts import parameters, usual_visit, visits
 from .records import of_selection
-from .series import why_none
 
-_CHARTS = (
-    Chart(ids.CLEARANCE, "Was everybody cleared first?", height=300),
-    Chart(ids.COURSE_DELIVERED, "Was the course delivered?", height=300),
-    Chart(ids.WITHIN_LIMITS, "Did temperature and exposure stay within the protocol?", height=420),
-    Chart(ids.DOSE, "Does it go with how often they come?", height=420),
-    Chart(ids.CLINIC_TREATMENT, "Clinic by clinic", height=380),
-)
-_BY_ID = {chart.id: chart for chart in _CHARTS}
 # flag of mart.adex -> (its value, what people read)
 _FINDINGS = {
     "CLEARFL": ("N", "no valid clearance"),
@@ -69,128 +45,41 @@ _SESSION_COLUMNS = [
 ]
 
 
-def layout(reader: Reader) -> list:
-    cards = {chart.id: chart_card(chart) for chart in _CHARTS}
-    listed = panel(
-        "Sessions to look at",
-        grid(ids.SESSIONS_TO_SEE, columns=_SESSION_COLUMNS, label="Sessions not cleared or beyond a limit"),
-        subtitle=f"Not cleared, or beyond a limit of the protocol; the newest first, at most {_MOST_SESSIONS}.",
-    )
-    return [
-        html.H1("Treatment kept to protocol"),
-        html.P("Sessions against what was cleared, set and prescribed. A session is counted at the clinic and in the "
-               "modality where it happened.", className="lead"),
-        html.Div(
-            [
-                *filter_controls(),
-                select(ids.DOSE_OF, "Outcome against dose", placeholder="pain", width=240),
-                select(ids.DOSE_AT, "Visit", placeholder="usual", width=150),
-            ],
-            className="controls",
-        ),
-        html.Div(
-            [
-                html.Div(id=ids.TREATMENT_TILES),
-                side_by_side(cards[ids.CLEARANCE], cards[ids.COURSE_DELIVERED]),
-                side_by_side(cards[ids.WITHIN_LIMITS], cards[ids.DOSE]),
-                cards[ids.CLINIC_TREATMENT],
-                panel("How much cold", html.Div(id=ids.AMOUNTS), subtitle="A value a patient, then the median."),
-                html.Div(listed, style={"display": "none"} if reader.is_outside else {}),
-            ],
-            className="stack",
-        ),
-    ]  # fmt: skip
-
-
-def register(app: Dash, reader: Reader) -> None:
-    @app.callback(
-        *outputs(_CHARTS),
-        Output(ids.TREATMENT_TILES, "children"),
-        Output(ids.AMOUNTS, "children"),
-        Output(ids.SESSIONS_TO_SEE, "rowData"),
-        Output(ids.control(ids.DOSE_OF), "data"),
-        Output(ids.control(ids.DOSE_OF), "placeholder"),
-        Output(ids.control(ids.DOSE_AT), "data"),
-        Output(ids.control(ids.DOSE_AT), "placeholder"),
-        *MARTS_INPUTS,
-    )
-    async def show(search, _version, scheme):
-        return await off_loop(view, reader, search, scheme)
-
-
-def view(reader: Reader, search: str | None, scheme: str | None) -> list:
-    """Values of the callback's outputs for the URL's query."""
-    choice, of = chosen(search), look(scheme)
-    shown = _Shown(reader, choice)
-    drawn = guarded(lambda: _draw(shown, of), _CHARTS, of)
-    return [
-        *filled(_CHARTS, drawn, of=of, keep=choice.key()),
-        tiles(_tiles(shown)),
-        [
-            table_of(charts.amounts(shown.rows), caption="Duration, dose, rewarming and exposure"),
-            html.P(_rewarming(shown.metric("sessions_rewarming_seen")), className="small"),
-        ],
-        _session_rows(shown),
-        parameter_options(shown.codes),
-        shown.code or "none yet",
-        shown.visits,
-        shown.visit or "none yet",
-    ]
-
-
-class _Shown:
-    """The rows that the choice stands for: of all, by clinic, of dose."""
+class Shown(cards.Shown):
+    """Rows by clinic; of dose the parameter and the visit."""
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
-        self.reader, self.choice = reader, choice
-        self.clinics = clinic_names(reader)
-        self.rows = reader.mart("cohort_outcomes", *choice.stratum()).filter(pl.col("visit").is_null())
-        where, params = choice.stratum("clinic_id")
-        self.by_clinic = reader.mart("cohort_outcomes", where, params).filter(pl.col("visit").is_null())
+        super().__init__(reader, choice)
+        self.by_clinic = reader.mart("cohort_outcomes", *choice.stratum("clinic_id"))
         doses = reader.mart("dose_response", *choice.stratum()).with_columns(n="n_patients")
         self.codes = parameters(doses)
-        asked = choice.get(ids.DOSE_OF)
-        self.code = asked if asked in self.codes else next(iter(self.codes), None)
+        self.code = self.asked(ids.DOSE_OF, self.codes)
         mine = doses.filter(pl.col("parameter") == (self.code or ""))
         self.visits = visits(mine)
-        asked = choice.get(ids.DOSE_AT)
-        self.visit = asked if asked in self.visits else usual_visit(mine)
+        self.visit = self.asked(ids.DOSE_AT, self.visits, usual=usual_visit(mine))
         self.doses = mine.filter(pl.col("visit") == (self.visit or ""))
 
-    def metric(self, name: str) -> dict:
-        found = self.rows.filter(pl.col("metric_id") == name)
-        return found.row(0, named=True) if found.height else dict.fromkeys(self.rows.columns)
+
+def _clearance(shown: Shown, of: Look) -> Drawn:
+    return charts.clearance(shown.outcomes, of=of, none=shown.none_of("sessions_not_cleared", "Sessions"))
 
 
-def _draw(shown: _Shown, of: Look) -> dict[str, Drawn]:
-    reader, choice = shown.reader, shown.choice
-
-    def none(metric: str, what: str) -> str:
-        return why_none(reader, shown.rows.filter(pl.col("metric_id") == metric), choice, what=what)
-
-    def card(id: str, draw, metric: str, rows: pl.DataFrame = shown.rows, **more) -> Drawn:
-        title = _BY_ID[id].title
-        return draw(rows, **more, of=of, title=title, none=none(metric, "Sessions"))
-
-    drawn = {
-        ids.CLEARANCE: card(ids.CLEARANCE, charts.clearance, "sessions_not_cleared"),
-        ids.COURSE_DELIVERED: card(ids.COURSE_DELIVERED, charts.course, "sessions_delivered"),
-        ids.WITHIN_LIMITS: card(ids.WITHIN_LIMITS, charts.limits, "limit_any_exceeded"),
-        ids.CLINIC_TREATMENT: card(ids.CLINIC_TREATMENT, charts.by_clinic, "sessions_delivered", shown.by_clinic,
-                                   names=shown.clinics),
-        ids.DOSE: _dose(shown, of),
-    }  # fmt: skip
-    return {
-        id: replace(
-            d, computed_at=reader.changed_at(f"mart.{'dose_response' if id == ids.DOSE else 'cohort_outcomes'}")
-        )
-        for id, d in drawn.items()
-    }
+def _limits(shown: Shown, of: Look) -> Drawn:
+    return charts.limits(shown.outcomes, of=of, none=shown.none_of("limit_any_exceeded", "Sessions"))
 
 
-def _dose(shown: _Shown, of: Look) -> Drawn:
-    none = why_none(shown.reader, shown.doses, shown.choice, what="Change by sessions a week", is_of_few=True)
-    if not shown.code or not shown.visit:
+def _course(shown: Shown, of: Look) -> Drawn:
+    return charts.course(shown.outcomes, of=of, none=shown.none_of("sessions_delivered", "Sessions"))
+
+
+def _by_clinic(shown: Shown, of: Look) -> Drawn:
+    none = shown.none_of("sessions_delivered", "Sessions")
+    return charts.by_clinic(shown.by_clinic, shown.clinics, of=of, none=none)
+
+
+def _dose(shown: Shown, of: Look) -> Drawn:
+    none = shown.none(shown.doses, "Change by sessions a week", is_of_few=True)
+    if not shown.visit:
         return nothing(none, of=of)
     return charts.dose(shown.doses, shown.code, shown.visit, of=of, none=none)
 
@@ -198,11 +87,11 @@ def _dose(shown: _Shown, of: Look) -> Drawn:
 # --- beside the charts ------------------------------------------------------------------------------
 
 
-def _tiles(shown: _Shown) -> list:
+def _tiles(shown: Shown) -> Component:
     """Two targets of 0, adherence, and how often nobody asked."""
     course = shown.metric("course_adherence")
     ratio = words.percent(course["estimate"], course["ci_lower"], course["ci_upper"])
-    return [
+    return tiles([
         _count_tile("Sessions not cleared (target 0)", shown.metric("sessions_not_cleared")),
         _count_tile("Sessions beyond a limit (target 0)", shown.metric("limit_any_exceeded")),
         tile(
@@ -213,7 +102,7 @@ def _tiles(shown: _Shown) -> list:
         ),
         _count_tile("Sessions at which nobody asked about side effects", shown.metric("sessions_not_asked"),
                     is_target=False),
-    ]  # fmt: skip
+    ])  # fmt: skip
 
 
 def _count_tile(label: str, r: dict, *, is_target: bool = True):
@@ -226,6 +115,11 @@ def _count_tile(label: str, r: dict, *, is_target: bool = True):
     return tile(label, value, share + unknown, is_concern=is_target and r["n_event"] > 0)
 
 
+def _amounts(shown: Shown) -> list[Component]:
+    amounts = table_of(charts.amounts(shown.outcomes), caption="Duration, dose, rewarming and exposure")
+    return [amounts, html.P(_rewarming(shown.metric("sessions_rewarming_seen")), className="small")]
+
+
 def _rewarming(r: dict) -> str:
     """How complete the time to rewarming is."""
     if r["estimate"] is None:
@@ -236,7 +130,7 @@ def _rewarming(r: dict) -> str:
     )
 
 
-def _session_rows(shown: _Shown) -> list[dict]:
+def _session_rows(shown: Shown) -> list[dict]:
     """Sessions that began with a finding, the newest first; of single patients, so nothing for a reader from outside."""
     found = " OR ".join(f"\"{flag}\" = '{value}'" for flag, (value, _) in _FINDINGS.items())
     rows = shown.reader.mart("adex", f"({found})").filter(pl.col("EXSTAT").is_in(_BEGUN))
@@ -256,10 +150,47 @@ def _session_rows(shown: _Shown) -> list[dict]:
     ]
 
 
-TREATMENT = Page(
+def _body(cards: dict[str, Component], reader: Reader) -> list:
+    listed = panel(
+        "Sessions to look at",
+        grid(ids.SESSIONS_TO_SEE, columns=_SESSION_COLUMNS, label="Sessions not cleared or beyond a limit"),
+        subtitle=f"Not cleared, or beyond a limit of the protocol; the newest first, at most {_MOST_SESSIONS}.",
+    )
+    return [
+        html.Div(id=ids.TREATMENT_TILES),
+        side_by_side(cards[ids.CLEARANCE], cards[ids.COURSE_DELIVERED]),
+        side_by_side(cards[ids.WITHIN_LIMITS], cards[ids.DOSE]),
+        cards[ids.CLINIC_TREATMENT],
+        panel("How much cold", html.Div(id=ids.AMOUNTS), subtitle="A value a patient, then the median."),
+        staff_only(listed, reader),
+    ]
+
+
+TREATMENT = CardPage(
     path="/treatment",
     name="Treatment",
-    layout=layout,
-    register=register,
-    controls=(*ids.FILTERS, ids.DOSE_OF, ids.DOSE_AT),
-)
+    heading="Treatment kept to protocol",
+    lead="Sessions against what was cleared, set and prescribed. A session is counted at the clinic and in the modality "
+    "where it happened.",
+    shown=Shown,
+    bar=(
+        *FILTERS,
+        Control(name=ids.DOSE_OF, label="Outcome against dose", placeholder="pain", width=240,
+                options=lambda s: parameter_options(s.codes), usual=lambda s: s.code),
+        Control(name=ids.DOSE_AT, label="Visit", placeholder="usual", width=150,
+                options=lambda s: s.visits, usual=lambda s: s.visit),
+    ),
+    cards=(
+        Card(ids.CLEARANCE, "Was everybody cleared first?", 300, draw=_clearance),
+        Card(ids.COURSE_DELIVERED, "Was the course delivered?", 300, draw=_course),
+        Card(ids.WITHIN_LIMITS, "Did temperature and exposure stay within the protocol?", 420, draw=_limits),
+        Card(ids.DOSE, "Does it go with how often they come?", 420, draw=_dose, mart="dose_response"),
+        Card(ids.CLINIC_TREATMENT, "Clinic by clinic", 380, draw=_by_clinic),
+    ),
+    beside=(
+        Fill(ids.TREATMENT_TILES, _tiles),
+        Fill(ids.AMOUNTS, _amounts),
+        Fill(ids.SESSIONS_TO_SEE, _session_rows, "rowData"),
+    ),
+    body=_body,
+)  # fmt: skip

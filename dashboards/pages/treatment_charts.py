@@ -52,16 +52,16 @@ _AMOUNTS = {
 NOT_CAUSAL = "Not causal: who does well may come more often, or less; nobody was put into a bin by chance."
 
 
-def clearance(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
+def clearance(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     return shares_chart(
-        rows, CLEARANCE, of=of, title=title, none=none, axis_title="% of the sessions that began; target 0", target=0,
+        rows, CLEARANCE, of=of, none=none, axis_title="% of the sessions that began; target 0", target=0,
         sentence=_target(rows, "sessions_not_cleared", "without a valid clearance or with a contraindication"),
     )  # fmt: skip
 
 
-def limits(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
+def limits(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     return shares_chart(
-        rows, LIMITS, of=of, title=title, none=none, axis_title="% of the sessions that began; target 0", target=0,
+        rows, LIMITS, of=of, none=none, axis_title="% of the sessions that began; target 0", target=0,
         sentence=_target(rows, "limit_any_exceeded", "with a limit of the protocol exceeded"),
         notes=("A limit that was not measured is not known, not kept.",),
     )  # fmt: skip
@@ -78,10 +78,10 @@ def _target(rows: pl.DataFrame, metric: str, text: str) -> str:
     )
 
 
-def course(rows: pl.DataFrame, *, of: Look, title: str, none: str) -> Drawn:
+def course(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     adherence = next(iter(rows.filter(pl.col("metric_id") == "course_adherence").iter_rows(named=True)), None)
     return shares_chart(
-        rows, COURSE | ASKED, of=of, title=title, none=none,
+        rows, COURSE | ASKED, of=of, none=none,
         axis_title="% of the sessions booked (asked: of those delivered)",
         notes=(f"{_adherence(adherence)}",) if adherence else (),
     )  # fmt: skip
@@ -97,11 +97,11 @@ def _adherence(r: dict) -> str:
     )
 
 
-def by_clinic(rows: pl.DataFrame, names: dict[str, str], *, of: Look, title: str, none: str) -> Drawn:
+def by_clinic(rows: pl.DataFrame, names: dict[str, str], *, of: Look, none: str) -> Drawn:
     """A row a clinic, by name; `rows`: of mart.cohort_outcomes, split by clinic."""
     shown = _clinic_rows(rows, names)
     if shown.is_empty() or all(shown[f"{m}_value"].null_count() == shown.height for m in BY_CLINIC):
-        return nothing(none, of=of, title=title)
+        return nothing(none, of=of)
     panels = tuple(
         Panel(text, f"{m}_value", f"{m}_low", f"{m}_high", f"{m}_text", axis) for m, (text, axis) in BY_CLINIC.items()
     )
@@ -111,7 +111,6 @@ def by_clinic(rows: pl.DataFrame, names: dict[str, str], *, of: Look, title: str
     hidden = sum(shown[f"{m}_value"].null_count() for m in BY_CLINIC)
     return Drawn(
         figure=figure,
-        title=title,
         summary=f"{words.plural(shown.height, 'clinic')}, in the order of their names: no ranking. A difference asks "
         "for a look at records and patients first.",
         notes=((f"{hidden} values are not given: the reason stands in their place.",) if hidden else ()),

@@ -9,13 +9,8 @@ import plotly.io
 
 from dashboards import ids
 from dashboards.components import outputs
-from dashboards.pages import care, cohort, durability, operations, patient, safety, treatment
+from dashboards.pages import PAGES, operations
 from dashboards.reader import Reader
-
-VIEWS = {
-    "/": cohort.view, "/durability": durability.view, "/treatment": treatment.view, "/care": care.view,
-    "/safety": safety.view, "/patient": patient.view,
-}  # fmt: skip
 
 
 def payload(values: list) -> str:
@@ -26,7 +21,7 @@ def payload(values: list) -> str:
 def view(reader: Reader, path: str, search: str = "", scheme: str | None = None) -> list:
     if path == "/operations":
         return operations.view(reader, scheme) + operations.lag_view(reader, scheme)
-    return VIEWS[path](reader, search, scheme)
+    return PAGES[path].view(reader, search, scheme)
 
 
 def part(values: list, charts, chart_id: str, name: str):

@@ -4,7 +4,7 @@ from dashboards import ids
 from dashboards.pages import care
 from tests.dashboards.looking import caption, part, payload, view
 
-CHARTS = care._CHARTS
+CHARTS = care.CARE.cards
 
 
 def test_use_before_and_latest_of_the_same_patients(staff):

@@ -9,7 +9,7 @@ from dashboards.pages import change_charts, cohort
 from dashboards.theme import LIGHT
 from tests.dashboards.looking import caption, part, payload, view
 
-CHARTS = cohort._CHARTS
+CHARTS = cohort.COHORT.cards
 
 
 def test_every_class_has_its_count_and_limits(staff):

@@ -16,7 +16,7 @@ from transforms.catalogue import METRICS
 from transforms.marts import adtte
 from transforms.schemas import MART_TABLES
 
-CHARTS = durability._CHARTS
+CHARTS = durability.DURABILITY.cards
 
 
 def curves(*parts: list[dict]) -> pl.DataFrame:
@@ -52,18 +52,18 @@ def test_arms_are_curves_with_a_test_only_where_it_is_given():
     """Two arms are two curves; p stands where the mart gives one (randomised, from allocation), else why it does not."""
     by_arm = [curve("TTLOSS", stratum(arm=arm), STEPS) for arm in ("a", "b")]
     rows = curves(*by_arm).with_columns(series="arm")
-    drawn = survival_charts.survival_chart(rows, "TTLOSS", of=LIGHT, title="", height=480, none="")
+    drawn = survival_charts.survival_chart(rows, "TTLOSS", of=LIGHT, height=480, none="")
     assert "p = " not in drawn.summary
     assert "No test between these arms" in drawn.summary
     tested = rows.with_columns(log_rank_p_value=pl.lit(0.03))
-    drawn = survival_charts.survival_chart(tested, "TTLOSS", of=LIGHT, title="", height=480, none="")
+    drawn = survival_charts.survival_chart(tested, "TTLOSS", of=LIGHT, height=480, none="")
     assert "Log-rank between the randomised arms: p = 0.030" in drawn.summary
 
 
 def test_no_event_is_not_none_to_come():
     """A curve without an event has limits of no width: the sentence warns."""
     rows = curves(curve("TTSURG", stratum(), [(50.0, 10, 0, 10, 1.0)])).with_columns(series=pl.lit("all"))
-    drawn = survival_charts.survival_chart(rows, "TTSURG", of=LIGHT, title="", height=480, none="")
+    drawn = survival_charts.survival_chart(rows, "TTSURG", of=LIGHT, height=480, none="")
     assert "No surgery seen is not none to come" in " ".join(drawn.notes)
 
 

@@ -82,7 +82,7 @@ def test_values_that_the_marts_use(staff):
 
 def test_cohort_shows_most_patients_first(staff):
     """NRS7D has 50 patients, the trial's index 30: the first is shown, at its latest visit that half have reached."""
-    said = caption(view(staff, "/"), cohort._CHARTS, ids.TRAJECTORY)
+    said = caption(view(staff, "/"), cohort.COHORT.cards, ids.TRAJECTORY)
     assert "mean from 6.0 (5.5 to 6.5) points at Baseline (n = 50)" in said
     assert "to 4.0 (3.5 to 4.5) points at Month 3 (n = 50)" in said
     assert "not an effect" in said
@@ -90,14 +90,14 @@ def test_cohort_shows_most_patients_first(staff):
 
 def test_cohort_filter_changes_the_numbers(staff):
     """A clinic's own stratum, not a part of the whole."""
-    said = caption(view(staff, "/", "?clinic=C1"), cohort._CHARTS, ids.TRAJECTORY)
+    said = caption(view(staff, "/", "?clinic=C1"), cohort.COHORT.cards, ids.TRAJECTORY)
     assert "mean from 7.0 (6.5 to 7.5) points at Baseline (n = 40)" in said
 
 
 def test_cohort_of_nobody(staff):
     """A selection without patients says so, on every card."""
     said = payload(view(staff, "/", "?clinic=C9"))
-    assert said.count("No patients with outcomes in this selection") >= len(cohort._CHARTS)
+    assert said.count("No patients with outcomes in this selection") >= len(cohort.COHORT.cards)
 
 
 def test_cohort_names_both_ways_of_counting(staff):
@@ -119,15 +119,15 @@ def test_arms_are_lines_and_differences(staff):
 
 def test_banner_stands_on_the_cohort_page(staff):
     """No device is cleared by the FDA, and a change is not an effect: always there."""
-    said = payload([c.to_plotly_json() for c in cohort.layout(staff)])
+    said = payload([c.to_plotly_json() for c in cohort.COHORT.layout(staff)])
     assert "No whole-body cryotherapy device is cleared by the FDA for medical treatment" in said
     assert "A before/after change is not an effect" in said
 
 
 def test_unknown_choices_are_as_no_choice(staff):
     """A parameter, visit or restriction that does not exist falls back to the usual one."""
-    assert caption(view(staff, "/", "?parameter=XX&visit=Never"), cohort._CHARTS, ids.TRAJECTORY) == caption(
-        view(staff, "/"), cohort._CHARTS, ids.TRAJECTORY
+    assert caption(view(staff, "/", "?parameter=XX&visit=Never"), cohort.COHORT.cards, ids.TRAJECTORY) == caption(
+        view(staff, "/"), cohort.COHORT.cards, ids.TRAJECTORY
     )
     assert "(any event)" in payload(view(staff, "/safety", "?restriction=nope"))
 
@@ -151,7 +151,7 @@ def test_regression_to_the_mean_is_drawn_where_it_is_given():
 def test_safety_says_zero_with_its_upper_limit(staff):
     """No serious event: 0 / 800 with the limit that this allows, in all three denominators."""
     rows = view(staff, "/safety", "?restriction=serious")
-    grid = rows[len(outputs(safety._CHARTS)) + 2]
+    grid = rows[len(outputs(safety.SAFETY.cards)) + 2]
     assert grid[0]["events_per_100_sessions"] == "0.00 (0.00 to 0.50)"  # (0 + 4) / 8
     said = payload(rows)
     assert all(text in said for text in ("0 / 40", "0 / 800", "0 / 8.0"))
@@ -159,7 +159,7 @@ def test_safety_says_zero_with_its_upper_limit(staff):
 
 def test_safety_clinics_stand_by_name(staff):
     """C1, C2, C3, whatever their rates: never a ranking."""
-    figure = part(view(staff, "/safety"), safety._CHARTS, ids.CLINIC_RATES, "figure")
+    figure = part(view(staff, "/safety"), safety.SAFETY.cards, ids.CLINIC_RATES, "figure")
     assert list(figure.layout.yaxis.ticktext) == ["Clinic C1 (C1)", "Clinic C2 (C2)", "Clinic C3 (C3)"]
 
 
@@ -171,8 +171,8 @@ def test_safety_counts_what_could_not_be_read(staff):
 def test_safety_funnel_and_chart(staff):
     """A clinic outside a limit is named, with what to do; a chart counts its signals."""
     values = view(staff, "/safety")
-    assert "outside a limit: Clinic C3 (C3). Not a ranking" in caption(values, safety._CHARTS, ids.FUNNEL)
-    said = caption(values, safety._CHARTS, ids.CONTROL_CHART)
+    assert "outside a limit: Clinic C3 (C3). Not a ranking" in caption(values, safety.SAFETY.cards, ids.FUNNEL)
+    said = caption(values, safety.SAFETY.cards, ids.CONTROL_CHART)
     assert "10 points, 1 with a signal." in said
     assert "Trial limits: fewer than 12 points" in said
 
@@ -244,7 +244,7 @@ def test_outside_payload_holds_no_small_cell(outsider, staff):
     assert "n = 3)" in payload(mine)
     assert "n = 3)" not in payload(theirs)
     assert '"5.0' not in payload(theirs)
-    figure = part(view(outsider, "/safety"), safety._CHARTS, ids.CLINIC_RATES, "figure")
+    figure = part(view(outsider, "/safety"), safety.SAFETY.cards, ids.CLINIC_RATES, "figure")
     texts = [a.text for a in figure.layout.annotations if a.y == -1]
     assert texts == ["suppressed"] * 3
     assert all(len(t.x) == 2 for t in figure.data)

@@ -13,7 +13,7 @@ from tests.dashboards.rows import frame
 from tests.dashboards.small_summaries import event_comparisons
 from transforms.schemas import MART_TABLES
 
-CHARTS = safety._CHARTS
+CHARTS = safety.SAFETY.cards
 
 
 def figure(reader, search: str = ""):

@@ -11,7 +11,7 @@ from tests.dashboards.rows import frame
 from tests.dashboards.small_lake import control_charts
 from transforms.schemas import MART_TABLES
 
-CHARTS = safety._CHARTS
+CHARTS = safety.SAFETY.cards
 CLINICS = {"C1": "Clinic C1 (C1)"}
 
 
@@ -52,7 +52,7 @@ def test_outside_sees_no_list_of_patients(outsider):
     assert (serious, alerts) == ([], [])
     assert "None on record" in said
     assert "own staff only" in caption(values, CHARTS, ids.GRADES)
-    hidden = payload([c.to_plotly_json() for c in safety.layout(outsider)])
+    hidden = payload([c.to_plotly_json() for c in safety.SAFETY.layout(outsider)])
     assert hidden.count('"display": "none"') == 2
 
 

@@ -5,7 +5,7 @@ from dashboards.components import outputs
 from dashboards.pages import treatment
 from tests.dashboards.looking import caption, part, payload, view
 
-CHARTS = treatment._CHARTS
+CHARTS = treatment.TREATMENT.cards
 
 
 def beside(values: list) -> list:

@@ -1,0 +1,174 @@
+"""A page of cards: filters, charts and what stands beside them, all filled by one callback from the URL's query.
+
+Here: a card, a control, a page from the list of its own; the rows that a choice stands for, as far as every page asks
+for them. Not here: any page, the look of a card (components.py).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+from dash import Dash, Output, html
+from dash.development.base_component import Component
+
+from .. import ids
+from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, select
+from ..filters import Chosen, chosen
+from ..reader import Reader
+from ..theme import Look, look
+from .base import MARTS_INPUTS, clinic_names, guarded, off_loop
+from .cohort_charts import MISSING_AS_NONRESPONDER
+from .series import why_none
+
+
+class Shown:
+    """The rows that a choice stands for; a page's own class adds what only that page asks for."""
+
+    why_nothing: str | None = None  # said by every card, where no card has anything to show
+
+    def __init__(self, reader: Reader, choice: Chosen) -> None:
+        self.reader, self.choice = reader, choice
+
+    @cached_property
+    def outcomes(self) -> pl.DataFrame:
+        """Rows of mart.cohort_outcomes, of everybody in the selection."""
+        return self.reader.mart("cohort_outcomes", *self.choice.stratum())
+
+    @cached_property
+    def clinics(self) -> dict[str, str]:
+        return clinic_names(self.reader)
+
+    def metric(self, metric_id: str, *, visit: str | None = None) -> dict:
+        """The metric's row of `outcomes` (a responder rule's: of patients with a value); nulls where there is none."""
+        is_it = (pl.col("metric_id") == metric_id) & pl.col("visit").eq_missing(visit)
+        found = self.outcomes.filter(is_it & (pl.col("population") != MISSING_AS_NONRESPONDER))
+        return found.row(0, named=True) if found.height else dict.fromkeys(found.columns)
+
+    def asked(self, name: str, options: Sequence[str], *, usual: str | None = None) -> str | None:
+        """What the URL's query says of `name`, where it is an option; else the usual one, or the first."""
+        value = self.choice.get(name)
+        return value if value in options else usual or next(iter(options), None)
+
+    def none(self, rows: pl.DataFrame, what: str, *, is_of_few: bool = False) -> str:
+        """Why nothing of `rows` can be drawn."""
+        return why_none(self.reader, rows, self.choice, what=what, is_of_few=is_of_few)
+
+    def none_of(self, metric_id: str, what: str) -> str:
+        """Why nothing of this metric can be drawn."""
+        return self.none(self.outcomes.filter(pl.col("metric_id") == metric_id), what)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(Chart):
+    """A chart of a page: `draw(shown, of)` fills it; `mart` is the summary whose age it says."""
+
+    draw: Callable[[Any, Look], Drawn]
+    mart: str = "cohort_outcomes"
+
+    def drawn(self, shown: Shown, of: Look) -> Drawn:
+        """What fills the card, with its age."""
+        if shown.why_nothing:
+            return nothing(shown.why_nothing, of=of)
+        drawn = guarded(lambda: self.draw(shown, of), of=of)
+        return replace(drawn, computed_at=shown.reader.changed_at(f"mart.{self.mart}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """A select of one name of the URL's query. `options(shown)`, `usual(shown)`: what it offers, and what stands for no
+    choice; without them others fill it, and the placeholder stands.
+    """
+
+    name: str
+    label: str
+    placeholder: str
+    width: int = 180
+    options: Callable[[Any], list] | None = None
+    usual: Callable[[Any], str | None] | None = None
+
+    def select(self) -> Component:
+        return select(self.name, self.label, placeholder=self.placeholder, width=self.width)
+
+    def fills(self) -> list["Fill"]:
+        id, usual = ids.control(self.name), self.usual
+        options = [Fill(id, self.options, "data")] if self.options else []
+        return options + ([Fill(id, lambda shown: usual(shown) or "none yet", "placeholder")] if usual else [])
+
+
+# The filters that every page of the summaries has; the shell fills them.
+FILTERS = tuple(
+    Control(name=name, label=name.capitalize(), placeholder=f"all {plural}")
+    for name, plural in zip(ids.FILTERS, ("clinics", "modalities", "indications", "arms"), strict=True)
+)
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A property of a component beside the charts, and what fills it: `value(shown)`."""
+
+    id: str
+    value: Callable[[Any], Any]
+    prop: str = "children"
+
+
+def staff_only(child: Component, reader: Reader) -> Component:
+    """What holds single records: a reader from outside gets none of them, and no empty list either."""
+    return html.Div(child, style={"display": "none"} if reader.is_outside else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardPage:
+    """A page: head, controls in a bar, and below them what `body(cards, reader)` makes of the cards by id.
+
+    `shown(reader, choice)`: the rows that all of it is drawn from. `apart`: controls that the body places. `above`: what
+    stands between head and controls.
+    """
+
+    path: str
+    name: str
+    heading: str
+    lead: str
+    shown: Callable[[Reader, Chosen], Shown]
+    cards: tuple[Card, ...]
+    body: Callable[[dict[str, Component], Reader], list]
+    bar: tuple[Control, ...] = FILTERS
+    apart: tuple[Control, ...] = ()
+    beside: tuple[Fill, ...] = ()
+    above: Callable[[], Component] | None = None
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The names of the URL's query that the page sets."""
+        return tuple(control.name for control in (*self.bar, *self.apart))
+
+    def layout(self, reader: Reader) -> list:
+        cards = {card.id: chart_card(card) for card in self.cards}
+        return [
+            html.H1(self.heading),
+            html.P(self.lead, className="lead"),
+            *([self.above()] if self.above else []),
+            html.Div([control.select() for control in self.bar], className="controls"),
+            html.Div(self.body(cards, reader), className="stack"),
+        ]
+
+    def register(self, app: Dash, reader: Reader) -> None:
+        fills = [Output(fill.id, fill.prop) for fill in self._fills()]
+
+        @app.callback(*outputs(self.cards), *fills, *MARTS_INPUTS)
+        async def show(search, _version, scheme):
+            return await off_loop(self.view, reader, search, scheme)
+
+    def view(self, reader: Reader, search: str | None, scheme: str | None) -> list:
+        """Values of the callback's outputs for the URL's query."""
+        choice, of = chosen(search), look(scheme)
+        shown = self.shown(reader, choice)
+        drawn = {card.id: card.drawn(shown, of) for card in self.cards}
+        return [
+            *filled(self.cards, drawn, of=of, keep=choice.key()),
+            *[fill.value(shown) for fill in self._fills()],
+        ]
+
+    def _fills(self) -> list[Fill]:
+        return [*self.beside, *[fill for control in (*self.bar, *self.apart) for fill in control.fills()]]
