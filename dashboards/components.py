@@ -19,17 +19,19 @@ from . import ids, theme, words
 from .figures.blank import blank
 
 _MOST_ROWS = 200
-_PARTS = (("title", "children"), ("figure", "figure"), ("caption", "children"), ("table", "children"),
-          ("definition", "children"), ("note", "children"))  # fmt: skip
+_LONG = 32  # characters
+_PARTS = (("title", "children"), ("frame", "className"), ("figure", "figure"), ("caption", "children"),
+          ("table", "children"), ("definition", "children"), ("note", "children"))  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A card's fixed part."""
+    """A card's fixed part. Where there is less room than `least_width`, in pixels, the chart scrolls within its card."""
 
     id: str
     title: str
     height: int = 400
+    least_width: int = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +49,12 @@ class Drawn:
     data_to: datetime | None = None
     computed_at: datetime | None = None
     notes: tuple[str, ...] = field(default=())
+    is_empty: bool = False
 
 
 def nothing(reason: str, *, of: theme.Look, title: str | None = None) -> Drawn:
     """A card that says why it is empty."""
-    return Drawn(figure=blank(reason, of=of), summary=reason, title=title)
+    return Drawn(figure=blank(reason, of=of), summary=reason, title=title, is_empty=True)
 
 
 # --- charts -----------------------------------------------------------------------------------------
@@ -64,7 +67,11 @@ def chart_card(chart: Chart) -> dmc.Paper:
         html.Figure(
             [
                 html.H2(chart.title, id=part["title"], className="card-title"),
-                theme.graph(part["figure"], height=chart.height),
+                html.Div(
+                    theme.graph(part["figure"], height=chart.height, least_width=chart.least_width),
+                    id=part["frame"],
+                    className="frame",
+                ),
                 html.Figcaption(id=part["caption"], className="caption"),
                 html.Details([html.Summary("View as table"), html.Div(id=part["table"])]),
                 html.Details([html.Summary("How this is counted"), html.Div(id=part["definition"])]),
@@ -91,7 +98,8 @@ def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str) -> tuple:
     figure = theme.dressed(drawn.figure, of, keep=keep, height=chart.height)
     summary = [drawn.summary, *[html.Span(f" {note}") for note in drawn.notes]]
     table = table_of(drawn.table, caption=drawn.title or chart.title)
-    return drawn.title or chart.title, figure, summary, table, _definitions(drawn.metrics), freshness(drawn)
+    frame = "frame empty" if drawn.is_empty else "frame"  # an empty chart takes no room: its sentence says why
+    return drawn.title or chart.title, frame, figure, summary, table, _definitions(drawn.metrics), freshness(drawn)
 
 
 def _definitions(metrics: Sequence[str]):
@@ -120,12 +128,12 @@ def freshness(drawn: Drawn) -> str:
 # --- tables -----------------------------------------------------------------------------------------
 
 
-def table_of(frame: pl.DataFrame | None, *, caption: str):
-    """A plain table of a frame whose columns are named and whose values are written for people."""
+def table_of(frame: pl.DataFrame | None, *, caption: str, none: str = "No rows."):
+    """A plain table of a frame whose columns are named and whose values are written for people; `none`: why it is empty."""
     if frame is None or frame.is_empty():
-        return html.P("No rows.", className="small")
+        return html.P(none, className="small")
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in frame.columns]))
-    body = html.Tbody([html.Tr([html.Td(_text(v)) for v in row]) for row in frame.head(_MOST_ROWS).iter_rows()])
+    body = html.Tbody([html.Tr([_cell(_text(v)) for v in row]) for row in frame.head(_MOST_ROWS).iter_rows()])
     more = f"; the first {_MOST_ROWS} of {frame.height:,} rows" if frame.height > _MOST_ROWS else ""
     return html.Div(
         html.Table([html.Caption(caption + more), head, body], className="plain"),
@@ -136,6 +144,11 @@ def table_of(frame: pl.DataFrame | None, *, caption: str):
     )
 
 
+def _cell(text: str) -> html.Td:
+    """Numbers and names stay on one line, sentences do not."""
+    return html.Td(text, className="long" if len(text) > _LONG else None)
+
+
 def _text(value: object) -> str:
     if isinstance(value, float):
         return words.number(value)
@@ -144,9 +157,20 @@ def _text(value: object) -> str:
     return words.count(value) if isinstance(value, int) else str(value)
 
 
-def grid(id: str, *, columns: Sequence[dict], label: str, height: int = 420, fits: bool = True) -> html.Div:
-    """An AG Grid with sorting and filters; rows come through `rowData`. `fits`: columns fill its width (of a grid that is
-    not in sight at first there is none).
+WRAPPED = {"wrapText": True, "autoHeight": True}  # of a grid's column
+
+
+def grid(
+    id: str,
+    *,
+    columns: Sequence[dict],
+    label: str,
+    height: int = 420,
+    fits: bool = True,
+    none: str = "None in this selection",
+) -> html.Div:
+    """An AG Grid with sorting and filters; rows come through `rowData`, without rows it says `none`. `fits`: columns fill
+    its width (of a grid that is not in sight at first there is none).
     """
     return html.Div(
         dag.AgGrid(
@@ -158,7 +182,8 @@ def grid(id: str, *, columns: Sequence[dict], label: str, height: int = 420, fit
             defaultColDef={"sortable": True, "filter": True, "resizable": True, "wrapHeaderText": True,
                            "autoHeaderHeight": True, "minWidth": 110},
             dashGridOptions={"animateRows": False, "enableCellTextSelection": True, "ensureDomOrder": True,
-                             "suppressColumnVirtualisation": True, "theme": {"function": "themeFloe(themeQuartz)"}},
+                             "suppressColumnVirtualisation": True, "theme": {"function": "themeFloe(themeQuartz)"},
+                             "localeText": {"noRowsToShow": none}},
             style={"height": f"{height}px"},
         ),
         role="region",
@@ -166,7 +191,7 @@ def grid(id: str, *, columns: Sequence[dict], label: str, height: int = 420, fit
     )  # fmt: skip
 
 
-def panel(title: str, children, *, subtitle: str | None = None) -> dmc.Paper:
+def panel(title: str, children, *, subtitle=None) -> dmc.Paper:
     """A card that holds no chart."""
     head = [html.H2(title, className="card-title")] + ([html.P(subtitle, className="caption")] if subtitle else [])
     return dmc.Paper([*head, children], withBorder=True, radius="md", className="card")
@@ -191,7 +216,8 @@ def tile(label: str, value: str, detail: str = "", *, is_concern: bool = False) 
 
 
 def tiles(children: Sequence) -> dmc.SimpleGrid:
-    return dmc.SimpleGrid(list(children), cols={"base": 1, "xs": 2, "md": min(4, len(children))}, spacing="md")
+    cols, spacing = {"base": 2, "md": min(4, len(children))}, {"base": "xs", "sm": "md"}
+    return dmc.SimpleGrid(list(children), cols=cols, spacing=spacing, className="tiles")
 
 
 def notice(text, *, title: str, color: str = "blue") -> dmc.Alert:
@@ -216,7 +242,7 @@ def select(query_name: str, label: str, *, placeholder: str, is_clearable: bool 
 
 def side_by_side(*children) -> dmc.SimpleGrid:
     """Two in a row where there is room."""
-    return dmc.SimpleGrid(list(children), cols={"base": 1, "lg": 2}, spacing="lg")
+    return dmc.SimpleGrid(list(children), cols={"base": 1, "lg": 2}, spacing="lg", className="pair")
 
 
 def link(text: str, href: str) -> dcc.Link:

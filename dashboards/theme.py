@@ -78,6 +78,7 @@ def dressed(figure: go.Figure, of: Look, *, keep: str, height: int) -> go.Figure
     return figure.update_layout(template=template(of), uirevision=keep, height=height, autosize=True)
 
 
-def graph(id: str, *, height: int) -> dcc.Graph:
+def graph(id: str, *, height: int, least_width: int) -> dcc.Graph:
     """The one graph of the application: fixed height (nothing jumps), nothing uploads."""
-    return dcc.Graph(id=id, config=CONFIG, style={"height": f"{height}px"}, responsive=True)
+    style = {"height": f"{height}px", "minWidth": f"{least_width}px"}
+    return dcc.Graph(id=id, config=CONFIG, style=style, responsive=True)

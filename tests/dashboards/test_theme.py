@@ -45,11 +45,11 @@ def test_only_one_module_makes_a_graph():
 
 def test_a_graph_uploads_nothing():
     """No share button, no address to send to, no logo that leads out; a height that does not jump."""
-    graph = theme.graph("x", height=300)
+    graph = theme.graph("x", height=300, least_width=500)
     assert graph.config["showSendToCloud"] is False
     assert graph.config["plotlyServerURL"] == ""
     assert graph.config["displaylogo"] is False
-    assert graph.style == {"height": "300px"}
+    assert graph.style == {"height": "300px", "minWidth": "500px"}
 
 
 def test_dressed_keeps_a_readers_zoom():
