@@ -34,6 +34,12 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def short(value: float | None, digits: int = 2) -> str:
+    """As many digits as it has, at most `digits`: 2.38, 2.5, 12."""
+    text = number(value, digits)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def count(value: int | None) -> str:
     return number(value, 0)
 

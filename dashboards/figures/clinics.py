@@ -19,10 +19,13 @@ _POINTS = {
     "two_of_three": (_SIGNALS["is_two_of_three"], "square"),
     "shift": (_SIGNALS["is_shift"], "star"),
 }
+_FEW_TICKS = 8
 _BASELINE_POINTS = 12  # transforms.spc.BASELINE_POINTS (a test holds them together: importing it takes seconds)
 
 
-def funnel(rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: str) -> go.Figure:
+def funnel(
+    rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: str, is_proportion: bool = False
+) -> go.Figure:
     """`rows` of mart.clinic_funnel, one metric and modality, with `label` and `name`. The over-dispersed
     limits where there are any."""
     drawn = rows.filter(pl.col("estimate").is_not_null() & pl.col("denominator").is_not_null()).sort("denominator")
@@ -70,7 +73,9 @@ def funnel(rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: 
     low, high = drawn["denominator"].min() or 0, drawn["denominator"].max() or 1
     margin = 0.1 * (high - low) or 1
     figure.update_xaxes(title={"text": denominator_title}, range=[low - margin, high + margin])
-    return figure.update_yaxes(title={"text": axis_title})
+    if high - low < _FEW_TICKS:  # no halves of a patient
+        figure.update_xaxes(dtick=1)
+    return figure.update_yaxes(title={"text": axis_title}, tickformat=".0%" if is_proportion else None)
 
 
 def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure:

@@ -35,7 +35,7 @@ def dose_response(rows: pl.DataFrame, *, of: Look, axis_title: str, digits: int)
         tickvals=places, range=[-0.6, rows.height - 0.4], title={"text": "delivered sessions a week, until the visit"},
         ticktext=[f"{r['bin']}<br>n {words.count(r['n_patients'])}" for r in rows.iter_rows(named=True)],
     )  # fmt: skip
-    return figure.update_yaxes(title={"text": axis_title}, range=visible_range(rows))
+    return figure.update_yaxes(title={"text": axis_title}, range=visible_range(rows), tickformat=f",.{digits}f")
 
 
 def visible_range(rows: pl.DataFrame) -> list[float]:

@@ -3,10 +3,14 @@
 Here: two bar charts. Not here: what is healthy.
 """
 
+from datetime import timedelta
+
 import plotly.graph_objects as go
 import polars as pl
 
 from ..theme import Look
+
+_LEAST = timedelta(minutes=5)
 
 
 def throughput(rows: pl.DataFrame, *, of: Look) -> go.Figure:
@@ -16,8 +20,17 @@ def throughput(rows: pl.DataFrame, *, of: Look) -> go.Figure:
         ("events_per_s", "landed", of.series[0]),
         ("rejects_per_s", "set aside", of.series[3]),
     ):
-        figure.add_bar(x=rows["bucket"].to_list(), y=rows[column].to_list(), name=name, marker={"color": colour})
+        figure.add_bar(
+            x=rows["bucket"].to_list(),
+            y=rows[column].to_list(),
+            name=name,
+            marker={"color": colour},
+            width=9_000 if rows.height < 2 else None,
+        )  # ms; of one bar plotly knows no width
     figure.update_layout(barmode="stack", bargap=0.15)
+    first, last = rows["bucket"].min(), rows["bucket"].max()
+    if last - first < _LEAST:  # one bar alone would fill the picture
+        figure.update_xaxes(range=[last - _LEAST, last + _LEAST / 10])
     return figure.update_yaxes(title={"text": "records a second"}, rangemode="tozero")
 
 

@@ -13,6 +13,7 @@ from .. import words
 from ..theme import DASHES, SYMBOLS, Look
 
 _STATUS = {"delivered": "circle", "aborted": "x", "missed": "circle-open", "cancelled": "square-open"}
+_BESIDE_TITLE = {"orientation": "h", "x": 1, "xanchor": "right", "yanchor": "bottom"}
 _GRADE_WIDTH = {1: 5, 2: 7, 3: 9, 4: 12, 5: 15}
 
 
@@ -48,7 +49,10 @@ def story(
     for note in figure.layout.annotations[:4]:
         note.update(x=0, xanchor="left", font={"size": 13, "color": of.text})
     figure.update_xaxes(type="date", showgrid=True, gridcolor=of.grid, range=_span(figure, until))
-    figure.update_layout(legend={"orientation": "h", "y": -0.08, "yanchor": "top"}, margin={"t": 40, "b": 80, "l": 130})
+    for name, row in (("legend", 1), ("legend2", 2)):
+        top = figure.layout[f"yaxis{'' if row == 1 else row}"].domain[1]
+        figure.update_layout({name: _BESIDE_TITLE | {"y": top}})
+    figure.update_layout(margin={"t": 40, "b": 40, "l": 130})
     return figure
 
 
@@ -62,14 +66,19 @@ def _sessions(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
         ]
         figure.add_trace(
             go.Scatter(cliponaxis=False, x=mine["EXSTDTM"].to_list(), y=[0] * mine.height, mode="markers",
-                       name=f"session {status}",
-                       marker={"symbol": _STATUS.get(status, "circle"), "size": 11, "color": of.series[0],
-                               "line": {"width": 1.5, "color": of.series[0]}},
+                       name=status, marker=_session_mark(status, of),
                        customdata=hover, hovertemplate="%{customdata}<extra></extra>"), row=1, col=1,
         )  # fmt: skip
     if rows.is_empty():
         _say(figure, "no session", of, row=1)
     figure.update_yaxes(visible=False, range=[-1, 1], row=1, col=1)
+
+
+def _session_mark(status: str, of: Look) -> dict:
+    """Of a delivered one the edge is the page's: neighbours stay apart."""
+    edge = of.surface if status == "delivered" else of.series[0]
+    return {"symbol": _STATUS.get(status, "circle"), "size": 12, "color": of.series[0],
+            "line": {"width": 1.5, "color": edge}}  # fmt: skip
 
 
 def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
@@ -84,7 +93,7 @@ def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
             go.Scatter(cliponaxis=False, x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), name=code,
                        mode="lines+markers",
                        line={"color": colour, "width": 2, "dash": DASHES[k % len(DASHES)]},
-                       marker={"size": 9, "symbol": SYMBOLS[k % len(SYMBOLS)]}, customdata=hover,
+                       marker={"size": 9, "symbol": SYMBOLS[k % len(SYMBOLS)]}, customdata=hover, legend="legend2",
                        hovertemplate="%{customdata}<extra>" + code + "</extra>"), row=2, col=1,
         )  # fmt: skip
     if rows["AVAL"].null_count() == rows.height:

@@ -4,6 +4,7 @@ Here: visits on the x-axis, each with its n. Not here: what the mean is of.
 """
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import plotly.graph_objects as go
 import polars as pl
@@ -12,6 +13,7 @@ from .. import words
 from ..theme import DASHES, SYMBOLS, Look
 from .bands import faint
 
+_TICK_WIDTH = 10  # characters of a visit on one line
 _DODGE = 0.12
 _FEW = 5  # patients below which an interval does not set the axis
 
@@ -44,17 +46,21 @@ def trajectory(
                     _line(part, name, k, offset, mode, of, digits, is_named=part is timed or timed.is_empty())
                 )
     if important is not None:
+        is_up = important[0] < important[1]  # the name stands beyond the band's far edge, where no line begins
         figure.add_hrect(y0=min(important), y1=max(important), line_width=0, fillcolor=faint(of.rule), layer="below",
-                         annotation={"text": "less than the important change", "font": {"color": of.muted}},
-                         annotation_position="top left" if important[0] < important[1] else "bottom left")  # fmt: skip
+                         annotation={"text": f"{'↓' if is_up else '↑'} less than the important change",
+                                     "font": {"color": of.muted}, "yanchor": "bottom" if is_up else "top"},
+                         annotation_position="top left" if is_up else "bottom left")  # fmt: skip
     if expected is not None:
         figure.add_hline(y=expected, line={"color": of.rule, "dash": "dot", "width": 2},
                          annotation={"text": "regression to the mean alone", "font": {"color": of.muted}})  # fmt: skip
     places = visits["place"].to_list()
-    figure.update_xaxes(tickvals=places, ticktext=_ticks(rows, visits, series), range=[-0.5, len(places) - 0.5])
-    figure.update_yaxes(
-        title={"text": axis_title}, range=visible_range(rows, is_from_zero=is_from_zero, also=important or ())
+    figure.update_xaxes(
+        tickvals=places, ticktext=_ticks(rows, visits, series), tickangle=0, range=[-0.5, len(places) - 0.5]
     )
+    seen = visible_range(rows, is_from_zero=is_from_zero, also=important or ())
+    ticks = ",.1f" if seen and seen[1] - seen[0] < 4 else ","  # 1.0 beside 0.8
+    figure.update_yaxes(title={"text": axis_title}, range=seen, tickformat=ticks)
     return figure.update_layout(showlegend=len(series) > 1)
 
 
@@ -101,6 +107,7 @@ def _ticks(rows: pl.DataFrame, visits: pl.DataFrame, series: list[str]) -> list[
     """The visit, and below it the n of each series, in the order of the legend."""
     found = {(r["series"], r["visit"]): r["n_evaluable"] for r in rows.iter_rows(named=True)}
     return [
-        f"{visit}<br>n " + " · ".join(words.count(found.get((name, visit))) for name in series)
+        "<br>".join([*wrap(visit, _TICK_WIDTH), "n "])
+        + " · ".join(words.count(found.get((name, visit))) for name in series)
         for visit in visits["visit"].to_list()
     ]

@@ -37,6 +37,7 @@ def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
             drawn,
             of=of,
             axis_title="proportion" if is_proportion else "observed / expected",
+            is_proportion=is_proportion,
             denominator_title="patients" if is_proportion else "events expected",
         ),
         title=f"{title} {words.metric_title(drawn['metric_id'][0])}",
@@ -169,8 +170,8 @@ def _signals(chart: pl.DataFrame) -> int | None:
 def _point(r: dict) -> dict:
     said = icons.VARIATION.get(r["variation_icon"], (None, None, r["reason"] or "no limits yet"))[2].partition(": ")[0]
     target = icons.ASSURANCE.get(r["assurance_icon"], (None, None, "no target set"))[2]
-    limits = words.NOTHING if r["upper"] is None else (
-        f"{words.number(r['lower'])} to {words.number(r['upper'])}" if r["lower"] is not None
-        else f"up to {words.number(r['upper'])}")  # fmt: skip
-    return {"when": f"{r['period_start']:%Y-%m}", "value": round(r["value"], 3), "limits": limits, "said": said,
+    digits = 3 if max(abs(r["value"]), abs(r["upper"] or 0)) < 1 else 2
+    lower, upper = words.number(r["lower"], digits), words.number(r["upper"], digits)
+    limits = upper if r["upper"] is None else f"up to {upper}" if r["lower"] is None else f"{lower} to {upper}"
+    return {"when": f"{r['period_start']:%Y-%m}", "value": round(r["value"], digits), "limits": limits, "said": said,
             "target": target}  # fmt: skip

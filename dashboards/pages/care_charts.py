@@ -156,8 +156,8 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn
     return Drawn(
         figure=figure,
         title=title,
-        summary=f"{first['label']}: better {first['points_n']} ({first['points_said']}), worse {first['worse_n']} "
-        f"({first['worse_said']}).",
+        summary=f"{first['label']}: better {first['points_n']}, {first['points_said']}; worse {first['worse_n']}, "
+        f"{first['worse_said']}.",
         notes=("Each instrument's important change is in its definition; who has no value is left out.",
                NOT_AN_EFFECT),
         metrics=tuple(f"{c.lower()}_{s}" for c in judged["code"] for s in ("points", "worse")),

@@ -114,8 +114,7 @@ def _smallest(mine: pl.DataFrame) -> tuple[str, ...]:
 
 def _amount(value: float, unit: str | None) -> str:
     """As many digits as it has, two at most: 2.38 points, 2 points, 500 steps/day."""
-    number = words.number(value, 2 if digits_of(unit or "") else 0)
-    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit or ''}".strip()
+    return f"{words.short(value, 2 if digits_of(unit or '') else 0)} {unit or ''}".strip()
 
 
 def _lines(text: str, width: int) -> str:

@@ -16,7 +16,7 @@ from . import durability_charts as charts
 from .cards import FILTERS, Card, CardPage, Control, Fill
 from .cohort_charts import parameter_options
 from .series import in_series
-from .survival_charts import survival_card
+from .survival_charts import median_limits, survival_card
 
 _CLOCKS = ("TTLOSS", "TTRELAPS")
 
@@ -76,9 +76,7 @@ def _clock_tile(curves: pl.DataFrame, parameter: str):
     counts = f"{words.plural(events, 'event')} among {words.count(n)} patients"
     if first["median"] is None:
         return tile(title, "no median", f"{first['reason'] or 'not reached'}; {counts}")
-    upper = "not reached" if first["median_upper"] is None else words.number(first["median_upper"], 0)
-    lower = words.number(first["median_lower"], 0)
-    return tile(title, f"{words.number(first['median'], 0)} days", f"median, 95 % CI {lower} to {upper}; {counts}")
+    return tile(title, f"{words.number(first['median'], 0)} days", f"median, {median_limits(first)}; {counts}")
 
 
 DURABILITY = CardPage(

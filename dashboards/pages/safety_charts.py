@@ -30,6 +30,9 @@ RATES = {
         "per 100 patient-years",
     ),
 }
+# how many digits each is written with
+DIGITS = {"incidence_proportion": 1, "events_per_100_sessions": 2, "events_per_100_patient_years": 1,
+          "eair_per_100_patient_years": 1}  # fmt: skip
 _ONCE = "Each rate has its exact 95 % interval; a hollow mark is no event seen, with the highest rate that this allows."
 
 
@@ -100,7 +103,9 @@ def _table(shown: pl.DataFrame, what: str) -> pl.DataFrame:
         row = {what: r["label"]}
         for rate, (name, *_) in RATES.items():
             row[f"{name}, n"] = r[f"{rate}_text"]
-            row[f"{name} (95 % CI)"] = words.interval(*(r[f"{rate}{s}_shown"] for s in ("", "_lower", "_upper")))
+            row[f"{name} (95 % CI)"] = words.interval(
+                *(r[f"{rate}{s}_shown"] for s in ("", "_lower", "_upper")), digits=DIGITS[rate]
+            )
         rows.append(row)
     return pl.DataFrame(rows)
 
@@ -121,7 +126,9 @@ def grid_rows(rows: pl.DataFrame) -> list[dict]:
             ("events_per_100_patient_years", 1),
         ):
             values = [None if r[f"{rate}{s}"] is None else r[f"{rate}{s}"] * scale for s in ("", "_lower", "_upper")]
-            row[rate] = r["reason"] or words.NOTHING if values[0] is None else words.interval(*values)
+            row[rate] = (
+                r["reason"] or words.NOTHING if values[0] is None else words.interval(*values, digits=DIGITS[rate])
+            )
         limits = [r[f"events_per_100_sessions_od_{side}"] for side in ("lower", "upper")]
         row["events_per_100_sessions_od"] = (
             words.NOTHING if limits[0] is None else words.interval(r["events_per_100_sessions"], *limits)
@@ -170,7 +177,7 @@ def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame
         summary=f"Counts, not rates: of {words.count(totals['events'])} events {words.count(totals['mild'])} are of "
         f"grade 1 or without a grade, {words.count(totals['moderate'])} of grade 2, {words.count(totals['severe'])} of "
         "grade 3 or more. Their rates with intervals stand above.",
-        notes=((f"{more} rarer terms are in the table.",) if more > 0 else ()),
+        notes=((f"Rarer terms, in the table: {more}.",) if more > 0 else ()),
         metrics=(METRIC,),
         table=parts.rename({"mild": "grade 1 or none given", "moderate": "grade 2", "severe": "grade 3 or more"}),
         data_to=any_event["data_cutoff"].max(),

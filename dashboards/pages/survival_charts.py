@@ -126,10 +126,17 @@ def _said(rows: pl.DataFrame, clock: Clock) -> str:
 def _median(row: dict) -> str:
     if row["median"] is None:
         return f"no median ({row['reason'] or 'not reached'})"
+    return f"median {words.number(row['median'], 0)} days ({median_limits(row)})"
+
+
+def median_limits(row: dict) -> str:
+    """The limits of the median; one that its band does not reach says so."""
+    if row["median_lower"] is None and row["median_upper"] is None:
+        return "95 % CI: neither limit is reached"
     lower, upper = (
         "not reached" if row[c] is None else words.number(row[c], 0) for c in ("median_lower", "median_upper")
     )
-    return f"median {words.number(row['median'], 0)} days (95 % CI {lower} to {upper})"
+    return f"95 % CI {lower} to {upper}"
 
 
 def _test(rows: pl.DataFrame) -> str:

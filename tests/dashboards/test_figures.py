@@ -44,7 +44,7 @@ def test_trajectory_follows_the_calendar():
         "Baseline<br>n 7",
         "Week 4<br>n 5",
         "Month 3<br>n 0",
-        "End of course<br>n 4",
+        "End of<br>course<br>n 4",
     ]
 
 
