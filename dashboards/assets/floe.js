@@ -2,6 +2,13 @@
    Here: functions that callbacks name. Not here: numbers. */
 
 window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
+  /* A number as dashboards/words.py writes it: thousands apart, a true minus, null as a dash. */
+  written: (value) => value == null ? "\u2013" : Number(value).toLocaleString("en").replace("-", "\u2212"),
+
+  /* numerator / denominator; the cell's value, by which it is sorted, stays the numerator. */
+  over: (value, denominator) => value == null || denominator == null ? "\u2013" :
+    Number(value).toLocaleString("en") + " / " + Number(denominator).toLocaleString("en"),
+
   themeFloe: (theme) => theme.withParams({
     fontFamily: "inherit",
     fontSize: 13,

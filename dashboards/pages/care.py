@@ -101,7 +101,7 @@ CARE = CardPage(
         survival_card(ids.RESCUE, "How long without rescue care?", parameter="TTRESCA", everybody="TTRESC",
                       what="Time to rescue", height=460),
         Card(ids.PROCEDURES, "How many injections and surgeries?", 200, draw=_procedures),
-        Card(ids.LIFE, charts.LIFE, 520, draw=_life),
+        Card(ids.LIFE, charts.LIFE, 520, draw=_life, least_width=760),
     ),
     beside=(Fill(ids.CARE_TILES, _tiles),),
     body=lambda cards, reader: [

@@ -10,7 +10,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from .. import ids, words
-from ..components import Drawn, grid, notice, panel, side_by_side, tile, tiles
+from ..components import WRAPPED, Drawn, grid, notice, panel, side_by_side, tile, tiles
 from ..filters import Chosen
 from ..reader import Reader
 from ..theme import Look
@@ -19,15 +19,15 @@ from . import cohort_charts as charts
 from .base import waiting
 from .cards import FILTERS, Card, CardPage, Control, Fill
 
+# Widths for a page of 1280 px: the grid is not in sight at first, so that nothing can be fitted.
 _GRID_COLUMNS = [
-    {"field": "visit", "headerName": "Visit"},
-    {"field": "population", "headerName": "Counted", "minWidth": 200},
-    {"field": "indication", "headerName": "Subgroup"},
-    {"field": "outcome", "headerName": "Outcome", "minWidth": 190},
-    {"field": "method", "headerName": "Method"},
-    {"field": "said", "headerName": "Arm minus reference (95 % CI)", "minWidth": 190},
-    {"field": "counts", "headerName": "Patients", "minWidth": 190},
-    {"field": "adjusted", "headerName": "Adjusted for", "minWidth": 220},
+    {"field": "visit", "headerName": "Visit", "width": 110},
+    {"field": "outcome", "headerName": "Outcome", "width": 220, **WRAPPED},
+    {"field": "population", "headerName": "Counted", "width": 180, **WRAPPED},
+    {"field": "method", "headerName": "Method", "width": 140},
+    {"field": "said", "headerName": "Arm minus reference (95 % CI)", "width": 190},
+    {"field": "counts", "headerName": "Patients", "width": 190, **WRAPPED},
+    {"field": "adjusted", "headerName": "Adjusted for", "width": 140, **WRAPPED},
 ]
 
 
@@ -128,7 +128,6 @@ def _comparison_rows(shown: Shown) -> list[dict]:
         {
             "visit": r["visit"],
             "population": words.name_of(r["population"].partition(",")[0]),
-            "indication": words.name_of(r["indication"]) if r["indication"] else "all",
             "outcome": ", ".join(filter(None, (r["parameter"], charts.rule_name(r["criterion"])))),
             "method": words.name_of(r["method"]),
             "said": charts.or_reason(

@@ -6,38 +6,39 @@ Here: layout, tiles, tables. Not here: asking (operations_facts.py).
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import dash_mantine_components as dmc
 import polars as pl
 from dash import Dash, Output, html
 
 from .. import ids, words
-from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, panel, table_of, tile, tiles
+from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, panel, side_by_side, table_of, tile, tiles
 from ..figures.operations import lag_bars, throughput
 from ..reader import Reader
 from ..theme import Look, look
 from .base import STREAM_INPUTS, Page, guarded, off_loop, waiting
 from .operations_facts import Computed, Stream, computed_facts, failing_checks, stream_facts, waiting_records, workers
 
-_THROUGHPUT = Chart(ids.THROUGHPUT, "How fast do events land?", height=320)
-_LAG = Chart(ids.LAG, "Does anything wait?", height=320)
+_THROUGHPUT = Chart(ids.THROUGHPUT, "How fast do events land?", height=320, least_width=300)
+_LAG = Chart(ids.LAG, "Does anything wait?", height=320, least_width=300)
 _TABLES = (
     (ids.WORKERS, "Workers", "The last sign of life of each ingest process of this home."),
     (ids.CHECKS, "Checks that fail", "Tables that are not as promised."),
     (
         ids.REJECTS,
         "Rejected records, by reason",
-        "Set aside whole; floe rejects replay publishes them again after a fix.",
+        ["Set aside whole; ", html.Code("floe rejects replay"), " publishes them again after a fix."],
     ),
     (
         ids.REJECT_EXAMPLES,
         "The newest rejected records",
-        "Without their content, which floe rejects show TOPIC PARTITION OFFSET gives.",
+        ["Without their content, which ", html.Code("floe rejects show TOPIC PARTITION OFFSET"), " gives."],
     ),
     (ids.TOPICS, "Landed, by topic", "Rows in the lake and records set aside."),
     (ids.UNKNOWN, "Content that the contract does not know", "Kept, counted, and not in any outcome."),
 )
+_NONE_YET = "None so far."
 _STAFF_ONLY = "Shown to the clinic's own staff only."
-_PAIRS = ((ids.WORKERS, ids.CHECKS), (ids.REJECTS, ids.REJECT_EXAMPLES), (ids.TOPICS, ids.UNKNOWN))
+# side by side what fits there at 1280 pixels
+_ROWS = ((ids.WORKERS,), (ids.CHECKS,), (ids.REJECTS,), (ids.REJECT_EXAMPLES,), (ids.TOPICS, ids.UNKNOWN))
 
 
 def layout(reader: Reader) -> list:
@@ -48,8 +49,8 @@ def layout(reader: Reader) -> list:
         html.Div(
             [
                 html.Div(id=ids.OPERATIONS_TILES),
-                dmc.SimpleGrid([chart_card(_THROUGHPUT), chart_card(_LAG)], cols={"base": 1, "lg": 2}, spacing="lg"),
-                *[dmc.SimpleGrid([tables[a], tables[b]], cols={"base": 1, "lg": 2}, spacing="lg") for a, b in _PAIRS],
+                side_by_side(chart_card(_THROUGHPUT), chart_card(_LAG)),
+                *[side_by_side(*(tables[id] for id in row)) if len(row) > 1 else tables[row[0]] for row in _ROWS],
             ],
             className="stack",
         ),
@@ -81,7 +82,7 @@ def view(reader: Reader, scheme: str | None) -> list:
         *filled((_THROUGHPUT,), drawn, of=of, keep="operations"),
         tiles(_tiles(reader, facts, computed)),
         _workers(reader),
-        table_of(_checks(reader), caption="Checks that fail"),
+        table_of(_checks(reader), caption="Checks that fail", none="Every check of the marts' promises passes."),
         *_stream_tables(facts, is_outside=reader.is_outside),
     ]
 
@@ -145,7 +146,8 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
              is_concern=bool(ill)),
         tile("Outcomes released" if reader.is_outside else "Outcomes computed", _ago(computed.started_at),
              f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never"),
-        tile("Landed since", words.count(computed.records_since), "records that the outcomes do not know yet"),
+        tile("Landed since", words.count(computed.records_since),
+             _STAFF_ONLY if reader.is_outside else "records that the outcomes do not know yet"),
         tile("Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0),
         tile("Content unknown", words.count(0 if facts.unknown is None else facts.unknown.height),
              "fields, values or instruments"),
@@ -163,12 +165,18 @@ def _ago(at: datetime | None) -> str:
 
 def _workers(reader: Reader):
     rows = [
-        {"worker": b["worker"], "health": b["health"], "state": b["state"], "process": str(b["pid"]),
-         "seen": words.moment(datetime.fromisoformat(b["updated_at"])), "events a second": float(b["events_per_s"]),
+        {"worker": b["worker"], "process": str(b["pid"]), "health": _health(b),
+         "seen": _ago(datetime.fromisoformat(b["updated_at"])), "events a second": words.number(b["events_per_s"], 0),
          "events": int(b["events"]), "rejects": int(b["rejects"]), "waiting": b["lag"]}
         for b in workers(reader)
     ]  # fmt: skip
-    return table_of(pl.DataFrame(rows, infer_schema_length=None) if rows else None, caption="Ingest processes")
+    frame = pl.DataFrame(rows, infer_schema_length=None) if rows else None
+    return table_of(frame, caption="Ingest processes", none="No ingest process has run in this home yet.")
+
+
+def _health(beat: dict) -> str:
+    """Its state, too, where that is another word."""
+    return beat["health"] if beat["state"] == beat["health"] else f"{beat['health']} ({beat['state']})"
 
 
 def _checks(reader: Reader) -> pl.DataFrame:
@@ -209,8 +217,11 @@ def _stream_tables(facts: Stream | None, *, is_outside: bool) -> list:
     of_staff = ((examples, "The newest rejected records"), (topics, "Landed records by topic"),
                 (facts.unknown, "Unknown content by topic"))  # fmt: skip
     return [
-        table_of(by_reason, caption="Rejected records by reason and topic"),
-        *[html.P(_STAFF_ONLY, className="small") if is_outside else table_of(rows, caption=c) for rows, c in of_staff],
+        table_of(by_reason, caption="Rejected records by reason and topic", none=_NONE_YET),
+        *[
+            html.P(_STAFF_ONLY, className="small") if is_outside else table_of(rows, caption=caption, none=_NONE_YET)
+            for rows, caption in of_staff
+        ],
     ]
 
 

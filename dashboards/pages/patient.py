@@ -6,28 +6,29 @@ outside the clinic sees no single patient.
 
 import polars as pl
 from dash import html
+from dash.development.base_component import Component
 
 from transforms.instruments import PARAMETERS
 
 from .. import ids, words
-from ..components import Drawn, grid, notice, panel, table_of, tile, tiles
+from ..components import WRAPPED, Drawn, grid, panel, table_of, tile, tiles
 from ..figures.patient import story
 from ..filters import Chosen
 from ..reader import Reader
 from ..theme import Look
 from . import cards
 from .base import waiting
-from .cards import Card, CardPage, Control, Fill
+from .cards import Card, CardPage, Control, Fill, staff_only
 from .cohort_charts import PAIN_INSTRUMENTS
 
 _OUTCOMES = {"pain": "Pain", "disability": "Disability", "steps": "Steps a day", "walking_speed": "Walking speed",
              "quality_of_life": "Quality of life"}  # fmt: skip
 _EVENT_COLUMNS = [
-    {"field": "when", "headerName": "When", "minWidth": 170},
-    {"field": "kind", "headerName": "Record", "minWidth": 130},
-    {"field": "what", "headerName": "What", "minWidth": 320},
-    {"field": "event_id", "headerName": "Event id", "minWidth": 190},
-    {"field": "position", "headerName": "Kafka topic / partition / offset", "minWidth": 230},
+    {"field": "when", "headerName": "When (UTC)", "minWidth": 150},
+    {"field": "kind", "headerName": "Record", "minWidth": 140},
+    {"field": "what", "headerName": "What", "minWidth": 260, **WRAPPED},
+    {"field": "event_id", "headerName": "Event id", "minWidth": 300, **WRAPPED},
+    {"field": "position", "headerName": "Kafka topic / partition / offset", "minWidth": 280, **WRAPPED},
 ]
 _NOT_OUTSIDE = "Single patients are shown to the clinic's own staff only (FLOE_VIEWER_ROLE is outside)."
 
@@ -124,7 +125,7 @@ def _events_table(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _facts(shown: Shown):
     if shown.person.is_empty():
-        return notice(_NOT_OUTSIDE, title="Not for readers from outside") if shown.reader.is_outside else None
+        return None
     r = shown.person.row(0, named=True)
     reason = f", {r['EOSREAS']}" if r["EOSREAS"] else ""
     return tiles(
@@ -159,8 +160,8 @@ def _outcomes(shown: Shown):
     r = shown.headline.row(0, named=True)
     rows = [
         (title, r.get(f"{name}_parameter") or name.upper() if f"{name}_parameter" in r else words.NOTHING,
-         words.number(r[f"{name}_baseline"]), words.number(r[f"{name}_latest"]), words.day(r[f"{name}_latest_on"]),
-         words.number(r[f"{name}_change"]), r[f"{name}_reason"] or words.NOTHING)
+         words.short(r[f"{name}_baseline"]), words.short(r[f"{name}_latest"]), words.day(r[f"{name}_latest_on"]),
+         words.short(r[f"{name}_change"]), r[f"{name}_reason"] or words.NOTHING)
         for name, title in _OUTCOMES.items()
     ]  # fmt: skip
     columns = ["outcome", "parameter", "baseline", "latest", "on", "change", "why not"]
@@ -179,10 +180,17 @@ def _records(shown: Shown) -> list[dict]:
         for event_id, topic, partition, offset in shown.reader.positions(ids_by_topic).iter_rows()
     }
     return [
-        {"when": "unknown" if r["at"] is None else f"{r['at']:%Y-%m-%d %H:%M}", "kind": r["kind"], "what": r["what"],
+        {"when": _when(r), "kind": r["kind"], "what": r["what"],
          "event_id": r["event_id"], "position": places.get(r["event_id"], words.NOTHING)}
         for r in found.sort("at", descending=True, nulls_last=True).iter_rows(named=True)
     ]  # fmt: skip
+
+
+def _when(r: dict) -> str:
+    """Of a test only the day is known."""
+    if r["at"] is None:
+        return "unknown"
+    return f"{r['at']:%Y-%m-%d}" if r["kind"] == "performance test" else f"{r['at']:%Y-%m-%d %H:%M}"
 
 
 def _as_records(shown: Shown) -> pl.DataFrame:
@@ -204,7 +212,7 @@ def _as_records(shown: Shown) -> pl.DataFrame:
     ]  # fmt: skip
     answers = shown.answers.filter(pl.col("EVENTID").is_not_null()).group_by("EVENTID", maintain_order=True)
     for (event_id,), items in answers:
-        said = ", ".join(f"{r['PARAMCD']} {words.number(r['AVAL'], 1)}" for r in items.iter_rows(named=True))
+        said = ", ".join(f"{r['PARAMCD']} {words.short(r['AVAL'], 1)}" for r in items.iter_rows(named=True))
         rows.append(("responses", items["ADTM"][0], "questionnaire", said, event_id))
     tests = shown.activity.filter(pl.col("EVENTID").is_not_null() & pl.col("WEEKSTDT").is_null())
     rows += [
@@ -212,7 +220,7 @@ def _as_records(shown: Shown) -> pl.DataFrame:
             "performance_tests",
             r["ADT"],
             "performance test",
-            f"{r['PARAMCD']} {words.number(r['AVAL'], 1)} {r['AVALU'] or ''}",
+            f"{r['PARAMCD']} {words.short(r['AVAL'])} {r['AVALU'] or ''}",
             r["EVENTID"],
         )
         for r in tests.with_columns(pl.col("ADT").cast(pl.Datetime("us", "UTC"))).iter_rows(named=True)
@@ -227,6 +235,17 @@ def _as_records(shown: Shown) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def _body(cards: dict[str, Component], reader: Reader) -> list:
+    records = grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460,
+                   none="No patient is chosen")  # fmt: skip
+    return [
+        html.Div(id=ids.PATIENT_FACTS),
+        cards[ids.STORY],
+        staff_only(panel("Headline outcomes, and why one can't be given", html.Div(id=ids.PATIENT_REASONS)), reader),
+        staff_only(panel("Records", records), reader),
+    ]
+
+
 PATIENT = CardPage(
     path="/patient",
     name="Patient",
@@ -235,16 +254,11 @@ PATIENT = CardPage(
     shown=Shown,
     bar=(Control(name=ids.PATIENT, label="Patient", placeholder="choose or type an id", width=300,
                  options=lambda s: s.people),),
-    cards=(Card(ids.STORY, "What happened to this patient, and when?", 720, draw=_story, mart="adsl"),),
+    cards=(Card(ids.STORY, "What happened to this patient, and when?", 720, draw=_story, least_width=640, mart="adsl"),),
     beside=(
         Fill(ids.PATIENT_FACTS, _facts),
         Fill(ids.PATIENT_REASONS, _outcomes),
         Fill(ids.PATIENT_EVENTS, _records, "rowData"),
     ),
-    body=lambda cards, reader: [
-        html.Div(id=ids.PATIENT_FACTS),
-        cards[ids.STORY],
-        panel("Headline outcomes, and why one can't be given", html.Div(id=ids.PATIENT_REASONS)),
-        panel("Records", grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460)),
-    ],
+    body=_body,
 )  # fmt: skip

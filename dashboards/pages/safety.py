@@ -36,8 +36,7 @@ def _clinic_rates(shown: Shown, of: Look) -> Drawn:
 def _term_rates(shown: Shown, of: Look) -> Drawn:
     terms = shown.by_term.filter(pl.col("term").is_not_null())
     left_out = terms.height - charts.MOST_TERMS
-    more = f"The {charts.MOST_TERMS} most frequent terms; {left_out} more are in the table below." if (
-        left_out > 0) else ""  # fmt: skip
+    more = f"The {charts.MOST_TERMS} most frequent terms; left to the table below: {left_out}." if left_out > 0 else ""
     return charts.rates_chart(terms.head(charts.MOST_TERMS), pl.col("term"), of=of, what="terms", more=more,
                               title=f"Which events? ({shown.said_restriction})")  # fmt: skip
 
@@ -91,35 +90,23 @@ def _rates(shown: Shown) -> list[Component]:
         return [tile("Adverse events", words.NOTHING, r["reason"] or "")]
     asked = f"asked about side effects at {words.count(r['sessions_asked'])} of {words.count(r['sessions'])} sessions"
 
-    def said(rate: str, scale: int = 1) -> tuple[str, str]:
-        values = [None if r[f"{rate}{s}"] is None else r[f"{rate}{s}"] * scale for s in ("", "_lower", "_upper")]
-        limits = f"95 % CI {words.number(values[1])} to {words.number(values[2])}"
-        return (words.NOTHING, r["reason"] or "") if values[0] is None else (words.number(values[0]), limits)
-
-    proportion, sessions, years = (said("incidence_proportion", 100), said("events_per_100_sessions"),
-                                   said("events_per_100_patient_years"))  # fmt: skip
+    with_event, events = words.count(r["patients_with_event"]), words.count(r["events"])
+    patients, sessions = words.count(r["patients"]), words.count(r["sessions"])
+    years = f"{words.number(r['patient_years'], 1)} years at risk"
     return [
-        tile(
-            f"Events ({shown.said_restriction})",
-            words.count(r["events"]),
-            f"in {words.count(r['patients_with_event'])} of {words.count(r['patients'])} patients treated; {asked}",
-        ),
-        tile(
-            "% of patients with an event",
-            proportion[0],
-            f"{proportion[1]}; {words.count(r['patients_with_event'])} / {words.count(r['patients'])}",
-        ),
-        tile(
-            "Events per 100 sessions",
-            sessions[0],
-            f"{sessions[1]}; {words.count(r['events'])} / {words.count(r['sessions'])}",
-        ),
-        tile(
-            "Events per 100 patient-years",
-            years[0],
-            f"{years[1]}; {words.count(r['events'])} / {words.number(r['patient_years'], 1)} years at risk",
-        ),
+        tile(f"Events ({shown.said_restriction})", events, f"in {with_event} of {patients} patients treated; {asked}"),
+        _rate_tile("% of patients with an event", r, "incidence_proportion", f"{with_event} / {patients}", scale=100),
+        _rate_tile("Events per 100 sessions", r, "events_per_100_sessions", f"{events} / {sessions}"),
+        _rate_tile("Events per 100 patient-years", r, "events_per_100_patient_years", f"{events} / {years}"),
     ]
+
+
+def _rate_tile(label: str, r: dict, rate: str, counts: str, *, scale: int = 1) -> Component:
+    value, *limits = (None if r[f"{rate}{s}"] is None else r[f"{rate}{s}"] * scale for s in ("", "_lower", "_upper"))
+    if value is None:
+        return tile(label, words.NOTHING, f"{r['reason'] or ''}; {counts}")
+    said, lower, upper = (words.number(v, charts.DIGITS[rate]) for v in (value, *limits))
+    return tile(label, said, f"95 % CI {lower} to {upper}; {counts}")
 
 
 _RESTRICTION = Control(
@@ -153,12 +140,24 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
               grid(ids.ALL_CHARTS, columns=lists.CHART_COLUMNS, label="Latest point of every control chart"),
               subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown as "
               "improvement."),
-        panel("Reports that are due",
-              grid(ids.DEADLINES, columns=lists.DEADLINE_COLUMNS, label="Reports and their due dates", height=260),
-              subtitle="Days are counted to the data cut."),
-        staff_only(panel("Alerts", grid(ids.ALERTS, columns=lists.ALERT_COLUMNS, label="Alerts and their state", height=300),
-                         subtitle="Open ones first, then the newest. floe alerts acknowledges and closes them."), reader),
+        staff_only(_due(), reader),
+        staff_only(_alerts(), reader),
     ]  # fmt: skip
+
+
+def _due() -> Component:
+    none = "No report is due: no event of this selection starts a clock"
+    due = grid(
+        ids.DEADLINES, columns=lists.DEADLINE_COLUMNS, label="Reports and their due dates", height=260, none=none
+    )
+    return panel("Reports that are due", due, subtitle="Days are counted to the data cut.")
+
+
+def _alerts() -> Component:
+    alerts = grid(ids.ALERTS, columns=lists.ALERT_COLUMNS, label="Alerts and their state", height=300,
+                  none="No alert has been raised")  # fmt: skip
+    said = ["Open ones first, then the newest. ", html.Code("floe alerts"), " acknowledges and closes them."]
+    return panel("Alerts", alerts, subtitle=said)
 
 
 def _serious() -> Component:
@@ -178,12 +177,12 @@ SAFETY = CardPage(
     bar=(*FILTERS, _RESTRICTION),
     apart=(_FUNNEL_OF, _CHART_OF),
     cards=(
-        Card(ids.CLINIC_RATES, _CLINIC_RATES, 380, draw=_clinic_rates, mart="adverse_event_rates"),
-        Card(ids.SEVERITY, "Are they mild?", 420, draw=_severity, mart="adverse_event_rates"),
+        Card(ids.CLINIC_RATES, _CLINIC_RATES, 380, draw=_clinic_rates, least_width=900, mart="adverse_event_rates"),
+        Card(ids.SEVERITY, "Are they mild?", 420, draw=_severity, least_width=900, mart="adverse_event_rates"),
         Card(ids.GRADES, "Which are severe?", 480, draw=_grades, mart="adverse_event_rates"),
         survival_card(ids.RESOLUTION, "Do they pass quickly?", parameter="TTAERES", what="Time to resolution"),
-        Card(ids.TERM_RATES, "Which events?", 600, draw=_term_rates, mart="adverse_event_rates"),
-        Card(ids.RATE_RATIOS, _RATIOS, 520, draw=_ratios, mart="adverse_event_comparisons"),
+        Card(ids.TERM_RATES, "Which events?", 600, draw=_term_rates, least_width=900, mart="adverse_event_rates"),
+        Card(ids.RATE_RATIOS, _RATIOS, 520, draw=_ratios, least_width=640, mart="adverse_event_comparisons"),
         Card(ids.FUNNEL, "Does a clinic differ by more than chance?", 420, draw=_funnel, mart="clinic_funnel"),
         Card(ids.CONTROL_CHART, "Has something changed?", 420, draw=_control, mart="control_charts"),
     ),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import polars as pl
 
 from .. import words
+from ..components import WRAPPED
 from ..filters import Chosen
 from ..reader import Reader
 from .records import of_selection
@@ -16,61 +17,77 @@ from .records import of_selection
 COLD_INJURIES = ("burn", "frostbite")  # of AEINJ, as in transforms/marts/clinic_funnel (a test holds them together)
 _SERIOUS = """("AESER" = 'Y' OR "AEINJ" IN ('burn', 'frostbite'))"""
 _OPEN_FIRST = {"open": 0, "acknowledged": 1, "closed": 2}
-_WRAPPED = {"wrapText": True, "autoHeight": True}
+
+
+def _written(field: str, title: str, width: int, **more) -> dict:
+    return {"field": field, "headerName": title, "minWidth": width,
+            "valueFormatter": {"function": "written(params.value)"}, **more}  # fmt: skip
+
+
+def _over(field: str, denominator: str, title: str, width: int) -> dict:
+    formatter = {"function": f"over(params.value, params.data.{denominator})"}
+    return {"field": field, "headerName": title, "minWidth": width, "valueFormatter": formatter}
+
 
 SERIOUS_COLUMNS = [
-    {"field": "onset", "headerName": "Onset", "minWidth": 200},
+    {"field": "onset", "headerName": "Onset", "minWidth": 175, **WRAPPED},
     {"field": "patient", "headerName": "Patient", "minWidth": 112, "cellRenderer": "markdown", "linkTarget": "_self"},
-    {"field": "why", "headerName": "Listed as", "minWidth": 125},
-    {"field": "term", "headerName": "Event", "minWidth": 165, **_WRAPPED},
-    {"field": "grade", "headerName": "Grade", "minWidth": 90},
+    {"field": "why", "headerName": "Listed as", "minWidth": 115},
+    {"field": "term", "headerName": "Event", "minWidth": 165, **WRAPPED},
+    {"field": "grade", "headerName": "Grade", "minWidth": 100},
     {"field": "outcome", "headerName": "Outcome", "minWidth": 112},
     {"field": "related", "headerName": "Related", "minWidth": 112},
-    {"field": "hours", "headerName": "Hours since a session", "minWidth": 120},
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 200, **_WRAPPED},
+    _written("hours", "Hours since a session", 112),
+    {"field": "clinic", "headerName": "Clinic", "minWidth": 165, **WRAPPED},
 ]
+_ON_DEMAND = {"columnGroupShow": "open"}  # seen once the group is opened
 RATE_COLUMNS = [
-    {"field": "term", "headerName": "Term", "minWidth": 180, **_WRAPPED},
-    {"field": "events", "headerName": "Events", "minWidth": 105},
-    {"field": "patients_with_event", "headerName": "Patients with an event", "minWidth": 125},
-    {"field": "patients", "headerName": "Patients treated", "minWidth": 125},
-    {"field": "sessions", "headerName": "Sessions", "minWidth": 115},
-    {"field": "patient_years", "headerName": "Patient-years", "minWidth": 110},
-    {"field": "incidence_proportion", "headerName": "% of patients (95 % CI)", "minWidth": 185},
-    {"field": "events_per_100_sessions", "headerName": "Per 100 sessions (95 % CI)", "minWidth": 170},
-    {"field": "events_per_100_sessions_od", "headerName": "The same, widened by over-dispersion", "minWidth": 190},
-    {"field": "eair_per_100_patient_years", "headerName": "EAIR per 100 patient-years (95 % CI)", "minWidth": 225},
-    {"field": "events_per_100_patient_years", "headerName": "Events per 100 patient-years (95 % CI)", "minWidth": 225},
-    {"field": "overdispersion", "headerName": "Over-dispersion", "minWidth": 110},
-]
+    {"field": "term", "headerName": "Term", "minWidth": 170, **WRAPPED},
+    {"headerName": "Patients", "children": [
+        _over("patients_with_event", "patients", "With an event / treated", 125),
+        {"field": "incidence_proportion", "headerName": "% (95 % CI)", "minWidth": 150},
+    ]},
+    {"headerName": "Per 100 sessions", "children": [
+        _over("events", "sessions", "Events / sessions", 125),
+        {"field": "events_per_100_sessions", "headerName": "Rate (95 % CI)", "minWidth": 155},
+        {"field": "events_per_100_sessions_od", "headerName": "Widened by over-dispersion", "minWidth": 160, **_ON_DEMAND},
+        _written("overdispersion", "Over-dispersion", 120, **_ON_DEMAND),
+    ]},
+    {"headerName": "Per 100 patient-years", "children": [
+        _over("events", "patient_years", "Events / patient-years", 130) | {"colId": "events_over_years"},
+        {"field": "events_per_100_patient_years", "headerName": "Rate (95 % CI)", "minWidth": 180},
+        {"field": "eair_per_100_patient_years", "headerName": "First events (EAIR, 95 % CI)", "minWidth": 180,
+         **_ON_DEMAND},
+    ]},
+]  # fmt: skip
 DEADLINE_COLUMNS = [
-    {"field": "ae_id", "headerName": "Adverse event", "minWidth": 180},
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 200, **_WRAPPED},
-    {"field": "rule", "headerName": "Rule", "minWidth": 220},
-    {"field": "clock", "headerName": "Clinic aware", "minWidth": 135},
-    {"field": "due", "headerName": "Due", "minWidth": 135},
+    {"field": "ae_id", "headerName": "Adverse event", "minWidth": 170, **WRAPPED},
+    {"field": "clinic", "headerName": "Clinic", "minWidth": 170, **WRAPPED},
+    {"field": "rule", "headerName": "Rule", "minWidth": 190, **WRAPPED},
+    {"field": "clock", "headerName": "Clinic aware", "minWidth": 120},
+    {"field": "due", "headerName": "Due", "minWidth": 120},
     {"field": "days_left", "headerName": "Days left", "minWidth": 100},
     {"field": "state", "headerName": "State"},
-    {"field": "reason", "headerName": "Why no date", "minWidth": 160, **_WRAPPED},
+    {"field": "reason", "headerName": "Why no date", "minWidth": 160, **WRAPPED},
 ]
 ALERT_COLUMNS = [
-    {"field": "when", "headerName": "When", "minWidth": 200},
+    {"field": "when", "headerName": "When", "minWidth": 185, **WRAPPED},
     {"field": "state", "headerName": "State"},
     {"field": "severity", "headerName": "Severity"},
-    {"field": "rule", "headerName": "Rule", "minWidth": 220},
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 180},
-    {"field": "about", "headerName": "About", "minWidth": 260},
+    {"field": "rule", "headerName": "Rule", "minWidth": 200, **WRAPPED},
+    {"field": "clinic", "headerName": "Clinic", "minWidth": 170, **WRAPPED},
+    {"field": "about", "headerName": "About", "minWidth": 220, **WRAPPED},
     {"field": "evidence", "headerName": "Events", "minWidth": 110},
 ]
 CHART_COLUMNS = [
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 190, **_WRAPPED},
-    {"field": "what", "headerName": "What", "minWidth": 280, **_WRAPPED},
+    {"field": "clinic", "headerName": "Clinic", "minWidth": 190, **WRAPPED},
+    {"field": "what", "headerName": "What", "minWidth": 235, **WRAPPED},
     {"field": "when", "headerName": "Latest", "minWidth": 100},
-    {"field": "value", "headerName": "Value", "minWidth": 95},
-    {"field": "limits", "headerName": "Limits", "minWidth": 135},
-    {"field": "said", "headerName": "Variation", "minWidth": 215, **_WRAPPED},
-    {"field": "target", "headerName": "Assurance", "minWidth": 125, **_WRAPPED},
-    {"field": "signals", "headerName": "Signals", "minWidth": 95},
+    _written("value", "Value", 100),
+    {"field": "limits", "headerName": "Limits", "minWidth": 130},
+    {"field": "said", "headerName": "Variation", "minWidth": 190, **WRAPPED},
+    {"field": "target", "headerName": "Assurance", "minWidth": 125, **WRAPPED},
+    {"field": "signals", "headerName": "Signals", "minWidth": 108},
 ]
 
 

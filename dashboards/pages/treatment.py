@@ -8,7 +8,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from .. import ids, words
-from ..components import Drawn, grid, nothing, panel, side_by_side, table_of, tile, tiles
+from ..components import WRAPPED, Drawn, grid, nothing, panel, side_by_side, table_of, tile, tiles
 from ..filters import Chosen
 from ..reader import Reader
 from ..theme import Look
@@ -33,15 +33,14 @@ _FINDINGS = {
 }
 _BEGUN = ("delivered", "aborted")
 _MOST_SESSIONS = 500
-_WRAPPED = {"wrapText": True, "autoHeight": True}
 _SESSION_COLUMNS = [
-    {"field": "when", "headerName": "Started", "minWidth": 200},
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 200, **_WRAPPED},
-    {"field": "found", "headerName": "What was found", "minWidth": 190, **_WRAPPED},
+    {"field": "when", "headerName": "Started", "minWidth": 185, **WRAPPED},
+    {"field": "clinic", "headerName": "Clinic", "minWidth": 200, **WRAPPED},
+    {"field": "found", "headerName": "What was found", "minWidth": 165, **WRAPPED},
     {"field": "modality", "headerName": "Modality", "minWidth": 120},
-    {"field": "measured", "headerName": "Duration; coldest cabin, skin; oxygen", "minWidth": 255},
-    {"field": "patient", "headerName": "Patient", "minWidth": 125},
-    {"field": "session", "headerName": "Session", "minWidth": 140},
+    {"field": "measured", "headerName": "Duration; coldest cabin, skin; oxygen", "minWidth": 235, **WRAPPED},
+    {"field": "patient", "headerName": "Patient", "minWidth": 115},
+    {"field": "session", "headerName": "Session", "minWidth": 155, **WRAPPED},
 ]
 
 
@@ -125,8 +124,8 @@ def _rewarming(r: dict) -> str:
     if r["estimate"] is None:
         return ""
     return (
-        f"The skin was seen warm again at {words.count(r['n_event'])} of {words.count(r['n_evaluable'])} sessions "
-        f"({words.percent(r['estimate'], r['ci_lower'], r['ci_upper'])}): slow rewarming is understated."
+        f"The skin was seen warm again at {words.count(r['n_event'])} of {words.count(r['n_evaluable'])} sessions, "
+        f"{words.percent(r['estimate'], r['ci_lower'], r['ci_upper'])}: slow rewarming is understated."
     )
 
 
@@ -185,7 +184,7 @@ TREATMENT = CardPage(
         Card(ids.COURSE_DELIVERED, "Was the course delivered?", 300, draw=_course),
         Card(ids.WITHIN_LIMITS, "Did temperature and exposure stay within the protocol?", 420, draw=_limits),
         Card(ids.DOSE, "Does it go with how often they come?", 420, draw=_dose, mart="dose_response"),
-        Card(ids.CLINIC_TREATMENT, "Clinic by clinic", 380, draw=_by_clinic),
+        Card(ids.CLINIC_TREATMENT, "Clinic by clinic", 380, draw=_by_clinic, least_width=900),
     ),
     beside=(
         Fill(ids.TREATMENT_TILES, _tiles),

@@ -86,6 +86,31 @@ def test_dark_is_dark_everywhere(visit, address):
     assert _brightness(_paper(page)) < 60
 
 
+@pytest.mark.parametrize("name", URLS)
+def test_nothing_scrolls_sideways(visit, address, name):
+    """No page on a phone; at 1280 px no table or grid that is in sight either."""
+    phone = visit(address + URLS[name], width=390)
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    assert visit(address + URLS[name], width=1280).evaluate(_WIDER) == []
+
+
+_WIDER = """[...document.querySelectorAll('.scroller, .ag-center-cols-viewport')]
+    .filter(e => e.checkVisibility() && !e.closest('details:not([open])') && e.scrollWidth > e.clientWidth + 1)
+    .map(e => [e.closest('.card').querySelector('h2').textContent, e.scrollWidth, e.clientWidth])"""
+
+
+def test_paper_is_light(visit, address):
+    """Printed from dark the page and its cards are white, their text is dark, the charts are turned round and uncut."""
+    page = visit(f"{address}/", scheme="dark")
+    page.emulate_media(media="print")
+    style = """([s, p]) => getComputedStyle(document.querySelector(s))[p]"""
+    assert all(_brightness(page.evaluate(style, [s, "backgroundColor"])) > 250 for s in ("body", ".card", ".tile"))
+    assert all(_brightness(page.evaluate(style, [s, "color"])) < 100 for s in ("h1", ".card-title", ".tile-value"))
+    assert page.evaluate(style, [".main-svg", "filter"]).startswith("invert(1)")
+    assert page.evaluate(style, [".frame", "overflow"]) == "visible"
+    assert not page.locator(".controls").is_visible()
+
+
 def _paper(page) -> str:
     return page.evaluate("document.querySelector('.js-plotly-plot .main-svg').style.background")
 

@@ -46,14 +46,14 @@ def test_alerts_open_ones_first(staff, outsider):
 
 
 def test_outside_sees_no_list_of_patients(outsider):
-    """No serious record, no alert, no grade of a single term; their panels are not shown."""
+    """No serious record, no report that is due, no alert, no grade of a single term; their panels are not shown."""
     values = view(outsider, "/safety")
     serious, said, alerts = values[len(outputs(CHARTS)) + 4 : len(outputs(CHARTS)) + 7]
     assert (serious, alerts) == ([], [])
     assert "None on record" in said
     assert "own staff only" in caption(values, CHARTS, ids.GRADES)
     hidden = payload([c.to_plotly_json() for c in safety.SAFETY.layout(outsider)])
-    assert hidden.count('"display": "none"') == 2
+    assert hidden.count('"display": "none"') == 3
 
 
 def test_severity_counts_what_it_shows(staff):
