@@ -22,6 +22,15 @@ def test_interval(values, text):
     assert words.interval(*values) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.375, "2.38"), (2.5, "2.5"), (-42.0, "\N{MINUS SIGN}42"), (1_200.0, "1,200"), (0.0, "0"), (None, words.NOTHING)],
+)
+def test_short(value, text):
+    """As many digits as it has, two at most; the zeros of a whole number stay."""
+    assert words.short(value) == text
+
+
 def test_percent():
     """49 of 161: 30 % (24 to 38)."""
     assert words.percent(0.304, 0.239, 0.379) == "30 % (24 to 38)"
