@@ -27,7 +27,7 @@ LARGEST_RECORD_BYTES = 16 * 1024 * 1024
 
 TOPIC_BY_TYPE = MappingProxyType({topic.type: topic for topic in TOPICS})
 
-# code -> what it means; a record has one reason, the first found: its bytes, its shape, then its values
+# code -> what it means; a record has one reason, the first found: its bytes, its shape, then its values; else what decoding died of
 REASONS = MappingProxyType(
     {
         "unknown_topic": "The record's topic is not one of the contract's.",
@@ -46,6 +46,7 @@ REASONS = MappingProxyType(
         "wrong_subject": "The envelope's subject is another patient than data.patient_id.",
         "wrong_unit": "The unit is not the metric's UCUM unit.",
         "out_of_range": "A number is outside its physical range.",
+        "undecodable": "Decoding the record failed in a way that no rule foresees; the detail has the failure's words.",
     }
 )
 

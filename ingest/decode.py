@@ -1,4 +1,4 @@
-"""A batch of records as the consumer polled them -> rows of the topic's raw table, and rejects. Pure.
+"""A batch of records as the consumer polled them -> rows of the topic's raw table, and rejects. Pure, but for a log.
 
 Here: the order of the steps and the two frames. Not here: what a record must be (contract.py, shape.py, record.py,
 rules.py) and what happens to the frames (landing.py).
@@ -8,9 +8,13 @@ rules.py) and what happens to the frames (landing.py).
     3. plain texts -> typed columns                      one JSON parse with the topic's schema
     4. times, required fields, units, ranges             rules.py, whole columns
     5. rows of the raw table; rejects in order
+
+Where a step fails in a way that no rule foresees, the batch is halved until the records that it fails on stand alone;
+those are set aside, so that they stop neither their neighbours nor the stream.
 """
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -30,7 +34,10 @@ from .contract import (
 from .record import Plain, Reject, inspect
 from .source import Batch
 
+_log = logging.getLogger(__name__)
 _PARSED_AT_ONCE = 4096
+_UNFORESEEN = (Exception, pl.exceptions.PanicException)  # a panic of polars is no Exception
+_MOST_WORDS = 500  # characters of a failure in a reject's detail
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,45 @@ class _Shaped:
 def decode(batch: Batch, *, ingested_at: datetime) -> Decoded:
     """The batch's rows and rejects (`ingested_at`: the moment to stamp, aware).
 
-    Nothing in a record's bytes makes this raise.
+    Nothing in a record's bytes makes this raise: a record on which decoding fails is a reject, `undecodable`. Raises
+    MemoryError, which no record is to blame for.
     """
+    try:
+        return _at_once(batch, ingested_at=ingested_at)
+    except MemoryError:
+        raise
+    except _UNFORESEEN as error:
+        decoded = _in_halves(batch, error, ingested_at=ingested_at)
+        aside = decoded.rejects.filter(pl.col("reason") == "undecodable")["kafka_offset"].to_list()
+        _log.error(
+            "%s/%s: decoding %d records at once failed; in smaller parts all but %d were decoded (set aside: offsets %s)",
+            batch.topic, batch.partition, len(batch.values), len(aside), aside[:10], exc_info=error,
+        )  # fmt: skip
+        return decoded
+
+
+def _in_halves(batch: Batch, error: BaseException, *, ingested_at: datetime) -> Decoded:
+    """The same frames, of a batch that fails as a whole; a record that fails alone is set aside with its failure."""
+    count = len(batch.values)
+    if count == 0:
+        raise error
+    if count == 1:
+        rejects = {0: Reject("undecodable", None, f"{type(error).__name__}: {error}"[:_MOST_WORDS])}
+        rows = RAW_TABLES[TOPIC_BY_TYPE[batch.topic].name].empty()
+        return Decoded(rows, _reject_frame(batch, rejects, ingested_at=ingested_at))
+    parts = []
+    for part in (slice(count // 2), slice(count // 2, None)):
+        half = replace(batch, **{name: getattr(batch, name)[part] for name in ("offsets", "keys", "values")})
+        try:
+            parts.append(_at_once(half, ingested_at=ingested_at))
+        except MemoryError:
+            raise
+        except _UNFORESEEN as of_half:
+            parts.append(_in_halves(half, of_half, ingested_at=ingested_at))
+    return Decoded(pl.concat([p.rows for p in parts]), pl.concat([p.rejects for p in parts]))
+
+
+def _at_once(batch: Batch, *, ingested_at: datetime) -> Decoded:
     topic = TOPIC_BY_TYPE.get(batch.topic)
     if topic is None:
         unknown = Reject("unknown_topic", None, f"found {batch.topic}, expected a topic of the contract")

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest import decode as decode_module
 from ingest import shape
-from ingest.contract import LARGEST_RECORD_BYTES, REASONS, TOPIC_BY_TYPE, encode
+from ingest.contract import LARGEST_RECORD_BYTES, REASONS, TOPIC_BY_TYPE, encode, parse_schema
 from ingest.decode import decode
 from ingest.rules import parse_days, parse_times
 from ingest.source import Batch
@@ -385,6 +386,70 @@ def test_days_agree_with_python(day):
     assert parse_days(pl.Series(texts)).to_list() == [day, None, None, None]
 
 
+# --- what no rule foresees ---------------------------------------------------------------------------------------
+
+NESTED = b"[" * 300 + b"]" * 300  # JSON, but more than the unknown fields' writer takes
+
+
+@pytest.mark.parametrize("places", [(0,), (99,), (41, 42), (0, 33, 34, 99), range(100)], ids=len)
+def test_a_record_on_which_decoding_fails_is_set_aside_alone(caplog, places):
+    """Of 100 sessions those that make decoding raise are rejects with the failure's words, the others land as ever:
+    in the batch's order, each with its offset, and the log says how many."""
+    deep = event("sessions", data={"note": 0}).replace(b'"note":0', b'"note":' + NESTED)
+    values = [deep if k in places else event("sessions", id=f"e{k}") for k in range(100)]
+    decoded = decode(records("sessions", *values), ingested_at=NOW)
+    kept = [(f"e{k}", 100 + 2 * k) for k in range(100) if k not in places]
+    assert decoded.rows.select("event_id", "kafka_offset").rows() == kept
+    rejects = decoded.rejects.select("kafka_offset", "reason", "field", "detail", "value", "is_safety").rows()
+    why = ("undecodable", None, "TypeError: Recursion limit reached", deep, True)
+    assert rejects == [(100 + 2 * k, *why) for k in places]
+    (said,) = caplog.records
+    assert f"all but {len(places)} were decoded" in said.getMessage()
+    assert said.exc_info[0] is TypeError
+
+
+def test_a_panic_of_polars_loses_nothing(caplog):
+    """Parsed lines left in chunks, 4,096 rejects from the second on: polars panics, which is no Exception. In smaller
+    parts it does not, so that the frames are the ordinary ones and no record is undecodable.
+    """
+    good, bad = event("readings"), event("readings", time="1899-12-31T23:59:59Z")
+    batch = records("readings", *[bad if 4096 <= k < 8192 else good for k in range(9000)])
+    ordinary = decode(batch, ingested_at=NOW)
+
+    def in_chunks(lines: pl.Series, *, topic) -> pl.Series:
+        parts = (lines.slice(k, 4096).str.json_decode(parse_schema(topic)) for k in range(0, lines.len(), 4096))
+        return pl.concat(parts, rechunk=False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode_module, "_json", in_chunks)
+        decoded = decode(batch, ingested_at=NOW)
+    assert [r.exc_info[0] for r in caplog.records] == [pl.exceptions.PanicException]
+    assert decoded.rows.equals(ordinary.rows)
+    assert decoded.rejects.equals(ordinary.rejects)
+    assert decoded.rejects["reason"].unique().to_list() == ["bad_time"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt()], ids=repr)
+def test_what_no_record_is_to_blame_for_is_raised(error):
+    """Out of memory, or told to stop: nothing is set aside."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode_module, "_at_once", _Failing(error, beyond=0))
+        with pytest.raises(type(error)):
+            decode(records("sessions", event("sessions")), ingested_at=NOW)
+
+
+class _Failing:
+    """Decodes, but fails on every batch of more records than `beyond`."""
+
+    def __init__(self, error: BaseException, *, beyond: int) -> None:
+        self.error, self.beyond, self.decode = error, beyond, decode_module._at_once
+
+    def __call__(self, batch: Batch, *, ingested_at: datetime):
+        if len(batch.values) > self.beyond:
+            raise self.error
+        return self.decode(batch, ingested_at=ingested_at)
+
+
 # --- properties --------------------------------------------------------------------------------------------------
 
 SCALARS = st.one_of(
@@ -443,6 +508,23 @@ def test_both_paths_agree(name, data):
     assert sorted(offsets[0] + offsets[1]) == batch.offsets
     assert [sorted(part) for part in offsets] == list(offsets)
     assert set(fast.rejects["reason"]) <= set(REASONS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_parts_say_what_the_whole_says(name, data):
+    """Decoding in parts of any size, down to single records, gives the frames that the batch gives at once."""
+    values = data.draw(st.lists(written(name) | st.none() | st.binary(max_size=12), min_size=2, max_size=9))
+    batch = records(name, *values)
+    ordinary = decode(batch, ingested_at=NOW)
+    beyond = data.draw(st.integers(1, len(values) - 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode_module, "_at_once", _Failing(pl.exceptions.PanicException("no"), beyond=beyond))
+        decoded = decode(batch, ingested_at=NOW)
+    assert decoded.rows.equals(ordinary.rows)
+    assert decoded.rows.schema == ordinary.rows.schema
+    assert decoded.rejects.equals(ordinary.rejects)
 
 
 def test_the_glance_is_used_and_learns_an_order():

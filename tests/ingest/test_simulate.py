@@ -76,7 +76,7 @@ def test_what_the_decoder_sets_aside_is_exactly_what_was_broken(sent):
     found = Counter(row for d in sent.decoded.values() for row in d.rejects.select(columns).iter_rows())
     assert found == Counter((b.topic, b.key, b.value, b.reason, b.field) for b in sent.truth.broken)
     codes = {b.reason for b in sent.truth.broken}
-    assert codes == set(REASONS) - {"unknown_topic", "too_large", "wrong_content_type"}
+    assert codes == set(REASONS) - {"unknown_topic", "too_large", "wrong_content_type", "undecodable"}
 
 
 def test_a_record_is_keyed_as_the_contract_says(sent):
