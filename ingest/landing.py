@@ -60,16 +60,8 @@ class Prepared:
     offsets: pl.DataFrame
 
 
-def land(lake: Lake, batches: Sequence[Batch], *, now: datetime) -> Landed:
-    """Lands the batches, all or none, stamped `now` (aware); batches of one partition in order.
-
-    Raises LandingConflict (nothing is written: read `stored_positions` and go on from there) and the lake's errors.
-    """
-    return land_prepared(lake, prepare(batches, now=now))
-
-
 def prepare(batches: Sequence[Batch], *, now: datetime) -> Prepared:
-    """Step 1."""
+    """Step 1, of batches that land together, those of one partition in order; `now` (aware) stamps their rows."""
     batches = joined(batches)
     decoded = [decode(batch, ingested_at=now) for batch in batches]
     return Prepared(
@@ -107,8 +99,11 @@ def _as_one(run: list[Batch]) -> Batch:
     return replace(run[0], next_position=run[-1].next_position, **columns)
 
 
-def land_prepared(lake: Lake, prepared: Prepared) -> Landed:
-    """Steps 2a to 2d."""
+def land(lake: Lake, prepared: Prepared) -> Landed:
+    """Step 2: all or none.
+
+    Raises LandingConflict (nothing is written: read `stored_positions` and go on from there) and the lake's errors.
+    """
     lake.write(lambda writer: _write(writer, prepared))
     return Landed(
         rows=sum(frame.height for frame in prepared.rows.values()),

@@ -23,7 +23,7 @@ from transforms.errors import BrokerMissing, FloeError
 from . import stream
 from .heartbeat import heartbeats, write_heartbeat
 from .lake import Lake
-from .landing import Landed, Partition, Prepared, land_prepared, lost_batch, prepare, stored_positions
+from .landing import Landed, Partition, Prepared, land, lost_batch, prepare, stored_positions
 from .reject_alerts import alert_events, without_alert
 from .source import Assigned, Batch, PositionLost, TopicRecreated
 from .stream import Source
@@ -303,7 +303,7 @@ class _Worker:
 
     def _land(self, prepared: Prepared) -> None:
         began = time.monotonic()
-        landed = land_prepared(self._lake, prepared)
+        landed = land(self._lake, prepared)
         self._landed_at = time.monotonic()
         self._batch_s = self._landed_at - began
         self._report.add(landed)

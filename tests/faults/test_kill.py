@@ -41,7 +41,7 @@ worker.run(Settings())
 """
 _MOMENTS = {
     "after poll, before decode": "worker.prepare = die",
-    "after decode, before the transaction": "worker.land_prepared = die",
+    "after decode, before the transaction": "worker.land = die",
     "after the first insert": "after(Writer, 'append')",
     "after the positions, before the commit": "after(landing, '_write')",
     "after the commit, before Kafka is told": "after(Lake, 'write')",

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.contract import encode
 from ingest.lake import Lake
-from ingest.landing import checksum, joined, land, lost_batch, stored_positions
+from ingest.landing import checksum, joined, land, lost_batch, prepare, stored_positions
 from ingest.reject_alerts import alert_events, without_alert
 from ingest.settings import Settings
 from ingest.source import Batch, PositionLost
@@ -44,7 +44,7 @@ def batch(first: int, values: list[bytes | None], *, partition: int = 0, topic_i
 def test_one_landing_writes_rows_rejects_ledger_and_position(lake):
     """2 sessions, 2 broken records and a gap of 3 positions: 2 rows, 2 rejects, a ledger row [0, 7), position 7."""
     values = [session(1), b"junk", session(2), None]
-    landed = land(lake, [batch(0, values, gap=3)], now=NOW)
+    landed = land(lake, prepare([batch(0, values, gap=3)], now=NOW))
     assert (landed.rows, landed.rejects, landed.positions) == (2, 2, {("floe.sessions.v1", 0): 7})
     assert lake.table("raw.sessions", ["event_id", "kafka_offset", "ingested_at"]).rows() == [
         ("e1", 0, NOW),
@@ -62,7 +62,7 @@ def test_one_landing_writes_rows_rejects_ledger_and_position(lake):
 def test_batches_of_one_landing_follow_each_other(lake):
     """Two batches of one partition and one of another land together: a ledger row and a position a partition."""
     first, second = batch(0, [session(1)]), batch(1, [session(2), session(3)])
-    landed = land(lake, [first, second, batch(5, [session(4)], partition=1)], now=NOW)
+    landed = land(lake, prepare([first, second, batch(5, [session(4)], partition=1)], now=NOW))
     assert landed.positions == {("floe.sessions.v1", 0): 3, ("floe.sessions.v1", 1): 6}
     assert lake.table("raw.ledger").height == 2
     assert lake.table("raw.stream_offsets").height == 2
@@ -71,22 +71,22 @@ def test_batches_of_one_landing_follow_each_other(lake):
 @pytest.mark.parametrize("first", [0, 1, 3], ids=["again", "overlapping", "beyond a gap"])
 def test_a_batch_that_starts_elsewhere_writes_nothing(lake, first):
     """The lake stands at 2: a batch from 0, 1 or 3 is a conflict, and neither it nor its companions leave a trace."""
-    land(lake, [batch(0, [session(1), session(2)])], now=NOW)
+    land(lake, prepare([batch(0, [session(1), session(2)])], now=NOW))
     before = lake.snapshot()
     good = batch(0, [session(7)], partition=1)
     with pytest.raises(LandingConflict, match=f"stands at 2, this batch starts at {first}"):
-        land(lake, [good, batch(first, [session(8), b"junk"])], now=NOW)
+        land(lake, prepare([good, batch(first, [session(8), b"junk"])], now=NOW))
     assert lake.snapshot() == before
     assert lake.table("raw.sessions").height == 2
     assert lake.table("raw.rejects").is_empty()
-    land(lake, [good, batch(2, [session(8)])], now=NOW)
+    land(lake, prepare([good, batch(2, [session(8)])], now=NOW))
     assert lake.table("raw.sessions").height == 4
 
 
 def test_a_topic_made_again_has_positions_of_its_own(lake):
     """Under another topic id the same name starts at 0 again, and its rows are not taken for old ones."""
-    land(lake, [batch(0, [session(1), session(2)])], now=NOW)
-    land(lake, [batch(0, [session(3)], topic_id="two")], now=NOW)
+    land(lake, prepare([batch(0, [session(1), session(2)])], now=NOW))
+    land(lake, prepare([batch(0, [session(3)], topic_id="two")], now=NOW))
     assert lake.table("raw.sessions").height == 3
     assert stored_positions(lake) == {("floe.sessions.v1", "one", 0): 2, ("floe.sessions.v1", "two", 0): 1}
 
@@ -94,9 +94,9 @@ def test_a_topic_made_again_has_positions_of_its_own(lake):
 def test_two_writers_of_one_partition_land_it_once(lake, tmp_path):
     """Of two connections that land the same first batch of a partition one lands, the other meets a conflict."""
     with Lake.open(Settings(home=tmp_path, catalog="", data="")) as other:
-        land(other, [batch(0, [session(1)])], now=NOW)
+        land(other, prepare([batch(0, [session(1)])], now=NOW))
         with pytest.raises(LandingConflict):
-            land(lake, [batch(0, [session(1)])], now=NOW)
+            land(lake, prepare([batch(0, [session(1)])], now=NOW))
         assert lake.table("raw.sessions").height == 1
 
 
@@ -120,9 +120,9 @@ def test_batches_that_follow_each_other_are_one():
 
 def test_what_kafka_lost_is_in_the_ledger(lake):
     """Going on at 9 where 2 to 8 were deleted unread leaves a ledger row [2, 9) that says lost, and a whole ledger."""
-    land(lake, [batch(0, [session(1), session(2)])], now=NOW)
+    land(lake, prepare([batch(0, [session(1), session(2)])], now=NOW))
     lost = PositionLost("floe.sessions.v1", "one", 0, position=2, earliest=9, end=12)
-    land(lake, [lost_batch(lost), batch(9, [session(3)])], now=NOW)
+    land(lake, prepare([lost_batch(lost), batch(9, [session(3)])], now=NOW))
     ledger = lake.table("raw.ledger", ["first_position", "next_position", "checksum"]).sort("first_position")
     assert ledger.rows()[1] == (2, 9, "lost")
     assert ledger["next_position"].to_list() == [2, 9, 10]
@@ -137,11 +137,11 @@ def test_the_checksum_tells_order_bounds_and_absence():
 
 def test_each_reject_of_a_safety_topic_has_one_alert(lake):
     """A broken session's alert is the same event however often it is made, and is due until it has landed."""
-    landed = land(lake, [batch(0, [session(1), b"junk"])], now=NOW)
+    landed = land(lake, prepare([batch(0, [session(1), b"junk"])], now=NOW))
     ((topic, key, value),) = alert_events(landed.safety_rejects)
     assert list(alert_events(without_alert(lake))) == [(topic, key, value)]
     assert key == b"reject-one-0-1"
-    land(lake, [Batch(topic, "alerts", 0, 0, 1, [0], [key], [value])], now=NOW)
+    land(lake, prepare([Batch(topic, "alerts", 0, 0, 1, [0], [key], [value])], now=NOW))
     row = lake.table("raw.alerts").row(0, named=True)
     assert (row["event_id"], row["rule"], row["state"]) == ("reject-one-0-1", "unreadable_safety_record", "open")
     assert row["evidence"] == ["floe.sessions.v1/0/1"]
@@ -151,7 +151,7 @@ def test_each_reject_of_a_safety_topic_has_one_alert(lake):
 def test_a_reject_of_another_topic_raises_none(lake):
     """A broken reading is set aside and raises no alert."""
     readings = Batch("floe.readings.v1", "r", 0, 0, 1, [0], [None], [b"junk"])
-    landed = land(lake, [readings], now=NOW)
+    landed = land(lake, prepare([readings], now=NOW))
     assert landed.rejects == 1
     assert landed.safety_rejects.is_empty()
     assert without_alert(lake).is_empty()
@@ -159,7 +159,7 @@ def test_a_reject_of_another_topic_raises_none(lake):
 
 def test_a_landing_without_records_moves_the_position(lake):
     """Positions 0 to 3 hold transaction markers alone: no row, and the ledger covers them."""
-    landed = land(lake, [batch(0, [], gap=4)], now=NOW)
+    landed = land(lake, prepare([batch(0, [], gap=4)], now=NOW))
     assert (landed.rows, landed.rejects) == (0, 0)
     assert lake.table("raw.ledger", ["first_position", "next_position", "rows"]).rows() == [(0, 4, 0)]
     assert lake.table("raw.sessions").equals(pl.DataFrame(schema=RAW_TABLES["sessions"].polars_schema))

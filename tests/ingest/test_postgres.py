@@ -8,7 +8,7 @@ import pytest
 
 from ingest.contract import encode
 from ingest.lake import Lake
-from ingest.landing import land, stored_positions
+from ingest.landing import land, prepare, stored_positions
 from ingest.settings import Settings
 from ingest.source import Batch
 from transforms.errors import LandingConflict
@@ -53,10 +53,10 @@ def _reading(partition: int, number: int) -> bytes:
 def test_landing_and_reading(settings):
     """Small and large batches land, are read back, merged and kept; a conflict writes nothing; files are encrypted."""
     with Lake.open(settings) as lake:
-        land(lake, [batch(0, 3)], now=NOW)
-        land(lake, [batch(3, 500)], now=NOW)
+        land(lake, prepare([batch(0, 3)], now=NOW))
+        land(lake, prepare([batch(3, 500)], now=NOW))
         with pytest.raises(LandingConflict):
-            land(lake, [batch(3, 1)], now=NOW)
+            land(lake, prepare([batch(3, 1)], now=NOW))
         lake.upkeep()
         assert stored_positions(lake) == {("floe.readings.v1", "id", 0): 503}
     with Lake.open(settings, read_only=True) as lake:
@@ -85,9 +85,9 @@ def test_writers_at_once(settings):
 
     def work(number: int) -> None:
         for k in range(5):
-            land(lakes[number], [batch(3 * k, 3, partition=number)], now=NOW)
+            land(lakes[number], prepare([batch(3 * k, 3, partition=number)], now=NOW))
             try:
-                land(lakes[number], [batch(k, 1, partition=9)], now=NOW)
+                land(lakes[number], prepare([batch(k, 1, partition=9)], now=NOW))
             except LandingConflict:
                 conflicts.append(number)
 

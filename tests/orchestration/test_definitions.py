@@ -11,7 +11,7 @@ import pytest
 
 from ingest.contract import encode, record_key
 from ingest.lake import Lake
-from ingest.landing import land
+from ingest.landing import land, prepare
 from ingest.settings import Settings
 from ingest.stream import Batch
 from orchestration.assets import app_assets, core_assets, mart_assets, raw_assets
@@ -45,7 +45,7 @@ def land_a_clinic(settings, *, offset: int) -> None:
     batch = Batch(topic="floe.clinics.v1", topic_id="t", partition=0, first_position=offset, next_position=offset + 1,
                   offsets=[offset], keys=[record_key("floe.clinics.v1", data)], values=[value])  # fmt: skip
     with Lake.open(settings) as lake:
-        land(lake, [batch], now=NOW)
+        land(lake, prepare([batch], now=NOW))
 
 
 def evaluate(instance) -> list[dg.RunRequest] | dg.SkipReason:

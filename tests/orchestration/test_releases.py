@@ -17,7 +17,7 @@ from dashboards.pages import cohort, operations, safety
 from dashboards.reader import Reader
 from ingest.contract import encode, record_key
 from ingest.lake import Lake, Writer
-from ingest.landing import land
+from ingest.landing import land, prepare
 from ingest.settings import Settings
 from ingest.stream import Batch
 from orchestration import cli
@@ -62,7 +62,7 @@ class Site:
             batches.append(Batch(topic=topic, topic_id="t", partition=k, first_position=0, next_position=1, offsets=[0],
                                  keys=[record_key(topic, data)], values=[value]))  # fmt: skip
         with Lake.open(self.settings) as lake:
-            land(lake, batches, now=NOW)
+            land(lake, prepare(batches, now=NOW))
 
     def materialize(self) -> str:
         """Everything, through Dagster; what the release's asset said."""
