@@ -44,6 +44,7 @@ def missing_views(cursor, views: Iterable[View]) -> list[str]:
 def _statements(table: Table, comments: dict, columns: dict) -> Iterator[str]:
     if (table.full_name, table.columns[0].name) not in columns:
         yield table.ddl()
+        yield from _with_statistics(table)
         yield from table.comments()
         return
     of_table, *of_columns = table.comments()
@@ -60,6 +61,17 @@ def _statements(table: Table, comments: dict, columns: dict) -> Iterator[str]:
             )
         if found_comment != column.full_comment:
             yield comment
+
+
+def _with_statistics(table: Table) -> Iterator[str]:
+    """A row that comes and goes with the table's own transaction: no snapshot and no change feed ever shows it.
+
+    What stays is that the table has statistics. Of one that has none DuckLake 1.5.5 asks the catalog anew for each
+    column of each query (mended after it by pull request 1313): 170 ms for 35 to read an empty table.
+    """
+    name = f'{table.schema}."{table.name}"'
+    yield f'INSERT INTO {name} ("{table.columns[0].name}") VALUES (NULL)'
+    yield f"DELETE FROM {name}"
 
 
 def _type_name(duckdb_type: str) -> str:
