@@ -64,7 +64,7 @@ def _statements(table: Table, comments: dict, columns: dict) -> Iterator[str]:
 
 
 def _with_statistics(table: Table) -> Iterator[str]:
-    """A row that comes and goes with the table's own transaction: no snapshot and no change feed ever shows it.
+    """A row that comes and goes with the table's own transaction: no snapshot holds it, no change feed shows it.
 
     What stays is that the table has statistics. Of one that has none DuckLake 1.5.5 asks the catalog anew for each
     column of each query (mended after it by pull request 1313): 170 ms for 35 to read an empty table.

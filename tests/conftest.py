@@ -1,6 +1,8 @@
-"""What tests of several rooms share. Here: the session's Kafka. Not here: what one test file alone needs."""
+"""What tests of several rooms share. Here: the session's Kafka, empty lakes. Not here: what one test file alone needs."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,12 @@ from xdist.scheduler import LoadFileScheduling
 
 from ingest import broker as local_broker
 from ingest.broker_process import free_port
+from ingest.lake import Lake
 from ingest.settings import Settings
 
-# How long an example takes is not what these tests are about.
-hypothesis_settings.register_profile("untimed", deadline=None)
-hypothesis_settings.load_profile("untimed")
+# How long an example takes depends on what else the machine does: pytest's timeout is the limit.
+hypothesis_settings.register_profile("floe", deadline=None)
+hypothesis_settings.load_profile("floe")
 
 
 def pytest_configure(config):
@@ -38,6 +41,23 @@ def pytest_xdist_make_scheduler(config, log):
 def downloads() -> Path:
     """Kafka's jars and Java's start-up cache, kept between sessions and shared by every test's home."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "floe"
+
+
+@pytest.fixture(scope="session")
+def with_lake(tmp_path_factory) -> Callable[[Path], Path]:
+    """Puts an empty lake into a home, which it gives back: a copy of one made once, since making takes 2 s.
+
+    What is about the making itself opens a home without a lake.
+    """
+    made = tmp_path_factory.mktemp("empty") / "home"
+    with Lake.open(Settings(home=made, kafka_bootstrap="", catalog="", data="", encrypt=True)):
+        pass
+
+    def copied(home: Path) -> Path:
+        shutil.copytree(made / "lake", home / "lake")
+        return home
+
+    return copied
 
 
 @pytest.fixture(scope="session")

@@ -45,10 +45,10 @@ def test_outside_other_cells_stay(outsider, staff):
     assert outsider.mart("cohort_outcomes", *where).equals(staff.mart("cohort_outcomes", *where))
 
 
-def test_outside_the_release_is_read_and_not_the_mart(tmp_path, monkeypatch):
+def test_outside_the_release_is_read_and_not_the_mart(tmp_path, with_lake, monkeypatch):
     """What is computed after a release changes nothing from outside: rows, marks, moments and values of the filters."""
     monkeypatch.setattr(reader_module, "_FRESH_S", 0.0)
-    settings = Settings(home=tmp_path / "home")
+    settings = Settings(home=with_lake(tmp_path / "home"))
     fill(settings)
     staff, outsider = Reader(settings), Reader(settings.model_copy(update={"viewer_role": "outside"}))
     before, at = outsider.mart("cohort_outcomes"), outsider.newest(("app",))
@@ -67,9 +67,9 @@ def test_outside_the_release_is_read_and_not_the_mart(tmp_path, monkeypatch):
         reader.close()
 
 
-def test_a_table_whose_last_change_expired_is_read(tmp_path):
+def test_a_table_whose_last_change_expired_is_read(tmp_path, with_lake):
     """Upkeep removes the snapshot of a table's last change: it was written all the same."""
-    settings = Settings(home=tmp_path / "home")
+    settings = Settings(home=with_lake(tmp_path / "home"))
     fill(settings)
     with Lake.open(settings) as lake:
         lake.write(lambda w: w.execute("INSERT INTO core.clinics (clinic_id) VALUES ('C9')"))
@@ -144,10 +144,10 @@ def test_no_lake_yet(tmp_path, monkeypatch):
     reader.close()
 
 
-def test_a_change_is_seen_and_else_nothing_is_asked_again(tmp_path, monkeypatch):
+def test_a_change_is_seen_and_else_nothing_is_asked_again(tmp_path, with_lake, monkeypatch):
     """A result is kept while its tables stand still, whatever else is written; a change of the table is seen."""
     monkeypatch.setattr(reader_module, "_FRESH_S", 0.0)
-    settings = Settings(home=tmp_path / "home")
+    settings = Settings(home=with_lake(tmp_path / "home"))
     with Lake.open(settings) as lake:
         reader = Reader(settings)
         rows = frame(COHORT, cohort_rows(stratum(), start=6.0, n=50))
@@ -164,10 +164,10 @@ def test_a_change_is_seen_and_else_nothing_is_asked_again(tmp_path, monkeypatch)
         reader.close()
 
 
-def test_no_query_fails_while_others_write(tmp_path, monkeypatch):
+def test_no_query_fails_while_others_write(tmp_path, with_lake, monkeypatch):
     """Readers in threads go on while another process's writer replaces marts: each answer is one whole version."""
     monkeypatch.setattr(reader_module, "_FRESH_S", 0.0)
-    settings = Settings(home=tmp_path / "home")
+    settings = Settings(home=with_lake(tmp_path / "home"))
     rows = frame(COHORT, cohort_rows(stratum(), start=6.0, n=50))
     with Lake.open(settings) as lake:
         lake.write(lambda w: w.replace(COHORT, rows))

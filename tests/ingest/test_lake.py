@@ -12,6 +12,7 @@ import pytest
 
 from ingest.lake import TABLES, Lake
 from ingest.lake_attach import attach_recipe
+from ingest.lake_schema import METADATA
 from ingest.settings import Settings
 from ingest.turns import file_turn
 from transforms.errors import CatalogMissing, DiskFull, FloeError, UsageError
@@ -31,7 +32,8 @@ def settings(tmp_path) -> Settings:
 
 
 @pytest.fixture
-def lake(settings):
+def lake(settings, with_lake):
+    with_lake(settings.home)
     with Lake.open(settings) as lake:
         lake.ensure([THING])
         yield lake
@@ -59,6 +61,26 @@ def test_every_table_view_and_column_is_there_with_its_comment(lake):
     for view in VIEWS:
         assert views[view.full_name] == view.table.comment
         assert lake.table(view.full_name).schema == view.table.polars_schema
+
+
+def test_a_new_table_has_statistics_and_no_past(settings):
+    """Of each table of a new lake DuckLake knows that it has no row, has had none and shows no change; what is
+    written then has the bounds of what was written, and nothing else.
+    """
+    stats = f"SELECT s.* FROM {METADATA}.ducklake_table_stats s JOIN {METADATA}.ducklake_table t USING (table_id)"
+    bounds = f"SELECT column_id, min_value, max_value FROM {METADATA}.ducklake_table_column_stats JOIN (FROM {METADATA}"
+    bounds += ".ducklake_table WHERE table_name = 'things') USING (table_id) ORDER BY column_id"
+    with Lake.open(settings) as lake:
+        lake.ensure([THING])
+        known = lake.sql(stats)
+        assert known.height == len(TABLES) + 1
+        assert known.select("record_count", "next_row_id", "file_size_bytes").unique().rows() == [(0, 0, 0)]
+        assert lake.table("core.things").is_empty()
+        assert lake.changes("core.things", 0, lake.snapshot()).is_empty()
+        lake.write(lambda w: w.append(THING, things((7, "b"), (5, None))))
+        assert lake.sql(bounds).rows() == [(1, "5", "7"), (2, "b", "b")]
+        assert lake.sql("SELECT count(*) FROM core.things WHERE id IS NULL OR id < 5").item() == 0
+        assert lake.changes("core.things", 0, lake.snapshot())["change_type"].to_list() == ["insert"] * 2
 
 
 def test_many_that_open_a_new_lake_at_once_make_one(settings):

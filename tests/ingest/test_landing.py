@@ -18,8 +18,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def lake(tmp_path):
-    with Lake.open(Settings(home=tmp_path, catalog="", data="")) as lake:
+def lake(tmp_path, with_lake):
+    with Lake.open(Settings(home=with_lake(tmp_path), catalog="", data="")) as lake:
         yield lake
 
 

@@ -17,10 +17,10 @@ TOPIC = "floe.incidents.v1"
 
 
 @pytest.fixture
-def settings(broker, tmp_path) -> Settings:
+def settings(broker, tmp_path, with_lake) -> Settings:
     """A lake of its own beside the session's Kafka."""
     stream.ensure_topics(broker)
-    return broker.model_copy(update={"home": tmp_path, "ingest_linger_ms": 50})
+    return broker.model_copy(update={"home": with_lake(tmp_path), "ingest_linger_ms": 50})
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ def graph():
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> Settings:
+def home(tmp_path, with_lake, monkeypatch) -> Settings:
     """A lake of its own, which the definitions find through the environment."""
-    monkeypatch.setenv("FLOE_HOME", str(tmp_path))
+    monkeypatch.setenv("FLOE_HOME", str(with_lake(tmp_path)))
     return Settings()
 
 

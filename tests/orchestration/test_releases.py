@@ -98,13 +98,13 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(tmp_path_factory, with_lake):
     """20 patients of whom 8 had an event are materialised and so released; then one more with an event comes.
 
     `before`: of the lake without a patient; `first`: of the first release; `then`: after the one more.
     """
     with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("releases") / "home"
+        home = with_lake(tmp_path_factory.mktemp("releases") / "home")
         patch.setenv("FLOE_HOME", str(home))
         patch.setenv("FLOE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
         patch.setenv("DAGSTER_HOME", "")
