@@ -244,7 +244,8 @@ def _repeated(work: Callable[[], T]) -> T:
 
 def _connect(settings) -> duckdb.DuckDBPyConnection:
     names = extensions(settings)
-    connection = duckdb.connect(config={"python_enable_replacements": False, "memory_limit": settings.lake_memory})
+    config = {"python_enable_replacements": False, "memory_limit": settings.lake_memory}
+    connection = duckdb.connect(config=config | ({"threads": settings.lake_threads} if settings.lake_threads else {}))
     with _errors(settings):
         for name in names:
             _load(connection, name)

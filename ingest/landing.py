@@ -51,7 +51,10 @@ class Landed:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Batches decoded and added up by table: step 2 does nothing but write them."""
+    """Batches decoded and added up by table: step 2 does nothing but write them.
+
+    `batches` are without their records, whose bytes need not be kept until they have landed.
+    """
 
     batches: tuple[Batch, ...]
     rows: Mapping[str, pl.DataFrame]
@@ -65,7 +68,7 @@ def prepare(batches: Sequence[Batch], *, now: datetime) -> Prepared:
     batches = joined(batches)
     decoded = [decode(batch, ingested_at=now) for batch in batches]
     return Prepared(
-        tuple(batches),
+        tuple(replace(batch, offsets=[], keys=[], values=[]) for batch in batches),
         _rows_by_table(batches, decoded),
         pl.concat([REJECTS.empty(), *(d.rejects for d in decoded)]),
         pl.DataFrame([_ledger_row(b, d, now) for b, d in zip(batches, decoded, strict=True)], schema=_LEDGER_SCHEMA),

@@ -39,6 +39,9 @@ class _Base(BaseSettings):
     data: str = Field("", description="lake files: empty = under the home; s3://BUCKET/PATH/, signed in by AWS_*")
     encrypt: bool = Field(True, description="encrypt the lake's files")
     lake_memory: str = Field("4GB", description="memory that one process may use for lake queries; more spills to disk")
+    lake_threads: int = Field(
+        0, ge=0, description="threads of one process's lake queries, 0 = one a core; small queries cost half with 1"
+    )
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
     viewer_role: Literal["clinic", "outside"] = Field(
         "clinic", description="who looks at the dashboards: clinic (sees all), outside (small cells are suppressed)"
@@ -47,7 +50,7 @@ class _Base(BaseSettings):
         7, ge=0, description="days between two releases, which is what a reader from outside sees of the summaries"
     )
     dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
-    ingest_batch_records: int = Field(50_000, description="most records of one landed batch")
+    ingest_batch_records: int = Field(32_000, description="most records of one landed batch")
     ingest_skip_lost: bool = Field(
         False, description="go on where Kafka deleted records before they were read; the ledger shows the loss"
     )

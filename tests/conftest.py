@@ -20,7 +20,11 @@ hypothesis_settings.load_profile("floe")
 
 
 def pytest_configure(config):
-    """kafka-python now and then leaves a socket to the garbage collector, at a moment that fails some other test."""
+    """Lakes of tests have one thread each, since two pytest workers have the cores; those of end_to_end are as shipped.
+
+    kafka-python now and then leaves a socket to the garbage collector, at a moment that fails some other test.
+    """
+    os.environ.setdefault("FLOE_LAKE_THREADS", "1")
     for kind in ("socket.socket", "ssl.SSLSocket"):
         config.addinivalue_line("filterwarnings", f"ignore:unclosed <{kind}:ResourceWarning")
 

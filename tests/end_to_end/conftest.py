@@ -39,8 +39,10 @@ class System:
     """A home with its own Kafka; `environment` is what a process of it is started with."""
 
     def __init__(self, home: Path, cache: Path) -> None:
-        self.settings = Settings(home=home, cache=str(cache), broker_port=free_port(), kafka_bootstrap="")
-        own = {name: str(getattr(self.settings, name)) for name in ("home", "cache", "broker_port")}
+        self.settings = Settings(
+            home=home, cache=str(cache), broker_port=free_port(), kafka_bootstrap="", lake_threads=0
+        )
+        own = {name: str(getattr(self.settings, name)) for name in ("home", "cache", "broker_port", "lake_threads")}
         self.environment = {f"FLOE_{name.upper()}": value for name, value in own.items()}
         self.environment["FLOE_INGEST_BATCH_RECORDS"] = "10000"  # several batches of a small set of records
 
