@@ -6,7 +6,7 @@ import pytest
 
 from ingest.contract import encode
 from ingest.lake import Lake
-from ingest.landing import land, stored_positions
+from ingest.landing import land, prepare, stored_positions
 from ingest.settings import Settings
 from ingest.source import Batch
 from orchestration import doctor
@@ -51,9 +51,9 @@ def test_landing_reading_and_upkeep(settings):
     """Rows and positions are there after landing, after a merge, as they were at a snapshot, and for another reader."""
     with Lake.open(settings) as lake:
         for first in (0, 500, 1_000):
-            land(lake, [batch(first, 500)], now=NOW)
+            land(lake, prepare([batch(first, 500)], now=NOW))
         before = lake.snapshot()
-        land(lake, [batch(1_500, 500)], now=NOW)
+        land(lake, prepare([batch(1_500, 500)], now=NOW))
         assert lake.upkeep()["merged_files"] >= 1
         assert lake.sql("SELECT count(DISTINCT clinic_id) AS n FROM raw.clinics").item() == 2_000
     with Lake.open(settings, read_only=True) as reader:
@@ -68,7 +68,7 @@ def test_files_on_s3_are_encrypted_and_leave_with_their_snapshots(settings, monk
     monkeypatch.setattr("ingest.lake._GRACE", timedelta(0))
     with Lake.open(settings) as lake:
         for first in range(0, 2_000, 500):
-            land(lake, [batch(first, 500)], now=NOW)
+            land(lake, prepare([batch(first, 500)], now=NOW))
         files = _files(settings)
         for key in files:
             assert b"clinic_id" not in boto3.client("s3").get_object(Bucket="lake", Key=key)["Body"].read()
@@ -87,14 +87,14 @@ def _files(settings) -> list[str]:
 def test_a_server_that_is_away_is_one_sentence_and_nothing_is_kept(settings, endpoint, monkeypatch):
     """Exit code 3: neither rows nor positions of the batch are kept, and it lands once S3 is back."""
     with Lake.open(settings) as lake:
-        land(lake, [batch(0, 500)], now=NOW)
+        land(lake, prepare([batch(0, 500)], now=NOW))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with Lake.open(settings) as lake, pytest.raises(FilesMissing, match="check FLOE_DATA, the bucket and the AWS_"):
-        land(lake, [batch(500, 500)], now=NOW)
+        land(lake, prepare([batch(500, 500)], now=NOW))
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with Lake.open(settings) as lake:
         assert stored_positions(lake) == {(TOPIC, "id", 0): 500}
-        land(lake, [batch(500, 500)], now=NOW)
+        land(lake, prepare([batch(500, 500)], now=NOW))
         assert lake.sql("SELECT count(*) AS n FROM raw.clinics").item() == 1_000
 
 
@@ -102,13 +102,13 @@ def test_a_bucket_that_is_not_there_is_said(settings):
     """Nothing is made on the site's behalf: exit code 3, and the sentence names the place."""
     away = settings.model_copy(update={"data": "s3://nowhere/floe/"})
     with Lake.open(away) as lake, pytest.raises(FilesMissing, match="s3://nowhere/floe/ can't be reached"):
-        land(lake, [batch(0, 500)], now=NOW)
+        land(lake, prepare([batch(0, 500)], now=NOW))
 
 
 def test_doctor_looks_at_the_bucket(settings, monkeypatch):
     """It counts the files; where S3 does not answer it says so in one sentence."""
     with Lake.open(settings) as lake:
-        land(lake, [batch(0, 500)], now=NOW)
+        land(lake, prepare([batch(0, 500)], now=NOW))
 
     def finding() -> doctor.Finding:
         return next(f for f in doctor.examine(settings) if f.name == "lake files")
