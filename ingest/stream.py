@@ -451,6 +451,15 @@ def _connection(settings) -> dict:
     }
 
 
+# The last: what answers does not speak Kafka, as a TLS port does not to whom asks in plain text
+_NO_KAFKA = (
+    errors.RetriableError,
+    errors.UnrecognizedBrokerVersion,
+    errors.UnknownBrokerIdError,
+    errors.InvalidReceiveError,
+)
+
+
 @contextmanager
 def _broker_errors(settings) -> Iterator[None]:
     """kafka-python's errors as Floe's."""
@@ -461,7 +470,7 @@ def _broker_errors(settings) -> Iterator[None]:
             f"Kafka at {settings.bootstrap} refuses this client ({error}): check FLOE_KAFKA_SECURITY, "
             "FLOE_KAFKA_SASL_MECHANISM, FLOE_KAFKA_USERNAME, FLOE_KAFKA_PASSWORD and the rights of that user"
         ) from error
-    except (errors.RetriableError, errors.UnrecognizedBrokerVersion, errors.UnknownBrokerIdError) as error:
+    except _NO_KAFKA as error:
         raise _broker_missing(settings, error) from error
     except errors.KafkaError as error:
         raise FloeError(f"Kafka at {settings.bootstrap} answered {error!r}") from error

@@ -13,7 +13,9 @@ import pytest
 
 from dashboards import shell
 from dashboards.disclosed import SUPPRESSED
-from dashboards.pages import cohort, operations, safety
+from dashboards.pages import operations
+from dashboards.pages.cohort import COHORT
+from dashboards.pages.safety import SAFETY
 from dashboards.reader import Reader
 from ingest.contract import encode, record_key
 from ingest.lake import Lake, Writer
@@ -91,7 +93,7 @@ class Site:
     def sent(self, role: str) -> str:
         """All that the pages of summaries would send to this role."""
         reader = Reader(self.settings if role == "clinic" else self.outside)
-        values = [cohort.view(reader, "", None), safety.view(reader, "", None), operations.view(reader, None),
+        values = [COHORT.view(reader, "", None), SAFETY.view(reader, "", None), operations.view(reader, None),
                   shell.freshness(reader), shell.filter_options(reader)]  # fmt: skip
         reader.close()
         return json.dumps(values, cls=plotly.utils.PlotlyJSONEncoder)
