@@ -27,7 +27,8 @@ LARGEST_RECORD_BYTES = 16 * 1024 * 1024
 
 TOPIC_BY_TYPE = MappingProxyType({topic.type: topic for topic in TOPICS})
 
-# code -> what it means; a record has one reason, the first found: its bytes, its shape, then its values; else what decoding died of
+# code -> what it means; a record has one reason, the first found: its bytes, its shape, then its values; else that
+# decoding died of it
 REASONS = MappingProxyType(
     {
         "unknown_topic": "The record's topic is not one of the contract's.",

@@ -139,8 +139,8 @@ def _clock(name, settings) -> Finding:
 
 
 _CHECKS = (
-    _python, _java, _kafka_parts, _kafka, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"), _disk, _home,
-    _clock,
+    _python, _java, _kafka_parts, _kafka, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"),
+    _disk, _home, _clock,
 )  # fmt: skip
 
 

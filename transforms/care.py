@@ -5,9 +5,9 @@ Here: frames of core.care to frames of patients. Not here: times to surgery or r
 
 Days are local to the clinic that enrolled the patient, as Day 1 is: care is given anywhere. A patient's care is known
 from the first record's day, not before it, and up to the latest `reported_through` (else the latest record's day), not
-up to today. A medication without an end lasts until the day before the patient's next
-record of that kind and code, which replaces it; else, where `none_since_last` follows, until the report before that,
-since when there was none; else until care is known no more.
+up to today. A medication without an end lasts until the day before the patient's next record of that kind and code,
+which replaces it; else, where `none_since_last` follows, until the report before that, since when there was none; else
+until care is known no more.
 """
 
 import polars as pl
@@ -17,7 +17,7 @@ from .options import Cut
 
 WINDOW_DAYS = 28
 MEDICATIONS = ("opioid", "analgesic")
-# What a rescue procedure is too, which ends a response whatever the patient answers next
+# Each is a rescue procedure too: it ends a response, whatever the patient answers next
 PROCEDURES = ("injection", "surgery")
 
 

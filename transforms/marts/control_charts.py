@@ -77,7 +77,8 @@ def _events(adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = 
     """A row an event that belongs to a session that began: that of the first of its records that count.
 
     It is reported with the session, or began within 72 hours after it, and stands in the session's month, also where
-    its onset is not known (it is then placed at the session's start): where courses end, sessions and events then become fewer together, and the rate does not rise for want of sessions.
+    its onset is not known (it is then placed at the session's start): where courses end, sessions and events then
+    become fewer together, and the rate does not rise for want of sessions.
     """
     records = _with_session(with_event_number(adae), sessions).filter(True if meets is None else meets)
     records = records.with_columns(pl.coalesce("ASTDTM", "at").alias("at"), pl.coalesce("ASTDT", "day").alias("day"))

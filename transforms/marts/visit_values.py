@@ -36,8 +36,9 @@ def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl
 
 
 def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """A row a patient and visit: `is_due`, the visit's window has closed at the data cut, where the patient is enrolled:
-    a window's last day is over there, not in UTC.
+    """A row a patient and visit: `is_due`, the visit's window has closed at the data cut.
+
+    It closes where the patient is enrolled: a window's last day is over there, not in UTC.
 
     End of course closes when no further session can belong to the course any more; without a session it is never due.
     """
