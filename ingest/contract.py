@@ -17,7 +17,6 @@ from transforms.schemas.raw import CORRECTION, SAFETY_TOPICS
 
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/json"
-CONSTANT_ATTRIBUTES = ("specversion", "type", "datacontenttype")
 TEXT_ATTRIBUTES = ("id", "source", "subject", "time")
 # the order in which `encode` writes the envelope
 ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data")

@@ -256,12 +256,6 @@ COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit
     Column("reason", S, "why no estimate can be given"),
 ], ("metric_id", "clinic_id", "modality", "indication", "arm", "strata", "visit", "population"))  # fmt: skip
 
-_RATES = (
-    "incidence_proportion",
-    "events_per_100_sessions",
-    "eair_per_100_patient_years",
-    "events_per_100_patient_years",
-)
 ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and restriction. Intervals are exact.", [
     *STAMP, *STRATA,
     Column("term", S, "coded term; null = any"),
