@@ -146,7 +146,8 @@ TOPICS: tuple[Topic, ...] = (
         _c("birth_year", I, "year of birth", lo=1880, hi=2100),
         _c("indication", S, "why treated", closed=INDICATIONS), _c("pain_sites", SL, "pain sites"),
         _c("pain_duration_months", F, "how long in pain", "months", lo=0),
-        _c("enrolled_on!", D, "enrolment"), _c("arm", S, "arm of a comparison"),
+        _c("enrolled_on!", D, "enrolment"),
+        _c("study_id", S, "study of the arm; null = routine care"), _c("arm", S, "arm of a comparison"),
         _c("allocation", S, "how the arm came about",
            closed=("randomised", "concurrent", "historical", "waitlist")),
         _c("allocated_on", D, "allocation"), _c("baseline_covariates", Json, "object of numbers"),
@@ -154,7 +155,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic("patient_status", "Leaving, pausing, moving, pregnancy, death, merged records.", "status_id", (
         _c("status_id!", S, "status record"), _PATIENT, _CLINIC,
         _c("status!", S, "what changed", closed=(
-            "transferred", "paused", "resumed", "completed", "withdrew", "lost", "pregnant", "died", "merged")),
+            "transferred", "paused", "resumed", "completed", "discontinued", "withdrew", "lost", "pregnant", "died",
+            "merged", "split")),
         _c("merged_into", S, "the patient id that this one became"), _c("effective_on!", D, "from this day"),
         _c("reason", S, "reason"),
     )),
@@ -179,7 +181,8 @@ TOPICS: tuple[Topic, ...] = (
         _c("screening_version", S, "version of the list"),
     )),
     Topic("courses", "The prescription of a course of sessions.", "course_id", (
-        _c("course_id!", S, "course"), _PATIENT, _CLINIC, _c("protocol_id", S, "protocol"),
+        _c("course_id!", S, "course"), _c("continues", S, "the course that it prolongs"), _PATIENT, _CLINIC,
+        _c("protocol_id", S, "protocol"),
         _c("prescribed_sessions", I, "sessions prescribed", lo=0), _c("starts_on!", D, "first day"),
         _c("ends_on", D, "last day"), _c("prescriber_role", S, "role of who prescribed"),
     )),
@@ -263,7 +266,9 @@ TOPICS: tuple[Topic, ...] = (
         _c("alert_id!", S, "alert"), _c("rule!", S, "rule"), _c("severity", S, "severity"), _CLINIC,
         _c("subject_kind", S, "what it is about"), _c("subject_id", S, "its id"),
         _c("evidence", SL, "ids of events"), _c("occurred_at!", T, "when"),
-        _c("state", S, "state", closed=("open", "acknowledged", "closed")),
+        _c("tier", S, "how soon somebody must know", closed=("now", "today", "noted")),
+        _c("state", S, "state", closed=("open", "acknowledged", "investigating", "closed")),
+        _c("assigned_role", S, "role that has it in hand"), _c("finding", S, "what was found"),
     )),
     Topic("care", "Other care: medication, injections, surgery, visits.", "care_id", (
         _c("care_id!", S, "care record"), _PATIENT, _CLINIC,
