@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from . import activity, current, mobility, telemetry
+from .likely_doubles import likely_doubles
 from .options import Options
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
 
@@ -154,6 +155,13 @@ CONFLICTS = CoreStep(
     compute=lambda frames, options: pl.concat([current.conflicts(name, raw) for name, raw in frames.items()]),
 )
 
+LIKELY_DOUBLES = CoreStep(
+    table=CORE_TABLES["likely_doubles"],
+    inputs=("core.sessions",),
+    reads={"sessions": _all("core.sessions")},
+    compute=lambda frames, options: likely_doubles(frames["sessions"]),
+)
+
 _RECORDS_IN_ORDER = (*REGISTERS, *(name for name in CORE_RECORDS if name not in REGISTERS))
 
 CORE: dict[str, CoreStep] = {
@@ -165,5 +173,6 @@ CORE: dict[str, CoreStep] = {
         TELEMETRY_SESSIONS,
         ORPHANS,
         CONFLICTS,
+        LIKELY_DOUBLES,
     )
 }

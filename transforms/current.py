@@ -98,7 +98,15 @@ def conflicts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     stands = first_landed(raw).select(*IDENTITY, *_LANDED, *(pl.col(c).alias(f"{c}__stands") for c in columns))
     copies = raw.join(stands.drop(_LANDED), on=IDENTITY).join(stands, on=[*IDENTITY, *_LANDED], how="anti")
     other = copies.filter(pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}__stands")) for c in columns))
-    rows = [row | {"topic": name, "differs": _differences(row, columns)} for row in other.iter_rows(named=True)]
+    given = {"kind": "copy_differs", "topic": name, "name": None}
+    record_id = TOPIC_BY_NAME[name].record_id
+    rows = [
+        {"clinic_id": None, "patient_id": None}
+        | row
+        | given
+        | {"record_id": row[record_id], "differs": _differences(row, columns)}
+        for row in other.iter_rows(named=True)
+    ]
     different = [{c: row[c] for c in CONFLICTS.names} for row in rows if row["differs"]]
     return CONFLICTS.conform(pl.DataFrame(different, schema=CONFLICTS.polars_schema)).unique().sort(CONFLICTS.key)
 

@@ -132,15 +132,42 @@ ORPHANS = Table(
     ("table", "record_id", "missing_kind"),
 )  # fmt: skip
 
+CONFLICT_KINDS = {
+    "copy_differs": "another event with the same source and id and other content: the first landed counts",
+    "clash": "two things with one id: both count, under the names given here",
+    "re_entry": "a record that was entered in error and entered again: it counts",
+    "superseded": "a record that lost to a later one which is no plain revision of it, and differs",
+}
 CONFLICTS = Table(
-    "core", "conflicts", "Events with the identity of an earlier one and other content: the first landed stands.",
-    (Column("topic", S, "topic's middle part", required=True), Column("event_id", S, "id", required=True),
-     Column("source", S, "source", required=True),
-     Column("kafka_partition", pl.Int32, "partition of the copy that does not count", required=True),
+    "core", "conflicts", "Events that contradict others of the same id, and what was made of it.",
+    (Column("kind", S, "; ".join(f"{k}: {text}" for k, text in CONFLICT_KINDS.items()), required=True,
+            closed=tuple(CONFLICT_KINDS)),
+     Column("topic", S, "topic's middle part", required=True),
+     Column("record_id", S, "the record's id as it was sent"),
+     Column("name", S, "what core and mart call it; null where the event does not count"),
+     Column("clinic_id", S, "the event's clinic"), Column("patient_id", S, "the event's patient, as it was sent"),
+     Column("event_id", S, "id of the event", required=True),
+     Column("source", S, "source of the event", required=True),
+     Column("kafka_topic_id", S, "id of the event's topic", required=True),
+     Column("kafka_partition", pl.Int32, "partition of the event", required=True),
      Column("kafka_offset", I, "its offset", required=True),
      Column("ingested_at", T, "when it was landed", required=True),
-     Column("differs", Json, "fields that differ: name to [stands, sent]")),
-    ("topic", "event_id", "source", "kafka_partition", "kafka_offset"),
+     Column("differs", Json, "fields that differ: name to [what counts, what this event says]")),
+    ("kind", "topic", "event_id", "source", "kafka_topic_id", "kafka_partition", "kafka_offset"),
+)  # fmt: skip
+
+LIKELY_DOUBLES = Table(
+    "core", "likely_doubles",
+    "One row a session that is likely another record of an earlier one: of the same patient or on the same device, at "
+    "equal or overlapping times. Both stay counted.",
+    (Column("session_id", S, "session", required=True),
+     Column("double_of", S, "the earlier session", required=True),
+     Column("same", S, "what both have in common", required=True, closed=("patient", "device")),
+     Column("patient_id", S, "patient of the session", required=True),
+     Column("clinic_id", S, "clinic of the session", required=True),
+     Column("device_id", S, "device of the session"),
+     Column("started_at", T, "its start", required=True)),
+    ("session_id",),
 )  # fmt: skip
 
 DATA_CUT = Table(
@@ -154,5 +181,8 @@ DATA_CUT = Table(
 
 CORE_TABLES: dict[str, Table] = {
     **CORE_RECORDS,
-    **{t.name: t for t in (ACTIVITY_DAYS, WALKING_DAYS, TELEMETRY_SESSIONS, ORPHANS, CONFLICTS, DATA_CUT)},
+    **{
+        t.name: t
+        for t in (ACTIVITY_DAYS, WALKING_DAYS, TELEMETRY_SESSIONS, ORPHANS, CONFLICTS, LIKELY_DOUBLES, DATA_CUT)
+    },
 }
