@@ -9,7 +9,7 @@ from ..filters import Chosen
 from ..reader import Reader
 from .series import NONE
 
-_OF_PLACE = {"clinic_id": "SITEID", "modality": "MODALITY"}
+_OF_PLACE = {"clinic_id": "CLINICID", "modality": "MODALITY"}
 _OF_PATIENT = {"indication": "INDICATN", "arm": "ARM"}
 UNKNOWN = "(unknown)"
 

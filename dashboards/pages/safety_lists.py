@@ -124,7 +124,7 @@ def serious(rows: pl.DataFrame, clinics: dict[str, str]) -> list[dict]:
             "outcome": words.name_of(r["AEOUT"]),
             "related": words.name_of(r["AEREL"]),
             "hours": None if r["HRSSESS"] is None else round(r["HRSSESS"], 1),
-            "clinic": clinics.get(r["SITEID"], r["SITEID"]),
+            "clinic": clinics.get(r["CLINICID"], r["CLINICID"]),
             "patient": f"[{_literal(r['USUBJID'])}](/patient?patient={quote(r['USUBJID'], safe='')})",
         }
         for r in rows.iter_rows(named=True)

@@ -137,7 +137,7 @@ def _session_rows(shown: Shown) -> list[dict]:
     return [
         {
             "when": words.moment(r["EXSTDTM"]),
-            "clinic": shown.clinics.get(r["SITEID"], r["SITEID"]),
+            "clinic": shown.clinics.get(r["CLINICID"], r["CLINICID"]),
             "found": ", ".join(text for flag, (value, text) in _FINDINGS.items() if r[flag] == value),
             "modality": words.name_of(r["MODALITY"]),
             "measured": f"{words.number(r['EXDUR'], 0)} s; {words.number(r['CABMINC'], 0)} °C, "

@@ -178,6 +178,7 @@ def patients() -> dict[str, list[dict]]:
     sessions = [
         who
         | {
+            "CLINICID": "C1",
             "EXSEQ": k + 1,
             "SESSIONID": f"S{k}",
             "MODALITY": "whole_body",
@@ -223,6 +224,7 @@ def patients() -> dict[str, list[dict]]:
         for k in range(4)
     ]
     event = who | {
+        "CLINICID": "C1",
         "AESEQ": 1,
         "AEID": "A1",
         "AETERM": "cold burn",

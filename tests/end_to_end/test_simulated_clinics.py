@@ -73,14 +73,14 @@ def test_rows_by_topic(clinics, sent):
 def test_sessions(tables, sent):
     """Sessions by clinic and status in mart.adex; delivered ones are the denominator of the rates."""
     counts = sent.truth.session_counts()
-    assert Counter(tables["mart.adex"].select("SITEID", "EXSTAT").rows()) == counts
+    assert Counter(tables["mart.adex"].select("CLINICID", "EXSTAT").rows()) == counts
     by_clinic = dict(rates(tables, "clinic_id").select("clinic_id", "sessions").unique().rows())
     assert by_clinic == {clinic: n for (clinic, status), n in counts.items() if status == "delivered"}
 
 
 def test_adverse_events(tables, sent):
     """Adverse events by clinic, term, grade and seriousness in mart.adae, as they stand after the last revision."""
-    found = tables["mart.adae"].select("SITEID", "AEDECOD", "AETOXGR", "AESER").rows()
+    found = tables["mart.adae"].select("CLINICID", "AEDECOD", "AETOXGR", "AESER").rows()
     expected = sent.truth.adverse_event_counts()
     assert Counter((clinic, term, grade, serious == "Y") for clinic, term, grade, serious in found) == expected
     assert expected.total() > 25

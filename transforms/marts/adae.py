@@ -94,14 +94,16 @@ def _flagged(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
         start="ASTDT", end="AENDT", first_treated="first_treated_on", last_treated="last_treated_on",
         initial_grade="initial_grade", grade="grade", window_days=options.risk_window_days,
     )  # fmt: skip
-    highest = pl.col("grade") == pl.col("grade").max().over("patient_id")
-    first_of_highest = pl.col("AESEQ").filter(highest).min().over("patient_id")
+    # occurrence flags are of treatment-emergent records (OCCDS)
+    number = pl.when(emergent == "Y").then("AESEQ")
+    grade = pl.when(emergent == "Y").then("grade")
+    of_highest = pl.when(grade == grade.max().over("patient_id")).then(number)
     return frame.with_columns(
         TRTEMFL=emergent,
         NEWFL=new_event_flag(clean_window_days=options.clean_window_days),
-        AOCCFL=_yes(pl.col("AESEQ") == 1),
-        AOCCPFL=_yes(pl.col("AESEQ") == pl.col("AESEQ").min().over("patient_id", "AEDECOD")),
-        AOCCIFL=_yes(pl.col("AESEQ") == first_of_highest),
+        AOCCFL=_yes(number == number.min().over("patient_id")),
+        AOCCPFL=_yes(number == number.min().over("patient_id", "AEDECOD")),
+        AOCCIFL=_yes(number == of_highest.min().over("patient_id")),
         **{name: session_flag(hours=hours) for name, hours in SESSION_WINDOWS_H.items()},
     )
 
@@ -115,7 +117,7 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
     near = pl.when(pl.col("hours_since_session") <= SESSION_WINDOW_H).then("near_session_id")
     related = pl.when(pl.col("related").is_in(RELATED + UNRELATED)).then(pl.col("related").is_in(RELATED))
     return frame.with_columns(
-        USUBJID="patient_id", SITEID="clinic_id", AEID="ae_id", AETERM="term", AESOC="body_system", AETOXGR="grade",
+        USUBJID="patient_id", SITEID="home_clinic_id", CLINICID="clinic_id", AEID="ae_id", AETERM="term", AESOC="body_system", AETOXGR="grade",
         AEITOXGR="initial_grade", AESER=flag(pl.col("is_serious")), AEREL="related", AERELFL=flag(related),
         AEEXPFL=flag(pl.col("is_expected")), AEINJ="injury_kind", AEASCERT="ascertainment", ASTDTM="onset_at",
         AENDTM="resolved_at", ADURN=pl.when(days >= 1).then(days), HRSSESS="hours_since_session",

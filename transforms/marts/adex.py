@@ -39,7 +39,7 @@ def compute(
 
     Sessions of a patient that is not known yet wait in core.orphans.
     """
-    studies = of_patients(patients, keys).select("patient_id", STUDYID="source")
+    studies = of_patients(patients, keys).select("patient_id", STUDYID="source", SITEID="clinic_id")
     frame = placed_sessions(sessions.join(studies, on="patient_id"), clinics)
     frame = with_spacing(with_protocol(frame, protocols, courses))
     frame = with_contraindication(with_clearance(frame, consults), consults, screenings)
@@ -78,7 +78,7 @@ def _cumulated(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
-        USUBJID="patient_id", SITEID="clinic_id", SESSIONID="session_id", COURSEID="course_id",
+        USUBJID="patient_id", CLINICID="clinic_id", SESSIONID="session_id", COURSEID="course_id",
         PROTOCOL="protocol_id", DEVICEID="device_id", MODALITY="modality", EXSTAT="status", EXSTDTM="started_at",
         ASTDT="day", SETPNTC="setpoint_c", SKINPREC="skin_temp_pre_c", HRSPREV="hours_since_previous",
         CLEARFL=flag(pl.col("is_cleared")), CONTRAFL=flag(pl.col("is_contraindicated")),

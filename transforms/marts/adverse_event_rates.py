@@ -85,7 +85,7 @@ def _begun(adsl: pl.DataFrame, adex: pl.DataFrame) -> pl.DataFrame:
         adex.filter(pl.col("EXSTAT").is_in(BEGUN))
         .join(people, on="USUBJID")
         .select(
-            pl.lit(0).alias(_ALL), "indication", "arm", patient_id="USUBJID", clinic_id="SITEID",
+            pl.lit(0).alias(_ALL), "indication", "arm", patient_id="USUBJID", clinic_id="CLINICID",
             modality="MODALITY", session_id="SESSIONID", course_id="COURSEID", started_at="EXSTDTM", day="ASTDT",
             is_delivered=pl.col("EXSTAT") == DELIVERED, is_asked=(pl.col("ASKEDFL") == "Y").fill_null(False),
         )
@@ -97,7 +97,7 @@ def _events(adae: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
     people = begun.select("patient_id", "indication", "arm", _ALL).unique("patient_id")
     return (
         with_event_number(adae)
-        .rename({"USUBJID": "patient_id", "SITEID": "clinic_id", "MODALITY": "modality", "AEDECOD": "term"})
+        .rename({"USUBJID": "patient_id", "CLINICID": "clinic_id", "MODALITY": "modality", "AEDECOD": "term"})
         .join(people, on="patient_id")
     )
 

@@ -86,13 +86,13 @@ def _patients(rates: pl.DataFrame, metric: str) -> pl.DataFrame:
 
 def _cold_injuries(adex: pl.DataFrame, adae: pl.DataFrame) -> pl.DataFrame:
     """Patients with a burn or frostbite of those treated at the clinic."""
-    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN) & pl.col("SITEID").is_not_null())
-    treated = begun.select("SITEID", "USUBJID").unique()
-    injured = adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES)).select("SITEID", "USUBJID").unique()
+    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN) & pl.col("CLINICID").is_not_null())
+    treated = begun.select("CLINICID", "USUBJID").unique()
+    injured = adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES)).select("CLINICID", "USUBJID").unique()
     injured = injured.with_columns(is_injured=pl.lit(True))
     counts = (
-        treated.join(injured, on=["SITEID", "USUBJID"], how="left")
-        .group_by(clinic_id="SITEID")
+        treated.join(injured, on=["CLINICID", "USUBJID"], how="left")
+        .group_by(clinic_id="CLINICID")
         .agg(x=pl.col("is_injured").sum(), n=pl.len())
     )
     return _counted(counts, "funnel_cold_injury", numerator="x", denominator="n")

@@ -96,7 +96,7 @@ def rows(adsl: pl.DataFrame, adex: pl.DataFrame, courses: pl.DataFrame, *, optio
     """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason."""
     people = dimensions_of(adsl).join(adsl.select("USUBJID", timezone="TIMEZONE"), on="USUBJID")
     sessions = adex.join(people.select("USUBJID", "indication", "arm"), on="USUBJID").with_columns(
-        clinic_id=pl.col("SITEID").fill_null(UNKNOWN), modality=pl.col("MODALITY").fill_null(UNKNOWN)
+        clinic_id=pl.col("CLINICID").fill_null(UNKNOWN), modality=pl.col("MODALITY").fill_null(UNKNOWN)
     )
     prescribed = _courses(people, courses, adex, options=options, cut=cut)
     places = pl.concat([people.select(DIMENSIONS), sessions.select(DIMENSIONS), prescribed.select(DIMENSIONS)])

@@ -62,7 +62,7 @@ def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
     flags = [pl.col(f) for f in LIMIT_FLAGS]
     begun, delivered = pl.col("EXSTAT").is_in(BEGUN), pl.col("EXSTAT") == DELIVERED
     return adex.filter(pl.col("ASTDT").is_not_null()).select(
-        "USUBJID", clinic_id="SITEID", session_id="SESSIONID", at="EXSTDTM", day="ASTDT",
+        "USUBJID", clinic_id="CLINICID", session_id="SESSIONID", at="EXSTDTM", day="ASTDT",
         month=pl.col("ASTDT").dt.truncate("1mo"),
         is_begun=begun, is_delivered=delivered,
         is_not_asked=delivered & (pl.col("ASKEDFL") != "Y").fill_null(True),
@@ -83,7 +83,7 @@ def _events(adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = 
     records = _with_session(with_event_number(adae), sessions).filter(True if meets is None else meets)
     records = records.with_columns(pl.coalesce("ASTDTM", "at").alias("at"), pl.coalesce("ASTDT", "day").alias("day"))
     first = records.sort("at", "AEID").unique("event_number", keep="first", maintain_order=True)
-    return first.select("month", "at", "day", clinic_id="SITEID")
+    return first.select("month", "at", "day", clinic_id="CLINICID")
 
 
 def _with_session(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:

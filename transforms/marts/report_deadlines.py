@@ -69,7 +69,7 @@ def compute(
 
 def _reportable(events: pl.DataFrame, clinics: pl.DataFrame, adae: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     """A row a reportable event of a clinic that is, or may be, a user facility, with its local days."""
-    place = adae.select(ae_id="AEID", clinic_id="SITEID")
+    place = adae.select(ae_id="AEID", clinic_id="CLINICID")
     facilities = clinics.select("clinic_id", "is_device_user_facility")
     died = (pl.col("outcome") == "fatal") | (pl.col("grade") == 5)
     died = died.fill_null(False) | pl.col("serious_criteria").list.contains("death").fill_null(False)

@@ -23,6 +23,7 @@ def _flag(name: str, comment: str) -> Column:
 STUDYID = Column("STUDYID", S, "study: the source of the patient's record", required=True)
 USUBJID = Column("USUBJID", S, "patient (a pseudonym)", required=True)
 SITEID = Column("SITEID", S, "enrolling clinic")
+CLINICID = Column("CLINICID", S, "clinic where it happened, at which it is counted")
 EVENTID = Column("EVENTID", S, "event in raw that it comes from")
 
 # --- CDISC-like -----------------------------------------------------------------------------------
@@ -119,7 +120,7 @@ ADACT = _table("adact", "One row a patient, mobility parameter and week, or test
 ], ("USUBJID", "PARAMCD", "ADT", "EVENTID"))  # fmt: skip
 
 ADEX = _table("adex", "One row a session.", [
-    STUDYID, USUBJID, Column("SITEID", S, "clinic where it happened"),
+    STUDYID, USUBJID, SITEID, CLINICID,
     Column("EXSEQ", I, "number of the session, by start", required=True),
     Column("SESSIONID", S, "session", required=True), Column("COURSEID", S, "course"),
     Column("PROTOCOL", S, "protocol"), Column("DEVICEID", S, "device"),
@@ -147,7 +148,7 @@ ADEX = _table("adex", "One row a session.", [
 ], ("SESSIONID",))  # fmt: skip
 
 ADAE = _table("adae", "One row an adverse event.", [
-    STUDYID, USUBJID, Column("SITEID", S, "clinic where it happened"),
+    STUDYID, USUBJID, SITEID, CLINICID,
     Column("AESEQ", I, "number, by onset", required=True), Column("AEID", S, "adverse event", required=True),
     Column("AETERM", S, "as reported"), Column("AEDECOD", S, "coded term, else the reported one in lower case"),
     Column("AESOC", S, "body system"), Column("AELOC", S, "body site"),
@@ -162,8 +163,9 @@ ADAE = _table("adae", "One row an adverse event.", [
     Column("HRSSESS", F, "hours since the last session's start", "h"),
     Column("SESSIONID", S, "session: as reported, else the last one within 72 h"),
     _flag("NEWFL", "counted as an event: not the same term and body site within the clean window of an earlier one"),
-    _flag("AOCCFL", "the patient's first event"), _flag("AOCCPFL", "the patient's first event of the term"),
-    _flag("AOCCIFL", "the patient's event of highest grade (first of them)"),
+    _flag("AOCCFL", "the patient's first treatment-emergent event"),
+    _flag("AOCCPFL", "the patient's first treatment-emergent event of the term"),
+    _flag("AOCCIFL", "the patient's treatment-emergent event of highest grade (first of them)"),
     Column("AEOUT", S, "outcome"), Column("AWAREDTM", T, "when the clinic became aware"),
     Column("RPTDTM", T, "when reported"), Column("MODALITY", S, "modality of the session, else of the last one before the onset, else of the patient's first"),
     EVENTID,

@@ -76,7 +76,7 @@ def test_empty_keys_and_unknown_patients():
 )
 def test_where_it_happened(given, expected):
     """At its own clinic, else at its session's, else at the enrolling one."""
-    assert one(event=given, sessions=[session(clinic_id="C3")])["SITEID"] == expected
+    assert one(event=given, sessions=[session(clinic_id="C3")])["CLINICID"] == expected
 
 
 def test_days_are_the_clinics():
@@ -152,6 +152,7 @@ def test_first_occurrences():
         event(1, None, term="numb", grade=3), event(2, 9.0, term="burn", grade=2), event(3, 1.0, term="pain", grade=3),
         event(4, 2.0, term="burn"), event(5, 9.0, patient_id="P2", term="burn"),
         patients=[{"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2")],
+        sessions=[session(), session(2, patient_id="P2")],
     )  # fmt: skip
     seen = [(r["AEID"], r["AESEQ"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()]
     assert seen == [
@@ -161,6 +162,27 @@ def test_first_occurrences():
         ("A1", 4, None, "Y", None),
         ("A5", 1, "Y", "Y", None),
     ]
+
+
+def test_occurrence_flags_are_of_treatment_emergent_records():
+    """OCCDS: what began before the first session, or 31 days after the last, occurs first, or worst, for nobody."""
+    frame = run(
+        event(1, -25.0, term="burn", grade=4), event(2, 1.0, term="burn", grade=1), event(3, 2.0, term="burn", grade=2),
+        event(4, 31 * 24.0, term="pain", grade=3),
+    )  # fmt: skip
+    seen = [(r["AEID"], r["TRTEMFL"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()]
+    assert seen == [
+        ("A1", None, None, None, None),
+        ("A2", "Y", "Y", "Y", None),
+        ("A3", "Y", None, None, "Y"),
+        ("A4", None, None, None, None),
+    ]
+
+
+def test_the_enrolling_clinic_stands_beside():
+    """SITEID is the enrolling clinic wherever it happened."""
+    row = one(event={"clinic_id": "C2"})
+    assert (row["SITEID"], row["CLINICID"]) == ("C1", "C2")
 
 
 def test_the_same_event_is_flagged_within_one_patient_term_and_site():

@@ -299,7 +299,7 @@ def plain_cell(stratum, *, term, meets, frames, options):
     own = lambda p: {"indication": people[p]["INDICATN"] or "(unknown)", "arm": people[p]["ARM"] or "(none)"}  # noqa: E731
     begun = [s for s in frames["adex"].to_dicts() if s["EXSTAT"] in ("delivered", "aborted")]
     treated = {s["USUBJID"] for s in begun}
-    place = lambda r: {"clinic_id": r["SITEID"], "modality": r["MODALITY"], **own(r["USUBJID"])}  # noqa: E731
+    place = lambda r: {"clinic_id": r["CLINICID"], "modality": r["MODALITY"], **own(r["USUBJID"])}  # noqa: E731
     inside = lambda r: all(place(r)[d] == v for d, v in stratum.items())  # noqa: E731
     begun = [s for s in begun if inside(s)]
     every = frames["adae"].to_dicts()

@@ -34,13 +34,13 @@ def patient(name: str, clinic: str) -> dict:
 
 def session(name: str, clinic: str, k: int, **columns) -> dict:
     when = at(2 * k)
-    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "EXSEQ": k, "SESSIONID": f"{name}-{k}",
+    return {"STUDYID": "s", "USUBJID": name, "CLINICID": clinic, "EXSEQ": k, "SESSIONID": f"{name}-{k}",
             "MODALITY": "local", "EXSTAT": "delivered", "EXSTDTM": when, "ASTDT": when.date(), "ASKEDFL": "Y",
             **columns}  # fmt: skip
 
 
 def event(name: str, clinic: str, k: int = 1, **columns) -> dict:
-    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "AESEQ": k, "AEID": f"{name}-{k}", "AEDECOD": f"t{k}",
+    return {"STUDYID": "s", "USUBJID": name, "CLINICID": clinic, "AESEQ": k, "AEID": f"{name}-{k}", "AEDECOD": f"t{k}",
             "AESER": "N", "NEWFL": "Y", "ASTDTM": at(k), "ASTDT": at(k).date(), "MODALITY": "local",
             **columns}  # fmt: skip
 
@@ -78,7 +78,7 @@ def test_five_clinics_are_compared_and_four_are_not():
 def test_no_events_are_never_better():
     """A clinic of 60 without an event is flagged low, with the note and the share of sessions at which it asked."""
     patients, sessions, people = clinics_of(dict.fromkeys("ABCDEF", 60))
-    sessions = [s | {"ASKEDFL": None} if s["SITEID"] == "A" and s["USUBJID"][-1] != "0" else s for s in sessions]
+    sessions = [s | {"ASKEDFL": None} if s["CLINICID"] == "A" and s["USUBJID"][-1] != "0" else s for s in sessions]
     events = [event(*p) for k, p in enumerate(people) if p[1] != "A" and k % 3 == 0]
     row = compute(patients, sessions, events).filter(metric_id="funnel_any_event", clinic_id="A").row(0, named=True)
     assert row["signal"].startswith("low")
@@ -150,12 +150,12 @@ def test_random_clinics_by_a_plain_recomputation():
                                 AEINJ=[None, "burn", "syncope", "frostbite"][generator.integers(4)],
                                 MODALITY=str(generator.choice(["local", "whole_body"]))))  # fmt: skip
     frame = compute(patients, sessions, events)
-    begun = {(s["USUBJID"], s["SITEID"]) for s in sessions if s["EXSTAT"] != "missed"}
+    begun = {(s["USUBJID"], s["CLINICID"]) for s in sessions if s["EXSTAT"] != "missed"}
     treated = {name for name, _ in begun}
     sizes = Counter(clinic for _, clinic in begun)
     kinds = {"funnel_any_event": lambda e: True, "funnel_serious_event": lambda e: e["AESER"] == "Y"}
     for metric, meets in kinds.items():
-        seen = {(e["USUBJID"], e["SITEID"]) for e in events if meets(e) and e["USUBJID"] in treated}
+        seen = {(e["USUBJID"], e["CLINICID"]) for e in events if meets(e) and e["USUBJID"] in treated}
         counts = Counter(clinic for _, clinic in seen)
         rows = frame.filter(metric_id=metric)
         assert {r["clinic_id"]: r["numerator"] for r in rows.iter_rows(named=True)} == {c: counts[c] for c in sizes}
@@ -163,7 +163,7 @@ def test_random_clinics_by_a_plain_recomputation():
         chart = funnel.funnel_proportions([counts[c] for c in sorted(sizes)], [sizes[c] for c in sorted(sizes)])
         assert rows["upper_998_od"].to_list() == pytest.approx(chart["upper_998_od"].to_list())
         assert rows["signal"].to_list() == chart["signal"].to_list()
-    cold = {(e["USUBJID"], e["SITEID"]) for e in events if e["AEINJ"] in ("burn", "frostbite")} & begun
+    cold = {(e["USUBJID"], e["CLINICID"]) for e in events if e["AEINJ"] in ("burn", "frostbite")} & begun
     rows = frame.filter(metric_id="funnel_cold_injury")
     assert dict(rows.select("clinic_id", "numerator").rows()) == {
         c: sum(clinic == c for _, clinic in cold) for c in sizes}  # fmt: skip

@@ -65,7 +65,7 @@ def _rows(topic, by_topic):
 def sessions_of(tables):
     """Dictionaries of adex with the patient's indication and arm."""
     people = {p["USUBJID"]: p for p in tables["adsl"].to_dicts()}
-    return [{**s, "clinic_id": s["SITEID"], "modality": s["MODALITY"], "indication": people[s["USUBJID"]]["INDICATN"],
+    return [{**s, "clinic_id": s["CLINICID"], "modality": s["MODALITY"], "indication": people[s["USUBJID"]]["INDICATN"],
              "arm": people[s["USUBJID"]]["ARM"] or "(none)"} for s in tables["adex"].to_dicts()]  # fmt: skip
 
 
@@ -198,7 +198,7 @@ def small(sessions, courses=(), patients=("a",)):
         {"STUDYID": "s", "USUBJID": n, "SITEID": "c", "MODALITY": "local", "INDICATN": "other", "DAY1DT": DAY1,
          "NSESS": 0} for n in patients])  # fmt: skip
     tables["adex"] = frame(MART_TABLES["adex"], [
-        {"USUBJID": n, "SESSIONID": f"s{k}", "EXSTAT": status, "SITEID": "c", "MODALITY": "local", "ASTDT": DAY1,
+        {"USUBJID": n, "SESSIONID": f"s{k}", "EXSTAT": status, "CLINICID": "c", "MODALITY": "local", "ASTDT": DAY1,
          "EXSTDTM": datetime(2025, 1, 6, tzinfo=UTC), **columns}
         for k, (n, status, columns) in enumerate(sessions)])  # fmt: skip
     tables["courses"] = frame(CORE_TABLES["courses"], courses)

@@ -27,14 +27,14 @@ def table(name: str, rows: list[dict]) -> pl.DataFrame:
 
 def session(k: int, *, clinic="A", day=0.0, **columns) -> dict:
     when = START + timedelta(days=day)
-    return {"STUDYID": "s", "USUBJID": f"p{k}", "SITEID": clinic, "EXSEQ": k, "SESSIONID": f"s{k}", "MODALITY": "local",
+    return {"STUDYID": "s", "USUBJID": f"p{k}", "CLINICID": clinic, "EXSEQ": k, "SESSIONID": f"s{k}", "MODALITY": "local",
             "EXSTAT": "delivered", "EXSTDTM": when, "ASTDT": when.date(), "ASKEDFL": "Y", **columns}  # fmt: skip
 
 
 def event(k: int, *, clinic="A", day=0.0, patient=0, **columns) -> dict:
     """An event of the session of `session(patient)`."""
     when = None if day is None else START + timedelta(days=day)
-    return {"STUDYID": "s", "USUBJID": f"p{patient}", "SITEID": clinic, "AESEQ": k, "AEID": f"e{k}", "AEDECOD": f"t{k}",
+    return {"STUDYID": "s", "USUBJID": f"p{patient}", "CLINICID": clinic, "AESEQ": k, "AEID": f"e{k}", "AEDECOD": f"t{k}",
             "SESSIONID": f"s{patient}", "AESER": "N", "NEWFL": "Y", "ASTDTM": when, "ASTDT": when and when.date(), **columns}  # fmt: skip
 
 
@@ -184,14 +184,14 @@ def test_cusum_of_cold_injuries():
     sessions = [s for c, base in (("A", 0), ("B", 100_000)) for s in (
         x | {"SESSIONID": f"{c}{x['SESSIONID']}", "USUBJID": f"{c}{x['USUBJID']}"} for x in months([0] * 8, clinic=c)[0]
     )]  # fmt: skip
-    hurt = [s for s in sessions if s["SITEID"] == "A"][200:330:10]
+    hurt = [s for s in sessions if s["CLINICID"] == "A"][200:330:10]
     events = [event(k, SESSIONID=s["SESSIONID"], AEINJ="frostbite", day=1) for k, s in enumerate(hurt)]
     frame = compute(sessions, events)
     share = len(hurt) / len(sessions)
     up, down = spc.bernoulli_weights(share, 2)
     total, highest = 0.0, defaultdict(float)
     injured = {s["SESSIONID"] for s in hurt}
-    for s in sorted((s for s in sessions if s["SITEID"] == "A"), key=lambda s: (s["EXSTDTM"], s["SESSIONID"])):
+    for s in sorted((s for s in sessions if s["CLINICID"] == "A"), key=lambda s: (s["EXSTDTM"], s["SESSIONID"])):
         total = max(0.0, total + (up if s["SESSIONID"] in injured else down))
         highest[s["ASTDT"].replace(day=1)] = max(highest[s["ASTDT"].replace(day=1)], total)
     rows = chart(frame, "chart_cold_injuries")
@@ -238,8 +238,8 @@ def test_random_clinics_by_a_plain_recomputation():
     frame = compute(sessions, events)
     month_of = {s["SESSIONID"]: s["ASTDT"].replace(day=1) for s in sessions if s["EXSTAT"] in ("delivered", "aborted")}
     for clinic in (None, "A", "B", "C"):
-        here = [s for s in sessions if clinic is None or s["SITEID"] == clinic]
-        seen = [e for e in events if (clinic is None or e["SITEID"] == clinic) and e["SESSIONID"] in month_of]
+        here = [s for s in sessions if clinic is None or s["CLINICID"] == clinic]
+        seen = [e for e in events if (clinic is None or e["CLINICID"] == clinic) and e["SESSIONID"] in month_of]
         delivered = Counter(s["ASTDT"].replace(day=1) for s in here if s["EXSTAT"] == "delivered")
         happened = Counter(month_of[e["SESSIONID"]] for e in seen)
         order = sorted(delivered | happened)

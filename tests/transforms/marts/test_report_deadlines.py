@@ -28,7 +28,7 @@ def run(*, facility=True, cut=CUT, **event):
         adverse_events=frame(CORE_TABLES["adverse_events"], given),
         clinics=frame(CORE_TABLES["clinics"], {"clinic_id": "C1", "timezone": "America/New_York",
                                                "is_device_user_facility": facility}),
-        adae=frame(MART_TABLES["adae"], {"AEID": "A1", "SITEID": "C1"}),
+        adae=frame(MART_TABLES["adae"], {"AEID": "A1", "CLINICID": "C1"}),
         options=Options(),
         cut=Cut(lake_snapshot=1, data_cutoff=cut),
     )  # fmt: skip

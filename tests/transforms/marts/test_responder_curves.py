@@ -51,7 +51,7 @@ def world(people, answers, sessions):
         for n, ady, i, item, value in answers])  # fmt: skip
     tables["adex"] = frame(MART_TABLES["adex"], [
         {"USUBJID": n, "SESSIONID": f"{n}{k}", "EXSEQ": k, "EXSTAT": "delivered", "EXSTDTM": moment(n, ady),
-         "ASTDT": moment(n, ady).date(), "SITEID": "c", "MODALITY": "local"}
+         "ASTDT": moment(n, ady).date(), "CLINICID": "c", "MODALITY": "local"}
         for k, (n, ady) in enumerate(sessions)])  # fmt: skip
     tables["sessions"] = frame(CORE_TABLES["sessions"], [
         {"patient_id": n, "session_id": f"{n}{k}", "clinic_id": "c", "modality": "local", "status": "delivered",

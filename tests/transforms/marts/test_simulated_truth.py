@@ -68,13 +68,13 @@ def _decoded(topic, rows):
 def test_sessions(world):
     """Sessions by clinic and status, after corrections and without entries in error."""
     adex = world.tables["mart.adex"]
-    assert Counter(adex.select("SITEID", "EXSTAT").rows()) == world.truth.session_counts()
+    assert Counter(adex.select("CLINICID", "EXSTAT").rows()) == world.truth.session_counts()
 
 
 def test_adverse_events(world):
     """Adverse events by clinic, term, grade and seriousness as they stand after the last revision."""
     adae = world.tables["mart.adae"]
-    seen = Counter((c, t, g, s == "Y") for c, t, g, s in adae.select("SITEID", "AEDECOD", "AETOXGR", "AESER").rows())
+    seen = Counter((c, t, g, s == "Y") for c, t, g, s in adae.select("CLINICID", "AEDECOD", "AETOXGR", "AESER").rows())
     assert seen == world.truth.adverse_event_counts()
 
 
