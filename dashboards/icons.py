@@ -28,7 +28,7 @@ _WAVE = {  # three points: within, up to the last, down to the last
 
 
 def variation(icon: str | None, *, is_high: bool | None, words: str = "") -> html.Span | None:
-    """The latest point's icon; H above the center, L below it. None where no rule could be applied."""
+    """The latest point's icon; H for a signal upwards, L downwards. None where no rule could be applied."""
     if icon not in VARIATION:
         return None
     colour, letter, text = VARIATION[icon]

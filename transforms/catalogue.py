@@ -377,8 +377,19 @@ _SAFETY: tuple[Metric, ...] = tuple(
 # --- between clinics and over time ----------------------------------------------------------------
 # chart_events: 1 counted all events, by their day of onset; 2 left out those of a session without an onset.
 # Before 3 (injuries: 2) an event that names a session that did not begin belonged to none.
+# Before 4 (the others: 2) months without a value were counted to the twelve of a baseline, moving ranges stopped at
+# them, and a trend's icon followed the side of the center on which it lay.
 # Funnels: 1 flagged by the spread between clinics alone, and closed windows of response at midnight UTC.
-_CHART_VERSIONS = {"chart_events": "3", "chart_serious_events": "3", "chart_cold_injuries": "2"}
+_CHART_VERSIONS = {
+    "chart_events": "4",
+    "chart_serious_events": "4",
+    "chart_sessions_not_asked": "2",
+    "chart_sessions_not_held": "2",
+    "chart_limits_exceeded": "2",
+    "chart_pain_change": "2",
+    "chart_cold_injuries": "2",
+}
+_CHART_SETTINGS = ("control_chart_run", "control_chart_kind", "control_chart_rebases", "min_cell")
 _CLINICS: tuple[Metric, ...] = tuple(
     Metric(id=id, version=version, title=title, rule=rule + extra, unit=unit, direction=direction, source=source,
            verification=verification, parameters=parameters, tests=tests)
@@ -404,27 +415,29 @@ _CLINICS: tuple[Metric, ...] = tuple(
              "FLOE_MIN_COMPLETENESS_PCT of the patients due are not compared; not adjusted for case mix.",
              ("min_completeness_pct", "min_cell")),
         )),
-        (" By clinic-local month, each clinic and all together. Limits from the first 12 points (fewer: trial limits; "
-         "under 6: none). Rules: outside, trend of 7, two of three beyond two thirds of the limit, 7 on one side. "
-         "Few reported events are not shown as improvement.",
+        (" By clinic-local month, each clinic and all together. Limits from the first 12 points with a value (fewer: "
+         "trial limits; under 6: none), begun anew at a rebase, which the rows name with its reason. Rules: outside, "
+         "trend of 7, two of three beyond two thirds of the limit, 7 on one side (6 by a setting). Better or worse is "
+         "the way of a trend and the side of every other signal. Few reported events are not shown as improvement. "
+         "Monthly rates and shares as XmR charts by a setting.",
          "NHS England Making data count (NHSRplotthedots); Montgomery (u, p); Benneyan 2001 (g)",
          "verified", ("tests/transforms/test_spc.py", "tests/transforms/marts/test_control_charts.py"), (
             ("chart_events", "Adverse events of sessions per 100 sessions, over time", "per 100 sessions", "lower",
              "u-chart, over delivered sessions, of the events reported with a session (with or without an onset), or "
              "begun within 72 hours after it, in the session's month; where under one event a month is expected, "
-             "g-chart of the sessions delivered between two events.", ("min_cell",)),
+             "g-chart of the sessions delivered between two events.", _CHART_SETTINGS),
             ("chart_serious_events", "Serious adverse events of sessions per 100 sessions, over time",
-             "per 100 sessions", "lower", "the same of serious events.", ("min_cell",)),
+             "per 100 sessions", "lower", "the same of serious events.", _CHART_SETTINGS),
             ("chart_sessions_not_asked", "Sessions at which nobody asked about side effects, over time", "proportion",
-             "lower", "p-chart of delivered sessions without the question on record.", ("min_cell",)),
+             "lower", "p-chart of delivered sessions without the question on record.", _CHART_SETTINGS),
             ("chart_sessions_not_held", "Sessions missed, cancelled or aborted, over time", "proportion", "lower",
-             "p-chart of sessions not delivered of all booked.", ("min_cell",)),
+             "p-chart of sessions not delivered of all booked.", _CHART_SETTINGS),
             ("chart_limits_exceeded", "Sessions beyond a limit of the protocol, over time", "proportion", "lower",
              "p-chart of sessions that began with a limit exceeded, of those where at least one limit could be "
-             "judged.", ("min_cell",)),
+             "judged.", _CHART_SETTINGS),
             ("chart_pain_change", "Pain at Week 8, over time: a change, not an effect", "points", "lower",
              "XmR chart of the monthly mean change of the NRS (7 days) at Week 8, by the month of the answer; a "
-             "month of fewer than FLOE_MIN_CELL patients has no value; a change, not an effect.", ("min_cell",)),
+             "month of fewer than FLOE_MIN_CELL patients has no value; a change, not an effect.", _CHART_SETTINGS),
         )),
         ("", "Steiner 2000 Biostatistics 1:441", "verified",
          ("tests/transforms/test_spc.py", "tests/transforms/marts/test_control_charts.py"), (

@@ -5,11 +5,22 @@ choice (an instrument's scoring, a formula).
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from typing import Literal
 
 
 def _option(default, doc: str):
     return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebase:
+    """From a day on a control chart has limits of its own, for a reason that stands in its rows."""
+
+    metric_id: str
+    from_date: date
+    reason: str
+    clinic_id: str | None = None  # None = every chart of the metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +75,23 @@ class Options:
     # country -> (the set's name, profile -> utility); FLOE_EQ5D_VALUE_SETS names the folder that they are read from
     eq5d_value_sets: dict[str, tuple[str, dict[str, float]]] = field(default_factory=dict)
     control_chart_arl: float = _option(370.0, "average run length in control of a family of charts, points")
+    control_chart_run: Literal[6, 7] = _option(7, "points that make a trend or a shift of a control chart: 6 or 7")
+    control_chart_kind: Literal["counts", "xmr"] = _option(
+        "counts",
+        "monthly rates and shares as u- and p-charts (counts), or as XmR charts as NHS England draws them (xmr)",
+    )
+    control_chart_rebases: tuple[Rebase, ...] = _option(
+        (),
+        "where control charts begin anew, a JSON list of objects: metric_id, from_date, reason and, of one clinic, "
+        "clinic_id",
+    )
+    serious_event_reference_pct: float | None = _option(
+        None, "patients with a serious adverse event that a clinic is judged against, % of those treated"
+    )
+    cold_injury_reference_pct: float | None = _option(
+        None, "patients with a cold injury of grade 2 or more that a clinic is judged against, % of those treated"
+    )
+    safety_reference_source: str = _option("", "where those two numbers come from")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,12 @@ from .. import words
 from ..theme import Look
 
 _SIGNALS = {"is_outside": "outside the limits", "is_trend": "trend", "is_two_of_three": "2 of 3 near a limit",
-            "is_shift": "7 on one side"}  # fmt: skip
+            "is_shift": "a run on one side"}  # fmt: skip
 # rule -> its name in the legend, its shape
 _POINTS = {
     "common_cause": ("common cause", "circle"),
     "outside": (_SIGNALS["is_outside"], "diamond"),
-    "trend": ("trend of 7", "triangle-up"),
+    "trend": ("trend", "triangle-up"),
     "two_of_three": (_SIGNALS["is_two_of_three"], "square"),
     "shift": (_SIGNALS["is_shift"], "star"),
 }
@@ -82,7 +82,8 @@ def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure
     """`rows` of mart.control_charts, one chart, by `point`.
 
     A point's shape says which rule made it a signal, its colour whether that is a concern or an improvement. A dotted
-    line stands after the points that the limits were computed from, where the limits are locked.
+    line stands after the points that the limits were computed from, where the limits are locked, and where they were
+    begun anew.
     """
     rows = rows.sort("point")
     has_days = rows["period_start"].null_count() == 0 and rows["period_start"].n_unique() == rows.height
@@ -136,13 +137,25 @@ def _colour(icon: str | None, name: str, of: Look) -> str:
 
 
 def _mark_baseline(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
-    known = rows.filter(pl.col("value").is_not_null())
-    if known["is_trial_limits"].fill_null(True).any() or known.height <= _BASELINE_POINTS:
-        return
-    before, after = known["x"][_BASELINE_POINTS - 1], known["x"][_BASELINE_POINTS]
-    figure.add_vline(x=before + (after - before) / 2, line={"color": of.rule, "dash": "dot", "width": 1.5})
-    figure.add_annotation(x=before, xanchor="right", y=1, yref="paper", yanchor="bottom", showarrow=False,
-                          text=f"limits from these {_BASELINE_POINTS}", font={"size": 12, "color": of.muted})  # fmt: skip
+    """Where the points end that made the limits, and where limits were begun anew."""
+    has_phases = rows["rebased_from"].is_not_null().any()
+    for (start,), phase in rows.group_by("rebased_from", maintain_order=True):
+        if start is not None:
+            _mark(figure, phase["x"][0], "limits begun anew", of, xanchor="left")
+        known = phase.filter(pl.col("value").is_not_null())
+        if known["is_trial_limits"].fill_null(True).any() or known.height <= _BASELINE_POINTS:
+            continue
+        before, after = known["x"][_BASELINE_POINTS - 1], known["x"][_BASELINE_POINTS]
+        text = "" if has_phases else f"limits from these {_BASELINE_POINTS}"
+        _mark(figure, before + (after - before) / 2, text, of, xanchor="right")
+
+
+def _mark(figure: go.Figure, x, text: str, of: Look, *, xanchor: str) -> None:
+    figure.add_vline(x=x, line={"color": of.rule, "dash": "dot", "width": 1.5})
+    figure.add_annotation(
+        x=x, xanchor=xanchor, y=1, yref="paper", yanchor="bottom", showarrow=False, text=text,
+        font={"size": 12, "color": of.muted},
+    )  # fmt: skip
 
 
 def _counts(r: dict) -> str:
@@ -154,5 +167,5 @@ def _counts(r: dict) -> str:
 
 
 def _signal(row: dict) -> str:
-    said = ", ".join(text for column, text in _SIGNALS.items() if row[column])
-    return f": {said}" if said else ""
+    signals = [text for column, text in _SIGNALS.items() if row[column]]
+    return f": {', '.join(signals)} ({row['signal_direction']})" if signals else ""

@@ -14,8 +14,13 @@ from ..disclosed import SUPPRESSED
 from ..figures.clinics import control_chart, funnel
 from ..theme import Look
 
-_RULES = {"outside": "a point beyond the limits", "trend": "7 points going one way", "two_of_three":
-          "2 of 3 points near a limit", "shift": "7 points on one side of the center"}  # fmt: skip
+_RULES = {
+    "outside": "a point beyond the limits",
+    "trend": "points going one way",
+    "two_of_three": "2 of 3 points near a limit",
+    "shift": "a run of points on one side of the center",
+}
+_UPWARDS = {"high": True, "rising": True, "low": False, "falling": False}
 
 
 def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
@@ -119,7 +124,11 @@ def _control_notes(seen: pl.DataFrame, metric: str) -> list[str]:
     if seen["center"].null_count() == seen.height:
         notes.append(f"No limits: {seen['reason'].drop_nulls().first() or 'too few points'}.")
     elif seen["is_trial_limits"].fill_null(False).any():
-        notes.append("Trial limits: fewer than 12 points.")
+        few = seen["baseline_points"].drop_nulls().min()
+        notes.append(f"Trial limits: from {few} points of the 12 that fixed limits need.")
+    for row in seen.unique("rebased_from", keep="first", maintain_order=True).iter_rows(named=True):
+        if row["rebased_from"] is not None:
+            notes.append(f"Limits begun anew from {words.day(row['rebased_from'])}: {row['rebase_reason']}.")
     arl = seen["in_control_arl"].drop_nulls()
     if len(arl):
         notes.append(
@@ -142,11 +151,12 @@ def icons_of(rows: pl.DataFrame) -> list:
     point = latest(rows)
     if point is None:
         return []
-    is_high = None if point["center"] is None else point["value"] > point["center"]
-    rule = _RULES.get(point["point_type"])
-    said = f": {rule}, {'high' if is_high else 'low'}" if rule and is_high is not None else ""
-    drawn = [icons.variation(point["variation_icon"], is_high=is_high, words=said),
-             icons.assurance(point["assurance_icon"])]  # fmt: skip
+    rule, way = _RULES.get(point["point_type"]), point["signal_direction"]
+    text = f": {rule}, {way}" if rule and way else ""
+    drawn = [
+        icons.variation(point["variation_icon"], is_high=_UPWARDS.get(way), words=text),
+        icons.assurance(point["assurance_icon"]),
+    ]
     return [icon for icon in drawn if icon is not None]
 
 

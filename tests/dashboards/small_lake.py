@@ -164,6 +164,8 @@ def control_charts() -> list[dict]:
             "is_shift": False,
             "is_two_of_three": False,
             "is_trial_limits": True,
+            "baseline_points": 10,
+            "signal_direction": "high" if k == 9 else None,
             "point_type": "outside" if k == 9 else "common_cause",
             "variation_icon": "special_cause_concern" if k == 9 else "common_cause",
         }

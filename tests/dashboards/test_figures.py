@@ -177,6 +177,15 @@ def test_locked_limits_are_marked():
     assert not control_chart(charted(), of=LIGHT, axis_title="").layout.shapes
 
 
+def test_limits_begun_anew_are_marked():
+    """Two phases: a line at the start of the second, with its words."""
+    points = [control_charts()[0] | {"point": k, "period_start": date(2026, 1, 1 + k),
+                                     "rebased_from": date(2026, 1, 6) if k >= 5 else None} for k in range(10)]  # fmt: skip
+    figure = control_chart(frame(MART_TABLES["control_charts"], points), of=LIGHT, axis_title="")
+    assert [str(line.x0) for line in figure.layout.shapes] == ["2026-01-06"]
+    assert [note.text for note in figure.layout.annotations] == ["limits begun anew"]
+
+
 def test_a_sum_has_its_decision_limit_and_no_center():
     """A CUSUM's one line is its limit."""
     rows = charted(chart=pl.lit("cusum"), lower=pl.lit(None, pl.Float64), center=pl.lit(0.0))

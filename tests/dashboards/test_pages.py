@@ -174,7 +174,7 @@ def test_safety_funnel_and_chart(staff):
     assert "outside a limit: Clinic C3 (C3). Not a ranking" in caption(values, safety.SAFETY.cards, ids.FUNNEL)
     said = caption(values, safety.SAFETY.cards, ids.CONTROL_CHART)
     assert "10 points, 1 with a signal." in said
-    assert "Trial limits: fewer than 12 points" in said
+    assert "Trial limits: from 10 points of the 12 that fixed limits need." in said
 
 
 def test_restrictions_exclude_each_other():

@@ -1,5 +1,6 @@
 """The safety page's lists and its severity: serious events at once, alerts with their state, never for outside."""
 
+import polars as pl
 import pytest
 
 from dashboards import icons, ids
@@ -81,6 +82,17 @@ def test_latest_point_has_its_icon(staff):
     assert image.alt == ""
     assert image.src.startswith("data:image/svg+xml,")
     assert "%3EH%3C" in image.src
+
+
+def test_a_trend_has_the_icon_of_its_direction(staff):
+    """Falling, though above the center: L and its line falls, and the words say falling."""
+    rows = frame(MART_TABLES["control_charts"], control_charts()).with_columns(
+        point_type=pl.lit("trend"), signal_direction=pl.lit("falling"), value=pl.lit(2.0)
+    )
+    (icon,) = between_charts.icons_of(rows)
+    image, text = icon.children
+    assert text.children == "Special cause, concern: points going one way, falling"
+    assert "%3EL%3C" in image.src
 
 
 @pytest.mark.parametrize("icon", [None, "unknown"])

@@ -68,6 +68,110 @@ def test_trend_needs_six_successive_moves(values, expected):
     assert points(spc.xmr(values), "is_trend") == expected
 
 
+def icon(chart, point):
+    return chart.row(point - 1, named=True)["variation_icon"].removeprefix("special_cause_")
+
+
+_RAMP = [
+    5.0,
+    4.5,
+    5.5,
+    5.0,
+    4.5,
+    5.5,
+    5.0,
+    4.5,
+    5.5,
+    5.0,
+    4.5,
+    5.5,
+]  # mean 5, mean moving range 7.5/11, limits 5 ± 1.81
+
+
+@pytest.mark.parametrize(
+    ("points_after", "direction", "way", "expected"),
+    [
+        # eight months that fall from far above the mean: worse where higher is better, though all lie above it
+        ([6.7, 6.6, 6.5, 6.4, 6.3, 6.2, 6.1, 6.0], "higher", "falling", "concern"),
+        ([6.7, 6.6, 6.5, 6.4, 6.3, 6.2, 6.1, 6.0], "lower", "falling", "improvement"),
+        ([6.7, 6.6, 6.5, 6.4, 6.3, 6.2, 6.1, 6.0], None, "falling", "neither"),
+        # and the other three: rising above, falling below, rising below
+        ([6.0, 6.1, 6.2, 6.3, 6.4, 6.5, 6.6, 6.7], "higher", "rising", "improvement"),
+        ([4.0, 3.9, 3.8, 3.7, 3.6, 3.5, 3.4, 3.3], "higher", "falling", "concern"),
+        ([3.3, 3.4, 3.5, 3.6, 3.7, 3.8, 3.9, 4.0], "lower", "rising", "concern"),
+        # through the mean: one trend, one icon
+        ([4.0, 4.3, 4.6, 4.9, 5.1, 5.4, 5.7, 6.0], "higher", "rising", "improvement"),
+    ],
+)
+def test_a_trend_is_judged_by_its_direction_not_by_its_side(points_after, direction, way, expected):
+    """Better or worse is the way the points go, wherever they lie; each point of the trend says the same."""
+    chart = spc.xmr([*_RAMP, *points_after], baseline=12, direction=direction).tail(8)
+    assert set(chart["point_type"]) == {"trend"}
+    assert set(chart["signal_direction"]) == {way}
+    assert set(chart["variation_icon"]) == {f"special_cause_{expected}"}
+
+
+def test_other_rules_are_judged_by_their_side():
+    """Outside, two of three and shift say high or low; the first rule that holds gives the icon, also against a trend."""
+    wave = [1, -1] * 6  # mean 0, limits 5.32, near 3.55
+    outside = spc.xmr([*wave, 9, 8, 7, 6, 5, 4.5, 4], baseline=12, direction="lower")
+    assert outside.tail(7)["point_type"].to_list() == ["outside"] * 4 + ["trend"] * 3
+    assert outside.tail(7)["signal_direction"].to_list() == ["high"] * 4 + ["falling"] * 3
+    assert [icon(outside, k) for k in range(13, 20)] == ["concern"] * 4 + ["improvement"] * 3
+    two = spc.xmr([*wave, -4, -1, -4], baseline=12, direction="lower")
+    assert (two["signal_direction"][12], icon(two, 13)) == ("low", "improvement")
+    shift = spc.xmr([*wave, *[1, 2] * 4], baseline=12, direction="higher")
+    assert (shift["point_type"][-1], shift["signal_direction"][-1], icon(shift, 20)) == ("shift", "high", "improvement")
+    assert shift["signal_direction"][0] is None
+
+
+def test_a_turning_point_belongs_to_the_trend_that_it_ends():
+    """Seven that rise, then six more that fall: the highest was seen as the end of the rise."""
+    wave = [1, -1] * 6  # mean 0, limits 5.32
+    chart = spc.xmr([*wave, -3, -2, -1, 0, 1, 2, 3, 2, 1, 0, -1, -2, -3], baseline=12).tail(13)
+    assert chart["signal_direction"].to_list() == ["rising"] * 7 + ["falling"] * 6
+
+
+@pytest.mark.parametrize("run", [6, 7])
+def test_six_points_make_a_run_where_that_is_chosen(run):
+    """Six rising points, and six above the mean, are signals by the rule of six and none by that of seven."""
+    expected = list(range(13, 19)) if run == 6 else []
+    rising = [5.0, 5.1, 5.2, 5.3, 5.4, 5.6]  # after one of 5.5
+    assert points(spc.xmr([*_RAMP, *rising], baseline=12, run=run), "is_trend") == expected
+    low_end = [*_RAMP[:10], 5.5, 4.5]
+    assert points(spc.xmr([*low_end, *[5.3, 5.2] * 3], baseline=12, run=run), "is_shift") == expected
+
+
+def test_other_runs_are_refused():
+    """A run of eight, say, is no choice."""
+    with pytest.raises(UsageError, match="has 6 or 7 points"):
+        spc.xmr(_RAMP, run=8)
+
+
+def test_a_baseline_is_of_points_with_a_value():
+    """Nine empty months and three with a value are no twelve: the limits go on with the next nine that have one."""
+    sparse = [2.0, None, None, None, 2.0, None, None, None, 5.0, None, None, None]
+    later = [2.0, 3.0, 2.0, 3.0, 2.0, 3.0, 2.0, 3.0, 2.0]
+    chart = spc.xmr([*sparse, *later, 9.0], baseline=12)
+    assert chart["center"][0] == pytest.approx((2 + 2 + 5 + 22) / 12)
+    assert (chart["baseline_points"][0], chart["is_trial_limits"][0]) == (12, False)
+    trial = spc.xmr(sparse, baseline=12)
+    assert (trial["baseline_points"][0], trial["is_trial_limits"][0]) == (3, True)
+    shares = spc.p_chart([1, 0, 3, *[2] * 10], [10, 0, 10, *[10] * 10], baseline=12)
+    assert shares["center"][0] == pytest.approx((1 + 3 + 20) / 120)
+    rates = spc.u_chart([1, 9, 3, *[2] * 11], [10, 0, 10, *[10] * 11], baseline=12)
+    assert rates["center"][0] == pytest.approx((1 + 3 + 20) / 120)
+
+
+def test_moving_ranges_pass_over_gaps():
+    """A value every other month: ranges 1, 1, 2 between successive values; there were none at all otherwise."""
+    chart = spc.xmr([1.0, None, 2.0, None, 3.0, None, 1.0])
+    assert chart["moving_range"].to_list() == [None, None, 1.0, None, 1.0, None, 2.0]
+    assert chart["mean_moving_range"][0] == pytest.approx(4 / 3)
+    plain = spc.xmr([1.0, 2.0, 3.0, 1.0])
+    assert chart["upper"][0] == plain["upper"][0]
+
+
 def test_shift_needs_seven_on_one_side():
     """Six are none; a point on the mean is on neither side."""
     wave = [1, -1] * 6

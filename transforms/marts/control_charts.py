@@ -3,8 +3,8 @@
 Here: which figures are charted, by month or by event, and how signals of reported events are to be read. Not here: the
 charts (spc.py), sums (cusum.py), rates with intervals (adverse_event_rates).
 
-A month is the clinic's own. Limits come from a chart's first 12 points: with fewer they are trial limits, under 6
-there are none. Where fewer than one event a month is expected the u-chart gives way to a g-chart, a row an event. Few
+A month is the clinic's own. Limits come from a chart's first 12 points with a value: with fewer they are trial limits,
+under 6 there are none. A month without a session counts nowhere. A rebase (a setting) starts them anew. Where fewer than one event a month is expected the u-chart gives way to a g-chart, a row an event. Few
 reported events are never shown as improvement: not asking looks the same.
 """
 
@@ -15,34 +15,34 @@ import polars as pl
 
 from .. import disclosure, spc
 from ..exposure import BEGUN, DELIVERED, MEASURED_LIMITS
-from ..options import Cut, Options
+from ..options import Cut, Options, Rebase
 from ..safety import SESSION_WINDOW_H, with_event_number
 from ..schemas import MART_TABLES
+from .chart_rows import MIN_POINTS, named, rebases_of, require_charts, rows, without_lines
 from .clinic_funnel import COLD_INJURIES
 from .stamp import stamped
 
 TABLE = MART_TABLES["control_charts"]
 INPUTS = ("mart.adex", "mart.adae", "mart.adqs")
-MIN_POINTS = 6
 MIN_INJURIES = 5  # fewer give no in-control rate to compare with
 ODDS_RATIO = 2
 SEED = 2005  # of the simulation that gives a CUSUM its limit
 DAYS_PER_MONTH = 365.25 / 12
 LIMIT_FLAGS = (*MEASURED_LIMITS, "TEMPHIFL", "SPACEFL", "WEEKFL")
-_LINES = ("center", "lower", "upper")
-_SIGNALS = ("is_outside", "is_trend", "is_two_of_three", "is_shift", "point_type", "variation_icon")
 
 
 def compute(*, adex: pl.DataFrame, adae: pl.DataFrame, adqs: pl.DataFrame, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a metric, clinic (null = all together) and point; columns of MART_TABLES["control_charts"]."""
+    require_charts(options.control_chart_rebases)
     sessions = _sessions(adex)
     events = _events(adae, sessions)
+    serious = _events(adae, sessions, pl.col("AESER") == "Y")
     parts = [
-        *_event_charts("chart_events", sessions, events),
-        *_event_charts("chart_serious_events", sessions, _events(adae, sessions, pl.col("AESER") == "Y")),
-        *_shares("chart_sessions_not_asked", sessions, part="is_not_asked", whole="is_delivered"),
-        *_shares("chart_sessions_not_held", sessions, part="is_not_held", whole="is_booked"),
-        *_shares("chart_limits_exceeded", sessions, part="is_exceeded", whole="is_judged"),
+        *_event_charts("chart_events", sessions, events, options=options),
+        *_event_charts("chart_serious_events", sessions, serious, options=options),
+        *_shares("chart_sessions_not_asked", sessions, "is_not_asked", "is_delivered", options=options),
+        *_shares("chart_sessions_not_held", sessions, "is_not_held", "is_booked", options=options),
+        *_shares("chart_limits_exceeded", sessions, "is_exceeded", "is_judged", options=options),
         *_pain_charts(adqs, options=options),
         *_injury_charts(sessions, adae, options=options),
     ]
@@ -113,19 +113,24 @@ def _each_clinic(*frames: pl.DataFrame) -> Iterator[tuple[str | None, list[pl.Da
 # --- events ---------------------------------------------------------------------------------------
 
 
-def _event_charts(metric: str, sessions: pl.DataFrame, events: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _event_charts(
+    metric: str, sessions: pl.DataFrame, events: pl.DataFrame, *, options: Options
+) -> Iterator[pl.DataFrame]:
     delivered = sessions.filter("is_delivered")
     for clinic, (given, seen) in _each_clinic(delivered, events):
         months = _monthly(given, seen)
         if months.is_empty():
             continue
+        rebases = rebases_of(options.control_chart_rebases, metric=metric, clinic=clinic)
         with_sessions = months.filter(pl.col("denominator") > 0)
-        expected = with_sessions["numerator"].sum() / max(with_sessions.height, 1)
-        is_rare = expected < 1
-        chart = _g_rows(given, seen) if is_rare and seen.height > MIN_POINTS else _u_rows(months)
+        is_rare = with_sessions["numerator"].sum() < with_sessions.height
+        if is_rare and seen.height > MIN_POINTS:
+            chart = _g_rows(given, seen, rebases=rebases, options=options)
+        else:
+            chart = _u_rows(months, rebases=rebases, options=options)
         if is_rare and seen.height <= MIN_POINTS:
-            chart = _without_lines(chart, f"fewer than one event a month ({seen.height} in all): too few for limits")
-        yield _named(_never_improved(chart), metric, clinic)
+            chart = without_lines(chart, f"fewer than one event a month ({seen.height} in all): too few for limits")
+        yield named(_never_improved(chart), metric, clinic)
 
 
 def _monthly(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
@@ -138,20 +143,34 @@ def _monthly(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _u_rows(months: pl.DataFrame) -> pl.DataFrame:
-    chart = spc.u_chart(
-        months["numerator"], months["denominator"], 100, baseline=spc.BASELINE_POINTS, direction="lower"
-    )
-    return _rows("u", months, chart, no_value="no session was delivered in the month")
+def _u_rows(months: pl.DataFrame, *, rebases: list[Rebase], options: Options) -> pl.DataFrame:
+    def chart(part: pl.DataFrame) -> pl.DataFrame:
+        events, sessions = part["numerator"], part["denominator"]
+        if options.control_chart_kind == "xmr":
+            return spc.xmr(_ratio(part, per=100), **_rules("lower", options))
+        return spc.u_chart(events, sessions, 100, **_rules("lower", options))
+
+    kind = "xmr" if options.control_chart_kind == "xmr" else "u"
+    return rows(kind, months, chart, rebases=rebases, no_value="no session was delivered in the month")
 
 
-def _g_rows(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+def _g_rows(sessions: pl.DataFrame, events: pl.DataFrame, *, rebases: list[Rebase], options: Options) -> pl.DataFrame:
     """A row an event after the first: the sessions delivered since the event before."""
     events = events.sort("at")
     before = np.searchsorted(sessions["at"].sort().to_numpy(), events["at"].to_numpy(), side="right")
     gaps = np.diff(before)
-    points = events.select(month="day").tail(len(gaps)).with_columns(numerator=1, denominator=None)
-    return _rows("g", points, spc.g_chart(gaps, baseline=spc.BASELINE_POINTS, direction="higher"))
+    points = events.select(month="day").tail(len(gaps)).with_columns(numerator=1, denominator=None, gap=gaps)
+    return rows("g", points, lambda part: spc.g_chart(part["gap"], **_rules("higher", options)), rebases=rebases)
+
+
+def _rules(direction: str, options: Options) -> dict:
+    return {"baseline": spc.BASELINE_POINTS, "direction": direction, "run": options.control_chart_run}
+
+
+def _ratio(months: pl.DataFrame, *, per: int = 1) -> pl.Series:
+    """Numerator over denominator; null where there is none."""
+    has_any = pl.col("denominator") > 0
+    return months.select(value=pl.when(has_any).then(per * pl.col("numerator") / pl.col("denominator")))["value"]
 
 
 def _never_improved(chart: pl.DataFrame) -> pl.DataFrame:
@@ -164,29 +183,38 @@ def _never_improved(chart: pl.DataFrame) -> pl.DataFrame:
 # --- shares and means -----------------------------------------------------------------------------
 
 
-def _shares(metric: str, sessions: pl.DataFrame, *, part: str, whole: str) -> Iterator[pl.DataFrame]:
-    counted = sessions.filter(whole)
-    for clinic, (rows,) in _each_clinic(counted):
-        months = rows.group_by("month").agg(numerator=pl.col(part).sum(), denominator=pl.len()).sort("month")
-        chart = spc.p_chart(months["numerator"], months["denominator"], baseline=spc.BASELINE_POINTS, direction="lower")
-        yield _named(_rows("p", months, chart), metric, clinic)
+def _shares(metric: str, sessions: pl.DataFrame, part: str, whole: str, *, options: Options) -> Iterator[pl.DataFrame]:
+    def chart(months: pl.DataFrame) -> pl.DataFrame:
+        if options.control_chart_kind == "xmr":
+            return spc.xmr(_ratio(months), **_rules("lower", options))
+        return spc.p_chart(months["numerator"], months["denominator"], **_rules("lower", options))
+
+    kind = "xmr" if options.control_chart_kind == "xmr" else "p"
+    for clinic, (counted,) in _each_clinic(sessions.filter(whole)):
+        months = counted.group_by("month").agg(numerator=pl.col(part).sum(), denominator=pl.len()).sort("month")
+        rebases = rebases_of(options.control_chart_rebases, metric=metric, clinic=clinic)
+        yield named(rows(kind, months, chart, rebases=rebases), metric, clinic)
 
 
 def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFrame]:
     """Mean change of a month's answers; `denominator` is how many patients. Under `min_cell` of them give no value."""
+    metric = "chart_pain_change"
     changes = adqs.filter(
         (pl.col("PARAMCD") == "NRS7D") & (pl.col("AVISIT") == "Week 8") & (pl.col("ANL01FL") == "Y")
     ).filter(pl.col("CHG").is_not_null() & pl.col("ADT").is_not_null())
     changes = changes.select("CHG", clinic_id="SITEID", month=pl.col("ADT").dt.truncate("1mo"))
-    for clinic, (rows,) in _each_clinic(changes):
-        months = rows.group_by("month").agg(
+    few = f"fewer than {options.min_cell} patients"
+    for clinic, (answers,) in _each_clinic(changes):
+        months = answers.group_by("month").agg(
             mean=pl.col("CHG").sort().mean(), numerator=pl.lit(None, pl.Int64), denominator=pl.len()
         )
         is_enough = pl.col("denominator") >= options.min_cell
         months = months.sort("month").with_columns(mean=pl.when(is_enough).then("mean"))
-        chart = spc.xmr(months["mean"], baseline=spc.BASELINE_POINTS, direction="lower")
-        few = f"fewer than {options.min_cell} patients"
-        yield _named(_rows("xmr", months, chart, no_value=few), "chart_pain_change", clinic)
+        rebases = rebases_of(options.control_chart_rebases, metric=metric, clinic=clinic)
+        chart = rows(
+            "xmr", months, lambda part: spc.xmr(part["mean"], **_rules("lower", options)), rebases=rebases, no_value=few
+        )
+        yield named(chart, metric, clinic)
 
 
 # --- sums -----------------------------------------------------------------------------------------
@@ -211,25 +239,25 @@ def _injury_charts(sessions: pl.DataFrame, adae: pl.DataFrame, *, options: Optio
             arl=options.control_chart_arl * per_month,
         )  # fmt: skip
         months_arl = limit.arl / per_month
-    for clinic, (rows,) in _each_clinic(begun):
+    for clinic, (given,) in _each_clinic(begun):
         if clinic is not None:
-            months = _injury_months(rows, in_control=in_control, limit=limit)
+            months = _injury_months(given, in_control=in_control, limit=limit)
             reason = None if limit else f"{injuries} injuries at all clinics: the limit needs {MIN_INJURIES}"
-            yield _named(months, "chart_cold_injuries", clinic).with_columns(
+            yield named(months, "chart_cold_injuries", clinic).with_columns(
                 in_control_arl=pl.lit(months_arl, pl.Float64), reason=pl.lit(reason, pl.String)
             )
 
 
-def _injury_months(rows: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit | None) -> pl.DataFrame:
+def _injury_months(sessions: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit | None) -> pl.DataFrame:
     """The month's highest sum; the sum goes on from month to month and is not set back."""
     if limit is None:
-        sums = rows.with_columns(c_plus=pl.lit(None, pl.Float64), is_outside=pl.lit(None, pl.Boolean))
+        sums = sessions.with_columns(c_plus=pl.lit(None, pl.Float64), is_outside=pl.lit(None, pl.Boolean))
     else:
         chart = spc.cusum(
-            rows["is_injured"].cast(pl.Float64), kind="bernoulli", in_control=in_control, odds_ratio=ODDS_RATIO,
+            sessions["is_injured"].cast(pl.Float64), kind="bernoulli", in_control=in_control, odds_ratio=ODDS_RATIO,
             h=limit.h,
         )  # fmt: skip
-        sums = rows.with_columns(chart["c_plus"], chart["is_outside"])
+        sums = sessions.with_columns(chart["c_plus"], chart["is_outside"])
     months = sums.group_by("month").agg(
         value=pl.col("c_plus").max(), is_outside=pl.col("is_outside").max(),
         numerator=pl.col("is_injured").sum(), denominator=pl.len(),
@@ -239,40 +267,10 @@ def _injury_months(rows: pl.DataFrame, *, in_control: float, limit: spc.CusumLim
     return months.sort("month").with_columns(
         chart=pl.lit("cusum"), point=pl.int_range(1, pl.len() + 1), period_start="month",
         point_type=pl.when(is_outside).then(pl.lit("outside")).when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
+        signal_direction=pl.when(is_outside).then(pl.lit("high")),
         variation_icon=pl.when(is_outside).then(pl.lit("special_cause_concern"))
         .when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
         **{name: pl.lit(line) for name, line in lines.items()},
-    )  # fmt: skip
-
-
-# --- rows -----------------------------------------------------------------------------------------
-
-
-def _rows(kind: str, points: pl.DataFrame, chart: pl.DataFrame, *, no_value: str | None = None) -> pl.DataFrame:
-    """The chart's columns beside the points' period and counts; no lines and signals below MIN_POINTS values.
-
-    `no_value`: why a point may have none.
-    """
-    made = chart.select(
-        "point", "value", *_LINES, *_SIGNALS, "is_trial_limits", pl.col("^assurance_icon$")
-    )  # fmt: skip
-    frame = pl.concat([points.select("numerator", "denominator", period_start="month"), made], how="horizontal")
-    frame = frame.with_columns(reason=pl.when(pl.col("value").is_null()).then(pl.lit(no_value, pl.String)))
-    known = chart["value"].count()
-    if known < MIN_POINTS:
-        frame = _without_lines(frame, f"{known} of the {MIN_POINTS} points that limits need")
-    return frame.with_columns(chart=pl.lit(kind))
-
-
-def _without_lines(frame: pl.DataFrame, reason: str) -> pl.DataFrame:
-    nothing = [pl.lit(None, frame.schema[c]).alias(c) for c in (*_LINES, *_SIGNALS, "is_trial_limits")]
-    return frame.with_columns(*nothing, reason=pl.coalesce("reason", pl.lit(reason)))
-
-
-def _named(frame: pl.DataFrame, metric: str, clinic: str | None) -> pl.DataFrame:
-    return frame.with_columns(
-        pl.col("numerator", "denominator").cast(pl.Float64), metric_id=pl.lit(metric),
-        clinic_id=pl.lit(clinic, pl.String),
     )  # fmt: skip
 
 

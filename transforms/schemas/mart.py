@@ -424,13 +424,18 @@ CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p
     Column("period_start", D, "period's first day", required=True), Column("point", I, "number of the point", required=True),
     Column("value", F, "value"), Column("numerator", F, "events"), Column("denominator", F, "sessions, patients"),
     Column("center", F, "center line"), Column("lower", F, "lower limit"), Column("upper", F, "upper limit"),
-    Column("is_outside", B, "outside the limits"), Column("is_trend", B, "part of a 7-point trend"),
-    Column("is_two_of_three", B, "2 of 3 beyond two thirds of the limit, same side"), Column("is_shift", B, "part of 7 on one side"),
+    Column("is_outside", B, "outside the limits"), Column("is_trend", B, "part of a trend of 7 points (or 6, a setting)"),
+    Column("is_two_of_three", B, "2 of 3 beyond two thirds of the limit, same side"), Column("is_shift", B, "part of 7 (or 6) on one side"),
     Column("point_type", S, "the first of these rules that holds, else common_cause", closed=("common_cause", "outside", "trend", "two_of_three", "shift")),
-    Column("variation_icon", S, "NHS variation icon", closed=("common_cause", "special_cause_improvement", "special_cause_concern", "special_cause_neither")),
+    Column("signal_direction", S, "which way that rule points: the way of a trend, wherever it lies, else the side; null = no signal", closed=("high", "low", "rising", "falling")),
+    Column("variation_icon", S, "NHS variation icon of that rule and direction", closed=("common_cause", "special_cause_improvement", "special_cause_concern", "special_cause_neither")),
     Column("assurance_icon", S, "NHS assurance icon", closed=("pass", "fail", "inconsistent")),
     Column("in_control_arl", F, "average run length in control, for the family of charts", "points"),
-    Column("is_trial_limits", B, "fewer than 12 points"), Column("reason", S, "why there is no value, or why no limits can be given"),
+    Column("baseline_points", I, "points with a value that the limits were computed from, 12 at most; null = no limits"),
+    Column("is_trial_limits", B, "limits from fewer than 12 points with a value"),
+    Column("rebased_from", D, "day from which the limits were begun anew (a setting); null = the chart's first"),
+    Column("rebase_reason", S, "why they were"),
+    Column("reason", S, "why there is no value, or why no limits can be given"),
 ], ("metric_id", "chart", "clinic_id", "term", "point"))  # fmt: skip
 
 SURVIVAL_CURVES = _table("survival_curves", "One row a parameter, stratum and time: Kaplan-Meier with numbers at risk.", [

@@ -11,13 +11,15 @@ import pytest
 from transforms import spc
 from transforms.catalogue import METRICS
 from transforms.checks import check_table
+from transforms.errors import UsageError
 from transforms.marts import MARTS, control_charts
-from transforms.options import Cut, Options
+from transforms.options import Cut, Options, Rebase
 from transforms.schemas import MART_TABLES
 
 START = datetime(2025, 1, 1, 10, tzinfo=UTC)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2026, 12, 31, tzinfo=UTC))
 SIGNALS = ["is_outside", "is_trend", "is_two_of_three", "is_shift", "point_type", "variation_icon"]
+MONTH_3 = date(2026, 2, 1)  # the fourteenth month
 
 
 def table(name: str, rows: list[dict]) -> pl.DataFrame:
@@ -93,6 +95,72 @@ def test_limits_need_six_points(n, limited):
     assert rows["reason"].to_list() == [None if limited else f"{n} of the 6 points that limits need"] * n
     assert rows["is_trial_limits"].to_list() == [True if limited else None] * n
     assert rows.select(SIGNALS).null_count().row(0) == ((0 if limited else n),) * 6
+    assert rows["baseline_points"].to_list() == [n if limited else None] * n
+
+
+def test_a_month_without_sessions_is_no_month_of_the_baseline():
+    """Nine months of events without a session, told among three with sessions: those three were limits for good. Now
+    the next nine months with sessions are in: (3 · 5 + 9 · 2) / (12 · 50) events a session, 5.5 per 100."""
+    sessions, events = months([5] * 3 + [1] * 9 + [2] * 9 + [9])
+    empty = [s | {"EXSTAT": "aborted"} if date(2025, 4, 1) <= s["ASTDT"] < date(2026, 1, 1) else s for s in sessions]
+    rows = chart(compute(empty, events), "chart_events")
+    assert rows["denominator"].to_list() == [50.0] * 3 + [0.0] * 9 + [50.0] * 10
+    assert rows["center"][0] == pytest.approx(100 * 33 / 600)
+    assert rows["baseline_points"].unique().to_list() == [12]
+    assert not rows["is_trial_limits"].any()
+    assert (
+        chart(compute(empty[:600], events[:24]), "chart_events")["reason"]
+        .drop_nulls()[0]
+        .startswith(("no session", "3 of"))
+    )
+
+
+def test_a_rebase_starts_limits_anew_and_says_why():
+    """From the fourteenth month on the limits are of that phase; the rows keep the day and the reason; another metric,
+    another clinic and the months before are as they were."""
+    sessions, events = months([2] * 13 + [10] * 13)
+    plain = chart(compute(sessions, events), "chart_events")
+    new = Rebase(metric_id="chart_events", clinic_id="A", from_date=MONTH_3, reason="a second cabin")
+    frame = compute(sessions, events, control_chart_rebases=(new,))
+    rows = chart(frame, "chart_events")
+    assert rows["center"].to_list() == pytest.approx([4.0] * 13 + [20.0] * 13)
+    assert rows["rebased_from"].to_list() == [None] * 13 + [MONTH_3] * 13
+    assert rows["rebase_reason"].to_list() == [None] * 13 + ["a second cabin"] * 13
+    assert rows["point"].to_list() == list(range(1, 27))
+    assert set(plain["point_type"][13:]) == {"outside"}
+    assert set(rows["point_type"]) == {"common_cause"}
+    assert chart(frame, "chart_events", None)["rebased_from"].null_count() == 26
+    assert chart(frame, "chart_sessions_not_held")["rebased_from"].null_count() == 26
+
+
+def test_a_phase_too_short_for_limits_has_none():
+    """Five months after a rebase: the values, no lines, and how many are there; a rebase after the end changes nothing."""
+    sessions, events = months([2] * 18)
+    for day, phase in ((MONTH_3, 5), (date(2027, 1, 1), 0)):
+        new = Rebase(metric_id="chart_events", from_date=day, reason="new")
+        rows = chart(compute(sessions, events, control_chart_rebases=(new,)), "chart_events")
+        assert rows["center"].is_null().sum() == phase
+        assert rows["reason"].drop_nulls().to_list() == ["5 of the 6 points that limits need"] * phase
+
+
+def test_a_rebase_of_no_chart_is_refused():
+    """A misspelt metric, or the sum of injuries, which has no baseline: an error that names the charts."""
+    for metric in ("chart_event", "chart_cold_injuries"):
+        wrong = Rebase(metric_id=metric, from_date=MONTH_3, reason="x")
+        with pytest.raises(UsageError, match="expected one of chart_events, chart_limits_exceeded"):
+            compute([], control_chart_rebases=(wrong,))
+
+
+def test_six_points_or_xmr_where_a_site_chooses_them():
+    """The rule of six is the chart's; as XmR a month's rate has limits from moving ranges: 4, 6, 4, 6 … mean 5, 5 ± 5.32."""
+    sessions, events = months([2, 3] * 6 + [1] * 6)
+    assert chart(compute(sessions, events), "chart_events")["is_shift"].sum() == 0
+    assert chart(compute(sessions, events, control_chart_run=6), "chart_events")["is_shift"].sum() == 6
+    rows = chart(compute(sessions, events, control_chart_kind="xmr"), "chart_events")
+    assert set(rows["chart"]) == {"xmr"}
+    assert rows.select("center", "lower", "upper").row(0) == pytest.approx((5, 5 - 5.32, 5 + 5.32))
+    shares = chart(compute(sessions, events, control_chart_kind="xmr"), "chart_sessions_not_held")
+    assert set(shares["chart"]) == {"xmr"}
 
 
 def test_rare_events_make_a_g_chart():
