@@ -129,8 +129,14 @@ def mark_replayed(lake: Lake, rejects: pl.DataFrame, *, now: datetime) -> None:
     )
 
 
-def proofs(lake: Lake) -> Iterator[tuple[bool, str]]:
-    """Whether ledger, offsets and tables agree, one sentence each."""
+_NOT_PROVABLE = {
+    "lost": "Kafka had deleted them before they were read",
+    "unknown": "they were gone before Floe first looked, so nobody can say what they held",
+}
+
+
+def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
+    """Whether ledger, offsets and tables agree, one sentence each; None for what nothing here can prove."""
     gaps = lake.sql(
         """SELECT count(*) AS n FROM (
              SELECT first_position, lag(next_position) OVER (
@@ -171,6 +177,19 @@ def proofs(lake: Lake) -> Iterator[tuple[bool, str]]:
     ).row(0, named=True)
     agrees = rejects["n"] == rejects["ledger"] and rejects["doubles"] == 0
     yield agrees, f"{rejects['n']:,} rejects are as many as the ledger says, each once"
+    yield from ((None, sentence) for sentence in missing_positions(lake))
+
+
+def missing_positions(lake: Lake) -> list[str]:
+    """A sentence for each part of the stream that never came to the lake."""
+    rows = lake.sql(
+        """SELECT kafka_topic, kafka_partition, checksum, first_position, next_position FROM raw.ledger
+           WHERE checksum IN ('lost', 'unknown') ORDER BY kafka_topic, kafka_partition, landed_at, first_position"""
+    )
+    return [
+        f"{topic}/{partition}: positions {first:,} to {end - 1:,} ({end - first:,}) are not in the lake: {_NOT_PROVABLE[mark]}"
+        for topic, partition, mark, first, end in rows.iter_rows()
+    ]
 
 
 def _at(snapshot: int | None) -> str:

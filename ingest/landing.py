@@ -19,6 +19,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -30,7 +31,7 @@ from transforms.schemas.raw import LEDGER, REJECTS, STREAM_OFFSETS
 from .contract import TOPIC_BY_TYPE
 from .decode import Decoded, decode
 from .lake import Lake, Writer
-from .source import Batch, PositionLost
+from .source import Batch, BeginningMissing, PositionLost
 
 # (topic, topic id, partition): another topic of the same name has positions of its own
 Partition = tuple[str, str, int]
@@ -40,13 +41,13 @@ Partition = tuple[str, str, int]
 class Landed:
     """What one landing did. `positions`: (topic, partition) to the next position, for the advisory commit.
 
-    `safety_rejects`: REJECTS rows of safety topics, each of which raises an alert.
+    `safety_rejects`: how many of the rejects are of safety topics, of which alerts tell.
     """
 
     rows: int
     rejects: int
     positions: Mapping[tuple[str, int], int]
-    safety_rejects: pl.DataFrame
+    safety_rejects: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def land(lake: Lake, prepared: Prepared) -> Landed:
         rows=sum(frame.height for frame in prepared.rows.values()),
         rejects=prepared.rejects.height,
         positions={(b.topic, b.partition): b.next_position for b in _last_of_each(prepared.batches)},
-        safety_rejects=prepared.rejects.filter(pl.col("is_safety")),
+        safety_rejects=int(prepared.rejects["is_safety"].sum()),
     )
 
 
@@ -123,6 +124,19 @@ def stored_positions(lake: Lake) -> dict[Partition, int]:
 
 class LostBatch(Batch):
     """Positions whose records Kafka deleted before they were read: the ledger's row says `lost`."""
+
+    mark: ClassVar[str] = "lost"
+
+
+class UnknownBatch(LostBatch):
+    """Positions before the first record that there was when the partition was first read: `unknown`."""
+
+    mark: ClassVar[str] = "unknown"
+
+
+def unknown_batch(missing: BeginningMissing) -> UnknownBatch:
+    """What to land before the first record of a partition whose beginning is not there any more."""
+    return UnknownBatch(missing.topic, missing.topic_id, missing.partition, 0, missing.earliest, [], [], [])
 
 
 def lost_batch(lost: PositionLost) -> LostBatch:
@@ -191,7 +205,7 @@ def _ledger_row(batch: Batch, decoded: Decoded, now: datetime) -> dict:
         "next_position": batch.next_position,
         "rows": decoded.rows.height,
         "rejects": decoded.rejects.height,
-        "checksum": "lost" if isinstance(batch, LostBatch) else checksum(batch.values),
+        "checksum": batch.mark if isinstance(batch, LostBatch) else checksum(batch.values),
         "landed_at": now,
     }
 

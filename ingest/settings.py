@@ -33,6 +33,7 @@ class _Base(BaseSettings):
     kafka_password: str = Field("", description="SASL password", repr=False)
     kafka_retention_days: float = Field(30, description="how long events stay in a topic that Floe makes")
     kafka_partitions: int = Field(2, description="partitions of a topic that Floe makes")
+    kafka_cluster: str = Field("", description="the id of another Kafka than before, with which this home goes on")
     broker_port: int = Field(9092, description="port of the local broker on 127.0.0.1")
     cache: str = Field("", description="folder of downloads, may be shared by homes; empty = under the home")
     catalog: str = Field("", description="lake catalog: empty = SQLite under the home; postgres:URI")

@@ -102,6 +102,36 @@ class PositionLost:
 
 
 @dataclass(frozen=True)
+class BeginningMissing:
+    """A partition read for the first time whose records before `earliest` are not there any more."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    earliest: int
+
+    def __str__(self):
+        return (
+            f"{self.topic}/{self.partition} begins at position {self.earliest}: what came before was deleted before "
+            "Floe first looked, and is unknown; the ledger says so"
+        )
+
+
+@dataclass(frozen=True)
+class SharedKafka:
+    """Another lake lands from this Kafka too."""
+
+    bootstrap: str
+    other: str
+
+    def __str__(self):
+        return (
+            f"another lake lands from the Kafka at {self.bootstrap} too ({self.other}): both hold all of its events; "
+            "if that is not meant, set FLOE_BROKER_PORT or FLOE_KAFKA_BOOTSTRAP"
+        )
+
+
+@dataclass(frozen=True)
 class BrokerLost:
     reason: str
 
@@ -117,7 +147,7 @@ class BrokerBack:
         return f"Kafka answers again, after {self.after_s:.0f} s"
 
 
-Notice = Assigned | TopicRecreated | TopicGone | PositionLost | BrokerLost | BrokerBack
+Notice = Assigned | TopicRecreated | TopicGone | PositionLost | BeginningMissing | SharedKafka | BrokerLost | BrokerBack
 
 
 @dataclass(frozen=True)
@@ -161,7 +191,7 @@ class Wire(Protocol):
     def fetch(self, node: int, wants: list[Want], *, may_wait: bool) -> Any: ...
     def answer(self, handle: Any) -> list[Got] | None: ...
     def wait(self, timeout_s: float) -> None: ...
-    def commit(self, positions: Mapping[tuple[str, int], int]) -> None: ...
+    def commit(self, positions: Mapping[tuple[str, int], int], *, is_last: bool = False) -> None: ...
     def close(self) -> None: ...
 
 
@@ -275,10 +305,11 @@ class Poller:
                 return batches
             self._wire.wait(min(left, max(0.01, self._refresh_at - time.monotonic())))
 
-    def commit(self, positions: Mapping[tuple[str, int], int]) -> None:
-        """Tells the broker how far we are, for lag tools alone; that it can't be told is no error."""
+    def commit(self, positions: Mapping[tuple[str, int], int], *, is_last: bool = False) -> None:
+        """Tells the broker how far we are, for lag tools alone, at most every few seconds (`is_last`: in any case);
+        that it can't be told is no error."""
         with suppress(BrokerMissing):
-            self._wire.commit(positions)
+            self._wire.commit(positions, is_last=is_last)
 
     # --- which partitions ---
 
@@ -335,8 +366,10 @@ class Poller:
             known = stored.get((partition.topic, partition.topic_id, partition.number))
             partition.position = earliest[partition.key] if known is None else known
             self._partitions[partition.key] = partition
-            told = Assigned(partition.topic, partition.topic_id, partition.number, partition.position)
-            self._notices.append(told)
+            place = (partition.topic, partition.topic_id, partition.number)
+            self._notices.append(Assigned(*place, partition.position))
+            if known is None and partition.position > 0:
+                self._notices.append(BeginningMissing(*place, partition.position))
 
     def _is_ours(self, topic: str, partition: int) -> bool:
         """The topic's hash spreads the first partitions of all topics over the workers, not over the first few."""

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import kafka
 from kafka import codec, errors
-from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
@@ -28,9 +28,10 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from transforms.errors import BrokerMissing, FloeError, UsageError
 from transforms.schemas import TOPICS
 
+from . import cluster, topic_settings
 from .contract import LARGEST_RECORD_BYTES
 from .source import Batch as Batch  # what Source.poll gives
-from .source import Got, Poller, TopicState, Want
+from .source import Got, Poller, SharedKafka, TopicState, Want
 
 MAX_EVENT_BYTES = LARGEST_RECORD_BYTES
 _FETCH_BYTES = 16 * 2**20  # of one answer; compressed, so several times that in memory
@@ -64,12 +65,17 @@ def require_reachable(settings, *, timeout_s: float = 3.0) -> None:
 
 
 def ensure_topics(settings) -> list[str]:
-    """Creates the contract's topics that are not there yet and returns their names; the others stay as they are.
+    """Creates the contract's topics that are not there yet and returns their names.
 
-    Partitions: FLOE_KAFKA_PARTITIONS; events stay for FLOE_KAFKA_RETENTION_DAYS.
+    Partitions: FLOE_KAFKA_PARTITIONS; events stay for FLOE_KAFKA_RETENTION_DAYS, counted from their arrival. Of a
+    topic that is there the local broker's is made to count so too; another Kafka's stays as it is
+    (`topic_faults` names it). Raises FloeError where this is another Kafka than the home's (cluster.py).
     """
     with _admin(settings) as admin:
+        cluster.require_own(settings, admin.describe_cluster()["cluster_id"])
         there = set(admin.list_topics())
+        if not settings.kafka_bootstrap:
+            _mend_topics(admin, [topic.type for topic in TOPICS if topic.type in there])
         wanted = {topic.type: _topic_options(settings) for topic in TOPICS if topic.type not in there}
         if not wanted:
             return []
@@ -84,11 +90,41 @@ def ensure_topics(settings) -> list[str]:
         return [topic["name"] for topic in made if topic["error_code"] == 0]
 
 
+def _mend_topics(admin: KafkaAdminClient, names: list[str]) -> None:
+    """Topics that an earlier release made take a record's time from the record."""
+    name, value, *_ = topic_settings.ARRIVAL
+    other = [topic for topic, config in _configs(admin, names).items() if config.get(name) != value]
+    if other:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: value}) for topic in other])
+
+
+def _configs(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    wanted = dict.fromkeys(topic_settings.ASKED)
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, wanted) for name in names]
+    if not resources:
+        return {}
+    [found] = admin.describe_configs(resources, config_filter="all").values()
+    return {topic: {key: of_key["value"] for key, of_key in config.items()} for topic, config in found.items()}
+
+
+def topic_faults(settings) -> list[topic_settings.TopicFault]:
+    """The contract's topics that are set so that records may vanish before they are read, each with its remedy."""
+    with _admin(settings) as admin:
+        configs = _configs(admin, [topic["name"] for topic in _described(admin)])
+    return topic_settings.faults(configs, bootstrap=settings.bootstrap, retention_days=settings.kafka_retention_days)
+
+
+def cluster_id(settings) -> str:
+    """The id that the Kafka at FLOE_KAFKA_BOOTSTRAP has given itself."""
+    with _admin(settings) as admin:
+        return admin.describe_cluster()["cluster_id"]
+
+
 def retention_sentence(settings) -> str:
     """What is said when topics are made, because it decides how long an outage of ingest may last."""
     return (
-        f"events stay in Kafka for {settings.kafka_retention_days:g} days (FLOE_KAFKA_RETENTION_DAYS, for topics yet "
-        "to be made); what is not landed by then is lost to Floe"
+        f"events stay in Kafka for {settings.kafka_retention_days:g} days from their arrival "
+        "(FLOE_KAFKA_RETENTION_DAYS, for topics yet to be made); what is not landed by then is lost to Floe"
     )
 
 
@@ -110,37 +146,46 @@ def end_offsets(settings) -> dict[tuple[str, int], int]:
 
 
 def lag(settings, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-    """(topic, partition) to the number of positions between `positions` (absent: 0) and the end; at least 0.
+    """(topic, partition) to the number of positions between `positions` and the end; at least 0.
 
-    Positions of compacted records and of transaction markers count, so it is an upper bound of the records.
+    A partition that is not in `positions` is behind from the first record that is still there. Positions of compacted
+    records and of transaction markers count, so it is an upper bound of the records.
     """
-    return {key: max(0, end - positions.get(key, 0)) for key, end in end_offsets(settings).items()}
+    ends = end_offsets(settings)
+    unread = [key for key in ends if key not in positions]
+    with _admin(settings) as admin:
+        positions = positions | (_offsets(admin, unread, OffsetSpec.EARLIEST) if unread else {})
+    return {key: max(0, end - positions[key]) for key, end in ends.items()}
 
 
 def publish(
     settings,
-    records: Iterable[tuple[str, bytes | None, bytes]],
+    records: Iterable[tuple],
     *,
     rate: float | None = None,
     progress: Callable[[int], None] | None = None,
     linger_ms: int = 20,
 ) -> int:
-    """Sends (topic, key, value) and returns how many, all of them acknowledged by every replica in sync.
+    """Sends (topic, key, value) or (topic, key, value, headers) and returns how many, all of them acknowledged by
+    every replica in sync. `headers`: pairs of a name and bytes.
 
     `rate`: events a second at most. `progress` is told the number sent so far, about once a second. In order within
     a key and never doubled by a retry (idempotent producer). Topics of the contract are made where they are missing.
     Raises UsageError (a topic that is not the contract's, an event over MAX_EVENT_BYTES), BrokerMissing, and
     FloeError if any event could not be delivered.
     """
-    topics = set(topic_ids(settings))
+    with _admin(settings) as admin:
+        cluster.require_own(settings, admin.describe_cluster()["cluster_id"])
+        topics = {topic["name"] for topic in _described(admin)}
     failures: list[Exception] = []
     count = 0
     with _producer(settings, linger_ms) as producer:
-        for topic, key, value in _paced(records, rate, progress):
+        for topic, key, value, *headers in _paced(records, rate, progress):
             if topic not in topics:
                 topics |= _made_topics(settings, topic)
             try:
-                producer.send(topic, key=key, value=value).add_errback(failures.append)
+                sent = producer.send(topic, key=key, value=value, headers=headers[0] if headers else None)
+                sent.add_errback(failures.append)
             except errors.MessageSizeTooLargeError as error:
                 raise UsageError(
                     f"event {count + 1} ({topic}) has {len(value)} bytes, at most {MAX_EVENT_BYTES} can be sent: "
@@ -200,7 +245,9 @@ class Source(Poller):
     ):
         wire = _KafkaWire(settings, group)
         try:
+            cluster.require_own(settings, wire.cluster_id())
             super().__init__(wire, worker=worker, stored=stored)
+            self._notices[:0] = [SharedKafka(settings.bootstrap, other) for other in wire.others()]
         except BaseException:
             wire.close()
             raise
@@ -220,6 +267,7 @@ class _KafkaWire:
     def __init__(self, settings, group: str):
         self._settings = settings
         self._group = group
+        self._lake = cluster.lake_name(settings)
         self._wake = threading.Event()
         self._commit_at = 0.0
         with _broker_errors(settings):
@@ -232,6 +280,19 @@ class _KafkaWire:
 
     def close(self) -> None:
         self._admin.close()
+
+    def cluster_id(self) -> str:
+        with self._asking():
+            return self._admin.describe_cluster()["cluster_id"]
+
+    def others(self) -> list[str]:
+        """Other lakes that have told this Kafka under the same group how far they are; none where it can't be asked."""
+        try:
+            committed = self._admin.list_group_offsets(self._group)[self._group]
+        except errors.KafkaError as error:  # nobody has ever committed, or this user may not ask
+            _log.info("the group %s's offsets could not be read: %r", self._group, error)
+            return []
+        return sorted({at.metadata for at in committed.values()} - {"", None, self._lake})
 
     def topics(self) -> list[TopicState]:
         with self._asking():
@@ -327,10 +388,10 @@ class _KafkaWire:
         aborted = tuple((a.producer_id, a.first_offset) for a in part.aborted_transactions or ())
         return Got(topic_id, number, "data", part.records or b"", aborted)
 
-    def commit(self, positions: Mapping[tuple[str, int], int]) -> None:
-        if time.monotonic() < self._commit_at:
+    def commit(self, positions: Mapping[tuple[str, int], int], *, is_last: bool = False) -> None:
+        if time.monotonic() < self._commit_at and not is_last:
             return
-        offsets = {TopicPartition(*key): OffsetAndMetadata(at, "", -1) for key, at in positions.items()}
+        offsets = {TopicPartition(*key): OffsetAndMetadata(at, self._lake, -1) for key, at in positions.items()}
         try:
             self._admin.alter_group_offsets(self._group, offsets)
             self._commit_at = time.monotonic() + _COMMIT_EVERY_S
@@ -489,6 +550,7 @@ def _topic_options(settings) -> dict:
     return {
         "num_partitions": settings.kafka_partitions,
         "configs": {
+            topic_settings.ARRIVAL[0]: topic_settings.ARRIVAL[1],
             "retention.ms": str(int(settings.kafka_retention_days * _DAY_MS)),
             "max.message.bytes": str(MAX_EVENT_BYTES),
         },

@@ -16,16 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import polars as pl
-
 from transforms.errors import BrokerMissing, FloeError
 
 from . import stream
 from .heartbeat import heartbeats, write_heartbeat
 from .lake import Lake
-from .landing import Landed, Partition, Prepared, land, lost_batch, prepare, stored_positions
-from .reject_alerts import alert_events, without_alert
-from .source import Assigned, Batch, PositionLost, TopicRecreated
+from .landing import Landed, Partition, Prepared, land, lost_batch, prepare, stored_positions, unknown_batch
+from .reject_alerts import TOPIC as ALERTS
+from .reject_alerts import due_alerts
+from .source import Assigned, Batch, BeginningMissing, PositionLost, TopicRecreated
 from .stream import Source
 
 __all__ = ["WorkerReport", "heartbeats", "run", "wait_landed"]
@@ -39,6 +38,7 @@ _SAY_S = 10.0
 _ENDS_S = 5.0
 _RATE_WINDOW_S = 10.0
 _DRAIN_PATIENCE_S = 60.0
+_ALERTS_EVERY_S = 10.0
 
 
 @dataclass
@@ -146,7 +146,9 @@ class _Worker:
         self._landed: dict[tuple[str, int], int] = {}
         self._ends: Mapping[tuple[str, int], int] = {}
         self._unreachable_s = 0.0
-        self._alerts = pl.DataFrame()
+        self._is_alert_due = True  # a crash may have left some unpublished
+        self._alerts_at = 0.0
+        self._alerts_sent: set[str] = set()  # in this run, landed or on their way
         self._report = WorkerReport()
         self._started = self._landed_at = time.monotonic()
         self._recent: deque[tuple[float, int]] = deque()
@@ -154,28 +156,39 @@ class _Worker:
         self._beat_at = self._said_at = 0.0
 
     def run(self, drain: bool) -> WorkerReport:
+        """A drain that raised alerts goes on until they have landed too: who drains and looks must see them."""
         state = "failed"
         try:
-            with Source(self._settings, worker=self._number, stored=self._positions) as source:
-                ends = source.end_offsets() if drain else None
-                self._alerts = without_alert(self._lake)
-                threads = [
-                    threading.Thread(target=self._poll, args=(source, ends), name="floe-poll", daemon=True),
-                    threading.Thread(target=self._decode, name="floe-decode", daemon=True),
-                ]
-                for thread in threads:
-                    thread.start()
-                try:
-                    self._land_all()
-                finally:
-                    self._end.set()
-                    for thread in threads:
-                        thread.join()
+            self._run(drain)
+            if drain and self._alerts_sent and not self._stop.is_set():
+                self._run(drain, only=ALERTS)
             state = "stopped"
         finally:
             self._report.seconds = time.monotonic() - self._started
             self._beat(state)
         return self._report
+
+    def _run(self, drain: bool, *, only: str | None = None) -> None:
+        """Until stopped; with `drain` until the ends seen at its start have landed (`only` of that topic)."""
+        self._end.clear()
+        with Source(self._settings, worker=self._number, stored=self._positions) as source:
+            ends = source.end_offsets() if drain else None
+            if only:
+                ends = {key: end for key, end in ends.items() if key[0] == only}
+            threads = [
+                threading.Thread(target=self._poll, args=(source, ends), name="floe-poll", daemon=True),
+                threading.Thread(target=self._decode, name="floe-decode", daemon=True),
+            ]
+            for thread in threads:
+                thread.start()
+            try:
+                self._land_all()
+            finally:
+                self._end.set()
+                for thread in threads:
+                    thread.join()
+            if self._committable:
+                source.commit(self._committable, is_last=True)
 
     # --- the poll thread ---
 
@@ -188,7 +201,6 @@ class _Worker:
             filling, ends_at = _Filling(), 0.0
             while not self._end.is_set():
                 filling = self._fill(source, filling)
-                self._hear(source, filling)
                 self._watch(source, is_draining=ends is not None)
                 if time.monotonic() >= ends_at:
                     ends_at = time.monotonic() + _ENDS_S
@@ -203,12 +215,10 @@ class _Worker:
         """Polls into the batch; where it is full or has waited long enough and landing is free, hands it over."""
         room = self._settings.ingest_batch_records - filling.records
         is_full = room <= 0 or filling.size_bytes >= _MOST_BYTES
-        if not is_full:
-            polled = source.poll(room, timeout_s=self._patience(filling))
-            for batch in polled:
-                self._handed_out[(batch.topic, batch.topic_id, batch.partition)] = batch.next_position
-            if polled:
-                filling.add(polled)
+        polled = [] if is_full else source.poll(room, timeout_s=self._patience(filling))
+        self._hear(source, filling)  # what is missing of a partition comes before what is there
+        if polled:
+            self._hand_out(filling, polled)
         if filling.batches and (is_full or self._patience(filling) == 0):
             try:
                 self._polled.put(filling.batches, timeout=_POLL_S if is_full else 0.005)
@@ -216,6 +226,11 @@ class _Worker:
             except queue.Full:
                 pass  # decoding is behind: the batch goes on filling, then polling waits
         return filling
+
+    def _hand_out(self, filling: _Filling, batches: list[Batch]) -> None:
+        for batch in batches:
+            self._handed_out[(batch.topic, batch.topic_id, batch.partition)] = batch.next_position
+        filling.add(batches)
 
     def _patience(self, filling: _Filling) -> float:
         if not filling.batches:
@@ -231,8 +246,10 @@ class _Worker:
             self._say(str(notice))
             if isinstance(notice, TopicRecreated):
                 self._landed = {key: at for key, at in self._landed.items() if key[0] != notice.topic}
+            elif isinstance(notice, BeginningMissing):
+                self._hand_out(filling, [unknown_batch(notice)])
             elif isinstance(notice, PositionLost):
-                filling.add([self._skipped(notice)])
+                self._hand_out(filling, [self._skipped(notice)])
                 source.seek(notice.topic, notice.partition, notice.earliest)
 
     def _skipped(self, lost: PositionLost) -> Batch:
@@ -242,7 +259,6 @@ class _Worker:
                 f"{lost}: nothing was skipped. Restore the topic, or, where records were deleted, set "
                 f"FLOE_INGEST_SKIP_LOST=1 to go on at {lost.earliest}; the ledger will show the loss"
             )
-        self._handed_out[(lost.topic, lost.topic_id, lost.partition)] = lost.earliest
         return lost_batch(lost)
 
     def _watch(self, source: Source, *, is_draining: bool) -> None:
@@ -300,7 +316,7 @@ class _Worker:
             if isinstance(item, _End):
                 if item.failure:
                     raise item.failure from None
-                self._publish_alerts()
+                self._publish_alerts(is_last=True)
                 return
             self._land(item)
             item = None
@@ -314,20 +330,27 @@ class _Worker:
         self._recent.append((self._landed_at, landed.rows + landed.rejects))
         self._landed |= landed.positions
         self._committable = {**self._committable, **landed.positions}
-        if landed.safety_rejects.height:
-            self._alerts = pl.concat([self._alerts, landed.safety_rejects])
+        self._is_alert_due |= landed.safety_rejects > 0
 
-    def _publish_alerts(self) -> None:
-        """Those that can't be told now are told later, at the latest after the next start."""
-        if self._alerts.is_empty() or self._unreachable_s:
+    def _publish_alerts(self, *, is_last: bool = False) -> None:
+        """At once, then at most every few seconds, so that a flood is not told record by record.
+
+        Those that can't be told now are told later, at the latest after the next start.
+        """
+        is_early = time.monotonic() < self._alerts_at and not is_last
+        if not self._is_alert_due or self._unreachable_s or is_early:
             return
+        self._alerts_at = time.monotonic() + _ALERTS_EVERY_S
+        alerts = {id: alert for id, alert in due_alerts(self._lake).items() if id not in self._alerts_sent}
         try:
-            stream.publish(self._settings, alert_events(self._alerts))
+            if alerts:
+                stream.publish(self._settings, alerts.values())
+                self._say(f"safety records could not be read: floe rejects lists them; {len(alerts)} alerts are out")
         except FloeError as error:
-            self._say(f"{self._alerts.height} alerts of unreadable safety records wait: {error}")
+            self._say(f"{len(alerts)} alerts of unreadable safety records wait: {error}")
             return
-        self._say(f"{self._alerts.height} safety records could not be read: floe rejects lists them; alerts are out")
-        self._alerts = self._alerts.clear()
+        self._alerts_sent |= alerts.keys()
+        self._is_alert_due = False
 
     # --- what is said ---
 

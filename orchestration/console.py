@@ -11,10 +11,10 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table as Grid
 
-from ingest import inspection, stream, worker
+from ingest import cluster, inspection, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
-from transforms.errors import UsageError
+from transforms.errors import BrokerMissing, FloeError, UsageError
 from transforms.schemas import TOPIC_BY_NAME
 
 from .releases import last_release
@@ -88,7 +88,21 @@ def system_status(settings) -> dict:
             "rejects_by_reason": inspection.reject_counts(lake).to_dicts(),
             "unknown_content": inspection.unknown_content(lake).to_dicts(),
             "workers": worker.heartbeats(settings),
+            "stream_faults": stream_faults(settings, lake),
         }
+
+
+def stream_faults(settings, lake: Lake) -> list[str]:
+    """What is wrong with the stream, a sentence each: another home's Kafka, topics that lose records, what is lost."""
+    sentences = inspection.missing_positions(lake)
+    try:
+        cluster.require_own(settings, stream.cluster_id(settings))
+        sentences += [f"{fault}; remedy: {fault.remedy}" for fault in stream.topic_faults(settings)]
+    except BrokerMissing:
+        pass  # said as an unknown lag
+    except FloeError as error:
+        sentences.append(str(error))
+    return sentences
 
 
 def print_status(found: dict) -> None:
@@ -112,6 +126,8 @@ def print_status(found: dict) -> None:
     print(f"checks that fail   {len(found['failed_checks'])}")
     for check in found["failed_checks"]:
         print(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
+    for sentence in found["stream_faults"]:
+        print(f"stream             {sentence}")
     for beat in found["workers"]:
         print(
             f"worker             {beat['worker']} {beat['health']}: {beat['events']:,} events, "
@@ -187,6 +203,6 @@ def set_alert_state(settings, alert_id: str, *, state: str) -> None:
     print(f"alert {alert_id} is {state} once the change has landed")
 
 
-def verify_lake(settings) -> list[tuple[bool, str]]:
+def verify_lake(settings) -> list[tuple[bool | None, str]]:
     with Lake.open(settings, read_only=True) as lake:
         return list(inspection.proofs(lake))

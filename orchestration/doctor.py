@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest import broker, stream
+from ingest import broker, cluster, stream
 from ingest.lake import Lake
 from transforms.errors import FloeError
 
@@ -73,6 +73,16 @@ def _kafka(name, settings) -> Finding:
         return Finding(name, f"answers at {settings.bootstrap}")
     remedy = "check FLOE_KAFKA_BOOTSTRAP" if settings.kafka_bootstrap else "floe broker start (floe up does it too)"
     return Finding(name, f"nothing answers at {settings.bootstrap}", remedy, is_needed=bool(settings.kafka_bootstrap))
+
+
+def _topics(name, settings) -> Finding:
+    if not stream.is_reachable(settings):
+        return Finding(name, "not looked at: no Kafka answers")
+    cluster.require_own(settings, stream.cluster_id(settings))
+    faults = stream.topic_faults(settings)
+    if not faults:
+        return Finding(name, "keep records from their arrival on, whole")
+    return Finding(name, "; ".join(map(str, faults)), "; ".join(fault.remedy for fault in faults))
 
 
 def _lake(name, settings) -> Finding:
@@ -139,7 +149,7 @@ def _clock(name, settings) -> Finding:
 
 
 _CHECKS = (
-    _python, _java, _kafka_parts, _kafka, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"),
+    _python, _java, _kafka_parts, _kafka, _topics, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"),
     _disk, _home, _clock,
 )  # fmt: skip
 

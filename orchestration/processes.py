@@ -4,16 +4,19 @@ Here: what `floe up` needs of any child. Not here: which children there are (up.
 """
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transforms.errors import PortInUse
+from transforms.errors import FloeError, PortInUse
 
 _RESTART_WAITS_S = (1, 2, 5, 10, 30)
 _HEALTHY_AFTER_S = 60
@@ -30,6 +33,28 @@ def require_free_port(port: int, *, of: str, setting: str) -> None:
                 f"port {port} of 127.0.0.1 is in use, and {of} needs it free: "
                 f"stop what listens there or set {setting} to another port"
             ) from None
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Holds the home's lock while the block runs; FloeError naming the process that has it.
+
+    The lock is the kernel's: it ends with its holder, however that ends.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "up.lock"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FloeError(
+                f"floe up runs already in {home} (process {path.read_text().strip() or 'unknown'}): use that one, stop "
+                "it first, or set FLOE_HOME to another folder"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def _die_with_parent() -> None:

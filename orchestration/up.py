@@ -22,14 +22,22 @@ from transforms.errors import BrokerMissing
 
 from .dagster_home import prepare_dagster_home
 from .demo import publish
-from .processes import Child, require_free_port
+from .processes import Child, alone, require_free_port
 
 Say = Callable[[str], None]
 _WATCH_S = 0.5
 
 
 def run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> None:
-    """Runs until SIGINT or SIGTERM; `demo` also streams those simulated clinics, `replay` publishes files first."""
+    """Runs until SIGINT or SIGTERM; `demo` also streams those simulated clinics, `replay` publishes files first.
+
+    FloeError where another of this home runs.
+    """
+    with alone(settings.home):
+        _run(settings, demo=demo, replay=replay, say=say)
+
+
+def _run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> None:
     require_free_port(settings.dashboards_port, of="the dashboards", setting="FLOE_DASHBOARDS_PORT")
     require_free_port(settings.dagster_port, of="Dagster", setting="FLOE_DAGSTER_PORT")
     stop = threading.Event()

@@ -1,20 +1,18 @@
-"""Decoding alone, in events a second: `python tests/benchmarks/bench_decode.py` prints a table.
+"""Decoding alone, in events a second and a processor's second.
 
-Here: batches of readings made in memory, decoded several times, the best time shown. Not here: Kafka and the lake.
+Here: batches made in memory, decoded several times, the best time recorded. Not here: Kafka and the lake.
 """
 
-import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import orjson
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ingest.contract import encode
 from ingest.decode import decode
 from ingest.source import Batch
+
+from .results import record, scale
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 TURNS = 5
@@ -47,23 +45,28 @@ def batch(topic: str, values: list[bytes]) -> Batch:
 
 
 def cases() -> dict[str, Batch]:
-    ones = [reading(k, samples=1) for k in range(50_000)]
-    sixties = [reading(k, samples=60) for k in range(20_000)]
+    """Batches by the names of their figures."""
+    ones = [reading(k, samples=1) for k in range(_sized(50_000))]
+    sixties = [reading(k, samples=60) for k in range(_sized(20_000))]
     cut = [v[:-9] if k % 100 == 0 else v for k, v in enumerate(ones)]
     other_order = [orjson.dumps(orjson.loads(v), option=orjson.OPT_SORT_KEYS) for v in ones]
     with_attribute = [v[:-1] + b',"traceparent":"00"}' for v in ones]
     readings = {
-        "1 reading": ones,
-        "60 readings": sixties,
-        "1 reading, 1 % broken": cut,
-        "1 reading, fields in another order": other_order,
-        "1 reading, unknown attribute in each": with_attribute,
-        "1 reading, batch of 50": ones[:50],
+        "readings_1": ones,
+        "readings_60": sixties,
+        "readings_1_broken_1_pct": cut,
+        "readings_1_other_order": other_order,
+        "readings_1_unknown_attribute": with_attribute,
+        "readings_1_batch_of_50": ones[:50],
     }
     return {name: batch("floe.readings.v1", values) for name, values in readings.items()} | {
-        "session": batch("floe.sessions.v1", [session(k) for k in range(20_000)]),
-        "questionnaire of 24 items": batch("floe.responses.v1", [response(k) for k in range(10_000)]),
+        "session": batch("floe.sessions.v1", [session(k) for k in range(_sized(20_000))]),
+        "questionnaire_24_items": batch("floe.responses.v1", [response(k) for k in range(_sized(10_000))]),
     }
+
+
+def _sized(full: int) -> int:
+    return max(100, round(full * scale()))
 
 
 def seconds(records: Batch) -> tuple[float, float]:
@@ -78,12 +81,9 @@ def seconds(records: Batch) -> tuple[float, float]:
     return min(clock), min(processor)
 
 
-def main() -> None:
-    print(f"{'event':38} {'bytes':>6} {'ms a batch':>10} {'events/s':>10} {'events/CPU s':>12}")
+def run() -> None:
     for name, records in cases().items():
         (clock, processor), size, count = seconds(records), len(records.values[1]), len(records.values)
-        print(f"{name:38} {size:6} {clock * 1e3:10.1f} {count / clock:10,.0f} {count / processor:12,.0f}")
-
-
-if __name__ == "__main__":
-    main()
+        what = f"{count:,} events of {size} bytes, the best of {TURNS} turns"
+        record(f"decode_{name}_events_per_s", count / clock, "events/s", what)
+        record(f"decode_{name}_events_per_cpu_s", count / processor, "events/s", what)

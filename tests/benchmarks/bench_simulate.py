@@ -1,11 +1,8 @@
 """How fast the simulator makes events and readings, into a file.
 
-Here: figures, printed, one JSON object a line. Not here: any assertion (tests/ingest/test_simulate.py).
-Run: python -m tests.benchmarks.bench_simulate, or the file itself; BENCH_SCALE sizes it.
+Here: figures. Not here: any assertion (tests/ingest/test_simulate.py).
 """
 
-import json
-import os
 import resource
 import tempfile
 import time
@@ -13,8 +10,18 @@ from pathlib import Path
 
 from ingest.simulate import Plan, write_ndjson
 
+from .results import record, scale
 
-def measure(plan: Plan, *, name: str) -> list[dict]:
+
+def run() -> None:
+    full = Plan()
+    patients, days = max(10, round(full.patients * scale())), max(60, round(full.days * scale()))
+    _measure(Plan(patients=patients, days=days), name="demo")
+    minutes = max(2, round(200 * scale()))
+    _measure(Plan(patients=minutes, days=120, wearables_share=1.0, minute_level_share=1.0), name="minutes")
+
+
+def _measure(plan: Plan, *, name: str) -> None:
     """Figures of one plan written to a file on the temporary folder's disk."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "simulated.ndjson"
@@ -23,25 +30,9 @@ def measure(plan: Plan, *, name: str) -> list[dict]:
         seconds = time.perf_counter() - started
         size = path.stat().st_size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    conditions = (f"{plan.patients} patients, {plan.days} days, {truth.records} records, {truth.readings} readings, "
-                  f"{size / 1e6:.0f} MB in {seconds:.1f} s, peak {peak:.0f} MiB")  # fmt: skip
-    return [
-        {"name": f"simulate_{name}_readings_per_s", "value": round(truth.readings / seconds), "unit": "1/s",
-         "conditions": conditions},
-        {"name": f"simulate_{name}_events_per_s", "value": round(truth.records / seconds), "unit": "1/s",
-         "conditions": conditions},
-    ]  # fmt: skip
-
-
-def main() -> list[dict]:
-    scale = float(os.environ.get("BENCH_SCALE", "1"))
-    figures = measure(Plan(), name="demo")
-    size = max(round(200 * scale), 1)
-    figures += measure(Plan(patients=size, days=120, wearables_share=1.0, minute_level_share=1.0), name="minutes")
-    for figure in figures:
-        print(json.dumps(figure))
-    return figures
-
-
-if __name__ == "__main__":
-    main()
+    what = (
+        f"{plan.patients} patients, {plan.days} days, {truth.records:,} records, {truth.readings:,} readings, "
+        f"{size / 1e6:.0f} MB in {seconds:.1f} s, peak {peak:.0f} MiB"
+    )
+    record(f"simulate_{name}_readings_per_s", truth.readings / seconds, "readings/s", what)
+    record(f"simulate_{name}_events_per_s", truth.records / seconds, "events/s", what)

@@ -1,14 +1,15 @@
 """Landing: rows, rejects, ledger and positions together or not at all; the same position never twice."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from ingest.contract import encode
+from ingest.inspection import mark_replayed
 from ingest.lake import Lake
 from ingest.landing import checksum, joined, land, lost_batch, prepare, stored_positions
-from ingest.reject_alerts import alert_events, without_alert
+from ingest.reject_alerts import closing_alerts, due_alerts
 from ingest.settings import Settings
 from ingest.source import Batch, PositionLost
 from transforms.errors import LandingConflict
@@ -135,26 +136,84 @@ def test_the_checksum_tells_order_bounds_and_absence():
     assert checksum(iter(lists[0])) == checksum(lists[0])
 
 
-def test_each_reject_of_a_safety_topic_has_one_alert(lake):
-    """A broken session's alert is the same event however often it is made, and is due until it has landed."""
-    landed = land(lake, prepare([batch(0, [session(1), b"junk"])], now=NOW))
-    ((topic, key, value),) = alert_events(landed.safety_rejects)
-    assert list(alert_events(without_alert(lake))) == [(topic, key, value)]
-    assert key == b"reject-one-0-1"
-    land(lake, prepare([Batch(topic, "alerts", 0, 0, 1, [0], [key], [value])], now=NOW))
-    row = lake.table("raw.alerts").row(0, named=True)
-    assert (row["event_id"], row["rule"], row["state"]) == ("reject-one-0-1", "unreadable_safety_record", "open")
-    assert row["evidence"] == ["floe.sessions.v1/0/1"]
-    assert without_alert(lake).is_empty()
+def land_alerts(lake, alerts: dict, *, first: int) -> None:
+    """The alerts as they land, from a partition of their own."""
+    values = [value for _, _, value in alerts.values()]
+    keys = [key for _, key, _ in alerts.values()]
+    offsets = list(range(first, first + len(values)))
+    end = first + len(values)
+    land(lake, prepare([Batch("floe.alerts.v1", "alerts", 0, first, end, offsets, keys, values)], now=NOW))
+
+
+def told(lake) -> list[tuple]:
+    """Of each landed alert of unreadable records: id, revision, state, finding's beginning, evidence."""
+    rows = lake.table("raw.alerts").sort("alert_id", "revision")
+    return [
+        (r["alert_id"], r["revision"], r["state"], r["finding"].partition(" record")[0], r["evidence"])
+        for r in rows.iter_rows(named=True)
+    ]
+
+
+def test_the_first_reject_of_a_topic_and_reason_in_an_hour_raises_an_alert(lake):
+    """Two texts that are no JSON and a missing value: two alerts, one counts two. The same news is the same event
+    however often it is made, and due until it has landed."""
+    assert land(lake, prepare([batch(0, [session(1), b"junk", b"more", None])], now=NOW)).safety_rejects == 3
+    alerts = due_alerts(lake)
+    assert due_alerts(lake) == alerts
+    land_alerts(lake, alerts, first=0)
+    hour = "floe.sessions.v1-{}-20260301T12Z"
+    places = [f"floe.sessions.v1/0/{k}" for k in (1, 2, 3)]
+    assert told(lake) == [
+        ("unreadable-" + hour.format("not_json"), 2, "open", "2", places[:2]),
+        ("unreadable-" + hour.format("tombstone"), 1, "open", "1", places[2:]),
+    ]
+    assert due_alerts(lake) == {}
+
+
+def test_later_rejects_of_the_hour_are_counted_in_its_alert(lake):
+    """One, then two more within the hour: the same alert's next revision counts 3. An hour later: another alert."""
+    land(lake, prepare([batch(0, [b"junk"])], now=NOW))
+    land_alerts(lake, due_alerts(lake), first=0)
+    land(lake, prepare([batch(1, [b"junk"] * 2)], now=NOW + timedelta(minutes=59)))
+    land_alerts(lake, due_alerts(lake), first=1)
+    land(lake, prepare([batch(3, [b"junk"])], now=NOW + timedelta(minutes=60)))
+    land_alerts(lake, due_alerts(lake), first=2)
+    assert [(revision, count) for _, revision, _, count, _ in told(lake)] == [(1, "1"), (3, "3"), (1, "1")]
+    assert len({alert_id for alert_id, *_ in told(lake)}) == 2
+
+
+def test_a_flood_of_rejects_is_one_alert_and_no_reject_is_left_out(lake):
+    """1,000 in an hour: one alert that counts them and names 20; all 1,000 are kept."""
+    land(lake, prepare([batch(0, [b"junk"] * 1_000)], now=NOW))
+    land_alerts(lake, due_alerts(lake), first=0)
+    ((_, _, _, count, evidence),) = told(lake)
+    assert (count, len(evidence)) == ("1000", 20)
+    assert lake.table("raw.rejects").height == 1_000
+
+
+def test_an_alert_is_closed_when_all_of_its_records_were_read(lake):
+    """One of two sent again: it stays open. Both: its next revision is closed. Another one in that hour: open again."""
+    land(lake, prepare([batch(0, [b"junk"] * 2)], now=NOW))
+    land_alerts(lake, due_alerts(lake), first=0)
+    rejects = lake.table("raw.rejects").sort("kafka_offset")
+    mark_replayed(lake, rejects.head(1), now=NOW)
+    assert list(closing_alerts(lake, now=NOW)) == []
+    mark_replayed(lake, rejects, now=NOW)
+    land_alerts(lake, dict(enumerate(closing_alerts(lake, now=NOW))), first=1)
+    assert [(revision, state) for _, revision, state, *_ in told(lake)] == [(2, "open"), (3, "closed")]
+    assert list(closing_alerts(lake, now=NOW)) == []
+    assert due_alerts(lake) == {}
+    land(lake, prepare([batch(2, [b"junk"])], now=NOW))
+    land_alerts(lake, due_alerts(lake), first=2)
+    assert [(revision, state) for _, revision, state, *_ in told(lake)][-1] == (4, "open")
 
 
 def test_a_reject_of_another_topic_raises_none(lake):
     """A broken reading is set aside and raises no alert."""
     readings = Batch("floe.readings.v1", "r", 0, 0, 1, [0], [None], [b"junk"])
     landed = land(lake, prepare([readings], now=NOW))
-    assert landed.rejects == 1
-    assert landed.safety_rejects.is_empty()
-    assert without_alert(lake).is_empty()
+    assert (landed.rejects, landed.safety_rejects) == (1, 0)
+    assert due_alerts(lake) == {}
 
 
 def test_a_landing_without_records_moves_the_position(lake):

@@ -4,9 +4,10 @@ import threading
 import time
 from uuid import uuid4
 
+import polars as pl
 import pytest
 
-from ingest import stream, worker
+from ingest import inspection, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
 from ingest.landing import stored_positions
@@ -136,20 +137,30 @@ def test_a_second_worker_of_the_same_share_is_stopped(settings, source):
     assert landed(settings, source) == list(range(400))
 
 
-def test_a_broken_safety_record_raises_an_alert_once(settings, source):
-    """A record that can't be read is set aside, its alert is published and lands, and is not published again."""
+def test_a_broken_safety_record_raises_an_alert_within_the_same_drain(settings, source):
+    """Set aside, and its alert has landed when the drain is over, also where it was the last record; never again."""
     key = source.encode()
-    stream.publish(settings, [(TOPIC, key, b"junk"), *incidents(source, range(3))])
+    stream.publish(settings, [*incidents(source, range(3)), (TOPIC, key, b"junk")])
+    worker.run(settings, drain=True)
+    place = _place_of_reject(settings, key)
+    (first,) = _alerts_about(settings, place)
+    assert (first["rule"], first["state"]) == ("unreadable_safety_record", "open")
+    assert "could not be read" in first["finding"]
     worker.run(settings, drain=True)
     worker.run(settings, drain=True)
-    worker.run(settings, drain=True)
-    with Lake.open(settings, read_only=True) as lake:
-        (reject,) = lake.table("raw.rejects", where="key = $1", params=[key]).iter_rows(named=True)
-        place = f"{reject['kafka_topic']}/{reject['kafka_partition']}/{reject['kafka_offset']}"
-        alerts = lake.table("raw.alerts", where="subject_id = $1", params=[place])
-    assert alerts["rule"].unique().to_list() == ["unreadable_safety_record"]
-    assert alerts.select("source", "event_id").unique().height == 1
+    assert _alerts_about(settings, place) == [first]
     assert landed(settings, source) == [0, 1, 2]
+
+
+def _place_of_reject(settings, key: bytes) -> str:
+    with Lake.open(settings, read_only=True) as lake:
+        (row,) = lake.table("raw.rejects", where="key = $1", params=[key]).iter_rows(named=True)
+    return f"{row['kafka_topic']}/{row['kafka_partition']}/{row['kafka_offset']}"
+
+
+def _alerts_about(settings, place: str) -> list[dict]:
+    with Lake.open(settings, read_only=True) as lake:
+        return lake.table("raw.alerts", where="list_contains(evidence, $1)", params=[place]).to_dicts()
 
 
 def test_records_that_kafka_deleted_are_never_skipped_in_silence(settings, source):
@@ -178,6 +189,49 @@ def test_records_that_kafka_deleted_are_never_skipped_in_silence(settings, sourc
     assert found[:100] == list(range(100))
     assert found[-40:] == list(range(160, 200))
     assert lost.item() == 200 - len(found) > 0
+
+
+def test_a_partition_whose_records_expired_before_the_first_look(settings, source):
+    """Nothing to read, and nothing behind: lag 0; the gap is said once, is in the ledger, and verify can't prove it."""
+    stream.publish(settings, incidents(source, range(20)))
+    ends = {key: end for key, end in stream.end_offsets(settings).items() if key[0] == TOPIC}
+    _delete_records(settings, ends)
+    stands = {key: end for key, end in ends.items() if end}
+    with Lake.open(settings, read_only=True) as lake:
+        before = inspection.lag(lake, settings).filter(pl.col("kafka_topic") == TOPIC)["lag"].sum()
+    said: list[str] = []
+    worker.run(settings, drain=True, on_progress=said.append)
+    assert worker.wait_landed(settings, stop=threading.Event())
+    with Lake.open(settings, read_only=True) as lake:
+        after = inspection.lag(lake, settings).filter(pl.col("kafka_topic") == TOPIC)["lag"].sum()
+        ledger = lake.table("raw.ledger", where="kafka_topic = $1", params=[TOPIC])
+        proofs = list(inspection.proofs(lake))
+    assert (before, after) == (0, 0)
+    assert sum("was deleted before Floe first looked" in text and TOPIC in text for text in said) == len(stands)
+    rows = ledger.select("kafka_partition", "first_position", "next_position", "checksum").sort("kafka_partition")
+    assert rows.rows() == [(number, 0, end, "unknown") for (_, number), end in sorted(stands.items())]
+    assert all(is_true is not False for is_true, _ in proofs)
+    open_sentences = [sentence for is_true, sentence in proofs if is_true is None and TOPIC in sentence]
+    assert len(open_sentences) == len(stands)
+    assert "nobody can say what they held" in open_sentences[0]
+    said.clear()
+    worker.run(settings, drain=True, on_progress=said.append)
+    assert not any("first looked" in text for text in said)
+
+
+def test_what_comes_behind_a_missing_beginning_lands(settings, source):
+    """The gap first, then the records behind it, one ledger without a hole from position 0 on."""
+    stream.publish(settings, incidents(source, range(20)))
+    ends = {key: end for key, end in stream.end_offsets(settings).items() if key[0] == TOPIC}
+    _delete_records(settings, ends)
+    stream.publish(settings, incidents(source, range(20, 60)))
+    worker.run(settings, drain=True)
+    assert landed(settings, source) == list(range(20, 60))
+    with Lake.open(settings, read_only=True) as lake:
+        firsts = lake.sql("SELECT min(first_position) FROM raw.ledger GROUP BY kafka_topic_id, kafka_partition")
+        is_proved = [is_true for is_true, _ in inspection.proofs(lake)]
+    assert firsts.to_series().unique().to_list() == [0]
+    assert False not in is_proved
 
 
 def _delete_records(settings, before: dict[tuple[str, int], int]) -> None:

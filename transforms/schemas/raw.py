@@ -354,7 +354,8 @@ LEDGER = Table(
      Column("first_position", I, "position of the first record", required=True),
      Column("next_position", I, "position after the last record", required=True),
      Column("rows", I, "rows landed", required=True), Column("rejects", I, "records set aside", required=True),
-     Column("checksum", S, "BLAKE2b-64 over the values' lengths and bytes, in order; lost where Kafka deleted the records unread", required=True),
+     Column("checksum", S, "BLAKE2b-64 over the values' lengths and bytes, in order; lost where Kafka deleted the records "
+            "unread, unknown for what was gone before Floe first looked", required=True),
      Column("landed_at", T, "when", required=True)),
     ("kafka_topic", "kafka_topic_id", "kafka_partition", "first_position"),
 )  # fmt: skip
