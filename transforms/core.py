@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from . import activity, current, mobility, telemetry
+from . import activity, current, mobility, plausibility, telemetry
 from .likely_doubles import likely_doubles
 from .options import Options
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
@@ -77,21 +77,23 @@ def _all(full_name: str) -> str:
     return f'SELECT * FROM {schema}."{name}"'
 
 
+_REGISTER_READS = {name: _all(f"core.{name}") for name in ("patients", "clinics", "patient_status")}
+
+
 def _record(name: str) -> CoreStep:
-    """A table of records: the revision that counts, under the patient that counts."""
-    has_patient = "patient_id" in CORE_RECORDS[name].names
-    reads = {"raw": _all(f"raw.{name}")}
-    if has_patient and name != "patient_status":
-        reads["patient_status"] = _all("core.patient_status")
+    """A table of records: the revision that counts, under the patient that counts, without what can't be true."""
+    registers = _held_against(name)
+    reads = {"raw": _all(f"raw.{name}")} | {other: _REGISTER_READS[other] for other in registers}
 
     def compute(frames: Frames, options: Options) -> pl.DataFrame:
         counting = current.current(name, frames["raw"])
-        merges = frames.get("patient_status", counting)
-        return current.merge_patients(counting, merges) if has_patient else counting
+        if "patient_id" in counting.columns:
+            counting = current.merge_patients(counting, frames.get("patient_status", counting))
+        return CORE_RECORDS[name].conform(_judged(name, counting, frames, options))
 
     return CoreStep(
         table=CORE_RECORDS[name],
-        inputs=(f"raw.{name}", *(("core.patient_status",) if "patient_status" in reads else ())),
+        inputs=(f"raw.{name}", *(f"core.{other}" for other in registers)),
         keys=() if name in REGISTERS else (TOPIC_BY_NAME[name].record_id,),
         reads=reads,
         keyed_reads={} if name in REGISTERS else {"raw": current.rows_of_records(name)},
@@ -99,7 +101,22 @@ def _record(name: str) -> CoreStep:
     )
 
 
-_PEOPLE = {name: _all(f"core.{name}") for name in ("patients", "clinics", "patient_status")}
+def _held_against(name: str) -> tuple[str, ...]:
+    """The registers that a table's records are held against: whose they are, when those lived."""
+    if "patient_id" not in CORE_RECORDS[name].names or name == "patient_status":
+        return ()
+    return ("patient_status",) if name == "patients" else tuple(_REGISTER_READS)
+
+
+def _judged(name: str, frame: pl.DataFrame, frames: Frames, options: Options) -> pl.DataFrame:
+    """A death is judged by itself before anything is held against it, the other statuses too."""
+    if name == "patient_status":
+        frame = plausibility.judged(name, frame, people=None, options=options)
+    people = plausibility.people_of(name, frames | {name: frame})
+    return plausibility.judged(name, frame, people=people, options=options)
+
+
+_PEOPLE = _REGISTER_READS
 
 
 def _people(frames: Frames) -> pl.DataFrame:
@@ -155,6 +172,21 @@ CONFLICTS = CoreStep(
     compute=lambda frames, options: pl.concat([current.conflicts(name, raw) for name, raw in frames.items()]),
 )
 
+def _implausible(frames: Frames, options: Options) -> pl.DataFrame:
+    parts = []
+    for name in CORE_RECORDS:
+        people = plausibility.people_of(name, frames)
+        parts.append(plausibility.listed(name, frames[f"{name}_as_sent"], people=people, options=options))
+    return pl.concat(parts).sort(CORE_TABLES["implausible"].key)
+
+
+IMPLAUSIBLE = CoreStep(
+    table=CORE_TABLES["implausible"],
+    inputs=(*(f"core.{name}" for name in CORE_RECORDS), *(f"raw.{name}" for name in CORE_RECORDS)),
+    reads=_REGISTER_READS | {f"{name}_as_sent": plausibility.as_sent(name) for name in CORE_RECORDS},
+    compute=_implausible,
+)
+
 LIKELY_DOUBLES = CoreStep(
     table=CORE_TABLES["likely_doubles"],
     inputs=("core.sessions",),
@@ -174,5 +206,6 @@ CORE: dict[str, CoreStep] = {
         ORPHANS,
         CONFLICTS,
         LIKELY_DOUBLES,
+        IMPLAUSIBLE,
     )
 }

@@ -58,7 +58,9 @@ def _zones(frame: pl.DataFrame) -> list[str]:
 
 
 def is_zone(name: str) -> bool:
-    """Whether the name is an IANA time zone."""
+    """Whether the name is an IANA time zone, in its own capitals; a bare offset (`+01:00`) is none."""
+    if not name[:1].isalpha():
+        return False
     try:
         pl.select(pl.lit(0).cast(TIMESTAMP).dt.convert_time_zone(name))
     except pl.exceptions.PolarsError:

@@ -60,6 +60,15 @@ class Options:
     valid_week_weekend_days: int = _option(1, "weekend days among them")
     risk_window_days: int = _option(30, "days after a course's last session that count as time at risk")
     course_gap_days: int = _option(30, "days without a session that end a course, where sessions name none")
+    clock_tolerance_min: int = _option(60, "minutes that a moment may lie after its landing: clocks that are a little off")
+    earliest_year: int = _option(
+        1990, "year before which no session, answer or reading can be: before it no device kept records of them"
+    )
+    years_before_enrolment: int = _option(
+        10, "years before the enrolment that a patient's sessions, answers and readings may reach back"
+    )
+    plan_horizon_years: int = _option(5, "years that a plan (a course's end, a consult's validity) may lie ahead")
+    oldest_age: int = _option(120, "age that nobody reaches, years")
     clean_window_days: int = _option(7, "days after an event's end in which the same term is the same event")
     skin_amber_c: float = _option(5.0, "skin temperature of an amber alert, degrees C")
     skin_red_c: float = _option(2.0, "skin temperature of a red alert, degrees C")

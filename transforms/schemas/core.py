@@ -3,6 +3,8 @@
 Here: their columns. Not here: how they are computed (transforms/current.py, activity.py, telemetry.py).
 """
 
+from dataclasses import replace
+
 import polars as pl
 
 from .base import TIMESTAMP, Column, Json, Table
@@ -16,16 +18,34 @@ _LINEAGE = tuple(c for c in ENVELOPE if c.name in ("event_id", "source", "event_
 _GIVEN = Column("is_recorded_at_given", B, "recorded_at was sent; where not, it is the event's time", required=True)
 
 
+_ASIDE = Column(
+    "is_set_aside", B, "it contradicts the patient's death: its moments are null until one is corrected (core.implausible)"
+)
+
+
 def _core_table(topic) -> Table:
+    """What can't be true is null in core, so no moment, day or time zone of raw is required here."""
     data = (*(c for c in data_columns(topic) if not c.name.startswith("record_status")), _GIVEN)
+    columns = (*data, *_LINEAGE, *((_ASIDE,) if _is_lived(topic) else ()))
     return Table("core", topic.name, f"{topic.comment} One row a {topic.record_id}: the revision that counts; "
-                 "entries in error are left out.", (*data, *_LINEAGE), (topic.record_id,))  # fmt: skip
+                 "entries in error are left out, what can't be true is null (core.implausible).",
+                 tuple(_maybe_null(c) for c in columns), (topic.record_id,))  # fmt: skip
+
+
+def _is_lived(topic) -> bool:
+    return topic.record_id != "patient_id" and any(c.name == "patient_id" for c in topic.fields)
+
+
+def _maybe_null(column: Column) -> Column:
+    is_judged = column.dtype in (D, T) or column.name == "timezone"
+    return replace(column, required=column.required and (not is_judged or column.name == "ingested_at"))
 
 
 # A protocol has a row a version: a session is judged by the one in force at its start.
 CORE_RECORDS: dict[str, Table] = {t.name: _core_table(t) for t in TOPICS if not t.is_series}
 CORE_RECORDS["protocols"] = Table("core", "protocols", "Protocol versions, one row a protocol and moment in force from.",
-                                  CORE_RECORDS["protocols"].columns, ("protocol_id", "effective_from"))  # fmt: skip
+                                  tuple(replace(c, required=c.required or c.name == "effective_from")
+                                        for c in CORE_RECORDS["protocols"].columns), ("protocol_id", "effective_from"))  # fmt: skip
 
 # Cadence bands, steps/min (stepmetrics 1.0.3): name -> (lowest, lowest of the next)
 CADENCE_BANDS_SPM = {
@@ -170,10 +190,29 @@ LIKELY_DOUBLES = Table(
     ("session_id",),
 )  # fmt: skip
 
+IMPLAUSIBLE = Table(
+    "core", "implausible",
+    "What is well formed and can't be true, one row a record, field and rule; the field is null in core.",
+    (Column("table", S, "table of the record", required=True),
+     Column("record_id", S, "its id; of a series the event's", required=True),
+     Column("field", S, "field that can't be true", required=True),
+     Column("rule", S, "rule that it breaks", required=True),
+     Column("sentence", S, "the rule in words", required=True),
+     Column("found", S, "what was sent"),
+     Column("against", S, "the field that it is held against, and that one's value"),
+     Column("clinic_id", S, "the record's clinic"), Column("patient_id", S, "the record's patient"),
+     Column("is_safety", B, "of a safety topic, or a death", required=True),
+     Column("is_contradiction", B, "another record says otherwise; which of the two is wrong is not known", required=True),
+     Column("is_set_aside", B, "the whole record counts nowhere until one of the two is corrected", required=True),
+     Column("event_id", S, "event", required=True), Column("source", S, "its source", required=True),
+     Column("ingested_at", T, "when it was landed", required=True)),
+    ("table", "record_id", "field", "rule", "source", "event_id"),
+)  # fmt: skip
+
 DATA_CUT = Table(
     "core", "data_cut", "One row: what core and mart were last computed from.",
     (Column("lake_snapshot", I, "snapshot of the lake", required=True),
-     Column("data_cutoff", T, "newest event time, capped at the time it was ingested", required=True),
+     Column("data_cutoff", T, "newest plausible event time, capped at the time it was ingested", required=True),
      Column("records", I, "records landed or set aside up to it", required=True),
      Column("started_at", T, "when the computation began", required=True)),
     ("lake_snapshot",),
@@ -183,6 +222,15 @@ CORE_TABLES: dict[str, Table] = {
     **CORE_RECORDS,
     **{
         t.name: t
-        for t in (ACTIVITY_DAYS, WALKING_DAYS, TELEMETRY_SESSIONS, ORPHANS, CONFLICTS, LIKELY_DOUBLES, DATA_CUT)
+        for t in (
+            ACTIVITY_DAYS,
+            WALKING_DAYS,
+            TELEMETRY_SESSIONS,
+            ORPHANS,
+            CONFLICTS,
+            LIKELY_DOUBLES,
+            IMPLAUSIBLE,
+            DATA_CUT,
+        )
     },
 }
