@@ -114,7 +114,7 @@ def _medications(care: pl.DataFrame, *, kinds: tuple[str, ...]) -> pl.DataFrame:
         "patient_id", "care_id", "kind", "code", "daily_dose_mme", "known_on", at="occurred_at",
         begins="on", ends="ended_on",
     )  # fmt: skip
-    taken = records.filter(pl.col("kind").is_in(kinds))
+    taken = records.filter(pl.col("kind").is_in(kinds), pl.col("begins").is_not_null())
     replaced_on = pl.col("begins").shift(-1).over("patient_id", "kind", "code", order_by=["begins", "care_id"])
     taken = taken.with_columns(replaced_before=replaced_on - pl.duration(days=1))
     taken = taken.join(_stopped(records), on="care_id", how="left")
@@ -126,8 +126,10 @@ def _medications(care: pl.DataFrame, *, kinds: tuple[str, ...]) -> pl.DataFrame:
 def _stopped(records: pl.DataFrame) -> pl.DataFrame:
     """`care_id` and `stopped_on`: of each record, how far care was known when `none_since_last` next said none."""
     known = pl.max_horizontal("begins", "known_on")
-    ordered = records.sort("patient_id", "at", "care_id").with_columns(
-        known_before=known.cum_max().shift(1).over("patient_id")
+    ordered = (
+        records.filter(pl.col("at").is_not_null())
+        .sort("patient_id", "at", "care_id")
+        .with_columns(known_before=known.cum_max().shift(1).over("patient_id"))
     )
     none = pl.when(pl.col("kind") == "none_since_last").then("known_before")
     return ordered.select("care_id", stopped_on=none.shift(-1).backward_fill().over("patient_id"))

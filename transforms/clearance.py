@@ -17,7 +17,7 @@ SCREENING_HOURS = 24
 def with_clearance(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataFrame:
     """The sessions (with `is_begun`) with `is_cleared`: true, false, null = not known or did not begin.
 
-    No consult by the start, or none recorded by then, is false.
+    No consult by the start, or none recorded by then, is false. Of a session without a start it is not known.
     """
     before = _consults_before(sessions, consults)
     recorded = before.filter(pl.col("is_recorded_at_given") & (pl.col("recorded_at") <= pl.col("started_at")))
@@ -27,7 +27,7 @@ def with_clearance(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataFra
     unsure_is_latest = pl.col("_unsure_at") >= pl.col("_seen_at").fill_null(pl.col("_unsure_at"))
     frame = sessions.join(verdict, on="session_id", how="left").join(unsure, on="session_id", how="left")
     return frame.with_columns(
-        is_cleared=pl.when("is_begun").then(
+        is_cleared=pl.when(pl.col("is_begun") & pl.col("started_at").is_not_null()).then(
             pl.when(unsure_is_latest.fill_null(False)).then(None).otherwise(pl.col("is_cleared").fill_null(False))
         )
     ).drop("_seen_at", "_unsure_at")  # fmt: skip

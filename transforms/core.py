@@ -172,6 +172,7 @@ CONFLICTS = CoreStep(
     compute=lambda frames, options: pl.concat([current.conflicts(name, raw) for name, raw in frames.items()]),
 )
 
+
 def _implausible(frames: Frames, options: Options) -> pl.DataFrame:
     parts = []
     for name in CORE_RECORDS:

@@ -40,6 +40,7 @@ def current(name: str, raw: pl.DataFrame) -> pl.DataFrame:
         first_landed(raw)
         .with_columns(
             pl.col("recorded_at").is_not_null().alias("is_recorded_at_given"),
+            pl.lit(False).alias("is_set_aside"),  # until plausibility.py has judged it
             pl.col("recorded_at").fill_null(pl.col("event_time")),
             *(pl.col(column).fill_null(value) for column, value in defaults.items()),
         )
@@ -133,7 +134,7 @@ def merge_map(patient_status: pl.DataFrame) -> pl.DataFrame:
     """
     merges = (
         patient_status.filter(pl.col("status") == "merged", pl.col("merged_into").is_not_null())
-        .sort("effective_on", "recorded_at", *IDENTITY, descending=True)
+        .sort("effective_on", "recorded_at", *IDENTITY, descending=True, nulls_last=True)
         .unique("patient_id", keep="first", maintain_order=True)
     )
     step = dict(merges.select("patient_id", "merged_into").iter_rows())

@@ -31,13 +31,14 @@ _LIMITS = (
 def placed_sessions(sessions: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
     """core.sessions by patient and start, with `timezone`, clinic-local `day`, `is_begun`, `is_delivered`.
 
-    A session without a status was delivered (contract).
+    A session without a status was delivered (contract). One whose start can't be true has none, comes last and
+    counts, but on no day; one that is set aside is left out.
     """
-    frame = sessions.with_columns(pl.col("status").fill_null(DELIVERED))
+    counting = sessions.filter(~pl.col("is_set_aside").fill_null(False))
+    frame = counting.with_columns(pl.col("status").fill_null(DELIVERED))
     frame = with_local_day(with_timezone(frame, clinics), at="started_at", into="day")
-    return frame.with_columns(is_begun=pl.col("status").is_in(BEGUN), is_delivered=pl.col("status") == DELIVERED).sort(
-        "patient_id", "started_at", "session_id"
-    )
+    frame = frame.with_columns(is_begun=pl.col("status").is_in(BEGUN), is_delivered=pl.col("status") == DELIVERED)
+    return frame.sort("patient_id", "started_at", "session_id", nulls_last=True)
 
 
 def of_patients(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:
@@ -67,7 +68,7 @@ def with_protocol(sessions: pl.DataFrame, protocols: pl.DataFrame, courses: pl.D
     ]
     ranked = pl.concat([t.with_columns(_tier=pl.lit(k)) for k, t in enumerate(tiers)])
     best = ranked.sort("_tier").unique("session_id", keep="first", maintain_order=True).drop("_tier")
-    return frame.join(best, on="session_id", how="left").sort("patient_id", "started_at", "session_id")
+    return frame.join(best, on="session_id", how="left").sort("patient_id", "started_at", "session_id", nulls_last=True)
 
 
 def _in_force(sessions: pl.DataFrame, versions: pl.DataFrame, *, by: list[str]) -> pl.DataFrame:
@@ -106,7 +107,7 @@ def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:
     )
     counted = week.group_by("session_id").agg(sessions_before=pl.len())
     return frame.join(counted, on="session_id", how="left", maintain_order="left").with_columns(
-        sessions_in_week=pl.when("is_begun").then(1 + pl.col("sessions_before").fill_null(0))
+        sessions_in_week=pl.when(pl.col("is_begun") & pl.col("started_at").is_not_null()).then(1 + pl.col("sessions_before").fill_null(0))
     ).drop("sessions_before", "previous_at")  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
 
     Wants the limits of `with_protocol`, the columns of `with_spacing`, mart.adex's measurements and
     `cabin_max_measured_c`, the warmest sample of telemetry.
-    A value equal to its limit is within it. The warmest temperature comes from telemetry alone: without it a
+    A value equal to its limit is within it. A session without a start has no spacing. The warmest temperature comes from telemetry alone: without it a
     session is known to be too warm only where even its coldest value is.
     """
     begun = pl.when("is_begun")
@@ -125,7 +126,8 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
     }
     warmest, measured = pl.col("limit_cabin_max_temp_c"), pl.col("cabin_max_measured_c")
     too_warm = pl.when(measured.is_not_null()).then(measured > warmest).when(pl.col("CABMINC") > warmest).then(True)
-    hours = pl.col("hours_since_previous").fill_null(float("inf"))
+    is_first = pl.col("started_at").is_not_null() & pl.col("hours_since_previous").is_null()
+    hours = pl.when(is_first).then(float("inf")).otherwise("hours_since_previous")
     too_soon = hours < pl.col("limit_min_hours_between_sessions")
     too_many = pl.col("sessions_in_week") > pl.col("limit_max_sessions_per_week")
     return frame.with_columns(

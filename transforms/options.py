@@ -60,7 +60,9 @@ class Options:
     valid_week_weekend_days: int = _option(1, "weekend days among them")
     risk_window_days: int = _option(30, "days after a course's last session that count as time at risk")
     course_gap_days: int = _option(30, "days without a session that end a course, where sessions name none")
-    clock_tolerance_min: int = _option(60, "minutes that a moment may lie after its landing: clocks that are a little off")
+    clock_tolerance_min: int = _option(
+        60, "minutes that a moment may lie after its landing: clocks that are a little off"
+    )
     earliest_year: int = _option(
         1990, "year before which no session, answer or reading can be: before it no device kept records of them"
     )

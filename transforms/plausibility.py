@@ -289,11 +289,12 @@ def as_sent(topic: str) -> str:
     if not fields:
         return f'SELECT * FROM core."{topic}" WHERE false'
     sent = {field: f'sent."{field}"' for field in fields}
-    lost = " OR ".join(f'(core."{field}" IS NULL AND sent."{field}" IS NOT NULL)' for field in fields)
+    gone = {field: f'here."{field}" IS NULL' for field in fields} | {"recorded_at": "NOT here.is_recorded_at_given"}
+    lost = " OR ".join(f'({gone[field]} AND sent."{field}" IS NOT NULL)' for field in fields)
     if any(not rule.is_nulled for rule in rules(topic, options=Options())):
-        lost += " OR core.patient_id IN (SELECT patient_id FROM core.patient_status WHERE status = 'died')"
-    columns = ", ".join(sent.get(name, f'core."{name}"') + f' AS "{name}"' for name in CORE_RECORDS[topic].names)
-    return f"""SELECT {columns} FROM core."{topic}" AS core JOIN (
+        lost += " OR here.patient_id IN (SELECT patient_id FROM core.patient_status WHERE status = 'died')"
+    columns = ", ".join(sent.get(name, f'here."{name}"') + f' AS "{name}"' for name in CORE_RECORDS[topic].names)
+    return f"""SELECT {columns} FROM core."{topic}" AS here JOIN (
         SELECT "source", event_id, ingested_at, {", ".join(f'"{f}"' for f in fields if f not in _JOINED)}
         FROM raw."{topic}"
     ) AS sent USING ("source", event_id, ingested_at) WHERE {lost}"""
@@ -330,7 +331,7 @@ def listed(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, opti
 
 def _judge(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, options: Options):
     """The frame as the rules leave it, and (rule, rows that broke it) of each rule that some row broke."""
-    frame = _among(frame, people)
+    frame = _among(CORE_RECORDS[topic].conform(frame), people)
     if topic == "patients":
         frame = frame.with_columns(_birth_year=pl.col("birth_year"))
     findings = []

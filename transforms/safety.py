@@ -42,7 +42,8 @@ def with_last_session(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame
     `begun`: sessions that began, of `placed_sessions`. The session that the event names comes first, if it began by
     the onset; else it is the patient's last one by the onset, anywhere. Null where the onset is not known.
     """
-    starts = begun.select("patient_id", "session_id", "modality", "started_at").sort("started_at", "session_id")
+    starts = begun.filter(pl.col("started_at").is_not_null())
+    starts = starts.select("patient_id", "session_id", "modality", "started_at").sort("started_at", "session_id")
     named = starts.select("session_id", named_at="started_at", named_modality="modality")
     frame = events.join(named, on="session_id", how="left")
     last = (

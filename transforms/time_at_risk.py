@@ -58,7 +58,8 @@ def intervals(
 def session_windows(begun: pl.DataFrame, *, by: tuple[str, ...] = (), hours: int) -> pl.DataFrame:
     """Disjoint intervals of `hours` after the start of each session, a row a patient, value of `by` and interval."""
     group = ["patient_id", *by]
-    spans = begun.select(*group, from_at="started_at", to_at=pl.col("started_at") + pl.duration(hours=hours))
+    timed = begun.filter(pl.col("started_at").is_not_null())
+    spans = timed.select(*group, from_at="started_at", to_at=pl.col("started_at") + pl.duration(hours=hours))
     return _merged(spans, group=group)
 
 
@@ -77,7 +78,7 @@ def length_us() -> pl.Expr:
 
 def _courses(begun: pl.DataFrame, *, group: list[str], gap_days: int) -> pl.DataFrame:
     """A row a course (of a group): `course`, `first_at`, `last_at`, `first_day` of its sessions."""
-    ordered = begun.sort(*group, "started_at", "session_id")
+    ordered = begun.filter(pl.col("started_at").is_not_null()).sort(*group, "started_at", "session_id")
     unnamed = pl.col("course_id").is_null()
     since = pl.col("started_at").diff().over([*group, "course_id"])
     breaks = (unnamed & (since > pl.duration(days=gap_days))).fill_null(False)

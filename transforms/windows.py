@@ -132,10 +132,10 @@ def _end_of_course(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str)
 def first_course_end(sessions: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
     """A row a patient: `patient_id`, `course_ended_on`, the day of the last session of the first course so far.
 
-    `sessions`: delivered ones, with `patient_id`, `course_id` (may be null), `day` and `started_at`. The course is
+    Sessions without a day are left out. `sessions`: delivered ones, with `patient_id`, `course_id` (may be null), `day` and `started_at`. The course is
     that of the first session; where sessions name none, more than `gap_days` days without a session end it.
     """
-    ordered = sessions.sort("patient_id", "started_at", "session_id")
+    ordered = sessions.filter(pl.col("day").is_not_null()).sort("patient_id", "started_at", "session_id")
     is_break = (pl.col("day").diff().over("patient_id").dt.total_days() > gap_days).fill_null(False)
     named = pl.col("course_id").first().over("patient_id")
     in_first = pl.when(named.is_not_null()).then(pl.col("course_id") == named)

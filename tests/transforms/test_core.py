@@ -120,7 +120,7 @@ def simulated():
         batch = SimpleNamespace(
             topic=topic, topic_id="T", partition=0, offsets=list(range(len(keys))), keys=keys, values=values
         )
-        frames[topic.split(".")[1]] = decode(batch, ingested_at=DAY).rows
+        frames[topic.split(".")[1]] = decode(batch, ingested_at=datetime(2027, 1, 1, tzinfo=UTC)).rows
     with duckdb.connect(config={"threads": 2}) as connection:
         query = lake_of(connection, **frames)
         core = {}

@@ -98,9 +98,9 @@ def _treatment(sessions: pl.DataFrame) -> pl.DataFrame:
     return sessions.group_by("patient_id", maintain_order=True).agg(
         MODALITY=pl.col("modality").filter(delivered).first(),
         TRTSDT=pl.col("day").filter(delivered).first(),
-        TRTEDT=pl.col("day").filter(delivered).last(),
+        TRTEDT=pl.col("day").filter(delivered).drop_nulls().last(),
         TRTSDTM=pl.col("started_at").filter(delivered).first(),
-        TRTEDTM=pl.col("started_at").filter(delivered).last(),
+        TRTEDTM=pl.col("started_at").filter(delivered).drop_nulls().last(),
         NSESS=delivered.sum().cast(pl.Int64),
         is_begun=pl.col("is_begun").any(),
     )

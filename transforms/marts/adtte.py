@@ -135,7 +135,7 @@ def _care_time(people: pl.DataFrame, care: pl.DataFrame, *, wanted: pl.Expr, wha
 
 
 def _first_event(people: pl.DataFrame, adex: pl.DataFrame, adae: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN))
+    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN), pl.col("ASTDT").is_not_null())
     treated = begun.group_by("USUBJID").agg(STARTDT=pl.col("ASTDT").min(), last_on=pl.col("ASTDT").max())
     emergent = adae.filter(pl.col("TRTEMFL") == "Y")
     known = emergent.filter(pl.col("ASTDT").is_not_null()).sort("ASTDT", "AESEQ")

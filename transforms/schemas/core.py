@@ -19,7 +19,9 @@ _GIVEN = Column("is_recorded_at_given", B, "recorded_at was sent; where not, it 
 
 
 _ASIDE = Column(
-    "is_set_aside", B, "it contradicts the patient's death: its moments are null until one is corrected (core.implausible)"
+    "is_set_aside",
+    B,
+    "it contradicts the patient's death: its moments are null until one is corrected (core.implausible)",
 )
 
 
