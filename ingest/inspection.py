@@ -23,13 +23,15 @@ def landed_records(lake: Lake, *, at: int | None = None) -> int:
     return lake.sql(f"SELECT coalesce(sum(rows + rejects), 0)::BIGINT AS n FROM raw.ledger {_at(at)}")["n"][0]
 
 
-def newest_event_time(lake: Lake, *, at: int | None = None) -> datetime | None:
-    """The newest event time, each capped at the time it was ingested; None of an empty lake.
+def newest_event_time(lake: Lake, *, clock_tolerance_min: int, at: int | None = None) -> datetime | None:
+    """The newest plausible event time, each capped at the time it was ingested; None of an empty lake.
 
-    Alerts don't count: Floe writes them itself, and one about a record of last year says nothing of patients since.
+    One further ahead of its landing than the tolerance is of a clock that is wrong: what time it was there is not
+    known, and it moves nobody. Alerts don't count: Floe writes them itself, and one about a record of last year says nothing of patients since.
     """
     parts = " UNION ALL ".join(
-        f'SELECT max(least(event_time, ingested_at)) AS t FROM raw."{name}" {_at(at)}'
+        f'SELECT max(least(event_time, ingested_at)) AS t FROM raw."{name}" {_at(at)} '
+        f"WHERE event_time <= ingested_at + to_minutes({int(clock_tolerance_min)})"
         for name in RAW_TABLES
         if name != "alerts"
     )

@@ -71,7 +71,7 @@ def system_status(settings) -> dict:
         counts = inspection.row_counts(lake)
         cut = lake.table("core.data_cut")
         checks = lake.table("mart.check_results", where="NOT is_passed")
-        newest = inspection.newest_event_time(lake)
+        newest = inspection.newest_event_time(lake, clock_tolerance_min=settings.clock_tolerance_min)
         return {
             "now": datetime.now(UTC),
             "kafka": settings.bootstrap,

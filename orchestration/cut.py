@@ -9,6 +9,7 @@ import polars as pl
 
 from ingest import inspection
 from ingest.lake import Lake
+from ingest.settings import Settings
 from transforms.options import Cut
 from transforms.schemas import CORE_TABLES
 
@@ -18,12 +19,13 @@ DATA_CUT = CORE_TABLES["data_cut"]
 def take_cut(lake: Lake) -> pl.DataFrame:
     """The one row of `core.data_cut` for the lake as it stands.
 
-    The data cut is the newest event time, each capped at the time it was ingested; of an empty lake, the epoch.
+    The data cut is the newest plausible event time, each capped at the time it was ingested; of an empty lake, the epoch.
     """
     started_at, snapshot = datetime.now(UTC), lake.snapshot()
+    newest = inspection.newest_event_time(lake, clock_tolerance_min=Settings().clock_tolerance_min, at=snapshot)
     row = {
         "lake_snapshot": snapshot,
-        "data_cutoff": inspection.newest_event_time(lake, at=snapshot) or datetime.fromtimestamp(0, UTC),
+        "data_cutoff": newest or datetime.fromtimestamp(0, UTC),
         "records": inspection.landed_records(lake, at=snapshot),
         "started_at": started_at,
     }

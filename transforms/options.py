@@ -107,7 +107,7 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """What a mart was computed from: the lake's snapshot and the newest event time, capped at its ingestion."""
+    """What a mart was computed from: the lake's snapshot and the newest plausible event time, capped at its ingestion."""
 
     lake_snapshot: int
     data_cutoff: datetime

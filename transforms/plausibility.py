@@ -213,9 +213,10 @@ def _in_a_life(topic: str, field: str, kind: Kind, *, options: Options) -> Itera
     """What a moment or day of a patient must be, by the birth and the enrolment."""
     value, is_day = pl.col(field), _is_day(topic, field)
     if kind.is_born:
+        born = "birth_year" if topic == "patients" else "_birth_year"
         year = (value if is_day else _day_of(value)).dt.year()
-        yield Rule(name="before_birth", topic=topic, field=field, condition=year < pl.col("_birth_year"),
-                   against="_birth_year", sentence="It lies before the patient's birth.")  # fmt: skip
+        yield Rule(name="before_birth", topic=topic, field=field, condition=year < pl.col(born),
+                   against=born, sentence="It lies before the patient's birth.")  # fmt: skip
     if kind.is_enrolled:
         first = pl.col("_enrolled_on").dt.offset_by(f"-{options.years_before_enrolment}y")
         day = value if is_day else value.dt.date()
@@ -332,8 +333,6 @@ def listed(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, opti
 def _judge(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, options: Options):
     """The frame as the rules leave it, and (rule, rows that broke it) of each rule that some row broke."""
     frame = _among(CORE_RECORDS[topic].conform(frame), people)
-    if topic == "patients":
-        frame = frame.with_columns(_birth_year=pl.col("birth_year"))
     findings = []
     for rule in rules(topic, options=options):
         is_broken = frame.select(rule.condition.fill_null(False).alias("broken"))["broken"]

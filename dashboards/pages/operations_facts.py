@@ -64,6 +64,9 @@ class Computed:
 def stream_facts(reader: Reader) -> Stream | None:
     """None where there is no lake."""
 
+    def newest(lake: Lake) -> datetime | None:
+        return inspection.newest_event_time(lake, clock_tolerance_min=reader.settings.clock_tolerance_min)
+
     def ask(lake: Lake) -> Stream:
         recent = lake.sql(_RECENT.format(seconds=_RECENT_S), [datetime.now(UTC) - timedelta(seconds=_RECENT_S)])
         r = recent.row(0, named=True)
@@ -78,7 +81,7 @@ def stream_facts(reader: Reader) -> Stream | None:
             topics=inspection.row_counts(lake),
             rejects_by_reason=inspection.reject_counts(lake),
             reject_examples=inspection.list_rejects(lake, limit=_MOST_EXAMPLES).drop("detail"),
-            newest_event_at=reader.inspect(inspection.newest_event_time, name="newest event", max_age_s=10),
+            newest_event_at=reader.inspect(newest, name="newest event", max_age_s=10),
             unknown=reader.inspect(inspection.unknown_content, name="unknown content", max_age_s=120),
         )
 

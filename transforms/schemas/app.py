@@ -35,7 +35,7 @@ RELEASES = Table(
     "app", "releases", "One row a release: what readers from outside the clinic are shown, the last one at present.",
     (Column("release_id", pl.Int64, "number, from 1", required=True),
      Column("lake_snapshot", pl.Int64, "snapshot of the lake that its marts were computed from", required=True),
-     Column("data_cutoff", TIMESTAMP, "newest event time in it, capped at the time it was ingested", required=True),
+     Column("data_cutoff", TIMESTAMP, "newest plausible event time in it, capped at the time it was ingested", required=True),
      Column("released_at", TIMESTAMP, "when it was made", required=True)),
     ("release_id",),
 )  # fmt: skip

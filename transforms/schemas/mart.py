@@ -186,7 +186,7 @@ STAMP = [
     Column("metric_id", S, "metric of mart.metric_definitions", required=True),
     Column("metric_version", S, "its version", required=True),
     Column("lake_snapshot", I, "snapshot of the lake that it was computed from", required=True),
-    Column("data_cutoff", T, "newest event time, capped at the time it was ingested", required=True),
+    Column("data_cutoff", T, "newest plausible event time, capped at the time it was ingested", required=True),
     Column("is_suppressed", B, "a reader from outside the clinic must not see the counts", required=True),
 ]
 DIMENSIONS = ("clinic_id", "modality", "indication", "arm")
