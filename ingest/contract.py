@@ -90,7 +90,7 @@ def parse_schema(topic: Topic) -> pl.Struct:
 
     Left out are the constants of the envelope and the object fields, which are checked record by record.
     """
-    data = pl.Struct({c.name: _PARSED[c.dtype] for c in data_fields(topic) if c.dtype is not Json})
+    data = pl.Struct({c.field: _PARSED[c.dtype] for c in data_fields(topic) if c.dtype is not Json})
     return pl.Struct({**dict.fromkeys(TEXT_ATTRIBUTES, pl.String), "data": data})
 
 

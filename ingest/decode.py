@@ -159,6 +159,8 @@ def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:
     columns = [_scattered(name, found, length=lines.len()) for name, found in apart.items()]
     frame = pl.DataFrame([lines, *columns]).with_row_index("index").drop_nulls("line")
     event = _json(frame["line"], topic=topic).struct.unnest()
+    columns = [c.name for c in data_fields(topic) if c not in object_fields(topic)]
+    event = event.with_columns(pl.col("data").struct.rename_fields(columns))
     event = event.rename({"id": "event_id", "time": "event_time"}).unnest("data")
     integers = [c.name for c in data_fields(topic) if c.dtype == pl.Int64]
     return pl.concat([frame.drop("line"), event], how="horizontal").with_columns(pl.col(integers).cast(pl.Int64))

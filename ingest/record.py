@@ -120,7 +120,7 @@ def _is_json_media_type(value: Any) -> bool:
 
 # topic -> of each known field of `data`: its column, the test of a value that is not null, what is expected
 _CHECKED: dict[str, dict[str, tuple[Column, Callable[[Any], bool], str]]] = {
-    t.name: {c.name: (c, *_EXPECTED[c.dtype]) for c in data_fields(t)} for t in TOPICS
+    t.name: {c.field: (c, *_EXPECTED[c.dtype]) for c in data_fields(t)} for t in TOPICS
 }
 
 

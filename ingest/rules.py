@@ -4,13 +4,13 @@ Here: the checks of a topic as a list of expressions, the first that fails being
 times. Not here: the shape of a record (ingest/shape.py, ingest/record.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
 import polars as pl
 
-from transforms.schemas import TIMESTAMP, TOPIC_BY_NAME, Column, Topic
+from transforms.schemas import CORE_RECORDS, TIMESTAMP, TOPIC_BY_NAME, Column, Topic
 from transforms.schemas.raw import ENVELOPE, METRICS, SIGNALS
 
 from .contract import EARLIEST_YEAR, LATEST_YEAR, data_fields
@@ -109,6 +109,23 @@ def _missing(column: Column) -> Check:
     return Check("missing_field", column.name, fails, pl.lit(f"found none or empty, expected {column.comment}"))
 
 
+def _missing_unless_in_error(column: Column, *, topic: Topic) -> Check:
+    """Of a record entered in error only its id is required."""
+    check = _missing(column)
+    if topic.is_series or column.name in CORE_RECORDS[topic.name].key:
+        return check
+    return replace(check, fails=check.fails & ~_IS_IN_ERROR)
+
+
+_IS_IN_ERROR = (pl.col("record_status") == "entered_in_error").fill_null(False)
+_SERIES_OF_NOTHING = Check(
+    "missing_field",
+    "patient_id",
+    pl.all_horizontal(pl.col("patient_id", "device_id", "series_source").is_null()) & ~_IS_IN_ERROR,
+    pl.lit("found none of patient_id, device_id and source, expected at least one: whose series are taken back"),
+)
+
+
 def _bad_time(name: str, *, expected: str) -> Check:
     text = pl.col(name + TEXT_SUFFIX)
     return Check("bad_time", name, text.is_not_null() & pl.col(name).is_null(), _found(text, expected))
@@ -156,7 +173,8 @@ def checks(topic_name: str) -> tuple[Check, ...]:
     """The rules of a topic's records, in the order in which the first broken one is the reason."""
     topic = TOPIC_BY_NAME[topic_name]
     fields = data_fields(topic)
-    result = [_missing(c) for c in (*_IDENTITY, *fields) if c.required]
+    result = [_missing(c) for c in _IDENTITY] + [_missing_unless_in_error(c, topic=topic) for c in fields if c.required]
+    result += [_SERIES_OF_NOTHING] if topic_name == "retractions" else []
     result += _bad_times(topic)
     if "patient_id" in {c.name for c in fields}:
         subject, patient = pl.col("subject"), pl.col("patient_id")

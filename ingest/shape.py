@@ -57,14 +57,14 @@ def _object(values: dict[str, str], order: tuple[str, ...]) -> str:
 
 def canonical(topic: Topic) -> Order:
     """The order in which `contract.encode` writes and the contract lists the fields."""
-    return ATTRIBUTES, tuple(c.name for c in data_fields(topic))
+    return ATTRIBUTES, tuple(c.field for c in data_fields(topic))
 
 
 @lru_cache(maxsize=256)
 def pattern(topic_type: str, order: Order) -> str:
     """The expression of a topic's records whose fields stand in this order."""
     fields = data_fields(TOPIC_BY_TYPE[topic_type])
-    data = {c.name: f"{_BY_TYPE[c.dtype]}|null" for c in fields}
+    data = {c.field: f"{_BY_TYPE[c.dtype]}|null" for c in fields}
     envelope = dict.fromkeys(ATTRIBUTES, f"{_TEXT}|null") | {
         "specversion": f'"{re.escape(SPECVERSION)}"',
         "type": f'"{re.escape(topic_type)}"',

@@ -187,7 +187,7 @@ def set_alert_state(settings, alert_id: str, *, state: str) -> None:
     if found.is_empty():
         raise UsageError(f"found no alert {alert_id!r}; `floe alerts --state all` lists those there are")
     row = found.row(0, named=True)
-    now, revision = datetime.now(UTC), row["revision"] + 1
+    now, revision = datetime.now(UTC), (row["revision"] or 0) + 1
     data = {
         name: row[name]
         for name in ("alert_id", "rule", "severity", "clinic_id", "subject_kind", "subject_id", "evidence")

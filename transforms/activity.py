@@ -11,9 +11,11 @@ others are split at local midnights and summed as lists.
 
 import polars as pl
 
-from .current import POSITION, later_copies, merge_map
+from .current import LATER_EVENT_FIRST, POSITION, later_copies, merge_map
+from .retractions import retracted
 from .schemas.core import ACTIVITY_DAYS, CADENCE_BANDS_SPM
 
+PEOPLE = ("recorded_id", "of_device", "of_source", "device_as", "patient_id", "timezone")
 _MAX_SPAN_S = 366 * 86_400
 
 # Wear by heart rate: a sample tells its minute and, in a slower series, its interval, of which at most this (a
@@ -25,20 +27,23 @@ _TOLD_MIN = (
 
 _EVENTS = f"""
 known AS MATERIALIZED (
-    SELECT recorded_id, patient_id AS counts_as,
+    SELECT recorded_id, of_device, of_source, device_as, patient_id AS counts_as,
         CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END AS timezone
     FROM people
 ),
 {later_copies("readings")},
+{retracted("readings")},
 series AS NOT MATERIALIZED (
-    SELECT {POSITION}, "source", event_id, event_time, counts_as AS patient_id, coalesce(device_id, '') AS device_id,
+    SELECT {POSITION}, "source", event_id, event_time, ingested_at, counts_as AS patient_id,
+        coalesce(device_as, device_id, '') AS device_id,
         metric, "values", len("values") AS n, interval_s, timezone,
         CAST(started_utc_offset_min AS BIGINT) AS offset_min,
         epoch_us(started_at) AS start_us,
         epoch_us(started_at) + CAST(round((len("values") - 1) * interval_s * 1e6) AS BIGINT) AS last_us,
         CAST({_TOLD_MIN} AS BIGINT) AS told_min
     FROM raw.readings JOIN known ON recorded_id = patient_id
-    ANTI JOIN copies USING ({POSITION})
+        AND (of_source IS NULL OR (of_source = "source" AND of_device = coalesce(device_id, '')))
+    ANTI JOIN copies USING ({POSITION}) ANTI JOIN retracted USING ({POSITION})
     WHERE metric <> 'other' AND (metric <> 'step_count' OR interval_s < 86400)
         AND len("values") > 0 AND (len("values") - 1) * interval_s <= {_MAX_SPAN_S}
         AND (started_utc_offset_min IS NOT NULL OR timezone IS NOT NULL)
@@ -97,7 +102,7 @@ samples AS MATERIALIZED (
     SELECT *, {_local_day("at_us")} AS day, at_us // 60000000 AS minute
     FROM (SELECT *, start_us + CAST(round(k * interval_s * 1e6) AS BIGINT) AS at_us FROM unnested
           QUALIFY row_number() OVER (PARTITION BY patient_id, device_id, metric, at_us
-              ORDER BY event_time DESC, event_id DESC, "source" DESC, k DESC) = 1)
+              ORDER BY {LATER_EVENT_FIRST}) = 1)
     WHERE value IS NOT NULL
 )"""
 
@@ -212,11 +217,18 @@ SELECT {", ".join(_COLUMNS)} FROM measured
 """
 
 
-def people(patients: pl.DataFrame, clinics: pl.DataFrame, patient_status: pl.DataFrame) -> pl.DataFrame:
+def people(
+    patients: pl.DataFrame,
+    clinics: pl.DataFrame,
+    patient_status: pl.DataFrame,
+    exact: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Every id under which a known patient was recorded, what it became, and the enrolling clinic's time zone.
 
-    Columns `recorded_id`, `patient_id`, `timezone`; the last is null where the clinic is not known yet. Readings of
-    a patient who is not in it are left out until the patient is known. For some patients only, keep their rows of it.
+    Columns `recorded_id`, `of_device`, `of_source`, `device_as`, `patient_id`, `timezone`; the last is null where the
+    clinic is not known yet. Readings of a patient who is not in it are left out until the patient is known. For some
+    patients only, keep their rows of it. `exact` (of `series_things.wearers`) are ids that stand for several patients
+    or devices: there device and source (else null: any) say whose series it is, and `device_as` what the device is.
     """
     zones = patients.select("patient_id", "clinic_id").join(
         clinics.select("clinic_id", "timezone"), on="clinic_id", how="left"
@@ -226,4 +238,10 @@ def people(patients: pl.DataFrame, clinics: pl.DataFrame, patient_status: pl.Dat
     merged = merges.join(zones, left_on="merged_into", right_on="patient_id").select(
         recorded_id="patient_id", patient_id="merged_into", timezone="timezone"
     )
-    return pl.concat([merged, own.join(merged, on="recorded_id", how="anti")]).sort("recorded_id")
+    anyone = pl.concat([merged, own.join(merged, on="recorded_id", how="anti")]).with_columns(
+        pl.lit(None, dtype=pl.String).alias(c) for c in ("of_device", "of_source", "device_as")
+    )
+    if exact is not None:
+        apart = exact.join(zones.select("patient_id", "timezone"), on="patient_id").select(anyone.columns)
+        anyone = pl.concat([anyone.join(exact, on="recorded_id", how="anti"), apart])
+    return anyone.select(PEOPLE).sort("recorded_id", "of_device", "of_source", nulls_last=False)

@@ -4,8 +4,9 @@ Here: `CORE`, one entry a table of `core`, in an order that the inputs allow, an
 whatever runs SQL. Not here: the rules (current, activity, telemetry, mobility) and when this runs (orchestration).
 
 A step is a function of a set of keys. Without keys it computes the whole table; with keys (a frame of the columns
-`CoreStep.keys`) the rows of those alone, which then replace the rows of those keys. When merged patients change, the
-keys are those of every record of the patients concerned.
+`CoreStep.keys`) the rows of those alone, which then replace the rows of those keys. A table of records has no keys:
+what one event says may change the names of all that share its id. When merged or clashing patients change, the keys
+are those of all patients concerned.
 
 Statements name a raw table as `FROM raw.X` or `JOIN raw.X` without an alias, so that whoever runs them can have it
 stand still at a snapshot. A frame is read once in a statement: DuckDB 1.5.5 crashes on one that is scanned twice.
@@ -16,9 +17,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from . import activity, current, mobility, plausibility, telemetry
+from . import activity, clashes, conflicts, current, mobility, orphans, plausibility, series_things, telemetry
 from .likely_doubles import likely_doubles
 from .options import Options
+from .references import TOPIC_OF, Register, with_names
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
 
 Frames = dict[str, pl.DataFrame]
@@ -78,25 +80,34 @@ def _all(full_name: str) -> str:
 
 
 _REGISTER_READS = {name: _all(f"core.{name}") for name in ("patients", "clinics", "patient_status")}
+_IDENTITIES = {"identities": _all("core.identities")}
+_SENT_PATIENTS = 'SELECT DISTINCT patient_id, clinic_id FROM raw."patients"'
+# A clinic's id is the clinic; a retraction names patients and devices as the series do.
+_AS_SENT = ("clinics", "retractions")
 
 
 def _record(name: str) -> CoreStep:
-    """A table of records: the revision that counts, under the patient that counts, without what can't be true."""
-    registers = _held_against(name)
-    reads = {"raw": _all(f"raw.{name}")} | {other: _REGISTER_READS[other] for other in registers}
+    """A table of records: of each the event that counts, under the names and the patient that count, without what can't be true.
+
+    Always whole: whose an id is, is decided by all the events that have it.
+    """
+    if name == "patient_status":
+        return _statuses()
+    inputs = [f"core.{register}" for register in _held_against(name)]
+    inputs += [] if name in _AS_SENT else ["core.identities"]
+    if name not in (*_AS_SENT, *REGISTERS):
+        inputs += ["core.devices"] if "core.patients" in inputs else ["core.devices", "core.patients"]
 
     def compute(frames: Frames, options: Options) -> pl.DataFrame:
-        counting = current.current(name, frames["raw"])
-        if "patient_id" in counting.columns:
-            counting = current.merge_patients(counting, frames.get("patient_status", counting))
+        counting = current.current(name, frames["raw"], frames.get("identities"))
+        if name not in _AS_SENT:
+            counting = _with_references(name, counting, frames)
         return CORE_RECORDS[name].conform(_judged(name, counting, frames, options))
 
     return CoreStep(
         table=CORE_RECORDS[name],
-        inputs=(f"raw.{name}", *(f"core.{other}" for other in registers)),
-        keys=() if name in REGISTERS else (TOPIC_BY_NAME[name].record_id,),
-        reads=reads,
-        keyed_reads={} if name in REGISTERS else {"raw": current.rows_of_records(name)},
+        inputs=(f"raw.{name}", *inputs),
+        reads={"raw": _all(f"raw.{name}"), **{i.split(".")[1]: _all(i) for i in inputs}},
         compute=compute,
     )
 
@@ -116,22 +127,67 @@ def _judged(name: str, frame: pl.DataFrame, frames: Frames, options: Options) ->
     return plausibility.judged(name, frame, people=people, options=options)
 
 
-_PEOPLE = _REGISTER_READS
+def _with_references(name: str, counting: pl.DataFrame, frames: Frames) -> pl.DataFrame:
+    """The records with core's names in what they refer to: patients first, for they tell the others apart."""
+    among = _register(frames)
+    own = TOPIC_BY_NAME[name].record_id
+    if own != "patient_id":
+        counting = with_names(counting, ("patient_id",), among=among)
+    if "patient_status" in frames:
+        counting = current.merge_patients(counting, frames["patient_status"])
+    return with_names(counting, [c for c in TOPIC_OF if c not in ("patient_id", own)], among=among)
+
+
+def _register(frames: Frames) -> Register:
+    return clashes.register(frames["identities"], devices=frames.get("devices"), patients=frames.get("patients"))
+
+
+def _statuses() -> CoreStep:
+    def compute(frames: Frames, options: Options) -> pl.DataFrame:
+        named = clashes.statuses(frames["raw"], _register(frames))
+        merged = current.merge_patients(named, named).sort("status_id")
+        return _judged("patient_status", merged, frames, options)
+
+    return CoreStep(
+        table=CORE_RECORDS["patient_status"],
+        inputs=("raw.patient_status", "raw.patients", "core.identities"),
+        reads={"raw": _all("raw.patient_status"), "patients": _SENT_PATIENTS, **_IDENTITIES},
+        compute=compute,
+    )
+
+
+IDENTITIES = CoreStep(
+    table=CORE_TABLES["identities"],
+    inputs=(*(f"raw.{name}" for name in clashes.ORDER), "core.clinics"),
+    reads={name: clashes.contested(name) for name in clashes.ORDER}
+    | {"statuses": _all("raw.patient_status"), "clinics": _all("core.clinics")},
+    compute=lambda frames, options: clashes.identities(frames),
+)
+
+_PEOPLE = _REGISTER_READS | {"devices": _all("core.devices")} | _IDENTITIES
+_PEOPLE_INPUTS = tuple(f"core.{name}" for name in _PEOPLE)
 
 
 def _people(frames: Frames) -> pl.DataFrame:
-    return activity.people(frames["patients"], frames["clinics"], frames["patient_status"])
+    exact = None
+    if "wearers" in frames:
+        exact = series_things.wearers(frames["wearers"], frames["patient_status"], among=_register(frames))
+    return activity.people(frames["patients"], frames["clinics"], frames["patient_status"], exact)
 
 
 def _walking_days(frames: Frames, options: Options) -> pl.DataFrame:
     return mobility.walking_days(walking_bouts=frames["bouts"], people=_people(frames), options=options)
 
 
+def _exposures(frames: Frames) -> pl.DataFrame:
+    return series_things.exposures(frames["exposures"], frames["exposed"], among=_register(frames))
+
+
 ACTIVITY_DAYS = CoreStep(
     table=CORE_TABLES["activity_days"],
-    inputs=("raw.readings", "core.patients", "core.clinics", "core.patient_status"),
+    inputs=("raw.readings", "core.retractions", *_PEOPLE_INPUTS),
     keys=("patient_id",),
-    reads=_PEOPLE,
+    reads={**_PEOPLE, "wearers": series_things.WEARERS_SQL},
     sql=activity.ACTIVITY_DAYS_SQL,
     relations=lambda frames: {"people": _people(frames)},
     batch=500,
@@ -139,7 +195,7 @@ ACTIVITY_DAYS = CoreStep(
 
 WALKING_DAYS = CoreStep(
     table=CORE_TABLES["walking_days"],
-    inputs=("core.walking_bouts", "core.patients", "core.clinics", "core.patient_status"),
+    inputs=("core.walking_bouts", *_PEOPLE_INPUTS),
     keys=("patient_id",),
     reads={**_PEOPLE, "bouts": _all("core.walking_bouts")},
     keyed_reads={"bouts": _all("core.walking_bouts") + " SEMI JOIN keys USING (patient_id)"},
@@ -148,28 +204,31 @@ WALKING_DAYS = CoreStep(
 
 TELEMETRY_SESSIONS = CoreStep(
     table=CORE_TABLES["telemetry_sessions"],
-    inputs=("raw.telemetry", "core.sessions"),
+    inputs=("raw.telemetry", "core.retractions", "core.sessions", "core.devices", "core.identities"),
     keys=("session_id",),
-    reads={"exposures": telemetry.EXPOSURES_SQL},
+    reads={"exposures": telemetry.EXPOSURES_SQL, "exposed": series_things.EXPOSED_SQL, "devices": _all("core.devices")}
+    | _IDENTITIES,
     keyed_reads={"exposures": telemetry.EXPOSURES_SQL + " SEMI JOIN keys USING (session_id)"},
     sql=telemetry.TELEMETRY_SESSIONS_SQL,
-    relations=lambda frames: {"exposures": frames["exposures"]},
+    relations=lambda frames: {"exposures": _exposures(frames)},
     batch=20_000,
 )
 
 ORPHANS = CoreStep(
     table=CORE_TABLES["orphans"],
-    inputs=(*(f"core.{name}" for name in CORE_RECORDS), "raw.readings", "raw.telemetry"),
-    reads={name: _all(f"core.{name}") for name in CORE_RECORDS}
-    | {name: current.series_references(name) for name in ("readings", "telemetry")},
-    compute=lambda frames, options: current.orphans(frames),
+    inputs=(*(f"core.{name}" for name in CORE_RECORDS), "core.identities", "raw.readings", "raw.telemetry"),
+    reads={name: _all(f"core.{name}") for name in (*CORE_RECORDS, "identities")}
+    | {name: orphans.series_references(name) for name in ("readings", "telemetry")},
+    compute=lambda frames, options: orphans.orphans(frames),
 )
 
 CONFLICTS = CoreStep(
     table=CORE_TABLES["conflicts"],
-    inputs=tuple(f"raw.{name}" for name in RAW_TABLES),
-    reads={name: current.sent_twice(name) for name in RAW_TABLES},
-    compute=lambda frames, options: pl.concat([current.conflicts(name, raw) for name, raw in frames.items()]),
+    inputs=(*(f"raw.{name}" for name in RAW_TABLES), "core.identities"),
+    reads={name: conflicts.contradicting(name) for name in RAW_TABLES} | _IDENTITIES,
+    compute=lambda frames, options: pl.concat(
+        [conflicts.conflicts(name, frames[name], frames["identities"]) for name in RAW_TABLES]
+    ),
 )
 
 
@@ -200,7 +259,9 @@ _RECORDS_IN_ORDER = (*REGISTERS, *(name for name in CORE_RECORDS if name not in 
 CORE: dict[str, CoreStep] = {
     step.table.name: step
     for step in (
-        *(_record(name) for name in _RECORDS_IN_ORDER),
+        _record("clinics"),
+        IDENTITIES,
+        *(_record(name) for name in _RECORDS_IN_ORDER if name != "clinics"),
         ACTIVITY_DAYS,
         WALKING_DAYS,
         TELEMETRY_SESSIONS,

@@ -1,22 +1,22 @@
-"""What is true now, of all that landed: duplicates, corrections, entries in error, merged patients, orphans.
+"""What is true now, of all that landed: duplicates, corrections, entries in error, merged patients.
 
-Here: functions from rows of `raw` to rows of `core`, for all rows or for those of some records. Not here: the series
-(activity.py, telemetry.py) and the moment or order in which this runs.
+Here: functions from rows of `raw` to rows of `core`. Not here: which events are of one thing (identity.py), what
+lost (conflicts.py), the series (activity.py, telemetry.py) and the moment or order in which this runs.
 
-Neither the order of the rows nor copies of them nor a split of the input change a result.
+Neither the order of the rows nor copies of them nor a split of the input change a result; the order of landing does
+where nothing else says which of two records is newer.
 """
 
-import json
+from collections.abc import Iterable
 
 import polars as pl
 
-from .schemas import CORE_RECORDS, RAW_TABLES, TOPIC_BY_NAME, Json
-from .schemas.core import CONFLICTS, ORPHANS
-from .schemas.raw import EXTRA, data_columns
+from .schemas import CORE_RECORDS, TOPIC_BY_NAME
 
+ENTERED_IN_ERROR = "entered_in_error"
 IDENTITY = ("source", "event_id")
 POSITION = "kafka_topic_id, kafka_partition, kafka_offset"
-_LANDED = ("ingested_at", "kafka_partition", "kafka_offset", "kafka_topic_id")
+LANDED = ("ingested_at", "kafka_partition", "kafka_offset", "kafka_topic_id")
 
 # What a field is where it was not sent.
 _DEFAULTS = {"sessions": {"status": "delivered"}, "responses": {"context": "scheduled"}}
@@ -24,56 +24,72 @@ _DEFAULTS = {"sessions": {"status": "delivered"}, "responses": {"context": "sche
 
 def first_landed(raw: pl.DataFrame) -> pl.DataFrame:
     """One row an event: of several with one (source, event_id), the first landed."""
-    return raw.sort(*_LANDED).unique(IDENTITY, keep="first", maintain_order=True)
+    return raw.sort(*LANDED).unique(IDENTITY, keep="first", maintain_order=True)
 
 
-def current(name: str, raw: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `core.NAME`: of each record, the revision that counts; records entered in error are left out.
+def written_at() -> pl.Expr:
+    """When a record was written down: `recorded_at`, which can't be after it landed; as of landing where not given."""
+    return pl.min_horizontal(pl.col("recorded_at").fill_null(pl.col("ingested_at")), "ingested_at")
 
-    `raw` are rows of `raw.NAME`: all, or all copies of all events of some records (`rows_of_records`). Patients are
-    not merged yet (`merge_patients`). The highest revision counts, then the latest `recorded_at`, then the greatest
-    (source, event_id).
+
+def counting(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
+    """Of the records of each thing (of one value of `by`) the one that counts; no two copies of one event among them.
+
+    Of the versioned records of a source the highest revision; between it, unversioned ones and other sources' the
+    latest written down, then the last landed. So an unversioned mark of error that is later beats any revision.
+    """
+    by, order = list(by), ["_written_at", *LANDED]
+    rows = rows.with_columns(written_at().alias("_written_at"))
+    versioned = (
+        rows.filter(pl.col("revision").is_not_null())
+        .sort("revision", *order)
+        .unique([*by, "source"], keep="last", maintain_order=True)
+    )
+    candidates = pl.concat([rows.filter(pl.col("revision").is_null()), versioned])
+    return candidates.sort(order).unique(by, keep="last", maintain_order=True).drop("_written_at")
+
+
+def named(name: str, raw: pl.DataFrame, identities: pl.DataFrame | None) -> pl.DataFrame:
+    """The events of `raw.NAME`, one row each, under the record id that core gives them, as sent in `sent_id`.
+
+    Without those of a clashing id that fit several things. `identities`: `core.identities`; None = nothing clashes.
+    """
+    record_id = TOPIC_BY_NAME[name].record_id
+    events = first_landed(raw).with_columns(sent_id=record_id)
+    if identities is None:
+        return events
+    of_topic = identities.filter(pl.col("topic") == name, pl.col("event_id").is_not_null())
+    if of_topic.is_empty():
+        return events
+    of_topic = of_topic.select(*IDENTITY, _name="name", _clashes=pl.lit(True))
+    events = events.join(of_topic, on=IDENTITY, how="left", maintain_order="left")
+    kept = events.filter(pl.col("_clashes").is_null() | pl.col("_name").is_not_null())
+    return kept.with_columns(pl.coalesce("_name", record_id).alias(record_id)).drop("_name", "_clashes")
+
+
+def current(name: str, raw: pl.DataFrame, identities: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The rows of `core.NAME`: of each record, the event that counts; records entered in error are left out.
+
+    `raw` are all rows of `raw.NAME`. Ids that clash have the names of `identities`; other references are as sent, and
+    patients are not merged yet (`merge_patients`).
     """
     table = CORE_RECORDS[name]
-    defaults = {"revision": 0, "record_status": "active", **_DEFAULTS.get(name, {})}
-    counting = (
-        first_landed(raw)
-        .with_columns(
-            pl.col("recorded_at").is_not_null().alias("is_recorded_at_given"),
-            pl.lit(False).alias("is_set_aside"),  # until plausibility.py has judged it
-            pl.col("recorded_at").fill_null(pl.col("event_time")),
-            *(pl.col(column).fill_null(value) for column, value in defaults.items()),
-        )
-        .sort("revision", "recorded_at", *IDENTITY, descending=True)
-        .unique(table.key, keep="first", maintain_order=True)
+    defaults = {"record_status": "active", **_DEFAULTS.get(name, {})}
+    counts = counting(named(name, raw, identities), table.key).with_columns(
+        pl.col("recorded_at").is_not_null().alias("is_recorded_at_given"),
+        pl.lit(False).alias("is_set_aside"),  # until plausibility.py has judged it
+        pl.col("recorded_at").fill_null(pl.col("event_time")),
+        *(pl.col(column).fill_null(value) for column, value in defaults.items()),
     )
-    active = counting.filter(pl.col("record_status") != "entered_in_error")
+    active = counts.filter(pl.col("record_status") != ENTERED_IN_ERROR)
     return table.conform(active).sort(table.key)
 
 
-def rows_of_records(name: str) -> str:
-    """SQL for the rows of `raw.NAME` that `current` needs for the records in the relation `keys` (their id).
-
-    They include the copies, under whatever record id, of the records' events: keep the results whose id is in `keys`.
-    """
-    record_id = TOPIC_BY_NAME[name].record_id
-    return f"""SELECT * FROM raw."{name}" SEMI JOIN (
-        SELECT "source", event_id FROM raw."{name}" SEMI JOIN keys USING ("{record_id}")
-    ) USING ("source", event_id)"""
-
-
-def sent_twice(name: str) -> str:
-    """SQL for the rows of `raw.NAME` whose event landed more than once: all that `conflicts` needs."""
-    return f"""SELECT * FROM raw."{name}" SEMI JOIN (
-        SELECT "source", event_id FROM raw."{name}" GROUP BY ALL HAVING count(*) > 1
-    ) USING ("source", event_id)"""
-
-
 def later_copies(name: str) -> str:
-    """CTEs `twice` and `copies` for a query over the series `raw.NAME`: the positions of copies that do not count.
+    """CTEs `twice` and `copies` for a query over the series `raw.NAME`: the positions of events that do not count.
 
-    Of an event that landed several times the first stands. A hash finds the candidates cheaply, without carrying
-    the samples; the identity itself decides.
+    Of an event that landed several times the first stands; the others, and series taken back, are in `copies`. A hash
+    finds the candidates cheaply, without carrying the samples; the identity itself decides.
     """
     return f"""twice AS MATERIALIZED (
     SELECT hash("source", event_id) AS identity FROM raw."{name}" GROUP BY identity HAVING count(*) > 1
@@ -85,42 +101,10 @@ copies AS MATERIALIZED (
 )"""
 
 
-# --- conflicts --------------------------------------------------------------------------------------
-
-
-def conflicts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `core.conflicts`: copies of an event with other content than the copy that landed first.
-
-    Content is the event's time, its data and the fields that the contract does not know; in a JSON object the order
-    of the members is not content.
-    """
-    columns = {"event_time": False, "utc_offset_min": False, EXTRA.name: True}
-    columns |= {c.name: c.dtype is Json for c in data_columns(TOPIC_BY_NAME[name])}
-    stands = first_landed(raw).select(*IDENTITY, *_LANDED, *(pl.col(c).alias(f"{c}__stands") for c in columns))
-    copies = raw.join(stands.drop(_LANDED), on=IDENTITY).join(stands, on=[*IDENTITY, *_LANDED], how="anti")
-    other = copies.filter(pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}__stands")) for c in columns))
-    given = {"kind": "copy_differs", "topic": name, "name": None}
-    record_id = TOPIC_BY_NAME[name].record_id
-    rows = [
-        {"clinic_id": None, "patient_id": None}
-        | row
-        | given
-        | {"record_id": row[record_id], "differs": _differences(row, columns)}
-        for row in other.iter_rows(named=True)
-    ]
-    different = [{c: row[c] for c in CONFLICTS.names} for row in rows if row["differs"]]
-    return CONFLICTS.conform(pl.DataFrame(different, schema=CONFLICTS.polars_schema)).unique().sort(CONFLICTS.key)
-
-
-def _differences(row: dict, columns: dict[str, bool]) -> str | None:
-    """{field: [stands, sent]} as JSON; None where only the order of an object's members differs."""
-    differ = {}
-    for column, is_json in columns.items():
-        pair = [row[f"{column}__stands"], row[column]]
-        pair = [None if text is None else json.loads(text) for text in pair] if is_json else pair
-        if pair[0] != pair[1]:
-            differ[column] = pair
-    return json.dumps(differ, default=str, sort_keys=True) if differ else None
+# Of two samples of one instant that in the later event counts, of two events of one time that landed later.
+LATER_EVENT_FIRST = (
+    "event_time DESC, ingested_at DESC, kafka_partition DESC, kafka_offset DESC, kafka_topic_id DESC, k DESC"
+)
 
 
 # --- merged patients --------------------------------------------------------------------------------
@@ -182,67 +166,3 @@ def merge_patients(frame: pl.DataFrame, patient_status: pl.DataFrame) -> pl.Data
             .sort("patient_id")
         )
     return mapped.select(frame.columns)
-
-
-# --- orphans ----------------------------------------------------------------------------------------
-
-_REFERENCES = {"clinic": "clinics", "device": "devices", "protocol": "protocols", "patient": "patients"}
-
-
-def series_references(name: str) -> str:
-    """SQL for what a series of `raw` refers to: a row a combination of ids, with the first event that has it."""
-    columns = [c for c in RAW_TABLES[name].names if c in ("patient_id", "device_id", "clinic_id")]
-    first = 'min_by(struct_pack(event_id := event_id, s := "source"), (event_time, event_id, "source"))'
-    return f"""SELECT {", ".join(columns)}, f.event_id AS event_id, f.s AS "source" FROM (
-        SELECT {", ".join(columns)}, {first} AS f FROM raw."{name}" GROUP BY {", ".join(columns)})"""
-
-
-def orphans(core: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """The rows of `core.orphans`: records that name a clinic, device, protocol or patient that is not known.
-
-    `core` holds `clinics`, `devices`, `protocols`, `patients`, `patient_status` and any further tables of records by
-    name, patients merged; `readings` and `telemetry` are results of `series_references`, whose record is the event.
-    A merge into an unknown patient or in a cycle is listed as `merge_target`.
-    """
-    merges = merge_map(core["patient_status"])
-    known = {kind: core[table][f"{kind}_id"].unique() for kind, table in _REFERENCES.items()}
-    aliases = merges.filter(pl.col("merged_into").is_in(known["patient"].implode()))["patient_id"]
-    known["patient"] = pl.concat([known["patient"], aliases]).unique()
-    found = [
-        _missing(name, frame, kind, ids)
-        for name, frame in core.items()
-        for kind, ids in known.items()
-        if f"{kind}_id" in frame.columns and name != _REFERENCES[kind]
-    ]
-    found.append(_lost_merges(core["patient_status"], merges, known["patient"]))
-    return pl.concat([ORPHANS.empty(), *found]).unique(ORPHANS.key, keep="any").sort(ORPHANS.key)
-
-
-def _listed(name: str, rows: pl.DataFrame, kind: str, missing_id: str) -> pl.DataFrame:
-    topic = TOPIC_BY_NAME[name]
-    return rows.select(
-        pl.lit(name).alias("table"), pl.col("event_id" if topic.is_series else topic.record_id).alias("record_id"),
-        pl.lit(kind).alias("missing_kind"), pl.col(missing_id).alias("missing_id"), "event_id", "source",
-    )  # fmt: skip
-
-
-def _missing(name: str, frame: pl.DataFrame, kind: str, known: pl.Series) -> pl.DataFrame:
-    column = f"{kind}_id"
-    unknown = frame.filter(pl.col(column).is_not_null(), ~pl.col(column).is_in(known.implode()))
-    return _listed(name, unknown, kind, column)
-
-
-def _lost_merges(patient_status: pl.DataFrame, merges: pl.DataFrame, known: pl.Series) -> pl.DataFrame:
-    cycles = merges.filter("is_cycle")["patient_id"]
-    lost = patient_status.filter(
-        pl.col("status") == "merged",
-        pl.col("merged_into").is_null()
-        | ~pl.col("merged_into").is_in(known.implode())
-        | pl.col("patient_id").is_in(cycles.implode()),
-    )
-    return _listed(
-        "patient_status",
-        lost.with_columns(pl.col("merged_into").fill_null("")),
-        "merge_target",
-        "merged_into",
-    )

@@ -4,11 +4,12 @@ Here: `TELEMETRY_SESSIONS_SQL` and the sessions that it joins. Not here: the lim
 who runs it (the lake).
 
 Of an event that landed twice the first landed counts, of two samples of one session, device, signal, site and
-instant the one in the later event. Exposure runs from the session's start for `duration_s`; where that is not known
+instant the one in the later event (`time`, then landing); what was taken back does not. Exposure runs from the session's start for `duration_s`; where that is not known
 the figures that need it are null.
 """
 
-from .current import POSITION, later_copies
+from .current import LATER_EVENT_FIRST, POSITION, later_copies
+from .retractions import retracted
 from .schemas.core import TELEMETRY_SESSIONS
 
 # Rewarmed: back within this of the temperature before the session (a proposal, not validated).
@@ -21,25 +22,29 @@ _MAX_SPAN_S = 86_400
 
 _SAMPLES = f"""
 {later_copies("telemetry")},
+{retracted("telemetry")},
 exposed AS MATERIALIZED (
-    SELECT session_id, epoch_us(started_at) AS exposed_us,
+    SELECT recorded_id, of_device, of_clinic, of_source, session_id AS counts_as, epoch_us(started_at) AS exposed_us,
         epoch_us(started_at) + CAST(duration_s * 1e6 AS BIGINT) AS ended_us, skin_temp_pre_c FROM exposures
 ),
 unnested AS NOT MATERIALIZED (
-    SELECT session_id, device_id, signal, coalesce(site, '') AS site, event_time, event_id, "source", interval_s,
+    SELECT {POSITION}, counts_as AS session_id, device_id, signal, coalesce(site, '') AS site, event_time, ingested_at,
+        interval_s, exposed_us, ended_us, skin_temp_pre_c,
         epoch_us(started_at) AS start_us, unnest("values") AS value, unnest(range(len("values"))) AS k
-    FROM raw.telemetry ANTI JOIN copies USING ({POSITION})
-    WHERE session_id IN (SELECT session_id FROM exposed) AND signal <> 'other' AND len("values") > 0
+    FROM raw.telemetry JOIN exposed ON recorded_id = session_id
+        AND (of_source IS NULL OR (of_source = "source" AND of_device = device_id
+            AND of_clinic = coalesce(clinic_id, '')))
+    ANTI JOIN copies USING ({POSITION}) ANTI JOIN retracted USING ({POSITION})
+    WHERE signal <> 'other' AND len("values") > 0
         AND (len("values") - 1) * interval_s <= {_MAX_SPAN_S}
 ),
 resolved AS NOT MATERIALIZED (
     SELECT *, start_us + CAST(round(k * interval_s * 1e6) AS BIGINT) AS at_us FROM unnested
     QUALIFY row_number() OVER (PARTITION BY session_id, device_id, signal, site, at_us
-        ORDER BY event_time DESC, event_id DESC, "source" DESC, k DESC) = 1
+        ORDER BY {LATER_EVENT_FIRST}) = 1
 ),
 samples AS MATERIALIZED (
-    SELECT resolved.*, exposed_us, ended_us, skin_temp_pre_c, at_us >= exposed_us AND at_us < ended_us AS is_exposed
-    FROM resolved JOIN exposed USING (session_id) WHERE value IS NOT NULL
+    SELECT *, at_us >= exposed_us AND at_us < ended_us AS is_exposed FROM resolved WHERE value IS NOT NULL
 )"""
 
 # The skin of each site against its own value before: its last sample before the session, else the session's own.
@@ -86,7 +91,8 @@ summary AS NOT MATERIALIZED (
     FROM samples GROUP BY session_id
 )"""
 
-# The relation `exposures` that it joins: the sessions, all or some. Telemetry of one not known yet waits for it.
+# The relation `exposures` that it joins (`series_things.exposures`) is made of these: the sessions, all or some.
+# Telemetry of one not known yet waits for it.
 EXPOSURES_SQL = "SELECT session_id, started_at, duration_s, skin_temp_pre_c FROM core.sessions"
 
 _COLUMNS = ", ".join(f"CAST({c.name} AS {c.duckdb}) AS {c.name}" for c in TELEMETRY_SESSIONS.columns)

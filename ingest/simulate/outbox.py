@@ -99,8 +99,7 @@ class Outbox:
             return
         written = min(time if recorded is None else recorded, self.plan.ends_at - 1)
         body = dict(data)
-        if revision:
-            body["revision"] = revision
+        body["revision"] = revision  # versioned from the first on: a late first revision is no news
         if recorded is not None:
             body["recorded_at"] = stamp(written, zone)
         if role:

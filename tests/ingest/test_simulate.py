@@ -17,7 +17,8 @@ import pytest
 from ingest.contract import REASONS, record_key
 from ingest.decode import decode
 from ingest.simulate import Effects, Plan, simulate, simulate_live, write_ndjson
-from transforms.current import conflicts, current, merge_patients
+from transforms.conflicts import conflicts
+from transforms.current import current, merge_patients
 from transforms.errors import UsageError
 from transforms.schemas import TOPICS
 
@@ -62,9 +63,9 @@ def test_the_same_plan_gives_the_same_bytes_and_another_seed_others():
     assert not {v for _, _, v in first if v} & {v for _, _, v in simulate(replace(plan, seed=4)) if v}
 
 
-def test_every_topic_of_the_contract_but_alerts_is_sent(sent):
+def test_every_topic_of_the_contract_but_alerts_and_retractions_is_sent(sent):
     """A demo shows everything: all topics, all kinds of metric and signal, every status of a session."""
-    assert set(sent.decoded) == {t.name for t in TOPICS} - {"alerts"}
+    assert set(sent.decoded) == {t.name for t in TOPICS} - {"alerts", "retractions"}
     assert sent.decoded["readings"].rows["metric"].n_unique() == 10
     assert sent.decoded["telemetry"].rows["signal"].n_unique() == 3
     assert set(sent.decoded["sessions"].rows["status"]) == {"delivered", "aborted", "missed", "cancelled"}

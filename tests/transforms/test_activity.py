@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transforms.activity import ACTIVITY_DAYS_SQL, people
+from transforms.activity import PEOPLE as PEOPLE_COLUMNS
 from transforms.schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES
 from transforms.schemas.core import CADENCE_BANDS_SPM
 
-READINGS = RAW_TABLES["readings"]
+READINGS, RETRACTIONS = RAW_TABLES["readings"], CORE_TABLES["retractions"]
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PEOPLE = pl.DataFrame(
     {
@@ -37,15 +38,19 @@ def reading(number: int, **given) -> dict:
     return row | given
 
 
-def days(readings: list[dict] | pl.DataFrame, who: pl.DataFrame = PEOPLE) -> list[dict]:
+def days(readings: list[dict] | pl.DataFrame, who: pl.DataFrame = PEOPLE, *, retractions=()) -> list[dict]:
     """Rows of core.activity_days, by key; the connection is a plain one in memory."""
     frame = pl.DataFrame(readings, schema=READINGS.polars_schema) if isinstance(readings, list) else readings
     with duckdb.connect(config={"threads": 1}) as connection:
-        connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw")
-        connection.execute(READINGS.ddl())
+        connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
+        for table in (READINGS, RETRACTIONS):
+            connection.execute(table.ddl())
+        connection.register("taken_back", pl.DataFrame(list(retractions), schema=RETRACTIONS.polars_schema))
+        connection.execute("INSERT INTO core.retractions SELECT * FROM taken_back")
         connection.register("landed", frame)
         connection.execute("INSERT INTO raw.readings SELECT * FROM landed")
-        connection.register("people", who)
+        any_will_do = [pl.lit(None, dtype=pl.String).alias(c) for c in PEOPLE_COLUMNS if c not in who.columns]
+        connection.register("people", who.with_columns(any_will_do))
         found = connection.execute(ACTIVITY_DAYS_SQL).pl()
     table = CORE_TABLES["activity_days"]
     assert found.columns == table.names
@@ -103,7 +108,7 @@ def test_first_landed_copy_stands():
 
 
 def test_later_event_counts_for_an_instant():
-    """Of two samples of one instant the one in the later event counts (time, then id), though it be null."""
+    """Of two samples of one instant the one in the later event counts (time, then landing), though it be null."""
     early = reading(1, values=[10.0, 20.0, 30.0])
     later = reading(
         2, values=[7.0, None], started_at=MONDAY + timedelta(minutes=1), event_time=MONDAY + timedelta(days=3)
@@ -112,7 +117,8 @@ def test_later_event_counts_for_an_instant():
     assert day["steps"] == 10 + 7  # minute 2 is null in the later event
     assert (day["recorded_minutes"], day["last_event_id"]) == (2, "E002")
     same_time = later | {"event_time": early["event_time"], "event_id": "A"}
-    assert days([early, same_time])[0]["steps"] == 60
+    assert days([early, same_time])[0]["steps"] == 17  # landed later, whichever id sorts higher
+    assert days([early | {"ingested_at": MONDAY + timedelta(days=3)}, same_time])[0]["steps"] == 60
 
 
 def test_day_follows_the_readings_own_offset_else_the_clinic():
@@ -205,7 +211,8 @@ def test_people():
         schema=CORE_RECORDS["patient_status"].polars_schema,
     )  # fmt: skip
     assert people(patients, clinics, status).rows() == [
-        ("A", "A", "Europe/Berlin"), ("B", "B", None), ("X", "A", "Europe/Berlin")]  # fmt: skip
+        ("A", None, None, None, "A", "Europe/Berlin"), ("B", None, None, None, "B", None),
+        ("X", None, None, None, "A", "Europe/Berlin")]  # fmt: skip
 
 
 # --- any readings, against a slow plain re-computation -----------------------------------------------
@@ -217,7 +224,9 @@ def _instants(rows: list[dict]) -> dict:
     landed, samples = {}, {}
     for row in sorted(rows, key=lambda r: (r["ingested_at"], r["kafka_partition"], r["kafka_offset"])):
         landed.setdefault((row["source"], row["event_id"]), row)
-    for row in sorted(landed.values(), key=lambda r: (r["event_time"], r["event_id"], r["source"])):
+    for row in sorted(
+        landed.values(), key=lambda r: (r["event_time"], r["ingested_at"], r["kafka_partition"], r["kafka_offset"])
+    ):
         person = who.get(row["patient_id"])
         if person is None or (row["started_utc_offset_min"] is None and person["timezone"] is None):
             continue

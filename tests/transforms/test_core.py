@@ -57,19 +57,6 @@ def computed(query, name: str, keys: pl.DataFrame | None = None) -> pl.DataFrame
     return rows(CORE[name], query=query, options=Options(), keys=keys)
 
 
-def test_some_records_are_computed_as_among_all():
-    """`current` for one record, from the rows that belong to it, gives what all records give, copies and all."""
-    other_record = session(session_id="S2", event_id="E0", duration_s=9.0)  # the identity of S1's event, landed later
-    raw = landed("sessions", session(duration_s=1.0), other_record, session(duration_s=2.0, revision=1),
-                 session(session_id="S2", duration_s=3.0))  # fmt: skip
-    with duckdb.connect(config={"threads": 1}) as connection:
-        query = lake_of(connection, sessions=raw)
-        whole = computed(query, "sessions")
-        parts = [computed(query, "sessions", pl.DataFrame({"session_id": [s, s]})) for s in ("S1", "S2", "none")]
-    assert whole.select("session_id", "duration_s").rows() == [("S1", 2), ("S2", 3)]
-    assert [part.rows() for part in parts] == [whole[:1].rows(), whole[1:].rows(), []]
-
-
 def test_every_step_runs_and_conforms():
     """Each table of core but the data cut has a step; its statements run on a small lake, its rows conform."""
     assert set(CORE) == set(CORE_TABLES) - {"data_cut"}

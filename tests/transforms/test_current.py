@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.current import conflicts, current, first_landed, merge_map, merge_patients, orphans
-from transforms.schemas import CORE_RECORDS, RAW_TABLES
+from transforms.conflicts import conflicts
+from transforms.current import current, first_landed, merge_map, merge_patients
+from transforms.orphans import orphans
+from transforms.schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES
 
 DAY = datetime(2025, 1, 6, 12, tzinfo=UTC)
 
@@ -41,10 +43,10 @@ def durations(raw: pl.DataFrame) -> list:
 
 
 def test_defaults():
-    """Revision 0, the event's time as recording time (and that it was not given), a session delivered."""
+    """No revision, the event's time as recording time (and that it was not given), a session delivered."""
     [row] = current("sessions", landed("sessions", session())).to_dicts()
     assert (row["revision"], row["recorded_at"], row["is_recorded_at_given"], row["status"]) == (
-        0,
+        None,
         DAY,
         False,
         "delivered",
@@ -73,32 +75,38 @@ def test_ties_of_landing():
     assert durations(landed("sessions", *copies)) == [3]
 
 
+LATER = timedelta(hours=1)
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
-        ({"revision": 2}, {"revision": 1, "recorded_at": DAY + timedelta(days=9)}),
-        ({"revision": 1}, {}),
-        ({"recorded_at": DAY + timedelta(hours=1)}, {"recorded_at": DAY}),
-        ({"recorded_at": DAY + timedelta(hours=1)}, {}),
-        ({"source": "b", "event_id": "A"}, {"source": "a", "event_id": "B"}),
-        ({"event_id": "B"}, {"event_id": "A"}),
+        ({"revision": 2}, {"revision": 1, "ingested_at": DAY + 9 * LATER}),  # a revision, however late the lower lands
+        ({"revision": 2}, {"revision": 1, "recorded_at": DAY - LATER}),
+        ({"ingested_at": DAY + LATER}, {"revision": 5}),  # unversioned and later
+        ({"ingested_at": DAY + LATER, "source": "b"}, {"revision": 5, "source": "a"}),  # another source, later
+        ({"recorded_at": DAY - LATER}, {"recorded_at": DAY - 2 * LATER, "ingested_at": DAY + LATER}),
+        ({"ingested_at": DAY + LATER}, {"recorded_at": DAY}),  # not said when: as of landing
+        ({"ingested_at": DAY + LATER}, {"recorded_at": DAY + 99 * LATER}),  # nothing is written down after it landed
+        ({"kafka_offset": 9, "event_id": "A"}, {"kafka_offset": 2, "event_id": "B"}),  # else landed later
     ],
 )
-def test_revision_that_counts(better, worse):
-    """The highest revision, then the latest recording (default: the event's time), then the greatest (source, id)."""
+def test_record_that_counts(better, worse):
+    """Of one source the highest revision; between it and others the latest written down, then the last landed."""
     for order in ((better, worse), (worse, better)):
-        raw = landed("sessions", *(session(duration_s=1.0 if o is better else 2.0, **o) for o in order))
+        given = [{"ingested_at": DAY, "duration_s": 1.0 if o is better else 2.0} | o for o in order]
+        raw = landed("sessions", *(session(**row) for row in given))
         assert durations(raw) == [1]
 
 
 def test_entered_in_error():
-    """A record whose counting revision was entered in error is gone; one corrected after that is back."""
-    kept, error = session(duration_s=1.0), session(revision=1, record_status="entered_in_error")
+    """A later mark of error takes the record out whatever its revision; a later record after it is back."""
+    kept, error = session(duration_s=1.0, revision=5), session(record_status="entered_in_error")
     assert durations(landed("sessions", kept, error)) == []
-    assert durations(landed("sessions", kept, error, session(revision=2, duration_s=3.0))) == [3]
-    assert durations(landed("sessions", kept, error | {"revision": None, "recorded_at": DAY - timedelta(days=1)})) == [
-        1
-    ]
+    assert durations(landed("sessions", error, kept)) == [1]  # written down before the record
+    assert durations(landed("sessions", kept, error, session(duration_s=3.0))) == [3]
+    late = error | {"revision": 1}
+    assert durations(landed("sessions", kept, late)) == [1]  # a lower revision is no news
 
 
 def test_protocol_versions_stand_side_by_side():
@@ -198,6 +206,7 @@ def test_orphans():
         "patients", landed("patients", {"patient_id": "P1", "clinic_id": "C9", "enrolled_on": date(2025, 1, 1)})
     )
     core = {name: table.empty() for name, table in CORE_RECORDS.items()} | {
+        "identities": CORE_TABLES["identities"].empty(),
         "patients": patients,
         "clinics": current("clinics", landed("clinics", {"clinic_id": "C1", "timezone": "UTC"})),
         "patient_status": merged(status("P0", "P1"), status("A", "Q"), status("X", "Y"), status("Y", "X")),
@@ -230,16 +239,25 @@ _EVENTS = st.lists(_EVENT, max_size=12).map(lambda events: landed("sessions", *(
 
 def slow_current(raw: pl.DataFrame) -> dict:
     """session_id -> (duration, recorded_at, was it given), by loops."""
-    stands, counts = {}, {}
-    for row in sorted(raw.to_dicts(), key=lambda r: (r["ingested_at"], r["kafka_partition"], r["kafka_offset"])):
+    stands, of_session, counts = {}, {}, {}
+    order = ("ingested_at", "kafka_partition", "kafka_offset")
+    for row in sorted(raw.to_dicts(), key=lambda r: [r[c] for c in order]):
         stands.setdefault((row["source"], row["event_id"]), row)
-    for identity, row in stands.items():
-        rank = (row["revision"] or 0, row["recorded_at"] or row["event_time"], identity)
-        if row["session_id"] not in counts or rank > counts[row["session_id"]][0]:
-            counts[row["session_id"]] = (rank, row)
+    for row in stands.values():
+        of_session.setdefault(row["session_id"], []).append(row)
+    for session_id, rows in of_session.items():
+        for row in rows:
+            row["rank"] = (min(row["recorded_at"] or row["ingested_at"], row["ingested_at"]), *(row[c] for c in order))
+        highest = {}
+        for row in (r for r in rows if r["revision"] is not None):
+            so_far = highest.setdefault(row["source"], row)
+            if (row["revision"], row["rank"]) > (so_far["revision"], so_far["rank"]):
+                highest[row["source"]] = row
+        candidates = [*highest.values(), *(r for r in rows if r["revision"] is None)]
+        counts[session_id] = max(candidates, key=lambda r: r["rank"])
     return {
-        key: (row["duration_s"], rank[1], row["recorded_at"] is not None)
-        for key, (rank, row) in counts.items()
+        key: (row["duration_s"], row["recorded_at"] or row["event_time"], row["recorded_at"] is not None)
+        for key, row in counts.items()
         if row["record_status"] != "entered_in_error"
     }
 

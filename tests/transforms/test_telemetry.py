@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.clashes import register
 from transforms.schemas import CORE_TABLES, RAW_TABLES
+from transforms.series_things import exposures
 from transforms.telemetry import EXPOSURES_SQL, TELEMETRY_SESSIONS_SQL
 
 TELEMETRY, SESSIONS = RAW_TABLES["telemetry"], CORE_TABLES["sessions"]
@@ -25,19 +27,27 @@ def series(number: int, **given) -> dict:
     return row | given
 
 
+def exposures_of(sessions: pl.DataFrame) -> pl.DataFrame:
+    """The relation that the SQL joins, where no session's id stands for several."""
+    none = pl.DataFrame(schema=dict.fromkeys(("session_id", "device_id", "clinic_id", "source"), pl.String))
+    among = register(CORE_TABLES["identities"].empty(), devices=None, patients=None)
+    return exposures(sessions, none, among=among)
+
+
 def sessions_of(rows: list[dict], **session) -> dict[str, dict]:
     """Rows of core.telemetry_sessions by session; S1 lasts 30 s with a skin of 32 °C before it."""
     known = {"session_id": "S1", "started_at": START, "duration_s": 30.0, "skin_temp_pre_c": 32.0} | session
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
         for table, name, frame in (
+            (CORE_TABLES["retractions"], "taken_back", CORE_TABLES["retractions"].empty()),
             (TELEMETRY, "landed", pl.DataFrame(rows, schema=TELEMETRY.polars_schema)),
             (SESSIONS, "known", pl.DataFrame([dict.fromkeys(SESSIONS.names) | known], schema=SESSIONS.polars_schema)),
         ):
             connection.execute(table.ddl())
             connection.register(name, frame)
             connection.execute(f"INSERT INTO {table.full_name} SELECT * FROM {name}")
-        connection.register("exposures", connection.execute(EXPOSURES_SQL).pl())
+        connection.register("exposures", exposures_of(connection.execute(EXPOSURES_SQL).pl()))
         found = connection.execute(TELEMETRY_SESSIONS_SQL).pl()
     assert found.schema == CORE_TABLES["telemetry_sessions"].polars_schema
     return {row["session_id"]: row for row in found.to_dicts()}

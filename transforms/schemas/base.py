@@ -42,6 +42,11 @@ class Column:
     closed: tuple[str, ...] | None = None
     lower: float | None = None
     upper: float | None = None
+    sent_as: str | None = None  # the field's name in the event, where a column of the envelope has it already
+
+    @property
+    def field(self) -> str:
+        return self.sent_as or self.name
 
     @property
     def polars(self) -> type | pl.DataType:

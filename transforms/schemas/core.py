@@ -145,13 +145,30 @@ TELEMETRY_SESSIONS = Table(
 )  # fmt: skip
 
 ORPHANS = Table(
-    "core", "orphans", "Landed records whose clinic, device, protocol or patient is not known yet.",
+    "core", "orphans",
+    "Landed records whose clinic, device, protocol or patient is not known yet, or that fit several of a clashing id.",
     (Column("table", S, "core table of the record", required=True),
      Column("record_id", S, "its id", required=True),
-     Column("missing_kind", S, "what is not known", required=True, closed=("clinic", "device", "protocol", "patient", "merge_target")),
+     Column("missing_kind", S, "what is not known; record: which of several of its own id it is", required=True,
+            closed=("clinic", "device", "protocol", "patient", "session", "course", "merge_target", "record")),
      Column("missing_id", S, "its id", required=True),
      Column("event_id", S, "event", required=True), Column("source", S, "its source", required=True)),
-    ("table", "record_id", "missing_kind"),
+    ("table", "record_id", "missing_kind", "event_id", "source"),
+)  # fmt: skip
+
+IDENTITIES = Table(
+    "core", "identities",
+    "One row an event of a record id that stands for more than one thing (two clinics that number alike), and what core "
+    "calls it. Of a patient who was split or transferred also the clinic, without an event.",
+    (Column("topic", S, "topic's middle part", required=True),
+     Column("record_id", S, "the record's id as it was sent", required=True),
+     Column("name", S, "what core and mart call the thing; null where the event fits several"),
+     Column("is_active", B, "the thing counts: it was not entered in error", required=True),
+     Column("clinic_id", S, "the event's clinic"),
+     Column("patient_id", S, "the event's patient, as core names them"),
+     Column("device_id", S, "the event's device, as core names it"),
+     Column("source", S, "source of the event"), Column("event_id", S, "id of the event")),
+    ("topic", "record_id", "source", "event_id", "clinic_id"),
 )  # fmt: skip
 
 CONFLICT_KINDS = {
@@ -228,6 +245,7 @@ CORE_TABLES: dict[str, Table] = {
             ACTIVITY_DAYS,
             WALKING_DAYS,
             TELEMETRY_SESSIONS,
+            IDENTITIES,
             ORPHANS,
             CONFLICTS,
             LIKELY_DOUBLES,

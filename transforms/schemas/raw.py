@@ -89,10 +89,10 @@ class Topic:
         return self.name in SAFETY_TOPICS
 
 
-def _c(name, dtype, comment, unit=None, *, lo=None, hi=None, closed=None):
+def _c(name, dtype, comment, unit=None, *, lo=None, hi=None, closed=None, sent_as=None):
     """A field; a name ending in `!` is required, as in the contract's table."""
     required = name.endswith("!")
-    return Column(name.rstrip("!"), dtype, comment, unit, required, closed, lo, hi)
+    return Column(name.rstrip("!"), dtype, comment, unit, required, closed, lo, hi, sent_as)
 
 
 def _temp(name, comment):
@@ -110,9 +110,9 @@ _INTERVAL = _c("interval_s!", F, "time between two samples; sample k is at start
 _VALUES = _c("values!", FL, "samples; null where not measured")
 
 CORRECTION = (
-    _c("revision", I, "revision of the record; of one record id the highest counts", lo=0),
+    _c("revision", I, "revision of the record; of those of one source the highest counts; null = unversioned", lo=0),
     _c("record_status", S, "active, or entered in error", closed=("active", "entered_in_error")),
-    _c("recorded_at", T, "when it was written down; the envelope's time where not given"),
+    _c("recorded_at", T, "when it was written down; ordered as of landing where not given"),
     _c("recorded_by_role", S, "role of who wrote it down"),
 )
 
@@ -208,6 +208,14 @@ TOPICS: tuple[Topic, ...] = (
         _PATIENT, _DEVICE, _c("metric!", S, "what was measured", closed=tuple(METRICS)),
         _c("unit!", S, "UCUM unit"), _STARTED, _INTERVAL, _VALUES,
     ), is_series=True),
+    Topic("retractions", "Series taken back: a wrong patient, time zone or file.", "retraction_id", (
+        _c("retraction_id!", S, "retraction"), _c("patient_id", S, "of this patient, as the series names them; null = any"),
+        _c("device_id", S, "of this device; null = any"),
+        _c("series_source", S, "of this source of events (the field `source` of the event); null = any", sent_as="source"),
+        _c("metric", S, "of this metric or signal; null = any"),
+        _c("from!", T, "of series that start at this moment or later"),
+        _c("to!", T, "of series that start at this moment or earlier"), _c("reason!", S, "reason"),
+    )),
     Topic("walking_bouts", "Walking bouts.", "bout_id", (
         _c("bout_id!", S, "walking bout"), _PATIENT, _DEVICE, _STARTED,
         _c("duration_s!", F, "duration", "s", lo=0), _c("steps", F, "steps", lo=0),
