@@ -191,6 +191,16 @@ def group_contrast(design: Design, *, group: str, level, at: Mapping[str, object
     return np.array([_weight(column, design, group, level, at) for column in design.columns])
 
 
+def group_mean(design: Design, *, group: str, level, at: Mapping[str, object]) -> np.ndarray:
+    """Weights over all columns of the mean of `level` of `group`: its least-squares mean.
+
+    Covariates at their mean over the rows, every factor's levels with equal weights, `at` where it names a level or
+    value (Searle, Speed & Milliken 1980 Am Stat 34:216; as SAS's LSMEANS and R's emmeans).
+    """
+    here = {**at, group: level}
+    return np.array([prod(_share(name, value, design, here) for name, value in column) for column in design.columns])
+
+
 def _weight(column, design: Design, group, level, at) -> float:
     sign = {level: 1.0, design.levels[group][0]: -1.0}.get(dict(column).get(group), 0.0)
     others = (part for part in column if part[0] != group)

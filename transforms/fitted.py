@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from transforms.design import Design, group_contrast
+from transforms.design import Design, group_contrast, group_mean
 from transforms.intervals import alpha_of
 
 STATISTICS = ("estimate", "standard_error", "degrees_of_freedom", "lower", "upper", "p_value")
@@ -23,13 +23,15 @@ class Model:
     `contrasts`: one row a contrast, each group against the reference (at every visit, where a model's group
     and visit interact): `group`, `reference`, `visit`, `n`, `n_reference` (patients), `estimate` (group
     minus reference), `standard_error`, `degrees_of_freedom`, `lower`, `upper`, `p_value`, `reason` (why a
-    figure is missing, else null). `coefficients`: the same figures for each `term`; those of collinear
+    figure is missing, else null). `means`: the same figures (without a p-value) of the least-squares mean of each
+    `group` at every `visit`. `coefficients`: the same figures for each `term`; those of collinear
     columns, `aliased`, are left out. The figures are attributes too: a number where there is one contrast, the
     column where there are more, None where there is none; `model["estimate"]` is the column always. `n` rows
     were used and `n_dropped_missing` were not; `reason` says why there are no contrasts at all.
     """
 
     contrasts: pl.DataFrame
+    means: pl.DataFrame
     coefficients: pl.DataFrame
     n: int
     n_dropped_missing: int
@@ -112,6 +114,20 @@ def compare(design: Design, *, group, places: Sequence[dict], count: Callable, i
     return rows
 
 
+def least_squares_means(
+    design: Design, *, group, places: Sequence[dict], count: Callable, infer: Callable
+) -> list[dict]:
+    """A row for each level of `group` at each of `places`; `count` and `infer` as in `compare`."""
+    rows = []
+    for level in design.levels[group]:
+        for place in places:
+            weights = group_mean(design, group=group, level=level, at=place)
+            size = count(level, place)
+            figures = _inferred(design, weights, infer, nobody=[] if size else [level])
+            rows.append({"group": level, "visit": next(iter(place.values()), None), "n": size, **figures})
+    return rows
+
+
 def _inferred(design: Design, weights: np.ndarray, infer: Callable, *, nobody: list) -> dict:
     if not design.is_estimable(weights):
         mixed = ", ".join(design.names(aliased=True))
@@ -127,6 +143,12 @@ def contrast_frame(rows: list[dict], *, group: pl.DataType, visit: pl.DataType =
     counts = {"n": pl.Int64, "n_reference": pl.Int64}
     schema = {"group": group, "reference": group, "visit": visit, **counts, **figures, "reason": pl.String}
     return pl.DataFrame(rows, schema=schema)
+
+
+def mean_frame(rows: list[dict], *, group: pl.DataType, visit: pl.DataType = pl.Null) -> pl.DataFrame:
+    figures = dict.fromkeys((name for name in STATISTICS if name != "p_value"), pl.Float64)
+    schema = {"group": group, "visit": visit, "n": pl.Int64, **figures, "reason": pl.String}
+    return pl.DataFrame([{name: row[name] for name in schema} for row in rows], schema=schema)
 
 
 def coefficient_frame(names: Sequence[str], infer: Callable) -> pl.DataFrame:

@@ -12,7 +12,15 @@ import polars as pl
 
 from transforms import design, reml
 from transforms.errors import UsageError
-from transforms.fitted import Model, coefficient_frame, compare, contrast_frame, statistics
+from transforms.fitted import (
+    Model,
+    coefficient_frame,
+    compare,
+    contrast_frame,
+    least_squares_means,
+    mean_frame,
+    statistics,
+)
 
 _STRUCTURES = ("unstructured", "spatial_power", "compound_symmetry")
 _DEGREES_OF_FREEDOM = ("satterthwaite", "kenward_roger")
@@ -106,15 +114,16 @@ def mmrm(
 def _described(frame, rows, terms, *, data, fit, why, method, infer, confidence) -> RepeatedMeasures:
     subject, visit = terms.others
     at_visits = any({terms.group, visit} <= set(names) for names in terms.interactions)
-    contrasts = compare(
-        data.fixed,
-        group=terms.group,
-        places=[{visit: v} for v in data.visits] if at_visits else [{}],
-        count=_counter(rows, subject, terms.group),
-        infer=infer,
-    )
+    asked = {
+        "group": terms.group,
+        "places": [{visit: v} for v in data.visits] if at_visits else [{}],
+        "count": _counter(rows, subject, terms.group),
+        "infer": infer,
+    }
+    types = {"group": rows.schema[terms.group], "visit": rows.schema[visit]}
     return RepeatedMeasures(
-        contrasts=contrast_frame(contrasts, group=rows.schema[terms.group], visit=rows.schema[visit]),
+        contrasts=contrast_frame(compare(data.fixed, **asked), **types),
+        means=mean_frame(least_squares_means(data.fixed, **asked), **types),
         coefficients=coefficient_frame(data.fixed.names(), infer),
         n=rows.height,
         n_dropped_missing=frame.height - rows.height,
@@ -212,6 +221,7 @@ def _nothing(frame, rows, terms: design.Terms, *, reason, confidence) -> Repeate
     subject, visit = terms.others
     return RepeatedMeasures(
         contrasts=contrast_frame([], group=rows.schema[terms.group], visit=rows.schema[visit]),
+        means=mean_frame([], group=rows.schema[terms.group], visit=rows.schema[visit]),
         coefficients=coefficient_frame((), dict),
         n=rows.height,
         n_dropped_missing=frame.height - rows.height,

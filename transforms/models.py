@@ -8,7 +8,15 @@ import numpy as np
 import polars as pl
 
 from transforms import design
-from transforms.fitted import Model, coefficient_frame, compare, contrast_frame, statistics
+from transforms.fitted import (
+    Model,
+    coefficient_frame,
+    compare,
+    contrast_frame,
+    least_squares_means,
+    mean_frame,
+    statistics,
+)
 from transforms.mmrm import RepeatedMeasures, mmrm
 
 __all__ = ["Model", "RepeatedMeasures", "ancova", "mmrm"]
@@ -42,15 +50,17 @@ def ancova(
     )
     rows = design.complete(frame, terms)
     reason = design.missing_reference(frame, rows, terms)
-    contrasts, coefficients, aliased = [], coefficient_frame((), dict), ()
+    contrasts, means, coefficients, aliased = [], [], coefficient_frame((), dict), ()
     if reason is None:
         fixed = design.build(rows, terms)
         infer = _least_squares(fixed.reduced, rows[outcome].to_numpy(), confidence=confidence)
         sizes = dict(rows.group_by(group).len().iter_rows())
-        contrasts = compare(fixed, group=group, places=[{}], count=lambda level, _: sizes[level], infer=infer)
+        asked = {"group": group, "places": [{}], "count": lambda level, _: sizes[level], "infer": infer}
+        contrasts, means = compare(fixed, **asked), least_squares_means(fixed, **asked)
         coefficients, aliased = coefficient_frame(fixed.names(), infer), fixed.names(aliased=True)
     return Model(
         contrasts=contrast_frame(contrasts, group=rows.schema[group]).drop("visit"),
+        means=mean_frame(means, group=rows.schema[group]).drop("visit"),
         coefficients=coefficients,
         n=rows.height,
         n_dropped_missing=frame.height - rows.height,

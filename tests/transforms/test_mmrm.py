@@ -552,3 +552,15 @@ def test_nonsense_is_a_usage_error(wrong):
     """A visit twice, a patient in two arms, an unknown structure or method, an unknown column."""
     with pytest.raises(UsageError):
         wrong(simulated(14).drop_nulls())
+
+
+def test_least_squares_means_at_visits(fev):
+    """Two groups at four visits: means differ by the contrasts at each; without a covariate they are the cells' fits."""
+    found = models.mmrm(
+        fev, "FEV1", "USUBJID", "AVISIT", "ARMCD", ["FEV1_BL"], ["AVISIT"], [("ARMCD", "AVISIT")]
+    )  # fmt: skip
+    means = found.means.pivot("group", index="visit", values="estimate").sort("visit")
+    contrasts = found.contrasts.sort("visit")
+    level, reference = contrasts["group"][0], contrasts["reference"][0]
+    assert (means[level] - means[reference]).to_list() == pytest.approx(contrasts["estimate"].to_list())
+    assert (found.means["lower"] < found.means["estimate"]).all()

@@ -369,3 +369,32 @@ def test_nonsense_is_a_usage_error(wrong):
     """A column that isn't there, words as a number, a column in two roles, an unknown reference, infinite values."""
     with pytest.raises(UsageError):
         wrong(simulated(11))
+
+
+# --- least-squares means ------------------------------------------------------------------------------
+
+
+def test_least_squares_means_are_predictions_at_the_mean_over_equal_levels(trial):
+    """As emmeans: covariates at their mean, every factor's levels with equal weights; limits by statsmodels' OLS."""
+    rows = trial.drop_nulls("pk5")
+    found = models.ancova(rows, "pk5", "pk1", "group", **_ADJUSTMENT)
+    numbers, factors = ["pk1", "age", "chronicity"], ["sex", "migraine", "acupuncturist"]
+    levels = {name: sorted(rows[name].unique()) for name in factors}
+    coded = [rows[name].eq(level).cast(float).to_numpy() for name in factors for level in levels[name][1:]]
+    x = np.column_stack([np.ones(rows.height), rows["group"], *(rows[n] for n in numbers), *coded])
+    fit = sm.OLS(rows["pk5"].to_numpy(), x).fit()
+    shares = [1 / len(levels[name]) for name in factors for _ in levels[name][1:]]
+    for group, row in zip((0, 1), found.means.iter_rows(named=True), strict=True):
+        at = [1, group, *(rows[n].mean() for n in numbers), *shares]
+        expected = fit.t_test(at)
+        assert row["estimate"] == pytest.approx(expected.effect.item())
+        assert (row["lower"], row["upper"]) == pytest.approx(tuple(expected.conf_int()[0]))
+    assert found.means["n"].to_list() == [140, 161]
+
+
+def test_least_squares_means_differ_by_the_contrast(trial):
+    """Whatever is in the model, the means' difference is the contrast's estimate; another order of rows changes nothing."""
+    found = models.ancova(trial, "pk5", "pk1", "group", **_ADJUSTMENT)
+    assert found.means["estimate"][1] - found.means["estimate"][0] == pytest.approx(found.estimate)
+    turned = models.ancova(trial.reverse(), "pk5", "pk1", "group", **_ADJUSTMENT)
+    assert turned.means["estimate"].to_list() == pytest.approx(found.means["estimate"].to_list())
