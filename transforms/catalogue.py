@@ -379,7 +379,8 @@ _SAFETY: tuple[Metric, ...] = tuple(
 # Before 3 (injuries: 2) an event that names a session that did not begin belonged to none.
 # Before 4 (the others: 2) months without a value were counted to the twelve of a baseline, moving ranges stopped at
 # them, and a trend's icon followed the side of the center on which it lay.
-# Funnels: 1 flagged by the spread between clinics alone, and closed windows of response at midnight UTC.
+# Funnels: 1 flagged by the spread between clinics alone, and closed windows of response at midnight UTC; before 3 a
+# clinic was part of its own target and dispersion, and events before the first session counted.
 _CHART_VERSIONS = {
     "chart_events": "4",
     "chart_serious_events": "4",
@@ -388,25 +389,35 @@ _CHART_VERSIONS = {
     "chart_limits_exceeded": "2",
     "chart_pain_change": "2",
     "chart_cold_injuries": "2",
+    "funnel_cold_injury_grade_2": "1",
 }
 _CHART_SETTINGS = ("control_chart_run", "control_chart_kind", "control_chart_rebases", "min_cell")
 _CLINICS: tuple[Metric, ...] = tuple(
     Metric(id=id, version=version, title=title, rule=rule + extra, unit=unit, direction=direction, source=source,
            verification=verification, parameters=parameters, tests=tests)
     for extra, source, verification, tests, metrics in (
-        (" Limits 95 % and 99.8 %; from 5 clinics on; never a ranking. Over-dispersion: z winsorised by 10 % on each "
-         "side, phi = sum(z^2)/I, tau^2 of DerSimonian and Laird; without it a clinic is flagged by the exact tail "
-         "probability. Few reported events are not better care.",
-         "Spiegelhalter 2005, 10.1136/qshc.2005.013755; Seaton & Manktelow 2012, 10.1186/1471-2288-12-98; FunnelPlotR",
-         "verified", ("tests/transforms/test_funnel.py", "tests/transforms/marts/test_clinic_funnel.py"), (
+        (" Each clinic against all the others together, which alone make its target; limits 95 % and 99.8 %; from 5 "
+         "clinics on; never a ranking. A clinic is flagged by the exact tail probability of its count given that of it "
+         "and the others together (Fisher; of ratios the conditional binomial), and, with over-dispersion, only where "
+         "it is beyond those limits too: z of the others winsorised by 10 % on each side, phi = sum(z^2)/I, tau^2 of "
+         "DerSimonian and Laird, from 10 others on; not of serious events and cold injuries of grade 2 or more, each "
+         "of which is news and is judged against a stated reference too (binomial). Events in the time at risk alone. "
+         "Few reported events are not better care.",
+         "Spiegelhalter 2005, 10.1136/qshc.2005.013755; Seaton & Manktelow 2012, 10.1186/1471-2288-12-98; Ohlssen 2007, "
+         "10.1111/j.1467-985X.2007.00487.x; Przyborowski & Wilenski 1940; FunnelPlotR",
+         "verified", ("tests/transforms/test_left_out.py", "tests/transforms/test_funnel.py", "tests/transforms/marts/test_clinic_funnel.py"), (
             ("funnel_any_event", "Patients with an adverse event, by clinic", "proportion", "lower",
              "patients with an event at the clinic / patients treated there.", ("min_cell",)),
             ("funnel_serious_event", "Patients with a serious adverse event, by clinic", "proportion", "lower",
-             "patients with a serious event at the clinic / patients treated there.", ("min_cell",)),
+             "patients with a serious event at the clinic / patients treated there.",
+             ("serious_event_reference_pct", "safety_reference_source", "min_cell")),
             ("funnel_cold_injury", "Patients with a burn or frostbite, by clinic", "proportion", "lower",
              "patients with a burn or frostbite at the clinic / patients treated there.", ("min_cell",)),
+            ("funnel_cold_injury_grade_2", "Patients with a burn or frostbite of grade 2 or more, by clinic", "proportion",
+             "lower", "patients with a burn or frostbite of grade 2 or more at the clinic / patients treated there.",
+             ("cold_injury_reference_pct", "safety_reference_source", "min_cell")),
             ("funnel_event_ratio", "Adverse events over those expected, by clinic", "ratio", "lower",
-             "events at the clinic / events expected: its sessions of each modality at all clinics' rate for it; "
+             "events at the clinic / events expected: its sessions of each modality at the other clinics' rate for it; "
              "square-root scale.", ("min_cell",)),
             ("funnel_sessions_asked", "Sessions at which side effects were asked about, by clinic", "proportion",
              "higher", "delivered sessions with the question / delivered sessions.", ("min_cell",)),
@@ -450,7 +461,7 @@ _CLINICS: tuple[Metric, ...] = tuple(
         )),
     )
     for id, title, unit, direction, rule, parameters in metrics
-    for version in (_CHART_VERSIONS.get(id, "2" if id.startswith("funnel_") else "1"),)
+    for version in (_CHART_VERSIONS.get(id, "3" if id.startswith("funnel_") else "1"),)
 )  # fmt: skip
 
 METRICS: dict[str, Metric] = {

@@ -88,6 +88,18 @@ def bernoulli_weights(in_control, odds_ratio=2) -> tuple[np.ndarray, np.ndarray]
     return np.log(odds_ratio / scale), np.log(1 / scale)
 
 
+def rising_since(sums) -> int | None:
+    """Where the rise began that the sum has not fallen back from: the point after its last 0; None at 0, and of none.
+
+    It is the most likely point of change (Page 1954), with any step of a log-likelihood ratio.
+    """
+    heights = floats(sums)
+    if not heights.size or heights[-1] <= 0:
+        return None
+    zeros = np.flatnonzero(heights <= 0)
+    return int(zeros[-1]) + 1 if zeros.size else 0
+
+
 # --- sums -----------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """Funnel plots: clinics against one target, with control limits that widen as numbers shrink. Never a ranking.
 
-Here: limits and signals of proportions and of observed over expected events, with additive over-dispersion. Not here:
-which figures are compared, and what a low number of reported events means (marts/clinic_funnel.py).
+Here: limits and signals of proportions and of observed over expected events, with additive over-dispersion, all clinics
+making the target. Not here: each clinic against the others alone, which is how clinics are judged (left_out.py), and
+which figures are compared (marts/clinic_funnel.py).
 
 Limits: 95 % and 99.8 %. Without over-dispersion a clinic is flagged by the exact tail probability of its count under
 the target (binomial, Poisson), at most 2.5 % or 0.1 % on its side. With it (and a between-clinic variance above 0), by
@@ -100,7 +101,7 @@ def funnel_proportions(x, n, overdispersion=True) -> pl.DataFrame:
         {"x": x, "n": n, "value": x_known / n_known, "center": np.full(x.shape, target), "z": z},
         plain=lambda level: proportion_limits(n_known, target, level),
         spread=lambda level: proportion_limits(n_known, target, level, tau2),
-        tails=_binomial_tails(x_known, n_known, target), phi=phi, tau2=tau2, overdispersion=overdispersion,
+        tails=binomial_tails(x_known, n_known, target), phi=phi, tau2=tau2, overdispersion=overdispersion,
     )  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def funnel_ratio(observed, expected, overdispersion=True, method="log") -> pl.Da
         {"observed": o, "expected": e, "value": o_known / e_known, "center": np.ones(o.shape), "z": z},
         plain=lambda level: funnel_limits(e_known, level),
         spread=lambda level: ratio_limits(e_known, level, tau2, method),
-        tails=_poisson_tails(o_known, e_known), phi=phi, tau2=tau2, overdispersion=overdispersion,
+        tails=poisson_tails(o_known, e_known), phi=phi, tau2=tau2, overdispersion=overdispersion,
     )  # fmt: skip
 
 
@@ -146,14 +147,14 @@ def tau_squared(phi, s) -> float:
 # --- parts ----------------------------------------------------------------------------------------
 
 
-def _binomial_tails(x: np.ndarray, n: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
+def binomial_tails(x: np.ndarray, n: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
     """P(X <= x) and P(X >= x)."""
     below = np.where(x < n, special.betainc(np.maximum(n - x, 1), x + 1, 1 - p), 0 * x + 1)
     above = np.where(x > 0, special.betainc(np.maximum(x, 1), n - x + 1, p), 0 * x + 1)
     return below, above
 
 
-def _poisson_tails(o: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def poisson_tails(o: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """P(X <= o) and P(X >= o)."""
     return special.pdtr(o, mean), np.where(o > 0, special.pdtrc(np.maximum(o - 1, 0), mean), 0 * o + 1)
 
@@ -195,33 +196,35 @@ def _funnel(columns: dict, *, plain, spread, tails, phi, tau2, overdispersion) -
     for name, level in LEVELS.items():
         limits = spread(level) if overdispersion else (np.full(size, np.nan),) * 2
         columns[f"lower_{name}_od"], columns[f"upper_{name}_od"] = limits
-    lower, upper, beyond = columns["lower_95"], columns["upper_95"], _beyond_tails(*tails)
+    lower, upper, beyond = columns["lower_95"], columns["upper_95"], beyond_tails(*tails)
     if is_spread:
         lower, upper = np.fmin(lower, columns["lower_95_od"]), np.fmax(upper, columns["upper_95_od"])
-        beyond = _nearer(beyond, _beyond_limits(columns))
+        beyond = nearer(beyond, beyond_limits(columns))
     columns |= {"lower": lower, "upper": upper, "overdispersion": np.full(size, phi), "tau2": np.full(size, tau2)}
     return pl.DataFrame(columns).with_columns(pl.all().cast(pl.Float64).fill_nan(None)).with_columns(
-        signal=pl.Series(beyond).replace_strict(_SIGNALS, return_dtype=pl.String)
+        signal=pl.Series(beyond).replace_strict(SIGNALS, return_dtype=pl.String)
     ).with_columns(signal=pl.when(pl.col("value").is_not_null()).then("signal"))  # fmt: skip
 
 
 # How many limits a clinic is beyond, and on which side
-_SIGNALS = {-2: "low_998", -1: "low_95", 0: "none", 1: "high_95", 2: "high_998"}
+SIGNALS = {-2: "low_998", -1: "low_95", 0: "none", 1: "high_95", 2: "high_998"}
 
 
-def _beyond_tails(below: np.ndarray, above: np.ndarray) -> np.ndarray:
+def beyond_tails(below: np.ndarray, above: np.ndarray) -> np.ndarray:
+    """How many levels a count is beyond by its tail probabilities, with the sign of the side."""
     tails = [(1 - level) / 2 * (1 + 1e-9) for level in LEVELS.values()]
     return sum((above <= tail).astype(int) - (below <= tail) for tail in tails)
 
 
-def _beyond_limits(columns: dict) -> np.ndarray:
+def beyond_limits(columns: dict) -> np.ndarray:
+    """How many of the over-dispersed limits a value is beyond, with the sign of the side."""
     value = columns["value"]
     return sum(
         (value > columns[f"upper_{name}_od"]).astype(int) - (value < columns[f"lower_{name}_od"]) for name in LEVELS
     )
 
 
-def _nearer(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def nearer(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Of two judgements the one nearer to the target; the target where they are on different sides of it."""
     near = np.minimum(np.abs(first), np.abs(second))
     return np.where(np.sign(first) == np.sign(second), np.sign(first) * near, 0)

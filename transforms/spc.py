@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.cusum import CusumLimit, bernoulli_weights, cusum, cusum_limit, poisson_reference
+from transforms.cusum import CusumLimit, bernoulli_weights, cusum, cusum_limit, poisson_reference, rising_since
 from transforms.errors import UsageError
 from transforms.intervals import aligned, counts_of, exposures_of, finite
 
@@ -38,6 +38,7 @@ __all__ = [
     "g_chart",
     "p_chart",
     "poisson_reference",
+    "rising_since",
     "t_chart",
     "u_chart",
     "xmr",

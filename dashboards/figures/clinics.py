@@ -26,18 +26,23 @@ _BASELINE_POINTS = 12  # transforms.spc.BASELINE_POINTS (a test holds them toget
 def funnel(
     rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: str, is_proportion: bool = False
 ) -> go.Figure:
-    """`rows` of mart.clinic_funnel, one metric and modality, with `label` and `name`. The over-dispersed
-    limits where there are any."""
+    """`rows` of mart.clinic_funnel, one metric and modality, with `label` and `name`. Each clinic's own target and
+    limits, which leave it out; the wider ones where the others' over-dispersion widens them: a signal is beyond both."""
     drawn = rows.filter(pl.col("estimate").is_not_null() & pl.col("denominator").is_not_null()).sort("denominator")
     # neighbours' names stand above and below by turns
     drawn = drawn.with_columns(
         side=pl.Series([("top center", "bottom center")[k % 2] for k in range(drawn.height)], dtype=pl.String)
     )
-    has_wider = drawn["upper_95_od"].is_not_null().any()
+    limits = {
+        f"{side}_{level}": wider(f"{side}_{level}", f"{side}_{level}_od")
+        for side, wider in (("lower", pl.min_horizontal), ("upper", pl.max_horizontal))
+        for level in ("95", "998")
+    }
+    drawn = drawn.with_columns(**limits)
     figure = go.Figure()
     for level, text, dash in (("998", "99.8 %", "solid"), ("95", "95 %", "dash")):
         for side in ("lower", "upper"):
-            column = f"{side}_{level}" + ("_od" if has_wider else "")
+            column = f"{side}_{level}"
             figure.add_trace(
                 go.Scatter(
                     x=drawn["denominator"].to_list(), y=drawn[column].to_list(), mode="lines", name=f"{text} limits",
@@ -45,9 +50,12 @@ def funnel(
                     hoverinfo="skip",
                 )
             )  # fmt: skip
-    target = drawn["target"].drop_nulls()
-    if len(target):
-        figure.add_hline(y=target[0], line={"color": of.muted, "width": 1.5})
+    figure.add_trace(
+        go.Scatter(
+            x=drawn["denominator"].to_list(), y=drawn["target"].to_list(), mode="lines", name="all the others",
+            line={"color": of.muted, "width": 1.5}, hoverinfo="skip",
+        )
+    )  # fmt: skip
     is_signal = drawn["signal"].fill_null("none") != "none"
     for outside, name, symbol, colour in (
         (False, "within the limits", "circle", of.series[0]),
@@ -65,9 +73,9 @@ def funnel(
                 cliponaxis=False,
                 textfont={"color": of.text, "size": 12},
                 marker={"symbol": symbol, "size": 11, "color": colour},
-                customdata=mine.select("numerator", "denominator", "name").rows(),
-                hovertemplate="%{customdata[2]}<br>%{customdata[0]:.4g} / %{customdata[1]:.4g}<br>%{y:.3g}"
-                "<extra></extra>",
+                customdata=mine.select("numerator", "denominator", "name", pl.col("nearness").fill_null("")).rows(),
+                hovertemplate="%{customdata[2]}<br>%{customdata[0]:.4g} / %{customdata[1]:.4g}<br>%{y:.3g}<br>"
+                "%{customdata[3]}<extra></extra>",
             )
         )
     low, high = drawn["denominator"].min() or 0, drawn["denominator"].max() or 1

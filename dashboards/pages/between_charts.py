@@ -20,6 +20,7 @@ _RULES = {
     "two_of_three": "2 of 3 points near a limit",
     "shift": "a run of points on one side of the center",
 }
+_NEAR = 0.75  # share of a limit from which a clinic is named
 _UPWARDS = {"high": True, "rising": True, "low": False, "falling": False}
 
 
@@ -48,9 +49,11 @@ def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
         title=f"{title} {words.metric_title(drawn['metric_id'][0])}",
         summary=f"{drawn.height} clinics, {said}. Not a ranking: a point outside asks for a look at its data, case mix "
         "and practice, in this order.",
+        notes=tuple(_funnel_notes(drawn)),
         metrics=tuple(drawn["metric_id"].unique()),
         table=drawn.select(
             clinic="name",
+            in_words="nearness",
             numerator="numerator",
             denominator="denominator",
             value="estimate",
@@ -59,9 +62,32 @@ def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
             lower_998="lower_998",
             upper_998="upper_998",
             signal="signal",
+            signal_beside_the_reference="reference_signal",
         ).sort("clinic"),
         data_to=drawn["data_cutoff"].max(),
     )
+
+
+def _funnel_notes(drawn: pl.DataFrame) -> list[str]:
+    """Which limits are drawn, what stands beside a stated reference, and how near the clinics are, by name."""
+    notes = []
+    if drawn["upper_95"].is_not_null().any():
+        notes.append("Limits of each clinic are those of all the others: 95 and 99.8 %, by exact tails.")
+    if drawn["upper_95_od"].is_not_null().any():
+        notes.append("Widened by how much the others differ among themselves.")
+    missing = drawn["reference_reason"].drop_nulls()
+    if len(missing):
+        notes.append(f"{missing[0][:1].upper()}{missing[0][1:]}.")
+    stated = drawn.filter(pl.col("reference").is_not_null())
+    if stated.height:
+        beyond = stated.filter(pl.col("reference_signal").fill_null("none") != "none")["name"].sort().to_list()
+        share, source = words.number(100 * stated["reference"][0], 2), stated["reference_source"][0]
+        notes.append(
+            f"Reference {share} % ({source}): {'beyond it ' + ', '.join(beyond) if beyond else 'nobody beyond'}."
+        )
+    near = drawn.filter((pl.col("limit_share") >= _NEAR).fill_null(False)).sort("name")
+    notes += [f"{row['name']}: {row['nearness']}." for row in near.iter_rows(named=True)]
+    return notes
 
 
 def _title(metric: str) -> str:
@@ -129,6 +155,9 @@ def _control_notes(seen: pl.DataFrame, metric: str) -> list[str]:
     for row in seen.unique("rebased_from", keep="first", maintain_order=True).iter_rows(named=True):
         if row["rebased_from"] is not None:
             notes.append(f"Limits begun anew from {words.day(row['rebased_from'])}: {row['rebase_reason']}.")
+    near = seen.sort("point")["nearness"].drop_nulls()
+    if len(near):
+        notes.append(f"{near[-1][:1].upper()}{near[-1][1:]}.")
     arl = seen["in_control_arl"].drop_nulls()
     if len(arl):
         notes.append(

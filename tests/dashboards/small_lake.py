@@ -139,6 +139,13 @@ def funnels() -> list[dict]:
             "denominator": 40.0 + k,
             "estimate": 0.2 + 0.4 * (k == 2),
             "signal": "high_95" if k == 2 else "none",
+            "limit_share": (0.4, 0.78, 1.2)[k],
+            "nearness": (
+                "3 cold injuries in 3 of 40 patients; 40 % of the limit",
+                "7 cold injuries in 6 of 41 patients, rising since August 2025; 78 % of the limit",
+                "9 cold injuries in 9 of 42 patients; above the 95 % limit",
+            )[k],
+            "reference_reason": "no reference is stated",
         }
         for k, clinic in enumerate(("C1", "C2", "C3"))
     ]

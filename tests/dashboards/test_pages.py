@@ -172,6 +172,11 @@ def test_safety_funnel_and_chart(staff):
     """A clinic outside a limit is named, with what to do; a chart counts its signals."""
     values = view(staff, "/safety")
     assert "outside a limit: Clinic C3 (C3). Not a ranking" in caption(values, safety.SAFETY.cards, ids.FUNNEL)
+    funnel = caption(values, safety.SAFETY.cards, ids.FUNNEL)
+    assert "Limits of each clinic are those of all the others: 95 and 99.8 %, by exact tails." in funnel
+    assert "No reference is stated." in funnel
+    assert "Clinic C2 (C2): 7 cold injuries in 6 of 41 patients, rising since August 2025; 78 % of the limit." in funnel
+    assert "Clinic C1 (C1): 3" not in funnel
     said = caption(values, safety.SAFETY.cards, ids.CONTROL_CHART)
     assert "10 points, 1 with a signal." in said
     assert "Trial limits: from 10 points of the 12 that fixed limits need." in said

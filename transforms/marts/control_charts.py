@@ -18,16 +18,13 @@ from ..exposure import BEGUN, DELIVERED, MEASURED_LIMITS
 from ..options import Cut, Options, Rebase
 from ..safety import SESSION_WINDOW_H, with_event_number
 from ..schemas import MART_TABLES
+from . import injury_sums
 from .chart_rows import MIN_POINTS, named, rebases_of, require_charts, rows, without_lines
 from .clinic_funnel import COLD_INJURIES
 from .stamp import stamped
 
 TABLE = MART_TABLES["control_charts"]
 INPUTS = ("mart.adex", "mart.adae", "mart.adqs")
-MIN_INJURIES = 5  # fewer give no in-control rate to compare with
-ODDS_RATIO = 2
-SEED = 2005  # of the simulation that gives a CUSUM its limit
-DAYS_PER_MONTH = 365.25 / 12
 LIMIT_FLAGS = (*MEASURED_LIMITS, "TEMPHIFL", "SPACEFL", "WEEKFL")
 
 
@@ -44,7 +41,7 @@ def compute(*, adex: pl.DataFrame, adae: pl.DataFrame, adqs: pl.DataFrame, optio
         *_shares("chart_sessions_not_held", sessions, "is_not_held", "is_booked", options=options),
         *_shares("chart_limits_exceeded", sessions, "is_exceeded", "is_judged", options=options),
         *_pain_charts(adqs, options=options),
-        *_injury_charts(sessions, adae, options=options),
+        *injury_sums.rows(sessions, _injured(adae, sessions), options=options),
     ]
     if not parts:
         return TABLE.empty()
@@ -100,6 +97,11 @@ def _with_session(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
         check_sortedness=False,
     )  # fmt: skip
     return pl.concat([named, near.filter(pl.col("session_id").is_not_null())], how="diagonal")
+
+
+def _injured(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.Series:
+    """The sessions that began to which a burn or frostbite belongs."""
+    return _with_session(adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES)), sessions)["session_id"].unique()
 
 
 def _each_clinic(*frames: pl.DataFrame) -> Iterator[tuple[str | None, list[pl.DataFrame]]]:
@@ -215,63 +217,6 @@ def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFra
             "xmr", months, lambda part: spc.xmr(part["mean"], **_rules("lower", options)), rebases=rebases, no_value=few
         )
         yield named(chart, metric, clinic)
-
-
-# --- sums -----------------------------------------------------------------------------------------
-
-
-def _injury_charts(sessions: pl.DataFrame, adae: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFrame]:
-    """Bernoulli CUSUM over a clinic's sessions, a row a month; all clinics share the limit, and the false alarms."""
-    injured = _with_session(adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES)), sessions)["session_id"].unique()
-    begun = sessions.filter(pl.col("is_begun") & pl.col("clinic_id").is_not_null()).with_columns(
-        is_injured=pl.col("session_id").is_in(injured.implode())
-    )
-    injuries = int(begun["is_injured"].sum())
-    if begun.is_empty():
-        return
-    in_control = injuries / begun.height
-    limit = months_arl = None
-    if MIN_INJURIES <= injuries < begun.height:
-        days = (begun["day"].max() - begun["day"].min()).days + 1
-        per_month = begun.height / max(days / DAYS_PER_MONTH, 1)
-        limit = spc.cusum_limit(
-            kind="bernoulli", in_control=in_control, odds_ratio=ODDS_RATIO, seed=SEED,
-            arl=options.control_chart_arl * per_month,
-        )  # fmt: skip
-        months_arl = limit.arl / per_month
-    for clinic, (given,) in _each_clinic(begun):
-        if clinic is not None:
-            months = _injury_months(given, in_control=in_control, limit=limit)
-            reason = None if limit else f"{injuries} injuries at all clinics: the limit needs {MIN_INJURIES}"
-            yield named(months, "chart_cold_injuries", clinic).with_columns(
-                in_control_arl=pl.lit(months_arl, pl.Float64), reason=pl.lit(reason, pl.String)
-            )
-
-
-def _injury_months(sessions: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit | None) -> pl.DataFrame:
-    """The month's highest sum; the sum goes on from month to month and is not set back."""
-    if limit is None:
-        sums = sessions.with_columns(c_plus=pl.lit(None, pl.Float64), is_outside=pl.lit(None, pl.Boolean))
-    else:
-        chart = spc.cusum(
-            sessions["is_injured"].cast(pl.Float64), kind="bernoulli", in_control=in_control, odds_ratio=ODDS_RATIO,
-            h=limit.h,
-        )  # fmt: skip
-        sums = sessions.with_columns(chart["c_plus"], chart["is_outside"])
-    months = sums.group_by("month").agg(
-        value=pl.col("c_plus").max(), is_outside=pl.col("is_outside").max(),
-        numerator=pl.col("is_injured").sum(), denominator=pl.len(),
-    )  # fmt: skip
-    is_outside = pl.col("is_outside")
-    lines = {"center": 0.0, "upper": limit.h} if limit else {}
-    return months.sort("month").with_columns(
-        chart=pl.lit("cusum"), point=pl.int_range(1, pl.len() + 1), period_start="month",
-        point_type=pl.when(is_outside).then(pl.lit("outside")).when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
-        signal_direction=pl.when(is_outside).then(pl.lit("high")),
-        variation_icon=pl.when(is_outside).then(pl.lit("special_cause_concern"))
-        .when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
-        **{name: pl.lit(line) for name, line in lines.items()},
-    )  # fmt: skip
 
 
 def cells(options: Options) -> disclosure.Cells:

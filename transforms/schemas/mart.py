@@ -405,17 +405,27 @@ RELIABLE_CHANGE = _table("reliable_change", "One row a parameter, visit and stra
     Column("reason", S, "why no share can be given"),
 ], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata"))  # fmt: skip
 
-CLINIC_FUNNEL = _table("clinic_funnel", "One row a metric and clinic: funnel with limits. Never a ranking.", [
+_FUNNEL_SIGNALS = ("none", "low_95", "high_95", "low_998", "high_998")
+CLINIC_FUNNEL = _table("clinic_funnel", "One row a metric and clinic: each clinic beside all the others, with limits that leave it out. Never a ranking.", [
     *STAMP, Column("clinic_id", S, "clinic", required=True), Column("kind", S, "what is compared", closed=("proportion", "ratio")),
     Column("modality", S, "modality; null = all"),
-    Column("numerator", F, "events"), Column("denominator", F, "patients, or events expected"),
-    Column("estimate", F, "proportion, or observed / expected"), Column("target", F, "overall"),
-    *[Column(f"{side}_{level}{od}", F, f"{side} {text} limit{', over-dispersed' if od else ''}")
+    Column("numerator", F, "events"), Column("denominator", F, "patients, or events expected at the rates of the other clinics"),
+    Column("estimate", F, "proportion, or observed / expected"), Column("target", F, "share of all the other clinics together; of a ratio 1"),
+    *[Column(f"{side}_{level}{od}", F, f"{side} {text} limit{', over-dispersed' if od else ': the last value that is no signal, by exact tails'}")
       for level, text in (("95", "95 %"), ("998", "99.8 %")) for od in ("", "_od") for side in ("lower", "upper")],
-    Column("overdispersion", F, "winsorised (or truncated) dispersion ratio phi"), Column("tau2", F, "between-clinic variance on the scale used"),
-    Column("signal", S, "outside which limit", closed=("none", "low_95", "high_95", "low_998", "high_998")),
+    Column("overdispersion", F, "winsorised dispersion ratio phi of the other clinics; null with fewer than 10 of them, and of serious events and cold injuries of grade 2 or more"),
+    Column("tau2", F, "their between-clinic variance on the scale used"),
+    Column("signal", S, "outside which limit", closed=_FUNNEL_SIGNALS),
+    Column("tail_probability", F, "of so many or more (or so few or fewer: the smaller) given both counts together: exact, the others' share being an estimate; flags come of it", lower=0, upper=1),
+    Column("tail_probability_at_target", F, "the same at the others' share as if that were certain (binomial, or Poisson)", lower=0, upper=1),
+    Column("limit_share", F, "count over the first count that would be a signal at 95 % on the worse side (where more is better: of those without); 1 and more = a signal; null where none would be"),
+    Column("nearness", S, "how near the clinic is to its limit, in words"),
+    Column("reference", F, "stated reference, a proportion (a setting)"), Column("reference_source", S, "where it comes from"),
+    Column("reference_tail_probability", F, "of so many or more (or so few or fewer: the smaller) at the reference: binomial", lower=0, upper=1),
+    Column("reference_signal", S, "outside which limit about the reference", closed=_FUNNEL_SIGNALS),
+    Column("reference_reason", S, "why the clinic is not judged against a reference"),
     Column("clinics", I, "clinics compared"), Column("asked_share", F, "share of the clinic's delivered sessions at which side effects were asked about"),
-    Column("note", S, "how a signal is to be read"), Column("reason", S, "why no limits can be given"),
+    Column("note", S, "how the row is to be read"), Column("reason", S, "why no limits can be given"),
 ], ("metric_id", "clinic_id", "modality"))  # fmt: skip
 
 CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p-, c-, g-charts and CUSUM.", [
@@ -430,6 +440,8 @@ CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p
     Column("signal_direction", S, "which way that rule points: the way of a trend, wherever it lies, else the side; null = no signal", closed=("high", "low", "rising", "falling")),
     Column("variation_icon", S, "NHS variation icon of that rule and direction", closed=("common_cause", "special_cause_improvement", "special_cause_concern", "special_cause_neither")),
     Column("assurance_icon", S, "NHS assurance icon", closed=("pass", "fail", "inconsistent")),
+    Column("limit_share", F, "of a sum: the month's highest over its limit; 1 and more = a signal"),
+    Column("nearness", S, "of a sum: how near the clinic is to its limit at the end of the month, in words"),
     Column("in_control_arl", F, "average run length in control, for the family of charts", "points"),
     Column("baseline_points", I, "points with a value that the limits were computed from, 12 at most; null = no limits"),
     Column("is_trial_limits", B, "limits from fewer than 12 points with a value"),

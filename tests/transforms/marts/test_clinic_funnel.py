@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from transforms import funnel
+from transforms import left_out
 from transforms.catalogue import METRICS
 from transforms.checks import check_table
 from transforms.marts import MARTS, adverse_event_rates, clinic_funnel
@@ -89,7 +89,8 @@ def test_no_events_are_never_better():
 
 
 def test_expected_events_follow_the_modality():
-    """A: 10 local and 10 whole-body sessions. Local has 5 events in 40 sessions, whole body 30 in 60: 1.25 + 5."""
+    """A: 10 local and 10 whole-body sessions. The others have 5 events in 30 local sessions and 30 in 50 of whole body:
+    10 · 5/30 + 10 · 30/50."""
     sizes = dict.fromkeys("ABCDE", 20)
     patients, _, people = clinics_of(sizes)
     whole = {p for k, p in enumerate(people) if (p[1] == "A" and k < 10) or (p[1] in "BC") or (p[1] == "D" and k < 70)}
@@ -101,8 +102,92 @@ def test_expected_events_follow_the_modality():
     frame = compute(patients, sessions, events).filter(metric_id="funnel_event_ratio")
     row = frame.filter(clinic_id="A").row(0, named=True)
     assert len(sessions) - len(whole) == 40
-    assert row["denominator"] == pytest.approx(10 * 5 / 40 + 10 * 30 / 60)
-    assert frame["denominator"].sum() == pytest.approx(frame["numerator"].sum())
+    assert row["denominator"] == pytest.approx(10 * 5 / 30 + 10 * 30 / 50)
+
+
+def injured(clinics: dict[str, tuple[int, int]], **columns):
+    """Patients, sessions and a burn of the first so many patients of each clinic (`clinics`: injured, treated)."""
+    patients, sessions, people = clinics_of({c: n for c, (_, n) in clinics.items()})
+    hurt = [p for c, (x, _) in clinics.items() for p in [q for q in people if q[1] == c][:x]]
+    return patients, sessions, [event(*p, AEINJ="burn", ASTDTM=at(3), ASTDT=at(3).date(), **columns) for p in hurt]
+
+
+SIX_CLINICS = {"A": (6, 37), "B": (2, 39), **dict.fromkeys("CDEF", (0, 39))}
+
+
+def test_a_clinic_is_judged_by_the_others_alone():
+    """6 burns in 37 patients beside 2 of 195: beyond 99.8 %, by exact tails, without over-dispersion from six clinics."""
+    frame = compute(*injured(SIX_CLINICS)).filter(metric_id="funnel_cold_injury")
+    row = frame.row(0, named=True)
+    assert (row["signal"], row["target"]) == ("high_998", pytest.approx(2 / 195))
+    assert row["tail_probability_at_target"] == pytest.approx(2.06e-6, abs=5e-9)
+    assert row["tail_probability"] == pytest.approx(2.5e-4, abs=5e-6)
+    assert frame["overdispersion"].null_count() == frame["upper_95_od"].null_count() == 6
+    assert set(frame["signal"][1:]) == {"none"}
+
+
+def test_how_near_a_clinic_is_to_its_limit_is_in_words():
+    """Above the limit, under it as a share of the first count that would be a signal, and none, which is not better."""
+    rows = {r["clinic_id"]: r for r in compute(*injured(SIX_CLINICS)).filter(
+        metric_id="funnel_cold_injury").iter_rows(named=True)}  # fmt: skip
+    assert (
+        rows["A"]["nearness"]
+        == "6 cold injuries in 6 of 37 patients, rising since January 2025; above the 99.8 % limit"
+    )
+    assert rows["B"]["limit_share"] == pytest.approx(0.4)
+    assert rows["B"]["nearness"] == "2 cold injuries in 2 of 39 patients; 40 % of the limit"
+    assert rows["C"]["nearness"] == "no cold injury in 39 patients: not a sign of better care"
+
+
+def test_rising_is_since_the_clinic_left_the_others_rate():
+    """Ten months of 20 sessions; the others have an event in every second month, A one in March and five from August on."""
+    patients, sessions, events = [], [], []
+    for clinic in "ABCDE":
+        for month in range(1, 11):
+            for k in range(20):
+                name, when = f"{clinic}{month}-{k}", datetime(2025, month, 5 + k % 10, 10, tzinfo=UTC)
+                patients.append(patient(name, clinic))
+                sessions.append(session(name, clinic, 1, EXSTDTM=when, ASTDT=when.date()))
+                of_a = {3: 1, 8: 1, 9: 2, 10: 2}.get(month, 0)
+                if k < (of_a if clinic == "A" else month % 2):
+                    events.append(event(name, clinic, AEINJ="frostbite", ASTDTM=when, ASTDT=when.date()))
+    row = compute(patients, sessions, events).filter(metric_id="funnel_cold_injury", clinic_id="A").row(0, named=True)
+    assert row["nearness"].startswith("6 cold injuries in 6 of 200 patients, rising since August 2025; ")
+
+
+def test_history_before_the_first_session_is_in_no_funnel():
+    """A clinic that writes down a burn of the year before is not flagged for it."""
+    patients, sessions, events = injured(SIX_CLINICS)
+    before = [e | {"ASTDTM": at(-300), "ASTDT": at(-300).date()} if e["CLINICID"] == "A" else e for e in events]
+    row = compute(patients, sessions, before).filter(metric_id="funnel_cold_injury", clinic_id="A").row(0, named=True)
+    assert (row["numerator"], row["signal"]) == (0, "none")
+
+
+def test_grade_2_and_serious_events_are_judged_against_a_reference_too():
+    """All clinics alike bad: nobody is an outlier, all are beyond a stated 1 %; without one that is said. Each is news."""
+    alike = injured(dict.fromkeys("ABCDE", (8, 40)), AETOXGR=2, AESER="Y")
+    for metric in clinic_funnel.REFERENCES:
+        plain = compute(*alike).filter(metric_id=metric)
+        assert set(plain["signal"]) == {"none"}
+        assert plain["reference_reason"][0].startswith("no reference is stated (FLOE_")
+        assert set(plain["note"]) == {clinic_funnel.EACH_IS_NEWS}
+        stated = compute(*alike, serious_event_reference_pct=1, cold_injury_reference_pct=1,
+                         safety_reference_source="a registry").filter(metric_id=metric)  # fmt: skip
+        assert set(stated["reference_signal"]) == {"high_998"}
+        assert stated.select("reference", "reference_source", "reference_reason").row(0) == (0.01, "a registry", None)
+    two = compute(*injured(dict.fromkeys("AB", (8, 40)), AETOXGR=1), cold_injury_reference_pct=1)
+    grade_2 = two.filter(metric_id="funnel_cold_injury_grade_2")
+    assert (grade_2["numerator"].sum(), set(grade_2["reference_signal"])) == (0, {"none"})  # in any number of clinics
+    assert grade_2["reason"][0].startswith("2 clinics to compare")
+
+
+def test_serious_events_have_no_over_dispersion_however_many_clinics():
+    """Fifteen clinics that differ: patients with any event have a dispersion of the other fourteen, serious ones none."""
+    many = injured({c: (k % 7, 30) for k, c in enumerate("ABCDEFGHIJKLMNO")}, AESER="Y", AETOXGR=3)
+    frame = compute(*many)
+    by = {m: frame.filter(metric_id=m)["overdispersion"].null_count() for m in clinic_funnel._OF_EVENTS}
+    assert by == {"funnel_any_event": 0, "funnel_serious_event": 15, "funnel_cold_injury": 0,
+                  "funnel_cold_injury_grade_2": 15, "funnel_event_ratio": 0}  # fmt: skip
 
 
 def outcome(clinic, n_event, n_evaluable, n_missing):
@@ -160,10 +245,14 @@ def test_random_clinics_by_a_plain_recomputation():
         rows = frame.filter(metric_id=metric)
         assert {r["clinic_id"]: r["numerator"] for r in rows.iter_rows(named=True)} == {c: counts[c] for c in sizes}
         assert {r["clinic_id"]: r["denominator"] for r in rows.iter_rows(named=True)} == dict(sizes)
-        chart = funnel.funnel_proportions([counts[c] for c in sorted(sizes)], [sizes[c] for c in sorted(sizes)])
-        assert rows["upper_998_od"].to_list() == pytest.approx(chart["upper_998_od"].to_list())
+        chart = left_out.proportions(*([of[c] for c in sorted(sizes)] for of in (counts, sizes)))
+        assert rows["upper_998"].to_list() == pytest.approx(chart["upper_998"].to_list())
         assert rows["signal"].to_list() == chart["signal"].to_list()
-    cold = {(e["USUBJID"], e["CLINICID"]) for e in events if e["AEINJ"] in ("burn", "frostbite")} & begun
+    first = {}
+    for s in (s for s in sessions if s["EXSTAT"] != "missed"):
+        first[s["USUBJID"]] = min(s["EXSTDTM"], first.get(s["USUBJID"], s["EXSTDTM"]))
+    later = [e for e in events if e["USUBJID"] in first and e["ASTDTM"] >= first[e["USUBJID"]]]
+    cold = {(e["USUBJID"], e["CLINICID"]) for e in later if e["AEINJ"] in ("burn", "frostbite")} & begun
     rows = frame.filter(metric_id="funnel_cold_injury")
     assert dict(rows.select("clinic_id", "numerator").rows()) == {
         c: sum(clinic == c for _, clinic in cold) for c in sizes}  # fmt: skip

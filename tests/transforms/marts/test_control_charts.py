@@ -267,6 +267,11 @@ def test_cusum_of_cold_injuries():
     assert rows["is_outside"].to_list() == [v >= rows["upper"][0] for v in rows["value"]]
     assert rows["in_control_arl"][0] == pytest.approx(370, rel=0.02)
     assert rows["upper"].unique().to_list() == chart(frame, "chart_cold_injuries", "B")["upper"].unique().to_list()
+    assert rows["limit_share"].to_list() == pytest.approx([v / rows["upper"][0] for v in rows["value"]])
+    share = int(100 * rows["limit_share"][-1])
+    assert rows["nearness"][0] == "no cold injury; 0 % of the limit"
+    text = f"13 cold injuries in 13 patients, rising since May 2025; {share} % of the limit: a signal"
+    assert rows["nearness"][-1] == text
     assert frame.equals(compute(sessions, events))
 
 
