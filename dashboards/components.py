@@ -20,8 +20,16 @@ from .figures.blank import blank
 
 _MOST_ROWS = 200
 _LONG = 32  # characters
-_PARTS = (("title", "children"), ("frame", "className"), ("figure", "figure"), ("caption", "children"),
-          ("table", "children"), ("definition", "children"), ("note", "children"))  # fmt: skip
+_PARTS = (
+    ("title", "children"),
+    ("selection", "children"),
+    ("frame", "className"),
+    ("figure", "figure"),
+    ("caption", "children"),
+    ("table", "children"),
+    ("definition", "children"),
+    ("note", "children"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,14 @@ class Chart:
 class Drawn:
     """What fills a card: `summary` is one sentence, `table` what the figure shows, `metrics` their definitions.
 
+    `selection` says of whom it is; a card of no selection, such as the broker's lag, has none.
     `computed_at`, `data_to`: when the numbers were computed and the data cut they were computed from.
     """
 
     figure: go.Figure
     summary: str
     title: str | None = None
+    selection: str = ""
     table: pl.DataFrame | None = None
     metrics: tuple[str, ...] = ()
     data_to: datetime | None = None
@@ -67,6 +77,7 @@ def chart_card(chart: Chart) -> dmc.Paper:
         html.Figure(
             [
                 html.H2(chart.title, id=part["title"], className="card-title"),
+                html.P(id=part["selection"], className="selection"),
                 html.Div(
                     theme.graph(part["figure"], height=chart.height, least_width=chart.least_width),
                     id=part["frame"],
@@ -97,9 +108,17 @@ def filled(charts: Sequence[Chart], drawn: dict[str, Drawn], *, of: theme.Look, 
 def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str) -> tuple:
     figure = theme.dressed(drawn.figure, of, keep=keep, height=chart.height)
     summary = [drawn.summary, *[html.Span(f" {note}") for note in drawn.notes]]
-    table = table_of(drawn.table, caption=drawn.title or chart.title)
-    frame = "frame empty" if drawn.is_empty else "frame"  # an empty chart takes no room: its sentence says why
-    return drawn.title or chart.title, frame, figure, summary, table, _definitions(drawn.metrics), freshness(drawn)
+    title = drawn.title or chart.title
+    return (
+        title,
+        f"Of: {drawn.selection}" if drawn.selection else "",
+        "frame empty" if drawn.is_empty else "frame",  # an empty chart takes no room: its sentence says why
+        figure,
+        summary,
+        table_of(drawn.table, caption=f"{title} Of: {drawn.selection}" if drawn.selection else title),
+        _definitions(drawn.metrics),
+        freshness(drawn),
+    )
 
 
 def _definitions(metrics: Sequence[str]):
@@ -167,12 +186,13 @@ def grid(
     label: str,
     height: int = 420,
     fits: bool = True,
-    none: str = "None in this selection",
 ) -> html.Div:
-    """An AG Grid with sorting and filters; rows come through `rowData`, without rows it says `none`. `fits`: columns fill
-    its width (of a grid that is not in sight at first there is none).
+    """An AG Grid with sorting and filters; `cards.listing` fills it, and the line above that says why it is empty.
+
+    `fits`: columns fill its width (of a grid that is not in sight at first there is none).
     """
-    return html.Div(
+    return html.Div([
+        html.P(id=ids.part(id, "none"), className="caption none"),
         dag.AgGrid(
             id=id,
             columnDefs=list(columns),
@@ -183,9 +203,9 @@ def grid(
                            "autoHeaderHeight": True, "minWidth": 110},
             dashGridOptions={"animateRows": False, "enableCellTextSelection": True, "ensureDomOrder": True,
                              "suppressColumnVirtualisation": True, "theme": {"function": "themeFloe(themeQuartz)"},
-                             "localeText": {"noRowsToShow": none}},
+                             "localeText": {"noRowsToShow": "No rows"}},
             style={"height": f"{height}px"},
-        ),
+        )],
         role="region",
         **{"aria-label": label},
     )  # fmt: skip

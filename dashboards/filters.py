@@ -4,13 +4,13 @@ Here: the URL's query as a `Chosen`, and the stratum that it names. Not here: th
 the query (assets/floe.js).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
 
 from transforms.schemas.mart import DIMENSIONS
 
-from . import ids
+from . import ids, words
 
 # query name -> dimension of the marts
 DIMENSION = dict(zip(ids.FILTERS, DIMENSIONS, strict=True))
@@ -33,9 +33,25 @@ class Chosen:
         conditions = ["strata = $1", *(f'"{d}" = ${k}' for k, d in enumerate(named, 2))]
         return " AND ".join(conditions), [tuple(force), *(self.dimensions[d] for d in named)]
 
+    def in_words(self, clinics: Mapping[str, str]) -> str:
+        """Whom the chosen filters leave, as captions, tables and cards name them; `clinics`: id to name."""
+        if not self.dimensions:
+            return "all patients"
+        return ", ".join(
+            _value_in_words(dimension, self.dimensions[dimension], clinics)
+            for dimension in DIMENSIONS
+            if dimension in self.dimensions
+        )
+
     def key(self) -> str:
         """The same for the same choice."""
         return urlencode(sorted({**self.dimensions, **self.others}.items()))
+
+
+def _value_in_words(dimension: str, value: str, clinics: Mapping[str, str]) -> str:
+    if dimension == "clinic_id":
+        return clinics.get(value, value)
+    return f"arm {value}" if dimension == "arm" else words.name_of(value)
 
 
 def chosen(search: str | None) -> Chosen:

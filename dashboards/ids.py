@@ -16,6 +16,7 @@ STREAM_VERSION = "stream-version"
 NAVIGATION = "navigation"
 FRESHNESS = "freshness"
 NOTICE = "notice"
+CONNECTION = "connection"
 CONTENT = "content"
 
 # filters, by the name that each has in the URL's query
@@ -66,6 +67,11 @@ CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", 
 RATE_RATIOS = "rate-ratios"
 STORY = "story"
 THROUGHPUT, LAG = "throughput", "lag"
+
+
+def shown_for(path: str) -> str:
+    """Of a page: the URL's query that its figures are of."""
+    return f"shown-for-{path.strip('/') or 'cohort'}"
 
 
 def part(chart: str, name: str) -> str:

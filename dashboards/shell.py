@@ -23,6 +23,7 @@ _STALE = timedelta(minutes=10)
 # Mantine's dark shades, from text to page, in the hue of the charts' dark surface
 _DARK = ["#eef1f5", "#b3bcc8", "#8a94a2", "#5b6675", "#3b4553", "#2b333f", "#232a35", "#1c222b", "#161b22", "#12161c"]
 _TITLES = {page.path: page.name for page in PAGES.values()}
+_OF_ANOTHER = "The figures below are of the selection before; those of the new one are on their way."
 _OPTIONS = """
 SELECT DISTINCT clinic_id, modality, indication, arm FROM {} WHERE len(strata) = 1
 UNION SELECT DISTINCT clinic_id, modality, indication, arm FROM {} WHERE len(strata) = 1
@@ -44,8 +45,14 @@ def layout(reader: Reader):
             dcc.Store(id=ids.TITLES, data=_TITLES),
             dcc.Interval(id=ids.CLOCK, interval=_EVERY_MS),
             html.A("Skip to the page", href="#main", className="skip"),
+            html.Div(id=ids.CONNECTION, role="alert"),
             html.Header(html.Div(_top(), className="top-inner"), className="top"),
-            html.Main([html.Div(id=ids.NOTICE), html.Div(id=ids.CONTENT)], className="page", id="main", tabIndex="-1"),
+            html.Main(
+                [html.Div(id=ids.NOTICE), html.P(_OF_ANOTHER, className="waiting-note"), html.Div(id=ids.CONTENT)],
+                className="page",
+                id="main",
+                tabIndex="-1",
+            ),
         ],
     )
 

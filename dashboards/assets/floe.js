@@ -21,6 +21,36 @@ window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
   }),
 });
 
+const floeConnection = {
+  every_ms: 5000,
+  answeredAt: new Date(),
+  isLost: false,
+
+  /* Asks whether the server is there; says since when it is not. What a lost server owed is asked again when it is back. */
+  look: async function () {
+    const banner = document.getElementById("connection");
+    if (!banner) return;
+    try {
+      const answer = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+      if (!answer.ok) throw new Error(answer.status);
+      if (this.isLost) window.location.reload();
+      this.answeredAt = new Date();
+    } catch {
+      this.isLost = true;
+      banner.textContent = "Connection to Floe lost: no answer since " + this.answeredAt.toLocaleTimeString() +
+        ". What stands here is of then, and nothing that is chosen now can be shown.";
+    }
+  },
+};
+window.setInterval(() => floeConnection.look(), floeConnection.every_ms);
+window.addEventListener("offline", () => floeConnection.look());
+
+/* Whether what stands on the page is of another selection than the one chosen. */
+const floeMark = (isAnother) => {
+  document.documentElement.classList.toggle("of-another-selection", isAnother);
+  document.getElementById("main")?.setAttribute("aria-busy", String(isAnother));
+};
+
 window.dash_clientside = Object.assign(window.dash_clientside || {}, {
   floe: {
     /* The kept scheme, else the system's; the switch turns it round. */
@@ -40,6 +70,7 @@ window.dash_clientside = Object.assign(window.dash_clientside || {}, {
       if (value) query.set(name, value);
       else query.delete(name);
       const search = query.toString();
+      floeMark(true);
       window.history.pushState({}, "", window.location.pathname + (search ? "?" + search : ""));
       window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
     },
@@ -49,7 +80,13 @@ window.dash_clientside = Object.assign(window.dash_clientside || {}, {
       return new URLSearchParams(search || "").get(id.replace("choose-", ""));
     },
 
+    /* The query that the page's figures are of has arrived, or another was chosen; before the first there are no figures. */
+    settled: function (search, shownFor) {
+      floeMark(shownFor != null && shownFor !== (search || ""));
+    },
+
     title: function (pathname, titles) {
+      floeMark(false);
       document.title = (titles[pathname] || "Not found") + " · Floe";
     },
 

@@ -57,6 +57,11 @@ def waiting(reader: Reader) -> str:
     )
 
 
+def why_unknown(reader: Reader, full_name: str) -> str | None:
+    """Why nothing can be said of a table that was never computed; None where what it holds, or lacks, is known."""
+    return None if reader.changed_at(full_name) else waiting(reader)
+
+
 def guarded(draw: Callable[[], Drawn], *, of: Look) -> Drawn:
     """What `draw` gives; an error of the lake becomes the card's sentence."""
     try:

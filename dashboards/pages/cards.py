@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import polars as pl
-from dash import Dash, Output, html
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from .. import ids
@@ -18,7 +18,7 @@ from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, sel
 from ..filters import Chosen, chosen
 from ..reader import Reader
 from ..theme import Look, look
-from .base import MARTS_INPUTS, clinic_names, guarded, off_loop
+from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, why_unknown
 from .cohort_charts import MISSING_AS_NONRESPONDER
 from .series import why_none
 
@@ -30,6 +30,13 @@ class Shown:
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         self.reader, self.choice = reader, choice
+        self._listed: dict[str, list[dict]] = {}
+
+    def listed(self, list_id: str, rows: Callable[[Any], list[dict]]) -> list[dict]:
+        """The rows of a list, made once for all that asks for them."""
+        if list_id not in self._listed:
+            self._listed[list_id] = rows(self)
+        return self._listed[list_id]
 
     @cached_property
     def outcomes(self) -> pl.DataFrame:
@@ -39,6 +46,11 @@ class Shown:
     @cached_property
     def clinics(self) -> dict[str, str]:
         return clinic_names(self.reader)
+
+    @cached_property
+    def selection(self) -> str:
+        """Whom the figures are of, in words: every card names it."""
+        return self.choice.in_words(self.clinics)
 
     def metric(self, metric_id: str, *, visit: str | None = None) -> dict:
         """The metric's row of `outcomes` (a responder rule's: of patients with a value); nulls where there is none."""
@@ -70,9 +82,10 @@ class Card(Chart):
     def drawn(self, shown: Shown, of: Look) -> Drawn:
         """What fills the card, with its age."""
         if shown.why_nothing:
-            return nothing(shown.why_nothing, of=of)
+            return replace(nothing(shown.why_nothing, of=of), selection=shown.selection)
         drawn = guarded(lambda: self.draw(shown, of), of=of)
-        return replace(drawn, computed_at=shown.reader.changed_at(f"mart.{self.mart}"))
+        computed_at = shown.reader.changed_at(f"mart.{self.mart}")
+        return replace(drawn, selection=shown.selection, computed_at=computed_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +126,19 @@ class Fill:
     prop: str = "children"
 
 
+def listing(list_id: str, rows: Callable[[Any], list[dict]], *, mart: str, none: str) -> tuple[Fill, Fill]:
+    """What fills a grid: its rows, and above it, where there are none, why: none on record (`none`), or not known."""
+
+    def why_none(shown: Shown) -> str:
+        if shown.listed(list_id, rows):
+            return ""
+        return why_unknown(shown.reader, f"mart.{mart}") or none
+
+    return Fill(list_id, lambda shown: shown.listed(list_id, rows), "rowData"), Fill(
+        ids.part(list_id, "none"), why_none
+    )
+
+
 def staff_only(child: Component, reader: Reader) -> Component:
     """What holds single records: a reader from outside gets none of them, and no empty list either."""
     return html.Div(child, style={"display": "none"} if reader.is_outside else {})
@@ -150,15 +176,22 @@ class CardPage:
             html.P(self.lead, className="lead"),
             *([self.above()] if self.above else []),
             html.Div([control.select() for control in self.bar], className="controls"),
+            dcc.Store(id=ids.shown_for(self.path)),
             html.Div(self.body(cards, reader), className="stack"),
         ]
 
     def register(self, app: Dash, reader: Reader) -> None:
         fills = [Output(fill.id, fill.prop) for fill in self._fills()]
+        shown_for = ids.shown_for(self.path)
 
-        @app.callback(*outputs(self.cards), *fills, *MARTS_INPUTS)
+        @app.callback(*outputs(self.cards), *fills, Output(shown_for, "data"), *MARTS_INPUTS)
         async def show(search, _version, scheme):
-            return await off_loop(self.view, reader, search, scheme)
+            return [*await off_loop(self.view, reader, search, scheme), search or ""]
+
+        # figures of another selection than the URL's are dimmed, for as long as that lasts
+        app.clientside_callback(
+            ClientsideFunction("floe", "settled"), Input(ids.URL, "search"), Input(shown_for, "data")
+        )
 
     def view(self, reader: Reader, search: str | None, scheme: str | None) -> list:
         """Values of the callback's outputs for the URL's query."""

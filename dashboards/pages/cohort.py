@@ -17,7 +17,7 @@ from ..theme import Look
 from . import arm_charts, cards, change_charts
 from . import cohort_charts as charts
 from .base import waiting
-from .cards import FILTERS, Card, CardPage, Control, Fill
+from .cards import FILTERS, Card, CardPage, Control, Fill, listing
 
 # Widths for a page of 1280 px: the grid is not in sight at first, so that nothing can be fitted.
 _GRID_COLUMNS = [
@@ -36,7 +36,7 @@ class Shown(cards.Shown):
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
-        self.rows = self.outcomes.with_columns(series=pl.lit(charts.EVERYBODY))
+        self.rows = self.outcomes.with_columns(series=pl.lit(self.selection))
         self.codes = charts.parameters(self.rows)
         self.code = self.asked(ids.PARAMETER, self.codes)
         self.visits = charts.visits(self.rows, self.code) if self.code else []
@@ -57,7 +57,7 @@ class Shown(cards.Shown):
         is_split = is_by_arm and bool(self.arms)
         where, params = self.choice.stratum(*(["arm"] if is_split else []))
         rows = self.reader.mart(mart, f"{where} AND parameter = ${len(params) + 1}", [*params, self.code])
-        return self._by_arm(rows) if is_split else rows.with_columns(series=pl.lit(charts.EVERYBODY))
+        return self._by_arm(rows) if is_split else rows.with_columns(series=pl.lit(self.selection))
 
     def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.filter(pl.col("arm").is_in(self.arms)).with_columns(series=pl.col("arm"))
@@ -98,12 +98,11 @@ def _important(shown: Shown, of: Look) -> Drawn:
 def _tiles(shown: Shown) -> Component:
     """Patients, baseline, change and responders of everybody in the selection."""
     if not shown.code:
-        return tiles([tile("Patients", words.NOTHING, "none yet")])
+        return tiles([tile("Patients", words.NOTHING, shown.why_nothing)])
     code = shown.code.lower()
     base = shown.metric(f"{code}_mean", visit="Baseline")
     change, response = (shown.metric(f"{code}_{rule}", visit=shown.visit) for rule in ("change", "pct30"))
     unit = base["unit"] or ""
-    share = words.percent(response["estimate"], response["ci_lower"], response["ci_upper"])
     return tiles([
         tile("Patients in the selection", words.count(base["n_patients"]),
              f"{words.count(base['n_evaluable'])} with a baseline of {shown.code}"),
@@ -111,10 +110,17 @@ def _tiles(shown: Shown) -> Component:
              f"{_limits(base)} {unit}, n = {words.count(base['n_evaluable'])}"),
         tile(f"Change at {shown.visit}, not an effect", words.number(change["estimate"], 1),
              f"{_limits(change)} {unit}, n = {words.count(change['n_evaluable'])}"),
-        tile(f"At least 30 % better at {shown.visit}",
-             f"{words.count(response['n_event'])} of {words.count(response['n_evaluable'])}",
-             f"{share}; {words.count(response['n_missing'])} missing"),
+        _responder_tile(f"At least 30 % better at {shown.visit}", response, shown.code),
     ])  # fmt: skip
+
+
+def _responder_tile(label: str, row: dict, code: str) -> Component:
+    """x of n with the share's interval; a score without the rule has no such numbers, which is not 0 of 0."""
+    if row["n_evaluable"] is None:
+        return tile(label, words.NOTHING, row["reason"] or f"no responder rule applies to {code} here")
+    share = words.percent(row["estimate"], row["ci_lower"], row["ci_upper"])
+    value = f"{words.count(row['n_event'])} of {words.count(row['n_evaluable'])}"
+    return tile(label, value, f"{share}; {words.count(row['n_missing'])} missing")
 
 
 def _limits(row: dict) -> str:
@@ -197,7 +203,7 @@ COHORT = CardPage(
     beside=(
         Fill(ids.COHORT_TILES, _tiles),
         Fill(ids.COMPARISONS, lambda s: {} if s.comparisons.height else {"display": "none"}, "style"),
-        Fill(ids.COMPARISON_TABLE, _comparison_rows, "rowData"),
+        *listing(ids.COMPARISON_TABLE, _comparison_rows, mart="arm_comparisons", none="No arms are compared here."),
     ),
     body=_body,
 )  # fmt: skip

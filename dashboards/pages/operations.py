@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 import polars as pl
 from dash import Dash, Output, html
 
+from transforms.schemas import MART_TABLES
+
 from .. import ids, words
 from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, panel, side_by_side, table_of, tile, tiles
 from ..figures.operations import lag_bars, throughput
 from ..reader import Reader
 from ..theme import Look, look
-from .base import STREAM_INPUTS, Page, guarded, off_loop, waiting
+from .base import STREAM_INPUTS, Page, guarded, off_loop, waiting, why_unknown
 from .operations_facts import Computed, Stream, computed_facts, failing_checks, stream_facts, waiting_records, workers
 
 _THROUGHPUT = Chart(ids.THROUGHPUT, "How fast do events land?", height=320, least_width=300)
@@ -82,8 +84,8 @@ def view(reader: Reader, scheme: str | None) -> list:
         *filled((_THROUGHPUT,), drawn, of=of, keep="operations"),
         tiles(_tiles(reader, facts, computed)),
         _workers(reader),
-        table_of(_checks(reader), caption="Checks that fail", none="Every check of the marts' promises passes."),
-        *_stream_tables(facts, is_outside=reader.is_outside),
+        _failing(reader),
+        *_stream_tables(reader, facts),
     ]
 
 
@@ -132,8 +134,6 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
     if facts is None:
         return [tile("Lake", "not there yet", reader.missing or "it is made by the first ingest", is_concern=True)]
     beats = workers(reader)
-    ill = [b for b in beats if b["health"] in ("stuck", "failed", "waiting")]
-    failing = failing_checks(reader).height
     return [
         tile("Events a second, last minute", words.number(facts.events_per_s, 1),
              f"{words.count(facts.rows)} rows landed in all"),
@@ -143,21 +143,34 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
              is_concern=facts.unread_safety > 0),
         tile("Workers", f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running" if beats else "none seen",
              ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
-             is_concern=bool(ill)),
+             is_concern=any(b["health"] != "ok" for b in beats)),
         tile("Outcomes released" if reader.is_outside else "Outcomes computed", _ago(computed.started_at),
              f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never"),
         tile("Landed since", words.count(computed.records_since),
              _STAFF_ONLY if reader.is_outside else "records that the outcomes do not know yet"),
-        tile("Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0),
+        _checks_tile(reader),
         tile("Content unknown", words.count(0 if facts.unknown is None else facts.unknown.height),
              "fields, values or instruments"),
     ]  # fmt: skip
+
+
+def _checks_tile(reader: Reader):
+    if why_unknown(reader, MART_TABLES["check_results"].full_name):
+        return tile("Checks that fail", words.NOTHING, "not known: no check has run")
+    failing = failing_checks(reader).height
+    return tile("Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0)
 
 
 def _ago(at: datetime | None) -> str:
     if at is None:
         return words.NOTHING
     return f"{words.duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))} ago"
+
+
+def _failing(reader: Reader):
+    unknown = why_unknown(reader, MART_TABLES["check_results"].full_name)
+    none = f"Not known: no check has run. {unknown}" if unknown else "Every check of the marts' promises passes."
+    return table_of(_checks(reader), caption="Checks that fail", none=none)
 
 
 # --- tables -----------------------------------------------------------------------------------------
@@ -187,13 +200,14 @@ def _checks(reader: Reader) -> pl.DataFrame:
     return rows.select("table", "check", *of_staff, at)
 
 
-def _stream_tables(facts: Stream | None, *, is_outside: bool) -> list:
+def _stream_tables(reader: Reader, facts: Stream | None) -> list:
     """Rejects, examples, topics, unknown content; of the last three only the staff sees anything.
 
     Unknown content names values as they were sent; offsets and rows by topic count events as they happen.
     """
     if facts is None:
-        return [table_of(None, caption="")] * 4
+        return [table_of(None, caption="", none=f"Not known. {waiting(reader)}")] * 4
+    none = _NONE_YET if reader.changed_at("raw.ledger") else f"Not known. {waiting(reader)}"
     by_reason = facts.rejects_by_reason.select(
         "reason",
         pl.col("kafka_topic").alias("topic"),
@@ -217,9 +231,9 @@ def _stream_tables(facts: Stream | None, *, is_outside: bool) -> list:
     of_staff = ((examples, "The newest rejected records"), (topics, "Landed records by topic"),
                 (facts.unknown, "Unknown content by topic"))  # fmt: skip
     return [
-        table_of(by_reason, caption="Rejected records by reason and topic", none=_NONE_YET),
+        table_of(by_reason, caption="Rejected records by reason and topic", none=none),
         *[
-            html.P(_STAFF_ONLY, className="small") if is_outside else table_of(rows, caption=caption, none=_NONE_YET)
+            html.P(_STAFF_ONLY, className="small") if reader.is_outside else table_of(rows, caption=caption, none=none)
             for rows, caption in of_staff
         ],
     ]

@@ -18,7 +18,7 @@ from ..reader import Reader
 from ..theme import Look
 from . import cards
 from .base import waiting
-from .cards import Card, CardPage, Control, Fill, staff_only
+from .cards import Card, CardPage, Control, Fill, listing, staff_only
 from .cohort_charts import PAIN_INSTRUMENTS
 
 _OUTCOMES = {"pain": "Pain", "disability": "Disability", "steps": "Steps a day", "walking_speed": "Walking speed",
@@ -54,6 +54,10 @@ class Shown(cards.Shown):
         self.activity = rows("adact", "ADT")
         self.events = rows("adae", "ASTDTM")
         self.headline = reader.mart("patient_outcomes", "patient_id = $1", [self.patient or ""])
+
+    @property
+    def selection(self) -> str:
+        return f"patient {self.patient}" if self.patient else "nobody"
 
     @property
     def pain(self) -> pl.DataFrame:
@@ -236,8 +240,7 @@ def _as_records(shown: Shown) -> pl.DataFrame:
 
 
 def _body(cards: dict[str, Component], reader: Reader) -> list:
-    records = grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460,
-                   none="No patient is chosen")  # fmt: skip
+    records = grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460)
     return [
         html.Div(id=ids.PATIENT_FACTS),
         cards[ids.STORY],
@@ -258,7 +261,7 @@ PATIENT = CardPage(
     beside=(
         Fill(ids.PATIENT_FACTS, _facts),
         Fill(ids.PATIENT_REASONS, _outcomes),
-        Fill(ids.PATIENT_EVENTS, _records, "rowData"),
+        *listing(ids.PATIENT_EVENTS, _records, mart="adsl", none="No patient is chosen."),
     ),
     body=_body,
 )  # fmt: skip

@@ -16,7 +16,7 @@ from . import between_charts as between
 from . import ratio_charts
 from . import safety_charts as charts
 from . import safety_lists as lists
-from .cards import FILTERS, Card, CardPage, Control, Fill, staff_only
+from .cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
 from .safety_rows import RESTRICTIONS, SEVERITY, Shown
 from .survival_charts import survival_card
 
@@ -85,7 +85,7 @@ def _tiles(shown: Shown) -> Component:
 def _rates(shown: Shown) -> list[Component]:
     r = shown.everybody
     if r is None:
-        return [tile("Adverse events", words.NOTHING, "none computed yet")]
+        return [tile("Adverse events", words.NOTHING, shown.why_nothing)]
     if r["events"] is None:
         return [tile("Adverse events", words.NOTHING, r["reason"] or "")]
     asked = f"asked about side effects at {words.count(r['sessions_asked'])} of {words.count(r['sessions'])} sessions"
@@ -146,16 +146,12 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
 
 
 def _due() -> Component:
-    none = "No report is due: no event of this selection starts a clock"
-    due = grid(
-        ids.DEADLINES, columns=lists.DEADLINE_COLUMNS, label="Reports and their due dates", height=260, none=none
-    )
+    due = grid(ids.DEADLINES, columns=lists.DEADLINE_COLUMNS, label="Reports and their due dates", height=260)
     return panel("Reports that are due", due, subtitle="Days are counted to the data cut.")
 
 
 def _alerts() -> Component:
-    alerts = grid(ids.ALERTS, columns=lists.ALERT_COLUMNS, label="Alerts and their state", height=300,
-                  none="No alert has been raised")  # fmt: skip
+    alerts = grid(ids.ALERTS, columns=lists.ALERT_COLUMNS, label="Alerts and their state", height=300)
     said = ["Open ones first, then the newest. ", html.Code("floe alerts"), " acknowledges and closes them."]
     return panel("Alerts", alerts, subtitle=said)
 
@@ -189,13 +185,33 @@ SAFETY = CardPage(
     beside=(
         Fill(ids.UNREAD, _unread),
         Fill(ids.SAFETY_TILES, _tiles),
-        Fill(ids.RATES_TABLE, lambda s: charts.grid_rows(s.by_term), "rowData"),
-        Fill(ids.DEADLINES, lambda s: lists.deadlines(s.reader, s.choice, s.clinics), "rowData"),
-        Fill(ids.SERIOUS, lambda s: lists.serious(s.records, s.clinics), "rowData"),
+        *listing(
+            ids.RATES_TABLE,
+            lambda s: charts.grid_rows(s.by_term),
+            mart="adverse_event_rates",
+            none="Nobody of this selection has been treated yet.",
+        ),
+        *listing(
+            ids.DEADLINES,
+            lambda s: lists.deadlines(s.reader, s.choice, s.clinics),
+            mart="report_deadlines",
+            none="No report is due: no event of this selection starts a clock.",
+        ),
+        *listing(ids.SERIOUS, lambda s: lists.serious(s.records, s.clinics), mart="adae", none=lists.NONE_SERIOUS),
         Fill(ids.SERIOUS_SAID, lambda s: lists.serious_said(s.records)),
-        Fill(ids.ALERTS, lambda s: lists.alerts(s.reader, s.choice, s.clinics), "rowData"),
+        *listing(
+            ids.ALERTS,
+            lambda s: lists.alerts(s.reader, s.choice, s.clinics),
+            mart="alerts",
+            none="No alert of this selection is on record.",
+        ),
         Fill(ids.SPC_ICONS, lambda s: between.icons_of(s.control)),
-        Fill(ids.ALL_CHARTS, lambda s: between.overview(s.control_rows.filter(s.of_clinic), s.clinics), "rowData"),
+        *listing(
+            ids.ALL_CHARTS,
+            lambda s: between.overview(s.control_rows.filter(s.of_clinic), s.clinics),
+            mart="control_charts",
+            none="No chart of this selection has a point yet.",
+        ),
     ),
     body=_body,
 )

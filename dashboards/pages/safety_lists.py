@@ -16,6 +16,7 @@ from .records import of_selection
 
 COLD_INJURIES = ("burn", "frostbite")  # of AEINJ, as in transforms/marts/clinic_funnel (a test holds them together)
 _SERIOUS = """("AESER" = 'Y' OR "AEINJ" IN ('burn', 'frostbite'))"""
+NONE_SERIOUS = "None on record in this selection. None on record does not mean none happened."
 _OPEN_FIRST = {"open": 0, "acknowledged": 1, "closed": 2}
 
 
@@ -101,9 +102,9 @@ def records(reader: Reader, choice: Chosen) -> pl.DataFrame:
 
 
 def serious_said(rows: pl.DataFrame) -> str:
-    """How many records there are, of how many patients."""
+    """How many records there are, of how many patients; nothing where there are none, which the list itself says."""
     if rows.is_empty():
-        return "None on record in this selection. None on record does not mean none happened."
+        return ""
     n = words.plural(rows.height, "record")
     serious = int((rows["AESER"] == "Y").sum())
     injuries = int(rows["AEINJ"].is_in(COLD_INJURIES).sum())

@@ -1,4 +1,4 @@
-"""Which rows of a summary a chart draws: everybody of the selection, or an arm each where there are arms.
+"""Which rows of a summary a chart draws: the selection as one, or an arm each where there are arms.
 
 Here: that choice, and why there may be no row. Not here: what is drawn of them.
 """
@@ -8,19 +8,22 @@ import polars as pl
 from ..disclosed import SUPPRESSED
 from ..filters import Chosen
 from ..reader import Reader
-from .base import waiting
+from .base import clinic_names, waiting
 
-EVERYBODY = "all patients"
 NONE = "(none)"  # a patient without an arm, in transforms/marts (a test holds them together)
 
 
 def in_series(reader: Reader, mart: str, choice: Chosen, *, meets: pl.Expr, known: str) -> pl.DataFrame:
-    """Rows that meet the condition, with `series`: by arm where two or more arms have a `known` value, else of all."""
+    """Rows that meet the condition, with `series`: by arm where two or more arms have a `known` value, else of the selection."""
     if "arm" not in choice.dimensions:
         split = reader.mart(mart, *choice.stratum("arm")).filter(meets & (pl.col("arm") != NONE))
         if split.filter(pl.col(known).is_not_null())["arm"].n_unique() > 1:
             return split.with_columns(series="arm")
-    return reader.mart(mart, *choice.stratum()).filter(meets).with_columns(series=pl.lit(EVERYBODY))
+    return (
+        reader.mart(mart, *choice.stratum())
+        .filter(meets)
+        .with_columns(series=pl.lit(choice.in_words(clinic_names(reader))))
+    )
 
 
 def why_none(reader: Reader, rows: pl.DataFrame, choice: Chosen, *, what: str, is_of_few: bool = False) -> str:

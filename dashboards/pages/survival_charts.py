@@ -14,7 +14,7 @@ from ..components import Drawn, nothing
 from ..figures.survival import at_risk, survival, ticks_of
 from ..theme import Look
 from .cards import Card, Shown
-from .series import EVERYBODY, in_series
+from .series import in_series
 
 _FEW_LEFT = 0.1  # a curve is shown until so many of all are still followed, where it is long
 
@@ -60,7 +60,7 @@ def survival_card(
             whole = shown.reader.mart("survival_curves", *shown.choice.stratum())
             drawn, rows = (
                 everybody,
-                whole.filter(pl.col("parameter") == everybody).with_columns(series=pl.lit(EVERYBODY)),
+                whole.filter(pl.col("parameter") == everybody).with_columns(series=pl.lit(shown.selection)),
             )
         return survival_chart(rows, drawn, of=of, height=height, none=shown.none(rows, what))
 

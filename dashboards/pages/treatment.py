@@ -14,7 +14,7 @@ from ..reader import Reader
 from ..theme import Look
 from . import cards
 from . import treatment_charts as charts
-from .cards import FILTERS, Card, CardPage, Control, Fill, staff_only
+from .cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
 from .cohort_charts import parameter_options
 from .durability_charts import parameters, usual_visit, visits
 from .records import of_selection
@@ -189,7 +189,12 @@ TREATMENT = CardPage(
     beside=(
         Fill(ids.TREATMENT_TILES, _tiles),
         Fill(ids.AMOUNTS, _amounts),
-        Fill(ids.SESSIONS_TO_SEE, _session_rows, "rowData"),
+        *listing(
+            ids.SESSIONS_TO_SEE,
+            _session_rows,
+            mart="adex",
+            none="No session of this selection is on record as not cleared or beyond a limit.",
+        ),
     ),
     body=_body,
 )  # fmt: skip

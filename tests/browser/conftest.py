@@ -35,24 +35,39 @@ def home(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def serve():
     """serve(settings) -> address; all are stopped at the session's end."""
-    running = []
+    stops = []
 
     def start(settings) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="error"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        running.append((server, thread))
-        while not server.started:
-            time.sleep(0.02)
-        return f"http://127.0.0.1:{port}"
+        address, stop = _served(settings)
+        stops.append(stop)
+        return address
 
     yield start
-    for server, thread in running:
+    for stop in stops:
+        stop()
+
+
+@pytest.fixture
+def serve_alone():
+    """serve_alone(settings) -> address, stop: a server of one test, which may stop it under the page's feet."""
+    return _served
+
+
+def _served(settings):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+
+    def stop() -> None:
         server.should_exit = True
         thread.join()
+
+    return f"http://127.0.0.1:{port}", stop
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +123,11 @@ def settle(page: Page, *, timeout_s: float = 60) -> None:
         assert time.monotonic() < ends, "the page did not fill"
         page.wait_for_timeout(100)
     page.wait_for_timeout(600)
+
+
+def until(page: Page, condition: str, *, timeout_s: float = 60) -> None:
+    """Until the expression holds; the pages' content policy keeps a browser's own waiting from evaluating it."""
+    ends = time.monotonic() + timeout_s
+    while not page.evaluate(condition):
+        assert time.monotonic() < ends, f"not in {timeout_s:.0f} s: {condition}"
+        page.wait_for_timeout(100)

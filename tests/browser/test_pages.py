@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from dashboards.pages import PAGES
 from ingest.settings import Settings
-from tests.browser.conftest import settle
+from tests.browser.conftest import settle, until
 
 URLS = {
     "cohort": "/",
@@ -109,6 +109,53 @@ def test_paper_is_light(visit, address):
     assert page.evaluate(style, [".main-svg", "filter"]).startswith("invert(1)")
     assert page.evaluate(style, [".frame", "overflow"]) == "visible"
     assert not page.locator(".controls").is_visible()
+
+
+_DIMMED = "getComputedStyle(document.querySelector('.stack > *')).opacity < 0.5"
+_SELECTION = "document.querySelector('.selection').textContent"
+
+
+def test_figures_of_another_selection_are_dimmed(home, serve_alone, chromium):
+    """From the click on until the figures are those of the filter, which each card then names."""
+    address, stop = serve_alone(Settings(home=home, kafka_bootstrap="127.0.0.1:1"))
+    page = chromium.new_page()
+    page.goto(f"{address}/")
+    settle(page)
+    assert not page.evaluate(_DIMMED)
+    assert page.evaluate(_SELECTION) == "Of: all patients"
+    held = []
+    page.route("**/_dash-update-component", lambda request: held.append(request))
+    _choose_clinic(page)
+    until(page, _DIMMED)
+    assert page.locator(".waiting-note").is_visible()
+    assert page.evaluate(_SELECTION) == "Of: all patients"
+    page.unroute("**/_dash-update-component")
+    for request in held:
+        request.continue_()
+    until(page, f"!({_DIMMED})")
+    assert page.evaluate(_SELECTION).startswith("Of: Clinic")
+    page.context.close()
+    stop()
+
+
+def test_a_lost_connection_is_said_and_its_figures_stay_dimmed(home, serve_alone, chromium):
+    """Without its server the page says since when; a filter chosen then never stands over the figures of before."""
+    address, stop = serve_alone(Settings(home=home, kafka_bootstrap="127.0.0.1:1"))
+    page = chromium.new_page()
+    page.goto(f"{address}/")
+    settle(page)
+    stop()
+    until(page, "document.getElementById('connection').textContent.includes('no answer since')")
+    _choose_clinic(page)
+    page.wait_for_timeout(3_000)
+    assert page.evaluate(_DIMMED)
+    assert page.evaluate(_SELECTION) == "Of: all patients"
+    page.context.close()
+
+
+def _choose_clinic(page) -> None:
+    page.get_by_label("Clinic", exact=True).first.click()
+    page.get_by_role("option").first.click()
 
 
 def _paper(page) -> str:

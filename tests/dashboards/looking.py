@@ -31,6 +31,12 @@ def part(values: list, charts, chart_id: str, name: str):
     return values[place]
 
 
+def beside(values: list, page, component_id: str, prop: str = "children"):
+    """What fills a component beside the page's charts."""
+    fills = [(fill.id, fill.prop) for fill in page._fills()]
+    return values[len(outputs(page.cards)) + fills.index((component_id, prop))]
+
+
 def caption(values: list, charts, chart_id: str) -> str:
     """The sentence below a chart, with its notes."""
     said = part(values, charts, chart_id, "caption")

@@ -74,7 +74,7 @@ def test_series_are_arms_where_there_are_two(staff):
         in_series(staff, "survival_curves", chosen(search), meets=meets, known="survival")["series"].unique().sort()
         for search in ("", "?arm=control")
     ]
-    assert [n.to_list() for n in names] == [["acupuncture", "control"], ["all patients"]]
+    assert [n.to_list() for n in names] == [["acupuncture", "control"], ["arm control"]]
 
 
 def test_responders_at_every_cut_off(staff):

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from dash import no_update
 
-from dashboards import ids, shell
+from dashboards import ids, shell, words
 from dashboards.components import outputs
 from dashboards.disclosed import SUPPRESSED
 from dashboards.figures import clinics
@@ -24,6 +24,7 @@ from dashboards.pages import (
 from dashboards.pages.base import waiting
 from dashboards.reader import Reader
 from dashboards.theme import LIGHT
+from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.small_lake import CUT, cohort_rows, frame, stratum
@@ -37,6 +38,8 @@ from transforms.marts import (
     strata,
 )
 from transforms.schemas import MART_TABLES
+
+COHORT_COLUMNS = MART_TABLES["cohort_outcomes"].names
 
 
 @pytest.mark.parametrize("scheme", [None, "dark"])
@@ -54,6 +57,40 @@ def test_without_a_lake_pages_say_what_they_wait_for(tmp_path, path, role):
     reader = Reader(Settings(home=tmp_path / "none", viewer_role=role, kafka_bootstrap="127.0.0.1:1"))
     said = payload(view(reader, path))
     assert "there is no lake yet" in said or "own staff only" in said
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("has_lake", [False, True])
+def test_what_is_not_known_is_not_called_none(tmp_path, path, has_lake):
+    """Without a lake, or with one from which nothing was computed, no list is empty because all is well."""
+    settings = Settings(home=tmp_path / "home", kafka_bootstrap="127.0.0.1:1")
+    if has_lake:
+        Lake.open(settings).close()
+    said = payload(view(Reader(settings), path))
+    for calm in ("None on record", "No alert", "No report is due", "passes", "None so far", "not cleared or beyond"):
+        assert calm not in said
+    assert "No data yet" in said
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path != "/operations"])
+def test_every_card_names_its_selection(staff, path):
+    """Each card says of whom it is; with a filter chosen no caption, table or tile speaks of all patients."""
+    cards = PAGES[path].cards
+    selections = [part(view(staff, path), cards, card.id, "selection") for card in cards]
+    assert set(selections) == {"Of: nobody" if path == "/patient" else "Of: all patients"}
+    chosen_values = view(staff, path, "?clinic=C1&modality=whole_body")
+    if path != "/patient":
+        assert {part(chosen_values, cards, card.id, "selection") for card in cards} == {
+            "Of: Clinic C1 (C1), Whole body"
+        }
+        assert "all patients" not in payload(chosen_values).lower()
+
+
+def test_a_score_without_a_responder_rule_says_so(staff):
+    """No rule, no numbers: never a dash of a dash."""
+    said = payload([cohort._responder_tile("At least 30 % better", dict.fromkeys(COHORT_COLUMNS), "STARTB")])
+    assert "no responder rule applies to STARTB" in said
+    assert f"{words.NOTHING} of" not in said
 
 
 def test_waiting_says_what_is_next(staff, tmp_path):

@@ -4,10 +4,9 @@ import polars as pl
 import pytest
 
 from dashboards import icons, ids
-from dashboards.components import outputs
 from dashboards.filters import chosen
 from dashboards.pages import between_charts, safety, safety_lists
-from tests.dashboards.looking import caption, part, payload, view
+from tests.dashboards.looking import beside, caption, part, payload, view
 from tests.dashboards.rows import frame
 from tests.dashboards.small_lake import control_charts
 from transforms.schemas import MART_TABLES
@@ -26,7 +25,9 @@ def test_serious_events_stand_at_once(staff):
     rows = safety_lists.serious(records, CLINICS)
     assert [r["onset"] for r in rows] == ["not known", "02 Mar 2026, 10:00 UTC"]
     assert rows[0]["patient"] == "[P1](/patient?patient=P1)"
-    assert "None on record" in safety_lists.serious_said(safety_lists.records(staff, chosen("?clinic=C3")))
+    nothing = view(staff, "/safety", "?clinic=C3")
+    assert beside(nothing, safety.SAFETY, ids.SERIOUS_SAID) == ""
+    assert beside(nothing, safety.SAFETY, ids.part(ids.SERIOUS, "none")).startswith("None on record")
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,8 @@ def test_alerts_open_ones_first(staff, outsider):
 def test_outside_sees_no_list_of_patients(outsider):
     """No serious record, no report that is due, no alert, no grade of a single term; their panels are not shown."""
     values = view(outsider, "/safety")
-    serious, said, alerts = values[len(outputs(CHARTS)) + 4 : len(outputs(CHARTS)) + 7]
-    assert (serious, alerts) == ([], [])
-    assert "None on record" in said
+    for of_staff in (ids.SERIOUS, ids.ALERTS, ids.DEADLINES):
+        assert beside(values, safety.SAFETY, of_staff, "rowData") == []
     assert "own staff only" in caption(values, CHARTS, ids.GRADES)
     hidden = payload([c.to_plotly_json() for c in safety.SAFETY.layout(outsider)])
     assert hidden.count('"display": "none"') == 3
