@@ -27,6 +27,7 @@ from transforms.errors import CatalogMissing
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.views import VIEWS, View
 
+from .lake_answers import confinement, plain_columns, require_one_reading
 from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text
 from .lake_errors import Busy, attach_error, translated
 from .lake_schema import missing_statements, missing_views
@@ -47,6 +48,7 @@ TABLES: tuple[Table, ...] = (
 _NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
 _TURN_WAIT_S = 120.0
 _ATTEMPTS = 8
+_ROWS_AT_ONCE = 10_000
 _GRACE = timedelta(days=1)  # a file that no snapshot names any more may still be open in a long reader
 _POSTGRES_TURN = 1_179_406_149  # the advisory lock's number: the letters FLOE as bytes
 
@@ -104,6 +106,22 @@ class Lake:
         selected = ", ".join(f'"{name}"' for name in columns) if columns else "*"
         condition = f" WHERE {where}" if where else ""
         return self.sql(f"SELECT {selected} FROM {_quoted(full_name)}{condition}", params)
+
+    @contextmanager
+    def answer(self, statement: str) -> Iterator[tuple[list[str], Iterator[tuple]]]:
+        """Column names and rows of one statement that reads, every value a text, number, truth, list, dict or None.
+
+        From then on this lake reads the lake alone: no other file, no setting. Rows come as they are asked for. Raises
+        UsageError for anything but one statement that reads.
+        """
+        with self._cursor() as cursor:
+            parts = cursor.extract_statements(statement)
+            require_one_reading([part.type.name for part in parts], [part.query for part in parts])
+            for setting in confinement(self._settings.data_path):
+                with suppress(duckdb.InvalidInputException):  # locked already
+                    cursor.execute(setting)
+            asked = cursor.sql(statement)
+            yield asked.columns, _rows_of(_plain(asked))
 
     def snapshot(self) -> int:
         """The newest snapshot (of a lake as of a moment: the one in force then)."""
@@ -332,6 +350,18 @@ def _execute(
     finally:
         for name in frames:
             cursor.unregister(name)
+
+
+def _plain(asked: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    names = ", ".join(f"c{k}" for k in range(len(asked.columns)))
+    if (columns := plain_columns(asked.types)) == names:
+        return asked
+    return asked.query("floe_asked", f"SELECT {columns} FROM floe_asked AS asked({names})")
+
+
+def _rows_of(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple]:
+    while rows := relation.fetchmany(_ROWS_AT_ONCE):
+        yield from rows
 
 
 @contextmanager

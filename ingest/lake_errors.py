@@ -26,6 +26,7 @@ _WRONG_QUERY = re.compile(
     r"^(Parser|Syntax|Binder|Catalog|Conversion|Out of Range|Invalid Input|Mismatch Type|Type|Not implemented) Error",
     re.IGNORECASE,
 )
+_CONFINED = re.compile(r"^Permission Error: .*disabled by configuration|.*the configuration has been locked", re.DOTALL)
 _READ_ONLY = re.compile(r'statement of type "(\w+)" on database "lake" which is attached in read-only mode')
 
 
@@ -52,11 +53,21 @@ def translated(settings, error: Exception) -> FloeError:
     if written := _READ_ONLY.search(text):
         return UsageError(
             f"found {written[1]}, expected a query: the lake is open read-only here, so nothing was changed; "
-            "events change it (floe replay, floe import), and COPY (SELECT ...) TO 'FILE' takes data out"
+            "events change it (floe replay, floe import), and floe sql --to FILE takes data out"
+        )
+    if _CONFINED.match(text):
+        return UsageError(
+            f"found a file or a setting, expected the lake's tables alone: floe sql sees nothing else ({line})"
         )
     if _WRONG_QUERY.match(text):
-        return UsageError(f"the query can't be run: {line}")
+        return UsageError(f"the query can't be run: {_with_hint(text)}")
     return FloeError(f"the lake answered: {line}")
+
+
+def _with_hint(text: str) -> str:
+    """DuckDB's words without the excerpt of the query: what is wrong, and what it supposes was meant."""
+    told = text.split("\n\nLINE ")[0]
+    return "; ".join(line.strip() for line in told.splitlines() if line.strip())
 
 
 def _has_no_space(settings) -> bool:

@@ -200,8 +200,6 @@ def publish(
             f"{len(failures)} of {count} events could not be delivered to Kafka at {settings.bootstrap}, first "
             f"because of {failures[0]!r}: mend that and publish again (what arrived twice counts once)"
         )
-    if progress:
-        progress(count)
     return count
 
 

@@ -3,65 +3,48 @@
 Here: opening the lake, asking ingest/inspection.py, printing. Not here: the questions themselves.
 """
 
-import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
-from rich.console import Console
-from rich.table import Table as Grid
 
 from ingest import cluster, inspection, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
-from transforms.errors import BrokerMissing, FloeError, UsageError
+from transforms.errors import BrokerMissing, FloeError, UnreadableFile, UsageError
 from transforms.schemas import TOPIC_BY_NAME
 
+from .printing import print_frame, print_rows, require_format
 from .releases import last_release
 
-_MOST_ROWS = 200
-_PIPE_WIDTH = 200  # columns where the output is no terminal
 _ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name == "state")
 
 
-def query_lake(settings, query: str, *, as_of: str | None) -> pl.DataFrame:
-    if not query.strip():
-        raise UsageError("found an empty query, expected SQL such as 'SELECT * FROM mart.metric_definitions'")
+def statement_of(words: str | None, *, file: Path | None) -> str:
+    """The statement: the argument, standard input for `-`, or a file's text. Raises UsageError, UnreadableFile."""
+    if (words is None) == (file is None):
+        raise UsageError("found no query, or two, expected one: as the argument, as - (standard input), or by --file")
+    if words is not None and words != "-":
+        if words.startswith("-") and not any(c.isspace() for c in words):
+            raise UsageError(f"no such option: {words}: floe sql --help tells what it takes")
+        return words
+    try:
+        text = file.read_bytes() if file else sys.stdin.buffer.read()
+        return text.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
+        raise UnreadableFile(f"{file or 'standard input'}: found {reason}, expected a query as text") from error
+
+
+def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path | None) -> None:
+    """Prints what the lake answers, or writes it to a file."""
+    require_format(format)
     at = int(as_of) if as_of and as_of.isdigit() else as_of
-    with Lake.open(settings, read_only=True, as_of=at) as lake:
-        return lake.sql(query)
-
-
-def print_frame(frame: pl.DataFrame, *, format: str) -> None:
-    if format == "csv":
-        print(_flat(frame).write_csv(), end="")
-    elif format == "json":
-        print(json.dumps(frame.to_dicts(), default=str, indent=1))
-    elif format == "table":
-        _print_grid(frame)
-    else:
-        raise UsageError(f"found --format {format!r}, expected table, json or csv")
-
-
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Lists and structs as JSON text, which CSV has no shape for."""
-    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    as_json = [
-        pl.Series(name, [None if v is None else json.dumps(v, default=str) for v in frame[name].to_list()], pl.String)
-        for name in nested
-    ]
-    return frame.with_columns(as_json)
-
-
-def _print_grid(frame: pl.DataFrame) -> None:
-    grid = Grid(
-        *frame.columns,
-        caption=f"{frame.height:,} row{'s' * (frame.height != 1)}"
-        + (f", the first {_MOST_ROWS}" * (frame.height > _MOST_ROWS)),
-    )
-    for row in frame.head(_MOST_ROWS).iter_rows():
-        grid.add_row(*("" if v is None else str(v) for v in row))
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(grid, markup=False)
+    with Lake.open(settings, read_only=True, as_of=at) as lake, lake.answer(statement) as (columns, rows):
+        count = print_rows(columns, rows, format=format, to=to)
+    if to:
+        print(f"{count:,} row{'s' * (count != 1)} in {to}", file=sys.stderr)
 
 
 def system_status(settings) -> dict:
@@ -140,7 +123,7 @@ def print_status(found: dict) -> None:
     ):
         if rows:
             print(f"\n{title}")
-            _print_grid(pl.DataFrame(rows))
+            print_frame(pl.DataFrame(rows, infer_schema_length=None), format="table")
 
 
 def list_rejects(settings, *, reason: str | None, topic: str | None, limit: int) -> pl.DataFrame:

@@ -88,7 +88,7 @@ def test_what_is_published_is_read_as_bytes_in_order_and_once(kafka_here):
     sent += [(topic, None, b"no key"), (topic, b"tombstone", None)]
     told = []
     assert stream.publish(kafka_here, sent, progress=told.append) == 5_002
-    assert told[-1] == 5_002
+    assert all(0 < count < 5_002 for count in told)  # the whole is what it gives
     with stream.Source(kafka_here) as source:
         batches = read(source, topic, until=lambda found: sum(len(b.values) for b in found) >= 5_002)
         assert source.poll(timeout_s=0.3) == []

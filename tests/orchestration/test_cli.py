@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -179,8 +180,10 @@ def test_help(floe, words):
     [
         ((), ("found no verb", "floe --help")),
         (("melt",), ("No such command 'melt'", "floe --help")),
-        (("sql",), ("Missing argument 'query'", "floe sql --help")),
+        (("sql",), ("found no query", "--file")),
         (("sql", "SELECT 1", "--as-off", "1"), ("--as-off",)),
+        (("rejects", "--format", "xml"), ("'xml'", "table, json or csv")),
+        (("alerts", "list", "--format", "xml"), ("'xml'", "table, json or csv")),
         (("replay",), ("Missing argument", "floe replay --help")),
         (("simulate", "--clinics", "0"), ("--clinics", "greater than or equal to 1")),
         (("simulate", "--patients", "many"), ("--patients", "integer")),
@@ -379,7 +382,7 @@ def test_sql_as_json(at_site):
 def test_sql_as_csv(at_site):
     """CSV: a header and a line a row, lists as JSON; an empty result still has its header."""
     rows = list(csv.reader(at_site("sql", QUERY, "--format", "csv").out.splitlines()))
-    assert rows == [["session_id", "landed", "list"], *([f"S{k}", "true", '["x", null]'] for k in range(3))]
+    assert rows == [["session_id", "landed", "list"], *([f"S{k}", "true", '["x",null]'] for k in range(3))]
     empty = at_site("sql", "SELECT session_id FROM raw.sessions WHERE false", "--format", "csv")
     assert empty.out == "session_id\n"
 
@@ -505,6 +508,9 @@ def test_rejects_listed_and_shown(at_site):
     listed = at_site("rejects")
     assert listed.code == 0
     assert "2 rows" in listed.out
+    assert at_site("rejects", "list").out == listed.out
+    assert len(json.loads(at_site("rejects", "--format", "json").out)) == 2
+    assert len(at_site("rejects", "list", "--format", "csv").out.splitlines()) == 3
     one = at_site("rejects", "--topic", "floe.sessions.v1")
     assert "not_json" in one.out
     assert "1 row" in one.out
@@ -524,7 +530,9 @@ def test_alert_of_an_unreadable_session(at_site):
     told = at_site("alerts")
     assert told.code == 0
     assert "1 row" in told.out
+    assert at_site("alerts", "list").out == told.out
     assert "0 rows" in at_site("alerts", "--state", "closed").out
+    assert at_site("alerts", "list", "--state", "closed", "--format", "json").out == "[]\n"
     assert_refused(at_site("alerts", "ack", "nobody"), code=2, says=("'nobody'", "floe alerts"))
 
 
@@ -594,3 +602,35 @@ def test_full_disk(tmp_path, kafka):
                              "WHERE event_id LIKE 'readings-%'")  # fmt: skip
             assert found.rows() == [(1500, 1500)]
             assert [sentence for is_true, sentence in inspection.proofs(lake) if not is_true] == []
+
+
+# --- stopped: last, because what is sent here stays in this file's Kafka --------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "says"),
+    [
+        (signal.SIGINT, ("sql", "SELECT count(*) FROM range(1000000000000) t(i) WHERE hash(i) = 1"), "it only reads"),
+        (signal.SIGTERM, ("sql", "FROM range(1000000000000)", "--to", "never.csv"), "it only reads"),
+        (signal.SIGTERM, ("simulate", "--patients", "4000", "--days", "700", "--to", "never.ndjson"), "counts once"),
+        (signal.SIGINT, ("replay", "many.ndjson", "--rate", "50"), "events were sent"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_verb_that_is_stopped(site, tmp_path, number, words, says):
+    """Ctrl-C and SIGTERM: exit code 1 and a sentence that says what was done and how to go on; no traceback."""
+    line = b'{"topic": "floe.care.v1", "key": "P9", "value": {}}\n'
+    (tmp_path / "many.ndjson").write_bytes(line * 5_000)
+    command = [sys.executable, "-m", "orchestration.cli", *words]
+    environment = os.environ | environment_of(site) | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as running:  # fmt: skip
+        time.sleep(4)
+        running.send_signal(number)
+        out, err = running.communicate(timeout=30)
+    last = err.splitlines()[-1]
+    assert (running.returncode, out) == (1, "")
+    assert "Traceback" not in err
+    assert last.startswith("floe: stopped: ")
+    assert says in last
+    assert not (tmp_path / "never.csv").exists()

@@ -1,0 +1,64 @@
+"""Ctrl-C and SIGTERM: a verb that is stopped says what it had done and how to go on, and never ends with exit code 0.
+
+Here: the handlers, and the sentence. Not here: verbs that run until they are stopped (`up`, `ingest`, `dashboards`),
+for which a signal is the ordinary end.
+"""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from transforms.errors import FloeError
+
+# Verb -> what is true of its work when it is stopped, and what to do; verbs that can count say it themselves.
+_STANDING = {
+    "sql": "nothing was changed, for it only reads; ask again",
+    "status": "nothing was changed, for it only reads; ask again",
+    "verify": "nothing was changed, for it only reads; ask again",
+    "doctor": "nothing was changed, for it only looks; run it again",
+    "materialize": "tables that were computed stand, the others are as they were; floe materialize computes the rest",
+    "upkeep": "each of its steps is whole or was not begun, no row is lost; floe upkeep does the rest",
+    "simulate": "what was sent or written by then stays; the same command with the same seed gives the same events, "
+    "and what arrives twice counts once",
+}
+_STANDING_ELSE = "what was committed by then stands and nothing is half done; run it again"
+
+UNTIL_STOPPED = ("up", "ingest", "dashboards")  # for these a signal is the ordinary end
+
+
+class Interrupted(FloeError):
+    """Somebody stopped the verb."""
+
+
+def listen() -> None:
+    """From here on Ctrl-C and SIGTERM both raise KeyboardInterrupt."""
+    signal.signal(signal.SIGINT, _raise)
+    signal.signal(signal.SIGTERM, _raise)
+
+
+def _raise(number: int, _frame: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+@contextmanager
+def telling(standing: Callable[[], str]) -> Iterator[None]:
+    """Where the work inside is stopped: Interrupted, with what `standing` says of it then."""
+    try:
+        yield
+    except BaseException as error:
+        if not is_interrupt(error):
+            raise
+        raise Interrupted(f"stopped: {standing()}") from error
+
+
+def sentence_of(verb: str | None) -> str:
+    return f"stopped: {_STANDING.get(verb or '', _STANDING_ELSE)}"
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Whether this, or what caused it, is a signal: DuckDB and Dagster have errors of their own for it."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "DagsterExecutionInterruptedError":
+            return True
+        error = error.__cause__
+    return False

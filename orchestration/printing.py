@@ -1,0 +1,169 @@
+"""Rows for people and for programs: a table on the terminal, JSON, CSV.
+
+Here: how values are written. Not here: which rows (console.py), from which question (ingest/lake.py).
+JSON has a row a line; what is no number there (NaN, infinity) is null. A time is RFC 3339 in all three.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import orjson
+import polars as pl
+from rich.console import Console
+from rich.table import Table as Grid
+
+from transforms.errors import UsageError
+
+_MOST_ROWS = 200
+_PIPE_WIDTH = 200  # columns where the output is no terminal
+_LARGEST_JSON_INTEGER = 2**63 - 1  # beyond it orjson has no integer
+_NEEDS_QUOTES = frozenset(',"\r\n')
+
+Rows = Iterable[Sequence[object]]
+
+
+def print_frame(frame: pl.DataFrame, *, format: str) -> None:
+    print_rows(frame.columns, frame.iter_rows(), format=format)
+
+
+def print_rows(columns: Sequence[str], rows: Rows, *, format: str, to: Path | None = None) -> int:
+    """Writes the rows to standard output or to the file `to`, and gives their number.
+
+    A file is whole or not there: it is written beside its place and moved. Raises UsageError.
+    """
+    require_format(format)
+    with _output(to) as file:
+        return _WRITERS[format](columns, rows, file)
+
+
+def require_format(format: str) -> None:
+    """UsageError for none of them."""
+    if format not in _WRITERS:
+        raise UsageError(f"found --format {format!r}, expected table, json or csv")
+
+
+@contextmanager
+def _output(to: Path | None) -> Iterator[TextIO]:
+    if to is None:
+        yield sys.stdout
+        return
+    beside = to.with_name(f"{to.name}.{os.getpid()}.part")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        beside.replace(to)
+    except OSError as error:
+        raise UsageError(f"{to} can't be written ({error.strerror}): give --to another file") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+# --- the three ---------------------------------------------------------------------------------------------------
+
+
+def _write_json(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
+    names, count = _distinct(columns), 0
+    for row in rows:
+        line = orjson.dumps(dict(zip(names, map(_for_json, row), strict=True))).decode()
+        file.write(("[\n" if count == 0 else ",\n") + line)
+        count += 1
+    file.write("\n]\n" if count else "[]\n")
+    return count
+
+
+def _write_csv(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
+    file.write(",".join(map(_csv_cell, columns)) + "\n")
+    count = 0
+    for row in rows:
+        file.write(",".join(map(_csv_cell, row)) + "\n")
+        count += 1
+    return count
+
+
+def _write_table(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
+    """A grid of the first rows, and how many there are."""
+    rows = iter(rows)
+    shown = list(islice(rows, _MOST_ROWS))
+    count = len(shown) + sum(1 for _ in rows)
+    first = f", the first {_MOST_ROWS}" if count > _MOST_ROWS else ""
+    grid = Grid(*map(_visible, columns), caption=f"{count:,} row{'s' * (count != 1)}{first}")
+    for row in shown:
+        grid.add_row(*("" if value is None else _visible(_text(value)) for value in row))
+    width = None if file.isatty() else _PIPE_WIDTH
+    Console(file=file, width=width, markup=False, emoji=False, highlight=False).print(grid)
+    return count
+
+
+_WRITERS: dict[str, Callable[[Sequence[str], Rows, TextIO], int]] = {
+    "table": _write_table,
+    "json": _write_json,
+    "csv": _write_csv,
+}
+
+
+# --- values ------------------------------------------------------------------------------------------------------
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Names for an object: of two alike the second is `name_2`."""
+    names: list[str] = []
+    for column in columns:
+        name, k = column, 1
+        while name in names:
+            name, k = f"{column}_{k + 1}", k + 1
+        names.append(name)
+    return names
+
+
+def _for_json(value: object) -> object:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return orjson.Fragment(f"{value:f}") if value.is_finite() else None
+        case int():
+            return value if abs(value) <= _LARGEST_JSON_INTEGER else orjson.Fragment(str(value))
+        case dict():
+            return {str(name): _for_json(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_for_json(one) for one in value]
+        case None | str():
+            return value
+    return _text(value)
+
+
+def _csv_cell(value: object) -> str:
+    """Null is an empty cell, an empty text a pair of quotes."""
+    if value is None:
+        return ""
+    text = _text(value)
+    return '"' + text.replace('"', '""') + '"' if not text or _NEEDS_QUOTES & set(text) else text
+
+
+def _text(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict() | list() | tuple():
+            return orjson.dumps(_for_json(value)).decode()
+        case bytes():
+            return value.decode(errors="backslashreplace")
+        case Decimal():
+            return f"{value:f}"
+        case datetime() | date():
+            return value.isoformat()
+    return str(value)
+
+
+def _visible(text: str) -> str:
+    """Without characters that would steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

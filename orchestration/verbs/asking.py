@@ -1,0 +1,95 @@
+"""Verbs that compute, ask and look after the lake: materialize, sql, status, verify, upkeep.
+
+Here: their options. Not here: questions and printing (console.py), Dagster (automation.py).
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest.settings import Settings
+from transforms.errors import FloeError
+
+from .shared import Json, say
+
+app = typer.Typer()
+
+
+@app.command()
+def materialize(
+    full: Annotated[bool, typer.Option("--full", help="Recompute all.")] = False,
+    release: Annotated[
+        bool, typer.Option("--release", help="Then release to readers from outside the clinic, due or not.")
+    ] = False,
+) -> None:
+    """Brings core and mart up to date with raw, through Dagster."""
+    from ..automation import materialize_now, release_now
+
+    settings = Settings()
+    materialize_now(settings, full=full, say=say)
+    if release:
+        release_now(settings, say=say)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})  # a query may begin with a comment: --
+def sql(
+    query: Annotated[
+        str | None, typer.Argument(help="One statement that reads; - reads it from standard input.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the statement from this file.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="table, json or csv; default: what the name of --to ends with, else table.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Write the answer to this file.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="A snapshot's number, or a time.")] = None,
+) -> None:
+    """Asks the lake one thing, read-only: it sees the lake and nothing else of the machine.
+
+    Sees single patients: for people who may.
+    """
+    from ..console import answer, statement_of
+
+    statement = statement_of(query, file=file)
+    answer(Settings(), statement, as_of=as_of, format=format or _format_of(to), to=to)
+
+
+def _format_of(to: Path | None) -> str:
+    ending = to.suffix.removeprefix(".").lower() if to else ""
+    return ending if ending in ("json", "csv") else "table"
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Lag, rows, rejects, freshness, last materialisation, unknown content."""
+    from ..console import print_status, system_status
+
+    found = system_status(Settings())
+    print(json.dumps(found, default=str, indent=1)) if as_json else print_status(found)
+
+
+@app.command()
+def verify() -> None:
+    """Proves ledger, offsets and counts against each other; prints what it proved."""
+    from ..console import verify_lake
+
+    marks = {True: "proved", False: "FAILED", None: "open"}  # open: nothing in the lake can tell
+    is_proved = True
+    for is_true, sentence in verify_lake(Settings()):
+        is_proved &= is_true is not False
+        print(f"{marks[is_true]:<6}  {sentence}")
+    if not is_proved:
+        raise FloeError("what failed above does not hold: keep the lake as it is and ask for help")
+
+
+@app.command()
+def upkeep() -> None:
+    """Flushes small inserts, merges small files, expires old snapshots."""
+    from ingest.lake import Lake
+
+    from ..automation import tidy
+
+    with Lake.open(Settings()) as lake:
+        for what, count in tidy(lake).items():
+            print(f"{count:>8}  {what.replace('_', ' ')}")

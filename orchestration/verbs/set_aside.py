@@ -1,0 +1,88 @@
+"""Verbs about what wants a person: rejects and alerts.
+
+Here: their options. Not here: the questions and the printing (console.py).
+"""
+
+from typing import Annotated
+
+import typer
+
+from ingest.settings import Settings
+
+from .shared import Format
+
+rejects_app = typer.Typer(help="Records that broke the contract: list, show, replay.", invoke_without_command=True)
+alerts_app = typer.Typer(help="Alerts: list, acknowledge (ack), close.", invoke_without_command=True)
+
+Reason = Annotated[str | None, typer.Option(help="Only this reason code.")]
+Topic = Annotated[str | None, typer.Option(help="Only this topic.")]
+Limit = Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")]
+State = Annotated[str, typer.Option(help="open, acknowledged, investigating, closed, all.")]
+
+
+@rejects_app.callback()
+def rejects(
+    context: typer.Context, reason: Reason = None, topic: Topic = None, limit: Limit = 50, format: Format = "table"
+) -> None:
+    """Records that broke the contract; without a further word, lists them."""
+    if context.invoked_subcommand is None:
+        rejects_list(reason=reason, topic=topic, limit=limit, format=format)
+
+
+@rejects_app.command("list")
+def rejects_list(reason: Reason = None, topic: Topic = None, limit: Limit = 50, format: Format = "table") -> None:
+    """The newest rejected records, without their bytes."""
+    from ..console import list_rejects
+    from ..printing import print_frame, require_format
+
+    require_format(format)
+    print_frame(list_rejects(Settings(), reason=reason, topic=topic, limit=limit), format=format)
+
+
+@rejects_app.command("show")
+def rejects_show(topic: str, partition: int, offset: int) -> None:
+    """One rejected record, its reason and its bytes."""
+    from ..console import show_reject
+
+    print(show_reject(Settings(), topic=topic, partition=partition, offset=offset))
+
+
+@rejects_app.command("replay")
+def rejects_replay(reason: Reason = None, topic: Topic = None) -> None:
+    """Publishes rejected records again, after a fix; each once."""
+    from ..console import replay_rejects
+
+    print(f"{replay_rejects(Settings(), reason=reason, topic=topic):,} records sent again")
+
+
+@alerts_app.callback()
+def alerts(context: typer.Context, state: State = "open", format: Format = "table") -> None:
+    """Alerts; without a further word, lists them."""
+    if context.invoked_subcommand is None:
+        alerts_list(state=state, format=format)
+
+
+@alerts_app.command("list")
+def alerts_list(state: State = "open", format: Format = "table") -> None:
+    """The alerts of a state."""
+    from ..console import list_alerts
+    from ..printing import print_frame, require_format
+
+    require_format(format)
+    print_frame(list_alerts(Settings(), state=state), format=format)
+
+
+@alerts_app.command("ack")
+def alerts_acknowledge(alert_id: str) -> None:
+    """Somebody looks after it."""
+    from ..console import set_alert_state
+
+    set_alert_state(Settings(), alert_id, state="acknowledged")
+
+
+@alerts_app.command("close")
+def alerts_close(alert_id: str) -> None:
+    """It is dealt with."""
+    from ..console import set_alert_state
+
+    set_alert_state(Settings(), alert_id, state="closed")
