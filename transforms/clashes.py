@@ -265,7 +265,7 @@ def _things(labelled: pl.DataFrame) -> pl.DataFrame:
     placed = labelled.drop_nulls("thing")
     order = placed.sort("at", *LANDED, nulls_last=False)
     grouped = order.group_by("record_id", "thing", maintain_order=True).agg(
-        pl.col("clinic_id").drop_nulls().last(),
+        pl.col("person_clinic").drop_nulls().last().alias("clinic_id"),
         pl.col("patient_id").drop_nulls().last(),
         sources=pl.col("source").fill_null("").unique().sort(),
         event=pl.col("event_id").min().fill_null(""),

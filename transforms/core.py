@@ -100,6 +100,9 @@ def _record(name: str) -> CoreStep:
 
     def compute(frames: Frames, options: Options) -> pl.DataFrame:
         counting = current.current(name, frames["raw"], frames.get("identities"))
+        if name == "patients":
+            events = current.named(name, frames["raw"], frames["identities"])
+            counting = current.with_enrolment(counting, events, frames["patient_status"])
         if name not in _AS_SENT:
             counting = _with_references(name, counting, frames)
         return CORE_RECORDS[name].conform(_judged(name, counting, frames, options))

@@ -107,7 +107,27 @@ LATER_EVENT_FIRST = (
 )
 
 
-# --- merged patients --------------------------------------------------------------------------------
+# --- transferred and merged patients --------------------------------------------------------------------------------
+
+
+def with_enrolment(patients: pl.DataFrame, events: pl.DataFrame, patient_status: pl.DataFrame) -> pl.DataFrame:
+    """The patients, of whom one that a clinic registered after a transfer to it keeps clinic and day of enrolment.
+
+    `events`: of `named`; `patient_status`: core's. Of several earlier records the first enrolment counts.
+    """
+    moved = patient_status.filter(pl.col("status") == "transferred").select("patient_id", "clinic_id").unique()
+    before = events.filter(pl.col("record_status").fill_null("active") != ENTERED_IN_ERROR)
+    before = before.join(moved, on=["patient_id", "clinic_id"], how="anti").drop_nulls("enrolled_on")
+    first = before.sort("enrolled_on", *LANDED).unique("patient_id", keep="first", maintain_order=True)
+    first = first.select("patient_id", _clinic="clinic_id", _day="enrolled_on")
+    registered_anew = patients.join(moved, on=["patient_id", "clinic_id"], how="semi").select("patient_id")
+    own = patients.join(
+        first.join(registered_anew, on="patient_id"), on="patient_id", how="left", maintain_order="left"
+    )
+    kept = own.with_columns(
+        clinic_id=pl.coalesce("_clinic", "clinic_id"), enrolled_on=pl.coalesce("_day", "enrolled_on")
+    )
+    return kept.select(patients.columns)
 
 
 def merge_map(patient_status: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ with B), so what agrees with two that do not agree with each other *fits several
 2. Between sources, by patient, clinic and, for what happens at a moment, the local day.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -178,11 +178,10 @@ def names(record_id: str, clashing: Sequence[Thing], *, taken: frozenset[str] = 
         lambda thing: f"{_own_source(thing, clashing)}#{record_id}#{thing.event}",
     )
     for form in forms:
-        offered = {k: form(thing) for k, thing in enumerate(clashing)}
-        for k, name in offered.items():
-            is_unique = name and sum(name == other for other in offered.values()) == 1
-            if k not in named and is_unique and name not in taken and name not in named.values():
-                named[k] = name
+        offered = {k: form(thing) for k, thing in enumerate(clashing) if k not in named}
+        free = {name for name, uses in Counter(offered.values()).items() if name and uses == 1}
+        free -= {*taken, *named.values()}
+        named |= {k: name for k, name in offered.items() if name in free}
     return [named.get(k, f"{record_id}#{thing.event}") for k, thing in enumerate(clashing)]
 
 
