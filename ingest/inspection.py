@@ -9,6 +9,7 @@ from datetime import datetime
 
 import polars as pl
 
+from transforms.accounting import ACCOUNTS, FATES, unaccounted
 from transforms.schemas import RAW_TABLES
 from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
 
@@ -180,6 +181,9 @@ def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
     agrees = rejects["n"] == rejects["ledger"] and rejects["doubles"] == 0
     yield agrees, f"{rejects['n']:,} rejects are as many as the ledger says, each once"
     yield from ((None, sentence) for sentence in missing_positions(lake))
+    accounts = fates(lake)
+    if accounts is not None:
+        yield _account(accounts)
 
 
 def missing_positions(lake: Lake) -> list[str]:
@@ -192,6 +196,28 @@ def missing_positions(lake: Lake) -> list[str]:
         f"{topic}/{partition}: positions {first:,} to {end - 1:,} ({end - first:,}) are not in the lake: {_NOT_PROVABLE[mark]}"
         for topic, partition, mark, first, end in rows.iter_rows()
     ]
+
+
+def fates(lake: Lake) -> pl.DataFrame | None:
+    """What became of every record up to the data cut (rows of transforms.accounting); None before the first cut."""
+    cut = lake.table("core.data_cut")
+    if cut.is_empty():
+        return None
+    query = raw_as_of(lake, cut["lake_snapshot"][0])
+    return pl.concat([query(sql) for sql in ACCOUNTS.values()])
+
+
+def _account(accounts: pl.DataFrame) -> tuple[bool, str]:
+    sums = accounts.select(pl.col("landed", *FATES).sum()).row(0, named=True)
+    told = ", ".join(f"{sums[fate]:,} {fate.replace('_', ' ')}" for fate in FATES if sums[fate] or fate == "counted")
+    wrong = unaccounted(accounts)
+    doubt = (
+        "" if wrong.is_empty() else f"; look into {', '.join(wrong['topic'])}, or wait for a materialisation under way"
+    )
+    return (
+        wrong.is_empty(),
+        f"all {sums['landed']:,} records up to the data cut are accounted for in core: {told}{doubt}",
+    )
 
 
 def _at(snapshot: int | None) -> str:

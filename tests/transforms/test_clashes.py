@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from transforms.accounting import ACCOUNTS, FATES, unaccounted
 from transforms.core import CORE, rows
 from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
@@ -69,7 +70,10 @@ def core(*records: tuple[str, dict], landed_with=lambda k: {}) -> dict[str, pl.D
                 keys = tables[name].select(step.keys)
                 part = rows(step, query=query, options=Options(), keys=keys)
                 assert part.sort(step.table.key).equals(tables[name].sort(step.table.key)), name
-    return tables
+        accounts = pl.concat([query(sql) for sql in ACCOUNTS.values()])
+    assert unaccounted(accounts).is_empty(), accounts.filter(pl.col("landed") > 0)
+    assert accounts["landed"].sum() == len(records) + len(CLINICS)
+    return tables | {"accounts": accounts}
 
 
 def ids(tables: dict, name: str, *columns: str) -> list[tuple]:
@@ -243,6 +247,24 @@ def test_what_counts_is_listed():
         assert core(*known, *records)["conflicts"]["kind"].to_list() == expected, records
 
 
+def test_every_record_is_accounted_for():
+    """Copies, corrections, entries in error, merged patients, retractions and what fits several, once each."""
+    copy = session("7", "A", "C1", event_id="same", duration_s=60.0)
+    records = [
+        patient("A", "C1"), patient("B", "C1"), status("M", "B", "merged", merged_into="A"), copy, copy,
+        session("7", "A", "C1", duration_s=90.0), session("8", "A", "C1"),
+        ("sessions", {"session_id": "8", "source": "hub", "record_status": "entered_in_error"}),
+        session("9", "A", "C1", "x"), session("9", "A", "C2", "y"), session("9", "A", None, "z"),
+        ("readings", READING | {"patient_id": "A", "source": "s", "values": [1.0]}),
+        ("retractions", {"retraction_id": "R", "patient_id": "A", "from": DAY, "to": DAY, "reason": "x", "source": "hub"}),
+    ]  # fmt: skip
+    sums = core(*records)["accounts"].select(pl.col("landed", *FATES).sum()).row(0, named=True)
+    assert sums == {
+        "landed": len(records) + 3, "copies": 1, "counted": 3 + 1 + 1 + 1 + 2 + 1, "superseded": 1, "in_error": 2,
+        "merged": 1, "taken_back": 1, "fits_several": 1, "lost": 0,
+    }  # fmt: skip
+
+
 # --- any landing ----------------------------------------------------------------------------------------
 
 _CLASHING = [
@@ -271,6 +293,8 @@ def test_order_and_batches_of_landing_decide_nothing(data):
     shuffled = data.draw(st.permutations(named)) + again
     found = core(*shuffled, landed_with=lambda k: {"ingested_at": DAY + timedelta(days=9, minutes=minutes[k])})
     for name, table in core(*named).items():
+        if name == "accounts":
+            continue
         skipped = ["ingested_at", "kafka_offset"]
         assert found[name].drop(skipped, strict=False).equals(table.drop(skipped, strict=False)), name
 
