@@ -43,6 +43,7 @@ REASONS = MappingProxyType(
         "missing_field": "A required field is missing, null or empty.",
         "bad_time": "A time is not RFC 3339 with a UTC offset, a day is not YYYY-MM-DD, or its year is outside "
         f"{EARLIEST_YEAR} to {LATEST_YEAR}.",
+        "bad_timezone": "A clinic's time zone is no name of the IANA database, in its own capitals.",
         "wrong_subject": "The envelope's subject is another patient than data.patient_id.",
         "wrong_unit": "The unit is not the metric's UCUM unit.",
         "out_of_range": "A number is outside its physical range.",

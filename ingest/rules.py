@@ -14,6 +14,7 @@ from transforms.schemas import CORE_RECORDS, TIMESTAMP, TOPIC_BY_NAME, Column, T
 from transforms.schemas.raw import ENVELOPE, METRICS, SIGNALS
 
 from .contract import EARLIEST_YEAR, LATEST_YEAR, data_fields
+from .time_zones import expected_instead_of, zone_names
 
 EARLIEST = datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC)
 END = datetime(LATEST_YEAR + 1, 1, 1, tzinfo=UTC)
@@ -180,6 +181,11 @@ def checks(topic_name: str) -> tuple[Check, ...]:
         subject, patient = pl.col("subject"), pl.col("patient_id")
         expected = pl.format("data.patient_id {}", patient)
         result.append(Check("wrong_subject", "subject", subject != patient, _found(subject, expected)))
+    if topic_name == "clinics":
+        zone = pl.col("timezone")
+        expected = zone.map_elements(expected_instead_of, return_dtype=pl.String)
+        fails = ~zone.is_in(list(zone_names()))
+        result.append(Check("bad_timezone", "timezone", fails, _found(zone, expected)))
     if topic_name == "readings":
         unit = _by_kind("metric", {k: m[0] for k, m in METRICS.items()}, pl.String)
         result.append(Check("wrong_unit", "unit", pl.col("unit") != unit, _found(pl.col("unit"), unit)))

@@ -25,21 +25,34 @@ _TOLD_MIN = (
     f"CASE WHEN metric = 'heart_rate' THEN greatest(1, least({_HEART_RATE_TELLS_MIN}, interval_s // 60)) ELSE 1 END"
 )
 
+# A heart rate that a worn sensor can give, both ends excluded: 0 and 255 (0xFF) are what a sensor says that sees no
+# skin, the slowest hearts on record beat 25 to 28 times a minute, the fastest about 250 (a proposal).
+BEATS_PER_MIN = (25, 250)
+# So many samples of a day, all of one value, are of a sensor that lies somewhere; so many without one beat say that
+# a device that calls itself worn is not (a proposal).
+PULSELESS_SAMPLES = 30
+
+
+def _is_beat(value: str) -> str:
+    low, high = BEATS_PER_MIN
+    return f"{value} > {low} AND {value} < {high}"
+
+
 _EVENTS = f"""
 known AS MATERIALIZED (
-    SELECT recorded_id, of_device, of_source, device_as, patient_id AS counts_as,
+    SELECT recorded_id, of_device, of_source, device_as, from_us, until_us, tolerance_us, patient_id AS counts_as,
         CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END AS timezone
     FROM people
 ),
 {later_copies("readings")},
 {retracted("readings")},
-series AS NOT MATERIALIZED (
-    SELECT {POSITION}, "source", event_id, event_time, ingested_at, counts_as AS patient_id,
-        coalesce(device_as, device_id, '') AS device_id,
-        metric, "values", len("values") AS n, interval_s, timezone,
+landed AS NOT MATERIALIZED (
+    SELECT {POSITION}, "source", event_id, least(event_time, ingested_at) AS event_time, ingested_at,
+        counts_as AS patient_id, coalesce(device_as, device_id, '') AS device_id,
+        metric, "values", len("values") AS sent, interval_s, timezone,
         CAST(started_utc_offset_min AS BIGINT) AS offset_min,
         epoch_us(started_at) AS start_us,
-        epoch_us(started_at) + CAST(round((len("values") - 1) * interval_s * 1e6) AS BIGINT) AS last_us,
+        least(epoch_us(ingested_at) + tolerance_us, until_us - 1) AS limit_us,
         CAST({_TOLD_MIN} AS BIGINT) AS told_min
     FROM raw.readings JOIN known ON recorded_id = patient_id
         AND (of_source IS NULL OR (of_source = "source" AND of_device = coalesce(device_id, '')))
@@ -47,6 +60,15 @@ series AS NOT MATERIALIZED (
     WHERE metric <> 'other' AND (metric <> 'step_count' OR interval_s < 86400)
         AND len("values") > 0 AND (len("values") - 1) * interval_s <= {_MAX_SPAN_S}
         AND (started_utc_offset_min IS NOT NULL OR timezone IS NOT NULL)
+        AND epoch_us(started_at) >= from_us
+),
+timely AS NOT MATERIALIZED (
+    SELECT *, CASE WHEN start_us + CAST(round((sent - 1) * interval_s * 1e6) AS BIGINT) <= limit_us THEN sent
+        ELSE 1 + CAST(floor((limit_us - start_us) / greatest(interval_s * 1e6, 1)) AS BIGINT) END AS n
+    FROM landed WHERE start_us <= limit_us
+),
+series AS NOT MATERIALIZED (
+    SELECT *, start_us + CAST(round((n - 1) * interval_s * 1e6) AS BIGINT) AS last_us FROM timely
 )"""
 
 # Series with a minute in common with another, and series of several samples a minute. A hash in place of the three
@@ -87,19 +109,33 @@ alone AS NOT MATERIALIZED (
 split AS NOT MATERIALIZED (
     SELECT *, first_day + CAST(unnest(range(1 + last_day - first_day)) AS INTEGER) AS day FROM alone
 ),
-pieces AS NOT MATERIALIZED (
-    SELECT * EXCLUDE ("values"), CASE WHEN first_day = last_day THEN "values"
-        ELSE list_slice("values", {_samples_before("day")} + 1, {_samples_before("day + 1")}) END AS piece
+cut AS NOT MATERIALIZED (
+    SELECT * EXCLUDE ("values"), CASE WHEN first_day = last_day AND n = sent THEN "values"
+        ELSE list_slice("values", {_samples_before("day")} + 1, least(n, {_samples_before("day + 1")})) END AS measured
     FROM split
+),
+felt AS NOT MATERIALIZED (
+    SELECT *, CASE WHEN metric = 'heart_rate' THEN list_min(measured) END AS lowest,
+        CASE WHEN metric = 'heart_rate' THEN list_max(measured) END AS highest FROM cut
+),
+pieces AS NOT MATERIALIZED (
+    SELECT * EXCLUDE (lowest, highest), CASE WHEN lowest <= {BEATS_PER_MIN[0]} OR highest >= {BEATS_PER_MIN[1]}
+        THEN list_filter(measured, lambda bpm: {_is_beat("bpm")}) ELSE measured END AS piece,
+        CASE WHEN lowest > {BEATS_PER_MIN[0]} AND highest < {BEATS_PER_MIN[1]} THEN lowest
+            WHEN lowest IS NOT NULL THEN list_min(list_filter(measured, lambda bpm: {_is_beat("bpm")})) END AS lowest,
+        CASE WHEN lowest > {BEATS_PER_MIN[0]} AND highest < {BEATS_PER_MIN[1]} THEN highest
+            WHEN lowest IS NOT NULL THEN list_max(list_filter(measured, lambda bpm: {_is_beat("bpm")})) END AS highest
+    FROM felt
 )"""
 
 _SAMPLES = f"""
 unnested AS NOT MATERIALIZED (
-    SELECT * EXCLUDE ("values"), unnest("values") AS value, unnest(range(n)) AS k
+    SELECT * EXCLUDE ("values"), unnest("values"[1:n]) AS value, unnest(range(n)) AS k
     FROM series SEMI JOIN entangled USING ({POSITION})
 ),
 samples AS MATERIALIZED (
-    SELECT *, {_local_day("at_us")} AS day, at_us // 60000000 AS minute
+    SELECT *, {_local_day("at_us")} AS day, at_us // 60000000 AS minute,
+        metric <> 'heart_rate' OR ({_is_beat("value")}) AS counts
     FROM (SELECT *, start_us + CAST(round(k * interval_s * 1e6) AS BIGINT) AS at_us FROM unnested
           QUALIFY row_number() OVER (PARTITION BY patient_id, device_id, metric, at_us
               ORDER BY {LATER_EVENT_FIRST}) = 1)
@@ -114,20 +150,23 @@ _LATEST = "max(struct_pack(at := event_time, event_id := event_id))"
 _PARTS = f"""
 parts AS NOT MATERIALIZED (
     SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL) AS is_assumed,
+        sum(list_count(measured)) AS seen, min(lowest) AS lowest, max(highest) AS highest,
         sum(list_count(piece)) AS n, sum(list_sum(piece)) AS total,
         max(CASE WHEN metric IN ('lumbar_flexion', 'daily_step_count') THEN list_max(piece) END) AS largest,
         sum(list_count(piece) * told_min) AS minutes,
         sum(list_sum(piece) * interval_s) FILTER (metric = 'worn') AS worn_s, {_LATEST} AS latest
-    FROM pieces WHERE list_count(piece) > 0 GROUP BY patient_id, device_id, day, metric, is_fine
+    FROM pieces WHERE list_count(measured) > 0 GROUP BY patient_id, device_id, day, metric, is_fine
     UNION ALL
-    SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL),
-        count(*), sum(value), max(value), count(DISTINCT minute) FILTER (metric <> 'heart_rate'),
+    SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL), count(*),
+        min(value) FILTER (metric = 'heart_rate' AND counts), max(value) FILTER (metric = 'heart_rate' AND counts),
+        count(*) FILTER (counts), sum(value) FILTER (counts), max(value), count(DISTINCT minute) FILTER (metric <> 'heart_rate'),
         sum(value * interval_s), {_LATEST}
     FROM samples GROUP BY patient_id, device_id, day, metric, is_fine
     UNION ALL
-    SELECT patient_id, device_id, day, 'heart_rate', true, NULL, 0, NULL, NULL, count(DISTINCT minute), NULL, NULL
+    SELECT patient_id, device_id, day, 'heart_rate', true, NULL, 0, NULL, NULL, 0, NULL, NULL, count(DISTINCT minute),
+        NULL, NULL
     FROM (SELECT patient_id, device_id, day, minute + unnest(range(told_min)) AS minute
-          FROM samples WHERE metric = 'heart_rate')
+          FROM samples WHERE metric = 'heart_rate' AND counts)
     GROUP BY patient_id, device_id, day
 )"""
 
@@ -170,17 +209,21 @@ days AS NOT MATERIALIZED (
         sum(minutes) FILTER (metric = 'step_count' AND is_fine) AS fine_minutes,
         coalesce(bool_or(metric = 'step_count' AND NOT is_fine), false) AS has_coarse_steps,
         sum(worn_s) FILTER (metric = 'worn') / 60 AS worn_minutes,
-        sum(minutes) FILTER (metric = 'heart_rate') AS heart_minutes,
+        sum(minutes) FILTER (metric = 'heart_rate') AS beat_minutes,
+        sum(seen) FILTER (metric = 'heart_rate') AS heart_samples, sum(n) FILTER (metric = 'heart_rate') AS beats,
+        min(lowest) = max(highest) AND beats >= {PULSELESS_SAMPLES} AS is_flat,
+        coalesce(is_flat, false) OR (beats = 0 AND heart_samples > 0) AS is_pulseless,
+        CASE WHEN is_pulseless THEN 0 ELSE beat_minutes END AS heart_minutes,
         sum(total) FILTER (metric = 'step_count') AS steps,
         max(largest) FILTER (metric = 'daily_step_count') AS vendor_steps,
-        {_mean("heart_rate")} AS heart_rate_mean,
+        CASE WHEN NOT is_pulseless THEN {_mean("heart_rate")} END AS heart_rate_mean,
         {_mean("heart_rate_variability_sdnn")} AS heart_rate_variability_sdnn_mean,
         {_mean("heart_rate_variability_rmssd")} AS heart_rate_variability_rmssd_mean,
         max(largest) FILTER (metric = 'lumbar_flexion') AS lumbar_flexion_max,
         {_mean("walking_asymmetry")} AS walking_asymmetry_mean,
         sum(total) FILTER (metric = 'sleep_duration') AS sleep_duration_min,
         {_mean("nightly_skin_temperature_deviation")} AS nightly_skin_temperature_deviation_k,
-        sum(n) AS samples, max(latest).event_id AS last_event_id
+        sum(seen) AS samples, max(latest).event_id AS last_event_id
     FROM parts GROUP BY patient_id, device_id, day
 ),
 zones AS (SELECT counts_as AS patient_id, any_value(timezone) AS timezone FROM known GROUP BY counts_as),
@@ -197,11 +240,13 @@ def _of_recorded(expression: str) -> str:
     return f"CASE WHEN recorded_minutes IS NOT NULL THEN coalesce({expression}, 0) END"
 
 
+# A device that calls itself worn, whose heart rate of that day is no heart's, is not worn.
+_IS_DENIED = f"is_pulseless AND heart_samples >= {PULSELESS_SAMPLES}"
 _COMPUTED = {
     # `least` skips a null: without the condition an unknown wear would become a whole day
-    "wear_minutes": "CASE WHEN worn_minutes IS NOT NULL OR heart_minutes IS NOT NULL "
+    "wear_minutes": f"CASE WHEN {_IS_DENIED} THEN 0 WHEN worn_minutes IS NOT NULL OR heart_minutes IS NOT NULL "
     "THEN least(coalesce(worn_minutes, heart_minutes), coalesce(day_length_h, 24) * 60) END",
-    "wear_source": "CASE WHEN worn_minutes IS NOT NULL THEN 'worn' "
+    "wear_source": f"CASE WHEN {_IS_DENIED} THEN 'heart_rate' WHEN worn_minutes IS NOT NULL THEN 'worn' "
     "WHEN heart_minutes IS NOT NULL THEN 'heart_rate' END",
     "minutes_0_spm": "recorded_minutes - coalesce(moving, 0)",
     **{f"minutes_{band}_spm": _of_recorded(f"walked_{band}") for band in _BANDS},

@@ -14,6 +14,7 @@ stand still at a snapshot. A frame is read once in a statement: DuckDB 1.5.5 cra
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import polars as pl
 
@@ -24,6 +25,7 @@ from .references import TOPIC_OF, Register, with_names
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
 
 Frames = dict[str, pl.DataFrame]
+Read = str | Callable[[Options], str]  # a statement, or one that knows a site's options
 Query = Callable[..., pl.DataFrame]  # a statement, and frames that it sees by name
 
 # These are whole for every patient and site, small, and what the others join: they are always computed whole.
@@ -36,28 +38,29 @@ class CoreStep:
 
     `reads` are the statements whose rows the step needs, by name; `keyed_reads` replace them where the relation
     `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql` does, run in the lake with the
-    relations that `relations(frames)` gives, for at most `batch` keys at a time (null = all at once).
+    relations that `relations(frames, options)` gives, for at most `batch` keys at a time (null = all at once).
     """
 
     table: Table
     inputs: tuple[str, ...]
     keys: tuple[str, ...] = ()
-    reads: dict[str, str]
+    reads: dict[str, Read]
     keyed_reads: dict[str, str] = field(default_factory=dict)
     compute: Callable[[Frames, Options], pl.DataFrame] | None = None
     sql: str | None = None
-    relations: Callable[[Frames], Frames] | None = None
+    relations: Callable[[Frames, Options], Frames] | None = None
     batch: int | None = None
 
 
 def rows(step: CoreStep, *, query: Query, options: Options, keys: pl.DataFrame | None = None) -> pl.DataFrame:
     """The step's table, whole or for some keys; `query(statement, **frames)` runs SQL on the lake."""
-    frames = {name: query(sql) for name, sql in step.reads.items() if keys is None or name not in step.keyed_reads}
+    reads = {name: read(options) if callable(read) else read for name, read in step.reads.items()}
+    frames = {name: query(sql) for name, sql in reads.items() if keys is None or name not in step.keyed_reads}
     if keys is not None:
         frames |= {name: query(sql, keys=keys.unique()) for name, sql in step.keyed_reads.items()}
     if step.compute is not None:
         return _of_keys(step.compute(frames, options), keys)
-    parts = [query(step.sql, **relations) for relations in _batches(step, step.relations(frames), keys=keys)]
+    parts = [query(step.sql, **relations) for relations in _batches(step, step.relations(frames, options), keys=keys)]
     return pl.concat([step.table.empty(), *(step.table.conform(part) for part in parts)])
 
 
@@ -178,6 +181,11 @@ def _people(frames: Frames) -> pl.DataFrame:
     return activity.people(frames["patients"], frames["clinics"], frames["patient_status"], exact)
 
 
+def _wearers(frames: Frames, options: Options) -> pl.DataFrame:
+    lives = plausibility.people(frames["patients"], frames["patient_status"], frames["clinics"])
+    return plausibility.with_bounds(_people(frames), lives, options=options)
+
+
 def _walking_days(frames: Frames, options: Options) -> pl.DataFrame:
     return mobility.walking_days(walking_bouts=frames["bouts"], people=_people(frames), options=options)
 
@@ -192,7 +200,7 @@ ACTIVITY_DAYS = CoreStep(
     keys=("patient_id",),
     reads={**_PEOPLE, "wearers": series_things.WEARERS_SQL},
     sql=activity.ACTIVITY_DAYS_SQL,
-    relations=lambda frames: {"people": _people(frames)},
+    relations=lambda frames, options: {"people": _wearers(frames, options)},
     batch=500,
 )
 
@@ -213,7 +221,7 @@ TELEMETRY_SESSIONS = CoreStep(
     | _IDENTITIES,
     keyed_reads={"exposures": telemetry.EXPOSURES_SQL + " SEMI JOIN keys USING (session_id)"},
     sql=telemetry.TELEMETRY_SESSIONS_SQL,
-    relations=lambda frames: {"exposures": _exposures(frames)},
+    relations=lambda frames, options: {"exposures": plausibility.with_clock(_exposures(frames), options=options)},
     batch=20_000,
 )
 
@@ -240,13 +248,17 @@ def _implausible(frames: Frames, options: Options) -> pl.DataFrame:
     for name in CORE_RECORDS:
         people = plausibility.people_of(name, frames)
         parts.append(plausibility.listed(name, frames[f"{name}_as_sent"], people=people, options=options))
+    for name, wearers in (("readings", _wearers(frames, options)), ("telemetry", None)):
+        parts.append(plausibility.untimely_series(name, frames[name], wearers=wearers, options=options))
     return pl.concat(parts).sort(CORE_TABLES["implausible"].key)
 
 
 IMPLAUSIBLE = CoreStep(
     table=CORE_TABLES["implausible"],
-    inputs=(*(f"core.{name}" for name in CORE_RECORDS), *(f"raw.{name}" for name in CORE_RECORDS)),
-    reads=_REGISTER_READS | {f"{name}_as_sent": plausibility.as_sent(name) for name in CORE_RECORDS},
+    inputs=(*(f"core.{name}" for name in CORE_RECORDS), *(f"raw.{name}" for name in RAW_TABLES)),
+    reads=_REGISTER_READS
+    | {f"{name}_as_sent": plausibility.as_sent(name) for name in CORE_RECORDS}
+    | {name: partial(plausibility.doubtful_series, name) for name in ("readings", "telemetry")},
     compute=_implausible,
 )
 

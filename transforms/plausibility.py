@@ -12,7 +12,7 @@ Rules run in order, each on what those before it left, so that a wrong start mak
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -85,8 +85,8 @@ COMMON: dict[str, Kind] = {"event_time": NOTED, "recorded_at": NOTED}
 EXEMPT: dict[tuple[str, str], str] = {
     ("protocols", "effective_from"): "a version may be in force since ever, or not yet: both only say what it judges",
     ("alerts", "occurred_at"): "Floe writes it, from a moment that is judged where it stands",
-    ("telemetry", "started_at"): "a series: telemetry.py, and `series_out_of_time` below",
-    ("readings", "started_at"): "a series: activity.py, and `series_out_of_time` below",
+    ("telemetry", "started_at"): "a series: telemetry.py, and `untimely_series` below",
+    ("readings", "started_at"): "a series: activity.py, and `untimely_series` below",
     ("studies", "masked_until"): "no rule may lift a mask",
     ("retractions", "from"): "takes series back from ever on",
     ("retractions", "to"): "takes series back for good",
@@ -252,6 +252,79 @@ def _after_death(topic: str, field: str) -> Iterator[Rule]:
                is_nulled=topic != "adverse_events", sentence="It lies after the patient's death.")  # fmt: skip
 
 
+# --- series -----------------------------------------------------------------------------------------
+
+UNTIMELY = {
+    "long_ago": "It lies before anything that Floe knows of could be measured or written.",
+    "before_birth_or_enrolment": "It lies before the patient's birth, or years before the enrolment.",
+    "in_the_future": "It had not come yet when the record was landed.",
+    "after_death": "It lies after the patient's death.",
+}
+
+
+def doubtful_series(name: str, options: Options) -> str:
+    """SQL for the series of `raw.NAME` whose start may be wrong: a row an event, without its samples, which would have
+    to be read all. Of readings all of patients who died or were merged are among them: `untimely_series` decides.
+
+    A series that only runs on past its landing is not listed; what of it lies there is in no day.
+    """
+    columns = """"source", event_id, ingested_at, started_at, device_id"""
+    doubts = [
+        f"started_at < make_timestamptz({_floor_us(options)})",
+        f"started_at > ingested_at + to_minutes({options.clock_tolerance_min})",
+    ]
+    if name == "telemetry":
+        return f"""SELECT {columns}, NULL::VARCHAR AS recorded_id, clinic_id
+            FROM raw.telemetry WHERE {" OR ".join(doubts)}"""
+    doubts += [
+        f"started_at < enrolled_on - to_years({options.years_before_enrolment})",
+        "year(started_at) < birth_year",
+        "recorded_id IN (SELECT patient_id FROM core.patient_status WHERE status IN ('died', 'merged'))",
+    ]
+    return f"""SELECT {columns}, recorded_id, NULL::VARCHAR AS clinic_id
+        FROM (SELECT {columns}, patient_id AS recorded_id FROM raw.readings)
+        LEFT JOIN (SELECT patient_id AS recorded_id, enrolled_on, birth_year FROM core.patients) USING (recorded_id)
+        WHERE {" OR ".join(doubts)}"""
+
+
+def untimely_series(name: str, series: pl.DataFrame, *, wearers: pl.DataFrame | None, options: Options) -> pl.DataFrame:
+    """Rows of `core.implausible` of the `doubtful_series` whose start can't be true, one an event.
+
+    `wearers`: whose they are, with the bounds of `with_bounds`; None of telemetry, which is no patient's.
+    """
+    floor = pl.lit(_floor_us(options), pl.Int64)
+    if wearers is None:
+        none = {"until_us": pl.Int64, "patient_id": pl.String}
+        frame = series.with_columns(pl.lit(None, dtype).alias(column) for column, dtype in none.items())
+        frame = with_clock(frame, options=options)
+    else:
+        bounds = wearers.select("recorded_id", "patient_id", "from_us", "until_us", "tolerance_us").unique(
+            "recorded_id"
+        )
+        frame = series.join(bounds, on="recorded_id")
+    start, landed = (pl.col(c).dt.epoch("us") for c in ("started_at", "ingested_at"))
+    broken = (
+        pl.when(start > landed + pl.col("tolerance_us")).then(pl.lit("in_the_future"))
+        .when(start < floor).then(pl.lit("long_ago"))
+        .when(start < pl.col("from_us")).then(pl.lit("before_birth_or_enrolment"))
+        .when(start >= pl.col("until_us")).then(pl.lit("after_death"))
+    )  # fmt: skip
+    frame = frame.with_columns(rule=broken).filter(pl.col("rule").is_not_null())
+    is_contradiction = pl.col("rule") == "after_death"
+    rows = frame.select(
+        pl.lit(name).alias("table"), pl.lit("started_at").alias("field"), "rule", "clinic_id", "patient_id",
+        "event_id", "source", "ingested_at",
+        record_id="event_id", sentence=pl.col("rule").replace_strict(UNTIMELY, return_dtype=pl.String),
+        found=pl.col("started_at").cast(pl.String), against=pl.lit(None, pl.String), is_safety=pl.lit(False),
+        is_contradiction=is_contradiction, is_set_aside=is_contradiction,
+    )  # fmt: skip
+    return IMPLAUSIBLE.conform(rows.unique(IMPLAUSIBLE.key, keep="any"))
+
+
+def _floor_us(options: Options) -> int:
+    return int(datetime(options.earliest_year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+
+
 # --- judging ----------------------------------------------------------------------------------------
 
 
@@ -268,6 +341,31 @@ def people(patients: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.Dat
     frame = own.join(deaths, on="patient_id", how="full", coalesce=True).join(zones, on="clinic_id", how="left")
     frame = frame.with_columns(_next=pl.col("_died_on").dt.offset_by("1d"))
     return with_day_start(frame, day="_next", into="_dead_from").drop("_next", "clinic_id", "timezone")
+
+
+def with_bounds(frame: pl.DataFrame, people: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """The frame of `patient_id` with what bounds the samples of a patient's series, in microseconds since 1970:
+    `from_us` (before it none can be), `until_us` (the end of the day of death, null = alive), `tolerance_us` (so far
+    ahead of its landing a sample may lie)."""
+    first = pl.max_horizontal(
+        pl.date(options.earliest_year, 1, 1),
+        pl.date(pl.col("_birth_year").clip(1, 9999), 1, 1),
+        pl.col("_enrolled_on").dt.offset_by(f"-{options.years_before_enrolment}y"),
+    )
+    bounds = people.select(
+        "patient_id",
+        from_us=first.cast(pl.Datetime("us")).dt.epoch("us"),
+        until_us=pl.col("_dead_from").dt.epoch("us"),
+    )
+    clock = with_clock(frame, options=options).rename({"from_us": "floor_us"})
+    joined = clock.join(bounds, on="patient_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce("from_us", "floor_us").alias("from_us")).drop("floor_us")
+
+
+def with_clock(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """The frame with `from_us` and `tolerance_us` of the function above, of no patient in particular."""
+    tolerance = options.clock_tolerance_min * 60_000_000
+    return frame.with_columns(from_us=pl.lit(_floor_us(options), pl.Int64), tolerance_us=pl.lit(tolerance, pl.Int64))
 
 
 def people_of(topic: str, core: dict[str, pl.DataFrame]) -> pl.DataFrame | None:

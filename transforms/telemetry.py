@@ -4,7 +4,9 @@ Here: `TELEMETRY_SESSIONS_SQL` and the sessions that it joins. Not here: the lim
 who runs it (the lake).
 
 Of an event that landed twice the first landed counts, of two samples of one session, device, signal, site and
-instant the one in the later event (`time`, then landing); what was taken back does not. Exposure runs from the session's start for `duration_s`; where that is not known
+instant the one in the later event (`time`, then landing); what was taken back does not. A series whose clock is wrong
+(its start lies years back, or its samples after they were landed) still says how cold it was, and how little oxygen
+there was; when, it does not. Exposure runs from the session's start for `duration_s`; where that is not known
 the figures that need it are null.
 """
 
@@ -24,11 +26,13 @@ _SAMPLES = f"""
 {later_copies("telemetry")},
 {retracted("telemetry")},
 exposed AS MATERIALIZED (
-    SELECT recorded_id, of_device, of_clinic, of_source, session_id AS counts_as, epoch_us(started_at) AS exposed_us,
+    SELECT recorded_id, of_device, of_clinic, of_source, session_id AS counts_as, from_us, tolerance_us,
+        epoch_us(started_at) AS exposed_us,
         epoch_us(started_at) + CAST(duration_s * 1e6 AS BIGINT) AS ended_us, skin_temp_pre_c FROM exposures
 ),
 unnested AS NOT MATERIALIZED (
-    SELECT {POSITION}, counts_as AS session_id, device_id, signal, coalesce(site, '') AS site, event_time, ingested_at,
+    SELECT {POSITION}, counts_as AS session_id, device_id, signal, coalesce(site, '') AS site,
+        least(event_time, ingested_at) AS event_time, ingested_at, from_us, tolerance_us,
         interval_s, exposed_us, ended_us, skin_temp_pre_c,
         epoch_us(started_at) AS start_us, unnest("values") AS value, unnest(range(len("values"))) AS k
     FROM raw.telemetry JOIN exposed ON recorded_id = session_id
@@ -44,7 +48,9 @@ resolved AS NOT MATERIALIZED (
         ORDER BY {LATER_EVENT_FIRST}) = 1
 ),
 samples AS MATERIALIZED (
-    SELECT *, at_us >= exposed_us AND at_us < ended_us AS is_exposed FROM resolved WHERE value IS NOT NULL
+    SELECT *, at_us >= exposed_us AND at_us < ended_us AS is_exposed,
+        start_us >= from_us AND at_us <= epoch_us(ingested_at) + tolerance_us AS is_timely
+    FROM resolved WHERE value IS NOT NULL
 )"""
 
 # The skin of each site against its own value before: its last sample before the session, else the session's own.
@@ -52,13 +58,13 @@ _REWARMING = f"""
 before AS NOT MATERIALIZED (
     SELECT session_id, device_id, site, coalesce(max_by(value, at_us) FILTER (at_us < exposed_us),
         any_value(skin_temp_pre_c)) AS before_c
-    FROM samples WHERE signal = 'skin_temp_c' GROUP BY session_id, device_id, site
+    FROM samples WHERE signal = 'skin_temp_c' AND is_timely GROUP BY session_id, device_id, site
 ),
 back AS NOT MATERIALIZED (
     SELECT session_id, device_id, site, any_value(ended_us) AS ended_us,
         min(at_us) FILTER (at_us >= ended_us AND value >= before_c - {REWARMED_WITHIN_K}) AS back_us
     FROM samples JOIN before USING (session_id, device_id, site)
-    WHERE signal = 'skin_temp_c' GROUP BY session_id, device_id, site
+    WHERE signal = 'skin_temp_c' AND is_timely GROUP BY session_id, device_id, site
 ),
 rewarmed AS NOT MATERIALIZED (
     SELECT session_id,
@@ -72,7 +78,7 @@ held AS NOT MATERIALIZED (
     SELECT session_id, device_id, site, value, exposed_us, ended_us, greatest(at_us, exposed_us) AS from_us,
         least(ended_us, at_us + interval_s * 1e6, lead(at_us, 1, ended_us)
             OVER (PARTITION BY session_id, device_id, site ORDER BY at_us)) AS to_us
-    FROM samples WHERE signal = 'cabin_temp_c' AND exposed_us IS NOT NULL AND ended_us IS NOT NULL
+    FROM samples WHERE signal = 'cabin_temp_c' AND is_timely AND exposed_us IS NOT NULL AND ended_us IS NOT NULL
 ),
 cabins AS NOT MATERIALIZED (
     SELECT session_id, sum(greatest(0, {DOSE_REFERENCE_C} - value) * (to_us - from_us) / 1e6) AS dose_k_s
@@ -84,15 +90,15 @@ doses AS NOT MATERIALIZED (SELECT session_id, max(dose_k_s) AS dose_k_s FROM cab
 _SUMMARY = """
 summary AS NOT MATERIALIZED (
     SELECT session_id, min(value) FILTER (signal = 'cabin_temp_c') AS cabin_min_temp_c,
-        max(value) FILTER (signal = 'cabin_temp_c' AND is_exposed) AS cabin_max_temp_c,
+        max(value) FILTER (signal = 'cabin_temp_c' AND is_exposed AND is_timely) AS cabin_max_temp_c,
         min(value) FILTER (signal = 'skin_temp_c') AS skin_min_temp_c,
-        max_by(value, (at_us, device_id, site)) FILTER (signal = 'skin_temp_c') AS skin_last_temp_c,
+        max_by(value, (at_us, device_id, site)) FILTER (signal = 'skin_temp_c' AND is_timely) AS skin_last_temp_c,
         min(value) FILTER (signal = 'room_oxygen_pct') AS room_min_oxygen_pct, count(*) AS samples
     FROM samples GROUP BY session_id
 )"""
 
-# The relation `exposures` that it joins (`series_things.exposures`) is made of these: the sessions, all or some.
-# Telemetry of one not known yet waits for it.
+# The relation `exposures` that it joins (`series_things.exposures`) is made of these: the sessions, all or some, with
+# the bounds of what a clock can say, `from_us` and `tolerance_us`. Telemetry of one not known yet waits for it.
 EXPOSURES_SQL = "SELECT session_id, started_at, duration_s, skin_temp_pre_c FROM core.sessions"
 
 _COLUMNS = ", ".join(f"CAST({c.name} AS {c.duckdb}) AS {c.name}" for c in TELEMETRY_SESSIONS.columns)

@@ -47,3 +47,14 @@ def test_the_session_of_2036_is_listed(clock_future):
     assert ("sessions", "f2", "started_at", "in_the_future") in listed
     assert {row[1] for row in listed} == {"f2"}
     assert clock_future["core.data_cut"]["data_cutoff"][0].date() == date(2026, 10, 20)
+
+
+def test_a_heart_rate_of_0_or_255_is_no_wear(replayed):
+    """Days of heart rates of 0, or of 255, beside 0 steps: not worn, so no valid day of 0 steps."""
+    tables = replayed("not_worn_heart_rate.ndjson").tables
+    days = tables["core.activity_days"]
+    assert days["patient_id"].unique().sort().to_list() == ["W0", "W255"]
+    assert days.select("wear_minutes", "wear_source", "steps", "heart_rate_mean").unique().rows() == [
+        (0, "heart_rate", 0, None)
+    ]
+    assert tables["mart.adact"].filter(pl.col("AVAL").is_not_null()).is_empty()

@@ -24,6 +24,8 @@ PEOPLE = pl.DataFrame(
         "timezone": ["Europe/Berlin", "America/New_York", "Europe/Berlin", None],
     }
 )
+# Nothing is too early, too far ahead of its landing or after a death, unless a case says so.
+UNBOUND = {"from_us": 0, "until_us": None, "tolerance_us": 10**15}
 MONDAY = datetime(2025, 1, 6, tzinfo=UTC)
 
 
@@ -50,7 +52,8 @@ def days(readings: list[dict] | pl.DataFrame, who: pl.DataFrame = PEOPLE, *, ret
         connection.register("landed", frame)
         connection.execute("INSERT INTO raw.readings SELECT * FROM landed")
         any_will_do = [pl.lit(None, dtype=pl.String).alias(c) for c in PEOPLE_COLUMNS if c not in who.columns]
-        connection.register("people", who.with_columns(any_will_do))
+        unbound = [pl.lit(v, pl.Int64).alias(c) for c, v in UNBOUND.items() if c not in who.columns]
+        connection.register("people", who.with_columns(*any_will_do, *unbound))
         found = connection.execute(ACTIVITY_DAYS_SQL).pl()
     table = CORE_TABLES["activity_days"]
     assert found.columns == table.names
@@ -224,9 +227,7 @@ def _instants(rows: list[dict]) -> dict:
     landed, samples = {}, {}
     for row in sorted(rows, key=lambda r: (r["ingested_at"], r["kafka_partition"], r["kafka_offset"])):
         landed.setdefault((row["source"], row["event_id"]), row)
-    for row in sorted(
-        landed.values(), key=lambda r: (r["event_time"], r["ingested_at"], r["kafka_partition"], r["kafka_offset"])
-    ):
+    for row in sorted(landed.values(), key=_lateness):
         person = who.get(row["patient_id"])
         if person is None or (row["started_utc_offset_min"] is None and person["timezone"] is None):
             continue
@@ -237,6 +238,12 @@ def _instants(rows: list[dict]) -> dict:
             key = (person["patient_id"], row["device_id"] or "", row["metric"], at)
             samples[key] = (value, row["interval_s"], local.date(), offset is None)
     return samples
+
+
+def _lateness(row: dict) -> tuple:
+    """An event is no later than its landing, whatever its clock says."""
+    happened = min(row["event_time"], row["ingested_at"])
+    return happened, row["ingested_at"], row["kafka_partition"], row["kafka_offset"]
 
 
 def slow_days(rows: list[dict]) -> dict:
@@ -258,12 +265,20 @@ def _slow_day(samples: list[tuple]) -> dict:
     if not minutes or len([s for s in of["step_count"] if not 0 < s[3] <= 60]):
         minutes = None
     top = sorted(minutes.values(), reverse=True)[:30] if minutes is not None else None
+    beats = [s for s in of["heart_rate"] if 25 < s[2] < 250]
+    is_flat = len(beats) >= 30 and len({s[2] for s in beats}) == 1
+    is_pulseless = bool(of["heart_rate"]) and (is_flat or not beats)
     pulse = {
         at.replace(second=0, microsecond=0) + timedelta(minutes=k)
-        for _, at, _, interval, _ in of["heart_rate"]
+        for _, at, _, interval, _ in beats
         for k in range(min(15, max(1, int(interval // 60))))
+        if not is_pulseless
     }
     worn = sum(value * interval for _, _, value, interval, _ in of["worn"]) / 60 if of["worn"] else None
+    if worn is None and of["heart_rate"]:
+        worn = len(pulse)
+    if is_pulseless and len(of["heart_rate"]) >= 30:
+        worn = 0
     return {
         "steps": sum(s[2] for s in of["step_count"]) if of["step_count"] else None,
         "vendor_steps": max((s[2] for s in of["daily_step_count"]), default=None),
@@ -272,8 +287,8 @@ def _slow_day(samples: list[tuple]) -> dict:
         "minutes_1_19_spm": None if minutes is None else sum(1 <= v < 20 for v in minutes.values()),
         "mvpa_minutes": None if minutes is None else sum(v >= 100 for v in minutes.values()),
         "peak_30_spm": None if top is None else sum(top) / 30,
-        "wear_minutes": worn if worn is not None else (len(pulse) or None),
-        "heart_rate_mean": sum(s[2] for s in of["heart_rate"]) / len(of["heart_rate"]) if of["heart_rate"] else None,
+        "wear_minutes": worn,
+        "heart_rate_mean": sum(s[2] for s in beats) / len(beats) if beats and not is_pulseless else None,
         "samples": len(samples),
         "is_timezone_assumed": any(s[4] for s in samples),
     }
@@ -289,7 +304,8 @@ _SERIES = st.fixed_dictionaries({
         lambda t: t[0] + timedelta(minutes=15 * t[1], seconds=t[2])),
     "interval_s": st.sampled_from([60.0, 60.0, 60.0, 20.0, 300.0, 3600.0, 86400.0]),
     "started_utc_offset_min": st.sampled_from([None, 0, 60, -300]),
-    "values": st.lists(st.sampled_from([None, 0.0, 1.0]) | st.integers(2, 160).map(float), max_size=40),
+    "values": st.lists(st.sampled_from([None, 0.0, 1.0]) | st.integers(2, 160).map(float), max_size=40)
+    | st.sampled_from([[0.0] * 35, [255.0] * 35, [72.0] * 35, [72.0] * 29]),
     "event_time": st.sampled_from([MONDAY, MONDAY + timedelta(days=1)]),
     "event_id": st.sampled_from([None, None, "E000", "E001"]),
     "ingested_at": st.sampled_from([MONDAY, MONDAY + timedelta(days=1)]),
@@ -365,3 +381,76 @@ def test_fitbit_minutes_add_up_to_the_vendors_days():
     both = pl.DataFrame(found, infer_schema_length=None).join(vendor, on=["patient_id", "day"])
     assert both.height == 903
     assert both.filter(pl.col("steps") == pl.col("TotalSteps")).height == 747
+
+
+# --- not worn, and at no time that can be -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "worn_min"),
+    [
+        ([0.0] * 60, 0),
+        ([255.0] * 60, 0),
+        ([25.0, 250.0], 0),  # both ends are no beats
+        ([26.0, 249.0, None], 2),
+        ([60.0, 0.0, 61.0, 255.0], 2),
+        ([72.0] * 30, 0),  # one value all the time is no heart's
+        ([72.0] * 29, 29),  # too few to tell
+        ([72.0] * 29 + [73.0], 30),
+        ([72.0] * 30 + [0.0], 0),  # nor beside a sensor's zeros
+    ],
+)
+@pytest.mark.parametrize("interval_s", [60.0, 900.0])
+def test_wear_is_where_a_heart_beats(values, worn_min, interval_s):
+    """Minutes with a rate between 25 and 250 count, each for its interval of at most 15 min; a flat day does not."""
+    found = days([reading(1, metric="heart_rate", values=values, interval_s=interval_s)])
+    if interval_s == 60:
+        assert [(d["wear_minutes"], d["wear_source"]) for d in found] == [(worn_min, "heart_rate")]
+    elif worn_min == 0:
+        assert {d["wear_minutes"] for d in found} == {0}
+    beats = [v for v in values if v is not None and 25 < v < 250]
+    assert sum(d["samples"] for d in found) == len([v for v in values if v is not None])
+    assert (found[0]["heart_rate_mean"] is None) == (worn_min == 0), beats
+
+
+def test_sentinels_within_a_minute_of_another_series():
+    """The same where the samples are looked at one by one: two series of one device that overlap."""
+    rows = [reading(1, metric="heart_rate", values=[0.0, 60.0, 255.0]),
+            reading(2, metric="heart_rate", values=[62.0], started_at=MONDAY + timedelta(seconds=150))]  # fmt: skip
+    [day] = days(rows)
+    assert (day["wear_minutes"], day["heart_rate_mean"], day["samples"]) == (2, 61, 4)
+
+
+def test_a_device_that_calls_itself_worn_without_a_pulse():
+    """`worn` all day beside a heart rate of 0 all day is not worn; beside too few samples to tell it is."""
+    worn = reading(1, metric="worn", interval_s=3600.0, values=[1.0] * 24)
+    many, few = (reading(2, metric="heart_rate", values=[0.0] * n) for n in (30, 29))
+    assert [(d["wear_minutes"], d["wear_source"]) for d in days([worn, many])] == [(0, "heart_rate")]
+    assert [(d["wear_minutes"], d["wear_source"]) for d in days([worn, few])] == [(1440, "worn")]
+
+
+@pytest.mark.parametrize(
+    ("given", "bounds", "steps"),
+    [
+        ({"ingested_at": MONDAY + timedelta(minutes=2)}, {"tolerance_us": 0}, 30),  # at 0:00, 0:01 and 0:02
+        ({"ingested_at": MONDAY + timedelta(minutes=1)}, {"tolerance_us": 60_000_000}, 30),
+        ({"ingested_at": MONDAY - timedelta(minutes=1)}, {"tolerance_us": 0}, None),
+        ({"interval_s": 5.0, "ingested_at": MONDAY + timedelta(seconds=12)}, {"tolerance_us": 0}, 30),
+        ({}, {"from_us": int(MONDAY.timestamp()) * 1_000_000}, 50),
+        ({}, {"from_us": int(MONDAY.timestamp()) * 1_000_000 + 1}, None),
+        ({}, {"until_us": int(MONDAY.timestamp()) * 1_000_000 + 60_000_000}, 10),  # the end of the day of death
+        ({}, {"until_us": int(MONDAY.timestamp()) * 1_000_000}, None),
+    ],
+)
+def test_samples_at_no_time_that_can_be_are_in_no_day(given, bounds, steps):
+    """Five minutes of 10 steps: what lies ahead of the landing, before the bound or after the death is not counted."""
+    who = PEOPLE.with_columns(pl.lit(v, pl.Int64).alias(c) for c, v in bounds.items())
+    found = days([reading(1, values=[10.0] * 5, **given)], who)
+    assert [d["steps"] for d in found] == ([] if steps is None else [steps])
+
+
+def test_an_event_of_2036_is_no_later_than_its_landing():
+    """Of two samples of one instant the one of the later event counts; a clock that is ahead does not win for good."""
+    ahead = reading(1, values=[1.0], event_time=datetime(2036, 1, 1, tzinfo=UTC), ingested_at=MONDAY)
+    later = reading(2, values=[2.0], event_time=MONDAY + timedelta(days=1))
+    assert [d["steps"] for d in days([ahead, later])] == [2]

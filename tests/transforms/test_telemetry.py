@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms import plausibility
 from transforms.clashes import register
+from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 from transforms.series_things import exposures
 from transforms.telemetry import EXPOSURES_SQL, TELEMETRY_SESSIONS_SQL
@@ -47,7 +49,8 @@ def sessions_of(rows: list[dict], **session) -> dict[str, dict]:
             connection.execute(table.ddl())
             connection.register(name, frame)
             connection.execute(f"INSERT INTO {table.full_name} SELECT * FROM {name}")
-        connection.register("exposures", exposures_of(connection.execute(EXPOSURES_SQL).pl()))
+        sessions = exposures_of(connection.execute(EXPOSURES_SQL).pl())
+        connection.register("exposures", plausibility.with_clock(sessions, options=Options()))
         found = connection.execute(TELEMETRY_SESSIONS_SQL).pl()
     assert found.schema == CORE_TABLES["telemetry_sessions"].polars_schema
     return {row["session_id"]: row for row in found.to_dicts()}
