@@ -8,15 +8,12 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from transforms.errors import UsageError
+from ..time_zones import zone_named
 
 
 def zone(name: str | None) -> ZoneInfo:
-    """The IANA time zone. Raises UsageError."""
-    try:
-        return ZoneInfo(name or "")
-    except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"found time zone {name!r}, expected an IANA name such as Europe/Berlin") from error
+    """The IANA time zone. Raises UsageError, with the name meant where one is near."""
+    return ZoneInfo(zone_named(name))
 
 
 def instant(local: datetime, *, where: tzinfo) -> datetime:

@@ -58,3 +58,18 @@ def test_a_heart_rate_of_0_or_255_is_no_wear(replayed):
         (0, "heart_rate", 0, None)
     ]
     assert tables["mart.adact"].filter(pl.col("AVAL").is_not_null()).is_empty()
+
+
+def test_a_zone_that_is_no_name_of_iana_is_rejected_with_the_name_meant(replayed):
+    """Clinics in `europe/berlin` and `Mars/Phobos` are rejects; readings with -00:00 follow the good clinic's day."""
+    tables = replayed("clinic_zone_wrong.ndjson").tables
+    assert tables["core.clinics"]["clinic_id"].to_list() == ["CX"]
+    rejects = tables["raw.rejects"].sort("kafka_offset").select("reason", "detail").rows()
+    assert rejects == [
+        ("bad_timezone", "found europe/berlin, expected the IANA name Europe/Berlin"),
+        ("bad_timezone", "found Mars/Phobos, expected an IANA name such as Europe/Berlin, in its own capitals"),
+    ]
+    days = tables["core.activity_days"].select("patient_id", "day", "steps", "is_timezone_assumed").rows()
+    assert days == [("Z-CX", date(2026, 5, 4), 3000, True)]
+    orphans = tables["core.orphans"].filter(pl.col("missing_kind") == "clinic")
+    assert set(orphans["missing_id"]) == {"CZ", "CY"}

@@ -20,7 +20,8 @@ from ..schemas import MART_TABLES, TIMESTAMP
 
 TABLE = MART_TABLES["adact"]
 INPUTS = (
-    "core.activity_days", "core.walking_days", "core.performance_tests", "core.sessions", "core.clinics", "mart.adsl",
+    "core.activity_days", "core.walking_days", "core.performance_tests", "core.sessions", "core.clinics",
+    "core.patient_status", "mart.adsl",
 )  # fmt: skip
 _BY = ["USUBJID", "PARAMCD"]
 _OF_DAY = ("patient_id", "device_id", "day", "wear_minutes")  # the other columns would be sorted along in vain
@@ -28,15 +29,18 @@ _OF_DAY = ("patient_id", "device_id", "day", "wear_minutes")  # the other column
 
 def compute(
     keys: pl.DataFrame | None, *, activity_days: pl.DataFrame, walking_days: pl.DataFrame,
-    performance_tests: pl.DataFrame, sessions: pl.DataFrame, clinics: pl.DataFrame, adsl: pl.DataFrame,
+    performance_tests: pl.DataFrame, sessions: pl.DataFrame, clinics: pl.DataFrame, patient_status: pl.DataFrame,
+    adsl: pl.DataFrame,
     options: Options, cut: Cut,
 ) -> pl.DataFrame:  # fmt: skip
     """Conforms to `mart.adact`. `keys`: frame of `patient_id`, None = all. Rows of an unknown patient wait."""
     activity, walking, tests = (of_patients(f, keys) for f in (activity_days, walking_days, performance_tests))
+    homes = local_time.homes(adsl, patient_status, clinics)
+    tests = local_time.with_clock(tests, at="performed_at", clinics=clinics, homes=homes)
     worn = activity.select("patient_id", "device_id", "day", "wear_minutes")
     days = {"activity_days": activity, "walking_days": walking.join(worn, on=worn.columns[:3], how="left")}
     weeks = [_weeks(p, days[p.table], adsl=adsl, options=options, cut=cut) for p in WEEKLY_PARAMETERS]
-    rows = pl.concat([*weeks, _tests(tests, clinics=clinics, adsl=adsl)], how="diagonal")
+    rows = pl.concat([*weeks, _tests(tests, adsl=adsl)], how="diagonal")
     if rows.is_empty():
         return TABLE.empty()
     ends = windows.first_course_end(
@@ -111,12 +115,12 @@ def _over(rows: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
 # --- tests ------------------------------------------------------------------------------------------
 
 
-def _tests(tests: pl.DataFrame, *, clinics: pl.DataFrame, adsl: pl.DataFrame) -> pl.DataFrame:
+def _tests(tests: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
     """A row a performance test of the contract's list, on the day of the clinic where it was done."""
     rows = tests.join(_known_tests(), on="test").join(
         _subjects(adsl).drop("timezone"), left_on="patient_id", right_on="USUBJID"
     )
-    rows = local_time.with_local_day(local_time.with_timezone(rows, clinics), at="performed_at", into="ADT")
+    rows = local_time.with_local_day(rows, at="performed_at", into="ADT")
     return rows.select(
         "STUDYID", "SITEID", "DAY1DT", "TRTSDTM", "ADT", "PARAMCD", "PARAM", "AVALU", "METRICID", "MDC",
         USUBJID="patient_id", AVAL="value", ADTM="performed_at", EVENTID="event_id", _tie="event_id",

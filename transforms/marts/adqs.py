@@ -15,11 +15,11 @@ from ..options import Cut, Options
 from ..schemas import MART_TABLES
 
 TABLE = MART_TABLES["adqs"]
-INPUTS = ("core.responses", "core.sessions", "core.clinics", "mart.adsl")
+INPUTS = ("core.responses", "core.sessions", "core.clinics", "core.patient_status", "mart.adsl")
 _BY = ["USUBJID", "PARAMCD"]
 
 
-def compute(keys, *, responses, sessions, clinics, adsl, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(keys, *, responses, sessions, clinics, patient_status, adsl, options: Options, cut: Cut) -> pl.DataFrame:
     """Conforms to `mart.adqs`. `keys`: frame of `patient_id`, None = all. Responses of an unknown patient wait."""
     responses, sessions = of_patients(responses, keys), of_patients(sessions, keys)
     scored = _scored(
@@ -27,7 +27,9 @@ def compute(keys, *, responses, sessions, clinics, adsl, options: Options, cut: 
     )
     if scored.is_empty():
         return TABLE.empty()
-    rows = _dated(scored, adsl=adsl, clinics=clinics).join(
+    homes = local_time.homes(adsl, patient_status, clinics)
+    scored = local_time.with_clock(scored, at="answered_at", clinics=clinics, homes=homes, sessions=sessions)
+    rows = _dated(scored, adsl=adsl).join(
         _course_ends(sessions, clinics=clinics, options=options), on="USUBJID", how="left"
     )
     rows = rows.with_columns(days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days())
@@ -96,7 +98,7 @@ def _code() -> pl.Expr:
 
 
 def _scored_instrument(name: str, responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    kept = ["patient_id", "clinic_id", "answered_at", "utc_offset_min", "event_id", "context", "items"]
+    kept = ["patient_id", "clinic_id", "session_id", "answered_at", "utc_offset_min", "event_id", "context", "items"]
     codes = INSTRUMENTS[name]
     answers = [pl.col("items").str.json_path_match(f"$.{c}").cast(pl.Float64, strict=False).alias(c) for c in codes]
     parts = []
@@ -127,11 +129,11 @@ def _asked(scored: pl.DataFrame, name: str) -> pl.DataFrame:
     return scored.filter(pl.col("items").str.contains(item, literal=True))
 
 
-def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
-    """The patient's columns, and the assessment's day in the time zone of the clinic where it was given."""
+def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
+    """The patient's columns, and the assessment's day by its clock (`timezone`)."""
     subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM")
     rows = rows.join(subjects, left_on="patient_id", right_on="USUBJID", how="inner").rename({"patient_id": "USUBJID"})
-    rows = local_time.with_timezone(rows, clinics).with_columns(ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id"))
+    rows = rows.with_columns(ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id"))
     return local_time.with_local_day(rows, at="ADTM", into="ADT")
 
 

@@ -43,12 +43,15 @@ def response(key: str, at: str, instrument: str = "nrs_pain", *, patient_id="p",
     }  # fmt: skip
 
 
-def compute(patients: list[dict], responses: list[dict], *, sessions=(), keys=None, **options) -> pl.DataFrame:
+def compute(
+    patients: list[dict], responses: list[dict], *, sessions=(), statuses=(), keys=None, **options
+) -> pl.DataFrame:
     return adqs.compute(
         keys,
         responses=table(CORE_TABLES["responses"], responses),
         sessions=table(CORE_TABLES["sessions"], list(sessions)),
         clinics=CLINICS,
+        patient_status=table(CORE_TABLES["patient_status"], list(statuses)),
         adsl=table(MART_TABLES["adsl"], patients),
         options=Options(**options),
         cut=CUT,
@@ -183,3 +186,24 @@ def test_some_keys_give_the_same_rows_as_all():
     one = compute(people, rows[::-1], sessions=sessions, keys=pl.DataFrame({"patient_id": ["q"]}))
     assert one.equals(every.filter(USUBJID="q"))
     assert one.height == 4
+
+
+@pytest.mark.parametrize("more", [{}, {"clinic": None}, {"clinic": None, "session_id": "S"}])
+def test_the_day_of_an_answer_that_names_no_clinic(more):
+    """22:30 UTC on day 14 is half past eleven in the evening in Oslo: day 14, Week 1, whoever names the clinic."""
+    sessions = [{"session_id": "S", "patient_id": "x", "clinic_id": "oslo"}]
+    base = response("a", "2026-01-10T09:00", items={"average_7d": 8})
+    row = response("b", "2026-01-23T22:30", items={"average_7d": 5}, **more)
+    found = compute([patient(first_session="2026-01-10T10:00") | {"TIMEZONE": "Europe/Oslo"}], [base, row],
+                    sessions=sessions)  # fmt: skip
+    assert found.select("ADY", "AVISIT").rows() == [(1, "Baseline"), (14, "Week 1")]
+
+
+def test_the_clinics_day_before_utcs():
+    """In Auckland the same moment is the next day: 11:30 on 24 January, day 15, Week 4; so it is for an answer that
+    names no clinic."""
+    for clinic in ("auckland", None):
+        rows = [response("a", "2026-01-09T09:00", items={"average_7d": 8}, clinic="auckland"),
+                response("b", "2026-01-23T22:30", items={"average_7d": 5}, clinic=clinic)]  # fmt: skip
+        who = patient(first_session="2026-01-10T10:00", clinic="auckland") | {"TIMEZONE": "Pacific/Auckland"}
+        assert compute([who], rows)["AVISIT"].to_list() == ["Baseline", "Week 4"]
