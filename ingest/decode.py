@@ -192,6 +192,8 @@ def _rows(frame: pl.DataFrame, *, batch: Batch, topic: Topic, ingested_at: datet
         ingested_at=pl.lit(ingested_at),
         **_closed(topic),
     )
+    if topic.name == "retractions":
+        frame = frame.with_columns(is_by_local_day=pl.col("from" + rules.OFFSET_SUFFIX).is_null())
     if topic.is_series:
         frame = frame.with_columns(started_utc_offset_min=pl.col("started_at" + rules.OFFSET_SUFFIX))
     return RAW_TABLES[topic.name].conform(frame)

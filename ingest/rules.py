@@ -76,12 +76,20 @@ def parse_days(texts: pl.Series) -> pl.Series:
     return days.set(~((days >= EARLIEST.date()) & (days < END.date())), None)
 
 
+# Fields that may be a day, and the moment of it that is meant: in no one's zone, so with an unknown offset.
+_OR_A_DAY = {("retractions", "from"): "T00:00:00-00:00", ("retractions", "to"): "T23:59:59.999999-00:00"}
+
+
+def _with_time(texts: pl.Series, time: str | None) -> pl.Series:
+    return texts if time is None else (texts + time).zip_with(texts.str.contains(_DAY).fill_null(False), texts)
+
+
 def with_times(frame: pl.DataFrame, *, topic: Topic) -> pl.DataFrame:
     """Empty texts become null (not given); times and days are parsed, each text kept beside as `NAME:text`."""
     frame = frame.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)).name.keep())
     columns = []
     for name in ("event_time", *_named(topic, TIMESTAMP)):
-        instants, offsets = parse_times(frame[name])
+        instants, offsets = parse_times(_with_time(frame[name], _OR_A_DAY.get((topic.name, name))))
         columns += [
             frame[name].alias(name + TEXT_SUFFIX),
             instants.alias(name),

@@ -4,12 +4,14 @@ Here: the SQL that finds them. Not here: the retractions themselves, which are r
 was entered in error takes nothing back.
 
 A retraction fits a series that landed before it, or with it, and has each of the ids, the source and the metric that
-it gives, and starts from `from` to `to`, both included.
+it gives, and starts from `from` to `to`, both included: moments, or days of the series' own clock.
 """
 
 from .current import POSITION
 from .schemas import RAW_TABLES
 
+_START = """s.started_at + to_minutes(
+    CASE WHEN t.is_by_local_day THEN coalesce(s.started_utc_offset_min, 0) ELSE 0 END)"""
 # The field of the retraction that a join goes by: the first that it gives.
 _BY = {"patient_id": "patient_id", "series_source": '"source"', "device_id": "device_id"}
 
@@ -31,10 +33,10 @@ def retracted_positions(name: str) -> str:
         fits = [f"t.{other} IS NULL" for other in (*earlier, *foreign)]
         fits += [f"(t.{other} IS NULL OR t.{other} = s.{fields[other]})" for other in later]
         fits += [f"(t.metric IS NULL OR t.metric = s.{metric})", "t.ingested_at >= s.ingested_at"]
-        fits += ['s.started_at >= t."from"', 's.started_at <= t."to"']
+        fits += [f'{_START} >= t."from"', f'{_START} <= t."to"']
         parts.append(
             f"""SELECT {", ".join(f"s.{c}" for c in POSITION.split(", "))}
-            FROM (SELECT {POSITION}, ingested_at, started_at, {metric}, {", ".join(fields.values())}
+            FROM (SELECT {POSITION}, ingested_at, started_at, started_utc_offset_min, {metric}, {", ".join(fields.values())}
                 FROM raw."{name}") s
             JOIN core.retractions t ON t.{field} = s.{fields[field]} WHERE {" AND ".join(fits)}"""
         )

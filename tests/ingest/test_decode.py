@@ -213,6 +213,38 @@ def test_rejects_say_why(name, changes, reason, field):
     assert ", expected " in found[2]
 
 
+def _bare(name: str, **data) -> bytes:
+    return encode(name, data, id="e1", source="/test", time=AT)
+
+
+@pytest.mark.parametrize("topic", [t for t in TOPICS if not t.is_series], ids=lambda t: t.name)
+def test_a_record_entered_in_error_needs_its_id_alone(topic):
+    """Whatever else is required of a record: to take it out, the id (of a protocol, its moment too) and the mark do."""
+    key = {topic.record_id: "x"} | ({"effective_from": AT} if topic.name == "protocols" else {})
+    row = accepted(topic.name, _bare(topic.name, **key, record_status="entered_in_error"))
+    assert (row[topic.record_id], row["record_status"]) == ("x", "entered_in_error")
+    without = _bare(topic.name, record_status="entered_in_error", **{topic.record_id: ""})
+    assert rejected(topic.name, without)[0] == "missing_field"
+
+
+def test_retractions():
+    """The field `source` lands beside the envelope's; days are told from moments; whose series it is must be said."""
+    base = {"retraction_id": "R", "from": AT, "to": AT, "reason": "wrong zone"}
+    row = accepted("retractions", _bare("retractions", **base, source="/imports/fitbit"))
+    assert (row["source"], row["series_source"], row["is_by_local_day"]) == ("/test", "/imports/fitbit", False)
+    days = accepted(
+        "retractions", _bare("retractions", **base | {"from": "2026-05-04", "to": "2026-05-05"}, patient_id="p")
+    )
+    assert (days["from"], days["to"]) == (
+        datetime(2026, 5, 4, tzinfo=UTC),
+        datetime(2026, 5, 5, 23, 59, 59, 999999, UTC),
+    )
+    assert days["is_by_local_day"] is True
+    nobody = rejected("retractions", _bare("retractions", **base))
+    assert nobody[:2] == ("missing_field", "patient_id")
+    assert rejected("retractions", _bare("retractions", **base, source=7))[:2] == ("wrong_type", "source")
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_large_batches_say_the_same(name):
     """Among thousands of good records each broken one has the reason that it has alone, and no other is set aside."""

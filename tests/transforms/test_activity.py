@@ -110,6 +110,42 @@ def test_first_landed_copy_stands():
     assert days([late, first, other])[0]["steps"] == 10
 
 
+LANDED = MONDAY + timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_back"),
+    [
+        ({"patient_id": "P1"}, True),
+        ({"series_source": "app"}, True),
+        ({"device_id": "D1"}, True),
+        ({"patient_id": "P1", "device_id": "D1", "series_source": "app", "metric": "step_count"}, True),
+        ({"patient_id": "P2"}, False),
+        ({"patient_id": "P1", "metric": "heart_rate"}, False),
+        ({"patient_id": "P1", "device_id": "D2"}, False),
+        ({"patient_id": "P1", "series_source": "other"}, False),
+        ({"patient_id": "P1", "from": MONDAY, "to": MONDAY}, True),
+        ({"patient_id": "P1", "from": MONDAY + timedelta(seconds=1)}, False),
+        ({"patient_id": "P1", "to": MONDAY - timedelta(seconds=1)}, False),
+        ({"patient_id": "P1", "ingested_at": LANDED - timedelta(seconds=1)}, False),
+    ],
+)
+def test_retraction(fields, is_back):
+    """It takes back what landed before it, or with it, and fits every field given; the rest stands."""
+    row = dict.fromkeys(RETRACTIONS.names) | {"retraction_id": "R", "ingested_at": LANDED, "from": MONDAY - timedelta(days=9), "to": MONDAY + timedelta(days=9)}  # fmt: skip
+    kept = reading(2, started_at=MONDAY + timedelta(days=20))
+    steps = [d["day"].day for d in days([reading(1), kept], retractions=[row | fields])]
+    assert steps == ([26] if is_back else [6, 26])
+
+
+def test_retraction_of_a_local_day():
+    """A day is one of the series' own clock: 23:30 UTC on Sunday is Monday at +60."""
+    day = {"from": MONDAY, "to": MONDAY + timedelta(hours=23, minutes=59), "is_by_local_day": True}
+    row = dict.fromkeys(RETRACTIONS.names) | {"retraction_id": "R", "patient_id": "P1", "ingested_at": LANDED} | day
+    night = [reading(k, started_at=MONDAY - timedelta(minutes=30), started_utc_offset_min=k * 60) for k in (0, 1)]
+    assert [d["day"] for d in days(night, retractions=[row])] == [date(2025, 1, 5)]
+
+
 def test_later_event_counts_for_an_instant():
     """Of two samples of one instant the one in the later event counts (time, then landing), though it be null."""
     early = reading(1, values=[10.0, 20.0, 30.0])

@@ -213,8 +213,8 @@ TOPICS: tuple[Topic, ...] = (
         _c("device_id", S, "of this device; null = any"),
         _c("series_source", S, "of this source of events (the field `source` of the event); null = any", sent_as="source"),
         _c("metric", S, "of this metric or signal; null = any"),
-        _c("from!", T, "of series that start at this moment or later"),
-        _c("to!", T, "of series that start at this moment or earlier"), _c("reason!", S, "reason"),
+        _c("from!", T, "of series that start at this moment or day, or later"),
+        _c("to!", T, "of series that start at this moment or day, or earlier"), _c("reason!", S, "reason"),
     )),
     Topic("walking_bouts", "Walking bouts.", "bout_id", (
         _c("bout_id!", S, "walking bout"), _PATIENT, _DEVICE, _STARTED,
@@ -308,6 +308,7 @@ ENVELOPE = (
 )
 EXTRA = Column("extra", Json, "fields that the contract does not know, by name; null where there are none")
 
+_BY_LOCAL_DAY = Column("is_by_local_day", B, "from and to are days, of the series' own clock: its UTC offset, else UTC")
 _STARTED_OFFSET = Column("started_utc_offset_min", pl.Int32, "UTC offset that started_at was written with", "min")
 
 
@@ -324,6 +325,8 @@ def data_columns(topic: Topic) -> tuple[Column, ...]:
             columns.append(c)
         if c.name == "started_at" and topic.is_series:
             columns.append(_STARTED_OFFSET)
+        if c.name == "to" and topic.name == "retractions":
+            columns.append(_BY_LOCAL_DAY)
     return tuple(columns)
 
 
