@@ -248,10 +248,11 @@ _EXPOSURE += tuple(
 
 # --- care -----------------------------------------------------------------------------------------
 _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
-# 1 did not count the resolution of an adverse event as contact; a leaving before the first session ended ttae
+# Before 3 (ttsurg and its like: 2) a curve without an event had the limits 1 to 1, and one at 0 none. 1 did not count
+# the resolution of an adverse event as contact; a leaving before the first session ended ttae
 _FOLLOWED = ("ttae", "ttaeres", "ttaerec")
 _CARE: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="2" if id in _FOLLOWED else "1", title=title, rule=rule, unit="days",
+    Metric(id=id, version="3" if id in _FOLLOWED else "2", title=title, rule=rule, unit="days",
            direction=direction, source=source, parameters=parameters,
            verification="proposal" if source.startswith("proposal") else "verified",
            tests=("tests/transforms/marts/test_adtte.py", "tests/transforms/test_survival.py"))

@@ -16,14 +16,19 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from transforms.beta_product import beta_product_limits
 from transforms.errors import UsageError
 from transforms.frames import check_columns
-from transforms.intervals import z_of
+from transforms.intervals import alpha_of, z_of
 
 # two survival probabilities this near are the same; R's survfit compares with the same tolerance
 _SAME = 1.5e-8
+_LIMITS = ("lower", "upper")
 _HALF_OF = {"median": "survival", "lower": "lower", "upper": "upper"}
-_RESERVED = ("time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper", "event")
+_RESERVED = (
+    "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper", "ci_method", "event"
+)  # fmt: skip
+LOG_LOG, BETA_PRODUCT = "log_log", "beta_product"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,25 +49,32 @@ def kaplan_meier(frame: pl.DataFrame, duration, event, by=None, *, confidence=0.
     """The survival curve: a row for each distinct time (of each group), in order.
 
     Columns: those of `by`, `time`, `at_risk` (just before it), `events`, `censored`, `survival` = prod(1 -
-    d/n), `standard_error` (Greenwood 1926), and log-log limits `lower`, `upper`, which stay within 0 and 1
-    (Kalbfleisch & Prentice 1980). Before the first event survival and both limits are 1; where survival is
-    0 standard error and limits are null, as in R's survfit.
+    d/n), `standard_error` (Greenwood 1926; null where survival is 0), `lower`, `upper` and `ci_method`, how they came
+    about: `log_log` (Kalbfleisch & Prentice 1980), or `beta_product` (beta_product.py) where log-log limits do not
+    exist, before the first event and where survival is 0: three patients without an event show .29 to 1, not 1.
     """
     z, keys = z_of(confidence), _names(by)
     counts = _counts(_observed(frame, duration, event, keys), keys)
     n, d, s = pl.col("at_risk"), pl.col("events"), pl.col("survival")
     hazard = _along(pl.when(n > d).then(d / (n * (n - d)).cast(pl.Float64)).otherwise(None).cum_sum(), keys)
     margin = z * hazard.sqrt() / s.log()
-    is_sure = s == 1
-    return (
-        counts.with_columns(survival=_along((1 - d / n).cum_prod(), keys))
-        .with_columns(
-            standard_error=pl.when(s > 0).then(s * hazard.sqrt()),
-            lower=pl.when(is_sure).then(1.0).when(s > 0).then(s ** (-margin).exp()),
-            upper=pl.when(is_sure).then(1.0).when(s > 0).then(s ** margin.exp()),
-        )
-        .select(*keys, "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper")
+    has_log_log = (s > 0) & (s < 1)
+    curve = _with_beta_product(counts, keys, confidence=confidence).with_columns(
+        survival=_along((1 - d / n).cum_prod(), keys)
     )
+    return curve.with_columns(
+        standard_error=pl.when(s > 0).then(s * hazard.sqrt()),
+        lower=pl.when(has_log_log).then(s ** (-margin).exp()).otherwise("lower"),
+        upper=pl.when(has_log_log).then(s ** margin.exp()).otherwise("upper"),
+        ci_method=pl.when(has_log_log).then(pl.lit(LOG_LOG)).otherwise(pl.lit(BETA_PRODUCT)),
+    ).select(
+        *keys, "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper", "ci_method"
+    )  # fmt: skip
+
+
+def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: float) -> pl.DataFrame:
+    parts = [part.with_columns(beta_product_limits(part, confidence=confidence)) for _, part in _parts(counts, keys)]
+    return pl.concat(parts) if parts else counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
 
 
 def median(curve: pl.DataFrame, by=None) -> pl.DataFrame:
@@ -70,23 +82,33 @@ def median(curve: pl.DataFrame, by=None) -> pl.DataFrame:
 
     Columns: those of `by`, `median`, `lower`, `upper`, `reason`. Each figure is the first time at which
     survival, its lower or its upper limit is at most one half, or the middle of the time that it stays at
-    exactly one half (as R's survfit); null, with a `reason`, where it never falls that far.
+    exactly one half (as R's survfit); null, with a `reason`, where it never falls that far. The limits are of the
+    log-log ones alone.
     """
-    return _each(curve, _names(by), _median)
+    is_log_log = pl.col("ci_method") == LOG_LOG
+    # where there are none, the lower is as survival before the first event, and both are unknown at 0
+    limits = {name: pl.when(is_log_log).then(name).when(pl.col("survival") == 1).then(1.0) for name in _LIMITS}
+    return _each(curve.with_columns(**limits), _names(by), _median)
 
 
-def survival_at(curve: pl.DataFrame, times: Sequence[float], by=None) -> pl.DataFrame:
-    """`survival`, `lower`, `upper` of each group of a `kaplan_meier` curve at each of `times`.
+def survival_at(curve: pl.DataFrame, times: Sequence[float], by=None, *, confidence=0.95) -> pl.DataFrame:
+    """`survival`, `lower`, `upper` of each group of a `kaplan_meier` curve (of that `confidence`) at each of `times`.
 
-    1 before the first observed time, null after the last one: nobody was there to see.
+    Null after the last observed time: nobody was there to see. Before the first event survival is 1, and its limits
+    are those of as many as were still at risk then, (a/2)^(1/n) to 1.
     """
 
     def steps(part: pl.DataFrame) -> pl.DataFrame:
         at = np.asarray(times, dtype=float)
-        row = np.searchsorted(part["time"].to_numpy(), at, side="right")
+        observed = part["time"].to_numpy()
+        row = np.searchsorted(observed, at, side="right")
         is_seen = pl.Series(at <= (part["time"].max() if part.height else -np.inf))
-        figures = {n: pl.concat([pl.Series([1.0]), part[n]])[row] for n in ("survival", "lower", "upper")}
-        return pl.DataFrame({"time": at, **figures}).with_columns(pl.when(is_seen).then(pl.col(*figures)))
+        figures = {n: pl.concat([pl.Series([1.0]), part[n]])[row] for n in ("survival", *_LIMITS)}
+        waiting = pl.concat([part["at_risk"], pl.Series([1])])[np.searchsorted(observed, at, side="left")]
+        no_event = (alpha_of(confidence) / 2) ** (1 / waiting)
+        frame = pl.DataFrame({"time": at, **figures, "no_event": no_event})
+        frame = frame.with_columns(lower=pl.when(pl.col("survival") == 1).then("no_event").otherwise("lower"))
+        return frame.drop("no_event").with_columns(pl.when(is_seen).then(pl.col("survival", *_LIMITS)))
 
     return _each(curve, _names(by), steps)
 

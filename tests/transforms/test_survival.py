@@ -184,7 +184,7 @@ def test_counts_at_each_time():
     """Censored at 6 are still at risk of the events at 6: 21 at risk, 3 events, 1 censored, 17 left at 7."""
     curve = survival.kaplan_meier(TREATED, "weeks", "relapse")
     assert curve.columns == [
-        "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper",
+        "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper", "ci_method",
     ]  # fmt: skip
     assert curve.select("time", "at_risk", "events", "censored").rows()[:3] == [
         (6, 21, 3, 1),
@@ -195,11 +195,17 @@ def test_counts_at_each_time():
 
 
 def test_ends_of_the_curve():
-    """1 with limits 1 before the first event; 0 with neither error nor limits after the last, as in R."""
+    """Where log-log limits do not exist, those of the beta product, and the row says so.
+
+    Before the first event 3 are at risk: Beta(3, 1) at .025 = .025^(1/3) = .2924. At 0 the upper limit is that of
+    Beta(2, 1) · Beta(1, 1) = Beta(1, 2) at .975 = 1 - √.025 = .8419.
+    """
     curve = survival.kaplan_meier(frame_of([(1, False), (2, True), (3, True)]), "weeks", "relapse")
     assert curve["survival"].to_list() == [1, 0.5, 0]
-    assert curve.select("standard_error", "lower", "upper").row(0) == (0, 1, 1)
-    assert curve.select("standard_error", "lower", "upper").row(2) == (None, None, None)
+    assert curve["ci_method"].to_list() == ["beta_product", "log_log", "beta_product"]
+    figures = curve.select("standard_error", "lower", "upper")
+    assert figures.row(0) == (0, pytest.approx(0.025 ** (1 / 3)), 1)
+    assert figures.row(2) == (None, 0, pytest.approx(1 - 0.025**0.5))
 
 
 def test_median_on_a_step_at_one_half_is_its_middle():
@@ -247,12 +253,23 @@ def test_columns_may_be_named_and_typed_as_they_come():
 
 
 def test_all_censored_and_all_at_once():
-    """Nobody had the event: survival 1 with limits 1. All had it at one time: 0, without limits."""
+    """Nobody had the event: survival 1, but of two people; all of four had it at one time: 0 to 1 - .025^(1/4)."""
     quiet = survival.kaplan_meier(frame_of([(3, False), (5, False)]), "weeks", "relapse")
-    assert quiet.select("survival", "lower", "upper").unique().rows() == [(1, 1, 1)]
+    assert quiet.select("survival", "upper").unique().rows() == [(1, 1)]
+    assert quiet["lower"].to_list() == pytest.approx([0.025**0.5, 0.025])  # 2 at risk until 3, then 1
     at_once = survival.kaplan_meier(frame_of([(3, True)] * 4), "weeks", "relapse")
-    assert at_once.select("time", "at_risk", "events", "survival", "lower").rows() == [(3, 4, 4, 0, None)]
+    assert at_once.select("time", "at_risk", "events", "survival", "lower").rows() == [(3, 4, 4, 0, 0)]
+    assert at_once["upper"].to_list() == pytest.approx([1 - 0.025**0.25])
     assert survival.median(at_once)["median"].to_list() == [3]
+    assert survival.median(quiet).select("lower", "upper").row(0) == (None, None)  # as survfit: log-log limits alone
+
+
+def test_survival_without_an_event_between_the_times():
+    """Three people censored at 3, 5 and 9: at 2 three were at risk, at 4 two, at 9 one; after it nobody was seen."""
+    quiet = survival.kaplan_meier(frame_of([(3, False), (5, False), (9, False)]), "weeks", "relapse")
+    found = survival.survival_at(quiet, [2, 3, 4, 9, 10])
+    assert found["survival"].to_list() == [1, 1, 1, 1, None]
+    assert found["lower"].to_list() == pytest.approx([0.025 ** (1 / n) for n in (3, 3, 2, 1)] + [None])
 
 
 def test_rows_without_a_value_are_left_out():

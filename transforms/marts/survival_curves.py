@@ -58,7 +58,7 @@ def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
     return frame.select(
         *(d if d in combination else pl.lit(None, pl.String).alias(d) for d in DIMENSIONS),
         pl.lit(list(combination), pl.List(pl.String)).alias("strata"),
-        "at_risk", "events", "censored", "survival", "lower", "upper", "median", "median_lower", "median_upper",
+        "at_risk", "events", "censored", "survival", "lower", "upper", "ci_method", "median", "median_lower", "median_upper",
         "log_rank_p_value", "n_patients", parameter="PARAMCD", time_days="time", reason="median_reason",
     )  # fmt: skip
 
