@@ -8,6 +8,7 @@ new version here.
 from dataclasses import dataclass
 
 from . import mobility_parameters
+from .event_groups import GROUPS
 from .instruments import metrics as instrument_metrics
 from .instruments.metrics import T_INTERVAL
 
@@ -248,9 +249,10 @@ _EXPOSURE += tuple(
 
 # --- care -----------------------------------------------------------------------------------------
 _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
-# Before 3 (ttsurg and its like: 2) a curve without an event had the limits 1 to 1, and one at 0 none. 1 did not count
+# Before 3 ttae ended with `lost` as filed and followed past a gap. Before 3 (ttsurg and its like: 2) a curve without an event had the limits 1 to 1, and one at 0 none. 1 did not count
 # the resolution of an adverse event as contact; a leaving before the first session ended ttae
 _FOLLOWED = ("ttae", "ttaeres", "ttaerec")
+_FROM_TIME_AT_RISK = ("risk_window_days", "episode_gap_days", "lost_after_days", "person_time_cut_h")
 _CARE: tuple[Metric, ...] = tuple(
     Metric(id=id, version="3" if id in _FOLLOWED else "2", title=title, rule=rule, unit="days",
            direction=direction, source=source, parameters=parameters,
@@ -270,9 +272,13 @@ _CARE: tuple[Metric, ...] = tuple(
          "as ttresc from allocation (else enrolment), patients of an arm; log-rank between randomised arms",
          (), "Kaplan & Meier 1958; Mantel 1966"),
         ("ttae", "Time to the first treatment-emergent adverse event", "higher",
-         "first session that began to the first treatment-emergent event with a known onset; censored at the end of "
-         "the risk window, of follow-up (who left before the first session came back), at the last contact or the data "
-         "cut; one after the window or the leaving does not count", ("risk_window_days",), "Kaplan & Meier 1958"),
+         "first session that began to the first event of known onset in the first stretch of time at risk (see "
+         "time_at_risk), the same that the rates count; censored where that stretch ends", _FROM_TIME_AT_RISK,
+         "Kaplan & Meier 1958"),
+        *((group.parameter.lower(), f"Time to the first event of the group: {group.title.lower()}", "higher",
+           f"as ttae, to the first event that is one of {', '.join(group.terms)} or whose kind of injury is one of "
+           f"{', '.join(group.injury_kinds)}", _FROM_TIME_AT_RISK, "Kaplan & Meier 1958")
+          for group in GROUPS.values()),
         ("ttaeres", "Time to resolution of an adverse event", "lower",
          "onset to resolution with or without sequelae, last day - first day + 1, a row an event; censored at the "
          "last contact or death", (), "Kaplan & Meier 1958; duration as pharmaverse admiral (add_one)"),
@@ -325,25 +331,46 @@ _CARE += (
 
 # --- safety ---------------------------------------------------------------------------------------
 _RATES_RULE = (
-    "patients with a session that began, and their events at the clinic where each happened; one event for all its "
-    "records within the clean window; sessions are the delivered ones; time at risk runs for each course from its "
-    "first session that began to 30 days after its last, ended by death, withdrawal or the data cut. "
+    "patients with a session that began, and the events that began in their time at risk (time_at_risk), at the clinic "
+    "where each happened; an event outside is in no figure and is counted as outside; one of unknown onset counts in a "
+    "patient who has time at risk; one event for all its records (clean_window); sessions are the delivered ones. "
 )
+# adverse_event_rates: 1 widened limits at a phi of 1 by rounding; 2 counted events outside the time at risk, left the
+# lost at risk, ended the day of death or withdrawal at its beginning, and kept the time in which an event lasts.
+# clean_window: 1 took two body sites for two events. treatment_emergent: 1 had no setting for unknown onsets.
+_SAFETY_VERSIONS = {"adverse_event_rates": "3", "clean_window": "2", "treatment_emergent": "2"}
 _SAFETY: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="2" if id == "adverse_event_rates" else "1",  # 1 widened limits at a phi of 1 by rounding
+    Metric(id=id, version=_SAFETY_VERSIONS.get(id, "1"),
            title=title, rule=rule, unit=unit, direction=direction, source=source,
            verification="proposal" if source.startswith("proposal") else "verified", parameters=parameters, tests=tests)
     for id, title, unit, direction, rule, parameters, source, tests in (
+        ("time_at_risk", "Time in which harm counts", "days", "none",
+         "of each episode (a new one: first session of a course that is new to the patient and continues no other, or "
+         "more than 90 days after the last) from its first session that began to 30 days after its last; ended by the "
+         "last moment of the day of death, of withdrawal (who comes back for a session is at risk again) or of the "
+         "last contact of who is lost, and by the data cut taken down to the hour. Lost: no session, consult, "
+         "screening, answer, test, care or report of it, or adverse event for 60 days at the cut, whatever was filed; "
+         "a later contact gives the time back. The planned time is the same without that loss",
+         _FROM_TIME_AT_RISK, "proposal of this project, after ICH E9(R1) and OHDSI CohortIncidence",
+         ("tests/transforms/test_time_at_risk.py", "tests/transforms/test_contact.py")),
         ("adverse_event_rates", "How often adverse events happen", None, "lower",
          _RATES_RULE + "Incidence proportion: patients with an event / patients treated (Clopper-Pearson). Events per "
          "100 sessions delivered, EAIR per 100 patient-years to the first event, events per 100 patient-years "
-         "(Garwood). Over-dispersion phi = sum((x - rate t)^2 / (rate t)) / (n - 1) over patients with delivered "
-         "sessions there, t, and the rate of theirs alone; where phi > 1 a second interval rate exp(+-z sqrt(phi/x)), never narrower than the exact one, "
-         "for both rates of events. One numerator serves all rates of a row, events outside the time at risk "
-         "included: the treatment-emergent restriction leaves those out. EAIR assumes a constant hazard.",
-         ("risk_window_days", "course_gap_days", "clean_window_days", "min_cell"),
+         "(Garwood). The time of a single term is without that in which an event of it lasts, and its clean window; any "
+         "term together has the whole. Over-dispersion phi = sum((x - rate t)^2 / (rate t)) / (n - 1) over patients "
+         "with delivered sessions there, t, and the rate of theirs alone; where phi > 1 a second interval "
+         "rate exp(+-z sqrt(phi/x)), never narrower than the exact one, for both rates of events. EAIR assumes a "
+         "constant hazard. Beside each rate the same to the planned end of the time at risk, as if nobody were lost.",
+         (*_FROM_TIME_AT_RISK, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
          "Garwood 1936; Clopper & Pearson 1934; McCullagh & Nelder 1989",
          ("tests/transforms/marts/test_adverse_event_rates.py", "tests/transforms/test_rates.py")),
+        ("adverse_event_groups", "Adverse events by body system, worst grade and group of terms", None, "lower",
+         _RATES_RULE + "A patient with several events of a category counts once in it, and in the worst grade alone "
+         "among the grades, of which there is the proportion alone. The time is the whole time at risk. Groups of "
+         "terms: " + "; ".join(f"{g.title}: {', '.join(g.terms)}, or injury {', '.join(g.injury_kinds)}"
+                               for g in GROUPS.values()),
+         (*_FROM_TIME_AT_RISK, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
+         "Garwood 1936; Clopper & Pearson 1934", ("tests/transforms/marts/test_adverse_event_groups.py",)),
         ("adverse_event_rate_ratio", "How often adverse events happen in one group against another", "ratio", "none",
          "rates of adverse_event_rates, group / reference: arms against the reference arm, modalities against each "
          "other, a clinic against all others together. Limits exact, conditional on the total (Clopper-Pearson of the "
@@ -353,9 +380,9 @@ _SAFETY: tuple[Metric, ...] = tuple(
          "Przyborowski & Wilenski 1940; Clopper & Pearson 1934; McCullagh & Nelder 1989",
          ("tests/transforms/test_rates.py", "tests/transforms/marts/test_adverse_event_comparisons.py")),
         ("treatment_emergent", "Treatment-emergent adverse event", None, "none",
-         "not treated or ended before the first session: no; onset not known: yes; onset from the first session that "
+         "not treated or ended before the first session: no; onset not known: yes (a setting); onset from the first session that "
          "began to 30 days after the last: yes; began before and worsened (grade above the initial one): yes",
-         ("risk_window_days",), "PHUSE white paper; pharmaverse admiral derive_var_trtemfl",
+         ("risk_window_days", "is_unknown_onset_emergent"), "PHUSE white paper; pharmaverse admiral derive_var_trtemfl",
          ("tests/transforms/test_safety.py",)),
         ("session_emergent", "Adverse event within 24 or 72 hours of a session", None, "none",
          "hours from the start of the reported session, else of the patient's last one that began before the onset; "
@@ -363,8 +390,8 @@ _SAFETY: tuple[Metric, ...] = tuple(
          "the share of the time at risk that the 72 hours cover stands beside the rate", (),
          "proposal of this project", ("tests/transforms/marts/test_adae.py",)),
         ("clean_window", "One event or two", None, "none",
-         "records of one patient, term and body site are one event while an earlier one lasts and for 7 days after "
-         "its end; an earlier one without an end covers only where its outcome is ongoing or resolving",
+         "records of one patient and term are one event, that of the first, while an earlier one lasts and for 7 days "
+         "after its end; an earlier one without an end covers only where its outcome is ongoing or resolving",
          ("clean_window_days",), "proposal of this project, after OHDSI CohortIncidence",
          ("tests/transforms/test_safety.py",)),
         ("report_deadlines", "Days left to a report's due date", "days", "none",

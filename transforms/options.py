@@ -58,7 +58,13 @@ class Options:
     valid_day_wear_h: float = _option(10.0, "hours of wear of a valid day")
     valid_week_days: int = _option(4, "valid days of a valid week")
     valid_week_weekend_days: int = _option(1, "weekend days among them")
-    risk_window_days: int = _option(30, "days after a course's last session that count as time at risk")
+    risk_window_days: int = _option(30, "days after an episode's last session that count as time at risk")
+    episode_gap_days: int = _option(90, "days without a session after which the next one begins a new episode")
+    lost_after_days: int = _option(60, "days without contact at the data cut after which a patient counts as lost")
+    person_time_cut_h: int = _option(1, "hours to which the data cut of person-time is taken down; 0 = not at all")
+    is_unknown_onset_emergent: bool = _option(
+        True, "an adverse event of unknown onset is treatment-emergent and counts in rates (PHUSE, admiral)"
+    )
     course_gap_days: int = _option(30, "days without a session that end a course, where sessions name none")
     clock_tolerance_min: int = _option(
         60, "minutes that a moment may lie after its landing: clocks that are a little off"

@@ -12,16 +12,24 @@ UNRELATED = ("not_related",)
 # An event without an end and with one of these outcomes was still there when last heard of.
 UNENDED = ("ongoing", "resolving")
 # What makes two records the same kind of event in one patient
-SAME_EVENT = ("patient_id", "AEDECOD", "AELOC")
+SAME_EVENT = ("patient_id", "AEDECOD")
 _FOREVER = pl.datetime(9999, 1, 1, time_zone="UTC", time_unit="us")
 
 
 def treatment_emergent(
-    *, start: str, end: str, first_treated: str, last_treated: str, initial_grade: str, grade: str, window_days: int
+    *,
+    start: str,
+    end: str,
+    first_treated: str,
+    last_treated: str,
+    initial_grade: str,
+    grade: str,
+    window_days: int,
+    is_unknown_emergent: bool = True,
 ) -> pl.Expr:
     """Y or null, from columns of days and of grades (ADaM/PHUSE rule, as pharmaverse admiral's derive_var_trtemfl).
 
-    Not treated, or ended before the first treatment: null. Start missing: Y. Started from the first treatment to
+    Not treated, or ended before the first treatment: null. Start missing: Y (null without `is_unknown_emergent`). Started from the first treatment to
     `window_days` after the last: Y. Started before and worsened (grade above the initial one): Y. Else null: a grade
     that is not known shows no worsening.
     """
@@ -31,7 +39,7 @@ def treatment_emergent(
     return (
         pl.when(first.is_null() | (end < first).fill_null(False))
         .then(None)
-        .when(start.is_null() | in_window | worsened)
+        .when((start.is_null() & is_unknown_emergent) | in_window | worsened)
         .then(pl.lit("Y"))
     )
 
@@ -78,28 +86,43 @@ def session_flag(*, hours: int) -> pl.Expr:
     )
 
 
-def new_event_flag(*, clean_window_days: int) -> pl.Expr:
-    """Y where a record is an event of its own, N where an earlier one of the same kind still covers its onset.
+def lasts_until(*, onset: str, end: str, outcome: str, clean_window_days: int) -> pl.Expr:
+    """Until when a record covers further ones of its term: `clean_window_days` x 24 h after its end.
 
-    Over frames sorted by onset. An earlier record covers until `clean_window_days` x 24 h after its end, and for
-    good where it has no end and its outcome is ongoing or resolving. One whose end is not known otherwise covers
-    nothing, and a record without an onset neither covers nor is covered: what is not known is counted.
+    For good where it has no end and its outcome is ongoing or resolving; null where its end is not known otherwise, or
+    where it has no onset: such a record covers nothing, for what is not known is counted.
     """
-    onset = pl.col("onset_at")
-    until = (
-        pl.when(onset.is_null())
+    return (
+        pl.when(pl.col(onset).is_null())
         .then(None)
-        .when(pl.col("resolved_at").is_not_null())
-        .then(pl.col("resolved_at") + pl.duration(days=clean_window_days))
-        .when(pl.col("outcome").is_in(UNENDED))
+        .when(pl.col(end).is_not_null())
+        .then(pl.col(end) + pl.duration(days=clean_window_days))
+        .when(pl.col(outcome).is_in(UNENDED))
         .then(_FOREVER)
     )
+
+
+def new_event_flag(*, clean_window_days: int) -> pl.Expr:
+    """Y where a record is an event of its own, N where an earlier one of the same term still covers its onset.
+
+    Over frames sorted by onset. A record without an onset is an event of its own.
+    """
+    until = lasts_until(onset="onset_at", end="resolved_at", outcome="outcome", clean_window_days=clean_window_days)
     covered = until.cum_max().forward_fill().shift(1).over(SAME_EVENT)
-    return pl.when((onset <= covered).fill_null(False)).then(pl.lit("N")).otherwise(pl.lit("Y"))
+    return pl.when((pl.col("onset_at") <= covered).fill_null(False)).then(pl.lit("N")).otherwise(pl.lit("Y"))
 
 
 def with_event_number(adae: pl.DataFrame) -> pl.DataFrame:
-    """Rows of mart.adae with `event_number`: records of one event share it; unique within the frame."""
-    kind = ["USUBJID", "AEDECOD", "AELOC"]
-    ordered = adae.sort(*kind, "AESEQ", nulls_last=True)
-    return ordered.with_columns(event_number=(pl.col("NEWFL") == "Y").cum_sum())
+    """Rows of mart.adae with `event_number` and `event_at`: records of one event share both.
+
+    The number is unique within the frame; the moment is the onset of the event's first record, null where not known.
+    """
+    ordered = adae.sort("USUBJID", "AEDECOD", "AESEQ", nulls_last=True)
+    numbered = ordered.with_columns(event_number=(pl.col("NEWFL") == "Y").cum_sum())
+    return numbered.with_columns(event_at=pl.col("ASTDTM").first().over("event_number"))
+
+
+def counted_in_time(adae: pl.DataFrame) -> pl.DataFrame:
+    """Rows of mart.adae that count over time at risk: begun in it, or of unknown onset and emergent by the setting."""
+    is_unknown = pl.col("ASTDTM").is_null() & (pl.col("TRTEMFL") == "Y")
+    return adae.filter(((pl.col("ATRISKFL") == "Y") | is_unknown).fill_null(False))

@@ -130,6 +130,7 @@ def _send(outbox: Outbox, patient: Patient, *, instrument: str, items: dict, tim
         items = items | {pick(rng, tuple(items)): None}
     number = f"{time % 100_000_000:08d}"
     response_id = f"RE-{patient.patient_id}-{instrument}-{number}"
+    outbox.met(patient, at=time)
     outbox.record("responses", response_id, {
         "response_id": response_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
         "instrument": instrument, "instrument_version": "1", "context": context, "session_id": session_id,
@@ -178,6 +179,7 @@ def _tests(outbox: Outbox, patient: Patient, *, number: int, day: date, levels: 
         value = max(levels[test] + gain * share + rng.normal(0, 0.12 * sd), 0.05 * TESTS[test][0])
         time = clinic.at(day, 10.0) + 600 * k
         test_id = f"PT-{patient.patient_id}-{number}-{test}"
+        outbox.met(patient, at=time)
         outbox.record(
             "performance_tests",
             test_id,

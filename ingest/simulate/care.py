@@ -62,6 +62,7 @@ def _send(outbox: Outbox, patient: Patient, *, day: date, kind: str, dose: float
         time = max(asked - int(rng.uniform(1, 30)) * DAY_S, outbox.plan.starts_at)
     code = {"analgesic": pick(rng, ("M01AE01", "N02BE01")), "opioid": "N02AA05"}.get(kind)
     care_id = f"CA-{patient.patient_id}-{number:03d}"
+    outbox.met(patient, at=asked)
     outbox.record(
         "care",
         care_id,

@@ -4,7 +4,7 @@ Here: `side_effects` of a session, `background` events that treatment does not c
 Not here: rates (plan.py), device deficiencies and incidents (clinics.py).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from .outbox import DAY_S, Outbox, chance, pick, stamp
 from .plan import SideEffect
@@ -173,11 +173,18 @@ def _send(outbox: Outbox, patient: Patient, *, clinic: Clinic, onset: int, versi
             is_serious=data["is_serious"],
             related=data["related"],
             onset_at=onset if data["onset_at"] else None,
-            resolved_at=data.get("resolved_at"),
+            aware_at=_unix(data["aware_at"]),
+            resolved_at=_unix(data.get("resolved_at")),
+            is_fatal=data["outcome"] == "fatal",
+            is_ongoing=data["outcome"] == "ongoing",
             session_id=data["session_id"],
             entered_in_error=data.get("record_status") == "entered_in_error",
         )
     )
+
+
+def _unix(moment: str | None) -> int | None:
+    return None if moment is None else int(datetime.fromisoformat(moment).timestamp())
 
 
 def _death(outbox: Outbox, patient: Patient, *, rng):

@@ -15,6 +15,7 @@ import orjson
 
 from .faults import BREAKS, change, spoil
 from .plan import Plan
+from .state import Patient
 from .truth import BROKEN, CONFLICT, DUPLICATE, LATE, ORIGINAL, Truth
 
 DAY_S = 86_400
@@ -120,6 +121,11 @@ class Outbox:
         self.truth.saw(time)
         arrival, kind = self.arrival(written, rng=rng)
         self.put(arrival, topic=topic, key=key.encode(), value=orjson.dumps(event), kind=kind)
+
+    def met(self, patient: Patient, *, at: int):
+        """Somebody met the patient, or asked how things are; what would be after the end does not happen."""
+        if at < self.plan.ends_at:
+            patient.contacts.append(at)
 
     def arrival(self, written: float, *, rng) -> tuple[float, int]:
         """When an event written down then arrives, and whether that is late (more than a day)."""

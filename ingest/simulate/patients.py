@@ -171,6 +171,7 @@ def _consult(outbox: Outbox, patient: Patient, *, day: date, outcome: str, numbe
         return
     clinic = patient.clinic_on(day)
     time = clinic.at(day, rng.uniform(8, 12))
+    outbox.met(patient, at=time)
     consult_id = f"CO{outbox.plan.seed}-{patient.position + 1:05d}-{number}"
     covers = pick(rng, (None, [patient.modality], ["local"]), (60, 37, 3))
     recorded = time + (int(rng.uniform(5, 20)) * DAY_S if chance(rng, 0.04) else int(rng.uniform(300, 3600)))

@@ -81,6 +81,7 @@ def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
         items[pick(rng, CONTRAINDICATIONS)] = "present"
     time = session.started_at - 600
     screening_id = session.session_id.replace("SE", "SC", 1)
+    outbox.met(patient, at=time)
     outbox.record("screenings", screening_id, {
         "screening_id": screening_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
         "session_id": session.session_id, "occurred_at": stamp(time, clinic.zone), "items": items,

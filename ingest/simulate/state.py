@@ -110,7 +110,10 @@ class AdverseEvent:
     is_serious: bool
     related: str
     onset_at: int | None
+    aware_at: int
     resolved_at: int | None
+    is_fatal: bool
+    is_ongoing: bool
     session_id: str | None
     entered_in_error: bool = False
 
@@ -148,6 +151,7 @@ class Patient:
     courses: list[Course] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     adverse_events: list[AdverseEvent] = field(default_factory=list)
+    contacts: list[int] = field(default_factory=list)  # moments at which harm could have been told, but by events
     mme: float = 0.0
 
     @property

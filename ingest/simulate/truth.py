@@ -6,7 +6,7 @@ Here: `Truth`, `Broken`. Not here: anything read back from an event's bytes, and
 from base64 import b64encode
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
@@ -14,6 +14,8 @@ from .plan import Plan
 from .state import AdverseEvent, Patient, Session
 
 DAY_S = 86_400
+HOUR_S = 3_600
+CLEAN_WINDOW_S = 7 * DAY_S
 # What a record is: an event in time, one that is late, a copy, other content under an identity, a broken record.
 ORIGINAL, LATE, DUPLICATE, CONFLICT, BROKEN = range(5)
 
@@ -96,19 +98,43 @@ class Truth:
         """Protocol limit -> sessions (delivered or aborted) that exceeded it."""
         return Counter(limit for _, s in self.sessions() if s.is_started for limit in s.exceeds)
 
-    def windows_at_risk(self, patient: Patient, *, cutoff: int | None = None, risk_window_days: int = 30):
+    def last_contact(self, patient: Patient, *, by: int) -> int:
+        """The last moment up to `by` at which the patient could have told of harm; never what is worn or filed."""
+        events = [e for e in patient.adverse_events if not e.entered_in_error]
+        told = [at for e in events for at in (e.onset_at, *(() if e.is_fatal else (e.aware_at, e.resolved_at)))]
+        begun = [s.started_at for s in patient.sessions if s.is_started]
+        return max(at for at in (*patient.contacts, *begun, *told) if at is not None and at <= by)
+
+    def windows_at_risk(
+        self,
+        patient: Patient,
+        *,
+        cutoff: int | None = None,
+        risk_window_days: int = 30,
+        lost_after_days: int = 60,
+        clinic_id: str | None = None,
+    ) -> list[tuple[int, int]]:
         """The patient's times at risk, disjoint and in order: [(from, to)] in Unix seconds.
 
-        Each course from the start of its first session to `risk_window_days` days of 24 hours after the
-        start of its last, ended by the first moment of the clinic-local day of death or withdrawal, and by the data
-        cut.
+        Each course, which is an episode here (none prolongs another, none pauses for 90 days), from the start of its
+        first session to `risk_window_days` days of 24 hours after the start of its last, ended by the last moment of
+        the clinic-local day of death or withdrawal, of the last contact of who was lost, whether or not that was filed,
+        and by the whole hour before the data cut. `clinic_id`: by the sessions at that clinic alone.
         """
-        end = self.newest_event if cutoff is None else cutoff
+        newest = self.newest_event if cutoff is None else cutoff
+        end = newest // HOUR_S * HOUR_S
         if patient.stop in ("withdrew", "died") and patient.stopped_on is not None:
-            end = min(end, patient.clinic.at(patient.stopped_on))
+            end = min(end, patient.clinic.at(patient.stopped_on + timedelta(days=1)))
+        begun = [s for s in patient.sessions if s.is_started]
+        if not begun:
+            return []
+        seen = self.last_contact(patient, by=newest)
+        if seen + lost_after_days * DAY_S <= end:
+            end = min(end, patient.clinic.at(patient.clinic.day(seen) + timedelta(days=1)))
         windows: list[tuple[int, int]] = []
         for course in patient.courses:
-            times = sorted(s.started_at for s in patient.sessions if s.course_id == course.course_id and s.is_started)
+            there = [s for s in begun if s.course_id == course.course_id and clinic_id in (None, s.clinic_id)]
+            times = sorted(s.started_at for s in there)
             if not times or times[0] >= end:
                 continue
             start, stop = times[0], min(times[-1] + risk_window_days * DAY_S, end)
@@ -126,6 +152,27 @@ class Truth:
             if windows:
                 days[p.patient_id] = sum(stop - start for start, stop in windows) / DAY_S
         return days
+
+    def events_in_time(self, *, clinic_id: str | None = None) -> tuple[Counter, Counter]:
+        """(term -> events in time at risk, term -> outside), records of a term that lasts or has just ended once.
+
+        Of patients with time at risk, up to the whole hour before the data cut. One of unknown onset counts as in
+        time where the patient has any; where it ended before the first session it is neither. `clinic_id`: of the events
+        and the time at that clinic alone.
+        """
+        inside, outside = Counter(), Counter()
+        cut = self.newest_event // HOUR_S * HOUR_S
+        for patient in self.patients:
+            windows = self.windows_at_risk(patient, clinic_id=clinic_id)
+            for event in _new_events(patient):
+                if clinic_id not in (None, event.clinic_id):
+                    continue
+                if event.onset_at is None:
+                    inside[event.term] += bool(windows) and not _ended_before(event, patient)
+                elif event.onset_at <= cut:
+                    is_in = any(start <= event.onset_at <= stop for start, stop in windows)
+                    (inside if is_in else outside)[event.term] += 1
+        return +inside, +outside
 
     def summary(self) -> str:
         """The truth in words and numbers, for the end of `floe simulate`."""
@@ -175,6 +222,27 @@ class Truth:
 
     def to_json(self) -> str:
         return orjson.dumps(self.as_dict(), option=orjson.OPT_INDENT_2).decode()
+
+
+def _new_events(patient: Patient) -> list[AdverseEvent]:
+    """The events without further records of a term that an earlier one covers: till 7 days after its end, or for good
+    where it has no end and goes on; one of unknown onset is always new."""
+    new, covered = [], {}
+    events = [e for e in patient.adverse_events if not e.entered_in_error]
+    for event in sorted((e for e in events if e.onset_at is not None), key=lambda e: (e.onset_at, e.ae_id)):
+        if event.onset_at > covered.get(event.term, -1):
+            new.append(event)
+        if event.resolved_at is not None:
+            covered[event.term] = max(covered.get(event.term, -1), event.resolved_at + CLEAN_WINDOW_S)
+        elif event.is_ongoing:
+            covered[event.term] = float("inf")
+    return new + [e for e in events if e.onset_at is None]
+
+
+def _ended_before(event: AdverseEvent, patient: Patient) -> bool:
+    first = min(s.day for s in patient.sessions if s.is_started)
+    clinic = patient.clinic
+    return event.resolved_at is not None and clinic.day(event.resolved_at) < first
 
 
 def _rows(counts: Counter, *names: str) -> list[dict]:

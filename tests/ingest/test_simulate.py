@@ -155,32 +155,56 @@ def test_adverse_events_as_they_count_are_the_truth(sent):
 
 
 def test_days_at_risk_follow_from_the_sessions_sent(sent):
-    """Each course from its first session to 30 days after its last, overlaps once, to death, withdrawal or the cut.
+    """Each course from its first session to 30 days after its last, overlaps once, to the end of the day of death,
+    withdrawal or the last contact of who was lost, and to the hour of the cut.
 
     Recomputed from the events, a second at a time being too many: by the ends of the courses of each patient.
     """
     zones = {row["clinic_id"]: row["timezone"] for row in _core(sent, "clinics").iter_rows(named=True)}
     home = {row["patient_id"]: zones[row["clinic_id"]] for row in _core(sent, "patients").iter_rows(named=True)}
-    status = _core(sent, "patient_status")
-    ends = {}
-    for row in status.filter(pl.col("status").is_in(("withdrew", "died"))).iter_rows(named=True):
-        local = pl.Series([datetime.combine(row["effective_on"], datetime.min.time())])
-        ends[row["patient_id"]] = local.dt.replace_time_zone(home[row["patient_id"]]).dt.convert_time_zone("UTC")[0]
-    courses = (
-        _core(sent, "sessions").filter(pl.col("status").is_in(("delivered", "aborted")))
-        .group_by("patient_id", "course_id").agg(first=pl.col("started_at").min(), last=pl.col("started_at").max())
-        .sort("first")
-    )  # fmt: skip
+    cut = sent.truth.data_cutoff.replace(minute=0, second=0, microsecond=0)
+
+    def end_of(day, patient):
+        local = pl.Series([datetime.combine(day + timedelta(days=1), datetime.min.time())])
+        return local.dt.replace_time_zone(home[patient]).dt.convert_time_zone("UTC")[0]
+
+    ends = dict.fromkeys(home, cut)
+    for row in _core(sent, "patient_status").iter_rows(named=True):
+        if row["status"] in ("withdrew", "died"):
+            ends[row["patient_id"]] = min(cut, end_of(row["effective_on"], row["patient_id"]))
+    begun = _core(sent, "sessions").filter(pl.col("status").is_in(("delivered", "aborted")))
+    for patient, seen in _last_seen(sent, begun).items():
+        if patient in ends and seen + timedelta(days=60) <= ends[patient]:
+            local = pl.Series([seen]).dt.convert_time_zone(home[patient]).dt.date()[0]
+            ends[patient] = end_of(local, patient)
+    courses = begun.group_by("patient_id", "course_id").agg(
+        first=pl.col("started_at").min(), last=pl.col("started_at").max()
+    )
     found = defaultdict(float)
     covered = {}
-    for patient, _, first, last in courses.iter_rows():
-        end = min(last + timedelta(days=30), sent.truth.data_cutoff, ends.get(patient, NOW))
+    for patient, _, first, last in courses.sort("first").iter_rows():
+        end = min(last + timedelta(days=30), ends[patient])
         start = max(first, covered.get(patient, first))
         covered[patient] = max(end, covered.get(patient, end))
         found[patient] += max((end - start).total_seconds(), 0.0) / DAY_S
     expected = sent.truth.days_at_risk()
-    assert found == pytest.approx(expected)
+    assert {p: days for p, days in found.items() if days} == pytest.approx(expected)
     assert any(p.stop == "withdrew" and p.patient_id in expected for p in sent.truth.patients)
+
+
+def _last_seen(sent, begun):
+    """Patient -> the newest moment of a record that somebody met the patient for, by the data cut."""
+    moments = [begun.select("patient_id", at="started_at")]
+    told = pl.col("outcome").ne_missing("fatal")
+    for topic, column, is_contact in (
+        ("consults", "occurred_at", True), ("screenings", "occurred_at", True), ("responses", "answered_at", True),
+        ("performance_tests", "performed_at", True), ("care", "occurred_at", True), ("care", "reported_through", True),
+        ("adverse_events", "onset_at", True), ("adverse_events", "aware_at", told),
+        ("adverse_events", "resolved_at", told),
+    ):  # fmt: skip
+        moments.append(_core(sent, topic).filter(is_contact).select("patient_id", at=column))
+    newest = pl.concat(moments).filter(pl.col("at") <= sent.truth.data_cutoff)
+    return dict(newest.group_by("patient_id").agg(pl.col("at").max()).rows())
 
 
 def test_limits_exceeded_are_those_of_the_version_in_force(sent):

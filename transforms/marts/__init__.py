@@ -21,6 +21,7 @@ from . import (
     adsl,
     adtte,
     adverse_event_comparisons,
+    adverse_event_groups,
     adverse_event_rates,
     alerts,
     arm_comparisons,
@@ -37,6 +38,7 @@ from . import (
     responder_curves,
     responder_disagreement,
     survival_curves,
+    time_at_risk,
 )
 
 
@@ -68,7 +70,9 @@ MARTS: dict[str, Mart] = {
     "survival_curves": _counting(survival_curves),
     "adtte": Mart(MART_TABLES["adtte"], adtte.INPUTS, adtte.compute),
     "adverse_event_rates": _counting(adverse_event_rates),
+    "adverse_event_groups": _counting(adverse_event_groups),
     "adverse_event_comparisons": _counting(adverse_event_comparisons),
+    "time_at_risk": Mart(MART_TABLES["time_at_risk"], time_at_risk.INPUTS, time_at_risk.compute),
     "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
     "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),
     "data_dictionary": Mart(

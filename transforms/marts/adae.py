@@ -5,8 +5,10 @@ and clean windows (safety.py), rates (adverse_event_rates.py).
 
 Where an event happened: at its own clinic, else at its session's, else at the enrolling one. The treatment period for
 TRTEMFL runs from the first to the last session that began, so that an event of an aborted first session is in it.
-An onset that is not known is not guessed: such an event comes last in the sequence and has no session flags.
+An onset that is not known is not guessed (ASTDTF Y; an event of the contract has a moment of onset or none, no part): such an event comes last in the sequence and has no session flags.
 """
+
+from datetime import datetime
 
 import polars as pl
 
@@ -24,9 +26,10 @@ from ..safety import (
     with_last_session,
 )
 from ..schemas import MART_TABLES
+from ..time_at_risk import holds, person_time_cut
 
 TABLE = MART_TABLES["adae"]
-INPUTS = ("core.adverse_events", "core.patients", "core.clinics", "core.sessions")
+INPUTS = ("core.adverse_events", "core.patients", "core.clinics", "core.sessions", "mart.time_at_risk")
 
 
 def compute(
@@ -36,6 +39,7 @@ def compute(
     patients: pl.DataFrame,
     clinics: pl.DataFrame,
     sessions: pl.DataFrame,
+    time_at_risk: pl.DataFrame,
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
@@ -48,6 +52,7 @@ def compute(
     frame = _placed(adverse_events.join(people, on="patient_id"), placed, clinics)
     frame = with_last_session(frame, placed.filter("is_begun"))
     frame = frame.join(_treatment_period(placed), on="patient_id", how="left")
+    frame = _with_time_at_risk(frame, time_at_risk, cut_at=person_time_cut(options=options, cut=cut))
     frame = _flagged(_sequenced(frame), options=options)
     return TABLE.conform(_named(frame).sort("USUBJID", "AESEQ"))
 
@@ -83,6 +88,14 @@ def _treatment_period(sessions: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _with_time_at_risk(frame: pl.DataFrame, at_risk: pl.DataFrame, *, cut_at: datetime) -> pl.DataFrame:
+    """The events with ATRISKFL: Y, N, or null for an onset that is not known or waits for the next cut."""
+    pairs = frame.select("ae_id", "patient_id", "onset_at").join(at_risk, on="patient_id")
+    inside = pairs.filter(holds("onset_at"))["ae_id"].unique()
+    is_judged = pl.col("onset_at") <= pl.lit(cut_at)
+    return frame.with_columns(ATRISKFL=pl.when(is_judged).then(flag(pl.col("ae_id").is_in(inside.implode()))))
+
+
 def _sequenced(frame: pl.DataFrame) -> pl.DataFrame:
     """By patient and onset, the unknown ones last, with AESEQ."""
     ordered = frame.sort("patient_id", "onset_at", "ae_id", nulls_last=True)
@@ -93,6 +106,7 @@ def _flagged(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     emergent = treatment_emergent(
         start="ASTDT", end="AENDT", first_treated="first_treated_on", last_treated="last_treated_on",
         initial_grade="initial_grade", grade="grade", window_days=options.risk_window_days,
+        is_unknown_emergent=options.is_unknown_onset_emergent,
     )  # fmt: skip
     # occurrence flags are of treatment-emergent records (OCCDS)
     number = pl.when(emergent == "Y").then("AESEQ")
@@ -119,7 +133,7 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         USUBJID="patient_id", SITEID="home_clinic_id", CLINICID="clinic_id", AEID="ae_id", AETERM="term", AESOC="body_system", AETOXGR="grade",
         AEITOXGR="initial_grade", AESER=flag(pl.col("is_serious")), AEREL="related", AERELFL=flag(related),
-        AEEXPFL=flag(pl.col("is_expected")), AEINJ="injury_kind", AEASCERT="ascertainment", ASTDTM="onset_at",
+        AEEXPFL=flag(pl.col("is_expected")), AEINJ="injury_kind", AEASCERT="ascertainment", ASTDTM="onset_at", ASIDEFL=_yes(pl.col("is_set_aside")), ASTDTF=pl.when(pl.col("onset_at").is_null()).then(pl.lit("Y")),
         AENDTM="resolved_at", ADURN=pl.when(days >= 1).then(days), HRSSESS="hours_since_session",
         SESSIONID=pl.coalesce("session_id", near), AEOUT="outcome", AWAREDTM="aware_at", RPTDTM="reported_at",
         MODALITY=pl.coalesce("session_modality", "near_modality", "first_modality"), EVENTID="event_id",

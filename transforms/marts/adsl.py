@@ -1,6 +1,7 @@
 """mart.adsl: one row a patient.
 
-Here: Day 1 and treatment dates, end of study, last contact. Not here: outcomes (adqs, adact), time at risk.
+Here: Day 1 and treatment dates, end of study. Not here: outcomes (adqs, adact), what a contact is (contact.py), time
+at risk (time_at_risk.py).
 
 Day 1, TRTSDT, TRTEDT and NSESS come from delivered sessions; SAFFL from sessions that began. End of study:
 the first of `completed`, `withdrew`, `lost`, `died` that no later `resumed` follows; `died` is never undone.
@@ -10,6 +11,7 @@ happened yet.
 
 import polars as pl
 
+from ..contact import CONTACTS, last_contact
 from ..exposure import of_patients, placed_sessions
 from ..local_time import with_cut_day, with_local_day, with_timezone
 from ..options import Cut, Options
@@ -19,23 +21,7 @@ TABLE = MART_TABLES["adsl"]
 NOT_TREATED = "NOT TREATED"
 SEXES = {"female": "F", "male": "M"}
 ENDS = {"completed": "COMPLETED", "withdrew": "DISCONTINUED", "lost": "DISCONTINUED", "died": "DISCONTINUED"}
-# Statuses that are no contact: nobody met a patient who is lost, dead, or merged into another record.
-NO_CONTACT = ("lost", "died", "merged")
-# Table -> the moment at which the patient was in contact
-CONTACTS = {
-    "responses": "answered_at",
-    "adverse_events": "event_time",
-    "resolutions": "resolved_at",  # of adverse events, but by death
-    "care": "occurred_at",
-    "consults": "occurred_at",
-    "screenings": "occurred_at",
-    "performance_tests": "performed_at",
-}
-INPUTS = (
-    "core.patients", "core.clinics", "core.sessions", "core.patient_status", "core.responses",
-    "core.adverse_events", "core.care", "core.consults", "core.screenings", "core.performance_tests",
-    "core.activity_days",
-)  # fmt: skip
+INPUTS = ("core.patients", "core.clinics", "core.patient_status", *(f"core.{name}" for name in CONTACTS))
 
 
 def compute(
@@ -43,31 +29,22 @@ def compute(
     *,
     patients: pl.DataFrame,
     clinics: pl.DataFrame,
-    sessions: pl.DataFrame,
     patient_status: pl.DataFrame,
-    responses: pl.DataFrame,
-    adverse_events: pl.DataFrame,
-    care: pl.DataFrame,
-    consults: pl.DataFrame,
-    screenings: pl.DataFrame,
-    performance_tests: pl.DataFrame,
-    activity_days: pl.DataFrame,
     options: Options,
     cut: Cut,
+    **contacts: pl.DataFrame,
 ) -> pl.DataFrame:
     """One row a patient of `keys` (None = all); columns of MART_TABLES["adsl"].
 
-    Inputs are tables of core by their bare names; of frames that hold more patients only those of `keys`
-    count.
+    Inputs are tables of core by their bare names (`contacts`: those of contact.CONTACTS); of frames that hold more
+    patients only those of `keys` count.
     """
     people = with_timezone(of_patients(patients, keys), clinics)
     zones = people.select("patient_id", "timezone", "utc_offset_min")
-    resolutions = adverse_events.filter(pl.col("outcome").ne_missing("fatal"))
-    contacts = {"responses": responses, "adverse_events": adverse_events, "resolutions": resolutions, "care": care,
-                "consults": consults, "screenings": screenings, "performance_tests": performance_tests}  # fmt: skip
-    placed = placed_sessions(of_patients(sessions, keys), clinics)
+    placed = placed_sessions(of_patients(contacts["sessions"], keys), clinics)
     status = _until(patient_status.join(zones.select("patient_id", "timezone"), on="patient_id"), cut=cut)
-    contact = _last_contact(zones, placed, contacts, activity_days, status, cut=cut)
+    contact = last_contact(contacts, until=cut.data_cutoff).join(zones, on="patient_id")
+    contact = with_local_day(contact, at="last_contact_at", into="last_contact").select("patient_id", "last_contact")
     people = (
         people.join(_treatment(placed), on="patient_id", how="left")
         .join(_end_of_study(status), on="patient_id", how="left")
@@ -126,35 +103,3 @@ def _end_of_study(status: pl.DataFrame) -> pl.DataFrame:
         EOSREAS=pl.coalesce(pl.col("reason").first(), pl.col("status").first()),
         DTHDT=pl.col("effective_on").filter("_is_death").first(),
     )
-
-
-def _last_contact(
-    zones: pl.DataFrame,
-    sessions: pl.DataFrame,
-    contacts: dict[str, pl.DataFrame],
-    activity_days: pl.DataFrame,
-    status: pl.DataFrame,
-    *,
-    cut: Cut,
-) -> pl.DataFrame:
-    """A row a patient: `last_contact`, the newest day on which anything shows the patient, up to the data
-    cut.
-
-    A missed or cancelled session is no contact, nor is a status that nobody met the patient for.
-    """
-    moments = [
-        frame.select("patient_id", moment=column)
-        for frame, column in [
-            (sessions.filter("is_begun"), "started_at"),
-            *((contacts[name], column) for name, column in CONTACTS.items()),
-        ]
-    ]
-    newest = pl.concat(moments).filter(pl.col("moment") <= cut.data_cutoff)
-    newest = newest.group_by("patient_id").agg(pl.col("moment").max()).join(zones, on="patient_id")
-    days = [
-        with_local_day(newest, at="moment", into="day").select("patient_id", "day"),
-        activity_days.filter(pl.col("samples") > 0).select("patient_id", "day"),
-        status.filter(~pl.col("status").is_in(NO_CONTACT)).select("patient_id", day="effective_on"),
-    ]
-    days = pl.concat(days).filter(pl.col("day") <= pl.lit(cut.data_cutoff.date()).dt.offset_by("1d"))
-    return days.group_by("patient_id").agg(last_contact=pl.col("day").max())

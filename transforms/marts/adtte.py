@@ -5,9 +5,9 @@ response and relapse (durability.py).
 
 TTSURG, TTRESC: from Day 1 to the first surgery, or rescue, known from core.care. Care-free time ends at the last
 `reported_through`, not today, and at death. TTSURGA, TTRESCA: the same from allocation (else enrolment), for patients
-in an arm: only these compare arms. TTAE: from the first session that began to the first treatment-emergent event with
-a known onset; censored where the risk window ends, at the end of follow-up (not one before the first session: who left
-may come back) or at the last contact. TTAERES, TTAEREC:
+in an arm: only these compare arms. TTAE: from the first session that began to the first event of known onset in the
+first stretch of time at risk (mart.time_at_risk), as in the rates; censored where that ends, of whatever follows a gap
+there is none. TTCOLD: the same of a group of terms (event_groups.py). TTAERES, TTAEREC:
 from an event's onset to its resolution, with or without sequelae, or without alone; in days counted as ADURN (last -
 first + 1); censored at the last contact or death. TTLOSS, TTRELAPS: of the patient's pain parameter, an NRS.
 All other times are days elapsed: ADT - STARTDT.
@@ -17,25 +17,37 @@ import polars as pl
 
 from .. import durability, pain
 from ..care import PROCEDURES, local_care
+from ..event_groups import GROUPS
 from ..exposure import BEGUN, of_patients
-from ..local_time import with_cut_day
+from ..local_time import with_cut_day, with_local_day
 from ..options import Cut, Options
+from ..safety import with_event_number
 from ..schemas import MART_TABLES
+from ..time_at_risk import joined
 
 TABLE = MART_TABLES["adtte"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adex", "mart.adae", "core.care")
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adex", "mart.adae", "mart.time_at_risk", "core.care")
 PARAMETERS = {
     "TTSURG": "Time from Day 1 to surgery",
     "TTRESC": "Time from Day 1 to rescue care",
     "TTSURGA": "Time from allocation to surgery",
     "TTRESCA": "Time from allocation to rescue care",
     "TTAE": "Time from the first session to the first treatment-emergent adverse event",
+    **{g.parameter: f"Time from the first session to the first {g.title.lower()}" for g in GROUPS.values()},
     "TTAERES": "Time to resolution of an adverse event, with or without sequelae",
     "TTAEREC": "Time to resolution of an adverse event without sequelae",
     "TTLOSS": "Time from confirmed response to its loss",
     "TTRELAPS": "Time from a pain-free month to relapse",
 }
 FROM_ALLOCATION = ("TTSURGA", "TTRESCA")
+# What ends the time at risk -> why a first event is censored
+CENSORED_BY = {
+    "death": "death",
+    "withdrawal": "withdrawal from follow-up",
+    "lost": "last contact",
+    "data_cut": "data cut",
+    "risk_window": "end of the risk window",
+}
 TOO_EARLY = "follow-up ended before the start"
 
 
@@ -46,6 +58,7 @@ def compute(
     adqs: pl.DataFrame,
     adex: pl.DataFrame,
     adae: pl.DataFrame,
+    time_at_risk: pl.DataFrame,
     care: pl.DataFrame,
     options: Options,
     cut: Cut,
@@ -57,7 +70,7 @@ def compute(
     adae = adae.join(people, on="USUBJID", how="semi")
     parts = [
         *_care_times(people, care),
-        _first_event(people, adex, adae, options=options),
+        *_first_events(people, adex, adae, time_at_risk),
         *_resolutions(people, adae),
         *_durability(people, adqs, care, options=options),
     ]
@@ -134,30 +147,44 @@ def _care_time(people: pl.DataFrame, care: pl.DataFrame, *, wanted: pl.Expr, wha
 # --- adverse events ---------------------------------------------------------------------------------
 
 
-def _first_event(people: pl.DataFrame, adex: pl.DataFrame, adae: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN), pl.col("ASTDT").is_not_null())
-    treated = begun.group_by("USUBJID").agg(STARTDT=pl.col("ASTDT").min(), last_on=pl.col("ASTDT").max())
-    emergent = adae.filter(pl.col("TRTEMFL") == "Y")
-    known = emergent.filter(pl.col("ASTDT").is_not_null()).sort("ASTDT", "AESEQ")
-    first = known.unique("USUBJID", keep="first", maintain_order=True)
-    first = first.select("USUBJID", "EVENTID", began_on="ASTDT", what="AEDECOD")
-    unknown = emergent.filter(pl.col("ASTDT").is_null()).select("USUBJID").unique().with_columns(is_undated=True)
-    frame = people.drop("EVENTID").join(treated, on="USUBJID")
-    frame = frame.join(first, on="USUBJID", how="left").join(unknown, on="USUBJID", how="left")
-    # one that began before the first session and became worse in treatment counts from the first session
-    frame = frame.with_columns(event_on=pl.max_horizontal("began_on", "STARTDT")).with_columns(
-        event_on=pl.when(pl.col("began_on").is_not_null()).then("event_on")
+def _first_events(
+    people: pl.DataFrame, adex: pl.DataFrame, adae: pl.DataFrame, time_at_risk: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """A frame a parameter: of any event, and of each group of terms."""
+    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN)).group_by("USUBJID").agg(STARTDT=pl.col("ASTDT").min())
+    begun = begun.drop_nulls()
+    followed = people.drop("EVENTID").join(begun, on="USUBJID").join(_first_stretch(time_at_risk), on="USUBJID")
+    followed = with_local_day(followed, at="to_at", into="ended_on")
+    of_event = {"began_on": "ASTDT", "is_in_time": "ATRISKFL"}
+    records = with_event_number(adae).with_columns(
+        pl.col(column).first().over("event_number").alias(name) for name, column in of_event.items()
     )
+    groups = [pl.lit(True), *(group.members() for group in GROUPS.values())]
+    return [_first_event(followed, records.filter(is_meant)) for is_meant in groups]
+
+
+def _first_stretch(time_at_risk: pl.DataFrame) -> pl.DataFrame:
+    """A row a patient: `to_at` and `ended_by` of the time at risk from the first session on, without a gap."""
+    whole = joined(time_at_risk.select("patient_id", "from_at", "to_at"))
+    first = whole.sort("from_at").unique("patient_id", keep="first", maintain_order=True)
+    ends = time_at_risk.select("patient_id", "to_at", "ended_by").filter(pl.col("ended_by") != "next_episode")
+    return first.join(ends, on=["patient_id", "to_at"], how="left").select("to_at", "ended_by", USUBJID="patient_id")
+
+
+def _first_event(followed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    known = records.filter(pl.col("is_in_time") == "Y").sort("event_at", "AESEQ")
+    known = known.join(followed.select("USUBJID", "to_at"), on="USUBJID").filter(pl.col("event_at") <= pl.col("to_at"))
+    first = known.unique("USUBJID", keep="first", maintain_order=True)
+    first = first.select("USUBJID", "EVENTID", event_on="began_on", what="AEDECOD")
+    unknown = records.filter(pl.col("event_at").is_null() & (pl.col("TRTEMFL") == "Y")).select("USUBJID").unique()
+    unknown = unknown.with_columns(is_undated=True)
+    frame = followed.join(first, on="USUBJID", how="left").join(unknown, on="USUBJID", how="left")
+    # an event is told of where it happened, whose day may be another than that of the patient's clinic
+    not_before = pl.max_horizontal("event_on", "STARTDT")
+    frame = frame.with_columns(event_on=pl.when(pl.col("event_on").is_not_null()).then(not_before))
     censors = {
-        "end of the risk window": pl.col("last_on") + pl.duration(days=options.risk_window_days),
-        # who left and came back is followed again, as in the time at risk
-        "end of follow-up": pl.when(pl.col("EOSDT") >= pl.col("STARTDT")).then("EOSDT"),
-        "last contact": pl.col("LSTCONDT"),
-        "data cut": pl.col("cut_on"),
-    }
-    # an event is a contact by itself; who has left, or is past the window, is not at risk of one that counts
-    is_at_risk = pl.col("event_on") <= pl.min_horizontal(censors["end of the risk window"], censors["end of follow-up"])
-    frame = frame.with_columns(pl.when(is_at_risk).then(pl.col(c)).alias(c) for c in ("event_on", "EVENTID", "what"))
+        text: pl.when(pl.col("ended_by") == end).then("ended_on") for end, text in CENSORED_BY.items()
+    }  # fmt: skip
     return _timed(
         frame,
         censors=censors,

@@ -51,8 +51,8 @@ ADSL = _table("adsl", "One row a patient.", [
     Column("EOSDT", D, "end of follow-up: leaving or death; null while ongoing"),
     Column("EOSREAS", S, "why follow-up ended"),
     Column("DTHDT", D, "death"),
-    Column("LSTCONDT", D, "last contact: the newest session begun, answer, test, consult, screening, adverse event or its resolution, "
-           "care, day worn or status; not a missed session, nor news of a patient lost, dead or merged"),
+    Column("LSTCONDT", D, "last contact, at which harm could have been told: the newest session that began, answer, test, consult, "
+           "screening, adverse event or its resolution, care or report of it, enrolment; never a day worn, a missed session or a status"),
     Column("TIMEZONE", S, "time zone of the enrolling clinic"),
     EVENTID,
 ], ("USUBJID",))  # fmt: skip
@@ -155,14 +155,16 @@ ADAE = _table("adae", "One row an adverse event.", [
     Column("AETOXGR", I, "CTCAE v5 grade at its worst"), Column("AEITOXGR", I, "grade at onset"),
     _flag("AESER", "serious"), Column("AEREL", S, "causality"), _flag("AERELFL", "related: possible or higher"),
     _flag("AEEXPFL", "expected"), Column("AEINJ", S, "kind of injury"), Column("AEASCERT", S, "solicited or spontaneous"),
-    Column("ASTDT", D, "clinic-local day of onset"), Column("ASTDTM", T, "onset"),
+    Column("ASTDT", D, "clinic-local day of onset"), Column("ASTDTM", T, "onset"), Column("ASTDTF", S, "part of the onset that is unknown: Y = all of it, and ASTDT is null; null = none. An event has a moment of onset or none, so that nothing is imputed", closed=("Y",)),
     Column("AENDT", D, "clinic-local day of resolution"), Column("AENDTM", T, "resolution"),
     Column("ADURN", I, "duration, last day - first day + 1", "days"),
     _flag("TRTEMFL", "treatment-emergent (from the first session that began to 30 days after the last, or worsened in it); null = not"),
     _flag("SESS24FL", "within 24 h after a session's start"), _flag("SESS72FL", "within 72 h after a session's start"),
     Column("HRSSESS", F, "hours since the last session's start", "h"),
     Column("SESSIONID", S, "session: as reported, else the last one within 72 h"),
-    _flag("NEWFL", "counted as an event: not the same term and body site within the clean window of an earlier one"),
+    _flag("NEWFL", "counted as an event: not a further record of a term while an earlier one lasts or in its clean window"),
+    _flag("ATRISKFL", "the onset lies in the patient's time at risk (mart.time_at_risk); null where the onset is not known or lies after the data cut of person-time"),
+    _flag("ASIDEFL", "set aside: the onset lies after the patient's death, so that one of the two records is wrong; null = not"),
     _flag("AOCCFL", "the patient's first treatment-emergent event"),
     _flag("AOCCPFL", "the patient's first treatment-emergent event of the term"),
     _flag("AOCCIFL", "the patient's treatment-emergent event of highest grade (first of them)"),
@@ -258,24 +260,57 @@ COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit
     Column("reason", S, "why no estimate can be given"),
 ], ("metric_id", "clinic_id", "modality", "indication", "arm", "strata", "visit", "population"))  # fmt: skip
 
+TIME_AT_RISK = _table("time_at_risk", "One row a patient and stretch of time at risk: an episode of sessions and the days after it in which harm counts and could have been told.", [
+    Column("patient_id", S, "patient (a pseudonym)", required=True),
+    Column("episode", I, "number of the episode, from 1", required=True),
+    Column("from_at", T, "start of its first session that began (or of the first after a withdrawal)", required=True),
+    Column("to_at", T, "end of the time at risk", required=True),
+    Column("planned_to_at", T, "end if nobody were lost: of the window after the last session, or earlier by death, withdrawal or the data cut", required=True),
+    Column("ended_by", S, "what ends it; lost: no contact since, at the data cut", required=True, closed=("death", "withdrawal", "lost", "data_cut", "next_episode", "risk_window")),
+], ("patient_id", "episode", "from_at"))  # fmt: skip
+
+_RATE_COMMENTS = {
+    "incidence_proportion": "patients with an event / patients treated (Clopper-Pearson)",
+    "events_per_100_sessions": "events per 100 sessions (Garwood)",
+    "eair_per_100_patient_years": "patients with an event per 100 patient-years to the first one (Garwood)",
+    "events_per_100_patient_years": "events per 100 patient-years (Garwood)",
+}
+_RATES = [c for name, comment in _RATE_COMMENTS.items() for c in _ci(name, comment)]
+_OF_CELL = [
+    Column("period_start", D, "clinic-local day of the first session that began"),
+    Column("period_end", D, "UTC day on which the time at risk ends"),
+    Column("patients", I, "patients treated: with a session that began (delivered or aborted)", required=True),
+    Column("patients_with_event", I, "of them with an event in their time at risk", required=True),
+    Column("events", I, "events in time at risk, one for all records of a term while it lasts and in its clean window"),
+    Column("sessions", I, "sessions delivered", required=True),
+    Column("sessions_asked", I, "of them those at which the patient was asked about side effects"),
+    Column(
+        "patient_years",
+        F,
+        "time at risk; of a single term without the time in which it lasts and its clean window",
+        "years",
+    ),
+    Column("patient_years_at_risk", F, "the same to the first event", "years"),
+]
+
 ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and restriction. Intervals are exact.", [
     *STAMP, *STRATA,
     Column("term", S, "coded term; null = any"),
     *[Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True)
       for r in ("serious", "related", "treatment_emergent", "session_emergent")],
     Column("min_grade", I, "only events of at least this grade; null = any"),
-    Column("period_start", D, "clinic-local day of the first session that began"),
-    Column("period_end", D, "UTC day on which the time at risk ends; events after it count too"),
-    Column("patients", I, "patients treated: with a session that began (delivered or aborted)", required=True),
-    Column("patients_with_event", I, "of them with an event", required=True),
-    Column("events", I, "events", required=True), Column("sessions", I, "sessions delivered", required=True),
-    Column("sessions_asked", I, "of them those at which the patient was asked about side effects"),
-    Column("patient_years", F, "time at risk", "years"),
-    Column("patient_years_at_risk", F, "time at risk to the first event", "years"),
-    *_ci("incidence_proportion", "patients with an event / patients treated (Clopper-Pearson)"),
-    *_ci("events_per_100_sessions", "events per 100 sessions (Garwood)"),
-    *_ci("eair_per_100_patient_years", "first events per 100 patient-years at risk (Garwood)"),
-    *_ci("events_per_100_patient_years", "events per 100 patient-years (Garwood)"),
+    *_OF_CELL,
+    Column("set_aside", I, "events set aside, for they lie after the patient's death: in no other figure of the row", required=True),
+    Column("implausible_records", I, "safety records of the clinic (where clinic is no dimension: of the lake) of which a value that can't be true does not count", required=True),
+    Column("likely_double_sessions", I, "sessions of the clinic (where clinic is no dimension: of the lake) that are likely another record of an earlier one; they are counted", required=True),
+    Column("events_outside", I, "events known to have begun outside the time at risk: in no other figure of the row", required=True),
+    Column("unknown_onset", I, "events of unknown onset of patients with time at risk; in `events` where the site takes them for treatment-emergent", required=True),
+    *_RATES,
+    Column("patients_with_event_planned", I, "patients with an event to the planned end", required=True),
+    Column("events_planned", I, "events to the planned end of the time at risk, as if nobody were lost", required=True),
+    Column("patient_years_planned", F, "time at risk to its planned end", "years"),
+    Column("patient_years_at_risk_planned", F, "the same to the first event", "years"),
+    *[c for name, comment in _RATE_COMMENTS.items() for c in _ci(f"{name}_planned", f"to the planned end, as if nobody were lost: {comment}")],
     Column("overdispersion", F, "Pearson chi-squared / (patients - 1) of events over sessions; null where not computable"),
     *[Column(f"{r}_od_{side}", F, f"{r}: {side} limit widened by over-dispersion, never narrower than the exact one")
       for r in ("events_per_100_sessions", "events_per_100_patient_years") for side in ("lower", "upper")],
@@ -284,6 +319,16 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
     Column("reason", S, "why a rate can't be given"),
 ], ("clinic_id", "modality", "indication", "arm", "strata", "term", "is_serious_only", "is_related_only",
     "is_treatment_emergent_only", "is_session_emergent_only", "min_grade"))  # fmt: skip
+
+ADVERSE_EVENT_GROUPS = _table("adverse_event_groups", "One row a stratum, grouping, category and restriction: adverse events by body system, patients by their worst grade, and events of groups of terms. Intervals are exact.", [
+    *STAMP, *STRATA,
+    Column("grouping", S, "what the categories are: body systems; grades, of which a patient is in the worst alone; groups of terms that are looked at together", required=True, closed=("body_system", "worst_grade", "term_group")),
+    Column("category", S, "body system, grade or group of terms; (unknown) where none is given", required=True),
+    *[Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True) for r in ("serious", "related", "treatment_emergent")],
+    *_OF_CELL, *_RATES,
+    Column("reason", S, "why a rate can't be given"),
+], ("clinic_id", "modality", "indication", "arm", "strata", "grouping", "category", "is_serious_only", "is_related_only",
+    "is_treatment_emergent_only"))  # fmt: skip
 
 ADVERSE_EVENT_COMPARISONS = _table("adverse_event_comparisons", "One row a pair of arms, modalities or clinics (each clinic against all others together: never a ranking), term and restriction: rate ratios of adverse events. Not adjusted for case mix.", [
     *STAMP,
@@ -505,6 +550,6 @@ DATA_DICTIONARY = _table("data_dictionary", "One row a table or view and column 
 
 MART_TABLES: dict[str, Table] = {t.name: t for t in (
     ADSL, ADQS, ADACT, ADEX, ADAE, ADTTE, PATIENT_OUTCOMES, COHORT_OUTCOMES, RESPONDER_CURVES, RESPONDER_DISAGREEMENT,
-    DOSE_RESPONSE, IMPORTANT_CHANGE, RELIABLE_CHANGE, ADVERSE_EVENT_RATES, ADVERSE_EVENT_COMPARISONS, ARM_COMPARISONS,
+    DOSE_RESPONSE, IMPORTANT_CHANGE, RELIABLE_CHANGE, TIME_AT_RISK, ADVERSE_EVENT_RATES, ADVERSE_EVENT_GROUPS, ADVERSE_EVENT_COMPARISONS, ARM_COMPARISONS,
     CLINIC_FUNNEL, CONTROL_CHARTS, SURVIVAL_CURVES, REPORT_DEADLINES, ALERTS, CHECK_RESULTS, METRIC_DEFINITIONS,
     DATA_DICTIONARY)}  # fmt: skip

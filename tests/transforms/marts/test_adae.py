@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from transforms.marts import adae
+from transforms.marts import adae, time_at_risk
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
@@ -40,17 +40,27 @@ def event(k=1, onset=5.0, **columns):
             "onset_at": None if onset is None else hours(onset), **columns}  # fmt: skip
 
 
-def run(*events, keys=None, sessions=None, options=None, **tables):
+def run(*events, keys=None, sessions=None, options=None, cut=CUT, **tables):
     clinics = [{"clinic_id": "C1", "timezone": "America/New_York"}, {"clinic_id": "C2", "timezone": "Asia/Tokyo"}]
-    return adae.compute(
-        keys,
-        adverse_events=core("adverse_events", *events),
-        patients=core("patients", *tables.get("patients", [{"patient_id": "P1", "clinic_id": "C1"}])),
-        clinics=core("clinics", *clinics),
-        sessions=core("sessions", *([session()] if sessions is None else sessions)),
-        options=options or Options(),
-        cut=CUT,
-    )
+    given = {
+        "adverse_events": events,
+        "patients": tables.get("patients", [{"patient_id": "P1", "clinic_id": "C1"}]),
+        "clinics": clinics,
+        "sessions": [session()] if sessions is None else sessions,
+        **tables,
+    }
+    return made(adae, given, keys=keys, options=options or Options(), cut=cut)
+
+
+def made(mart, given, *, keys, options, cut):
+    """The mart of the given core rows; mart.time_at_risk by its own function."""
+    frames = {}
+    for schema, name in (full.split(".") for full in mart.INPUTS):
+        if schema == "core":
+            frames[name] = core(name, *given.get(name, []))
+        else:
+            frames[name] = made(time_at_risk, given, keys=None, options=options, cut=cut)
+    return mart.compute(keys, **frames, options=options, cut=cut)
 
 
 def one(*args, **kwargs):
@@ -185,17 +195,42 @@ def test_the_enrolling_clinic_stands_beside():
     assert (row["SITEID"], row["CLINICID"]) == ("C1", "C2")
 
 
-def test_the_same_event_is_flagged_within_one_patient_term_and_site():
-    """NEWFL is N only where patient, term and body site agree."""
-    ongoing = {"outcome": "ongoing", "body_site": "hand"}
+def test_the_same_event_is_flagged_within_one_patient_and_term():
+    """NEWFL is N where patient and term agree and an earlier record lasts, whatever the body site."""
     frame = run(
-        event(1, 1.0, **ongoing), event(2, 2.0, body_site="hand"), event(3, 3.0, body_site="foot"),
-        event(4, 4.0, body_site="hand", term="pain"), event(5, 5.0, body_site="hand", patient_id="P2"),
+        event(1, 1.0, outcome="ongoing", body_site="hand"), event(2, 2.0, body_site="hand"),
+        event(3, 3.0, body_site="foot"), event(4, 4.0, body_site="hand", term="pain"), event(5, 5.0, patient_id="P2"),
         patients=[{"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2")],
     )  # fmt: skip
     assert dict(zip(frame["AEID"], frame["NEWFL"], strict=True)) == {
-        "A1": "Y", "A2": "N", "A3": "Y", "A4": "Y", "A5": "Y",
+        "A1": "Y", "A2": "N", "A3": "N", "A4": "Y", "A5": "Y",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("onset", "expected"),
+    [
+        (-0.1, "N"),
+        (0.0, "Y"),
+        (30 * 24.0, "Y"),  # both ends of the time at risk are in it
+        (30 * 24.1, "N"),
+        (None, None),
+        (119 * 24.0, None),  # 30 June 15:00, after the data cut: it waits
+    ],
+)
+def test_in_the_time_at_risk(onset, expected):
+    """ATRISKFL: from the first session on day 0 to 30 days after it."""
+    assert one(event={"onset": onset})["ATRISKFL"] == expected
+
+
+def test_an_unknown_onset_is_emergent_by_the_setting():
+    """ASTDTF says that all of the onset is unknown; TRTEMFL is Y by default, null where the site takes it as not."""
+    usual, strict = (
+        one(event={"onset": None}, options=Options(is_unknown_onset_emergent=is_so)) for is_so in (True, False)
+    )
+    assert (usual["TRTEMFL"], usual["ASTDTF"], usual["ASTDT"]) == ("Y", "Y", None)
+    assert (strict["TRTEMFL"], strict["AOCCFL"]) == (None, None)
+    assert one()["ASTDTF"] is None
 
 
 def test_modality():

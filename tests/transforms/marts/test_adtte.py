@@ -41,16 +41,24 @@ def care(k, kind, n, *, through=None, patient=1, **columns):
             **columns}  # fmt: skip
 
 
-def run(*, people=None, events=(), cares=(), sessions=(0,), answers=(), keys=None):
+def stretch(start, end, ended_by="risk_window", **columns):
+    """A stretch of time at risk, in days from the first session."""
+    return {"episode": 1, "from_at": moment(start), "to_at": moment(end), "planned_to_at": moment(end),
+            "ended_by": ended_by, **columns}  # fmt: skip
+
+
+def run(*, people=None, events=(), cares=(), sessions=(0,), at_risk=None, answers=(), keys=None):
     marts = MART_TABLES
     exposures = [{"USUBJID": "P1", "SESSIONID": f"S{k}", "EXSEQ": k + 1, "EXSTAT": "delivered", "ASTDT": day(n)}
                  for k, n in enumerate(sessions)]  # fmt: skip
+    stretches = [stretch(sessions[0], sessions[-1] + 30)] if at_risk is None else at_risk
     return adtte.compute(
         keys,
         adsl=frame(marts["adsl"], people or [subject()]),
         adqs=frame(marts["adqs"], answers, USUBJID="P1", STUDYID="s", PARAM="x"),
         adex=frame(marts["adex"], exposures, STUDYID="s"),
         adae=frame(marts["adae"], events, USUBJID="P1", STUDYID="s", AESEQ=1, EVENTID="E"),
+        time_at_risk=frame(marts["time_at_risk"], stretches, patient_id="P1"),
         care=frame(CORE_TABLES["care"], cares, source="s"),
         options=Options(),
         cut=CUT,
@@ -109,33 +117,50 @@ def test_rescue_and_allocation():
 
 
 def event(onset, end=None, outcome=None, **columns):
-    return {"AEID": "A1", "AEDECOD": "burn", "TRTEMFL": "Y", "ASTDT": None if onset is None else day(onset),
-            "AENDT": None if end is None else day(end), "AEOUT": outcome, **columns}  # fmt: skip
+    when = None if onset is None else moment(onset)
+    return {"AEID": "A1", "AEDECOD": "burn", "TRTEMFL": "Y", "NEWFL": "Y", "ASTDT": when and when.date(), "ASTDTM": when,
+            "ATRISKFL": "Y" if when else None, "AENDT": None if end is None else day(end), "AEOUT": outcome,
+            **columns}  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("events", "people", "expected"),
+    ("events", "at_risk", "expected"),
     [
-        ([], {}, (44, 1, "end of the risk window")),
-        ([], {"LSTCONDT": day(20)}, (20, 1, "last contact")),
-        ([], {"EOSDT": day(20), "LSTCONDT": day(20)}, (20, 1, "end of follow-up")),
-        ([], {"EOSDT": day(0)}, (0, 1, "end of follow-up")),
-        ([], {"EOSDT": day(-3)}, (44, 1, "end of the risk window")),  # left, and came back
-        ([], {"LSTCONDT": day(-3), "DTHDT": day(-3)}, (None, None, "follow-up ended before the start")),
-        ([event(10)], {"LSTCONDT": day(-3)}, (10, 0, "burn")),
-        ([event(10)], {}, (10, 0, "burn")),
-        ([event(20)], {"EOSDT": day(20)}, (20, 0, "burn")),
-        ([event(21)], {"EOSDT": day(20)}, (20, 1, "end of follow-up")),  # known, but of those who left only
-        ([event(10, TRTEMFL=None)], {}, (44, 1, "end of the risk window")),
-        ([event(-3)], {}, (0, 0, "burn")),  # began before and worsened in treatment
-        ([event(None)], {}, (None, None, "an onset that is not known")),
-        ([event(None), event(12, AEID="A2")], {}, (12, 0, "burn")),
+        ([], [stretch(0, 44)], (44, 1, "end of the risk window")),
+        ([], [stretch(0, 20.5, "lost")], (20, 1, "last contact")),
+        ([], [stretch(0, 20.5, "withdrawal")], (20, 1, "withdrawal from follow-up")),
+        ([], [stretch(0, 20.5, "death")], (20, 1, "death")),
+        ([], [stretch(0, 20, "data_cut")], (20, 1, "data cut")),
+        ([], [stretch(0, 20, "next_episode"), stretch(20, 50, episode=2)], (50, 1, "end of the risk window")),
+        ([event(10)], [stretch(0, 44)], (10, 0, "burn")),
+        ([event(20)], [stretch(0, 20.3, "withdrawal")], (20, 0, "burn")),  # on the day of leaving
+        ([event(21, ATRISKFL="N")], [stretch(0, 20.3, "withdrawal")], (20, 1, "withdrawal from follow-up")),
+        ([event(-3, ATRISKFL="N")], [stretch(0, 44)], (44, 1, "end of the risk window")),  # began before
+        ([event(10, NEWFL="N", ATRISKFL="N", AESEQ=2), event(-3, ATRISKFL="N", AEID="A2")], [stretch(0, 44)],
+         (44, 1, "end of the risk window")),  # a further record of one that began before
+        ([event(150)], [stretch(0, 44), stretch(140, 170, episode=2)], (44, 1, "end of the risk window")),
+        ([event(None)], [stretch(0, 44)], (None, None, "an onset that is not known")),
+        ([event(None, TRTEMFL=None)], [stretch(0, 44)], (44, 1, "end of the risk window")),  # not emergent by the setting
+        ([event(None), event(12, AEID="A2")], [stretch(0, 44)], (12, 0, "burn")),
+    ],
+)  # fmt: skip
+def test_time_to_the_first_event(events, at_risk, expected):
+    """To the first event in the first stretch of time at risk; censored where that ends, and why is said."""
+    assert time_of("TTAE", events=events, at_risk=at_risk) == expected
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([event(5, AEDECOD="headache")], (30, 1, "end of the risk window")),
+        ([event(5, AEDECOD="headache"), event(9, AEID="A2", AESEQ=2, AEDECOD="Frostbite")], (9, 0, "Frostbite")),
+        ([event(5, AEDECOD="blister", AEINJ="burn")], (5, 0, "blister")),
+        ([event(5, AEDECOD="blister", AEINJ=None)], (30, 1, "end of the risk window")),
     ],
 )
-def test_time_to_the_first_emergent_event(events, people, expected):
-    """Sessions on days 0 and 14, a window of 30 days: censored at 44, earlier where nobody saw the patient; no time is
-    negative, of records that contradict each other there is none."""
-    assert time_of("TTAE", events=events, people=[subject(**people)], sessions=(0, 14)) == expected
+def test_time_to_the_first_event_of_a_group(events, expected):
+    """TTCOLD: a term of the group, in any case, or a kind of injury of it."""
+    assert time_of("TTCOLD", events=events) == expected
 
 
 @pytest.mark.parametrize(

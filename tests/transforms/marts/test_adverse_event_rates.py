@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from transforms.marts import adae, adex, adsl, adverse_event_rates
+from transforms.marts import adae, adex, adsl, adtte, adverse_event_rates, time_at_risk
 from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
 
@@ -31,24 +31,37 @@ def core(name, rows):
     return pl.DataFrame([{k: r.get(k) for k in table.names} for r in full], schema=table.polars_schema)
 
 
-def marts(*, patients, sessions=(), events=(), status=(), cut=CUT, options=None):
-    """adsl, adex, adae and patient_status of the given core rows, by the marts' own functions."""
+def marts(*, patients, sessions=(), events=(), status=(), care=None, cut=CUT, options=None, **more):
+    """adsl, adex, time_at_risk and adae of the given core rows, by the marts' own functions.
+
+    Without `care` everybody was seen at the cut, so that nobody is lost.
+    """
     options = options or Options()
-    given = {"patients": patients, "sessions": sessions, "adverse_events": events, "patient_status": status,
-             "clinics": [{"clinic_id": c, "timezone": "UTC"} for c in ("C1", "C2", "C3")]}  # fmt: skip
+    care = [visit(p["patient_id"], cut.data_cutoff) for p in patients] if care is None else care
+    given = {"patients": patients, "sessions": sessions, "adverse_events": events, "patient_status": status, "care": care,
+             "clinics": [{"clinic_id": c, "timezone": "UTC"} for c in ("C1", "C2", "C3")], **more}  # fmt: skip
     made = {}
-    for mart in (adsl, adex, adae):
-        names = [full.split(".")[1] for full in mart.INPUTS]
-        frames = {name: core(name, given.get(name, [])) for name in names}
+    for mart in (adsl, adex, time_at_risk, adae):
+        names = [full.split(".") for full in mart.INPUTS]
+        frames = {name: made[name] if schema == "mart" else core(name, given.get(name, [])) for schema, name in names}
         made[mart.TABLE.name] = mart.compute(None, **frames, options=options, cut=cut)
-    return made | {"patient_status": core("patient_status", status)}
+    return made
 
 
-def run(*, rejects=None, cut=CUT, options=None, **given):
+def run(*, rejects=None, cut=CUT, options=None, implausible=(), likely_doubles=(), **given):
     frames = marts(cut=cut, options=options, **given)
+    listed = {"implausible": core("implausible", implausible), "likely_doubles": core("likely_doubles", likely_doubles)}
     return adverse_event_rates.compute(
-        **frames, rejects=REJECTS.empty() if rejects is None else rejects, options=options or Options(), cut=cut
+        **frames,
+        **listed,
+        rejects=REJECTS.empty() if rejects is None else rejects,
+        options=options or Options(),
+        cut=cut,
     )
+
+
+def visit(patient_id, at):
+    return {"care_id": f"K{patient_id}{at}", "patient_id": patient_id, "kind": "visit", "occurred_at": at}
 
 
 def patient(k=1, **columns):
@@ -158,12 +171,202 @@ def test_a_persisting_event_counts_once_in_every_restriction():
 
 
 def test_events_count_where_they_happened():
-    """Treated at C1, harmed at C2: C2 has the event and nobody treated; C1 a patient and no event."""
+    """Treated at C1, harmed at C2, where nobody is at risk: in the whole it counts, at C2 it is outside."""
     frame = run(patients=[patient()], sessions=[session(1)], events=[event(1, clinic_id="C2")])
     home, away = cell(frame, clinic_id="C1"), cell(frame, clinic_id="C2")
-    assert (home["patients"], home["events"], away["patients"], away["events"]) == (1, 0, 0, 1)
+    assert (home["patients"], home["events"], away["patients"], away["events"]) == (1, 0, 0, 0)
+    assert (cell(frame)["events"], home["events_outside"], away["events_outside"]) == (1, 0, 1)
     assert (away["incidence_proportion"], away["reason"]) == (None, "nobody was treated")
     assert cell(frame, clinic_id="C1", term="burn")["events_per_100_sessions_upper"] > 0
+
+
+def lost(*, seen=0.0):
+    """Care that a patient was last seen at, in days from the first session."""
+    return [visit("P1", T0 + timedelta(days=seen))]
+
+
+@pytest.mark.parametrize(
+    ("case", "given", "expected"),
+    [
+        # (events, outside, days at risk, days to the first event)
+        ("between two episodes", {"sessions": [(0, "A"), (100, "B")], "onsets": [50]}, (0, 1, 60, 60)),
+        ("in both episodes", {"sessions": [(0, "A"), (100, "B")], "onsets": [10, 110]}, (2, 0, 60, 10)),
+        ("before the first session", {"onsets": [-5]}, (0, 1, 30, 30)),
+        ("on the last moment of the window", {"onsets": [30]}, (1, 0, 30, 30)),
+        ("after the window", {"onsets": [30.1]}, (0, 1, 30, 30)),
+        # T0 is 15:00 UTC: the day of day 10 ends 9 hours later
+        ("on the day of withdrawal", {"onsets": [10.3], "status": [("withdrew", 10)]}, (1, 0, 10.375, 10.3)),
+        ("on the day after withdrawal", {"onsets": [10.4], "status": [("withdrew", 10)]}, (0, 1, 10.375, 10.375)),
+        ("on the day of death", {"onsets": [10.3], "status": [("died", 10)]}, (1, 0, 10.375, 10.3)),
+        ("after treatment was stopped", {"onsets": [12], "status": [("discontinued", 10)]}, (1, 0, 30, 12)),
+        ("while paused", {"onsets": [12], "status": [("paused", 10), ("resumed", 20)]}, (1, 0, 30, 12)),
+        ("completed", {"onsets": [12], "status": [("completed", 10)]}, (1, 0, 30, 12)),
+        ("lost, told on the last day", {"onsets": [10.3], "care": lost()}, (1, 0, 10.375, 10.3)),
+        ("lost", {"care": lost(seen=5)}, (0, 0, 5.375, 5.375)),
+        ("lost and filed", {"care": lost(seen=5), "status": [("lost", 70)]}, (0, 0, 5.375, 5.375)),
+        ("seen again", {"care": lost() + lost(seen=320), "onsets": [20]}, (1, 0, 30, 20)),
+        ("of unknown onset", {"onsets": [None]}, (1, 0, 30, 30)),
+    ],
+)
+def test_events_and_time_are_of_one_definition(case, given, expected):
+    """One patient with a session on day 0; an event in the time at risk counts in every rate, any other in none."""
+    status = [{"status_id": f"T{k}", "patient_id": "P1", "status": what, "effective_on": (T0 + timedelta(days=n)).date()}
+              for k, (what, n) in enumerate(given.get("status", ()))]  # fmt: skip
+    frame = run(
+        patients=[patient()],
+        sessions=[session(k, days=d, course_id=c) for k, (d, c) in enumerate(given.get("sessions", [(0, "A")]))],
+        events=[event(k, days=d, term=f"t{k}", resolved_at=None) for k, d in enumerate(given.get("onsets", ()))],
+        status=status,
+        care=given.get("care"),
+    )
+    row = cell(frame)
+    events, outside, days, to_first = expected
+    assert (row["events"], row["events_outside"]) == (events, outside), case
+    assert row["patient_years"] == pytest.approx(days / 365.25, abs=1e-9)
+    assert row["patient_years_at_risk"] == pytest.approx(to_first / 365.25, abs=1e-9)
+    assert row["patients_with_event"] == min(events, 1)
+    assert row["events_per_100_sessions"] == 100 * events / len(given.get("sessions", [0]))
+
+
+def test_a_lost_patient_to_the_planned_end():
+    """Lost on day 5 with an event on day 3: 100 x 1 / (5.375/365.25), beside it 100 x 1 / (30/365.25)."""
+    row = cell(run(patients=[patient()], sessions=[session(1)], events=[event(1, days=3)], care=lost(seen=5)))
+    assert row["events_per_100_patient_years"] == pytest.approx(100 / (5.375 / 365.25))
+    assert row["events_per_100_patient_years_planned"] == pytest.approx(100 / (30 / 365.25))
+    assert (row["patient_years_planned"], row["events_planned"]) == (pytest.approx(30 / 365.25), 1)
+
+
+def test_an_event_that_lasts_is_not_at_risk_again():
+    """A burn on days 5 to 8 and its clean week: 10 days not at risk of burn, and no new one on day 12.
+
+    Of burn 30 - 10 = 20 days, the next one on day 20 counts; any term keeps the 30 days.
+    """
+    burn = {"term": "burn", "resolved_at": T0 + timedelta(days=8)}
+    frame = run(
+        patients=[patient()],
+        sessions=[session(1)],
+        events=[event(1, days=5, **burn), event(2, days=12), event(3, days=20, **burn | {"resolved_at": None})],
+    )
+    burns = cell(frame, term="burn")
+    assert (burns["events"], burns["patient_years"]) == (2, pytest.approx(20 / 365.25))
+    assert burns["patient_years_at_risk"] == pytest.approx(5 / 365.25)
+    whole = cell(frame)
+    assert (whole["events"], whole["patient_years"]) == (2, pytest.approx(30 / 365.25))
+
+
+def test_an_event_from_before_treatment_takes_its_time():
+    """A rash since day -3 until day 4: outside; of its term 30 - 11 days remain, and a record on day 6 is no event."""
+    frame = run(
+        patients=[patient()],
+        sessions=[session(1)],
+        events=[event(1, days=-3, term="rash", resolved_at=T0 + timedelta(days=4)), event(2, days=6, term="rash")],
+    )
+    row = cell(frame, term="rash")
+    assert (row["events"], row["events_outside"]) == (0, 1)
+    assert row["patient_years"] == pytest.approx(19 / 365.25)
+
+
+@pytest.mark.parametrize(("is_emergent", "events"), [(True, 1), (False, 0)])
+def test_unknown_onset_by_the_setting(is_emergent, events):
+    """It is counted as such either way, and in the rates where the site takes it for emergent."""
+    options = Options(is_unknown_onset_emergent=is_emergent)
+    row = cell(run(patients=[patient()], sessions=[session(1)], events=[event(1, days=None)], options=options))
+    assert (row["events"], row["unknown_onset"], row["events_outside"]) == (events, 1, 0)
+
+
+def test_two_clinics():
+    """Sessions at C1 on day 0 and at C2 on day 20, an event at each on the day after: once in the whole, one in each."""
+    frame = run(
+        patients=[patient()],
+        sessions=[session(1), session(2, days=20, clinic_id="C2")],
+        events=[event(1, days=1), event(2, days=21, term="pain", clinic_id="C2")],
+    )
+    whole, here, there = cell(frame), cell(frame, clinic_id="C1"), cell(frame, clinic_id="C2")
+    assert [r["patient_years"] for r in (whole, here, there)] == pytest.approx([50 / 365.25, *[30 / 365.25] * 2])
+    assert [r["events"] for r in (whole, here, there)] == [2, 1, 1]
+
+
+def test_what_waits_for_the_next_cut():
+    """Cut at 10:40 on day 3, so at 10:00: an event at 10:20 waits, one at 10:00 counts, a session at 10:30 waits."""
+    at = T0 + timedelta(days=3)
+    cut = Cut(lake_snapshot=1, data_cutoff=at + timedelta(minutes=40))
+    frame = run(
+        patients=[patient()],
+        sessions=[session(1), session(2, days=3 + 30 / 1440)],
+        events=[event(1, days=3, term="a"), event(2, days=3 + 20 / 1440, term="b")],
+        cut=cut,
+    )
+    row = cell(frame)
+    assert (row["events"], row["events_outside"], row["sessions"]) == (1, 0, 1)
+    assert row["patient_years"] == pytest.approx(3 / 365.25)
+
+
+def test_a_true_rate_comes_out():
+    """400 patients, seeded: harm at 100 per 100 patient-years of time at risk, and as much between and after it.
+
+    Two episodes of a session a week; a third of the patients withdraw. The rate of what is in time at risk is 100
+    within four standard errors; all events over that time, as it was counted once, would be more than double.
+    """
+    rng = np.random.default_rng(100)
+    patients, sessions, events, status = [], [], [], []
+    for k in range(400):
+        patients.append(patient(k))
+        days = [*range(0, 36, 7), *range(150, 186, 7)]
+        leaves = int(rng.integers(20, 180)) if k % 3 == 0 else None
+        days = [d for d in days if leaves is None or d <= leaves]
+        sessions += [session(n, patient=k, days=d, course_id="A" if d < 100 else "B") for n, d in enumerate(days)]
+        if leaves is not None:
+            status.append({"status_id": f"T{k}", "patient_id": f"P{k}", "status": "withdrew",
+                           "effective_on": (T0 + timedelta(days=leaves)).date()})  # fmt: skip
+        onsets = np.sort(rng.uniform(-30, 330, rng.poisson(360 / 365.25)))
+        events += [event(n, patient=k, days=float(d), term=f"t{n}", outcome="resolved") for n, d in enumerate(onsets)]
+    row = cell(run(patients=patients, sessions=sessions, events=events, status=status))
+    error = 100 / math.sqrt(row["patient_years"])
+    assert abs(row["events_per_100_patient_years"] - 100) < 4 * error
+    assert row["events_per_100_patient_years_lower"] < 100 < row["events_per_100_patient_years_upper"]
+    as_once = 100 * (row["events"] + row["events_outside"]) / row["patient_years"]
+    assert as_once > 200
+
+
+def test_rate_and_curve_agree():
+    """Where each patient has one stretch of time, EAIR's events and time are those of the curve, day by day."""
+    given = clinics_at_random(np.random.default_rng(8), people=30)
+    given["sessions"] = [s | {"course_id": "A"} for s in given["sessions"]]
+    given["events"] = [e for e in given["events"] if e["onset_at"] is not None]
+    frames = marts(**given)
+    first = frames["time_at_risk"].group_by("patient_id").len().filter(pl.col("len") == 1)
+    given["patients"] = [p for p in given["patients"] if p["patient_id"] in set(first["patient_id"])]
+    frames = marts(**given)
+    empty = {name: MART_TABLES[name].empty() for name in ("adqs",)}
+    times = adtte.compute(
+        None, **frames, **empty, care=core("care", given["care"]), options=Options(), cut=CUT
+    ).filter(pl.col("PARAMCD") == "TTAE")  # fmt: skip
+    row = cell(run(**given))
+    assert times.filter(pl.col("CNSR") == 0).height == row["patients_with_event"] > 5
+    assert times.height == row["patients"]
+    # days are counted as whole ones there and to the microsecond here: at most a day apart for each patient
+    assert times["AVAL"].sum() == pytest.approx(365.25 * row["patient_years_at_risk"], abs=times.height)
+
+
+def test_what_is_in_doubt_is_said():
+    """Implausible safety records and likely double sessions stand beside: of the clinic, or of all."""
+    shared = {"field": "f", "rule": "r", "sentence": "s", "is_contradiction": False, "is_set_aside": False,
+              "ingested_at": T0}  # fmt: skip
+    listed = [{"table": "sessions", "record_id": k, "clinic_id": c, "is_safety": True, **shared} for k, c in
+              (("1", "C1"), ("1", "C1"), ("2", None))]  # fmt: skip
+    doubles = [{"session_id": "S1-2", "double_of": "S1-1", "same": "patient", "patient_id": "P1", "clinic_id": "C1"}]
+    frame = run(patients=[patient()], sessions=[session(1)], implausible=listed, likely_doubles=doubles)
+    whole, here = cell(frame), cell(frame, clinic_id="C1")
+    assert (whole["implausible_records"], here["implausible_records"]) == (2, 1)
+    assert (whole["likely_double_sessions"], here["likely_double_sessions"]) == (1, 1)
+
+
+def test_an_event_after_a_death_is_set_aside():
+    """Its onset lies after the death: in no rate, not among those outside, and said."""
+    died = {"status_id": "T", "patient_id": "P1", "status": "died", "effective_on": (T0 + timedelta(days=5)).date()}
+    after = event(1, days=20, is_set_aside=True)
+    row = cell(run(patients=[patient()], sessions=[session(1)], events=[after], status=[died]))
+    assert (row["events"], row["events_outside"], row["set_aside"]) == (0, 0, 1)
 
 
 def test_unread_records_and_sessions_asked():
@@ -200,10 +403,10 @@ def test_what_a_restriction_leaves_out_is_a_cell():
 SEED = 20250101
 
 
-def clinics_at_random(rng, *, people=40):
+def clinics_at_random(rng, *, people=60):
     """Core rows of patients who move, stop, abort, are harmed now and again, with unknowns."""
     pick = lambda *values: values[rng.integers(len(values))]  # noqa: E731
-    patients, sessions, events, status = [], [], [], []
+    patients, sessions, events, status, care = [], [], [], [], []
     for k in range(people):
         patients.append(patient(k, clinic_id=pick("C1", "C2"), arm=pick("a", "b", None),
                                 indication=pick("migraine", "other", None)))  # fmt: skip
@@ -215,14 +418,14 @@ def clinics_at_random(rng, *, people=40):
                 status=pick("delivered", "delivered", "delivered", "aborted", "missed"),
                 course_id=pick(None, f"X{k}", f"Y{k}"), adverse_events_asked=pick(True, False, None),
             ))  # fmt: skip
-        for n in range(rng.poisson(1.2)):
-            onset = pick(None, *rng.uniform(-20, 170, 9))
+        for n in range(rng.poisson(2)):
+            onset = pick(None, *rng.uniform(-20, 170, 5), *(days + rng.exponential(3, len(days))))
             lasted = timedelta(days=float((onset or 0) + rng.exponential(5)))
             ended = None if onset is None or rng.random() < 0.3 else T0 + lasted
             events.append(event(
                 n, patient=k, days=None if onset is None else float(onset), term=pick("burn", "pain"),
                 grade=pick(1, 2, 3, None), is_serious=pick(True, False, None), resolved_at=ended,
-                related=pick("not_related", "possible", None), clinic_id=pick("C1", "C2", None),
+                related=pick("not_related", "possible", None), clinic_id=pick("C1", "C2", "C3", None),
                 outcome=pick("ongoing", "resolved", None),
                 session_id=pick(None, f"S{k}-0", f"S{k}-1"),
             ))  # fmt: skip
@@ -230,41 +433,70 @@ def clinics_at_random(rng, *, people=40):
             day = (T0 + timedelta(days=float(rng.uniform(0, 150)))).date()
             status.append({"status_id": f"T{k}", "patient_id": f"P{k}", "status": pick("died", "withdrew", "lost"),
                            "effective_on": day})  # fmt: skip
-    return {"patients": patients, "sessions": sessions, "events": events, "status": status}
+        if rng.random() < 0.3:
+            care.append(visit(f"P{k}", T0 + timedelta(days=float(rng.uniform(0, 359)))))
+    return {"patients": patients, "sessions": sessions, "events": events, "status": status, "care": care}
 
 
-def plain_spans(sessions, status, *, options):
-    """[(from, to)] of one patient, by loops, from the sentence in time_at_risk."""
-    courses = {}
-    for s in sorted(sessions, key=lambda s: s["EXSTDTM"]):
-        courses.setdefault(s["COURSEID"], []).append(s)
-    parts = []
-    for course, members in courses.items():
-        part = [members[0]]
-        for s in members[1:]:
-            if course is None and s["EXSTDTM"] - part[-1]["EXSTDTM"] > timedelta(days=options.course_gap_days):
-                parts.append(part)
-                part = []
-            part.append(s)
-        parts.append(part)
+def plain_stretches(sessions, contacts, status, *, options, is_planned=False):
+    """[(from, to)] of one patient, by loops, from the sentences in time_at_risk."""
+    day_ends = lambda *what: [  # noqa: E731
+        datetime.combine(r["effective_on"] + timedelta(days=1), datetime.min.time(), UTC) - timedelta(microseconds=1)
+        for r in status
+        if r["status"] in what
+    ]
+    parts, courses = [], set()
+    for s in sorted(sessions, key=lambda s: (s["EXSTDTM"], s["SESSIONID"])):
+        is_new_course = s["COURSEID"] is not None and s["COURSEID"] not in courses
+        courses.add(s["COURSEID"])
+        last = parts[-1][-1]["EXSTDTM"] if parts else None
+        is_late = last is None or s["EXSTDTM"] - last > timedelta(days=options.episode_gap_days)
+        if is_new_course or is_late or any(last < end < s["EXSTDTM"] for end in day_ends("withdrew")):
+            parts.append([])
+        parts[-1].append(s)
+    stretches = []
+    for k, part in enumerate(parts):
+        first = part[0]["EXSTDTM"]
+        ends = [CUT.data_cutoff, *day_ends("died"), *(end for end in day_ends("withdrew") if end >= first)]
+        seen = max(contacts)
+        lost = datetime.combine(seen.date() + timedelta(days=1), datetime.min.time(), UTC) - timedelta(microseconds=1)
+        if seen + timedelta(days=options.lost_after_days) <= min(ends) and not is_planned:
+            ends.append(lost)
+        if k + 1 < len(parts):
+            ends.append(parts[k + 1][0]["EXSTDTM"])
+        end = min(part[-1]["EXSTDTM"] + timedelta(days=options.risk_window_days), *ends)
+        if end >= first:
+            stretches.append((first, end, part))
+    return stretches
+
+
+def plain_spans(stretches, sessions, *, options):
+    """[(from, to)] of the time at risk at the place of `sessions`: theirs in each stretch's episode, merged."""
+    here = {s["SESSIONID"] for s in sessions}
     spans = []
-    for part in parts:
-        end = min(part[-1]["EXSTDTM"] + timedelta(days=options.risk_window_days), CUT.data_cutoff)
-        for row in status:
-            midnight = datetime.combine(row["effective_on"], datetime.min.time(), UTC)
-            if row["status"] == "died" or (
-                row["status"] == "withdrew" and row["effective_on"] >= part[0]["EXSTDTM"].date()
-            ):
-                end = min(end, midnight)
-        if end > part[0]["EXSTDTM"]:
-            spans.append([part[0]["EXSTDTM"], end])
+    for start, _, part in stretches:
+        mine = [s["EXSTDTM"] for s in part if s["SESSIONID"] in here]
+        if mine:
+            spans.append((max(mine[0], start), mine[-1] + timedelta(days=options.risk_window_days)))
+    inside = [(max(a, start), min(b, end)) for a, b in plain_union(spans) for start, end, _ in stretches]
+    return plain_union([(a, b) for a, b in inside if a <= b])
+
+
+def plain_union(spans):
     merged = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
-            merged[-1][1] = max(end, merged[-1][1])
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            merged.append([start, end])
+            merged.append((start, end))
     return merged
+
+
+def plain_without(spans, removed):
+    """The spans without the times in `removed`, both disjoint and in order."""
+    for start, end in removed:
+        spans = [piece for a, b in spans for piece in ((a, min(b, start)), (max(a, end), b)) if piece[0] < piece[1]]
+    return spans
 
 
 def seconds(spans, *, until=None):
@@ -286,7 +518,7 @@ def plain_numbers(events):
     """(AEID -> number of its event): a record that is not new belongs to the event before it of its kind."""
     numbers, last = {}, {}
     for e in sorted(events, key=lambda e: e["AESEQ"]):
-        kind = (e["USUBJID"], e["AEDECOD"], e["AELOC"])
+        kind = (e["USUBJID"], e["AEDECOD"])
         if e["NEWFL"] == "Y":
             last[kind] = e["AEID"]
         numbers[e["AEID"]] = last[kind]
@@ -297,31 +529,67 @@ def plain_cell(stratum, *, term, meets, frames, options):
     """All numbers of one cell, by loops over patients, sessions and events."""
     people = {r["USUBJID"]: r for r in frames["adsl"].to_dicts()}
     own = lambda p: {"indication": people[p]["INDICATN"] or "(unknown)", "arm": people[p]["ARM"] or "(none)"}  # noqa: E731
-    begun = [s for s in frames["adex"].to_dicts() if s["EXSTAT"] in ("delivered", "aborted")]
-    treated = {s["USUBJID"] for s in begun}
+    every_begun = [s for s in frames["adex"].to_dicts() if s["EXSTAT"] in ("delivered", "aborted")]
     place = lambda r: {"clinic_id": r["CLINICID"], "modality": r["MODALITY"], **own(r["USUBJID"])}  # noqa: E731
     inside = lambda r: all(place(r)[d] == v for d, v in stratum.items())  # noqa: E731
-    begun = [s for s in begun if inside(s)]
     every = frames["adae"].to_dicts()
     numbers = plain_numbers(every)
-    events = [e for e in every if e["USUBJID"] in treated and inside(e) and meets(e) and term in (None, e["AEDECOD"])]
-    x, t, total, before, with_event = {}, {}, 0.0, 0.0, 0
-    for p in {s["USUBJID"] for s in begun}:
-        mine = [s for s in begun if s["USUBJID"] == p]
-        status = [r for r in frames["patient_status"].to_dicts() if r["patient_id"] == p]
-        spans = plain_spans(mine, status, options=options)
+    began = {numbers[e["AEID"]]: e["ASTDTM"] for e in every if numbers[e["AEID"]] == e["AEID"]}
+    events = [e for e in every if inside(e) and meets(e) and term in (None, e["AEDECOD"])]
+    sums = {"": [0.0, 0.0, 0, set()], "_planned": [0.0, 0.0, 0, set()]}
+    x, t, outside = {}, {}, {numbers[e["AEID"]] for e in events if began[numbers[e["AEID"]]]}
+    for p in sorted({s["USUBJID"] for s in every_begun}):
+        everywhere = [s for s in every_begun if s["USUBJID"] == p]
+        status = [r for r in frames["status"] if r["patient_id"] == p]
+        records = [e for e in every if e["USUBJID"] == p]
+        contacts = [s["EXSTDTM"] for s in everywhere] + [e["ASTDTM"] for e in records if e["ASTDTM"]]
+        contacts += [e["AENDTM"] for e in records if e["AENDTM"]]
+        contacts += [c["occurred_at"] for c in frames["care"] if c["patient_id"] == p]
         theirs = [e for e in events if e["USUBJID"] == p]
-        onsets = [e["ASTDTM"] for e in theirs if e["ASTDTM"]]
-        total += seconds(spans)
-        before += seconds(spans, until=min(onsets) if onsets else None)
-        with_event += bool(theirs)
-        t[p] = sum(s["EXSTAT"] == "delivered" for s in mine)
-        x[p] = len({numbers[e["AEID"]] for e in theirs})
+        lasting = plain_union([span for e in records if e["AEDECOD"] == term for span in plain_lasting(e)])
+        for suffix, (_, _, _, counted) in sums.items():
+            stretches = plain_stretches(everywhere, contacts, status, options=options, is_planned=bool(suffix))
+            mine = [s for s in everywhere if inside(s) and any(a <= s["EXSTDTM"] <= b for a, b, _ in stretches)]
+            spans = plain_spans(stretches, mine, options=options)
+            if not spans:
+                continue
+            seen = {numbers[e["AEID"]] for e in theirs if plain_counts(e, began[numbers[e["AEID"]]], spans)}
+            onsets = [began[n] for n in seen if began[n]]
+            without = plain_without(spans, lasting)
+            sums[suffix][0] += seconds(without)
+            sums[suffix][1] += seconds(without, until=min(onsets) if onsets else None)
+            sums[suffix][2] += bool(seen)
+            counted |= seen
+            if not suffix:
+                t[p] = sum(s["EXSTAT"] == "delivered" for s in mine)
+                x[p] = len(seen)
     year = 365.25 * 86_400
-    n_events = len({numbers[e["AEID"]] for e in events})
-    return {"patients": len(t), "patients_with_event": with_event, "events": n_events, "sessions": sum(t.values()),
-            "patient_years": total / year, "patient_years_at_risk": before / year,
-            "overdispersion": plain_phi(x, t)}  # fmt: skip
+    figures = {"patients": len(t), "sessions": sum(t.values()), "overdispersion": plain_phi(x, t),
+               "events_outside": len(outside - sums[""][3])}  # fmt: skip
+    for suffix, (total, before, with_event, counted) in sums.items():
+        figures |= {
+            f"patients_with_event{suffix}": with_event, f"events{suffix}": len(counted),
+            f"patient_years{suffix}": total / year, f"patient_years_at_risk{suffix}": before / year,
+        }  # fmt: skip
+    return figures
+
+
+def plain_lasting(record):
+    """[(from, to)] in which a record covers further ones of its term: to 7 days after its end."""
+    if record["ASTDTM"] is None:
+        return []
+    if record["AENDTM"] is not None:
+        until = record["AENDTM"] + timedelta(days=7)
+        return [(record["ASTDTM"], until)] if until > record["ASTDTM"] else []
+    forever = datetime(2100, 1, 1, tzinfo=UTC)
+    return [(record["ASTDTM"], forever)] if record["AEOUT"] in ("ongoing", "resolving") else []
+
+
+def plain_counts(record, began, spans):
+    """Whether the event of a record counts: begun in the time, or at an unknown moment and emergent."""
+    if began is None:
+        return record["TRTEMFL"] == "Y"
+    return any(a <= began <= b for a, b in spans)
 
 
 def plain_phi(x, t):
@@ -343,7 +611,7 @@ def plain_limits(x, exposure):
 def simulated():
     given = clinics_at_random(np.random.default_rng(SEED))
     frames = marts(**given)
-    return frames, run(**given)
+    return {**frames, "status": given["status"], "care": given["care"]}, run(**given)
 
 
 def strata_of(frame):
@@ -371,6 +639,9 @@ def test_rates_follow_from_their_columns(simulated):
             ("events_per_100_sessions", "events", "sessions"),
             ("eair_per_100_patient_years", "patients_with_event", "patient_years_at_risk"),
             ("events_per_100_patient_years", "events", "patient_years"),
+            ("eair_per_100_patient_years_planned", "patients_with_event_planned", "patient_years_at_risk_planned"),
+            ("events_per_100_patient_years_planned", "events_planned", "patient_years_planned"),
+            ("events_per_100_sessions_planned", "events_planned", "sessions"),
         ):
             expected = plain_limits(row[x], row[exposure])
             seen = (row[name], row[f"{name}_lower"], row[f"{name}_upper"])
@@ -394,12 +665,12 @@ def test_every_combination_and_restriction_is_there(simulated):
 
 
 def test_totals_agree_over_strata(simulated):
-    """Sessions add up over every combination; events too, but for those with records in two strata (never fewer)."""
+    """Sessions add up over every combination; of events none is lost: what is at risk elsewhere is outside there."""
     mart = simulated[1].filter(pl.col("term").is_null() & pl.col("min_grade").is_null() & ~pl.any_horizontal(ONLY))
-    sums = mart.group_by("strata").agg(pl.col("sessions", "events").sum())
+    sums = mart.group_by("strata").agg(pl.col("sessions", "events", "events_outside").sum())
     assert sums["sessions"].n_unique() == 1
     whole = cell(simulated[1])["events"]
-    assert sums["events"].min() == whole
+    assert (sums["events"] + sums["events_outside"]).min() >= whole
     by_patient = sums.filter(pl.col("strata") == pl.lit(["indication", "arm"], pl.List(pl.String)))
     assert by_patient["events"].item() == whole
 

@@ -15,6 +15,7 @@ from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
 
 DAY1 = date(2025, 1, 6)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 12, 31, tzinfo=UTC))
 REJECTS = next(t for t in BOOKKEEPING if t.name == "rejects")
 
@@ -41,16 +42,37 @@ def session(name: str, clinic: str, k: int, **columns) -> dict:
 
 def event(name: str, clinic: str, k: int = 1, **columns) -> dict:
     return {"STUDYID": "s", "USUBJID": name, "CLINICID": clinic, "AESEQ": k, "AEID": f"{name}-{k}", "AEDECOD": f"t{k}",
-            "AESER": "N", "NEWFL": "Y", "ASTDTM": at(k), "ASTDT": at(k).date(), "MODALITY": "local",
+            "AESER": "N", "NEWFL": "Y", "ASTDTM": at(2 * k + 1), "ASTDT": at(2 * k + 1).date(), "MODALITY": "local",
             **columns}  # fmt: skip
+
+
+def stretches(sessions) -> pl.DataFrame:
+    """Time at risk from each patient's first session that began to 30 days after the last."""
+    begun = {}
+    for s in sessions:
+        if s["EXSTAT"] in ("delivered", "aborted"):
+            begun.setdefault(s["USUBJID"], []).append(s["EXSTDTM"])
+    rows = [
+        {
+            "patient_id": name,
+            "episode": 1,
+            "from_at": min(starts),
+            "to_at": max(starts) + timedelta(days=30),
+            "planned_to_at": max(starts) + timedelta(days=30),
+            "ended_by": "risk_window",
+        }
+        for name, starts in begun.items()
+    ]
+    return table("time_at_risk", rows)
 
 
 def compute(patients, sessions, events, *, outcomes=None, **options) -> pl.DataFrame:
     """From patients, sessions and events through the real rates to the funnel."""
     given = {"adsl": table("adsl", patients), "adex": table("adex", sessions), "adae": table("adae", events)}
     options = Options(**options)
+    listed = {name: CORE_TABLES[name].empty() for name in ("implausible", "likely_doubles")}
     rates = adverse_event_rates.compute(
-        **given, patient_status=CORE_TABLES["patient_status"].empty(), rejects=REJECTS.empty(), options=options, cut=CUT
+        **given, **listed, time_at_risk=stretches(sessions), rejects=REJECTS.empty(), options=options, cut=CUT
     )
     outcomes = MART_TABLES["cohort_outcomes"].empty() if outcomes is None else outcomes
     return clinic_funnel.compute(
@@ -236,11 +258,14 @@ def test_random_clinics_by_a_plain_recomputation():
                                 MODALITY=str(generator.choice(["local", "whole_body"]))))  # fmt: skip
     frame = compute(patients, sessions, events)
     begun = {(s["USUBJID"], s["CLINICID"]) for s in sessions if s["EXSTAT"] != "missed"}
-    treated = {name for name, _ in begun}
+    place_of = lambda r: (r["USUBJID"], r["CLINICID"])  # noqa: E731
+    starts = [s for s in sessions if s["EXSTAT"] != "missed"]
+    first_there = {place: min(s["EXSTDTM"] for s in starts if place_of(s) == place) for place in begun}
     sizes = Counter(clinic for _, clinic in begun)
     kinds = {"funnel_any_event": lambda e: True, "funnel_serious_event": lambda e: e["AESER"] == "Y"}
     for metric, meets in kinds.items():
-        seen = {(e["USUBJID"], e["CLINICID"]) for e in events if meets(e) and e["USUBJID"] in treated}
+        # sessions and events lie within 12 days, so that only what came before the first session there is not at risk
+        seen = {place_of(e) for e in events if meets(e) and e["ASTDTM"] >= first_there.get(place_of(e), NEVER)}
         counts = Counter(clinic for _, clinic in seen)
         rows = frame.filter(metric_id=metric)
         assert {r["clinic_id"]: r["numerator"] for r in rows.iter_rows(named=True)} == {c: counts[c] for c in sizes}

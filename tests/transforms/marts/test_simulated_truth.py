@@ -22,7 +22,17 @@ from transforms.windows import VISIT
 
 PLAN = Plan(patients=60, days=150, seed=23, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
             broken_share=0.02, unknown_share=0.02)  # fmt: skip
-MADE = ("adsl", "adex", "adae", "adverse_event_rates", "adqs", "adact", "important_change", "reliable_change")
+MADE = (
+    "adsl",
+    "adex",
+    "time_at_risk",
+    "adae",
+    "adverse_event_rates",
+    "adqs",
+    "adact",
+    "important_change",
+    "reliable_change",
+)
 SERIES = ("telemetry", "readings")
 
 
@@ -86,6 +96,19 @@ def test_time_at_risk(world):
     assert row["patient_years"] == pytest.approx(sum(days.values()) / 365.25, rel=1e-12)
     assert row["patients"] == len(days)
     assert row["sessions"] == sum(n for (_, s), n in world.truth.session_counts().items() if s == "delivered")
+
+
+def test_events_in_time_at_risk(world):
+    """Events of each term in the patients' time at risk, and outside, as the simulator counts them itself."""
+    inside, outside = world.truth.events_in_time()
+    rates = world.tables["mart.adverse_event_rates"].filter(pl.col("strata").list.len() == 0)
+    plain = ~pl.any_horizontal(c for c in rates.columns if c.startswith("is_") and c.endswith("_only"))
+    rows = rates.filter(plain & pl.col("min_grade").is_null() & pl.col("term").is_not_null())
+    assert {t: n for t, n in rows.select("term", "events").rows() if n} == inside
+    seen = {t: n for t, n in rows.select("term", "events_outside").rows() if n}
+    assert seen == {term: n for term, n in outside.items() if term in rows["term"]}
+    assert sum(inside.values()) > 30
+    assert sum(seen.values()) > 2
 
 
 def test_unread_records(world):

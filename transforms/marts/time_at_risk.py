@@ -1,0 +1,48 @@
+"""mart.time_at_risk: one row a patient and stretch of time at risk, the denominator that rates and curves share.
+
+Here: which tables of core it comes from. Not here: the rules (../time_at_risk.py, ../contact.py), rates.
+"""
+
+import polars as pl
+
+from ..contact import CONTACTS, last_contact
+from ..exposure import of_patients, placed_sessions
+from ..local_time import with_timezone
+from ..options import Cut, Options
+from ..schemas import MART_TABLES
+from ..time_at_risk import stretches
+
+TABLE = MART_TABLES["time_at_risk"]
+INPUTS = (
+    "core.patients",
+    "core.clinics",
+    "core.courses",
+    "core.patient_status",
+    *(f"core.{name}" for name in CONTACTS),
+)
+
+
+def compute(
+    keys: pl.DataFrame | None,
+    *,
+    patients: pl.DataFrame,
+    clinics: pl.DataFrame,
+    courses: pl.DataFrame,
+    patient_status: pl.DataFrame,
+    options: Options,
+    cut: Cut,
+    **contacts: pl.DataFrame,
+) -> pl.DataFrame:
+    """The stretches of the patients in `keys` (None = all); `contacts`: the tables of CONTACTS by name."""
+    people = with_timezone(of_patients(patients, keys), clinics).select("patient_id", "timezone", "utc_offset_min")
+    sessions = placed_sessions(contacts["sessions"].join(people, on="patient_id", how="semi"), clinics)
+    parts = stretches(
+        sessions.filter("is_begun"),
+        people=people,
+        courses=courses,
+        patient_status=patient_status,
+        last_contact=last_contact(contacts, until=cut.data_cutoff),
+        options=options,
+        cut=cut,
+    )
+    return TABLE.conform(parts)
