@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 from types import MappingProxyType
 
 from . import fhir, fitbit
+from .lines import Unread
 from .ndjson import replay
 from .people import read_patient_map
 
 Event = tuple[str, bytes | None, bytes | None]  # topic, key, value
 
-# format -> events(paths, *, timezone, patient=None, patients=None, clinic=None, refused=None) -> iterator of (topic,
-# key, value); `refused`, a Counter, is filled by the call: reason -> how many of the file's records were left out
+# format -> events(paths, *, timezone, patient, patients, clinic, server, dates, decimal, refused, unread) -> iterator of
+# (topic, key, value); the call fills `refused`, a Counter of reasons for records left out, and `unread`, the lines that
+# could not be read
 IMPORTERS: MappingProxyType[str, Callable[..., Iterator[Event]]] = MappingProxyType(
     {"fhir": fhir.events, "fitbit": fitbit.events}
 )
 
-__all__ = ["IMPORTERS", "Event", "read_patient_map", "replay"]
+__all__ = ["IMPORTERS", "Event", "Unread", "read_patient_map", "replay"]

@@ -15,6 +15,7 @@ import msgspec
 from ingest.contract import EARLIEST_YEAR, LATEST_YEAR
 from transforms.errors import UnreadableFile, UsageError
 
+from .lines import Unread, bytes_of, excerpt, opened
 from .localtime import instant
 
 _EXPECTED = "expected FHIR as JSON: a resource, a Bundle, or NDJSON of a resource a line"
@@ -86,67 +87,108 @@ class Observation(_Element):
     body_structure: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Request(_Element):
+    method: str | None = None
+    url: str | None = None
+
+
 class _Entry(_Element):
     resource: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    request: _Request = _Request()
 
 
 class _Head(_Element):
     resource_type: str
-    entry: list[_Entry] = []
+    entry: list[msgspec.Raw] = []
 
 
+_MARK = b"\xef\xbb\xbf"
 _HEAD = msgspec.json.Decoder(_Head)
-_KIND = msgspec.json.Decoder(msgspec.defstruct("_Kind", [("resource_type", str)], rename="camel"))
+_HELD = msgspec.json.Decoder(_Entry)
 _OBSERVATION = msgspec.json.Decoder(Observation)
 
 
-def resources(path: Path) -> Iterator[tuple[str, bytes | msgspec.Raw]]:
-    """The resources of a file, each with its type: a Bundle's entries one by one, NDJSON line by line.
+@dataclass(frozen=True)
+class Deleted:
+    """An entry of a history that says that a resource was deleted on its server."""
 
-    A file whose first line is a JSON text of its own is NDJSON. Raises UnreadableFile, with the line, for what is no
-    JSON or has no resourceType.
+    kind: str
+    id: str
+
+
+Resource = tuple[str, "bytes | msgspec.Raw | Deleted"]
+
+
+def resources(path: Path, *, unread: Unread) -> Iterator[Resource]:
+    """The resources of a file, each with its type: Bundles' entries one by one, however deep, NDJSON line by line.
+
+    A file whose first line is a JSON text of its own is NDJSON; a line of it that is no resource goes to `unread` and
+    the rest goes on. Files may be gzip. Raises UnreadableFile for what is no JSON or has no resourceType.
     """
-    try:
-        if _is_ndjson(path):
-            with path.open("rb") as file:
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        yield from _unpacked(line.removeprefix(b"\xef\xbb\xbf"), place=f"{path}, line {number}")
-        else:
-            yield from _unpacked(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), place=str(path))
-    except OSError as error:
-        raise UnreadableFile(f"{path}: found {error.strerror}, {_EXPECTED}") from error
+    if not _is_ndjson(path):
+        found = _unpacked(bytes_of(path, expected=_EXPECTED))
+        if isinstance(found, str):
+            raise UnreadableFile(f"{path}: {found}")
+        yield from found
+        return
+    is_fhir = False
+    with opened(path, expected=_EXPECTED) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            found = _unpacked(line.removeprefix(_MARK))
+            if isinstance(found, str):
+                unread.add(path, number, found)
+                continue
+            is_fhir = True
+            yield from found
+    if not is_fhir and path in unread.by_file:
+        number, why = next(iter(unread.by_file.pop(path).items()))
+        raise UnreadableFile(f"{path}, line {number}: {why}")
 
 
 def _is_ndjson(path: Path) -> bool:
-    with path.open("rb") as file:
+    with opened(path, expected=_EXPECTED) as file:
         first = next((line for line in file if line.strip()), b"")
     try:
-        msgspec.json.decode(first.removeprefix(b"\xef\xbb\xbf"), type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return path.suffix in (".ndjson", ".jsonl")
+        msgspec.json.decode(first.removeprefix(_MARK), type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return path.name.removesuffix(".gz").endswith((".ndjson", ".jsonl"))
     return True
 
 
-def _unpacked(text: bytes, *, place: str) -> Iterator[tuple[str, bytes | msgspec.Raw]]:
+def _unpacked(text: bytes) -> list[Resource] | str:
+    """The resources of one JSON text, or why it is none."""
+    found: list[Resource] = []
+    waiting: list[bytes | msgspec.Raw] = [text]
     try:
-        found = _HEAD.decode(text)
-        packed = [entry.resource for entry in found.entry if entry.resource is not msgspec.UNSET]
-        kinds = [_KIND.decode(resource).resource_type for resource in packed]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        shown = text[:80].decode(errors="replace").strip()
-        raise UnreadableFile(f"{place}: found {shown!r} ({error}), {_EXPECTED}") from error
-    if found.resource_type == "Bundle":
-        yield from zip(kinds, packed, strict=True)
-    else:
-        yield found.resource_type, text
+        while waiting:
+            one = waiting.pop()
+            head = _HEAD.decode(one)
+            if head.resource_type != "Bundle":
+                found.append((head.resource_type, one))
+                continue
+            entries = [_HELD.decode(entry) for entry in head.entry]
+            found += [deleted for entry in entries if (deleted := _deleted(entry))]
+            waiting += [entry.resource for entry in reversed(entries) if entry.resource is not msgspec.UNSET]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return f"found {excerpt(text)} ({error}), {_EXPECTED}"
+    return found
+
+
+def _deleted(entry: "_Entry") -> Resource | None:
+    if entry.request.method != "DELETE" or entry.resource is not msgspec.UNSET:
+        return None
+    kind, _, id = (entry.request.url or "").split("?")[0].rpartition("/")
+    kind = kind.rpartition("/")[2] or "a resource"
+    return kind, Deleted(kind, id)
 
 
 def observation(text: bytes | msgspec.Raw) -> Observation | str:
     """The Observation, or why it is none as FHIR has it."""
     try:
         return _OBSERVATION.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"no Observation as FHIR has it: {error}"
 
 

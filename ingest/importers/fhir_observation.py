@@ -5,10 +5,12 @@ Here: status, code, unit, subject, time and value of an Observation, one after t
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from msgspec import UNSET
 
 from transforms.schemas.raw import INSTRUMENTS, METRICS
@@ -55,11 +57,17 @@ class Fact:
     device: str | None = None
 
 
-def fact_of(kind: str, text, *, where: ZoneInfo | None) -> Fact | str:
-    """What the resource says, or why it is not taken over."""
+def fact_of(kind: str, text, *, where: ZoneInfo | None, deleted: Collection[str] = ()) -> Fact | str:
+    """What the resource says, or why it is not taken over.
+
+    `deleted`: ids of Observations that their server deleted: such a one says that it was entered in error.
+    """
     if kind != "Observation":
         return f"{kind}: {_QUESTIONNAIRE if kind == 'QuestionnaireResponse' else _OTHER_RESOURCE}"
     found = observation(text)
+    is_deleted = not isinstance(found, str) and found.id in deleted
+    if is_deleted:
+        found = msgspec.structs.replace(found, status=_IN_ERROR)
     concept = found if isinstance(found, str) else _concept(found)
     if isinstance(concept, str):
         return concept
@@ -79,7 +87,7 @@ def fact_of(kind: str, text, *, where: ZoneInfo | None) -> Fact | str:
         topic="readings" if concept.metric else "performance_tests" if concept.test else "responses",
         subject=subject,
         identity=_identity(found),
-        revision=int(version) if is_counted else _REVISION[found.status],
+        revision=(int(version) if is_counted else _REVISION[found.status]) + is_deleted,
         time=time,
         data=data | ({} if concept.metric else _record_fields(found)),
         device=device,
@@ -206,12 +214,21 @@ def _value(quantity: Quantity | None, concept: Concept) -> float | str:
     if quantity.comparator:
         return f"found a value {quantity.comparator} a number, expected the number itself"
     is_ucum = quantity.system in UCUM_SYSTEMS and quantity.code is not None
-    if is_unit_of(concept, quantity.code) if is_ucum else not quantity.code and quantity.unit in concept.plain_units:
+    if is_unit_of(concept, quantity.code) if is_ucum else _is_unit_text(concept, quantity):
         return quantity.value
-    shown = quantity.code if is_ucum else f"{quantity.unit or quantity.code} (no UCUM code)"
+    if is_ucum:
+        shown = quantity.code
+    else:
+        shown = f"{quantity.unit or quantity.code or '(none)'} (no UCUM code) where valueQuantity.code should be"
     return (
         f"found the unit {shown}, expected {' or '.join(concept.units)}: it is {concept.label.lower()} and nothing else"
     )
+
+
+def _is_unit_text(concept: Concept, quantity: Quantity) -> bool:
+    """Whether a unit that is text without a code names the concept's unit: in words, or as UCUM writes it."""
+    text = (quantity.unit or "").strip()
+    return not quantity.code and bool(text) and (text in concept.plain_units or is_unit_of(concept, text))
 
 
 def _rating(found: Observation, concept: Concept, *, start: Moment, end: Moment | None) -> _Measured:

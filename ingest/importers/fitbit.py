@@ -1,58 +1,77 @@
-"""Fitbit exports (minutes of steps, heart rate, daily activity) -> devices and readings.
+"""Fitbit exports (steps by the minute or hour, heart rate, days), Fitabase's and Google Takeout's forms -> devices, readings.
 
-Here: what their columns mean and how their samples become series. Not here: what a reading must be (the contract).
+Here: what their columns mean and how their samples become series. Not here: reading files (tables.py), notations
+(notation.py), what a reading must be (the contract).
 
-The files have zone-less local times and the vendor's number for a person. Each person has one device,
-`fitbit-NUMBER`. An event's id is made of the file's kind, the number, the series' start and its length, so that
-importing a file again gives the same events, and a longer export adds to a shorter one.
+The files have zone-less local times and the vendor's number for a person, or none where a file is of one person. Each
+person has one device, `fitbit-NUMBER`, or `fitbit-PATIENT` without a number. An event's source names file, patient and
+zone, so that an import can be taken back; its id is made of what is in it, so that importing a file again gives the
+same events; its time is the export's last moment of that person, so that of two exports of a day the longer counts.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from ingest.contract import encode, record_key
-from transforms.errors import UnreadableFile
+from ingest.contract import EARLIEST_YEAR, LATEST_YEAR, encode, record_key
+from transforms.errors import UnreadableFile, UsageError
 from transforms.schemas import TOPIC_BY_NAME
 from transforms.schemas.raw import METRICS
 
+from . import notation
+from .lines import Unread
 from .localtime import instants, zone
 from .people import people_of
+from .tables import Table, read_table
 
 SOURCE = "/imports/fitbit"
 LONGEST_SERIES = 60
 LONGEST_GAP_S = 60  # samples at irregular times that lie further apart are not of one series
+_PERSON = "id"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the vendor's files: its columns, the time's notation (None = a timestamp), and what it measures.
+    """One of the vendor's files: the names that its columns have, in small letters, and what it measures.
 
     `interval_s`: the time that a sample stands for, which is also the spacing of a series; None = irregular.
     """
 
     name: str
-    person: str
-    time: str
-    value: str
-    time_format: str | None
+    times: tuple[str, ...]
+    values: tuple[str, ...]
     metric: str
     interval_s: int | None
 
+    def columns_in(self, columns: list[str]) -> tuple[str, str] | None:
+        """Its time and its value among these columns, or None where it has not both."""
+        time = next((name for name in self.times if name in columns), None)
+        value = next((name for name in self.values if name in columns), None)
+        return (time, value) if time and value else None
+
     @property
-    def columns(self) -> tuple[str, str, str]:
-        return self.person, self.time, self.value
+    def shown(self) -> str:
+        return f"Id, {self.times[0]}, {self.values[0]}"
 
 
 KINDS = (
-    Kind("minute-steps", "Id", "ts", "steps", None, "step_count", 60),
-    Kind("heart-rate", "Id", "Time", "Value", "%m/%d/%Y %I:%M:%S %p", "heart_rate", None),
-    Kind("daily-activity", "Id", "ActivityDate", "TotalSteps", "%m/%d/%Y", "daily_step_count", 86_400),
+    Kind("minute-steps", ("ts", "activityminute", "datetime", "timestamp"), ("steps",), "step_count", 60),
+    Kind("hour-steps", ("activityhour",), ("steptotal",), "step_count", 3_600),
+    Kind("heart-rate", ("time", "datetime", "timestamp"), ("value", "bpm", "beats per minute"), "heart_rate", None),
+    Kind(
+        "daily-activity",
+        ("activitydate", "activityday", "date"),
+        ("totalsteps", "steptotal", "steps"),
+        "daily_step_count",
+        86_400,
+    ),
 )
 _SECOND = "found a second sample of a person at one instant: the first in the file counts"
 _SINGLE_S = 1.0  # interval of a series of one at an irregular time: the resolution of the export's times
@@ -65,75 +84,137 @@ def events(
     patient: str | None = None,
     patients: Mapping[str, str] | Path | str | None = None,
     clinic: str | None = None,
+    server: str | None = None,
+    dates: str | None = None,
+    decimal: str | None = None,
     refused: Counter[str] | None = None,
+    unread: Unread | None = None,
 ) -> Iterator[tuple[str, bytes, bytes]]:
     """The events (topic, key, value) of the files: of each person the device, then the readings in order of time.
 
     `timezone`: the IANA zone that the wearers' clocks showed (see localtime.instants for the hours of change);
     `patient`: of all files, or `patients`: export's id -> patient, or the file of that map; `clinic`: the devices'.
-    Of two samples of a person at one instant the first in the file counts; `refused` is told how many others there
-    were. Every file is read at once, so that
-    nothing is sent of a set of which one can't be read. Raises UnreadableFile, UsageError.
+    `dates`, `decimal`: order of day and month and the decimal mark, where a file doesn't decide them (notation.py);
+    `server`: is FHIR's alone. Of two samples of a person at one instant the first in the file counts; `refused` is
+    told how many others there were, `unread` which lines could not be read. Every file is read at once, so that
+    nothing is sent of a set of which one is no export. Raises UnreadableFile, UsageError.
     """
+    if server:
+        raise UsageError("found --server, expected it with fhir alone: a Fitbit export's source is its file")
     where, people = zone(timezone), people_of(patient=patient, patients=patients)
-    refused = Counter() if refused is None else refused
-    files = [_read(Path(path), timezone=where.key, refused=refused) for path in paths]
-    of_person = [people.of(samples["person"], place=place) for place, _, samples in files]
+    refused, unread = Counter() if refused is None else refused, Unread() if unread is None else unread
+    files = [
+        _read(Path(path), where=where, alone=patient, dates=dates, decimal=decimal, refused=refused, unread=unread)
+        for path in paths
+    ]
+    of_person = [people.of(samples["person"], place=str(path)) for path, _, samples in files]
     return _events(files, of_person, where=where, clinic=clinic)
 
 
 def _events(files: list, of_person: list[dict[str, str]], *, where: ZoneInfo, clinic: str | None):
-    for (_, kind, samples), patients in zip(files, of_person, strict=True):
+    for (path, kind, samples), patients in zip(files, of_person, strict=True):
+        last = dict(samples.group_by("person").agg(pl.col("at").max()).iter_rows())
         for series in _series(samples, kind=kind, timezone=where.key).iter_rows(named=True):
             person, start = series["person"], series["started_at"].astimezone(where)
+            source = _source(path, patient=patients[person], where=where)
             if series["is_first"]:
-                yield _device(person, kind=kind, clinic=clinic, time=start)
-            yield _reading(series, kind=kind, patient=patients[person], start=start)
+                yield _device(person, clinic=clinic, time=start, source=source)
+            seen_at = last[person].astimezone(where)
+            yield _reading(
+                series, metric=kind.metric, patient=patients[person], start=start, time=seen_at, source=source
+            )
 
 
-def _read(path: Path, *, timezone: str, refused: Counter[str]) -> tuple[str, Kind, pl.DataFrame]:
-    """The file's name, its kind and its samples: `person`, `at` (UTC), `value`, in order of person and time."""
-    try:
-        found = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreadableFile(f"{path}: found {message}, expected a Fitbit export (CSV or Parquet)") from error
-    kind = next((k for k in KINDS if set(k.columns) <= set(found.columns)), None)
-    if kind is None:
-        expected = " or ".join(", ".join(k.columns) for k in KINDS)
-        raise UnreadableFile(f"{path}: found columns {', '.join(found.columns)}, expected {expected}")
-    if getattr(found[kind.time].dtype, "time_zone", None):
-        raise UnreadableFile(f"{path}: found {kind.time} with a zone, expected the vendor's zone-less local times")
-    samples = _samples(found.select(kind.columns), kind=kind, path=path)
-    at = instants(samples["local"], timezone=timezone)
-    samples = samples.select("person", at.alias("at"), "value")
-    first = samples.unique(("person", "at"), keep="first", maintain_order=True)
-    if first.height < samples.height:
-        refused[_SECOND] += samples.height - first.height
-    return str(path), kind, first.sort("person", "at")
+def _source(path: Path, *, patient: str, where: ZoneInfo) -> str:
+    return "/".join((SOURCE, *(quote(part, safe="") for part in (path.name, patient, where.key))))
 
 
-def _samples(found: pl.DataFrame, *, kind: Kind, path: Path) -> pl.DataFrame:
-    """`person`, `local`, `value` of each line that is not blank. Raises UnreadableFile for one that does not read."""
-    found = found.with_row_index("line", offset=1 if path.suffix == ".parquet" else 2)
-    found = found.filter(~pl.all_horizontal(pl.col(kind.columns).is_null()))
-    local = pl.col(kind.time)
-    if kind.time_format:
-        local = local.str.to_datetime(kind.time_format, time_unit="us", strict=False)
-    samples = found.select(
-        "line",
-        person=pl.col(kind.person).cast(pl.String),
-        local=local.cast(pl.Datetime("us"), strict=False),
-        value=pl.col(kind.value).cast(pl.Float64, strict=False),
-        is_value_lost=pl.col(kind.value).is_not_null() & pl.col(kind.value).cast(pl.Float64, strict=False).is_null(),
+def _read(
+    path: Path,
+    *,
+    where: ZoneInfo,
+    alone: str | None,
+    dates: str | None,
+    decimal: str | None,
+    refused: Counter[str],
+    unread: Unread,
+) -> tuple[Path, Kind, pl.DataFrame]:
+    """The file, its kind and its samples: `person`, `at` (UTC), `value`, in order of person and time."""
+    table = read_table(path, kinds=KINDS, person=_PERSON, unread=unread)
+    samples = _samples(table, path=path, alone=alone, dates=dates, decimal=decimal)
+    samples = samples.with_columns(at=_instants(samples, where=where))
+    good = _without_unread(samples, table=table, path=path, unread=unread)
+    first = good.unique(("person", "at"), keep="first", maintain_order=True)
+    if first.height < good.height:
+        refused[_SECOND] += good.height - first.height
+    return path, table.kind, first.select("person", "at", "value").sort("person", "at")
+
+
+def _samples(table: Table, *, path: Path, alone: str | None, dates: str | None, decimal: str | None) -> pl.DataFrame:
+    """`line`, `person`, `local`, `offset_min`, `value`, `is_value_lost`, and the texts that they were read from."""
+    rows = table.rows
+    if not table.has_person:
+        if alone is None:
+            raise UsageError(f"{path}: found no column Id, so the file is of one person: name the patient by --patient")
+        rows = rows.with_columns(person=pl.lit(alone))
+    if rows["time"].dtype == pl.String:
+        times = notation.times(rows["time"], order=dates, is_vendors=table.is_vendors, place=str(path))
+    else:
+        local = pl.col("time").cast(pl.Datetime("us"), strict=False)
+        times = rows.select(local=local, offset_min=pl.lit(None, pl.Int32), has_clock=pl.lit(True))
+    value = rows["value"]
+    if value.dtype == pl.String:
+        thousands = "," if table.delimiter == "," else None
+        value = notation.numbers(value, decimal=decimal, thousands=thousands, place=str(path))
+    return rows.with_columns(times).with_columns(
+        person=pl.col("person").cast(pl.String).str.strip_chars().replace("", None),
+        text=pl.col("value").cast(pl.String),
+        value=value.cast(pl.Float64, strict=False),
+        is_value_lost=pl.col("value").is_not_null() & value.is_null(),
     )
-    broken = samples.filter(pl.col("person").is_null() | pl.col("local").is_null() | pl.col("is_value_lost"))
-    if broken.height:
-        line = broken["line"][0]
-        shown = ", ".join(map(str, found.filter(pl.col("line") == line).select(kind.columns).row(0)))
-        expected = f"{', '.join(kind.columns)} as a {kind.name} export has them"
-        raise UnreadableFile(f"{path}, line {line}: found {shown}, expected {expected}; mend or drop the line")
-    return samples.select("person", "local", "value")
+
+
+def _instants(samples: pl.DataFrame, *, where: ZoneInfo) -> pl.Series:
+    """By the wearer's clock, but where the file gives an offset of its own."""
+    at = instants(samples["local"], timezone=where.key)
+    if samples["offset_min"].null_count() == samples.height:
+        return at
+    given = samples.select(
+        (pl.col("local") - pl.duration(minutes=pl.col("offset_min"))).dt.replace_time_zone("UTC").alias("at")
+    )["at"]
+    return at.zip_with(given.is_null(), given)
+
+
+def _without_unread(samples: pl.DataFrame, *, table: Table, path: Path, unread: Unread) -> pl.DataFrame:
+    """The lines that read; the others are noted. Raises UnreadableFile where none does."""
+    _, low, high, _ = METRICS[table.kind.metric]
+    is_step = "step" in table.kind.metric
+    year = pl.col("local").dt.year()
+    samples = samples.with_columns(
+        why=pl.when(pl.col("person").is_null())
+        .then(pl.lit("found no Id"))
+        .when(pl.col("at").is_null())
+        .then(pl.format("found the time {}", pl.col("time").cast(pl.String).str.slice(0, 40).fill_null("(none)")))
+        .when(~pl.col("has_clock") & pl.lit(table.kind.metric != "daily_step_count"))
+        .then(pl.format("found the day {} without a time", pl.col("time").cast(pl.String).str.slice(0, 40)))
+        .when(~year.is_between(EARLIEST_YEAR, LATEST_YEAR))
+        .then(pl.format("found the year {}", year))
+        .when(pl.col("is_value_lost"))
+        .then(pl.format("found the value {}", pl.col("text").str.slice(0, 40)))
+        .when(~pl.col("value").is_between(low, high))
+        .then(pl.format(f"found the value {{}}, possible are {low:g} to {high:g}", pl.col("text").str.slice(0, 40)))
+        .when(pl.lit(is_step) & (pl.col("value") % 1 != 0))
+        .then(pl.format("found {} steps, which are whole", pl.col("text").str.slice(0, 40)))
+    )
+    broken = samples.filter(pl.col("why").is_not_null())
+    if broken.height == samples.height and broken.height:
+        line, why = broken.select("line", "why").row(0)
+        raise UnreadableFile(
+            f"{path}, line {line}: {why}, expected {table.kind.shown} as a {table.kind.name} export has them"
+        )
+    for line, why in broken.select("line", "why").iter_rows():
+        unread.add(path, line, why)
+    return samples.filter(pl.col("why").is_null())
 
 
 def _series(samples: pl.DataFrame, *, kind: Kind, timezone: str) -> pl.DataFrame:
@@ -170,29 +251,32 @@ def _changes(*names: str) -> pl.Expr:
     return pl.any_horizontal([pl.col(name).ne_missing(pl.col(name).shift()) for name in names])
 
 
-def _device(person: str, *, kind: Kind, clinic: str | None, time: datetime) -> tuple[str, bytes, bytes]:
+def _device(person: str, *, clinic: str | None, time: datetime, source: str) -> tuple[str, bytes, bytes]:
     data = {"device_id": f"fitbit-{person}", "clinic_id": clinic, "kind": "wearable", "manufacturer": "Fitbit"}
-    id = f"fitbit-device-{kind.name}-{person}-{_stamp(time)}-{clinic or 'no-clinic'}"
-    return _event("devices", data, id=id, time=time)
+    return _event("devices", data, id=f"fitbit-device-{person}", time=time, source=source)
 
 
-def _reading(series: dict, *, kind: Kind, patient: str, start: datetime) -> tuple[str, bytes, bytes]:
+def _reading(
+    series: dict, *, metric: str, patient: str, start: datetime, time: datetime, source: str
+) -> tuple[str, bytes, bytes]:
     data = {
         "patient_id": patient,
         "device_id": f"fitbit-{series['person']}",
-        "metric": kind.metric,
-        "unit": METRICS[kind.metric][0],
+        "metric": metric,
+        "unit": METRICS[metric][0],
         "started_at": start,
         "interval_s": series["interval_s"],
         "values": series["values"],
     }
-    id = f"fitbit-{kind.name}-{series['person']}-{_stamp(start)}-{len(series['values'])}"
-    return _event("readings", data, id=id, time=start)
+    return _event("readings", data, id=f"fitbit-{metric}-{_stamp(start)}", time=time, source=source)
 
 
 def _stamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def _event(name: str, data: dict, *, id: str, time: datetime) -> tuple[str, bytes, bytes]:
-    return TOPIC_BY_NAME[name].type, record_key(name, data), encode(name, data, id=id, source=SOURCE, time=time)
+def _event(name: str, data: dict, *, id: str, time: datetime, source: str) -> tuple[str, bytes, bytes]:
+    """The event; its id ends with a digest of source and content: of file, patient, zone and all that is said."""
+    content = encode(name, data, id="", source=source, time=time)
+    id = f"{id}-{sha256(content).hexdigest()[:20]}"
+    return TOPIC_BY_NAME[name].type, record_key(name, data), encode(name, data, id=id, source=source, time=time)

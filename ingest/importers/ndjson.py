@@ -12,6 +12,8 @@ import msgspec
 
 from transforms.errors import UnreadableFile
 
+from .lines import Unread, excerpt, opened
+
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
     topic: str
@@ -20,37 +22,50 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     value_base64: str | msgspec.UnsetType = msgspec.UNSET
 
 
+_MARK = b"\xef\xbb\xbf"
+_MOST_BEFORE_THE_FIRST = 1_000  # lines that are none, before it is said that the file is none
 _EXPECTED = 'expected {"topic": …, "key": …, "value": {the event}}'
 
 
-def replay(paths: Iterable[Path | str]) -> Iterator[tuple[str, bytes | None, bytes | None]]:
+def replay(
+    paths: Iterable[Path | str], *, unread: Unread | None = None
+) -> Iterator[tuple[str, bytes | None, bytes | None]]:
     """The records of the files, in order: topic, key, value (the value's bytes as they stand in the line).
 
     A line is an object with `topic`, `key` (null = none) and either `value` (any JSON; null = a tombstone) or
-    `value_base64` (bytes that are no JSON). Empty lines are passed over. Raises UnreadableFile, which names the
-    file and the line, for a line that is none; what stood before it has been given by then.
+    `value_base64` (bytes that are no JSON). Empty lines are passed over; a line that is none goes to `unread`, and the
+    rest goes on. Files may be gzip. Raises UnreadableFile where a file can't be opened or its first lines are none.
     """
     decoder = msgspec.json.Decoder(_Line)
+    unread = Unread() if unread is None else unread
     for path in map(Path, paths):
-        try:
-            with path.open("rb") as file:
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        yield _record(line, decoder=decoder, place=f"{path}, line {number}")
-        except OSError as error:
-            raise UnreadableFile(f"{path}: {error.strerror}; give a file of NDJSON that can be read") from error
+        is_ndjson = False
+        with opened(path, expected=_EXPECTED) as file:
+            for number, line in enumerate(file, 1):
+                if not (line := line.removeprefix(_MARK)).strip():
+                    continue
+                record = _record(line, decoder=decoder)
+                if not isinstance(record, str):
+                    is_ndjson = True
+                    yield record
+                    continue
+                unread.add(path, number, record)
+                if not is_ndjson and len(unread.by_file[path]) > _MOST_BEFORE_THE_FIRST:
+                    break
+        if not is_ndjson and path in unread.by_file:
+            number, why = next(iter(unread.by_file.pop(path).items()))
+            raise UnreadableFile(f"{path}, line {number}: {why}")
 
 
-def _record(line: bytes, *, decoder, place: str) -> tuple[str, bytes | None, bytes | None]:
+def _record(line: bytes, *, decoder) -> tuple[str, bytes | None, bytes | None] | str:
+    """The record, or why the line is none."""
     try:
         found = decoder.decode(line)
         if (found.value is msgspec.UNSET) == (found.value_base64 is msgspec.UNSET):
             raise ValueError("no value, or two")
-        value = _value(found)
-    except ValueError as error:  # msgspec's, base64's and UTF-8's errors are ValueErrors
-        shown = line[:80].decode(errors="replace").strip()
-        raise UnreadableFile(f"{place}: found {shown!r} ({error}), {_EXPECTED}; mend or drop the line") from error
-    return found.topic, None if found.key is None else found.key.encode(), value
+        return found.topic, None if found.key is None else found.key.encode(), _value(found)
+    except (ValueError, RecursionError) as error:  # msgspec's, base64's and UTF-8's errors are ValueErrors
+        return f"found {excerpt(line)} ({excerpt(str(error))[1:-1]}), {_EXPECTED}"
 
 
 def _value(found: _Line) -> bytes | None:

@@ -6,17 +6,18 @@ Here: their options, and what they say when they are done or stopped. Not here: 
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ingest.settings import Settings
-from transforms.errors import UsageError
+from transforms.errors import FloeError, UsageError
 
-from .. import interrupts
+from .. import imports, interrupts
 from .shared import Clinics, Days, Patients, Seed, day, say
 
 app = typer.Typer()
@@ -58,15 +59,19 @@ def simulate(
 
 @app.command()
 def replay(files: list[Path], rate: Annotated[float | None, typer.Option(help="Events a second.")] = None) -> None:
-    """Publishes files of NDJSON: lines {"topic", "key", "value"}."""
-    from ingest import importers, stream
+    """Publishes files of NDJSON (gzip too): lines {"topic", "key", "value"}.
 
-    settings = Settings()
-    stream.ensure_topics(settings)
-    _publish(settings, importers.replay(files), rate=rate)
+    A line that is none is named and left in NAME.rejected.ndjson for mending, the rest is sent, and the exit code is 1.
+    """
+    from ingest import importers
+
+    unread = importers.Unread()
+    _publish(Settings(), importers.replay(files, unread=unread), rate=rate)
+    _tell_unread(unread)
 
 
 _REASONS_SHOWN = 20
+_LINES_SHOWN = 20
 
 
 @app.command("import")
@@ -77,23 +82,66 @@ def import_(
     patients: Annotated[Path | None, typer.Option(help="CSV: the export's id of a person, patient.")] = None,
     clinic: Annotated[str | None, typer.Option(help="The clinic of the devices and answers.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone of times without an offset.")] = None,
+    dates: Annotated[
+        str | None, typer.Option(help="mdy, dmy or ymd: order of day and month, where the file doesn't decide it.")
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="The decimal mark, . or , where the file doesn't decide it.")
+    ] = None,
+    server: Annotated[str | None, typer.Option(help="fhir: whose ids these are; two servers number alike.")] = None,
 ) -> None:
-    """Turns real exports into events and publishes them: Fitbit's files, FHIR Observations (JSON, Bundle, NDJSON)."""
-    from ingest import importers, stream
+    """Turns real exports into events and publishes them: Fitbit's files, FHIR Observations (JSON, Bundle, NDJSON; gzip).
+
+    A line that can't be read is named and left in NAME.rejected.ENDING for mending, the rest is sent, and the exit code
+    is 1. What is left out by rule is counted, reason by reason.
+    """
+    from ingest import importers
 
     if format not in importers.IMPORTERS:
         raise UsageError(f"found the format {format!r}, expected one of {', '.join(importers.IMPORTERS)}")
-    refused = Counter()
-    whose = {"patient": patient, "patients": patients, "clinic": clinic}
-    records = importers.IMPORTERS[format](files, timezone=timezone, refused=refused, **whose)
-    settings = Settings()
-    stream.ensure_topics(settings)
-    _publish(settings, records)
+    _require_one_of("--dates", dates, ("mdy", "dmy", "ymd"))
+    _require_one_of("--decimal", decimal, (".", ","))
+    refused, unread = Counter(), importers.Unread()
+    options = {"patient": patient, "patients": patients, "clinic": clinic, "server": server}
+    with interrupts.telling(lambda: "nothing was sent; import again"):
+        records = importers.IMPORTERS[format](
+            files, timezone=timezone, dates=dates, decimal=decimal, refused=refused, unread=unread, **options
+        )
+    settings, sources = Settings(), set()
+    _publish(settings, _noting_sources(records, sources))
     for reason, count in refused.most_common(_REASONS_SHOWN):
         print(f"{count:,} left out: {reason}")
     if len(refused) > _REASONS_SHOWN:
         rest = refused.most_common()[_REASONS_SHOWN:]
         print(f"{sum(count for _, count in rest):,} left out for {len(rest):,} other reasons")
+    for warning in imports.noted(settings, sources):
+        say(f"warning: {warning}")
+    _tell_unread(unread)
+
+
+def _require_one_of(option: str, value: str | None, allowed: tuple[str, ...]) -> None:
+    if value is not None and value not in allowed:
+        raise UsageError(f"found {option} {value!r}, expected {' or '.join(allowed)}")
+
+
+def _noting_sources(records: Iterable, sources: set[str]) -> Iterator:
+    for record in records:
+        sources.add(imports.source_of(record[2]))
+        yield record
+
+
+def _tell_unread(unread) -> None:
+    """Names the lines that could not be read; FloeError where there are any."""
+    if not len(unread):
+        return
+    for sentence in islice(unread.sentences(), _LINES_SHOWN):
+        say(sentence)
+    more = len(unread) - _LINES_SHOWN
+    if more > 0:
+        say(f"and {more:,} more lines")
+    files = ", ".join(map(str, unread.leave_for_mending()))
+    lines = f"{len(unread):,} line{'s' * (len(unread) != 1)}"
+    raise FloeError(f"{lines} could not be read and were not sent, the rest was: mend them in {files} and send that")
 
 
 @app.command()
@@ -132,6 +180,7 @@ def _publish(settings, records: Iterable, *, rate: float | None = None) -> None:
         )
 
     with interrupts.telling(standing):
+        stream.ensure_topics(settings)
         count = stream.publish(settings, counted(), rate=rate, progress=_so_far)
     print(f"{count:,} events sent")
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ingest.contract import TOPIC_BY_TYPE
 from ingest.decode import decode
-from ingest.importers import IMPORTERS
+from ingest.importers import IMPORTERS, Unread
 from ingest.source import Batch
 from transforms.current import current
 from transforms.errors import UnreadableFile, UsageError
@@ -374,8 +374,7 @@ def test_files_of_each_kind(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("a.ndjson", orjson.dumps(made()) + b"\n\n{half", "a.ndjson, line 3: found '{half'"),
-        ("a.ndjson", b"{half\n" + orjson.dumps(made()), "a.ndjson, line 1"),
+        ("a.ndjson", b"{half\n{half", "a.ndjson, line 1: found '{half"),
         ("a.ndjson", b'{"a": 1}', "resourceType"),
         ("a.json", b'{"a":\n 1}', "resourceType"),
         ("a.json", b"<Observation/>", "a.json: found '<Observation/>'"),
@@ -392,6 +391,16 @@ def test_unreadable_files(tmp_path, name, text, says):
     with pytest.raises(UnreadableFile) as error:
         fhir([good, tmp_path / name], patient="p1", timezone="UTC")
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("lines", [[b"{half", None], [None, b"", b"{half"], [b"[" * 100_000, None]])
+def test_a_line_that_is_none_stops_nothing(tmp_path, lines):
+    """A line of NDJSON that is no resource is named and the others are read."""
+    (tmp_path / "a.ndjson").write_bytes(b"\n".join(orjson.dumps(made()) if line is None else line for line in lines))
+    unread = Unread()
+    found = events_of(fhir([tmp_path / "a.ndjson"], patient="p1", timezone="UTC", unread=unread))
+    assert [e["data"]["values"] for e in found] == [[72]]
+    assert list(unread.by_file[tmp_path / "a.ndjson"]) == [1 + next(k for k, line in enumerate(lines) if line)]
 
 
 def test_no_file_no_zone(tmp_path):

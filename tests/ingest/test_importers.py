@@ -13,7 +13,7 @@ import pytest
 
 from ingest.contract import TOPIC_BY_TYPE
 from ingest.decode import decode
-from ingest.importers import IMPORTERS, read_patient_map, replay
+from ingest.importers import IMPORTERS, Unread, read_patient_map, replay
 from ingest.importers.localtime import instants
 from ingest.importers.people import People, people_of
 from ingest.source import Batch
@@ -88,10 +88,18 @@ def test_replay_gives_the_bytes_as_they_stand(tmp_path):
      b'{"topic":"t","vaule":1}'],
 )  # fmt: skip
 def test_replay_names_the_line_that_it_can_not_read(tmp_path, line):
-    """A line that is no record stops the replay with its file and number, what was found and expected."""
+    """A line that is no record is named with what was found and expected, and the rest goes on; alone it is refused."""
     file = tmp_path / "records.ndjson"
-    file.write_bytes(b'{"topic":"t","key":"k","value":{}}\n\n' + line)
-    with pytest.raises(UnreadableFile, match=r"records\.ndjson, line 3: found .*, expected \{\"topic\""):
+    good = b'{"topic":"t","key":"k","value":{}}'
+    file.write_bytes(good + b"\n\n" + line + b"\n" + good)
+    unread = Unread()
+    assert len(list(replay([file], unread=unread))) == 2
+    (sentence,) = unread.sentences()
+    assert "records.ndjson, line 3: found " in sentence
+    assert 'expected {"topic"' in sentence
+    assert [path.read_text() for path in unread.leave_for_mending()] == [line.decode("latin-1") + "\n"]
+    file.write_bytes(line)
+    with pytest.raises(UnreadableFile, match=r"records\.ndjson, line 1: found .*, expected \{\"topic\""):
         list(replay([file]))
 
 
@@ -197,7 +205,7 @@ def test_runs_of_equal_spacing(tmp_path):
     found = readings(path, patient="p1", timezone="UTC")
     # gaps 5 5 | 15 | 1 1
     assert found.select("interval_s", "values").rows() == [(5.0, [70, 71, 72]), (1.0, [73]), (1.0, [74, 75])]
-    assert found["id"][0] == "fitbit-heart-rate-7-20160510T090000Z-3"
+    assert found["id"][0].startswith("fitbit-heart_rate-20160510T090000Z-")
 
 
 def test_long_runs_are_cut(tmp_path):
@@ -285,11 +293,14 @@ def test_patient_map(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", "found columns a, b, expected Id, ts, steps or Id, Time, Value or Id, ActivityDate, TotalSteps"),
+        (
+            "a,b\n1,2\n",
+            "found columns a, b, expected Id, ts, steps or Id, activityhour, steptotal or Id, time, value or",
+        ),
         ("", "expected a Fitbit export"),
-        ("Id,Time,Value\n7,5/10/2016 9:00:00 AM,70\n7,2016-05-10,70\n", "line 3: found 7, 2016-05-10, 70, expected"),
-        ("Id,Time,Value\n7,5/10/2016 9:00:00 AM,high\n", "line 2: found 7, 5/10/2016 9:00:00 AM, high, expected"),
-        ("Id,Time,Value\n,5/10/2016 9:00:00 AM,70\n", "line 2: found None"),
+        ("Id,Time,Value\n7,2016-05-10,70\n", "line 2: found the day 2016-05-10 without a time, expected"),
+        ("Id,Time,Value\n7,5/10/2016 9:00:00 AM,high\n", "line 2: found the value high, expected"),
+        ("Id,Time,Value\n,5/10/2016 9:00:00 AM,70\n", "line 2: found no Id"),
     ],
 )
 def test_unreadable_exports(tmp_path, text, message):
