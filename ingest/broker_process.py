@@ -17,16 +17,16 @@ import psutil
 _KEEPER = Path(__file__).with_name("broker_keeper.py")
 
 
-def keep(command: list[str], *, log: Path, tied: bool, grace_s: float) -> dict:
+def keep(command: list[str], *, log: Path, tied: bool, grace_s: float, **surroundings) -> dict:
     """Runs `command` under broker_keeper.py, which reports {"pid", "keeper_pid"}; output is appended to `log`.
 
-    `tied`: it ends when this process ends, however that happens: SIGTERM, after `grace_s` (0: at once) SIGKILL.
+    `surroundings`: `cwd` and `env`, as subprocess has them. `tied`: it ends when this process ends, however that happens: SIGTERM, after `grace_s` (0: at once) SIGKILL.
     """
     order = {"command": command, "log": str(log), "is_tied": tied, "grace_s": grace_s}
     read_end, write_end = os.pipe()
     try:
         keeper = [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(order)]
-        done = subprocess.run(keeper, stdin=read_end, stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(keeper, stdin=read_end, stdout=subprocess.PIPE, check=True, **surroundings)
     finally:
         os.close(read_end)
         if not tied:

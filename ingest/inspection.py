@@ -78,6 +78,15 @@ def reject_counts(lake: Lake) -> pl.DataFrame:
     )
 
 
+_ASIDE = ("conflicts", "orphans", "implausible", "likely_doubles")
+
+
+def set_aside(lake: Lake) -> dict[str, int]:
+    """How many rows core lists of what clashes, refers to nothing, can't be true, or is likely there twice."""
+    listed = lake.sql("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'core'")["table_name"].to_list()
+    return {name: lake.sql(f"SELECT count(*) AS n FROM core.{name}")["n"][0] for name in _ASIDE if name in listed}
+
+
 def unknown_content(lake: Lake) -> pl.DataFrame:
     """What was landed and the contract does not know: topic, kind (field, value, instrument), name, records."""
     parts = [

@@ -69,6 +69,7 @@ def system_status(settings) -> dict:
             "failed_checks": checks.select("table", "check", "failing_rows").to_dicts(),
             "topics": counts.to_dicts(),
             "rejects_by_reason": inspection.reject_counts(lake).to_dicts(),
+            "set_aside": inspection.set_aside(lake),
             "unknown_content": inspection.unknown_content(lake).to_dicts(),
             "workers": worker.heartbeats(settings),
             "stream_faults": stream_faults(settings, lake),
@@ -109,6 +110,8 @@ def print_status(found: dict) -> None:
     print(f"checks that fail   {len(found['failed_checks'])}")
     for check in found["failed_checks"]:
         print(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
+    aside = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found["set_aside"].items())
+    print(f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)")
     for sentence in found["stream_faults"]:
         print(f"stream             {sentence}")
     for beat in found["workers"]:

@@ -3,6 +3,7 @@
 Here: their options, and what they say when they are done or stopped. Not here: making events, Kafka, the lake.
 """
 
+import logging
 import signal
 import threading
 from collections import Counter
@@ -141,7 +142,9 @@ def _tell_unread(unread) -> None:
         say(f"and {more:,} more lines")
     files = ", ".join(map(str, unread.leave_for_mending()))
     lines = f"{len(unread):,} line{'s' * (len(unread) != 1)}"
-    raise FloeError(f"{lines} could not be read and were not sent, the rest was: mend them in {files} and send that")
+    raise FloeError(
+        f"{lines} could not be read and stayed behind, the rest was sent: mend what is in {files} and send that"
+    )
 
 
 @app.command()
@@ -152,6 +155,7 @@ def ingest(
     """Lands events in the lake, exactly once, until SIGTERM."""
     from ingest.worker import run
 
+    _log_in_sentences()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -187,6 +191,19 @@ def _publish(settings, records: Iterable, *, rate: float | None = None) -> None:
 
 def _so_far(count: int) -> None:
     say(f"{count:,} events so far")
+
+
+class _Sentences(logging.Formatter):
+    """A line a message: the failure's story is in the reject (`undecodable`), and its bytes are there to be tried."""
+
+    def formatException(self, ei) -> str:
+        return ""
+
+
+def _log_in_sentences() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Sentences("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _days_ago(days: int) -> date:

@@ -87,6 +87,22 @@ def test_detached_broker_outlives_its_starter_keeps_its_data_and_stops_wholly(ho
         local_broker.start(home.model_copy(update={"broker_port": broker_process.free_port()}))
 
 
+def test_a_home_with_any_name(tmp_path, downloads):
+    """A home whose name parts lists or needs escapes elsewhere has its broker, and every file of it, inside."""
+    home = tmp_path / "hömé, a#[x]% b"
+    port = broker_process.free_port()
+    settings = Settings(home=home, cache=str(downloads), broker_port=port, kafka_bootstrap="")
+    local_broker.start(settings, detached=False)
+    try:
+        stream.ensure_topics(settings)
+        assert stream.publish(settings, [(TOPIC, b"k", b"v")]) == 1
+        assert (home / "broker" / "data" / f"{TOPIC}-0").is_dir()
+        assert (home / "broker" / "logs" / "server.log").stat().st_size > 0
+    finally:
+        local_broker.stop(settings)
+    assert list(tmp_path.iterdir()) == [home]
+
+
 def test_tied_broker_dies_with_its_killed_parent_and_the_next_start_says_what_it_found(home):
     """kill -9 of the parent leaves no process; two starts at once then make one broker, one of them says why."""
     parent = start_in_another_process(home, detached=False, then="time.sleep(600)")

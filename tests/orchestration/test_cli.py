@@ -346,6 +346,19 @@ def test_import_of_fhir(floe, kafka):
     assert "found the unit km, expected /d" in left_out[0]
 
 
+def test_a_bad_line_and_a_second_zone(floe, kafka):
+    """The rest is sent, the bad line is named and left in a file, exit code 1; a second zone of one file is warned of."""
+    Path("steps.csv").write_text("Id,ts,steps\n7,2026-05-04 10:00:00,1\n7,never,1\n7,2026-05-04 10:01:00,2\n")
+    words = ("import", "fitbit", "steps.csv", "--patient", "P1", "--timezone")
+    done = floe(*words, "Europe/Berlin", **environment_of(kafka))
+    assert (done.code, done.out) == (1, "2 events sent\n")
+    assert "steps.csv, line 3: found the time never" in done.err
+    assert "1 line could not be read and stayed behind" in done.err
+    assert Path("steps.rejected.csv").read_text() == "Id,ts,steps\n7,never,1\n"
+    again = floe(*words, "Europe/London", **environment_of(kafka))
+    assert "both stand until one is taken back" in again.err
+
+
 def test_simulate_replay_and_truth(floe, kafka):
     """`simulate --to FILE` writes a file for `replay` and says what is true of it; the seed alone decides."""
     size = ("--clinics", 1, "--patients", 1, "--days", 5, "--start", "2026-01-05", "--seed", 3, "--broken", 0)
@@ -446,6 +459,7 @@ def test_status(at_site, site):
     with Lake.open(site, read_only=True) as lake:
         [rows] = lake.sql("SELECT sum(rows)::BIGINT AS n FROM raw.ledger")["n"]
     assert (told["rows"], told["rejects"], told["lag"]) == (rows, 2, 0)
+    assert set(told["set_aside"]) == {"conflicts", "orphans", "implausible", "likely_doubles"}
     topics = {t["kafka_topic"]: (t["rows"], t["rejects"]) for t in told["topics"]}
     assert topics["floe.patients.v1"][0] >= 1
     assert (topics["floe.sessions.v1"][1], topics["floe.care.v1"][1]) == (1, 1)
