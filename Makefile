@@ -6,7 +6,7 @@ STAMP := $(VENV)/.locked
 # The trial's events, where the data lies beside the project.
 TRIAL := $(wildcard ../shared/data/acupuncture.ndjson)
 
-.PHONY: env demo test faults browser bench lint lock clean
+.PHONY: env demo test faults browser bench simulations lint lock clean
 
 env: $(STAMP)
 
@@ -38,6 +38,10 @@ browser: $(STAMP)
 # Prints tables and the machine; writes .bench/results.json. BENCH_SCALE=1 is the full size.
 bench: $(STAMP)
 	$(RUN)/python -m tests.benchmarks
+
+# Simulates what level intervals and p-values hold (about half an hour); writes docs/coverage.md.
+simulations: $(STAMP)
+	$(RUN)/python -m tests.simulations
 
 lint: $(STAMP)
 	$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/lint-imports

@@ -11,6 +11,7 @@ from .. import words
 from ..components import Drawn, nothing
 from ..figures.intervals import Panel, interval_panels
 from ..theme import Look
+from .both_intervals import LIKE_THESE, like_these, which_is_drawn
 from .cohort_charts import COMPLETERS, NOT_AN_EFFECT, PAIN_INSTRUMENTS, digits_of
 from .shares import SHOWN, counted, share_rows, shares_chart
 
@@ -29,6 +30,7 @@ _SAME_PATIENTS = "Before and latest are of the same patients: those whose care i
 
 def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Use before and at the latest, a row a kind, of the same patients."""
+    used = [f"{kind}_use_{when}" for kind in _KINDS for when in _WHEN]
     parts = []
     for when, text in _WHEN.items():
         labels = {f"{kind}_use_{when}": name for kind, name in _KINDS.items()}
@@ -47,9 +49,14 @@ def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     return Drawn(
         figure=figure,
         summary=f"{said}.",
-        notes=(_SAME_PATIENTS, _unknown(rows, "opioid_use_before"), NOT_AN_EFFECT),
-        metrics=tuple(f"{kind}_use_{when}" for kind in _KINDS for when in _WHEN),
-        table=shown.select("label", "group", "n", "said").rename(
+        notes=(
+            _SAME_PATIENTS,
+            _unknown(rows, "opioid_use_before"),
+            which_is_drawn(rows.filter(pl.col("metric_id").is_in(used))),
+            NOT_AN_EFFECT,
+        ),
+        metrics=tuple(used),
+        table=shown.select("label", "group", "n", "said", LIKE_THESE).rename(
             {"label": "medication", "group": "when", "n": "patients", "said": "share (95 % CI)"}
         ),
         data_to=rows["data_cutoff"].max(),
@@ -92,9 +99,9 @@ def procedures(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
         figure=figure,
         summary="; ".join(f"{r['label']}: {r['text']}, {r['said']} per 100 patient-years" for r in
                           shown.iter_rows(named=True)) + ".",
-        notes=("Exact limits; time counts while care was reported.", _unknown(rows, next(iter(_PROCEDURES)))),
+        notes=("Exact limits; time counts while care was reported.", which_is_drawn(rows.filter(pl.col("metric_id").is_in(list(_PROCEDURES)))), _unknown(rows, next(iter(_PROCEDURES)))),
         metrics=tuple(_PROCEDURES),
-        table=shown.select("label", "text", "said").rename(
+        table=shown.select("label", "text", "said", LIKE_THESE).rename(
             {"label": "what", "text": "number / patient-years", "said": "rate (95 % CI)"}
         ),
         data_to=rows["data_cutoff"].max(),
@@ -106,7 +113,8 @@ def _procedure(label: str, r: dict) -> dict:
     text = f"{words.count(r['n_event'])} / {words.number(r['patient_years'], 1)} years" if is_known else (
         r["reason"] or words.NOTHING)  # fmt: skip
     return {"label": label, "rate": r["estimate"], "low": r["ci_lower"], "high": r["ci_upper"], "text": text,
-            "said": words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1)}  # fmt: skip
+            "said": words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1),
+            LIKE_THESE: like_these(r, digits=1)}  # fmt: skip
 
 
 # --- function and quality of life -------------------------------------------------------------------

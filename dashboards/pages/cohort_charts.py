@@ -13,6 +13,7 @@ from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
 from ..figures.trajectory import trajectory, visible_range
 from ..theme import Look
+from .both_intervals import LIKE_THESE, like_these, which_is_drawn
 
 # Values of mart.cohort_outcomes (transforms/marts; a test holds them together: importing it takes seconds)
 COMPLETERS, MISSING_AS_NONRESPONDER, NONE = "completers", "missing_as_nonresponder", "(none)"
@@ -114,6 +115,7 @@ def mean_by_visit(
         title=title,
         summary=_course(mine, digits, unit),
         notes=(
+            which_is_drawn(mine),
             *_trajectory_notes(mine, code, expected),
             *_out_of_sight(mine, is_from_zero=unit != "T"),
             *_on_the_band(band, important_change, unit),
@@ -205,6 +207,7 @@ def _visit_table(mine: pl.DataFrame, digits: int) -> pl.DataFrame:
             r["series"],
             r["visit"],
             or_reason(r, words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=digits)),
+            like_these(r, digits=digits),
             r["n_evaluable"],
             r["n_due"],
             r["n_missing"],
@@ -217,6 +220,7 @@ def _visit_table(mine: pl.DataFrame, digits: int) -> pl.DataFrame:
         "patients",
         "visit",
         "mean (95 % CI)",
+        LIKE_THESE,
         "n",
         "due",
         "missing",
@@ -250,12 +254,17 @@ def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) ->
         title=title,
         summary=_responder_sentence(shown, visit),
         notes=(
+            which_is_drawn(mine),
             "The two ways of counting are both given: leaving out who has no value flatters the result.",
             NOT_AN_EFFECT,
         ),
         metrics=tuple(known),
         table=shown.select(
-            pl.col("label").str.replace("<br>", ", ").alias("rule"), counted="group", share="said", count="text"
+            pl.col("label").str.replace("<br>", ", ").alias("rule"),
+            LIKE_THESE,
+            counted="group",
+            share="said",
+            count="text",
         ),
         data_to=mine["data_cutoff"].max(),
     )
@@ -275,6 +284,7 @@ def _responder_rows(mine: pl.DataFrame, known: dict[str, str], *, has_series: bo
                for name, c in (("percent", "estimate"), ("low", "ci_lower"), ("high", "ci_upper"))},
             "text": _counted(r),
             "said": or_reason(r, words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])),
+            LIKE_THESE: like_these(r, digits=0, scale=100),
         }
         for r in rows
     ]  # fmt: skip

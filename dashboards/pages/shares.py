@@ -9,6 +9,7 @@ from .. import words
 from ..components import Drawn, nothing
 from ..figures.intervals import Panel, interval_panels
 from ..theme import Look
+from .both_intervals import LIKE_THESE, like_these, which_is_drawn
 
 SHOWN = ("percent", "low", "high")
 
@@ -36,9 +37,9 @@ def shares_chart(
     return Drawn(
         figure=figure,
         summary=sentence or f"{first['label']}: {first['text']}, {first['said']}.",
-        notes=notes,
+        notes=(which_is_drawn(rows.filter(pl.col("metric_id").is_in(list(labels)))), *notes),
         metrics=tuple(labels),
-        table=shown.select("label", "n", "said", "unknown").rename(
+        table=shown.select("label", "n", "said", LIKE_THESE, "unknown").rename(
             {"label": "what", "n": "count", "said": "share (95 % CI)", "unknown": "not known"}
         ),
         data_to=rows["data_cutoff"].max(),
@@ -60,6 +61,7 @@ def _row(label: str, r: dict) -> dict:
         "label": label, "percent": value, "low": low, "high": high, "n": n, "text": n + unknown,
         "unknown": r["n_missing"],
         "said": n if value is None else words.percent(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1),
+        LIKE_THESE: like_these(r, digits=1, scale=100),
     }  # fmt: skip
 
 

@@ -13,10 +13,11 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from transforms import models, rate_ratios, risk_tables
+from transforms import models, rate_ratios, risk_tables, survival
 from transforms.baseline_covariates import adjustment
 
 LEVEL = 0.05
+MOST = 0.06  # of arms that do not differ may be told apart: more would be a fault
 ARMS = ((10, 10), (5, 45), (45, 5), (20, 80), (12, 188), (100, 100))
 MEANS = (0.02, 0.1, 0.5, 2.0, 10.0)  # events a patient
 OVERDISPERSIONS = (1.0, 3.0, 7.5)
@@ -26,11 +27,16 @@ _CHUNK = 2_000
 _FEWER = 10
 
 
-def run(n_runs: int, seed: int) -> list[dict]:
-    """All p-values in all settings; `n_runs` arms a setting (a tenth for the model of all visits)."""
-    parts = (rate_ratio_rows, risk_rows, ancova_rows, mmrm_rows)
+def run(n_runs: int, seed: int, *, n_slow_runs: int | None = None) -> Iterator[dict]:
+    """All p-values in all settings; `n_runs` arms a setting, `n_slow_runs` where each is a call of its own.
+
+    The model of all visits has a tenth of those.
+    """
+    parts = (rate_ratio_rows, risk_rows, ancova_rows, mmrm_rows, log_rank_rows)
     seeds = np.random.SeedSequence(seed).spawn(len(parts))
-    return [row for part, own in zip(parts, seeds, strict=True) for row in part(n_runs, np.random.default_rng(own))]
+    for part, own in zip(parts, seeds, strict=True):
+        runs = n_runs if part is rate_ratio_rows or n_slow_runs is None else n_slow_runs
+        yield from part(runs, np.random.default_rng(own))
 
 
 def _row(p_value: str, setting: str, rejected: int, runs: int, *, overdispersion: float | None = None) -> dict:
@@ -164,6 +170,26 @@ def _rejected_mmrm(arms, how, rng) -> bool:
     )  # fmt: skip
     p = model.contrasts.filter(visit=days[-1])["p_value"]
     return bool(len(p)) and p[0] is not None and p[0] < LEVEL
+
+
+# --- curves --------------------------------------------------------------------------------------------------
+
+
+def log_rank_rows(n_runs: int, rng: np.random.Generator) -> Iterator[dict]:
+    """survival_curves: log_rank_p_value. Exponential times in days, most of them censored before their event."""
+    for arms, days in product(((15, 15), (20, 80), (60, 60)), (60, 400)):
+        rejected = sum(_rejected_log_rank(arms, days, rng) for _ in range(n_runs))
+        setting = f"{arms[0]} v {arms[1]} patients, an event in {days} days on average, followed for up to 90"
+        yield _row("survival_curves.log_rank_p_value", setting, rejected, n_runs)
+
+
+def _rejected_log_rank(arms, days, rng) -> bool:
+    time, end = rng.exponential(days, sum(arms)), rng.uniform(1, 90, sum(arms))
+    frame = pl.DataFrame(
+        {"days": np.minimum(time, end), "event": time <= end, "arm": ["cold"] * arms[0] + ["control"] * arms[1]}
+    )
+    p = survival.log_rank(frame, "days", "event", "arm").p_value
+    return p is not None and p < LEVEL
 
 
 def _chunks(total: int, size: int) -> Iterator[int]:

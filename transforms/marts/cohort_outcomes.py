@@ -17,6 +17,7 @@ from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CRITERIA, DIMENSIONS
 from . import cohort_care, cohort_sessions
+from .clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
 from .cohort_estimates import as_mean, as_proportion
 from .stamp import stamped
 from .strata import by_strata
@@ -40,8 +41,25 @@ def compute(*, adsl, adqs, adact, adex, patient_outcomes, courses, care, options
     parts += _without_visit(people.join(patient_outcomes, left_on="USUBJID", right_on="patient_id", suffix="_of"))
     parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut) + cohort_care.rows(adsl, care, cut=cut)
     frame = pl.concat(parts, how="diagonal").filter(pl.col("metric_id").is_in([m.id for m in METRICS.values()]))
+    frame = with_clustered(frame, [_CLUSTERED], by=["metric_id", "visit", "population"])
     frame = frame.with_columns(cells(options).suppressed(frame))
     return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:5], "visit_day", "population"])
+
+
+# What a row's estimate is over clinics: a rate has years, a median over patients is neither sum nor share
+_IS_SHARE = pl.col("unit") == "proportion"
+_COUNTED = pl.col("n_evaluable") + pl.when(pl.col("population") == MISSING_AS_NONRESPONDER).then("n_missing").otherwise(
+    0
+)
+_CLUSTERED = Measure(
+    name="ci_clustered",
+    kind=pl.when(pl.col("metric_id").str.ends_with("_median")).then(None)
+    .when(pl.col("patient_years").is_not_null()).then(pl.lit(RATE))
+    .when(_IS_SHARE).then(pl.lit(PROPORTION)).otherwise(pl.lit(MEAN)),
+    x=pl.when(_IS_SHARE | pl.col("patient_years").is_not_null()).then("n_event")
+    .otherwise(pl.col("estimate") * pl.col("n_evaluable")),
+    n=pl.coalesce(pl.col("patient_years") / 100, _COUNTED),
+)  # fmt: skip
 
 
 def cells(options: Options) -> disclosure.Cells:

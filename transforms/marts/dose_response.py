@@ -11,6 +11,7 @@ from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import DIMENSIONS
+from .clustered_columns import MEAN, Measure, with_clustered
 from .cohort_estimates import as_mean
 from .stamp import stamped
 from .strata import FEW_COMBINATIONS, by_strata
@@ -19,6 +20,9 @@ from .visit_values import due_of, people_of, values_of
 TABLE = MART_TABLES["dose_response"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
 METRIC = "dose_response"
+_CLUSTERED = Measure(
+    name="ci_clustered", kind=pl.lit(MEAN), x=pl.col("mean_change") * pl.col("n_patients"), n=pl.col("n_patients")
+)
 
 
 def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
@@ -32,6 +36,7 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     by = ["parameter", "visit", "from_per_week", "to_per_week"]
     bins = by_strata(people.sort("USUBJID"), by=by, over=FEW_COMBINATIONS, **exposure.of_dose_bin())
     bins = as_mean(bins.with_columns(mean="mean_change", sd="sd_change", n_evaluable="n_patients"))
+    bins = with_clustered(bins, [_CLUSTERED], by=by, over=FEW_COMBINATIONS)
     units = {code: p.unit for code, p in PARAMETERS.items()}
     unit = pl.col("parameter").replace_strict(units, return_dtype=pl.String)
     bins = bins.with_columns(

@@ -16,6 +16,7 @@ from ..options import Cut, Options
 from ..reliable_change import RELIABLE, standard_error_of_difference
 from ..schemas import MART_TABLES
 from ..schemas.mart import CHANGE_CLASSES, DIMENSIONS
+from .clustered_columns import PROPORTION, Measure, with_clustered
 from .cohort_estimates import NO_VALUE, as_proportion
 from .stamp import stamped
 from .strata import by_strata
@@ -26,6 +27,10 @@ INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex")
 METRIC = "reliable_change"
 _BY = ["parameter", "visit"]
 _COUNTS = [f"n_{name}" for name in CHANGE_CLASSES]
+_CLUSTERED = [
+    Measure(name=f"{name}_clustered", kind=pl.lit(PROPORTION), x=pl.col(f"n_{name}"), n=pl.col("n_evaluable"))
+    for name in reversed(CHANGE_CLASSES)  # the first gives the reason, and `recovered` may have no cut
+]
 
 
 def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFrame:
@@ -44,6 +49,7 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
         share = as_proportion(rows.with_columns(n_event=pl.col(f"n_{name}")), "n_evaluable")
         limits = {name: "estimate", f"{name}_lower": "ci_lower", f"{name}_upper": "ci_upper"}
         rows = rows.with_columns(share.select(**limits))
+    rows = with_clustered(rows, _CLUSTERED, by=_BY)
     no_value = pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
     rows = rows.with_columns(
         cells(options).suppressed(rows), metric_id=pl.lit(METRIC), reason=pl.coalesce("reason", no_value)

@@ -239,6 +239,15 @@ PATIENT_OUTCOMES = _table("patient_outcomes", "One row a patient: headline outco
     *STAMP,
 ], ("patient_id",))  # fmt: skip
 
+_CLUSTERED_REASON = Column(
+    "clustered_reason",
+    S,
+    "why there are no limits for clinics like these: one clinic, fewer than five, or nothing that says how much clinics differ",
+)
+_CLUSTERED_CI = (
+    Column("ci_clustered_lower", F, "lower 95 % limit for clinics like these: that clinics differ is part of it (means: CR2 with Satterthwaite's degrees of freedom; shares and rates: the wider of exact limits on the effective number and a likelihood with the clinics' spread)"),
+    Column("ci_clustered_upper", F, "upper 95 % limit for clinics like these"), _CLUSTERED_REASON,
+)  # fmt: skip
 COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit. A before/after change is not an effect.", [
     *STAMP, *STRATA,
     Column("visit", S, "visit; null for a metric without one"), Column("visit_day", I, "visit's target day"),
@@ -252,7 +261,8 @@ COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit
     Column("n_event", I, "of the evaluable, with the event (a proportion's numerator); of a rate the events"),
     Column("patient_years", F, "denominator of a rate", "years"),
     Column("estimate", F, "estimate, in `unit`"),
-    Column("ci_lower", F, "lower 95 % limit"), Column("ci_upper", F, "upper 95 % limit"),
+    Column("ci_lower", F, "lower 95 % limit, of these clinics' patients"), Column("ci_upper", F, "upper 95 % limit, of these clinics' patients"),
+    *_CLUSTERED_CI,
     Column("unit", S, "unit of the estimate"), Column("median_day", F, "median study day of the evaluable assessments", "days"),
     Column("missing_rule", S, "what was done with missing values"),
     Column("rtm_expected", F, "change that regression to the mean alone would give; null without its settings"),
@@ -400,7 +410,8 @@ DOSE_RESPONSE = _table("dose_response", f"One row a parameter, visit, stratum an
     Column("n_patients", I, "patients with a session and a change", required=True),
     Column("mean_sessions_per_week", F, "their mean sessions a week", "sessions/week"),
     Column("mean_change", F, "mean change from baseline: a change, not an effect"), Column("sd_change", F, "its standard deviation; null for one patient"),
-    Column("ci_lower", F, "lower 95 % limit of the mean (t)"), Column("ci_upper", F, "upper 95 % limit"),
+    Column("ci_lower", F, "lower 95 % limit of the mean (t), of these clinics' patients"), Column("ci_upper", F, "upper 95 % limit"),
+    *_CLUSTERED_CI,
     Column("unit", S, "unit of the change"), Column("is_causal", B, "always false", required=True),
     Column("rtm_expected", F, "change that regression to the mean alone would give; null without its settings"),
     Column("rtm_source", S, "source of those settings"),
@@ -441,6 +452,8 @@ RELIABLE_CHANGE = _table("reliable_change", "One row a parameter, visit and stra
         ("unchanged", "within measurement error"),
         ("deteriorated", "worse beyond measurement error")) for c in (
         Column(f"n_{name}", I, f"of the evaluable: {comment}"), *_ci(name, f"share of the evaluable (Wilson; Clopper-Pearson for 5 or fewer): {comment}"))],
+    *[Column(f"{name}_clustered_{side}", F, f"{side} 95 % limit of that share for clinics like these")
+      for name in ("recovered", "improved", "unchanged", "deteriorated") for side in ("lower", "upper")], _CLUSTERED_REASON,
     Column("unit", S, "unit of the following three"),
     Column("standard_error_of_measurement", F, "SEM = SD √(1 - reliability), in `unit`; null where it differs by score (PROMIS) or is not known"),
     Column("smallest_change", F, "smallest change counted as one, in `unit`: 1.96 √2 SEM; of a performance test the smallest change shown"),

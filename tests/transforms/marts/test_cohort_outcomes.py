@@ -12,7 +12,9 @@ from scipy import stats
 
 from transforms.catalogue import METRICS
 from transforms.checks import check_table
+from transforms.clinics_like_these import mean_limits, proportion_limits
 from transforms.marts import MARTS, cohort_estimates, cohort_outcomes, visit_values
+from transforms.marts.clustered_columns import ONE_CLINIC
 from transforms.options import Cut, Options
 from transforms.rates import proportion
 from transforms.schemas import CORE_TABLES, MART_TABLES
@@ -55,6 +57,35 @@ def overall(frame: pl.DataFrame, metric: str, visit: str | None, population="com
     ).filter(pl.col("visit").eq_missing(pl.lit(visit)))  # fmt: skip
     assert rows.height == 1
     return rows.row(0, named=True)
+
+
+def test_a_pooled_row_has_limits_for_clinics_like_these():
+    """Six clinics of 3 to 8 patients: means and shares of the whole have both intervals, a clinic's and a stratum's of
+    few clinics only the one of their patients, and say why. The limits are those of the clinics' own sums."""
+    generator = np.random.default_rng(2)
+    people = [(f"{clinic}{k}", clinic) for size, clinic in enumerate("uvwxyz", 3) for k in range(size)]
+    subjects = [
+        subject(name, clinic=clinic, indication="other" if clinic < "x" else "migraine") for name, clinic in people
+    ]
+    after = {name: float(generator.integers(0, 9)) for name, _ in people}
+    answers = [a for name, _ in people for a in (answer(name, 1, 8), answer(name, 29, after[name]))]
+    frame = compute(subjects, answers)
+    mean, share = (overall(frame, f"nrs7d_{name}", "Week 4") for name in ("mean", "pct50"))
+    values = {clinic: [after[name] for name, c in people if c == clinic] for clinic in "uvwxyz"}
+    sizes = [[len(v) for v in values.values()]]
+    for row, limits in (
+        (mean, mean_limits([[sum(v) for v in values.values()]], sizes)),
+        (share, proportion_limits([[sum(x <= 4 for x in v) for v in values.values()]], sizes)),
+    ):
+        assert row["ci_clustered_lower"] == pytest.approx(limits.lower[0], rel=1e-5)
+        assert row["ci_clustered_upper"] == pytest.approx(limits.upper[0], rel=1e-5)
+        assert row["clustered_reason"] is None
+        assert row["ci_lower"] is not None
+    others = frame.filter(pl.col("strata").list.len() == 1, metric_id="nrs7d_mean", visit="Week 4")
+    reasons = dict(others.select(pl.coalesce("clinic_id", "indication"), "clustered_reason").rows())
+    assert reasons["u"] == ONE_CLINIC
+    assert reasons["migraine"] == reasons["other"] == "3 clinics: at least 5 are needed"
+    assert others.filter(pl.col("modality").is_not_null())["clustered_reason"][0] is None
 
 
 COHORT = [
