@@ -5,6 +5,9 @@ from datetime import date
 import polars as pl
 import pytest
 
+from ingest.contract import encode, record_key
+from ingest.importers import ndjson
+
 
 @pytest.fixture(scope="module")
 def end_before_start(replayed):
@@ -73,3 +76,44 @@ def test_a_zone_that_is_no_name_of_iana_is_rejected_with_the_name_meant(replayed
     assert days == [("Z-CX", date(2026, 5, 4), 3000, True)]
     orphans = tables["core.orphans"].filter(pl.col("missing_kind") == "clinic")
     assert set(orphans["missing_id"]) == {"CZ", "CY"}
+
+
+# Each of patient F1 of clinic CF, and none of them can be true.
+IMPOSSIBLE = (
+    ("sessions", {"session_id": "x1", "clinic_id": "CF", "modality": "whole_body", "status": "aborted",
+                  "started_at": "1970-01-01T00:00:10Z"}),
+    ("sessions", {"session_id": "x2", "clinic_id": "CF", "modality": "whole_body", "status": "missed",
+                  "started_at": "2050-01-01T00:00:10Z"}),
+    ("responses", {"response_id": "x3", "instrument": "nrs_pain", "items": {"average_7d": 0},
+                   "answered_at": "2050-01-01T00:00:00Z"}),
+    ("patient_status", {"status_id": "x4", "status": "died", "effective_on": "2050-01-01"}),
+    ("patient_status", {"status_id": "x5", "status": "withdrew", "effective_on": "1970-01-01"}),
+    ("courses", {"course_id": "x6", "starts_on": "2026-05-04", "ends_on": "1970-01-01"}),
+    ("care", {"care_id": "x7", "kind": "surgery", "occurred_at": "2050-01-01T00:00:00Z"}),
+    ("consults", {"consult_id": "x8", "outcome": "contraindicated", "occurred_at": "2050-01-01T00:00:00Z"}),
+    ("performance_tests", {"test_id": "x9", "clinic_id": "CF", "test": "timed_up_and_go", "value": 1,
+                           "performed_at": "1970-01-01T00:00:00Z"}),
+    ("readings", {"device_id": "w", "metric": "step_count", "unit": "{steps}", "interval_s": 60, "values": [9, 9],
+                  "started_at": "2050-01-01T00:00:00Z"}),
+)  # fmt: skip
+
+
+def test_what_cannot_be_changes_no_figure(fault_file, computed, clock_future):
+    """Ten records of one patient that can't be true: every patient's days, windows and times stay, all ten are listed."""
+    events = []
+    for number, (topic, data) in enumerate(IMPOSSIBLE):
+        data = {"patient_id": "F1"} | data
+        event = encode(topic, data, id=f"x{number}", source="/h/wrong", time="2026-05-05T08:00:00Z")
+        events.append((f"floe.{topic}.v1", record_key(topic, data), event))
+    tables = computed([*ndjson.replay([fault_file("clock_future.ndjson")]), *events]).tables
+    ids = set(tables["core.implausible"].filter(pl.col("source") == "/h/wrong")["event_id"])
+    assert ids == {f"x{k}" for k in range(len(IMPOSSIBLE))}
+    for mart in ("adsl", "adae", "adtte"):
+        assert tables[f"mart.{mart}"].equals(clock_future[f"mart.{mart}"]), mart
+    for mart in ("adqs", "adact"):  # the answer and the test stand there, on no day
+        assert tables[f"mart.{mart}"].filter(pl.col("ADT").is_not_null()).is_empty()
+    assert tables["core.data_cut"]["data_cutoff"].equals(clock_future["core.data_cut"]["data_cutoff"])
+    columns = ["clinic_id", "term", "min_grade", "patients", "patient_years", "events", "patients_with_event"]
+    rates = [t["mart.adverse_event_rates"].select(columns) for t in (tables, clock_future)]
+    assert rates[0].equals(rates[1])
+    assert tables["core.activity_days"].is_empty()
