@@ -10,7 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from transforms.accounting import ACCOUNTS, FATES, unaccounted
-from transforms.schemas import RAW_TABLES
+from transforms.schemas import CORE_TABLES, RAW_TABLES
 from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
 
 from . import stream
@@ -208,9 +208,17 @@ def missing_positions(lake: Lake) -> list[str]:
 
 
 def fates(lake: Lake) -> pl.DataFrame | None:
-    """What became of every record up to the data cut (rows of transforms.accounting); None before the first cut."""
+    """What became of every record up to the data cut (rows of transforms.accounting).
+
+    None where core is not whole: before the first cut, and while a materialisation is under way.
+    """
     cut = lake.table("core.data_cut")
     if cut.is_empty():
+        return None
+    computed = lake.sql(
+        'SELECT DISTINCT "table" AS name FROM mart.check_results WHERE checked_at >= $1', [cut["started_at"][0]]
+    )["name"]
+    if not {table.full_name for table in CORE_TABLES.values()} - {"core.data_cut"} <= set(computed):
         return None
     query = raw_as_of(lake, cut["lake_snapshot"][0])
     return pl.concat([query(sql) for sql in ACCOUNTS.values()])
@@ -220,9 +228,7 @@ def _account(accounts: pl.DataFrame) -> tuple[bool, str]:
     sums = accounts.select(pl.col("landed", *FATES).sum()).row(0, named=True)
     told = ", ".join(f"{sums[fate]:,} {fate.replace('_', ' ')}" for fate in FATES if sums[fate] or fate == "counted")
     wrong = unaccounted(accounts)
-    doubt = (
-        "" if wrong.is_empty() else f"; look into {', '.join(wrong['topic'])}, or wait for a materialisation under way"
-    )
+    doubt = "" if wrong.is_empty() else f"; look into {', '.join(wrong['topic'])}"
     return (
         wrong.is_empty(),
         f"all {sums['landed']:,} records up to the data cut are accounted for in core: {told}{doubt}",

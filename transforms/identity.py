@@ -179,8 +179,8 @@ def names(record_id: str, clashing: Sequence[Thing], *, taken: frozenset[str] = 
     )
     for form in forms:
         offered = {k: form(thing) for k, thing in enumerate(clashing) if k not in named}
-        free = {name for name, uses in Counter(offered.values()).items() if name and uses == 1}
-        free -= {*taken, *named.values()}
+        once = {name for name, uses in Counter(offered.values()).items() if name and uses == 1}
+        free = {name for name in once if name not in taken} - set(named.values())
         named |= {k: name for k, name in offered.items() if name in free}
     return [named.get(k, f"{record_id}#{thing.event}") for k, thing in enumerate(clashing)]
 

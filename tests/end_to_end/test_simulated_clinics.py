@@ -47,7 +47,7 @@ def test_all_that_was_sent_is_accounted_for(clinics, sent):
     assert clinics.alerts.events > 0  # Floe's own, not of the simulation
     assert clinics.report.events == sent.truth.records == len(sent.records)
     proofs = verify_lake(clinics.settings)
-    assert len(proofs) >= 5
+    assert any("accounted for in core" in sentence for _, sentence in proofs)
     assert [sentence for is_true, sentence in proofs if not is_true] == []
 
 
