@@ -15,6 +15,7 @@ from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
 from ..figures.severity import grade_bars
 from ..theme import Look
+from .both_intervals import LIKE_THESE, like_these, which_is_drawn
 
 METRIC = "adverse_event_rates"
 MOST_TERMS = 16
@@ -43,8 +44,9 @@ def with_panels(rows: pl.DataFrame, labels: pl.Expr) -> pl.DataFrame:
         columns += [
             (pl.col(f"{rate}{suffix}") * scale).alias(f"{rate}{suffix}_shown") for suffix in ("", "_lower", "_upper")
         ]
+        columns += [(pl.col(f"{rate}_clustered_{side}") * scale) for side in ("lower", "upper")]
         columns.append(_fraction(numerator, denominator).alias(f"{rate}_text"))
-    return rows.select(*columns, pl.col("events"), pl.col("is_suppressed"), pl.col("data_cutoff"))
+    return rows.select(*columns, "clustered_reason", pl.col("events"), pl.col("is_suppressed"), pl.col("data_cutoff"))
 
 
 def _fraction(numerator: str, denominator: str) -> pl.Expr:
@@ -77,7 +79,11 @@ def rates_chart(
         figure=figure,
         title=title,
         summary=f"{_spread(shown, what)} {_ONCE}",
-        notes=((f"{hidden} rows: {SUPPRESSED}.",) if hidden else ()) + ((more,) if more else ()),
+        notes=(
+            which_is_drawn(rows, name="events_per_100_sessions_clustered"),
+            *((f"{hidden} rows: {SUPPRESSED}.",) if hidden else ()),
+            *((more,) if more else ()),
+        ),
         metrics=(METRIC,),
         table=_table(shown, what),
         data_to=rows["data_cutoff"].max(),
@@ -106,6 +112,7 @@ def _table(shown: pl.DataFrame, what: str) -> pl.DataFrame:
             row[f"{name} (95 % CI)"] = words.interval(
                 *(r[f"{rate}{s}_shown"] for s in ("", "_lower", "_upper")), digits=DIGITS[rate]
             )
+            row[f"{name}, {LIKE_THESE}"] = like_these(r, digits=DIGITS[rate], name=f"{rate}_clustered")
         rows.append(row)
     return pl.DataFrame(rows)
 

@@ -30,8 +30,8 @@ from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.small_lake import CUT, cohort_rows, frame, stratum
 from transforms import spc
 from transforms.marts import (
+    adverse_event_cells,
     adverse_event_comparisons,
-    adverse_event_rates,
     arm_comparisons,
     clinic_funnel,
     cohort_outcomes,
@@ -110,7 +110,7 @@ def test_values_that_the_marts_use(staff):
     assert records.UNKNOWN == strata.UNKNOWN
     assert clinics._BASELINE_POINTS == spc.BASELINE_POINTS
     assert set(safety_lists.COLD_INJURIES) == set(clinic_funnel.COLD_INJURIES)
-    marts = {name: (column, value) for name, (column, value, _) in adverse_event_rates.RESTRICTIONS.items()}
+    marts = {name: (column, value) for name, (column, value, _) in adverse_event_cells.RESTRICTIONS.items()}
     assert {name: (column, value) for name, (_, column, value) in safety_rows.RESTRICTIONS.items()} == marts
 
 

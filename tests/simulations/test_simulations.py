@@ -57,10 +57,10 @@ def test_levels_hold_in_a_few_runs(levels):
 
 
 def test_the_document_is_of_these_settings_and_holds_its_levels(levels):
-    """Rows of settings alone, none under 0.93; of p-values none that 0.06 would give in less than one of 100,000."""
+    """A row for every setting, none under 0.93; of p-values none that 0.06 would give in less than one of 100,000."""
     text = report.read_parts(DOCUMENT)
     rows = report.rows_of(text["coverage"])
-    assert len(rows) <= len(list(coverage.settings()))
+    assert len(rows) == len(list(coverage.settings()))
     assert min(float(row[4].split()[0]) for row in rows) >= coverage.LEAST
     rows = report.rows_of(text["level"])
     assert {row[0].strip("`") for row in rows} == {row["p_value"] for row in levels}

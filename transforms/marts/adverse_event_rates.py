@@ -15,6 +15,7 @@ from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import DIMENSIONS
 from . import adverse_event_cells as counted
+from .adverse_event_clustered import clustered
 from .stamp import stamped
 
 TABLE = MART_TABLES["adverse_event_rates"]
@@ -61,6 +62,7 @@ def compute(
     rows = counted.restricted(_rated(counts)).rename({"category": "term"})
     rows = rows.with_columns(metric_id=pl.lit(METRIC), unread_records=pl.lit(unread))
     rows = _with_doubts(rows, implausible, likely_doubles)
+    rows = clustered(rows, by=["term", *counted.ONLY, "min_grade"])
     rows = rows.with_columns(cells(options).suppressed(rows))
     return TABLE.conform(stamped(rows, cut=cut)).sort(*DIMENSIONS, "term", *counted.ONLY, "min_grade", nulls_last=False)
 

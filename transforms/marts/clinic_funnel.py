@@ -20,7 +20,7 @@ import polars as pl
 from .. import disclosure, funnel, left_out
 from ..exposure import BEGUN, DELIVERED
 from ..options import Cut, Options
-from ..safety import with_event_number
+from ..safety import counted_in_time, with_event_number
 from ..schemas import MART_TABLES
 from ..schemas.mart import DIMENSIONS
 from . import nearness
@@ -55,7 +55,7 @@ def compute(*, adex, adae, adverse_event_rates, cohort_outcomes, options: Option
     any_term = adverse_event_rates.filter(pl.col("term").is_null() & pl.col("min_grade").is_null())
     all_events = any_term.filter(~pl.any_horizontal(_ONLY))
     by_clinic = _stratum(all_events, "clinic_id")
-    records = _at_risk(adae, adex)
+    records = counted_in_time(with_event_number(adae))
     counts = [
         _patients(by_clinic, "funnel_any_event"),
         _patients(_stratum(any_term.filter("is_serious_only"), "clinic_id"), "funnel_serious_event"),
@@ -86,13 +86,6 @@ def _stratum(rates: pl.DataFrame, *dimensions: str) -> pl.DataFrame:
 
 def _share(part: str, whole: str) -> pl.Expr:
     return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))
-
-
-def _at_risk(adae: pl.DataFrame, adex: pl.DataFrame) -> pl.DataFrame:
-    """The records that began at the patient's first session or later, or of which nobody knows when, with their event."""
-    first = adex.filter(pl.col("EXSTAT").is_in(BEGUN)).group_by("USUBJID").agg(first_at=pl.col("EXSTDTM").min())
-    records = with_event_number(adae).join(first, on="USUBJID")
-    return records.filter((pl.col("ASTDTM") >= pl.col("first_at")).fill_null(True))
 
 
 def _counted(frame: pl.DataFrame, metric: str, *, kind: str = "proportion", numerator, denominator, **columns):

@@ -32,6 +32,7 @@ def compute(*, adex: pl.DataFrame, adae: pl.DataFrame, adqs: pl.DataFrame, optio
     """A row a metric, clinic (null = all together) and point; columns of MART_TABLES["control_charts"]."""
     require_charts(options.control_chart_rebases)
     sessions = _sessions(adex)
+    adae = adae.filter(pl.col("ATRISKFL").ne_missing("N"))  # history before the first session is no event of one
     events = _events(adae, sessions)
     serious = _events(adae, sessions, pl.col("AESER") == "Y")
     parts = [

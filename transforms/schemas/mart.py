@@ -324,6 +324,10 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
     Column("overdispersion", F, "Pearson chi-squared / (patients - 1) of events over sessions; null where not computable"),
     *[Column(f"{r}_od_{side}", F, f"{r}: {side} limit widened by over-dispersion, never narrower than the exact one")
       for r in ("events_per_100_sessions", "events_per_100_patient_years") for side in ("lower", "upper")],
+    *[Column(f"{r}_clustered_{side}", F, f"{r}: {side} 95 % limit for clinics like these: that clinics differ is part of it; null says why in clustered_reason")
+      for r in ("incidence_proportion", "events_per_100_sessions", "eair_per_100_patient_years", "events_per_100_patient_years")
+      for side in ("lower", "upper")],
+    _CLUSTERED_REASON,
     Column("session_window_time_share", F, "share of the time at risk that the 72-hour windows cover"),
     Column("unread_records", I, "safety records of the lake that could not be read", required=True),
     Column("reason", S, "why a rate can't be given"),

@@ -42,7 +42,7 @@ def session(name: str, clinic: str, k: int, **columns) -> dict:
 
 def event(name: str, clinic: str, k: int = 1, **columns) -> dict:
     return {"STUDYID": "s", "USUBJID": name, "CLINICID": clinic, "AESEQ": k, "AEID": f"{name}-{k}", "AEDECOD": f"t{k}",
-            "AESER": "N", "NEWFL": "Y", "ASTDTM": at(2 * k + 1), "ASTDT": at(2 * k + 1).date(), "MODALITY": "local",
+            "AESER": "N", "NEWFL": "Y", "ATRISKFL": "Y", "ASTDTM": at(2 * k + 1), "ASTDT": at(2 * k + 1).date(), "MODALITY": "local",
             **columns}  # fmt: skip
 
 
@@ -180,7 +180,10 @@ def test_rising_is_since_the_clinic_left_the_others_rate():
 def test_history_before_the_first_session_is_in_no_funnel():
     """A clinic that writes down a burn of the year before is not flagged for it."""
     patients, sessions, events = injured(SIX_CLINICS)
-    before = [e | {"ASTDTM": at(-300), "ASTDT": at(-300).date()} if e["CLINICID"] == "A" else e for e in events]
+    before = [
+        e | {"ASTDTM": at(-300), "ASTDT": at(-300).date(), "ATRISKFL": "N"} if e["CLINICID"] == "A" else e
+        for e in events
+    ]
     row = compute(patients, sessions, before).filter(metric_id="funnel_cold_injury", clinic_id="A").row(0, named=True)
     assert (row["numerator"], row["signal"]) == (0, "none")
 
@@ -273,11 +276,7 @@ def test_random_clinics_by_a_plain_recomputation():
         chart = left_out.proportions(*([of[c] for c in sorted(sizes)] for of in (counts, sizes)))
         assert rows["upper_998"].to_list() == pytest.approx(chart["upper_998"].to_list())
         assert rows["signal"].to_list() == chart["signal"].to_list()
-    first = {}
-    for s in (s for s in sessions if s["EXSTAT"] != "missed"):
-        first[s["USUBJID"]] = min(s["EXSTDTM"], first.get(s["USUBJID"], s["EXSTDTM"]))
-    later = [e for e in events if e["USUBJID"] in first and e["ASTDTM"] >= first[e["USUBJID"]]]
-    cold = {(e["USUBJID"], e["CLINICID"]) for e in later if e["AEINJ"] in ("burn", "frostbite")} & begun
+    cold = {(e["USUBJID"], e["CLINICID"]) for e in events if e["AEINJ"] in ("burn", "frostbite")} & begun
     rows = frame.filter(metric_id="funnel_cold_injury")
     assert dict(rows.select("clinic_id", "numerator").rows()) == {
         c: sum(clinic == c for _, clinic in cold) for c in sizes}  # fmt: skip

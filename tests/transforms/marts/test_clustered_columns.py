@@ -5,6 +5,7 @@ import pytest
 
 from transforms.clinics_like_these import mean_limits, proportion_limits, rate_limits
 from transforms.marts import clustered_columns
+from transforms.marts.adverse_event_clustered import clustered
 from transforms.marts.clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
 
 COUNTS = {"A": (3, 20), "B": (9, 40), "C": (2, 15), "D": (8, 30), "E": (1, 12)}
@@ -80,3 +81,25 @@ def test_no_row_is_no_row():
     found = limits(rows(COUNTS).clear())
     assert found.height == 0
     assert {"ci_clustered_lower", "ci_clustered_upper", "clustered_reason"} <= set(found.columns)
+
+
+def test_adverse_event_rates_have_both_intervals():
+    """Five clinics: each rate of the whole has limits for clinics like these; without an event only the proportion."""
+    counts = {"events": [3, 9, 2, 8, 1], "patients_with_event": [2, 6, 2, 5, 1], "patients": [10, 20, 9, 15, 8],
+              "sessions": [60, 130, 50, 90, 40], "patient_years": [2.0, 4.0, 1.5, 3.0, 1.0],
+              "patient_years_at_risk": [1.8, 3.5, 1.4, 2.6, 0.9]}  # fmt: skip
+    clinics = pl.DataFrame({"clinic_id": list("ABCDE"), "strata": [["clinic_id"]] * 5, **counts})
+    sums = {name: [sum(values)] for name, values in counts.items()}
+    whole = pl.DataFrame({"clinic_id": [None], "strata": [[]], **sums}, schema=clinics.schema)
+    frame = pl.concat([whole, clinics]).with_columns(modality=pl.lit(None, pl.String), term=pl.lit(None, pl.String))
+    row = clustered(frame, by=["term"]).row(0, named=True)
+    limits = rate_limits([counts["events"]], [counts["sessions"]], per=100)
+    assert row["events_per_100_sessions_clustered_lower"] == pytest.approx(limits.lower[0], rel=1e-5)
+    assert row["events_per_100_sessions_clustered_upper"] == pytest.approx(limits.upper[0], rel=1e-5)
+    share = proportion_limits([counts["patients_with_event"]], [counts["patients"]])
+    assert row["incidence_proportion_clustered_upper"] == pytest.approx(share.upper[0], rel=1e-5)
+    assert row["clustered_reason"] is None
+    none = clustered(frame.with_columns(events=0, patients_with_event=0), by=["term"]).row(0, named=True)
+    assert none["events_per_100_sessions_clustered_upper"] is None
+    assert none["clustered_reason"] == clustered_columns.NO_EVENT
+    assert none["incidence_proportion_clustered_upper"] == pytest.approx(1 - 0.025**0.2)

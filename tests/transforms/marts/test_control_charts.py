@@ -203,6 +203,7 @@ def test_what_is_an_event_of_a_chart():
         event(8, day=5, SESSIONID="s7001"),  # names one that never began, 72 h after one that did
         event(9, day=5.01, SESSIONID="s7001"),  # later than that
         event(10, day=None, SESSIONID="s7001"),
+        event(11, day=-200, ATRISKFL="N"),  # history, though written down with a session
     ]
     frame = compute(sessions, events)
     assert chart(frame, "chart_events")["numerator"].to_list() == [3, 1, 0, 0, 0, 0]
