@@ -12,7 +12,7 @@ import orjson
 import polars as pl
 
 from transforms.errors import UsageError
-from transforms.schemas import TOPIC_BY_NAME, TOPICS, Column, Json, Topic
+from transforms.schemas import TOPIC_BY_NAME, TOPICS, Column, Topic
 from transforms.schemas.raw import CORRECTION, SAFETY_TOPICS
 
 SPECVERSION = "1.0"
@@ -57,6 +57,17 @@ OBJECT_VALUES = MappingProxyType(
         ("patients", "baseline_covariates"): float,
         ("screenings", "items"): str,
         ("responses", "items"): float,
+        ("studies", "primary"): str,
+        ("study_enrolments", "strata"): str,
+        ("study_enrolments", "analysis_sets"): str,
+    }
+)
+# What the objects of a list field hold, unknown members apart; the first is required.
+LIST_VALUES = MappingProxyType(
+    {
+        ("studies", "planned_visits"): MappingProxyType(
+            {"visit": str, "target_day": int, "from_day": int, "to_day": int}
+        ),
     }
 )
 
@@ -73,7 +84,7 @@ _PARSED = {
 
 
 _DATA_FIELDS = {t.name: t.fields + (() if t.is_series else CORRECTION) for t in TOPICS}
-_OBJECT_FIELDS = {name: tuple(c for c in fields if c.dtype is Json) for name, fields in _DATA_FIELDS.items()}
+_OBJECT_FIELDS = {name: tuple(c for c in fields if c.is_json) for name, fields in _DATA_FIELDS.items()}
 
 
 def data_fields(topic: Topic) -> tuple[Column, ...]:
@@ -82,7 +93,7 @@ def data_fields(topic: Topic) -> tuple[Column, ...]:
 
 
 def object_fields(topic: Topic) -> tuple[Column, ...]:
-    """The fields of `data` that hold a JSON object."""
+    """The fields of `data` that hold a JSON object, or a list of them."""
     return _OBJECT_FIELDS[topic.name]
 
 
@@ -91,7 +102,7 @@ def parse_schema(topic: Topic) -> pl.Struct:
 
     Left out are the constants of the envelope and the object fields, which are checked record by record.
     """
-    data = pl.Struct({c.field: _PARSED[c.dtype] for c in data_fields(topic) if c.dtype is not Json})
+    data = pl.Struct({c.field: _PARSED[c.dtype] for c in data_fields(topic) if not c.is_json})
     return pl.Struct({**dict.fromkeys(TEXT_ATTRIBUTES, pl.String), "data": data})
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import orjson
 import polars as pl
 
-from transforms.schemas import TIMESTAMP, TOPICS, Column, Json, Topic
+from transforms.schemas import TIMESTAMP, TOPICS, Column, Json, JsonList, Topic
 from transforms.schemas.raw import INSTRUMENTS
 
 from .contract import (
     ATTRIBUTES,
     CONTENT_TYPE,
     LARGEST_RECORD_BYTES,
+    LIST_VALUES,
     OBJECT_VALUES,
     SPECVERSION,
     TEXT_ATTRIBUTES,
@@ -83,8 +84,13 @@ _EXPECTED = {
     pl.List(pl.String): (lambda v: _is_list_of(v, _is_text), "a list of texts"),
     pl.List(pl.Float64): (lambda v: _is_list_of(v, _is_number), "a list of numbers or null"),
     Json: (lambda v: isinstance(v, dict), "an object"),
+    JsonList: (lambda v: isinstance(v, list) and all(isinstance(item, dict) for item in v), "a list of objects"),
 }
-_OBJECT_EXPECTED = {float: (_is_number, "a number or null"), str: (_is_text, "a text or null")}
+_OBJECT_EXPECTED = {
+    float: (_is_number, "a number or null"),
+    str: (_is_text, "a text or null"),
+    int: (_EXPECTED[pl.Int64][0], "a whole number or null"),
+}
 
 
 def _wrong_type(field: str, value: Any, expected: str) -> Reject:
@@ -138,6 +144,24 @@ def _check_object(column: Column, data: dict[str, Any], *, topic: Topic) -> Reje
     return None
 
 
+def _check_list(column: Column, data: dict[str, Any], *, topic: Topic) -> Reject | None:
+    """Each object of the list has its first member, and every member that the contract knows is of its type."""
+    members = LIST_VALUES[topic.name, column.name]
+    required = next(iter(members))
+    for k, item in enumerate(data[column.name]):
+        for name, kind in members.items():
+            is_right, expected = _OBJECT_EXPECTED[kind]
+            value, field = item.get(name), f"{column.name}[{k}].{name}"
+            if value is not None and not is_right(value):
+                return _wrong_type(field, value, expected)
+            if name == required and value in (None, ""):
+                return Reject("missing_field", field, f"found {shown(value)}, expected {expected}")
+    return None
+
+
+_CHECKS_WITHIN = {Json: _check_object, JsonList: _check_list}
+
+
 def _check_data(data: Any, *, topic: Topic) -> Reject | None:
     if data is None:
         return Reject("missing_field", "data", "found none, expected an object")
@@ -149,7 +173,8 @@ def _check_data(data: Any, *, topic: Topic) -> Reject | None:
             continue
         if not is_right(value):
             return _wrong_type(name, value, expected)
-        if column.dtype is Json and (broken := _check_object(column, data, topic=topic)):
+        check = _CHECKS_WITHIN.get(column.dtype)
+        if check and (broken := check(column, data, topic=topic)):
             return broken
     return None
 

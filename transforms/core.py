@@ -13,12 +13,12 @@ stand still at a snapshot. A frame is read once in a statement: DuckDB 1.5.5 cra
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
 
-from . import activity, clashes, conflicts, current, mobility, orphans, plausibility, series_things, telemetry
+from . import activity, clashes, conflicts, current, mobility, orphans, plausibility, series_things, studies, telemetry
 from .likely_doubles import likely_doubles
 from .options import Options
 from .references import TOPIC_OF, Register, with_names
@@ -194,6 +194,22 @@ def _exposures(frames: Frames) -> pl.DataFrame:
     return series_things.exposures(frames["exposures"], frames["exposed"], among=_register(frames))
 
 
+def _enrolments() -> CoreStep:
+    """Explicit enrolments, and the short form of patients: always whole, for a patient's record may take one away."""
+    records = _record("study_enrolments")
+
+    def compute(frames: Frames, options: Options) -> pl.DataFrame:
+        explicit = records.compute(frames, options)
+        return studies.enrolments(explicit, frames["patients"])
+
+    return replace(
+        records,
+        inputs=(*records.inputs, "core.patients"),
+        reads={**records.reads, "patients": _all("core.patients")},
+        compute=compute,
+    )
+
+
 ACTIVITY_DAYS = CoreStep(
     table=CORE_TABLES["activity_days"],
     inputs=("raw.readings", "core.retractions", *_PEOPLE_INPUTS),
@@ -276,7 +292,11 @@ CORE: dict[str, CoreStep] = {
     for step in (
         _record("clinics"),
         IDENTITIES,
-        *(_record(name) for name in _RECORDS_IN_ORDER if name != "clinics"),
+        *(
+            _enrolments() if name == "study_enrolments" else _record(name)
+            for name in _RECORDS_IN_ORDER
+            if name != "clinics"
+        ),
         ACTIVITY_DAYS,
         WALKING_DAYS,
         TELEMETRY_SESSIONS,

@@ -8,6 +8,7 @@ the target counts, ties the earlier one. End of course hangs on the last session
 it never takes the record that counts for a visit of a fixed day; the record that counts for it is flagged apart.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -52,13 +53,13 @@ def date_of(study_day: int, *, day1: pl.Expr) -> pl.Expr:
     return day1 + pl.duration(days=study_day - 1 if study_day > 0 else study_day)
 
 
-def visit(ady: pl.Expr, *, is_before_treatment: pl.Expr) -> pl.Expr:
-    """The visit whose window holds the study day, null = unscheduled.
+def visit(ady: pl.Expr, *, is_before_treatment: pl.Expr, visits: Sequence[Visit] = VISITS) -> pl.Expr:
+    """The visit whose window holds the study day, null = unscheduled; where windows overlap, the later one's.
 
     Baseline needs `is_before_treatment` too: an answer of Day 1 after the session's start is unscheduled.
     """
     chosen = pl.lit(None, dtype=pl.String)
-    for v in VISITS:
+    for v in visits:
         inside = ady.is_between(v.first, v.last)
         if v.name == BASELINE:
             inside = inside & is_before_treatment
@@ -66,12 +67,19 @@ def visit(ady: pl.Expr, *, is_before_treatment: pl.Expr) -> pl.Expr:
     return chosen
 
 
-def target_day(visit: pl.Expr) -> pl.Expr:
+def target_day(visit: pl.Expr, *, visits: Sequence[Visit] = VISITS) -> pl.Expr:
     """The visit's target study day; null for End of course, whose day differs from patient to patient."""
-    return visit.replace_strict({v.name: v.target for v in VISITS}, default=None, return_dtype=pl.Int64)
+    return visit.replace_strict({v.name: v.target for v in visits}, default=None, return_dtype=pl.Int64)
 
 
-def place(frame: pl.DataFrame, *, by: list[str], moment: str = "ADTM", tie: str = "EVENTID") -> pl.DataFrame:
+def place(
+    frame: pl.DataFrame,
+    *,
+    by: list[str],
+    moment: str = "ADTM",
+    tie: str = "EVENTID",
+    visits: Sequence[Visit] = VISITS,
+) -> pl.DataFrame:
     """Visits, baseline and the record that counts.
 
     `frame`: a row an assessment with the columns of `by` (who and what), `moment` (UTC), `tie`, `ADY`, `AVAL`,
@@ -79,8 +87,10 @@ def place(frame: pl.DataFrame, *, by: list[str], moment: str = "ADTM", tie: str 
     Adds `AVISIT`, `AVISITN`, `ABLFL`, `ANL01FL`, `EOCFL`, `BASE` and `is_after_baseline`. A record without a value
     never counts. Flags are Y or null.
     """
-    frame = frame.with_columns(AVISIT=visit(pl.col("ADY"), is_before_treatment=pl.col("is_before_treatment")))
-    counts = _counts(frame, by=by, moment=moment, tie=tie)
+    frame = frame.with_columns(
+        AVISIT=visit(pl.col("ADY"), is_before_treatment=pl.col("is_before_treatment"), visits=visits)
+    )
+    counts = _counts(frame, by=by, moment=moment, tie=tie, visits=visits)
     end = _end_of_course(frame, by=by, moment=moment, tie=tie)
     frame = frame.with_row_index("_row").with_columns(
         _counts=pl.col("_row").is_in(counts.implode()), _ends=pl.col("_row").is_in(end.implode())
@@ -91,7 +101,7 @@ def place(frame: pl.DataFrame, *, by: list[str], moment: str = "ADTM", tie: str 
         ANL01FL=_yes(pl.col("_counts") | takes_end),
         EOCFL=_yes(pl.col("_ends")),
         ABLFL=_yes(pl.col("_counts") & (pl.col("AVISIT") == BASELINE)),
-    ).with_columns(AVISITN=target_day(pl.col("AVISIT")))
+    ).with_columns(AVISITN=target_day(pl.col("AVISIT"), visits=visits))
     is_base = pl.col("ABLFL") == "Y"
     first = (pl.col(moment).filter(is_base).first()).over(by)
     return frame.with_columns(
@@ -104,12 +114,14 @@ def _yes(condition: pl.Expr) -> pl.Expr:
     return pl.when(condition).then(pl.lit("Y"))
 
 
-def _counts(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str) -> pl.Series:
+def _counts(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str, visits: Sequence[Visit]) -> pl.Series:
     """Row numbers of the records that count: at baseline the last, else the nearest to target, ties the earlier."""
     is_baseline = pl.col("AVISIT") == BASELINE
     since_epoch = pl.col(moment).dt.epoch("us")
     order = pl.when(is_baseline).then(-since_epoch).otherwise(since_epoch)
-    distance = pl.when(is_baseline).then(0).otherwise((pl.col("ADY") - target_day(pl.col("AVISIT"))).abs())
+    distance = (
+        pl.when(is_baseline).then(0).otherwise((pl.col("ADY") - target_day(pl.col("AVISIT"), visits=visits)).abs())
+    )
     return (
         frame.with_row_index("_row")
         .filter(pl.col("AVISIT").is_not_null() & pl.col("AVAL").is_not_null())

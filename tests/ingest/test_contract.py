@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from ingest.contract import (
+    LIST_VALUES,
     OBJECT_VALUES,
     REASONS,
     TOPIC_BY_TYPE,
@@ -57,6 +58,8 @@ def test_a_time_without_a_zone_is_not_encoded(time, data):
     [
         ("sessions", {"session_id": "s1", "patient_id": "p1", "device_id": "d1"}, b"p1"),
         ("telemetry", {"device_id": "d1", "session_id": "s1"}, b"d1"),
+        ("studies", {"study_id": "t1"}, b"t1"),
+        ("study_enrolments", {"enrolment_id": "n1", "study_id": "t1", "patient_id": "p1"}, b"p1"),
         ("deficiencies", {"deficiency_id": "x1", "device_id": "d1"}, b"d1"),
         ("incidents", {"incident_id": "i1", "clinic_id": "c1", "device_id": None}, b"i1"),
         ("clinics", {"clinic_id": "c1"}, b"c1"),
@@ -84,7 +87,7 @@ def test_every_field_is_parsed_or_checked_as_an_object(topic):
     objects = {c.name for c in object_fields(topic)}
     assert parsed | objects == {c.field for c in data_fields(topic)}
     assert not parsed & objects
-    assert all((topic.name, name) in OBJECT_VALUES for name in objects)
+    assert all((topic.name, name) in OBJECT_VALUES | LIST_VALUES for name in objects)
 
 
 def test_the_first_field_is_the_first_id():

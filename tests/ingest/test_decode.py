@@ -59,7 +59,34 @@ PATIENT = {
     "pain_sites": ["lumbar", "thoracic"],
     "baseline_covariates": {"bmi": 27.5},
 }
-EXAMPLES = {"readings": READING, "sessions": SESSION, "responses": RESPONSE, "patients": PATIENT}
+STUDY = {
+    "study_id": "t1",
+    "reference_arm": "usual care",
+    "masked_until": "2026-06-01",
+    "planned_visits": [{"visit": "Month 1", "target_day": 29, "from_day": 15, "to_day": 42.0, "room": "2"}],
+    "stratification": ["clinic"],
+    "primary": {"parameter": "NRS7D", "visit": "Month 1", "method": "ancova"},
+}
+ENROLMENT = {
+    "enrolment_id": "n1",
+    "study_id": "t1",
+    "patient_id": "p1",
+    "arm": "usual care",
+    "allocation": "by lot",
+    "allocated_on": "2026-01-06",
+    "strata": {"clinic": "c1"},
+    "analysis_sets": {"itt": "in", "per_protocol": "no second visit"},
+    "from": "2026-01-05",
+    "to": "2026-07-05",
+}
+EXAMPLES = {
+    "readings": READING,
+    "sessions": SESSION,
+    "responses": RESPONSE,
+    "patients": PATIENT,
+    "studies": STUDY,
+    "study_enrolments": ENROLMENT,
+}
 
 
 def records(name: str, *values: bytes | None, first=100) -> Batch:
@@ -118,6 +145,22 @@ def test_objects_are_json_and_days_are_days():
     assert orjson.loads(row["baseline_covariates"]) == {"bmi": 27.5}
     assert (row["enrolled_on"], row["birth_year"]) == (date(2026, 1, 5), 1970)
     assert orjson.loads(accepted("responses", event("responses"))["items"]) == {"average_7d": 6, "now": None}
+
+
+def test_a_study_and_who_is_in_it():
+    """Lists of objects land as JSON, what the contract does not know of them too; `from` and `to` are days."""
+    study = accepted("studies", event("studies"))
+    [visit] = orjson.loads(study["planned_visits"])
+    assert visit == STUDY["planned_visits"][0]
+    assert orjson.loads(study["primary"]) == STUDY["primary"]
+    assert (study["stratification"], study["masked_until"]) == (["clinic"], date(2026, 6, 1))
+    enrolment = accepted("study_enrolments", event("study_enrolments"))
+    assert (enrolment["from"], enrolment["to"]) == (date(2026, 1, 5), date(2026, 7, 5))
+    assert (enrolment["allocation"], enrolment["allocation_raw"]) == ("other", "by lot")
+    assert orjson.loads(enrolment["strata"]) == {"clinic": "c1"}
+    assert orjson.loads(enrolment["analysis_sets"]) == ENROLMENT["analysis_sets"]
+    bare = accepted("studies", event("studies", drop=tuple(STUDY.keys() - {"study_id"})))
+    assert [bare[name] for name in STUDY if name != "study_id"] == [None] * 5
 
 
 @pytest.mark.parametrize(
@@ -201,6 +244,17 @@ BROKEN = [
     ("responses", {"data": {"items": {"now": "6"}}}, "wrong_type", "items.now"),
     ("responses", {"data": {"items": None}}, "missing_field", "items"),
     ("responses", {"data": {"items": [6]}}, "wrong_type", "items"),
+    ("studies", {"data": {"planned_visits": {"visit": "Month 1"}}}, "wrong_type", "planned_visits"),
+    ("studies", {"data": {"planned_visits": ["Month 1"]}}, "wrong_type", "planned_visits"),
+    ("studies", {"data": {"planned_visits": [{"visit": 1}]}}, "wrong_type", "planned_visits[0].visit"),
+    ("studies", {"data": {"planned_visits": [{"visit": "V"}, {}]}}, "missing_field", "planned_visits[1].visit"),
+    ("studies", {"data": {"planned_visits": [{"visit": "V", "to_day": 1.5}]}}, "wrong_type",
+     "planned_visits[0].to_day"),
+    ("studies", {"data": {"primary": {"visit": 3}}}, "wrong_type", "primary.visit"),
+    ("study_enrolments", {"data": {"analysis_sets": {"itt": True}}}, "wrong_type", "analysis_sets.itt"),
+    ("study_enrolments", {"data": {"strata": ["c1"]}}, "wrong_type", "strata"),
+    ("study_enrolments", {"drop": ("from",)}, "missing_field", "from"),
+    ("study_enrolments", {"data": {"to": "soon"}}, "bad_time", "to"),
 ]  # fmt: skip
 
 
@@ -249,7 +303,7 @@ def test_retractions():
 def test_large_batches_say_the_same(name):
     """Among thousands of good records each broken one has the reason that it has alone, and no other is set aside."""
     good = [event(name, id=f"e{k}") for k in range(9_000)]
-    broken = {200 * k + 7: changes for k, (n, changes, _, _) in enumerate(BROKEN) if n == name}
+    broken = {100 * k + 7: changes for k, (n, changes, _, _) in enumerate(BROKEN) if n == name}
     values = [event(name, **broken[k]) if k in broken else value for k, value in enumerate(good)]
     decoded = decode(records(name, *values), ingested_at=NOW)
     assert decoded.rows["event_id"].to_list() == [f"e{k}" for k in range(9_000) if k not in broken]

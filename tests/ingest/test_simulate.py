@@ -65,7 +65,7 @@ def test_the_same_plan_gives_the_same_bytes_and_another_seed_others():
 
 def test_every_topic_of_the_contract_but_alerts_and_retractions_is_sent(sent):
     """A demo shows everything: all topics, all kinds of metric and signal, every status of a session."""
-    assert set(sent.decoded) == {t.name for t in TOPICS} - {"alerts", "retractions"}
+    assert set(sent.decoded) == {t.name for t in TOPICS} - {"alerts", "retractions", "studies", "study_enrolments"}
     assert sent.decoded["readings"].rows["metric"].n_unique() == 10
     assert sent.decoded["telemetry"].rows["signal"].n_unique() == 3
     assert set(sent.decoded["sessions"].rows["status"]) == {"delivered", "aborted", "missed", "cancelled"}

@@ -63,6 +63,8 @@ def test_every_step_runs_and_conforms():
     known = {
         "clinics": {"clinic_id": "C1", "timezone": "Europe/Berlin"},
         "patients": {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": date(2025, 1, 1)},
+        "studies": {"study_id": "T1", "planned_visits": '[{"visit": "Month 1"}]'},
+        "study_enrolments": {"enrolment_id": "N", "study_id": "T1", "patient_id": "P0", "from": date(2025, 1, 1)},
         "patient_status": {"status_id": "M", "patient_id": "P0", "status": "merged", "merged_into": "P1",
                            "effective_on": date(2025, 1, 1)},
         "sessions": session(patient_id="P0", duration_s=60.0),

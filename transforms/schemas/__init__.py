@@ -5,12 +5,12 @@ Here: re-exports. Tables live in raw.py (what arrived), core.py (what is true no
 """
 
 from .app import APP_TABLES
-from .base import TIMESTAMP, Column, Json, Table
+from .base import TIMESTAMP, Column, Json, JsonList, Table
 from .core import CORE_RECORDS, CORE_TABLES
 from .mart import MART_TABLES
 from .raw import BOOKKEEPING, RAW_TABLES, TOPIC_BY_NAME, TOPICS, Topic
 
 __all__ = [
     "APP_TABLES", "BOOKKEEPING", "CORE_RECORDS", "CORE_TABLES", "MART_TABLES", "RAW_TABLES", "TIMESTAMP", "TOPICS",
-    "TOPIC_BY_NAME", "Column", "Json", "Table", "Topic",
+    "TOPIC_BY_NAME", "Column", "Json", "JsonList", "Table", "Topic",
 ]  # fmt: skip

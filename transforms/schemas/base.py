@@ -15,6 +15,12 @@ class Json:
     """A JSON object kept as text: `String` in a frame, `JSON` in the lake."""
 
 
+class JsonList:
+    """A JSON list of objects kept as text, as `Json` is."""
+
+
+JSON_KINDS = (Json, JsonList)
+
 _DUCKDB = {
     pl.String: "VARCHAR",
     pl.Int64: "BIGINT",
@@ -27,6 +33,7 @@ _DUCKDB = {
     pl.List(pl.String): "VARCHAR[]",
     pl.List(pl.Float64): "DOUBLE[]",
     Json: "JSON",
+    JsonList: "JSON",
 }
 
 
@@ -49,8 +56,12 @@ class Column:
         return self.sent_as or self.name
 
     @property
+    def is_json(self) -> bool:
+        return self.dtype in JSON_KINDS
+
+    @property
     def polars(self) -> type | pl.DataType:
-        return pl.String if self.dtype is Json else self.dtype
+        return pl.String if self.is_json else self.dtype
 
     @property
     def duckdb(self) -> str:

@@ -49,6 +49,12 @@ CORE_RECORDS["protocols"] = Table("core", "protocols", "Protocol versions, one r
                                   tuple(replace(c, required=c.required or c.name == "effective_from")
                                         for c in CORE_RECORDS["protocols"].columns), ("protocol_id", "effective_from"))  # fmt: skip
 
+CORE_RECORDS["study_enrolments"] = replace(
+    CORE_RECORDS["study_enrolments"],
+    comment="Patients in studies, one row an enrolment: explicit ones, and the short form of a patient's record "
+    "(study_id, arm; its id is STUDY:PATIENT) where the patient has no explicit one in that study.",
+)
+
 # Cadence bands, steps/min (stepmetrics 1.0.3): name -> (lowest, lowest of the next)
 CADENCE_BANDS_SPM = {
     "0": (0, 1), "1_19": (1, 20), "20_39": (20, 40), "40_59": (40, 60), "60_79": (60, 80),

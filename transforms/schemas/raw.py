@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from .base import TIMESTAMP, Column, Json, Table
+from .base import TIMESTAMP, Column, Json, JsonList, Table
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
 SL, FL = pl.List(pl.String), pl.List(pl.Float64)
@@ -108,6 +108,9 @@ _MODALITY = _c("modality!", S, "kind of cryotherapy", closed=MODALITIES)
 _STARTED = _c("started_at!", T, "start")
 _INTERVAL = _c("interval_s!", F, "time between two samples; sample k is at started_at + k * interval_s", "s", lo=0)
 _VALUES = _c("values!", FL, "samples; null where not measured")
+_ALLOCATION = _c(
+    "allocation", S, "how the arm came about", closed=("randomised", "concurrent", "historical", "waitlist")
+)
 
 CORRECTION = (
     _c("revision", I, "revision of the record; of those of one source the highest counts; null = unversioned", lo=0),
@@ -140,6 +143,22 @@ TOPICS: tuple[Topic, ...] = (
         _temp("skin_min_temp_c", "coldest skin temperature allowed"),
         _c("room_min_oxygen_pct", F, "lowest room oxygen allowed", "%", lo=0, hi=100),
     )),
+    Topic("studies", "Studies: arms, masking, planned visits, stratification.", "study_id", (
+        _c("study_id!", S, "study"), _c("title", S, "title"),
+        _c("reference_arm", S, "arm that the others are compared with"),
+        _c("masked_until", D, "first day on which comparisons by arm may be shown; null = not masked"),
+        _c("planned_visits", JsonList, "list of objects: visit, target_day, from_day, to_day (study days, no day 0)"),
+        _c("stratification", SL, "factors of a stratified allocation"),
+        _c("primary", Json, "object: parameter, visit, method"),
+    )),
+    Topic("study_enrolments", "Patients in studies.", "enrolment_id", (
+        _c("enrolment_id!", S, "enrolment"), _c("study_id!", S, "study"), _PATIENT,
+        _c("subject_id", S, "the patient's number in the study"), _c("clinic_id", S, "clinic that enrolled the patient"),
+        _c("arm", S, "arm of the study"), _ALLOCATION, _c("allocated_on", D, "allocation"),
+        _c("strata", Json, "object of texts: factor of a stratified allocation to its level"),
+        _c("analysis_sets", Json, "object of texts: analysis set to in, or the reason for leaving out"),
+        _c("from!", D, "first day in the study"), _c("to", D, "last day in the study; null = open"),
+    )),
     Topic("patients", "Patients, by pseudonym.", "patient_id", (
         _PATIENT, _c("clinic_id!", S, "enrolling clinic"),
         _c("sex", S, "sex", closed=("female", "male", "other", "unknown")),
@@ -148,8 +167,7 @@ TOPICS: tuple[Topic, ...] = (
         _c("pain_duration_months", F, "how long in pain", "months", lo=0),
         _c("enrolled_on!", D, "enrolment"),
         _c("study_id", S, "study of the arm; null = routine care"), _c("arm", S, "arm of a comparison"),
-        _c("allocation", S, "how the arm came about",
-           closed=("randomised", "concurrent", "historical", "waitlist")),
+        _ALLOCATION,
         _c("allocated_on", D, "allocation"), _c("baseline_covariates", Json, "object of numbers"),
     )),
     Topic("patient_status", "Leaving, pausing, moving, pregnancy, death, merged records.", "status_id", (
