@@ -57,16 +57,14 @@ def test_levels_hold_in_a_few_runs(levels):
 
 
 def test_the_document_is_of_these_settings_and_holds_its_levels(levels):
-    """A row for every setting, none under 0.93; of p-values none that 0.06 would give in less than one of 100,000."""
+    """A row for every setting, none under 0.93; of p-values none above 0.06."""
     text = report.read_parts(DOCUMENT)
     rows = report.rows_of(text["coverage"])
     assert len(rows) == len(list(coverage.settings()))
     assert min(float(row[4].split()[0]) for row in rows) >= coverage.LEAST
     rows = report.rows_of(text["level"])
     assert {row[0].strip("`") for row in rows} == {row["p_value"] for row in levels}
-    for row in rows:
-        share, runs = float(row[3].split()[0]), int(row[4].replace(",", ""))
-        assert stats.binom.sf(round(share * runs) - 1, runs, type_one_error.MOST) > 1e-5, row
+    assert max(float(row[3].split()[0]) for row in rows) <= type_one_error.MOST
 
 
 def test_one_part_is_written_and_the_other_kept(tmp_path):
