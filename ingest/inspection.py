@@ -11,11 +11,13 @@ import polars as pl
 
 from transforms.accounting import ACCOUNTS, FATES, unaccounted
 from transforms.schemas import CORE_TABLES, RAW_TABLES
+from transforms.schemas.app import OUTDATED_TABLES
 from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
 
 from . import stream
 from .lake import Lake
 
+_SHOWN_TABLES = 5
 _RAW_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+raw\.(?:\w+|\"\w+\")", re.IGNORECASE)
 
 
@@ -37,6 +39,27 @@ def newest_event_time(lake: Lake, *, clock_tolerance_min: int, at: int | None = 
         if name != "alerts"
     )
     return lake.sql(f"SELECT max(t) AS t FROM ({parts})")["t"][0]
+
+
+def outdated_tables(lake: Lake, *, schemas: tuple[str, ...] = ("core", "mart", "app")) -> dict[str, bool]:
+    """Tables of these schemas that another release computed -> whether they are empty until computed anew."""
+    rows = lake.table(OUTDATED_TABLES.full_name).sort("table_name").iter_rows(named=True)
+    return {r["table_name"]: r["is_empty"] for r in rows if r["table_name"].partition(".")[0] in schemas}
+
+
+def outdated_sentence(lake: Lake) -> str | None:
+    """What a reader must know of a lake that is being brought forward; None where nothing is outdated."""
+    outdated = outdated_tables(lake, schemas=("core", "mart"))
+    if not outdated:
+        return None
+    empty = [name for name, is_empty in outdated.items() if is_empty]
+    shown = ", ".join(empty[:_SHOWN_TABLES]) + (
+        f" and {len(empty) - _SHOWN_TABLES} more" * (len(empty) > _SHOWN_TABLES)
+    )
+    return (
+        "core and mart were computed by another release of Floe: figures are those of its rules until floe materialize "
+        f"has computed them anew{f'; empty until then: {shown}' if empty else ''}"
+    )
 
 
 def positions(lake: Lake) -> pl.DataFrame:

@@ -30,7 +30,14 @@ from transforms.schemas.views import VIEWS, View
 from .lake_answers import confinement, plain_columns, require_one_reading
 from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text
 from .lake_errors import Busy, attach_error, translated
-from .lake_schema import missing_statements, missing_views
+from .lake_forward import (
+    is_of_this_release,
+    outdated_statements,
+    require_readable,
+    seed_statements,
+    written_statement,
+)
+from .lake_schema import missing_statements, missing_views, unknown_tables
 from .lake_upkeep import cleanup_calls, flush_call, inlined_tables, upkeep_calls
 from .turns import file_turn
 
@@ -65,16 +72,19 @@ class Lake:
         """The lake of `settings`; a writable one is made if it is not there, with every table, view and comment.
 
         `as_of`: a snapshot or a moment (ISO 8601; UTC where it says no offset), read-only. Raises CatalogMissing,
-        DiskFull, UsageError (no such snapshot; unencrypted files where FLOE_ENCRYPT asks for encrypted ones).
+        DiskFull, UsageError (no such snapshot; unencrypted files where FLOE_ENCRYPT asks for encrypted ones),
+        FloeError (a lake of a newer release), LakeOutdated (a reader of one that is to be brought forward first).
         """
         is_read_only = read_only or as_of is not None
         connection = _connect(settings)
         try:
             _repeated(lambda: _attach(connection, settings, is_read_only=is_read_only, as_of=as_of))
             lake = cls(settings, connection)
+            if as_of is None:
+                lake._on_cursor(lambda cursor: require_readable(cursor, TABLES, is_read_only=is_read_only))
             if not is_read_only:
                 import_module("pyarrow.dataset")  # as DuckDB does at the first frame: a second that no turn should hold
-                lake.ensure(TABLES, VIEWS)
+                lake._bring_forward()
         except BaseException:
             connection.close()
             raise
@@ -159,6 +169,13 @@ class Lake:
         tables, views = tuple(tables), tuple(views)
         if self._on_cursor(lambda cursor: _is_lacking(cursor, tables, views)):
             self.write(lambda writer: _ensure(writer, tables, views))
+
+    def _bring_forward(self) -> None:
+        """All that this release describes; of a lake of an earlier one, what that makes outdated (lake_forward.py)."""
+        if self._on_cursor(lambda cursor: is_of_this_release(cursor, TABLES)):
+            self.ensure(TABLES, VIEWS)
+        else:
+            self.write(_forward)
 
     def upkeep(self, expire_before: int | None = None, keep: timedelta = timedelta(days=7)) -> dict[str, int]:
         """Moves inlined rows into files, merges small files, rewrites files that are mostly deleted, and removes the
@@ -385,6 +402,16 @@ def _ensure(writer: Writer, tables: Iterable[Table], views: Iterable[View]) -> N
         writer._cursor.execute(statement)
     for statement in missing_views(writer._cursor, views):
         writer._cursor.execute(statement)
+
+
+def _forward(writer: Writer) -> None:
+    """1. what is there now decides what is outdated; 2. tables as described; 3. that is noted. One transaction."""
+    cursor, now = writer._cursor, datetime.now(UTC)
+    notes = [*outdated_statements(cursor, TABLES, now=now), *seed_statements(cursor)]
+    gone = unknown_tables(cursor, TABLES)
+    _ensure(writer, TABLES, VIEWS)
+    for statement in (*gone, *notes, written_statement(TABLES, now=now)):
+        cursor.execute(statement)
 
 
 def _quoted(full_name: str) -> str:

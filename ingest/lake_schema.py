@@ -9,21 +9,49 @@ from transforms.errors import FloeError
 from transforms.schemas import Table
 from transforms.schemas.views import View
 
+from .lake_forward import is_computed
+
 METADATA = "__ducklake_metadata_lake"  # the catalog's own tables, as DuckLake attaches them
 
 
 def missing_statements(cursor, schemas: Iterable[str], tables: Iterable[Table]) -> list[str]:
     """Statements that make schemas, tables and columns and set comments; none where all is as described.
 
-    Columns that the description does not know are left alone. FloeError where a column has another type.
+    A computed table whose columns are others is made anew, without rows, and one that is not described is dropped.
+    What landed gains columns; columns that the description does not know are left alone there, and FloeError where a
+    column has another type.
     """
     there = {name for (name,) in _rows(cursor, "SELECT schema_name FROM duckdb_schemas() WHERE {lake}")}
     statements = [f"CREATE SCHEMA {name}" for name in schemas if name not in there]
     comments = _table_comments(cursor)
     columns = _columns(cursor)
+    shapes = _shapes(columns)
     for table in tables:
-        statements += _statements(table, comments, columns)
+        if table.full_name in shapes and is_computed(table.full_name) and shapes[table.full_name] != _shape(table):
+            statements += [f'DROP TABLE {table.schema}."{table.name}"', *_new(table)]
+        else:
+            statements += _statements(table, comments, columns)
     return statements
+
+
+def unknown_tables(cursor, tables: Iterable[Table]) -> list[str]:
+    """Statements that drop computed tables which this release does not compute any more: nobody would bring them up to
+    date."""
+    described = {table.full_name for table in tables}
+    query = "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE {lake}"
+    there = sorted(name for (name,) in _rows(cursor, query) if is_computed(name) and name not in described)
+    return ["DROP TABLE " + ".".join(f'"{part}"' for part in name.split(".")) for name in there]
+
+
+def _shapes(columns: dict[tuple[str, str], tuple[str, str | None]]) -> dict[str, dict[str, str]]:
+    shapes: dict[str, dict[str, str]] = {}
+    for (table, column), (kind, _) in columns.items():
+        shapes.setdefault(table, {})[column] = kind
+    return shapes
+
+
+def _shape(table: Table) -> dict[str, str]:
+    return {column.name: _type_name(column.duckdb) for column in table.columns}
 
 
 def missing_views(cursor, views: Iterable[View]) -> list[str]:
@@ -43,9 +71,7 @@ def missing_views(cursor, views: Iterable[View]) -> list[str]:
 
 def _statements(table: Table, comments: dict, columns: dict) -> Iterator[str]:
     if (table.full_name, table.columns[0].name) not in columns:
-        yield table.ddl()
-        yield from _with_statistics(table)
-        yield from table.comments()
+        yield from _new(table)
         return
     of_table, *of_columns = table.comments()
     if comments.get(table.full_name) != table.comment:
@@ -61,6 +87,12 @@ def _statements(table: Table, comments: dict, columns: dict) -> Iterator[str]:
             )
         if found_comment != column.full_comment:
             yield comment
+
+
+def _new(table: Table) -> Iterator[str]:
+    yield table.ddl()
+    yield from _with_statistics(table)
+    yield from table.comments()
 
 
 def _with_statistics(table: Table) -> Iterator[str]:

@@ -6,7 +6,7 @@ Here: the jobs, the sensor, the schedules, and the same job run in this process.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -16,6 +16,7 @@ from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms import errors
 from transforms.errors import CatalogMissing, DiskFull, FloeError
+from transforms.restatements import TABLE as RESTATEMENTS
 
 from .cut import DATA_CUT, is_behind
 from .dagster_home import prepare_dagster_home
@@ -102,7 +103,22 @@ def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool
     if not result.success:
         raise _failure(result)
     say(f"materialised {len(result.get_asset_materialization_events())} tables")
+    with Lake.open(settings, read_only=True) as lake:
+        for sentence in _restatements(lake):
+            say(sentence)
     return True
+
+
+def _restatements(lake: Lake) -> Iterator[str]:
+    """Which figures the last run computed under another rule than the run before."""
+    rows = lake.sql(
+        f"""SELECT metric_id, previous_version, version FROM {RESTATEMENTS.full_name}
+            WHERE previous_version IS NOT NULL AND restated_at = (SELECT started_at FROM {DATA_CUT.full_name})
+            ORDER BY metric_id"""
+    )
+    if rows.height:
+        changes = ", ".join(f"{metric} ({before} to {now})" for metric, before, now in rows.iter_rows())
+        yield f"computed anew under another version of its rule (mart.restatements, docs/changelog.md): {changes}"
 
 
 def release_now(settings, *, say: Callable[[str], None]) -> None:

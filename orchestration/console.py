@@ -41,10 +41,17 @@ def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path
     """Prints what the lake answers, or writes it to a file."""
     require_format(format)
     at = int(as_of) if as_of and as_of.isdigit() else as_of
-    with Lake.open(settings, read_only=True, as_of=at) as lake, lake.answer(statement) as (columns, rows):
+    with Lake.open(settings, read_only=True, as_of=at) as lake, _answers(lake, statement, is_now=at is None) as (columns, rows):
         count = print_rows(columns, rows, format=format, to=to)
     if to:
         print(f"{count:,} row{'s' * (count != 1)} in {to}", file=sys.stderr)
+
+
+def _answers(lake: Lake, statement: str, *, is_now: bool):
+    """`lake.answer`; of a lake that is being brought forward, not as of then, that is said first."""
+    if is_now and (sentence := inspection.outdated_sentence(lake)):
+        print(f"floe: {sentence}", file=sys.stderr)
+    return lake.answer(statement)
 
 
 def system_status(settings) -> dict:
@@ -73,6 +80,7 @@ def system_status(settings) -> dict:
             "unknown_content": inspection.unknown_content(lake).to_dicts(),
             "workers": worker.heartbeats(settings),
             "stream_faults": stream_faults(settings, lake),
+            "outdated": inspection.outdated_sentence(lake),
         }
 
 
@@ -112,6 +120,8 @@ def print_status(found: dict) -> None:
         print(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
     aside = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found["set_aside"].items())
     print(f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)")
+    if found["outdated"]:
+        print(f"figures            {found['outdated']}")
     for sentence in found["stream_faults"]:
         print(f"stream             {sentence}")
     for beat in found["workers"]:

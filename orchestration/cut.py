@@ -38,6 +38,7 @@ def read_cut(lake: Lake) -> Cut:
 
 
 def is_behind(lake: Lake) -> bool:
-    """Whether records have landed that core and mart were not computed from."""
+    """Whether records have landed that core and mart were not computed from, or another release computed them."""
     cut = lake.table(DATA_CUT.full_name)
-    return inspection.landed_records(lake) > (0 if cut.is_empty() else cut["records"][0])
+    has_new = inspection.landed_records(lake) > (0 if cut.is_empty() else cut["records"][0])
+    return has_new or bool(inspection.outdated_tables(lake, schemas=("core", "mart")))

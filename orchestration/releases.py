@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from ingest.inspection import outdated_tables
 from ingest.lake import Lake, Writer
 from transforms.errors import FloeError
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
 from transforms.release import SEEN, release
 from transforms.schemas import APP_TABLES
-from transforms.schemas.app import RELEASED
+from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 
 from .cut import read_cut
 
@@ -32,9 +33,10 @@ def last_release(lake: Lake) -> dict | None:
 
 
 def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datetime) -> str:
-    """Makes a release where the last is at least `every` old, or there is none; says in a sentence what was done."""
+    """Makes a release where the last is at least `every` old, there is none, or another release of Floe made the last
+    (its rows may be gone); says in a sentence what was done."""
     last = last_release(lake)
-    if last and now - last["released_at"] < every:
+    if last and now - last["released_at"] < every and not outdated_tables(lake, schemas=("app",)):
         return f"release {last['release_id']} of {last['released_at']:%Y-%m-%d %H:%M} UTC stays: {every} are not over"
     return make_release(lake, options=options, now=now)
 
@@ -85,5 +87,6 @@ def _stored(rows: dict[str, pl.DataFrame], *, seen: pl.DataFrame, made: pl.DataF
             writer.replace(RELEASED[name], frame)
         writer.replace(RELEASED_CELLS, seen)
         writer.append(RELEASES, made)
+        writer.execute(f"DELETE FROM {OUTDATED_TABLES.full_name} WHERE table_name LIKE 'app.%'")
 
     return work

@@ -6,6 +6,7 @@
     ├── Missing               3  something needed is not there
     │   ├── BrokerMissing     3  no Kafka answers
     │   ├── CatalogMissing    3  the lake's catalog can't be opened
+    │   │   └── LakeOutdated  3  another release wrote it: it is to be brought forward first
     │   ├── FilesMissing      3  the lake's files can't be reached
     │   ├── PortInUse         3  another process listens there
     │   └── DiskFull          3  no space left
@@ -37,6 +38,10 @@ class BrokerMissing(Missing):
 
 
 class CatalogMissing(Missing):
+    pass
+
+
+class LakeOutdated(CatalogMissing):
     pass
 
 

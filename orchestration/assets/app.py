@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from ingest.inspection import outdated_tables
 from ingest.settings import Settings
-from transforms.schemas.app import RELEASED
+from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 
 from ..core_alerts import send_core_alerts
 from ..releases import RELEASES, release_if_due
@@ -30,10 +31,15 @@ def app_assets() -> list[dg.AssetsDefinition]:
     required_resource_keys={"lake"},
 )
 def _releases(context: dg.AssetExecutionContext):
-    """Runs after each whole materialisation, since it depends on all of the marts; most runs find none due."""
-    settings = Settings()
+    """Runs after each whole materialisation, since it depends on all of the marts; most runs find none due.
+
+    So it is also where what another release had computed has been computed anew.
+    """
+    settings, lake = Settings(), context.resources.lake
+    if outdated_tables(lake, schemas=("core", "mart")):
+        lake.write(lambda w: w.execute(f"DELETE FROM {OUTDATED_TABLES.full_name} WHERE table_name NOT LIKE 'app.%'"))
     said = release_if_due(
-        context.resources.lake,
+        lake,
         every=timedelta(days=settings.release_days),
         options=settings.options,
         now=datetime.now(UTC),

@@ -9,13 +9,25 @@ import polars as pl
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.marts import MARTS, Mart
+from transforms.restatements import TABLE as RESTATEMENTS
+from transforms.restatements import restated
 
 from ..cut import DATA_CUT, read_cut
 from .build import table_asset
 
 
 def mart_assets() -> list[dg.AssetsDefinition]:
-    return [_mart_asset(mart) for mart in MARTS.values()]
+    return [_restatements_asset(), *(_mart_asset(mart) for mart in MARTS.values())]
+
+
+def _restatements_asset() -> dg.AssetsDefinition:
+    """Its own rows are an input: what earlier runs computed under which version."""
+
+    def compute(lake: Lake) -> pl.DataFrame:
+        started_at = lake.table(DATA_CUT.full_name)["started_at"][0]
+        return restated(lake.table(RESTATEMENTS.full_name), cut=read_cut(lake), started_at=started_at)
+
+    return table_asset(RESTATEMENTS, inputs=(DATA_CUT.full_name,), compute=compute)
 
 
 def _mart_asset(mart: Mart) -> dg.AssetsDefinition:

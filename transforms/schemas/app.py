@@ -1,6 +1,6 @@
-"""The tables of `app` that a release to readers from outside the clinic fills.
+"""The tables of `app`: what a release to readers from outside the clinic fills, and which release wrote this lake.
 
-Here: their columns; which marts take part. Not here: what a release holds back (transforms/release.py), when it is made
+Here: their columns; which marts take part; the number of the lake's format. Not here: what a release holds back (transforms/release.py), when it is made
 (orchestration/releases.py).
 
 A release keeps its summaries as they were, as tables of their own: what outside readers see then depends on no old
@@ -49,4 +49,33 @@ RELEASED_CELLS = Table(
     ("mart", "cell", "counts"),
 )  # fmt: skip
 
-APP_TABLES: dict[str, Table] = {t.name: t for t in (RELEASES, RELEASED_CELLS, *RELEASED.values())}
+# Of the lake's tables as a whole. A release of Floe whose lakes an earlier one must not write gets the next number.
+LAKE_FORMAT = 2
+
+LAKE_FORMATS = Table(
+    "app",
+    "lake_formats",
+    "One row a release of Floe that brought this lake forward, the last one by opened_at in force.",
+    (
+        Column("format", pl.Int64, "number of the lake's format; a release refuses a higher one", required=True),
+        Column("fingerprint", pl.String, "of all tables' columns and all metrics' versions", required=True),
+        Column("opened_at", TIMESTAMP, "when that release first wrote this lake", required=True),
+    ),
+    ("format", "fingerprint", "opened_at"),
+)
+
+OUTDATED_TABLES = Table(
+    "app",
+    "outdated_tables",
+    "One row a table of core, mart or a release that an earlier release of Floe computed, until it is computed anew.",
+    (
+        Column("table_name", pl.String, "schema and name", required=True),
+        Column("is_empty", pl.Boolean, "its columns changed: made anew, without rows until then", required=True),
+        Column("since", TIMESTAMP, "when this release first wrote this lake", required=True),
+    ),
+    ("table_name",),
+)
+
+_OWN = (RELEASES, RELEASED_CELLS, LAKE_FORMATS, OUTDATED_TABLES)
+
+APP_TABLES: dict[str, Table] = {t.name: t for t in (*_OWN, *RELEASED.values())}

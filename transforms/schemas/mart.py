@@ -557,6 +557,15 @@ METRIC_DEFINITIONS = _table("metric_definitions", "One row a metric: what its nu
     Column("ucum", S, "UCUM unit that goes with the LOINC code"),
 ], ("metric_id", "version"))  # fmt: skip
 
+RESTATEMENTS = _table("restatements", "One row a metric and version of its rule that figures were computed under: which were computed anew, and from when on.", [
+    Column("metric_id", S, "metric of mart.metric_definitions", required=True),
+    Column("version", S, "version of its rule", required=True),
+    Column("previous_version", S, "version that figures had before; null = not computed before"),
+    Column("rule", S, "rule in words", required=True),
+    Column("lake_snapshot", I, "snapshot of the lake of the first run under this version; null = of an earlier release"),
+    Column("data_cutoff", T, "data cut of that run"), Column("restated_at", T, "when that run began"),
+], ("metric_id", "version"))  # fmt: skip
+
 DATA_DICTIONARY = _table("data_dictionary", "One row a table or view and column of the lake.", [
     Column("schema", S, "schema", required=True), Column("table", S, "table or view", required=True),
     Column("column", S, "column", required=True), Column("position", I, "order", required=True),
@@ -569,4 +578,4 @@ MART_TABLES: dict[str, Table] = {t.name: t for t in (
     ADSL, ADQS, ADACT, ADEX, ADAE, ADTTE, PATIENT_OUTCOMES, COHORT_OUTCOMES, RESPONDER_CURVES, RESPONDER_DISAGREEMENT,
     DOSE_RESPONSE, IMPORTANT_CHANGE, RELIABLE_CHANGE, TIME_AT_RISK, ADVERSE_EVENT_RATES, ADVERSE_EVENT_GROUPS, ADVERSE_EVENT_COMPARISONS, ARM_COMPARISONS,
     CLINIC_FUNNEL, CONTROL_CHARTS, SURVIVAL_CURVES, REPORT_DEADLINES, ALERTS, CHECK_RESULTS, METRIC_DEFINITIONS,
-    DATA_DICTIONARY)}  # fmt: skip
+    RESTATEMENTS, DATA_DICTIONARY)}  # fmt: skip

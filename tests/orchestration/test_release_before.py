@@ -1,0 +1,146 @@
+"""A lake of the release before, opened by this one: brought forward, and said until it is.
+
+Here: tests/data/lake_0.1.0.tar.xz (its README says how it was made). Not here: a lake of this release (test_lake.py).
+"""
+
+import os
+import tarfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from ingest import inspection, lake_forward
+from ingest.lake import TABLES, Lake
+from ingest.settings import Settings
+from orchestration.automation import materialize_now
+from orchestration.console import query_lake
+from orchestration.cut import is_behind
+from transforms.errors import FloeError, LakeOutdated
+from transforms.schemas import CORE_TABLES, MART_TABLES, RAW_TABLES
+
+PACKED = Path(__file__).parents[1] / "data" / "lake_0.1.0.tar.xz"
+RECORDS, REJECTS, ALERTS = 294, 5, 4  # as the release before counted them; alerts of unreadable safety records: 2
+
+
+def unpacked(home: Path) -> Settings:
+    with tarfile.open(PACKED) as packed:
+        packed.extractall(home, filter="data")
+    return Settings(home=home, kafka_bootstrap="127.0.0.1:9", encrypt=False, catalog="", data="")
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory) -> Settings:
+    """As it was left, untouched by this release."""
+    return unpacked(tmp_path_factory.mktemp("old"))
+
+
+@pytest.fixture(scope="module")
+def forward(tmp_path_factory) -> SimpleNamespace:
+    """Opened by a writer of this release, then materialised: what was seen between, and what was said."""
+    settings = unpacked(tmp_path_factory.mktemp("forward"))
+    said: list[str] = []
+    with Lake.open(settings) as lake:
+        between = SimpleNamespace(
+            is_behind=is_behind(lake),
+            sentence=inspection.outdated_sentence(lake),
+            outdated=inspection.outdated_tables(lake),
+            empty=[n for n, is_empty in inspection.outdated_tables(lake).items() if is_empty and lake.table(n).height],
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [n for n in os.environ if n.startswith(("FLOE_", "DAGSTER_"))]:
+            patch.delenv(name)
+        patch.setenv("FLOE_HOME", str(settings.home))
+        patch.setenv("FLOE_ENCRYPT", "0")
+        patch.setenv("FLOE_LAKE_THREADS", "1")
+        materialize_now(Settings(), full=False, say=said.append)
+    return SimpleNamespace(settings=settings, between=between, said=said)
+
+
+@pytest.fixture
+def lake(forward):
+    with Lake.open(forward.settings, read_only=True) as lake:
+        yield lake
+
+
+def test_a_reader_is_told_what_brings_it_forward(old):
+    """Until a writer has opened it no page and no query meets half a table: one sentence says what to do."""
+    with pytest.raises(LakeOutdated, match=r"another release of Floe.*floe materialize brings it forward"):
+        Lake.open(old, read_only=True)
+
+
+def test_what_the_old_release_saw_can_still_be_asked_for(old):
+    """A lake as of a snapshot is what it was."""
+    with Lake.open(old, as_of=3) as lake:
+        assert lake.table("raw.rejects").height == REJECTS
+
+
+def test_between_opening_and_materialising_it_is_said(forward):
+    """Tables with other columns are empty, the others stand; both are named, and the next run is due."""
+    assert forward.between.is_behind
+    assert "computed by another release of Floe" in forward.between.sentence
+    assert "floe materialize" in forward.between.sentence
+    computed = {t.full_name for t in TABLES if lake_forward.is_computed(t.full_name)}
+    assert set(forward.between.outdated) == computed
+    assert forward.between.empty == []
+
+
+def test_all_tables_are_this_releases(lake):
+    """Columns and types as described, in every table, and none that this release does not compute."""
+    rows = lake.sql("""SELECT schema_name || '.' || table_name AS t, list(column_name) AS names FROM duckdb_columns()
+                       WHERE database_name = 'lake' GROUP BY 1""")
+    there = {name: set(columns) for name, columns in rows.iter_rows()}
+    for table in TABLES:
+        assert set(table.names) <= there[table.full_name], table.full_name
+    described = {t.full_name for t in TABLES}
+    assert [n for n in there if lake_forward.is_computed(n) and n not in described] == []
+
+
+def test_what_landed_stands(lake):
+    """Rows, rejects with their bytes, ledger and positions: as many as before, and proved."""
+    counts = [lake.table(f"raw.{name}", ["event_id"]).height for name in RAW_TABLES]
+    assert sum(counts) == RECORDS
+    rejects = lake.table("raw.rejects")
+    assert rejects.height == REJECTS
+    assert rejects["value"].null_count() == 0
+    assert [sentence for is_true, sentence in inspection.proofs(lake) if not is_true] == []
+    assert inspection.landed_records(lake) == RECORDS + REJECTS
+
+
+def test_figures_come_out(forward, lake):
+    """Core and mart are whole, of one cut, and nothing is outdated any more; their checks pass."""
+    assert inspection.outdated_tables(lake) == {}
+    assert not is_behind(lake)
+    assert lake.table("mart.check_results", where="NOT is_passed").is_empty()
+    for table in (CORE_TABLES["sessions"], CORE_TABLES["conflicts"], MART_TABLES["adsl"], MART_TABLES["adqs"],
+                  MART_TABLES["cohort_outcomes"], MART_TABLES["adverse_event_rates"], MART_TABLES["alerts"]):  # fmt: skip
+        assert lake.table(table.full_name).height > 0, table.full_name
+    assert query_lake(forward.settings, "SELECT count(*) AS n FROM mart.adae", as_of=None)["n"][0] > 0
+
+
+def test_what_readers_from_outside_see_is_released_anew(lake):
+    """The last release's rows had other columns: a new one is made at once, not when the week is over."""
+    assert lake.table("app.releases")["release_id"].max() == 2
+    assert lake.table("app.released_cohort_outcomes").height > 0
+
+
+def test_readers_are_told_which_figures_were_computed_anew(forward, lake):
+    """Each metric whose version differs from the one that the lake was computed under, by name, in table and words."""
+    rows = lake.table("mart.restatements")
+    again = rows.filter(pl.col("previous_version").is_not_null())
+    assert rows.filter(pl.col("restated_at").is_null()).height > 10  # as the release before computed them
+    for metric, before, now in again.select("metric_id", "previous_version", "version").iter_rows():
+        assert any(f"{metric} ({before} to {now})" in sentence for sentence in forward.said)
+    definitions = lake.table("mart.metric_definitions").select("metric_id", "version")
+    assert definitions.join(rows, on=["metric_id", "version"], how="anti").is_empty()
+
+
+def test_a_lake_of_a_newer_release_is_refused(tmp_path):
+    """Neither read nor written, in a sentence that names both formats; nothing is changed."""
+    settings = Settings(home=tmp_path, kafka_bootstrap="", catalog="", data="", encrypt=False)
+    with Lake.open(settings) as lake:
+        lake.write(lambda w: w.execute("INSERT INTO app.lake_formats VALUES (99, 'x', now() + INTERVAL 1 HOUR)"))
+    for is_read_only in (True, False):
+        with pytest.raises(FloeError, match=r"newer release of Floe \(lake format 99, this one knows 2\)"):
+            Lake.open(settings, read_only=is_read_only)
