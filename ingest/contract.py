@@ -23,6 +23,7 @@ ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacon
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024
+LONGEST_ID, LONGEST_TERM, LONGEST_TEXT = 200, 500, 4_000  # characters
 
 TOPIC_BY_TYPE = MappingProxyType({topic.type: topic for topic in TOPICS})
 
@@ -47,6 +48,11 @@ REASONS = MappingProxyType(
         "wrong_subject": "The envelope's subject is another patient than data.patient_id.",
         "wrong_unit": "The unit is not the metric's UCUM unit.",
         "out_of_range": "A number is outside its physical range.",
+        "field_twice": "A field stands twice in one object, an attribute in two headers.",
+        "too_deep": "Objects are nested deeper than can be kept.",
+        "same_id_in_batch": "A batched record holds two different events of one source and id; the first one stands.",
+        "bad_id": f"An id has more than {LONGEST_ID} characters, or a control or direction character in it.",
+        "too_long": f"A term has more than {LONGEST_TERM} characters, another text more than {LONGEST_TEXT}.",
         "undecodable": "Decoding the record failed in a way that no rule foresees; the detail has the failure's words.",
     }
 )

@@ -4,7 +4,7 @@ Here: the order of the steps and the two frames. Not here: what a record must be
 rules.py) and what happens to the frames (landing.py).
 
     1. bytes -> texts                                   whole column; not UTF-8 is null
-    2. texts -> plain shape at a glance, or one by one   shape.py; the few left over: record.py
+    2. texts -> plain shape at a glance, or one by one   shape.py; the few left over: content_modes.py, record.py
     3. plain texts -> typed columns                      one JSON parse with the topic's schema
     4. times, required fields, units, ranges             rules.py, whole columns
     5. rows of the raw table; rejects in order
@@ -22,7 +22,7 @@ import polars as pl
 from transforms.schemas import RAW_TABLES, Topic
 from transforms.schemas.raw import REJECTS
 
-from . import rules, shape
+from . import content_modes, headers, rules, shape
 from .contract import (
     LARGEST_RECORD_BYTES,
     TOPIC_BY_TYPE,
@@ -31,7 +31,7 @@ from .contract import (
     object_fields,
     parse_schema,
 )
-from .record import Plain, Reject, inspect
+from .record import Plain, Reject
 from .source import Batch
 
 _log = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ _MOST_WORDS = 500  # characters of a failure in a reject's detail
 
 @dataclass(frozen=True)
 class Decoded:
-    """`rows`: RAW_TABLES[topic name], a row an accepted record; `rejects`: REJECTS, a row a record set aside.
+    """`rows`: RAW_TABLES[topic name], a row an accepted event; `rejects`: REJECTS, a row an event set aside.
 
-    Both in the batch's order; together they are all of its records. For a topic that the contract does not know
+    Both in the batch's order; together they are all of its records, each of which is one event, or, batched, several. For a topic that the contract does not know
     `rows` has no columns.
     """
 
@@ -54,11 +54,16 @@ class Decoded:
 
 @dataclass(frozen=True)
 class _Shaped:
-    """Records by their index in the batch: lines to parse, what was set apart from them, and rejects."""
+    """Events by number: lines to parse, what was set apart from them, and rejects.
+
+    A record's event has its index in the batch; the events of batched records come behind, and `parts` says of each
+    the index of its record, which of its events it is, and its own bytes.
+    """
 
     lines: pl.Series
     one_by_one: dict[int, Plain]
     rejects: dict[int, Reject]
+    parts: list[tuple[int, int, bytes]]
 
 
 def decode(batch: Batch, *, ingested_at: datetime) -> Decoded:
@@ -89,7 +94,7 @@ def _in_halves(batch: Batch, error: BaseException, *, ingested_at: datetime) -> 
     if count == 1:
         rejects = {0: Reject("undecodable", None, f"{type(error).__name__}: {error}"[:_MOST_WORDS])}
         rows = RAW_TABLES[TOPIC_BY_TYPE[batch.topic].name].empty()
-        return Decoded(rows, _reject_frame(batch, rejects, ingested_at=ingested_at))
+        return Decoded(rows, _reject_frame(batch, rejects, [], ingested_at=ingested_at))
     parts = []
     for part in (slice(count // 2), slice(count // 2, None)):
         half = replace(batch, **{name: getattr(batch, name)[part] for name in ("offsets", "keys", "values")})
@@ -107,31 +112,50 @@ def _at_once(batch: Batch, *, ingested_at: datetime) -> Decoded:
     if topic is None:
         unknown = Reject("unknown_topic", None, f"found {batch.topic}, expected a topic of the contract")
         rejects = dict.fromkeys(range(len(batch.values)), unknown)
-        return Decoded(pl.DataFrame(), _reject_frame(batch, rejects, ingested_at=ingested_at))
-    shaped = _shape(batch.values, topic=topic)
+        return Decoded(pl.DataFrame(), _reject_frame(batch, rejects, [], ingested_at=ingested_at))
+    shaped = _shape(batch, topic=topic)
     frame = rules.with_times(_parse(shaped, topic=topic), topic=topic)
     broken = rules.broken(frame, topic=topic)
     rejects = shaped.rejects | {index: Reject(*rest) for index, *rest in broken.iter_rows()}
     good = frame.filter(~pl.col("index").is_in(broken["index"].implode())) if broken.height else frame
-    rows = _rows(good, batch=batch, topic=topic, ingested_at=ingested_at)
-    return Decoded(rows, _reject_frame(batch, rejects, ingested_at=ingested_at))
+    places = [record for record, *_ in shaped.parts]
+    rows = _rows(_in_order(good, places, len(batch.values)), batch=batch, topic=topic, ingested_at=ingested_at)
+    return Decoded(rows, _reject_frame(batch, rejects, shaped.parts, ingested_at=ingested_at))
 
 
-def _shape(values: list[bytes | None], *, topic: Topic) -> _Shaped:
+def _shape(batch: Batch, *, topic: Topic) -> _Shaped:
     """A topic with an object field (questionnaires, screenings, patients: few) goes record by record."""
+    values = batch.values
     texts = _texts(values)
     one_by_one_only = bool(object_fields(topic))
     plain = pl.repeat(False, len(values), eager=True) if one_by_one_only else shape.plain(texts, topic=topic)
-    one_by_one: dict[int, Plain] = {}
-    rejects: dict[int, Reject] = {}
+    looked_at: dict[int, Plain | Reject] = {}
+    parts: list[tuple[int, int, bytes]] = []
     for index in (~plain).arg_true():
         value = values[index]
-        found = Reject("tombstone") if value is None else inspect(value, topic=topic)
-        (rejects if isinstance(found, Reject) else one_by_one)[index] = found
+        raw_headers = batch.headers.get(batch.offsets[index]) if batch.headers else None
+        event = Reject("tombstone") if value is None else content_modes.events(value, raw_headers, topic=topic)
+        if isinstance(event, list):
+            looked_at |= {len(values) + len(parts) + k: part.is_what for k, part in enumerate(event)}
+            parts += [(index, k, part.value) for k, part in enumerate(event)]
+        else:
+            looked_at[index] = event
+    one_by_one = {i: what for i, what in looked_at.items() if isinstance(what, Plain)}
+    rejects = {i: what for i, what in looked_at.items() if isinstance(what, Reject)}
     lines = texts.set(~plain, None)
+    if parts:
+        lines = pl.concat([lines, pl.Series("line", [None] * len(parts), dtype=pl.String)], rechunk=True)
     if one_by_one:
-        lines = lines.scatter(list(one_by_one), [found.line for found in one_by_one.values()])
-    return _Shaped(lines, one_by_one, rejects)
+        lines = lines.scatter(list(one_by_one), [what.line for what in one_by_one.values()])
+    return _Shaped(lines, one_by_one, rejects, parts)
+
+
+def _in_order(frame: pl.DataFrame, places: list[int], records: int) -> pl.DataFrame:
+    """The frame with `index` the record's, in the order of the records; parts of one in their own."""
+    if not places:
+        return frame
+    place = pl.Series("index", [*range(records), *places], dtype=pl.UInt32).gather(frame["index"])
+    return frame.with_columns(place).sort("index", maintain_order=True)
 
 
 def _texts(values: list[bytes | None]) -> pl.Series:
@@ -211,16 +235,27 @@ def _closed(topic: Topic) -> dict[str, pl.Expr]:
     return columns
 
 
-def _reject_frame(batch: Batch, rejects: dict[int, Reject], *, ingested_at: datetime) -> pl.DataFrame:
-    order = sorted(rejects)
-    found = [rejects[i] for i in order]
+def _reject_frame(
+    batch: Batch, rejects: dict[int, Reject], parts: list[tuple[int, int, bytes]], *, ingested_at: datetime
+) -> pl.DataFrame:
+    """`parts`: the events behind the batch's own records, as in _Shaped."""
+    count = len(batch.values)
+    events = [
+        ((n, None, batch.values[n]) if n < count else parts[n - count], reject) for n, reject in sorted(rejects.items())
+    ]
+    events.sort(key=lambda event: event[0][0])  # a record's own parts stay in their order
+    order = [record for (record, *_), _ in events]
+    found = [reject for _, reject in events]
+    raw_headers = [batch.headers.get(batch.offsets[i]) for i in order]
     columns = {
         "kafka_offset": [batch.offsets[i] for i in order],
         "reason": [r.reason for r in found],
         "field": [r.field for r in found],
         "detail": [r.detail for r in found],
         "key": [batch.keys[i] for i in order],
-        "value": [batch.values[i] for i in order],
+        "value": [value for (*_, value), _ in events],
+        "headers": [headers.to_json(headers.unpack(raw)) if raw else None for raw in raw_headers],
+        "part": [part for (_, part, _), _ in events],
     }
     schema = {name: REJECTS.column(name).polars for name in columns}
     frame = pl.DataFrame(columns, schema=schema).with_columns(

@@ -135,15 +135,15 @@ def unknown_content(lake: Lake) -> pl.DataFrame:
 def list_rejects(lake: Lake, *, reason: str | None = None, topic: str | None = None, limit: int = 50) -> pl.DataFrame:
     """The newest rejects first, without their bytes."""
     return lake.sql(
-        "SELECT kafka_topic, kafka_partition, kafka_offset, reason, field, detail, ingested_at, replayed_at "
+        "SELECT kafka_topic, kafka_partition, kafka_offset, part, reason, field, detail, ingested_at, replayed_at "
         "FROM raw.rejects WHERE ($1 IS NULL OR reason = $1) AND ($2 IS NULL OR kafka_topic = $2) "
-        "ORDER BY ingested_at DESC, kafka_topic, kafka_partition, kafka_offset LIMIT $3",
+        "ORDER BY ingested_at DESC, kafka_topic, kafka_partition, kafka_offset, part LIMIT $3",
         [reason, topic, limit],
     )
 
 
 def one_reject(lake: Lake, *, topic: str, partition: int, offset: int) -> pl.DataFrame:
-    """The rejects at one position: none, one, or one for each topic id that the name has had."""
+    """The rejects at one position: none, one, several of a batched record, and those of each topic id of the name."""
     return lake.table(
         "raw.rejects",
         where="kafka_topic = $1 AND kafka_partition = $2 AND kafka_offset = $3",
@@ -153,17 +153,22 @@ def one_reject(lake: Lake, *, topic: str, partition: int, offset: int) -> pl.Dat
 
 def mark_replayed(lake: Lake, rejects: pl.DataFrame, *, now: datetime) -> None:
     """Notes in `raw.rejects` that these were published again."""
-    places = rejects.select("kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset")
+    whole = pl.col("part").fill_null(-1)
+    places = rejects.select("kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset", whole)
     lake.write(
         lambda w: w.execute(
             """UPDATE raw.rejects SET replayed_at = $1
-               WHERE (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset) IN (SELECT * FROM places)""",
+               WHERE (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset, coalesce(part, -1))
+                   IN (SELECT * FROM places)""",
             [now],
             places=places,
         )
     )
 
 
+# A batched record lands several rows at its position, all at one moment.
+_PLACES = "count(DISTINCT (kafka_topic_id, kafka_partition, kafka_offset))"
+_LANDINGS = "count(DISTINCT (kafka_topic_id, kafka_partition, kafka_offset, ingested_at))"
 _NOT_PROVABLE = {
     "lost": "Kafka had deleted them before they were read",
     "unknown": "they were gone before Floe first looked, so nobody can say what they held",
@@ -192,12 +197,11 @@ def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
     )
     tables = [(t.type, f'raw."{name}"') for name, t in TOPIC_BY_NAME.items()]
     rows = " UNION ALL ".join(
-        f"""SELECT '{topic}' AS kafka_topic, count(*) AS n,
-            count(DISTINCT (kafka_topic_id, kafka_partition, kafka_offset)) AS places FROM {table}"""
+        f"""SELECT '{topic}' AS kafka_topic, count(*) AS n, {_LANDINGS} - {_PLACES} AS again FROM {table}"""
         for topic, table in tables
     )
     counted = lake.sql(
-        f"""SELECT coalesce(sum(n), 0)::BIGINT AS n, coalesce(sum(n - places), 0)::BIGINT AS doubles,
+        f"""SELECT coalesce(sum(n), 0)::BIGINT AS n, coalesce(sum(again), 0)::BIGINT AS doubles,
                    count(*) FILTER (WHERE n <> coalesce(l.rows, 0)) AS differing
             FROM ({rows}) t LEFT JOIN (SELECT kafka_topic, sum(rows) AS rows FROM raw.ledger GROUP BY 1) l USING (kafka_topic)"""
     ).row(0, named=True)
@@ -208,7 +212,8 @@ def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
     yield counted["doubles"] == 0, f"no position landed twice ({counted['doubles']} did)"
     rejects = lake.sql(
         """SELECT (SELECT count(*) FROM raw.rejects) AS n, (SELECT coalesce(sum(rejects), 0)::BIGINT FROM raw.ledger) AS ledger,
-           (SELECT count(*) - count(DISTINCT (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset)) FROM raw.rejects) AS doubles"""
+           (SELECT count(*) - count(DISTINCT (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset, part))
+            FROM raw.rejects) AS doubles"""
     ).row(0, named=True)
     agrees = rejects["n"] == rejects["ledger"] and rejects["doubles"] == 0
     yield agrees, f"{rejects['n']:,} rejects are as many as the ledger says, each once"

@@ -2,9 +2,10 @@
 
 Here: the exact check behind ingest/shape.py's glance, which also takes unknown fields apart. Not here: times,
 required fields, ranges of scalars and units, which ingest/rules.py checks on whole columns.
-Of a key that stands twice in an object the last counts.
+A key that stands twice in an object is a reject: nobody can say which of the two was meant.
 """
 
+import json
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from .contract import (
     CONTENT_TYPE,
     LARGEST_RECORD_BYTES,
     LIST_VALUES,
+    LONGEST_TEXT,
     OBJECT_VALUES,
     SPECVERSION,
     TEXT_ATTRIBUTES,
@@ -28,6 +30,7 @@ from .contract import (
 )
 
 LARGEST_INTEGER = 10**15
+TOO_DEEP = "found an object nested deeper than can be kept, expected at most some 250 levels"
 _SHOWN = 200  # characters of a found value in a reject's detail
 
 
@@ -53,8 +56,11 @@ def shown(value: Any) -> str:
     """A found value as JSON, cut to a readable length."""
     try:
         text = orjson.dumps(value).decode()
-    except TypeError:  # an integer beyond 64 bits, a text that is not UTF-8
-        text = repr(value)
+    except TypeError:  # an integer beyond 64 bits, a text that is not UTF-8, a value nested too deep
+        try:
+            text = repr(value)
+        except RecursionError:
+            text = f"a deeply nested {type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
@@ -141,6 +147,8 @@ def _check_object(column: Column, data: dict[str, Any], *, topic: Topic) -> Reje
         lower, upper = ranges.get(code, (None, None))
         if lower is not None and value is not None and not lower <= value <= upper:
             return Reject("out_of_range", field, f"found {shown(value)}, expected {lower:g} to {upper:g}")
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            return Reject("too_long", field, f"found {len(value)} characters, expected at most {LONGEST_TEXT}")
     return None
 
 
@@ -205,8 +213,42 @@ def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
         event = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         return _unreadable(value, str(error))
-    broken = _check_envelope(event, topic=topic) or _check_data(event.get("data"), topic=topic)
-    return broken or _plain(event, topic=topic)
+    try:
+        broken = (
+            _field_twice(value, event)
+            or _check_envelope(event, topic=topic)
+            or _check_data(event.get("data"), topic=topic)
+        )
+        return broken or _plain(event, topic=topic)
+    except (RecursionError, orjson.JSONEncodeError):
+        return Reject("too_deep", None, TOO_DEEP)
+
+
+class _Twice(Exception):
+    """A name that stands twice in an object."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) != len(dict(pairs)):
+        names = [name for name, _ in pairs]
+        raise _Twice(next(name for k, name in enumerate(names) if name in names[:k]))
+
+
+# The pairs of an object are all that is looked at: nothing is made of it.
+_SCAN = json.JSONDecoder(object_pairs_hook=_unique, parse_int=len, parse_float=len).decode
+
+
+def _field_twice(value: bytes, event: Any) -> Reject | None:
+    """orjson, like most readers, silently takes the last; what it writes has each name once. So a value that it would
+    write the same, blanks behind commas and colons apart, needs no second look."""
+    once = orjson.dumps(event)
+    if once == value or once == value.replace(b", ", b",").replace(b": ", b":"):
+        return None
+    try:
+        _SCAN(value.decode())
+    except _Twice as twice:
+        return Reject("field_twice", str(twice)[:_SHOWN], "found it twice in one object, expected it once")
+    return None
 
 
 def _plain(event: dict[str, Any], *, topic: Topic) -> Plain:

@@ -1,6 +1,6 @@
 """Kafka's record batches (message format 2, KIP-98) as fetched -> keys, values and offsets. Pure.
 
-Here: the layout of the bytes, read lean: of a record nothing is made but its key's and value's bytes, three times
+Here: the layout of the bytes, read lean: of a record nothing is made but the bytes of its key, value and headers, three times
 as fast as the client library's record objects. Not here: fetching (stream.py), what a value means (decode.py).
 
     batch  = header (61 bytes) records...       the records compressed as a whole; the CRC covers what follows it
@@ -29,12 +29,16 @@ Decompressors = Mapping[int, Callable[[bytes], bytes]]
 
 @dataclass
 class Records:
-    """Consecutive records of one partition, as columns; `next_position` is where the next read starts."""
+    """Consecutive records of one partition, as columns; `next_position` is where the next read starts.
+
+    `headers`: offset -> the bytes of a record's headers (headers.py), for those that have any.
+    """
 
     next_position: int
     offsets: list[int] = field(default_factory=list)
     keys: list[bytes | None] = field(default_factory=list)
     values: list[bytes | None] = field(default_factory=list)
+    headers: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,9 +140,11 @@ def _append(records: Records, batch: _Batch, decompressors: Decompressors) -> No
         _split(body, batch, found)
     except Exception:  # whatever a decompressor raises
         found.offsets, found.keys, found.values = [max(batch.base, found.next_position)], [None], [bytes(batch.raw)]
+        found.headers = {}
     records.offsets += found.offsets
     records.keys += found.keys
     records.values += found.values
+    records.headers |= found.headers
 
 
 def _split(body: bytes, batch: _Batch, into: Records) -> None:
@@ -181,12 +187,14 @@ def _split(body: bytes, batch: _Batch, into: Records) -> None:
             at += length >> 1
         if at > end:
             raise ValueError("a record is longer than its length")
-        at = end
         offset = base + (delta >> 1)
         if offset >= start:
             add_offset(offset)
             add_key(key)
             add_value(value)
+            if at < end and body[at]:
+                into.headers[offset] = body[at:end]
+        at = end
     if at != len(body):
         raise ValueError("bytes are left after the last record")
 

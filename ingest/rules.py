@@ -14,6 +14,7 @@ from transforms.schemas import CORE_RECORDS, TIMESTAMP, TOPIC_BY_NAME, Column, T
 from transforms.schemas.raw import ENVELOPE, METRICS, SIGNALS
 
 from .contract import EARLIEST_YEAR, LATEST_YEAR, data_fields
+from .lengths import limits
 from .time_zones import expected_instead_of, zone_names
 
 EARLIEST = datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC)
@@ -197,6 +198,7 @@ def checks(topic_name: str) -> tuple[Check, ...]:
     if topic_name == "readings":
         unit = _by_kind("metric", {k: m[0] for k, m in METRICS.items()}, pl.String)
         result.append(Check("wrong_unit", "unit", pl.col("unit") != unit, _found(pl.col("unit"), unit)))
+    result += [Check(*limit) for limit in limits(fields)]
     result += [_out_of_range(c) for c in fields if c.lower is not None or c.upper is not None]
     if topic_name == "readings":
         result += _series_checks("metric", {k: v[1:3] for k, v in METRICS.items()})

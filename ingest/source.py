@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -43,6 +43,7 @@ class Batch:
     offsets: list[int]
     keys: list[bytes | None]
     values: list[bytes | None]
+    headers: Mapping[int, bytes] = field(default_factory=dict)  # by offset, of records that have any (headers.py)
 
 
 @dataclass(frozen=True)
@@ -458,6 +459,7 @@ class Poller:
                     records.offsets,
                     records.keys,
                     records.values,
+                    records.headers,
                 )
             )
             partition.position = records.next_position

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest import cluster, inspection, stream, worker
+from ingest import cluster, inspection, reject_alerts, replaying, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
 from transforms.errors import BrokerMissing, FloeError, UnreadableFile, UsageError
@@ -41,7 +41,10 @@ def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path
     """Prints what the lake answers, or writes it to a file."""
     require_format(format)
     at = int(as_of) if as_of and as_of.isdigit() else as_of
-    with Lake.open(settings, read_only=True, as_of=at) as lake, _answers(lake, statement, is_now=at is None) as (columns, rows):
+    with (
+        Lake.open(settings, read_only=True, as_of=at) as lake,
+        _answers(lake, statement, is_now=at is None) as (columns, rows),
+    ):
         count = print_rows(columns, rows, format=format, to=to)
     if to:
         print(f"{count:,} row{'s' * (count != 1)} in {to}", file=sys.stderr)
@@ -149,23 +152,35 @@ def show_reject(settings, *, topic: str, partition: int, offset: int) -> str:
         found = inspection.one_reject(lake, topic=topic, partition=partition, offset=offset)
     if found.is_empty():
         raise UsageError(f"found no reject at {topic} {partition} {offset}; `floe rejects` lists those there are")
-    row = found.row(0, named=True)
+    return "\n\n".join(_shown_reject(row) for row in found.sort("part").iter_rows(named=True))
+
+
+def _shown_reject(row: dict) -> str:
     value = row.pop("value")
     shown = "(no value)" if value is None else value.decode(errors="backslashreplace")
     return "\n".join(f"{name:<16} {v}" for name, v in row.items()) + f"\n{'value':<16} {shown}"
 
 
-def replay_rejects(settings, *, reason: str | None, topic: str | None) -> int:
-    """Publishes those not replayed yet, then marks them; a crash in between sends them twice, which counts once."""
+def replay_rejects(settings, *, reason: str | None, topic: str | None) -> tuple[int, list[str]]:
+    """Publishes those not replayed yet that can be read now, marks them, and closes the alerts of which none is left;
+    gives their number and a sentence for each kind that still can't be read. A crash in between sends them twice,
+    which counts once.
+    """
     with Lake.open(settings) as lake:
-        found = lake.table(
+        rejects = lake.table(
             "raw.rejects",
             where="replayed_at IS NULL AND ($1 IS NULL OR reason = $1) AND ($2 IS NULL OR kafka_topic = $2)",
             params=[reason, topic],
         )
-        sent = stream.publish(settings, found.select("kafka_topic", "key", "value").iter_rows())
-        inspection.mark_replayed(lake, found, now=datetime.now(UTC))
-    return sent
+        now = datetime.now(UTC)
+        readable, left = replaying.sorted_out(rejects, now=now)
+        sent = stream.publish(settings, replaying.records(readable))
+        inspection.mark_replayed(lake, readable, now=now)
+        stream.publish(settings, reject_alerts.closing_alerts(lake, now=now))
+    return sent, [
+        f"{n:,} records of {topic} still can't be read ({reason}): nothing was sent, they stay as they are"
+        for topic, reason, n in left.group_by("kafka_topic", "reason").len().sort("kafka_topic", "reason").iter_rows()
+    ]
 
 
 def list_alerts(settings, *, state: str) -> pl.DataFrame:

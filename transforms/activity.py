@@ -47,7 +47,7 @@ known AS MATERIALIZED (
 {later_copies("readings")},
 {retracted("readings")},
 landed AS NOT MATERIALIZED (
-    SELECT {POSITION}, "source", event_id, least(event_time, ingested_at) AS event_time, ingested_at,
+    SELECT {POSITION}, least(event_time, ingested_at) AS event_time, ingested_at,
         counts_as AS patient_id, coalesce(device_as, device_id, '') AS device_id,
         metric, "values", len("values") AS sent, interval_s, timezone,
         CAST(started_utc_offset_min AS BIGINT) AS offset_min,

@@ -15,7 +15,8 @@ from .schemas import CORE_RECORDS, TOPIC_BY_NAME
 
 ENTERED_IN_ERROR = "entered_in_error"
 IDENTITY = ("source", "event_id")
-POSITION = "kafka_topic_id, kafka_partition, kafka_offset"
+# What tells one landed row from another: a batched record lands several events at its position.
+POSITION = 'kafka_topic_id, kafka_partition, kafka_offset, "source", event_id'
 LANDED = ("ingested_at", "kafka_partition", "kafka_offset", "kafka_topic_id")
 
 # What a field is where it was not sent.

@@ -27,6 +27,8 @@ def retracted_positions(name: str) -> str:
     fields = {field: column for field, column in _BY.items() if column.strip('"') in columns}
     foreign = [field for field in _BY if field not in fields]
     metric = "metric" if "metric" in columns else "signal"
+    times = ("ingested_at", "started_at", "started_utc_offset_min")
+    needed = dict.fromkeys((*POSITION.split(", "), *times, metric, *fields.values()))
     parts = []
     for k, field in enumerate(fields):
         earlier, later = list(fields)[:k], list(fields)[k + 1 :]
@@ -36,8 +38,7 @@ def retracted_positions(name: str) -> str:
         fits += [f'{_START} >= t."from"', f'{_START} <= t."to"']
         parts.append(
             f"""SELECT {", ".join(f"s.{c}" for c in POSITION.split(", "))}
-            FROM (SELECT {POSITION}, ingested_at, started_at, started_utc_offset_min, {metric}, {", ".join(fields.values())}
-                FROM raw."{name}") s
+            FROM (SELECT {", ".join(needed)} FROM raw."{name}") s
             JOIN core.retractions t ON t.{field} = s.{fields[field]} WHERE {" AND ".join(fits)}"""
         )
     return " UNION ".join(parts)

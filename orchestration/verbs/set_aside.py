@@ -49,10 +49,13 @@ def rejects_show(topic: str, partition: int, offset: int) -> None:
 
 @rejects_app.command("replay")
 def rejects_replay(reason: Reason = None, topic: Topic = None) -> None:
-    """Publishes rejected records again, after a fix; each once."""
+    """Publishes rejected records again that can be read now, each once; says which still can't."""
     from ..console import replay_rejects
 
-    print(f"{replay_rejects(Settings(), reason=reason, topic=topic):,} records sent again")
+    sent, left = replay_rejects(Settings(), reason=reason, topic=topic)
+    print(f"{sent:,} records sent again")
+    for sentence in left:
+        print(sentence)
 
 
 @alerts_app.callback()

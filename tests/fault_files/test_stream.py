@@ -75,3 +75,14 @@ def _patience(seconds: float) -> threading.Event:
     timer.daemon = True
     timer.start()
     return stop
+
+
+def test_binary_mode(settings):
+    """A CloudEvent in binary mode lands like one in one piece."""
+    run(settings, "binary_mode.py")
+    worker.run(settings, drain=True)
+    with Lake.open(settings, read_only=True) as lake:
+        rows = lake.table("raw.responses", ["patient_id", "instrument", "items"], "source = '/java'").unique()
+        rejects = lake.table("raw.rejects", ["value"], "kafka_topic = 'floe.responses.v1'")
+    assert rows.rows() == [("P1", "nrs_pain", '{"now":5}')]
+    assert not any(b'"bin"' in value for value in rejects["value"] if value)

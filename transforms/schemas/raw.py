@@ -364,12 +364,14 @@ REJECTS = Table(
         Column("field", S, "field that broke the contract"),
         Column("detail", S, "what was found and what was expected"),
         Column("key", pl.Binary, "the record's key"),
-        Column("value", pl.Binary, "the record's bytes"),
+        Column("value", pl.Binary, "the record's bytes; of a batched record the event's"),
+        Column("headers", Json, "the record's headers: [[name, value], ...], what is not UTF-8 as {\"base64\": ...}; null without"),
+        Column("part", I, "which event of a batched record, from 0; null = the record is one event"),
         Column("is_safety", B, "of a safety topic", required=True),
         Column("ingested_at", T, "when it was set aside", required=True),
         Column("replayed_at", T, "when it was published again"),
     ),
-    ("kafka_topic_id", "kafka_partition", "kafka_offset"),
+    ("kafka_topic_id", "kafka_partition", "kafka_offset", "part"),
 )  # fmt: skip
 STREAM_OFFSETS = Table(
     "raw", "stream_offsets", "Next position of each partition: the truth about what has landed.",

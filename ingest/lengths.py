@@ -1,0 +1,50 @@
+"""How long the texts of `data` may be, and which characters an id may have: checked on whole columns.
+
+Here: which limit a field has, and when a value breaks it. Not here: the other rules (rules.py), texts within objects
+(record.py).
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from transforms.schemas import Column
+
+from .contract import LONGEST_ID, LONGEST_TERM, LONGEST_TEXT
+
+_MORE_IDS = ("merged_into", "continues")
+_TERMS = ("term", "preferred_term")
+# C0, C1 and delete; marks, embeddings, overrides and isolates of direction (Unicode's Bidi_Control)
+_UNSEEN = r"[\p{Cc}\x{61C}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]"
+
+
+def is_id(column: Column) -> bool:
+    """Whether a field holds one id."""
+    return column.dtype == pl.String and (column.name.endswith("_id") or column.name in _MORE_IDS)
+
+
+def limits(columns: tuple[Column, ...]) -> Iterator[tuple[str, str, pl.Expr, pl.Expr]]:
+    """(reason, field, fails, detail) of each text field, null where there is no text."""
+    for column in columns:
+        value = pl.col(column.name)
+        if is_id(column):
+            length, is_unseen = value.str.len_chars(), value.str.contains(_UNSEEN)
+            found = pl.when(is_unseen).then(pl.lit("a character that can't be seen")).otherwise(_characters(length))
+            expected = f"expected at most {LONGEST_ID} characters, none of them of control or direction"
+            fails = (length > LONGEST_ID) | is_unseen
+            yield "bad_id", column.name, fails, pl.format("found {}, {}", found, pl.lit(expected))
+        elif column.dtype == pl.String:
+            most = LONGEST_TERM if column.name in _TERMS else LONGEST_TEXT
+            yield _too_long(column.name, value.str.len_chars(), most)
+        elif column.dtype == pl.List(pl.String):
+            longest = value.list.eval(pl.element().str.len_chars()).list.max()
+            yield _too_long(column.name, longest, LONGEST_TEXT)
+
+
+def _too_long(name: str, length: pl.Expr, most: int) -> tuple[str, str, pl.Expr, pl.Expr]:
+    expected = f"expected at most {most}"
+    return "too_long", name, length > most, pl.format("found {}, {}", _characters(length), pl.lit(expected))
+
+
+def _characters(length: pl.Expr) -> pl.Expr:
+    return pl.format("{} characters", length)
