@@ -10,6 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from transforms.accounting import ACCOUNTS, FATES, unaccounted
+from transforms.reread import reread
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 from transforms.schemas.app import OUTDATED_TABLES
 from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
@@ -18,7 +19,7 @@ from . import stream
 from .lake import Lake
 
 _SHOWN_TABLES = 5
-_RAW_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+raw\.(?:\w+|\"\w+\")", re.IGNORECASE)
+_RAW_TABLE = re.compile(r"\b(?P<word>FROM|JOIN)\s+raw\.(?P<name>\w+|\"\w+\")", re.IGNORECASE)
 
 
 def landed_records(lake: Lake, *, at: int | None = None) -> int:
@@ -111,16 +112,17 @@ def set_aside(lake: Lake) -> dict[str, int]:
 
 
 def unknown_content(lake: Lake) -> pl.DataFrame:
-    """What was landed and the contract does not know: topic, kind (field, value, instrument), name, records."""
+    """What was landed and the contract does not know (by now): topic, kind (field, value, instrument), name, records."""
     parts = [
         f"""SELECT '{name}' AS topic, 'field' AS kind, key AS name, count(*) AS records
-            FROM (SELECT unnest(json_keys(extra)) AS key FROM raw."{name}" WHERE extra IS NOT NULL) GROUP BY 3"""
-        for name in RAW_TABLES
+            FROM (SELECT unnest(json_keys(extra)) AS key FROM raw."{name}" WHERE extra IS NOT NULL)
+            WHERE key NOT IN ({", ".join(f"'{column}'" for column in table.names)}) GROUP BY 3"""
+        for name, table in RAW_TABLES.items()
     ]
     for name, topic in TOPIC_BY_NAME.items():
         parts += [
             f"""SELECT '{name}', 'value', '{c.name} = ' || "{c.name}_raw", count(*) FROM raw."{name}"
-                WHERE "{c.name}_raw" IS NOT NULL GROUP BY 3"""
+                WHERE "{c.name}_raw" NOT IN ({", ".join(f"'{value}'" for value in c.closed)}) GROUP BY 3"""
             for c in topic.fields
             if c.closed
         ]
@@ -268,9 +270,17 @@ def _at(snapshot: int | None) -> str:
 
 
 def raw_as_of(lake: Lake, snapshot: int) -> Callable[..., pl.DataFrame]:
-    """`lake.sql`, for which the tables of `raw` stand still at `snapshot` while ingest goes on; others are as now."""
+    """`lake.sql`, for which the tables of `raw` stand still at `snapshot` while ingest goes on, and their rows are read
+    with what this release knows (transforms/reread.py); others are as now.
+    """
+
+    def stood_still(reading: re.Match[str]) -> str:
+        name = reading["name"].strip('"')
+        table = f'raw."{name}" {_at(snapshot)}'
+        is_record = name in RAW_TABLES
+        return f"{reading['word']} " + (f'(SELECT {reread(name)} FROM {table}) AS "{name}"' if is_record else table)
 
     def query(statement: str, params=None, /, **frames: pl.DataFrame) -> pl.DataFrame:
-        return lake.sql(_RAW_TABLE.sub(rf"\g<0> {_at(snapshot)}", statement), params, **frames)
+        return lake.sql(_RAW_TABLE.sub(stood_still, statement), params, **frames)
 
     return query

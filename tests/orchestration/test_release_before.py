@@ -143,3 +143,28 @@ def test_a_lake_of_a_newer_release_is_refused(tmp_path):
     for is_read_only in (True, False):
         with pytest.raises(FloeError, match=r"newer release of Floe \(lake format 99, this one knows 2\)"):
             Lake.open(settings, read_only=is_read_only)
+
+
+def test_what_the_old_release_did_not_know_is_read_with_what_this_one_knows(lake):
+    """A status that was `other` then, fields that were unknown then (a patient's study, an alert's tier, the course that
+    another one prolongs); a value that still is in no list stays `other`, with what was sent beside it."""
+    status = lake.table("core.patient_status", ["status", "status_raw"], "status_id = 'st-1'")
+    assert status.rows() == [("discontinued", None)]
+    studies = lake.table("core.patients", ["patient_id", "study_id"], "patient_id LIKE 'OLD-%'")
+    assert sorted(studies.rows()) == [("OLD-1", "STUDY-1"), ("OLD-2", "STUDY-1")]
+    alerts = lake.table("core.alerts", ["state", "tier"], "alert_id = 'al-1'")
+    assert alerts.rows() == [("investigating", "today")]
+    assert lake.table("core.courses", ["continues"], "course_id = 'co-1'").rows() == [("co-0",)]
+    events = lake.table("core.adverse_events", ["injury_kind", "injury_kind_raw"], "ae_id = 'ae-1'")
+    assert events.rows() == [("other", "chilblain")]
+    raw = lake.table("raw.patient_status", ["status", "status_raw"], "status_id = 'st-1'")
+    assert raw.rows() == [("other", "discontinued")]  # as it arrived
+
+
+def test_what_is_known_by_now_is_not_told_as_unknown(lake):
+    """`floe status` names what no list and no field takes, and nothing else."""
+    unknown = inspection.unknown_content(lake).select("topic", "kind", "name").rows()
+    assert sorted(unknown) == [
+        ("adverse_events", "value", "injury_kind = chilblain"),
+        ("responses", "instrument", "brief_pain_inventory"),
+    ]
