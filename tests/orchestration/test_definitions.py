@@ -20,7 +20,7 @@ from orchestration.automation import materialize_job, on_new_data, reconcile
 from orchestration.definitions import defs
 from transforms.core import CORE
 from transforms.marts import MARTS
-from transforms.schemas import CORE_TABLES, TOPICS
+from transforms.schemas import CORE_TABLES, MART_TABLES, TOPICS
 
 # Facts of the code or of the run itself, not of events
 FROM_NO_TOPIC = {"mart.metric_definitions", "mart.data_dictionary"}
@@ -66,7 +66,7 @@ ALERTS = dg.AssetKey(["app", "core_alerts"])  # what is sent, no table
 def test_every_table_is_an_asset(graph):
     """Each topic, each table of raw, core and mart, by its own name; the releases, and the alerts that core calls for."""
     made = {a.key.to_user_string() for a in (*core_assets(), *mart_assets(), *app_assets())}
-    named = {f"core/{name}" for name in (*CORE, "data_cut")} | {f"mart/{name}" for name in MARTS}
+    named = {f"core/{name}" for name in (*CORE, "data_cut")} | {f"mart/{name}" for name in (*MARTS, "restatements")}
     assert made == named | {"app/releases", "app/core_alerts"}
     assert set(CORE) | {"data_cut"} == set(CORE_TABLES)
     sources = {spec.key.to_user_string() for spec in raw_assets()}
@@ -103,6 +103,7 @@ def test_checks_of_every_table(graph):
     """Each table of core and mart has the check that its schema's promises hold."""
     found = {(key.asset_key, key.name) for key in graph.asset_check_keys}
     tables = [*(step.table for step in CORE.values()), CORE_TABLES["data_cut"], *(m.table for m in MARTS.values())]
+    tables += [MART_TABLES["restatements"]]
     assert found == {(table_key(t.full_name), CHECK) for t in tables}
 
 
@@ -119,7 +120,8 @@ def test_job_computes_core_mart_releases_and_alerts(graph):
     """The job holds all that is computed and nothing of what ingest lands."""
     selected = materialize_job.selection.resolve(graph)
     assert {key.path[0] for key in selected} == {"core", "mart", "app"}
-    assert len(selected) == len(CORE) + 1 + len(MARTS) + 2
+    own = {"core.data_cut", "mart.restatements", "app.releases", "app.core_alerts"}
+    assert len(selected) == len(CORE) + len(MARTS) + len(own)
 
 
 def test_sensor_asks_the_lake(home):
