@@ -77,6 +77,7 @@ def _decoded(records) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
             offsets=list(range(len(pairs))),
             keys=[key for key, _ in pairs],
             values=[value for _, value in pairs],
+            headers={},
         )
         decoded = decode(batch, ingested_at=LANDED)
         raw[topic.split(".")[1]] = decoded.rows

@@ -42,7 +42,7 @@ def sent():
 
 
 def _decoded(topic, rows):
-    batch = SimpleNamespace(topic=topic, topic_id="t", partition=0, offsets=list(range(len(rows))),
+    batch = SimpleNamespace(topic=topic, topic_id="t", partition=0, headers={}, offsets=list(range(len(rows))),
                             keys=[key for key, _ in rows], values=[value for _, value in rows])  # fmt: skip
     return decode(batch, ingested_at=NOW)
 

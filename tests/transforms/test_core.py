@@ -107,7 +107,7 @@ def simulated():
     for topic, records in by_topic.items():
         keys, values = (list(column) for column in zip(*records, strict=True))
         batch = SimpleNamespace(
-            topic=topic, topic_id="T", partition=0, offsets=list(range(len(keys))), keys=keys, values=values
+            topic=topic, topic_id="T", partition=0, offsets=list(range(len(keys))), keys=keys, values=values, headers={}
         )
         frames[topic.split(".")[1]] = decode(batch, ingested_at=datetime(2027, 1, 1, tzinfo=UTC)).rows
     with duckdb.connect(config={"threads": 2}) as connection:

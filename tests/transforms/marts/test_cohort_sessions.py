@@ -57,7 +57,7 @@ def world():
 
 def _rows(topic, by_topic):
     rows = by_topic[topic]
-    batch = SimpleNamespace(topic=topic, topic_id="t", partition=0, offsets=list(range(len(rows))),
+    batch = SimpleNamespace(topic=topic, topic_id="t", partition=0, headers={}, offsets=list(range(len(rows))),
                             keys=[key for key, _ in rows], values=[value for _, value in rows])  # fmt: skip
     return decode(batch, ingested_at=datetime(2027, 1, 1, tzinfo=UTC)).rows
 

@@ -70,7 +70,7 @@ def _made(mart, tables, *, cut, keys=None):
 
 
 def _decoded(topic, rows):
-    batch = SimpleNamespace(topic=topic, topic_id="t", partition=0, offsets=list(range(len(rows))),
+    batch = SimpleNamespace(topic=topic, topic_id="t", partition=0, headers={}, offsets=list(range(len(rows))),
                             keys=[key for key, _ in rows], values=[value for _, value in rows])  # fmt: skip
     return decode(batch, ingested_at=datetime(2027, 1, 1, tzinfo=UTC))
 
