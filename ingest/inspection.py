@@ -240,10 +240,11 @@ def missing_positions(lake: Lake) -> list[str]:
 def fates(lake: Lake) -> pl.DataFrame | None:
     """What became of every record up to the data cut (rows of transforms.accounting).
 
-    None where core is not whole: before the first cut, and while a materialisation is under way.
+    None where core is not whole: before the first cut, while a materialisation is under way, and where another
+    release computed it.
     """
     cut = lake.table("core.data_cut")
-    if cut.is_empty():
+    if cut.is_empty() or outdated_tables(lake, schemas=("core",)):
         return None
     computed = lake.sql(
         'SELECT DISTINCT "table" AS name FROM mart.check_results WHERE checked_at >= $1', [cut["started_at"][0]]
