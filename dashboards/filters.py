@@ -2,46 +2,73 @@
 
 Here: the URL's query as a `Chosen`, and the stratum that it names. Not here: the controls (components.py), which write
 the query (assets/floe.js).
+
+A page stands on one study, and on one of its arms where it has several: those that the query names, else routine care,
+else the first study; else the patients without an arm, else the first arm.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode
 
-from transforms.schemas.mart import DIMENSIONS
+from transforms.schemas.mart import COLUMNS_OF, DIMENSIONS, STRATUM_COLUMNS
 
 from . import ids, words
 
-# query name -> dimension of the marts
-DIMENSION = dict(zip(ids.FILTERS, DIMENSIONS, strict=True))
+# query name -> column of the marts
+COLUMN = {"study": "study_id", "arm": "arm", "clinic": "clinic_id", "modality": "modality", "indication": "indication"}
+# Values of the marts (transforms; a test holds them together)
+ROUTINE, NONE, MASKED = "ROUTINE", "(none)", "(masked)"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """`dimensions`: dimension -> value, only those chosen; `others`: the rest of the query."""
+    """`dimensions`: column -> value, those in force; `others`: the rest of the query; `arms`: of the study.
+
+    `asked`: those of `dimensions` that the query names.
+    """
 
     dimensions: dict[str, str]
     others: dict[str, str]
+    arms: tuple[str, ...] = ()
+    asked: dict[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> str | None:
         return self.others.get(name)
 
     def stratum(self, *extra: str) -> tuple[str, list]:
-        """SQL condition and parameters of the rows of the chosen stratum, split further by the dimensions `extra`."""
-        force = [d for d in DIMENSIONS if d in self.dimensions or d in extra]
-        named = [d for d in DIMENSIONS if d in self.dimensions]
-        conditions = ["strata = $1", *(f'"{d}" = ${k}' for k, d in enumerate(named, 2))]
-        return " AND ".join(conditions), [tuple(force), *(self.dimensions[d] for d in named)]
+        """SQL condition and parameters of the rows of the chosen stratum, split further by the columns `extra`."""
+        force = [d for d, columns in COLUMNS_OF.items() if any(c in self.dimensions or c in extra for c in columns)]
+        split = [c for c in extra if c == "arm"]  # an arm each, of the study
+        named = [c for d in DIMENSIONS for c in COLUMNS_OF[d] if c in self.dimensions and c not in split]
+        conditions = ["strata = $1", *(f'"{c}" = ${k}' for k, c in enumerate(named, 2))]
+        return " AND ".join(conditions), [tuple(force), *(self.dimensions[c] for c in named)]
 
-    def in_words(self, clinics: Mapping[str, str]) -> str:
-        """Whom the chosen filters leave, as captions, tables and cards name them; `clinics`: id to name."""
-        if not self.dimensions:
-            return "all patients"
-        return ", ".join(
-            _value_in_words(dimension, self.dimensions[dimension], clinics)
-            for dimension in DIMENSIONS
-            if dimension in self.dimensions
-        )
+    @property
+    def narrowed(self) -> dict[str, str]:
+        """The dimensions in force but the study and its arm."""
+        others = [c for c in STRATUM_COLUMNS if c not in COLUMNS_OF["study_arm"]]
+        return {c: self.dimensions[c] for c in others if c in self.dimensions}
+
+    @property
+    def frame(self) -> str:
+        """The study and arm in force, in words; empty where there is none."""
+        study, arm = self.dimensions.get("study_id"), self.dimensions.get("arm")
+        if study is None:
+            return ""
+        name = "routine care" if study == ROUTINE else f"study {study}"
+        if arm == MASKED:
+            return f"{name}, its arms masked"
+        return name if arm in (None, NONE) else f"{name}, arm {arm}"
+
+    def in_words(self, clinics: Mapping[str, str], *, is_of_a_study: bool = True) -> str:
+        """Whom the chosen filters leave, as captions, tables and cards name them; `clinics`: id to name.
+
+        `is_of_a_study`: False for what is counted over all studies together.
+        """
+        frame = self.frame if is_of_a_study or not self.frame else "all studies"
+        others = [_value_in_words(column, value, clinics) for column, value in self.narrowed.items()]
+        return ", ".join([part for part in (frame, *others) if part]) or "all patients"
 
     def key(self) -> str:
         """The same for the same choice."""
@@ -51,14 +78,30 @@ class Chosen:
 def _value_in_words(dimension: str, value: str, clinics: Mapping[str, str]) -> str:
     if dimension == "clinic_id":
         return clinics.get(value, value)
-    return f"arm {value}" if dimension == "arm" else words.name_of(value)
+    return words.name_of(value)
 
 
 def chosen(search: str | None) -> Chosen:
     """The choice of a URL's query; what it does not know is kept and ignored."""
     query = {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
-    dimensions = {DIMENSION[name]: value for name, value in query.items() if name in DIMENSION}
-    return Chosen(dimensions, {name: value for name, value in query.items() if name not in DIMENSION})
+    asked = {COLUMN[name]: value for name, value in query.items() if name in COLUMN}
+    others = {name: value for name, value in query.items() if name not in COLUMN}
+    return Chosen(asked, others, asked=asked)
+
+
+def settled(choice: Chosen, studies: dict[str, list[str]]) -> Chosen:
+    """The choice with a study and arm in force; `studies`: of the summaries, each with its arms in order.
+
+    An arm that the study has not is no choice of one; without any study the choice stays.
+    """
+    if not studies:
+        return choice
+    usual = ROUTINE if ROUTINE in studies else min(studies)
+    study = choice.asked.get("study_id", usual)
+    arms = studies.get(study, [])
+    asked = {c: v for c, v in choice.asked.items() if c != "arm" or v in arms}
+    arm = asked.get("arm") or (NONE if NONE in arms or not arms else arms[0])
+    return Chosen({**asked, "study_id": study, "arm": arm}, choice.others, arms=tuple(arms), asked=asked)
 
 
 def search_of(query: dict[str, str | None]) -> str:

@@ -20,7 +20,7 @@ CONNECTION = "connection"
 CONTENT = "content"
 
 # filters, by the name that each has in the URL's query
-FILTERS = ("clinic", "modality", "indication", "arm")
+FILTERS = ("study", "arm", "clinic", "modality", "indication")
 PARAMETER, VISIT, RESTRICTION, FUNNEL_OF, CHART_OF, PATIENT = (
     "parameter", "visit", "restriction", "funnel", "chart", "patient",
 )  # fmt: skip

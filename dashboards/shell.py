@@ -12,9 +12,9 @@ from transforms.errors import FloeError
 
 from . import ids, words
 from .components import notice
-from .filters import DIMENSION, kept_search
+from .filters import COLUMN, chosen, kept_search, settled
 from .pages import PAGES
-from .pages.base import MARTS_INPUTS, clinic_names, off_loop
+from .pages.base import MARTS_INPUTS, clinic_names, off_loop, studies_of
 from .pages.operations_facts import Computed, computed_facts
 from .reader import Reader
 
@@ -25,8 +25,8 @@ _DARK = ["#eef1f5", "#b3bcc8", "#8a94a2", "#5b6675", "#3b4553", "#2b333f", "#232
 _TITLES = {page.path: page.name for page in PAGES.values()}
 _OF_ANOTHER = "The figures below are of the selection before; those of the new one are on their way."
 _OPTIONS = """
-SELECT DISTINCT clinic_id, modality, indication, arm FROM {} WHERE len(strata) = 1
-UNION SELECT DISTINCT clinic_id, modality, indication, arm FROM {} WHERE len(strata) = 1
+SELECT DISTINCT clinic_id, modality, indication FROM {} WHERE len(strata) <= 2
+UNION SELECT DISTINCT clinic_id, modality, indication FROM {} WHERE len(strata) <= 2
 """
 
 
@@ -108,10 +108,10 @@ def register(app: Dash, reader: Reader) -> None:
         return await off_loop(freshness, reader)
 
     @app.callback(
-        *[Output(ids.control(name), "data") for name in ids.FILTERS], *MARTS_INPUTS[1:2], Input(ids.CONTENT, "children")
+        *[Output(ids.control(name), "data") for name in ids.FILTERS], *MARTS_INPUTS[:2], Input(ids.CONTENT, "children")
     )
-    async def show_options(_version, _content):
-        return await off_loop(filter_options, reader)
+    async def show_options(search, _version, _content):
+        return await off_loop(filter_options, reader, search)
 
 
 def _register_browser(app: Dash) -> None:
@@ -199,15 +199,20 @@ def _stale(computed: Computed):
     return notice(text, title="Newer data has landed", color="orange")
 
 
-def filter_options(reader: Reader) -> list[list[dict]]:
-    """Options of the four filters: the values that the summaries know."""
+def filter_options(reader: Reader, search: str | None = None) -> list[list[dict]]:
+    """Options of the filters: the values that the summaries have; of arms those of the study in force."""
     tables = [reader.named("cohort_outcomes"), reader.named("adverse_event_rates")]
     found = reader.query(_OPTIONS.format(*tables), tables=tables)
     if not found.width:
         return [[] for _ in ids.FILTERS]
-    clinics = clinic_names(reader)
-    return [
-        [{"value": v, "label": clinics.get(v, v) if name == "clinic" else words.name_of(v)}
-         for v in found[DIMENSION[name]].drop_nulls().unique().sort().to_list()]
+    studies, clinics = studies_of(reader), clinic_names(reader)
+    arms = settled(chosen(search), studies).arms
+    values = {"study": sorted(studies), "arm": arms} | {
+        name: found[COLUMN[name]].drop_nulls().unique().sort().to_list()
         for name in ids.FILTERS
+        if name not in ("study", "arm")
+    }
+    label = {"study": words.study, "arm": words.arm, "clinic": lambda v: clinics.get(v, v)}
+    return [
+        [{"value": v, "label": label.get(name, words.name_of)(v)} for v in values[name]] for name in ids.FILTERS
     ]  # fmt: skip

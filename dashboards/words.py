@@ -27,6 +27,16 @@ def name_of(code: str | None) -> str:
     return _NAMES.get(code) or code.replace("_", " ").strip().capitalize()
 
 
+def study(code: str) -> str:
+    """A study by its id, which is its name to those who run it; routine care by its own name."""
+    return "Routine care" if code == "ROUTINE" else code
+
+
+def arm(code: str) -> str:
+    """An arm as the study names it; without one, and while arms are masked, that."""
+    return {"(none)": "no arm", "(masked)": "arms are masked"}.get(code) or name_of(code)
+
+
 def number(value: float | None, digits: int = 2) -> str:
     """A number with its digits and a true minus; null is a dash."""
     if value is None:

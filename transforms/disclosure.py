@@ -71,17 +71,21 @@ class Cells:
     """What the rows of a summary count and how they add up: said once, for its marks and for a release.
 
     `counts`, `dimensions`, `by`, `min_cell`: as in `suppressed`; counts are of the summary's own columns, and a new one
-    is the last. `is_total_known`: the rows give away the total over the dimensions though it is no row, so that it is a
+    is the last; a dimension may be several columns together, all of them null for the total. `is_total_known`: the rows give away the total over the dimensions though it is no row, so that it is a
     cell like any other, and where it must be hidden so must all its rows. `widened`: of the frame with `is_suppressed`
     which rows to hide in the end.
     """
 
     counts: Sequence[str | pl.Expr]
-    dimensions: Sequence[str]
+    dimensions: Sequence[str | tuple[str, ...]]
     by: Sequence[str | pl.Expr] = ()
     min_cell: int
     is_total_known: bool = False
     widened: Callable[[pl.DataFrame], pl.Series] | None = None
+
+    @property
+    def _names(self) -> list[str]:
+        return [d if isinstance(d, str) else "+".join(d) for d in self.dimensions]
 
     def counted(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A row a row of `frame`, then a row a known total: `by_0`…, the dimensions, `count_0`… (0 for null).
@@ -91,7 +95,8 @@ class Cells:
         by = {f"by_{k}": pl.col(b) if isinstance(b, str) else b for k, b in enumerate(self.by)}
         counts = [pl.col(c) if isinstance(c, str) else c for c in self.counts]
         counts = {f"count_{k}": c.cast(pl.Float64).fill_null(0).clip(lower_bound=0) for k, c in enumerate(counts)}
-        rows = frame.select(**by, **{d: d for d in self.dimensions}, **counts)
+        dimensions = {name: _joint(d) for name, d in zip(self._names, self.dimensions, strict=True)}
+        rows = frame.select(**by, **dimensions, **counts)
         if not self.is_total_known:
             return rows
         totals = rows.group_by(list(by), maintain_order=True).agg(pl.col(list(counts)).sum())
@@ -102,11 +107,11 @@ class Cells:
     ) -> pl.Series:
         """`is_suppressed`, a boolean a row of `counted`; see `suppressed` for the others."""
         names = {kind: [c for c in counted.columns if c.startswith(kind)] for kind in ("by_", "count_")}
-        rule = {"counts": names["count_"], "dimensions": self.dimensions, "by": names["by_"]}
+        rule = {"counts": names["count_"], "dimensions": self._names, "by": names["by_"]}
         marks = suppressed(counted, **rule, min_cell=self.min_cell, also=also, before=before)
         if not self.is_total_known or counted.is_empty():
             return marks
-        is_total = pl.all_horizontal(pl.col(d).is_null() for d in self.dimensions)
+        is_total = pl.all_horizontal(pl.col(d).is_null() for d in self._names)
         hides = (is_total & pl.col("is_suppressed")).any().over(names["by_"])
         return counted.with_columns(marks).select(is_suppressed=pl.col("is_suppressed") | hides)["is_suppressed"]
 
@@ -115,6 +120,14 @@ class Cells:
         marks = self.marked(self.counted(frame)) if marks is None else marks
         marks = marks.head(frame.height)
         return marks if self.widened is None else self.widened(frame.with_columns(marks))
+
+
+def _joint(dimension: str | tuple[str, ...]) -> pl.Expr:
+    """The dimension as one column: of several the JSON of their values, null where all are."""
+    if isinstance(dimension, str):
+        return pl.col(dimension)
+    is_total = pl.all_horizontal(pl.col(c).is_null() for c in dimension)
+    return pl.when(~is_total).then(pl.struct(dimension).struct.json_encode())
 
 
 # --- cells and lines ------------------------------------------------------------------------------

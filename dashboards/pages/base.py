@@ -70,6 +70,22 @@ def guarded(draw: Callable[[], Drawn], *, of: Look) -> Drawn:
         return components.nothing(f"This can't be shown: {error}", of=of)
 
 
+_STUDIES = """
+SELECT DISTINCT study_id, arm FROM {} WHERE strata = ['study_arm']
+UNION SELECT DISTINCT study_id, arm FROM {} WHERE strata = ['study_arm']
+"""
+
+
+def studies_of(reader: Reader) -> dict[str, list[str]]:
+    """Study -> its arms, in order, as the summaries have them; empty where there are none yet."""
+    tables = [reader.named("cohort_outcomes"), reader.named("adverse_event_rates")]
+    pairs = reader.query(_STUDIES.format(*tables), tables=tables)
+    if not pairs.width:
+        return {}
+    by_study = pairs.sort("study_id", "arm").group_by("study_id", maintain_order=True).agg("arm")
+    return dict(by_study.iter_rows())
+
+
 def clinic_names(reader: Reader) -> dict[str, str]:
     """Clinic id -> its name with the id; without a name the id."""
     clinics = reader.core("clinics").select("clinic_id", "name").sort("clinic_id")

@@ -13,14 +13,19 @@ import polars as pl
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from .. import ids
+from transforms.schemas import MART_TABLES
+
+from .. import ids, words
 from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, select
-from ..filters import Chosen, chosen
+from ..filters import Chosen, chosen, settled
 from ..reader import Reader
 from ..theme import Look, look
-from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, why_unknown
+from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why_unknown
 from .cohort_charts import MISSING_AS_NONRESPONDER
 from .series import why_none
+
+# Summaries whose rows are of a study
+_OF_A_STUDY = frozenset(name for name, table in MART_TABLES.items() if "study_id" in table.names)
 
 
 class Shown:
@@ -42,6 +47,12 @@ class Shown:
     def outcomes(self) -> pl.DataFrame:
         """Rows of mart.cohort_outcomes, of everybody in the selection."""
         return self.reader.mart("cohort_outcomes", *self.choice.stratum())
+
+    def selection_of(self, mart: str) -> str:
+        """The selection as a card of this mart shows it: some marts are of all studies together."""
+        if mart in _OF_A_STUDY:
+            return self.selection
+        return self.choice.in_words(self.clinics, is_of_a_study=False)
 
     @cached_property
     def clinics(self) -> dict[str, str]:
@@ -85,7 +96,7 @@ class Card(Chart):
             return replace(nothing(shown.why_nothing, of=of), selection=shown.selection)
         drawn = guarded(lambda: self.draw(shown, of), of=of)
         computed_at = shown.reader.changed_at(f"mart.{self.mart}")
-        return replace(drawn, selection=shown.selection, computed_at=computed_at)
+        return replace(drawn, selection=shown.selection_of(self.mart), computed_at=computed_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +121,24 @@ class Control:
         return options + ([Fill(id, lambda shown: usual(shown) or "none yet", "placeholder")] if usual else [])
 
 
-# The filters that every page of the summaries has; the shell fills them.
-FILTERS = tuple(
-    Control(name=name, label=name.capitalize(), placeholder=f"all {plural}")
-    for name, plural in zip(ids.FILTERS, ("clinics", "modalities", "indications", "arms"), strict=True)
+def _study(shown: Shown) -> str | None:
+    study = shown.choice.dimensions.get("study_id")
+    return study and words.study(study)
+
+
+def _arm(shown: Shown) -> str | None:
+    arm = shown.choice.dimensions.get("arm")
+    return arm and words.arm(arm)
+
+
+# The filters that every page of the summaries has; the shell fills them. Study and arm name what stands for no choice.
+FILTERS = (
+    Control(name="study", label="Study", placeholder="routine care", usual=_study),
+    Control(name="arm", label="Arm", placeholder="no arm", usual=_arm),
+    *(
+        Control(name=name, label=name.capitalize(), placeholder=f"all {plural}")
+        for name, plural in (("clinic", "clinics"), ("modality", "modalities"), ("indication", "indications"))
+    ),
 )
 
 
@@ -195,7 +220,7 @@ class CardPage:
 
     def view(self, reader: Reader, search: str | None, scheme: str | None) -> list:
         """Values of the callback's outputs for the URL's query."""
-        choice, of = chosen(search), look(scheme)
+        choice, of = settled(chosen(search), studies_of(reader)), look(scheme)
         shown = self.shown(reader, choice)
         drawn = {card.id: card.drawn(shown, of) for card in self.cards}
         return [

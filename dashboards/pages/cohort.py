@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from .. import ids, words
 from ..components import WRAPPED, Drawn, grid, notice, panel, side_by_side, tile, tiles
-from ..filters import Chosen
+from ..filters import ROUTINE, Chosen
 from ..reader import Reader
 from ..theme import Look
 from . import arm_charts, cards, change_charts
@@ -43,7 +43,7 @@ class Shown(cards.Shown):
         usual = charts.usual_visit(self.rows, self.code) if self.code else None
         self.visit = self.asked(ids.VISIT, self.visits, usual=usual)
         split = reader.mart("cohort_outcomes", *choice.stratum("arm"))
-        self.arms = charts.arms(split, self.code) if self.code and "arm" not in choice.dimensions else []
+        self.arms = charts.arms(split, self.code) if self.code and "arm" not in choice.asked else []
         # the rows of the outcome's lines: an arm each, where there are arms
         self.series = self._by_arm(split) if self.arms else self.rows
         self.comparisons = self._comparisons()
@@ -63,10 +63,11 @@ class Shown(cards.Shown):
         return rows.filter(pl.col("arm").is_in(self.arms)).with_columns(series=pl.col("arm"))
 
     def _comparisons(self) -> pl.DataFrame:
-        """Of the parameter, and of the chosen indication's subgroup; clinics and modalities are not compared by arm."""
+        """Of the study, parameter and chosen indication's subgroup; clinics and modalities are not compared by arm."""
         indication = self.choice.dimensions.get("indication")
-        where = "parameter = $1 AND indication IS NOT DISTINCT FROM $2"
-        return self.reader.mart("arm_comparisons", where, [self.code or "", indication])
+        where = "parameter = $1 AND indication IS NOT DISTINCT FROM $2 AND study_id = $3"
+        study = self.choice.dimensions.get("study_id", ROUTINE)
+        return self.reader.mart("arm_comparisons", where, [self.code or "", indication, study])
 
 
 def _trajectory(shown: Shown, of: Look) -> Drawn:

@@ -38,7 +38,7 @@ class Shown(cards.Shown):
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
-        self.people = reader.mart("adsl")["USUBJID"].sort().to_list()
+        self.people = reader.mart("adsl")["USUBJID"].unique().sort().to_list()
         asked = choice.get(ids.PATIENT)
         self.patient = asked if asked in self.people else None
         if self.patient is None:
@@ -48,16 +48,20 @@ class Shown(cards.Shown):
             frame = reader.mart(mart, '"USUBJID" = $1', [self.patient or ""])
             return frame.sort(order, nulls_last=True)
 
-        self.person = rows("adsl", "USUBJID")
+        self.person = rows("adsl", "TRTSDT")  # the first row: the study in which the patient was treated first
         self.sessions = rows("adex", "EXSTDTM")
-        self.answers = rows("adqs", "ADTM")
-        self.activity = rows("adact", "ADT")
+        # an assessment may be told of two studies
+        self.answers = rows("adqs", "ADTM").unique(["PARAMCD", "EVENTID"], keep="first", maintain_order=True)
+        self.activity = rows("adact", "ADT").unique(["PARAMCD", "ADT", "EVENTID"], keep="first", maintain_order=True)
         self.events = rows("adae", "ASTDTM")
         self.headline = reader.mart("patient_outcomes", "patient_id = $1", [self.patient or ""])
 
     @property
     def selection(self) -> str:
         return f"patient {self.patient}" if self.patient else "nobody"
+
+    def selection_of(self, mart: str) -> str:
+        return self.selection
 
     @property
     def pain(self) -> pl.DataFrame:
@@ -127,6 +131,14 @@ def _events_table(rows: pl.DataFrame) -> pl.DataFrame:
 # --- beside the chart -------------------------------------------------------------------------------
 
 
+def _studies(person: pl.DataFrame) -> str:
+    """The patient's studies with the arm in each."""
+    return "; ".join(
+        words.study(r["STUDYID"]) + (f", arm {words.name_of(r['ARM'])}" if r["ARM"] else "")
+        for r in person.iter_rows(named=True)
+    )
+
+
 def _facts(shown: Shown):
     if shown.person.is_empty():
         return None
@@ -142,7 +154,7 @@ def _facts(shown: Shown):
             tile(
                 "Treated for",
                 words.name_of(r["INDICATN"]),
-                f"{words.name_of(r['MODALITY'])}; arm {words.name_of(r['ARM'])}",
+                f"{words.name_of(r['MODALITY'])}; {_studies(shown.person)}",
             ),
             tile(
                 "Day 1",

@@ -9,6 +9,7 @@ import polars as pl
 from .. import words
 from ..components import Drawn, nothing
 from ..figures.ratios import ratio_intervals
+from ..filters import Chosen
 from ..theme import Look
 
 METRIC = "adverse_event_rate_ratio"
@@ -21,11 +22,12 @@ _OF_ALL = "Intervals are exact. Each pair is of all its patients: a filter choos
 _BEYOND = "An open triangle: no events in one of the two groups, so the ratio lies beyond that edge."
 
 
-def of_choice(rows: pl.DataFrame, dimensions: dict[str, str]) -> pl.DataFrame:
-    """The pairs that a chosen arm, modality or clinic is in; all of them where none is chosen."""
+def of_choice(rows: pl.DataFrame, choice: Chosen) -> pl.DataFrame:
+    """The pairs that a chosen arm, modality or clinic is in, all of them where none is chosen; of arms the study's."""
+    rows = rows.filter((pl.col("dimension") != "arm") | (pl.col("study_id") == choice.dimensions.get("study_id", "")))
     chosen = [
         (pl.col("dimension") == d) & ((pl.col("compared") == v) | (pl.col("reference") == v))
-        for d, v in dimensions.items()
+        for d, v in choice.asked.items()
         if d in _ORDER
     ]
     return rows.filter(pl.any_horizontal(chosen)) if chosen else rows

@@ -52,7 +52,7 @@ class Shown(cards.Shown):
                  for name in SEVERITY]  # fmt: skip
         self.by_restriction = pl.concat(every)
         pairs = reader.mart("adverse_event_comparisons", f"{only} AND term IS NULL")
-        self.comparisons = ratio_charts.of_choice(pairs, choice.dimensions)
+        self.comparisons = ratio_charts.of_choice(pairs, choice)
         self.funnel_rows = reader.mart("clinic_funnel").filter(pl.col("modality").is_null())
         self.control_rows = reader.mart("control_charts")
         self.funnels = self.funnel_rows["metric_id"].unique().sort().to_list()

@@ -6,16 +6,14 @@ Here: that choice, and why there may be no row. Not here: what is drawn of them.
 import polars as pl
 
 from ..disclosed import SUPPRESSED
-from ..filters import Chosen
+from ..filters import NONE, Chosen
 from ..reader import Reader
 from .base import clinic_names, waiting
-
-NONE = "(none)"  # a patient without an arm, in transforms/marts (a test holds them together)
 
 
 def in_series(reader: Reader, mart: str, choice: Chosen, *, meets: pl.Expr, known: str) -> pl.DataFrame:
     """Rows that meet the condition, with `series`: by arm where two or more arms have a `known` value, else of the selection."""
-    if "arm" not in choice.dimensions:
+    if "arm" not in choice.asked:
         split = reader.mart(mart, *choice.stratum("arm")).filter(meets & (pl.col("arm") != NONE))
         if split.filter(pl.col(known).is_not_null())["arm"].n_unique() > 1:
             return split.with_columns(series="arm")
@@ -32,7 +30,7 @@ def why_none(reader: Reader, rows: pl.DataFrame, choice: Chosen, *, what: str, i
         return f"{what}: {SUPPRESSED}"
     if rows.height and "reason" in rows.columns and rows["reason"].null_count() < rows.height:
         return f"{what}: {rows['reason'].drop_nulls()[0]}."
-    if is_of_few and len(choice.dimensions) > 1 and set(choice.dimensions) != {"clinic_id", "modality"}:
+    if is_of_few and len(choice.narrowed) > 1 and set(choice.narrowed) != {"clinic_id", "modality"}:
         return f"{what}: computed for one filter at a time, or a clinic with a modality. Clear the other filters."
     if not choice.dimensions and reader.newest(("mart",)) < 0:
         return waiting(reader)

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import polars as pl
 
 from transforms.schemas import Table
+from transforms.schemas.mart import COLUMNS_OF, STRATUM_COLUMNS
+from transforms.studies import ROUTINE
 
 CUT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STAMP = {"metric_version": "1", "lake_snapshot": 1, "data_cutoff": CUT, "is_suppressed": False}
-DIMENSIONS = ("clinic_id", "modality", "indication", "arm")
+NO_ARM = "(none)"
 
 
 def frame(table: Table, rows: list[dict]) -> pl.DataFrame:
@@ -20,5 +22,8 @@ def frame(table: Table, rows: list[dict]) -> pl.DataFrame:
     return table.conform(pl.DataFrame(full, schema=table.polars_schema, orient="row")) if rows else table.empty()
 
 
-def stratum(**dimensions) -> dict:
-    return dict.fromkeys(DIMENSIONS) | dimensions | {"strata": [d for d in DIMENSIONS if d in dimensions]}
+def stratum(*, study_id: str = ROUTINE, arm: str = NO_ARM, **dimensions) -> dict:
+    """A stratum of a study and arm, of routine care without an arm where a test names none."""
+    named = dimensions | {"study_id": study_id, "arm": arm}
+    in_force = [d for d, columns in COLUMNS_OF.items() if columns[0] in named]
+    return dict.fromkeys(STRATUM_COLUMNS) | named | {"strata": in_force}

@@ -103,6 +103,7 @@ def rates() -> list[dict]:
 def comparisons() -> list[dict]:
     base = STAMP | {
         "metric_id": "arm_difference_ancova",
+        "study_id": "ROUTINE",
         "parameter": "PAINIDX",
         "visit": "Month 3",
         "arm": "acupuncture",
@@ -182,7 +183,7 @@ def control_charts() -> list[dict]:
 
 def patients() -> dict[str, list[dict]]:
     """One patient of C1 with sessions, answers, steps and events; a second without anything."""
-    who = {"STUDYID": "/test", "USUBJID": "P1", "SITEID": "C1"}
+    who = {"STUDYID": "ROUTINE", "SUBJID": "P1", "USUBJID": "P1", "SITEID": "C1"}
     day = date(2026, 3, 2)
     sessions = [
         who

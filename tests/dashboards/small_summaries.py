@@ -128,7 +128,12 @@ def event_comparisons() -> list[dict]:
         ("arm", "acupuncture", "control", 5, 500, 5, 400, 0.8, 0.18, 3.48, None),
     )
     rows = [base | _pair(*pair) for pair in pairs]
-    rows[-1] |= {"allocation": "randomised", "sessions_p_value": 0.75, "patient_years_p_value": 0.75}
+    rows[-1] |= {
+        "study_id": "ROUTINE",
+        "allocation": "randomised",
+        "sessions_p_value": 0.75,
+        "patient_years_p_value": 0.75,
+    }
     serious = {"is_serious_only": True}
     return [*rows, base | serious | _pair("clinic_id", "C1", "(all others)", 0, 800, 0, 800, None, None, None, _NONE)]
 

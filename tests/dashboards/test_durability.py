@@ -105,7 +105,7 @@ def test_the_usual_visit_is_the_latest_that_half_have_reached():
 @pytest.mark.parametrize(
     ("search", "said"),
     [
-        ("?clinic=C1&arm=control", "computed for one filter at a time"),
+        ("?clinic=C1&indication=other", "computed for one filter at a time"),
         ("?clinic=C1&modality=local", "nobody in this selection yet"),
         ("?clinic=C9", "nobody in this selection yet"),
     ],

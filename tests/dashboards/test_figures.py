@@ -255,7 +255,7 @@ def test_a_band_ends_where_no_limit_is_known():
 
 def test_responder_curve_has_guides_and_limits():
     """Guides at 30 and 50 %; the share at 50 % is 20 of 50 = 40 %."""
-    rows = frame(MART_TABLES["responder_curves"], responder_curve_rows()).filter(pl.col("strata").list.len() == 0)
+    rows = frame(MART_TABLES["responder_curves"], responder_curve_rows()).filter(pl.col("clinic_id").is_null())
     figure = responder_curves(rows.with_columns(series=pl.lit("all")), of=LIGHT, axis_title="")
     assert [s.x0 for s in figure.layout.shapes] == [30, 50]
     line = figure.data[-1]

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from dash import no_update
 
-from dashboards import ids, shell, words
+from dashboards import filters, ids, shell, words
 from dashboards.components import outputs
 from dashboards.disclosed import SUPPRESSED
 from dashboards.figures import clinics
@@ -19,7 +19,6 @@ from dashboards.pages import (
     safety,
     safety_lists,
     safety_rows,
-    series,
 )
 from dashboards.pages.base import waiting
 from dashboards.reader import Reader
@@ -38,6 +37,7 @@ from transforms.marts import (
     strata,
 )
 from transforms.schemas import MART_TABLES
+from transforms.studies import ROUTINE
 
 COHORT_COLUMNS = MART_TABLES["cohort_outcomes"].names
 
@@ -104,7 +104,8 @@ def test_values_that_the_marts_use(staff):
     """The words that the pages look for are those that the marts write."""
     assert cohort_charts.COMPLETERS == cohort_outcomes.COMPLETERS
     assert cohort_charts.MISSING_AS_NONRESPONDER == cohort_outcomes.MISSING_AS_NONRESPONDER
-    assert cohort_charts.NONE == series.NONE == strata.NONE
+    assert cohort_charts.NONE == filters.NONE == strata.NONE
+    assert (filters.MASKED, filters.ROUTINE) == (strata.MASKED, ROUTINE)
     assert ratio_charts.OTHERS == adverse_event_comparisons.OTHERS
     assert ratio_charts.NO_REFERENCE == arm_comparisons.NO_REFERENCE
     assert records.UNKNOWN == strata.UNKNOWN
@@ -312,12 +313,14 @@ def test_nothing_is_drawn_again_without_news(staff):
 
 
 def test_options_are_what_the_marts_know(staff):
-    """Each filter offers its values, clinics by name; nothing before there is data."""
-    names, modalities, indications, arms = shell.filter_options(staff)
+    """Each filter offers its values, clinics by name; an arm belongs to the study in force."""
+    studies, arms, names, modalities, indications = shell.filter_options(staff)
+    assert studies == [{"value": "ROUTINE", "label": "Routine care"}]
     assert names[0] == {"value": "C1", "label": "Clinic C1 (C1)"}
     assert [o["value"] for o in modalities] == ["whole_body"]
     assert [o["label"] for o in indications] == ["Chronic low back pain"]
-    assert [o["value"] for o in arms] == ["acupuncture", "control"]
+    assert [o["value"] for o in arms] == ["(none)", "acupuncture", "control"]
+    assert shell.filter_options(staff, "?study=other")[1] == []
 
 
 def test_navigation_keeps_filters_and_says_where_one_is(staff):

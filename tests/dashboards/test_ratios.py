@@ -5,7 +5,7 @@ import math
 import pytest
 
 from dashboards import ids
-from dashboards.filters import chosen
+from dashboards.filters import chosen, settled
 from dashboards.pages import ratio_charts, safety
 from dashboards.theme import LIGHT
 from tests.dashboards.looking import caption, part, payload, view
@@ -78,9 +78,14 @@ def test_which_events_count_is_followed(staff):
     [("?clinic=C1", 1), ("?modality=local", 1), ("?arm=control", 1), ("?indication=chronic_low_back_pain", 5)],
 )
 def test_a_filter_chooses_pairs(search, pairs):
-    """The pairs that the chosen clinic, modality or arm is in, on either side; an indication chooses none."""
+    """The pairs that the chosen clinic, modality or arm is in, on either side; an indication chooses none. Arms are the study's."""
     rows = frame(MART_TABLES["adverse_event_comparisons"], event_comparisons()[:5])
-    assert ratio_charts.of_choice(rows, chosen(search).dimensions).height == pairs
+    assert (
+        ratio_charts.of_choice(rows, settled(chosen(search), {"ROUTINE": ["(none)", "acupuncture", "control"]})).height
+        == pairs
+    )
+    elsewhere = settled(chosen("?study=T"), {"T": ["control", "sham"]})
+    assert set(ratio_charts.of_choice(rows, elsewhere)["dimension"]) == {"clinic_id", "modality"}
 
 
 def test_no_reference_arm_is_said():

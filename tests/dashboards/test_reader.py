@@ -21,7 +21,7 @@ COHORT = MART_TABLES["cohort_outcomes"]
 
 def test_staff_see_small_cells(staff):
     """The clinic's own staff see every cell, marked or not."""
-    rows = staff.mart("cohort_outcomes", "strata = $1 AND clinic_id = $2", [("clinic_id",), "C2"])
+    rows = staff.mart("cohort_outcomes", "strata = $1 AND clinic_id = $2", [("clinic_id", "study_arm"), "C2"])
     assert rows["is_suppressed"].all()
     assert rows.filter(pl.col("metric_id") == "nrs7d_mean")["n_evaluable"].to_list() == [3, 3, 3, 3]
 
@@ -29,7 +29,7 @@ def test_staff_see_small_cells(staff):
 def test_outside_small_cells_have_no_number(outsider):
     """From outside a marked row keeps its key and stamp; every count, estimate and limit is null, and it says why."""
     rows = outsider.mart(
-        "cohort_outcomes", "strata = $1 AND clinic_id = $2 AND visit IS NOT NULL", [("clinic_id",), "C2"]
+        "cohort_outcomes", "strata = $1 AND clinic_id = $2 AND visit IS NOT NULL", [("clinic_id", "study_arm"), "C2"]
     )
     assert rows.height == 17  # 4 means, 4 of steps, 3 changes, 3 x 2 shares
     shown = {*COHORT.key, *STAMP, "metric_id", "visit_day", "reason", "unit", "missing_rule", "rtm_source"}
@@ -41,7 +41,7 @@ def test_outside_small_cells_have_no_number(outsider):
 
 def test_outside_other_cells_stay(outsider, staff):
     """A row that is not marked is the same for both."""
-    where = ("strata = $1 AND clinic_id = $2", [("clinic_id",), "C1"])
+    where = ("strata = $1 AND clinic_id = $2", [("clinic_id", "study_arm"), "C1"])
     assert outsider.mart("cohort_outcomes", *where).equals(staff.mart("cohort_outcomes", *where))
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboards import words
-from dashboards.filters import chosen, kept_search
+from dashboards.filters import chosen, kept_search, settled
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,40 @@ def test_the_url_is_the_choice():
     where, params = choice.stratum()
     assert where == 'strata = $1 AND "clinic_id" = $2 AND "modality" = $3'
     assert params == [("clinic_id", "modality"), "C1", "local"]
-    assert choice.stratum("arm")[1] == [("clinic_id", "modality", "arm"), "C1", "local"]
+    assert choice.stratum("arm")[1] == [("clinic_id", "modality", "study_arm"), "C1", "local"]
     assert choice.get("parameter") == "NRS7D"
     assert chosen(None).stratum() == ("strata = $1", [()])
+
+
+STUDIES = {"ROUTINE": ["(none)"], "A": ["control", "sham"], "M": ["(masked)"]}
+
+
+@pytest.mark.parametrize(
+    ("search", "studies", "in_force", "said"),
+    [
+        ("", STUDIES, ("ROUTINE", "(none)"), "routine care"),
+        ("?study=A", STUDIES, ("A", "control"), "study A, arm control"),
+        ("?study=A&arm=sham", STUDIES, ("A", "sham"), "study A, arm sham"),
+        ("?study=A&arm=cold", STUDIES, ("A", "control"), "study A, arm control"),  # an arm of another study
+        ("?study=M", STUDIES, ("M", "(masked)"), "study M, its arms masked"),
+        ("", {"B": ["x"], "A": ["y"]}, ("A", "y"), "study A, arm y"),  # no routine care: the first study
+        ("?study=gone", STUDIES, ("gone", "(none)"), "study gone"),  # nobody is in it, and the page says so
+    ],
+)
+def test_a_page_stands_on_one_study(search, studies, in_force, said):
+    """Routine care by default; the arm is one of the study's, that of patients without one, or the first."""
+    choice = settled(chosen(search), studies)
+    where, params = choice.stratum()
+    assert where == 'strata = $1 AND "study_id" = $2 AND "arm" = $3'
+    assert params == [("study_arm",), *in_force]
+    assert choice.frame == said
+    assert choice.stratum("arm") == ('strata = $1 AND "study_id" = $2', [("study_arm",), in_force[0]])
+    assert choice.narrowed == {}
+
+
+def test_without_any_study_the_choice_stays():
+    """Before there is data nothing is in force but what is asked for."""
+    assert settled(chosen("?clinic=C1"), {}).dimensions == {"clinic_id": "C1"}
 
 
 def test_same_choice_same_key():
@@ -84,5 +115,5 @@ def test_same_choice_same_key():
 
 def test_other_pages_keep_the_filters():
     """Filters go along to another page; what belongs to one page does not."""
-    assert kept_search("?clinic=C1&parameter=NRS7D&arm=a%20b") == "?clinic=C1&arm=a+b"
+    assert kept_search("?clinic=C1&parameter=NRS7D&arm=a%20b") == "?arm=a+b&clinic=C1"
     assert kept_search(None) == ""

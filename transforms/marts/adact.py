@@ -1,4 +1,4 @@
-"""mart.adact: a row a patient, mobility parameter and week of wearing, or performance test.
+"""mart.adact: a row a patient, study, mobility parameter and week of wearing, or performance test.
 
 Here: from days and tests to placed rows with baseline and change. Not here: what a valid week is (wear.py), the
 parameters and their thresholds (mobility_parameters.py), days (activity.py, mobility.py).
@@ -17,13 +17,15 @@ from ..mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS, WeeklyPa
 from ..options import Cut, Options
 from ..reliable_change import change_class
 from ..schemas import MART_TABLES, TIMESTAMP
+from ..studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
+from .strata import subject
 
 TABLE = MART_TABLES["adact"]
 INPUTS = (
     "core.activity_days", "core.walking_days", "core.performance_tests", "core.sessions", "core.clinics",
     "core.patient_status", "mart.adsl",
 )  # fmt: skip
-_BY = ["USUBJID", "PARAMCD"]
+_BY = ["STUDYID", "USUBJID", "PARAMCD"]
 _OF_DAY = ("patient_id", "device_id", "day", "wear_minutes")  # the other columns would be sorted along in vain
 
 
@@ -43,14 +45,15 @@ def compute(
     rows = pl.concat([*weeks, _tests(tests, adsl=adsl)], how="diagonal")
     if rows.is_empty():
         return TABLE.empty()
-    ends = windows.first_course_end(
-        placed_sessions(of_patients(sessions, keys), clinics).filter("is_delivered"), gap_days=options.course_gap_days
-    )
-    rows = rows.join(ends, left_on="USUBJID", right_on="patient_id", how="left").with_columns(
+    delivered = placed_sessions(of_patients(sessions, keys), clinics).filter("is_delivered")
+    ends = course_ends(delivered, adsl, gap_days=options.course_gap_days)
+    rows = rows.join(ends, on=["STUDYID", "USUBJID"], how="left").with_columns(
         days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days(), METRICV=_version()
     )
-    rows = _judged(windows.place(rows, by=_BY, tie="_tie"))
-    return TABLE.conform(rows).sort("USUBJID", "PARAMCD", "ADT", "EVENTID", nulls_last=True)
+    plans = rows.partition_by("VISITPLN", as_dict=True)
+    placed = [windows.place(part, by=_BY, tie="_tie", visits=planned_visits(plan)) for (plan,), part in plans.items()]
+    rows = _judged(pl.concat(placed))
+    return TABLE.conform(rows).sort("STUDYID", "USUBJID", "PARAMCD", "ADT", "EVENTID", nulls_last=True)
 
 
 def _version() -> pl.Expr:
@@ -59,7 +62,7 @@ def _version() -> pl.Expr:
 
 
 def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
-    return adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", timezone="TIMEZONE")
+    return adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", "VISITPLN", timezone="TIMEZONE")
 
 
 # --- weeks ------------------------------------------------------------------------------------------
@@ -68,23 +71,23 @@ def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
 def _weeks(
     parameter: WeeklyParameter, days: pl.DataFrame, *, adsl: pl.DataFrame, options: Options, cut: Cut
 ) -> pl.DataFrame:
-    """A row a patient and week that is over, from the first to the last week with a value of some day."""
-    subjects = _subjects(adsl)
+    """A row a patient, study and week that is over, from the first to the last week with a value of some day."""
+    subjects = _subjects(adsl).with_columns(subject=subject())
+    counting = wear.counting_days(days.select(*_OF_DAY, parameter.column), column=parameter.column)
+    counting = of_studies(counting, adsl, day="day", lead_days=BASELINE_DAYS)
     counting = (
-        wear.counting_days(days.select(*_OF_DAY, parameter.column), column=parameter.column)
-        .join(subjects.select("USUBJID", "DAY1DT"), left_on="patient_id", right_on="USUBJID")
+        counting.with_columns(subject=subject(patient="patient_id"))
+        .join(subjects.select("subject", "DAY1DT"), on="subject")
         .with_columns(week=wear.week_of(windows.study_day(pl.col("day"), day1=pl.col("DAY1DT"))))
     )
-    by = ["patient_id", "week"]
+    by = ["subject", "week"]
     found = wear.weekly(counting, column=parameter.column, options=options, by=by, is_weighted=parameter.is_weighted)
-    rows = _all_weeks(counting).join(found, on=by, how="left").join(
-        subjects, left_on="patient_id", right_on="USUBJID"
-    )  # fmt: skip
+    rows = _all_weeks(counting).join(found, on=by, how="left").join(subjects, on="subject")
     first_day = pl.when(pl.col("week") > 0).then(7 * pl.col("week") - 6).otherwise(7 * pl.col("week"))
     rows = rows.with_columns(WEEKSTDT=_date_of(first_day)).with_columns(ADT=pl.col("WEEKSTDT") + pl.duration(days=6))
     rows = _over(rows, cut=cut)
     return rows.select(
-        "STUDYID", "SITEID", "DAY1DT", "TRTSDTM", "WEEKSTDT", "ADT", pl.col("patient_id").alias("USUBJID"),
+        "STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", "VISITPLN", "WEEKSTDT", "ADT",
         PARAMCD=pl.lit(parameter.code), PARAM=pl.lit(parameter.title), AVALU=pl.lit(parameter.unit),
         METRICID=pl.lit(metric_of_week(parameter.code)), MDC=pl.lit(parameter.change, dtype=pl.Float64),
         AVAL=pl.col("value"), VALIDDAYS=pl.col("valid_days").fill_null(0), WEARHRS=pl.col("wear_h"),
@@ -101,9 +104,9 @@ def _date_of(first_study_day: pl.Expr) -> pl.Expr:
 
 
 def _all_weeks(counting: pl.DataFrame) -> pl.DataFrame:
-    """patient_id and week, every week from the first to the last of each patient; there is no week 0."""
-    span = counting.group_by("patient_id").agg(first=pl.col("week").min(), last=pl.col("week").max())
-    weeks = span.select("patient_id", week=pl.int_ranges("first", pl.col("last") + 1)).explode("week")
+    """`subject` and week, every week from the first to the last of each subject; there is no week 0."""
+    span = counting.group_by("subject").agg(first=pl.col("week").min(), last=pl.col("week").max())
+    weeks = span.select("subject", week=pl.int_ranges("first", pl.col("last") + 1)).explode("week")
     return weeks.filter(pl.col("week") != 0)
 
 
@@ -116,14 +119,13 @@ def _over(rows: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
 
 
 def _tests(tests: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
-    """A row a performance test of the contract's list, on the day of the clinic where it was done."""
-    rows = tests.join(_known_tests(), on="test").join(
-        _subjects(adsl).drop("timezone"), left_on="patient_id", right_on="USUBJID"
-    )
-    rows = local_time.with_local_day(rows, at="performed_at", into="ADT")
+    """A row a study and performance test of the contract's list, on the day of the clinic where it was done."""
+    rows = local_time.with_local_day(tests.join(_known_tests(), on="test"), at="performed_at", into="ADT")
+    rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename({"patient_id": "USUBJID"})
+    rows = rows.join(_subjects(adsl).drop("timezone"), on=["STUDYID", "USUBJID"])
     return rows.select(
-        "STUDYID", "SITEID", "DAY1DT", "TRTSDTM", "ADT", "PARAMCD", "PARAM", "AVALU", "METRICID", "MDC",
-        USUBJID="patient_id", AVAL="value", ADTM="performed_at", EVENTID="event_id", _tie="event_id",
+        "STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", "VISITPLN", "ADT", "PARAMCD", "PARAM", "AVALU",
+        "METRICID", "MDC", AVAL="value", ADTM="performed_at", EVENTID="event_id", _tie="event_id",
         reason=pl.when(pl.col("value").is_null()).then(pl.lit("not done")),
         ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")),
         is_before_treatment=(pl.col("performed_at") < pl.col("TRTSDTM")).fill_null(True),

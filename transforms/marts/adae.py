@@ -5,6 +5,7 @@ and clean windows (safety.py), rates (adverse_event_rates.py).
 
 Where an event happened: at its own clinic, else at its session's, else at the enrolling one. The treatment period for
 TRTEMFL runs from the first to the last session that began, so that an event of an aborted first session is in it.
+An event belongs to the study of its onset, where that is not known of its session, else of the day it was told.
 An onset that is not known is not guessed (ASTDTF Y; an event of the contract has a moment of onset or none, no part): such an event comes last in the sequence and has no session flags.
 """
 
@@ -26,10 +27,11 @@ from ..safety import (
     with_last_session,
 )
 from ..schemas import MART_TABLES
+from ..studies import with_study
 from ..time_at_risk import holds, person_time_cut
 
 TABLE = MART_TABLES["adae"]
-INPUTS = ("core.adverse_events", "core.patients", "core.clinics", "core.sessions", "mart.time_at_risk")
+INPUTS = ("core.adverse_events", "core.patients", "core.clinics", "core.sessions", "mart.adsl", "mart.time_at_risk")
 
 
 def compute(
@@ -39,6 +41,7 @@ def compute(
     patients: pl.DataFrame,
     clinics: pl.DataFrame,
     sessions: pl.DataFrame,
+    adsl: pl.DataFrame,
     time_at_risk: pl.DataFrame,
     options: Options,
     cut: Cut,
@@ -47,9 +50,11 @@ def compute(
 
     Events of a patient that is not known yet wait in core.orphans.
     """
-    people = of_patients(patients, keys).select("patient_id", STUDYID="source", home_clinic_id="clinic_id")
+    people = of_patients(patients, keys).select("patient_id", home_clinic_id="clinic_id")
     placed = placed_sessions(sessions.join(people, on="patient_id", how="semi"), clinics)
     frame = _placed(adverse_events.join(people, on="patient_id"), placed, clinics)
+    sites = adsl.select("STUDYID", "SITEID", patient_id="USUBJID")
+    frame = with_study(frame, adsl, day="study_on").join(sites, on=["STUDYID", "patient_id"])
     frame = with_last_session(frame, placed.filter("is_begun"))
     frame = frame.join(_treatment_period(placed), on="patient_id", how="left")
     frame = _with_time_at_risk(frame, time_at_risk, cut_at=person_time_cut(options=options, cut=cut))
@@ -59,14 +64,18 @@ def compute(
 
 def _placed(events: pl.DataFrame, sessions: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
     """The events with the clinic where they happened, its local days of onset and end, and the term."""
-    of_session = sessions.select("session_id", session_clinic_id="clinic_id", session_modality="modality")
+    of_session = sessions.select(
+        "session_id", session_clinic_id="clinic_id", session_modality="modality", session_on="day"
+    )
     frame = events.join(of_session, on="session_id", how="left").with_columns(
         clinic_id=pl.coalesce("clinic_id", "session_clinic_id", "home_clinic_id"),
         AEDECOD=pl.coalesce(_text("preferred_term"), _text("term").str.to_lowercase()),
         AELOC=_text("body_site"),
     )
-    frame = with_local_day(with_timezone(frame, clinics), at="onset_at", into="ASTDT")
-    return with_local_day(frame, at="resolved_at", into="AENDT")
+    frame = with_timezone(frame, clinics)
+    for at, into in (("onset_at", "ASTDT"), ("resolved_at", "AENDT"), ("event_time", "told_on")):
+        frame = with_local_day(frame, at=at, into=into)
+    return frame.with_columns(study_on=pl.coalesce("ASTDT", "session_on", "told_on"))
 
 
 def _text(column: str) -> pl.Expr:
@@ -131,7 +140,7 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
     near = pl.when(pl.col("hours_since_session") <= SESSION_WINDOW_H).then("near_session_id")
     related = pl.when(pl.col("related").is_in(RELATED + UNRELATED)).then(pl.col("related").is_in(RELATED))
     return frame.with_columns(
-        USUBJID="patient_id", SITEID="home_clinic_id", CLINICID="clinic_id", AEID="ae_id", AETERM="term", AESOC="body_system", AETOXGR="grade",
+        USUBJID="patient_id", CLINICID="clinic_id", AEID="ae_id", AETERM="term", AESOC="body_system", AETOXGR="grade",
         AEITOXGR="initial_grade", AESER=flag(pl.col("is_serious")), AEREL="related", AERELFL=flag(related),
         AEEXPFL=flag(pl.col("is_expected")), AEINJ="injury_kind", AEASCERT="ascertainment", ASTDTM="onset_at", ASIDEFL=_yes(pl.col("is_set_aside")), ASTDTF=pl.when(pl.col("onset_at").is_null()).then(pl.lit("Y")),
         AENDTM="resolved_at", ADURN=pl.when(days >= 1).then(days), HRSSESS="hours_since_session",

@@ -13,10 +13,11 @@ from ..clearance import with_clearance, with_contraindication
 from ..exposure import flag, of_patients, placed_sessions, with_limit_flags, with_protocol, with_spacing
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
+from ..studies import with_study
 
 TABLE = MART_TABLES["adex"]
 INPUTS = (
-    "core.patients", "core.clinics", "core.sessions", "core.protocols", "core.courses", "core.consults",
+    "mart.adsl", "core.clinics", "core.sessions", "core.protocols", "core.courses", "core.consults",
     "core.screenings", "core.telemetry_sessions",
 )  # fmt: skip
 
@@ -24,7 +25,7 @@ INPUTS = (
 def compute(
     keys: pl.DataFrame | None,
     *,
-    patients: pl.DataFrame,
+    adsl: pl.DataFrame,
     clinics: pl.DataFrame,
     sessions: pl.DataFrame,
     protocols: pl.DataFrame,
@@ -39,8 +40,9 @@ def compute(
 
     Sessions of a patient that is not known yet wait in core.orphans.
     """
-    studies = of_patients(patients, keys).select("patient_id", STUDYID="source", SITEID="clinic_id")
-    frame = placed_sessions(sessions.join(studies, on="patient_id"), clinics)
+    frame = with_study(placed_sessions(of_patients(sessions, keys), clinics), adsl, day="day")
+    sites = adsl.select("STUDYID", "SITEID", patient_id="USUBJID")
+    frame = frame.join(sites, on=["STUDYID", "patient_id"], maintain_order="left")
     frame = with_spacing(with_protocol(frame, protocols, courses))
     frame = with_contraindication(with_clearance(frame, consults), consults, screenings)
     frame = with_limit_flags(_measured(frame, telemetry_sessions))

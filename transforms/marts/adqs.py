@@ -1,4 +1,4 @@
-"""mart.adqs: a row a patient, questionnaire parameter and assessment, with baseline, change and responder rules.
+"""mart.adqs: a row a patient, study, questionnaire parameter and assessment, with baseline, change and responder rules.
 
 Here: from responses to scored, placed and judged rows; Day 1 is the first delivered session, else enrolment.
 Not here: scoring (instruments), windows, the rules (pain), arms (arm_comparisons places the same rows from the day
@@ -13,10 +13,11 @@ from ..exposure import of_patients, placed_sessions
 from ..instruments import CONTEXTS, INSTRUMENTS, PARAMETERS, code_in_context, score
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
+from ..studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
 
 TABLE = MART_TABLES["adqs"]
 INPUTS = ("core.responses", "core.sessions", "core.clinics", "core.patient_status", "mart.adsl")
-_BY = ["USUBJID", "PARAMCD"]
+_BY = ["STUDYID", "USUBJID", "PARAMCD"]
 
 
 def compute(keys, *, responses, sessions, clinics, patient_status, adsl, options: Options, cut: Cut) -> pl.DataFrame:
@@ -29,27 +30,31 @@ def compute(keys, *, responses, sessions, clinics, patient_status, adsl, options
         return TABLE.empty()
     homes = local_time.homes(adsl, patient_status, clinics)
     scored = local_time.with_clock(scored, at="answered_at", clinics=clinics, homes=homes, sessions=sessions)
-    rows = _dated(scored, adsl=adsl).join(
-        _course_ends(sessions, clinics=clinics, options=options), on="USUBJID", how="left"
-    )
+    ends = _course_ends(sessions, adsl=adsl, clinics=clinics, options=options)
+    rows = _dated(scored, adsl=adsl).join(ends, on=["STUDYID", "USUBJID"], how="left")
     rows = rows.with_columns(days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days())
     rows = placed(rows, day1=pl.col("DAY1DT"), options=options)
     rows = measurement_error.classified(rows, by=_BY, options=options)
     rows = rows.with_columns(
         DAY1BASIS=pl.when(pl.col("TRTSDT").is_not_null()).then(pl.lit("session")).otherwise(pl.lit("enrolment"))
     )
-    return TABLE.conform(rows).sort("USUBJID", "PARAMCD", "ADTM", "EVENTID")
+    return TABLE.conform(rows).sort("STUDYID", "USUBJID", "PARAMCD", "ADTM", "EVENTID")
 
 
 def placed(rows: pl.DataFrame, *, day1: pl.Expr, options: Options) -> pl.DataFrame:
-    """`rows` (a scored assessment each, with ADT, ADTM, TRTSDTM) with study day, visit, baseline, change and rules."""
+    """`rows` (a scored assessment each, with ADT, ADTM, TRTSDTM) with study day, visit, baseline, change and rules.
+
+    Visits are those that the study plans (VISITPLN).
+    """
     rows = rows.with_columns(
         ADY=windows.study_day(pl.col("ADT"), day1=day1),
         is_before_treatment=(pl.col("ADTM") < pl.col("TRTSDTM")).fill_null(True),
     )
-    scheduled = windows.place(rows.filter(pl.col("context") == "scheduled"), by=_BY)
+    scheduled = rows.filter(pl.col("context") == "scheduled").partition_by("VISITPLN", as_dict=True)
+    parts = [windows.place(part, by=_BY, visits=planned_visits(plan)) for (plan,), part in scheduled.items()]
     around = rows.filter(pl.col("context") != "scheduled")
-    return _judged(pl.concat([scheduled, around], how="diagonal"), options=options)
+    placed_rows = parts or [windows.place(rows.clear(), by=_BY)]
+    return _judged(pl.concat([*placed_rows, around], how="diagonal"), options=options)
 
 
 def _scored(responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
@@ -130,17 +135,17 @@ def _asked(scored: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
-    """The patient's columns, and the assessment's day by its clock (`timezone`)."""
-    subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM")
-    rows = rows.join(subjects, left_on="patient_id", right_on="USUBJID", how="inner").rename({"patient_id": "USUBJID"})
+    """The assessment's day by its clock (`timezone`), and in each study the patient's columns."""
     rows = rows.with_columns(ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id"))
-    return local_time.with_local_day(rows, at="ADTM", into="ADT")
+    rows = local_time.with_local_day(rows, at="ADTM", into="ADT")
+    rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename({"patient_id": "USUBJID"})
+    subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM", "VISITPLN")
+    return rows.join(subjects, on=["STUDYID", "USUBJID"])
 
 
-def _course_ends(sessions, *, clinics, options: Options) -> pl.DataFrame:
+def _course_ends(sessions, *, adsl, clinics, options: Options) -> pl.DataFrame:
     delivered = placed_sessions(sessions, clinics).filter("is_delivered")
-    ends = windows.first_course_end(delivered, gap_days=options.course_gap_days)
-    return ends.rename({"patient_id": "USUBJID"})
+    return course_ends(delivered, adsl, gap_days=options.course_gap_days)
 
 
 def _judged(rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:

@@ -1,7 +1,9 @@
-"""mart.adsl: one row a patient.
+"""mart.adsl: one row a patient and study, routine care being one.
 
-Here: Day 1 and treatment dates, end of study. Not here: outcomes (adqs, adact), what a contact is (contact.py), time
-at risk (time_at_risk.py).
+Here: Day 1 and treatment dates, end of study. Not here: who is in which study (studies.py), outcomes (adqs, adact),
+what a contact is (contact.py), time at risk (time_at_risk.py).
+
+Treatment is that of the sessions that belong to the study; end of study and last contact are the patient's.
 
 Day 1, TRTSDT, TRTEDT and NSESS come from delivered sessions; SAFFL from sessions that began. End of study:
 the first of `completed`, `withdrew`, `lost`, `died` that no later `resumed` follows; `died` is never undone.
@@ -11,8 +13,9 @@ happened yet.
 
 import polars as pl
 
+from .. import studies as rules
 from ..contact import CONTACTS, last_contact
-from ..exposure import of_patients, placed_sessions
+from ..exposure import flag, of_patients, placed_sessions
 from ..local_time import with_cut_day, with_local_day, with_timezone
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
@@ -21,7 +24,14 @@ TABLE = MART_TABLES["adsl"]
 NOT_TREATED = "NOT TREATED"
 SEXES = {"female": "F", "male": "M"}
 ENDS = {"completed": "COMPLETED", "withdrew": "DISCONTINUED", "lost": "DISCONTINUED", "died": "DISCONTINUED"}
-INPUTS = ("core.patients", "core.clinics", "core.patient_status", *(f"core.{name}" for name in CONTACTS))
+INPUTS = (
+    "core.patients",
+    "core.clinics",
+    "core.patient_status",
+    "core.studies",
+    "core.study_enrolments",
+    *(f"core.{name}" for name in CONTACTS),
+)
 
 
 def compute(
@@ -30,11 +40,13 @@ def compute(
     patients: pl.DataFrame,
     clinics: pl.DataFrame,
     patient_status: pl.DataFrame,
+    studies: pl.DataFrame,
+    study_enrolments: pl.DataFrame,
     options: Options,
     cut: Cut,
     **contacts: pl.DataFrame,
 ) -> pl.DataFrame:
-    """One row a patient of `keys` (None = all); columns of MART_TABLES["adsl"].
+    """One row a study of each patient of `keys` (None = all); columns of MART_TABLES["adsl"].
 
     Inputs are tables of core by their bare names (`contacts`: those of contact.CONTACTS); of frames that hold more
     patients only those of `keys` count.
@@ -45,23 +57,47 @@ def compute(
     status = _until(patient_status.join(zones.select("patient_id", "timezone"), on="patient_id"), cut=cut)
     contact = last_contact(contacts, until=cut.data_cutoff).join(zones, on="patient_id")
     contact = with_local_day(contact, at="last_contact_at", into="last_contact").select("patient_id", "last_contact")
-    people = (
-        people.join(_treatment(placed), on="patient_id", how="left")
+    subjects = _subjects(people, study_enrolments, placed.filter("is_begun"), clinics)
+    treatment = _treatment(rules.with_study(placed, subjects, day="day"))
+    subjects = (
+        subjects.join(treatment, on=["patient_id", "STUDYID"], how="left")
         .join(_end_of_study(status), on="patient_id", how="left")
         .join(contact, on="patient_id", how="left")
-        .with_columns(DAY1DT=pl.coalesce("TRTSDT", "enrolled_on"))
+        .with_columns(DAY1DT=pl.coalesce("TRTSDT", "ENRLDT"))
     )
-    return TABLE.conform(_named(people).sort("USUBJID"))
+    return TABLE.conform(_masked(_named(subjects), studies, cut=cut).sort(TABLE.key))
+
+
+def _subjects(
+    people: pl.DataFrame, study_enrolments: pl.DataFrame, begun: pl.DataFrame, clinics: pl.DataFrame
+) -> pl.DataFrame:
+    """A row a patient and study, in the time zone of the clinic that enrolled the patient there."""
+    own = people.drop("study_id", "arm", "allocation", "allocated_on", "timezone").rename({"clinic_id": "home"})
+    members = rules.memberships(people, study_enrolments, begun)
+    frame = own.join(members, on="patient_id").with_columns(
+        STUDYID="study_id", USUBJID="patient_id", ENRLDT="from_on", ENRENDT="to_on",
+        clinic_id=pl.coalesce("clinic_id", "home"),
+    )  # fmt: skip
+    return with_timezone(frame, clinics)
+
+
+def _masked(frame: pl.DataFrame, studies: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
+    """The frame with what its study says of arms and visits; of a masked study arm and treatment are null."""
+    said = studies.select(STUDYID="study_id", REFARM="reference_arm", VISITPLN="planned_visits")
+    is_masked = pl.col("STUDYID").is_in(rules.masked(studies, cut=cut))
+    hidden = [pl.when(~is_masked).then(c).alias(c) for c in ("ARM", "TRT01A", "REFARM")]
+    frame = frame.join(said, on="STUDYID", how="left", maintain_order="left")
+    return frame.with_columns(*hidden, MASKFL=flag(is_masked))
 
 
 def _named(people: pl.DataFrame) -> pl.DataFrame:
     return people.with_columns(
-        STUDYID="source", USUBJID="patient_id", SITEID="clinic_id", ARM="arm",
+        SUBJID=pl.coalesce("subject_id", "patient_id"), SITEID="clinic_id", ARM="arm",
         TRT01A=pl.col("MODALITY").fill_null(NOT_TREATED),
         AGE=pl.col("DAY1DT").dt.year() - pl.col("birth_year"),
         SEX=pl.when(pl.col("sex").is_not_null()).then(pl.col("sex").replace_strict(SEXES, default="U")),
         INDICATN="indication", PAINDUR="pain_duration_months", ALLOCATN="allocation", ALLOCDT="allocated_on",
-        ENRLDT="enrolled_on",
+        STRATA="strata", ANLSETS="analysis_sets",
         SAFFL=pl.when(pl.col("is_begun").fill_null(False)).then(pl.lit("Y")).otherwise(pl.lit("N")),
         NSESS=pl.col("NSESS").fill_null(0), EOSSTT=pl.col("EOSSTT").fill_null("ONGOING"),
         TIMEZONE="timezone", EVENTID="event_id",
@@ -70,9 +106,9 @@ def _named(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _treatment(sessions: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient with a session: first and last delivered one, how many, whether any began."""
+    """A row a patient and study with a session: first and last delivered one, how many, whether any began."""
     delivered = pl.col("is_delivered")
-    return sessions.group_by("patient_id", maintain_order=True).agg(
+    return sessions.group_by("patient_id", "STUDYID", maintain_order=True).agg(
         MODALITY=pl.col("modality").filter(delivered).first(),
         TRTSDT=pl.col("day").filter(delivered).first(),
         TRTEDT=pl.col("day").filter(delivered).drop_nulls().last(),

@@ -1,4 +1,4 @@
-"""mart.adtte: one row a patient (or event of a patient) and time-to-event parameter.
+"""mart.adtte: one row a patient and study (or event of a patient) and time-to-event parameter.
 
 Here: when each clock starts, what ends it, what censors. Not here: the curves (survival_curves.py) and the rules of
 response and relapse (durability.py).
@@ -24,6 +24,7 @@ from ..options import Cut, Options
 from ..safety import with_event_number
 from ..schemas import MART_TABLES
 from ..time_at_risk import joined
+from .strata import of_subjects, per_subject, subject
 
 TABLE = MART_TABLES["adtte"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adex", "mart.adae", "mart.time_at_risk", "core.care")
@@ -64,9 +65,11 @@ def compute(
     cut: Cut,
 ) -> pl.DataFrame:
     """Columns of MART_TABLES["adtte"]; `keys` is a frame of `patient_id`, None = all."""
-    people = of_patients(adsl.with_columns(patient_id="USUBJID"), keys)
-    people = with_cut_day(people.with_columns(timezone="TIMEZONE"), cut=cut)
-    care = local_care(care, people).with_columns(USUBJID="patient_id")
+    adsl = of_patients(adsl.with_columns(patient_id="USUBJID"), keys).with_columns(USUBJID=subject())
+    people = with_cut_day(adsl.with_columns(timezone="TIMEZONE"), cut=cut)
+    subjects = people.with_columns(patient_id="USUBJID")
+    care = local_care(per_subject(care, people), subjects).with_columns(USUBJID="patient_id")
+    adqs, adex, adae = (of_subjects(frame) for frame in (adqs, adex, adae))
     adae = adae.join(people, on="USUBJID", how="semi")
     parts = [
         *_care_times(people, care),
@@ -78,9 +81,10 @@ def compute(
         part.with_columns(PARAMCD=pl.lit(code), PARAM=pl.lit(PARAMETERS[code]))
         for code, part in zip(PARAMETERS, parts, strict=True)
     ]
-    head = people.select("USUBJID", "STUDYID", "SITEID")
-    rows = pl.concat(named, how="diagonal_relaxed").drop("STUDYID", "SITEID").join(head, on="USUBJID")
-    return TABLE.conform(rows).sort("USUBJID", "PARAMCD", "SRCID", nulls_last=False)
+    head = people.select("USUBJID", "STUDYID", "SITEID", "patient_id")
+    rows = pl.concat(named, how="diagonal_relaxed").drop("STUDYID", "SITEID", "patient_id", strict=False)
+    rows = rows.join(head, on="USUBJID").with_columns(USUBJID="patient_id")
+    return TABLE.conform(rows).sort(TABLE.key, nulls_last=False)
 
 
 def _timed(frame: pl.DataFrame, *, censors: dict[str, pl.Expr], missing: dict[str, pl.Expr]) -> pl.DataFrame:
@@ -115,13 +119,18 @@ def _timed(frame: pl.DataFrame, *, censors: dict[str, pl.Expr], missing: dict[st
 
 def _care_times(people: pl.DataFrame, care: pl.DataFrame) -> list[pl.DataFrame]:
     surgery, rescue = pl.col("kind") == "surgery", pl.col("is_rescue").fill_null(False)
-    in_arm = people.filter(pl.col("ARM").is_not_null()).with_columns(STARTDT=pl.coalesce("ALLOCDT", "ENRLDT"))
+    in_arm = people.filter(_is_in_arm()).with_columns(STARTDT=pl.coalesce("ALLOCDT", "ENRLDT"))
     from_day_1 = people.with_columns(STARTDT="DAY1DT")
     return [
         _care_time(group, care, wanted=wanted, what=what)
         for group in (from_day_1, in_arm)
         for wanted, what in ((surgery, "surgery"), (rescue, "rescue care"))
     ]
+
+
+def _is_in_arm() -> pl.Expr:
+    """A masked arm is an arm."""
+    return pl.col("ARM").is_not_null() | (pl.col("MASKFL") == "Y").fill_null(False)
 
 
 def _care_time(people: pl.DataFrame, care: pl.DataFrame, *, wanted: pl.Expr, what: str) -> pl.DataFrame:

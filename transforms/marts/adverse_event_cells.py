@@ -3,8 +3,8 @@
 Here: which records count where, numerators and denominators of every combination of strata, category and restriction.
 Not here: rates and intervals (adverse_event_rates.py, adverse_event_groups.py), what time at risk is (time_at_risk.py).
 
-One definition serves numerator and denominator. A stratum of a clinic or modality holds the sessions, the time and the
-events of that clinic or modality, and a patient in each of his or her sessions' strata. An event counts in a stratum
+One definition serves numerator and denominator. A stratum of a clinic, modality or study holds the sessions, the time and
+the events of that clinic, modality or study, and a patient in each of his or her sessions' strata. An event counts in a stratum
 where its first record's onset lies in its patient's time at risk there; elsewhere it is counted as outside. One of
 unknown onset counts in a patient who has time at risk there. An event is counted once for all its records that meet
 the restriction. While an event of a term lasts, and in its clean window, the patient is not at risk of that term: that
@@ -22,7 +22,7 @@ import polars as pl
 from ..exposure import BEGUN, DELIVERED
 from ..options import Cut, Options
 from ..safety import SESSION_WINDOW_H, lasts_until, with_event_number
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import STRATUM_COLUMNS
 from ..time_at_risk import (
     OBSERVED,
     PLANNED,
@@ -36,7 +36,7 @@ from ..time_at_risk import (
     person_time_cut,
     session_windows,
 )
-from .strata import COMBINATIONS, dimensions_of
+from .strata import COMBINATIONS, columns_of, dimensions_of, in_force
 
 ONLY = tuple(f"is_{name}_only" for name in ("serious", "related", "treatment_emergent", "session_emergent"))
 # Restriction -> (the column it sets, its value, the events that meet it)
@@ -51,10 +51,10 @@ RESTRICTIONS: dict[str, tuple[str | None, object, pl.Expr]] = {
 }
 # Suffix of the figures -> the end of the time that they are over
 ENDS = {"": OBSERVED, "_planned": PLANNED}
-# Dimensions that a session has; the other two are the patient's
-OF_SESSION = ("clinic_id", "modality")
+# Columns that a session has; the indication is the patient's, the arm the patient's in the study
+OF_SESSION = ("clinic_id", "modality", "study_id")
 _ALL = "_all"  # one value in every row: the key of the stratum of everybody
-_STRATUM = (_ALL, *DIMENSIONS)
+_STRATUM = (_ALL, *STRATUM_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +74,12 @@ class Place:
 
 def sessions_in_time(adsl: pl.DataFrame, adex: pl.DataFrame, at_risk: pl.DataFrame) -> pl.DataFrame:
     """A row a session that began in time at risk, with its `episode` and the dimensions of its place and patient."""
-    people = dimensions_of(adsl).select("USUBJID", "indication", "arm")
+    people = dimensions_of(adsl).select("STUDYID", "USUBJID", "indication", "study_id", "arm")
     begun = (
         adex.filter(pl.col("EXSTAT").is_in(BEGUN))
-        .join(people, on="USUBJID")
+        .join(people, on=["STUDYID", "USUBJID"])
         .select(
-            pl.lit(0).alias(_ALL), "indication", "arm", patient_id="USUBJID", clinic_id="CLINICID",
+            pl.lit(0).alias(_ALL), "indication", "study_id", "arm", patient_id="USUBJID", clinic_id="CLINICID",
             modality="MODALITY", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT",
             is_delivered=pl.col("EXSTAT") == DELIVERED, is_asked=(pl.col("ASKEDFL") == "Y").fill_null(False),
         )
@@ -89,8 +89,8 @@ def sessions_in_time(adsl: pl.DataFrame, adex: pl.DataFrame, at_risk: pl.DataFra
 
 def event_records(adsl: pl.DataFrame, adae: pl.DataFrame) -> pl.DataFrame:
     """A row a record of mart.adae with its dimensions, `event_number`, `event_at` and `category`, the term."""
-    people = dimensions_of(adsl).select("indication", "arm", USUBJID="USUBJID")
-    records = with_event_number(adae).join(people, on="USUBJID").with_columns(pl.lit(0).alias(_ALL))
+    people = dimensions_of(adsl).select("STUDYID", "USUBJID", "indication", "study_id", "arm")
+    records = with_event_number(adae).join(people, on=["STUDYID", "USUBJID"]).with_columns(pl.lit(0).alias(_ALL))
     return records.rename(
         {"USUBJID": "patient_id", "CLINICID": "clinic_id", "MODALITY": "modality", "AEDECOD": "category"}
     )
@@ -134,13 +134,14 @@ def _place(
     spans = {
         suffix: intervals(begun, at_risk, by=by, until=until, window_days=window_days) for suffix, until in ENDS.items()
     }
-    people = begun.select("patient_id", "indication", "arm", _ALL).unique("patient_id")
+    of = ["patient_id", *(c for c in ("study_id",) if c in by)]
+    people = begun.select(*of, "indication", "arm", _ALL).unique(of)
     windows = intersection(spans[""], session_windows(begun, by=by, hours=SESSION_WINDOW_H), on=["patient_id", *by])
     without = {suffix: intersection(part, removed, on=["patient_id"]) for suffix, part in spans.items()}
     return Place(
-        time={suffix: part.join(people, on="patient_id") for suffix, part in spans.items()},
-        removed={suffix: part.join(people, on="patient_id") for suffix, part in without.items()},
-        covered=windows.join(people, on="patient_id"),
+        time={suffix: part.join(people, on=of) for suffix, part in spans.items()},
+        removed={suffix: part.join(people, on=of) for suffix, part in without.items()},
+        covered=windows.join(people, on=of),
         records=_judged(records, spans, by=by, cut_at=cut_at),
     )
 
@@ -196,7 +197,7 @@ def cells(
     return pl.concat(
         _of_combination(combination, begun, where[by], events[by], grid, by=by)
         for combination in COMBINATIONS
-        for by in (tuple(d for d in combination if d in OF_SESSION),)
+        for by in (tuple(c for c in columns_of(combination) if c in OF_SESSION),)
     )
 
 
@@ -209,7 +210,7 @@ def _of_combination(
     *,
     by: tuple[str, ...],
 ) -> pl.DataFrame:
-    keys = [_ALL, *combination]
+    keys = [_ALL, *columns_of(combination)]
     people = begun.group_by([*keys, "patient_id"]).agg(delivered=pl.col("is_delivered").sum())
     everybody = pl.DataFrame({_ALL: [0]}, schema={_ALL: begun.schema[_ALL]}) if not combination else begun.select(keys)
     treated = events.join(begun.select("patient_id").unique(), on="patient_id", how="semi")
@@ -221,8 +222,7 @@ def _of_combination(
         frame = frame.join(counts, on=by_cell, how="left", nulls_equal=True)
     zeros = [c for c in frame.columns if c in COUNTS or c.removesuffix("_planned") in COUNTS]
     return frame.select(
-        *(d if d in combination else pl.lit(None, pl.String).alias(d) for d in DIMENSIONS),
-        pl.lit(list(combination), pl.List(pl.String)).alias("strata"),
+        *in_force(combination),
         pl.col(zeros).fill_null(0).cast(pl.Int64),
         pl.exclude(*_STRATUM, *zeros),
     )

@@ -3,10 +3,12 @@
 Here: which strata of mart.adverse_event_rates are set against which, and the ratios. Not here: the counts themselves
 (adverse_event_rates), the ratio (rates), clinics against the number expected of their modalities (clinic_funnel).
 
-Each arm is set against the reference arm (as in arm_comparisons), each modality against each other, each clinic
+Each arm is set against the reference arm of its study (as in arm_comparisons), each modality against each other, each clinic
 against all others together: never clinic against clinic, never a ranking. Nothing is adjusted for case mix; a
 p-value stands only between arms of which every patient was randomised. Few reported events are not fewer events.
 """
+
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -15,7 +17,7 @@ from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from .arm_comparisons import NO_REFERENCE, REFERENCE_ARMS, reference_arm
 from .stamp import stamped
-from .strata import NONE
+from .strata import MASKED, NONE, STUDY_ARM
 
 TABLE = MART_TABLES["adverse_event_comparisons"]
 INPUTS = ("mart.adverse_event_rates", "mart.adsl")
@@ -31,7 +33,7 @@ _NOT_NAMED = f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFE
 def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a pair, term and restriction; columns of MART_TABLES["adverse_event_comparisons"]."""
     parts = [
-        _arms(_groups(adverse_event_rates, "arm").filter(pl.col("compared") != NONE), adsl, options=options),
+        *_of_studies(_groups(adverse_event_rates, STUDY_ARM), adsl, options=options),
         _each_against_each(_groups(adverse_event_rates, "modality")),
         _each_against_others(_groups(adverse_event_rates, "clinic_id")),
     ]
@@ -53,17 +55,18 @@ def cells(options: Options) -> disclosure.Cells:
     """No row is for readers from outside: a group's counts, less those of a pair, are another group's."""
     return disclosure.Cells(
         counts=["patients", "events"], dimensions=["term"], min_cell=options.min_cell,
-        by=["dimension", "compared", "reference", *(c for c in _CELL if c != "term")],
+        by=["dimension", "study_id", "compared", "reference", *(c for c in _CELL if c != "term")],
         widened=lambda rows: pl.repeat(True, rows.height, eager=True).alias("is_suppressed"),
     )  # fmt: skip
 
 
 def _groups(table: pl.DataFrame, dimension: str) -> pl.DataFrame:
     """The strata of one dimension alone: `dimension`, `compared`, the restriction, its counts."""
-    alone = table.filter((pl.col("strata").list.len() == 1) & pl.col(dimension).is_not_null())
+    column = "arm" if dimension == STUDY_ARM else dimension
+    alone = table.filter((pl.col("strata").list.len() == 1) & pl.col(column).is_not_null())
     return alone.select(
-        pl.lit(dimension).alias("dimension"), pl.col(dimension).alias("compared"), *_CELL, *_COUNTS,
-        pl.col("unread_records"),
+        pl.lit(column).alias("dimension"), pl.col(column).alias("compared"), "study_id", *_CELL, *_COUNTS,
+        "unread_records",
     )  # fmt: skip
 
 
@@ -93,10 +96,18 @@ def _each_against_others(groups: pl.DataFrame) -> pl.DataFrame:
     return _paired(groups, others.with_columns(reference=pl.lit(OTHERS)))
 
 
+def _of_studies(groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFrame]:
+    """The arms of each study among themselves; who has no arm, or a masked one, is in no comparison."""
+    armed = groups.filter(~pl.col("compared").is_in([NONE, MASKED]))
+    for (study,), of_study in armed.partition_by("study_id", as_dict=True).items():
+        yield _arms(of_study, adsl.filter(STUDYID=study), options=options)
+
+
 def _arms(groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """Each arm against the reference arm, with how they came about; without a reference the counts alone."""
     arms = adsl.select(arm="ARM", how=pl.col("ALLOCATN").fill_null("unknown")).drop_nulls("arm")
-    reference = reference_arm(arms["arm"].unique().sort().to_list(), options=options)
+    named = next(iter(adsl["REFARM"].drop_nulls()), None)
+    reference = reference_arm(arms["arm"].unique().sort().to_list(), named=named, options=options)
     others = groups.filter(pl.col("compared") != reference) if reference else groups
     if reference is None:
         return others.with_columns(reference=pl.lit(NO_REFERENCE), **{

@@ -12,7 +12,7 @@ from .. import disclosure, rates
 from ..event_groups import GROUPS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS
 from . import adverse_event_cells as counted
 from .adverse_event_rates import RATES
 from .stamp import stamped
@@ -63,7 +63,7 @@ def cells(options: Options) -> disclosure.Cells:
     without = pl.col("patients") - pl.col("patients_with_event")
     return disclosure.Cells(
         counts=["patients", "patients_with_event", "events", without],
-        dimensions=DIMENSIONS,
+        dimensions=CELL_DIMENSIONS,
         by=["grouping", "category", *ONLY],
         min_cell=options.min_cell,
     )

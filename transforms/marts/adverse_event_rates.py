@@ -1,6 +1,6 @@
 """mart.adverse_event_rates: how often adverse events happen, by stratum, term and restriction, zero events included.
 
-Here: rates and their intervals over every combination of clinic, modality, indication and arm. Not here: what counts
+Here: rates and their intervals over every combination of clinic, modality, indication and study with arm. Not here: what counts
 in a cell (adverse_event_cells.py), body systems, grades and groups of terms (adverse_event_groups.py).
 
 Each restriction stands alone; they are not crossed. One numerator serves all rates of a row: the events in time at risk.
@@ -13,7 +13,7 @@ import polars as pl
 from .. import disclosure, rates
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from . import adverse_event_cells as counted
 from .adverse_event_clustered import clustered
 from .stamp import stamped
@@ -64,7 +64,7 @@ def compute(
     rows = _with_doubts(rows, implausible, likely_doubles)
     rows = clustered(rows, by=["term", *counted.ONLY, "min_grade"])
     rows = rows.with_columns(cells(options).suppressed(rows))
-    return TABLE.conform(stamped(rows, cut=cut)).sort(*DIMENSIONS, "term", *counted.ONLY, "min_grade", nulls_last=False)
+    return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
 def _of_terms_and_any(records: pl.DataFrame) -> pl.DataFrame:
@@ -128,11 +128,13 @@ def cells(options: Options) -> disclosure.Cells:
 
     What a restriction leaves out of the unrestricted count, where that can be seen, is a count too.
     """
-    cell = [*DIMENSIONS, "term"]
+    cell = [*STRATUM_COLUMNS, "term"]
     whole = {c: pl.col(c).max().over(cell) for c in ("events", "patients_with_event")}
     left_out = [pl.when(all_of >= options.min_cell).then(all_of - pl.col(c)) for c, all_of in whole.items()]
     without = pl.col("patients") - pl.col("patients_with_event")
     # what lies between the two ends, or outside, is told by difference
     further = [pl.col("events_planned") - pl.col("events"), pl.col("events_outside"), pl.col("unknown_onset")]
     counts = ["patients", "patients_with_event", "events", without, *left_out, *further]
-    return disclosure.Cells(counts=counts, dimensions=cell, by=[*counted.ONLY, "min_grade"], min_cell=options.min_cell)
+    return disclosure.Cells(
+        counts=counts, dimensions=[*CELL_DIMENSIONS, "term"], by=[*counted.ONLY, "min_grade"], min_cell=options.min_cell
+    )

@@ -1,10 +1,11 @@
-"""mart.arm_comparisons: arm minus reference, a row a parameter, visit, pair of arms, population and method.
+"""mart.arm_comparisons: arm minus reference, a row a study, parameter, visit, pair of arms, population and method.
 
 Here: who is compared with whom, and which rows. Day 1 is the day of allocation, else enrolment (intention to treat),
 so the assessments of mart.adqs are placed anew. Not here: the models (models), intervals (rates), rules (pain).
 
-An arm is compared with the reference patients of the clinics that have patients of both arms: elsewhere a difference
-between arms is one between clinics, and patients of another study are not its controls.
+An arm is compared with the reference arm of its own study (routine care being one): patients of another study are not
+its controls. The reference is the arm that the study names, else one by name, else the setting's. While a study's arms
+are masked it has no comparison, and a row that says so.
 """
 
 from collections.abc import Iterator
@@ -18,14 +19,17 @@ from ..local_time import with_cut_day
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CRITERIA
+from ..studies import planned_visits
 from . import adqs as adqs_mart
 from .stamp import stamped
+from .strata import MASKED
 
 TABLE = MART_TABLES["arm_comparisons"]
 INPUTS = ("mart.adqs", "mart.adsl")
 REFERENCE_ARMS = ("control", "placebo", "sham", "usual_care")
 CASE_MIX = ("start_back",)  # instruments that describe patients at baseline and are no outcomes
 NO_REFERENCE = "(none)"
+WHILE_MASKED = "the study's arms are masked until a day (masked_until) that lies after the data cut"
 COMPLETERS, MISSING_AS_NONRESPONDER, OBSERVED = "completers", "missing_as_nonresponder", "observed"
 _OF_SUBGROUP = ", "  # between a population and the indication that it is of
 _NO_FIGURE = dict.fromkeys(("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value"))
@@ -35,13 +39,18 @@ _FACTORS = {"SEX": "sex", "INDICATN": "indication", "SITEID": "clinic"}
 
 @dataclass(frozen=True)
 class Pair:
-    """Patients of two arms and their placed assessments; `indication` is that of a subgroup."""
+    """Patients of two arms of a study and their placed assessments; `indication` is that of a subgroup."""
 
+    study: str
     arm: str
     reference: str
     subjects: pl.DataFrame
     rows: pl.DataFrame
     indication: str | None = None
+
+    @property
+    def visits(self) -> tuple[windows.Visit, ...]:
+        return planned_visits(self.subjects["VISITPLN"][0])
 
     @property
     def allocation(self) -> str | None:
@@ -53,16 +62,36 @@ class Pair:
 
 def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
     """Conforms to `mart.arm_comparisons`; empty where no patient has an arm. See the module for who is compared."""
-    subjects = _subjects(adsl)
-    rows = _placed(adqs, subjects=subjects, options=options)
-    pairs = _pairs(subjects, rows, options=options)
-    found = [_named(row) for pair in pairs for row in _compared(pair, options=options, cut=cut)]
+    found = [
+        _named(row)
+        for (study,), of_study in sorted(_subjects(adsl).partition_by("STUDYID", as_dict=True).items())
+        for row in _of_study(study, of_study, adqs, options=options, cut=cut)
+    ]
     if not found:
         return TABLE.empty()
     frame = pl.DataFrame(found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None)
     missing = [pl.lit(None).alias(c.name) for c in TABLE.columns if c.name not in frame.columns]
     frame = frame.with_columns(*missing)
     return TABLE.conform(stamped(frame.with_columns(cells(options).suppressed(frame)), cut=cut))
+
+
+def _of_study(study: str, subjects: pl.DataFrame, adqs: pl.DataFrame, *, options: Options, cut: Cut) -> Iterator[dict]:
+    rows = _placed(adqs, subjects=subjects, options=options)
+    if (subjects["MASKFL"] == "Y").any():
+        yield from _masked_rows(study, rows)
+        return
+    for pair in _pairs(study, subjects, rows, options=options):
+        yield from _compared(pair, options=options, cut=cut)
+
+
+def _masked_rows(study: str, rows: pl.DataFrame) -> Iterator[dict]:
+    """A row a parameter and visit of a study whose arms are masked: how many have a value, and why nothing else."""
+    at_visit = rows.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.BASELINE))
+    counts = at_visit.group_by("PARAMCD", "AVISIT").agg(n=pl.col("USUBJID").n_unique()).sort("PARAMCD", "AVISIT")
+    for code, visit, n in counts.iter_rows():
+        yield {"study_id": study, "parameter": code, "visit": visit, "arm": MASKED, "reference_arm": MASKED,
+               "indication": None, "population": COMPLETERS, "n_arm": n, "n_reference": 0, "method": "ancova",
+               "metric_id": "arm_difference_ancova", "reason": WHILE_MASKED}  # fmt: skip
 
 
 def cells(options: Options) -> disclosure.Cells:
@@ -73,7 +102,7 @@ def cells(options: Options) -> disclosure.Cells:
     population = pl.col("population").str.split(_OF_SUBGROUP).list.first()
     return disclosure.Cells(
         counts=[*counts, *rest], dimensions=["indication"], min_cell=options.min_cell,
-        by=["parameter", "visit", "arm", "reference_arm", population, "criterion", "method"],
+        by=["study_id", "parameter", "visit", "arm", "reference_arm", population, "criterion", "method"],
     )  # fmt: skip
 
 
@@ -84,7 +113,8 @@ def _named(row: dict) -> dict:
 
 
 def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
-    return adsl.filter(pl.col("ARM").is_not_null()).with_columns(
+    in_arm = pl.col("ARM").is_not_null() | (pl.col("MASKFL") == "Y").fill_null(False)
+    return adsl.filter(in_arm).with_columns(
         ARMDAY1=pl.coalesce("ALLOCDT", "ENRLDT"),
         timezone="TIMEZONE",
         SEX=pl.col("SEX").fill_null("U"),
@@ -95,48 +125,62 @@ def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
 
 def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, options: Options) -> pl.DataFrame:
     """The scheduled assessments of patients with an arm, placed from the day of allocation, with their covariates."""
-    columns = ["USUBJID", "ARM", "ARMDAY1", "TRTSDTM", "AGE", "PAINDUR", "SEX", "INDICATN", "SITEID"]
+    columns = [
+        "STUDYID",
+        "USUBJID",
+        "ARM",
+        "ARMDAY1",
+        "TRTSDTM",
+        "VISITPLN",
+        "AGE",
+        "PAINDUR",
+        "SEX",
+        "INDICATN",
+        "SITEID",
+    ]
     outcomes = [p.code for p in PARAMETERS.values() if p.instrument not in CASE_MIX]
     rows = adqs.filter(pl.col("PARAMCD").is_in(outcomes)).select(
-        "USUBJID", "PARAMCD", "ADT", "ADTM", "AVAL", "EVENTID", parameter="PARAMCD", context=pl.lit("scheduled"),
+        "STUDYID", "USUBJID", "PARAMCD", "ADT", "ADTM", "AVAL", "EVENTID", parameter="PARAMCD", context=pl.lit("scheduled"),
         reason="NEREASON", days_after_course=pl.lit(None, dtype=pl.Int64),
     )  # fmt: skip
-    return adqs_mart.placed(rows.join(subjects.select(columns), on="USUBJID"), day1=pl.col("ARMDAY1"), options=options)
+    return adqs_mart.placed(
+        rows.join(subjects.select(columns), on=["STUDYID", "USUBJID"]), day1=pl.col("ARMDAY1"), options=options
+    )
 
 
-def reference_arm(arms: list[str], *, options: Options) -> str | None:
-    """The arm named control, placebo, sham or usual_care (in this order), else the setting's; None = no such arm."""
+def reference_arm(arms: list[str], *, named: str | None = None, options: Options) -> str | None:
+    """The arm `named` by the study, else one called control, placebo, sham or usual_care (in this order), else the
+    setting's; None = no such arm."""
     by_name = {a.strip().lower(): a for a in arms}
-    wanted = [*REFERENCE_ARMS, options.reference_arm.strip().lower()]
+    wanted = [(named or "").strip().lower(), *REFERENCE_ARMS, options.reference_arm.strip().lower()]
     return next((by_name[name] for name in wanted if name in by_name), None)
 
 
-def _pairs(subjects: pl.DataFrame, rows: pl.DataFrame, *, options: Options) -> Iterator[Pair]:
+def _pairs(study: str, subjects: pl.DataFrame, rows: pl.DataFrame, *, options: Options) -> Iterator[Pair]:
     arms = subjects["ARM"].unique().sort().to_list()
-    reference = reference_arm(arms, options=options)
+    reference = reference_arm(arms, named=subjects["REFARM"][0], options=options)
     for arm in arms:
         if arm == reference:
             continue
         if reference is None:
             one = subjects.filter(ARM=arm)
-            yield Pair(arm, NO_REFERENCE, one, rows.join(one, on="USUBJID", how="semi"))
+            yield Pair(study, arm, NO_REFERENCE, one, rows.join(one, on="USUBJID", how="semi"))
             continue
-        two = subjects.filter(pl.col("ARM").is_in([arm, reference]))
-        both = two.group_by("SITEID").agg(pl.col("ARM").n_unique()).filter(pl.col("ARM") == 2)
-        shared = two.join(both, on="SITEID", how="semi")
-        kept = shared if shared.height else two
-        yield Pair(arm, reference, kept, rows.join(kept, on="USUBJID", how="semi"))
+        kept = subjects.filter(pl.col("ARM").is_in([arm, reference]))
+        yield Pair(study, arm, reference, kept, rows.join(kept, on="USUBJID", how="semi"))
         for (indication,), part in sorted(kept.partition_by("INDICATN", as_dict=True).items()):
             if kept["INDICATN"].n_unique() > 1 and part["ARM"].n_unique() == 2:
-                yield Pair(arm, reference, part, rows.join(part, on="USUBJID", how="semi"), indication)
+                yield Pair(study, arm, reference, part, rows.join(part, on="USUBJID", how="semi"), indication)
 
 
 def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
     for code in sorted(pair.rows["PARAMCD"].unique()):
         rows = pair.rows.filter(PARAMCD=code)
-        counted = rows.filter(pl.col("AVISIT").is_in(windows.FOLLOW_UP) & (pl.col("ANL01FL") == "Y"))
+        counted = rows.filter(
+            pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE) & (pl.col("ANL01FL") == "Y")
+        )
         incomplete = {}
-        for visit in windows.VISITS:
+        for visit in pair.visits:
             at_visit = counted.filter(AVISIT=visit.name)
             if at_visit.is_empty():
                 continue
@@ -157,7 +201,7 @@ def _withheld(incomplete: str | None) -> dict:
 
 
 def _head(pair: Pair, code: str, visit: str) -> dict:
-    return {"parameter": code, "visit": visit, "arm": pair.arm, "reference_arm": pair.reference,
+    return {"study_id": pair.study, "parameter": code, "visit": visit, "arm": pair.arm, "reference_arm": pair.reference,
             "allocation": pair.allocation, "indication": pair.indication}  # fmt: skip
 
 
@@ -222,8 +266,9 @@ def _mmrm(pair: Pair, counted: pl.DataFrame, code: str, *, incomplete: dict, opt
     )  # fmt: skip
     row = _model_row(pair, code, covariates=covariates, factors=factors)
     row |= {"method": "mmrm", "metric_id": "arm_difference_mmrm", "population": OBSERVED}
+    targets = {v.name: v.target for v in pair.visits}
     for visit, reason in incomplete.items():
-        target = windows.VISIT[visit].target
+        target = targets[visit]
         n_arm, n_reference = pair.count(complete.filter(AVISITN=target))
         contrast = model.contrasts.filter(group=pair.arm, visit=target)
         found = _contrast(contrast, pair=pair, reason=model.reason, note=model.covariance_reason)

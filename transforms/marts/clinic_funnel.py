@@ -22,7 +22,6 @@ from ..exposure import BEGUN, DELIVERED
 from ..options import Cut, Options
 from ..safety import counted_in_time, with_event_number
 from ..schemas import MART_TABLES
-from ..schemas.mart import DIMENSIONS
 from . import nearness
 from .cohort_outcomes import COMPLETERS
 from .stamp import stamped
@@ -79,9 +78,8 @@ def compute(*, adex, adae, adverse_event_rates, cohort_outcomes, options: Option
 
 def _stratum(rates: pl.DataFrame, *dimensions: str) -> pl.DataFrame:
     """The rows of one combination of dimensions, of known clinics."""
-    others = [d for d in DIMENSIONS if d not in dimensions]
-    return rates.filter(pl.all_horizontal(*(pl.col(d).is_not_null() for d in dimensions),
-                                          *(pl.col(d).is_null() for d in others)))  # fmt: skip
+    is_in_force = [pl.col(d).is_not_null() for d in dimensions]
+    return rates.filter(pl.col("strata").list.len() == len(dimensions), *is_in_force)
 
 
 def _share(part: str, whole: str) -> pl.Expr:

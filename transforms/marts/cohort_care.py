@@ -12,10 +12,10 @@ import polars as pl
 from .. import care as care_rules
 from ..intervals import garwood
 from ..options import Cut
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import STRATUM_COLUMNS
 from .cohort_estimates import as_proportion
 from .cohort_sessions import PATIENTS
-from .strata import by_strata, dimensions_of
+from .strata import by_strata, dimensions_of, of_subjects, per_subject
 
 NOT_KNOWN = "no patient whose care is known in both windows"
 NO_USER, NO_NON_USER = "no patient used it before", "every patient used it before"
@@ -27,8 +27,10 @@ RATES = {"injection": "injections_per_100_patient_years", "surgery": "surgeries_
 
 def rows(adsl: pl.DataFrame, care: pl.DataFrame, *, cut: Cut) -> list[pl.DataFrame]:
     """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason."""
-    people = dimensions_of(adsl).join(adsl.select("USUBJID", "DAY1DT", "DTHDT", timezone="TIMEZONE"), on="USUBJID")
-    people = people.rename({"USUBJID": "patient_id"})
+    subjects = of_subjects(adsl)
+    care = per_subject(care, subjects)
+    people = subjects.select("USUBJID", "DAY1DT", "DTHDT", timezone="TIMEZONE")
+    people = people.join(dimensions_of(subjects), on="USUBJID").rename({"USUBJID": "patient_id"})
     days = people.select("patient_id", "timezone", "DAY1DT", "DTHDT")
     used = people.join(care_rules.medication_use(care, days), on="patient_id", how="left")
     done = people.join(care_rules.procedures(care, days, cut=cut), on="patient_id", how="left")
@@ -83,7 +85,7 @@ def _rate(people: pl.DataFrame, kind: str) -> pl.DataFrame:
 
 
 def _named(frame: pl.DataFrame, metric: str) -> pl.DataFrame:
-    kept = [*DIMENSIONS, "strata", "n_patients", "n_evaluable", "n_missing", "n_event", "estimate", "ci_lower",
+    kept = [*STRATUM_COLUMNS, "strata", "n_patients", "n_evaluable", "n_missing", "n_event", "estimate", "ci_lower",
             "ci_upper", "unit", "reason"]  # fmt: skip
     optional = [c for c in ("n_not_evaluable", "patient_years") if c in frame.columns]
     return frame.select(*kept, *optional).with_columns(

@@ -11,39 +11,41 @@ for others alone, or who have no baseline that a rule can judge from, are not ev
 
 import polars as pl
 
+from .. import care as care_rules
 from .. import disclosure, pain, windows
 from ..catalogue import METRICS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import CRITERIA, DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS, CRITERIA, STRATUM_COLUMNS
 from . import cohort_care, cohort_sessions
 from .clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
 from .cohort_estimates import as_mean, as_proportion
+from .patient_outcomes import lasting_response
 from .stamp import stamped
-from .strata import by_strata
+from .strata import COUNTS_ONCE, by_strata, of_subjects, per_subject
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "mart.patient_outcomes", "core.courses", "core.care")
+INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "core.courses", "core.care")
 COMPLETERS, MISSING_AS_NONRESPONDER = "completers", "missing_as_nonresponder"
 MISSING_RULES = {COMPLETERS: "observed cases only", MISSING_AS_NONRESPONDER: "no value counts as no response"}
-_STRATUM = list(DIMENSIONS)
+_STRATUM = list(STRATUM_COLUMNS)
 _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
 
 
-def compute(*, adsl, adqs, adact, adex, patient_outcomes, courses, care, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(*, adsl, adqs, adact, adex, courses, care, options: Options, cut: Cut) -> pl.DataFrame:
     """Conforms to `mart.cohort_outcomes`; empty where there is no patient."""
     people = people_of(adsl, adex, options=options)
     if people.is_empty():
         return TABLE.empty()
     counts = _cells(people, due_of(people, cut=cut), values_of(adqs, adact))
     parts = [_estimates(counts, statistic, options=options) for statistic in _STATISTICS]
-    parts += _without_visit(people.join(patient_outcomes, left_on="USUBJID", right_on="patient_id", suffix="_of"))
+    parts += _without_visit(_whole_course(people, adqs, care, options=options))
     parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut) + cohort_care.rows(adsl, care, cut=cut)
     frame = pl.concat(parts, how="diagonal").filter(pl.col("metric_id").is_in([m.id for m in METRICS.values()]))
     frame = with_clustered(frame, [_CLUSTERED], by=["metric_id", "visit", "population"])
     frame = frame.with_columns(cells(options).suppressed(frame))
-    return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:5], "visit_day", "population"])
+    return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:6], "visit_day", "population"])
 
 
 # What a row's estimate is over clinics: a rate has years, a median over patients is neither sum nor share
@@ -65,7 +67,9 @@ _CLUSTERED = Measure(
 def cells(options: Options) -> disclosure.Cells:
     """The populations of a metric share their patients: they are one cell."""
     counts = ["n_patients", "n_evaluable", "n_event", pl.col("n_evaluable") - pl.col("n_event")]
-    return disclosure.Cells(counts=counts, dimensions=DIMENSIONS, by=["metric_id", "visit"], min_cell=options.min_cell)
+    return disclosure.Cells(
+        counts=counts, dimensions=CELL_DIMENSIONS, by=["metric_id", "visit"], min_cell=options.min_cell
+    )
 
 
 # --- counts ----------------------------------------------------------------------------------------
@@ -77,7 +81,9 @@ def _cells(people: pl.DataFrame, due: pl.DataFrame, rows: pl.DataFrame) -> pl.Da
     closed = due.filter("is_due")
     asked = asked_of(rows, people)
     expected = (
-        closed.group_by([*_STRATUM, "STUDYID", "AVISIT"]).len().join(asked, on=["STUDYID", "clinic_id", "AVISIT"])
+        closed.group_by([*_STRATUM, COUNTS_ONCE, "STUDYID", "AVISIT"])
+        .len()
+        .join(asked, on=["STUDYID", "clinic_id", "AVISIT"])
     )
     based = expected_of(rows, due, asked)
     seen = rows.join(closed, on=["USUBJID", "AVISIT"])
@@ -177,6 +183,14 @@ def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl
 
 
 # --- metrics of a patient's whole course ----------------------------------------------------------------
+
+
+def _whole_course(people: pl.DataFrame, adqs: pl.DataFrame, care: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """The subjects with sustained response and opioid doses, as mart.patient_outcomes gives them of a patient."""
+    lasting = lasting_response(of_subjects(adqs), options=options).drop("sustained_reason")
+    days = people.select("timezone", "DAY1DT", patient_id="USUBJID")
+    doses = care_rules.opioid_doses(per_subject(care, people), days).rename({"patient_id": "USUBJID"})
+    return people.join(lasting, on="USUBJID", how="left").join(doses, on="USUBJID", how="left")
 
 
 def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:

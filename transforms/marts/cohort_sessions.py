@@ -3,7 +3,7 @@
 Here: what is counted of mart.adex and of courses, over every combination of the dimensions. Not here: a session's own
 flags (adex), harm (adverse_event_rates), patients' outcomes (cohort_outcomes).
 
-A session is counted at the clinic and in the modality where it happened; indication and arm are the patient's. In rows
+A session is counted at the clinic and in the modality where it happened; indication, study and arm are the patient's there. In rows
 of the population `sessions` every count but `n_patients` is of sessions, in those of `courses` of courses (at the
 clinic that prescribed them, else the enrolling one). Limits hold for patients with several sessions each
 (`clustered`). A stratum of patients without a session has a row with zeros and the reason.
@@ -18,8 +18,9 @@ from ..exposure import BEGUN, DELIVERED, course_adherence
 from ..intervals import Limits
 from ..local_time import with_cut_day
 from ..options import Cut, Options
-from ..schemas.mart import DIMENSIONS
-from .strata import UNKNOWN, by_strata, dimensions_of
+from ..schemas.mart import STRATUM_COLUMNS
+from ..studies import with_study
+from .strata import COUNTS_ONCE, UNKNOWN, by_strata, dimensions_of
 
 SESSIONS, COURSES, PATIENTS = "sessions", "courses", "patients"
 NO_SESSION, NOT_MEASURED = "no such session", "not measured or not recorded at any session"
@@ -94,12 +95,14 @@ _AMOUNTS = (
 
 def rows(adsl: pl.DataFrame, adex: pl.DataFrame, courses: pl.DataFrame, *, options: Options, cut: Cut) -> list:
     """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason."""
-    people = dimensions_of(adsl).join(adsl.select("USUBJID", timezone="TIMEZONE"), on="USUBJID")
-    sessions = adex.join(people.select("USUBJID", "indication", "arm"), on="USUBJID").with_columns(
-        clinic_id=pl.col("CLINICID").fill_null(UNKNOWN), modality=pl.col("MODALITY").fill_null(UNKNOWN)
-    )
+    subjects = ["STUDYID", "USUBJID"]
+    people = dimensions_of(adsl).join(adsl.select(*subjects, "ENRLDT", "ENRENDT", timezone="TIMEZONE"), on=subjects)
+    sessions = adex.join(people.select(*subjects, "indication", "study_id", "arm"), on=subjects).with_columns(
+        clinic_id=pl.col("CLINICID").fill_null(UNKNOWN), modality=pl.col("MODALITY").fill_null(UNKNOWN),
+        **{COUNTS_ONCE: pl.lit(True)},
+    )  # fmt: skip
     prescribed = _courses(people, courses, adex, options=options, cut=cut)
-    places = pl.concat([people.select(DIMENSIONS), sessions.select(DIMENSIONS), prescribed.select(DIMENSIONS)])
+    places = pl.concat([frame.select(*STRATUM_COLUMNS, COUNTS_ONCE) for frame in (people, sessions, prescribed)])
     strata = by_strata(places, rows=pl.len()).drop("rows")
     return [*_shares(sessions, strata), *_medians(sessions, strata), _adherence(prescribed, strata)]
 
@@ -115,7 +118,7 @@ def _shares(sessions: pl.DataFrame, strata: pl.DataFrame) -> list[pl.DataFrame]:
     for amount in (a for a in _AMOUNTS if "mean" in a.statistics):
         columns |= _totals(amount.name, amount.of, amount.value)
     names = [*(s.metric for s in _SHARES), *(a.name for a in _AMOUNTS if "mean" in a.statistics)]
-    cells = _clustered(sessions.group_by([*DIMENSIONS, "USUBJID"]).agg(**columns), strata, names)
+    cells = _clustered(sessions.group_by([*STRATUM_COLUMNS, COUNTS_ONCE, "USUBJID"]).agg(**columns), strata, names)
     shares = [_estimated(cells, s.metric, s.metric, unit="proportion") for s in _SHARES]
     means = [_estimated(cells, a.name, f"{a.name}_mean", unit=a.unit) for a in _AMOUNTS if "mean" in a.statistics]
     return [*shares, *means]
@@ -141,7 +144,9 @@ def _clustered(totals: pl.DataFrame, strata: pl.DataFrame, names: list[str]) -> 
         sums |= {f"{name}.patients": (k > 0).sum(), f"{name}.clusters": (n > 0).sum(), f"{name}.k": k.sum(),
                  f"{name}.n": n.sum(), f"{name}.x": x.sum(), f"{name}.xx": (x * x).sum(), f"{name}.xn": (x * n).sum(),
                  f"{name}.nn": (n * n).sum()}  # fmt: skip
-    cells = strata.join(patients.group_by(DIMENSIONS).agg(**sums), on=DIMENSIONS, how="left", nulls_equal=True)
+    cells = strata.join(
+        patients.group_by(STRATUM_COLUMNS).agg(**sums), on=STRATUM_COLUMNS, how="left", nulls_equal=True
+    )
     return cells.with_columns(pl.col(list(sums)).fill_null(0))
 
 
@@ -151,7 +156,7 @@ def _estimated(cells: pl.DataFrame, name: str, metric: str, *, unit: str, popula
     limits = clustered_proportion(sums) if is_share else clustered_mean(sums)
     k, n, x = (pl.col(f"{name}.{part}") for part in "knx")
     frame = cells.select(
-        *DIMENSIONS, "strata", n_patients=pl.col(f"{name}.patients"), n_due=k, n_evaluable=n, n_missing=k - n,
+        *STRATUM_COLUMNS, "strata", n_patients=pl.col(f"{name}.patients"), n_due=k, n_evaluable=n, n_missing=k - n,
         n_event=x if is_share else None, clusters=pl.col(f"{name}.clusters"),
     )  # fmt: skip
     return _named(_with_limits(frame, limits, is_share=is_share), metric, unit=unit, population=population)
@@ -201,16 +206,16 @@ def _of_one_patient(amount: _Amount) -> pl.Expr:
 def _median(patients: pl.DataFrame, strata: pl.DataFrame, amount: _Amount) -> pl.DataFrame:
     meant = pl.col(f"{amount.name}.k") > 0
     values = pl.col(amount.name).filter(meant)
-    cells = patients.group_by(DIMENSIONS).agg(
+    cells = patients.group_by(STRATUM_COLUMNS).agg(
         n_patients=meant.sum(), n_evaluable=values.count(), ordered=values.drop_nulls().sort()
     )
-    cells = strata.join(cells, on=DIMENSIONS, how="left", nulls_equal=True)
+    cells = strata.join(cells, on=STRATUM_COLUMNS, how="left", nulls_equal=True)
     cells = cells.with_columns(pl.col("n_patients", "n_evaluable").fill_null(0).cast(pl.Int64))
     rank = pl.Series("rank", median_ranks(cells["n_evaluable"]), pl.Int64)
     cells = cells.with_columns(rank).with_columns(at=pl.when(pl.col("rank") > 0).then(pl.col("rank") - 1))
     ordered, n = pl.col("ordered"), pl.col("n_evaluable")
     frame = cells.select(
-        *DIMENSIONS, "strata", "n_patients", "n_evaluable", n_due="n_patients", n_missing=pl.col("n_patients") - n,
+        *STRATUM_COLUMNS, "strata", "n_patients", "n_evaluable", n_due="n_patients", n_missing=pl.col("n_patients") - n,
         estimate=ordered.list.median(), ci_lower=ordered.list.get(pl.col("at"), null_on_oob=True),
         ci_upper=ordered.list.get(n - 1 - pl.col("at"), null_on_oob=True),
         reason=pl.when(pl.col("n_patients") == 0).then(pl.lit(NO_SESSION)).when(n == 0).then(pl.lit(NOT_MEASURED))
@@ -225,24 +230,24 @@ def _median(patients: pl.DataFrame, strata: pl.DataFrame, amount: _Amount) -> pl
 def _courses(
     people: pl.DataFrame, courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options, cut: Cut
 ) -> pl.DataFrame:
-    """A row a course of a known patient with its dimensions, `adherence_ratio` and `is_closed`."""
-    frame = course_adherence(courses, adex, cut=cut).join(
-        people, left_on="patient_id", right_on="USUBJID", suffix="_of"
-    )
-    frame = frame.with_columns(clinic_id=pl.coalesce("clinic_id", "clinic_id_of"))
+    """A row a course of a known patient, in the study in which it starts, with its dimensions, `adherence_ratio` and `is_closed`."""
+    of = with_study(courses.select("patient_id", "course_id", "starts_on"), people, day="starts_on")
+    frame = course_adherence(courses, adex, cut=cut).join(of.select("course_id", "STUDYID"), on="course_id")
+    frame = frame.join(people, left_on=["STUDYID", "patient_id"], right_on=["STUDYID", "USUBJID"], suffix="_of")
+    frame = frame.with_columns(clinic_id=pl.coalesce("clinic_id", "clinic_id_of"), **{COUNTS_ONCE: pl.lit(True)})
     return frame.join(_is_over(with_cut_day(frame, cut=cut), courses, adex, options=options), on="course_id")
 
 
 def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
     """Mean over courses that are over; the others are pending, those without a prescription not evaluable."""
     ratio = pl.when("is_closed").then("adherence_ratio")
-    totals = courses.group_by(*DIMENSIONS, USUBJID="patient_id").agg(
+    totals = courses.group_by(*STRATUM_COLUMNS, COUNTS_ONCE, USUBJID="patient_id").agg(
         **{"course.k": pl.len().cast(pl.Int64), "course.n": ratio.count().cast(pl.Int64), "course.x": ratio.sum()}
     )
     cells = _clustered(totals, strata, ["course"])
     closed = by_strata(courses, closed=pl.col("is_closed").sum().cast(pl.Int64)).drop("strata")
     frame = _estimated(cells, "course", "course_adherence", unit="ratio", population=COURSES)
-    frame = frame.join(closed, on=DIMENSIONS, how="left", nulls_equal=True)
+    frame = frame.join(closed, on=STRATUM_COLUMNS, how="left", nulls_equal=True)
     n, is_over = pl.col("n_evaluable"), pl.col("closed").fill_null(0)
     return frame.with_columns(
         n_pending=pl.col("n_due") - is_over, n_due=is_over, n_missing=pl.lit(0, pl.Int64), n_not_evaluable=is_over - n,

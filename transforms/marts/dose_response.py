@@ -10,11 +10,11 @@ from .. import disclosure, exposure, pain, windows
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS
 from .clustered_columns import MEAN, Measure, with_clustered
 from .cohort_estimates import as_mean
 from .stamp import stamped
-from .strata import FEW_COMBINATIONS, by_strata
+from .strata import FEW_COMBINATIONS, by_strata, of_subjects
 from .visit_values import due_of, people_of, values_of
 
 TABLE = MART_TABLES["dose_response"]
@@ -30,7 +30,7 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     due = due_of(people_of(adsl, adex, options=options), cut=cut).filter("is_due")
     changes = values_of(adqs).filter(pl.col("CHG").is_not_null() & (pl.col("AVISIT") != windows.BASELINE))
     judged = changes.join(due, on=["USUBJID", "AVISIT"]).with_columns(parameter="PARAMCD", visit="AVISIT")
-    people = exposure.sessions_per_week(adex, judged).with_columns(**exposure.dose_bin())
+    people = exposure.sessions_per_week(of_subjects(adex), judged).with_columns(**exposure.dose_bin())
     if people.is_empty():
         return TABLE.empty()
     by = ["parameter", "visit", "from_per_week", "to_per_week"]
@@ -49,5 +49,5 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
 def cells(options: Options) -> disclosure.Cells:
     """All bins of a stratum are one cell: together they are its patients."""
     return disclosure.Cells(
-        counts=["n_patients"], dimensions=DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell
+        counts=["n_patients"], dimensions=CELL_DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell
     )

@@ -14,7 +14,7 @@ from ..instruments.metrics import RULE_SOURCES
 from ..mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from .stamp import stamped
 from .strata import by_strata
 from .visit_values import due_of, people_of, values_of
@@ -24,7 +24,7 @@ INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex")
 METRIC = "pgic_anchor_mic"
 ANCHOR = "PGIC"
 _BY = ["parameter", "visit"]
-_CELL = [*DIMENSIONS, *_BY]
+_CELL = [*STRATUM_COLUMNS, *_BY]
 
 
 def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFrame:
@@ -54,7 +54,7 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
 
 def cells(options: Options) -> disclosure.Cells:
     counts = ["n_changes", "n_improved", "n_not_improved", "n_without_pgic"]
-    return disclosure.Cells(counts=counts, dimensions=DIMENSIONS, by=_BY, min_cell=options.min_cell)
+    return disclosure.Cells(counts=counts, dimensions=CELL_DIMENSIONS, by=_BY, min_cell=options.min_cell)
 
 
 _NO_ANSWER = "no global impression (PGIC) at the visit"

@@ -1,4 +1,4 @@
-"""mart.patient_outcomes: a row a patient: baseline, latest and change of each headline outcome, counts, reasons.
+"""mart.patient_outcomes: a row a patient, in the study in which he or she was treated first: baseline, latest and change of each headline outcome, counts, reasons.
 
 Here: which parameter stands for pain, disability and quality of life, and the assembly. Not here: the parameters
 themselves (adqs, adact), sustained response (durability), opioid dose (care).
@@ -12,7 +12,7 @@ from ..exposure import of_patients
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from .stamp import stamped
-from .strata import NONE
+from .strata import COUNTS_ONCE, dimensions_of
 
 TABLE = MART_TABLES["patient_outcomes"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "mart.adae",
@@ -38,7 +38,9 @@ def compute(
 
     A count is 0 where nothing was recorded; a value that can't be given is null, with its reason.
     """
-    people = of_patients(_people(adsl), keys)
+    first = dimensions_of(adsl).filter(COUNTS_ONCE)
+    people = of_patients(_people(adsl, first), keys)
+    adqs, adact = (frame.join(first, on=["STUDYID", "USUBJID"], how="semi") for frame in (adqs, adact))
     measured = pl.concat([_measured(adqs), _measured(adact)], how="diagonal")
     parts = [_outcome(name, measured, parameters) for name, parameters in OUTCOMES.items()]
     parts += [_why_not(name, (adqs, adact), parameters) for name, parameters in OUTCOMES.items()]
@@ -58,10 +60,14 @@ def compute(
     return TABLE.conform(stamped(people, cut=cut)).sort("patient_id")
 
 
-def _people(adsl: pl.DataFrame) -> pl.DataFrame:
-    return adsl.select(
+def _people(adsl: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
+    """A row a patient: as the subject who stands for the patient, with the sessions of all of them."""
+    sessions = pl.col("NSESS").sum().over("USUBJID")
+    frame = adsl.with_columns(NSESS=sessions).join(first, on=["STUDYID", "USUBJID"])
+    return frame.select(
+        "study_id", "arm",
         "DAY1DT", timezone="TIMEZONE", patient_id="USUBJID", clinic_id="SITEID", modality="MODALITY", indication="INDICATN",
-        arm=pl.col("ARM").fill_null(NONE), age_years="AGE", sex="SEX", status="EOSSTT",
+        age_years="AGE", sex="SEX", status="EOSSTT",
         sessions_delivered="NSESS", first_session_on="TRTSDT", last_contact_on="LSTCONDT",
     )  # fmt: skip
 
@@ -125,10 +131,16 @@ def _response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     latest = judged.sort("USUBJID", "ADTM", "EVENTID").unique("USUBJID", keep="last", maintain_order=True)
     flags = {"is_responder_30_pct": 1, "is_responder_50_pct": 2, "is_responder_points": 3, "is_worse": 4}
     latest = latest.select("USUBJID", **{name: pl.col(f"CRIT{k}FL") == "Y" for name, k in flags.items()})
-    lasting = durability.sustained(judged, min_days=options.sustained_min_days).select(
+    lasting = lasting_response(adqs, options=options)
+    return latest.join(lasting, on="USUBJID", how="left").rename({"USUBJID": "patient_id"})
+
+
+def lasting_response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """A row a USUBJID with an evaluable pain assessment: `is_sustained_responder`, `sustained_reason`."""
+    judged = pain.headline(adqs, parameters=pain.PAIN_PARAMETERS).filter(pl.col("CHG").is_not_null())
+    return durability.sustained(judged, min_days=options.sustained_min_days).select(
         "USUBJID", is_sustained_responder="is_sustained", sustained_reason="reason"
     )
-    return latest.join(lasting, on="USUBJID", how="left").rename({"USUBJID": "patient_id"})
 
 
 # --- counts -------------------------------------------------------------------------------------------

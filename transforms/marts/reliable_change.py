@@ -15,7 +15,7 @@ from ..mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY
 from ..options import Cut, Options
 from ..reliable_change import RELIABLE, standard_error_of_difference
 from ..schemas import MART_TABLES
-from ..schemas.mart import CHANGE_CLASSES, DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS, CHANGE_CLASSES, STRATUM_COLUMNS
 from .clustered_columns import PROPORTION, Measure, with_clustered
 from .cohort_estimates import NO_VALUE, as_proportion
 from .stamp import stamped
@@ -59,7 +59,7 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
 
 def cells(options: Options) -> disclosure.Cells:
     counts = ["n_patients", "n_evaluable", *_COUNTS]
-    return disclosure.Cells(counts=counts, dimensions=DIMENSIONS, by=_BY, min_cell=options.min_cell)
+    return disclosure.Cells(counts=counts, dimensions=CELL_DIMENSIONS, by=_BY, min_cell=options.min_cell)
 
 
 def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
@@ -76,7 +76,7 @@ def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl
     patients = by_strata(
         due.rename({"AVISIT": "visit"}), by=["visit"], n_patients=pl.len(), n_due=pl.col("is_due").sum()
     ).drop("strata")
-    cells = cells.join(patients, on=[*DIMENSIONS, "visit"], nulls_equal=True)
+    cells = cells.join(patients, on=[*STRATUM_COLUMNS, "visit"], nulls_equal=True)
     counts = [c for c in cells.columns if c.startswith("n_")]
     return cells.with_columns(pl.col(counts).cast(pl.Int64)).with_columns(
         n_pending=pl.col("n_patients") - pl.col("n_due"),

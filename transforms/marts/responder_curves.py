@@ -13,7 +13,7 @@ from .. import disclosure, pain, rates, windows
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from .stamp import stamped
 from .strata import FEW_COMBINATIONS, by_strata
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
@@ -22,7 +22,7 @@ TABLE = MART_TABLES["responder_curves"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
 METRIC = "responder_curve"
 CUTOFFS = range(101)
-_CELL = [*DIMENSIONS, "PARAMCD", "AVISIT"]
+_CELL = [*STRATUM_COLUMNS, "PARAMCD", "AVISIT"]
 _IN_PERCENT = {code: p for code, p in PARAMETERS.items() if p.has_percent_rules}
 
 
@@ -76,10 +76,12 @@ def _curves(improved: pl.DataFrame) -> pl.DataFrame:
 
 def cells(options: Options) -> disclosure.Cells:
     """A curve is hidden as a whole: where it is small, or a rule's count that cohort_outcomes hides is read from it."""
-    cell = [*DIMENSIONS, "parameter", "visit"]
+    cell = [*STRATUM_COLUMNS, "parameter", "visit"]
     counts: list[str | pl.Expr] = ["n"]
     for percent in (30, 50, options.responder_extra_pct):
         x = pl.col("x").filter(pl.col("cutoff_pct") == percent).first().over(cell)
         others = pl.col("n") - x
         counts += [x, others, others - pl.col("n_missing")]
-    return disclosure.Cells(counts=counts, dimensions=DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell)
+    return disclosure.Cells(
+        counts=counts, dimensions=CELL_DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell
+    )

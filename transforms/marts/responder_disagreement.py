@@ -12,7 +12,7 @@ from .. import disclosure, windows
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from .cohort_estimates import as_proportion
 from .stamp import stamped
 from .strata import FEW_COMBINATIONS, by_strata
@@ -37,7 +37,7 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     parts = by_strata(
         verdicts, by=[*by, "pct30", "points", "pgic"], over=FEW_COMBINATIONS, n_event=pl.len().cast(pl.Int64)
     )
-    rows = as_proportion(parts.join(whole, on=[*DIMENSIONS, *by], nulls_equal=True), "n")
+    rows = as_proportion(parts.join(whole, on=[*STRATUM_COLUMNS, *by], nulls_equal=True), "n")
     rows = rows.with_columns(metric_id=pl.lit(METRIC), x="n_event")
     rows = rows.with_columns(cells(options).suppressed(rows))
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
@@ -46,7 +46,7 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
 def cells(options: Options) -> disclosure.Cells:
     """All verdicts of a stratum are one cell: together they are its patients."""
     return disclosure.Cells(
-        counts=["n", "x", pl.col("n") - pl.col("x")], dimensions=DIMENSIONS, by=["parameter", "visit"],
+        counts=["n", "x", pl.col("n") - pl.col("x")], dimensions=CELL_DIMENSIONS, by=["parameter", "visit"],
         min_cell=options.min_cell,
     )  # fmt: skip
 

@@ -1,6 +1,9 @@
-"""Strata: every combination of clinic, modality, indication and arm, and aggregation over them.
+"""Strata: every combination of clinic, modality, indication and study with arm, and aggregation over them.
 
-Here: the dimensions of a patient and one group-by a combination. Not here: what is aggregated (each summary).
+Here: subjects, the dimensions of each, and one group-by a combination. Not here: what is aggregated (each summary).
+
+A subject is a patient in a study (routine care being one): where study and arm are a dimension, a patient of two
+studies is in a stratum of each. In any other stratum each patient counts once, as the subject who was treated first.
 """
 
 from collections.abc import Sequence
@@ -8,27 +11,86 @@ from itertools import combinations
 
 import polars as pl
 
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import COLUMNS_OF, DIMENSIONS, STRATUM_COLUMNS
+from ..studies import ROUTINE
 
 NONE = "(none)"
 UNKNOWN = "(unknown)"
+MASKED = "(masked)"
+STUDY_ARM = "study_arm"
+COUNTS_ONCE = "counts_once"
+_BETWEEN = "\x1f"  # in no id, for ids have no control characters
+
 COMBINATIONS: tuple[tuple[str, ...], ...] = tuple(
     combination for size in range(len(DIMENSIONS) + 1) for combination in combinations(DIMENSIONS, size)
 )
 
-# For tables with many rows a stratum: everybody, each dimension alone, and the modalities of a clinic
-FEW_COMBINATIONS = tuple(c for c in COMBINATIONS if len(c) < 2 or c == ("clinic_id", "modality"))
+# For tables with many rows a stratum: everybody, each dimension alone, and the modalities of a clinic; all of that with
+# study and arm too
+_FEW = ((), ("clinic_id",), ("modality",), ("indication",), ("clinic_id", "modality"))
+FEW_COMBINATIONS = tuple(c for c in COMBINATIONS if tuple(d for d in c if d != STUDY_ARM) in _FEW)
+
+
+# --- subjects -----------------------------------------------------------------------------------------
+
+
+def subject(study: str = "STUDYID", patient: str = "USUBJID") -> pl.Expr:
+    """One text that names a patient in a study."""
+    return pl.concat_str(study, patient, separator=_BETWEEN)
+
+
+def of_subjects(frame: pl.DataFrame) -> pl.DataFrame:
+    """A CDISC-like mart with `patient_id` beside a USUBJID that names the patient in the study of the row."""
+    return frame.with_columns(patient_id="USUBJID", USUBJID=subject())
+
+
+def per_subject(frame: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a patient (`patient_id`) once for each of the subjects that the patient is, who take its place."""
+    names = subjects.select("patient_id", _subject="USUBJID")
+    return frame.join(names, on="patient_id").with_columns(patient_id="_subject").drop("_subject")
 
 
 def dimensions_of(adsl: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient: `USUBJID` and the four dimensions, never null: (none) = no session or no arm, (unknown)."""
-    return adsl.select(
+    """A row a row of adsl: STUDYID, USUBJID and the columns of the four dimensions, never null, and `counts_once`.
+
+    (none) = no session, or no arm; (masked) = the arms of the study are masked; (unknown). `counts_once`: this row
+    stands for its patient where the study is no dimension: that with the first delivered session, else the first one.
+    """
+    arm = pl.when(pl.col("MASKFL") == "Y").then(pl.lit(MASKED)).otherwise(pl.col("ARM").fill_null(NONE))
+    patient = "patient_id" if "patient_id" in adsl.columns else "USUBJID"
+    order = [pl.col("TRTSDT"), pl.col("DAY1DT"), pl.col("STUDYID") != ROUTINE, pl.col("STUDYID")]
+    ordered = adsl.sort(order, nulls_last=True, maintain_order=True)
+    return ordered.select(
+        "STUDYID",
         "USUBJID",
         clinic_id=pl.col("SITEID").fill_null(UNKNOWN),
         modality=pl.col("MODALITY").fill_null(NONE),
         indication=pl.col("INDICATN").fill_null(UNKNOWN),
-        arm=pl.col("ARM").fill_null(NONE),
+        study_id="STUDYID",
+        arm=arm,
+        counts_once=pl.col(patient).is_first_distinct(),
     )
+
+
+# --- strata -------------------------------------------------------------------------------------------
+
+
+def columns_of(combination: Sequence[str]) -> list[str]:
+    """The columns of a combination of dimensions."""
+    return [column for dimension in combination for column in COLUMNS_OF[dimension]]
+
+
+def in_force(combination: Sequence[str]) -> list[pl.Expr]:
+    """The columns of all dimensions, null where not in the combination, and `strata`, those in it."""
+    columns = columns_of(combination)
+    values = [pl.col(c) if c in columns else pl.lit(None, pl.String).alias(c) for c in STRATUM_COLUMNS]
+    strata = pl.lit(pl.Series([list(combination)], dtype=pl.List(pl.String))).first()
+    return [*values, strata.alias("strata")]
+
+
+def once(frame: pl.DataFrame, combination: Sequence[str]) -> pl.DataFrame:
+    """The rows to count: without study and arm those alone that stand for their patient (`counts_once`)."""
+    return frame if STUDY_ARM in combination else frame.filter(COUNTS_ONCE)
 
 
 def by_strata(
@@ -40,7 +102,8 @@ def by_strata(
 ) -> pl.DataFrame:
     """A row a stratum (and value of `by`) with the aggregates, over the combinations of dimensions in `over`.
 
-    `frame` holds the dimensions, none of them null. A dimension not in force is null; `strata` lists those in force.
+    `frame` holds the dimensions, none of them null, and `counts_once`. A dimension not in force is null; `strata`
+    lists those in force.
     """
     if frame.is_empty():
         return pl.concat([_one(frame, (), aggregates, by)]).clear()
@@ -50,11 +113,8 @@ def by_strata(
 def _one(
     frame: pl.DataFrame, combination: tuple[str, ...], aggregates: dict[str, pl.Expr], by: Sequence[str]
 ) -> pl.DataFrame:
-    keys = [*combination, *by]
+    keys = [*columns_of(combination), *by]
+    frame = once(frame, combination)
     grouped = frame.group_by(keys).agg(**aggregates) if keys else frame.select(**aggregates)
-    absent = [pl.lit(None, dtype=pl.String).alias(d) for d in DIMENSIONS if d not in combination]
-    strata = pl.lit(pl.Series([list(combination)], dtype=pl.List(pl.String))).first()
-    grouped = grouped.with_columns(*absent, strata=strata)
-    return grouped.select(
-        *DIMENSIONS, "strata", *by, *[c for c in grouped.columns if c not in (*DIMENSIONS, "strata", *by)]
-    )
+    rest = [c for c in grouped.columns if c not in (*STRATUM_COLUMNS, "strata", *by)]
+    return grouped.select(*in_force(combination), *by, *rest)

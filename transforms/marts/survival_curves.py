@@ -2,7 +2,7 @@
 
 Here: which rows make a curve, medians, log-rank. Not here: the clocks (adtte.py) and the estimators (survival.py).
 
-A log-rank p-value is given only where the arm is a dimension, for the times from allocation, and where all patients of
+A log-rank p-value is given only between the arms of one study, for the times from allocation, and where all patients of
 the compared arms were randomised: whoever comes to a session first, or responds first, was not put there by chance.
 """
 
@@ -11,10 +11,10 @@ import polars as pl
 from .. import disclosure, survival
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import DIMENSIONS
+from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from .adtte import FROM_ALLOCATION
 from .stamp import stamped
-from .strata import COMBINATIONS, dimensions_of
+from .strata import COMBINATIONS, COUNTS_ONCE, STUDY_ARM, columns_of, dimensions_of, in_force, of_subjects, once
 
 TABLE = MART_TABLES["survival_curves"]
 INPUTS = ("mart.adtte", "mart.adsl")
@@ -25,28 +25,34 @@ def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: C
 
     A row of adtte without a time is in no curve. Columns of MART_TABLES["survival_curves"]; empty without times.
     """
-    allocation = adsl.select("USUBJID", is_randomised=(pl.col("ALLOCATN") == "randomised").fill_null(False))
-    rows = adtte.filter(pl.col("AVAL").is_not_null()).join(dimensions_of(adsl), on="USUBJID")
-    rows = rows.join(allocation, on="USUBJID").with_columns(event=pl.col("CNSR") == 0)
+    subjects = of_subjects(adsl)
+    allocation = subjects.select("USUBJID", is_randomised=(pl.col("ALLOCATN") == "randomised").fill_null(False))
+    rows = of_subjects(adtte.filter(pl.col("AVAL").is_not_null())).drop("STUDYID")
+    rows = rows.join(dimensions_of(subjects), on="USUBJID").join(allocation, on="USUBJID")
+    # a patient counts once where the study is no dimension, each event of a patient always
+    rows = rows.with_columns(
+        event=pl.col("CNSR") == 0, **{COUNTS_ONCE: pl.col(COUNTS_ONCE) | pl.col("SRCID").is_not_null()}
+    )
     if rows.is_empty():
         return TABLE.empty()
     curves = pl.concat(_curves(rows, combination) for combination in COMBINATIONS)
     curves = curves.with_columns(cells(options).suppressed(curves), metric_id=pl.col("parameter").str.to_lowercase())
-    return TABLE.conform(stamped(curves, cut=cut)).sort("parameter", *DIMENSIONS, "time_days", nulls_last=False)
+    return TABLE.conform(stamped(curves, cut=cut)).sort("parameter", *STRATUM_COLUMNS, "time_days", nulls_last=False)
 
 
 def cells(options: Options) -> disclosure.Cells:
     """A curve is hidden as a whole: where it is of few patients, few events, or few times without one."""
-    times = [pl.col(c).sum().over("parameter", *DIMENSIONS) for c in ("events", "censored")]
+    times = [pl.col(c).sum().over("parameter", *STRATUM_COLUMNS) for c in ("events", "censored")]
     return disclosure.Cells(
-        counts=["n_patients", *times], dimensions=DIMENSIONS, by=["parameter"],
+        counts=["n_patients", *times], dimensions=CELL_DIMENSIONS, by=["parameter"],
         min_cell=options.min_cell,
     )  # fmt: skip
 
 
 def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
     """All curves of a combination of dimensions, with medians and p-values."""
-    by = ["PARAMCD", *combination]
+    by = ["PARAMCD", *columns_of(combination)]
+    rows = once(rows, combination)
     curve = survival.kaplan_meier(rows, "AVAL", "event", by=by)
     medians = survival.median(curve, by=by).rename(
         {"lower": "median_lower", "upper": "median_upper", "reason": "median_reason"}
@@ -56,18 +62,17 @@ def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
     tests = _log_rank(rows, combination)
     frame = frame.join(tests, on=[c for c in by if c != "arm"], how="left")
     return frame.select(
-        *(d if d in combination else pl.lit(None, pl.String).alias(d) for d in DIMENSIONS),
-        pl.lit(list(combination), pl.List(pl.String)).alias("strata"),
+        *in_force(combination),
         "at_risk", "events", "censored", "survival", "lower", "upper", "ci_method", "median", "median_lower", "median_upper",
         "log_rank_p_value", "n_patients", parameter="PARAMCD", time_days="time", reason="median_reason",
     )  # fmt: skip
 
 
 def _log_rank(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
-    """A row a parameter and stratum apart from the arm: the p-value between its arms, where they were randomised."""
-    keys = ["PARAMCD", *(d for d in combination if d != "arm")]
+    """A row a parameter, study and stratum apart from the arm: the p-value between its arms, where randomised."""
+    keys = ["PARAMCD", *(c for c in columns_of(combination) if c != "arm")]
     schema = {**dict.fromkeys(keys, pl.String), "log_rank_p_value": pl.Float64}
-    if "arm" not in combination:
+    if STUDY_ARM not in combination:
         return pl.DataFrame(schema=schema)
     from_allocation = rows.filter(pl.col("PARAMCD").is_in(FROM_ALLOCATION))
     found = []

@@ -15,20 +15,24 @@ from ..instruments import PARAMETERS
 from ..local_time import with_cut_day
 from ..options import Cut, Options
 from ..schemas.mart import CRITERIA
-from .strata import dimensions_of
+from ..studies import planned_visits
+from .strata import dimensions_of, of_subjects
 
 # --- who is due -------------------------------------------------------------------------------------
 
 
 def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """A row a patient: dimensions, time zone, Day 1, the end of the first course."""
-    delivered = adex.filter(pl.col("EXSTAT") == "delivered").select(
-        patient_id="USUBJID", course_id="COURSEID", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT"
+    """A row a subject (strata): dimensions, `counts_once`, `patient_id`, time zone, Day 1, the end of the first course."""
+    subjects = of_subjects(adsl)
+    delivered = (
+        of_subjects(adex)
+        .filter(pl.col("EXSTAT") == "delivered")
+        .select(patient_id="USUBJID", course_id="COURSEID", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT")
     )
     ends = windows.first_course_end(delivered, gap_days=options.course_gap_days).rename({"patient_id": "USUBJID"})
     known = (
-        adsl.select("USUBJID", "STUDYID", "DAY1DT", timezone="TIMEZONE")
-        .join(dimensions_of(adsl), on="USUBJID")
+        subjects.select("USUBJID", "patient_id", "DAY1DT", timezone="TIMEZONE", plan="VISITPLN")
+        .join(dimensions_of(subjects), on="USUBJID")
         .join(ends, on="USUBJID", how="left")
     )
     days = max(windows.END_OF_COURSE_DAYS, options.course_gap_days)
@@ -36,40 +40,46 @@ def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl
 
 
 def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """A row a patient and visit: `is_due`, the visit's window has closed at the data cut.
+    """A row a subject and visit of the study: `is_due`, the visit's window has closed at the data cut.
 
     It closes where the patient is enrolled: a window's last day is over there, not in UTC.
 
     End of course closes when no further session can belong to the course any more; without a session it is never due.
     """
-    closes = {v.name: windows.date_of(v.last, day1=pl.col("DAY1DT")) for v in windows.VISITS}
-    closes[windows.END_OF_COURSE] = pl.col("end_closes_on")
     people = with_cut_day(people, cut=cut)
-    parts = [
+    plans = people.partition_by("plan", as_dict=True, maintain_order=True) or {(None,): people}
+    return pl.concat(part for (plan,), planned in plans.items() for part in _due(planned, planned_visits(plan)))
+
+
+def _due(people: pl.DataFrame, visits: tuple[windows.Visit, ...]) -> list[pl.DataFrame]:
+    closes = {v.name: windows.date_of(v.last, day1=pl.col("DAY1DT")) for v in visits}
+    closes[windows.END_OF_COURSE] = pl.col("end_closes_on")
+    return [
         people.with_columns(AVISIT=pl.lit(name), is_due=(closed < pl.col("cut_on")).fill_null(False))
         for name, closed in closes.items()
     ]
-    return pl.concat(parts)
 
 
 # --- values at the visits ---------------------------------------------------------------------------
 
 
 def values_of(adqs: pl.DataFrame, adact: pl.DataFrame | None = None) -> pl.DataFrame:
-    """A row a patient, parameter and visit that has a record that counts; End of course by its own flag."""
+    """A row a subject, parameter and visit that has a record that counts; End of course by its own flag."""
     columns = ["USUBJID", "PARAMCD", "AVISIT", "ADT", "ADY", "AVAL", "BASE", "CHG", "CHGCAT1"]
     flags = [f"CRIT{k}FL" for k in range(1, len(CRITERIA) + 1)]
-    asked = adqs.filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
+    asked = of_subjects(adqs).filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
     at_visit = asked.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.END_OF_COURSE))
     at_end = asked.filter(pl.col("EOCFL") == "Y").with_columns(AVISIT=pl.lit(windows.END_OF_COURSE))
     parts = [at_visit.select(*columns, *flags), at_end.select(*columns, *flags)]
     if adact is not None:
-        parts.append(adact.filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null()).select(columns))
+        parts.append(
+            of_subjects(adact).filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null()).select(columns)
+        )
     return pl.concat(parts, how="diagonal").filter(pl.col("AVISIT").is_not_null())
 
 
 def bases_of(rows: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient and parameter with a baseline, and whether the rules can judge from it."""
+    """A row a subject and parameter with a baseline, and whether the rules can judge from it."""
     based = rows.filter(pl.col("BASE").is_not_null()).unique(["USUBJID", "PARAMCD"])
     can_improve, can_worsen, is_on_scale = pl.lit(True), pl.lit(True), pl.lit(True)
     for code in set(based["PARAMCD"].unique()) & set(PARAMETERS):
@@ -95,7 +105,7 @@ def asked_of(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 
 
 def expected_of(rows: pl.DataFrame, due: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient with a baseline, parameter and visit that is due and asked for, with what `bases_of` gives."""
+    """A row a subject with a baseline, parameter and visit that is due and asked for, with what `bases_of` gives."""
     closed = due.filter("is_due")
     return (
         bases_of(rows)

@@ -20,7 +20,10 @@ def _flag(name: str, comment: str) -> Column:
     return Column(name, S, comment, closed=YN)
 
 
-STUDYID = Column("STUDYID", S, "study: the source of the patient's record", required=True)
+STUDYID = Column("STUDYID", S, "study, ROUTINE for routine care", required=True)
+_STUDY_OF_RECORD = Column(
+    "STUDYID", S, "study in whose enrolment its day lies, else ROUTINE; of a patient without a row of routine care in adsl the next study, else the last", required=True,
+)  # fmt: skip
 USUBJID = Column("USUBJID", S, "patient (a pseudonym)", required=True)
 SITEID = Column("SITEID", S, "enrolling clinic")
 CLINICID = Column("CLINICID", S, "clinic where it happened, at which it is counted")
@@ -28,10 +31,12 @@ EVENTID = Column("EVENTID", S, "event in raw that it comes from")
 
 # --- CDISC-like -----------------------------------------------------------------------------------
 
-ADSL = _table("adsl", "One row a patient.", [
-    STUDYID, USUBJID, SITEID,
-    Column("ARM", S, "arm; null where the patient is in no comparison"),
-    Column("TRT01A", S, "treatment as given: the modality of the first delivered session, else NOT TREATED"),
+ADSL = _table("adsl", "One row a patient and study, routine care being one: a patient is in routine care without a study, or where a session that began lies outside all enrolments. Sessions are those of the study.", [
+    STUDYID, USUBJID,
+    Column("SUBJID", S, "the patient's number in the study, else the pseudonym", required=True),
+    SITEID,
+    Column("ARM", S, "arm; null where the patient is in no comparison, or the study's arms are masked"),
+    Column("TRT01A", S, "treatment as given: the modality of the first delivered session, else NOT TREATED; null where the study's arms are masked"),
     Column("AGE", F, "age at Day 1, from the birth year", "years"),
     Column("SEX", S, "sex", closed=("F", "M", "U")),
     Column("INDICATN", S, "indication"),
@@ -39,7 +44,13 @@ ADSL = _table("adsl", "One row a patient.", [
     Column("PAINDUR", F, "how long in pain at enrolment", "months"),
     Column("ALLOCATN", S, "how the arm came about"),
     Column("ALLOCDT", D, "allocation"),
-    Column("ENRLDT", D, "enrolment"),
+    Column("ENRLDT", D, "enrolment: first day in the study, of routine care as a patient"),
+    Column("ENRENDT", D, "last day in the study; null = open"),
+    _flag("MASKFL", "the study's arms are masked: its masked_until is later than the data cut's day"),
+    Column("REFARM", S, "reference arm that the study names; null where the study's arms are masked"),
+    Column("STRATA", Json, "factors of the stratified allocation to their levels"),
+    Column("ANLSETS", Json, "analysis set to in, or the reason for leaving out"),
+    Column("VISITPLN", Json, "the study's planned visits with their windows; null = the default windows"),
     Column("DAY1DT", D, "Day 1: first delivered session, else enrolment"),
     Column("TRTSDT", D, "first delivered session"),
     Column("TRTEDT", D, "last delivered session"),
@@ -55,7 +66,7 @@ ADSL = _table("adsl", "One row a patient.", [
            "screening, adverse event or its resolution, care or report of it, enrolment; never a day worn, a missed session or a status"),
     Column("TIMEZONE", S, "time zone of the enrolling clinic"),
     EVENTID,
-], ("USUBJID",))  # fmt: skip
+], ("STUDYID", "USUBJID"))  # fmt: skip
 
 _BDS_HEAD = [
     STUDYID,
@@ -94,7 +105,7 @@ _CHANGE_CLASS = Column(
     closed=CHANGE_CLASSES,
 )  # fmt: skip
 
-ADQS = _table("adqs", "One row a patient, questionnaire parameter and assessment.", [
+ADQS = _table("adqs", "One row a patient, study, questionnaire parameter and assessment: one in the 28 days before a study is told there too, as what may be its baseline.", [
     *_BDS_HEAD, *_BDS_VALUE, _EOCFL, *_CRIT,
     Column("AVALSE", F, "standard error of AVAL by the form's table; null where it has none"),
     Column("MDC", F, "smallest change above measurement error: 1.96 standard errors of the difference; null where no error is known"),
@@ -105,9 +116,9 @@ ADQS = _table("adqs", "One row a patient, questionnaire parameter and assessment
     Column("ADTM", T, "moment of the answer"), Column("DAY1BASIS", S, "what Day 1 is: the first delivered session, else enrolment", closed=("enrolment", "session")),
     NEREASON, Column("METRICID", S, "metric of the catalogue that scored it"),
     Column("METRICV", S, "its version"), EVENTID,
-], ("USUBJID", "PARAMCD", "EVENTID"))  # fmt: skip
+], ("STUDYID", "USUBJID", "PARAMCD", "EVENTID"))  # fmt: skip
 
-ADACT = _table("adact", "One row a patient, mobility parameter and week, or test.", [
+ADACT = _table("adact", "One row a patient, study, mobility parameter and week, or test.", [
     *_BDS_HEAD,
     Column("WEEKSTDT", D, "first day of the week; null for a test"),
     *_BDS_VALUE,
@@ -117,10 +128,10 @@ ADACT = _table("adact", "One row a patient, mobility parameter and week, or test
     _flag("CHGMDCFL", "the change is at least MDC; null where no MDC is known"),
     _CHANGE_CLASS,
     NEREASON, Column("METRICID", S, "metric of the catalogue"), Column("METRICV", S, "its version"), EVENTID,
-], ("USUBJID", "PARAMCD", "ADT", "EVENTID"))  # fmt: skip
+], ("STUDYID", "USUBJID", "PARAMCD", "ADT", "EVENTID"))  # fmt: skip
 
 ADEX = _table("adex", "One row a session.", [
-    STUDYID, USUBJID, SITEID, CLINICID,
+    _STUDY_OF_RECORD, USUBJID, SITEID, CLINICID,
     Column("EXSEQ", I, "number of the session, by start", required=True),
     Column("SESSIONID", S, "session", required=True), Column("COURSEID", S, "course"),
     Column("PROTOCOL", S, "protocol"), Column("DEVICEID", S, "device"),
@@ -148,7 +159,7 @@ ADEX = _table("adex", "One row a session.", [
 ], ("SESSIONID",))  # fmt: skip
 
 ADAE = _table("adae", "One row an adverse event.", [
-    STUDYID, USUBJID, SITEID, CLINICID,
+    _STUDY_OF_RECORD, USUBJID, SITEID, CLINICID,
     Column("AESEQ", I, "number, by onset", required=True), Column("AEID", S, "adverse event", required=True),
     Column("AETERM", S, "as reported"), Column("AEDECOD", S, "coded term, else the reported one in lower case"),
     Column("AESOC", S, "body system"), Column("AELOC", S, "body site"),
@@ -173,14 +184,14 @@ ADAE = _table("adae", "One row an adverse event.", [
     EVENTID,
 ], ("AEID",))  # fmt: skip
 
-ADTTE = _table("adtte", "One row a patient (TTAERES, TTAEREC: an adverse event) and time-to-event parameter that applies: TTAE to the treated, TTLOSS and TTRELAPS to those with a pain score (NRS) after the baseline, TTSURGA and TTRESCA to patients of an arm.", [
+ADTTE = _table("adtte", "One row a patient and study (TTAERES, TTAEREC: an adverse event) and time-to-event parameter that applies: TTAE to the treated, TTLOSS and TTRELAPS to those with a pain score (NRS) after the baseline, TTSURGA and TTRESCA to patients of an arm.", [
     STUDYID, USUBJID, SITEID, Column("PARAMCD", S, "parameter code", required=True),
     Column("PARAM", S, "parameter", required=True), Column("AVAL", F, "time elapsed (for a resolution last day - first day + 1); null says why in NEREASON", "days"),
     Column("CNSR", I, "0 = event, 1 = censored", lower=0, upper=1),
     Column("STARTDT", D, "origin"), Column("ADT", D, "event or censoring"),
     Column("EVNTDESC", S, "event"), Column("CNSDTDSC", S, "why censored"), NEREASON,
     Column("SRCID", S, "record that it is about, where a patient has several"), EVENTID,
-], ("USUBJID", "PARAMCD", "SRCID"))  # fmt: skip
+], ("STUDYID", "USUBJID", "PARAMCD", "SRCID"))  # fmt: skip
 
 # --- summaries ------------------------------------------------------------------------------------
 
@@ -191,13 +202,33 @@ STAMP = [
     Column("data_cutoff", T, "newest plausible event time, capped at the time it was ingested", required=True),
     Column("is_suppressed", B, "a reader from outside the clinic must not see the counts", required=True),
 ]
-DIMENSIONS = ("clinic_id", "modality", "indication", "arm")
+# A study's arms are told apart within it alone: study and arm are one dimension of two columns.
+COLUMNS_OF = {
+    "clinic_id": ("clinic_id",),
+    "modality": ("modality",),
+    "indication": ("indication",),
+    "study_arm": ("study_id", "arm"),
+}
+DIMENSIONS = tuple(COLUMNS_OF)
+# as disclosure.Cells takes them
+CELL_DIMENSIONS = tuple(columns[0] if len(columns) == 1 else columns for columns in COLUMNS_OF.values())
+STRATUM_COLUMNS = tuple(column for columns in COLUMNS_OF.values() for column in columns)
 STRATA = [
     Column("clinic_id", S, "clinic; null where not a dimension of the stratum"),
     Column("modality", S, "modality, (none) for patients without a session; null where not a dimension"),
     Column("indication", S, "indication; null where not a dimension"),
-    Column("arm", S, "arm, (none) for patients without one; null where not a dimension"),
-    Column("strata", SL, "the dimensions in force", required=True),
+    Column("study_id", S, "study, ROUTINE for routine care; null where study_arm is not a dimension"),
+    Column(
+        "arm",
+        S,
+        "arm of that study, (none) for patients without one, (masked) while the study's arms are masked; null where study_arm is not a dimension",
+    ),
+    Column(
+        "strata",
+        SL,
+        "the dimensions in force, of clinic_id, modality, indication and study_arm (study_id and arm together)",
+        required=True,
+    ),
 ]
 
 
@@ -206,10 +237,12 @@ def _ci(name: str, comment: str, unit: str | None = None) -> list[Column]:
             Column(f"{name}_upper", F, f"{comment}: upper 95 % limit", unit)]  # fmt: skip
 
 
-PATIENT_OUTCOMES = _table("patient_outcomes", "One row a patient: headline outcomes, with a reason for each missing one.", [
+PATIENT_OUTCOMES = _table("patient_outcomes", "One row a patient: headline outcomes, with a reason for each missing one; of a patient in several studies (routine care being one) those in the study in which the patient was treated first, sessions and events of all.", [
     Column("patient_id", S, "patient (a pseudonym)", required=True),
     Column("clinic_id", S, "enrolling clinic"), Column("modality", S, "modality"),
-    Column("indication", S, "indication"), Column("arm", S, "arm"),
+    Column("indication", S, "indication"),
+    Column("study_id", S, "study that the outcomes are of, ROUTINE for routine care"),
+    Column("arm", S, "arm of that study, (none) without one, (masked) while the study's arms are masked"),
     Column("age_years", F, "age", "years"), Column("sex", S, "sex"), Column("status", S, "end of study status"),
     Column("pain_parameter", S, "parameter of the pain outcome, as in adqs"),
     *[c for name, unit in (("pain", "score"), ("disability", "score"), ("steps", "steps/day"), ("walking_speed", "m/s"),
@@ -268,7 +301,7 @@ COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit
     Column("rtm_expected", F, "change that regression to the mean alone would give; null without its settings"),
     Column("rtm_source", S, "source of those settings"),
     Column("reason", S, "why no estimate can be given"),
-], ("metric_id", "clinic_id", "modality", "indication", "arm", "strata", "visit", "population"))  # fmt: skip
+], ("metric_id", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "visit", "population"))  # fmt: skip
 
 TIME_AT_RISK = _table("time_at_risk", "One row a patient and stretch of time at risk: an episode of sessions and the days after it in which harm counts and could have been told.", [
     Column("patient_id", S, "patient (a pseudonym)", required=True),
@@ -331,7 +364,7 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
     Column("session_window_time_share", F, "share of the time at risk that the 72-hour windows cover"),
     Column("unread_records", I, "safety records of the lake that could not be read", required=True),
     Column("reason", S, "why a rate can't be given"),
-], ("clinic_id", "modality", "indication", "arm", "strata", "term", "is_serious_only", "is_related_only",
+], ("clinic_id", "modality", "indication", "study_id", "arm", "strata", "term", "is_serious_only", "is_related_only",
     "is_treatment_emergent_only", "is_session_emergent_only", "min_grade"))  # fmt: skip
 
 ADVERSE_EVENT_GROUPS = _table("adverse_event_groups", "One row a stratum, grouping, category and restriction: adverse events by body system, patients by their worst grade, and events of groups of terms. Intervals are exact.", [
@@ -341,12 +374,13 @@ ADVERSE_EVENT_GROUPS = _table("adverse_event_groups", "One row a stratum, groupi
     *[Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True) for r in ("serious", "related", "treatment_emergent")],
     *_OF_CELL, *_RATES,
     Column("reason", S, "why a rate can't be given"),
-], ("clinic_id", "modality", "indication", "arm", "strata", "grouping", "category", "is_serious_only", "is_related_only",
+], ("clinic_id", "modality", "indication", "study_id", "arm", "strata", "grouping", "category", "is_serious_only", "is_related_only",
     "is_treatment_emergent_only"))  # fmt: skip
 
-ADVERSE_EVENT_COMPARISONS = _table("adverse_event_comparisons", "One row a pair of arms, modalities or clinics (each clinic against all others together: never a ranking), term and restriction: rate ratios of adverse events. Not adjusted for case mix.", [
+ADVERSE_EVENT_COMPARISONS = _table("adverse_event_comparisons", "One row a pair of arms of a study, modalities or clinics (each clinic against all others together: never a ranking), term and restriction: rate ratios of adverse events. Not adjusted for case mix.", [
     *STAMP,
     Column("dimension", S, "what is compared", required=True, closed=("arm", "modality", "clinic_id")),
+    Column("study_id", S, "study of both arms, ROUTINE for routine care; null for modalities and clinics"),
     Column("compared", S, "the arm, modality or clinic", required=True),
     Column("reference", S, "what it is compared with; (all others) = the other clinics together, a patient of several counted in each; (none) = no reference arm is named", required=True),
     Column("allocation", S, "how the two arms came about; null for modalities and clinics"),
@@ -365,17 +399,18 @@ ADVERSE_EVENT_COMPARISONS = _table("adverse_event_comparisons", "One row a pair 
         Column(f"{exposure}_reason", S, "why the ratio, or its upper limit, can't be given"))],
     Column("overdispersion", F, "of all patients together, as in adverse_event_rates"),
     Column("unread_records", I, "safety records of the lake that could not be read", required=True),
-], ("dimension", "compared", "reference", "term", "is_serious_only", "is_related_only", "is_treatment_emergent_only",
+], ("dimension", "study_id", "compared", "reference", "term", "is_serious_only", "is_related_only", "is_treatment_emergent_only",
     "is_session_emergent_only", "min_grade"))  # fmt: skip
 
-ARM_COMPARISONS = _table("arm_comparisons", "One row a parameter, visit and pair of arms.", [
+ARM_COMPARISONS = _table("arm_comparisons", "One row a study, parameter, visit and pair of arms: never across studies. Of a study whose arms are masked one row a parameter and visit, which says so.", [
     *STAMP,
+    Column("study_id", S, "study of both arms, ROUTINE for routine care", required=True),
     Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
     Column("arm", S, "arm", required=True), Column("reference_arm", S, "reference", required=True),
     Column("allocation", S, "how the arms came about"), Column("population", S, "who is counted", required=True),
     Column("indication", S, "indication of a subgroup; null = all"),
     Column("criterion", S, "responder rule; null for a difference of means"),
-    Column("n_arm", I, "patients of the arm", required=True), Column("n_reference", I, "patients of the reference", required=True),
+    Column("n_arm", I, "patients of the arm; of all arms while they are masked", required=True), Column("n_reference", I, "patients of the reference", required=True),
     Column("x_arm", I, "responders of the arm"), Column("x_reference", I, "responders of the reference"),
     Column("estimate", F, "arm minus reference"),
     Column("ci_lower", F, "lower 95 % limit (Newcombe for a risk difference)"), Column("ci_upper", F, "upper 95 % limit"),
@@ -385,9 +420,9 @@ ARM_COMPARISONS = _table("arm_comparisons", "One row a parameter, visit and pair
     Column("adjusted_for", SL, "adjusted for"), Column("unit", S, "unit of the estimate"),
     Column("direction", S, "which direction is better", closed=("lower", "higher")),
     Column("reason", S, "why no estimate can be given"),
-], ("parameter", "visit", "arm", "reference_arm", "population", "indication", "criterion", "method"))  # fmt: skip
+], ("study_id", "parameter", "visit", "arm", "reference_arm", "population", "indication", "criterion", "method"))  # fmt: skip
 
-_FEW = "Strata: everybody, each dimension alone, and the modalities of a clinic."
+_FEW = "Strata: everybody, each dimension alone, and the modalities of a clinic; each of these with study and arm too."
 RESPONDER_CURVES = _table("responder_curves", f"One row a parameter, visit, stratum and cut-off: share improved by at least so much, of all due with a baseline that a percentage can be judged from; no value counts as no response. A stratum without such a patient has no row. {_FEW}", [
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
     Column("cutoff_pct", I, "improved by at least this share of the baseline", "%", required=True),
@@ -395,7 +430,7 @@ RESPONDER_CURVES = _table("responder_curves", f"One row a parameter, visit, stra
     Column("n_missing", I, "of them without a value: no response", required=True),
     Column("x", I, "of n, improved by at least the cut-off", required=True),
     Column("estimate", F, "x / n"), Column("ci_lower", F, "lower 95 % limit (Wilson)"), Column("ci_upper", F, "upper 95 % limit"),
-], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata", "cutoff_pct"))  # fmt: skip
+], ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "cutoff_pct"))  # fmt: skip
 
 RESPONDER_DISAGREEMENT = _table("responder_disagreement", f"One row a parameter, visit, stratum and verdict of the rules: where they agree and where not, of the patients due with a value. {_FEW}", [
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
@@ -405,7 +440,7 @@ RESPONDER_DISAGREEMENT = _table("responder_disagreement", f"One row a parameter,
     Column("n", I, "patients due with a value", required=True), Column("x", I, "of n, with this verdict", required=True),
     Column("estimate", F, "x / n"), Column("ci_lower", F, "lower 95 % limit (Wilson; Clopper-Pearson for 5 or fewer)"),
     Column("ci_upper", F, "upper 95 % limit"),
-], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata", "pct30", "points", "pgic"))  # fmt: skip
+], ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "pct30", "points", "pgic"))  # fmt: skip
 
 DOSE_RESPONSE = _table("dose_response", f"One row a parameter, visit, stratum and bin of sessions per week: mean change of the patients due. Not causal: who does well may come more often, or less. {_FEW}", [
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
@@ -420,7 +455,7 @@ DOSE_RESPONSE = _table("dose_response", f"One row a parameter, visit, stratum an
     Column("rtm_expected", F, "change that regression to the mean alone would give; null without its settings"),
     Column("rtm_source", S, "source of those settings"),
     Column("reason", S, "why no interval can be given"),
-], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata", "from_per_week"))  # fmt: skip
+], ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "from_per_week"))  # fmt: skip
 
 _VERIFICATION = ("verified", "unverified", "proposal")
 IMPORTANT_CHANGE = _table("important_change", "One row a parameter, visit and stratum with a change: the improvement that the stratum's own patients call much improved (PGIC 1-2), beside the published important change.", [
@@ -440,7 +475,7 @@ IMPORTANT_CHANGE = _table("important_change", "One row a parameter, visit and st
     Column("published_source", S, "its source, or the site's setting"),
     Column("published_verification", S, "how far the source was checked, as in metric_definitions", closed=_VERIFICATION),
     Column("reason", S, "why no cut can be given"),
-], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata"))  # fmt: skip
+], ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata"))  # fmt: skip
 
 RELIABLE_CHANGE = _table("reliable_change", "One row a parameter, visit and stratum with a patient expected (due, asked, with a baseline): how many changed beyond measurement error. A before/after change is not an effect.", [
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD of adqs or adact", required=True), Column("visit", S, "visit", required=True),
@@ -465,7 +500,7 @@ RELIABLE_CHANGE = _table("reliable_change", "One row a parameter, visit and stra
     Column("source", S, "source of the measurement error, or the site's setting"), Column("recovered_source", S, "source of the functional cut"),
     Column("verification", S, "how far the error's source was checked, as in metric_definitions", closed=_VERIFICATION),
     Column("reason", S, "why no share can be given"),
-], ("parameter", "visit", "clinic_id", "modality", "indication", "arm", "strata"))  # fmt: skip
+], ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata"))  # fmt: skip
 
 _FUNNEL_SIGNALS = ("none", "low_95", "high_95", "low_998", "high_998")
 CLINIC_FUNNEL = _table("clinic_funnel", "One row a metric and clinic: each clinic beside all the others, with limits that leave it out. Never a ranking.", [
@@ -522,7 +557,7 @@ SURVIVAL_CURVES = _table("survival_curves", "One row a parameter, stratum and ti
     Column("median_upper", F, "its upper 95 % limit", "days"),
     Column("log_rank_p_value", F, "log-rank between the arms of the stratum's others; only where arms were randomised"),
     Column("n_patients", I, "patients", required=True), Column("reason", S, "why no curve can be given"),
-], ("parameter", "clinic_id", "modality", "indication", "arm", "strata", "time_days"))  # fmt: skip
+], ("parameter", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "time_days"))  # fmt: skip
 
 REPORT_DEADLINES = _table("report_deadlines", "One row a reportable event and rule: when its report is due.", [
     *STAMP, Column("ae_id", S, "adverse event", required=True), Column("clinic_id", S, "clinic"), Column("rule", S, "rule", required=True),

@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from transforms.marts import adae, time_at_risk
+from transforms.marts import adae, adsl, time_at_risk
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
 CUT = Cut(lake_snapshot=7, data_cutoff=datetime(2025, 6, 30, 12, tzinfo=UTC))
 T0 = datetime(2025, 3, 3, 15, tzinfo=UTC)
+OTHER_MARTS = {"adsl": adsl, "time_at_risk": time_at_risk}
 
 
 def core(name, *rows):
@@ -59,7 +60,7 @@ def made(mart, given, *, keys, options, cut):
         if schema == "core":
             frames[name] = core(name, *given.get(name, []))
         else:
-            frames[name] = made(time_at_risk, given, keys=None, options=options, cut=cut)
+            frames[name] = made(OTHER_MARTS[name], given, keys=None, options=options, cut=cut)
     return mart.compute(keys, **frames, options=options, cut=cut)
 
 

@@ -23,7 +23,7 @@ FLAGS = ("TEMPLOFL", "TEMPHIFL", "DURFL", "SPACEFL", "WEEKFL", "SKINFL", "O2FL")
 
 def core(name, *rows):
     """A frame of core: the given columns, all others null."""
-    table = CORE_TABLES[name]
+    table = MART_TABLES["adsl"] if name == "adsl" else CORE_TABLES[name]
     shared = {"event_id": "e", "source": "urn:study", "is_recorded_at_given": False}
     full = [{**shared, **row} for row in rows]
     return pl.DataFrame([{k: r.get(k) for k in table.names} for r in full], schema=table.polars_schema)
@@ -48,7 +48,7 @@ def consult(k=1, *, hours=-24.0, recorded=-24.0, **columns):
 
 
 def run(sessions, *, keys=None, **tables):
-    given = {"patients": [{"patient_id": "P1", "clinic_id": "C1"}], "protocols": [protocol()],
+    given = {"adsl": [{"STUDYID": "ROUTINE", "USUBJID": "P1", "SITEID": "C1"}], "protocols": [protocol()],
              "clinics": [{"clinic_id": "C1", "timezone": "America/New_York"}], **tables}  # fmt: skip
     names = [full.split(".")[1] for full in adex.INPUTS if full != "core.sessions"]
     frames = {name: core(name, *given.get(name, [])) for name in names}

@@ -225,7 +225,7 @@ def freireich(code="TTSURGA", allocation="randomised"):
 
 def test_reference_12_in_a_stratum():
     """Reference 12: Freireich's 6-MP arm by the mart: survival .627451 at 16 and .448179 at 23, median 23."""
-    by_arm = freireich().filter(pl.col("strata") == pl.lit(["arm"], pl.List(pl.String)))
+    by_arm = freireich().filter(pl.col("strata") == pl.lit(["study_arm"], pl.List(pl.String)))
     treated = by_arm.filter(pl.col("arm") == "6-MP")
     seen = dict(zip(treated["time_days"], treated["survival"], strict=True))
     assert (seen[16.0], seen[23.0]) == pytest.approx((0.627451, 0.448179), abs=1e-6)
@@ -237,10 +237,10 @@ def test_reference_12_in_a_stratum():
 def test_log_rank_only_between_randomised_arms_from_allocation():
     """Freireich's log-rank chi-squared is 16.79, p = 4.17e-5; none for arms that chance did not make."""
     p_values = freireich()["log_rank_p_value"]
-    assert freireich().filter(pl.col("strata").list.contains("arm"))["log_rank_p_value"].unique().to_list() == [
+    assert freireich().filter(pl.col("strata").list.contains("study_arm"))["log_rank_p_value"].unique().to_list() == [
         pytest.approx(4.17e-5, rel=1e-3)
     ]
-    assert p_values.null_count() == freireich().filter(~pl.col("strata").list.contains("arm")).height
+    assert p_values.null_count() == freireich().filter(~pl.col("strata").list.contains("study_arm")).height
     assert freireich(allocation="concurrent")["log_rank_p_value"].null_count() == len(p_values)
     assert freireich(code="TTSURG")["log_rank_p_value"].null_count() == len(p_values)
 

@@ -23,7 +23,10 @@ FLAGS = {f"is_{name}_only": False for name in ("serious", "related", "treatment_
 
 def rate(events, sessions, years, *, patients=20, phi=None, term=None, **stratum) -> dict:
     """A row of mart.adverse_event_rates."""
-    return {**FLAGS, **stratum, "strata": list(stratum), "term": term, "events": events, "sessions": sessions,
+    if "arm" in stratum:
+        stratum = {"study_id": "T", **stratum}
+    strata = ["study_arm" if d == "arm" else d for d in stratum if d != "study_id"]
+    return {**FLAGS, **stratum, "strata": strata, "term": term, "events": events, "sessions": sessions,
             "patient_years": years, "patients": patients, "patients_with_event": min(events, patients),
             "is_suppressed": False, "overdispersion": phi, "unread_records": 2}  # fmt: skip
 
@@ -31,7 +34,7 @@ def rate(events, sessions, years, *, patients=20, phi=None, term=None, **stratum
 def compute(rows, arms=(), **options) -> pl.DataFrame:
     """`arms`: (arm, allocation) of a patient each."""
     adsl = MART_TABLES["adsl"]
-    people = [{**dict.fromkeys(adsl.names), "USUBJID": f"p{k}", "ARM": a, "ALLOCATN": how}
+    people = [{**dict.fromkeys(adsl.names), "STUDYID": "T", "USUBJID": f"p{k}", "ARM": a, "ALLOCATN": how}
               for k, (a, how) in enumerate(arms)]  # fmt: skip
     table = pl.DataFrame([{**dict.fromkeys(RATES.names), **r} for r in rows], schema=RATES.polars_schema)
     subjects = pl.DataFrame(people, schema=adsl.polars_schema)

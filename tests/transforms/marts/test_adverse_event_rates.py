@@ -19,7 +19,8 @@ from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
 T0 = datetime(2025, 1, 6, 15, tzinfo=UTC)
 CUT = Cut(lake_snapshot=9, data_cutoff=datetime(2025, 12, 31, tzinfo=UTC))
 REJECTS = next(t for t in BOOKKEEPING if t.name == "rejects")
-DIMENSIONS = ("clinic_id", "modality", "indication", "arm")
+DIMENSIONS = ("clinic_id", "modality", "indication", "study_arm")
+COLUMNS = ("clinic_id", "modality", "indication", "study_id", "arm")
 ONLY = [f"is_{r}_only" for r in ("serious", "related", "treatment_emergent", "session_emergent")]
 
 
@@ -80,7 +81,8 @@ def event(k, *, days=0.1, patient=1, **columns):
 
 def cell(frame, *, term=None, only=None, min_grade=None, **stratum):
     """The one row of a stratum, term and restriction."""
-    wanted = pl.col("strata").list.sort() == pl.lit(sorted(stratum), pl.List(pl.String))
+    dimensions = sorted("study_arm" if d == "arm" else d for d in stratum if d != "study_id")
+    wanted = pl.col("strata").list.sort() == pl.lit(dimensions, pl.List(pl.String))
     for column, value in {"term": term, "min_grade": min_grade, **stratum}.items():
         wanted = wanted & pl.col(column).eq_missing(pl.lit(value))
     for flag in ONLY:
@@ -514,6 +516,11 @@ MEETS = {
 }
 
 
+def stratum_of(row):
+    """Column -> value of the dimensions in force."""
+    return {c: row[c] for c in COLUMNS if row[c] is not None}
+
+
 def plain_numbers(events):
     """(AEID -> number of its event): a record that is not new belongs to the event before it of its kind."""
     numbers, last = {}, {}
@@ -528,7 +535,8 @@ def plain_numbers(events):
 def plain_cell(stratum, *, term, meets, frames, options):
     """All numbers of one cell, by loops over patients, sessions and events."""
     people = {r["USUBJID"]: r for r in frames["adsl"].to_dicts()}
-    own = lambda p: {"indication": people[p]["INDICATN"] or "(unknown)", "arm": people[p]["ARM"] or "(none)"}  # noqa: E731
+    own = lambda p: {"indication": people[p]["INDICATN"] or "(unknown)", "study_id": "ROUTINE",  # noqa: E731
+                     "arm": people[p]["ARM"] or "(none)"}  # fmt: skip
     every_begun = [s for s in frames["adex"].to_dicts() if s["EXSTAT"] in ("delivered", "aborted")]
     place = lambda r: {"clinic_id": r["CLINICID"], "modality": r["MODALITY"], **own(r["USUBJID"])}  # noqa: E731
     inside = lambda r: all(place(r)[d] == v for d, v in stratum.items())  # noqa: E731
@@ -615,7 +623,7 @@ def simulated():
 
 
 def strata_of(frame):
-    return [(row, {d: row[d] for d in row["strata"]}) for row in frame.iter_rows(named=True)]
+    return [(row, stratum_of(row)) for row in frame.iter_rows(named=True)]
 
 
 def test_equals_a_plain_recomputation(simulated):
@@ -660,7 +668,7 @@ def test_every_combination_and_restriction_is_there(simulated):
     assert combos == {c for n in range(5) for c in combinations(DIMENSIONS, n)}
     key = MART_TABLES["adverse_event_rates"].key
     assert mart.select(key).is_duplicated().sum() == 0
-    counts = mart.group_by(*DIMENSIONS, "strata").len()["len"].unique().to_list()
+    counts = mart.group_by(*COLUMNS, "strata").len()["len"].unique().to_list()
     assert counts == [7 * (1 + 2)]
 
 
@@ -671,7 +679,7 @@ def test_totals_agree_over_strata(simulated):
     assert sums["sessions"].n_unique() == 1
     whole = cell(simulated[1])["events"]
     assert (sums["events"] + sums["events_outside"]).min() >= whole
-    by_patient = sums.filter(pl.col("strata") == pl.lit(["indication", "arm"], pl.List(pl.String)))
+    by_patient = sums.filter(pl.col("strata") == pl.lit(["indication", "study_arm"], pl.List(pl.String)))
     assert by_patient["events"].item() == whole
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from transforms.checks import check_table
 from transforms.marts import MARTS, arm_comparisons
@@ -141,13 +142,55 @@ def test_no_reference_arm_says_so():
     assert compute(*trial(arms=("cold", "warm")), reference_arm="warm").filter(method="ancova")["estimate"].item() < -2
 
 
-def test_controls_of_another_clinic_are_not_an_arms_controls():
-    """A second study's controls at another clinic do not enter the comparison."""
+@pytest.mark.parametrize("clinic", ["c1", "c2"])
+def test_controls_of_another_study_are_not_an_arms_controls(clinic):
+    """A second study with `control` too, at the same clinic or another, and routine care change nothing of the first."""
+    subjects, responses = trial()
+    others = [subject(f"other{k}", arm, clinic=clinic) | {"STUDYID": study}
+              for study in ("t", "ROUTINE") for k, arm in enumerate(["control", "warm"] * 8, 20 * (study == "t"))]  # fmt: skip
+    more = [a for s in others for a in answers(s["USUBJID"], (0, 8), (91, 0))]
+    alone, beside = compute(subjects, responses), compute(subjects + others, responses + more)
+    assert_frame_equal(beside.filter(study_id="s"), alone, check_row_order=False)
+    assert beside["study_id"].unique().sort().to_list() == ["ROUTINE", "s", "t"]
+    pairs = beside.select("study_id", "arm", "reference_arm").unique().rows()
+    assert sorted(pairs) == [("ROUTINE", "warm", "control"), ("s", "cold", "control"), ("t", "warm", "control")]
+
+
+def test_a_clinic_of_one_arm_moves_no_difference():
+    """Everybody with a value is in the model; the clinic as a factor takes up what a clinic of controls alone tells."""
     subjects, responses = trial()
     others = [subject(f"other{k}", "control", clinic="c2") for k in range(10)]
     more = [a for k in range(10) for a in answers(f"other{k}", (0, 8), (91, 0))]
     alone, beside = ancova(compute(subjects, responses)), ancova(compute(subjects + others, responses + more))
-    assert (beside["n_arm"], beside["n_reference"], beside["estimate"]) == (20, 20, alone["estimate"])
+    assert (beside["n_arm"], beside["n_reference"]) == (20, 30)
+    assert beside["estimate"] == pytest.approx(alone["estimate"])
+
+
+def test_the_study_names_its_reference():
+    """What the study says comes before any name; an arm that nobody is in is no reference."""
+    subjects, responses = trial()
+    named = [s | {"REFARM": "Cold"} for s in subjects]
+    assert compute(named, responses)["reference_arm"].unique().to_list() == ["cold"]
+    absent = [s | {"REFARM": "warm"} for s in subjects]
+    assert compute(absent, responses)["reference_arm"].unique().to_list() == ["control"]
+
+
+def test_masked_arms_are_not_compared():
+    """While the study's arms are masked a row a parameter and visit says so, with how many have a value."""
+    subjects, responses = trial()
+    masked = [s | {"ARM": None, "MASKFL": "Y"} for s in subjects]
+    [row] = compute(masked, responses).to_dicts()
+    assert (row["arm"], row["reference_arm"], row["n_arm"], row["estimate"]) == ("(masked)", "(masked)", 40, None)
+    assert row["reason"].startswith("the study's arms are masked")
+
+
+def test_a_study_is_compared_at_its_own_visits():
+    """Day 92 is `Month 3` by default, `End` where the study plans it so; its target is in the model of all visits."""
+    subjects, responses = trial()
+    plan = '[{"visit": "End", "target_day": 90, "from_day": 60, "to_day": 120}]'
+    frame = compute([s | {"VISITPLN": plan} for s in subjects], responses)
+    assert frame["visit"].unique().to_list() == ["End"]
+    assert ancova(frame)["estimate"] == ancova(compute(subjects, responses))["estimate"]
 
 
 def test_arms_of_different_clinics_can_not_be_told_from_them():

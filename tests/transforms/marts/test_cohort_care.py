@@ -15,7 +15,7 @@ from transforms.schemas import CORE_TABLES, MART_TABLES
 DAY1 = date(2025, 3, 3)
 T0 = datetime(2025, 3, 3, 12, tzinfo=UTC)
 CUT = Cut(lake_snapshot=1, data_cutoff=T0 + timedelta(days=400))
-STRATA = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "arm": "ARM"}
+STRATA = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "study_id": "STUDYID", "arm": "ARM"}
 
 
 def frame(schema, rows):

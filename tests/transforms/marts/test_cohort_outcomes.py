@@ -44,7 +44,7 @@ def compute(subjects: list[dict], answers: list[dict], **options) -> pl.DataFram
     tables = {name: CORE_TABLES[name].empty() for name in CORE_TABLES}
     tables |= {name: t.empty() for name, t in MART_TABLES.items() if name not in tables}
     tables |= {"adsl": table(MART_TABLES["adsl"], subjects), "responses": table(CORE_TABLES["responses"], answers)}
-    for name in ("adqs", "patient_outcomes", "cohort_outcomes"):
+    for name in ("adqs", "cohort_outcomes"):
         inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in MARTS[name].inputs}
         keys = () if MARTS[name].is_summary else (None,)
         tables[name] = MARTS[name].compute(*keys, **inputs, options=Options(**options), cut=CUT)
@@ -241,15 +241,26 @@ def test_sustained_response_and_metrics_without_a_visit():
     assert (found["n_evaluable"], found["n_event"], found["n_not_evaluable"], found["estimate"]) == (2, 1, 4, 0.5)
 
 
+def opioids(name: str, before: float, latest: float | None) -> list[dict]:
+    """A dose from 40 days before Day 1 to it, and one from Day 1 on, known for 60 days; None = care known to Day 1."""
+    shared = {"patient_id": name, "kind": "opioid", "clinic_id": "c1", "source": "s"}
+    day1 = datetime(2025, 1, 6, 12, tzinfo=UTC)
+    first = {**shared, "care_id": f"{name}0", "event_id": f"{name}0", "daily_dose_mme": before,
+             "occurred_at": day1 - timedelta(days=40), "ended_at": day1 - timedelta(days=1),
+             "reported_through": day1}  # fmt: skip
+    second = {**shared, "care_id": f"{name}1", "event_id": f"{name}1", "daily_dose_mme": latest,
+              "occurred_at": day1, "reported_through": day1 + timedelta(days=60)}  # fmt: skip
+    return [first] if latest is None else [first, second]
+
+
 def test_opioid_dose_before_and_at_the_latest_are_of_the_same_patients():
     """Doses 40 to 10 and 20 to 20 are known twice, 90 only before: means 30 and 15, change -15; one missing."""
     tables = {name: t.empty() for name, t in (CORE_TABLES | MART_TABLES).items()}
     names = ("a", "b", "c")
     doses = [(40.0, 10.0), (20.0, 20.0), (90.0, None)]
     tables["adsl"] = table(MART_TABLES["adsl"], [subject(n) for n in names])
-    tables["patient_outcomes"] = table(MART_TABLES["patient_outcomes"], [
-        {"patient_id": n, "opioid_mme_baseline": before, "opioid_mme_latest": latest}
-        for n, (before, latest) in zip(names, doses, strict=True)])  # fmt: skip
+    tables["care"] = table(CORE_TABLES["care"], [
+        row for n, (before, latest) in zip(names, doses, strict=True) for row in opioids(n, before, latest)])  # fmt: skip
     inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in MARTS["cohort_outcomes"].inputs}
     frame = cohort_outcomes.compute(**inputs, options=Options(), cut=CUT)
     for metric, estimate in (("opioid_dose_before", 30), ("opioid_dose_latest", 15), ("opioid_change", -15)):
@@ -292,11 +303,12 @@ def random_cohort():
 def test_every_combination_of_the_dimensions_is_there(random_cohort):
     """All 16 combinations, a dimension not in force null, one in force never; the key is unique."""
     frame = random_cohort[2]
-    names = ("clinic_id", "modality", "indication", "arm")
+    names = {"clinic_id": "clinic_id", "modality": "modality", "indication": "indication", "study_arm": "arm"}
     found = {tuple(s) for s in frame["strata"].to_list()}
     assert found == {c for size in range(5) for c in combinations(names, size)}
-    for name in names:
-        assert frame.filter(pl.col("strata").list.contains(name) == pl.col(name).is_null()).is_empty()
+    for name, column in names.items():
+        assert frame.filter(pl.col("strata").list.contains(name) == pl.col(column).is_null()).is_empty()
+    assert frame.filter(pl.col("study_id").is_null() != pl.col("arm").is_null()).is_empty()
     assert check_table(MART_TABLES["cohort_outcomes"], frame)["is_passed"].all()
 
 

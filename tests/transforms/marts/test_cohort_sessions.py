@@ -20,7 +20,7 @@ from transforms.schemas import CORE_TABLES, MART_TABLES
 
 PLAN = Plan(patients=40, days=100, seed=31, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
             broken_share=0.02, unknown_share=0.02)  # fmt: skip
-STRATA = ("clinic_id", "modality", "indication", "arm")
+STRATA = ("clinic_id", "modality", "indication", "study_id", "arm")
 DAY1 = date(2025, 1, 6)
 CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 6, 1, 12, tzinfo=UTC))
 TABLE = MART_TABLES["cohort_outcomes"]
@@ -50,7 +50,7 @@ def world():
         frame = current(name, rows)
         tables[name] = merge_patients(frame, status) if "patient_id" in frame.columns else frame
     cut = Cut(lake_snapshot=1, data_cutoff=simulation.truth.data_cutoff)
-    for name in ("adsl", "adex", "patient_outcomes", "cohort_outcomes"):
+    for name in ("adsl", "adex", "cohort_outcomes"):
         tables[name] = made(name, tables, cut=cut)
     return SimpleNamespace(tables=tables, cut=cut, rows=tables["cohort_outcomes"].filter(pl.col("visit").is_null()))
 
@@ -66,7 +66,7 @@ def sessions_of(tables):
     """Dictionaries of adex with the patient's indication and arm."""
     people = {p["USUBJID"]: p for p in tables["adsl"].to_dicts()}
     return [{**s, "clinic_id": s["CLINICID"], "modality": s["MODALITY"], "indication": people[s["USUBJID"]]["INDICATN"],
-             "arm": people[s["USUBJID"]]["ARM"] or "(none)"} for s in tables["adex"].to_dicts()]  # fmt: skip
+             "study_id": s["STUDYID"], "arm": people[s["USUBJID"]]["ARM"] or "(none)"} for s in tables["adex"].to_dicts()]  # fmt: skip
 
 
 def in_stratum(row, sessions):
@@ -164,7 +164,7 @@ def test_adherence_equals_a_plain_recount(world):
         for c in courses:
             p = people[c["patient_id"]]
             place = {"clinic_id": c["clinic_id"] or p["SITEID"], "modality": p["MODALITY"] or "(none)",
-                     "indication": p["INDICATN"], "arm": p["ARM"] or "(none)"}  # fmt: skip
+                     "indication": p["INDICATN"], "study_id": p["STUDYID"], "arm": p["ARM"] or "(none)"}  # fmt: skip
             if any(row[d] is not None and row[d] != place[d] for d in STRATA):
                 continue
             own = [s for s in sessions if s["COURSEID"] == c["course_id"]]
@@ -198,11 +198,10 @@ def small(sessions, courses=(), patients=("a",)):
         {"STUDYID": "s", "USUBJID": n, "SITEID": "c", "MODALITY": "local", "INDICATN": "other", "DAY1DT": DAY1,
          "NSESS": 0} for n in patients])  # fmt: skip
     tables["adex"] = frame(MART_TABLES["adex"], [
-        {"USUBJID": n, "SESSIONID": f"s{k}", "EXSTAT": status, "CLINICID": "c", "MODALITY": "local", "ASTDT": DAY1,
+        {"STUDYID": "s", "USUBJID": n, "SESSIONID": f"s{k}", "EXSTAT": status, "CLINICID": "c", "MODALITY": "local", "ASTDT": DAY1,
          "EXSTDTM": datetime(2025, 1, 6, tzinfo=UTC), **columns}
         for k, (n, status, columns) in enumerate(sessions)])  # fmt: skip
     tables["courses"] = frame(CORE_TABLES["courses"], courses)
-    tables["patient_outcomes"] = made("patient_outcomes", tables)
     rows = made("cohort_outcomes", tables).filter(pl.col("strata").list.len() == 0)
     return {r["metric_id"]: r for r in rows.to_dicts()}
 

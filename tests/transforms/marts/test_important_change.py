@@ -17,7 +17,7 @@ from transforms.schemas.mart import CHANGE_CLASSES
 
 DAY1 = date(2025, 1, 6)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 6, 10, 12, tzinfo=UTC))
-STRATA = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "arm": "ARM"}
+STRATA = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "study_id": "STUDYID", "arm": "ARM"}
 SUMMARIES = ("important_change", "reliable_change")
 
 

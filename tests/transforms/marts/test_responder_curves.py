@@ -17,7 +17,7 @@ from transforms.schemas import CORE_TABLES, MART_TABLES
 
 DAY1 = date(2025, 1, 6)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 6, 10, 12, tzinfo=UTC))
-STRATA = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "arm": "ARM"}
+STRATA = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "study_id": "STUDYID", "arm": "ARM"}
 SUMMARIES = ("responder_curves", "responder_disagreement", "dose_response")
 
 
@@ -50,7 +50,7 @@ def world(people, answers, sessions):
          "answered_at": moment(n, ady), "instrument": i, "items": f'{{"{item}": {value}}}'}
         for n, ady, i, item, value in answers])  # fmt: skip
     tables["adex"] = frame(MART_TABLES["adex"], [
-        {"USUBJID": n, "SESSIONID": f"{n}{k}", "EXSEQ": k, "EXSTAT": "delivered", "EXSTDTM": moment(n, ady),
+        {"STUDYID": "s", "USUBJID": n, "SESSIONID": f"{n}{k}", "EXSEQ": k, "EXSTAT": "delivered", "EXSTDTM": moment(n, ady),
          "ASTDT": moment(n, ady).date(), "CLINICID": "c", "MODALITY": "local"}
         for k, (n, ady) in enumerate(sessions)])  # fmt: skip
     tables["sessions"] = frame(CORE_TABLES["sessions"], [
@@ -91,7 +91,7 @@ def due_rows(tables, row):
         if row[dimension] is not None:
             chosen = chosen.filter(pl.col(column).fill_null("(none)") == row[dimension])
     due = due_of(people_of(tables["adsl"], tables["adex"], options=Options()), cut=CUT)
-    due = due.filter("is_due", AVISIT=row["visit"]).select("USUBJID")
+    due = due.filter("is_due", AVISIT=row["visit"]).select(USUBJID="patient_id")
     return tables["adqs"].join(due, on="USUBJID", how="semi").join(chosen, on="USUBJID", how="semi")
 
 
@@ -201,12 +201,13 @@ def test_a_small_curve_is_marked_whole():
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_promises_of_the_schema(clinics, name):
-    """Keys are unique, closed lists closed, required columns filled; only the few combinations of dimensions."""
+    """Keys are unique, closed lists closed, required columns filled; only the few combinations, each with study and arm."""
     table = clinics[name]
     assert table.height > 0
     assert check_table(MART_TABLES[name], table)["is_passed"].all()
     found = {tuple(s) for s in table["strata"].to_list()}
-    assert found == {(), *((d,) for d in STRATA), ("clinic_id", "modality")}
+    few = ((), ("clinic_id",), ("modality",), ("indication",), ("clinic_id", "modality"))
+    assert found == {(*c, *study) for c in few for study in ((), ("study_arm",))}
     assert set(table["parameter"]) <= set(PARAMETERS)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from transforms import studies
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, TIMESTAMP
@@ -45,6 +46,7 @@ def trial() -> dict[str, pl.DataFrame]:
     """The marts of the trial; `cut` is long after it, so that every window has closed."""
     tables = {name: CORE_TABLES[name].empty() for name in CORE_TABLES}
     tables |= {topic: core(topic) for topic in ("clinics", "patients", "responses")}
+    tables["study_enrolments"] = studies.enrolments(tables["study_enrolments"], tables["patients"])
     for name in ("adsl", "adqs", "arm_comparisons"):
         mart = MARTS[name]
         inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in mart.inputs}
