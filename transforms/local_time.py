@@ -30,7 +30,8 @@ def homes(adsl: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.DataFram
     The first, that of the enrolment, is in force since ever (year 1); each `transferred` that names a clinic from the
     first moment of its day there. `adsl`: rows with `USUBJID`, `TIMEZONE`.
     """
-    first = adsl.select(patient_id="USUBJID", timezone="TIMEZONE").unique("patient_id")
+    first = adsl.select(patient_id="USUBJID", timezone="TIMEZONE").sort("patient_id", "timezone")
+    first = first.unique("patient_id", keep="first", maintain_order=True)
     moved = patient_status.filter(
         pl.col("status") == "transferred", pl.col("clinic_id").is_not_null(), pl.col("effective_on").is_not_null()
     )

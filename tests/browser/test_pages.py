@@ -122,18 +122,18 @@ def test_figures_of_another_selection_are_dimmed(home, serve_alone, chromium):
     page.goto(f"{address}/")
     settle(page)
     assert not page.evaluate(_DIMMED)
-    assert page.evaluate(_SELECTION) == "Of: all patients"
+    assert page.evaluate(_SELECTION) == "Of: routine care"
     held = []
     page.route("**/_dash-update-component", lambda request: held.append(request))
     _choose_clinic(page)
     until(page, _DIMMED)
     assert page.locator(".waiting-note").is_visible()
-    assert page.evaluate(_SELECTION) == "Of: all patients"
+    assert page.evaluate(_SELECTION) == "Of: routine care"
     page.unroute("**/_dash-update-component")
     for request in held:
         request.continue_()
     until(page, f"!({_DIMMED})")
-    assert page.evaluate(_SELECTION).startswith("Of: Clinic")
+    assert page.evaluate(_SELECTION).startswith("Of: routine care, Clinic")
     page.context.close()
     stop()
 
@@ -149,7 +149,7 @@ def test_a_lost_connection_is_said_and_its_figures_stay_dimmed(home, serve_alone
     _choose_clinic(page)
     page.wait_for_timeout(3_000)
     assert page.evaluate(_DIMMED)
-    assert page.evaluate(_SELECTION) == "Of: all patients"
+    assert page.evaluate(_SELECTION) == "Of: routine care"
     page.context.close()
 
 

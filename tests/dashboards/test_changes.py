@@ -16,7 +16,7 @@ def test_every_class_has_its_count_and_limits(staff):
     """6, 14, 27 and 3 of 50 that have a class; who has none is said: 9 missing, 2 not evaluable, 2 not yet due of 63."""
     values = view(staff, "/")
     said = caption(values, CHARTS, ids.RELIABLE_CHANGE)
-    assert "At Month 3, all patients: recovered 6 / 50, 12 % (6 to 20); improved, not recovered 14 / 50, 28 %" in said
+    assert "At Month 3, routine care: recovered 6 / 50, 12 % (6 to 20); improved, not recovered 14 / 50, 28 %" in said
     assert "deteriorated 3 / 50, 6 % (3 to 14)" in said
     assert "Of 63 patients 9 missing, 2 not evaluable, 2 not yet due." in said
     figure = part(values, CHARTS, ids.RELIABLE_CHANGE, "figure")
@@ -38,7 +38,7 @@ def test_without_a_functional_cut_nobody_is_said_to_have_recovered(staff):
     figure = part(values, CHARTS, ids.RELIABLE_CHANGE, "figure")
     assert list(figure.layout.yaxis.ticktext) == ["Improved", "Unchanged", "Deteriorated"]
     said = caption(values, CHARTS, ids.RELIABLE_CHANGE)
-    assert "all patients: improved 14 / 50" in said
+    assert "routine care: improved 14 / 50" in said
     assert "who recovered can't be told" in said
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from dashboards import ids
 from dashboards.disclosed import SUPPRESSED
-from dashboards.filters import chosen
+from dashboards.filters import chosen, settled
 from dashboards.pages import durability, durability_charts, survival_charts
 from dashboards.pages.series import in_series, why_none
 from dashboards.theme import LIGHT
@@ -67,14 +67,21 @@ def test_no_event_is_not_none_to_come():
     assert "No surgery seen is not none to come" in " ".join(drawn.notes)
 
 
+ROUTINE_CARE = {"ROUTINE": ["(none)", "acupuncture", "control"]}
+
+
 def test_series_are_arms_where_there_are_two(staff):
     """Of surgery from allocation there are two arms; one chosen arm is one series; of loss there is none."""
     meets = pl.col("parameter") == "TTSURGA"
     names = [
-        in_series(staff, "survival_curves", chosen(search), meets=meets, known="survival")["series"].unique().sort()
+        in_series(staff, "survival_curves", settled(chosen(search), ROUTINE_CARE), meets=meets, known="survival")[
+            "series"
+        ]
+        .unique()
+        .sort()
         for search in ("", "?arm=control")
     ]
-    assert [n.to_list() for n in names] == [["acupuncture", "control"], ["arm control"]]
+    assert [n.to_list() for n in names] == [["acupuncture", "control"], ["routine care, arm control"]]
 
 
 def test_responders_at_every_cut_off(staff):

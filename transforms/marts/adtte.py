@@ -160,9 +160,11 @@ def _first_events(
     people: pl.DataFrame, adex: pl.DataFrame, adae: pl.DataFrame, time_at_risk: pl.DataFrame
 ) -> list[pl.DataFrame]:
     """A frame a parameter: of any event, and of each group of terms."""
-    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN)).group_by("USUBJID").agg(STARTDT=pl.col("ASTDT").min())
-    begun = begun.drop_nulls()
-    followed = people.drop("EVENTID").join(begun, on="USUBJID").join(_first_stretch(time_at_risk), on="USUBJID")
+    begun = adex.filter(pl.col("EXSTAT").is_in(BEGUN)).group_by("USUBJID")
+    begun = begun.agg(STARTDT=pl.col("ASTDT").min(), began_at=pl.col("EXSTDTM").min()).drop_nulls()
+    followed = people.drop("EVENTID").join(begun, on="USUBJID")
+    followed = followed.join(_stretches(time_at_risk), on="patient_id")
+    followed = followed.filter(pl.col("began_at").is_between("from_at", "to_at"))
     followed = with_local_day(followed, at="to_at", into="ended_on")
     of_event = {"began_on": "ASTDT", "is_in_time": "ATRISKFL"}
     records = with_event_number(adae).with_columns(
@@ -172,17 +174,17 @@ def _first_events(
     return [_first_event(followed, records.filter(is_meant)) for is_meant in groups]
 
 
-def _first_stretch(time_at_risk: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient: `to_at` and `ended_by` of the time at risk from the first session on, without a gap."""
+def _stretches(time_at_risk: pl.DataFrame) -> pl.DataFrame:
+    """A row a patient and time at risk without a gap: `from_at`, `to_at`, `ended_by`."""
     whole = joined(time_at_risk.select("patient_id", "from_at", "to_at"))
-    first = whole.sort("from_at").unique("patient_id", keep="first", maintain_order=True)
     ends = time_at_risk.select("patient_id", "to_at", "ended_by").filter(pl.col("ended_by") != "next_episode")
-    return first.join(ends, on=["patient_id", "to_at"], how="left").select("to_at", "ended_by", USUBJID="patient_id")
+    return whole.join(ends, on=["patient_id", "to_at"], how="left")
 
 
 def _first_event(followed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     known = records.filter(pl.col("is_in_time") == "Y").sort("event_at", "AESEQ")
-    known = known.join(followed.select("USUBJID", "to_at"), on="USUBJID").filter(pl.col("event_at") <= pl.col("to_at"))
+    known = known.join(followed.select("USUBJID", "began_at", "to_at"), on="USUBJID")
+    known = known.filter(pl.col("event_at").is_between("began_at", "to_at"))
     first = known.unique("USUBJID", keep="first", maintain_order=True)
     first = first.select("USUBJID", "EVENTID", event_on="began_on", what="AEDECOD")
     unknown = records.filter(pl.col("event_at").is_null() & (pl.col("TRTEMFL") == "Y")).select("USUBJID").unique()

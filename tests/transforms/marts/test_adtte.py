@@ -49,7 +49,8 @@ def stretch(start, end, ended_by="risk_window", **columns):
 
 def run(*, people=None, events=(), cares=(), sessions=(0,), at_risk=None, answers=(), keys=None):
     marts = MART_TABLES
-    exposures = [{"USUBJID": "P1", "SESSIONID": f"S{k}", "EXSEQ": k + 1, "EXSTAT": "delivered", "ASTDT": day(n)}
+    exposures = [{"USUBJID": "P1", "SESSIONID": f"S{k}", "EXSEQ": k + 1, "EXSTAT": "delivered", "ASTDT": day(n),
+                  "EXSTDTM": moment(n)}
                  for k, n in enumerate(sessions)]  # fmt: skip
     stretches = [stretch(sessions[0], sessions[-1] + 30)] if at_risk is None else at_risk
     return adtte.compute(
