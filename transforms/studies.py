@@ -77,7 +77,8 @@ def memberships(patients: pl.DataFrame, study_enrolments: pl.DataFrame, begun: p
 
 
 def outside_all(days: pl.DataFrame, in_study: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `days` (`patient_id`, `day`) that lie in none of the patient's enrolments."""
+    """The rows of `days` (`patient_id`, `day`) that lie in none of the patient's enrolments; an unknown day does not."""
+    days = days.drop_nulls("day")
     spans = in_study.select("patient_id", "from_on", "to_on")
     inside = days.join(spans, on="patient_id").filter(_holds("day"))
     return days.join(inside, on=["patient_id", "day"], how="anti")

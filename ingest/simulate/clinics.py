@@ -97,6 +97,24 @@ def _protocol(clinic: Clinic, *, modality: str, plan: Plan) -> Protocol:
                     versions=versions)  # fmt: skip
 
 
+def send_study(outbox: Outbox, clinics: list[Clinic]):
+    """The study that runs beside routine care, before its first patient."""
+    plan = outbox.plan
+    if not plan.study_share:
+        return
+    data = {
+        "study_id": plan.study_id,
+        "title": "A simulated randomised trial",
+        "reference_arm": plan.arms[-1],
+        "stratification": ["clinic"],
+        "primary": {"parameter": "NRS7D", "visit": "Week 8", "method": "ancova"},
+    }
+    first = clinics[0]
+    opened = first.at(plan.start)
+    rng = plan.rng(11, 0)
+    outbox.record("studies", plan.study_id, data, rng=rng, key=plan.study_id, time=opened, zone=first.zone)
+
+
 def send_clinics(outbox: Outbox, clinics: list[Clinic]):
     for clinic in clinics:
         rng = outbox.plan.rng(0, clinic.position)

@@ -87,11 +87,27 @@ def _wrong_unit(topic: str, event: dict) -> Broken:
     return orjson.dumps(event), "unit"
 
 
+def _twice(topic: str, event: dict) -> Broken:
+    value = orjson.dumps(event)
+    return value.replace(b'"source":', b'"source":"/elsewhere","source":', 1), "source"
+
+
+def _bad_id(topic: str, event: dict) -> Broken:
+    name = TOPIC_BY_NAME[topic].record_id
+    event["data"][name] = f"{event['data'][name]}\u202e"
+    return orjson.dumps(event), name
+
+
+def _too_long(topic: str, event: dict) -> Broken:
+    event["data"]["term"] = "burn " * 101
+    return orjson.dumps(event), "term"
+
+
 OF_PATIENTS = tuple(t.name for t in TOPICS if any(f.name == "patient_id" for f in t.fields))
 BREAKS = (
     Break("not_json", _truncated),
     Break("not_utf8", _bad_utf8),
-    Break("not_object", lambda topic, event: (orjson.dumps([event]), None)),
+    Break("not_object", lambda topic, event: (orjson.dumps(event["id"]), None)),
     Break("tombstone", lambda topic, event: (None, None)),
     Break("wrong_specversion", _set("specversion", "0.3")),
     Break("wrong_type_name", _set("type", "floe.session.v1")),
@@ -101,6 +117,9 @@ BREAKS = (
     Break("wrong_type", _wrong_type),
     Break("out_of_range", _out_of_range, (*OUT_OF_RANGE, "responses")),
     Break("wrong_unit", _wrong_unit, ("readings",)),
+    Break("field_twice", _twice),
+    Break("bad_id", _bad_id, tuple(t.name for t in TOPICS if t.record_id != "patient_id")),
+    Break("too_long", _too_long, ("adverse_events",)),
 )
 
 

@@ -85,7 +85,7 @@ def _report(outbox: Outbox, patient: Patient, *, effect: SideEffect, clinic: Cli
         grade=grade,
         serious=serious,
         session=session,
-        number=len(patient.adverse_events) + 1,
+        ae_id=_number(outbox, patient, clinic=clinic),
         rng=rng,
     )
     versions = [(aware, data)]
@@ -94,6 +94,11 @@ def _report(outbox: Outbox, patient: Patient, *, effect: SideEffect, clinic: Cli
     versions += _follow_up(data, aware=aware, resolved=resolved, clinic=clinic, rng=rng)
     versions = [v for v in versions if v[0] < outbox.plan.ends_at]
     _send(outbox, patient, clinic=clinic, onset=onset, versions=versions, rng=rng)
+
+
+def _number(outbox: Outbox, patient: Patient, *, clinic: Clinic) -> str:
+    usual = f"AE-{patient.patient_id}-{len(patient.adverse_events) + 1:02d}"
+    return outbox.number(clinic, of="adverse_events", usual=usual)
 
 
 def _first(
@@ -106,7 +111,7 @@ def _first(
     grade: int,
     serious: bool,
     session: Session | None,
-    number: int,
+    ae_id: str,
     rng,
 ) -> dict:
     is_free = bool(effect.free_text) and chance(rng, 0.06)
@@ -114,7 +119,7 @@ def _first(
     is_linked = session is not None and chance(rng, 0.9)
     related = pick(rng, ("possible", "probable", "causal"), (4, 4, 2)) if session else "not_related"
     data = {
-        "ae_id": f"AE-{patient.patient_id}-{number:02d}", "patient_id": patient.id_at(onset),
+        "ae_id": ae_id, "patient_id": patient.id_at(onset),
         "clinic_id": clinic.clinic_id, "session_id": session.session_id if is_linked else None,
         "term": pick(rng, effect.free_text) if is_free else effect.term,
         "preferred_term": None if is_free else effect.term, "body_system": effect.body_system,
@@ -161,7 +166,8 @@ def _send(outbox: Outbox, patient: Patient, *, clinic: Clinic, onset: int, versi
     for revision, (written, data) in enumerate(versions):
         time = onset if data["onset_at"] else versions[0][0]  # of an unknown onset, when it became known
         outbox.record("adverse_events", data["ae_id"], data, rng=rng, key=data["patient_id"], time=time,
-                      zone=clinic.zone, recorded=written, revision=revision, role="nurse")  # fmt: skip
+                      zone=clinic.zone, recorded=written, revision=revision, role="nurse",
+                      source=outbox.plan.records_of(clinic.position))  # fmt: skip
     data = versions[-1][1]
     patient.adverse_events.append(
         AdverseEvent(
@@ -203,7 +209,7 @@ def _death(outbox: Outbox, patient: Patient, *, rng):
         grade=5,
         serious=True,
         session=None,
-        number=len(patient.adverse_events) + 1,
+        ae_id=_number(outbox, patient, clinic=clinic),
         rng=rng,
     )
     data |= {"serious_criteria": ["death"], "outcome": "fatal", "onset_at": stamp(onset, clinic.zone)}

@@ -4,6 +4,7 @@ Here: `Outbox`, `stamp`, `chance`, `pick`. Not here: what an event says (the mod
 is broken (faults.py).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import count
@@ -15,7 +16,7 @@ import orjson
 
 from .faults import BREAKS, change, spoil
 from .plan import Plan
-from .state import Patient
+from .state import Clinic, Patient
 from .truth import BROKEN, CONFLICT, DUPLICATE, LATE, ORIGINAL, Truth
 
 DAY_S = 86_400
@@ -69,11 +70,19 @@ class Outbox:
         self.plan = plan
         self.truth = truth
         self._days: dict[int, list[tuple]] = {}
+        self._numbers: Counter = Counter()
         self._order = count()
 
     def put(self, arrival: float, *, topic: str, key: bytes, value: bytes | None, kind: int = ORIGINAL):
         day = int(arrival - self.plan.starts_at) // DAY_S
         self._days.setdefault(day, []).append((arrival, next(self._order), topic, key, value, kind))
+
+    def number(self, clinic: Clinic, *, of: str, usual: str) -> str:
+        """The id of a clinic's next record of a kind: its own count from 1 where it numbers alone, else the usual one."""
+        if not self.plan.has_own_numbers(clinic.position):
+            return usual
+        self._numbers[of, clinic.clinic_id] += 1
+        return str(self._numbers[of, clinic.clinic_id])
 
     def record(
         self,
@@ -90,11 +99,13 @@ class Outbox:
         source: str = "records",
         role: str | None = None,
         variant: str = "",
+        ahead_s: int = 0,
     ):
         """One event that is not a series. Times in Unix seconds.
 
         What happens after the end is not sent; what would be written down after it is written down just before.
-        `variant` tells apart events of one record and revision (versions of a protocol).
+        `variant` tells apart events of one record and revision (versions of a protocol). `ahead_s`: by how much the
+        clock that stamps the event is wrong.
         """
         if time >= self.plan.ends_at:
             return
@@ -112,13 +123,14 @@ class Outbox:
             "source": self.plan.source(source),
             "type": f"floe.{topic}.v1",
             "subject": data.get("patient_id"),
-            "time": stamp(time, zone),
+            "time": stamp(time + ahead_s, zone),
             "datacontenttype": "application/json",
             "data": body,
         }
         if event["subject"] is None:
             del event["subject"]
-        self.truth.saw(time)
+        if not ahead_s:
+            self.truth.saw(time)
         arrival, kind = self.arrival(written, rng=rng)
         self.put(arrival, topic=topic, key=key.encode(), value=orjson.dumps(event), kind=kind)
 

@@ -52,12 +52,20 @@ def enrol(plan: Plan, *, position: int, clinics: list[Clinic], rng) -> Patient:
         trait=trait,
         baseline=baseline,
         improvement=rng.normal(e.pain_improvement, e.pain_improvement_sd),
-        arm=pick(rng, plan.arms) if plan.arms else None,
     )
     if chance(rng, e.opioid_share):
         patient.mme = float(max(5.0, round(rng.gamma(3.0, e.opioid_mean_mme / 3.0))))
     _plan_changes(patient, plan=plan, clinics=clinics, rng=rng)
+    _allocate(patient, plan=plan)
     return patient
+
+
+def _allocate(patient: Patient, *, plan: Plan):
+    """Some take part in the study, randomised to an arm; drawn apart, so that routine care is the same without it."""
+    rng = plan.rng(7, patient.position)
+    if chance(rng, plan.study_share):
+        patient.arm = pick(rng, plan.arms)
+        patient.allocated_on = patient.enrolled_on + timedelta(days=int(rng.integers(1, 6)))
 
 
 def _plan_changes(patient: Patient, *, plan: Plan, clinics: list[Clinic], rng):
@@ -90,8 +98,6 @@ def send_patient(outbox: Outbox, patient: Patient, *, rng):
     """Enrolment, allocation, consent, consults and status records; sets the courses."""
     clinic = patient.clinic
     enrolled = clinic.at(patient.enrolled_on, rng.uniform(9, 17))
-    if patient.arm:
-        patient.allocated_on = patient.enrolled_on + timedelta(days=int(rng.integers(1, 6)))
     allocated = patient.allocated_on
     data = {
         "patient_id": patient.id_at(enrolled),
@@ -102,9 +108,6 @@ def send_patient(outbox: Outbox, patient: Patient, *, rng):
         "pain_sites": ["neck"] if patient.indication == "chronic_neck_pain" else ["lower_back"],
         "pain_duration_months": round(float(rng.lognormal(3.4, 0.8))),
         "enrolled_on": patient.enrolled_on.isoformat(),
-        "arm": patient.arm,
-        "allocation": "randomised" if patient.arm else None,
-        "allocated_on": allocated.isoformat() if allocated else None,
         "baseline_covariates": {"bmi": round(float(rng.normal(27.5, 4.5)), 1)},
     }
     outbox.record(
@@ -121,11 +124,34 @@ def send_patient(outbox: Outbox, patient: Patient, *, rng):
             time=patient.merged_at - 3600,
             zone=clinic.zone,
         )
+    if patient.arm:
+        _send_enrolment(outbox, patient, enrolled=enrolled)
     _send_consents(outbox, patient, enrolled=enrolled, rng=rng)
     cleared = _send_consults(outbox, patient, rng=rng)
     if cleared is not None and patient.is_treated:
         _prescribe(outbox, patient, first=max(cleared, allocated or cleared), rng=rng)
     _send_statuses(outbox, patient, rng=rng)
+
+
+def _send_enrolment(outbox: Outbox, patient: Patient, *, enrolled: int):
+    """The patient's place in the study, stratified by clinic."""
+    plan, clinic = outbox.plan, patient.clinic
+    enrolment_id = f"EN{plan.seed}-{patient.position + 1:05d}"
+    data = {
+        "enrolment_id": enrolment_id,
+        "study_id": plan.study_id,
+        "patient_id": patient.id_at(enrolled),
+        "subject_id": f"{plan.study_id}-{patient.position + 1:04d}",
+        "clinic_id": clinic.clinic_id,
+        "arm": patient.arm,
+        "allocation": "randomised",
+        "allocated_on": patient.allocated_on.isoformat(),
+        "strata": {"clinic": clinic.clinic_id},
+        "from": patient.enrolled_on.isoformat(),
+    }
+    rng = plan.rng(9, patient.position)
+    key = data["patient_id"]
+    outbox.record("study_enrolments", enrolment_id, data, rng=rng, key=key, time=enrolled, zone=clinic.zone)
 
 
 def _send_consents(outbox: Outbox, patient: Patient, *, enrolled: int, rng):
@@ -238,7 +264,9 @@ def _send_statuses(outbox: Outbox, patient: Patient, *, rng):
     if patient.courses and chance(rng, 0.05):
         paused = patient.courses[0].days[-1] + timedelta(days=int(rng.integers(3, 20)))
         changes += [("paused", paused, {"reason": "holiday"}), ("resumed", paused + timedelta(days=14), {})]
-    if patient.stop is not None:
+    if patient.stop == "lost" and chance(outbox.plan.rng(10, patient.position), outbox.plan.unfiled_loss_share):
+        pass  # nobody files it: the patient is not heard of again
+    elif patient.stop is not None:
         changes.append((patient.stop, patient.stopped_on, {}))
     elif chance(rng, 0.5):
         changes.append(("completed", patient.enrolled_on + timedelta(days=380), {}))

@@ -173,15 +173,21 @@ class Plan:
     with_telemetry: bool = True
     wearables_share: float = 0.45  # patients who wear something
     minute_level_share: float = 0.22  # of them: minute by minute, the others by the quarter of an hour
-    arms: tuple[
-        str, ...
-    ] = ()  # e.g. ("cryotherapy", "usual_care"): patients are randomised; "usual_care" has no sessions
+    study_share: float = 0.15  # patients in a randomised study beside routine care
+    arms: tuple[str, ...] = ("cryotherapy", "usual_care")  # of the study; "usual_care" has no sessions
+    overlapping_clinics: int = 2  # so many first clinics each number sessions and adverse events from 1
+    wrong_clock_share: float = 0.001  # sessions written down by a tablet whose clock is ten years ahead
+    unfiled_loss_share: float = 0.5  # of the patients who are lost: those whose clinic never says so
     effects: Effects = field(default_factory=Effects)
 
     def __post_init__(self):
         for name in ("clinics", "patients", "days"):
             if (found := getattr(self, name)) < 1:
                 raise UsageError(f"{name} is {found}; a simulation needs at least 1. Give a positive number.")
+        if self.study_share and not self.arms:
+            raise UsageError(f"study_share is {self.study_share:g} and there are no arms. Name arms, or set it to 0.")
+        if self.overlapping_clinics < 0:
+            raise UsageError(f"overlapping_clinics is {self.overlapping_clinics}; expected 0 or more.")
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}; it must be 0 or more. Give another number.")
         for name in (n for n in self.__dataclass_fields__ if n.endswith("_share")):
@@ -205,6 +211,18 @@ class Plan:
     def source(self, part: str) -> str:
         """CloudEvents source of one of the sending systems: records, app, wearables, devices."""
         return f"/simulation/{self.seed}/{part}"
+
+    @property
+    def study_id(self) -> str:
+        return f"TRIAL{self.seed}"
+
+    def has_own_numbers(self, clinic: int) -> bool:
+        """The clinic at that position numbers its sessions and adverse events from 1, as others do too."""
+        return clinic < min(self.overlapping_clinics, self.clinics)
+
+    def records_of(self, clinic: int) -> str:
+        """The part of the sending system that a clinic's records come from: one that numbers alone sends alone."""
+        return f"records-{clinic + 1}" if self.has_own_numbers(clinic) else "records"
 
     def rng(self, stream: int, index: int) -> np.random.Generator:
         """An independent generator for one thing (patient, day), whatever else was drawn before."""

@@ -14,7 +14,7 @@ from transforms.errors import UsageError
 
 from .answers import answer
 from .care import care_for
-from .clinics import open_clinics, send_clinics
+from .clinics import open_clinics, send_clinics, send_study
 from .harm import background
 from .outbox import Arrival, Outbox
 from .patients import enrol, send_patient
@@ -54,6 +54,7 @@ def _arrivals(plan: Plan, *, truth: Truth) -> Iterator[Arrival]:
     outbox = Outbox(plan, truth=truth)
     clinics = open_clinics(plan)
     send_clinics(outbox, clinics)
+    send_study(outbox, clinics)
     for position in range(plan.patients):
         rng = plan.rng(1, position)
         patient = enrol(plan, position=position, clinics=clinics, rng=rng)

@@ -15,6 +15,7 @@ from .outbox import DAY_S, Outbox, chance, pick, stamp
 from .patients import CONTRAINDICATIONS
 from .state import Clinic, Course, Limits, Patient, Session
 
+WRONG_CLOCK_S = 10 * 366 * DAY_S
 REGIONS = {"whole_body": ["whole_body"], "partial_body": ["trunk", "legs"], "local": ["lower_back"]}
 LIMITS = ("cabin_min_temp_c", "cabin_max_temp_c", "max_duration_s", "skin_min_temp_c", "room_min_oxygen_pct")
 
@@ -39,9 +40,10 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
     previous = patient.sessions[-1].started_at if patient.sessions else 0
     started = max(clinic.at(day, 8.0 + (patient.position % 9) + rng.uniform(0, 0.9)), previous + 4 * 3600)
     number = len(patient.sessions) + 1
-    asked = chance(rng, outbox.plan.effects.asked(clinic.position))
+    plan = outbox.plan
+    asked = chance(rng, plan.effects.asked(clinic.position))
     session = Session(
-        session_id=f"SE{outbox.plan.seed}-{patient.position + 1:05d}-{number:03d}",
+        session_id=f"SE{plan.seed}-{patient.position + 1:05d}-{number:03d}",
         course_id=course.course_id,
         clinic_id=clinic.clinic_id,
         modality=patient.modality,
@@ -50,8 +52,10 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
         status=pick(rng, ("delivered", "aborted", "missed", "cancelled"), (90, 1.5, 5.5, 3)),
         is_asked=None if chance(rng, 0.03) else asked,
     )
-    if started >= outbox.plan.ends_at:
+    if started >= plan.ends_at:
         return
+    session.session_id = outbox.number(clinic, of="sessions", usual=session.session_id)
+    session.has_wrong_clock = chance(plan.rng(8, 1_000 * patient.position + number), plan.wrong_clock_share)
     patient.sessions.append(session)
     data = _describe(session, patient, clinic=clinic, day=day)
     if session.status in ("delivered", "aborted"):
@@ -68,8 +72,12 @@ def _describe(session: Session, patient: Patient, *, clinic: Clinic, day: date) 
         "clinic_id": clinic.clinic_id, "device_id": clinic.cryo(session.modality, on=day).device_id,
         "protocol_id": clinic.protocols[session.modality].protocol_id, "course_id": session.course_id,
         "modality": session.modality, "status": session.status, "regions": REGIONS[session.modality],
-        "started_at": stamp(session.started_at, clinic.zone),
+        "started_at": stamp(session.started_at + _ahead_s(session), clinic.zone),
     }  # fmt: skip
+
+
+def _ahead_s(session: Session) -> int:
+    return WRONG_CLOCK_S if session.has_wrong_clock else 0
 
 
 def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, rng):
@@ -80,13 +88,15 @@ def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
     if chance(rng, 0.01):
         items[pick(rng, CONTRAINDICATIONS)] = "present"
     time = session.started_at - 600
+    # of a clinic that numbers alone: the session's number
     screening_id = session.session_id.replace("SE", "SC", 1)
     outbox.met(patient, at=time)
     outbox.record("screenings", screening_id, {
         "screening_id": screening_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
         "session_id": session.session_id, "occurred_at": stamp(time, clinic.zone), "items": items,
         "systolic_mmhg": systolic, "diastolic_mmhg": round(0.62 * systolic), "screening_version": "3",
-    }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone)  # fmt: skip
+    }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone,
+        source=outbox.plan.records_of(clinic.position))  # fmt: skip
 
 
 def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):
@@ -134,9 +144,9 @@ def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient)
     """The limits that the values as sent exceed. Spacing goes by the start of the last session begun, the weekly count
     by those delivered in the seven local days that end with this one's.
     """
-    earlier = [s.started_at for s in patient.sessions[:-1] if s.is_started]
+    earlier = [s.started_at for s in patient.sessions[:-1] if s.is_placed]
     begins = session.day - timedelta(days=6)
-    week = [s for s in patient.sessions[:-1] if s.is_started and s.status == "delivered" and s.day >= begins]
+    week = [s for s in patient.sessions[:-1] if s.is_placed and s.status == "delivered" and s.day >= begins]
     checks = {
         "temperature_low": (data["cabin_min_temp_c"], limits.cabin_min_temp_c, -1),
         "temperature_high": (data["cabin_min_temp_c"], limits.cabin_max_temp_c, 1),
@@ -154,7 +164,15 @@ def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient)
 def _send(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):
     """The session's record; some are corrected a day later, a few were entered in error."""
     start = session.started_at
-    send = {"rng": rng, "key": patient.id_at(start), "time": start, "zone": clinic.zone, "role": "operator"}
+    send = {
+        "rng": rng,
+        "key": patient.id_at(start),
+        "time": start,
+        "zone": clinic.zone,
+        "role": "operator",
+        "source": outbox.plan.records_of(clinic.position),
+        "ahead_s": _ahead_s(session),
+    }
     outbox.record("sessions", session.session_id, data, recorded=start + 900, **send)
     if chance(rng, 0.01) and data.get("duration_s") is not None:
         corrected = data | {"setpoint_c": data["setpoint_c"] - 1.0}
@@ -255,7 +273,7 @@ def _series(
     event = {
         "specversion": "1.0",
         "id": f"{session.session_id}-{signal}",
-        "source": outbox.plan.source("devices"),
+        "source": outbox.plan.source(f"devices-{clinic.position + 1}"),
         "type": "floe.telemetry.v1",
         "time": when,
         "datacontenttype": "application/json",

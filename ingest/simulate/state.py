@@ -82,7 +82,7 @@ class Clinic:
 class Session:
     """A session as it counts: after corrections. `entered_in_error` ones count nowhere."""
 
-    session_id: str
+    session_id: str  # as sent
     course_id: str
     clinic_id: str
     modality: str
@@ -92,17 +92,23 @@ class Session:
     is_asked: bool | None = None
     entered_in_error: bool = False
     exceeds: tuple[str, ...] = ()
+    has_wrong_clock: bool = False  # its start can't be true, so it has none
 
     @property
     def is_started(self) -> bool:
         return self.status in STARTED and not self.entered_in_error
+
+    @property
+    def is_placed(self) -> bool:
+        """It began, and when is known."""
+        return self.is_started and not self.has_wrong_clock
 
 
 @dataclass(kw_only=True)
 class AdverseEvent:
     """An adverse event as it counts: after the last revision that was sent."""
 
-    ae_id: str
+    ae_id: str  # as sent
     clinic_id: str
     term: str  # the coded term, else the reported one in lower case
     reported_term: str
@@ -160,7 +166,7 @@ class Patient:
 
     @property
     def first_session(self) -> Session | None:
-        return next((s for s in self.sessions if s.status == "delivered" and not s.entered_in_error), None)
+        return next((s for s in self.sessions if s.status == "delivered" and s.is_placed), None)
 
     @property
     def day_one(self) -> date:

@@ -4,7 +4,8 @@ Here: `Truth`, `Broken`. Not here: anything read back from an event's bytes, and
 """
 
 from base64 import b64encode
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -86,6 +87,25 @@ class Truth:
     def adverse_events(self) -> list[tuple[Patient, AdverseEvent]]:
         return [(p, e) for p in self.patients for e in p.adverse_events if not e.entered_in_error]
 
+    def names(self, things: list, *, id_of: Callable) -> list[str]:
+        """What core calls each of the things (with `clinic_id`): its id, or CLINIC:ID where clinics share the id."""
+        clinics: dict[str, set[str]] = defaultdict(set)
+        for thing in things:
+            clinics[id_of(thing)].add(thing.clinic_id)
+        return [f"{t.clinic_id}:{id_of(t)}" if len(clinics[id_of(t)]) > 1 else id_of(t) for t in things]
+
+    def session_ids(self) -> list[str]:
+        """What core calls each session, entries in error apart."""
+        return self.names([s for _, s in self.sessions()], id_of=lambda s: s.session_id)
+
+    def adverse_event_ids(self) -> list[str]:
+        """What core calls each adverse event, entries in error apart."""
+        return self.names([e for _, e in self.adverse_events()], id_of=lambda e: e.ae_id)
+
+    def enrolments(self) -> Counter:
+        """(study, arm) -> patients; those in no study are in routine care, without an arm."""
+        return Counter((self.plan.study_id, p.arm) if p.arm else ("ROUTINE", None) for p in self.patients)
+
     def session_counts(self) -> Counter:
         """(clinic where it happened, status) -> sessions, after corrections, without entries in error."""
         return Counter((s.clinic_id, s.status) for _, s in self.sessions())
@@ -96,13 +116,13 @@ class Truth:
 
     def limit_exceedances(self) -> Counter:
         """Protocol limit -> sessions (delivered or aborted) that exceeded it."""
-        return Counter(limit for _, s in self.sessions() if s.is_started for limit in s.exceeds)
+        return Counter(limit for _, s in self.sessions() if s.is_placed for limit in s.exceeds)
 
     def last_contact(self, patient: Patient, *, by: int) -> int:
         """The last moment up to `by` at which the patient could have told of harm; never what is worn or filed."""
         events = [e for e in patient.adverse_events if not e.entered_in_error]
         told = [at for e in events for at in (e.onset_at, *(() if e.is_fatal else (e.aware_at, e.resolved_at)))]
-        begun = [s.started_at for s in patient.sessions if s.is_started]
+        begun = [s.started_at for s in patient.sessions if s.is_placed]
         return max(at for at in (*patient.contacts, *begun, *told) if at is not None and at <= by)
 
     def windows_at_risk(
@@ -125,7 +145,7 @@ class Truth:
         end = newest // HOUR_S * HOUR_S
         if patient.stop in ("withdrew", "died") and patient.stopped_on is not None:
             end = min(end, patient.clinic.at(patient.stopped_on + timedelta(days=1)))
-        begun = [s for s in patient.sessions if s.is_started]
+        begun = [s for s in patient.sessions if s.is_placed]
         if not begun:
             return []
         seen = self.last_contact(patient, by=newest)

@@ -4,24 +4,34 @@ Here: sessions, adverse events, time at risk, protocol limits, from the decoder'
 plainly from adqs and adact. Not here: the way through Kafka and the lake, and how the simulator counts (its own tests).
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
-from ingest.decode import decode
 from ingest.simulate import Plan, simulate
+from tests.computed import computed
 from transforms.checks import check_table
-from transforms.current import current, merge_patients
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
-from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
+from transforms.schemas import CORE_TABLES, MART_TABLES
 from transforms.windows import VISIT
 
-PLAN = Plan(patients=60, days=150, seed=23, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
-            broken_share=0.02, unknown_share=0.02)  # fmt: skip
+PLAN = Plan(
+    patients=60,
+    days=150,
+    seed=23,
+    duplicates_share=0.03,
+    conflicts_share=0.01,
+    late_share=0.05,
+    broken_share=0.02,
+    unknown_share=0.02,
+    study_share=0.3,
+    wrong_clock_share=0.02,
+)
 MADE = (
     "adsl",
     "adex",
@@ -40,26 +50,14 @@ SERIES = ("telemetry", "readings")
 def world():
     """The simulator's truth and the marts of what it sent, series apart."""
     simulation = simulate(PLAN)
-    by_topic = defaultdict(list)
-    for topic, key, value in simulation:
-        by_topic[topic].append((key, value))
-    decoded = {t.split(".")[1]: _decoded(t, rows) for t, rows in by_topic.items() if t.split(".")[1] not in SERIES}
-    status = current("patient_status", decoded["patient_status"].rows)
-    tables = {f"core.{n}": merge_patients(current(n, d.rows), status) for n, d in decoded.items()
-              if n in CORE_TABLES and "patient_id" in CORE_TABLES[n].names and n != "patient_status"}  # fmt: skip
-    tables |= {f"core.{n}": current(n, decoded[n].rows) for n in ("clinics", "protocols")}
-    tables["core.patient_status"] = merge_patients(status, status)
-    rejects = next(t for t in BOOKKEEPING if t.name == "rejects")
-    tables["raw.rejects"] = pl.concat([rejects.empty(), *(rejects.conform(d.rejects) for d in decoded.values())])
-    cut = Cut(lake_snapshot=1, data_cutoff=simulation.truth.data_cutoff)
-    for name in MADE:
-        tables[f"mart.{name}"] = _made(MARTS[name], tables, cut=cut)
+    records = [record for record in simulation if record[0].split(".")[1] not in SERIES]
+    tables = computed(records, landed=datetime(2027, 1, 1, tzinfo=UTC), marts=MADE)
     counting = [tables[f"mart.{n}"].filter(pl.col("ANL01FL") == "Y").select(_AT_VISIT) for n in ("adqs", "adact")]
     at_visits = pl.concat(counting).rows(named=True)
     return SimpleNamespace(truth=simulation.truth, tables=tables, at_visits=at_visits)
 
 
-_AT_VISIT = ("USUBJID", "PARAMCD", "AVISIT", "AVAL", "CHG", "CHGCAT1")
+_AT_VISIT = ("STUDYID", "USUBJID", "PARAMCD", "AVISIT", "AVAL", "CHG", "CHGCAT1")
 
 
 def _made(mart, tables, *, cut, keys=None):
@@ -69,16 +67,41 @@ def _made(mart, tables, *, cut, keys=None):
     return mart.compute(*given, **frames, options=Options(), cut=cut)
 
 
-def _decoded(topic, rows):
-    batch = SimpleNamespace(topic=topic, topic_id="t", partition=0, headers={}, offsets=list(range(len(rows))),
-                            keys=[key for key, _ in rows], values=[value for _, value in rows])  # fmt: skip
-    return decode(batch, ingested_at=datetime(2027, 1, 1, tzinfo=UTC))
-
-
 def test_sessions(world):
     """Sessions by clinic and status, after corrections and without entries in error."""
     adex = world.tables["mart.adex"]
     assert Counter(adex.select("CLINICID", "EXSTAT").rows()) == world.truth.session_counts()
+
+
+def test_things_that_clinics_number_alike(world):
+    """Two clinics number from 1: each session and event is there, by its id or, where both have it, CLINIC:ID."""
+    sessions, events = world.truth.session_ids(), world.truth.adverse_event_ids()
+    assert sorted(world.tables["mart.adex"]["SESSIONID"]) == sorted(sessions)
+    assert sorted(world.tables["mart.adae"]["AEID"]) == sorted(events)
+    assert sum(":" in name for name in sessions) > 100
+
+
+def test_studies(world):
+    """A row of adsl a patient and study: the randomised study's arms, and routine care."""
+    rows = world.tables["mart.adsl"].select("STUDYID", "ARM").rows()
+    enrolments = world.truth.enrolments()
+    assert {key: n for key, n in Counter(rows).items() if key[0] != "ROUTINE"} == {
+        key: n for key, n in enrolments.items() if key[0] != "ROUTINE"
+    }
+    assert len(enrolments) == 3
+
+
+def test_wrong_clocks(world):
+    """A session that a clock ten years ahead wrote down is listed, has no start, and still counts as a session."""
+    wrong = [s for _, s in world.truth.sessions() if s.has_wrong_clock]
+    listed = world.tables["core.implausible"].filter(
+        (pl.col("table") == "sessions") & (pl.col("field") == "started_at")
+    )
+    names = world.truth.session_ids()
+    expected = sorted(n for n, (_, s) in zip(names, world.truth.sessions(), strict=True) if s.has_wrong_clock)
+    assert sorted(listed["record_id"].unique()) == expected
+    assert len(wrong) > 3
+    assert world.tables["core.data_cut"]["data_cutoff"][0] == world.truth.data_cutoff
 
 
 def test_adverse_events(world):
@@ -129,21 +152,42 @@ def test_limits(world):
     }
 
 
+def _subjects(world, *, by_study: bool) -> list[dict]:
+    """Rows of adsl; where the study is no dimension one a patient, the one who was treated first."""
+    rows = world.tables["mart.adsl"].rows(named=True)
+    if by_study:
+        return rows
+    rows.sort(key=lambda s: (s["TRTSDT"] is None, s["TRTSDT"] or s["DAY1DT"], s["DAY1DT"], s["STUDYID"] != "ROUTINE"))
+    first = {}
+    for subject in rows:
+        first.setdefault(subject["USUBJID"], subject)
+    return list(first.values())
+
+
 def _changes(world, row) -> list[tuple]:
     """(change, class, PGIC) of each due patient of a row's stratum with a change at its visit, patient by patient."""
-    columns = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "arm": "ARM"}
-    other = {"clinic_id": "(unknown)", "modality": "(none)", "indication": "(unknown)", "arm": "(none)"}
-    visit = VISIT[row["visit"]]
-    due = {s["USUBJID"] for s in world.tables["mart.adsl"].iter_rows(named=True)
-           if all(row[d] in (None, s[c] or other[d]) for d, c in columns.items())
-           and s["DAY1DT"] + timedelta(days=visit.last - 1) < world.truth.data_cutoff.date()}  # fmt: skip
+    columns = {
+        "clinic_id": ("SITEID", "(unknown)"),
+        "modality": ("MODALITY", "(none)"),
+        "indication": ("INDICATN", "(unknown)"),
+        "study_id": ("STUDYID", None),
+        "arm": ("ARM", "(none)"),
+    }
+    visit, cut = VISIT[row["visit"]], world.truth.data_cutoff
+    due = {
+        (s["STUDYID"], s["USUBJID"])
+        for s in _subjects(world, by_study=row["study_id"] is not None)
+        if all(row[d] in (None, s[column] or other) for d, (column, other) in columns.items())
+        and s["DAY1DT"] + timedelta(days=visit.last - 1) < cut.astimezone(ZoneInfo(s["TIMEZONE"])).date()
+    }
     counted, impression = {}, {}
     for record in world.at_visits:
-        if record["USUBJID"] in due and record["AVISIT"] == row["visit"]:
+        who = (record["STUDYID"], record["USUBJID"])
+        if who in due and record["AVISIT"] == row["visit"]:
             if record["PARAMCD"] == "PGIC":
-                impression[record["USUBJID"]] = record["AVAL"]
+                impression[who] = record["AVAL"]
             if record["PARAMCD"] == row["parameter"] and record["CHG"] is not None:
-                counted[record["USUBJID"]] = (record["CHG"], record["CHGCAT1"])
+                counted[who] = (record["CHG"], record["CHGCAT1"])
     return [(*found, impression.get(who)) for who, found in counted.items()]
 
 
