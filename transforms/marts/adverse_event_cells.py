@@ -49,6 +49,10 @@ RESTRICTIONS: dict[str, tuple[str | None, object, pl.Expr]] = {
     "grade_2": ("min_grade", 2, pl.col("AETOXGR") >= 2),
     "grade_3": ("min_grade", 3, pl.col("AETOXGR") >= 3),
 }
+# Sums over a stratum's patients, from which intervals with patients as clusters are made
+PATIENT_SUMS = (
+    "events_squared", "sessions_squared", "patient_years_squared", "events_sessions", "events_patient_years",
+)  # fmt: skip
 # Suffix of the figures -> the end of the time that they are over
 ENDS = {"": OBSERVED, "_planned": PLANNED}
 # Columns that a session has; the indication is the patient's, the arm the patient's in the study
@@ -188,15 +192,16 @@ def cells(
     events: dict[tuple[str, ...], pl.DataFrame],
     categories: pl.DataFrame,
     restrictions: Sequence[str],
+    over: Sequence[tuple[str, ...]] = COMBINATIONS,
 ) -> pl.DataFrame:
-    """Counts over every combination of dimensions: a row a stratum, restriction and category, those without events too.
+    """Counts over the combinations of dimensions in `over`: a row a stratum, restriction and category, those without events too.
 
     `events`: stacked records of each place, with `category`; `categories`: one column, all that there are.
     """
     grid = categories.join(pl.DataFrame({"restriction": list(restrictions)}), how="cross")
     return pl.concat(
         _of_combination(combination, begun, where[by], events[by], grid, by=by)
-        for combination in COMBINATIONS
+        for combination in over
         for by in (tuple(c for c in columns_of(combination) if c in OF_SESSION),)
     )
 
@@ -212,6 +217,7 @@ def _of_combination(
 ) -> pl.DataFrame:
     keys = [_ALL, *columns_of(combination)]
     people = begun.group_by([*keys, "patient_id"]).agg(delivered=pl.col("is_delivered").sum())
+    people = _with_years_of_patients(people, place.time[""], keys=keys)
     everybody = pl.DataFrame({_ALL: [0]}, schema={_ALL: begun.schema[_ALL]}) if not combination else begun.select(keys)
     treated = events.join(begun.select("patient_id").unique(), on="patient_id", how="semi")
     strata = pl.concat([everybody, begun.select(keys), treated.select(keys).drop_nulls()]).unique()
@@ -236,6 +242,13 @@ COUNTS = (
 )  # fmt: skip
 
 
+def _with_years_of_patients(people: pl.DataFrame, at_risk: pl.DataFrame, *, keys: list[str]) -> pl.DataFrame:
+    """The patients of each stratum with `years` at risk there, in a fixed order: sums depend on it in the last digit."""
+    years = at_risk.group_by([*keys, "patient_id"]).agg(years=length_us().sum() / US_PER_YEAR)
+    people = people.join(years, on=[*keys, "patient_id"], how="left").with_columns(pl.col("years").fill_null(0.0))
+    return people.sort(*keys, "patient_id")
+
+
 def _with_denominators(
     strata: pl.DataFrame, begun: pl.DataFrame, people: pl.DataFrame, place: Place, *, keys: list[str]
 ) -> pl.DataFrame:
@@ -250,7 +263,11 @@ def _with_denominators(
     covered = place.covered.group_by(keys).agg(covered_us=length_us().sum())
     time = [part.group_by(keys).agg(length_us().sum().alias(f"time_us{s}")) for s, part in place.time.items()]
     ends = place.time[""].group_by(keys).agg(period_end=pl.col("to_at").max().dt.date())
-    for counts in (sessions, exposed, covered, ends, *time):
+    squares = people.group_by(keys, maintain_order=True).agg(
+        sessions_squared=pl.col("delivered").cast(pl.Float64).pow(2).sum(),
+        patient_years_squared=pl.col("years").pow(2).sum(),
+    )
+    for counts in (sessions, exposed, covered, ends, squares, *time):
         strata = strata.join(counts, on=keys, how="left")
     return strata
 
@@ -299,6 +316,9 @@ def _counted(
         patients_with_event=pl.len(),
         events_in_exposed=x.filter(t > 0).sum(),
         squares=(x.pow(2) / t).filter(t > 0).sum(),
+        events_squared=x.cast(pl.Float64).pow(2).sum(),
+        events_sessions=(x * t).sum().cast(pl.Float64),
+        events_patient_years=(x * pl.col("years")).sum(),
         after_us=pl.col("after_us").sum() - pl.col("after_us_removed").sum(),
     )
     return counts.rename({c: f"{c}{suffix}" for c in counts.columns if c not in cell})

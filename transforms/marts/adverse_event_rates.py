@@ -8,6 +8,8 @@ Time to the first event ends at the earliest onset that is known; a patient whos
 time.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from .. import disclosure, rates
@@ -17,6 +19,7 @@ from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from . import adverse_event_cells as counted
 from .adverse_event_clustered import clustered
 from .stamp import stamped
+from .strata import COMBINATIONS
 
 TABLE = MART_TABLES["adverse_event_rates"]
 INPUTS = ("mart.adsl", "mart.adex", "mart.adae", "mart.time_at_risk", "core.implausible", "core.likely_doubles",
@@ -43,6 +46,7 @@ def compute(
     rejects: pl.DataFrame,
     options: Options,
     cut: Cut,
+    over: Sequence[tuple[str, ...]] = COMBINATIONS,
 ) -> pl.DataFrame:
     """A row a stratum that has sessions or events, term seen in a treated patient (null = any) and restriction.
 
@@ -57,7 +61,7 @@ def compute(
     treated = records.join(begun.select("patient_id").unique(), on="patient_id", how="semi")
     any_term = pl.DataFrame({"category": [None]}, schema={"category": pl.String})
     terms = pl.concat([any_term, treated.select("category")]).unique()
-    counts = counted.cells(begun, where, events, terms, tuple(counted.RESTRICTIONS))
+    counts = counted.cells(begun, where, events, terms, tuple(counted.RESTRICTIONS), over)
     unread = rejects.filter(pl.col("is_safety") & pl.col("replayed_at").is_null()).height
     rows = counted.restricted(_rated(counts)).rename({"category": "term"})
     rows = rows.with_columns(metric_id=pl.lit(METRIC), unread_records=pl.lit(unread))
@@ -91,6 +95,7 @@ def _with_doubts(rows: pl.DataFrame, implausible: pl.DataFrame, likely_doubles: 
 def _rated(counts: pl.DataFrame) -> pl.DataFrame:
     """The counts with years, proportions and rates, each with its exact and over-dispersed limits."""
     frame = counted.with_years(counts).with_columns(
+        pl.col(counted.PATIENT_SUMS).fill_null(0.0),
         session_window_time_share=pl.when(pl.col("time_us") > 0).then(pl.col("covered_us") / pl.col("time_us")),
     )
     sums = [frame[c] for c in ("patients_exposed", "events_in_exposed", "sessions")]
