@@ -40,21 +40,26 @@ def adjustment(
     covariates: Mapping[str, str],
     factors: Mapping[str, str],
     is_randomised: bool,
+    min_count: int = 1,
 ) -> Adjustment:
     """The covariates (numbers) and factors that vary among the people of `rows`, complete.
 
     `rows`: one or more rows a `person`, each with that person's baseline values. `covariates`, `factors`: column to
     its name in words. `people`: a row for everybody of the groups compared, with a value at the visit or without: what
-    is missing in one of them is not used where groups were not randomised.
+    is missing in one of them is not used where groups were not randomised. `min_count`: the smallest number of people
+    that notes may tell.
     """
     numbers = [pl.col(name).cast(pl.Float64).fill_nan(None) for name in covariates]
     rows = rows.with_columns(numbers)
     if is_randomised:
-        rows, indicators, notes = _imputed(rows, rows.unique(person), covariates=covariates, factors=factors)
+        rows, indicators, notes = _imputed(
+            rows, rows.unique(person), covariates=covariates, factors=factors, min_count=min_count
+        )
     else:
         indicators, people = {}, people.with_columns(numbers)
         incomplete = {c: n for c, n in (covariates | factors).items() if people[c].null_count()}
-        notes = [f"{name} not used: missing in {people[c].null_count()}" for c, name in incomplete.items()]
+        missing = {name: number(people[c].null_count(), least=min_count) for c, name in incomplete.items()}
+        notes = [f"{name} not used: missing in {some}" for name, some in missing.items()]
         covariates = {c: n for c, n in covariates.items() if c not in incomplete}
         factors = {c: n for c, n in factors.items() if c not in incomplete}
     varying = [c for c in (*covariates, *factors) if rows[c].n_unique() > 1]
@@ -69,8 +74,18 @@ def adjustment(
     )
 
 
+def number(count: int, *, least: int) -> str:
+    """A number of people in words that tell none below `least`."""
+    return str(count) if count >= least else f"fewer than {least}"
+
+
 def _imputed(
-    rows: pl.DataFrame, of_rows: pl.DataFrame, *, covariates: Mapping[str, str], factors: Mapping[str, str]
+    rows: pl.DataFrame,
+    of_rows: pl.DataFrame,
+    *,
+    covariates: Mapping[str, str],
+    factors: Mapping[str, str],
+    min_count: int,
 ) -> tuple[pl.DataFrame, dict[str, str], list[str]]:
     """`rows` without a missing value, the indicators (to what they tell of), and notes; the mean is over persons."""
     indicators, notes = {}, []
@@ -80,12 +95,12 @@ def _imputed(
             continue
         indicator = f"{column}_is_missing"
         indicators[indicator] = column
-        notes.append(f"{name} missing in {missing}: imputed by its mean, with an indicator")
+        notes.append(f"{name} missing in {number(missing, least=min_count)}: imputed by its mean, with an indicator")
         is_missing = pl.col(column).is_null().cast(pl.Float64).alias(indicator)
         rows = rows.with_columns(is_missing, pl.col(column).fill_null(of_rows[column].mean()))
     for column, name in factors.items():
         missing = of_rows[column].null_count()
         if missing:
-            notes.append(f"{name} missing in {missing}: a level of its own")
+            notes.append(f"{name} missing in {number(missing, least=min_count)}: a level of its own")
     filled = [pl.col(column).cast(pl.String).fill_null(MISSING) for column in factors]
     return rows.with_columns(filled), indicators, notes

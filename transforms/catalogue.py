@@ -117,21 +117,52 @@ _PATIENTS: tuple[Metric, ...] = (
 
 # --- between arms ---------------------------------------------------------------------------------
 _ARMS: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="2", title=title, rule=rule, unit=unit, direction="none", source=source,
-           verification="verified", parameters=("reference_arm", "min_completeness_pct"),
-           tests=("tests/transforms/marts/test_trial.py",))
-    for id, title, unit, rule, source in (
-        ("arm_difference_ancova", "Adjusted difference between arms at a visit", None,
-         "least squares of the value on arm, baseline, age, sex, indication, pain duration and clinic; completers",
-         "Vickers & Altman 2001, BMJ 323:1123"),
-        ("arm_difference_mmrm", "Adjusted difference between arms at a visit, all visits modelled together", None,
-         "value on arm x visit and baseline x visit, unstructured covariance within a patient, REML; observed cases",
-         "Mallinckrodt 2008, Drug Inf J 42:303; ICH E9(R1)"),
-        ("arm_risk_difference", "Difference between arms in the share of responders", "proportion",
-         "share of the arm minus share of the reference; Newcombe and Wald intervals",
-         "Newcombe 1998, Stat Med 17:873 (method 10)"),
+    Metric(
+        id=id,
+        version="3",
+        title=title,
+        rule=rule,
+        unit=unit,
+        direction="none",
+        source=source,
+        verification="verified",
+        parameters=("reference_arm", "min_completeness_pct", *parameters),
+        tests=("tests/transforms/marts/test_trial.py", "tests/transforms/marts/test_arm_comparisons.py"),
     )
-)  # fmt: skip
+    for id, title, unit, rule, parameters, source in (
+        (
+            "arm_difference_ancova",
+            "Adjusted difference between arms at a visit",
+            None,
+            "least squares of the value on arm, baseline, age, sex, indication, pain duration, factors of the "
+            "allocation and clinic; everybody with the visit's value. Missing at baseline: where arms were randomised "
+            "imputed by its mean with an indicator (a factor: a level of its own); elsewhere that covariate is not "
+            "used, and who has no baseline is left out. Least-squares means beside it",
+            ("completers_of_last_visit",),
+            "Vickers & Altman 2001, BMJ 323:1123; White & Thompson 2005, Stat Med 24:993",
+        ),
+        (
+            "arm_difference_mmrm",
+            "Adjusted difference between arms at a visit, all planned visits modelled together",
+            None,
+            "value on arm x visit and baseline x visit, unstructured covariance within a patient, REML; observed "
+            "cases; covariates as in arm_difference_ancova. Of the planned visits alone (without a plan: those with "
+            "enough of the patients due), and of these the ones that enough patients of both arms have; other answers "
+            "are left out and counted",
+            ("mmrm_degrees_of_freedom", "min_patients_per_parameter"),
+            "Mallinckrodt 2008, Drug Inf J 42:303; ICH E9(R1); Kenward & Roger 1997, Biometrics 53:983",
+        ),
+        (
+            "arm_risk_difference",
+            "Difference between arms in the share of responders",
+            "proportion",
+            "share of the arm minus share of the reference, by each responder rule and each endpoint of the site; "
+            "Newcombe and Wald intervals; beside it who started too low to respond",
+            ("binary_endpoints",),
+            "Newcombe 1998, Stat Med 17:873 (method 10)",
+        ),
+    )
+)
 
 # --- mobility -------------------------------------------------------------------------------------
 _MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.definitions())
@@ -338,7 +369,13 @@ _RATES_RULE = (
 # adverse_event_rates: 1 widened limits at a phi of 1 by rounding; 2 counted events outside the time at risk, left the
 # lost at risk, ended the day of death or withdrawal at its beginning, and kept the time in which an event lasts.
 # clean_window: 1 took two body sites for two events. treatment_emergent: 1 had no setting for unknown onsets.
-_SAFETY_VERSIONS = {"adverse_event_rates": "3", "clean_window": "2", "treatment_emergent": "2"}
+# adverse_event_rate_ratio: 1 had a p-value that took a patient's events for independent ones beside widened limits.
+_SAFETY_VERSIONS = {
+    "adverse_event_rates": "3",
+    "adverse_event_rate_ratio": "2",
+    "clean_window": "2",
+    "treatment_emergent": "2",
+}
 _SAFETY: tuple[Metric, ...] = tuple(
     Metric(id=id, version=_SAFETY_VERSIONS.get(id, "1"),
            title=title, rule=rule, unit=unit, direction=direction, source=source,
@@ -372,13 +409,18 @@ _SAFETY: tuple[Metric, ...] = tuple(
          (*_FROM_TIME_AT_RISK, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
          "Garwood 1936; Clopper & Pearson 1934", ("tests/transforms/marts/test_adverse_event_groups.py",)),
         ("adverse_event_rate_ratio", "How often adverse events happen in one group against another", "ratio", "none",
-         "rates of adverse_event_rates, group / reference: arms against the reference arm, modalities against each "
-         "other, a clinic against all others together. Limits exact, conditional on the total (Clopper-Pearson of the "
-         "group's share); where phi of all patients > 1 a second interval ratio exp(+-z sqrt(phi (1/x1 + 1/x2))), "
-         "never narrower. p-value only between arms of which every patient was randomised. Not adjusted for case mix; "
-         "fewer reported events are not fewer events", ("reference_arm", "min_cell"),
-         "Przyborowski & Wilenski 1940; Clopper & Pearson 1934; McCullagh & Nelder 1989",
-         ("tests/transforms/test_rates.py", "tests/transforms/marts/test_adverse_event_comparisons.py")),
+         "rates of adverse_event_rates, group / reference: arms of a study against its reference arm, modalities "
+         "against each other, a clinic against all others together. One model with patients as clusters: exact limits "
+         "conditional on the total (Clopper-Pearson of the group's share) of the events over phi, and twice the smaller "
+         "tail as p-value; phi, at least 1, is of the pair's patients and enlarged by t for n-1 for their number. Arms "
+         "also by patients with an event: Miettinen-Nurminen difference and Fisher's test, whole and over strata (the "
+         "allocation's factors, else clinics; Cochran-Mantel-Haenszel). p-values only between arms of which every "
+         "patient was randomised. Not adjusted for case mix; fewer reported events are not fewer events",
+         ("reference_arm", "min_cell"),
+         "Przyborowski & Wilenski 1940; Korn & Graubard 1998; Fay 2010; Miettinen & Nurminen 1985; Mantel & Haenszel "
+         "1959; Robins, Breslow & Greenland 1986",
+         ("tests/transforms/test_rate_ratios.py", "tests/transforms/test_risk_tables.py",
+          "tests/transforms/marts/test_adverse_event_comparisons.py", "tests/simulations/type_one_error.py")),
         ("treatment_emergent", "Treatment-emergent adverse event", None, "none",
          "not treated or ended before the first session: no; onset not known: yes (a setting); onset from the first session that "
          "began to 30 days after the last: yes; began before and worsened (grade above the initial one): yes",

@@ -84,6 +84,15 @@ class Options:
     min_cell: int = _option(5, "smallest cell that a reader from outside the clinic may see")
     min_completeness_pct: float = _option(60.0, "completeness below which a comparison is not shown, %")
     min_patients_per_parameter: int = _option(5, "patients per covariance parameter that an MMRM needs")
+    mmrm_degrees_of_freedom: str = _option(
+        "satterthwaite", "of a model of all visits: satterthwaite or kenward_roger (which also widens standard errors)"
+    )
+    completers_of_last_visit: bool = _option(
+        False, "arms are also compared at earlier visits among those who have the last visit, as some trials print it"
+    )
+    binary_endpoints: str = _option(
+        "", "further endpoints of arms, by a cut: NRS7D<=3; ODI improved>=12.8; ODI improved>=20%"
+    )
     rtm_mean: float | None = _option(None, "mean pain of the unselected population, NRS points")
     rtm_sd: float | None = _option(None, "its standard deviation")
     rtm_reliability: float | None = _option(None, "its test-retest reliability over the follow-up's interval")

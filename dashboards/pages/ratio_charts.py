@@ -18,7 +18,7 @@ OTHERS, NO_REFERENCE = "(all others)", "(none)"
 _ORDER = {"arm": 0, "modality": 1, "clinic_id": 2}
 _CAUTION = ("Not a ranking: each clinic stands by name, against all others together. Few reported events are not fewer "
             "events. Not adjusted for case mix.")  # fmt: skip
-_OF_ALL = "Intervals are exact. Each pair is of all its patients: a filter chooses pairs, it does not narrow them."
+_OF_ALL = "Intervals and p-values allow for events that cluster in patients. Each pair is of all its patients: a filter chooses pairs, it does not narrow them."
 _BEYOND = "An open triangle: no events in one of the two groups, so the ratio lies beyond that edge."
 
 
@@ -72,10 +72,10 @@ def _pairs(rows: pl.DataFrame, clinics: dict[str, str]) -> pl.DataFrame:
                 "ratio": r["sessions_rate_ratio"], "lower": r["sessions_rate_ratio_lower"],
                 "upper": r["sessions_rate_ratio_upper"], "said": _said(r, "sessions"), "counts": counts, "line": line,
                 "text": f"{line}<br>{reasons[0]}" if reasons[0] else line,
-                "widened": _said(r, "sessions", "_od"), "years": _said(r, "patient_years"),
+                "years": _said(r, "patient_years"),
                 "p": p, "p_years": words.p_value(r["patient_years_p_value"]),
                 "why": "; ".join(dict.fromkeys(filter(None, reasons))) or words.NOTHING,
-                "how": r["allocation"] or words.NOTHING, "phi": r["overdispersion"],
+                "how": r["allocation"] or words.NOTHING, "phi": r["sessions_overdispersion"],
             }
         )  # fmt: skip
     numbers = dict.fromkeys(("ratio", "lower", "upper", "phi"), pl.Float64)
@@ -97,10 +97,10 @@ def _counts(r: dict, side: str) -> str:
     return f"{words.count(r[f'{side}events'])} / {words.count(r[f'{side}sessions'])}"
 
 
-def _said(r: dict, exposure: str, limits: str = "") -> str:
+def _said(r: dict, exposure: str) -> str:
     """The ratio with its limits; without events in the reference the lower limit alone."""
     name = f"{exposure}_rate_ratio"
-    ratio, lower, upper = r[name], r[f"{name}{limits}_lower"], r[f"{name}{limits}_upper"]
+    ratio, lower, upper = r[name], r[f"{name}_lower"], r[f"{name}_upper"]
     if ratio is not None:
         return words.interval(ratio, lower, upper)
     return words.NOTHING if lower is None else f"lower limit {words.number(lower)}"
@@ -119,11 +119,10 @@ def _table(shown: pl.DataFrame) -> pl.DataFrame:
     return shown.select(
         pl.col("label").alias("pair"),
         pl.col("counts").alias("events / sessions"),
-        pl.col("said").alias("ratio per session (95 % CI, exact)"),
-        pl.col("widened").alias("the same, widened by over-dispersion"),
+        pl.col("said").alias("ratio per session (95 % CI)"),
         pl.col("phi").alias("over-dispersion"),
         pl.col("p").alias("p, per session"),
-        pl.col("years").alias("ratio per patient-year (95 % CI, exact)"),
+        pl.col("years").alias("ratio per patient-year (95 % CI)"),
         pl.col("p_years").alias("p, per patient-year"),
         pl.col("why").alias("why no ratio or limit"),
         pl.col("how").alias("how the arms came about"),

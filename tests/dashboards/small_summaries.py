@@ -116,7 +116,7 @@ _NO_END = "no events in the reference: the ratio has no upper bound"
 
 def event_comparisons() -> list[dict]:
     """Pairs of any event and of serious ones; by sessions and by patient-years the same. All are marked."""
-    base = STAMP | {"metric_id": "adverse_event_rate_ratio", "term": None, "min_grade": None, "overdispersion": 1.4,
+    base = STAMP | {"metric_id": "adverse_event_rate_ratio", "term": None, "min_grade": None, "sessions_overdispersion": 1.4,
                     "unread_records": 2, "is_suppressed": True, "patients": 20, "reference_patients": 40}  # fmt: skip
     base |= {f"is_{r}_only": False for r in ("serious", "related", "treatment_emergent", "session_emergent")}
     # dimension, compared, reference, events and sessions of both, ratio, limits, reason
@@ -147,7 +147,6 @@ def _pair(
     for exposure in ("sessions", "patient_years"):
         name = f"{exposure}_rate_ratio"
         row |= {name: ratio, f"{name}_lower": lower, f"{name}_upper": upper, f"{exposure}_reason": reason}
-        row |= {f"{name}_od_lower": lower and lower * 0.9, f"{name}_od_upper": upper and upper * 1.1}
     return row
 
 

@@ -58,10 +58,11 @@ def test_p_value_only_where_it_is_given(staff):
     assert sum(", p" in a.text for a in figure(staff).layout.annotations) == 1
 
 
-def test_table_has_over_dispersed_limits_and_reasons(staff):
-    """1.75 (0.45 to 8.15), widened by a tenth to both sides; without events in the reference the lower limit alone."""
+def test_table_has_limits_over_dispersion_and_reasons(staff):
+    """1.75 (0.45 to 8.15), and its over-dispersion; without events in the reference the lower limit alone."""
     rows = payload([part(view(staff, "/safety"), CHARTS, ids.RATE_RATIOS, "table")])
-    assert "1.75 (0.41 to 8.97)" in rows
+    assert "1.75 (0.45 to 8.15)" in rows
+    assert "1.4" in rows
     assert "lower limit 2.00" in rows
     assert "no events in the reference: the ratio has no upper bound" in rows
 

@@ -1,54 +1,126 @@
 """mart.adverse_event_comparisons: rate ratios of adverse events between arms, modalities and clinics.
 
-Here: which strata of mart.adverse_event_rates are set against which, and the ratios. Not here: the counts themselves
-(adverse_event_rates), the ratio (rates), clinics against the number expected of their modalities (clinic_funnel).
+Here: which strata of mart.adverse_event_rates are set against which. Not here: the counts themselves
+(adverse_event_rates), the figures (event_figures), clinics against the number expected of their modalities
+(clinic_funnel).
 
-Each arm is set against the reference arm of its study (as in arm_comparisons), each modality against each other, each clinic
-against all others together: never clinic against clinic, never a ranking. Nothing is adjusted for case mix; a
+Each arm is set against the reference arm of its study (as in arm_comparisons), each modality against each other, each
+clinic against all others together: never clinic against clinic, never a ranking. Nothing is adjusted for case mix; a
 p-value stands only between arms of which every patient was randomised. Few reported events are not fewer events.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from .. import disclosure, rates
+from .. import disclosure
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
+from . import adverse_event_rates as counted
 from .arm_comparisons import NO_REFERENCE, REFERENCE_ARMS, reference_arm
+from .event_figures import COUNTS, EXPOSURES, RISKS, risks, with_rate_ratios
 from .stamp import stamped
-from .strata import MASKED, NONE, STUDY_ARM
+from .strata import MASKED, NONE, STUDY_ARM, UNKNOWN
 
 TABLE = MART_TABLES["adverse_event_comparisons"]
-INPUTS = ("mart.adverse_event_rates", "mart.adsl")
+INPUTS = ("mart.adverse_event_rates", *counted.INPUTS)
 METRIC = "adverse_event_rate_ratio"
 OTHERS = "(all others)"
+CLINIC = "clinic"  # what a comparison is stratified by where the study's allocation was not
 _CELL = ("term", "is_serious_only", "is_related_only", "is_treatment_emergent_only", "is_session_emergent_only",
          "min_grade")  # fmt: skip
-_COUNTS = ("patients", "events", "sessions", "patient_years")
-_EXPOSURES = ("sessions", "patient_years")
 _NOT_NAMED = f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"
+_BETWEEN = "\x1f"  # in no name of an arm, for ids have no control characters
 
 
-def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut) -> pl.DataFrame:
-    """A row a pair, term and restriction; columns of MART_TABLES["adverse_event_comparisons"]."""
+def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut, **tables: pl.DataFrame) -> pl.DataFrame:
+    """A row a pair, term and restriction; columns of MART_TABLES["adverse_event_comparisons"].
+
+    `tables`: the other inputs of mart.adverse_event_rates, from which arms are counted anew within strata.
+    """
     parts = [
         *_of_studies(_groups(adverse_event_rates, STUDY_ARM), adsl, options=options),
         _each_against_each(_groups(adverse_event_rates, "modality")),
         _each_against_others(_groups(adverse_event_rates, "clinic_id")),
     ]
-    pairs = pl.concat(parts, how="diagonal")
+    pairs = pl.concat([part for part in parts if part.width], how="diagonal_relaxed")
     if pairs.is_empty():
         return TABLE.empty()
-    whole = adverse_event_rates.filter(pl.col("strata").list.len() == 0).select(*_CELL, "overdispersion")
-    pairs = pairs.join(whole, on=list(_CELL), how="left", nulls_equal=True)
-    for exposure in _EXPOSURES:
-        pairs = rates.rate_ratio_columns(
-            pairs, x1="events", t1=exposure, x2="reference_events", t2=f"reference_{exposure}",
-            name=f"{exposure}_rate_ratio", dispersion="overdispersion",
-        )  # fmt: skip
-    pairs = pairs.with_columns(cells(options).suppressed(pairs), metric_id=pl.lit(METRIC), **_reasons())
-    return TABLE.conform(stamped(_with_p_values(pairs), cut=cut)).sort(TABLE.key, nulls_last=False)
+    if "allocation" not in pairs.columns:
+        pairs = pairs.with_columns(allocation=pl.lit(None, pl.String))
+    is_randomised = (pl.col("dimension") == "arm") & (pl.col("allocation") == "randomised")
+    pairs = with_rate_ratios(pairs, is_randomised=is_randomised.fill_null(False)).with_columns(
+        pl.when(pl.col("reference") == NO_REFERENCE).then(pl.lit(_NOT_NAMED)).otherwise(f"{e}_reason").alias(f"{e}_reason")
+        for e in EXPOSURES
+    )  # fmt: skip
+    pairs = _with_risks(pairs, _by_stratum(adsl, tables, options=options, cut=cut), adsl)
+    pairs = pairs.with_columns(cells(options).suppressed(pairs), metric_id=pl.lit(METRIC))
+    return TABLE.conform(stamped(pairs, cut=cut)).sort(TABLE.key, nulls_last=False)
+
+
+# --- strata -------------------------------------------------------------------------------------------
+
+
+def _by_stratum(adsl: pl.DataFrame, tables: Mapping[str, pl.DataFrame], *, options: Options, cut: Cut) -> pl.DataFrame:
+    """`study_id`, `arm`, `stratum`, the restriction, `patients`, `patients_with_event`: arms counted within strata.
+
+    As mart.adverse_event_rates counts an arm, of patients who are each in one stratum: that of the allocation's
+    factors, else the enrolling clinic.
+    """
+    armed = adsl.filter(pl.col("ARM").is_not_null())
+    armed = armed.with_columns(ARM=pl.concat_str("ARM", _stratum(armed), separator=_BETWEEN))
+    rows = counted.compute(adsl=armed, options=options, cut=cut, over=((STUDY_ARM,),), **tables)
+    rows = rows.filter(pl.col("arm").str.contains(_BETWEEN, literal=True))
+    names = pl.col("arm").str.split_exact(_BETWEEN, 1).struct.rename_fields(["arm", "stratum"])
+    return rows.with_columns(names.alias("names")).drop("arm").unnest("names").select(
+        "study_id", "arm", "stratum", *_CELL, "patients", "patients_with_event"
+    )  # fmt: skip
+
+
+def _stratum(adsl: pl.DataFrame) -> pl.Series:
+    """Each patient's stratum as text."""
+    factors = [json.loads(text or "{}") for text in adsl["STRATA"]]
+    sites = adsl["SITEID"].fill_null(UNKNOWN)
+    of_study = {study: _factors(adsl, study) for study in adsl["STUDYID"].unique()}
+    texts = [
+        json.dumps([own.get(name) for name in names]) if (names := of_study[study]) else site
+        for study, own, site in zip(adsl["STUDYID"], factors, sites, strict=True)
+    ]
+    return pl.Series("stratum", texts, pl.String)
+
+
+def _factors(adsl: pl.DataFrame, study: str) -> list[str]:
+    """The factors of a study's stratified allocation."""
+    texts = adsl.filter(STUDYID=study)["STRATA"].drop_nulls()
+    return sorted({name for text in texts for name in json.loads(text)})
+
+
+def _with_risks(pairs: pl.DataFrame, by_stratum: pl.DataFrame, adsl: pl.DataFrame) -> pl.DataFrame:
+    """Risks of the pairs of arms, whole and over strata; null for modalities and clinics."""
+    parts = by_stratum.partition_by("study_id", "arm", *_CELL, as_dict=True)
+    factors = {study: _factors(adsl, study) or [CLINIC] for study in adsl["STUDYID"].unique()}
+    figures = [_risks_of(row, parts, factors) for row in pairs.iter_rows(named=True)]
+    columns = {c.name: c.polars for c in TABLE.columns if c.name.startswith(RISKS)}
+    found = [{name: row.get(name) for name in columns} for row in figures]
+    return pairs.hstack(pl.DataFrame(found, schema=columns))
+
+
+def _risks_of(row: Mapping, parts: Mapping[tuple, pl.DataFrame], factors: Mapping[str, list[str]]) -> dict:
+    if row["dimension"] != "arm" or row["reference"] == NO_REFERENCE:
+        return {}
+    cell = [row[c] for c in _CELL]
+    arm, reference = (parts.get((row["study_id"], row[side], *cell)) for side in ("compared", "reference"))
+    strata = None if arm is None or reference is None else _tables(arm, reference)
+    is_randomised = row["allocation"] == "randomised"
+    return risks(row, strata, is_randomised=is_randomised) | {"stratified_by": factors[row["study_id"]]}
+
+
+def _tables(arm: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    first = arm.select("stratum", x1="patients_with_event", n1="patients")
+    second = reference.select("stratum", x2="patients_with_event", n2="patients")
+    both = first.join(second, on="stratum", how="full", coalesce=True).fill_null(0)
+    return both.sort("stratum")
 
 
 def cells(options: Options) -> disclosure.Cells:
@@ -65,15 +137,15 @@ def _groups(table: pl.DataFrame, dimension: str) -> pl.DataFrame:
     column = "arm" if dimension == STUDY_ARM else dimension
     alone = table.filter((pl.col("strata").list.len() == 1) & pl.col(column).is_not_null())
     return alone.select(
-        pl.lit(column).alias("dimension"), pl.col(column).alias("compared"), "study_id", *_CELL, *_COUNTS,
+        pl.lit(column).alias("dimension"), pl.col(column).alias("compared"), "study_id", *_CELL, *COUNTS,
         "unread_records",
     )  # fmt: skip
 
 
 def _paired(groups: pl.DataFrame, references: pl.DataFrame) -> pl.DataFrame:
     """Every group beside the rows of `references` (its `of` names the group that a reference is for)."""
-    named = references.rename({c: f"reference_{c}" for c in _COUNTS})
-    columns = ["of", "reference", *_CELL, *(f"reference_{c}" for c in _COUNTS)]
+    named = references.rename({c: f"reference_{c}" for c in COUNTS})
+    columns = ["of", "reference", *_CELL, *(f"reference_{c}" for c in COUNTS)]
     return groups.join(
         named.select(columns), left_on=["compared", *_CELL], right_on=["of", *_CELL], how="inner", nulls_equal=True
     )
@@ -91,7 +163,7 @@ def _each_against_others(groups: pl.DataFrame) -> pl.DataFrame:
     """Each group against the sum of all others."""
     names = groups.select(of="compared").unique()
     pairs = names.join(groups, how="cross").filter(pl.col("of") != pl.col("compared"))
-    sums = [pl.col(c).sum() for c in _COUNTS]
+    sums = [pl.col(c).sum() for c in COUNTS]
     others = pairs.group_by("of", *_CELL).agg(*sums)
     return _paired(groups, others.with_columns(reference=pl.lit(OTHERS)))
 
@@ -111,7 +183,7 @@ def _arms(groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options) -> pl.D
     others = groups.filter(pl.col("compared") != reference) if reference else groups
     if reference is None:
         return others.with_columns(reference=pl.lit(NO_REFERENCE), **{
-            f"reference_{c}": pl.lit(None, groups.schema[c]) for c in _COUNTS})  # fmt: skip
+            f"reference_{c}": pl.lit(None, groups.schema[c]) for c in COUNTS})  # fmt: skip
     of = groups.filter(pl.col("compared") == reference).drop("compared")
     pairs = _paired(others, others.select(of="compared").unique().join(of, how="cross").with_columns(
         reference=pl.lit(reference)))  # fmt: skip
@@ -121,31 +193,3 @@ def _arms(groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options) -> pl.D
         schema={"compared": pl.String, "allocation": pl.String}, orient="row",
     )  # fmt: skip
     return pairs.join(allocation, on="compared", how="left")
-
-
-def _reasons() -> dict[str, pl.Expr]:
-    """Why a ratio, or its upper limit, can't be given; by sessions and by patient-years."""
-    nobody = (pl.col("events") == 0) & (pl.col("reference_events") == 0)
-    return {
-        f"{exposure}_reason": pl.when(pl.col("reference") == NO_REFERENCE)
-        .then(pl.lit(_NOT_NAMED))
-        .when((pl.col(exposure) == 0) | (pl.col(f"reference_{exposure}") == 0))
-        .then(pl.lit("a group has no exposure: there is no rate to compare"))
-        .when(nobody)
-        .then(pl.lit("no events in either group: the ratio could be anything"))
-        .when(pl.col("reference_events") == 0)
-        .then(pl.lit("no events in the reference: the ratio has no upper bound"))
-        for exposure in _EXPOSURES
-    }
-
-
-def _with_p_values(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The exact two-sided p-value of each ratio between arms whose patients were all randomised."""
-    columns = {f"{exposure}_p_value": [] for exposure in _EXPOSURES}
-    for row in pairs.iter_rows(named=True):
-        is_randomised = row["dimension"] == "arm" and row.get("allocation") == "randomised"
-        for exposure in _EXPOSURES:
-            numbers = (row["events"], row[exposure], row["reference_events"], row[f"reference_{exposure}"])
-            columns[f"{exposure}_p_value"].append(rates.rate_ratio(*numbers).p_value if is_randomised else None)
-    missing = [] if "allocation" in pairs.columns else [pl.lit(None, pl.String).alias("allocation")]
-    return pairs.with_columns(*missing, *(pl.Series(n, v, pl.Float64) for n, v in columns.items()))

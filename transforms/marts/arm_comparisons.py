@@ -1,26 +1,29 @@
 """mart.arm_comparisons: arm minus reference, a row a study, parameter, visit, pair of arms, population and method.
 
 Here: who is compared with whom, and which rows. Day 1 is the day of allocation, else enrolment (intention to treat),
-so the assessments of mart.adqs are placed anew. Not here: the models (models), intervals (rates), rules (pain).
+so the assessments of mart.adqs are placed anew. Not here: the models (arm_models), responders (arm_responders).
 
 An arm is compared with the reference arm of its own study (routine care being one): patients of another study are not
 its controls. The reference is the arm that the study names, else one by name, else the setting's. While a study's arms
-are masked it has no comparison, and a row that says so.
+are masked it has no comparison, and a row that says so. Everybody allocated is compared; beside that, under its name,
+each analysis set that leaves somebody out.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from .. import disclosure, models, pain, rates, windows
+from .. import disclosure, windows
 from ..instruments import PARAMETERS
 from ..local_time import with_cut_day
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
-from ..schemas.mart import CRITERIA
-from ..studies import planned_visits
+from ..studies import IN_SET, planned_visits
 from . import adqs as adqs_mart
+from .arm_models import NO_FIGURE, Arms, ancova, mmrm, with_strata
+from .arm_responders import COMPLETERS, risk_differences
 from .stamp import stamped
 from .strata import MASKED
 
@@ -30,23 +33,25 @@ REFERENCE_ARMS = ("control", "placebo", "sham", "usual_care")
 CASE_MIX = ("start_back",)  # instruments that describe patients at baseline and are no outcomes
 NO_REFERENCE = "(none)"
 WHILE_MASKED = "the study's arms are masked until a day (masked_until) that lies after the data cut"
-COMPLETERS, MISSING_AS_NONRESPONDER, OBSERVED = "completers", "missing_as_nonresponder", "observed"
+OBSERVED, OF_LAST_VISIT, OF_SET = "observed", "completers_of_last_visit", "set "
 _OF_SUBGROUP = ", "  # between a population and the indication that it is of
-_NO_FIGURE = dict.fromkeys(("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value"))
-_COVARIATES = {"AGE": "age", "PAINDUR": "pain duration"}
-_FACTORS = {"SEX": "sex", "INDICATN": "indication", "SITEID": "clinic"}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Patients of two arms of a study and their placed assessments; `indication` is that of a subgroup."""
+    """Patients of two arms of a study and their placed assessments; `indication` is that of a subgroup.
+
+    `analysis_set`: the set that all of them are in, where it leaves others out.
+    """
 
     study: str
     arm: str
     reference: str
     subjects: pl.DataFrame
     rows: pl.DataFrame
+    strata: Mapping[str, str]
     indication: str | None = None
+    analysis_set: str | None = None
 
     @property
     def visits(self) -> tuple[windows.Visit, ...]:
@@ -56,8 +61,20 @@ class Pair:
     def allocation(self) -> str | None:
         return ", ".join(self.subjects["ALLOCATN"].fill_null("unknown").unique().sort()) or None
 
-    def count(self, frame: pl.DataFrame) -> tuple[int, int]:
-        return (frame["ARM"] == self.arm).sum(), (frame["ARM"] == self.reference).sum()
+    def arms(self, options: Options) -> Arms:
+        return Arms(
+            arm=self.arm,
+            reference=self.reference,
+            people=self.subjects,
+            is_randomised=self.allocation == "randomised",
+            strata=self.strata,
+            min_cell=options.min_cell,
+        )
+
+    def among(self, people: pl.DataFrame, **named: str) -> "Pair":
+        """The same arms among fewer people."""
+        rows = self.rows.join(people, on="USUBJID", how="semi")
+        return replace(self, subjects=people, rows=rows, **named)
 
 
 def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
@@ -76,11 +93,12 @@ def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
 
 
 def _of_study(study: str, subjects: pl.DataFrame, adqs: pl.DataFrame, *, options: Options, cut: Cut) -> Iterator[dict]:
-    rows = _placed(adqs, subjects=subjects, options=options)
+    subjects, strata = with_strata(subjects)
+    rows = _placed(adqs, subjects=subjects, strata=strata, options=options)
     if (subjects["MASKFL"] == "Y").any():
         yield from _masked_rows(study, rows)
         return
-    for pair in _pairs(study, subjects, rows, options=options):
+    for pair in _pairs(study, subjects, rows, strata, options=options):
         yield from _compared(pair, options=options, cut=cut)
 
 
@@ -99,11 +117,19 @@ def cells(options: Options) -> disclosure.Cells:
     sides = ("arm", "reference")
     counts = [f"{what}_{side}" for what in "nx" for side in sides]
     rest = [pl.col(f"n_{side}") - pl.col(f"x_{side}") for side in sides]
+    further = [*(f"n_too_low_{side}" for side in sides), "n_left_out"]
     population = pl.col("population").str.split(_OF_SUBGROUP).list.first()
     return disclosure.Cells(
-        counts=[*counts, *rest], dimensions=["indication"], min_cell=options.min_cell,
+        counts=[*counts, *rest, *further], dimensions=["indication"], min_cell=options.min_cell,
         by=["study_id", "parameter", "visit", "arm", "reference_arm", population, "criterion", "method"],
+        widened=_without_parts,
     )  # fmt: skip
+
+
+def _without_parts(rows: pl.DataFrame) -> pl.Series:
+    """Rows of a part of the completers are for nobody outside: what is not in the part is told by the difference."""
+    is_part = pl.col("population").str.starts_with(OF_LAST_VISIT) | pl.col("population").str.starts_with(OF_SET)
+    return rows.select(is_suppressed=pl.col("is_suppressed") | is_part)["is_suppressed"]
 
 
 def _named(row: dict) -> dict:
@@ -117,13 +143,11 @@ def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
     return adsl.filter(in_arm).with_columns(
         ARMDAY1=pl.coalesce("ALLOCDT", "ENRLDT"),
         timezone="TIMEZONE",
-        SEX=pl.col("SEX").fill_null("U"),
-        INDICATN=pl.col("INDICATN").fill_null("(unknown)"),
         SITEID=pl.col("SITEID").fill_null("(unknown)"),
     )
 
 
-def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, options: Options) -> pl.DataFrame:
+def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, strata: Mapping[str, str], options: Options) -> pl.DataFrame:
     """The scheduled assessments of patients with an arm, placed from the day of allocation, with their covariates."""
     columns = [
         "STUDYID",
@@ -137,6 +161,7 @@ def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, options: Options) -> 
         "SEX",
         "INDICATN",
         "SITEID",
+        *strata,
     ]
     outcomes = [p.code for p in PARAMETERS.values() if p.instrument not in CASE_MIX]
     rows = adqs.filter(pl.col("PARAMCD").is_in(outcomes)).select(
@@ -156,21 +181,39 @@ def reference_arm(arms: list[str], *, named: str | None = None, options: Options
     return next((by_name[name] for name in wanted if name in by_name), None)
 
 
-def _pairs(study: str, subjects: pl.DataFrame, rows: pl.DataFrame, *, options: Options) -> Iterator[Pair]:
+def _pairs(
+    study: str, subjects: pl.DataFrame, rows: pl.DataFrame, strata: Mapping[str, str], *, options: Options
+) -> Iterator[Pair]:
+    """Each arm with the reference: everybody, each indication, each analysis set that leaves somebody out."""
     arms = subjects["ARM"].unique().sort().to_list()
     reference = reference_arm(arms, named=subjects["REFARM"][0], options=options)
     for arm in arms:
         if arm == reference:
             continue
-        if reference is None:
-            one = subjects.filter(ARM=arm)
-            yield Pair(study, arm, NO_REFERENCE, one, rows.join(one, on="USUBJID", how="semi"))
-            continue
-        kept = subjects.filter(pl.col("ARM").is_in([arm, reference]))
-        yield Pair(study, arm, reference, kept, rows.join(kept, on="USUBJID", how="semi"))
-        for (indication,), part in sorted(kept.partition_by("INDICATN", as_dict=True).items()):
-            if kept["INDICATN"].n_unique() > 1 and part["ARM"].n_unique() == 2:
-                yield Pair(study, arm, reference, part, rows.join(part, on="USUBJID", how="semi"), indication)
+        whole = Pair(study, arm, reference or NO_REFERENCE, subjects, rows, strata)
+        pair = whole.among(subjects.filter(pl.col("ARM").is_in([arm, reference])))
+        yield pair
+        if reference is not None:
+            yield from _of_indications(pair)
+            yield from _of_sets(pair)
+
+
+def _of_indications(pair: Pair) -> Iterator[Pair]:
+    named = pair.subjects.with_columns(_indication=pl.col("INDICATN").fill_null("(unknown)"))
+    parts = named.partition_by("_indication", as_dict=True, include_key=False)
+    for (indication,), people in sorted(parts.items()):
+        if len(parts) > 1 and people["ARM"].n_unique() == 2:
+            yield pair.among(people, indication=indication)
+
+
+def _of_sets(pair: Pair) -> Iterator[Pair]:
+    """ANLSETS (JSON): a set's name to `in`, or to why the patient is left out; without a word a patient is in."""
+    sets = [json.loads(text or "{}") for text in pair.subjects["ANLSETS"]]
+    for name in sorted({name for of_patient in sets for name in of_patient}):
+        is_in = pl.Series([of_patient.get(name, IN_SET) == IN_SET for of_patient in sets], dtype=pl.Boolean)
+        people = pair.subjects.filter(is_in)
+        if people.height < pair.subjects.height and people["ARM"].n_unique() == 2:
+            yield pair.among(people, analysis_set=name)
 
 
 def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
@@ -179,30 +222,45 @@ def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
         counted = rows.filter(
             pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE) & (pl.col("ANL01FL") == "Y")
         )
-        incomplete = {}
-        for visit in pair.visits:
-            at_visit = counted.filter(AVISIT=visit.name)
-            if at_visit.is_empty():
-                continue
-            incomplete[visit.name] = _incomplete(pair, rows, at_visit, visit=visit, options=options, cut=cut)
-            head = _head(pair, code, visit.name)
+        parts = {visit: part for visit in pair.visits if (part := counted.filter(AVISIT=visit.name)).height}
+        incomplete = {
+            visit.name: _incomplete(pair, rows, part, visit=visit, options=options, cut=cut)
+            for visit, part in parts.items()
+        }
+        for visit, at_visit in parts.items():
+            head, why = _head(pair, code, visit.name), incomplete[visit.name]
             if code != "PGIC":
-                yield head | _ancova(pair, at_visit, incomplete=incomplete[visit.name])
+                yield head | _of_model(code, "ancova") | _ancova(pair, at_visit, incomplete=why, options=options)
             if pair.reference == NO_REFERENCE:
                 continue
-            for row in _risk_differences(pair, rows, at_visit, visit=visit, options=options, cut=cut):
-                yield head | row | _withheld(incomplete[visit.name])
-        if len(incomplete) > 1 and code != "PGIC" and pair.reference != NO_REFERENCE and pair.indication is None:
-            yield from _mmrm(pair, counted, code, incomplete=incomplete, options=options)
+            due = _due(pair, visit, cut=cut)
+            for row in risk_differences(pair.arms(options), rows, at_visit, due=due, options=options):
+                yield head | _in_set(pair, row) | _withheld(why)
+        if len(parts) > 1 and code != "PGIC" and pair.reference != NO_REFERENCE and pair.indication is None:
+            yield from _all_visits(pair, code, counted, incomplete, options=options)
+            if options.completers_of_last_visit and pair.analysis_set is None:
+                yield from _of_last_visit(pair, code, parts, incomplete, options=options)
+
+
+def _in_set(pair: Pair, row: dict) -> dict:
+    """The row with the analysis set, if any, before its population."""
+    return (
+        row if pair.analysis_set is None else row | {"population": f"{OF_SET}{pair.analysis_set}: {row['population']}"}
+    )
 
 
 def _withheld(incomplete: str | None) -> dict:
-    return {"reason": incomplete, **_NO_FIGURE} if incomplete else {}
+    return {"reason": incomplete, **NO_FIGURE} if incomplete else {}
 
 
 def _head(pair: Pair, code: str, visit: str) -> dict:
     return {"study_id": pair.study, "parameter": code, "visit": visit, "arm": pair.arm, "reference_arm": pair.reference,
             "allocation": pair.allocation, "indication": pair.indication}  # fmt: skip
+
+
+def _of_model(code: str, method: str) -> dict:
+    return {"criterion": None, "unit": PARAMETERS[code].unit, "direction": PARAMETERS[code].better, "method": method,
+            "metric_id": f"arm_difference_{method}"}  # fmt: skip
 
 
 def _due(pair: Pair, visit: windows.Visit, *, cut: Cut) -> pl.DataFrame:
@@ -221,102 +279,38 @@ def _incomplete(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut
     return f"{share:.0f} % of the patients due have a value, {options.min_completeness_pct:g} % are needed"
 
 
-def _model_row(pair: Pair, code: str, *, covariates: list[str], factors: list[str]) -> dict:
-    names = [text for column, text in (_COVARIATES | _FACTORS).items() if column in (*covariates, *factors)]
-    return {"population": COMPLETERS, "criterion": None, "unit": PARAMETERS[code].unit,
-            "direction": PARAMETERS[code].better, "adjusted_for": ["baseline", *names]}  # fmt: skip
-
-
-def _adjusters(analysed: pl.DataFrame) -> tuple[list[str], list[str]]:
-    """The covariates and factors that vary among the analysed."""
-    covariates = [c for c in _COVARIATES if analysed[c].drop_nulls().n_unique() > 1]
-    return covariates, [f for f in _FACTORS if analysed[f].n_unique() > 1]
-
-
-def _ancova(pair: Pair, at_visit: pl.DataFrame, *, incomplete: str | None) -> dict:
-    """Adjusted difference of the visit's values: completers, baseline, and every covariate that varies."""
-    analysed = at_visit.filter(pl.col("BASE").is_not_null())
-    covariates, factors = _adjusters(analysed)
-    complete = analysed.drop_nulls(covariates)
-    n_arm, n_reference = pair.count(complete)
-    row = _model_row(pair, at_visit["PARAMCD"][0], covariates=covariates, factors=factors)
-    row |= {"method": "ancova", "metric_id": "arm_difference_ancova", "n_arm": n_arm, "n_reference": n_reference}
+def _ancova(pair: Pair, at_visit: pl.DataFrame, *, incomplete: str | None, options: Options) -> dict:
+    arms = pair.arms(options)
+    row = _in_set(pair, {"population": COMPLETERS} | arms.count(at_visit))
     if pair.reference == NO_REFERENCE:
         return row | {"reason": f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"}
-    if incomplete or not (n_arm and n_reference):
-        return row | {"reason": incomplete or "no patient with a value and a baseline in one of the arms"}
-    model = models.ancova(complete, "AVAL", "BASE", "ARM", covariates, factors, reference=pair.reference)
-    left_out = analysed.height - complete.height
-    needed = " or ".join(_COVARIATES[c] for c in covariates)
-    note = f"{left_out} patients without {needed} left out" if left_out else None
-    return row | _contrast(model.contrasts.filter(group=pair.arm), pair=pair, reason=model.reason, note=note)
+    return row | (_withheld(incomplete) or ancova(arms, at_visit))
 
 
-def _mmrm(pair: Pair, counted: pl.DataFrame, code: str, *, incomplete: dict, options: Options) -> Iterator[dict]:
-    """A row a visit: arm x visit and baseline x visit, all visits' observed values modelled together (MAR)."""
-    analysed = counted.filter(pl.col("BASE").is_not_null())
-    covariates, factors = _adjusters(analysed)
-    complete = analysed.drop_nulls(covariates)
-    if min(pair.count(complete)) == 0:
-        return
-    model = models.mmrm(
-        complete, "AVAL", "USUBJID", "AVISITN", "ARM", ["BASE", *covariates], ["AVISITN", *factors],
-        [("ARM", "AVISITN"), ("BASE", "AVISITN")], reference={"ARM": pair.reference},
-        min_patients_per_parameter=options.min_patients_per_parameter,
-    )  # fmt: skip
-    row = _model_row(pair, code, covariates=covariates, factors=factors)
-    row |= {"method": "mmrm", "metric_id": "arm_difference_mmrm", "population": OBSERVED}
-    targets = {v.name: v.target for v in pair.visits}
-    for visit, reason in incomplete.items():
-        target = targets[visit]
-        n_arm, n_reference = pair.count(complete.filter(AVISITN=target))
-        contrast = model.contrasts.filter(group=pair.arm, visit=target)
-        found = _contrast(contrast, pair=pair, reason=model.reason, note=model.covariance_reason)
-        yield _head(pair, code, visit) | row | {"n_arm": n_arm, "n_reference": n_reference} | found | _withheld(reason)
+def _all_visits(
+    pair: Pair, code: str, counted: pl.DataFrame, incomplete: Mapping[str, str | None], *, options: Options
+) -> Iterator[dict]:
+    """A row a visit of the model of all. Where a study plans no visits, one that too few have was not planned."""
+    is_planned = pair.subjects["VISITPLN"].is_not_null().any()
+    unplanned = {} if is_planned else {visit: why for visit, why in incomplete.items() if why}
+    figures = mmrm(pair.arms(options), counted, visits=pair.visits, unplanned=unplanned, options=options)
+    for visit, row in figures:
+        head = _head(pair, code, visit) | _of_model(code, "mmrm") | _in_set(pair, {"population": OBSERVED})
+        yield head | row | _withheld(incomplete[visit])
 
 
-def _contrast(contrast: pl.DataFrame, *, pair: Pair, reason: str | None, note: str | None) -> dict:
-    """The contrast's figures; `note` goes into the reason of a figure that is given."""
-    if contrast.is_empty():
-        return {"reason": reason or "the model has no such contrast"}
-    c = contrast.row(0, named=True)
-    return {"estimate": c["estimate"], "ci_lower": c["lower"], "ci_upper": c["upper"],
-            "p_value": c["p_value"] if pair.allocation == "randomised" else None,
-            "reason": c["reason"] or note}  # fmt: skip
-
-
-def _risk_differences(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut) -> Iterator[dict]:
-    """A row a responder rule that applies, over completers and with the missing counted as non-responders."""
-    code = at_visit["PARAMCD"][0]
-    applying = pain.rule_texts(PARAMETERS[code], options=options)
-    for k, criterion in enumerate(CRITERIA, 1):
-        if criterion not in applying:
-            continue
-        flagged = at_visit.filter(pl.col(f"CRIT{k}FL").is_not_null())
-        yield _risk_difference(pair, flagged, flagged, k, COMPLETERS, criterion)
-        if criterion != "WORSE" and code != "PGIC":
-            counted = _with_missing(rows, at_visit, k, due=_due(pair, visit, cut=cut))
-            responses = flagged.join(counted, on="USUBJID", how="semi")
-            yield _risk_difference(pair, responses, counted, k, MISSING_AS_NONRESPONDER, criterion)
-
-
-def _with_missing(rows, at_visit, k: int, *, due: pl.DataFrame) -> pl.DataFrame:
-    """Patients due with an evaluable baseline: those without a value did not respond; those not due are pending."""
-    base = rows.filter(pl.col("ABLFL") == "Y").filter(pain.is_evaluable_baseline(PARAMETERS[rows["PARAMCD"][0]]))
-    not_evaluable = at_visit.filter(pl.col(f"CRIT{k}FL").is_null())
-    return due.join(base, on="USUBJID", how="semi").join(not_evaluable, on="USUBJID", how="anti")
-
-
-def _risk_difference(pair: Pair, flagged, counted, k: int, population: str, criterion: str) -> dict:
-    n_arm, n_reference = pair.count(counted)
-    x_arm, x_reference = pair.count(flagged.filter(pl.col(f"CRIT{k}FL") == "Y"))
-    row = {"method": "risk_difference", "population": population, "criterion": criterion, "unit": "proportion",
-           "n_arm": n_arm, "n_reference": n_reference, "x_arm": x_arm, "x_reference": x_reference,
-           "metric_id": "arm_risk_difference", "direction": "lower" if criterion == "WORSE" else "higher",
-           "adjusted_for": []}  # fmt: skip
-    if not (n_arm and n_reference):
-        return row | {"reason": "no evaluable patient, due yet, in one of the arms"}
-    newcombe = rates.risk_difference(x_arm, n_arm, x_reference, n_reference)
-    wald = rates.risk_difference(x_arm, n_arm, x_reference, n_reference, method="wald")
-    return row | {"estimate": newcombe.estimate, "ci_lower": newcombe.lower, "ci_upper": newcombe.upper,
-                  "wald_lower": wald.lower, "wald_upper": wald.upper}  # fmt: skip
+def _of_last_visit(
+    pair: Pair,
+    code: str,
+    parts: Mapping[windows.Visit, pl.DataFrame],
+    incomplete: Mapping[str, str | None],
+    *,
+    options: Options,
+) -> Iterator[dict]:
+    """The earlier visits among those with a value at the last one: to reproduce trials that print it so."""
+    *earlier, last = parts
+    for visit in earlier:
+        at_visit = parts[visit].join(parts[last], on="USUBJID", how="semi")
+        figures = _ancova(pair, at_visit, incomplete=incomplete[visit.name] or incomplete[last.name], options=options)
+        head = _head(pair, code, visit.name) | _of_model(code, "ancova")
+        yield head | figures | {"population": OF_LAST_VISIT}

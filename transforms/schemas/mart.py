@@ -361,6 +361,11 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
       for r in ("incidence_proportion", "events_per_100_sessions", "eair_per_100_patient_years", "events_per_100_patient_years")
       for side in ("lower", "upper")],
     _CLUSTERED_REASON,
+    *[Column(name, F, f"sum over the stratum's patients of {text}, for intervals with patients as clusters", unit)
+      for name, text, unit in (
+          ("events_squared", "their events squared", None), ("sessions_squared", "their sessions squared", None),
+          ("patient_years_squared", "their time at risk squared", "years2"), ("events_sessions", "events times sessions", None),
+          ("events_patient_years", "events times time at risk", "years"))],
     Column("session_window_time_share", F, "share of the time at risk that the 72-hour windows cover"),
     Column("unread_records", I, "safety records of the lake that could not be read", required=True),
     Column("reason", S, "why a rate can't be given"),
@@ -390,14 +395,21 @@ ADVERSE_EVENT_COMPARISONS = _table("adverse_event_comparisons", "One row a pair 
     Column("min_grade", I, "only events of at least this grade; null = any"),
     *[Column(f"{side}{name}", dtype, f"{text} of the {'reference' if side else 'compared'}", unit)
       for side in ("", "reference_") for name, dtype, text, unit in (
-          ("patients", I, "patients treated", None), ("events", I, "events", None),
-          ("sessions", I, "sessions delivered", None), ("patient_years", F, "time at risk", "years"))],
+          ("patients", I, "patients treated", None), ("patients_with_event", I, "patients with an event", None),
+          ("events", I, "events", None), ("sessions", I, "sessions delivered", None),
+          ("patient_years", F, "time at risk", "years"))],
     *[c for exposure, text in (("sessions", "per session"), ("patient_years", "per patient-year")) for c in (
-        *_ci(f"{exposure}_rate_ratio", f"events {text}, compared over reference (exact, conditional on the total)"),
-        *[Column(f"{exposure}_rate_ratio_od_{side}", F, f"{side} limit widened by over-dispersion, never narrower than the exact one") for side in ("lower", "upper")],
-        Column(f"{exposure}_p_value", F, "exact two-sided p-value; only between arms of which every patient was randomised", lower=0, upper=1),
+        *_ci(f"{exposure}_rate_ratio", f"events {text}, compared over reference, with patients as clusters (the exact limits of as many independent events as over-dispersion leaves)"),
+        Column(f"{exposure}_overdispersion", F, "how many times as much the pair's patients' events vary as Poisson counts"),
+        Column(f"{exposure}_p_value", F, "two-sided p-value of the same model, below 0.05 just where the limits leave out 1; only between arms of which every patient was randomised", lower=0, upper=1),
         Column(f"{exposure}_reason", S, "why the ratio, or its upper limit, can't be given"))],
-    Column("overdispersion", F, "of all patients together, as in adverse_event_rates"),
+    *_ci("risk_difference", "patients with an event, share of the arm minus share of the reference (Miettinen and Nurminen); arms alone"),
+    Column("fisher_p_value", F, "Fisher's exact two-sided p-value of patients with an event; only between randomised arms", lower=0, upper=1),
+    Column("stratified_by", SL, "what the stratified figures are stratified by: the factors of the allocation, else the enrolling clinic; arms alone"),
+    Column("n_strata", I, "strata with patients of both arms"),
+    *_ci("stratified_risk_difference", "risk difference over strata, weighed by Mantel and Haenszel (Miettinen and Nurminen)"),
+    *_ci("cmh_odds_ratio", "odds ratio common to the strata (Mantel and Haenszel; Robins, Breslow and Greenland)"),
+    Column("cmh_p_value", F, "p-value of Cochran, Mantel and Haenszel's test with the continuity correction; only between randomised arms", lower=0, upper=1),
     Column("unread_records", I, "safety records of the lake that could not be read", required=True),
 ], ("dimension", "study_id", "compared", "reference", "term", "is_serious_only", "is_related_only", "is_treatment_emergent_only",
     "is_session_emergent_only", "min_grade"))  # fmt: skip
@@ -412,14 +424,20 @@ ARM_COMPARISONS = _table("arm_comparisons", "One row a study, parameter, visit a
     Column("criterion", S, "responder rule; null for a difference of means"),
     Column("n_arm", I, "patients of the arm; of all arms while they are masked", required=True), Column("n_reference", I, "patients of the reference", required=True),
     Column("x_arm", I, "responders of the arm"), Column("x_reference", I, "responders of the reference"),
+    Column("n_too_low_arm", I, "patients of the arm, among those due or with a value, whose baseline leaves the rule no room for a response; null = can't be told"),
+    Column("n_too_low_reference", I, "the same of the reference"),
+    Column("n_left_out", I, "answers with a value that the model leaves out: at visits that were not planned or too few have, or without a baseline where arms were not randomised"),
     Column("estimate", F, "arm minus reference"),
     Column("ci_lower", F, "lower 95 % limit (Newcombe for a risk difference)"), Column("ci_upper", F, "upper 95 % limit"),
     Column("wald_lower", F, "lower 95 % Wald limit of a risk difference"), Column("wald_upper", F, "upper 95 % Wald limit"),
     Column("p_value", F, "p-value; only where arms were randomised"),
+    *[c for side, text in (("arm", "arm"), ("reference", "reference arm")) for c in (
+        Column(f"lsmean_{side}", F, f"least-squares mean of the {text}: covariates at their mean, levels of factors with equal weights"),
+        Column(f"lsmean_{side}_lower", F, "its lower 95 % limit"), Column(f"lsmean_{side}_upper", F, "its upper 95 % limit"))],
     Column("method", S, "method", required=True, closed=("ancova", "mmrm", "risk_difference")),
     Column("adjusted_for", SL, "adjusted for"), Column("unit", S, "unit of the estimate"),
     Column("direction", S, "which direction is better", closed=("lower", "higher")),
-    Column("reason", S, "why no estimate can be given"),
+    Column("reason", S, "why no estimate can be given; beside an estimate, what was imputed or left out of it"),
 ], ("study_id", "parameter", "visit", "arm", "reference_arm", "population", "indication", "criterion", "method"))  # fmt: skip
 
 _FEW = "Strata: everybody, each dimension alone, and the modalities of a clinic; each of these with study and arm too."

@@ -9,26 +9,32 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from scipy import stats
 
 from transforms import rates
 from transforms.checks import check_table
 from transforms.marts import adverse_event_comparisons as mart
 from transforms.options import Cut, Options
-from transforms.schemas import MART_TABLES
+from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
 
 CUT = Cut(lake_snapshot=4, data_cutoff=datetime(2025, 6, 1, tzinfo=UTC))
 RATES = MART_TABLES["adverse_event_rates"]
+TABLES = {t.full_name: t for t in (*MART_TABLES.values(), *CORE_TABLES.values(), *BOOKKEEPING)}
 FLAGS = {f"is_{name}_only": False for name in ("serious", "related", "treatment_emergent", "session_emergent")}
 
 
-def rate(events, sessions, years, *, patients=20, phi=None, term=None, **stratum) -> dict:
-    """A row of mart.adverse_event_rates."""
+def rate(events, sessions, years, *, patients=20, squared=None, term=None, **stratum) -> dict:
+    """A row of mart.adverse_event_rates: patients of equal exposure, with one event each unless `squared` says more."""
     if "arm" in stratum:
         stratum = {"study_id": "T", **stratum}
     strata = ["study_arm" if d == "arm" else d for d in stratum if d != "study_id"]
     return {**FLAGS, **stratum, "strata": strata, "term": term, "events": events, "sessions": sessions,
             "patient_years": years, "patients": patients, "patients_with_event": min(events, patients),
-            "is_suppressed": False, "overdispersion": phi, "unread_records": 2}  # fmt: skip
+            "is_suppressed": False, "unread_records": 2,
+            "events_squared": events if squared is None else squared,
+            "sessions_squared": sessions**2 / patients, "patient_years_squared": years**2 / patients,
+            "events_sessions": events * sessions / patients,
+            "events_patient_years": events * years / patients}  # fmt: skip
 
 
 def compute(rows, arms=(), **options) -> pl.DataFrame:
@@ -38,12 +44,16 @@ def compute(rows, arms=(), **options) -> pl.DataFrame:
               for k, (a, how) in enumerate(arms)]  # fmt: skip
     table = pl.DataFrame([{**dict.fromkeys(RATES.names), **r} for r in rows], schema=RATES.polars_schema)
     subjects = pl.DataFrame(people, schema=adsl.polars_schema)
-    return mart.compute(adverse_event_rates=table, adsl=subjects, options=Options(**options), cut=CUT)
+    names = [full for full in mart.INPUTS if full not in ("mart.adverse_event_rates", "mart.adsl")]
+    others = {full.split(".")[1]: TABLES[full].empty() for full in names}
+    return mart.compute(adverse_event_rates=table, adsl=subjects, options=Options(**options), cut=CUT, **others)
 
 
 def test_arms_against_the_reference():
-    """11 events in 800 against 21 in 3,011 (R's poisson.test): 1.971488 (0.8584264 to 4.2772659), p 0.07966863."""
-    rows = [rate(11, 800, 8.0, arm="cold"), rate(21, 3011, 30.11, arm="control"), rate(1, 5, 1.0, arm="(none)")]
+    """11 events in 800 against 21 in 3,011, of as many patients: R's poisson.test has 1.971488 (0.8584264 to 4.2772659);
+    its p of 0.0797 is not of this interval, which has twice the smaller tail, 0.1120 (Fay 2010)."""
+    rows = [rate(11, 800, 8.0, patients=800, arm="cold"), rate(21, 3011, 30.11, patients=3011, arm="control"),
+            rate(1, 5, 1.0, arm="(none)")]  # fmt: skip
     found = compute(rows, [("cold", "randomised"), ("control", "randomised"), (None, None)])
     assert found.select("dimension", "compared", "reference", "allocation").rows() == [
         ("arm", "cold", "control", "randomised")]  # fmt: skip
@@ -51,7 +61,8 @@ def test_arms_against_the_reference():
     for exposure in ("sessions", "patient_years"):
         limits = [row[f"{exposure}_rate_ratio{side}"] for side in ("", "_lower", "_upper")]
         assert limits == pytest.approx([1.971488, 0.8584264, 4.2772659], abs=1e-6)
-        assert row[f"{exposure}_p_value"] == pytest.approx(0.07966863, abs=1e-8)
+        assert row[f"{exposure}_p_value"] == pytest.approx(0.1120173, abs=1e-7)
+        assert row[f"{exposure}_overdispersion"] < 1
     assert (row["unread_records"], row["metric_id"]) == (2, "adverse_event_rate_ratio")
 
 
@@ -125,16 +136,37 @@ def test_a_term_is_compared_with_itself():
         (None, False, 6), (None, True, 5), ("burn", False, 6), ("rash", False, 6)]  # fmt: skip
 
 
-def test_overdispersion_widens_and_never_narrows():
-    """phi of all patients 4, 30 and 20 events: 3/2 exp(±1.96 √(4 (1/30 + 1/20))); phi 1 leaves the exact limits."""
-    groups = [rate(20, 100, 1.0, modality="a"), rate(30, 100, 1.0, modality="b")]
-    wide = compute([rate(50, 200, 2.0, phi=4.0), *groups]).row(0, named=True)
-    margin = 1.959964 * (4 * (1 / 30 + 1 / 20)) ** 0.5
-    assert wide["sessions_rate_ratio_od_upper"] == pytest.approx(1.5 * 2.718281828**margin, rel=1e-6)
-    assert wide["sessions_rate_ratio_od_lower"] == pytest.approx(1.5 / 2.718281828**margin, rel=1e-6)
-    same = compute([rate(50, 200, 2.0, phi=1.0), *groups]).row(0, named=True)
-    for side in ("lower", "upper"):
-        assert same[f"sessions_rate_ratio_od_{side}"] == same[f"sessions_rate_ratio_{side}"]
+def test_overdispersion_widens_limits_and_p_value_alike():
+    """30 and 20 events of patients with one each, or of as many patients with several: 36 against 100 on the square."""
+    arms = [("a", "randomised"), ("control", "randomised")]
+    apart = compute([rate(30, 100, 1.0, arm="a"), rate(8, 100, 1.0, arm="control")], arms).row(0, named=True)
+    groups = [rate(30, 100, 1.0, arm="a", squared=250), rate(8, 100, 1.0, arm="control", squared=30)]
+    together = compute(groups, arms).row(0, named=True)
+    exact = rates.rate_ratio(30, 100, 8, 100)
+    assert (apart["sessions_rate_ratio_lower"], apart["sessions_rate_ratio_upper"]) == pytest.approx(
+        (exact.lower, exact.upper)
+    )
+    assert apart["sessions_p_value"] < 0.05 < together["sessions_p_value"]
+    assert together["sessions_rate_ratio"] == apart["sessions_rate_ratio"]
+    assert together["sessions_rate_ratio_lower"] < 1 < together["sessions_rate_ratio_upper"]
+    assert together["sessions_overdispersion"] > 3
+
+
+def test_patients_with_an_event_of_arms():
+    """9 of 10 against 3 of 10: 0.6 (0.1700 to 0.8406, Newcombe 1998 table II), Fisher's p as scipy's; arms alone."""
+    rows = [rate(9, 100, 1.0, patients=10, arm="cold"), rate(3, 100, 1.0, patients=10, arm="control"),
+            rate(9, 100, 1.0, patients=10, modality="a"), rate(3, 100, 1.0, patients=10, modality="b")]  # fmt: skip
+    found = {
+        r["dimension"]: r
+        for r in compute(rows, [("cold", "randomised"), ("control", "randomised")]).iter_rows(named=True)
+    }
+    arm = found["arm"]
+    limits = [round(arm[f"risk_difference{side}"], 4) for side in ("", "_lower", "_upper")]
+    assert limits == [0.6, 0.17, 0.8406]
+    assert arm["fisher_p_value"] == pytest.approx(stats.fisher_exact([[9, 1], [3, 7]]).pvalue)
+    assert found["modality"]["risk_difference"] is found["modality"]["fisher_p_value"] is None
+    concurrent = compute(rows, [("cold", "concurrent"), ("control", "concurrent")]).row(0, named=True)
+    assert (concurrent["risk_difference"], concurrent["fisher_p_value"]) == (arm["risk_difference"], None)
 
 
 def test_no_row_is_for_readers_from_outside():
