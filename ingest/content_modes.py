@@ -15,8 +15,8 @@ import orjson
 from transforms.schemas import Topic
 
 from . import headers
-from .contract import ATTRIBUTES, CONTENT_TYPE, LARGEST_RECORD_BYTES
-from .record import TOO_DEEP, Plain, Reject, inspect, shown
+from .contract import ATTRIBUTES, CONTENT_TYPE, LARGEST_RECORD_BYTES, MOST_LEVELS
+from .record import Plain, Reject, inspect, levels_of, shown, too_deep
 
 _PREFIX = b"ce_"
 _EVENTS_OWN = "application/cloudevents"
@@ -77,13 +77,12 @@ def _binary(value: bytes, attributes: headers.Pairs, content_type: str, *, topic
 
 def _batched(value: bytes, *, topic: Topic) -> Reject | list[Part]:
     try:
-        orjson.loads(value)
+        array = orjson.loads(value)
     except orjson.JSONDecodeError:
         return inspect(value, topic=topic)
-    try:
-        return _parts(value.decode(), topic=topic) or Reject("not_object", None, _EMPTY)
-    except (RecursionError, orjson.JSONEncodeError):
-        return Reject("too_deep", None, TOO_DEEP)
+    if (levels := levels_of(value, array)) > MOST_LEVELS:
+        return too_deep(levels)
+    return _parts(value.decode(), topic=topic) or Reject("not_object", None, _EMPTY)
 
 
 def _parts(array: str, *, topic: Topic) -> list[Part]:

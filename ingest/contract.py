@@ -23,6 +23,7 @@ ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacon
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024
+MOST_LEVELS = 100  # of objects and lists in one another, the event itself the first; no real event has ten
 LONGEST_ID, LONGEST_TERM, LONGEST_TEXT = 200, 500, 4_000  # characters
 
 TOPIC_BY_TYPE = MappingProxyType({topic.type: topic for topic in TOPICS})
@@ -49,7 +50,7 @@ REASONS = MappingProxyType(
         "wrong_unit": "The unit is not the metric's UCUM unit.",
         "out_of_range": "A number is outside its physical range.",
         "field_twice": "A field stands twice in one object, an attribute in two headers.",
-        "too_deep": "Objects are nested deeper than can be kept.",
+        "too_deep": f"Objects and lists are nested deeper than {MOST_LEVELS} levels.",
         "same_id_in_batch": "A batched record holds two different events of one source and id; the first one stands.",
         "bad_id": f"An id has more than {LONGEST_ID} characters, or a control or direction character in it.",
         "too_long": f"A term has more than {LONGEST_TERM} characters, another text more than {LONGEST_TEXT}.",

@@ -22,6 +22,7 @@ from .contract import (
     LARGEST_RECORD_BYTES,
     LIST_VALUES,
     LONGEST_TEXT,
+    MOST_LEVELS,
     OBJECT_VALUES,
     SPECVERSION,
     TEXT_ATTRIBUTES,
@@ -30,7 +31,7 @@ from .contract import (
 )
 
 LARGEST_INTEGER = 10**15
-TOO_DEEP = "found an object nested deeper than can be kept, expected at most some 250 levels"
+_TOO_DEEP_TO_PARSE = "depth limit exceeded"  # orjson's words, beyond 1,024 levels
 _SHOWN = 200  # characters of a found value in a reject's detail
 
 
@@ -202,7 +203,28 @@ def _unreadable(value: bytes, message: str) -> Reject:
         value.decode()
     except UnicodeDecodeError as error:
         return Reject("not_utf8", None, f"found byte {value[error.start]:#04x} at {error.start}, expected UTF-8")
+    if message.startswith(_TOO_DEEP_TO_PARSE):
+        return too_deep("more than 1,000")
     return Reject("not_json", None, f"found {message}, expected one JSON object")
+
+
+def too_deep(levels: int | str) -> Reject:
+    detail = f"found objects and lists nested {levels} levels deep, expected at most {MOST_LEVELS}"
+    return Reject("too_deep", None, detail)
+
+
+def levels_of(value: bytes, event: Any) -> int:
+    """How deep its objects and lists are nested, itself the first; 0 where there are too few brackets to be too deep.
+
+    Counted level by level, for recursion has an end.
+    """
+    if value.count(b"[") + value.count(b"{") <= MOST_LEVELS:
+        return 0
+    levels, here = 0, [event]
+    while nests := [each for each in here if isinstance(each, dict | list)]:
+        levels += 1
+        here = [below for nest in nests for below in (nest.values() if isinstance(nest, dict) else nest)]
+    return levels
 
 
 def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
@@ -213,15 +235,12 @@ def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
         event = orjson.loads(value)
     except orjson.JSONDecodeError as error:
         return _unreadable(value, str(error))
-    try:
-        broken = (
-            _field_twice(value, event)
-            or _check_envelope(event, topic=topic)
-            or _check_data(event.get("data"), topic=topic)
-        )
-        return broken or _plain(event, topic=topic)
-    except (RecursionError, orjson.JSONEncodeError):
-        return Reject("too_deep", None, TOO_DEEP)
+    if (levels := levels_of(value, event)) > MOST_LEVELS:
+        return too_deep(levels)
+    broken = (
+        _field_twice(value, event) or _check_envelope(event, topic=topic) or _check_data(event.get("data"), topic=topic)
+    )
+    return broken or _plain(event, topic=topic)
 
 
 class _Twice(Exception):

@@ -12,6 +12,8 @@ from datetime import datetime
 
 import polars as pl
 
+from transforms.counting import counted
+
 from .contract import REASONS, encode, topic_named
 from .lake import Lake
 
@@ -69,7 +71,7 @@ def closing_alerts(lake: Lake, *, now: datetime) -> Iterator[tuple[str, bytes, b
 
 def _opened(row: dict) -> tuple[str, tuple[str, bytes, bytes]]:
     records, revision = row["records"], max(row["records"], row["revision"] + 1)
-    finding = f"{records} record{'s' * (records != 1)} of {row['topic']} could not be read. {REASONS[row['reason']]}"
+    finding = f"{counted(records, 'record')} of {row['topic']} could not be read. {REASONS[row['reason']]}"
     data = _data(row, state="open", revision=revision, finding=finding, recorded_at=row["last_at"])
     event_id = f"{row['alert_id']}/{records}"
     value = encode(TOPIC, data, id=event_id, source=_SOURCE, time=row["last_at"])

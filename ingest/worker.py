@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError
 
 from . import stream
@@ -96,7 +97,7 @@ def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -
                 return True
             if time.monotonic() - said_at > _SAY_S:
                 said_at = time.monotonic()
-                say(f"{left:,} events still to land")
+                say(f"{counted(left, 'event')} still to land")
             stop.wait(0.3)
     return False
 
@@ -345,7 +346,9 @@ class _Worker:
         try:
             if alerts:
                 stream.publish(self._settings, alerts.values())
-                self._say(f"safety records could not be read: floe rejects lists them; {len(alerts)} alerts are out")
+                self._say(
+                    f"safety records could not be read: floe rejects lists them; {counted(len(alerts), 'alert')} raised"
+                )
         except FloeError as error:
             self._say(f"{len(alerts)} alerts of unreadable safety records wait: {error}")
             return

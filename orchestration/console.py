@@ -12,6 +12,7 @@ import polars as pl
 from ingest import cluster, inspection, reject_alerts, replaying, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
+from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, UnreadableFile, UsageError
 from transforms.schemas import TOPIC_BY_NAME
 
@@ -47,7 +48,7 @@ def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path
     ):
         count = print_rows(columns, rows, format=format, to=to)
     if to:
-        print(f"{count:,} row{'s' * (count != 1)} in {to}", file=sys.stderr)
+        print(f"{counted(count, 'row')} in {to}", file=sys.stderr)
 
 
 def _answers(lake: Lake, statement: str, *, is_now: bool):

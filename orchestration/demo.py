@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from ingest import stream
 from ingest.simulate import Plan, simulate_live
+from transforms.counting import counted
 from transforms.errors import FloeError
 
 Say = Callable[[str], None]
@@ -45,7 +46,7 @@ def publish(settings, plan: Plan, *, now: datetime, stop: threading.Event, say: 
         return
     sent_until = now - timedelta(days=_CATCH_UP_DAYS)
     memory.write_text(json.dumps({"size": size, "start": str(start), "sent_until": sent_until.isoformat()}))
-    say(f"demo: {count:,} events of the past sent; the present follows as it happens")
+    say(f"demo: {counted(count, 'event')} of the past sent; the present follows as it happens")
     threading.Thread(target=_present, args=(settings, live, pending, stop, say), name="demo", daemon=True).start()
 
 
@@ -88,6 +89,6 @@ def _now_and_then(say: Say) -> Callable[[int], None]:
         nonlocal said_at
         if time.monotonic() - said_at >= _SAY_S:
             said_at = time.monotonic()
-            say(f"demo: {count:,} events sent")
+            say(f"demo: {counted(count, 'event')} sent")
 
     return progress

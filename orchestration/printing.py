@@ -20,6 +20,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table as Grid
 
+from transforms.counting import counted
 from transforms.errors import UsageError
 
 _MOST_ROWS = 200
@@ -95,7 +96,7 @@ def _write_table(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
     shown = list(islice(rows, _MOST_ROWS))
     count = len(shown) + sum(1 for _ in rows)
     first = f", the first {_MOST_ROWS}" if count > _MOST_ROWS else ""
-    grid = Grid(*map(_visible, columns), caption=f"{count:,} row{'s' * (count != 1)}{first}")
+    grid = Grid(*map(_visible, columns), caption=f"{counted(count, 'row')}{first}")
     for row in shown:
         grid.add_row(*("" if value is None else _visible(_text(value)) for value in row))
     width = None if file.isatty() else _PIPE_WIDTH

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingest import stream
 from ingest.simulate import Plan, simulate, write_ndjson
+from transforms.counting import counted
 
 
 def run(
@@ -16,7 +17,7 @@ def run(
     """Sends the plan's events to Kafka (`to="kafka"`) or writes them to the file `to`."""
 
     def progress(count: int) -> None:
-        say(f"{count:,} events")
+        say(counted(count, "event"))
 
     if to == "kafka":
         stream.ensure_topics(settings)

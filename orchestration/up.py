@@ -18,6 +18,7 @@ from pathlib import Path
 from ingest import broker, importers, stream, worker
 from ingest.lake import Lake
 from ingest.simulate import Plan
+from transforms.counting import counted
 from transforms.errors import BrokerMissing
 
 from .dagster_home import prepare_dagster_home
@@ -127,7 +128,7 @@ def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, s
     began = time.monotonic()
     for path in replay:
         count = stream.publish(settings, importers.replay([path]))
-        say(f"replayed {count:,} events of {path}")
+        say(f"replayed {counted(count, 'event')} of {path}")
     if demo is not None:
         publish(settings, demo, now=datetime.now(UTC), stop=stop, say=say)
     if stop.is_set() or not worker.wait_landed(settings, stop=stop, say=say):

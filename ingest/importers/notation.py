@@ -18,18 +18,45 @@ _TIME = (
 _GROUPED = r"^[+-]?\d{1,3}(?:[.,]\d{3})+$"
 
 
-def times(texts: pl.Series, *, order: str | None, is_vendors: bool = False, place: str) -> pl.DataFrame:
+def dates_in(texts: pl.Series) -> pl.DataFrame:
+    """The days of the texts, each once: what `order_of` decides by; those of several batches may be put together."""
+    parts = _parts(texts)
+    marks = parts.select(texts.str.contains("/").alias("is_slashed"), *"abc").drop_nulls("a")
+    return marks.unique(maintain_order=True)
+
+
+def order_of(days: pl.DataFrame, *, place: str) -> str:
+    """The order of day, month and year, one of ORDERS, that these days have.
+
+    Decided by a year of four digits in front, by a day above 12, or, with slashes and no leading zero, as the vendor
+    writes it: month/day/year. Raises UsageError where nothing decides.
+    """
+    if days.is_empty() or days.select((pl.col("a").str.len_chars() == 4).all()).item():
+        return "ymd"
+    marks = days.filter(pl.col("a").str.len_chars() < 3)
+    first, second = (pl.col(name).cast(pl.Int32) > 12 for name in "ab")
+    is_day_first, is_month_first = marks.select(first.any(), second.any().alias("b")).row(0)
+    if is_day_first != is_month_first:
+        return "dmy" if is_day_first else "mdy"
+    found = "days above 12 in both places" if is_day_first else f"dates such as {_shown(marks)}"
+    is_bare = pl.col("a", "b").str.len_chars() == 1
+    is_padded = pl.col("a", "b").str.starts_with("0")
+    has_bare = marks.select(pl.any_horizontal(is_bare).any()).item()
+    has_padded = marks.select(pl.any_horizontal(is_padded).any()).item()
+    if not is_day_first and has_bare and not has_padded and marks["is_slashed"].all():
+        return "mdy"
+    raise UsageError(
+        f"{place}: found {found}, where nothing decides which is the day and which the month; say it with --dates mdy, "
+        "--dates dmy or --dates ymd"
+    )
+
+
+def times(texts: pl.Series, *, order: str) -> pl.DataFrame:
     """Of each text `local` (zone-less; null where it does not read), `offset_min` (null where none is written), `has_clock`.
 
-    `order`: of day, month and year, one of ORDERS; None: the column decides, by a year of four digits in front, by a
-    day above 12, or, with slashes and no leading zero, as the vendor writes it: month/day/year. `is_vendors`: the file
-    is the vendor's own, month first. A year of two digits is of this century. Raises UsageError where the order is not
-    decided.
+    `order`: of day, month and year, one of ORDERS; a year of two digits is of this century.
     """
-    parts = texts.str.strip_chars().str.extract_groups(_TIME).struct.unnest()
-    marks = parts.select(texts.str.contains("/").alias("is_slashed"), *"abc")
-    order = order or ("mdy" if is_vendors else _order_of(marks, place=place))
-    frame = parts.with_columns(_day_fields(order)).with_columns(hour=_hour())
+    frame = _parts(texts).with_columns(_day_fields(order)).with_columns(hour=_hour())
     clock = pl.format(
         "{}-{}-{} {}:{}:{}.{}",
         pl.col("year"),
@@ -49,26 +76,8 @@ def times(texts: pl.Series, *, order: str | None, is_vendors: bool = False, plac
     )
 
 
-def _order_of(marks: pl.DataFrame, *, place: str) -> str:
-    marks = marks.drop_nulls("a")
-    if marks.is_empty() or marks.select((pl.col("a").str.len_chars() == 4).all()).item():
-        return "ymd"
-    marks = marks.filter(pl.col("a").str.len_chars() < 3)
-    first, second = (pl.col(name).cast(pl.Int32) > 12 for name in "ab")
-    is_day_first, is_month_first = marks.select(first.any(), second.any().alias("b")).row(0)
-    if is_day_first != is_month_first:
-        return "dmy" if is_day_first else "mdy"
-    found = "days above 12 in both places" if is_day_first else f"dates such as {_shown(marks)}"
-    is_bare = pl.col("a", "b").str.len_chars() == 1
-    is_padded = pl.col("a", "b").str.starts_with("0")
-    has_bare = marks.select(pl.any_horizontal(is_bare).any()).item()
-    has_padded = marks.select(pl.any_horizontal(is_padded).any()).item()
-    if not is_day_first and has_bare and not has_padded and marks["is_slashed"].all():
-        return "mdy"
-    raise UsageError(
-        f"{place}: found {found}, where nothing decides which is the day and which the month; say it with --dates mdy, "
-        "--dates dmy or --dates ymd"
-    )
+def _parts(texts: pl.Series) -> pl.DataFrame:
+    return texts.str.strip_chars().str.extract_groups(_TIME).struct.unnest()
 
 
 def _shown(marks: pl.DataFrame) -> str:
@@ -93,22 +102,16 @@ def _hour() -> pl.Expr:
     return pl.when(half.is_not_null()).then(twelve).otherwise(hour.fill_null(0))
 
 
-def numbers(texts: pl.Series, *, decimal: str | None, thousands: str | None, place: str) -> pl.Series:
-    """The numbers, null where a text is none. `decimal`: the decimal mark; None: the column decides.
+def marked_in(texts: pl.Series) -> pl.Series:
+    """The numbers that have a mark in them, each once: what `decimal_of` decides by."""
+    texts = _closed_up(texts)
+    return texts.filter(texts.str.contains(r"[.,]")).unique(maintain_order=True)
 
-    `thousands`: the mark that the vendor puts between thousands, where the file is as the vendor writes it. Raises
-    UsageError where a mark may be either (5.123: five thousand, or five and a bit).
+
+def decimal_of(marked: pl.Series, *, thousands: str | None, place: str) -> str:
+    """The decimal mark of these numbers. `thousands`: the mark that the vendor puts between thousands, where the file is
+    as the vendor writes it. Raises UsageError where a mark may be either (5.123: five thousand, or five and a bit).
     """
-    texts = texts.str.strip_chars().str.replace_all(r"[\s\u{a0}\u{202f}'\u{2019}]", "")
-    marked = texts.filter(texts.str.contains(r"[.,]")).unique()
-    decimal = decimal or _decimal_of(marked, thousands=thousands, place=place)
-    part = DECIMALS[decimal]
-    is_number = texts.str.contains(rf"^[+-]?(?:\d+|\d{{1,3}}(?:[{part}]\d{{3}})+)(?:[{decimal}]\d+)?(?:[eE][+-]?\d+)?$")
-    plain = texts.str.replace_all(part, "", literal=True).str.replace(decimal, ".", literal=True)
-    return plain.set(~is_number, None).cast(pl.Float64, strict=False)
-
-
-def _decimal_of(marked: pl.Series, *, thousands: str | None, place: str) -> str:
     if marked.is_empty():
         return "."
     uses = {mark: marked.str.contains(mark, literal=True) for mark in DECIMALS}
@@ -127,3 +130,15 @@ def _decimal_of(marked: pl.Series, *, thousands: str | None, place: str) -> str:
         f"{place}: found {marked.sort()[0]}, which may be thousands or a fraction; say what the decimal mark is with "
         "--decimal . or --decimal ,"
     )
+
+
+def numbers(texts: pl.Series, *, decimal: str) -> pl.Series:
+    """The numbers, null where a text is none. `decimal`: the decimal mark; the other one may part thousands."""
+    texts, part = _closed_up(texts), DECIMALS[decimal]
+    is_number = texts.str.contains(rf"^[+-]?(?:\d+|\d{{1,3}}(?:[{part}]\d{{3}})+)(?:[{decimal}]\d+)?(?:[eE][+-]?\d+)?$")
+    plain = texts.str.replace_all(part, "", literal=True).str.replace(decimal, ".", literal=True)
+    return plain.set(~is_number, None).cast(pl.Float64, strict=False)
+
+
+def _closed_up(texts: pl.Series) -> pl.Series:
+    return texts.str.strip_chars().str.replace_all(r"[\s\u{a0}\u{202f}'\u{2019}]", "")

@@ -1,33 +1,40 @@
 """A file of rows -> the three columns of it that are read, with the line of each: CSV in whatever dress, Parquet, JSON.
 
-Here: delimiters, headings, quotes, columns' names. Not here: what a column's texts mean (notation.py), whose export
-it is (fitbit.py).
+Here: delimiters, headings, quotes, columns' names, a batch of lines at a time. Not here: what a column's texts mean
+(notation.py), the samples that they are (samples.py), whose export it is (fitbit.py).
 """
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from transforms.errors import UnreadableFile
 
 from .lines import Unread, bytes_of, excerpt, opened, text_lines
 
 _DELIMITERS = ",;\t|"
-_LINES_AT_ONCE = 100_000
+LINES_AT_ONCE = 25_000
 _LONGEST_HEADING = 4_000  # characters
 _HEADING_WITHIN = 5  # lines: a title may stand first
 _PARQUET, _JSON = b"PAR1", (b"[", b"{")
 _EXPECTED = "expected a Fitbit export (CSV, Parquet or JSON)"
+_COLUMNS = ("person", "time", "value")
 _TEXTS = {"line": pl.Int64, "person": pl.String, "time": pl.String, "value": pl.String}
 
 
-class _Kind(Protocol):
+class Kind(Protocol):
+    """What a table is looked through for: the names of its columns."""
+
     shown: str
 
     def columns_in(self, columns: list[str]) -> tuple[str, str] | None: ...
@@ -35,19 +42,21 @@ class _Kind(Protocol):
 
 @dataclass(frozen=True)
 class Table:
-    """`rows`: line, person, time, value (texts, or Parquet's own types), without blank lines.
+    """A file that may be read as often as needed: `batches(unread)` gives its rows, some thousands at a time.
 
-    `is_vendors`: the vendor's JSON, whose notations are fixed.
+    Rows: line, person, time, value (texts, or Parquet's own types), without blank lines; `unread` is told of lines that
+    are no rows. `is_vendors`: the vendor's JSON, whose notations are fixed. One JSON is held whole: the vendor's have a
+    day or a month each.
     """
 
-    kind: _Kind
-    rows: pl.DataFrame
+    kind: Kind
+    batches: Callable[[Unread], Iterator[pl.DataFrame]]
     has_person: bool
     delimiter: str | None = None
     is_vendors: bool = False
 
 
-def read_table(path: Path, *, kinds: Sequence[_Kind], person: str, unread: Unread) -> Table:
+def read_table(path: Path, *, kinds: Sequence[Kind], person: str, unread: Unread) -> Table:
     """The file as a table of the first kind whose columns it has. Raises UnreadableFile."""
     with opened(path, expected=_EXPECTED) as file:
         head = file.peek(64)[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -60,7 +69,7 @@ def read_table(path: Path, *, kinds: Sequence[_Kind], person: str, unread: Unrea
     return _csv(path, kinds=kinds, person=person, unread=unread)
 
 
-def _chosen(columns: list[str], *, kinds: Sequence[_Kind], path: Path) -> tuple[_Kind, str, str]:
+def _chosen(columns: list[str], *, kinds: Sequence[Kind], path: Path) -> tuple[Kind, str, str]:
     for kind in kinds:
         if places := kind.columns_in(columns):
             return kind, *places
@@ -68,26 +77,42 @@ def _chosen(columns: list[str], *, kinds: Sequence[_Kind], path: Path) -> tuple[
     raise UnreadableFile(f"{path}: found columns {excerpt(', '.join(columns))}, expected {expected}")
 
 
-def _parquet(path: Path, *, kinds: Sequence[_Kind], person: str) -> Table:
-    try:
-        with path.open("rb") as file:  # a name such as a[1].parquet is this file, no pattern
-            frame = pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise UnreadableFile(f"{path}: found a damaged Parquet file, {_EXPECTED}") from error
-    names = [name.strip().lower() for name in frame.columns]
-    if len(set(names)) < len(names):
+def _parquet(path: Path, *, kinds: Sequence[Kind], person: str) -> Table:
+    with _damage_told(path), path.open("rb") as file:  # a name such as a[1].parquet is this file, no pattern
+        schema = pq.ParquetFile(file).schema_arrow
+    places = {name.strip().lower(): name for name in schema.names}
+    if len(places) < len(schema.names):
         raise UnreadableFile(f"{path}: found two columns of one name, {_EXPECTED}")
-    frame.columns = names
-    kind, time, value = _chosen(names, kinds=kinds, path=path)
-    if getattr(frame[time].dtype, "time_zone", None):
+    kind, time, value = _chosen(list(places), kinds=kinds, path=path)
+    if getattr(schema.field(places[time]).type, "tz", None):
         raise UnreadableFile(f"{path}: found {time} with a zone, expected the vendor's zone-less local times")
-    of_person = pl.col(person).cast(pl.String) if person in names else pl.lit(None, pl.String)
-    rows = frame.select(person=of_person, time=time, value=value).with_row_index("line", offset=1)
-    columns = [name for name in ("person", "time", "value") if name != "person" or person in names]
-    return Table(kind, rows.filter(~pl.all_horizontal(pl.col(columns).is_null())), person in names)
+    columns = {"person": places.get(person), "time": places[time], "value": places[value]}
+    return Table(kind, lambda _: _parquet_batches(path, columns), person in places)
 
 
-def _json(path: Path, *, kinds: Sequence[_Kind]) -> Table:
+def _parquet_batches(path: Path, columns: dict[str, str | None]) -> Iterator[pl.DataFrame]:
+    there = [name for name in columns.values() if name]
+    line = 1
+    with _damage_told(path), path.open("rb") as file:
+        for batch in pq.ParquetFile(file).iter_batches(LINES_AT_ONCE, columns=there):
+            rows = pl.DataFrame(pl.from_arrow(batch)).with_row_index("line", offset=line)
+            line += rows.height
+            rows = rows.filter(~pl.all_horizontal(pl.col(there).is_null()))
+            of_person = pl.col(columns["person"]) if columns["person"] else pl.lit(None)
+            yield rows.select(
+                "line", of_person.cast(pl.String).alias("person"), time=columns["time"], value=columns["value"]
+            )
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        raise UnreadableFile(f"{path}: found a damaged Parquet file, {_EXPECTED}") from error
+
+
+def _json(path: Path, *, kinds: Sequence[Kind]) -> Table:
     """The vendor's own archive: [{"dateTime": …, "value": a number, or an object with one}, …]."""
     try:
         samples = json.loads(bytes_of(path, expected=_EXPECTED))
@@ -109,27 +134,28 @@ def _json(path: Path, *, kinds: Sequence[_Kind]) -> Table:
         "time": [str(s["dateTime"]) for s in samples],
         "value": [None if value is None else str(value) for value in values],
     }
-    return Table(kind, pl.DataFrame(columns, schema=_TEXTS), has_person=False, is_vendors=True)
+    rows = pl.DataFrame(columns, schema=_TEXTS)
+    return Table(kind, lambda _: rows.iter_slices(LINES_AT_ONCE), has_person=False, is_vendors=True)
 
 
-def _csv(path: Path, *, kinds: Sequence[_Kind], person: str, unread: Unread) -> Table:
-    lines = text_lines(path, expected=_EXPECTED)
-    first = list(islice(lines, _HEADING_WITHIN))
+def _csv(path: Path, *, kinds: Sequence[Kind], person: str, unread: Unread) -> Table:
+    first = list(islice(text_lines(path, expected=_EXPECTED), _HEADING_WITHIN))
     heading, delimiter, names = _heading(first, kinds=kinds, path=path)
     unread.headings[path] = heading
     kind, time, value = _chosen(names, kinds=kinds, path=path)
     has_person = person in names
     places = [names.index(person) if has_person else None, names.index(time), names.index(value)]
-    rest = chain([pair for pair in first if pair[0] > heading], lines)
-    parts = [
-        _rows(chunk, delimiter=delimiter, width=len(names), places=places, path=path, unread=unread)
-        for chunk in iter(lambda: list(islice(rest, _LINES_AT_ONCE)), [])
-    ]
-    rows = pl.concat(parts) if parts else pl.DataFrame(schema=_TEXTS)
-    return Table(kind, rows, has_person, delimiter)
+    batches = partial(_csv_batches, path, heading=heading, delimiter=delimiter, width=len(names), places=places)
+    return Table(kind, batches, has_person, delimiter)
 
 
-def _heading(first: list[tuple[int, str]], *, kinds: Sequence[_Kind], path: Path) -> tuple[int, str, list[str]]:
+def _csv_batches(path: Path, unread: Unread, *, heading: int, **dress) -> Iterator[pl.DataFrame]:
+    lines = islice(text_lines(path, expected=_EXPECTED), heading, None)
+    while chunk := list(islice(lines, LINES_AT_ONCE)):
+        yield _rows(chunk, path=path, unread=unread, **dress)
+
+
+def _heading(first: list[tuple[int, str]], *, kinds: Sequence[Kind], path: Path) -> tuple[int, str, list[str]]:
     """The heading's line, the delimiter, and the columns' names in small letters."""
     for number, line in first:
         for delimiter in _DELIMITERS:
@@ -148,18 +174,35 @@ def _heading(first: list[tuple[int, str]], *, kinds: Sequence[_Kind], path: Path
 def _rows(
     chunk: list[tuple[int, str]], *, delimiter: str, width: int, places: list[int | None], path: Path, unread: Unread
 ) -> pl.DataFrame:
-    columns: tuple[list, list, list, list] = ([], [], [], [])
-    for number, line in chunk:
+    """Whole columns of the lines that are plain; the few with quotes or another number of cells one by one."""
+    lines = pl.DataFrame(chunk, schema={"line": pl.Int64, "text": pl.String}, orient="row")
+    text = pl.col("text")
+    is_plain = ~text.str.contains('"', literal=True) & (text.str.count_matches(delimiter, literal=True) == width - 1)
+    cells = lines.filter(is_plain).with_columns(cells=text.str.split(delimiter))
+    cells = cells.filter(text.str.strip_chars(delimiter) != "")
+    plain = cells.select("line", **{name: _cell(place) for name, place in zip(_COLUMNS, places, strict=True)})
+    others = _others(lines.filter(~is_plain).rows(), delimiter=delimiter, width=width, path=path, unread=unread)
+    rows = [(line, *((found[p].strip() or None) if p is not None else None for p in places)) for line, found in others]
+    return pl.concat([plain, pl.DataFrame(rows, schema=_TEXTS, orient="row")]).sort("line")
+
+
+def _cell(place: int | None) -> pl.Expr:
+    if place is None:
+        return pl.lit(None, pl.String)
+    return pl.col("cells").list.get(place).str.strip_chars().replace("", None)
+
+
+def _others(
+    lines: list[tuple[int, str]], *, delimiter: str, width: int, path: Path, unread: Unread
+) -> Iterator[tuple[int, list[str]]]:
+    for number, line in lines:
         cells = _cells(line, delimiter)
         if not any(cells):
             continue
-        if len(cells) != width:
+        if len(cells) == width:
+            yield number, cells
+        else:
             unread.add(path, number, f"found {len(cells)} columns, expected {width}")
-            continue
-        columns[0].append(number)
-        for column, place in zip(columns[1:], places, strict=True):
-            column.append((cells[place].strip() or None) if place is not None else None)
-    return pl.DataFrame(dict(zip(_TEXTS, columns, strict=True)), schema=_TEXTS)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

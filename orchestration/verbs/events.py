@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from ingest.settings import Settings
+from transforms.counting import counted
 from transforms.errors import FloeError, UsageError
 
 from .. import imports, interrupts
@@ -114,7 +115,7 @@ def import_(
         print(f"{count:,} left out: {reason}")
     if len(refused) > _REASONS_SHOWN:
         rest = refused.most_common()[_REASONS_SHOWN:]
-        print(f"{sum(count for _, count in rest):,} left out for {len(rest):,} other reasons")
+        print(f"{sum(count for _, count in rest):,} left out for {counted(len(rest), 'other reason')}")
     for warning in imports.noted(settings, sources):
         say(f"warning: {warning}")
     _tell_unread(unread)
@@ -139,11 +140,10 @@ def _tell_unread(unread) -> None:
         say(sentence)
     more = len(unread) - _LINES_SHOWN
     if more > 0:
-        say(f"and {more:,} more lines")
+        say(f"and {counted(more, 'more line')}")
     files = ", ".join(map(str, unread.leave_for_mending()))
-    lines = f"{len(unread):,} line{'s' * (len(unread) != 1)}"
     raise FloeError(
-        f"{lines} could not be read and stayed behind, the rest was sent: mend what is in {files} and send that"
+        f"{counted(len(unread), 'line')} could not be read and stayed behind, the rest was sent: mend what is in {files} and send that"
     )
 
 
@@ -171,7 +171,7 @@ def _publish(settings, records: Iterable, *, rate: float | None = None) -> None:
 
     handed_over = 0
 
-    def counted():
+    def one_by_one():
         nonlocal handed_over
         for record in records:
             yield record
@@ -179,18 +179,18 @@ def _publish(settings, records: Iterable, *, rate: float | None = None) -> None:
 
     def standing() -> str:
         return (
-            f"{handed_over:,} events were sent, nothing that landed is lost; the same command again sends all, and "
+            f"{counted(handed_over, 'event')} sent, nothing that landed is lost; the same command again sends all, and "
             "what arrives twice counts once"
         )
 
     with interrupts.telling(standing):
         stream.ensure_topics(settings)
-        count = stream.publish(settings, counted(), rate=rate, progress=_so_far)
-    print(f"{count:,} events sent")
+        count = stream.publish(settings, one_by_one(), rate=rate, progress=_so_far)
+    print(f"{counted(count, 'event')} sent")
 
 
 def _so_far(count: int) -> None:
-    say(f"{count:,} events so far")
+    say(f"{counted(count, 'event')} so far")
 
 
 class _Sentences(logging.Formatter):

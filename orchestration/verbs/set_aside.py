@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ingest.settings import Settings
+from transforms.counting import counted
 
 from .shared import Format
 
@@ -53,7 +54,7 @@ def rejects_replay(reason: Reason = None, topic: Topic = None) -> None:
     from ..console import replay_rejects
 
     sent, left = replay_rejects(Settings(), reason=reason, topic=topic)
-    print(f"{sent:,} records sent again")
+    print(f"{counted(sent, 'record')} sent again")
     for sentence in left:
         print(sentence)
 

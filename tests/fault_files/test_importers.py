@@ -100,6 +100,23 @@ def test_two_zones_have_two_sources(fault_file):
     assert not ids[0] & ids[1]
 
 
+def test_the_first_of_two_zones_is_taken_back(fault_file, computed):
+    """Both stand at first, 6,000 steps; once the first import's source is retracted, the second's 3,000 alone do."""
+    path = fault_file("fitbit_two_zones.parquet")
+    london, berlin = (list(fitbit([path], patient="P1", timezone=f"Europe/{city}")) for city in ("London", "Berlin"))
+    (source,) = {orjson.loads(value)["source"] for _, _, value in london}
+    data = {"retraction_id": "R", "source": source, "reason": "wrong time zone",
+            "from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}  # fmt: skip
+    value = encode("retractions", data, id="r", source="/ehr", time="2026-11-01T10:00:00Z")
+    records = [*known(), *london, *berlin]
+    assert steps_in_core(computed(records)) == 6_000
+    assert steps_in_core(computed([*records, ("floe.retractions.v1", b"P1", value)])) == 3_000
+
+
+def steps_in_core(system) -> int:
+    return system.tables["core.activity_days"]["steps"].sum()
+
+
 def test_what_a_file_does_not_decide_is_asked(fault_file):
     """5.123 and 01/05/2026 are asked for, not guessed; with the answer they are read."""
     numbers, dates = fault_file("fitbit_dot_thousands.csv"), fault_file("fitbit_day_month.csv")
@@ -183,6 +200,31 @@ DRESSES = {
 def test_dresses(written, dress, encoding):
     """One export in its many dresses gives the same days."""
     assert days(written(DRESSES[dress], encoding=encoding)) == [("2026-05-13", 100), ("2026-05-14", 200)]
+
+
+def test_latin_1_and_other_kinds(written):
+    """A heading in Latin-1, hours of steps, Google Takeout's CSV of steps and of heart rate, which are in UTC."""
+    latin = "Id,ActivityDate,TotalSteps,Größe\n7,5/13/2026,100,5 µm\n7,5/14/2026,200,é\n"
+    assert days(written(latin, encoding="latin-1")) == [("2026-05-13", 100), ("2026-05-14", 200)]
+    hours = "Id,ActivityHour,StepTotal\n7,5/13/2026 11:00:00 PM,373\n7,5/14/2026 12:00:00 AM,160\n"
+    (late, midnight) = readings(written(hours))
+    assert (late["started_at"], late["interval_s"], late["values"]) == ("2026-05-13T23:00:00+02:00", 3_600, [373])
+    assert (midnight["started_at"], midnight["values"]) == ("2026-05-14T00:00:00+02:00", [160])
+    steps = "timestamp,steps\n2026-05-13T08:00:00Z,12\n2026-05-13T08:01:00Z,7\n"
+    (series,) = readings(written(steps))
+    assert (series["started_at"], series["metric"]) == ("2026-05-13T10:00:00+02:00", "step_count")
+    assert series["values"] == [12, 7]
+    heart = "timestamp,beats per minute\n2026-05-13T08:00:05Z,71.0\n2026-05-13T08:00:10Z,72.0\n"
+    (series,) = readings(written(heart))
+    assert (series["started_at"], series["metric"]) == ("2026-05-13T10:00:05+02:00", "heart_rate")
+    assert (series["interval_s"], series["values"]) == (5, [71, 72])
+
+
+def test_heart_rate_of_takeout(written):
+    """heart_rate-*.json: the rate is within an object, with the vendor's confidence, which is left."""
+    beats = [{"dateTime": f"05/13/26 10:00:0{k}", "value": {"bpm": 70 + k, "confidence": 2}} for k in (0, 5)]
+    (series,) = readings(written(json.dumps(beats), name="heart_rate-2026-05-13.json"))
+    assert (series["metric"], series["interval_s"], series["values"]) == ("heart_rate", 5, [70, 75])
 
 
 def test_names_that_look_like_patterns(tmp_path):

@@ -330,7 +330,7 @@ def test_large_batches_say_the_same(name):
         (event("readings").replace(b"72.5", b"072"), "not_json"),
         (event("readings").replace(b"72.5", b"72.5,"), "not_json"),
         (event("readings").replace(b"/test", b"\\ud800"), "not_json"),
-        (b"[" * 100_000, "not_json"),
+        (b"[" * 100_000, "too_deep"),
         (b"[]", "not_object"),
         (b"null", "not_object"),
         (b"5", "not_object"),
@@ -684,11 +684,27 @@ def test_a_term_has_at_most_500_characters(length, rejected):
     assert rejects["reason"].to_list() == ["too_long"] * rejected
 
 
-def test_a_deeply_nested_record_is_set_aside_without_a_word(caplog):
-    """900 levels, which JSON readers take and writers don't: a reject, and no traceback in the log."""
-    deep = b"[" * 900 + b"]" * 900
-    value = event("sessions")[:-2] + b',"new":' + deep + b"}}"
-    decoded = decode(records("sessions", value, event("sessions")), ingested_at=NOW)
-    assert decoded.rejects["reason"].to_list() == ["too_deep"]
-    assert decoded.rows.height == 1
+def nested(levels: int) -> bytes:
+    """A session with an unknown field of so many lists in one another."""
+    return event("sessions")[:-2] + b',"new":' + b"[" * levels + b"]" * levels + b"}}"
+
+
+@pytest.mark.parametrize(
+    ("levels", "found"),
+    [
+        (98, None),  # with the event and its data 100
+        (99, "101"),
+        (300, "302"),  # more than JSON's writer takes
+        (1_022, "1024"),  # the most that its reader takes
+        (1_023, "more than 1,000"),
+        (100_000, "more than 1,000"),
+    ],
+)
+def test_a_deeply_nested_record_is_set_aside_in_plain_words(caplog, levels, found):
+    """Deeper than 100 levels is a reject that says what was found and expected; its neighbour lands, the log is silent."""
+    decoded = decode(records("sessions", nested(levels), event("sessions")), ingested_at=NOW)
+    detail = f"found objects and lists nested {found} levels deep, expected at most 100"
+    expected = [("too_deep", detail, nested(levels))] if found else []
+    assert decoded.rejects.select("reason", "detail", "value").rows() == expected
+    assert decoded.rows.height == 2 - len(expected)
     assert caplog.records == []

@@ -4,12 +4,15 @@ Here: ingest/importers, on small files and on the real exports where they are pr
 """
 
 from base64 import b64encode
-from datetime import UTC, datetime
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ingest.contract import TOPIC_BY_TYPE
 from ingest.decode import decode
@@ -234,6 +237,48 @@ def test_importing_again_gives_the_same_events(tmp_path):
     topics = [(topic, key) for topic, key, _ in fitbit([path], **arguments)]
     reading = ("floe.readings.v1", b"p1")
     assert topics == [("floe.devices.v1", b"fitbit-7"), reading, reading]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.integers(1, 40), st.sampled_from(["steps", "heart"]), st.randoms(use_true_random=False))
+def test_a_batch_s_size_and_the_lines_order_change_no_event(tmp_path, size, kind, random):
+    """Whole or in batches of a few lines, in order or shuffled, over midnights, the hour set back and two people: the
+    same ids and bytes. Of two samples of one instant the first in the file counts, so those keep their order."""
+    step_s, columns = {"steps": (60, "ts,steps"), "heart": (11, "Time,Value")}[kind]
+    lines = [
+        f"{person},{start + timedelta(seconds=k * step_s)},{60 + k}"
+        for start in (datetime(2026, 10, 24, 23, 45), datetime(2026, 10, 25, 1, 50))
+        for person in (7, 8)
+        for k in range(90)
+        if k % 13
+    ]
+    whole, parted = tmp_path / "a" / "export.csv", tmp_path / "b" / "export.csv"
+    expected = _events_of(whole, columns, lines, size=25_000)
+    random.shuffle(lines)
+    assert sorted(_events_of(parted, columns, lines, size=size)) == sorted(expected)
+    assert len(expected) > 8
+
+
+def _events_of(path: Path, columns: str, lines: list[str], *, size: int) -> list[tuple]:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join([f"Id,{columns}", *lines, "8,never,5"]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ingest.importers.tables.LINES_AT_ONCE", size)
+        unread = Unread()
+        events = list(fitbit([path], patients={"7": "p1", "8": "p2"}, timezone="Europe/Berlin", unread=unread))
+    assert [*unread.by_file[path]] == [len(lines) + 2]
+    return events
+
+
+def test_the_first_of_two_samples_counts_across_batches(tmp_path):
+    """In batches of one line too: the second of an instant is left out, and counted."""
+    path = heart_rate(tmp_path / "hr.csv", *(f"7,5/10/2016 9:00:00 AM,{rate}" for rate in (70, 80, 90)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ingest.importers.tables.LINES_AT_ONCE", 1)
+        refused = Counter()
+        events = values(fitbit([path], patient="p1", timezone="UTC", refused=refused))
+    assert [e["data"]["values"] for e in events[1:]] == [[70]]
+    assert list(refused.values()) == [2]
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
 import numpy as np
+import psutil
 import pytest
 import typer.main
 
@@ -341,7 +342,7 @@ def test_import_of_fhir(floe, kafka):
     done = floe("import", "fhir", "export.ndjson", "--patient", "P1", "--timezone", "UTC", **environment_of(kafka))
     assert (done.code, sum(stream.end_offsets(kafka).values()) - before) == (0, 1)
     sent, *left_out = done.out.splitlines()[-3:]
-    assert sent == "1 events sent"
+    assert sent == "1 event sent"
     assert [line[:12] for line in left_out] == ["2 left out: ", "1 left out: "]
     assert "found the unit km, expected /d" in left_out[0]
 
@@ -357,6 +358,42 @@ def test_a_bad_line_and_a_second_zone(floe, kafka):
     assert Path("steps.rejected.csv").read_text() == "Id,ts,steps\n7,never,1\n"
     again = floe(*words, "Europe/London", **environment_of(kafka))
     assert "both stand until one is taken back" in again.err
+
+
+def test_a_million_lines_of_which_three_are_bad(tmp_path, kafka):
+    """999,997 minutes are sent, the three lines named and left with the heading, exit code 1; and it takes no more
+    memory than a file of a tenth."""
+    started, minute = datetime(2024, 1, 1), timedelta(minutes=1)
+    good = [f"7,{started + k * minute},{k % 100}\n" for k in range(1_000_000)]
+    peaks = {}
+    for size in (100_000, 1_000_000):
+        lines = good[:size]
+        lines[10], lines[size // 2], lines[-1] = "7,never,1\n", f"7,{started + size // 2 * minute},many\n", "7\n"
+        (tmp_path / "steps.csv").write_text("Id,ts,steps\n" + "".join(lines))
+        before = sum(stream.end_offsets(kafka).values())
+        done = run_measured(kafka, tmp_path, "import", "fitbit", "steps.csv", "--patient", "P1", "--timezone", "UTC")
+        # a device, and a series for each hour, two of which are parted by a line that is bad
+        events = 1 + -(-size // 60) + 2
+        assert (done.returncode, done.stdout) == (1, f"{events:,} events sent\n")
+        assert sum(stream.end_offsets(kafka).values()) - before == events
+        for line in (12, size // 2 + 2, size + 1):
+            assert f"steps.csv, line {line}: found" in done.stderr
+        left = (tmp_path / "steps.rejected.csv").read_text()
+        assert left == "Id,ts,steps\n" + lines[10] + lines[size // 2] + lines[-1]
+        peaks[size] = int(done.stderr.split()[-1])
+    assert peaks[1_000_000] < 1.2 * peaks[100_000], peaks
+
+
+def run_measured(settings, folder: Path, *words: str) -> subprocess.CompletedProcess:
+    """A verb in a process of its own; the last word on standard error is the most memory that it had, in KiB."""
+    program = (
+        "import atexit, resource, sys; from orchestration import cli\n"
+        "atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr))\n"
+        "cli.main()"
+    )
+    environment = os.environ | environment_of(settings) | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program, *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_simulate_replay_and_truth(floe, kafka):
@@ -621,13 +658,30 @@ def test_full_disk(tmp_path, kafka):
 # --- stopped: last, because what is sent here stays in this file's Kafka --------------------------------
 
 
+def wait_until(is_so: Callable[[], bool], *, within_s: float = 90) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.1)
+
+
+def is_asking(pid: int) -> bool:
+    """Whether the process has the lake open and then works: for half a second of its processor's time."""
+    process = psutil.Process(pid)
+    if not any("catalog" in file.path for file in process.open_files()):
+        return False
+    opened_at_s = process.cpu_times().user
+    wait_until(lambda: process.cpu_times().user > opened_at_s + 0.5)
+    return True
+
+
 @pytest.mark.parametrize(
     ("number", "words", "says"),
     [
         (signal.SIGINT, ("sql", "SELECT count(*) FROM range(1000000000000) t(i) WHERE hash(i) = 1"), "it only reads"),
         (signal.SIGTERM, ("sql", "FROM range(1000000000000)", "--to", "never.csv"), "it only reads"),
         (signal.SIGTERM, ("simulate", "--patients", "4000", "--days", "700", "--to", "never.ndjson"), "counts once"),
-        (signal.SIGINT, ("replay", "many.ndjson", "--rate", "50"), "events were sent"),
+        (signal.SIGINT, ("replay", "many.ndjson", "--rate", "50"), " sent, nothing that landed is lost"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -635,13 +689,18 @@ def test_a_verb_that_is_stopped(site, tmp_path, number, words, says):
     """Ctrl-C and SIGTERM: exit code 1 and a sentence that says what was done and how to go on; no traceback."""
     line = b'{"topic": "floe.care.v1", "key": "P9", "value": {}}\n'
     (tmp_path / "many.ndjson").write_bytes(line * 5_000)
+    before = stream.end_offsets(site)
     command = [sys.executable, "-m", "orchestration.cli", *words]
     environment = os.environ | environment_of(site) | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True) as running:  # fmt: skip
-        time.sleep(4)
+        wait_until({
+            "sql": lambda: is_asking(running.pid),
+            "simulate": lambda: any(tmp_path.glob("never*")),
+            "replay": lambda: stream.end_offsets(site) != before,
+        }[words[0]])  # fmt: skip
         running.send_signal(number)
-        out, err = running.communicate(timeout=30)
+        out, err = running.communicate(timeout=60)
     last = err.splitlines()[-1]
     assert (running.returncode, out) == (1, "")
     assert "Traceback" not in err
