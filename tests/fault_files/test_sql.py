@@ -188,6 +188,44 @@ def test_refused(sql, statement, says, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT encryption_key FROM __ducklake_metadata_lake.ducklake_data_file",
+        'SUMMARIZE "__DuckLake_Metadata_lake".main.ducklake_data_file',
+        "FROM sqlite_scan('CATALOG', 'ducklake_data_file')",
+        "FROM \"SQLITE_SCAN\"('CATALOG', 'ducklake_data_file')",
+        "FROM sqlite_query('__ducklake' || '_metadata_lake', 'SELECT * FROM ducklake_data_file')",
+        "FROM postgres_scan('', 'public', 'ducklake_data_file')",
+        "SELECT data_file_encryption_key FROM ducklake_list_files('lake', 'responses', schema => 'raw')",
+        "FROM system.main.query('FROM __ducklake' || '_metadata_lake.ducklake_data_file')",
+        "WITH t AS (FROM \"Query\" /* ä /* b */ */ -- c\n ('SELECT 1')) FROM t",
+        "FROM query_table(['__ducklake' || '_metadata_lake.ducklake_data_file'])",
+        "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+        "FROM ducklake_delete_orphaned_files('lake', dry_run => true, cleanup_all => true)",
+        "SELECT path FROM duckdb_databases()",
+        "FROM pragma_database_list",
+    ],
+)
+def test_keys_of_the_files(sql, home, statement):
+    """What is behind the lake, and what could reach it without its name in the statement, is refused by name."""
+    found = sql(statement.replace("CATALOG", str(home / "lake" / "catalog.sqlite").replace("'", "''")))
+    assert (found.code, found.out) == (2, "")
+    assert "holds the keys of its files" in found.err
+
+
+def test_words_that_are_no_such_names(sql):
+    """query as a column, the feed of changes and the snapshots are open."""
+    for statement in (
+        "SELECT 'ä' AS x, query FROM (SELECT 1 AS query)",
+        "SELECT (query) FROM (SELECT 1 AS query)",
+        "FROM ducklake_snapshots('lake')",
+        "FROM ducklake_table_info('lake')",
+        "FROM sqlite_master",
+    ):
+        assert sql(statement, "--format", "json").code == 0, statement
+
+
 def test_what_reads_without_a_select(sql):
     """DESCRIBE, SHOW, SUMMARIZE, EXPLAIN and the snapshots read too."""
     for statement in ("DESCRIBE raw.ledger", "SHOW ALL TABLES", "SUMMARIZE raw.ledger", "EXPLAIN SELECT 1",

@@ -103,6 +103,24 @@ def test_a_home_with_any_name(tmp_path, downloads):
     assert list(tmp_path.iterdir()) == [home]
 
 
+def test_a_cache_with_a_colon_in_its_name(tmp_path, downloads):
+    """Which Java would take for two: the jars are reached by a link, and no start-up cache is made for nothing."""
+    cache = tmp_path / "a:b"
+    cache.mkdir()
+    for folder in downloads.glob("kafka-*"):
+        (cache / folder.name).mkdir()
+        (cache / folder.name / "jars").symlink_to(folder / "jars", target_is_directory=True)
+    port = broker_process.free_port()
+    settings = Settings(home=tmp_path / "c:d", cache=str(cache), broker_port=port, kafka_bootstrap="")
+    local_broker.start(settings, detached=False)
+    try:
+        stream.ensure_topics(settings)
+        assert stream.publish(settings, [(TOPIC, b"k", b"v")]) == 1
+        assert [path.name for path in cache.glob("*/*")] == ["jars"]
+    finally:
+        local_broker.stop(settings)
+
+
 def test_tied_broker_dies_with_its_killed_parent_and_the_next_start_says_what_it_found(home):
     """kill -9 of the parent leaves no process; two starts at once then make one broker, one of them says why."""
     parent = start_in_another_process(home, detached=False, then="time.sleep(600)")

