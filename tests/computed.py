@@ -21,14 +21,21 @@ OPTIONS = Options()
 
 
 def computed(
-    records: Iterable[tuple], *, landed: datetime, marts: Sequence[str] = tuple(MARTS)
+    records: Iterable[tuple],
+    *,
+    landed: datetime,
+    marts: Sequence[str] = tuple(MARTS),
+    data_cutoff: datetime | None = None,
 ) -> dict[str, pl.DataFrame]:
-    """Every table by its full name, of records (topic, key, value) that all landed at one moment; of marts only those."""
+    """Every table by its full name, of records (topic, key, value) that all landed at one moment; of marts only those.
+
+    `data_cutoff`: None = the newest time that can be true, as in a lake.
+    """
     raw, rejects = _decoded(list(records), landed)
     tables = {"raw.rejects": rejects}
     with duckdb.connect(config={"threads": 1}) as connection:
         query = _lake(connection, raw)
-        tables["core.data_cut"] = _cut(query, landed)
+        tables["core.data_cut"] = _cut(query, landed, data_cutoff)
         for name, step in CORE.items():
             frame = rows(step, query=query, options=OPTIONS)
             tables[step.table.full_name] = frame
@@ -80,14 +87,14 @@ def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Datetime(time_zone="*")).dt.convert_time_zone("UTC"))
 
 
-def _cut(query, landed: datetime) -> pl.DataFrame:
+def _cut(query, landed: datetime, data_cutoff: datetime | None) -> pl.DataFrame:
     parts = " UNION ALL ".join(
         f"""SELECT max(least(event_time, ingested_at)) AS t FROM raw."{name}"
             WHERE event_time <= ingested_at + to_minutes({OPTIONS.clock_tolerance_min})"""
         for name in RAW_TABLES
         if name != "alerts"
     )
-    newest = query(f"SELECT max(t) AS t FROM ({parts})")["t"][0]
+    newest = data_cutoff or query(f"SELECT max(t) AS t FROM ({parts})")["t"][0]
     row = {"lake_snapshot": 1, "data_cutoff": newest, "records": 1, "started_at": landed + timedelta(minutes=1)}
     return CORE_TABLES["data_cut"].conform(pl.DataFrame([row]))
 
