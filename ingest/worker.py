@@ -366,7 +366,9 @@ class _Worker:
         self._beat("waiting" if self._unreachable_s else "running")
         if now - self._said_at > _SAY_S and self._recent:
             self._said_at = now
-            self._say(f"{self._rate():,.0f} events a second; {self._report.events:,} so far, lag {self._lag()}")
+            self._say(
+                f"{counted(round(self._rate()), 'event')} a second; {self._report.events:,} so far, lag {self._lag()}"
+            )
 
     def _lag(self) -> int | None:
         """Positions up to the ends last seen that have not landed; None before the first look."""

@@ -45,8 +45,7 @@ class Manner:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """A file that can be read. `people`: person, first_at,
-    last_at; `days`: person, day, lines; both of the lines that read."""
+    """A file that can be read. Of the lines that read: `people`: person, first_at, last_at; `days`: person, day, lines."""
 
     path: Path
     table: Table

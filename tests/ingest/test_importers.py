@@ -270,6 +270,23 @@ def _events_of(path: Path, columns: str, lines: list[str], *, size: int) -> list
     return events
 
 
+def test_parquet_in_batches(tmp_path):
+    """The same events in batches of seven lines; a line that does not read has its number in the file."""
+    at = [datetime(2026, 5, 13, 23, 30) + timedelta(minutes=k) for k in range(60)]
+    steps = [-1 if k == 44 else k for k in range(60)]
+    pl.DataFrame({"Id": [7] * 60, "ts": at, "steps": steps}).write_parquet(tmp_path / "steps.parquet")
+    found = []
+    for size in (7, 25_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ingest.importers.tables.LINES_AT_ONCE", size)
+            unread = Unread()
+            found.append(list(fitbit([tmp_path / "steps.parquet"], patient="p1", timezone="UTC", unread=unread)))
+            assert [*unread.by_file[tmp_path / "steps.parquet"]] == [45]
+    assert found[0] == found[1]
+    # the device; 23:30 to 23:59, 00:00 to 00:13, 00:15 to 00:29
+    assert [len(e["data"].get("values", [])) for e in values(found[0])] == [0, 30, 14, 15]
+
+
 def test_the_first_of_two_samples_counts_across_batches(tmp_path):
     """In batches of one line too: the second of an instant is left out, and counted."""
     path = heart_rate(tmp_path / "hr.csv", *(f"7,5/10/2016 9:00:00 AM,{rate}" for rate in (70, 80, 90)))
