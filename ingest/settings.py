@@ -8,9 +8,10 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from transforms.binary_endpoints import endpoints
 from transforms.options import Options
 
 from .value_sets import read_value_sets
@@ -57,6 +58,12 @@ class _Base(BaseSettings):
     )
     eq5d_value_sets: str = Field("", description="folder of EQ-5D-5L value sets: COUNTRY.csv of profile and utility")
     ingest_linger_ms: int = Field(1000, description="how long a batch may wait to fill")
+
+    @field_validator("binary_endpoints", check_fields=False)
+    @classmethod
+    def _can_be_read(cls, text: str) -> str:
+        endpoints(text)
+        return text
 
     @property
     def bootstrap(self) -> str:

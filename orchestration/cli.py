@@ -60,7 +60,8 @@ def _end(error: BaseException) -> None:
         case ValidationError():
             wrong = error.errors()[0]
             name = f"FLOE_{wrong['loc'][0]}".upper()
-            _fail(f"{name} is {wrong['input']!r}: {wrong['msg']}; correct or unset it", 2)
+            why = wrong["msg"].removeprefix("Value error, ")
+            _fail(f"{name} is {wrong['input']!r}: {why}; correct or unset it", 2)
         case TyperException():
             _fail(_usage(error), 2)
         case typer.Abort():

@@ -84,7 +84,7 @@ class Options:
     min_cell: int = _option(5, "smallest cell that a reader from outside the clinic may see")
     min_completeness_pct: float = _option(60.0, "completeness below which a comparison is not shown, %")
     min_patients_per_parameter: int = _option(5, "patients per covariance parameter that an MMRM needs")
-    mmrm_degrees_of_freedom: str = _option(
+    mmrm_degrees_of_freedom: Literal["satterthwaite", "kenward_roger"] = _option(
         "satterthwaite", "of a model of all visits: satterthwaite or kenward_roger (which also widens standard errors)"
     )
     completers_of_last_visit: bool = _option(

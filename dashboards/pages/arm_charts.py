@@ -11,6 +11,10 @@ from ..figures.intervals import Panel, interval_panels
 from ..theme import Look
 from .cohort_charts import or_reason, rule_name
 
+_OF_ONE_MODEL = (
+    "Interval and p-value of a row are of the one model that it names; p stands only between randomised arms."
+)
+
 
 def differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
     """Arm minus reference, means; `rows`: mart.arm_comparisons of the parameter."""
@@ -27,6 +31,7 @@ def differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
         figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.42),
         title=title,
         summary=_difference_sentence(shown, unit),
+        notes=(_OF_ONE_MODEL,),
         metrics=tuple(mine["metric_id"].unique().sort()),
         table=shown.select(
             pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"

@@ -147,12 +147,13 @@ def test_cohort_names_both_ways_of_counting(staff):
 
 
 def test_arms_are_lines_and_differences(staff):
-    """A parameter with two arms is drawn by arm; p only where the mart gives one (randomised arms)."""
+    """A parameter with two arms is drawn by arm; p only where the mart gives one (randomised arms), and its model."""
     said = payload(view(staff, "/", "?parameter=PAINIDX"))
     assert "Acupuncture: mean from 25.0" in said
     assert "n 30 v 28, p < 0.001" in said
     assert "n 12/30 v 7/28" in said
     assert "n 12/30 v 7/28, p" not in said
+    assert "Interval and p-value of a row are of the one model that it names" in said
 
 
 def test_banner_stands_on_the_cohort_page(staff):

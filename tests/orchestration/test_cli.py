@@ -205,9 +205,22 @@ def test_wrong_usage(floe, words, says):
     assert_refused(floe(*words), code=2, says=says)
 
 
-def test_wrong_setting(floe):
-    """A setting that can't be read is named with its value."""
-    assert_refused(floe("status", FLOE_BROKER_PORT="nine"), code=2, says=("FLOE_BROKER_PORT", "'nine'", "integer"))
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("FLOE_BROKER_PORT", "nine", ("integer",)),
+        (
+            "FLOE_BINARY_ENDPOINTS",
+            "NRS7D<=3; ODI<",
+            (": 'ODI<' is no endpoint: write a parameter and a cut", "NRS7D<=3"),
+        ),
+        ("FLOE_BINARY_ENDPOINTS", "PAIN<=3", (": PAIN of the endpoint 'PAIN<=3' is no parameter", "use one of NRS")),
+        ("FLOE_MMRM_DEGREES_OF_FREEDOM", "kr", ("'satterthwaite' or 'kenward_roger'",)),
+    ],
+)
+def test_wrong_setting(floe, name, value, says):
+    """A setting that can't be read is named with its value and what it may be, before anything is computed with it."""
+    assert_refused(floe("status", **{name: value}), code=2, says=(name, repr(value), *says))
 
 
 # --- something is missing -----------------------------------------------------------------------------
