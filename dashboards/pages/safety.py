@@ -17,6 +17,7 @@ from . import ratio_charts
 from . import safety_charts as charts
 from . import safety_lists as lists
 from .cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
+from .records import OF_EVERY_STUDY
 from .safety_rows import RESTRICTIONS, SEVERITY, Shown
 from .survival_charts import survival_card
 
@@ -159,7 +160,8 @@ def _alerts() -> Component:
 def _serious() -> Component:
     title = "Serious events and cold injuries"
     said = html.P(id=ids.SERIOUS_SAID, className="caption")
-    return panel(title, html.Div([said, grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label=title, height=300)]))
+    listed = html.Div([said, grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label=title, height=300)])
+    return panel(title, listed, subtitle=OF_EVERY_STUDY)
 
 
 SAFETY = CardPage(

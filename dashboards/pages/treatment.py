@@ -17,7 +17,7 @@ from . import treatment_charts as charts
 from .cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
 from .cohort_charts import parameter_options
 from .durability_charts import parameters, usual_visit, visits
-from .records import of_selection
+from .records import OF_EVERY_STUDY, of_selection
 
 # flag of mart.adex -> (its value, what people read)
 _FINDINGS = {
@@ -153,7 +153,7 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
     listed = panel(
         "Sessions to look at",
         grid(ids.SESSIONS_TO_SEE, columns=_SESSION_COLUMNS, label="Sessions not cleared or beyond a limit"),
-        subtitle=f"Not cleared, or beyond a limit of the protocol; the newest first, at most {_MOST_SESSIONS}.",
+        subtitle=f"Not cleared, or beyond a limit of the protocol; the newest first, at most {_MOST_SESSIONS}. {OF_EVERY_STUDY}",
     )
     return [
         html.Div(id=ids.TREATMENT_TILES),

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from dashboards import icons, ids
-from dashboards.filters import chosen
+from dashboards.filters import chosen, settled
 from dashboards.pages import between_charts, safety, safety_lists
 from tests.dashboards.looking import beside, caption, part, payload, view
 from tests.dashboards.rows import frame
@@ -28,6 +28,14 @@ def test_serious_events_stand_at_once(staff):
     nothing = view(staff, "/safety", "?clinic=C3")
     assert beside(nothing, safety.SAFETY, ids.SERIOUS_SAID) == ""
     assert beside(nothing, safety.SAFETY, ids.part(ids.SERIOUS, "none")).startswith("None on record")
+
+
+def test_the_study_on_which_a_page_stands_hides_no_harm(staff):
+    """Without a choice the list has the harm of every study, also where the figures are of one; a chosen study has its own."""
+    by_itself = settled(chosen(""), {"another study": ["(none)"]})
+    assert by_itself.dimensions["study_id"] == "another study"
+    assert safety_lists.records(staff, by_itself).height == 2
+    assert safety_lists.records(staff, settled(chosen("?study=another study"), {"another study": []})).is_empty()
 
 
 @pytest.mark.parametrize(
