@@ -12,10 +12,12 @@ others are split at local midnights and summed as lists.
 import polars as pl
 
 from .current import LATER_EVENT_FIRST, POSITION, later_copies, merge_map
+from .local_time import clocks
 from .retractions import retracted
 from .schemas.core import ACTIVITY_DAYS, CADENCE_BANDS_SPM
+from .wearable_day import day_sql, midnight_us_sql, with_zones, zone_sql
 
-PEOPLE = ("recorded_id", "of_device", "of_source", "device_as", "patient_id", "timezone")
+PEOPLE = ("recorded_id", "of_device", "of_source", "device_as", "patient_id", "timezone", "moves")
 _MAX_SPAN_S = 366 * 86_400
 
 # Wear by heart rate: a sample tells its minute and, in a slower series, its interval, of which at most this (a
@@ -41,7 +43,7 @@ def _is_beat(value: str) -> str:
 _EVENTS = f"""
 known AS MATERIALIZED (
     SELECT recorded_id, of_device, of_source, device_as, from_us, until_us, tolerance_us, patient_id AS counts_as,
-        CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END AS timezone
+        CASE WHEN timezone IN (SELECT name FROM pg_timezone_names()) THEN timezone END AS timezone, moves
     FROM people
 ),
 {later_copies("readings")},
@@ -49,7 +51,7 @@ known AS MATERIALIZED (
 landed AS NOT MATERIALIZED (
     SELECT {POSITION}, least(event_time, ingested_at) AS event_time, ingested_at,
         counts_as AS patient_id, coalesce(device_as, device_id, '') AS device_id,
-        metric, "values", len("values") AS sent, interval_s, timezone,
+        metric, "values", len("values") AS sent, interval_s, {zone_sql("epoch_us(started_at)")} AS zone,
         CAST(started_utc_offset_min AS BIGINT) AS offset_min,
         epoch_us(started_at) AS start_us,
         least(epoch_us(ingested_at) + tolerance_us, until_us - 1) AS limit_us,
@@ -59,13 +61,16 @@ landed AS NOT MATERIALIZED (
     ANTI JOIN copies USING ({POSITION}) ANTI JOIN retracted USING ({POSITION})
     WHERE metric <> 'other' AND (metric <> 'step_count' OR interval_s < 86400)
         AND len("values") > 0 AND (len("values") - 1) * interval_s <= {_MAX_SPAN_S}
-        AND (started_utc_offset_min IS NOT NULL OR timezone IS NOT NULL)
         AND epoch_us(started_at) >= from_us
+),
+dated AS NOT MATERIALIZED (
+    SELECT * EXCLUDE (zone), CASE WHEN zone IN (SELECT name FROM pg_timezone_names()) THEN zone END AS timezone
+    FROM landed WHERE offset_min IS NOT NULL OR zone IN (SELECT name FROM pg_timezone_names())
 ),
 timely AS NOT MATERIALIZED (
     SELECT *, CASE WHEN start_us + CAST(round((sent - 1) * interval_s * 1e6) AS BIGINT) <= limit_us THEN sent
         ELSE 1 + CAST(floor((limit_us - start_us) / greatest(interval_s * 1e6, 1)) AS BIGINT) END AS n
-    FROM landed WHERE start_us <= limit_us
+    FROM dated WHERE start_us <= limit_us
 ),
 series AS NOT MATERIALIZED (
     SELECT *, start_us + CAST(round((n - 1) * interval_s * 1e6) AS BIGINT) AS last_us FROM timely
@@ -84,26 +89,14 @@ entangled AS MATERIALIZED (
 )"""
 
 
-def _local_day(moment_us: str) -> str:
-    """The local calendar day of a moment: by the reading's own offset, else by the clinic's time zone."""
-    return f"""CAST(CASE WHEN offset_min IS NOT NULL THEN make_timestamp({moment_us} + offset_min * 60000000)
-        ELSE timezone(timezone, make_timestamptz({moment_us})) END AS DATE)"""
-
-
-def _midnight_us(day: str) -> str:
-    """The moment at which that local day starts."""
-    return f"""CASE WHEN offset_min IS NOT NULL THEN epoch_us(CAST({day} AS TIMESTAMP)) - offset_min * 60000000
-        ELSE epoch_us(timezone(timezone, CAST({day} AS TIMESTAMP))) END"""
-
-
 def _samples_before(day: str) -> str:
     """How many of a series' samples lie before that local day."""
-    return f"CAST(greatest(0, ceil((({_midnight_us(day)}) - start_us) / (interval_s * 1e6))) AS BIGINT)"
+    return f"CAST(greatest(0, ceil((({midnight_us_sql(day)}) - start_us) / (interval_s * 1e6))) AS BIGINT)"
 
 
 _PIECES = f"""
 alone AS NOT MATERIALIZED (
-    SELECT *, {_local_day("start_us")} AS first_day, {_local_day("last_us")} AS last_day
+    SELECT *, {day_sql("start_us")} AS first_day, {day_sql("last_us")} AS last_day
     FROM series ANTI JOIN entangled USING ({POSITION})
 ),
 split AS NOT MATERIALIZED (
@@ -134,7 +127,7 @@ unnested AS NOT MATERIALIZED (
     FROM series SEMI JOIN entangled USING ({POSITION})
 ),
 samples AS MATERIALIZED (
-    SELECT *, {_local_day("at_us")} AS day, at_us // 60000000 AS minute,
+    SELECT *, {day_sql("at_us")} AS day, at_us // 60000000 AS minute,
         metric <> 'heart_rate' OR ({_is_beat("value")}) AS counts
     FROM (SELECT *, start_us + CAST(round(k * interval_s * 1e6) AS BIGINT) AS at_us FROM unnested
           QUALIFY row_number() OVER (PARTITION BY patient_id, device_id, metric, at_us
@@ -268,25 +261,24 @@ def people(
     patient_status: pl.DataFrame,
     exact: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Every id under which a known patient was recorded, what it became, and the enrolling clinic's time zone.
+    """Every id under which a known patient was recorded, what it became, and whose clock it has.
 
-    Columns `recorded_id`, `of_device`, `of_source`, `device_as`, `patient_id`, `timezone`; the last is null where the
-    clinic is not known yet. Readings of a patient who is not in it are left out until the patient is known. For some
+    Columns `recorded_id`, `of_device`, `of_source`, `device_as`, `patient_id`, `timezone` and `moves` (wearable_day.py); a
+    zone is null where the clinic is not known yet. Readings of a patient who is not in it are left out until the patient is known. For some
     patients only, keep their rows of it. `exact` (of `series_things.wearers`) are ids that stand for several patients
     or devices: there device and source (else null: any) say whose series it is, and `device_as` what the device is.
     """
-    zones = patients.select("patient_id", "clinic_id").join(
-        clinics.select("clinic_id", "timezone"), on="clinic_id", how="left"
-    )
-    own = zones.select(recorded_id="patient_id", patient_id="patient_id", timezone="timezone")
+    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    zones = with_zones(patients.select("patient_id"), whose)
+    own = zones.select("timezone", "moves", recorded_id="patient_id", patient_id="patient_id")
     merges = merge_map(patient_status).filter(~pl.col("is_cycle"))
     merged = merges.join(zones, left_on="merged_into", right_on="patient_id").select(
-        recorded_id="patient_id", patient_id="merged_into", timezone="timezone"
+        "timezone", "moves", recorded_id="patient_id", patient_id="merged_into"
     )
     anyone = pl.concat([merged, own.join(merged, on="recorded_id", how="anti")]).with_columns(
         pl.lit(None, dtype=pl.String).alias(c) for c in ("of_device", "of_source", "device_as")
     )
     if exact is not None:
-        apart = exact.join(zones.select("patient_id", "timezone"), on="patient_id").select(anyone.columns)
+        apart = exact.join(zones, on="patient_id").select(anyone.columns)
         anyone = pl.concat([anyone.join(exact, on="recorded_id", how="anti"), apart])
     return anyone.select(PEOPLE).sort("recorded_id", "of_device", "of_source", nulls_last=False)

@@ -3,7 +3,7 @@
 Here: frames of core.care to frames of patients. Not here: times to surgery or rescue (marts/adtte), summaries
 (marts/cohort_care).
 
-Days are local to the clinic that enrolled the patient, as Day 1 is: care is given anywhere. A patient's care is known
+Days are by the record's clock (local_time.py). A patient's care is known
 from the first record's day, not before it, and up to the latest `reported_through` (else the latest record's day), not
 up to today. A medication without an end lasts until the day before the patient's next record of that kind and code,
 which replaces it; else, where `none_since_last` follows, until the report before that, since when there was none; else
@@ -12,7 +12,7 @@ until care is known no more.
 
 import polars as pl
 
-from .local_time import with_cut_day, with_local_day
+from .local_time import Clocks, with_clock, with_cut_day, with_local_day
 from .options import Cut
 
 WINDOW_DAYS = 28
@@ -21,25 +21,22 @@ MEDICATIONS = ("opioid", "analgesic")
 PROCEDURES = ("injection", "surgery")
 
 
-def local_care(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """The people's care with `on`, `ended_on`, `known_on`: local days of what happened, ended, was reported through.
-
-    `people`: `patient_id`, `timezone`.
-    """
-    frame = care.join(people.select("patient_id", "timezone"), on="patient_id")
+def local_care(care: pl.DataFrame, clocks: Clocks) -> pl.DataFrame:
+    """core.care with `on`, `ended_on`, `known_on`: local days of what happened, ended, was reported through."""
+    frame = care.with_columns(_happened_at=pl.coalesce("occurred_at", "reported_through"))
+    frame = with_clock(frame, at="_happened_at", clocks=clocks).drop("_happened_at")
     for at, into in (("occurred_at", "on"), ("ended_at", "ended_on"), ("reported_through", "known_on")):
         frame = with_local_day(frame, at=at, into=into)
-    return frame
+    return frame.drop("timezone")
 
 
 def opioid_doses(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """`patient_id`, `opioid_mme_baseline`, `opioid_mme_latest`: mean dose, MME a day, over 28 days.
 
-    `people`: `patient_id`, `timezone`, `DAY1DT`. Baseline: the known days among the 28 before Day 1; latest: the last
+    `care`: of `local_care`; `people`: `patient_id`, `DAY1DT`. Baseline: the known days among the 28 before Day 1; latest: the last
     28 days of known care, where they begin at Day 1 or later and are all known. 0 where care is known and no opioid
     was taken; null where no care was reported for the days, or a dose in them is not known. Several codes add up.
     """
-    care = local_care(care, people)
     frame = _windows(care, people)
     doses = _medications(care, kinds=("opioid",))
     return (
@@ -56,10 +53,9 @@ def opioid_doses(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 def medication_use(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """`patient_id` and `opioid_before`, `opioid_latest`, `analgesic_before`, `analgesic_latest`: taken on any day?
 
-    `people`: `patient_id`, `timezone`, `DAY1DT`. The windows of `opioid_doses`, known by the same rule: before = the
+    `care`: of `local_care`; `people`: `patient_id`, `DAY1DT`. The windows of `opioid_doses`, known by the same rule: before = the
     known days of the 28 before Day 1; null where care is not known. A row a patient with any record of care.
     """
-    care = local_care(care, people)
     frame = _windows(care, people)
     taken = _medications(care, kinds=MEDICATIONS).join(frame, on="patient_id")
     flags = {}
@@ -77,11 +73,10 @@ def medication_use(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 def procedures(care: pl.DataFrame, people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
     """`patient_id`, `care_days`, `injection`, `surgery`: records on the known days from Day 1 on, and their number.
 
-    `people`: `patient_id`, `timezone`, `DAY1DT`, `DTHDT`. Known days run from Day 1 to the latest `reported_through`
+    `care`: of `local_care`; `people`: `patient_id`, `timezone`, `DAY1DT`, `DTHDT`. Known days run from Day 1 to the latest `reported_through`
     (no later than death and the data cut), both included; who has none is left out, and a record outside them does
     not count.
     """
-    care = local_care(care, people)
     known = care.group_by("patient_id").agg(reported_to=pl.col("known_on").max())
     known = known.join(with_cut_day(people, cut=cut), on="patient_id")
     until = pl.when(pl.col("reported_to").is_not_null()).then(pl.min_horizontal("reported_to", "DTHDT", "cut_on"))

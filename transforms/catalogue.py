@@ -54,7 +54,8 @@ _FUNCTION: tuple[Metric, ...] = tuple(
 )
 
 # --- time: sustained response, relapse, surgery-free survival --------------------------------------
-# version 1 of what counts the due closed their windows at midnight UTC
+# version 1 of what counts the due closed their windows at midnight UTC; 2 (sustained_response: 1) had the days of answers
+# that name no clinic in UTC
 _TIME: tuple[Metric, ...] = (
     Metric(id="visit_windows", version="1", title="Visits",
            rule="study day without day 0; windows that do not overlap, nearest to target, ties the earlier; End of "
@@ -62,21 +63,21 @@ _TIME: tuple[Metric, ...] = (
            "takes no record that counts for a visit of a fixed day", unit="days", direction="none",
            source="CDISC (study day); windows: a proposal of Floe", verification="proposal",
            parameters=("course_gap_days",), tests=("tests/transforms/test_windows.py",)),
-    Metric(id="sustained_response", version="1", title="Patients with a sustained response of pain",
+    Metric(id="sustained_response", version="2", title="Patients with a sustained response of pain",
            rule="at least 30 % better at two assessments at least FLOE_SUSTAINED_MIN_DAYS days apart and at every one "
            "between; patients without two such assessments are not evaluable", unit="proportion", direction="higher",
            source="a proposal of Floe", verification="proposal", parameters=("sustained_min_days",),
            tests=("tests/transforms/test_durability.py",)),
-    Metric(id="responder_curve", version="2", title="Cumulative share of responders",
+    Metric(id="responder_curve", version="3", title="Cumulative share of responders",
            rule="share improved by at least x % of baseline, x = 0 to 100, of all due with an evaluable baseline; no "
            "value counts as no response; Wilson limits", unit="proportion", direction="higher",
            source="Farrar 2006, 10.1016/j.jpainsymman.2005.08.018", verification="verified",
            tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
-    Metric(id="rule_disagreement", version="2", title="Where responder rules disagree",
+    Metric(id="rule_disagreement", version="3", title="Where responder rules disagree",
            rule="patients due with a value by the 30 % rule, the rule in points and the global impression at a visit",
            unit="patients", direction="none", source="Dworkin 2008 (IMMPACT); Ostelo 2008", verification="verified",
            tests=("tests/transforms/test_pain.py", "tests/transforms/marts/test_responder_curves.py")),
-    Metric(id="pgic_anchor_mic", version="2", title="Least improvement that patients call much improved",
+    Metric(id="pgic_anchor_mic", version="3", title="Least improvement that patients call much improved",
            rule="the improvement with the highest sensitivity + specificity for PGIC 1-2 against 3-7 at the same visit, "
            "among this product's own patients due; of equally good cuts the greatest; beside it both groups' sizes and "
            "the area under the ROC curve with Newcombe's interval; none where a group has fewer than 30 patients "
@@ -85,7 +86,7 @@ _TIME: tuple[Metric, ...] = (
            "Radiology 143:29; Newcombe 2006, Stat Med 25:559 (method 5)", verification="proposal",
            parameters=("anchor_min_group", "min_cell"),
            tests=("tests/transforms/test_anchor.py", "tests/transforms/marts/test_important_change.py")),
-    Metric(id="reliable_change", version="2", title="Patients changed beyond measurement error (a change, not an effect)",
+    Metric(id="reliable_change", version="3", title="Patients changed beyond measurement error (a change, not an effect)",
            rule="improved or deteriorated: |value - baseline| > 1.96 standard errors of the difference, √2 SEM or, for a "
            "form whose table gives every score its own, √(SE² + SE²); recovered: improved, and at or past the "
            "functional cut that the baseline was not; else unchanged. Of a performance test: by at least the smallest "
@@ -108,7 +109,7 @@ _TIME: tuple[Metric, ...] = (
 
 # --- a patient's headline outcomes ------------------------------------------------------------------
 _PATIENTS: tuple[Metric, ...] = (
-    Metric(id="patient_outcomes", version="2", title="Headline outcomes of a patient",
+    Metric(id="patient_outcomes", version="3", title="Headline outcomes of a patient",
            rule="of each outcome the first parameter with a baseline; latest value after it; a change, not an effect",
            unit=None, direction="none", source="a proposal of Floe", verification="proposal",
            parameters=("sustained_min_days", "valid_day_wear_h"),
@@ -169,7 +170,7 @@ _MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.d
 
 # Means of a cohort; a change of lumbar flexion is mostly its measurement error and is not averaged.
 _MOBILITY += tuple(
-    Metric(id=f"{p.code.lower()}_{name}", version="2", title=f"{p.title}: {title}", unit=p.unit, direction=p.direction,
+    Metric(id=f"{p.code.lower()}_{name}", version="3", title=f"{p.title}: {title}", unit=p.unit, direction=p.direction,
            rule=f"{rule}, {T_INTERVAL}", source=p.source, verification="proposal",
            tests=("tests/transforms/marts/test_cohort_outcomes.py",))
     for p in (*mobility_parameters.WEEKLY_PARAMETERS, *mobility_parameters.PERFORMANCE_TESTS)
@@ -187,10 +188,19 @@ _CLUSTERED = (
     "its own clinic and modality. Clopper-Pearson limits on the effective number of sessions, for those of one patient "
     "are alike; without events the exact upper limit."
 )
-_OF_THE_DUE = ("course_adherence", "dose_response")  # 1 closed them at midnight UTC, and gave equal values an interval
+# 1 of what counts the due closed their windows at midnight UTC, and gave equal values an interval; 2 of the dose's response
+# had the days of answers that name no clinic in UTC. What a device measured: 1 took a wrong clock's times for true
+_EXPOSURE_VERSIONS = {
+    "course_adherence": "2",
+    "dose_response": "3",
+    "thermal_dose": "2",
+    "sessions_rewarming_seen": "2",
+    "session_dose": "2",
+    "skin_rewarming": "2",
+}
 _BEGAN = "of the sessions that began (delivered or aborted)"
 _EXPOSURE: tuple[Metric, ...] = tuple(
-    Metric(id=id, version="2" if id in _OF_THE_DUE else "1", title=title, rule=rule, unit=unit, direction=direction,
+    Metric(id=id, version=_EXPOSURE_VERSIONS.get(id, "1"), title=title, rule=rule, unit=unit, direction=direction,
            source=source, verification="proposal", parameters=(), tests=tests)
     for id, title, unit, direction, rule, source, tests in (
         ("protocol_limits", "Sessions with a protocol limit exceeded", "sessions", "lower",
@@ -222,7 +232,7 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
 )  # fmt: skip
 
 _EXPOSURE += tuple(
-    Metric(id=id, version="1", title=title, rule=rule + _CLUSTERED, unit="proportion", direction=direction,
+    Metric(id=id, version=_EXPOSURE_VERSIONS.get(id, "1"), title=title, rule=rule + _CLUSTERED, unit="proportion", direction=direction,
            source="Korn & Graubard 1998, Surv Methodol 24:193 (as R survey's svyciprop, beta); Clopper & Pearson 1934",
            verification="verified",
            tests=("tests/transforms/test_clustered.py", *_COHORT_SESSIONS))
@@ -256,7 +266,7 @@ _EXPOSURE += tuple(
 )  # fmt: skip
 
 _EXPOSURE += tuple(
-    Metric(id=f"{name}_{statistic}", version="1", title=f"{title}: {statistic}", rule=f"{rule} {how}", unit=unit,
+    Metric(id=f"{name}_{statistic}", version=_EXPOSURE_VERSIONS.get(name, "1"), title=f"{title}: {statistic}", rule=f"{rule} {how}", unit=unit,
            direction="none", source=source, verification="proposal" if name != "session_duration" else "verified",
            tests=("tests/transforms/test_clustered.py", *_COHORT_SESSIONS))
     for name, title, unit, rule, statistics in (
@@ -326,11 +336,11 @@ _CARE: tuple[Metric, ...] = tuple(
     )
 )  # fmt: skip
 
-_LOCAL_CARE = "2"  # 1 took days of care as UTC has them, and called patients of unknown opioid dose not evaluable
+_LOCAL_CARE = "3"  # 2 took all days of care as the enrolling clinic has them; 1 took days of care as UTC has them, and called patients of unknown opioid dose not evaluable
 _CARE += (
     Metric(id="opioid_change", version=_LOCAL_CARE, title="Opioid dose: mean change (a change, not an effect)",
-           rule="mean over the last 28 days of known care minus that over the 28 days before Day 1, days local "
-           "to the enrolling clinic; t interval; patients of whom either is not known are missing",
+           rule="mean over the last 28 days of known care minus that over the 28 days before Day 1, days by "
+           "the clock of the record; t interval; patients of whom either is not known are missing",
            unit="MME/day", direction="lower", source="proposal of this project", verification="proposal",
            tests=("tests/transforms/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py")),
     *(Metric(id=f"opioid_dose_{name}", version=_LOCAL_CARE, title=f"Opioid dose {text}: mean", unit="MME/day",
@@ -353,7 +363,7 @@ _CARE += (
           ("started", "who did not before", "lower", "used at the latest / not used before"))),
     *(Metric(id=f"{name}_per_100_patient_years", version=_LOCAL_CARE, title=f"{name.capitalize()} in known care",
              rule=f"records of {name} from Day 1 to the latest reported_through (no later than death and the data cut) "
-             "/ the patients' years of those days (local to the enrolling clinic), no window after the last session; "
+             "/ the patients' years of those days (by the clock of the record), no window after the last session; "
              "Garwood limits",
              unit="per 100 patient-years", direction="lower", source="Garwood 1936", verification="verified",
              tests=("tests/transforms/test_care.py", *_COHORT_CARE))

@@ -116,7 +116,11 @@ def _merged(events: pl.DataFrame, merges: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_day(events: pl.DataFrame, zones: pl.DataFrame, register: Register) -> pl.DataFrame:
-    """The events with `day`: local to their own clinic, else their patient's."""
+    """The events with `day`: local to their own clinic, else the one that enrolled the patient.
+
+    Whose session and which transfer count is not settled before things are told apart, so the rule of local_time.py
+    can't be asked yet.
+    """
     of_patient = register.patient_clinics.select("patient_id", _of_patient="clinic_id")
     placed = events.join(of_patient, on="patient_id", how="left", maintain_order="left")
     placed = placed.with_columns(_clinic=pl.coalesce("clinic_id", "_of_patient"))

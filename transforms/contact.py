@@ -12,6 +12,7 @@ from datetime import datetime
 import polars as pl
 
 from .exposure import BEGUN, DELIVERED
+from .local_time import Clocks, with_clock, with_local_day
 from .schemas import TIMESTAMP
 
 _NOT_FATAL = pl.col("outcome").ne_missing("fatal")
@@ -35,15 +36,29 @@ CONTACTS: dict[str, tuple[tuple[str, pl.Expr], ...]] = {
 }
 
 
-def last_contact(tables: dict[str, pl.DataFrame], *, until: datetime) -> pl.DataFrame:
-    """A row a patient with a contact up to the moment `until`: `patient_id`, `last_contact_at`.
+def last_contact(tables: dict[str, pl.DataFrame], *, clocks: Clocks, until: datetime) -> pl.DataFrame:
+    """A row a patient with a contact up to the moment `until`: `last_contact_at`, `last_contact_on` and its clock.
 
-    `tables`: those of `CONTACTS` by name. What lies after `until` has not happened yet.
+    `tables`: those of `CONTACTS` by name. What lies after `until` has not happened yet. The clock is that of the
+    record (`timezone`, `utc_offset_min`); of two of one moment the one that shows the later day.
     """
     moments = [
-        tables[name].filter(is_contact).select("patient_id", last_contact_at=pl.col(moment).cast(TIMESTAMP))
+        _of(tables[name].filter(is_contact), moment)
         for name, columns in CONTACTS.items()
         for moment, is_contact in columns
     ]
-    happened = pl.concat(moments).filter(pl.col("last_contact_at") <= until)
-    return happened.group_by("patient_id").agg(pl.col("last_contact_at").max())
+    happened = pl.concat(moments, how="diagonal").filter(pl.col("last_contact_at") <= until)
+    last = happened.filter(pl.col("last_contact_at") == pl.col("last_contact_at").max().over("patient_id"))
+    last = with_clock(last, at="last_contact_at", clocks=clocks, sessions=tables["sessions"])
+    last = with_local_day(last, at="last_contact_at", into="last_contact_on")
+    ordered = last.sort("patient_id", "last_contact_on", "timezone", "utc_offset_min", nulls_last=False)
+    kept = ordered.unique("patient_id", keep="last", maintain_order=True)
+    return kept.select("patient_id", "last_contact_at", "last_contact_on", "timezone", "utc_offset_min")
+
+
+_PLACE = ("patient_id", "clinic_id", "session_id", "utc_offset_min")
+
+
+def _of(records: pl.DataFrame, moment: str) -> pl.DataFrame:
+    place = [c for c in _PLACE if c in records.columns]
+    return records.select(*place, last_contact_at=pl.col(moment).cast(TIMESTAMP))

@@ -8,7 +8,7 @@ denominators; a `missed` or `cancelled` one, or one of unknown status (`other`),
 
 import polars as pl
 
-from .local_time import with_local_day, with_timezone
+from .local_time import Clocks, with_clock, with_local_day
 from .options import Cut
 
 DELIVERED = "delivered"
@@ -28,15 +28,15 @@ _LIMITS = (
 )  # fmt: skip
 
 
-def placed_sessions(sessions: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
-    """core.sessions by patient and start, with `timezone`, clinic-local `day`, `is_begun`, `is_delivered`.
+def placed_sessions(sessions: pl.DataFrame, clocks: Clocks) -> pl.DataFrame:
+    """core.sessions by patient and start, with `timezone` and `day` by their clock, `is_begun`, `is_delivered`.
 
     A session without a status was delivered (contract). One whose start can't be true has none, comes last and
     counts, but on no day; one that is set aside is left out.
     """
     counting = sessions.filter(~pl.col("is_set_aside").fill_null(False))
     frame = counting.with_columns(pl.col("status").fill_null(DELIVERED))
-    frame = with_local_day(with_timezone(frame, clinics), at="started_at", into="day")
+    frame = with_local_day(with_clock(frame, at="started_at", clocks=clocks), at="started_at", into="day")
     frame = frame.with_columns(is_begun=pl.col("status").is_in(BEGUN), is_delivered=pl.col("status") == DELIVERED)
     return frame.sort("patient_id", "started_at", "session_id", nulls_last=True)
 

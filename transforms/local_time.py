@@ -1,21 +1,27 @@
 """Clinic-local days: which calendar day a moment was where it happened, and when a local day begins.
 
 Here: whose clock a record has, and the conversions, for a frame whose rows have different time zones. Not here: study
-days, visit windows, the days of wearable series (activity.py).
+days, visit windows, the days of what a wearable measured (wearable_day.py).
 
 A record has the clock of its own clinic; where it names none, or one whose zone is not known, that of its session's
 clinic; else that of the clinic that the patient was in (`transferred` moves it). Where no zone is known, or it is no
-IANA name, the event's own UTC offset decides, and where that is not known either, UTC.
+IANA name, the event's own UTC offset decides, and where that is not known either, UTC. A day on record (death,
+withdrawal) begins and ends by the same clock.
+
+Another question is on which day of a subject the data cut falls, which closes windows and ends the time that is
+known: that is by the clock of the subject's site (`TIMEZONE` of mart.adsl), as its Day 1 in a study is.
 """
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
 from .options import Cut
 from .schemas import TIMESTAMP
 
-_EVER = datetime(1, 1, 1, tzinfo=UTC)  # before any moment of a record
+_EVER = date(1, 1, 1)  # before any day of a record
+_UNKNOWN = date(1, 1, 2)  # in whose place a day that is not known is looked up: after it on any clock
 
 
 def with_timezone(frame: pl.DataFrame, clinics: pl.DataFrame, *, clinic: str = "clinic_id") -> pl.DataFrame:
@@ -24,46 +30,73 @@ def with_timezone(frame: pl.DataFrame, clinics: pl.DataFrame, *, clinic: str = "
     return frame.join(zones, on=clinic, how="left", maintain_order="left")
 
 
-def homes(adsl: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient and clinic that the patient was in: `patient_id`, `timezone`, `from_at`.
+# --- whose clock ------------------------------------------------------------------------------------
 
-    The first, that of the enrolment, is in force since ever (year 1); each `transferred` that names a clinic from the
-    first moment of its day there. `adsl`: rows with `USUBJID`, `TIMEZONE`.
+
+@dataclass(frozen=True, kw_only=True)
+class Clocks:
+    """What the rule of whose clock a record has looks up.
+
+    `clinics`: `clinic_id`, `timezone`, null where it is no IANA name; `homes`: a row a patient and clinic that the patient was in, `patient_id`,
+    `clinic_id`, `timezone`, `from_on` (the day) and `from_at` (its first moment there).
     """
-    first = adsl.select(patient_id="USUBJID", timezone="TIMEZONE").sort("patient_id", "timezone")
-    first = first.unique("patient_id", keep="first", maintain_order=True)
+
+    clinics: pl.DataFrame
+    homes: pl.DataFrame
+
+
+def clocks(*, patients: pl.DataFrame, clinics: pl.DataFrame, patient_status: pl.DataFrame) -> Clocks:
+    """The clocks of core's tables. A patient is in the enrolling clinic since ever, then where each `transferred` says."""
     moved = patient_status.filter(
         pl.col("status") == "transferred", pl.col("clinic_id").is_not_null(), pl.col("effective_on").is_not_null()
     )
-    moved = with_timezone(moved.select("patient_id", "clinic_id", "effective_on"), clinics)
-    moved = with_day_start(moved, day="effective_on", into="from_at").select("patient_id", "timezone", "from_at")
-    return pl.concat([first.with_columns(from_at=pl.lit(_EVER).cast(TIMESTAMP)), moved]).sort(
-        "from_at", "patient_id", "timezone"
+    first = patients.select("patient_id", "clinic_id", from_on=pl.lit(_EVER))
+    homes = pl.concat([first, moved.select("patient_id", "clinic_id", from_on="effective_on")])
+    names = [name for name in clinics["timezone"].drop_nulls().unique() if is_zone(name)]
+    zones = clinics.select("clinic_id", timezone=pl.when(pl.col("timezone").is_in(names)).then("timezone"))
+    homes = with_day_start(with_timezone(homes, zones), day="from_on", into="from_at")
+    return Clocks(clinics=zones, homes=homes.sort("patient_id", "from_on", "clinic_id"))
+
+
+def with_home(frame: pl.DataFrame, *, at: str, clocks: Clocks) -> pl.DataFrame:
+    """The frame with `home_clinic_id` and `home_timezone`: of the clinic that the patient was in.
+
+    `at`: a moment, or a Date; where it is null the enrolling clinic's. The order of the rows is kept.
+    """
+    is_day = frame.schema[at] == pl.Date
+    since, dtype = ("from_on", pl.Date) if is_day else ("from_at", TIMESTAMP)
+    homes = clocks.homes.select("patient_id", home_clinic_id="clinic_id", home_timezone="timezone", _at=since)
+    moments = frame.select("patient_id", _at=pl.col(at).cast(dtype).fill_null(pl.lit(_UNKNOWN).cast(dtype)))
+    lived = (
+        moments.with_row_index("_row")
+        .sort("_at")
+        .join_asof(homes.sort("_at", "home_clinic_id"), on="_at", by="patient_id", check_sortedness=False)
+        .sort("_row")
+        .select("home_clinic_id", "home_timezone")
     )
+    return pl.concat([frame, lived], how="horizontal")
 
 
-def with_clock(
-    frame: pl.DataFrame, *, at: str, clinics: pl.DataFrame, homes: pl.DataFrame, sessions: pl.DataFrame | None = None
-) -> pl.DataFrame:
+def with_clock(frame: pl.DataFrame, *, at: str, clocks: Clocks, sessions: pl.DataFrame | None = None) -> pl.DataFrame:
     """The frame with `timezone`, by the rule of whose clock a record has; null where no zone is known.
 
-    `frame`: records with `patient_id`, `clinic_id` and the moment `at`; where `sessions` (`session_id`, `clinic_id`)
-    are given, with `session_id`. `homes`: of the function above. The order of the rows is kept.
+    `frame`: records with `patient_id`, `clinic_id` and `at`, when they happened (a moment, or a Date); where
+    `sessions` (`session_id`, `clinic_id`) are given, with `session_id`. The order of the rows is kept.
     """
     columns = frame.columns
-    frame = with_timezone(frame.with_row_index("_row"), clinics)
+    frame = with_timezone(frame, clocks.clinics)
     if sessions is not None:
-        of_session = sessions.select("session_id", _session_clinic="clinic_id")
-        frame = frame.join(of_session, on="session_id", how="left", maintain_order="left")
-        zones = clinics.select(_session_clinic="clinic_id", _of_session="timezone")
-        frame = frame.join(zones, on="_session_clinic", how="left", maintain_order="left")
-        frame = frame.with_columns(pl.coalesce("timezone", "_of_session").alias("timezone"))
-    lived = frame.select("_row", "patient_id", _at=pl.coalesce(pl.col(at), pl.lit(_EVER).cast(TIMESTAMP))).sort("_at")
-    lived = lived.join_asof(
-        homes.select("patient_id", _at="from_at", _home="timezone"), on="_at", by="patient_id", check_sortedness=False
-    )
-    frame = frame.join(lived.select("_row", "_home"), on="_row", how="left", maintain_order="left")
-    return frame.with_columns(timezone=pl.coalesce("timezone", "_home")).select(*columns, "timezone")
+        there = with_timezone(sessions.select("session_id", "clinic_id"), clocks.clinics)
+        there = there.select("session_id", _of_session="timezone")
+        frame = frame.join(there, on="session_id", how="left", maintain_order="left")
+        frame = frame.with_columns(timezone=pl.coalesce("timezone", "_of_session"))
+    if frame["timezone"].has_nulls():
+        lived = with_home(frame, at=at, clocks=clocks)
+        frame = lived.with_columns(timezone=pl.coalesce("timezone", "home_timezone"))
+    return frame.select(*columns, "timezone")
+
+
+# --- days -------------------------------------------------------------------------------------------
 
 
 def with_local_day(frame: pl.DataFrame, *, at: str, into: str) -> pl.DataFrame:

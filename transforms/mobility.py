@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from .local_time import is_zone
 from .options import Options
 from .schemas.core import WALKING_DAYS
+from .wearable_day import with_wearable_day
 
 MOBGAP = "Mobilise-D (mobgap)"
 
@@ -117,24 +117,12 @@ def aggregate(bouts: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 def walking_days(*, walking_bouts: pl.DataFrame, people: pl.DataFrame, options: Options) -> pl.DataFrame:
     """core.walking_days from core.walking_bouts and `activity.people`; a bout counts to the day of its start.
 
-    The day follows the event's own UTC offset, else the time zone of the patient's clinic (flagged); a bout of which
-    neither is known, or of a patient not known yet, waits.
+    The day is that of wearable_day.py; a bout of which it is not known, or of a patient not known yet, waits.
     """
     bouts = plausible(walking_bouts) if options.is_bout_plausibility_checked else walking_bouts
-    zones = people.select("patient_id", "timezone").unique("patient_id")
-    placed = bouts.join(zones, on="patient_id").with_columns(
-        pl.col("device_id").fill_null(""), is_timezone_assumed=pl.col("utc_offset_min").is_null(), day=_local_day(zones)
-    )
+    zones = people.select("patient_id", "timezone", "moves").unique("patient_id")
+    placed = with_wearable_day(bouts, zones).with_columns(pl.col("device_id").fill_null(""))
     placed = placed.filter(pl.col("day").is_not_null())
     key = list(WALKING_DAYS.key)
     assumed = placed.group_by(key).agg(pl.col("is_timezone_assumed").any())
     return WALKING_DAYS.conform(aggregate(placed, key).join(assumed, on=key)).sort(key)
-
-
-def _local_day(zones: pl.DataFrame) -> pl.Expr:
-    at = pl.col("started_at")
-    own = (at + pl.duration(minutes=pl.col("utc_offset_min"))).dt.date()
-    day = pl.when(pl.col("utc_offset_min").is_not_null()).then(own)
-    for zone in filter(is_zone, zones["timezone"].drop_nulls().unique().sort()):
-        day = day.when(pl.col("timezone") == zone).then(at.dt.convert_time_zone(zone).dt.date())
-    return day.otherwise(None)

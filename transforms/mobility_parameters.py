@@ -174,4 +174,6 @@ def definitions() -> list[dict]:
          "verification": CHANGE_VERIFICATION, "tests": ("tests/transforms/marts/test_adact.py",)}
         for p in PERFORMANCE_TESTS
     ]  # fmt: skip
-    return [{"version": "1"} | entry for entry in (*weeks, *tests)]
+    # 1: heart rates of 0 and 255 were wear; a test that names no clinic had the day in UTC, as after a transfer had what
+    # was worn without an offset the day of the clinic before
+    return [{"version": "2"} | entry for entry in (*weeks, *tests)]

@@ -16,7 +16,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from .local_time import is_zone, with_day_start
+from .local_time import clocks, is_zone, with_day_start
+from .local_time import with_clock as with_local_clock
 from .options import Options
 from .schemas import TIMESTAMP, TOPIC_BY_NAME
 from .schemas.core import CORE_RECORDS, IMPLAUSIBLE
@@ -332,15 +333,17 @@ def people(patients: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.Dat
     """What a patient's records are held against, a row a patient of either frame: `patient_id`, `_birth_year`,
     `_enrolled_on`, `_died_on` (the first of several), `_dead_from`, the moment at which that day had ended.
 
-    The frames are those of core. The day of death is that of the patient's clinic.
+    The frames are those of core. The day of death ends by the clock of its record.
     """
-    deaths = patient_status.filter(pl.col("status") == "died").group_by("patient_id")
-    deaths = deaths.agg(_died_on=pl.col("effective_on").min()).drop_nulls()
-    own = patients.select("patient_id", "clinic_id", _birth_year="birth_year", _enrolled_on="enrolled_on")
-    zones = clinics.select("clinic_id", "timezone")
-    frame = own.join(deaths, on="patient_id", how="full", coalesce=True).join(zones, on="clinic_id", how="left")
-    frame = frame.with_columns(_next=pl.col("_died_on").dt.offset_by("1d"))
-    return with_day_start(frame, day="_next", into="_dead_from").drop("_next", "clinic_id", "timezone")
+    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    deaths = patient_status.filter(pl.col("status") == "died", pl.col("effective_on").is_not_null())
+    deaths = with_local_clock(deaths, at="effective_on", clocks=whose)
+    deaths = deaths.with_columns(_died_on="effective_on", _next=pl.col("effective_on").dt.offset_by("1d"))
+    deaths = with_day_start(deaths, day="_next", into="_dead_from").sort("_died_on", "_dead_from")
+    deaths = deaths.unique("patient_id", keep="first", maintain_order=True)
+    deaths = deaths.select("patient_id", "_died_on", "_dead_from")
+    own = patients.select("patient_id", _birth_year="birth_year", _enrolled_on="enrolled_on")
+    return own.join(deaths, on="patient_id", how="full", coalesce=True)
 
 
 def with_bounds(frame: pl.DataFrame, people: pl.DataFrame, *, options: Options) -> pl.DataFrame:

@@ -5,7 +5,7 @@ Here: episodes of sessions, what ends the time of each, and what of it lies wher
 Each episode runs from the start of its first session that began to `risk_window_days` x 24 h after the start of its
 last. A new one begins with the first session of a course that is new to the patient and does not continue another, or
 with a session more than `episode_gap_days` x 24 h after the last; a session without a course belongs to the episode
-under way. Time ends with the last moment (the microsecond before midnight where the patient is enrolled) of the day of
+under way. Time ends with the last moment (the microsecond before midnight by the record's clock, local_time.py) of the day of
 death, of withdrawal from follow-up (who comes back for a session is at risk again from there), or of the last contact
 of a patient who is lost, and with the data cut, taken down to `person_time_cut_h` whole hours. Lost is who had no
 contact for `lost_after_days` x 24 h up to that cut (or to death or withdrawal); what a clinic files does not matter.
@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from .local_time import with_day_start, with_local_day
+from .local_time import with_day_start
 from .options import Cut, Options
 from .schemas import TIMESTAMP
 
@@ -64,7 +64,6 @@ def with_episode(begun: pl.DataFrame, courses: pl.DataFrame, *, gap_days: int) -
 def stretches(
     begun: pl.DataFrame,
     *,
-    people: pl.DataFrame,
     courses: pl.DataFrame,
     patient_status: pl.DataFrame,
     last_contact: pl.DataFrame,
@@ -73,11 +72,11 @@ def stretches(
 ) -> pl.DataFrame:
     """Disjoint stretches of time at risk: `patient_id`, `episode`, `from_at`, `to_at`, `planned_to_at`, `ended_by`.
 
-    `begun`: sessions that began; `people`: `patient_id`, `timezone` (of the enrolling clinic), `utc_offset_min`;
-    `last_contact`: of contact.last_contact. A row an episode, more where a patient withdrew and came back.
+    `begun`: sessions that began; `patient_status`: of core, with its clock (`timezone`); `last_contact`: of
+    contact.last_contact. A row an episode, more where a patient withdrew and came back.
     """
     cut_at = person_time_cut(options=options, cut=cut)
-    ends = _ends_of_follow_up(people, patient_status)
+    ends = _ends_of_follow_up(patient_status)
     withdrawals = ends.filter(~pl.col("is_death")).select("patient_id", withdrawn_at="ended_at")
     deaths = ends.filter("is_death").group_by("patient_id").agg(died_at=pl.col("ended_at").min())
     sessions = with_episode(begun, courses, gap_days=options.episode_gap_days)
@@ -86,7 +85,7 @@ def stretches(
     parts = parts.join(deaths, on="patient_id", how="left").with_columns(
         cut_at=pl.lit(cut_at).cast(TIMESTAMP), window_at=pl.col("last_at") + pl.duration(days=options.risk_window_days)
     )
-    parts = _with_loss(parts, last_contact, people, after_days=options.lost_after_days)
+    parts = _with_loss(parts, last_contact, after_days=options.lost_after_days)
     planned = pl.min_horizontal(column for name, column in ENDS.items() if name != "lost")
     parts = parts.with_columns(planned_to_at=planned).with_columns(to_at=pl.min_horizontal("planned_to_at", "lost_at"))
     ended_by = pl.coalesce(pl.when(pl.col(column) == pl.col("to_at")).then(pl.lit(n)) for n, column in ENDS.items())
@@ -96,12 +95,12 @@ def stretches(
     )
 
 
-def _ends_of_follow_up(people: pl.DataFrame, patient_status: pl.DataFrame) -> pl.DataFrame:
+def _ends_of_follow_up(patient_status: pl.DataFrame) -> pl.DataFrame:
     """A row a death or withdrawal: `patient_id`, `is_death`, `ended_at` (the day's last moment)."""
     ends = patient_status.filter(pl.col("status").is_in(["died", "withdrew"])).select(
-        "patient_id", day="effective_on", is_death=pl.col("status") == "died"
+        "patient_id", "timezone", "utc_offset_min", day="effective_on", is_death=pl.col("status") == "died"
     )
-    return _with_day_end(ends.join(people, on="patient_id"), day="day", into="ended_at")
+    return _with_day_end(ends, day="day", into="ended_at")
 
 
 def _with_day_end(frame: pl.DataFrame, *, day: str, into: str) -> pl.DataFrame:
@@ -131,12 +130,9 @@ def _parts(sessions: pl.DataFrame, withdrawals: pl.DataFrame) -> pl.DataFrame:
     return parts.join(ending, on="part", how="left").drop("part", "withdrawn_before")
 
 
-def _with_loss(
-    parts: pl.DataFrame, last_contact: pl.DataFrame, people: pl.DataFrame, *, after_days: int
-) -> pl.DataFrame:
+def _with_loss(parts: pl.DataFrame, last_contact: pl.DataFrame, *, after_days: int) -> pl.DataFrame:
     """The parts with `lost_at`, the last moment of the day of the last contact; null where nobody was lost."""
-    parts = parts.join(last_contact, on="patient_id", how="left").join(people, on="patient_id", how="left")
-    parts = with_local_day(parts, at="last_contact_at", into="last_contact_on")
+    parts = parts.join(last_contact, on="patient_id", how="left")
     parts = _with_day_end(parts, day="last_contact_on", into="contact_ended_at")
     watched_until = pl.min_horizontal("cut_at", "died_at", "withdrawn_at")
     is_lost = pl.col("last_contact_at") + pl.duration(days=after_days) <= watched_until

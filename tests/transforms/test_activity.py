@@ -14,6 +14,7 @@ from transforms.activity import ACTIVITY_DAYS_SQL, people
 from transforms.activity import PEOPLE as PEOPLE_COLUMNS
 from transforms.schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES
 from transforms.schemas.core import CADENCE_BANDS_SPM
+from transforms.wearable_day import MOVES
 
 READINGS, RETRACTIONS = RAW_TABLES["readings"], CORE_TABLES["retractions"]
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -24,6 +25,7 @@ PEOPLE = pl.DataFrame(
         "timezone": ["Europe/Berlin", "America/New_York", "Europe/Berlin", None],
     }
 )
+STAYED = pl.lit([], MOVES).alias("moves")
 # Nothing is too early, too far ahead of its landing or after a death, unless a case says so.
 UNBOUND = {"from_us": 0, "until_us": None, "tolerance_us": 10**15}
 MONDAY = datetime(2025, 1, 6, tzinfo=UTC)
@@ -51,6 +53,7 @@ def days(readings: list[dict] | pl.DataFrame, who: pl.DataFrame = PEOPLE, *, ret
         connection.execute("INSERT INTO core.retractions SELECT * FROM taken_back")
         connection.register("landed", frame)
         connection.execute("INSERT INTO raw.readings SELECT * FROM landed")
+        who = who if "moves" in who.columns else who.with_columns(STAYED)
         any_will_do = [pl.lit(None, dtype=pl.String).alias(c) for c in PEOPLE_COLUMNS if c not in who.columns]
         unbound = [pl.lit(v, pl.Int64).alias(c) for c, v in UNBOUND.items() if c not in who.columns]
         connection.register("people", who.with_columns(*any_will_do, *unbound))
@@ -250,8 +253,8 @@ def test_people():
         schema=CORE_RECORDS["patient_status"].polars_schema,
     )  # fmt: skip
     assert people(patients, clinics, status).rows() == [
-        ("A", None, None, None, "A", "Europe/Berlin"), ("B", None, None, None, "B", None),
-        ("X", None, None, None, "A", "Europe/Berlin")]  # fmt: skip
+        ("A", None, None, None, "A", "Europe/Berlin", []), ("B", None, None, None, "B", None, []),
+        ("X", None, None, None, "A", "Europe/Berlin", [])]  # fmt: skip
 
 
 # --- any readings, against a slow plain re-computation -----------------------------------------------

@@ -9,12 +9,27 @@ import polars as pl
 import pytest
 
 from transforms import care
+from transforms.local_time import clocks
 from transforms.options import Cut
 from transforms.schemas import CORE_TABLES
 
 DAY1 = date(2025, 3, 3)
 T0 = datetime(2025, 3, 3, 12, tzinfo=UTC)
 PEOPLE = pl.DataFrame({"patient_id": ["P1"], "timezone": ["America/New_York"], "DAY1DT": [DAY1]})
+
+
+def table(name, *rows):
+    schema = CORE_TABLES[name]
+    return pl.DataFrame([{n: r.get(n) for n in schema.names} for r in rows], schema=schema.polars_schema)
+
+
+def placed(frame, people):
+    """core.care on its local days; P1's clinic is in the zone of `people`, C2 in Tokyo."""
+    zone = people["timezone"].item()
+    patients = table("patients", {"patient_id": "P1", "clinic_id": "C1"})
+    clinics = table("clinics", {"clinic_id": "C1", "timezone": zone}, {"clinic_id": "C2", "timezone": "Asia/Tokyo"})
+    whose = clocks(patients=patients, clinics=clinics, patient_status=table("patient_status"))
+    return care.local_care(frame, whose)
 
 
 def record(k, day, dose=None, *, until=None, through=None, kind="opioid", code="N02AA05"):
@@ -25,9 +40,8 @@ def record(k, day, dose=None, *, until=None, through=None, kind="opioid", code="
 
 
 def doses(*records, people=PEOPLE):
-    table = CORE_TABLES["care"]
-    frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in records], schema=table.polars_schema)
-    rows = care.opioid_doses(frame, people)
+    frame = table("care", *records)
+    rows = care.opioid_doses(placed(frame, people), people)
     return rows.select("opioid_mme_baseline", "opioid_mme_latest").rows()
 
 
@@ -71,15 +85,16 @@ def test_a_newer_record_of_the_code_replaces_an_unended_one():
 )
 def test_a_day_of_care_is_local(zone, started, expected):
     """20 MME a day from that moment on, none known from day -40: the same moment is another day elsewhere."""
-    table = CORE_TABLES["care"]
     rows = [record(1, -40, kind="none_since_last"), record(2, 0, 20, through=60) | {"occurred_at": started}]
-    frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in rows], schema=table.polars_schema)
+    frame = table("care", *rows)
     people = PEOPLE.with_columns(timezone=pl.lit(zone, pl.String), DTHDT=pl.lit(None, pl.Date))
-    found = care.opioid_doses(frame, people).row(0)[1:]
+    found = care.opioid_doses(placed(frame, people), people).row(0)[1:]
     assert found == (pytest.approx(expected[0]), expected[1])
     cut = Cut(lake_snapshot=1, data_cutoff=T0 + timedelta(days=90))
     operated = frame.with_columns(kind=pl.when(pl.col("care_id") == "K2").then(pl.lit("surgery")).otherwise("kind"))
-    assert care.procedures(operated, people, cut=cut)["surgery"].to_list() == [int(expected[0] == 0)]  # Day 1 counts
+    assert care.procedures(placed(operated, people), people, cut=cut)["surgery"].to_list() == [
+        int(expected[0] == 0)
+    ]  # Day 1 counts
 
 
 def test_several_drugs_add_up():
@@ -97,10 +112,9 @@ def test_none_since_last_ends_an_unended_medication():
 
 def test_use_of_a_medication_without_a_dose():
     """A dose that is not known leaves the mean unknown, but that it was taken is known."""
-    table = CORE_TABLES["care"]
     rows = [record(1, -10, None, through=60), record(2, 40, kind="analgesic", code="N02BE01", until=45, through=60)]
-    frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in rows], schema=table.polars_schema)
-    assert care.medication_use(frame, PEOPLE).row(0) == ("P1", True, False, True, True)
+    frame = table("care", *rows)
+    assert care.medication_use(placed(frame, PEOPLE), PEOPLE).row(0) == ("P1", True, False, True, True)
     assert doses(*rows) == [(None, None)]
 
 
@@ -122,13 +136,12 @@ def test_days_of_care_are_the_clinics(timezone, hour_utc, baseline):
 
 def test_procedures_are_counted_by_the_clinics_days():
     """In Sydney the evening of 2 March UTC is Day 1 and the evening of 3 March the next day: 2 injections in 2 days."""
-    table = CORE_TABLES["care"]
     rows = [{**record(k, 0, kind="injection"), "occurred_at": at, "reported_through": at}
             for k, at in enumerate((T0.replace(day=2, hour=20), T0.replace(hour=20)))]  # fmt: skip
-    frame = pl.DataFrame([{n: r.get(n) for n in table.names} for r in rows], schema=table.polars_schema)
+    frame = table("care", *rows)
     found = {}
     for zone in ("Australia/Sydney", "UTC"):
         people = PEOPLE.with_columns(timezone=pl.lit(zone), DTHDT=pl.lit(None, pl.Date))
         cut = Cut(lake_snapshot=1, data_cutoff=T0 + timedelta(days=9))
-        found[zone] = care.procedures(frame, people, cut=cut).select("care_days", "injection").row(0)
+        found[zone] = care.procedures(placed(frame, people), people, cut=cut).select("care_days", "injection").row(0)
     assert found == {"Australia/Sydney": (2, 2), "UTC": (1, 1)}

@@ -9,10 +9,13 @@ import polars as pl
 import pytest
 
 from transforms.contact import CONTACTS, last_contact
+from transforms.local_time import clocks
 from transforms.schemas import CORE_TABLES
 
 T0 = datetime(2025, 3, 3, 10, tzinfo=UTC)
 CUT = T0 + timedelta(days=100)
+NAMES = ("patients", "clinics", "patient_status")
+CLOCKS = clocks(**{name: CORE_TABLES[name].empty() for name in NAMES})
 
 
 def at(days):
@@ -27,7 +30,7 @@ def contact_of(name, **record):
         row = {"patient_id": "P", "event_time": T0, **record} if table == name else None
         rows = [{k: row.get(k) for k in schema}] if row else []
         tables[table] = pl.DataFrame(rows, schema=schema)
-    moments = last_contact(tables, until=CUT)["last_contact_at"].to_list()
+    moments = last_contact(tables, clocks=CLOCKS, until=CUT)["last_contact_at"].to_list()
     return (moments[0] - T0) / timedelta(days=1) if moments else None
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from transforms.local_time import homes, with_clock, with_day_start, with_local_day
-from transforms.schemas import CORE_RECORDS, MART_TABLES, TIMESTAMP
+from transforms.local_time import clocks, with_clock, with_day_start, with_local_day
+from transforms.schemas import CORE_RECORDS, TIMESTAMP
 
 ZONES = {"BERLIN": "Europe/Berlin", "YORK": "America/New_York", "TOKYO": "Asia/Tokyo", "NOWHERE": None}
 
@@ -17,13 +17,14 @@ def table(schema, *rows: dict) -> pl.DataFrame:
 
 CLINICS = table(CORE_RECORDS["clinics"], *({"clinic_id": c, "timezone": z} for c, z in ZONES.items()))
 SESSIONS = table(CORE_RECORDS["sessions"], {"session_id": "S", "clinic_id": "YORK"}, {"session_id": "N"})
-SUBJECTS = table(MART_TABLES["adsl"], {"USUBJID": "P", "TIMEZONE": "Europe/Berlin"}, {"USUBJID": "Q"})
+PATIENTS = table(CORE_RECORDS["patients"], {"patient_id": "P", "clinic_id": "BERLIN"}, {"patient_id": "Q"})
 MOVED = table(
     CORE_RECORDS["patient_status"],
     {"patient_id": "P", "status": "transferred", "clinic_id": "TOKYO", "effective_on": date(2026, 5, 10)},
     {"patient_id": "P", "status": "transferred", "clinic_id": None, "effective_on": date(2026, 5, 20)},
     {"patient_id": "P", "status": "completed", "clinic_id": "YORK", "effective_on": date(2026, 5, 30)},
 )
+CLOCKS = clocks(patients=PATIENTS, clinics=CLINICS, patient_status=MOVED)
 AT = datetime(2026, 5, 4, 22, 30, tzinfo=UTC)
 
 
@@ -32,7 +33,7 @@ def day_of(at=AT, **given) -> tuple[date | None, str | None]:
     row = {"patient_id": "P", "clinic_id": None, "session_id": None, "utc_offset_min": None} | given | {"at": at}
     types = dict.fromkeys(("patient_id", "clinic_id", "session_id"), pl.String)
     frame = pl.DataFrame([row], schema=types | {"utc_offset_min": pl.Int32, "at": TIMESTAMP})
-    frame = with_clock(frame, at="at", clinics=CLINICS, homes=homes(SUBJECTS, MOVED, CLINICS), sessions=SESSIONS)
+    frame = with_clock(frame, at="at", clocks=CLOCKS, sessions=SESSIONS)
     return with_local_day(frame, at="at", into="day").select("day", "timezone").row(0)
 
 

@@ -12,6 +12,7 @@ from transforms.mobility import STATISTICS, aggregate, plausible, walking_days
 from transforms.mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from transforms.options import Options
 from transforms.schemas import CORE_TABLES, TOPIC_BY_NAME
+from transforms.wearable_day import MOVES
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 AT = datetime(2025, 1, 6, 12, tzinfo=UTC)
@@ -99,6 +100,7 @@ def test_local_day():
                  {"patient_id": "P2", "utc_offset_min": None}, {"patient_id": "P9"})  # fmt: skip
     people = pl.DataFrame({"recorded_id": ["P1", "P0", "P2"], "patient_id": ["P1", "P1", "P2"],
                            "timezone": ["Asia/Tokyo", "Asia/Tokyo", "No/Where"]})  # fmt: skip
+    people = people.with_columns(moves=pl.lit([], MOVES))
     found = walking_days(walking_bouts=rows, people=people, options=Options())
     assert found.schema == CORE_TABLES["walking_days"].polars_schema
     assert found.select("device_id", "day", "is_timezone_assumed", "bouts_all").rows() == [
@@ -109,7 +111,7 @@ def test_local_day():
 def test_plausibility_is_a_setting():
     """The setting decides whether limits apply."""
     rows = bouts({"walking_speed_mps": 5.0, "duration_s": 40.0})
-    people = pl.DataFrame({"patient_id": ["P1"], "timezone": ["UTC"]})
+    people = pl.DataFrame({"patient_id": ["P1"], "timezone": ["UTC"]}).with_columns(moves=pl.lit([], MOVES))
     speeds = [walking_days(walking_bouts=rows, people=people, options=Options(is_bout_plausibility_checked=checked))
               ["walking_speed_mps_30_mean"].to_list() for checked in (True, False)]  # fmt: skip
     assert speeds == [[None], [5.0]]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms import time_at_risk
+from transforms.local_time import with_local_day
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES
 
@@ -33,23 +34,18 @@ def begun(*starts, patient="P1"):
 def stretches(sessions, *, status=(), contact=SEEN, continues=(), cut=FAR, zone="America/New_York", **options):
     """Rows of the mart. `status`: (what, day); `contact`: days of the last one; `continues`: (course, of which)."""
     patients = sessions["patient_id"].unique().sort().to_list()
-    people = pl.DataFrame(
-        [(p, zone, 0) for p in patients],
-        schema={"patient_id": pl.String, "timezone": pl.String, "utc_offset_min": pl.Int64},
-        orient="row",
-    )
     filed = [{"patient_id": p, "status": s, "effective_on": d} for p in patients for s, d in status]
     courses = [{"course_id": c, "continues": of} for c, of in continues]
     told = pl.DataFrame(
-        [(p, T0 + timedelta(days=contact)) for p in patients],
-        schema={"patient_id": pl.String, "last_contact_at": MOMENT},
+        [(p, T0 + timedelta(days=contact), zone, 0) for p in patients],
+        schema={"patient_id": pl.String, "last_contact_at": MOMENT, "timezone": pl.String, "utc_offset_min": pl.Int64},
         orient="row",
     )
+    told = with_local_day(told, at="last_contact_at", into="last_contact_on")
     return time_at_risk.stretches(
         sessions,
-        people=people,
         courses=_core("courses", courses),
-        patient_status=_core("patient_status", filed),
+        patient_status=_core("patient_status", filed).with_columns(timezone=pl.lit(zone)),
         last_contact=told,
         options=Options(**options),
         cut=cut,

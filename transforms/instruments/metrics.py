@@ -123,8 +123,9 @@ def definitions(instruments: tuple[str, ...]) -> list[dict]:
 
 def _score(p: Parameter) -> dict:
     source, verification, rule = SOURCES[p.instrument]
-    # 2: the lowest sum is 21.5, by the range of theta that gives the printed tables
-    version = "2" if p.code == "PF6B" else "1"
+    # PF6B 1: the lowest sum was not 21.5, by the range of theta that gives the printed tables
+    # before 3 (the others: 2) an answer that names no clinic had the day in UTC
+    version = "3" if p.code == "PF6B" else "2"
     return {
         "id": metric_id(p.code, "score"), "version": version, "title": p.title, "rule": rule, "unit": p.unit,
         "direction": p.better, "source": source, "verification": verification,
@@ -137,11 +138,11 @@ def _statistic(p: Parameter, name: str) -> dict:
     source, verification = _rule_source(p, name)
     if p.code == "PGIC" and unit:
         rule = f"share in categories {'1 and 2' if name == 'points' else '6 and 7'}; {_SHARE}"
-    # 1 closed windows at midnight UTC, took the median day of the unjudged too, and gave equal values an interval
+    # before 3 an answer that names no clinic had the day in UTC; 1 closed windows at midnight UTC, took the median day of the unjudged too, and gave equal values an interval
     options = {"pctx": "responder_extra_pct", "points": p.points_option, "worse": p.points_option}
     direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
     return {
-        "id": metric_id(p.code, name), "version": "2", "title": f"{p.title}: {title}", "rule": rule,
+        "id": metric_id(p.code, name), "version": "3", "title": f"{p.title}: {title}", "rule": rule,
         "unit": unit or p.unit, "direction": direction, "source": source, "verification": verification,
         "parameters": tuple(o for o in [options.get(name)] if o),
         "tests": ("tests/transforms/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"),

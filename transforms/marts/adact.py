@@ -22,7 +22,8 @@ from .strata import subject
 
 TABLE = MART_TABLES["adact"]
 INPUTS = (
-    "core.activity_days", "core.walking_days", "core.performance_tests", "core.sessions", "core.clinics",
+    "core.activity_days", "core.walking_days", "core.performance_tests", "core.sessions", "core.patients",
+    "core.clinics",
     "core.patient_status", "mart.adsl",
 )  # fmt: skip
 _BY = ["STUDYID", "USUBJID", "PARAMCD"]
@@ -31,21 +32,21 @@ _OF_DAY = ("patient_id", "device_id", "day", "wear_minutes")  # the other column
 
 def compute(
     keys: pl.DataFrame | None, *, activity_days: pl.DataFrame, walking_days: pl.DataFrame,
-    performance_tests: pl.DataFrame, sessions: pl.DataFrame, clinics: pl.DataFrame, patient_status: pl.DataFrame,
-    adsl: pl.DataFrame,
+    performance_tests: pl.DataFrame, sessions: pl.DataFrame, patients: pl.DataFrame, clinics: pl.DataFrame,
+    patient_status: pl.DataFrame, adsl: pl.DataFrame,
     options: Options, cut: Cut,
 ) -> pl.DataFrame:  # fmt: skip
     """Conforms to `mart.adact`. `keys`: frame of `patient_id`, None = all. Rows of an unknown patient wait."""
     activity, walking, tests = (of_patients(f, keys) for f in (activity_days, walking_days, performance_tests))
-    homes = local_time.homes(adsl, patient_status, clinics)
-    tests = local_time.with_clock(tests, at="performed_at", clinics=clinics, homes=homes)
+    whose = local_time.clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    tests = local_time.with_clock(tests, at="performed_at", clocks=whose)
     worn = activity.select("patient_id", "device_id", "day", "wear_minutes")
     days = {"activity_days": activity, "walking_days": walking.join(worn, on=worn.columns[:3], how="left")}
     weeks = [_weeks(p, days[p.table], adsl=adsl, options=options, cut=cut) for p in WEEKLY_PARAMETERS]
     rows = pl.concat([*weeks, _tests(tests, adsl=adsl)], how="diagonal")
     if rows.is_empty():
         return TABLE.empty()
-    delivered = placed_sessions(of_patients(sessions, keys), clinics).filter("is_delivered")
+    delivered = placed_sessions(of_patients(sessions, keys), whose).filter("is_delivered")
     ends = course_ends(delivered, adsl, gap_days=options.course_gap_days)
     rows = rows.join(ends, on=["STUDYID", "USUBJID"], how="left").with_columns(
         days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days(), METRICV=_version()

@@ -3,7 +3,8 @@
 Here: the row's assembly: clinic, days, sequence, flags of first occurrence. Not here: the rules on emergence, sessions
 and clean windows (safety.py), rates (adverse_event_rates.py).
 
-Where an event happened: at its own clinic, else at its session's, else at the enrolling one. The treatment period for
+Where an event happened: at its own clinic, else at its session's, else at the one that the
+patient was in. The treatment period for
 TRTEMFL runs from the first to the last session that began, so that an event of an aborted first session is in it.
 An event belongs to the study of its onset, where that is not known of its session, else of the day it was told.
 An onset that is not known is not guessed (ASTDTF Y; an event of the contract has a moment of onset or none, no part): such an event comes last in the sequence and has no session flags.
@@ -14,7 +15,7 @@ from datetime import datetime
 import polars as pl
 
 from ..exposure import flag, of_patients, placed_sessions
-from ..local_time import with_local_day, with_timezone
+from ..local_time import Clocks, clocks, with_clock, with_home, with_local_day
 from ..options import Cut, Options
 from ..safety import (
     RELATED,
@@ -31,7 +32,15 @@ from ..studies import with_study
 from ..time_at_risk import holds, person_time_cut
 
 TABLE = MART_TABLES["adae"]
-INPUTS = ("core.adverse_events", "core.patients", "core.clinics", "core.sessions", "mart.adsl", "mart.time_at_risk")
+INPUTS = (
+    "core.adverse_events",
+    "core.patients",
+    "core.clinics",
+    "core.patient_status",
+    "core.sessions",
+    "mart.adsl",
+    "mart.time_at_risk",
+)
 
 
 def compute(
@@ -40,6 +49,7 @@ def compute(
     adverse_events: pl.DataFrame,
     patients: pl.DataFrame,
     clinics: pl.DataFrame,
+    patient_status: pl.DataFrame,
     sessions: pl.DataFrame,
     adsl: pl.DataFrame,
     time_at_risk: pl.DataFrame,
@@ -50,9 +60,10 @@ def compute(
 
     Events of a patient that is not known yet wait in core.orphans.
     """
-    people = of_patients(patients, keys).select("patient_id", home_clinic_id="clinic_id")
-    placed = placed_sessions(sessions.join(people, on="patient_id", how="semi"), clinics)
-    frame = _placed(adverse_events.join(people, on="patient_id"), placed, clinics)
+    people = of_patients(patients, keys)
+    whose = clocks(patients=people, clinics=clinics, patient_status=patient_status)
+    placed = placed_sessions(sessions.join(people, on="patient_id", how="semi"), whose)
+    frame = _placed(adverse_events.join(people, on="patient_id", how="semi"), placed, whose)
     sites = adsl.select("STUDYID", "SITEID", patient_id="USUBJID")
     frame = with_study(frame, adsl, day="study_on").join(sites, on=["STUDYID", "patient_id"])
     frame = with_last_session(frame, placed.filter("is_begun"))
@@ -62,17 +73,19 @@ def compute(
     return TABLE.conform(_named(frame).sort("USUBJID", "AESEQ"))
 
 
-def _placed(events: pl.DataFrame, sessions: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
-    """The events with the clinic where they happened, its local days of onset and end, and the term."""
+def _placed(events: pl.DataFrame, sessions: pl.DataFrame, whose: Clocks) -> pl.DataFrame:
+    """The events with the clinic where they happened, the local days of onset and end by their clock, and the term."""
     of_session = sessions.select(
         "session_id", session_clinic_id="clinic_id", session_modality="modality", session_on="day"
     )
-    frame = events.join(of_session, on="session_id", how="left").with_columns(
+    frame = events.with_columns(_happened_at=pl.coalesce("onset_at", "event_time"))
+    frame = with_clock(frame, at="_happened_at", clocks=whose, sessions=sessions)
+    frame = with_home(frame, at="_happened_at", clocks=whose)
+    frame = frame.join(of_session, on="session_id", how="left").with_columns(
         clinic_id=pl.coalesce("clinic_id", "session_clinic_id", "home_clinic_id"),
         AEDECOD=pl.coalesce(_text("preferred_term"), _text("term").str.to_lowercase()),
         AELOC=_text("body_site"),
     )
-    frame = with_timezone(frame, clinics)
     for at, into in (("onset_at", "ASTDT"), ("resolved_at", "AENDT"), ("event_time", "told_on")):
         frame = with_local_day(frame, at=at, into=into)
     return frame.with_columns(study_on=pl.coalesce("ASTDT", "session_on", "told_on"))

@@ -11,13 +11,14 @@ import polars as pl
 
 from ..clearance import with_clearance, with_contraindication
 from ..exposure import flag, of_patients, placed_sessions, with_limit_flags, with_protocol, with_spacing
+from ..local_time import clocks
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..studies import with_study
 
 TABLE = MART_TABLES["adex"]
 INPUTS = (
-    "mart.adsl", "core.clinics", "core.sessions", "core.protocols", "core.courses", "core.consults",
+    "mart.adsl", "core.patients", "core.clinics", "core.patient_status", "core.sessions", "core.protocols", "core.courses", "core.consults",
     "core.screenings", "core.telemetry_sessions",
 )  # fmt: skip
 
@@ -26,7 +27,9 @@ def compute(
     keys: pl.DataFrame | None,
     *,
     adsl: pl.DataFrame,
+    patients: pl.DataFrame,
     clinics: pl.DataFrame,
+    patient_status: pl.DataFrame,
     sessions: pl.DataFrame,
     protocols: pl.DataFrame,
     courses: pl.DataFrame,
@@ -40,7 +43,8 @@ def compute(
 
     Sessions of a patient that is not known yet wait in core.orphans.
     """
-    frame = with_study(placed_sessions(of_patients(sessions, keys), clinics), adsl, day="day")
+    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    frame = with_study(placed_sessions(of_patients(sessions, keys), whose), adsl, day="day")
     sites = adsl.select("STUDYID", "SITEID", patient_id="USUBJID")
     frame = frame.join(sites, on=["STUDYID", "patient_id"], maintain_order="left")
     frame = with_spacing(with_protocol(frame, protocols, courses))

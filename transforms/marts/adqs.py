@@ -16,11 +16,20 @@ from ..schemas import MART_TABLES
 from ..studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
 
 TABLE = MART_TABLES["adqs"]
-INPUTS = ("core.responses", "core.sessions", "core.clinics", "core.patient_status", "mart.adsl")
+INPUTS = (
+    "core.responses",
+    "core.sessions",
+    "core.patients",
+    "core.clinics",
+    "core.patient_status",
+    "mart.adsl",
+)
 _BY = ["STUDYID", "USUBJID", "PARAMCD"]
 
 
-def compute(keys, *, responses, sessions, clinics, patient_status, adsl, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    keys, *, responses, sessions, patients, clinics, patient_status, adsl, options: Options, cut: Cut
+) -> pl.DataFrame:
     """Conforms to `mart.adqs`. `keys`: frame of `patient_id`, None = all. Responses of an unknown patient wait."""
     responses, sessions = of_patients(responses, keys), of_patients(sessions, keys)
     scored = _scored(
@@ -28,9 +37,9 @@ def compute(keys, *, responses, sessions, clinics, patient_status, adsl, options
     )
     if scored.is_empty():
         return TABLE.empty()
-    homes = local_time.homes(adsl, patient_status, clinics)
-    scored = local_time.with_clock(scored, at="answered_at", clinics=clinics, homes=homes, sessions=sessions)
-    ends = _course_ends(sessions, adsl=adsl, clinics=clinics, options=options)
+    whose = local_time.clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    scored = local_time.with_clock(scored, at="answered_at", clocks=whose, sessions=sessions)
+    ends = _course_ends(sessions, adsl=adsl, clocks=whose, options=options)
     rows = _dated(scored, adsl=adsl).join(ends, on=["STUDYID", "USUBJID"], how="left")
     rows = rows.with_columns(days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days())
     rows = placed(rows, day1=pl.col("DAY1DT"), options=options)
@@ -143,8 +152,8 @@ def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
     return rows.join(subjects, on=["STUDYID", "USUBJID"])
 
 
-def _course_ends(sessions, *, adsl, clinics, options: Options) -> pl.DataFrame:
-    delivered = placed_sessions(sessions, clinics).filter("is_delivered")
+def _course_ends(sessions, *, adsl, clocks, options: Options) -> pl.DataFrame:
+    delivered = placed_sessions(sessions, clocks).filter("is_delivered")
     return course_ends(delivered, adsl, gap_days=options.course_gap_days)
 
 

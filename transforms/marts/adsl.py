@@ -16,7 +16,7 @@ import polars as pl
 from .. import studies as rules
 from ..contact import CONTACTS, last_contact
 from ..exposure import flag, of_patients, placed_sessions
-from ..local_time import with_cut_day, with_local_day, with_timezone
+from ..local_time import clocks, with_clock, with_cut_day, with_timezone
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 
@@ -52,11 +52,13 @@ def compute(
     patients only those of `keys` count.
     """
     people = with_timezone(of_patients(patients, keys), clinics)
-    zones = people.select("patient_id", "timezone", "utc_offset_min")
-    placed = placed_sessions(of_patients(contacts["sessions"], keys), clinics)
-    status = _until(patient_status.join(zones.select("patient_id", "timezone"), on="patient_id"), cut=cut)
-    contact = last_contact(contacts, until=cut.data_cutoff).join(zones, on="patient_id")
-    contact = with_local_day(contact, at="last_contact_at", into="last_contact").select("patient_id", "last_contact")
+    whose = clocks(patients=people, clinics=clinics, patient_status=patient_status)
+    placed = placed_sessions(of_patients(contacts["sessions"], keys), whose)
+    filed = patient_status.join(people, on="patient_id", how="semi")
+    status = _until(with_clock(filed, at="effective_on", clocks=whose), cut=cut)
+    contact = last_contact(contacts, clocks=whose, until=cut.data_cutoff).select(
+        "patient_id", last_contact="last_contact_on"
+    )
     subjects = _subjects(people, study_enrolments, placed.filter("is_begun"), clinics)
     treatment = _treatment(rules.with_study(placed, subjects, day="day"))
     subjects = (
@@ -120,7 +122,7 @@ def _treatment(sessions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _until(status: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """The status records whose day has come by the data cut, where the patient is enrolled."""
+    """The status records whose day has come by the data cut, by their clock."""
     return with_cut_day(status, cut=cut).filter(pl.col("effective_on") <= pl.col("cut_on"))
 
 

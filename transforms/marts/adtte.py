@@ -19,7 +19,7 @@ from .. import durability, pain
 from ..care import PROCEDURES, local_care
 from ..event_groups import GROUPS
 from ..exposure import BEGUN, of_patients
-from ..local_time import with_cut_day, with_local_day
+from ..local_time import clocks, with_cut_day, with_local_day
 from ..options import Cut, Options
 from ..safety import with_event_number
 from ..schemas import MART_TABLES
@@ -27,7 +27,17 @@ from ..time_at_risk import joined
 from .strata import of_subjects, per_subject, subject
 
 TABLE = MART_TABLES["adtte"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adex", "mart.adae", "mart.time_at_risk", "core.care")
+INPUTS = (
+    "mart.adsl",
+    "mart.adqs",
+    "mart.adex",
+    "mart.adae",
+    "mart.time_at_risk",
+    "core.care",
+    "core.patients",
+    "core.clinics",
+    "core.patient_status",
+)
 PARAMETERS = {
     "TTSURG": "Time from Day 1 to surgery",
     "TTRESC": "Time from Day 1 to rescue care",
@@ -61,14 +71,18 @@ def compute(
     adae: pl.DataFrame,
     time_at_risk: pl.DataFrame,
     care: pl.DataFrame,
+    patients: pl.DataFrame,
+    clinics: pl.DataFrame,
+    patient_status: pl.DataFrame,
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
     """Columns of MART_TABLES["adtte"]; `keys` is a frame of `patient_id`, None = all."""
     adsl = of_patients(adsl.with_columns(patient_id="USUBJID"), keys).with_columns(USUBJID=subject())
     people = with_cut_day(adsl.with_columns(timezone="TIMEZONE"), cut=cut)
-    subjects = people.with_columns(patient_id="USUBJID")
-    care = local_care(per_subject(care, people), subjects).with_columns(USUBJID="patient_id")
+    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    care = local_care(care.join(people, on="patient_id", how="semi"), whose)
+    care = per_subject(care, people).with_columns(USUBJID="patient_id")
     adqs, adex, adae = (of_subjects(frame) for frame in (adqs, adex, adae))
     adae = adae.join(people, on="USUBJID", how="semi")
     parts = [
@@ -165,6 +179,7 @@ def _first_events(
     followed = people.drop("EVENTID").join(begun, on="USUBJID")
     followed = followed.join(_stretches(time_at_risk), on="patient_id")
     followed = followed.filter(pl.col("began_at").is_between("from_at", "to_at"))
+    # the end of a stretch is no record's moment: its day is the subject's, as Day 1 is
     followed = with_local_day(followed, at="to_at", into="ended_on")
     of_event = {"began_on": "ASTDT", "is_in_time": "ATRISKFL"}
     records = with_event_number(adae).with_columns(

@@ -26,7 +26,10 @@ RATES = {"injection": "injections_per_100_patient_years", "surgery": "surgeries_
 
 
 def rows(adsl: pl.DataFrame, care: pl.DataFrame, *, cut: Cut) -> list[pl.DataFrame]:
-    """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason."""
+    """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason.
+
+    `care`: of care.local_care.
+    """
     subjects = of_subjects(adsl)
     care = per_subject(care, subjects)
     people = subjects.select("USUBJID", "DAY1DT", "DTHDT", timezone="TIMEZONE")

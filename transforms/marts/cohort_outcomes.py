@@ -14,6 +14,7 @@ import polars as pl
 from .. import care as care_rules
 from .. import disclosure, pain, windows
 from ..catalogue import METRICS
+from ..local_time import clocks
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, CRITERIA, STRATUM_COLUMNS
@@ -26,18 +27,32 @@ from .strata import COUNTS_ONCE, by_strata, of_subjects, per_subject
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
 
 TABLE = MART_TABLES["cohort_outcomes"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "core.courses", "core.care")
+INPUTS = (
+    "mart.adsl",
+    "mart.adqs",
+    "mart.adact",
+    "mart.adex",
+    "core.courses",
+    "core.care",
+    "core.patients",
+    "core.clinics",
+    "core.patient_status",
+)
 COMPLETERS, MISSING_AS_NONRESPONDER = "completers", "missing_as_nonresponder"
 MISSING_RULES = {COMPLETERS: "observed cases only", MISSING_AS_NONRESPONDER: "no value counts as no response"}
 _STRATUM = list(STRATUM_COLUMNS)
 _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
 
 
-def compute(*, adsl, adqs, adact, adex, courses, care, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *, adsl, adqs, adact, adex, courses, care, patients, clinics, patient_status, options: Options, cut: Cut
+) -> pl.DataFrame:
     """Conforms to `mart.cohort_outcomes`; empty where there is no patient."""
     people = people_of(adsl, adex, options=options)
     if people.is_empty():
         return TABLE.empty()
+    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    care = care_rules.local_care(care, whose)
     counts = _cells(people, due_of(people, cut=cut), values_of(adqs, adact))
     parts = [_estimates(counts, statistic, options=options) for statistic in _STATISTICS]
     parts += _without_visit(_whole_course(people, adqs, care, options=options))
@@ -188,7 +203,7 @@ def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl
 def _whole_course(people: pl.DataFrame, adqs: pl.DataFrame, care: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """The subjects with sustained response and opioid doses, as mart.patient_outcomes gives them of a patient."""
     lasting = lasting_response(of_subjects(adqs), options=options).drop("sustained_reason")
-    days = people.select("timezone", "DAY1DT", patient_id="USUBJID")
+    days = people.select("DAY1DT", patient_id="USUBJID")
     doses = care_rules.opioid_doses(per_subject(care, people), days).rename({"patient_id": "USUBJID"})
     return people.join(lasting, on="USUBJID", how="left").join(doses, on="USUBJID", how="left")
 

@@ -9,6 +9,7 @@ import polars as pl
 from .. import care as care_rules
 from .. import durability, pain
 from ..exposure import of_patients
+from ..local_time import clocks
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from .stamp import stamped
@@ -16,7 +17,7 @@ from .strata import COUNTS_ONCE, dimensions_of
 
 TABLE = MART_TABLES["patient_outcomes"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "mart.adae",
-          "core.courses", "core.care", "core.activity_days")  # fmt: skip
+          "core.courses", "core.care", "core.activity_days", "core.patients", "core.clinics", "core.patient_status")  # fmt: skip
 METRIC = "patient_outcomes"
 
 # outcome -> its parameters, the first with a baseline counts
@@ -32,7 +33,8 @@ _BEGUN = pl.col("EXSTAT").is_in(["delivered", "aborted"])
 
 
 def compute(
-    keys, *, adsl, adqs, adact, adex, adae, courses, care, activity_days, options: Options, cut: Cut
+    keys, *, adsl, adqs, adact, adex, adae, courses, care, activity_days, patients, clinics, patient_status,
+    options: Options, cut: Cut,
 ) -> pl.DataFrame:  # fmt: skip
     """Conforms to `mart.patient_outcomes`. `keys`: frame of `patient_id`, None = all.
 
@@ -50,7 +52,9 @@ def compute(
         _harm(adae),
         _wear(activity_days, options=options),
     ]
-    parts.append(care_rules.opioid_doses(care, people.select("patient_id", "timezone", "DAY1DT")))
+    whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
+    care = care_rules.local_care(of_patients(care, keys), whose)
+    parts.append(care_rules.opioid_doses(care, people.select("patient_id", "DAY1DT")))
     for part in parts:
         people = people.join(part, on="patient_id", how="left", maintain_order="left")
     counts = ("sessions_delivered", "protocol_deviations", "sessions_not_cleared", "adverse_events",
@@ -66,7 +70,7 @@ def _people(adsl: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
     frame = adsl.with_columns(NSESS=sessions).join(first, on=["STUDYID", "USUBJID"])
     return frame.select(
         "study_id", "arm",
-        "DAY1DT", timezone="TIMEZONE", patient_id="USUBJID", clinic_id="SITEID", modality="MODALITY", indication="INDICATN",
+        "DAY1DT", patient_id="USUBJID", clinic_id="SITEID", modality="MODALITY", indication="INDICATN",
         age_years="AGE", sex="SEX", status="EOSSTT",
         sessions_delivered="NSESS", first_session_on="TRTSDT", last_contact_on="LSTCONDT",
     )  # fmt: skip

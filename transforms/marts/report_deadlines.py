@@ -68,7 +68,10 @@ def compute(
 
 
 def _reportable(events: pl.DataFrame, clinics: pl.DataFrame, adae: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """A row a reportable event of a clinic that is, or may be, a user facility, with its local days."""
+    """A row a reportable event of a clinic that is, or may be, a user facility, with its local days.
+
+    The duty is the facility's, so that the days are by the clock of the clinic where it happened (CLINICID).
+    """
     place = adae.select(ae_id="AEID", clinic_id="CLINICID")
     facilities = clinics.select("clinic_id", "is_device_user_facility")
     died = (pl.col("outcome") == "fatal") | (pl.col("grade") == 5)

@@ -7,7 +7,7 @@ import polars as pl
 
 from ..contact import CONTACTS, last_contact
 from ..exposure import of_patients, placed_sessions
-from ..local_time import with_timezone
+from ..local_time import clocks, with_clock
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..time_at_risk import stretches
@@ -34,14 +34,14 @@ def compute(
     **contacts: pl.DataFrame,
 ) -> pl.DataFrame:
     """The stretches of the patients in `keys` (None = all); `contacts`: the tables of CONTACTS by name."""
-    people = with_timezone(of_patients(patients, keys), clinics).select("patient_id", "timezone", "utc_offset_min")
-    sessions = placed_sessions(contacts["sessions"].join(people, on="patient_id", how="semi"), clinics)
+    people = of_patients(patients, keys)
+    whose = clocks(patients=people, clinics=clinics, patient_status=patient_status)
+    sessions = placed_sessions(contacts["sessions"].join(people, on="patient_id", how="semi"), whose)
     parts = stretches(
         sessions.filter("is_begun"),
-        people=people,
         courses=courses,
-        patient_status=patient_status,
-        last_contact=last_contact(contacts, until=cut.data_cutoff),
+        patient_status=with_clock(patient_status, at="effective_on", clocks=whose),
+        last_contact=last_contact(contacts, clocks=whose, until=cut.data_cutoff),
         options=options,
         cut=cut,
     )

@@ -45,6 +45,7 @@ def adact(activity=(), walking=(), tests=(), *, keys=None, cut=CUT, options=None
         keys,
         activity_days=table("activity_days", *activity), walking_days=table("walking_days", *walking),
         performance_tests=table("performance_tests", *tests), sessions=table("sessions", session),
+        patients=table("patients", *({"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2"))),
         clinics=table("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}),
         patient_status=table("patient_status"),
         adsl=table("adsl", subject | {"USUBJID": "P1", "TRTSDTM": start, "TRTSDT": DAY1}, subject | {"USUBJID": "P2"}),

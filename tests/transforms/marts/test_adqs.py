@@ -50,6 +50,9 @@ def compute(
         keys,
         responses=table(CORE_TABLES["responses"], responses),
         sessions=table(CORE_TABLES["sessions"], list(sessions)),
+        patients=table(
+            CORE_TABLES["patients"], [{"patient_id": p["USUBJID"], "clinic_id": p["SITEID"]} for p in patients]
+        ).unique("patient_id"),
         clinics=CLINICS,
         patient_status=table(CORE_TABLES["patient_status"], list(statuses)),
         adsl=table(MART_TABLES["adsl"], patients),

@@ -61,6 +61,9 @@ def run(*, people=None, events=(), cares=(), sessions=(0,), at_risk=None, answer
         adae=frame(marts["adae"], events, USUBJID="P1", STUDYID="s", AESEQ=1, EVENTID="E"),
         time_at_risk=frame(marts["time_at_risk"], stretches, patient_id="P1"),
         care=frame(CORE_TABLES["care"], cares, source="s"),
+        patients=frame(CORE_TABLES["patients"], [{"patient_id": f"P{k}", "clinic_id": "C1"} for k in (1, 2)]),
+        clinics=frame(CORE_TABLES["clinics"], [{"clinic_id": "C1", "timezone": "America/New_York"}]),
+        patient_status=CORE_TABLES["patient_status"].empty(),
         options=Options(),
         cut=CUT,
     )

@@ -340,8 +340,9 @@ def test_rate_and_curve_agree():
     given["patients"] = [p for p in given["patients"] if p["patient_id"] in set(first["patient_id"])]
     frames = marts(**given)
     empty = {name: MART_TABLES[name].empty() for name in ("adqs",)}
+    tables = {name: core(name, given.get(name, [])) for name in ("care", "patients", "clinics", "patient_status")}
     times = adtte.compute(
-        None, **frames, **empty, care=core("care", given["care"]), options=Options(), cut=CUT
+        None, **frames, **empty, **tables, options=Options(), cut=CUT
     ).filter(pl.col("PARAMCD") == "TTAE")  # fmt: skip
     row = cell(run(**given))
     assert times.filter(pl.col("CNSR") == 0).height == row["patients_with_event"] > 5

@@ -40,7 +40,7 @@ def answers(name: str, *days: tuple[int, float]) -> list[dict]:
 def compute(subjects: list[dict], responses: list[dict], *, cut: Cut = CUT, **options) -> pl.DataFrame:
     adsl = table(MART_TABLES["adsl"], subjects)
     inputs = {"responses": table(CORE_TABLES["responses"], responses), "sessions": CORE_TABLES["sessions"].empty(),
-              "clinics": CORE_TABLES["clinics"].empty(),
+              "clinics": CORE_TABLES["clinics"].empty(), "patients": CORE_TABLES["patients"].empty(),
               "patient_status": CORE_TABLES["patient_status"].empty(), "adsl": adsl}  # fmt: skip
     adqs = MARTS["adqs"].compute(None, **inputs, options=Options(), cut=cut)
     return arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(**options), cut=cut)
@@ -117,7 +117,7 @@ def test_who_is_not_due_yet_is_pending():
     adsl = table(MART_TABLES["adsl"], subjects)
     early = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 5, 1, tzinfo=UTC))  # study day 116; Month 3 closes on 136
     inputs = {"responses": table(CORE_TABLES["responses"], responses), "sessions": CORE_TABLES["sessions"].empty(),
-              "clinics": CORE_TABLES["clinics"].empty(),
+              "clinics": CORE_TABLES["clinics"].empty(), "patients": CORE_TABLES["patients"].empty(),
               "patient_status": CORE_TABLES["patient_status"].empty(), "adsl": adsl}  # fmt: skip
     adqs = MARTS["adqs"].compute(None, **inputs, options=Options(), cut=early)
     frame = arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(), cut=early).filter(criterion="PCT50")
