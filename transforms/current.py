@@ -134,15 +134,14 @@ def with_enrolment(patients: pl.DataFrame, events: pl.DataFrame, patient_status:
 def merge_map(patient_status: pl.DataFrame) -> pl.DataFrame:
     """One row a patient id that became another: `patient_id`, `merged_into` (the end of the chain), `is_cycle`.
 
-    Of several merges of one id the latest `effective_on` counts, then `recorded_at` (no later than its landing), then
-    (source, event_id). In a
-    cycle `merged_into` is null: its ids, and those that lead into it, stay as they are.
+    Of several merges of one id the latest `effective_on` counts, then the one written down last, then
+    (source, event_id). In a cycle `merged_into` is null: its ids, and those that lead into it, stay as they are.
     """
     merges = (
         patient_status.filter(pl.col("status") == "merged", pl.col("merged_into").is_not_null())
-        .sort(
-            "effective_on", pl.min_horizontal("recorded_at", "ingested_at"), *IDENTITY, descending=True, nulls_last=True
-        )
+        .with_columns(recorded_at=pl.when("is_recorded_at_given").then("recorded_at"))
+        .with_columns(_written_at=written_at())
+        .sort("effective_on", "_written_at", *IDENTITY, descending=True, nulls_last=True)
         .unique("patient_id", keep="first", maintain_order=True)
     )
     step = dict(merges.select("patient_id", "merged_into").iter_rows())

@@ -175,6 +175,24 @@ def test_latest_merge_counts():
     assert merge_map(both)["merged_into"].to_list() == ["B"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"recorded_at": DAY + 99 * LATER}, {}),  # a clock ahead: nothing is written down after it landed
+        ({}, {}),  # not said when: as of landing, whatever the event's own time
+        ({"event_time": DAY + timedelta(hours=30)}, {}),
+        ({"recorded_at": DAY}, {"recorded_at": DAY + LATER}),
+    ],
+)
+def test_of_two_merges_of_one_day_the_one_written_down_last_counts(first, second):
+    """The second landed an hour after the first."""
+    day = date(2025, 2, 1)
+    one = status("A", "B", effective_on=day) | {"ingested_at": DAY + LATER} | first
+    other = status("A", "C", effective_on=day) | {"ingested_at": DAY + 2 * LATER} | second
+    for order in ((one, other), (other, one)):
+        assert merge_map(merged(*order))["merged_into"].to_list() == ["C"]
+
+
 def test_merged_patients_keep_one_row():
     """The record of the patient that another became stands; where there is none yet, the merged one's stands in."""
     patient = {"clinic_id": "C1", "enrolled_on": date(2025, 1, 1)}
