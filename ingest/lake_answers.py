@@ -55,7 +55,9 @@ _OPEN_OF_DUCKLAKE = frozenset(
         "options",
     )
 )
-_INDIRECT = frozenset({"query", "query_table"})  # functions that run a text, in which a name can be put together
+# Functions that run a text, in which a name can be put together, or read a file: DuckDB lets a connection read the file
+# of every database that is attached, the lake's catalog among them.
+_CLOSED_CALL = re.compile(r"query|query_table|read_\w+|\w+_scan|parquet_\w+|sniff_csv")
 _ZONED = (r"^(\d{4}-\d\d-\d\d) (\d\S*)\+00$", r"\1T\2+00:00")
 _ZONELESS = (r"^(\d{4}-\d\d-\d\d) (\d\S*)$", r"\1T\2")
 
@@ -95,7 +97,7 @@ def require_open_names(statement: str, token_starts: Sequence[int]) -> None:
     closed = {found[0] for found in _CLOSED.finditer(text)}
     closed |= set(re.findall(r"\bducklake_\w+", text)) - _OPEN_OF_DUCKLAKE
     words = [_word_at(statement.encode(), start) for start in token_starts]
-    closed |= {word for word, following in pairwise(words) if word in _INDIRECT and following == "("}
+    closed |= {word for word, following in pairwise(words) if _CLOSED_CALL.fullmatch(word) and following == "("}
     if closed:
         raise UsageError(
             f"found {', '.join(sorted(closed))}, expected tables of the lake: what is behind it holds the keys of its files"

@@ -162,7 +162,8 @@ def test_one_statement(sql, statement, tmp_path):
         ("--bogus", "no such option: --bogus"),
         ("SELECT respnse_id FROM raw.responses", 'Candidate bindings: "response_id"'),
         ("FROM mart.adverse_event_rate", 'Did you mean "adverse_event_rates"'),
-        ("FROM read_text('/etc/hostname')", "sees nothing else"),
+        ("FROM read_text('/etc/hostname')", "found read_text, expected tables of the lake"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "found read_csv"),
         ("FROM '/etc/hostname'", "does not exist"),
         ("FROM glob('/*')", "sees nothing else"),
         ("COPY (SELECT 1) TO 'out.csv'", "found COPY"),
@@ -205,6 +206,11 @@ def test_refused(sql, statement, says, tmp_path):
         "FROM ducklake_delete_orphaned_files('lake', dry_run => true, cleanup_all => true)",
         "SELECT path FROM duckdb_databases()",
         "FROM pragma_database_list",
+        "SELECT content FROM read_blob('CATALOG')",
+        "FROM \"READ_BLOB\"(left('CATALOG', 1) || substr('CATALOG', 2))",
+        "FROM system.main.read_csv('CATALOG', delim := '~~', header := false, columns := {'line': 'VARCHAR'})",
+        "FROM parquet_metadata('CATALOG')",
+        "FROM sniff_csv('CATALOG')",
     ],
 )
 def test_keys_of_the_files(sql, home, statement):
