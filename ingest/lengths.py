@@ -23,6 +23,11 @@ def is_id(column: Column) -> bool:
     return column.dtype == pl.String and (column.name.endswith("_id") or column.name in _MORE_IDS)
 
 
+def is_no_id(value: pl.Expr) -> pl.Expr:
+    """Whether a text is longer than an id may be, or has a character that no id may have."""
+    return (value.str.len_chars() > LONGEST_ID) | value.str.contains(_UNSEEN)
+
+
 def limits(columns: tuple[Column, ...]) -> Iterator[tuple[str, str, pl.Expr, pl.Expr]]:
     """(reason, field, fails, detail) of each text field, null where there is no text."""
     for column in columns:
@@ -31,8 +36,7 @@ def limits(columns: tuple[Column, ...]) -> Iterator[tuple[str, str, pl.Expr, pl.
             length, is_unseen = value.str.len_chars(), value.str.contains(_UNSEEN)
             found = pl.when(is_unseen).then(pl.lit("a character that can't be seen")).otherwise(_characters(length))
             expected = f"expected at most {LONGEST_ID} characters, none of them of control or direction"
-            fails = (length > LONGEST_ID) | is_unseen
-            yield "bad_id", column.name, fails, pl.format("found {}, {}", found, pl.lit(expected))
+            yield "bad_id", column.name, is_no_id(value), pl.format("found {}, {}", found, pl.lit(expected))
         elif column.dtype == pl.String:
             most = LONGEST_TERM if column.name in _TERMS else LONGEST_TEXT
             yield _too_long(column.name, value.str.len_chars(), most)

@@ -29,7 +29,7 @@ from transforms.schemas.raw import METRICS
 from .lines import Unread
 from .localtime import zone
 from .people import people_of
-from .samples import Export, surveyed, whole_days
+from .samples import DEVICE, Export, surveyed, whole_days
 from .tables import read_table
 
 SOURCE = "/imports/fitbit"
@@ -179,7 +179,7 @@ def _changes(*names: str) -> pl.Expr:
 
 
 def _device(person: str, *, clinic: str | None, time: datetime, source: str) -> tuple[str, bytes, bytes]:
-    data = {"device_id": f"fitbit-{person}", "clinic_id": clinic, "kind": "wearable", "manufacturer": "Fitbit"}
+    data = {"device_id": DEVICE.format(person), "clinic_id": clinic, "kind": "wearable", "manufacturer": "Fitbit"}
     return _event("devices", data, id=f"fitbit-device-{person}", time=time, source=source)
 
 
@@ -188,7 +188,7 @@ def _reading(
 ) -> tuple[str, bytes, bytes]:
     data = {
         "patient_id": patient,
-        "device_id": f"fitbit-{series['person']}",
+        "device_id": DEVICE.format(series["person"]),
         "metric": metric,
         "unit": METRICS[metric][0],
         "started_at": start,

@@ -8,6 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
+
+from ingest.contract import LONGEST_ID
+from ingest.lengths import is_no_id
 from transforms.errors import UnreadableFile, UsageError
 
 _SHOWN = 10
@@ -23,6 +27,12 @@ class People:
     def __post_init__(self):
         if bool(self.patient) == bool(self.patients):
             raise UsageError("found both or neither of --patient and --patients, expected one of them")
+        ids = pl.DataFrame({"id": [self.patient] if self.patient else list(self.patients.values())})
+        if bad := ids.filter(is_no_id(pl.col("id")))["id"].to_list():
+            raise UsageError(
+                f"found the patient {_some([ascii(i[:40]) for i in bad])}, expected at most {LONGEST_ID} characters, none of "
+                "them of control or direction: every event of theirs would be rejected"
+            )
 
     def of(self, exported: Iterable[str], *, place: str) -> dict[str, str]:
         """The patient of each of the export's ids. Raises UsageError, which names the ids that have none."""

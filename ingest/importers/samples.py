@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from ingest.contract import EARLIEST_YEAR, LATEST_YEAR
+from ingest.lengths import is_no_id
 from transforms.errors import UnreadableFile, UsageError
 from transforms.schemas.raw import METRICS
 
@@ -27,6 +28,7 @@ from .tables import Table
 
 _SECOND = "found a second sample of a person at one instant: the first in the file counts"
 _DAY = ("person", "day")
+DEVICE = "fitbit-{}"  # the id of a person's device, of the vendor's number for the person
 _AT = pl.Datetime("us", "UTC")
 _NO_DAYS = pl.DataFrame(
     schema={"person": pl.String, "day": pl.Date, "lines": pl.Int64, "first_at": _AT, "last_at": _AT}
@@ -174,6 +176,8 @@ def _why(metric: str) -> pl.Expr:
     return (
         pl.when(pl.col("person").is_null())
         .then(pl.lit("found no Id"))
+        .when(is_no_id(pl.format(DEVICE, "person")))
+        .then(pl.lit("found an Id that is too long to name a device, or has a control or direction character in it"))
         .when(pl.col("at").is_null())
         .then(pl.format("found the time {}", pl.col("time").cast(pl.String).str.slice(0, 40).fill_null("(none)")))
         .when(~pl.col("has_clock") & pl.lit(metric != "daily_step_count"))

@@ -134,6 +134,23 @@ def test_a_year_of_two_digits(fault_file):
     assert days(fault_file("fitbit_two_digit_year.csv")) == [("2026-05-04", 5_123)]
 
 
+@pytest.mark.parametrize("number", ["9" * 194, "1\a", "1\u202e2"])
+def test_a_number_that_no_device_can_have(written, number):
+    """A person's number that makes no id is named by its line, and not sent to be rejected; the others are."""
+    path, unread = written(f"Id,ts,steps\n{number},2026-05-04 10:00:00,1\n7,2026-05-04 10:01:00,2\n"), Unread()
+    assert samples(path, unread=unread) == [("2026-05-04T10:01:00+02:00", 2)]
+    assert len(unread) == 1
+
+
+@pytest.mark.parametrize("patient", ["P" * 201, "P\n1", "\u2066P1"])
+def test_a_patient_that_no_id_can_be(written, patient):
+    """Neither --patient nor the map of --patients may name a patient all of whose events would be rejected."""
+    path = written("Id,ts,steps\n7,2026-05-04 10:00:00,1\n")
+    for given in ({"patient": patient}, {"patient": None, "patients": {"7": patient}}):
+        with pytest.raises(UsageError, match="expected at most 200 characters"):
+            readings(path, **given)
+
+
 def test_takeout(fault_file):
     """Google Takeout's steps-*.json: the vendor's own month/day/year, of the patient named."""
     (series,) = readings(fault_file("takeout_steps.json"))
