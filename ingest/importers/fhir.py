@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from ingest.contract import encode, record_key
+from ingest.contract import LONGEST_ID, encode, record_key
 from transforms.errors import UsageError
 from transforms.schemas import TOPIC_BY_NAME
 
@@ -147,7 +147,9 @@ class _Origin:
         return "/".join((SOURCE, *(quote(part or "-", safe="") for part in (self.server, patient, self.zone))))
 
     def id(self, *parts: str) -> str:
-        return "-".join(("fhir", *((self.server,) if self.server else ()), *parts))
+        """These parts as one id: as they read, or a digest of them where no id may be so long or have such characters."""
+        id = "-".join(("fhir", *((self.server,) if self.server else ()), *parts))
+        return id if len(id) <= LONGEST_ID and id.isprintable() else f"fhir-{_digest({'id': id})}"
 
 
 def _events(

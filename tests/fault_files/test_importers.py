@@ -151,6 +151,17 @@ def test_a_patient_that_no_id_can_be(written, patient):
             readings(path, **given)
 
 
+@pytest.mark.parametrize(("id", "server"), [("7" * 300, "S"), ("8\x01", "S"), ("9", "s" * 250)])
+def test_a_server_whose_ids_make_none(written, computed, fault_file, id, server):
+    """An Observation whose server and id make no id has a digest of them: it lands, and its correction finds it."""
+    first = json.loads(fault_file("fhir_server_a.ndjson").read_text().splitlines()[0]) | {"id": id}
+    later = first | {"meta": {"versionId": "2"}, "valueQuantity": first["valueQuantity"] | {"value": 9}}
+    path = written("\n".join(map(json.dumps, (first, later))), name="export.ndjson")
+    tables = computed([*known(), *fhir([path], patient="P1", timezone="Europe/Berlin", server=server)]).tables
+    assert tables["raw.rejects"].is_empty()
+    assert [orjson.loads(items)["now"] for items in tables["core.responses"]["items"]] == [9]
+
+
 def test_takeout(fault_file):
     """Google Takeout's steps-*.json: the vendor's own month/day/year, of the patient named."""
     (series,) = readings(fault_file("takeout_steps.json"))
