@@ -54,7 +54,8 @@ def order_of(days: pl.DataFrame, *, place: str) -> str:
 def times(texts: pl.Series, *, order: str) -> pl.DataFrame:
     """Of each text `local` (zone-less; null where it does not read), `offset_min` (null where none is written), `has_clock`.
 
-    `order`: of day, month and year, one of ORDERS; a year of two digits is of this century.
+    `order`: of day, month and year, one of ORDERS; a year of two digits is of this century; from 70 on it
+    does not read, for no wearer had a device then, nor has yet.
     """
     frame = _parts(texts).with_columns(_day_fields(order)).with_columns(hour=_hour())
     clock = pl.format(
@@ -91,7 +92,7 @@ def _day_fields(order: str) -> list[pl.Expr]:
     iso = dict(zip("ymd", "abc", strict=True))
     year, month, day = (pl.when(is_iso).then(pl.col(iso[part])).otherwise(pl.col(fields[part])) for part in "ymd")
     size = year.str.len_chars()
-    whole = pl.when(size == 2).then(pl.lit("20") + year).when(size == 4).then(year)
+    whole = pl.when((size == 2) & (year < "70")).then(pl.lit("20") + year).when(size == 4).then(year)
     return [whole.alias("year"), month.alias("month"), day.alias("day")]
 
 

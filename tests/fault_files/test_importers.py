@@ -162,6 +162,13 @@ def test_a_server_whose_ids_make_none(written, computed, fault_file, id, server)
     assert [orjson.loads(items)["now"] for items in tables["core.responses"]["items"]] == [9]
 
 
+def test_a_year_of_two_digits_that_has_not_come(written):
+    """5/14/99 is neither 1999 nor 2099: the line is named, and no event of the file has a time of 2099."""
+    path, unread = written("ActivityDate,TotalSteps\n5/13/26,100\n5/14/99,3\n"), Unread()
+    assert days(path, unread=unread) == [("2026-05-13", 100)]
+    assert [sentence.split(", ")[1] for sentence in unread.sentences()] == ["line 3: found the time 5/14/99"]
+
+
 def test_takeout(fault_file):
     """Google Takeout's steps-*.json: the vendor's own month/day/year, of the patient named."""
     (series,) = readings(fault_file("takeout_steps.json"))
