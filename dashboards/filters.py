@@ -51,22 +51,30 @@ class Chosen:
         return {c: self.dimensions[c] for c in others if c in self.dimensions}
 
     @property
-    def frame(self) -> str:
-        """The study and arm in force, in words; empty where there is none."""
-        study, arm = self.dimensions.get("study_id"), self.dimensions.get("arm")
+    def study(self) -> str:
+        """The study in force, in words; empty where there is none."""
+        study = self.dimensions.get("study_id")
         if study is None:
             return ""
-        name = "routine care" if study == ROUTINE else f"study {study}"
+        return "routine care" if study == ROUTINE else f"study {study}"
+
+    @property
+    def frame(self) -> str:
+        """The study and arm in force, in words; empty where there is none."""
+        name, arm = self.study, self.dimensions.get("arm")
+        if not name:
+            return ""
         if arm == MASKED:
             return f"{name}, its arms masked"
         return name if arm in (None, NONE) else f"{name}, arm {arm}"
 
-    def in_words(self, clinics: Mapping[str, str], *, is_of_a_study: bool = True) -> str:
+    def in_words(self, clinics: Mapping[str, str], *, is_of_a_study: bool = True, is_by_arm: bool = False) -> str:
         """Whom the chosen filters leave, as captions, tables and cards name them; `clinics`: id to name.
 
-        `is_of_a_study`: False for what is counted over all studies together.
+        `is_of_a_study`: False for what is counted over all studies together. `is_by_arm`: its arms are set side by side.
         """
         frame = self.frame if is_of_a_study or not self.frame else "all studies"
+        frame = f"{self.study}, by arm" if is_by_arm else frame
         others = [_value_in_words(column, value, clinics) for column, value in self.narrowed.items()]
         return ", ".join([part for part in (frame, *others) if part]) or "all patients"
 

@@ -63,6 +63,10 @@ class Shown:
         """Whom the figures are of, in words: every card names it."""
         return self.choice.in_words(self.clinics)
 
+    def by_arm(self, drawn: Drawn) -> Drawn:
+        """A card that sets the study's arms side by side: it is of no single one."""
+        return replace(drawn, selection=self.choice.in_words(self.clinics, is_by_arm=True))
+
     def metric(self, metric_id: str, *, visit: str | None = None) -> dict:
         """The metric's row of `outcomes` (a responder rule's: of patients with a value); nulls where there is none."""
         is_it = (pl.col("metric_id") == metric_id) & pl.col("visit").eq_missing(visit)
@@ -96,7 +100,8 @@ class Card(Chart):
             return replace(nothing(shown.why_nothing, of=of), selection=shown.selection)
         drawn = guarded(lambda: self.draw(shown, of), of=of)
         computed_at = shown.reader.changed_at(f"mart.{self.mart}")
-        return replace(drawn, selection=shown.selection_of(self.mart), computed_at=computed_at)
+        selection = drawn.selection or shown.selection_of(self.mart)
+        return replace(drawn, selection=selection, computed_at=computed_at)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,16 @@ class Shown(cards.Shown):
 def _trajectory(shown: Shown, of: Look) -> Drawn:
     title = f"How does it change over time? {words.parameter_title(shown.code)}"
     change = important_change(shown.reader, shown.code)
-    return charts.mean_by_visit(shown.series, shown.code, of=of, title=title, important_change=change)
+    drawn = charts.mean_by_visit(shown.series, shown.code, of=of, title=title, important_change=change)
+    return _of_arms(shown, drawn)
+
+
+def _responders(shown: Shown, of: Look) -> Drawn:
+    return _of_arms(shown, charts.responders(shown.series, shown.code, shown.visit, of=of))
+
+
+def _of_arms(shown: Shown, drawn: Drawn) -> Drawn:
+    return shown.by_arm(drawn) if shown.arms else drawn
 
 
 def important_change(reader: Reader, code: str) -> float | None:
@@ -85,7 +94,7 @@ def important_change(reader: Reader, code: str) -> float | None:
 
 def _reliable(shown: Shown, of: Look) -> Drawn:
     rows = shown.of_change("reliable_change", is_by_arm=True)
-    return change_charts.reliable(rows, shown.code, shown.visit, of=of)
+    return _of_arms(shown, change_charts.reliable(rows, shown.code, shown.visit, of=of))
 
 
 def _important(shown: Shown, of: Look) -> Drawn:
@@ -186,8 +195,7 @@ COHORT = CardPage(
     ),
     cards=(
         Card(ids.TRAJECTORY, "How does pain change over time?", 420, draw=_trajectory),
-        Card(ids.RESPONDERS, "Who responded, by which rule?", 420,
-             draw=lambda s, of: charts.responders(s.series, s.code, s.visit, of=of)),
+        Card(ids.RESPONDERS, "Who responded, by which rule?", 420, draw=_responders),
         Card(ids.RELIABLE_CHANGE, "Who changed by more than measurement error?", 380, draw=_reliable,
              mart="reliable_change"),
         Card(ids.IMPORTANT_CHANGE, "Which improvement do patients themselves call much improved?", 380, draw=_important,
@@ -197,9 +205,9 @@ COHORT = CardPage(
         Card(ids.WALKING_SPEED, "Do patients walk faster?", 340,
              draw=lambda s, of: charts.mean_by_visit(s.rows, "WALKSPD", of=of)),
         Card(ids.DIFFERENCES, "How do the arms differ?", 340, mart="arm_comparisons",
-             draw=lambda s, of: arm_charts.differences(s.comparisons, s.code, of=of)),
+             draw=lambda s, of: s.by_arm(arm_charts.differences(s.comparisons, s.code, of=of))),
         Card(ids.RISK_DIFFERENCES, "How do the arms differ in responders?", 400, mart="arm_comparisons",
-             draw=lambda s, of: arm_charts.risk_differences(s.comparisons, s.code, of=of)),
+             draw=lambda s, of: s.by_arm(arm_charts.risk_differences(s.comparisons, s.code, of=of))),
     ),
     beside=(
         Fill(ids.COHORT_TILES, _tiles),

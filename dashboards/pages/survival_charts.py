@@ -62,7 +62,8 @@ def survival_card(
                 everybody,
                 whole.filter(pl.col("parameter") == everybody).with_columns(series=pl.lit(shown.selection)),
             )
-        return survival_chart(rows, drawn, of=of, height=height, none=shown.none(rows, what))
+        chart = survival_chart(rows, drawn, of=of, height=height, none=shown.none(rows, what))
+        return shown.by_arm(chart) if rows["series"].n_unique() > 1 else chart
 
     return Card(id, title, height, draw=draw, mart="survival_curves")
 

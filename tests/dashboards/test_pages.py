@@ -77,13 +77,21 @@ def test_every_card_names_its_selection(staff, path):
     """Each card says of whom it is; with a filter chosen no caption, table or tile speaks of all patients."""
     cards = PAGES[path].cards
     selections = [part(view(staff, path), cards, card.id, "selection") for card in cards]
-    usual = {"Of: nobody"} if path == "/patient" else {"Of: routine care", "Of: all studies"}
+    of_studies = {"Of: routine care", "Of: routine care, by arm", "Of: all studies"}
+    usual = {"Of: nobody"} if path == "/patient" else of_studies
     assert set(selections) <= usual
     chosen_values = view(staff, path, "?clinic=C1&modality=whole_body")
     if path != "/patient":
         selections = {part(chosen_values, cards, card.id, "selection") for card in cards}
         assert selections <= {f"{frame}, Clinic C1 (C1), Whole body" for frame in usual}
         assert "all patients" not in payload(chosen_values).lower()
+
+
+def test_a_card_of_arms_is_of_no_single_one(staff):
+    """A card that sets arms side by side says so; one of the arm on which the page stands names that arm."""
+    cards = PAGES["/"].cards
+    by_arm = part(view(staff, "/", "?parameter=PAINIDX"), cards, ids.DIFFERENCES, "selection")
+    assert by_arm.endswith(", by arm")
 
 
 def test_a_score_without_a_responder_rule_says_so(staff):
