@@ -6,7 +6,7 @@ STAMP := $(VENV)/.locked
 # The trial's events, where the data lies beside the project.
 TRIAL := $(wildcard ../shared/data/acupuncture.ndjson)
 
-.PHONY: env demo test faults browser bench simulations lint lock clean
+.PHONY: env demo test faults fault-files browser bench simulations lint lock clean
 
 env: $(STAMP)
 
@@ -34,6 +34,10 @@ faults: $(STAMP)
 
 browser: $(STAMP)
 	$(RUN)/pytest $(ARGS) --timeout=600 tests/browser
+
+# The small inputs of ../shared/data/faults, each for what is right; skipped where they are not beside the project.
+fault-files: $(STAMP)
+	$(RUN)/pytest $(ARGS) tests/fault_files
 
 # Prints tables and the machine; writes .bench/results.json. BENCH_SCALE=1 is the full size.
 bench: $(STAMP)
