@@ -127,6 +127,7 @@ def _register_browser(app: Dash) -> None:
     app.clientside_callback(
         ClientsideFunction("floe", "title"), Input(ids.URL, "pathname"), State(ids.TITLES, "data")
     )  # fmt: skip
+    app.clientside_callback(ClientsideFunction("floe", "searched"), Input(ids.URL, "search"))
     for name in dict.fromkeys(name for page in PAGES.values() for name in page.controls):
         control = ids.control(name)
         app.clientside_callback(

@@ -45,7 +45,9 @@ const floeConnection = {
 window.setInterval(() => floeConnection.look(), floeConnection.every_ms);
 window.addEventListener("offline", () => floeConnection.look());
 
-/* Whether what stands on the page is of another selection than the one chosen. */
+/* The query that the page's figures are of, null before there are any; dimmed while it is another than the URL's. */
+const floeShown = { search: null };
+const floeCompare = (search) => floeMark(floeShown.search !== null && floeShown.search !== (search || ""));
 const floeMark = (isAnother) => {
   document.documentElement.classList.toggle("of-another-selection", isAnother);
   document.getElementById("main")?.setAttribute("aria-busy", String(isAnother));
@@ -80,12 +82,16 @@ window.dash_clientside = Object.assign(window.dash_clientside || {}, {
       return new URLSearchParams(search || "").get(id.replace("choose-", ""));
     },
 
-    /* The query that the page's figures are of has arrived, or another was chosen; before the first there are no figures. */
-    settled: function (search, shownFor) {
-      floeMark(shownFor != null && shownFor !== (search || ""));
+    /* Figures have arrived: those of this query. */
+    settled: function (shownFor) {
+      floeShown.search = shownFor ?? null;
+      floeCompare(window.location.search);
     },
 
+    searched: (search) => floeCompare(search),
+
     title: function (pathname, titles) {
+      floeShown.search = null;
       floeMark(false);
       document.title = (titles[pathname] || "Not found") + " · Floe";
     },

@@ -219,9 +219,7 @@ class CardPage:
             return [*await off_loop(self.view, reader, search, scheme), search or ""]
 
         # figures of another selection than the URL's are dimmed, for as long as that lasts
-        app.clientside_callback(
-            ClientsideFunction("floe", "settled"), Input(ids.URL, "search"), Input(shown_for, "data")
-        )
+        app.clientside_callback(ClientsideFunction("floe", "settled"), Input(shown_for, "data"))
 
     def view(self, reader: Reader, search: str | None, scheme: str | None) -> list:
         """Values of the callback's outputs for the URL's query."""
