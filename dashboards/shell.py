@@ -108,10 +108,14 @@ def register(app: Dash, reader: Reader) -> None:
         return await off_loop(freshness, reader)
 
     @app.callback(
-        *[Output(ids.control(name), "data") for name in ids.FILTERS], *MARTS_INPUTS[:2], Input(ids.CONTENT, "children")
+        *[Output(ids.control(name), "data") for name in ids.FILTERS],
+        *[Output(ids.control(name), "placeholder") for name in ("study", "arm")],
+        *MARTS_INPUTS[:2],
+        Input(ids.CONTENT, "children"),
     )
     async def show_options(search, _version, _content):
-        return await off_loop(filter_options, reader, search)
+        options = await off_loop(filter_options, reader, search)
+        return [*options, *await off_loop(usual_study_and_arm, reader, search)]
 
 
 def _register_browser(app: Dash) -> None:
@@ -198,6 +202,13 @@ def _stale(computed: Computed):
         f"{words.duration(age.total_seconds())} ago: they are not in these numbers."
     )
     return notice(text, title="Newer data has landed", color="orange")
+
+
+def usual_study_and_arm(reader: Reader, search: str | None = None) -> list[str]:
+    """What stands for no choice of a study and of an arm, in words."""
+    in_force = settled(chosen(search), studies_of(reader)).dimensions
+    study, arm = in_force.get("study_id"), in_force.get("arm")
+    return [words.study(study) if study else "none yet", words.arm(arm) if arm else "none yet"]
 
 
 def filter_options(reader: Reader, search: str | None = None) -> list[list[dict]]:

@@ -179,7 +179,7 @@ def replay_rejects(settings, *, reason: str | None, topic: str | None) -> tuple[
         inspection.mark_replayed(lake, readable, now=now)
         stream.publish(settings, reject_alerts.closing_alerts(lake, now=now))
     return sent, [
-        f"{counted(n, 'record')} of {topic} still can't be read ({reason}): nothing was sent, they stay as they are"
+        f"{counted(n, 'record')} of {topic} still can't be read ({reason}): nothing was sent, nothing is changed"
         for topic, reason, n in left.group_by("kafka_topic", "reason").len().sort("kafka_topic", "reason").iter_rows()
     ]
 

@@ -15,7 +15,7 @@ from dash.development.base_component import Component
 
 from transforms.schemas import MART_TABLES
 
-from .. import ids, words
+from .. import ids
 from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, select
 from ..filters import Chosen, chosen, settled
 from ..reader import Reader
@@ -126,20 +126,10 @@ class Control:
         return options + ([Fill(id, lambda shown: usual(shown) or "none yet", "placeholder")] if usual else [])
 
 
-def _study(shown: Shown) -> str | None:
-    study = shown.choice.dimensions.get("study_id")
-    return study and words.study(study)
-
-
-def _arm(shown: Shown) -> str | None:
-    arm = shown.choice.dimensions.get("arm")
-    return arm and words.arm(arm)
-
-
-# The filters that every page of the summaries has; the shell fills them. Study and arm name what stands for no choice.
+# The filters that every page of the summaries has; the shell fills them, for a callback's outputs must all be there.
 FILTERS = (
-    Control(name="study", label="Study", placeholder="routine care", usual=_study),
-    Control(name="arm", label="Arm", placeholder="no arm", usual=_arm),
+    Control(name="study", label="Study", placeholder="routine care"),
+    Control(name="arm", label="Arm", placeholder="no arm"),
     *(
         Control(name=name, label=name.capitalize(), placeholder=f"all {plural}")
         for name, plural in (("clinic", "clinics"), ("modality", "modalities"), ("indication", "indications"))

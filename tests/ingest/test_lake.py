@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -108,19 +109,22 @@ def test_opening_again_writes_nothing(settings, lake):
 
 
 def test_a_missing_column_and_a_changed_comment_are_added_and_rows_stay(lake):
-    """A later version's column is null in the rows there are; its comment and a changed one are set."""
-    lake.write(lambda w: w.append(THING, things((1, "a"))))
-    later = Table("core", "things", "Things, described better.", (*THING.columns, Column("size", pl.Float64, "size")))
+    """A later version's column is null in the rows of raw there are; its comment and a changed one are set."""
+    thing = replace(THING, schema="raw")
+    lake.ensure([thing])
+    lake.write(lambda w: w.append(thing, things((1, "a"))))
+    later = Table("raw", "things", "Things, described better.", (*THING.columns, Column("size", pl.Float64, "size")))
     lake.ensure([later])
-    assert lake.table("core.things").rows() == [(1, "a", None)]
-    found = lake.sql("SELECT comment FROM duckdb_tables() WHERE table_name = 'things'").item()
+    assert lake.table("raw.things").rows() == [(1, "a", None)]
+    found = lake.sql("SELECT comment FROM duckdb_tables() WHERE table_name = 'things' AND schema_name = 'raw'").item()
     assert found == "Things, described better."
 
 
 def test_a_column_of_another_type_is_said(lake):
-    """A lake whose column has another type than expected is not touched: an error names both types."""
-    other = Table("core", "things", "Things.", (Column("id", pl.String, "id"),))
-    with pytest.raises(FloeError, match=r"core\.things\.id is BIGINT.*expects VARCHAR"):
+    """A lake whose column of raw has another type than expected is not touched: an error names both types."""
+    lake.ensure([replace(THING, schema="raw")])
+    other = Table("raw", "things", "Things.", (Column("id", pl.String, "id"),))
+    with pytest.raises(FloeError, match=r"raw\.things\.id is BIGINT.*expects VARCHAR"):
         lake.ensure([other])
 
 
@@ -236,7 +240,7 @@ def test_upkeep_moves_rows_and_keeps_the_feed(settings, lake):
     for k in range(6, 9):
         lake.write(lambda w, k=k: w.append(THING, things(*((k, str(n)) for n in range(300)))))
     counts = lake.upkeep(expire_before=kept, keep=timedelta(0))
-    assert counts["flushed_rows"] == 6
+    assert counts["flushed_rows"] == 6 + 1  # and the lake's own record of its format
     assert counts["expired_snapshots"] > 0
     assert lake.sql("SELECT count(*) FROM core.things").item() == 6 + 3 * 300
     assert lake.changes("core.things", kept, lake.snapshot()).height == 3 * 300

@@ -187,7 +187,7 @@ def test_a_flood_of_rejects_is_one_alert_and_no_reject_is_left_out(lake):
     land(lake, prepare([batch(0, [b"junk"] * 1_000)], now=NOW))
     land_alerts(lake, due_alerts(lake), first=0)
     ((_, _, _, count, evidence),) = told(lake)
-    assert (count, len(evidence)) == ("1000", 20)
+    assert (count, len(evidence)) == ("1,000", 20)
     assert lake.table("raw.rejects").height == 1_000
 
 

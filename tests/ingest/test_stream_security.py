@@ -57,7 +57,9 @@ def secured(tmp_path_factory, downloads):
             )
         )
     log = broker_java.log_folder(home) / "console.log"
-    kafka = broker_process.by_pid(broker_process.keep(command, log=log, tied=True, grace_s=10)["pid"])
+    kafka = broker_process.by_pid(
+        broker_process.keep(command, log=log, tied=True, grace_s=10, **broker_java.surroundings(home))["pid"]
+    )
     settings = Settings(
         home=folder,
         kafka_bootstrap=f"localhost:{port}",

@@ -83,7 +83,7 @@ def test_a_reject_that_still_cant_be_read_stays_as_it_is(settings, source):
     sent, left = replay_rejects(settings, reason="wrong_type_name", topic=TOPIC)
     assert sent == 0
     assert [sentence.partition(" ")[2] for sentence in left] == [
-        f"records of {TOPIC} still can't be read (wrong_type_name): nothing was sent, they stay as they are"
+        f"record of {TOPIC} still can't be read (wrong_type_name): nothing was sent, nothing is changed"
     ]
     assert rejects(settings, source) == [reject]
     assert states(settings, reject) == ["open"]
