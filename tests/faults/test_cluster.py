@@ -43,7 +43,9 @@ class Cluster:
         self.start_second()
 
     def _start(self, command: list[str]) -> psutil.Process:
-        return broker_process.by_pid(broker_process.keep(command, log=self._log, tied=True, grace_s=10)["pid"])
+        where = broker_java.surroundings(self.settings)
+        kept = broker_process.keep(command, log=self._log, tied=True, grace_s=10, **where)
+        return broker_process.by_pid(kept["pid"])
 
     def _formatted_second(self, folder: Path) -> list[str]:
         """The command of the second node, its storage made for the first one's cluster."""
@@ -54,7 +56,7 @@ class Cluster:
         port, voters = broker_process.free_port(), first["controller.quorum.voters"]
         properties.write_text(SECOND.format(port=port, voters=voters, data=folder / "data"))
         tool = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
-        subprocess.run(tool, check=True, capture_output=True)
+        subprocess.run(tool, check=True, capture_output=True, **broker_java.surroundings(self.settings))
         return [*self._java, "kafka.Kafka", str(properties)]
 
     def start_second(self) -> None:
