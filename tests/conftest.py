@@ -1,7 +1,9 @@
 """What tests of several rooms share. Here: the session's Kafka, empty lakes. Not here: what one test file alone needs."""
 
+import gc
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +29,15 @@ def pytest_configure(config):
     os.environ.setdefault("FLOE_LAKE_THREADS", "1")
     for kind in ("socket.socket", "ssl.SSLSocket"):
         config.addinivalue_line("filterwarnings", f"ignore:unclosed <{kind}:ResourceWarning")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure(config):
+    """The same where the session ends: pytest then collects what is left, without the filters of its settings."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"unclosed <(socket\.socket|ssl\.SSLSocket)", ResourceWarning)
+        for _ in range(3):
+            gc.collect()
 
 
 class _Files(LoadFileScheduling):
