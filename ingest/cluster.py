@@ -15,6 +15,7 @@ from transforms.errors import FloeError
 
 from .broker_java import data_folder
 from .lake_attach import catalog_file, without_secrets
+from .private import make_home
 
 
 def require_own(settings, cluster_id: str | None) -> None:
@@ -56,7 +57,7 @@ def _remembered(settings) -> str | None:
 
 def _remember(settings, cluster_id: str) -> None:
     with suppress(OSError):  # a home that can't be written is told elsewhere
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_home(settings)
         _file(settings).write_text(json.dumps({"cluster_id": cluster_id, "bootstrap": settings.bootstrap}) + "\n")
 
 

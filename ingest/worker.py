@@ -23,6 +23,7 @@ from . import stream
 from .heartbeat import heartbeats, write_heartbeat
 from .lake import Lake
 from .landing import Landed, Partition, Prepared, land, lost_batch, prepare, stored_positions, unknown_batch
+from .private import make_home
 from .reject_alerts import TOPIC as ALERTS
 from .reject_alerts import due_alerts
 from .source import Assigned, Batch, BeginningMissing, PositionLost, TopicRecreated
@@ -80,7 +81,7 @@ def run(
     partition), DiskFull and the lake's other errors, FloeError where Kafka deleted records unread (see
     FLOE_INGEST_SKIP_LOST): each leaves the lake whole, and the next start carries on.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings)
     with Lake.open(settings.model_copy(update={"lake_threads": 1})) as lake:
         return _Worker(settings, lake, worker, stop or threading.Event(), on_progress or (lambda _: None)).run(drain)
 

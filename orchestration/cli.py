@@ -13,6 +13,7 @@ import typer
 from pydantic import ValidationError
 from typer.exceptions import TyperException
 
+from ingest.private import keep_private
 from ingest.settings import Settings
 from transforms.errors import FloeError
 
@@ -36,6 +37,7 @@ app.add_typer(set_aside.alerts_app, name="alerts")
 
 def main() -> None:
     """The console script: runs the verb and turns an error into one sentence and an exit code."""
+    keep_private()
     interrupts.listen()
     try:
         if app(prog_name="floe", standalone_mode=False) == _STOPPED:

@@ -1,6 +1,7 @@
 """What `floe doctor` looks at: each thing that Floe needs, whether it is there, and the remedy.
 
-Here: the checks, each one sentence and a remedy. Not here: repairing anything.
+Here: the checks, each one sentence and a remedy; of what is wrong it mends one thing, a home that others can read.
+Not here: repairing anything else.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from ingest import broker, cluster, stream
 from ingest.lake import Lake
+from ingest.private import close_to_others
 from transforms.errors import FloeError
 
 _MIN_FREE_GIB = 2.0
@@ -138,6 +140,41 @@ def _home(name, settings) -> Finding:
     return Finding(name, f"{folder} can't be written", "set FLOE_HOME to a folder of yours")
 
 
+def _privacy(name, settings) -> Finding:
+    """Mends at once: a home that others can read is no state to leave anybody in while they read of it."""
+    openness = close_to_others(settings)
+    whole = f"{openness.looked_at:,} files and folders are yours alone (0600 and 0700)"
+    if openness.left:
+        return Finding(
+            name,
+            f"{openness.n_open:,} of {openness.looked_at:,} files and folders were open to other users of this machine; "
+            f"{len(openness.left):,} still are, such as {openness.left[0]}",
+            "make them yours (chown), or set FLOE_HOME to a folder of its own; then floe doctor again",
+        )
+    if openness.n_open:
+        whole = f"{openness.n_open:,} of them were open to other users of this machine and are mended: {whole}"
+    return Finding(name, whole)
+
+
+def _keys(name, settings) -> Finding:
+    kind, _, catalog = settings.catalog_uri.partition(":")
+    if not settings.encrypt:
+        return Finding(
+            name, f"the lake's files under {settings.data_path} are not encrypted", "unset FLOE_ENCRYPT for the next home",
+            is_needed=False,
+        )  # fmt: skip
+    if kind != "sqlite":
+        return Finding(name, f"the keys of the lake's files are in the {kind} catalog: who reads it can read them")
+    where = "elsewhere" if "://" in settings.data_path else "on the same machine"
+    return Finding(
+        name,
+        f"the keys lie in {catalog}, and what they lock {where}: who can read this home can read the lake; a copy of the "
+        "files without the catalog tells nothing",
+        "keep the catalog on another machine (FLOE_CATALOG=postgres:...) or the home on an encrypted disk",
+        is_needed=False,
+    )
+
+
 def _clock(name, settings) -> Finding:
     """An event's time is capped by this clock, so a clock in the past would hide new events."""
     source_date = os.path.getmtime(__file__)
@@ -150,7 +187,7 @@ def _clock(name, settings) -> Finding:
 
 _CHECKS = (
     _python, _java, _kafka_parts, _kafka, _topics, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"),
-    _disk, _home, _clock,
+    _disk, _home, _privacy, _keys, _clock,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ _STANDING = {
     "sql": "nothing was changed, for it only reads; ask again",
     "status": "nothing was changed, for it only reads; ask again",
     "verify": "nothing was changed, for it only reads; ask again",
-    "doctor": "nothing was changed, for it only looks; run it again",
+    "doctor": "nothing was changed but who may read the home; run it again",
     "materialize": "tables that were computed stand, the others are as they were; floe materialize computes the rest",
     "upkeep": "each of its steps is whole or was not begun, no row is lost; floe upkeep does the rest",
     "simulate": "what was sent or written by then stays; the same command with the same seed gives the same events, "

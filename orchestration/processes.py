@@ -41,7 +41,7 @@ def alone(home: Path) -> Iterator[None]:
 
     The lock is the kernel's: it ends with its holder, however that ends.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = home / "up.lock"
     with path.open("a+") as file:
         try:

@@ -10,13 +10,15 @@ import dagster as dg
 from filelock import FileLock
 
 from ingest.lake import Lake
+from ingest.private import keep_private, make_home
 from ingest.settings import Settings
 
 
 @contextmanager
 def lake_to_materialize(settings) -> Iterator[Lake]:
     """The lake, once no other run writes core, mart and releases."""
-    settings.home.mkdir(parents=True, exist_ok=True)
+    keep_private()
+    make_home(settings)
     with FileLock(settings.home / "materialize.lock"), Lake.open(settings) as lake:
         yield lake
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ingest import broker, importers, stream, worker
 from ingest.lake import Lake
+from ingest.private import close_to_others, make_home
 from ingest.simulate import Plan
 from transforms.counting import counted
 from transforms.errors import BrokerMissing
@@ -34,7 +35,10 @@ def run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> Non
 
     FloeError where another of this home runs.
     """
+    make_home(settings)
     with alone(settings.home):
+        if n_open := close_to_others(settings).n_open:
+            say(f"closed to other users of this machine: {counted(n_open, 'file')}")
         _run(settings, demo=demo, replay=replay, say=say)
 
 
