@@ -198,15 +198,21 @@ class Reader:
         }
         return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
-    def inspect(self, ask: Callable[[Lake], T], *, name: str, max_age_s: float) -> T | None:
-        """What `ask` finds in the lake, at most `max_age_s` old while records land; None where there is no lake."""
+    def inspect(
+        self, ask: Callable[[Lake], T], *, name: str, max_age_s: float, is_of_lake_alone: bool = False
+    ) -> T | None:
+        """What `ask` finds in the lake, at most `max_age_s` old; None where there is no lake.
+
+        `is_of_lake_alone`: neither the clock nor Kafka decides it, so that it holds as long as nothing lands.
+        """
         lake = self.lake()
         if lake is None or not self.versions():
             return None
         with self._lock:
             known = self._results.get(name)
         version = self.newest(("raw", "core", "mart"))
-        if known and (known.key == version or time.monotonic() - known.made_at < max_age_s):
+        is_young = known and time.monotonic() - known.made_at < max_age_s
+        if known and (is_young or (is_of_lake_alone and known.key == version)):
             return known.value
         return self._remember(name, version, ask(lake))
 

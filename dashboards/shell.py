@@ -3,11 +3,13 @@
 Here: the shell's layout and callbacks. Not here: pages (pages/*.py), serving (app.py).
 """
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
+from transforms.counting import spoken
 from transforms.errors import FloeError
 
 from . import ids, words
@@ -19,6 +21,7 @@ from .pages.operations_facts import Computed, computed_facts
 from .reader import Reader
 
 _EVERY_MS = 5_000
+_AGE_S = 15
 _STALE = timedelta(minutes=10)
 # Mantine's dark shades, from text to page, in the hue of the charts' dark surface
 _DARK = ["#eef1f5", "#b3bcc8", "#8a94a2", "#5b6675", "#3b4553", "#2b333f", "#232a35", "#1c222b", "#161b22", "#12161c"]
@@ -171,7 +174,8 @@ def versions(reader: Reader) -> tuple[int, str]:
     try:
         newest = reader.newest(("raw", "core", "mart"))
         beats = sum(path.stat().st_mtime_ns // 10**10 for path in reader.settings.home.glob("ingest-*-of-*.json"))
-        return reader.newest(("app",) if reader.is_outside else ("core", "mart")), f"{newest}/{beats}"
+        tick = int(time.monotonic() // _AGE_S)  # what is known of a stream grows old though nothing arrives
+        return reader.newest(("app",) if reader.is_outside else ("core", "mart")), f"{newest}/{beats}/{tick}"
     except (FloeError, OSError):
         return -1, "-1"
 
@@ -199,7 +203,7 @@ def _stale(computed: Computed):
         return None
     text = (
         f"{words.count(computed.records_since)} records have landed since these outcomes were computed, "
-        f"{words.duration(age.total_seconds())} ago: they are not in these numbers."
+        f"{spoken(age.total_seconds())} ago: they are not in these numbers."
     )
     return notice(text, title="Newer data has landed", color="orange")
 

@@ -89,14 +89,6 @@ def day(on: date | None) -> str:
     return NOTHING if on is None else f"{on:%d %b %Y}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the unit that people would say: 40 s, 12 min, 3 h, 5 days."""
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def parameter_title(code: str) -> str:
     """A PARAMCD in words, without its statistic."""
     metric = METRICS.get(f"{code.lower()}_mean")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest import cluster, inspection, reject_alerts, replaying, stream, worker
+from ingest import cluster, heartbeat, inspection, reject_alerts, replaying, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
 from transforms.counting import counted
@@ -59,9 +59,12 @@ def _answers(lake: Lake, statement: str, *, is_now: bool):
 
 
 def system_status(settings) -> dict:
-    """Everything that `floe status` tells, as plain values; lag is null where no broker answers."""
+    """Everything that `floe status` tells, as plain values. What is unknown is null, and `lag_unknown`, `rate_unknown`
+    say why: the lag is Kafka's ends less the lake's positions, not what a worker last said."""
     with Lake.open(settings, read_only=True) as lake:
-        lag = inspection.lag(lake, settings)
+        lag, lag_unknown = lag_or_reason(settings, lake)
+        workers = worker.heartbeats(settings)
+        rate_unknown = heartbeat.ingest_unknown(settings)
         counts = inspection.row_counts(lake)
         cut = lake.table("core.data_cut")
         checks = lake.table("mart.check_results", where="NOT is_passed")
@@ -70,6 +73,9 @@ def system_status(settings) -> dict:
             "now": datetime.now(UTC),
             "kafka": settings.bootstrap,
             "lag": None if lag is None else int(lag["lag"].sum()),
+            "lag_unknown": lag_unknown,
+            "events_per_s": None if rate_unknown else sum(beat["events_per_s"] or 0.0 for beat in workers),
+            "rate_unknown": rate_unknown,
             "rows": int(counts["rows"].sum()),
             "rejects": int(counts["rejects"].sum()),
             "last_landed_at": counts["landed_at"].max(),
@@ -82,10 +88,19 @@ def system_status(settings) -> dict:
             "rejects_by_reason": inspection.reject_counts(lake).to_dicts(),
             "set_aside": inspection.set_aside(lake),
             "unknown_content": inspection.unknown_content(lake).to_dicts(),
-            "workers": worker.heartbeats(settings),
+            "workers": workers,
             "stream_faults": stream_faults(settings, lake),
             "outdated": inspection.outdated_sentence(lake),
         }
+
+
+def lag_or_reason(settings, lake: Lake) -> tuple[pl.DataFrame | None, str | None]:
+    """What waits, a row a partition, or why nobody knows."""
+    try:
+        lag = inspection.lag(lake, settings)
+    except FloeError as error:
+        return None, f"unknown: {error}"
+    return lag, f"unknown: no Kafka answers at {settings.bootstrap}" if lag is None else None
 
 
 def stream_faults(settings, lake: Lake) -> list[str]:
@@ -102,10 +117,12 @@ def stream_faults(settings, lake: Lake) -> list[str]:
 
 
 def print_status(found: dict) -> None:
-    lag = "unknown: no broker answers" if found["lag"] is None else f"{found['lag']:,} records"
+    lag = found["lag_unknown"] or f"{found['lag']:,} records"
+    rate = found["rate_unknown"] or f"{found['events_per_s']:,.0f} events a second"
     cut = found["materialised"]
     print(f"kafka              {found['kafka']}")
     print(f"lag                {lag}")
+    print(f"rate               {rate}")
     print(f"landed             {found['rows']:,} rows, {found['rejects']:,} rejects, last at {found['last_landed_at']}")
     print(f"newest event       {found['newest_event_at']}")
     made = (
@@ -129,10 +146,7 @@ def print_status(found: dict) -> None:
     for sentence in found["stream_faults"]:
         print(f"stream             {sentence}")
     for beat in found["workers"]:
-        print(
-            f"worker             {beat['worker']} {beat['health']}: {beat['events']:,} events, "
-            f"{beat['events_per_s']:,.0f} a second, {beat['rejects']:,} rejects, told at {beat['updated_at']}"
-        )
+        print(f"worker             {beat['worker']} {beat['health']}: {_told(beat)}")
     for title, rows in (
         ("topics", found["topics"]),
         ("rejects", found["rejects_by_reason"]),
@@ -141,6 +155,14 @@ def print_status(found: dict) -> None:
         if rows:
             print(f"\n{title}")
             print_frame(pl.DataFrame(rows, infer_schema_length=None), format="table")
+
+
+def _told(beat: dict) -> str:
+    """A worker's own figures, as far as they hold."""
+    if beat["unknown"] and beat["events"] is None:
+        return f"{beat['unknown']} (since {beat['updated_at']})"
+    rate = beat["unknown"] or f"{beat['events_per_s']:,.0f} a second"
+    return f"{beat['events']:,} events, {beat['rejects']:,} rejects, {rate}, told at {beat['updated_at']}"
 
 
 def list_rejects(settings, *, reason: str | None, topic: str | None, limit: int) -> pl.DataFrame:

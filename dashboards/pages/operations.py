@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import polars as pl
 from dash import Dash, Output, html
 
+from transforms.counting import spoken
 from transforms.schemas import MART_TABLES
 
 from .. import ids, words
@@ -102,7 +103,8 @@ def _throughput(reader: Reader, facts: Stream | None, of: Look) -> Drawn:
     return Drawn(
         figure=throughput(facts.throughput, of=of),
         summary=f"Over the last 15 minutes in which anything landed, at most {words.count(busiest)} events a second "
-        f"in 10 seconds; n = {words.count(facts.rows + facts.rejects)} records so far.",
+        f"in 10 seconds; n = {words.count(facts.rows + facts.rejects)} records so far. Landed last "
+        f"{_ago(facts.landed_at)}; what came since is {facts.why_unknown or 'on the way'}.",
         table=_named(facts.throughput),
         data_to=facts.newest_event_at,
         computed_at=datetime.now(UTC),
@@ -136,10 +138,12 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
     beats = workers(reader)
     return [
         tile("Events a second, last minute", words.number(facts.events_per_s, 1),
-             f"{words.count(facts.rows)} rows landed in all"),
+             facts.why_unknown or f"{words.count(facts.rows)} rows landed in all",
+             is_concern=facts.why_unknown is not None),
         tile("Newest event", _ago(facts.newest_event_at), f"{words.moment(facts.newest_event_at)}; "
              f"last landed {_ago(facts.landed_at)}" if facts.landed_at else "nothing landed yet"),
-        tile("Rejected records", words.count(facts.rejects), f"{facts.unread_safety} of safety topics not yet replayed",
+        tile("Rejected records", words.count(facts.rejects), f"{facts.unread_safety} of safety topics not yet replayed"
+             + (f"; {_ago(facts.landed_at)}, since then {facts.why_unknown}" if facts.why_unknown else ""),
              is_concern=facts.unread_safety > 0),
         tile("Workers", f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running" if beats else "none seen",
              ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
@@ -164,7 +168,7 @@ def _checks_tile(reader: Reader):
 def _ago(at: datetime | None) -> str:
     if at is None:
         return words.NOTHING
-    return f"{words.duration(max(0.0, (datetime.now(UTC) - at).total_seconds()))} ago"
+    return f"{spoken(max(0.0, (datetime.now(UTC) - at).total_seconds()))} ago"
 
 
 def _failing(reader: Reader):
@@ -180,7 +184,8 @@ def _workers(reader: Reader):
     rows = [
         {"worker": b["worker"], "process": str(b["pid"]), "health": _health(b),
          "seen": _ago(datetime.fromisoformat(b["updated_at"])), "events a second": words.number(b["events_per_s"], 0),
-         "events": int(b["events"]), "rejects": int(b["rejects"]), "waiting": b["lag"]}
+         "events": words.count(b["events"]), "rejects": words.count(b["rejects"]), "waiting": words.count(b["lag"]),
+         "not known": b["unknown"] or ""}
         for b in workers(reader)
     ]  # fmt: skip
     frame = pl.DataFrame(rows, infer_schema_length=None) if rows else None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from ingest import inspection
-from ingest.heartbeat import heartbeats
+from ingest.heartbeat import heartbeats, ingest_unknown
 from ingest.lake import Lake
 from transforms.errors import FloeError
 
@@ -25,18 +25,22 @@ SELECT time_bucket(to_seconds({bucket}), landed_at) AS bucket,
        sum(rows)::DOUBLE / {bucket} AS events_per_s, sum(rejects)::DOUBLE / {bucket} AS rejects_per_s
 FROM raw.ledger WHERE landed_at > (SELECT max(landed_at) FROM raw.ledger) - to_seconds({window}) GROUP BY 1 ORDER BY 1
 """
-_RECENT = """
-SELECT coalesce(sum(rows + rejects) FILTER (WHERE landed_at > $1), 0)::DOUBLE / {seconds} AS events_per_s,
-       max(landed_at) AS landed_at, coalesce(sum(rows), 0)::BIGINT AS rows, coalesce(sum(rejects), 0)::BIGINT AS rejects
+_PACE = "SELECT coalesce(sum(rows + rejects), 0)::DOUBLE / {seconds} AS n FROM raw.ledger WHERE landed_at > $1"
+_LANDED = """
+SELECT max(landed_at) AS landed_at, coalesce(sum(rows), 0)::BIGINT AS rows, coalesce(sum(rejects), 0)::BIGINT AS rejects
 FROM raw.ledger
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """What has landed, and how it goes; moments are UTC and null where nothing landed."""
+    """What has landed, and how it goes; moments are UTC and null where nothing landed.
 
-    events_per_s: float
+    `why_unknown`: why nobody knows how ingest does now, and then `events_per_s` is null; the rest is as of `landed_at`.
+    """
+
+    events_per_s: float | None
+    why_unknown: str | None
     landed_at: datetime | None
     newest_event_at: datetime | None
     rows: int
@@ -67,25 +71,32 @@ def stream_facts(reader: Reader) -> Stream | None:
     def newest(lake: Lake) -> datetime | None:
         return inspection.newest_event_time(lake, clock_tolerance_min=reader.settings.clock_tolerance_min)
 
-    def ask(lake: Lake) -> Stream:
-        recent = lake.sql(_RECENT.format(seconds=_RECENT_S), [datetime.now(UTC) - timedelta(seconds=_RECENT_S)])
-        r = recent.row(0, named=True)
+    def landed(lake: Lake) -> dict:
+        r = lake.sql(_LANDED).row(0, named=True)
         window = int(_WINDOW.total_seconds())
-        return Stream(
-            events_per_s=r["events_per_s"],
-            landed_at=r["landed_at"],
-            rows=r["rows"],
-            rejects=r["rejects"],
+        return dict(
+            **r,
             unread_safety=_unread_safety(lake),
             throughput=lake.sql(_THROUGHPUT.format(bucket=_BUCKET_S, window=window)),
             topics=inspection.row_counts(lake),
             rejects_by_reason=inspection.reject_counts(lake),
             reject_examples=inspection.list_rejects(lake, limit=_MOST_EXAMPLES).drop("detail"),
-            newest_event_at=reader.inspect(newest, name="newest event", max_age_s=10),
-            unknown=reader.inspect(inspection.unknown_content, name="unknown content", max_age_s=120),
+            newest_event_at=reader.inspect(newest, name="newest event", max_age_s=10, is_of_lake_alone=True),
+            unknown=reader.inspect(
+                inspection.unknown_content, name="unknown content", max_age_s=120, is_of_lake_alone=True
+            ),
         )
 
-    return reader.inspect(ask, name="stream", max_age_s=2)
+    facts = reader.inspect(landed, name="stream", max_age_s=2, is_of_lake_alone=True)
+    why_unknown = ingest_unknown(reader.settings)
+    pace = None if why_unknown else reader.inspect(_pace, name="pace", max_age_s=2)
+    return Stream(**facts, events_per_s=pace, why_unknown=why_unknown) if facts else None
+
+
+def _pace(lake: Lake) -> float:
+    """Records a second that landed in the last minute."""
+    since = datetime.now(UTC) - timedelta(seconds=_RECENT_S)
+    return lake.sql(_PACE.format(seconds=_RECENT_S), [since])["n"][0]
 
 
 def _unread_safety(lake: Lake) -> int:

@@ -1,6 +1,7 @@
 """Every page's callback, called as Dash calls it, over a small real lake; and what must not be in what it sends."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -276,6 +277,22 @@ def test_operations_tells_what_is_behind(staff):
     line, notice = shell.freshness(staff)
     assert line == "Data to 20 Nov 2026, 12:00 UTC"
     assert "10 records have landed since" in notice.children
+
+
+def test_operations_says_what_it_does_not_know(lake_home, staff):
+    """Of an ingest whose process is gone it says so, and shows neither its rate nor its last lag, 17."""
+    gone = {"worker": "1/1", "pid": 2**22 + 1, "created": 0.0, "state": "running", "lag": 17, "events_per_s": 412.0}
+    counts = dict.fromkeys(("events", "rows", "rejects", "batches", "seconds_running", "seconds_since_landed"), 17)
+    at = {"updated_at": (datetime.now(UTC) - timedelta(minutes=3)).isoformat(), "last_batch_s": 17}
+    beat = lake_home / "ingest-1-of-1.json"
+    beat.write_text(json.dumps(gone | counts | at))
+    try:
+        said = payload(view(staff, "/operations"))
+    finally:
+        beat.unlink()
+    assert "unknown: ingest has not reported for 3 min, its process has ended" in said
+    assert "412" not in said
+    assert '"17"' not in said
 
 
 # --- from outside -----------------------------------------------------------------------------------

@@ -190,3 +190,13 @@ def test_no_query_fails_while_others_write(tmp_path, with_lake, monkeypatch):
         reader.close()
     assert len(heights) >= 20
     assert set(heights) <= {rows.height - k for k in range(3)}
+
+
+def test_what_clock_or_kafka_decide_grows_old_while_nothing_lands(staff):
+    """The lag of a stream whose ingest died is asked again by age; what the lake alone decides is kept."""
+    answers = iter(range(0, 5000, 4092))
+    again = [staff.inspect(lambda _: next(answers), name="waiting", max_age_s=0.0) for _ in range(2)]
+    assert again == [0, 4092]
+    kept = iter(range(2))
+    both = [staff.inspect(lambda _: next(kept), name="of raw", max_age_s=0.0, is_of_lake_alone=True) for _ in range(2)]
+    assert both == [0, 0]

@@ -44,14 +44,6 @@ def test_p_value(p, text):
     assert words.p_value(p) == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(40, "40 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (200_000, "2 days")]
-)
-def test_duration(seconds, text):
-    """A unit is used from two of it on."""
-    assert words.duration(seconds) == text
-
-
 def test_names():
     """Codes are read in words; what has no name is a dash."""
     assert [words.name_of(c) for c in ("whole_body", "(none)", "ancova", None)] == [

@@ -525,6 +525,9 @@ def test_status_without_a_broker(at_site):
     """Without a Kafka the lag is unknown, which is null, not 0."""
     told = json.loads(at_site("status", "--json", FLOE_BROKER_PORT=free_port()).out)
     assert told["lag"] is None
+    assert told["lag_unknown"].startswith("unknown: no Kafka answers at 127.0.0.1")
+    assert told["events_per_s"] is None
+    assert told["rate_unknown"].startswith("unknown: ingest was stopped")
     assert told["rows"] > 0
 
 
