@@ -27,8 +27,11 @@ from transforms.errors import CatalogMissing
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.views import VIEWS, View
 
+from .durability import Folder, NewFiles, NoFiles
 from .lake_answers import confinement, plain_columns, require_one_reading, require_open_names
-from .lake_attach import attach_statement, catalog_file, extensions, s3_secret, sql_text
+from .lake_attach import attach_statement, catalog_file, data_folder, extensions, s3_secret, sql_text
+from .lake_catalog import named_files, scheduled_files
+from .lake_checksums import forget_removed, missing_marks, note
 from .lake_errors import Busy, attach_error, translated
 from .lake_forward import (
     is_of_this_release,
@@ -38,7 +41,7 @@ from .lake_forward import (
     written_statement,
 )
 from .lake_schema import missing_statements, missing_views, unknown_tables
-from .lake_upkeep import cleanup_calls, flush_call, inlined_tables, upkeep_calls
+from .lake_upkeep import cleanup_call, flush_call, inlined_tables, upkeep_calls
 from .turns import file_turn
 
 T = TypeVar("T")
@@ -66,6 +69,8 @@ class Lake:
     def __init__(self, settings, connection: duckdb.DuckDBPyConnection) -> None:
         self._settings = settings
         self._connection = connection
+        folder = data_folder(settings)
+        self._folder = Folder(folder) if folder else None
 
     @classmethod
     def open(cls, settings, read_only: bool = False, as_of: int | str | datetime | None = None) -> Self:
@@ -156,13 +161,16 @@ class Lake:
     def write(self, work: Callable[["Writer"], T]) -> T:
         """Runs `work` in one transaction and commits it, or nothing of it.
 
-        1. take the turn; 2. begin, work, commit; 3. where the catalog was busy or the commit lost a race, all of it
-        again: so `work` may run several times and must do nothing but write through its Writer.
+        1. take the turn; 2. begin, work; 3. files and folders that it made to the disk, their checksums noted;
+        4. commit; where the catalog was busy or the commit lost a race, all of it again: so `work` may run several
+        times and must do nothing but write through its Writer.
         """
 
         def once(cursor: duckdb.DuckDBPyConnection) -> T:
-            with self._turn(), _transaction(cursor):
-                return work(Writer(cursor))
+            with self._lasting(cursor) as new:
+                result = work(Writer(cursor))
+                note(cursor, new.flush())
+                return result
 
         return self._on_cursor(once)
 
@@ -190,8 +198,9 @@ class Lake:
         for name, call in upkeep_calls():
             counts[name] = self._maintain(call).height
         counts["expired_snapshots"] = self._expire(expire_before, keep) if expire_before is not None else 0
-        for name, call in cleanup_calls(self._settings, datetime.now(UTC) - _GRACE):
-            counts[name] = self._maintain(call).height
+        counts["noted_files"] = self._note_files()
+        counts["removed_files"] = self._maintain(cleanup_call(datetime.now(UTC) - _GRACE)).height
+        counts["removed_leftovers"] = self._on_cursor(self._remove_leftovers)
         return counts
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -216,15 +225,45 @@ class Lake:
     def _turn(self):
         return _turn(self._settings, self._connection)
 
+    @contextmanager
+    def _lasting(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[NewFiles]:
+        """A transaction with the turn, and the files that it makes: to be flushed as the last thing before its commit."""
+        new = self._folder.transaction() if self._folder else nullcontext(NoFiles())
+        with self._turn(), new as files, _transaction(cursor):
+            yield files
+
     def _maintain(self, call: str) -> pl.DataFrame:
+        """Compaction can't share its transaction with a note of its files: the next write makes it."""
+
         def once(cursor: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-            with self._turn():
-                return cursor.execute(call).pl()
+            with self._lasting(cursor) as new:
+                result = cursor.execute(call).pl()
+                new.flush()
+                return result
 
         return self._on_cursor(once)
 
     def _flush(self, schema: str, table: str) -> int:
         return int(self._maintain(flush_call(schema, table))["rows_flushed"].sum())
+
+    def _note_files(self) -> int:
+        """Notes what compaction made, and what an earlier release or S3 left without a note."""
+
+        def work(writer: Writer) -> int:
+            forget_removed(writer._cursor)
+            marks = list(missing_marks(writer._cursor, self._settings.data_path))
+            note(writer._cursor, marks)
+            return len(marks)
+
+        return self.write(work)
+
+    def _remove_leftovers(self, cursor) -> int:
+        """Files of transactions that were interrupted, a day after; never any other that no catalog names."""
+        if not self._folder:
+            return 0
+        with self._turn():
+            named = {file.path for file in named_files(cursor)} | scheduled_files(cursor)
+            return self._folder.remove_leftovers(named, before=(datetime.now(UTC) - _GRACE).timestamp())
 
     def _expire(self, expire_before: int, keep: timedelta) -> int:
         old = self.sql(

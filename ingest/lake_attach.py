@@ -17,7 +17,7 @@ _SCANNERS = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 # Rows of one insert that go into the catalog instead of a Parquet file, until upkeep. Measured with 515 batches of 8
 # rows: queries twice as fast as over as many files, no 1,545 files, and each commit 1.5 times the CPU time (76 ms for
 # 51); with 200 rows a batch a commit was 1.9 times as dear for queries no faster.
-_INLINED_ROWS = 10
+INLINED_ROWS = 10
 
 
 def extensions(settings) -> tuple[str, ...]:
@@ -37,6 +37,11 @@ def catalog_file(settings) -> Path | None:
     return Path(path).absolute() if kind == "sqlite" else None
 
 
+def data_folder(settings) -> Path | None:
+    """The folder of the lake's files, None for files on S3."""
+    return None if "://" in settings.data_path else Path(settings.data_path).absolute()
+
+
 def attach_statement(settings, *, is_read_only: bool, as_of: int | str | datetime | None) -> str:
     options = ", ".join(_options(settings, is_read_only=is_read_only, as_of=as_of))
     return f"ATTACH 'ducklake:{sql_text(settings.catalog_uri)}' AS lake ({options})"
@@ -53,7 +58,7 @@ def _options(settings, *, is_read_only: bool, as_of: int | str | datetime | None
     if is_read_only:
         yield "READ_ONLY"
         return
-    yield f"DATA_INLINING_ROW_LIMIT {_INLINED_ROWS}"
+    yield f"DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"
     if settings.encrypt:
         yield "ENCRYPTED"
 

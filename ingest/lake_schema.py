@@ -9,9 +9,8 @@ from transforms.errors import FloeError
 from transforms.schemas import Table
 from transforms.schemas.views import View
 
+from .lake_catalog import METADATA
 from .lake_forward import is_computed
-
-METADATA = "__ducklake_metadata_lake"  # the catalog's own tables, as DuckLake attaches them
 
 
 def missing_statements(cursor, schemas: Iterable[str], tables: Iterable[Table]) -> list[str]:

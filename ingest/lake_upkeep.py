@@ -6,7 +6,11 @@ Here: the calls and which tables need them. Not here: running them, and which sn
 from collections.abc import Iterator
 from datetime import datetime
 
-from .lake_schema import METADATA
+from transforms.schemas.app import FILE_CHECKSUMS
+
+from .lake_catalog import METADATA
+
+_KEPT_IN_CATALOG = 10_000  # rows of the checksums: what says that a file is whole stands best in no file
 
 
 def flush_call(schema: str, table: str) -> str:
@@ -22,7 +26,11 @@ def inlined_tables(cursor) -> list[tuple[str, str]]:
         JOIN {METADATA}.ducklake_table t ON t.table_id = i.table_id AND t.end_snapshot IS NULL
         JOIN {METADATA}.ducklake_schema s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
     """).fetchall()
-    parts = [f"SELECT '{name}' WHERE EXISTS (FROM {METADATA}.{name})" for name, _, _ in known]
+    parts = [
+        f"SELECT '{name}' WHERE (SELECT count(*) FROM {METADATA}.{name}) > "
+        f"{_KEPT_IN_CATALOG if f'{schema}.{table}' == FILE_CHECKSUMS.full_name else 0}"
+        for name, schema, table in known
+    ]
     filled = {name for (name,) in cursor.execute(" UNION ALL ".join(parts)).fetchall()} if parts else set()
     return sorted({(schema, table) for name, schema, table in known if name in filled})
 
@@ -32,8 +40,6 @@ def upkeep_calls() -> Iterator[tuple[str, str]]:
     yield "rewritten_files", "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0.5)"
 
 
-def cleanup_calls(settings, older_than: datetime) -> Iterator[tuple[str, str]]:
-    moment = f"older_than => TIMESTAMPTZ '{older_than.isoformat()}'"
-    yield "removed_files", f"CALL ducklake_cleanup_old_files('lake', {moment})"
-    if not settings.data:  # a folder of Floe's own: what a crash left there belongs to nobody else
-        yield "removed_orphans", f"CALL ducklake_delete_orphaned_files('lake', {moment})"
+def cleanup_call(older_than: datetime) -> str:
+    """Removes files that no snapshot reads any more; never one that only lies there: it may be another catalog's."""
+    return f"CALL ducklake_cleanup_old_files('lake', older_than => TIMESTAMPTZ '{older_than.isoformat()}')"

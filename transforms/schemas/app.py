@@ -76,6 +76,21 @@ OUTDATED_TABLES = Table(
     ("table_name",),
 )
 
-_OWN = (RELEASES, RELEASED_CELLS, LAKE_FORMATS, OUTDATED_TABLES)
+FILE_CHECKSUMS = Table(
+    "app",
+    "file_checksums",
+    "One row a file of this lake, as it was when it was written: what floe verify --deep holds the file against.",
+    (
+        Column("path", pl.String, "path below FLOE_DATA", required=True),
+        Column("size_bytes", pl.Int64, "length", unit="bytes", required=True),
+        Column("checksum", pl.String, "BLAKE2b-128 over all bytes, 32 hex digits", required=True),
+        Column(
+            "recorded_at", TIMESTAMP, "when; a file of an earlier release, or on S3, by the next upkeep", required=True
+        ),
+    ),
+    ("path",),
+)
+
+_OWN = (RELEASES, RELEASED_CELLS, LAKE_FORMATS, OUTDATED_TABLES, FILE_CHECKSUMS)
 
 APP_TABLES: dict[str, Table] = {t.name: t for t in (*_OWN, *RELEASED.values())}
