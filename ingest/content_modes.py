@@ -42,18 +42,21 @@ def events(value: bytes, raw_headers: bytes | None, *, topic: Topic) -> Plain | 
         return _batched(value, topic=topic)
     pairs = headers.unpack(raw_headers) if raw_headers else []
     attributes = [(name[len(_PREFIX) :], v) for name, v in pairs if name[: len(_PREFIX)].lower() == _PREFIX]
-    if not attributes or _content_type(pairs).startswith(_EVENTS_OWN):
+    content_types = _content_types(pairs)
+    if not attributes or any(each.startswith(_EVENTS_OWN) for each in content_types[:1]):
         return inspect(value, topic=topic)
-    return _binary(value, attributes, _content_type(pairs), topic=topic)
+    return _binary(value, attributes, content_types, topic=topic)
 
 
-def _content_type(pairs: headers.Pairs) -> str:
+def _content_types(pairs: headers.Pairs) -> list[str]:
     found = [value for name, value in pairs if name.lower() == b"content-type" and value]
-    return found[0].decode(errors="replace").strip().lower() if found else ""
+    return [value.decode(errors="replace").strip().lower() for value in found]
 
 
-def _binary(value: bytes, attributes: headers.Pairs, content_type: str, *, topic: Topic) -> Plain | Reject:
+def _binary(value: bytes, attributes: headers.Pairs, content_types: list[str], *, topic: Topic) -> Plain | Reject:
     """The event that the headers and the value make, looked at as if it had come as one."""
+    if len(content_types) > 1:
+        return Reject("field_twice", "datacontenttype", "found two headers content-type, expected one")
     event: dict[str, object] = {}
     for name, written in attributes:
         try:
@@ -70,7 +73,7 @@ def _binary(value: bytes, attributes: headers.Pairs, content_type: str, *, topic
     if isinstance(data, dict) and all(name in data for name in _WHOLE):
         return inspect(value, topic=topic)
     head = {name: text for name, text in event.items() if name not in ("data", "datacontenttype")}
-    head["datacontenttype"] = content_type or CONTENT_TYPE
+    head["datacontenttype"] = content_types[0] if content_types else CONTENT_TYPE
     ordered = {name: head[name] for name in ATTRIBUTES if name in head} | head
     return inspect(orjson.dumps(ordered)[:-1] + b',"data":' + value + b"}", topic=topic)
 
@@ -89,9 +92,10 @@ def _parts(array: str, *, topic: Topic) -> list[Part]:
     parts: list[Part] = []
     identities: dict[tuple, bytes] = {}
     for text in _items(array):
-        identity, content = _identity(text)
+        is_what = inspect(text.encode(), topic=topic)
+        identity, content = _identity(text) if isinstance(is_what, Plain) else (None, b"")
         if identity is None or identity not in identities:
-            parts.append(Part(text.encode(), inspect(text.encode(), topic=topic)))
+            parts.append(Part(text.encode(), is_what))
             identities[identity] = content
         elif identities[identity] != content:
             detail = f"found another event of the same source and id in this record: {shown(identity)}"

@@ -37,7 +37,8 @@ from .source import Batch
 _log = logging.getLogger(__name__)
 _PARSED_AT_ONCE = 4096
 _UNFORESEEN = (Exception, pl.exceptions.PanicException)  # a panic of polars is no Exception
-_MOST_WORDS = 500  # characters of a failure in a reject's detail
+_LONGEST_FIELD = 200  # characters of a name in a reject's field: an object's may be as long as a record
+_MOST_WORDS = 500  # characters of a reject's detail
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,7 @@ def _shape(batch: Batch, *, topic: Topic) -> _Shaped:
     looked_at: dict[int, Plain | Reject] = {}
     parts: list[tuple[int, int, bytes]] = []
     for index in (~plain).arg_true():
-        value = values[index]
-        raw_headers = batch.headers.get(batch.offsets[index]) if batch.headers else None
-        event = Reject("tombstone") if value is None else content_modes.events(value, raw_headers, topic=topic)
+        event = _events(batch, index, topic=topic)
         if isinstance(event, list):
             looked_at |= {len(values) + len(parts) + k: part.is_what for k, part in enumerate(event)}
             parts += [(index, k, part.value) for k, part in enumerate(event)]
@@ -148,6 +147,15 @@ def _shape(batch: Batch, *, topic: Topic) -> _Shaped:
     if one_by_one:
         lines = lines.scatter(list(one_by_one), [what.line for what in one_by_one.values()])
     return _Shaped(lines, one_by_one, rejects, parts)
+
+
+def _events(batch: Batch, index: int, *, topic: Topic) -> Plain | Reject | list[content_modes.Part]:
+    offset, value = batch.offsets[index], batch.values[index]
+    if offset in batch.unread:
+        return Reject("unreadable_batch", None, batch.unread[offset])
+    if value is None:
+        return Reject("tombstone")
+    return content_modes.events(value, batch.headers.get(offset), topic=topic)
 
 
 def _in_order(frame: pl.DataFrame, places: list[int], records: int) -> pl.DataFrame:
@@ -250,8 +258,8 @@ def _reject_frame(
     columns = {
         "kafka_offset": [batch.offsets[i] for i in order],
         "reason": [r.reason for r in found],
-        "field": [r.field for r in found],
-        "detail": [r.detail for r in found],
+        "field": [r.field and r.field[:_LONGEST_FIELD] for r in found],
+        "detail": [r.detail and r.detail[:_MOST_WORDS] for r in found],
         "key": [batch.keys[i] for i in order],
         "value": [value for (*_, value), _ in events],
         "headers": [headers.to_json(headers.unpack(raw)) if raw else None for raw in raw_headers],

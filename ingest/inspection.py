@@ -19,6 +19,7 @@ from . import stream
 from .lake import Lake
 
 _SHOWN_TABLES = 5
+_LONGEST_NAME = 200  # characters of what the contract does not know: a field's name may be as long as a record
 _RAW_TABLE = re.compile(r"\b(?P<word>FROM|JOIN)\s+raw\.(?P<name>\w+|\"\w+\")", re.IGNORECASE)
 
 
@@ -131,7 +132,8 @@ def unknown_content(lake: Lake) -> pl.DataFrame:
         f"""SELECT 'responses', 'instrument', instrument, count(*) FROM raw.responses
             WHERE instrument NOT IN ({known}) GROUP BY 3"""
     )
-    return lake.sql(" UNION ALL ".join(parts) + " ORDER BY records DESC, topic, name")
+    shown = f"SELECT topic, kind, left(name, {_LONGEST_NAME}) AS name, records"
+    return lake.sql(f"{shown} FROM ({' UNION ALL '.join(parts)}) ORDER BY records DESC, topic, name")
 
 
 def list_rejects(lake: Lake, *, reason: str | None = None, topic: str | None = None, limit: int = 50) -> pl.DataFrame:

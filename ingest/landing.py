@@ -69,7 +69,7 @@ def prepare(batches: Sequence[Batch], *, now: datetime) -> Prepared:
     batches = joined(batches)
     decoded = [decode(batch, ingested_at=now) for batch in batches]
     return Prepared(
-        tuple(replace(batch, offsets=[], keys=[], values=[], headers={}) for batch in batches),
+        tuple(replace(batch, offsets=[], keys=[], values=[], headers={}, unread={}) for batch in batches),
         _rows_by_table(batches, decoded),
         pl.concat([REJECTS.empty(), *(d.rejects for d in decoded)]),
         pl.DataFrame([_ledger_row(b, d, now) for b, d in zip(batches, decoded, strict=True)], schema=_LEDGER_SCHEMA),
@@ -100,8 +100,8 @@ def _as_one(run: list[Batch]) -> Batch:
     if len(run) == 1:
         return run[0]
     columns = {name: [v for b in run for v in getattr(b, name)] for name in ("offsets", "keys", "values")}
-    of_records = {offset: raw for batch in run for offset, raw in batch.headers.items()}
-    return replace(run[0], next_position=run[-1].next_position, headers=of_records, **columns)
+    by_offset = {name: {o: v for b in run for o, v in getattr(b, name).items()} for name in ("headers", "unread")}
+    return replace(run[0], next_position=run[-1].next_position, **columns, **by_offset)
 
 
 def land(lake: Lake, prepared: Prepared) -> Landed:

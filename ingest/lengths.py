@@ -1,4 +1,4 @@
-"""How long the texts of `data` may be, and which characters an id may have: checked on whole columns.
+"""How long the texts of an event may be, and which characters an id may have: checked on whole columns.
 
 Here: which limit a field has, and when a value breaks it. Not here: the other rules (rules.py), texts within objects
 (record.py).
@@ -12,6 +12,9 @@ from transforms.schemas import Column
 
 from .contract import LONGEST_ID, LONGEST_TERM, LONGEST_TEXT
 
+Limit = tuple[str, str, pl.Expr, pl.Expr]
+# What identifies an event; an importer's names file, patient and zone, so they may be longer than an id of `data`
+_NAMING = ("event_id", "source")
 _MORE_IDS = ("merged_into", "continues")
 _TERMS = ("term", "preferred_term")
 # C0, C1 and delete; marks, embeddings, overrides and isolates of direction (Unicode's Bidi_Control)
@@ -28,24 +31,34 @@ def is_no_id(value: pl.Expr) -> pl.Expr:
     return (value.str.len_chars() > LONGEST_ID) | value.str.contains(_UNSEEN)
 
 
-def limits(columns: tuple[Column, ...]) -> Iterator[tuple[str, str, pl.Expr, pl.Expr]]:
-    """(reason, field, fails, detail) of each text field, null where there is no text."""
+def limits(columns: tuple[Column, ...]) -> Iterator[Limit]:
+    """(reason, field, fails, detail) of the envelope's texts and of each text field, null where there is no text."""
+    for name in _NAMING:
+        value = pl.col(name)
+        yield _too_long(name, value.str.len_chars(), LONGEST_TEXT)
+        yield _bad_id(name, value.str.contains(_UNSEEN), most=LONGEST_TEXT)
     for column in columns:
         value = pl.col(column.name)
         if is_id(column):
-            length, is_unseen = value.str.len_chars(), value.str.contains(_UNSEEN)
-            found = pl.when(is_unseen).then(pl.lit("a character that can't be seen")).otherwise(_characters(length))
-            expected = f"expected at most {LONGEST_ID} characters, none of them of control or direction"
-            yield "bad_id", column.name, is_no_id(value), pl.format("found {}, {}", found, pl.lit(expected))
+            yield _bad_id(column.name, is_no_id(value))
         elif column.dtype == pl.String:
             most = LONGEST_TERM if column.name in _TERMS else LONGEST_TEXT
             yield _too_long(column.name, value.str.len_chars(), most)
         elif column.dtype == pl.List(pl.String):
             longest = value.list.eval(pl.element().str.len_chars()).list.max()
             yield _too_long(column.name, longest, LONGEST_TEXT)
+    yield _bad_id("subject", is_no_id(pl.col("subject")))  # after a patient's own id, which it mostly repeats
 
 
-def _too_long(name: str, length: pl.Expr, most: int) -> tuple[str, str, pl.Expr, pl.Expr]:
+def _bad_id(name: str, fails: pl.Expr, *, most: int = LONGEST_ID) -> Limit:
+    is_unseen = pl.col(name).str.contains(_UNSEEN)
+    length = _characters(pl.col(name).str.len_chars())
+    found = pl.when(is_unseen).then(pl.lit("a character that can't be seen")).otherwise(length)
+    expected = f"expected at most {most} characters, none of them of control or direction"
+    return "bad_id", name, fails, pl.format("found {}, {}", found, pl.lit(expected))
+
+
+def _too_long(name: str, length: pl.Expr, most: int) -> Limit:
     expected = f"expected at most {most}"
     return "too_long", name, length > most, pl.format("found {}, {}", _characters(length), pl.lit(expected))
 

@@ -6,7 +6,7 @@ A key that stands twice in an object is a reject: nobody can say which of the tw
 """
 
 import json
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,8 +148,6 @@ def _check_object(column: Column, data: dict[str, Any], *, topic: Topic) -> Reje
         lower, upper = ranges.get(code, (None, None))
         if lower is not None and value is not None and not lower <= value <= upper:
             return Reject("out_of_range", field, f"found {shown(value)}, expected {lower:g} to {upper:g}")
-        if isinstance(value, str) and len(value) > LONGEST_TEXT:
-            return Reject("too_long", field, f"found {len(value)} characters, expected at most {LONGEST_TEXT}")
     return None
 
 
@@ -166,6 +164,31 @@ def _check_list(column: Column, data: dict[str, Any], *, topic: Topic) -> Reject
             if name == required and value in (None, ""):
                 return Reject("missing_field", field, f"found {shown(value)}, expected {expected}")
     return None
+
+
+def _check_lengths(value: bytes, data: dict[str, Any], *, topic: Topic) -> Reject | None:
+    """The names and texts of object fields, at any depth; the other fields' are checked as columns (lengths.py)."""
+    if len(value) <= LONGEST_TEXT:
+        return None
+    for column in object_fields(topic):
+        for path, text in _texts_within(column.name, data.get(column.name)):
+            if len(text) > LONGEST_TEXT:
+                return Reject("too_long", path, f"found {len(text)} characters, expected at most {LONGEST_TEXT}")
+    return None
+
+
+def _texts_within(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Each text with the names that lead to it; a name is a text too."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, below in value.items():
+            here = f"{path}.{name[:_SHOWN]}"
+            yield here, name
+            yield from _texts_within(here, below)
+    elif isinstance(value, list):
+        for k, below in enumerate(value):
+            yield from _texts_within(f"{path}[{k}]", below)
 
 
 _CHECKS_WITHIN = {Json: _check_object, JsonList: _check_list}
@@ -238,7 +261,10 @@ def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
     if (levels := levels_of(value, event)) > MOST_LEVELS:
         return too_deep(levels)
     broken = (
-        _field_twice(value, event) or _check_envelope(event, topic=topic) or _check_data(event.get("data"), topic=topic)
+        _field_twice(value, event)
+        or _check_envelope(event, topic=topic)
+        or _check_data(event.get("data"), topic=topic)
+        or _check_lengths(value, event["data"], topic=topic)
     )
     return broken or _plain(event, topic=topic)
 

@@ -16,6 +16,8 @@ from crc32c import crc32c
 
 from transforms.errors import FloeError
 
+from . import codecs
+
 # base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first and last timestamp,
 # producer id, producer epoch, base sequence, number of records
 _HEADER = Struct(">qiibIhiqqqhii")
@@ -23,6 +25,10 @@ _PREFIX = Struct(">qi")
 _CHECKED_FROM = 21
 _CODEC, _TRANSACTIONAL, _CONTROL = 0x07, 0x10, 0x20
 _ABORT = 0
+_MOST_UNREAD = (
+    1_000_000  # records of one batch that are named; where its bytes are damaged their number may be anything
+)
+_MOST_WORDS = 300
 
 Decompressors = Mapping[int, Callable[[bytes], bytes]]
 
@@ -31,7 +37,8 @@ Decompressors = Mapping[int, Callable[[bytes], bytes]]
 class Records:
     """Consecutive records of one partition, as columns; `next_position` is where the next read starts.
 
-    `headers`: offset -> the bytes of a record's headers (headers.py), for those that have any.
+    `headers`: offset -> the bytes of a record's headers (headers.py), for those that have any. `unread`: offset -> what
+    was found, of the records of a batch that can't be read.
     """
 
     next_position: int
@@ -39,6 +46,7 @@ class Records:
     keys: list[bytes | None] = field(default_factory=list)
     values: list[bytes | None] = field(default_factory=list)
     headers: dict[int, bytes] = field(default_factory=dict)
+    unread: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,8 +66,9 @@ class Reader:
 
     `aborted`: (producer id, first offset) of the aborted transactions in it, as the broker lists them; their
     records are left out, and the positions of these and of markers are passed over. A last batch that the broker
-    cut off is not read. A batch that can't be read (a codec that is not here, damaged bytes) becomes one record:
-    its first offset, no key, and the whole batch as the value, to be set aside like any record that can't be read.
+    cut off is not read. Of a batch that can't be read (a codec that is not here, damaged bytes) each record is named in
+    `unread`, as many as the batch says, without key and value; the first has the whole batch as its value, so that it can
+    be read again from there.
     """
 
     def __init__(
@@ -132,19 +141,41 @@ def _is_abort(batch: _Batch) -> bool:
 def _append(records: Records, batch: _Batch, decompressors: Decompressors) -> None:
     found = Records(records.next_position)
     try:
-        if crc32c(batch.raw[_CHECKED_FROM:]) != batch.crc:
-            raise ValueError("the checksum is wrong")
-        body = bytes(batch.raw[_HEADER.size :])
-        if codec := batch.attributes & _CODEC:
-            body = decompressors[codec](body)
-        _split(body, batch, found)
-    except Exception:  # whatever a decompressor raises
-        found.offsets, found.keys, found.values = [max(batch.base, found.next_position)], [None], [bytes(batch.raw)]
-        found.headers = {}
+        _split(_body(batch, decompressors), batch, found)
+    except Exception as error:  # whatever a decompressor raises
+        found = _unread(batch, records.next_position, error)
     records.offsets += found.offsets
     records.keys += found.keys
     records.values += found.values
     records.headers |= found.headers
+    records.unread |= found.unread
+
+
+def _body(batch: _Batch, decompressors: Decompressors) -> bytes:
+    if crc32c(batch.raw[_CHECKED_FROM:]) != batch.crc:
+        raise ValueError("the batch's checksum is wrong")
+    body = bytes(batch.raw[_HEADER.size :])
+    codec = batch.attributes & _CODEC
+    if not codec:
+        return body
+    if codec not in decompressors:
+        raise ValueError(f"expected none, {', '.join(codecs.NAMES.values())}")
+    return decompressors[codec](body)
+
+
+def _unread(batch: _Batch, position: int, error: Exception) -> Records:
+    """A record for each that the batch says it holds; where compaction took some, at the first of its positions."""
+    span = batch.last - batch.base + 1
+    count = max(1, min(batch.count, span, _MOST_UNREAD))
+    offsets = [o for o in range(batch.base, batch.base + count) if o >= position] or [position]
+    codec = batch.attributes & _CODEC
+    how = f"with {codecs.NAMES.get(codec, f'codec {codec}, which there is not')}" if codec else "not"
+    why = str(error) or type(error).__name__
+    what = f"found a batch of {count} records, compressed {how}, that can't be read: {why}"[:_MOST_WORDS]
+    unread = dict.fromkeys(offsets, f"{what}; its bytes are kept with the record at {offsets[0]}")
+    unread[offsets[0]] = what
+    nothing = [None] * len(offsets)
+    return Records(position, offsets, list(nothing), [bytes(batch.raw), *nothing[1:]], {}, unread)
 
 
 def _split(body: bytes, batch: _Batch, into: Records) -> None:

@@ -44,6 +44,9 @@ class Batch:
     keys: list[bytes | None]
     values: list[bytes | None]
     headers: Mapping[int, bytes] = field(default_factory=dict)  # by offset, of records that have any (headers.py)
+    unread: Mapping[int, str] = field(
+        default_factory=dict
+    )  # by offset, what was found of one whose bytes can't be got at
 
 
 @dataclass(frozen=True)
@@ -460,6 +463,7 @@ class Poller:
                     records.keys,
                     records.values,
                     records.headers,
+                    records.unread,
                 )
             )
             partition.position = records.next_position

@@ -28,7 +28,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from transforms.errors import BrokerMissing, FloeError, UsageError
 from transforms.schemas import TOPICS
 
-from . import cluster, topic_settings
+from . import cluster, codecs, topic_settings
 from .contract import LARGEST_RECORD_BYTES
 from .source import Batch as Batch  # what Source.poll gives
 from .source import Got, Poller, SharedKafka, TopicState, Want
@@ -45,6 +45,8 @@ _SOCKETS = "floe-direct"
 _log = logging.getLogger(__name__)
 _DAY_MS = 86_400_000
 _ALREADY_THERE = errors.TopicAlreadyExistsError.errno
+# by the codec's id in a batch's attributes
+DECOMPRESSORS = MappingProxyType({1: codec.gzip_decode, 2: codecs.snappy, 3: codec.lz4_decode, 4: codec.zstd_decode})
 
 logging.getLogger("kafka").addHandler(logging.NullHandler())  # errors are raised; its own log is for who asks
 
@@ -258,9 +260,7 @@ class _KafkaWire:
     under the same name is read on at the old position, and because it makes an object of every record.
     """
 
-    decompressors = MappingProxyType(
-        {1: codec.gzip_decode, 2: codec.snappy_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
-    )
+    decompressors = DECOMPRESSORS
 
     def __init__(self, settings, group: str):
         self._settings = settings

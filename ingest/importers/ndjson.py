@@ -4,8 +4,10 @@ Here: lines -> (topic, key, value). Not here: whether the value keeps the contra
 line is published as it stands, so that the stream's own rejects name it.
 """
 
+import json
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -22,6 +24,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     value_base64: str | msgspec.UnsetType = msgspec.UNSET
 
 
+_PAIRS = json.JSONDecoder(object_pairs_hook=list, parse_int=len, parse_float=len).decode  # of the outermost object
 _MARK = b"\xef\xbb\xbf"
 _MOST_BEFORE_THE_FIRST = 1_000  # lines that are none, before it is said that the file is none
 _EXPECTED = 'expected {"topic": …, "key": …, "value": {the event}}'
@@ -63,9 +66,20 @@ def _record(line: bytes, *, decoder) -> tuple[str, bytes | None, bytes | None] |
         found = decoder.decode(line)
         if (found.value is msgspec.UNSET) == (found.value_base64 is msgspec.UNSET):
             raise ValueError("no value, or two")
+        _require_once(line, found)
         return found.topic, None if found.key is None else found.key.encode(), _value(found)
     except (ValueError, RecursionError) as error:  # msgspec's, base64's and UTF-8's errors are ValueErrors
         return f"found {excerpt(line)} ({excerpt(str(error))[1:-1]}), {_EXPECTED}"
+
+
+def _require_once(line: bytes, found: _Line) -> None:
+    """The reader takes the last of two, whichever was meant; what it would write the same has each name once."""
+    if msgspec.json.encode(found) == line.strip():
+        return
+    with suppress(RecursionError):  # the value's depth is the stream's affair
+        names = [name for name, _ in _PAIRS(line.decode())]
+        if len(names) != len(set(names)):
+            raise ValueError("a name twice")
 
 
 def _value(found: _Line) -> bytes | None:

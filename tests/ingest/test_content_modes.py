@@ -101,8 +101,13 @@ def test_a_field_twice_in_headers_or_in_data_is_set_aside():
     twice = [*CE.items(), ("ce_id", "2")]
     others = [*CE.items(), ("trace", "1"), ("trace", "2")]
     in_data = value[:-1] + b',"kind":"window"}'
-    found = decoded((value, twice), (value, others), (in_data, CE))
-    assert found.rejects.select("reason", "field").rows() == [("field_twice", "id"), ("field_twice", "kind")]
+    types = [*CE.items(), ("content-type", "application/json"), ("Content-Type", "application/xml")]
+    found = decoded((value, twice), (value, others), (in_data, CE), (value, types))
+    assert found.rejects.select("reason", "field").rows() == [
+        ("field_twice", "id"),
+        ("field_twice", "kind"),
+        ("field_twice", "datacontenttype"),
+    ]
     assert found.rows.height == 1
 
 
@@ -149,6 +154,8 @@ def test_an_array_without_headers_is_a_batch_too():
         (orjson.dumps([incident(1), incident(1)]), 1, []),  # the same again changes nothing
         (orjson.dumps([incident(1), dict(reversed(incident(1).items()))]), 1, []),
         (orjson.dumps([incident(1), incident(1, kind="window")]), 1, ["same_id_in_batch"]),
+        # the second says what the first says to whoever takes the last of two ids
+        (orjson.dumps([incident(1), incident(1)]).replace(b'},{"', b'},{"id":"0","'), 1, ["field_twice"]),
     ],
 )
 def test_odd_arrays(array, rows, reasons):

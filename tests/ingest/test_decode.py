@@ -4,6 +4,7 @@ Here: ingest/decode.py with shape.py, record.py and rules.py behind it. Not here
 """
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import orjson
@@ -647,6 +648,104 @@ def test_a_field_twice_is_set_aside(name, old, new, field):
     assert value != event(name)
     (reject,) = decode(records(name, value), ingested_at=NOW).rejects.iter_rows(named=True)
     assert (reject["reason"], reject["field"], reject["value"]) == ("field_twice", field, value)
+
+
+ESCAPED_ID = b'"id":"e1","\\u0069d":"e2"'
+
+
+@pytest.mark.parametrize("size", [1, 200])
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        (b'"id":"e1"', b'"id":"e1","id":"e2"', "id"),
+        (b'"id":"e1"', ESCAPED_ID, "id"),
+        (b'"patient_id":"p1"', b'"patient_id":"p1","patient_id":"p2"', "patient_id"),
+        (b'"patient_id":"p1"', b'"patient_id":"p1","p\\u0061tient_id":"p1"', "patient_id"),
+        (b'"specversion":"1.0"', b'"specversion":"1.0","specversion":"1.0"', "specversion"),
+        (b'"data":{', b'"data":{"session_id":"s0"},"data":{', "data"),
+    ],
+)
+def test_a_field_twice_is_seen_among_many_that_are_read_at_a_glance(size, old, new, field):
+    """In every record of a batch, whose order of fields the glance would learn, and in one among good neighbours."""
+    twice = [event("sessions", id="e1").replace(old, new) for _ in range(size)]
+    good = [event("sessions", id=f"g{k}") for k in range(size)]
+    rejects = decode(records("sessions", *twice, *good), ingested_at=NOW).rejects
+    assert rejects.select("reason", "field").rows() == [("field_twice", field)] * size
+
+
+def test_the_records_of_a_batch_that_cannot_be_read_are_each_set_aside():
+    """Of 3 records two are of such a batch: two rejects, one with its bytes; the third lands."""
+    batch = records("sessions", b"\x00batch", None, event("sessions"))
+    decoded = decode(replace(batch, unread={100: "found a batch", 102: "found a batch too"}), ingested_at=NOW)
+    assert decoded.rejects.select("kafka_offset", "reason", "detail", "value").rows() == [
+        (100, "unreadable_batch", "found a batch", b"\x00batch"),
+        (102, "unreadable_batch", "found a batch too", None),
+    ]
+    assert decoded.rows.height == 1
+
+
+LONG = "x" * 4_001
+TOO_LONG = {
+    "an item's code": ("responses", {"items": {LONG: 1}}, "items"),
+    "a covariate's name": ("patients", {"baseline_covariates": {LONG: 1}}, "baseline_covariates"),
+    "a visit of a plan": ("studies", {"planned_visits": [{"visit": LONG}]}, "planned_visits"),
+    "what is beside a visit": ("studies", {"planned_visits": [{"visit": "v", "new": {"deep": [LONG]}}]}, "planned_visits"),
+    "what names what is beside a visit": ("studies", {"planned_visits": [{"visit": "v", LONG: 1}]}, "planned_visits"),
+    "a name in a list": ("studies", {"stratification": [LONG]}, "stratification"),
+}  # fmt: skip
+WHOLE = {
+    "responses": RESPONSE,
+    "patients": PATIENT,
+    "studies": {"study_id": "st1"},
+}
+
+
+@pytest.mark.parametrize("case", TOO_LONG)
+def test_a_text_of_any_depth_has_a_length(case):
+    """4,001 characters in an object's name or value, in a list, beside what is known: set aside; 4,000 lands."""
+    name, data, field = TOO_LONG[case]
+    written = encode(name, WHOLE[name] | data, id="e", source="/test", time=AT)
+    rejects = decode(records(name, written), ingested_at=NOW).rejects
+    assert [(reason, at[: len(field)]) for reason, at in rejects.select("reason", "field").rows()] == [
+        ("too_long", field)
+    ]
+    assert len(rejects["field"][0]) <= 200
+    assert len(rejects["detail"][0]) < 200
+    shorter = written.replace(LONG.encode(), LONG[1:].encode())
+    assert decode(records(name, shorter), ingested_at=NOW).rejects.height == 0
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "reason"),
+    [
+        ("id", "x" * 4_000, None),
+        ("id", LONG, "too_long"),
+        ("id", "a\u202eb", "bad_id"),
+        ("id", "a\nb", "bad_id"),
+        ("source", "/" + "x" * 3_999, None),
+        ("source", "/" + LONG, "too_long"),
+        ("source", "/a\u0000b", "bad_id"),
+        ("source", "/a\u2067b", "bad_id"),
+        ("subject", "d" * 200, None),
+        ("subject", "d" * 201, "bad_id"),
+        ("subject", "d\u0007", "bad_id"),
+    ],
+)
+def test_the_envelope_s_texts_have_a_length_and_no_unseen_character(attribute, value, reason):
+    """On the columns and one by one; a device's event, whose subject is no patient's."""
+    data = {"device_id": "d1", "kind": "cryo"}
+    written = orjson.loads(encode("devices", data, id="e1", source="/test", time=AT)) | {attribute: value}
+    for style in ({}, {"indent": 1}):
+        rejects = decode(records("devices", json.dumps(written, **style).encode()), ingested_at=NOW).rejects
+        assert rejects.select("reason", "field").rows() == ([(reason, attribute)] if reason else [])
+        assert all(len(detail) < 200 for detail in rejects["detail"])
+
+
+def test_what_the_contract_does_not_know_is_kept_however_long():
+    """An unknown field is no reason to set a record aside; only what is known has a length."""
+    value = event("sessions", data={"attachment": LONG})
+    rows = decode(records("sessions", value), ingested_at=NOW).rows
+    assert orjson.loads(rows["extra"][0]) == {"attachment": LONG}
 
 
 @pytest.mark.parametrize(

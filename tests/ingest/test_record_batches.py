@@ -6,15 +6,14 @@ import pytest
 from crc32c import crc32c
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kafka import codec
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
 from ingest.record_batches import Reader
+from ingest.stream import DECOMPRESSORS
 from transforms.errors import FloeError
 
-DECOMPRESSORS = {1: codec.gzip_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
-SNAPPY = 2
+UNKNOWN = 6
 ATTRIBUTES = slice(21, 23)
 
 
@@ -56,7 +55,7 @@ maybe_bytes = st.none() | st.binary(max_size=300)
     st.lists(
         st.tuples(
             st.lists(st.tuples(maybe_bytes, maybe_bytes), min_size=1, max_size=30),
-            st.sampled_from([0, 1, 3, 4]),
+            st.sampled_from([0, 1, 2, 3, 4]),
             st.integers(0, 200),  # positions that compaction or markers left empty before the batch
         ),
         min_size=1,
@@ -101,27 +100,50 @@ def test_batch_that_the_broker_cut_off_is_left_for_the_next_read():
         assert (found.values, found.next_position) == ([b"first"], 1)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", SNAPPY)),  # a codec that is not installed
-        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 7)),  # one that does not exist
-        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 3)),  # LZ4, but the bytes are not
-        lambda raw: raw[:-3] + b"???",  # the checksum is wrong
-        lambda raw: changed(raw, slice(57, 61), struct.pack(">i", 9)),  # more records than there are bytes
-        lambda raw: changed(raw, slice(57, 61), struct.pack(">i", 1)),  # fewer
-        lambda raw: changed(raw, slice(61, 62), b"\x7f"),  # a record's length that leads nowhere
-    ],
-)
-def test_batch_that_cannot_be_read_is_one_record_of_its_raw_bytes(damage):
-    """Nothing is lost and nothing stops: it stands at its first offset, to be rejected; its neighbours are read."""
+SAID = {
+    "an unknown codec": (
+        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", UNKNOWN)),
+        "codec 6, which there is not",
+    ),
+    "gzip, but it is not": (lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 1)), "compressed with gzip"),
+    "snappy, but it is not": (lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 2)), "compressed with snappy"),
+    "LZ4, but it is not": (lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 3)), "compressed with LZ4"),
+    "zstd, but it is not": (lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 4)), "compressed with zstd"),
+    "a wrong checksum": (lambda raw: raw[:-3] + b"???", "checksum is wrong"),
+    "a record's length that leads nowhere": (lambda raw: changed(raw, slice(61, 62), b"\x7f"), "batch of 2 records"),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_of_a_batch_that_cannot_be_read_each_record_is_named(case):
+    """Two records stand at 5 and 6: each is one, saying why; the first has the batch's bytes; neighbours are read."""
+    damage, sentence = SAID[case]
     bad = damage(batch([(0, b"k", b"one"), (1, b"k", b"two")], base=5))
     raw = batch([(0, None, b"before")], base=4) + bad + batch([(0, None, b"after")], base=7)
     found = take(raw, position=4)
-    assert found.offsets == [4, 5, 7]
-    assert found.values == [b"before", bad, b"after"]
-    assert found.keys == [None, None, None]
+    assert (found.offsets, found.values) == ([4, 5, 6, 7], [b"before", bad, None, b"after"])
+    assert found.keys == [None] * 4
     assert found.next_position == 8
+    assert list(found.unread) == [5, 6]
+    assert sentence in found.unread[5]
+    assert found.unread[6].endswith("its bytes are kept with the record at 5")
+
+
+@pytest.mark.parametrize(("said", "named"), [(9, [5, 6]), (1, [5]), (-3, [5]), (2**31 - 1, [5, 6])])
+def test_a_batch_that_says_it_holds_other_than_it_does_is_not_read(said, named):
+    """2 records that say to be 9, 1, -3, two thousand million: never more than there are positions, never none."""
+    found = take(changed(batch([(0, b"k", b"one"), (1, b"k", b"two")], base=5), slice(57, 61), struct.pack(">i", said)))
+    assert (list(found.unread), found.next_position) == (named, 7)
+
+
+@pytest.mark.parametrize("compression", [1, 2, 3, 4])
+def test_a_compressed_batch_that_was_cut_within_is_named(compression):
+    """Its last bytes are gone and its checksum is right: none of its 20 events is read as another or left out."""
+    whole = batch([(k, b"k", b"event %d" % k * 50) for k in range(20)], compression=compression)
+    for cut in (1, 10, len(whole) // 2):
+        short = changed(bytearray(whole[:-cut]), slice(8, 12), struct.pack(">i", len(whole) - cut - 12))
+        found = take(short)
+        assert (list(found.unread), found.next_position) == (list(range(20)), 20)
 
 
 def test_old_message_format_is_named():
