@@ -14,8 +14,9 @@ from pathlib import Path
 from transforms.errors import FloeError
 
 from .broker_java import data_folder
-from .lake_attach import catalog_file, without_secrets
+from .lake_attach import catalog_file
 from .private import make_home
+from .secrecy import hidden
 
 
 def require_own(settings, cluster_id: str | None) -> None:
@@ -41,7 +42,7 @@ def require_own(settings, cluster_id: str | None) -> None:
 def lake_name(settings) -> str:
     """How this lake is told from others: its catalog, with the machine where that is a file."""
     machine = f"{socket.gethostname()}:" if catalog_file(settings) else ""
-    return machine + without_secrets(settings.catalog_uri)
+    return machine + hidden(settings.catalog_uri, settings)
 
 
 def _file(settings) -> Path:

@@ -42,6 +42,7 @@ from .lake_forward import (
 )
 from .lake_schema import missing_statements, missing_views, unknown_tables
 from .lake_upkeep import cleanup_call, flush_call, inlined_tables, upkeep_calls
+from .secrecy import cleaned
 from .turns import file_turn
 
 T = TypeVar("T")
@@ -358,7 +359,7 @@ def _attach(connection, settings, *, is_read_only: bool, as_of: int | str | date
                 _make_catalog(file)
             connection.execute(statement)
     except (duckdb.Error, OSError, sqlite3.Error) as error:
-        raise attach_error(settings, error) from error
+        raise attach_error(settings, error) from cleaned(error, settings)
 
 
 def _make_catalog(file: Path) -> None:
@@ -465,4 +466,4 @@ def _errors(settings) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, OSError) as error:
-        raise translated(settings, error) from error
+        raise translated(settings, error) from cleaned(error, settings)

@@ -4,7 +4,6 @@ Here: SQL texts made from settings. Not here: running them (lake.py).
 """
 
 import os
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,6 +11,8 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from transforms.errors import CatalogMissing, UsageError
+
+from .secrecy import hidden
 
 _SCANNERS = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 # Rows of one insert that go into the catalog instead of a Parquet file, until upkeep. Measured with 515 batches of 8
@@ -25,7 +26,7 @@ def extensions(settings) -> tuple[str, ...]:
     kind = settings.catalog_uri.partition(":")[0]
     if kind not in _SCANNERS:
         raise CatalogMissing(
-            f"FLOE_CATALOG is {without_secrets(settings.catalog_uri)!r}: expected sqlite:PATH, postgres:URI, or "
+            f"FLOE_CATALOG is {hidden(settings.catalog_uri, settings)!r}: expected sqlite:PATH, postgres:URI, or "
             "nothing for the SQLite catalog under FLOE_HOME"
         )
     return ("ducklake", _SCANNERS[kind], "httpfs")
@@ -118,9 +119,3 @@ print(lake.sql("SELECT kafka_topic, sum(rows) AS rows FROM raw.ledger GROUP BY A
 def sql_text(value: object) -> str:
     """The inside of an SQL text literal."""
     return str(value).replace("'", "''")
-
-
-def without_secrets(text: str) -> str:
-    """Passwords of a connection string as ***."""
-    text = re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", text, flags=re.IGNORECASE)
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)

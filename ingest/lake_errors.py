@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transforms.errors import CatalogMissing, DiskFull, FilesMissing, FloeError, UsageError
 
-from .lake_attach import without_secrets
+from .secrecy import hidden
 
 _DISK_FULL = re.compile(r"no space left on device|disk is full|disk quota exceeded|ENOSPC", re.IGNORECASE)
 _DISK_ERROR = re.compile(r"disk I/O error|could not write|unable to open database file", re.IGNORECASE)
@@ -36,18 +36,19 @@ class Busy(FloeError):
 
 def translated(settings, error: Exception) -> FloeError:
     """DiskFull, Busy, FilesMissing, UsageError (the query is wrong), else FloeError."""
-    text = without_secrets(str(error)).strip()
-    line = text.splitlines()[0] if text else type(error).__name__
+    text = str(error).strip()
+    line = hidden(text.splitlines()[0] if text else type(error).__name__, settings)
+    files = hidden(settings.data_path, settings)
     if _DISK_FULL.search(text) or (_DISK_ERROR.search(text) and _has_no_space(settings)):
         return DiskFull(
             f"no space left for the lake ({settings.catalog_uri.partition(':')[0]} catalog, files at "
-            f"{settings.data_path}): nothing of this write was kept; free some space and start again ({line})"
+            f"{files}): nothing of this write was kept; free some space and start again ({line})"
         )
     if _BUSY.search(text):
         return Busy(f"the lake's catalog stayed busy however often it was tried: try again ({line})")
     if "://" in settings.data_path and _NO_FILES.search(text):
         return FilesMissing(
-            f"the lake's files at {settings.data_path} can't be reached, nothing of this transaction was kept: check "
+            f"the lake's files at {files} can't be reached, nothing of this transaction was kept: check "
             f"FLOE_DATA, the bucket and the AWS_* variables ({line})"
         )
     if written := _READ_ONLY.search(text):
@@ -60,7 +61,7 @@ def translated(settings, error: Exception) -> FloeError:
             f"found a file or a setting, expected the lake's tables alone: floe sql sees nothing else ({line})"
         )
     if _WRONG_QUERY.match(text):
-        return UsageError(f"the query can't be run: {_with_hint(text)}")
+        return UsageError(f"the query can't be run: {hidden(_with_hint(text), settings)}")
     return FloeError(f"the lake answered: {line}")
 
 
@@ -78,8 +79,8 @@ def _has_no_space(settings) -> bool:
 
 def attach_error(settings, error: Exception) -> FloeError:
     """CatalogMissing, but for what is wrong with the disk, the encryption asked for or the moment asked for."""
-    text = without_secrets(str(error)).strip()
-    line = text.splitlines()[0]
+    text = str(error).strip()
+    line = hidden(text.splitlines()[0], settings)
     if "we requested an encrypted database" in text:
         return UsageError(
             "this lake was made without encryption, FLOE_ENCRYPT asks for it: set FLOE_ENCRYPT=0 to go on with it, "
@@ -91,6 +92,6 @@ def attach_error(settings, error: Exception) -> FloeError:
     if isinstance(general, DiskFull | Busy | FilesMissing):
         return general
     return CatalogMissing(
-        f"the lake's catalog {without_secrets(settings.catalog_uri)} can't be opened: {line}; check FLOE_HOME, "
+        f"the lake's catalog {hidden(settings.catalog_uri, settings)} can't be opened: {line}; check FLOE_HOME, "
         "FLOE_CATALOG and FLOE_DATA"
     )

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from transforms.binary_endpoints import endpoints
 from transforms.options import Options
 
+from .secrecy import hidden
 from .value_sets import read_value_sets
 
 # Options that come from a variable as they are; those with a default factory are made from something else.
@@ -21,7 +22,7 @@ _SITE_OPTIONS = [f for f in fields(Options) if f.default_factory is MISSING]
 
 
 class _Base(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="FLOE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="FLOE_", extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(Path(".floe"), description="folder of everything that Floe keeps on this machine")
     kafka_bootstrap: str = Field("", description="any other Kafka, host:port; empty = the local broker")
@@ -64,6 +65,11 @@ class _Base(BaseSettings):
     def _can_be_read(cls, text: str) -> str:
         endpoints(text)
         return text
+
+    def __repr_args__(self):
+        """For whoever prints them, a traceback's reader among them: without passwords."""
+        for name, value in super().__repr_args__():
+            yield name, hidden(value, self) if isinstance(value, str) else value
 
     @property
     def bootstrap(self) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from ingest.private import keep_private
+from ingest.secrecy import hidden, hide_everywhere
 from ingest.settings import Settings
 from transforms.errors import FloeError
 
@@ -38,6 +39,7 @@ app.add_typer(set_aside.alerts_app, name="alerts")
 def main() -> None:
     """The console script: runs the verb and turns an error into one sentence and an exit code."""
     keep_private()
+    hide_everywhere()
     interrupts.listen()
     try:
         if app(prog_name="floe", standalone_mode=False) == _STOPPED:
@@ -90,7 +92,7 @@ def _usage(error: TyperException) -> str:
 
 
 def _fail(sentence: str, code: int) -> None:
-    print("floe: " + " ".join(sentence.split()), file=sys.stderr)
+    print("floe: " + hidden(" ".join(sentence.split())), file=sys.stderr)
     sys.exit(code)
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from ingest import cluster, heartbeat, inspection, reject_alerts, replaying, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
+from ingest.secrecy import hidden
 from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, UnreadableFile, UsageError
 from transforms.schemas import TOPIC_BY_NAME
@@ -71,7 +72,7 @@ def system_status(settings) -> dict:
         newest = inspection.newest_event_time(lake, clock_tolerance_min=settings.clock_tolerance_min)
         return {
             "now": datetime.now(UTC),
-            "kafka": settings.bootstrap,
+            "kafka": hidden(settings.bootstrap, settings),
             "lag": None if lag is None else int(lag["lag"].sum()),
             "lag_unknown": lag_unknown,
             "events_per_s": None if rate_unknown else sum(beat["events_per_s"] or 0.0 for beat in workers),
@@ -89,7 +90,7 @@ def system_status(settings) -> dict:
             "set_aside": inspection.set_aside(lake),
             "unknown_content": inspection.unknown_content(lake).to_dicts(),
             "workers": workers,
-            "stream_faults": stream_faults(settings, lake),
+            "stream_faults": [hidden(s, settings) for s in stream_faults(settings, lake)],
             "outdated": inspection.outdated_sentence(lake),
         }
 

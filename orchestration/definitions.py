@@ -5,9 +5,13 @@ Here: one `Definitions`. Not here: the assets (assets/), the triggers (automatio
 
 import dagster as dg
 
+from ingest.secrecy import hide_everywhere
+
 from .assets import app_assets, core_assets, mart_assets, raw_assets
 from .automation import hourly_upkeep, materialize_job, on_new_data, reconcile, upkeep_job
 from .resources import lake_resource
+
+hide_everywhere()  # this module is all of Floe that Dagster's own processes start with
 
 defs = dg.Definitions(
     assets=[*raw_assets(), *core_assets(), *mart_assets(), *app_assets()],

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest import broker, cluster, stream
 from ingest.lake import Lake
 from ingest.private import close_to_others
+from ingest.secrecy import hidden
 from transforms.errors import FloeError
 
 _MIN_FREE_GIB = 2.0
@@ -37,9 +38,14 @@ def examine(settings) -> Iterator[Finding]:
     for check in _CHECKS:
         name = check.__name__.strip("_").replace("_", " ")
         try:
-            yield check(name, settings)
+            yield _shown(check(name, settings), settings)
         except (FloeError, OSError, ImportError) as error:
-            yield Finding(name, str(error), "see the sentence on the left")
+            yield _shown(Finding(name, str(error), "see the sentence on the left"), settings)
+
+
+def _shown(finding: Finding, settings) -> Finding:
+    remedy = None if finding.remedy is None else hidden(finding.remedy, settings)
+    return replace(finding, found=hidden(finding.found, settings), remedy=remedy)
 
 
 def _python(name, settings) -> Finding:
@@ -194,6 +200,7 @@ _CHECKS = (
 def describe_settings(settings) -> Iterator[str]:
     """One line a FLOE_* variable: name, value in force, whether it is set, meaning."""
     for name, field in type(settings).model_fields.items():
-        value = "(hidden)" if field.repr is False and getattr(settings, name) else getattr(settings, name)
+        value = getattr(settings, name)
+        value = "(hidden)" if field.repr is False and value else hidden(value, settings)
         is_set = "set" if name in settings.model_fields_set else "default"
         yield f"FLOE_{name.upper():<28} {value!s:<24} {is_set:<8} {field.description}"

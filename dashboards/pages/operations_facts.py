@@ -11,6 +11,7 @@ import polars as pl
 from ingest import inspection
 from ingest.heartbeat import heartbeats, ingest_unknown
 from ingest.lake import Lake
+from ingest.secrecy import hidden
 from transforms.errors import FloeError
 
 from ..reader import Reader
@@ -136,7 +137,7 @@ def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
         except FloeError as error:
             return None, f"Lag is unknown: {error}"
         if found is None:
-            return None, f"Lag is unknown: no Kafka answers at {reader.settings.bootstrap}."
+            return None, f"Lag is unknown: no Kafka answers at {hidden(reader.settings.bootstrap, reader.settings)}."
         return found, f"{int(found['lag'].sum()):,} records wait in {found.height} partitions."
 
     return reader.inspect(ask, name="lag", max_age_s=4) or (None, "Lag is unknown: there is no lake yet.")

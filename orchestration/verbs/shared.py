@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ingest.secrecy import hidden
 from transforms.errors import UsageError
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -23,7 +24,7 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same events.")]
 
 def say(text: str) -> None:
     """On standard error: standard output is for what was asked for."""
-    console.print(text, markup=False)
+    console.print(hidden(text), markup=False)
 
 
 def day(text: str) -> date:
