@@ -18,6 +18,8 @@ from .lake_attach import catalog_file
 from .private import make_home
 from .secrecy import hidden
 
+_FILE = "kafka-cluster.json"
+
 
 def require_own(settings, cluster_id: str | None) -> None:
     """FloeError where the home knows another Kafka and FLOE_KAFKA_CLUSTER does not say that it is this one.
@@ -45,8 +47,14 @@ def lake_name(settings) -> str:
     return machine + hidden(settings.catalog_uri, settings)
 
 
+def identity_files(settings) -> dict[str, bytes]:
+    """What another home needs to go on as this one: a file's name below the home -> what it holds."""
+    cluster_id = _remembered(settings) or _of_own_broker(settings)
+    return {_FILE: _as_written(settings, cluster_id)} if cluster_id else {}
+
+
 def _file(settings) -> Path:
-    return settings.home / "kafka-cluster.json"
+    return settings.home / _FILE
 
 
 def _remembered(settings) -> str | None:
@@ -59,7 +67,11 @@ def _remembered(settings) -> str | None:
 def _remember(settings, cluster_id: str) -> None:
     with suppress(OSError):  # a home that can't be written is told elsewhere
         make_home(settings)
-        _file(settings).write_text(json.dumps({"cluster_id": cluster_id, "bootstrap": settings.bootstrap}) + "\n")
+        _file(settings).write_bytes(_as_written(settings, cluster_id))
+
+
+def _as_written(settings, cluster_id: str) -> bytes:
+    return (json.dumps({"cluster_id": cluster_id, "bootstrap": settings.bootstrap}) + "\n").encode()
 
 
 def _of_own_broker(settings) -> str | None:

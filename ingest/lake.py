@@ -29,7 +29,7 @@ from transforms.schemas.views import VIEWS, View
 
 from .durability import Folder, NewFiles, NoFiles
 from .lake_answers import confinement, plain_columns, require_one_reading, require_open_names
-from .lake_attach import attach_statement, catalog_file, data_folder, extensions, s3_secret, sql_text
+from .lake_attach import attach_statement, catalog_file, data_folder, extensions, require_restored, s3_secret, sql_text
 from .lake_catalog import named_files, scheduled_files
 from .lake_checksums import forget_removed, missing_marks, note
 from .lake_errors import Busy, attach_error, translated
@@ -43,7 +43,7 @@ from .lake_forward import (
 from .lake_schema import missing_statements, missing_views, unknown_tables
 from .lake_upkeep import cleanup_call, flush_call, inlined_tables, upkeep_calls
 from .secrecy import cleaned
-from .turns import file_turn
+from .turns import TURN_WAIT_S, catalog_turn, removing_files
 
 T = TypeVar("T")
 
@@ -57,7 +57,6 @@ TABLES: tuple[Table, ...] = (
 )
 
 _NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
-_TURN_WAIT_S = 120.0
 _ATTEMPTS = 8
 _ROWS_AT_ONCE = 10_000
 _GRACE = timedelta(days=1)  # a file that no snapshot names any more may still be open in a long reader
@@ -200,8 +199,9 @@ class Lake:
             counts[name] = self._maintain(call).height
         counts["expired_snapshots"] = self._expire(expire_before, keep) if expire_before is not None else 0
         counts["noted_files"] = self._note_files()
-        counts["removed_files"] = self._maintain(cleanup_call(datetime.now(UTC) - _GRACE)).height
-        counts["removed_leftovers"] = self._on_cursor(self._remove_leftovers)
+        file = catalog_file(self._settings)
+        with removing_files(file) if file else nullcontext(True) as may_remove:  # not while a backup copies them
+            counts |= self._remove() if may_remove else {"removed_files": 0, "removed_leftovers": 0}
         return counts
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -246,6 +246,10 @@ class Lake:
 
     def _flush(self, schema: str, table: str) -> int:
         return int(self._maintain(flush_call(schema, table))["rows_flushed"].sum())
+
+    def _remove(self) -> dict[str, int]:
+        removed = self._maintain(cleanup_call(datetime.now(UTC) - _GRACE)).height
+        return {"removed_files": removed, "removed_leftovers": self._on_cursor(self._remove_leftovers)}
 
     def _note_files(self) -> int:
         """Notes what compaction made, and what an earlier release or S3 left without a note."""
@@ -348,6 +352,8 @@ def _attach(connection, settings, *, is_read_only: bool, as_of: int | str | date
     """Attaches the lake; who makes a new catalog has the turn meanwhile."""
     file = catalog_file(settings)
     is_new = file is not None and not file.exists()
+    if is_new:
+        require_restored(file)
     if is_new and is_read_only:
         raise CatalogMissing(f"there is no lake yet at {file}: floe ingest makes it, or set FLOE_HOME to where it is")
     statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of)
@@ -379,7 +385,7 @@ def _turn(settings, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """One writer at a time: a file lock beside a SQLite catalog, an advisory lock of the PostgreSQL server."""
     file = catalog_file(settings)
     if file:
-        with file_turn(file.with_name(file.name + ".turn"), wait_s=_TURN_WAIT_S):
+        with catalog_turn(file):
             yield
         return
     with ExitStack() as held:
@@ -388,7 +394,7 @@ def _turn(settings, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         cursor.execute(f"ATTACH IF NOT EXISTS '{sql_text(uri)}' AS {name} (TYPE postgres, READ_ONLY)")
         cursor.execute("BEGIN")
         held.callback(cursor.execute, "ROLLBACK")
-        wait = f"SELECT set_config('lock_timeout', '{_TURN_WAIT_S:.0f}s', true)"
+        wait = f"SELECT set_config('lock_timeout', '{TURN_WAIT_S:.0f}s', true)"
         for query in (wait, f"SELECT 1 FROM (SELECT pg_advisory_xact_lock({_POSTGRES_TURN})) AS turn"):
             cursor.execute("SELECT * FROM postgres_query(?, ?)", [name, query]).fetchall()
         yield

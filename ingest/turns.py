@@ -1,7 +1,7 @@
-"""Turns: one writer at a time over a catalog that takes one writer at a time.
+"""Turns: one writer at a time over a catalog that takes one writer at a time; no file removed while a copy is made.
 
-Here: an advisory lock between the processes of a machine, fair among those who wait. Not here: what is written
-(lake.py). The lock is the kernel's: it ends with its holder, however that ends.
+Here: advisory locks between the processes of a machine, the turn fair among those who wait. Not here: what is written
+(lake.py) or copied (backup.py). The locks are the kernel's: they end with their holder, however that ends.
 """
 
 import fcntl
@@ -13,6 +13,35 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from transforms.errors import FloeError
+
+TURN_WAIT_S = 120.0
+
+
+def catalog_turn(catalog: Path):
+    """The turn to write to a SQLite catalog."""
+    return file_turn(catalog.with_name(catalog.name + ".turn"), wait_s=TURN_WAIT_S)
+
+
+@contextmanager
+def keeping_files(catalog: Path) -> Iterator[None]:
+    """While the block runs no file of the lake is removed; waits for a removal that is under way."""
+    path = _kept(catalog)
+    with _locked(path, time.monotonic() + TURN_WAIT_S, holder=path, kind=fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def removing_files(catalog: Path) -> Iterator[bool]:
+    """Whether files may be removed while the block runs: not while somebody copies them."""
+    descriptor = os.open(_kept(catalog), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _kept(catalog: Path) -> Path:
+    return catalog.with_name(catalog.name + ".kept")
 
 
 @contextmanager
@@ -32,10 +61,10 @@ def file_turn(path: Path, *, wait_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(path: Path, deadline: float, *, holder: Path) -> Iterator[int]:
+def _locked(path: Path, deadline: float, *, holder: Path, kind: int = fcntl.LOCK_EX) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     try:
-        while not _try_lock(descriptor):
+        while not _try_lock(descriptor, kind):
             if time.monotonic() > deadline:
                 raise FloeError(
                     f"another process ({_holder(holder)}) has kept the lake's turn to write ({holder}) for too long: "
@@ -47,9 +76,9 @@ def _locked(path: Path, deadline: float, *, holder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -19,7 +19,7 @@ from ingest.settings import Settings
 from transforms.errors import FloeError
 
 from . import interrupts
-from .verbs import asking, events, set_aside, system
+from .verbs import asking, copies, events, set_aside, system
 
 _STOPPED = 130  # what typer gives for a KeyboardInterrupt
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _group in (system, events, asking):
+for _group in (system, events, asking, copies):
     app.add_typer(_group.app)
 app.add_typer(system.broker_app, name="broker")
 app.add_typer(set_aside.rejects_app, name="rejects")

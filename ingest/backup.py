@@ -1,0 +1,258 @@
+"""A copy of the lake while all runs: the catalog as of one moment, and exactly the files that it names.
+
+Here: making one. Not here: copying a file (copies.py), a new home from it (restore.py).
+
+    1. the folder is empty, or holds what an earlier attempt for the same lake left
+    2. upkeep removes no file meanwhile (what lands goes on; files never change)
+    3. in the writers' turn: the catalog, copied by SQLite itself; it names the files
+    4. each file, hashed while it is copied, flushed to the disk
+    5. the manifest: until it is there, the folder is no backup
+
+The folder holds the files' keys (they are in the catalog): who can read it can read everything.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from transforms.counting import counted
+from transforms.errors import CatalogMissing, DiskFull, FilesMissing, FloeError, LakeOutdated, UsageError
+from transforms.schemas.app import FILE_CHECKSUMS
+
+from .cluster import identity_files
+from .copies import (
+    CATALOG,
+    DATA,
+    HOME,
+    MANIFEST,
+    Content,
+    Manifest,
+    content_of,
+    copied,
+    flush_folder,
+    make_folder,
+    no_space_is_disk_full,
+    write_manifest,
+    write_whole,
+)
+from .durability import mark_of
+from .lake import Lake
+from .lake_attach import catalog_file
+from .turns import catalog_turn, keeping_files
+
+Say = Callable[[str], None]
+
+UNFINISHED = "unfinished.json"  # whose attempt it is; it is gone once the manifest is there
+
+# In a process of its own: Python's SQLite must never close a file that DuckDB's SQLite has open in the same process.
+# What waits for removal is no file of the copy; one file, without a log beside it, is what a copy should be.
+_COPY_CATALOG = """
+import sqlite3, sys
+from contextlib import closing
+with closing(sqlite3.connect(f"file:{sys.argv[1]}?{sys.argv[3]}", uri=True, timeout=60)) as live:
+    with closing(sqlite3.connect(sys.argv[2])) as copy:
+        live.backup(copy)
+        copy.execute("DELETE FROM ducklake_files_scheduled_for_deletion")
+        copy.commit()
+        copy.execute("PRAGMA journal_mode = DELETE")
+        (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+        sys.exit(None if found == "ok" else f"the catalog is damaged: {found}")
+"""
+# A table that was renamed has several rows: SQLite takes the columns of the one with the maximum.
+_FILES = """
+SELECT f.path, f.path_is_relative AND t.path_is_relative AND s.path_is_relative, s.path || t.path, f.file_size_bytes
+FROM (SELECT table_id, path, path_is_relative, file_size_bytes FROM ducklake_data_file
+      UNION ALL SELECT table_id, path, path_is_relative, file_size_bytes FROM ducklake_delete_file) f
+JOIN (SELECT table_id, schema_id, path, path_is_relative, max(begin_snapshot) FROM ducklake_table GROUP BY 1) t USING (table_id)
+JOIN (SELECT schema_id, path, path_is_relative, max(begin_snapshot) FROM ducklake_schema GROUP BY 1) s USING (schema_id)
+"""
+
+
+def backup(settings, folder: Path, *, say: Say = lambda _: None) -> Manifest:
+    """Makes `folder` a backup of the lake, or goes on with an earlier attempt there.
+
+    Raises UsageError (a folder that holds something else or lies under the home; a catalog or files elsewhere),
+    CatalogMissing, DiskFull, FilesMissing (files that the catalog names are not there or not whole).
+    """
+    folder = folder.absolute()
+    catalog = _require_copyable(settings, folder)
+    checksums = _noted_checksums(settings)
+    with no_space_is_disk_full(folder), keeping_files(catalog), _attempt(folder, say) as attempt:
+        _copy_catalog(settings, catalog, folder / CATALOG)
+        lake, snapshot, names = _described(folder / CATALOG)
+        _claim(attempt, folder, lake)
+        _remove_others(folder / DATA, names)
+        _require_space(folder, names)
+        files = {CATALOG: content_of(folder / CATALOG)}
+        files |= _copy_data(Path(settings.data_path), folder / DATA, names, checksums, say)
+        files |= _copy_identity(settings, folder / HOME)
+        manifest = Manifest(
+            lake=lake,
+            snapshot=snapshot,
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            settings=tuple(f"FLOE_{name.upper()}" for name in sorted(settings.model_fields_set)),
+            files=files,
+        )
+        flush_folder(folder)
+        write_manifest(folder, manifest)
+        (folder / UNFINISHED).unlink()
+    return manifest
+
+
+def _require_copyable(settings, folder: Path) -> Path:
+    """The catalog's file; UsageError for what can't be copied from here, or to there."""
+    catalog = catalog_file(settings)
+    if catalog is None:
+        raise UsageError(
+            "the lake's catalog is in PostgreSQL, which floe backup does not copy: first pg_dump that database, then "
+            "copy the lake's files (FLOE_DATA); in this order every file that the dump names is still there for a day"
+        )
+    if "://" in settings.data_path:
+        raise UsageError(
+            f"the lake's files are at {settings.data_path}, which floe backup does not copy: copy {catalog} by "
+            f"sqlite3 {catalog} \"VACUUM INTO 'COPY'\" first, then the bucket (or turn on its versions)"
+        )
+    if not catalog.exists():
+        raise CatalogMissing(f"there is no lake at {catalog}, so nothing to back up: set FLOE_HOME to where it is")
+    for kept in (settings.home.absolute(), Path(settings.data_path).absolute()):
+        if folder.resolve().is_relative_to(kept.resolve()):
+            raise UsageError(f"{folder} lies inside {kept}, with which it would be lost: give a folder elsewhere")
+    return catalog
+
+
+@contextmanager
+def _attempt(folder: Path, say: Say) -> Iterator[dict]:
+    """Holds the folder for this attempt; gives what an earlier one noted of itself."""
+    if (folder / MANIFEST).exists():
+        raise UsageError(f"{folder} holds a whole backup already: give another folder (nothing there was changed)")
+    marker = folder / UNFINISHED
+    if folder.exists() and not marker.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty and holds no backup: give a new or empty folder")
+    make_folder(folder)
+    with os.fdopen(os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FloeError(f"another floe backup writes to {folder}: wait for it, or give another folder") from None
+        earlier = _noted(file.read())
+        if earlier:
+            say(f"the backup begun at {earlier['began_at']} was not finished: going on with what it copied")
+        yield earlier
+
+
+def _noted(text: str) -> dict:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {}
+
+
+def _claim(attempt: dict, folder: Path, lake: str) -> None:
+    """The folder is for this lake's backup."""
+    if attempt.get("lake", lake) != lake:
+        raise UsageError(f"{folder} holds an unfinished backup of another lake: give another folder")
+    note = {"lake": lake, "began_at": attempt.get("began_at") or datetime.now(UTC).isoformat(timespec="seconds")}
+    with (folder / UNFINISHED).open("r+") as file:
+        file.write(json.dumps(note))
+        file.truncate()
+
+
+def _copy_catalog(settings, catalog: Path, to: Path) -> None:
+    """Step 3. The turn is there for the order of things: SQLite alone would give a whole copy too."""
+    part = to.with_name(to.name + ".part")
+    for leftover in to.parent.glob(to.name + "*"):
+        leftover.unlink()
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with catalog_turn(catalog):
+        command = [sys.executable, "-c", _COPY_CATALOG, str(catalog), str(part), "mode=rw"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
+        if "disk is full" in reason:
+            raise DiskFull(f"no space is left for {to.parent}: free some, then the same command goes on")
+        raise FloeError(f"the catalog {catalog} could not be copied ({reason}): nothing was backed up")
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(to)
+
+
+def _described(catalog: Path) -> tuple[str, int, dict[str, int]]:
+    """The lake's id, its newest snapshot, and the files that it names -> their size in bytes."""
+    with closing(sqlite3.connect(catalog)) as connection:
+        (lake,) = connection.execute("SELECT schema_uuid FROM ducklake_schema WHERE schema_id = 0").fetchone()
+        (snapshot,) = connection.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchone()
+        rows = connection.execute(_FILES).fetchall()
+    if outside := [path for path, is_relative, *_ in rows if not is_relative]:
+        raise UsageError(f"the lake names a file outside its own folder ({outside[0]}): floe backup does not copy that")
+    return lake, snapshot, {above + path: size for path, _, above, size in rows}
+
+
+def _remove_others(data: Path, names: dict[str, int]) -> None:
+    """What an earlier attempt copied and this catalog does not name."""
+    for path in data.rglob("*"):
+        if path.is_file() and path.relative_to(data).as_posix() not in names:
+            path.unlink()
+
+
+def _require_space(folder: Path, names: dict[str, int]) -> None:
+    there = sum(path.stat().st_size for path in (folder / DATA).rglob("*") if path.is_file())
+    needed, free = sum(names.values()) - there, shutil.disk_usage(folder).free
+    if needed > free:
+        raise DiskFull(
+            f"{folder} has {free:,} bytes free, expected {needed:,} or more: free some, or give another folder"
+        )
+
+
+def _copy_data(
+    source: Path, to: Path, names: dict[str, int], checksums: dict[str, str], say: Say
+) -> dict[str, Content]:
+    """Step 4; all files are looked at before it is said which can't be copied."""
+    files: dict[str, Content] = {}
+    broken: list[str] = []
+    make_folder(to)
+    for name, size_bytes in sorted(names.items()):
+        try:
+            content = _copy_one(source / name, to / name)
+        except FileNotFoundError:
+            broken.append(f"{name} (not there)")
+            continue
+        files[f"{DATA}/{name}"] = content
+        if content.size_bytes != size_bytes:
+            broken.append(f"{name} ({content.size_bytes:,} bytes, expected {size_bytes:,})")
+        elif name in checksums and mark_of(to, name).checksum != checksums[name]:
+            broken.append(f"{name} (other bytes than were written)")
+    if broken:
+        raise FilesMissing(
+            f"{counted(len(broken), 'file')} of the lake can't be copied as the catalog describes them: {', '.join(broken[:5])}; "
+            "no backup was made: floe verify --deep says what they held and how to land it again"
+        )
+    say(f"{counted(len(files), 'file')} of the lake copied")
+    return files
+
+
+def _noted_checksums(settings) -> dict[str, str]:
+    """Path -> checksum of the files that have a note; none of a lake that another release wrote last."""
+    with suppress(LakeOutdated), Lake.open(settings, read_only=True) as lake:
+        return dict(lake.table(FILE_CHECKSUMS.full_name, ["path", "checksum"]).iter_rows())
+    return {}
+
+
+def _copy_one(source: Path, to: Path) -> Content:
+    """An earlier attempt's copy is kept where it holds the same bytes."""
+    if to.exists() and (content := content_of(source)) == content_of(to):
+        return content
+    return copied(source, to)
+
+
+def _copy_identity(settings, to: Path) -> dict[str, Content]:
+    """What the home knows of itself."""
+    make_folder(to)
+    return {f"{HOME}/{name}": write_whole(to / name, content) for name, content in identity_files(settings).items()}
