@@ -4,12 +4,14 @@ Here: read-only questions about `raw`, `core.data_cut` and the checks. Not here:
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 import polars as pl
 
 from transforms.accounting import ACCOUNTS, FATES, unaccounted
+from transforms.errors import LogsParted
 from transforms.reread import reread
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 from transforms.schemas.app import OUTDATED_TABLES
@@ -17,6 +19,8 @@ from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
 
 from . import stream
 from .lake import Lake
+from .landing import current_positions, stored_standings
+from .log_agreement import Outcome, current_logs, log_before
 
 _SHOWN_TABLES = 5
 _LONGEST_NAME = 200  # characters of what the contract does not know: a field's name may be as long as a record
@@ -70,14 +74,19 @@ def positions(lake: Lake) -> pl.DataFrame:
 
 
 def lag(lake: Lake, settings) -> pl.DataFrame | None:
-    """Records not landed yet, a row a partition: kafka_topic, kafka_partition, lag; None where no broker answers."""
+    """Records not landed yet, a row a partition: kafka_topic, kafka_partition, lag; None where no broker answers.
+
+    Raises LogsParted where Kafka's log is not the one that landed: what of it is new is not known.
+    """
     if not stream.is_reachable(settings):
         return None
+    if parted := _parted(lake, settings):
+        raise LogsParted(f"Kafka's log is not the one that landed: {'; '.join(parted)}")
     ids = stream.topic_ids(settings)
     known = {
-        (r["kafka_topic"], r["kafka_partition"]): r["next_offset"]
-        for r in positions(lake).iter_rows(named=True)
-        if ids.get(r["kafka_topic"]) == r["kafka_topic_id"]
+        (topic, partition): position
+        for (topic, topic_id, partition), position in current_positions(lake).items()
+        if ids.get(topic) == topic_id
     }
     found = stream.lag(settings, known)
     return pl.DataFrame(
@@ -85,6 +94,53 @@ def lag(lake: Lake, settings) -> pl.DataFrame | None:
         schema={"kafka_topic": pl.String, "kafka_partition": pl.Int32, "lag": pl.Int64},
         orient="row",
     )
+
+
+def log_proofs(lake: Lake, settings) -> Iterator[tuple[bool | None, str]]:
+    """Whether Kafka's log is the one that landed: lag 0 says nothing of a log that ends before the lake's position, or
+    that has another record there. One sentence each, as of `proofs`; raises BrokerMissing."""
+    stored = stored_standings(lake)
+    verdicts = stream.log_verdicts(settings, stored)
+    counts = Counter(verdict.outcome for verdict in verdicts.values())
+    parted = counts[Outcome.PARTED]
+    yield (
+        parted == 0,
+        f"Kafka's log holds the last record that landed of {counts[Outcome.AGREES]} partitions ({parted} parted from it)",
+    )
+    yield from ((False, f"{sentence}: {_AFTER_PARTING}") for sentence in _parting_sentences(stored, verdicts))
+    unproved: dict[str, list[str]] = {}
+    for (topic, _, partition), verdict in verdicts.items():
+        if verdict.outcome is Outcome.UNPROVED:
+            unproved.setdefault(verdict.why, []).append(f"{topic}/{partition}")
+    for why, names in unproved.items():
+        more = f" and {len(names) - _SHOWN_TABLES} more" if len(names) > _SHOWN_TABLES else ""
+        yield (
+            None,
+            f"whether Kafka's log is the one that landed, of {', '.join(sorted(names)[:_SHOWN_TABLES])}{more}: {why}",
+        )
+    current = [(topic, log_id, number) for (topic, _, number), log_id in current_logs(stored).items()]
+    untold = sum(stored[place].position > 0 for place in current) - len(verdicts)
+    if untold:
+        yield (
+            None,
+            f"whether Kafka's log is the one that landed, of {untold} partitions of topics that are gone or not led",
+        )
+
+
+def _parted(lake: Lake, settings) -> list[str]:
+    stored = stored_standings(lake)
+    return _parting_sentences(stored, stream.log_verdicts(settings, stored))
+
+
+def _parting_sentences(stored: Mapping, verdicts: Mapping) -> list[str]:
+    return [
+        f"{place[0]}/{place[2]}: the lake stands at {stored[place].position:,}, and {verdict.why}"
+        for place, verdict in verdicts.items()
+        if verdict.outcome is Outcome.PARTED
+    ]
+
+
+_AFTER_PARTING = "floe ingest stops until it is decided how to go on, and says what the choices are"
 
 
 def row_counts(lake: Lake) -> pl.DataFrame:
@@ -228,15 +284,33 @@ def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
 
 
 def missing_positions(lake: Lake) -> list[str]:
-    """A sentence for each part of the stream that never came to the lake."""
+    """A sentence for each part of the stream that never came to the lake, and each log that parted from it."""
     rows = lake.sql(
-        """SELECT kafka_topic, kafka_partition, checksum, first_position, next_position FROM raw.ledger
-           WHERE checksum IN ('lost', 'unknown') ORDER BY kafka_topic, kafka_partition, landed_at, first_position"""
+        """SELECT kafka_topic, kafka_topic_id, kafka_partition, checksum, first_position, next_position, landed_at
+           FROM raw.ledger WHERE checksum IN ('lost', 'unknown', 'parted', 'beginning')
+           ORDER BY kafka_topic, kafka_partition, landed_at, first_position"""
     )
-    return [
-        f"{topic}/{partition}: positions {first:,} to {end - 1:,} ({end - first:,}) are not in the lake: {_NOT_PROVABLE[mark]}"
-        for topic, partition, mark, first, end in rows.iter_rows()
-    ]
+    stored = stored_standings(lake)
+    sentences = []
+    for topic, log_id, partition, mark, first, end, at in rows.iter_rows():
+        if mark in _NOT_PROVABLE:
+            sentences.append(
+                f"{topic}/{partition}: positions {first:,} to {end - 1:,} ({end - first:,}) are not in the lake: {_NOT_PROVABLE[mark]}"
+            )
+        else:
+            before = stored.get((topic, log_before(log_id), partition))
+            sentences.append(_parting_sentence(f"{topic}/{partition}", mark, end, before.position if before else 0, at))
+    return sentences
+
+
+def _parting_sentence(name: str, mark: str, since: int, before: int, at: datetime) -> str:
+    chosen = (
+        f"{name}: Kafka's log parted from the one that had landed up to {before:,}; chosen on {at:%Y-%m-%d %H:%M} UTC"
+    )
+    if mark == "beginning":
+        return f"{chosen}: all that it has landed again from {since:,}; what it had lost is in the lake alone"
+    alone = max(0, before - since)
+    return f"{chosen}: it landed on from {since:,}, where they part; {alone:,} positions of the log before are in the lake alone"
 
 
 def fates(lake: Lake) -> pl.DataFrame | None:

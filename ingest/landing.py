@@ -26,14 +26,17 @@ import polars as pl
 
 from transforms.errors import LandingConflict
 from transforms.schemas import RAW_TABLES
-from transforms.schemas.raw import LEDGER, REJECTS, STREAM_OFFSETS
+from transforms.schemas.raw import LAST_RECORD, LEDGER, REJECTS, STREAM_OFFSETS
 
 from .contract import TOPIC_BY_TYPE
 from .decode import Decoded, decode
 from .lake import Lake, Writer
-from .source import Batch, BeginningMissing, PositionLost
+from .last_record import LastRecord
+from .log_agreement import Standing, current_logs
+from .notices import BeginningMissing, PositionLost
+from .source import Batch
 
-# (topic, topic id, partition): another topic of the same name has positions of its own
+# (topic, topic id, partition): another topic of the same name, or another log of one, has positions of its own
 Partition = tuple[str, str, int]
 
 
@@ -101,7 +104,8 @@ def _as_one(run: list[Batch]) -> Batch:
         return run[0]
     columns = {name: [v for b in run for v in getattr(b, name)] for name in ("offsets", "keys", "values")}
     by_offset = {name: {o: v for b in run for o, v in getattr(b, name).items()} for name in ("headers", "unread")}
-    return replace(run[0], next_position=run[-1].next_position, **columns, **by_offset)
+    last = next((batch.last for batch in reversed(run) if batch.last), None)
+    return replace(run[0], next_position=run[-1].next_position, last=last, **columns, **by_offset)
 
 
 def land(lake: Lake, prepared: Prepared) -> Landed:
@@ -123,6 +127,24 @@ def stored_positions(lake: Lake) -> dict[Partition, int]:
     return _positions(lake.table(STREAM_OFFSETS.full_name))
 
 
+def stored_standings(lake: Lake) -> dict[Partition, Standing]:
+    """The same, with the last record before it, by which Kafka's log is known again."""
+    rows = lake.table(STREAM_OFFSETS.full_name).iter_rows(named=True)
+    return {tuple(row[name] for name in STREAM_OFFSETS.key): Standing(row["next_offset"], last_of(row)) for row in rows}
+
+
+def current_positions(lake: Lake) -> dict[Partition, int]:
+    """(topic, Kafka's own topic id, partition) -> the next position in its newest log."""
+    stored = stored_positions(lake)
+    return {place: stored[(place[0], log_id, place[2])] for place, log_id in current_logs(stored).items()}
+
+
+def last_of(row: Mapping) -> LastRecord | None:
+    """The last record that a row of `raw.stream_offsets` or `raw.ledger` remembers; None where it remembers none."""
+    offset, *others = (row[column.name] for column in LAST_RECORD)
+    return None if offset is None else LastRecord(offset, *others)
+
+
 class LostBatch(Batch):
     """Positions whose records Kafka deleted before they were read: the ledger's row says `lost`."""
 
@@ -133,6 +155,18 @@ class UnknownBatch(LostBatch):
     """Positions before the first record that there was when the partition was first read: `unknown`."""
 
     mark: ClassVar[str] = "unknown"
+
+
+class PartedBatch(LostBatch):
+    """Positions of a new log that are those of the log before it, up to where the two part: `parted`."""
+
+    mark: ClassVar[str] = "parted"
+
+
+class BeginningBatch(LostBatch):
+    """A new log that is landed from its beginning, though another one has landed: `beginning`."""
+
+    mark: ClassVar[str] = "beginning"
 
 
 def unknown_batch(missing: BeginningMissing) -> UnknownBatch:
@@ -208,6 +242,7 @@ def _ledger_row(batch: Batch, decoded: Decoded, now: datetime) -> dict:
         "rejects": decoded.rejects.height,
         "checksum": batch.mark if isinstance(batch, LostBatch) else checksum(batch.values),
         "landed_at": now,
+        **_last_columns(batch),
     }
 
 
@@ -218,4 +253,11 @@ def _offset_row(batch: Batch, now: datetime) -> dict:
         "kafka_partition": batch.partition,
         "next_offset": batch.next_position,
         "updated_at": now,
+        **_last_columns(batch),
     }
+
+
+def _last_columns(batch: Batch) -> dict:
+    last = batch.last
+    values = (last.offset, last.leader_epoch, last.checksum, last.appended_at) if last else (None,) * 4
+    return {column.name: value for column, value in zip(LAST_RECORD, values, strict=True)}

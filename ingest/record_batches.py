@@ -1,7 +1,8 @@
 """Kafka's record batches (message format 2, KIP-98) as fetched -> keys, values and offsets. Pure.
 
 Here: the layout of the bytes, read lean: of a record nothing is made but the bytes of its key, value and headers, three times
-as fast as the client library's record objects. Not here: fetching (stream.py), what a value means (decode.py).
+as fast as the client library's record objects; by what a record is known again (last_record.py keeps it).
+Not here: fetching (stream.py), what a value means (decode.py).
 
     batch  = header (61 bytes) records...       the records compressed as a whole; the CRC covers what follows it
     record = length attributes timestamp_delta offset_delta key_length key value_length value headers
@@ -17,13 +18,14 @@ from crc32c import crc32c
 from transforms.errors import FloeError
 
 from . import codecs
+from .last_record import LastRecord, of_batch, of_record
 
 # base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first and last timestamp,
 # producer id, producer epoch, base sequence, number of records
 _HEADER = Struct(">qiibIhiqqqhii")
 _PREFIX = Struct(">qi")
 _CHECKED_FROM = 21
-_CODEC, _TRANSACTIONAL, _CONTROL = 0x07, 0x10, 0x20
+_CODEC, _APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
 _ABORT = 0
 _MOST_UNREAD = (
     1_000_000  # records of one batch that are named; where its bytes are damaged their number may be anything
@@ -38,7 +40,8 @@ class Records:
     """Consecutive records of one partition, as columns; `next_position` is where the next read starts.
 
     `headers`: offset -> the bytes of a record's headers (headers.py), for those that have any. `unread`: offset -> what
-    was found, of the records of a batch that can't be read.
+    was found, of the records of a batch that can't be read. `last`: the last record before `next_position`, whether it
+    counts, was aborted or is a marker; None where all batches are empty (compacted).
     """
 
     next_position: int
@@ -47,6 +50,7 @@ class Records:
     values: list[bytes | None] = field(default_factory=list)
     headers: dict[int, bytes] = field(default_factory=dict)
     unread: dict[int, str] = field(default_factory=dict)
+    last: LastRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,15 @@ class _Batch:
     epoch: int
     crc: int
     attributes: int
+    first_ms: int
+    newest_ms: int
     producer: int
     count: int
     raw: memoryview
+
+    @property
+    def is_stamped_on_arrival(self) -> bool:
+        return bool(self.attributes & _APPEND_TIME)
 
 
 class Reader:
@@ -94,14 +104,16 @@ class Reader:
 
     def take(self, max_records: int) -> Records:
         """Records of whole batches until there are `max_records` of them or more, or no more batches."""
-        records = Records(self._position)
+        records, latest = Records(self._position), None
         while not self.is_done and len(records.values) < max_records:
             batch = self._batches[self._at]
             self._at += 1
+            latest = batch if batch.count else latest
             if self._counts(batch) and batch.last >= records.next_position:
                 _append(records, batch, self._decompressors)
             records.next_position = max(records.next_position, batch.last + 1)
         self._position = records.next_position
+        records.last = _known_by(latest, self._decompressors) if latest else None
         return records
 
     def _counts(self, batch: _Batch) -> bool:
@@ -118,7 +130,9 @@ class Reader:
 def _batches(raw: memoryview) -> Iterable[_Batch]:
     at = 0
     while at + _HEADER.size <= len(raw):
-        base, length, epoch, magic, crc, attributes, delta, _, _, producer, _, _, count = _HEADER.unpack_from(raw, at)
+        base, length, epoch, magic, crc, attributes, delta, first, newest, producer, _, _, count = _HEADER.unpack_from(
+            raw, at
+        )
         end = at + _PREFIX.size + length
         if end > len(raw):
             return
@@ -127,7 +141,7 @@ def _batches(raw: memoryview) -> Iterable[_Batch]:
                 f"Kafka holds records of message format {magic}, expected 2, which Kafka 0.11 and newer write: "
                 "copy that topic with a newer client"
             )
-        yield _Batch(base, base + delta, epoch, crc, attributes, producer, count, raw[at:end])
+        yield _Batch(base, base + delta, epoch, crc, attributes, first, newest, producer, count, raw[at:end])
         at = end
 
 
@@ -136,6 +150,64 @@ def _is_abort(batch: _Batch) -> bool:
     marker = Records(0)
     _split(bytes(batch.raw[_HEADER.size :]), batch, marker)
     return int.from_bytes(marker.keys[0][2:4], "big") == _ABORT
+
+
+def recalled(raw: bytes | memoryview, of: LastRecord, *, decompressors: Decompressors) -> LastRecord | None:
+    """By what the record at the offset of `of` is known in these fetched bytes; None where it is not among them, or
+    can't be read any more."""
+    for batch in _batches(memoryview(raw)):
+        if batch.count and batch.base <= of.offset <= batch.last:
+            return _known_by(batch, decompressors, like=of)
+    return None
+
+
+def _known_by(batch: _Batch, decompressors: Decompressors, *, like: LastRecord | None = None) -> LastRecord | None:
+    """The last record of a batch; `like` another one, the one at its offset, in the way that one is known by."""
+    appended_ms = batch.newest_ms if batch.is_stamped_on_arrival else None
+    whole = of_batch(batch.last, batch.epoch, appended_ms, batch.raw[_CHECKED_FROM:])
+    if like and like.is_of_batch:
+        return whole
+    try:
+        place = _place(_body(batch, decompressors), batch, None if like is None else like.offset)
+    except Exception:  # whatever a decompressor raises
+        return None if like else whole
+    if place is None:
+        return None
+    offset, made_ms, key, value, headers = place
+    return of_record(offset, batch.epoch, appended_ms, (key, value, headers), made_ms=made_ms)
+
+
+def _place(body: bytes, batch: _Batch, offset: int | None) -> tuple | None:
+    """(offset, time in ms, key, value, the rest's bytes) of the record at `offset`, or of the last one; None without."""
+    at, wanted = 0, None
+    for _ in range(batch.count):
+        length, begin = _number(body, at)
+        at = begin + length
+        wanted = begin
+        if offset is None:
+            continue
+        _, after_time = _number(body, begin + 1)
+        if batch.base + _number(body, after_time)[0] == offset:
+            break
+    else:
+        if offset is not None or wanted is None:
+            return None
+    age_ms, after = _number(body, wanted + 1)
+    delta, after = _number(body, after)
+    key, after = _bytes(body, after)
+    value, after = _bytes(body, after)
+    return batch.base + delta, batch.first_ms + age_ms, key, value, body[after:at]
+
+
+def _number(body: bytes, at: int) -> tuple[int, int]:
+    """The number that a varint holds, and where it ends."""
+    zigzag, at = _varint(body, at) if body[at] > 0x7F else (body[at], at + 1)
+    return (zigzag >> 1) ^ -(zigzag & 1), at
+
+
+def _bytes(body: bytes, at: int) -> tuple[bytes | None, int]:
+    length, at = _number(body, at)
+    return (None, at) if length < 0 else (body[at : at + length], at + length)
 
 
 def _append(records: Records, batch: _Batch, decompressors: Decompressors) -> None:

@@ -1,233 +1,71 @@
 """Where a worker stands in each of its partitions, and the batches that it reads next.
 
-Here: assignment, positions, what is fetched when, what is said when a topic or a position is lost.
+Here: assignment, positions, what is fetched when, when a log is compared with what was read of it.
 Not here: Kafka's protocol (stream.py, which hands in a `Wire`), the records' bytes (record_batches.py), how far a
-batch has landed (the lake, which gives the positions).
+batch has landed (the lake, which gives the positions), the comparison itself (log_agreement.py), the sentences of what
+happens (notices.py).
 
 No consumer group: the offsets live in the lake and move by compare-and-set, so who reads a partition need not be
 agreed on, only spread: worker K of N takes the partitions whose number and topic hash to it. Nothing rebalances,
 nothing is committed in a callback, and a worker that was thought dead can do no harm. Fetches name the topic by its
-id, so the broker itself refuses to go on in a topic that was deleted and made again under the same name.
+id, so the broker itself refuses to go on in a topic that was deleted and made again under the same name. Before its
+first fetch, and again whenever the broker may have been away, a partition's log must still hold what was read of it.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 from zlib import crc32
 
 from transforms.errors import BrokerMissing, UsageError
 
+from .log_agreement import (
+    NO_PARTITION,
+    Evidence,
+    Outcome,
+    Standing,
+    Verdict,
+    current_logs,
+    judged,
+    topic_id_of,
+    verdicts,
+)
+from .notices import (
+    Assigned,
+    BeginningMissing,
+    BrokerBack,
+    BrokerLost,
+    LogParted,
+    Notice,
+    PositionLost,
+    TopicGone,
+    TopicRecreated,
+    Unproved,
+)
+from .partition import Batch as Batch
+from .partition import Partition
 from .record_batches import Reader
+from .wire import Got, TopicState, Want, Wire
 
 _REFRESH_S = 5.0
 _RETRY_S = 0.3
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One partition's consecutive records, as columns of bytes.
-
-    Positions, not offsets: [first_position, next_position) are covered by it, of which `offsets` hold records;
-    compaction, transactions' markers and aborted transactions leave gaps. One may hold no record at all and still
-    move the position. Batches of a partition are contiguous.
-    """
-
-    topic: str
-    topic_id: str
-    partition: int
-    first_position: int
-    next_position: int
-    offsets: list[int]
-    keys: list[bytes | None]
-    values: list[bytes | None]
-    headers: Mapping[int, bytes] = field(default_factory=dict)  # by offset, of records that have any (headers.py)
-    unread: Mapping[int, str] = field(
-        default_factory=dict
-    )  # by offset, what was found of one whose bytes can't be got at
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """A partition that this worker reads from now on, from `position`."""
-
-    topic: str
-    topic_id: str
-    partition: int
-    position: int
-
-    def __str__(self):
-        return f"reading {self.topic}/{self.partition} from position {self.position}"
-
-
-@dataclass(frozen=True)
-class TopicRecreated:
-    """Another topic goes by this name now; it is read from its beginning, what was unread of the old one is gone."""
-
-    topic: str
-    old_topic_id: str
-    topic_id: str
-
-    def __str__(self):
-        return (
-            f"the topic {self.topic} was deleted and made again (id {self.old_topic_id}, now {self.topic_id}): "
-            "the new one is read from its beginning"
-        )
-
-
-@dataclass(frozen=True)
-class TopicGone:
-    topic: str
-    topic_id: str
-
-    def __str__(self):
-        return f"the topic {self.topic} (id {self.topic_id}) was deleted: nothing of it is read any more"
-
-
-@dataclass(frozen=True)
-class PositionLost:
-    """Kafka no longer has `position`: it starts at `earliest` and ends at `end`. Not read on until `seek`."""
-
-    topic: str
-    topic_id: str
-    partition: int
-    position: int
-    earliest: int
-    end: int
-
-    def __str__(self):
-        if self.position < self.earliest:
-            lost = f"{self.earliest - self.position} positions were deleted (retention) before they were read"
-        else:
-            lost = f"it ends at {self.end}: Kafka has lost what had been read already"
-        return f"{self.topic}/{self.partition} stands at {self.position}, and {lost}"
-
-
-@dataclass(frozen=True)
-class BeginningMissing:
-    """A partition read for the first time whose records before `earliest` are not there any more."""
-
-    topic: str
-    topic_id: str
-    partition: int
-    earliest: int
-
-    def __str__(self):
-        return (
-            f"{self.topic}/{self.partition} begins at position {self.earliest}: what came before was deleted before "
-            "Floe first looked, and is unknown; the ledger says so"
-        )
-
-
-@dataclass(frozen=True)
-class SharedKafka:
-    """Another lake lands from this Kafka too."""
-
-    bootstrap: str
-    other: str
-
-    def __str__(self):
-        return (
-            f"another lake lands from the Kafka at {self.bootstrap} too ({self.other}): both hold all of its events; "
-            "if that is not meant, set FLOE_BROKER_PORT or FLOE_KAFKA_BOOTSTRAP"
-        )
-
-
-@dataclass(frozen=True)
-class BrokerLost:
-    reason: str
-
-    def __str__(self):
-        return f"{self.reason}; trying again until it does"
-
-
-@dataclass(frozen=True)
-class BrokerBack:
-    after_s: float
-
-    def __str__(self):
-        return f"Kafka answers again, after {self.after_s:.0f} s"
-
-
-Notice = Assigned | TopicRecreated | TopicGone | PositionLost | BeginningMissing | SharedKafka | BrokerLost | BrokerBack
-
-
-@dataclass(frozen=True)
-class TopicState:
-    name: str
-    topic_id: str
-    leaders: Mapping[int, int]  # partition -> node, -1 where there is none at the moment
-
-
-@dataclass(frozen=True)
-class Want:
-    """One partition's part of a fetch."""
-
-    topic_id: str
-    partition: int
-    position: int
-    last_epoch: int
-
-
-@dataclass(frozen=True)
-class Got:
-    """Its answer. `outcome`: data; moved (ask for the topics again); lost (the position is not in the log: `end` is
-    the last one up to which the log is what was read, -1 where that is not known)."""
-
-    topic_id: str
-    partition: int
-    outcome: str
-    raw: bytes | memoryview = b""
-    aborted: tuple[tuple[int, int], ...] = ()
-    end: int = -1
-
-
-class Wire(Protocol):
-    """What a Source needs of Kafka; each may raise BrokerMissing."""
-
-    decompressors: Mapping[int, Callable[[bytes], bytes]]
-
-    def topics(self) -> list[TopicState]: ...
-    def earliest(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]: ...
-    def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]: ...
-    def fetch(self, node: int, wants: list[Want], *, may_wait: bool) -> Any: ...
-    def answer(self, handle: Any) -> list[Got] | None: ...
-    def wait(self, timeout_s: float) -> None: ...
-    def commit(self, positions: Mapping[tuple[str, int], int], *, is_last: bool = False) -> None: ...
-    def close(self) -> None: ...
-
-
-@dataclass
-class _Partition:
-    topic: str
-    topic_id: str
-    number: int
-    leader: int
-    position: int = 0  # of the next record to hand out
-    last_epoch: int = -1
-    reader: Reader | None = None  # fetched, not all handed out yet
-    is_lost: bool = False
-    moves: int = 0  # counts seeks: the answer to an earlier fetch is dropped
-    served: int = 0
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.topic, self.number
+_RESTART_S = 1.5  # no broker stops and starts again within it
 
 
 @dataclass(frozen=True)
 class _Fetch:
     handle: Any
-    asked: dict[tuple[str, int], tuple[_Partition, int]]  # (topic id, partition) -> the partition, its moves
+    asked: dict[tuple[str, int], tuple[Partition, int]]  # (topic id, partition) -> the partition, its moves
 
 
 class Poller:
     """Reads the partitions of one worker; see `stream.Source` for how to open one.
 
-    `stored`: gives the positions that have landed, {(topic, topic id, partition): next position}; asked for when a
-    partition is assigned. A partition that is not in it is read from its earliest record.
+    `stored`: gives what has landed, {(topic, topic id, partition): Standing}; asked for when a partition is assigned.
+    A partition that is not in it is read from its earliest record.
     """
 
     def __init__(
@@ -235,22 +73,26 @@ class Poller:
         wire: Wire,
         *,
         worker: tuple[int, int] = (1, 1),
-        stored: Callable[[], Mapping[tuple[str, str, int], int]] | None = None,
+        stored: Callable[[], Mapping[tuple[str, str, int], Standing]] | None = None,
     ):
         self._wire = wire
         self._worker = worker
         self._stored = stored or dict
-        self._partitions: dict[tuple[str, int], _Partition] = {}
+        self._partitions: dict[tuple[str, int], Partition] = {}
         self._topic_ids: dict[str, list[str]] = {}  # every id that a name has been seen under, the last one last
         self._gone: set[str] = set()
-        self._ready: deque[_Partition] = deque()
+        self._ready: deque[Partition] = deque()
         self._fetches: dict[int, _Fetch] = {}
         self._notices: list[Notice] = []
         self._lost_since: float | None = None
-        self._refresh_at = 0.0
+        self._refresh_at = self._ask_at = 0.0
+        self._contact_at: dict[int, float] = {}  # node -> when a fetch was last known to be under way there
+        self._is_whole = False  # whether every partition that landed has been looked for since the broker was away
+        self._vanished: set[tuple[str, str, int]] = set()
+        self._unproved: set[tuple[str, int]] = set()  # of which that has been said
         self._answers = 0
-        for topic, topic_id, _ in self._stored():
-            self._topic_ids.setdefault(topic, []).append(topic_id)
+        for topic, log_id, _ in self._stored():
+            self._topic_ids.setdefault(topic, []).append(topic_id_of(log_id))
         self._refresh()
 
     def __enter__(self):
@@ -264,7 +106,12 @@ class Poller:
 
     def assignment(self) -> set[tuple[str, str, int]]:
         """(topic, topic id, partition) of each partition that is read."""
-        return {(p.topic, p.topic_id, p.number) for p in self._partitions.values()}
+        return {p.place for p in self._partitions.values()}
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether every partition's log has been found to be the one that was read, or nothing speaks against it."""
+        return all(p.agrees and not p.is_lost for p in self._partitions.values()) and not self._lost_since
 
     def positions(self) -> dict[tuple[str, int], int]:
         """(topic, partition) to the position after the last batch handed out."""
@@ -276,11 +123,47 @@ class Poller:
 
     def seek(self, topic: str, partition: int, position: int) -> None:
         """The partition's next batch starts at `position`; also the way on after PositionLost."""
-        found = self._partitions.get((topic, partition))
-        if found is None:
-            raise UsageError(f"{topic}/{partition} is not read by this worker: seek one of assignment()")
-        found.position, found.reader, found.is_lost, found.last_epoch = position, None, False, -1
-        found.moves += 1
+        self._move(self._own(topic, partition), Standing(position))
+
+    def go_on(self, topic: str, partition: int, *, log_id: str, standing: Standing) -> None:
+        """The way on after LogParted: the partition's log is named `log_id` from here, and is read from there. Nothing
+        where the partition is not there any more."""
+        if found := self._partitions.get((topic, partition)):
+            found.log_id = log_id
+            self._move(found, standing)
+
+    def _move(self, partition: Partition, to: Standing) -> None:
+        partition.stand(to)
+        partition.reader, partition.is_lost, partition.agrees = None, False, True
+        partition.moves += 1
+
+    def _own(self, topic: str, partition: int) -> Partition:
+        if found := self._partitions.get((topic, partition)):
+            return found
+        raise UsageError(f"{topic}/{partition} is not read by this worker: seek one of assignment()")
+
+    def earliest(self, topic: str, partition: int) -> int:
+        """The first position that the log still has; 0 where the partition is not there any more."""
+        key = topic, partition
+        return self._wire.earliest([key])[key] if key in self._partitions else 0
+
+    def verdict(self, topic: str, partition: int, standing: Standing) -> Verdict | None:
+        """Whether the log holds what `standing` says; None where that can't be told at the moment."""
+        found = self._own(topic, partition)
+        return verdicts(self._wire, [found.asked(standing)]).get(found.key)
+
+    def read_again(self, topic: str, partition: int, *, first: int, end: int) -> Iterator[Batch]:
+        """The log's committed records from `first` on, up to `end` or a little beyond, beside what `poll` gives."""
+        found = self._own(topic, partition)
+        at, end = first, min(end, self._wire.ends([found.key])[found.key])
+        while at < end:
+            [got] = self._wire.ask(found.leader, [Want(found.topic_id, found.number, at, -1)], is_all=False)
+            reader = Reader(got.raw, position=at, decompressors=self._wire.decompressors, aborted=got.aborted)
+            if reader.is_done:
+                return
+            records = reader.take(end - at)
+            yield found.batch(records, first=at)
+            at = records.next_position
 
     def notices(self) -> list[Notice]:
         """What happened since this was last asked, oldest first; each is a sentence by str()."""
@@ -323,10 +206,13 @@ class Poller:
             self._tell_identities(topics)
             self._drop_and_lead(topics)
             self._add_new(topics)
+            self._tell_vanished(topics)
         except BrokerMissing as error:
             if self._lost_since is None:
                 self._lost_since = time.monotonic()
                 self._notices.append(BrokerLost(str(error)))
+                self._doubt(self._partitions.values())
+                self._is_whole = False
             self._refresh_at = time.monotonic() + _RETRY_S
             return
         if self._lost_since is not None:
@@ -351,12 +237,14 @@ class Poller:
             leader = now.get((partition.topic_id, partition.number))
             if leader is None:
                 del self._partitions[key]  # what of it is fetched already is still handed out
-            else:
+                self._is_whole = False
+            elif partition.leader != leader:
                 partition.leader = leader
+                partition.doubt()
 
     def _add_new(self, topics: list[TopicState]) -> None:
         new = [
-            _Partition(topic.name, topic.topic_id, number, leader)
+            Partition(topic.name, topic.topic_id, number, leader, topic.topic_id)
             for topic in topics
             for number, leader in topic.leaders.items()
             if leader >= 0 and self._is_ours(topic.name, number) and (topic.name, number) not in self._partitions
@@ -364,16 +252,35 @@ class Poller:
         if not new:
             return
         stored = self._stored()
-        unknown = [p.key for p in new if (p.topic, p.topic_id, p.number) not in stored]
+        logs = current_logs(stored)
+        unknown = [p.key for p in new if p.place not in logs]
         earliest = self._wire.earliest(unknown) if unknown else {}
         for partition in new:
-            known = stored.get((partition.topic, partition.topic_id, partition.number))
-            partition.position = earliest[partition.key] if known is None else known
+            is_known = partition.place in logs
+            if is_known:
+                partition.log_id = logs[partition.place]
+                partition.stand(stored[partition.place])
+                partition.doubt()
+            else:
+                partition.stand(Standing(earliest[partition.key]))
             self._partitions[partition.key] = partition
-            place = (partition.topic, partition.topic_id, partition.number)
-            self._notices.append(Assigned(*place, partition.position))
-            if known is None and partition.position > 0:
-                self._notices.append(BeginningMissing(*place, partition.position))
+            self._notices.append(Assigned(*partition.place, partition.position))
+            if not is_known and partition.position > 0:
+                self._notices.append(BeginningMissing(*partition.place, partition.position))
+
+    def _tell_vanished(self, topics: list[TopicState]) -> None:
+        """Kafka never takes a partition from a topic: where one is missing, the topic is an older state of itself."""
+        if self._is_whole:
+            return
+        self._is_whole = True
+        ids = {topic.topic_id: topic.leaders for topic in topics}
+        stored = self._stored()
+        for (topic, topic_id, number), log_id in current_logs(stored).items():
+            place, standing = (topic, log_id, number), stored[(topic, log_id, number)]
+            is_missing = topic_id in ids and number not in ids[topic_id] and self._is_ours(topic, number)
+            if is_missing and standing.position > 0 and place not in self._vanished:
+                self._vanished.add(place)
+                self._notices.append(LogParted(*place, standing.position, NO_PARTITION))
 
     def _is_ours(self, topic: str, partition: int) -> bool:
         """The topic's hash spreads the first partitions of all topics over the workers, not over the first few."""
@@ -384,12 +291,14 @@ class Poller:
 
     def _send(self) -> None:
         """At most one fetch a node at a time, of the partitions with nothing left to hand out."""
-        nodes: dict[int, list[_Partition]] = {}
+        self._look_after_silence()
+        self._agree()
+        nodes: dict[int, list[Partition]] = {}
         waiting = set()
         for partition in self._partitions.values():
             if partition.reader is not None:
                 waiting.add(partition.leader)
-            elif not partition.is_lost and partition.leader >= 0:
+            elif partition.agrees and not partition.is_lost and partition.leader >= 0:
                 nodes.setdefault(partition.leader, []).append(partition)
         for node, partitions in nodes.items():
             if node not in self._fetches and self._lost_since is None:
@@ -398,6 +307,7 @@ class Poller:
                 handle = self._wire.fetch(node, wants, may_wait=node not in waiting)
                 asked = {(p.topic_id, p.number): (p, p.moves) for p in partitions}
                 self._fetches[node] = _Fetch(handle, asked)
+                self._contact_at[node] = time.monotonic()
 
     def _collect(self) -> None:
         for node, fetch in list(self._fetches.items()):
@@ -405,8 +315,10 @@ class Poller:
                 answer = self._wire.answer(fetch.handle)
             except BrokerMissing:
                 answer = []
+                self._doubt(partition for partition, _ in fetch.asked.values())
                 self._refresh_at = min(self._refresh_at, time.monotonic() + _RETRY_S)
             if answer is None:
+                self._contact_at[node] = time.monotonic()
                 continue
             del self._fetches[node]
             for got in answer:
@@ -414,8 +326,9 @@ class Poller:
                 if partition.moves == moves:
                     self._receive(partition, got)
 
-    def _receive(self, partition: _Partition, got: Got) -> None:
+    def _receive(self, partition: Partition, got: Got) -> None:
         if got.outcome == "moved":
+            partition.doubt()
             self._refresh_at = min(self._refresh_at, time.monotonic() + _RETRY_S)
         elif got.outcome == "lost":
             self._lose(partition, got.end)
@@ -432,16 +345,71 @@ class Poller:
                 partition.last_epoch = reader.last_epoch
                 self._ready.append(partition)
 
-    def _lose(self, partition: _Partition, end: int) -> None:
+    def _lose(self, partition: Partition, end: int) -> None:
         try:
-            earliest = self._wire.earliest([partition.key])[partition.key]
-            end = self._wire.ends([partition.key])[partition.key] if end < 0 else end
+            earliest, log_end = self._wire.earliest([partition.key]), self._wire.ends([partition.key], is_all=True)
         except BrokerMissing:
             return  # it is asked for again, and lost again
+        first, last = earliest[partition.key], log_end[partition.key]
+        if partition.position < first:
+            partition.is_lost = True
+            self._notices.append(PositionLost(*partition.place, partition.position, first, last))
+        elif end >= 0:
+            self._part(
+                partition, f"what was read of the log and what it holds agree up to {end:,} at most (leader epoch)"
+            )
+        elif partition.position > last:
+            self._part(partition, judged(Standing(partition.position), Evidence(first, last)).why)
+        else:
+            self._part(partition, "the log does not know under which leader epoch it was read up to there")
+
+    # --- whether the log is the one that was read ---
+
+    @staticmethod
+    def _doubt(partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            partition.doubt()
+
+    def _look_after_silence(self) -> None:
+        """A broker of which nothing was heard for so long may have been another one meanwhile."""
+        now = time.monotonic()
+        silent = {node for node, at in self._contact_at.items() if now - at > _RESTART_S and node not in self._fetches}
+        self._doubt(p for p in self._partitions.values() if p.leader in silent)
+        for node in silent:
+            del self._contact_at[node]
+
+    def _agree(self) -> None:
+        """Asks about partitions in doubt of which all that was fetched has been handed out."""
+        doubtful = [
+            p
+            for p in self._partitions.values()
+            if not p.agrees and p.reader is None and not p.is_lost and p.leader >= 0
+        ]
+        if not doubtful or self._lost_since is not None or time.monotonic() < self._ask_at:
+            return
+        self._ask_at = time.monotonic() + _RETRY_S
+        try:
+            found = verdicts(self._wire, [p.asked() for p in doubtful])
+        except BrokerMissing:
+            self._refresh_at = min(self._refresh_at, self._ask_at)
+            return
+        for partition in doubtful:
+            if verdict := found.get(partition.key):
+                partition.agrees = True
+                if verdict.outcome is Outcome.PARTED:
+                    self._part(partition, verdict.why)
+        self._tell_unproved(found)
+
+    def _tell_unproved(self, found: Mapping[tuple[str, int], Verdict]) -> None:
+        """Once a partition; a sentence for all of one reason."""
+        new = {k: v.why for k, v in found.items() if v.outcome is Outcome.UNPROVED and k not in self._unproved}
+        self._unproved |= new.keys()
+        for why in dict.fromkeys(new.values()):
+            self._notices.append(Unproved(tuple(sorted(key for key, of in new.items() if of == why)), why))
+
+    def _part(self, partition: Partition, why: str) -> None:
         partition.is_lost = True
-        self._notices.append(
-            PositionLost(partition.topic, partition.topic_id, partition.number, partition.position, earliest, end)
-        )
+        self._notices.append(LogParted(*partition.place, partition.position, why))
 
     def _hand_out(self, max_records: int) -> list[Batch]:
         batches: list[Batch] = []
@@ -452,21 +420,9 @@ class Poller:
                 self._ready.popleft()
                 continue
             records = partition.reader.take(left)
-            batches.append(
-                Batch(
-                    partition.topic,
-                    partition.topic_id,
-                    partition.number,
-                    partition.position,
-                    records.next_position,
-                    records.offsets,
-                    records.keys,
-                    records.values,
-                    records.headers,
-                    records.unread,
-                )
-            )
-            partition.position = records.next_position
+            batch = partition.batch(records)
+            batches.append(batch)
+            partition.position, partition.last = batch.next_position, batch.last
             left -= len(records.values)
             if partition.reader.is_done:
                 partition.reader = None

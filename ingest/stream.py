@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from types import MappingProxyType
 from uuid import UUID
@@ -30,12 +30,16 @@ from transforms.schemas import TOPICS
 
 from . import cluster, codecs, topic_settings
 from .contract import LARGEST_RECORD_BYTES
+from .log_agreement import Standing, Verdict, examined
+from .notices import SharedKafka
 from .source import Batch as Batch  # what Source.poll gives
-from .source import Got, Poller, SharedKafka, TopicState, Want
+from .source import Poller
+from .wire import Got, TopicState, Want
 
 MAX_EVENT_BYTES = LARGEST_RECORD_BYTES
 _FETCH_BYTES = 16 * 2**20  # of one answer; compressed, so several times that in memory
 _FETCH_MIN_BYTES = 64 * 1024
+_ASK_BYTES = 256 * 1024  # of a partition, where one record is wanted
 _FETCH_BY_TOPIC_ID = 13  # Kafka 3.1 and newer
 _BOOTSTRAP_S = 10.0
 _REQUEST_TIMEOUT_MS = 5000
@@ -160,6 +164,13 @@ def lag(settings, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int]
     return {key: max(0, end - positions[key]) for key, end in ends.items()}
 
 
+def log_verdicts(settings, stored: Mapping[tuple[str, str, int], Standing]) -> dict[tuple[str, str, int], Verdict]:
+    """(topic, topic id, partition) of `stored` -> whether Kafka's log is the one that landed; without those of which
+    that can't be told at the moment, and those of topics that are gone. Raises BrokerMissing."""
+    with closing(_KafkaWire(settings, "floe")) as wire:
+        return examined(wire, wire.topics(), stored)
+
+
 def publish(
     settings,
     records: Iterable[tuple],
@@ -229,7 +240,7 @@ def _made_topics(settings, wanted: str) -> set[str]:
 class Source(Poller):
     """One worker's part of every topic of the contract, read from where the lake stands; see source.Poller.
 
-    `stored`: gives {(topic, topic id, partition): next position} of what has landed, asked for when partitions are
+    `stored`: gives {(topic, topic id, partition): Standing} of what has landed, asked for when partitions are
     assigned; None reads all from the beginning. `group` is the name under which `commit` tells the broker how far
     we are. Topics and partitions that are made later are noticed within seconds.
     Raises BrokerMissing where no Kafka answers; once open it outlasts any outage (`unreachable_s`, `notices`).
@@ -241,7 +252,7 @@ class Source(Poller):
         *,
         group: str = "floe",
         worker: tuple[int, int] = (1, 1),
-        stored: Callable[[], Mapping[tuple[str, str, int], int]] | None = None,
+        stored: Callable[[], Mapping[tuple[str, str, int], Standing]] | None = None,
     ):
         wire = _KafkaWire(settings, group)
         try:
@@ -306,12 +317,19 @@ class _KafkaWire:
     def earliest(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         return self._offsets(partitions, OffsetSpec.EARLIEST)
 
-    def ends(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        return self._offsets(partitions, OffsetSpec.LATEST)
+    def ends(self, partitions: Iterable[tuple[str, int]], *, is_all: bool = False) -> dict[tuple[str, int], int]:
+        return self._offsets(partitions, OffsetSpec.LATEST, isolation=_isolation(is_all))
 
-    def _offsets(self, partitions, spec: OffsetSpec) -> dict[tuple[str, int], int]:
+    def appended_from(self, moments_ms: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """The first offset appended at that moment or later; -1 where there is none."""
+        specs = {TopicPartition(*key): at for key, at in moments_ms.items()}
         with self._asking():
-            return _offsets(self._admin, partitions, spec)
+            answer = self._admin.list_partition_offsets(specs)
+        return {(p.topic, p.partition): found.offset for p, found in answer.items()}
+
+    def _offsets(self, partitions, spec: OffsetSpec, **options) -> dict[tuple[str, int], int]:
+        with self._asking():
+            return _offsets(self._admin, partitions, spec, **options)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -325,30 +343,18 @@ class _KafkaWire:
 
     def fetch(self, node: int, wants: list[Want], *, may_wait: bool) -> Future:
         """`may_wait`: the broker may gather records for FLOE_INGEST_LINGER_MS before it answers."""
-        topics: dict[str, list] = {}
-        for want in wants:
-            part = FetchRequest.FetchTopic.FetchPartition(
-                partition=want.partition,
-                current_leader_epoch=-1,
-                fetch_offset=want.position,
-                last_fetched_epoch=want.last_epoch,
-                partition_max_bytes=_FETCH_BYTES // 4,
-            )
-            topics.setdefault(want.topic_id, []).append(part)
-        request = FetchRequest(
-            max_wait_ms=self._settings.ingest_linger_ms if may_wait else 0,
-            min_bytes=_FETCH_MIN_BYTES,
-            max_bytes=_FETCH_BYTES,
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            session_id=0,
-            session_epoch=-1,
-            topics=[FetchRequest.FetchTopic(topic_id=UUID(i), partitions=parts) for i, parts in topics.items()],
-            forgotten_topics_data=[],
-            rack_id="",
-            min_version=_FETCH_BY_TOPIC_ID,
-            max_version=_FETCH_BY_TOPIC_ID,
-        )
+        linger_ms = self._settings.ingest_linger_ms if may_wait else 0
+        request = _fetch(wants, partition_bytes=_FETCH_BYTES // 4, wait_ms=linger_ms, isolation=_isolation(False))
         return self._manager.run(self._sent, request, node)[0]
+
+    def ask(self, node: int, wants: list[Want], *, is_all: bool) -> list[Got]:
+        """`is_all`: also what is not committed, what was aborted, and transactions' markers."""
+        request = _fetch(wants, partition_bytes=_ASK_BYTES, wait_ms=0, isolation=_isolation(is_all))
+        with self._asking():
+            return self._answers(self._manager.run(self._answered, request, node))
+
+    async def _answered(self, request: FetchRequest, node: int):
+        return await self._manager.send(request, node_id=node)
 
     async def _sent(self, request: FetchRequest, node: int) -> list[Future]:
         """On the client's own thread; in a list, because a future that is returned is awaited."""
@@ -369,7 +375,10 @@ class _KafkaWire:
         if handle.failed():
             with self._asking():
                 raise handle.exception
-        return [self._got(str(topic.topic_id), part) for topic in handle.value.responses for part in topic.partitions]
+        return self._answers(handle.value)
+
+    def _answers(self, response) -> list[Got]:
+        return [self._got(str(topic.topic_id), part) for topic in response.responses for part in topic.partitions]
 
     def _got(self, topic_id: str, part) -> Got:
         error = errors.for_code(part.error_code)
@@ -384,7 +393,7 @@ class _KafkaWire:
         if part.diverging_epoch is not None and part.diverging_epoch.end_offset >= 0:
             return Got(topic_id, number, "lost", end=part.diverging_epoch.end_offset)
         aborted = tuple((a.producer_id, a.first_offset) for a in part.aborted_transactions or ())
-        return Got(topic_id, number, "data", part.records or b"", aborted)
+        return Got(topic_id, number, "data", part.records or b"", aborted, readable_to=part.high_watermark)
 
     def commit(self, positions: Mapping[tuple[str, int], int], *, is_last: bool = False) -> None:
         if time.monotonic() < self._commit_at and not is_last:
@@ -396,6 +405,36 @@ class _KafkaWire:
         except errors.KafkaError as error:
             self._commit_at = time.monotonic() + _COMMIT_RETRY_S
             _log.info("the group %s's offsets could not be committed: %r", self._group, error)
+
+
+def _fetch(wants: list[Want], *, partition_bytes: int, wait_ms: int, isolation: IsolationLevel) -> FetchRequest:
+    topics: dict[str, list] = {}
+    for want in wants:
+        part = FetchRequest.FetchTopic.FetchPartition(
+            partition=want.partition,
+            current_leader_epoch=-1,
+            fetch_offset=want.position,
+            last_fetched_epoch=want.last_epoch,
+            partition_max_bytes=partition_bytes,
+        )
+        topics.setdefault(want.topic_id, []).append(part)
+    return FetchRequest(
+        max_wait_ms=wait_ms,
+        min_bytes=_FETCH_MIN_BYTES,
+        max_bytes=_FETCH_BYTES,
+        isolation_level=isolation,
+        session_id=0,
+        session_epoch=-1,
+        topics=[FetchRequest.FetchTopic(topic_id=UUID(i), partitions=parts) for i, parts in topics.items()],
+        forgotten_topics_data=[],
+        rack_id="",
+        min_version=_FETCH_BY_TOPIC_ID,
+        max_version=_FETCH_BY_TOPIC_ID,
+    )
+
+
+def _isolation(is_all: bool) -> IsolationLevel:
+    return IsolationLevel.READ_UNCOMMITTED if is_all else IsolationLevel.READ_COMMITTED
 
 
 # --- clients -----------------------------------------------------------------------------------------------------
@@ -559,8 +598,13 @@ def _described(admin: KafkaAdminClient) -> list[dict]:
     return [topic for topic in admin.describe_topics([t.type for t in TOPICS]) if topic["error_code"] == 0]
 
 
-def _offsets(admin: KafkaAdminClient, partitions: Iterable[tuple[str, int]], spec: OffsetSpec) -> dict:
-    """Of committed records: what a reader of committed records can reach."""
+def _offsets(
+    admin: KafkaAdminClient,
+    partitions: Iterable[tuple[str, int]],
+    spec: OffsetSpec,
+    isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+) -> dict:
+    """Of committed records, if not said otherwise: what a reader of committed records can reach."""
     specs = {TopicPartition(*key): spec for key in partitions}
-    found = admin.list_partition_offsets(specs, isolation_level=IsolationLevel.READ_COMMITTED)
+    found = admin.list_partition_offsets(specs, isolation_level=isolation)
     return {(p.topic, p.partition): offset.offset for p, offset in found.items()}

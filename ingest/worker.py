@@ -17,16 +17,29 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from transforms.counting import counted
-from transforms.errors import BrokerMissing, FloeError
+from transforms.errors import BrokerMissing, FloeError, LogsParted
 
 from . import stream
 from .heartbeat import heartbeats, write_heartbeat
 from .lake import Lake
-from .landing import Landed, Partition, Prepared, land, lost_batch, prepare, stored_positions, unknown_batch
+from .landing import (
+    Landed,
+    Partition,
+    Prepared,
+    current_positions,
+    land,
+    lost_batch,
+    prepare,
+    stored_standings,
+    unknown_batch,
+)
+from .log_agreement import Standing
+from .notices import Assigned, BeginningMissing, LogParted, PositionLost, TopicRecreated
+from .parting import PARTED, gone_on
 from .private import make_home
 from .reject_alerts import TOPIC as ALERTS
 from .reject_alerts import due_alerts
-from .source import Assigned, Batch, BeginningMissing, PositionLost, TopicRecreated
+from .source import Batch
 from .stream import Source
 
 __all__ = ["WorkerReport", "heartbeats", "run", "wait_landed"]
@@ -73,17 +86,20 @@ def run(
     worker: tuple[int, int] = (1, 1),
     stop: threading.Event | None = None,
     on_progress: Say | None = None,
+    after_parting: str | None = None,
 ) -> WorkerReport:
     """Lands what arrives until `stop` is set; with `drain`, until the end offsets seen at the start have landed.
 
     The batch in hand when `stop` is set is finished. Worker (K, N) reads its share of the partitions. Raises
     BrokerMissing (no Kafka at the start; a later outage is waited for), LandingConflict (another worker has the
     partition), DiskFull and the lake's other errors, FloeError where Kafka deleted records unread (see
-    FLOE_INGEST_SKIP_LOST): each leaves the lake whole, and the next start carries on.
+    FLOE_INGEST_SKIP_LOST), LogsParted where its log is no more the one that landed and `after_parting` (parting.CHOICES)
+    does not say how to go on: each leaves the lake whole, and the next start carries on.
     """
     make_home(settings)
     with Lake.open(settings.model_copy(update={"lake_threads": 1})) as lake:
-        return _Worker(settings, lake, worker, stop or threading.Event(), on_progress or (lambda _: None)).run(drain)
+        stop, say = stop or threading.Event(), on_progress or (lambda _: None)
+        return _Worker(settings, lake, worker, stop, say, after_parting).run(drain)
 
 
 def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -> bool:
@@ -92,7 +108,7 @@ def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -
     said_at = time.monotonic()
     with Lake.open(settings) as lake:  # made here if the worker has not made it yet
         while not stop.is_set():
-            stored = stored_positions(lake)
+            stored = current_positions(lake)
             left = sum(max(0, end - stored.get((t, ids[t], p), 0)) for (t, p), end in ends.items())
             if not left:
                 return True
@@ -134,16 +150,26 @@ class _Worker:
     statements, which more than doubles its CPU time.
     """
 
-    def __init__(self, settings, lake: Lake, worker: tuple[int, int], stop: threading.Event, say: Say) -> None:
+    def __init__(
+        self,
+        settings,
+        lake: Lake,
+        worker: tuple[int, int],
+        stop: threading.Event,
+        say: Say,
+        after_parting: str | None,
+    ) -> None:
         self._settings = settings
         self._lake = lake
         self._number = worker
         self._stop = stop  # from outside
         self._end = threading.Event()  # of the poll thread and the decode thread
         self._say = say
+        self._after_parting = after_parting
+        self._has_chosen = False
         self._polled: queue.Queue[list[Batch] | _End] = queue.Queue(maxsize=1)
         self._prepared: queue.Queue[Prepared | _End] = queue.Queue(maxsize=1)
-        self._handed_out: dict[Partition, int] = {}
+        self._handed_out: dict[Partition, Standing] = {}
         self._committable: Mapping[tuple[str, int], int] = {}
         self._landed: dict[tuple[str, int], int] = {}
         self._ends: Mapping[tuple[str, int], int] = {}
@@ -173,7 +199,7 @@ class _Worker:
     def _run(self, drain: bool, *, only: str | None = None) -> None:
         """Until stopped; with `drain` until the ends seen at its start have landed (`only` of that topic)."""
         self._end.clear()
-        with Source(self._settings, worker=self._number, stored=self._positions) as source:
+        with Source(self._settings, worker=self._number, stored=self._standings) as source:
             ends = source.end_offsets() if drain else None
             if only:
                 ends = {key: end for key, end in ends.items() if key[0] == only}
@@ -194,15 +220,16 @@ class _Worker:
 
     # --- the poll thread ---
 
-    def _positions(self) -> dict[Partition, int]:
+    def _standings(self) -> dict[Partition, Standing]:
         """Where to go on: what has landed, or is on its way to it."""
-        return stored_positions(self._lake) | self._handed_out
+        return stored_standings(self._lake) | self._handed_out
 
     def _poll(self, source: Source, ends: Mapping[tuple[str, int], int] | None) -> None:
         try:
             filling, ends_at = _Filling(), 0.0
             while not self._end.is_set():
                 filling = self._fill(source, filling)
+                self._settle(source)
                 self._watch(source, is_draining=ends is not None)
                 if time.monotonic() >= ends_at:
                     ends_at = time.monotonic() + _ENDS_S
@@ -231,7 +258,8 @@ class _Worker:
 
     def _hand_out(self, filling: _Filling, batches: list[Batch]) -> None:
         for batch in batches:
-            self._handed_out[(batch.topic, batch.topic_id, batch.partition)] = batch.next_position
+            place = (batch.topic, batch.topic_id, batch.partition)
+            self._handed_out[place] = Standing(batch.next_position, batch.last)
         filling.add(batches)
 
     def _patience(self, filling: _Filling) -> float:
@@ -241,7 +269,9 @@ class _Worker:
         return min(_POLL_S, max(0.0, left))
 
     def _hear(self, source: Source, filling: _Filling) -> None:
-        for notice in source.notices():
+        notices = source.notices()
+        parted = [notice for notice in notices if isinstance(notice, LogParted)]
+        for notice in notices:
             if isinstance(notice, Assigned):
                 self._landed.setdefault((notice.topic, notice.partition), notice.position)
                 continue
@@ -253,15 +283,38 @@ class _Worker:
             elif isinstance(notice, PositionLost):
                 self._hand_out(filling, [self._skipped(notice)])
                 source.seek(notice.topic, notice.partition, notice.earliest)
+        if parted:
+            self._hand_out(filling, self._gone_on(source, parted))
 
     def _skipped(self, lost: PositionLost) -> Batch:
         """The loss as a batch that the ledger shows; FloeError unless it is to be skipped."""
-        if not self._settings.ingest_skip_lost or lost.position > lost.end:
+        if not self._settings.ingest_skip_lost:
             raise FloeError(
-                f"{lost}: nothing was skipped. Restore the topic, or, where records were deleted, set "
-                f"FLOE_INGEST_SKIP_LOST=1 to go on at {lost.earliest}; the ledger will show the loss"
+                f"{lost}: nothing was skipped. Restore the topic, or set FLOE_INGEST_SKIP_LOST=1 to go on at "
+                f"{lost.earliest}; the ledger will show the loss"
             )
         return lost_batch(lost)
+
+    def _gone_on(self, source: Source, parted: list[LogParted]) -> list[Batch]:
+        """How landing goes on, as batches that the ledger shows; LogsParted unless that was chosen."""
+        if self._after_parting is None:
+            raise LogsParted(_choices_sentence(parted))
+        self._has_chosen, batches = True, []
+        for notice in parted:
+            batch = gone_on(self._lake, source, notice, self._after_parting)
+            self._landed[(batch.topic, batch.partition)] = batch.next_position
+            what = "where log and lake part" if self._after_parting == PARTED else "the log's beginning"
+            self._say(f"{batch.topic}/{batch.partition} goes on at {batch.next_position:,}, {what}; the ledger says so")
+            batches.append(batch)
+        return batches
+
+    def _settle(self, source: Source) -> None:
+        """A choice is of what had parted at the start: what parts later is another choice."""
+        if self._after_parting is None or not source.is_agreed:
+            return
+        if not self._has_chosen:
+            self._say(f"--from {self._after_parting} changes nothing: Kafka's log agrees with what landed")
+        self._after_parting = None
 
     def _watch(self, source: Source, *, is_draining: bool) -> None:
         if self._committable:
@@ -403,4 +456,14 @@ class _Worker:
 
 def _has_reached(source: Source, ends: Mapping[tuple[str, int], int]) -> bool:
     positions = source.positions()
-    return all(positions.get(key, end) >= end for key, end in ends.items())
+    return source.is_agreed and all(positions.get(key, end) >= end for key, end in ends.items())
+
+
+def _choices_sentence(parted: list[LogParted]) -> str:
+    more = f", and so do {counted(len(parted) - 1, 'partition')} more" if len(parted) > 1 else ""
+    return (
+        f"Kafka's log is not the one that landed: {parted[0]}{more}. It was put back to an older state, or has lost "
+        "its end; nothing was read or skipped. Bring the newer log back; or stop what else ingests and choose: floe ingest "
+        "--from parted lands what comes behind the place where log and lake part, floe ingest --from beginning lands all "
+        "that the log has (what landed before stays, and counts once); the ledger will show the choice"
+    )

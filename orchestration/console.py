@@ -109,6 +109,9 @@ def stream_faults(settings, lake: Lake) -> list[str]:
     sentences = inspection.missing_positions(lake)
     try:
         cluster.require_own(settings, stream.cluster_id(settings))
+        sentences += [
+            sentence for is_true, sentence in list(inspection.log_proofs(lake, settings))[1:] if is_true is False
+        ]
         sentences += [f"{fault}; remedy: {fault.remedy}" for fault in stream.topic_faults(settings)]
     except BrokerMissing:
         pass  # said as an unknown lag
@@ -240,4 +243,11 @@ def set_alert_state(settings, alert_id: str, *, state: str) -> None:
 
 def verify_lake(settings) -> list[tuple[bool | None, str]]:
     with Lake.open(settings, read_only=True) as lake:
-        return list(inspection.proofs(lake))
+        return [*inspection.proofs(lake), *_log_proofs(lake, settings)]
+
+
+def _log_proofs(lake: Lake, settings) -> list[tuple[bool | None, str]]:
+    try:
+        return list(inspection.log_proofs(lake, settings))
+    except FloeError as error:
+        return [(None, f"whether Kafka's log is the one that landed: {error}")]

@@ -10,7 +10,8 @@
     │   ├── FilesMissing      3  the lake's files can't be reached
     │   ├── PortInUse         3  another process listens there
     │   └── DiskFull          3  no space left
-    └── LandingConflict       1  another worker moved the offsets: nothing of this batch was written
+    ├── LandingConflict       1  another worker moved the offsets: nothing of this batch was written
+    └── LogsParted            1  Kafka's log is not the one that landed: a person chooses how to go on
 
 Here: the tree. Not here: bad data, which is a value (a reject, a reason), never an exception.
 A message says what was found, what was expected and what to do.
@@ -58,4 +59,8 @@ class DiskFull(Missing):
 
 
 class LandingConflict(FloeError):
+    pass
+
+
+class LogsParted(FloeError):
     pass

@@ -151,15 +151,25 @@ def _tell_unread(unread) -> None:
 def ingest(
     drain: Annotated[bool, typer.Option("--drain", help="Stop at the end offsets seen at the start.")] = False,
     worker: Annotated[str, typer.Option(help="K/N: this is worker K of N.")] = "1/1",
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Where Kafka's log is no more the one that landed (a broker put back to an older state): go on where the "
+            "two part (parted), or land all that the log has (beginning). It changes nothing where they agree.",
+        ),
+    ] = None,
 ) -> None:
     """Lands events in the lake, exactly once, until SIGTERM."""
+    from ingest.parting import CHOICES
     from ingest.worker import run
 
+    _require_one_of("--from", from_, CHOICES)
     _log_in_sentences()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    report = run(Settings(), drain=drain, worker=_worker(worker), stop=stop, on_progress=say)
+    report = run(Settings(), drain=drain, worker=_worker(worker), stop=stop, on_progress=say, after_parting=from_)
     print(str(report))
     if drain and stop.is_set():
         raise interrupts.Interrupted("stopped: what landed is kept; floe ingest --drain lands the rest")

@@ -9,9 +9,10 @@ from ingest.contract import encode
 from ingest.inspection import mark_replayed
 from ingest.lake import Lake
 from ingest.landing import checksum, joined, land, lost_batch, prepare, stored_positions
+from ingest.notices import PositionLost
 from ingest.reject_alerts import closing_alerts, due_alerts
 from ingest.settings import Settings
-from ingest.source import Batch, PositionLost
+from ingest.source import Batch
 from transforms.errors import LandingConflict
 from transforms.schemas.raw import RAW_TABLES
 

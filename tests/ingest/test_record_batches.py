@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
-from ingest.record_batches import Reader
+from ingest.record_batches import Reader, recalled
 from ingest.stream import DECOMPRESSORS
 from transforms.errors import FloeError
 
@@ -152,3 +152,72 @@ def test_old_message_format_is_named():
     raw[16] = 1
     with pytest.raises(FloeError, match="message format 1, expected 2"):
         take(bytes(raw))
+
+
+RECORDS = [(k, b"key", b"value %d" % k) for k in range(10)]
+
+
+def remembered(raw):
+    return take(raw).last
+
+
+def recall(raw, of):
+    return recalled(raw, of, decompressors=DECOMPRESSORS)
+
+
+@pytest.mark.parametrize("compression", [0, 1, 3, 4])
+@pytest.mark.parametrize(("attributes", "key"), [(0, b"key"), (0x08, b"key"), (0x10, None), (0x20, b"\0\0\0\1")])
+def test_the_last_record_is_remembered_and_known_again(compression, attributes, key):
+    """In any compression; with Kafka's times or the producers'; a transaction's; a marker (which is passed over)."""
+    codec_of = 0 if attributes == 0x20 else compression
+    raw = batch([(k, key, value) for k, _, value in RECORDS], compression=codec_of, base=90)
+    raw = changed(raw, ATTRIBUTES, struct.pack(">h", codec_of | attributes))
+    last = remembered(raw)
+    assert (last.offset, last.leader_epoch, last.is_of_batch) == (99, 0, False)
+    assert (last.appended_at is not None) == (attributes == 0x08)
+    assert recall(raw, last) == last
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [*RECORDS[:9], (9, b"key", b"another")],
+        [*RECORDS[:9], (9, b"other", b"value 9")],
+        [*RECORDS[:9], (9, None, b"value 9")],
+        [*RECORDS[:9], (9, b"key", None)],
+        [*RECORDS[:9], (9, b"keyv", b"alue 9")],
+    ],
+)
+def test_another_record_at_that_offset_is_not_the_same(other):
+    """Another value, key, none of either, the same bytes parted elsewhere."""
+    last = remembered(batch(RECORDS))
+    assert not recall(batch(other), last).is_same(last)
+
+
+def test_the_same_record_written_at_another_time_is_not_the_same():
+    """What is sent again after a broker was put back has the same bytes: its time tells it."""
+    last = remembered(batch(RECORDS))
+    later = changed(batch(RECORDS), slice(27, 35), struct.pack(">q", 1_700_000_060_000))
+    assert not recall(later, last).is_same(last)
+
+
+def test_compaction_around_it_leaves_a_record_the_same():
+    """Its neighbours are gone, its batch was written anew with other deltas; where it is gone itself there is nothing."""
+    last = remembered(batch(RECORDS, base=90))
+    assert recall(batch([RECORDS[4], RECORDS[9]], base=90, compression=3), last) == last
+    assert recall(batch([RECORDS[4], RECORDS[7]], base=90, last=9), last) is None
+    assert recall(batch(RECORDS, base=100), last) is None
+    assert recall(b"", last) is None
+
+
+def test_batch_that_cannot_be_read_is_remembered_as_a_whole():
+    """Known again by all of its bytes, also by a release that can read it; a readable one that can't be read any more is
+    gone."""
+    whole = batch(RECORDS)
+    bad = changed(whole, ATTRIBUTES, struct.pack(">h", UNKNOWN))
+    last = remembered(bad)
+    assert (last.offset, last.is_of_batch) == (9, True)
+    assert recall(bad, last) == last
+    assert recalled(bad, last, decompressors=DECOMPRESSORS | {UNKNOWN: bytes}) == last
+    assert not recall(changed(bad, slice(61, 62), b"\x7f"), last).is_same(last)
+    assert recall(bad, remembered(whole)) is None

@@ -12,8 +12,9 @@ from kafka.structs import TopicPartition
 
 from ingest import broker as local_broker
 from ingest import broker_process, stream
+from ingest.log_agreement import Standing
+from ingest.notices import Assigned, BrokerBack, BrokerLost, LogParted, PositionLost, TopicRecreated
 from ingest.settings import Settings
-from ingest.source import Assigned, BrokerBack, BrokerLost, PositionLost, TopicRecreated
 from transforms.errors import BrokerMissing, UsageError
 from transforms.schemas import TOPICS
 
@@ -123,7 +124,7 @@ def test_reading_starts_where_the_caller_says_and_seek_moves_it(kafka_here):
     topic_id = stream.topic_ids(kafka_here)[topic]
     ends = stream.end_offsets(kafka_here)
     number = next(p for p in range(2) if ends[(topic, p)] == 10)
-    with stream.Source(kafka_here, stored=lambda: {(topic, topic_id, number): 7}) as source:
+    with stream.Source(kafka_here, stored=lambda: {(topic, topic_id, number): Standing(7)}) as source:
         assigned = {(n.topic, n.partition): n.position for n in source.notices() if isinstance(n, Assigned)}
         assert assigned[(topic, number)] == 7
         assert assigned[(topic, 1 - number)] == 0
@@ -186,40 +187,49 @@ def test_topic_made_again_while_nobody_looked_is_said_at_the_start(kafka_here, a
     topic = "floe.courses.v1"
     old_id = stream.topic_ids(kafka_here)[topic]
     recreate(admin, topic, records=[(topic, b"k", b"new")], settings=kafka_here)
-    stored = {(topic, old_id, number): 10 for number in range(2)}
+    stored = {(topic, old_id, number): Standing(10) for number in range(2)}
     with stream.Source(kafka_here, stored=lambda: stored) as source:
         recreated = [notice for notice in source.notices() if isinstance(notice, TopicRecreated)]
         assert [(n.topic, n.old_topic_id) for n in recreated] == [(topic, old_id)]
         assert values(read(source, topic, until=bool)) == [b"new"]
-    both = stored | {(topic, stream.topic_ids(kafka_here)[topic], 0): 0}
+    both = stored | {(topic, stream.topic_ids(kafka_here)[topic], 0): Standing(0)}
     with stream.Source(kafka_here, stored=lambda: both) as source:
         assert not [notice for notice in source.notices() if isinstance(notice, TopicRecreated)]
 
 
 @pytest.mark.parametrize(
-    ("topic", "stored", "sentence"),
+    ("topic", "stored", "kind", "sentence"),
     [
-        ("floe.screenings.v1", 2, "stands at 2, and 4 positions were deleted"),  # retention was quicker
-        ("floe.patients.v1", 50, "stands at 50, and it ends at 10: Kafka has lost"),  # the log was cut off
+        ("floe.screenings.v1", 2, PositionLost, "stands at 2, and 4 positions were deleted"),  # retention was quicker
+        ("floe.patients.v1", 50, LogParted, "stands at 50, and the log ends at 10"),  # the log was cut off
     ],
 )
-def test_position_that_kafka_no_longer_has_is_said_and_not_passed_over(kafka_here, admin, topic, stored, sentence):
-    """Neither the deleted records nor a shortened log are skipped silently: the partition waits for `seek`."""
+def test_position_that_kafka_no_longer_has_is_said_and_not_passed_over(
+    kafka_here, admin, topic, stored, kind, sentence
+):
+    """Neither the deleted records nor a shortened log are skipped silently: the partition waits for `seek` or `go_on`."""
     stream.publish(kafka_here, [(topic, b"k", b"%d" % i) for i in range(10)])
     topic_id = stream.topic_ids(kafka_here)[topic]
     number = next(p for p in range(2) if stream.end_offsets(kafka_here)[(topic, p)] == 10)
     admin.delete_records({TopicPartition(topic, number): 6})
-    with stream.Source(kafka_here, stored=lambda: {(topic, topic_id, number): stored}) as source:
-        lost = [n for n in notices_until(source, PositionLost) if isinstance(n, PositionLost)]
-        assert [(n.topic, n.partition, n.position, n.earliest, n.end) for n in lost] == [(topic, number, stored, 6, 10)]
-        assert sentence in str(lost[0])
+    standing = Standing(stored)
+    with stream.Source(kafka_here, stored=lambda: {(topic, topic_id, number): standing}) as source:
+        [lost] = [n for n in notices_until(source, kind) if isinstance(n, kind)]
+        assert (lost.topic, lost.partition, lost.position) == (topic, number, stored)
+        assert sentence in str(lost)
+        assert not source.is_agreed
         other = (topic, b"other", b"goes on")
         while stream.end_offsets(kafka_here)[(topic, 1 - number)] == 0:
             stream.publish(kafka_here, [other])
             other = (topic, other[1] + b"+", b"goes on")
         assert {b.partition for b in read(source, topic, until=bool)} == {1 - number}
-        source.seek(topic, number, lost[0].earliest)
-        assert values(read(source, topic, until=bool))[:4] == [b"6", b"7", b"8", b"9"]
+        if kind is PositionLost:
+            source.seek(topic, number, lost.earliest)
+        else:
+            source.go_on(topic, number, log_id=topic_id + "#2", standing=Standing(6))
+        again = [b for b in read(source, topic, until=bool) if b.partition == number]
+        assert values(again)[:4] == [b"6", b"7", b"8", b"9"]
+        assert {b.topic_id for b in again} == {topic_id + "#2" * (kind is LogParted)}
 
 
 @pytest.mark.parametrize(

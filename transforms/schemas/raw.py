@@ -312,7 +312,13 @@ TOPIC_BY_NAME = {t.name: t for t in TOPICS}
 
 POSITION = (
     Column("kafka_topic", S, "Kafka topic", required=True),
-    Column("kafka_topic_id", S, "the topic's id: another one under the same name is another topic", required=True),
+    Column(
+        "kafka_topic_id",
+        S,
+        "the topic's id: another one under the same name is another topic; #2 and so on behind it: a "
+        "log of that topic which parted from the one that had landed (a broker put back to an older state)",
+        required=True,
+    ),
     Column("kafka_partition", pl.Int32, "partition", required=True),
     Column("kafka_offset", I, "offset in the partition", required=True),
 )
@@ -373,10 +379,19 @@ REJECTS = Table(
     ),
     ("kafka_topic_id", "kafka_partition", "kafka_offset", "part"),
 )  # fmt: skip
+# By what Kafka's log is known again; all null where no record is remembered (what an earlier release landed, lost records)
+LAST_RECORD = (
+    Column("last_offset", I, "offset of the last record before the next position, markers and aborted ones included"),
+    Column("last_leader_epoch", pl.Int32, "leader epoch under which Kafka appended it; -1 = Kafka has none"),
+    Column(
+        "last_checksum", S, "BLAKE2b-64 over its time, key, value and headers; batch:… over a batch that can't be read"
+    ),
+    Column("last_appended_at", T, "when Kafka appended it; null where the topic's times are the producers'"),
+)
 STREAM_OFFSETS = Table(
     "raw", "stream_offsets", "Next position of each partition: the truth about what has landed.",
     (*POSITION[:3], Column("next_offset", I, "position of the next record", required=True),
-     Column("updated_at", T, "last moved", required=True)),
+     Column("updated_at", T, "last moved", required=True), *LAST_RECORD),
     ("kafka_topic", "kafka_topic_id", "kafka_partition"),
 )  # fmt: skip
 LEDGER = Table(
@@ -386,8 +401,10 @@ LEDGER = Table(
      Column("next_position", I, "position after the last record", required=True),
      Column("rows", I, "rows landed", required=True), Column("rejects", I, "records set aside", required=True),
      Column("checksum", S, "BLAKE2b-64 over the values' lengths and bytes, in order; lost where Kafka deleted the records "
-            "unread, unknown for what was gone before Floe first looked", required=True),
-     Column("landed_at", T, "when", required=True)),
-    ("kafka_topic", "kafka_topic_id", "kafka_partition", "first_position"),
+            "unread, unknown for what was gone before Floe first looked; where Kafka's log was no more the one that had "
+            "landed, what was chosen: parted (the positions up to where the two part are those of the log before) or "
+            "beginning (the log is landed from its beginning)", required=True),
+     Column("landed_at", T, "when", required=True), *LAST_RECORD),
+    ("kafka_topic", "kafka_topic_id", "kafka_partition", "first_position", "next_position"),
 )  # fmt: skip
 BOOKKEEPING = (REJECTS, STREAM_OFFSETS, LEDGER)
