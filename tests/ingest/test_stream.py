@@ -237,7 +237,7 @@ def test_position_that_kafka_no_longer_has_is_said_and_not_passed_over(
     [
         (None, "floe.sessions.v1"),
         ("gzip", "floe.responses.v1"),
-        ("snappy", "floe.screenings.v1"),
+        ("snappy", "floe.clinics.v1"),
         ("lz4", "floe.consults.v1"),
         ("zstd", "floe.alerts.v1"),
     ],
