@@ -19,7 +19,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +46,7 @@ from .copies import (
 from .durability import mark_of
 from .lake import Lake
 from .lake_attach import catalog_file
+from .read_only_home import is_writable, passing_copy
 from .turns import catalog_turn, keeping_files
 
 Say = Callable[[str], None]
@@ -85,7 +86,8 @@ def backup(settings, folder: Path, *, say: Say = lambda _: None) -> Manifest:
     folder = folder.absolute()
     catalog = _require_copyable(settings, folder)
     checksums = _noted_checksums(settings)
-    with no_space_is_disk_full(folder), keeping_files(catalog), _attempt(folder, say) as attempt:
+    files_stay = keeping_files(catalog) if is_writable(catalog.parent) else nullcontext()
+    with no_space_is_disk_full(folder), files_stay, _attempt(folder, say) as attempt:
         _copy_catalog(settings, catalog, folder / CATALOG)
         lake, snapshot, names = _described(folder / CATALOG)
         _claim(attempt, folder, lake)
@@ -171,9 +173,8 @@ def _copy_catalog(settings, catalog: Path, to: Path) -> None:
     for leftover in to.parent.glob(to.name + "*"):
         leftover.unlink()
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    with catalog_turn(catalog):
-        command = [sys.executable, "-c", _COPY_CATALOG, str(catalog), str(part), "mode=rw"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with catalog_turn(catalog) if is_writable(catalog.parent) else nullcontext():
+        done = _copied_by_sqlite(catalog, part)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
         if "disk is full" in reason:
@@ -182,6 +183,18 @@ def _copy_catalog(settings, catalog: Path, to: Path) -> None:
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(to)
+
+
+def _copied_by_sqlite(catalog: Path, to: Path) -> subprocess.CompletedProcess:
+    """From a home that can't be written, by way of a passing copy where SQLite needs a log beside the catalog."""
+    copy = passing_copy(catalog)
+    source, mode = (copy.path, "rw") if copy else (catalog, "rw" if is_writable(catalog.parent) else "ro")
+    command = [sys.executable, "-c", _COPY_CATALOG, str(source), str(to), f"mode={mode}"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        if copy:
+            copy.close()
 
 
 def _described(catalog: Path) -> tuple[str, int, dict[str, int]]:

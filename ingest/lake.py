@@ -42,6 +42,7 @@ from .lake_forward import (
 )
 from .lake_schema import missing_statements, missing_views, unknown_tables
 from .lake_upkeep import cleanup_call, flush_call, inlined_tables, upkeep_calls
+from .read_only_home import PassingCopy, passing_copy, require_writable, spill_folder
 from .secrecy import cleaned
 from .turns import TURN_WAIT_S, catalog_turn, removing_files
 
@@ -66,9 +67,10 @@ _POSTGRES_TURN = 1_179_406_149  # the advisory lock's number: the letters FLOE a
 class Lake:
     """One attached lake, safe to share between threads: each call works on a cursor of its own."""
 
-    def __init__(self, settings, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, settings, connection: duckdb.DuckDBPyConnection, copy: PassingCopy | None = None) -> None:
         self._settings = settings
         self._connection = connection
+        self._copy = copy  # of the catalog, where its folder can't be written
         folder = data_folder(settings)
         self._folder = Folder(folder) if folder else None
 
@@ -77,26 +79,32 @@ class Lake:
         """The lake of `settings`; a writable one is made if it is not there, with every table, view and comment.
 
         `as_of`: a snapshot or a moment (ISO 8601; UTC where it says no offset), read-only. Raises CatalogMissing,
-        DiskFull, UsageError (no such snapshot; unencrypted files where FLOE_ENCRYPT asks for encrypted ones),
+        DiskFull, HomeReadOnly, UsageError (no such snapshot; unencrypted files where FLOE_ENCRYPT asks for encrypted ones),
         FloeError (a lake of a newer release), LakeOutdated (a reader of one that is to be brought forward first).
         """
         is_read_only = read_only or as_of is not None
+        file = catalog_file(settings)
+        if file and not is_read_only:
+            require_writable(file)
+        copy = passing_copy(file) if file and is_read_only else None
         connection = _connect(settings)
+        lake = cls(settings, connection, copy)
         try:
-            _repeated(lambda: _attach(connection, settings, is_read_only=is_read_only, as_of=as_of))
-            lake = cls(settings, connection)
+            _repeated(lambda: _attach(connection, settings, is_read_only=is_read_only, as_of=as_of, copy=copy))
             if as_of is None:
                 lake._on_cursor(lambda cursor: require_readable(cursor, TABLES, is_read_only=is_read_only))
             if not is_read_only:
                 import_module("pyarrow.dataset")  # as DuckDB does at the first frame: a second that no turn should hold
                 lake._bring_forward()
         except BaseException:
-            connection.close()
+            lake.close()
             raise
         return lake
 
     def close(self) -> None:
         self._connection.close()
+        if self._copy:
+            self._copy.close()
 
     def __enter__(self) -> Self:
         return self
@@ -215,6 +223,10 @@ class Lake:
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._copy and not self._copy.is_current():
+            raise CatalogMissing(
+                f"{self._copy.catalog} was written since it was opened from a folder that can't be: start anew"
+            )
         with _errors(self._settings):
             cursor = self._connection.cursor()
             try:
@@ -331,7 +343,7 @@ def _connect(settings) -> duckdb.DuckDBPyConnection:
         for name in names:
             _load(connection, name)
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        connection.execute(f"SET GLOBAL temp_directory = '{sql_text(settings.home.absolute() / 'lake' / 'spill')}'")
+        connection.execute(f"SET GLOBAL temp_directory = '{sql_text(spill_folder(settings))}'")
         if secret := s3_secret(settings):
             connection.execute(secret)
     return connection
@@ -348,7 +360,9 @@ def _load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
     connection.load_extension(extension)
 
 
-def _attach(connection, settings, *, is_read_only: bool, as_of: int | str | datetime | None) -> None:
+def _attach(
+    connection, settings, *, is_read_only: bool, as_of: int | str | datetime | None, copy: PassingCopy | None
+) -> None:
     """Attaches the lake; who makes a new catalog has the turn meanwhile."""
     file = catalog_file(settings)
     is_new = file is not None and not file.exists()
@@ -356,7 +370,8 @@ def _attach(connection, settings, *, is_read_only: bool, as_of: int | str | date
         require_restored(file)
     if is_new and is_read_only:
         raise CatalogMissing(f"there is no lake yet at {file}: floe ingest makes it, or set FLOE_HOME to where it is")
-    statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of)
+    path = copy.path if copy else None
+    statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of, catalog=path)
     try:
         if is_new:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -53,9 +53,13 @@ def require_restored(catalog: Path) -> None:
         )
 
 
-def attach_statement(settings, *, is_read_only: bool, as_of: int | str | datetime | None) -> str:
+def attach_statement(
+    settings, *, is_read_only: bool, as_of: int | str | datetime | None, catalog: Path | None = None
+) -> str:
+    """`catalog`: a copy of the SQLite catalog that is read instead of it."""
     options = ", ".join(_options(settings, is_read_only=is_read_only, as_of=as_of))
-    return f"ATTACH 'ducklake:{sql_text(settings.catalog_uri)}' AS lake ({options})"
+    uri = f"sqlite:{catalog}" if catalog else settings.catalog_uri
+    return f"ATTACH 'ducklake:{sql_text(uri)}' AS lake ({options})"
 
 
 def _options(settings, *, is_read_only: bool, as_of: int | str | datetime | None) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from ingest.private import keep_private
+from ingest.read_only_home import READABLE
 from ingest.secrecy import hidden, hide_everywhere
 from ingest.settings import Settings
 from transforms.errors import FloeError
@@ -82,6 +83,8 @@ def _of_the_system(error: OSError) -> tuple[str, int]:
     place = error.filename or Settings().home
     if error.errno == errno.ENOSPC:
         return f"no space is left on the disk ({place}): free some and start again", 3
+    if error.errno == errno.EROFS:
+        return f"found {place} on a read-only file system: {READABLE}", 3
     return f"found no use of {place} ({error.strerror or error}): check FLOE_HOME, and who may write there", 3
 
 

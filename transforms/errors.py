@@ -7,6 +7,7 @@
     │   ├── BrokerMissing     3  no Kafka answers
     │   ├── CatalogMissing    3  the lake's catalog can't be opened
     │   │   └── LakeOutdated  3  another release wrote it: it is to be brought forward first
+    │   ├── HomeReadOnly      3  the home can be read, not written
     │   ├── FilesMissing      3  the lake's files can't be reached
     │   ├── PortInUse         3  another process listens there
     │   └── DiskFull          3  no space left
@@ -43,6 +44,10 @@ class CatalogMissing(Missing):
 
 
 class LakeOutdated(CatalogMissing):
+    pass
+
+
+class HomeReadOnly(Missing):
     pass
 
 
