@@ -68,11 +68,6 @@ def outdated_sentence(lake: Lake) -> str | None:
     )
 
 
-def positions(lake: Lake) -> pl.DataFrame:
-    """The next position of each partition: kafka_topic, kafka_topic_id, kafka_partition, next_offset, updated_at."""
-    return lake.table("raw.stream_offsets")
-
-
 def lag(lake: Lake, settings) -> pl.DataFrame | None:
     """Records not landed yet, a row a partition: kafka_topic, kafka_partition, lag; None where no broker answers.
 
@@ -80,8 +75,7 @@ def lag(lake: Lake, settings) -> pl.DataFrame | None:
     """
     if not stream.is_reachable(settings):
         return None
-    if parted := _parted(lake, settings):
-        raise LogsParted(f"Kafka's log is not the one that landed: {'; '.join(parted)}")
+    require_one_log(lake, settings)
     ids = stream.topic_ids(settings)
     known = {
         (topic, partition): position
@@ -127,9 +121,12 @@ def log_proofs(lake: Lake, settings) -> Iterator[tuple[bool | None, str]]:
         )
 
 
-def _parted(lake: Lake, settings) -> list[str]:
+def require_one_log(lake: Lake, settings) -> None:
+    """LogsParted, with what was found, where Kafka's log is not the one that landed. Raises BrokerMissing."""
     stored = stored_standings(lake)
-    return _parting_sentences(stored, stream.log_verdicts(settings, stored))
+    if sentences := _parting_sentences(stored, stream.log_verdicts(settings, stored)):
+        more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
+        raise LogsParted(f"Kafka's log is not the one that landed: {sentences[0]}{more}; {_AFTER_PARTING}")
 
 
 def _parting_sentences(stored: Mapping, verdicts: Mapping) -> list[str]:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, LogsParted
 
-from . import stream
+from . import inspection, stream
 from .heartbeat import heartbeats, write_heartbeat
 from .lake import Lake
 from .landing import (
@@ -103,7 +103,8 @@ def run(
 
 
 def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -> bool:
-    """Waits until what is in Kafka now has landed; False where `stop` was set before."""
+    """Waits until what is in Kafka now has landed; False where `stop` was set before. Raises LogsParted: of a log that is
+    not the one that landed nobody knows what is still to land."""
     ends, ids = stream.end_offsets(settings), stream.topic_ids(settings)
     said_at = time.monotonic()
     with Lake.open(settings) as lake:  # made here if the worker has not made it yet
@@ -111,12 +112,19 @@ def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -
             stored = current_positions(lake)
             left = sum(max(0, end - stored.get((t, ids[t], p), 0)) for (t, p), end in ends.items())
             if not left:
+                _require_one_log(lake, settings)
                 return True
             if time.monotonic() - said_at > _SAY_S:
                 said_at = time.monotonic()
+                _require_one_log(lake, settings)
                 say(f"{counted(left, 'event')} still to land")
             stop.wait(0.3)
     return False
+
+
+def _require_one_log(lake: Lake, settings) -> None:
+    with suppress(BrokerMissing):  # an outage is waited for
+        inspection.require_one_log(lake, settings)
 
 
 @dataclass
@@ -275,7 +283,8 @@ class _Worker:
             if isinstance(notice, Assigned):
                 self._landed.setdefault((notice.topic, notice.partition), notice.position)
                 continue
-            self._say(str(notice))
+            if notice not in parted:
+                self._say(str(notice))
             if isinstance(notice, TopicRecreated):
                 self._landed = {key: at for key, at in self._landed.items() if key[0] != notice.topic}
             elif isinstance(notice, BeginningMissing):
@@ -304,7 +313,7 @@ class _Worker:
             batch = gone_on(self._lake, source, notice, self._after_parting)
             self._landed[(batch.topic, batch.partition)] = batch.next_position
             what = "where log and lake part" if self._after_parting == PARTED else "the log's beginning"
-            self._say(f"{batch.topic}/{batch.partition} goes on at {batch.next_position:,}, {what}; the ledger says so")
+            self._say(f"{notice}; it goes on at {batch.next_position:,}, {what}, as the ledger says")
             batches.append(batch)
         return batches
 
@@ -460,10 +469,10 @@ def _has_reached(source: Source, ends: Mapping[tuple[str, int], int]) -> bool:
 
 
 def _choices_sentence(parted: list[LogParted]) -> str:
-    more = f", and so do {counted(len(parted) - 1, 'partition')} more" if len(parted) > 1 else ""
+    more = f"; of {counted(len(parted) - 1, 'more partition')} the like was found" if len(parted) > 1 else ""
     return (
         f"Kafka's log is not the one that landed: {parted[0]}{more}. It was put back to an older state, or has lost "
-        "its end; nothing was read or skipped. Bring the newer log back; or stop what else ingests and choose: floe ingest "
+        "its end; nothing was read or skipped. Bring the newer log back, or choose: floe ingest "
         "--from parted lands what comes behind the place where log and lake part, floe ingest --from beginning lands all "
         "that the log has (what landed before stays, and counts once); the ledger will show the choice"
     )

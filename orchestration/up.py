@@ -20,7 +20,7 @@ from ingest.lake import Lake
 from ingest.private import close_to_others, make_home
 from ingest.simulate import Plan
 from transforms.counting import counted
-from transforms.errors import BrokerMissing
+from transforms.errors import BrokerMissing, LogsParted
 
 from .dagster_home import prepare_dagster_home
 from .demo import publish
@@ -84,6 +84,15 @@ def _watch(children: list[Child], stop: threading.Event, say: Say) -> None:
                 say(sentence)
 
 
+def _has_landed(settings, stop: threading.Event, say: Say) -> bool:
+    """Waits for it; where Kafka's log is not the one that landed, that is said, and what had landed is computed."""
+    try:
+        return worker.wait_landed(settings, stop=stop, say=say)
+    except LogsParted as error:
+        say(str(error))
+        return not stop.is_set()
+
+
 def _url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
@@ -135,7 +144,7 @@ def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, s
         say(f"replayed {counted(count, 'event')} of {path}")
     if demo is not None:
         publish(settings, demo, now=datetime.now(UTC), stop=stop, say=say)
-    if stop.is_set() or not worker.wait_landed(settings, stop=stop, say=say):
+    if stop.is_set() or not _has_landed(settings, stop, say):
         return
     say(f"landed after {time.monotonic() - began:.0f} s; computing outcomes")
     materialise = _child(settings, "materialize", "materialize")

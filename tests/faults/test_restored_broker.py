@@ -4,13 +4,17 @@ Here: a real Kafka whose disk is put back, with an independent list of every ack
 when a log agrees (tests/ingest/test_log_agreement.py).
 """
 
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from kafka.admin import KafkaAdminClient
 
 from ingest import broker as local_broker
 from ingest import inspection, stream, worker
@@ -134,12 +138,16 @@ def test_stops_and_says_so_until_it_is_chosen(site, folders, is_grown):
     site.put_back(folders=folders)
     if is_grown:
         site.send(range(1000, 2000))
-    for _ in range(2):
-        with pytest.raises(LogsParted, match=r"nothing was read or skipped.*--from parted.*--from beginning"):
+    for skips_lost in (False, True):  # which would not help, and is not told
+        site.settings = site.settings.model_copy(update={"ingest_skip_lost": skips_lost})
+        with pytest.raises(LogsParted, match=r"nothing was read or skipped.*--from parted.*--from beginning") as raised:
             site.drain()
+        assert "SKIP_LOST" not in str(raised.value)
     assert site.landed() == list(range(1000))
     assert any("the lake stands at" in sentence for sentence in site.failures())
     assert site.lag() is None
+    with pytest.raises(LogsParted):
+        worker.wait_landed(site.settings, stop=threading.Event())
 
 
 @pytest.mark.parametrize(("choice", "doubled"), [("parted", []), ("beginning", list(range(400)))])
@@ -168,6 +176,56 @@ def test_either_choice_loses_nothing(site, choice, doubled):
     site.drain(after_parting="parted")
     assert site.landed() == sorted(site.acknowledged + doubled)
     assert site.failures() == []
+
+
+def test_a_partition_that_is_not_there_any_more(site):
+    """The disk is of before a topic grew: the partition is missed, the choice is noted, and once the topic has grown
+    again all that is written there lands."""
+    topic, grown = TOPICS[1], {TOPICS[1]: 3}
+    site.send(range(400))
+    site.drain()
+    site.keep_a_copy()
+    with closing(KafkaAdminClient(bootstrap_servers=site.settings.bootstrap)) as admin:
+        admin.create_partitions(grown)
+    site.send(range(400, 1000))
+    site.drain()
+    site.put_back()
+    with pytest.raises(LogsParted, match=r"no such partition|more"):
+        site.drain()
+    site.drain(after_parting="parted")
+    assert site.drain().events == 0
+    with closing(KafkaAdminClient(bootstrap_servers=site.settings.bootstrap)) as admin:
+        admin.create_partitions(grown)
+    site.send(range(1000, 1600))
+    assert stream.end_offsets(site.settings)[(topic, 2)] > 0
+    site.drain()
+    assert site.landed() == site.acknowledged
+    assert site.failures() == []
+
+
+def test_the_verbs_say_it(site):
+    """floe ingest --drain: exit code 1 and one sentence; floe verify fails; floe status has no lag; --from lands on."""
+    land_a_thousand(site)
+    site.put_back()
+    for words, code, out, err in (
+        ("ingest --drain", 1, "", "nothing was read or skipped"),
+        ("verify", 1, "the lake stands at", "what failed above does not hold"),
+        ("status --json", 0, '"lag": null', ""),
+        ("ingest --drain --from end", 2, "", "expected parted or beginning"),
+        ("ingest --drain --from parted", 0, "landed 0 events", "goes on at"),
+        ("verify", 0, "are in the lake alone", ""),
+        ("ingest --drain --from parted", 0, "landed 0 events", "changes nothing"),
+    ):
+        done = _floe(site.settings, *words.split())
+        assert (done.returncode, out in done.stdout, err in done.stderr) == (code, True, True), (words, done)
+        assert out or not done.stdout, words
+
+
+def _floe(settings, *words: str) -> subprocess.CompletedProcess:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOE_")}
+    ours = {"FLOE_HOME": str(settings.home), "FLOE_BROKER_PORT": str(settings.broker_port), "FLOE_LAKE_THREADS": "1"}
+    command = [sys.executable, "-m", "orchestration.cli", *words]
+    return subprocess.run(command, env=kept | ours, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_put_back_while_ingest_runs(site):
