@@ -1,6 +1,7 @@
 """The web application: Dash on FastAPI, on this machine only.
 
-Here: building it, security headers, health, serving. Not here: pages, figures, reading.
+Here: building it, what a browser may do with its answers, health, serving. Not here: pages, figures, reading, who may
+ask (ingest/guard.py).
 """
 
 import asyncio
@@ -13,25 +14,21 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from ingest.guard import Doors, Guard
 
 from . import shell
 from .pages import PAGES
 from .reader import Reader, is_readable
+from .requests import what_is_wrong
 
-_HOSTS = ["127.0.0.1", "localhost"]
+_CALLBACKS = "/_dash-update-component"
 _PUBLIC = ("/_dash-", "/_reload-hash", "/assets/", "/healthz", "/readyz", "/_favicon.ico")
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>{%metas%}<title>{%title%}</title>{%favicon%}{%css%}</head>
   <body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body>
 </html>"""
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 
 def create_app(settings) -> FastAPI:
@@ -52,9 +49,14 @@ def create_app(settings) -> FastAPI:
     app._setup_server()  # Dash does it at the first request for /; a first visitor of another page would find no assets
     server.state.dash = app
     server.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
-    server.add_middleware(_Guard, policy=_content_policy(app))
-    server.add_middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)
+    server.add_middleware(_Pages, policy=_content_policy(app))
+    server.add_middleware(Guard, doors=_doors(app))
     return server
+
+
+def _doors(app: dash.Dash) -> Doors:
+    """Callbacks alone take something; Dash's socket is not used."""
+    return Doors(posts=frozenset({_CALLBACKS}), judge=lambda _path, body: what_is_wrong(app.callback_map, body))
 
 
 def serve(settings) -> None:
@@ -93,12 +95,12 @@ def _add_probes(server: FastAPI, reader: Reader) -> None:
         )
 
 
-class _Guard:
-    """404 for what is no page (Dash would answer 200 to anything), and the security headers on every answer."""
+class _Pages:
+    """404 for what is no page (Dash would answer 200 to anything), and what the browser may do with an answer."""
 
     def __init__(self, app, policy: str) -> None:
         self._app = app
-        self._headers = _HEADERS | {"Content-Security-Policy": policy}
+        self._policy = policy
 
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
@@ -111,9 +113,8 @@ class _Guard:
         async def send_guarded(message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers[name] = value
-                if path.startswith("/_dash-update") or path in PAGES:
+                headers["Content-Security-Policy"] = self._policy
+                if path == _CALLBACKS or path in PAGES:
                     headers["Cache-Control"] = "no-store"
             await send(message)
 

@@ -53,6 +53,9 @@ class _Base(BaseSettings):
         7, ge=0, description="days between two releases, which is what a reader from outside sees of the summaries"
     )
     dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
+    dagster_read_only: bool = Field(
+        False, description="the Dagster UI shows and changes nothing; always so for the viewer role outside"
+    )
     ingest_batch_records: int = Field(32_000, description="most records of one landed batch")
     ingest_skip_lost: bool = Field(
         False, description="go on where Kafka deleted records before they were read; the ledger shows the loss"

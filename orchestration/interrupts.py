@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM: a verb that is stopped says what it had done and how to go on, and never ends with exit code 0.
 
-Here: the handlers, and the sentence. Not here: verbs that run until they are stopped (`up`, `ingest`, `dashboards`),
+Here: the handlers, and the sentence. Not here: verbs that run until they are stopped (`up`, `ingest`, `dashboards`, `dagster`),
 for which a signal is the ordinary end.
 """
 
@@ -23,7 +23,7 @@ _STANDING = {
 }
 _STANDING_ELSE = "what was committed by then stands and nothing is half done; run it again"
 
-UNTIL_STOPPED = ("up", "ingest", "dashboards")  # for these a signal is the ordinary end
+UNTIL_STOPPED = ("up", "ingest", "dashboards", "dagster")  # for these a signal is the ordinary end
 
 
 class Interrupted(FloeError):

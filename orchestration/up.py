@@ -22,7 +22,6 @@ from ingest.simulate import Plan
 from transforms.counting import counted
 from transforms.errors import BrokerMissing, LogsParted
 
-from .dagster_home import prepare_dagster_home
 from .demo import publish
 from .processes import Child, alone, require_free_port
 
@@ -109,13 +108,7 @@ def _child(settings, name: str, *verb: str) -> Child:
 
 
 def _dagster(settings) -> Child:
-    home = prepare_dagster_home(settings)
-    command = [
-        sys.executable, "-m", "dagster", "dev", "--module-name", "orchestration.definitions",
-        "--host", "127.0.0.1", "--port", str(settings.dagster_port), "--log-level", "warning",
-    ]  # fmt: skip
-    environment = {"DAGSTER_HOME": str(home), "FLOE_HOME": str(settings.home.absolute())}
-    return Child("dagster", command, settings.home / "logs" / "dagster.log", environment)
+    return _child(settings, "dagster", "dagster")
 
 
 def _start_broker(settings, say: Say) -> bool:

@@ -1,4 +1,4 @@
-"""Verbs of the system on this machine: up, dashboards, doctor, broker.
+"""Verbs of the system on this machine: up, dashboards, dagster, doctor, broker.
 
 Here: their options. Not here: what they do (up.py, doctor.py, ingest/broker.py).
 """
@@ -45,6 +45,17 @@ def dashboards() -> None:
 
     settings = Settings()
     require_free_port(settings.dashboards_port, of="the dashboards", setting="FLOE_DASHBOARDS_PORT")
+    serve(settings)
+
+
+@app.command()
+def dagster() -> None:
+    """Dagster's pages, daemon and definitions alone."""
+    from ..dagster_server import serve
+    from ..processes import require_free_port
+
+    settings = Settings()
+    require_free_port(settings.dagster_port, of="Dagster", setting="FLOE_DAGSTER_PORT")
     serve(settings)
 
 

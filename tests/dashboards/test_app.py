@@ -170,3 +170,68 @@ def test_nothing_is_imported_while_serving(lake_home):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "ok", done.stderr
+
+
+# --- odd requests -----------------------------------------------------------------------------------------------------
+
+SOUND = {
+    "output": f"{ids.CONTENT}.children",
+    "outputs": {"id": ids.CONTENT, "property": "children"},
+    "inputs": [{"id": ids.URL, "property": "pathname", "value": "/safety"}],
+    "changedPropIds": [f"{ids.URL}.pathname"],
+    "state": [],
+}
+
+
+def posted(address: str, body: bytes) -> tuple[int, str]:
+    request = urllib.request.Request(f"{address}/_dash-update-component", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+ODD = [
+    {}, {"output": "no.such"}, {"output": []}, {"output": None}, {"output": "clock.disabled"}, {"output": {"a": "b"}},
+    {"inputs": None}, {"inputs": []}, {"inputs": {}}, {"inputs": [[]]}, {"inputs": [5]}, {"inputs": [{"id": ids.URL}]},
+    {"inputs": [{"id": {"type": "x"}, "property": "pathname", "value": "/"}]},
+    {"inputs": [{"id": ids.URL, "property": "search", "value": "/"}]},
+    *({"inputs": [{"id": ids.URL, "property": "pathname", "value": v}]} for v in (5, True, [], {}, 1e400, "\ud800", "x" * 10**5)),
+    {"outputs": None}, {"outputs": []}, {"outputs": "x"}, {"outputs": [{"id": ids.CONTENT, "property": "children"}]},
+    {"state": None}, {"state": [{"id": "a", "property": "b"}]}, {"state": 5},
+    {"changedPropIds": None}, {"changedPropIds": [5]}, {"changedPropIds": "x"}, {"changedPropIds": [[]]},
+    {"changedPropIds": ["clock.n_intervals"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_odd_json_is_refused_in_a_sentence(address, odd, caplog):
+    """Missing keys, wrong types and foreign ids are 400, and no traceback: not in the answer, not in the log."""
+    status, text = posted(address, json.dumps(SOUND | odd if odd else odd).encode())
+    assert status == 400
+    assert set(json.loads(text)) == {"detail"}
+    assert "Traceback" not in text + caplog.text
+    assert posted(address, json.dumps(SOUND).encode())[0] == 200
+
+
+@pytest.mark.parametrize("search", ["?" + "&" * 3000, "?study=%00", "?study=%ff%fe", "?a=%F0%9F", "?clinic=';--", "?visit=[]",
+                                    "?study=\u202e", "no question mark", "?=&=&=", "?patient=" + "P" * 7000, "?%"])  # fmt: skip
+def test_odd_addresses(address, search):
+    """Every server-side callback draws, or says that there is nothing, for any query in the address."""
+    callbacks = app_callbacks(address)
+    for callback in callbacks:
+        values = {"search": search, "pathname": "/", "data": None, "n_intervals": 1}
+        named = [one | {"value": values.get(one["property"])} for one in callback["inputs"]]
+        names = callback["output"].strip(".").split("...")
+        outputs = [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names]
+        body = {"output": callback["output"], "outputs": outputs if callback["output"].startswith("..") else outputs[0],
+                "inputs": named, "state": [one | {"value": None} for one in callback["state"]], "changedPropIds": []}  # fmt: skip
+        assert posted(address, json.dumps(body).encode())[0] in (200, 204), callback["output"][:80]
+    assert len(callbacks) > 10
+
+
+def app_callbacks(address: str) -> list[dict]:
+    """Those that the server runs."""
+    told = json.loads(get(f"{address}/_dash-dependencies")[1])
+    return [one for one in told if not one["clientside_function"]]

@@ -1,0 +1,86 @@
+"""What a page's browser may send to a callback: the ids that it has, each with a value of its kind.
+
+Here: judging one request's JSON against the registered callbacks, so that whatever else is sent is refused in a
+sentence. Not here: who may send at all (ingest/guard.py), what callbacks do.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from . import ids
+
+_MOST_CHARACTERS = 8_000  # of an address; browsers and servers take about so many
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    f"{ids.URL}.pathname": (str,),
+    f"{ids.URL}.search": (str, type(None)),
+    f"{ids.MARTS_VERSION}.data": (int, type(None)),
+    f"{ids.STREAM_VERSION}.data": (str, type(None)),
+    f"{ids.SCHEME}.data": (str, type(None)),
+    f"{ids.CLOCK}.n_intervals": (int, type(None)),
+}
+_ANY = (object,)  # of what a callback waits for without reading it: a page's children
+
+
+def what_is_wrong(callbacks: Mapping[str, Mapping], body: Mapping) -> str | None:
+    """A sentence on what is found in the request and not expected; None for one that a page sends.
+
+    `callbacks`: Dash's own, output -> inputs, state, outputs; those that run in the browser take no request.
+    """
+    output = body.get("output")
+    callback = callbacks.get(output) if isinstance(output, str) else None
+    if callback is None or "callback" not in callback:
+        return "found the output of no callback"
+    asked = [f"{one['id']}.{one['property']}" for one in callback["inputs"]]
+    return (
+        _of_values("inputs", asked, body.get("inputs"))
+        or _of_values("state", [f"{one['id']}.{one['property']}" for one in callback["state"]], body.get("state", []))
+        or _of_outputs(callback["output"], body.get("outputs"))
+        or _of_changes(asked, body.get("changedPropIds", []))
+    )
+
+
+def _of_values(name: str, expected: Sequence[str], given: object) -> str | None:
+    if not isinstance(given, list) or [_name_of(one) for one in given] != list(expected):
+        return f"found other {name} than {', '.join(expected) or 'none'}"
+    for one, full_name in zip(given, expected, strict=True):
+        if not _is_of_kind(one.get("value"), _KINDS.get(full_name, _ANY)):
+            return f"found a value of another kind for {full_name}"
+    return None
+
+
+def _of_outputs(expected: object, given: object) -> str | None:
+    """One object for one output, a list for several."""
+    wanted = [f"{one.component_id}.{one.component_property}" for one in _listed(expected)]
+    is_list = isinstance(expected, list | tuple)
+    if isinstance(given, list) != is_list or [_name_of(one) for one in _listed(given)] != wanted:
+        return "found other outputs than the callback's"
+    return None
+
+
+def _of_changes(asked: Sequence[str], given: object) -> str | None:
+    is_sound = isinstance(given, list) and all(isinstance(one, str) and one in asked for one in given)
+    return None if is_sound else "found changes of other things than the inputs"
+
+
+def _name_of(one: object) -> str | None:
+    if not isinstance(one, dict):
+        return None
+    parts = (one.get("id"), one.get("property"))
+    return ".".join(parts) if all(isinstance(part, str) for part in parts) else None
+
+
+def _listed(value: object) -> list:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _is_of_kind(value: object, kinds: tuple[type, ...]) -> bool:
+    if isinstance(value, str):
+        return _is_text(value) and isinstance(value, kinds)
+    return isinstance(value, kinds) and (kinds == _ANY or not isinstance(value, bool))
+
+
+def _is_text(value: str) -> bool:
+    """Short enough, and without halves of characters, which nothing can store."""
+    try:
+        return len(value.encode()) <= _MOST_CHARACTERS
+    except UnicodeEncodeError:
+        return False
