@@ -13,6 +13,7 @@ files are empty. Who writes has the turn, so what appears in the folders meanwhi
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -155,6 +156,22 @@ class NoFiles:
 
     def flush(self) -> list[FileMark]:
         return []
+
+
+def write_durably(file: Path, text: str) -> None:
+    """The file holds this text or what it held before, whenever the power goes."""
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
+    fresh.write_text(text)
+    move_durably(fresh, file)
+
+
+def move_durably(fresh: Path, file: Path) -> None:
+    """Gives a new file its name, and both to the disk, with the folders around that Floe may have made."""
+    _fsync(fresh)
+    fresh.replace(file)
+    for above in list(file.parents)[:_MADE_AROUND]:
+        with suppress(PermissionError):
+            _fsync(above)
 
 
 def _fsync(path: Path) -> None:

@@ -27,9 +27,18 @@ from transforms.errors import CatalogMissing
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.views import VIEWS, View
 
-from .durability import Folder, NewFiles, NoFiles
+from .durability import Folder, NewFiles, NoFiles, move_durably
 from .lake_answers import confinement, plain_columns, require_one_reading, require_open_names
-from .lake_attach import attach_statement, catalog_file, data_folder, extensions, require_restored, s3_secret, sql_text
+from .lake_attach import (
+    NO_LAKE,
+    attach_statement,
+    catalog_file,
+    data_folder,
+    extensions,
+    require_restored,
+    s3_secret,
+    sql_text,
+)
 from .lake_catalog import named_files, scheduled_files
 from .lake_checksums import forget_removed, missing_marks, note
 from .lake_errors import Busy, attach_error, translated
@@ -40,10 +49,11 @@ from .lake_forward import (
     seed_statements,
     written_statement,
 )
+from .lake_identity import require_none, require_same
 from .lake_schema import missing_statements, missing_views, unknown_tables
 from .lake_upkeep import cleanup_call, flush_call, inlined_tables, upkeep_calls
 from .read_only_home import PassingCopy, passing_copy, require_writable, spill_folder
-from .secrecy import cleaned
+from .secrecy import cleaned, hidden
 from .turns import TURN_WAIT_S, catalog_turn, removing_files
 
 T = TypeVar("T")
@@ -93,6 +103,7 @@ class Lake:
             _repeated(lambda: _attach(connection, settings, is_read_only=is_read_only, as_of=as_of, copy=copy))
             if as_of is None:
                 lake._on_cursor(lambda cursor: require_readable(cursor, TABLES, is_read_only=is_read_only))
+            lake._on_cursor(lambda cursor: require_same(cursor, settings, is_read_only=is_read_only))
             if not is_read_only:
                 import_module("pyarrow.dataset")  # as DuckDB does at the first frame: a second that no turn should hold
                 lake._bring_forward()
@@ -363,24 +374,48 @@ def _load(connection: duckdb.DuckDBPyConnection, extension: str) -> None:
 def _attach(
     connection, settings, *, is_read_only: bool, as_of: int | str | datetime | None, copy: PassingCopy | None
 ) -> None:
-    """Attaches the lake; who makes a new catalog has the turn meanwhile."""
+    """Attaches the lake that is there; where none ever was a writer makes it, and has the turn meanwhile."""
     file = catalog_file(settings)
-    is_new = file is not None and not file.exists()
-    if is_new:
+    if file and not file.exists():
         require_restored(file)
-    if is_new and is_read_only:
-        raise CatalogMissing(f"there is no lake yet at {file}: floe ingest makes it, or set FLOE_HOME to where it is")
     path = copy.path if copy else None
     statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of, catalog=path)
     try:
-        if is_new:
+        if _is_attached(connection, file, statement):
+            return
+        if is_read_only:
+            require_none(connection, settings)
+            raise CatalogMissing(
+                f"there is no lake yet at {hidden(file or settings.catalog_uri, settings)}: floe ingest makes it, or set "
+                "FLOE_HOME to where it is"
+            )
+        if file:
             file.parent.mkdir(parents=True, exist_ok=True)
-        with _turn(settings, connection) if is_new else nullcontext():
-            if is_new and not file.exists():
-                _make_catalog(file)
-            connection.execute(statement)
+        with _turn(settings, connection):
+            if not _is_attached(connection, file, statement):  # another has made it by now
+                _make(connection, settings, file)
     except (duckdb.Error, OSError, sqlite3.Error) as error:
         raise attach_error(settings, error) from cleaned(error, settings)
+
+
+def _is_attached(connection, file: Path | None, statement: str) -> bool:
+    """Attaches it; False where the catalog is not there or holds nothing."""
+    if file and not file.exists():
+        return False
+    try:
+        connection.execute(statement)
+    except duckdb.InvalidInputException as error:
+        if NO_LAKE in str(error):
+            return False
+        raise
+    return True
+
+
+def _make(connection, settings, file: Path | None) -> None:
+    require_none(connection, settings)
+    if file and not (file.exists() and file.stat().st_size):
+        _make_catalog(file)
+    connection.execute(attach_statement(settings, is_read_only=False, as_of=None, is_new=True))
 
 
 def _make_catalog(file: Path) -> None:
@@ -392,7 +427,7 @@ def _make_catalog(file: Path) -> None:
     fresh = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
     with closing(sqlite3.connect(fresh)) as catalog:
         catalog.execute("PRAGMA journal_mode = WAL")
-    fresh.replace(file)
+    move_durably(fresh, file)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from transforms.errors import CatalogMissing, UsageError
 from .secrecy import hidden
 
 RESTORING = "restoring.json"  # beside a catalog that floe restore has not put there yet
+NO_LAKE = "creating a new DuckLake is explicitly disabled"
+_MUST_BE = "CREATE_IF_NOT_EXISTS false"
 _SCANNERS = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 # Rows of one insert that go into the catalog instead of a Parquet file, until upkeep. Measured with 515 batches of 8
 # rows: queries twice as fast as over as many files, no 1,545 files, and each commit 1.5 times the CPU time (76 ms for
@@ -54,10 +56,11 @@ def require_restored(catalog: Path) -> None:
 
 
 def attach_statement(
-    settings, *, is_read_only: bool, as_of: int | str | datetime | None, catalog: Path | None = None
+    settings, *, is_read_only: bool, as_of: int | str | datetime | None, catalog: Path | None = None, is_new: bool = False
 ) -> str:
-    """`catalog`: a copy of the SQLite catalog that is read instead of it."""
-    options = ", ".join(_options(settings, is_read_only=is_read_only, as_of=as_of))
+    """`catalog`: a copy of the SQLite catalog that is read instead of it. `is_new`: DuckLake makes a lake there; else it
+    says NO_LAKE where there is none."""
+    options = ", ".join([*_options(settings, is_read_only=is_read_only, as_of=as_of), *([] if is_new else [_MUST_BE])])
     uri = f"sqlite:{catalog}" if catalog else settings.catalog_uri
     return f"ATTACH 'ducklake:{sql_text(uri)}' AS lake ({options})"
 

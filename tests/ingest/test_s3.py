@@ -7,11 +7,12 @@ import pytest
 
 from ingest.contract import encode
 from ingest.lake import Lake
+from ingest.lake_checksums import without_note
 from ingest.landing import land, prepare, stored_positions
 from ingest.settings import Settings
 from ingest.source import Batch
 from orchestration import doctor
-from transforms.errors import FilesMissing, UsageError
+from transforms.errors import CatalogMissing, FilesMissing, UsageError
 
 server_module = pytest.importorskip("moto.server", reason="the S3 server for tests is not installed")
 import boto3  # noqa: E402  # comes with it
@@ -64,6 +65,37 @@ def test_landing_reading_and_upkeep(settings):
         assert reader.sql("SELECT count(*) AS n FROM raw.clinics").item() == 1_500
 
 
+def test_a_catalog_that_is_gone_beside_a_bucket_of_data(settings):
+    """The lake's identity stands in the bucket: without its catalog, or with another lake's, it is refused."""
+    with Lake.open(settings) as lake:
+        land(lake, prepare([batch(0, 500)], now=NOW))
+    before = _files(settings)
+    name = f"{settings.home.name}/floe-lake.json"
+    assert b'"lake"' in boto3.client("s3").get_object(Bucket="lake", Key=name)["Body"].read()
+    other = settings.model_copy(
+        update={"home": settings.home / "other", "data": f"s3://lake/{settings.home.name}-other/"}
+    )
+    Lake.open(other).close()
+    with pytest.raises(CatalogMissing, match="are of the lake"):
+        Lake.open(other.model_copy(update={"data": settings.data}))
+    for file in (settings.home / "lake").iterdir():
+        file.unlink()
+    for is_read_only in (True, False):
+        with pytest.raises(CatalogMissing, match=r"1 Parquet files of the lake .* floe restore"):
+            Lake.open(settings, read_only=is_read_only)
+    assert _files(settings) == before
+
+
+def test_checksums_of_files_on_s3(settings):
+    """Upkeep reads each file once and notes it."""
+    with Lake.open(settings) as lake:
+        for first in (0, 500):
+            land(lake, prepare([batch(first, 500)], now=NOW))
+        assert lake.upkeep()["noted_files"] >= 2
+        assert lake._on_cursor(without_note) == []
+        assert lake.upkeep()["noted_files"] == 0
+
+
 def test_files_on_s3_are_encrypted_and_leave_with_their_snapshots(settings, monkeypatch):
     """Nothing can be read in the bucket; files that no snapshot needs any more are deleted from it (a day later)."""
     monkeypatch.setattr("ingest.lake._GRACE", timedelta(0))
@@ -90,7 +122,7 @@ def test_a_server_that_is_away_is_one_sentence_and_nothing_is_kept(settings, end
     with Lake.open(settings) as lake:
         land(lake, prepare([batch(0, 500)], now=NOW))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with Lake.open(settings) as lake, pytest.raises(FilesMissing, match="check FLOE_DATA, the bucket and the AWS_"):
+    with pytest.raises(FilesMissing, match="check FLOE_DATA, the bucket and the AWS_"), Lake.open(settings) as lake:
         land(lake, prepare([batch(500, 500)], now=NOW))
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with Lake.open(settings) as lake:
@@ -130,8 +162,8 @@ def test_one_statement_of_a_reader(with_catalog):
 def test_a_bucket_that_is_not_there_is_said(settings):
     """Nothing is made on the site's behalf: exit code 3, and the sentence names the place."""
     away = settings.model_copy(update={"data": "s3://nowhere/floe/"})
-    with Lake.open(away) as lake, pytest.raises(FilesMissing, match="s3://nowhere/floe/ can't be reached"):
-        land(lake, prepare([batch(0, 500)], now=NOW))
+    with pytest.raises(FilesMissing, match="s3://nowhere/floe/ can't be reached"):
+        Lake.open(away)
 
 
 def test_doctor_looks_at_the_bucket(settings, monkeypatch):
