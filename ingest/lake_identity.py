@@ -14,6 +14,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from transforms.counting import counted
 from transforms.errors import CatalogMissing, FilesMissing
 
 from .durability import write_durably
@@ -51,8 +52,8 @@ def require_none(cursor, settings) -> None:
     if of_data or files:
         whose = f"of the lake {of_data}" if of_data else "of a lake without a name"
         raise CatalogMissing(
-            f"the lake's catalog {_catalog(settings)} is gone or empty, and at {settings.data_path} are {files:,} "
-            f"Parquet files {whose}: nothing was made, nothing removed. Bring the catalog back: the file itself, or a "
+            f"the lake's catalog {_catalog(settings)} is gone or empty, and {settings.data_path} holds "
+            f"{counted(files, 'Parquet file')} {whose}: nothing was made, nothing removed. Bring the catalog back: the file itself, or a "
             "copy of the lake (floe restore; floe backup makes them). To begin a new lake beside it, set another "
             "FLOE_HOME (and FLOE_DATA); what Kafka still has lands in it again"
         )

@@ -147,7 +147,7 @@ def test_a_lake_of_an_earlier_release_gets_its_identity(settings):
 def test_a_new_lake_beside_an_old_one(settings, tmp_path):
     """Another home with files of its own is a lake of its own; over the old one's files it is refused."""
     old = settings.home / "lake" / "data"
-    with pytest.raises(CatalogMissing, match="are 1 Parquet files of the lake"):
+    with pytest.raises(CatalogMissing, match="holds 1 Parquet file of the lake"):
         Lake.open(Settings(home=tmp_path / "new", catalog="", data=f"{old}/"))
     assert not (tmp_path / "new" / "lake" / "catalog.sqlite").exists()
     fill(Settings(home=tmp_path / "new", catalog="", data=""))
