@@ -56,7 +56,12 @@ def require_restored(catalog: Path) -> None:
 
 
 def attach_statement(
-    settings, *, is_read_only: bool, as_of: int | str | datetime | None, catalog: Path | None = None, is_new: bool = False
+    settings,
+    *,
+    is_read_only: bool,
+    as_of: int | str | datetime | None,
+    catalog: Path | None = None,
+    is_new: bool = False,
 ) -> str:
     """`catalog`: a copy of the SQLite catalog that is read instead of it. `is_new`: DuckLake makes a lake there; else it
     says NO_LAKE where there is none."""
