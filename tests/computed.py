@@ -6,12 +6,12 @@ Here: that. Not here: which records, and what must come of them.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 
 import duckdb
 import polars as pl
 
 from ingest.decode import decode
+from ingest.partition import Batch
 from transforms.core import CORE, rows
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
@@ -52,19 +52,16 @@ def _decoded(records: list, landed: datetime) -> tuple[dict[str, pl.DataFrame], 
     table = next(t for t in BOOKKEEPING if t.name == "rejects")
     raw, rejects = {}, [table.empty()]
     for topic, pairs in by_topic.items():
-        batch = SimpleNamespace(
-            topic=topic,
-            topic_id="T",
-            partition=0,
-            offsets=list(range(len(pairs))),
-            keys=[key for key, _ in pairs],
-            values=[value for _, value in pairs],
-            headers={},
-        )
-        decoded = decode(batch, ingested_at=landed)
+        decoded = decode(batch_of(topic, pairs), ingested_at=landed)
         raw[topic.split(".")[1]] = decoded.rows
         rejects.append(table.conform(decoded.rejects))
     return raw, pl.concat(rejects)
+
+
+def batch_of(topic: str, pairs: Sequence[tuple[bytes | None, bytes | None]]) -> Batch:
+    """Records (key, value) as a partition's batch from its beginning on."""
+    keys, values = ([pair[k] for pair in pairs] for k in (0, 1))
+    return Batch(topic, "T", 0, 0, len(pairs), list(range(len(pairs))), keys, values)
 
 
 def _lake(connection, raw: dict[str, pl.DataFrame]):

@@ -10,6 +10,7 @@ import pytest
 
 from ingest.decode import decode
 from ingest.simulate import Plan, simulate
+from tests.computed import batch_of
 from transforms.core import CORE, rows
 from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
@@ -105,11 +106,9 @@ def simulated():
         by_topic[topic].append((key, value))
     frames = {}
     for topic, records in by_topic.items():
-        keys, values = (list(column) for column in zip(*records, strict=True))
-        batch = SimpleNamespace(
-            topic=topic, topic_id="T", partition=0, offsets=list(range(len(keys))), keys=keys, values=values, headers={}
-        )
-        frames[topic.split(".")[1]] = decode(batch, ingested_at=datetime(2027, 1, 1, tzinfo=UTC)).rows
+        frames[topic.split(".")[1]] = decode(
+            batch_of(topic, records), ingested_at=datetime(2027, 1, 1, tzinfo=UTC)
+        ).rows
     with duckdb.connect(config={"threads": 2}) as connection:
         query = lake_of(connection, **frames)
         core = {}

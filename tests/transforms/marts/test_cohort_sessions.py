@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from ingest.decode import decode
 from ingest.simulate import Plan, simulate
+from tests.computed import batch_of
 from transforms.checks import check_table
 from transforms.current import current, merge_patients
 from transforms.intervals import clopper_pearson
@@ -56,10 +57,7 @@ def world():
 
 
 def _rows(topic, by_topic):
-    rows = by_topic[topic]
-    batch = SimpleNamespace(topic=topic, topic_id="t", partition=0, headers={}, offsets=list(range(len(rows))),
-                            keys=[key for key, _ in rows], values=[value for _, value in rows])  # fmt: skip
-    return decode(batch, ingested_at=datetime(2027, 1, 1, tzinfo=UTC)).rows
+    return decode(batch_of(topic, by_topic[topic]), ingested_at=datetime(2027, 1, 1, tzinfo=UTC)).rows
 
 
 def sessions_of(tables):
