@@ -11,6 +11,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 
 from transforms.counting import spoken
 from transforms.errors import FloeError
+from transforms.marts.as_released import base_of
 
 from . import ids, words
 from .components import notice
@@ -51,13 +52,30 @@ def layout(reader: Reader):
             html.Div(id=ids.CONNECTION, role="alert"),
             html.Header(html.Div(_top(), className="top-inner"), className="top"),
             html.Main(
-                [html.Div(id=ids.NOTICE), html.P(_OF_ANOTHER, className="waiting-note"), html.Div(id=ids.CONTENT)],
+                [
+                    html.Div(id=ids.NOTICE),
+                    *_how_released(reader),
+                    html.P(_OF_ANOTHER, className="waiting-note"),
+                    html.Div(id=ids.CONTENT),
+                ],
                 className="page",
                 id="main",
                 tabIndex="-1",
             ),
         ],
     )
+
+
+def _how_released(reader: Reader) -> list:
+    """What a figure is for a reader from outside the clinic, above every page; nothing for the clinic's staff."""
+    if not reader.is_outside:
+        return []
+    options = reader.settings.options
+    text = (
+        f"Figures are those of the last release. Counts are rounded to the nearest {base_of(options)}, and shares, rates "
+        f"and intervals are computed from the rounded counts. Groups of fewer than {options.min_cell} people are not shown."
+    )
+    return [html.P(text, className="small released-note")]
 
 
 def _top() -> list:

@@ -4,7 +4,8 @@ Here: whether one is due, and its steps. Not here: what it holds back (transform
 (dashboards/reader.py).
 
 A release: 1. the marts, whole and of one data cut; 2. what was shown before; 3. each summary's rows with their marks;
-4. all of it in one transaction. Until that is committed the last release is in force, whatever happens.
+4. of them what a release holds: rounded counts, and nothing of marked rows; 5. all of it in one transaction. Until that
+is committed the last release is in force, whatever happens.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ingest.inspection import outdated_tables
 from ingest.lake import Lake, Writer
 from transforms.errors import FloeError
 from transforms.marts import MARTS
+from transforms.marts.as_released import as_released, to_hour
 from transforms.options import Cut, Options
 from transforms.release import SEEN, release
 from transforms.schemas import APP_TABLES
@@ -54,15 +56,16 @@ def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
     all_seen = lake.table(RELEASED_CELLS.full_name)
     rows, seen = {}, []
     for name, table in RELEASED.items():
-        rows[name], of_mart = release(
+        marked, of_mart = release(
             marts[name], cells=MARTS[name].cells(options), key=table.key, previous=lake.table(table.full_name),
             seen=all_seen.filter(mart=name).select(SEEN.names()), number=number,
         )  # fmt: skip
+        rows[name] = as_released(table, marked, options=options)
         seen.append(of_mart.with_columns(mart=pl.lit(name)))
     made = {
         "release_id": number,
         "lake_snapshot": cut.lake_snapshot,
-        "data_cutoff": cut.data_cutoff,
+        "data_cutoff": to_hour(cut.data_cutoff),
         "released_at": now,
     }
     lake.write(_stored(rows, seen=pl.concat(seen), made=RELEASES.conform(pl.DataFrame([made]))))

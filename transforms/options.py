@@ -82,6 +82,9 @@ class Options:
     skin_red_c: float = _option(2.0, "skin temperature of a red alert, degrees C")
     is_bout_plausibility_checked: bool = _option(True, "walking bouts lose values outside the limits of Mobilise-D")
     min_cell: int = _option(5, "smallest cell that a reader from outside the clinic may see")
+    release_rounding: int = _option(
+        5, "counts are released to the nearest multiple of it (of min_cell, where that is more)"
+    )
     min_completeness_pct: float = _option(60.0, "completeness below which a comparison is not shown, %")
     min_patients_per_parameter: int = _option(5, "patients per covariance parameter that an MMRM needs")
     mmrm_degrees_of_freedom: Literal["satterthwaite", "kenward_roger"] = _option(

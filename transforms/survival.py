@@ -53,8 +53,15 @@ def kaplan_meier(frame: pl.DataFrame, duration, event, by=None, *, confidence=0.
     about: `log_log` (Kalbfleisch & Prentice 1980), or `beta_product` (beta_product.py) where log-log limits do not
     exist, before the first event and where survival is 0: three patients without an event show .29 to 1, not 1.
     """
+    keys = _names(by)
+    return from_counts(_counts(_observed(frame, duration, event, keys), keys), keys, confidence=confidence)
+
+
+def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFrame:
+    """The curve of `kaplan_meier` from its counts: a row a time (of each group), in order, with those of `by`, `time`,
+    `at_risk`, `events` (no more than are at risk) and `censored`.
+    """
     z, keys = z_of(confidence), _names(by)
-    counts = _counts(_observed(frame, duration, event, keys), keys)
     n, d, s = pl.col("at_risk"), pl.col("events"), pl.col("survival")
     hazard = _along(pl.when(n > d).then(d / (n * (n - d)).cast(pl.Float64)).otherwise(None).cum_sum(), keys)
     margin = z * hazard.sqrt() / s.log()

@@ -32,7 +32,7 @@ RATES = {
     "events_per_100_patient_years": ("events", "patient_years"),
 }
 _PER_STRATUM = ("patients", "sessions")  # are the same to the planned end
-_OVERDISPERSED = ("events_per_100_sessions", "events_per_100_patient_years")
+OVERDISPERSED = ("events_per_100_sessions", "events_per_100_patient_years")
 
 
 def compute(
@@ -104,7 +104,7 @@ def _rated(counts: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(dispersion)
     for suffix in counted.ENDS:
         frame = with_rates(frame, suffix=suffix)
-    for name in _OVERDISPERSED:
+    for name in OVERDISPERSED:
         events, exposure = RATES[name]
         frame = rates.overdispersed_columns(
             frame, events=events, exposure=exposure, dispersion="overdispersion", name=name

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 TIMESTAMP = pl.Datetime("us", "UTC")
+COUNT = "count"  # the unit of a column that counts people or things: what is released of it is rounded
 
 
 class Json:
@@ -54,6 +55,10 @@ class Column:
     @property
     def field(self) -> str:
         return self.sent_as or self.name
+
+    @property
+    def is_count(self) -> bool:
+        return self.unit == COUNT
 
     @property
     def is_json(self) -> bool:

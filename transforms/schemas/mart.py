@@ -5,7 +5,7 @@ Here: their columns. Not here: how they are computed, and what a metric means (t
 
 import polars as pl
 
-from .base import TIMESTAMP, Column, Json, Table
+from .base import COUNT, TIMESTAMP, Column, Json, Table
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
 SL = pl.List(pl.String)
@@ -285,13 +285,13 @@ COHORT_OUTCOMES = _table("cohort_outcomes", "One row a metric, stratum and visit
     *STAMP, *STRATA,
     Column("visit", S, "visit; null for a metric without one"), Column("visit_day", I, "visit's target day"),
     Column("population", S, "who is counted"),
-    Column("n_patients", I, "patients of the stratum", required=True),
-    Column("n_due", I, "of them those whose window has closed at the data cut; this and the following counts are of sessions or courses where `population` says so"),
-    Column("n_evaluable", I, "of those due, with a value"),
-    Column("n_missing", I, "of those due, the others without a value: also patients of an indication that is never asked, where others of their clinic are"),
-    Column("n_pending", I, "not yet due; without a session, End of course is never due"),
-    Column("n_not_evaluable", I, "of those due, not to be judged, with or without a value: nobody of their study (STUDYID) is asked at the visit, or their clinic asks for other parameters alone, or their baseline is missing or one that the rule can't judge from (such as 0)"),
-    Column("n_event", I, "of the evaluable, with the event (a proportion's numerator); of a rate the events"),
+    Column("n_patients", I, "patients of the stratum", unit=COUNT, required=True),
+    Column("n_due", I, "of them those whose window has closed at the data cut; this and the following counts are of sessions or courses where `population` says so", unit=COUNT),
+    Column("n_evaluable", I, "of those due, with a value", unit=COUNT),
+    Column("n_missing", I, "of those due, the others without a value: also patients of an indication that is never asked, where others of their clinic are", unit=COUNT),
+    Column("n_pending", I, "not yet due; without a session, End of course is never due", unit=COUNT),
+    Column("n_not_evaluable", I, "of those due, not to be judged, with or without a value: nobody of their study (STUDYID) is asked at the visit, or their clinic asks for other parameters alone, or their baseline is missing or one that the rule can't judge from (such as 0)", unit=COUNT),
+    Column("n_event", I, "of the evaluable, with the event (a proportion's numerator); of a rate the events", unit=COUNT),
     Column("patient_years", F, "denominator of a rate", "years"),
     Column("estimate", F, "estimate, in `unit`"),
     Column("ci_lower", F, "lower 95 % limit, of these clinics' patients"), Column("ci_upper", F, "upper 95 % limit, of these clinics' patients"),
@@ -322,11 +322,18 @@ _RATES = [c for name, comment in _RATE_COMMENTS.items() for c in _ci(name, comme
 _OF_CELL = [
     Column("period_start", D, "clinic-local day of the first session that began"),
     Column("period_end", D, "UTC day on which the time at risk ends"),
-    Column("patients", I, "patients treated: with a session that began (delivered or aborted)", required=True),
-    Column("patients_with_event", I, "of them with an event in their time at risk", required=True),
-    Column("events", I, "events in time at risk, one for all records of a term while it lasts and in its clean window"),
-    Column("sessions", I, "sessions delivered", required=True),
-    Column("sessions_asked", I, "of them those at which the patient was asked about side effects"),
+    Column(
+        "patients", I, "patients treated: with a session that began (delivered or aborted)", unit=COUNT, required=True
+    ),
+    Column("patients_with_event", I, "of them with an event in their time at risk", unit=COUNT, required=True),
+    Column(
+        "events",
+        I,
+        "events in time at risk, one for all records of a term while it lasts and in its clean window",
+        unit=COUNT,
+    ),
+    Column("sessions", I, "sessions delivered", unit=COUNT, required=True),
+    Column("sessions_asked", I, "of them those at which the patient was asked about side effects", unit=COUNT),
     Column(
         "patient_years",
         F,
@@ -343,14 +350,14 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
       for r in ("serious", "related", "treatment_emergent", "session_emergent")],
     Column("min_grade", I, "only events of at least this grade; null = any"),
     *_OF_CELL,
-    Column("set_aside", I, "events set aside, for they lie after the patient's death: in no other figure of the row", required=True),
-    Column("implausible_records", I, "safety records of the clinic (where clinic is no dimension: of the lake) of which a value that can't be true does not count", required=True),
-    Column("likely_double_sessions", I, "sessions of the clinic (where clinic is no dimension: of the lake) that are likely another record of an earlier one; they are counted", required=True),
-    Column("events_outside", I, "events known to have begun outside the time at risk: in no other figure of the row", required=True),
-    Column("unknown_onset", I, "events of unknown onset of patients with time at risk; in `events` where the site takes them for treatment-emergent", required=True),
+    Column("set_aside", I, "events set aside, for they lie after the patient's death: in no other figure of the row", unit=COUNT, required=True),
+    Column("implausible_records", I, "safety records of the clinic (where clinic is no dimension: of the lake) of which a value that can't be true does not count", unit=COUNT, required=True),
+    Column("likely_double_sessions", I, "sessions of the clinic (where clinic is no dimension: of the lake) that are likely another record of an earlier one; they are counted", unit=COUNT, required=True),
+    Column("events_outside", I, "events known to have begun outside the time at risk: in no other figure of the row", unit=COUNT, required=True),
+    Column("unknown_onset", I, "events of unknown onset of patients with time at risk; in `events` where the site takes them for treatment-emergent", unit=COUNT, required=True),
     *_RATES,
-    Column("patients_with_event_planned", I, "patients with an event to the planned end", required=True),
-    Column("events_planned", I, "events to the planned end of the time at risk, as if nobody were lost", required=True),
+    Column("patients_with_event_planned", I, "patients with an event to the planned end", unit=COUNT, required=True),
+    Column("events_planned", I, "events to the planned end of the time at risk, as if nobody were lost", unit=COUNT, required=True),
     Column("patient_years_planned", F, "time at risk to its planned end", "years"),
     Column("patient_years_at_risk_planned", F, "the same to the first event", "years"),
     *[c for name, comment in _RATE_COMMENTS.items() for c in _ci(f"{name}_planned", f"to the planned end, as if nobody were lost: {comment}")],
@@ -367,7 +374,7 @@ ADVERSE_EVENT_RATES = _table("adverse_event_rates", "One row a stratum, term and
           ("patient_years_squared", "their time at risk squared", "years2"), ("events_sessions", "events times sessions", None),
           ("events_patient_years", "events times time at risk", "years"))],
     Column("session_window_time_share", F, "share of the time at risk that the 72-hour windows cover"),
-    Column("unread_records", I, "safety records of the lake that could not be read", required=True),
+    Column("unread_records", I, "safety records of the lake that could not be read", unit=COUNT, required=True),
     Column("reason", S, "why a rate can't be given"),
 ], ("clinic_id", "modality", "indication", "study_id", "arm", "strata", "term", "is_serious_only", "is_related_only",
     "is_treatment_emergent_only", "is_session_emergent_only", "min_grade"))  # fmt: skip
@@ -395,8 +402,8 @@ ADVERSE_EVENT_COMPARISONS = _table("adverse_event_comparisons", "One row a pair 
     Column("min_grade", I, "only events of at least this grade; null = any"),
     *[Column(f"{side}{name}", dtype, f"{text} of the {'reference' if side else 'compared'}", unit)
       for side in ("", "reference_") for name, dtype, text, unit in (
-          ("patients", I, "patients treated", None), ("patients_with_event", I, "patients with an event", None),
-          ("events", I, "events", None), ("sessions", I, "sessions delivered", None),
+          ("patients", I, "patients treated", COUNT), ("patients_with_event", I, "patients with an event", COUNT),
+          ("events", I, "events", COUNT), ("sessions", I, "sessions delivered", COUNT),
           ("patient_years", F, "time at risk", "years"))],
     *[c for exposure, text in (("sessions", "per session"), ("patient_years", "per patient-year")) for c in (
         *_ci(f"{exposure}_rate_ratio", f"events {text}, compared over reference, with patients as clusters (the exact limits of as many independent events as over-dispersion leaves)"),
@@ -406,11 +413,11 @@ ADVERSE_EVENT_COMPARISONS = _table("adverse_event_comparisons", "One row a pair 
     *_ci("risk_difference", "patients with an event, share of the arm minus share of the reference (Miettinen and Nurminen); arms alone"),
     Column("fisher_p_value", F, "Fisher's exact two-sided p-value of patients with an event; only between randomised arms", lower=0, upper=1),
     Column("stratified_by", SL, "what the stratified figures are stratified by: the factors of the allocation, else the enrolling clinic; arms alone"),
-    Column("n_strata", I, "strata with patients of both arms"),
+    Column("n_strata", I, "strata with patients of both arms", unit=COUNT),
     *_ci("stratified_risk_difference", "risk difference over strata, weighed by Mantel and Haenszel (Miettinen and Nurminen)"),
     *_ci("cmh_odds_ratio", "odds ratio common to the strata (Mantel and Haenszel; Robins, Breslow and Greenland)"),
     Column("cmh_p_value", F, "p-value of Cochran, Mantel and Haenszel's test with the continuity correction; only between randomised arms", lower=0, upper=1),
-    Column("unread_records", I, "safety records of the lake that could not be read", required=True),
+    Column("unread_records", I, "safety records of the lake that could not be read", unit=COUNT, required=True),
 ], ("dimension", "study_id", "compared", "reference", "term", "is_serious_only", "is_related_only", "is_treatment_emergent_only",
     "is_session_emergent_only", "min_grade"))  # fmt: skip
 
@@ -422,11 +429,11 @@ ARM_COMPARISONS = _table("arm_comparisons", "One row a study, parameter, visit a
     Column("allocation", S, "how the arms came about"), Column("population", S, "who is counted", required=True),
     Column("indication", S, "indication of a subgroup; null = all"),
     Column("criterion", S, "responder rule; null for a difference of means"),
-    Column("n_arm", I, "patients of the arm; of all arms while they are masked", required=True), Column("n_reference", I, "patients of the reference", required=True),
-    Column("x_arm", I, "responders of the arm"), Column("x_reference", I, "responders of the reference"),
-    Column("n_too_low_arm", I, "patients of the arm, among those due or with a value, whose baseline leaves the rule no room for a response; null = can't be told"),
-    Column("n_too_low_reference", I, "the same of the reference"),
-    Column("n_left_out", I, "answers with a value that the model leaves out: at visits that were not planned or too few have, or without a baseline where arms were not randomised"),
+    Column("n_arm", I, "patients of the arm; of all arms while they are masked", unit=COUNT, required=True), Column("n_reference", I, "patients of the reference", unit=COUNT, required=True),
+    Column("x_arm", I, "responders of the arm", unit=COUNT), Column("x_reference", I, "responders of the reference", unit=COUNT),
+    Column("n_too_low_arm", I, "patients of the arm, among those due or with a value, whose baseline leaves the rule no room for a response; null = can't be told", unit=COUNT),
+    Column("n_too_low_reference", I, "the same of the reference", unit=COUNT),
+    Column("n_left_out", I, "answers with a value that the model leaves out: at visits that were not planned or too few have, or without a baseline where arms were not randomised", unit=COUNT),
     Column("estimate", F, "arm minus reference"),
     Column("ci_lower", F, "lower 95 % limit (Newcombe for a risk difference)"), Column("ci_upper", F, "upper 95 % limit"),
     Column("wald_lower", F, "lower 95 % Wald limit of a risk difference"), Column("wald_upper", F, "upper 95 % Wald limit"),
@@ -444,9 +451,9 @@ _FEW = "Strata: everybody, each dimension alone, and the modalities of a clinic;
 RESPONDER_CURVES = _table("responder_curves", f"One row a parameter, visit, stratum and cut-off: share improved by at least so much, of all due with a baseline that a percentage can be judged from; no value counts as no response. A stratum without such a patient has no row. {_FEW}", [
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
     Column("cutoff_pct", I, "improved by at least this share of the baseline", "%", required=True),
-    Column("n", I, "patients due with an evaluable baseline", required=True),
-    Column("n_missing", I, "of them without a value: no response", required=True),
-    Column("x", I, "of n, improved by at least the cut-off", required=True),
+    Column("n", I, "patients due with an evaluable baseline", unit=COUNT, required=True),
+    Column("n_missing", I, "of them without a value: no response", unit=COUNT, required=True),
+    Column("x", I, "of n, improved by at least the cut-off", unit=COUNT, required=True),
     Column("estimate", F, "x / n"), Column("ci_lower", F, "lower 95 % limit (Wilson)"), Column("ci_upper", F, "upper 95 % limit"),
 ], ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "cutoff_pct"))  # fmt: skip
 
@@ -455,7 +462,7 @@ RESPONDER_DISAGREEMENT = _table("responder_disagreement", f"One row a parameter,
     Column("pct30", S, "at least 30 % better; null = not evaluable", closed=YN),
     Column("points", S, "better by at least the important number of points; null = not evaluable", closed=YN),
     Column("pgic", S, "global impression at the visit: much or very much improved; null = not asked", closed=YN),
-    Column("n", I, "patients due with a value", required=True), Column("x", I, "of n, with this verdict", required=True),
+    Column("n", I, "patients due with a value", unit=COUNT, required=True), Column("x", I, "of n, with this verdict", unit=COUNT, required=True),
     Column("estimate", F, "x / n"), Column("ci_lower", F, "lower 95 % limit (Wilson; Clopper-Pearson for 5 or fewer)"),
     Column("ci_upper", F, "upper 95 % limit"),
 ], ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "pct30", "points", "pgic"))  # fmt: skip
@@ -464,7 +471,7 @@ DOSE_RESPONSE = _table("dose_response", f"One row a parameter, visit, stratum an
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD", required=True), Column("visit", S, "visit", required=True),
     Column("from_per_week", F, "delivered sessions a week from the first to the assessment: from", "sessions/week", required=True),
     Column("to_per_week", F, "to below; null = no upper end", "sessions/week"),
-    Column("n_patients", I, "patients with a session and a change", required=True),
+    Column("n_patients", I, "patients with a session and a change", unit=COUNT, required=True),
     Column("mean_sessions_per_week", F, "their mean sessions a week", "sessions/week"),
     Column("mean_change", F, "mean change from baseline: a change, not an effect"), Column("sd_change", F, "its standard deviation; null for one patient"),
     Column("ci_lower", F, "lower 95 % limit of the mean (t), of these clinics' patients"), Column("ci_upper", F, "upper 95 % limit"),
@@ -479,10 +486,10 @@ _VERIFICATION = ("verified", "unverified", "proposal")
 IMPORTANT_CHANGE = _table("important_change", "One row a parameter, visit and stratum with a change: the improvement that the stratum's own patients call much improved (PGIC 1-2), beside the published important change.", [
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD of adqs or adact", required=True), Column("visit", S, "visit of the change and of the PGIC", required=True),
     Column("unit", S, "unit of the changes"), Column("direction", S, "which direction of the parameter is better", closed=("lower", "higher")),
-    Column("n_changes", I, "patients due with a change from baseline", required=True),
-    Column("n_without_pgic", I, "of them without a PGIC at the visit: not counted further", required=True),
-    Column("n_improved", I, "of the others, much or very much improved (PGIC 1-2)", required=True),
-    Column("n_not_improved", I, "of the others, PGIC 3-7", required=True),
+    Column("n_changes", I, "patients due with a change from baseline", unit=COUNT, required=True),
+    Column("n_without_pgic", I, "of them without a PGIC at the visit: not counted further", unit=COUNT, required=True),
+    Column("n_improved", I, "of the others, much or very much improved (PGIC 1-2)", unit=COUNT, required=True),
+    Column("n_not_improved", I, "of the others, PGIC 3-7", unit=COUNT, required=True),
     Column("anchored_change", F, "least improvement (positive = better) of a patient called improved, by the ROC curve's highest sensitivity + specificity, in `unit`; of equally good cuts the greatest; null says why in reason"),
     Column("anchored_change_least", F, "the least of the equally good cuts, in `unit`"),
     Column("sensitivity", F, "of the improved, with at least the cut's improvement", lower=0, upper=1),
@@ -497,18 +504,18 @@ IMPORTANT_CHANGE = _table("important_change", "One row a parameter, visit and st
 
 RELIABLE_CHANGE = _table("reliable_change", "One row a parameter, visit and stratum with a patient expected (due, asked, with a baseline): how many changed beyond measurement error. A before/after change is not an effect.", [
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD of adqs or adact", required=True), Column("visit", S, "visit", required=True),
-    Column("n_patients", I, "patients of the stratum", required=True),
-    Column("n_due", I, "of them those whose window has closed at the data cut", required=True),
-    Column("n_evaluable", I, "of those due, with a class: the denominator of every share", required=True),
-    Column("n_missing", I, "of those due, asked and with a baseline, without a value", required=True),
-    Column("n_not_evaluable", I, "of those due, without a baseline, not asked, or without a known measurement error", required=True),
-    Column("n_pending", I, "not yet due", required=True),
+    Column("n_patients", I, "patients of the stratum", unit=COUNT, required=True),
+    Column("n_due", I, "of them those whose window has closed at the data cut", unit=COUNT, required=True),
+    Column("n_evaluable", I, "of those due, with a class: the denominator of every share", unit=COUNT, required=True),
+    Column("n_missing", I, "of those due, asked and with a baseline, without a value", unit=COUNT, required=True),
+    Column("n_not_evaluable", I, "of those due, without a baseline, not asked, or without a known measurement error", unit=COUNT, required=True),
+    Column("n_pending", I, "not yet due", unit=COUNT, required=True),
     *[c for name, comment in (
         ("recovered", "improved beyond measurement error, at or past the functional cut, and not so at baseline; null without a cut"),
         ("improved", "improved beyond measurement error, not recovered"),
         ("unchanged", "within measurement error"),
         ("deteriorated", "worse beyond measurement error")) for c in (
-        Column(f"n_{name}", I, f"of the evaluable: {comment}"), *_ci(name, f"share of the evaluable (Wilson; Clopper-Pearson for 5 or fewer): {comment}"))],
+        Column(f"n_{name}", I, f"of the evaluable: {comment}", COUNT), *_ci(name, f"share of the evaluable (Wilson; Clopper-Pearson for 5 or fewer): {comment}"))],
     *[Column(f"{name}_clustered_{side}", F, f"{side} 95 % limit of that share for clinics like these")
       for name in ("recovered", "improved", "unchanged", "deteriorated") for side in ("lower", "upper")], _CLUSTERED_REASON,
     Column("unit", S, "unit of the following three"),
@@ -524,7 +531,7 @@ _FUNNEL_SIGNALS = ("none", "low_95", "high_95", "low_998", "high_998")
 CLINIC_FUNNEL = _table("clinic_funnel", "One row a metric and clinic: each clinic beside all the others, with limits that leave it out. Never a ranking.", [
     *STAMP, Column("clinic_id", S, "clinic", required=True), Column("kind", S, "what is compared", closed=("proportion", "ratio")),
     Column("modality", S, "modality; null = all"),
-    Column("numerator", F, "events"), Column("denominator", F, "patients, or events expected at the rates of the other clinics"),
+    Column("numerator", F, "events", unit=COUNT), Column("denominator", F, "patients, or events expected at the rates of the other clinics", unit=COUNT),
     Column("estimate", F, "proportion, or observed / expected"), Column("target", F, "share of all the other clinics together; of a ratio 1"),
     *[Column(f"{side}_{level}{od}", F, f"{side} {text} limit{', over-dispersed' if od else ': the last value that is no signal, by exact tails'}")
       for level, text in (("95", "95 %"), ("998", "99.8 %")) for od in ("", "_od") for side in ("lower", "upper")],
@@ -547,7 +554,7 @@ CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p
     *STAMP, Column("clinic_id", S, "clinic; null = all"), Column("chart", S, "kind", required=True, closed=("xmr", "u", "p", "c", "g", "cusum")),
     Column("term", S, "coded term; null = any"),
     Column("period_start", D, "period's first day", required=True), Column("point", I, "number of the point", required=True),
-    Column("value", F, "value"), Column("numerator", F, "events"), Column("denominator", F, "sessions, patients"),
+    Column("value", F, "value"), Column("numerator", F, "events", unit=COUNT), Column("denominator", F, "sessions, patients", unit=COUNT),
     Column("center", F, "center line"), Column("lower", F, "lower limit"), Column("upper", F, "upper limit"),
     Column("is_outside", B, "outside the limits"), Column("is_trend", B, "part of a trend of 7 points (or 6, a setting)"),
     Column("is_two_of_three", B, "2 of 3 beyond two thirds of the limit, same side"), Column("is_shift", B, "part of 7 (or 6) on one side"),
@@ -567,14 +574,14 @@ CONTROL_CHARTS = _table("control_charts", "One row a chart and point: XmR, u-, p
 
 SURVIVAL_CURVES = _table("survival_curves", "One row a parameter, stratum and time: Kaplan-Meier with numbers at risk.", [
     *STAMP, *STRATA, Column("parameter", S, "PARAMCD of adtte", required=True),
-    Column("time_days", F, "time", "days", required=True), Column("at_risk", I, "at risk just before"),
-    Column("events", I, "events"), Column("censored", I, "censored"),
+    Column("time_days", F, "time", "days", required=True), Column("at_risk", I, "at risk just before", unit=COUNT),
+    Column("events", I, "events", unit=COUNT), Column("censored", I, "censored", unit=COUNT),
     Column("survival", F, "survival"), Column("lower", F, "lower 95 % limit at that time"), Column("upper", F, "upper 95 % limit at that time"),
     Column("ci_method", S, "how the limits came about: log-log, or, where these do not exist (before the first event, and where survival is 0), the beta product of Fay, Brittain and Proschan (2013)", closed=("log_log", "beta_product")),
     Column("median", F, "median", "days"), Column("median_lower", F, "its lower 95 % limit (Brookmeyer-Crowley)", "days"),
     Column("median_upper", F, "its upper 95 % limit", "days"),
     Column("log_rank_p_value", F, "log-rank between the arms of the stratum's others; only where arms were randomised"),
-    Column("n_patients", I, "patients", required=True), Column("reason", S, "why no curve can be given"),
+    Column("n_patients", I, "patients", unit=COUNT, required=True), Column("reason", S, "why no curve can be given"),
 ], ("parameter", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "time_days"))  # fmt: skip
 
 REPORT_DEADLINES = _table("report_deadlines", "One row a reportable event and rule: when its report is due.", [
