@@ -46,8 +46,8 @@ SERIOUS, SERIOUS_SAID, ALERTS, SPC_ICONS, ALL_CHARTS = (
     "serious-events", "serious-said", "alerts", "spc-icons", "all-charts",
 )  # fmt: skip
 PATIENT_FACTS, PATIENT_REASONS, PATIENT_EVENTS = "patient-facts", "patient-reasons", "patient-events"
-OPERATIONS_TILES, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
-    "operations-tiles", "workers", "checks", "rejects", "reject-examples", "topics", "unknown-content",
+OPERATIONS_TILES, PARTS, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
+    "operations-tiles", "parts", "workers", "checks", "rejects", "reject-examples", "topics", "unknown-content",
 )  # fmt: skip
 
 # charts

@@ -189,9 +189,12 @@ def navigation(pathname: str | None, search: str | None) -> list:
 
 def versions(reader: Reader) -> tuple[int, str]:
     """What the pages of the marts, and those of the stream, were last drawn from."""
+    home = reader.settings.home
     try:
         newest = reader.newest(("raw", "core", "mart"))
-        beats = sum(path.stat().st_mtime_ns // 10**10 for path in reader.settings.home.glob("ingest-*-of-*.json"))
+        beats = sum(
+            path.stat().st_mtime_ns // 10**10 for path in (*home.glob("ingest-*-of-*.json"), *home.glob("up.json"))
+        )
         tick = int(time.monotonic() // _AGE_S)  # what is known of a stream grows old though nothing arrives
         return reader.newest(("app",) if reader.is_outside else ("core", "mart")), f"{newest}/{beats}/{tick}"
     except (FloeError, OSError):

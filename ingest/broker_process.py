@@ -14,15 +14,15 @@ from pathlib import Path
 
 import psutil
 
-_KEEPER = Path(__file__).with_name("broker_keeper.py")
+_KEEPER = Path(__file__).with_name("keeper.py")
 
 
 def keep(command: list[str], *, log: Path, tied: bool, grace_s: float, **surroundings) -> dict:
-    """Runs `command` under broker_keeper.py, which reports {"pid", "keeper_pid"}; output is appended to `log`.
+    """Runs `command` under keeper.py, which reports {"pid", "keeper_pid"}; output is appended to `log`.
 
     `surroundings`: `cwd` and `env`, as subprocess has them. `tied`: it ends when this process ends, however that happens: SIGTERM, after `grace_s` (0: at once) SIGKILL.
     """
-    order = {"command": command, "log": str(log), "is_tied": tied, "grace_s": grace_s}
+    order = {"command": command, "log": str(log), "is_tied": tied, "grace_s": grace_s, "is_in_front": False}
     read_end, write_end = os.pipe()
     try:
         keeper = [sys.executable, "-I", "-S", str(_KEEPER), json.dumps(order)]

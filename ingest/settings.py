@@ -45,6 +45,9 @@ class _Base(BaseSettings):
     lake_threads: int = Field(
         0, ge=0, description="threads of one process's lake queries, 0 = one a core; small queries cost half with 1"
     )
+    up_silent_s: float = Field(
+        60, gt=0, description="seconds without a sign of life after which floe up starts a part again"
+    )
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
     viewer_role: Literal["clinic", "outside"] = Field(
         "clinic", description="who looks at the dashboards: clinic (sees all), outside (small cells are suppressed)"

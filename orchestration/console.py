@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest import cluster, heartbeat, inspection, reject_alerts, replaying, stream, worker
+from ingest import cluster, heartbeat, inspection, reject_alerts, replaying, running, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
 from ingest.secrecy import hidden
@@ -90,6 +90,8 @@ def system_status(settings) -> dict:
             "set_aside": inspection.set_aside(lake),
             "unknown_content": inspection.unknown_content(lake).to_dicts(),
             "workers": workers,
+            "up": running.running(settings),
+            "down": running.parts_down(settings),
             "stream_faults": [hidden(s, settings) for s in stream_faults(settings, lake)],
             "outdated": inspection.outdated_sentence(lake),
         }
@@ -124,6 +126,9 @@ def print_status(found: dict) -> None:
     lag = found["lag_unknown"] or f"{found['lag']:,} records"
     rate = found["rate_unknown"] or f"{found['events_per_s']:,.0f} events a second"
     cut = found["materialised"]
+    _print_up(found["up"])
+    for sentence in found["down"]:
+        print(f"down               {sentence}")
     print(f"kafka              {found['kafka']}")
     print(f"lag                {lag}")
     print(f"rate               {rate}")
@@ -159,6 +164,18 @@ def print_status(found: dict) -> None:
         if rows:
             print(f"\n{title}")
             print_frame(pl.DataFrame(rows, infer_schema_length=None), format="table")
+
+
+def _print_up(up: dict | None) -> None:
+    """What `floe up` runs, a line a part."""
+    if up is None:
+        print("floe up            has not run in this home")
+        return
+    print(f"floe up            {up['state']}, process {up['pid']}, started {up['started_at']}")
+    for part in up["parts"]:
+        ports = ", ".join(map(str, part["ports"]))
+        words = [f"since {part['since']}", f"port {ports}" if ports else "", part["said"]]
+        print(f"{'':<19}{part['name']} {part['state']}: {'; '.join(filter(None, words))}")
 
 
 def _told(beat: dict) -> str:

@@ -1,25 +1,31 @@
-"""Child processes: started with a log, watched, stopped in order, never left behind.
+"""Child processes: started with a log, ended with all that they started, never left behind, found again if they were.
 
-Here: what `floe up` needs of any child. Not here: which children there are (up.py).
+Here: what `floe up` needs of any child. Not here: which children there are (up.py), when they are started again
+(supervisor.py).
 """
 
-import ctypes
 import fcntl
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transforms.errors import FloeError, PortInUse
+import psutil
 
-_RESTART_WAITS_S = (1, 2, 5, 10, 30)
-_HEALTHY_AFTER_S = 60
+from ingest import keeper
+from ingest.running import home_of
+from transforms.errors import FloeError, Missing, PortInUse
+
+_OF, _PART = "FLOE_UP_OF", "FLOE_UP_PART"  # in the environment of every child and of whatever it starts
+_GRACE_S = 15
+_KILLED = 128
 
 
 def require_free_port(port: int, *, of: str, setting: str) -> None:
@@ -47,9 +53,10 @@ def alone(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            pid = path.read_text().strip() or "unknown"
             raise FloeError(
-                f"floe up runs already in {home} (process {path.read_text().strip() or 'unknown'}): use that one, stop "
-                "it first, or set FLOE_HOME to another folder"
+                f"floe up runs already in {home} (process {pid}{_frozen(pid)}): use that one, stop it first, or set "
+                "FLOE_HOME to another folder"
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -57,68 +64,160 @@ def alone(home: Path) -> Iterator[None]:
         yield
 
 
-def _die_with_parent() -> None:
-    """In the child: be ended when the parent ends, however it ends (Linux; elsewhere its signals must do)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+def _frozen(pid: str) -> str:
+    with suppress(psutil.Error, ValueError):
+        if psutil.Process(int(pid)).status() == psutil.STATUS_STOPPED:
+            return f", which is frozen: kill -CONT {pid} lets it go on"
+    return ""
+
+
+def marked(settings, *, part: str | None = None) -> list[psutil.Process]:
+    """Living processes that `floe up` of this home started, or what it started did; `part`: those of one child.
+
+    They carry the home in their environment, which no foreign process has got by chance; this process and those above
+    it are not meant.
+    """
+    wanted = {_OF: home_of(settings)} | ({_PART: part} if part else {})
+    own = {os.getpid(), *(above.pid for above in psutil.Process().parents())}
+    return [p for p in psutil.process_iter() if p.pid not in own and _carries(p, wanted)]
+
+
+def _carries(process: psutil.Process, wanted: Mapping[str, str]) -> bool:
+    try:
+        environment = process.environ()
+        is_there = process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False  # another user's, or gone
+    return is_there and all(environment.get(name) == value for name, value in wanted.items())
+
+
+def end(processes: list[psutil.Process], *, grace_s: float) -> None:
+    """SIGTERM (a frozen one is let go on to hear it), after `grace_s` (0: at once) SIGKILL."""
+    if grace_s:
+        for process in processes:
+            with suppress(psutil.Error):
+                process.terminate()
+                process.resume()
+        _, processes = psutil.wait_procs(processes, timeout=grace_s)
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=5)
+
+
+def end_leftovers(settings) -> int:
+    """Ends what an earlier `floe up` of this home left, and only that; how many processes that was."""
+    left = marked(settings)
+    end(left, grace_s=_GRACE_S)
+    end(marked(settings), grace_s=0)  # what they started meanwhile
+    return len(left)
 
 
 @dataclass
 class Child:
-    """One child process: its own session, output to `log`, restarted with growing waits when it ends by itself."""
+    """One child process under a keeper (ingest/keeper.py), in a session of its own; its output goes to `log`.
+
+    `answers`: whether it does its work, asked from time to time. `roles`: a word of a command line -> which part of
+    the child that process is, and without which it is not whole. `patience_s`: how long it may well not answer.
+    """
 
     name: str
     command: list[str]
     log: Path
-    environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen | None = None
-    restarts: int = 0
-    _started: float = 0.0
-    _restart_at: float = 0.0
+    settings: object
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+    answers: Callable[["Child"], bool] = lambda _: True
+    roles: Mapping[str, str] = field(default_factory=dict)
+    patience_s: float = 0.0
+    keeper: subprocess.Popen | None = None
+    pid: int | None = None
+    _tie: int | None = None
 
     def start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                self.command,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=os.environ | self.environment,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
-        self._started = time.monotonic()
-
-    def watch(self) -> str | None:
-        """Restarts a child that ended; a sentence where there is something to say."""
-        if self.process is None or self.process.poll() is None:
-            return None
-        now = time.monotonic()
-        if not self._restart_at:
-            if now - self._started > _HEALTHY_AFTER_S:
-                self.restarts = 0
-            wait = _RESTART_WAITS_S[min(self.restarts, len(_RESTART_WAITS_S) - 1)]
-            self._restart_at = now + wait
-            code = self.process.returncode
-            return f"{self.name} ended with code {code}; it starts again in {wait} s (log: {self.log})"
-        if now >= self._restart_at:
-            self._restart_at, self.restarts = 0.0, self.restarts + 1
-            self.start()
-        return None
-
-    def stop(self, *, timeout_s: float = 20) -> None:
-        """SIGTERM to the child, then SIGKILL to whatever is left of its session."""
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        end(marked(self.settings, part=self.name), grace_s=0)  # of one whose keeper was killed
+        order = {
+            "command": self.command,
+            "log": str(self.log),
+            "is_tied": True,
+            "grace_s": _GRACE_S,
+            "is_in_front": True,
+        }
+        marks = {_OF: home_of(self.settings), _PART: self.name}
+        read_end, write_end = os.pipe()
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
+            with self.log.open("ab") as log:
+                self.keeper = subprocess.Popen(
+                    [sys.executable, "-I", "-S", keeper.__file__, json.dumps(order)],
+                    stdin=read_end,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=os.environ | self.environment | marks,
+                    start_new_session=True,
+                )
+        finally:
+            os.close(read_end)
+            self._untie()
+            self._tie = write_end  # open as long as this process lives: that is the tie
+        with self.keeper.stdout as answer:
+            self.pid = json.loads(answer.readline() or b'{"pid": null}')["pid"]
+
+    def ending(self) -> tuple[str, bool] | None:
+        """None while it runs; else why it does not, and whether it was for something that it needs."""
+        code = self.code()
+        return None if code is None else (f"ended with code {code}", code == Missing.exit_code)
+
+    def code(self) -> int | None:
+        """None while it runs; of one that a signal N ended it is -N."""
+        code = self.keeper.poll() if self.keeper else 0
+        return _KILLED - code if code is not None and code > _KILLED else code
+
+    def processes(self) -> list[psutil.Process]:
+        """All of it, the keeper first."""
+        if self.keeper is None or self.keeper.poll() is not None:
+            return []
+        with suppress(psutil.Error):
+            root = psutil.Process(self.keeper.pid)
+            return [root, *root.children(recursive=True)]
+        return []
+
+    def kill(self) -> None:
+        """At once, all of it, frozen or not."""
+        end(self.processes(), grace_s=0)
+        self._finish()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM, which the keeper passes on; a frozen one is let go on to hear it."""
+        if self.keeper and self.keeper.poll() is None:
+            self.keeper.terminate()
+            self.keeper.send_signal(signal.SIGCONT)
+
+    def stop(self, *, timeout_s: float = _GRACE_S + 5) -> None:
+        """Asks it to stop, and ends whatever is left of it after `timeout_s`."""
+        self.ask_to_stop()
+        if self.keeper:
+            with suppress(subprocess.TimeoutExpired):
+                self.keeper.wait(timeout_s)
+        self.kill()
+
+    def _finish(self) -> None:
+        if self.keeper:
+            with suppress(subprocess.TimeoutExpired):
+                self.keeper.wait(5)
+        end(marked(self.settings, part=self.name), grace_s=0)
+        self._untie()
+
+    def _untie(self) -> None:
+        if self._tie is not None:
+            os.close(self._tie)
+            self._tie = None
+
+
+def wait_stopped(children: list[Child], *, timeout_s: float = _GRACE_S + 5) -> None:
+    """All are asked at once, so that the slowest decides how long it takes."""
+    until = time.monotonic() + timeout_s
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
+        child.stop(timeout_s=max(0.0, until - time.monotonic()))

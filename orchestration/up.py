@@ -1,10 +1,10 @@
 """`floe up`: the whole system on this machine, in one terminal, until Ctrl-C.
 
-Here: which parts start, in which order, and how they stop. Not here: the parts.
+Here: which parts start, in which order, and how they stop. Not here: the parts, watching them (supervisor.py).
 
-Order of starting: 1. ports are free; 2. dashboards (they say that they wait); 3. broker and topics; 4. ingest;
+Order of starting: 1. what an earlier run of this home left is ended, ports are free; 2. dashboards (they say that they wait); 3. broker and topics; 4. ingest;
 5. what there is to publish; 6. the first materialisation; 7. Dagster, which materialises from then on.
-Stopping goes backwards, so that the last batch lands while there is still a broker.
+Stopping ends the broker last, so that the last batch lands while there still is one.
 """
 
 import signal
@@ -23,10 +23,19 @@ from transforms.counting import counted
 from transforms.errors import BrokerMissing, LogsParted
 
 from .demo import publish
-from .processes import Child, alone, require_free_port
+from .local_broker import LocalBroker
+from .probes import answers_http, reports
+from .processes import Child, alone, end_leftovers, require_free_port, wait_stopped
+from .supervisor import Supervisor
 
 Say = Callable[[str], None]
 _WATCH_S = 0.5
+_DAGSTER_ROLES = {
+    "orchestration.cli dagster": "web server",
+    "dagster._daemon": "daemon",
+    "code-server": "code server",
+    "api grpc": "code of the assets",
+}
 
 
 def run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> None:
@@ -42,25 +51,31 @@ def run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> Non
 
 
 def _run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> None:
+    if count := end_leftovers(settings):
+        say(f"an earlier floe up of this home left {counted(count, 'process', 'processes')}: ended")
     require_free_port(settings.dashboards_port, of="the dashboards", setting="FLOE_DASHBOARDS_PORT")
     require_free_port(settings.dagster_port, of="Dagster", setting="FLOE_DAGSTER_PORT")
     stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+    _listen(stop)
+    supervisor = Supervisor(settings, say)
     children: list[Child] = []
-    started_broker = False
+    kafka = LocalBroker(settings, say)
+
+    def start(child: Child) -> None:
+        children.append(child)
+        supervisor.add(child)
+
     try:
-        _start(children, _child(settings, "dashboards", "dashboards"))
+        start(_dashboards(settings))
         say(f"dashboards   {_url(settings.dashboards_port)}  (they fill as events land)")
-        started_broker = _start_broker(settings, say)
+        _start_broker(settings, kafka, supervisor, say)
         stream.ensure_topics(settings)
         with Lake.open(settings):
             pass  # the catalog exists before the parts that read it
-        _start(children, _child(settings, "ingest", "ingest"))
-        threading.Thread(target=_watch, args=(children, stop, say), name="watch", daemon=True).start()
+        start(_ingest(settings))
         _first_fill(settings, demo, replay, say, stop)
         if not stop.is_set():
-            _start(children, _dagster(settings))
+            start(_dagster(settings))
             say(f"dagster      {_url(settings.dagster_port)}  (ready in about half a minute)")
             say(f"logs         {settings.home / 'logs'}")
             say(f"floe is up: open {_url(settings.dashboards_port)} - Ctrl-C stops everything")
@@ -68,51 +83,63 @@ def _run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> No
     finally:
         say("stopping")
         stop.set()
-        for child in reversed(children):
-            child.stop()
-        if started_broker:
-            broker.stop(settings)
+        supervisor.close()
+        wait_stopped(children)
+        kafka.stop()
+        end_leftovers(settings)
+        supervisor.closed()
         say("stopped")
 
 
-def _watch(children: list[Child], stop: threading.Event, say: Say) -> None:
-    """From the first fill on: a child that ends is said and started again, lest the others wait for it forever."""
-    while not stop.wait(_WATCH_S):
-        for child in [*children]:
-            if sentence := child.watch():
-                say(sentence)
-
-
-def _has_landed(settings, stop: threading.Event, say: Say) -> bool:
-    """Waits for it; where Kafka's log is not the one that landed, that is said, and what had landed is computed."""
-    try:
-        return worker.wait_landed(settings, stop=stop, say=say)
-    except LogsParted as error:
-        say(str(error))
-        return not stop.is_set()
+def _listen(stop: threading.Event) -> None:
+    """Ctrl-C, SIGTERM and a terminal that goes away all stop in order; under nohup the terminal may go."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: stop.set())
 
 
 def _url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _start(children: list[Child], child: Child) -> Child:
-    child.start()
-    children.append(child)
-    return child
+def _child(settings, name: str, command: list[str], **more) -> Child:
+    environment = {"FLOE_HOME": str(settings.home.absolute())} | more.pop("environment", {})
+    return Child(name, command, settings.home / "logs" / f"{name}.log", settings, environment, **more)
 
 
-def _child(settings, name: str, *verb: str) -> Child:
-    command = [sys.executable, "-m", "orchestration.cli", *verb]
-    return Child(name, command, settings.home / "logs" / f"{name}.log", {"FLOE_HOME": str(settings.home.absolute())})
+def _verb(*words: str) -> list[str]:
+    return [sys.executable, "-m", "orchestration.cli", *words]
+
+
+def _dashboards(settings) -> Child:
+    port = settings.dashboards_port
+    return _child(
+        settings, "dashboards", _verb("dashboards"), ports=(port,), answers=lambda _: answers_http(port, "/healthz")
+    )
+
+
+def _ingest(settings) -> Child:
+    """One that waits for its turn to write does not report meanwhile."""
+    return _child(
+        settings, "ingest", _verb("ingest"), answers=lambda child: reports(settings, child.pid), patience_s=180
+    )
 
 
 def _dagster(settings) -> Child:
-    return _child(settings, "dagster", "dagster")
+    port = settings.dagster_port
+    return _child(
+        settings,
+        "dagster",
+        _verb("dagster"),
+        ports=(port,),
+        answers=lambda _: answers_http(port, "/server_info"),
+        roles=_DAGSTER_ROLES,
+    )
 
 
-def _start_broker(settings, say: Say) -> bool:
-    """True where this process owns the broker that it leaves behind."""
+def _start_broker(settings, kafka: LocalBroker, supervisor: Supervisor, say: Say) -> None:
+    """Starts the home's own Kafka, or finds it running; another one must be there."""
     if settings.kafka_bootstrap:
         if not stream.is_reachable(settings):
             raise BrokerMissing(
@@ -120,13 +147,13 @@ def _start_broker(settings, say: Say) -> bool:
                 "(unset, Floe runs its own broker)"
             )
         say(f"kafka        {settings.kafka_bootstrap}")
-        return False
+        return
     if broker.status(settings).is_running:
         say(f"kafka        {settings.bootstrap}  (was running)")
-        return False
-    status = broker.start(settings, detached=False, progress=say)
-    say(f"kafka        {settings.bootstrap}  (Apache Kafka {status.version})")
-    return True
+    else:
+        version = kafka.start_now()
+        say(f"kafka        {settings.bootstrap}  (Apache Kafka {version})")
+    supervisor.adopt(kafka)
 
 
 def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, stop: threading.Event) -> None:
@@ -137,16 +164,32 @@ def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, s
         say(f"replayed {counted(count, 'event')} of {path}")
     if demo is not None:
         publish(settings, demo, now=datetime.now(UTC), stop=stop, say=say)
-    if stop.is_set() or not _has_landed(settings, stop, say):
+    if not _wait_landed(settings, stop, say):
         return
     say(f"landed after {time.monotonic() - began:.0f} s; computing outcomes")
-    materialise = _child(settings, "materialize", "materialize")
+    materialise = _child(settings, "materialize", _verb("materialize"))
     materialise.start()
-    while materialise.process.poll() is None and not stop.wait(_WATCH_S):
-        pass
-    if materialise.process.poll() is None:
+    try:
+        while materialise.code() is None and not stop.wait(_WATCH_S):
+            pass
+        code = materialise.code()
+    finally:
         materialise.stop()
-    elif materialise.process.returncode:
+    if code:
         say(f"the first materialisation failed; Dagster will try again (log: {materialise.log})")
-    else:
+    elif code == 0:
         say(f"outcomes are on the pages, {time.monotonic() - began:.0f} s after the broker was ready")
+
+
+def _wait_landed(settings, stop: threading.Event, say: Say) -> bool:
+    """False where it was stopped before; a broker that is away meanwhile is waited for. Where Kafka's log is not the
+    one that landed, that is said, and what had landed is computed."""
+    while not stop.is_set():
+        try:
+            return worker.wait_landed(settings, stop=stop, say=say)
+        except LogsParted as error:
+            say(str(error))
+            return not stop.is_set()
+        except BrokerMissing:
+            stop.wait(_WATCH_S)
+    return False

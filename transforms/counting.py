@@ -4,9 +4,9 @@ Here: one thing, two things; 40 s, 3 min. Not here: numbers on pages (dashboards
 """
 
 
-def counted(count: int, thing: str) -> str:
-    """1 event, 2 events, 1,000 events."""
-    return f"{count:,} {thing}{'s' * (count != 1)}"
+def counted(count: int, thing: str, things: str | None = None) -> str:
+    """1 event, 2 events, 1,000 events; `things` where an s does not make the plural."""
+    return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"
 
 
 def spoken(seconds: float) -> str:

@@ -19,10 +19,12 @@ from ..reader import Reader
 from ..theme import Look, look
 from .base import STREAM_INPUTS, Page, guarded, off_loop, waiting, why_unknown
 from .operations_facts import Computed, Stream, computed_facts, failing_checks, stream_facts, waiting_records, workers
+from .operations_parts import parts_table, parts_tile
 
 _THROUGHPUT = Chart(ids.THROUGHPUT, "How fast do events land?", height=320, least_width=300)
 _LAG = Chart(ids.LAG, "Does anything wait?", height=320, least_width=300)
 _TABLES = (
+    (ids.PARTS, "Parts", "What floe up started, what is down, what was started again."),
     (ids.WORKERS, "Workers", "The last sign of life of each ingest process of this home."),
     (ids.CHECKS, "Checks that fail", "Tables that are not as promised."),
     (
@@ -41,7 +43,7 @@ _TABLES = (
 _NONE_YET = "None so far."
 _STAFF_ONLY = "Shown to the clinic's own staff only."
 # side by side what fits there at 1280 pixels
-_ROWS = ((ids.WORKERS,), (ids.CHECKS,), (ids.REJECTS,), (ids.REJECT_EXAMPLES,), (ids.TOPICS, ids.UNKNOWN))
+_ROWS = ((ids.PARTS,), (ids.WORKERS,), (ids.CHECKS,), (ids.REJECTS,), (ids.REJECT_EXAMPLES,), (ids.TOPICS, ids.UNKNOWN))
 
 
 def layout(reader: Reader) -> list:
@@ -84,6 +86,7 @@ def view(reader: Reader, scheme: str | None) -> list:
     return [
         *filled((_THROUGHPUT,), drawn, of=of, keep="operations"),
         tiles(_tiles(reader, facts, computed)),
+        parts_table(reader),
         _workers(reader),
         _failing(reader),
         *_stream_tables(reader, facts),
@@ -152,6 +155,7 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
              f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never"),
         tile("Landed since", words.count(computed.records_since),
              _STAFF_ONLY if reader.is_outside else "records that the outcomes do not know yet"),
+        parts_tile(reader),
         _checks_tile(reader),
         tile("Content unknown", words.count(0 if facts.unknown is None else facts.unknown.height),
              "fields, values or instruments"),

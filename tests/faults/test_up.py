@@ -11,7 +11,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from copy import copy
 from pathlib import Path
+from typing import Self
 
 import psutil
 import pytest
@@ -30,23 +33,45 @@ pytestmark = pytest.mark.timeout(1200)
 class Up:
     """A `floe up`, what it says, and the processes of its home."""
 
+    environment: dict[str, str] = {}  # noqa: RUF012  # a test sets it for its own
+
     def __init__(self, folder: Path, cache: Path, *words: str, umask: int = 0o022) -> None:
         self.home = folder / "home"
         nothing = folder / "nothing"
         nothing.mkdir()
         self.ports = {name: free_port() for name in ("broker", "dashboards", "dagster")}
-        own = {"PATH": str(nothing), "FLOE_HOME": str(self.home), "FLOE_CACHE": str(cache)}
+        self.log = folder / "up.log"
+        self.others: list[Up] = []
+        own = self.environment | {"PATH": str(nothing), "FLOE_HOME": str(self.home), "FLOE_CACHE": str(cache)}
         own |= {f"FLOE_{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLOE_", "DAGSTER_"))}
-        self.log = folder / "up.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "orchestration.cli", "up", *words],
-                cwd=ROOT, env=kept | own, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, umask=umask,
-            )  # fmt: skip
+        self._begin = {
+            "env": kept | own,
+            "umask": umask,
+            "args": [sys.executable, "-m", "orchestration.cli", "up", *words],
+        }
+        self._start()
         self.settings = Settings(home=self.home, cache=str(cache), kafka_bootstrap="",
                                  **{f"{name}_port": port for name, port in self.ports.items()})  # fmt: skip
+
+    def _start(self) -> None:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                **self._begin,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def again(self) -> Self:
+        """Another `floe up` of the same home, with a log of its own; ended with this one."""
+        other = copy(self)
+        other.log = self.log.with_name(f"{self.log.name}.{time.monotonic_ns()}")
+        other._start()
+        self.others.append(other)
+        return other
 
     @property
     def said(self) -> str:
@@ -77,9 +102,12 @@ class Up:
         return found[0] if found else None
 
     def end(self) -> None:
-        for process in [self.process, *self.processes()]:
-            process.kill()
-        self.process.wait()
+        every = [self.process, *(other.process for other in self.others)]
+        for process in [*every, *self.processes()]:
+            with suppress(psutil.Error):
+                process.kill()
+        for process in every:
+            process.wait()
 
 
 def _is_of(process: psutil.Process, home: str) -> bool:
