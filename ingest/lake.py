@@ -28,7 +28,7 @@ from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES
 from transforms.schemas.views import VIEWS, View
 
 from .durability import Folder, NewFiles, NoFiles, move_durably
-from .lake_answers import confinement, plain_columns, require_one_reading, require_open_names
+from .lake_answers import confinement, parquet_columns, plain_columns
 from .lake_attach import (
     NO_LAKE,
     attach_statement,
@@ -50,7 +50,9 @@ from .lake_forward import (
     written_statement,
 )
 from .lake_identity import require_none, require_same
+from .lake_limits import Clock, memory_ceiling, too_large
 from .lake_schema import missing_statements, missing_views, unknown_tables
+from .lake_statement import require_reading
 from .lake_upkeep import cleanup_call, flush_call, inlined_tables, upkeep_calls
 from .read_only_home import PassingCopy, passing_copy, require_writable, spill_folder
 from .secrecy import cleaned, hidden
@@ -67,6 +69,7 @@ TABLES: tuple[Table, ...] = (
     *APP_TABLES.values(),
 )
 
+_RELATIONS = frozenset(one.full_name for one in (*TABLES, *VIEWS))
 _NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
 _ATTEMPTS = 8
 _ROWS_AT_ONCE = 10_000
@@ -142,22 +145,41 @@ class Lake:
         return self.sql(f"SELECT {selected} FROM {_quoted(full_name)}{condition}", params)
 
     @contextmanager
-    def answer(self, statement: str) -> Iterator[tuple[list[str], Iterator[tuple]]]:
+    def answer(self, statement: str, **ending: Any) -> Iterator[tuple[list[str], Iterator[tuple]]]:
         """Column names and rows of one statement that reads, every value a text, number, truth, list, dict or None.
 
         From then on this lake reads the lake alone: no other file, no setting, and not its catalog, which holds the files'
-        keys. Rows come as they are asked for. Raises
-        UsageError for anything but one statement that reads.
+        keys. Rows come as they are asked for. Raises UsageError for anything but one statement that reads what is open
+        (lake_reading.py), and for one that needs more memory or time than the settings give.
+        `abandon`: see lake_limits.Clock.
         """
-        with self._cursor() as cursor:
-            parts = cursor.extract_statements(statement)
-            require_one_reading([part.type.name for part in parts], [part.query for part in parts])
-            require_open_names(statement, [start for start, _ in duckdb.tokenize(statement)])
-            for setting in confinement(self._settings.data_path):
+        with self._asked(statement, **ending) as (asked, clock):
+            plain = clock.run(lambda: _plain(asked))
+            yield asked.columns, _rows_of(clock, plain)
+
+    @contextmanager
+    def answer_batches(self, statement: str, **ending: Any) -> Iterator[tuple[list[str], Any, Iterator[Any]]]:
+        """The same as an Arrow schema of columns c0, c1, …, in types that a Parquet file has, and its record batches."""
+        with self._asked(statement, **ending) as (asked, clock):
+            reader = clock.run(lambda: _renamed(asked, parquet_columns).to_arrow_reader(_ROWS_AT_ONCE))
+            yield asked.columns, reader.schema, _batches_of(clock, reader)
+
+    @contextmanager
+    def _asked(
+        self, statement: str, abandon: Callable[[BaseException], object] | None = None
+    ) -> Iterator[tuple[Any, Clock]]:
+        with self._cursor() as cursor, ExitStack() as ending:
+            for setting in confinement(self._settings):
                 with suppress(duckdb.InvalidInputException):  # locked already
                     cursor.execute(setting)
-            asked = cursor.sql(statement)
-            yield asked.columns, _rows_of(_plain(asked))
+            clock = Clock(self._settings.sql_time_s, interrupt=cursor.interrupt, abandon=abandon)
+            ending.callback(clock.close)
+            ending.enter_context(memory_ceiling(self._settings.sql_memory_gb))
+            try:
+                clock.run(lambda: require_reading(cursor, statement, tokenize=duckdb.tokenize, relations=_RELATIONS))
+                yield clock.run(lambda: cursor.sql(statement)), clock
+            except (duckdb.OutOfMemoryException, MemoryError) as error:
+                raise too_large(self._settings) from error
 
     def snapshot(self) -> int:
         """The newest snapshot (of a lake as of a moment: the one in force then)."""
@@ -468,15 +490,25 @@ def _execute(
 
 
 def _plain(asked: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    return _renamed(asked, plain_columns)
+
+
+def _renamed(asked: duckdb.DuckDBPyRelation, select_list: Callable[[Iterable], str]) -> duckdb.DuckDBPyRelation:
+    """The rows with columns c0, c1, …, each as the select list says."""
     names = ", ".join(f"c{k}" for k in range(len(asked.columns)))
-    if (columns := plain_columns(asked.types)) == names:
+    if (columns := select_list(asked.types)) == names and select_list is plain_columns:
         return asked
     return asked.query("floe_asked", f"SELECT {columns} FROM floe_asked AS asked({names})")
 
 
-def _rows_of(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple]:
-    while rows := relation.fetchmany(_ROWS_AT_ONCE):
+def _rows_of(clock: Clock, relation: duckdb.DuckDBPyRelation) -> Iterator[tuple]:
+    while rows := clock.run(lambda: relation.fetchmany(_ROWS_AT_ONCE)):
         yield from rows
+
+
+def _batches_of(clock: Clock, reader: Any) -> Iterator[Any]:
+    while batch := clock.run(lambda: next(reader, None)):
+        yield batch
 
 
 @contextmanager

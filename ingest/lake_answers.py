@@ -1,6 +1,7 @@
-"""A reader's one statement: what it may be, what may be touched, and its values as texts, numbers, lists and objects.
+"""A reader's one statement: what it may be, what it may reach, and its values as texts, numbers, lists and objects.
 
-Here: SQL texts and the rules behind them. Not here: running them (lake.py), printing (orchestration/printing.py).
+Here: SQL texts and the rules behind them. Not here: what the statement names (lake_reading.py), running it (lake.py),
+printing (orchestration/printing.py).
 
 Every type of DuckDB becomes what JSON has a shape for, in DuckDB itself, because Python has no shape for some of its
 values (a day before Christ, infinity, a year of six digits): a time with a zone as RFC 3339 in UTC, one without as
@@ -8,8 +9,7 @@ ISO 8601, bytes as text where they are UTF-8 and else with \\x escapes, a map as
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from transforms.errors import UsageError
 
@@ -35,37 +35,31 @@ _AS_IS = frozenset(
         "varchar",
     ]
 )
+_OF_PARQUET = _AS_IS - {"hugeint", "uhugeint"} | {
+    "blob",
+    "date",
+    "time",
+    "timestamp",
+    "timestamp_s",
+    "timestamp_ms",
+    "timestamp_ns",
+    "timestamp with time zone",
+}
 _READING = frozenset({"SELECT", "EXPLAIN"})
-# What reaches behind the lake: its catalog, which holds the files' keys and may hold a password, and other databases.
-_CLOSED = re.compile(
-    r"__ducklake_metadata|(sqlite|postgres|mysql)_(scan|query|attach|execute)|duckdb_databases|database_list"
-    r"|json_execute_serialized_sql|read_duckdb|(arrow|pandas)_scan"
-)
-_OPEN_OF_DUCKLAKE = frozenset(
-    f"ducklake_{name}"
-    for name in (
-        "snapshots",
-        "current_snapshot",
-        "last_committed_snapshot",
-        "table_info",
-        "table_changes",
-        "table_insertions",
-        "table_deletions",
-        "settings",
-        "options",
-    )
-)
-# Functions that run a text, in which a name can be put together, or read a file: DuckDB lets a connection read the file
-# of every database that is attached, the lake's catalog among them.
-_CLOSED_CALL = re.compile(r"query|query_table|read_\w+|\w+_scan|parquet_\w+|sniff_csv")
+_MOST_TOKENS = 2_000
 _ZONED = (r"^(\d{4}-\d\d-\d\d) (\d\S*)\+00$", r"\1T\2+00:00")
 _ZONELESS = (r"^(\d{4}-\d\d-\d\d) (\d\S*)$", r"\1T\2")
 
 
-def confinement(data_path: str) -> tuple[str, ...]:
-    """Statements after which a connection reaches its attached lake and no other file, and can't be told otherwise."""
+def confinement(settings) -> tuple[str, ...]:
+    """Statements after which a connection reaches its attached lake and no other file, within the limits of a reader's
+    memory and disk, and can't be told otherwise."""
     return (
-        f"SET GLOBAL allowed_directories = ['{sql_text(data_path)}']",
+        f"SET GLOBAL memory_limit = '{settings.sql_memory_gb:g}GB'",
+        f"SET GLOBAL max_temp_directory_size = '{settings.sql_spill_gb:g}GB'",
+        "SET GLOBAL autoinstall_known_extensions = false",
+        "SET GLOBAL autoload_known_extensions = false",
+        f"SET GLOBAL allowed_directories = ['{sql_text(settings.data_path)}']",
         "SET GLOBAL enable_external_access = false",
         "SET GLOBAL lock_configuration = true",
     )
@@ -87,31 +81,78 @@ def require_one_reading(kinds: Sequence[str], texts: Sequence[str]) -> None:
         )
 
 
-def require_open_names(statement: str, token_starts: Sequence[int]) -> None:
-    """Raises UsageError for a statement that names what is behind the lake, or that could without saying so.
+def not_reading(statement: str) -> UsageError:
+    """For what DuckDB takes for a query (a PRAGMA, a CALL) and gives no tree of."""
+    word = statement.split(maxsplit=1)[0]
+    return UsageError(
+        f"found {word}, expected a statement that reads: SELECT, FROM, WITH, VALUES, TABLE, DESCRIBE, SHOW, SUMMARIZE, "
+        "PIVOT or EXPLAIN of one of them"
+    )
 
-    `token_starts`: where its tokens begin, comments apart, in bytes. DuckDB has no escapes in names, so that a name that
-    is not in the text is not asked for.
+
+def explained(statement: str, token_starts: Sequence[int]) -> Iterator[str]:
+    """What an EXPLAIN may explain: the texts behind its options, the longest first; one of them is a statement.
+
+    `token_starts`: where its tokens begin, comments apart, in bytes.
     """
-    text = statement.lower()
-    closed = {found[0] for found in _CLOSED.finditer(text)}
-    closed |= set(re.findall(r"\bducklake_\w+", text)) - _OPEN_OF_DUCKLAKE
-    words = [_word_at(statement.encode(), start) for start in token_starts]
-    closed |= {word for word, following in pairwise(words) if _CLOSED_CALL.fullmatch(word) and following == "("}
-    if closed:
+    encoded = statement.encode()
+    words = [_word_at(encoded, start) for start in token_starts]
+    if words[:1] != ["explain"]:
+        return
+    first = 2 if words[1:2] == ["analyze"] else 1
+    yield encoded[token_starts[first] :].decode() if len(words) > first else ""
+    if ")" in words:
+        yield encoded[token_starts[words.index(")")] + 1 :].decode()
+
+
+def with_values_named(statement: str, token_starts: Sequence[int], parts: Callable[[str], int]) -> str | None:
+    """The statement with values named for each PIVOT that has none, so that DuckDB shows how it reads the rest.
+
+    DuckDB first asks for the values of such a PIVOT, in a statement before it, and gives no tree of the two. An
+    IN (0) behind the column changes nothing else in how the text is read. `parts` counts the statements that DuckDB
+    makes of a text, 0 where it is none. None where no such place is there.
+    """
+    encoded, text = statement.encode(), statement
+    places = [*token_starts[1:], len(encoded)]
+    if len(places) > _MOST_TOKENS:
         raise UsageError(
-            f"found {', '.join(sorted(closed))}, expected tables of the lake: what is behind it holds the keys of its files"
+            f"found a PIVOT of more than {_MOST_TOKENS:,} words, expected ON … IN (…), which names its values"
         )
+    count = parts(statement)
+    for place in reversed(places):
+        tried = encoded[:place] + b" IN (0) " + encoded[place:]
+        if 0 < (fewer := parts(tried.decode())) < count:
+            encoded, text, count = tried, tried.decode(), fewer
+    return text if count == 1 else None
 
 
 def _word_at(text: bytes, start: int) -> str:
-    found = re.match(rb'"?(\w+|.)', text[start:], re.DOTALL)
-    return found[1].decode(errors="replace").lower() if found else ""
+    word = re.match(rb'"?(\w+|.)', text[start:], re.DOTALL)
+    return word[1].decode(errors="replace").lower() if word else ""
 
 
 def plain_columns(types: Iterable) -> str:
     """The select list that turns the columns c0, c1, … of these types into values that JSON has a shape for."""
     return ", ".join(_plain(f"c{k}", kind) for k, kind in enumerate(types))
+
+
+def parquet_columns(types: Iterable) -> str:
+    """The select list that turns the columns c0, c1, … of these types into those that a Parquet file has."""
+    return ", ".join(_for_parquet(f"c{k}", kind) for k, kind in enumerate(types))
+
+
+def _for_parquet(value: str, kind) -> str:
+    if kind.id in ("hugeint", "uhugeint"):  # a sum of integers is one
+        return f"{value}::DECIMAL(38, 0)"
+    return value if _is_of_parquet(kind) else f"{value}::VARCHAR"
+
+
+def _is_of_parquet(kind) -> bool:
+    if kind.id in ("list", "array", "map", "struct"):
+        return all(
+            name and _is_of_parquet(of) for name, of in kind.children if isinstance(name, str) and name != "size"
+        )
+    return kind.id in _OF_PARQUET
 
 
 def _plain(value: str, kind, depth: int = 0) -> str:

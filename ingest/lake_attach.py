@@ -4,6 +4,7 @@ Here: SQL texts made from settings. Not here: running them (lake.py).
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -87,14 +88,14 @@ def _options(settings, *, is_read_only: bool, as_of: int | str | datetime | None
 
 
 def _moment(as_of: int | str | datetime) -> str:
-    if isinstance(as_of, int) or (isinstance(as_of, str) and as_of.strip().isdigit()):
+    if isinstance(as_of, int) or (isinstance(as_of, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", as_of)):
         return f"SNAPSHOT_VERSION {int(as_of)}"
     try:
         moment = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    except ValueError as error:
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{as_of!r} is neither a snapshot's number nor a time (2026-01-31T12:00:00Z)") from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"SNAPSHOT_TIME '{moment.astimezone(UTC).isoformat()}'"
+    return f"SNAPSHOT_TIME '{moment.isoformat()}'"
 
 
 def s3_secret(settings) -> str | None:

@@ -48,6 +48,11 @@ class _Base(BaseSettings):
     up_silent_s: float = Field(
         60, gt=0, description="seconds without a sign of life after which floe up starts a part again"
     )
+    sql_memory_gb: float = Field(2, gt=0, description="memory that one floe sql may use, in GB; more spills to disk")
+    sql_spill_gb: float = Field(
+        10, ge=0, description="disk under the home that one floe sql may use for a while, in GB"
+    )
+    sql_time_s: float = Field(300, gt=0, description="how long DuckDB may work at one floe sql, in seconds")
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
     viewer_role: Literal["clinic", "outside"] = Field(
         "clinic", description="who looks at the dashboards: clinic (sees all), outside (small cells are suppressed)"

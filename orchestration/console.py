@@ -4,8 +4,11 @@ Here: opening the lake, asking ingest/inspection.py, printing. Not here: the que
 """
 
 import sys
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -17,9 +20,12 @@ from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, UnreadableFile, UsageError
 from transforms.schemas import TOPIC_BY_NAME
 
+from .answer_files import new_file, write_parquet
+from .interrupts import end_at_once
 from .printing import print_frame, print_rows, require_format
 from .releases import last_release
 
+_LONGEST_STATEMENT = 1_000_000  # bytes
 _ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name == "state")
 
 
@@ -32,7 +38,10 @@ def statement_of(words: str | None, *, file: Path | None) -> str:
             raise UsageError(f"no such option: {words}: floe sql --help tells what it takes")
         return words
     try:
-        text = file.read_bytes() if file else sys.stdin.buffer.read()
+        with file.open("rb") if file else nullcontext(sys.stdin.buffer) as source:
+            text = source.read(_LONGEST_STATEMENT + 1)
+        if len(text) > _LONGEST_STATEMENT:
+            raise UsageError(f"found a statement of more than {_LONGEST_STATEMENT:,} bytes, expected a shorter one")
         return text.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
@@ -41,22 +50,32 @@ def statement_of(words: str | None, *, file: Path | None) -> str:
 
 def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path | None) -> None:
     """Prints what the lake answers, or writes it to a file."""
-    require_format(format)
-    at = int(as_of) if as_of and as_of.isdigit() else as_of
-    with (
-        Lake.open(settings, read_only=True, as_of=at) as lake,
-        _answers(lake, statement, is_now=at is None) as (columns, rows),
-    ):
-        count = print_rows(columns, rows, format=format, to=to)
+    if format != "parquet":
+        require_format(format)
+    elif to is None:
+        raise UsageError("found --format parquet and no file, expected --to FILE beside it")
+    with ExitStack() as ending:
+        file = ending.enter_context(new_file(to, settings=settings)) if to else None
+        lake = ending.enter_context(Lake.open(settings, read_only=True, as_of=as_of))
+        if as_of is None and (sentence := inspection.outdated_sentence(lake)):
+            print(f"floe: {sentence}", file=sys.stderr)
+        count = _answered(lake, statement, format=format, file=file)
     if to:
         print(f"{counted(count, 'row')} in {to}", file=sys.stderr)
 
 
-def _answers(lake: Lake, statement: str, *, is_now: bool):
-    """`lake.answer`; of a lake that is being brought forward, not as of then, that is said first."""
-    if is_now and (sentence := inspection.outdated_sentence(lake)):
-        print(f"floe: {sentence}", file=sys.stderr)
-    return lake.answer(statement)
+def _answered(lake: Lake, statement: str, *, format: str, file: BinaryIO | None) -> int:
+    """How many rows were written to the file, or printed where it is None."""
+    if format == "parquet":
+        with lake.answer_batches(statement, abandon=end_at_once) as (columns, schema, batches):
+            return write_parquet(columns, schema, batches, file)
+    with lake.answer(statement, abandon=end_at_once) as (columns, rows):
+        if file is None:
+            return print_rows(columns, rows, format=format)
+        text = TextIOWrapper(file, encoding="utf-8", newline="")
+        count = print_rows(columns, rows, format=format, file=text)
+        text.detach()  # flushed, and not closed
+        return count
 
 
 def system_status(settings) -> dict:

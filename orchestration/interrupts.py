@@ -4,9 +4,12 @@ Here: the handlers, and the sentence. Not here: verbs that run until they are st
 for which a signal is the ordinary end.
 """
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from transforms.errors import FloeError
 
@@ -53,6 +56,14 @@ def telling(standing: Callable[[], str]) -> Iterator[None]:
 
 def sentence_of(verb: str | None) -> str:
     return f"stopped: {_STANDING.get(verb or '', _STANDING_ELSE)}"
+
+
+def end_at_once(error: BaseException) -> NoReturn:
+    """Says why and ends the process, whatever its other threads do; for a statement that no interrupt reaches."""
+    if is_interrupt(error):
+        error = Interrupted(sentence_of("sql"))
+    print("floe: " + " ".join(str(error).split()), file=sys.stderr, flush=True)
+    os._exit(getattr(error, "exit_code", 1))
 
 
 def is_interrupt(error: BaseException | None) -> bool:

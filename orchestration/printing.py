@@ -5,14 +5,11 @@ JSON has a row a line; what is no number there (NaN, infinity) is null. A time i
 """
 
 import math
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
-from pathlib import Path
 from typing import TextIO
 
 import orjson
@@ -24,6 +21,7 @@ from transforms.counting import counted
 from transforms.errors import UsageError
 
 _MOST_ROWS = 200
+_MOST_COUNTED = 1_000_000 - _MOST_ROWS + 1  # rows behind those that are shown, which are made only to be counted
 _PIPE_WIDTH = 200  # columns where the output is no terminal
 _LARGEST_JSON_INTEGER = 2**63 - 1  # beyond it orjson has no integer
 _NEEDS_QUOTES = frozenset(',"\r\n')
@@ -35,14 +33,10 @@ def print_frame(frame: pl.DataFrame, *, format: str) -> None:
     print_rows(frame.columns, frame.iter_rows(), format=format)
 
 
-def print_rows(columns: Sequence[str], rows: Rows, *, format: str, to: Path | None = None) -> int:
-    """Writes the rows to standard output or to the file `to`, and gives their number.
-
-    A file is whole or not there: it is written beside its place and moved. Raises UsageError.
-    """
+def print_rows(columns: Sequence[str], rows: Rows, *, format: str, file: TextIO | None = None) -> int:
+    """Writes the rows to standard output or to `file`, and gives their number. Raises UsageError."""
     require_format(format)
-    with _output(to) as file:
-        return _WRITERS[format](columns, rows, file)
+    return _WRITERS[format](columns, rows, file or sys.stdout)
 
 
 def require_format(format: str) -> None:
@@ -51,28 +45,11 @@ def require_format(format: str) -> None:
         raise UsageError(f"found --format {format!r}, expected table, json or csv")
 
 
-@contextmanager
-def _output(to: Path | None) -> Iterator[TextIO]:
-    if to is None:
-        yield sys.stdout
-        return
-    beside = to.with_name(f"{to.name}.{os.getpid()}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        beside.replace(to)
-    except OSError as error:
-        raise UsageError(f"{to} can't be written ({error.strerror}): give --to another file") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-
-
 # --- the three ---------------------------------------------------------------------------------------------------
 
 
 def _write_json(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
-    names, count = _distinct(columns), 0
+    names, count = distinct(columns), 0
     for row in rows:
         line = orjson.dumps(dict(zip(names, map(_for_json, row), strict=True))).decode()
         file.write(("[\n" if count == 0 else ",\n") + line)
@@ -94,9 +71,10 @@ def _write_table(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
     """A grid of the first rows, and how many there are."""
     rows = iter(rows)
     shown = list(islice(rows, _MOST_ROWS))
-    count = len(shown) + sum(1 for _ in rows)
+    count = len(shown) + sum(1 for _ in islice(rows, _MOST_COUNTED))
     first = f", the first {_MOST_ROWS}" if count > _MOST_ROWS else ""
-    grid = Grid(*map(_visible, columns), caption=f"{counted(count, 'row')}{first}")
+    more = "more than " if count == _MOST_ROWS + _MOST_COUNTED else ""
+    grid = Grid(*map(_visible, columns), caption=f"{more}{counted(count - bool(more), 'row')}{first}")
     for row in shown:
         grid.add_row(*("" if value is None else _visible(_text(value)) for value in row))
     width = None if file.isatty() else _PIPE_WIDTH
@@ -114,7 +92,7 @@ _WRITERS: dict[str, Callable[[Sequence[str], Rows, TextIO], int]] = {
 # --- values ------------------------------------------------------------------------------------------------------
 
 
-def _distinct(columns: Sequence[str]) -> list[str]:
+def distinct(columns: Sequence[str]) -> list[str]:
     """Names for an object: of two alike the second is `name_2`."""
     names: list[str] = []
     for column in columns:

@@ -40,9 +40,10 @@ def sql(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="Read the statement from this file.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="table, json or csv; default: what the name of --to ends with, else table.")
+        str | None,
+        typer.Option(help="table, json or csv, with --to parquet too; default: what its name ends with, else table."),
     ] = None,
-    to: Annotated[Path | None, typer.Option(help="Write the answer to this file.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Write the answer to this file, which is not there yet.")] = None,
     as_of: Annotated[str | None, typer.Option(help="A snapshot's number, or a time.")] = None,
 ) -> None:
     """Asks the lake one thing, read-only: it sees the lake and nothing else of the machine.
@@ -57,7 +58,7 @@ def sql(
 
 def _format_of(to: Path | None) -> str:
     ending = to.suffix.removeprefix(".").lower() if to else ""
-    return ending if ending in ("json", "csv") else "table"
+    return ending if ending in ("json", "csv", "parquet") else "table"
 
 
 @app.command()
