@@ -42,8 +42,8 @@ def _parting(lake: Lake, source: Poller, parted: LogParted) -> Standing:
     """The first position whose record is not the one that landed from there, with the last record before it."""
     if (parted.topic, parted.topic_id, parted.partition) not in source.assignment():
         return Standing(0)  # the partition is not there any more
-    lineage = _lineage(lake, (parted.topic, parted.topic_id, parted.partition))
-    before = last_agreeing(_remembered(lake, lineage), lambda standing: _holds(source, parted, standing))
+    lineage = lineage_of(lake, (parted.topic, parted.topic_id, parted.partition))
+    before = last_agreeing(standings_of(lake, lineage), lambda standing: _holds(source, parted, standing))
     start = max(before.position if before else 0, source.earliest(parted.topic, parted.partition))
     last = before.last if before else None
     for batch in source.read_again(parted.topic, parted.partition, first=start, end=parted.position):
@@ -60,7 +60,7 @@ Lineage = list[tuple[Partition, int]]
 _NO_END = 2**63 - 1
 
 
-def _lineage(lake: Lake, log: Partition) -> Lineage:
+def lineage_of(lake: Lake, log: Partition) -> Lineage:
     topic, log_id, partition = log
     where = "kafka_topic = $1 AND kafka_partition = $2 AND checksum IN ('parted', 'beginning')"
     marks = lake.table("raw.ledger", ["kafka_topic_id", "checksum", "next_position"], where, [topic, partition])
@@ -73,7 +73,7 @@ def _lineage(lake: Lake, log: Partition) -> Lineage:
     return lineage
 
 
-def _remembered(lake: Lake, lineage: Lineage) -> list[Standing]:
+def standings_of(lake: Lake, lineage: Lineage) -> list[Standing]:
     """Where the log stood after each landing that remembers its last record, oldest first."""
     where = (
         "kafka_topic = $1 AND kafka_topic_id = $2 AND kafka_partition = $3 AND next_position <= $4 "

@@ -65,7 +65,7 @@ class Partition:
 
     def doubt(self) -> None:
         """Asked about again before the next fetch, where anything was read."""
-        self.agrees &= self.position == 0
+        self.agrees &= self.position == 0 and self.reader is None
 
     def batch(self, records: Records, *, first: int | None = None) -> Batch:
         """`first`: where it begins, if not at the position."""

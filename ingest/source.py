@@ -166,8 +166,15 @@ class Poller:
             at = records.next_position
 
     def notices(self) -> list[Notice]:
-        """What happened since this was last asked, oldest first; each is a sentence by str()."""
-        told, self._notices = self._notices, []
+        """What happened since this was last asked, oldest first; each is a sentence by str().
+
+        That a log has parted is told when all that was fetched of logs in doubt has been handed out: Kafka may have it no
+        more.
+        """
+        is_fetched = any(p.reader is not None and not p.agrees for p in self._partitions.values())
+        kept = [notice for notice in self._notices if is_fetched and isinstance(notice, LogParted)]
+        told = [notice for notice in self._notices if notice not in kept]
+        self._notices = kept
         return told
 
     @property
@@ -396,8 +403,9 @@ class Poller:
         for partition in doubtful:
             if verdict := found.get(partition.key):
                 partition.agrees = True
-                if verdict.outcome is Outcome.PARTED:
-                    self._part(partition, verdict.why)
+                partition.is_lost = verdict.outcome is Outcome.PARTED
+                if partition.is_lost:
+                    self._notices.append(LogParted(*partition.place, partition.position, verdict.why))
         self._tell_unproved(found)
 
     def _tell_unproved(self, found: Mapping[tuple[str, int], Verdict]) -> None:
@@ -408,7 +416,9 @@ class Poller:
             self._notices.append(Unproved(tuple(sorted(key for key, of in new.items() if of == why)), why))
 
     def _part(self, partition: Partition, why: str) -> None:
+        """One log has parted: those of its neighbours may have too."""
         partition.is_lost = True
+        self._doubt(p for p in self._partitions.values() if p.leader == partition.leader and not p.is_lost)
         self._notices.append(LogParted(*partition.place, partition.position, why))
 
     def _hand_out(self, max_records: int) -> list[Batch]:

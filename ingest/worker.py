@@ -233,8 +233,8 @@ class _Worker:
         return stored_standings(self._lake) | self._handed_out
 
     def _poll(self, source: Source, ends: Mapping[tuple[str, int], int] | None) -> None:
+        filling, ends_at = _Filling(), 0.0
         try:
-            filling, ends_at = _Filling(), 0.0
             while not self._end.is_set():
                 filling = self._fill(source, filling)
                 self._settle(source)
@@ -246,6 +246,8 @@ class _Worker:
                     self._hand_on(self._polled, _End())
                     return
         except BaseException as error:
+            if isinstance(error, LogsParted) and filling.batches:
+                self._hand_on(self._polled, filling.batches)  # of the log before: Kafka may have it no more
             self._hand_on(self._polled, _End(error))
 
     def _fill(self, source: Source, filling: _Filling) -> _Filling:
@@ -253,9 +255,11 @@ class _Worker:
         room = self._settings.ingest_batch_records - filling.records
         is_full = room <= 0 or filling.size_bytes >= _MOST_BYTES
         polled = [] if is_full else source.poll(room, timeout_s=self._patience(filling))
-        self._hear(source, filling)  # what is missing of a partition comes before what is there
+        parted = self._hear(source, filling)  # what is missing of a partition comes before what is there
         if polled:
             self._hand_out(filling, polled)
+        if parted:
+            self._hand_out(filling, self._gone_on(source, parted))
         if filling.batches and (is_full or self._patience(filling) == 0):
             try:
                 self._polled.put(filling.batches, timeout=_POLL_S if is_full else 0.005)
@@ -276,7 +280,8 @@ class _Worker:
         left = filling.since + self._settings.ingest_linger_ms / 1000 - time.monotonic()
         return min(_POLL_S, max(0.0, left))
 
-    def _hear(self, source: Source, filling: _Filling) -> None:
+    def _hear(self, source: Source, filling: _Filling) -> list[LogParted]:
+        """Gives what has parted, which is decided about when all that was polled is in the batch."""
         notices = source.notices()
         parted = [notice for notice in notices if isinstance(notice, LogParted)]
         for notice in notices:
@@ -292,8 +297,7 @@ class _Worker:
             elif isinstance(notice, PositionLost):
                 self._hand_out(filling, [self._skipped(notice)])
                 source.seek(notice.topic, notice.partition, notice.earliest)
-        if parted:
-            self._hand_out(filling, self._gone_on(source, parted))
+        return parted
 
     def _skipped(self, lost: PositionLost) -> Batch:
         """The loss as a batch that the ledger shows; FloeError unless it is to be skipped."""
