@@ -4,14 +4,12 @@ Here: read-only questions about `raw`, `core.data_cut` and the checks. Not here:
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import polars as pl
 
 from transforms.accounting import ACCOUNTS, FATES, unaccounted
-from transforms.errors import LogsParted
 from transforms.reread import reread
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 from transforms.schemas.app import OUTDATED_TABLES
@@ -20,7 +18,8 @@ from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
 from . import stream
 from .lake import Lake
 from .landing import current_positions, stored_standings
-from .log_agreement import Outcome, current_logs, log_before
+from .log_agreement import log_before
+from .log_proofs import require_one_log
 
 _SHOWN_TABLES = 5
 _LONGEST_NAME = 200  # characters of what the contract does not know: a field's name may be as long as a record
@@ -88,56 +87,6 @@ def lag(lake: Lake, settings) -> pl.DataFrame | None:
         schema={"kafka_topic": pl.String, "kafka_partition": pl.Int32, "lag": pl.Int64},
         orient="row",
     )
-
-
-def log_proofs(lake: Lake, settings) -> Iterator[tuple[bool | None, str]]:
-    """Whether Kafka's log is the one that landed: lag 0 says nothing of a log that ends before the lake's position, or
-    that has another record there. One sentence each, as of `proofs`; raises BrokerMissing."""
-    stored = stored_standings(lake)
-    verdicts = stream.log_verdicts(settings, stored)
-    counts = Counter(verdict.outcome for verdict in verdicts.values())
-    parted = counts[Outcome.PARTED]
-    yield (
-        parted == 0,
-        f"Kafka's log holds the last record that landed of {counts[Outcome.AGREES]} partitions ({parted} parted from it)",
-    )
-    yield from ((False, f"{sentence}: {_AFTER_PARTING}") for sentence in _parting_sentences(stored, verdicts))
-    unproved: dict[str, list[str]] = {}
-    for (topic, _, partition), verdict in verdicts.items():
-        if verdict.outcome is Outcome.UNPROVED:
-            unproved.setdefault(verdict.why, []).append(f"{topic}/{partition}")
-    for why, names in unproved.items():
-        more = f" and {len(names) - _SHOWN_TABLES} more" if len(names) > _SHOWN_TABLES else ""
-        yield (
-            None,
-            f"whether Kafka's log is the one that landed, of {', '.join(sorted(names)[:_SHOWN_TABLES])}{more}: {why}",
-        )
-    current = [(topic, log_id, number) for (topic, _, number), log_id in current_logs(stored).items()]
-    untold = sum(stored[place].position > 0 for place in current) - len(verdicts)
-    if untold:
-        yield (
-            None,
-            f"whether Kafka's log is the one that landed, of {untold} partitions of topics that are gone or not led",
-        )
-
-
-def require_one_log(lake: Lake, settings) -> None:
-    """LogsParted, with what was found, where Kafka's log is not the one that landed. Raises BrokerMissing."""
-    stored = stored_standings(lake)
-    if sentences := _parting_sentences(stored, stream.log_verdicts(settings, stored)):
-        more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
-        raise LogsParted(f"Kafka's log is not the one that landed: {sentences[0]}{more}; {_AFTER_PARTING}")
-
-
-def _parting_sentences(stored: Mapping, verdicts: Mapping) -> list[str]:
-    return [
-        f"{place[0]}/{place[2]}: the lake stands at {stored[place].position:,}, and {verdict.why}"
-        for place, verdict in verdicts.items()
-        if verdict.outcome is Outcome.PARTED
-    ]
-
-
-_AFTER_PARTING = "floe ingest stops until it is decided how to go on, and says what the choices are"
 
 
 def row_counts(lake: Lake) -> pl.DataFrame:

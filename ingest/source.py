@@ -171,7 +171,8 @@ class Poller:
         That a log has parted is told when all that was fetched of logs in doubt has been handed out: Kafka may have it no
         more.
         """
-        is_fetched = any(p.reader is not None and not p.agrees for p in self._partitions.values())
+        fetched = [p for p in self._ready if p.reader is not None]
+        is_fetched = any(not p.agrees or self._partitions.get(p.key) is not p for p in fetched)
         kept = [notice for notice in self._notices if is_fetched and isinstance(notice, LogParted)]
         told = [notice for notice in self._notices if notice not in kept]
         self._notices = kept

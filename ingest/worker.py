@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, LogsParted
 
-from . import inspection, stream
+from . import stream
 from .heartbeat import heartbeats, write_heartbeat
 from .lake import Lake
 from .landing import (
@@ -34,6 +34,7 @@ from .landing import (
     unknown_batch,
 )
 from .log_agreement import Standing
+from .log_proofs import require_one_log
 from .notices import Assigned, BeginningMissing, LogParted, PositionLost, TopicRecreated
 from .parting import PARTED, gone_on
 from .private import make_home
@@ -124,7 +125,7 @@ def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -
 
 def _require_one_log(lake: Lake, settings) -> None:
     with suppress(BrokerMissing):  # an outage is waited for
-        inspection.require_one_log(lake, settings)
+        require_one_log(lake, settings)
 
 
 @dataclass

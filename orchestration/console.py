@@ -15,6 +15,7 @@ import polars as pl
 from ingest import cluster, heartbeat, inspection, reject_alerts, replaying, running, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
+from ingest.log_proofs import log_proofs
 from ingest.secrecy import hidden
 from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, UnreadableFile, UsageError
@@ -130,9 +131,7 @@ def stream_faults(settings, lake: Lake) -> list[str]:
     sentences = inspection.missing_positions(lake)
     try:
         cluster.require_own(settings, stream.cluster_id(settings))
-        sentences += [
-            sentence for is_true, sentence in list(inspection.log_proofs(lake, settings))[1:] if is_true is False
-        ]
+        sentences += [sentence for is_true, sentence in list(log_proofs(lake, settings))[1:] if is_true is False]
         sentences += [f"{fault}; remedy: {fault.remedy}" for fault in stream.topic_faults(settings)]
     except BrokerMissing:
         pass  # said as an unknown lag
@@ -284,6 +283,6 @@ def verify_lake(settings) -> list[tuple[bool | None, str]]:
 
 def _log_proofs(lake: Lake, settings) -> list[tuple[bool | None, str]]:
     try:
-        return list(inspection.log_proofs(lake, settings))
+        return list(log_proofs(lake, settings))
     except FloeError as error:
         return [(None, f"whether Kafka's log is the one that landed: {error}")]

@@ -22,6 +22,7 @@ from ingest.broker_java import data_folder
 from ingest.broker_process import free_port
 from ingest.contract import encode
 from ingest.lake import Lake
+from ingest.log_proofs import log_proofs
 from ingest.settings import Settings
 from transforms.errors import LogsParted
 
@@ -90,7 +91,7 @@ class Site:
 
     def failures(self) -> list[str]:
         with Lake.open(self.settings, read_only=True) as lake:
-            proofs = [*inspection.proofs(lake), *inspection.log_proofs(lake, self.settings)]
+            proofs = [*inspection.proofs(lake), *log_proofs(lake, self.settings)]
         return [sentence for is_true, sentence in proofs if is_true is False]
 
     def lag(self) -> int | None:
