@@ -164,9 +164,8 @@ def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, s
         say(f"replayed {counted(count, 'event')} of {path}")
     if demo is not None:
         publish(settings, demo, now=datetime.now(UTC), stop=stop, say=say)
-    if not _wait_landed(settings, stop, say):
+    if not _wait_landed(settings, stop, say, began=began):
         return
-    say(f"landed after {time.monotonic() - began:.0f} s; computing outcomes")
     materialise = _child(settings, "materialize", _verb("materialize"))
     materialise.start()
     try:
@@ -181,15 +180,18 @@ def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, s
         say(f"outcomes are on the pages, {time.monotonic() - began:.0f} s after the broker was ready")
 
 
-def _wait_landed(settings, stop: threading.Event, say: Say) -> bool:
+def _wait_landed(settings, stop: threading.Event, say: Say, *, began: float) -> bool:
     """False where it was stopped before; a broker that is away meanwhile is waited for. Where Kafka's log is not the
     one that landed, that is said, and what had landed is computed."""
     while not stop.is_set():
         try:
-            return worker.wait_landed(settings, stop=stop, say=say)
+            has_landed = worker.wait_landed(settings, stop=stop, say=say)
+            if has_landed:
+                say(f"landed after {time.monotonic() - began:.0f} s; computing outcomes")
+            return has_landed
         except LogsParted as error:
-            say(str(error))
-            return not stop.is_set()
+            say(f"{error}; computing outcomes of what had landed")
+            return True
         except BrokerMissing:
             stop.wait(_WATCH_S)
     return False
