@@ -17,6 +17,7 @@ from transforms.catalogue import METRICS
 
 from . import ids, theme, words
 from .figures.blank import blank
+from .figures.plain import plain
 
 _MOST_ROWS = 200
 _LONG = 32  # characters
@@ -106,7 +107,7 @@ def filled(charts: Sequence[Chart], drawn: dict[str, Drawn], *, of: theme.Look, 
 
 
 def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str) -> tuple:
-    figure = theme.dressed(drawn.figure, of, keep=keep, height=chart.height)
+    figure = theme.dressed(plain(drawn.figure), of, keep=keep, height=chart.height)
     summary = [drawn.summary, *[html.Span(f" {note}") for note in drawn.notes]]
     title = drawn.title or chart.title
     return (

@@ -18,6 +18,7 @@ from ingest.read_only_home import READABLE
 from ingest.secrecy import hidden, hide_everywhere
 from ingest.settings import Settings
 from transforms.errors import FloeError
+from transforms.plain_text import visible
 
 from . import interrupts
 from .verbs import asking, copies, events, set_aside, system
@@ -95,7 +96,7 @@ def _usage(error: TyperException) -> str:
 
 
 def _fail(sentence: str, code: int) -> None:
-    print("floe: " + hidden(" ".join(sentence.split())), file=sys.stderr)
+    print("floe: " + visible(hidden(" ".join(sentence.split()))), file=sys.stderr)
     sys.exit(code)
 
 

@@ -25,6 +25,7 @@ from .answer_files import new_file, write_parquet
 from .interrupts import end_at_once
 from .printing import print_frame, print_rows, require_format
 from .releases import last_release
+from .telling import tell
 
 _LONGEST_STATEMENT = 1_000_000  # bytes
 _ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name == "state")
@@ -59,10 +60,10 @@ def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path
         file = ending.enter_context(new_file(to, settings=settings)) if to else None
         lake = ending.enter_context(Lake.open(settings, read_only=True, as_of=as_of))
         if as_of is None and (sentence := inspection.outdated_sentence(lake)):
-            print(f"floe: {sentence}", file=sys.stderr)
+            tell(f"floe: {sentence}", file=sys.stderr)
         count = _answered(lake, statement, format=format, file=file)
     if to:
-        print(f"{counted(count, 'row')} in {to}", file=sys.stderr)
+        tell(f"{counted(count, 'row')} in {to}", file=sys.stderr)
 
 
 def _answered(lake: Lake, statement: str, *, format: str, file: BinaryIO | None) -> int:
@@ -146,54 +147,54 @@ def print_status(found: dict) -> None:
     cut = found["materialised"]
     _print_up(found["up"])
     for sentence in found["down"]:
-        print(f"down               {sentence}")
-    print(f"kafka              {found['kafka']}")
-    print(f"lag                {lag}")
-    print(f"rate               {rate}")
-    print(f"landed             {found['rows']:,} rows, {found['rejects']:,} rejects, last at {found['last_landed_at']}")
-    print(f"newest event       {found['newest_event_at']}")
+        tell(f"down               {sentence}")
+    tell(f"kafka              {found['kafka']}")
+    tell(f"lag                {lag}")
+    tell(f"rate               {rate}")
+    tell(f"landed             {found['rows']:,} rows, {found['rejects']:,} rejects, last at {found['last_landed_at']}")
+    tell(f"newest event       {found['newest_event_at']}")
     made = (
         "never"
         if cut is None
         else f"{cut['started_at']}, of snapshot {cut['lake_snapshot']}, data cut {cut['data_cutoff']}"
     )
-    print(f"materialised       {made}; {found['records_not_materialised']:,} records since")
+    tell(f"materialised       {made}; {found['records_not_materialised']:,} records since")
     out = found["released"]
     made = (
         "never" if out is None else f"{out['released_at']}, release {out['release_id']}, data cut {out['data_cutoff']}"
     )
-    print(f"released           {made}")
-    print(f"checks that fail   {len(found['failed_checks'])}")
+    tell(f"released           {made}")
+    tell(f"checks that fail   {len(found['failed_checks'])}")
     for check in found["failed_checks"]:
-        print(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
+        tell(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
     aside = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found["set_aside"].items())
-    print(f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)")
+    tell(f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)")
     if found["outdated"]:
-        print(f"figures            {found['outdated']}")
+        tell(f"figures            {found['outdated']}")
     for sentence in found["stream_faults"]:
-        print(f"stream             {sentence}")
+        tell(f"stream             {sentence}")
     for beat in found["workers"]:
-        print(f"worker             {beat['worker']} {beat['health']}: {_told(beat)}")
+        tell(f"worker             {beat['worker']} {beat['health']}: {_told(beat)}")
     for title, rows in (
         ("topics", found["topics"]),
         ("rejects", found["rejects_by_reason"]),
         ("unknown", found["unknown_content"]),
     ):
         if rows:
-            print(f"\n{title}")
+            tell(f"\n{title}")
             print_frame(pl.DataFrame(rows, infer_schema_length=None), format="table")
 
 
 def _print_up(up: dict | None) -> None:
     """What `floe up` runs, a line a part."""
     if up is None:
-        print("floe up            has not run in this home")
+        tell("floe up            has not run in this home")
         return
-    print(f"floe up            {up['state']}, process {up['pid']}, started {up['started_at']}")
+    tell(f"floe up            {up['state']}, process {up['pid']}, started {up['started_at']}")
     for part in up["parts"]:
         ports = ", ".join(map(str, part["ports"]))
         words = [f"since {part['since']}", f"port {ports}" if ports else "", part["said"]]
-        print(f"{'':<19}{part['name']} {part['state']}: {'; '.join(filter(None, words))}")
+        tell(f"{'':<19}{part['name']} {part['state']}: {'; '.join(filter(None, words))}")
 
 
 def _told(beat: dict) -> str:
@@ -273,7 +274,7 @@ def set_alert_state(settings, alert_id: str, *, state: str) -> None:
     }
     value = encode("floe.alerts.v1", data, id=f"{alert_id}-{revision}", source="/floe", time=now)
     stream.publish(settings, [("floe.alerts.v1", alert_id.encode(), value)])
-    print(f"alert {alert_id} is {state} once the change has landed")
+    tell(f"alert {alert_id} is {state} once the change has landed")
 
 
 def verify_lake(settings) -> list[tuple[bool | None, str]]:

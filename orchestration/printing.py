@@ -1,7 +1,9 @@
 """Rows for people and for programs: a table on the terminal, JSON, CSV.
 
 Here: how values are written. Not here: which rows (console.py), from which question (ingest/lake.py).
-JSON has a row a line; what is no number there (NaN, infinity) is null. A time is RFC 3339 in all three.
+JSON has a row a line and is exact; what is no number there (NaN, infinity) is null. A time is RFC 3339 in all three.
+Texts act nowhere (transforms/plain_text.py): the table shows what would steer a terminal as escapes, CSV is for
+spreadsheets, in which a text that would be a formula begins with an apostrophe, and numbers stay numbers.
 """
 
 import math
@@ -19,12 +21,13 @@ from rich.table import Table as Grid
 
 from transforms.counting import counted
 from transforms.errors import UsageError
+from transforms.plain_text import cell, exact_json, visible
 
 _MOST_ROWS = 200
 _MOST_COUNTED = 1_000_000 - _MOST_ROWS + 1  # rows behind those that are shown, which are made only to be counted
 _PIPE_WIDTH = 200  # columns where the output is no terminal
 _LARGEST_JSON_INTEGER = 2**63 - 1  # beyond it orjson has no integer
-_NEEDS_QUOTES = frozenset(',"\r\n')
+_NEEDS_QUOTES = frozenset(',;"\t\r\n')
 
 Rows = Iterable[Sequence[object]]
 
@@ -52,6 +55,7 @@ def _write_json(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
     names, count = distinct(columns), 0
     for row in rows:
         line = orjson.dumps(dict(zip(names, map(_for_json, row), strict=True))).decode()
+        line = exact_json(line)
         file.write(("[\n" if count == 0 else ",\n") + line)
         count += 1
     file.write("\n]\n" if count else "[]\n")
@@ -74,9 +78,9 @@ def _write_table(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
     count = len(shown) + sum(1 for _ in islice(rows, _MOST_COUNTED))
     first = f", the first {_MOST_ROWS}" if count > _MOST_ROWS else ""
     more = "more than " if count == _MOST_ROWS + _MOST_COUNTED else ""
-    grid = Grid(*map(_visible, columns), caption=f"{more}{counted(count - bool(more), 'row')}{first}")
+    grid = Grid(*map(visible, columns), caption=f"{more}{counted(count - bool(more), 'row')}{first}")
     for row in shown:
-        grid.add_row(*("" if value is None else _visible(_text(value)) for value in row))
+        grid.add_row(*("" if value is None else visible(_text(value)) for value in row))
     width = None if file.isatty() else _PIPE_WIDTH
     Console(file=file, width=width, markup=False, emoji=False, highlight=False).print(grid)
     return count
@@ -125,6 +129,7 @@ def _csv_cell(value: object) -> str:
     if value is None:
         return ""
     text = _text(value)
+    text = cell(text) if isinstance(value, str | bytes) else text
     return '"' + text.replace('"', '""') + '"' if not text or _NEEDS_QUOTES & set(text) else text
 
 
@@ -141,8 +146,3 @@ def _text(value: object) -> str:
         case datetime() | date():
             return value.isoformat()
     return str(value)
-
-
-def _visible(text: str) -> str:
-    """Without characters that would steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -10,6 +10,8 @@ from ingest import stream
 from ingest.simulate import Plan, simulate, write_ndjson
 from transforms.counting import counted
 
+from .telling import tell
+
 
 def run(
     settings, plan: Plan, *, to: str, rate: float | None, truth_file: Path | None, say: Callable[[str], None]
@@ -28,4 +30,4 @@ def run(
         truth = write_ndjson(plan, to, progress=progress)
     if truth_file is not None:
         truth_file.write_text(truth.to_json())
-    print(truth.summary())
+    tell(truth.summary())

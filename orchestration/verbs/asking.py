@@ -12,6 +12,7 @@ import typer
 from ingest.settings import Settings
 from transforms.errors import FloeError
 
+from ..telling import tell
 from .shared import Json, say
 
 app = typer.Typer()
@@ -79,7 +80,7 @@ def verify() -> None:
     is_proved = True
     for is_true, sentence in verify_lake(Settings()):
         is_proved &= is_true is not False
-        print(f"{marks[is_true]:<6}  {sentence}")
+        tell(f"{marks[is_true]:<6}  {sentence}")
     if not is_proved:
         raise FloeError("what failed above does not hold: keep the lake as it is and ask for help")
 
@@ -93,4 +94,4 @@ def upkeep() -> None:
 
     with Lake.open(Settings()) as lake:
         for what, count in tidy(lake).items():
-            print(f"{count:>8}  {what.replace('_', ' ')}")
+            tell(f"{count:>8}  {what.replace('_', ' ')}")

@@ -10,6 +10,7 @@ import typer
 from ingest.settings import Settings
 from transforms.counting import counted
 
+from ..telling import tell
 from .shared import say
 
 app = typer.Typer()
@@ -25,12 +26,12 @@ def backup(folder: Path) -> None:
     from ingest.backup import backup as copy_lake
 
     manifest = copy_lake(Settings(), folder, say=say)
-    print(
+    tell(
         f"{folder} holds the lake as of snapshot {manifest.snapshot}: {counted(len(manifest.files), 'file')}, "
         f"{manifest.size_bytes:,} bytes, each on the disk and listed with its SHA-256"
     )
-    print("not in it: settings and secrets (environment variables), what is in Kafka, Dagster's records, logs")
-    print("the files' keys are in it: keep it as the lake itself, on another disk")
+    tell("not in it: settings and secrets (environment variables), what is in Kafka, Dagster's records, logs")
+    tell("the files' keys are in it: keep it as the lake itself, on another disk")
 
 
 @app.command()
@@ -40,13 +41,13 @@ def restore(folder: Path) -> None:
 
     settings = Settings()
     manifest = fill_home(settings, folder, say=say)
-    print(
+    tell(
         f"{settings.home} holds the lake of {manifest.made_at}, snapshot {manifest.snapshot}: "
         f"{counted(len(manifest.files), 'file')}, each as the manifest lists it"
     )
     if manifest.settings:
-        print(f"set where the backup was made, and not in it: {', '.join(manifest.settings)}")
-    print(
+        tell(f"set where the backup was made, and not in it: {', '.join(manifest.settings)}")
+    tell(
         "next: floe ingest lands what came to Kafka since, from the stored offsets on (as far as Kafka still has it); "
         "floe verify proves it; floe materialize computes"
     )

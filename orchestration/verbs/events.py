@@ -20,6 +20,7 @@ from transforms.counting import counted
 from transforms.errors import FloeError, UsageError
 
 from .. import imports, interrupts
+from ..telling import tell
 from .shared import Clinics, Days, Patients, Seed, day, say
 
 app = typer.Typer()
@@ -112,10 +113,10 @@ def import_(
     settings, sources = Settings(), set()
     _publish(settings, _noting_sources(records, sources))
     for reason, count in refused.most_common(_REASONS_SHOWN):
-        print(f"{count:,} left out: {reason}")
+        tell(f"{count:,} left out: {reason}")
     if len(refused) > _REASONS_SHOWN:
         rest = refused.most_common()[_REASONS_SHOWN:]
-        print(f"{sum(count for _, count in rest):,} left out for {counted(len(rest), 'other reason')}")
+        tell(f"{sum(count for _, count in rest):,} left out for {counted(len(rest), 'other reason')}")
     for warning in imports.noted(settings, sources):
         say(f"warning: {warning}")
     _tell_unread(unread)
@@ -170,7 +171,7 @@ def ingest(
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     report = run(Settings(), drain=drain, worker=_worker(worker), stop=stop, on_progress=say, after_parting=from_)
-    print(str(report))
+    tell(str(report))
     if drain and stop.is_set():
         raise interrupts.Interrupted("stopped: what landed is kept; floe ingest --drain lands the rest")
 
@@ -196,7 +197,7 @@ def _publish(settings, records: Iterable, *, rate: float | None = None) -> None:
     with interrupts.telling(standing):
         stream.ensure_topics(settings)
         count = stream.publish(settings, one_by_one(), rate=rate, progress=_so_far)
-    print(f"{counted(count, 'event')} sent")
+    tell(f"{counted(count, 'event')} sent")
 
 
 def _so_far(count: int) -> None:

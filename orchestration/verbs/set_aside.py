@@ -10,6 +10,7 @@ import typer
 from ingest.settings import Settings
 from transforms.counting import counted
 
+from ..telling import tell
 from .shared import Format
 
 rejects_app = typer.Typer(help="Records that broke the contract: list, show, replay.", invoke_without_command=True)
@@ -45,7 +46,7 @@ def rejects_show(topic: str, partition: int, offset: int) -> None:
     """One rejected record, its reason and its bytes."""
     from ..console import show_reject
 
-    print(show_reject(Settings(), topic=topic, partition=partition, offset=offset))
+    tell(show_reject(Settings(), topic=topic, partition=partition, offset=offset))
 
 
 @rejects_app.command("replay")
@@ -54,9 +55,9 @@ def rejects_replay(reason: Reason = None, topic: Topic = None) -> None:
     from ..console import replay_rejects
 
     sent, left = replay_rejects(Settings(), reason=reason, topic=topic)
-    print(f"{counted(sent, 'record')} sent again")
+    tell(f"{counted(sent, 'record')} sent again")
     for sentence in left:
-        print(sentence)
+        tell(sentence)
 
 
 @alerts_app.callback()

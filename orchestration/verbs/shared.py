@@ -11,8 +11,9 @@ from rich.console import Console
 
 from ingest.secrecy import hidden
 from transforms.errors import UsageError
+from transforms.plain_text import visible
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Format = Annotated[str, typer.Option("--format", help="table, json or csv.")]
@@ -24,7 +25,7 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same events.")]
 
 def say(text: str) -> None:
     """On standard error: standard output is for what was asked for."""
-    console.print(hidden(text), markup=False)
+    console.print(visible(hidden(text)))
 
 
 def day(text: str) -> date:

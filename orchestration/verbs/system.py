@@ -12,6 +12,7 @@ import typer
 from ingest.settings import Settings
 from transforms.errors import Missing
 
+from ..telling import tell
 from .shared import Clinics, Days, Json, Patients, Seed, say
 
 app = typer.Typer()
@@ -70,15 +71,15 @@ def doctor(as_json: Json = False) -> None:
         findings.append(finding)
         if not as_json:
             mark = "ok     " if finding.remedy is None else "missing" if finding.is_needed else "note   "
-            print(f"{mark}  {finding.name:<20}  {finding.found}")
+            tell(f"{mark}  {finding.name:<20}  {finding.found}")
             if finding.remedy:
-                print(f"{'':>9}{'':<20}  remedy: {finding.remedy}")
+                tell(f"{'':>9}{'':<20}  remedy: {finding.remedy}")
     if as_json:
         print(json.dumps([vars(f) for f in findings], indent=1))
     else:
-        print("\nsettings")
+        tell("\nsettings")
         for line in describe_settings(settings):
-            print(f"  {line}")
+            tell(f"  {line}")
     if any(f.is_needed and f.remedy for f in findings):
         raise Missing("something needed is not there: see the remedies above")
 
@@ -91,8 +92,8 @@ def broker_start() -> None:
     settings = Settings()
     status = broker.start(settings, detached=True, progress=say)
     stream.ensure_topics(settings)
-    print(f"Apache Kafka {status.version} answers at {settings.bootstrap} (process {status.pid})")
-    print(stream.retention_sentence(settings))
+    tell(f"Apache Kafka {status.version} answers at {settings.bootstrap} (process {status.pid})")
+    tell(stream.retention_sentence(settings))
 
 
 @broker_app.command("stop")
@@ -101,7 +102,7 @@ def broker_stop() -> None:
     from ingest import broker
 
     broker.stop(Settings())
-    print("stopped")
+    tell("stopped")
 
 
 @broker_app.command("status")
@@ -114,4 +115,4 @@ def broker_status(as_json: Json = False) -> None:
         print(json.dumps(vars(status), default=str, indent=1))
     else:
         for name, value in vars(status).items():
-            print(f"{name.replace('_', ' '):<14}{'' if value is None else value}")
+            tell(f"{name.replace('_', ' '):<14}{'' if value is None else value}")
