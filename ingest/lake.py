@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 import polars as pl
 
-from transforms.errors import CatalogMissing
+from transforms.errors import CatalogMissing, LakeDamaged
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.views import VIEWS, View
 
@@ -41,7 +41,8 @@ from .lake_attach import (
 )
 from .lake_catalog import named_files, scheduled_files
 from .lake_checksums import forget_removed, missing_marks, note
-from .lake_errors import Busy, attach_error, translated
+from .lake_damage import Damage, FileCheck, check_files, end_files, ended_files, first_damage
+from .lake_errors import Busy, attach_error, damaged, translated
 from .lake_forward import (
     is_of_this_release,
     outdated_statements,
@@ -103,7 +104,8 @@ class Lake:
         connection = _connect(settings)
         lake = cls(settings, connection, copy)
         try:
-            _repeated(lambda: _attach(connection, settings, is_read_only=is_read_only, as_of=as_of, copy=copy))
+            lake._attached = {"is_read_only": is_read_only, "as_of": as_of}
+            _repeated(lambda: _attach(connection, settings, **lake._attached, copy=copy))
             if as_of is None:
                 lake._on_cursor(lambda cursor: require_readable(cursor, TABLES, is_read_only=is_read_only))
             lake._on_cursor(lambda cursor: require_same(cursor, settings, is_read_only=is_read_only))
@@ -245,6 +247,20 @@ class Lake:
             counts |= self._remove() if may_remove else {"removed_files": 0, "removed_leftovers": 0}
         return counts
 
+    def check_files(self) -> FileCheck:
+        """Holds every file against the checksum with which it was written: reads all of them."""
+        return self._on_cursor(lambda cursor: check_files(cursor, self._settings.data_path))
+
+    def end_files(self, damages: Iterable[Damage]) -> None:
+        """The lake goes on without damaged files: of what landed those alone, of a computed table all of its files."""
+        damages = tuple(damages)
+
+        def once(cursor: duckdb.DuckDBPyConnection) -> None:
+            with self._turn(), _transaction(cursor):
+                end_files(cursor, ended_files(cursor, damages))
+
+        self._on_cursor(once)
+
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _on_cursor(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
@@ -260,6 +276,29 @@ class Lake:
             raise CatalogMissing(
                 f"{self._copy.catalog} was written since it was opened from a folder that can't be: start anew"
             )
+        try:
+            with self._own_cursor() as cursor:
+                yield cursor
+        except LakeDamaged as error:
+            raise self._named(error) from error
+
+    def _named(self, error: LakeDamaged) -> LakeDamaged:
+        """The error that names the file, where DuckDB's words didn't."""
+        if ".parquet" in str(error):
+            return error
+        self._restart()
+        with self._own_cursor() as cursor:
+            file = first_damage(cursor, self._settings.data_path)
+        return damaged(f"{file.path} ({file.table})", str(error.__cause__).splitlines()[0]) if file else error
+
+    def _restart(self) -> None:
+        """A bit that flipped in an encrypted file is fatal to DuckDB 1.5.5: its connection answers nothing any more."""
+        connection = _connect(self._settings)
+        _attach(connection, self._settings, **self._attached, copy=self._copy)
+        self._connection = connection
+
+    @contextmanager
+    def _own_cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with _errors(self._settings):
             cursor = self._connection.cursor()
             try:

@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from transforms.errors import CatalogMissing, DiskFull, FilesMissing, FloeError, UsageError
+from transforms.errors import CatalogMissing, DiskFull, FilesMissing, FloeError, LakeDamaged, UsageError
 
 from .secrecy import hidden
 
@@ -30,12 +30,21 @@ _CONFINED = re.compile(r"^Permission Error: .*disabled by configuration|.*the co
 _READ_ONLY = re.compile(r'statement of type "(\w+)" on database "lake" which is attached in read-only mode')
 
 
+_FILE = re.compile(r"[\"']([^\"']*\.parquet)[\"']")
+_AT_FILE = re.compile(r"^(IO|Invalid Input|Invalid|Serialization) Error|Parquet|AES", re.IGNORECASE)
+_DAMAGED = re.compile(
+    r"AES tag|DecryptionTransport|TProtocolException|Couldn't deserialize thrift|decompression fail|(zstd|snappy|lz4|gzip|brotli).*decompress"
+    r"|Parquet|Out of buffer|don't know what type|corrupt|database has been invalidated",
+    re.IGNORECASE,
+)
+
+
 class Busy(FloeError):
     """The catalog was busy or a commit lost a race: the whole transaction may be run again."""
 
 
 def translated(settings, error: Exception) -> FloeError:
-    """DiskFull, Busy, FilesMissing, UsageError (the query is wrong), else FloeError."""
+    """DiskFull, Busy, FilesMissing, LakeDamaged, UsageError (the query is wrong), else FloeError."""
     text = str(error).strip()
     line = hidden(text.splitlines()[0] if text else type(error).__name__, settings)
     files = hidden(settings.data_path, settings)
@@ -51,6 +60,9 @@ def translated(settings, error: Exception) -> FloeError:
             f"the lake's files at {files} can't be reached, nothing of this transaction was kept: check "
             f"FLOE_DATA, the bucket and the AWS_* variables ({line})"
         )
+    if _is_damage(settings, text):
+        file = _FILE.search(text)
+        return damaged(hidden(file[1], settings) if file else "", line)
     if written := _READ_ONLY.search(text):
         return UsageError(
             f"found {written[1]}, expected a query: the lake is open read-only here, so nothing was changed; "
@@ -63,6 +75,23 @@ def translated(settings, error: Exception) -> FloeError:
     if _WRONG_QUERY.match(text):
         return UsageError(f"the query can't be run: {hidden(_with_hint(text), settings)}")
     return FloeError(f"the lake answered: {line}")
+
+
+def damaged(file: str, told: str) -> LakeDamaged:
+    """`file`: "" where it is not known which."""
+    return LakeDamaged(
+        f"the lake's file {file or '(which: see floe verify --deep)'} is not there, can't be read or is not what was "
+        "written: floe verify --deep names every such file and what it held, floe mend lands that again from Kafka, or "
+        f"has it computed again ({told})"
+    )
+
+
+def _is_damage(settings, text: str) -> bool:
+    """A file of the lake itself: what a query names elsewhere is the query's affair."""
+    file = _FILE.search(text)
+    if file:
+        return file[1].startswith(settings.data_path.rstrip("/")) and bool(_AT_FILE.search(text))
+    return bool(_DAMAGED.search(text))
 
 
 def _with_hint(text: str) -> str:

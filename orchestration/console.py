@@ -4,6 +4,7 @@ Here: opening the lake, asking ingest/inspection.py, printing. Not here: the que
 """
 
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from io import TextIOWrapper
@@ -15,10 +16,11 @@ import polars as pl
 from ingest import cluster, heartbeat, inspection, reject_alerts, replaying, running, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
+from ingest.lake_damage import sentences
 from ingest.log_proofs import log_proofs
 from ingest.secrecy import hidden
 from transforms.counting import counted
-from transforms.errors import BrokerMissing, FloeError, UnreadableFile, UsageError
+from transforms.errors import BrokerMissing, FloeError, LakeDamaged, UnreadableFile, UsageError
 from transforms.schemas import TOPIC_BY_NAME
 
 from .answer_files import new_file, write_parquet
@@ -277,9 +279,16 @@ def set_alert_state(settings, alert_id: str, *, state: str) -> None:
     tell(f"alert {alert_id} is {state} once the change has landed")
 
 
-def verify_lake(settings) -> list[tuple[bool | None, str]]:
+def verify_lake(settings, *, deep: bool = False) -> Iterator[tuple[bool | None, str]]:
+    """Files first: where one is damaged the other proofs may not be possible, and that is said in their place."""
     with Lake.open(settings, read_only=True) as lake:
-        return [*inspection.proofs(lake), *_log_proofs(lake, settings)]
+        if deep:
+            yield from sentences(lake.check_files())
+        try:
+            yield from inspection.proofs(lake)
+            yield from _log_proofs(lake, settings)
+        except LakeDamaged as error:
+            yield False, str(error)
 
 
 def _log_proofs(lake: Lake, settings) -> list[tuple[bool | None, str]]:

@@ -11,6 +11,7 @@
     │   ├── FilesMissing      3  the lake's files can't be reached
     │   ├── PortInUse         3  another process listens there
     │   └── DiskFull          3  no space left
+    ├── LakeDamaged           1  a file of the lake is not what was written
     ├── LandingConflict       1  another worker moved the offsets: nothing of this batch was written
     └── LogsParted            1  Kafka's log is not the one that landed: a person chooses how to go on
 
@@ -60,6 +61,10 @@ class PortInUse(Missing):
 
 
 class DiskFull(Missing):
+    pass
+
+
+class LakeDamaged(FloeError):
     pass
 
 

@@ -1,4 +1,4 @@
-"""Verbs that compute, ask and look after the lake: materialize, sql, status, verify, upkeep.
+"""Verbs that compute, ask and look after the lake: materialize, sql, status, verify, mend, upkeep.
 
 Here: their options. Not here: questions and printing (console.py), Dagster (automation.py).
 """
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ingest.settings import Settings
+from transforms.counting import counted
 from transforms.errors import FloeError
 
 from ..telling import tell
@@ -72,17 +73,33 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
-def verify() -> None:
+def verify(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file and hold it against its checksum too.")] = False,
+) -> None:
     """Proves ledger, offsets and counts against each other; prints what it proved."""
     from ..console import verify_lake
 
     marks = {True: "proved", False: "FAILED", None: "open"}  # open: nothing in the lake can tell
     is_proved = True
-    for is_true, sentence in verify_lake(Settings()):
+    for is_true, sentence in verify_lake(Settings(), deep=deep):
         is_proved &= is_true is not False
         tell(f"{marks[is_true]:<6}  {sentence}")
     if not is_proved:
         raise FloeError("what failed above does not hold: keep the lake as it is and ask for help")
+
+
+@app.command()
+def mend() -> None:
+    """Lands again from Kafka what damaged files held (floe verify --deep names them)."""
+    from ingest.landing_again import mend as mend_lake
+
+    mended = mend_lake(Settings(), say=say)
+    print(
+        f"{counted(mended.files, 'damaged file')} taken out; {counted(mended.rows, 'row')} and "
+        f"{counted(mended.rejects, 'reject')} landed again"
+    )
+    if mended.is_to_compute:
+        print("floe materialize --full computes core and mart again from them")
 
 
 @app.command()

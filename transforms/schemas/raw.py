@@ -404,7 +404,9 @@ LEDGER = Table(
             "unread, unknown for what was gone before Floe first looked; where Kafka's log was no more the one that had "
             "landed, what was chosen: parted (the positions up to where the two part are those of the log before) or "
             "beginning (the log is landed from its beginning)", required=True),
-     Column("landed_at", T, "when", required=True), *LAST_RECORD),
+     Column("landed_at", T, "when", required=True), *LAST_RECORD,
+     Column("landed_again_at", T, "when its records were landed again from Kafka, because a file that held them was "
+            "damaged; null = never")),
     ("kafka_topic", "kafka_topic_id", "kafka_partition", "first_position", "next_position"),
 )  # fmt: skip
 BOOKKEEPING = (REJECTS, STREAM_OFFSETS, LEDGER)
