@@ -131,6 +131,7 @@ def _write_configuration(settings, data: Path) -> None:
 
 
 # The quorum is static, so that the controller's port, used by nobody else, can be another at each start.
+# One node holds all there is of an event, so what it acknowledges is on the disk (log.flush.interval.messages).
 # max.message.bytes carries a series of a day; the cleaner's buffer is 128 MiB of a 512 MiB heap by default.
 SERVER = """node.id=1
 process.roles=broker,controller
@@ -143,6 +144,7 @@ log.dirs={data}
 auto.create.topics.enable=false
 message.max.bytes=16777216
 log.segment.bytes=268435456
+log.flush.interval.messages=1
 log.index.size.max.bytes=2097152
 log.cleaner.dedupe.buffer.size=8388608
 num.network.threads=2
