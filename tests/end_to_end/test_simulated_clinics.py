@@ -56,7 +56,7 @@ def test_all_that_was_sent_is_accounted_for(clinics, sent):
         of_the_drain = lake.sql("SELECT count(*) AS n FROM raw.alerts WHERE rule = 'unreadable_safety_record'")["n"][0]
     assert of_the_drain > 0  # Floe's own, not of the simulation
     assert clinics.report.events == sent.truth.records + of_the_drain == len(sent.records) + of_the_drain
-    proofs = verify_lake(clinics.settings)
+    proofs = list(verify_lake(clinics.settings))
     assert any("accounted for in core" in sentence for _, sentence in proofs)
     assert [sentence for is_true, sentence in proofs if not is_true] == []
 
