@@ -112,6 +112,11 @@ def _identity(text: str) -> tuple[tuple | None, bytes]:
     return (str(event.get("source")), event["id"]), content
 
 
+def texts(array: bytes) -> list[bytes]:
+    """The events of a batched record as they stand there."""
+    return [text.encode() for text in _items(array.decode())]
+
+
 def _items(text: str) -> Iterator[str]:
     """The texts of an array's items, as they stand; `text` is known to be JSON."""
     at = text.index("[") + 1

@@ -273,5 +273,6 @@ def _reject_frame(
         is_safety=pl.lit(is_safety_topic(batch.topic)),
         ingested_at=pl.lit(ingested_at),
         replayed_at=pl.lit(None),
+        checksum=pl.lit(None),
     )
     return REJECTS.conform(frame)

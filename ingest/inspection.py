@@ -141,7 +141,8 @@ def unknown_content(lake: Lake) -> pl.DataFrame:
 def list_rejects(lake: Lake, *, reason: str | None = None, topic: str | None = None, limit: int = 50) -> pl.DataFrame:
     """The newest rejects first, without their bytes."""
     return lake.sql(
-        "SELECT kafka_topic, kafka_partition, kafka_offset, part, reason, field, detail, ingested_at, replayed_at "
+        "SELECT kafka_topic, kafka_partition, kafka_offset, part, reason, field, detail, ingested_at, replayed_at, "
+        "if(checksum IS NULL, 'whole', 'checksum') AS kept "
         "FROM raw.rejects WHERE ($1 IS NULL OR reason = $1) AND ($2 IS NULL OR kafka_topic = $2) "
         "ORDER BY ingested_at DESC, kafka_topic, kafka_partition, kafka_offset, part LIMIT $3",
         [reason, topic, limit],
@@ -216,17 +217,30 @@ def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
         f"{counted['n']:,} rows in raw are as many as the ledger says, topic by topic ({counted['differing']} differ)",
     )
     yield counted["doubles"] == 0, f"no position landed twice ({counted['doubles']} did)"
-    rejects = lake.sql(
-        """SELECT (SELECT count(*) FROM raw.rejects) AS n, (SELECT coalesce(sum(rejects), 0)::BIGINT FROM raw.ledger) AS ledger,
-           (SELECT count(*) - count(DISTINCT (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset, part))
-            FROM raw.rejects) AS doubles"""
-    ).row(0, named=True)
-    agrees = rejects["n"] == rejects["ledger"] and rejects["doubles"] == 0
-    yield agrees, f"{rejects['n']:,} rejects are as many as the ledger says, each once"
+    yield _rejects(lake)
     yield from ((None, sentence) for sentence in missing_positions(lake))
     accounts = fates(lake)
     if accounts is not None:
         yield _account(accounts)
+
+
+def _rejects(lake: Lake) -> tuple[bool, str]:
+    """Rejects, the ledger and the hours in which they are counted, of those kept whole and of the others."""
+    found = lake.sql(
+        """SELECT count(*) AS n, count(checksum) AS reduced,
+               count(*) - count(DISTINCT (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset, part)) AS doubles
+           FROM raw.rejects"""
+    ).row(0, named=True)
+    books = ("raw.ledger", "rejects", "rejects_reduced"), ("raw.reject_hours", "records", "reduced")
+    counts = [
+        lake.sql(f"SELECT coalesce(sum({n}), 0)::BIGINT, coalesce(sum({reduced}), 0)::BIGINT FROM {table}").row(0)
+        for table, n, reduced in books
+    ]
+    all_rejects, (ledger, hours) = (found["n"], found["reduced"]), counts
+    # a lake that another release wrote has no hours before the next ingest
+    agrees = found["doubles"] == 0 and ledger == all_rejects and hours in (all_rejects, (0, 0))
+    reduced = f", {found['reduced']:,} of them as position, reason and checksum" if found["reduced"] else ""
+    return agrees, f"{found['n']:,} rejects are as many as the ledger and their hours say, each once{reduced}"
 
 
 def missing_positions(lake: Lake) -> list[str]:

@@ -5,7 +5,7 @@ Here: the numbered steps. Not here: polling (source.py, stream.py), decoding (de
     1. outside the transaction: join what is of one partition, decode
     2. in one transaction of the lake
        a. compare: each batch starts where its partition's stored position stands, else LandingConflict
-       b. rows to their raw tables, rejects to raw.rejects
+       b. rows to their raw tables, rejects to raw.rejects and counted in their hours (reject_hours.py)
        c. one ledger row a batch
        d. set the positions
        then commit: all of it or nothing
@@ -15,25 +15,26 @@ A batch that was landed before starts behind its stored position, so step 2a sto
 two positions and is landed twice; (`source`, `id`) makes it one event in `core`.
 """
 
-import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-import numpy as np
 import polars as pl
 
 from transforms.errors import LandingConflict
 from transforms.schemas import RAW_TABLES
-from transforms.schemas.raw import LAST_RECORD, LEDGER, REJECTS, STREAM_OFFSETS
+from transforms.schemas.raw import LAST_RECORD, LEDGER, REJECT_HOURS, REJECTS, STREAM_OFFSETS
 
+from . import reject_hours
 from .contract import TOPIC_BY_TYPE
 from .decode import Decoded, decode
 from .lake import Lake, Writer
 from .last_record import LastRecord
 from .log_agreement import Standing, current_logs
 from .notices import BeginningMissing, PositionLost
+from .reject_hours import checksum
 from .source import Batch
 
 # (topic, topic id, partition): another topic of the same name, or another log of one, has positions of its own
@@ -108,12 +109,12 @@ def _as_one(run: list[Batch]) -> Batch:
     return replace(run[0], next_position=run[-1].next_position, last=last, **columns, **by_offset)
 
 
-def land(lake: Lake, prepared: Prepared) -> Landed:
-    """Step 2: all or none.
+def land(lake: Lake, prepared: Prepared, *, most_whole_bytes: float = math.inf) -> Landed:
+    """Step 2: all or none. `most_whole_bytes`: of one topic's rejects of one reason and hour, see reject_hours.py.
 
     Raises LandingConflict (nothing is written: read `stored_positions` and go on from there) and the lake's errors.
     """
-    lake.write(lambda writer: _write(writer, prepared))
+    lake.write(lambda writer: _write(writer, prepared, most_whole_bytes))
     return Landed(
         rows=sum(frame.height for frame in prepared.rows.values()),
         rejects=prepared.rejects.height,
@@ -179,25 +180,31 @@ def lost_batch(lost: PositionLost) -> LostBatch:
     return LostBatch(lost.topic, lost.topic_id, lost.partition, lost.position, lost.earliest, [], [], [])
 
 
-def checksum(values: Iterable[bytes | None]) -> str:
-    """16 hex digits over the values in order, absent ones included: BLAKE2b of their lengths and their bytes."""
-    values = list(values)
-    lengths = np.array([-1 if v is None else len(v) for v in values], dtype="<i8")
-    digest = hashlib.blake2b(lengths.tobytes(), digest_size=8)
-    digest.update(b"".join(v for v in values if v is not None))
-    return digest.hexdigest()
-
-
 _LEDGER_SCHEMA = LEDGER.polars_schema
 
 
-def _write(writer: Writer, prepared: Prepared) -> None:
+def _write(writer: Writer, prepared: Prepared, most_whole_bytes: float) -> None:
     _compare(writer, prepared.batches)
     for name, frame in prepared.rows.items():
         writer.append(RAW_TABLES[name], frame)
-    writer.append(REJECTS, prepared.rejects)
-    writer.append(LEDGER, prepared.ledger)
+    rejects, hours = prepared.rejects, reject_hours.hours_of(writer, prepared.rejects)
+    kept = reject_hours.bounded(rejects, hours, most_bytes=most_whole_bytes)
+    writer.append(REJECTS, kept.rejects)
+    if kept.hours.height:
+        writer.upsert(REJECT_HOURS, kept.hours, kept.hours.select(REJECT_HOURS.key))
+    writer.append(LEDGER, _with_reduced(prepared.ledger, kept.rejects))
     writer.upsert(STREAM_OFFSETS, prepared.offsets, prepared.offsets.select(STREAM_OFFSETS.key))
+
+
+def _with_reduced(ledger: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
+    """The ledger's rows with how many of their rejects are kept as a checksum alone, null where none are."""
+    if not rejects["checksum"].is_not_null().any():
+        return ledger
+    places = rejects.filter(pl.col("checksum").is_not_null()).select(*LEDGER.key[:3], "kafka_offset")
+    of_batch = (pl.col("kafka_offset") >= pl.col("first_position")) & (pl.col("kafka_offset") < pl.col("next_position"))
+    counts = ledger.drop("rejects_reduced").join(places, on=LEDGER.key[:3]).filter(of_batch)
+    counts = counts.group_by(LEDGER.key).agg(pl.len().cast(pl.Int64).alias("rejects_reduced"))
+    return LEDGER.conform(ledger.drop("rejects_reduced").join(counts, on=LEDGER.key, how="left"))
 
 
 def _compare(writer: Writer, batches: Iterable[Batch]) -> None:
@@ -242,6 +249,7 @@ def _ledger_row(batch: Batch, decoded: Decoded, now: datetime) -> dict:
         "rejects": decoded.rejects.height,
         "checksum": batch.mark if isinstance(batch, LostBatch) else checksum(batch.values),
         "landed_at": now,
+        "rejects_reduced": None,
         **_last_columns(batch),
     }
 

@@ -18,6 +18,7 @@ from .lake import Lake
 from .landing import BeginningBatch, PartedBatch, Partition, last_of
 from .log_agreement import Outcome, Standing, following_log, log_before, log_number
 from .notices import LogParted
+from .reject_hours import digests
 from .source import Batch, Poller
 
 PARTED, BEGINNING = CHOICES = ("parted", "beginning")
@@ -111,17 +112,16 @@ def last_agreeing(standings: Sequence[Standing], holds: Callable[[Standing], boo
 
 
 _SEEN = ("kafka_offset", "event_id", "source", "event_time")
-_SET_ASIDE = ("kafka_offset", "part", "reason", "value")
+_SET_ASIDE = ("kafka_offset", "part", "reason", "value", "checksum")
 
 
 def first_difference(lake: Lake, lineage: Lineage, batch: Batch) -> int | None:
     """The first offset of the batch at which another event, or none, landed; None where all of it did."""
     decoded = decode(batch, ingested_at=datetime.now(UTC))
     table = f"raw.{TOPIC_BY_TYPE[batch.topic].name}"
-    pairs = ((decoded.rows, table, _SEEN), (decoded.rejects, "raw.rejects", _SET_ASIDE))
-    offsets = [
-        o for read, name, columns in pairs for o in _differing(read, _landed(lake, lineage, batch, name, columns))
-    ]
+    rejects = _landed(lake, lineage, batch, "raw.rejects", _SET_ASIDE)
+    offsets = _differing(decoded.rows, _landed(lake, lineage, batch, table, _SEEN))
+    offsets += _differing(_comparable(decoded.rejects), _comparable(rejects))
     return min(offsets, default=None)
 
 
@@ -134,6 +134,11 @@ def _landed(lake: Lake, lineage: Lineage, batch: Batch, table: str, columns: tup
         for log, end in lineage
     ]
     return pl.concat(frames)
+
+
+def _comparable(rejects: pl.DataFrame) -> pl.DataFrame:
+    """Of a flood's rejects only a checksum was kept, so that is what is compared of all."""
+    return rejects.with_columns(digests(rejects).alias("checksum")).drop("value")
 
 
 def _differing(read: pl.DataFrame, landed: pl.DataFrame) -> list[int]:

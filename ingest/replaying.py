@@ -3,16 +3,48 @@
 Here: decoding them once more, and the records to publish, with their headers. Not here: publishing, marking (console).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import polars as pl
 
-from . import headers
+from . import content_modes, headers
 from .decode import decode
 from .record_batches import Reader
+from .reject_hours import checksum
 from .source import Batch
 from .stream import DECOMPRESSORS
+
+Fetch = Callable[[dict[tuple[str, str, int], list[int]]], dict]  # stream.records_at
+
+
+def restored(rejects: pl.DataFrame, *, fetch: Fetch) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rejects, those of which only a checksum was kept with the bytes that Kafka still holds; and those that it
+    doesn't hold, or that have other bytes there."""
+    is_reduced = pl.col("checksum").is_not_null()
+    reduced, whole = rejects.filter(is_reduced), rejects.filter(~is_reduced)
+    if reduced.is_empty():
+        return whole, reduced
+    records = fetch(dict(_places(reduced)))
+    rows = [_with_bytes(row, records) for row in reduced.iter_rows(named=True)]
+    again = pl.DataFrame([row for row in rows if row], schema=rejects.schema)
+    is_there = pl.Series([row is not None for row in rows], dtype=pl.Boolean)
+    return pl.concat([whole, again]), reduced.filter(~is_there)
+
+
+def _places(rejects: pl.DataFrame) -> Iterator[tuple[tuple[str, str, int], list[int]]]:
+    key = ("kafka_topic", "kafka_topic_id", "kafka_partition")
+    for place, rows in rejects.partition_by(key, as_dict=True).items():
+        yield place, rows["kafka_offset"].unique().to_list()
+
+
+def _with_bytes(row: dict, records: dict) -> dict | None:
+    place = (row["kafka_topic"], row["kafka_topic_id"], row["kafka_partition"], row["kafka_offset"])
+    key, value, pairs = records.get(place, (None, None, []))
+    values = [value] if row["part"] is None or value is None else content_modes.texts(value)
+    same = [each for each in values if checksum([each]) == row["checksum"]]
+    return row | {"key": key, "value": same[0], "headers": headers.to_json(pairs)} if same else None
+
 
 _READ = ""  # the reason of a record whose batch is read by now: to be looked at like any other
 

@@ -68,6 +68,12 @@ class _Base(BaseSettings):
     ingest_skip_lost: bool = Field(
         False, description="go on where Kafka deleted records before they were read; the ledger shows the loss"
     )
+    rejects_whole_mb: float = Field(
+        256,
+        ge=0,
+        description="MB of rejected records of one topic, reason and hour that are kept whole; of further ones position, reason "
+        "and checksum, and every 1,000th whole (safety topics: all whole)",
+    )
     eq5d_value_sets: str = Field("", description="folder of EQ-5D-5L value sets: COUNTRY.csv of profile and utility")
     ingest_linger_ms: int = Field(1000, description="how long a batch may wait to fill")
 

@@ -7,7 +7,7 @@ lake), running a broker (broker.py).
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from types import MappingProxyType
@@ -30,7 +30,7 @@ from transforms.schemas import TOPICS
 
 from . import cluster, codecs, topic_settings
 from .contract import LARGEST_RECORD_BYTES
-from .log_agreement import Standing, Verdict, examined
+from .log_agreement import Standing, Verdict, examined, topic_id_of
 from .notices import SharedKafka
 from .source import Batch as Batch  # what Source.poll gives
 from .source import Poller
@@ -47,6 +47,8 @@ _COMMIT_EVERY_S = 5.0
 _COMMIT_RETRY_S = 0.5
 _SOCKETS = "floe-direct"
 _log = logging.getLogger(__name__)
+
+Record = tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]]  # key, value, headers
 _DAY_MS = 86_400_000
 _ALREADY_THERE = errors.TopicAlreadyExistsError.errno
 # by the codec's id in a batch's attributes
@@ -235,6 +237,37 @@ def _made_topics(settings, wanted: str) -> set[str]:
 
 
 # --- reading ---
+
+
+def records_at(
+    settings, wanted: Mapping[tuple[str, str, int], Collection[int]]
+) -> dict[tuple[str, str, int, int], Record]:
+    """(topic, topic id, partition, offset) -> (key, value, headers), of those of these offsets that Kafka still holds.
+
+    `wanted`: (topic, topic id, partition) -> offsets. What lies between them is read too, and passed over.
+    """
+    ids = topic_ids(settings)
+    held = {key: offsets for key, offsets in wanted.items() if offsets and ids.get(key[0]) == topic_id_of(key[1])}
+    if not held:
+        return {}
+    with _consumer(settings) as consumer:
+        return {(*key, o): record for key, offsets in held.items() for o, record in _read(consumer, key, offsets)}
+
+
+def _read(consumer: kafka.KafkaConsumer, key: tuple[str, str, int], offsets: Collection[int]) -> Iterator:
+    partition = TopicPartition(key[0], key[2])
+    consumer.assign([partition])
+    first, end = (ask([partition])[partition] for ask in (consumer.beginning_offsets, consumer.end_offsets))
+    held = {offset for offset in offsets if first <= offset < end}
+    if not held:
+        return
+    consumer.seek(partition, min(held))
+    last = max(held)
+    while consumer.position(partition) <= last:
+        for record in consumer.poll(timeout_ms=1000).get(partition, ()):
+            if record.offset in held:
+                headers = [(name.encode(), value) for name, value in record.headers]
+                yield record.offset, (record.key, record.value, headers)
 
 
 class Source(Poller):
@@ -486,6 +519,25 @@ def _producer(settings, linger_ms: int) -> Iterator[kafka.KafkaProducer]:
             yield producer
         finally:
             producer.close(timeout=10)
+
+
+@contextmanager
+def _consumer(settings) -> Iterator[kafka.KafkaConsumer]:
+    """For a look at single records: in no group, and it commits nothing."""
+    with _broker_errors(settings):
+        consumer, _ = _made(
+            kafka.KafkaConsumer,
+            settings,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # where retention deletes what is looked for, it is not found
+            isolation_level="read_committed",
+            metrics_enabled=False,
+        )
+        try:
+            yield consumer
+        finally:
+            consumer.close()
 
 
 @contextmanager

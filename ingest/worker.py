@@ -39,7 +39,8 @@ from .notices import Assigned, BeginningMissing, LogParted, PositionLost, TopicR
 from .parting import PARTED, gone_on
 from .private import make_home
 from .reject_alerts import TOPIC as ALERTS
-from .reject_alerts import due_alerts
+from .reject_alerts import due_alerts, note_told
+from .reject_hours import catch_up
 from .source import Batch
 from .stream import Source
 
@@ -54,7 +55,8 @@ _SAY_S = 10.0
 _ENDS_S = 5.0
 _RATE_WINDOW_S = 10.0
 _DRAIN_PATIENCE_S = 60.0
-_ALERTS_EVERY_S = 10.0
+_AGAIN_S = 10.0  # before an alert that could not be published is tried again
+_HOURS_EVERY_S = 60.0  # how often it is asked whether an hour is over whose alert did not tell all
 
 
 @dataclass
@@ -99,6 +101,7 @@ def run(
     """
     make_home(settings)
     with Lake.open(settings.model_copy(update={"lake_threads": 1})) as lake:
+        catch_up(lake)
         stop, say = stop or threading.Event(), on_progress or (lambda _: None)
         return _Worker(settings, lake, worker, stop, say, after_parting).run(drain)
 
@@ -184,8 +187,8 @@ class _Worker:
         self._ends: Mapping[tuple[str, int], int] = {}
         self._unreachable_s = 0.0
         self._is_alert_due = True  # a crash may have left some unpublished
-        self._alerts_at = 0.0
-        self._alerts_sent: set[str] = set()  # in this run, landed or on their way
+        self._alerts_at = self._alerts_wait = 0.0
+        self._alerts_sent = 0  # in this run
         self._report = WorkerReport()
         self._started = self._landed_at = time.monotonic()
         self._recent: deque[tuple[float, int]] = deque()
@@ -385,42 +388,43 @@ class _Worker:
             if isinstance(item, _End):
                 if item.failure:
                     raise item.failure from None
-                self._publish_alerts(is_last=True)
+                self._publish_alerts()
                 return
             self._land(item)
             item = None
 
     def _land(self, prepared: Prepared) -> None:
         began = time.monotonic()
-        landed = land(self._lake, prepared)
+        landed = land(self._lake, prepared, most_whole_bytes=self._settings.rejects_whole_mb * 1e6)
         self._landed_at = time.monotonic()
         self._batch_s = self._landed_at - began
         self._report.add(landed)
         self._recent.append((self._landed_at, landed.rows + landed.rejects))
         self._landed |= landed.positions
         self._committable = {**self._committable, **landed.positions}
-        self._is_alert_due |= landed.safety_rejects > 0
+        if landed.safety_rejects:
+            self._is_alert_due = True
+            self._publish_alerts()
 
-    def _publish_alerts(self, *, is_last: bool = False) -> None:
-        """At once, then at most every few seconds, so that a flood is not told record by record.
-
-        Those that can't be told now are told later, at the latest after the next start.
-        """
-        is_early = time.monotonic() < self._alerts_at and not is_last
-        if not self._is_alert_due or self._unreachable_s or is_early:
+    def _publish_alerts(self) -> None:
+        """Those that can't be told now are told later, at the latest after the next start."""
+        now = time.monotonic()
+        if self._unreachable_s or now < self._alerts_wait or not (self._is_alert_due or now >= self._alerts_at):
             return
-        self._alerts_at = time.monotonic() + _ALERTS_EVERY_S
-        alerts = {id: alert for id, alert in due_alerts(self._lake).items() if id not in self._alerts_sent}
+        self._alerts_at, self._alerts_wait = now + _HOURS_EVERY_S, 0.0
+        due = due_alerts(self._lake, now=datetime.now(UTC))
         try:
-            if alerts:
-                stream.publish(self._settings, alerts.values())
+            if due.events:
+                stream.publish(self._settings, due.events)
                 self._say(
-                    f"safety records could not be read: floe rejects lists them; {counted(len(alerts), 'alert')} raised"
+                    f"safety records could not be read: floe rejects lists them; {counted(len(due.events), 'alert')} raised"
                 )
         except FloeError as error:
-            self._say(f"{len(alerts)} alerts of unreadable safety records wait: {error}")
+            self._say(f"{len(due.events)} alerts of unreadable safety records wait: {error}")
+            self._alerts_wait = time.monotonic() + _AGAIN_S
             return
-        self._alerts_sent |= alerts.keys()
+        note_told(self._lake, due)
+        self._alerts_sent += len(due.events)
         self._is_alert_due = False
 
     # --- what is said ---

@@ -11,6 +11,7 @@ from ingest.settings import Settings
 from transforms.marts import MARTS, Mart
 from transforms.restatements import TABLE as RESTATEMENTS
 from transforms.restatements import restated
+from transforms.schemas.raw import REJECTS
 
 from ..cut import DATA_CUT, read_cut
 from .build import table_asset
@@ -40,6 +41,13 @@ def _mart_asset(mart: Mart) -> dg.AssetsDefinition:
 
 def compute(mart: Mart, lake: Lake, *, keys: pl.DataFrame | None) -> pl.DataFrame:
     """The mart's rows of `keys` (a frame of `patient_id`; None = all) from the lake as it is now."""
-    inputs = {name.split(".")[1]: lake.table(name) for name in mart.inputs}
+    inputs = {name.split(".")[1]: lake.table(name, _columns(name)) for name in mart.inputs}
     fixed = {"options": Settings().options, "cut": read_cut(lake)}
     return mart.compute(**inputs, **fixed) if mart.is_summary else mart.compute(keys, **inputs, **fixed)
+
+
+def _columns(name: str) -> list[str] | None:
+    """All, but for the bytes of rejects: a flood's may be larger than memory, and no figure is made of them."""
+    if name != REJECTS.full_name:
+        return None
+    return [column.name for column in REJECTS.columns if column.dtype != pl.Binary]

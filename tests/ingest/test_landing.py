@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import polars as pl
 import pytest
 
@@ -10,7 +11,8 @@ from ingest.inspection import mark_replayed
 from ingest.lake import Lake
 from ingest.landing import checksum, joined, land, lost_batch, prepare, stored_positions
 from ingest.notices import PositionLost
-from ingest.reject_alerts import closing_alerts, due_alerts
+from ingest.reject_alerts import Due, closing_alerts, due_alerts, note_told
+from ingest.reject_hours import catch_up
 from ingest.settings import Settings
 from ingest.source import Batch
 from transforms.errors import LandingConflict
@@ -137,13 +139,14 @@ def test_the_checksum_tells_order_bounds_and_absence():
     assert checksum(iter(lists[0])) == checksum(lists[0])
 
 
-def land_alerts(lake, alerts: dict, *, first: int) -> None:
-    """The alerts as they land, from a partition of their own."""
-    values = [value for _, _, value in alerts.values()]
-    keys = [key for _, key, _ in alerts.values()]
+def land_alerts(lake, due, *, first: int) -> None:
+    """The alerts as they land, from a partition of their own, noted as told."""
+    values = [value for _, _, value in due.events]
+    keys = [key for _, key, _ in due.events]
     offsets = list(range(first, first + len(values)))
     end = first + len(values)
     land(lake, prepare([Batch("floe.alerts.v1", "alerts", 0, first, end, offsets, keys, values)], now=NOW))
+    note_told(lake, due)
 
 
 def told(lake) -> list[tuple]:
@@ -157,10 +160,10 @@ def told(lake) -> list[tuple]:
 
 def test_the_first_reject_of_a_topic_and_reason_in_an_hour_raises_an_alert(lake):
     """Two texts that are no JSON and a missing value: two alerts, one counts two. The same news is the same event
-    however often it is made, and due until it has landed."""
+    however often it is made, and due until it is noted as told."""
     assert land(lake, prepare([batch(0, [session(1), b"junk", b"more", None])], now=NOW)).safety_rejects == 3
-    alerts = due_alerts(lake)
-    assert due_alerts(lake) == alerts
+    alerts = due_alerts(lake, now=NOW)
+    assert due_alerts(lake, now=NOW + timedelta(hours=2)).events == alerts.events
     land_alerts(lake, alerts, first=0)
     hour = "floe.sessions.v1-{}-20260301T12Z"
     places = [f"floe.sessions.v1/0/{k}" for k in (1, 2, 3)]
@@ -168,44 +171,102 @@ def test_the_first_reject_of_a_topic_and_reason_in_an_hour_raises_an_alert(lake)
         ("unreadable-" + hour.format("not_json"), 2, "open", "2", places[:2]),
         ("unreadable-" + hour.format("tombstone"), 1, "open", "1", places[2:]),
     ]
-    assert due_alerts(lake) == {}
+    assert due_alerts(lake, now=NOW).events == []
 
 
 def test_later_rejects_of_the_hour_are_counted_in_its_alert(lake):
-    """One, then two more within the hour: the same alert's next revision counts 3. An hour later: another alert."""
+    """One, then two more within the hour: nothing is sent, and they are counted. When the hour is over the alert says
+    that it stands for 3; a reject of the next hour raises another."""
     land(lake, prepare([batch(0, [b"junk"])], now=NOW))
-    land_alerts(lake, due_alerts(lake), first=0)
-    land(lake, prepare([batch(1, [b"junk"] * 2)], now=NOW + timedelta(minutes=59)))
-    land_alerts(lake, due_alerts(lake), first=1)
-    land(lake, prepare([batch(3, [b"junk"])], now=NOW + timedelta(minutes=60)))
-    land_alerts(lake, due_alerts(lake), first=2)
+    land_alerts(lake, due_alerts(lake, now=NOW), first=0)
+    later = NOW + timedelta(minutes=59)
+    land(lake, prepare([batch(1, [b"junk"] * 2)], now=later))
+    assert due_alerts(lake, now=later).events == []
+    assert lake.table("raw.reject_hours", ["records", "told"]).rows() == [(3, 1)]
+    over = NOW + timedelta(minutes=61)
+    land(lake, prepare([batch(3, [b"junk"])], now=over))
+    land_alerts(lake, due_alerts(lake, now=over), first=1)
     assert [(revision, count) for _, revision, _, count, _ in told(lake)] == [(1, "1"), (3, "3"), (1, "1")]
     assert len({alert_id for alert_id, *_ in told(lake)}) == 2
+    assert due_alerts(lake, now=over + timedelta(days=1)).events == []
 
 
 def test_a_flood_of_rejects_is_one_alert_and_no_reject_is_left_out(lake):
-    """1,000 in an hour: one alert that counts them and names 20; all 1,000 are kept."""
-    land(lake, prepare([batch(0, [b"junk"] * 1_000)], now=NOW))
-    land_alerts(lake, due_alerts(lake), first=0)
+    """1,000 in an hour, in ten landings, each looked at: one alert that names 20; all 1,000 are kept and counted."""
+    for k in range(10):
+        land(lake, prepare([batch(100 * k, [b"junk"] * 100)], now=NOW))
+        if events := due_alerts(lake, now=NOW):
+            land_alerts(lake, events, first=len(told(lake)))
     ((_, _, _, count, evidence),) = told(lake)
-    assert (count, len(evidence)) == ("1,000", 20)
+    assert (count, len(evidence)) == ("100", 20)
     assert lake.table("raw.rejects").height == 1_000
+    assert lake.table("raw.reject_hours", ["records", "reduced"]).rows() == [(1_000, 0)]
+    land_alerts(lake, due_alerts(lake, now=NOW + timedelta(hours=2)), first=1)
+    assert told(lake)[-1][3] == "1,000"
+
+
+def test_what_was_told_is_remembered_and_what_was_not_is_found(tmp_path, with_lake):
+    """Opened 15 times after it was told: nothing. Killed between the landing and the note: found, as the same event."""
+    settings = Settings(home=with_lake(tmp_path), catalog="", data="")
+    with Lake.open(settings) as lake:
+        land(lake, prepare([batch(0, [b"junk"] * 5)], now=NOW))
+        first = due_alerts(lake, now=NOW)
+    with Lake.open(settings) as lake:
+        assert due_alerts(lake, now=NOW + timedelta(days=1)).events == first.events
+        note_told(lake, first)
+    for _ in range(15):
+        with Lake.open(settings) as lake:
+            assert due_alerts(lake, now=NOW + timedelta(days=1)).events == []
+
+
+def test_what_was_told_before_hours_were_counted_is_not_told_again(lake):
+    """A release that noted nothing: its alert of 5 has landed. Counted anew, 5 are told; the sixth is news."""
+    land(lake, prepare([batch(0, [b"junk"] * 5)], now=NOW))
+    land_alerts(lake, due_alerts(lake, now=NOW), first=0)
+    lake.write(lambda writer: writer.execute("DELETE FROM raw.reject_hours"))
+    assert catch_up(lake) == 1
+    assert due_alerts(lake, now=NOW + timedelta(days=1)).events == []
+    land(lake, prepare([batch(5, [b"junk"])], now=NOW))
+    assert due_alerts(lake, now=NOW).events == []
+    assert len(due_alerts(lake, now=NOW + timedelta(days=1)).events) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("acknowledged", "acknowledged"),
+        ("investigating", "investigating"),
+        ("closed", "open"),
+    ],
+)
+def test_the_hour_s_count_leaves_an_alert_with_whoever_has_it(lake, state, expected):
+    """It is acknowledged when the hour ends: its count is told and it stays so. It is closed: there is news, so open."""
+    land(lake, prepare([batch(0, [b"junk"])], now=NOW))
+    due = due_alerts(lake, now=NOW)
+    land_alerts(lake, due, first=0)
+    raised = orjson.loads(due.events[0][2])
+    raised["data"] |= {"state": state, "revision": 7}
+    changed = Due([(*due.events[0][:2], orjson.dumps(raised | {"id": "by hand"}))], due.hours)
+    land_alerts(lake, changed, first=1)
+    land(lake, prepare([batch(1, [b"junk"])], now=NOW))
+    land_alerts(lake, due_alerts(lake, now=NOW + timedelta(hours=2)), first=2)
+    assert [(revision, state) for _, revision, state, *_ in told(lake)] == [(1, "open"), (7, state), (8, expected)]
 
 
 def test_an_alert_is_closed_when_all_of_its_records_were_read(lake):
     """One of two sent again: it stays open. Both: its next revision is closed. Another one in that hour: open again."""
     land(lake, prepare([batch(0, [b"junk"] * 2)], now=NOW))
-    land_alerts(lake, due_alerts(lake), first=0)
+    land_alerts(lake, due_alerts(lake, now=NOW), first=0)
     rejects = lake.table("raw.rejects").sort("kafka_offset")
     mark_replayed(lake, rejects.head(1), now=NOW)
-    assert list(closing_alerts(lake, now=NOW)) == []
+    assert closing_alerts(lake, now=NOW).events == []
     mark_replayed(lake, rejects, now=NOW)
-    land_alerts(lake, dict(enumerate(closing_alerts(lake, now=NOW))), first=1)
+    land_alerts(lake, closing_alerts(lake, now=NOW), first=1)
     assert [(revision, state) for _, revision, state, *_ in told(lake)] == [(2, "open"), (3, "closed")]
-    assert list(closing_alerts(lake, now=NOW)) == []
-    assert due_alerts(lake) == {}
+    assert closing_alerts(lake, now=NOW).events == []
+    assert due_alerts(lake, now=NOW + timedelta(hours=2)).events == []
     land(lake, prepare([batch(2, [b"junk"])], now=NOW))
-    land_alerts(lake, due_alerts(lake), first=2)
+    land_alerts(lake, due_alerts(lake, now=NOW), first=2)
     assert [(revision, state) for _, revision, state, *_ in told(lake)][-1] == (4, "open")
 
 
@@ -214,7 +275,14 @@ def test_a_reject_of_another_topic_raises_none(lake):
     readings = Batch("floe.readings.v1", "r", 0, 0, 1, [0], [None], [b"junk"])
     landed = land(lake, prepare([readings], now=NOW))
     assert (landed.rejects, landed.safety_rejects) == (1, 0)
-    assert due_alerts(lake) == {}
+    assert due_alerts(lake, now=NOW + timedelta(hours=2)).events == []
+
+
+def test_alerts_that_cannot_be_read_raise_none(lake):
+    """What Floe itself sends goes round through Kafka: an alert that fails to parse is set aside and no news."""
+    land(lake, prepare([Batch("floe.alerts.v1", "a", 0, 0, 2, [0, 1], [None] * 2, [b"junk", None])], now=NOW))
+    assert lake.table("raw.reject_hours", ["records", "alert_id"]).rows() == [(1, None)] * 2
+    assert due_alerts(lake, now=NOW + timedelta(hours=2)).events == []
 
 
 def test_a_landing_without_records_moves_the_position(lake):

@@ -108,3 +108,41 @@ def test_a_part_of_a_batched_record_is_sent_again_by_itself(settings, source, mo
         ids = lake.table("raw.incidents", ["event_id"], "source = $1", [source])["event_id"].to_list()
     assert sorted(ids) == ["1", "2"]
     assert [r["replayed_at"] is not None for r in rejects(settings, source)] == [True]
+
+
+def test_what_was_kept_as_a_checksum_is_read_from_kafka_again(settings, source, monkeypatch):
+    """Beyond the bound of a flood: of four of five events position and checksum are kept. All
+    that Kafka still holds are sent as they came; where it holds other bytes nothing is sent, and it is said."""
+    topic, reason = "floe.care.v1", "wrong_content_type"
+    data = {"patient_id": "p", "kind": "visit", "occurred_at": AT}
+    attributes = {"specversion": "1.0", "source": source, "type": topic, "time": AT}
+
+    def sent(number: int) -> tuple:
+        pairs = [(f"ce_{name}", text.encode()) for name, text in (attributes | {"id": str(number)}).items()]
+        return (
+            topic,
+            source.encode(),
+            orjson.dumps(data | {"care_id": f"{source}-{number}"}),
+            [*pairs, ("odd", b"\xff")],
+        )
+
+    with monkeypatch.context() as before:
+        before.setattr(content_modes, "_binary", lambda *_, **__: Reject(reason, None, "not known yet"))
+        stream.publish(settings, [sent(k) for k in range(5)])
+        worker.run(settings.model_copy(update={"rejects_whole_mb": 0}), drain=True)
+    with Lake.open(settings) as lake:
+        mine = lake.table("raw.rejects", where="kafka_topic = $1 AND reason = $2", params=[topic, reason])
+        assert mine["value"].null_count() == mine["checksum"].count() == 4  # the first is the sample
+        changed = mine.filter(mine["checksum"].is_not_null())["kafka_offset"].max()
+        lake.write(lambda w: w.execute("UPDATE raw.rejects SET checksum = 'other' WHERE kafka_offset = $1 AND checksum IS NOT NULL "
+                                       "AND reason = 'wrong_content_type'", [changed]))  # fmt: skip
+    place = mine.filter(mine["kafka_offset"] == changed).row(0, named=True)
+    shown = show_reject(settings, topic=topic, partition=place["kafka_partition"], offset=changed)
+    assert "not kept: beyond FLOE_REJECTS_WHOLE_MB" in shown
+    count, left = replay_rejects(settings, reason=reason, topic=topic)
+    assert count == 4
+    assert len(left) == 1
+    assert f"Kafka no longer holds them at {topic}/{place['kafka_partition']}, offsets {changed}" in left[0]
+    worker.run(settings, drain=True)
+    with Lake.open(settings, read_only=True) as lake:
+        assert lake.table("raw.care", ["care_id"], "source = $1", [source]).height == 4

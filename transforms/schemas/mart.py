@@ -596,6 +596,7 @@ ALERTS = _table("alerts", "Open and closed alerts.", [
     Column("alert_id", S, "alert", required=True), Column("rule", S, "rule"), Column("severity", S, "severity"),
     Column("clinic_id", S, "clinic"), Column("subject_kind", S, "what it is about"), Column("subject_id", S, "its id"),
     Column("evidence", SL, "ids of events"), Column("occurred_at", T, "when"), Column("state", S, "state"),
+    Column("records", I, "of unreadable safety records, how many of its topic, reason and hour there are; null = another rule's"),
 ], ("alert_id",))  # fmt: skip
 
 CHECK_RESULTS = _table("check_results", "One row a check and run: is the table as promised?", [

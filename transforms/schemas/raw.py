@@ -363,7 +363,7 @@ def raw_table(topic: Topic) -> Table:
 RAW_TABLES: dict[str, Table] = {t.name: raw_table(t) for t in TOPICS}
 
 REJECTS = Table(
-    "raw", "rejects", "Records that broke the contract: raw bytes, position and reason. Nothing is lost.",
+    "raw", "rejects", "One row a record that broke the contract: position and reason, and its bytes up to the bound of a flood.",
     (
         *POSITION,
         Column("reason", S, "reason code (closed list: ingest/contract.py)", required=True),
@@ -376,6 +376,8 @@ REJECTS = Table(
         Column("is_safety", B, "of a safety topic", required=True),
         Column("ingested_at", T, "when it was set aside", required=True),
         Column("replayed_at", T, "when it was published again"),
+        Column("checksum", S, "of a record beyond the bound of its topic, reason and hour (FLOE_REJECTS_WHOLE_MB), which is kept "
+               "as position, reason and this: BLAKE2b-64 over the value's length and bytes; null = the record is whole"),
     ),
     ("kafka_topic_id", "kafka_partition", "kafka_offset", "part"),
 )  # fmt: skip
@@ -406,7 +408,25 @@ LEDGER = Table(
             "beginning (the log is landed from its beginning)", required=True),
      Column("landed_at", T, "when", required=True), *LAST_RECORD,
      Column("landed_again_at", T, "when its records were landed again from Kafka, because a file that held them was "
-            "damaged; null = never")),
+            "damaged; null = never"),
+     Column("rejects_reduced", I, "of the records set aside, how many are kept as position, reason and checksum alone; null = none")),
     ("kafka_topic", "kafka_topic_id", "kafka_partition", "first_position", "next_position"),
 )  # fmt: skip
-BOOKKEEPING = (REJECTS, STREAM_OFFSETS, LEDGER)
+REJECT_HOURS = Table(
+    "raw", "reject_hours", "One row a topic, reason and hour in which records were set aside: how many, how they are kept, "
+    "and what their alert has told.",
+    (Column("kafka_topic", S, "Kafka topic", required=True),
+     Column("reason", S, "reason code", required=True),
+     Column("hour", T, "the hour's beginning (UTC)", required=True),
+     Column("is_safety", B, "of a safety topic", required=True),
+     Column("records", I, "records set aside", required=True),
+     Column("reduced", I, "of these, how many are kept as position, reason and checksum alone", required=True),
+     Column("whole_bytes", I, "keys, values and headers of those that are kept whole", "B", required=True),
+     Column("first_at", T, "when the first was set aside", required=True),
+     Column("last_at", T, "when the last was set aside", required=True),
+     Column("alert_id", S, "the alert that tells of them; null = not of a safety topic"),
+     Column("raised_at", T, "when the alert was raised; null = not, or all of them were read since"),
+     Column("told", I, "of how many records the alert's last event told; null = of none")),
+    ("kafka_topic", "reason", "hour"),
+)  # fmt: skip
+BOOKKEEPING = (REJECTS, STREAM_OFFSETS, LEDGER, REJECT_HOURS)
