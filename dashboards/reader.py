@@ -135,6 +135,11 @@ class Reader:
         found = [v.snapshot for name, v in self.versions().items() if name.split(".")[0] in schemas]
         return max((s for s in found if s is not None), default=-1)
 
+    def released_in(self) -> int:
+        """The snapshot in which the release in force was made; -1 before the first. Nothing else changes it."""
+        version = self.versions().get(APP_TABLES["releases"].full_name)
+        return -1 if version is None or version.snapshot is None else version.snapshot
+
     def changed_at(self, full_name: str) -> datetime | None:
         """When the table last changed; None where it was never written. Of a mart released: when that was."""
         if self.is_outside and full_name.removeprefix("mart.") in RELEASED:

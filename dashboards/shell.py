@@ -191,12 +191,14 @@ def versions(reader: Reader) -> tuple[int, str]:
     """What the pages of the marts, and those of the stream, were last drawn from."""
     home = reader.settings.home
     try:
+        if reader.is_outside:  # each record that lands makes a snapshot: from outside the page looks anew each minute
+            return reader.released_in(), f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         newest = reader.newest(("raw", "core", "mart"))
         beats = sum(
             path.stat().st_mtime_ns // 10**10 for path in (*home.glob("ingest-*-of-*.json"), *home.glob("up.json"))
         )
         tick = int(time.monotonic() // _AGE_S)  # what is known of a stream grows old though nothing arrives
-        return reader.newest(("app",) if reader.is_outside else ("core", "mart")), f"{newest}/{beats}/{tick}"
+        return reader.newest(("core", "mart")), f"{newest}/{beats}/{tick}"
     except (FloeError, OSError):
         return -1, "-1"
 

@@ -5,6 +5,7 @@ Here: layout, tiles, tables. Not here: asking (operations_facts.py).
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import polars as pl
 from dash import Dash, Output, html
@@ -17,6 +18,7 @@ from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, pan
 from ..figures.operations import lag_bars, throughput
 from ..reader import Reader
 from ..theme import Look, look
+from . import operations_outside
 from .base import STREAM_INPUTS, Page, guarded, off_loop, waiting, why_unknown
 from .operations_facts import Computed, Stream, computed_facts, failing_checks, stream_facts, waiting_records, workers
 from .operations_parts import parts_table, parts_tile
@@ -41,7 +43,6 @@ _TABLES = (
     (ids.UNKNOWN, "Content that the contract does not know", "Kept, counted, and not in any outcome."),
 )
 _NONE_YET = "None so far."
-_STAFF_ONLY = "Shown to the clinic's own staff only."
 # side by side what fits there at 1280 pixels
 _ROWS = ((ids.PARTS,), (ids.WORKERS,), (ids.CHECKS,), (ids.REJECTS,), (ids.REJECT_EXAMPLES,), (ids.TOPICS, ids.UNKNOWN))
 
@@ -81,6 +82,8 @@ def register(app: Dash, reader: Reader) -> None:
 def view(reader: Reader, scheme: str | None) -> list:
     """Values of the page's outputs, the lag's apart."""
     of = look(scheme)
+    if reader.is_outside:
+        return _outside_view(reader, of)
     facts, computed = stream_facts(reader), computed_facts(reader)
     drawn = {ids.THROUGHPUT: guarded(lambda: _throughput(reader, facts, of), of=of)}
     return [
@@ -93,9 +96,22 @@ def view(reader: Reader, scheme: str | None) -> list:
     ]
 
 
+def _outside_view(reader: Reader, of: Look) -> list:
+    """The same outputs in words."""
+    drawn = {ids.THROUGHPUT: operations_outside.chart(of=of)}
+    tables = {id: operations_outside.for_staff() for id, _, _ in _TABLES}
+    tables[ids.CHECKS] = operations_outside.failing(reader)
+    return [
+        *filled((_THROUGHPUT,), drawn, of=of, keep="operations"),
+        operations_outside.health(reader),
+        *tables.values(),
+    ]
+
+
 def lag_view(reader: Reader, scheme: str | None) -> list:
     of = look(scheme)
-    drawn = {ids.LAG: guarded(lambda: _lag(reader, of), of=of)}
+    draw = partial(operations_outside.chart, of=of) if reader.is_outside else partial(_lag, reader, of)
+    drawn = {ids.LAG: guarded(draw, of=of)}
     return filled((_LAG,), drawn, of=of, keep="operations")
 
 
@@ -151,10 +167,10 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
         tile("Workers", f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running" if beats else "none seen",
              ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
              is_concern=any(b["health"] != "ok" for b in beats)),
-        tile("Outcomes released" if reader.is_outside else "Outcomes computed", _ago(computed.started_at),
+        tile("Outcomes computed", _ago(computed.started_at),
              f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never"),
         tile("Landed since", words.count(computed.records_since),
-             _STAFF_ONLY if reader.is_outside else "records that the outcomes do not know yet"),
+             "records that the outcomes do not know yet"),
         parts_tile(reader),
         _checks_tile(reader),
         tile("Content unknown", words.count(0 if facts.unknown is None else facts.unknown.height),
@@ -210,10 +226,7 @@ def _checks(reader: Reader) -> pl.DataFrame:
 
 
 def _stream_tables(reader: Reader, facts: Stream | None) -> list:
-    """Rejects, examples, topics, unknown content; of the last three only the staff sees anything.
-
-    Unknown content names values as they were sent; offsets and rows by topic count events as they happen.
-    """
+    """Rejects, examples, topics, unknown content: for the clinic's staff."""
     if facts is None:
         return [table_of(None, caption="", none=f"Not known. {waiting(reader)}")] * 4
     none = _NONE_YET if reader.changed_at("raw.ledger") else f"Not known. {waiting(reader)}"
@@ -241,10 +254,7 @@ def _stream_tables(reader: Reader, facts: Stream | None) -> list:
                 (facts.unknown, "Unknown content by topic"))  # fmt: skip
     return [
         table_of(by_reason, caption="Rejected records by reason and topic", none=none),
-        *[
-            html.P(_STAFF_ONLY, className="small") if reader.is_outside else table_of(rows, caption=caption, none=none)
-            for rows, caption in of_staff
-        ],
+        *[table_of(rows, caption=caption, none=none) for rows, caption in of_staff],
     ]
 
 

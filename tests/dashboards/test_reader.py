@@ -51,13 +51,13 @@ def test_outside_the_release_is_read_and_not_the_mart(tmp_path, with_lake, monke
     settings = Settings(home=with_lake(tmp_path / "home"))
     fill(settings)
     staff, outsider = Reader(settings), Reader(settings.model_copy(update={"viewer_role": "outside"}))
-    before, at = outsider.mart("cohort_outcomes"), outsider.newest(("app",))
+    before, at = outsider.mart("cohort_outcomes"), outsider.released_in()
     rows = frame(COHORT, cohort_rows(stratum(clinic_id="C9"), start=6.0, n=51))
     with Lake.open(settings) as lake:
         lake.write(lambda w: w.replace(COHORT, rows))
     assert staff.mart("cohort_outcomes").equals(rows)
     assert outsider.mart("cohort_outcomes").equals(before)
-    assert outsider.newest(("app",)) == at
+    assert outsider.released_in() == at
     assert outsider.changed_at("mart.cohort_outcomes") == outsider.release()["released_at"] == RELEASE["released_at"]
     assert staff.changed_at("mart.cohort_outcomes") != RELEASE["released_at"]
     clinics = [[o["value"] for o in shell.filter_options(reader)[2]] for reader in (staff, outsider)]

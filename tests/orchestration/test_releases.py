@@ -5,6 +5,7 @@ Here: when a release is made, that it is whole, and what readers see of it. Not 
 """
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -89,6 +90,12 @@ class Site:
             )
             reader.close()
         return found
+
+    def operations_from_outside(self) -> str:
+        reader = Reader(self.outside)
+        values = operations.view(reader, None) + operations.lag_view(reader, None)
+        reader.close()
+        return json.dumps(values, cls=plotly.utils.PlotlyJSONEncoder)
 
     def sent(self, role: str) -> str:
         """All that the pages of summaries would send to this role."""
@@ -225,6 +232,26 @@ def test_release_by_hand(site, capsys):
 
 
 def test_outside_nothing_counts_as_it_happens(site):
-    """Rows by topic, offsets and the rows of failing checks grow with each event: only the clinic's staff sees them."""
+    """Rows by topic, offsets, rejects and moments grow with each event: only the clinic's staff sees them.
+
+    From outside the operations page is the same to the letter after one more record, and has no time but the release's.
+    """
     assert "floe.adverse_events.v1" in site.sent("clinic")
-    assert "floe.adverse_events.v1" not in site.sent("outside")
+    before = site.operations_from_outside()
+    assert [w for w in ("floe.", "/1", "offset") if w in before] == []
+    assert re.findall(r"\d\d:\d\d:\d\d|\d+ (?:rows|records|seconds|minutes)", before) == []
+    for word in ("none for more than a day", "Rejected records", "Shown to the clinic's own staff only."):
+        assert word in before
+    site.land(patient(90, has_event=True))
+    assert site.operations_from_outside() == before
+
+
+def test_outside_the_pages_say_what_a_rounded_figure_is(site):
+    """Above every page for a reader from outside: rounded to the nearest 5; the clinic's staff, whose are exact, has none."""
+    said = {}
+    for settings in (site.settings, site.outside):
+        reader = Reader(settings)
+        said[reader.role] = str(shell.layout(reader))
+        reader.close()
+    assert "Counts are rounded to the nearest 5" in said["outside"]
+    assert "rounded" not in said["clinic"]
