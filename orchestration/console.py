@@ -126,7 +126,7 @@ def lag_or_reason(settings, lake: Lake) -> tuple[pl.DataFrame | None, str | None
     try:
         lag = inspection.lag(lake, settings)
     except FloeError as error:
-        return None, f"unknown: {error}"
+        return None, hidden(f"unknown: {error}", settings)
     return lag, f"unknown: no Kafka answers at {settings.bootstrap}" if lag is None else None
 
 

@@ -13,6 +13,8 @@ from typing import NoReturn
 
 from transforms.errors import FloeError
 
+from .telling import tell
+
 # Verb -> what is true of its work when it is stopped, and what to do; verbs that can count say it themselves.
 _STANDING = {
     "sql": "nothing was changed, for it only reads; ask again",
@@ -62,7 +64,8 @@ def end_at_once(error: BaseException) -> NoReturn:
     """Says why and ends the process, whatever its other threads do; for a statement that no interrupt reaches."""
     if is_interrupt(error):
         error = Interrupted(sentence_of("sql"))
-    print("floe: " + " ".join(str(error).split()), file=sys.stderr, flush=True)
+    tell("floe: " + " ".join(str(error).split()), file=sys.stderr)
+    sys.stderr.flush()
     os._exit(getattr(error, "exit_code", 1))
 
 

@@ -134,7 +134,7 @@ def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
         try:
             found = inspection.lag(lake, reader.settings)
         except FloeError as error:
-            return None, f"Lag is unknown: {error}"
+            return None, hidden(f"Lag is unknown: {error}", reader.settings)
         if found is None:
             return None, f"Lag is unknown: no Kafka answers at {hidden(reader.settings.bootstrap, reader.settings)}."
         return found, f"{int(found['lag'].sum()):,} records wait in {found.height} partitions."
