@@ -6,7 +6,7 @@ STAMP := $(VENV)/.locked
 # The trial's events, where the data lies beside the project.
 TRIAL := $(wildcard ../shared/data/acupuncture.ndjson)
 
-.PHONY: env demo test faults fault-files browser bench simulations lint lock clean
+.PHONY: env demo test faults crashes fault-files browser bench simulations lint lock clean
 
 env: $(STAMP)
 
@@ -31,6 +31,10 @@ test: $(STAMP)
 # Slow suites: kills at random moments; pages in a real browser (Debian's chromium, or CHROMIUM=path).
 faults: $(STAMP)
 	$(RUN)/pytest $(ARGS) --timeout=900 tests/faults
+
+# Floe dies at CRASHES seeded points (a tenth by kill -9), starts again, and every acknowledged event is counted.
+crashes: $(STAMP)
+	$(RUN)/python -m tests.crashes
 
 browser: $(STAMP)
 	$(RUN)/pytest $(ARGS) --timeout=600 tests/browser
