@@ -72,7 +72,8 @@ rewarmed AS NOT MATERIALIZED (
     FROM back GROUP BY session_id
 )"""
 
-# A sample stands for the time to the next one, at most its own interval, within the exposure.
+# A sample stands for the time to the next one, at most its own interval, within the exposure. The sum is in their order:
+# else its last digit depends on threads.
 _DOSE = f"""
 held AS NOT MATERIALIZED (
     SELECT session_id, device_id, site, value, exposed_us, ended_us, greatest(at_us, exposed_us) AS from_us,
@@ -81,7 +82,8 @@ held AS NOT MATERIALIZED (
     FROM samples WHERE signal = 'cabin_temp_c' AND is_timely AND exposed_us IS NOT NULL AND ended_us IS NOT NULL
 ),
 cabins AS NOT MATERIALIZED (
-    SELECT session_id, sum(greatest(0, {DOSE_REFERENCE_C} - value) * (to_us - from_us) / 1e6) AS dose_k_s
+    SELECT session_id,
+        sum(greatest(0, {DOSE_REFERENCE_C} - value) * (to_us - from_us) / 1e6 ORDER BY from_us, to_us, value) AS dose_k_s
     FROM held WHERE to_us > from_us GROUP BY session_id, device_id, site
     HAVING sum(to_us - from_us) >= {DOSE_MIN_COVERAGE} * any_value(ended_us - exposed_us)
 ),

@@ -180,5 +180,5 @@ def _wear(activity_days: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     days = activity_days.group_by("patient_id", "day").agg(hours=pl.col("wear_minutes").max() / 60)
     return days.group_by("patient_id").agg(
         valid_wear_days=(pl.col("hours") >= options.valid_day_wear_h).sum(),
-        mean_wear_h=pl.col("hours").filter(pl.col("hours") > 0).mean(),
+        mean_wear_h=pl.col("hours").filter(pl.col("hours") > 0).sort().mean(),
     )
