@@ -29,6 +29,7 @@ from .lake_damage import Damage
 from .lake_forward import is_computed
 from .landing import checksum, joined, stored_standings
 from .partition import Batch
+from .reject_hours import catch_up
 from .stream import Source
 
 Say = Callable[[str], None]
@@ -59,6 +60,7 @@ def mend(settings, *, say: Say = lambda _: None) -> Mended:
         if not any(damage.file.table == LEDGER.full_name for damage in damages):
             _write_positions(lake)
             left += _land_lacking(lake, settings, mended, say)
+            catch_up(lake)  # all rejects that were landed again are whole
     if left:
         raise LakeDamaged("; ".join(["what Kafka has was landed again, the rest was not", *left]))
     return mended
@@ -185,7 +187,7 @@ def _land(lake: Lake, row: dict, decoded: Decoded) -> None:
         writer.append(table, decoded.rows)
         writer.append(REJECTS, _as_replayed(decoded.rejects, before))
         writer.execute(
-            f"""UPDATE {LEDGER.full_name} SET rows = $5, rejects = $6, landed_again_at = $7
+            f"""UPDATE {LEDGER.full_name} SET rows = $5, rejects = $6, rejects_reduced = NULL, landed_again_at = $7
                 WHERE kafka_topic = '{row["kafka_topic"]}' AND kafka_topic_id = $1 AND kafka_partition = $2
                   AND first_position = $3 AND next_position = $4""",
             [*place, decoded.rows.height, decoded.rejects.height, datetime.now(UTC)],

@@ -103,10 +103,10 @@ def catch_up(lake: Lake) -> int:
     """Counts hours that another release landed, or restored; gives their number. What alerts told stays as it is."""
     size = "coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) + coalesce(strlen(headers::VARCHAR), 0)"
     lacking = lake.sql(
-        f"""WITH found AS (SELECT kafka_topic, reason, date_trunc('hour', ingested_at) AS hour, count(*) AS n
-                           FROM raw.rejects GROUP BY ALL)
+        f"""WITH found AS (SELECT kafka_topic, reason, date_trunc('hour', ingested_at) AS hour, count(*) AS n,
+                                  count(checksum) AS n_reduced FROM raw.rejects GROUP BY ALL)
             SELECT kafka_topic, reason, hour FROM found LEFT JOIN {REJECT_HOURS.full_name} USING (kafka_topic, reason, hour)
-            WHERE records IS DISTINCT FROM n"""
+            WHERE records IS DISTINCT FROM n OR reduced IS DISTINCT FROM n_reduced"""
     )
     if lacking.is_empty():
         return 0

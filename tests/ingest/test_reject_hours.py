@@ -132,6 +132,16 @@ def test_hours_that_another_release_did_not_count_are_counted_at_the_next_start(
     assert catch_up(lake) == 0
 
 
+def test_what_was_landed_again_whole_is_counted_so(lake):
+    """A flood's file was damaged and its records were landed again from Kafka: none is reduced any more."""
+    land(lake, prepare([batch(0, [JUNK] * 5)], now=NOW), most_whole_bytes=200)
+    for change in ("raw.rejects SET checksum = NULL", "raw.ledger SET rejects_reduced = NULL"):
+        lake.write(lambda writer, change=change: writer.execute(f"UPDATE {change}"))
+    assert not is_proved(lake)
+    assert catch_up(lake) == 1
+    assert is_proved(lake)
+
+
 @hypothesis_settings(max_examples=40)
 @given(
     st.lists(st.sampled_from([b"[", b"junk" * 40, b"1", b"\xff" * 300]), min_size=1, max_size=40),
