@@ -127,7 +127,8 @@ def lag_or_reason(settings, lake: Lake) -> tuple[pl.DataFrame | None, str | None
         lag = inspection.lag(lake, settings)
     except FloeError as error:
         return None, hidden(f"unknown: {error}", settings)
-    return lag, f"unknown: no Kafka answers at {settings.bootstrap}" if lag is None else None
+    address = hidden(settings.bootstrap, settings)
+    return lag, f"unknown: no Kafka answers at {address}" if lag is None else None
 
 
 def stream_faults(settings, lake: Lake) -> list[str]:
