@@ -70,6 +70,11 @@ def require_one_reading(kinds: Sequence[str], texts: Sequence[str]) -> None:
     if not kinds:
         raise UsageError("found no statement, expected one that reads, as 'SELECT * FROM mart.metric_definitions'")
     is_pivot = len(kinds) > 1 and not any(texts) and kinds[-1] == "SELECT"
+    if len(kinds) > 1 and not is_pivot and not all(texts):
+        raise UsageError(
+            "found a PIVOT that does not name its values beside another statement or behind EXPLAIN, expected it alone, or "
+            "with its values named: ON … IN (…)"
+        )
     if len(kinds) > 1 and not is_pivot:
         raise UsageError(
             f"found {len(kinds)} statements, expected one: nothing was run; ask each by itself, or join them (WITH, UNION)"

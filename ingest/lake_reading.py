@@ -23,6 +23,7 @@ _LAKE = "lake"  # the name under which lake.py attaches it
 # DuckDB folds the case of ASCII alone: a Kelvin sign is no k to it
 _FOLDED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _PLAIN_NAME = re.compile(r"[^\W\d][\w$ -]*")  # nothing that DuckDB could take for a file's
+_ALIKE = 0.75  # from 0 to 1: coutn is taken for a misspelt count, getenv for no geomean
 _SYSTEM = frozenset({"", "system"})
 _SHOWN = frozenset({"", "__show_tables_expanded", '"tables"', '"databases"', '"schemas"'})
 _EXPRESSIONS = frozenset(
@@ -229,5 +230,5 @@ def _is_open_view(catalog: str, schema: str, name: str) -> bool:
 
 def _near(name: str, names: Iterable[str], *, also: Iterable[str]) -> str:
     """The name of a function, with what was meant where DuckDB has no such function."""
-    near = [] if name in also else get_close_matches(name, sorted(names), 1)
+    near = [] if name in {*names, *also} else get_close_matches(name, sorted(names), 1, _ALIKE)
     return name + "".join(f' (Did you mean "{one}"?)' for one in near)

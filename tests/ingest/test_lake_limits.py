@@ -1,11 +1,9 @@
 """What one statement may take: time, memory and disk, in whatever part of DuckDB it is spent.
 
-Here: the limits of `Lake.answer`. Not here: what a statement may name (test_lake_reading.py).
+Here: the limits of `Lake.answer`. Not here: what a statement may name (test_lake_reading.py), how the verb
+ends (tests/faults/test_sql_ends.py).
 """
 
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -103,27 +101,3 @@ def test_a_part_that_no_interrupt_reaches(monkeypatch):
     with pytest.raises(TooLong):
         clock.run(lambda: time.sleep(0.6))
     assert [type(error) for error in told] == [TooLong]
-
-
-STUCK = "SELECT levenshtein(repeat('a', 400000), repeat('b', 400000))"  # minutes inside one function
-ENDLESS = "SELECT max(hash(range)) FROM range(1000000000000)"
-
-
-@pytest.mark.parametrize("statement", [STUCK, ENDLESS], ids=["stuck", "endless"])
-@pytest.mark.parametrize(
-    ("sent", "code", "says"),
-    [(None, 2, "runs for more than 1 s"), (signal.SIGINT, 1, "only reads"), (signal.SIGTERM, 1, "only reads")],
-    ids=["time", "Ctrl-C", "SIGTERM"],
-)
-def test_the_verb_ends(home, statement, sent, code, says):
-    """`floe sql` ends soon, with one sentence, by its time or by a signal, also inside a function that never looks up."""
-    program = [sys.executable, "-m", "orchestration.cli", "sql", statement]
-    environment = {"FLOE_HOME": str(home), "FLOE_SQL_TIME_S": "300" if sent else "1", "PATH": "/usr/bin:/bin"}
-    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as verb:
-        if sent:
-            time.sleep(8)
-            verb.send_signal(sent)
-        out, err = verb.communicate(timeout=60)
-    assert (verb.returncode, out) == (code, "")
-    assert says in err
-    assert err.count("\n") == 1

@@ -282,6 +282,10 @@ REFUSED = {
         "EXPLAIN FROM query('SELECT 1')",
         "EXPLAIN ANALYZE (FROM query('SELECT 1'))",
         "EXPLAIN (FORMAT json) FROM query('SELECT 1')",
+        "EXPLAIN PIVOT (FROM query('SELECT 1 AS a')) ON a",
+        "SELECT 1; PIVOT (SELECT 1 AS a) ON a",
+        "SELECT raw.sum(1)",
+        "SELECT lake.main.sum(1)",
     ],
 }
 
@@ -294,6 +298,26 @@ def test_refused(answered, home, kind, statement):
         answered(statement)
     assert SECRET not in str(refused.value)
     assert _files(home.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("SELECT coutn(*) FROM raw.ledger", 'found coutn (Did you mean "count"?)'),
+        ("SELECT getenv('HOME')", "found getenv, expected"),
+        ("SELECT raw.sum(1)", "found sum, expected"),
+        ("FROM ledger", 'found ledger, which does not exist in the lake (Did you mean "raw.ledger"?)'),
+        ("FROM raw.legder", 'found raw.legder, which does not exist in the lake (Did you mean "ledger"?)'),
+        ("FROM raw.\u212aedger", "found raw.\u212aedger, which does not exist"),  # a Kelvin sign
+        ("EXPLAIN PIVOT (SELECT 1 AS a) ON a", "found a PIVOT that does not name its values"),
+        ("PRAGMA table_info('raw.ledger')", "found PRAGMA, expected a statement that reads"),
+        ("SELECT " + "+".join("1" * 900), "nested too deep"),
+    ],
+)
+def test_the_sentence_says_what_was_meant(answered, statement, says):
+    """A misspelt name gets the nearest, a closed one gets none."""
+    with pytest.raises(UsageError, match=re.escape(says)):
+        answered(statement)
 
 
 ANSWERED = [
