@@ -10,12 +10,14 @@ from importlib import import_module
 
 import dash
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 
 from ingest.guard import Doors, Guard
+from ingest.health import Health
+from ingest.health_port import answer
 
 from . import shell
 from .pages import PAGES
@@ -23,7 +25,7 @@ from .reader import Reader, is_readable
 from .requests import what_is_wrong
 
 _CALLBACKS = "/_dash-update-component"
-_PUBLIC = ("/_dash-", "/_reload-hash", "/assets/", "/healthz", "/readyz", "/_favicon.ico")
+_PUBLIC = ("/_dash-", "/_reload-hash", "/assets/", "/healthz", "/readyz", "/metrics", "/version", "/_favicon.ico")
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>{%metas%}<title>{%title%}</title>{%favicon%}{%css%}</head>
@@ -83,6 +85,16 @@ def _content_policy(app: dash.Dash) -> str:
 
 
 def _add_probes(server: FastAPI, reader: Reader) -> None:
+    """Ready is what serves pages: the lake. What ingest and the rest do is in the figures, and on floe up's own port."""
+    health = Health(reader.settings)
+
+    @server.api_route("/metrics", methods=["GET", "HEAD"])
+    @server.api_route("/version", methods=["GET", "HEAD"])
+    async def figures(request: Request):
+        if reader.is_outside and request.url.path == "/metrics":  # counts as they happen, of one record too
+            return JSONResponse({"detail": "figures of the stream are for the clinic's own staff"}, 404)
+        return await asyncio.to_thread(answer, health, request.url.path)
+
     @server.get("/healthz")
     async def healthz():
         return {"status": "ok"}

@@ -251,6 +251,8 @@ def is_readable(reader: Reader) -> tuple[bool, str]:
     try:
         if reader.lake() is None:
             return False, reader.missing or "the lake is not there yet"
-        return True, f"the lake answers, snapshot {reader.lake().snapshot()}"
+        lake = reader.lake()
+        lake.sql("SELECT max(landed_at) FROM raw.ledger")  # a snapshot alone is told though every file is gone
+        return True, f"the lake answers, snapshot {lake.snapshot()}"
     except FloeError as error:
         return False, str(error)

@@ -20,7 +20,14 @@ from transforms.counting import spoken
 
 _SILENT = timedelta(seconds=30)
 _STUCK_S = 60.0
-_OF_NOW = ("events_per_s", "lag", "last_batch_s", "seconds_since_landed")  # true only while the worker reports
+COMMIT_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # limits of `commits`, the rest beyond
+_OF_NOW = (
+    "events_per_s",
+    "lag",
+    "partitions",
+    "last_batch_s",
+    "seconds_since_landed",
+)  # true only while the worker reports
 _OF_THE_RUN = ("events", "rows", "rejects", "batches", "seconds_running")  # true at its end, too
 
 

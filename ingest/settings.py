@@ -45,6 +45,11 @@ class _Base(BaseSettings):
     lake_threads: int = Field(
         0, ge=0, description="threads of one process's lake queries, 0 = one a core; small queries cost half with 1"
     )
+    health_port: int = Field(
+        8060, ge=0, description="port of floe up's /healthz, /readyz, /metrics and /version on 127.0.0.1; 0 = none"
+    )
+    ingest_health_port: int = Field(0, ge=0, description="the same of an ingest that runs alone; 0 = none")
+    ready_watermark_h: float = Field(24, gt=0, description="hours after which the newest event is too old to be ready")
     up_silent_s: float = Field(
         60, gt=0, description="seconds without a sign of life after which floe up starts a part again"
     )

@@ -10,6 +10,7 @@ ends it, the next start goes on behind the last batch that was committed.
 import queue
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -20,7 +21,7 @@ from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, LogsParted
 
 from . import stream
-from .heartbeat import heartbeats, write_heartbeat
+from .heartbeat import COMMIT_BUCKETS_S, heartbeats, write_heartbeat
 from .lake import Lake
 from .landing import (
     Landed,
@@ -193,6 +194,10 @@ class _Worker:
         self._started = self._landed_at = time.monotonic()
         self._recent: deque[tuple[float, int]] = deque()
         self._batch_s = 0.0
+        self._commits = [0] * (len(COMMIT_BUCKETS_S) + 1)
+        self._commit_s = 0.0
+        self._read_bytes = 0
+        self._partitions = 0  # assigned
         self._beat_at = self._said_at = 0.0
 
     def run(self, drain: bool) -> WorkerReport:
@@ -276,7 +281,9 @@ class _Worker:
         for batch in batches:
             place = (batch.topic, batch.topic_id, batch.partition)
             self._handed_out[place] = Standing(batch.next_position, batch.last)
+        before = filling.size_bytes
         filling.add(batches)
+        self._read_bytes += filling.size_bytes - before
 
     def _patience(self, filling: _Filling) -> float:
         if not filling.batches:
@@ -346,6 +353,7 @@ class _Worker:
 
     def _look_at_ends(self, source: Source) -> None:
         if not self._unreachable_s:
+            self._partitions = len(source.positions())
             with suppress(BrokerMissing):
                 self._ends = source.end_offsets()
 
@@ -398,6 +406,8 @@ class _Worker:
         landed = land(self._lake, prepared, most_whole_bytes=self._settings.rejects_whole_mb * 1e6)
         self._landed_at = time.monotonic()
         self._batch_s = self._landed_at - began
+        self._commit_s += self._batch_s
+        self._commits[bisect_left(COMMIT_BUCKETS_S, self._batch_s)] += 1
         self._report.add(landed)
         self._recent.append((self._landed_at, landed.rows + landed.rejects))
         self._landed |= landed.positions
@@ -468,6 +478,10 @@ class _Worker:
                 "batches": self._report.batches,
                 "last_batch_s": round(self._batch_s, 3),
                 "lag": self._lag(),
+                "partitions": self._partitions,
+                "bytes": self._read_bytes,
+                "commits": self._commits,
+                "commit_s": round(self._commit_s, 3),
             },
         )
 

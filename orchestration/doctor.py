@@ -192,7 +192,7 @@ def _clock(name, settings) -> Finding:
 
 
 _CHECKS = (
-    _python, _java, _kafka_parts, _kafka, _topics, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"),
+    _python, _java, _kafka_parts, _kafka, _topics, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"), _port("health"),
     _disk, _home, _privacy, _keys, _clock,
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest import broker, importers, stream, worker
+from ingest.health_port import served
 from ingest.lake import Lake
 from ingest.private import close_to_others, make_home
 from ingest.simulate import Plan
@@ -55,6 +56,11 @@ def _run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> No
         say(f"an earlier floe up of this home left {counted(count, 'process', 'processes')}: ended")
     require_free_port(settings.dashboards_port, of="the dashboards", setting="FLOE_DASHBOARDS_PORT")
     require_free_port(settings.dagster_port, of="Dagster", setting="FLOE_DAGSTER_PORT")
+    with served(settings, port=settings.health_port, of="FLOE_HEALTH_PORT"):
+        _run_watched(settings, demo=demo, replay=replay, say=say)
+
+
+def _run_watched(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> None:
     stop = threading.Event()
     _listen(stop)
     supervisor = Supervisor(settings, say)
@@ -77,6 +83,8 @@ def _run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> No
         if not stop.is_set():
             start(_dagster(settings))
             say(f"dagster      {_url(settings.dagster_port)}  (ready in about half a minute)")
+            if settings.health_port:
+                say(f"health       {_url(settings.health_port)}/readyz  (/healthz, /metrics, /version)")
             say(f"logs         {settings.home / 'logs'}")
             say(f"floe is up: open {_url(settings.dashboards_port)} - Ctrl-C stops everything")
         stop.wait()
@@ -122,7 +130,12 @@ def _dashboards(settings) -> Child:
 def _ingest(settings) -> Child:
     """One that waits for its turn to write does not report meanwhile."""
     return _child(
-        settings, "ingest", _verb("ingest"), answers=lambda child: reports(settings, child.pid), patience_s=180
+        settings,
+        "ingest",
+        _verb("ingest"),
+        answers=lambda child: reports(settings, child.pid),
+        patience_s=180,
+        ports=(settings.ingest_health_port,) if settings.ingest_health_port else (),
     )
 
 

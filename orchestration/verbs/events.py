@@ -162,6 +162,7 @@ def ingest(
     ] = None,
 ) -> None:
     """Lands events in the lake, exactly once, until SIGTERM."""
+    from ingest.health_port import served
     from ingest.parting import CHOICES
     from ingest.worker import run
 
@@ -170,7 +171,9 @@ def ingest(
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    report = run(Settings(), drain=drain, worker=_worker(worker), stop=stop, on_progress=say, after_parting=from_)
+    settings, number = Settings(), _worker(worker)
+    with served(settings, port=settings.ingest_health_port, of="FLOE_INGEST_HEALTH_PORT"):
+        report = run(settings, drain=drain, worker=number, stop=stop, on_progress=say, after_parting=from_)
     tell(str(report))
     if drain and stop.is_set():
         raise interrupts.Interrupted("stopped: what landed is kept; floe ingest --drain lands the rest")

@@ -75,6 +75,19 @@ def test_everything_else_is_404(address, path):
     assert get(address + path)[0] == 404
 
 
+@pytest.mark.parametrize(("role", "status"), [("clinic", 200), ("outside", 404)])
+def test_figures_of_the_stream_are_for_staff(clinic_settings, role, status):
+    """/metrics counts as things happen, of one record too: from outside it is not there; /version is for everybody."""
+    found, stop = start(clinic_settings.model_copy(update={"viewer_role": role}))
+    try:
+        code, text, _ = get(f"{found}/metrics")
+        assert code == status
+        assert ("floe_events_total" in text) == (role == "clinic")
+        assert get(f"{found}/version")[0] == 200
+    finally:
+        stop()
+
+
 def test_health(address):
     """/healthz lives; /readyz reads the lake."""
     assert get(f"{address}/healthz")[:2] == (200, '{"status":"ok"}')

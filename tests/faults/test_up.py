@@ -39,7 +39,7 @@ class Up:
         self.home = folder / "home"
         nothing = folder / "nothing"
         nothing.mkdir()
-        self.ports = {name: free_port() for name in ("broker", "dashboards", "dagster")}
+        self.ports = {name: free_port() for name in ("broker", "dashboards", "dagster", "health")}
         self.log = folder / "up.log"
         self.others: list[Up] = []
         own = self.environment | {"PATH": str(nothing), "FLOE_HOME": str(self.home), "FLOE_CACHE": str(cache)}

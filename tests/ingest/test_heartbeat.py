@@ -20,8 +20,9 @@ BEAT = {
     "batches": 3,
     "last_batch_s": 0.2,
     "lag": 0,
+    "partitions": 4,
 }
-OF_NOW = ("events_per_s", "lag", "last_batch_s", "seconds_since_landed")
+OF_NOW = ("events_per_s", "lag", "partitions", "last_batch_s", "seconds_since_landed")
 
 
 def beaten(tmp_path, **changes) -> Settings:
@@ -72,7 +73,7 @@ def test_a_worker_that_was_stopped_keeps_what_it_did(tmp_path):
     settings = beaten(tmp_path, state="stopped")
     (beat,) = heartbeats(settings, now=after(600))
     assert beat["events"] == 900
-    assert [beat[name] for name in OF_NOW] == [None] * 4
+    assert [beat[name] for name in OF_NOW] == [None] * 5
     assert beat["unknown"] == "unknown: ingest was stopped 10 min ago"
 
 

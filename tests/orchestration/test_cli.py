@@ -53,6 +53,7 @@ def floe(monkeypatch, capsys, tmp_path):
         monkeypatch.delenv(name)
     monkeypatch.setenv("FLOE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FLOE_BROKER_PORT", str(free_port()))
+    monkeypatch.setenv("FLOE_HEALTH_PORT", str(free_port()))
     monkeypatch.setenv("FLOE_LAKE_THREADS", "1")
     monkeypatch.setenv("DAGSTER_HOME", "")  # so that what a verb sets is taken back
     before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}

@@ -19,6 +19,9 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.routing import Mount, WebSocketRoute
 
 from dashboards.app import create_app
+from ingest import health_port
+from ingest.guard import Doors, Guard
+from ingest.health import Health
 from ingest.settings import Settings
 from orchestration import dagster_server
 
@@ -26,7 +29,11 @@ ROOT = Path(__file__).parents[2]
 OWN = "http://127.0.0.1:3000"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "CONNECT")
 # The modules that open a port for HTTP, and what answers there. One that is not in this table fails the first test.
-SERVERS = {"dashboards/app.py": "dashboards", "orchestration/dagster_server.py": "dagster"}
+SERVERS = {
+    "dashboards/app.py": "dashboards",
+    "orchestration/dagster_server.py": "dagster",
+    "ingest/health_port.py": "health",
+}
 _SERVING = {"uvicorn", "hypercorn", "wsgiref", "http.server", "socketserver", "werkzeug", "aiohttp.web", "flask"}
 
 
@@ -34,6 +41,7 @@ _SERVING = {"uvicorn", "hypercorn", "wsgiref", "http.server", "socketserver", "w
 def servers(tmp_path_factory) -> Iterator[dict]:
     """name -> (the application as it is served, the routes behind its guard)."""
     dashboards = create_app(Settings(home=tmp_path_factory.mktemp("none") / "home"))
+    health = health_port.create_app(Health(Settings(home=tmp_path_factory.mktemp("none") / "home")))
     with (
         dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance,
         WorkspaceProcessContext(instance, EmptyWorkspaceTarget(), version="test") as context,
@@ -42,6 +50,7 @@ def servers(tmp_path_factory) -> Iterator[dict]:
         yield {
             "dashboards": (dashboards, dashboards.routes),
             "dagster": (dagster_server.guarded(dagster), dagster.routes),
+            "health": (Guard(health, Doors()), health.routes),
         }
 
 
@@ -124,14 +133,14 @@ def test_foreign_hosts_and_origins(servers, which):
                 )
                 assert status in (400, 403, 405), (method, path, headers, status)
             asked += 1
-    assert asked > 200
+    assert asked >= len(FOREIGN) * len(health_port.PATHS)
 
 
 @pytest.mark.parametrize("which", SERVERS.values())
 def test_foreign_methods(servers, which):
     """What is no reading is taken at one address of each server, as JSON by its exact name, and nowhere else."""
     app, routes = servers[which]
-    taken = {"dashboards": "/_dash-update-component", "dagster": "/graphql"}[which]
+    taken = {"dashboards": "/_dash-update-component", "dagster": "/graphql", "health": None}[which]
     for path, _ in {*entries(routes)}:
         for method in METHODS[2:]:
             own = ask(app, "http", path, method=method, body=b"{}", origin=OWN, **{"content-type": "application/json"})
