@@ -101,6 +101,7 @@ def rows(adsl: pl.DataFrame, adex: pl.DataFrame, courses: pl.DataFrame, *, optio
         clinic_id=pl.col("CLINICID").fill_null(UNKNOWN), modality=pl.col("MODALITY").fill_null(UNKNOWN),
         **{COUNTS_ONCE: pl.lit(True)},
     )  # fmt: skip
+    sessions = sessions.sort("SESSIONID")  # sums in one order: else their last digit depends on that of the rows
     prescribed = _courses(people, courses, adex, options=options, cut=cut)
     places = pl.concat([frame.select(*STRATUM_COLUMNS, COUNTS_ONCE) for frame in (people, sessions, prescribed)])
     strata = by_strata(places, rows=pl.len()).drop("rows")
@@ -137,8 +138,8 @@ def _clustered(totals: pl.DataFrame, strata: pl.DataFrame, names: list[str]) -> 
     `totals`: `k`, `n`, `x` of each name, a row a patient and place.
     """
     added = {f"{name}.{part}": pl.col(f"{name}.{part}").sum() for name in names for part in "knx"}
-    patients = by_strata(totals, by=["USUBJID"], **added)
-    sums = {}
+    patients = by_strata(totals.sort("USUBJID", *STRATUM_COLUMNS), by=["USUBJID"], **added)
+    patients, sums = patients.sort("USUBJID"), {}
     for name in names:
         k, n, x = (pl.col(f"{name}.{part}") for part in "knx")
         sums |= {f"{name}.patients": (k > 0).sum(), f"{name}.clusters": (n > 0).sum(), f"{name}.k": k.sum(),
@@ -241,8 +242,10 @@ def _courses(
 def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
     """Mean over courses that are over; the others are pending, those without a prescription not evaluable."""
     ratio = pl.when("is_closed").then("adherence_ratio")
-    totals = courses.group_by(*STRATUM_COLUMNS, COUNTS_ONCE, USUBJID="patient_id").agg(
-        **{"course.k": pl.len().cast(pl.Int64), "course.n": ratio.count().cast(pl.Int64), "course.x": ratio.sum()}
+    totals = (
+        courses.sort("course_id")
+        .group_by(*STRATUM_COLUMNS, COUNTS_ONCE, USUBJID="patient_id")
+        .agg(**{"course.k": pl.len().cast(pl.Int64), "course.n": ratio.count().cast(pl.Int64), "course.x": ratio.sum()})
     )
     cells = _clustered(totals, strata, ["course"])
     closed = by_strata(courses, closed=pl.col("is_closed").sum().cast(pl.Int64)).drop("strata")
