@@ -13,7 +13,7 @@ from pathlib import Path
 from transforms.counting import counted
 from transforms.schemas import RAW_TABLES
 from transforms.schemas.app import FILE_CHECKSUMS
-from transforms.schemas.raw import REJECTS, STREAM_OFFSETS
+from transforms.schemas.raw import REJECT_HOURS, REJECTS, STREAM_OFFSETS
 
 from .durability import FileMark, mark_of
 from .lake_catalog import METADATA, NamedFile, named_files
@@ -21,7 +21,8 @@ from .lake_checksums import mark_now, notes
 from .lake_forward import is_computed
 
 _LANDED = {table.full_name: name for name, table in RAW_TABLES.items()} | {REJECTS.full_name: "rejects"}
-_BOOKS = frozenset({STREAM_OFFSETS.full_name, FILE_CHECKSUMS.full_name})  # what they hold stands elsewhere too
+# what they hold stands elsewhere too, or is counted again
+_BOOKS = frozenset({STREAM_OFFSETS.full_name, FILE_CHECKSUMS.full_name, REJECT_HOURS.full_name})
 
 
 @dataclass(frozen=True)

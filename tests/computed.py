@@ -26,14 +26,19 @@ def computed(
     landed: datetime,
     marts: Sequence[str] = tuple(MARTS),
     data_cutoff: datetime | None = None,
+    threads: int = 1,
+    shuffle: int | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Every table by its full name, of records (topic, key, value) that all landed at one moment; of marts only those.
 
-    `data_cutoff`: None = the newest time that can be true, as in a lake.
+    `data_cutoff`: None = the newest time that can be true, as in a lake. `threads`: DuckDB's, which gives rows in any
+    order where there are several. `shuffle`: a seed by which raw's rows stand in another order than they landed in.
     """
     raw, rejects = _decoded(list(records), landed)
+    if shuffle is not None:
+        raw = {name: rows.sample(fraction=1, shuffle=True, seed=shuffle) for name, rows in raw.items()}
     tables = {"raw.rejects": rejects}
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with duckdb.connect(config={"threads": threads, "preserve_insertion_order": threads == 1}) as connection:
         query = _lake(connection, raw)
         tables["core.data_cut"] = _cut(query, landed, data_cutoff)
         for name, step in CORE.items():

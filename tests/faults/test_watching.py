@@ -58,7 +58,7 @@ def alive(pids: list[int]) -> list[int]:
 
 def test_each_part_is_killed_and_comes_back_whole(up):  # noqa: F811
     """4 parts by kill -9 of the process at work: 4 come back, 4 are said, of the old processes 0 are left, and each
-    port has one owner. Before: 3 of 4 came back, the broker's death was not said, 3 orphans of Dagster were left.
+    port has one owner.
     """
     one = settled(up)
     before = are_whole(one)
