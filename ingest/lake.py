@@ -280,7 +280,9 @@ class Lake:
             with self._own_cursor() as cursor:
                 yield cursor
         except LakeDamaged as error:
-            raise self._named(error) from error
+            if (named := self._named(error)) is error:
+                raise  # an error that is its own cause has no end for whoever looks at what caused it
+            raise named from error
 
     def _named(self, error: LakeDamaged) -> LakeDamaged:
         """The error that names the file, where DuckDB's words didn't."""

@@ -61,6 +61,7 @@ def test_a_query_over_a_damaged_file_is_a_broken_lake(settings, harm):
             with pytest.raises(LakeDamaged, match=rf"{path.name}.*floe verify --deep.*floe mend") as caught:
                 lake.sql("SELECT count(DISTINCT kafka_topic), sum(rows) FROM raw.ledger")
             assert caught.value.exit_code == 1
+            assert caught.value.__cause__ is not caught.value
             assert lake.sql("SELECT count(*) FROM raw.sessions").item() == 0
         with pytest.raises(UsageError):
             lake.sql("SELECT nothing FROM raw.ledger")
