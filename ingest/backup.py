@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from transforms.counting import counted
-from transforms.errors import CatalogMissing, DiskFull, FilesMissing, FloeError, LakeOutdated, UsageError
+from transforms.errors import CatalogMissing, DiskFull, FloeError, LakeDamaged, LakeOutdated, UsageError
 from transforms.schemas.app import FILE_CHECKSUMS
 
 from .cluster import identity_files
@@ -81,7 +81,7 @@ def backup(settings, folder: Path, *, say: Say = lambda _: None) -> Manifest:
     """Makes `folder` a backup of the lake, or goes on with an earlier attempt there.
 
     Raises UsageError (a folder that holds something else or lies under the home; a catalog or files elsewhere),
-    CatalogMissing, DiskFull, FilesMissing (files that the catalog names are not there or not whole).
+    CatalogMissing, DiskFull, LakeDamaged (files that the catalog names are not there or not whole).
     """
     folder = folder.absolute()
     catalog = _require_copyable(settings, folder)
@@ -243,7 +243,7 @@ def _copy_data(
         elif name in checksums and mark_of(to, name).checksum != checksums[name]:
             broken.append(f"{name} (other bytes than were written)")
     if broken:
-        raise FilesMissing(
+        raise LakeDamaged(
             f"{counted(len(broken), 'file')} of the lake can't be copied as the catalog describes them: {', '.join(broken[:5])}; "
             "no backup was made: floe verify --deep says what they held and how to land it again"
         )

@@ -71,8 +71,10 @@ def end_at_once(error: BaseException) -> NoReturn:
 
 def is_interrupt(error: BaseException | None) -> bool:
     """Whether this, or what caused it, is a signal: DuckDB and Dagster have errors of their own for it."""
-    while error is not None:
+    seen: set[int] = set()  # causes may lead in a circle
+    while error is not None and id(error) not in seen:
         if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "DagsterExecutionInterruptedError":
             return True
+        seen.add(id(error))
         error = error.__cause__
     return False

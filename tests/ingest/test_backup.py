@@ -26,7 +26,7 @@ from ingest.restore import restore
 from ingest.settings import Settings
 from ingest.source import Batch
 from ingest.turns import keeping_files
-from transforms.errors import CatalogMissing, FilesMissing, FloeError, UnreadableFile, UsageError
+from transforms.errors import CatalogMissing, FloeError, LakeDamaged, UnreadableFile, UsageError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TOPIC = "floe.readings.v1"
@@ -299,7 +299,7 @@ def test_a_lake_with_a_broken_file_gives_no_backup(settings, tmp_path):
     first, second = sorted((Path(settings.data_path) / "raw" / "readings").glob("*.parquet"))
     first.write_bytes(first.read_bytes()[:-10])
     second.unlink()
-    with pytest.raises(FilesMissing, match=rf"2 files .*{first.name} \(.* expected.*{second.name} \(not there\)"):
+    with pytest.raises(LakeDamaged, match=rf"2 files .*{first.name} \(.* expected.*{second.name} \(not there\)"):
         backup(settings, tmp_path / "copy")
     assert not (tmp_path / "copy" / MANIFEST).exists()
 
@@ -308,7 +308,7 @@ def test_a_flipped_bit_is_not_copied_as_if_it_were_right(settings, tmp_path):
     """The lake's own note of the file decides, not only its length."""
     damaged = sorted((Path(settings.data_path) / "raw" / "readings").glob("*.parquet"))[0]
     _flip(damaged)
-    with pytest.raises(FilesMissing, match=rf"1 file .*{damaged.name} \(other bytes than were written\)"):
+    with pytest.raises(LakeDamaged, match=rf"1 file .*{damaged.name} \(other bytes than were written\)"):
         backup(settings, tmp_path / "copy")
     assert not (tmp_path / "copy" / MANIFEST).exists()
 
