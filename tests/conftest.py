@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import shutil
 import warnings
 from collections.abc import Callable
@@ -50,6 +51,19 @@ class _Files(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config, log):
     return _Files(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was():
+    """A verb that runs in the tests' own process sets its umask; no test may leave that, or a ceiling of memory, behind."""
+    ceiling = resource.getrlimit(resource.RLIMIT_DATA)
+    os.umask(0o022)
+    yield
+    os.umask(0o022)
+    left, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if left != ceiling[0]:
+        resource.setrlimit(resource.RLIMIT_DATA, (ceiling[0], hard))
+        pytest.fail(f"a ceiling of memory was left behind: {left:,} bytes, before {ceiling[0]:,}")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """What counts as having been stopped, whatever an error's causes look like."""
 
+from itertools import pairwise
+
 import pytest
 
 from orchestration.interrupts import is_interrupt
@@ -7,7 +9,7 @@ from orchestration.interrupts import is_interrupt
 
 def _caused(*errors: BaseException) -> BaseException:
     """The first error, each caused by the next."""
-    for error, cause in zip(errors, errors[1:], strict=False):
+    for error, cause in pairwise(errors):
         error.__cause__ = cause
     return errors[0]
 
