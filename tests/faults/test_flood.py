@@ -52,12 +52,16 @@ def junk(topic: str, key: str, count: int, *, size: int = 200) -> list[tuple[str
 
 
 def alerts(settings, key: str) -> pl.DataFrame:
-    """The events of alerts of unreadable records that landed, of hours in which this test's were set aside."""
+    """The events of alerts of unreadable records, of hours in which this test's were set aside, that landed since.
+
+    Other homes on the session's Kafka raise alerts of the same topic, reason and hour: those landed before.
+    """
     with Lake.open(settings, read_only=True) as lake:
         return lake.sql(
             """SELECT alert_id, event_id, revision FROM raw.alerts WHERE alert_id IN (
                    SELECT alert_id FROM raw.reject_hours JOIN raw.rejects USING (kafka_topic, reason)
-                   WHERE date_trunc('hour', rejects.ingested_at) = reject_hours.hour AND key = $1)""",
+                   WHERE date_trunc('hour', rejects.ingested_at) = reject_hours.hour AND key = $1)
+               AND ingested_at >= (SELECT min(ingested_at) FROM raw.rejects WHERE key = $1)""",
             [key.encode()],
         )
 

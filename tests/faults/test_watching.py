@@ -80,7 +80,7 @@ def test_each_part_is_killed_and_comes_back_whole(up):  # noqa: F811
     assert running(one.settings)["state"] == "stopped"
 
 
-@pytest.mark.parametrize("role", ["web server", "daemon", "code server"])
+@pytest.mark.parametrize("role", ["web server", "daemon"])
 def test_a_part_of_dagster_is_killed(up, role):  # noqa: F811
     """Dagster without any one of its own is started again whole; of the old processes 0 are left."""
     one = settled(up)
@@ -88,6 +88,24 @@ def test_a_part_of_dagster_is_killed(up, role):  # noqa: F811
     os.kill(pid_of(before, "dagster", role), signal.SIGKILL)
     one.wait("Dagster again", lambda: "dagster runs again" in one.said and are_whole(one))
     assert alive([p["pid"] for p in before["dagster"]["processes"]]) == []
+    assert one.answers("dagster", "/server_info")
+
+
+def test_dagster_starts_its_code_server_again_itself(up):  # noqa: F811
+    """Another one takes its place and 0 of the old are left; nothing is started again by floe up."""
+    one = settled(up)
+    before = are_whole(one)
+    old = pid_of(before, "dagster", "code server")
+    os.kill(old, signal.SIGKILL)
+
+    def is_replaced() -> bool:
+        now = are_whole(one)
+        return bool(now) and pid_of(now, "dagster", "code server") != old
+
+    one.wait("another code server", is_replaced)
+    left = [p["pid"] for p in before["dagster"]["processes"] if p["role"] in ("code server", "code of the assets")]
+    one.wait("the end of the old ones", lambda: alive(left) == [])
+    assert parts(one)["dagster"]["restarts"] == 0
     assert one.answers("dagster", "/server_info")
 
 
