@@ -379,17 +379,28 @@ _RATES_RULE = (
 # adverse_event_rates: 1 widened limits at a phi of 1 by rounding; 2 counted events outside the time at risk, left the
 # lost at risk, ended the day of death or withdrawal at its beginning, and kept the time in which an event lasts.
 # clean_window: 1 took two body sites for two events. treatment_emergent: 1 had no setting for unknown onsets.
+# report_deadlines: 1 knew the rules of the US alone, and adverse events of known patients alone.
 # adverse_event_rate_ratio: 1 had a p-value that took a patient's events for independent ones beside widened limits.
 _SAFETY_VERSIONS = {
     "adverse_event_rates": "3",
     "adverse_event_rate_ratio": "2",
     "clean_window": "2",
+    "report_deadlines": "2",
     "treatment_emergent": "2",
 }
+
+
+def _safety_verification(source: str) -> str:
+    """Of a metric whose rows have a source each, some of them unverified: unverified."""
+    if source.startswith("each row's own"):
+        return "unverified"
+    return "proposal" if source.startswith("proposal") else "verified"
+
+
 _SAFETY: tuple[Metric, ...] = tuple(
     Metric(id=id, version=_SAFETY_VERSIONS.get(id, "1"),
            title=title, rule=rule, unit=unit, direction=direction, source=source,
-           verification="proposal" if source.startswith("proposal") else "verified", parameters=parameters, tests=tests)
+           verification=_safety_verification(source), parameters=parameters, tests=tests)
     for id, title, unit, direction, rule, parameters, source, tests in (
         ("time_at_risk", "Time in which harm counts", "days", "none",
          "of each episode (a new one: first session of a course that is new to the patient and continues no other, or "
@@ -447,10 +458,12 @@ _SAFETY: tuple[Metric, ...] = tuple(
          ("clean_window_days",), "proposal of this project, after OHDSI CohortIncidence",
          ("tests/transforms/test_safety.py",)),
         ("report_deadlines", "Days left to a report's due date", "days", "none",
-         "device user facilities: death to FDA and manufacturer, serious injury to the manufacturer (FDA if unknown), "
-         "10 work days after becoming aware; Monday to Friday without federal holidays; serious events and deaths "
-         "unless known not to be related", (), "21 CFR 803.3, 803.30; 5 U.S.C. 6103",
-         ("tests/transforms/marts/test_report_deadlines.py",)),
+         "the rules of the clinic's country, a row a rule: days or work days after the day of becoming aware by the clinic's "
+         "clock, without delay, or voluntary; deaths and serious events unless known not to be related, device "
+         "deficiencies that could have led to one, serious incidents with others; a row that says so where no rule is "
+         "known or a date depends on what is not recorded", (),
+         "each row's own (rule_source, rule_verification): transforms/report_rules.py",
+         ("tests/transforms/test_report_duties.py", "tests/transforms/marts/test_report_deadlines.py")),
     )
 )  # fmt: skip
 

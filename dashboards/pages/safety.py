@@ -148,7 +148,11 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
 
 def _due() -> Component:
     due = grid(ids.DEADLINES, columns=lists.DEADLINE_COLUMNS, label="Reports and their due dates", height=260)
-    return panel("Reports that are due", due, subtitle="Days are counted to the data cut.")
+    said = (
+        "By the rules of the clinic's country, as far as they are known here; the law's own words and the clinic's "
+        "procedure come first. Days are counted to the data cut."
+    )
+    return panel("Reports that are due", due, subtitle=said)
 
 
 def _alerts() -> Component:

@@ -62,15 +62,18 @@ RATE_COLUMNS = [
     ]},
 ]  # fmt: skip
 DEADLINE_COLUMNS = [
-    {"field": "ae_id", "headerName": "Adverse event", "minWidth": 170, **WRAPPED},
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 170, **WRAPPED},
-    {"field": "rule", "headerName": "Rule", "minWidth": 190, **WRAPPED},
-    {"field": "clock", "headerName": "Clinic aware", "minWidth": 120},
+    {"field": "state", "headerName": "State", "minWidth": 120},
     {"field": "due", "headerName": "Due", "minWidth": 120},
     {"field": "days_left", "headerName": "Days left", "minWidth": 100},
-    {"field": "state", "headerName": "State"},
-    {"field": "reason", "headerName": "Why no date", "minWidth": 160, **WRAPPED},
+    {"field": "about", "headerName": "About", "minWidth": 180, **WRAPPED},
+    {"field": "clinic", "headerName": "Clinic", "minWidth": 170, **WRAPPED},
+    {"field": "duty", "headerName": "What, to whom, by when", "minWidth": 300, **WRAPPED},
+    {"field": "clock", "headerName": "Clinic aware", "minWidth": 120},
+    {"field": "reason", "headerName": "Remarks", "minWidth": 220, **WRAPPED},
+    {"field": "source", "headerName": "Source", "minWidth": 240, **WRAPPED},
 ]
+# what somebody has to do first, then what nobody must do or is done
+_DUTIES_FIRST = ("overdue", "due_now", "open", "no_date", "no_rule", "voluntary", "reported_late", "reported")
 ALERT_COLUMNS = [
     {"field": "when", "headerName": "When", "minWidth": 185, **WRAPPED},
     {"field": "state", "headerName": "State"},
@@ -146,20 +149,31 @@ def _literal(text: str) -> str:
 
 
 def deadlines(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[dict]:
-    rows = reader.mart("report_deadlines").sort("due_on", "ae_id", nulls_last=True)
+    """What is overdue or due without delay first, then by its due day; what nobody must do and what is done come last."""
+    order = dict(zip(_DUTIES_FIRST, range(len(_DUTIES_FIRST)), strict=True))
+    rows = _of_clinic(reader.mart("report_deadlines"), choice, or_none=True).with_columns(
+        place=pl.col("state").replace_strict(order, default=0, return_dtype=pl.Int64)
+    )
+    rows = rows.sort("place", "due_on", "subject_kind", "subject_id", "rule", nulls_last=True)
     return [
         {
-            "ae_id": r["ae_id"],
-            "clinic": clinics.get(r["clinic_id"], r["clinic_id"]),
-            "rule": words.name_of(r["rule"]),
-            "clock": words.day(r["clock_start"]),
+            "state": words.name_of(r["state"]),
             "due": words.day(r["due_on"]),
             "days_left": r["days_left"] if r["state"] in ("open", "overdue") else None,
-            "state": words.name_of(r["state"]),
+            "about": f"{words.name_of(r['subject_kind'])} {r['subject_id']}",
+            "clinic": clinics.get(r["clinic_id"], r["clinic_id"] or words.NOTHING),
+            "duty": r["duty"] or "",
+            "clock": words.day(r["clock_start"]),
             "reason": r["reason"] or "",
+            "source": _source(r),
         }
-        for r in _of_clinic(rows, choice).iter_rows(named=True)
+        for r in rows.iter_rows(named=True)
     ]
+
+
+def _source(r: dict) -> str:
+    """The rule's source, and whether its words were read."""
+    return f"{r['rule_source']} ({r['rule_verification']})" if r["rule_source"] else ""
 
 
 def alerts(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[dict]:

@@ -286,9 +286,16 @@ def deadlines() -> list[dict]:
         STAMP
         | {
             "metric_id": "report_deadlines",
-            "ae_id": "A1",
+            "subject_kind": "adverse_event",
+            "subject_id": "A1",
             "clinic_id": "C1",
-            "rule": "us_user_facility_death",
+            "country": "US",
+            "harm": "death",
+            "person": "patient",
+            "rule": "us_user_facility_death_to_fda",
+            "duty": "A death to the FDA, no more than 10 work days after the day of becoming aware",
+            "rule_source": "21 CFR 803.30",
+            "rule_verification": "verified",
             "clock_start": date(2026, 11, 18),
             "due_on": date(2026, 12, 2),
             "state": "open",

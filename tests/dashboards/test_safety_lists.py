@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from dashboards import icons, ids
+from dashboards import icons, ids, words
 from dashboards.filters import chosen, settled
 from dashboards.pages import between_charts, safety, safety_lists
 from tests.dashboards.looking import beside, caption, part, payload, view
@@ -46,6 +46,34 @@ def test_an_id_is_no_markup(id, link):
     row = dict.fromkeys(MART_TABLES["adae"].names) | {"USUBJID": id, "AESER": "Y", "AEDECOD": "x"}
     rows = frame(MART_TABLES["adae"], [row | {"STUDYID": "s", "AESEQ": 1, "AEID": "a"}])
     assert safety_lists.serious(rows, {})[0]["patient"] == link
+
+
+def test_reports_due(staff, outsider):
+    """What to whom by when, with its source and whether that was read; of another clinic none; from outside none."""
+    (row,) = safety_lists.deadlines(staff, chosen(""), CLINICS)
+    assert (row["state"], row["due"], row["days_left"]) == ("Open", "02 Dec 2026", 12)
+    assert row["about"] == "Adverse event A1"
+    assert row["source"] == "21 CFR 803.30 (verified)"
+    assert safety_lists.deadlines(staff, chosen("?clinic=C2"), CLINICS) == []
+    assert safety_lists.deadlines(outsider, chosen(""), CLINICS) == []
+
+
+class Deadlines:
+    """A reader of reports that are due, one a state."""
+
+    def mart(self, name):
+        table = MART_TABLES[name]
+        states = next(c.closed for c in table.columns if c.name == "state")
+        rows = [dict.fromkeys(table.names) | {"subject_id": s, "subject_kind": "incident", "state": s} for s in states]
+        return pl.DataFrame(rows, schema=table.polars_schema)
+
+
+def test_reports_in_the_order_of_hands():
+    """What is overdue or due without delay is first, what nobody must do and what is done last; no clinic is a dash."""
+    rows = safety_lists.deadlines(Deadlines(), chosen(""), {})
+    states = ["Overdue", "Due now", "Open", "No date", "No rule", "Voluntary", "Reported late", "Reported"]
+    assert [r["state"] for r in rows] == states
+    assert {r["clinic"] for r in rows} == {words.NOTHING}
 
 
 def test_alerts_open_ones_first(staff, outsider):

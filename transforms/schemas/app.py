@@ -12,7 +12,7 @@ import polars as pl
 from .base import TIMESTAMP, Column, Table
 from .mart import MART_TABLES
 
-PATIENT_KEYS = frozenset({"USUBJID", "patient_id", "ae_id", "AEID", "SESSIONID", "alert_id"})
+PATIENT_KEYS = frozenset({"USUBJID", "patient_id", "ae_id", "AEID", "SESSIONID", "alert_id", "subject_id"})
 MARK = "is_suppressed"
 
 
