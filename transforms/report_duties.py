@@ -243,7 +243,10 @@ def _reasons() -> pl.Expr:
         _text(unheld & (pl.col("holder") == "hospital"), "not known whether the clinic is a hospital"),
         _text(~pl.col("is_harm_known"), "not known whether it could have led to a serious event"),
         _text(is_timed & pl.col("clock_start").is_null(), "not known when the clinic became aware"),
-        _text(is_due & (pl.col("timing") == "at_once"), "without delay: the law gives no number of days"),
+        _text(
+            is_due & pl.col("is_harm_known") & (pl.col("timing") == "at_once"),
+            "without delay: the law gives no number of days",
+        ),
         _text(is_due & (pl.col("timing") == "unstated"), "the law's article gives no period"),
         pl.when(to_another).then(pl.format("reported to {}: not a recipient of this rule", "reported_to")),
         _text(unnamed, "to whom it was reported is not recorded"),

@@ -229,6 +229,10 @@ def test_calendar_days(given, days):
         (event("FR"), "the law's article gives no period"),
         (event(None), "no rule known: the clinic's country is not recorded"),
         (event("JP"), "no rule known for this country (JP)"),
+        (
+            run(country="GB", deficiencies=[{"could_have_led_to_sae": None}]),
+            "not known whether it could have led to a serious event",
+        ),
         (run(incidents=[{"subject_kind": "visitor"}]), "no rule known for harm to a visitor in US"),
         (run(incidents=[{}]), "no field of a record of this kind (incident) holds a report"),
         (
