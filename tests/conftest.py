@@ -32,6 +32,11 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", f"ignore:unclosed <{kind}:ResourceWarning")
 
 
+def pytest_collection_modifyitems(items):
+    """PostgreSQL's tests come first: starting it forks, which the kernel refuses a process that has grown large."""
+    items.sort(key=lambda item: "postgres" not in item.nodeid)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config):
     """The same where the session ends: pytest then collects what is left, without the filters of its settings."""
