@@ -166,9 +166,11 @@ def _keys(name, settings) -> Finding:
     kind, _, catalog = settings.catalog_uri.partition(":")
     if not settings.encrypt:
         return Finding(
-            name, f"the lake's files under {settings.data_path} are not encrypted", "unset FLOE_ENCRYPT for the next home",
+            name,
+            f"the lake's files under {settings.data_path} are not encrypted",
+            "unset FLOE_ENCRYPT for the next home",
             is_needed=False,
-        )  # fmt: skip
+        )
     if kind != "sqlite":
         return Finding(name, f"the keys of the lake's files are in the {kind} catalog: who reads it can read them")
     where = "elsewhere" if "://" in settings.data_path else "on the same machine"

@@ -28,7 +28,7 @@ def telling(
 
     `slack`: a column -> how far the count may lie from what is shown; null = not shown. `dimensions`, `by`: as in
     disclosure.Cells. Where the count of a row that shows none is given away, the rows of its totals are telling.
-    """  # fmt: skip
+    """
     if rows.is_empty():
         return pl.Series("is_telling", [], dtype=pl.Boolean)
     lines = _lines(rows, dimensions, by)

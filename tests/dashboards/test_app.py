@@ -206,16 +206,37 @@ def posted(address: str, body: bytes) -> tuple[int, str]:
 
 
 ODD = [
-    {}, {"output": "no.such"}, {"output": []}, {"output": None}, {"output": "clock.disabled"}, {"output": {"a": "b"}},
-    {"inputs": None}, {"inputs": []}, {"inputs": {}}, {"inputs": [[]]}, {"inputs": [5]}, {"inputs": [{"id": ids.URL}]},
+    {},
+    {"output": "no.such"},
+    {"output": []},
+    {"output": None},
+    {"output": "clock.disabled"},
+    {"output": {"a": "b"}},
+    {"inputs": None},
+    {"inputs": []},
+    {"inputs": {}},
+    {"inputs": [[]]},
+    {"inputs": [5]},
+    {"inputs": [{"id": ids.URL}]},
     {"inputs": [{"id": {"type": "x"}, "property": "pathname", "value": "/"}]},
     {"inputs": [{"id": ids.URL, "property": "search", "value": "/"}]},
-    *({"inputs": [{"id": ids.URL, "property": "pathname", "value": v}]} for v in (5, True, [], {}, 1e400, "\ud800", "x" * 10**5)),
-    {"outputs": None}, {"outputs": []}, {"outputs": "x"}, {"outputs": [{"id": ids.CONTENT, "property": "children"}]},
-    {"state": None}, {"state": [{"id": "a", "property": "b"}]}, {"state": 5},
-    {"changedPropIds": None}, {"changedPropIds": [5]}, {"changedPropIds": "x"}, {"changedPropIds": [[]]},
+    *(
+        {"inputs": [{"id": ids.URL, "property": "pathname", "value": v}]}
+        for v in (5, True, [], {}, 1e400, "\ud800", "x" * 10**5)
+    ),
+    {"outputs": None},
+    {"outputs": []},
+    {"outputs": "x"},
+    {"outputs": [{"id": ids.CONTENT, "property": "children"}]},
+    {"state": None},
+    {"state": [{"id": "a", "property": "b"}]},
+    {"state": 5},
+    {"changedPropIds": None},
+    {"changedPropIds": [5]},
+    {"changedPropIds": "x"},
+    {"changedPropIds": [[]]},
     {"changedPropIds": ["clock.n_intervals"]},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
@@ -228,8 +249,22 @@ def test_odd_json_is_refused_in_a_sentence(address, odd, caplog):
     assert posted(address, json.dumps(SOUND).encode())[0] == 200
 
 
-@pytest.mark.parametrize("search", ["?" + "&" * 3000, "?study=%00", "?study=%ff%fe", "?a=%F0%9F", "?clinic=';--", "?visit=[]",
-                                    "?study=\u202e", "no question mark", "?=&=&=", "?patient=" + "P" * 7000, "?%"])  # fmt: skip
+@pytest.mark.parametrize(
+    "search",
+    [
+        "?" + "&" * 3000,
+        "?study=%00",
+        "?study=%ff%fe",
+        "?a=%F0%9F",
+        "?clinic=';--",
+        "?visit=[]",
+        "?study=\u202e",
+        "no question mark",
+        "?=&=&=",
+        "?patient=" + "P" * 7000,
+        "?%",
+    ],
+)
 def test_odd_addresses(address, search):
     """Every server-side callback draws, or says that there is nothing, for any query in the address."""
     callbacks = app_callbacks(address)
@@ -238,8 +273,13 @@ def test_odd_addresses(address, search):
         named = [one | {"value": values.get(one["property"])} for one in callback["inputs"]]
         names = callback["output"].strip(".").split("...")
         outputs = [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names]
-        body = {"output": callback["output"], "outputs": outputs if callback["output"].startswith("..") else outputs[0],
-                "inputs": named, "state": [one | {"value": None} for one in callback["state"]], "changedPropIds": []}  # fmt: skip
+        body = {
+            "output": callback["output"],
+            "outputs": outputs if callback["output"].startswith("..") else outputs[0],
+            "inputs": named,
+            "state": [one | {"value": None} for one in callback["state"]],
+            "changedPropIds": [],
+        }
         assert posted(address, json.dumps(body).encode())[0] in (200, 204), callback["output"][:80]
     assert len(callbacks) > 10
 

@@ -24,10 +24,15 @@ def test_every_text_of_a_figure():
     """In each property that Plotly reads as HTML or as a template only the figure's own marks are left."""
     figure = go.Figure(
         go.Scatter(
-            x=[EVIL, "b"], y=[1, 2], name=EVIL, text=[EVIL, None], hovertext=[EVIL, ""], customdata=[[EVIL, 1], ["a<br>b", 2]],
+            x=[EVIL, "b"],
+            y=[1, 2],
+            name=EVIL,
+            text=[EVIL, None],
+            hovertext=[EVIL, ""],
+            customdata=[[EVIL, 1], ["a<br>b", 2]],
             hovertemplate="%{customdata[0]}<br>%{x}<extra>" + EVIL + "</extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_xaxes(ticktext=[EVIL], tickvals=[0], categoryarray=[EVIL], title={"text": EVIL})
     figure.add_annotation(text=f"<b>{EVIL}</b>")
     found = plain(figure)

@@ -51,8 +51,12 @@ class Up:
             "args": [sys.executable, "-m", "orchestration.cli", "up", *words],
         }
         self._start()
-        self.settings = Settings(home=self.home, cache=str(cache), kafka_bootstrap="",
-                                 **{f"{name}_port": port for name, port in self.ports.items()})  # fmt: skip
+        self.settings = Settings(
+            home=self.home,
+            cache=str(cache),
+            kafka_bootstrap="",
+            **{f"{name}_port": port for name, port in self.ports.items()},
+        )
 
     def _start(self) -> None:
         with self.log.open("wb") as log:

@@ -689,10 +689,14 @@ TOO_LONG = {
     "an item's code": ("responses", {"items": {LONG: 1}}, "items"),
     "a covariate's name": ("patients", {"baseline_covariates": {LONG: 1}}, "baseline_covariates"),
     "a visit of a plan": ("studies", {"planned_visits": [{"visit": LONG}]}, "planned_visits"),
-    "what is beside a visit": ("studies", {"planned_visits": [{"visit": "v", "new": {"deep": [LONG]}}]}, "planned_visits"),
+    "what is beside a visit": (
+        "studies",
+        {"planned_visits": [{"visit": "v", "new": {"deep": [LONG]}}]},
+        "planned_visits",
+    ),
     "what names what is beside a visit": ("studies", {"planned_visits": [{"visit": "v", LONG: 1}]}, "planned_visits"),
     "a name in a list": ("studies", {"stratification": [LONG]}, "stratification"),
-}  # fmt: skip
+}
 WHOLE = {
     "responses": RESPONSE,
     "patients": PATIENT,

@@ -21,8 +21,14 @@ async def echo(scope, receive, send):
 
 
 def post(*chunks: bytes, judge=lambda path, value: None) -> tuple[int, bytes, dict]:
-    scope = {"type": "http", "method": "POST", "path": "/in", "scheme": "http", "query_string": b"",
-             "headers": [(b"host", b"localhost:1"), (b"content-type", b"application/json")]}  # fmt: skip
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/in",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost:1"), (b"content-type", b"application/json")],
+    }
     pending = [{"type": "http.request", "body": c, "more_body": k < len(chunks) - 1} for k, c in enumerate(chunks)]
     sent = []
 

@@ -22,10 +22,21 @@ from transforms.schemas import TOPICS
 GIB = 2**30
 DAY_S = 86_400
 BEAT = {
-    "state": "running", "seconds_running": 9.0, "seconds_since_landed": 1.0, "events_per_s": 5.0, "events": 90, "rows": 80,
-    "rejects": 10, "batches": 3, "last_batch_s": 0.2, "lag": 0, "bytes": 4_096, "partitions": 4,
-    "commits": [0, 2, 1, *[0] * (len(COMMIT_BUCKETS_S) - 2)], "commit_s": 0.25,
-}  # fmt: skip
+    "state": "running",
+    "seconds_running": 9.0,
+    "seconds_since_landed": 1.0,
+    "events_per_s": 5.0,
+    "events": 90,
+    "rows": 80,
+    "rejects": 10,
+    "batches": 3,
+    "last_batch_s": 0.2,
+    "lag": 0,
+    "bytes": 4_096,
+    "partitions": 4,
+    "commits": [0, 2, 1, *[0] * (len(COMMIT_BUCKETS_S) - 2)],
+    "commit_s": 0.25,
+}
 
 
 @pytest.fixture

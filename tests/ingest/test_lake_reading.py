@@ -376,7 +376,7 @@ ANSWERED = [
     "SELECT TRY('x'::INTEGER), struct_pack(a := 1), row(1, 2), unnest([1, 2]), position('b' IN 'ab'), trim(' x ')",
     "FROM raw.ledger USING SAMPLE 3",
     "SELECT median(x), quantile_cont(x, 0.25), stddev(x), histogram(x), mode(x), arg_max(x, x) FROM range(9) AS t(x)",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("statement", ANSWERED)

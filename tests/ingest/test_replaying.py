@@ -27,9 +27,14 @@ def incident(number: int) -> bytes:
 def fetched(values: list[bytes]) -> bytes:
     """A producer's batch, compressed with snappy, as the broker gives it."""
     builder = DefaultRecordBatchBuilder(
-        magic=2, compression_type=SNAPPY, is_transactional=False, producer_id=-1, producer_epoch=-1,
-        base_sequence=-1, batch_size=2**20,
-    )  # fmt: skip
+        magic=2,
+        compression_type=SNAPPY,
+        is_transactional=False,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=2**20,
+    )
     for k, value in enumerate(values):
         assert builder.append(k, timestamp=1_700_000_000_000, key=b"c", value=value, headers=[("trace", b"%d" % k)])
     return bytes(builder.build())

@@ -19,11 +19,29 @@ from ingest.settings import Settings
 from transforms.errors import FloeError
 
 AWKWARD = [
-    "hunter2hunter2", "p@ssw0rd", "a b c d e f", "it's me: O'Brien", "pass'word host=evil", "back\\slash\\'quote",
-    "colon:slash/hash#question?amp&eq=", "100%41percent%zz", 'double"quote', "@@@@@@", ":::///", "****x****",
-    "password=password=again", "naïve pässwörd 密码密码", "tab\tand\nnewline", "x@y@z/w:v", "{json: 'yes'}", "$1\\1\\g<0>",
-    "&host=other", "sslmode=require-not", "'", "''quoted''",
-]  # fmt: skip
+    "hunter2hunter2",
+    "p@ssw0rd",
+    "a b c d e f",
+    "it's me: O'Brien",
+    "pass'word host=evil",
+    "back\\slash\\'quote",
+    "colon:slash/hash#question?amp&eq=",
+    "100%41percent%zz",
+    'double"quote',
+    "@@@@@@",
+    ":::///",
+    "****x****",
+    "password=password=again",
+    "naïve pässwörd 密码密码",
+    "tab\tand\nnewline",
+    "x@y@z/w:v",
+    "{json: 'yes'}",
+    "$1\\1\\g<0>",
+    "&host=other",
+    "sslmode=require-not",
+    "'",
+    "''quoted''",
+]
 # What a password is made of: blanks, and all that a connection string has a meaning for.
 PASSWORDS = st.text(st.sampled_from("abcXYZ019 @:/#%?&='\"\\*;,._-+~$^(){}[]<>|!\té密"), min_size=4, max_size=24)
 
@@ -85,15 +103,17 @@ def test_what_is_no_secret_stays(spelling, password):
         ("postgresql://a:b@c/d", "postgresql://a:***@c/d"),
         ("password=x host=h", "password=*** host=h"),
         ("{'sasl_plain_password': 'x', 'a': 1}", "{'sasl_plain_password': ***, 'a': 1}"),
-        ("CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b''c', REGION 'd')",
-         "CREATE SECRET s (TYPE s3, KEY_ID ***, SECRET ***, REGION 'd')"),
+        (
+            "CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b''c', REGION 'd')",
+            "CREATE SECRET s (TYPE s3, KEY_ID ***, SECRET ***, REGION 'd')",
+        ),
         ("s3://b/p?s3_secret_access_key=abc&region=x", "s3://b/p?s3_secret_access_key=***&region=x"),
         ('password required: username="u" password="abc";', 'password required: username="u" password=***;'),
         ("nothing secret here: id=5, token count 7", "nothing secret here: id=5, token count 7"),
         ("/home/a:b@c", "/home/a:b@c"),
         ("", ""),
     ],
-)  # fmt: skip
+)
 def test_secrets_of_no_setting(text, shown):
     """What is a secret by its shape is hidden though no setting holds it."""
     assert hidden(text) == shown

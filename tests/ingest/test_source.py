@@ -15,9 +15,14 @@ TOPIC = "floe.clinics.v1"
 
 def records(base: int, *values: bytes) -> bytes:
     builder = DefaultRecordBatchBuilder(
-        magic=2, compression_type=0, is_transactional=False, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        magic=2,
+        compression_type=0,
+        is_transactional=False,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
         batch_size=2**20,
-    )  # fmt: skip
+    )
     for delta, value in enumerate(values):
         builder.append(delta, timestamp=1_700_000_000_000, key=b"k", value=value, headers=[])
     raw = bytearray(builder.build())

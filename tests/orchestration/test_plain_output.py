@@ -16,16 +16,37 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-AWKWARD = ["\x1b[31mred\x1b]0;title\x07", ":x: :skull:", "[bold red]no[/]", "\u202egnp.exe", "=1+1", "+cmd|'x'!A0", "-2+3",
-           "@SUM(A1)", "\t=1", "a;=1", "two\nlines", "quote\"s'", "\x9b2J", "", "-5.5"]  # fmt: skip
+AWKWARD = [
+    "\x1b[31mred\x1b]0;title\x07",
+    ":x: :skull:",
+    "[bold red]no[/]",
+    "\u202egnp.exe",
+    "=1+1",
+    "+cmd|'x'!A0",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "a;=1",
+    "two\nlines",
+    "quote\"s'",
+    "\x9b2J",
+    "",
+    "-5.5",
+]
 DEEP = 200_000
 
 
 def run(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
     own = {"FLOE_HOME": str(home), "FLOE_BROKER_PORT": "1", "FLOE_LAKE_THREADS": "1"} | environment
     kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOE_")}
-    return subprocess.run([sys.executable, "-m", "orchestration.cli", *words], cwd=ROOT, env=kept | own,
-                          capture_output=True, check=False, timeout=120)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "orchestration.cli", *words],
+        cwd=ROOT,
+        env=kept | own,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +72,12 @@ def test_a_table_on_a_terminal(home, query):
     """The same where standard output is a terminal: no colour, no picture, no escape of the data's."""
     ours, theirs = pty.openpty()
     kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOE_")}
-    ended = subprocess.Popen([sys.executable, "-m", "orchestration.cli", "sql", query], cwd=ROOT, stdout=theirs,
-                             env=kept | {"FLOE_HOME": str(home), "COLUMNS": "200", "TERM": "xterm"})  # fmt: skip
+    ended = subprocess.Popen(
+        [sys.executable, "-m", "orchestration.cli", "sql", query],
+        cwd=ROOT,
+        stdout=theirs,
+        env=kept | {"FLOE_HOME": str(home), "COLUMNS": "200", "TERM": "xterm"},
+    )
     os.close(theirs)
     out = b""
     while True:
@@ -92,8 +117,17 @@ def test_json(home, query):
     assert not set(out) & set("\x1b\x07\x9b\u202e")
 
 
-@pytest.mark.parametrize("words", [("sql", "SELECT '\x1b[31m' FROM nothing"), ("sql", "--\x1b[31m"), ("\x1b[31mverb",), ("status",),
-                                   ("rejects", "--format", "\x1b[2J"), ("rejects", "show", "\x1b[2J\u202e", "0", "0")])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sql", "SELECT '\x1b[31m' FROM nothing"),
+        ("sql", "--\x1b[31m"),
+        ("\x1b[31mverb",),
+        ("status",),
+        ("rejects", "--format", "\x1b[2J"),
+        ("rejects", "show", "\x1b[2J\u202e", "0", "0"),
+    ],
+)
 def test_errors(home, words):
     """A sentence of an error repeats what was found, without obeying it."""
     found = run(home, *words, FLOE_KAFKA_BOOTSTRAP="\x1b]0;x\x07:1")
@@ -114,12 +148,20 @@ FILES = {
     "name": ("fitbit", "\x1b[2J.csv", b"a,b\n"),
     "prose": ("fhir", "d.json", b"\x1b[31m once"),
     "deep list": ("fhir", "e.json", b"[" * DEEP + b"]" * DEEP),
-    "deep object": ("fhir", "f.json", b'{"resourceType":"Observation","x":' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}"),
-    "deep in a Bundle": ("fhir", "g.json", b'{"resourceType":"Bundle","entry":[{"resource":' + b"[" * DEEP + b"]" * DEEP + b"}]}"),
+    "deep object": (
+        "fhir",
+        "f.json",
+        b'{"resourceType":"Observation","x":' + b'{"a":' * DEEP + b"1" + b"}" * DEEP + b"}",
+    ),
+    "deep in a Bundle": (
+        "fhir",
+        "g.json",
+        b'{"resourceType":"Bundle","entry":[{"resource":' + b"[" * DEEP + b"]" * DEEP + b"}]}",
+    ),
     "deep line": ("fhir", "h.ndjson", b'{"resourceType":"Observation","x":' + b"[" * DEEP + b"]" * DEEP + b"}\n"),
     "deep archive": ("fitbit", "steps-2020-01-01.json", b"[" * DEEP + b"]" * DEEP),
     "deep and open": ("fitbit", "steps-2020-01-02.json", b"[" * DEEP),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", FILES)

@@ -134,8 +134,13 @@ def test_what_was_kept_as_a_checksum_is_read_from_kafka_again(settings, source, 
         mine = lake.table("raw.rejects", where="kafka_topic = $1 AND reason = $2", params=[topic, reason])
         assert mine["value"].null_count() == mine["checksum"].count() == 4  # the first is the sample
         changed = mine.filter(mine["checksum"].is_not_null())["kafka_offset"].max()
-        lake.write(lambda w: w.execute("UPDATE raw.rejects SET checksum = 'other' WHERE kafka_offset = $1 AND checksum IS NOT NULL "
-                                       "AND reason = 'wrong_content_type'", [changed]))  # fmt: skip
+        lake.write(
+            lambda w: w.execute(
+                "UPDATE raw.rejects SET checksum = 'other' WHERE kafka_offset = $1 AND checksum IS NOT NULL "
+                "AND reason = 'wrong_content_type'",
+                [changed],
+            )
+        )
     place = mine.filter(mine["kafka_offset"] == changed).row(0, named=True)
     shown = show_reject(settings, topic=topic, partition=place["kafka_partition"], offset=changed)
     assert "not kept: beyond FLOE_REJECTS_WHOLE_MB" in shown

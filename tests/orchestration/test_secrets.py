@@ -19,8 +19,18 @@ PASSWORDS = {
     "URI": "postgres:postgresql://ward:{password}@127.0.0.1:{port}/lake",
 }
 PASSWORD = "zq@7 K/w:9#x%Q&yj=Vv"  # of characters that libpq and URIs split at
-VERBS = (["doctor"], ["doctor", "--json"], ["status"], ["status", "--json"], ["sql", "SELECT 1"], ["verify"],
-         ["materialize"], ["ingest", "--drain"], ["rejects"], ["broker", "status"])  # fmt: skip
+VERBS = (
+    ["doctor"],
+    ["doctor", "--json"],
+    ["status"],
+    ["status", "--json"],
+    ["sql", "SELECT 1"],
+    ["verify"],
+    ["materialize"],
+    ["ingest", "--drain"],
+    ["rejects"],
+    ["broker", "status"],
+)
 
 
 def pieces(secret: str) -> set[str]:
@@ -30,8 +40,15 @@ def pieces(secret: str) -> set[str]:
 def everything_said(home: Path, environment: dict[str, str], words: list[str]) -> str:
     """What the verb printed, and the text of every file that it left."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLOE_", "AWS_", "PG", "DAGSTER_"))}
-    ended = subprocess.run([sys.executable, "-m", "orchestration.cli", *words], cwd=ROOT, env=kept | environment,
-                           capture_output=True, text=True, check=False, timeout=120)  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-m", "orchestration.cli", *words],
+        cwd=ROOT,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     left = "".join(f.read_bytes().decode(errors="replace") for f in home.rglob("*") if f.is_file())
     return ended.stdout + ended.stderr + left
 

@@ -69,9 +69,18 @@ def entries(routes, before="") -> Iterator[tuple[str, bool]]:
 def ask(app, kind: str, path: str, *, method="GET", query=b"", body=b"", **headers) -> int | str:
     """The status that a request gets, or what became of a socket: accepted or refused."""
     given = {"host": "127.0.0.1:3000"} | {k.replace("_", "-"): v for k, v in headers.items()}
-    scope = {"type": kind, "asgi": {"version": "3.0"}, "http_version": "1.1", "path": path, "raw_path": path.encode(),
-             "root_path": "", "query_string": query, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 3000),
-             "headers": [(k.encode(), v.encode()) for k, v in given.items() if v is not None]}  # fmt: skip
+    scope = {
+        "type": kind,
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": query,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 3000),
+        "headers": [(k.encode(), v.encode()) for k, v in given.items() if v is not None],
+    }
     scope |= {"scheme": "http", "method": method} if kind == "http" else {"scheme": "ws", "subprotocols": []}
     first = {"type": "http.request", "body": body} if kind == "http" else {"type": "websocket.connect"}
     pending, sent = [first], []
@@ -107,15 +116,32 @@ def test_every_server_is_known():
 
 
 FOREIGN = [
-    {"host": "evil.example"}, {"host": "localhost.evil.com"}, {"host": "127.0.0.1.evil.com:3000"}, {"host": None},
-    {"host": "127.0.0.1:3000@evil.example"}, {"host": "[::1].evil.com"}, {"host": "localhost:3000, evil.example"},
-    {"host": "0.0.0.0:3000"}, {"host": "127.0.0.1:"}, {"host": "127.0.0.2"}, {"host": ""}, {"host": "l\u043ecalhost"},
-    {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "http://localhost:8888"},
-    {"origin": "http://127.0.0.1:3001"}, {"origin": "https://127.0.0.1:3000"}, {"origin": "http://127.0.0.1:3000.evil.com"},
-    {"origin": "http://127.0.0.1:3000/"}, {"origin": "http://evil@127.0.0.1:3000"}, {"origin": ""}, {"origin": "file://"},
-    {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
+    {"host": "evil.example"},
+    {"host": "localhost.evil.com"},
+    {"host": "127.0.0.1.evil.com:3000"},
+    {"host": None},
+    {"host": "127.0.0.1:3000@evil.example"},
+    {"host": "[::1].evil.com"},
+    {"host": "localhost:3000, evil.example"},
+    {"host": "0.0.0.0:3000"},
+    {"host": "127.0.0.1:"},
+    {"host": "127.0.0.2"},
+    {"host": ""},
+    {"host": "l\u043ecalhost"},
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://localhost:8888"},
+    {"origin": "http://127.0.0.1:3001"},
+    {"origin": "https://127.0.0.1:3000"},
+    {"origin": "http://127.0.0.1:3000.evil.com"},
+    {"origin": "http://127.0.0.1:3000/"},
+    {"origin": "http://evil@127.0.0.1:3000"},
+    {"origin": ""},
+    {"origin": "file://"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
     {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("which", SERVERS.values())
@@ -145,8 +171,17 @@ def test_foreign_methods(servers, which):
         for method in METHODS[2:]:
             own = ask(app, "http", path, method=method, body=b"{}", origin=OWN, **{"content-type": "application/json"})
             assert own == 405 or (method == "POST" and path == taken and own == 400), (method, path, own)
-        for kind in ("text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "", None,
-                     "multipart/form-data", "application/graphql", "application/json, text/plain", "application/jsonp"):  # fmt: skip
+        for kind in (
+            "text/plain",
+            "text/plain; application/json",
+            "application/x-www-form-urlencoded",
+            "",
+            None,
+            "multipart/form-data",
+            "application/graphql",
+            "application/json, text/plain",
+            "application/jsonp",
+        ):
             status = ask(
                 app, "http", path, method="POST", query=b"query=mutation{x}", body=b"{}", **{"content-type": kind}
             )
@@ -186,8 +221,12 @@ def test_what_the_operator_needs(servers):
     for path in ("/", "/assets", "/runs/abc", "/server_info", "/favicon.png"):
         assert ask(app, "http", path, **{"sec-fetch-site": "same-origin"}) == 200
         assert ask(app, "http", path, **link) == 200
-    for headers in ({"origin": OWN, "referer": OWN + "/runs"}, {}, {"host": "[::1]:3000", "origin": "http://[::1]:3000"},
-                    {"host": "localhost:9000", "origin": "http://localhost:9000"}):  # fmt: skip
+    for headers in (
+        {"origin": OWN, "referer": OWN + "/runs"},
+        {},
+        {"host": "[::1]:3000", "origin": "http://[::1]:3000"},
+        {"host": "localhost:9000", "origin": "http://localhost:9000"},
+    ):
         kind = {"content-type": "application/json; charset=utf-8"}
         assert ask(app, "http", "/graphql", method="POST", body=query, query=b"op=x", **kind | headers) == 200
     assert ask(app, "http", "/graphql", accept="text/html") == 200

@@ -120,9 +120,14 @@ class System:
                 cost = np.zeros(size)
                 cost[target] = sign
                 solved = linprog(
-                    cost, A_eq=equal, b_eq=None if equal is None else np.zeros(equal.shape[0]), A_ub=at_most,
-                    b_ub=None if at_most is None else np.array(self.at_most_limits), bounds=limits, method="highs",
-                )  # fmt: skip
+                    cost,
+                    A_eq=equal,
+                    b_eq=None if equal is None else np.zeros(equal.shape[0]),
+                    A_ub=at_most,
+                    b_ub=None if at_most is None else np.array(self.at_most_limits),
+                    bounds=limits,
+                    method="highs",
+                )
                 ends.append(np.inf if solved.status == 3 else solved.x[target] if solved.status == 0 else np.nan)
             found.append((ends[0], ends[1]))
         return found

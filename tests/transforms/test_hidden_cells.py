@@ -27,8 +27,15 @@ SIDE = ("n_missing", "n_not_evaluable", "n_pending")
 @pytest.fixture(scope="module", params=[1, 2], ids=lambda seed: f"seed {seed}")
 def world(request):
     """By summary: its rows, and what a first release holds of them; of 300 patients in eight clinics and a study."""
-    plan = Plan(patients=300, days=200, clinics=8, seed=request.param, study_share=0.3, with_readings=False,
-                with_telemetry=False)  # fmt: skip
+    plan = Plan(
+        patients=300,
+        days=200,
+        clinics=8,
+        seed=request.param,
+        study_share=0.3,
+        with_readings=False,
+        with_telemetry=False,
+    )
     records = [record for record in simulate(plan) if record[0].split(".")[1] not in SERIES]
     tables = computed(records, landed=LANDED)
     rows = {name: tables[f"mart.{name}"] for name in RELEASED}

@@ -48,13 +48,32 @@ def test_nothing_steers(text):
 @pytest.mark.parametrize(
     ("text", "written"),
     [
-        ("=1+1", "'=1+1"), ("+1+1", "'+1+1"), ("-1+1", "'-1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("\tx", "'\tx"), ("\rx", "'\rx"),
-        ("  =1", "'  =1"), ("\n=1", "'\n=1"), ("\uff1d1+1", "'\uff1d1+1"), ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
-        ("-", "'-"), ("+", "'+"), ("=", "'="), ("\x00=1", "\\x00=1"),
-        ("-5", "-5"), ("+5.25", "+5.25"), ("-1e-7", "-1e-7"), ("-.5", "-.5"), ("-inf", "-inf"), ("-5 mg", "'-5 mg"),
-        ("a=1", "a=1"), ("", ""), ("\x1b[1m", "\\x1b[1m"), ("two\nlines", "two\nlines"),
+        ("=1+1", "'=1+1"),
+        ("+1+1", "'+1+1"),
+        ("-1+1", "'-1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+        ("  =1", "'  =1"),
+        ("\n=1", "'\n=1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ("-", "'-"),
+        ("+", "'+"),
+        ("=", "'="),
+        ("\x00=1", "\\x00=1"),
+        ("-5", "-5"),
+        ("+5.25", "+5.25"),
+        ("-1e-7", "-1e-7"),
+        ("-.5", "-.5"),
+        ("-inf", "-inf"),
+        ("-5 mg", "'-5 mg"),
+        ("a=1", "a=1"),
+        ("", ""),
+        ("\x1b[1m", "\\x1b[1m"),
+        ("two\nlines", "two\nlines"),
     ],
-)  # fmt: skip
+)
 def test_in_a_spreadsheet(text, written):
     """What would be a formula begins with an apostrophe; what is a number, however written, stays one."""
     assert cell(text) == written

@@ -15,8 +15,15 @@ from transforms.schemas import CORE_TABLES
 
 AWARE = datetime(2025, 3, 3, 15, tzinfo=UTC)  # a Monday
 CUT = datetime(2025, 3, 10, 12, tzinfo=UTC)
-ZONES = {"US": "America/New_York", "DE": "Europe/Berlin", "PL": "Europe/Warsaw", "FR": "Europe/Paris",
-         "CH": "Europe/Zurich", "GB": "Europe/London", "AU": "Australia/Sydney"}  # fmt: skip
+ZONES = {
+    "US": "America/New_York",
+    "DE": "Europe/Berlin",
+    "PL": "Europe/Warsaw",
+    "FR": "Europe/Paris",
+    "CH": "Europe/Zurich",
+    "GB": "Europe/London",
+    "AU": "Australia/Sydney",
+}
 
 
 def frame(topic, *rows):
@@ -26,8 +33,12 @@ def frame(topic, *rows):
 
 
 def run(*, country="US", facility=True, as_of=CUT, place="C1", events=(), deficiencies=(), incidents=()):
-    clinic = {"clinic_id": "C1", "country": country, "timezone": ZONES.get(country, "UTC"),
-              "is_device_user_facility": facility}  # fmt: skip
+    clinic = {
+        "clinic_id": "C1",
+        "country": country,
+        "timezone": ZONES.get(country, "UTC"),
+        "is_device_user_facility": facility,
+    }
     event = {
         "ae_id": "A1",
         "patient_id": "P1",
@@ -105,7 +116,7 @@ US = "us_user_facility_"
         (None, SERIOUS, ["no_rule"]),
         (" de ", SERIOUS, ["de_operator_serious_incident"]),
     ],
-)  # fmt: skip
+)
 def test_adverse_events(country, given, rules):
     """Each country's rules by death, serious or expected; none at all only where nothing is reportable."""
     assert sorted(event(country, **given)["rule"]) == rules
@@ -120,10 +131,14 @@ def test_adverse_events(country, given, rules):
         ("DE", False, []),
         ("GB", True, [("gb_yellow_card", "voluntary")]),
         ("AU", True, [("au_hospital_near_miss", "no_date")]),
-        ("CH", True, [("ch_professional_15_days_to_supplier", "no_date"), ("ch_professional_15_days_to_swissmedic", "no_date")]),
+        (
+            "CH",
+            True,
+            [("ch_professional_15_days_to_supplier", "no_date"), ("ch_professional_15_days_to_swissmedic", "no_date")],
+        ),
         ("JP", True, [("no_rule", "no_rule")]),
     ],
-)  # fmt: skip
+)
 def test_deficiencies(country, could, expected):
     """A deficiency that could have led to harm is a near miss; when the clinic became aware of it has no field."""
     rows = run(country=country, deficiencies=[{"could_have_led_to_sae": could}])
@@ -147,7 +162,7 @@ def test_deficiencies(country, could, expected):
         ("DE", {"subject_kind": "none"}, [("de_operator_serious_incident", "due_now", None)]),
         ("GB", {}, [("gb_yellow_card", "voluntary", None)]),
     ],
-)  # fmt: skip
+)
 def test_incidents(country, given, expected):
     """Harm to staff, to a visitor, to somebody else, to nobody: only what a rule covers has a duty; the rest says so."""
     rows = run(country=country, incidents=[given])
@@ -190,7 +205,7 @@ def test_incidents(country, given, expected):
         ("JP", {}, "no_rule", None, None),
         ("JP", {"reported_at": AWARE, "reported_to": "PMDA"}, "no_rule", None, None),
     ],
-)  # fmt: skip
+)
 def test_states(country, given, state, due, left):
     """Open until the due day is over by the clinic's clock; to somebody else is not reported; no date is ever guessed."""
     row = event(country, **given).row(0, named=True)

@@ -79,9 +79,7 @@ RULES: Mapping[str, Rule] = {
         amounts=("patient_years",),
         nested=_EVALUABLE,
     ),
-    "responder_curves": Rule(
-        compute=figures.responder_curves, figures=("estimate", *_LIMITS), rest={"n_missing": "n"}
-    ),
+    "responder_curves": Rule(compute=figures.responder_curves, figures=("estimate", *_LIMITS), rest={"n_missing": "n"}),
     "responder_disagreement": Rule(compute=figures.responder_disagreement, figures=("estimate", *_LIMITS)),
     "dose_response": Rule(
         compute=figures.dose_response,
@@ -125,7 +123,13 @@ RULES: Mapping[str, Rule] = {
     "adverse_event_comparisons": Rule(  # every row of it is hidden
         compute=figures.nothing,
         left_out=_names(
-            "adverse_event_comparisons", "patient_years", "reference_", "sessions_", "risk_", "fisher_", "stratified_",
+            "adverse_event_comparisons",
+            "patient_years",
+            "reference_",
+            "sessions_",
+            "risk_",
+            "fisher_",
+            "stratified_",
             "cmh_",
         ),
     ),
@@ -152,8 +156,15 @@ RULES: Mapping[str, Rule] = {
     "control_charts": Rule(
         compute=figures.control_charts,
         figures=("value", "center", "lower", "upper", "limit_share", "in_control_arl"),
-        constants=("is_outside", "is_trend", "is_two_of_three", "is_shift", "is_trial_limits", "rebased_from",
-                   "baseline_points"),
+        constants=(
+            "is_outside",
+            "is_trend",
+            "is_two_of_three",
+            "is_shift",
+            "is_trial_limits",
+            "rebased_from",
+            "baseline_points",
+        ),
         months=("period_start",),
     ),
     "survival_curves": Rule(
@@ -161,7 +172,7 @@ RULES: Mapping[str, Rule] = {
         figures=("survival", "lower", "upper", "median", "median_lower", "median_upper", "log_rank_p_value"),
         thinned=figures.thinned_curves,
     ),
-}  # fmt: skip
+}
 
 
 def treatment(table: Table, column: Column) -> str | None:
@@ -171,8 +182,13 @@ def treatment(table: Table, column: Column) -> str | None:
         return KEY
     if column.is_count:
         return COUNT
-    declared = {CONSTANT: rule.constants, AMOUNT: rule.amounts, MONTH: rule.months, FIGURE: rule.figures,
-                LEFT_OUT: rule.left_out}  # fmt: skip
+    declared = {
+        CONSTANT: rule.constants,
+        AMOUNT: rule.amounts,
+        MONTH: rule.months,
+        FIGURE: rule.figures,
+        LEFT_OUT: rule.left_out,
+    }
     for kind, names in declared.items():
         if name in names:
             return kind
@@ -209,9 +225,12 @@ def _without_telling(table: Table, rows: pl.DataFrame, *, options: Options) -> p
     """The rows without what lies between the groups of those that would give a few people away with their totals."""
     base, (_, *between) = base_of(options), RULES[table.name.removeprefix("released_")].nested
     marked = telling(
-        rows, slack={"n_due": base // 2, **dict.fromkeys(between, base - 1)}, min_cell=options.min_cell,
-        dimensions=CELL_DIMENSIONS, by=[k for k in table.key if k not in (*STRATUM_COLUMNS, "strata")],
-    )  # fmt: skip
+        rows,
+        slack={"n_due": base // 2, **dict.fromkeys(between, base - 1)},
+        min_cell=options.min_cell,
+        dimensions=CELL_DIMENSIONS,
+        by=[k for k in table.key if k not in (*STRATUM_COLUMNS, "strata")],
+    )
     return rows.with_columns(pl.when(~marked).then(pl.col(c)).alias(c) for c in ("n_due", *between))
 
 

@@ -129,9 +129,10 @@ def reliable_change(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Da
     for name in CHANGE_CLASSES:
         named = dict(zip(_LIMITS, (name, f"{name}_lower", f"{name}_upper"), strict=True))
         rows = anew(
-            rows, [f"n_{name}", "n_evaluable"],
+            rows,
+            [f"n_{name}", "n_evaluable"],
             lambda pairs, x=f"n_{name}", named=named: _share_limits(pairs, x, "n_evaluable").rename(named),
-        )  # fmt: skip
+        )
         lower, upper = f"{name}_clustered_lower", f"{name}_clustered_upper"
         rows = rows.with_columns(
             **coarse_limits([lower, upper], lower=lower, upper=upper, least=_of(base, "n_evaluable"))
@@ -182,11 +183,12 @@ def adverse_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> p
     for name in OVERDISPERSED:
         events, exposure = RATES[name]
         rows = anew(
-            rows, [events, exposure, "overdispersion"],
+            rows,
+            [events, exposure, "overdispersion"],
             lambda distinct, events=events, exposure=exposure, name=name: rates.overdispersed_columns(
                 distinct, events=events, exposure=exposure, dispersion="overdispersion", name=name
             ),
-        )  # fmt: skip
+        )
     wholes = {"incidence_proportion": ("patients", 1)} | {
         name: (exposure, 100) for name, (_, exposure) in RATES.items()
     }
@@ -223,9 +225,10 @@ def control_charts(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Dat
     anew_of = {"u": 100 * share, "p": share, "c": pl.col("numerator")}
     lines = coarse_limits(("value", "center", "lower", "upper"), lower="lower", upper="upper")
     rows = rows.with_columns(
-        limit_share=significant(pl.col("limit_share"), 1), in_control_arl=significant(pl.col("in_control_arl"), 2),
+        limit_share=significant(pl.col("limit_share"), 1),
+        in_control_arl=significant(pl.col("in_control_arl"), 2),
         **lines,
-    )  # fmt: skip
+    )
     value = pl.col("value")
     for chart, made in anew_of.items():
         value = pl.when((pl.col("chart") == chart) & pl.col("value").is_not_null()).then(made).otherwise(value)

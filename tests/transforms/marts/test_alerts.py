@@ -21,8 +21,18 @@ def test_an_alert_of_unreadable_records_has_the_number_of_its_hour():
     frame = frame.with_columns(
         pl.lit(None, dtype=t).alias(n) for n, t in core.polars_schema.items() if n not in frame.columns
     )
-    whole = {"kafka_topic": "t", "reason": "not_json", "hour": NOW, "is_safety": True, "reduced": 0, "whole_bytes": 9,
-             "first_at": NOW, "last_at": NOW, "raised_at": NOW, "told": 1}  # fmt: skip
+    whole = {
+        "kafka_topic": "t",
+        "reason": "not_json",
+        "hour": NOW,
+        "is_safety": True,
+        "reduced": 0,
+        "whole_bytes": 9,
+        "first_at": NOW,
+        "last_at": NOW,
+        "raised_at": NOW,
+        "told": 1,
+    }
     hours = [whole | {"records": 3, "alert_id": "unreadable-a"}, whole | {"records": 9, "alert_id": None}]
     hours = pl.DataFrame(hours, schema=REJECT_HOURS.polars_schema)
     found = alerts.compute(

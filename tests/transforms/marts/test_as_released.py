@@ -98,7 +98,13 @@ def test_what_lies_between_groups_is_the_difference_of_the_rounded_groups():
     counts = {"n_patients": 13, "n_due": 13, "n_evaluable": 0, "n_missing": 1, "n_not_evaluable": 12, "n_pending": 0}
     (row,) = made("reliable_change", counts)
     assert {name: row[name] for name in counts} == {
-        "n_patients": 15, "n_due": 15, "n_evaluable": 0, "n_missing": 0, "n_not_evaluable": 15, "n_pending": 0}  # fmt: skip
+        "n_patients": 15,
+        "n_due": 15,
+        "n_evaluable": 0,
+        "n_missing": 0,
+        "n_not_evaluable": 15,
+        "n_pending": 0,
+    }
 
 
 def test_a_part_that_is_shown_as_more_than_its_total():
@@ -109,12 +115,21 @@ def test_a_part_that_is_shown_as_more_than_its_total():
     cell = {"metric_id": "m", "visit": "Week 8", "population": "completers", "n_missing": 0, "n_not_evaluable": 0}
 
     def row(clinic, patients, due):
-        return cell | {"clinic_id": clinic, "strata": ["clinic_id"] if clinic else [], "n_patients": patients, "n_due": due,
-                       "n_evaluable": due, "n_pending": patients - due}  # fmt: skip
+        return cell | {
+            "clinic_id": clinic,
+            "strata": ["clinic_id"] if clinic else [],
+            "n_patients": patients,
+            "n_due": due,
+            "n_evaluable": due,
+            "n_pending": patients - due,
+        }
 
     found = made("cohort_outcomes", row("A", 8, 7), row("B", 49, 48), row(None, 57, 55))
     assert [(r["clinic_id"], r["n_patients"], r["n_due"], r["n_evaluable"], r["n_pending"]) for r in found] == [
-        ("A", 10, None, 5, None), ("B", 50, 50, 50, 0), (None, 55, None, 55, None)]  # fmt: skip
+        ("A", 10, None, 5, None),
+        ("B", 50, 50, 50, 0),
+        (None, 55, None, 55, None),
+    ]
 
 
 # --- figures ------------------------------------------------------------------------------------------
@@ -130,8 +145,14 @@ def test_a_share_is_of_the_rounded_counts():
 
 def test_a_rate_is_of_the_rounded_events():
     """12 events in 23.456 years are 10 in 23 years: 43.5 per 100, exact limits of 10."""
-    counts = {"patients": 41, "patients_with_event": 11, "events": 12, "sessions": 404, "patient_years": 23.456,
-              "patient_years_at_risk": 20.04}  # fmt: skip
+    counts = {
+        "patients": 41,
+        "patients_with_event": 11,
+        "events": 12,
+        "sessions": 404,
+        "patient_years": 23.456,
+        "patient_years_at_risk": 20.04,
+    }
     (row,) = made("adverse_event_groups", counts)
     rate = "events_per_100_patient_years"
     limits = garwood([10], [23.0])
@@ -141,14 +162,29 @@ def test_a_rate_is_of_the_rounded_events():
 
 @pytest.mark.parametrize(
     ("estimate", "lower", "upper", "shown"),
-    [(-2.4118, -3.0231, -1.8005, (-2.4, -3.0, -1.8)), (-2.125, -3.375, -0.875, (-2.2, -3.4, -0.8)),
-     (7312.6, 6890.1, 7735.1, (7300.0, 6900.0, 7750.0)), (1.257, None, None, (1.3, None, None))],
-)  # fmt: skip
+    [
+        (-2.4118, -3.0231, -1.8005, (-2.4, -3.0, -1.8)),
+        (-2.125, -3.375, -0.875, (-2.2, -3.4, -0.8)),
+        (7312.6, 6890.1, 7735.1, (7300.0, 6900.0, 7750.0)),
+        (1.257, None, None, (1.3, None, None)),
+    ],
+)
 def test_a_mean_is_given_in_steps_of_its_interval(estimate, lower, upper, shown):
     """In steps of a tenth of its interval at most (1, 2 or 5 times a power of ten); without one, to two digits."""
-    row = {"metric_id": "nrs7d_change", "unit": "points", "population": "completers", "n_patients": 30, "n_due": 20,
-           "n_evaluable": 17, "n_missing": 3, "n_not_evaluable": 0, "n_pending": 10, "estimate": estimate,
-           "ci_lower": lower, "ci_upper": upper}  # fmt: skip
+    row = {
+        "metric_id": "nrs7d_change",
+        "unit": "points",
+        "population": "completers",
+        "n_patients": 30,
+        "n_due": 20,
+        "n_evaluable": 17,
+        "n_missing": 3,
+        "n_not_evaluable": 0,
+        "n_pending": 10,
+        "estimate": estimate,
+        "ci_lower": lower,
+        "ci_upper": upper,
+    }
     (row,) = made("cohort_outcomes", row)
     assert (row["estimate"], row["ci_lower"], row["ci_upper"]) == pytest.approx(shown)
 
@@ -159,11 +195,24 @@ def test_a_curve_has_steps_at_rounded_counts_alone():
     Events so far are 5 from day 3, 10 from day 8; on day 13 12 are gone (10) and one is censored. At risk below 5 from
     day 17 on: the curve ends on day 16 with what has been censored so far (5, from day 15).
     """
-    days = [{"parameter": "TTAE", "time_days": float(k), "at_risk": 21 - k, "events": int(k <= 12),
-             "censored": int(k > 12), "n_patients": 20} for k in range(1, 21)]  # fmt: skip
+    days = [
+        {
+            "parameter": "TTAE",
+            "time_days": float(k),
+            "at_risk": 21 - k,
+            "events": int(k <= 12),
+            "censored": int(k > 12),
+            "n_patients": 20,
+        }
+        for k in range(1, 21)
+    ]
     found = made("survival_curves", *days)
     assert [(r["time_days"], r["at_risk"], r["events"], r["censored"]) for r in found] == [
-        (3.0, 20, 5, 0), (8.0, 15, 5, 0), (15.0, 10, 0, 5), (16.0, 5, 0, 0)]  # fmt: skip
+        (3.0, 20, 5, 0),
+        (8.0, 15, 5, 0),
+        (15.0, 10, 0, 5),
+        (16.0, 5, 0, 0),
+    ]
     assert [r["survival"] for r in found] == pytest.approx([0.75, 0.5, 0.5, 0.5])
 
 
@@ -174,12 +223,18 @@ def test_a_curve_has_steps_at_rounded_counts_alone():
     ("reason", "shown"),
     [
         ("12 improved and 41 not, 30 needed of each", "some improved and some not, 30 needed of each"),
-        ("values of 7 of 18 patients due: compared from 60 % on", "values of some of some patients due: compared from 60 % on"),
+        (
+            "values of 7 of 18 patients due: compared from 60 % on",
+            "values of some of some patients due: compared from 60 % on",
+        ),
         ("4 clinics to compare: at least 5 are needed", "4 clinics to compare: at least 5 are needed"),
-        ("answers left out of the model: 12 at Week 4, Month 3", "answers left out of the model: some at Week 4, Month 3"),
+        (
+            "answers left out of the model: 12 at Week 4, Month 3",
+            "answers left out of the model: some at Week 4, Month 3",
+        ),
         (None, None),
     ],
-)  # fmt: skip
+)
 def test_a_sentence_tells_no_number_of_people(reason, shown):
     """Numbers in a reason are "some", unless they are a visit's, a threshold, clinics or a share."""
     (row,) = made("important_change", {"n_changes": 60, "reason": reason})
