@@ -12,10 +12,9 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadFileScheduling
 
-from ingest import broker as local_broker
-from ingest.broker_process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
+from tests.running_kafka import running_kafka
 
 # How long an example takes depends on what else the machine does: pytest's timeout is the limit.
 hypothesis_settings.register_profile("floe", deadline=None)
@@ -98,11 +97,9 @@ def with_lake(tmp_path_factory) -> Callable[[Path], Path]:
 def broker(tmp_path_factory, downloads) -> Settings:
     """One real Kafka for the session, in a home of its own on a free port; the settings that lead to it.
 
-    It dies with the session, however that ends. Topics are not made: `stream.ensure_topics(broker)` does that. For
-    a lake of its own a test takes `broker.model_copy(update={"home": tmp_path})`: the port leads to the same Kafka.
+    Topics are not made: `stream.ensure_topics(broker)` does that. For a lake of its own a test takes
+    `broker.model_copy(update={"home": tmp_path})`: the port leads to the same Kafka, where other tests have published.
+    What counts records or alerts of a topic takes `tests.running_kafka` instead.
     """
-    home = tmp_path_factory.mktemp("broker") / "home"
-    settings = Settings(home=home, cache=str(downloads), broker_port=free_port(), kafka_bootstrap="")
-    local_broker.start(settings, detached=False)
-    yield settings
-    local_broker.stop(settings)
+    with running_kafka(tmp_path_factory.mktemp("broker") / "home", downloads) as settings:
+        yield settings

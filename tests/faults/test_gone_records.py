@@ -18,14 +18,17 @@ from kafka.structs import TopicPartition
 from ingest import stream
 from ingest.log_agreement import Outcome, Standing, Verdict
 from ingest.notices import LogParted, Unproved
+from tests.running_kafka import running_kafka
 
 AGREES, UNPROVED, PARTED = Outcome.AGREES, Outcome.UNPROVED, Outcome.PARTED
 
 
-@pytest.fixture
-def settings(broker):
-    stream.ensure_topics(broker)
-    return broker
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory, downloads):
+    """A Kafka in which nobody else publishes: these tests know each topic's offsets."""
+    with running_kafka(tmp_path_factory.mktemp("kafka") / "home", downloads) as settings:
+        stream.ensure_topics(settings)
+        yield settings
 
 
 @pytest.fixture
