@@ -3,7 +3,8 @@
 Here: drawing the points, the deaths, the restarts, the table. Not here: the parts that die (victim.py), the list that
 their work is held against (books.py).
 
-CRASHES (1,000) points, drawn by CRASHES_SEED (1), over ingest, upkeep and materialisation; a tenth are real kills
+CRASHES (1,000) points, drawn by CRASHES_SEED (1), over ingest, upkeep, materialisation and `floe up`; a tenth are
+real kills
 (-9) at a random moment, the others end at a line: by an exit on the spot, or by an error there, in turn. After each the
 part starts again and must come to its end; then the lake is compared with the list.
 """
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+import psutil
+
 from ingest import broker, stream
 from ingest.broker_process import free_port
 from ingest.lake import Lake
@@ -30,7 +33,7 @@ from transforms.errors import FloeError
 from .books import Account, Books
 from .victim import EXIT, FAILED, PRELOADED, RAISE, Point, live
 
-SHARES = {"ingest": 0.75, "upkeep": 0.2, "materialise": 0.05}
+SHARES = {"ingest": 0.74, "upkeep": 0.2, "materialise": 0.04, "up": 0.02}
 _KILLED_EVERY = 10
 _PATIENCE_S, _HANGS_S = 300, 20
 _DRAWS = 5  # a point that a run does not come by this time is drawn anew
@@ -134,6 +137,8 @@ class Ground:
     def _start(self, part: str, **options):
         environment = {"FLOE_HOME": str(self.settings.home), "FLOE_BROKER_PORT": str(self.settings.broker_port)}
         environment |= {"FLOE_CACHE": self.settings.cache, "FLOE_INGEST_LINGER_MS": "10", "FLOE_LAKE_THREADS": "1"}
+        environment |= {"FLOE_DASHBOARDS_PORT": str(self.settings.dashboards_port)}
+        environment |= {"FLOE_DAGSTER_PORT": str(self.settings.dagster_port)}
         process = _VICTIMS.Process(target=live, args=(part, environment, self.log), kwargs=options)
         process.start()
         return process
@@ -153,9 +158,90 @@ class Ground:
             return self.books.compare_core(lake) if self.part == "materialise" else self.books.compare(lake)
 
 
+class UpGround(Ground):
+    """`floe up` with a broker of its own: it is up when what was sent has landed, and must then stop in order."""
+
+    def work(self) -> None:
+        pass  # what was sent before the last stop, and not landed, is still to do
+
+    def run(self, **options) -> float:
+        began = time.monotonic()
+        process = self._start(self.part, **options)
+        self._wait(process, lambda: stream.is_reachable(self.settings, timeout_s=1) and stream.topic_ids(self.settings))
+        self.books.send(40)
+        self._wait(process, lambda: self._has_landed())
+        landed_s = time.monotonic() - began
+        self.books.send(20)  # may land, or be left for the next start
+        process.terminate()
+        assert self._end(process) == 0, f"floe up was told to stop and ended with {process.exitcode}, see {self.log}"
+        assert not (left := self._left()), f"floe up stopped and left {left}"
+        return landed_s
+
+    def compare(self) -> Account:
+        """Whatever was left to land lands, and nothing else runs: then the lists must agree."""
+        broker.start(self.settings, detached=False)
+        try:
+            self._run_part("ingest")
+        finally:
+            broker.stop(self.settings)
+        return super().compare()
+
+    def _dead_at(self, point: Point) -> str | None:
+        """Told to stop once it has had time to come by its point, so that the lines of stopping have their turn."""
+        process = self._start(self.part, point=point)
+        process.join(2 * self.whole_s)
+        if process.exitcode is None:
+            process.terminate()
+            process.join(60)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+        return str(point) if process.exitcode else None
+
+    def _has_landed(self) -> bool:
+        try:
+            with Lake.open(self.settings, read_only=True) as lake:
+                return self.books.compare(lake).lost == 0
+        except FloeError:
+            return False  # not made yet
+
+    def _wait(self, process, until) -> None:
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            assert process.is_alive(), f"floe up ended with {process.exitcode}, see {self.log}"
+            assert time.monotonic() < end, f"floe up did not land within {_PATIENCE_S} s, see {self.log}"
+            try:
+                if until():
+                    return
+            except FloeError:
+                pass  # it is not there yet
+            time.sleep(0.1)
+
+    def _left(self) -> list[str]:
+        """Processes of this home that outlive it by more than a moment."""
+        for _ in range(50):
+            left = [
+                " ".join(p.cmdline())[:100] for p in psutil.process_iter() if p.pid != os.getpid() and self._is_of(p)
+            ]
+            if not left:
+                break
+            time.sleep(0.2)
+        return left
+
+    def _is_of(self, process: psutil.Process) -> bool:
+        try:
+            is_alive = process.status() != psutil.STATUS_ZOMBIE
+            home = str(self.settings.home)
+            return is_alive and (
+                process.environ().get("FLOE_HOME") == home or any(home in w for w in process.cmdline())
+            )
+        except psutil.Error:
+            return False
+
+
 @contextmanager
 def _grounds(seed: random.Random) -> Iterator[dict[str, Ground]]:
-    """One Kafka for all parts, and a home for each."""
+    """One Kafka for the parts that share it, and a home for each; `floe up` has all of its own."""
     cache = os.environ.get("FLOE_CACHE") or str(Path.home() / ".cache" / "floe")
     with tempfile.TemporaryDirectory(prefix="floe-crashes-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -163,15 +249,19 @@ def _grounds(seed: random.Random) -> Iterator[dict[str, Ground]]:
         broker.start(shared, detached=False)
         stream.ensure_topics(shared)
         try:
-            yield {
-                part: Ground(part, folder, _settings(folder / part, cache, shared.broker_port), seed) for part in SHARES
+            grounds = {
+                part: Ground(part, folder, _settings(folder / part, cache, shared.broker_port), seed)
+                for part in SHARES
+                if part != "up"
             }
+            yield grounds | {"up": UpGround("up", folder, _settings(folder / "up", cache, free_port()), seed)}
         finally:
             broker.stop(shared)
 
 
 def _settings(home: Path, cache: str, port: int) -> Settings:
-    return Settings(home=home, cache=cache, broker_port=port, kafka_bootstrap="", catalog="", data="")
+    ports = {"dashboards_port": free_port(), "dagster_port": free_port()}
+    return Settings(home=home, cache=cache, broker_port=port, kafka_bootstrap="", catalog="", data="", **ports)
 
 
 def _turns(count: int, seed: random.Random) -> list[str]:

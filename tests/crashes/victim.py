@@ -123,12 +123,20 @@ def materialise() -> Callable:
     return run
 
 
+def all_up() -> Callable:
+    """`floe up`, until SIGTERM."""
+    from orchestration import up
+
+    return lambda settings: up.run(settings, demo=None, replay=[], say=print)
+
+
 _INGEST = sorted(str(p) for p in (ROOT / "ingest").glob("*.py"))
 _ORCHESTRATION = sorted(str(p) for p in (ROOT / "orchestration").rglob("*.py"))
 PARTS = {
     "ingest": (ingest, _INGEST),
     "upkeep": (upkeep, _INGEST + _ORCHESTRATION),
     "materialise": (materialise, _INGEST + _ORCHESTRATION),
+    "up": (all_up, _INGEST + _ORCHESTRATION),
 }
 
 
