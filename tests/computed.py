@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-import duckdb
 import polars as pl
 
 from ingest.decode import decode
+from ingest.lake_in_memory import MemoryLake
 from ingest.partition import Batch
-from transforms.core import CORE, rows
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES
@@ -38,14 +37,11 @@ def computed(
     if shuffle is not None:
         raw = {name: rows.sample(fraction=1, shuffle=True, seed=shuffle) for name, rows in raw.items()}
     tables = {"raw.rejects": rejects}
-    with duckdb.connect(config={"threads": threads, "preserve_insertion_order": threads == 1}) as connection:
-        query = _lake(connection, raw)
-        tables["core.data_cut"] = _cut(query, landed, data_cutoff)
-        for name, step in CORE.items():
-            frame = rows(step, query=query, options=OPTIONS)
-            tables[step.table.full_name] = frame
-            query(f'INSERT INTO core."{name}" SELECT * FROM given', given=frame)
-        tables |= {f"raw.{name}": query(f'SELECT * FROM raw."{name}"') for name in RAW_TABLES}
+    with MemoryLake(threads=threads) as lake:
+        lake.land(raw)
+        tables["core.data_cut"] = _cut(lake.query, landed, data_cutoff)
+        tables |= {f"core.{name}": frame for name, frame in lake.compute(options=OPTIONS).items()}
+        tables |= {f"raw.{name}": lake.query(f'SELECT * FROM raw."{name}"') for name in RAW_TABLES}
     _with_marts(tables, marts)
     return tables
 
@@ -67,26 +63,6 @@ def batch_of(topic: str, pairs: Sequence[tuple[bytes | None, bytes | None]]) -> 
     """Records (key, value) as a partition's batch from its beginning on."""
     keys, values = ([pair[k] for pair in pairs] for k in (0, 1))
     return Batch(topic, "T", 0, 0, len(pairs), list(range(len(pairs))), keys, values)
-
-
-def _lake(connection, raw: dict[str, pl.DataFrame]):
-    connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
-    for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
-        connection.execute(table.ddl())
-
-    def query(sql: str, **given: pl.DataFrame) -> pl.DataFrame:
-        cursor = connection.cursor()
-        for name, frame in given.items():
-            cursor.register(name, frame)
-        return _in_utc(cursor.execute(sql).pl())
-
-    for name, frame in raw.items():
-        query(f'INSERT INTO raw."{name}" SELECT * FROM given', given=frame)
-    return query
-
-
-def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col(pl.Datetime(time_zone="*")).dt.convert_time_zone("UTC"))
 
 
 def _cut(query, landed: datetime, data_cutoff: datetime | None) -> pl.DataFrame:

@@ -1,16 +1,12 @@
 """mart.adex: one row a session, delivered or not, of a patient that is known.
 
-Here: the row's assembly. Not here: the limits and spacing (exposure.py), clearance (clearance.py), the
-device's own measurements (core.telemetry_sessions).
-
-What the session reports and what its device measured are two pieces of evidence: the colder temperature and
-the lower oxygen of the two counts, so that neither can hide what the other saw.
+Here: the row's assembly. Not here: how a session is judged (judged_sessions.py).
 """
 
 import polars as pl
 
-from ..clearance import with_clearance, with_contraindication
-from ..exposure import flag, of_patients, placed_sessions, with_limit_flags, with_protocol, with_spacing
+from ..exposure import flag, of_patients, placed_sessions
+from ..judged_sessions import judged
 from ..local_time import clocks
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
@@ -47,27 +43,15 @@ def compute(
     frame = with_study(placed_sessions(of_patients(sessions, keys), whose), adsl, day="day")
     sites = adsl.select("STUDYID", "SITEID", patient_id="USUBJID")
     frame = frame.join(sites, on=["STUDYID", "patient_id"], maintain_order="left")
-    frame = with_spacing(with_protocol(frame, protocols, courses))
-    frame = with_contraindication(with_clearance(frame, consults), consults, screenings)
-    frame = with_limit_flags(_measured(frame, telemetry_sessions))
-    return TABLE.conform(_named(_cumulated(frame)).sort("USUBJID", "EXSEQ"))
-
-
-def _measured(frame: pl.DataFrame, telemetry: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the measurements: of the session's and its device's, the colder and the lower."""
-    device = telemetry.select(
-        "session_id",
-        device_cabin_min_c="cabin_min_temp_c", cabin_max_measured_c="cabin_max_temp_c",
-        device_skin_min_c="skin_min_temp_c", device_skin_last_c="skin_last_temp_c",
-        device_oxygen_pct="room_min_oxygen_pct", REWARMMN="skin_rewarming_min", DOSEKS="dose_k_s",
-    )  # fmt: skip
-    return frame.join(device, on="session_id", how="left", maintain_order="left").with_columns(
-        EXDUR="duration_s",
-        CABMINC=pl.min_horizontal("cabin_min_temp_c", "device_cabin_min_c"),
-        SKINMINC=pl.min_horizontal("skin_temp_min_c", "device_skin_min_c", "skin_temp_post_c"),
-        SKINPSTC=pl.coalesce("skin_temp_post_c", "device_skin_last_c"),
-        O2MINPCT=pl.min_horizontal("room_min_oxygen_pct", "device_oxygen_pct"),
+    frame = judged(
+        frame,
+        protocols=protocols,
+        courses=courses,
+        consults=consults,
+        screenings=screenings,
+        telemetry_sessions=telemetry_sessions,
     )
+    return TABLE.conform(_named(_cumulated(frame)).sort("USUBJID", "EXSEQ"))
 
 
 def _cumulated(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,188 @@
+"""The book of alerts: where the watcher stands, every alert as it stands, and what is still to be told to whom.
+
+Here: one SQLite file under the home, each change of it one transaction that is on the disk when it returns. Not here:
+what is news (transforms/alerting/news.py), telling (sinks).
+
+Positions, alerts and deliveries change together, so that whatever ends the watcher, an alert is told for what landed
+once: what was told before is in the book, what was not is still to be told. A lost book is made again from the alerts'
+own topic (`adopt`).
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from transforms.alerting.causes import CAUSES
+from transforms.alerting.news import STANDING
+
+from .kept import Positions
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS positions (
+    topic TEXT, topic_id TEXT, partition INTEGER, next_position INTEGER, PRIMARY KEY (topic, topic_id, partition));
+CREATE TABLE IF NOT EXISTS alerts (
+    alert_id TEXT PRIMARY KEY, rule TEXT, subject_kind TEXT, subject_id TEXT, cause TEXT, clinic_id TEXT,
+    patient_id TEXT, device_id TEXT, evidence TEXT, occurred_at TEXT, landed_at TEXT, tier TEXT, level INTEGER,
+    finding TEXT, gravity INTEGER, state TEXT, revision INTEGER, is_closed_by_rule INTEGER NOT NULL DEFAULT 0,
+    told_at TEXT, acknowledged_at TEXT, acknowledged_by TEXT, assigned_role TEXT, step INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS by_subject ON alerts (subject_kind, subject_id);
+CREATE TABLE IF NOT EXISTS deliveries (
+    number INTEGER PRIMARY KEY, sink TEXT NOT NULL, delivery_id TEXT NOT NULL, in_order_of TEXT, payload TEXT NOT NULL,
+    made_at TEXT NOT NULL, due_at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT, delivered_at TEXT,
+    UNIQUE (sink, delivery_id));
+CREATE INDEX IF NOT EXISTS waiting ON deliveries (sink, number) WHERE delivered_at IS NULL;
+"""
+_TIMES = ("occurred_at", "landed_at", "told_at", "acknowledged_at")
+_MOST_PARAMETERS = 500  # of one statement
+
+
+class Book:
+    """Safe within one thread; another thread opens its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(_TABLES)
+
+    def __enter__(self) -> "Book":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._db.close()
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """All that is done within it is one transaction: whole, or not at all."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # --- positions ---
+
+    def positions(self) -> Positions:
+        """Up to where what landed was judged."""
+        rows = self._db.execute("SELECT topic, topic_id, partition, next_position FROM positions")
+        return {(topic, topic_id, partition): position for topic, topic_id, partition, position in rows}
+
+    def set_positions(self, positions: Positions) -> None:
+        self._db.executemany("REPLACE INTO positions VALUES (?, ?, ?, ?)", [(*k, at) for k, at in positions.items()])
+
+    # --- alerts ---
+
+    def standing(self, alert_ids: Iterable[str], subjects: pl.DataFrame) -> pl.DataFrame:
+        """STANDING: the alerts of these ids, and those of these subjects (`subject_kind`, `subject_id`)."""
+        columns = ", ".join(STANDING)
+        rows = self._each(f"SELECT {columns} FROM alerts WHERE alert_id IN (%s)", list(alert_ids))
+        for (kind,), part in subjects.unique().partition_by("subject_kind", as_dict=True).items():
+            statement = f"SELECT {columns} FROM alerts WHERE subject_kind = '{kind}' AND subject_id IN (%s)"
+            rows += self._each(statement, part["subject_id"].to_list())
+        frame = pl.DataFrame([tuple(row) for row in rows], schema=list(STANDING), orient="row", strict=False)
+        return frame.cast(dict(STANDING)).unique("alert_id", maintain_order=True)
+
+    def _each(self, statement: str, values: list[str]) -> list[sqlite3.Row]:
+        rows = []
+        for k in range(0, len(values), _MOST_PARAMETERS):
+            part = values[k : k + _MOST_PARAMETERS]
+            rows += self._db.execute(statement % ", ".join("?" * len(part)), part).fetchall()
+        return rows
+
+    def enter(self, news: pl.DataFrame, *, now: datetime) -> None:
+        """Writes each row of news (`transforms.alerting.news`) into its alert; a closed one keeps what it was about."""
+        for row in news.iter_rows(named=True):
+            if row["news"] == "closed":
+                self._db.execute(
+                    "UPDATE alerts SET state = 'closed', is_closed_by_rule = 1, finding = ?, revision = ? WHERE alert_id = ?",
+                    (row["finding"], row["revision"], row["alert_id"]),
+                )
+                continue
+            fields = {name: _plain(row[name]) for name in ("alert_id", *CAUSES, "gravity", "state", "revision")}
+            fields["is_closed_by_rule"] = 0
+            if row["news"] != "lowered":
+                fields |= {"told_at": _plain(now), "step": 0, "acknowledged_at": None, "acknowledged_by": None}
+            names = ", ".join(fields)
+            updates = ", ".join(f"{name} = excluded.{name}" for name in fields if name != "alert_id")
+            self._db.execute(
+                f"INSERT INTO alerts ({names}) VALUES ({', '.join('?' * len(fields))}) "
+                f"ON CONFLICT (alert_id) DO UPDATE SET {updates}",
+                list(fields.values()),
+            )
+
+    def alert(self, alert_id: str) -> dict | None:
+        """The alert as it stands; None = there is none."""
+        row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", [alert_id]).fetchone()
+        return _read(row) if row else None
+
+    def alerts(self, where: str = "true", parameters: Iterable = ()) -> list[dict]:
+        """The alerts that fit, the newest first."""
+        rows = self._db.execute(f"SELECT * FROM alerts WHERE {where} ORDER BY told_at DESC, alert_id", list(parameters))
+        return [_read(row) for row in rows]
+
+    def update(self, alert_id: str, **fields) -> None:
+        names = ", ".join(f"{name} = ?" for name in fields)
+        self._db.execute(
+            f"UPDATE alerts SET {names} WHERE alert_id = ?", [*(_plain(v) for v in fields.values()), alert_id]
+        )
+
+    # --- deliveries ---
+
+    def put(self, sink: str, delivery_id: str, payload: Mapping, *, in_order_of: str, now: datetime) -> None:
+        """A delivery that is to be made; one that the book has is not put twice."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO deliveries (sink, delivery_id, in_order_of, payload, made_at, due_at) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (sink, delivery_id, in_order_of, json.dumps(payload), _plain(now), _plain(now)),
+        )
+
+    def due(self, sink: str, *, now: datetime, most: int = 100) -> list[dict]:
+        """What is to be delivered now, in order: of one subject nothing before what came earlier."""
+        rows = self._db.execute(
+            "SELECT * FROM deliveries AS d WHERE sink = ? AND delivered_at IS NULL AND due_at <= ? AND NOT EXISTS ("
+            "SELECT 1 FROM deliveries AS e WHERE e.sink = d.sink AND e.in_order_of = d.in_order_of "
+            "AND e.delivered_at IS NULL AND e.number < d.number) ORDER BY number LIMIT ?",
+            (sink, _plain(now), most),
+        )
+        return [dict(row) | {"payload": json.loads(row["payload"])} for row in rows]
+
+    def waiting(self) -> dict[str, tuple[int, str | None]]:
+        """By sink: how many deliveries wait, and why the last attempt failed."""
+        rows = self._db.execute(
+            "SELECT sink, count(*), max(error) FROM deliveries WHERE delivered_at IS NULL GROUP BY sink"
+        )
+        return {sink: (count, error) for sink, count, error in rows}
+
+    def delivered(self, number: int, *, now: datetime) -> None:
+        self._db.execute("UPDATE deliveries SET delivered_at = ?, error = NULL WHERE number = ?", (_plain(now), number))
+
+    def failed(self, number: int, *, error: str, due_at: datetime) -> None:
+        self._db.execute(
+            "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_at = ? WHERE number = ?",
+            (error, _plain(due_at), number),
+        )
+
+
+def _plain(value):
+    """As SQLite keeps it: times as sortable UTC text, lists as JSON."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def _read(row: sqlite3.Row) -> dict:
+    alert = dict(row)
+    for name in _TIMES:
+        alert[name] = datetime.fromisoformat(alert[name]) if alert[name] else None
+    return alert | {
+        "evidence": json.loads(alert["evidence"] or "[]"),
+        "is_closed_by_rule": bool(alert["is_closed_by_rule"]),
+    }

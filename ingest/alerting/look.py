@@ -1,0 +1,54 @@
+"""One look at those whom new records touch: their rows through core to causes, and what was looked at whole.
+
+Here: that. Not here: whom they touch (touched.py), the rules (transforms/alerting), what is told of it (book.py).
+"""
+
+import polars as pl
+
+from transforms.alerting.judging import TABLES, of_core
+from transforms.options import Options
+from transforms.schemas import TOPIC_BY_NAME
+
+from ..lake_in_memory import MemoryLake
+from .kept import Kept
+from .touched import Touched, rows_of
+
+# The kinds of subject by the table that their records are in.
+_KINDS = {
+    "sessions": "session",
+    "adverse_events": "adverse_event",
+    "deficiencies": "deficiency",
+    "incidents": "incident",
+}
+_SUBJECTS = pl.Schema({"subject_kind": pl.String, "subject_id": pl.String})
+
+
+def look(kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The causes of those whom new records touch, and the subjects (`subject_kind`, `subject_id`) looked at whole.
+
+    What is known of others, who came along because a record names them, is not whole: their causes are left out.
+    """
+    raw = rows_of(kept, whom)
+    memory.land(raw)
+    core = memory.compute(TABLES, options=options)
+    found = of_core({name: core[name] for name in TABLES}, options=options)
+    is_theirs = pl.col("patient_id").is_null() | pl.col("patient_id").is_in(sorted(whom.patients))
+    return found.filter(is_theirs), _looked_at(raw, core, whom)
+
+
+def _looked_at(raw: dict[str, pl.DataFrame], core: dict[str, pl.DataFrame], whom: Touched) -> pl.DataFrame:
+    """Under the ids that were sent and those that core gives them."""
+    parts = [pl.DataFrame(schema=_SUBJECTS), _subjects("device", pl.Series(sorted(whom.devices), dtype=pl.String))]
+    for name in raw:
+        record_id = TOPIC_BY_NAME[name].record_id
+        ids = raw[name][record_id].unique()
+        parts.append(_subjects("record", name + "/" + ids))
+        if name in _KINDS:
+            parts.append(_subjects(_KINDS[name], pl.concat([ids, core[name][record_id]]).unique()))
+    return pl.concat(parts)
+
+
+def _subjects(kind: str, ids: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame({"subject_id": ids.cast(pl.String)}).select(
+        subject_kind=pl.lit(kind), subject_id=pl.col("subject_id")
+    )

@@ -1,0 +1,104 @@
+"""Whom a landed record touches: the patients whose alerts may change, and all their rows.
+
+Here: from new rows to patients, devices and single records, and to the rows by which they are judged whole. Not here:
+following the lake (kept.py), the judgement (transforms/alerting).
+
+A patient is touched by own records, by a merge, by whoever shares the id of one of the records, and by a register that
+says how the patient's sessions are judged: a device, a protocol, a clinic's clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from transforms.schemas import RAW_TABLES, TOPIC_BY_NAME
+
+from .kept import TABLES, Kept
+
+_OF_PATIENTS = tuple(name for name in TABLES if "patient_id" in RAW_TABLES[name].names and name != "retractions")
+_REGISTERS = ("clinics", "devices", "protocols")
+_SINGLE = ("deficiencies", "incidents")
+_ROUNDS = 5  # of following shared ids and merges
+# The patients whose sessions a register's new row may judge otherwise.
+_BY_REGISTER = {
+    "devices": """
+        SELECT DISTINCT s.patient_id FROM raw.sessions s JOIN new ON s.device_id = new.device_id
+        WHERE s.started_at >= least(new.retired_on, new.calibration_due_on) OR new.record_status = 'entered_in_error'
+            OR EXISTS (FROM raw.devices d WHERE d.device_id = new.device_id
+                AND s.started_at >= least(d.retired_on, d.calibration_due_on))""",
+    "protocols": """
+        SELECT DISTINCT s.patient_id FROM raw.sessions s LEFT JOIN raw.courses c ON s.course_id = c.course_id
+        JOIN new ON coalesce(s.protocol_id, c.protocol_id) = new.protocol_id""",
+    "clinics": """
+        SELECT DISTINCT s.patient_id FROM raw.sessions s JOIN new ON s.clinic_id = new.clinic_id
+        WHERE (SELECT count(*) FROM raw.clinics c WHERE c.clinic_id = new.clinic_id) > 1""",
+    "telemetry": "SELECT DISTINCT s.patient_id FROM raw.sessions s JOIN new ON s.session_id = new.session_id",
+    "retractions": """
+        SELECT DISTINCT s.patient_id FROM raw.sessions s JOIN raw.telemetry t ON s.session_id = t.session_id
+        JOIN new ON t.started_at >= new."from" AND t.started_at <= new."to" + INTERVAL 1 DAY""",
+}
+_MERGED = """
+SELECT patient_id FROM raw.patient_status WHERE merged_into IN (FROM known)
+UNION SELECT merged_into FROM raw.patient_status WHERE patient_id IN (FROM known) AND merged_into IS NOT NULL"""
+
+
+@dataclass(frozen=True)
+class Touched:
+    """`patients`, `devices`: their ids; `single`: ids of deficiencies and incidents, by table."""
+
+    patients: frozenset[str]
+    devices: frozenset[str]
+    single: Mapping[str, frozenset[str]]
+
+
+def touched(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched:
+    """Whom the new rows touch; `kept` has taken them in."""
+    patients: set[str] = set()
+    for name, frame in new.items():
+        if name in _OF_PATIENTS:
+            patients |= _ids(frame, "patient_id")
+        if name in _BY_REGISTER:
+            patients |= _ids(kept.query(_BY_REGISTER[name], new=frame.drop("values", strict=False)), "patient_id")
+    single = {name: frozenset(_ids(new[name], TOPIC_BY_NAME[name].record_id)) for name in _SINGLE if name in new}
+    devices = frozenset(_ids(new["devices"], "device_id")) if "devices" in new else frozenset()
+    return Touched(frozenset(_with_relatives(kept, patients)), devices, single)
+
+
+def _with_relatives(kept: Kept, patients: set[str]) -> set[str]:
+    """The patients, those that are or became one of them, and those whose records have an id of theirs."""
+    for _ in range(_ROUNDS):
+        before, known = len(patients), pl.DataFrame({"patient_id": sorted(patients)}, schema={"patient_id": pl.String})
+        patients = patients | _ids(kept.query(_MERGED, known=known), "patient_id")
+        for name in _OF_PATIENTS:
+            record_id = TOPIC_BY_NAME[name].record_id
+            if record_id not in ("patient_id", "device_id"):
+                patients |= _ids(kept.query(_sharing(name, record_id), known=known), "patient_id")
+        if len(patients) == before:
+            break
+    return patients
+
+
+def _sharing(name: str, record_id: str) -> str:
+    return f"""SELECT DISTINCT patient_id FROM raw."{name}" WHERE {record_id} IN
+        (SELECT {record_id} FROM raw."{name}" WHERE patient_id IN (FROM known)) AND patient_id NOT IN (FROM known)"""
+
+
+def _ids(frame: pl.DataFrame, column: str) -> set[str]:
+    return set(frame[column].drop_nulls().unique())
+
+
+def rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
+    """All rows of raw by which they are judged: the registers, the patients' own, and single records."""
+    wanted = dict.fromkeys(_REGISTERS, "true")
+    wanted |= dict.fromkeys(_OF_PATIENTS, "patient_id IN (FROM patients)")
+    wanted["telemetry"] = "session_id IN (SELECT session_id FROM raw.sessions WHERE patient_id IN (FROM patients))"
+    wanted["retractions"] = "true"
+    for name in _SINGLE:
+        wanted[name] = f"{TOPIC_BY_NAME[name].record_id} IN (FROM {name}_ids)"
+    frames = {f"{name}_ids": _frame(whom.single.get(name, frozenset())) for name in _SINGLE}
+    return kept.rows_of(wanted, patients=_frame(whom.patients), **frames)
+
+
+def _frame(ids: frozenset[str]) -> pl.DataFrame:
+    return pl.DataFrame({"id": sorted(ids)}, schema={"id": pl.String})

@@ -1,0 +1,251 @@
+"""Which records call for an alert, of which tier: events decoded, landed and computed to core, then judged.
+
+Here: records and the causes that must come of them. Not here: what is told of them (test_news.py).
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from ingest.contract import encode, record_key
+from tests.computed import computed
+from transforms.alerting.causes import aged
+from transforms.alerting.judging import TABLES, of_core
+from transforms.alerting.rules import LIMITS, RULES
+from transforms.options import Options
+from transforms.schemas import TOPIC_BY_NAME
+
+AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
+LANDED = AT + timedelta(hours=1)
+PROTOCOL = {
+    "protocol_id": "A",
+    "effective_from": AT - timedelta(days=300),
+    "modality": "whole_body",
+    "cabin_min_temp_c": -120.0,
+    "cabin_max_temp_c": -100.0,
+    "max_duration_s": 180.0,
+    "min_hours_between_sessions": 20.0,
+    "max_sessions_per_week": 3,
+    "skin_min_temp_c": 8.0,
+    "room_min_oxygen_pct": 20.0,
+}
+HOME = (
+    ("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}),
+    ("patients", {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": "2026-04-01", "birth_year": 1970}),
+    ("protocols", PROTOCOL),
+    (
+        "consults",
+        {
+            "consult_id": "K1",
+            "patient_id": "P1",
+            "occurred_at": AT - timedelta(days=20),
+            "recorded_at": AT - timedelta(days=20),
+            "outcome": "cleared",
+        },
+    ),
+)
+
+
+def session(k: int = 1, **given) -> tuple[str, dict]:
+    fields = {
+        "session_id": f"S{k}",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "whole_body",
+        "protocol_id": "A",
+        "started_at": AT,
+    }
+    return "sessions", fields | given
+
+
+def event(**given) -> tuple[str, dict]:
+    fields = {"ae_id": "E1", "patient_id": "P1", "clinic_id": "C1", "term": "soreness", "onset_at": AT}
+    return "adverse_events", fields | given
+
+
+def device(**given) -> tuple[str, dict]:
+    return "devices", {"device_id": "D1", "clinic_id": "C1", "kind": "cryo"} | given
+
+
+def causes(*records: tuple[str, dict], options: Options | None = None) -> pl.DataFrame:
+    """The causes of these records beside a clinic, a patient who was cleared, and a protocol."""
+    events = []
+    for k, (name, data) in enumerate([*HOME, *records]):
+        topic = TOPIC_BY_NAME[name].type
+        events.append((topic, record_key(topic, data), encode(topic, data, id=f"e{k}", source="urn:emr", time=AT)))
+    tables = computed(events, landed=LANDED, marts=())
+    assert tables["raw.rejects"].is_empty()
+    return of_core({name: tables[f"core.{name}"] for name in TABLES}, options=options or Options())
+
+
+def told(*records: tuple[str, dict], **given) -> list[tuple[str, str]]:
+    """(rule, tier) of each cause."""
+    return sorted(aged(causes(*records, **given)).select("rule", "tier").iter_rows())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"grade": 1}, []),
+        ({"grade": 2}, []),
+        ({}, []),
+        ({"grade": 3}, [("harm", "now")]),
+        ({"is_serious": True}, [("harm", "now")]),
+        ({"is_serious": True, "related": "not_related"}, [("harm", "now")]),
+        ({"serious_criteria": ["hospitalisation"]}, [("harm", "now")]),
+        ({"outcome": "fatal"}, [("harm", "now")]),
+        ({"injury_kind": "burn", "grade": 1}, [("harm", "now")]),
+        ({"injury_kind": "syncope"}, [("harm", "now")]),
+        ({"injury_kind": "asphyxia"}, [("harm", "now")]),
+        ({"injury_kind": "nerve"}, [("harm", "today")]),
+        ({"term": "Freeze burn on the left calf"}, [("harm", "now")]),
+        ({"term": "Fainted"}, [("harm", "now")]),
+        ({"term": "burning sensation"}, []),
+        ({"term": "heartburn"}, []),
+        # told when it landed long after it happened: nobody can act at once
+        ({"grade": 3, "onset_at": AT - timedelta(days=31)}, [("harm", "today")]),
+        ({"grade": 3, "onset_at": AT - timedelta(days=29)}, [("harm", "now")]),
+        ({"grade": 3, "onset_at": None}, [("harm", "now")]),
+        ({"grade": 3, "record_status": "entered_in_error"}, []),
+    ],
+)
+def test_harm_to_a_patient_is_told_by_its_grade_seriousness_and_kind(given, expected):
+    """Serious, fatal, grade 3 or more, a cold injury, asphyxia or syncope: at once. A nerve's injury: in the morning."""
+    assert told(event(**given)) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"cabin_min_temp_c": -120.0}, []),
+        ({"cabin_min_temp_c": -120.5}, [("cabin_too_cold", "noted")]),
+        ({"cabin_min_temp_c": -121.0}, [("cabin_too_cold", "noted")]),
+        ({"cabin_min_temp_c": -121.1}, [("cabin_too_cold", "now")]),
+        ({"cabin_min_temp_c": -99.5}, [("cabin_too_warm", "noted")]),
+        ({"cabin_min_temp_c": -98.0}, [("cabin_too_warm", "today")]),
+        ({"duration_s": 180}, []),
+        ({"duration_s": 181}, [("exposure_too_long", "noted")]),
+        ({"duration_s": 186}, [("exposure_too_long", "now")]),
+        ({"skin_temp_min_c": 8.0}, []),
+        ({"skin_temp_min_c": 7.6}, [("skin_too_cold", "noted")]),
+        ({"skin_temp_min_c": 7.0}, [("skin_too_cold", "now")]),
+        ({"skin_temp_min_c": 5.1, "protocol_id": None}, []),
+        ({"skin_temp_min_c": 5.0, "protocol_id": None}, [("skin_too_cold", "today")]),
+        ({"skin_temp_min_c": 2.0, "protocol_id": None}, [("skin_too_cold", "now")]),
+        ({"room_min_oxygen_pct": 20.0}, []),
+        ({"room_min_oxygen_pct": 19.6}, [("oxygen_too_low", "noted")]),
+        ({"room_min_oxygen_pct": 19.4}, [("oxygen_too_low", "now")]),
+        ({"room_min_oxygen_pct": 19.5, "protocol_id": None}, []),
+        ({"room_min_oxygen_pct": 19.4, "protocol_id": None}, [("oxygen_too_low", "now")]),
+        # nobody can act on a session of the week before
+        ({"duration_s": 200, "started_at": AT - timedelta(days=7)}, [("exposure_too_long", "today")]),
+        ({"duration_s": 200, "status": "cancelled"}, []),
+    ],
+)
+def test_a_limit_is_told_by_how_far_it_was_exceeded(given, expected):
+    """By no more than the instrument errs by: noted. The product's own floors hold without a protocol too."""
+    assert told(session(**given)) == expected
+
+
+def test_the_skin_settings_are_the_sites_own():
+    """FLOE_SKIN_AMBER_C and FLOE_SKIN_RED_C decide."""
+    cold = session(skin_temp_min_c=9.0, protocol_id=None)
+    assert told(cold, options=Options(skin_amber_c=10.0)) == [("skin_too_cold", "today")]
+    assert told(cold, options=Options(skin_red_c=9.0)) == [("skin_too_cold", "now")]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [(20 * 60, []), (20 * 60 - 15, [("sessions_too_close", "noted")]), (600, [("sessions_too_close", "today")])],
+)
+def test_spacing_and_weeks_are_of_the_patient(minutes, expected):
+    """The second of two sessions is the one that came too soon."""
+    earlier = session(2, started_at=AT - timedelta(minutes=minutes))
+    assert told(session(), earlier) == expected
+
+
+def test_a_week_with_one_session_too_many_is_told():
+    """Three are allowed, the fourth is told."""
+    four = [session(k, started_at=AT - timedelta(days=k)) for k in range(4)]
+    assert told(*four) == [("sessions_too_many", "today")]
+
+
+@pytest.mark.parametrize(
+    ("consult", "expected"),
+    [
+        ({"outcome": "deferred"}, [("session_without_clearance", "now")]),
+        ({"valid_until": AT - timedelta(days=1)}, [("session_without_clearance", "now")]),
+        ({"modalities": ["local"]}, [("session_without_clearance", "now")]),
+        ({"recorded_at": AT + timedelta(minutes=5)}, []),  # the one before cleared it
+        ({"recorded_at": None}, [("session_without_clearance", "noted")]),
+        ({"outcome": "contraindicated"}, [("session_contraindicated", "now"), ("session_without_clearance", "now")]),
+        ({"outcome": "cleared"}, []),
+    ],
+)
+def test_a_session_without_clearance_is_told(consult, expected):
+    """By the latest consult that had occurred and been recorded; unknown is noted, never told."""
+    fields = {"consult_id": "K2", "patient_id": "P1", "outcome": "cleared"}
+    fields |= {"occurred_at": AT - timedelta(days=2), "recorded_at": AT - timedelta(days=2)} | consult
+    assert told(session(), ("consults", fields)) == expected
+
+
+def test_a_contraindication_of_the_screening_is_told():
+    """An item that is present."""
+    screening = {
+        "screening_id": "X1",
+        "patient_id": "P1",
+        "session_id": "S1",
+        "occurred_at": AT,
+        "items": {"I73": "present"},
+    }
+    assert told(session(), ("screenings", screening)) == [("session_contraindicated", "now")]
+
+
+def test_devices_out_of_use_or_calibration_are_told():
+    """Out of use: each session on it. Calibration: once a device and due day, however many sessions."""
+    uses = [session(k, device_id="D1", started_at=AT - timedelta(days=k), protocol_id=None) for k in range(3)]
+    now, day_before = ("device_retired_in_use", "now"), ("device_retired_in_use", "today")
+    assert told(*uses, device(retired_on="2026-05-03")) == [now, day_before]
+    assert told(*uses, device(retired_on="2026-05-05")) == []
+    assert told(*uses, device(calibration_due_on="2026-05-04")) == []
+    found = causes(*uses, device(calibration_due_on="2026-05-02"))
+    assert found.select("rule", "tier").rows() == [("device_calibration_overdue", "today")]
+    assert found["evidence"].list.len().to_list() == [2]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "door"}), "today"),
+        (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "valve",
+                           "could_have_led_to_sae": True}), "now"),
+        (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff",
+                        "kind": "fainted"}), "today"),
+        (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff",
+                        "kind": "fainted", "is_serious": True}), "now"),
+    ],
+)  # fmt: skip
+def test_deficiencies_and_incidents_are_told(record, expected):
+    """At once where they could have led to, or are, serious harm."""
+    assert [tier for _, tier in told(record)] == [expected]
+
+
+def test_contradictions_and_clashes_are_told():
+    """Care after a death, and one id of two patients' things."""
+    died = ("patient_status", {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"})
+    assert ("contradiction", "today") in told(session(), died)
+    other = ("patients", {"patient_id": "P2", "clinic_id": "C2", "enrolled_on": "2026-04-01"})
+    clash = session(patient_id="P2", clinic_id="C2")
+    assert ("clash_of_ids", "today") in told(
+        ("clinics", {"clinic_id": "C2", "timezone": "UTC"}), other, session(), clash
+    )
+
+
+def test_every_rule_says_in_words_what_it_does():
+    """Condition, who is told and what clears it are there, and the margins in words are those that are used."""
+    for rule in RULES.values():
+        assert all((rule.when, rule.told, rule.clears, rule.title)), rule.id
+    for limit in LIMITS:
+        spoken = {0.25: "a quarter of an hour", 0.0: "one more"}.get(limit.margin, f"{limit.margin:g} ")
+        assert spoken in limit.rule.when, limit.rule.id

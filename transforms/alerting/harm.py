@@ -1,0 +1,93 @@
+"""Harm as a cause of alerts: adverse events, device deficiencies, incidents.
+
+Here: frames of core -> causes. Not here: sessions (sessions.py), devices (devices.py).
+"""
+
+import polars as pl
+
+from ..event_groups import COLD_INJURY
+from .causes import causes
+
+# Kinds of injury of the contract that are told at once, whatever their grade, and the words of a term that mean the same:
+# a term is free text, and to tell one too many is the lesser fault.
+_AT_ONCE = (*COLD_INJURY.injury_kinds, "asphyxia", "syncope")
+_WORDS = r"\b(burns?|burnt|frost\s?bite|frostnip|chilblains?|asphyxia\w*|suffocat\w*|syncope|faint(ed|ing)?)\b"
+_IN_THE_MORNING = ("nerve",)
+SEVERE_GRADE, FATAL_GRADE = 3, 5
+
+
+def of_adverse_events(events: pl.DataFrame, *, clinics: pl.DataFrame) -> pl.DataFrame:
+    """A cause an adverse event that is serious, severe, or one of the injuries that are told.
+
+    `events`: core.adverse_events; one that is set aside counts too. `clinics`: `ae_id`, `clinic_id`, where each
+    happened. `level` is the grade, at least 3 where it is serious and 5 where it is fatal; 0 = not graded.
+    """
+    fatal = (pl.col("outcome") == "fatal").fill_null(False)
+    named = pl.col("serious_criteria").list.len().fill_null(0) > 0
+    serious = pl.col("is_serious").fill_null(False) | named | fatal
+    level = pl.max_horizontal(
+        pl.col("grade").fill_null(0),
+        pl.when(serious).then(SEVERE_GRADE).otherwise(0),
+        pl.when(fatal).then(FATAL_GRADE).otherwise(0),
+    )
+    terms = (pl.col(name).str.to_lowercase().str.contains(_WORDS) for name in ("preferred_term", "term"))
+    at_once = pl.any_horizontal(pl.col("injury_kind").is_in(_AT_ONCE), *terms).fill_null(False)
+    in_the_morning = pl.col("injury_kind").is_in(_IN_THE_MORNING).fill_null(False)
+    frame = events.drop("clinic_id").join(clinics, on="ae_id", how="left", maintain_order="left")
+    frame = frame.with_columns(_level=level, _at_once=at_once | (level >= SEVERE_GRADE), _later=in_the_morning)
+    return causes(
+        "harm",
+        frame.filter(pl.col("_at_once") | pl.col("_later")),
+        subject_kind="adverse_event",
+        subject_id=pl.col("ae_id"),
+        clinic_id=pl.col("clinic_id"),
+        patient_id=pl.col("patient_id"),
+        device_id=pl.col("device_id"),
+        occurred_at=pl.coalesce("onset_at", "aware_at", "event_time"),
+        tier=pl.when("_at_once").then(pl.lit("now")).otherwise(pl.lit("today")),
+        level=pl.col("_level"),
+        finding=pl.format(
+            "{}, {}{}",
+            "term",
+            pl.when(pl.col("grade").is_null()).then(pl.lit("not graded")).otherwise(pl.format("grade {}", "grade")),
+            pl.when(serious).then(pl.lit(", serious")).otherwise(pl.lit("")),
+        ),
+    )
+
+
+def of_deficiencies(deficiencies: pl.DataFrame) -> pl.DataFrame:
+    """A cause a device deficiency; at once where it could have led to a serious adverse event."""
+    could = pl.col("could_have_led_to_sae").fill_null(False)
+    return causes(
+        "device_deficiency",
+        deficiencies,
+        subject_kind="deficiency",
+        subject_id=pl.col("deficiency_id"),
+        clinic_id=pl.col("clinic_id"),
+        device_id=pl.col("device_id"),
+        occurred_at=pl.col("occurred_at"),
+        tier=_now_where(could),
+        level=pl.when(could).then(2).otherwise(1),
+        finding=pl.col("kind"),
+    )
+
+
+def of_incidents(incidents: pl.DataFrame) -> pl.DataFrame:
+    """A cause an incident; at once where it is serious."""
+    serious = pl.col("is_serious").fill_null(False)
+    return causes(
+        "incident",
+        incidents,
+        subject_kind="incident",
+        subject_id=pl.col("incident_id"),
+        clinic_id=pl.col("clinic_id"),
+        device_id=pl.col("device_id"),
+        occurred_at=pl.col("occurred_at"),
+        tier=_now_where(serious),
+        level=pl.when(serious).then(2).otherwise(1),
+        finding=pl.format("{}, {}", "subject_kind", "kind"),
+    )
+
+
+def _now_where(condition: pl.Expr) -> pl.Expr:
+    return pl.when(condition).then(pl.lit("now")).otherwise(pl.lit("today"))

@@ -1,0 +1,62 @@
+"""All causes of alerts that tables of core show, of whichever subjects the tables hold whole.
+
+Here: which rules look at which tables. Not here: the rules (harm.py, sessions.py, records.py).
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from ..exposure import placed_sessions
+from ..judged_sessions import judged
+from ..local_time import clocks
+from ..options import Options
+from . import harm, records, sessions
+from .causes import CAUSES
+
+# The tables of core that the rules look at.
+TABLES = (
+    "clinics",
+    "devices",
+    "protocols",
+    "patients",
+    "patient_status",
+    "consults",
+    "screenings",
+    "courses",
+    "sessions",
+    "telemetry_sessions",
+    "adverse_events",
+    "deficiencies",
+    "incidents",
+    "conflicts",
+    "implausible",
+)
+
+
+def of_core(core: Mapping[str, pl.DataFrame], *, options: Options) -> pl.DataFrame:
+    """The causes, columns of CAUSES. `core`: the frames of TABLES by name, each patient and device whole."""
+    whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
+    kept = ("protocols", "courses", "consults", "screenings", "telemetry_sessions")
+    held = judged(placed_sessions(core["sessions"], whose), **{name: core[name] for name in kept})
+    return pl.concat(
+        [
+            pl.DataFrame(schema=CAUSES),
+            harm.of_adverse_events(core["adverse_events"], clinics=_places(core)),
+            harm.of_deficiencies(core["deficiencies"]),
+            harm.of_incidents(core["incidents"]),
+            sessions.of_sessions(held, options=options),
+            sessions.of_devices_in_use(held, core["devices"]),
+            records.of_clashes(core["conflicts"]),
+            records.of_implausible(core["implausible"]),
+        ]
+    )
+
+
+def _places(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """`ae_id`, `clinic_id`: where each adverse event happened: its own clinic, its session's, its patient's."""
+    events = core["adverse_events"].select("ae_id", "patient_id", "session_id", "clinic_id")
+    of_session = core["sessions"].select("session_id", _session_clinic="clinic_id")
+    of_patient = core["patients"].select("patient_id", _home_clinic="clinic_id")
+    frame = events.join(of_session, on="session_id", how="left").join(of_patient, on="patient_id", how="left")
+    return frame.select("ae_id", clinic_id=pl.coalesce("clinic_id", "_session_clinic", "_home_clinic"))

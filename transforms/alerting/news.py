@@ -1,0 +1,123 @@
+"""What is news: the causes that are there now, held against the alerts as they stand.
+
+Here: opened, raised, lowered, closed, opened again, each with the alert's next revision. Not here: causes, telling.
+
+The same causes and the same alerts give no news, so that whatever is read again, replayed or restarted tells nobody
+twice. A cause that a person closed stays closed while it grows no worse.
+"""
+
+import hashlib
+
+import polars as pl
+
+from .causes import CAUSES, aged, tier_rank
+
+# The alerts as they stand, as far as news needs them. `gravity`: 10 for each tier above `noted` that the cause's rule
+# gives it, and its level; `is_closed_by_rule`: its cause had gone; else a person closed it.
+STANDING = pl.Schema(
+    {
+        "alert_id": pl.String,
+        "subject_kind": pl.String,
+        "subject_id": pl.String,
+        "gravity": pl.Int64,
+        "state": pl.String,
+        "is_closed_by_rule": pl.Boolean,
+        "revision": pl.Int64,
+    }
+)
+NEWS = pl.Schema(
+    {
+        "alert_id": pl.String,
+        **CAUSES,
+        "gravity": pl.Int64,
+        "news": pl.String,
+        "state": pl.String,
+        "revision": pl.Int64,
+    }
+)
+TOLD = ("opened", "raised", "opened_again")  # of whoever is on duty; the rest is written down
+GONE = "the cause is gone: the record was corrected, marked entered in error or taken over by another"
+
+
+def alert_id(rule: str, subject_kind: str, subject_id: str, cause: str, clinic_id: str | None) -> str:
+    """The alert's name: its rule and a digest of what it is about, for ids have any length.
+
+    A record is named by its clinic and the id that was sent, so that one that comes to clash with another's, and is called
+    CLINIC:ID from then on, is no new cause.
+    """
+    sent = subject_id.removeprefix(f"{clinic_id}:")
+    about = "\x1f".join((subject_kind, clinic_id or "", sent, cause))
+    return f"{rule}-{hashlib.blake2b(about.encode(), digest_size=8).hexdigest()}"
+
+
+def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame) -> pl.DataFrame:
+    """A row an alert that changes; columns of NEWS, the graver and older first.
+
+    `causes`: of the subjects in `judged` (`subject_kind`, `subject_id`), which are those that were looked at whole: an
+    open alert of one of them without a cause is closed, any other stays as it is. `standing`: STANDING, one row an
+    alert; of the subjects that were not looked at it may hold any. `news` is opened, raised (graver than it stands:
+    told again, whoever had it in hand), lowered, opened_again or closed.
+    """
+    there = _named(causes).join(_stood(standing), on="alert_id", how="left", maintain_order="left")
+    there = there.with_columns(_news=_news_of_cause()).filter(pl.col("_news").is_not_null())
+    changed = aged(there).select(
+        *("alert_id", *CAUSES, "gravity"),
+        news="_news",
+        state=pl.when(pl.col("_news") == "lowered").then("_state").otherwise(pl.lit("open")),
+        revision=pl.col("_revision").fill_null(-1) + 1,
+    )
+    closed = _closed(standing, judged=judged, there=_named(causes))
+    both = pl.concat([changed.select(NEWS.names()).cast(dict(NEWS)), closed])
+    return both.sort(-tier_rank().fill_null(0), "occurred_at", "alert_id", nulls_last=True)
+
+
+def _named(causes: pl.DataFrame) -> pl.DataFrame:
+    """Of causes with one name (one thing seen twice) the gravest, with the evidence of all."""
+    about = ("rule", "subject_kind", "subject_id", "cause", "clinic_id")
+    names = [alert_id(*row) for row in causes.select(about).iter_rows()]
+    frame = causes.with_columns(alert_id=pl.Series(names, dtype=pl.String), gravity=10 * tier_rank() + pl.col("level"))
+    evidence = frame.group_by("alert_id").agg(pl.col("evidence").explode().unique().sort())
+    gravest = frame.sort("gravity", "landed_at", descending=[True, False])
+    return gravest.unique("alert_id", keep="first", maintain_order=True).drop("evidence").join(evidence, on="alert_id")
+
+
+def _stood(standing: pl.DataFrame) -> pl.DataFrame:
+    return standing.select(
+        "alert_id",
+        _state="state",
+        _revision="revision",
+        _was="gravity",
+        _by_rule="is_closed_by_rule",
+    )
+
+
+def _news_of_cause() -> pl.Expr:
+    """What a cause that is there changes; null = nothing."""
+    worse, milder = pl.col("gravity") > pl.col("_was"), pl.col("gravity") < pl.col("_was")
+    is_closed = pl.col("_state") == "closed"
+    return (
+        pl.when(pl.col("_state").is_null())
+        .then(pl.lit("opened"))
+        .when(is_closed & (worse | pl.col("_by_rule")))
+        .then(pl.lit("opened_again"))
+        .when(is_closed)
+        .then(None)
+        .when(worse)
+        .then(pl.lit("raised"))
+        .when(milder)
+        .then(pl.lit("lowered"))
+    )
+
+
+def _closed(standing: pl.DataFrame, *, judged: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
+    """The open alerts of subjects that were looked at, whose cause is gone."""
+    looked_at = standing.join(judged.unique(), on=["subject_kind", "subject_id"], how="semi")
+    gone = looked_at.filter(pl.col("state") != "closed").join(there, on="alert_id", how="anti")
+    said = {
+        "finding": pl.lit(GONE),
+        "news": pl.lit("closed"),
+        "state": pl.lit("closed"),
+        "revision": pl.col("revision") + 1,
+    }
+    unknown = {name: pl.lit(None) for name in NEWS if name not in gone.columns}
+    return gone.with_columns(**unknown | said).select(pl.col(name).cast(dtype) for name, dtype in NEWS.items())
