@@ -29,12 +29,13 @@ CREATE TABLE IF NOT EXISTS alerts (
     alert_id TEXT PRIMARY KEY, rule TEXT, subject_kind TEXT, subject_id TEXT, cause TEXT, clinic_id TEXT,
     patient_id TEXT, device_id TEXT, evidence TEXT, occurred_at TEXT, landed_at TEXT, tier TEXT, level INTEGER,
     finding TEXT, gravity INTEGER, state TEXT, revision INTEGER, is_closed_by_rule INTEGER NOT NULL DEFAULT 0,
-    told_at TEXT, acknowledged_at TEXT, acknowledged_by TEXT, assigned_role TEXT, step INTEGER NOT NULL DEFAULT 0);
+    told_at TEXT, acknowledged_at TEXT, acknowledged_by TEXT, assigned_role TEXT, digested_at TEXT, step INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS by_subject ON alerts (subject_kind, subject_id);
 CREATE TABLE IF NOT EXISTS deliveries (
     number INTEGER PRIMARY KEY, sink TEXT NOT NULL, delivery_id TEXT NOT NULL, in_order_of TEXT, payload TEXT NOT NULL,
     made_at TEXT NOT NULL, due_at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT, delivered_at TEXT,
     UNIQUE (sink, delivery_id));
+CREATE INDEX IF NOT EXISTS of_alert ON deliveries (in_order_of);
 CREATE INDEX IF NOT EXISTS waiting ON deliveries (sink, number) WHERE delivered_at IS NULL;
 """
 _TIMES = ("occurred_at", "landed_at", "told_at", "acknowledged_at")
@@ -109,7 +110,13 @@ class Book:
             fields = {name: _plain(row[name]) for name in ("alert_id", *CAUSES, "gravity", "state", "revision")}
             fields["is_closed_by_rule"] = 0
             if row["news"] != "lowered":
-                fields |= {"told_at": _plain(now), "step": 0, "acknowledged_at": None, "acknowledged_by": None}
+                fields |= {
+                    "told_at": _plain(now),
+                    "step": 0,
+                    "acknowledged_at": None,
+                    "acknowledged_by": None,
+                    "digested_at": None,
+                }
             names = ", ".join(fields)
             updates = ", ".join(f"{name} = excluded.{name}" for name in fields if name != "alert_id")
             self._db.execute(
@@ -127,6 +134,13 @@ class Book:
         """The alerts that fit, the newest first."""
         rows = self._db.execute(f"SELECT * FROM alerts WHERE {where} ORDER BY told_at DESC, alert_id", list(parameters))
         return [_read(row) for row in rows]
+
+    def take(self, alert: dict, *, is_told: bool) -> None:
+        """An alert that somebody else wrote, as it stands; one that was told is in no digest to come."""
+        fields = {name: _plain(value) for name, value in alert.items()}
+        fields["digested_at"] = fields["told_at"] if is_told else None
+        names, places = ", ".join(fields), ", ".join("?" * len(fields))
+        self._db.execute(f"INSERT OR REPLACE INTO alerts ({names}) VALUES ({places})", list(fields.values()))
 
     def update(self, alert_id: str, **fields) -> None:
         names = ", ".join(f"{name} = ?" for name in fields)
@@ -160,6 +174,11 @@ class Book:
             "SELECT sink, count(*), max(error) FROM deliveries WHERE delivered_at IS NULL GROUP BY sink"
         )
         return {sink: (count, error) for sink, count, error in rows}
+
+    def told_of(self, alert_id: str) -> set[str]:
+        """The sinks that were, or are to be, told of an alert."""
+        rows = self._db.execute("SELECT DISTINCT sink FROM deliveries WHERE in_order_of = ?", [alert_id])
+        return {sink for (sink,) in rows}
 
     def delivered(self, number: int, *, now: datetime) -> None:
         self._db.execute("UPDATE deliveries SET delivered_at = ?, error = NULL WHERE number = ?", (_plain(now), number))

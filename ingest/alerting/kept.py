@@ -35,7 +35,7 @@ TABLES = (
     "deficiencies",
     "incidents",
     "retractions",
-    "care",
+    "alerts",
 )
 WHOLE_DAYS = 7
 _MOST_ROWS = 50_000  # of one look at the lake
@@ -70,7 +70,7 @@ class Kept:
         return self._memory.query(sql, **frames)
 
     def follow(self, lake: Lake, *, now: datetime) -> dict[str, pl.DataFrame]:
-        """Takes in what has landed since the last time; the new rows by table, empty where nothing is new.
+        """Takes in what has landed since the last time; the new rows by table, a series' without its samples.
 
         `positions` then say up to where. At most some ten thousand rows of a table and partition at once: while there
         are more, the next call gives them.
@@ -81,9 +81,9 @@ class Kept:
             topic = f"floe.{name}.v1"
             ahead = {key: end for key, end in stored.items() if key[0] == topic and end > self.positions.get(key, 0)}
             parts = [self._take(lake, name, key, end, now=now) for key, end in sorted(ahead.items())]
-            frame = pl.concat([RAW_TABLES[name].empty(), *parts])
-            if not frame.is_empty():
-                new[name] = frame
+            parts = [part for part in parts if not part.is_empty()]
+            if parts:
+                new[name] = pl.concat(parts)
         return new
 
     def _take(self, lake: Lake, name: str, key: tuple[str, str, int], end: int, *, now: datetime) -> pl.DataFrame:
@@ -101,7 +101,7 @@ class Kept:
         kept = self._reduced(frame, before=now - timedelta(days=WHOLE_DAYS)) if name == "telemetry" else frame
         self._memory.append(name, kept)
         self.positions[key] = end
-        return frame
+        return frame.drop("values", strict=False)
 
     def _reduced(self, series: pl.DataFrame, *, before: datetime) -> pl.DataFrame:
         """The series, of those that landed before a moment only their lowest and highest sample."""

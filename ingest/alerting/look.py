@@ -37,15 +37,21 @@ def look(kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options) -> 
 
 
 def _looked_at(raw: dict[str, pl.DataFrame], core: dict[str, pl.DataFrame], whom: Touched) -> pl.DataFrame:
-    """Under the ids that were sent and those that core gives them."""
+    """Under the ids that were sent and those that core gives them; of a record that core has, whose patient it has."""
     parts = [pl.DataFrame(schema=_SUBJECTS), _subjects("device", pl.Series(sorted(whom.devices), dtype=pl.String))]
-    for name in raw:
+    for name, frame in raw.items():
         record_id = TOPIC_BY_NAME[name].record_id
-        ids = raw[name][record_id].unique()
+        ids = _theirs(frame, whom)[record_id].unique()
         parts.append(_subjects("record", name + "/" + ids))
         if name in _KINDS:
-            parts.append(_subjects(_KINDS[name], pl.concat([ids, core[name][record_id]]).unique()))
+            counting = core[name]
+            gone = ids.filter(~ids.is_in(counting[record_id].to_list()))
+            parts += [_subjects(_KINDS[name], part) for part in (gone, _theirs(counting, whom)[record_id])]
     return pl.concat(parts)
+
+
+def _theirs(frame: pl.DataFrame, whom: Touched) -> pl.DataFrame:
+    return frame.filter(pl.col("patient_id").is_in(sorted(whom.patients))) if "patient_id" in frame.columns else frame
 
 
 def _subjects(kind: str, ids: pl.Series) -> pl.DataFrame:

@@ -7,7 +7,7 @@ A patient is touched by own records, by a merge, by whoever shares the id of one
 says how the patient's sessions are judged: a device, a protocol, a clinic's clock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -59,7 +59,7 @@ def touched(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched:
         if name in _OF_PATIENTS:
             patients |= _ids(frame, "patient_id")
         if name in _BY_REGISTER:
-            patients |= _ids(kept.query(_BY_REGISTER[name], new=frame.drop("values", strict=False)), "patient_id")
+            patients |= _ids(kept.query(_BY_REGISTER[name], new=frame), "patient_id")
     single = {name: frozenset(_ids(new[name], TOPIC_BY_NAME[name].record_id)) for name in _SINGLE if name in new}
     devices = frozenset(_ids(new["devices"], "device_id")) if "devices" in new else frozenset()
     return Touched(frozenset(_with_relatives(kept, patients)), devices, single)
@@ -89,7 +89,7 @@ def _ids(frame: pl.DataFrame, column: str) -> set[str]:
 
 
 def rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
-    """All rows of raw by which they are judged: the registers, the patients' own, and single records."""
+    """All rows of raw by which they are judged: the registers, the patients' own and their relatives', single records."""
     wanted = dict.fromkeys(_REGISTERS, "true")
     wanted |= dict.fromkeys(_OF_PATIENTS, "patient_id IN (FROM patients)")
     wanted["telemetry"] = "session_id IN (SELECT session_id FROM raw.sessions WHERE patient_id IN (FROM patients))"
@@ -97,8 +97,8 @@ def rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
     for name in _SINGLE:
         wanted[name] = f"{TOPIC_BY_NAME[name].record_id} IN (FROM {name}_ids)"
     frames = {f"{name}_ids": _frame(whom.single.get(name, frozenset())) for name in _SINGLE}
-    return kept.rows_of(wanted, patients=_frame(whom.patients), **frames)
+    return kept.rows_of(wanted, patients=_frame(_with_relatives(kept, set(whom.patients))), **frames)
 
 
-def _frame(ids: frozenset[str]) -> pl.DataFrame:
+def _frame(ids: Iterable[str]) -> pl.DataFrame:
     return pl.DataFrame({"id": sorted(ids)}, schema={"id": pl.String})

@@ -50,6 +50,12 @@ def alert_id(rule: str, subject_kind: str, subject_id: str, cause: str, clinic_i
     return f"{rule}-{hashlib.blake2b(about.encode(), digest_size=8).hexdigest()}"
 
 
+def alert_ids(causes: pl.DataFrame) -> list[str]:
+    """The name of each cause's alert, row by row."""
+    about = ("rule", "subject_kind", "subject_id", "cause", "clinic_id")
+    return [alert_id(*row) for row in causes.select(about).iter_rows()]
+
+
 def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame) -> pl.DataFrame:
     """A row an alert that changes; columns of NEWS, the graver and older first.
 
@@ -73,9 +79,9 @@ def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame) 
 
 def _named(causes: pl.DataFrame) -> pl.DataFrame:
     """Of causes with one name (one thing seen twice) the gravest, with the evidence of all."""
-    about = ("rule", "subject_kind", "subject_id", "cause", "clinic_id")
-    names = [alert_id(*row) for row in causes.select(about).iter_rows()]
-    frame = causes.with_columns(alert_id=pl.Series(names, dtype=pl.String), gravity=10 * tier_rank() + pl.col("level"))
+    frame = causes.with_columns(
+        alert_id=pl.Series(alert_ids(causes), dtype=pl.String), gravity=10 * tier_rank() + pl.col("level")
+    )
     evidence = frame.group_by("alert_id").agg(pl.col("evidence").explode().unique().sort())
     gravest = frame.sort("gravity", "landed_at", descending=[True, False])
     return gravest.unique("alert_id", keep="first", maintain_order=True).drop("evidence").join(evidence, on="alert_id")

@@ -295,6 +295,15 @@ TOPICS: tuple[Topic, ...] = (
         _c("tier", S, "how soon somebody must know", closed=("now", "today", "noted")),
         _c("state", S, "state", closed=("open", "acknowledged", "investigating", "closed")),
         _c("assigned_role", S, "role that has it in hand"), _c("finding", S, "what was found"),
+        _c("news", S, "what changed", closed=(
+            "opened", "raised", "lowered", "opened_again", "acknowledged", "investigating", "closed")),
+        _c("cause", S, "which of several of one rule and subject; empty where there is one"),
+        _DEVICE,
+        _c("level", I, "how grave by its own measure: a grade, a count", lo=0),
+        _c("gravity", I, "level and 10 for each tier above noted that its rule gives it; told again where it rises", lo=0),
+        _c("landed_at", T, "when its evidence landed"), _c("told_at", T, "when it was last told"),
+        _c("acknowledged_at", T, "when somebody took it in hand"), _c("acknowledged_by", S, "who"),
+        _c("action", S, "what is done about it"), _c("action_due_on", D, "by when"),
     )),
     Topic("care", "Other care: medication, injections, surgery, visits.", "care_id", (
         _c("care_id!", S, "care record"), _PATIENT, _CLINIC,

@@ -1,0 +1,100 @@
+"""Delivering what the book says is to be delivered, one thread a sink, until each has it.
+
+Here: order, patience, the alerts' topic. Not here: what is put in the book (watcher.py), what goes over the wire
+(sinks.py).
+
+A delivery that a sink took and of which the book does not know (a crash between the two) is sent again under the same
+id. What fails waits twice as long each time, up to five minutes, and is never given up.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from transforms.errors import FloeError
+
+from .. import stream
+from ..contract import encode, topic_named
+from .book import Book
+from .duty import Sink
+from .sinks import Undelivered, deliver
+
+TOPIC = topic_named("alerts").type
+SOURCE = "/floe/alerts"
+_LOOK_S = 0.1
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
+
+Say = Callable[[str], None]
+Send = Callable[[list[dict]], Iterator[tuple[dict, FloeError | None]]]  # each delivery, and why it was not taken
+
+
+def waiting_s(attempts: int) -> float:
+    """Until the next attempt after so many that failed."""
+    return min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(attempts, 20))
+
+
+def start(book: Path, name: str, send: Send, *, stop: threading.Event, say: Say) -> threading.Thread:
+    """A thread that hands the deliveries of the sink `name` to `send` until `stop` is set."""
+    thread = threading.Thread(target=_run, args=(book, name, send, stop, say), name=f"floe-alerts-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _run(path: Path, name: str, send: Send, stop: threading.Event, say: Say) -> None:
+    is_failing = False
+    with Book(path) as book:
+        while not stop.is_set():
+            due = book.due(name, now=datetime.now(UTC))
+            for delivery, error in send(due) if due else ():
+                now = datetime.now(UTC)
+                if error is None:
+                    book.delivered(delivery["number"], now=now)
+                else:
+                    again = now + timedelta(seconds=waiting_s(delivery["attempts"]))
+                    book.failed(delivery["number"], error=str(error), due_at=again)
+                if is_failing != (error is not None):
+                    is_failing = not is_failing
+                    say(f"alerts to {name} wait: {error}" if error else f"alerts to {name} are delivered again")
+            if not due:
+                stop.wait(_LOOK_S)
+
+
+def to_sink(sink: Sink) -> Send:
+    """Sends deliveries one by one; those behind one that nobody answered to wait with it."""
+
+    def send(due: list[dict]) -> Iterator[tuple[dict, FloeError | None]]:
+        down = None
+        for delivery in due:
+            if down:
+                yield delivery, down
+                continue
+            try:
+                deliver(sink, delivery["delivery_id"], delivery["payload"])
+            except Undelivered as error:
+                down = None if error.is_refused else error
+                yield delivery, error
+            else:
+                yield delivery, None
+
+    return send
+
+
+def to_topic(settings) -> Send:
+    """Publishes deliveries, whose payloads are alerts' `data`, together: all or none are taken to be there."""
+
+    def send(due: list[dict]) -> Iterator[tuple[dict, FloeError | None]]:
+        failure = None
+        try:
+            stream.publish(settings, [_event(delivery) for delivery in due])
+        except FloeError as error:
+            failure = error
+        yield from ((delivery, failure) for delivery in due)
+
+    return send
+
+
+def _event(delivery: dict) -> tuple[str, bytes, bytes]:
+    data = delivery["payload"]
+    value = encode(TOPIC, data, id=delivery["delivery_id"], source=SOURCE, time=data["recorded_at"])
+    return TOPIC, data["alert_id"].encode(), value

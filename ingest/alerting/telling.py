@@ -1,0 +1,258 @@
+"""Who is told of what, as deliveries in the book: at once, while nobody acknowledges, in the morning, and what people did.
+
+Here: from a changed alert to deliveries. Not here: what changed it (transforms/alerting/news.py), sending (sender.py).
+
+What leaves by a sink is the rule, its title, the tier, the clinic and a link, and nothing of a person; `detail` of the
+sink adds the subject's ids, or what was found too. The alerts' topic stays on the site and has all.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from transforms.alerting.news import TOLD
+
+from .book import Book
+from .duty import MORNING, Duty, Sink
+from .sender import SOURCE, TOPIC
+
+# What people do to an alert, as the state that it then has; each is told to whom the alert was told.
+BY_PEOPLE = ("acknowledged", "investigating", "closed", "open")
+
+
+def tell(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) -> None:
+    """Puts the deliveries of a change of an alert: to the topic always, to sinks if it is `now` or they were told."""
+    alert = book.alert(alert_id)
+    event_id = f"{alert_id}/{alert['revision']}"
+    book.put(TOPIC, event_id, _event(alert, duty, news=news, now=now), in_order_of=alert_id, now=now)
+    if news in TOLD and alert["tier"] == "now":
+        for sink in duty.told(alert["rule"], "now", step=0):
+            _put(book, duty, sink, alert, news=news, step=0, now=now)
+    elif news not in TOLD and news != "lowered":
+        was_told = book.told_of(alert_id)
+        for sink in duty.sinks:
+            if sink.name in was_told:
+                _put(book, duty, sink, alert, news=news, step=0, now=now)
+
+
+def _put(book: Book, duty: Duty, sink: Sink, alert: dict, *, news: str, step: int, now: datetime) -> None:
+    delivery_id = f"{alert['alert_id']}/{alert['revision']}/{step}"
+    payload = _payload(alert, duty, sink, news=news, step=step, now=now)
+    book.put(sink.name, delivery_id, payload, in_order_of=alert["alert_id"], now=now)
+
+
+def _payload(alert: dict, duty: Duty, sink: Sink, *, news: str, step: int, now: datetime) -> dict:
+    rule = duty.rule(alert["rule"])
+    payload = {
+        "version": 1,
+        "news": news,
+        "alert_id": alert["alert_id"],
+        "rule": rule.id,
+        "title": rule.title,
+        "tier": alert["tier"],
+        "clinic_id": alert["clinic_id"],
+        "told": rule.told,
+        "step": step,
+        "told_at": _text(now),
+        "link": _link(duty, alert["alert_id"]),
+    }
+    if sink.detail != "least":
+        payload |= {name: alert[name] for name in ("subject_kind", "subject_id", "device_id", "evidence")}
+        payload["occurred_at"] = _text(alert["occurred_at"])
+    if sink.detail == "finding":
+        payload["finding"] = alert["finding"]
+    return payload
+
+
+def _link(duty: Duty, alert_id: str) -> str | None:
+    return f"{duty.link.rstrip('/')}/safety?alert={alert_id}" if duty.link else None
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds") if moment else None
+
+
+def _event(alert: dict, duty: Duty, *, news: str, now: datetime) -> dict:
+    """The alert as `data` of floe.alerts.v1."""
+    names = (
+        "alert_id",
+        "rule",
+        "clinic_id",
+        "subject_kind",
+        "subject_id",
+        "evidence",
+        "tier",
+        "state",
+        "finding",
+        "cause",
+        "device_id",
+        "level",
+        "gravity",
+        "revision",
+        "acknowledged_by",
+    )
+    times = {name: _text(alert[name]) for name in ("landed_at", "told_at", "acknowledged_at")}
+    occurred_at = _text(alert["occurred_at"] or alert["landed_at"] or now)
+    rule = duty.rule(alert["rule"])
+    severity = {"now": "red", "today": "amber", "noted": "green"}[alert["tier"]]
+    return (
+        {name: alert[name] for name in names}
+        | times
+        | {
+            "occurred_at": occurred_at,
+            "severity": severity,
+            "news": news,
+            "assigned_role": alert["assigned_role"] or rule.told,
+            "recorded_at": _text(now),
+        }
+    )
+
+
+def escalations(book: Book, duty: Duty, *, now: datetime) -> None:
+    """Tells the next on the list of each open alert of tier `now` that nobody acknowledged in its rule's time."""
+    for alert in book.alerts("tier = 'now' AND state = 'open' AND told_at IS NOT NULL"):
+        step = alert["step"] + 1
+        due_at = alert["told_at"] + timedelta(minutes=duty.rule(alert["rule"]).acknowledge_min * step)
+        if step < duty.steps(alert["rule"]) and now >= due_at:
+            for sink in duty.told(alert["rule"], "now", step=step):
+                _put(book, duty, sink, alert, news="unacknowledged", step=step, now=now)
+            book.update(alert["alert_id"], step=step)
+
+
+def digests(book: Book, duty: Duty, clocks: Mapping[str, str], *, now: datetime) -> None:
+    """One delivery a clinic, sink and morning: how many alerts of `today` are open that no digest has told yet."""
+    waiting: dict[str, list[dict]] = {}
+    for alert in book.alerts("tier = 'today' AND state = 'open' AND digested_at IS NULL"):
+        waiting.setdefault(alert["clinic_id"] or "", []).append(alert)
+    for clinic, alerts in sorted(waiting.items()):
+        morning = _morning(duty, clocks, clinic, now=now)
+        due = [alert for alert in alerts if alert["told_at"] < morning]
+        if not due:
+            continue
+        for sink in duty.sinks:
+            of_sink = [a for a in due if sink in list(duty.told(a["rule"], "today", step=0))]
+            if of_sink:
+                delivery_id = f"digest/{clinic}/{morning.date()}/{sink.name}"
+                book.put(
+                    sink.name,
+                    delivery_id,
+                    _digest(duty, clinic, of_sink, now=now),
+                    in_order_of=f"digest/{clinic}",
+                    now=now,
+                )
+        for alert in due:
+            book.update(alert["alert_id"], digested_at=now)
+
+
+def _morning(duty: Duty, clocks: Mapping[str, str], clinic: str, *, now: datetime) -> datetime:
+    """The clinic's latest morning that has begun; of no clinic, or one of unknown zone, by UTC."""
+    zone = ZoneInfo(clocks.get(clinic, "UTC"))
+    at = duty.clinics[clinic].morning if clinic in duty.clinics else MORNING
+    local = now.astimezone(zone)
+    morning = datetime.combine(local.date(), at, tzinfo=zone)
+    return morning if morning <= local else datetime.combine(local.date() - timedelta(days=1), at, tzinfo=zone)
+
+
+def _digest(duty: Duty, clinic: str, alerts: list[dict], *, now: datetime) -> dict:
+    counts: dict[str, int] = {}
+    for alert in alerts:
+        counts[alert["rule"]] = counts.get(alert["rule"], 0) + 1
+    total = len(alerts)
+    return {
+        "version": 1,
+        "news": "digest",
+        "alert_id": f"digest/{clinic}/{now.date()}",
+        "rule": "digest",
+        "title": f"{total} alert{'s' * (total != 1)} to look at today",
+        "tier": "today",
+        "clinic_id": clinic or None,
+        "alerts_by_rule": counts,
+        "told_at": _text(now),
+        "link": f"{duty.link.rstrip('/')}/safety" if duty.link else None,
+    }
+
+
+# --- what others say of alerts ------------------------------------------------------------------------
+
+
+def adopt(book: Book, landed: pl.DataFrame) -> None:
+    """Takes alerts into an empty book as they stand in rows of raw.alerts, told: what a lost book held."""
+    for row in _latest(landed).iter_rows(named=True):
+        book.take(_from_row(row), is_told=True)
+
+
+def hear(book: Book, duty: Duty, landed: pl.DataFrame, *, now: datetime) -> None:
+    """What others wrote on the alerts' topic: alerts of their own, which are told, and what people did with ours."""
+    for row in _latest(landed.filter(pl.col("source") != SOURCE)).iter_rows(named=True):
+        alert = book.alert(row["alert_id"])
+        if alert is None:
+            book.take(_from_row(row), is_told=False)
+            tell_sinks(book, duty, row["alert_id"], now=now)
+        elif _changes(alert, row):
+            _take_change(book, row)
+            for sink in duty.sinks:
+                if sink.name in book.told_of(row["alert_id"]):
+                    changed = book.alert(row["alert_id"])
+                    _put(book, duty, sink, changed, news=row["state"], step=0, now=now)
+
+
+def tell_sinks(book: Book, duty: Duty, alert_id: str, *, now: datetime) -> None:
+    """Of an alert that is on the topic already."""
+    alert = book.alert(alert_id)
+    book.update(alert_id, told_at=now)
+    if alert["state"] == "open" and alert["tier"] == "now":
+        for sink in duty.told(alert["rule"], "now", step=0):
+            _put(book, duty, sink, alert, news="opened", step=0, now=now)
+
+
+def _changes(alert: dict, row: dict) -> bool:
+    return row["state"] in BY_PEOPLE and (row["state"] != alert["state"] or row["finding"] != alert["finding"])
+
+
+def _take_change(book: Book, row: dict) -> None:
+    fields = {"state": row["state"], "assigned_role": row["assigned_role"], "is_closed_by_rule": 0}
+    fields["revision"] = max(row["revision"] or 0, book.alert(row["alert_id"])["revision"])
+    if row["finding"]:
+        fields["finding"] = row["finding"]
+    if row["state"] == "acknowledged":
+        fields |= {"acknowledged_at": row["recorded_at"] or row["ingested_at"]}
+        fields |= {"acknowledged_by": row["acknowledged_by"] or row["recorded_by_role"]}
+    book.update(row["alert_id"], **fields)
+
+
+def _latest(landed: pl.DataFrame) -> pl.DataFrame:
+    ordered = landed.sort(pl.coalesce("recorded_at", "ingested_at"), "ingested_at", "kafka_offset")
+    return ordered.unique("alert_id", keep="last", maintain_order=True)
+
+
+def _from_row(row: dict) -> dict:
+    names = (
+        "alert_id",
+        "rule",
+        "subject_kind",
+        "subject_id",
+        "clinic_id",
+        "evidence",
+        "occurred_at",
+        "finding",
+        "cause",
+        "device_id",
+        "level",
+        "gravity",
+        "landed_at",
+        "told_at",
+        "acknowledged_at",
+        "acknowledged_by",
+        "assigned_role",
+    )
+    alert = {name: row[name] for name in names}
+    tier = row["tier"] or "today"
+    return alert | {
+        "tier": tier,
+        "state": row["state"] or "open",
+        "revision": row["revision"] or 0,
+        "gravity": row["gravity"] or 0,
+        "is_closed_by_rule": int(row["state"] == "closed" and row["news"] == "closed"),
+    }

@@ -1,0 +1,185 @@
+"""The watcher: what has landed, whom it touches, what is news of it, and who is told; beside ingest, in its own process.
+
+Here: the loop. Not here: each of its steps (the modules beside this one), sending (sender.py).
+
+    1. take in what landed since the last look (kept.py)
+    2. whom does that touch (touched.py); all their rows through core to causes (look.py)
+    3. what is news of the causes, held against the book (transforms/alerting/news.py)
+    4. in one transaction of the book: alerts, deliveries, positions
+
+A crash between any two steps looks at the same rows again and finds no more news than the book lacks.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from transforms.alerting.news import alert_ids, news
+from transforms.errors import CatalogMissing
+
+from ..lake import Lake
+from ..lake_in_memory import MemoryLake
+from . import sender
+from .book import Book
+from .duty import Duty, read_duty
+from .kept import Kept
+from .look import look
+from .telling import adopt, digests, escalations, hear, tell
+from .touched import Touched, touched
+
+_LOOK_S = 0.2
+_TICK_S = 5.0
+_MOST_PATIENTS = 200  # of one look
+
+Say = sender.Say
+
+
+def book_path(settings) -> Path:
+    return settings.home / "alerts.sqlite"
+
+
+def run(settings, *, stop: threading.Event, say: Say = lambda _: None) -> None:
+    """Watches until `stop` is set. Raises UsageError for a file of duties that can't be read; waits for a lake."""
+    duty = read_duty(settings.alerts)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        lake = _opened(settings, stop, stack)
+        if lake is None:
+            return
+        watcher = stack.enter_context(Watcher(settings, duty, lake, say=say))
+        watcher.start_senders(stop)
+        watcher.run(stop)
+
+
+def _opened(settings, stop: threading.Event, stack: ExitStack) -> Lake | None:
+    """The lake, once ingest has made it; None where `stop` was set before."""
+    while not stop.is_set():
+        try:
+            return stack.enter_context(Lake.open(settings.model_copy(update={"lake_threads": 1}), read_only=True))
+        except CatalogMissing:
+            stop.wait(1.0)
+    return None
+
+
+class Watcher:
+    """Steps 1 to 4, once a call of `step`. The lake is only read."""
+
+    def __init__(self, settings, duty: Duty, lake: Lake, *, say: Say = lambda _: None) -> None:
+        self._settings = settings
+        self._duty = duty
+        self._lake = lake
+        self._say = say
+        self._book = Book(book_path(settings))
+        self._kept = Kept()
+        self._memory = MemoryLake()
+        self._is_caught_up = False
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._book.__exit__()
+        self._kept.close()
+        self._memory.close()
+
+    def start_senders(self, stop: threading.Event) -> None:
+        """A thread a sink, and one for the alerts' topic."""
+        path = book_path(self._settings)
+        sender.start(path, sender.TOPIC, sender.to_topic(self._settings), stop=stop, say=self._say)
+        for sink in self._duty.sinks:
+            sender.start(path, sink.name, sender.to_sink(sink), stop=stop, say=self._say)
+
+    def run(self, stop: threading.Event) -> None:
+        tick_at, day = datetime.now(UTC), datetime.now(UTC).date()
+        while not stop.is_set():
+            now = datetime.now(UTC)
+            if not self.step(now=now):
+                stop.wait(_LOOK_S)
+            if now >= tick_at:
+                tick_at = now + timedelta(seconds=_TICK_S)
+                self.tick(now=now)
+            if now.date() != day:
+                day = now.date()
+                self._kept.reduce(now=now)
+
+    def step(self, *, now: datetime) -> bool:
+        """One look at what has landed; whether there was anything new."""
+        taken = self._kept.follow(self._lake, now=now)
+        if taken and not self._is_caught_up:
+            # The first time everything is taken in before anything is judged: a session is not to be held against
+            # consults that are still to come.
+            while more := self._kept.follow(self._lake, now=now):
+                taken = {
+                    name: pl.concat([f for f in (taken.get(name), more.get(name)) if f is not None])
+                    for name in taken | more
+                }
+            if not self._book.positions() and "alerts" in taken:
+                with self._book.change():
+                    adopt(self._book, self._landed_alerts())
+        self._is_caught_up = True
+        new = self._unjudged(taken)
+        if not new:
+            return False
+        if "alerts" in new:
+            with self._book.change():
+                hear(self._book, self._duty, new["alerts"], now=now)
+        whom = touched(self._kept, new)
+        parts = list(_parts(whom))
+        for part in parts:
+            self._judge(part, now=now, is_last=part is parts[-1])
+        return True
+
+    def tick(self, *, now: datetime) -> None:
+        """What time alone brings: the next on the list, the morning's digest."""
+        with self._book.change():
+            escalations(self._book, self._duty, now=now)
+            digests(self._book, self._duty, self._clocks(), now=now)
+
+    def _unjudged(self, taken: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+        """The rows beyond the book's positions: after a start all is taken in, and most was judged before."""
+        at = self._book.positions()
+        if not at or not taken:
+            return dict(taken)
+        keys = ("kafka_topic", "kafka_topic_id", "kafka_partition")
+        known = pl.DataFrame([(*k, v) for k, v in at.items()], schema=[*keys, "_judged"], orient="row")
+        known = known.cast({"kafka_partition": pl.Int32})
+        new = {}
+        for name, frame in taken.items():
+            held = frame.join(known, on=keys, how="left", maintain_order="left")
+            rows = held.filter(pl.col("kafka_offset") >= pl.col("_judged").fill_null(0)).drop("_judged")
+            if not rows.is_empty():
+                new[name] = rows
+        return new
+
+    def _judge(self, whom: Touched, *, now: datetime, is_last: bool) -> None:
+        causes, looked_at = look(self._kept, whom, memory=self._memory, options=self._settings.options)
+        standing = self._book.standing(alert_ids(causes), looked_at)
+        changes = news(causes, standing, judged=looked_at)
+        with self._book.change():
+            self._book.enter(changes, now=now)
+            for row in changes.iter_rows(named=True):
+                tell(self._book, self._duty, row["alert_id"], news=row["news"], now=now)
+            if is_last:
+                self._book.set_positions(self._kept.positions)
+
+    def _landed_alerts(self) -> pl.DataFrame:
+        return self._kept.rows_of({"alerts": "true"})["alerts"]
+
+    def _clocks(self) -> dict[str, str]:
+        """The time zone of each clinic, by its latest record."""
+        rows = self._kept.query(
+            "SELECT clinic_id, arg_max(timezone, (coalesce(revision, 0), ingested_at)) FROM raw.clinics GROUP BY 1"
+        )
+        return dict(rows.iter_rows())
+
+
+def _parts(whom: Touched) -> Iterator[Touched]:
+    """The patients some hundred at a time, in an order; devices and single records with the first of them."""
+    patients = sorted(whom.patients)
+    for k in range(0, max(1, len(patients)), _MOST_PATIENTS):
+        some = frozenset(patients[k : k + _MOST_PATIENTS])
+        yield Touched(some, whom.devices if k == 0 else frozenset(), whom.single if k == 0 else {})

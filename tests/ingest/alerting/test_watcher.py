@@ -1,0 +1,252 @@
+"""The watcher on a real lake: what lands becomes alerts in the book, once each, and what changes them.
+
+Here: events landed without Kafka, looked at step by step. Not here: which records are causes (tests/transforms/alerting),
+sending (test_sinks.py), a process that is killed (tests/faults).
+"""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ingest.alerting.book import Book
+from ingest.alerting.duty import Duty
+from ingest.alerting.sender import SOURCE, TOPIC
+from ingest.alerting.watcher import Watcher, book_path
+from ingest.contract import encode, record_key
+from ingest.lake import Lake
+from ingest.landing import land, prepare
+from ingest.settings import Settings
+from ingest.source import Batch
+from transforms.schemas import TOPIC_BY_NAME
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+DUTY = Duty.model_validate(
+    {
+        "link": "https://floe.example",
+        "sinks": [
+            {"name": "first", "kind": "file", "path": "unused"},
+            {"name": "second", "kind": "file", "path": "unused", "detail": "finding"},
+            {"name": "all", "kind": "file", "path": "unused", "detail": "subject"},
+        ],
+        "rota": {"duty_clinician": ["first", "second"]},
+        "rules": {"harm": {"acknowledge_min": 10}},
+    }
+)
+HOME = (
+    ("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}),
+    ("patients", {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": "2026-04-01"}),
+    ("patients", {"patient_id": "P2", "clinic_id": "C1", "enrolled_on": "2026-04-01"}),
+)
+
+
+class Site:
+    """A lake, events that land in it, and a watcher that can be started anew."""
+
+    def __init__(self, settings: Settings, lake: Lake) -> None:
+        self.settings, self.lake, self.now = settings, lake, NOW
+        self._positions: dict[str, int] = defaultdict(int)
+        self._events = 0
+        self.watcher = Watcher(settings, DUTY, lake)
+
+    def land(self, *records: tuple, source: str = "urn:emr") -> None:
+        """Records (topic, data) or (topic, data, event id), landed together."""
+        by_topic = defaultdict(list)
+        for name, data, *event_id in records:
+            self._events += 1
+            topic = TOPIC_BY_NAME[name].type
+            value = encode(
+                topic, data, id=event_id[0] if event_id else f"e{self._events}", source=source, time=self.now
+            )
+            by_topic[topic].append((record_key(topic, data), value))
+        batches = []
+        for topic, pairs in by_topic.items():
+            first = self._positions[topic]
+            end = self._positions[topic] = first + len(pairs)
+            keys, values = zip(*pairs, strict=True)
+            batches.append(Batch(topic, "T", 0, first, end, list(range(first, end)), list(keys), list(values)))
+        assert land(self.lake, prepare(batches, now=self.now)).rejects == 0
+
+    def look(self) -> None:
+        while self.watcher.step(now=self.now):
+            pass
+
+    def restart(self) -> None:
+        self.watcher.__exit__()
+        self.watcher = Watcher(self.settings, DUTY, self.lake)
+
+    def alerts(self) -> list[tuple[str, str, str]]:
+        """(rule, subject, state) of each alert."""
+        with Book(book_path(self.settings)) as book:
+            return sorted((a["rule"], a["subject_id"], a["state"]) for a in book.alerts())
+
+    def deliveries(self, sink: str) -> list[dict]:
+        """What is still to be delivered to a sink, now or later, in order; each is taken as delivered."""
+        found = []
+        with Book(book_path(self.settings)) as book:
+            while due := book.due(sink, now=self.now):
+                found += due
+                for delivery in due:
+                    book.delivered(delivery["number"], now=self.now)
+        return found
+
+    def news(self, sink: str) -> list[str]:
+        return [delivery["payload"]["news"] for delivery in self.deliveries(sink)]
+
+    def alert_id(self) -> str:
+        with Book(book_path(self.settings)) as book:
+            return book.alerts()[0]["alert_id"]
+
+
+@pytest.fixture
+def site(tmp_path, with_lake):
+    settings = Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="")
+    with Lake.open(settings) as lake:
+        site = Site(settings, lake)
+        site.land(*HOME)
+        yield site
+        site.watcher.__exit__()
+
+
+def burn(**given) -> tuple[str, dict]:
+    fields = {"ae_id": "E1", "patient_id": "P1", "clinic_id": "C1", "term": "burn", "injury_kind": "burn"}
+    return "adverse_events", fields | {"grade": 1, "onset_at": NOW} | given
+
+
+def test_a_burn_that_lands_is_told_once(site):
+    """To the topic and to who is on duty; not again when read again, sent again, or after a restart."""
+    site.land(burn())
+    site.look()
+    assert site.alerts() == [("harm", "E1", "open")]
+    assert (site.news("first"), site.news("second"), site.news("all")) == (["opened"], [], ["opened"])
+    [event] = site.deliveries(TOPIC)
+    assert event["payload"] | {"news": "opened", "tier": "now", "level": 1, "gravity": 21} == event["payload"]
+    site.look()
+    site.restart()
+    site.look()
+    site.land(burn())  # sent again under another id
+    site.land(("adverse_events", burn()[1], "e4"))  # and once more under its own
+    site.look()
+    assert site.news("first") + site.news("all") + site.news(TOPIC) == []
+
+
+def test_what_leaves_is_what_the_sink_may_have(site):
+    """Least: the rule, the clinic, a link; nothing of a person, no value."""
+    site.land(burn(grade=3))
+    site.look()
+    [least], [more] = site.deliveries("first"), site.deliveries("all")
+    assert least["payload"]["link"] == f"https://floe.example/safety?alert={site.alert_id()}"
+    assert not {"subject_id", "patient_id", "finding", "evidence", "device_id"} & set(least["payload"])
+    assert "P1" not in str(least["payload"])
+    assert "E1" not in str(least["payload"])
+    assert (more["payload"]["subject_id"], "finding" in more["payload"]) == ("E1", False)
+
+
+def test_corrections_raise_and_close(site):
+    """Grade 1 to 3 tells again; entered in error closes and says so to whom it was told; a re-entry opens again."""
+    site.land(burn())
+    site.look()
+    site.land(burn(grade=3, revision=1))
+    site.look()
+    assert site.news("first") == ["opened", "raised"]
+    site.land(burn(record_status="entered_in_error", revision=2))
+    site.look()
+    assert site.news("first") == ["closed"]
+    assert site.alerts() == [("harm", "E1", "closed")]
+    site.land(burn(grade=2, revision=3))
+    site.look()
+    assert site.news("first") == ["opened_again"]
+
+
+def test_what_people_do_is_heard_and_told(site):
+    """Acknowledged on the topic: no escalation; closed by a person: it stays closed for the same cause."""
+    site.land(burn())
+    site.look()
+    said = {"alert_id": site.alert_id(), "rule": "harm", "occurred_at": NOW, "state": "acknowledged"}
+    said |= {"acknowledged_by": "nurse", "revision": 1, "recorded_at": NOW}
+    site.land(("alerts", said), source="/floe")
+    site.look()
+    site.now = NOW + timedelta(hours=2)
+    site.watcher.tick(now=site.now)
+    assert (site.news("first"), site.news("second")) == (["opened", "acknowledged"], [])
+    said |= {"state": "closed", "finding": "treated", "revision": 2, "recorded_at": site.now}
+    site.land(("alerts", said), source="/floe")
+    site.land(burn(body_site="calf"))
+    site.look()
+    assert site.alerts() == [("harm", "E1", "closed")]
+    assert site.news("first") == ["closed"]
+
+
+def test_who_does_not_acknowledge_is_followed_by_the_next(site):
+    """After ten minutes the second on the list, and nobody twice."""
+    site.land(burn())
+    site.look()
+    for minutes, expected in ((9, []), (10, ["unacknowledged"]), (60, [])):
+        site.now = NOW + timedelta(minutes=minutes)
+        site.watcher.tick(now=site.now)
+        assert site.news("second") == expected
+
+
+def test_today_waits_for_the_clinics_morning(site):
+    """One delivery with a count by rule, at seven of the clinic's clock; now is not held back by it."""
+    site.land(burn(injury_kind="nerve", term="numb toe"))
+    site.look()
+    site.watcher.tick(now=NOW)
+    assert site.news("all") == []
+    site.now = datetime(2026, 5, 5, 5, 1, tzinfo=UTC)  # 07:01 in Berlin
+    site.watcher.tick(now=site.now)
+    [digest] = site.deliveries("all")
+    assert digest["payload"]["alerts_by_rule"] == {"harm": 1}
+    assert digest["payload"]["clinic_id"] == "C1"
+    site.watcher.tick(now=site.now)
+    assert site.news("all") == []
+
+
+def test_a_book_that_was_lost_is_made_again_from_the_topic(site):
+    """What was told before is not told again; what a person had closed stays closed."""
+    site.land(burn(), burn(ae_id="E2", grade=4))
+    site.look()
+    for delivery in site.deliveries(TOPIC):
+        site.land(("alerts", delivery["payload"], delivery["delivery_id"]), source=SOURCE)
+    site.watcher.__exit__()
+    for file in site.settings.home.glob("alerts.sqlite*"):
+        file.unlink()
+    site.watcher = Watcher(site.settings, DUTY, site.lake)
+    site.look()
+    assert site.alerts() == [("harm", "E1", "open"), ("harm", "E2", "open")]
+    assert site.news("first") + site.news(TOPIC) == []
+
+
+def test_a_merge_and_a_clash_leave_one_alert_a_cause(site):
+    """The patient becomes another: same event, same alert. Another clinic's event of that id: an alert of its own."""
+    site.land(burn())
+    site.look()
+    merge = {
+        "status_id": "M",
+        "patient_id": "P1",
+        "status": "merged",
+        "merged_into": "P2",
+        "effective_on": "2026-05-04",
+    }
+    site.land(("patient_status", merge))
+    site.look()
+    assert site.alerts() == [("harm", "E1", "open")]
+    assert site.news("first") == ["opened"]
+    other = {"patient_id": "Q1", "clinic_id": "C2", "enrolled_on": "2026-04-01"}
+    site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}), ("patients", other), source="urn:other")
+    site.land(burn(patient_id="Q1", clinic_id="C2", grade=2), source="urn:other")
+    site.look()
+    harm = [alert for alert in site.alerts() if alert[0] == "harm"]
+    assert harm == [("harm", "C2:E1", "open"), ("harm", "E1", "open")]
+    assert site.news("first") == ["opened"]
+
+
+def test_a_device_that_is_taken_out_of_use_tells_of_sessions_that_were_on_it(site):
+    """The device's record alone lands: the session of that day is looked at again."""
+    session = {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "device_id": "D1"}
+    site.land(("devices", {"device_id": "D1", "kind": "cryo"}), ("sessions", session | {"started_at": NOW}))
+    site.look()
+    before = site.alerts()
+    site.land(("devices", {"device_id": "D1", "kind": "cryo", "retired_on": "2026-05-04", "revision": 1}))
+    site.look()
+    assert set(site.alerts()) - set(before) == {("device_retired_in_use", "S1", "open")}
