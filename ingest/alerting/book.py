@@ -98,6 +98,16 @@ class Book:
             rows += self._db.execute(statement % ", ".join("?" * len(part)), part).fetchall()
         return rows
 
+    def subjects(self, kinds: Iterable[str]) -> pl.DataFrame:
+        """`subject_kind`, `subject_id` of every alert of these kinds."""
+        kinds = list(kinds)
+        rows = self._db.execute(
+            f"SELECT DISTINCT subject_kind, subject_id FROM alerts WHERE subject_kind IN ({', '.join('?' * len(kinds))})",
+            kinds,
+        )
+        schema = {"subject_kind": pl.String, "subject_id": pl.String}
+        return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+
     def enter(self, news: pl.DataFrame, *, now: datetime) -> None:
         """Writes each row of news (`transforms.alerting.news`) into its alert; a closed one keeps what it was about."""
         for row in news.iter_rows(named=True):

@@ -19,20 +19,22 @@ from pathlib import Path
 import polars as pl
 
 from transforms.alerting.news import alert_ids, news
+from transforms.alerting.system import KINDS
 from transforms.errors import CatalogMissing
 
 from ..lake import Lake
 from ..lake_in_memory import MemoryLake
-from . import sender
+from . import measured, sender
 from .book import Book
 from .duty import Duty, read_duty
-from .kept import Kept
+from .kept import Kept, Positions
 from .look import look
 from .telling import adopt, digests, escalations, hear, tell
 from .touched import Touched, touched
 
 _LOOK_S = 0.2
 _TICK_S = 5.0
+_MEASURE_S = 60.0
 _MOST_PATIENTS = 200  # of one look
 
 Say = sender.Say
@@ -94,7 +96,8 @@ class Watcher:
             sender.start(path, sink.name, sender.to_sink(sink), stop=stop, say=self._say)
 
     def run(self, stop: threading.Event) -> None:
-        tick_at, day = datetime.now(UTC), datetime.now(UTC).date()
+        tick_at = measure_at = datetime.now(UTC)
+        day = tick_at.date()
         while not stop.is_set():
             now = datetime.now(UTC)
             if not self.step(now=now):
@@ -102,6 +105,9 @@ class Watcher:
             if now >= tick_at:
                 tick_at = now + timedelta(seconds=_TICK_S)
                 self.tick(now=now)
+            if now >= measure_at:
+                measure_at = now + timedelta(seconds=_MEASURE_S)
+                self.measure(now=now)
             if now.date() != day:
                 day = now.date()
                 self._kept.reduce(now=now)
@@ -139,6 +145,12 @@ class Watcher:
             escalations(self._book, self._duty, now=now)
             digests(self._book, self._duty, self._clocks(), now=now)
 
+    def measure(self, *, now: datetime) -> None:
+        """What the system itself shows: silence, disk, clocks, checks, figures that are old."""
+        causes = measured.causes(self._kept, self._lake, self._settings, now=now)
+        looked_at = self._book.subjects(KINDS)
+        self._enter(causes, looked_at, now=now)
+
     def _unjudged(self, taken: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         """The rows beyond the book's positions: after a start all is taken in, and most was judged before."""
         at = self._book.positions()
@@ -157,14 +169,18 @@ class Watcher:
 
     def _judge(self, whom: Touched, *, now: datetime, is_last: bool) -> None:
         causes, looked_at = look(self._kept, whom, memory=self._memory, options=self._settings.options)
+        self._enter(causes, looked_at, now=now, positions=self._kept.positions if is_last else None)
+
+    def _enter(
+        self, causes: pl.DataFrame, looked_at: pl.DataFrame, *, now: datetime, positions: Positions | None = None
+    ) -> None:
         standing = self._book.standing(alert_ids(causes), looked_at)
         changes = news(causes, standing, judged=looked_at)
         with self._book.change():
             self._book.enter(changes, now=now)
             for row in changes.iter_rows(named=True):
                 tell(self._book, self._duty, row["alert_id"], news=row["news"], now=now)
-            if is_last:
-                self._book.set_positions(self._kept.positions)
+            self._book.set_positions(positions or {})
 
     def _landed_alerts(self) -> pl.DataFrame:
         return self._kept.rows_of({"alerts": "true"})["alerts"]

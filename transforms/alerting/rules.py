@@ -142,6 +142,60 @@ _OF_RECORDS = (
     ),
 )
 
+_OF_DUTIES = (
+    AlertRule(
+        id="report_due",
+        title="a report that is due",
+        when="an adverse event has to be reported within three days and has not been; told again when it is overdue",
+        tier="today",
+        told="safety_officer",
+        clears="the report was made, or a correction takes the duty away",
+    ),
+)
+_OF_THE_SYSTEM = (
+    AlertRule(
+        id="silence",
+        title="something that always spoke is silent",
+        when="a topic, clinic or device that sent events on ten of the 28 days before has sent none for a day and for "
+        "longer than twice its longest silence in them",
+        tier="today",
+        told="operator",
+        clears="it speaks again",
+    ),
+    AlertRule(
+        id="disk_filling",
+        title="the disk is filling",
+        when="less than a tenth of the disk is left, or less than 2 GB (now: less than 0.5 GB)",
+        tier="now",
+        told="operator",
+        clears="there is room again",
+    ),
+    AlertRule(
+        id="clock_wrong",
+        title="a clock that is wrong",
+        when="more than one event in a hundred that landed from a source in the last hour lies further in the future than clocks may be off",
+        tier="today",
+        told="operator",
+        clears="its events are in time again",
+    ),
+    AlertRule(
+        id="check_failed",
+        title="a check of the tables that failed",
+        when="the newest run of a check of a table failed",
+        tier="today",
+        told="operator",
+        clears="its newest run passed",
+    ),
+    AlertRule(
+        id="marts_stale",
+        title="figures that are not up to date",
+        when="events landed and no figure has taken them in for six hours",
+        tier="today",
+        told="operator",
+        clears="the figures have taken them in",
+    ),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Floor:
@@ -254,5 +308,13 @@ LIMITS = (
 )  # fmt: skip
 
 RULES: dict[str, AlertRule] = {
-    rule.id: rule for rule in (*_OF_PATIENTS, *(limit.rule for limit in LIMITS), *_OF_DEVICES, *_OF_RECORDS)
+    rule.id: rule
+    for rule in (
+        *_OF_PATIENTS,
+        *(limit.rule for limit in LIMITS),
+        *_OF_DEVICES,
+        *_OF_RECORDS,
+        *_OF_DUTIES,
+        *_OF_THE_SYSTEM,
+    )
 }

@@ -7,6 +7,7 @@ sending (test_sinks.py), a process that is killed (tests/faults).
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from ingest.alerting.book import Book
@@ -18,7 +19,7 @@ from ingest.lake import Lake
 from ingest.landing import land, prepare
 from ingest.settings import Settings
 from ingest.source import Batch
-from transforms.schemas import TOPIC_BY_NAME
+from transforms.schemas import MART_TABLES, TOPIC_BY_NAME
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 DUTY = Duty.model_validate(
@@ -74,6 +75,11 @@ class Site:
     def restart(self) -> None:
         self.watcher.__exit__()
         self.watcher = Watcher(self.settings, DUTY, self.lake)
+
+    def checked(self, row: dict) -> None:
+        """The only check's newest run."""
+        table = MART_TABLES["check_results"]
+        self.lake.write(lambda writer: writer.replace(table, table.conform(pl.DataFrame([row]))))
 
     def alerts(self) -> list[tuple[str, str, str]]:
         """(rule, subject, state) of each alert."""
@@ -250,3 +256,17 @@ def test_a_device_that_is_taken_out_of_use_tells_of_sessions_that_were_on_it(sit
     site.land(("devices", {"device_id": "D1", "kind": "cryo", "retired_on": "2026-05-04", "revision": 1}))
     site.look()
     assert set(site.alerts()) - set(before) == {("device_retired_in_use", "S1", "open")}
+
+
+def test_the_system_is_measured_and_its_alerts_close_themselves(site):
+    """A check that failed is told in the morning; once its newest run passes its alert is closed. Other alerts stay."""
+    site.land(burn())
+    site.look()
+    row = {"table": "core.sessions", "check": "key", "failing_rows": 2, "rows": 9, "lake_snapshot": 1}
+    for minutes, is_passed in ((0, False), (1, True)):
+        site.now = NOW + timedelta(minutes=minutes)
+        site.checked(row | {"is_passed": is_passed, "checked_at": site.now, "sample": None})
+        site.watcher.measure(now=site.now)
+        state = "closed" if is_passed else "open"
+        mine = [alert for alert in site.alerts() if alert[0] in ("harm", "check_failed")]
+        assert mine == [("check_failed", "core.sessions/key", state), ("harm", "E1", "open")]

@@ -1,0 +1,74 @@
+"""What the watcher measures of the system: who spoke when, the disk, clocks, checks, how old the figures are.
+
+Here: queries and the disk. Not here: what calls for an alert (transforms/alerting/system.py).
+"""
+
+import shutil
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from transforms.alerting import system
+from transforms.alerting.causes import CAUSES
+
+from ..lake import Lake
+from .kept import Kept
+
+# By the hour, so that a frame stays small; a device or clinic speaks by what is sent of it.
+_SPOKEN = """
+SELECT DISTINCT 'silent_clinic' AS subject_kind, clinic_id AS subject_id, clinic_id, date_trunc('hour', ingested_at) AS spoke_at
+FROM (SELECT clinic_id, ingested_at FROM raw.sessions UNION ALL SELECT clinic_id, ingested_at FROM raw.telemetry)
+WHERE clinic_id IS NOT NULL AND ingested_at >= (SELECT moment FROM since)
+UNION ALL
+SELECT DISTINCT 'silent_device', device_id, clinic_id, date_trunc('hour', ingested_at)
+FROM raw.telemetry WHERE ingested_at >= (SELECT moment FROM since)"""
+_TOPICS = """
+SELECT DISTINCT 'silent_topic' AS subject_kind, kafka_topic AS subject_id, NULL AS clinic_id,
+    date_trunc('hour', landed_at) AS spoke_at
+FROM raw.ledger WHERE rows > 0 AND landed_at >= $1 AND kafka_topic <> 'floe.alerts.v1'"""
+_KEPT = ("sessions", "telemetry", "adverse_events", "consults", "screenings", "deficiencies", "incidents")
+
+
+def causes(kept: Kept, lake: Lake, settings, *, now: datetime) -> pl.DataFrame:
+    """Every cause that the system itself shows now; columns of CAUSES."""
+    disk = shutil.disk_usage(settings.home)
+    return pl.concat(
+        [
+            pl.DataFrame(schema=CAUSES),
+            system.of_silence(_spoken(kept, lake, now=now), now=now),
+            system.of_disk(free_bytes=disk.free, total_bytes=disk.total, now=now),
+            system.of_clocks(_sources(kept, settings, now=now), now=now),
+            system.of_checks(lake.table("mart.check_results"), now=now),
+            system.of_marts(**_freshness(lake), now=now),
+        ]
+    )
+
+
+def _spoken(kept: Kept, lake: Lake, *, now: datetime) -> pl.DataFrame:
+    since = now - timedelta(days=system.WINDOW_DAYS)
+    at = pl.DataFrame({"moment": [since]})
+    parts = [kept.query(_SPOKEN, since=at), lake.sql(_TOPICS, [since])]
+    return pl.concat([part.cast(dict(system.SPOKEN)) for part in parts])
+
+
+def _sources(kept: Kept, settings, *, now: datetime) -> pl.DataFrame:
+    """Events that landed in the last hour, by source."""
+    every = " UNION ALL ".join(f'SELECT source, event_time, ingested_at FROM raw."{name}"' for name in _KEPT)
+    hour = pl.DataFrame({"moment": [now - timedelta(hours=1)]})
+    return kept.query(
+        f"""SELECT source, count(*) AS events, count(*) FILTER (
+            event_time > ingested_at + to_minutes({settings.options.clock_tolerance_min})) AS in_future
+        FROM ({every}) WHERE ingested_at >= (SELECT moment FROM hour) GROUP BY source""",
+        hour=hour,
+    )
+
+
+def _freshness(lake: Lake) -> dict[str, datetime | None]:
+    """When figures were last computed, and when the first event landed after that."""
+    cut = lake.sql("SELECT max(started_at) AS moment FROM core.data_cut")["moment"][0]
+    landed = lake.sql(
+        "SELECT min(landed_at) AS moment FROM raw.ledger WHERE rows > 0 AND kafka_topic <> 'floe.alerts.v1' "
+        "AND ($1 IS NULL OR landed_at > $1)",
+        [cut],
+    )["moment"][0]
+    return {"landed_at": landed, "taken_in_at": cut}

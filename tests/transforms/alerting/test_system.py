@@ -1,0 +1,75 @@
+"""Silence, disk, clocks, checks and stale figures: what is told, and what is not."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from transforms.alerting import system
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+def spoken(*days_ago: float, subject: str = "D1") -> pl.DataFrame:
+    rows = [("silent_device", subject, "C1", NOW - timedelta(days=d)) for d in days_ago]
+    return pl.DataFrame(rows, schema=system.SPOKEN, orient="row")
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "expected"),
+    [
+        ([k + 0.5 for k in range(20)], 0),  # daily, and half a day ago
+        ([k + 1.5 for k in range(20)], 0),  # a day and a half: no longer than twice the longest silence
+        ([k + 2.5 for k in range(20)], 1),
+        ([k * 2 + 3.9 for k in range(11)], 0),  # every other day
+        ([k * 2 + 4.1 for k in range(11)], 1),
+        ([k + 2.5 for k in range(9)], 0),  # nine days: it did not always speak
+        ([], 0),
+    ],
+)
+def test_silence_is_longer_than_what_was_usual(days_ago, expected):
+    """Ten of 28 days, then a day and twice the longest silence without a word."""
+    found = system.of_silence(spoken(*days_ago), now=NOW)
+    assert found.height == expected
+    if expected:
+        assert found.select("subject_kind", "subject_id", "clinic_id", "tier").rows() == [
+            ("device", "D1", "C1", "today")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "expected"),
+    [
+        (60, 100, []),
+        (9, 100, [("today", 1)]),
+        (1.9, 10, [("today", 1)]),
+        (0.4, 2, [("now", 2)]),
+        (0.4, 1000, [("now", 2)]),
+    ],
+)
+def test_a_disk_that_fills_is_told_before_it_is_full(free, total, expected):
+    """A tenth, or 2 GB; at once below half a GB."""
+    found = system.of_disk(free_bytes=int(free * 1e9), total_bytes=int(total * 1e9), now=NOW)
+    assert found.select("tier", "level").rows() == expected
+
+
+def test_a_clock_is_told_by_its_share_of_events():
+    """One in a hundred may happen; two may not."""
+    frame = pl.DataFrame({"source": ["a", "b"], "events": [100, 100], "in_future": [1, 2]})
+    assert system.of_clocks(frame, now=NOW)["subject_id"].to_list() == ["b"]
+
+
+def test_only_a_checks_newest_run_counts():
+    """It failed and passed since: no cause."""
+    runs = {"table": ["t", "t", "u"], "check": ["c"] * 3, "is_passed": [False, True, False]}
+    runs |= {"checked_at": [NOW - timedelta(hours=1), NOW, NOW], "failing_rows": [1, 0, None]}
+    assert system.of_checks(pl.DataFrame(runs), now=NOW)["subject_id"].to_list() == ["u/c"]
+
+
+@pytest.mark.parametrize(
+    ("landed_h", "taken_h", "expected"), [(None, None, 0), (5, 8, 0), (7, 8, 1), (7, None, 1), (9, 5, 0)]
+)
+def test_figures_are_stale_after_six_hours(landed_h, taken_h, expected):
+    """Counted from the later of the first event that waits and the last time that figures were computed."""
+    landed, taken = (None if h is None else NOW - timedelta(hours=h) for h in (landed_h, taken_h))
+    assert system.of_marts(landed_at=landed, taken_in_at=taken, now=NOW).height == expected

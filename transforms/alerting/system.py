@@ -1,0 +1,116 @@
+"""The system itself as a cause of alerts: silence, disk, clocks, checks, figures that are not up to date.
+
+Here: what was measured -> causes; time is given. Not here: measuring (ingest/alerting/measured.py).
+"""
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from ..schemas import TIMESTAMP
+from .causes import causes
+
+SPOKEN = pl.Schema({"subject_kind": pl.String, "subject_id": pl.String, "clinic_id": pl.String, "spoke_at": TIMESTAMP})
+# Of each the whole is looked at every time, so that a cause that is gone closes its alert.
+KINDS = ("silent_topic", "silent_clinic", "silent_device", "disk", "source", "check", "marts")
+WINDOW_DAYS, MIN_DAYS = 28, 10
+_GB = 10**9
+
+
+def of_silence(spoken: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
+    """A cause a subject that spoke regularly and is silent. `spoken`: SPOKEN, a row a moment at which it was heard."""
+    recent = spoken.filter(pl.col("spoke_at").is_between(now - timedelta(days=WINDOW_DAYS), now)).sort("spoke_at")
+    by = ("subject_kind", "subject_id")
+    each = recent.group_by(by, maintain_order=True).agg(
+        pl.col("clinic_id").drop_nulls().last(),
+        last_at=pl.col("spoke_at").last(),
+        days=pl.col("spoke_at").dt.date().n_unique(),
+        longest=pl.col("spoke_at").diff().max(),
+    )
+    silence = pl.lit(now, dtype=TIMESTAMP) - pl.col("last_at")
+    silent = each.filter(
+        pl.col("days") >= MIN_DAYS, silence > timedelta(days=1), silence > 2 * pl.col("longest")
+    ).with_columns(hours=silence.dt.total_hours())
+    return causes(
+        "silence",
+        silent,
+        subject_kind="",
+        evidence=pl.lit([], dtype=pl.List(pl.String)),
+        landed_at=pl.lit(now),
+        clinic_id=pl.col("clinic_id"),
+        subject_id=pl.col("subject_id"),
+        occurred_at=pl.col("last_at"),
+        finding=pl.format("last heard of {} h ago", "hours"),
+    ).with_columns(subject_kind=silent["subject_kind"])
+
+
+def of_disk(*, free_bytes: int, total_bytes: int, now: datetime) -> pl.DataFrame:
+    """A cause where the disk of the home is filling; level 1, and 2 where there is almost nothing left."""
+    is_full = free_bytes < 0.5 * _GB
+    is_filling = is_full or free_bytes < 2 * _GB or free_bytes < 0.1 * total_bytes
+    found = pl.DataFrame(
+        {"free_gb": [round(free_bytes / _GB, 2)] if is_filling else []}, schema={"free_gb": pl.Float64}
+    )
+    return _of_system(
+        "disk_filling",
+        found,
+        subject_kind="disk",
+        subject_id=pl.lit("home"),
+        now=now,
+        tier=pl.lit("now" if is_full else "today"),
+        level=pl.lit(2 if is_full else 1),
+        finding=pl.format("{} GB are left", "free_gb"),
+    )
+
+
+def of_clocks(sources: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
+    """A cause a source many of whose events lie in the future. `sources`: `source`, `events`, `in_future`, of an hour."""
+    wrong = sources.filter(pl.col("in_future") * 100 > pl.col("events"))
+    return _of_system(
+        "clock_wrong",
+        wrong,
+        subject_kind="source",
+        subject_id=pl.col("source"),
+        now=now,
+        finding=pl.format("{} of {} events of the last hour lie in the future", "in_future", "events"),
+    )
+
+
+def of_checks(checks: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
+    """A cause a check whose newest run failed; `checks`: mart.check_results."""
+    newest = checks.sort("checked_at").unique(["table", "check"], keep="last", maintain_order=True)
+    failed = newest.filter(~pl.col("is_passed"))
+    return _of_system(
+        "check_failed",
+        failed,
+        subject_kind="check",
+        subject_id=pl.format("{}/{}", "table", "check"),
+        now=now,
+        occurred_at=pl.col("checked_at"),
+        finding=pl.format("{} rows fail", pl.col("failing_rows").fill_null(0)),
+    )
+
+
+def of_marts(
+    *, landed_at: datetime | None, taken_in_at: datetime | None, now: datetime, stale_h: float = 6
+) -> pl.DataFrame:
+    """A cause where what landed since the figures were last computed waits longer than `stale_h` hours.
+
+    `landed_at`: when the first event landed that no figure has taken in; `taken_in_at`: when figures were last computed.
+    """
+    is_stale = landed_at is not None and now - max(landed_at, taken_in_at or landed_at) > timedelta(hours=stale_h)
+    found = pl.DataFrame({"since": [landed_at] if is_stale else []}, schema={"since": TIMESTAMP})
+    return _of_system(
+        "marts_stale",
+        found,
+        subject_kind="marts",
+        subject_id=pl.lit("marts"),
+        now=now,
+        occurred_at=pl.col("since"),
+        finding=pl.lit("events that landed since then are in no figure"),
+    )
+
+
+def _of_system(rule: str, found: pl.DataFrame, *, subject_kind: str, now: datetime, **columns: pl.Expr) -> pl.DataFrame:
+    shared = {"evidence": pl.lit([], dtype=pl.List(pl.String)), "landed_at": pl.lit(now), "occurred_at": pl.lit(now)}
+    return causes(rule, found, subject_kind=subject_kind, **shared | columns)
