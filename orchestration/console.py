@@ -15,7 +15,7 @@ from typing import BinaryIO
 import polars as pl
 
 from ingest import cluster, heartbeat, inspection, reject_alerts, replaying, running, stream, worker
-from ingest.contract import encode
+from ingest.alerting import standing
 from ingest.lake import Lake
 from ingest.lake_damage import sentences
 from ingest.log_proofs import log_proofs
@@ -31,6 +31,8 @@ from .releases import last_release
 from .telling import tell
 
 _LONGEST_STATEMENT = 1_000_000  # bytes
+_ALERT_COLUMNS = ("alert_id", "tier", "rule", "clinic_id", "subject_kind", "subject_id", "occurred_at", "told_at", "state",
+                  "assigned_role", "acknowledged_by", "finding")  # fmt: skip
 _ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name == "state")
 
 
@@ -274,30 +276,15 @@ def list_alerts(settings, *, state: str) -> pl.DataFrame:
     if state not in (states := (*_ALERT_STATES, "all")):
         raise UsageError(f"found --state {state!r}, expected one of {', '.join(states)}")
     with Lake.open(settings, read_only=True) as lake:
-        where, params = (None, None) if state == "all" else ("state = $1", [state])
-        return lake.table("mart.alerts", where=where, params=params)
+        rows = standing.alerts(lake)
+    return rows.select(_ALERT_COLUMNS).filter((pl.col("state") == state) | (state == "all"))
 
 
-def set_alert_state(settings, alert_id: str, *, state: str) -> None:
-    """Publishes the alert's next revision; it shows once that has landed and been materialised."""
+def set_alert_state(settings, alert_id: str, *, state: str, **fields: str | None) -> None:
+    """Publishes what a person did; it shows once that has landed."""
     with Lake.open(settings, read_only=True) as lake:
-        found = lake.table("core.alerts", where="alert_id = $1", params=[alert_id])
-    if found.is_empty():
-        raise UsageError(f"found no alert {alert_id!r}; `floe alerts --state all` lists those there are")
-    row = found.row(0, named=True)
-    now, revision = datetime.now(UTC), (row["revision"] or 0) + 1
-    data = {
-        name: row[name]
-        for name in ("alert_id", "rule", "severity", "clinic_id", "subject_kind", "subject_id", "evidence")
-    }
-    data |= {
-        "occurred_at": row["occurred_at"].isoformat(),
-        "state": state,
-        "revision": revision,
-        "recorded_at": now.isoformat(),
-    }
-    value = encode("floe.alerts.v1", data, id=f"{alert_id}-{revision}", source="/floe", time=now)
-    stream.publish(settings, [("floe.alerts.v1", alert_id.encode(), value)])
+        event = standing.act(lake, alert_id, state=state, now=datetime.now(UTC), **fields)
+    stream.publish(settings, [event])
     tell(f"alert {alert_id} is {state} once the change has landed")
 
 

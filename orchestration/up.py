@@ -79,6 +79,7 @@ def _run_watched(settings, *, demo: Plan | None, replay: Iterable[Path], say: Sa
         with Lake.open(settings):
             pass  # the catalog exists before the parts that read it
         start(_ingest(settings))
+        start(_child(settings, "alerts", _verb("alerts", "watch")))
         _first_fill(settings, demo, replay, say, stop)
         if not stop.is_set():
             start(_dagster(settings))

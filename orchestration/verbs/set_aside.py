@@ -77,17 +77,51 @@ def alerts_list(state: State = "open", format: Format = "table") -> None:
     print_frame(list_alerts(Settings(), state=state), format=format)
 
 
-@alerts_app.command("ack")
-def alerts_acknowledge(alert_id: str) -> None:
-    """Somebody looks after it."""
-    from ..console import set_alert_state
+By = Annotated[str, typer.Option("--by", help="Who: a name or role of the clinic's own.")]
 
-    set_alert_state(Settings(), alert_id, state="acknowledged")
+
+@alerts_app.command("ack")
+def alerts_acknowledge(alert_id: str, by: By = "") -> None:
+    """Somebody has it in hand."""
+    _set_state(alert_id, state="acknowledged", acknowledged_by=by or None)
+
+
+@alerts_app.command("investigate")
+def alerts_investigate(
+    alert_id: str,
+    finding: Annotated[str, typer.Option(help="What is thought to be the cause.")] = "",
+    action: Annotated[str, typer.Option(help="What is done about it.")] = "",
+    due: Annotated[str, typer.Option(help="By which day, YYYY-MM-DD.")] = "",
+    by: By = "",
+) -> None:
+    """It is being looked into: cause, action, due day."""
+    given = {"finding": finding, "action": action, "action_due_on": due, "acknowledged_by": by}
+    _set_state(alert_id, state="investigating", **{name: value or None for name, value in given.items()})
 
 
 @alerts_app.command("close")
-def alerts_close(alert_id: str) -> None:
+def alerts_close(
+    alert_id: str, finding: Annotated[str, typer.Option(help="What was found.")] = "", by: By = ""
+) -> None:
     """It is dealt with."""
+    _set_state(alert_id, state="closed", finding=finding or None, acknowledged_by=by or None)
+
+
+def _set_state(alert_id: str, *, state: str, **fields: str | None) -> None:
     from ..console import set_alert_state
 
-    set_alert_state(Settings(), alert_id, state="closed")
+    set_alert_state(Settings(), alert_id, state=state, **fields)
+
+
+@alerts_app.command("watch")
+def alerts_watch() -> None:
+    """Watches what lands and tells whoever is on duty (FLOE_ALERTS), until SIGTERM; `floe up` runs it."""
+    import signal
+    import threading
+
+    from ingest.alerting.watcher import run
+
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    run(Settings(), stop=stop, say=tell)

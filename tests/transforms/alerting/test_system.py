@@ -33,7 +33,7 @@ def test_silence_is_longer_than_what_was_usual(days_ago, expected):
     assert found.height == expected
     if expected:
         assert found.select("subject_kind", "subject_id", "clinic_id", "tier").rows() == [
-            ("device", "D1", "C1", "today")
+            ("silent_device", "D1", "C1", "today")
         ]
 
 
