@@ -178,6 +178,17 @@ class Reader:
         key = (statement, tuple(params))
         return self._kept(key, tuple(versions[t] for t in tables), lambda: self._lake.sql(statement, asked))
 
+    def landed(self, name: str, make: Callable[[pl.DataFrame], T]) -> T:
+        """What `make` makes of all rows of a table of `raw`, kept until rows land in it; for the clinic's own staff.
+
+        For a reader from outside, and where there is no lake, of no rows. `make` is a named function: it is the key.
+        """
+        table = RAW_TABLES[name]
+        version = self.versions().get(table.full_name)
+        if self.is_outside or version is None or version.snapshot is None:
+            return make(table.empty())
+        return self._kept((name, make), version, lambda: make(self._lake.table(table.full_name)))
+
     def positions(self, event_ids: Mapping[str, Sequence[str]]) -> pl.DataFrame:
         """Where events lie in Kafka, by raw table's name: event_id, kafka_topic, kafka_partition, kafka_offset.
 

@@ -32,7 +32,7 @@ from .telling import tell
 
 _LONGEST_STATEMENT = 1_000_000  # bytes
 _ALERT_COLUMNS = ("alert_id", "tier", "rule", "clinic_id", "subject_kind", "subject_id", "occurred_at", "told_at", "state",
-                  "assigned_role", "acknowledged_by", "finding")  # fmt: skip
+                  "assigned_role", "by", "since", "finding")  # fmt: skip
 _ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name == "state")
 
 
@@ -280,12 +280,18 @@ def list_alerts(settings, *, state: str) -> pl.DataFrame:
     return rows.select(_ALERT_COLUMNS).filter((pl.col("state") == state) | (state == "all"))
 
 
-def set_alert_state(settings, alert_id: str, *, state: str, **fields: str | None) -> None:
+def alert_times(settings) -> pl.DataFrame:
+    with Lake.open(settings, read_only=True) as lake:
+        return standing.times(lake, now=datetime.now(UTC))
+
+
+def act_on_alert(settings, alert_id: str, act: standing.Act) -> None:
     """Publishes what a person did; it shows once that has landed."""
     with Lake.open(settings, read_only=True) as lake:
-        event = standing.act(lake, alert_id, state=state, now=datetime.now(UTC), **fields)
+        rows = lake.table(standing.TABLE, where="alert_id = $1", params=[alert_id])
+        event = standing.act(rows, alert_id, act, now=datetime.now(UTC))
     stream.publish(settings, [event])
-    tell(f"alert {alert_id} is {state} once the change has landed")
+    tell(f"alert {alert_id} is {act.state} once the change has landed")
 
 
 def verify_lake(settings, *, deep: bool = False) -> Iterator[tuple[bool | None, str]]:

@@ -77,13 +77,23 @@ def alerts_list(state: State = "open", format: Format = "table") -> None:
     print_frame(list_alerts(Settings(), state=state), format=format)
 
 
+@alerts_app.command("times")
+def alerts_times(format: Format = "table") -> None:
+    """How long alerts waited for somebody, by tier: median and 90th percentile in s, and how many still wait."""
+    from ..console import alert_times
+    from ..printing import print_frame, require_format
+
+    require_format(format)
+    print_frame(alert_times(Settings()), format=format)
+
+
 By = Annotated[str, typer.Option("--by", help="Who: a name or role of the clinic's own.")]
 
 
 @alerts_app.command("ack")
 def alerts_acknowledge(alert_id: str, by: By = "") -> None:
     """Somebody has it in hand."""
-    _set_state(alert_id, state="acknowledged", acknowledged_by=by or None)
+    _act(alert_id, state="acknowledged", by=by)
 
 
 @alerts_app.command("investigate")
@@ -95,8 +105,7 @@ def alerts_investigate(
     by: By = "",
 ) -> None:
     """It is being looked into: cause, action, due day."""
-    given = {"finding": finding, "action": action, "action_due_on": due, "acknowledged_by": by}
-    _set_state(alert_id, state="investigating", **{name: value or None for name, value in given.items()})
+    _act(alert_id, state="investigating", by=by, finding=finding, action=action, action_due_on=due)
 
 
 @alerts_app.command("close")
@@ -104,13 +113,15 @@ def alerts_close(
     alert_id: str, finding: Annotated[str, typer.Option(help="What was found.")] = "", by: By = ""
 ) -> None:
     """It is dealt with."""
-    _set_state(alert_id, state="closed", finding=finding or None, acknowledged_by=by or None)
+    _act(alert_id, state="closed", by=by, finding=finding)
 
 
-def _set_state(alert_id: str, *, state: str, **fields: str | None) -> None:
-    from ..console import set_alert_state
+def _act(alert_id: str, *, state: str, **said: str) -> None:
+    from ingest.alerting.standing import Act
 
-    set_alert_state(Settings(), alert_id, state=state, **fields)
+    from ..console import act_on_alert
+
+    act_on_alert(Settings(), alert_id, Act(state=state, **{name: text or None for name, text in said.items()}))
 
 
 @alerts_app.command("watch")
