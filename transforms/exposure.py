@@ -9,7 +9,6 @@ denominators; a `missed` or `cancelled` one, or one of unknown status (`other`),
 import polars as pl
 
 from .local_time import Clocks, with_clock, with_local_day
-from .options import Cut
 
 DELIVERED = "delivered"
 BEGUN = (DELIVERED, "aborted")
@@ -141,13 +140,12 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
 # --- courses and dose -------------------------------------------------------------------------------
 
 
-def course_adherence(courses: pl.DataFrame, adex: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
+def course_adherence(courses: pl.DataFrame, adex: pl.DataFrame) -> pl.DataFrame:
     """A row a course of core.courses: what was prescribed and what came of it, from rows of mart.adex.
 
     Columns: `course_id`, `patient_id`, `clinic_id`, `prescribed`, `delivered`, `aborted`, `missed`, `cancelled`,
     `adherence_ratio` (delivered / prescribed; null where nothing is known to be prescribed), `exposure_s` (null where
-    a session that began has no duration), `dose_k_s` (of the sessions that have one), `sessions_with_dose`, and
-    `is_over`: its last day lies before the data cut's; null where it has none.
+    a session that began has no duration), `dose_k_s` (of the sessions that have one), `sessions_with_dose`.
     """
     status, begun = pl.col("EXSTAT"), pl.col("EXSTAT").is_in(BEGUN)
     duration = pl.col("EXDUR").filter(begun)
@@ -158,14 +156,10 @@ def course_adherence(courses: pl.DataFrame, adex: pl.DataFrame, *, cut: Cut) -> 
         sessions_with_dose=pl.col("DOSEKS").count().cast(pl.Int64),
     )
     counted = (*BEGUN, "missed", "cancelled", "sessions_with_dose")
-    frame = courses.select("course_id", "patient_id", "clinic_id", "ends_on", prescribed="prescribed_sessions")
+    frame = courses.select("course_id", "patient_id", "clinic_id", prescribed="prescribed_sessions")
     frame = frame.join(counts, on="course_id", how="left").with_columns(pl.col(counted).fill_null(0))
     ratio = pl.when(pl.col("prescribed") > 0).then(pl.col("delivered") / pl.col("prescribed"))
-    return (
-        frame.with_columns(adherence_ratio=ratio, is_over=pl.col("ends_on") < pl.lit(cut.data_cutoff.date()))
-        .drop("ends_on")
-        .sort("course_id")
-    )
+    return frame.with_columns(adherence_ratio=ratio).sort("course_id")
 
 
 def dose_response(

@@ -1,7 +1,7 @@
-"""When has a patient responded? Responder rules, worsening, where rules disagree, the cumulative responder curve.
+"""When has a patient responded? Responder rules, worsening, the parameter that stands for a patient.
 
-Here: rules as expressions, in exact arithmetic, and summaries of them. Not here: scores (instruments), visits and
-baselines (windows), intervals (rates).
+Here: rules as expressions, in exact arithmetic. Not here: scores (instruments), visits and baselines (windows), what
+of a change is regression to the mean (regression_to_mean).
 
 The rules stay apart, because they disagree on common cases: 7 to 5 is two points but not 30 %, 3 to 2 is 30 % but
 not two points. Dworkin 2008 (IMMPACT), Ostelo 2008.
@@ -13,8 +13,6 @@ import polars as pl
 
 from .instruments.parameters import PARAMETERS, Parameter
 from .options import Options
-from .rates import proportion
-from .reliable_change import expected_drop
 from .schemas.mart import CRITERIA
 
 # A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a scale of integers:
@@ -156,53 +154,6 @@ def _rule_reason(parameter: Parameter) -> pl.Expr:
         text = "baseline is 0: a percentage of it is undefined"
         reason = pl.when(pl.col("BASE") == 0).then(pl.lit(text)).otherwise(reason)
     return pl.when(pl.col("is_judged")).then(reason)
-
-
-def expected_change(*, options: Options) -> float | None:
-    """The change of a pain NRS that regression to the mean alone would give (negative); None without its settings."""
-    drop = expected_drop(options.rtm_mean, options.rtm_sd, options.rtm_reliability, options.rtm_cutoff)
-    return None if drop is None else -drop
-
-
-def rtm_columns(parameter: pl.Expr, *, options: Options, is_change: bool = True) -> dict[str, pl.Expr]:
-    """`rtm_expected` and `rtm_source` beside a change of a pain NRS; null beside anything else."""
-    of_pain = parameter.is_in([c for c, p in PARAMETERS.items() if p.instrument == "nrs_pain"]) & pl.lit(is_change)
-    expected = expected_change(options=options)
-    source = pl.lit(options.rtm_source or None, dtype=pl.String)
-    return {"rtm_expected": pl.when(of_pain).then(pl.lit(expected, dtype=pl.Float64)),
-            "rtm_source": pl.when(of_pain & pl.lit(expected is not None)).then(source)}  # fmt: skip
-
-
-def responder_curve(frame: pl.DataFrame, *, column: str = "percent_improvement", cutoffs=range(101)) -> pl.DataFrame:
-    """The share of patients improved by at least each cut-off: `cutoff_pct`, `n`, `x`, `proportion`, `lower`, `upper`.
-
-    `frame`: a row a patient with an evaluable baseline who is due; `column` null = no value at the visit, which
-    counts as no response at every cut-off (Farrar 2006). Wilson limits. Without patients the shares are null.
-    """
-    improved = frame[column].drop_nulls().round(9)  # a percentage of decimals, not of their binary neighbours
-    rows = []
-    for cutoff in cutoffs:
-        x = int((improved >= cutoff).sum())
-        share = proportion(x, frame.height) if frame.height else None
-        limits = (share.estimate, share.lower, share.upper) if share else (None, None, None)
-        rows.append((float(cutoff), frame.height, x, *limits))
-    schema = {"cutoff_pct": pl.Float64, "n": pl.Int64, "x": pl.Int64, "proportion": pl.Float64,
-              "lower": pl.Float64, "upper": pl.Float64}  # fmt: skip
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def disagreement(adqs: pl.DataFrame, *, parameter: str, visit: str) -> pl.DataFrame:
-    """Where the rules disagree: `pct30`, `points`, `pgic` (Y, N, null = not known) and `n_patients` with each.
-
-    `adqs`: rows of mart.adqs. The visit's record of `parameter`; `pgic` is that of the same patient and visit.
-    """
-    counted = adqs.filter((pl.col("AVISIT") == visit) & (pl.col("ANL01FL") == "Y"))
-    pgic = counted.filter(PARAMCD="PGIC").select("USUBJID", pgic="CRIT3FL")
-    flags = counted.filter(PARAMCD=parameter).select("USUBJID", pct30="CRIT1FL", points="CRIT3FL")
-    joined = flags.join(pgic, on="USUBJID", how="left")
-    return joined.group_by("pct30", "points", "pgic").agg(n_patients=pl.len().cast(pl.Int64)).sort(
-        "pct30", "points", "pgic", nulls_last=True
-    )  # fmt: skip
 
 
 # The pain outcome of a patient is the first of these of which there is a baseline, else the first answered at all.

@@ -3,17 +3,15 @@
 Here: small frames of sessions with their arithmetic. Not here: protocol limits and clearance (marts/test_adex.py).
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
 
 from transforms import exposure
-from transforms.options import Cut
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
 DAY1 = date(2025, 3, 3)
-CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 6, 1, tzinfo=UTC))
 
 
 def frame(table, rows):
@@ -28,7 +26,7 @@ def sessions(*rows):
 
 
 def adherence(courses, *rows):
-    return exposure.course_adherence(frame(CORE_TABLES["courses"], courses), sessions(*rows), cut=CUT).to_dicts()
+    return exposure.course_adherence(frame(CORE_TABLES["courses"], courses), sessions(*rows)).to_dicts()
 
 
 def test_adherence_of_a_course():
@@ -47,14 +45,13 @@ def test_adherence_of_a_course():
         18_500,
         2,
     )
-    assert row["is_over"] is True
 
 
 @pytest.mark.parametrize("prescribed", [None, 0])
 def test_nothing_prescribed_nothing_delivered(prescribed):
     """No ratio without a prescription; a course without a session has counts of 0 and no exposure known."""
     (row,) = adherence([{"course_id": "X", "patient_id": "P1", "prescribed_sessions": prescribed}])
-    assert (row["adherence_ratio"], row["delivered"], row["exposure_s"], row["is_over"]) == (None, 0, None, None)
+    assert (row["adherence_ratio"], row["delivered"], row["exposure_s"]) == (None, 0, None)
 
 
 def test_an_unknown_duration_leaves_exposure_unknown():

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from transforms import pain
-from transforms.errors import UsageError
 from transforms.instruments import PARAMETERS
 from transforms.options import Options
 from transforms.schemas.mart import CRITERIA
@@ -114,47 +113,6 @@ def test_a_setting_changes_the_rule():
     assert judge("NRS7D", 7, 4, nrs_points=4)["POINTS"] == "N"
     texts = pain.rule_texts(PARAMETERS["NRS7D"], options=Options(responder_extra_pct=41))
     assert texts["PCTX"] == "improvement of at least 41 % of baseline"
-
-
-def test_cumulative_responder_curve():
-    """Worked case: {60,45,30,30,20,0,-10, missing, missing, 50} of N=10: F(30) = 5/10, F(50) = 2/10, F(100) = 0."""
-    frame = pl.DataFrame({"percent_improvement": [60.0, 45, 30, 30, 20, 0, -10, None, None, 50]})
-    curve = pain.responder_curve(frame)
-    at = {row["cutoff_pct"]: row for row in curve.iter_rows(named=True)}
-    assert [(at[c]["x"], at[c]["n"], at[c]["proportion"]) for c in (30, 50, 100)] == [
-        (5, 10, 0.5),
-        (2, 10, 0.2),
-        (0, 10, 0),
-    ]
-    assert at[30]["lower"] < 0.5 < at[30]["upper"]
-    assert curve["proportion"].is_sorted(descending=True)
-    decimals = pl.DataFrame({"base": [9.3, 0.0], "value": [6.51, 3.0]})  # exactly 30 %; of 0 there is no percentage
-    percent = decimals.select(percent_improvement=pain.percent_improvement(pl.col("base"), pl.col("value")))
-    assert pain.responder_curve(percent, cutoffs=[30])["x"].item() == 1
-    assert pain.responder_curve(frame.clear())["proportion"].null_count() == 101
-
-
-def test_where_the_rules_disagree():
-    """7 to 5 is two points and no 30 %, 3 to 2 is 30 % and not two points; PGIC beside them, null where not asked."""
-    rows = [("a", "NRS7D", "N", "Y"), ("b", "NRS7D", "Y", "N"), ("c", "NRS7D", "Y", "Y"), ("a", "PGIC", None, "Y")]
-    adqs = pl.DataFrame(rows, schema=["USUBJID", "PARAMCD", "CRIT1FL", "CRIT3FL"], orient="row")
-    adqs = adqs.with_columns(AVISIT=pl.lit("Month 3"), ANL01FL=pl.lit("Y"))
-    found = pain.disagreement(adqs, parameter="NRS7D", visit="Month 3").rows()
-    assert found == [("N", "Y", "Y", 1), ("Y", "N", None, 1), ("Y", "Y", None, 1)]
-
-
-@pytest.mark.parametrize(("cutoff", "fall"), [(4, 0.3054963), (7, 0.9150812)])
-def test_regression_to_the_mean(cutoff, fall):
-    """Reference 35: mean 5, sd 2, reliability 0.7, enrolled at 4 and at 7 or more."""
-    options = Options(rtm_mean=5, rtm_sd=2, rtm_reliability=0.7, rtm_cutoff=cutoff)
-    assert pain.expected_change(options=options) == pytest.approx(-fall, abs=1e-6)
-
-
-def test_regression_to_the_mean_needs_its_settings():
-    """Without one of the four numbers there is no line; impossible ones are refused."""
-    assert pain.expected_change(options=Options(rtm_mean=5, rtm_sd=2, rtm_reliability=0.7)) is None
-    with pytest.raises(UsageError, match="sd is 0"):
-        pain.expected_change(options=Options(rtm_mean=5, rtm_sd=0, rtm_reliability=0.7, rtm_cutoff=4))
 
 
 def test_headline_parameter():

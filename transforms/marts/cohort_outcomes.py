@@ -12,10 +12,11 @@ for others alone, or who have no baseline that a rule can judge from, are not ev
 import polars as pl
 
 from .. import care as care_rules
-from .. import disclosure, pain, windows
+from .. import disclosure, windows
 from ..catalogue import METRICS
 from ..local_time import clocks
 from ..options import Cut, Options
+from ..regression_to_mean import rtm_columns
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, CRITERIA, STRATUM_COLUMNS
 from . import cohort_care, cohort_sessions
@@ -166,7 +167,7 @@ def _estimates(cells: pl.DataFrame, statistic: tuple[str, str], *, options: Opti
         population=pl.lit(population),
         n_pending=pl.col("n_patients") - pl.col("n_due"),
         missing_rule=pl.lit(MISSING_RULES[population]),
-        **pain.rtm_columns(pl.col("PARAMCD"), options=options, is_change=name == "change"),
+        **rtm_columns(pl.col("PARAMCD"), options=options, is_change=name == "change"),
     )
 
 

@@ -233,7 +233,7 @@ def _courses(
 ) -> pl.DataFrame:
     """A row a course of a known patient, in the study in which it starts, with its dimensions, `adherence_ratio` and `is_closed`."""
     of = with_study(courses.select("patient_id", "course_id", "starts_on"), people, day="starts_on")
-    frame = course_adherence(courses, adex, cut=cut).join(of.select("course_id", "STUDYID"), on="course_id")
+    frame = course_adherence(courses, adex).join(of.select("course_id", "STUDYID"), on="course_id")
     frame = frame.join(people, left_on=["STUDYID", "patient_id"], right_on=["STUDYID", "USUBJID"], suffix="_of")
     frame = frame.with_columns(clinic_id=pl.coalesce("clinic_id", "clinic_id_of"), **{COUNTS_ONCE: pl.lit(True)})
     return frame.join(_is_over(with_cut_day(frame, cut=cut), courses, adex, options=options), on="course_id")

@@ -6,9 +6,10 @@ the thermal dose of a session (cohort_sessions).
 
 import polars as pl
 
-from .. import disclosure, exposure, pain, windows
+from .. import disclosure, exposure, windows
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
+from ..regression_to_mean import rtm_columns
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from .clustered_columns import MEAN, Measure, with_clustered
@@ -41,7 +42,7 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     unit = pl.col("parameter").replace_strict(units, return_dtype=pl.String)
     bins = bins.with_columns(
         cells(options).suppressed(bins), unit=unit, is_causal=pl.lit(False), metric_id=pl.lit(METRIC),
-        **pain.rtm_columns(pl.col("parameter"), options=options),
+        **rtm_columns(pl.col("parameter"), options=options),
     )  # fmt: skip
     return TABLE.conform(stamped(bins, cut=cut)).sort(TABLE.key, nulls_last=False)
 
