@@ -27,6 +27,7 @@ from transforms.counting import counted
 from transforms.errors import CatalogMissing, DiskFull, FloeError, LakeDamaged, LakeOutdated, UsageError
 from transforms.schemas.app import FILE_CHECKSUMS
 
+from .alerting.names import kept_files
 from .cluster import identity_files
 from .copies import (
     CATALOG,
@@ -268,4 +269,5 @@ def _copy_one(source: Path, to: Path) -> Content:
 def _copy_identity(settings, to: Path) -> dict[str, Content]:
     """What the home knows of itself."""
     make_folder(to)
-    return {f"{HOME}/{name}": write_whole(to / name, content) for name, content in identity_files(settings).items()}
+    files = identity_files(settings) | kept_files(settings)
+    return {f"{HOME}/{name}": write_whole(to / name, content) for name, content in files.items()}

@@ -43,9 +43,10 @@ _MOST_PARAMETERS = 500  # of one statement
 
 
 class Book:
-    """Safe within one thread; another thread opens its own."""
+    """Safe within one thread; another thread opens its own. `key`: by which alerts are named (names.py)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, key: bytes = b"") -> None:
+        self.key = key
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")

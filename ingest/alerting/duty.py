@@ -1,29 +1,6 @@
-"""Who is on duty and by which way each is told: the site's own file, FLOE_ALERTS, as TOML.
+"""Who is on duty and by which way each is told: the site's own file, FLOE_ALERTS, as TOML (docs/alerts.md shows one).
 
 Here: its shape, its checks, who comes next. Not here: the rules of alerts (transforms/alerting/rules.py), sending.
-
-    link = "https://floe.example"             # where the pages are; a delivery links to its alert there
-
-    [[sinks]]
-    name = "pager"                            # of your choice
-    kind = "webhook"                          # webhook, email or file
-    url = "https://events.example/v2/enqueue"
-    format = "pagerduty"                      # floe (default), pagerduty, slack
-    routing_key_env = "PAGER_KEY"             # the variable that holds PagerDuty's routing key
-    secret_env = "PAGER_SECRET"               # the variable that holds the secret by which deliveries are signed
-    detail = "least"                          # least, subject or finding: what leaves the site
-    tiers = ["now", "today"]                  # default: now and today
-
-    [rota]                                    # by role: the sinks, one after the other while nobody acknowledges
-    duty_clinician = ["pager", "pager-of-the-second"]
-    technician = ["mail"]
-
-    [clinics.C1]
-    morning = "07:30"                         # of the clinic's clock: when the digest of `today` is sent
-
-    [rules.session_without_clearance]         # a rule's own values for this site
-    acknowledge_min = 5
-    told = "technician"
 """
 
 import tomllib
@@ -32,10 +9,11 @@ from dataclasses import replace
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from transforms.alerting.rules import RULES, AlertRule, Tier
+from transforms.alerting.rules import OTHER, RULES, AlertRule, Tier
 from transforms.errors import UsageError
 
 Detail = Literal["least", "subject", "finding"]
@@ -46,29 +24,72 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def url_fault(url: str) -> str:
+    """What is wrong with an address of a receiver, without repeating it: it may hold a token; '' = nothing."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+        is_spoken = host is not None and bool(host.encode("idna"))
+    except ValueError:
+        return "it is no URL"
+    if parts.scheme not in ("http", "https") or not is_spoken:
+        return "a URL begins with https:// (or http://) and a host"
+    if parts.username is not None:
+        return "a URL may not hold a user and password; a signature (secret_env) says who sends"
+    if not (url[len(parts.scheme) :].isprintable() and (parts.path + parts.query).isascii()) or " " in url:
+        return "a path and query of a URL are ASCII, without blanks (percent-encode the rest)"
+    return ""
+
+
 class _Sink(_Part):
-    name: Annotated[str, Field(pattern=r"^[\w.-]{1,60}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
     detail: Detail = "least"
-    tiers: tuple[Tier, ...] = ("now", "today")
+    tiers: tuple[Literal["now", "today"], ...] = ("now", "today")  # `noted` is told to nobody: it is in the list
 
 
 class Webhook(_Sink):
     kind: Literal["webhook"]
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    url: str = ""
+    url_env: str = ""  # the variable that holds the URL, where that is a secret
     format: Literal["floe", "pagerduty", "slack"] = "floe"
     secret_env: str = ""
     routing_key_env: str = ""  # PagerDuty's
+    proxy: str = ""
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> "Webhook":
+        if bool(self.url) == bool(self.url_env):
+            raise ValueError("give the address as url, or as url_env the variable that holds it: one of the two")
+        for name, url in (("url", self.url), ("proxy", self.proxy)):
+            if url and (fault := url_fault(url)):
+                raise ValueError(f"{name}: {fault}")
+        if (self.format == "pagerduty") != bool(self.routing_key_env):
+            raise ValueError("format pagerduty, and no other, needs routing_key_env: the variable with the routing key")
+        return self
+
+
+_ADDRESS = Annotated[str, Field(pattern=r"^[^\s,;<>@]+@[^\s,;<>@]+$")]
 
 
 class Email(_Sink):
     kind: Literal["email"]
-    host: str
-    port: int = 587
+    host: Annotated[str, Field(pattern=r"^\S+$")]
+    port: Annotated[int, Field(gt=0, lt=65536)] = 587
     is_tls: Literal["starttls", "tls", "none"] = "starttls"
     username: str = ""
     password_env: str = ""
-    sender: str
-    to: Annotated[tuple[str, ...], Field(min_length=1)]
+    sender: _ADDRESS
+    to: Annotated[tuple[_ADDRESS, ...], Field(min_length=1)]
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _keeps_its_password(self) -> "Email":
+        if bool(self.username) != bool(self.password_env):
+            raise ValueError("username and password_env go together")
+        if self.username and self.is_tls == "none":
+            raise ValueError("a password is not sent without TLS: is_tls is starttls or tls")
+        return self
 
 
 class File(_Sink):
@@ -91,7 +112,7 @@ class _Rule(_Part):
 class Duty(_Part):
     """The file's content; without one nobody is told beyond the alerts' topic, the pages and `floe alerts`."""
 
-    link: str = ""
+    link: Annotated[str, Field(pattern=r"^(https?://[^\s<>|]+)?$")] = ""
     sinks: tuple[Sink, ...] = ()
     rota: dict[str, tuple[str, ...]] = {}
     clinics: dict[str, _Clinic] = {}
@@ -107,13 +128,16 @@ class Duty(_Part):
                 raise ValueError(f"rota.{role} names the sink {name!r}, which is not among {sorted(names)}")
         for name in set(self.rules) - set(RULES):
             raise ValueError(f"rules.{name} is none of the rules {', '.join(sorted(RULES))}")
+        roles = {self.rule(name).told for name in RULES}
+        for role in set(self.rota) - roles:
+            raise ValueError(f"rota.{role}: no rule tells that role; those told are {', '.join(sorted(roles))}")
         return self
 
     def rule(self, name: str) -> AlertRule:
-        """The rule with what this site says of it."""
+        """The rule with what this site says of it; of a rule that is none of Floe's `OTHER`."""
         own = self.rules.get(name)
         given = own.model_dump(exclude_none=True) if own else {}
-        return replace(RULES[name], **given)
+        return replace(RULES.get(name, OTHER), **given)
 
     def told(self, rule: str, tier: Tier, *, step: int) -> Iterator[Sink]:
         """The sinks that hear of an alert at a step (0 = at once, then while nobody acknowledged it).
@@ -129,6 +153,11 @@ class Duty(_Part):
 
     def steps(self, rule: str) -> int:
         return len(self.rota.get(self.rule(rule).told, ()))
+
+    def untold(self) -> list[str]:
+        """The rules of which nobody would be told at once, for want of a sink for their role."""
+        of_tier_now = (name for name, rule in RULES.items() if rule.tier == "now")
+        return [name for name in of_tier_now if not list(self.told(name, "now", step=0))]
 
 
 def read_duty(path: str) -> Duty:

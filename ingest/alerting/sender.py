@@ -18,11 +18,13 @@ from .. import stream
 from ..contract import encode, topic_named
 from .book import Book
 from .duty import Sink
-from .sinks import Undelivered, deliver
+from .sinks import deliver
+from .undelivered import Undelivered, without_secrets
 
 TOPIC = topic_named("alerts").type
 SOURCE = "/floe/alerts"
 _LOOK_S = 0.1
+_AFTER_A_FAULT_S = 5.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
 
 Say = Callable[[str], None]
@@ -45,19 +47,30 @@ def _run(path: Path, name: str, send: Send, stop: threading.Event, say: Say) -> 
     is_failing = False
     with Book(path) as book:
         while not stop.is_set():
-            due = book.due(name, now=datetime.now(UTC))
-            for delivery, error in send(due) if due else ():
-                now = datetime.now(UTC)
-                if error is None:
-                    book.delivered(delivery["number"], now=now)
-                else:
-                    again = now + timedelta(seconds=waiting_s(delivery["attempts"]))
-                    book.failed(delivery["number"], error=str(error), due_at=again)
-                if is_failing != (error is not None):
-                    is_failing = not is_failing
-                    say(f"alerts to {name} wait: {error}" if error else f"alerts to {name} are delivered again")
+            try:
+                due = book.due(name, now=datetime.now(UTC))
+                for delivery, error in send(due) if due else ():
+                    note(book, delivery, error, now=datetime.now(UTC))
+                    if is_failing != (error is not None):
+                        is_failing = not is_failing
+                        say(f"alerts to {name} wait: {error}" if error else f"alerts to {name} are delivered again")
+            except (
+                Exception
+            ) as error:  # a full disk under the book, say: a thread that ended would tell nobody any more
+                say(f"alerts to {name} wait: {type(error).__name__} ({error})")
+                stop.wait(_AFTER_A_FAULT_S)
+                continue
             if not due:
                 stop.wait(_LOOK_S)
+
+
+def note(book: Book, delivery: dict, error: FloeError | None, *, now: datetime) -> None:
+    """Writes down how an attempt ended: taken, or why not and when it is tried again."""
+    if error is None:
+        book.delivered(delivery["number"], now=now)
+        return
+    wait_s = max(waiting_s(delivery["attempts"]), getattr(error, "wait_s", None) or 0.0)
+    book.failed(delivery["number"], error=str(error), due_at=now + timedelta(seconds=wait_s))
 
 
 def to_sink(sink: Sink) -> Send:
@@ -74,6 +87,9 @@ def to_sink(sink: Sink) -> Send:
             except Undelivered as error:
                 down = None if error.is_refused else error
                 yield delivery, error
+            except Exception as error:  # of this one alone: the others go on
+                said = without_secrets(error, sink)
+                yield delivery, Undelivered(f"{sink.name} can't be told this ({type(error).__name__}: {said})")
             else:
                 yield delivery, None
 

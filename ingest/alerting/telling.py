@@ -16,6 +16,7 @@ from transforms.alerting.news import TOLD
 
 from .book import Book
 from .duty import MORNING, Duty, Sink
+from .names import outward
 from .sender import SOURCE, TOPIC
 
 # What people do to an alert, as the state that it then has; each is told to whom the alert was told.
@@ -38,17 +39,17 @@ def tell(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) -> 
 
 
 def _put(book: Book, duty: Duty, sink: Sink, alert: dict, *, news: str, step: int, now: datetime) -> None:
-    delivery_id = f"{alert['alert_id']}/{alert['revision']}/{step}"
-    payload = _payload(alert, duty, sink, news=news, step=step, now=now)
+    delivery_id = f"{outward(alert['alert_id'], key=book.key)}/{alert['revision']}/{step}"
+    payload = _payload(book, alert, duty, sink, news=news, step=step, now=now)
     book.put(sink.name, delivery_id, payload, in_order_of=alert["alert_id"], now=now)
 
 
-def _payload(alert: dict, duty: Duty, sink: Sink, *, news: str, step: int, now: datetime) -> dict:
-    rule = duty.rule(alert["rule"])
+def _payload(book: Book, alert: dict, duty: Duty, sink: Sink, *, news: str, step: int, now: datetime) -> dict:
+    rule, name = duty.rule(alert["rule"]), outward(alert["alert_id"], key=book.key)
     payload = {
         "version": 1,
         "news": news,
-        "alert_id": alert["alert_id"],
+        "alert_id": name,
         "rule": rule.id,
         "title": rule.title,
         "tier": alert["tier"],
@@ -56,7 +57,7 @@ def _payload(alert: dict, duty: Duty, sink: Sink, *, news: str, step: int, now: 
         "told": rule.told,
         "step": step,
         "told_at": _text(now),
-        "link": _link(duty, alert["alert_id"]),
+        "link": _link(duty, name),
     }
     if sink.detail != "least":
         payload |= {name: alert[name] for name in ("subject_kind", "subject_id", "device_id", "evidence")}

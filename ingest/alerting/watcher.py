@@ -29,6 +29,7 @@ from .book import Book
 from .duty import Duty, read_duty
 from .kept import Kept, Positions
 from .look import look
+from .names import naming_key
 from .telling import adopt, digests, escalations, hear, tell
 from .touched import Touched, touched
 
@@ -75,7 +76,8 @@ class Watcher:
         self._duty = duty
         self._lake = lake
         self._say = say
-        self._book = Book(book_path(settings))
+        self._key = naming_key(settings)
+        self._book = Book(book_path(settings), key=self._key)
         self._kept = Kept()
         self._memory = MemoryLake()
         self._is_caught_up = False
@@ -174,8 +176,8 @@ class Watcher:
     def _enter(
         self, causes: pl.DataFrame, looked_at: pl.DataFrame, *, now: datetime, positions: Positions | None = None
     ) -> None:
-        standing = self._book.standing(alert_ids(causes), looked_at)
-        changes = news(causes, standing, judged=looked_at)
+        standing = self._book.standing(alert_ids(causes, key=self._key), looked_at)
+        changes = news(causes, standing, judged=looked_at, key=self._key)
         with self._book.change():
             self._book.enter(changes, now=now)
             for row in changes.iter_rows(named=True):

@@ -11,6 +11,7 @@ import hashlib
 import polars as pl
 
 from .causes import CAUSES, aged, tier_rank
+from .rules import RULES
 
 # The alerts as they stand, as far as news needs them. `gravity`: 10 for each tier above `noted` that the cause's rule
 # gives it, and its level; `is_closed_by_rule`: its cause had gone; else a person closed it.
@@ -36,27 +37,30 @@ NEWS = pl.Schema(
     }
 )
 TOLD = ("opened", "raised", "opened_again")  # of whoever is on duty; the rest is written down
-GONE = "the cause is gone: the record was corrected, marked entered in error or taken over by another"
+GONE = "the cause is gone"
 
 
-def alert_id(rule: str, subject_kind: str, subject_id: str, cause: str, clinic_id: str | None) -> str:
+def alert_id(
+    rule: str, subject_kind: str, subject_id: str, cause: str, clinic_id: str | None, *, key: bytes = b""
+) -> str:
     """The alert's name: its rule and a digest of what it is about, for ids have any length.
 
-    A record is named by its clinic and the id that was sent, so that one that comes to clash with another's, and is called
-    CLINIC:ID from then on, is no new cause.
+    The name leaves the site, and ids are short: without `key`, a secret of at most 64 bytes, whoever reads the name could
+    try ids until one fits. A record is named by its clinic and the id that was sent, so that one that comes to clash with
+    another's, and is called CLINIC:ID from then on, is no new cause.
     """
     sent = subject_id.removeprefix(f"{clinic_id}:")
     about = "\x1f".join((subject_kind, clinic_id or "", sent, cause))
-    return f"{rule}-{hashlib.blake2b(about.encode(), digest_size=8).hexdigest()}"
+    return f"{rule}-{hashlib.blake2b(about.encode(), digest_size=8, key=key).hexdigest()}"
 
 
-def alert_ids(causes: pl.DataFrame) -> list[str]:
+def alert_ids(causes: pl.DataFrame, *, key: bytes = b"") -> list[str]:
     """The name of each cause's alert, row by row."""
     about = ("rule", "subject_kind", "subject_id", "cause", "clinic_id")
-    return [alert_id(*row) for row in causes.select(about).iter_rows()]
+    return [alert_id(*row, key=key) for row in causes.select(about).iter_rows()]
 
 
-def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame) -> pl.DataFrame:
+def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame, key: bytes = b"") -> pl.DataFrame:
     """A row an alert that changes; columns of NEWS, the graver and older first.
 
     `causes`: of the subjects in `judged` (`subject_kind`, `subject_id`), which are those that were looked at whole: an
@@ -64,23 +68,24 @@ def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame) 
     alert; of the subjects that were not looked at it may hold any. `news` is opened, raised (graver than it stands:
     told again, whoever had it in hand), lowered, opened_again or closed.
     """
-    there = _named(causes).join(_stood(standing), on="alert_id", how="left", maintain_order="left")
-    there = there.with_columns(_news=_news_of_cause()).filter(pl.col("_news").is_not_null())
-    changed = aged(there).select(
+    there = _named(causes, key=key)
+    held = there.join(_stood(standing), on="alert_id", how="left", maintain_order="left")
+    held = held.with_columns(_news=_news_of_cause()).filter(pl.col("_news").is_not_null())
+    changed = aged(held).select(
         *("alert_id", *CAUSES, "gravity"),
         news="_news",
         state=pl.when(pl.col("_news") == "lowered").then("_state").otherwise(pl.lit("open")),
         revision=pl.col("_revision").fill_null(-1) + 1,
     )
-    closed = _closed(standing, judged=judged, there=_named(causes))
+    closed = _closed(standing, judged=judged, there=there)
     both = pl.concat([changed.select(NEWS.names()).cast(dict(NEWS)), closed])
     return both.sort(-tier_rank().fill_null(0), "occurred_at", "alert_id", nulls_last=True)
 
 
-def _named(causes: pl.DataFrame) -> pl.DataFrame:
+def _named(causes: pl.DataFrame, *, key: bytes) -> pl.DataFrame:
     """Of causes with one name (one thing seen twice) the gravest, with the evidence of all."""
     frame = causes.with_columns(
-        alert_id=pl.Series(alert_ids(causes), dtype=pl.String), gravity=10 * tier_rank() + pl.col("level")
+        alert_id=pl.Series(alert_ids(causes, key=key), dtype=pl.String), gravity=10 * tier_rank() + pl.col("level")
     )
     evidence = frame.group_by("alert_id").agg(pl.col("evidence").explode().unique().sort())
     gravest = frame.sort("gravity", "landed_at", descending=[True, False])
@@ -115,12 +120,18 @@ def _news_of_cause() -> pl.Expr:
     )
 
 
+def _gone(alert_id: str) -> str:
+    """That the cause is gone, and what of it its rule says."""
+    rule = RULES.get(alert_id.rpartition("-")[0])
+    return f"{GONE}: {rule.clears}" if rule else GONE
+
+
 def _closed(standing: pl.DataFrame, *, judged: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
     """The open alerts of subjects that were looked at, whose cause is gone."""
     looked_at = standing.join(judged.unique(), on=["subject_kind", "subject_id"], how="semi")
     gone = looked_at.filter(pl.col("state") != "closed").join(there, on="alert_id", how="anti")
     said = {
-        "finding": pl.lit(GONE),
+        "finding": pl.col("alert_id").map_elements(_gone, return_dtype=pl.String),
         "news": pl.lit("closed"),
         "state": pl.lit("closed"),
         "revision": pl.col("revision") + 1,

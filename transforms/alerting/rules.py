@@ -307,6 +307,16 @@ LIMITS = (
     ),
 )  # fmt: skip
 
+# What an alert of another program on the alerts' topic counts as: its own words stay on the site.
+OTHER = AlertRule(
+    id="other",
+    title="an alert of another program",
+    when="another program wrote an alert on the alerts' topic under a rule that is none of Floe's",
+    tier="now",
+    told="operator",
+    clears="whoever wrote it, or a person, closes it",
+)
+
 RULES: dict[str, AlertRule] = {
     rule.id: rule
     for rule in (

@@ -1,22 +1,23 @@
 """Deliveries: every one reaches its receiver, in order by subject, under one id however often it is sent.
 
-Here: a real HTTP receiver that is down, refuses and comes back; files; what a pager and a chat get. Not here: what is put
-in the book (test_watcher.py).
+Here: order and patience with a real HTTP receiver that is down, refuses and comes back; files; the file of duties. Not
+here: what is put in the book (test_watcher.py), webhooks (test_webhook.py) and mail (test_mail.py) by themselves.
 """
 
-import hashlib
-import hmac
 import json
+import os
+import stat
 import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from ingest.alerting import sender
 from ingest.alerting.book import Book
 from ingest.alerting.duty import Duty, read_duty
-from ingest.alerting.sinks import Undelivered, deliver
+from ingest.alerting.sinks import deliver
+from ingest.alerting.undelivered import Undelivered
+from tests.receivers import Receiver
 from transforms.errors import UsageError
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -30,47 +31,6 @@ PAYLOAD = {
     "clinic_id": "C1",
     "link": "https://floe.example/safety?alert=harm-1",
 }
-
-
-class Receiver:
-    """Keeps a list of what it took: (delivery id, body, headers). `answers`: status codes to give first."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, dict, dict]] = []
-        self.answers: list[int] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = receiver.answers.pop(0) if receiver.answers else 200
-                if status == 200:
-                    receiver.taken.append(
-                        (self.headers["Floe-Delivery"], json.loads(body), {**self.headers, "body": body})
-                    )
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(b"" if status == 200 else b"no")
-
-            def log_message(self, *_) -> None:
-                pass
-
-        self._handler = Handler
-        self._server: ThreadingHTTPServer | None = None
-        self.port = 0
-
-    def start(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
 
 
 @pytest.fixture
@@ -99,44 +59,12 @@ def sent(path, sink, *, times: int = 1) -> None:
                     book.delivered(delivery["number"], now=now)
 
 
-def test_a_delivery_is_signed_and_named(receiver, monkeypatch):
-    """The receiver computes the same signature of time and body; the delivery's id is a header."""
-    monkeypatch.setenv("HOOK_SECRET", "s3cret")
-    deliver(webhook(receiver, secret_env="HOOK_SECRET"), "harm-1/0/0", PAYLOAD)
-    [(delivery, body, headers)] = receiver.taken
-    assert (delivery, body) == ("harm-1/0/0", PAYLOAD)
-    moment, signature = (part.split("=")[1] for part in headers["Floe-Signature"].split(","))
-    expected = hmac.new(b"s3cret", moment.encode() + b"." + headers["body"], hashlib.sha256).hexdigest()
-    assert signature == expected
-
-
 def test_a_secret_that_is_not_set_is_said(receiver, monkeypatch):
     """Nothing leaves unsigned where a signature was asked for."""
     monkeypatch.delenv("HOOK_SECRET", raising=False)
     with pytest.raises(Undelivered, match="HOOK_SECRET"):
         deliver(webhook(receiver, secret_env="HOOK_SECRET"), "d", PAYLOAD)
     assert receiver.taken == []
-
-
-@pytest.mark.parametrize("news", ["opened", "acknowledged", "closed"])
-def test_a_pager_and_a_chat_are_spoken_to_in_their_own_words(receiver, monkeypatch, news):
-    """PagerDuty: one incident an alert, triggered, acknowledged, resolved with it. Slack: a line with a link."""
-    monkeypatch.setenv("KEY", "k")
-    payload = PAYLOAD | {"news": news}
-    deliver(webhook(receiver, format="pagerduty", routing_key_env="KEY"), "d", payload)
-    deliver(webhook(receiver, format="slack"), "d", payload)
-    (_, pager, _), (_, chat, _) = receiver.taken
-    actions = {"opened": "trigger", "acknowledged": "acknowledge", "closed": "resolve"}
-    assert (pager["event_action"], pager["dedup_key"], pager["routing_key"]) == (actions[news], "harm-1", "k")
-    assert pager["payload"]["severity"] == "critical"
-    assert chat == {"text": f"Floe: harm to a patient, clinic C1 ({news}) <{PAYLOAD['link']}|open>"}
-
-
-def test_a_redirect_is_not_followed(receiver):
-    """Nobody set the other address."""
-    receiver.answers = [302]
-    with pytest.raises(Undelivered, match="302"):
-        deliver(webhook(receiver), "d", PAYLOAD)
 
 
 def test_nothing_is_lost_or_out_of_order_while_a_receiver_is_down(tmp_path, receiver):
@@ -170,6 +98,32 @@ def test_a_sender_that_dies_between_sending_and_noting_sends_again_under_the_sam
     assert [delivery for delivery, *_ in receiver.taken] == ["d0", "d0"]
 
 
+def test_a_fault_of_one_delivery_does_not_end_the_thread(tmp_path, receiver):
+    """What can't be said (here: a payload without a tier) waits; the next one of another alert is delivered."""
+    path, sink = tmp_path / "book", webhook(receiver, format="pagerduty", routing_key_env="PATH")
+    with Book(path) as book:
+        book.put("hook", "bad", {"news": "opened"}, in_order_of="a", now=NOW)
+        book.put("hook", "good", PAYLOAD, in_order_of="b", now=NOW)
+    sent(path, sink)
+    assert [delivery for delivery, *_ in receiver.taken] == ["good"]
+    with Book(path) as book:
+        assert "KeyError" in book.waiting()["hook"][1]
+
+
+def test_a_receiver_that_asks_for_time_is_given_it(tmp_path, receiver):
+    """429 and Retry-After hold back all of that sink for as long; an attempt counts and nothing is lost."""
+    path, sink = tmp_path / "book", webhook(receiver)
+    receiver.answers, receiver.headers = [429], {"Retry-After": "120"}
+    with Book(path) as book:
+        for k in range(2):
+            book.put("hook", f"d{k}", PAYLOAD, in_order_of=f"a{k}", now=NOW)
+        for delivery, error in sender.to_sink(sink)(book.due("hook", now=NOW)):
+            sender.note(book, delivery, error, now=NOW)
+        assert receiver.taken == []
+        assert book.due("hook", now=NOW + timedelta(seconds=119)) == []
+        assert len(book.due("hook", now=NOW + timedelta(seconds=120))) == 2
+
+
 def test_the_wait_grows_to_five_minutes():
     """And no further, however long the receiver is down."""
     assert [sender.waiting_s(k) for k in (0, 1, 4, 20, 5000)] == [1, 2, 16, 300, 300]
@@ -200,15 +154,65 @@ def test_the_thread_delivers_and_says_when_it_can_not(tmp_path, receiver):
         ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'ftp://x'", "sinks"),
         ("[rota]\nduty_clinician = ['nobody']", "nobody"),
         ("[rules.no_such_rule]\ntold = 'x'", "no_such_rule"),
+        ("[rota]\nduty_clinican = []", "duty_clinican"),
+        ("[[sinks]]\nname = 'a'\nkind = 'webhook'", "url_env"),
+        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://x'\nurl_env = 'X'", "one of the two"),
+        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://u:geheim@x/'", "user and password"),
+        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = \"https://x/a\\r\\nHost: y\"", "ASCII, without blanks"),
+        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://x'\nformat = 'pagerduty'", "routing_key_env"),
+        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://x'\ntiers = ['noted']", "tiers"),
+        ("[[sinks]]\nname = 'a'\nkind = 'email'\nhost = 'h'\nsender = \"f@x\\r\\nBcc: e@y\"\nto = ['a@x']", "sender"),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'email'\nhost = 'h'\nsender = 'f@x'\nto = ['a@x']\nusername = 'u'\n"
+            "password_env = 'P'\nis_tls = 'none'",
+            "without TLS",
+        ),
+        ("link = 'javascript:alert(1)'", "link"),
         ("not toml", "TOML"),
     ],
 )
 def test_a_file_of_duties_that_is_wrong_is_refused_in_one_sentence(tmp_path, text, message):
-    """What was found and where."""
+    """What was found and where; never the address, which may hold a token."""
     path = tmp_path / "duty.toml"
     path.write_text(text)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=message) as caught:
         read_duty(str(path))
+    assert "geheim" not in str(caught.value)
+
+
+def file_sink(path):
+    return Duty.model_validate({"sinks": [{"name": "list", "kind": "file", "path": str(path)}]}).sinks[0]
+
+
+def test_a_file_is_its_owners_alone_and_follows_its_name(tmp_path):
+    """0600 whatever the umask; moved away (as logs are), it is made anew."""
+    path, umask = tmp_path / "alerts.ndjson", os.umask(0)
+    try:
+        deliver(file_sink(path), "d1", PAYLOAD)
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.rename(tmp_path / "alerts.ndjson.1")
+    deliver(file_sink(path), "d2", PAYLOAD)
+    assert json.loads(path.read_text()) == {"delivery_id": "d2", **PAYLOAD}
+
+
+def test_a_line_that_was_cut_off_spoils_no_other(tmp_path):
+    """A disk that was full left half a line: the next begins on its own."""
+    path = tmp_path / "alerts.ndjson"
+    path.write_text('{"delivery_id": "d1", "ver')
+    deliver(file_sink(path), "d1", PAYLOAD)
+    _, whole = path.read_text().splitlines()
+    assert json.loads(whole)["delivery_id"] == "d1"
+
+
+@pytest.mark.parametrize("name", ["absent/alerts.ndjson", "folder", "pipe", "/dev/full"])
+def test_a_file_that_can_not_be_written_is_said(tmp_path, name):
+    """No folder, no file, a pipe that nobody reads, a full disk: none blocks, each is one sentence."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Undelivered, match="list"):
+        deliver(file_sink(tmp_path / name), "d1", PAYLOAD)
 
 
 def test_an_absent_file_is_said(tmp_path):

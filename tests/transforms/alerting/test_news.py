@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from transforms.alerting.causes import CAUSES
 from transforms.alerting.news import GONE, STANDING, alert_id, news
+from transforms.alerting.rules import RULES
 
 AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
 JUDGED = pl.DataFrame({"subject_kind": ["adverse_event"], "subject_id": ["E1"]})
@@ -82,7 +83,7 @@ def test_news_is_what_changed(causes, stands, expected):
     found = news(causes, stands, judged=JUDGED)
     assert found.select("news", "state", "revision").rows() == expected
     if expected and expected[0][0] == "closed":
-        assert found["finding"].to_list() == [GONE]
+        assert found["finding"].to_list() == [f"{GONE}: {RULES['harm'].clears}"]
 
 
 def test_who_was_not_looked_at_is_not_closed():
