@@ -34,7 +34,8 @@ REASONS = MappingProxyType(
     {
         "unknown_topic": "The record's topic is not one of the contract's.",
         "tombstone": "The record has no value; a record entered in error is said by record_status.",
-        "unreadable_batch": "The producer's batch can't be read: its codec is none of Kafka's, or its bytes are damaged.",
+        "unreadable_batch": "The producer's batch can't be read: its codec is none of Kafka's, its bytes are damaged, or a "
+        "few of them stand for more than is read at once.",
         "too_large": f"The record is larger than {LARGEST_RECORD_BYTES} bytes.",
         "not_utf8": "The value's bytes are not UTF-8.",
         "not_json": "The value is not one JSON text (RFC 8259; NaN and Infinity are not JSON).",

@@ -31,6 +31,7 @@ _MOST_UNREAD = (
     1_000_000  # records of one batch that are named; where its bytes are damaged their number may be anything
 )
 _MOST_WORDS = 300
+MOST_BYTES = 64 * 2**20  # unpacked, of one reading: few fetched bytes may stand for many
 
 Decompressors = Mapping[int, Callable[[bytes], bytes]]
 
@@ -41,7 +42,7 @@ class Records:
 
     `headers`: offset -> the bytes of a record's headers (headers.py), for those that have any. `unread`: offset -> what
     was found, of the records of a batch that can't be read. `last`: the last record before `next_position`, whether it
-    counts, was aborted or is a marker; None where all batches are empty (compacted).
+    counts, was aborted or is a marker; None where all batches are empty (compacted). `size_bytes`: what they took unpacked.
     """
 
     next_position: int
@@ -51,6 +52,7 @@ class Records:
     headers: dict[int, bytes] = field(default_factory=dict)
     unread: dict[int, str] = field(default_factory=dict)
     last: LastRecord | None = None
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,11 @@ class Reader:
     def is_done(self) -> bool:
         return self._at == len(self._batches)
 
-    def take(self, max_records: int) -> Records:
-        """Records of whole batches until there are `max_records` of them or more, or no more batches."""
+    def take(self, max_records: int, *, max_bytes: int = MOST_BYTES) -> Records:
+        """Records of whole batches until there are `max_records` of them or `max_bytes` of theirs, or more, or no more
+        batches."""
         records, latest = Records(self._position), None
-        while not self.is_done and len(records.values) < max_records:
+        while not self.is_done and len(records.values) < max_records and records.size_bytes < max_bytes:
             batch = self._batches[self._at]
             self._at += 1
             latest = batch if batch.count else latest
@@ -169,6 +172,8 @@ def _known_by(batch: _Batch, decompressors: Decompressors, *, like: LastRecord |
         return whole
     try:
         place = _place(_body(batch, decompressors), batch, None if like is None else like.offset)
+    except MemoryError:
+        raise
     except Exception:  # whatever a decompressor raises
         return None if like else whole
     if place is None:
@@ -213,7 +218,11 @@ def _bytes(body: bytes, at: int) -> tuple[bytes | None, int]:
 def _append(records: Records, batch: _Batch, decompressors: Decompressors) -> None:
     found = Records(records.next_position)
     try:
-        _split(_body(batch, decompressors), batch, found)
+        body = _body(batch, decompressors)
+        found.size_bytes = len(body)
+        _split(body, batch, found)
+    except MemoryError:  # the machine's, of which no batch is to blame
+        raise
     except Exception as error:  # whatever a decompressor raises
         found = _unread(batch, records.next_position, error)
     records.offsets += found.offsets
@@ -221,6 +230,7 @@ def _append(records: Records, batch: _Batch, decompressors: Decompressors) -> No
     records.values += found.values
     records.headers |= found.headers
     records.unread |= found.unread
+    records.size_bytes += found.size_bytes
 
 
 def _body(batch: _Batch, decompressors: Decompressors) -> bytes:
@@ -247,7 +257,8 @@ def _unread(batch: _Batch, position: int, error: Exception) -> Records:
     unread = dict.fromkeys(offsets, f"{what}; its bytes are kept with the record at {offsets[0]}")
     unread[offsets[0]] = what
     nothing = [None] * len(offsets)
-    return Records(position, offsets, list(nothing), [bytes(batch.raw), *nothing[1:]], {}, unread)
+    values = [bytes(batch.raw), *nothing[1:]]
+    return Records(position, offsets, list(nothing), values, {}, unread, size_bytes=len(batch.raw))
 
 
 def _split(body: bytes, batch: _Batch, into: Records) -> None:

@@ -9,11 +9,11 @@ from datetime import datetime
 import polars as pl
 
 from . import content_modes, headers
+from .codecs import DECOMPRESSORS
 from .decode import decode
 from .record_batches import Reader
 from .reject_hours import checksum
 from .source import Batch
-from .stream import DECOMPRESSORS
 
 Fetch = Callable[[dict[tuple[str, str, int], list[int]]], dict]  # stream.records_at
 

@@ -47,7 +47,7 @@ from .notices import (
 )
 from .partition import Batch as Batch
 from .partition import Partition
-from .record_batches import Reader
+from .record_batches import MOST_BYTES, Reader
 from .wire import Got, TopicState, Want, Wire
 
 _REFRESH_S = 5.0
@@ -186,7 +186,7 @@ class Poller:
     def poll(self, max_records: int = 50_000, timeout_s: float = 1.0) -> list[Batch]:
         """The next records, at most one batch a partition; an empty list where none come within `timeout_s`.
 
-        `max_records` is passed by less than one producer's batch. What comes next is fetched meanwhile.
+        `max_records`, and a bound of what they take unpacked, are passed by less than one producer's batch. What comes next is fetched meanwhile.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -424,17 +424,18 @@ class Poller:
 
     def _hand_out(self, max_records: int) -> list[Batch]:
         batches: list[Batch] = []
-        left = max_records
-        while self._ready and left > 0:
+        left, left_bytes = max_records, MOST_BYTES
+        while self._ready and left > 0 and left_bytes > 0:
             partition = self._ready[0]
             if partition.reader is None:  # sought elsewhere meanwhile
                 self._ready.popleft()
                 continue
-            records = partition.reader.take(left)
+            records = partition.reader.take(left, max_bytes=left_bytes)
             batch = partition.batch(records)
             batches.append(batch)
             partition.position, partition.last = batch.next_position, batch.last
             left -= len(records.values)
+            left_bytes -= records.size_bytes
             if partition.reader.is_done:
                 partition.reader = None
                 self._ready.popleft()

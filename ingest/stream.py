@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import lru_cache
-from types import MappingProxyType
 from uuid import UUID
 
 import kafka
-from kafka import codec, errors
+from kafka import errors
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
@@ -51,8 +50,6 @@ _log = logging.getLogger(__name__)
 Record = tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]]  # key, value, headers
 _DAY_MS = 86_400_000
 _ALREADY_THERE = errors.TopicAlreadyExistsError.errno
-# by the codec's id in a batch's attributes
-DECOMPRESSORS = MappingProxyType({1: codec.gzip_decode, 2: codecs.snappy, 3: codec.lz4_decode, 4: codec.zstd_decode})
 
 logging.getLogger("kafka").addHandler(logging.NullHandler())  # errors are raised; its own log is for who asks
 
@@ -304,7 +301,7 @@ class _KafkaWire:
     under the same name is read on at the old position, and because it makes an object of every record.
     """
 
-    decompressors = DECOMPRESSORS
+    decompressors = codecs.DECOMPRESSORS
 
     def __init__(self, settings, group: str):
         self._settings = settings

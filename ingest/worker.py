@@ -145,7 +145,7 @@ class _Filling:
         self.since = self.since or time.monotonic()
         self.batches += polled
         self.records += sum(len(b.values) for b in polled)
-        self.size_bytes += sum(len(v) for b in polled for v in b.values if v)
+        self.size_bytes += sum(len(part) for b in polled for part in (*b.keys, *b.values, *b.headers.values()) if part)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 
+from ingest.codecs import DECOMPRESSORS
 from ingest.record_batches import Reader, recalled
-from ingest.stream import DECOMPRESSORS
 from transforms.errors import FloeError
 
 UNKNOWN = 6
@@ -90,6 +90,26 @@ def test_batches_are_handed_out_whole_until_there_are_enough():
     assert [(len(r.values), r.next_position) for r in (reader.take(3), reader.take(3))] == [(4, 4), (2, 6)]
     assert reader.is_done
     assert reader.take(3).values == []
+
+
+@pytest.mark.parametrize("compression", [0, 1, 2, 3, 4])
+def test_batches_are_handed_out_until_their_unpacked_bytes_are_enough(compression):
+    """Three batches of one record of 100,000 bytes, however small they were fetched; asked for 150,000: two, then one."""
+    raw = b"".join(batch([(0, None, bytes(100_000))], base=base, compression=compression) for base in range(3))
+    reader = Reader(raw, position=0, decompressors=DECOMPRESSORS)
+    taken = [reader.take(10**6, max_bytes=150_000) for _ in range(2)]
+    assert [(len(r.values), r.next_position) for r in taken] == [(2, 2), (1, 3)]
+    assert taken[0].size_bytes > 200_000
+
+
+def test_memory_that_is_short_is_not_the_batch_s_fault():
+    """Nothing is set aside for it: it is raised, and the next start reads the batch."""
+
+    def short(body):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        Reader(batch([(0, None, bytes(1000))], compression=1), position=0, decompressors={1: short}).take(1)
 
 
 def test_batch_that_the_broker_cut_off_is_left_for_the_next_read():

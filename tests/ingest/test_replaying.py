@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from ingest import headers, replaying
+from ingest.codecs import DECOMPRESSORS
 from ingest.contract import encode
 from ingest.decode import decode
 from ingest.record_batches import Reader
 from ingest.source import Batch
-from ingest.stream import DECOMPRESSORS
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 TOPIC = "floe.incidents.v1"

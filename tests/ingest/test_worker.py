@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import polars as pl
 import pytest
+from kafka import KafkaProducer
 
-from ingest import inspection, stream, worker
+from ingest import codecs, inspection, stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
 from ingest.landing import stored_positions
@@ -77,6 +78,24 @@ def test_small_batches_keep_the_ledger_whole(settings, source):
             WHERE first_position <> before
         """)
     assert broken.is_empty()
+
+
+def test_a_batch_of_few_bytes_that_stand_for_very_many_is_set_aside_and_stops_nothing(settings, source):
+    """Some kilobytes of zstd that unpack to more than is read at once, between two events that land."""
+    bomb = b" " * (codecs.MOST_UNPACKED_BYTES + 1)
+    with KafkaProducer(
+        bootstrap_servers=settings.bootstrap,
+        compression_type="zstd",
+        max_request_size=2 * len(bomb),
+    ) as producer:
+        for value in (_incident(source, 0), bomb, _incident(source, 1)):
+            producer.send(TOPIC, value, partition=0).get(60)
+    worker.run(settings, drain=True)
+    assert landed(settings, source) == [0, 1]
+    with Lake.open(settings, read_only=True) as lake:
+        aside = lake.table("raw.rejects", ["detail", "value"], "reason = 'unreadable_batch'")
+    assert "compressed with zstd, that can't be read: it unpacks to more than" in aside["detail"][0]
+    assert len(aside["value"][0]) < 100_000
 
 
 def test_until_told_to_stop(settings, source):
