@@ -18,19 +18,32 @@ def with_clearance(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataFra
     """The sessions (with `is_begun`) with `is_cleared`: true, false, null = not known or did not begin.
 
     No consult by the start, or none recorded by then, is false. Of a session without a start it is not known.
+    `may_be_cleared`: true where it is cleared or one of the consults that make it unknown would clear it; false where
+    none of them does, whichever had been recorded; null where the session did not begin or has no start.
     """
     before = _consults_before(sessions, consults)
     recorded = before.filter(pl.col("is_recorded_at_given") & (pl.col("recorded_at") <= pl.col("started_at")))
     verdict = _latest(recorded).select("session_id", "_seen_at", is_cleared=_clears())
     unsure = before.filter(~pl.col("is_recorded_at_given"))
-    unsure = unsure.group_by("session_id").agg(_unsure_at=pl.col("occurred_at").max())
+    latest_at = unsure.group_by("session_id").agg(_unsure_at=pl.col("occurred_at").max())
+    frame = sessions.join(verdict, on="session_id", how="left").join(latest_at, on="session_id", how="left")
+    seen = frame.select("session_id", "_seen_at")
+    later = unsure.drop("_seen_at").join(seen, on="session_id").filter(
+        pl.col("_seen_at").is_null() | (pl.col("occurred_at") >= pl.col("_seen_at"))
+    )  # fmt: skip
+    might = later.group_by("session_id").agg(_might=_clears().any())
+    frame = frame.join(might, on="session_id", how="left")
+    by_recorded, is_held = (
+        pl.col("is_cleared").fill_null(False),
+        pl.col("is_begun") & pl.col("started_at").is_not_null(),
+    )
     unsure_is_latest = pl.col("_unsure_at") >= pl.col("_seen_at").fill_null(pl.col("_unsure_at"))
-    frame = sessions.join(verdict, on="session_id", how="left").join(unsure, on="session_id", how="left")
     return frame.with_columns(
-        is_cleared=pl.when(pl.col("is_begun") & pl.col("started_at").is_not_null()).then(
-            pl.when(unsure_is_latest.fill_null(False)).then(None).otherwise(pl.col("is_cleared").fill_null(False))
-        )
-    ).drop("_seen_at", "_unsure_at")  # fmt: skip
+        is_cleared=pl.when(is_held).then(
+            pl.when(unsure_is_latest.fill_null(False)).then(None).otherwise(by_recorded)
+        ),
+        may_be_cleared=pl.when(is_held).then(by_recorded | pl.col("_might").fill_null(False)),
+    ).drop("_seen_at", "_unsure_at", "_might")  # fmt: skip
 
 
 def with_contraindication(sessions: pl.DataFrame, consults: pl.DataFrame, screenings: pl.DataFrame) -> pl.DataFrame:

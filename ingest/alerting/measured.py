@@ -14,18 +14,25 @@ from transforms.alerting.causes import CAUSES
 from ..lake import Lake
 from .kept import Kept
 
-# By the hour, so that a frame stays small; a device or clinic speaks by what is sent of it.
+# By the hour, so that a frame stays small: of each the 28 days up to when it was heard last, however long ago that was,
+# or its silence would end by lasting. A device or clinic speaks by what is sent of it; one out of use need not.
 _SPOKEN = """
-SELECT DISTINCT 'silent_clinic' AS subject_kind, clinic_id AS subject_id, clinic_id, date_trunc('hour', ingested_at) AS spoke_at
-FROM (SELECT clinic_id, ingested_at FROM raw.sessions UNION ALL SELECT clinic_id, ingested_at FROM raw.telemetry)
-WHERE clinic_id IS NOT NULL AND ingested_at >= (SELECT moment FROM since)
-UNION ALL
-SELECT DISTINCT 'silent_device', device_id, clinic_id, date_trunc('hour', ingested_at)
-FROM raw.telemetry WHERE ingested_at >= (SELECT moment FROM since)"""
+WITH heard AS (
+    SELECT 'silent_clinic' AS subject_kind, clinic_id AS subject_id, clinic_id, ingested_at
+    FROM (SELECT clinic_id, ingested_at FROM raw.sessions UNION ALL SELECT clinic_id, ingested_at FROM raw.telemetry)
+    WHERE clinic_id IS NOT NULL
+    UNION ALL
+    SELECT 'silent_device', device_id, clinic_id, ingested_at FROM raw.telemetry
+    WHERE device_id NOT IN (SELECT device_id FROM raw.devices WHERE retired_on <= (SELECT moment FROM instant)::DATE)
+), last AS (SELECT subject_kind, subject_id, max(ingested_at) AS last_at FROM heard GROUP BY ALL)
+SELECT DISTINCT subject_kind, subject_id, clinic_id, date_trunc('hour', ingested_at) AS spoke_at
+FROM heard JOIN last USING (subject_kind, subject_id) WHERE ingested_at > last_at - to_days(28)"""
 _TOPICS = """
+WITH last AS (SELECT kafka_topic, max(landed_at) AS last_at FROM raw.ledger WHERE rows > 0 GROUP BY 1)
 SELECT DISTINCT 'silent_topic' AS subject_kind, kafka_topic AS subject_id, NULL AS clinic_id,
     date_trunc('hour', landed_at) AS spoke_at
-FROM raw.ledger WHERE rows > 0 AND landed_at >= $1 AND kafka_topic <> 'floe.alerts.v1'"""
+FROM raw.ledger JOIN last USING (kafka_topic)
+WHERE rows > 0 AND landed_at > last_at - to_days(28) AND kafka_topic <> 'floe.alerts.v1'"""
 _KEPT = ("sessions", "telemetry", "adverse_events", "consults", "screenings", "deficiencies", "incidents")
 
 
@@ -45,9 +52,7 @@ def causes(kept: Kept, lake: Lake, settings, *, now: datetime) -> pl.DataFrame:
 
 
 def _spoken(kept: Kept, lake: Lake, *, now: datetime) -> pl.DataFrame:
-    since = now - timedelta(days=system.WINDOW_DAYS)
-    at = pl.DataFrame({"moment": [since]})
-    parts = [kept.query(_SPOKEN, since=at), lake.sql(_TOPICS, [since])]
+    parts = [kept.query(_SPOKEN, instant=pl.DataFrame({"moment": [now]})), lake.sql(_TOPICS)]
     return pl.concat([part.cast(dict(system.SPOKEN)) for part in parts])
 
 

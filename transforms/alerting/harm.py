@@ -7,11 +7,10 @@ import polars as pl
 
 from ..event_groups import COLD_INJURY
 from .causes import causes
+from .words import DEATH, INJURY, any_says
 
-# Kinds of injury of the contract that are told at once, whatever their grade, and the words of a term that mean the same:
-# a term is free text, and to tell one too many is the lesser fault.
+# Kinds of injury of the contract that are told at once, whatever their grade.
 _AT_ONCE = (*COLD_INJURY.injury_kinds, "asphyxia", "syncope")
-_WORDS = r"\b(burns?|burnt|frost\s?bite|frostnip|chilblains?|asphyxia\w*|suffocat\w*|syncope|faint(ed|ing)?)\b"
 _IN_THE_MORNING = ("nerve",)
 SEVERE_GRADE, FATAL_GRADE = 3, 5
 
@@ -20,18 +19,21 @@ def of_adverse_events(events: pl.DataFrame, *, clinics: pl.DataFrame) -> pl.Data
     """A cause an adverse event that is serious, severe, or one of the injuries that are told.
 
     `events`: core.adverse_events; one that is set aside counts too. `clinics`: `ae_id`, `clinic_id`, where each
-    happened. `level` is the grade, at least 3 where it is serious and 5 where it is fatal; 0 = not graded.
+    happened. `level` is the grade (the first where no later one is given), at least 3 where it is serious and 5 where
+    it is fatal; 0 = not graded.
     """
-    fatal = (pl.col("outcome") == "fatal").fill_null(False)
-    named = pl.col("serious_criteria").list.len().fill_null(0) > 0
-    serious = pl.col("is_serious").fill_null(False) | named | fatal
+    grade = pl.coalesce("grade", "initial_grade")
+    criteria = pl.col("serious_criteria").fill_null([])
+    fatal = (pl.col("outcome") == "fatal").fill_null(False) | criteria.list.contains("death")
+    fatal |= any_says(DEATH, "preferred_term", "term", "outcome_raw")
+    serious = pl.col("is_serious").fill_null(False) | (criteria.list.len() > 0) | fatal
     level = pl.max_horizontal(
-        pl.col("grade").fill_null(0),
+        grade.fill_null(0),
         pl.when(serious).then(SEVERE_GRADE).otherwise(0),
         pl.when(fatal).then(FATAL_GRADE).otherwise(0),
     )
-    terms = (pl.col(name).str.to_lowercase().str.contains(_WORDS) for name in ("preferred_term", "term"))
-    at_once = pl.any_horizontal(pl.col("injury_kind").is_in(_AT_ONCE), *terms).fill_null(False)
+    of_kind = pl.col("injury_kind").is_in(_AT_ONCE).fill_null(False)
+    at_once = of_kind | any_says(INJURY, "preferred_term", "term", "injury_kind_raw")
     in_the_morning = pl.col("injury_kind").is_in(_IN_THE_MORNING).fill_null(False)
     frame = events.drop("clinic_id").join(clinics, on="ae_id", how="left", maintain_order="left")
     frame = frame.with_columns(_level=level, _at_once=at_once | (level >= SEVERE_GRADE), _later=in_the_morning)
@@ -49,7 +51,7 @@ def of_adverse_events(events: pl.DataFrame, *, clinics: pl.DataFrame) -> pl.Data
         finding=pl.format(
             "{}, {}{}",
             "term",
-            pl.when(pl.col("grade").is_null()).then(pl.lit("not graded")).otherwise(pl.format("grade {}", "grade")),
+            pl.when(grade.is_null()).then(pl.lit("not graded")).otherwise(pl.format("grade {}", grade)),
             pl.when(serious).then(pl.lit(", serious")).otherwise(pl.lit("")),
         ),
     )
@@ -73,8 +75,8 @@ def of_deficiencies(deficiencies: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_incidents(incidents: pl.DataFrame) -> pl.DataFrame:
-    """A cause an incident; at once where it is serious."""
-    serious = pl.col("is_serious").fill_null(False)
+    """A cause an incident; at once where it is serious, or its kind is a death or one of the injuries told at once."""
+    serious = pl.col("is_serious").fill_null(False) | any_says(INJURY, "kind") | any_says(DEATH, "kind")
     return causes(
         "incident",
         incidents,

@@ -40,8 +40,9 @@ _OF_PATIENTS = (
     AlertRule(
         id="harm",
         title="harm to a patient",
-        when="an adverse event is serious, fatal or of grade 3 or more, or is a cold injury, asphyxia or syncope of any "
-        "grade (today: an injury of a nerve); told again when its grade rises or it becomes serious",
+        when="an adverse event is serious, fatal or of grade 3 or more, or is a burn, frostbite, asphyxia or syncope of any "
+        "grade, by its kind or its words (today: an injury of a nerve, or it happened more than 30 days before it landed); "
+        "told again when its grade rises or it becomes serious",
         tier="now",
         told="duty_clinician",
         clears=_CORRECTED,
@@ -52,7 +53,8 @@ _OF_PATIENTS = (
         id="session_without_clearance",
         title="a session without valid clearance",
         when="a session began and the latest consult that had occurred and been recorded by then did not clear it, had "
-        "expired or does not cover the modality (noted: it is not known when the consult was recorded)",
+        "expired or does not cover the modality (noted: a consult that would clear it may have been recorded by then, which is "
+        "not known)",
         tier="now",
         told="duty_clinician",
         clears=_CORRECTED,
@@ -99,7 +101,8 @@ _OF_DEVICES = (
     AlertRule(
         id="incident",
         title="an incident",
-        when="an incident is serious (today: it is not, or that is not said)",
+        when="an incident is serious, or its kind is a death, burn, frostbite, asphyxia or syncope (today: it is neither, or "
+        "that is not said)",
         tier="now",
         told="safety_officer",
         clears=_CORRECTED,
@@ -156,8 +159,8 @@ _OF_THE_SYSTEM = (
     AlertRule(
         id="silence",
         title="something that always spoke is silent",
-        when="a topic, clinic or device that sent events on ten of the 28 days before has sent none for a day and for "
-        "longer than twice its longest silence in them",
+        when="a topic, clinic or device (not one that is out of use) that sent events on ten of the 28 days before has sent "
+        "none for a day and for longer than twice its longest silence in them (noted: for more than 28 days)",
         tier="today",
         told="operator",
         clears="it speaks again",
@@ -229,8 +232,8 @@ def _limit_rule(id: str, title: str, when: str, tier: Tier, *, clears: str = _CO
 
 
 # Margins: what the instrument may err by. Cabin: a class B platinum thermometer, 0.30 + 0.005 |t| K, 1.0 K at -140
-# degrees C (IEC 60751). Oxygen: half a per cent by volume, as sellers of electrochemical cells state. Skin, exposure and
-# spacing: proposals.
+# degrees C (IEC 60751). Oxygen 19.5 %: OSHA's oxygen-deficient (29 CFR 1910.134). The skin's red and amber settings, and
+# the margins of skin, oxygen, exposure and spacing, are proposals of this project.
 LIMITS = (
     LimitRule(
         rule=_limit_rule(

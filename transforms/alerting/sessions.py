@@ -23,13 +23,13 @@ def of_sessions(judged: pl.DataFrame, *, options: Options) -> pl.DataFrame:
 def _not_cleared(begun: pl.DataFrame) -> pl.DataFrame:
     """Of a session without a start nothing is said: when it was is not known, and another alert says so."""
     started = begun.filter(pl.col("started_at").is_not_null(), ~pl.col("is_cleared").fill_null(False))
-    unknown = pl.col("is_cleared").is_null()
+    unknown = pl.col("may_be_cleared")
     return _of_session(
         "session_without_clearance",
         started,
         tier=pl.when(unknown).then(pl.lit("noted")).otherwise(pl.lit("now")),
         finding=pl.when(unknown)
-        .then(pl.lit("it is not known when the latest consult was recorded"))
+        .then(pl.lit("it is not known whether the consult that clears it was recorded by the start"))
         .otherwise(pl.lit("no consult that was known at the start clears it")),
     )
 

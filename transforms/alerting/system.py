@@ -18,19 +18,23 @@ _GB = 10**9
 
 
 def of_silence(spoken: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """A cause a subject that spoke regularly and is silent. `spoken`: SPOKEN, a row a moment at which it was heard."""
-    recent = spoken.filter(pl.col("spoke_at").is_between(now - timedelta(days=WINDOW_DAYS), now)).sort("spoke_at")
+    """A cause a subject that spoke regularly and is silent; noted once it has been for four weeks.
+
+    `spoken`: SPOKEN, a row a moment at which it was heard, of each the 28 days up to the last.
+    """
     by = ("subject_kind", "subject_id")
+    heard = spoken.filter(pl.col("spoke_at") <= now).with_columns(last_at=pl.col("spoke_at").max().over(by))
+    recent = heard.filter(pl.col("last_at") - pl.col("spoke_at") < timedelta(days=WINDOW_DAYS)).sort("spoke_at")
     each = recent.group_by(by, maintain_order=True).agg(
         pl.col("clinic_id").drop_nulls().last(),
-        last_at=pl.col("spoke_at").last(),
+        pl.col("last_at").first(),
         days=pl.col("spoke_at").dt.date().n_unique(),
         longest=pl.col("spoke_at").diff().max(),
     )
     silence = pl.lit(now, dtype=TIMESTAMP) - pl.col("last_at")
     silent = each.filter(
         pl.col("days") >= MIN_DAYS, silence > timedelta(days=1), silence > 2 * pl.col("longest")
-    ).with_columns(hours=silence.dt.total_hours())
+    ).with_columns(hours=silence.dt.total_hours(), is_old=silence > timedelta(days=WINDOW_DAYS))
     return causes(
         "silence",
         silent,
@@ -40,6 +44,7 @@ def of_silence(spoken: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
         clinic_id=pl.col("clinic_id"),
         subject_id=pl.col("subject_id"),
         occurred_at=pl.col("last_at"),
+        tier=pl.when("is_old").then(pl.lit("noted")).otherwise(pl.lit("today")),
         finding=pl.format("last heard of {} h ago", "hours"),
     ).with_columns(subject_kind=silent["subject_kind"])
 

@@ -103,9 +103,33 @@ def told(*records: tuple[str, dict], **given) -> list[tuple[str, str]]:
         ({"term": "Fainted"}, [("harm", "now")]),
         ({"term": "burning sensation"}, []),
         ({"term": "heartburn"}, []),
+        ({"term": "faint redness of the calf"}, []),
+        ({"term": "dizziness without loss of consciousness"}, []),
+        ({"term": "no burn, sore calf"}, []),
+        ({"term": "sensation de brûlure"}, []),
+        ({"term": "Sodbrennen"}, []),
+        ({"term": "FROST-BITTEN toe"}, [("harm", "now")]),
+        ({"term": "burned skin, no blister"}, [("harm", "now")]),
+        ({"term": "patient lost consciousness"}, [("harm", "now")]),
+        ({"term": "pre-syncope"}, [("harm", "now")]),
+        ({"term": "Kälteverbrennung am Rücken"}, [("harm", "now")]),
+        ({"term": "Ohnmacht"}, [("harm", "now")]),
+        ({"term": "gelure du pied"}, [("harm", "now")]),
+        ({"term": "x", "preferred_term": "Syncope"}, [("harm", "now")]),
+        ({"injury_kind": "Freeze burn"}, [("harm", "now")]),  # none of the contract's kinds: other, its words kept
+        ({"injury_kind": "other"}, []),
+        ({"injury_kind": "nerve", "grade": 3}, [("harm", "now")]),
+        ({"injury_kind": "nerve", "onset_at": AT - timedelta(days=31)}, [("harm", "noted")]),
+        ({"initial_grade": 3}, [("harm", "now")]),
+        ({"initial_grade": 3, "grade": 2}, []),
+        ({"is_serious": False, "serious_criteria": []}, []),
+        ({"is_serious": False, "serious_criteria": ["hospitalisation"]}, [("harm", "now")]),
+        ({"outcome": "died", "is_serious": False}, [("harm", "now")]),
+        ({"patient_id": "nobody", "injury_kind": "burn"}, [("harm", "now")]),  # a patient who is not known yet
         # told when it landed long after it happened: nobody can act at once
         ({"grade": 3, "onset_at": AT - timedelta(days=31)}, [("harm", "today")]),
-        ({"grade": 3, "onset_at": AT - timedelta(days=29)}, [("harm", "now")]),
+        ({"grade": 3, "onset_at": LANDED - timedelta(days=30)}, [("harm", "now")]),
+        ({"grade": 3, "onset_at": LANDED - timedelta(days=30, seconds=1)}, [("harm", "today")]),
         ({"grade": 3, "onset_at": None}, [("harm", "now")]),
         ({"grade": 3, "record_status": "entered_in_error"}, []),
     ],
@@ -116,8 +140,50 @@ def test_harm_to_a_patient_is_told_by_its_grade_seriousness_and_kind(given, expe
 
 
 @pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        ({"injury_kind": "burn"}, 0),
+        ({"injury_kind": "burn", "grade": 1}, 1),
+        ({"injury_kind": "burn", "grade": 1, "is_serious": True}, 3),
+        ({"grade": 4, "is_serious": True}, 4),
+        ({"grade": 1, "outcome": "fatal"}, 5),
+        ({"serious_criteria": ["death"]}, 5),
+        ({"term": "death of unknown cause"}, 5),
+    ],
+)
+def test_harm_is_as_grave_as_the_graver_of_grade_and_seriousness(given, level):
+    """Serious counts as grade 3 and fatal as 5, so that a correction to it tells again; what is not graded counts as 0."""
+    assert causes(event(**given))["level"].to_list() == [level]
+
+
+@pytest.mark.parametrize(
     ("given", "expected"),
     [
+        ({"cabin_min_temp_c": None}, []),
+        ({"cabin_min_temp_c": -120.01}, [("cabin_too_cold", "noted")]),
+        ({"cabin_min_temp_c": -121.01}, [("cabin_too_cold", "now")]),
+        ({"cabin_min_temp_c": -200.0, "protocol_id": None}, []),  # no limit is known
+        ({"cabin_min_temp_c": -100.0}, []),
+        ({"cabin_min_temp_c": -99.0}, [("cabin_too_warm", "noted")]),
+        ({"cabin_min_temp_c": -98.9}, [("cabin_too_warm", "today")]),
+        ({"duration_s": None}, []),
+        ({"duration_s": 180.5}, [("exposure_too_long", "noted")]),
+        ({"duration_s": 185}, [("exposure_too_long", "noted")]),
+        ({"duration_s": 185.1}, [("exposure_too_long", "now")]),
+        ({"duration_s": 186, "status": "aborted"}, [("exposure_too_long", "now")]),
+        ({"duration_s": 186, "status": "missed"}, []),
+        ({"skin_temp_min_c": None}, []),
+        ({"skin_temp_min_c": 7.5}, [("skin_too_cold", "noted")]),
+        ({"skin_temp_min_c": 7.49}, [("skin_too_cold", "now")]),
+        ({"skin_temp_min_c": 5.01, "protocol_id": None}, []),
+        ({"skin_temp_min_c": 2.01, "protocol_id": None}, [("skin_too_cold", "today")]),
+        ({"room_min_oxygen_pct": None}, []),
+        ({"room_min_oxygen_pct": 19.5}, [("oxygen_too_low", "noted")]),
+        ({"room_min_oxygen_pct": 19.49}, [("oxygen_too_low", "now")]),
+        # fresh for a day: at a day exactly still now
+        ({"duration_s": 200, "started_at": LANDED - timedelta(days=1)}, [("exposure_too_long", "now")]),
+        ({"duration_s": 200, "started_at": LANDED - timedelta(days=1, seconds=1)}, [("exposure_too_long", "today")]),
+        ({"duration_s": 181, "started_at": LANDED - timedelta(days=2)}, [("exposure_too_long", "noted")]),
         ({"cabin_min_temp_c": -120.0}, []),
         ({"cabin_min_temp_c": -120.5}, [("cabin_too_cold", "noted")]),
         ({"cabin_min_temp_c": -121.0}, [("cabin_too_cold", "noted")]),
@@ -157,7 +223,13 @@ def test_the_skin_settings_are_the_sites_own():
 
 @pytest.mark.parametrize(
     ("minutes", "expected"),
-    [(20 * 60, []), (20 * 60 - 15, [("sessions_too_close", "noted")]), (600, [("sessions_too_close", "today")])],
+    [
+        (20 * 60, []),
+        (20 * 60 - 1 / 60, [("sessions_too_close", "noted")]),
+        (20 * 60 - 15, [("sessions_too_close", "noted")]),
+        (20 * 60 - 15 - 1 / 60, [("sessions_too_close", "today")]),
+        (600, [("sessions_too_close", "today")]),
+    ],
 )
 def test_spacing_and_weeks_are_of_the_patient(minutes, expected):
     """The second of two sessions is the one that came too soon."""
@@ -169,6 +241,9 @@ def test_a_week_with_one_session_too_many_is_told():
     """Three are allowed, the fourth is told."""
     four = [session(k, started_at=AT - timedelta(days=k)) for k in range(4)]
     assert told(*four) == [("sessions_too_many", "today")]
+    assert told(*four[:3]) == []
+    assert told(*four[:3], session(9, started_at=AT - timedelta(days=7))) == []
+    assert told(*four[:3], session(9, started_at=AT - timedelta(days=3), status="cancelled")) == []
 
 
 @pytest.mark.parametrize(
@@ -178,7 +253,13 @@ def test_a_week_with_one_session_too_many_is_told():
         ({"valid_until": AT - timedelta(days=1)}, [("session_without_clearance", "now")]),
         ({"modalities": ["local"]}, [("session_without_clearance", "now")]),
         ({"recorded_at": AT + timedelta(minutes=5)}, []),  # the one before cleared it
+        ({"recorded_at": AT}, []),
+        ({"valid_until": AT}, []),
+        ({"valid_until": AT - timedelta(seconds=1)}, [("session_without_clearance", "now")]),
+        ({"occurred_at": AT + timedelta(seconds=1), "recorded_at": AT + timedelta(seconds=1)}, []),
         ({"recorded_at": None}, [("session_without_clearance", "noted")]),
+        # the one before clears it: which of the two counts is not known
+        ({"recorded_at": None, "outcome": "deferred"}, [("session_without_clearance", "noted")]),
         ({"outcome": "contraindicated"}, [("session_contraindicated", "now"), ("session_without_clearance", "now")]),
         ({"outcome": "cleared"}, []),
     ],
@@ -188,6 +269,20 @@ def test_a_session_without_clearance_is_told(consult, expected):
     fields = {"consult_id": "K2", "patient_id": "P1", "outcome": "cleared"}
     fields |= {"occurred_at": AT - timedelta(days=2), "recorded_at": AT - timedelta(days=2)} | consult
     assert told(session(), ("consults", fields)) == expected
+
+
+def test_a_session_that_nothing_could_have_cleared_is_told():
+    """No consult at all; or the only one did not clear it, whenever it was recorded."""
+    other = ("patients", {"patient_id": "P2", "clinic_id": "C1", "enrolled_on": "2026-04-01", "birth_year": 1970})
+    of_other = session(patient_id="P2")
+    consult = {"consult_id": "K2", "patient_id": "P2", "occurred_at": AT - timedelta(days=2)}
+    assert told(other, of_other) == [("session_without_clearance", "now")]
+    for outcome, tier in (("deferred", "now"), ("cleared", "noted")):
+        assert told(other, of_other, ("consults", consult | {"outcome": outcome})) == [
+            ("session_without_clearance", tier)
+        ]
+    expired = {"outcome": "cleared", "valid_until": AT - timedelta(days=1)}
+    assert told(other, of_other, ("consults", consult | expired)) == [("session_without_clearance", "now")]
 
 
 def test_a_contraindication_of_the_screening_is_told():
@@ -208,6 +303,9 @@ def test_devices_out_of_use_or_calibration_are_told():
     now, day_before = ("device_retired_in_use", "now"), ("device_retired_in_use", "today")
     assert told(*uses, device(retired_on="2026-05-03")) == [now, day_before]
     assert told(*uses, device(retired_on="2026-05-05")) == []
+    assert told(*uses, device(retired_on="2026-05-04")) == [now]
+    assert told(session(device_id="D2", protocol_id=None), device(retired_on="2026-05-04")) == []
+    assert told(*uses, device(calibration_due_on="2026-05-03")) == [("device_calibration_overdue", "today")]
     assert told(*uses, device(calibration_due_on="2026-05-04")) == []
     found = causes(*uses, device(calibration_due_on="2026-05-02"))
     assert found.select("rule", "tier").rows() == [("device_calibration_overdue", "today")]
@@ -220,10 +318,16 @@ def test_devices_out_of_use_or_calibration_are_told():
         (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "door"}), "today"),
         (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "valve",
                            "could_have_led_to_sae": True}), "now"),
+        (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "valve",
+                           "could_have_led_to_sae": False}), "today"),
         (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff",
-                        "kind": "fainted"}), "today"),
+                        "kind": "slipped"}), "today"),
         (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff",
-                        "kind": "fainted", "is_serious": True}), "now"),
+                        "kind": "slipped", "is_serious": True}), "now"),
+        (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff",
+                        "kind": "asphyxia in the gas room", "is_serious": False}), "now"),
+        (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "none",
+                        "kind": "door stuck, no burn"}), "today"),
     ],
 )  # fmt: skip
 def test_deficiencies_and_incidents_are_told(record, expected):
@@ -240,6 +344,75 @@ def test_contradictions_and_clashes_are_told():
     assert ("clash_of_ids", "today") in told(
         ("clinics", {"clinic_id": "C2", "timezone": "UTC"}), other, session(), clash
     )
+
+
+# One input a rule that must make its cause: a rule that nothing raises has no place here, and the test below fails.
+OWN = {"harm": [event(injury_kind="burn")], "session_without_clearance": [session(patient_id="P9")]}
+OWN["session_contraindicated"] = [
+    session(),
+    (
+        "screenings",
+        {"screening_id": "X", "patient_id": "P1", "session_id": "S1", "occurred_at": AT, "items": {"I73": "present"}},
+    ),
+]
+BROKEN = {
+    "cabin_too_cold": {"cabin_min_temp_c": -130.0},
+    "cabin_too_warm": {"cabin_min_temp_c": -80.0},
+    "exposure_too_long": {"duration_s": 300},
+    "skin_too_cold": {"skin_temp_min_c": 1.0},
+    "oxygen_too_low": {"room_min_oxygen_pct": 18.0},
+}
+OWN |= {rule: [session(**given)] for rule, given in BROKEN.items()}
+OWN["sessions_too_close"] = [session(), session(2, started_at=AT - timedelta(hours=3))]
+OWN["sessions_too_many"] = [session(k, started_at=AT - timedelta(days=k)) for k in range(4)]
+OWN["device_retired_in_use"] = [session(device_id="D1"), device(retired_on="2026-05-01")]
+OWN["device_calibration_overdue"] = [session(device_id="D1"), device(calibration_due_on="2026-05-01")]
+OWN["device_deficiency"] = [
+    ("deficiencies", {"deficiency_id": "F", "device_id": "D1", "occurred_at": AT, "kind": "door"})
+]
+OWN["incident"] = [
+    (
+        "incidents",
+        {"incident_id": "I", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff", "kind": "slipped"},
+    )
+]
+OWN["clash_of_ids"] = [
+    ("patients", {"patient_id": "P2", "clinic_id": "C2", "enrolled_on": "2026-04-01"}),
+    event(), event(patient_id="P2", clinic_id="C2"),
+]  # fmt: skip
+OWN["contradiction"] = [
+    session(),
+    ("patient_status", {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"}),
+]
+OWN["implausible_safety_record"] = [event(onset_at=datetime(2036, 1, 1, tzinfo=UTC))]
+# Raised elsewhere, and by whom.
+ELSEWHERE = {
+    "unreadable_safety_record": "ingest/reject_alerts.py",
+    "report_due": "report_deadlines",
+    "silence": "system.of_silence",
+    "disk_filling": "system.of_disk",
+    "clock_wrong": "system.of_clocks",
+    "check_failed": "system.of_checks",
+    "marts_stale": "system.of_marts",
+}
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+def test_every_rule_is_raised_by_something(rule):
+    """A rule without a cause here, or a function elsewhere that names it, would be a promise that nothing keeps."""
+    if rule in ELSEWHERE:
+        assert rule not in OWN
+        return
+    assert rule in set(causes(*OWN[rule])["rule"])
+
+
+def test_every_limit_of_a_protocol_has_a_rule():
+    """A further limit of the contract without one fails here."""
+    fields = {field.name for field in TOPIC_BY_NAME["protocols"].fields}
+    limits = fields - {"protocol_id", "effective_from", "clinic_id", "modality"}
+    assert {limit.limit.removeprefix("limit_") for limit in LIMITS} == limits
+    flags = [limit.flag for limit in LIMITS]
+    assert len(set(flags)) == len(flags)
 
 
 def test_every_rule_says_in_words_what_it_does():

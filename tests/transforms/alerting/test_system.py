@@ -23,6 +23,9 @@ def spoken(*days_ago: float, subject: str = "D1") -> pl.DataFrame:
         ([k + 2.5 for k in range(20)], 1),
         ([k * 2 + 3.9 for k in range(11)], 0),  # every other day
         ([k * 2 + 4.1 for k in range(11)], 1),
+        ([k + 2.0 for k in range(20)], 0),  # twice the longest, no more
+        ([k / 24 + 1.0 for k in range(24 * 20)], 0),  # hourly: a day exactly
+        ([k / 24 + 1.01 for k in range(24 * 20)], 1),
         ([k + 2.5 for k in range(9)], 0),  # nine days: it did not always speak
         ([], 0),
     ],
@@ -37,11 +40,24 @@ def test_silence_is_longer_than_what_was_usual(days_ago, expected):
         ]
 
 
+def test_a_silence_does_not_end_by_lasting():
+    """After four weeks it is noted; it is there until the subject speaks again."""
+    for days, expected in ((28, ["today"]), (28.1, ["noted"]), (400, ["noted"])):
+        found = system.of_silence(spoken(*(k + days for k in range(20))), now=NOW)
+        assert found["tier"].to_list() == expected
+    again = spoken(0.5, *(k + 400 for k in range(20)))
+    assert system.of_silence(again, now=NOW).is_empty()
+
+
 @pytest.mark.parametrize(
     ("free", "total", "expected"),
     [
         (60, 100, []),
-        (9, 100, [("today", 1)]),
+        (10, 100, []),
+        (9.99, 100, [("today", 1)]),
+        (2, 10, []),
+        (0.5, 2, [("today", 1)]),
+        (0.499, 2, [("now", 2)]),
         (1.9, 10, [("today", 1)]),
         (0.4, 2, [("now", 2)]),
         (0.4, 1000, [("now", 2)]),
