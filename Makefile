@@ -51,6 +51,10 @@ bench: $(STAMP)
 simulations: $(STAMP)
 	$(RUN)/python -m tests.simulations
 
+# Writes the parts of docs/alerts.md that follow from the rules.
+alerts-document: $(STAMP)
+	$(RUN)/python -m tests.alerts_document
+
 lint: $(STAMP)
 	$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/lint-imports
 

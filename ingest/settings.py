@@ -60,7 +60,9 @@ class _Base(BaseSettings):
     sql_time_s: float = Field(300, gt=0, description="how long DuckDB may work at one floe sql, in seconds")
     alerts: str = Field("", description="file (TOML) of who is told of alerts, by which way; docs/alerts.md")
     alerts_secret: str = Field(
-        "", description="secret by which alerts are named, at least 16 characters; empty = alerts.key under the home"
+        "",
+        repr=False,
+        description="secret by which alerts are named, at least 16 characters; empty = alerts.key under the home",
     )
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
     viewer_role: Literal["clinic", "outside"] = Field(

@@ -311,3 +311,24 @@ def _log_proofs(lake: Lake, settings) -> list[tuple[bool | None, str]]:
         return list(log_proofs(lake, settings))
     except FloeError as error:
         return [(None, f"whether Kafka's log is the one that landed: {error}")]
+
+
+def check_alerts(settings, *, send: bool) -> bool:
+    """Says what the file of duties leaves to be desired and, where asked to, how each sink took a test; whether all is well."""
+    from ingest.alerting import trying
+    from ingest.alerting.duty import read_duty
+
+    duty = read_duty(settings.alerts)
+    if not settings.alerts:
+        tell(trying.NOBODY)
+    faults = trying.faults(duty)
+    for fault in faults:
+        tell(fault)
+    failures = 0
+    for name, failure in trying.trial(duty, now=datetime.now(UTC)) if send else ():
+        failures += failure is not None
+        tell(f"not delivered: {failure}" if failure else f"{name} took a test delivery")
+    if settings.alerts and not faults and not send:
+        sinks = ", ".join(sink.name for sink in duty.sinks) or "none"
+        tell(f"the file can be meant so; its sinks: {sinks}; --send tries them")
+    return not faults and not failures

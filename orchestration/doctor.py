@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest import broker, cluster, stream
+from ingest.alerting import trying
+from ingest.alerting.duty import read_duty
 from ingest.lake import Lake
 from ingest.private import close_to_others
 from ingest.secrecy import hidden
@@ -193,9 +195,18 @@ def _clock(name, settings) -> Finding:
     return Finding(name, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
 
 
+def _alerts(name, settings) -> Finding:
+    if not settings.alerts:
+        return Finding(name, trying.NOBODY, "docs/alerts.md shows a file that tells somebody", is_needed=False)
+    duty = read_duty(settings.alerts)
+    if advice := trying.faults(duty):
+        return Finding(name, "; ".join(advice), "mend the file, then: floe alerts check --send", is_needed=False)
+    return Finding(name, f"told by {', '.join(sink.name for sink in duty.sinks) or 'no sink'}")
+
+
 _CHECKS = (
     _python, _java, _kafka_parts, _kafka, _topics, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"), _port("health"),
-    _disk, _home, _privacy, _keys, _clock,
+    _disk, _home, _privacy, _keys, _clock, _alerts,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from ..telling import tell
 from .shared import Format
 
 rejects_app = typer.Typer(help="Records that broke the contract: list, show, replay.", invoke_without_command=True)
-alerts_app = typer.Typer(help="Alerts: list, acknowledge (ack), close.", invoke_without_command=True)
+alerts_app = typer.Typer(help="Alerts: list, acknowledge (ack), close; check who is told.", invoke_without_command=True)
 
 Reason = Annotated[str | None, typer.Option(help="Only this reason code.")]
 Topic = Annotated[str | None, typer.Option(help="Only this topic.")]
@@ -122,6 +122,17 @@ def _act(alert_id: str, *, state: str, **said: str) -> None:
     from ..console import act_on_alert
 
     act_on_alert(Settings(), alert_id, Act(state=state, **{name: text or None for name, text in said.items()}))
+
+
+@alerts_app.command("check")
+def alerts_check(
+    send: Annotated[bool, typer.Option("--send", help="Sends one test delivery to each sink.")] = False,
+) -> None:
+    """Whether the file of who is told (FLOE_ALERTS) can be meant so; with --send, whether each sink takes a delivery."""
+    from ..console import check_alerts
+
+    if not check_alerts(Settings(), send=send):
+        raise typer.Exit(1)
 
 
 @alerts_app.command("watch")
