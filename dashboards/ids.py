@@ -24,6 +24,7 @@ FILTERS = ("study", "arm", "clinic", "modality", "indication")
 PARAMETER, VISIT, RESTRICTION, FUNNEL_OF, CHART_OF, PATIENT = (
     "parameter", "visit", "restriction", "funnel", "chart", "patient",
 )  # fmt: skip
+ALERT = "alert"  # the alert that is opened: what a delivery links to
 
 # a name is of one page: a callback's outputs must all be there
 CURVE_OF, CURVE_AT, DOSE_OF, DOSE_AT, LIFE_AT = (
@@ -42,9 +43,16 @@ DURABILITY_TILES = "durability-tiles"
 TREATMENT_TILES, SESSIONS_TO_SEE, AMOUNTS = "treatment-tiles", "sessions-to-see", "amounts"
 CARE_TILES = "care-tiles"
 SAFETY_TILES, RATES_TABLE, DEADLINES, UNREAD = "safety-tiles", "rates-table", "deadlines", "unread"
-SERIOUS, SERIOUS_SAID, ALERTS, SPC_ICONS, ALL_CHARTS = (
-    "serious-events", "serious-said", "alerts", "spc-icons", "all-charts",
+SERIOUS, SERIOUS_SAID, SPC_ICONS, ALL_CHARTS = "serious-events", "serious-said", "spc-icons", "all-charts"
+ALERTS, ALERT_OPENED, ALERT_MORE, ALERT_FORM, ALERT_FORM_FRAME, ALERT_SAID = (
+    "alerts", "alert-opened", "alert-more", "alert-form", "alert-form-frame", "alert-said",
 )  # fmt: skip
+ALERT_SEEN, ALERT_SENT = (
+    "alert-seen",
+    "alert-sent",
+)  # the alert and revision that the page shows; the last attempt to act
+ALERT_BY, ALERT_FINDING, ALERT_ACTION, ALERT_DUE = "alert-by", "alert-finding", "alert-action", "alert-due"
+ALERT_ACKNOWLEDGE, ALERT_INVESTIGATE, ALERT_CLOSE = "alert-acknowledge", "alert-investigate", "alert-close"
 PATIENT_FACTS, PATIENT_REASONS, PATIENT_EVENTS = "patient-facts", "patient-reasons", "patient-events"
 OPERATIONS_TILES, PARTS, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
     "operations-tiles", "parts", "workers", "checks", "rejects", "reject-examples", "topics", "unknown-content",

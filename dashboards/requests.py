@@ -6,9 +6,13 @@ sentence. Not here: who may send at all (ingest/guard.py), what callbacks do.
 
 from collections.abc import Mapping, Sequence
 
+from ingest.contract import LONGEST_TEXT
+
 from . import ids
 
-_MOST_CHARACTERS = 8_000  # of an address; browsers and servers take about so many
+_MOST_BYTES = 8_000  # of an address; browsers and servers take about so many
+_MOST_TYPED_BYTES = 4 * LONGEST_TEXT  # UTF-8 has at most four a character
+_TYPED = frozenset(f"{id}.value" for id in (ids.ALERT_BY, ids.ALERT_FINDING, ids.ALERT_ACTION, ids.ALERT_DUE))
 _KINDS: Mapping[str, tuple[type, ...]] = {
     f"{ids.URL}.pathname": (str,),
     f"{ids.URL}.search": (str, type(None)),
@@ -16,6 +20,10 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     f"{ids.STREAM_VERSION}.data": (str, type(None)),
     f"{ids.SCHEME}.data": (str, type(None)),
     f"{ids.CLOCK}.n_intervals": (int, type(None)),
+    f"{ids.ALERT_SEEN}.data": (dict, type(None)),
+    f"{ids.ALERT_SENT}.data": (str, type(None)),
+    **{f"{id}.n_clicks": (int, type(None)) for id in (ids.ALERT_ACKNOWLEDGE, ids.ALERT_INVESTIGATE, ids.ALERT_CLOSE)},
+    **dict.fromkeys(_TYPED, (str, type(None))),
 }
 _ANY = (object,)  # of what a callback waits for without reading it: a page's children
 
@@ -42,7 +50,8 @@ def _of_values(name: str, expected: Sequence[str], given: object) -> str | None:
     if not isinstance(given, list) or [_name_of(one) for one in given] != list(expected):
         return f"found other {name} than {', '.join(expected) or 'none'}"
     for one, full_name in zip(given, expected, strict=True):
-        if not _is_of_kind(one.get("value"), _KINDS.get(full_name, _ANY)):
+        most = _MOST_TYPED_BYTES if full_name in _TYPED else _MOST_BYTES
+        if not _is_of_kind(one.get("value"), _KINDS.get(full_name, _ANY), most_bytes=most):
             return f"found a value of another kind for {full_name}"
     return None
 
@@ -72,15 +81,15 @@ def _listed(value: object) -> list:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _is_of_kind(value: object, kinds: tuple[type, ...]) -> bool:
+def _is_of_kind(value: object, kinds: tuple[type, ...], *, most_bytes: int) -> bool:
     if isinstance(value, str):
-        return _is_text(value) and isinstance(value, kinds)
+        return _is_text(value, most_bytes=most_bytes) and isinstance(value, kinds)
     return isinstance(value, kinds) and (kinds == _ANY or not isinstance(value, bool))
 
 
-def _is_text(value: str) -> bool:
+def _is_text(value: str, *, most_bytes: int) -> bool:
     """Short enough, and without halves of characters, which nothing can store."""
     try:
-        return len(value.encode()) <= _MOST_CHARACTERS
+        return len(value.encode()) <= most_bytes
     except UnicodeEncodeError:
         return False

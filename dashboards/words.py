@@ -6,6 +6,7 @@ Here: text from values. Not here: what a metric means (transforms/catalogue.py).
 from datetime import date, datetime
 
 from transforms.catalogue import METRICS
+from transforms.counting import spoken
 
 NOTHING = "\N{EN DASH}"
 _NAMES = {
@@ -83,6 +84,16 @@ def p_value(p: float | None) -> str:
 def moment(at: datetime | None) -> str:
     """To the minute, UTC."""
     return NOTHING if at is None else f"{at:%d %b %Y, %H:%M} UTC"
+
+
+def second(at: datetime | None, *, has_zone: bool = True) -> str:
+    """To the second, UTC."""
+    return NOTHING if at is None else f"{at:%d %b %Y, %H:%M:%S}" + (" UTC" if has_zone else "")
+
+
+def duration(seconds: float | None) -> str | None:
+    """Seconds in the unit that people would say; null stays null."""
+    return None if seconds is None else spoken(seconds)
 
 
 def day(on: date | None) -> str:

@@ -45,9 +45,16 @@ const floeConnection = {
 window.setInterval(() => floeConnection.look(), floeConnection.every_ms);
 window.addEventListener("offline", () => floeConnection.look());
 
-/* The query that the page's figures are of, null before there are any; dimmed while it is another than the URL's. */
+/* The query that the page's figures are of, null before there are any; dimmed while it is another than the URL's. Which
+   alert is opened changes no figure. */
 const floeShown = { search: null };
-const floeCompare = (search) => floeMark(floeShown.search !== null && floeShown.search !== (search || ""));
+const floeChoice = (search) => {
+  const query = new URLSearchParams(search || "");
+  query.delete("alert");
+  return query.toString();
+};
+const floeCompare = (search) =>
+  floeMark(floeShown.search !== null && floeChoice(floeShown.search) !== floeChoice(search));
 const floeMark = (isAnother) => {
   document.documentElement.classList.toggle("of-another-selection", isAnother);
   document.getElementById("main")?.setAttribute("aria-busy", String(isAnother));

@@ -169,7 +169,7 @@ class CardPage:
     """A page: head, controls in a bar, and below them what `body(cards, reader)` makes of the cards by id.
 
     `shown(reader, choice)`: the rows that all of it is drawn from. `apart`: controls that the body places. `above`: what
-    stands between head and controls.
+    stands between head and controls; `registers`: adds the callbacks of what there is filled by its own.
     """
 
     path: str
@@ -182,7 +182,8 @@ class CardPage:
     bar: tuple[Control, ...] = FILTERS
     apart: tuple[Control, ...] = ()
     beside: tuple[Fill, ...] = ()
-    above: Callable[[], Component] | None = None
+    above: Callable[[Reader], Component] | None = None
+    registers: Callable[[Dash, Reader], None] | None = None
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -194,7 +195,7 @@ class CardPage:
         return [
             html.H1(self.heading),
             html.P(self.lead, className="lead"),
-            *([self.above()] if self.above else []),
+            *([self.above(reader)] if self.above else []),
             html.Div([control.select() for control in self.bar], className="controls"),
             dcc.Store(id=ids.shown_for(self.path)),
             html.Div(self.body(cards, reader), className="stack"),
@@ -210,6 +211,8 @@ class CardPage:
 
         # figures of another selection than the URL's are dimmed, for as long as that lasts
         app.clientside_callback(ClientsideFunction("floe", "settled"), Input(shown_for, "data"))
+        if self.registers:
+            self.registers(app, reader)
 
     def view(self, reader: Reader, search: str | None, scheme: str | None) -> list:
         """Values of the callback's outputs for the URL's query."""

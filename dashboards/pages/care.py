@@ -83,7 +83,7 @@ CARE = CardPage(
     heading="Other care and life",
     lead="Medication and procedures before and after, for as long as other care was reported; function and quality of "
     "life by each instrument's own important change.",
-    above=lambda: notice(
+    above=lambda _reader: notice(
         "Patients come when they need most care, and need less later without any treatment. A before/after change here "
         "is not an effect.", title="Read this first",
     ),

@@ -180,7 +180,7 @@ COHORT = CardPage(
     name="Cohort outcomes",
     heading="Cohort outcomes",
     lead="What happened to the patients of a selection: each number with interval and count.",
-    above=lambda: notice(
+    above=lambda _reader: notice(
         "No whole-body cryotherapy device is cleared by the FDA for medical treatment. A before/after change is not an "
         "effect: pain that is treated at its worst gets better on average without any treatment.",
         title="Read this first",

@@ -1,6 +1,6 @@
-"""The safety page: serious events at once, how often events happen, how bad and how long, signals, what is due.
+"""The safety page: what wants a person now, how often events happen, how bad and how long, signals, what is due.
 
-Here: its cards. Not here: what is asked (safety_rows.py), how rows become charts (safety_charts.py, ratio_charts.py,
+Here: its cards. Not here: the alerts on top (alerts.py), what is asked (safety_rows.py), how rows become charts (safety_charts.py, ratio_charts.py,
 between_charts.py) and lists (safety_lists.py).
 """
 
@@ -12,8 +12,8 @@ from .. import ids, words
 from ..components import Drawn, grid, link, nothing, notice, panel, side_by_side, tile, tiles
 from ..reader import Reader
 from ..theme import Look
+from . import alerts, ratio_charts
 from . import between_charts as between
-from . import ratio_charts
 from . import safety_charts as charts
 from . import safety_lists as lists
 from .cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
@@ -142,7 +142,6 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
               subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown as "
               "improvement."),
         staff_only(_due(), reader),
-        staff_only(_alerts(), reader),
     ]  # fmt: skip
 
 
@@ -153,12 +152,6 @@ def _due() -> Component:
         "procedure come first. Days are counted to the data cut."
     )
     return panel("Reports that are due", due, subtitle=said)
-
-
-def _alerts() -> Component:
-    alerts = grid(ids.ALERTS, columns=lists.ALERT_COLUMNS, label="Alerts and their state", height=300)
-    said = ["Open ones first, then the newest. ", html.Code("floe alerts"), " acknowledges and closes them."]
-    return panel("Alerts", alerts, subtitle=said)
 
 
 def _serious() -> Component:
@@ -174,7 +167,8 @@ SAFETY = CardPage(
     heading="Safety",
     lead="How often something went wrong, over patients, sessions and time at risk. No event seen does not mean safe: the "
     "interval says how often it may still happen.",
-    above=lambda: html.Div(id=ids.UNREAD),
+    above=alerts.above,
+    registers=alerts.register,
     shown=Shown,
     bar=(*FILTERS, _RESTRICTION),
     apart=(_FUNNEL_OF, _CHART_OF),
@@ -205,12 +199,6 @@ SAFETY = CardPage(
         ),
         *listing(ids.SERIOUS, lambda s: lists.serious(s.records, s.clinics), mart="adae", none=lists.NONE_SERIOUS),
         Fill(ids.SERIOUS_SAID, lambda s: lists.serious_said(s.records)),
-        *listing(
-            ids.ALERTS,
-            lambda s: lists.alerts(s.reader, s.choice, s.clinics),
-            mart="alerts",
-            none="No alert of this selection is on record.",
-        ),
         Fill(ids.SPC_ICONS, lambda s: between.icons_of(s.control)),
         *listing(
             ids.ALL_CHARTS,

@@ -1,6 +1,6 @@
-"""The safety page's lists: serious events and cold injuries at once, reports that are due, alerts, all control charts.
+"""The safety page's lists: serious events and cold injuries, reports and their due days, all control charts.
 
-Here: columns, and rows of marts as people read them. Not here: charts. Records and alerts are of single patients: a
+Here: columns, and rows of marts as people read them. Not here: charts. Records are of single patients: a
 reader from outside gets none of them (disclosed.py).
 """
 
@@ -17,7 +17,6 @@ from .records import of_selection
 COLD_INJURIES = ("burn", "frostbite")  # of AEINJ, as in transforms/marts/clinic_funnel (a test holds them together)
 _SERIOUS = """("AESER" = 'Y' OR "AEINJ" IN ('burn', 'frostbite'))"""
 NONE_SERIOUS = "None on record in this selection. None on record does not mean none happened."
-_OPEN_FIRST = {"open": 0, "acknowledged": 1, "closed": 2}
 
 
 def _written(field: str, title: str, width: int, **more) -> dict:
@@ -62,27 +61,18 @@ RATE_COLUMNS = [
     ]},
 ]  # fmt: skip
 DEADLINE_COLUMNS = [
-    {"field": "state", "headerName": "State", "minWidth": 120},
-    {"field": "due", "headerName": "Due", "minWidth": 120},
-    {"field": "days_left", "headerName": "Days left", "minWidth": 100},
-    {"field": "about", "headerName": "About", "minWidth": 180, **WRAPPED},
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 170, **WRAPPED},
-    {"field": "duty", "headerName": "What, to whom, by when", "minWidth": 300, **WRAPPED},
-    {"field": "clock", "headerName": "Clinic aware", "minWidth": 120},
-    {"field": "reason", "headerName": "Remarks", "minWidth": 220, **WRAPPED},
-    {"field": "source", "headerName": "Source", "minWidth": 240, **WRAPPED},
+    {"field": "state", "headerName": "State", "minWidth": 110},
+    {"field": "due", "headerName": "Due", "minWidth": 110},
+    {"field": "days_left", "headerName": "Days left", "minWidth": 85},
+    {"field": "about", "headerName": "About", "minWidth": 130, **WRAPPED},
+    {"field": "clinic", "headerName": "Clinic", "minWidth": 120, **WRAPPED},
+    {"field": "duty", "headerName": "What, to whom, by when", "minWidth": 215, **WRAPPED},
+    {"field": "clock", "headerName": "Clinic aware", "minWidth": 105},
+    {"field": "reason", "headerName": "Remarks", "minWidth": 150, **WRAPPED},
+    {"field": "source", "headerName": "Source", "minWidth": 150, **WRAPPED},
 ]
 # what somebody has to do first, then what nobody must do or is done
 _DUTIES_FIRST = ("overdue", "due_now", "open", "no_date", "no_rule", "voluntary", "reported_late", "reported")
-ALERT_COLUMNS = [
-    {"field": "when", "headerName": "When", "minWidth": 185, **WRAPPED},
-    {"field": "state", "headerName": "State"},
-    {"field": "severity", "headerName": "Severity"},
-    {"field": "rule", "headerName": "Rule", "minWidth": 200, **WRAPPED},
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 170, **WRAPPED},
-    {"field": "about", "headerName": "About", "minWidth": 220, **WRAPPED},
-    {"field": "evidence", "headerName": "Events", "minWidth": 110},
-]
 CHART_COLUMNS = [
     {"field": "clinic", "headerName": "Clinic", "minWidth": 190, **WRAPPED},
     {"field": "what", "headerName": "What", "minWidth": 235, **WRAPPED},
@@ -145,7 +135,7 @@ def _literal(text: str) -> str:
     return "".join(c if c.isalnum() or c.isspace() else f"\\{c}" for c in text)
 
 
-# --- reports, alerts --------------------------------------------------------------------------------
+# --- reports -----------------------------------------------------------------------------------------
 
 
 def deadlines(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[dict]:
@@ -174,26 +164,6 @@ def deadlines(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[d
 def _source(r: dict) -> str:
     """The rule's source, and whether its words were read."""
     return f"{r['rule_source']} ({r['rule_verification']})" if r["rule_source"] else ""
-
-
-def alerts(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[dict]:
-    """Open ones first, then the newest; one that names no clinic is shown for every clinic."""
-    rows = _of_clinic(reader.mart("alerts"), choice, or_none=True).with_columns(
-        place=pl.col("state").replace_strict(_OPEN_FIRST, default=0, return_dtype=pl.Int64)
-    )
-    rows = rows.sort("place", "occurred_at", "alert_id", descending=[False, True, False], nulls_last=True)
-    return [
-        {
-            "when": words.moment(r["occurred_at"]),
-            "state": words.name_of(r["state"]),
-            "severity": words.name_of(r["severity"]),
-            "rule": words.name_of(r["rule"]),
-            "clinic": clinics.get(r["clinic_id"], r["clinic_id"] or words.NOTHING),
-            "about": " ".join(filter(None, (r["subject_kind"], r["subject_id"]))),
-            "evidence": len(r["evidence"] or ()),
-        }
-        for r in rows.iter_rows(named=True)
-    ]
 
 
 def _of_clinic(rows: pl.DataFrame, choice: Chosen, *, or_none: bool = False) -> pl.DataFrame:

@@ -21,6 +21,11 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _OWN_NAME = re.compile(rf"unreadable-floe\.[a-z_]+\.v1-[a-z_]+-\d{{8}}T\d\dZ|({'|'.join(RULES)})-[0-9a-f]{{16}}")
 
 
+def has_key(settings) -> bool:
+    """Whether the site has a secret already: who only reads makes none."""
+    return bool(settings.alerts_secret) or (settings.home / KEY_FILE).exists()
+
+
 def naming_key(settings) -> bytes:
     """32 bytes; makes the file where there is none. Raises UsageError for a secret that is too short, a file that is none."""
     if settings.alerts_secret:

@@ -17,6 +17,7 @@ URLS = {
     "treatment": "/treatment",
     "care": "/care",
     "safety": "/safety",
+    "alert": "/safety?alert=AL1",
     "patient": "/patient?patient=P1",
     "operations": "/operations",
 }

@@ -328,6 +328,40 @@ def marts() -> dict[str, list[dict]]:
     }  # fmt: skip
 
 
+def alert(alert_id: str, position: int, **row) -> dict:
+    """An event of an alert of A1 in clinic C1, written and told at the data cut, where a test does not say otherwise."""
+    place = {"kafka_topic": "floe.alerts.v1", "kafka_topic_id": "t", "kafka_partition": 0, "kafka_offset": position}
+    given = {"event_id": f"{alert_id}/{position}", "source": "/floe/alerts", "event_time": CUT, "ingested_at": CUT}
+    given |= {"alert_id": alert_id, "rule": "harm", "tier": "now", "state": "open", "news": "opened", "revision": 0}
+    given |= {"clinic_id": "C1", "subject_kind": "adverse_event", "subject_id": "A1", "evidence": [EVENT]}
+    given |= {"occurred_at": CUT - timedelta(hours=3), "landed_at": CUT, "told_at": CUT, "recorded_at": CUT}
+    given |= {"finding": "cold burn, grade 2, serious", "assigned_role": "duty_clinician"}
+    return dict.fromkeys(RAW_TABLES["alerts"].names) | place | given | row
+
+
+def alerts() -> list[dict]:
+    """Harm that nobody has in hand, a device that Dr. A has, a limit that is noted, one that is closed."""
+    device = {"rule": "device_calibration_overdue", "tier": "today", "subject_kind": "device", "subject_id": "D1",
+              "finding": "due 2026-11-01", "assigned_role": "technician"}  # fmt: skip
+    later = {"recorded_at": CUT + timedelta(minutes=4), "ingested_at": CUT + timedelta(minutes=4), "revision": 1}
+    person = later | {"source": "/floe", "acknowledged_at": CUT + timedelta(minutes=4), "recorded_by_role": "Dr. A",
+                      "acknowledged_by": "Dr. A"}  # fmt: skip
+    noted = {"rule": "cabin_too_cold", "tier": "noted", "subject_kind": "session", "subject_id": "S1", "clinic_id": "C2",
+             "finding": "-110.4, lowest allowed -110"}  # fmt: skip
+    return [
+        alert("AL1", 0),
+        alert("AL2", 1, **device),
+        alert("AL2", 2, **device | person | {"state": "acknowledged", "news": "acknowledged"}),
+        alert("AL3", 3, **noted),
+        alert("AL4", 4, tier="now", subject_id="A2"),
+        alert(
+            "AL4",
+            5,
+            **person | {"state": "closed", "news": "closed", "finding": "the nozzle was bent", "subject_id": "A2"},
+        ),
+    ]
+
+
 def raws() -> dict[str, tuple[Table, list[dict]]]:
     """What landed: an adverse event twice (the first counts), a batch, a reject that holds a patient's id."""
     place = {"kafka_topic": "floe.adverse_events.v1", "kafka_topic_id": "t", "kafka_partition": 1}
@@ -338,6 +372,12 @@ def raws() -> dict[str, tuple[Table, list[dict]]]:
         "ingested_at": CUT,
         "ae_id": "A1",
         "patient_id": "P1",
+        "clinic_id": "C1",
+        "term": "cold burn",
+        "injury_kind": "burn",
+        "grade": 2,
+        "is_serious": True,
+        "onset_at": CUT - timedelta(hours=3),
     }
     copy = at | {"ingested_at": CUT + timedelta(seconds=5)}
     reject = place | {
@@ -362,6 +402,7 @@ def raws() -> dict[str, tuple[Table, list[dict]]]:
             RAW_TABLES["adverse_events"],
             [at | place | {"kafka_offset": 41}, copy | place | {"kafka_offset": 43}],
         ),
+        "alerts": (RAW_TABLES["alerts"], alerts()),
         "rejects": (_BOOKS["rejects"], [reject]),
         "ledger": (_BOOKS["ledger"], [batch]),
         "clinics": (

@@ -18,6 +18,7 @@ from dashboards import ids
 from dashboards.app import create_app
 from dashboards.pages import PAGES
 from dashboards.pages.base import off_loop
+from ingest import stream
 from ingest.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -288,3 +289,83 @@ def app_callbacks(address: str) -> list[dict]:
     """Those that the server runs."""
     told = json.loads(get(f"{address}/_dash-dependencies")[1])
     return [one for one in told if not one["clientside_function"]]
+
+
+# --- acting on alerts -------------------------------------------------------------------------------------------------
+
+
+def acting(address: str, seen: dict | None = None) -> dict:
+    """The request by which the page acknowledges an alert."""
+    [callback] = [c for c in app_callbacks(address) if f"{ids.ALERT_SAID}.children" in c["output"]]
+    typed = {f"{ids.ALERT_BY}.value": "Dr. A", f"{ids.ALERT_SEEN}.data": seen or {"alert_id": "AL1", "revision": 0}}
+    names = callback["output"].strip(".").split("...")
+    return {
+        "output": callback["output"],
+        "outputs": [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names],
+        "inputs": [one | {"value": 1 if one["id"] == ids.ALERT_ACKNOWLEDGE else None} for one in callback["inputs"]],
+        "state": [one | {"value": typed.get(f"{one['id']}.{one['property']}")} for one in callback["state"]],
+        "changedPropIds": [f"{ids.ALERT_ACKNOWLEDGE}.n_clicks"],
+    }
+
+
+def test_the_page_acts_and_says_what_came_of_it(address):
+    """Where no Kafka answers that is the answer, in a sentence."""
+    status, text = posted(address, json.dumps(acting(address)).encode())
+    assert status == 200
+    assert "No Kafka answers at 127.0.0.1:1" in text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Referer": "https://evil.example/x"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Host": "evil.example"}, 400),
+    ],
+    ids=str,
+)
+def test_no_foreign_page_acts(clinic_settings, monkeypatch, headers, status):
+    """What a page elsewhere makes the browser send is refused before it reaches the callback: nothing is published."""
+    published = []
+    monkeypatch.setattr(stream, "publish", lambda settings, records: published.extend(records))
+    found, stop = start(clinic_settings)
+    try:
+        body = json.dumps(acting(found)).encode()
+        given = {"Content-Type": "application/json"} | headers
+        request = urllib.request.Request(f"{found}/_dash-update-component", body, given)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=30)
+        refused.value.close()
+        assert (refused.value.code, published) == (status, [])
+        assert posted(found, body)[0] == 200
+        assert len(published) == 1  # the same request from the page itself
+    finally:
+        stop()
+
+
+def test_outside_there_is_no_door_to_act(clinic_settings, address):
+    """The callback is not there for a reader from outside: the request that staff's page sends is refused."""
+    body = json.dumps(acting(address)).encode()
+    found, stop = start(clinic_settings.model_copy(update={"viewer_role": "outside"}))
+    try:
+        assert [c for c in app_callbacks(found) if "alert" in c["output"]] == []
+        status, text = posted(found, body)
+        assert (status, "found the output of no callback" in text) == (400, True)
+    finally:
+        stop()
+
+
+@pytest.mark.parametrize(
+    "typed", [5, [], {}, "x" * 16_001, "\ud800"], ids=["number", "list", "object", "too long", "half a character"]
+)
+def test_odd_names_are_refused(address, typed):
+    """What a field of the form can't hold is refused in a sentence."""
+    body = acting(address)
+    body["state"] = [one | {"value": typed if one["id"] == ids.ALERT_BY else one["value"]} for one in body["state"]]
+    status, text = posted(address, json.dumps(body).encode())
+    assert (status, set(json.loads(text))) == (400, {"detail"})

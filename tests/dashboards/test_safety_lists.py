@@ -1,4 +1,4 @@
-"""The safety page's lists and its severity: serious events at once, alerts with their state, never for outside."""
+"""The safety page's lists and its severity: serious events, reports that are due, never for outside."""
 
 import polars as pl
 import pytest
@@ -76,21 +76,14 @@ def test_reports_in_the_order_of_hands():
     assert {r["clinic"] for r in rows} == {words.NOTHING}
 
 
-def test_alerts_open_ones_first(staff, outsider):
-    """Open before closed; of another clinic none; from outside none at all."""
-    assert [r["state"] for r in safety_lists.alerts(staff, chosen(""), CLINICS)] == ["Open", "Closed"]
-    assert safety_lists.alerts(staff, chosen("?clinic=C2"), CLINICS) == []
-    assert safety_lists.alerts(outsider, chosen(""), CLINICS) == []
-
-
 def test_outside_sees_no_list_of_patients(outsider):
-    """No serious record, no report that is due, no alert, no grade of a single term; their panels are not shown."""
+    """No serious record, no report that is due, no grade of a single term; their panels are not shown."""
     values = view(outsider, "/safety")
-    for of_staff in (ids.SERIOUS, ids.ALERTS, ids.DEADLINES):
+    for of_staff in (ids.SERIOUS, ids.DEADLINES):
         assert beside(values, safety.SAFETY, of_staff, "rowData") == []
     assert "own staff only" in caption(values, CHARTS, ids.GRADES)
     hidden = payload([c.to_plotly_json() for c in safety.SAFETY.layout(outsider)])
-    assert hidden.count('"display": "none"') == 3
+    assert hidden.count('"display": "none"') == 2
 
 
 def test_severity_counts_what_it_shows(staff):

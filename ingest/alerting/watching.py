@@ -1,0 +1,70 @@
+"""Whether somebody watches: an empty list of alerts means nothing where nobody fills it.
+
+Here: the watcher's book held against what has landed, as sentences. Not here: the watcher (watcher.py), the list.
+"""
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from transforms.counting import spoken
+
+from ..lake import Lake
+from .kept import TABLES
+
+_BEHIND = timedelta(seconds=30)
+_REMEDY = "floe up runs the watcher, floe alerts watch runs it alone"
+_LANDED = """
+SELECT min(landed_at) AS since FROM raw.ledger JOIN judged USING (kafka_topic, kafka_topic_id, kafka_partition)
+WHERE next_position > position
+"""
+_KEYS = ("kafka_topic", "kafka_topic_id", "kafka_partition")
+_JUDGED = """
+SELECT kafka_topic, kafka_topic_id, kafka_partition FROM raw.stream_offsets
+"""
+
+
+def why_unwatched(settings, lake: Lake, *, now: datetime) -> list[str]:
+    """A sentence for each reason why the alerts may lack some: no watcher, one that is behind, sinks that do not answer.
+
+    Empty where all is well. The book is only read.
+    """
+    path = Path(settings.home) / "alerts.sqlite"
+    if not path.exists():
+        return [f"No watcher has run in this home, so that nothing that landed was looked at: {_REMEDY}."]
+    try:
+        positions, waiting = _of_book(path)
+    except sqlite3.Error as error:
+        return [f"The watcher's book ({path}) can't be read ({error}): whether anybody watches is unknown."]
+    return [*_behind(lake, positions, now=now), *_undelivered(waiting)]
+
+
+def _of_book(path: Path) -> tuple[pl.DataFrame, list[tuple]]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as book:
+        positions = book.execute("SELECT topic, topic_id, partition, next_position FROM positions").fetchall()
+        waiting = book.execute(
+            "SELECT sink, count(*), max(error) FROM deliveries WHERE delivered_at IS NULL AND attempts > 0 GROUP BY sink"
+        ).fetchall()
+    schema = dict(zip((*_KEYS, "position"), (pl.String, pl.String, pl.Int32, pl.Int64), strict=True))
+    return pl.DataFrame(positions, schema=schema, orient="row"), waiting
+
+
+def _behind(lake: Lake, positions: pl.DataFrame, *, now: datetime) -> list[str]:
+    """What landed some time ago and is not judged."""
+    topics = [f"floe.{name}.v1" for name in TABLES]
+    judged = lake.sql(_JUDGED).cast({"kafka_partition": pl.Int32}).filter(pl.col("kafka_topic").is_in(topics))
+    judged = judged.join(positions, on=list(_KEYS), how="left").with_columns(pl.col("position").fill_null(0))
+    since = lake.sql(_LANDED, judged=judged)["since"].item()
+    if since is None or now - since < _BEHIND:
+        return []
+    age = spoken((now - since).total_seconds())
+    return [f"The watcher is behind, or does not run: what landed up to {age} ago was not looked at. {_REMEDY}."]
+
+
+def _undelivered(waiting: list[tuple]) -> list[str]:
+    return [
+        f"{count} of what is to be told by {sink} could not be delivered yet: {error}" for sink, count, error in waiting
+    ]
