@@ -21,7 +21,7 @@ from transforms.errors import FloeError
 from transforms.plain_text import visible
 
 from . import interrupts
-from .verbs import asking, copies, events, set_aside, system
+from .verbs import asking, copies, events, set_aside, system, work_lists
 
 _STOPPED = 130  # what typer gives for a KeyboardInterrupt
 
@@ -35,7 +35,7 @@ for _group in (system, events, asking, copies):
     app.add_typer(_group.app)
 app.add_typer(system.broker_app, name="broker")
 app.add_typer(set_aside.rejects_app, name="rejects")
-app.add_typer(set_aside.alerts_app, name="alerts")
+app.add_typer(work_lists.alerts_app, name="alerts")  # set_aside's, with the verbs of the day's work
 
 
 def main() -> None:

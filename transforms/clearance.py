@@ -23,7 +23,7 @@ def with_clearance(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataFra
     """
     before = _consults_before(sessions, consults)
     recorded = before.filter(pl.col("is_recorded_at_given") & (pl.col("recorded_at") <= pl.col("started_at")))
-    verdict = _latest(recorded).select("session_id", "_seen_at", is_cleared=_clears())
+    verdict = latest_consults(recorded, by="session_id").select("session_id", "_seen_at", is_cleared=_clears())
     unsure = before.filter(~pl.col("is_recorded_at_given"))
     latest_at = unsure.group_by("session_id").agg(_unsure_at=pl.col("occurred_at").max())
     frame = sessions.join(verdict, on="session_id", how="left").join(latest_at, on="session_id", how="left")
@@ -55,7 +55,7 @@ def with_contraindication(sessions: pl.DataFrame, consults: pl.DataFrame, screen
     names none; items that were not asked say nothing.
     """
     known = pl.col("recorded_at").le(pl.col("started_at")) | ~pl.col("is_recorded_at_given")
-    latest = _latest(_consults_before(sessions, consults).filter(known))
+    latest = latest_consults(_consults_before(sessions, consults).filter(known), by="session_id")
     by_consult = latest.select("session_id", _by_consult=_contraindicates())
     by_screening = _screening_of(sessions, screenings).select("session_id", _by_screening=_finds())
     frame = sessions.join(by_consult, on="session_id", how="left").join(by_screening, on="session_id", how="left")
@@ -75,10 +75,10 @@ def _consults_before(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataF
     return pairs.filter(pl.col("occurred_at") <= pl.col("started_at")).with_columns(_seen_at="occurred_at")
 
 
-def _latest(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Of each session's consults the one that occurred last; of two at one moment the one recorded last."""
-    ordered = pairs.sort("occurred_at", "recorded_at", "consult_id", nulls_last=False)
-    return ordered.unique("session_id", keep="last", maintain_order=True)
+def latest_consults(consults: pl.DataFrame, *, by: str) -> pl.DataFrame:
+    """Of the consults of each value of `by` the one that occurred last; of two at one moment the one recorded last."""
+    ordered = consults.sort("occurred_at", "recorded_at", "consult_id", nulls_last=False)
+    return ordered.unique(by, keep="last", maintain_order=True)
 
 
 def _clears() -> pl.Expr:

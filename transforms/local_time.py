@@ -148,3 +148,12 @@ def is_zone(name: str) -> bool:
     except pl.exceptions.PolarsError:
         return False
     return True
+
+
+def with_local_text(frame: pl.DataFrame, *, at: str, into: str, form: str = "%-d %b %Y, %H:%M") -> pl.DataFrame:
+    """The frame (with `timezone`) with the text `into`: the moment `at` by that clock; by UTC, which is said, without one."""
+    text = pl.col(at).dt.strftime(form) + " UTC"
+    for zone in _zones(frame):
+        local = pl.col(at).dt.convert_time_zone(zone).dt.strftime(form)
+        text = pl.when(pl.col("timezone") == zone).then(local).otherwise(text)
+    return frame.with_columns(text.alias(into))

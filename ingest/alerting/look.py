@@ -5,6 +5,7 @@ Here: that. Not here: whom they touch (touched.py), the rules (transforms/alerti
 
 import polars as pl
 
+from transforms.alerting.devices import as_sent, spells
 from transforms.alerting.judging import TABLES, of_core
 from transforms.options import Options
 from transforms.schemas import TOPIC_BY_NAME
@@ -31,7 +32,8 @@ def look(kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options) -> 
     raw = rows_of(kept, whom)
     memory.land(raw)
     core = memory.compute(TABLES, options=options)
-    found = of_core({name: core[name] for name in TABLES}, options=options)
+    out_of_use = spells(as_sent(raw["devices"], core["identities"]))
+    found = of_core({name: core[name] for name in TABLES}, options=options, spells=out_of_use)
     is_theirs = pl.col("patient_id").is_null() | pl.col("patient_id").is_in(sorted(whom.patients))
     return found.filter(is_theirs), _looked_at(raw, core, whom)
 

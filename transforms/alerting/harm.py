@@ -3,6 +3,8 @@
 Here: frames of core -> causes. Not here: sessions (sessions.py), devices (devices.py).
 """
 
+from datetime import datetime
+
 import polars as pl
 
 from ..event_groups import COLD_INJURY
@@ -12,6 +14,7 @@ from .words import DEATH, INJURY, any_says
 # Kinds of injury of the contract that are told at once, whatever their grade.
 _AT_ONCE = (*COLD_INJURY.injury_kinds, "asphyxia", "syncope")
 _IN_THE_MORNING = ("nerve",)
+_ENDED = ("resolved", "resolved_with_sequelae", "fatal")
 SEVERE_GRADE, FATAL_GRADE = 3, 5
 
 
@@ -22,21 +25,9 @@ def of_adverse_events(events: pl.DataFrame, *, clinics: pl.DataFrame) -> pl.Data
     happened. `level` is the grade (the first where no later one is given), at least 3 where it is serious and 5 where
     it is fatal; 0 = not graded.
     """
-    grade = pl.coalesce("grade", "initial_grade")
-    criteria = pl.col("serious_criteria").fill_null([])
-    fatal = (pl.col("outcome") == "fatal").fill_null(False) | criteria.list.contains("death")
-    fatal |= any_says(DEATH, "preferred_term", "term", "outcome_raw")
-    serious = pl.col("is_serious").fill_null(False) | (criteria.list.len() > 0) | fatal
-    level = pl.max_horizontal(
-        grade.fill_null(0),
-        pl.when(serious).then(SEVERE_GRADE).otherwise(0),
-        pl.when(fatal).then(FATAL_GRADE).otherwise(0),
-    )
-    of_kind = pl.col("injury_kind").is_in(_AT_ONCE).fill_null(False)
-    at_once = of_kind | any_says(INJURY, "preferred_term", "term", "injury_kind_raw")
     in_the_morning = pl.col("injury_kind").is_in(_IN_THE_MORNING).fill_null(False)
     frame = events.drop("clinic_id").join(clinics, on="ae_id", how="left", maintain_order="left")
-    frame = frame.with_columns(_level=level, _at_once=at_once | (level >= SEVERE_GRADE), _later=in_the_morning)
+    frame = _weighed(frame).with_columns(_at_once="_is_grave", _later=in_the_morning)
     return causes(
         "harm",
         frame.filter(pl.col("_at_once") | pl.col("_later")),
@@ -51,9 +42,38 @@ def of_adverse_events(events: pl.DataFrame, *, clinics: pl.DataFrame) -> pl.Data
         finding=pl.format(
             "{}, {}{}",
             "term",
-            pl.when(grade.is_null()).then(pl.lit("not graded")).otherwise(pl.format("grade {}", grade)),
-            pl.when(serious).then(pl.lit(", serious")).otherwise(pl.lit("")),
+            pl.when(pl.col("_grade").is_null()).then(pl.lit("not graded")).otherwise(pl.format("grade {}", "_grade")),
+            pl.when("_is_serious").then(pl.lit(", serious")).otherwise(pl.lit("")),
         ),
+    )
+
+
+def open_events(events: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
+    """The adverse events that are not known to be resolved, with `is_grave` (it would be told at once) and
+    `is_serious_or_fatal`. An outcome or end that is not known is none."""
+    is_over = pl.col("outcome").is_in(_ENDED).fill_null(False) | (pl.col("resolved_at") <= now).fill_null(False)
+    return _weighed(events.filter(~is_over)).select(
+        "patient_id", "ae_id", "term", "onset_at", "outcome", grade="_grade",
+        is_grave="_is_grave", is_serious_or_fatal="_is_serious",
+    )  # fmt: skip
+
+
+def _weighed(events: pl.DataFrame) -> pl.DataFrame:
+    """The events with `_grade`, `_is_serious`, `_level`, and `_is_grave`: to be told at once."""
+    grade = pl.coalesce("grade", "initial_grade")
+    criteria = pl.col("serious_criteria").fill_null([])
+    fatal = (pl.col("outcome") == "fatal").fill_null(False) | criteria.list.contains("death")
+    fatal |= any_says(DEATH, "preferred_term", "term", "outcome_raw")
+    serious = pl.col("is_serious").fill_null(False) | (criteria.list.len() > 0) | fatal
+    level = pl.max_horizontal(
+        grade.fill_null(0),
+        pl.when(serious).then(SEVERE_GRADE).otherwise(0),
+        pl.when(fatal).then(FATAL_GRADE).otherwise(0),
+    )
+    of_kind = pl.col("injury_kind").is_in(_AT_ONCE).fill_null(False)
+    at_once = of_kind | any_says(INJURY, "preferred_term", "term", "injury_kind_raw")
+    return events.with_columns(
+        _grade=grade, _is_serious=serious, _level=level, _is_grave=at_once | (level >= SEVERE_GRADE)
     )
 
 

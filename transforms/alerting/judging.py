@@ -13,6 +13,7 @@ from ..local_time import clocks
 from ..options import Options
 from . import harm, records, sessions
 from .causes import CAUSES
+from .devices import SPELLS
 
 # The tables of core that the rules look at.
 TABLES = (
@@ -34,8 +35,12 @@ TABLES = (
 )
 
 
-def of_core(core: Mapping[str, pl.DataFrame], *, options: Options) -> pl.DataFrame:
-    """The causes, columns of CAUSES. `core`: the frames of TABLES by name, each patient and device whole."""
+def of_core(core: Mapping[str, pl.DataFrame], *, options: Options, spells: pl.DataFrame | None = None) -> pl.DataFrame:
+    """The causes, columns of CAUSES. `core`: the frames of TABLES by name, each patient and device whole.
+
+    `spells`: of `devices.spells`, what people said of devices; None = nothing.
+    """
+    spells = pl.DataFrame(schema=SPELLS) if spells is None else spells
     whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
     kept = ("protocols", "courses", "consults", "screenings", "telemetry_sessions")
     held = judged(placed_sessions(core["sessions"], whose), **{name: core[name] for name in kept})
@@ -46,7 +51,7 @@ def of_core(core: Mapping[str, pl.DataFrame], *, options: Options) -> pl.DataFra
             harm.of_deficiencies(core["deficiencies"]),
             harm.of_incidents(core["incidents"]),
             sessions.of_sessions(held, options=options),
-            sessions.of_devices_in_use(held, core["devices"]),
+            sessions.of_devices_in_use(held, core["devices"], spells),
             records.of_clashes(core["conflicts"]),
             records.of_implausible(core["implausible"]),
         ]

@@ -81,17 +81,25 @@ def _of_session(rule: str, found: pl.DataFrame, **columns: pl.Expr) -> pl.DataFr
     )
 
 
-def of_devices_in_use(judged: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
-    """The sessions on a device that was taken out of use, and the devices in use after their calibration was due.
+def of_devices_in_use(judged: pl.DataFrame, devices: pl.DataFrame, spells: pl.DataFrame) -> pl.DataFrame:
+    """The sessions on a device that was out of use, and the devices in use after their calibration was due.
 
-    A day counts by the session's clock: out of use from `retired_on` on, overdue after `calibration_due_on`.
+    A day counts by the session's clock: out of use from `retired_on` on, or, by a person's word (`spells`, of
+    `devices.spells`), from `from_on` until the moment of the word that it is back; overdue after `calibration_due_on`.
     """
     register = devices.select("device_id", "retired_on", "calibration_due_on")
     used = judged.filter("is_begun", pl.col("day").is_not_null()).join(register, on="device_id")
+    within = used.join(spells.select("device_id", "from_on", "until_at"), on="device_id").filter(
+        pl.col("day") >= pl.col("from_on"), (pl.col("started_at") < pl.col("until_at")).fill_null(True)
+    )
+    by_word = within.group_by("session_id").agg(_from=pl.col("from_on").min())
+    out = used.join(by_word, on="session_id", how="left", maintain_order="left").with_columns(
+        _from=pl.min_horizontal("_from", pl.when(pl.col("day") >= pl.col("retired_on")).then("retired_on"))
+    )
     retired = _of_session(
         "device_retired_in_use",
-        used.filter(pl.col("day") >= pl.col("retired_on")),
-        finding=pl.format("out of use since {}", "retired_on"),
+        out.filter(pl.col("_from").is_not_null()),
+        finding=pl.format("out of use since {}", "_from"),
     )
     overdue = used.filter(pl.col("day") > pl.col("calibration_due_on")).sort("started_at", "session_id")
     first = overdue.group_by("device_id", "calibration_due_on", maintain_order=True).agg(

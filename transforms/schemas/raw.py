@@ -132,6 +132,7 @@ TOPICS: tuple[Topic, ...] = (
         _c("manufacturer", S, "manufacturer"), _c("model", S, "model"), _c("firmware", S, "firmware"),
         _c("body_position", S, "where it is worn"), _c("calibrated_on", D, "last calibration"),
         _c("calibration_due_on", D, "next calibration due"), _c("retired_on", D, "taken out of use"),
+        _c("retired_reason", S, "why it was taken out of use, or put back"),
     )),
     Topic("protocols", "Protocol versions: the limits a session is judged by.", "protocol_id", (
         _c("protocol_id!", S, "protocol"), _c("effective_from!", T, "in force from"), _CLINIC, _MODALITY,
