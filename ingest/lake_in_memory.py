@@ -3,18 +3,25 @@
 Here: what holds the rows of a few patients for the time of one look. Not here: the lake itself (lake.py), the rules.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import duckdb
 import polars as pl
 
-from transforms.core import CORE, rows
+from transforms.core import CORE, CoreStep, rows
 from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
+
+_TABLE = re.compile(r"""\b(?:raw|core)\."?\w+"?""")
 
 
 class MemoryLake:
     """Tables of `raw` and `core`, empty at first. Not safe between threads.
+
+    A look at few rows costs by the statement, and most statements of a look are of tables that are empty or that
+    another step has just read: the rows of a statement are kept until a table that it names changes.
 
     With several `threads` DuckDB may give rows in any order.
     """
@@ -22,6 +29,8 @@ class MemoryLake:
     def __init__(self, *, threads: int = 1) -> None:
         self._connection = duckdb.connect(config={"threads": threads, "preserve_insertion_order": threads == 1})
         self._connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
+        self._rows: dict[str, pl.DataFrame] = {}
+        self._filled: set[str] = set()  # full names of the tables that have rows
         for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
             self._connection.execute(table.ddl())
 
@@ -45,13 +54,11 @@ class MemoryLake:
 
     def land_table(self, name: str, frame: pl.DataFrame) -> None:
         """Puts rows into one table of `raw` in place of what was there."""
-        self.query(f'DELETE FROM raw."{name}"')
-        self.append(name, frame)
+        self._put(f"raw.{name}", frame)
 
     def append(self, name: str, frame: pl.DataFrame) -> None:
         """Puts rows into a table of `raw`."""
-        if not frame.is_empty():
-            self.query(f'INSERT INTO raw."{name}" SELECT * FROM given', given=frame)
+        self._append(f"raw.{name}", frame)
 
     def close(self) -> None:
         self._connection.close()
@@ -60,10 +67,50 @@ class MemoryLake:
         """The tables of `core` of these names, by name, and what they need, computed anew from `raw`."""
         tables = {}
         for name in _with_inputs(names):
-            tables[name] = rows(CORE[name], query=self.query, options=options)
-            self.query(f'DELETE FROM core."{name}"')
-            self.query(f'INSERT INTO core."{name}" SELECT * FROM given', given=tables[name])
+            tables[name] = self._of_step(CORE[name], options=options)
+            self._put(f"core.{name}", tables[name])
         return tables
+
+    def _of_step(self, step: CoreStep, *, options: Options) -> pl.DataFrame:
+        if step.only_with is not None and step.only_with not in self._filled:
+            return step.table.empty()
+        return rows(step, query=self._read, options=options)
+
+    def _read(self, sql: str, **frames: pl.DataFrame) -> pl.DataFrame:
+        """As `query`; a statement that sees no frame is run once for what the tables that it names hold."""
+        if frames:
+            return self.query(sql, **frames)
+        if sql not in self._rows:
+            self._rows[sql] = self.query(sql)
+        return self._rows[sql]
+
+    def _put(self, full_name: str, frame: pl.DataFrame) -> None:
+        if full_name in self._filled:
+            self._changes(full_name)
+            self.query(f"DELETE FROM {_quoted(full_name)}")
+            self._filled.remove(full_name)
+        self._append(full_name, frame)
+
+    def _append(self, full_name: str, frame: pl.DataFrame) -> None:
+        if not frame.is_empty():
+            self._changes(full_name)
+            self.query(f"INSERT INTO {_quoted(full_name)} SELECT * FROM given", given=frame)
+            self._filled.add(full_name)
+
+    def _changes(self, full_name: str) -> None:
+        """Forgets the rows of statements that name the table."""
+        self._rows = {sql: kept for sql, kept in self._rows.items() if full_name not in _named(sql)}
+
+
+@cache
+def _named(sql: str) -> frozenset[str]:
+    """Full names of the tables that a statement names."""
+    return frozenset(name.replace('"', "") for name in _TABLE.findall(sql))
+
+
+def _quoted(full_name: str) -> str:
+    schema, name = full_name.split(".")
+    return f'{schema}."{name}"'
 
 
 def _with_inputs(names: Iterable[str]) -> list[str]:

@@ -33,7 +33,7 @@ def computed(
     `data_cutoff`: None = the newest time that can be true, as in a lake. `threads`: DuckDB's, which gives rows in any
     order where there are several. `shuffle`: a seed by which raw's rows stand in another order than they landed in.
     """
-    raw, rejects = _decoded(list(records), landed)
+    raw, rejects = decoded(list(records), landed)
     if shuffle is not None:
         raw = {name: rows.sample(fraction=1, shuffle=True, seed=shuffle) for name, rows in raw.items()}
     tables = {"raw.rejects": rejects}
@@ -46,7 +46,8 @@ def computed(
     return tables
 
 
-def _decoded(records: list, landed: datetime) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+def decoded(records: list, landed: datetime) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """Rows of raw by topic's middle part, and of raw.rejects, of records (topic, key, value) that landed at one moment."""
     by_topic = defaultdict(list)
     for topic, key, value in records:
         by_topic[topic].append((key, value))
@@ -59,10 +60,11 @@ def _decoded(records: list, landed: datetime) -> tuple[dict[str, pl.DataFrame], 
     return raw, pl.concat(rejects)
 
 
-def batch_of(topic: str, pairs: Sequence[tuple[bytes | None, bytes | None]]) -> Batch:
-    """Records (key, value) as a partition's batch from its beginning on."""
+def batch_of(topic: str, pairs: Sequence[tuple[bytes | None, bytes | None]], *, first: int = 0) -> Batch:
+    """Records (key, value) as a partition's batch, from its beginning or from the position `first` on."""
     keys, values = ([pair[k] for pair in pairs] for k in (0, 1))
-    return Batch(topic, "T", 0, 0, len(pairs), list(range(len(pairs))), keys, values)
+    end = first + len(pairs)
+    return Batch(topic, "T", 0, first, end, list(range(first, end)), keys, values)
 
 
 def _cut(query, landed: datetime, data_cutoff: datetime | None) -> pl.DataFrame:

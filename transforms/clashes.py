@@ -77,6 +77,8 @@ def identities(frames: Frames) -> pl.DataFrame:
     among = Register(IDENTITIES.empty(), _clinics(frames, "devices"), _clinics(frames, "patients"))
     merges = None
     for name in ORDER:
+        if frames[name].is_empty():
+            continue
         events = first_landed(frames[name])
         if name == "patients":
             events = _moved(events, statuses(frames["statuses"], among))

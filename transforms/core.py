@@ -39,6 +39,7 @@ class CoreStep:
     `reads` are the statements whose rows the step needs, by name; `keyed_reads` replace them where the relation
     `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql` does, run in the lake with the
     relations that `relations(frames, options)` gives, for at most `batch` keys at a time (null = all at once).
+    `only_with`: the input without whose rows the table has none.
     """
 
     table: Table
@@ -50,6 +51,7 @@ class CoreStep:
     sql: str | None = None
     relations: Callable[[Frames, Options], Frames] | None = None
     batch: int | None = None
+    only_with: str | None = None
 
 
 def rows(step: CoreStep, *, query: Query, options: Options, keys: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -115,6 +117,7 @@ def _record(name: str) -> CoreStep:
         inputs=(f"raw.{name}", *inputs),
         reads={"raw": _all(f"raw.{name}"), **{i.split(".")[1]: _all(i) for i in inputs}},
         compute=compute,
+        only_with=f"raw.{name}",
     )
 
 
@@ -159,6 +162,7 @@ def _statuses() -> CoreStep:
         inputs=("raw.patient_status", "raw.patients", "core.identities"),
         reads={"raw": _all("raw.patient_status"), "patients": _SENT_PATIENTS, **_IDENTITIES},
         compute=compute,
+        only_with="raw.patient_status",
     )
 
 
@@ -207,6 +211,7 @@ def _enrolments() -> CoreStep:
         inputs=(*records.inputs, "core.patients"),
         reads={**records.reads, "patients": _all("core.patients")},
         compute=compute,
+        only_with=None,  # a patient's record may hold one in its short form
     )
 
 
@@ -218,6 +223,7 @@ ACTIVITY_DAYS = CoreStep(
     sql=activity.ACTIVITY_DAYS_SQL,
     relations=lambda frames, options: {"people": _wearers(frames, options)},
     batch=500,
+    only_with="raw.readings",
 )
 
 WALKING_DAYS = CoreStep(
@@ -227,6 +233,7 @@ WALKING_DAYS = CoreStep(
     reads={**_PEOPLE, "bouts": _all("core.walking_bouts")},
     keyed_reads={"bouts": _all("core.walking_bouts") + " SEMI JOIN keys USING (patient_id)"},
     compute=_walking_days,
+    only_with="core.walking_bouts",
 )
 
 TELEMETRY_SESSIONS = CoreStep(
@@ -239,6 +246,7 @@ TELEMETRY_SESSIONS = CoreStep(
     sql=telemetry.TELEMETRY_SESSIONS_SQL,
     relations=lambda frames, options: {"exposures": plausibility.with_clock(_exposures(frames), options=options)},
     batch=20_000,
+    only_with="raw.telemetry",
 )
 
 ORPHANS = CoreStep(
@@ -254,18 +262,28 @@ CONFLICTS = CoreStep(
     inputs=(*(f"raw.{name}" for name in RAW_TABLES), "core.identities"),
     reads={name: conflicts.contradicting(name) for name in RAW_TABLES} | _IDENTITIES,
     compute=lambda frames, options: pl.concat(
-        [conflicts.conflicts(name, frames[name], frames["identities"]) for name in RAW_TABLES]
+        [
+            CORE_TABLES["conflicts"].empty(),
+            *(
+                conflicts.conflicts(name, frames[name], frames["identities"])
+                for name in RAW_TABLES
+                if not frames[name].is_empty()
+            ),
+        ]
     ),
 )
 
 
 def _implausible(frames: Frames, options: Options) -> pl.DataFrame:
-    parts = []
+    parts = [CORE_TABLES["implausible"].empty()]
     for name in CORE_RECORDS:
-        people = plausibility.people_of(name, frames)
-        parts.append(plausibility.listed(name, frames[f"{name}_as_sent"], people=people, options=options))
-    for name, wearers in (("readings", _wearers(frames, options)), ("telemetry", None)):
-        parts.append(plausibility.untimely_series(name, frames[name], wearers=wearers, options=options))
+        if not (sent := frames[f"{name}_as_sent"]).is_empty():
+            people = plausibility.people_of(name, frames)
+            parts.append(plausibility.listed(name, sent, people=people, options=options))
+    for name in ("readings", "telemetry"):
+        if not frames[name].is_empty():
+            wearers = _wearers(frames, options) if name == "readings" else None
+            parts.append(plausibility.untimely_series(name, frames[name], wearers=wearers, options=options))
     return pl.concat(parts).sort(CORE_TABLES["implausible"].key)
 
 
@@ -283,6 +301,7 @@ LIKELY_DOUBLES = CoreStep(
     inputs=("core.sessions",),
     reads={"sessions": _all("core.sessions")},
     compute=lambda frames, options: likely_doubles(frames["sessions"]),
+    only_with="core.sessions",
 )
 
 _RECORDS_IN_ORDER = (*REGISTERS, *(name for name in CORE_RECORDS if name not in REGISTERS))
