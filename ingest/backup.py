@@ -59,7 +59,7 @@ UNFINISHED = "unfinished.json"  # whose attempt it is; it is gone once the manif
 _COPY_CATALOG = """
 import sqlite3, sys
 from contextlib import closing
-with closing(sqlite3.connect(f"file:{sys.argv[1]}?{sys.argv[3]}", uri=True, timeout=60)) as live:
+with closing(sqlite3.connect(f"{sys.argv[1]}?{sys.argv[3]}", uri=True, timeout=60)) as live:
     with closing(sqlite3.connect(sys.argv[2])) as copy:
         live.backup(copy)
         copy.execute("DELETE FROM ducklake_files_scheduled_for_deletion")
@@ -190,7 +190,7 @@ def _copied_by_sqlite(catalog: Path, to: Path) -> subprocess.CompletedProcess:
     """From a home that can't be written, by way of a passing copy where SQLite needs a log beside the catalog."""
     copy = passing_copy(catalog)
     source, mode = (copy.path, "rw") if copy else (catalog, "rw" if is_writable(catalog.parent) else "ro")
-    command = [sys.executable, "-c", _COPY_CATALOG, str(source), str(to), f"mode={mode}"]
+    command = [sys.executable, "-c", _COPY_CATALOG, source.absolute().as_uri(), str(to), f"mode={mode}"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     finally:

@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 import polars as pl
 
-from transforms.errors import CatalogMissing, LakeDamaged
+from transforms.errors import CatalogDamaged, CatalogMissing, LakeDamaged
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.views import VIEWS, View
 
@@ -279,6 +279,8 @@ class Lake:
         try:
             with self._own_cursor() as cursor:
                 yield cursor
+        except CatalogDamaged:
+            raise  # which names every file, so that none is to blame
         except LakeDamaged as error:
             if (named := self._named(error)) is error:
                 raise  # an error that is its own cause has no end for whoever looks at what caused it

@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from transforms.errors import CatalogMissing, DiskFull, FilesMissing, FloeError, LakeDamaged, UsageError
+from transforms.errors import CatalogDamaged, CatalogMissing, DiskFull, FilesMissing, FloeError, LakeDamaged, UsageError
 
 from .secrecy import hidden
 
@@ -38,13 +38,17 @@ _DAMAGED = re.compile(
     re.IGNORECASE,
 )
 
+_DAMAGED_CATALOG = re.compile(r"database disk image is malformed|file is not a database", re.IGNORECASE)
+# what DuckLake says where it could not read its catalog and its own second try hides why
+_UNREAD_CATALOG = re.compile(r"(from|in) DuckLake: Current transaction is aborted", re.IGNORECASE)
+
 
 class Busy(FloeError):
     """The catalog was busy or a commit lost a race: the whole transaction may be run again."""
 
 
 def translated(settings, error: Exception) -> FloeError:
-    """DiskFull, Busy, FilesMissing, LakeDamaged, UsageError (the query is wrong), else FloeError."""
+    """DiskFull, Busy, FilesMissing, LakeDamaged, CatalogDamaged, UsageError (the query is wrong), else FloeError."""
     text = str(error).strip()
     line = hidden(text.splitlines()[0] if text else type(error).__name__, settings)
     files = hidden(settings.data_path, settings)
@@ -60,6 +64,8 @@ def translated(settings, error: Exception) -> FloeError:
             f"the lake's files at {files} can't be reached, nothing of this transaction was kept: check "
             f"FLOE_DATA, the bucket and the AWS_* variables ({line})"
         )
+    if _DAMAGED_CATALOG.search(text):
+        return damaged_catalog(settings, line)
     if _is_damage(settings, text):
         file = _FILE.search(text)
         return damaged(hidden(file[1], settings) if file else "", line)
@@ -74,7 +80,8 @@ def translated(settings, error: Exception) -> FloeError:
         )
     if _WRONG_QUERY.match(text):
         return UsageError(f"the query can't be run: {hidden(_with_hint(text), settings)}")
-    return FloeError(f"the lake answered: {line}")
+    hint = ": floe verify --deep tells whether its catalog is whole" if _UNREAD_CATALOG.search(text) else ""
+    return FloeError(f"the lake answered: {line}{hint}")
 
 
 def damaged(file: str, told: str) -> LakeDamaged:
@@ -83,6 +90,14 @@ def damaged(file: str, told: str) -> LakeDamaged:
         f"the lake's file {file or '(which: see floe verify --deep)'} is not there, can't be read or is not what was "
         "written: floe verify --deep names every such file and what it held, floe mend lands that again from Kafka, or "
         f"has it computed again ({told})"
+    )
+
+
+def damaged_catalog(settings, told: str) -> CatalogDamaged:
+    return CatalogDamaged(
+        f"the lake's catalog {hidden(settings.catalog_uri, settings)} is damaged ({told}): keep it as it is. floe restore makes "
+        "a new home with the lake of a copy (floe backup), and what Kafka still has of the time since lands there from "
+        "the copy's positions on; without a copy, what Kafka still has lands in a new FLOE_HOME from the beginning"
     )
 
 
@@ -118,7 +133,7 @@ def attach_error(settings, error: Exception) -> FloeError:
     if "No snapshot found" in text:
         return UsageError(f"{line.partition('Error: ')[2]}: floe sql 'FROM lake.snapshots()' lists those there are")
     general = translated(settings, error)
-    if isinstance(general, DiskFull | Busy | FilesMissing):
+    if isinstance(general, DiskFull | Busy | FilesMissing | CatalogDamaged):
         return general
     return CatalogMissing(
         f"the lake's catalog {hidden(settings.catalog_uri, settings)} can't be opened: {line}; check FLOE_HOME, "

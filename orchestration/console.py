@@ -18,6 +18,7 @@ from ingest import cluster, heartbeat, inspection, reject_alerts, replaying, run
 from ingest.alerting import standing
 from ingest.lake import Lake
 from ingest.lake_damage import sentences
+from ingest.lake_pages import page_sentences
 from ingest.log_proofs import log_proofs
 from ingest.secrecy import hidden
 from transforms.counting import counted
@@ -295,7 +296,9 @@ def act_on_alert(settings, alert_id: str, act: standing.Act) -> None:
 
 
 def verify_lake(settings, *, deep: bool = False) -> Iterator[tuple[bool | None, str]]:
-    """Files first: where one is damaged the other proofs may not be possible, and that is said in their place."""
+    """Catalog and files first: where one is damaged the other proofs may not be possible, and that is said in their place."""
+    if deep:
+        yield from page_sentences(settings)
     with Lake.open(settings, read_only=True) as lake:
         if deep:
             yield from sentences(lake.check_files())

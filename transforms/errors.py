@@ -12,6 +12,7 @@
     │   ├── PortInUse         3  another process listens there
     │   └── DiskFull          3  no space left
     ├── LakeDamaged           1  a file of the lake is not what was written
+    │   └── CatalogDamaged    1  the lake's catalog is not what was written
     ├── LandingConflict       1  another worker moved the offsets: nothing of this batch was written
     └── LogsParted            1  Kafka's log is not the one that landed: a person chooses how to go on
 
@@ -65,6 +66,10 @@ class DiskFull(Missing):
 
 
 class LakeDamaged(FloeError):
+    pass
+
+
+class CatalogDamaged(LakeDamaged):
     pass
 
 

@@ -88,6 +88,16 @@ def test_a_restored_home_has_the_rows_positions_and_identity_of_the_moment(setti
     assert where == (new.data_path,)
 
 
+@pytest.mark.parametrize("name", ["100%41", "what?mode=memory", "#1", "it's mine", "ünï\n密"])
+def test_a_home_whose_name_means_something_elsewhere(tmp_path, with_lake, name):
+    """In addresses, SQL, file patterns: backup and restore take it as it is."""
+    settings, copied = home(with_lake(tmp_path / name)), home(tmp_path / f"{name} restored")
+    _add(settings, 0, 60)
+    backup(settings, tmp_path / "copy")
+    restore(copied, tmp_path / "copy")
+    assert _ids(copied) == list(range(60))
+
+
 def test_the_copy_holds_exactly_what_the_catalog_names(settings, tmp_path):
     """Each file of the manifest is there with its checksum, nothing else is; a stray file beside the lake's is not
     taken; no value of a setting is written down; only the owner can read any of it."""
