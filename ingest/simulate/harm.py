@@ -185,6 +185,8 @@ def _send(outbox: Outbox, patient: Patient, *, clinic: Clinic, onset: int, versi
             is_ongoing=data["outcome"] == "ongoing",
             session_id=data["session_id"],
             entered_in_error=data.get("record_status") == "entered_in_error",
+            worst_grade=max(version["grade"] for _, version in versions),
+            injury_kind=data["injury_kind"],
         )
     )
 

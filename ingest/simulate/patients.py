@@ -9,7 +9,7 @@ import numpy as np
 
 from .outbox import DAY_S, Outbox, chance, pick, stamp
 from .plan import Plan
-from .state import Clinic, Course, Patient
+from .state import Clinic, Consult, Course, Patient
 
 INDICATIONS = (
     ("chronic_low_back_pain", 46),
@@ -201,11 +201,16 @@ def _consult(outbox: Outbox, patient: Patient, *, day: date, outcome: str, numbe
     consult_id = f"CO{outbox.plan.seed}-{patient.position + 1:05d}-{number}"
     covers = pick(rng, (None, [patient.modality], ["local"]), (60, 37, 3))
     recorded = time + (int(rng.uniform(5, 20)) * DAY_S if chance(rng, 0.04) else int(rng.uniform(300, 3600)))
+    found = [] if outcome == "cleared" else [pick(rng, CONTRAINDICATIONS)]
+    valid_until = time + pick(rng, (90, 180)) * DAY_S if chance(rng, 0.9) else None
+    patient.consults.append(
+        Consult(occurred_at=time, recorded_at=recorded, outcome=outcome, covers=covers, valid_until=valid_until)
+    )
     outbox.record("consults", consult_id, {
         "consult_id": consult_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
         "occurred_at": stamp(time, clinic.zone), "outcome": outcome, "modalities": covers,
-        "contraindications": [] if outcome == "cleared" else [pick(rng, CONTRAINDICATIONS)],
-        "valid_until": stamp(time + pick(rng, (90, 180)) * DAY_S, clinic.zone) if chance(rng, 0.9) else None,
+        "contraindications": found,
+        "valid_until": None if valid_until is None else stamp(valid_until, clinic.zone),
         "clearer_role": pick(rng, ("physician", "physiotherapist", "nurse"), (7, 2, 1)),
     }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone, recorded=recorded,
         role="physician")  # fmt: skip

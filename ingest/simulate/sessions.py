@@ -87,6 +87,7 @@ def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
     systolic = round(float(rng.normal(128, 13)))
     if chance(rng, 0.01):
         items[pick(rng, CONTRAINDICATIONS)] = "present"
+        session.is_screened_out = True
     time = session.started_at - 600
     # of a clinic that numbers alone: the session's number
     screening_id = session.session_id.replace("SE", "SC", 1)
@@ -135,14 +136,16 @@ def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
         else pick(rng, ("patient", "operator", "interlock")),
         "adverse_events_asked": session.is_asked,
     }
-    session.exceeds = _exceeded(data, limits=limits, session=session, patient=patient)
+    session.excess = _exceeded(data, limits=limits, session=session, patient=patient)
+    session.exceeds = tuple(session.excess)
     if outbox.plan.with_telemetry and chance(rng, 0.85):
         _telemetry(outbox, session=session, clinic=clinic, data=data, rng=rng)
 
 
-def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient) -> tuple[str, ...]:
-    """The limits that the values as sent exceed. Spacing goes by the start of the last session begun, the weekly count
-    by those delivered in the seven local days that end with this one's.
+def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient) -> dict[str, float]:
+    """By how much each limit is exceeded that the values as sent exceed, in its unit (spacing in hours).
+
+    Spacing goes by the start of the last session begun, the weekly count by those delivered in the seven local days that end with this one's.
     """
     earlier = [s.started_at for s in patient.sessions[:-1] if s.is_placed]
     begins = session.day - timedelta(days=6)
@@ -155,10 +158,10 @@ def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient)
         "oxygen": (data["room_min_oxygen_pct"], limits.room_min_oxygen_pct, -1),
         "weekly_count": (len(week) + 1, limits.max_sessions_per_week, 1),
     }
-    found = [name for name, (value, limit, sign) in checks.items() if value is not None and sign * (value - limit) > 0]
-    if earlier and session.started_at - earlier[-1] < 3600 * limits.min_hours_between_sessions:
-        found.append("spacing")
-    return tuple(found)
+    beyond = {name: sign * (value - limit) for name, (value, limit, sign) in checks.items() if value is not None}
+    if earlier:
+        beyond["spacing"] = limits.min_hours_between_sessions - (session.started_at - earlier[-1]) / 3600
+    return {name: excess for name, excess in beyond.items() if excess > 0}
 
 
 def _send(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):

@@ -92,6 +92,8 @@ class Session:
     is_asked: bool | None = None
     entered_in_error: bool = False
     exceeds: tuple[str, ...] = ()
+    excess: dict[str, float] = field(default_factory=dict)  # by limit exceeded: by how much, in its unit
+    is_screened_out: bool = False  # its screening names a contraindication
     has_wrong_clock: bool = False  # its start can't be true, so it has none
 
     @property
@@ -122,6 +124,32 @@ class AdverseEvent:
     is_ongoing: bool
     session_id: str | None
     entered_in_error: bool = False
+    worst_grade: int = 0  # of all its revisions
+    injury_kind: str | None = None
+
+
+@dataclass(kw_only=True)
+class Consult:
+    """What a consult decided; `covers`: the modalities, None = all; `valid_until` None = for good."""
+
+    occurred_at: int
+    recorded_at: int
+    outcome: str
+    covers: list[str] | None
+    valid_until: int | None
+
+    def clears(self, modality: str, *, at: int) -> bool:
+        is_valid = self.valid_until is None or at <= self.valid_until
+        return self.outcome == "cleared" and is_valid and (self.covers is None or modality in self.covers)
+
+
+@dataclass
+class Trouble:
+    """A device deficiency or an incident as it was sent; `is_grave`: it could have led to harm, or it is serious."""
+
+    record_id: str
+    clinic_id: str
+    is_grave: bool
 
 
 @dataclass(kw_only=True)
@@ -155,6 +183,7 @@ class Patient:
     stop: str | None = None  # withdrew, lost, died, pregnant
     stopped_on: date | None = None
     courses: list[Course] = field(default_factory=list)
+    consults: list[Consult] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     adverse_events: list[AdverseEvent] = field(default_factory=list)
     contacts: list[int] = field(default_factory=list)  # moments at which harm could have been told, but by events

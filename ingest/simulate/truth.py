@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from .plan import Plan
-from .state import AdverseEvent, Patient, Session
+from .state import AdverseEvent, Patient, Session, Trouble
 
 DAY_S = 86_400
 HOUR_S = 3_600
@@ -49,6 +49,8 @@ class Truth:
     unknown_values: Counter = field(default_factory=Counter)
     broken: list[Broken] = field(default_factory=list)
     patients: list[Patient] = field(default_factory=list)
+    deficiencies: list[Trouble] = field(default_factory=list)
+    incidents: list[Trouble] = field(default_factory=list)
     happened: Counter = field(default_factory=Counter)  # (clinic, term): side effects, told or not
     steps: Counter = field(default_factory=Counter)  # (patient, device): sum of all step_count samples
     readings: int = 0  # samples of wearables, nulls and restated ones included
