@@ -5,7 +5,7 @@ what is news (transforms/alerting/news.py), telling (sinks).
 
 Positions, alerts and deliveries change together, so that whatever ends the watcher, an alert is told for what landed
 once: what was told before is in the book, what was not is still to be told. A lost book is made again from the alerts'
-own topic (`adopt`).
+own topic (hearing.py).
 """
 
 import json
@@ -87,7 +87,9 @@ class Book:
         columns = ", ".join(STANDING)
         rows = self._each(f"SELECT {columns} FROM alerts WHERE alert_id IN (%s)", list(alert_ids))
         for (kind,), part in subjects.unique().partition_by("subject_kind", as_dict=True).items():
-            statement = f"SELECT {columns} FROM alerts WHERE subject_kind = '{kind}' AND subject_id IN (%s)"
+            # gravity 0: an alert of another program, whose cause is not Floe's to see
+            about = f"subject_kind = '{kind}' AND gravity > 0"
+            statement = f"SELECT {columns} FROM alerts WHERE {about} AND subject_id IN (%s)"
             rows += self._each(statement, part["subject_id"].to_list())
         frame = pl.DataFrame([tuple(row) for row in rows], schema=list(STANDING), orient="row", strict=False)
         return frame.cast(dict(STANDING)).unique("alert_id", maintain_order=True)

@@ -1,6 +1,7 @@
 """Who is told of what, as deliveries in the book: at once, while nobody acknowledges, in the morning, and what people did.
 
-Here: from a changed alert to deliveries. Not here: what changed it (transforms/alerting/news.py), sending (sender.py).
+Here: from a changed alert to deliveries. Not here: what changed it (transforms/alerting/news.py; hearing.py), sending
+(sender.py).
 
 What leaves by a sink is the rule, its title, the tier, the clinic and a link, and nothing of a person; `detail` of the
 sink adds the subject's ids, or what was found too. The alerts' topic stays on the site and has all.
@@ -10,35 +11,50 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import polars as pl
-
 from transforms.alerting.news import TOLD
 
 from .book import Book
 from .duty import MORNING, Duty, Sink
 from .names import outward
-from .sender import SOURCE, TOPIC
-
-# What people do to an alert, as the state that it then has; each is told to whom the alert was told.
-BY_PEOPLE = ("acknowledged", "investigating", "closed", "open")
+from .sender import TOPIC
 
 
 def tell(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) -> None:
     """Puts the deliveries of a change of an alert: to the topic always, to sinks if it is `now` or they were told."""
+    publish(book, duty, alert_id, news=news, now=now)
     alert = book.alert(alert_id)
-    event_id = f"{alert_id}/{alert['revision']}"
-    book.put(TOPIC, event_id, _event(alert, duty, news=news, now=now), in_order_of=alert_id, now=now)
     if news in TOLD and alert["tier"] == "now":
         for sink in duty.told(alert["rule"], "now", step=0):
-            _put(book, duty, sink, alert, news=news, step=0, now=now)
+            put_to(book, duty, sink, alert, news=news, step=0, now=now)
     elif news not in TOLD and news != "lowered":
-        was_told = book.told_of(alert_id)
-        for sink in duty.sinks:
-            if sink.name in was_told:
-                _put(book, duty, sink, alert, news=news, step=0, now=now)
+        tell_the_told(book, duty, alert, news=news, now=now)
 
 
-def _put(book: Book, duty: Duty, sink: Sink, alert: dict, *, news: str, step: int, now: datetime) -> None:
+def tell_the_told(book: Book, duty: Duty, alert: dict, *, news: str, now: datetime) -> None:
+    """Of what became of an alert, to each sink that was told of it."""
+    was_told = book.told_of(alert["alert_id"])
+    for sink in duty.sinks:
+        if sink.name in was_told:
+            put_to(book, duty, sink, alert, news=news, step=0, now=now)
+
+
+def tell_sinks(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) -> None:
+    """Of an alert that is on the topic already, if it is open and `now`."""
+    book.update(alert_id, told_at=now, step=0, digested_at=None)
+    alert = book.alert(alert_id)
+    if alert["state"] == "open" and alert["tier"] == "now":
+        for sink in duty.told(alert["rule"], "now", step=0):
+            put_to(book, duty, sink, alert, news=news, step=0, now=now)
+
+
+def publish(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) -> None:
+    """To the topic alone."""
+    alert = book.alert(alert_id)
+    event = _event(alert, duty, news=news, now=now)
+    book.put(TOPIC, f"{alert_id}/{alert['revision']}", event, in_order_of=alert_id, now=now)
+
+
+def put_to(book: Book, duty: Duty, sink: Sink, alert: dict, *, news: str, step: int, now: datetime) -> None:
     delivery_id = f"{outward(alert['alert_id'], key=book.key)}/{alert['revision']}/{step}"
     payload = _payload(book, alert, duty, sink, news=news, step=step, now=now)
     book.put(sink.name, delivery_id, payload, in_order_of=alert["alert_id"], now=now)
@@ -118,7 +134,7 @@ def escalations(book: Book, duty: Duty, *, now: datetime) -> None:
         due_at = alert["told_at"] + timedelta(minutes=duty.rule(alert["rule"]).acknowledge_min * step)
         if step < duty.steps(alert["rule"]) and now >= due_at:
             for sink in duty.told(alert["rule"], "now", step=step):
-                _put(book, duty, sink, alert, news="unacknowledged", step=step, now=now)
+                put_to(book, duty, sink, alert, news="unacknowledged", step=step, now=now)
             book.update(alert["alert_id"], step=step)
 
 
@@ -129,7 +145,7 @@ def digests(book: Book, duty: Duty, clocks: Mapping[str, str], *, now: datetime)
         waiting.setdefault(alert["clinic_id"] or "", []).append(alert)
     for clinic, alerts in sorted(waiting.items()):
         morning = _morning(duty, clocks, clinic, now=now)
-        due = [alert for alert in alerts if alert["told_at"] < morning]
+        due = [alert for alert in alerts if alert["told_at"] is None or alert["told_at"] < morning]
         if not due:
             continue
         for sink in duty.sinks:
@@ -149,11 +165,18 @@ def digests(book: Book, duty: Duty, clocks: Mapping[str, str], *, now: datetime)
 
 def _morning(duty: Duty, clocks: Mapping[str, str], clinic: str, *, now: datetime) -> datetime:
     """The clinic's latest morning that has begun; of no clinic, or one of unknown zone, by UTC."""
-    zone = ZoneInfo(clocks.get(clinic, "UTC"))
+    zone = _zone(clocks.get(clinic))
     at = duty.clinics[clinic].morning if clinic in duty.clinics else MORNING
     local = now.astimezone(zone)
     morning = datetime.combine(local.date(), at, tzinfo=zone)
     return morning if morning <= local else datetime.combine(local.date() - timedelta(days=1), at, tzinfo=zone)
+
+
+def _zone(name: str | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ValueError, OSError):  # no such zone on this machine, or no name at all
+        return ZoneInfo("UTC")
 
 
 def _digest(duty: Duty, clinic: str, alerts: list[dict], *, now: datetime) -> dict:
@@ -172,88 +195,4 @@ def _digest(duty: Duty, clinic: str, alerts: list[dict], *, now: datetime) -> di
         "alerts_by_rule": counts,
         "told_at": _text(now),
         "link": f"{duty.link.rstrip('/')}/safety" if duty.link else None,
-    }
-
-
-# --- what others say of alerts ------------------------------------------------------------------------
-
-
-def adopt(book: Book, landed: pl.DataFrame) -> None:
-    """Takes alerts into an empty book as they stand in rows of raw.alerts, told: what a lost book held."""
-    for row in _latest(landed).iter_rows(named=True):
-        book.take(_from_row(row), is_told=True)
-
-
-def hear(book: Book, duty: Duty, landed: pl.DataFrame, *, now: datetime) -> None:
-    """What others wrote on the alerts' topic: alerts of their own, which are told, and what people did with ours."""
-    for row in _latest(landed.filter(pl.col("source") != SOURCE)).iter_rows(named=True):
-        alert = book.alert(row["alert_id"])
-        if alert is None:
-            book.take(_from_row(row), is_told=False)
-            tell_sinks(book, duty, row["alert_id"], now=now)
-        elif _changes(alert, row):
-            _take_change(book, row)
-            for sink in duty.sinks:
-                if sink.name in book.told_of(row["alert_id"]):
-                    changed = book.alert(row["alert_id"])
-                    _put(book, duty, sink, changed, news=row["state"], step=0, now=now)
-
-
-def tell_sinks(book: Book, duty: Duty, alert_id: str, *, now: datetime) -> None:
-    """Of an alert that is on the topic already."""
-    alert = book.alert(alert_id)
-    book.update(alert_id, told_at=now)
-    if alert["state"] == "open" and alert["tier"] == "now":
-        for sink in duty.told(alert["rule"], "now", step=0):
-            _put(book, duty, sink, alert, news="opened", step=0, now=now)
-
-
-def _changes(alert: dict, row: dict) -> bool:
-    return row["state"] in BY_PEOPLE and (row["state"] != alert["state"] or row["finding"] != alert["finding"])
-
-
-def _take_change(book: Book, row: dict) -> None:
-    fields = {"state": row["state"], "assigned_role": row["assigned_role"], "is_closed_by_rule": 0}
-    fields["revision"] = max(row["revision"] or 0, book.alert(row["alert_id"])["revision"])
-    if row["finding"]:
-        fields["finding"] = row["finding"]
-    if row["state"] == "acknowledged":
-        fields |= {"acknowledged_at": row["recorded_at"] or row["ingested_at"]}
-        fields |= {"acknowledged_by": row["acknowledged_by"] or row["recorded_by_role"]}
-    book.update(row["alert_id"], **fields)
-
-
-def _latest(landed: pl.DataFrame) -> pl.DataFrame:
-    ordered = landed.sort(pl.coalesce("recorded_at", "ingested_at"), "ingested_at", "kafka_offset")
-    return ordered.unique("alert_id", keep="last", maintain_order=True)
-
-
-def _from_row(row: dict) -> dict:
-    names = (
-        "alert_id",
-        "rule",
-        "subject_kind",
-        "subject_id",
-        "clinic_id",
-        "evidence",
-        "occurred_at",
-        "finding",
-        "cause",
-        "device_id",
-        "level",
-        "gravity",
-        "landed_at",
-        "told_at",
-        "acknowledged_at",
-        "acknowledged_by",
-        "assigned_role",
-    )
-    alert = {name: row[name] for name in names}
-    tier = row["tier"] or "today"
-    return alert | {
-        "tier": tier,
-        "state": row["state"] or "open",
-        "revision": row["revision"] or 0,
-        "gravity": row["gravity"] or 0,
-        "is_closed_by_rule": int(row["state"] == "closed" and row["news"] == "closed"),
     }

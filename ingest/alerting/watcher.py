@@ -27,10 +27,11 @@ from ..lake_in_memory import MemoryLake
 from . import measured, sender
 from .book import Book
 from .duty import Duty, read_duty
+from .hearing import hear
 from .kept import Kept, Positions
 from .look import look
 from .names import naming_key
-from .telling import adopt, digests, escalations, hear, tell
+from .telling import digests, escalations, tell
 from .touched import Touched, touched
 
 _LOOK_S = 0.2
@@ -125,16 +126,14 @@ class Watcher:
                     name: pl.concat([f for f in (taken.get(name), more.get(name)) if f is not None])
                     for name in taken | more
                 }
-            if not self._book.positions() and "alerts" in taken:
-                with self._book.change():
-                    adopt(self._book, self._landed_alerts())
         self._is_caught_up = True
         new = self._unjudged(taken)
         if not new:
             return False
         if "alerts" in new:
             with self._book.change():
-                hear(self._book, self._duty, new["alerts"], now=now)
+                is_new = not self._book.positions()
+                hear(self._book, self._duty, new["alerts"], now=now, is_new_book=is_new)
         whom = touched(self._kept, new)
         parts = list(_parts(whom))
         for part in parts:
@@ -183,9 +182,6 @@ class Watcher:
             for row in changes.iter_rows(named=True):
                 tell(self._book, self._duty, row["alert_id"], news=row["news"], now=now)
             self._book.set_positions(positions or {})
-
-    def _landed_alerts(self) -> pl.DataFrame:
-        return self._kept.rows_of({"alerts": "true"})["alerts"]
 
     def _clocks(self) -> dict[str, str]:
         """The time zone of each clinic, by its latest record."""

@@ -1,7 +1,7 @@
-"""What follows once tables are computed: releases to readers from outside the clinic, and alerts that core calls for.
+"""What follows once tables are computed: releases to readers from outside the clinic.
 
-Here: when Dagster asks whether one is due. Not here: what a release is (releases.py), what calls for an alert
-(ingest/core_alerts.py).
+Here: when Dagster asks whether one is due. Not here: what a release is (releases.py), alerts (ingest/alerting: they
+follow what lands, and wait for no table).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,12 @@ from ingest.inspection import outdated_tables
 from ingest.settings import Settings
 from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 
-from ..core_alerts import send_core_alerts
 from ..releases import RELEASES, release_if_due
 from .build import column_schema, table_key
 
 
 def app_assets() -> list[dg.AssetsDefinition]:
-    return [_releases, _core_alerts]
+    return [_releases]
 
 
 @dg.asset(
@@ -45,16 +44,3 @@ def _releases(context: dg.AssetExecutionContext):
         now=datetime.now(UTC),
     )
     return dg.MaterializeResult(metadata={"release": said})
-
-
-@dg.asset(
-    key=["app", "core_alerts"],
-    deps=[table_key("core.conflicts"), table_key("core.implausible")],
-    description="Alerts about clashes of ids, contradictions and safety records that can't be true, sent once each.",
-    group_name=RELEASES.schema,
-    kinds={"kafka"},
-    required_resource_keys={"lake"},
-)
-def _core_alerts(context: dg.AssetExecutionContext):
-    """They land by the stream, as every event does; without Kafka they wait for the next run."""
-    return dg.MaterializeResult(metadata={"alerts": send_core_alerts(context.resources.lake, Settings())})

@@ -60,14 +60,11 @@ def test_definitions_are_whole():
         dg.Definitions.validate_loadable(defs)
 
 
-ALERTS = dg.AssetKey(["app", "core_alerts"])  # what is sent, no table
-
-
 def test_every_table_is_an_asset(graph):
-    """Each topic, each table of raw, core and mart, by its own name; the releases, and the alerts that core calls for."""
+    """Each topic, each table of raw, core and mart, by its own name; the releases."""
     made = {a.key.to_user_string() for a in (*core_assets(), *mart_assets(), *app_assets())}
     named = {f"core/{name}" for name in (*CORE, "data_cut")} | {f"mart/{name}" for name in (*MARTS, "restatements")}
-    assert made == named | {"app/releases", "app/core_alerts"}
+    assert made == named | {"app/releases"}
     assert set(CORE) | {"data_cut"} == set(CORE_TABLES)
     sources = {spec.key.to_user_string() for spec in raw_assets()}
     assert {f"kafka/{t.type.replace('.', '_')}" for t in TOPICS} <= sources
@@ -110,17 +107,17 @@ def test_checks_of_every_table(graph):
 def test_columns_are_described(graph):
     """Dagster shows each table's columns with type and meaning."""
     for key in graph.get_all_asset_keys():
-        if key.path[0] != "kafka" and key != ALERTS:
+        if key.path[0] != "kafka":
             schema = graph.get(key).metadata["dagster/column_schema"]
             assert schema.columns
             assert all(c.description and c.type for c in schema.columns)
 
 
-def test_job_computes_core_mart_releases_and_alerts(graph):
+def test_job_computes_core_mart_and_releases(graph):
     """The job holds all that is computed and nothing of what ingest lands."""
     selected = materialize_job.selection.resolve(graph)
     assert {key.path[0] for key in selected} == {"core", "mart", "app"}
-    own = {"core.data_cut", "mart.restatements", "app.releases", "app.core_alerts"}
+    own = {"core.data_cut", "mart.restatements", "app.releases"}
     assert len(selected) == len(CORE) + len(MARTS) + len(own)
 
 

@@ -1,0 +1,136 @@
+"""What the alerts' topic says that this book did not: alerts of others, what people did, what a lost or older book held.
+
+Here: rows of raw.alerts -> the book. Not here: the watcher's own causes (look.py), who is told how (telling.py).
+
+Anybody who may write to the topic can write anything there, so that nothing of a row is taken for granted: an unknown
+state is open, an unknown tier `today`, and an alert of another program is never closed because Floe sees no cause.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from transforms.alerting.news import alert_id
+from transforms.alerting.rules import TIERS
+
+from .book import Book
+from .duty import Duty
+from .sender import SOURCE
+from .telling import publish, tell_sinks, tell_the_told
+
+# What people do to an alert, as the state that it then has; each is told to whom the alert was told.
+BY_PEOPLE = ("acknowledged", "investigating", "closed", "open")
+# Who wrote alerts of clashes and implausible records under other names, before the watcher did.
+FORMERLY = "/floe/core"
+_NEWS_FOR = timedelta(hours=1)  # that a new book takes for news: whether a lost one told of it nobody knows
+_MOST_REVISION = 2**31
+_TAKEN = (
+    "alert_id",
+    "rule",
+    "subject_kind",
+    "subject_id",
+    "clinic_id",
+    "evidence",
+    "occurred_at",
+    "finding",
+    "cause",
+    "device_id",
+    "level",
+    "landed_at",
+    "told_at",
+    "acknowledged_at",
+    "acknowledged_by",
+    "assigned_role",
+)
+
+
+def hear(book: Book, duty: Duty, landed: pl.DataFrame, *, now: datetime, is_new_book: bool = False) -> None:
+    """Takes the rows of raw.alerts into the book; the same rows once more change nothing.
+
+    An alert that the watcher wrote and the book lacks, or has an earlier state of, was told before the book was lost or
+    copied. One of others is told, but that a new book (`is_new_book`) takes for told what landed more than an hour ago.
+    """
+    for rows in _by_alert(landed):
+        latest, stood = rows[-1], book.alert(rows[-1]["alert_id"])
+        own = max((row for row in rows if row["source"] == SOURCE), key=_revision, default=None)
+        if former := next((row for row in rows if row["source"] == FORMERLY), None):
+            if stood is None:
+                _succeed(book, duty, former, latest, now=now)
+        elif own is not None and (stood is None or _revision(own) > stood["revision"]):
+            book.take(_from_row(own), is_told=True)
+            if latest["source"] != SOURCE:
+                _take_change(book, latest)
+        elif stood is None:
+            is_old = is_new_book and now - latest["ingested_at"] > _NEWS_FOR
+            book.take(_from_row(latest) | {"gravity": 0}, is_told=is_old)
+            if not is_old:
+                tell_sinks(book, duty, latest["alert_id"], news="opened", now=now)
+        elif latest["source"] != SOURCE:
+            _hear_change(book, duty, stood, latest, now=now)
+
+
+def _by_alert(landed: pl.DataFrame) -> Iterator[list[dict]]:
+    """The rows of each alert, in the order in which they were written."""
+    ordered = landed.sort(pl.coalesce("recorded_at", "ingested_at"), "ingested_at", "kafka_offset")
+    for part in ordered.partition_by("alert_id", maintain_order=True):
+        yield part.to_dicts()
+
+
+def _hear_change(book: Book, duty: Duty, stood: dict, row: dict, *, now: datetime) -> None:
+    """What somebody did with an alert, or found of it. The same state with another finding calls nobody again."""
+    is_changed = row["state"] in BY_PEOPLE and row["state"] != stood["state"]
+    if not is_changed and (row["finding"] is None or row["finding"] == stood["finding"]):
+        return
+    _take_change(book, row if is_changed else row | {"state": stood["state"]})
+    if is_changed and row["state"] == "open":
+        tell_sinks(book, duty, row["alert_id"], news="opened_again", now=now)
+    elif is_changed:
+        tell_the_told(book, duty, book.alert(row["alert_id"]), news=row["state"], now=now)
+
+
+def _take_change(book: Book, row: dict) -> None:
+    stood = book.alert(row["alert_id"])
+    state = row["state"] if row["state"] in BY_PEOPLE else stood["state"]
+    is_news = state != stood["state"]
+    fields = {"state": state, "assigned_role": row["assigned_role"] or stood["assigned_role"]}
+    fields["revision"] = max(_revision(row), stood["revision"] + is_news)  # by it deliveries are told apart
+    if is_news:
+        fields["is_closed_by_rule"] = 0
+    if row["finding"]:
+        fields["finding"] = row["finding"]
+    if is_news and state == "acknowledged":
+        fields |= {"acknowledged_at": row["recorded_at"] or row["ingested_at"]}
+        fields |= {"acknowledged_by": row["acknowledged_by"] or row["recorded_by_role"]}
+    book.update(row["alert_id"], **fields)
+
+
+def _succeed(book: Book, duty: Duty, former: dict, latest: dict, *, now: datetime) -> None:
+    """An alert under a former name goes on under the watcher's, as it stands, and nobody is told; the former is closed."""
+    subject = f"{former['subject_kind']}/{former['subject_id']}"
+    cause = former["finding"] or ""
+    successor = alert_id(former["rule"], "record", subject, cause, former["clinic_id"], key=book.key)
+    old = _from_row(latest) | {"revision": _revision(latest) + 1, "gravity": 0}
+    new = _from_row(latest) | {"alert_id": successor, "subject_kind": "record", "subject_id": subject, "cause": cause}
+    if book.alert(successor) is None:
+        book.take(new | {"level": 1, "gravity": 10 * TIERS.index("today") + 1, "revision": 0}, is_told=True)
+        publish(book, duty, successor, news="opened", now=now)
+    closed = {"state": "closed", "is_closed_by_rule": 1, "finding": f"goes on as {successor}"}
+    book.take(old | closed, is_told=True)
+    publish(book, duty, former["alert_id"], news="closed", now=now)
+
+
+def _from_row(row: dict) -> dict:
+    alert = {name: row[name] for name in _TAKEN}
+    return alert | {
+        "tier": row["tier"] if row["tier"] in TIERS else "today",
+        "state": row["state"] if row["state"] in BY_PEOPLE else "open",
+        "told_at": row["told_at"] or row["ingested_at"],
+        "revision": _revision(row),
+        "gravity": row["gravity"] or 0,
+        "is_closed_by_rule": int(row["state"] == "closed" and row["news"] == "closed"),
+    }
+
+
+def _revision(row: dict) -> int:
+    return min(max(row["revision"] or 0, 0), _MOST_REVISION)
