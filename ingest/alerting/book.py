@@ -91,8 +91,10 @@ class Book:
             about = f"subject_kind = '{kind}' AND gravity > 0"
             statement = f"SELECT {columns} FROM alerts WHERE {about} AND subject_id IN (%s)"
             rows += self._each(statement, part["subject_id"].to_list())
-        frame = pl.DataFrame([tuple(row) for row in rows], schema=list(STANDING), orient="row", strict=False)
-        return frame.cast(dict(STANDING)).unique("alert_id", maintain_order=True)
+        stored = STANDING | {"evidence": pl.String, "is_closed_by_rule": pl.Int64}
+        frame = pl.DataFrame([tuple(row) for row in rows], schema=stored, orient="row")
+        evidence = pl.col("evidence").fill_null("[]").str.json_decode(pl.List(pl.String))
+        return frame.with_columns(evidence).cast(dict(STANDING)).unique("alert_id", maintain_order=True)
 
     def _each(self, statement: str, values: list[str]) -> list[sqlite3.Row]:
         rows = []

@@ -43,13 +43,21 @@ def _looked_at(raw: dict[str, pl.DataFrame], core: dict[str, pl.DataFrame], whom
     parts = [pl.DataFrame(schema=_SUBJECTS), _subjects("device", pl.Series(sorted(whom.devices), dtype=pl.String))]
     for name, frame in raw.items():
         record_id = TOPIC_BY_NAME[name].record_id
-        ids = _theirs(frame, whom)[record_id].unique()
+        ids = _names(_theirs(frame, whom), record_id)
         parts.append(_subjects("record", name + "/" + ids))
         if name in _KINDS:
             counting = core[name]
             gone = ids.filter(~ids.is_in(counting[record_id].to_list()))
             parts += [_subjects(_KINDS[name], part) for part in (gone, _theirs(counting, whom)[record_id])]
     return pl.concat(parts)
+
+
+def _names(frame: pl.DataFrame, record_id: str) -> pl.Series:
+    """The ids that were sent, and what core calls each while it clashes: CLINIC:ID, or SOURCE#ID."""
+    spellings = [frame[record_id], frame.select(pl.format("{}#{}", "source", record_id)).to_series()]
+    if "clinic_id" in frame.columns:
+        spellings.append(frame.select(pl.format("{}:{}", "clinic_id", record_id)).to_series())
+    return pl.concat([names.cast(pl.String).rename(record_id) for names in spellings]).drop_nulls().unique()
 
 
 def _theirs(frame: pl.DataFrame, whom: Touched) -> pl.DataFrame:

@@ -24,6 +24,7 @@ STANDING = pl.Schema(
         "state": pl.String,
         "is_closed_by_rule": pl.Boolean,
         "revision": pl.Int64,
+        "evidence": pl.List(pl.String),
     }
 )
 NEWS = pl.Schema(
@@ -68,7 +69,7 @@ def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame, 
     alert; of the subjects that were not looked at it may hold any. `news` is opened, raised (graver than it stands:
     told again, whoever had it in hand), lowered, opened_again or closed.
     """
-    there = _named(causes, key=key)
+    there = _as_they_stand(_named(causes, key=key), standing)
     held = there.join(_stood(standing), on="alert_id", how="left", maintain_order="left")
     held = held.with_columns(_news=_news_of_cause()).filter(pl.col("_news").is_not_null())
     changed = aged(held).select(
@@ -90,6 +91,21 @@ def _named(causes: pl.DataFrame, *, key: bytes) -> pl.DataFrame:
     evidence = frame.group_by("alert_id").agg(pl.col("evidence").explode().unique().sort())
     gravest = frame.sort("gravity", "landed_at", descending=[True, False])
     return gravest.unique("alert_id", keep="first", maintain_order=True).drop("evidence").join(evidence, on="alert_id")
+
+
+def _as_they_stand(there: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+    """The causes, under the name that their alert has where the same event shows the same rule: a record that clashes
+    with another of its clinic is called SOURCE#ID from then on, and is no new cause."""
+    rule = pl.col("alert_id").str.replace(r"-[^-]*$", "")
+    unseen = there.join(standing, on="alert_id", how="anti").select("alert_id", "rule", "cause", "evidence")
+    nameless = standing.join(there, on="alert_id", how="anti").filter(pl.col("state") != "closed")
+    nameless = nameless.select(_name="alert_id", rule=rule, evidence="evidence").explode("evidence")
+    same = unseen.explode("evidence").join(nameless, on=["rule", "evidence"])
+    # of one event with several causes of a rule it can't be said which is which
+    is_one = pl.struct("alert_id", "_name").n_unique()
+    same = same.filter(is_one.over("alert_id") == 1, is_one.over("_name") == 1).unique("alert_id")
+    named = there.join(same.select("alert_id", "_name"), on="alert_id", how="left", maintain_order="left")
+    return named.with_columns(alert_id=pl.coalesce("_name", "alert_id")).drop("_name")
 
 
 def _stood(standing: pl.DataFrame) -> pl.DataFrame:

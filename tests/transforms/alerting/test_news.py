@@ -48,6 +48,7 @@ def standing(state: str = "open", *, gravity: int = 23, revision: int = 0, by_ru
         "state": state,
         "is_closed_by_rule": by_rule,
         "revision": revision,
+        "evidence": ["e1"],
     }
     return pl.DataFrame([row], schema=STANDING)
 
@@ -101,6 +102,13 @@ def test_an_id_that_comes_to_clash_is_the_same_cause():
     """Core calls it CLINIC:ID from then on; the alert keeps its name."""
     assert news(frame(cause(subject_id="C1:E1")), standing(), judged=JUDGED).is_empty()
     assert alert_id("harm", "adverse_event", "E1", "", "C1") != alert_id("harm", "adverse_event", "E1", "", "C2")
+
+
+def test_an_id_that_comes_to_clash_within_a_clinic_is_the_same_cause():
+    """Core calls it SOURCE#ID; the event that shows it is the same. Another event's is a cause of its own."""
+    first, second = cause(subject_id="urn:a#E1"), cause(subject_id="urn:b#E1") | {"evidence": ["e2"]}
+    found = news(frame(first, second), standing(), judged=JUDGED)
+    assert found.select("news", "evidence").rows() == [("opened", ["e2"])]
 
 
 def test_one_thing_seen_twice_is_one_alert_with_the_evidence_of_both():
