@@ -602,6 +602,9 @@ def test_alert_of_an_unreadable_session(at_site):
     assert "0 rows" in at_site("alerts", "--state", "closed").out
     assert at_site("alerts", "list", "--state", "closed", "--format", "json").out == "[]\n"
     assert_refused(at_site("alerts", "ack", "nobody"), code=2, says=("'nobody'", "floe alerts"))
+    now, today, noted = json.loads(at_site("alerts", "times", "--format", "json").out)
+    assert (now["tier"], now["n"], now["median_s"], now["n_waiting"]) == ("now", 0, None, 1)
+    assert (now["reason"], today["n_waiting"], noted["n_waiting"]) == ("none acknowledged", 0, 0)
 
 
 def test_alerts_are_acknowledged_and_closed(at_site, site):

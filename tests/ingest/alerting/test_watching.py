@@ -1,0 +1,106 @@
+"""Whether somebody watches: no watcher, one that is behind, sinks that do not answer are each said; else nothing is."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from ingest.alerting.book import Book
+from ingest.alerting.watching import why_unwatched
+from ingest.lake import Lake
+from ingest.settings import Settings
+from transforms.schemas import BOOKKEEPING
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+BOOKS = {table.name: table for table in BOOKKEEPING}
+SESSIONS = ("floe.sessions.v1", "T", 0)
+
+
+@pytest.fixture
+def site(tmp_path, with_lake):
+    """(settings, lake): five sessions landed ten minutes ago, five more a minute ago."""
+    settings = Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="")
+    with Lake.open(settings) as lake:
+        land(lake, SESSIONS, 0, 5, at=NOW - timedelta(minutes=10))
+        land(lake, SESSIONS, 5, 10, at=NOW - timedelta(minutes=1))
+        yield settings, lake
+
+
+def land(lake: Lake, key: tuple[str, str, int], first: int, end: int, *, at: datetime) -> None:
+    place = dict(zip(("kafka_topic", "kafka_topic_id", "kafka_partition"), key, strict=True))
+    batch = {"first_position": first, "next_position": end, "rows": end - first, "rejects": 0, "checksum": "0"}
+    stored = place | {"next_offset": end, "updated_at": at}
+    for name, row in (("ledger", place | batch | {"landed_at": at}), ("stream_offsets", stored)):
+        table = BOOKS[name]
+        full = dict.fromkeys(table.names) | row
+        frame = table.conform(pl.DataFrame([full], schema=table.polars_schema, orient="row"))
+        lake.write(
+            lambda w, name=name, table=table, frame=frame: (w.replace if name == "stream_offsets" else w.append)(
+                table, frame
+            )
+        )
+
+
+def judged(settings, position: int) -> None:
+    """The watcher's book, which has judged the sessions up to a position."""
+    with Book(settings.home / "alerts.sqlite") as book:
+        book.set_positions({SESSIONS: position})
+
+
+def said(site, now: datetime = NOW) -> list[str]:
+    settings, lake = site
+    return why_unwatched(settings, lake, now=now)
+
+
+def test_no_watcher_has_run(site):
+    """Without a book nothing was ever looked at; nothing is made by asking."""
+    [sentence] = said(site)
+    assert sentence.startswith("No watcher has run in this home")
+    assert not (site[0].home / "alerts.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("position", "age"), [(10, None), (5, "60 s"), (4, "10 min"), (0, "10 min")]
+)  # up to 10: all; 5: the last batch lacks; 4: a part of the first does
+def test_a_watcher_that_is_behind(site, position, age):
+    """The age of the oldest batch that is not judged whole."""
+    judged(site[0], position)
+    expected = [] if age is None else [f"what landed up to {age} ago was not looked at"]
+    assert [part in sentence for part, sentence in zip(expected, said(site), strict=True)] == [True] * len(expected)
+
+
+@pytest.mark.parametrize(("seconds", "is_said"), [(29, False), (30, True)])
+def test_what_has_just_landed_is_not_late(site, seconds, is_said):
+    """The watcher looks several times a second: half a minute is behind."""
+    judged(site[0], 5)
+    assert bool(said(site, NOW - timedelta(minutes=1) + timedelta(seconds=seconds))) == is_said
+
+
+def test_what_no_alert_is_judged_by_makes_nobody_late(site):
+    """Series of wearables are not looked at."""
+    settings, lake = site
+    judged(settings, 10)
+    place = {"kafka_topic": "floe.readings.v1", "kafka_topic_id": "T", "kafka_partition": 0}
+    land(lake, tuple(place.values()), 0, 9, at=NOW - timedelta(hours=1))
+    assert said(site) == []
+
+
+def test_a_sink_that_does_not_answer(site):
+    """What could not be delivered is said with its reason; what was not tried yet is not late."""
+    settings, _ = site
+    judged(settings, 10)
+    with Book(settings.home / "alerts.sqlite") as book:
+        for k in (1, 2):
+            book.put("pager", f"d{k}", {}, in_order_of=f"a{k}", now=NOW)
+        number = book.due("pager", now=NOW)[0]["number"]
+        assert said(site) == []
+        book.failed(number, error="connection refused", due_at=NOW + timedelta(minutes=1))
+    assert said(site) == ["1 of what is to be told by pager could not be delivered yet: connection refused"]
+
+
+def test_a_book_that_can_not_be_read(site):
+    """It is said that nothing is known, not that all is well."""
+    (site[0].home / "alerts.sqlite").write_bytes(b"no database" * 100)
+    [sentence] = said(site)
+    assert "can't be read" in sentence
+    assert "unknown" in sentence
