@@ -58,6 +58,11 @@ OPERATIONS_TILES, PARTS, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKN
     "operations-tiles", "parts", "workers", "checks", "rejects", "reject-examples", "topics", "unknown-content",
 )  # fmt: skip
 
+BEFORE, WHO_ELSE, DEVICE_LIST = "before-sessions", "who-else", "device-list"
+DEVICE_FORM, DEVICE_BY, DEVICE_WHY, DEVICE_FROM, DEVICE_OUT, DEVICE_BACK, DEVICE_SAID = (
+    "device-form", "device-by", "device-why", "device-from", "device-out", "device-back", "device-said",
+)  # fmt: skip
+
 # charts
 TRAJECTORY, RESPONDERS, STEPS, WALKING_SPEED, DIFFERENCES, RISK_DIFFERENCES = (
     "trajectory", "responders", "steps", "walking-speed", "differences", "risk-differences",

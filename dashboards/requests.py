@@ -20,6 +20,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     f"{ids.STREAM_VERSION}.data": (str, type(None)),
     f"{ids.SCHEME}.data": (str, type(None)),
     f"{ids.CLOCK}.n_intervals": (int, type(None)),
+    **{f"{id}.n_clicks": (int, type(None)) for id in (ids.DEVICE_OUT, ids.DEVICE_BACK)},
+    **{f"{id}.value": (str, type(None)) for id in (ids.DEVICE_BY, ids.DEVICE_WHY, ids.DEVICE_FROM)},
     f"{ids.ALERT_SEEN}.data": (dict, type(None)),
     f"{ids.ALERT_SENT}.data": (str, type(None)),
     **{f"{id}.n_clicks": (int, type(None)) for id in (ids.ALERT_ACKNOWLEDGE, ids.ALERT_INVESTIGATE, ids.ALERT_CLOSE)},

@@ -9,7 +9,7 @@ import plotly.io
 
 from dashboards import ids
 from dashboards.components import outputs
-from dashboards.pages import PAGES, operations
+from dashboards.pages import PAGES, before, devices, operations
 from dashboards.reader import Reader
 
 
@@ -21,6 +21,10 @@ def payload(values: list) -> str:
 def view(reader: Reader, path: str, search: str = "", scheme: str | None = None) -> list:
     if path == "/operations":
         return operations.view(reader, scheme) + operations.lag_view(reader, scheme)
+    if path == before.PATH:
+        return before.view(reader, search)
+    if path == devices.PATH:
+        return [*devices.view(reader, search)]
     return PAGES[path].view(reader, search, scheme)
 
 
