@@ -73,8 +73,10 @@ def shown(found: Before, search: str | None) -> list:
     names = {id: f"{name} ({id})" if name else id for id, name, _ in found.clinics.sort("clinic_id").iter_rows()}
     people = found.people if clinic is None else found.people.filter(pl.col("clinic_id") == clinic)
     asked = [id for id in names if clinic in (None, id)]
-    others = [id for id in people["clinic_id"].drop_nulls().unique().sort() if id not in asked]
-    cards = [card for id in (*asked, *others) for card in _clinic(found, people, id, names.get(id, id))]
+    others = [id for id in people["clinic_id"].unique().sort() if id not in asked]
+    cards = [
+        card for id in (*asked, *others) for card in _clinic(found, people, id, names.get(id, id or "Clinic not known"))
+    ]
     return [
         _choice(names, clinic),
         html.P(f"As of {words.moment(found.at)}, from all that has landed until then.", className="small"),
@@ -97,10 +99,10 @@ def _choice(names: dict[str, str], clinic: str | None):
     return html.Nav(html.Ul(items, className="choice"), **{"aria-label": "Clinics"})
 
 
-def _clinic(found: Before, people: pl.DataFrame, clinic: str, name: str) -> list:
-    mine = people.filter(pl.col("clinic_id") == clinic)
+def _clinic(found: Before, people: pl.DataFrame, clinic: str | None, name: str) -> list:
+    mine = people.filter(pl.col("clinic_id").eq_missing(pl.lit(clinic)))
     days = mine["day"].unique().sort().to_list()
-    devices = _devices(found.devices.filter(pl.col("clinic_id") == clinic), days)
+    devices = _devices(found.devices.filter(pl.col("clinic_id").eq_missing(pl.lit(clinic))), days)
     if not days:
         body = [html.P("Nobody is expected today or tomorrow: no course is running."), *devices]
         return [panel(name, html.Div(body))]

@@ -92,7 +92,7 @@ LISTED = pl.Schema(
         "is_grave": pl.Boolean,
     }
 )
-_KEY = ("day", "clinic_id", "patient_id")
+_KEY = ("day", "patient_id")  # a patient is at one clinic a day, which may not be known
 
 
 def before(core: Mapping[str, pl.DataFrame], spells: pl.DataFrame, *, now: datetime, options: Options) -> pl.DataFrame:

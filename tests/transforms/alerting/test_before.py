@@ -417,6 +417,13 @@ def test_the_device_of_the_last_session_is_looked_at(records, said):
     assert concerns(CLEARED, SCREENED, *records) == said
 
 
+def test_a_patient_whose_clinic_is_not_known_is_listed_with_concerns():
+    """A course of somebody whom no record describes: expected all the same, and nothing clears the session."""
+    stranger = {"course_id": "K7", "patient_id": "P7", "starts_on": "2026-05-05"}
+    rows = listed(("courses", stranger)).filter(pl.col("day") == TODAY)
+    assert rows.select("clinic_id", "patient_id", "codes").rows() == [(None, "P7", ["clearance"])]
+
+
 def test_every_concern_is_described_and_the_grave_come_first():
     """Codes are those of CONCERNS; of two patients the one with something grave is first."""
     other = ("patients", {"patient_id": "P0", "clinic_id": "C1", "enrolled_on": "2026-01-01"})
