@@ -28,12 +28,13 @@ from transforms.errors import FloeError
 from transforms.schemas import TOPICS
 
 from . import disk_history, heartbeat, inspection, running
+from .alerting.beat import has_watched, watcher_fault
 from .contract import REASONS
 from .heartbeat import COMMIT_BUCKETS_S
 from .lake import Lake
 
 _FRESH_S = 5.0  # a storm of askers is one question
-_PARTS = ("broker", "dagster", "dashboards", "ingest")
+_PARTS = ("alerts", "broker", "dagster", "dashboards", "ingest")
 _OTHER = "other"
 
 
@@ -119,6 +120,8 @@ class Health:
             reasons.append(f"no worker is assigned: {why}")
         elif not any(beat.get("partitions") for beat in heartbeat.heartbeats(self._settings)):
             reasons.append("no worker is assigned: ingest reports, and reads no partition yet")
+        if has_watched(self._settings) and (why := watcher_fault(self._settings)):
+            reasons.append(f"alerts may be missing: {why}")
         reasons += [f"a part is down: {sentence}" for sentence in running.parts_down(self._settings)]
         return not reasons, {"status": "waiting" if reasons else "ready", "reasons": reasons}
 

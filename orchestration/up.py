@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest import broker, importers, stream, worker
+from ingest.alerting.beat import watcher_reports
 from ingest.health_port import served
 from ingest.lake import Lake
 from ingest.private import close_to_others, make_home
@@ -79,7 +80,7 @@ def _run_watched(settings, *, demo: Plan | None, replay: Iterable[Path], say: Sa
         with Lake.open(settings):
             pass  # the catalog exists before the parts that read it
         start(_ingest(settings))
-        start(_child(settings, "alerts", _verb("alerts", "watch")))
+        start(_alerts(settings))
         _first_fill(settings, demo, replay, say, stop)
         if not stop.is_set():
             start(_dagster(settings))
@@ -137,6 +138,17 @@ def _ingest(settings) -> Child:
         answers=lambda child: reports(settings, child.pid),
         patience_s=180,
         ports=(settings.ingest_health_port,) if settings.ingest_health_port else (),
+    )
+
+
+def _alerts(settings) -> Child:
+    """One that takes in a large lake after its start does not report meanwhile."""
+    return _child(
+        settings,
+        "alerts",
+        _verb("alerts", "watch"),
+        answers=lambda child: watcher_reports(settings, child.pid),
+        patience_s=300,
     )
 
 

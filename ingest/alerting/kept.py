@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from transforms.errors import FloeError
 from transforms.schemas import RAW_TABLES
 
 from ..lake import Lake
@@ -76,6 +77,8 @@ class Kept:
         are more, the next call gives them.
         """
         stored = {tuple(row[:3]): row[3] for row in lake.sql(_POSITIONS).iter_rows()}
+        if any(stored.get(key, 0) < position for key, position in self.positions.items()):
+            raise FloeError("the lake went back to an earlier state: it is read anew from its beginning")
         new: dict[str, pl.DataFrame] = {}
         for name in TABLES:
             topic = f"floe.{name}.v1"

@@ -10,7 +10,9 @@ Here: the loop. Not here: each of its steps (the modules beside this one), sendi
 A crash between any two steps looks at the same rows again and finds no more news than the book lacks.
 """
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -20,11 +22,13 @@ import polars as pl
 
 from transforms.alerting.news import alert_ids, news
 from transforms.alerting.system import KINDS
-from transforms.errors import CatalogMissing
+from transforms.errors import CatalogMissing, DiskFull
 
 from ..lake import Lake
 from ..lake_in_memory import MemoryLake
+from ..private import make_home
 from . import measured, sender
+from .beat import only_watcher, write_beat
 from .book import Book
 from .duty import Duty, read_duty
 from .hearing import hear
@@ -37,6 +41,9 @@ from .touched import Touched, touched
 _LOOK_S = 0.2
 _TICK_S = 5.0
 _MEASURE_S = 60.0
+_BEAT_S = 5.0
+_HEALTHY_S = 60.0
+_LONGEST_WAIT_S = 60.0
 _MOST_PATIENTS = 200  # of one look
 
 Say = sender.Say
@@ -47,16 +54,38 @@ def book_path(settings) -> Path:
 
 
 def run(settings, *, stop: threading.Event, say: Say = lambda _: None) -> None:
-    """Watches until `stop` is set. Raises UsageError for a file of duties that can't be read; waits for a lake."""
+    """Watches until `stop` is set; waits for a lake. Whatever a look's error, it is said and the look is taken again.
+
+    Raises UsageError for a file of duties that can't be read, FloeError where another watches this home, DiskFull.
+    """
     duty = read_duty(settings.alerts)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings)
+    with only_watcher(settings):
+        start_senders(settings, duty, stop=stop, say=say)
+        failures = 0
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                _watch(settings, duty, stop, say)
+            except Exception as error:
+                if _is_disk_full(error):
+                    raise _disk_full(settings) from error
+                failures = 0 if time.monotonic() - began > _HEALTHY_S else failures + 1
+                wait_s = min(_LONGEST_WAIT_S, 2.0**failures)
+                fault = f"{type(error).__name__}: {error}"
+                say(
+                    f"alerts: a look failed ({fault}); all since the last whole one is looked at again in {wait_s:.0f} s"
+                )
+                write_beat(settings, fault=fault)
+                stop.wait(wait_s)
+
+
+def _watch(settings, duty: Duty, stop: threading.Event, say: Say) -> None:
+    """From the book's positions on, until `stop` is set or a look fails."""
     with ExitStack() as stack:
         lake = _opened(settings, stop, stack)
-        if lake is None:
-            return
-        watcher = stack.enter_context(Watcher(settings, duty, lake, say=say))
-        watcher.start_senders(stop)
-        watcher.run(stop)
+        if lake is not None:
+            stack.enter_context(Watcher(settings, duty, lake, say=say)).run(stop)
 
 
 def _opened(settings, stop: threading.Event, stack: ExitStack) -> Lake | None:
@@ -64,9 +93,28 @@ def _opened(settings, stop: threading.Event, stack: ExitStack) -> Lake | None:
     while not stop.is_set():
         try:
             return stack.enter_context(Lake.open(settings.model_copy(update={"lake_threads": 1}), read_only=True))
-        except CatalogMissing:
+        except CatalogMissing as error:
+            write_beat(settings, fault=str(error))
             stop.wait(1.0)
     return None
+
+
+def _is_disk_full(error: Exception) -> bool:
+    return isinstance(error, DiskFull) or (isinstance(error, sqlite3.OperationalError) and "is full" in str(error))
+
+
+def _disk_full(settings) -> DiskFull:
+    return DiskFull(
+        f"no space is left for the book of alerts ({book_path(settings)}): free some; what landed meanwhile is looked at then"
+    )
+
+
+def start_senders(settings, duty: Duty, *, stop: threading.Event, say: Say) -> None:
+    """A thread a sink, and one for the alerts' topic."""
+    path = book_path(settings)
+    sender.start(path, sender.TOPIC, sender.to_topic(settings), stop=stop, say=say)
+    for sink in duty.sinks:
+        sender.start(path, sink.name, sender.to_sink(sink), stop=stop, say=say)
 
 
 class Watcher:
@@ -82,6 +130,8 @@ class Watcher:
         self._kept = Kept()
         self._memory = MemoryLake()
         self._is_caught_up = False
+        self._fault = ""
+        self._ends: Positions = {}  # of the lake, when all of it had been taken in
 
     def __enter__(self) -> "Watcher":
         return self
@@ -91,18 +141,14 @@ class Watcher:
         self._kept.close()
         self._memory.close()
 
-    def start_senders(self, stop: threading.Event) -> None:
-        """A thread a sink, and one for the alerts' topic."""
-        path = book_path(self._settings)
-        sender.start(path, sender.TOPIC, sender.to_topic(self._settings), stop=stop, say=self._say)
-        for sink in self._duty.sinks:
-            sender.start(path, sink.name, sender.to_sink(sink), stop=stop, say=self._say)
-
     def run(self, stop: threading.Event) -> None:
-        tick_at = measure_at = datetime.now(UTC)
+        tick_at = measure_at = beat_at = datetime.now(UTC)
         day = tick_at.date()
         while not stop.is_set():
             now = datetime.now(UTC)
+            if now >= beat_at:
+                beat_at = now + timedelta(seconds=_BEAT_S)
+                write_beat(self._settings, fault=self._fault)
             if not self.step(now=now):
                 stop.wait(_LOOK_S)
             if now >= tick_at:
@@ -110,7 +156,7 @@ class Watcher:
                 self.tick(now=now)
             if now >= measure_at:
                 measure_at = now + timedelta(seconds=_MEASURE_S)
-                self.measure(now=now)
+                self._measured(now=now)
             if now.date() != day:
                 day = now.date()
                 self._kept.reduce(now=now)
@@ -126,6 +172,8 @@ class Watcher:
                     name: pl.concat([f for f in (taken.get(name), more.get(name)) if f is not None])
                     for name in taken | more
                 }
+        if not self._is_caught_up:
+            self._ends = dict(self._kept.positions)
         self._is_caught_up = True
         new = self._unjudged(taken)
         if not new:
@@ -152,11 +200,26 @@ class Watcher:
         looked_at = self._book.subjects(KINDS)
         self._enter(causes, looked_at, now=now)
 
+    def _measured(self, *, now: datetime) -> None:
+        """What can't be measured (a damaged table of checks, say) is said, and keeps nobody from looking at what lands."""
+        try:
+            self.measure(now=now)
+            self._fault = ""
+        except Exception as error:
+            if _is_disk_full(error):
+                raise
+            fault = f"the system could not be measured: {error}"
+            if fault != self._fault:
+                self._say(f"alerts: {fault}")
+            self._fault = fault
+
     def _unjudged(self, taken: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         """The rows beyond the book's positions: after a start all is taken in, and most was judged before."""
         at = self._book.positions()
         if not at or not taken:
             return dict(taken)
+        # A lake that was restored ends before the book: what lands from there on is looked at, though the book was further.
+        at = {key: min(position, self._ends.get(key, 0)) for key, position in at.items()}
         keys = ("kafka_topic", "kafka_topic_id", "kafka_partition")
         known = pl.DataFrame([(*k, v) for k, v in at.items()], schema=[*keys, "_judged"], orient="row")
         known = known.cast({"kafka_partition": pl.Int32})

@@ -1,0 +1,91 @@
+"""A watcher as it runs: one a home, a look that fails is said and taken again, and nothing that landed meanwhile is lost.
+
+Here: `run` in a thread, on a real lake and book. Not here: a process that is killed (tests/faults).
+"""
+
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ingest.alerting import beat
+from ingest.alerting.book import Book
+from ingest.alerting.watcher import book_path, run
+from ingest.lake import Lake
+from ingest.settings import Settings
+from tests.ingest.alerting.test_watcher import HOME, Site, burn
+from transforms.errors import FloeError
+
+WAIT_S = 60
+
+
+@pytest.fixture
+def site(tmp_path, with_lake):
+    settings = Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="127.0.0.1:9")
+    with Lake.open(settings) as lake:
+        site = Site(settings, lake)
+        site.watcher.__exit__()
+        site.now = datetime.now(UTC)
+        site.land(*HOME)
+        yield site
+
+
+@contextmanager
+def watching(site: Site):
+    """What the watcher says."""
+    said, stop = [], threading.Event()
+    thread = threading.Thread(target=run, args=(site.settings,), kwargs={"stop": stop, "say": said.append})
+    thread.start()
+    try:
+        yield said
+    finally:
+        stop.set()
+        thread.join(WAIT_S)
+        assert not thread.is_alive()
+
+
+def wait(what) -> None:
+    until = time.monotonic() + WAIT_S
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def alerts(site: Site) -> list[str]:
+    with Book(book_path(site.settings)) as book:
+        return [alert["subject_id"] for alert in book.alerts("rule = 'harm'")]
+
+
+def test_one_watcher_a_home(site):
+    """A second is refused with the first's process; two would each tell."""
+    with beat.only_watcher(site.settings), pytest.raises(FloeError, match=r"another watcher.*\(process \d+\)"):
+        run(site.settings, stop=threading.Event())
+
+
+def test_a_look_that_fails_is_said_and_taken_again(site):
+    """A book that is none: said on the terminal and in the sign of life; once it is mended, what landed since is told."""
+    site.land(burn(onset_at=site.now))
+    with watching(site) as said:
+        wait(lambda: alerts(site) == ["E1"])
+        assert beat.watcher_fault(site.settings) is None
+        with Book(book_path(site.settings)) as book:
+            book._db.execute("ALTER TABLE alerts RENAME TO away")
+        site.land(burn(ae_id="E2", onset_at=site.now))
+        wait(lambda: "can't look" in (beat.watcher_fault(site.settings) or ""))
+        with Book(book_path(site.settings)) as book:
+            book._db.executescript("DROP TABLE alerts; ALTER TABLE away RENAME TO alerts")
+        wait(lambda: sorted(alerts(site)) == ["E1", "E2"])
+        wait(lambda: beat.watcher_fault(site.settings) is None)
+    assert any("a look failed" in sentence for sentence in said)
+
+
+def test_a_sign_of_life_grows_old(site):
+    """A watcher that froze or went is not well; nor is another process's sign this one's."""
+    assert beat.watcher_fault(site.settings) == "no watcher of alerts has run in this home"
+    beat.write_beat(site.settings)
+    later = datetime.now(UTC) + timedelta(minutes=2)
+    assert beat.watcher_fault(site.settings) is None
+    assert "has not reported" in beat.watcher_fault(site.settings, now=later)
+    assert not beat.watcher_reports(site.settings, 1)
