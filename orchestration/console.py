@@ -316,22 +316,28 @@ def _log_proofs(lake: Lake, settings) -> list[tuple[bool | None, str]]:
         return [(None, f"whether Kafka's log is the one that landed: {error}")]
 
 
-def check_alerts(settings, *, send: bool) -> bool:
-    """Says what the file of duties leaves to be desired and, where asked to, how each sink took a test; whether all is well."""
+def check_alerts(settings, *, send: bool) -> None:
+    """Says what the file of duties leaves to be desired and, where asked to, how each sink took a test.
+
+    Raises FloeError where anything is left to be desired or was not delivered.
+    """
     from ingest.alerting import trying
     from ingest.alerting.duty import read_duty
 
     duty = read_duty(settings.alerts)
     if not settings.alerts:
         tell(trying.NOBODY)
+        return
     faults = trying.faults(duty)
     for fault in faults:
         tell(fault)
-    failures = 0
-    for name, failure in trying.trial(duty, now=datetime.now(UTC)) if send else ():
-        failures += failure is not None
+    results = list(trying.trial(duty, now=datetime.now(UTC))) if send else []
+    for name, failure in results:
         tell(f"not delivered: {failure}" if failure else f"{name} took a test delivery")
-    if settings.alerts and not faults and not send:
-        sinks = ", ".join(sink.name for sink in duty.sinks) or "none"
-        tell(f"the file can be meant so; its sinks: {sinks}; --send tries them")
-    return not faults and not failures
+    failures = sum(failure is not None for _, failure in results)
+    if faults or failures:
+        raise FloeError(
+            f"{counted(len(faults), 'thing')} to mend and {failures} of {len(results)} test deliveries not taken: see above"
+        )
+    if not send:
+        tell(f"the file can be meant so; its sinks: {', '.join(sink.name for sink in duty.sinks)}; --send tries them")

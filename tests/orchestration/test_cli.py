@@ -724,3 +724,17 @@ def test_a_verb_that_is_stopped(site, tmp_path, number, words, says):
     assert last.startswith("floe: stopped: ")
     assert says in last
     assert not (tmp_path / "never.csv").exists()
+
+
+def test_a_file_of_duties_is_tried(floe, tmp_path):
+    """0 where nobody is to be told, or each sink took a test; 1 where one did not, 2 for a file that says what none may."""
+    path, file = tmp_path / "alerts.toml", '[[sinks]]\nname = "list"\nkind = "file"\npath = "{}"\n'
+    assert floe("alerts", "check").code == 0
+    for text, code, words in (
+        (file.format(tmp_path / "list"), 0, "list took a test delivery"),
+        (file.format(tmp_path), 1, "not delivered"),
+        ("[rota]\nx = ['y']", 2, ""),
+    ):
+        path.write_text(text)
+        result = floe("alerts", "check", "--send", FLOE_ALERTS=path)
+        assert (result.code, words in result.out) == (code, True)
