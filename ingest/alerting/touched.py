@@ -38,9 +38,24 @@ _BY_REGISTER = {
         SELECT DISTINCT s.patient_id FROM raw.sessions s JOIN raw.telemetry t ON s.session_id = t.session_id
         JOIN new ON t.started_at >= new."from" AND t.started_at <= new."to" + INTERVAL 1 DAY""",
 }
-_MERGED = """
-SELECT patient_id FROM raw.patient_status WHERE merged_into IN (FROM known)
-UNION SELECT merged_into FROM raw.patient_status WHERE patient_id IN (FROM known) AND merged_into IS NOT NULL"""
+
+
+def _sharing(name: str) -> str:
+    """Who has a record under an id under which one of the patients has one."""
+    record_id = TOPIC_BY_NAME[name].record_id
+    return f"""SELECT patient_id FROM raw."{name}" WHERE {record_id} IN
+        (SELECT {record_id} FROM raw."{name}" WHERE patient_id IN (FROM theirs))"""
+
+
+# One statement, for a look is made of many: whom a merge joins to the patients of `known`, and with whom they share ids.
+_OF_OWN_ID = ("patient_id", "device_id")
+_RELATIVES = "WITH theirs AS MATERIALIZED (FROM known) " + " UNION ".join(
+    [
+        "SELECT patient_id FROM raw.patient_status WHERE merged_into IN (FROM theirs)",
+        "SELECT merged_into FROM raw.patient_status WHERE patient_id IN (FROM theirs)",
+        *(_sharing(name) for name in _OF_PATIENTS if TOPIC_BY_NAME[name].record_id not in _OF_OWN_ID),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -69,19 +84,10 @@ def _with_relatives(kept: Kept, patients: set[str]) -> set[str]:
     """The patients, those that are or became one of them, and those whose records have an id of theirs."""
     for _ in range(_ROUNDS):
         before, known = len(patients), pl.DataFrame({"patient_id": sorted(patients)}, schema={"patient_id": pl.String})
-        patients = patients | _ids(kept.query(_MERGED, known=known), "patient_id")
-        for name in _OF_PATIENTS:
-            record_id = TOPIC_BY_NAME[name].record_id
-            if record_id not in ("patient_id", "device_id"):
-                patients |= _ids(kept.query(_sharing(name, record_id), known=known), "patient_id")
+        patients = patients | _ids(kept.query(_RELATIVES, known=known), "patient_id")
         if len(patients) == before:
             break
     return patients
-
-
-def _sharing(name: str, record_id: str) -> str:
-    return f"""SELECT DISTINCT patient_id FROM raw."{name}" WHERE {record_id} IN
-        (SELECT {record_id} FROM raw."{name}" WHERE patient_id IN (FROM known)) AND patient_id NOT IN (FROM known)"""
 
 
 def _ids(frame: pl.DataFrame, column: str) -> set[str]:
