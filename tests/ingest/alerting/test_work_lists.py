@@ -11,9 +11,7 @@ import pytest
 from ingest.alerting.at_hand import at_hand
 from ingest.alerting.lists import before_sessions, devices, on_device
 from ingest.alerting.out_of_use import back_in_use, out_of_use
-from ingest.lake import Lake
-from ingest.settings import Settings
-from tests.ingest.alerting.test_watcher import HOME, NOW, Site, burn
+from tests.alert_site import NOW, Site, burn, opened
 from transforms.errors import UsageError
 from transforms.options import Options
 
@@ -24,12 +22,8 @@ DEVICE = {"device_id": "D1", "clinic_id": "C1", "kind": "cryo", "modality": "loc
 
 @pytest.fixture
 def site(tmp_path, with_lake):
-    settings = Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="")
-    with Lake.open(settings) as lake:
-        site = Site(settings, lake)
-        site.land(*HOME)
+    with opened(tmp_path, with_lake) as site:
         yield site
-        site.watcher.__exit__()
 
 
 def session(k: int, at: datetime = NOW, **given) -> tuple[str, dict]:
