@@ -3,6 +3,8 @@
 Here: that. Not here: whom they touch (touched.py), the rules (transforms/alerting), what is told of it (book.py).
 """
 
+from datetime import datetime
+
 import polars as pl
 
 from transforms.alerting.devices import as_sent, spells
@@ -24,7 +26,9 @@ _KINDS = {
 _SUBJECTS = pl.Schema({"subject_kind": pl.String, "subject_id": pl.String})
 
 
-def look(kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options) -> tuple[pl.DataFrame, pl.DataFrame]:
+def look(
+    kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options, now: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The causes of those whom new records touch, and the subjects (`subject_kind`, `subject_id`) looked at whole.
 
     What is known of others, who came along because a record names them, is not whole: their causes are left out.
@@ -33,7 +37,7 @@ def look(kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options) -> 
     memory.land(raw)
     core = memory.compute(TABLES, options=options)
     out_of_use = spells(as_sent(raw["devices"], core["identities"]))
-    found = of_core({name: core[name] for name in TABLES}, options=options, spells=out_of_use)
+    found = of_core({name: core[name] for name in TABLES}, options=options, spells=out_of_use, as_of=now)
     is_theirs = pl.col("patient_id").is_null() | pl.col("patient_id").is_in(sorted(whom.patients))
     return found.filter(is_theirs), _looked_at(raw, core, whom)
 

@@ -58,6 +58,14 @@ _RELATIVES = "WITH theirs AS MATERIALIZED (FROM known) " + " UNION ".join(
 )
 
 
+# Events whose report may be due though nothing lands: those that may be reportable and of which no report is on record.
+_REPORTABLE = """
+SELECT DISTINCT patient_id FROM raw.adverse_events e
+WHERE (is_serious OR len(serious_criteria) > 0 OR grade = 5 OR outcome = 'fatal') AND reported_at IS NULL
+    AND NOT EXISTS (FROM raw.adverse_events l WHERE l.ae_id = e.ae_id AND l.patient_id = e.patient_id
+        AND l.reported_at IS NOT NULL AND l.ingested_at >= e.ingested_at)"""
+
+
 @dataclass(frozen=True)
 class Touched:
     """`patients`, `devices`: their ids; `single`: ids of deficiencies and incidents, by table."""
@@ -78,6 +86,15 @@ def touched(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched:
     single = {name: frozenset(_ids(new[name], TOPIC_BY_NAME[name].record_id)) for name in _SINGLE if name in new}
     devices = frozenset(_ids(new["devices"], "device_id")) if "devices" in new else frozenset()
     return Touched(frozenset(_with_relatives(kept, patients)), devices, single)
+
+
+def touched_by_time(kept: Kept) -> Touched:
+    """Whose reports may have come to be due since the last look."""
+    single = {
+        name: frozenset(_ids(kept.query(f"SELECT * FROM raw.{name}"), TOPIC_BY_NAME[name].record_id))
+        for name in _SINGLE
+    }
+    return Touched(frozenset(_with_relatives(kept, _ids(kept.query(_REPORTABLE), "patient_id"))), frozenset(), single)
 
 
 def _with_relatives(kept: Kept, patients: set[str]) -> set[str]:

@@ -36,12 +36,13 @@ from .kept import Kept, Positions
 from .look import look
 from .names import naming_key
 from .telling import digests, escalations, tell
-from .touched import Touched, touched
+from .touched import Touched, touched, touched_by_time
 
 _LOOK_S = 0.2
 _TICK_S = 5.0
 _MEASURE_S = 60.0
 _BEAT_S = 5.0
+_REPORTS_S = 1800.0  # days of clinics begin at half hours
 _HEALTHY_S = 60.0
 _LONGEST_WAIT_S = 60.0
 _MOST_PATIENTS = 200  # of one look
@@ -142,7 +143,7 @@ class Watcher:
         self._memory.close()
 
     def run(self, stop: threading.Event) -> None:
-        tick_at = measure_at = beat_at = datetime.now(UTC)
+        tick_at = measure_at = beat_at = reports_at = datetime.now(UTC)
         day = tick_at.date()
         while not stop.is_set():
             now = datetime.now(UTC)
@@ -157,6 +158,9 @@ class Watcher:
             if now >= measure_at:
                 measure_at = now + timedelta(seconds=_MEASURE_S)
                 self._measured(now=now)
+            if self._is_caught_up and now >= reports_at:
+                reports_at = now + timedelta(seconds=_REPORTS_S)
+                self.look_at_reports(now=now)
             if now.date() != day:
                 day = now.date()
                 self._kept.reduce(now=now)
@@ -187,6 +191,11 @@ class Watcher:
         for part in parts:
             self._judge(part, now=now, is_last=part is parts[-1])
         return True
+
+    def look_at_reports(self, *, now: datetime) -> None:
+        """What time alone makes due: of the events whose report is not on record."""
+        for part in _parts(touched_by_time(self._kept)):
+            self._judge(part, now=now, is_last=False)
 
     def tick(self, *, now: datetime) -> None:
         """What time alone brings: the next on the list, the morning's digest."""
@@ -232,7 +241,7 @@ class Watcher:
         return new
 
     def _judge(self, whom: Touched, *, now: datetime, is_last: bool) -> None:
-        causes, looked_at = look(self._kept, whom, memory=self._memory, options=self._settings.options)
+        causes, looked_at = look(self._kept, whom, memory=self._memory, options=self._settings.options, now=now)
         self._enter(causes, looked_at, now=now, positions=self._kept.positions if is_last else None)
 
     def _enter(

@@ -4,6 +4,7 @@ Here: which rules look at which tables. Not here: the rules (harm.py, sessions.p
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from ..exposure import placed_sessions
 from ..judged_sessions import judged
 from ..local_time import clocks
 from ..options import Options
-from . import harm, records, sessions
+from . import harm, records, reports, sessions
 from .causes import CAUSES
 from .devices import SPELLS
 
@@ -35,10 +36,17 @@ TABLES = (
 )
 
 
-def of_core(core: Mapping[str, pl.DataFrame], *, options: Options, spells: pl.DataFrame | None = None) -> pl.DataFrame:
+def of_core(
+    core: Mapping[str, pl.DataFrame],
+    *,
+    options: Options,
+    spells: pl.DataFrame | None = None,
+    as_of: datetime | None = None,
+) -> pl.DataFrame:
     """The causes, columns of CAUSES. `core`: the frames of TABLES by name, each patient and device whole.
 
-    `spells`: of `devices.spells`, what people said of devices; None = nothing.
+    `spells`: of `devices.spells`, what people said of devices; None = nothing. `as_of`: the moment by which reports are
+    due; None = they are not looked at.
     """
     spells = pl.DataFrame(schema=SPELLS) if spells is None else spells
     whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
@@ -54,8 +62,14 @@ def of_core(core: Mapping[str, pl.DataFrame], *, options: Options, spells: pl.Da
             sessions.of_devices_in_use(held, core["devices"], spells),
             records.of_clashes(core["conflicts"]),
             records.of_implausible(core["implausible"]),
+            *([_reports(core, as_of=as_of)] if as_of else []),
         ]
     )
+
+
+def _reports(core: Mapping[str, pl.DataFrame], *, as_of: datetime) -> pl.DataFrame:
+    taken = {name: core[name] for name in ("adverse_events", "deficiencies", "incidents", "clinics")}
+    return reports.of_reports(**taken, places=_places(core), as_of=as_of)
 
 
 def _places(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -38,6 +38,7 @@ NEWS = pl.Schema(
     }
 )
 TOLD = ("opened", "raised", "opened_again")  # of whoever is on duty; the rest is written down
+_FINAL = [rule.id for rule in RULES.values() if rule.is_closing_final]
 GONE = "the cause is gone"
 
 
@@ -125,7 +126,7 @@ def _news_of_cause() -> pl.Expr:
     return (
         pl.when(pl.col("_state").is_null())
         .then(pl.lit("opened"))
-        .when(is_closed & (worse | pl.col("_by_rule")))
+        .when(is_closed & ((worse & ~pl.col("rule").is_in(_FINAL)) | pl.col("_by_rule")))
         .then(pl.lit("opened_again"))
         .when(is_closed)
         .then(None)

@@ -20,7 +20,8 @@ class AlertRule:
 
     `fresh_h`: a cause that landed later than so many hours after it happened is a tier lower, for nobody can act on it
     at once any more; null = it always counts as fresh. `acknowledge_min`: minutes after which an alert of tier `now`
-    that nobody acknowledged goes to the next on the list.
+    that nobody acknowledged goes to the next on the list. `is_closing_final`: what a person closed is not opened by its
+    growing worse.
     """
 
     id: str
@@ -31,6 +32,7 @@ class AlertRule:
     clears: str
     fresh_h: float | None = None
     acknowledge_min: int = 15
+    is_closing_final: bool = False
 
 
 _CORRECTED = "a correction or mark of error takes the record, or what is wrong with it, out"
@@ -149,10 +151,15 @@ _OF_DUTIES = (
     AlertRule(
         id="report_due",
         title="a report that is due",
-        when="an adverse event has to be reported within three days and has not been; told again when it is overdue",
-        tier="today",
+        when="by the rules of the clinic's country a report of an event is overdue, or without delay and not made on the day "
+        "on which the clinic became aware, or due today (today: due within three days, or without delay); a day begins at "
+        "eight of the clinic's clock; told again on the last day and when it is overdue",
+        tier="now",
         told="safety_officer",
-        clears="the report was made, or a correction takes the duty away",
+        clears="the report is on record, or a correction takes the duty away; a person closes it where no field holds a report",
+        fresh_h=_MONTH_H,
+        acknowledge_min=60,
+        is_closing_final=True,
     ),
 )
 _OF_THE_SYSTEM = (

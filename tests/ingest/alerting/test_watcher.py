@@ -170,3 +170,25 @@ def test_the_system_is_measured_and_its_alerts_close_themselves(site):
         state = "closed" if is_passed else "open"
         mine = [alert for alert in site.alerts() if alert[0] in ("harm", "check_failed")]
         assert mine == [("check_failed", "core.sessions/key", state), ("harm", "E1", "open")]
+
+
+def test_a_report_comes_to_be_due_by_time_alone(site):
+    """Ten working days of an American user facility: a reminder, the last day, overdue; closed for good by a person."""
+    us = {"clinic_id": "C9", "timezone": "UTC", "country": "US", "is_device_user_facility": True}
+    patient = {"patient_id": "P9", "clinic_id": "C9", "enrolled_on": "2026-04-01"}
+    event = burn(ae_id="E9", patient_id="P9", clinic_id="C9", is_serious=True, related="causal", aware_at=NOW)
+    site.land(("clinics", us), ("patients", patient), event)
+    site.look()
+    assert [alert for alert in site.alerts() if alert[0] == "report_due"] == []
+    told = {}
+    for day in range(1, 20):
+        site.now = NOW + timedelta(days=day)
+        site.watcher.look_at_reports(now=site.now)
+        site.watcher.look_at_reports(now=site.now)
+        if news := [d["payload"]["news"] for d in site.deliveries(TOPIC) if d["payload"]["rule"] == "report_due"]:
+            told[day] = news
+    assert told == {11: ["opened"], 14: ["raised"], 15: ["raised"]}
+    site.land(burn(**event[1] | {"reported_at": site.now, "reported_to": "manufacturer", "revision": 2}))
+    site.look()
+    [(_, _, state)] = [alert for alert in site.alerts() if alert[0] == "report_due"]
+    assert state == "closed"

@@ -388,7 +388,7 @@ OWN["implausible_safety_record"] = [event(onset_at=datetime(2036, 1, 1, tzinfo=U
 # Raised elsewhere, and by whom.
 ELSEWHERE = {
     "unreadable_safety_record": "ingest/reject_alerts.py",
-    "report_due": "report_deadlines",
+    "report_due": "reports.of_reports",
     "silence": "system.of_silence",
     "disk_filling": "system.of_disk",
     "clock_wrong": "system.of_clocks",
