@@ -18,6 +18,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from ingest.guard import Doors, Guard
 from ingest.health import Health
 from ingest.health_port import answer
+from ingest.web_server import configured
 
 from . import shell
 from .pages import PAGES
@@ -63,7 +64,7 @@ def _doors(app: dash.Dash) -> Doors:
 
 def serve(settings) -> None:
     """Serves on 127.0.0.1 until told to stop."""
-    uvicorn.run(create_app(settings), host="127.0.0.1", port=settings.dashboards_port, log_level="warning")
+    uvicorn.Server(configured(create_app(settings), port=settings.dashboards_port)).run()
 
 
 def _import_what_plotly_imports() -> None:

@@ -20,6 +20,7 @@ from transforms.errors import PortInUse
 
 from .guard import Doors, Guard
 from .health import Health
+from .web_server import configured
 
 PATHS = ("/healthz", "/readyz", "/metrics", "/version")
 _FRESH = {"Cache-Control": "no-store"}
@@ -62,7 +63,7 @@ def served(settings, *, port: int, of: str) -> Iterator[None]:
         "ws": "none",
         "timeout_graceful_shutdown": 1,
     }
-    server = uvicorn.Server(uvicorn.Config(Guard(create_app(health), Doors()), **options))
+    server = uvicorn.Server(configured(Guard(create_app(health), Doors()), **options))
     thread = threading.Thread(target=server.run, args=([listener],), name="floe-health", daemon=True)
     thread.start()
     try:

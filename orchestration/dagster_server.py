@@ -25,6 +25,7 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from dagster_webserver.version import __version__
 
 from ingest.guard import HEADERS, Doors, Guard
+from ingest.web_server import configured
 from transforms.errors import FloeError
 
 from .dagster_home import prepare_dagster_home
@@ -64,11 +65,9 @@ def serve(settings) -> None:
         workspace = parts.enter_context(_definitions(instance))
         daemon = parts.enter_context(_daemon(workspace))
         server = uvicorn.Server(
-            uvicorn.Config(
+            configured(
                 parts.enter_context(_application(instance, workspace, is_read_only=is_read_only(settings))),
-                host="127.0.0.1",
                 port=settings.dagster_port,
-                log_level="warning",
             )
         )
         _stop_with(daemon, server)

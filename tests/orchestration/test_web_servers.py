@@ -8,11 +8,15 @@ import ast
 import asyncio
 import json
 import os
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import uvicorn
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
@@ -23,6 +27,7 @@ from ingest import health_port
 from ingest.guard import Doors, Guard
 from ingest.health import Health
 from ingest.settings import Settings
+from ingest.web_server import configured
 from orchestration import dagster_server
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +117,7 @@ def test_every_server_is_known():
                     "start_unix_server",
                 ):
                     serving.add(str(path.relative_to(ROOT)))
-    assert serving == set(SERVERS)
+    assert serving == {*SERVERS, "ingest/web_server.py"}
 
 
 FOREIGN = [
@@ -259,3 +264,35 @@ def test_sockets_of_processes(tmp_path):
                 made = Path(os.environ["TMPDIR"])
                 assert made.stat().st_mode & 0o777 == 0o700
                 assert len(str(made)) < 85
+
+
+@pytest.mark.parametrize("head", [b"X-Long: " + b"x" * 200_000, b"\r\n".join(b"X-%d: y" % k for k in range(20_000))])
+def test_a_request_s_head_is_bounded(head):
+    """A header of 200 kB and 20,000 headers end the connection: what is no request is not kept in memory."""
+
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"served"})
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(configured(application, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            assert b"served" in _answer(listener, b"")
+            assert b"served" not in _answer(listener, head + b"\r\n")
+        finally:
+            server.should_exit = True
+            thread.join(10)
+    assert not thread.is_alive()
+
+
+def _answer(listener: socket.socket, headers: bytes) -> bytes:
+    """What comes back of a request with these headers until the connection ends."""
+    with socket.create_connection(listener.getsockname(), timeout=10) as client:
+        answer = b""
+        with suppress(ConnectionError):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + headers + b"\r\n")
+            while part := client.recv(65536):
+                answer += part
+        return answer
