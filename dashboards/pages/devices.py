@@ -51,7 +51,7 @@ def _form() -> html.Div:
         dmc.TextInput(id=ids.DEVICE_BY, label="Who says so", placeholder="name or role", w=220),
         dmc.TextInput(id=ids.DEVICE_WHY, label="Why", placeholder="what is wrong, or what was done", w=380),
         dmc.TextInput(id=ids.DEVICE_FROM, label="From which day on", placeholder="YYYY-MM-DD; empty: today", w=220),
-        dmc.Button("Take out of use", id=ids.DEVICE_OUT, color="red"),
+        dmc.Button("Take out of use", id=ids.DEVICE_OUT, color="red.9"),
         dmc.Button("Put back into use", id=ids.DEVICE_BACK, variant="default"),
     ]
     body = [html.Div(fields, className="controls"), html.P(id=ids.DEVICE_SAID, className="caption", role="status")]
