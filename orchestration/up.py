@@ -142,13 +142,13 @@ def _ingest(settings) -> Child:
 
 
 def _alerts(settings) -> Child:
-    """One that takes in a large lake after its start does not report meanwhile."""
+    """It reports from within its start and its looks; one part of either may take some time on a machine that is busy."""
     return _child(
         settings,
         "alerts",
         _verb("alerts", "watch"),
         answers=lambda child: watcher_reports(settings, child.pid),
-        patience_s=300,
+        patience_s=120,
     )
 
 

@@ -7,6 +7,7 @@ Here: writing it, whether it holds, the lock. Not here: what the watcher does (w
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,24 @@ from transforms.counting import spoken
 from transforms.errors import FloeError
 
 _SILENT = timedelta(seconds=60)
+_BEAT_S = 5.0
+
+
+class Beat:
+    """The watcher's sign of life from within whatever it does: called often, written every few seconds.
+
+    By the work itself, not by a thread of its own: one that hangs must fall silent. `fault`: as of `write_beat`.
+    """
+
+    def __init__(self, settings) -> None:
+        self._settings = settings
+        self._due_at = 0.0
+        self.fault = ""
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._due_at:
+            write_beat(self._settings, fault=self.fault)
+            self._due_at = time.monotonic() + _BEAT_S
 
 
 def write_beat(settings, *, fault: str = "") -> None:

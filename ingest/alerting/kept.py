@@ -7,7 +7,7 @@ A device's series are kept whole for some days; of older ones the two samples th
 highest, each as a series of one, so that memory does not grow by the sample.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -57,9 +57,10 @@ UNION ALL BY NAME SELECT * FROM old WHERE len("values") <= 1"""
 
 
 class Kept:
-    """The rows of `TABLES` of the lake up to `positions`. Not safe between threads."""
+    """The rows of `TABLES` of the lake up to `positions`. Not safe between threads. `alive` is called between parts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, alive: Callable[[], None] = lambda: None) -> None:
+        self._alive = alive
         self._memory = MemoryLake()
         self.positions: Positions = {}
 
@@ -91,6 +92,7 @@ class Kept:
 
     def _take(self, lake: Lake, name: str, key: tuple[str, str, int], end: int, *, now: datetime) -> pl.DataFrame:
         """The next rows of a partition, put with what is kept."""
+        self._alive()
         _, topic_id, partition = key
         frame = lake.sql(
             f'SELECT * FROM raw."{name}" WHERE kafka_topic_id = $1 AND kafka_partition = $2 AND kafka_offset >= $3 '

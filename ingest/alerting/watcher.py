@@ -28,7 +28,7 @@ from ..lake import Lake
 from ..lake_in_memory import MemoryLake
 from ..private import make_home
 from . import measured, sender
-from .beat import only_watcher, write_beat
+from .beat import Beat, only_watcher, write_beat
 from .book import Book
 from .duty import Duty, read_duty
 from .hearing import hear
@@ -41,7 +41,6 @@ from .touched import Touched, touched, touched_by_time
 _LOOK_S = 0.2
 _TICK_S = 5.0
 _MEASURE_S = 60.0
-_BEAT_S = 5.0
 _REPORTS_S = 1800.0  # days of clinics begin at half hours
 _HEALTHY_S = 60.0
 _LONGEST_WAIT_S = 60.0
@@ -128,10 +127,10 @@ class Watcher:
         self._say = say
         self._key = naming_key(settings)
         self._book = Book(book_path(settings), key=self._key)
-        self._kept = Kept()
+        self._alive = Beat(settings)
+        self._kept = Kept(alive=self._alive)
         self._memory = MemoryLake()
         self._is_caught_up = False
-        self._fault = ""
         self._ends: Positions = {}  # of the lake, when all of it had been taken in
 
     def __enter__(self) -> "Watcher":
@@ -143,13 +142,11 @@ class Watcher:
         self._memory.close()
 
     def run(self, stop: threading.Event) -> None:
-        tick_at = measure_at = beat_at = reports_at = datetime.now(UTC)
+        tick_at = measure_at = reports_at = datetime.now(UTC)
         day = tick_at.date()
         while not stop.is_set():
             now = datetime.now(UTC)
-            if now >= beat_at:
-                beat_at = now + timedelta(seconds=_BEAT_S)
-                write_beat(self._settings, fault=self._fault)
+            self._alive()
             if not self.step(now=now):
                 stop.wait(_LOOK_S)
             if now >= tick_at:
@@ -213,14 +210,14 @@ class Watcher:
         """What can't be measured (a damaged table of checks, say) is said, and keeps nobody from looking at what lands."""
         try:
             self.measure(now=now)
-            self._fault = ""
+            self._alive.fault = ""
         except Exception as error:
             if _is_disk_full(error):
                 raise
             fault = f"the system could not be measured: {error}"
-            if fault != self._fault:
+            if fault != self._alive.fault:
                 self._say(f"alerts: {fault}")
-            self._fault = fault
+            self._alive.fault = fault
 
     def _unjudged(self, taken: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         """The rows beyond the book's positions: after a start all is taken in, and most was judged before."""
@@ -241,6 +238,7 @@ class Watcher:
         return new
 
     def _judge(self, whom: Touched, *, now: datetime, is_last: bool) -> None:
+        self._alive()
         causes, looked_at = look(self._kept, whom, memory=self._memory, options=self._settings.options, now=now)
         self._enter(causes, looked_at, now=now, positions=self._kept.positions if is_last else None)
 

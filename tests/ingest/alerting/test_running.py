@@ -7,6 +7,8 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pkgutil import resolve_name as resolve
 
 import pytest
 
@@ -15,7 +17,7 @@ from ingest.alerting.book import Book
 from ingest.alerting.watcher import book_path, run
 from ingest.lake import Lake
 from ingest.settings import Settings
-from tests.ingest.alerting.test_watcher import HOME, Site, burn
+from tests.alert_site import HOME, Site, burn
 from transforms.errors import FloeError
 
 WAIT_S = 60
@@ -89,3 +91,33 @@ def test_a_sign_of_life_grows_old(site):
     assert beat.watcher_fault(site.settings) is None
     assert "has not reported" in beat.watcher_fault(site.settings, now=later)
     assert not beat.watcher_reports(site.settings, 1)
+
+
+def test_it_shows_signs_of_life_from_within_a_long_start_and_a_long_look(site, monkeypatch):
+    """A beat a partition taken in, a beat a part of a look: before, none from the start to the end of the first look, and
+    floe up killed a slow start again and again. Nine burns of nine patients, three a part, are three parts.
+    """
+    monkeypatch.setattr("ingest.alerting.beat._BEAT_S", 0.0)
+    monkeypatch.setattr("ingest.alerting.watcher._MOST_PATIENTS", 3)
+    monkeypatch.setattr("ingest.alerting.kept._MOST_ROWS", 4)
+    beats = []
+    monkeypatch.setattr(beat, "write_beat", lambda *_, **__: beats.append("beat"))
+    for module, name in (("kept", "Kept._take"), ("watcher", "look")):
+        target = f"ingest.alerting.{module}.{name}"
+        monkeypatch.setattr(target, noting(beats, name, resolve(target)))
+    site.land(*(burn(ae_id=f"E{k}", patient_id=f"P{k}", onset_at=site.now) for k in range(9)))
+    site.restart()
+    site.look()
+    assert {"Kept._take", "look"} < set(beats)
+    assert beats.count("look") == 3
+    silences = [after for before, after in pairwise(beats) if before != "beat" and after != "beat"]
+    assert silences == []
+
+
+def noting(seen: list[str], name: str, function):
+    def noted(*args, **options):
+        result = function(*args, **options)
+        seen.append(name)
+        return result
+
+    return noted
