@@ -3,7 +3,7 @@
 Here: the loop. Not here: each of its steps (the modules beside this one), sending (sender.py).
 
     1. take in what landed since the last look (kept.py)
-    2. whom does that touch (touched.py); all their rows through core to causes (look.py)
+    2. whom does that touch (touched.py); all their rows through core to causes (look.py; apart.py where that fails)
     3. what is news of the causes, held against the book (transforms/alerting/news.py)
     4. in one transaction of the book: alerts, deliveries, positions
 
@@ -21,6 +21,7 @@ from pathlib import Path
 import polars as pl
 
 from transforms.alerting.news import alert_ids, news
+from transforms.alerting.records import of_unjudged
 from transforms.alerting.system import KINDS
 from transforms.errors import CatalogMissing, DiskFull
 
@@ -28,6 +29,7 @@ from ..lake import Lake
 from ..lake_in_memory import MemoryLake
 from ..private import make_home
 from . import measured, sender
+from .apart import judgements, looks, to_judge_again, unjudged
 from .beat import Beat, only_watcher, write_beat
 from .book import Book
 from .duty import Duty, read_duty
@@ -190,8 +192,11 @@ class Watcher:
         return True
 
     def look_at_reports(self, *, now: datetime) -> None:
-        """What time alone makes due: of the events whose report is not on record."""
+        """What time alone makes due: of the events whose report is not on record. And who could not be judged, again."""
         for part in _parts(touched_by_time(self._kept)):
+            self._judge(part, now=now, is_last=False)
+        again = to_judge_again(self._book.alerts("rule = 'not_judged' AND is_closed_by_rule = 0"))
+        for part in _parts(again) if again.patients or again.single else ():
             self._judge(part, now=now, is_last=False)
 
     def tick(self, *, now: datetime) -> None:
@@ -238,9 +243,21 @@ class Watcher:
         return new
 
     def _judge(self, whom: Touched, *, now: datetime, is_last: bool) -> None:
-        self._alive()
-        causes, looked_at = look(self._kept, whom, memory=self._memory, options=self._settings.options, now=now)
+        def judged(some: Touched) -> tuple[pl.DataFrame, pl.DataFrame]:
+            self._alive()
+            return look(self._kept, some, memory=self._memory, options=self._settings.options, now=now)
+
+        done, failed = looks(judged, whom)
+        causes = pl.concat([*(causes for causes, _ in done), self._unjudgeable(failed, now=now)])
+        looked_at = pl.concat([*(looked_at for _, looked_at in done), judgements(whom)])
         self._enter(causes, looked_at, now=now, positions=self._kept.positions if is_last else None)
+
+    def _unjudgeable(self, failed: list[tuple[Touched, str]], *, now: datetime) -> pl.DataFrame:
+        """The causes of those whose judgement fails."""
+        for whom, reason in failed:
+            patients = ", ".join([*whom.patients, *(id for ids in whom.single.values() for id in ids)])
+            self._say(f"alerts: {patients} can't be judged and is told of as not_judged: {reason}")
+        return of_unjudged(unjudged(self._kept, failed), now=now)
 
     def _enter(
         self, causes: pl.DataFrame, looked_at: pl.DataFrame, *, now: datetime, positions: Positions | None = None

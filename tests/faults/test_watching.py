@@ -24,7 +24,7 @@ def parts(one: Up) -> dict[str, dict]:
 
 
 def are_whole(one: Up, restarts: int = 0) -> dict[str, dict] | None:
-    """The parts on record, once all four run, their processes are listed and each was started again so often."""
+    """The parts on record, once all run, their processes are listed and each was started again so often."""
     now = parts(one)
     is_so = sorted(now) == [*PARTS] and all(
         part["state"] == "running" and part["processes"] and part["restarts"] >= restarts for part in now.values()
@@ -57,14 +57,14 @@ def alive(pids: list[int]) -> list[int]:
 
 
 def test_each_part_is_killed_and_comes_back_whole(up):  # noqa: F811
-    """4 parts by kill -9 of the process at work: 4 come back, 4 are said, of the old processes 0 are left, and each
+    """Every part by kill -9 of the process at work: all come back, all are said, of the old processes 0 are left, and each
     port has one owner.
     """
     one = settled(up)
     before = are_whole(one)
     for part in PARTS:
         os.kill(pid_of(before, part), signal.SIGKILL)
-    after = one.wait("all four again", lambda: are_whole(one, restarts=1))
+    after = one.wait("all parts again", lambda: are_whole(one, restarts=1))
     old = [p["pid"] for part in before.values() for p in part["processes"]]
     assert alive(old) == []
     assert {p["pid"] for part in after.values() for p in part["processes"]}.isdisjoint(old)
@@ -165,4 +165,4 @@ def test_two_at_once_and_a_frozen_one(up):  # noqa: F811
     one.wait("all parts", lambda: running(one.settings)["state"] == "running")
     one.process.send_signal(signal.SIGINT)
     assert one.process.wait(60) == 0, one.said
-    assert [part["restarts"] for part in parts(one).values()] == [0] * 4
+    assert [part["restarts"] for part in parts(one).values()] == [0] * len(PARTS)

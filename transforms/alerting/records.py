@@ -1,14 +1,21 @@
-"""Records that contradict themselves or others, as a cause of alerts.
+"""Records that contradict themselves or others, or whose judgement fails, as a cause of alerts.
 
 Here: `core.conflicts` and `core.implausible` -> causes. Not here: what is a clash (identity.py) or can't be true
 (plausibility.py), records that can't be read.
 """
+
+from datetime import datetime
 
 import polars as pl
 
 from .causes import causes
 
 _SERIES = ("readings", "telemetry")
+
+# Patients and single records (`table`, `record_id`) whose judgement fails, and why.
+UNJUDGED = pl.Schema(
+    {"table": pl.String, "record_id": pl.String, "patient_id": pl.String, "clinic_id": pl.String, "reason": pl.String}
+)
 
 
 def of_clashes(conflicts: pl.DataFrame) -> pl.DataFrame:
@@ -60,4 +67,23 @@ def of_implausible(implausible: pl.DataFrame) -> pl.DataFrame:
             finding=pl.col("sentence"),
         )
         for is_contradiction, rule in rules.items()
+    )
+
+
+def of_unjudged(unjudged: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
+    """A cause a patient or single record that can't be judged. `unjudged`: UNJUDGED.
+
+    Its subject is the judgement, `TABLE/ID`, not the record, whose other alerts stay as they were.
+    """
+    return causes(
+        "not_judged",
+        unjudged,
+        subject_kind="judgement",
+        subject_id=pl.format("{}/{}", "table", "record_id"),
+        clinic_id=pl.col("clinic_id"),
+        patient_id=pl.col("patient_id"),
+        evidence=pl.lit([], dtype=pl.List(pl.String)),
+        occurred_at=pl.lit(now),
+        landed_at=pl.lit(now),
+        finding=pl.format("can't be judged ({})", "reason"),
     )

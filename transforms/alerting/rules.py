@@ -122,6 +122,15 @@ _OF_RECORDS = (
         fresh_h=_DAY_H,
     ),
     AlertRule(
+        id="not_judged",
+        title="records that the rules could not be held against",
+        when="a look at a patient's records, a device deficiency or an incident failed, while looks at others did not: no other "
+        "alert of it comes or closes until it can be judged",
+        tier="now",
+        told="operator",
+        clears="it could be judged",
+    ),
+    AlertRule(
         id="clash_of_ids",
         title="two things under one id",
         when="records of one id are of two things",

@@ -388,6 +388,7 @@ OWN["implausible_safety_record"] = [event(onset_at=datetime(2036, 1, 1, tzinfo=U
 # Raised elsewhere, and by whom.
 ELSEWHERE = {
     "unreadable_safety_record": "ingest/reject_alerts.py",
+    "not_judged": "records.of_unjudged",
     "report_due": "reports.of_reports",
     "silence": "system.of_silence",
     "disk_filling": "system.of_disk",
