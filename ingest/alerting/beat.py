@@ -36,11 +36,11 @@ class Beat:
             self._due_at = time.monotonic() + _BEAT_S
 
 
-def write_beat(settings, *, fault: str = "") -> None:
+def write_beat(settings, *, fault: str = "", now: datetime | None = None) -> None:
     """That the watcher looks; `fault`: why its last look failed, in a sentence. A full disk is told elsewhere."""
     path = settings.home / "alerts-watcher.json"
     fresh = path.with_suffix(f".{os.getpid()}")
-    beat = {"pid": os.getpid(), "updated_at": datetime.now(UTC).isoformat(), "fault": fault}
+    beat = {"pid": os.getpid(), "updated_at": (now or datetime.now(UTC)).isoformat(), "fault": fault}
     with suppress(OSError):
         fresh.write_text(json.dumps(beat))
         fresh.replace(path)

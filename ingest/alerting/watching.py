@@ -1,6 +1,7 @@
 """Whether somebody watches: an empty list of alerts means nothing where nobody fills it.
 
-Here: the watcher's book held against what has landed, as sentences. Not here: the watcher (watcher.py), the list.
+Here: the watcher's sign of life, and its book held against what has landed, as sentences. Not here: the watcher
+(watcher.py), its sign of life (beat.py), the list.
 """
 
 import sqlite3
@@ -13,6 +14,7 @@ import polars as pl
 from transforms.counting import spoken
 
 from ..lake import Lake
+from .beat import watcher_fault
 from .kept import TABLES
 
 _BEHIND = timedelta(seconds=30)
@@ -28,7 +30,8 @@ SELECT kafka_topic, kafka_topic_id, kafka_partition FROM raw.stream_offsets
 
 
 def why_unwatched(settings, lake: Lake, *, now: datetime) -> list[str]:
-    """A sentence for each reason why the alerts may lack some: no watcher, one that is behind, sinks that do not answer.
+    """A sentence for each reason why the alerts may lack some: no watcher, one that gives no sign of life or is
+    behind, sinks that do not answer.
 
     Empty where all is well. The book is only read.
     """
@@ -39,7 +42,15 @@ def why_unwatched(settings, lake: Lake, *, now: datetime) -> list[str]:
         positions, waiting = _of_book(path)
     except sqlite3.Error as error:
         return [f"The watcher's book ({path}) can't be read ({error}): whether anybody watches is unknown."]
-    return [*_behind(lake, positions, now=now), *_undelivered(waiting)]
+    return [*_silent(settings, now=now), *_behind(lake, positions, now=now), *_undelivered(waiting)]
+
+
+def _silent(settings, *, now: datetime) -> list[str]:
+    """That it looks no more, which nothing else shows while nothing lands."""
+    fault = watcher_fault(settings, now=now)
+    if fault is None:
+        return []
+    return [f"{fault[0].upper()}{fault[1:]}: what lands now is not looked at. Where none runs: {_REMEDY}."]
 
 
 def _of_book(path: Path) -> tuple[pl.DataFrame, list[tuple]]:

@@ -1,10 +1,11 @@
-"""Whether somebody watches: no watcher, one that is behind, sinks that do not answer are each said; else nothing is."""
+"""Whether somebody watches: no watcher, one that is silent or behind, sinks that do not answer are each said; else nothing is."""
 
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
+from ingest.alerting.beat import write_beat
 from ingest.alerting.book import Book
 from ingest.alerting.watching import why_unwatched
 from ingest.lake import Lake
@@ -42,7 +43,8 @@ def land(lake: Lake, key: tuple[str, str, int], first: int, end: int, *, at: dat
 
 
 def judged(settings, position: int) -> None:
-    """The watcher's book, which has judged the sessions up to a position."""
+    """The watcher's book, which has judged the sessions up to a position; it has just given a sign of life."""
+    write_beat(settings, now=NOW)
     with Book(settings.home / "alerts.sqlite") as book:
         book.set_positions({SESSIONS: position})
 
@@ -69,11 +71,29 @@ def test_a_watcher_that_is_behind(site, position, age):
     assert [part in sentence for part, sentence in zip(expected, said(site), strict=True)] == [True] * len(expected)
 
 
+@pytest.mark.parametrize(("seconds", "is_said"), [(60, False), (61, True), (3600, True), (-61, True)])
+def test_a_watcher_that_died_while_nothing_lands(site, seconds, is_said):
+    """All that landed is judged, yet it has not reported for a minute (or its clock is not this one): said."""
+    judged(site[0], 10)
+    sentences = said(site, NOW + timedelta(seconds=seconds))
+    assert ["The watcher of alerts has not reported for" in sentence for sentence in sentences] == [True] * is_said
+
+
+def test_a_watcher_that_can_not_look(site):
+    """It lives, and says itself why it looks at nothing."""
+    judged(site[0], 10)
+    write_beat(site[0], fault="the lake is damaged", now=NOW)
+    [sentence] = said(site)
+    assert sentence.startswith("The watcher of alerts can't look: the lake is damaged")
+
+
 @pytest.mark.parametrize(("seconds", "is_said"), [(29, False), (30, True)])
 def test_what_has_just_landed_is_not_late(site, seconds, is_said):
     """The watcher looks several times a second: half a minute is behind."""
     judged(site[0], 5)
-    assert bool(said(site, NOW - timedelta(minutes=1) + timedelta(seconds=seconds))) == is_said
+    at = NOW - timedelta(minutes=1) + timedelta(seconds=seconds)
+    write_beat(site[0], now=at)
+    assert bool(said(site, at)) == is_said
 
 
 def test_what_no_alert_is_judged_by_makes_nobody_late(site):
