@@ -212,12 +212,19 @@ def is_recent(row: dict, *, now: datetime) -> bool:
     return row["happened_at"] > now - _RECENT
 
 
-def alert_of(standing: pl.DataFrame, *, rule: str, kind: str, id: str, clinic_id: str | None) -> dict | None:
-    """The alert of a rule on a thing, by its id or as core names it where ids clash; the one that is least in hand."""
+def alert_of(
+    standing: pl.DataFrame, *, rule: str, kind: str, id: str, clinic_id: str | None, cause: str | None = None
+) -> dict | None:
+    """The alert of a rule on a thing, by its id or as core names it where ids clash; the one that is least in hand.
+
+    `cause`: of a rule with several on one thing, the one that is meant.
+    """
     names = {id, f"{clinic_id}:{id}"}
     rows = standing.filter(
         pl.col("rule") == rule, pl.col("subject_kind") == kind, pl.col("subject_id").is_in(sorted(names))
     )
+    if cause is not None:
+        rows = rows.filter(pl.col("cause") == cause)
     if clinic_id:
         rows = rows.filter(pl.col("clinic_id").is_null() | (pl.col("clinic_id") == clinic_id))
     place = pl.col("state").replace_strict(_IN_ORDER, default=3, return_dtype=pl.Int64)

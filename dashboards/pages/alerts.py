@@ -198,9 +198,8 @@ def _due(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
 
 
 def _report(row: dict, shown: Shown, search: str | None) -> html.Li:
-    alert = alert_rows.alert_of(
-        shown.standing, rule="report_due", kind=row["subject_kind"], id=row["subject_id"], clinic_id=row["clinic_id"]
-    )
+    about = {"kind": row["subject_kind"], "id": row["subject_id"], "clinic_id": row["clinic_id"]}
+    alert = alert_rows.alert_of(shown.standing, rule="report_due", cause=row["rule"], **about)
     about = alert_rows.subject(row)
     return html.Li(
         [

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import polars as pl
 import pytest
 
 from dashboards import ids
@@ -74,6 +75,31 @@ def test_reports_and_serious_events_stand_beside(staff):
     later = said(top(staff, now=NOW + timedelta(days=2)))
     assert "0 in the last 24 hours; 1 in the last seven days (1 serious)." in later
     assert "0 in the last seven days." in said(top(staff, now=NOW + timedelta(days=8)))
+
+
+@pytest.mark.parametrize(
+    ("cause", "clinic", "expected"),
+    [
+        ("us_death", "C1", "R1"),
+        ("us_serious_injury", "C1", "R2"),
+        ("eu_serious", "C1", None),
+        (None, "C1", "R2"),  # any of them: the one that nobody has in hand
+        ("us_death", "C2", None),
+    ],
+)
+def test_a_report_has_the_alert_of_its_own_duty(cause, clinic, expected):
+    """An event may be reportable by two rules: each duty shows who has its own alert, not the other's."""
+    row = {"rule": "report_due", "subject_kind": "adverse_event", "subject_id": "A1", "clinic_id": "C1"}
+    alerts_of_event = [
+        row | {"alert_id": "R1", "cause": "us_death", "state": "acknowledged"},
+        row | {"alert_id": "R2", "cause": "us_serious_injury", "state": "open"},
+        row | {"alert_id": "H", "rule": "harm", "cause": "us_death", "state": "open"},
+    ]
+    standing = pl.DataFrame(alerts_of_event)
+    alert = alert_rows.alert_of(
+        standing, rule="report_due", kind="adverse_event", id="A1", clinic_id=clinic, cause=cause
+    )
+    assert (alert or {}).get("alert_id") == expected
 
 
 def test_time_to_acknowledge_is_said(staff):
