@@ -6,7 +6,7 @@ STAMP := $(VENV)/.locked
 # The trial's events, where the data lies beside the project.
 TRIAL := $(wildcard ../shared/data/acupuncture.ndjson)
 
-.PHONY: env demo test faults crashes fault-files browser bench simulations lint lock clean
+.PHONY: env demo test faults crashes fault-files browser bench simulations alerts-document lint lock clean
 
 env: $(STAMP)
 
