@@ -346,6 +346,30 @@ def test_contradictions_and_clashes_are_told():
     )
 
 
+def series(k: int, patient: str = "P1") -> tuple[str, dict]:
+    fields = {"patient_id": patient, "started_at": AT - timedelta(hours=k), "metric": "heart_rate"}
+    return "readings", fields | {"device_id": "W1", "unit": "/min", "interval_s": 60.0, "values": [60.0]}
+
+
+def test_series_that_run_on_past_a_death_are_one_alert_a_patient():
+    """Whoever wears a watch sends a series an hour: one alert each patient, with the series as its evidence."""
+    died = [
+        ("patient_status", {"status_id": f"Z{p}", "patient_id": p, "status": "died", "effective_on": "2026-05-01"})
+        for p in ("P1", "P2")
+    ]
+    other = ("patients", {"patient_id": "P2", "clinic_id": "C1", "enrolled_on": "2026-04-01"})
+    of_first = [series(k) for k in range(5)]
+    found = causes(other, *died, *of_first, series(9, "P2"), session())
+    found = found.filter(pl.col("rule") == "contradiction").sort("subject_id")
+    evidence = [len(ids) for ids in found["evidence"]]
+    assert list(zip(found["subject_id"], evidence, strict=True)) == [
+        ("readings/P1", 5),
+        ("readings/P2", 1),
+        ("sessions/S1", 1),
+    ]
+    assert found["patient_id"].to_list() == ["P1", "P2", "P1"]
+
+
 # One input a rule that must make its cause: a rule that nothing raises has no place here, and the test below fails.
 OWN = {"harm": [event(injury_kind="burn")], "session_without_clearance": [session(patient_id="P9")]}
 OWN["session_contraindicated"] = [
