@@ -201,7 +201,9 @@ def grid(
             # not by flex, with which a grid may stay hidden (AG Grid's delayed rendering)
             columnSize="responsiveSizeToFit" if fits else None,
             defaultColDef={"sortable": True, "filter": True, "resizable": True, "wrapHeaderText": True,
-                           "autoHeaderHeight": True, "minWidth": 110},
+                           "autoHeaderHeight": True, "minWidth": 110,
+                           # at their least until they are sized: AG Grid's 200 px each is wider than the page
+                           **({"width": 80} if fits else {})},
             dashGridOptions={"animateRows": False, "enableCellTextSelection": True, "ensureDomOrder": True,
                              "suppressColumnVirtualisation": True, "theme": {"function": "themeFloe(themeQuartz)"},
                              "localeText": {"noRowsToShow": "No rows"}},

@@ -30,10 +30,10 @@ def _over(field: str, denominator: str, title: str, width: int) -> dict:
 
 
 SERIOUS_COLUMNS = [
-    {"field": "onset", "headerName": "Onset", "minWidth": 175, **WRAPPED},
+    {"field": "onset", "headerName": "Onset", "minWidth": 150, **WRAPPED},
     {"field": "patient", "headerName": "Patient", "minWidth": 112, "cellRenderer": "markdown", "linkTarget": "_self"},
     {"field": "why", "headerName": "Listed as", "minWidth": 115},
-    {"field": "term", "headerName": "Event", "minWidth": 165, **WRAPPED},
+    {"field": "term", "headerName": "Event", "minWidth": 150, **WRAPPED},
     {"field": "grade", "headerName": "Grade", "minWidth": 100},
     {"field": "outcome", "headerName": "Outcome", "minWidth": 112},
     {"field": "related", "headerName": "Related", "minWidth": 112},
@@ -66,10 +66,10 @@ DEADLINE_COLUMNS = [
     {"field": "days_left", "headerName": "Days left", "minWidth": 85},
     {"field": "about", "headerName": "About", "minWidth": 130, **WRAPPED},
     {"field": "clinic", "headerName": "Clinic", "minWidth": 120, **WRAPPED},
-    {"field": "duty", "headerName": "What, to whom, by when", "minWidth": 215, **WRAPPED},
+    {"field": "duty", "headerName": "What, to whom, by when", "minWidth": 190, **WRAPPED},
     {"field": "clock", "headerName": "Clinic aware", "minWidth": 105},
     {"field": "reason", "headerName": "Remarks", "minWidth": 150, **WRAPPED},
-    {"field": "source", "headerName": "Source", "minWidth": 150, **WRAPPED},
+    {"field": "source", "headerName": "Source", "minWidth": 140, **WRAPPED},
 ]
 # what somebody has to do first, then what nobody must do or is done
 _DUTIES_FIRST = ("overdue", "due_now", "open", "no_date", "no_rule", "voluntary", "reported_late", "reported")
