@@ -8,13 +8,13 @@ from datetime import datetime
 import polars as pl
 
 from transforms.alerting.devices import as_sent, spells
-from transforms.alerting.judging import TABLES, of_core
+from transforms.alerting.judging import HARM_TABLES, TABLES, of_core, of_harm
 from transforms.options import Options
 from transforms.schemas import TOPIC_BY_NAME
 
 from ..lake_in_memory import MemoryLake
 from .kept import Kept
-from .touched import Touched, rows_of
+from .touched import HARM, Touched, harm_rows_of, rows_of
 
 # The kinds of subject by the table that their records are in.
 _KINDS = {
@@ -38,8 +38,25 @@ def look(
     core = memory.compute(TABLES, options=options)
     out_of_use = spells(as_sent(raw["devices"], core["identities"]))
     found = of_core({name: core[name] for name in TABLES}, options=options, spells=out_of_use, as_of=now)
-    is_theirs = pl.col("patient_id").is_null() | pl.col("patient_id").is_in(sorted(whom.patients))
-    return found.filter(is_theirs), _looked_at(raw, core, whom)
+    return found.filter(_is_of(whom)), _looked_at(raw, core, whom)
+
+
+def look_for_harm(
+    kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Of the causes that `look` gives those of harm, by the few tables that show it, and the subjects that may have them.
+
+    The subjects are not looked at whole: other rules than harm's may have causes in them.
+    """
+    raw = harm_rows_of(kept, whom)
+    memory.land(raw)
+    core = memory.compute(HARM_TABLES, options=options)
+    subjects = _looked_at({name: raw[name] for name in HARM}, core, whom)
+    return of_harm(core).filter(_is_of(whom)), subjects
+
+
+def _is_of(whom: Touched) -> pl.Expr:
+    return pl.col("patient_id").is_null() | pl.col("patient_id").is_in(sorted(whom.patients))
 
 
 def _looked_at(raw: dict[str, pl.DataFrame], core: dict[str, pl.DataFrame], whom: Touched) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from .kept import TABLES, Kept
 _OF_PATIENTS = tuple(name for name in TABLES if "patient_id" in RAW_TABLES[name].names and name != "retractions")
 _REGISTERS = ("clinics", "devices", "protocols")
 _SINGLE = ("deficiencies", "incidents")
+HARM = ("adverse_events", *_SINGLE)
 _ROUNDS = 5  # of following shared ids and merges
 # The patients whose sessions a register's new row may judge otherwise.
 _BY_REGISTER = {
@@ -88,6 +89,12 @@ def touched(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched:
     return Touched(frozenset(_with_relatives(kept, patients)), devices, single)
 
 
+def harmed(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched | None:
+    """Of whom the new rows tell harm, or correct what was told of it; None = of nobody."""
+    told = {name: new[name] for name in HARM if name in new}
+    return touched(kept, told) if told else None
+
+
 def touched_by_time(kept: Kept) -> Touched:
     """Whose reports may have come to be due since the last look."""
     single = {
@@ -117,10 +124,27 @@ def rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
     wanted |= dict.fromkeys(_OF_PATIENTS, "patient_id IN (FROM patients)")
     wanted["telemetry"] = "session_id IN (SELECT session_id FROM raw.sessions WHERE patient_id IN (FROM patients))"
     wanted["retractions"] = "true"
-    for name in _SINGLE:
-        wanted[name] = f"{TOPIC_BY_NAME[name].record_id} IN (FROM {name}_ids)"
-    frames = {f"{name}_ids": _frame(whom.single.get(name, frozenset())) for name in _SINGLE}
-    return kept.rows_of(wanted, patients=_frame(_with_relatives(kept, set(whom.patients))), **frames)
+    relatives = _with_relatives(kept, set(whom.patients))
+    return kept.rows_of(wanted | _singles(), patients=_frame(relatives), **_single_ids(whom))
+
+
+def harm_rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
+    """Of `rows_of` those by which harm is judged; `whom`: with all their relatives, as `harmed` gives them."""
+    of_them = "patient_id IN (FROM patients)"
+    wanted = {"clinics": "true", "devices": "true"}
+    wanted |= dict.fromkeys(("patients", "patient_status", "adverse_events"), of_them)
+    wanted["sessions"] = (
+        f"{of_them} AND session_id IN (SELECT session_id FROM raw.adverse_events WHERE clinic_id IS NULL)"
+    )
+    return kept.rows_of(wanted | _singles(), patients=_frame(whom.patients), **_single_ids(whom))
+
+
+def _singles() -> dict[str, str]:
+    return {name: f"{TOPIC_BY_NAME[name].record_id} IN (FROM {name}_ids)" for name in _SINGLE}
+
+
+def _single_ids(whom: Touched) -> dict[str, pl.DataFrame]:
+    return {f"{name}_ids": _frame(whom.single.get(name, frozenset())) for name in _SINGLE}
 
 
 def _frame(ids: Iterable[str]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 Here: the loop. Not here: each of its steps (the modules beside this one), sending (sender.py).
 
     1. take in what landed since the last look (kept.py)
+       harm among it is judged by itself first, entered and told (steps 2 to 4 with what harm is judged by, look.py)
     2. whom does that touch (touched.py); all their rows through core to causes (look.py; apart.py where that fails)
     3. what is news of the causes, held against the book (transforms/alerting/news.py)
     4. in one transaction of the book: alerts, deliveries, positions
@@ -35,10 +36,10 @@ from .book import Book
 from .duty import Duty, read_duty
 from .hearing import hear
 from .kept import Kept, Positions
-from .look import look
+from .look import look, look_for_harm
 from .names import naming_key
 from .telling import digests, escalations, tell
-from .touched import Touched, touched, touched_by_time
+from .touched import Touched, harmed, touched, touched_by_time
 
 _LOOK_S = 0.2
 _TICK_S = 5.0
@@ -132,6 +133,7 @@ class Watcher:
         self._alive = Beat(settings)
         self._kept = Kept(alive=self._alive)
         self._memory = MemoryLake()
+        self._harm_memory = MemoryLake()  # its own, for it keeps what does not change from look to look
         self._is_caught_up = False
         self._ends: Positions = {}  # of the lake, when all of it had been taken in
 
@@ -142,6 +144,7 @@ class Watcher:
         self._book.__exit__()
         self._kept.close()
         self._memory.close()
+        self._harm_memory.close()
 
     def run(self, stop: threading.Event) -> None:
         tick_at = measure_at = reports_at = datetime.now(UTC)
@@ -185,6 +188,7 @@ class Watcher:
             with self._book.change():
                 is_new = not self._book.positions()
                 hear(self._book, self._duty, new["alerts"], now=now, is_new_book=is_new)
+        self._judge_harm(new, now=now)
         whom = touched(self._kept, new)
         parts = list(_parts(whom))
         for part in parts:
@@ -242,6 +246,16 @@ class Watcher:
                 new[name] = rows
         return new
 
+    def _judge_harm(self, new: Mapping[str, pl.DataFrame], *, now: datetime) -> None:
+        """Enters what harm the new rows tell, ahead of all else that they touch; a cause that is gone waits for that."""
+        whom = harmed(self._kept, new)
+        if whom is None:
+            return
+        options = self._settings.options
+        done, _ = looks(lambda some: look_for_harm(self._kept, some, memory=self._harm_memory, options=options), whom)
+        for causes, subjects in done:
+            self._enter(causes, subjects, now=now, is_whole=False)
+
     def _judge(self, whom: Touched, *, now: datetime, is_last: bool) -> None:
         def judged(some: Touched) -> tuple[pl.DataFrame, pl.DataFrame]:
             self._alive()
@@ -260,10 +274,18 @@ class Watcher:
         return of_unjudged(unjudged(self._kept, failed), now=now)
 
     def _enter(
-        self, causes: pl.DataFrame, looked_at: pl.DataFrame, *, now: datetime, positions: Positions | None = None
+        self,
+        causes: pl.DataFrame,
+        looked_at: pl.DataFrame,
+        *,
+        now: datetime,
+        positions: Positions | None = None,
+        is_whole: bool = True,
     ) -> None:
+        """`is_whole`: whether these are all causes of the subjects; others then are gone."""
         standing = self._book.standing(alert_ids(causes, key=self._key), looked_at)
-        changes = news(causes, standing, judged=looked_at, key=self._key)
+        judged = looked_at if is_whole else looked_at.clear()
+        changes = news(causes, standing, judged=judged, key=self._key)
         with self._book.change():
             self._book.enter(changes, now=now)
             for row in changes.iter_rows(named=True):

@@ -34,6 +34,8 @@ TABLES = (
     "conflicts",
     "implausible",
 )
+# Those of them by which harm is judged.
+HARM_TABLES = ("clinics", "patients", "sessions", "adverse_events", "deficiencies", "incidents")
 
 
 def of_core(
@@ -55,14 +57,24 @@ def of_core(
     return pl.concat(
         [
             pl.DataFrame(schema=CAUSES),
-            harm.of_adverse_events(core["adverse_events"], clinics=_places(core)),
-            harm.of_deficiencies(core["deficiencies"]),
-            harm.of_incidents(core["incidents"]),
+            of_harm(core),
             sessions.of_sessions(held, options=options),
             sessions.of_devices_in_use(held, core["devices"], spells),
             records.of_clashes(core["conflicts"]),
             records.of_implausible(core["implausible"]),
             *([_reports(core, as_of=as_of)] if as_of else []),
+        ]
+    )
+
+
+def of_harm(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Of the causes those of harm, columns of CAUSES. `core`: the frames of HARM_TABLES by name; of sessions at least
+    those of adverse events that name no clinic."""
+    return pl.concat(
+        [
+            harm.of_adverse_events(core["adverse_events"], clinics=_places(core)),
+            harm.of_deficiencies(core["deficiencies"]),
+            harm.of_incidents(core["incidents"]),
         ]
     )
 

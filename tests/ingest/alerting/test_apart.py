@@ -23,15 +23,20 @@ def site(tmp_path, with_lake):
 @pytest.fixture
 def poison(monkeypatch):
     """Whose adverse events, or which incidents, make the judgement raise: a set to change."""
-    poisoned, whole = set(), look.of_core
+    poisoned = set()
 
-    def of_core(core, **options):
-        ids = {*core["adverse_events"]["patient_id"], *core["incidents"]["incident_id"]}
-        if wrong := ids & poisoned or (poisoned & {"anybody"}):
-            raise ZeroDivisionError(f"planted by {sorted(wrong)}")
-        return whole(core, **options)
+    def planted(judge):
+        def of(core, **options):
+            incidents = core["incidents"]["incident_id"] if "incidents" in core else ()
+            ids = {*core["adverse_events"]["patient_id"], *incidents}
+            if wrong := ids & poisoned or (poisoned & {"anybody"}):
+                raise ZeroDivisionError(f"planted by {sorted(wrong)}")
+            return judge(core, **options)
 
-    monkeypatch.setattr(look, "of_core", of_core)
+        return of
+
+    for name in ("of_core", "of_harm"):
+        monkeypatch.setattr(look, name, planted(getattr(look, name)))
     return poisoned
 
 

@@ -36,6 +36,27 @@ def test_a_burn_that_lands_is_told_once(site):
     assert site.news("first") + site.news("all") + site.news(TOPIC) == []
 
 
+def test_harm_is_told_ahead_of_the_whole_look(site, monkeypatch):
+    """It is told though the look at all else fails; once that succeeds, nothing is told again, and a correction counts."""
+    site.look()
+    with monkeypatch.context() as failing:
+        failing.setattr(Watcher, "_judge", _fails)
+        site.land(burn())
+        with pytest.raises(RuntimeError):
+            site.look()
+        assert site.news("first") == ["opened"]
+    site.restart()
+    site.look()
+    assert (site.alerts(), site.news("first")) == ([("harm", "E1", "open")], [])
+    site.land(burn(record_status="entered_in_error", revision=1))
+    site.look()
+    assert (site.alerts(), site.news("first")) == ([("harm", "E1", "closed")], ["closed"])
+
+
+def _fails(*_, **__) -> None:
+    raise RuntimeError("the whole look failed")
+
+
 def test_what_leaves_is_what_the_sink_may_have(site):
     """Least: the rule, the clinic, a link; nothing of a person, no value."""
     site.land(burn(grade=3))
