@@ -20,6 +20,7 @@ STANDING = pl.Schema(
         "alert_id": pl.String,
         "subject_kind": pl.String,
         "subject_id": pl.String,
+        "clinic_id": pl.String,
         "gravity": pl.Int64,
         "state": pl.String,
         "is_closed_by_rule": pl.Boolean,
@@ -96,12 +97,12 @@ def _named(causes: pl.DataFrame, *, key: bytes) -> pl.DataFrame:
 
 def _as_they_stand(there: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
     """The causes, under the name that their alert has where the same event shows the same rule: a record that clashes
-    with another of its clinic is called SOURCE#ID from then on, and is no new cause."""
+    with another of its clinic is called SOURCE#ID from then on, and is no new cause. Two clinics may number events alike."""
     rule = pl.col("alert_id").str.replace(r"-[^-]*$", "")
-    unseen = there.join(standing, on="alert_id", how="anti").select("alert_id", "rule", "cause", "evidence")
+    unseen = there.join(standing, on="alert_id", how="anti").select("alert_id", "rule", "clinic_id", "evidence")
     nameless = standing.join(there, on="alert_id", how="anti").filter(pl.col("state") != "closed")
-    nameless = nameless.select(_name="alert_id", rule=rule, evidence="evidence").explode("evidence")
-    same = unseen.explode("evidence").join(nameless, on=["rule", "evidence"])
+    nameless = nameless.select("clinic_id", "evidence", _name="alert_id", rule=rule).explode("evidence")
+    same = unseen.explode("evidence").join(nameless, on=["rule", "clinic_id", "evidence"], nulls_equal=True)
     # of one event with several causes of a rule it can't be said which is which
     is_one = pl.struct("alert_id", "_name").n_unique()
     same = same.filter(is_one.over("alert_id") == 1, is_one.over("_name") == 1).unique("alert_id")

@@ -44,6 +44,7 @@ def standing(state: str = "open", *, gravity: int = 23, revision: int = 0, by_ru
         "alert_id": alert_id("harm", "adverse_event", "E1", "", "C1"),
         "subject_kind": "adverse_event",
         "subject_id": "E1",
+        "clinic_id": "C1",
         "gravity": gravity,
         "state": state,
         "is_closed_by_rule": by_rule,
@@ -109,6 +110,12 @@ def test_an_id_that_comes_to_clash_within_a_clinic_is_the_same_cause():
     first, second = cause(subject_id="urn:a#E1"), cause(subject_id="urn:b#E1") | {"evidence": ["e2"]}
     found = news(frame(first, second), standing(), judged=JUDGED)
     assert found.select("news", "evidence").rows() == [("opened", ["e2"])]
+
+
+def test_another_clinic_s_event_of_the_same_number_is_another_cause():
+    """Two clinics that number alike: the alert of the one closes, the other's is opened under its own clinic."""
+    found = news(frame(cause(clinic_id="C2")), standing(), judged=JUDGED)
+    assert found.select("news", "clinic_id").sort("news").rows() == [("closed", "C1"), ("opened", "C2")]
 
 
 def test_one_thing_seen_twice_is_one_alert_with_the_evidence_of_both():
