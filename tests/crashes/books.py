@@ -39,10 +39,10 @@ class Books:
         self.broken: set[bytes] = set()
 
     def send(self, count: int) -> None:
-        """Publishes and, once Kafka has acknowledged all of them, writes them down."""
+        """Publishes and, once Kafka has acknowledged all of them, writes them down: else none of them is on the list."""
         numbers = range(self.sent, self.sent + count)
-        stream.publish(self.settings, [self._record(n) for n in numbers])
         self.sent += count
+        stream.publish(self.settings, [self._record(n) for n in numbers])
         self.whole |= {str(n) for n in numbers if n % _BROKEN_EVERY}
         self.broken |= {self._key(n) for n in numbers if not n % _BROKEN_EVERY}
 
