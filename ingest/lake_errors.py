@@ -95,7 +95,8 @@ def damaged(file: str, told: str) -> LakeDamaged:
 
 def damaged_catalog(settings, told: str) -> CatalogDamaged:
     return CatalogDamaged(
-        f"the lake's catalog {hidden(settings.catalog_uri, settings)} is damaged ({told}): keep it as it is. floe restore makes "
+        f"the lake's catalog {hidden(settings.catalog_uri, settings)} is damaged, or FLOE_CATALOG names a file that is none "
+        f"({told}): keep it as it is. floe restore makes "
         "a new home with the lake of a copy (floe backup), and what Kafka still has of the time since lands there from "
         "the copy's positions on; without a copy, what Kafka still has lands in a new FLOE_HOME from the beginning"
     )

@@ -248,10 +248,10 @@ def test_unreachable_named_broker(floe):
 
 @pytest.mark.parametrize("words", [("sql", "SELECT 1"), ("ingest", "--drain"), ("materialize",), ("status",)])
 def test_catalog_that_is_none(floe, words):
-    """A file that is no catalog: exit code 3, and it stays as it was."""
+    """A file that is no catalog, or one that is damaged from its first bytes on: exit code 1, and it stays as it was."""
     Path("garbage").write_text("not a catalog " * 1000)
     found = floe(*words, FLOE_CATALOG="sqlite:garbage")
-    assert_refused(found, code=3, says=("garbage", "can't be opened", "FLOE_CATALOG"))
+    assert_refused(found, code=1, says=("garbage", "is damaged", "FLOE_CATALOG"))
     assert Path("garbage").read_text() == "not a catalog " * 1000
 
 

@@ -12,7 +12,7 @@ from ingest.alerting.sender import SOURCE, TOPIC
 from ingest.alerting.watcher import Watcher, book_path
 from ingest.lake import Lake
 from ingest.settings import Settings
-from tests.ingest.alerting.test_watcher import DUTY, HOME, NOW, Site, burn
+from tests.alert_site import DUTY, HOME, NOW, Site, burn
 
 INGEST, FORMERLY, PEOPLE = "/floe/ingest", "/floe/core", "/floe"
 
