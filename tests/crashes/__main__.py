@@ -138,7 +138,7 @@ class Ground:
     def _start(self, part: str, **options):
         environment = {"FLOE_HOME": str(self.settings.home), "FLOE_BROKER_PORT": str(self.settings.broker_port)}
         environment |= {"FLOE_CACHE": self.settings.cache, "FLOE_INGEST_LINGER_MS": "10", "FLOE_LAKE_THREADS": "1"}
-        environment |= {"FLOE_DASHBOARDS_PORT": str(self.settings.dashboards_port)}
+        environment |= {"FLOE_DASHBOARDS_PORT": str(self.settings.dashboards_port), "FLOE_HEALTH_PORT": "0"}
         environment |= {"FLOE_DAGSTER_PORT": str(self.settings.dagster_port)}
         process = _VICTIMS.Process(target=live, args=(part, environment, self.log), kwargs=options)
         process.start()
