@@ -41,7 +41,7 @@ _TOLD = ("opened", "raised", "opened_again")
 def run() -> None:
     clinics = max(3, round(_CLINICS * min(1.0, scale())))
     plan = Plan(clinics=clinics, patients=clinics * _PATIENTS_EACH, days=_DAYS, seed=12, with_readings=False)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings = Settings(home=Path(folder), catalog="", data="", kafka_bootstrap="")
         with Lake.open(settings) as lake:
             simulation = simulate(plan)
