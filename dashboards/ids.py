@@ -60,8 +60,14 @@ OPERATIONS_TILES, PARTS, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKN
 
 BEFORE, WHO_ELSE, DEVICE_LIST = "before-sessions", "who-else", "device-list"
 DEVICE_FORM, DEVICE_BY, DEVICE_WHY, DEVICE_FROM, DEVICE_OUT, DEVICE_BACK, DEVICE_SAID = (
-    "device-form", "device-by", "device-why", "device-from", "device-out", "device-back", "device-said",
-)  # fmt: skip
+    "device-form",
+    "device-by",
+    "device-why",
+    "device-from",
+    "device-out",
+    "device-back",
+    "device-said",
+)
 
 # charts
 TRAJECTORY, RESPONDERS, STEPS, WALKING_SPEED, DIFFERENCES, RISK_DIFFERENCES = (

@@ -32,8 +32,21 @@ from .releases import last_release
 from .telling import tell
 
 _LONGEST_STATEMENT = 1_000_000  # bytes
-_ALERT_COLUMNS = ("alert_id", "tier", "rule", "clinic_id", "subject_kind", "subject_id", "occurred_at", "told_at", "state",
-                  "assigned_role", "by", "since", "finding")  # fmt: skip
+_ALERT_COLUMNS = (
+    "alert_id",
+    "tier",
+    "rule",
+    "clinic_id",
+    "subject_kind",
+    "subject_id",
+    "occurred_at",
+    "told_at",
+    "state",
+    "assigned_role",
+    "by",
+    "since",
+    "finding",
+)
 _ALERT_STATES = next(f.closed for f in TOPIC_BY_NAME["alerts"].fields if f.name == "state")
 
 

@@ -15,8 +15,22 @@ from transforms.errors import UsageError
 
 from .telling import tell
 
-_BEFORE = ("day", "clinic_id", "patient_id", "expected", "why", "modality", "device_id", "sessions_done",
-           "prescribed_sessions", "last_session_at", "not_before", "screened_at", "is_grave", "concerns")  # fmt: skip
+_BEFORE = (
+    "day",
+    "clinic_id",
+    "patient_id",
+    "expected",
+    "why",
+    "modality",
+    "device_id",
+    "sessions_done",
+    "prescribed_sessions",
+    "last_session_at",
+    "not_before",
+    "screened_at",
+    "is_grave",
+    "concerns",
+)
 _IN_TABLE = ("day", "clinic_id", "patient_id", "expected", "why", "device_id", "is_grave")
 
 

@@ -20,6 +20,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+# What a sink is given of an alert.
+PAYLOAD = {
+    "version": 1,
+    "news": "opened",
+    "alert_id": "harm-1",
+    "rule": "harm",
+    "title": "harm to a patient",
+    "tier": "now",
+    "clinic_id": "C1",
+    "link": "https://floe.example/safety?alert=harm-1",
+}
+
 
 class Receiver:
     """A receiver of webhooks: `taken` is (delivery id, body as JSON, headers with the raw body).

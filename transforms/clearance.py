@@ -28,9 +28,11 @@ def with_clearance(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataFra
     latest_at = unsure.group_by("session_id").agg(_unsure_at=pl.col("occurred_at").max())
     frame = sessions.join(verdict, on="session_id", how="left").join(latest_at, on="session_id", how="left")
     seen = frame.select("session_id", "_seen_at")
-    later = unsure.drop("_seen_at").join(seen, on="session_id").filter(
-        pl.col("_seen_at").is_null() | (pl.col("occurred_at") >= pl.col("_seen_at"))
-    )  # fmt: skip
+    later = (
+        unsure.drop("_seen_at")
+        .join(seen, on="session_id")
+        .filter(pl.col("_seen_at").is_null() | (pl.col("occurred_at") >= pl.col("_seen_at")))
+    )
     might = later.group_by("session_id").agg(_might=_clears().any())
     frame = frame.join(might, on="session_id", how="left")
     by_recorded, is_held = (
@@ -39,11 +41,9 @@ def with_clearance(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataFra
     )
     unsure_is_latest = pl.col("_unsure_at") >= pl.col("_seen_at").fill_null(pl.col("_unsure_at"))
     return frame.with_columns(
-        is_cleared=pl.when(is_held).then(
-            pl.when(unsure_is_latest.fill_null(False)).then(None).otherwise(by_recorded)
-        ),
+        is_cleared=pl.when(is_held).then(pl.when(unsure_is_latest.fill_null(False)).then(None).otherwise(by_recorded)),
         may_be_cleared=pl.when(is_held).then(by_recorded | pl.col("_might").fill_null(False)),
-    ).drop("_seen_at", "_unsure_at", "_might")  # fmt: skip
+    ).drop("_seen_at", "_unsure_at", "_might")
 
 
 def with_contraindication(sessions: pl.DataFrame, consults: pl.DataFrame, screenings: pl.DataFrame) -> pl.DataFrame:

@@ -37,10 +37,14 @@ def _measured(frame: pl.DataFrame, telemetry: pl.DataFrame) -> pl.DataFrame:
     """The frame with the measurements: of the session's and its device's, the colder and the lower."""
     device = telemetry.select(
         "session_id",
-        device_cabin_min_c="cabin_min_temp_c", cabin_max_measured_c="cabin_max_temp_c",
-        device_skin_min_c="skin_min_temp_c", device_skin_last_c="skin_last_temp_c",
-        device_oxygen_pct="room_min_oxygen_pct", REWARMMN="skin_rewarming_min", DOSEKS="dose_k_s",
-    )  # fmt: skip
+        device_cabin_min_c="cabin_min_temp_c",
+        cabin_max_measured_c="cabin_max_temp_c",
+        device_skin_min_c="skin_min_temp_c",
+        device_skin_last_c="skin_last_temp_c",
+        device_oxygen_pct="room_min_oxygen_pct",
+        REWARMMN="skin_rewarming_min",
+        DOSEKS="dose_k_s",
+    )
     return frame.join(device, on="session_id", how="left", maintain_order="left").with_columns(
         EXDUR="duration_s",
         CABMINC=pl.min_horizontal("cabin_min_temp_c", "device_cabin_min_c"),

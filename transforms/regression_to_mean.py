@@ -22,5 +22,7 @@ def rtm_columns(parameter: pl.Expr, *, options: Options, is_change: bool = True)
     of_pain = parameter.is_in([c for c, p in PARAMETERS.items() if p.instrument == "nrs_pain"]) & pl.lit(is_change)
     expected = expected_change(options=options)
     source = pl.lit(options.rtm_source or None, dtype=pl.String)
-    return {"rtm_expected": pl.when(of_pain).then(pl.lit(expected, dtype=pl.Float64)),
-            "rtm_source": pl.when(of_pain & pl.lit(expected is not None)).then(source)}  # fmt: skip
+    return {
+        "rtm_expected": pl.when(of_pain).then(pl.lit(expected, dtype=pl.Float64)),
+        "rtm_source": pl.when(of_pain & pl.lit(expected is not None)).then(source),
+    }

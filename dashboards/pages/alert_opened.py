@@ -71,10 +71,13 @@ def layout() -> html.Div:
 
 def register(app: Dash, reader: Reader, acts: Acts) -> None:
     @app.callback(
-        Output(ids.ALERT_OPENED, "children"), Output(ids.ALERT_MORE, "children"),
-        Output(ids.ALERT_FORM_FRAME, "style"), Output(ids.ALERT_SEEN, "data"),
-        *STREAM_INPUTS[:2], Input(ids.ALERT_SENT, "data"),
-    )  # fmt: skip
+        Output(ids.ALERT_OPENED, "children"),
+        Output(ids.ALERT_MORE, "children"),
+        Output(ids.ALERT_FORM_FRAME, "style"),
+        Output(ids.ALERT_SEEN, "data"),
+        *STREAM_INPUTS[:2],
+        Input(ids.ALERT_SENT, "data"),
+    )
     async def show(search, _version, _sent):
         return await off_loop(view, reader, search, acts)
 
@@ -83,13 +86,15 @@ def register(app: Dash, reader: Reader, acts: Acts) -> None:
         return form(asked(search), seen)
 
     @app.callback(
-        Output(ids.ALERT_SAID, "children"), Output(ids.ALERT_SENT, "data"),
+        Output(ids.ALERT_SAID, "children"),
+        Output(ids.ALERT_SENT, "data"),
         *[Output(id, "value") for id in _FIELDS[1:]],
         *[Input(id, "n_clicks") for id in _BUTTONS],
-        *[State(id, "value") for id in _FIELDS], State(ids.ALERT_SEEN, "data"),
+        *[State(id, "value") for id in _FIELDS],
+        State(ids.ALERT_SEEN, "data"),
         running=[(Output(id, "disabled"), True, False) for id in _BUTTONS],
         prevent_initial_call=True,
-    )  # fmt: skip
+    )
     async def send(*values):
         clicks, (by, finding, action, due, seen) = values[:3], values[3:]
         pressed = ctx.triggered_id
@@ -254,24 +259,41 @@ def form(alert_id: str | None, seen: dict | None):
 def _form() -> list:
     return [
         dmc.TextInput(
-            id=ids.ALERT_BY, label="Your name or role", description="It stands in the record. There is no sign-in yet.",
-            inputProps={"maxLength": LONGEST_ID}, maw=420, persistence=True, persistence_type="session",
+            id=ids.ALERT_BY,
+            label="Your name or role",
+            description="It stands in the record. There is no sign-in yet.",
+            inputProps={"maxLength": LONGEST_ID},
+            maw=420,
+            persistence=True,
+            persistence_type="session",
         ),
         dmc.Textarea(
-            id=ids.ALERT_FINDING, label="What was found, or is thought to be the cause", autosize=True, minRows=2,
+            id=ids.ALERT_FINDING,
+            label="What was found, or is thought to be the cause",
+            autosize=True,
+            minRows=2,
             inputProps={"maxLength": LONGEST_TEXT},
         ),
         html.Div(
             [
-                dmc.TextInput(id=ids.ALERT_ACTION, label="What is done about it", inputProps={"maxLength": LONGEST_TEXT}),
-                dmc.TextInput(id=ids.ALERT_DUE, label="By which day", placeholder="YYYY-MM-DD", inputProps={"maxLength": 10}),
+                dmc.TextInput(
+                    id=ids.ALERT_ACTION, label="What is done about it", inputProps={"maxLength": LONGEST_TEXT}
+                ),
+                dmc.TextInput(
+                    id=ids.ALERT_DUE, label="By which day", placeholder="YYYY-MM-DD", inputProps={"maxLength": 10}
+                ),
             ],
             className="action",
         ),
-        html.Div([dmc.Button(name, id=id, color=_BLUE, variant="filled" if k == 0 else "default") for k, (id, (_, name)) in enumerate(_BUTTONS.items())],
-                 className="buttons"),
+        html.Div(
+            [
+                dmc.Button(name, id=id, color=_BLUE, variant="filled" if k == 0 else "default")
+                for k, (id, (_, name)) in enumerate(_BUTTONS.items())
+            ],
+            className="buttons",
+        ),
         html.Div(id=ids.ALERT_SAID, role="status"),
-    ]  # fmt: skip
+    ]
 
 
 def attempt(reader: Reader, acts: Acts, seen: dict, given: Act, *, now: datetime | None = None) -> Answer:

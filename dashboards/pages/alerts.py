@@ -250,14 +250,28 @@ def _event(row: dict, shown: Shown, search: str | None, *, is_recent: bool) -> h
     )
     return html.Li(
         [
-            html.Div([html.B(one_line(row["finding"])), html.Span("in the last 24 hours" if is_recent else "", className="small")]),
-            html.Div([html.Span(f"{alert_rows.clinic(row, shown.clinics)} \N{MIDDLE DOT} {one_line(row['subject_id'])}"), patient]),
-            html.Div([html.Span(f"happened {ago(row['happened_at'], now=shown.now)}"),
-                      html.Span(f"landed {ago(row['landed_at'], now=shown.now)}", className="small")]),
+            html.Div(
+                [
+                    html.B(one_line(row["finding"])),
+                    html.Span("in the last 24 hours" if is_recent else "", className="small"),
+                ]
+            ),
+            html.Div(
+                [
+                    html.Span(f"{alert_rows.clinic(row, shown.clinics)} \N{MIDDLE DOT} {one_line(row['subject_id'])}"),
+                    patient,
+                ]
+            ),
+            html.Div(
+                [
+                    html.Span(f"happened {ago(row['happened_at'], now=shown.now)}"),
+                    html.Span(f"landed {ago(row['landed_at'], now=shown.now)}", className="small"),
+                ]
+            ),
             _linked_hand(alert, shown, search),
         ],
         className="alert is-recent" if is_recent else "alert",
-    )  # fmt: skip
+    )
 
 
 def _linked_hand(alert: dict | None, shown: Shown, search: str | None) -> html.Div:

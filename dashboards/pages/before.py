@@ -122,9 +122,12 @@ def _sheet(rows: pl.DataFrame, day: date, name: str, devices: list, *, is_first:
     body = html.Tbody([_row(row) for row in listed.iter_rows(named=True)])
     head = html.Thead(html.Tr([html.Th(text or html.Span("Done", className="unseen"), scope="col") for text in _HEAD]))
     table = html.Div(
-        html.Table([head, body], className="plain sheet"), className="scroller", tabIndex="0", role="region",
+        html.Table([head, body], className="plain sheet"),
+        className="scroller",
+        tabIndex="0",
+        role="region",
         **{"aria-label": f"Expected at {name}, {day:%A %-d %B %Y}"},
-    )  # fmt: skip
+    )
     children = [*(devices if is_first else []), table if listed.height else html.P("Nobody is listed.")]
     title = f"{name}: {day:%A, %-d %B %Y} ({'today' if is_first else 'tomorrow'})"
     return panel(title, html.Div(children), subtitle=said)
@@ -159,9 +162,14 @@ def _devices(devices: pl.DataFrame, days: list[date]) -> list:
     is_out, is_due = pl.col("out_from") <= day, pl.col("calibration_due_on") < day
     found = cryo.filter(is_out.fill_null(False) | is_due.fill_null(False) | (pl.col("could_have_harmed") > 0))
     items = [
-        html.Li([html.Strong(dcc.Link(r["device_id"], href="/devices" + search_of({"device": r["device_id"]}))), f": {state_of(r, day=day)}"])
+        html.Li(
+            [
+                html.Strong(dcc.Link(r["device_id"], href="/devices" + search_of({"device": r["device_id"]}))),
+                f": {state_of(r, day=day)}",
+            ]
+        )
         for r in found.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     if not items:
         return [html.P("Devices of the clinic: none is out of use or overdue for calibration.", className="small")]
     return [html.P("Devices of the clinic to know of:", className="small"), html.Ul(items, className="small")]
@@ -186,8 +194,10 @@ def state_of(device: dict, *, day: date) -> str:
 
 def _described():
     items = [
-        item for concern in CONCERNS.values() for item in (html.Dt(concern.title.capitalize()), html.Dd(f"{concern.when}."))
-    ]  # fmt: skip
+        item
+        for concern in CONCERNS.values()
+        for item in (html.Dt(concern.title.capitalize()), html.Dd(f"{concern.when}."))
+    ]
     return html.Details([html.Summary("What is looked at, and how"), html.Dl(items, className="small")])
 
 

@@ -77,11 +77,14 @@ def register(app: Dash, reader: Reader) -> None:
 
     @app.callback(
         Output(ids.DEVICE_SAID, "children"),
-        Input(ids.DEVICE_OUT, "n_clicks"), Input(ids.DEVICE_BACK, "n_clicks"),
-        State(ids.URL, "search"), State(ids.DEVICE_BY, "value"), State(ids.DEVICE_WHY, "value"),
+        Input(ids.DEVICE_OUT, "n_clicks"),
+        Input(ids.DEVICE_BACK, "n_clicks"),
+        State(ids.URL, "search"),
+        State(ids.DEVICE_BY, "value"),
+        State(ids.DEVICE_WHY, "value"),
         State(ids.DEVICE_FROM, "value"),
         prevent_initial_call=True,
-    )  # fmt: skip
+    )
     async def say(out, back, search, by, why, from_on):
         if not (out or back) or ctx.triggered_id not in (ids.DEVICE_OUT, ids.DEVICE_BACK):
             return no_update
@@ -123,8 +126,13 @@ def _who_else(found: OnDevice):
     rows = with_local_text(rows, at="started_at", into="began", form="%-d %b %Y, %H:%M")
     head = html.Thead(html.Tr([html.Th(text, scope="col") for text in _HEAD]))
     body = html.Tbody([_row(row) for row in rows.iter_rows(named=True)])
-    table = html.Div(html.Table([head, body], className="plain sheet"), className="scroller", tabIndex="0", role="region",
-                     **{"aria-label": f"Sessions on device {found.device_id}"})  # fmt: skip
+    table = html.Div(
+        html.Table([head, body], className="plain sheet"),
+        className="scroller",
+        tabIndex="0",
+        role="region",
+        **{"aria-label": f"Sessions on device {found.device_id}"},
+    )
     harmed = found.sessions.filter(pl.col("adverse_events").list.len() > 0)
     tail = found.sessions.height - rows.height
     more = [
@@ -164,8 +172,14 @@ def _row(row: dict) -> html.Tr:
     )
     patient = dcc.Link(row["patient_id"], href="/patient" + search_of({"patient": row["patient_id"]}))
     events = html.Ul([html.Li(text) for text in row["adverse_events"]]) if row["adverse_events"] else "none on record"
-    cells = (row["session_id"] or "no session on record", patient, row["clinic_id"] or words.NOTHING,
-             row["began"] or "not known", exposure or "not measured", events)  # fmt: skip
+    cells = (
+        row["session_id"] or "no session on record",
+        patient,
+        row["clinic_id"] or words.NOTHING,
+        row["began"] or "not known",
+        exposure or "not measured",
+        events,
+    )
     return html.Tr([html.Td(cell) for cell in cells])
 
 
@@ -185,8 +199,13 @@ def _list(reader: Reader, search: str | None):
         html.Tr([html.Th(t, scope="col") for t in ("Device", "Clinic", "Kind", "Calibrated", "Due", "State")])
     )
     body = html.Tbody([_device(row, today) for row in here.sort("clinic_id", "device_id").iter_rows(named=True)])
-    table = html.Div(html.Table([head, body], className="plain sheet"), className="scroller", tabIndex="0", role="region",
-                     **{"aria-label": "All devices"})  # fmt: skip
+    table = html.Div(
+        html.Table([head, body], className="plain sheet"),
+        className="scroller",
+        tabIndex="0",
+        role="region",
+        **{"aria-label": "All devices"},
+    )
     return panel("All devices", table, subtitle="Wearables left out. Choose one to see who else was on it.")
 
 

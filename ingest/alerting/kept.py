@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from transforms.alerting import judging
 from transforms.errors import FloeError
 from transforms.schemas import RAW_TABLES
 
@@ -21,23 +22,7 @@ from ..lake_in_memory import MemoryLake
 Positions = dict[tuple[str, str, int], int]  # (topic, topic id, partition) -> next position
 
 # Tables of raw whose records alerts are judged by; wearables' series are not among them.
-TABLES = (
-    "clinics",
-    "devices",
-    "protocols",
-    "patients",
-    "patient_status",
-    "consults",
-    "screenings",
-    "courses",
-    "sessions",
-    "telemetry",
-    "adverse_events",
-    "deficiencies",
-    "incidents",
-    "retractions",
-    "alerts",
-)
+TABLES = (*(name for name in judging.TABLES if name in RAW_TABLES), "telemetry", "retractions", "alerts")
 WHOLE_DAYS = 7
 _MOST_ROWS = 50_000  # of one look at the lake
 

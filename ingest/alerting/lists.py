@@ -69,9 +69,11 @@ class OnDevice:
 
     def in_words(self) -> str:
         """Of what the list is: which days, by which checks, how many, and what is not known."""
-        since = f"since its last good check known, {self.within.since:%-d %b %Y}" if self.within.since else (
-            "of all time, for no good check of it is known"
-        )  # fmt: skip
+        since = (
+            f"since its last good check known, {self.within.since:%-d %b %Y}"
+            if self.within.since
+            else ("of all time, for no good check of it is known")
+        )
         if self.wrong_at:
             since += f", before what the alert tells of ({self.wrong_at:%-d %b %Y})"
         until = f" to the next, {self.within.until:%-d %b %Y}" if self.within.until else ""
@@ -147,8 +149,11 @@ def _named(lake: Lake, registers: AtHand, device_id: str) -> tuple[str, str]:
         )
     if mine.height == 1:
         return mine.row(0)
-    known = lake.sql("SELECT 1 FROM raw.sessions WHERE device_id = $1 UNION ALL "
-                     "SELECT 1 FROM raw.telemetry WHERE device_id = $1 LIMIT 1", [device_id])  # fmt: skip
+    known = lake.sql(
+        "SELECT 1 FROM raw.sessions WHERE device_id = $1 UNION ALL "
+        "SELECT 1 FROM raw.telemetry WHERE device_id = $1 LIMIT 1",
+        [device_id],
+    )
     if known.is_empty():
         raise UsageError(f"found no device {device_id!r}: no record of a device, session or series names it")
     return device_id, device_id

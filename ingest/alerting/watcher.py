@@ -252,6 +252,7 @@ class Watcher:
         if whom is None:
             return
         options = self._settings.options
+        # who can't be judged is told of by the look at all that follows
         done, _ = looks(lambda some: look_for_harm(self._kept, some, memory=self._harm_memory, options=options), whom)
         for causes, subjects in done:
             self._enter(causes, subjects, now=now, is_whole=False)

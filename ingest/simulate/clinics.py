@@ -211,8 +211,16 @@ def _send_deficiency(outbox: Outbox, clinic: Clinic, *, number: int, rng):
     if time < plan.ends_at:
         trouble = Trouble(data["deficiency_id"], clinic.clinic_id, is_grave=bool(data["could_have_led_to_sae"]))
         outbox.truth.deficiencies.append(trouble)
-    outbox.record("deficiencies", data["deficiency_id"], data, rng=rng, key=device.device_id, time=time,
-                  zone=clinic.zone, recorded=time + 3600)  # fmt: skip
+    outbox.record(
+        "deficiencies",
+        data["deficiency_id"],
+        data,
+        rng=rng,
+        key=device.device_id,
+        time=time,
+        zone=clinic.zone,
+        recorded=time + 3600,
+    )
 
 
 def _send_incident(outbox: Outbox, clinic: Clinic, *, number: int, rng):
@@ -231,5 +239,13 @@ def _send_incident(outbox: Outbox, clinic: Clinic, *, number: int, rng):
     if time < plan.ends_at:
         trouble = Trouble(data["incident_id"], clinic.clinic_id, is_grave=bool(data["is_serious"]))
         outbox.truth.incidents.append(trouble)
-    outbox.record("incidents", data["incident_id"], data, rng=rng, key=data["incident_id"], time=time,
-                  zone=clinic.zone, recorded=aware)  # fmt: skip
+    outbox.record(
+        "incidents",
+        data["incident_id"],
+        data,
+        rng=rng,
+        key=data["incident_id"],
+        time=time,
+        zone=clinic.zone,
+        recorded=aware,
+    )

@@ -34,8 +34,13 @@ def planted(truth: Truth) -> set[Planted]:
     events = {_of_event(e) for p in truth.patients for e in p.adverse_events}
     troubles = {_of_trouble("device_deficiency", t) for t in truth.deficiencies}
     troubles |= {_of_trouble("incident", t) for t in truth.incidents}
-    sessions = {cause for p in truth.patients for s in p.sessions if s.is_started or s.entered_in_error
-                for cause in _of_session(p, s)}  # fmt: skip
+    sessions = {
+        cause
+        for p in truth.patients
+        for s in p.sessions
+        if s.is_started or s.entered_in_error
+        for cause in _of_session(p, s)
+    }
     return {cause for cause in events | troubles | sessions if cause is not None}
 
 

@@ -40,7 +40,9 @@ CONCERNS: dict[str, Concern] = {
         "not cover the modality",
         is_grave=True,
     ),
-    "clearance_ends": Concern(title="clearance ends soon", when="clearance ends within seven days after", is_grave=False),
+    "clearance_ends": Concern(
+        title="clearance ends soon", when="clearance ends within seven days after", is_grave=False
+    ),
     "contraindication": Concern(
         title="contraindication",
         when="the latest consult names one, the latest answer of a screening to an item is present, or the patient is pregnant; "
@@ -66,12 +68,16 @@ CONCERNS: dict[str, Concern] = {
         when="the patient's status says that treatment ended or is paused, and no session has followed",
         is_grave=True,
     ),
-    "course": Concern(title="course over", when="the course has ended, or all that it prescribes is delivered", is_grave=False),
+    "course": Concern(
+        title="course over", when="the course has ended, or all that it prescribes is delivered", is_grave=False
+    ),
     "spacing": Concern(
         title="too soon", when="the protocol allows none that day: by its spacing or its weekly count", is_grave=True
     ),
     "identity": Concern(
-        title="merged, split or moved", when="the patient's records were merged, split or moved within 30 days", is_grave=False
+        title="merged, split or moved",
+        when="the patient's records were merged, split or moved within 30 days",
+        is_grave=False,
     ),
     "device_out": Concern(
         title="device out of use", when="the device of the last session is out of use that day", is_grave=True
@@ -81,7 +87,7 @@ CONCERNS: dict[str, Concern] = {
         when="the calibration of the last session's device is overdue, or it has a deficiency since its last calibration",
         is_grave=False,
     ),
-}  # fmt: skip
+}
 
 LISTED = pl.Schema(
     {
@@ -154,13 +160,25 @@ def _clearance(people: pl.DataFrame, consults: pl.DataFrame, *, now: datetime) -
     ends = pl.col("valid_until")
     cases = [
         (pl.col("outcome").is_null(), "clearance", pl.lit("no consult is on record: nothing clears the session")),
-        (pl.col("outcome") != "cleared", "clearance", pl.format("the latest consult ({}) does not clear it: {}", on, "outcome")),
-        (~covers, "clearance", pl.format("the latest consult ({}) does not cover {}", on, pl.col("modality").str.replace("_", " "))),
+        (
+            pl.col("outcome") != "cleared",
+            "clearance",
+            pl.format("the latest consult ({}) does not clear it: {}", on, "outcome"),
+        ),
+        (
+            ~covers,
+            "clearance",
+            pl.format("the latest consult ({}) does not cover {}", on, pl.col("modality").str.replace("_", " ")),
+        ),
         (ends < now, "clearance", pl.format("clearance ended: {}", until)),
         (ends < pl.col("day_from"), "clearance", pl.format("clearance ends before that day: {}", until)),
         (ends < pl.col("day_to"), "clearance", pl.format("clearance ends that day: {}", until)),
-        (ends < pl.col("day_to") + timedelta(days=SOON_DAYS), "clearance_ends", pl.format("clearance ends soon: {}", until)),
-    ]  # fmt: skip
+        (
+            ends < pl.col("day_to") + timedelta(days=SOON_DAYS),
+            "clearance_ends",
+            pl.format("clearance ends soon: {}", until),
+        ),
+    ]
     code, sentence = pl.lit(None, pl.String), pl.lit(None, pl.String)
     for condition, name, words in reversed(cases):
         code = pl.when(condition.fill_null(False)).then(pl.lit(name)).otherwise(code)
@@ -194,9 +212,13 @@ def _written() -> pl.Expr:
 def _by_consult(consults: pl.DataFrame) -> pl.DataFrame:
     latest = latest_consults(consults, by="patient_id")
     named = pl.col("contraindications").list.drop_nulls().list.join(", ")
-    says = pl.when(named.str.len_chars() > 0).then(named).otherwise(
-        pl.when(pl.col("outcome") == "contraindicated").then(pl.lit("the latest consult says contraindicated"))
-    )  # fmt: skip
+    says = (
+        pl.when(named.str.len_chars() > 0)
+        .then(named)
+        .otherwise(
+            pl.when(pl.col("outcome") == "contraindicated").then(pl.lit("the latest consult says contraindicated"))
+        )
+    )
     frame = latest.with_columns(what=says, at="occurred_at", written_at=_written()).drop_nulls("what")
     return frame.select(_FOUND.names()).cast(dict(_FOUND))
 
@@ -259,12 +281,17 @@ def _screening(people: pl.DataFrame, core: Mapping[str, pl.DataFrame]) -> pl.Dat
     asked = core["screenings"].filter(pl.col("items").str.contains(_ITEM))
     sessions = core["sessions"].select("session_id", "patient_id", "started_at", held_at="clinic_id")
     of_session = asked.select("session_id", _clinic="clinic_id").drop_nulls("session_id")
-    screens = pl.concat(
-        [
-            asked.select("clinic_id"),
-            sessions.join(of_session, on="session_id").select(clinic_id="held_at"),
-        ]
-    ).drop_nulls()["clinic_id"].unique().to_list()  # fmt: skip
+    screens = (
+        pl.concat(
+            [
+                asked.select("clinic_id"),
+                sessions.join(of_session, on="session_id").select(clinic_id="held_at"),
+            ]
+        )
+        .drop_nulls()["clinic_id"]
+        .unique()
+        .to_list()
+    )
     last = people.filter(pl.col("last_session_at").is_not_null(), pl.col("clinic_id").is_in(screens))
     last = last.join(sessions, left_on=["patient_id", "last_session_at"], right_on=["patient_id", "started_at"])
     named = of_session.select("session_id").unique()
@@ -330,15 +357,22 @@ def _course(people: pl.DataFrame) -> pl.DataFrame:
 def _identity(people: pl.DataFrame, statuses: pl.DataFrame) -> pl.DataFrame:
     """Merged into the patient, split or transferred within 30 days before the day."""
     ends = merge_map(statuses).filter(~pl.col("is_cycle")).select("patient_id", became="merged_into")
-    merged = statuses.filter(pl.col("status") == "merged").join(ends, on="patient_id").select(
-        "effective_on", patient_id="became", sentence=pl.format("the records of {} are this patient's", "patient_id")
-    )  # fmt: skip
+    merged = (
+        statuses.filter(pl.col("status") == "merged")
+        .join(ends, on="patient_id")
+        .select(
+            "effective_on",
+            patient_id="became",
+            sentence=pl.format("the records of {} are this patient's", "patient_id"),
+        )
+    )
     others = statuses.filter(pl.col("status").is_in(["split", "transferred"])).select(
-        "effective_on", "patient_id",
-        sentence=pl.when(pl.col("status") == "split").then(pl.lit("records were split from this patient's")).otherwise(
-            pl.format("transferred to {}", "clinic_id")
-        ),
-    )  # fmt: skip
+        "effective_on",
+        "patient_id",
+        sentence=pl.when(pl.col("status") == "split")
+        .then(pl.lit("records were split from this patient's"))
+        .otherwise(pl.format("transferred to {}", "clinic_id")),
+    )
     each = people.join(pl.concat([merged, others.select(merged.columns)]), on="patient_id")
     near = (pl.col("day") - pl.col("effective_on")).dt.total_days().is_between(0, MERGED_DAYS)
     on = pl.col("effective_on").dt.strftime("%-d %b %Y")

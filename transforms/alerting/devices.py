@@ -91,15 +91,20 @@ def devices_to_see(devices: pl.DataFrame, deficiencies: pl.DataFrame, spells: pl
     )
     each = deficiencies.join(devices.select("device_id", "calibrated_on"), on="device_id")
     since = pl.col("calibrated_on").is_null() | (pl.col("occurred_at").dt.date() >= pl.col("calibrated_on"))
-    lacks = each.filter(since.fill_null(True)).group_by("device_id").agg(
-        deficiencies=pl.len().cast(pl.Int64),
-        could_have_harmed=pl.col("could_have_led_to_sae").fill_null(False).sum().cast(pl.Int64),
-    )  # fmt: skip
+    lacks = (
+        each.filter(since.fill_null(True))
+        .group_by("device_id")
+        .agg(
+            deficiencies=pl.len().cast(pl.Int64),
+            could_have_harmed=pl.col("could_have_led_to_sae").fill_null(False).sum().cast(pl.Int64),
+        )
+    )
     frame = devices.join(standing, on="device_id", how="left").join(lacks, on="device_id", how="left")
     frame = frame.with_columns(
-        out_from=pl.min_horizontal("retired_on", "_from"), deficiencies=pl.col("deficiencies").fill_null(0),
+        out_from=pl.min_horizontal("retired_on", "_from"),
+        deficiencies=pl.col("deficiencies").fill_null(0),
         could_have_harmed=pl.col("could_have_harmed").fill_null(0),
-    )  # fmt: skip
+    )
     return frame.select(TO_SEE.names()).cast(dict(TO_SEE)).sort("device_id")
 
 

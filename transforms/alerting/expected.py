@@ -117,9 +117,15 @@ def _with_course(
     counting = courses.filter(~pl.col("is_set_aside").fill_null(False))
     done = sessions.filter("is_delivered").group_by("course_id").agg(sessions_done=pl.len().cast(pl.Int64))
     prescribed = counting.join(done, on="course_id", how="left").select(
-        "patient_id", "course_id", "starts_on", "ends_on", "prescribed_sessions",
-        pl.col("sessions_done").fill_null(0), course_protocol_id="protocol_id", course_clinic_id="clinic_id",
-    )  # fmt: skip
+        "patient_id",
+        "course_id",
+        "starts_on",
+        "ends_on",
+        "prescribed_sessions",
+        pl.col("sessions_done").fill_null(0),
+        course_protocol_id="protocol_id",
+        course_clinic_id="clinic_id",
+    )
     each = frame.select("patient_id", "day", "last_day").join(prescribed, on="patient_id")
     each = each.filter(pl.col("starts_on").is_null() | (pl.col("starts_on") <= pl.col("day")))
     is_full = (pl.col("sessions_done") >= pl.col("prescribed_sessions")).fill_null(False)
@@ -140,8 +146,10 @@ def _with_course(
         is_course_over=pl.col("is_course_over").fill_null(False),
         course_ended_on=pl.when(pl.col("ends_on") < pl.col("day")).then("ends_on"),
         is_under_way=pl.col("course_id").is_not_null() | (has_none & is_recent),
-        clinic_id=pl.when(pl.col("last_day").is_null()).then(pl.coalesce("course_clinic_id", "clinic_id")).otherwise("clinic_id"),
-    ).drop("course_clinic_id")  # fmt: skip
+        clinic_id=pl.when(pl.col("last_day").is_null())
+        .then(pl.coalesce("course_clinic_id", "clinic_id"))
+        .otherwise("clinic_id"),
+    ).drop("course_clinic_id")
 
 
 def _days(since: pl.Expr) -> pl.Expr:
@@ -171,15 +179,21 @@ def _with_rhythm(frame: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
 def _with_limits(frame: pl.DataFrame, begun: pl.DataFrame, core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """The frame with what its protocol allows: `not_before`, `is_too_soon` for the whole day, `is_week_full`."""
     asked = frame.with_row_index("_row").select(
-        "patient_id", "clinic_id", "day",
-        session_id=pl.col("_row").cast(pl.String), started_at="day_to",
+        "patient_id",
+        "clinic_id",
+        "day",
+        session_id=pl.col("_row").cast(pl.String),
+        started_at="day_to",
         course_id=pl.coalesce("course_id", "last_course_id"),
         protocol_id=pl.coalesce("course_protocol_id", "last_protocol_id"),
-    )  # fmt: skip
+    )
     limits = with_protocol(asked, core["protocols"], core["courses"]).select(
-        "patient_id", "day", hours="limit_min_hours_between_sessions", most="limit_max_sessions_per_week",
+        "patient_id",
+        "day",
+        hours="limit_min_hours_between_sessions",
+        most="limit_max_sessions_per_week",
         protocol_id="protocol_id",
-    )  # fmt: skip
+    )
     delivered = begun.filter("is_delivered").select("patient_id", came="day")
     week = frame.select("patient_id", "day").join(delivered, on="patient_id")
     week = week.filter((pl.col("day") - pl.col("came")).dt.total_days().is_between(0, 6))
@@ -216,8 +230,11 @@ def _in_words(frame: pl.DataFrame) -> pl.DataFrame:
         (is_new, pl.format("the course began on {}, and no session is on record", _day("starts_on"))),
         (by_weekday, pl.format("came on {} of the last {} {}s", "hits", "weeks", weekday)),
         (by_gap, pl.format("comes every {}, last {} before", _every(gap), _counted(since))),
-        (by_protocol, pl.format("the protocol allows one {} h after the last, and few are on record", pl.col("hours").round(1))),
-    ]  # fmt: skip
+        (
+            by_protocol,
+            pl.format("the protocol allows one {} h after the last, and few are on record", pl.col("hours").round(1)),
+        ),
+    ]
     why = pl.lit("treatment is under way; neither weekday nor spacing points to that day")
     for condition, words in reversed(reasons):
         why = pl.when(condition.fill_null(False)).then(words).otherwise(why)
@@ -236,6 +253,10 @@ def _counted(days: pl.Expr) -> pl.Expr:
 
 def _every(gap: pl.Expr) -> pl.Expr:
     whole = gap.floor().cast(pl.Int64)
-    return pl.when(gap == 1).then(pl.lit("day")).when(gap == whole).then(pl.format("{} days", whole)).otherwise(
-        pl.format("{} or {} days", whole, whole + 1)
-    )  # fmt: skip
+    return (
+        pl.when(gap == 1)
+        .then(pl.lit("day"))
+        .when(gap == whole)
+        .then(pl.format("{} days", whole))
+        .otherwise(pl.format("{} or {} days", whole, whole + 1))
+    )

@@ -53,9 +53,15 @@ def open_events(events: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
     `is_serious_or_fatal`. An outcome or end that is not known is none."""
     is_over = pl.col("outcome").is_in(_ENDED).fill_null(False) | (pl.col("resolved_at") <= now).fill_null(False)
     return _weighed(events.filter(~is_over)).select(
-        "patient_id", "ae_id", "term", "onset_at", "outcome", grade="_grade",
-        is_grave="_is_grave", is_serious_or_fatal="_is_serious",
-    )  # fmt: skip
+        "patient_id",
+        "ae_id",
+        "term",
+        "onset_at",
+        "outcome",
+        grade="_grade",
+        is_grave="_is_grave",
+        is_serious_or_fatal="_is_serious",
+    )
 
 
 def _weighed(events: pl.DataFrame) -> pl.DataFrame:

@@ -41,12 +41,16 @@ def revisions(raw: pl.DataFrame) -> pl.DataFrame:
     `at` (when it was written, not after it landed), `is_by_floe`, `by` (who acted; null of Floe's own), `found` (the
     words that its writer adds: not those that a person's act repeats of Floe's). States and tiers are filled in.
     """
-    rows = first_landed(raw).filter(pl.col("record_status").fill_null("active") == "active").with_columns(
-        at=written_at(),
-        is_by_floe=pl.col("source").str.starts_with(BY_FLOE),
-        state=pl.col("state").fill_null("open"),
-        tier=_tier(),
-    )  # fmt: skip
+    rows = (
+        first_landed(raw)
+        .filter(pl.col("record_status").fill_null("active") == "active")
+        .with_columns(
+            at=written_at(),
+            is_by_floe=pl.col("source").str.starts_with(BY_FLOE),
+            state=pl.col("state").fill_null("open"),
+            tier=_tier(),
+        )
+    )
     rows = rows.sort("alert_id", "at", "revision", *LANDED, nulls_last=False)
     own = rows.filter("is_by_floe", pl.col("finding").is_not_null()).select("alert_id", "finding").unique()
     own = own.with_columns(_repeated=True)

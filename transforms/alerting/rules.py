@@ -258,7 +258,12 @@ LIMITS = (
             "the coldest cabin temperature lies more than 1 K below the protocol's lowest (noted: by 1 K or less)",
             "now",
         ),
-        flag="TEMPLOFL", measured="CABMINC", limit="limit_cabin_min_temp_c", is_lowest=True, margin=1.0, unit="°C",
+        flag="TEMPLOFL",
+        measured="CABMINC",
+        limit="limit_cabin_min_temp_c",
+        is_lowest=True,
+        margin=1.0,
+        unit="°C",
     ),
     LimitRule(
         rule=_limit_rule(
@@ -267,7 +272,12 @@ LIMITS = (
             "the cabin was more than 1 K warmer than the protocol allows (noted: by 1 K or less)",
             "today",
         ),
-        flag="TEMPHIFL", measured="cabin_max_c", limit="limit_cabin_max_temp_c", is_lowest=False, margin=1.0, unit="°C",
+        flag="TEMPHIFL",
+        measured="cabin_max_c",
+        limit="limit_cabin_max_temp_c",
+        is_lowest=False,
+        margin=1.0,
+        unit="°C",
     ),
     LimitRule(
         rule=_limit_rule(
@@ -276,7 +286,12 @@ LIMITS = (
             "the exposure was more than 5 s longer than the protocol allows (noted: by 5 s or less)",
             "now",
         ),
-        flag="DURFL", measured="EXDUR", limit="limit_max_duration_s", is_lowest=False, margin=5.0, unit="s",
+        flag="DURFL",
+        measured="EXDUR",
+        limit="limit_max_duration_s",
+        is_lowest=False,
+        margin=5.0,
+        unit="s",
     ),
     LimitRule(
         rule=_limit_rule(
@@ -286,7 +301,12 @@ LIMITS = (
             "below the amber setting; noted: below the protocol's lowest by 0.5 K or less)",
             "now",
         ),
-        flag="SKINFL", measured="SKINMINC", limit="limit_skin_min_temp_c", is_lowest=True, margin=0.5, unit="°C",
+        flag="SKINFL",
+        measured="SKINMINC",
+        limit="limit_skin_min_temp_c",
+        is_lowest=True,
+        margin=0.5,
+        unit="°C",
         floors=(
             Floor(value="skin_red_c", tier="now", is_inclusive=True),
             Floor(value="skin_amber_c", tier="today", is_inclusive=True),
@@ -300,7 +320,12 @@ LIMITS = (
             "(noted: below the protocol's lowest by 0.5 % or less)",
             "now",
         ),
-        flag="O2FL", measured="O2MINPCT", limit="limit_room_min_oxygen_pct", is_lowest=True, margin=0.5, unit="%",
+        flag="O2FL",
+        measured="O2MINPCT",
+        limit="limit_room_min_oxygen_pct",
+        is_lowest=True,
+        margin=0.5,
+        unit="%",
         floors=(Floor(value=19.5, tier="now", is_inclusive=False),),
     ),
     LimitRule(
@@ -311,8 +336,12 @@ LIMITS = (
             "a quarter of an hour or less)",
             "today",
         ),
-        flag="SPACEFL", measured="hours_since_previous", limit="limit_min_hours_between_sessions", is_lowest=True,
-        margin=0.25, unit="h",
+        flag="SPACEFL",
+        measured="hours_since_previous",
+        limit="limit_min_hours_between_sessions",
+        is_lowest=True,
+        margin=0.25,
+        unit="h",
     ),
     LimitRule(
         rule=_limit_rule(
@@ -321,10 +350,14 @@ LIMITS = (
             "a session was one more in seven days than the protocol allows",
             "today",
         ),
-        flag="WEEKFL", measured="sessions_in_week", limit="limit_max_sessions_per_week", is_lowest=False, margin=0.0,
+        flag="WEEKFL",
+        measured="sessions_in_week",
+        limit="limit_max_sessions_per_week",
+        is_lowest=False,
+        margin=0.0,
         unit="sessions",
     ),
-)  # fmt: skip
+)
 
 # What an alert of another program on the alerts' topic counts as: its own words stay on the site.
 OTHER = AlertRule(

@@ -48,9 +48,18 @@ def who_else(
     is_on = (pl.col("device_id") == device_id).fill_null(False) | pl.col("session_id").is_in(list(by_series))
     found = held.filter("is_begun", is_on, _is_within(pl.col("day"), within))
     found = found.select(
-        "session_id", "patient_id", "clinic_id", "started_at", "timezone", "status", "modality", "duration_s",
-        cabin_min_temp_c="CABMINC", skin_min_temp_c="SKINMINC", room_min_oxygen_pct="O2MINPCT",
-    )  # fmt: skip
+        "session_id",
+        "patient_id",
+        "clinic_id",
+        "started_at",
+        "timezone",
+        "status",
+        "modality",
+        "duration_s",
+        cabin_min_temp_c="CABMINC",
+        skin_min_temp_c="SKINMINC",
+        room_min_oxygen_pct="O2MINPCT",
+    )
     events = _after(found, core["adverse_events"])
     frame = found.join(events, on="session_id", how="left", maintain_order="left").with_columns(
         pl.col("adverse_events").fill_null([]).cast(pl.List(pl.String))

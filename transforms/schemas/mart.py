@@ -584,24 +584,54 @@ SURVIVAL_CURVES = _table("survival_curves", "One row a parameter, stratum and ti
     Column("n_patients", I, "patients", unit=COUNT, required=True), Column("reason", S, "why no curve can be given"),
 ], ("parameter", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "time_days"))  # fmt: skip
 
-REPORT_DEADLINES = _table("report_deadlines", "One row a reportable event and rule of the clinic's country: what must be told to whom by when, and whether it was. An event that no rule covers has a row that says so.", [
-    *STAMP,
-    Column("subject_kind", S, "what is to be reported", required=True, closed=("adverse_event", "deficiency", "incident")),
-    Column("subject_id", S, "its id", required=True),
-    Column("clinic_id", S, "clinic where it happened"),
-    Column("country", S, "the clinic's country, ISO 3166; null = not recorded"),
-    Column("harm", S, "what happened or could have happened", closed=("death", "serious", "serious_expected", "near_miss")),
-    Column("person", S, "to whom", closed=("patient", "staff", "visitor", "other", "nobody")),
-    Column("rule", S, "rule; no_rule = none is known that covers it", required=True),
-    Column("duty", S, "the rule in words: what, to whom, by when"),
-    Column("rule_source", S, "the rule's source"),
-    Column("rule_verification", S, "verified: the provision was read; unverified: known, its words not read", closed=("verified", "unverified")),
-    Column("clock_start", D, "day the clinic became aware, by its clock; null = not recorded, or the rule has another clock"), Column("due_on", D, "due; null = no date is given, see state and reason"),
-    Column("state", S, "state: open and overdue (a report that is due), due_now (without delay, so that there is no date), reported, reported_late, voluntary (nobody must), no_date (a date or a duty depends on what is not recorded), no_rule (none known)",
-           closed=("open", "overdue", "due_now", "reported", "reported_late", "voluntary", "no_date", "no_rule")),
-    Column("days_left", I, "days from the data cut to the due date; negative = overdue", "days"),
-    Column("reason", S, "why no date can be given, or what is in doubt"),
-], ("subject_kind", "subject_id", "rule"))  # fmt: skip
+REPORT_DEADLINES = _table(
+    "report_deadlines",
+    "One row a reportable event and rule of the clinic's country: what must be told to whom by when, and whether it was. An event that no rule covers has a row that says so.",
+    [
+        *STAMP,
+        Column(
+            "subject_kind",
+            S,
+            "what is to be reported",
+            required=True,
+            closed=("adverse_event", "deficiency", "incident"),
+        ),
+        Column("subject_id", S, "its id", required=True),
+        Column("clinic_id", S, "clinic where it happened"),
+        Column("country", S, "the clinic's country, ISO 3166; null = not recorded"),
+        Column(
+            "harm",
+            S,
+            "what happened or could have happened",
+            closed=("death", "serious", "serious_expected", "near_miss"),
+        ),
+        Column("person", S, "to whom", closed=("patient", "staff", "visitor", "other", "nobody")),
+        Column("rule", S, "rule; no_rule = none is known that covers it", required=True),
+        Column("duty", S, "the rule in words: what, to whom, by when"),
+        Column("rule_source", S, "the rule's source"),
+        Column(
+            "rule_verification",
+            S,
+            "verified: the provision was read; unverified: known, its words not read",
+            closed=("verified", "unverified"),
+        ),
+        Column(
+            "clock_start",
+            D,
+            "day the clinic became aware, by its clock; null = not recorded, or the rule has another clock",
+        ),
+        Column("due_on", D, "due; null = no date is given, see state and reason"),
+        Column(
+            "state",
+            S,
+            "state: open and overdue (a report that is due), due_now (without delay, so that there is no date), reported, reported_late, voluntary (nobody must), no_date (a date or a duty depends on what is not recorded), no_rule (none known)",
+            closed=("open", "overdue", "due_now", "reported", "reported_late", "voluntary", "no_date", "no_rule"),
+        ),
+        Column("days_left", I, "days from the data cut to the due date; negative = overdue", "days"),
+        Column("reason", S, "why no date can be given, or what is in doubt"),
+    ],
+    ("subject_kind", "subject_id", "rule"),
+)
 
 ALERTS = _table("alerts", "Open and closed alerts.", [
     Column("alert_id", S, "alert", required=True), Column("rule", S, "rule"), Column("severity", S, "severity"),

@@ -11,18 +11,7 @@ from ingest.alerting import undelivered
 from ingest.alerting.duty import Duty
 from ingest.alerting.sinks import deliver
 from ingest.alerting.undelivered import Undelivered
-from tests.receivers import MailServer, Talker, certificate
-
-PAYLOAD = {
-    "version": 1,
-    "news": "opened",
-    "alert_id": "harm-1",
-    "rule": "harm",
-    "title": "harm to a patient",
-    "tier": "now",
-    "clinic_id": "C1",
-    "link": "https://floe.example/safety?alert=harm-1",
-}
+from tests.receivers import PAYLOAD, MailServer, Talker, certificate
 
 
 @pytest.fixture(scope="module")

@@ -17,28 +17,10 @@ from ingest.alerting.book import Book
 from ingest.alerting.duty import Duty, read_duty
 from ingest.alerting.sinks import deliver
 from ingest.alerting.undelivered import Undelivered
-from tests.receivers import Receiver
+from tests.receivers import PAYLOAD, Receiver
 from transforms.errors import UsageError
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-PAYLOAD = {
-    "version": 1,
-    "news": "opened",
-    "alert_id": "harm-1",
-    "rule": "harm",
-    "title": "harm to a patient",
-    "tier": "now",
-    "clinic_id": "C1",
-    "link": "https://floe.example/safety?alert=harm-1",
-}
-
-
-@pytest.fixture
-def receiver():
-    receiver = Receiver()
-    receiver.start()
-    yield receiver
-    receiver.stop()
 
 
 def webhook(receiver: Receiver, **given):

@@ -15,26 +15,7 @@ from ingest.alerting.duty import Duty
 from ingest.alerting.sinks import deliver
 from ingest.alerting.undelivered import Undelivered
 from ingest.alerting.webhook import wire_id
-from tests.receivers import Receiver, Talker, certificate
-
-PAYLOAD = {
-    "version": 1,
-    "news": "opened",
-    "alert_id": "harm-1",
-    "rule": "harm",
-    "title": "harm to a patient",
-    "tier": "now",
-    "clinic_id": "C1",
-    "link": "https://floe.example/safety?alert=harm-1",
-}
-
-
-@pytest.fixture
-def receiver():
-    receiver = Receiver()
-    receiver.start()
-    yield receiver
-    receiver.stop()
+from tests.receivers import PAYLOAD, Receiver, Talker, certificate
 
 
 def webhook(url: str = "", **given):
