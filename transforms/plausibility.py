@@ -86,6 +86,10 @@ COMMON: dict[str, Kind] = {"event_time": NOTED, "recorded_at": NOTED}
 EXEMPT: dict[tuple[str, str], str] = {
     ("protocols", "effective_from"): "a version may be in force since ever, or not yet: both only say what it judges",
     ("alerts", "occurred_at"): "Floe writes it, from a moment that is judged where it stands",
+    ("alerts", "landed_at"): "Floe writes it, from the ledger of what landed",
+    ("alerts", "told_at"): "Floe writes it, by the clock that floe status watches",
+    ("alerts", "acknowledged_at"): "Floe writes it, by the clock that floe status watches",
+    ("alerts", "action_due_on"): "what somebody promised of an alert, shown as promised; no figure is made of it",
     ("telemetry", "started_at"): "a series: telemetry.py, and `untimely_series` below",
     ("readings", "started_at"): "a series: activity.py, and `untimely_series` below",
     ("studies", "masked_until"): "no rule may lift a mask",

@@ -16,7 +16,7 @@ from ingest.lake_attach import attach_recipe
 from ingest.lake_schema import METADATA
 from ingest.settings import Settings
 from ingest.turns import file_turn
-from transforms.errors import CatalogMissing, DiskFull, FloeError, UsageError
+from transforms.errors import CatalogDamaged, CatalogMissing, DiskFull, FloeError, UsageError
 from transforms.schemas import Column, Table
 from transforms.schemas.raw import LEDGER, RAW_TABLES
 from transforms.schemas.views import VIEWS
@@ -372,19 +372,19 @@ def test_a_home_may_move(settings, lake, tmp_path):
 
 
 def test_a_lake_that_is_not_there_or_no_lake(settings, tmp_path):
-    """A missing, foreign or unreachable catalog is a CatalogMissing of one sentence; passwords are not told."""
+    """A missing, foreign or unreachable catalog is an error of one sentence; passwords are not told."""
     (tmp_path / "text.sqlite").write_text("this is not a catalog, it is a text of some length\n" * 40)
-    for catalog, told in (
-        ("", "there is no lake yet"),
-        (f"sqlite:{tmp_path / 'text.sqlite'}", "not a database"),
-        ("oracle:x", "expected sqlite:PATH, postgres:URI"),
-        ("postgres:postgresql://me:hunter2@127.0.0.1:1/floe", "me:\\*\\*\\*@127.0.0.1"),
+    for catalog, error, told in (
+        ("", CatalogMissing, "there is no lake yet"),
+        (f"sqlite:{tmp_path / 'text.sqlite'}", CatalogDamaged, "names a file that is none .*not a database"),
+        ("oracle:x", CatalogMissing, "expected sqlite:PATH, postgres:URI"),
+        ("postgres:postgresql://me:hunter2@127.0.0.1:1/floe", CatalogMissing, "me:\\*\\*\\*@127.0.0.1"),
     ):
-        with pytest.raises(CatalogMissing, match=told) as caught:
+        with pytest.raises(error, match=told) as caught:
             Lake.open(settings.model_copy(update={"catalog": catalog}), read_only=True)
         assert "hunter2" not in str(caught.value)
         assert "\n" not in str(caught.value)
-    with pytest.raises(CatalogMissing, match="not a database"):
+    with pytest.raises(CatalogDamaged, match="not a database"):
         Lake.open(settings.model_copy(update={"catalog": f"sqlite:{tmp_path / 'text.sqlite'}"}))
 
 

@@ -1,7 +1,7 @@
 """mart.responder_curves: share of patients improved by at least x %, x = 0 to 100, by stratum and visit.
 
-Here: the cumulative curve of every parameter of which a percentage means something. Not here: the curve of one frame
-of patients (pain.responder_curve, which this equals), single rules (cohort_outcomes).
+Here: the cumulative curve of every parameter of which a percentage means something. Not here: single rules
+(cohort_outcomes).
 
 Who is due without a value has not responded, whatever the cut-off (Farrar 2006); a baseline that a percentage can't be
 judged from is left out.

@@ -1,7 +1,6 @@
 """mart.responder_disagreement: where the responder rules agree and where not, by stratum and visit.
 
-Here: the 30 % rule, the rule in points and the global impression, side by side. Not here: the rules (pain.py), and
-the same of one visit without strata (pain.disagreement).
+Here: the 30 % rule, the rule in points and the global impression, side by side. Not here: the rules (pain.py).
 
 7 to 5 is two points but not 30 %; 3 to 2 is 30 % but not two points (Dworkin 2008; Ostelo 2008).
 """

@@ -1,5 +1,6 @@
-"""mart.responder_curves, responder_disagreement, dose_response: each equals the function of one frame, by stratum."""
+"""mart.responder_curves, responder_disagreement, dose_response: each equals what is counted by hand, by stratum."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -7,12 +8,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from transforms import exposure, pain
+from transforms import exposure
 from transforms.checks import check_table
 from transforms.instruments import PARAMETERS
 from transforms.marts import MARTS
 from transforms.marts.visit_values import due_of, people_of
 from transforms.options import Cut, Options
+from transforms.rates import proportion
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
 DAY1 = date(2025, 1, 6)
@@ -99,7 +101,7 @@ FIXED = pl.col("visit") != "End of course"
 
 
 def test_a_curve_is_that_of_its_patients(clinics):
-    """In every stratum and visit of a fixed day the curve is pain.responder_curve of the due, baselines of 0 apart."""
+    """In every stratum and visit of a fixed day: those of the due who improved by each cut-off, baselines of 0 apart."""
     curves = clinics["responder_curves"].filter(FIXED)
     seen = 0
     for (_, *_), curve in curves.group_by(["parameter", "visit", *STRATA], maintain_order=True):
@@ -108,12 +110,18 @@ def test_a_curve_is_that_of_its_patients(clinics):
         based = adqs.filter(PARAMCD=row["parameter"], ABLFL="Y").filter(pl.col("AVAL") > 0)
         visit = adqs.filter(PARAMCD=row["parameter"], AVISIT=row["visit"], ANL01FL="Y")
         people = based.select("USUBJID").join(visit.select("USUBJID", "PCHG"), on="USUBJID", how="left")
-        expected = pain.responder_curve(people.select(improved=-pl.col("PCHG")), column="improved")
+        improved = [round(-change, 9) for change in people["PCHG"].drop_nulls()]
+        expected = [sum(percent >= cutoff for percent in improved) for cutoff in range(101)]
         assert curve["n"].unique().to_list() == [people.height]
         assert curve["n_missing"].unique().to_list() == [people["PCHG"].null_count()]
-        assert curve["x"].to_list() == expected["x"].to_list()
-        assert curve["estimate"].to_list() == pytest.approx(expected["proportion"].to_list())
-        assert curve["ci_upper"].to_list() == pytest.approx(expected["upper"].to_list())
+        assert curve["cutoff_pct"].to_list() == list(range(101))
+        assert curve["x"].to_list() == expected
+        if people.height:
+            shares = [proportion(x, people.height) for x in expected]
+            assert curve["estimate"].to_list() == pytest.approx([share.estimate for share in shares])
+            assert curve["ci_upper"].to_list() == pytest.approx([share.upper for share in shares])
+        else:
+            assert curve["estimate"].null_count() == curve.height
         seen += 1
     assert seen > 20
 
@@ -132,15 +140,17 @@ def test_a_curve_meets_the_rules_of_cohort_outcomes(clinics):
 
 
 def test_rules_disagree_as_pain_counts_it(clinics):
-    """In every stratum and visit of a fixed day the verdicts are pain.disagreement of the due, and add up to n."""
+    """In every stratum and visit of a fixed day the three verdicts are counted over the due, and add up to n."""
     rows = clinics["responder_disagreement"].filter(FIXED)
     seen = 0
     for (_, *_), part in rows.group_by(["parameter", "visit", *STRATA], maintain_order=True):
         row = part.row(0, named=True)
-        adqs = due_rows(clinics, row)
-        expected = pain.disagreement(adqs, parameter=row["parameter"], visit=row["visit"])
-        found = part.select("pct30", "points", "pgic", n_patients="x")
-        assert sorted(found.rows(), key=str) == sorted(expected.rows(), key=str)
+        visit = due_rows(clinics, row).filter(AVISIT=row["visit"], ANL01FL="Y")
+        pgic = dict(visit.filter(PARAMCD="PGIC").select("USUBJID", "CRIT3FL").iter_rows())
+        flags = visit.filter(PARAMCD=row["parameter"]).select("USUBJID", "CRIT1FL", "CRIT3FL")
+        expected = Counter((pct30, points, pgic.get(name)) for name, pct30, points in flags.iter_rows())
+        found = {tuple(verdicts): x for *verdicts, x in part.select("pct30", "points", "pgic", "x").iter_rows()}
+        assert found == expected
         assert part["x"].sum() == row["n"]
         seen += 1
     assert seen > 20
