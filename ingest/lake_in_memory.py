@@ -4,7 +4,7 @@ Here: what holds the rows of a few patients for the time of one look. Not here: 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 import duckdb
@@ -49,8 +49,8 @@ class MemoryLake:
 
     def land(self, raw: Mapping[str, pl.DataFrame]) -> None:
         """Puts rows into `raw`, by the tables' names, in place of all that was there."""
-        for name in RAW_TABLES:
-            self.land_table(name, raw.get(name, RAW_TABLES[name].empty()))
+        for name, table in RAW_TABLES.items():
+            self.land_table(name, raw[name] if name in raw else table.empty())
 
     def land_table(self, name: str, frame: pl.DataFrame) -> None:
         """Puts rows into one table of `raw` in place of what was there."""
@@ -63,10 +63,16 @@ class MemoryLake:
     def close(self) -> None:
         self._connection.close()
 
-    def compute(self, names: Iterable[str] = tuple(CORE), *, options: Options) -> dict[str, pl.DataFrame]:
-        """The tables of `core` of these names, by name, and what they need, computed anew from `raw`."""
+    def compute(
+        self, names: Iterable[str] = tuple(CORE), *, options: Options, between: Callable[[], None] = lambda: None
+    ) -> dict[str, pl.DataFrame]:
+        """The tables of `core` of these names, by name, and what they need, computed anew from `raw`.
+
+        `between` is called before each: what it does must leave this lake alone.
+        """
         tables = {}
         for name in _with_inputs(names):
+            between()
             tables[name] = self._of_step(CORE[name], options=options)
             self._put(f"core.{name}", tables[name])
         return tables

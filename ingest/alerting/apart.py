@@ -8,32 +8,36 @@ from collections.abc import Callable, Iterable, Iterator
 
 import polars as pl
 
+from transforms.alerting.causes import SUBJECTS
 from transforms.alerting.records import UNJUDGED
 from transforms.errors import DiskFull
 
 from .kept import Kept
-from .touched import Touched
+from .touched import NOBODY, Touched
 
 Looked = tuple[pl.DataFrame, pl.DataFrame]  # causes, and the subjects that were looked at whole
 Look = Callable[[Touched], Looked]
 
-_NOBODY = Touched(frozenset(), frozenset(), {})
 _MOST = 20  # who can't be judged alone; where it is more, the fault is Floe's and not the records'
 _MOST_REASON = 300  # characters
+
+
+class Interrupted(Exception):
+    """What failed was done between the steps of a look, not the look; its cause is what failed."""
 
 
 def looks(look: Look, whom: Touched) -> tuple[list[Looked], list[tuple[Touched, str]]]:
     """The looks by which all were judged who can be, and each patient or single record that can't, with the reason.
 
-    Raises what a look raises if it fails for nobody too, for more than some twenty, or because the disk is full: then no
-    patient is to blame, and the whole is looked at again later.
+    Raises what a look raises if it fails for nobody too, for more than some twenty, because the disk is full or because
+    it was Interrupted: then no patient is to blame, and the whole is looked at again later.
     """
     try:
         return [look(whom)], []
-    except DiskFull:
+    except (DiskFull, Interrupted):
         raise
     except Exception:
-        look(_NOBODY)
+        look(NOBODY)
         done: list[Looked] = []
         failed: list[tuple[Touched, str]] = []
         for part in _halves(whom) or [whom]:
@@ -44,7 +48,7 @@ def looks(look: Look, whom: Touched) -> tuple[list[Looked], list[tuple[Touched, 
 def _take_apart(look: Look, whom: Touched, done: list[Looked], failed: list[tuple[Touched, str]]) -> None:
     try:
         done.append(look(whom))
-    except DiskFull:
+    except (DiskFull, Interrupted):
         raise
     except Exception as error:
         halves = _halves(whom)
@@ -81,10 +85,7 @@ def _of(each: Iterable[tuple[str, str]]) -> Touched:
 def judgements(whom: Touched) -> pl.DataFrame:
     """The subjects (`subject_kind`, `subject_id`) of the alerts that say that one of them could not be judged."""
     ids = [f"{name}/{id}" for name, id in _each(whom)]
-    return pl.DataFrame({"subject_kind": ["judgement"] * len(ids), "subject_id": ids}, schema=_SUBJECTS)
-
-
-_SUBJECTS = pl.Schema({"subject_kind": pl.String, "subject_id": pl.String})
+    return pl.DataFrame({"subject_kind": ["judgement"] * len(ids), "subject_id": ids}, schema=SUBJECTS)
 
 
 def unjudged(kept: Kept, failed: list[tuple[Touched, str]]) -> pl.DataFrame:

@@ -3,10 +3,12 @@
 Here: that. Not here: whom they touch (touched.py), the rules (transforms/alerting), what is told of it (book.py).
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import polars as pl
 
+from transforms.alerting.causes import SUBJECTS
 from transforms.alerting.devices import as_sent, spells
 from transforms.alerting.judging import HARM_TABLES, TABLES, of_core, of_harm
 from transforms.options import Options
@@ -23,19 +25,19 @@ _KINDS = {
     "deficiencies": "deficiency",
     "incidents": "incident",
 }
-_SUBJECTS = pl.Schema({"subject_kind": pl.String, "subject_id": pl.String})
 
 
 def look(
-    kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options, now: datetime
+    kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options, now: datetime, between: Callable[[], None]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The causes of those whom new records touch, and the subjects (`subject_kind`, `subject_id`) looked at whole.
 
     What is known of others, who came along because a record names them, is not whole: their causes are left out.
+    `between` is called between its steps.
     """
     raw = rows_of(kept, whom)
     memory.land(raw)
-    core = memory.compute(TABLES, options=options)
+    core = memory.compute(TABLES, options=options, between=between)
     out_of_use = spells(as_sent(raw["devices"], core["identities"]))
     found = of_core({name: core[name] for name in TABLES}, options=options, spells=out_of_use, as_of=now)
     return found.filter(_is_of(whom)), _looked_at(raw, core, whom)
@@ -61,7 +63,7 @@ def _is_of(whom: Touched) -> pl.Expr:
 
 def _looked_at(raw: dict[str, pl.DataFrame], core: dict[str, pl.DataFrame], whom: Touched) -> pl.DataFrame:
     """Under the ids that were sent and those that core gives them; of a record that core has, whose patient it has."""
-    parts = [pl.DataFrame(schema=_SUBJECTS), _subjects("device", pl.Series(sorted(whom.devices), dtype=pl.String))]
+    parts = [pl.DataFrame(schema=SUBJECTS), _subjects("device", pl.Series(sorted(whom.devices), dtype=pl.String))]
     for name, frame in raw.items():
         record_id = TOPIC_BY_NAME[name].record_id
         ids = _names(_theirs(frame, whom), record_id)

@@ -75,6 +75,17 @@ class Touched:
     devices: frozenset[str]
     single: Mapping[str, frozenset[str]]
 
+    def __or__(self, other: "Touched") -> "Touched":
+        names = self.single.keys() | other.single.keys()
+        return Touched(
+            self.patients | other.patients,
+            self.devices | other.devices,
+            {name: self.single.get(name, frozenset()) | other.single.get(name, frozenset()) for name in names},
+        )
+
+
+NOBODY = Touched(frozenset(), frozenset(), {})
+
 
 def touched(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched:
     """Whom the new rows touch; `kept` has taken them in."""

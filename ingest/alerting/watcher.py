@@ -2,9 +2,10 @@
 
 Here: the loop. Not here: each of its steps (the modules beside this one), sending (sender.py).
 
-    1. take in what landed since the last look (kept.py)
-       harm among it is judged by itself first, entered and told (steps 2 to 4 with what harm is judged by, look.py)
-    2. whom does that touch (touched.py); all their rows through core to causes (look.py; apart.py where that fails)
+    1. take in what landed since the last time (kept.py); harm among it is judged by itself at once, entered and told
+       (steps 2 to 4 with what harm is judged by, look.py); whom all of it touches waits (touched.py)
+    2. all rows of those who wait through core to causes (look.py; apart.py where that fails); meanwhile, every now and
+       then, step 1: new harm overtakes a look that takes long
     3. what is news of the causes, held against the book (transforms/alerting/news.py)
     4. in one transaction of the book: alerts, deliveries, positions
 
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import polars as pl
 
+from transforms.alerting.causes import SUBJECTS
 from transforms.alerting.news import alert_ids, news
 from transforms.alerting.records import of_unjudged
 from transforms.alerting.system import KINDS
@@ -30,7 +32,7 @@ from ..lake import Lake
 from ..lake_in_memory import MemoryLake
 from ..private import make_home
 from . import measured, sender
-from .apart import judgements, looks, to_judge_again, unjudged
+from .apart import Interrupted, Looked, judgements, looks, to_judge_again, unjudged
 from .beat import Beat, only_watcher, write_beat
 from .book import Book
 from .duty import Duty, read_duty
@@ -39,7 +41,7 @@ from .kept import Kept, Positions
 from .look import look, look_for_harm
 from .names import naming_key
 from .telling import digests, escalations, tell
-from .touched import Touched, harmed, touched, touched_by_time
+from .touched import NOBODY, Touched, harmed, touched, touched_by_time
 
 _LOOK_S = 0.2
 _TICK_S = 5.0
@@ -48,6 +50,7 @@ _REPORTS_S = 1800.0  # days of clinics begin at half hours
 _HEALTHY_S = 60.0
 _LONGEST_WAIT_S = 60.0
 _MOST_PATIENTS = 200  # of one look
+_NO_SUBJECTS = pl.DataFrame(schema=SUBJECTS)
 
 Say = sender.Say
 
@@ -136,6 +139,11 @@ class Watcher:
         self._harm_memory = MemoryLake()  # its own, for it keeps what does not change from look to look
         self._is_caught_up = False
         self._ends: Positions = {}  # of the lake, when all of it had been taken in
+        self._waiting: Touched | None = (
+            None  # whom rows touch that were taken in and not looked at; None = no such rows
+        )
+        self._overtaken = _NO_SUBJECTS  # whose harm was told during the look that is under way
+        self._took_in_at = 0.0
 
     def __enter__(self) -> "Watcher":
         return self
@@ -168,40 +176,62 @@ class Watcher:
                 self._kept.reduce(now=now)
 
     def step(self, *, now: datetime) -> bool:
-        """One look at what has landed; whether there was anything new."""
-        taken = self._kept.follow(self._lake, now=now)
-        if taken and not self._is_caught_up:
-            # The first time everything is taken in before anything is judged: a session is not to be held against
-            # consults that are still to come.
-            while more := self._kept.follow(self._lake, now=now):
-                taken = {
-                    name: pl.concat([f for f in (taken.get(name), more.get(name)) if f is not None])
-                    for name in taken | more
-                }
-        if not self._is_caught_up:
-            self._ends = dict(self._kept.positions)
-        self._is_caught_up = True
-        new = self._unjudged(taken)
-        if not new:
+        """Takes in what has landed and looks at all whom it touches; whether there was anything new."""
+        self._take_in(now=now)
+        whom, self._waiting = self._waiting, None
+        if whom is None:
             return False
+        positions = dict(self._kept.positions)
+        for part in _parts(whom):
+            self._judge(part, now=now)
+        with self._book.change():
+            self._book.set_positions(positions)
+        return True
+
+    def _take_in(self, *, now: datetime) -> None:
+        """Takes in what has landed and tells of the harm in it; whom the rest touches waits."""
+        self._took_in_at = time.monotonic()
+        new = self._unjudged(self._landed(now=now))
+        if not new:
+            return
         if "alerts" in new:
             with self._book.change():
                 is_new = not self._book.positions()
                 hear(self._book, self._duty, new["alerts"], now=now, is_new_book=is_new)
         self._judge_harm(new, now=now)
-        whom = touched(self._kept, new)
-        parts = list(_parts(whom))
-        for part in parts:
-            self._judge(part, now=now, is_last=part is parts[-1])
-        return True
+        self._waiting = (self._waiting or NOBODY) | touched(self._kept, new)
+
+    def _landed(self, *, now: datetime) -> dict[str, pl.DataFrame]:
+        """The new rows of the lake. The first time all there are: a session is not to be held against consults that are
+        still to come."""
+        taken = self._kept.follow(self._lake, now=now)
+        if not self._is_caught_up:
+            while more := self._kept.follow(self._lake, now=now):
+                taken = {
+                    name: pl.concat([f for f in (taken.get(name), more.get(name)) if f is not None])
+                    for name in taken | more
+                }
+            self._ends = dict(self._kept.positions)
+            self._is_caught_up = True
+        return taken
+
+    def _between(self, *, now: datetime) -> None:
+        """Between the steps of a look: the sign of life, and harm that landed meanwhile. `now`: when the look began."""
+        self._alive()
+        if time.monotonic() - self._took_in_at < _LOOK_S:
+            return
+        try:
+            self._take_in(now=now)
+        except Exception as error:
+            raise Interrupted from error
 
     def look_at_reports(self, *, now: datetime) -> None:
         """What time alone makes due: of the events whose report is not on record. And who could not be judged, again."""
         for part in _parts(touched_by_time(self._kept)):
-            self._judge(part, now=now, is_last=False)
+            self._judge(part, now=now)
         again = to_judge_again(self._book.alerts("rule = 'not_judged' AND is_closed_by_rule = 0"))
         for part in _parts(again) if again.patients or again.single else ():
-            self._judge(part, now=now, is_last=False)
+            self._judge(part, now=now)
 
     def tick(self, *, now: datetime) -> None:
         """What time alone brings: the next on the list, the morning's digest."""
@@ -256,16 +286,28 @@ class Watcher:
         done, _ = looks(lambda some: look_for_harm(self._kept, some, memory=self._harm_memory, options=options), whom)
         for causes, subjects in done:
             self._enter(causes, subjects, now=now, is_whole=False)
+            self._overtaken = pl.concat([self._overtaken, subjects])
 
-    def _judge(self, whom: Touched, *, now: datetime, is_last: bool) -> None:
-        def judged(some: Touched) -> tuple[pl.DataFrame, pl.DataFrame]:
-            self._alive()
-            return look(self._kept, some, memory=self._memory, options=self._settings.options, now=now)
+    def _judge(self, whom: Touched, *, now: datetime) -> None:
+        """Looks at them and enters what is news, but of those whose harm was told meanwhile: of them newer rows wait."""
+        began = time.monotonic()
 
-        done, failed = looks(judged, whom)
+        def between() -> None:
+            self._between(now=now + timedelta(seconds=time.monotonic() - began))
+
+        def judged(some: Touched) -> Looked:
+            options = self._settings.options
+            return look(self._kept, some, memory=self._memory, options=options, now=now, between=between)
+
+        self._overtaken = _NO_SUBJECTS
+        try:
+            done, failed = looks(judged, whom)
+        except Interrupted as interrupted:
+            raise interrupted.__cause__ from None
         causes = pl.concat([*(causes for causes, _ in done), self._unjudgeable(failed, now=now)])
         looked_at = pl.concat([*(looked_at for _, looked_at in done), judgements(whom)])
-        self._enter(causes, looked_at, now=now, positions=self._kept.positions if is_last else None)
+        is_newest = {"other": self._overtaken, "on": SUBJECTS.names(), "how": "anti"}
+        self._enter(causes.join(**is_newest), looked_at.join(**is_newest), now=now)
 
     def _unjudgeable(self, failed: list[tuple[Touched, str]], *, now: datetime) -> pl.DataFrame:
         """The causes of those whose judgement fails."""
@@ -280,7 +322,6 @@ class Watcher:
         looked_at: pl.DataFrame,
         *,
         now: datetime,
-        positions: Positions | None = None,
         is_whole: bool = True,
     ) -> None:
         """`is_whole`: whether these are all causes of the subjects; others then are gone."""
@@ -291,7 +332,6 @@ class Watcher:
             self._book.enter(changes, now=now)
             for row in changes.iter_rows(named=True):
                 tell(self._book, self._duty, row["alert_id"], news=row["news"], now=now)
-            self._book.set_positions(positions or {})
 
     def _clocks(self) -> dict[str, str]:
         """The time zone of each clinic, by its latest record."""
@@ -304,6 +344,6 @@ class Watcher:
 def _parts(whom: Touched) -> Iterator[Touched]:
     """The patients some hundred at a time, in an order; devices and single records with the first of them."""
     patients = sorted(whom.patients)
-    for k in range(0, max(1, len(patients)), _MOST_PATIENTS):
+    for k in range(0, len(patients) or min(1, len(whom.devices) + len(whom.single)), _MOST_PATIENTS):
         some = frozenset(patients[k : k + _MOST_PATIENTS])
         yield Touched(some, whom.devices if k == 0 else frozenset(), whom.single if k == 0 else {})

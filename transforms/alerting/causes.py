@@ -27,6 +27,8 @@ CAUSES = pl.Schema(
         "finding": pl.String,
     }
 )
+# What causes are of; one row a subject.
+SUBJECTS = pl.Schema({"subject_kind": pl.String, "subject_id": pl.String})
 _NULL_UNLESS_GIVEN = ("clinic_id", "patient_id", "device_id", "occurred_at")
 
 

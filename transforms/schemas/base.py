@@ -5,6 +5,7 @@ Not here: any table of Floe (raw.py, core.py, mart.py) and anything that opens a
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -104,7 +105,7 @@ class Table:
     def names(self) -> list[str]:
         return [c.name for c in self.columns]
 
-    @property
+    @cached_property
     def polars_schema(self) -> pl.Schema:
         return pl.Schema({c.name: c.polars for c in self.columns})
 
@@ -112,6 +113,10 @@ class Table:
         return next(c for c in self.columns if c.name == name)
 
     def empty(self) -> pl.DataFrame:
+        return self._empty.clone()
+
+    @cached_property
+    def _empty(self) -> pl.DataFrame:  # made once: of a wide table that costs more than all else of a small look
         return pl.DataFrame(schema=self.polars_schema)
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 
@@ -34,27 +35,39 @@ PLAN = Plan(
 
 @pytest.mark.parametrize("seed", range(2))
 def test_part_by_part_is_as_the_whole(seed, tmp_path, with_lake, monkeypatch):
-    """Records of several topics cut into seven parts at random, each looked at as it lands, harm ahead of all else;
-    then one look at all, with nothing ahead."""
+    """Records of several topics cut into seven parts at random, each looked at as it lands or landing while the one before
+    is looked at, harm ahead of all else; then one look at all, with nothing ahead."""
     settings = Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="")
     records = [(r[0], r[1], r[2]) for r in simulate(replace(PLAN, seed=seed))]
     random.Random(seed).shuffle(records)
     with Lake.open(settings) as lake:
         with Watcher(settings, Duty(), lake) as watcher:
-            for part in range(7):
-                _land(lake, records[part::7])
-                while watcher.step(now=NOW):
-                    pass
-            by_parts = _open(settings)
+            by_parts = _looked(watcher, settings, lake, [records[k::7] for k in range(7)], monkeypatch)
         other = settings.model_copy(update={"home": tmp_path / "other"})
         other.home.mkdir()
         monkeypatch.setattr(Watcher, "_judge_harm", lambda *_, **__: None)
         with Watcher(other, Duty(), lake) as watcher:
-            while watcher.step(now=NOW):
-                pass
-            whole = _open(other)
+            whole = _looked(watcher, other, lake, [], monkeypatch)
     assert (by_parts - whole, whole - by_parts) == (set(), set())
     assert len(by_parts) > 20
+
+
+def _looked(watcher: Watcher, settings: Settings, lake: Lake, parts: list, monkeypatch) -> set[tuple]:
+    """What is open once each of the parts has landed, every other one while what landed before is looked at."""
+    monkeypatch.setattr("ingest.alerting.watcher._LOOK_S", 0.0)
+    coming = iter(parts)
+    calls = count()
+
+    def in_between() -> None:
+        if next(calls) % 40 == 20 and (part := next(coming, None)):
+            _land(lake, part)
+
+    watcher._alive = in_between
+    while (part := next(coming, None)) or watcher.step(now=NOW):
+        if part:
+            _land(lake, part)
+            watcher.step(now=NOW)
+    return _open(settings)
 
 
 def _land(lake: Lake, records: list) -> None:

@@ -5,9 +5,11 @@ sending (test_sinks.py), a process that is killed (tests/faults).
 """
 
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 import pytest
 
+from ingest.alerting import watcher
 from ingest.alerting.sender import SOURCE, TOPIC
 from ingest.alerting.watcher import Watcher
 from tests.alert_site import DUTY, NOW, burn, opened
@@ -55,6 +57,44 @@ def test_harm_is_told_ahead_of_the_whole_look(site, monkeypatch):
 
 def _fails(*_, **__) -> None:
     raise RuntimeError("the whole look failed")
+
+
+def test_harm_that_lands_during_a_look_overtakes_it(site, monkeypatch):
+    """It is told before the look ends, and what that look still knew of it undoes nothing; nor does a failure then."""
+    monkeypatch.setattr(watcher, "_LOOK_S", 0.0)
+    site.look()
+    lands, told = iter([burn(grade=3, revision=1), burn(ae_id="E2", patient_id="P2")]), []
+
+    def in_between():
+        if harm := next(lands, None):
+            site.land(harm)
+        told.append(site.news("first"))
+
+    site.watcher._alive = in_between
+    site.land(burn())
+    site.now = NOW + timedelta(minutes=1)  # a look's clock goes on
+    assert site.watcher.step(now=NOW)
+    assert told[:4] == [["opened"], ["raised"], ["opened"], []]
+    site.look()
+    assert (site.alerts(), list(chain(*told))) == (
+        [("harm", "E1", "open"), ("harm", "E2", "open")],
+        ["opened", "raised", "opened"],
+    )
+
+
+def test_what_fails_between_the_steps_of_a_look_is_no_patients_fault(site, monkeypatch):
+    """The look is given up, everything is taken in again after a restart, and nobody is told of as not judged."""
+    monkeypatch.setattr(watcher, "_LOOK_S", 0.0)
+    site.look()
+    session = {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "started_at": NOW}
+    site.land(("sessions", session))
+    with monkeypatch.context() as failing:
+        failing.setattr(site.watcher, "_alive", lambda: failing.setattr(Watcher, "_landed", _fails))
+        with pytest.raises(RuntimeError, match="the whole look failed"):
+            site.watcher.step(now=NOW)
+    site.restart()
+    site.look()
+    assert [rule for rule, _, _ in site.alerts()] == ["session_without_clearance"]
 
 
 def test_what_leaves_is_what_the_sink_may_have(site):
