@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from transforms.alerting.causes import CAUSES
-from transforms.alerting.news import STANDING
+from transforms.alerting.news import STANDING, STANDING_OPEN
 
 from .kept import Positions
 
@@ -112,6 +112,12 @@ class Book:
         )
         schema = {"subject_kind": pl.String, "subject_id": pl.String}
         return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+
+    def standing_open(self, rules: Iterable[str]) -> pl.DataFrame:
+        """STANDING_OPEN: by cause of these rules how many alerts are not closed."""
+        statement = "SELECT rule, cause, count(*) FROM alerts WHERE state <> 'closed' AND rule IN (%s) GROUP BY 1, 2"
+        rows = self._each(statement, list(rules))
+        return pl.DataFrame([tuple(row) for row in rows], schema=STANDING_OPEN, orient="row")
 
     def enter(self, news: pl.DataFrame, *, now: datetime) -> None:
         """Writes each row of news (`transforms.alerting.news`) into its alert; a closed one keeps what it was about."""

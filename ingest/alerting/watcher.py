@@ -23,7 +23,7 @@ from pathlib import Path
 import polars as pl
 
 from transforms.alerting.causes import SUBJECTS
-from transforms.alerting.news import alert_ids, news
+from transforms.alerting.news import OF_MANY, alert_ids, news, of_many
 from transforms.alerting.records import of_unjudged
 from transforms.alerting.system import KINDS
 from transforms.errors import CatalogMissing, DiskFull
@@ -328,6 +328,8 @@ class Watcher:
         standing = self._book.standing(alert_ids(causes, key=self._key), looked_at)
         judged = looked_at if is_whole else looked_at.clear()
         changes = news(causes, standing, judged=judged, key=self._key)
+        if changes["rule"].is_in(OF_MANY).any():
+            changes = of_many(changes, self._book.standing_open(OF_MANY))
         with self._book.change():
             self._book.enter(changes, now=now)
             for row in changes.iter_rows(named=True):

@@ -40,6 +40,9 @@ NEWS = pl.Schema(
 )
 TOLD = ("opened", "raised", "opened_again")  # of whoever is on duty; the rest is written down
 _FINAL = [rule.id for rule in RULES.values() if rule.is_closing_final]
+OF_MANY = [rule.id for rule in RULES.values() if rule.is_of_many]
+# Of rules of which one cause has many alerts: how many stand open.
+STANDING_OPEN = pl.Schema({"rule": pl.String, "cause": pl.String, "n_open": pl.Int64})
 GONE = "the cause is gone"
 
 
@@ -83,6 +86,23 @@ def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame, 
     closed = _closed(standing, judged=judged, there=there)
     both = pl.concat([changed.select(NEWS.names()).cast(dict(NEWS)), closed])
     return both.sort(-tier_rank().fill_null(0), "occurred_at", "alert_id", nulls_last=True)
+
+
+def of_many(news: pl.DataFrame, standing_open: pl.DataFrame) -> pl.DataFrame:
+    """The news, of causes that have many alerts (`OF_MANY`) noted but the first, tenth, hundredth … that stands open.
+
+    `standing_open`: STANDING_OPEN. Who is told of the tenth is told how many there are.
+    """
+    is_one = pl.col("rule").is_in(OF_MANY) & pl.col("news").is_in(TOLD)
+    held = news.join(standing_open, on=["rule", "cause"], how="left", maintain_order="left")
+    nth = pl.col("n_open").fill_null(0) + is_one.cum_sum().over("rule", "cause")
+    counted = held.with_columns(_nth=pl.when(is_one).then(nth).cast(pl.String))
+    is_told = pl.col("_nth").str.contains("^10*$")
+    with_count = pl.format("{}; {} such ids of {} stand open", "finding", "_nth", "cause")
+    return counted.with_columns(
+        tier=pl.when(~is_told).then(pl.lit("noted")).otherwise("tier"),
+        finding=pl.when(is_told & (pl.col("_nth") != "1")).then(with_count).otherwise("finding"),
+    ).select(NEWS.names())
 
 
 def _named(causes: pl.DataFrame, *, key: bytes) -> pl.DataFrame:

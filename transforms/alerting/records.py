@@ -19,16 +19,19 @@ UNJUDGED = pl.Schema(
 
 
 def of_clashes(conflicts: pl.DataFrame) -> pl.DataFrame:
-    """A cause an id whose records are of two things."""
+    """A cause an id whose records are of two things: what numbers alike is the topic of the same clinics."""
     clashes = conflicts.filter(pl.col("kind") == "clash").sort("ingested_at", "event_id")
     each = clashes.group_by("topic", "record_id", maintain_order=True).agg(
-        evidence=pl.col("event_id").unique(maintain_order=True).head(20), ingested_at=pl.col("ingested_at").min()
+        evidence=pl.col("event_id").unique(maintain_order=True).head(20),
+        ingested_at=pl.col("ingested_at").min(),
+        _clinics=pl.col("clinic_id").drop_nulls().unique().sort().str.join(" and "),
     )
     return causes(
         "clash_of_ids",
         each,
         subject_kind="record",
         subject_id=pl.format("{}/{}", "topic", "record_id"),
+        cause=pl.format("{} of {}", "topic", pl.col("_clinics").replace("", "clinics that are not named")),
         evidence=pl.col("evidence"),
         occurred_at=pl.col("ingested_at"),
         finding=pl.format("{} {} is the id of two things", "topic", "record_id"),

@@ -21,7 +21,8 @@ class AlertRule:
     `fresh_h`: a cause that landed later than so many hours after it happened is a tier lower, for nobody can act on it
     at once any more; null = it always counts as fresh. `acknowledge_min`: minutes after which an alert of tier `now`
     that nobody acknowledged goes to the next on the list. `is_closing_final`: what a person closed is not opened by its
-    growing worse.
+    growing worse. `is_of_many`: one cause has many alerts, of which the first, tenth, hundredth … that stands open keeps
+    the tier and the others are noted.
     """
 
     id: str
@@ -33,6 +34,7 @@ class AlertRule:
     fresh_h: float | None = None
     acknowledge_min: int = 15
     is_closing_final: bool = False
+    is_of_many: bool = False
 
 
 _CORRECTED = "a correction or mark of error takes the record, or what is wrong with it, out"
@@ -133,10 +135,12 @@ _OF_RECORDS = (
     AlertRule(
         id="clash_of_ids",
         title="two things under one id",
-        when="records of one id are of two things",
+        when="records of one id are of two things (noted: all but the first, the tenth, the hundredth and so on of one topic "
+        "and the same clinics, which number alike)",
         tier="today",
         told="data_steward",
         clears="one of them was marked entered in error or corrected",
+        is_of_many=True,
     ),
     AlertRule(
         id="contradiction",

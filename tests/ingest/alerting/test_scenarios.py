@@ -187,6 +187,16 @@ def test_a_clash_that_a_merge_settles_is_one_event_again(site):
     assert standing(site)["clash_of_ids", "adverse_events/E1"][1] == "closed"
 
 
+def test_two_clinics_that_number_alike_are_told_of_once(site):
+    """Of three ids of both the first is told in the morning, the others stand in the list; all have an alert."""
+    site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
+    site.land(("patients", {"patient_id": "P3", "clinic_id": "C2", "enrolled_on": "2026-04-01"}))
+    for ae_id in ("E1", "E2", "E3"):
+        step(site, burn(ae_id=ae_id), burn(ae_id=ae_id, patient_id="P3", clinic_id="C2"))
+    clashes = sorted(tier for (rule, _), (tier, _) in standing(site).items() if rule == "clash_of_ids")
+    assert clashes == ["noted", "noted", "today"]
+
+
 @pytest.mark.parametrize("moment", [IN_2036, datetime(1970, 1, 1, tzinfo=UTC)])
 def test_a_device_whose_clock_is_wrong_still_tells_how_cold_it_was(site, moment):
     """In 2036, or at its zero: the sample counts, its moment does not; told at once."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.alerting.causes import CAUSES
-from transforms.alerting.news import GONE, STANDING, alert_id, news
+from transforms.alerting.news import GONE, NEWS, STANDING, STANDING_OPEN, alert_id, news, of_many
 from transforms.alerting.rules import RULES
 
 AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -140,3 +140,41 @@ def test_a_cause_is_told_once_for_each_time_it_grows_worse(levels):
         expected += level is not None and (last is None or level > last)
         last = level
     assert told == expected
+
+
+@pytest.mark.parametrize(
+    ("stand_open", "news_of", "told"),
+    [
+        (0, ["opened"] * 12, [1, 10]),
+        (1, ["opened"] * 8, []),
+        (8, ["opened"] * 3, [2]),
+        (9, ["opened_again", "closed", "opened"], [1]),
+        (99, ["opened"], [1]),
+        (100, ["opened"], []),
+    ],
+)
+def test_of_many_alerts_of_one_cause_the_first_tenth_and_hundredth_are_told(stand_open, news_of, told):
+    """The others are noted; the tenth says how many there are; another cause and another rule count by themselves."""
+    rows = [
+        cause(subject_id=f"E{k}", tier="today")
+        | {"rule": "clash_of_ids", "cause": "sessions of C1 and C2", "finding": "f"}
+        for k in range(len(news_of))
+    ]
+    others = [cause(subject_id="X", tier="today") | {"finding": "f"}]
+    others.append(rows[0] | {"cause": "care of C1 and C2"})
+    changed = frame(*rows, *others).with_columns(
+        alert_id=pl.lit("a"),
+        gravity=pl.lit(11),
+        news=pl.Series([*news_of, "opened", "opened"]),
+        state=pl.lit("open"),
+        revision=pl.lit(0),
+    )
+    counts = pl.DataFrame([("clash_of_ids", "sessions of C1 and C2", stand_open)], schema=STANDING_OPEN, orient="row")
+    found = of_many(changed.select(NEWS.names()).cast(dict(NEWS)), counts)
+    tiers = found["tier"].to_list()
+    opened = [k for k, of in enumerate(news_of) if of != "closed"]
+    assert [k + 1 for k in opened if tiers[k] == "today"] == told
+    assert tiers[-2:] == ["today", "today"]
+    counted = [f for f in found["finding"] if f != "f"]
+    assert len(counted) == len([k for k in told if stand_open + k > 1])
+    assert all("such ids of sessions of C1 and C2 stand open" in f for f in counted)
