@@ -6,7 +6,9 @@ Here: making one. Not here: copying a file (copies.py), a new home from it (rest
     2. upkeep removes no file meanwhile (what lands goes on; files never change)
     3. in the writers' turn: the catalog, copied by SQLite itself; it names the files
     4. each file, hashed while it is copied, flushed to the disk
-    5. the manifest: until it is there, the folder is no backup
+    5. what the home knows of itself, and the book of alerts, which may be ahead of the lake: what was told is not told
+       again by the new home
+    6. the manifest: until it is there, the folder is no backup
 
 The folder holds the files' keys (they are in the catalog): who can read it can read everything.
 """
@@ -18,7 +20,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +29,7 @@ from transforms.counting import counted
 from transforms.errors import CatalogMissing, DiskFull, FloeError, LakeDamaged, LakeOutdated, UsageError
 from transforms.schemas.app import FILE_CHECKSUMS
 
+from .alerting.book import book_path
 from .alerting.names import kept_files
 from .cluster import identity_files
 from .copies import (
@@ -55,19 +58,23 @@ Say = Callable[[str], None]
 UNFINISHED = "unfinished.json"  # whose attempt it is; it is gone once the manifest is there
 
 # In a process of its own: Python's SQLite must never close a file that DuckDB's SQLite has open in the same process.
-# What waits for removal is no file of the copy; one file, without a log beside it, is what a copy should be.
-_COPY_CATALOG = """
+# One file, without a log beside it, is what a copy should be.
+_COPY = """
 import sqlite3, sys
 from contextlib import closing
-with closing(sqlite3.connect(f"{sys.argv[1]}?{sys.argv[3]}", uri=True, timeout=60)) as live:
-    with closing(sqlite3.connect(sys.argv[2])) as copy:
+source, to, mode, *changes = sys.argv[1:]
+with closing(sqlite3.connect(f"{source}?{mode}", uri=True, timeout=60)) as live:
+    with closing(sqlite3.connect(to)) as copy:
         live.backup(copy)
-        copy.execute("DELETE FROM ducklake_files_scheduled_for_deletion")
+        for change in changes:
+            copy.execute(change)
         copy.commit()
         copy.execute("PRAGMA journal_mode = DELETE")
         (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
-        sys.exit(None if found == "ok" else f"the catalog is damaged: {found}")
+        sys.exit(None if found == "ok" else f"it is damaged: {found}")
 """
+# What waits for removal is no file of the copy.
+_OF_CATALOG = "DELETE FROM ducklake_files_scheduled_for_deletion"
 # A table that was renamed has several rows: SQLite takes the columns of the one with the maximum.
 _FILES = """
 SELECT f.path, f.path_is_relative AND t.path_is_relative AND s.path_is_relative, s.path || t.path, f.file_size_bytes
@@ -96,7 +103,7 @@ def backup(settings, folder: Path, *, say: Say = lambda _: None) -> Manifest:
         _require_space(folder, names)
         files = {CATALOG: content_of(folder / CATALOG)}
         files |= _copy_data(Path(settings.data_path), folder / DATA, names, checksums, say)
-        files |= _copy_identity(settings, folder / HOME)
+        files |= _copy_home(settings, folder / HOME)
         manifest = Manifest(
             lake=lake,
             snapshot=snapshot,
@@ -170,27 +177,32 @@ def _claim(attempt: dict, folder: Path, lake: str) -> None:
 
 def _copy_catalog(settings, catalog: Path, to: Path) -> None:
     """Step 3. The turn is there for the order of things: SQLite alone would give a whole copy too."""
+    with catalog_turn(catalog) if is_writable(catalog.parent) else nullcontext():
+        _copy_database(catalog, to, changes=[_OF_CATALOG])
+
+
+def _copy_database(source: Path, to: Path, *, changes: Iterable[str] = ()) -> None:
+    """A database of SQLite as of one moment, while it is written; `changes`: statements run on the copy."""
     part = to.with_name(to.name + ".part")
     for leftover in to.parent.glob(to.name + "*"):
         leftover.unlink()
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    with catalog_turn(catalog) if is_writable(catalog.parent) else nullcontext():
-        done = _copied_by_sqlite(catalog, part)
+    done = _copied_by_sqlite(source, part, changes=changes)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
         if "disk is full" in reason:
             raise DiskFull(f"no space is left for {to.parent}: free some, then the same command goes on")
-        raise FloeError(f"the catalog {catalog} could not be copied ({reason}): nothing was backed up")
+        raise FloeError(f"{source} could not be copied ({reason}): no backup was made")
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(to)
 
 
-def _copied_by_sqlite(catalog: Path, to: Path) -> subprocess.CompletedProcess:
-    """From a home that can't be written, by way of a passing copy where SQLite needs a log beside the catalog."""
-    copy = passing_copy(catalog)
-    source, mode = (copy.path, "rw") if copy else (catalog, "rw" if is_writable(catalog.parent) else "ro")
-    command = [sys.executable, "-c", _COPY_CATALOG, source.absolute().as_uri(), str(to), f"mode={mode}"]
+def _copied_by_sqlite(database: Path, to: Path, *, changes: Iterable[str]) -> subprocess.CompletedProcess:
+    """From a home that can't be written, by way of a passing copy where SQLite needs a log beside the database."""
+    copy = passing_copy(database)
+    source, mode = (copy.path, "rw") if copy else (database, "rw" if is_writable(database.parent) else "ro")
+    command = [sys.executable, "-c", _COPY, source.absolute().as_uri(), str(to), f"mode={mode}", *changes]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     finally:
@@ -266,8 +278,13 @@ def _copy_one(source: Path, to: Path) -> Content:
     return copied(source, to)
 
 
-def _copy_identity(settings, to: Path) -> dict[str, Content]:
-    """What the home knows of itself."""
+def _copy_home(settings, to: Path) -> dict[str, Content]:
+    """Step 5."""
     make_folder(to)
     files = identity_files(settings) | kept_files(settings)
-    return {f"{HOME}/{name}": write_whole(to / name, content) for name, content in files.items()}
+    contents = {f"{HOME}/{name}": write_whole(to / name, content) for name, content in files.items()}
+    book = book_path(settings)
+    if book.exists():
+        _copy_database(book, to / book.name)
+        contents[f"{HOME}/{book.name}"] = content_of(to / book.name)
+    return contents

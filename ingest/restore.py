@@ -4,7 +4,8 @@ Here: the steps. Not here: making a backup (backup.py), copying a file (copies.p
 
     1. the backup is whole: each file of its manifest is there and has its SHA-256; nothing was written so far
     2. the home has no lake (what an earlier attempt for the same backup left is gone on with)
-    3. the home's identity, then the data, each file hashed again while it is copied
+    3. the home's identity and book of alerts, then the data, each file hashed again while it is copied; a book that is
+       there outlived the lake, knows more than the copy's, and stays
     4. the catalog, moved into place: until it is there, the home has no lake
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from transforms.counting import counted
 from transforms.errors import DiskFull, FloeError, UnreadableFile, UsageError
 
+from .alerting.book import book_path
 from .copies import (
     CATALOG,
     DATA,
@@ -136,18 +138,30 @@ def _require_space(settings, manifest: Manifest) -> None:
 def _fill(settings, folder: Path, catalog: Path, manifest: Manifest) -> None:
     """Steps 3 and 4."""
     targets = {HOME: settings.home.absolute(), DATA: Path(settings.data_path).absolute()}
+    book = book_path(settings).absolute()
     for name, content in manifest.files.items():
         place, _, rest = name.partition("/")
-        if place in targets:
-            _put(folder / name, targets[place] / rest, content)
+        if place not in targets:
+            continue
+        target = targets[place] / rest
+        if target == book:
+            if book.exists():
+                continue
+            _remove_logs(book)
+        _put(folder / name, target, content)
     fresh = catalog.with_name(catalog.name + ".restored")
     _put(folder / CATALOG, fresh, manifest.files[CATALOG])
     _at_home(fresh, settings.data_path)
-    for log in ("-wal", "-shm", "-journal"):  # of a catalog that is gone: SQLite would play it into this one
-        catalog.with_name(catalog.name + log).unlink(missing_ok=True)
+    _remove_logs(catalog)
     fresh.replace(catalog)
     catalog.with_name(RESTORING).unlink()
     flush_folder(catalog.parent)
+
+
+def _remove_logs(database: Path) -> None:
+    """Of a database that is gone: SQLite would play them into the one that comes."""
+    for log in ("-wal", "-shm", "-journal"):
+        database.with_name(database.name + log).unlink(missing_ok=True)
 
 
 def _put(source: Path, to: Path, content: Content) -> None:

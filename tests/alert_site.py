@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ingest.alerting.book import Book
+from ingest.alerting.book import Book, book_path
 from ingest.alerting.duty import Duty
-from ingest.alerting.watcher import Watcher, book_path
+from ingest.alerting.watcher import Watcher
 from ingest.contract import encode, record_key
 from ingest.lake import Lake
 from ingest.landing import land, prepare

@@ -42,11 +42,16 @@ _TIMES = ("occurred_at", "landed_at", "told_at", "acknowledged_at")
 _MOST_PARAMETERS = 500  # of one statement
 
 
+def book_path(settings) -> Path:
+    return settings.home / "alerts.sqlite"
+
+
 class Book:
     """Safe within one thread; another thread opens its own. `key`: by which alerts are named (names.py)."""
 
     def __init__(self, path: Path, *, key: bytes = b"") -> None:
         self.key = key
+        path.touch(mode=0o600)  # SQLite gives its logs the same
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")

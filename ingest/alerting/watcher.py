@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 
@@ -34,7 +33,7 @@ from ..private import make_home
 from . import measured, sender
 from .apart import Interrupted, Looked, judgements, looks, to_judge_again, unjudged
 from .beat import Beat, only_watcher, write_beat
-from .book import Book
+from .book import Book, book_path
 from .duty import Duty, read_duty
 from .hearing import hear
 from .kept import Kept, Positions
@@ -53,10 +52,6 @@ _MOST_PATIENTS = 200  # of one look
 _NO_SUBJECTS = pl.DataFrame(schema=SUBJECTS)
 
 Say = sender.Say
-
-
-def book_path(settings) -> Path:
-    return settings.home / "alerts.sqlite"
 
 
 def run(settings, *, stop: threading.Event, say: Say = lambda _: None) -> None:

@@ -23,8 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest import broker, stream, worker
-from ingest.alerting.book import Book
-from ingest.alerting.watcher import book_path
+from ingest.alerting.book import Book, book_path
 from ingest.broker_process import free_port
 from ingest.contract import encode
 from ingest.lake import Lake

@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from ingest.alerting.book import Book
+from ingest.alerting.book import Book, book_path
 from ingest.alerting.duty import Duty
 from ingest.alerting.sender import TOPIC
-from ingest.alerting.watcher import Watcher, book_path
+from ingest.alerting.watcher import Watcher
 from ingest.contract import TOPIC_BY_TYPE
 from ingest.lake import Lake
 from ingest.landing import land, prepare

@@ -5,6 +5,7 @@ Here: the rules, on a small lake without a Kafka. Not here: the drill with event
 
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ingest import cluster
+from ingest.alerting.book import Book, book_path
 from ingest.backup import backup
 from ingest.contract import encode
 from ingest.copies import MANIFEST, content_of
@@ -86,6 +88,43 @@ def test_a_restored_home_has_the_rows_positions_and_identity_of_the_moment(setti
     with closing(sqlite3.connect(new.home / "lake" / "catalog.sqlite")) as catalog:
         where = catalog.execute("SELECT value FROM ducklake_metadata WHERE key = 'data_path'").fetchone()
     assert where == (new.data_path,)
+
+
+def _told(settings) -> list[str]:
+    with Book(book_path(settings)) as book:
+        return [alert["alert_id"] for alert in book.alerts()]
+
+
+def _tell(settings, alert_id: str) -> None:
+    with Book(book_path(settings)) as book, book.change():
+        book.take({"alert_id": alert_id, "told_at": NOW}, is_told=True)
+
+
+def test_what_was_told_is_not_told_again_by_a_restored_home(settings, tmp_path):
+    """The book of alerts is in the copy, for its owner alone, while the watcher has it open; and is there after."""
+    with Book(book_path(settings)):
+        _tell(settings, "told")
+        backup(settings, tmp_path / "copy")
+    _tell(settings, "later")
+    new = home(tmp_path / "new")
+    restore(new, tmp_path / "copy")
+    assert _told(new) == ["told"]
+    assert stat.S_IMODE(book_path(new).stat().st_mode) == stat.S_IMODE(book_path(settings).stat().st_mode) == 0o600
+
+
+def test_a_book_that_outlived_its_lake_stays(settings, tmp_path):
+    """It knows what was told since the copy; where it is gone, its log is not played into the copy's."""
+    _tell(settings, "told")
+    backup(settings, tmp_path / "copy")
+    _tell(settings, "later")
+    shutil.rmtree(settings.home / "lake")
+    restore(settings, tmp_path / "copy")
+    assert _told(settings) == ["later", "told"]
+    new = home(tmp_path / "new")
+    new.home.mkdir()
+    book_path(new).with_name("alerts.sqlite-wal").write_bytes(b"the log of a book that is gone")
+    restore(new, tmp_path / "copy")
+    assert _told(new) == ["told"]
 
 
 @pytest.mark.parametrize("name", ["100%41", "what?mode=memory", "#1", "it's mine", "ünï\n密"])

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.alerting.book import Book
+from ingest.alerting.book import Book, book_path
 from ingest.alerting.sender import SOURCE, TOPIC
-from ingest.alerting.watcher import Watcher, book_path
+from ingest.alerting.watcher import Watcher
 from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.alert_site import DUTY, HOME, NOW, Site, burn

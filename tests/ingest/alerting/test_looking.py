@@ -8,9 +8,9 @@ from itertools import count
 
 import pytest
 
-from ingest.alerting.book import Book
+from ingest.alerting.book import Book, book_path
 from ingest.alerting.duty import Duty
-from ingest.alerting.watcher import Watcher, book_path
+from ingest.alerting.watcher import Watcher
 from ingest.lake import Lake
 from ingest.landing import land, prepare
 from ingest.settings import Settings

@@ -13,8 +13,8 @@ from pkgutil import resolve_name as resolve
 import pytest
 
 from ingest.alerting import beat
-from ingest.alerting.book import Book
-from ingest.alerting.watcher import book_path, run
+from ingest.alerting.book import Book, book_path
+from ingest.alerting.watcher import run
 from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.alert_site import HOME, Site, burn

@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.alerting.book import Book
+from ingest.alerting.book import Book, book_path
 from ingest.alerting.sender import TOPIC
-from ingest.alerting.watcher import book_path
 from tests.alert_site import NOW, Site, burn, opened
 
 SESSION = {
