@@ -42,9 +42,17 @@ def create_app(settings) -> FastAPI:
     server.state.reader = reader
     _add_probes(server, reader)
     app = dash.Dash(
-        __name__, server=server, title="Floe", update_title=None, index_string=_INDEX, serve_locally=True,
-        suppress_callback_exceptions=True, enable_mcp=False, add_log_handler=False, assets_folder="assets",
-    )  # fmt: skip
+        __name__,
+        server=server,
+        title="Floe",
+        update_title=None,
+        index_string=_INDEX,
+        serve_locally=True,
+        suppress_callback_exceptions=True,
+        enable_mcp=False,
+        add_log_handler=False,
+        assets_folder="assets",
+    )
     app.layout = lambda: shell.layout(reader)
     shell.register(app, reader)
     for page in PAGES.values():
@@ -78,11 +86,18 @@ def _content_policy(app: dash.Dash) -> str:
     scripts = " ".join(f"'{h.strip(chr(39))}'" for h in app.csp_hashes())
     return "; ".join(
         (
-            "default-src 'self'", f"script-src 'self' {scripts}", "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:", "font-src 'self' data:", "connect-src 'self'", "form-action 'self'",
-            "frame-ancestors 'none'", "base-uri 'self'", "object-src 'none'",
+            "default-src 'self'",
+            f"script-src 'self' {scripts}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'self'",
+            "object-src 'none'",
         )
-    )  # fmt: skip
+    )
 
 
 def _add_probes(server: FastAPI, reader: Reader) -> None:

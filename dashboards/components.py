@@ -192,26 +192,39 @@ def grid(
 
     `fits`: columns fill its width (of a grid that is not in sight at first there is none).
     """
-    return html.Div([
-        html.P(id=ids.part(id, "none"), className="caption none"),
-        dag.AgGrid(
-            id=id,
-            columnDefs=list(columns),
-            rowData=[],
-            # not by flex, with which a grid may stay hidden (AG Grid's delayed rendering)
-            columnSize="responsiveSizeToFit" if fits else None,
-            defaultColDef={"sortable": True, "filter": True, "resizable": True, "wrapHeaderText": True,
-                           "autoHeaderHeight": True, "minWidth": 110,
-                           # at their least until they are sized: AG Grid's 200 px each is wider than the page
-                           **({"width": 80} if fits else {})},
-            dashGridOptions={"animateRows": False, "enableCellTextSelection": True, "ensureDomOrder": True,
-                             "suppressColumnVirtualisation": True, "theme": {"function": "themeFloe(themeQuartz)"},
-                             "localeText": {"noRowsToShow": "No rows"}},
-            style={"height": f"{height}px"},
-        )],
+    return html.Div(
+        [
+            html.P(id=ids.part(id, "none"), className="caption none"),
+            dag.AgGrid(
+                id=id,
+                columnDefs=list(columns),
+                rowData=[],
+                # not by flex, with which a grid may stay hidden (AG Grid's delayed rendering)
+                columnSize="responsiveSizeToFit" if fits else None,
+                defaultColDef={
+                    "sortable": True,
+                    "filter": True,
+                    "resizable": True,
+                    "wrapHeaderText": True,
+                    "autoHeaderHeight": True,
+                    "minWidth": 110,
+                    # at their least until they are sized: AG Grid's 200 px each is wider than the page
+                    **({"width": 80} if fits else {}),
+                },
+                dashGridOptions={
+                    "animateRows": False,
+                    "enableCellTextSelection": True,
+                    "ensureDomOrder": True,
+                    "suppressColumnVirtualisation": True,
+                    "theme": {"function": "themeFloe(themeQuartz)"},
+                    "localeText": {"noRowsToShow": "No rows"},
+                },
+                style={"height": f"{height}px"},
+            ),
+        ],
         role="region",
         **{"aria-label": label},
-    )  # fmt: skip
+    )
 
 
 def panel(title: str, children, *, subtitle=None) -> dmc.Paper:

@@ -54,12 +54,17 @@ def _drawing(colour: str, wave: str, letter: str) -> str:
         f'<circle cx="{x}" cy="{y}" r="2.4" fill="{colour}"/>' for x, y in (p.split(",") for p in wave.split())
     )
     line = f'<polyline points="{wave}" fill="none" stroke="{colour}" stroke-width="1.4"/>' if wave else ""
-    place = ("20", "27", "20") if not wave else ({"H": "13", "L": "13"}.get(letter, "20"),
-                                                 {"H": "18", "L": "33"}.get(letter, "27"), "13")  # fmt: skip
+    place = (
+        ("20", "27", "20")
+        if not wave
+        else ({"H": "13", "L": "13"}.get(letter, "20"), {"H": "18", "L": "33"}.get(letter, "27"), "13")
+    )
     text = (
         f'<text x="{place[0]}" y="{place[1]}" font-family="Helvetica, Arial, sans-serif" font-weight="700" '
-        f'font-size="{place[2]}" text-anchor="middle" fill="{colour}">{letter}</text>' if letter else ""
-    )  # fmt: skip
+        f'font-size="{place[2]}" text-anchor="middle" fill="{colour}">{letter}</text>'
+        if letter
+        else ""
+    )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40">'
         f'<circle cx="20" cy="20" r="18" fill="#ffffff" stroke="{colour}" stroke-width="3"/>{line}{points}{text}</svg>'

@@ -22,14 +22,23 @@ CONTENT = "content"
 # filters, by the name that each has in the URL's query
 FILTERS = ("study", "arm", "clinic", "modality", "indication")
 PARAMETER, VISIT, RESTRICTION, FUNNEL_OF, CHART_OF, PATIENT = (
-    "parameter", "visit", "restriction", "funnel", "chart", "patient",
-)  # fmt: skip
+    "parameter",
+    "visit",
+    "restriction",
+    "funnel",
+    "chart",
+    "patient",
+)
 ALERT = "alert"  # the alert that is opened: what a delivery links to
 
 # a name is of one page: a callback's outputs must all be there
 CURVE_OF, CURVE_AT, DOSE_OF, DOSE_AT, LIFE_AT = (
-    "curve", "curve_visit", "dose", "dose_visit", "life_visit",
-)  # fmt: skip
+    "curve",
+    "curve_visit",
+    "dose",
+    "dose_visit",
+    "life_visit",
+)
 
 
 def control(query_name: str) -> str:
@@ -45,8 +54,13 @@ CARE_TILES = "care-tiles"
 SAFETY_TILES, RATES_TABLE, DEADLINES, UNREAD = "safety-tiles", "rates-table", "deadlines", "unread"
 SERIOUS, SERIOUS_SAID, SPC_ICONS, ALL_CHARTS = "serious-events", "serious-said", "spc-icons", "all-charts"
 ALERTS, ALERT_OPENED, ALERT_MORE, ALERT_FORM, ALERT_FORM_FRAME, ALERT_SAID = (
-    "alerts", "alert-opened", "alert-more", "alert-form", "alert-form-frame", "alert-said",
-)  # fmt: skip
+    "alerts",
+    "alert-opened",
+    "alert-more",
+    "alert-form",
+    "alert-form-frame",
+    "alert-said",
+)
 ALERT_SEEN, ALERT_SENT = (
     "alert-seen",
     "alert-sent",
@@ -55,8 +69,15 @@ ALERT_BY, ALERT_FINDING, ALERT_ACTION, ALERT_DUE = "alert-by", "alert-finding", 
 ALERT_ACKNOWLEDGE, ALERT_INVESTIGATE, ALERT_CLOSE = "alert-acknowledge", "alert-investigate", "alert-close"
 PATIENT_FACTS, PATIENT_REASONS, PATIENT_EVENTS = "patient-facts", "patient-reasons", "patient-events"
 OPERATIONS_TILES, PARTS, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
-    "operations-tiles", "parts", "workers", "checks", "rejects", "reject-examples", "topics", "unknown-content",
-)  # fmt: skip
+    "operations-tiles",
+    "parts",
+    "workers",
+    "checks",
+    "rejects",
+    "reject-examples",
+    "topics",
+    "unknown-content",
+)
 
 BEFORE, WHO_ELSE, DEVICE_LIST = "before-sessions", "who-else", "device-list"
 DEVICE_FORM, DEVICE_BY, DEVICE_WHY, DEVICE_FROM, DEVICE_OUT, DEVICE_BACK, DEVICE_SAID = (
@@ -71,16 +92,30 @@ DEVICE_FORM, DEVICE_BY, DEVICE_WHY, DEVICE_FROM, DEVICE_OUT, DEVICE_BACK, DEVICE
 
 # charts
 TRAJECTORY, RESPONDERS, STEPS, WALKING_SPEED, DIFFERENCES, RISK_DIFFERENCES = (
-    "trajectory", "responders", "steps", "walking-speed", "differences", "risk-differences",
-)  # fmt: skip
+    "trajectory",
+    "responders",
+    "steps",
+    "walking-speed",
+    "differences",
+    "risk-differences",
+)
 RELIABLE_CHANGE, IMPORTANT_CHANGE = "reliable-change", "important-change"
 LOSS, RELAPSE, CUMULATIVE, DISAGREEMENT = "loss", "relapse", "cumulative-response", "rule-disagreement"
 CLEARANCE, WITHIN_LIMITS, COURSE_DELIVERED, CLINIC_TREATMENT, DOSE = (
-    "clearance", "within-limits", "course-delivered", "clinic-treatment", "dose-response",
-)  # fmt: skip
+    "clearance",
+    "within-limits",
+    "course-delivered",
+    "clinic-treatment",
+    "dose-response",
+)
 MEDICATION, STOPPED, PROCEDURES, SURGERY, RESCUE, LIFE = (
-    "medication", "stopped-started", "procedures", "surgery", "rescue", "life",
-)  # fmt: skip
+    "medication",
+    "stopped-started",
+    "procedures",
+    "surgery",
+    "rescue",
+    "life",
+)
 SEVERITY, GRADES, RESOLUTION = "severity", "grades", "resolution"
 CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", "clinic-funnel", "control-chart"
 RATE_RATIOS = "rate-ratios"

@@ -122,9 +122,11 @@ def register(app: Dash, reader: Reader) -> None:
         return await off_loop(news, reader, marts, stream)
 
     @app.callback(
-        Output(ids.FRESHNESS, "children"), Output(ids.NOTICE, "children"),
-        Input(ids.STREAM_VERSION, "data"), Input(ids.MARTS_VERSION, "data"),
-    )  # fmt: skip
+        Output(ids.FRESHNESS, "children"),
+        Output(ids.NOTICE, "children"),
+        Input(ids.STREAM_VERSION, "data"),
+        Input(ids.MARTS_VERSION, "data"),
+    )
     async def show_freshness(_stream, _marts):
         return await off_loop(freshness, reader)
 
@@ -143,15 +145,16 @@ def _register_browser(app: Dash) -> None:
     """What needs no server: scheme, pausing, title, the URL's query and the controls that write it."""
     app.clientside_callback(
         ClientsideFunction("floe", "scheme"),
-        Output(ids.SCHEME, "data"), Output(ids.PROVIDER, "forceColorScheme"), Output(ids.SCHEME_SWITCH, "children"),
-        Input(ids.SCHEME_SWITCH, "n_clicks"), State(ids.SCHEME, "data"),
-    )  # fmt: skip
+        Output(ids.SCHEME, "data"),
+        Output(ids.PROVIDER, "forceColorScheme"),
+        Output(ids.SCHEME_SWITCH, "children"),
+        Input(ids.SCHEME_SWITCH, "n_clicks"),
+        State(ids.SCHEME, "data"),
+    )
     app.clientside_callback(
         ClientsideFunction("floe", "paused"), Output(ids.CLOCK, "disabled"), Input(ids.PAUSE, "checked")
     )
-    app.clientside_callback(
-        ClientsideFunction("floe", "title"), Input(ids.URL, "pathname"), State(ids.TITLES, "data")
-    )  # fmt: skip
+    app.clientside_callback(ClientsideFunction("floe", "title"), Input(ids.URL, "pathname"), State(ids.TITLES, "data"))
     app.clientside_callback(ClientsideFunction("floe", "searched"), Input(ids.URL, "search"))
     for name in dict.fromkeys(name for page in PAGES.values() for name in page.controls):
         control = ids.control(name)
@@ -163,8 +166,10 @@ def _register_browser(app: Dash) -> None:
         )
         app.clientside_callback(
             ClientsideFunction("floe", "chosen"),
-            Output(control, "value"), Input(ids.URL, "search"), State(control, "id"),
-        )  # fmt: skip
+            Output(control, "value"),
+            Input(ids.URL, "search"),
+            State(control, "id"),
+        )
 
 
 # --- what the callbacks give ------------------------------------------------------------------------
@@ -252,6 +257,4 @@ def filter_options(reader: Reader, search: str | None = None) -> list[list[dict]
         if name not in ("study", "arm")
     }
     label = {"study": words.study, "arm": words.arm, "clinic": lambda v: clinics.get(v, v)}
-    return [
-        [{"value": v, "label": label.get(name, words.name_of)(v)} for v in values[name]] for name in ids.FILTERS
-    ]  # fmt: skip
+    return [[{"value": v, "label": label.get(name, words.name_of)(v)} for v in values[name]] for name in ids.FILTERS]

@@ -40,13 +40,25 @@ class Look:
 
 # Government Analysis Function main palette; for dark surfaces the same hues, lighter.
 LIGHT = Look(
-    "light", surface="#ffffff", text="#1a1f2b", muted="#545d6b", grid="#e4e7ec", rule="#8a929e", concern="#b3261e",
+    "light",
+    surface="#ffffff",
+    text="#1a1f2b",
+    muted="#545d6b",
+    grid="#e4e7ec",
+    rule="#8a929e",
+    concern="#b3261e",
     series=("#12436D", "#28A197", "#801650", "#F46A25"),
-)  # fmt: skip
+)
 DARK = Look(
-    "dark", surface="#1c222b", text="#eef1f5", muted="#b3bcc8", grid="#353d49", rule="#7f8a99", concern="#ff8a80",
+    "dark",
+    surface="#1c222b",
+    text="#eef1f5",
+    muted="#b3bcc8",
+    grid="#353d49",
+    rule="#7f8a99",
+    concern="#ff8a80",
     series=("#74B0E4", "#3CC4B8", "#E07AB5", "#F9935B"),
-)  # fmt: skip
+)
 
 
 def look(scheme: str | None) -> Look:
@@ -56,21 +68,31 @@ def look(scheme: str | None) -> Look:
 
 def template(of: Look) -> go.layout.Template:
     axis = {
-        "gridcolor": of.grid, "linecolor": of.rule, "zerolinecolor": of.rule, "zeroline": False, "ticks": "outside",
-        "tickcolor": of.rule, "automargin": True, "title": {"standoff": 12, "font": {"size": 13}},
-        "tickfont": {"size": 12, "color": of.muted}, "separatethousands": True,
-    }  # fmt: skip
+        "gridcolor": of.grid,
+        "linecolor": of.rule,
+        "zerolinecolor": of.rule,
+        "zeroline": False,
+        "ticks": "outside",
+        "tickcolor": of.rule,
+        "automargin": True,
+        "title": {"standoff": 12, "font": {"size": 13}},
+        "tickfont": {"size": 12, "color": of.muted},
+        "separatethousands": True,
+    }
     return go.layout.Template(
         layout={
             "font": {"family": FONT, "color": of.text, "size": 13},
-            "paper_bgcolor": of.surface, "plot_bgcolor": of.surface, "colorway": list(of.series),
-            "xaxis": axis | {"showgrid": False}, "yaxis": axis,
+            "paper_bgcolor": of.surface,
+            "plot_bgcolor": of.surface,
+            "colorway": list(of.series),
+            "xaxis": axis | {"showgrid": False},
+            "yaxis": axis,
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 13}},
             "hoverlabel": {"bgcolor": of.surface, "bordercolor": of.rule, "font": {"color": of.text, "family": FONT}},
             "margin": {"l": 56, "r": 16, "t": 36, "b": 48},
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": of.muted, "activecolor": of.text},
         }
-    )  # fmt: skip
+    )
 
 
 def dressed(figure: go.Figure, of: Look, *, keep: str, height: int) -> go.Figure:

@@ -82,8 +82,13 @@ def decode(batch: Batch, *, ingested_at: datetime) -> Decoded:
         aside = decoded.rejects.filter(pl.col("reason") == "undecodable")["kafka_offset"].to_list()
         _log.error(
             "%s/%s: decoding %d records at once failed; in smaller parts all but %d were decoded (set aside: offsets %s)",
-            batch.topic, batch.partition, len(batch.values), len(aside), aside[:10], exc_info=error,
-        )  # fmt: skip
+            batch.topic,
+            batch.partition,
+            len(batch.values),
+            len(aside),
+            aside[:10],
+            exc_info=error,
+        )
         return decoded
 
 

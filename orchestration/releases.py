@@ -57,9 +57,13 @@ def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
     rows, seen = {}, []
     for name, table in RELEASED.items():
         marked, of_mart = release(
-            marts[name], cells=MARTS[name].cells(options), key=table.key, previous=lake.table(table.full_name),
-            seen=all_seen.filter(mart=name).select(SEEN.names()), number=number,
-        )  # fmt: skip
+            marts[name],
+            cells=MARTS[name].cells(options),
+            key=table.key,
+            previous=lake.table(table.full_name),
+            seen=all_seen.filter(mart=name).select(SEEN.names()),
+            number=number,
+        )
         rows[name] = as_released(table, marked, options=options)
         seen.append(of_mart.with_columns(mart=pl.lit(name)))
     made = {

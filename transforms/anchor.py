@@ -94,9 +94,11 @@ def cuts(counts: pl.DataFrame, *, by: list[str], min_group: int = MIN_GROUP) -> 
     """
     # the Youden index and the area times the pairs of patients: whole numbers, so that ties are exact
     roc = counts.sort("improvement", descending=True).with_columns(
-        true=pl.col("at_improved").cum_sum().over(by), false=pl.col("at_not").cum_sum().over(by),
-        n_improved=pl.col("at_improved").sum().over(by), n_not_improved=pl.col("at_not").sum().over(by),
-    )  # fmt: skip
+        true=pl.col("at_improved").cum_sum().over(by),
+        false=pl.col("at_not").cum_sum().over(by),
+        n_improved=pl.col("at_improved").sum().over(by),
+        n_not_improved=pl.col("at_not").sum().over(by),
+    )
     roc = roc.with_columns(
         youden=pl.col("true") * pl.col("n_not_improved") - pl.col("false") * pl.col("n_improved"),
         pairs_twice=pl.col("at_improved") * (2 * (pl.col("n_not_improved") - pl.col("false")) + pl.col("at_not")),
@@ -105,9 +107,13 @@ def cuts(counts: pl.DataFrame, *, by: list[str], min_group: int = MIN_GROUP) -> 
     tied = pl.col("improvement").filter(is_best)
     first = {name: pl.col(name).filter(is_best).first() for name in ("true", "false")}
     cells = roc.group_by(by).agg(
-        pl.col("n_improved", "n_not_improved").first(), pl.col("youden").max(), pl.col("pairs_twice").sum(),
-        points=tied.max(), tied_points=tied.sort(), **first,
-    )  # fmt: skip
+        pl.col("n_improved", "n_not_improved").first(),
+        pl.col("youden").max(),
+        pl.col("pairs_twice").sum(),
+        points=tied.max(),
+        tied_points=tied.sort(),
+        **first,
+    )
     return _judged(cells, min_group=min_group).select(*by, *_FIELDS)
 
 

@@ -106,9 +106,16 @@ def _windows(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 def _medications(care: pl.DataFrame, *, kinds: tuple[str, ...]) -> pl.DataFrame:
     """Records of the kinds with `begins` and `ends`, days; `ends` null = as long as care is known."""
     records = care.select(
-        "patient_id", "care_id", "kind", "code", "daily_dose_mme", "known_on", at="occurred_at",
-        begins="on", ends="ended_on",
-    )  # fmt: skip
+        "patient_id",
+        "care_id",
+        "kind",
+        "code",
+        "daily_dose_mme",
+        "known_on",
+        at="occurred_at",
+        begins="on",
+        ends="ended_on",
+    )
     taken = records.filter(pl.col("kind").is_in(kinds), pl.col("begins").is_not_null())
     replaced_on = pl.col("begins").shift(-1).over("patient_id", "kind", "code", order_by=["begins", "care_id"])
     taken = taken.with_columns(replaced_before=replaced_on - pl.duration(days=1))
@@ -140,6 +147,8 @@ def _mean_dose(frame: pl.DataFrame, doses: pl.DataFrame, *, until: str) -> pl.Da
     unknown = ((pl.col("overlap") > 0) & pl.col("daily_dose_mme").is_null()).any()
     known_days = ((pl.col(until) - pl.col("known_from")).dt.total_days() + 1).clip(1, WINDOW_DAYS).first()
     total = (pl.col("overlap") * pl.col("daily_dose_mme")).sum() / known_days
-    return joined.with_columns(overlap=overlap).group_by("patient_id").agg(
-        pl.when(~unknown).then(total).alias(f"dose_{until}")
-    )  # fmt: skip
+    return (
+        joined.with_columns(overlap=overlap)
+        .group_by("patient_id")
+        .agg(pl.when(~unknown).then(total).alias(f"dose_{until}"))
+    )

@@ -61,16 +61,25 @@ def with_contraindication(sessions: pl.DataFrame, consults: pl.DataFrame, screen
     frame = sessions.join(by_consult, on="session_id", how="left").join(by_screening, on="session_id", how="left")
     yes = pl.col("_by_consult").fill_null(False) | pl.col("_by_screening").fill_null(False)
     asked = pl.col("_by_consult").is_not_null() | pl.col("_by_screening").is_not_null()
-    return frame.with_columns(
-        is_contraindicated=pl.when(pl.col("is_begun") & asked).then(yes)
-    ).drop("_by_consult", "_by_screening")  # fmt: skip
+    return frame.with_columns(is_contraindicated=pl.when(pl.col("is_begun") & asked).then(yes)).drop(
+        "_by_consult", "_by_screening"
+    )
 
 
 def _consults_before(sessions: pl.DataFrame, consults: pl.DataFrame) -> pl.DataFrame:
     """A row a session and consult of its patient that had occurred by the start."""
     begun = sessions.filter("is_begun").select("session_id", "patient_id", "started_at", "modality")
-    wanted = ["consult_id", "patient_id", "occurred_at", "recorded_at", "is_recorded_at_given", "outcome",
-              "modalities", "contraindications", "valid_until"]  # fmt: skip
+    wanted = [
+        "consult_id",
+        "patient_id",
+        "occurred_at",
+        "recorded_at",
+        "is_recorded_at_given",
+        "outcome",
+        "modalities",
+        "contraindications",
+        "valid_until",
+    ]
     pairs = begun.join(consults.select(wanted), on="patient_id")
     return pairs.filter(pl.col("occurred_at") <= pl.col("started_at")).with_columns(_seen_at="occurred_at")
 

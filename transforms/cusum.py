@@ -31,9 +31,18 @@ class CusumLimit:
 
 
 def cusum(
-    values, target=None, sd=None, k=0.5, h=5, *, kind="tabular", exposure=1, in_control=None, out_of_control=None,
+    values,
+    target=None,
+    sd=None,
+    k=0.5,
+    h=5,
+    *,
+    kind="tabular",
+    exposure=1,
+    in_control=None,
+    out_of_control=None,
     odds_ratio=2,
-) -> pl.DataFrame:  # fmt: skip
+) -> pl.DataFrame:
     """A row a value, in order: `point`, `value`, `c_plus`, `c_minus`, `center` (0), `lower`, `upper`, `is_outside`.
 
     `tabular`: values with `target` and `sd`; C+ = max(0, C+ + x - target - k·sd), C- alike for falls, both in the
@@ -126,9 +135,16 @@ def _sum(steps: np.ndarray) -> np.ndarray:
 
 def _frame(values, high, low, *, limit, is_outside) -> pl.DataFrame:
     size = len(values)
-    arrays = {"point": np.arange(1, size + 1), "value": values, "c_plus": high, "c_minus": low,
-              "center": np.zeros(size), "lower": np.full(size, -float(limit)), "upper": np.full(size, float(limit)),
-              "is_outside": is_outside & ~np.isnan(values)}  # fmt: skip
+    arrays = {
+        "point": np.arange(1, size + 1),
+        "value": values,
+        "c_plus": high,
+        "c_minus": low,
+        "center": np.zeros(size),
+        "lower": np.full(size, -float(limit)),
+        "upper": np.full(size, float(limit)),
+        "is_outside": is_outside & ~np.isnan(values),
+    }
     return pl.DataFrame(arrays).with_columns(pl.col("value", "c_plus", "c_minus").cast(pl.Float64).fill_nan(None))
 
 

@@ -14,9 +14,15 @@ RISE_POINTS, RISE_FLOOR = 2, 4  # a loss of response too: this much above the re
 PAIN_FREE_DAYS, RELAPSE_POINTS = 30, 2  # de Vet 2002; Stanton 2011
 
 TIMES = {
-    "USUBJID": pl.String, "AVAL": pl.Float64, "CNSR": pl.Int64, "STARTDT": pl.Date, "ADT": pl.Date,
-    "EVNTDESC": pl.String, "CNSDTDSC": pl.String, "NEREASON": pl.String,
-}  # fmt: skip
+    "USUBJID": pl.String,
+    "AVAL": pl.Float64,
+    "CNSR": pl.Int64,
+    "STARTDT": pl.Date,
+    "ADT": pl.Date,
+    "EVNTDESC": pl.String,
+    "CNSDTDSC": pl.String,
+    "NEREASON": pl.String,
+}
 
 
 def sustained(assessments: pl.DataFrame, *, min_days: int = 21) -> pl.DataFrame:
@@ -32,10 +38,15 @@ def sustained(assessments: pl.DataFrame, *, min_days: int = 21) -> pl.DataFrame:
         .unique("USUBJID", keep="first", maintain_order=True)
         .select("USUBJID", confirmed_on="ADT", response_value="AVAL")
     )
-    spans = assessments.select("USUBJID").unique(maintain_order=True).join(
-        rows.group_by("USUBJID").agg(span=(pl.col("ADT").max() - pl.col("ADT").min()).dt.total_days()),
-        on="USUBJID", how="left",
-    )  # fmt: skip
+    spans = (
+        assessments.select("USUBJID")
+        .unique(maintain_order=True)
+        .join(
+            rows.group_by("USUBJID").agg(span=(pl.col("ADT").max() - pl.col("ADT").min()).dt.total_days()),
+            on="USUBJID",
+            how="left",
+        )
+    )
     known = pl.col("span").fill_null(-1) >= min_days
     text = f"no two evaluable assessments at least {min_days} days apart"
     return spans.join(confirmed, on="USUBJID", how="left").select(

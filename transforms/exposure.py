@@ -22,9 +22,14 @@ MEASURED_LIMITS = {
 }
 DOSE_EDGES = (1.0, 2.0, 3.0)  # sessions a week
 _LIMITS = (
-    "cabin_min_temp_c", "cabin_max_temp_c", "max_duration_s", "min_hours_between_sessions",
-    "max_sessions_per_week", "skin_min_temp_c", "room_min_oxygen_pct",
-)  # fmt: skip
+    "cabin_min_temp_c",
+    "cabin_max_temp_c",
+    "max_duration_s",
+    "min_hours_between_sessions",
+    "max_sessions_per_week",
+    "skin_min_temp_c",
+    "room_min_oxygen_pct",
+)
 
 
 def placed_sessions(sessions: pl.DataFrame, clocks: Clocks) -> pl.DataFrame:
@@ -105,9 +110,15 @@ def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:
         pl.col("earliest") >= pl.col("day"),
     )
     counted = week.group_by("session_id").agg(sessions_before=pl.len())
-    return frame.join(counted, on="session_id", how="left", maintain_order="left").with_columns(
-        sessions_in_week=pl.when(pl.col("is_begun") & pl.col("started_at").is_not_null()).then(1 + pl.col("sessions_before").fill_null(0))
-    ).drop("sessions_before", "previous_at")  # fmt: skip
+    return (
+        frame.join(counted, on="session_id", how="left", maintain_order="left")
+        .with_columns(
+            sessions_in_week=pl.when(pl.col("is_begun") & pl.col("started_at").is_not_null()).then(
+                1 + pl.col("sessions_before").fill_null(0)
+            )
+        )
+        .drop("sessions_before", "previous_at")
+    )
 
 
 def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:

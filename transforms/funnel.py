@@ -101,8 +101,11 @@ def funnel_proportions(x, n, overdispersion=True) -> pl.DataFrame:
         {"x": x, "n": n, "value": x_known / n_known, "center": np.full(x.shape, target), "z": z},
         plain=lambda level: proportion_limits(n_known, target, level),
         spread=lambda level: proportion_limits(n_known, target, level, tau2),
-        tails=binomial_tails(x_known, n_known, target), phi=phi, tau2=tau2, overdispersion=overdispersion,
-    )  # fmt: skip
+        tails=binomial_tails(x_known, n_known, target),
+        phi=phi,
+        tau2=tau2,
+        overdispersion=overdispersion,
+    )
 
 
 def funnel_ratio(observed, expected, overdispersion=True, method="log") -> pl.DataFrame:
@@ -131,8 +134,11 @@ def funnel_ratio(observed, expected, overdispersion=True, method="log") -> pl.Da
         {"observed": o, "expected": e, "value": o_known / e_known, "center": np.ones(o.shape), "z": z},
         plain=lambda level: funnel_limits(e_known, level),
         spread=lambda level: ratio_limits(e_known, level, tau2, method),
-        tails=poisson_tails(o_known, e_known), phi=phi, tau2=tau2, overdispersion=overdispersion,
-    )  # fmt: skip
+        tails=poisson_tails(o_known, e_known),
+        phi=phi,
+        tau2=tau2,
+        overdispersion=overdispersion,
+    )
 
 
 def tau_squared(phi, s) -> float:
@@ -201,9 +207,12 @@ def _funnel(columns: dict, *, plain, spread, tails, phi, tau2, overdispersion) -
         lower, upper = np.fmin(lower, columns["lower_95_od"]), np.fmax(upper, columns["upper_95_od"])
         beyond = nearer(beyond, beyond_limits(columns))
     columns |= {"lower": lower, "upper": upper, "overdispersion": np.full(size, phi), "tau2": np.full(size, tau2)}
-    return pl.DataFrame(columns).with_columns(pl.all().cast(pl.Float64).fill_nan(None)).with_columns(
-        signal=pl.Series(beyond).replace_strict(SIGNALS, return_dtype=pl.String)
-    ).with_columns(signal=pl.when(pl.col("value").is_not_null()).then("signal"))  # fmt: skip
+    return (
+        pl.DataFrame(columns)
+        .with_columns(pl.all().cast(pl.Float64).fill_nan(None))
+        .with_columns(signal=pl.Series(beyond).replace_strict(SIGNALS, return_dtype=pl.String))
+        .with_columns(signal=pl.when(pl.col("value").is_not_null()).then("signal"))
+    )
 
 
 # How many limits a clinic is beyond, and on which side

@@ -66,10 +66,14 @@ def proportions(x, n, *, overdispersion: bool = True) -> pl.DataFrame:
     spread = {level: _spread(proportion_limits, n, center, level, tau2) for level in LEVELS.values()}
     return _judged(
         {"x": x, "n": n, "value": x / n, "center": center, "overdispersion": phi, "tau2": tau2},
-        at_target=at_target, size=n, most=n, is_spread=tau2 > 0, spread=spread,
+        at_target=at_target,
+        size=n,
+        most=n,
+        is_spread=tau2 > 0,
+        spread=spread,
         above=lambda k: np.where(k > 0, stats.hypergeom.sf(k - 1, n + m, k + y, n), 1),
         below=lambda k: stats.hypergeom.cdf(k, n + m, k + y, n),
-    )  # fmt: skip
+    )
 
 
 def ratios(observed, exposure, *, overdispersion: bool = True) -> pl.DataFrame:
@@ -100,12 +104,22 @@ def ratios(observed, exposure, *, overdispersion: bool = True) -> pl.DataFrame:
     limits = lambda size, center, level, tau2: ratio_limits(size, level, tau2, "sqrt")  # noqa: E731
     spread = {level: _spread(limits, e, np.ones_like(e), level, tau2) for level in LEVELS.values()}
     return _judged(
-        {"x": x, "expected": e, "value": x / e, "center": np.where(np.isnan(e), np.nan, 1), "overdispersion": phi,
-         "tau2": tau2},
-        at_target=at_target, size=e, most=np.full(len(x), float(_FARTHEST)), is_spread=tau2 > 0, spread=spread,
+        {
+            "x": x,
+            "expected": e,
+            "value": x / e,
+            "center": np.where(np.isnan(e), np.nan, 1),
+            "overdispersion": phi,
+            "tau2": tau2,
+        },
+        at_target=at_target,
+        size=e,
+        most=np.full(len(x), float(_FARTHEST)),
+        is_spread=tau2 > 0,
+        spread=spread,
         above=lambda k: np.where(k > 0, special.betainc(np.maximum(k, 1), y + 1, p), 1),
         below=lambda k: np.where(y > 0, special.betainc(np.where(y > 0, y, 1), k + 1, 1 - p), 1),
-    )  # fmt: skip
+    )
 
 
 def against_reference(x, n, reference: float) -> pl.DataFrame:

@@ -19,9 +19,13 @@ def likely_doubles(sessions: pl.DataFrame) -> pl.DataFrame:
     several earlier ones the first is named.
     """
     begun = sessions.filter(pl.col("status").is_in(_BEGUN)).select(
-        "session_id", "patient_id", "clinic_id", "device_id", "started_at",
+        "session_id",
+        "patient_id",
+        "clinic_id",
+        "device_id",
+        "started_at",
         ended_at=pl.col("started_at") + pl.duration(microseconds=pl.col("duration_s").fill_null(0) * 1_000_000),
-    )  # fmt: skip
+    )
     pairs = [_pairs(begun, by=by) for by in ("patient_id", "device_id")]
     return (
         LIKELY_DOUBLES.conform(pl.concat(pairs))

@@ -43,10 +43,14 @@ def error_of(parameter: Parameter, *, options: Options) -> Error:
     source, verification = _error_source(parameter, sem, options=options)
     cut_source = setting_or(parameter.recovered_option, options, RECOVERED_SOURCES.get(parameter.recovered_option))
     return Error(
-        sem=sem, is_by_score=parameter.has_score_error, recovered_at=recovered_at, source=source,
-        verification=verification, recovered_source=None if recovered_at is None else cut_source,
+        sem=sem,
+        is_by_score=parameter.has_score_error,
+        recovered_at=recovered_at,
+        source=source,
+        verification=verification,
+        recovered_source=None if recovered_at is None else cut_source,
         reason=_unknown(parameter) if source is None else None,
-    )  # fmt: skip
+    )
 
 
 def setting_or(option: str | None, options: Options, source: str | None) -> str | None:
@@ -94,9 +98,10 @@ def classified(rows: pl.DataFrame, *, by: list[str], options: Options) -> pl.Dat
     cut = _by_parameter({c: e.recovered_at for c, e in errors.items()}, pl.Float64)
     better, is_seen = sign * pl.col("RCI"), _is_seen()
     label = change_class(
-        is_better=better > RELIABLE, is_worse=better < -RELIABLE,
+        is_better=better > RELIABLE,
+        is_worse=better < -RELIABLE,
         is_recovered=crosses(sign * pl.col("BASE"), sign * pl.col("AVAL"), cut=sign * cut),
-    )  # fmt: skip
+    )
     reason = (
         pl.when(~is_seen)
         .then(pl.lit("baseline from which an improvement can't be seen"))

@@ -54,14 +54,16 @@ def _activity(code: str, title: str, unit: str, column: str, source: str, **more
 
 
 def _walking(code: str, title: str, unit: str, column: str, direction="higher") -> WeeklyParameter:
-    return WeeklyParameter(code=code, title=title, unit=unit, table="walking_days", column=column,
-                           direction=direction, source=_GAIT_SOURCE)  # fmt: skip
+    return WeeklyParameter(
+        code=code, title=title, unit=unit, table="walking_days", column=column, direction=direction, source=_GAIT_SOURCE
+    )
 
 
 def _band(name: str, low: int, high: int | None) -> WeeklyParameter:
     text = f"{low} steps/min or more" if high is None else f"{low} to {high - 1} steps/min" if low else "no step"
-    return _activity(f"CAD{low}", f"Minutes a day at {text}", "min/day", f"minutes_{name}_spm", _CADENCE_SOURCE,
-                     direction="none")  # fmt: skip
+    return _activity(
+        f"CAD{low}", f"Minutes a day at {text}", "min/day", f"minutes_{name}_spm", _CADENCE_SOURCE, direction="none"
+    )
 
 
 # The rest of the Mobilise-D aggregation: neither more nor less of these is known to be better.
@@ -89,22 +91,36 @@ _MORE_WALKING = tuple(
         ("WALKSL90", "Walking speed, 90th percentile, bouts over 30 s", "m/s", "walking_speed_mps_30_p90"),
         ("WALKSPCV", "Walking speed, bouts over 30 s, coefficient of variation", "ratio", "walking_speed_mps_30_cv"),
     )
-)  # fmt: skip
+)
 
 
 WEEKLY_PARAMETERS = (
     _activity("STEPS", "Steps a day", "steps/day", "steps", _STEPS_SOURCE),
-    _activity("STEPSW", "Steps a day, weekdays and weekend weighted 5 to 2", "steps/day", "steps", _STEPS_SOURCE,
-              is_weighted=True),
+    _activity(
+        "STEPSW",
+        "Steps a day, weekdays and weekend weighted 5 to 2",
+        "steps/day",
+        "steps",
+        _STEPS_SOURCE,
+        is_weighted=True,
+    ),
     _activity("MVPA", "Minutes a day at 100 steps/min or more", "min/day", "mvpa_minutes", _CADENCE_SOURCE),
     _activity("VIGOROUS", "Minutes a day at 130 steps/min or more", "min/day", "vigorous_minutes", _CADENCE_SOURCE),
     _activity("PEAK1", "Cadence of the highest minute", "steps/min", "peak_1_spm", _CADENCE_SOURCE),
     _activity("PEAK30", "Mean cadence of the 30 highest minutes", "steps/min", "peak_30_spm", _CADENCE_SOURCE),
     _activity("PEAK60", "Mean cadence of the 60 highest minutes", "steps/min", "peak_60_spm", _CADENCE_SOURCE),
-    _activity("WALKASYM", "Walking asymmetry", "%", "walking_asymmetry_mean", "vendors' own measure",
-              direction="lower"),
-    _activity("LUMFLEXW", "Lumbar flexion by wearable, largest of a day", "deg", "lumbar_flexion_max",
-              _FLEXION_SOURCE, direction="none", change=15),
+    _activity(
+        "WALKASYM", "Walking asymmetry", "%", "walking_asymmetry_mean", "vendors' own measure", direction="lower"
+    ),
+    _activity(
+        "LUMFLEXW",
+        "Lumbar flexion by wearable, largest of a day",
+        "deg",
+        "lumbar_flexion_max",
+        _FLEXION_SOURCE,
+        direction="none",
+        change=15,
+    ),
     _walking("WALKSPD", "Walking speed, bouts over 30 s", "m/s", "walking_speed_mps_30_mean"),
     _walking("WALKSPDS", "Walking speed, bouts of 10 to 30 s", "m/s", "walking_speed_mps_10_30_mean"),
     _walking("WALKSP90", "Walking speed, 90th percentile, bouts over 10 s", "m/s", "walking_speed_mps_10_p90"),
@@ -113,32 +129,73 @@ WEEKLY_PARAMETERS = (
     _walking("WALKDUR", "Walking a day", "h/day", "walking_duration_h"),
     *_MORE_WALKING,
     *(_band(name, *limits) for name, limits in CADENCE_BANDS_SPM.items()),
-)  # fmt: skip
+)
 
 PERFORMANCE_TESTS = (
     PerformanceTest(
-        test="six_minute_walk", code="SIXMWD", title="Six-minute walk distance", unit="m", direction="higher",
+        test="six_minute_walk",
+        code="SIXMWD",
+        title="Six-minute walk distance",
+        unit="m",
+        direction="higher",
         change=60,
-        source="10.1186/s12891-018-2382-2: 60 m for neck or back (75 m for the lower limb), chronic pain, n=838"),
+        source="10.1186/s12891-018-2382-2: 60 m for neck or back (75 m for the lower limb), chronic pain, n=838",
+    ),
     PerformanceTest(
-        test="timed_up_and_go", code="TUG", title="Timed up and go", unit="s", direction="lower", change=1.3,
-        source="Jakobsson 2019, 10.1186/s12891-019-2512-5: 1.3 s after fusion for chronic low back pain"),
+        test="timed_up_and_go",
+        code="TUG",
+        title="Timed up and go",
+        unit="s",
+        direction="lower",
+        change=1.3,
+        source="Jakobsson 2019, 10.1186/s12891-019-2512-5: 1.3 s after fusion for chronic low back pain",
+    ),
     PerformanceTest(
-        test="five_sit_to_stand", code="STS5", title="Five times sit to stand", unit="s", direction="lower", change=4.1,
-        source="Andersson 2010, 10.1097/BRS.0b013e3181cea12e: 4.1 to 9.8 s in chronic low back pain, the lower end"),
+        test="five_sit_to_stand",
+        code="STS5",
+        title="Five times sit to stand",
+        unit="s",
+        direction="lower",
+        change=4.1,
+        source="Andersson 2010, 10.1097/BRS.0b013e3181cea12e: 4.1 to 9.8 s in chronic low back pain, the lower end",
+    ),
     PerformanceTest(
-        test="stair_climb_1_min", code="STAIR1", title="One-minute stair climb", unit="steps", direction="higher",
-        change=14.5, source="Andersson 2010, 10.1097/BRS.0b013e3181cea12e: 14.5 to 23.9 steps, the lower end"),
+        test="stair_climb_1_min",
+        code="STAIR1",
+        title="One-minute stair climb",
+        unit="steps",
+        direction="higher",
+        change=14.5,
+        source="Andersson 2010, 10.1097/BRS.0b013e3181cea12e: 14.5 to 23.9 steps, the lower end",
+    ),
     PerformanceTest(
-        test="fifty_foot_walk", code="WALK50", title="Fifty-foot walk", unit="s", direction="lower", change=0.6,
-        source="Jakobsson 2019, 10.1186/s12891-019-2512-5: 0.6 s"),
+        test="fifty_foot_walk",
+        code="WALK50",
+        title="Fifty-foot walk",
+        unit="s",
+        direction="lower",
+        change=0.6,
+        source="Jakobsson 2019, 10.1186/s12891-019-2512-5: 0.6 s",
+    ),
     PerformanceTest(
-        test="gait_speed_4_m", code="GAIT4M", title="Gait speed over 4 m", unit="m/s", direction="higher", change=0.08,
-        source="LIFE-P, PMC3100159: 0.03 to 0.05 m/s minimal, 0.08 m/s substantial"),
+        test="gait_speed_4_m",
+        code="GAIT4M",
+        title="Gait speed over 4 m",
+        unit="m/s",
+        direction="higher",
+        change=0.08,
+        source="LIFE-P, PMC3100159: 0.03 to 0.05 m/s minimal, 0.08 m/s substantial",
+    ),
     PerformanceTest(
-        test="lumbar_flexion_rom", code="LUMFLEX", title="Lumbar flexion, range of motion", unit="deg",
-        direction="none", change=15, source=_FLEXION_SOURCE),
-)  # fmt: skip
+        test="lumbar_flexion_rom",
+        code="LUMFLEX",
+        title="Lumbar flexion, range of motion",
+        unit="deg",
+        direction="none",
+        change=15,
+        source=_FLEXION_SOURCE,
+    ),
+)
 
 
 def metric_of_week(code: str) -> str:
@@ -163,17 +220,32 @@ _WEAR = ("valid_day_wear_h", "valid_week_days", "valid_week_weekend_days")
 def definitions() -> list[dict]:
     """The parameters as entries of the catalogue."""
     weeks = [
-        {"id": metric_of_week(p.code), "title": p.title, "unit": p.unit, "direction": p.direction, "source": p.source,
-         "rule": f"{_WEIGHTED if p.is_weighted else _VALID}: core.{p.table}.{p.column}; {_WEEK_RULE}",
-         "verification": "proposal", "parameters": _WEAR, "tests": ("tests/transforms/marts/test_adact.py",)}
+        {
+            "id": metric_of_week(p.code),
+            "title": p.title,
+            "unit": p.unit,
+            "direction": p.direction,
+            "source": p.source,
+            "rule": f"{_WEIGHTED if p.is_weighted else _VALID}: core.{p.table}.{p.column}; {_WEEK_RULE}",
+            "verification": "proposal",
+            "parameters": _WEAR,
+            "tests": ("tests/transforms/marts/test_adact.py",),
+        }
         for p in WEEKLY_PARAMETERS
-    ]  # fmt: skip
+    ]
     tests = [
-        {"id": metric_of_test(p.code), "title": p.title, "unit": p.unit, "direction": p.direction, "source": p.source,
-         "rule": f"result as measured; a change of less than {p.change:g} {p.unit} is not shown as change",
-         "verification": CHANGE_VERIFICATION, "tests": ("tests/transforms/marts/test_adact.py",)}
+        {
+            "id": metric_of_test(p.code),
+            "title": p.title,
+            "unit": p.unit,
+            "direction": p.direction,
+            "source": p.source,
+            "rule": f"result as measured; a change of less than {p.change:g} {p.unit} is not shown as change",
+            "verification": CHANGE_VERIFICATION,
+            "tests": ("tests/transforms/marts/test_adact.py",),
+        }
         for p in PERFORMANCE_TESTS
-    ]  # fmt: skip
+    ]
     # 1: heart rates of 0 and 255 were wear; a test that names no clinic had the day in UTC, as after a transfer had what
     # was worn without an offset the day of the clinic before
     return [{"version": "2"} | entry for entry in (*weeks, *tests)]

@@ -83,17 +83,25 @@ def _lost_ids(identities: pl.DataFrame, topic: str) -> pl.Series:
 
 def _fit_several(identities: pl.DataFrame) -> pl.DataFrame:
     return identities.filter(pl.col("name").is_null(), pl.col("event_id").is_not_null()).select(
-        pl.col("topic").alias("table"), "record_id", pl.lit("record").alias("missing_kind"),
-        pl.col("record_id").alias("missing_id"), "event_id", "source",
-    )  # fmt: skip
+        pl.col("topic").alias("table"),
+        "record_id",
+        pl.lit("record").alias("missing_kind"),
+        pl.col("record_id").alias("missing_id"),
+        "event_id",
+        "source",
+    )
 
 
 def _listed(name: str, rows: pl.DataFrame, kind: str, missing_id: str) -> pl.DataFrame:
     topic = TOPIC_BY_NAME[name]
     return rows.select(
-        pl.lit(name).alias("table"), pl.col("event_id" if topic.is_series else topic.record_id).alias("record_id"),
-        pl.lit(kind).alias("missing_kind"), pl.col(missing_id).alias("missing_id"), "event_id", "source",
-    )  # fmt: skip
+        pl.lit(name).alias("table"),
+        pl.col("event_id" if topic.is_series else topic.record_id).alias("record_id"),
+        pl.lit(kind).alias("missing_kind"),
+        pl.col(missing_id).alias("missing_id"),
+        "event_id",
+        "source",
+    )
 
 
 def _missing(name: str, frame: pl.DataFrame, kind: str, known: pl.Series) -> pl.DataFrame:

@@ -158,9 +158,19 @@ def _rule_reason(parameter: Parameter) -> pl.Expr:
 
 # The pain outcome of a patient is the first of these of which there is a baseline, else the first answered at all.
 PAIN_PARAMETERS = (
-    "NRS7D", "NRSBACK", "NRSNECK", "NRSLEG", "VAS7D", "VASBACK", "VASNECK", "VASLEG", "PAINIDX", "PAINDAYS",
-    "NRSNOW", "VASNOW",
-)  # fmt: skip
+    "NRS7D",
+    "NRSBACK",
+    "NRSNECK",
+    "NRSLEG",
+    "VAS7D",
+    "VASBACK",
+    "VASNECK",
+    "VASLEG",
+    "PAINIDX",
+    "PAINDAYS",
+    "NRSNOW",
+    "VASNOW",
+)
 
 
 def headline(rows: pl.DataFrame, *, parameters: tuple[str, ...]) -> pl.DataFrame:

@@ -178,22 +178,44 @@ def _by_itself(topic: str, field: str, kind: Kind, *, options: Options) -> Itera
     in_the_future = value > ahead
     if kind.ahead:
         far = ahead.dt.offset_by(f"{options.plan_horizon_years}y")
-        yield Rule(name="too_far_ahead", topic=topic, field=field, condition=value > far, against="ingested_at",
-                   sentence="It lies further ahead than plans reach.")  # fmt: skip
+        yield Rule(
+            name="too_far_ahead",
+            topic=topic,
+            field=field,
+            condition=value > far,
+            against="ingested_at",
+            sentence="It lies further ahead than plans reach.",
+        )
         in_the_future &= pl.col("status").is_in(_NOT_PLANNED) if topic == "patient_status" else pl.lit(False)
     if not kind.ahead or topic == "patient_status":
-        yield Rule(name="in_the_future", topic=topic, field=field, condition=in_the_future, against="ingested_at",
-                   sentence="It had not come yet when the record was landed.")  # fmt: skip
+        yield Rule(
+            name="in_the_future",
+            topic=topic,
+            field=field,
+            condition=in_the_future,
+            against="ingested_at",
+            sentence="It had not come yet when the record was landed.",
+        )
     if kind.is_history:
         day = value if is_day else value.dt.date()
         near = (day - pl.lit(_CLOCK_ZERO)).dt.total_days().abs() <= 1
-        yield Rule(name="clock_at_zero", topic=topic, field=field, condition=near,
-                   sentence="It is where a clock without a time begins.")  # fmt: skip
+        yield Rule(
+            name="clock_at_zero",
+            topic=topic,
+            field=field,
+            condition=near,
+            sentence="It is where a clock without a time begins.",
+        )
     else:
         first = date(options.earliest_year, 1, 1) if is_day else datetime(options.earliest_year, 1, 1)
         floor = pl.lit(first) if is_day else pl.lit(first).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        yield Rule(name="long_ago", topic=topic, field=field, condition=value < floor,
-                   sentence="It lies before anything that Floe knows of could be measured or written.")  # fmt: skip
+        yield Rule(
+            name="long_ago",
+            topic=topic,
+            field=field,
+            condition=value < floor,
+            sentence="It lies before anything that Floe knows of could be measured or written.",
+        )
 
 
 def _day_of(moment: pl.Expr) -> pl.Expr:
@@ -206,11 +228,15 @@ def _of_births(topic: str, *, options: Options) -> Iterator[Rule]:
         return
     born, enrolled = pl.col("birth_year"), pl.col("enrolled_on").dt.year()
     for name, condition, against, sentence in (
-        ("in_the_future", born > _day_of(pl.col("ingested_at")).dt.year(), "ingested_at",
-         "Nobody was born then yet when the record was landed."),
+        (
+            "in_the_future",
+            born > _day_of(pl.col("ingested_at")).dt.year(),
+            "ingested_at",
+            "Nobody was born then yet when the record was landed.",
+        ),
         ("birth_after_enrolment", born > enrolled, "enrolled_on", "Nobody is enrolled before the birth."),
         ("too_old", enrolled - born > options.oldest_age, "enrolled_on", "Nobody grows that old."),
-    ):  # fmt: skip
+    ):
         yield Rule(name=name, topic=topic, field="birth_year", condition=condition, against=against, sentence=sentence)
 
 
@@ -220,20 +246,38 @@ def _in_a_life(topic: str, field: str, kind: Kind, *, options: Options) -> Itera
     if kind.is_born:
         born = "birth_year" if topic == "patients" else "_birth_year"
         year = (value if is_day else _day_of(value)).dt.year()
-        yield Rule(name="before_birth", topic=topic, field=field, condition=year < pl.col(born),
-                   against=born, sentence="It lies before the patient's birth.")  # fmt: skip
+        yield Rule(
+            name="before_birth",
+            topic=topic,
+            field=field,
+            condition=year < pl.col(born),
+            against=born,
+            sentence="It lies before the patient's birth.",
+        )
     if kind.is_enrolled:
         first = pl.col("_enrolled_on").dt.offset_by(f"-{options.years_before_enrolment}y")
         day = value if is_day else value.dt.date()
-        yield Rule(name="long_before_enrolment", topic=topic, field=field, condition=day < first,
-                   against="_enrolled_on", sentence="It lies years before the patient's enrolment.")  # fmt: skip
+        yield Rule(
+            name="long_before_enrolment",
+            topic=topic,
+            field=field,
+            condition=day < first,
+            against="_enrolled_on",
+            sentence="It lies years before the patient's enrolment.",
+        )
 
 
 def _in_order(topic: str) -> Iterator[Rule]:
     for name, first, then in ORDER:
         if name == topic:
-            yield Rule(name="end_before_start", topic=topic, field=then, condition=_is_before(topic, then, first),
-                       against=first, sentence=f"It lies before {first}.")  # fmt: skip
+            yield Rule(
+                name="end_before_start",
+                topic=topic,
+                field=then,
+                condition=_is_before(topic, then, first),
+                against=first,
+                sentence=f"It lies before {first}.",
+            )
 
 
 def _is_before(topic: str, then: str, first: str) -> pl.Expr:
@@ -253,8 +297,16 @@ def _after_death(topic: str, field: str) -> Iterator[Rule]:
         after &= ~pl.col("status").is_in(_NOT_HELD)
     if topic == "patient_status":
         after &= ~pl.col("status").is_in(_PAPERWORK)
-    yield Rule(name="after_death", topic=topic, field=field, condition=after, against="_died_on", sets_aside=True,
-               is_nulled=topic != "adverse_events", sentence="It lies after the patient's death.")  # fmt: skip
+    yield Rule(
+        name="after_death",
+        topic=topic,
+        field=field,
+        condition=after,
+        against="_died_on",
+        sets_aside=True,
+        is_nulled=topic != "adverse_events",
+        sentence="It lies after the patient's death.",
+    )
 
 
 # --- series -----------------------------------------------------------------------------------------
@@ -309,20 +361,34 @@ def untimely_series(name: str, series: pl.DataFrame, *, wearers: pl.DataFrame | 
         frame = series.join(bounds, on="recorded_id")
     start, landed = (pl.col(c).dt.epoch("us") for c in ("started_at", "ingested_at"))
     broken = (
-        pl.when(start > landed + pl.col("tolerance_us")).then(pl.lit("in_the_future"))
-        .when(start < floor).then(pl.lit("long_ago"))
-        .when(start < pl.col("from_us")).then(pl.lit("before_birth_or_enrolment"))
-        .when(start >= pl.col("until_us")).then(pl.lit("after_death"))
-    )  # fmt: skip
+        pl.when(start > landed + pl.col("tolerance_us"))
+        .then(pl.lit("in_the_future"))
+        .when(start < floor)
+        .then(pl.lit("long_ago"))
+        .when(start < pl.col("from_us"))
+        .then(pl.lit("before_birth_or_enrolment"))
+        .when(start >= pl.col("until_us"))
+        .then(pl.lit("after_death"))
+    )
     frame = frame.with_columns(rule=broken).filter(pl.col("rule").is_not_null())
     is_contradiction = pl.col("rule") == "after_death"
     rows = frame.select(
-        pl.lit(name).alias("table"), pl.lit("started_at").alias("field"), "rule", "clinic_id", "patient_id",
-        "event_id", "source", "ingested_at",
-        record_id="event_id", sentence=pl.col("rule").replace_strict(UNTIMELY, return_dtype=pl.String),
-        found=pl.col("started_at").cast(pl.String), against=pl.lit(None, pl.String), is_safety=pl.lit(False),
-        is_contradiction=is_contradiction, is_set_aside=is_contradiction,
-    )  # fmt: skip
+        pl.lit(name).alias("table"),
+        pl.lit("started_at").alias("field"),
+        "rule",
+        "clinic_id",
+        "patient_id",
+        "event_id",
+        "source",
+        "ingested_at",
+        record_id="event_id",
+        sentence=pl.col("rule").replace_strict(UNTIMELY, return_dtype=pl.String),
+        found=pl.col("started_at").cast(pl.String),
+        against=pl.lit(None, pl.String),
+        is_safety=pl.lit(False),
+        is_contradiction=is_contradiction,
+        is_set_aside=is_contradiction,
+    )
     return IMPLAUSIBLE.conform(rows.unique(IMPLAUSIBLE.key, keep="any"))
 
 
@@ -476,13 +542,21 @@ def _finding(rule: Rule, rows: pl.DataFrame) -> pl.DataFrame:
         against = pl.format("{} {}", pl.lit(rule.against.strip("_")), pl.col(rule.against).cast(pl.String))
     optional = {c: pl.col(c) if c in rows.columns else pl.lit(None, pl.String) for c in ("clinic_id", "patient_id")}
     frame = rows.select(
-        pl.lit(rule.topic).alias("table"), pl.lit(rule.field).alias("field"), pl.lit(rule.name).alias("rule"),
-        pl.col(topic.record_id).alias("record_id"), pl.lit(rule.sentence).alias("sentence"),
-        pl.col(rule.field).cast(pl.String).alias("found"), against.alias("against"), "event_id", "source", "ingested_at",
+        pl.lit(rule.topic).alias("table"),
+        pl.lit(rule.field).alias("field"),
+        pl.lit(rule.name).alias("rule"),
+        pl.col(topic.record_id).alias("record_id"),
+        pl.lit(rule.sentence).alias("sentence"),
+        pl.col(rule.field).cast(pl.String).alias("found"),
+        against.alias("against"),
+        "event_id",
+        "source",
+        "ingested_at",
         **{c: e for c, e in optional.items() if c != topic.record_id},
         is_safety=pl.lit(topic.is_safety) | death,
-        is_contradiction=pl.lit(rule.sets_aside), is_set_aside=pl.lit(rule.sets_aside and rule.topic != "patients"),
-    )  # fmt: skip
+        is_contradiction=pl.lit(rule.sets_aside),
+        is_set_aside=pl.lit(rule.sets_aside and rule.topic != "patients"),
+    )
     if topic.record_id in optional:
         frame = frame.with_columns(pl.col("record_id").alias(topic.record_id))
     return IMPLAUSIBLE.conform(frame)

@@ -60,14 +60,21 @@ def with_last_session(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame
         .sort("onset_at")
         .join_asof(
             starts.rename({"session_id": "last_id", "modality": "last_modality", "started_at": "last_at"}),
-            left_on="onset_at", right_on="last_at", by="patient_id", strategy="backward", check_sortedness=False,
+            left_on="onset_at",
+            right_on="last_at",
+            by="patient_id",
+            strategy="backward",
+            check_sortedness=False,
         )
         .select("ae_id", "last_id", "last_modality", "last_at")
-    )  # fmt: skip
+    )
     frame = frame.join(last, on="ae_id", how="left")
     is_named = pl.col("named_at") <= pl.col("onset_at")
-    pick = {"near_session_id": ("session_id", "last_id"), "near_modality": ("named_modality", "last_modality"),
-            "near_at": ("named_at", "last_at")}  # fmt: skip
+    pick = {
+        "near_session_id": ("session_id", "last_id"),
+        "near_modality": ("named_modality", "last_modality"),
+        "near_at": ("named_at", "last_at"),
+    }
     frame = frame.with_columns(
         pl.when(is_named).then(own).otherwise(other).alias(name) for name, (own, other) in pick.items()
     )

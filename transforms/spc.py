@@ -214,8 +214,14 @@ def _chart(
     if run not in RUNS:
         raise UsageError(f"run is {run!r}: a shift or a trend has {' or '.join(str(r) for r in sorted(RUNS))} points")
     signals = _signals(value, limits, limits.center if middle is None else middle, run=run)
-    arrays = {"point": np.arange(1, len(value) + 1), "value": value, **(made_of or {}), "center": limits.center,
-              "lower": limits.lower, "upper": limits.upper}  # fmt: skip
+    arrays = {
+        "point": np.arange(1, len(value) + 1),
+        "value": value,
+        **(made_of or {}),
+        "center": limits.center,
+        "lower": limits.lower,
+        "upper": limits.upper,
+    }
     frame = pl.DataFrame(arrays).with_columns(pl.exclude("point").cast(pl.Float64).fill_nan(None))
     used = len(_base(value, baseline))
     return frame.with_columns(

@@ -66,13 +66,16 @@ def memberships(patients: pl.DataFrame, study_enrolments: pl.DataFrame, begun: p
     )
     outside = outside_all(begun.select("patient_id", "day"), in_study)
     in_routine = patients.join(in_study, on="patient_id", how="anti")
-    in_routine = pl.concat([in_routine, patients.join(in_study, on="patient_id", how="semi").join(
-        outside, on="patient_id", how="semi")])  # fmt: skip
+    in_routine = pl.concat(
+        [in_routine, patients.join(in_study, on="patient_id", how="semi").join(outside, on="patient_id", how="semi")]
+    )
     is_own = pl.col("study_id").is_null()
     routine = in_routine.select(
-        "patient_id", *(pl.when(is_own).then(c).alias(c) for c in ("arm", "allocation", "allocated_on")),
-        study_id=pl.lit(ROUTINE), from_on="enrolled_on",
-    )  # fmt: skip
+        "patient_id",
+        *(pl.when(is_own).then(c).alias(c) for c in ("arm", "allocation", "allocated_on")),
+        study_id=pl.lit(ROUTINE),
+        from_on="enrolled_on",
+    )
     return pl.concat([in_study, routine], how="diagonal").sort("patient_id", "from_on", "study_id")
 
 

@@ -26,8 +26,17 @@ _SAME = 1.5e-8
 _LIMITS = ("lower", "upper")
 _HALF_OF = {"median": "survival", "lower": "lower", "upper": "upper"}
 _RESERVED = (
-    "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper", "ci_method", "event"
-)  # fmt: skip
+    "time",
+    "at_risk",
+    "events",
+    "censored",
+    "survival",
+    "standard_error",
+    "lower",
+    "upper",
+    "ci_method",
+    "event",
+)
 LOG_LOG, BETA_PRODUCT = "log_log", "beta_product"
 
 
@@ -76,7 +85,7 @@ def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFra
         ci_method=pl.when(has_log_log).then(pl.lit(LOG_LOG)).otherwise(pl.lit(BETA_PRODUCT)),
     ).select(
         *keys, "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper", "ci_method"
-    )  # fmt: skip
+    )
 
 
 def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: float) -> pl.DataFrame:

@@ -55,20 +55,33 @@ def weekly(
     valid = pl.col("is_valid")
     value = pl.col(column).filter(valid)
     weekday, weekend = (pl.col(column).filter(valid & condition).mean() for condition in (~is_weekend(), is_weekend()))
-    weeks = days.with_columns(is_valid=is_valid_day(options).fill_null(False)).group_by(by).agg(
-        mean=(5 * weekday + 2 * weekend) / 7 if is_weighted else value.mean(),
-        valid_days=valid.sum().cast(pl.Int64),
-        weekend_days=(valid & is_weekend()).sum().cast(pl.Int64),
-        wear_h=pl.col("wear_minutes").filter(valid).mean() / 60,
-        known_days=pl.col("wear_minutes").count(),
-        first_device=_NAMED.min(), last_device=_NAMED.max(),
-    )  # fmt: skip
+    weeks = (
+        days.with_columns(is_valid=is_valid_day(options).fill_null(False))
+        .group_by(by)
+        .agg(
+            mean=(5 * weekday + 2 * weekend) / 7 if is_weighted else value.mean(),
+            valid_days=valid.sum().cast(pl.Int64),
+            weekend_days=(valid & is_weekend()).sum().cast(pl.Int64),
+            wear_h=pl.col("wear_minutes").filter(valid).mean() / 60,
+            known_days=pl.col("wear_minutes").count(),
+            first_device=_NAMED.min(),
+            last_device=_NAMED.max(),
+        )
+    )
     weeks = weeks.join(_several_devices(days, weeks, by=by), on=by, how="left", nulls_equal=True)
     reason = _reason(options, is_weighted=is_weighted)
-    return weeks.with_columns(reason=reason).select(
-        *by, pl.when(pl.col("reason").is_null()).then(pl.col("mean")).alias("value"), "valid_days", "wear_h",
-        pl.coalesce("devices", "first_device").alias("devices"), "reason",
-    ).sort(by)  # fmt: skip
+    return (
+        weeks.with_columns(reason=reason)
+        .select(
+            *by,
+            pl.when(pl.col("reason").is_null()).then(pl.col("mean")).alias("value"),
+            "valid_days",
+            "wear_h",
+            pl.coalesce("devices", "first_device").alias("devices"),
+            "reason",
+        )
+        .sort(by)
+    )
 
 
 _NAMED = pl.col("device_id").filter(pl.col("device_id") != "")
@@ -85,9 +98,14 @@ def _reason(options: Options, *, is_weighted: bool) -> pl.Expr:
     """Why the week has no value; null where it has one."""
     weekend = max(options.valid_week_weekend_days, 1) if is_weighted else options.valid_week_weekend_days
     return (
-        pl.when(pl.col("known_days") == 0).then(pl.lit(NO_WEAR_INFORMATION))
-        .when(pl.col("valid_days") < options.valid_week_days).then(pl.lit(TOO_FEW_VALID_DAYS))
-        .when(pl.col("weekend_days") < weekend).then(pl.lit(TOO_FEW_WEEKEND_DAYS))
-        .when(pl.lit(is_weighted) & (pl.col("valid_days") == pl.col("weekend_days"))).then(pl.lit(NO_WEEKDAY))
-        .when(pl.col("valid_days") == 0).then(pl.lit(TOO_FEW_VALID_DAYS))
-    )  # fmt: skip
+        pl.when(pl.col("known_days") == 0)
+        .then(pl.lit(NO_WEAR_INFORMATION))
+        .when(pl.col("valid_days") < options.valid_week_days)
+        .then(pl.lit(TOO_FEW_VALID_DAYS))
+        .when(pl.col("weekend_days") < weekend)
+        .then(pl.lit(TOO_FEW_WEEKEND_DAYS))
+        .when(pl.lit(is_weighted) & (pl.col("valid_days") == pl.col("weekend_days")))
+        .then(pl.lit(NO_WEEKDAY))
+        .when(pl.col("valid_days") == 0)
+        .then(pl.lit(TOO_FEW_VALID_DAYS))
+    )

@@ -45,14 +45,30 @@ def responder_curves(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Fig
             for c, x, n, share, low, high in zip(x, mine["x"], mine["n"], share, low, high, strict=True)
         ]
         figure.add_trace(
-            go.Scatter(x=x, y=share, mode="lines", name=name, legendgroup=name, customdata=hover,
-                       line={"color": colour, "width": 2.5, "dash": DASHES[k % len(DASHES)]},
-                       hovertemplate="%{customdata}<extra>" + name + "</extra>")
-        )  # fmt: skip
+            go.Scatter(
+                x=x,
+                y=share,
+                mode="lines",
+                name=name,
+                legendgroup=name,
+                customdata=hover,
+                line={"color": colour, "width": 2.5, "dash": DASHES[k % len(DASHES)]},
+                hovertemplate="%{customdata}<extra>" + name + "</extra>",
+            )
+        )
     for guide in _GUIDES:
-        figure.add_vline(x=guide, line={"color": of.rule, "width": 1.5, "dash": "dot"},
-                         annotation={"text": f"{guide} %", "font": {"color": of.muted, "size": 12}, "yanchor": "bottom",
-                                     "y": 1, "yref": "paper", "xanchor": "center"})  # fmt: skip
+        figure.add_vline(
+            x=guide,
+            line={"color": of.rule, "width": 1.5, "dash": "dot"},
+            annotation={
+                "text": f"{guide} %",
+                "font": {"color": of.muted, "size": 12},
+                "yanchor": "bottom",
+                "y": 1,
+                "yref": "paper",
+                "xanchor": "center",
+            },
+        )
     figure.update_xaxes(title={"text": axis_title}, range=[0, 100], tickvals=list(range(0, 101, 10)))
     figure.update_yaxes(title={"text": "patients, %"}, range=[0, 100])
     return figure.update_layout(showlegend=rows["series"].n_unique() > 1, margin={"t": 44})

@@ -14,6 +14,7 @@ def blank(sentence: str, *, of: Look) -> go.Figure:
     """The sentence in the middle, without axes."""
     text = "<br>".join(textwrap.wrap(sentence, 60))
     figure = go.Figure()
-    figure.add_annotation(text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper",
-                          font={"size": 14, "color": of.muted})  # fmt: skip
+    figure.add_annotation(
+        text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font={"size": 14, "color": of.muted}
+    )
     return figure.update_xaxes(visible=False).update_yaxes(visible=False)

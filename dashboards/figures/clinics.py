@@ -9,8 +9,12 @@ import polars as pl
 from .. import words
 from ..theme import Look
 
-_SIGNALS = {"is_outside": "outside the limits", "is_trend": "trend", "is_two_of_three": "2 of 3 near a limit",
-            "is_shift": "a run on one side"}  # fmt: skip
+_SIGNALS = {
+    "is_outside": "outside the limits",
+    "is_trend": "trend",
+    "is_two_of_three": "2 of 3 near a limit",
+    "is_shift": "a run on one side",
+}
 # rule -> its name in the legend, its shape
 _POINTS = {
     "common_cause": ("common cause", "circle"),
@@ -45,17 +49,26 @@ def funnel(
             column = f"{side}_{level}"
             figure.add_trace(
                 go.Scatter(
-                    x=drawn["denominator"].to_list(), y=drawn[column].to_list(), mode="lines", name=f"{text} limits",
-                    line={"color": of.rule, "dash": dash, "width": 1.5}, legendgroup=level, showlegend=side == "upper",
+                    x=drawn["denominator"].to_list(),
+                    y=drawn[column].to_list(),
+                    mode="lines",
+                    name=f"{text} limits",
+                    line={"color": of.rule, "dash": dash, "width": 1.5},
+                    legendgroup=level,
+                    showlegend=side == "upper",
                     hoverinfo="skip",
                 )
-            )  # fmt: skip
+            )
     figure.add_trace(
         go.Scatter(
-            x=drawn["denominator"].to_list(), y=drawn["target"].to_list(), mode="lines", name="all the others",
-            line={"color": of.muted, "width": 1.5}, hoverinfo="skip",
+            x=drawn["denominator"].to_list(),
+            y=drawn["target"].to_list(),
+            mode="lines",
+            name="all the others",
+            line={"color": of.muted, "width": 1.5},
+            hoverinfo="skip",
         )
-    )  # fmt: skip
+    )
     is_signal = drawn["signal"].fill_null("none") != "none"
     for outside, name, symbol, colour in (
         (False, "within the limits", "circle", of.series[0]),
@@ -98,15 +111,25 @@ def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure
     rows = rows.with_columns(x=pl.col("period_start") if has_days else pl.col("point"))
     is_sum = rows["chart"][0] == "cusum"
     figure = go.Figure()
-    lines = (("upper", "decision limit", "dash"),) if is_sum else (
-        ("upper", "limits", "dash"), ("lower", "limits", "dash"), ("center", "center", "solid"))  # fmt: skip
+    lines = (
+        (("upper", "decision limit", "dash"),)
+        if is_sum
+        else (("upper", "limits", "dash"), ("lower", "limits", "dash"), ("center", "center", "solid"))
+    )
     for column, name, dash in lines:
         if rows[column].null_count() < rows.height:
             figure.add_trace(_limit(rows, column, name, dash, of))
     figure.add_trace(
-        go.Scatter(x=rows["x"].to_list(), y=rows["value"].to_list(), mode="lines", name="value", hoverinfo="skip",
-                   line={"color": of.series[0], "width": 2}, showlegend=False)
-    )  # fmt: skip
+        go.Scatter(
+            x=rows["x"].to_list(),
+            y=rows["value"].to_list(),
+            mode="lines",
+            name="value",
+            hoverinfo="skip",
+            line={"color": of.series[0], "width": 2},
+            showlegend=False,
+        )
+    )
     rows = rows.with_columns(kind=pl.col("point_type").fill_null("common_cause"))
     for kind, (name, symbol) in _POINTS.items():
         mine = rows.filter(pl.col("kind") == kind)
@@ -120,9 +143,15 @@ def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure
 
 def _limit(rows: pl.DataFrame, column: str, name: str, dash: str, of: Look) -> go.Scatter:
     return go.Scatter(
-        x=rows["x"].to_list(), y=rows[column].to_list(), mode="lines", name=name, legendgroup=name, hoverinfo="skip",
-        showlegend=column != "lower", line={"color": of.rule, "dash": dash, "width": 1.5, "shape": "hvh"},
-    )  # fmt: skip
+        x=rows["x"].to_list(),
+        y=rows[column].to_list(),
+        mode="lines",
+        name=name,
+        legendgroup=name,
+        hoverinfo="skip",
+        showlegend=column != "lower",
+        line={"color": of.rule, "dash": dash, "width": 1.5, "shape": "hvh"},
+    )
 
 
 def _points(rows: pl.DataFrame, name: str, symbol: str, of: Look) -> go.Scatter:
@@ -131,11 +160,20 @@ def _points(rows: pl.DataFrame, name: str, symbol: str, of: Look) -> go.Scatter:
     colours = [_colour(icon, name, of) for icon in icons]
     hover = [f"{words.day(r['period_start'])}<br>{_counts(r)}{_signal(r)}" for r in rows.iter_rows(named=True)]
     return go.Scatter(
-        x=rows["x"].to_list(), y=rows["value"].to_list(), mode="markers", name=name, customdata=hover,
-        cliponaxis=False, hovertemplate="%{customdata}<br>%{y:.3g}<extra></extra>",
-        marker={"size": 10, "color": colours, "line": {"width": 1.5, "color": colours},
-                "symbol": [f"{symbol}-open" if i == "special_cause_improvement" else symbol for i in icons]},
-    )  # fmt: skip
+        x=rows["x"].to_list(),
+        y=rows["value"].to_list(),
+        mode="markers",
+        name=name,
+        customdata=hover,
+        cliponaxis=False,
+        hovertemplate="%{customdata}<br>%{y:.3g}<extra></extra>",
+        marker={
+            "size": 10,
+            "color": colours,
+            "line": {"width": 1.5, "color": colours},
+            "symbol": [f"{symbol}-open" if i == "special_cause_improvement" else symbol for i in icons],
+        },
+    )
 
 
 def _colour(icon: str | None, name: str, of: Look) -> str:
@@ -161,9 +199,15 @@ def _mark_baseline(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
 def _mark(figure: go.Figure, x, text: str, of: Look, *, xanchor: str) -> None:
     figure.add_vline(x=x, line={"color": of.rule, "dash": "dot", "width": 1.5})
     figure.add_annotation(
-        x=x, xanchor=xanchor, y=1, yref="paper", yanchor="bottom", showarrow=False, text=text,
+        x=x,
+        xanchor=xanchor,
+        y=1,
+        yref="paper",
+        yanchor="bottom",
+        showarrow=False,
+        text=text,
         font={"size": 12, "color": of.muted},
-    )  # fmt: skip
+    )
 
 
 def _counts(r: dict) -> str:

@@ -23,18 +23,29 @@ def dose_response(rows: pl.DataFrame, *, of: Look, axis_title: str, digits: int)
     ]
     figure = go.Figure(
         go.Scatter(
-            x=places, y=mean.to_list(), mode="markers", customdata=hover, hovertemplate="%{customdata}<extra></extra>",
+            x=places,
+            y=mean.to_list(),
+            mode="markers",
+            customdata=hover,
+            hovertemplate="%{customdata}<extra></extra>",
             marker={"size": 11, "color": of.series[0]},
-            error_y={"type": "data", "array": (rows["ci_upper"] - mean).to_list(),
-                     "arrayminus": (mean - rows["ci_lower"]).to_list(), "color": of.series[0], "thickness": 2,
-                     "width": 6},
+            error_y={
+                "type": "data",
+                "array": (rows["ci_upper"] - mean).to_list(),
+                "arrayminus": (mean - rows["ci_lower"]).to_list(),
+                "color": of.series[0],
+                "thickness": 2,
+                "width": 6,
+            },
         )
-    )  # fmt: skip
+    )
     figure.add_hline(y=0, line={"color": of.rule, "width": 1.5, "dash": "dash"})
     figure.update_xaxes(
-        tickvals=places, range=[-0.6, rows.height - 0.4], title={"text": "delivered sessions a week, until the visit"},
+        tickvals=places,
+        range=[-0.6, rows.height - 0.4],
+        title={"text": "delivered sessions a week, until the visit"},
         ticktext=[f"{r['bin']}<br>n {words.count(r['n_patients'])}" for r in rows.iter_rows(named=True)],
-    )  # fmt: skip
+    )
     return figure.update_yaxes(title={"text": axis_title}, range=visible_range(rows), tickformat=f",.{digits}f")
 
 

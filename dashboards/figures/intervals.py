@@ -62,9 +62,11 @@ def interval_panels(
     notes = [note for k, panel in enumerate(panels, 1) for note in _notes(rows, panel, k, of)]
     has_head = len(groups) > 1 or any(panel.title for panel in panels)
     return figure.update_layout(
-        annotations=notes, showlegend=len(groups) > 1, legend={"y": 1.06},
+        annotations=notes,
+        showlegend=len(groups) > 1,
+        legend={"y": 1.06},
         margin={"t": 56 if has_head else 12, "b": 56},
-    )  # fmt: skip
+    )
 
 
 def _offsets(groups: list[str]) -> dict[str, float]:
@@ -125,10 +127,18 @@ def _notes(rows: pl.DataFrame, panel: Panel, k: int, of: Look) -> list[dict]:
     axis = "" if k == 1 else str(k)
     beside = {"xref": f"x{axis} domain", "xanchor": "left", "showarrow": False}
     texts = [
-        beside | {"text": row[panel.text] or "", "x": 1, "xshift": 8, "y": row["place"], "yref": f"y{axis}",
-                  "align": "left", "font": {"size": 12, "color": of.muted}}
+        beside
+        | {
+            "text": row[panel.text] or "",
+            "x": 1,
+            "xshift": 8,
+            "y": row["place"],
+            "yref": f"y{axis}",
+            "align": "left",
+            "font": {"size": 12, "color": of.muted},
+        }
         for row in rows.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     if not panel.title:
         return texts
     head = {"text": f"<b>{panel.title}</b>", "x": 0, "y": 1, "yref": "paper", "yshift": 18, "yanchor": "bottom"}

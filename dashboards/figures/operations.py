@@ -42,7 +42,12 @@ def lag_bars(rows: pl.DataFrame, *, of: Look) -> go.Figure:
         mine = totals.join(
             rows.filter(pl.col("kafka_partition") == partition), on="kafka_topic", how="left", suffix="_of"
         )
-        figure.add_bar(y=mine["kafka_topic"].to_list(), x=mine["lag_of"].to_list(), name=f"partition {partition}",
-                       orientation="h", marker={"color": of.series[k % len(of.series)]})  # fmt: skip
+        figure.add_bar(
+            y=mine["kafka_topic"].to_list(),
+            x=mine["lag_of"].to_list(),
+            name=f"partition {partition}",
+            orientation="h",
+            marker={"color": of.series[k % len(of.series)]},
+        )
     figure.update_layout(barmode="stack", bargap=0.3)
     return figure.update_xaxes(title={"text": "records waiting"}, rangemode="tozero", showgrid=True)

@@ -65,10 +65,19 @@ def _sessions(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
             for r in mine.iter_rows(named=True)
         ]
         figure.add_trace(
-            go.Scatter(cliponaxis=False, x=mine["EXSTDTM"].to_list(), y=[0] * mine.height, mode="markers",
-                       name=status, marker=_session_mark(status, of),
-                       customdata=hover, hovertemplate="%{customdata}<extra></extra>"), row=1, col=1,
-        )  # fmt: skip
+            go.Scatter(
+                cliponaxis=False,
+                x=mine["EXSTDTM"].to_list(),
+                y=[0] * mine.height,
+                mode="markers",
+                name=status,
+                marker=_session_mark(status, of),
+                customdata=hover,
+                hovertemplate="%{customdata}<extra></extra>",
+            ),
+            row=1,
+            col=1,
+        )
     if rows.is_empty():
         _say(figure, "no session", of, row=1)
     figure.update_yaxes(visible=False, range=[-1, 1], row=1, col=1)
@@ -77,8 +86,12 @@ def _sessions(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
 def _session_mark(status: str, of: Look) -> dict:
     """Of a delivered one the edge is the page's: neighbours stay apart."""
     edge = of.surface if status == "delivered" else of.series[0]
-    return {"symbol": _STATUS.get(status, "circle"), "size": 12, "color": of.series[0],
-            "line": {"width": 1.5, "color": edge}}  # fmt: skip
+    return {
+        "symbol": _STATUS.get(status, "circle"),
+        "size": 12,
+        "color": of.series[0],
+        "line": {"width": 1.5, "color": edge},
+    }
 
 
 def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
@@ -90,12 +103,21 @@ def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
             for r in mine.iter_rows(named=True)
         ]
         figure.add_trace(
-            go.Scatter(cliponaxis=False, x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), name=code,
-                       mode="lines+markers",
-                       line={"color": colour, "width": 2, "dash": DASHES[k % len(DASHES)]},
-                       marker={"size": 9, "symbol": SYMBOLS[k % len(SYMBOLS)]}, customdata=hover, legend="legend2",
-                       hovertemplate="%{customdata}<extra>" + code + "</extra>"), row=2, col=1,
-        )  # fmt: skip
+            go.Scatter(
+                cliponaxis=False,
+                x=_moments(mine["ADT"]),
+                y=mine["AVAL"].to_list(),
+                name=code,
+                mode="lines+markers",
+                line={"color": colour, "width": 2, "dash": DASHES[k % len(DASHES)]},
+                marker={"size": 9, "symbol": SYMBOLS[k % len(SYMBOLS)]},
+                customdata=hover,
+                legend="legend2",
+                hovertemplate="%{customdata}<extra>" + code + "</extra>",
+            ),
+            row=2,
+            col=1,
+        )
     if rows["AVAL"].null_count() == rows.height:
         _say(figure, "no pain score", of, row=2)
     units = sorted(set(rows["AVALU"].drop_nulls()))
@@ -108,11 +130,21 @@ def _steps(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
         _say(figure, "no week of steps", of, row=3)
     hover = [f"{words.count(r['AVAL'])} steps/day<br>{r['VALIDDAYS']} valid days" for r in mine.iter_rows(named=True)]
     figure.add_trace(
-        go.Scatter(cliponaxis=False, x=_moments(mine["ADT"]), y=mine["AVAL"].to_list(), name="steps",
-                   mode="lines+markers",
-                   line={"color": of.series[1], "width": 2}, marker={"size": 8, "symbol": "square"}, customdata=hover,
-                   hovertemplate="%{customdata}<extra></extra>", showlegend=False), row=3, col=1,
-    )  # fmt: skip
+        go.Scatter(
+            cliponaxis=False,
+            x=_moments(mine["ADT"]),
+            y=mine["AVAL"].to_list(),
+            name="steps",
+            mode="lines+markers",
+            line={"color": of.series[1], "width": 2},
+            marker={"size": 8, "symbol": "square"},
+            customdata=hover,
+            hovertemplate="%{customdata}<extra></extra>",
+            showlegend=False,
+        ),
+        row=3,
+        col=1,
+    )
     figure.update_yaxes(rangemode="tozero", title={"text": "steps/day"}, row=3, col=1)
 
 
@@ -174,8 +206,15 @@ def _say(figure: go.Figure, text: str, of: Look, *, row: int) -> None:
     figure.add_trace(go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip"), row=row, col=1)
     figure.update_yaxes(visible=False, row=row, col=1)
     axis = "" if row == 1 else str(row)
-    figure.add_annotation(text=text, x=0.5, y=0.5, xref=f"x{axis} domain", yref=f"y{axis} domain", showarrow=False,
-                          font={"color": of.muted})  # fmt: skip
+    figure.add_annotation(
+        text=text,
+        x=0.5,
+        y=0.5,
+        xref=f"x{axis} domain",
+        yref=f"y{axis} domain",
+        showarrow=False,
+        font={"color": of.muted},
+    )
 
 
 def _moments(days: pl.Series) -> list[datetime | None]:

@@ -32,18 +32,26 @@ def ratio_intervals(rows: pl.DataFrame, *, of: Look, axis_title: str, text_share
         x=pl.when(ratio > 0).then(ratio).when(ratio == 0).then(first).when(is_drawn).then(last),
         start=pl.when(is_drawn).then(pl.max_horizontal(lower, pl.lit(first))),
         end=pl.when(is_drawn).then(pl.coalesce("upper", pl.lit(last))),
-        mark=pl.when(ratio > 0).then(pl.lit("circle")).when(ratio == 0).then(pl.lit("triangle-left-open"))
-        .when(is_drawn).then(pl.lit("triangle-right-open")),
-    )  # fmt: skip
+        mark=pl.when(ratio > 0)
+        .then(pl.lit("circle"))
+        .when(ratio == 0)
+        .then(pl.lit("triangle-left-open"))
+        .when(is_drawn)
+        .then(pl.lit("triangle-right-open")),
+    )
     panel = Panel("", "x", "start", "end", "text", axis_title, at_zero=False)
     figure = interval_panels(placed, panels=(panel,), of=of, text_share=text_share)
     drawn = placed.filter(is_drawn)
-    figure.update_traces(marker_symbol=drawn["mark"].to_list(), customdata=drawn.select("label", "said").rows(),
-                         hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>")  # fmt: skip
+    figure.update_traces(
+        marker_symbol=drawn["mark"].to_list(),
+        customdata=drawn.select("label", "said").rows(),
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+    )
     figure.add_vline(x=1, line={"color": of.rule, "width": 1.5, "dash": "dash"})
     ticks = [t for t in _TICKS if low <= t <= high]
-    return figure.update_xaxes(type="log", range=[math.log10(low), math.log10(high)], tickvals=ticks,
-                               ticktext=[f"{t:g}" for t in ticks])  # fmt: skip
+    return figure.update_xaxes(
+        type="log", range=[math.log10(low), math.log10(high)], tickvals=ticks, ticktext=[f"{t:g}" for t in ticks]
+    )
 
 
 def _ends(rows: pl.DataFrame) -> tuple[float, float]:

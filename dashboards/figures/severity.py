@@ -20,11 +20,16 @@ def grade_bars(rows: pl.DataFrame, *, of: Look) -> go.Figure:
     figure = go.Figure()
     for column, name, colour, pattern in _GRADES:
         figure.add_bar(
-            y=rows["term"].to_list(), x=rows[column].to_list(), name=name, orientation="h",
-            marker={"color": of.series[colour], "pattern": {"shape": pattern, "size": 6, "bgcolor": of.series[colour],
-                                                             "fgcolor": of.surface}},
+            y=rows["term"].to_list(),
+            x=rows[column].to_list(),
+            name=name,
+            orientation="h",
+            marker={
+                "color": of.series[colour],
+                "pattern": {"shape": pattern, "size": 6, "bgcolor": of.series[colour], "fgcolor": of.surface},
+            },
             hovertemplate="%{y}: %{x} of " + name + "<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(barmode="stack", bargap=0.3)
     figure.update_xaxes(title={"text": "events"}, rangemode="tozero", showgrid=True)
     return figure.update_yaxes(autorange="reversed", showgrid=False)

@@ -48,8 +48,9 @@ def survival(
     ticks = ticks_of(last)
     lines, is_alone = _table(curves, names, ticks), len(names) == 1
     share = (len(lines) * _ROW_PX) / (height - 84)
-    figure = make_subplots(rows=2, shared_xaxes=True, row_heights=[1 - share, share],
-                           vertical_spacing=_HEAD_PX / (height - 84))  # fmt: skip
+    figure = make_subplots(
+        rows=2, shared_xaxes=True, row_heights=[1 - share, share], vertical_spacing=_HEAD_PX / (height - 84)
+    )
     for k, name in enumerate(names):
         _curve(figure, curves.filter(pl.col("series") == name).sort("time_days"), name, k, of)
     _numbers(figure, lines, ticks, of)
@@ -75,18 +76,34 @@ def _curve(figure: go.Figure, rows: pl.DataFrame, name: str, k: int, of: Look) -
     is_censored = rows["censored"] > 0
     figure.add_trace(
         go.Scatter(
-            x=[0.0, *rows["time_days"]], y=[100.0, *(100 * rows["survival"])], mode="lines", name=name,
-            legendgroup=name, line={"color": colour, "width": 2.5, "shape": "hv", "dash": DASHES[k % len(DASHES)]},
-            customdata=["day 0: all", *hover], hovertemplate="%{customdata}<extra>" + name + "</extra>",
-        ), row=1, col=1,
-    )  # fmt: skip
+            x=[0.0, *rows["time_days"]],
+            y=[100.0, *(100 * rows["survival"])],
+            mode="lines",
+            name=name,
+            legendgroup=name,
+            line={"color": colour, "width": 2.5, "shape": "hv", "dash": DASHES[k % len(DASHES)]},
+            customdata=["day 0: all", *hover],
+            hovertemplate="%{customdata}<extra>" + name + "</extra>",
+        ),
+        row=1,
+        col=1,
+    )
     seen = rows.filter(is_censored)
     figure.add_trace(
-        go.Scatter(x=seen["time_days"].to_list(), y=(100 * seen["survival"]).to_list(), mode="markers", name="censored",
-                   legendgroup=name, showlegend=False, hoverinfo="skip", cliponaxis=False,
-                   marker={"symbol": "line-ns-open", "size": 8, "color": colour, "line": {"width": 1.5}}),
-        row=1, col=1,
-    )  # fmt: skip
+        go.Scatter(
+            x=seen["time_days"].to_list(),
+            y=(100 * seen["survival"]).to_list(),
+            mode="markers",
+            name="censored",
+            legendgroup=name,
+            showlegend=False,
+            hoverinfo="skip",
+            cliponaxis=False,
+            marker={"symbol": "line-ns-open", "size": 8, "color": colour, "line": {"width": 1.5}},
+        ),
+        row=1,
+        col=1,
+    )
 
 
 def _table(curves: pl.DataFrame, names: list[str], ticks: list[int]) -> list[tuple[str, list[str]]]:
@@ -102,13 +119,41 @@ def _table(curves: pl.DataFrame, names: list[str], ticks: list[int]) -> list[tup
 def _numbers(figure: go.Figure, lines: list[tuple[str, list[str]]], ticks: list[int], of: Look) -> None:
     for k, (title, texts) in enumerate(lines):
         figure.add_trace(
-            go.Scatter(x=ticks, y=[-k] * len(ticks), mode="text", text=texts, name=title, showlegend=False,
-                       hoverinfo="skip", cliponaxis=False, textfont={"size": 12, "color": of.text}), row=2, col=1,
-        )  # fmt: skip
-    figure.update_yaxes(tickvals=[-k for k in range(len(lines))], ticktext=[title for title, _ in lines],
-                        range=[0.5 - len(lines), 0.5], showgrid=False, showline=False, ticks="", fixedrange=True,
-                        row=2, col=1)  # fmt: skip
+            go.Scatter(
+                x=ticks,
+                y=[-k] * len(ticks),
+                mode="text",
+                text=texts,
+                name=title,
+                showlegend=False,
+                hoverinfo="skip",
+                cliponaxis=False,
+                textfont={"size": 12, "color": of.text},
+            ),
+            row=2,
+            col=1,
+        )
+    figure.update_yaxes(
+        tickvals=[-k for k in range(len(lines))],
+        ticktext=[title for title, _ in lines],
+        range=[0.5 - len(lines), 0.5],
+        showgrid=False,
+        showline=False,
+        ticks="",
+        fixedrange=True,
+        row=2,
+        col=1,
+    )
     if len(lines) and lines[0][0] != "at risk":
-        figure.add_annotation(text="at risk (events so far; censored so far)", xref="paper", yref="paper", x=0, y=0,
-                              xanchor="left", yanchor="top", yshift=2, showarrow=False,
-                              font={"size": 12, "color": of.muted})  # fmt: skip
+        figure.add_annotation(
+            text="at risk (events so far; censored so far)",
+            xref="paper",
+            yref="paper",
+            x=0,
+            y=0,
+            xanchor="left",
+            yanchor="top",
+            yshift=2,
+            showarrow=False,
+            font={"size": 12, "color": of.muted},
+        )

@@ -47,13 +47,25 @@ def trajectory(
                 )
     if important is not None:
         is_up = important[0] < important[1]  # the name stands beyond the band's far edge, where no line begins
-        figure.add_hrect(y0=min(important), y1=max(important), line_width=0, fillcolor=faint(of.rule), layer="below",
-                         annotation={"text": f"{'↓' if is_up else '↑'} less than the important change",
-                                     "font": {"color": of.muted}, "yanchor": "bottom" if is_up else "top"},
-                         annotation_position="top left" if is_up else "bottom left")  # fmt: skip
+        figure.add_hrect(
+            y0=min(important),
+            y1=max(important),
+            line_width=0,
+            fillcolor=faint(of.rule),
+            layer="below",
+            annotation={
+                "text": f"{'↓' if is_up else '↑'} less than the important change",
+                "font": {"color": of.muted},
+                "yanchor": "bottom" if is_up else "top",
+            },
+            annotation_position="top left" if is_up else "bottom left",
+        )
     if expected is not None:
-        figure.add_hline(y=expected, line={"color": of.rule, "dash": "dot", "width": 2},
-                         annotation={"text": "regression to the mean alone", "font": {"color": of.muted}})  # fmt: skip
+        figure.add_hline(
+            y=expected,
+            line={"color": of.rule, "dash": "dot", "width": 2},
+            annotation={"text": "regression to the mean alone", "font": {"color": of.muted}},
+        )
     places = visits["place"].to_list()
     figure.update_xaxes(
         tickvals=places, ticktext=_ticks(rows, visits, series), tickangle=0, range=[-0.5, len(places) - 0.5]
@@ -95,12 +107,19 @@ def _line(part: pl.DataFrame, name: str, k: int, offset: float, mode: str, of: L
         for r in part.iter_rows(named=True)
     ]
     return go.Scatter(
-        x=(part["place"].cast(pl.Float64) + offset).to_list(), y=part["estimate"].to_list(), mode=mode, name=name,
-        legendgroup=name, showlegend=is_named, connectgaps=False, customdata=hover, hovertemplate="%{customdata}<extra>"
-        + name + "</extra>", line={"color": colour, "width": 2.5, "dash": DASHES[k % len(DASHES)]},
+        x=(part["place"].cast(pl.Float64) + offset).to_list(),
+        y=part["estimate"].to_list(),
+        mode=mode,
+        name=name,
+        legendgroup=name,
+        showlegend=is_named,
+        connectgaps=False,
+        customdata=hover,
+        hovertemplate="%{customdata}<extra>" + name + "</extra>",
+        line={"color": colour, "width": 2.5, "dash": DASHES[k % len(DASHES)]},
         marker={"size": 10, "symbol": SYMBOLS[k % len(SYMBOLS)], "color": colour},
         error_y={"type": "data", "array": up, "arrayminus": down, "color": colour, "thickness": 1.8, "width": 6},
-    )  # fmt: skip
+    )
 
 
 def _ticks(rows: pl.DataFrame, visits: pl.DataFrame, series: list[str]) -> list[str]:

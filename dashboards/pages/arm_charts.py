@@ -73,10 +73,15 @@ def _compared(mine: pl.DataFrame, *, scale: int) -> pl.DataFrame:
         shown.append(
             {
                 "label": f"{r['visit']}: {rule or words.name_of(r['method'])}<br>{population}",
-                "arm": r["arm"], "reference_arm": r["reference_arm"], "value": value, "low": low, "high": high,
-                "text": arm_counts(r), "said": or_reason(r, words.interval(value, low, high, digits=digits)),
+                "arm": r["arm"],
+                "reference_arm": r["reference_arm"],
+                "value": value,
+                "low": low,
+                "high": high,
+                "text": arm_counts(r),
+                "said": or_reason(r, words.interval(value, low, high, digits=digits)),
             }
-        )  # fmt: skip
+        )
     numbers = dict.fromkeys(("value", "low", "high"), pl.Float64)
     return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers)
 
@@ -86,10 +91,11 @@ def arm_counts(r: dict) -> str:
     if r["estimate"] is None:
         return r["reason"] or words.NOTHING
     sides = [
-        f"{words.count(r[f'x_{side}'])}/{words.count(r[f'n_{side}'])}" if r[f"x_{side}"] is not None
+        f"{words.count(r[f'x_{side}'])}/{words.count(r[f'n_{side}'])}"
+        if r[f"x_{side}"] is not None
         else words.count(r[f"n_{side}"])
         for side in ("arm", "reference")
-    ]  # fmt: skip
+    ]
     p = f", {words.p_value(r['p_value'])}" if r["p_value"] is not None else ""
     return f"n {sides[0]} v {sides[1]}{p}"
 

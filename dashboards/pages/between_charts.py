@@ -126,10 +126,18 @@ def control(rows: pl.DataFrame, *, of: Look, name: str) -> Drawn:
         notes=tuple(_control_notes(seen, metric)),
         metrics=(metric,),
         table=seen.sort("point").select(
-            "point", "period_start", "value", "numerator", "denominator", "center", "lower", "upper",
-            pl.col("point_type").fill_null("no limits").replace(_RULES).alias("signal")),
+            "point",
+            "period_start",
+            "value",
+            "numerator",
+            "denominator",
+            "center",
+            "lower",
+            "upper",
+            pl.col("point_type").fill_null("no limits").replace(_RULES).alias("signal"),
+        ),
         data_to=seen["data_cutoff"].max(),
-    )  # fmt: skip
+    )
 
 
 def _why_none(rows: pl.DataFrame) -> str:
@@ -212,5 +220,10 @@ def _point(r: dict) -> dict:
     digits = 3 if max(abs(r["value"]), abs(r["upper"] or 0)) < 1 else 2
     lower, upper = words.number(r["lower"], digits), words.number(r["upper"], digits)
     limits = upper if r["upper"] is None else f"up to {upper}" if r["lower"] is None else f"{lower} to {upper}"
-    return {"when": f"{r['period_start']:%Y-%m}", "value": round(r["value"], digits), "limits": limits, "said": said,
-            "target": target}  # fmt: skip
+    return {
+        "when": f"{r['period_start']:%Y-%m}",
+        "value": round(r["value"], digits),
+        "limits": limits,
+        "said": said,
+        "target": target,
+    }

@@ -53,15 +53,24 @@ def _tiles(shown: Shown):
     dose, before, latest = (shown.metric(m) for m in ("opioid_change", "opioid_use_before", "opioid_use_latest"))
     limits = f"95 % CI {words.number(dose['ci_lower'], 1)} to {words.number(dose['ci_upper'], 1)} MME a day"
     share = words.percent(latest["estimate"], latest["ci_lower"], latest["ci_upper"])
-    return tiles([
-        _tile("Opioid dose, mean change, not an effect", dose, f"{words.number(dose['estimate'], 1)} MME a day",
-              f"{limits}, n = {words.count(dose['n_evaluable'])}"),
-        _tile("Patients on opioids, before and latest", before,
-              f"{words.count(before['n_event'])} and {words.count(latest['n_event'])}",
-              f"of {words.count(before['n_evaluable'])}; latest {share}"),
-        _rate_tile("Surgeries", shown.metric("surgeries_per_100_patient_years")),
-        _rate_tile("Injections", shown.metric("injections_per_100_patient_years")),
-    ])  # fmt: skip
+    return tiles(
+        [
+            _tile(
+                "Opioid dose, mean change, not an effect",
+                dose,
+                f"{words.number(dose['estimate'], 1)} MME a day",
+                f"{limits}, n = {words.count(dose['n_evaluable'])}",
+            ),
+            _tile(
+                "Patients on opioids, before and latest",
+                before,
+                f"{words.count(before['n_event'])} and {words.count(latest['n_event'])}",
+                f"of {words.count(before['n_evaluable'])}; latest {share}",
+            ),
+            _rate_tile("Surgeries", shown.metric("surgeries_per_100_patient_years")),
+            _rate_tile("Injections", shown.metric("injections_per_100_patient_years")),
+        ]
+    )
 
 
 def _rate_tile(label: str, r: dict):
@@ -85,21 +94,40 @@ CARE = CardPage(
     "life by each instrument's own important change.",
     above=lambda _reader: notice(
         "Patients come when they need most care, and need less later without any treatment. A before/after change here "
-        "is not an effect.", title="Read this first",
+        "is not an effect.",
+        title="Read this first",
     ),
     shown=Shown,
     bar=(
         *FILTERS,
-        Control(name=ids.LIFE_AT, label="Visit for function and life", placeholder="usual", width=200,
-                options=lambda s: s.visits, usual=lambda s: s.visit),
+        Control(
+            name=ids.LIFE_AT,
+            label="Visit for function and life",
+            placeholder="usual",
+            width=200,
+            options=lambda s: s.visits,
+            usual=lambda s: s.visit,
+        ),
     ),
     cards=(
         Card(ids.MEDICATION, "Do fewer patients take pain killers?", 300, draw=_medication),
         Card(ids.STOPPED, "Who stopped, who started?", 300, draw=_turns),
-        survival_card(ids.SURGERY, "How long without surgery?", parameter="TTSURGA", everybody="TTSURG",
-                      what="Time to surgery", height=460),
-        survival_card(ids.RESCUE, "How long without rescue care?", parameter="TTRESCA", everybody="TTRESC",
-                      what="Time to rescue", height=460),
+        survival_card(
+            ids.SURGERY,
+            "How long without surgery?",
+            parameter="TTSURGA",
+            everybody="TTSURG",
+            what="Time to surgery",
+            height=460,
+        ),
+        survival_card(
+            ids.RESCUE,
+            "How long without rescue care?",
+            parameter="TTRESCA",
+            everybody="TTRESC",
+            what="Time to rescue",
+            height=460,
+        ),
         Card(ids.PROCEDURES, "How many injections and surgeries?", 200, draw=_procedures),
         Card(ids.LIFE, charts.LIFE, 520, draw=_life, least_width=760),
     ),
@@ -111,4 +139,4 @@ CARE = CardPage(
         cards[ids.PROCEDURES],
         cards[ids.LIFE],
     ],
-)  # fmt: skip
+)

@@ -39,9 +39,11 @@ def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     if shown is None or shown["percent"].null_count() == shown.height:
         return nothing(none, of=of)
     figure = interval_panels(
-        shown, panels=(Panel("", *SHOWN, "n", "% of patients whose care is known in both windows"),), of=of,
+        shown,
+        panels=(Panel("", *SHOWN, "n", "% of patients whose care is known in both windows"),),
+        of=of,
         text_share=0.2,
-    )  # fmt: skip
+    )
     figure.update_xaxes(range=[-2, 102])
     said = "; ".join(
         f"{name} {_pair(shown.filter(pl.col('label') == name))}" for name in shown["label"].unique(maintain_order=True)
@@ -77,9 +79,14 @@ def turns(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     found = {r["metric_id"]: r for r in rows.filter(pl.col("metric_id").is_in(list(_TURNS))).iter_rows(named=True)}
     said = [f"{text.replace('<br>', ' ')} {counted(found[m])}" for m, text in _TURNS.items() if m in found]
     return shares_chart(
-        rows, _TURNS, of=of, none=none, axis_title="% of the patients named", notes=(NOT_AN_EFFECT,),
+        rows,
+        _TURNS,
+        of=of,
+        none=none,
+        axis_title="% of the patients named",
+        notes=(NOT_AN_EFFECT,),
         sentence=f"{'; '.join(said)}.",
-    )  # fmt: skip
+    )
 
 
 def procedures(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
@@ -87,8 +94,9 @@ def procedures(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     found = {r["metric_id"]: r for r in rows.filter(pl.col("metric_id").is_in(list(_PROCEDURES))).iter_rows(named=True)}
     shown = pl.DataFrame(
         [_procedure(text, found[m]) for m, text in _PROCEDURES.items() if m in found],
-        infer_schema_length=None, schema_overrides=dict.fromkeys(("rate", "low", "high"), pl.Float64),
-    )  # fmt: skip
+        infer_schema_length=None,
+        schema_overrides=dict.fromkeys(("rate", "low", "high"), pl.Float64),
+    )
     if shown.is_empty() or shown["rate"].null_count() == shown.height:
         return nothing(none, of=of)
     figure = interval_panels(
@@ -97,24 +105,39 @@ def procedures(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     figure.update_xaxes(rangemode="tozero")
     return Drawn(
         figure=figure,
-        summary="; ".join(f"{r['label']}: {r['text']}, {r['said']} per 100 patient-years" for r in
-                          shown.iter_rows(named=True)) + ".",
-        notes=("Exact limits; time counts while care was reported.", which_is_drawn(rows.filter(pl.col("metric_id").is_in(list(_PROCEDURES)))), _unknown(rows, next(iter(_PROCEDURES)))),
+        summary="; ".join(
+            f"{r['label']}: {r['text']}, {r['said']} per 100 patient-years" for r in shown.iter_rows(named=True)
+        )
+        + ".",
+        notes=(
+            "Exact limits; time counts while care was reported.",
+            which_is_drawn(rows.filter(pl.col("metric_id").is_in(list(_PROCEDURES)))),
+            _unknown(rows, next(iter(_PROCEDURES))),
+        ),
         metrics=tuple(_PROCEDURES),
         table=shown.select("label", "text", "said", LIKE_THESE).rename(
             {"label": "what", "text": "number / patient-years", "said": "rate (95 % CI)"}
         ),
         data_to=rows["data_cutoff"].max(),
-    )  # fmt: skip
+    )
 
 
 def _procedure(label: str, r: dict) -> dict:
     is_known = r["estimate"] is not None
-    text = f"{words.count(r['n_event'])} / {words.number(r['patient_years'], 1)} years" if is_known else (
-        r["reason"] or words.NOTHING)  # fmt: skip
-    return {"label": label, "rate": r["estimate"], "low": r["ci_lower"], "high": r["ci_upper"], "text": text,
-            "said": words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1),
-            LIKE_THESE: like_these(r, digits=1)}  # fmt: skip
+    text = (
+        f"{words.count(r['n_event'])} / {words.number(r['patient_years'], 1)} years"
+        if is_known
+        else (r["reason"] or words.NOTHING)
+    )
+    return {
+        "label": label,
+        "rate": r["estimate"],
+        "low": r["ci_lower"],
+        "high": r["ci_upper"],
+        "text": text,
+        "said": words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1),
+        LIKE_THESE: like_these(r, digits=1),
+    }
 
 
 # --- function and quality of life -------------------------------------------------------------------
@@ -150,8 +173,11 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn
         schema_overrides={f"{side}_{c}": pl.Float64 for side in ("points", "worse") for c in SHOWN},
     )
     title = f"{LIFE} at {visit}" if visit else LIFE
-    judged = shown.filter(pl.col("points_percent").is_not_null() | pl.col("worse_percent").is_not_null()) if (
-        shown.height) else shown  # fmt: skip
+    judged = (
+        shown.filter(pl.col("points_percent").is_not_null() | pl.col("worse_percent").is_not_null())
+        if (shown.height)
+        else shown
+    )
     if judged.is_empty():
         return nothing(none, of=of, title=title)
     panels = tuple(
@@ -166,14 +192,20 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn
         title=title,
         summary=f"{first['label']}: better {first['points_n']}, {first['points_said']}; worse {first['worse_n']}, "
         f"{first['worse_said']}.",
-        notes=("Each instrument's important change is in its definition; who has no value is left out.",
-               NOT_AN_EFFECT),
+        notes=("Each instrument's important change is in its definition; who has no value is left out.", NOT_AN_EFFECT),
         metrics=tuple(f"{c.lower()}_{s}" for c in judged["code"] for s in ("points", "worse")),
         table=shown.select("title", "change", "points_n", "points_said", "worse_n", "worse_said").rename(
-            {"title": "instrument", "change": "mean change (95 % CI)", "points_n": "better, n",
-             "points_said": "better (95 % CI)", "worse_n": "worse, n", "worse_said": "worse (95 % CI)"}),
+            {
+                "title": "instrument",
+                "change": "mean change (95 % CI)",
+                "points_n": "better, n",
+                "points_said": "better (95 % CI)",
+                "worse_n": "worse, n",
+                "worse_said": "worse (95 % CI)",
+            }
+        ),
         data_to=at["data_cutoff"].max(),
-    )  # fmt: skip
+    )
 
 
 def _is_asked(code: str, found: dict) -> bool:
@@ -185,11 +217,16 @@ def _life_row(code: str, found: dict) -> dict:
     row = {"code": code, "title": words.parameter_title(code), "label": _short(code)}
     for side in ("points", "worse"):
         r = found.get(f"{code.lower()}_{side}")
-        value, low, high = (None if r is None or r[c] is None else 100 * r[c]
-                            for c in ("estimate", "ci_lower", "ci_upper"))  # fmt: skip
-        row |= {f"{side}_percent": value, f"{side}_low": low, f"{side}_high": high,
-                f"{side}_n": counted(r) if r else "no rule",
-                f"{side}_said": words.percent(r["estimate"], r["ci_lower"], r["ci_upper"]) if r else words.NOTHING}  # fmt: skip
+        value, low, high = (
+            None if r is None or r[c] is None else 100 * r[c] for c in ("estimate", "ci_lower", "ci_upper")
+        )
+        row |= {
+            f"{side}_percent": value,
+            f"{side}_low": low,
+            f"{side}_high": high,
+            f"{side}_n": counted(r) if r else "no rule",
+            f"{side}_said": words.percent(r["estimate"], r["ci_lower"], r["ci_upper"]) if r else words.NOTHING,
+        }
     change = found.get(f"{code.lower()}_change")
     row["change"] = words.NOTHING if change is None else _change(change)
     return row

@@ -66,13 +66,14 @@ def _class_rows(mine: pl.DataFrame) -> pl.DataFrame:
             short = SUPPRESSED.partition(" ")[0] if none == SUPPRESSED else words.NOTHING
             shown.append(
                 {
-                    "label": label, "group": r["series"],
+                    "label": label,
+                    "group": r["series"],
                     **{c: None if v is None else 100 * v for c, v in zip(_NUMBERS, limits, strict=True)},
                     "beside": short if limits[0] is None else count,
                     "count": none if limits[0] is None else count,
                     "said": none if limits[0] is None else words.percent(*limits),
                 }
-            )  # fmt: skip
+            )
     return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=dict.fromkeys(_NUMBERS, pl.Float64))
 
 
@@ -137,13 +138,25 @@ def important(rows: pl.DataFrame, code: str, visit: str | None, *, visits: list[
     rows = rows.with_columns(
         text=pl.Series([_cut(r) for r in rows.iter_rows(named=True)], dtype=pl.String), label="visit"
     )
-    common = {"notes": _published(rows), "metrics": (IMPORTANT,), "table": _cut_table(rows),
-              "data_to": rows["data_cutoff"].max()}  # fmt: skip
+    common = {
+        "notes": _published(rows),
+        "metrics": (IMPORTANT,),
+        "table": _cut_table(rows),
+        "data_to": rows["data_cutoff"].max(),
+    }
     summary = _cut_sentence(rows, visit)
     if rows["auc"].null_count() == rows.height:
         return replace(nothing(summary, of=of, title=title), **common)
-    axis = Panel("", "auc", "auc_lower", "auc_upper", "text", "area under the ROC curve (0.5 = chance)", reference=0.5,
-                 at_zero=False)  # fmt: skip
+    axis = Panel(
+        "",
+        "auc",
+        "auc_lower",
+        "auc_upper",
+        "text",
+        "area under the ROC curve (0.5 = chance)",
+        reference=0.5,
+        at_zero=False,
+    )
     figure = interval_panels(rows, panels=(axis,), of=of, text_share=0.5)
     figure.update_xaxes(range=[min(0.4, rows["auc_lower"].min() or 0) - 0.02, 1.02])
     return Drawn(figure=figure, title=title, summary=summary, **common)
@@ -196,15 +209,19 @@ def _cut_table(rows: pl.DataFrame) -> pl.DataFrame:
     shown = [
         {
             "visit": r["visit"],
-            "cut": r["reason"] or words.NOTHING if r["anchored_change"] is None
+            "cut": r["reason"] or words.NOTHING
+            if r["anchored_change"] is None
             else _amount(r["anchored_change"], r["unit"]),
             "AUC (95 % CI)": _area(r),
-            "much improved": r["n_improved"], "not": r["n_not_improved"], "no global impression": r["n_without_pgic"],
-            "sensitivity": r["sensitivity"], "specificity": r["specificity"],
+            "much improved": r["n_improved"],
+            "not": r["n_not_improved"],
+            "no global impression": r["n_without_pgic"],
+            "sensitivity": r["sensitivity"],
+            "specificity": r["specificity"],
             "published": words.NOTHING if r["published_change"] is None else _amount(r["published_change"], r["unit"]),
         }
         for r in rows.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     counts = dict.fromkeys(("much improved", "not", "no global impression"), pl.Int64)
     shares = dict.fromkeys(("sensitivity", "specificity"), pl.Float64)
     return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=counts | shares)

@@ -49,8 +49,11 @@ class Shown(cards.Shown):
         self.comparisons = self._comparisons()
         if not self.code:
             is_empty = self.rows.is_empty() and not choice.dimensions
-            self.why_nothing = waiting(reader) if is_empty else (
-                "No patients with outcomes in this selection, or too few to be shown.")  # fmt: skip
+            self.why_nothing = (
+                waiting(reader)
+                if is_empty
+                else ("No patients with outcomes in this selection, or too few to be shown.")
+            )
 
     def of_change(self, mart: str, *, is_by_arm: bool) -> pl.DataFrame:
         """The mart's rows of the parameter, with `series`; `is_by_arm`: an arm each, where there are arms."""
@@ -113,15 +116,26 @@ def _tiles(shown: Shown) -> Component:
     base = shown.metric(f"{code}_mean", visit="Baseline")
     change, response = (shown.metric(f"{code}_{rule}", visit=shown.visit) for rule in ("change", "pct30"))
     unit = base["unit"] or ""
-    return tiles([
-        tile("Patients in the selection", words.count(base["n_patients"]),
-             f"{words.count(base['n_evaluable'])} with a baseline of {shown.code}"),
-        tile(f"Baseline {shown.code}, mean", words.number(base["estimate"], 1),
-             f"{_limits(base)} {unit}, n = {words.count(base['n_evaluable'])}"),
-        tile(f"Change at {shown.visit}, not an effect", words.number(change["estimate"], 1),
-             f"{_limits(change)} {unit}, n = {words.count(change['n_evaluable'])}"),
-        _responder_tile(f"At least 30 % better at {shown.visit}", response, shown.code),
-    ])  # fmt: skip
+    return tiles(
+        [
+            tile(
+                "Patients in the selection",
+                words.count(base["n_patients"]),
+                f"{words.count(base['n_evaluable'])} with a baseline of {shown.code}",
+            ),
+            tile(
+                f"Baseline {shown.code}, mean",
+                words.number(base["estimate"], 1),
+                f"{_limits(base)} {unit}, n = {words.count(base['n_evaluable'])}",
+            ),
+            tile(
+                f"Change at {shown.visit}, not an effect",
+                words.number(change["estimate"], 1),
+                f"{_limits(change)} {unit}, n = {words.count(change['n_evaluable'])}",
+            ),
+            _responder_tile(f"At least 30 % better at {shown.visit}", response, shown.code),
+        ]
+    )
 
 
 def _responder_tile(label: str, row: dict, code: str) -> Component:
@@ -188,26 +202,61 @@ COHORT = CardPage(
     shown=Shown,
     bar=(
         *FILTERS,
-        Control(name=ids.PARAMETER, label="Outcome", placeholder="most patients", width=260,
-                options=lambda s: charts.parameter_options(s.codes), usual=lambda s: s.code and f"{s.code}: most patients"),
-        Control(name=ids.VISIT, label="Visit for shares", placeholder="usual", width=150,
-                options=lambda s: s.visits, usual=lambda s: s.visit),
+        Control(
+            name=ids.PARAMETER,
+            label="Outcome",
+            placeholder="most patients",
+            width=260,
+            options=lambda s: charts.parameter_options(s.codes),
+            usual=lambda s: s.code and f"{s.code}: most patients",
+        ),
+        Control(
+            name=ids.VISIT,
+            label="Visit for shares",
+            placeholder="usual",
+            width=150,
+            options=lambda s: s.visits,
+            usual=lambda s: s.visit,
+        ),
     ),
     cards=(
         Card(ids.TRAJECTORY, "How does pain change over time?", 420, draw=_trajectory),
         Card(ids.RESPONDERS, "Who responded, by which rule?", 420, draw=_responders),
-        Card(ids.RELIABLE_CHANGE, "Who changed by more than measurement error?", 380, draw=_reliable,
-             mart="reliable_change"),
-        Card(ids.IMPORTANT_CHANGE, "Which improvement do patients themselves call much improved?", 380, draw=_important,
-             mart="important_change"),
-        Card(ids.STEPS, "Do patients walk more?", 340,
-             draw=lambda s, of: charts.mean_by_visit(s.rows, "STEPS", of=of)),
-        Card(ids.WALKING_SPEED, "Do patients walk faster?", 340,
-             draw=lambda s, of: charts.mean_by_visit(s.rows, "WALKSPD", of=of)),
-        Card(ids.DIFFERENCES, "How do the arms differ?", 340, mart="arm_comparisons",
-             draw=lambda s, of: s.by_arm(arm_charts.differences(s.comparisons, s.code, of=of))),
-        Card(ids.RISK_DIFFERENCES, "How do the arms differ in responders?", 400, mart="arm_comparisons",
-             draw=lambda s, of: s.by_arm(arm_charts.risk_differences(s.comparisons, s.code, of=of))),
+        Card(
+            ids.RELIABLE_CHANGE,
+            "Who changed by more than measurement error?",
+            380,
+            draw=_reliable,
+            mart="reliable_change",
+        ),
+        Card(
+            ids.IMPORTANT_CHANGE,
+            "Which improvement do patients themselves call much improved?",
+            380,
+            draw=_important,
+            mart="important_change",
+        ),
+        Card(ids.STEPS, "Do patients walk more?", 340, draw=lambda s, of: charts.mean_by_visit(s.rows, "STEPS", of=of)),
+        Card(
+            ids.WALKING_SPEED,
+            "Do patients walk faster?",
+            340,
+            draw=lambda s, of: charts.mean_by_visit(s.rows, "WALKSPD", of=of),
+        ),
+        Card(
+            ids.DIFFERENCES,
+            "How do the arms differ?",
+            340,
+            mart="arm_comparisons",
+            draw=lambda s, of: s.by_arm(arm_charts.differences(s.comparisons, s.code, of=of)),
+        ),
+        Card(
+            ids.RISK_DIFFERENCES,
+            "How do the arms differ in responders?",
+            400,
+            mart="arm_comparisons",
+            draw=lambda s, of: s.by_arm(arm_charts.risk_differences(s.comparisons, s.code, of=of)),
+        ),
     ),
     beside=(
         Fill(ids.COHORT_TILES, _tiles),
@@ -215,4 +264,4 @@ COHORT = CardPage(
         *listing(ids.COMPARISON_TABLE, _comparison_rows, mart="arm_comparisons", none="No arms are compared here."),
     ),
     body=_body,
-)  # fmt: skip
+)

@@ -23,8 +23,12 @@ PAIN_INSTRUMENTS = ("nrs_pain", "vas_pain", "pain_index", "pain_days_28")
 # Of two parameters with as many patients the first of these is shown
 FIRST = ("NRS7D", "PAINIDX", "VAS7D", "PAINDAYS")
 _DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2}
-_RULES = {"pct30": "at least 30 % better", "pct50": "at least 50 % better", "points": "better by the important change",
-          "worse": "worse by the important change"}  # fmt: skip
+_RULES = {
+    "pct30": "at least 30 % better",
+    "pct50": "at least 50 % better",
+    "points": "better by the important change",
+    "worse": "worse by the important change",
+}
 
 
 # --- which parameter, which visit -------------------------------------------------------------------
@@ -160,8 +164,10 @@ def _important_levels(mine: pl.DataFrame, code: str, change: float | None) -> tu
 def _on_the_band(band: tuple[float, float] | None, change: float | None, unit: str) -> tuple[str, ...]:
     if band is None:
         return ()
-    return (f"The band is less than the important change of {change:g} {unit}, which is one patient's: a mean within it "
-            "does not say that nobody reached it.",)  # fmt: skip
+    return (
+        f"The band is less than the important change of {change:g} {unit}, which is one patient's: a mean within it "
+        "does not say that nobody reached it.",
+    )
 
 
 def _course(mine: pl.DataFrame, digits: int, unit: str) -> str:
@@ -280,14 +286,16 @@ def _responder_rows(mine: pl.DataFrame, known: dict[str, str], *, has_series: bo
         {
             "label": known[r["metric_id"]].capitalize() + (f"<br>{r['series']}" if has_series else ""),
             "group": words.name_of(r["population"]).capitalize(),
-            **{name: None if r[c] is None else 100 * r[c]
-               for name, c in (("percent", "estimate"), ("low", "ci_lower"), ("high", "ci_upper"))},
+            **{
+                name: None if r[c] is None else 100 * r[c]
+                for name, c in (("percent", "estimate"), ("low", "ci_lower"), ("high", "ci_upper"))
+            },
             "text": _counted(r),
             "said": or_reason(r, words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])),
             LIKE_THESE: like_these(r, digits=0, scale=100),
         }
         for r in rows
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(
         shown, infer_schema_length=None, schema_overrides=dict.fromkeys(("percent", "low", "high"), pl.Float64)
     )

@@ -88,15 +88,28 @@ DURABILITY = CardPage(
     shown=Shown,
     bar=(
         *FILTERS,
-        Control(name=ids.CURVE_OF, label="Outcome of the lower charts", placeholder="pain", width=260,
-                options=lambda s: parameter_options(s.codes), usual=lambda s: s.code),
-        Control(name=ids.CURVE_AT, label="Visit", placeholder="usual", width=150,
-                options=lambda s: s.visits, usual=lambda s: s.visit),
+        Control(
+            name=ids.CURVE_OF,
+            label="Outcome of the lower charts",
+            placeholder="pain",
+            width=260,
+            options=lambda s: parameter_options(s.codes),
+            usual=lambda s: s.code,
+        ),
+        Control(
+            name=ids.CURVE_AT,
+            label="Visit",
+            placeholder="usual",
+            width=150,
+            options=lambda s: s.visits,
+            usual=lambda s: s.visit,
+        ),
     ),
     cards=(
         survival_card(ids.LOSS, "How long does a response last?", parameter="TTLOSS", what="Time to loss of response"),
-        survival_card(ids.RELAPSE, "How long does a patient stay free of pain?", parameter="TTRELAPS",
-                      what="Time to relapse"),
+        survival_card(
+            ids.RELAPSE, "How long does a patient stay free of pain?", parameter="TTRELAPS", what="Time to relapse"
+        ),
         Card(ids.CUMULATIVE, "What share improves by how much?", 440, draw=_cumulative, mart="responder_curves"),
         Card(ids.DISAGREEMENT, "Where do the rules disagree?", 440, draw=_disagreement, mart="responder_disagreement"),
     ),
@@ -106,4 +119,4 @@ DURABILITY = CardPage(
         side_by_side(cards[ids.LOSS], cards[ids.RELAPSE]),
         side_by_side(cards[ids.CUMULATIVE], cards[ids.DISAGREEMENT]),
     ],
-)  # fmt: skip
+)

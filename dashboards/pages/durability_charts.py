@@ -51,12 +51,15 @@ def cumulative(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str
         figure=responder_curves(drawn, of=of, axis_title=f"{code} {better} than at baseline by at least, %"),
         title=title,
         summary=_at_the_guides(drawn),
-        notes=("Any cut-off can be read, so that none is picked. Who is due and has no value counts as no response, at "
-               "every cut-off.", NOT_AN_EFFECT),
+        notes=(
+            "Any cut-off can be read, so that none is picked. Who is due and has no value counts as no response, at "
+            "every cut-off.",
+            NOT_AN_EFFECT,
+        ),
         metrics=("responder_curve",),
         table=_curve_table(drawn),
         data_to=drawn["data_cutoff"].max(),
-    )  # fmt: skip
+    )
 
 
 def _at_the_guides(rows: pl.DataFrame) -> str:
@@ -76,10 +79,16 @@ def _counted(r: dict) -> str:
 
 def _curve_table(rows: pl.DataFrame) -> pl.DataFrame:
     shown = [
-        (r["series"], f"{r['cutoff_pct']} %", words.percent(r["estimate"], r["ci_lower"], r["ci_upper"]), r["x"],
-         r["n"], r["n_missing"])
+        (
+            r["series"],
+            f"{r['cutoff_pct']} %",
+            words.percent(r["estimate"], r["ci_lower"], r["ci_upper"]),
+            r["x"],
+            r["n"],
+            r["n_missing"],
+        )
         for r in rows.filter(pl.col("cutoff_pct").is_in(_SHOWN)).sort("series", "cutoff_pct").iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     columns = ["patients", "better by at least", "share (95 % CI)", "responders", "due", "without a value"]
     return pl.DataFrame(shown, schema=columns, orient="row")
 
@@ -100,16 +109,21 @@ def disagreement(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: s
         figure=figure,
         title=title,
         summary=_apart(rows),
-        notes=("7 to 5 is two points but not 30 %; 3 to 2 is 30 % but not two points: that is why the rules are kept "
-               "apart.", *_hidden(rows)),
+        notes=(
+            "7 to 5 is two points but not 30 %; 3 to 2 is 30 % but not two points: that is why the rules are kept "
+            "apart.",
+            *_hidden(rows),
+        ),
         metrics=("rule_disagreement",),
         table=shown.select(
-            pl.col("pct30").alias("at least 30 % better"), pl.col("points").alias("by the important points"),
-            pl.col("pgic").alias("says: much improved"), pl.col("said").alias("share (95 % CI)"),
+            pl.col("pct30").alias("at least 30 % better"),
+            pl.col("points").alias("by the important points"),
+            pl.col("pgic").alias("says: much improved"),
+            pl.col("said").alias("share (95 % CI)"),
             pl.col("text").alias("patients"),
         ),
         data_to=rows["data_cutoff"].max(),
-    )  # fmt: skip
+    )
 
 
 def _verdicts(rows: pl.DataFrame) -> pl.DataFrame:
@@ -120,11 +134,16 @@ def _verdicts(rows: pl.DataFrame) -> pl.DataFrame:
         value, low, high = (None if r[c] is None else 100 * r[c] for c in ("estimate", "ci_lower", "ci_upper"))
         verdict = {c: _VERDICT[r[c]] for c in ("pct30", "points", "pgic")}
         shown.append(
-            {**verdict, "label": f"30 %: {verdict['pct30']} · points: {verdict['points']}<br>"
-             f"own impression: {verdict['pgic']}", "percent": value, "low": low, "high": high,
-             "text": "suppressed" if value is None else f"{words.count(r['x'])} / {words.count(r['n'])}",
-             "said": words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])}
-        )  # fmt: skip
+            {
+                **verdict,
+                "label": f"30 %: {verdict['pct30']} · points: {verdict['points']}<br>own impression: {verdict['pgic']}",
+                "percent": value,
+                "low": low,
+                "high": high,
+                "text": "suppressed" if value is None else f"{words.count(r['x'])} / {words.count(r['n'])}",
+                "said": words.percent(r["estimate"], r["ci_lower"], r["ci_upper"]),
+            }
+        )
     numbers = dict.fromkeys(("percent", "low", "high"), pl.Float64)
     return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers) if shown else pl.DataFrame()
 

@@ -132,8 +132,11 @@ def _throughput(reader: Reader, facts: Stream | None, of: Look) -> Drawn:
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:
     at = pl.col("bucket").dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S")
-    return rows.select(at.alias("from (UTC)"), pl.col("events_per_s").alias("landed a second"),
-                       pl.col("rejects_per_s").alias("set aside a second")).reverse()  # fmt: skip
+    return rows.select(
+        at.alias("from (UTC)"),
+        pl.col("events_per_s").alias("landed a second"),
+        pl.col("rejects_per_s").alias("set aside a second"),
+    ).reverse()
 
 
 def _lag(reader: Reader, of: Look) -> Drawn:
@@ -156,26 +159,46 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
         return [tile("Lake", "not there yet", reader.missing or "it is made by the first ingest", is_concern=True)]
     beats = workers(reader)
     return [
-        tile("Events a second, last minute", words.number(facts.events_per_s, 1),
-             facts.why_unknown or f"{words.count(facts.rows)} rows landed in all",
-             is_concern=facts.why_unknown is not None),
-        tile("Newest event", _ago(facts.newest_event_at), f"{words.moment(facts.newest_event_at)}; "
-             f"last landed {_ago(facts.landed_at)}" if facts.landed_at else "nothing landed yet"),
-        tile("Rejected records", words.count(facts.rejects), f"{facts.unread_safety} of safety topics not yet replayed"
-             + (f"; {_ago(facts.landed_at)}, since then {facts.why_unknown}" if facts.why_unknown else ""),
-             is_concern=facts.unread_safety > 0),
-        tile("Workers", f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running" if beats else "none seen",
-             ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
-             is_concern=any(b["health"] != "ok" for b in beats)),
-        tile("Outcomes computed", _ago(computed.started_at),
-             f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never"),
-        tile("Landed since", words.count(computed.records_since),
-             "records that the outcomes do not know yet"),
+        tile(
+            "Events a second, last minute",
+            words.number(facts.events_per_s, 1),
+            facts.why_unknown or f"{words.count(facts.rows)} rows landed in all",
+            is_concern=facts.why_unknown is not None,
+        ),
+        tile(
+            "Newest event",
+            _ago(facts.newest_event_at),
+            f"{words.moment(facts.newest_event_at)}; last landed {_ago(facts.landed_at)}"
+            if facts.landed_at
+            else "nothing landed yet",
+        ),
+        tile(
+            "Rejected records",
+            words.count(facts.rejects),
+            f"{facts.unread_safety} of safety topics not yet replayed"
+            + (f"; {_ago(facts.landed_at)}, since then {facts.why_unknown}" if facts.why_unknown else ""),
+            is_concern=facts.unread_safety > 0,
+        ),
+        tile(
+            "Workers",
+            f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running" if beats else "none seen",
+            ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
+            is_concern=any(b["health"] != "ok" for b in beats),
+        ),
+        tile(
+            "Outcomes computed",
+            _ago(computed.started_at),
+            f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never",
+        ),
+        tile("Landed since", words.count(computed.records_since), "records that the outcomes do not know yet"),
         parts_tile(reader),
         _checks_tile(reader),
-        tile("Content unknown", words.count(0 if facts.unknown is None else facts.unknown.height),
-             "fields, values or instruments"),
-    ]  # fmt: skip
+        tile(
+            "Content unknown",
+            words.count(0 if facts.unknown is None else facts.unknown.height),
+            "fields, values or instruments",
+        ),
+    ]
 
 
 def _checks_tile(reader: Reader):
@@ -202,12 +225,19 @@ def _failing(reader: Reader):
 
 def _workers(reader: Reader):
     rows = [
-        {"worker": b["worker"], "process": str(b["pid"]), "health": _health(b),
-         "seen": _ago(datetime.fromisoformat(b["updated_at"])), "events a second": words.number(b["events_per_s"], 0),
-         "events": words.count(b["events"]), "rejects": words.count(b["rejects"]), "waiting": words.count(b["lag"]),
-         "not known": b["unknown"] or ""}
+        {
+            "worker": b["worker"],
+            "process": str(b["pid"]),
+            "health": _health(b),
+            "seen": _ago(datetime.fromisoformat(b["updated_at"])),
+            "events a second": words.number(b["events_per_s"], 0),
+            "events": words.count(b["events"]),
+            "rejects": words.count(b["rejects"]),
+            "waiting": words.count(b["lag"]),
+            "not known": b["unknown"] or "",
+        }
         for b in workers(reader)
-    ]  # fmt: skip
+    ]
     frame = pl.DataFrame(rows, infer_schema_length=None) if rows else None
     return table_of(frame, caption="Ingest processes", none="No ingest process has run in this home yet.")
 
@@ -250,8 +280,11 @@ def _stream_tables(reader: Reader, facts: Stream | None) -> list:
     topics = facts.topics.select(
         pl.col("kafka_topic").alias("topic"), "rows", "rejects", _at("landed_at", "last landed (UTC)")
     )
-    of_staff = ((examples, "The newest rejected records"), (topics, "Landed records by topic"),
-                (facts.unknown, "Unknown content by topic"))  # fmt: skip
+    of_staff = (
+        (examples, "The newest rejected records"),
+        (topics, "Landed records by topic"),
+        (facts.unknown, "Unknown content by topic"),
+    )
     return [
         table_of(by_reason, caption="Rejected records by reason and topic", none=none),
         *[table_of(rows, caption=caption, none=none) for rows, caption in of_staff],

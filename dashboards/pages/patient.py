@@ -21,8 +21,13 @@ from .base import waiting
 from .cards import Card, CardPage, Control, Fill, listing, staff_only
 from .cohort_charts import PAIN_INSTRUMENTS
 
-_OUTCOMES = {"pain": "Pain", "disability": "Disability", "steps": "Steps a day", "walking_speed": "Walking speed",
-             "quality_of_life": "Quality of life"}  # fmt: skip
+_OUTCOMES = {
+    "pain": "Pain",
+    "disability": "Disability",
+    "steps": "Steps a day",
+    "walking_speed": "Walking speed",
+    "quality_of_life": "Quality of life",
+}
 _EVENT_COLUMNS = [
     {"field": "when", "headerName": "When (UTC)", "minWidth": 150},
     {"field": "kind", "headerName": "Record", "minWidth": 140},
@@ -123,9 +128,17 @@ def _not_drawn(shown: Shown) -> tuple[str, ...]:
 
 def _events_table(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(
-        event="AETERM", term="AEDECOD", grade="AETOXGR", serious="AESER", related="AEREL", onset="ASTDT", end="AENDT",
-        treatment_emergent="TRTEMFL", hours_since_session=pl.col("HRSSESS").round(1), outcome="AEOUT",
-    )  # fmt: skip
+        event="AETERM",
+        term="AEDECOD",
+        grade="AETOXGR",
+        serious="AESER",
+        related="AEREL",
+        onset="ASTDT",
+        end="AENDT",
+        treatment_emergent="TRTEMFL",
+        hours_since_session=pl.col("HRSSESS").round(1),
+        outcome="AEOUT",
+    )
 
 
 # --- beside the chart -------------------------------------------------------------------------------
@@ -175,11 +188,17 @@ def _outcomes(shown: Shown):
         return html.P("No patient is chosen.", className="small")
     r = shown.headline.row(0, named=True)
     rows = [
-        (title, r.get(f"{name}_parameter") or name.upper() if f"{name}_parameter" in r else words.NOTHING,
-         words.short(r[f"{name}_baseline"]), words.short(r[f"{name}_latest"]), words.day(r[f"{name}_latest_on"]),
-         words.short(r[f"{name}_change"]), r[f"{name}_reason"] or words.NOTHING)
+        (
+            title,
+            r.get(f"{name}_parameter") or name.upper() if f"{name}_parameter" in r else words.NOTHING,
+            words.short(r[f"{name}_baseline"]),
+            words.short(r[f"{name}_latest"]),
+            words.day(r[f"{name}_latest_on"]),
+            words.short(r[f"{name}_change"]),
+            r[f"{name}_reason"] or words.NOTHING,
+        )
         for name, title in _OUTCOMES.items()
-    ]  # fmt: skip
+    ]
     columns = ["outcome", "parameter", "baseline", "latest", "on", "change", "why not"]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
     return table_of(frame, caption="A change of one patient is not an effect of the treatment")
@@ -196,10 +215,15 @@ def _records(shown: Shown) -> list[dict]:
         for event_id, topic, partition, offset in shown.reader.positions(ids_by_topic).iter_rows()
     }
     return [
-        {"when": _when(r), "kind": r["kind"], "what": r["what"],
-         "event_id": r["event_id"], "position": places.get(r["event_id"], words.NOTHING)}
+        {
+            "when": _when(r),
+            "kind": r["kind"],
+            "what": r["what"],
+            "event_id": r["event_id"],
+            "position": places.get(r["event_id"], words.NOTHING),
+        }
         for r in found.sort("at", descending=True, nulls_last=True).iter_rows(named=True)
-    ]  # fmt: skip
+    ]
 
 
 def _when(r: dict) -> str:
@@ -222,10 +246,15 @@ def _as_records(shown: Shown) -> pl.DataFrame:
         for r in shown.sessions.iter_rows(named=True)
     ]
     rows += [
-        ("adverse_events", r["ASTDTM"], "adverse event",
-         f"{r['AETERM']}, grade {words.count(r['AETOXGR'])}" + (", serious" if r["AESER"] == "Y" else ""), r["EVENTID"])
+        (
+            "adverse_events",
+            r["ASTDTM"],
+            "adverse event",
+            f"{r['AETERM']}, grade {words.count(r['AETOXGR'])}" + (", serious" if r["AESER"] == "Y" else ""),
+            r["EVENTID"],
+        )
         for r in shown.events.iter_rows(named=True)
-    ]  # fmt: skip
+    ]
     answers = shown.answers.filter(pl.col("EVENTID").is_not_null()).group_by("EVENTID", maintain_order=True)
     for (event_id,), items in answers:
         said = ", ".join(f"{r['PARAMCD']} {words.short(r['AVAL'], 1)}" for r in items.iter_rows(named=True))
@@ -267,13 +296,18 @@ PATIENT = CardPage(
     heading="One patient",
     lead="Sessions, pain, steps and adverse events on one time axis; below, each record and where it lies in Kafka.",
     shown=Shown,
-    bar=(Control(name=ids.PATIENT, label="Patient", placeholder="choose or type an id", width=300,
-                 options=lambda s: s.people),),
-    cards=(Card(ids.STORY, "What happened to this patient, and when?", 720, draw=_story, least_width=640, mart="adsl"),),
+    bar=(
+        Control(
+            name=ids.PATIENT, label="Patient", placeholder="choose or type an id", width=300, options=lambda s: s.people
+        ),
+    ),
+    cards=(
+        Card(ids.STORY, "What happened to this patient, and when?", 720, draw=_story, least_width=640, mart="adsl"),
+    ),
     beside=(
         Fill(ids.PATIENT_FACTS, _facts),
         Fill(ids.PATIENT_REASONS, _outcomes),
         *listing(ids.PATIENT_EVENTS, _records, mart="adsl", none="No patient is chosen."),
     ),
     body=_body,
-)  # fmt: skip
+)

@@ -16,8 +16,10 @@ METRIC = "adverse_event_rate_ratio"
 # Values of mart.adverse_event_comparisons (transforms/marts; a test holds them together)
 OTHERS, NO_REFERENCE = "(all others)", "(none)"
 _ORDER = {"arm": 0, "modality": 1, "clinic_id": 2}
-_CAUTION = ("Not a ranking: each clinic stands by name, against all others together. Few reported events are not fewer "
-            "events. Not adjusted for case mix.")  # fmt: skip
+_CAUTION = (
+    "Not a ranking: each clinic stands by name, against all others together. Few reported events are not fewer "
+    "events. Not adjusted for case mix."
+)
 _OF_ALL = "Intervals and p-values allow for events that cluster in patients. Each pair is of all its patients: a filter chooses pairs, it does not narrow them."
 _BEYOND = "An open triangle: no events in one of the two groups, so the ratio lies beyond that edge."
 
@@ -68,16 +70,23 @@ def _pairs(rows: pl.DataFrame, clinics: dict[str, str]) -> pl.DataFrame:
         line = counts if r["sessions_p_value"] is None else f"{counts}, {p}"
         shown.append(
             {
-                "place": _ORDER[r["dimension"]], "label": " v ".join(pair),
-                "ratio": r["sessions_rate_ratio"], "lower": r["sessions_rate_ratio_lower"],
-                "upper": r["sessions_rate_ratio_upper"], "said": _said(r, "sessions"), "counts": counts, "line": line,
+                "place": _ORDER[r["dimension"]],
+                "label": " v ".join(pair),
+                "ratio": r["sessions_rate_ratio"],
+                "lower": r["sessions_rate_ratio_lower"],
+                "upper": r["sessions_rate_ratio_upper"],
+                "said": _said(r, "sessions"),
+                "counts": counts,
+                "line": line,
                 "text": f"{line}<br>{reasons[0]}" if reasons[0] else line,
                 "years": _said(r, "patient_years"),
-                "p": p, "p_years": words.p_value(r["patient_years_p_value"]),
+                "p": p,
+                "p_years": words.p_value(r["patient_years_p_value"]),
                 "why": "; ".join(dict.fromkeys(filter(None, reasons))) or words.NOTHING,
-                "how": r["allocation"] or words.NOTHING, "phi": r["sessions_overdispersion"],
+                "how": r["allocation"] or words.NOTHING,
+                "phi": r["sessions_overdispersion"],
             }
-        )  # fmt: skip
+        )
     numbers = dict.fromkeys(("ratio", "lower", "upper", "phi"), pl.Float64)
     return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers).sort("place", "label")
 

@@ -38,8 +38,14 @@ def _term_rates(shown: Shown, of: Look) -> Drawn:
     terms = shown.by_term.filter(pl.col("term").is_not_null())
     left_out = terms.height - charts.MOST_TERMS
     more = f"The {charts.MOST_TERMS} most frequent terms; left to the table below: {left_out}." if left_out > 0 else ""
-    return charts.rates_chart(terms.head(charts.MOST_TERMS), pl.col("term"), of=of, what="terms", more=more,
-                              title=f"Which events? ({shown.said_restriction})")  # fmt: skip
+    return charts.rates_chart(
+        terms.head(charts.MOST_TERMS),
+        pl.col("term"),
+        of=of,
+        what="terms",
+        more=more,
+        title=f"Which events? ({shown.said_restriction})",
+    )
 
 
 def _severity(shown: Shown, of: Look) -> Drawn:
@@ -53,8 +59,13 @@ def _grades(shown: Shown, of: Look) -> Drawn:
 
 
 def _ratios(shown: Shown, of: Look) -> Drawn:
-    return ratio_charts.ratios(shown.comparisons, shown.clinics, of=of, is_outside=shown.reader.is_outside,
-                               title=f"{_RATIOS} ({shown.said_restriction})")  # fmt: skip
+    return ratio_charts.ratios(
+        shown.comparisons,
+        shown.clinics,
+        of=of,
+        is_outside=shown.reader.is_outside,
+        title=f"{_RATIOS} ({shown.said_restriction})",
+    )
 
 
 def _funnel(shown: Shown, of: Look) -> Drawn:
@@ -74,8 +85,10 @@ def _unread(shown: Shown):
     unread = shown.everybody["unread_records"] if shown.everybody else None
     if not unread:
         return None
-    text = [f"{unread} records of safety topics could not be read and are not in these figures: ",
-            link("see which, and why", "/operations")]  # fmt: skip
+    text = [
+        f"{unread} records of safety topics could not be read and are not in these figures: ",
+        link("see which, and why", "/operations"),
+    ]
     return notice(text, title="These rates may be too low", color="orange")
 
 
@@ -111,17 +124,25 @@ def _rate_tile(label: str, r: dict, rate: str, counts: str, *, scale: int = 1) -
 
 
 _RESTRICTION = Control(
-    name=ids.RESTRICTION, label="Which events count", placeholder="any event",
+    name=ids.RESTRICTION,
+    label="Which events count",
+    placeholder="any event",
     options=lambda s: [{"value": name, "label": text} for name, (text, _, _) in RESTRICTIONS.items()],
-)  # fmt: skip
+)
 _FUNNEL_OF = Control(
-    name=ids.FUNNEL_OF, label="Compare clinics by", placeholder="first metric", width=360,
+    name=ids.FUNNEL_OF,
+    label="Compare clinics by",
+    placeholder="first metric",
+    width=360,
     options=lambda s: [{"value": m, "label": words.metric_title(m)} for m in s.funnels],
-)  # fmt: skip
+)
 _CHART_OF = Control(
-    name=ids.CHART_OF, label="Chart of", placeholder="first chart", width=560,
+    name=ids.CHART_OF,
+    label="Chart of",
+    placeholder="first chart",
+    width=560,
     options=lambda s: [{"value": key, "label": name} for key, name in s.charts.items()],
-)  # fmt: skip
+)
 
 
 def _body(cards: dict[str, Component], reader: Reader) -> list:
@@ -135,14 +156,18 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
         cards[ids.TERM_RATES],
         panel("All terms", grid(ids.RATES_TABLE, columns=lists.RATE_COLUMNS, label="Rates of all terms")),
         html.Div([_FUNNEL_OF.select(), cards[ids.FUNNEL]], className="stack"),
-        html.Div([_CHART_OF.select(), html.Div(id=ids.SPC_ICONS, className="icons"), cards[ids.CONTROL_CHART]],
-                 className="stack"),
-        panel("What the latest point of every chart says",
-              grid(ids.ALL_CHARTS, columns=lists.CHART_COLUMNS, label="Latest point of every control chart"),
-              subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown as "
-              "improvement."),
+        html.Div(
+            [_CHART_OF.select(), html.Div(id=ids.SPC_ICONS, className="icons"), cards[ids.CONTROL_CHART]],
+            className="stack",
+        ),
+        panel(
+            "What the latest point of every chart says",
+            grid(ids.ALL_CHARTS, columns=lists.CHART_COLUMNS, label="Latest point of every control chart"),
+            subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown as "
+            "improvement.",
+        ),
         staff_only(_due(), reader),
-    ]  # fmt: skip
+    ]
 
 
 def _due() -> Component:

@@ -32,8 +32,12 @@ RATES = {
     ),
 }
 # how many digits each is written with
-DIGITS = {"incidence_proportion": 1, "events_per_100_sessions": 2, "events_per_100_patient_years": 1,
-          "eair_per_100_patient_years": 1}  # fmt: skip
+DIGITS = {
+    "incidence_proportion": 1,
+    "events_per_100_sessions": 2,
+    "events_per_100_patient_years": 1,
+    "eair_per_100_patient_years": 1,
+}
 _ONCE = "Each rate has its exact 95 % interval; a hollow mark is no event seen, with the highest rate that this allows."
 
 
@@ -174,9 +178,12 @@ def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame
     if counts.is_empty():
         return nothing("No adverse event in this selection.", of=of)
     parts = counts.select(
-        "term", "events", mild=pl.col("events") - pl.col("two"), moderate=pl.col("two") - pl.col("three"),
+        "term",
+        "events",
+        mild=pl.col("events") - pl.col("two"),
+        moderate=pl.col("two") - pl.col("three"),
         severe="three",
-    )  # fmt: skip
+    )
     totals = {column: int(parts[column].sum()) for column in ("events", "mild", "moderate", "severe")}
     more = parts.height - MOST_TERMS
     return Drawn(

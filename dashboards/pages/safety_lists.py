@@ -20,8 +20,13 @@ NONE_SERIOUS = "None on record in this selection. None on record does not mean n
 
 
 def _written(field: str, title: str, width: int, **more) -> dict:
-    return {"field": field, "headerName": title, "minWidth": width,
-            "valueFormatter": {"function": "written(params.value)"}, **more}  # fmt: skip
+    return {
+        "field": field,
+        "headerName": title,
+        "minWidth": width,
+        "valueFormatter": {"function": "written(params.value)"},
+        **more,
+    }
 
 
 def _over(field: str, denominator: str, title: str, width: int) -> dict:
@@ -43,23 +48,41 @@ SERIOUS_COLUMNS = [
 _ON_DEMAND = {"columnGroupShow": "open"}  # seen once the group is opened
 RATE_COLUMNS = [
     {"field": "term", "headerName": "Term", "minWidth": 170, **WRAPPED},
-    {"headerName": "Patients", "children": [
-        _over("patients_with_event", "patients", "With an event / treated", 125),
-        {"field": "incidence_proportion", "headerName": "% (95 % CI)", "minWidth": 150},
-    ]},
-    {"headerName": "Per 100 sessions", "children": [
-        _over("events", "sessions", "Events / sessions", 125),
-        {"field": "events_per_100_sessions", "headerName": "Rate (95 % CI)", "minWidth": 155},
-        {"field": "events_per_100_sessions_od", "headerName": "Widened by over-dispersion", "minWidth": 160, **_ON_DEMAND},
-        _written("overdispersion", "Over-dispersion", 120, **_ON_DEMAND),
-    ]},
-    {"headerName": "Per 100 patient-years", "children": [
-        _over("events", "patient_years", "Events / patient-years", 130) | {"colId": "events_over_years"},
-        {"field": "events_per_100_patient_years", "headerName": "Rate (95 % CI)", "minWidth": 180},
-        {"field": "eair_per_100_patient_years", "headerName": "First events (EAIR, 95 % CI)", "minWidth": 180,
-         **_ON_DEMAND},
-    ]},
-]  # fmt: skip
+    {
+        "headerName": "Patients",
+        "children": [
+            _over("patients_with_event", "patients", "With an event / treated", 125),
+            {"field": "incidence_proportion", "headerName": "% (95 % CI)", "minWidth": 150},
+        ],
+    },
+    {
+        "headerName": "Per 100 sessions",
+        "children": [
+            _over("events", "sessions", "Events / sessions", 125),
+            {"field": "events_per_100_sessions", "headerName": "Rate (95 % CI)", "minWidth": 155},
+            {
+                "field": "events_per_100_sessions_od",
+                "headerName": "Widened by over-dispersion",
+                "minWidth": 160,
+                **_ON_DEMAND,
+            },
+            _written("overdispersion", "Over-dispersion", 120, **_ON_DEMAND),
+        ],
+    },
+    {
+        "headerName": "Per 100 patient-years",
+        "children": [
+            _over("events", "patient_years", "Events / patient-years", 130) | {"colId": "events_over_years"},
+            {"field": "events_per_100_patient_years", "headerName": "Rate (95 % CI)", "minWidth": 180},
+            {
+                "field": "eair_per_100_patient_years",
+                "headerName": "First events (EAIR, 95 % CI)",
+                "minWidth": 180,
+                **_ON_DEMAND,
+            },
+        ],
+    },
+]
 DEADLINE_COLUMNS = [
     {"field": "state", "headerName": "State", "minWidth": 110},
     {"field": "due", "headerName": "Due", "minWidth": 110},

@@ -48,8 +48,10 @@ class Shown(cards.Shown):
         )
         by_clinic = self._rates(choice.stratum("clinic_id"), f"{only} AND term IS NULL")
         self.by_clinic = by_clinic.sort(pl.col("clinic_id").replace(self.clinics))
-        every = [self.by_term_of(name).filter(pl.col("term").is_null()).with_columns(restriction=pl.lit(name))
-                 for name in SEVERITY]  # fmt: skip
+        every = [
+            self.by_term_of(name).filter(pl.col("term").is_null()).with_columns(restriction=pl.lit(name))
+            for name in SEVERITY
+        ]
         self.by_restriction = pl.concat(every)
         pairs = reader.mart("adverse_event_comparisons", f"{only} AND term IS NULL")
         self.comparisons = ratio_charts.of_choice(pairs, choice)

@@ -58,11 +58,16 @@ def _row(label: str, r: dict) -> dict:
     n = counted(r)
     unknown = f", {words.count(r['n_missing'])} not known" if r["n_missing"] and value is not None else ""
     return {
-        "label": label, "percent": value, "low": low, "high": high, "n": n, "text": n + unknown,
+        "label": label,
+        "percent": value,
+        "low": low,
+        "high": high,
+        "n": n,
+        "text": n + unknown,
         "unknown": r["n_missing"],
         "said": n if value is None else words.percent(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1),
         LIKE_THESE: like_these(r, digits=1, scale=100),
-    }  # fmt: skip
+    }
 
 
 def counted(r: dict) -> str:

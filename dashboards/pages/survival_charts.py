@@ -42,10 +42,17 @@ CLOCKS = {
         Clock("TTSURGA", "patients", "days since allocation", "surgery", "surgeries", "without surgery, %"),
         Clock("TTRESCA", "patients", "days since allocation", "rescue", "rescues", "without rescue care, %"),
         Clock("TTAE", "patients", "days since the first session", "first event", "first events", "without an event, %"),
-        Clock("TTAERES", "adverse events", "days; that of the onset is day 1", "resolution", "resolutions",
-              "not resolved yet, %", is_cut=True),
+        Clock(
+            "TTAERES",
+            "adverse events",
+            "days; that of the onset is day 1",
+            "resolution",
+            "resolutions",
+            "not resolved yet, %",
+            is_cut=True,
+        ),
     )
-}  # fmt: skip
+}
 
 
 def survival_card(
@@ -54,8 +61,12 @@ def survival_card(
     """The curves of a parameter, by arm where there are arms; where not, those of `everybody`, if that is another."""
 
     def draw(shown: Shown, of: Look) -> Drawn:
-        drawn, rows = parameter, in_series(shown.reader, "survival_curves", shown.choice,
-                                           meets=pl.col("parameter") == parameter, known="survival")  # fmt: skip
+        drawn, rows = (
+            parameter,
+            in_series(
+                shown.reader, "survival_curves", shown.choice, meets=pl.col("parameter") == parameter, known="survival"
+            ),
+        )
         if everybody and rows["series"].n_unique() < 2:
             whole = shown.reader.mart("survival_curves", *shown.choice.stratum())
             drawn, rows = (
@@ -92,8 +103,11 @@ def _rule(metric: str) -> str:
     rule = METRICS[metric].rule
     other = rule.removeprefix("as ").split(" ")[0].rstrip(",;")
     is_other = rule.startswith("as ") and other in METRICS
-    return f"as {METRICS[other].title.lower()} ({METRICS[other].rule}), {rule.removeprefix(f'as {other}').lstrip(', ;')}" if (
-        is_other) else rule  # fmt: skip
+    return (
+        f"as {METRICS[other].title.lower()} ({METRICS[other].rule}), {rule.removeprefix(f'as {other}').lstrip(', ;')}"
+        if (is_other)
+        else rule
+    )
 
 
 def _until(rows: pl.DataFrame) -> float:

@@ -90,18 +90,22 @@ def _tiles(shown: Shown) -> Component:
     """Two targets of 0, adherence, and how often nobody asked."""
     course = shown.metric("course_adherence")
     ratio = words.percent(course["estimate"], course["ci_lower"], course["ci_upper"])
-    return tiles([
-        _count_tile("Sessions not cleared (target 0)", shown.metric("sessions_not_cleared")),
-        _count_tile("Sessions beyond a limit (target 0)", shown.metric("limit_any_exceeded")),
-        tile(
-            "Delivered of the sessions prescribed",
-            ratio.partition(" (")[0],
-            course["reason"] or f"95 % CI {ratio.partition('(')[2].rstrip(')')}; "
-            f"{words.count(course['n_evaluable'])} courses that are over, {words.count(course['n_pending'])} still run",
-        ),
-        _count_tile("Sessions at which nobody asked about side effects", shown.metric("sessions_not_asked"),
-                    is_target=False),
-    ])  # fmt: skip
+    return tiles(
+        [
+            _count_tile("Sessions not cleared (target 0)", shown.metric("sessions_not_cleared")),
+            _count_tile("Sessions beyond a limit (target 0)", shown.metric("limit_any_exceeded")),
+            tile(
+                "Delivered of the sessions prescribed",
+                ratio.partition(" (")[0],
+                course["reason"]
+                or f"95 % CI {ratio.partition('(')[2].rstrip(')')}; "
+                f"{words.count(course['n_evaluable'])} courses that are over, {words.count(course['n_pending'])} still run",
+            ),
+            _count_tile(
+                "Sessions at which nobody asked about side effects", shown.metric("sessions_not_asked"), is_target=False
+            ),
+        ]
+    )
 
 
 def _count_tile(label: str, r: dict, *, is_target: bool = True):
@@ -174,10 +178,22 @@ TREATMENT = CardPage(
     shown=Shown,
     bar=(
         *FILTERS,
-        Control(name=ids.DOSE_OF, label="Outcome against dose", placeholder="pain", width=240,
-                options=lambda s: parameter_options(s.codes), usual=lambda s: s.code),
-        Control(name=ids.DOSE_AT, label="Visit", placeholder="usual", width=150,
-                options=lambda s: s.visits, usual=lambda s: s.visit),
+        Control(
+            name=ids.DOSE_OF,
+            label="Outcome against dose",
+            placeholder="pain",
+            width=240,
+            options=lambda s: parameter_options(s.codes),
+            usual=lambda s: s.code,
+        ),
+        Control(
+            name=ids.DOSE_AT,
+            label="Visit",
+            placeholder="usual",
+            width=150,
+            options=lambda s: s.visits,
+            usual=lambda s: s.visit,
+        ),
     ),
     cards=(
         Card(ids.CLEARANCE, "Was everybody cleared first?", 300, draw=_clearance),
@@ -197,4 +213,4 @@ TREATMENT = CardPage(
         ),
     ),
     body=_body,
-)  # fmt: skip
+)

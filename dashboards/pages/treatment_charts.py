@@ -54,17 +54,27 @@ NOT_CAUSAL = "Not causal: who does well may come more often, or less; nobody was
 
 def clearance(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     return shares_chart(
-        rows, CLEARANCE, of=of, none=none, axis_title="% of the sessions that began; target 0", target=0,
+        rows,
+        CLEARANCE,
+        of=of,
+        none=none,
+        axis_title="% of the sessions that began; target 0",
+        target=0,
         sentence=_target(rows, "sessions_not_cleared", "without a valid clearance or with a contraindication"),
-    )  # fmt: skip
+    )
 
 
 def limits(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     return shares_chart(
-        rows, LIMITS, of=of, none=none, axis_title="% of the sessions that began; target 0", target=0,
+        rows,
+        LIMITS,
+        of=of,
+        none=none,
+        axis_title="% of the sessions that began; target 0",
+        target=0,
         sentence=_target(rows, "limit_any_exceeded", "with a limit of the protocol exceeded"),
         notes=("A limit that was not measured is not known, not kept.",),
-    )  # fmt: skip
+    )
 
 
 def _target(rows: pl.DataFrame, metric: str, text: str) -> str:
@@ -81,10 +91,13 @@ def _target(rows: pl.DataFrame, metric: str, text: str) -> str:
 def course(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     adherence = next(iter(rows.filter(pl.col("metric_id") == "course_adherence").iter_rows(named=True)), None)
     return shares_chart(
-        rows, COURSE | ASKED, of=of, none=none,
+        rows,
+        COURSE | ASKED,
+        of=of,
+        none=none,
         axis_title="% of the sessions booked (asked: of those delivered)",
         notes=(f"{_adherence(adherence)}",) if adherence else (),
-    )  # fmt: skip
+    )
 
 
 def _adherence(r: dict) -> str:
@@ -184,10 +197,11 @@ def dose(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> D
         table=drawn.select(
             pl.col("bin").alias("sessions a week"),
             pl.Series("mean change (95 % CI)", [t.partition(" a week ")[2] for t in said], dtype=pl.String),
-            pl.col("mean_sessions_per_week").alias("mean sessions a week"), pl.col("n_patients").alias("patients"),
+            pl.col("mean_sessions_per_week").alias("mean sessions a week"),
+            pl.col("n_patients").alias("patients"),
         ),
         data_to=drawn["data_cutoff"].max(),
-    )  # fmt: skip
+    )
 
 
 def _out_of_sight(rows: pl.DataFrame) -> tuple[str, ...]:

@@ -293,6 +293,9 @@ def _pulse(concept: Concept, value: float, start: Moment, end: Moment | None) ->
 
 def _series(metric: str, value: float, start: Moment, interval_s: float) -> dict[str, Any]:
     return {
-        "metric": metric, "unit": METRICS[metric][0], "started_at": str(start), "interval_s": interval_s,
+        "metric": metric,
+        "unit": METRICS[metric][0],
+        "started_at": str(start),
+        "interval_s": interval_s,
         "values": [value],
-    }  # fmt: skip
+    }

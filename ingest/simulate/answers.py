@@ -15,11 +15,14 @@ LANGUAGE_OF = {"Europe/Berlin": "de", "Europe/Warsaw": "pl"}
 P29_DOMAINS = {"pf": -0.35, "anx": 0.2, "dep": 0.2, "fat": 0.35, "slp": 0.3, "soc": -0.35, "pi": 0.45}
 # test -> mean, SD between patients, improvement at the height of the effect, digits
 TESTS = {
-    "six_minute_walk": (455.0, 70.0, 25.0, 0), "timed_up_and_go": (9.5, 2.0, -0.7, 1),
-    "five_sit_to_stand": (15.0, 4.0, -2.5, 1), "stair_climb_1_min": (72.0, 18.0, 7.0, 0),
-    "fifty_foot_walk": (11.5, 2.0, -0.5, 1), "gait_speed_4_m": (1.1, 0.18, 0.05, 2),
+    "six_minute_walk": (455.0, 70.0, 25.0, 0),
+    "timed_up_and_go": (9.5, 2.0, -0.7, 1),
+    "five_sit_to_stand": (15.0, 4.0, -2.5, 1),
+    "stair_climb_1_min": (72.0, 18.0, 7.0, 0),
+    "fifty_foot_walk": (11.5, 2.0, -0.5, 1),
+    "gait_speed_4_m": (1.1, 0.18, 0.05, 2),
     "lumbar_flexion_rom": (47.0, 11.0, 4.0, 0),
-}  # fmt: skip
+}
 
 
 def answer(outbox: Outbox, patient: Patient, *, rng):
@@ -61,7 +64,7 @@ def _visit(outbox: Outbox, patient: Patient, *, number: int, day: date, rng):
         sheets["eq_5d_5l"] = {
             **{k: _graded(pain, 0.4, 5, rng=rng) for k in ("mo", "sc", "ua", "pd", "ad")},
             "vas": int(np.clip(round(rng.normal(88 - 6 * pain, 8)), 0, 100)),
-        }  # fmt: skip
+        }
         sheets |= _promis(pain, clinic=clinic, rng=rng)
     if number == 0:
         sheets["start_back"] = _start_back(pain, rng=rng)
@@ -104,8 +107,11 @@ def _function(pain: float, *, patient: Patient, rng) -> dict[str, dict]:
 
 def _promis(pain: float, *, clinic: Clinic, rng) -> dict[str, dict]:
     if clinic.position % 3 == 0:
-        items = {f"{d}{k}": _graded(pain if slope > 0 else 10 - pain, abs(slope), 5, rng=rng)
-                 for d, slope in P29_DOMAINS.items() for k in range(1, 5)}  # fmt: skip
+        items = {
+            f"{d}{k}": _graded(pain if slope > 0 else 10 - pain, abs(slope), 5, rng=rng)
+            for d, slope in P29_DOMAINS.items()
+            for k in range(1, 5)
+        }
         return {"promis_29": {**items, "pain": int(np.clip(round(pain), 0, 10))}}
     return {
         "promis_pi_6a": {f"q{k}": _graded(pain, 0.45, 5, rng=rng) for k in range(1, 7)},
@@ -123,22 +129,47 @@ def _graded(pain: float, slope: float, levels: int, *, rng) -> int:
     return int(np.clip(round(1 + slope * pain + rng.normal(0, 0.7)), 1, levels))
 
 
-def _send(outbox: Outbox, patient: Patient, *, instrument: str, items: dict, time: int, clinic: Clinic, rng,
-          context: str = "scheduled", session_id: str | None = None):  # fmt: skip
+def _send(
+    outbox: Outbox,
+    patient: Patient,
+    *,
+    instrument: str,
+    items: dict,
+    time: int,
+    clinic: Clinic,
+    rng,
+    context: str = "scheduled",
+    session_id: str | None = None,
+):
     """One response; one in twelve of the longer ones misses an item."""
     if len(items) > 4 and chance(rng, 0.08):
         items = items | {pick(rng, tuple(items)): None}
     number = f"{time % 100_000_000:08d}"
     response_id = f"RE-{patient.patient_id}-{instrument}-{number}"
     outbox.met(patient, at=time)
-    outbox.record("responses", response_id, {
-        "response_id": response_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
-        "instrument": instrument, "instrument_version": "1", "context": context, "session_id": session_id,
-        "answered_at": stamp(time, clinic.zone), "items": items,
-        "language": LANGUAGE_OF.get(clinic.timezone, "en"),
-        "mode": pick(rng, ("app", "paper", "interview"), (80, 15, 5)),
-    }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone, source="app",
-        recorded=time + 86_400 * int(rng.integers(2, 9)) if chance(rng, 0.05) else time)  # fmt: skip
+    outbox.record(
+        "responses",
+        response_id,
+        {
+            "response_id": response_id,
+            "patient_id": patient.id_at(time),
+            "clinic_id": clinic.clinic_id,
+            "instrument": instrument,
+            "instrument_version": "1",
+            "context": context,
+            "session_id": session_id,
+            "answered_at": stamp(time, clinic.zone),
+            "items": items,
+            "language": LANGUAGE_OF.get(clinic.timezone, "en"),
+            "mode": pick(rng, ("app", "paper", "interview"), (80, 15, 5)),
+        },
+        rng=rng,
+        key=patient.id_at(time),
+        time=time,
+        zone=clinic.zone,
+        source="app",
+        recorded=time + 86_400 * int(rng.integers(2, 9)) if chance(rng, 0.05) else time,
+    )
 
 
 def _around_sessions(outbox: Outbox, patient: Patient, *, rng):

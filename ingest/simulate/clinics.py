@@ -52,9 +52,14 @@ def open_clinics(plan: Plan) -> list[Clinic]:
         name, region, country, zone = PLACES[k % len(PLACES)]
         number = k // len(PLACES) + 1
         clinic = Clinic(
-            clinic_id=f"C{plan.seed}-{k + 1:02d}", position=k, region=region, country=country, timezone=zone,
-            name=name if number == 1 else f"{name} {number}", modalities=OFFERED[k % len(OFFERED)],
-        )  # fmt: skip
+            clinic_id=f"C{plan.seed}-{k + 1:02d}",
+            position=k,
+            region=region,
+            country=country,
+            timezone=zone,
+            name=name if number == 1 else f"{name} {number}",
+            modalities=OFFERED[k % len(OFFERED)],
+        )
         _equip(clinic, plan=plan)
         clinics.append(clinic)
     return clinics
@@ -91,10 +96,19 @@ def _protocol(clinic: Clinic, *, modality: str, plan: Plan) -> Protocol:
     versions = [first]
     if clinic.position % 2 == 0:
         later = clinic.at(plan.start + timedelta(days=plan.days // 2))
-        versions.append(Limits(**{**vars(first), "effective_from": later, "max_duration_s": longest - 20.0,
-                                  "skin_min_temp_c": skin + 1.0}))  # fmt: skip
-    return Protocol(protocol_id=f"PR{plan.seed}-{clinic.position + 1:02d}-{modality}", modality=modality,
-                    versions=versions)  # fmt: skip
+        versions.append(
+            Limits(
+                **{
+                    **vars(first),
+                    "effective_from": later,
+                    "max_duration_s": longest - 20.0,
+                    "skin_min_temp_c": skin + 1.0,
+                }
+            )
+        )
+    return Protocol(
+        protocol_id=f"PR{plan.seed}-{clinic.position + 1:02d}-{modality}", modality=modality, versions=versions
+    )
 
 
 def send_study(outbox: Outbox, clinics: list[Clinic]):
@@ -145,10 +159,22 @@ def _send_protocol(outbox: Outbox, clinic: Clinic, *, protocol: Protocol, rng):
     for number, version in enumerate(protocol.versions, 1):
         limits = {k: v for k, v in vars(version).items() if k != "effective_from"}
         time = max(version.effective_from, outbox.plan.starts_at)
-        outbox.record("protocols", protocol.protocol_id, {
-            "protocol_id": protocol.protocol_id, "effective_from": stamp(version.effective_from, clinic.zone),
-            "clinic_id": clinic.clinic_id, "modality": protocol.modality, **limits,
-        }, rng=rng, key=protocol.protocol_id, time=time, zone=clinic.zone, variant=f".v{number}")  # fmt: skip
+        outbox.record(
+            "protocols",
+            protocol.protocol_id,
+            {
+                "protocol_id": protocol.protocol_id,
+                "effective_from": stamp(version.effective_from, clinic.zone),
+                "clinic_id": clinic.clinic_id,
+                "modality": protocol.modality,
+                **limits,
+            },
+            rng=rng,
+            key=protocol.protocol_id,
+            time=time,
+            zone=clinic.zone,
+            variant=f".v{number}",
+        )
 
 
 def _send_device(outbox: Outbox, clinic: Clinic, *, device: Device, rng):
@@ -167,10 +193,17 @@ def _send_device(outbox: Outbox, clinic: Clinic, *, device: Device, rng):
     day, revision = device.in_use_from, 0
     last = min(device.retired_on or plan.end, plan.end)
     while day < last:
-        data |= {"calibrated_on": day.isoformat(),
-                 "calibration_due_on": (day + timedelta(days=120)).isoformat()}  # fmt: skip
-        outbox.record("devices", device.device_id, data, rng=rng, key=device.device_id, zone=clinic.zone,
-                      time=max(clinic.at(day, 7.0), plan.starts_at), revision=revision)  # fmt: skip
+        data |= {"calibrated_on": day.isoformat(), "calibration_due_on": (day + timedelta(days=120)).isoformat()}
+        outbox.record(
+            "devices",
+            device.device_id,
+            data,
+            rng=rng,
+            key=device.device_id,
+            zone=clinic.zone,
+            time=max(clinic.at(day, 7.0), plan.starts_at),
+            revision=revision,
+        )
         day, revision = day + timedelta(days=160 if chance(rng, 0.2) else 115), revision + 1
     if device.retired_on is not None:
         outbox.record(

@@ -31,11 +31,26 @@ def send_bouts(outbox: Outbox, wearer: Wearer, *, day: date, rng):
         if rng.random() < IMPLAUSIBLE_SHARE:
             cadence, stride = 310.0, 3.4
         bout_id = f"WB-{wearer.device_id}-{start}"
-        outbox.record("walking_bouts", bout_id, {
-            "bout_id": bout_id, "patient_id": patient.patient_id, "device_id": wearer.device_id,
-            "started_at": stamp(start, clinic.zone), "duration_s": duration,
-            "steps": float(round(duration * cadence / 60)), "turns": float(rng.poisson(duration / 25)),
-            "cadence_spm": round(cadence, 1), "stride_length_m": round(stride, 3),
-            "stride_duration_s": round(120 / cadence, 3), "walking_speed_mps": round(speed, 3),
-        }, rng=rng, key=patient.patient_id, time=start, zone=clinic.zone, source="wearables",
-            recorded=start + int(duration))  # fmt: skip
+        outbox.record(
+            "walking_bouts",
+            bout_id,
+            {
+                "bout_id": bout_id,
+                "patient_id": patient.patient_id,
+                "device_id": wearer.device_id,
+                "started_at": stamp(start, clinic.zone),
+                "duration_s": duration,
+                "steps": float(round(duration * cadence / 60)),
+                "turns": float(rng.poisson(duration / 25)),
+                "cadence_spm": round(cadence, 1),
+                "stride_length_m": round(stride, 3),
+                "stride_duration_s": round(120 / cadence, 3),
+                "walking_speed_mps": round(speed, 3),
+            },
+            rng=rng,
+            key=patient.patient_id,
+            time=start,
+            zone=clinic.zone,
+            source="wearables",
+            recorded=start + int(duration),
+        )

@@ -68,8 +68,17 @@ def _is_present(patient: Patient, *, clinic: Clinic, at: int, end: int) -> bool:
     return at < end and patient.is_followed_on(clinic.day(at))
 
 
-def _report(outbox: Outbox, patient: Patient, *, effect: SideEffect, clinic: Clinic, onset: int, grade: int,
-            session: Session | None, rng):  # fmt: skip
+def _report(
+    outbox: Outbox,
+    patient: Patient,
+    *,
+    effect: SideEffect,
+    clinic: Clinic,
+    onset: int,
+    grade: int,
+    session: Session | None,
+    rng,
+):
     """First record, then its revisions, as far as they are written before the simulation ends."""
     aware = onset + int(rng.exponential(18 * 3600))
     if aware >= outbox.plan.ends_at:
@@ -119,19 +128,27 @@ def _first(
     is_linked = session is not None and chance(rng, 0.9)
     related = pick(rng, ("possible", "probable", "causal"), (4, 4, 2)) if session else "not_related"
     data = {
-        "ae_id": ae_id, "patient_id": patient.id_at(onset),
-        "clinic_id": clinic.clinic_id, "session_id": session.session_id if is_linked else None,
+        "ae_id": ae_id,
+        "patient_id": patient.id_at(onset),
+        "clinic_id": clinic.clinic_id,
+        "session_id": session.session_id if is_linked else None,
         "term": pick(rng, effect.free_text) if is_free else effect.term,
-        "preferred_term": None if is_free else effect.term, "body_system": effect.body_system,
-        "body_site": pick(rng, ("lower_back", "feet", "hands", None)), "grade": grade, "initial_grade": grade,
-        "is_serious": serious, "serious_criteria": [pick(rng, CRITERIA)] if serious else [],
-        "related": related, "is_expected": session is not None and effect.rate > 0.001,
+        "preferred_term": None if is_free else effect.term,
+        "body_system": effect.body_system,
+        "body_site": pick(rng, ("lower_back", "feet", "hands", None)),
+        "grade": grade,
+        "initial_grade": grade,
+        "is_serious": serious,
+        "serious_criteria": [pick(rng, CRITERIA)] if serious else [],
+        "related": related,
+        "is_expected": session is not None and effect.rate > 0.001,
         "injury_kind": effect.injury_kind,
         "ascertainment": "solicited" if session and session.is_asked else "spontaneous",
-        "onset_at": stamp(onset, clinic.zone) if known_onset else None, "outcome": "ongoing",
+        "onset_at": stamp(onset, clinic.zone) if known_onset else None,
+        "outcome": "ongoing",
         "action_taken": pick(rng, ("none", "session_stopped", "course_paused", "treated"), (80, 8, 6, 6)),
         "aware_at": stamp(aware, clinic.zone),
-    }  # fmt: skip
+    }
     if serious:
         data["reported_at"] = stamp(aware + int(rng.uniform(1, 12) * DAY_S), clinic.zone) if chance(rng, 0.7) else None
         data["reported_to"] = "manufacturer"
@@ -165,9 +182,19 @@ def _follow_up(data: dict, *, aware: int, resolved: int, clinic: Clinic, rng) ->
 def _send(outbox: Outbox, patient: Patient, *, clinic: Clinic, onset: int, versions: list[tuple[int, dict]], rng):
     for revision, (written, data) in enumerate(versions):
         time = onset if data["onset_at"] else versions[0][0]  # of an unknown onset, when it became known
-        outbox.record("adverse_events", data["ae_id"], data, rng=rng, key=data["patient_id"], time=time,
-                      zone=clinic.zone, recorded=written, revision=revision, role="nurse",
-                      source=outbox.plan.records_of(clinic.position))  # fmt: skip
+        outbox.record(
+            "adverse_events",
+            data["ae_id"],
+            data,
+            rng=rng,
+            key=data["patient_id"],
+            time=time,
+            zone=clinic.zone,
+            recorded=written,
+            revision=revision,
+            role="nurse",
+            source=outbox.plan.records_of(clinic.position),
+        )
     data = versions[-1][1]
     patient.adverse_events.append(
         AdverseEvent(

@@ -164,10 +164,22 @@ def _send_consents(outbox: Outbox, patient: Patient, *, enrolled: int, rng):
             times.append((enrolled + int(rng.uniform(30, 120)) * DAY_S, "withdrawn"))
         for k, (time, status) in enumerate(times):
             consent_id = f"CN{plan.seed}-{patient.position + 1:05d}-{scope}-{k}"
-            outbox.record("consents", consent_id, {
-                "consent_id": consent_id, "patient_id": patient.id_at(time), "scope": scope, "status": status,
-                "effective_at": stamp(time, clinic.zone), "version": "2026-01",
-            }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone)  # fmt: skip
+            outbox.record(
+                "consents",
+                consent_id,
+                {
+                    "consent_id": consent_id,
+                    "patient_id": patient.id_at(time),
+                    "scope": scope,
+                    "status": status,
+                    "effective_at": stamp(time, clinic.zone),
+                    "version": "2026-01",
+                },
+                rng=rng,
+                key=patient.id_at(time),
+                time=time,
+                zone=clinic.zone,
+            )
 
 
 def _send_consults(outbox: Outbox, patient: Patient, *, rng) -> date | None:
@@ -206,14 +218,27 @@ def _consult(outbox: Outbox, patient: Patient, *, day: date, outcome: str, numbe
     patient.consults.append(
         Consult(occurred_at=time, recorded_at=recorded, outcome=outcome, covers=covers, valid_until=valid_until)
     )
-    outbox.record("consults", consult_id, {
-        "consult_id": consult_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
-        "occurred_at": stamp(time, clinic.zone), "outcome": outcome, "modalities": covers,
-        "contraindications": found,
-        "valid_until": None if valid_until is None else stamp(valid_until, clinic.zone),
-        "clearer_role": pick(rng, ("physician", "physiotherapist", "nurse"), (7, 2, 1)),
-    }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone, recorded=recorded,
-        role="physician")  # fmt: skip
+    outbox.record(
+        "consults",
+        consult_id,
+        {
+            "consult_id": consult_id,
+            "patient_id": patient.id_at(time),
+            "clinic_id": clinic.clinic_id,
+            "occurred_at": stamp(time, clinic.zone),
+            "outcome": outcome,
+            "modalities": covers,
+            "contraindications": found,
+            "valid_until": None if valid_until is None else stamp(valid_until, clinic.zone),
+            "clearer_role": pick(rng, ("physician", "physiotherapist", "nurse"), (7, 2, 1)),
+        },
+        rng=rng,
+        key=patient.id_at(time),
+        time=time,
+        zone=clinic.zone,
+        recorded=recorded,
+        role="physician",
+    )
 
 
 def _prescribe(outbox: Outbox, patient: Patient, *, first: date, rng):

@@ -31,22 +31,54 @@ class SideEffect:
 
 
 SIDE_EFFECTS = (
-    SideEffect(term="numbness", rate=0.020, body_system="Nervous system disorders", median_hours=4,
-               free_text=("tingling in the left foot", "fingers felt asleep")),
+    SideEffect(
+        term="numbness",
+        rate=0.020,
+        body_system="Nervous system disorders",
+        median_hours=4,
+        free_text=("tingling in the left foot", "fingers felt asleep"),
+    ),
     SideEffect(term="skin erythema", rate=0.022, body_system="Skin disorders", median_hours=3),
     SideEffect(term="muscle soreness", rate=0.012, body_system="Musculoskeletal disorders", median_hours=30),
-    SideEffect(term="stiffness", rate=0.010, body_system="Musculoskeletal disorders", median_hours=16,
-               free_text=("back locked up in the evening",)),
+    SideEffect(
+        term="stiffness",
+        rate=0.010,
+        body_system="Musculoskeletal disorders",
+        median_hours=16,
+        free_text=("back locked up in the evening",),
+    ),
     SideEffect(term="headache", rate=0.006, body_system="Nervous system disorders", median_hours=6),
     SideEffect(term="dizziness", rate=0.004, body_system="Nervous system disorders", median_hours=1),
     SideEffect(term="anxiety", rate=0.002, body_system="Psychiatric disorders", median_hours=1),
-    SideEffect(term="burn", rate=0.0015, body_system="Injury", grades=(0.45, 0.45, 0.10), median_hours=120,
-               serious_share=0.08, injury_kind="burn", free_text=("red blister where the nozzle was",)),
-    SideEffect(term="frostbite", rate=0.0004, body_system="Injury", grades=(0.4, 0.4, 0.2), median_hours=240,
-               serious_share=0.25, injury_kind="frostbite"),
-    SideEffect(term="syncope", rate=0.0005, body_system="Nervous system disorders", grades=(0.0, 0.4, 0.6),
-               median_hours=0.2, serious_share=0.3, injury_kind="syncope"),
-)  # fmt: skip
+    SideEffect(
+        term="burn",
+        rate=0.0015,
+        body_system="Injury",
+        grades=(0.45, 0.45, 0.10),
+        median_hours=120,
+        serious_share=0.08,
+        injury_kind="burn",
+        free_text=("red blister where the nozzle was",),
+    ),
+    SideEffect(
+        term="frostbite",
+        rate=0.0004,
+        body_system="Injury",
+        grades=(0.4, 0.4, 0.2),
+        median_hours=240,
+        serious_share=0.25,
+        injury_kind="frostbite",
+    ),
+    SideEffect(
+        term="syncope",
+        rate=0.0005,
+        body_system="Nervous system disorders",
+        grades=(0.0, 0.4, 0.6),
+        median_hours=0.2,
+        serious_share=0.3,
+        injury_kind="syncope",
+    ),
+)
 BACKGROUND = (
     SideEffect(term="upper respiratory infection", rate=0.5, body_system="Infections", median_hours=140),
     SideEffect(

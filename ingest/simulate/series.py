@@ -65,7 +65,16 @@ def _put(outbox: Outbox, wearer: Wearer, metric: str, *, span: Span, values: byt
     head, middle, tail = _head(outbox.plan, wearer, metric)
     happened = span.written if time == span.start else stamp(time, wearer.clinic.zone).encode()
     value = b'%b%d%b%b%b%b%b","interval_s":%d,"values":[%b]}}' % (
-        head, span.start, mark, middle, happened, tail, span.written, span.interval_s, values)  # fmt: skip
+        head,
+        span.start,
+        mark,
+        middle,
+        happened,
+        tail,
+        span.written,
+        span.interval_s,
+        values,
+    )
     outbox.truth.saw(time)
     outbox.truth.readings += span.count
     arrival, kind = span.end + span.lag_s, ORIGINAL

@@ -68,12 +68,17 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
 
 def _describe(session: Session, patient: Patient, *, clinic: Clinic, day: date) -> dict:
     return {
-        "session_id": session.session_id, "patient_id": patient.id_at(session.started_at),
-        "clinic_id": clinic.clinic_id, "device_id": clinic.cryo(session.modality, on=day).device_id,
-        "protocol_id": clinic.protocols[session.modality].protocol_id, "course_id": session.course_id,
-        "modality": session.modality, "status": session.status, "regions": REGIONS[session.modality],
+        "session_id": session.session_id,
+        "patient_id": patient.id_at(session.started_at),
+        "clinic_id": clinic.clinic_id,
+        "device_id": clinic.cryo(session.modality, on=day).device_id,
+        "protocol_id": clinic.protocols[session.modality].protocol_id,
+        "course_id": session.course_id,
+        "modality": session.modality,
+        "status": session.status,
+        "regions": REGIONS[session.modality],
         "started_at": stamp(session.started_at + _ahead_s(session), clinic.zone),
-    }  # fmt: skip
+    }
 
 
 def _ahead_s(session: Session) -> int:
@@ -92,12 +97,26 @@ def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
     # of a clinic that numbers alone: the session's number
     screening_id = session.session_id.replace("SE", "SC", 1)
     outbox.met(patient, at=time)
-    outbox.record("screenings", screening_id, {
-        "screening_id": screening_id, "patient_id": patient.id_at(time), "clinic_id": clinic.clinic_id,
-        "session_id": session.session_id, "occurred_at": stamp(time, clinic.zone), "items": items,
-        "systolic_mmhg": systolic, "diastolic_mmhg": round(0.62 * systolic), "screening_version": "3",
-    }, rng=rng, key=patient.id_at(time), time=time, zone=clinic.zone,
-        source=outbox.plan.records_of(clinic.position))  # fmt: skip
+    outbox.record(
+        "screenings",
+        screening_id,
+        {
+            "screening_id": screening_id,
+            "patient_id": patient.id_at(time),
+            "clinic_id": clinic.clinic_id,
+            "session_id": session.session_id,
+            "occurred_at": stamp(time, clinic.zone),
+            "items": items,
+            "systolic_mmhg": systolic,
+            "diastolic_mmhg": round(0.62 * systolic),
+            "screening_version": "3",
+        },
+        rng=rng,
+        key=patient.id_at(time),
+        time=time,
+        zone=clinic.zone,
+        source=outbox.plan.records_of(clinic.position),
+    )
 
 
 def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):

@@ -110,11 +110,14 @@ def _send_device(outbox: Outbox, wearer: Wearer):
     rng = outbox.plan.rng(5, wearer.patient.position + (1_000_000 if wearer.is_second else 0))
     clinic, device_id = wearer.clinic, wearer.device_id
     data = {
-        "device_id": device_id, "clinic_id": clinic.clinic_id, "kind": "wearable",
+        "device_id": device_id,
+        "clinic_id": clinic.clinic_id,
+        "kind": "wearable",
         "manufacturer": "Any phone" if wearer.is_second else MODELS[wearer.model][0],
-        "model": "phone" if wearer.is_second else wearer.model, "firmware": pick(rng, ("1.8", "2.0")),
+        "model": "phone" if wearer.is_second else wearer.model,
+        "firmware": pick(rng, ("1.8", "2.0")),
         "body_position": "pocket" if wearer.is_second else pick(rng, ("left_wrist", "right_wrist")),
-    }  # fmt: skip
+    }
     send = {"rng": rng, "key": device_id, "zone": clinic.zone}
     outbox.record("devices", device_id, data, time=max(clinic.at(wearer.first_day, 0.0), outbox.plan.starts_at), **send)
     returned = wearer.last_day + timedelta(days=10)

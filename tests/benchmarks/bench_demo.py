@@ -43,9 +43,12 @@ def _first_page_s(home: Path, cache: str, size: tuple[int, int, int]) -> float:
     ports = [free_port() for _ in range(3)]
     settings = Settings(home=home, cache=cache, broker_port=ports[0], dashboards_port=ports[1], dagster_port=ports[2])
     environment = os.environ | {
-        "FLOE_HOME": str(home), "FLOE_CACHE": cache, "FLOE_BROKER_PORT": str(ports[0]),
-        "FLOE_DASHBOARDS_PORT": str(ports[1]), "FLOE_DAGSTER_PORT": str(ports[2]),
-    }  # fmt: skip
+        "FLOE_HOME": str(home),
+        "FLOE_CACHE": cache,
+        "FLOE_BROKER_PORT": str(ports[0]),
+        "FLOE_DASHBOARDS_PORT": str(ports[1]),
+        "FLOE_DAGSTER_PORT": str(ports[2]),
+    }
     begun = time.monotonic()
     words = [w for pair in zip(("--clinics", "--patients", "--days"), map(str, size), strict=True) for w in pair]
     command = [sys.executable, "-m", "orchestration.cli", "up", "--demo", *words]

@@ -123,10 +123,19 @@ def _report(
     print(f"{'bare, lists':<16} {bare:8.2f} s\n{'bare, unnested':<16} {unnested:8.2f} s (one turn)")
     print(f"{'activity_days':<16} {core:8.2f} s\n{'adact':<16} {mart:8.2f} s")
     seconds = core + mart
-    record("full_recompute_vs_duckdb_ratio", seconds / bare, "x", f"core.activity_days and mart.adact computed and "
-           f"stored, over a sum of stored lists a patient, metric and day; {conditions}")  # fmt: skip
-    record("full_recompute_vs_duckdb_unnested_ratio", seconds / unnested, "x",
-           f"the same, over that sum of unnested samples; {conditions}")  # fmt: skip
+    record(
+        "full_recompute_vs_duckdb_ratio",
+        seconds / bare,
+        "x",
+        f"core.activity_days and mart.adact computed and "
+        f"stored, over a sum of stored lists a patient, metric and day; {conditions}",
+    )
+    record(
+        "full_recompute_vs_duckdb_unnested_ratio",
+        seconds / unnested,
+        "x",
+        f"the same, over that sum of unnested samples; {conditions}",
+    )
     record("full_recompute_readings_per_s", readings / seconds, "readings/s", conditions)
     record("full_recompute_peak_rss_mib", memory, "MiB", f"process of the benchmark; {conditions}")
 

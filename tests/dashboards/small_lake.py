@@ -92,8 +92,12 @@ def rate(where: dict, *, term: str | None, events: int, is_suppressed: bool = Fa
 
 def rates() -> list[dict]:
     rows = []
-    for where, is_suppressed in ((stratum(), False), (stratum(clinic_id="C1"), False), (stratum(clinic_id="C2"), True),
-                                 (stratum(clinic_id="C3"), False)):  # fmt: skip
+    for where, is_suppressed in (
+        (stratum(), False),
+        (stratum(clinic_id="C1"), False),
+        (stratum(clinic_id="C2"), True),
+        (stratum(clinic_id="C3"), False),
+    ):
         for term, events in ((None, 7), ("frostbite", 3), ("skin erythema", 4), ("syncope", 0)):
             rows.append(rate(where, term=term, events=events, is_suppressed=is_suppressed))
             rows.append(rate(where, term=term, events=0, is_serious_only=True, is_suppressed=is_suppressed))
@@ -121,9 +125,19 @@ def comparisons() -> list[dict]:
         "direction": "lower",
         "adjusted_for": ["baseline", "age"],
     }
-    share = {"metric_id": "arm_risk_difference", "criterion": "PCT30", "method": "risk_difference", "estimate": 0.2,
-             "ci_lower": 0.05, "ci_upper": 0.35, "x_arm": 12, "x_reference": 7, "p_value": None, "unit": "proportion",
-             "direction": "higher"}  # fmt: skip
+    share = {
+        "metric_id": "arm_risk_difference",
+        "criterion": "PCT30",
+        "method": "risk_difference",
+        "estimate": 0.2,
+        "ci_lower": 0.05,
+        "ci_upper": 0.35,
+        "x_arm": 12,
+        "x_reference": 7,
+        "p_value": None,
+        "unit": "proportion",
+        "direction": "higher",
+    }
     return [base, base | share]
 
 
@@ -321,11 +335,15 @@ def checks() -> list[dict]:
 
 def marts() -> dict[str, list[dict]]:
     return patients() | {
-        "cohort_outcomes": cohorts(), "adverse_event_rates": rates(), "arm_comparisons": comparisons(),
-        "clinic_funnel": funnels(), "control_charts": control_charts(), "report_deadlines": deadlines(),
+        "cohort_outcomes": cohorts(),
+        "adverse_event_rates": rates(),
+        "arm_comparisons": comparisons(),
+        "clinic_funnel": funnels(),
+        "control_charts": control_charts(),
+        "report_deadlines": deadlines(),
         "check_results": checks(),
         **small_summaries.marts(),
-    }  # fmt: skip
+    }
 
 
 def alert(alert_id: str, position: int, **row) -> dict:
@@ -341,13 +359,29 @@ def alert(alert_id: str, position: int, **row) -> dict:
 
 def alerts() -> list[dict]:
     """Harm that nobody has in hand, a device that Dr. A has, a limit that is noted, one that is closed."""
-    device = {"rule": "device_calibration_overdue", "tier": "today", "subject_kind": "device", "subject_id": "D1",
-              "finding": "due 2026-11-01", "assigned_role": "technician"}  # fmt: skip
+    device = {
+        "rule": "device_calibration_overdue",
+        "tier": "today",
+        "subject_kind": "device",
+        "subject_id": "D1",
+        "finding": "due 2026-11-01",
+        "assigned_role": "technician",
+    }
     later = {"recorded_at": CUT + timedelta(minutes=4), "ingested_at": CUT + timedelta(minutes=4), "revision": 1}
-    person = later | {"source": "/floe", "acknowledged_at": CUT + timedelta(minutes=4), "recorded_by_role": "Dr. A",
-                      "acknowledged_by": "Dr. A"}  # fmt: skip
-    noted = {"rule": "cabin_too_cold", "tier": "noted", "subject_kind": "session", "subject_id": "S1", "clinic_id": "C2",
-             "finding": "-110.4, lowest allowed -110"}  # fmt: skip
+    person = later | {
+        "source": "/floe",
+        "acknowledged_at": CUT + timedelta(minutes=4),
+        "recorded_by_role": "Dr. A",
+        "acknowledged_by": "Dr. A",
+    }
+    noted = {
+        "rule": "cabin_too_cold",
+        "tier": "noted",
+        "subject_kind": "session",
+        "subject_id": "S1",
+        "clinic_id": "C2",
+        "finding": "-110.4, lowest allowed -110",
+    }
     return [
         alert("AL1", 0),
         alert("AL2", 1, **device),

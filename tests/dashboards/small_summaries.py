@@ -33,11 +33,15 @@ def survival_curves() -> list[dict]:
     return [
         *curve("TTLOSS", stratum(), STEPS, **never),
         *curve("TTLOSS", stratum(clinic_id="C2"), [(7.0, 3, 1, 2, 2 / 3)], is_suppressed=True),
-        *curve("TTAERES", stratum(), [(1.0, 12, 6, 0, 0.5), (4.0, 6, 5, 0, 1 / 12), (90.0, 1, 0, 1, 1 / 12)],
-               **median | {"n_patients": 9}),
+        *curve(
+            "TTAERES",
+            stratum(),
+            [(1.0, 12, 6, 0, 0.5), (4.0, 6, 5, 0, 1 / 12), (90.0, 1, 0, 1, 1 / 12)],
+            **median | {"n_patients": 9},
+        ),
         *curve("TTSURG", stratum(), [(50.0, 10, 0, 10, 1.0)], **never),
         *(row for arm in ARMS for row in curve("TTSURGA", stratum(arm=arm), STEPS, log_rank_p_value=0.03, **never)),
-    ]  # fmt: skip
+    ]
 
 
 def responder_curves() -> list[dict]:
@@ -66,24 +70,58 @@ def reliable_changes() -> list[dict]:
 
     The trial's index is by arm, of 30, without a known measurement error.
     """
-    base = STAMP | {"metric_id": "reliable_change", "parameter": "NRS7D", "visit": "Month 3", "n_patients": 63,
-                    "n_due": 61, "n_evaluable": 50, "n_missing": 9, "n_not_evaluable": 2, "n_pending": 2,
-                    "unit": "points", "standard_error_of_measurement": 0.86, "smallest_change": 2.38,
-                    "source": "Someone 2001", "verification": "unverified", "recovered_at": 3.0,
-                    "recovered_source": "Other 2002"}  # fmt: skip
+    base = STAMP | {
+        "metric_id": "reliable_change",
+        "parameter": "NRS7D",
+        "visit": "Month 3",
+        "n_patients": 63,
+        "n_due": 61,
+        "n_evaluable": 50,
+        "n_missing": 9,
+        "n_not_evaluable": 2,
+        "n_pending": 2,
+        "unit": "points",
+        "standard_error_of_measurement": 0.86,
+        "smallest_change": 2.38,
+        "source": "Someone 2001",
+        "verification": "unverified",
+        "recovered_at": 3.0,
+        "recovered_source": "Other 2002",
+    }
     counts = {"recovered": 6, "improved": 14, "unchanged": 27, "deteriorated": 3}
     full = base | _classes(counts)
-    no_cut = {"visit": "Week 4", "recovered_at": None, "recovered_source": None, "n_recovered": None,
-              "recovered": None, "recovered_lower": None, "recovered_upper": None}  # fmt: skip
+    no_cut = {
+        "visit": "Week 4",
+        "recovered_at": None,
+        "recovered_source": None,
+        "n_recovered": None,
+        "recovered": None,
+        "recovered_lower": None,
+        "recovered_upper": None,
+    }
     few = _classes(dict.fromkeys(counts, 1)) | {"n_evaluable": 4, "is_suppressed": True}
-    unknown = {"parameter": "PAINIDX", "n_patients": 31, "n_due": 31, "n_evaluable": 0, "n_missing": 1,
-               "n_not_evaluable": 30, "n_pending": 0, "standard_error_of_measurement": None, "smallest_change": None,
-               "source": None, "verification": None, "recovered_at": None, "recovered_source": None,
-               "reason": "no measurement error of this score is known"}  # fmt: skip
+    unknown = {
+        "parameter": "PAINIDX",
+        "n_patients": 31,
+        "n_due": 31,
+        "n_evaluable": 0,
+        "n_missing": 1,
+        "n_not_evaluable": 30,
+        "n_pending": 0,
+        "standard_error_of_measurement": None,
+        "smallest_change": None,
+        "source": None,
+        "verification": None,
+        "recovered_at": None,
+        "recovered_source": None,
+        "reason": "no measurement error of this score is known",
+    }
     return [
-        full | stratum(), full | no_cut | stratum(), full | few | stratum(clinic_id="C2"),
+        full | stratum(),
+        full | no_cut | stratum(),
+        full | few | stratum(clinic_id="C2"),
         *(base | unknown | stratum(arm=arm) for arm in ARMS),
-    ]  # fmt: skip
+    ]
 
 
 def _classes(counts: dict[str, int]) -> dict:
@@ -95,19 +133,42 @@ def _classes(counts: dict[str, int]) -> dict:
 
 def important_changes() -> list[dict]:
     """NRS7D: a cut at Month 3, too few at Week 4; of the index none is published."""
-    base = STAMP | {"metric_id": "pgic_anchor_mic", "parameter": "NRS7D", "visit": "Month 3", "unit": "points",
-                    "direction": "lower", "n_changes": 78, "n_without_pgic": 3, "n_improved": 40, "n_not_improved": 35,
-                    "published_change": 2.0, "published_source": "Farrar 2001", "published_verification": "verified"}  # fmt: skip
-    cut = {"anchored_change": 2.0, "anchored_change_least": 1.5, "sensitivity": 0.8, "specificity": 0.75, "auc": 0.81,
-           "auc_lower": 0.7, "auc_upper": 0.88}  # fmt: skip
+    base = STAMP | {
+        "metric_id": "pgic_anchor_mic",
+        "parameter": "NRS7D",
+        "visit": "Month 3",
+        "unit": "points",
+        "direction": "lower",
+        "n_changes": 78,
+        "n_without_pgic": 3,
+        "n_improved": 40,
+        "n_not_improved": 35,
+        "published_change": 2.0,
+        "published_source": "Farrar 2001",
+        "published_verification": "verified",
+    }
+    cut = {
+        "anchored_change": 2.0,
+        "anchored_change_least": 1.5,
+        "sensitivity": 0.8,
+        "specificity": 0.75,
+        "auc": 0.81,
+        "auc_lower": 0.7,
+        "auc_upper": 0.88,
+    }
     few = {"n_changes": 24, "n_improved": 12, "n_not_improved": 9, "reason": "12 improved and 9 not, 30 needed of each"}
-    unpublished = {"parameter": "PAINIDX", "published_change": None, "published_source": None,
-                   "published_verification": None}  # fmt: skip
+    unpublished = {
+        "parameter": "PAINIDX",
+        "published_change": None,
+        "published_source": None,
+        "published_verification": None,
+    }
     return [
-        base | cut | stratum(), base | few | {"visit": "Week 4"} | stratum(),
+        base | cut | stratum(),
+        base | few | {"visit": "Week 4"} | stratum(),
         base | cut | {"n_improved": 2, "is_suppressed": True} | stratum(clinic_id="C2"),
         base | few | unpublished | stratum(),
-    ]  # fmt: skip
+    ]
 
 
 _NONE = "no events in either group: the ratio could be anything"
@@ -116,8 +177,16 @@ _NO_END = "no events in the reference: the ratio has no upper bound"
 
 def event_comparisons() -> list[dict]:
     """Pairs of any event and of serious ones; by sessions and by patient-years the same. All are marked."""
-    base = STAMP | {"metric_id": "adverse_event_rate_ratio", "term": None, "min_grade": None, "sessions_overdispersion": 1.4,
-                    "unread_records": 2, "is_suppressed": True, "patients": 20, "reference_patients": 40}  # fmt: skip
+    base = STAMP | {
+        "metric_id": "adverse_event_rate_ratio",
+        "term": None,
+        "min_grade": None,
+        "sessions_overdispersion": 1.4,
+        "unread_records": 2,
+        "is_suppressed": True,
+        "patients": 20,
+        "reference_patients": 40,
+    }
     base |= {f"is_{r}_only": False for r in ("serious", "related", "treatment_emergent", "session_emergent")}
     # dimension, compared, reference, events and sessions of both, ratio, limits, reason
     pairs = (
@@ -141,9 +210,17 @@ def event_comparisons() -> list[dict]:
 def _pair(
     dimension, compared, reference, events, sessions, others, other_sessions, ratio, lower, upper, reason
 ) -> dict:
-    row = {"dimension": dimension, "compared": compared, "reference": reference, "events": events, "sessions": sessions,
-           "reference_events": others, "reference_sessions": other_sessions, "patient_years": sessions / 100,
-           "reference_patient_years": other_sessions / 100}  # fmt: skip
+    row = {
+        "dimension": dimension,
+        "compared": compared,
+        "reference": reference,
+        "events": events,
+        "sessions": sessions,
+        "reference_events": others,
+        "reference_sessions": other_sessions,
+        "patient_years": sessions / 100,
+        "reference_patient_years": other_sessions / 100,
+    }
     for exposure in ("sessions", "patient_years"):
         name = f"{exposure}_rate_ratio"
         row |= {name: ratio, f"{name}_lower": lower, f"{name}_upper": upper, f"{exposure}_reason": reason}
@@ -151,20 +228,37 @@ def _pair(
 
 
 def doses() -> list[dict]:
-    base = STAMP | stratum() | {"metric_id": "dose_response", "parameter": "NRS7D", "visit": "Month 3",
-                                "unit": "points", "is_causal": False}  # fmt: skip
+    base = (
+        STAMP
+        | stratum()
+        | {"metric_id": "dose_response", "parameter": "NRS7D", "visit": "Month 3", "unit": "points", "is_causal": False}
+    )
     bins = ((0.0, 1.0, 2, -2.0, -14.7, 10.7), (1.0, 2.0, 30, -1.9, -2.2, -1.6), (2.0, None, 12, -1.8, -2.3, -1.3))
     return [
         base
-        | {"from_per_week": a, "to_per_week": b, "n_patients": n, "mean_sessions_per_week": a + 0.5, "mean_change": m,
-           "ci_lower": low, "ci_upper": high}
+        | {
+            "from_per_week": a,
+            "to_per_week": b,
+            "n_patients": n,
+            "mean_sessions_per_week": a + 0.5,
+            "mean_change": m,
+            "ci_lower": low,
+            "ci_upper": high,
+        }
         for a, b, n, m, low, high in bins
-    ]  # fmt: skip
+    ]
 
 
 def alerts() -> list[dict]:
-    base = {"rule": "skin_red", "severity": "red", "clinic_id": "C1", "subject_kind": "patient", "subject_id": "P1",
-            "evidence": ["SE0"], "occurred_at": CUT}  # fmt: skip
+    base = {
+        "rule": "skin_red",
+        "severity": "red",
+        "clinic_id": "C1",
+        "subject_kind": "patient",
+        "subject_id": "P1",
+        "evidence": ["SE0"],
+        "occurred_at": CUT,
+    }
     return [base | {"alert_id": "AL1", "state": "closed"}, base | {"alert_id": "AL2", "state": "open"}]
 
 
@@ -177,21 +271,39 @@ def treatment_and_care() -> list[dict]:
     """Rows of mart.cohort_outcomes without a visit: sessions, courses, other care, sustained response."""
     rows = []
     for where, is_suppressed in (
-        (stratum(), False), (stratum(clinic_id="C1"), False), (stratum(clinic_id="C2"), True),
-    ):  # fmt: skip
+        (stratum(), False),
+        (stratum(clinic_id="C1"), False),
+        (stratum(clinic_id="C2"), True),
+    ):
         rows += [_whole(metric, where, is_suppressed=is_suppressed, **values) for metric, values in _METRICS.items()]
     none = {"n_event": 0, "n_evaluable": 0, "n_due": 0, "reason": "no such session", "population": "sessions"}
     return [*rows, *life(), _whole("sessions_delivered", stratum(clinic_id="C3"), is_suppressed=False, **none)]
 
 
 def _share(x: int, n: int, population: str, *, missing: int = 0) -> dict:
-    return {"n_event": x, "n_evaluable": n, "n_due": n + missing, "n_missing": missing, "population": population,
-            "estimate": x / n, "ci_lower": 0.5 * x / n, "ci_upper": min(1.0, (x + 4) / n), "unit": "proportion"}  # fmt: skip
+    return {
+        "n_event": x,
+        "n_evaluable": n,
+        "n_due": n + missing,
+        "n_missing": missing,
+        "population": population,
+        "estimate": x / n,
+        "ci_lower": 0.5 * x / n,
+        "ci_upper": min(1.0, (x + 4) / n),
+        "unit": "proportion",
+    }
 
 
 def _mean(value: float, n: int, population: str, unit: str) -> dict:
-    return {"n_evaluable": n, "n_due": n, "population": population, "estimate": value, "ci_lower": value - 0.1,
-            "ci_upper": value + 0.1, "unit": unit}  # fmt: skip
+    return {
+        "n_evaluable": n,
+        "n_due": n,
+        "population": population,
+        "estimate": value,
+        "ci_lower": value - 0.1,
+        "ci_upper": value + 0.1,
+        "unit": unit,
+    }
 
 
 _METRICS = {
@@ -212,11 +324,11 @@ _METRICS = {
     "opioid_use_stopped": _share(3, 12, "patients", missing=30),
     "opioid_use_started": _share(0, 18, "patients", missing=30),
     "opioid_change": _mean(-1.5, 30, "completers", "MME/day"),
-    "injections_per_100_patient_years": _share(5, 40, "patients") | {
-        "patient_years": 25.0, "estimate": 20.0, "ci_lower": 6.5, "ci_upper": 46.7, "unit": "per 100 patient-years"},
-    "surgeries_per_100_patient_years": _share(0, 40, "patients") | {
-        "patient_years": 25.0, "estimate": 0.0, "ci_lower": 0.0, "ci_upper": 14.8, "unit": "per 100 patient-years"},
-}  # fmt: skip
+    "injections_per_100_patient_years": _share(5, 40, "patients")
+    | {"patient_years": 25.0, "estimate": 20.0, "ci_lower": 6.5, "ci_upper": 46.7, "unit": "per 100 patient-years"},
+    "surgeries_per_100_patient_years": _share(0, 40, "patients")
+    | {"patient_years": 25.0, "estimate": 0.0, "ci_lower": 0.0, "ci_upper": 14.8, "unit": "per 100 patient-years"},
+}
 _LIFE = {
     "rmdq_change": _mean(-4.0, 33, "completers", "points"),
     "rmdq_points": _share(20, 33, "completers"),
@@ -237,9 +349,13 @@ def life() -> list[dict]:
 
 def marts() -> dict[str, list[dict]]:
     return {
-        "survival_curves": survival_curves(), "responder_curves": responder_curves(),
-        "responder_disagreement": verdicts(), "reliable_change": reliable_changes(),
-        "important_change": important_changes(), "adverse_event_comparisons": event_comparisons(),
-        "dose_response": doses(), "alerts": alerts(),
+        "survival_curves": survival_curves(),
+        "responder_curves": responder_curves(),
+        "responder_disagreement": verdicts(),
+        "reliable_change": reliable_changes(),
+        "important_change": important_changes(),
+        "adverse_event_comparisons": event_comparisons(),
+        "dose_response": doses(),
+        "alerts": alerts(),
         "metric_definitions": definitions(),
-    }  # fmt: skip
+    }

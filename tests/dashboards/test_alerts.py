@@ -130,9 +130,13 @@ def test_that_nobody_watches_is_said(staff):
 
 @pytest.mark.parametrize(
     ("minutes", "words"),
-    [(0, "next second, in 10 min"), (8, "next second, in 2 min"), (10, "everybody on the rota was told"),
-     (600, "everybody on the rota was told")],
-)  # fmt: skip
+    [
+        (0, "next second, in 10 min"),
+        (8, "next second, in 2 min"),
+        (10, "everybody on the rota was told"),
+        (600, "everybody on the rota was told"),
+    ],
+)
 def test_the_next_step_of_the_rota(staff, minutes, words):
     """Harm goes to the next after 10 min, counted from when it was told."""
     row = alert_rows.named(shown(staff), staff.settings, "AL1")

@@ -13,10 +13,22 @@ from transforms.schemas import MART_TABLES
 
 def outcome(**columns) -> pl.DataFrame:
     row = STAMP | {
-        "metric_id": "nrs7d_mean", "visit": "Week 4", "visit_day": 29, "population": "completers", "n_patients": 90,
-        "n_due": 90, "n_evaluable": 80, "n_missing": 10, "n_pending": 0, "n_not_evaluable": 0, "estimate": 4.0,
-        "ci_lower": 3.6, "ci_upper": 4.4, "unit": "points", "strata": [],
-    }  # fmt: skip
+        "metric_id": "nrs7d_mean",
+        "visit": "Week 4",
+        "visit_day": 29,
+        "population": "completers",
+        "n_patients": 90,
+        "n_due": 90,
+        "n_evaluable": 80,
+        "n_missing": 10,
+        "n_pending": 0,
+        "n_not_evaluable": 0,
+        "estimate": 4.0,
+        "ci_lower": 3.6,
+        "ci_upper": 4.4,
+        "unit": "points",
+        "strata": [],
+    }
     return frame(MART_TABLES["cohort_outcomes"], [row | columns]).with_columns(series=pl.lit("all patients"))
 
 

@@ -26,9 +26,15 @@ PANEL = Panel("Rate", "rate", "low", "high", "text", "per 100")
 
 
 def visits(**columns) -> pl.DataFrame:
-    rows = {"series": ["all"] * 4, "visit": ["Week 4", "End of course", "Baseline", "Month 3"],
-            "visit_day": [29, None, 1, 92], "n_evaluable": [5, 4, 7, 0], "estimate": [4.0, 3.5, 6.0, None],
-            "ci_lower": [3.0, 3.0, 5.0, None], "ci_upper": [5.5, 4.0, 7.0, None]}  # fmt: skip
+    rows = {
+        "series": ["all"] * 4,
+        "visit": ["Week 4", "End of course", "Baseline", "Month 3"],
+        "visit_day": [29, None, 1, 92],
+        "n_evaluable": [5, 4, 7, 0],
+        "estimate": [4.0, 3.5, 6.0, None],
+        "ci_lower": [3.0, 3.0, 5.0, None],
+        "ci_upper": [5.5, 4.0, 7.0, None],
+    }
     return pl.DataFrame(rows | columns)
 
 
@@ -83,8 +89,13 @@ def test_regression_to_the_mean_is_a_line():
 
 
 def rates(**columns) -> pl.DataFrame:
-    rows = {"label": ["A", "B", "C"], "rate": [2.0, 0.0, None], "low": [1.0, 0.0, None], "high": [4.0, 3.7, None],
-            "text": ["2 / 100", "0 / 80", "suppressed"]}  # fmt: skip
+    rows = {
+        "label": ["A", "B", "C"],
+        "rate": [2.0, 0.0, None],
+        "low": [1.0, 0.0, None],
+        "high": [4.0, 3.7, None],
+        "text": ["2 / 100", "0 / 80", "suppressed"],
+    }
     return pl.DataFrame(rows | columns)
 
 
@@ -132,8 +143,10 @@ def test_funnel_marks_without_ranking():
 
 def test_funnel_prefers_limits_that_know_overdispersion():
     """Where limits for over-dispersion are given they are the ones drawn."""
-    rows = frame(MART_TABLES["clinic_funnel"], [r | {"upper_95_od": 0.9, "lower_95_od": 0.0, "upper_998_od": 0.95,
-                                                     "lower_998_od": 0.0} for r in funnels()])  # fmt: skip
+    rows = frame(
+        MART_TABLES["clinic_funnel"],
+        [r | {"upper_95_od": 0.9, "lower_95_od": 0.0, "upper_998_od": 0.95, "lower_998_od": 0.0} for r in funnels()],
+    )
     figure = funnel(
         rows.with_columns(label="clinic_id", name="clinic_id"), of=LIGHT, axis_title="", denominator_title=""
     )
@@ -170,8 +183,10 @@ def test_each_rule_has_its_shape(rule, symbol):
 
 def test_locked_limits_are_marked():
     """Of 14 points the limits come from the first 12: a line between the 12th and the 13th; trial limits have none."""
-    points = [control_charts()[0] | {"point": k, "period_start": date(2026, 1, 1 + k), "is_trial_limits": False}
-              for k in range(14)]  # fmt: skip
+    points = [
+        control_charts()[0] | {"point": k, "period_start": date(2026, 1, 1 + k), "is_trial_limits": False}
+        for k in range(14)
+    ]
     (line,) = control_chart(frame(MART_TABLES["control_charts"], points), of=LIGHT, axis_title="").layout.shapes
     assert str(line.x0).startswith("2026-01-12")
     assert not control_chart(charted(), of=LIGHT, axis_title="").layout.shapes
@@ -179,8 +194,11 @@ def test_locked_limits_are_marked():
 
 def test_limits_begun_anew_are_marked():
     """Two phases: a line at the start of the second, with its words."""
-    points = [control_charts()[0] | {"point": k, "period_start": date(2026, 1, 1 + k),
-                                     "rebased_from": date(2026, 1, 6) if k >= 5 else None} for k in range(10)]  # fmt: skip
+    points = [
+        control_charts()[0]
+        | {"point": k, "period_start": date(2026, 1, 1 + k), "rebased_from": date(2026, 1, 6) if k >= 5 else None}
+        for k in range(10)
+    ]
     figure = control_chart(frame(MART_TABLES["control_charts"], points), of=LIGHT, axis_title="")
     assert [str(line.x0) for line in figure.layout.shapes] == ["2026-01-06"]
     assert [note.text for note in figure.layout.annotations] == ["limits begun anew"]
@@ -203,8 +221,14 @@ def curves(**columns) -> pl.DataFrame:
 
 @pytest.mark.parametrize(
     ("last", "ticks"),
-    [(1, [0, 1]), (7, list(range(8))), (8, [0, 2, 4, 6, 8]), (60, [0, 14, 28, 42, 56]), (365, [0, 60, 120, 180, 240, 300, 360])],
-)  # fmt: skip
+    [
+        (1, [0, 1]),
+        (7, list(range(8))),
+        (8, [0, 2, 4, 6, 8]),
+        (60, [0, 14, 28, 42, 56]),
+        (365, [0, 60, 120, 180, 240, 300, 360]),
+    ],
+)
 def test_ticks_are_days_that_people_count_in(last, ticks):
     """At most eight, from 0, none after the last day."""
     assert ticks_of(last) == ticks
@@ -244,8 +268,9 @@ def test_several_curves_have_a_line_of_the_table_each():
 def test_a_band_ends_where_no_limit_is_known():
     """Where survival is 0 no limit is given: the band stops, the step goes down."""
     ends = curves(survival=pl.when(pl.col("time_days") == 60).then(0.0).otherwise("survival"))
-    ends = ends.with_columns(lower=pl.when(pl.col("survival") > 0).then("lower"),
-                             upper=pl.when(pl.col("survival") > 0).then("upper"))  # fmt: skip
+    ends = ends.with_columns(
+        lower=pl.when(pl.col("survival") > 0).then("lower"), upper=pl.when(pl.col("survival") > 0).then("upper")
+    )
     figure = survival(ends, of=LIGHT, axis_title="%", height=480, x_title="days")
     band, step = (
         next(t for t in figure.data if meets(t)) for meets in (lambda t: t.fill, lambda t: t.line.width == 2.5)

@@ -23,9 +23,12 @@ def figure(reader, search: str = ""):
 def test_pairs_stand_by_name(staff):
     """Arms, modalities, clinics, each by name whatever the ratio; a clinic against all others."""
     assert list(figure(staff).layout.yaxis.ticktext) == [
-        "acupuncture v control", "Whole body v Local", "Clinic C1 (C1) v all others", "Clinic C2 (C2) v all others",
+        "acupuncture v control",
+        "Whole body v Local",
+        "Clinic C1 (C1) v all others",
+        "Clinic C2 (C2) v all others",
         "Clinic C3 (C3) v all others",
-    ]  # fmt: skip
+    ]
 
 
 def test_what_no_log_axis_holds_is_an_open_triangle(staff):
@@ -91,10 +94,16 @@ def test_a_filter_chooses_pairs(search, pairs):
 
 def test_no_reference_arm_is_said():
     """Without a named reference arm the counts stand, with what to set."""
-    row = event_comparisons()[4] | {"reference": "(none)", "reference_events": None, "reference_sessions": None,
-                                    "sessions_rate_ratio": None, "sessions_rate_ratio_lower": None,
-                                    "sessions_rate_ratio_upper": None, "sessions_p_value": None,
-                                    "sessions_reason": "name it in FLOE_REFERENCE_ARM"}  # fmt: skip
+    row = event_comparisons()[4] | {
+        "reference": "(none)",
+        "reference_events": None,
+        "reference_sessions": None,
+        "sessions_rate_ratio": None,
+        "sessions_rate_ratio_lower": None,
+        "sessions_rate_ratio_upper": None,
+        "sessions_p_value": None,
+        "sessions_reason": "name it in FLOE_REFERENCE_ARM",
+    }
     rows = frame(MART_TABLES["adverse_event_comparisons"], [row])
     drawn = ratio_charts.ratios(rows, {}, of=LIGHT, title="", is_outside=False)
     assert "name it in FLOE_REFERENCE_ARM" in drawn.summary

@@ -103,12 +103,21 @@ def test_words_that_give_a_number_away(staff):
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        ("survival_curves", [{"parameter": "TTSURG", "time_days": t, "at_risk": 3, "n_patients": 3} for t in (4.0, 9.0)]),
+        (
+            "survival_curves",
+            [{"parameter": "TTSURG", "time_days": t, "at_risk": 3, "n_patients": 3} for t in (4.0, 9.0)],
+        ),
         ("control_charts", [{"chart": "g", "clinic_id": "C1", "point": k, "period_start": CUT.date()} for k in (1, 2)]),
-        ("responder_disagreement", [{"parameter": "NRS7D", "visit": "Week 4", "pct30": f, "n": 2, "x": 1} for f in "YN"]),
-        ("dose_response", [{"parameter": "NRS7D", "visit": "Week 4", "from_per_week": f, "n_patients": 1} for f in (0.0, 2.0)]),
+        (
+            "responder_disagreement",
+            [{"parameter": "NRS7D", "visit": "Week 4", "pct30": f, "n": 2, "x": 1} for f in "YN"],
+        ),
+        (
+            "dose_response",
+            [{"parameter": "NRS7D", "visit": "Week 4", "from_per_week": f, "n_patients": 1} for f in (0.0, 2.0)],
+        ),
     ],
-)  # fmt: skip
+)
 def test_how_many_rows_a_hidden_cell_has_is_not_told(name, rows):
     """A row a time with an event, a verdict or a bin with somebody in it: from outside a hidden cell is one row."""
     table = MART_TABLES[name]

@@ -143,6 +143,9 @@ def test_overview_has_a_row_a_chart(staff):
     rows = frame(MART_TABLES["control_charts"], control_charts())
     (row,) = between_charts.overview(rows, CLINICS)
     assert (row["clinic"], row["value"], row["signals"], row["said"]) == (
-        "Clinic C1 (C1)", 5.0, 1, "Special cause, concern",
-    )  # fmt: skip
+        "Clinic C1 (C1)",
+        5.0,
+        1,
+        "Special cause, concern",
+    )
     assert row["target"] == "no target set"

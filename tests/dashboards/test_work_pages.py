@@ -114,8 +114,12 @@ def test_a_reader_from_outside_sees_no_list_and_has_no_door(settings, stranger):
 
 
 def word_by(search: str, **values) -> bytes:
-    states = ((ids.URL, "search", search), (ids.DEVICE_BY, "value", "nurse"), (ids.DEVICE_WHY, "value", "leak"),
-              (ids.DEVICE_FROM, "value", values.get("from_on")))  # fmt: skip
+    states = (
+        (ids.URL, "search", search),
+        (ids.DEVICE_BY, "value", "nurse"),
+        (ids.DEVICE_WHY, "value", "leak"),
+        (ids.DEVICE_FROM, "value", values.get("from_on")),
+    )
     body = {
         "output": f"{ids.DEVICE_SAID}.children",
         "outputs": {"id": ids.DEVICE_SAID, "property": "children"},

@@ -19,11 +19,29 @@ def records(now: datetime) -> list[tuple[str, dict]]:
     found = [
         ("clinics", {"clinic_id": "C1", "name": "Harbour <b>", "timezone": "UTC"}),
         ("clinics", {"clinic_id": "C2", "name": "Spree", "timezone": "UTC"}),
-        ("devices", {"device_id": "D1", "clinic_id": "C1", "kind": "cryo", "modality": "local", "calibrated_on": f"{long_ago:%Y-%m-%d}"}),
+        (
+            "devices",
+            {
+                "device_id": "D1",
+                "clinic_id": "C1",
+                "kind": "cryo",
+                "modality": "local",
+                "calibrated_on": f"{long_ago:%Y-%m-%d}",
+            },
+        ),
         ("devices", {"device_id": "D2", "clinic_id": "C1", "kind": "cryo", "retired_on": f"{long_ago:%Y-%m-%d}"}),
-        ("adverse_events", {"ae_id": "E1", "patient_id": "P1", "clinic_id": "C1", "term": "=cmd() burn", "grade": 2,
-                            "onset_at": now - timedelta(days=6, hours=20)}),
-    ]  # fmt: skip
+        (
+            "adverse_events",
+            {
+                "ae_id": "E1",
+                "patient_id": "P1",
+                "clinic_id": "C1",
+                "term": "=cmd() burn",
+                "grade": 2,
+                "onset_at": now - timedelta(days=6, hours=20),
+            },
+        ),
+    ]
     for k, outcome in ((1, "deferred"), (2, "cleared")):
         patient = {"patient_id": f"P{k}", "clinic_id": f"C{k}"}
         consult = {"consult_id": f"K{k}", "occurred_at": long_ago, "recorded_at": long_ago, "outcome": outcome}
@@ -39,7 +57,7 @@ def records(now: datetime) -> list[tuple[str, dict]]:
             at = now - timedelta(weeks=week)
             session = {"session_id": f"S{k}{week}", "course_id": f"R{k}", "modality": "local", "started_at": at}
             found.append(("sessions", patient | session | {"device_id": "D1" if k == 1 else None, "duration_s": 150}))
-    return found  # fmt: skip
+    return found
 
 
 def fill(settings, *, now: datetime) -> None:

@@ -29,8 +29,17 @@ from orchestration.automation import materialize_job, materialize_now
 
 ROOT = Path(__file__).parents[2]
 SHARED_DATA = ROOT.parent / "shared" / "data"
-PLAN = Plan(clinics=4, patients=40, days=100, seed=23, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
-            broken_share=0.02, unknown_share=0.02)  # fmt: skip
+PLAN = Plan(
+    clinics=4,
+    patients=40,
+    days=100,
+    seed=23,
+    duplicates_share=0.03,
+    conflicts_share=0.01,
+    late_share=0.05,
+    broken_share=0.02,
+    unknown_share=0.02,
+)
 ZONE = "America/New_York"  # of the wearers' clocks, as far as anyone knows
 MOST_ROUNDS = 1  # copies of everything that the load may send
 
@@ -124,8 +133,10 @@ def real(system, shared_data, tmp_path_factory) -> System:
         people = tmp_path_factory.mktemp("people") / "people.csv"
         people.write_text("id,patient\n" + "".join(f"{n},{p}\n" for n, p in made.people.items()))
         options = ("--patients", str(people), "--timezone", ZONE, "--clinic", "C-fitbit")
-        made.sent = {"trial": made.said("replay", str(trial)),
-                     "wearables": made.said("import", "fitbit", str(steps), str(daily), str(heart), *options)}  # fmt: skip
+        made.sent = {
+            "trial": made.said("replay", str(trial)),
+            "wearables": made.said("import", "fitbit", str(steps), str(daily), str(heart), *options),
+        }
         made.report = worker.run(made.settings, drain=True)
         made.compute("arm_comparisons")
     return made
@@ -178,8 +189,11 @@ def _identity(value: bytes | None) -> tuple[str, str] | None:
 class Asking:
     """Threads that ask the lake while it fills; each opens it as `floe sql` does, or keeps it open as a page does."""
 
-    QUERIES = ("SELECT sum(rows + rejects)::BIGINT AS n FROM raw.ledger", "SELECT count(*) AS n FROM raw.readings",
-               "SELECT count(*) AS n FROM raw.sessions JOIN raw.patients USING (patient_id)")  # fmt: skip
+    QUERIES = (
+        "SELECT sum(rows + rejects)::BIGINT AS n FROM raw.ledger",
+        "SELECT count(*) AS n FROM raw.readings",
+        "SELECT count(*) AS n FROM raw.sessions JOIN raw.patients USING (patient_id)",
+    )
     PAGES = ("mart.patient_outcomes", "mart.adverse_event_rates", "core.sessions", "mart.check_results")
 
     def __init__(self, settings) -> None:

@@ -159,8 +159,15 @@ def test_conflicts(tables, sent):
 
 def test_limits_exceeded(tables, sent):
     """Sessions that exceeded each limit of their protocol, by what they and their devices measured."""
-    flags = {"DURFL": "duration", "TEMPLOFL": "temperature_low", "TEMPHIFL": "temperature_high", "SKINFL": "skin",
-             "O2FL": "oxygen", "SPACEFL": "spacing", "WEEKFL": "weekly_count"}  # fmt: skip
+    flags = {
+        "DURFL": "duration",
+        "TEMPLOFL": "temperature_low",
+        "TEMPHIFL": "temperature_high",
+        "SKINFL": "skin",
+        "O2FL": "oxygen",
+        "SPACEFL": "spacing",
+        "WEEKFL": "weekly_count",
+    }
     adex, truth = tables["mart.adex"], sent.truth.limit_exceedances()
     found = {limit: adex.filter(pl.col(flag) == "Y").height for flag, limit in flags.items()}
     assert found == {limit: truth[limit] for limit in flags.values()}

@@ -60,8 +60,14 @@ def test_p_value(comparisons):
 )
 def test_responders(comparisons, parameter, criterion, responders, printed):
     """At least 50 % fewer days, at least 35 % better score, among those with a value; Wald's intervals, as printed."""
-    row = one(comparisons, parameter=parameter, visit="Month 12", indication=None, criterion=criterion,
-              population="completers")  # fmt: skip
+    row = one(
+        comparisons,
+        parameter=parameter,
+        visit="Month 12",
+        indication=None,
+        criterion=criterion,
+        population="completers",
+    )
     assert (row["x_arm"], row["x_reference"]) == responders
     assert (row["n_arm"], row["n_reference"]) == (161, 140)
     assert tuple(round(row[c], 2) for c in ("estimate", "wald_lower", "wald_upper")) == printed

@@ -22,8 +22,15 @@ PATIENT = record("patients", {"patient_id": "P", "clinic_id": "C1", "enrolled_on
 def day_total(steps: list, *, id: str, source: str = "/imports/fitbit/11/P", day: int = 4) -> tuple[str, bytes, bytes]:
     """Totals of days from one of May on, as an export has them."""
     start = datetime(2026, 5, day, tzinfo=UTC)
-    data = {"patient_id": "P", "device_id": "fitbit-11", "metric": "daily_step_count", "unit": "{steps}",
-            "started_at": start, "interval_s": 86_400, "values": steps}  # fmt: skip
+    data = {
+        "patient_id": "P",
+        "device_id": "fitbit-11",
+        "metric": "daily_step_count",
+        "unit": "{steps}",
+        "started_at": start,
+        "interval_s": 86_400,
+        "values": steps,
+    }
     return record("readings", data, id=id, source=source, time=start)
 
 
@@ -74,21 +81,38 @@ def test_wrong_zone_taken_back(computed):
         day_total([3000], id="berlin", source="/imports/fitbit/11/P/Europe/Berlin", day=5),
     ]
     assert vendor_steps(computed([PATIENT, *two]).tables) == [(4, 3000), (5, 3000)]
-    data = {"retraction_id": "R", "source": "/imports/fitbit/11/P/Europe/London", "reason": "wrong time zone",
-            "from": "2026-05-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}  # fmt: skip
+    data = {
+        "retraction_id": "R",
+        "source": "/imports/fitbit/11/P/Europe/London",
+        "reason": "wrong time zone",
+        "from": "2026-05-01T00:00:00Z",
+        "to": "2026-06-01T00:00:00Z",
+    }
     taken_back = record("retractions", data, id="r", source="/ehr")
     assert vendor_steps(computed([PATIENT, *two, taken_back]).tables) == [(5, 3000)]
-    error = record("retractions", {"retraction_id": "R", "record_status": "entered_in_error", "revision": 1}, id="e", source="/ehr")  # fmt: skip
+    error = record(
+        "retractions", {"retraction_id": "R", "record_status": "entered_in_error", "revision": 1}, id="e", source="/ehr"
+    )
     assert vendor_steps(computed([PATIENT, *two, taken_back, error]).tables) == [(4, 3000), (5, 3000)]
 
 
 def test_two_servers_that_number_alike(computed):
     """Two servers' Observation 101 of one patient, named by server or not, are two ratings: their sources differ."""
     sent = [
-        record("responses", {"response_id": "101", "patient_id": "P", "instrument": "nrs_pain", "items": {"now": n},
-                             "answered_at": f"2026-03-{day}T09:00:00+01:00"}, id="101", source=f"/fhir/{server}")
+        record(
+            "responses",
+            {
+                "response_id": "101",
+                "patient_id": "P",
+                "instrument": "nrs_pain",
+                "items": {"now": n},
+                "answered_at": f"2026-03-{day}T09:00:00+01:00",
+            },
+            id="101",
+            source=f"/fhir/{server}",
+        )
         for server, n, day in (("A", 8, 10), ("B", 3, 11))
-    ]  # fmt: skip
+    ]
     tables = computed([PATIENT, *sent]).tables
     assert sorted(tables["core.responses"]["items"]) == ['{"now":3}', '{"now":8}']
     assert sorted(tables["core.responses"]["response_id"]) == ["/fhir/A#101", "/fhir/B#101"]
@@ -96,11 +120,19 @@ def test_two_servers_that_number_alike(computed):
 
 def test_entry_in_error_needs_its_id_alone(computed):
     """A record is taken out by its id and the mark, whatever revision it had, and comes back when entered again."""
-    base = {"session_id": "S", "patient_id": "P", "clinic_id": "C1", "modality": "local",
-            "started_at": "2026-05-04T10:00:00Z", "revision": 5}  # fmt: skip
+    base = {
+        "session_id": "S",
+        "patient_id": "P",
+        "clinic_id": "C1",
+        "modality": "local",
+        "started_at": "2026-05-04T10:00:00Z",
+        "revision": 5,
+    }
     first = record("sessions", base, id="1", source="/ehr")
     mark = record("sessions", {"session_id": "S", "record_status": "entered_in_error"}, id="2", source="/ehr")
-    again = record("sessions", {k: v for k, v in base.items() if k != "revision"} | {"duration_s": 90}, id="3", source="/ehr")  # fmt: skip
+    again = record(
+        "sessions", {k: v for k, v in base.items() if k != "revision"} | {"duration_s": 90}, id="3", source="/ehr"
+    )
     gone = computed([PATIENT, first, mark]).tables
     assert gone["raw.rejects"].is_empty()
     assert gone["core.sessions"].is_empty()

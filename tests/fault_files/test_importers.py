@@ -105,8 +105,13 @@ def test_the_first_of_two_zones_is_taken_back(fault_file, computed):
     path = fault_file("fitbit_two_zones.parquet")
     london, berlin = (list(fitbit([path], patient="P1", timezone=f"Europe/{city}")) for city in ("London", "Berlin"))
     (source,) = {orjson.loads(value)["source"] for _, _, value in london}
-    data = {"retraction_id": "R", "source": source, "reason": "wrong time zone",
-            "from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}  # fmt: skip
+    data = {
+        "retraction_id": "R",
+        "source": source,
+        "reason": "wrong time zone",
+        "from": "2000-01-01T00:00:00Z",
+        "to": "2100-01-01T00:00:00Z",
+    }
     value = encode("retractions", data, id="r", source="/ehr", time="2026-11-01T10:00:00Z")
     records = [*known(), *london, *berlin]
     assert steps_in_core(computed(records)) == 6_000

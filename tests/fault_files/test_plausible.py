@@ -25,7 +25,12 @@ def test_an_end_before_its_start_is_no_end(end_before_start):
     assert (row["TRTEMFL"], row["SESS24FL"], row["AENDT"], row["ADURN"]) == ("Y", "Y", None, None)
     [listed] = end_before_start["core.implausible"].to_dicts()
     assert (listed["table"], listed["record_id"], listed["field"], listed["rule"], listed["is_safety"]) == (
-        "adverse_events", "b-ae", "resolved_at", "end_before_start", True)  # fmt: skip
+        "adverse_events",
+        "b-ae",
+        "resolved_at",
+        "end_before_start",
+        True,
+    )
 
 
 def test_a_clock_ahead_moves_nobody(clock_future):
@@ -80,22 +85,62 @@ def test_a_zone_that_is_no_name_of_iana_is_rejected_with_the_name_meant(replayed
 
 # Each of patient F1 of clinic CF, and none of them can be true.
 IMPOSSIBLE = (
-    ("sessions", {"session_id": "x1", "clinic_id": "CF", "modality": "whole_body", "status": "aborted",
-                  "started_at": "1970-01-01T00:00:10Z"}),
-    ("sessions", {"session_id": "x2", "clinic_id": "CF", "modality": "whole_body", "status": "missed",
-                  "started_at": "2050-01-01T00:00:10Z"}),
-    ("responses", {"response_id": "x3", "instrument": "nrs_pain", "items": {"average_7d": 0},
-                   "answered_at": "2050-01-01T00:00:00Z"}),
+    (
+        "sessions",
+        {
+            "session_id": "x1",
+            "clinic_id": "CF",
+            "modality": "whole_body",
+            "status": "aborted",
+            "started_at": "1970-01-01T00:00:10Z",
+        },
+    ),
+    (
+        "sessions",
+        {
+            "session_id": "x2",
+            "clinic_id": "CF",
+            "modality": "whole_body",
+            "status": "missed",
+            "started_at": "2050-01-01T00:00:10Z",
+        },
+    ),
+    (
+        "responses",
+        {
+            "response_id": "x3",
+            "instrument": "nrs_pain",
+            "items": {"average_7d": 0},
+            "answered_at": "2050-01-01T00:00:00Z",
+        },
+    ),
     ("patient_status", {"status_id": "x4", "status": "died", "effective_on": "2050-01-01"}),
     ("patient_status", {"status_id": "x5", "status": "withdrew", "effective_on": "1970-01-01"}),
     ("courses", {"course_id": "x6", "starts_on": "2026-05-04", "ends_on": "1970-01-01"}),
     ("care", {"care_id": "x7", "kind": "surgery", "occurred_at": "2050-01-01T00:00:00Z"}),
     ("consults", {"consult_id": "x8", "outcome": "contraindicated", "occurred_at": "2050-01-01T00:00:00Z"}),
-    ("performance_tests", {"test_id": "x9", "clinic_id": "CF", "test": "timed_up_and_go", "value": 1,
-                           "performed_at": "1970-01-01T00:00:00Z"}),
-    ("readings", {"device_id": "w", "metric": "step_count", "unit": "{steps}", "interval_s": 60, "values": [9, 9],
-                  "started_at": "2050-01-01T00:00:00Z"}),
-)  # fmt: skip
+    (
+        "performance_tests",
+        {
+            "test_id": "x9",
+            "clinic_id": "CF",
+            "test": "timed_up_and_go",
+            "value": 1,
+            "performed_at": "1970-01-01T00:00:00Z",
+        },
+    ),
+    (
+        "readings",
+        {
+            "device_id": "w",
+            "metric": "step_count",
+            "unit": "{steps}",
+            "interval_s": 60,
+            "values": [9, 9],
+            "started_at": "2050-01-01T00:00:00Z",
+        },
+    ),
+)
 
 
 def test_what_cannot_be_changes_no_figure(fault_file, computed, clock_future):

@@ -138,9 +138,14 @@ def test_every_type(sql, expression, as_json, as_csv):
 
 @pytest.mark.parametrize(
     "statement",
-    ["-- a comment first\nSELECT 1 AS x", "/* one */ SELECT 1 AS x -- last\n;", "--x\nFROM (VALUES (1)) t(x);;",
-     "PIVOT (SELECT 'x' AS a, 1 AS b) ON a USING sum(b)", "WITH t AS (SELECT 1 AS x) FROM t"],
-)  # fmt: skip
+    [
+        "-- a comment first\nSELECT 1 AS x",
+        "/* one */ SELECT 1 AS x -- last\n;",
+        "--x\nFROM (VALUES (1)) t(x);;",
+        "PIVOT (SELECT 'x' AS a, 1 AS b) ON a USING sum(b)",
+        "WITH t AS (SELECT 1 AS x) FROM t",
+    ],
+)
 def test_one_statement(sql, statement, tmp_path):
     """From the argument, a file, or standard input: comments, a last semicolon and a PIVOT are fine."""
     file = tmp_path / "asked[1].sql"
@@ -234,8 +239,13 @@ def test_words_that_are_no_such_names(sql):
 
 def test_what_reads_without_a_select(sql):
     """DESCRIBE, SHOW, SUMMARIZE, EXPLAIN and the snapshots read too."""
-    for statement in ("DESCRIBE raw.ledger", "SHOW ALL TABLES", "SUMMARIZE raw.ledger", "EXPLAIN SELECT 1",
-                      "FROM lake.snapshots()"):  # fmt: skip
+    for statement in (
+        "DESCRIBE raw.ledger",
+        "SHOW ALL TABLES",
+        "SUMMARIZE raw.ledger",
+        "EXPLAIN SELECT 1",
+        "FROM lake.snapshots()",
+    ):
         assert sql(statement, "--format", "json").code == 0, statement
 
 

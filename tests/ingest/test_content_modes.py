@@ -22,14 +22,16 @@ CE = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "/java", "ce_type": TO
 
 
 def incident(number: int, **other) -> dict:
-    return orjson.loads(encode(TOPIC, INCIDENT | {"incident_id": f"i{number}"} | other, id=str(number), source="/b",
-                               time=AT))  # fmt: skip
+    return orjson.loads(
+        encode(TOPIC, INCIDENT | {"incident_id": f"i{number}"} | other, id=str(number), source="/b", time=AT)
+    )
 
 
 def raw(pairs) -> bytes:
     pairs = pairs.items() if isinstance(pairs, dict) else pairs
-    return headers.pack([(k if isinstance(k, bytes) else k.encode(), v if isinstance(v, bytes) else v.encode())
-                         for k, v in pairs])  # fmt: skip
+    return headers.pack(
+        [(k if isinstance(k, bytes) else k.encode(), v if isinstance(v, bytes) else v.encode()) for k, v in pairs]
+    )
 
 
 def decoded(*records: tuple[bytes | None, dict | list | None], topic: str = TOPIC):
@@ -140,8 +142,10 @@ def test_each_event_of_a_batched_record_stands_for_itself():
 
 def test_an_array_without_headers_is_a_batch_too():
     """Its first character says enough; an object under a batch's content type is one event."""
-    found = decoded((orjson.dumps([incident(1), incident(2)]), None),
-                    (orjson.dumps(incident(3)), {"content-type": "application/cloudevents-batch+json"}))  # fmt: skip
+    found = decoded(
+        (orjson.dumps([incident(1), incident(2)]), None),
+        (orjson.dumps(incident(3)), {"content-type": "application/cloudevents-batch+json"}),
+    )
     assert found.rows["incident_id"].to_list() == ["i1", "i2", "i3"]
 
 

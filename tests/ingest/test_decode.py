@@ -123,12 +123,26 @@ def test_series_row():
     row = accepted("readings", event("readings"))
     at = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
     expected = {
-        "kafka_topic": "floe.readings.v1", "kafka_topic_id": "topic-id", "kafka_partition": 1, "kafka_offset": 100,
-        "event_id": "e1", "source": "/test", "event_time": at, "utc_offset_min": 60, "ingested_at": NOW,
-        "patient_id": "p1", "device_id": "w1", "metric": "heart_rate", "metric_raw": None, "unit": "/min",
-        "started_at": at, "started_utc_offset_min": 60, "interval_s": 5.0, "values": [71.0, None, 72.5],
+        "kafka_topic": "floe.readings.v1",
+        "kafka_topic_id": "topic-id",
+        "kafka_partition": 1,
+        "kafka_offset": 100,
+        "event_id": "e1",
+        "source": "/test",
+        "event_time": at,
+        "utc_offset_min": 60,
+        "ingested_at": NOW,
+        "patient_id": "p1",
+        "device_id": "w1",
+        "metric": "heart_rate",
+        "metric_raw": None,
+        "unit": "/min",
+        "started_at": at,
+        "started_utc_offset_min": 60,
+        "interval_s": 5.0,
+        "values": [71.0, None, 72.5],
         "extra": None,
-    }  # fmt: skip
+    }
     assert row == expected
 
 
@@ -172,7 +186,7 @@ def test_a_study_and_who_is_in_it():
         ("other", "other", "other"),
         (None, None, None),
     ],
-)  # fmt: skip
+)
 def test_closed_lists(given_status, status, raw):
     """An unknown value of a closed list lands as `other` with the original beside it; null stays null."""
     row = accepted("sessions", event("sessions", data={"status": given_status}))
@@ -249,14 +263,18 @@ BROKEN = [
     ("studies", {"data": {"planned_visits": ["Month 1"]}}, "wrong_type", "planned_visits"),
     ("studies", {"data": {"planned_visits": [{"visit": 1}]}}, "wrong_type", "planned_visits[0].visit"),
     ("studies", {"data": {"planned_visits": [{"visit": "V"}, {}]}}, "missing_field", "planned_visits[1].visit"),
-    ("studies", {"data": {"planned_visits": [{"visit": "V", "to_day": 1.5}]}}, "wrong_type",
-     "planned_visits[0].to_day"),
+    (
+        "studies",
+        {"data": {"planned_visits": [{"visit": "V", "to_day": 1.5}]}},
+        "wrong_type",
+        "planned_visits[0].to_day",
+    ),
     ("studies", {"data": {"primary": {"visit": 3}}}, "wrong_type", "primary.visit"),
     ("study_enrolments", {"data": {"analysis_sets": {"itt": True}}}, "wrong_type", "analysis_sets.itt"),
     ("study_enrolments", {"data": {"strata": ["c1"]}}, "wrong_type", "strata"),
     ("study_enrolments", {"drop": ("from",)}, "missing_field", "from"),
     ("study_enrolments", {"data": {"to": "soon"}}, "bad_time", "to"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "changes", "reason", "field"), BROKEN)
@@ -436,13 +454,29 @@ def test_times(text, instant, offset_min):
 @pytest.mark.parametrize(
     "text",
     [
-        "2026-03-01T08:30:00", "2026-03-01", "1772350200", "", "now", "2026-3-1T08:30:00Z", "2026-03-01T08:30Z",
-        "2026-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2026-03-01T24:00:00Z", "2026-03-01T08:60:00Z",
-        "2026-03-01T08:30:60Z", "2026-03-01T08:30:00+24:00", "2026-03-01T08:30:00+01:60", "2026-03-01T08:30:00.Z",
-        "2026-03-01T08:30:00+0100", "2026-03-01T08:30:00 +01:00", "1899-12-31T23:59:59Z", "2101-01-01T00:00:00Z",
-        "0000-00-00T00:00:00Z", "٢٠٢٦-03-01T08:30:00Z",
+        "2026-03-01T08:30:00",
+        "2026-03-01",
+        "1772350200",
+        "",
+        "now",
+        "2026-3-1T08:30:00Z",
+        "2026-03-01T08:30Z",
+        "2026-13-01T00:00:00Z",
+        "2025-02-29T00:00:00Z",
+        "2026-03-01T24:00:00Z",
+        "2026-03-01T08:60:00Z",
+        "2026-03-01T08:30:60Z",
+        "2026-03-01T08:30:00+24:00",
+        "2026-03-01T08:30:00+01:60",
+        "2026-03-01T08:30:00.Z",
+        "2026-03-01T08:30:00+0100",
+        "2026-03-01T08:30:00 +01:00",
+        "1899-12-31T23:59:59Z",
+        "2101-01-01T00:00:00Z",
+        "0000-00-00T00:00:00Z",
+        "٢٠٢٦-03-01T08:30:00Z",
     ],
-)  # fmt: skip
+)
 def test_bad_times(text):
     """No zone, no such day or hour, another notation, or a year outside 1900 to 2100: no instant."""
     instants, offsets = parse_times(pl.Series([AT, text]))

@@ -37,9 +37,13 @@ def quantity(value, unit: str) -> dict:
 def made(code: str = "8867-4", value=72, unit: str = "/min", **more) -> dict:
     """An Observation; a field that is None is left out."""
     fields = {
-        "resourceType": "Observation", "id": "o1", "status": "final", "subject": {"reference": "Patient/7"},
-        "effectiveDateTime": AT, "valueQuantity": quantity(value, unit),
-    }  # fmt: skip
+        "resourceType": "Observation",
+        "id": "o1",
+        "status": "final",
+        "subject": {"reference": "Patient/7"},
+        "effectiveDateTime": AT,
+        "valueQuantity": quantity(value, unit),
+    }
     return {k: v for k, v in (fields | coded(code) | more).items() if v is not None}
 
 
@@ -49,8 +53,14 @@ def period(start, end, **more) -> dict:
 
 
 # Row 40: https://hl7.org/fhir/us/physical-activity/Observation-ExampleDailySteps.html
-DAILY_STEPS = made("41950-7", 7267, "/d", id="ExampleDailySteps", effectiveDateTime="2022-06-08",
-                   subject={"reference": "http://example.org/Patient/1"})  # fmt: skip
+DAILY_STEPS = made(
+    "41950-7",
+    7267,
+    "/d",
+    id="ExampleDailySteps",
+    effectiveDateTime="2022-06-08",
+    subject={"reference": "http://example.org/Patient/1"},
+)
 PAIN = {"code": "72514-3", "unit": "{score}"}
 WALK = {"code": "64098-7", "unit": "m", "value": 410.5}
 STEPS = {"code": "55423-8", "unit": "{steps}", "value": 600}
@@ -94,9 +104,13 @@ def test_row_40_daily_steps_of_the_physical_activity_guide(tmp_path):
     (event,) = imported(tmp_path, DAILY_STEPS, timezone="America/New_York")
     assert event["type"] == "floe.readings.v1"
     assert event["data"] == {
-        "patient_id": "p1", "metric": "daily_step_count", "unit": "{steps}", "interval_s": 86_400.0,
-        "started_at": "2022-06-08T00:00:00-04:00", "values": [7267.0],
-    }  # fmt: skip
+        "patient_id": "p1",
+        "metric": "daily_step_count",
+        "unit": "{steps}",
+        "interval_s": 86_400.0,
+        "started_at": "2022-06-08T00:00:00-04:00",
+        "values": [7267.0],
+    }
 
 
 MIDNIGHT, NEXT = "2026-03-02T00:00:00+01:00", "2026-03-03T00:00:00+01:00"
@@ -106,39 +120,67 @@ MIDNIGHT, NEXT = "2026-03-02T00:00:00+01:00", "2026-03-03T00:00:00+01:00"
     ("observation", "metric", "started_at", "interval_s", "value"),
     [
         # steps of a day: a day, an instant of it, a Period that is the day; its unit may be a rate or a count
-        (made("41950-7", 3000, "/d", effectiveDateTime="2023-09-11T12:00:00-07:00"),
-         "daily_step_count", "2023-09-11T00:00:00-07:00", 86_400, 3000),
+        (
+            made("41950-7", 3000, "/d", effectiveDateTime="2023-09-11T12:00:00-07:00"),
+            "daily_step_count",
+            "2023-09-11T00:00:00-07:00",
+            86_400,
+            3000,
+        ),
         (made("41950-7", 3000, "{steps}/d", effectiveDateTime=DAY), "daily_step_count", MIDNIGHT, 86_400, 3000),
         (made("41950-7", 0, "{steps}", **period(DAY, DAY)), "daily_step_count", MIDNIGHT, 86_400, 0),
         (made("41950-7", 3000, "/d", **period(MIDNIGHT, NEXT)), "daily_step_count", MIDNIGHT, 86_400, 3000),
         (made(**STEPS | period(MIDNIGHT, "2026-03-02T23:59:59+01:00")), "daily_step_count", MIDNIGHT, 86_400, 600),
         # 23:30 in UTC is the next day in Berlin
-        (made("41950-7", 3000, "/d", effectiveDateTime="2026-03-01T23:30:00Z"),
-         "daily_step_count", MIDNIGHT, 86_400, 3000),
+        (
+            made("41950-7", 3000, "/d", effectiveDateTime="2026-03-01T23:30:00Z"),
+            "daily_step_count",
+            MIDNIGHT,
+            86_400,
+            3000,
+        ),
         # the day without an hour, 2026-03-29, is a day
-        (made(**STEPS | period("2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00")),
-         "daily_step_count", "2026-03-29T00:00:00+01:00", 86_400, 600),
+        (
+            made(**STEPS | period("2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00")),
+            "daily_step_count",
+            "2026-03-29T00:00:00+01:00",
+            86_400,
+            600,
+        ),
         # steps of an interval
         (made(**STEPS | period(AT, "2026-03-02T09:40:00+01:00")), "step_count", AT, 600, 600),
         (made(**STEPS | period("2026-03-02T08:30:00Z", "2026-03-02T08:40:00Z")), "step_count", AT, 600, 600),
-        (made(**STEPS | period(AT, "2026-03-02T09:40:00+01:00"), valueQuantity={"value": 600, "unit": "steps"}),
-         "step_count", AT, 600, 600),
+        (
+            made(**STEPS | period(AT, "2026-03-02T09:40:00+01:00"), valueQuantity={"value": 600, "unit": "steps"}),
+            "step_count",
+            AT,
+            600,
+            600,
+        ),
         # pulse: an instant, or a short Period
         (made(value=72.5), "heart_rate", AT, 1, 72.5),
         (made(unit="{beats}/min", effectiveDateTime=None, effectiveInstant=AT), "heart_rate", AT, 1, 72),
         (made(**period(AT, AT)), "heart_rate", AT, 1, 72),
         (made(effectiveDateTime="2026-03-02T09:30:00"), "heart_rate", AT, 1, 72),
-        (made("80404-7", 41.2, "ms", **period(AT, "2026-03-02T09:31:00+01:00")),
-         "heart_rate_variability_sdnn", AT, 60, 41.2),
+        (
+            made("80404-7", 41.2, "ms", **period(AT, "2026-03-02T09:31:00+01:00")),
+            "heart_rate_variability_sdnn",
+            AT,
+            60,
+            41.2,
+        ),
     ],
-)  # fmt: skip
+)
 def test_readings(tmp_path, observation, metric, started_at, interval_s, value):
     """Steps and pulse are series of one sample, at the local time of their start."""
     (event,) = imported(tmp_path, observation)
     found = event["data"]
     assert (found["metric"], found["started_at"], found["interval_s"], found["values"]) == (
-        metric, started_at, interval_s, [value],
-    )  # fmt: skip
+        metric,
+        started_at,
+        interval_s,
+        [value],
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,18 +190,25 @@ def test_readings(tmp_path, observation, metric, started_at, interval_s, value):
         ({"valueQuantity": quantity(3, "1")}, 3),
         (NO_VALUE | {"valueInteger": 0}, 0),
         # by the place in LOINC's list, whatever the text: LA6113-0 is shown as "2 or more"
-        *((NO_VALUE | {"valueCodeableConcept": coded(code)["code"] | {"text": "2 or more"}}, place)
-          for place, code in enumerate(PAIN_ANSWERS)),
+        *(
+            (NO_VALUE | {"valueCodeableConcept": coded(code)["code"] | {"text": "2 or more"}}, place)
+            for place, code in enumerate(PAIN_ANSWERS)
+        ),
     ],
-)  # fmt: skip
+)
 def test_pain(tmp_path, answer, value):
     """72514-3 is a rating at a point in time: `now`, never the average of 7 days."""
     (event,) = imported(tmp_path, made(**{**PAIN, "value": 6} | answer), clinic="c1")
     assert event["type"] == "floe.responses.v1"
     assert event["data"] == {
-        "response_id": "fhir-p1-o1", "clinic_id": "c1", "revision": 0, "patient_id": "p1", "instrument": "nrs_pain",
-        "answered_at": AT, "items": {"now": value},
-    }  # fmt: skip
+        "response_id": "fhir-p1-o1",
+        "clinic_id": "c1",
+        "revision": 0,
+        "patient_id": "p1",
+        "instrument": "nrs_pain",
+        "answered_at": AT,
+        "items": {"now": value},
+    }
 
 
 def test_six_minute_walk(tmp_path):
@@ -167,17 +216,27 @@ def test_six_minute_walk(tmp_path):
     first, second = imported(tmp_path, made(**WALK), made(**WALK, id="o2", effectiveDateTime=DAY), clinic="c1")
     assert first["type"] == "floe.performance_tests.v1"
     assert first["data"] == {
-        "test_id": "fhir-p1-o1", "clinic_id": "c1", "revision": 0, "patient_id": "p1", "performed_at": AT,
-        "test": "six_minute_walk", "value": 410.5,
-    }  # fmt: skip
+        "test_id": "fhir-p1-o1",
+        "clinic_id": "c1",
+        "revision": 0,
+        "patient_id": "p1",
+        "performed_at": AT,
+        "test": "six_minute_walk",
+        "value": 410.5,
+    }
     assert second["data"]["performed_at"] == MIDNIGHT
 
 
 def test_devices(tmp_path):
     """Each device that is named is an event at its first reading, whatever the order, and its readings name it."""
     watch = {"device": {"reference": "Device/w"}}
-    found = imported(tmp_path, made(**watch), made(id="o2", effectiveDateTime="2026-03-01T10:00:00+01:00", **watch),
-                     made(id="o3", device={"reference": "#contained"}), clinic="c1")  # fmt: skip
+    found = imported(
+        tmp_path,
+        made(**watch),
+        made(id="o2", effectiveDateTime="2026-03-01T10:00:00+01:00", **watch),
+        made(id="o3", device={"reference": "#contained"}),
+        clinic="c1",
+    )
     assert [e["type"] for e in found] == ["floe.devices.v1", *["floe.readings.v1"] * 3]
     assert found[0]["data"] == {"device_id": "fhir-w", "clinic_id": "c1", "kind": "wearable"}
     assert found[0]["time"] == "2026-03-01T10:00:00+01:00"
@@ -248,15 +307,19 @@ REFUSED = [
     # other resources
     ({"resourceType": "Patient"}, "Patient: only Observations are read"),
     ({"resourceType": "QuestionnaireResponse"}, "send them as floe.responses.v1"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("fields", "says"), REFUSED, ids=[says[:40] for _, says in REFUSED])
 def test_left_out(tmp_path, fields, says):
     """What is not taken over is counted under its reason; the rest goes on."""
     refused = Counter()
-    found = imported(tmp_path, {k: v for k, v in (made() | fields).items() if v is not None},
-                     made(id="good", value=64), refused=refused)  # fmt: skip
+    found = imported(
+        tmp_path,
+        {k: v for k, v in (made() | fields).items() if v is not None},
+        made(id="good", value=64),
+        refused=refused,
+    )
     assert [e["data"]["values"] for e in found] == [[64]]
     assert list(refused.values()) == [1]
     assert says in next(iter(refused))
@@ -446,8 +509,10 @@ def test_a_corrected_reading_is_the_later_event(tmp_path):
 
 def test_the_later_total_of_a_day_counts(tmp_path):
     """Of two totals of one day, at noon and at night, the one taken later is the later event, whatever their ids."""
-    night, noon = (made("41950-7", n, "/d", id=k, effectiveDateTime=f"{DAY}T{at}+01:00")
-                   for k, n, at in (("a", 9000, "23:00:00"), ("b", 4000, "12:00:00")))  # fmt: skip
+    night, noon = (
+        made("41950-7", n, "/d", id=k, effectiveDateTime=f"{DAY}T{at}+01:00")
+        for k, n, at in (("a", 9000, "23:00:00"), ("b", 4000, "12:00:00"))
+    )
     later, earlier = imported(tmp_path, night, noon)
     assert later["data"]["started_at"] == earlier["data"]["started_at"]
     assert (later["time"], earlier["time"]) == (f"{DAY}T23:00:00+01:00", f"{DAY}T12:00:00+01:00")

@@ -39,9 +39,14 @@ def test_broken_bytes_are_no_headers():
 def test_as_the_library_writes_them(records):
     """Read lean from a batch: by offset, of the records that have any."""
     builder = DefaultRecordBatchBuilder(
-        magic=2, compression_type=0, is_transactional=False, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        magic=2,
+        compression_type=0,
+        is_transactional=False,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
         batch_size=2**20,
-    )  # fmt: skip
+    )
     for offset, pairs in enumerate(records):
         builder.append(offset, timestamp=0, key=b"k", value=b"v", headers=pairs)
     raw = bytes(builder.build())

@@ -86,11 +86,22 @@ def test_replay_gives_the_bytes_as_they_stand(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    [b"rubbish", b"[]", b'{"topic":"t"}', b'{"key":"k","value":{}}', b'{"topic":5,"value":{}}', b"\xff",
-     b'{"topic":"t","value":{}', b'{"topic":"t","value":1,"value_base64":"AA=="}', b'{"topic":"t","value_base64":"!"}',
-     b'{"topic":"t","vaule":1}', b'{"topic":"t","value":1,"value":2}', b'{"topic":"t","value":1,"t\\u006fpic":"u"}',
-     b'{"topic":"t","key":"a","key":"a","value":1}'],
-)  # fmt: skip
+    [
+        b"rubbish",
+        b"[]",
+        b'{"topic":"t"}',
+        b'{"key":"k","value":{}}',
+        b'{"topic":5,"value":{}}',
+        b"\xff",
+        b'{"topic":"t","value":{}',
+        b'{"topic":"t","value":1,"value_base64":"AA=="}',
+        b'{"topic":"t","value_base64":"!"}',
+        b'{"topic":"t","vaule":1}',
+        b'{"topic":"t","value":1,"value":2}',
+        b'{"topic":"t","value":1,"t\\u006fpic":"u"}',
+        b'{"topic":"t","key":"a","key":"a","value":1}',
+    ],
+)
 def test_replay_names_the_line_that_it_can_not_read(tmp_path, line):
     """A line that is no record is named with what was found and expected, and the rest goes on; alone it is refused."""
     file = tmp_path / "records.ndjson"

@@ -108,9 +108,16 @@ def test_batches_that_follow_each_other_are_one():
     """Of each partition what follows on is joined, gaps included; a jump, another topic's id and a loss are not."""
     lost = lost_batch(PositionLost("floe.sessions.v1", "one", 0, position=9, earliest=12, end=20))
     polled = [
-        batch(0, [b"a"], gap=2), batch(0, [b"x"], partition=1), batch(3, [b"b", None]), batch(5, []),
-        batch(1, [b"y"], partition=1), batch(0, [b"o"], topic_id="two"), batch(7, [b"c"]), lost, batch(12, [b"d"]),
-    ]  # fmt: skip
+        batch(0, [b"a"], gap=2),
+        batch(0, [b"x"], partition=1),
+        batch(3, [b"b", None]),
+        batch(5, []),
+        batch(1, [b"y"], partition=1),
+        batch(0, [b"o"], topic_id="two"),
+        batch(7, [b"c"]),
+        lost,
+        batch(12, [b"d"]),
+    ]
     found = [(b.topic_id, b.partition, b.first_position, b.next_position, b.offsets, b.values) for b in joined(polled)]
     assert found == [
         ("one", 0, 0, 5, [0, 3, 4], [b"a", b"b", None]),

@@ -20,9 +20,14 @@ ATTRIBUTES = slice(21, 23)
 def batch(records, *, compression=0, base=0, last=None):
     """The bytes of one batch of (offset delta, key, value); `last`: its last offset delta, if compacted away."""
     builder = DefaultRecordBatchBuilder(
-        magic=2, compression_type=compression, is_transactional=False, producer_id=-1, producer_epoch=-1,
-        base_sequence=-1, batch_size=2**20,
-    )  # fmt: skip
+        magic=2,
+        compression_type=compression,
+        is_transactional=False,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=2**20,
+    )
     for delta, key, value in records:
         assert builder.append(delta, timestamp=1_700_000_000_000 + delta, key=key, value=value, headers=[("h", b"x")])
     raw = bytearray(builder.build())

@@ -18,9 +18,15 @@ from transforms.schemas import RAW_TABLES, TOPICS
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = {
-    "kafka_topic": "t", "kafka_topic_id": "id", "kafka_partition": 0, "kafka_offset": 0, "event_id": "e", "source": "/s",
-    "event_time": NOW, "ingested_at": NOW,
-}  # fmt: skip
+    "kafka_topic": "t",
+    "kafka_topic_id": "id",
+    "kafka_partition": 0,
+    "kafka_offset": 0,
+    "event_id": "e",
+    "source": "/s",
+    "event_time": NOW,
+    "ingested_at": NOW,
+}
 
 
 @pytest.fixture

@@ -43,9 +43,11 @@ def settings(endpoint, tmp_path, monkeypatch) -> Settings:
 def batch(first: int, count: int) -> Batch:
     offsets = list(range(first, first + count))
     events = [
-        encode("clinics", {"clinic_id": f"C{k}", "timezone": "UTC"}, id=str(k), source="/test", time="2026-02-01T10:00:00Z")
+        encode(
+            "clinics", {"clinic_id": f"C{k}", "timezone": "UTC"}, id=str(k), source="/test", time="2026-02-01T10:00:00Z"
+        )
         for k in offsets
-    ]  # fmt: skip
+    ]
     return Batch(TOPIC, "id", 0, first, first + count, offsets, [b"c"] * count, events)
 
 

@@ -24,8 +24,18 @@ from transforms.errors import UsageError
 from transforms.schemas import TOPICS
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
-FAULTY = Plan(patients=70, days=170, seed=11, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
-              broken_share=0.02, unknown_share=0.02, overlapping_clinics=0, wrong_clock_share=0)  # fmt: skip
+FAULTY = Plan(
+    patients=70,
+    days=170,
+    seed=11,
+    duplicates_share=0.03,
+    conflicts_share=0.01,
+    late_share=0.05,
+    broken_share=0.02,
+    unknown_share=0.02,
+    overlapping_clinics=0,
+    wrong_clock_share=0,
+)
 FAULTY_STARTS, FAULTY_ENDS = (datetime.fromtimestamp(at, UTC) for at in (FAULTY.starts_at, FAULTY.ends_at))
 DAY_S = 86_400
 
@@ -200,11 +210,16 @@ def _last_seen(sent, begun):
     moments = [begun.select("patient_id", at="started_at")]
     told = pl.col("outcome").ne_missing("fatal")
     for topic, column, is_contact in (
-        ("consults", "occurred_at", True), ("screenings", "occurred_at", True), ("responses", "answered_at", True),
-        ("performance_tests", "performed_at", True), ("care", "occurred_at", True), ("care", "reported_through", True),
-        ("adverse_events", "onset_at", True), ("adverse_events", "aware_at", told),
+        ("consults", "occurred_at", True),
+        ("screenings", "occurred_at", True),
+        ("responses", "answered_at", True),
+        ("performance_tests", "performed_at", True),
+        ("care", "occurred_at", True),
+        ("care", "reported_through", True),
+        ("adverse_events", "onset_at", True),
+        ("adverse_events", "aware_at", told),
         ("adverse_events", "resolved_at", told),
-    ):  # fmt: skip
+    ):
         moments.append(_core(sent, topic).filter(is_contact).select("patient_id", at=column))
     newest = pl.concat(moments).filter(pl.col("at") <= sent.truth.data_cutoff)
     return dict(newest.group_by("patient_id").agg(pl.col("at").max()).rows())
@@ -214,12 +229,19 @@ def test_limits_exceeded_are_those_of_the_version_in_force(sent):
     """Duration, the coldest cabin and oxygen, each session against the protocol's version at its start."""
     versions = current("protocols", sent.decoded["protocols"].rows).select(
         "protocol_id", "effective_from", "max_duration_s", limit_c="cabin_min_temp_c", limit_pct="room_min_oxygen_pct"
-    )  # fmt: skip
+    )
     joined = (
-        _core(sent, "sessions").filter(pl.col("status").is_in(("delivered", "aborted"))).sort("started_at")
-        .join_asof(versions.sort("effective_from"), left_on="started_at", right_on="effective_from", by="protocol_id",
-                   check_sortedness=False)
-    )  # fmt: skip
+        _core(sent, "sessions")
+        .filter(pl.col("status").is_in(("delivered", "aborted")))
+        .sort("started_at")
+        .join_asof(
+            versions.sort("effective_from"),
+            left_on="started_at",
+            right_on="effective_from",
+            by="protocol_id",
+            check_sortedness=False,
+        )
+    )
     truth = sent.truth.limit_exceedances()
     assert (joined["duration_s"] > joined["max_duration_s"]).sum() == truth["duration"]
     assert (joined["cabin_min_temp_c"] < joined["limit_c"]).sum() == truth["temperature_low"]
@@ -231,9 +253,11 @@ def test_steps_are_the_sum_of_the_samples_that_count(sent):
     """Of two samples of one instant that in the later event (time, then id) counts; conflicts and copies do not."""
     rows = sent.decoded["readings"].rows.filter(pl.col("metric") == "step_count")
     counting = (
-        rows.sort("kafka_offset").unique(("source", "event_id"), keep="first")
-        .sort("event_time", "event_id").unique(("patient_id", "device_id", "started_at"), keep="last")
-    )  # fmt: skip
+        rows.sort("kafka_offset")
+        .unique(("source", "event_id"), keep="first")
+        .sort("event_time", "event_id")
+        .unique(("patient_id", "device_id", "started_at"), keep="last")
+    )
     assert counting.height < rows.height
     sums = counting.group_by("patient_id", "device_id").agg(pl.col("values").list.sum().sum())
     assert {(p, d): steps for p, d, steps in sums.rows()} == sent.truth.steps
@@ -328,8 +352,16 @@ def test_pain_changes_as_the_effects_imply():
 
     Standard error: SD of a change about 2.2 points, over some 400 patients: 0.11; nearly four of them.
     """
-    plan = Plan(patients=700, days=240, with_readings=False, with_telemetry=False, broken_share=0, conflicts_share=0,
-                unknown_share=0, duplicates_share=0)  # fmt: skip
+    plan = Plan(
+        patients=700,
+        days=240,
+        with_readings=False,
+        with_telemetry=False,
+        broken_share=0,
+        conflicts_share=0,
+        unknown_share=0,
+        duplicates_share=0,
+    )
     simulation = simulate(plan)
     answers = defaultdict(dict)
     for topic, _, value in simulation:

@@ -246,9 +246,12 @@ def test_every_compression_is_read(kafka_here, codec, topic):
     """Producers choose their compression; two megabytes of it in one batch come back whole."""
     sent = [b"%06d" % i * 50 for i in range(7_000)]
     with kafka.KafkaProducer(
-        bootstrap_servers=kafka_here.bootstrap, compression_type=codec, linger_ms=500, batch_size=2**22,
+        bootstrap_servers=kafka_here.bootstrap,
+        compression_type=codec,
+        linger_ms=500,
+        batch_size=2**22,
         max_request_size=2**23,
-    ) as producer:  # fmt: skip
+    ) as producer:
         for value in sent:
             producer.send(topic, value, partition=0)
     with stream.Source(kafka_here) as source:
@@ -273,9 +276,11 @@ def test_only_committed_transactions_are_read_and_positions_pass_over_the_rest(k
     ours = [(o, v) for b in batches for o, v in zip(b.offsets, b.values, strict=True)]
     assert [offset for offset, _ in ours] == [0, 1, 2, 8, 9, 10]
     consumer = kafka.KafkaConsumer(
-        bootstrap_servers=kafka_here.bootstrap, isolation_level="read_committed", auto_offset_reset="earliest",
+        bootstrap_servers=kafka_here.bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
         consumer_timeout_ms=2000,
-    )  # fmt: skip
+    )
     consumer.assign([TopicPartition(topic, 0)])
     theirs = []
     while len(theirs) < 6:

@@ -35,10 +35,27 @@ def secured(tmp_path_factory, downloads):
     folder = tmp_path_factory.mktemp("secured")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            str(key),
+            "-out",
+            str(certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
     (folder / "keystore.pem").write_text(key.read_text() + certificate.read_text())
     home = Settings(home=folder, cache=str(downloads), broker_port=broker_process.free_port(), kafka_bootstrap="")
     java = broker_java.java(home, progress=print)

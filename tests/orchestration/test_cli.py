@@ -100,8 +100,14 @@ def session(k: int, *, patient: str = "P1") -> tuple[str, bytes, bytes]:
 def readings(k: int) -> tuple[str, bytes, bytes]:
     """A thousand heartbeats that can't be compressed to little."""
     values = np.random.default_rng(k).uniform(40, 180, 1000).tolist()
-    data = {"patient_id": "P1", "metric": "heart_rate", "unit": "/min", "started_at": NOW, "interval_s": 1,
-            "values": values}  # fmt: skip
+    data = {
+        "patient_id": "P1",
+        "metric": "heart_rate",
+        "unit": "/min",
+        "started_at": NOW,
+        "interval_s": 1,
+        "values": values,
+    }
     return event("readings", data, id=f"readings-{k}")
 
 
@@ -132,8 +138,11 @@ def site(kafka, tmp_path_factory) -> Settings:
     """A home in which a clinic, a patient and three sessions landed, a broken session was rejected, an alert raised."""
     settings = kafka.model_copy(update={"home": tmp_path_factory.mktemp("site") / "home"})
     patient = {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": "2026-02-01"}
-    first = [event("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}, id="c"),
-             event("patients", patient, id="p"), *(session(k) for k in range(3))]  # fmt: skip
+    first = [
+        event("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}, id="c"),
+        event("patients", patient, id="p"),
+        *(session(k) for k in range(3)),
+    ]
     stream.publish(settings, [*first, ("floe.sessions.v1", b"P1", BROKEN), ("floe.care.v1", b"P1", b"[]")])
     for _ in range(2):  # the alert is published at the end of the first and lands in the second
         assert run_verb(settings, "ingest", "--drain").returncode == 0
@@ -237,8 +246,9 @@ def test_unreachable_broker(floe, words):
 
 def test_unreachable_named_broker(floe):
     """The same for a Kafka of one's own, which `floe up` does not replace by another."""
-    found = floe("up", FLOE_KAFKA_BOOTSTRAP="127.0.0.1:1", FLOE_DASHBOARDS_PORT=free_port(),
-                 FLOE_DAGSTER_PORT=free_port())  # fmt: skip
+    found = floe(
+        "up", FLOE_KAFKA_BOOTSTRAP="127.0.0.1:1", FLOE_DASHBOARDS_PORT=free_port(), FLOE_DAGSTER_PORT=free_port()
+    )
     last = found.err.splitlines()[-1]
     assert found.code == 3
     assert last.startswith("floe: ")
@@ -476,9 +486,14 @@ def test_sql_as_of(at_site, site):
 
 
 @pytest.mark.parametrize(
-    "query", ["DELETE FROM raw.sessions", "CREATE TABLE raw.mine (x INT)", "UPDATE core.patients SET sex = 'other'",
-              "DROP TABLE raw.sessions"],
-)  # fmt: skip
+    "query",
+    [
+        "DELETE FROM raw.sessions",
+        "CREATE TABLE raw.mine (x INT)",
+        "UPDATE core.patients SET sex = 'other'",
+        "DROP TABLE raw.sessions",
+    ],
+)
 def test_sql_writes_nothing(at_site, site, query):
     """A statement that writes is refused: exit code 2, and the lake is as before."""
     with Lake.open(site, read_only=True) as lake:
@@ -583,8 +598,12 @@ def test_rejects_listed_and_shown(at_site):
     assert "not_json" in one.out
     assert "1 row" in one.out
     assert "0 rows" in at_site("rejects", "--reason", "wrong_unit").out
-    with_place = at_site("sql", "SELECT kafka_partition p, kafka_offset o FROM raw.rejects "
-                         "WHERE kafka_topic = 'floe.sessions.v1'", "--format", "json")  # fmt: skip
+    with_place = at_site(
+        "sql",
+        "SELECT kafka_partition p, kafka_offset o FROM raw.rejects WHERE kafka_topic = 'floe.sessions.v1'",
+        "--format",
+        "json",
+    )
     [place] = json.loads(with_place.out)
     shown = at_site("rejects", "show", "floe.sessions.v1", place["p"], place["o"])
     assert shown.code == 0
@@ -638,8 +657,12 @@ def test_rejects_that_still_can_not_be_read_stay(at_site, site):
 def small_disk(folder: Path, *, size_mib: int) -> Iterator[Path]:
     """A file system of that size; skips where this user may not mount one."""
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", folder],
-                             capture_output=True, text=True, check=False)  # fmt: skip
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip(f"a small file system needs a user who may mount one: {mounted.stderr.strip()}")
     try:
@@ -666,8 +689,10 @@ def test_full_disk(tmp_path, kafka):
         ballast.unlink()
         assert run_verb(settings, "ingest", "--drain").returncode == 0
         with Lake.open(settings, read_only=True) as lake:
-            found = lake.sql("SELECT count(*) AS n, count(DISTINCT event_id) AS ids FROM raw.readings "
-                             "WHERE event_id LIKE 'readings-%'")  # fmt: skip
+            found = lake.sql(
+                "SELECT count(*) AS n, count(DISTINCT event_id) AS ids FROM raw.readings "
+                "WHERE event_id LIKE 'readings-%'"
+            )
             assert found.rows() == [(1500, 1500)]
             assert [sentence for is_true, sentence in inspection.proofs(lake) if not is_true] == []
 
@@ -709,13 +734,16 @@ def test_a_verb_that_is_stopped(site, tmp_path, number, words, says):
     before = stream.end_offsets(site)
     command = [sys.executable, "-m", "orchestration.cli", *words]
     environment = os.environ | environment_of(site) | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True) as running:  # fmt: skip
-        wait_until({
-            "sql": lambda: is_asking(running.pid),
-            "simulate": lambda: any(tmp_path.glob("never*")),
-            "replay": lambda: stream.end_offsets(site) != before,
-        }[words[0]])  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        wait_until(
+            {
+                "sql": lambda: is_asking(running.pid),
+                "simulate": lambda: any(tmp_path.glob("never*")),
+                "replay": lambda: stream.end_offsets(site) != before,
+            }[words[0]]
+        )
         running.send_signal(number)
         out, err = running.communicate(timeout=60)
     last = err.splitlines()[-1]

@@ -42,8 +42,16 @@ def home(tmp_path, with_lake, monkeypatch) -> Settings:
 def land_a_clinic(settings, *, offset: int) -> None:
     data = {"clinic_id": f"C{offset}", "timezone": "Europe/Berlin"}
     value = encode("floe.clinics.v1", data, id=f"e{offset}", source="/tests", time=NOW)
-    batch = Batch(topic="floe.clinics.v1", topic_id="t", partition=0, first_position=offset, next_position=offset + 1,
-                  offsets=[offset], keys=[record_key("floe.clinics.v1", data)], values=[value])  # fmt: skip
+    batch = Batch(
+        topic="floe.clinics.v1",
+        topic_id="t",
+        partition=0,
+        first_position=offset,
+        next_position=offset + 1,
+        offsets=[offset],
+        keys=[record_key("floe.clinics.v1", data)],
+        values=[value],
+    )
     with Lake.open(settings) as lake:
         land(lake, prepare([batch], now=NOW))
 

@@ -115,8 +115,15 @@ def test_figures_come_out(lake):
     assert inspection.outdated_tables(lake) == {}
     assert not is_behind(lake)
     assert lake.table("mart.check_results", where="NOT is_passed").is_empty()
-    for table in (CORE_TABLES["sessions"], CORE_TABLES["conflicts"], MART_TABLES["adsl"], MART_TABLES["adqs"],
-                  MART_TABLES["cohort_outcomes"], MART_TABLES["adverse_event_rates"], MART_TABLES["alerts"]):  # fmt: skip
+    for table in (
+        CORE_TABLES["sessions"],
+        CORE_TABLES["conflicts"],
+        MART_TABLES["adsl"],
+        MART_TABLES["adqs"],
+        MART_TABLES["cohort_outcomes"],
+        MART_TABLES["adverse_event_rates"],
+        MART_TABLES["alerts"],
+    ):
         assert lake.table(table.full_name).height > 0, table.full_name
     assert lake.table("mart.adae").height > 0
 

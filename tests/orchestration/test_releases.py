@@ -33,8 +33,10 @@ from transforms.schemas.app import RELEASED
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CLINIC = ("floe.clinics.v1", {"clinic_id": "C1", "timezone": "UTC"})
-EVERYBODY = ("strata = [] AND term IS NULL AND min_grade IS NULL AND NOT is_serious_only AND NOT is_related_only "
-             "AND NOT is_treatment_emergent_only AND NOT is_session_emergent_only")  # fmt: skip
+EVERYBODY = (
+    "strata = [] AND term IS NULL AND min_grade IS NULL AND NOT is_serious_only AND NOT is_related_only "
+    "AND NOT is_treatment_emergent_only AND NOT is_session_emergent_only"
+)
 
 
 def patient(number: int, *, has_event: bool) -> list[tuple[str, dict]]:
@@ -62,8 +64,18 @@ class Site:
         for topic, data in records:
             k = self.offset = self.offset + 1
             value = encode(topic, data, id=f"e{k}", source="/tests", time=NOW)
-            batches.append(Batch(topic=topic, topic_id="t", partition=k, first_position=0, next_position=1, offsets=[0],
-                                 keys=[record_key(topic, data)], values=[value]))  # fmt: skip
+            batches.append(
+                Batch(
+                    topic=topic,
+                    topic_id="t",
+                    partition=k,
+                    first_position=0,
+                    next_position=1,
+                    offsets=[0],
+                    keys=[record_key(topic, data)],
+                    values=[value],
+                )
+            )
         with Lake.open(self.settings) as lake:
             land(lake, prepare(batches, now=NOW))
 
@@ -100,8 +112,13 @@ class Site:
     def sent(self, role: str) -> str:
         """All that the pages of summaries would send to this role."""
         reader = Reader(self.settings if role == "clinic" else self.outside)
-        values = [COHORT.view(reader, "", None), SAFETY.view(reader, "", None), operations.view(reader, None),
-                  shell.freshness(reader), shell.filter_options(reader)]  # fmt: skip
+        values = [
+            COHORT.view(reader, "", None),
+            SAFETY.view(reader, "", None),
+            operations.view(reader, None),
+            shell.freshness(reader),
+            shell.filter_options(reader),
+        ]
         reader.close()
         return json.dumps(values, cls=plotly.utils.PlotlyJSONEncoder)
 

@@ -65,8 +65,12 @@ def settings() -> Iterator[Setting]:
             if sizes != SIZES[0] and clinics == CLINICS[-1]:
                 continue  # one clinic beside many small ones is in the smaller settings
             for correlation in CORRELATIONS:
-                shared = {"clinics": clinics, "sizes": sizes, "correlation": correlation,
-                          "spread": f"correlation {correlation:g}"}  # fmt: skip
+                shared = {
+                    "clinics": clinics,
+                    "sizes": sizes,
+                    "correlation": correlation,
+                    "spread": f"correlation {correlation:g}",
+                }
                 yield Setting(question="mean", truth=0.0, **shared)
                 yield from (Setting(question="proportion", truth=p, **shared) for p in PROBABILITIES)
                 yield from (Setting(question="rate", truth=r, **shared) for r in RATES)

@@ -29,8 +29,17 @@ _TRUTH = {"mean": "mean", "proportion": "proportion", "rate": "events per patien
 
 def coverage_row(row: Coverage) -> str:
     s = row.setting
-    cells = (f"{s.truth:g}", f"{s.clinics}", s.sizes, s.spread, f"{row.covered:.4f} ± {row.error:.4f}",
-             f"{row.below:.3f}", f"{row.above:.3f}", f"{row.width:.2f}", f"{row.given / row.runs:.3f}")  # fmt: skip
+    cells = (
+        f"{s.truth:g}",
+        f"{s.clinics}",
+        s.sizes,
+        s.spread,
+        f"{row.covered:.4f} ± {row.error:.4f}",
+        f"{row.below:.3f}",
+        f"{row.above:.3f}",
+        f"{row.width:.2f}",
+        f"{row.given / row.runs:.3f}",
+    )
     return _row(cells)
 
 
@@ -38,8 +47,17 @@ def coverage_tables(rows: list[Coverage]) -> str:
     parts = []
     for question, title in _QUESTIONS.items():
         unit = "median width (SD)" if question == "mean" else "median width / truth"
-        head = (_TRUTH[question], "clinics", "sizes", "clinics differ by", "95 % limits hold the truth",
-                "limits below it", "above it", unit, "share of runs with limits")  # fmt: skip
+        head = (
+            _TRUTH[question],
+            "clinics",
+            "sizes",
+            "clinics differ by",
+            "95 % limits hold the truth",
+            "limits below it",
+            "above it",
+            unit,
+            "share of runs with limits",
+        )
         mine = [coverage_row(r) for r in rows if r.setting.question == question]
         parts.append(f"## {title}\n\n" + "\n".join([_row(head), _row(["---"] * len(head)), *mine]))
     return "\n\n".join(parts) + "\n"
@@ -47,8 +65,13 @@ def coverage_tables(rows: list[Coverage]) -> str:
 
 def level_row(row: dict) -> str:
     phi = "" if row["overdispersion"] is None else f"{row['overdispersion']:g}"
-    cells = (f"`{row['p_value']}`", row["setting"], phi, f"{row['type_one_error']:.4f} ± {row['standard_error']:.4f}",
-             f"{row['runs']:,}")  # fmt: skip
+    cells = (
+        f"`{row['p_value']}`",
+        row["setting"],
+        phi,
+        f"{row['type_one_error']:.4f} ± {row['standard_error']:.4f}",
+        f"{row['runs']:,}",
+    )
     return _row(cells)
 
 

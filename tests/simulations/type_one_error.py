@@ -165,9 +165,18 @@ def _rejected_mmrm(arms, how, rng) -> bool:
     rows = pl.concat([people.with_columns(AVISITN=pl.lit(d), AVAL=_score(rng, people.height, own)) for d in days])
     rows = rows.filter(pl.Series(rng.random(rows.height) > 0.1))
     model = models.mmrm(
-        rows, "AVAL", "USUBJID", "AVISITN", "ARM", ["BASE"], ["AVISITN"], [("ARM", "AVISITN"), ("BASE", "AVISITN")],
-        reference={"ARM": "control"}, degrees_of_freedom=how, min_patients_per_parameter=5,
-    )  # fmt: skip
+        rows,
+        "AVAL",
+        "USUBJID",
+        "AVISITN",
+        "ARM",
+        ["BASE"],
+        ["AVISITN"],
+        [("ARM", "AVISITN"), ("BASE", "AVISITN")],
+        reference={"ARM": "control"},
+        degrees_of_freedom=how,
+        min_patients_per_parameter=5,
+    )
     p = model.contrasts.filter(visit=days[-1])["p_value"]
     return bool(len(p)) and p[0] is not None and p[0] < LEVEL
 

@@ -34,11 +34,23 @@ MONDAY = datetime(2025, 1, 6, tzinfo=UTC)
 def reading(number: int, **given) -> dict:
     """One row of raw.readings: a step count of P1, every 60 s from Monday 00:00 at +00:00, unless said otherwise."""
     row = dict.fromkeys(READINGS.names) | {
-        "kafka_topic": "floe.readings.v1", "kafka_topic_id": "T", "kafka_partition": 0, "kafka_offset": number,
-        "event_id": f"E{number:03}", "source": "app", "event_time": MONDAY + timedelta(days=1),
-        "ingested_at": MONDAY + timedelta(days=2), "patient_id": "P1", "device_id": "D1", "metric": "step_count",
-        "unit": "{steps}", "started_at": MONDAY, "started_utc_offset_min": 0, "interval_s": 60.0, "values": [10.0],
-    }  # fmt: skip
+        "kafka_topic": "floe.readings.v1",
+        "kafka_topic_id": "T",
+        "kafka_partition": 0,
+        "kafka_offset": number,
+        "event_id": f"E{number:03}",
+        "source": "app",
+        "event_time": MONDAY + timedelta(days=1),
+        "ingested_at": MONDAY + timedelta(days=2),
+        "patient_id": "P1",
+        "device_id": "D1",
+        "metric": "step_count",
+        "unit": "{steps}",
+        "started_at": MONDAY,
+        "started_utc_offset_min": 0,
+        "interval_s": 60.0,
+        "values": [10.0],
+    }
     return row | given
 
 
@@ -79,9 +91,9 @@ def test_worked_case_of_cadence():
 
 
 @pytest.mark.parametrize(
-    ("steps", "band"), [(0, "0"), (1, "1_19"), (19, "1_19"), (20, "20_39"), (99, "80_99"),
-                        (100, "100_119"), (120, "120_plus")]
-)  # fmt: skip
+    ("steps", "band"),
+    [(0, "0"), (1, "1_19"), (19, "1_19"), (20, "20_39"), (99, "80_99"), (100, "100_119"), (120, "120_plus")],
+)
 def test_bands_hold_their_lower_edge(steps, band):
     """A minute belongs to the band that starts at or below it; bands add up to the minutes recorded."""
     [day] = days([reading(1, values=[float(steps), None])])
@@ -135,7 +147,12 @@ LANDED = MONDAY + timedelta(days=2)
 )
 def test_retraction(fields, is_back):
     """It takes back what landed before it, or with it, and fits every field given; the rest stands."""
-    row = dict.fromkeys(RETRACTIONS.names) | {"retraction_id": "R", "ingested_at": LANDED, "from": MONDAY - timedelta(days=9), "to": MONDAY + timedelta(days=9)}  # fmt: skip
+    row = dict.fromkeys(RETRACTIONS.names) | {
+        "retraction_id": "R",
+        "ingested_at": LANDED,
+        "from": MONDAY - timedelta(days=9),
+        "to": MONDAY + timedelta(days=9),
+    }
     kept = reading(2, started_at=MONDAY + timedelta(days=20))
     steps = [d["day"].day for d in days([reading(1), kept], retractions=[row | fields])]
     assert steps == ([26] if is_back else [6, 26])
@@ -166,12 +183,17 @@ def test_later_event_counts_for_an_instant():
 def test_day_follows_the_readings_own_offset_else_the_clinic():
     """23:30 UTC is the next day at +60 and in Berlin (flagged); for New York it is the same day."""
     at = MONDAY + timedelta(hours=23, minutes=30)
-    rows = [reading(1, started_at=at, started_utc_offset_min=60),
-            reading(2, started_at=at, device_id="D2", started_utc_offset_min=None),
-            reading(3, started_at=at, patient_id="P2", started_utc_offset_min=None)]  # fmt: skip
+    rows = [
+        reading(1, started_at=at, started_utc_offset_min=60),
+        reading(2, started_at=at, device_id="D2", started_utc_offset_min=None),
+        reading(3, started_at=at, patient_id="P2", started_utc_offset_min=None),
+    ]
     found = [(d["patient_id"], d["device_id"], d["day"], d["is_timezone_assumed"]) for d in days(rows)]
-    assert found == [("P1", "D1", date(2025, 1, 7), False), ("P1", "D2", date(2025, 1, 7), True),
-                     ("P2", "D1", date(2025, 1, 6), True)]  # fmt: skip
+    assert found == [
+        ("P1", "D1", date(2025, 1, 7), False),
+        ("P1", "D2", date(2025, 1, 7), True),
+        ("P2", "D1", date(2025, 1, 6), True),
+    ]
 
 
 def test_no_day_is_guessed():
@@ -220,11 +242,15 @@ def test_intervals():
 
 def test_wear():
     """`worn` tells wear by its interval; else minutes with a heart rate do, several a minute once."""
-    worn = [reading(1, metric="worn", interval_s=3600.0, values=[1.0, 1.0, 0.0, None]),
-            reading(2, metric="heart_rate", values=[70.0])]  # fmt: skip
+    worn = [
+        reading(1, metric="worn", interval_s=3600.0, values=[1.0, 1.0, 0.0, None]),
+        reading(2, metric="heart_rate", values=[70.0]),
+    ]
     assert [(d["wear_minutes"], d["wear_source"]) for d in days(worn)] == [(120, "worn")]
-    pulse = [reading(1, metric="heart_rate", interval_s=5.0, values=[60.0] * 24),
-             reading(2, metric="heart_rate", started_at=MONDAY + timedelta(seconds=30), values=[90.0])]  # fmt: skip
+    pulse = [
+        reading(1, metric="heart_rate", interval_s=5.0, values=[60.0] * 24),
+        reading(2, metric="heart_rate", started_at=MONDAY + timedelta(seconds=30), values=[90.0]),
+    ]
     assert [(d["wear_minutes"], d["wear_source"]) for d in days(pulse)] == [(2, "heart_rate")]
 
 
@@ -248,13 +274,17 @@ def test_people():
     patients = pl.DataFrame({"patient_id": ["A", "B"], "clinic_id": ["C1", "C9"]})
     clinics = pl.DataFrame({"clinic_id": ["C1"], "timezone": ["Europe/Berlin"]})
     status = pl.DataFrame(
-        [dict.fromkeys(CORE_RECORDS["patient_status"].names)
-         | {"status_id": "S", "patient_id": "X", "status": "merged", "merged_into": "A"}],
+        [
+            dict.fromkeys(CORE_RECORDS["patient_status"].names)
+            | {"status_id": "S", "patient_id": "X", "status": "merged", "merged_into": "A"}
+        ],
         schema=CORE_RECORDS["patient_status"].polars_schema,
-    )  # fmt: skip
+    )
     assert people(patients, clinics, status).rows() == [
-        ("A", None, None, None, "A", "Europe/Berlin", []), ("B", None, None, None, "B", None, []),
-        ("X", None, None, None, "A", "Europe/Berlin", [])]  # fmt: skip
+        ("A", None, None, None, "A", "Europe/Berlin", []),
+        ("B", None, None, None, "B", None, []),
+        ("X", None, None, None, "A", "Europe/Berlin", []),
+    ]
 
 
 # --- any readings, against a slow plain re-computation -----------------------------------------------
@@ -335,21 +365,35 @@ def _slow_day(samples: list[tuple]) -> dict:
 
 # Around a Berlin and New York change of clocks, so that midnights and hours move.
 _STARTS = [datetime(2025, 3, d, tzinfo=UTC) for d in (8, 9, 29, 30)]
-_SERIES = st.fixed_dictionaries({
-    "patient_id": st.sampled_from(["P1", "P0", "P2", "P3", "P9"]),
-    "device_id": st.sampled_from(["D1", None]),
-    "metric": st.sampled_from(["step_count", "step_count", "heart_rate", "worn", "daily_step_count"]),
-    "started_at": st.tuples(st.sampled_from(_STARTS), st.integers(0, 95), st.sampled_from([0, 0, 30])).map(
-        lambda t: t[0] + timedelta(minutes=15 * t[1], seconds=t[2])),
-    "interval_s": st.sampled_from([60.0, 60.0, 60.0, 20.0, 300.0, 3600.0, 86400.0]),
-    "started_utc_offset_min": st.sampled_from([None, 0, 60, -300]),
-    "values": st.lists(st.sampled_from([None, 0.0, 1.0]) | st.integers(2, 160).map(float), max_size=40)
-    | st.sampled_from([[0.0] * 35, [255.0] * 35, [72.0] * 35, [72.0] * 29]),
-    "event_time": st.sampled_from([MONDAY, MONDAY + timedelta(days=1)]),
-    "event_id": st.sampled_from([None, None, "E000", "E001"]),
-    "ingested_at": st.sampled_from([MONDAY, MONDAY + timedelta(days=1)]),
-}).map(lambda d: d | ({"values": [None if v is None else min(v, 1.0) for v in d["values"]],
-                             "interval_s": min(d["interval_s"], 600.0)} if d["metric"] == "worn" else {}))  # fmt: skip
+_SERIES = st.fixed_dictionaries(
+    {
+        "patient_id": st.sampled_from(["P1", "P0", "P2", "P3", "P9"]),
+        "device_id": st.sampled_from(["D1", None]),
+        "metric": st.sampled_from(["step_count", "step_count", "heart_rate", "worn", "daily_step_count"]),
+        "started_at": st.tuples(st.sampled_from(_STARTS), st.integers(0, 95), st.sampled_from([0, 0, 30])).map(
+            lambda t: t[0] + timedelta(minutes=15 * t[1], seconds=t[2])
+        ),
+        "interval_s": st.sampled_from([60.0, 60.0, 60.0, 20.0, 300.0, 3600.0, 86400.0]),
+        "started_utc_offset_min": st.sampled_from([None, 0, 60, -300]),
+        "values": st.lists(st.sampled_from([None, 0.0, 1.0]) | st.integers(2, 160).map(float), max_size=40)
+        | st.sampled_from([[0.0] * 35, [255.0] * 35, [72.0] * 35, [72.0] * 29]),
+        "event_time": st.sampled_from([MONDAY, MONDAY + timedelta(days=1)]),
+        "event_id": st.sampled_from([None, None, "E000", "E001"]),
+        "ingested_at": st.sampled_from([MONDAY, MONDAY + timedelta(days=1)]),
+    }
+).map(
+    lambda d: (
+        d
+        | (
+            {
+                "values": [None if v is None else min(v, 1.0) for v in d["values"]],
+                "interval_s": min(d["interval_s"], 600.0),
+            }
+            if d["metric"] == "worn"
+            else {}
+        )
+    )
+)
 
 
 def _rows(series: list[dict]) -> list[dict]:
@@ -384,8 +428,15 @@ def test_splitting_a_series_changes_nothing(series, cut):
     for k, row in enumerate(rows):
         later = row["started_at"] + timedelta(seconds=cut * row["interval_s"])
         halves.append(row | {"values": row["values"][:cut]})
-        halves.append(row | {"values": row["values"][cut:], "started_at": later, "event_id": row["event_id"] + "b",
-                             "kafka_offset": 500 + k})  # fmt: skip
+        halves.append(
+            row
+            | {
+                "values": row["values"][cut:],
+                "started_at": later,
+                "event_id": row["event_id"] + "b",
+                "kafka_offset": 500 + k,
+            }
+        )
     whole, split = days(rows), days(halves)
     assert [_numbers(d) for d in split] == [pytest.approx(_numbers(d), abs=1e-9) for d in whole]
 
@@ -407,16 +458,19 @@ def test_fitbit_minutes_add_up_to_the_vendors_days():
     template = {c: v for c, v in reading(0).items() if c not in ("values", "started_at", "patient_id", "kafka_offset")}
     landed = series.select(
         *(pl.lit(v, dtype=READINGS.polars_schema[c]).alias(c) for c, v in template.items() if c != "event_id"),
-        pl.col("Id").cast(pl.String).alias("patient_id"), pl.col("values"),
-        pl.int_range(pl.len()).alias("kafka_offset"), pl.int_range(pl.len()).cast(pl.String).alias("event_id"),
+        pl.col("Id").cast(pl.String).alias("patient_id"),
+        pl.col("values"),
+        pl.int_range(pl.len()).alias("kafka_offset"),
+        pl.int_range(pl.len()).cast(pl.String).alias("event_id"),
         pl.col("ts").dt.replace_time_zone("UTC").alias("started_at"),
-    )  # fmt: skip
+    )
     users = landed["patient_id"].unique()
     found = days(READINGS.conform(landed), pl.DataFrame({"recorded_id": users, "patient_id": users, "timezone": "UTC"}))
     vendor = pl.read_csv(totals, infer_schema_length=None).select(
         pl.col("Id").cast(pl.String).alias("patient_id"),
-        pl.col("ActivityDate").str.to_date("%m/%d/%Y").alias("day"), "TotalSteps",
-    )  # fmt: skip
+        pl.col("ActivityDate").str.to_date("%m/%d/%Y").alias("day"),
+        "TotalSteps",
+    )
     both = pl.DataFrame(found, infer_schema_length=None).join(vendor, on=["patient_id", "day"])
     assert both.height == 903
     assert both.filter(pl.col("steps") == pl.col("TotalSteps")).height == 747
@@ -454,8 +508,10 @@ def test_wear_is_where_a_heart_beats(values, worn_min, interval_s):
 
 def test_sentinels_within_a_minute_of_another_series():
     """The same where the samples are looked at one by one: two series of one device that overlap."""
-    rows = [reading(1, metric="heart_rate", values=[0.0, 60.0, 255.0]),
-            reading(2, metric="heart_rate", values=[62.0], started_at=MONDAY + timedelta(seconds=150))]  # fmt: skip
+    rows = [
+        reading(1, metric="heart_rate", values=[0.0, 60.0, 255.0]),
+        reading(2, metric="heart_rate", values=[62.0], started_at=MONDAY + timedelta(seconds=150)),
+    ]
     [day] = days(rows)
     assert (day["wear_minutes"], day["heart_rate_mean"], day["samples"]) == (2, 61, 4)
 

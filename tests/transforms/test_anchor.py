@@ -145,8 +145,11 @@ def test_neither_order_nor_doubling_changes_the_cut(rows, random):
 def test_many_cells_at_once_are_each_cell_alone():
     """Cells side by side, one of them with a null in its key and one with a side empty, give what each gives alone."""
     rng = np.random.default_rng(5)
-    rows = [(c, float(rng.integers(-8, 4)), int(rng.integers(1, 8 if c != "z" else 3)))
-            for c in ("a", "b", None, "z") for _ in range(40)]  # fmt: skip
+    rows = [
+        (c, float(rng.integers(-8, 4)), int(rng.integers(1, 8 if c != "z" else 3)))
+        for c in ("a", "b", None, "z")
+        for _ in range(40)
+    ]
     frame = pl.DataFrame(rows, schema={"clinic": pl.String, "CHG": pl.Float64, "PGIC": pl.Int64}, orient="row")
     gain = anchor.improvement(pl.col("CHG"), better="lower")
     sides = frame.with_columns(improvement=gain, is_improved=anchor.is_improved(pl.col("PGIC")))

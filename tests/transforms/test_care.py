@@ -35,8 +35,16 @@ def placed(frame, people):
 def record(k, day, dose=None, *, until=None, through=None, kind="opioid", code="N02AA05"):
     """One record of care: from `day` to `until`, known `through`, all in days from Day 1."""
     moment = lambda d: None if d is None else T0 + timedelta(days=d)  # noqa: E731
-    return {"care_id": f"K{k}", "patient_id": "P1", "kind": kind, "code": code, "daily_dose_mme": dose,
-            "occurred_at": moment(day), "ended_at": moment(until), "reported_through": moment(through)}  # fmt: skip
+    return {
+        "care_id": f"K{k}",
+        "patient_id": "P1",
+        "kind": kind,
+        "code": code,
+        "daily_dose_mme": dose,
+        "occurred_at": moment(day),
+        "ended_at": moment(until),
+        "reported_through": moment(through),
+    }
 
 
 def doses(*records, people=PEOPLE):
@@ -105,8 +113,11 @@ def test_several_drugs_add_up():
 
 def test_none_since_last_ends_an_unended_medication():
     """On 20 MME at day -30, none since then said at day 15 and 60: it ended by the report of day -30, not at day 60."""
-    visits = [record(1, -30, 20, through=-30), record(2, 15, kind="none_since_last", through=15),
-              record(3, 60, kind="none_since_last", through=60)]  # fmt: skip
+    visits = [
+        record(1, -30, 20, through=-30),
+        record(2, 15, kind="none_since_last", through=15),
+        record(3, 60, kind="none_since_last", through=60),
+    ]
     assert doses(*visits) == [(0.0, 0.0)]
 
 
@@ -136,8 +147,10 @@ def test_days_of_care_are_the_clinics(timezone, hour_utc, baseline):
 
 def test_procedures_are_counted_by_the_clinics_days():
     """In Sydney the evening of 2 March UTC is Day 1 and the evening of 3 March the next day: 2 injections in 2 days."""
-    rows = [{**record(k, 0, kind="injection"), "occurred_at": at, "reported_through": at}
-            for k, at in enumerate((T0.replace(day=2, hour=20), T0.replace(hour=20)))]  # fmt: skip
+    rows = [
+        {**record(k, 0, kind="injection"), "occurred_at": at, "reported_through": at}
+        for k, at in enumerate((T0.replace(day=2, hour=20), T0.replace(hour=20)))
+    ]
     frame = table("care", *rows)
     found = {}
     for zone in ("Australia/Sydney", "UTC"):

@@ -14,7 +14,10 @@ from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 
 DAY = datetime(2026, 5, 4, 12, tzinfo=UTC)
-CLINICS = [("clinics", {"clinic_id": c, "timezone": z, "source": "hub"}) for c, z in (("C1", "Europe/Berlin"), ("C2", "America/New_York"), ("C3", "UTC"))]  # fmt: skip
+CLINICS = [
+    ("clinics", {"clinic_id": c, "timezone": z, "source": "hub"})
+    for c, z in (("C1", "Europe/Berlin"), ("C2", "America/New_York"), ("C3", "UTC"))
+]
 READING = {
     "metric": "step_count",
     "unit": "{steps}",
@@ -25,17 +28,34 @@ READING = {
 
 
 def patient(patient_id: str, clinic: str, source: str = "hub", **given) -> tuple[str, dict]:
-    return "patients", {"patient_id": patient_id, "clinic_id": clinic, "enrolled_on": date(2026, 4, 1), "source": source} | given  # fmt: skip
+    return "patients", {
+        "patient_id": patient_id,
+        "clinic_id": clinic,
+        "enrolled_on": date(2026, 4, 1),
+        "source": source,
+    } | given
 
 
 def session(session_id: str, who: str, clinic: str, source: str = "hub", **given) -> tuple[str, dict]:
-    return "sessions", {"session_id": session_id, "patient_id": who, "clinic_id": clinic, "source": source,
-                        "modality": "local", "started_at": DAY, "duration_s": 60.0} | given  # fmt: skip
+    return "sessions", {
+        "session_id": session_id,
+        "patient_id": who,
+        "clinic_id": clinic,
+        "source": source,
+        "modality": "local",
+        "started_at": DAY,
+        "duration_s": 60.0,
+    } | given
 
 
 def status(status_id: str, who: str, what: str, **given) -> tuple[str, dict]:
-    return "patient_status", {"status_id": status_id, "patient_id": who, "status": what, "source": "hub",
-                              "effective_on": date(2026, 5, 10)} | given  # fmt: skip
+    return "patient_status", {
+        "status_id": status_id,
+        "patient_id": who,
+        "status": what,
+        "source": "hub",
+        "effective_on": date(2026, 5, 10),
+    } | given
 
 
 def core(*records: tuple[str, dict], landed_with=lambda k: {}) -> dict[str, pl.DataFrame]:
@@ -43,9 +63,14 @@ def core(*records: tuple[str, dict], landed_with=lambda k: {}) -> dict[str, pl.D
     by_topic: dict[str, list[dict]] = {}
     for k, (name, fields) in enumerate([*CLINICS, *records]):
         row = dict.fromkeys(RAW_TABLES[name].names) | {
-            "kafka_topic": f"floe.{name}.v1", "kafka_topic_id": "T", "kafka_partition": 0, "kafka_offset": k,
-            "event_id": f"E{k}", "event_time": DAY, "ingested_at": DAY + timedelta(days=9, minutes=k),
-        }  # fmt: skip
+            "kafka_topic": f"floe.{name}.v1",
+            "kafka_topic_id": "T",
+            "kafka_partition": 0,
+            "kafka_offset": k,
+            "event_id": f"E{k}",
+            "event_time": DAY,
+            "ingested_at": DAY + timedelta(days=9, minutes=k),
+        }
         by_topic.setdefault(name, []).append(row | fields | landed_with(k))
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
@@ -94,11 +119,31 @@ def test_two_people_with_one_pseudonym():
         session("S2", "1", "C2"),
         session("S3", "1", "C3", "b"),
         ("devices", {"device_id": "D2", "clinic_id": "C2", "kind": "wearable", "source": "hub"}),
-        ("walking_bouts", {"bout_id": "W", "patient_id": "1", "device_id": "D2", "started_at": DAY, "duration_s": 30.0, "source": "app"}),
-        ("consents", {"consent_id": "N", "patient_id": "1", "scope": "care", "status": "given", "effective_at": DAY, "source": "a"}),
+        (
+            "walking_bouts",
+            {
+                "bout_id": "W",
+                "patient_id": "1",
+                "device_id": "D2",
+                "started_at": DAY,
+                "duration_s": 30.0,
+                "source": "app",
+            },
+        ),
+        (
+            "consents",
+            {
+                "consent_id": "N",
+                "patient_id": "1",
+                "scope": "care",
+                "status": "given",
+                "effective_at": DAY,
+                "source": "a",
+            },
+        ),
         ("readings", READING | {"patient_id": "1", "device_id": "D2", "source": "app", "values": [7.0]}),
         ("readings", READING | {"patient_id": "1", "source": "a", "values": [5.0]}),
-    ]  # fmt: skip
+    ]
     tables = core(*TWO, *own)
     assert ids(tables, "patients", "patient_id") == [("C1:1",), ("C2:1",)]
     assert ids(tables, "sessions", "session_id", "patient_id") == [("S1", "C1:1"), ("S2", "C2:1"), ("S3", "C2:1")]
@@ -176,7 +221,14 @@ def test_what_belongs_to_a_clashing_session():
         ("telemetry", cold | {"device_id": "9", "clinic_id": "C2", "source": "box", "values": [-70.0]}),
         ("telemetry", cold | {"device_id": "9", "source": "box", "values": [-10.0]}),
     ]
-    tables = core(patient("P", "C1"), patient("Q", "C2"), session("7", "P", "C1", device_id="X1"), session("7", "Q", "C2"), *events, *series)  # fmt: skip
+    tables = core(
+        patient("P", "C1"),
+        patient("Q", "C2"),
+        session("7", "P", "C1", device_id="X1"),
+        session("7", "Q", "C2"),
+        *events,
+        *series,
+    )
     assert ids(tables, "sessions", "session_id", "patient_id") == [("C1:7", "P"), ("C2:7", "Q")]
     assert ids(tables, "adverse_events", "patient_id", "session_id") == [("P", "C1:7"), ("Q", "C2:7")]
     found = ids(tables, "telemetry_sessions", "session_id", "cabin_min_temp_c")
@@ -226,7 +278,10 @@ def test_day_of_two_sources_is_the_clinics():
     """23:30 and 00:30 in Berlin are two days; 23:30 and 00:30 UTC are one day there, and in New York."""
     at = datetime(2026, 5, 4, 21, 30, tzinfo=UTC)
     for clinic, later, n in (("C1", 1, 2), ("C1", 24, 2), ("C2", 1, 1), ("C1", 0, 1)):
-        two = [session("7", "A", clinic, "x", started_at=at), session("7", "A", clinic, "y", started_at=at + timedelta(hours=later))]  # fmt: skip
+        two = [
+            session("7", "A", clinic, "x", started_at=at),
+            session("7", "A", clinic, "y", started_at=at + timedelta(hours=later)),
+        ]
         assert core(patient("A", clinic), *two)["sessions"].height == n, (clinic, later)
 
 
@@ -251,18 +306,35 @@ def test_every_record_is_accounted_for():
     """Copies, corrections, entries in error, merged patients, retractions and what fits several, once each."""
     copy = session("7", "A", "C1", event_id="same", duration_s=60.0)
     records = [
-        patient("A", "C1"), patient("B", "C1"), status("M", "B", "merged", merged_into="A"), copy, copy,
-        session("7", "A", "C1", duration_s=90.0), session("8", "A", "C1"),
+        patient("A", "C1"),
+        patient("B", "C1"),
+        status("M", "B", "merged", merged_into="A"),
+        copy,
+        copy,
+        session("7", "A", "C1", duration_s=90.0),
+        session("8", "A", "C1"),
         ("sessions", {"session_id": "8", "source": "hub", "record_status": "entered_in_error"}),
-        session("9", "A", "C1", "x"), session("9", "A", "C2", "y"), session("9", "A", None, "z"),
+        session("9", "A", "C1", "x"),
+        session("9", "A", "C2", "y"),
+        session("9", "A", None, "z"),
         ("readings", READING | {"patient_id": "A", "source": "s", "values": [1.0]}),
-        ("retractions", {"retraction_id": "R", "patient_id": "A", "from": DAY, "to": DAY, "reason": "x", "source": "hub"}),
-    ]  # fmt: skip
+        (
+            "retractions",
+            {"retraction_id": "R", "patient_id": "A", "from": DAY, "to": DAY, "reason": "x", "source": "hub"},
+        ),
+    ]
     sums = core(*records)["accounts"].select(pl.col("landed", *FATES).sum()).row(0, named=True)
     assert sums == {
-        "landed": len(records) + 3, "copies": 1, "counted": 3 + 1 + 1 + 1 + 2 + 1, "superseded": 1, "in_error": 2,
-        "merged": 1, "taken_back": 1, "fits_several": 1, "lost": 0,
-    }  # fmt: skip
+        "landed": len(records) + 3,
+        "copies": 1,
+        "counted": 3 + 1 + 1 + 1 + 2 + 1,
+        "superseded": 1,
+        "in_error": 2,
+        "merged": 1,
+        "taken_back": 1,
+        "fits_several": 1,
+        "lost": 0,
+    }
 
 
 # --- any landing ----------------------------------------------------------------------------------------
@@ -277,10 +349,16 @@ _CLASHING = [
     session("8", "2", "C1", "b", revision=1, duration_s=90.0),
     session("8", "2", "C1", "b", revision=0),
     ("sessions", {"session_id": "8", "source": "b", "revision": 2, "record_status": "entered_in_error"}),
-    ("adverse_events", {"ae_id": "1", "patient_id": "1", "clinic_id": "C1", "session_id": "7", "term": "burn", "source": "a"}),
-    ("adverse_events", {"ae_id": "1", "patient_id": "1", "clinic_id": "C2", "session_id": "7", "term": "burn", "source": "b"}),
+    (
+        "adverse_events",
+        {"ae_id": "1", "patient_id": "1", "clinic_id": "C1", "session_id": "7", "term": "burn", "source": "a"},
+    ),
+    (
+        "adverse_events",
+        {"ae_id": "1", "patient_id": "1", "clinic_id": "C2", "session_id": "7", "term": "burn", "source": "b"},
+    ),
     ("readings", READING | {"patient_id": "1", "source": "b", "values": [5.0]}),
-]  # fmt: skip
+]
 
 
 @settings(max_examples=3, phases=(Phase.explicit, Phase.generate), suppress_health_check=[HealthCheck.too_slow])

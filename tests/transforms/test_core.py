@@ -16,8 +16,18 @@ from transforms.options import Options
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 
 DAY = datetime(2025, 1, 6, 12, tzinfo=UTC)
-FAULTY = Plan(patients=20, days=80, seed=5, wearables_share=0.8, minute_level_share=0.5, duplicates_share=0.05,
-              conflicts_share=0.01, late_share=0.05, broken_share=0.01, unknown_share=0.02)  # fmt: skip
+FAULTY = Plan(
+    patients=20,
+    days=80,
+    seed=5,
+    wearables_share=0.8,
+    minute_level_share=0.5,
+    duplicates_share=0.05,
+    conflicts_share=0.01,
+    late_share=0.05,
+    broken_share=0.01,
+    unknown_share=0.02,
+)
 
 
 def landed(name: str, *given: dict) -> pl.DataFrame:
@@ -25,11 +35,19 @@ def landed(name: str, *given: dict) -> pl.DataFrame:
     table = RAW_TABLES[name]
     made = [
         dict.fromkeys(table.names)
-        | {"kafka_topic": f"floe.{name}.v1", "kafka_topic_id": "T", "kafka_partition": 0, "kafka_offset": k,
-           "event_id": f"E{k}", "source": "clinic", "event_time": DAY, "ingested_at": DAY + timedelta(minutes=k)}
+        | {
+            "kafka_topic": f"floe.{name}.v1",
+            "kafka_topic_id": "T",
+            "kafka_partition": 0,
+            "kafka_offset": k,
+            "event_id": f"E{k}",
+            "source": "clinic",
+            "event_time": DAY,
+            "ingested_at": DAY + timedelta(minutes=k),
+        }
         | row
         for k, row in enumerate(given)
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(made, schema=table.polars_schema)
 
 
@@ -66,15 +84,33 @@ def test_every_step_runs_and_conforms():
         "patients": {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": date(2025, 1, 1)},
         "studies": {"study_id": "T1", "planned_visits": '[{"visit": "Month 1"}]'},
         "study_enrolments": {"enrolment_id": "N", "study_id": "T1", "patient_id": "P0", "from": date(2025, 1, 1)},
-        "patient_status": {"status_id": "M", "patient_id": "P0", "status": "merged", "merged_into": "P1",
-                           "effective_on": date(2025, 1, 1)},
+        "patient_status": {
+            "status_id": "M",
+            "patient_id": "P0",
+            "status": "merged",
+            "merged_into": "P1",
+            "effective_on": date(2025, 1, 1),
+        },
         "sessions": session(patient_id="P0", duration_s=60.0),
         "walking_bouts": {"bout_id": "W", "patient_id": "P0", "started_at": DAY, "duration_s": 30.0},
-        "readings": {"patient_id": "P0", "metric": "step_count", "unit": "{steps}", "started_at": DAY,
-                     "interval_s": 60.0, "values": [5.0], "device_id": "D?"},
-        "telemetry": {"device_id": "D?", "session_id": "S1", "signal": "cabin_temp_c", "started_at": DAY,
-                      "interval_s": 60.0, "values": [-90.0]},
-    }  # fmt: skip
+        "readings": {
+            "patient_id": "P0",
+            "metric": "step_count",
+            "unit": "{steps}",
+            "started_at": DAY,
+            "interval_s": 60.0,
+            "values": [5.0],
+            "device_id": "D?",
+        },
+        "telemetry": {
+            "device_id": "D?",
+            "session_id": "S1",
+            "signal": "cabin_temp_c",
+            "started_at": DAY,
+            "interval_s": 60.0,
+            "values": [-90.0],
+        },
+    }
     with duckdb.connect(config={"threads": 1}) as connection:
         query = lake_of(connection, **{name: landed(name, row) for name, row in known.items()})
         for name, step in CORE.items():
@@ -85,11 +121,17 @@ def test_every_step_runs_and_conforms():
                 part = computed(query, name, frame.select(step.keys))
                 assert part.sort(step.table.key).equals(frame.sort(step.table.key)), name
         counts = {name: query(f'SELECT * FROM core."{name}"').height for name in CORE}
-        patients = query("SELECT patient_id FROM core.sessions UNION SELECT patient_id FROM core.activity_days "
-                         "UNION SELECT patient_id FROM core.walking_days")  # fmt: skip
+        patients = query(
+            "SELECT patient_id FROM core.sessions UNION SELECT patient_id FROM core.activity_days "
+            "UNION SELECT patient_id FROM core.walking_days"
+        )
         devices = query("SELECT missing_id FROM core.orphans WHERE missing_kind = 'device'")
     assert {name for name, count in counts.items() if count} == set(known) - {"readings", "telemetry"} | {
-        "activity_days", "walking_days", "telemetry_sessions", "orphans"}  # fmt: skip
+        "activity_days",
+        "walking_days",
+        "telemetry_sessions",
+        "orphans",
+    }
     assert patients["patient_id"].to_list() == ["P1"]
     assert devices["missing_id"].to_list() == ["D?", "D?"]
 

@@ -21,11 +21,19 @@ def landed(name: str, *given: dict) -> pl.DataFrame:
     table = RAW_TABLES[name]
     made = [
         dict.fromkeys(table.names)
-        | {"kafka_topic": f"floe.{name}.v1", "kafka_topic_id": "T", "kafka_partition": 0, "kafka_offset": k,
-           "event_id": f"E{k}", "source": "clinic", "event_time": DAY, "ingested_at": DAY + timedelta(minutes=k)}
+        | {
+            "kafka_topic": f"floe.{name}.v1",
+            "kafka_topic_id": "T",
+            "kafka_partition": 0,
+            "kafka_offset": k,
+            "event_id": f"E{k}",
+            "source": "clinic",
+            "event_time": DAY,
+            "ingested_at": DAY + timedelta(minutes=k),
+        }
         | row
         for k, row in enumerate(given)
-    ]  # fmt: skip
+    ]
     return pl.DataFrame(made, schema=table.polars_schema)
 
 
@@ -34,8 +42,13 @@ def session(**given) -> dict:
 
 
 def status(patient: str, into: str | None, **given) -> dict:
-    return {"status_id": f"{patient}-{into}", "patient_id": patient, "status": "merged", "merged_into": into,
-            "effective_on": date(2025, 1, 1)} | given  # fmt: skip
+    return {
+        "status_id": f"{patient}-{into}",
+        "patient_id": patient,
+        "status": "merged",
+        "merged_into": into,
+        "effective_on": date(2025, 1, 1),
+    } | given
 
 
 def durations(raw: pl.DataFrame) -> list:
@@ -112,8 +125,12 @@ def test_entered_in_error():
 def test_protocol_versions_stand_side_by_side():
     """A protocol's version is identified by the moment from which it is in force."""
     version = {"protocol_id": "PR", "modality": "local"}
-    raw = landed("protocols", version | {"effective_from": DAY}, version | {"effective_from": DAY + timedelta(days=1)},
-                 version | {"effective_from": DAY, "revision": 1, "max_duration_s": 90.0})  # fmt: skip
+    raw = landed(
+        "protocols",
+        version | {"effective_from": DAY},
+        version | {"effective_from": DAY + timedelta(days=1)},
+        version | {"effective_from": DAY, "revision": 1, "max_duration_s": 90.0},
+    )
     assert current("protocols", raw)["max_duration_s"].to_list() == [90, None]
 
 
@@ -196,8 +213,14 @@ def test_of_two_merges_of_one_day_the_one_written_down_last_counts(first, second
 def test_merged_patients_keep_one_row():
     """The record of the patient that another became stands; where there is none yet, the merged one's stands in."""
     patient = {"clinic_id": "C1", "enrolled_on": date(2025, 1, 1)}
-    frame = current("patients", landed("patients", {"patient_id": "A", "birth_year": 1950, **patient},
-                                       {"patient_id": "B", "birth_year": 1960, **patient}))  # fmt: skip
+    frame = current(
+        "patients",
+        landed(
+            "patients",
+            {"patient_id": "A", "birth_year": 1950, **patient},
+            {"patient_id": "B", "birth_year": 1960, **patient},
+        ),
+    )
     both = merge_patients(frame, merged(status("A", "B")))
     assert both.select("patient_id", "birth_year").rows() == [("B", 1960)]
     stands_in = merge_patients(frame, merged(status("A", "Q")))
@@ -228,30 +251,48 @@ def test_orphans():
         "patients": patients,
         "clinics": current("clinics", landed("clinics", {"clinic_id": "C1", "timezone": "UTC"})),
         "patient_status": merged(status("P0", "P1"), status("A", "Q"), status("X", "Y"), status("Y", "X")),
-        "sessions": current("sessions", landed("sessions", session(device_id="D", protocol_id="PR"),
-                                               session(session_id="S2", patient_id="P2"),
-                                               session(session_id="S3", patient_id="P0"))),
-    }  # fmt: skip
+        "sessions": current(
+            "sessions",
+            landed(
+                "sessions",
+                session(device_id="D", protocol_id="PR"),
+                session(session_id="S2", patient_id="P2"),
+                session(session_id="S3", patient_id="P0"),
+            ),
+        ),
+    }
     found = {(r["table"], r["record_id"], r["missing_kind"], r["missing_id"]) for r in orphans(core).to_dicts()}
     assert found == {
-        ("patients", "P1", "clinic", "C9"), ("sessions", "S1", "device", "D"), ("sessions", "S1", "protocol", "PR"),
-        ("sessions", "S2", "patient", "P2"), ("patient_status", "A-Q", "patient", "A"),
-        ("patient_status", "A-Q", "merge_target", "Q"), ("patient_status", "X-Y", "merge_target", "Y"),
-        ("patient_status", "Y-X", "merge_target", "X"), ("patient_status", "X-Y", "patient", "X"),
-        ("patient_status", "Y-X", "patient", "Y")}  # fmt: skip
+        ("patients", "P1", "clinic", "C9"),
+        ("sessions", "S1", "device", "D"),
+        ("sessions", "S1", "protocol", "PR"),
+        ("sessions", "S2", "patient", "P2"),
+        ("patient_status", "A-Q", "patient", "A"),
+        ("patient_status", "A-Q", "merge_target", "Q"),
+        ("patient_status", "X-Y", "merge_target", "Y"),
+        ("patient_status", "Y-X", "merge_target", "X"),
+        ("patient_status", "X-Y", "patient", "X"),
+        ("patient_status", "Y-X", "patient", "Y"),
+    }
 
 
 # --- any landings, against a slow plain re-computation ------------------------------------------------
 
-_EVENT = st.fixed_dictionaries({
-    "event_id": st.sampled_from(["E1", "E2", "E3", "E4"]), "source": st.sampled_from(["a", "b"]),
-    "session_id": st.sampled_from(["S1", "S2"]), "patient_id": st.sampled_from(["P1", "P2"]),
-    "revision": st.sampled_from([None, 0, 1, 2]), "recorded_at": st.sampled_from([None, DAY, DAY + timedelta(days=1)]),
-    "record_status": st.sampled_from([None, "active", "entered_in_error", "other"]),
-    "duration_s": st.sampled_from([None, 100.0, 200.0]), "kafka_partition": st.sampled_from([0, 1]),
-    "ingested_at": st.sampled_from([DAY, DAY + timedelta(hours=1)]),
-    "event_time": st.sampled_from([DAY, DAY + timedelta(hours=2)]),
-})  # fmt: skip
+_EVENT = st.fixed_dictionaries(
+    {
+        "event_id": st.sampled_from(["E1", "E2", "E3", "E4"]),
+        "source": st.sampled_from(["a", "b"]),
+        "session_id": st.sampled_from(["S1", "S2"]),
+        "patient_id": st.sampled_from(["P1", "P2"]),
+        "revision": st.sampled_from([None, 0, 1, 2]),
+        "recorded_at": st.sampled_from([None, DAY, DAY + timedelta(days=1)]),
+        "record_status": st.sampled_from([None, "active", "entered_in_error", "other"]),
+        "duration_s": st.sampled_from([None, 100.0, 200.0]),
+        "kafka_partition": st.sampled_from([0, 1]),
+        "ingested_at": st.sampled_from([DAY, DAY + timedelta(hours=1)]),
+        "event_time": st.sampled_from([DAY, DAY + timedelta(hours=2)]),
+    }
+)
 _EVENTS = st.lists(_EVENT, max_size=12).map(lambda events: landed("sessions", *(session() | e for e in events)))
 
 

@@ -79,8 +79,17 @@ def test_the_total_is_hidden_where_no_part_is_left():
 
 def test_a_partner_along_one_dimension_needs_partners_along_the_other():
     """A small cell of a two-way table: a rectangle of four is hidden, so no line has a single hidden cell."""
-    cells = {("A", "x"): 3, ("A", "y"): 20, ("A", "z"): 50, ("B", "x"): 21, ("B", "y"): 22, ("B", "z"): 50,
-             ("C", "x"): 60, ("C", "y"): 61, ("C", "z"): 62}  # fmt: skip
+    cells = {
+        ("A", "x"): 3,
+        ("A", "y"): 20,
+        ("A", "z"): 50,
+        ("B", "x"): 21,
+        ("B", "y"): 22,
+        ("B", "z"): 50,
+        ("C", "x"): 60,
+        ("C", "y"): 61,
+        ("C", "z"): 62,
+    }
     assert hidden(table(cells)) == {("A", "x"), ("A", "y"), ("B", "x"), ("B", "y")}
 
 
@@ -122,8 +131,10 @@ def test_no_chain_of_subtractions_reveals_a_hidden_cell(cells, random):
 
 def test_rows_of_one_cell_go_together():
     """Two populations of a metric share their patients: what hides one hides the other; another metric stays."""
-    frame = pl.DataFrame({"metric": ["m", "m", "o"], "clinic_id": ["A"] * 3, "modality": [None] * 3, "n": [9, 3, 9]},
-                         schema_overrides={"modality": pl.String})  # fmt: skip
+    frame = pl.DataFrame(
+        {"metric": ["m", "m", "o"], "clinic_id": ["A"] * 3, "modality": [None] * 3, "n": [9, 3, 9]},
+        schema_overrides={"modality": pl.String},
+    )
     marks = disclosure.suppressed(frame, counts=["n"], dimensions=DIMENSIONS, by=["metric"], min_cell=5)
     assert marks.to_list() == [True, True, False]
 

@@ -18,11 +18,15 @@ def assessments(base: float, *rows: tuple[int, float]) -> pl.DataFrame:
     """Days since the start and values of one patient; the 30 % rule judged from `base` (0 = not evaluable)."""
     flag = [None if base == 0 else "Y" if 10 * (base - v) >= 3 * base else "N" for _, v in rows]
     return pl.DataFrame(
-        {"USUBJID": "p", "ADT": [on(d) for d, _ in rows],
-         "ADTM": [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=d) for d, _ in rows],
-         "AVAL": [float(v) for _, v in rows], "CRIT1FL": flag},
+        {
+            "USUBJID": "p",
+            "ADT": [on(d) for d, _ in rows],
+            "ADTM": [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=d) for d, _ in rows],
+            "AVAL": [float(v) for _, v in rows],
+            "CRIT1FL": flag,
+        },
         schema_overrides={"CRIT1FL": pl.String},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,16 @@ def test_row_19_proportions_with_overdispersion():
     assert frame["z"].to_list() == pytest.approx(z, abs=5e-5)
     row = frame.row(3, named=True)
     assert (row["overdispersion"], row["tau2"]) == pytest.approx((3.408219, 0.008374605), abs=1e-6)
-    expected = {"lower_95": 0.3043, "upper_95": 0.4949, "lower_95_od": 0.2115, "upper_95_od": 0.6006,
-                "lower_998": 0.2536, "upper_998": 0.5513, "lower_998_od": 0.1241, "upper_998_od": 0.7122}  # fmt: skip
+    expected = {
+        "lower_95": 0.3043,
+        "upper_95": 0.4949,
+        "lower_95_od": 0.2115,
+        "upper_95_od": 0.6006,
+        "lower_998": 0.2536,
+        "upper_998": 0.5513,
+        "lower_998_od": 0.1241,
+        "upper_998_od": 0.7122,
+    }
     assert {k: row[k] for k in expected} == pytest.approx(expected, abs=5e-5)
     assert (row["lower"], row["upper"]) == (row["lower_95_od"], row["upper_95_od"])
     assert frame["signal"].to_list() == ["none"] * 10
@@ -104,8 +112,17 @@ def test_without_overdispersion_the_exact_tail_flags():
     target = sum(X) / sum(N)
     for (x, n), signal in zip(zip(X, N, strict=True), frame["signal"], strict=True):
         below, above = stats.binom.cdf(x, n, target), stats.binom.sf(x - 1, n, target)
-        expected = ("low_998" if below <= 0.001 else "high_998" if above <= 0.001 else "low_95" if below <= 0.025
-                    else "high_95" if above <= 0.025 else "none")  # fmt: skip
+        expected = (
+            "low_998"
+            if below <= 0.001
+            else "high_998"
+            if above <= 0.001
+            else "low_95"
+            if below <= 0.025
+            else "high_95"
+            if above <= 0.025
+            else "none"
+        )
         assert signal == expected
     assert frame["signal"].to_list()[2] == "low_95"
     assert frame["signal"].to_list()[9] == "none"

@@ -14,10 +14,19 @@ SESSIONS = CORE_TABLES["sessions"]
 
 
 def session(session_id: str, minute: float, duration_s: float | None = 180, **given) -> dict:
-    return dict.fromkeys(SESSIONS.names) | {
-        "session_id": session_id, "patient_id": "P1", "clinic_id": "C1", "status": "delivered", "modality": "local",
-        "started_at": NOON + timedelta(minutes=minute), "duration_s": duration_s,
-    } | given  # fmt: skip
+    return (
+        dict.fromkeys(SESSIONS.names)
+        | {
+            "session_id": session_id,
+            "patient_id": "P1",
+            "clinic_id": "C1",
+            "status": "delivered",
+            "modality": "local",
+            "started_at": NOON + timedelta(minutes=minute),
+            "duration_s": duration_s,
+        }
+        | given
+    )
 
 
 def doubles(*sessions: dict) -> list[tuple]:

@@ -19,8 +19,15 @@ def judged(rows, **options) -> pl.DataFrame:
         change = None if base is None or value is None else value - base
         lines.append((f"p{k}", parameter, base, base, None, base_se, "Y"))
         lines.append((f"p{k}", parameter, value, base, change, value_se, None))
-    schema = {"USUBJID": pl.String, "parameter": pl.String, "AVAL": pl.Float64, "BASE": pl.Float64, "CHG": pl.Float64,
-              "AVALSE": pl.Float64, "ABLFL": pl.String}  # fmt: skip
+    schema = {
+        "USUBJID": pl.String,
+        "parameter": pl.String,
+        "AVAL": pl.Float64,
+        "BASE": pl.Float64,
+        "CHG": pl.Float64,
+        "AVALSE": pl.Float64,
+        "ABLFL": pl.String,
+    }
     frame = pl.DataFrame(lines, schema=schema, orient="row")
     found = classified(frame, by=["USUBJID", "parameter"], options=Options(**options))
     return found.filter(pl.col("ABLFL").is_null())

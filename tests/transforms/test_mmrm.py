@@ -84,10 +84,18 @@ def test_interaction_with_visit_equals_r_mmrm(fev):
     }
     assert found.minus_two_log_likelihood == pytest.approx(3386.45, abs=0.005)
     assert found.coefficients["term"].to_list() == [
-        "(intercept)", "ARMCD=TRT", "RACE=Black or African American", "RACE=White", "SEX=Female",
-        "AVISIT=VIS2", "AVISIT=VIS3", "AVISIT=VIS4",
-        "ARMCD=TRT:AVISIT=VIS2", "ARMCD=TRT:AVISIT=VIS3", "ARMCD=TRT:AVISIT=VIS4",
-    ]  # fmt: skip
+        "(intercept)",
+        "ARMCD=TRT",
+        "RACE=Black or African American",
+        "RACE=White",
+        "SEX=Female",
+        "AVISIT=VIS2",
+        "AVISIT=VIS3",
+        "AVISIT=VIS4",
+        "ARMCD=TRT:AVISIT=VIS2",
+        "ARMCD=TRT:AVISIT=VIS3",
+        "ARMCD=TRT:AVISIT=VIS4",
+    ]
     for name, (estimate, error, freedom) in printed.items():
         row = term(found, name)
         digits = 0.005 if round(estimate, 2) == estimate else 3e-4
@@ -129,9 +137,16 @@ def test_ar1_equals_the_sas_listing(fev):
     SAS stops 2e-5 above this minimum of -2 log L; its other figures agree to 5e-4.
     """
     found = models.mmrm(
-        fev, "FEV1", "USUBJID", "VISITN", "ARMCD", factors="SEX",
-        covariance_structure="spatial_power", reference={"SEX": "Male"}, convergence=1e-14,
-    )  # fmt: skip
+        fev,
+        "FEV1",
+        "USUBJID",
+        "VISITN",
+        "ARMCD",
+        factors="SEX",
+        covariance_structure="spatial_power",
+        reference={"SEX": "Male"},
+        convergence=1e-14,
+    )
     assert found.minus_two_log_likelihood == pytest.approx(3853.30169736, abs=3e-5)
     assert (found.estimate, found.standard_error) == pytest.approx((4.2211, 0.9629), abs=5e-4)
     assert (found.lower, found.upper) == pytest.approx((2.3216, 6.1206), abs=5e-4)
@@ -157,9 +172,14 @@ def test_kenward_roger_equals_sas(fev):
 def test_spatial_power_over_equal_steps_equals_sas_ar1(fev):
     """At visits 1 to 4 it is AR(1): SAS gives 0.96058142305176 on 188.46934887972 (first-order Kenward-Roger)."""
     found = models.mmrm(
-        fev, "FEV1", "USUBJID", "VISITN", "ARMCD",
-        covariance_structure="spatial_power", degrees_of_freedom="kenward_roger",
-    )  # fmt: skip
+        fev,
+        "FEV1",
+        "USUBJID",
+        "VISITN",
+        "ARMCD",
+        covariance_structure="spatial_power",
+        degrees_of_freedom="kenward_roger",
+    )
     assert found.standard_error == pytest.approx(0.96058142305176, rel=1e-5)
     assert found.degrees_of_freedom == pytest.approx(188.46934887972, rel=1e-5)
     assert found.minus_two_log_likelihood == pytest.approx(3855.1, abs=0.05)
@@ -219,9 +239,16 @@ def test_a_random_intercept_of_the_dental_data_equals_r_nlme():
     deviations 1.807425 and 1.431592.
     """
     found = models.mmrm(
-        dental(), "mm", "child", "age", "sex", ["age"],
-        covariance_structure="compound_symmetry", reference={"sex": "M"}, convergence=1e-14,
-    )  # fmt: skip
+        dental(),
+        "mm",
+        "child",
+        "age",
+        "sex",
+        ["age"],
+        covariance_structure="compound_symmetry",
+        reference={"sex": "M"},
+        convergence=1e-14,
+    )
     assert found.minus_two_log_likelihood == pytest.approx(2 * 218.7563, abs=1e-4)
     printed = {"(intercept)": (17.706713, 0.8339225), "sex=F": (-2.321023, 0.7614168), "age": (0.660185, 0.0616059)}
     for name, figures in printed.items():
@@ -387,14 +414,30 @@ def test_an_interaction_alone_spans_the_same_model():
 
 @pytest.mark.parametrize(
     "interactions",
-    [[("arm", "week")], [["arm", "week"]], ("arm", "week"), "arm:week", ["arm:week"], ["arm * week"],
-     [("arm", "week"), ("week", "arm")]],
-)  # fmt: skip
+    [
+        [("arm", "week")],
+        [["arm", "week"]],
+        ("arm", "week"),
+        "arm:week",
+        ["arm:week"],
+        ["arm * week"],
+        [("arm", "week"), ("week", "arm")],
+    ],
+)
 def test_interactions_may_be_pairs_or_words(interactions):
     """A tuple, a list or R's words, in a list or alone, once or twice: the same model."""
     rows = simulated(6)
-    found = models.mmrm(rows, outcome="pain", subject="patient", visit="week", group="arm", covariates="base",
-                        factors="week", interactions=interactions, reference="sham")  # fmt: skip
+    found = models.mmrm(
+        rows,
+        outcome="pain",
+        subject="patient",
+        visit="week",
+        group="arm",
+        covariates="base",
+        factors="week",
+        interactions=interactions,
+        reference="sham",
+    )
     assert found.contrasts.equals(model_of(rows).contrasts)
 
 
@@ -477,9 +520,12 @@ def test_visits_without_times_fall_back_to_compound_symmetry():
 def test_visits_that_nobody_shares_fall_back():
     """A covariance that no patient shows can't be estimated."""
     rows = simulated(10, missing=0).with_columns(
-        pain=pl.when((pl.col("patient") % 2 == 0) & (pl.col("week") == 13)).then(None)
-        .when((pl.col("patient") % 2 == 1) & (pl.col("week") == 1)).then(None).otherwise("pain")
-    )  # fmt: skip
+        pain=pl.when((pl.col("patient") % 2 == 0) & (pl.col("week") == 13))
+        .then(None)
+        .when((pl.col("patient") % 2 == 1) & (pl.col("week") == 1))
+        .then(None)
+        .otherwise("pain")
+    )
     found = model_of(rows)
     assert found.covariance_reason == "unstructured: no patient has both 1 and 13"
     assert found.covariance_structure == "spatial_power"
@@ -556,9 +602,7 @@ def test_nonsense_is_a_usage_error(wrong):
 
 def test_least_squares_means_at_visits(fev):
     """Two groups at four visits: means differ by the contrasts at each; without a covariate they are the cells' fits."""
-    found = models.mmrm(
-        fev, "FEV1", "USUBJID", "AVISIT", "ARMCD", ["FEV1_BL"], ["AVISIT"], [("ARMCD", "AVISIT")]
-    )  # fmt: skip
+    found = models.mmrm(fev, "FEV1", "USUBJID", "AVISIT", "ARMCD", ["FEV1_BL"], ["AVISIT"], [("ARMCD", "AVISIT")])
     means = found.means.pivot("group", index="visit", values="estimate").sort("visit")
     contrasts = found.contrasts.sort("visit")
     level, reference = contrasts["group"][0], contrasts["reference"][0]

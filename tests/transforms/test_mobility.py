@@ -18,26 +18,51 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 AT = datetime(2025, 1, 6, 12, tzinfo=UTC)
 # column of core.walking_days -> column of the reference
 REFERENCE = {
-    "bouts_all": "wb_all_sum", "bouts_10_30": "wb_1030_sum", "bouts_10": "wb_10_sum", "bouts_30": "wb_30_sum",
-    "bouts_60": "wb_60_sum", "walking_duration_h": "walkdur_all_sum", "walking_steps": "wbsteps_all_sum",
-    "turns": "turns_all_sum", "bout_duration_median_s": "wbdur_all_avg", "bout_duration_p90_s": "wbdur_all_p90",
-    "bout_duration_cv": "wbdur_all_var", "cadence_spm_all_mean": "cadence_all_avg",
+    "bouts_all": "wb_all_sum",
+    "bouts_10_30": "wb_1030_sum",
+    "bouts_10": "wb_10_sum",
+    "bouts_30": "wb_30_sum",
+    "bouts_60": "wb_60_sum",
+    "walking_duration_h": "walkdur_all_sum",
+    "walking_steps": "wbsteps_all_sum",
+    "turns": "turns_all_sum",
+    "bout_duration_median_s": "wbdur_all_avg",
+    "bout_duration_p90_s": "wbdur_all_p90",
+    "bout_duration_cv": "wbdur_all_var",
+    "cadence_spm_all_mean": "cadence_all_avg",
     "cadence_spm_all_cv": "cadence_all_var",
-    "cadence_spm_30_mean": "cadence_30_avg", "cadence_spm_30_p90": "cadence_30_p90",
-    "stride_duration_s_all_mean": "strdur_all_avg", "stride_duration_s_all_cv": "strdur_all_var",
-    "stride_duration_s_30_mean": "strdur_30_avg", "stride_length_cm_10_30_mean": "strlen_1030_avg",
-    "stride_length_cm_30_mean": "strlen_30_avg", "stride_length_cm_30_cv": "strlen_30_var",
-    "walking_speed_mps_10_30_mean": "ws_1030_avg", "walking_speed_mps_10_p90": "ws_10_p90",
-    "walking_speed_mps_30_mean": "ws_30_avg", "walking_speed_mps_30_p90": "ws_30_p90",
+    "cadence_spm_30_mean": "cadence_30_avg",
+    "cadence_spm_30_p90": "cadence_30_p90",
+    "stride_duration_s_all_mean": "strdur_all_avg",
+    "stride_duration_s_all_cv": "strdur_all_var",
+    "stride_duration_s_30_mean": "strdur_30_avg",
+    "stride_length_cm_10_30_mean": "strlen_1030_avg",
+    "stride_length_cm_30_mean": "strlen_30_avg",
+    "stride_length_cm_30_cv": "strlen_30_var",
+    "walking_speed_mps_10_30_mean": "ws_1030_avg",
+    "walking_speed_mps_10_p90": "ws_10_p90",
+    "walking_speed_mps_30_mean": "ws_30_avg",
+    "walking_speed_mps_30_p90": "ws_30_p90",
     "walking_speed_mps_30_cv": "ws_30_var",
-}  # fmt: skip
+}
 
 
 def bouts(*rows: dict) -> pl.DataFrame:
     """Rows of core.walking_bouts: 20 s of P1 at noon UTC, unless said otherwise."""
     table = CORE_TABLES["walking_bouts"]
-    made = [dict.fromkeys(table.names) | {"bout_id": f"B{k}", "patient_id": "P1", "device_id": "D1", "started_at": AT,
-            "duration_s": 20.0, "utc_offset_min": 0} | row for k, row in enumerate(rows)]  # fmt: skip
+    made = [
+        dict.fromkeys(table.names)
+        | {
+            "bout_id": f"B{k}",
+            "patient_id": "P1",
+            "device_id": "D1",
+            "started_at": AT,
+            "duration_s": 20.0,
+            "utc_offset_min": 0,
+        }
+        | row
+        for k, row in enumerate(rows)
+    ]
     return pl.DataFrame(made, schema=table.polars_schema)
 
 
@@ -94,26 +119,40 @@ def test_bouts_without_duration_are_dropped():
 def test_local_day():
     """The event's own offset decides, else the clinic's zone (flagged); with neither, or of nobody known, it waits."""
     late = AT.replace(hour=23, minute=30)
-    rows = bouts({"started_at": late, "utc_offset_min": 60},
-                 {"started_at": late, "utc_offset_min": None, "device_id": "D2"},
-                 {"started_at": late, "utc_offset_min": 0, "device_id": None},
-                 {"patient_id": "P2", "utc_offset_min": None}, {"patient_id": "P9"})  # fmt: skip
-    people = pl.DataFrame({"recorded_id": ["P1", "P0", "P2"], "patient_id": ["P1", "P1", "P2"],
-                           "timezone": ["Asia/Tokyo", "Asia/Tokyo", "No/Where"]})  # fmt: skip
+    rows = bouts(
+        {"started_at": late, "utc_offset_min": 60},
+        {"started_at": late, "utc_offset_min": None, "device_id": "D2"},
+        {"started_at": late, "utc_offset_min": 0, "device_id": None},
+        {"patient_id": "P2", "utc_offset_min": None},
+        {"patient_id": "P9"},
+    )
+    people = pl.DataFrame(
+        {
+            "recorded_id": ["P1", "P0", "P2"],
+            "patient_id": ["P1", "P1", "P2"],
+            "timezone": ["Asia/Tokyo", "Asia/Tokyo", "No/Where"],
+        }
+    )
     people = people.with_columns(moves=pl.lit([], MOVES))
     found = walking_days(walking_bouts=rows, people=people, options=Options())
     assert found.schema == CORE_TABLES["walking_days"].polars_schema
     assert found.select("device_id", "day", "is_timezone_assumed", "bouts_all").rows() == [
-        ("", date(2025, 1, 6), False, 1), ("D1", date(2025, 1, 7), False, 1),
-        ("D2", date(2025, 1, 7), True, 1)]  # fmt: skip
+        ("", date(2025, 1, 6), False, 1),
+        ("D1", date(2025, 1, 7), False, 1),
+        ("D2", date(2025, 1, 7), True, 1),
+    ]
 
 
 def test_plausibility_is_a_setting():
     """The setting decides whether limits apply."""
     rows = bouts({"walking_speed_mps": 5.0, "duration_s": 40.0})
     people = pl.DataFrame({"patient_id": ["P1"], "timezone": ["UTC"]}).with_columns(moves=pl.lit([], MOVES))
-    speeds = [walking_days(walking_bouts=rows, people=people, options=Options(is_bout_plausibility_checked=checked))
-              ["walking_speed_mps_30_mean"].to_list() for checked in (True, False)]  # fmt: skip
+    speeds = [
+        walking_days(walking_bouts=rows, people=people, options=Options(is_bout_plausibility_checked=checked))[
+            "walking_speed_mps_30_mean"
+        ].to_list()
+        for checked in (True, False)
+    ]
     assert speeds == [[None], [5.0]]
 
 
@@ -134,8 +173,14 @@ def test_every_test_of_the_contract_has_its_parameter():
     tests = set(TOPIC_BY_NAME["performance_tests"].fields[4].closed)
     assert {t.test for t in PERFORMANCE_TESTS} == tests
     assert {t.code: t.change for t in PERFORMANCE_TESTS} == {
-        "SIXMWD": 60, "TUG": 1.3, "STS5": 4.1, "STAIR1": 14.5, "WALK50": 0.6,
-        "GAIT4M": 0.08, "LUMFLEX": 15}  # fmt: skip
+        "SIXMWD": 60,
+        "TUG": 1.3,
+        "STS5": 4.1,
+        "STAIR1": 14.5,
+        "WALK50": 0.6,
+        "GAIT4M": 0.08,
+        "LUMFLEX": 15,
+    }
     codes = [p.code for p in (*PERFORMANCE_TESTS, *WEEKLY_PARAMETERS)]
     assert len(set(codes)) == len(codes)
     assert max(map(len, codes)) <= 8

@@ -79,10 +79,17 @@ def test_vickers_2004_responders(trial):
 
 def test_vickers_2004_group_means(trial):
     """24.6 (14.1) v 26.7 (16.8) at baseline, 16.2 (13.7) v 22.3 (17.0) at 12 months, completers."""
-    found = trial.drop_nulls("pk5").group_by("group").agg(
-        pl.col("pk1").mean().alias("m1"), pl.col("pk1").std().alias("s1"),
-        pl.col("pk5").mean().alias("m5"), pl.col("pk5").std().alias("s5"),
-    ).sort("group")  # fmt: skip
+    found = (
+        trial.drop_nulls("pk5")
+        .group_by("group")
+        .agg(
+            pl.col("pk1").mean().alias("m1"),
+            pl.col("pk1").std().alias("s1"),
+            pl.col("pk5").mean().alias("m5"),
+            pl.col("pk5").std().alias("s5"),
+        )
+        .sort("group")
+    )
     assert found.row(1)[1:] == pytest.approx((24.6, 14.1, 16.2, 13.7), abs=0.05)
     assert found.row(0)[1:] == pytest.approx((26.7, 16.8, 22.3, 17.0), abs=0.05)
 
@@ -317,9 +324,14 @@ def test_missing_values_are_dropped_and_counted():
 
 @pytest.mark.parametrize(
     ("covariates", "factors"),
-    [("age", "site"), (("age",), ("site",)), (["age", "age"], ["site", "site"]), (["base", "age"], ["arm", "site"]),
-     ([None, "age"], ["site", None])],
-)  # fmt: skip
+    [
+        ("age", "site"),
+        (("age",), ("site",)),
+        (["age", "age"], ["site", "site"]),
+        (["base", "age"], ["arm", "site"]),
+        ([None, "age"], ["site", None]),
+    ],
+)
 def test_columns_may_be_given_as_one_name_or_twice(covariates, factors):
     """One name is a list of one; a repeated column, the baseline or the group among them count once."""
     rows = simulated(12)

@@ -87,10 +87,17 @@ def test_roland_morris_at_the_ends_of_its_scale():
     assert judge("RMDQ", 4, 0)["PCT30"] == "Y"
 
 
-@pytest.mark.parametrize(("parameter", "base", "value", "points", "worse"), [
-    ("PF6B", 36, 40, "Y", "N"), ("PF6B", 40, 36, "N", "Y"), ("PI6A", 60, 56.5, "Y", "N"), ("PI6A", 60, 56.6, "N", "N"),
-    ("EQ5D", 0.7, 0.78, "Y", "N"), ("EQ5D", 0.7, 0.77, "N", "N"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameter", "base", "value", "points", "worse"),
+    [
+        ("PF6B", 36, 40, "Y", "N"),
+        ("PF6B", 40, 36, "N", "Y"),
+        ("PI6A", 60, 56.5, "Y", "N"),
+        ("PI6A", 60, 56.6, "N", "N"),
+        ("EQ5D", 0.7, 0.78, "Y", "N"),
+        ("EQ5D", 0.7, 0.77, "N", "N"),
+    ],
+)
 def test_direction_and_no_percentage_of_a_t_score(parameter, base, value, points, worse):
     """Higher physical function and utility are better, higher interference is worse; no percentage of such scores."""
     found = judge(parameter, base, value)
@@ -119,7 +126,8 @@ def test_headline_parameter():
     """The first parameter with a baseline stands for the patient; without any baseline the first with a value."""
     rows = pl.DataFrame(
         [("a", "NRS7D", 5.0, None), ("a", "NRSBACK", 6.0, 7.0), ("b", "NRSLEG", 3.0, None), ("b", "NRS7D", None, None)],
-        schema=["USUBJID", "PARAMCD", "AVAL", "BASE"], orient="row",
-    )  # fmt: skip
+        schema=["USUBJID", "PARAMCD", "AVAL", "BASE"],
+        orient="row",
+    )
     found = pain.headline(rows, parameters=pain.PAIN_PARAMETERS)
     assert sorted(found.select("USUBJID", "PARAMCD").rows()) == [("a", "NRSBACK"), ("b", "NRSLEG")]

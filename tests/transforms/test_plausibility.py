@@ -19,8 +19,16 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 def record(topic: str, **given) -> pl.DataFrame:
     """A row of core.TOPIC before it is judged: landed on 1 June 2026, the given fields, all others null."""
     table = CORE_RECORDS[topic]
-    shared = {"event_id": "E", "source": "clinic", "event_time": NOON, "ingested_at": LANDED, "patient_id": "P",
-              "clinic_id": "C", TOPIC_BY_NAME[topic].record_id: "R", "is_recorded_at_given": False}  # fmt: skip
+    shared = {
+        "event_id": "E",
+        "source": "clinic",
+        "event_time": NOON,
+        "ingested_at": LANDED,
+        "patient_id": "P",
+        "clinic_id": "C",
+        TOPIC_BY_NAME[topic].record_id: "R",
+        "is_recorded_at_given": False,
+    }
     return pl.DataFrame([{n: (shared | given).get(n) for n in table.names}], schema=table.polars_schema)
 
 
@@ -103,8 +111,11 @@ def test_a_rule_is_named_once_for_a_field():
         ("devices", {"calibrated_on": date(2026, 6, 2)}, []),
         ("devices", {"calibrated_on": date(2026, 6, 3)}, [("calibrated_on", "in_the_future")]),
         ("devices", {"calibrated_on": date(2026, 5, 1), "calibration_due_on": date(2026, 5, 1)}, []),
-        ("devices", {"calibrated_on": date(2026, 5, 2), "calibration_due_on": date(2026, 5, 1)},
-         [("calibration_due_on", "end_before_start")]),
+        (
+            "devices",
+            {"calibrated_on": date(2026, 5, 2), "calibration_due_on": date(2026, 5, 1)},
+            [("calibration_due_on", "end_before_start")],
+        ),
         ("patients", {"birth_year": 2026, "enrolled_on": date(2026, 4, 1)}, []),
         ("patients", {"birth_year": 2027, "enrolled_on": date(2026, 4, 1)}, [("birth_year", "in_the_future")]),
         ("patients", {"birth_year": 2026, "enrolled_on": date(2025, 4, 1)}, [("birth_year", "birth_after_enrolment")]),
@@ -113,8 +124,11 @@ def test_a_rule_is_named_once_for_a_field():
         ("patients", {"birth_year": None, "enrolled_on": date(1970, 1, 1)}, [("enrolled_on", "long_ago")]),
         # a wrong enrolment makes no birth wrong
         ("patients", {"birth_year": 1980, "enrolled_on": date(1970, 1, 1)}, [("enrolled_on", "long_ago")]),
-        ("patients", {"birth_year": 2000, "enrolled_on": date(2026, 4, 1), "allocated_on": date(1999, 1, 1)},
-         [("allocated_on", "before_birth")]),
+        (
+            "patients",
+            {"birth_year": 2000, "enrolled_on": date(2026, 4, 1), "allocated_on": date(1999, 1, 1)},
+            [("allocated_on", "before_birth")],
+        ),
         ("courses", {"starts_on": date(2026, 5, 4), "ends_on": date(2026, 5, 4)}, []),
         ("courses", {"starts_on": date(2026, 5, 4), "ends_on": date(2026, 5, 3)}, [("ends_on", "end_before_start")]),
         ("courses", {"starts_on": date(2036, 5, 4)}, [("starts_on", "too_far_ahead")]),
@@ -123,15 +137,21 @@ def test_a_rule_is_named_once_for_a_field():
         ("consults", {"occurred_at": NOON, "valid_until": NOON - HOUR}, [("valid_until", "end_before_start")]),
         ("consults", {"occurred_at": LANDED + DAY}, [("occurred_at", "in_the_future")]),
         ("patient_status", {"status": "completed", "effective_on": date(2026, 7, 1)}, []),
-        ("patient_status", {"status": "completed", "effective_on": date(2036, 7, 1)},
-         [("effective_on", "too_far_ahead")]),
+        (
+            "patient_status",
+            {"status": "completed", "effective_on": date(2036, 7, 1)},
+            [("effective_on", "too_far_ahead")],
+        ),
         ("patient_status", {"status": "died", "effective_on": date(2026, 7, 1)}, [("effective_on", "in_the_future")]),
         ("adverse_events", {"onset_at": NOON, "resolved_at": NOON}, []),
         ("adverse_events", {"onset_at": NOON, "resolved_at": NOON - HOUR}, [("resolved_at", "end_before_start")]),
         # a day without a time of day: midnight in Berlin is 22:00 UTC
         ("adverse_events", {"onset_at": NOON, "resolved_at": NOON - 14 * HOUR, "utc_offset_min": 120}, []),
-        ("adverse_events", {"onset_at": NOON, "resolved_at": NOON - 14 * HOUR, "utc_offset_min": 0},
-         [("resolved_at", "end_before_start")]),
+        (
+            "adverse_events",
+            {"onset_at": NOON, "resolved_at": NOON - 14 * HOUR, "utc_offset_min": 0},
+            [("resolved_at", "end_before_start")],
+        ),
         ("adverse_events", {"onset_at": datetime(1985, 5, 4, tzinfo=UTC)}, []),
         ("adverse_events", {"onset_at": datetime(1970, 1, 1, 1, tzinfo=UTC)}, [("onset_at", "clock_at_zero")]),
         ("adverse_events", {"onset_at": datetime(1969, 6, 1, tzinfo=UTC)}, [("onset_at", "before_birth")]),
@@ -145,8 +165,11 @@ def test_a_rule_is_named_once_for_a_field():
         ("care", {"occurred_at": NOON, "ended_at": NOON - DAY}, [("ended_at", "end_before_start")]),
         ("care", {"occurred_at": NOON, "reported_through": LANDED + DAY}, [("reported_through", "in_the_future")]),
         ("incidents", {"occurred_at": NOON, "aware_at": LANDED + DAY}, [("aware_at", "in_the_future")]),
-        ("responses", {"answered_at": NOON, "recorded_at": LANDED + DAY, "is_recorded_at_given": True},
-         [("recorded_at", "in_the_future")]),
+        (
+            "responses",
+            {"answered_at": NOON, "recorded_at": LANDED + DAY, "is_recorded_at_given": True},
+            [("recorded_at", "in_the_future")],
+        ),
         ("responses", {"answered_at": datetime(2016, 4, 1, tzinfo=UTC)}, []),
         ("responses", {"answered_at": datetime(2016, 3, 31, tzinfo=UTC)}, [("answered_at", "long_before_enrolment")]),
         ("clinics", {"timezone": "Europe/Berlin"}, []),
@@ -155,7 +178,7 @@ def test_a_rule_is_named_once_for_a_field():
         ("clinics", {"timezone": "+01:00"}, [("timezone", "unknown_timezone")]),
         ("clinics", {"timezone": None}, []),
     ],
-)  # fmt: skip
+)
 def test_rules_and_their_boundaries(topic, given, expected):
     """What is listed of one record, of a patient born in 1970 and enrolled on 1 April 2026."""
     assert broken(topic, **given) == expected
@@ -245,8 +268,10 @@ def test_an_adverse_event_after_a_death_is_whole_and_listed():
 
 def test_the_first_of_several_deaths_counts():
     """Of two days of death the earlier stands, the later is a status after a death."""
-    both = _frame("patient_status",
-                  {"status_id": "1", "patient_id": "P", "status": "died", "effective_on": DIED},
-                  {"status_id": "2", "patient_id": "P", "status": "died", "effective_on": DIED + DAY})  # fmt: skip
+    both = _frame(
+        "patient_status",
+        {"status_id": "1", "patient_id": "P", "status": "died", "effective_on": DIED},
+        {"status_id": "2", "patient_id": "P", "status": "died", "effective_on": DIED + DAY},
+    )
     who = plausibility.people_of("patient_status", {"patient_status": both})
     assert who["_died_on"].to_list() == [DIED]

@@ -218,8 +218,15 @@ def rows_of(name: str, rows: list[dict]) -> pl.DataFrame:
 
 def test_subgroups_of_a_comparison_add_up_to_all():
     """30 of an arm, 3 of them with radicular pain: the other 27 would give the 3 away; another visit stays."""
-    row = {"parameter": "NRS7D", "visit": "Week 4", "arm": "a", "reference_arm": "sham", "method": "ancova",
-           "population": "completers", "n_reference": 40}  # fmt: skip
+    row = {
+        "parameter": "NRS7D",
+        "visit": "Week 4",
+        "arm": "a",
+        "reference_arm": "sham",
+        "method": "ancova",
+        "population": "completers",
+        "n_reference": 40,
+    }
     of = {
         i: row | {"indication": i, "population": f"completers, {i}", "n_arm": n} for i, n in (("pain", 27), ("root", 3))
     }
@@ -234,8 +241,10 @@ def test_subgroups_of_a_comparison_add_up_to_all():
 )
 def test_a_curve_of_few_events_or_few_without(events, censored, hidden):
     """7 events, 20 without: shown; 4 events, or 3 without: hidden; of records there may be more than patients (20)."""
-    rows = [{"parameter": "TTSURG", "time_days": float(k), "n_patients": 20, "events": e, "censored": c}
-            for k, (e, c) in enumerate(zip(events, censored, strict=True))]  # fmt: skip
+    rows = [
+        {"parameter": "TTSURG", "time_days": float(k), "n_patients": 20, "events": e, "censored": c}
+        for k, (e, c) in enumerate(zip(events, censored, strict=True))
+    ]
     marks = MARTS["survival_curves"].cells(Options()).suppressed(rows_of("survival_curves", rows))
     assert marks.to_list() == [hidden] * 2
 

@@ -60,8 +60,9 @@ def emergent(start, end, initial, grade, *, first, last, window):
         schema={"s": pl.Date, "e": pl.Date, "f": pl.Date, "l": pl.Date, "i": pl.Int64, "g": pl.Int64},
         orient="row",
     )
-    rule = safety.treatment_emergent(start="s", end="e", first_treated="f", last_treated="l", initial_grade="i",
-                                     grade="g", window_days=window)  # fmt: skip
+    rule = safety.treatment_emergent(
+        start="s", end="e", first_treated="f", last_treated="l", initial_grade="i", grade="g", window_days=window
+    )
     return frame.select(rule).item()
 
 
@@ -98,11 +99,16 @@ def flags(*rows, term="burn", clean_days=7):
     moment = lambda d: None if d is None else T0 + timedelta(days=d)  # noqa: E731
     frame = pl.DataFrame(
         [("P1", term, "hand", moment(a), moment(b), outcome) for a, b, outcome in rows],
-        schema={"patient_id": pl.String, "AEDECOD": pl.String, "AELOC": pl.String,
-                "onset_at": pl.Datetime("us", "UTC"), "resolved_at": pl.Datetime("us", "UTC"),
-                "outcome": pl.String},
+        schema={
+            "patient_id": pl.String,
+            "AEDECOD": pl.String,
+            "AELOC": pl.String,
+            "onset_at": pl.Datetime("us", "UTC"),
+            "resolved_at": pl.Datetime("us", "UTC"),
+            "outcome": pl.String,
+        },
         orient="row",
-    )  # fmt: skip
+    )
     return "".join(frame.select(safety.new_event_flag(clean_window_days=clean_days)).to_series())
 
 

@@ -10,13 +10,61 @@ from transforms import spc
 from transforms.errors import UsageError
 
 # R: set.seed(123); rnorm(20)
-NORMAL_20 = [-0.56047565, -0.23017749, 1.55870831, 0.07050839, 0.12928774, 1.71506499, 0.46091621, -1.26506123,
-             -0.68685285, -0.44566197, 1.22408180, 0.35981383, 0.40077145, 0.11068272, -0.55584113, 1.78691314,
-             0.49785048, -1.96661716, 0.70135590, -0.47279141]  # fmt: skip
+NORMAL_20 = [
+    -0.56047565,
+    -0.23017749,
+    1.55870831,
+    0.07050839,
+    0.12928774,
+    1.71506499,
+    0.46091621,
+    -1.26506123,
+    -0.68685285,
+    -0.44566197,
+    1.22408180,
+    0.35981383,
+    0.40077145,
+    0.11068272,
+    -0.55584113,
+    1.78691314,
+    0.49785048,
+    -1.96661716,
+    0.70135590,
+    -0.47279141,
+]
 FIXED_12 = [2.1, 3.4, 2.8, 3.9, 2.5, 3.1, 2.9, 3.6, 2.2, 3.0, 3.3, 2.7, 4.4, 4.1, 4.6, 4.2, 4.8, 4.5, 4.9, 7.5]
-MONTGOMERY = [9.45, 7.99, 9.29, 11.66, 12.16, 10.18, 8.04, 11.46, 9.20, 10.34, 9.03, 11.47, 10.51, 9.40, 10.08,
-              9.37, 10.62, 10.31, 8.52, 10.84, 10.90, 9.33, 12.29, 11.50, 10.60, 11.08, 10.38, 11.62, 11.31,
-              10.52]  # fmt: skip
+MONTGOMERY = [
+    9.45,
+    7.99,
+    9.29,
+    11.66,
+    12.16,
+    10.18,
+    8.04,
+    11.46,
+    9.20,
+    10.34,
+    9.03,
+    11.47,
+    10.51,
+    9.40,
+    10.08,
+    9.37,
+    10.62,
+    10.31,
+    8.52,
+    10.84,
+    10.90,
+    9.33,
+    12.29,
+    11.50,
+    10.60,
+    11.08,
+    10.38,
+    11.62,
+    11.31,
+    10.52,
+]
 RULES = ("is_outside", "is_trend", "is_two_of_three", "is_shift")
 
 
@@ -49,8 +97,14 @@ def test_row_18_rules_with_a_fixed_baseline():
     assert points(chart, "is_two_of_three") == [15, 17, 18, 19]
     assert points(chart, "is_outside") == [20]
     assert points(chart, "is_trend") == []
-    assert chart["point_type"].to_list()[12:] == ["shift", "shift", "two_of_three", "shift", *["two_of_three"] * 3,
-                                                  "outside"]  # fmt: skip
+    assert chart["point_type"].to_list()[12:] == [
+        "shift",
+        "shift",
+        "two_of_three",
+        "shift",
+        *["two_of_three"] * 3,
+        "outside",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -302,8 +356,23 @@ def test_montgomery_s_charts():
     assert chart.select("center", "lower", "upper").row(0) == pytest.approx((1.42, 0.29, 2.555), abs=0.005)
     chart = spc.u_chart(_COMPUTERS, 5)
     assert chart.select("center", "lower", "upper").row(0) == pytest.approx((1.93, 0.07, 3.79), abs=0.005)
-    viscosity = [33.75, 33.05, 34.00, 33.81, 33.46, 34.02, 33.68, 33.27, 33.49, 33.20, 33.62, 33.00, 33.54, 33.12,
-                 33.84]  # fmt: skip
+    viscosity = [
+        33.75,
+        33.05,
+        34.00,
+        33.81,
+        33.46,
+        34.02,
+        33.68,
+        33.27,
+        33.49,
+        33.20,
+        33.62,
+        33.00,
+        33.54,
+        33.12,
+        33.84,
+    ]
     chart = spc.xmr(viscosity)
     lines = chart.select("center", "mean_moving_range", "lower", "upper").row(0)
     assert lines == pytest.approx((33.52, 0.48, 32.24, 34.80), abs=0.005)
@@ -332,8 +401,28 @@ def test_counts_as_r_s_qcc_prints_them(chart, center, lower, upper):
 
 def test_single_values_as_r_s_qcc_prints_them():
     """Its first 20 viscosities, then without the fourth; qcc divides by 1.128 where 2.66 is rounded."""
-    batches = [34.05, 34.40, 33.59, 35.96, 34.70, 33.51, 33.79, 34.04, 34.52, 33.75, 33.27, 33.71, 34.03, 34.58, 34.02,
-               33.97, 34.05, 34.04, 33.73, 34.05]  # fmt: skip
+    batches = [
+        34.05,
+        34.40,
+        33.59,
+        35.96,
+        34.70,
+        33.51,
+        33.79,
+        34.04,
+        34.52,
+        33.75,
+        33.27,
+        33.71,
+        34.03,
+        34.58,
+        34.02,
+        33.97,
+        34.05,
+        34.04,
+        33.73,
+        34.05,
+    ]
     for values, center, lower, upper in (
         (batches, 34.088, 32.56504, 35.61096),
         (without(batches, 4), 33.98947, 32.75425, 35.2247),
@@ -394,8 +483,10 @@ def test_screening_as_nhsrplotthedots_prints_it():
 def test_limits_do_not_depend_on_the_order_of_points(counts, random):
     """Without a baseline the lines of a u-chart belong to the points, whatever their order; values keep their own."""
     shuffled = random.sample(counts, len(counts))
-    one, other = (spc.u_chart(*zip(*c, strict=True)).select("value", "center", "lower", "upper").rows()
-                  for c in (counts, shuffled))  # fmt: skip
+    one, other = (
+        spc.u_chart(*zip(*c, strict=True)).select("value", "center", "lower", "upper").rows()
+        for c in (counts, shuffled)
+    )
     assert np.allclose(sorted(one), sorted(other))
 
 
@@ -443,8 +534,38 @@ def test_nonsense_is_refused_with_what_was_found(call, said):
 def test_row_15_tabular_cusum():
     """Reference 15: Montgomery's table 9.2: C+ in full, 4.47, 5.28, 5.30 at the end, the signal at 29; C- at most 1.77, at 3."""
     chart = spc.cusum(MONTGOMERY, target=10, sd=1)
-    rises = [0, 0, 0, 1.16, 2.82, 2.50, 0.04, 1.00, 0, 0, 0, 0.97, 0.98, 0, 0, 0, 0.12, 0, 0, 0.34, 0.74, 0, 1.79, 2.79, 2.89,
-             3.47, 3.35, 4.47, 5.28, 5.30]  # fmt: skip
+    rises = [
+        0,
+        0,
+        0,
+        1.16,
+        2.82,
+        2.50,
+        0.04,
+        1.00,
+        0,
+        0,
+        0,
+        0.97,
+        0.98,
+        0,
+        0,
+        0,
+        0.12,
+        0,
+        0,
+        0.34,
+        0.74,
+        0,
+        1.79,
+        2.79,
+        2.89,
+        3.47,
+        3.35,
+        4.47,
+        5.28,
+        5.30,
+    ]
     assert chart["c_plus"].to_list() == pytest.approx(rises, abs=1e-9)
     assert points(chart, "is_outside") == [29, 30]
     assert chart["c_minus"].max() == pytest.approx(1.77, abs=1e-9)

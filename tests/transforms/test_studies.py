@@ -28,13 +28,19 @@ def patient(patient_id="P1", **given) -> dict:
 
 
 def enrolment(study_id: str, first: date, last: date | None = None, **given) -> dict:
-    return {"enrolment_id": f"{study_id}-{first}", "study_id": study_id, "patient_id": "P1", "from": first,
-            "to": last} | given  # fmt: skip
+    return {
+        "enrolment_id": f"{study_id}-{first}",
+        "study_id": study_id,
+        "patient_id": "P1",
+        "from": first,
+        "to": last,
+    } | given
 
 
 def begun(*days: date) -> pl.DataFrame:
-    return pl.DataFrame({"patient_id": ["P1"] * len(days), "day": list(days)},
-                        schema={"patient_id": pl.String, "day": pl.Date})  # fmt: skip
+    return pl.DataFrame(
+        {"patient_id": ["P1"] * len(days), "day": list(days)}, schema={"patient_id": pl.String, "day": pl.Date}
+    )
 
 
 def spans(patients, enrolments, *days) -> list[tuple]:
@@ -61,8 +67,11 @@ def test_the_short_form_is_one_open_enrolment(allocated_on, begins):
 
 def test_an_explicit_enrolment_beats_the_short_form_of_its_study_alone():
     """The patient's `study_id` is not counted again where an enrolment says it; another study's does not matter."""
-    explicit = core("study_enrolments", enrolment("T", date(2025, 2, 1), arm="sham"),
-                    enrolment("T", date(2025, 2, 1), patient_id="P2", enrolment_id="N2"))  # fmt: skip
+    explicit = core(
+        "study_enrolments",
+        enrolment("T", date(2025, 2, 1), arm="sham"),
+        enrolment("T", date(2025, 2, 1), patient_id="P2", enrolment_id="N2"),
+    )
     patients = core(
         "patients", patient(study_id="T", arm="control"), patient("P2", study_id="U"), patient("P3", arm="x")
     )
@@ -87,13 +96,21 @@ ROUTINE_ROW = ("ROUTINE", date(2025, 1, 10), None, None)
         pytest.param([enrolment("T", MAR_1)], [JANUARY, MARCH], [ROUTINE_ROW, ("T", MAR_1, None, None)], id="before"),
         pytest.param([enrolment("T", FEB_1, MARCH)], [MARCH], [("T", FEB_1, MARCH, None)], id="the last day is inside"),
         pytest.param([enrolment("T", FEB_1, MAR_1)], [MARCH], [ROUTINE_ROW, ("T", FEB_1, MAR_1, None)], id="after"),
-        pytest.param([enrolment("T", FEB_1, MAR_1, arm="a"), enrolment("U", APR_1, arm="b")], [],
-                     [("T", FEB_1, MAR_1, "a"), ("U", APR_1, None, "b")], id="one study after the other"),
-        pytest.param([enrolment("T", APR_1, APR_30, arm="b"), enrolment("T", FEB_1, MAR_1, arm="a")], [],
-                     [("T", FEB_1, APR_30, "a")], id="twice in one study: one, with the first arm"),
+        pytest.param(
+            [enrolment("T", FEB_1, MAR_1, arm="a"), enrolment("U", APR_1, arm="b")],
+            [],
+            [("T", FEB_1, MAR_1, "a"), ("U", APR_1, None, "b")],
+            id="one study after the other",
+        ),
+        pytest.param(
+            [enrolment("T", APR_1, APR_30, arm="b"), enrolment("T", FEB_1, MAR_1, arm="a")],
+            [],
+            [("T", FEB_1, APR_30, "a")],
+            id="twice in one study: one, with the first arm",
+        ),
         pytest.param([enrolment("T", MAR_1, patient_id="P9")], [], [ROUTINE_ROW], id="of somebody not known"),
     ],
-)  # fmt: skip
+)
 def test_a_row_a_patient_and_study(enrolments, sessions, expected):
     """Routine care is one where the patient is in no study, or a session that began lies outside all enrolments."""
     assert spans([patient()], enrolments, *sessions) == expected
@@ -148,7 +165,11 @@ def test_an_outcome_before_a_study_is_its_baseline_too():
     frame = pl.DataFrame({"patient_id": ["P1"] * 3, "at": days})
     told = studies.of_studies(frame, adsl(*ROUTINE_AND_T), day="at", lead_days=28)
     assert sorted(told.select("STUDYID", "at").rows()) == [
-        ("ROUTINE", days[0]), ("ROUTINE", days[1]), ("T", days[1]), ("T", days[2])]  # fmt: skip
+        ("ROUTINE", days[0]),
+        ("ROUTINE", days[1]),
+        ("T", days[1]),
+        ("T", days[2]),
+    ]
 
 
 def test_nobody_unknown_belongs_anywhere():
@@ -179,10 +200,13 @@ def test_masked_until(until, is_masked):
         ('[{"visit": "V", "target_day": 29, "from_day": 15, "to_day": 42}]', (VISITS[0], Visit("V", 29, 15, 42))),
         ('[{"visit": "V", "from_day": 15, "to_day": 42.0}]', (VISITS[0], Visit("V", 28, 15, 42))),
         ('[{"visit": "V", "from_day": 42, "to_day": 15}]', None),
-        ('[{"visit": "V", "from_day": 2, "to_day": 9}, {"visit": "Baseline", "from_day": -14, "to_day": 1,'
-         ' "target_day": 1}]', (Visit("Baseline", 1, -14, 1), Visit("V", 5, 2, 9))),
+        (
+            '[{"visit": "V", "from_day": 2, "to_day": 9}, {"visit": "Baseline", "from_day": -14, "to_day": 1,'
+            ' "target_day": 1}]',
+            (Visit("Baseline", 1, -14, 1), Visit("V", 5, 2, 9)),
+        ),
     ],
-)  # fmt: skip
+)
 def test_planned_visits(plan, expected):
     """Windows count, the target being their middle where none is given; a study without any has the default ones."""
     assert studies.planned_visits(plan) == (VISITS if expected is None else expected)

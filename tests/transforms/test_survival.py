@@ -114,11 +114,26 @@ def test_aml_curves_as_r_prints_them():
     """survfit(Surv(time, status) ~ x, aml): survival and standard error of both arms, medians 31 and 23."""
     curve = survival.kaplan_meier(groups_of(_AML), "weeks", "relapse", by="arm").filter(pl.col("events") > 0)
     printed = {
-        "Maintained": {9: (0.909, 0.0867), 13: (0.818, 0.1163), 18: (0.716, 0.1397), 23: (0.614, 0.1526),
-                       31: (0.491, 0.1642), 34: (0.368, 0.1627), 48: (0.184, 0.1535)},
-        "Nonmaintained": {5: (0.8333, 0.1076), 8: (0.6667, 0.1361), 12: (0.5833, 0.1423), 23: (0.4861, 0.1481),
-                          27: (0.3889, 0.1470), 30: (0.2917, 0.1387), 33: (0.1944, 0.1219), 43: (0.0972, 0.0919)},
-    }  # fmt: skip
+        "Maintained": {
+            9: (0.909, 0.0867),
+            13: (0.818, 0.1163),
+            18: (0.716, 0.1397),
+            23: (0.614, 0.1526),
+            31: (0.491, 0.1642),
+            34: (0.368, 0.1627),
+            48: (0.184, 0.1535),
+        },
+        "Nonmaintained": {
+            5: (0.8333, 0.1076),
+            8: (0.6667, 0.1361),
+            12: (0.5833, 0.1423),
+            23: (0.4861, 0.1481),
+            27: (0.3889, 0.1470),
+            30: (0.2917, 0.1387),
+            33: (0.1944, 0.1219),
+            43: (0.0972, 0.0919),
+        },
+    }
     for arm, steps in printed.items():
         own = curve.filter((pl.col("arm") == arm) & (pl.col("survival") > 0))
         assert own["time"].to_list() == list(steps)
@@ -184,8 +199,16 @@ def test_counts_at_each_time():
     """Censored at 6 are still at risk of the events at 6: 21 at risk, 3 events, 1 censored, 17 left at 7."""
     curve = survival.kaplan_meier(TREATED, "weeks", "relapse")
     assert curve.columns == [
-        "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper", "ci_method",
-    ]  # fmt: skip
+        "time",
+        "at_risk",
+        "events",
+        "censored",
+        "survival",
+        "standard_error",
+        "lower",
+        "upper",
+        "ci_method",
+    ]
     assert curve.select("time", "at_risk", "events", "censored").rows()[:3] == [
         (6, 21, 3, 1),
         (7, 17, 1, 0),

@@ -22,10 +22,21 @@ START = datetime(2025, 1, 6, 12, tzinfo=UTC)
 def series(number: int, **given) -> dict:
     """One row of raw.telemetry: the cabin of session S1 every 10 s from its start, unless said otherwise."""
     row = dict.fromkeys(TELEMETRY.names) | {
-        "kafka_topic": "floe.telemetry.v1", "kafka_topic_id": "T", "kafka_partition": 0, "kafka_offset": number,
-        "event_id": f"E{number}", "source": "device", "event_time": START, "ingested_at": START, "device_id": "CRYO",
-        "session_id": "S1", "signal": "cabin_temp_c", "started_at": START, "interval_s": 10.0, "values": [],
-    }  # fmt: skip
+        "kafka_topic": "floe.telemetry.v1",
+        "kafka_topic_id": "T",
+        "kafka_partition": 0,
+        "kafka_offset": number,
+        "event_id": f"E{number}",
+        "source": "device",
+        "event_time": START,
+        "ingested_at": START,
+        "device_id": "CRYO",
+        "session_id": "S1",
+        "signal": "cabin_temp_c",
+        "started_at": START,
+        "interval_s": 10.0,
+        "values": [],
+    }
     return row | given
 
 
@@ -58,9 +69,11 @@ def sessions_of(rows: list[dict], **session) -> dict[str, dict]:
 
 def test_extremes():
     """Coldest cabin of all samples, warmest during exposure only; null samples count for nothing."""
-    rows = [series(1, started_at=START - timedelta(seconds=10), values=[20.0, -60.0, None, -110.0, 15.0]),
-            series(2, signal="skin_temp_c", site="back", interval_s=30.0, values=[31.0, 12.0]),
-            series(3, signal="room_oxygen_pct", device_id="ROOM", values=[20.9, 19.8])]  # fmt: skip
+    rows = [
+        series(1, started_at=START - timedelta(seconds=10), values=[20.0, -60.0, None, -110.0, 15.0]),
+        series(2, signal="skin_temp_c", site="back", interval_s=30.0, values=[31.0, 12.0]),
+        series(3, signal="room_oxygen_pct", device_id="ROOM", values=[20.9, 19.8]),
+    ]
     found = sessions_of(rows)["S1"]
     assert (found["cabin_min_temp_c"], found["cabin_max_temp_c"]) == (-110, -60)
     assert (found["skin_min_temp_c"], found["skin_last_temp_c"], found["room_min_oxygen_pct"]) == (12, 12, 19.8)
@@ -130,11 +143,16 @@ def test_telemetry_waits_for_its_session():
 
 
 @settings(max_examples=15)
-@given(values=st.lists(st.none() | st.integers(-150, 20).map(float), min_size=1, max_size=8), cut=st.integers(0, 8),
-       data=st.data())  # fmt: skip
+@given(
+    values=st.lists(st.none() | st.integers(-150, 20).map(float), min_size=1, max_size=8),
+    cut=st.integers(0, 8),
+    data=st.data(),
+)
 def test_order_copies_and_splitting_change_nothing(values, cut, data):
     """The same samples in two events, in any order and twice, give the same row."""
-    halves = [series(1, values=values[:cut]),
-              series(2, values=values[cut:], started_at=START + timedelta(seconds=10 * cut))]  # fmt: skip
+    halves = [
+        series(1, values=values[:cut]),
+        series(2, values=values[cut:], started_at=START + timedelta(seconds=10 * cut)),
+    ]
     copies = [h | {"kafka_offset": 50 + h["kafka_offset"], "ingested_at": START + timedelta(days=1)} for h in halves]
     assert sessions_of(data.draw(st.permutations(halves + copies))) == sessions_of([series(3, values=values)])

@@ -24,10 +24,17 @@ MOMENT = pl.Datetime("us", "UTC")
 
 def begun(*starts, patient="P1"):
     """Sessions that began: (days from T0, course) or (days, course, clinic)."""
-    rows = [(patient, f"S{patient}-{k}", start[1], T0 + timedelta(days=start[0]), start[2] if len(start) > 2 else "C1")
-            for k, start in enumerate(starts)]  # fmt: skip
-    schema = {"patient_id": pl.String, "session_id": pl.String, "course_id": pl.String, "started_at": MOMENT,
-              "clinic_id": pl.String}  # fmt: skip
+    rows = [
+        (patient, f"S{patient}-{k}", start[1], T0 + timedelta(days=start[0]), start[2] if len(start) > 2 else "C1")
+        for k, start in enumerate(starts)
+    ]
+    schema = {
+        "patient_id": pl.String,
+        "session_id": pl.String,
+        "course_id": pl.String,
+        "started_at": MOMENT,
+        "clinic_id": pl.String,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

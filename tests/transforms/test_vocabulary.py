@@ -65,13 +65,27 @@ def test_units_are_the_contracts(concept):
 @pytest.mark.parametrize(
     ("code", "unit", "is_its"),
     [
-        ("41950-7", "/d", True), ("41950-7", "{steps}/d", True), ("41950-7", "1/d", True), ("41950-7", "{steps}", True),
-        ("41950-7", "m", False), ("41950-7", "km", False), ("41950-7", "/min", False), ("55423-8", "/d", False),
-        ("8867-4", "/min", True), ("8867-4", "{beats}/min", True), ("8867-4", "mm[Hg]", False),
-        ("80404-7", "ms", True), ("80404-7", "s", False), ("64098-7", "m", True), ("64098-7", "[ft_i]", False),
-        ("72514-3", "{score}", True), ("72514-3", "1", True), ("72514-3", "%", False), ("72514-3", "", True),
+        ("41950-7", "/d", True),
+        ("41950-7", "{steps}/d", True),
+        ("41950-7", "1/d", True),
+        ("41950-7", "{steps}", True),
+        ("41950-7", "m", False),
+        ("41950-7", "km", False),
+        ("41950-7", "/min", False),
+        ("55423-8", "/d", False),
+        ("8867-4", "/min", True),
+        ("8867-4", "{beats}/min", True),
+        ("8867-4", "mm[Hg]", False),
+        ("80404-7", "ms", True),
+        ("80404-7", "s", False),
+        ("64098-7", "m", True),
+        ("64098-7", "[ft_i]", False),
+        ("72514-3", "{score}", True),
+        ("72514-3", "1", True),
+        ("72514-3", "%", False),
+        ("72514-3", "", True),
     ],
-)  # fmt: skip
+)
 def test_units(code, unit, is_its):
     """UCUM annotations ({steps}) change nothing; another unit is never converted and never taken for the right one."""
     assert is_unit_of(CONCEPTS[code], unit) is is_its

@@ -17,10 +17,19 @@ MONDAY = date(2025, 1, 6)
 def week(*days: tuple, first: date = MONDAY, **options) -> dict:
     """One week of P1 from (steps, wear hours) a day, the first on Monday."""
     frame = pl.DataFrame(
-        [{"patient_id": "P1", "device_id": "D1", "day": first + timedelta(days=k), "steps": steps, "week": 1,
-          "wear_minutes": None if hours is None else hours * 60.0} for k, (steps, hours) in enumerate(days)],
+        [
+            {
+                "patient_id": "P1",
+                "device_id": "D1",
+                "day": first + timedelta(days=k),
+                "steps": steps,
+                "week": 1,
+                "wear_minutes": None if hours is None else hours * 60.0,
+            }
+            for k, (steps, hours) in enumerate(days)
+        ],
         schema_overrides={"steps": pl.Float64, "wear_minutes": pl.Float64},
-    )  # fmt: skip
+    )
     weighted = options.pop("is_weighted", False)
     counting = counting_days(frame, column="steps")
     [row] = weekly(
@@ -112,10 +121,17 @@ def test_weeks_hold_seven_days(ady):
 def test_order_changes_nothing(data):
     """The order of days and devices does not change a week."""
     rows = [
-        {"patient_id": "P1", "device_id": d, "day": MONDAY + timedelta(days=k), "week": 1,
-         "steps": 100.0 * k + 7 * len(d),
-         "wear_minutes": 600.0 + 30 * ((k + len(d)) % 3)} for k in range(7) for d in ("D", "DD")
-    ]  # fmt: skip
+        {
+            "patient_id": "P1",
+            "device_id": d,
+            "day": MONDAY + timedelta(days=k),
+            "week": 1,
+            "steps": 100.0 * k + 7 * len(d),
+            "wear_minutes": 600.0 + 30 * ((k + len(d)) % 3),
+        }
+        for k in range(7)
+        for d in ("D", "DD")
+    ]
 
     def value(these):
         days = counting_days(pl.DataFrame(these), column="steps")

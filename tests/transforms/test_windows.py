@@ -22,9 +22,10 @@ def place(*rows: tuple[int, float | None], treated_at: datetime | None = None, c
         {"ADTM": moments, "AVAL": [v for _, v in rows], "EVENTID": [f"e{k}" for k in range(len(rows))]},
         schema={"ADTM": pl.Datetime("us", "UTC"), "AVAL": pl.Float64, "EVENTID": pl.String},
     ).with_columns(
-        USUBJID=pl.lit("p"), ADT=pl.col("ADTM").dt.date(),
+        USUBJID=pl.lit("p"),
+        ADT=pl.col("ADTM").dt.date(),
         is_before_treatment=pl.lit(True) if treated_at is None else pl.col("ADTM") < treated_at,
-    )  # fmt: skip
+    )
     end = None if course_ended is None else at(course_ended).date()
     frame = frame.with_columns(
         ADY=windows.study_day(pl.col("ADT"), day1=pl.lit(DAY1)),
@@ -42,10 +43,26 @@ def test_there_is_no_day_0(offset, expected):
 
 
 BOUNDARIES = [
-    (-29, None), (-28, "Baseline"), (-1, "Baseline"), (1, "Baseline"), (2, "Week 1"), (14, "Week 1"), (15, "Week 4"),
-    (42, "Week 4"), (43, "Week 8"), (70, "Week 8"), (71, "Month 3"), (136, "Month 3"), (137, "Month 6"),
-    (273, "Month 6"), (274, "Month 12"), (548, "Month 12"), (549, "Month 24"), (913, "Month 24"), (914, None),
-]  # fmt: skip
+    (-29, None),
+    (-28, "Baseline"),
+    (-1, "Baseline"),
+    (1, "Baseline"),
+    (2, "Week 1"),
+    (14, "Week 1"),
+    (15, "Week 4"),
+    (42, "Week 4"),
+    (43, "Week 8"),
+    (70, "Week 8"),
+    (71, "Month 3"),
+    (136, "Month 3"),
+    (137, "Month 6"),
+    (273, "Month 6"),
+    (274, "Month 12"),
+    (548, "Month 12"),
+    (549, "Month 24"),
+    (913, "Month 24"),
+    (914, None),
+]
 
 
 @pytest.mark.parametrize(("ady", "visit"), BOUNDARIES)
@@ -107,13 +124,18 @@ def test_end_of_course_takes_a_record_that_counts_for_nothing_else():
 def test_the_first_course_ends_where_its_sessions_do():
     """By the course named; where none is, a gap of more than 30 days ends it."""
     rows = [
-        ("named", "s1", "c1", 0), ("named", "s2", "c1", 50), ("named", "s3", "c2", 60),
-        ("gap", "s4", None, 0), ("gap", "s5", None, 30), ("gap", "s6", None, 61),
-    ]  # fmt: skip
+        ("named", "s1", "c1", 0),
+        ("named", "s2", "c1", 50),
+        ("named", "s3", "c2", 60),
+        ("gap", "s4", None, 0),
+        ("gap", "s5", None, 30),
+        ("gap", "s6", None, 61),
+    ]
     sessions = pl.DataFrame(
         [(p, s, c, DAY1 + timedelta(days=d), at(1) + timedelta(days=d)) for p, s, c, d in rows],
-        schema=["patient_id", "session_id", "course_id", "day", "started_at"], orient="row",
-    )  # fmt: skip
+        schema=["patient_id", "session_id", "course_id", "day", "started_at"],
+        orient="row",
+    )
     ends = windows.first_course_end(sessions.sample(fraction=1, shuffle=True, seed=3), gap_days=30)
     assert dict(ends.iter_rows()) == {"named": DAY1 + timedelta(days=50), "gap": DAY1 + timedelta(days=30)}
 

@@ -37,8 +37,14 @@ def index(value_set: pl.DataFrame | None) -> Scored:
     )
     name = value_set["value_set"][0]
     absent = pl.when(utility.is_null()).then(pl.format(f"profile {{}} is not in the value set {name}", profile()))
-    return Scored(parameter="EQ5D", value=utility, reason=first_reason(answered, absent), n_answered=n, n_items=5,
-                  title=pl.lit(f"value set {name}"))  # fmt: skip
+    return Scored(
+        parameter="EQ5D",
+        value=utility,
+        reason=first_reason(answered, absent),
+        n_answered=n,
+        n_items=5,
+        title=pl.lit(f"value set {name}"),
+    )
 
 
 def scores(value_set: pl.DataFrame | None) -> list[Scored]:

@@ -10,37 +10,68 @@ _COMPUTED = "table computed from item parameters (EAP of the sum), printed table
 
 # instrument: (source of the score, verification, rule)
 SOURCES = {
-    "nrs_pain": ("Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005; Chiarotto 2018, PMC5828378", "verified",
-                 "the answer, 0-10; each item (recall, place) is its own parameter"),
+    "nrs_pain": (
+        "Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005; Chiarotto 2018, PMC5828378",
+        "verified",
+        "the answer, 0-10; each item (recall, place) is its own parameter",
+    ),
     "vas_pain": ("Ostelo 2008, Spine 33:90", "verified", "the mark, 0-100 mm; never pooled with the NRS"),
     "pain_index": ("Vickers 2004, BMJ 328:744", "verified", "the diary's score, 0-100, as given"),
     "pain_days_28": ("Vickers 2004, BMJ 328:744", "verified", "days with pain in 28 days, as given"),
-    "odi": ("Fairbank & Pynsent 2000, Spine 25:2940; form 2.1a", "verified",
-            "100 x sum / (5 x sections answered), at least FLOE_ODI_MIN_ITEMS of 10; only with FLOE_ODI_LICENSED"),
-    "rmdq": ("Roland & Fairbank 2000, Spine 25:3115; missing rule: proposal", "verified",
-             "statements ticked, 0-24; up to two unanswered in proportion (x 24 / answered)"),
-    "ndi": ("Vernon & Mior 1991, J Manipulative Physiol Ther 14:409; Vernon's notes on its scoring (chiro.org, "
-            "NDI_Explain): the mean of the others for one not answered; fewest of 8: proposal", "verified",
-            "100 x sum / (5 x sections answered), at least 8 of 10"),
-    "pgic": ("Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005", "verified",
-             "the category, 1 very much improved to 7 very much worse"),
-    "promis_pi_4a": ("HealthMeasures scoring manual of the adult profiles 2021, table of form 4a", "verified",
-                     "T-score of the sum of 4 items by table; all answered"),
-    "promis_pi_6a": (f"form v1.0, parameters of choir-d @408fec1; {_COMPUTED}; raw 15 -> 58.6 as CMS "
-                     "ACCESS prints it", "unverified",
-                     "T-score of the sum of 6 items by table; all answered"),
-    "promis_pf_6b": (f"form v1.2, parameters of choir-d @408fec1; {_COMPUTED}; raw 17 -> 36.8 as CMS "
-                     "ACCESS prints it, 14 other T as BACPAC prints them", "unverified",
-                     "T-score of the sum of 6 items by table; all answered"),
-    "promis_29": ("Hays 2018, PMC5999556 (summaries); domains: HealthMeasures scoring manual of the adult profiles 2021, "
-                  "form v2.1", "verified",
-                  "weighted sum of seven domain T-scores and pain intensity; all answered"),
-    "eq_5d_5l": ("Herdman 2011, Qual Life Res 20:1727; value sets: supplied by the user", "verified",
-                 "utility of the five-digit profile in the clinic's country's value set; EQ VAS as given"),
-    "start_back": ("Hill 2008, Arthritis Rheum 59:632; class rule as Physiopedia, WikiMSK and awell-score give it",
-                   "verified",
-                   "nine items, the ninth 3-4 of 0-4 counts 1; class by total <= 3 and psychosocial subscale <= 3"),
-}  # fmt: skip
+    "odi": (
+        "Fairbank & Pynsent 2000, Spine 25:2940; form 2.1a",
+        "verified",
+        "100 x sum / (5 x sections answered), at least FLOE_ODI_MIN_ITEMS of 10; only with FLOE_ODI_LICENSED",
+    ),
+    "rmdq": (
+        "Roland & Fairbank 2000, Spine 25:3115; missing rule: proposal",
+        "verified",
+        "statements ticked, 0-24; up to two unanswered in proportion (x 24 / answered)",
+    ),
+    "ndi": (
+        "Vernon & Mior 1991, J Manipulative Physiol Ther 14:409; Vernon's notes on its scoring (chiro.org, "
+        "NDI_Explain): the mean of the others for one not answered; fewest of 8: proposal",
+        "verified",
+        "100 x sum / (5 x sections answered), at least 8 of 10",
+    ),
+    "pgic": (
+        "Dworkin 2008, DOI 10.1016/j.jpain.2007.09.005",
+        "verified",
+        "the category, 1 very much improved to 7 very much worse",
+    ),
+    "promis_pi_4a": (
+        "HealthMeasures scoring manual of the adult profiles 2021, table of form 4a",
+        "verified",
+        "T-score of the sum of 4 items by table; all answered",
+    ),
+    "promis_pi_6a": (
+        f"form v1.0, parameters of choir-d @408fec1; {_COMPUTED}; raw 15 -> 58.6 as CMS ACCESS prints it",
+        "unverified",
+        "T-score of the sum of 6 items by table; all answered",
+    ),
+    "promis_pf_6b": (
+        f"form v1.2, parameters of choir-d @408fec1; {_COMPUTED}; raw 17 -> 36.8 as CMS "
+        "ACCESS prints it, 14 other T as BACPAC prints them",
+        "unverified",
+        "T-score of the sum of 6 items by table; all answered",
+    ),
+    "promis_29": (
+        "Hays 2018, PMC5999556 (summaries); domains: HealthMeasures scoring manual of the adult profiles 2021, "
+        "form v2.1",
+        "verified",
+        "weighted sum of seven domain T-scores and pain intensity; all answered",
+    ),
+    "eq_5d_5l": (
+        "Herdman 2011, Qual Life Res 20:1727; value sets: supplied by the user",
+        "verified",
+        "utility of the five-digit profile in the clinic's country's value set; EQ VAS as given",
+    ),
+    "start_back": (
+        "Hill 2008, Arthritis Rheum 59:632; class rule as Physiopedia, WikiMSK and awell-score give it",
+        "verified",
+        "nine items, the ninth 3-4 of 0-4 counts 1; class by total <= 3 and psychosocial subscale <= 3",
+    ),
+}
 
 T_INTERVAL = "t interval, none of one value or of equal ones"
 _SHARE = "Wilson limits, Clopper-Pearson where 5 patients or fewer have it"
@@ -80,20 +111,26 @@ RULE_SOURCES = {
     "vas_points": ("Ostelo 2008, Spine 33:90: VAS 15", "verified"),
     "odi_points": ("Ostelo 2008, Spine 33:90: ODI 10", "verified"),
     "rmdq_points": ("Ostelo 2008, Spine 33:90: RMDQ 5", "verified"),
-    "ndi_points": ("CMS ACCESS targets as reproduced by a secondary source: NDI 8; others: 7.5 (MIPS MSK1; Young 2009, "
-                   "10.1016/j.spinee.2009.06.002), 5 of 50 (Vernon)", "unverified"),
+    "ndi_points": (
+        "CMS ACCESS targets as reproduced by a secondary source: NDI 8; others: 7.5 (MIPS MSK1; Young 2009, "
+        "10.1016/j.spinee.2009.06.002), 5 of 50 (Vernon)",
+        "unverified",
+    ),
     "promis_points": ("Amtmann 2016, DOI 10.2147/JPR.S93391: 3.5-5.5 T", "verified"),
     "eq5d_points": ("PMC7053735: 0.08 against 2 NRS points", "verified"),
-}  # fmt: skip
+}
 
 # the standard error of measurement that a parameter's option holds by default, or its table; the functional cut
 ERROR_SOURCES = {
     "nrs_sem": ("Childs 2005, Spine 30:1331: SEM 1.02 (its MDC of 2 is 1.96 SEM, without the √2)", "verified"),
     "odi_sem": ("form 2.1a states an MDC90 of about 10 points: SEM = 10 / (1.645 √2)", "verified"),
     "rmdq_sem": ("Stratford 1996, Phys Ther 76:359: MDC90 4-5, here 5: SEM = 5 / (1.645 √2)", "verified"),
-    "ndi_sem": ("MDC90 5 of 50 in uncomplicated neck pain: Stratford 1999 (4.7), Vernon's notes (chiro.org), MacDermid "
-                "2009, J Orthop Sports Phys Ther 39:400; with arm symptoms 10.2: Young 2009", "verified"),
-}  # fmt: skip
+    "ndi_sem": (
+        "MDC90 5 of 50 in uncomplicated neck pain: Stratford 1999 (4.7), Vernon's notes (chiro.org), MacDermid "
+        "2009, J Orthop Sports Phys Ther 39:400; with arm symptoms 10.2: Young 2009",
+        "verified",
+    ),
+}
 SCORE_ERROR_SOURCE = "standard errors of both scores by the form's table (transforms/instruments/promis.py)"
 RECOVERED_SOURCES = {
     "nrs_recovered_at": "Kamper 2010, PMC2989296: NRS 0",
@@ -127,10 +164,16 @@ def _score(p: Parameter) -> dict:
     # before 3 (the others: 2) an answer that names no clinic had the day in UTC
     version = "3" if p.code == "PF6B" else "2"
     return {
-        "id": metric_id(p.code, "score"), "version": version, "title": p.title, "rule": rule, "unit": p.unit,
-        "direction": p.better, "source": source, "verification": verification,
+        "id": metric_id(p.code, "score"),
+        "version": version,
+        "title": p.title,
+        "rule": rule,
+        "unit": p.unit,
+        "direction": p.better,
+        "source": source,
+        "verification": verification,
         "tests": ("tests/transforms/test_instruments.py",),
-    }  # fmt: skip
+    }
 
 
 def _statistic(p: Parameter, name: str) -> dict:
@@ -142,11 +185,17 @@ def _statistic(p: Parameter, name: str) -> dict:
     options = {"pctx": "responder_extra_pct", "points": p.points_option, "worse": p.points_option}
     direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
     return {
-        "id": metric_id(p.code, name), "version": "3", "title": f"{p.title}: {title}", "rule": rule,
-        "unit": unit or p.unit, "direction": direction, "source": source, "verification": verification,
+        "id": metric_id(p.code, name),
+        "version": "3",
+        "title": f"{p.title}: {title}",
+        "rule": rule,
+        "unit": unit or p.unit,
+        "direction": direction,
+        "source": source,
+        "verification": verification,
         "parameters": tuple(o for o in [options.get(name)] if o),
         "tests": ("tests/transforms/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"),
-    }  # fmt: skip
+    }
 
 
 def _rule_source(p: Parameter, name: str) -> tuple[str, str]:

@@ -33,8 +33,9 @@ def single(code: str) -> Scored:
     lower, upper, integer = SINGLE.get(p.instrument, (0, 100, False))
     missing = pl.when(pl.col(p.item).is_null()).then(pl.lit(NOT_ANSWERED))
     reason = first_reason(out_of_range([p.item], lower=lower, upper=upper, integer=integer), missing)
-    return Scored(parameter=code, value=pl.col(p.item), reason=reason, n_answered=n_answered([p.item]), n_items=1,
-                  item=p.item)  # fmt: skip
+    return Scored(
+        parameter=code, value=pl.col(p.item), reason=reason, n_answered=n_answered([p.item]), n_items=1, item=p.item
+    )
 
 
 def _percent_of_sections(code: str, *, needed: int, refused: pl.Expr | None = None) -> Scored:
@@ -42,8 +43,15 @@ def _percent_of_sections(code: str, *, needed: int, refused: pl.Expr | None = No
     n = n_answered(ODI_ITEMS)
     reasons = [out_of_range(ODI_ITEMS, lower=0, upper=5), too_few(ODI_ITEMS, needed=needed)]
     reason = first_reason(*([refused] if refused is not None else []), *reasons)
-    return Scored(parameter=code, value=20 * total(ODI_ITEMS) / n, reason=reason, n_answered=n, n_items=10,
-                  raw=total(ODI_ITEMS), derivation=_prorated(n < 10, reason))  # fmt: skip
+    return Scored(
+        parameter=code,
+        value=20 * total(ODI_ITEMS) / n,
+        reason=reason,
+        n_answered=n,
+        n_items=10,
+        raw=total(ODI_ITEMS),
+        derivation=_prorated(n < 10, reason),
+    )
 
 
 def _prorated(condition: pl.Expr, reason: pl.Expr) -> pl.Expr:
@@ -67,8 +75,15 @@ def rmdq() -> Scored:
     n = n_answered(RMDQ_ITEMS)
     needed = len(RMDQ_ITEMS) - RMDQ_MAX_MISSING
     reason = first_reason(out_of_range(RMDQ_ITEMS, lower=0, upper=1), too_few(RMDQ_ITEMS, needed=needed))
-    return Scored(parameter="RMDQ", value=24 * total(RMDQ_ITEMS) / n, reason=reason, n_answered=n, n_items=24,
-                  raw=total(RMDQ_ITEMS), derivation=_prorated(n < 24, reason))  # fmt: skip
+    return Scored(
+        parameter="RMDQ",
+        value=24 * total(RMDQ_ITEMS) / n,
+        reason=reason,
+        n_answered=n,
+        n_items=24,
+        raw=total(RMDQ_ITEMS),
+        derivation=_prorated(n < 24, reason),
+    )
 
 
 def start_back() -> list[Scored]:
@@ -79,8 +94,10 @@ def start_back() -> list[Scored]:
     """
     item9 = (pl.col("q9") >= 3).cast(pl.Float64)
     reason = first_reason(
-        out_of_range(START_BACK_ITEMS[:8], lower=0, upper=1), out_of_range(["q9"], lower=0, upper=4),
-        too_few(START_BACK_ITEMS, needed=9))  # fmt: skip
+        out_of_range(START_BACK_ITEMS[:8], lower=0, upper=1),
+        out_of_range(["q9"], lower=0, upper=4),
+        too_few(START_BACK_ITEMS, needed=9),
+    )
     psychosocial = total(START_BACK_ITEMS[4:8]) + item9
     whole = total(START_BACK_ITEMS[:8]) + item9
     risk = pl.when(whole <= 3).then(1).when(psychosocial <= 3).then(2).otherwise(3)

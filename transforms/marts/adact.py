@@ -22,20 +22,33 @@ from .strata import subject
 
 TABLE = MART_TABLES["adact"]
 INPUTS = (
-    "core.activity_days", "core.walking_days", "core.performance_tests", "core.sessions", "core.patients",
+    "core.activity_days",
+    "core.walking_days",
+    "core.performance_tests",
+    "core.sessions",
+    "core.patients",
     "core.clinics",
-    "core.patient_status", "mart.adsl",
-)  # fmt: skip
+    "core.patient_status",
+    "mart.adsl",
+)
 _BY = ["STUDYID", "USUBJID", "PARAMCD"]
 _OF_DAY = ("patient_id", "device_id", "day", "wear_minutes")  # the other columns would be sorted along in vain
 
 
 def compute(
-    keys: pl.DataFrame | None, *, activity_days: pl.DataFrame, walking_days: pl.DataFrame,
-    performance_tests: pl.DataFrame, sessions: pl.DataFrame, patients: pl.DataFrame, clinics: pl.DataFrame,
-    patient_status: pl.DataFrame, adsl: pl.DataFrame,
-    options: Options, cut: Cut,
-) -> pl.DataFrame:  # fmt: skip
+    keys: pl.DataFrame | None,
+    *,
+    activity_days: pl.DataFrame,
+    walking_days: pl.DataFrame,
+    performance_tests: pl.DataFrame,
+    sessions: pl.DataFrame,
+    patients: pl.DataFrame,
+    clinics: pl.DataFrame,
+    patient_status: pl.DataFrame,
+    adsl: pl.DataFrame,
+    options: Options,
+    cut: Cut,
+) -> pl.DataFrame:
     """Conforms to `mart.adact`. `keys`: frame of `patient_id`, None = all. Rows of an unknown patient wait."""
     activity, walking, tests = (of_patients(f, keys) for f in (activity_days, walking_days, performance_tests))
     whose = local_time.clocks(patients=patients, clinics=clinics, patient_status=patient_status)
@@ -88,14 +101,29 @@ def _weeks(
     rows = rows.with_columns(WEEKSTDT=_date_of(first_day)).with_columns(ADT=pl.col("WEEKSTDT") + pl.duration(days=6))
     rows = _over(rows, cut=cut)
     return rows.select(
-        "STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", "VISITPLN", "WEEKSTDT", "ADT",
-        PARAMCD=pl.lit(parameter.code), PARAM=pl.lit(parameter.title), AVALU=pl.lit(parameter.unit),
-        METRICID=pl.lit(metric_of_week(parameter.code)), MDC=pl.lit(parameter.change, dtype=pl.Float64),
-        AVAL=pl.col("value"), VALIDDAYS=pl.col("valid_days").fill_null(0), WEARHRS=pl.col("wear_h"),
-        DEVICEID=pl.col("devices"), reason=pl.when(pl.col("valid_days").is_null()).then(pl.lit(wear.NO_DATA))
-        .otherwise(pl.col("reason")), ADTM=pl.col("ADT").cast(TIMESTAMP), EVENTID=pl.lit(None, dtype=pl.String),
-        ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")), is_before_treatment=pl.col("week") < 0,
-    ).with_columns(_tie=pl.lit(""))  # fmt: skip
+        "STUDYID",
+        "USUBJID",
+        "SITEID",
+        "DAY1DT",
+        "TRTSDTM",
+        "VISITPLN",
+        "WEEKSTDT",
+        "ADT",
+        PARAMCD=pl.lit(parameter.code),
+        PARAM=pl.lit(parameter.title),
+        AVALU=pl.lit(parameter.unit),
+        METRICID=pl.lit(metric_of_week(parameter.code)),
+        MDC=pl.lit(parameter.change, dtype=pl.Float64),
+        AVAL=pl.col("value"),
+        VALIDDAYS=pl.col("valid_days").fill_null(0),
+        WEARHRS=pl.col("wear_h"),
+        DEVICEID=pl.col("devices"),
+        reason=pl.when(pl.col("valid_days").is_null()).then(pl.lit(wear.NO_DATA)).otherwise(pl.col("reason")),
+        ADTM=pl.col("ADT").cast(TIMESTAMP),
+        EVENTID=pl.lit(None, dtype=pl.String),
+        ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")),
+        is_before_treatment=pl.col("week") < 0,
+    ).with_columns(_tie=pl.lit(""))
 
 
 def _date_of(first_study_day: pl.Expr) -> pl.Expr:
@@ -125,18 +153,42 @@ def _tests(tests: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
     rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename({"patient_id": "USUBJID"})
     rows = rows.join(_subjects(adsl).drop("timezone"), on=["STUDYID", "USUBJID"])
     return rows.select(
-        "STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", "VISITPLN", "ADT", "PARAMCD", "PARAM", "AVALU",
-        "METRICID", "MDC", AVAL="value", ADTM="performed_at", EVENTID="event_id", _tie="event_id",
+        "STUDYID",
+        "USUBJID",
+        "SITEID",
+        "DAY1DT",
+        "TRTSDTM",
+        "VISITPLN",
+        "ADT",
+        "PARAMCD",
+        "PARAM",
+        "AVALU",
+        "METRICID",
+        "MDC",
+        AVAL="value",
+        ADTM="performed_at",
+        EVENTID="event_id",
+        _tie="event_id",
         reason=pl.when(pl.col("value").is_null()).then(pl.lit("not done")),
         ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")),
         is_before_treatment=(pl.col("performed_at") < pl.col("TRTSDTM")).fill_null(True),
-    )  # fmt: skip
+    )
 
 
 def _known_tests() -> pl.DataFrame:
-    return pl.DataFrame([
-        {"test": t.test, "PARAMCD": t.code, "PARAM": t.title, "AVALU": t.unit, "METRICID": metric_of_test(t.code),
-         "MDC": float(t.change)} for t in PERFORMANCE_TESTS])  # fmt: skip
+    return pl.DataFrame(
+        [
+            {
+                "test": t.test,
+                "PARAMCD": t.code,
+                "PARAM": t.title,
+                "AVALU": t.unit,
+                "METRICID": metric_of_test(t.code),
+                "MDC": float(t.change),
+            }
+            for t in PERFORMANCE_TESTS
+        ]
+    )
 
 
 # --- change -----------------------------------------------------------------------------------------

@@ -126,10 +126,15 @@ def _sequenced(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _flagged(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     emergent = treatment_emergent(
-        start="ASTDT", end="AENDT", first_treated="first_treated_on", last_treated="last_treated_on",
-        initial_grade="initial_grade", grade="grade", window_days=options.risk_window_days,
+        start="ASTDT",
+        end="AENDT",
+        first_treated="first_treated_on",
+        last_treated="last_treated_on",
+        initial_grade="initial_grade",
+        grade="grade",
+        window_days=options.risk_window_days,
         is_unknown_emergent=options.is_unknown_onset_emergent,
-    )  # fmt: skip
+    )
     # occurrence flags are of treatment-emergent records (OCCDS)
     number = pl.when(emergent == "Y").then("AESEQ")
     grade = pl.when(emergent == "Y").then("grade")
@@ -153,10 +158,29 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
     near = pl.when(pl.col("hours_since_session") <= SESSION_WINDOW_H).then("near_session_id")
     related = pl.when(pl.col("related").is_in(RELATED + UNRELATED)).then(pl.col("related").is_in(RELATED))
     return frame.with_columns(
-        USUBJID="patient_id", CLINICID="clinic_id", AEID="ae_id", AETERM="term", AESOC="body_system", AETOXGR="grade",
-        AEITOXGR="initial_grade", AESER=flag(pl.col("is_serious")), AEREL="related", AERELFL=flag(related),
-        AEEXPFL=flag(pl.col("is_expected")), AEINJ="injury_kind", AEASCERT="ascertainment", ASTDTM="onset_at", ASIDEFL=_yes(pl.col("is_set_aside")), ASTDTF=pl.when(pl.col("onset_at").is_null()).then(pl.lit("Y")),
-        AENDTM="resolved_at", ADURN=pl.when(days >= 1).then(days), HRSSESS="hours_since_session",
-        SESSIONID=pl.coalesce("session_id", near), AEOUT="outcome", AWAREDTM="aware_at", RPTDTM="reported_at",
-        MODALITY=pl.coalesce("session_modality", "near_modality", "first_modality"), EVENTID="event_id",
-    )  # fmt: skip
+        USUBJID="patient_id",
+        CLINICID="clinic_id",
+        AEID="ae_id",
+        AETERM="term",
+        AESOC="body_system",
+        AETOXGR="grade",
+        AEITOXGR="initial_grade",
+        AESER=flag(pl.col("is_serious")),
+        AEREL="related",
+        AERELFL=flag(related),
+        AEEXPFL=flag(pl.col("is_expected")),
+        AEINJ="injury_kind",
+        AEASCERT="ascertainment",
+        ASTDTM="onset_at",
+        ASIDEFL=_yes(pl.col("is_set_aside")),
+        ASTDTF=pl.when(pl.col("onset_at").is_null()).then(pl.lit("Y")),
+        AENDTM="resolved_at",
+        ADURN=pl.when(days >= 1).then(days),
+        HRSSESS="hours_since_session",
+        SESSIONID=pl.coalesce("session_id", near),
+        AEOUT="outcome",
+        AWAREDTM="aware_at",
+        RPTDTM="reported_at",
+        MODALITY=pl.coalesce("session_modality", "near_modality", "first_modality"),
+        EVENTID="event_id",
+    )

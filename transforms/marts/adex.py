@@ -14,9 +14,17 @@ from ..studies import with_study
 
 TABLE = MART_TABLES["adex"]
 INPUTS = (
-    "mart.adsl", "core.patients", "core.clinics", "core.patient_status", "core.sessions", "core.protocols", "core.courses", "core.consults",
-    "core.screenings", "core.telemetry_sessions",
-)  # fmt: skip
+    "mart.adsl",
+    "core.patients",
+    "core.clinics",
+    "core.patient_status",
+    "core.sessions",
+    "core.protocols",
+    "core.courses",
+    "core.consults",
+    "core.screenings",
+    "core.telemetry_sessions",
+)
 
 
 def compute(
@@ -68,9 +76,21 @@ def _cumulated(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
-        USUBJID="patient_id", CLINICID="clinic_id", SESSIONID="session_id", COURSEID="course_id",
-        PROTOCOL="protocol_id", DEVICEID="device_id", MODALITY="modality", EXSTAT="status", EXSTDTM="started_at",
-        ASTDT="day", SETPNTC="setpoint_c", SKINPREC="skin_temp_pre_c", HRSPREV="hours_since_previous",
-        CLEARFL=flag(pl.col("is_cleared")), CONTRAFL=flag(pl.col("is_contraindicated")),
-        ASKEDFL=flag(pl.col("adverse_events_asked")), EVENTID="event_id",
-    )  # fmt: skip
+        USUBJID="patient_id",
+        CLINICID="clinic_id",
+        SESSIONID="session_id",
+        COURSEID="course_id",
+        PROTOCOL="protocol_id",
+        DEVICEID="device_id",
+        MODALITY="modality",
+        EXSTAT="status",
+        EXSTDTM="started_at",
+        ASTDT="day",
+        SETPNTC="setpoint_c",
+        SKINPREC="skin_temp_pre_c",
+        HRSPREV="hours_since_previous",
+        CLEARFL=flag(pl.col("is_cleared")),
+        CONTRAFL=flag(pl.col("is_contraindicated")),
+        ASKEDFL=flag(pl.col("adverse_events_asked")),
+        EVENTID="event_id",
+    )

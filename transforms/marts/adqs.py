@@ -85,8 +85,11 @@ def _scored(responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
         NITEMS=pl.col("n_items"),
         DTYPE=pl.col("derivation"),
         METRICID=pl.col("parameter").str.to_lowercase() + "_score",
-    ).with_columns(METRICV=pl.col("METRICID").replace_strict(_versions(), default=None, return_dtype=pl.String),
-                   PARAM=_title(), PARAMCD=_code())  # fmt: skip
+    ).with_columns(
+        METRICV=pl.col("METRICID").replace_strict(_versions(), default=None, return_dtype=pl.String),
+        PARAM=_title(),
+        PARAMCD=_code(),
+    )
 
 
 def _versions() -> dict[str, str]:
@@ -119,8 +122,11 @@ def _scored_instrument(name: str, responses: pl.DataFrame, *, options: Options) 
     for (country,), part in responses.partition_by("country", as_dict=True, include_key=True).items():
         value_set = _value_set(country, options=options) if name == "eq_5d_5l" else None
         frame = part.select(*kept, *answers)
-        parts.append(score(name, frame, odi_licensed=options.odi_licensed, odi_min_items=options.odi_min_items,
-                           value_set=value_set))  # fmt: skip
+        parts.append(
+            score(
+                name, frame, odi_licensed=options.odi_licensed, odi_min_items=options.odi_min_items, value_set=value_set
+            )
+        )
     return _asked(pl.concat(parts), name).drop("items")
 
 

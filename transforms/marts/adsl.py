@@ -77,9 +77,12 @@ def _subjects(
     own = people.drop("study_id", "arm", "allocation", "allocated_on", "timezone").rename({"clinic_id": "home"})
     members = rules.memberships(people, study_enrolments, begun)
     frame = own.join(members, on="patient_id").with_columns(
-        STUDYID="study_id", USUBJID="patient_id", ENRLDT="from_on", ENRENDT="to_on",
+        STUDYID="study_id",
+        USUBJID="patient_id",
+        ENRLDT="from_on",
+        ENRENDT="to_on",
         clinic_id=pl.coalesce("clinic_id", "home"),
-    )  # fmt: skip
+    )
     return with_timezone(frame, clinics)
 
 
@@ -94,17 +97,25 @@ def _masked(frame: pl.DataFrame, studies: pl.DataFrame, *, cut: Cut) -> pl.DataF
 
 def _named(people: pl.DataFrame) -> pl.DataFrame:
     return people.with_columns(
-        SUBJID=pl.coalesce("subject_id", "patient_id"), SITEID="clinic_id", ARM="arm",
+        SUBJID=pl.coalesce("subject_id", "patient_id"),
+        SITEID="clinic_id",
+        ARM="arm",
         TRT01A=pl.col("MODALITY").fill_null(NOT_TREATED),
         AGE=pl.col("DAY1DT").dt.year() - pl.col("birth_year"),
         SEX=pl.when(pl.col("sex").is_not_null()).then(pl.col("sex").replace_strict(SEXES, default="U")),
-        INDICATN="indication", PAINDUR="pain_duration_months", ALLOCATN="allocation", ALLOCDT="allocated_on",
-        STRATA="strata", ANLSETS="analysis_sets",
+        INDICATN="indication",
+        PAINDUR="pain_duration_months",
+        ALLOCATN="allocation",
+        ALLOCDT="allocated_on",
+        STRATA="strata",
+        ANLSETS="analysis_sets",
         SAFFL=pl.when(pl.col("is_begun").fill_null(False)).then(pl.lit("Y")).otherwise(pl.lit("N")),
-        NSESS=pl.col("NSESS").fill_null(0), EOSSTT=pl.col("EOSSTT").fill_null("ONGOING"),
-        TIMEZONE="timezone", EVENTID="event_id",
+        NSESS=pl.col("NSESS").fill_null(0),
+        EOSSTT=pl.col("EOSSTT").fill_null("ONGOING"),
+        TIMEZONE="timezone",
+        EVENTID="event_id",
         LSTCONDT=pl.min_horizontal(pl.max_horizontal("last_contact", "enrolled_on"), "DTHDT"),
-    )  # fmt: skip
+    )
 
 
 def _treatment(sessions: pl.DataFrame) -> pl.DataFrame:

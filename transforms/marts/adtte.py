@@ -208,9 +208,7 @@ def _first_event(followed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     # an event is told of where it happened, whose day may be another than that of the patient's clinic
     not_before = pl.max_horizontal("event_on", "STARTDT")
     frame = frame.with_columns(event_on=pl.when(pl.col("event_on").is_not_null()).then(not_before))
-    censors = {
-        text: pl.when(pl.col("ended_by") == end).then("ended_on") for end, text in CENSORED_BY.items()
-    }  # fmt: skip
+    censors = {text: pl.when(pl.col("ended_by") == end).then("ended_on") for end, text in CENSORED_BY.items()}
     return _timed(
         frame,
         censors=censors,

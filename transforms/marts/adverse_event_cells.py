@@ -51,8 +51,12 @@ RESTRICTIONS: dict[str, tuple[str | None, object, pl.Expr]] = {
 }
 # Sums over a stratum's patients, from which intervals with patients as clusters are made
 PATIENT_SUMS = (
-    "events_squared", "sessions_squared", "patient_years_squared", "events_sessions", "events_patient_years",
-)  # fmt: skip
+    "events_squared",
+    "sessions_squared",
+    "patient_years_squared",
+    "events_sessions",
+    "events_patient_years",
+)
 # Suffix of the figures -> the end of the time that they are over
 ENDS = {"": OBSERVED, "_planned": PLANNED}
 # Columns that a session has; the indication is the patient's, the arm the patient's in the study
@@ -83,11 +87,20 @@ def sessions_in_time(adsl: pl.DataFrame, adex: pl.DataFrame, at_risk: pl.DataFra
         adex.filter(pl.col("EXSTAT").is_in(BEGUN))
         .join(people, on=["STUDYID", "USUBJID"])
         .select(
-            pl.lit(0).alias(_ALL), "indication", "study_id", "arm", patient_id="USUBJID", clinic_id="CLINICID",
-            modality="MODALITY", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT",
-            is_delivered=pl.col("EXSTAT") == DELIVERED, is_asked=(pl.col("ASKEDFL") == "Y").fill_null(False),
+            pl.lit(0).alias(_ALL),
+            "indication",
+            "study_id",
+            "arm",
+            patient_id="USUBJID",
+            clinic_id="CLINICID",
+            modality="MODALITY",
+            session_id="SESSIONID",
+            started_at="EXSTDTM",
+            day="ASTDT",
+            is_delivered=pl.col("EXSTAT") == DELIVERED,
+            is_asked=(pl.col("ASKEDFL") == "Y").fill_null(False),
         )
-    )  # fmt: skip
+    )
     return in_stretch(begun, at_risk)
 
 
@@ -236,10 +249,21 @@ def _of_combination(
 
 # Counts that are 0 where there is nothing, observed and planned
 COUNTS = (
-    "patients", "sessions", "sessions_asked", "patients_exposed", "covered_us", "time_us", "removed_us", "events",
-    "patients_with_event", "events_in_exposed", "after_us", "events_outside", "unknown_onset",
+    "patients",
+    "sessions",
+    "sessions_asked",
+    "patients_exposed",
+    "covered_us",
+    "time_us",
+    "removed_us",
+    "events",
+    "patients_with_event",
+    "events_in_exposed",
+    "after_us",
+    "events_outside",
+    "unknown_onset",
     "set_aside",
-)  # fmt: skip
+)
 
 
 def _with_years_of_patients(people: pl.DataFrame, at_risk: pl.DataFrame, *, keys: list[str]) -> pl.DataFrame:
@@ -301,9 +325,11 @@ def _counted(
 ) -> pl.DataFrame:
     """Events, patients with one, sums for the over-dispersion, and the time at risk after patients' first events."""
     cell = [*keys, "restriction", "category"]
-    rows = events.filter(f"counts{suffix}").group_by([*cell, "patient_id"]).agg(
-        events=pl.col("event_number").n_unique(), first_at=pl.col("event_at").min()
-    )  # fmt: skip
+    rows = (
+        events.filter(f"counts{suffix}")
+        .group_by([*cell, "patient_id"])
+        .agg(events=pl.col("event_number").n_unique(), first_at=pl.col("event_at").min())
+    )
     rows = rows.join(people, on=[*keys, "patient_id"], how="left")
     # a sum of fractions depends on its order in the last digit, so the order is fixed
     rows = rows.sort(*cell, "patient_id").with_row_index("row")

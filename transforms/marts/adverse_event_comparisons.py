@@ -28,8 +28,14 @@ INPUTS = ("mart.adverse_event_rates", *counted.INPUTS)
 METRIC = "adverse_event_rate_ratio"
 OTHERS = "(all others)"
 CLINIC = "clinic"  # what a comparison is stratified by where the study's allocation was not
-_CELL = ("term", "is_serious_only", "is_related_only", "is_treatment_emergent_only", "is_session_emergent_only",
-         "min_grade")  # fmt: skip
+_CELL = (
+    "term",
+    "is_serious_only",
+    "is_related_only",
+    "is_treatment_emergent_only",
+    "is_session_emergent_only",
+    "min_grade",
+)
 _NOT_NAMED = f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"
 _BETWEEN = "\x1f"  # in no name of an arm, for ids have no control characters
 
@@ -51,9 +57,12 @@ def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut, **tables: 
         pairs = pairs.with_columns(allocation=pl.lit(None, pl.String))
     is_randomised = (pl.col("dimension") == "arm") & (pl.col("allocation") == "randomised")
     pairs = with_rate_ratios(pairs, is_randomised=is_randomised.fill_null(False)).with_columns(
-        pl.when(pl.col("reference") == NO_REFERENCE).then(pl.lit(_NOT_NAMED)).otherwise(f"{e}_reason").alias(f"{e}_reason")
+        pl.when(pl.col("reference") == NO_REFERENCE)
+        .then(pl.lit(_NOT_NAMED))
+        .otherwise(f"{e}_reason")
+        .alias(f"{e}_reason")
         for e in EXPOSURES
-    )  # fmt: skip
+    )
     pairs = _with_risks(pairs, _by_stratum(adsl, tables, options=options, cut=cut), adsl)
     pairs = pairs.with_columns(cells(options).suppressed(pairs), metric_id=pl.lit(METRIC))
     return TABLE.conform(stamped(pairs, cut=cut)).sort(TABLE.key, nulls_last=False)
@@ -73,9 +82,12 @@ def _by_stratum(adsl: pl.DataFrame, tables: Mapping[str, pl.DataFrame], *, optio
     rows = counted.compute(adsl=armed, options=options, cut=cut, over=((STUDY_ARM,),), **tables)
     rows = rows.filter(pl.col("arm").str.contains(_BETWEEN, literal=True))
     names = pl.col("arm").str.split_exact(_BETWEEN, 1).struct.rename_fields(["arm", "stratum"])
-    return rows.with_columns(names.alias("names")).drop("arm").unnest("names").select(
-        "study_id", "arm", "stratum", *_CELL, "patients", "patients_with_event"
-    )  # fmt: skip
+    return (
+        rows.with_columns(names.alias("names"))
+        .drop("arm")
+        .unnest("names")
+        .select("study_id", "arm", "stratum", *_CELL, "patients", "patients_with_event")
+    )
 
 
 def _stratum(adsl: pl.DataFrame) -> pl.Series:
@@ -126,10 +138,12 @@ def _tables(arm: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
 def cells(options: Options) -> disclosure.Cells:
     """No row is for readers from outside: a group's counts, less those of a pair, are another group's."""
     return disclosure.Cells(
-        counts=["patients", "events"], dimensions=["term"], min_cell=options.min_cell,
+        counts=["patients", "events"],
+        dimensions=["term"],
+        min_cell=options.min_cell,
         by=["dimension", "study_id", "compared", "reference", *(c for c in _CELL if c != "term")],
         widened=lambda rows: pl.repeat(True, rows.height, eager=True).alias("is_suppressed"),
-    )  # fmt: skip
+    )
 
 
 def _groups(table: pl.DataFrame, dimension: str) -> pl.DataFrame:
@@ -137,9 +151,13 @@ def _groups(table: pl.DataFrame, dimension: str) -> pl.DataFrame:
     column = "arm" if dimension == STUDY_ARM else dimension
     alone = table.filter((pl.col("strata").list.len() == 1) & pl.col(column).is_not_null())
     return alone.select(
-        pl.lit(column).alias("dimension"), pl.col(column).alias("compared"), "study_id", *_CELL, *COUNTS,
+        pl.lit(column).alias("dimension"),
+        pl.col(column).alias("compared"),
+        "study_id",
+        *_CELL,
+        *COUNTS,
         "unread_records",
-    )  # fmt: skip
+    )
 
 
 def _paired(groups: pl.DataFrame, references: pl.DataFrame) -> pl.DataFrame:
@@ -154,8 +172,9 @@ def _paired(groups: pl.DataFrame, references: pl.DataFrame) -> pl.DataFrame:
 def _each_against_each(groups: pl.DataFrame) -> pl.DataFrame:
     """Each group against those before it in sort order, so that a pair is there once."""
     names = groups["compared"].unique().sort()
-    of = pl.DataFrame([(a, b) for a in names for b in names if a > b], schema={"of": pl.String, "reference": pl.String},
-                      orient="row")  # fmt: skip
+    of = pl.DataFrame(
+        [(a, b) for a in names for b in names if a > b], schema={"of": pl.String, "reference": pl.String}, orient="row"
+    )
     return _paired(groups, of.join(groups, left_on="reference", right_on="compared"))
 
 
@@ -182,14 +201,20 @@ def _arms(groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options) -> pl.D
     reference = reference_arm(arms["arm"].unique().sort().to_list(), named=named, options=options)
     others = groups.filter(pl.col("compared") != reference) if reference else groups
     if reference is None:
-        return others.with_columns(reference=pl.lit(NO_REFERENCE), **{
-            f"reference_{c}": pl.lit(None, groups.schema[c]) for c in COUNTS})  # fmt: skip
+        return others.with_columns(
+            reference=pl.lit(NO_REFERENCE), **{f"reference_{c}": pl.lit(None, groups.schema[c]) for c in COUNTS}
+        )
     of = groups.filter(pl.col("compared") == reference).drop("compared")
-    pairs = _paired(others, others.select(of="compared").unique().join(of, how="cross").with_columns(
-        reference=pl.lit(reference)))  # fmt: skip
+    pairs = _paired(
+        others, others.select(of="compared").unique().join(of, how="cross").with_columns(reference=pl.lit(reference))
+    )
     allocation = pl.DataFrame(
-        [(arm, ", ".join(sorted(set(arms.filter(pl.col("arm").is_in([arm, reference]))["how"]))))
-         for arm in arms["arm"].unique().sort() if arm != reference],
-        schema={"compared": pl.String, "allocation": pl.String}, orient="row",
-    )  # fmt: skip
+        [
+            (arm, ", ".join(sorted(set(arms.filter(pl.col("arm").is_in([arm, reference]))["how"]))))
+            for arm in arms["arm"].unique().sort()
+            if arm != reference
+        ],
+        schema={"compared": pl.String, "allocation": pl.String},
+        orient="row",
+    )
     return pairs.join(allocation, on="compared", how="left")

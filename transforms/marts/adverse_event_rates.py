@@ -22,8 +22,15 @@ from .stamp import stamped
 from .strata import COMBINATIONS
 
 TABLE = MART_TABLES["adverse_event_rates"]
-INPUTS = ("mart.adsl", "mart.adex", "mart.adae", "mart.time_at_risk", "core.implausible", "core.likely_doubles",
-          "raw.rejects")  # fmt: skip
+INPUTS = (
+    "mart.adsl",
+    "mart.adex",
+    "mart.adae",
+    "mart.time_at_risk",
+    "core.implausible",
+    "core.likely_doubles",
+    "raw.rejects",
+)
 METRIC = "adverse_event_rates"
 # Rate -> its numerator and its denominator
 RATES = {

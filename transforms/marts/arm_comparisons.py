@@ -107,9 +107,20 @@ def _masked_rows(study: str, rows: pl.DataFrame) -> Iterator[dict]:
     at_visit = rows.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.BASELINE))
     counts = at_visit.group_by("PARAMCD", "AVISIT").agg(n=pl.col("USUBJID").n_unique()).sort("PARAMCD", "AVISIT")
     for code, visit, n in counts.iter_rows():
-        yield {"study_id": study, "parameter": code, "visit": visit, "arm": MASKED, "reference_arm": MASKED,
-               "indication": None, "population": COMPLETERS, "n_arm": n, "n_reference": 0, "method": "ancova",
-               "metric_id": "arm_difference_ancova", "reason": WHILE_MASKED}  # fmt: skip
+        yield {
+            "study_id": study,
+            "parameter": code,
+            "visit": visit,
+            "arm": MASKED,
+            "reference_arm": MASKED,
+            "indication": None,
+            "population": COMPLETERS,
+            "n_arm": n,
+            "n_reference": 0,
+            "method": "ancova",
+            "metric_id": "arm_difference_ancova",
+            "reason": WHILE_MASKED,
+        }
 
 
 def cells(options: Options) -> disclosure.Cells:
@@ -120,10 +131,12 @@ def cells(options: Options) -> disclosure.Cells:
     further = [*(f"n_too_low_{side}" for side in sides), "n_left_out"]
     population = pl.col("population").str.split(_OF_SUBGROUP).list.first()
     return disclosure.Cells(
-        counts=[*counts, *rest, *further], dimensions=["indication"], min_cell=options.min_cell,
+        counts=[*counts, *rest, *further],
+        dimensions=["indication"],
+        min_cell=options.min_cell,
         by=["study_id", "parameter", "visit", "arm", "reference_arm", population, "criterion", "method"],
         widened=_without_parts,
-    )  # fmt: skip
+    )
 
 
 def _without_parts(rows: pl.DataFrame) -> pl.Series:
@@ -165,9 +178,18 @@ def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, strata: Mapping[str, 
     ]
     outcomes = [p.code for p in PARAMETERS.values() if p.instrument not in CASE_MIX]
     rows = adqs.filter(pl.col("PARAMCD").is_in(outcomes)).select(
-        "STUDYID", "USUBJID", "PARAMCD", "ADT", "ADTM", "AVAL", "EVENTID", parameter="PARAMCD", context=pl.lit("scheduled"),
-        reason="NEREASON", days_after_course=pl.lit(None, dtype=pl.Int64),
-    )  # fmt: skip
+        "STUDYID",
+        "USUBJID",
+        "PARAMCD",
+        "ADT",
+        "ADTM",
+        "AVAL",
+        "EVENTID",
+        parameter="PARAMCD",
+        context=pl.lit("scheduled"),
+        reason="NEREASON",
+        days_after_course=pl.lit(None, dtype=pl.Int64),
+    )
     return adqs_mart.placed(
         rows.join(subjects.select(columns), on=["STUDYID", "USUBJID"]), day1=pl.col("ARMDAY1"), options=options
     )
@@ -254,13 +276,25 @@ def _withheld(incomplete: str | None) -> dict:
 
 
 def _head(pair: Pair, code: str, visit: str) -> dict:
-    return {"study_id": pair.study, "parameter": code, "visit": visit, "arm": pair.arm, "reference_arm": pair.reference,
-            "allocation": pair.allocation, "indication": pair.indication}  # fmt: skip
+    return {
+        "study_id": pair.study,
+        "parameter": code,
+        "visit": visit,
+        "arm": pair.arm,
+        "reference_arm": pair.reference,
+        "allocation": pair.allocation,
+        "indication": pair.indication,
+    }
 
 
 def _of_model(code: str, method: str) -> dict:
-    return {"criterion": None, "unit": PARAMETERS[code].unit, "direction": PARAMETERS[code].better, "method": method,
-            "metric_id": f"arm_difference_{method}"}  # fmt: skip
+    return {
+        "criterion": None,
+        "unit": PARAMETERS[code].unit,
+        "direction": PARAMETERS[code].better,
+        "method": method,
+        "metric_id": f"arm_difference_{method}",
+    }
 
 
 def _due(pair: Pair, visit: windows.Visit, *, cut: Cut) -> pl.DataFrame:

@@ -117,11 +117,18 @@ def _fit(arms: Arms, adjusted: Adjustment, *, options: Options) -> models.Repeat
     others = [c for c in adjusted.covariates if c not in baseline]
     baseline = [c for c in baseline if adjusted.rows[c].n_unique() > 1]
     return models.mmrm(
-        adjusted.rows, "AVAL", "USUBJID", "AVISITN", "ARM", [*baseline, *others], ["AVISITN", *adjusted.factors],
-        [("ARM", "AVISITN"), *((c, "AVISITN") for c in baseline)], reference={"ARM": arms.reference},
+        adjusted.rows,
+        "AVAL",
+        "USUBJID",
+        "AVISITN",
+        "ARM",
+        [*baseline, *others],
+        ["AVISITN", *adjusted.factors],
+        [("ARM", "AVISITN"), *((c, "AVISITN") for c in baseline)],
+        reference={"ARM": arms.reference},
         degrees_of_freedom=options.mmrm_degrees_of_freedom,
         min_patients_per_parameter=options.min_patients_per_parameter,
-    )  # fmt: skip
+    )
 
 
 def _out_of_model(
@@ -165,11 +172,18 @@ def _figures(arms: Arms, contrast: pl.DataFrame, means: pl.DataFrame, *, reason:
     if contrast.is_empty():
         return {"reason": reason or "the model has no such contrast"}
     c = contrast.row(0, named=True)
-    figures = {"estimate": c["estimate"], "ci_lower": c["lower"], "ci_upper": c["upper"],
-               "p_value": c["p_value"] if arms.is_randomised else None,
-               "reason": c["reason"] or "; ".join(notes) or None}  # fmt: skip
+    figures = {
+        "estimate": c["estimate"],
+        "ci_lower": c["lower"],
+        "ci_upper": c["upper"],
+        "p_value": c["p_value"] if arms.is_randomised else None,
+        "reason": c["reason"] or "; ".join(notes) or None,
+    }
     for side, arm in (("arm", arms.arm), ("reference", arms.reference)):
         for m in means.filter(group=arm).iter_rows(named=True):
-            figures |= {f"lsmean_{side}": m["estimate"], f"lsmean_{side}_lower": m["lower"],
-                        f"lsmean_{side}_upper": m["upper"]}  # fmt: skip
+            figures |= {
+                f"lsmean_{side}": m["estimate"],
+                f"lsmean_{side}_lower": m["lower"],
+                f"lsmean_{side}_upper": m["upper"],
+            }
     return figures

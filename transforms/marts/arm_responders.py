@@ -108,12 +108,26 @@ def _too_low(arms: Arms, rule: Rule, too_low: pl.DataFrame) -> dict:
 def _row(arms: Arms, rule: Rule, flagged: pl.DataFrame, counted: pl.DataFrame, population: str) -> dict:
     counts = arms.count(counted)
     met = arms.count(flagged.filter("is_met"))
-    row = {"method": "risk_difference", "population": population, "criterion": rule.name, "unit": "proportion",
-           **counts, "x_arm": met["n_arm"], "x_reference": met["n_reference"],
-           "metric_id": "arm_risk_difference", "direction": rule.better, "adjusted_for": []}  # fmt: skip
+    row = {
+        "method": "risk_difference",
+        "population": population,
+        "criterion": rule.name,
+        "unit": "proportion",
+        **counts,
+        "x_arm": met["n_arm"],
+        "x_reference": met["n_reference"],
+        "metric_id": "arm_risk_difference",
+        "direction": rule.better,
+        "adjusted_for": [],
+    }
     if not all(counts.values()):
         return row | {"reason": "no evaluable patient, due yet, in one of the arms"}
     pair = (row["x_arm"], row["n_arm"], row["x_reference"], row["n_reference"])
     newcombe, wald = rates.risk_difference(*pair), rates.risk_difference(*pair, method="wald")
-    return row | {"estimate": newcombe.estimate, "ci_lower": newcombe.lower, "ci_upper": newcombe.upper,
-                  "wald_lower": wald.lower, "wald_upper": wald.upper}  # fmt: skip
+    return row | {
+        "estimate": newcombe.estimate,
+        "ci_lower": newcombe.lower,
+        "ci_upper": newcombe.upper,
+        "wald_lower": wald.lower,
+        "wald_upper": wald.upper,
+    }

@@ -90,9 +90,13 @@ def _counted(frame: pl.DataFrame, metric: str, *, kind: str = "proportion", nume
     """The shape that all comparisons share; `reason`: why a clinic is not compared."""
     columns = {"reason": pl.lit(None, pl.String), **columns}
     return frame.select(
-        "clinic_id", metric_id=pl.lit(metric), kind=pl.lit(kind), numerator=pl.col(numerator).cast(pl.Float64),
-        denominator=pl.col(denominator).cast(pl.Float64), **columns,
-    )  # fmt: skip
+        "clinic_id",
+        metric_id=pl.lit(metric),
+        kind=pl.lit(kind),
+        numerator=pl.col(numerator).cast(pl.Float64),
+        denominator=pl.col(denominator).cast(pl.Float64),
+        **columns,
+    )
 
 
 def _patients(rates: pl.DataFrame, metric: str) -> pl.DataFrame:
@@ -125,9 +129,14 @@ def _by_modality(rates: pl.DataFrame) -> pl.DataFrame:
         pl.col("events").sum(), pl.col("sessions").sum(), of_modality=pl.col("events"), sessions_of=pl.col("sessions")
     )
     return _counted(
-        counts, "funnel_event_ratio", kind="ratio", numerator="events", denominator="sessions",
-        of_modality=pl.col("of_modality"), sessions_of=pl.col("sessions_of"),
-    )  # fmt: skip
+        counts,
+        "funnel_event_ratio",
+        kind="ratio",
+        numerator="events",
+        denominator="sessions",
+        of_modality=pl.col("of_modality"),
+        sessions_of=pl.col("sessions_of"),
+    )
 
 
 def _asked(rates: pl.DataFrame) -> pl.DataFrame:
@@ -143,8 +152,10 @@ def _response(cohort_outcomes: pl.DataFrame, *, options: Options) -> pl.DataFram
     share = 100 * pl.col("n_evaluable") / judged
     text = pl.format(
         "values of {} of {} patients due: compared from {} % on",
-        pl.col("n_evaluable"), judged, pl.lit(f"{options.min_completeness_pct:g}"),
-    )  # fmt: skip
+        pl.col("n_evaluable"),
+        judged,
+        pl.lit(f"{options.min_completeness_pct:g}"),
+    )
     reason = pl.when((judged > 0) & (share < options.min_completeness_pct)).then(text)
     return _counted(rows, "funnel_response", numerator="n_event", denominator="n_evaluable", reason=reason)
 
@@ -189,10 +200,17 @@ def _judged(ready: pl.DataFrame) -> pl.DataFrame:
         counts = {}
     limits = [c for c in TABLE.names if c.startswith(("lower_", "upper_"))]
     chart = chart.select(
-        "overdispersion", "tau2", "signal", *limits, estimate="value", target="center", tail_probability="tail",
-        tail_probability_at_target="tail_at_target", limit_share="share_high" if metric in _OF_EVENTS else "share_low",
+        "overdispersion",
+        "tau2",
+        "signal",
+        *limits,
+        estimate="value",
+        target="center",
+        tail_probability="tail",
+        tail_probability_at_target="tail_at_target",
+        limit_share="share_high" if metric in _OF_EVENTS else "share_low",
         **counts,
-    )  # fmt: skip
+    )
     return pl.concat([ready.drop(counts), chart], how="horizontal")
 
 
@@ -263,9 +281,13 @@ def _sentences(
             *(mine[c].to_list() for c in ("month", "events", "sessions")), rate=others[0] / max(others[1], 1)
         )
         texts[row["metric_id"], clinic] = nearness.of_events(
-            row["metric_id"], events=here.height, patients=here["USUBJID"].n_unique(), of=treated.get(clinic, 0),
-            rising=rising, row=row,
-        )  # fmt: skip
+            row["metric_id"],
+            events=here.height,
+            patients=here["USUBJID"].n_unique(),
+            of=treated.get(clinic, 0),
+            rising=rising,
+            row=row,
+        )
     return texts
 
 
@@ -275,6 +297,9 @@ def cells(options: Options) -> disclosure.Cells:
     rest = pl.when(is_proportion).then(pl.col("denominator") - pl.col("numerator"))
     people = pl.when(is_proportion).then("denominator")
     return disclosure.Cells(
-        counts=[people, "numerator", rest], dimensions=["clinic_id"], by=["metric_id"], min_cell=options.min_cell,
+        counts=[people, "numerator", rest],
+        dimensions=["clinic_id"],
+        by=["metric_id"],
+        min_cell=options.min_cell,
         is_total_known=True,
-    )  # fmt: skip
+    )

@@ -60,25 +60,32 @@ def _share(
 ) -> pl.DataFrame:
     meant = paired & of
     counts = by_strata(
-        people, n_patients=pl.len().cast(pl.Int64), n_known=paired.sum().cast(pl.Int64),
-        n_evaluable=meant.sum().cast(pl.Int64), n_event=(meant & event).sum().cast(pl.Int64),
-    ).with_columns(n_missing=pl.col("n_patients") - pl.col("n_known"))  # fmt: skip
+        people,
+        n_patients=pl.len().cast(pl.Int64),
+        n_known=paired.sum().cast(pl.Int64),
+        n_evaluable=meant.sum().cast(pl.Int64),
+        n_event=(meant & event).sum().cast(pl.Int64),
+    ).with_columns(n_missing=pl.col("n_patients") - pl.col("n_known"))
     frame = as_proportion(counts, "n_evaluable").with_columns(
-        unit=pl.lit("proportion"), n_not_evaluable=pl.col("n_known") - pl.col("n_evaluable"),
-        reason=pl.when(pl.col("n_known") == 0).then(pl.lit(NOT_KNOWN))
-        .when(pl.col("n_evaluable") == 0).then(pl.lit(none)),
-    )  # fmt: skip
+        unit=pl.lit("proportion"),
+        n_not_evaluable=pl.col("n_known") - pl.col("n_evaluable"),
+        reason=pl.when(pl.col("n_known") == 0)
+        .then(pl.lit(NOT_KNOWN))
+        .when(pl.col("n_evaluable") == 0)
+        .then(pl.lit(none)),
+    )
     return _named(frame, metric)
 
 
 def _rate(people: pl.DataFrame, kind: str) -> pl.DataFrame:
     """Procedures per 100 patient-years of known care, Garwood limits, none included."""
     frame = by_strata(
-        people, n_patients=pl.len().cast(pl.Int64), n_evaluable=pl.col("care_days").count().cast(pl.Int64),
-        n_event=pl.col(kind).sum().cast(pl.Int64), days=pl.col("care_days").sum(),
-    ).with_columns(
-        n_missing=pl.col("n_patients") - pl.col("n_evaluable"), patient_years=pl.col("days") / DAYS_PER_YEAR
-    )  # fmt: skip
+        people,
+        n_patients=pl.len().cast(pl.Int64),
+        n_evaluable=pl.col("care_days").count().cast(pl.Int64),
+        n_event=pl.col(kind).sum().cast(pl.Int64),
+        days=pl.col("care_days").sum(),
+    ).with_columns(n_missing=pl.col("n_patients") - pl.col("n_evaluable"), patient_years=pl.col("days") / DAYS_PER_YEAR)
     limits = garwood(frame["n_event"], frame["patient_years"])
     names = ("estimate", "ci_lower", "ci_upper")
     columns = [pl.Series(name, values, pl.Float64).fill_nan(None) for name, values in zip(names, limits, strict=True)]
@@ -88,10 +95,24 @@ def _rate(people: pl.DataFrame, kind: str) -> pl.DataFrame:
 
 
 def _named(frame: pl.DataFrame, metric: str) -> pl.DataFrame:
-    kept = [*STRATUM_COLUMNS, "strata", "n_patients", "n_evaluable", "n_missing", "n_event", "estimate", "ci_lower",
-            "ci_upper", "unit", "reason"]  # fmt: skip
+    kept = [
+        *STRATUM_COLUMNS,
+        "strata",
+        "n_patients",
+        "n_evaluable",
+        "n_missing",
+        "n_event",
+        "estimate",
+        "ci_lower",
+        "ci_upper",
+        "unit",
+        "reason",
+    ]
     optional = [c for c in ("n_not_evaluable", "patient_years") if c in frame.columns]
     return frame.select(*kept, *optional).with_columns(
-        metric_id=pl.lit(metric), population=pl.lit(PATIENTS), n_due=pl.col("n_patients"),
-        n_pending=pl.lit(0, pl.Int64), missing_rule=pl.lit("care that is not known is left out"),
-    )  # fmt: skip
+        metric_id=pl.lit(metric),
+        population=pl.lit(PATIENTS),
+        n_due=pl.col("n_patients"),
+        n_pending=pl.lit(0, pl.Int64),
+        missing_rule=pl.lit("care that is not known is left out"),
+    )

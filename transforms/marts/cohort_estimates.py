@@ -25,10 +25,16 @@ def as_mean(frame: pl.DataFrame) -> pl.DataFrame:
     varies = pl.col("sd") > _NOISE * pl.col("mean").abs()
     margin = pl.when(varies).then(pl.col("sd") * quantile / pl.col("n_evaluable").sqrt())
     return frame.with_columns(
-        estimate=pl.col("mean"), ci_lower=pl.col("mean") - margin, ci_upper=pl.col("mean") + margin,
-        reason=pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
-        .when(pl.col("n_evaluable") == 1).then(pl.lit(ONE_VALUE)).when(~varies).then(pl.lit(EQUAL_VALUES)),
-    )  # fmt: skip
+        estimate=pl.col("mean"),
+        ci_lower=pl.col("mean") - margin,
+        ci_upper=pl.col("mean") + margin,
+        reason=pl.when(pl.col("n_evaluable") == 0)
+        .then(pl.lit(NO_VALUE))
+        .when(pl.col("n_evaluable") == 1)
+        .then(pl.lit(ONE_VALUE))
+        .when(~varies)
+        .then(pl.lit(EQUAL_VALUES)),
+    )
 
 
 def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
@@ -36,8 +42,10 @@ def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
     for method in ("wilson", "clopper_pearson"):
         frame = rates.proportion_columns(frame, x="n_event", n=n, name=method, method=method)
     is_few = pl.col("n_event") <= 5
-    limits = {f"ci_{side}": pl.when(is_few).then(f"clopper_pearson_{side}").otherwise(f"wilson_{side}")
-              for side in ("lower", "upper")}  # fmt: skip
+    limits = {
+        f"ci_{side}": pl.when(is_few).then(f"clopper_pearson_{side}").otherwise(f"wilson_{side}")
+        for side in ("lower", "upper")
+    }
     return frame.with_columns(
         estimate=pl.col("wilson"), **limits, reason=pl.when(pl.col(n) == 0).then(pl.lit(NO_VALUE))
     )

@@ -71,13 +71,18 @@ _COUNTED = pl.col("n_evaluable") + pl.when(pl.col("population") == MISSING_AS_NO
 )
 _CLUSTERED = Measure(
     name="ci_clustered",
-    kind=pl.when(pl.col("metric_id").str.ends_with("_median")).then(None)
-    .when(pl.col("patient_years").is_not_null()).then(pl.lit(RATE))
-    .when(_IS_SHARE).then(pl.lit(PROPORTION)).otherwise(pl.lit(MEAN)),
-    x=pl.when(_IS_SHARE | pl.col("patient_years").is_not_null()).then("n_event")
+    kind=pl.when(pl.col("metric_id").str.ends_with("_median"))
+    .then(None)
+    .when(pl.col("patient_years").is_not_null())
+    .then(pl.lit(RATE))
+    .when(_IS_SHARE)
+    .then(pl.lit(PROPORTION))
+    .otherwise(pl.lit(MEAN)),
+    x=pl.when(_IS_SHARE | pl.col("patient_years").is_not_null())
+    .then("n_event")
     .otherwise(pl.col("estimate") * pl.col("n_evaluable")),
     n=pl.coalesce(pl.col("patient_years") / 100, _COUNTED),
-)  # fmt: skip
+)
 
 
 def cells(options: Options) -> disclosure.Cells:
@@ -215,10 +220,11 @@ def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
     change = pl.col("opioid_mme_latest") - pl.col("opioid_mme_baseline")
     paired = change.is_not_null()
     outcomes = outcomes.with_columns(
-        sustained=pl.col("is_sustained_responder").cast(pl.Int64), opioid=change,
+        sustained=pl.col("is_sustained_responder").cast(pl.Int64),
+        opioid=change,
         opioid_before=pl.when(paired).then("opioid_mme_baseline"),
         opioid_latest=pl.when(paired).then("opioid_mme_latest"),
-    )  # fmt: skip
+    )
     share = _of_everybody(outcomes, "sustained", "sustained_response", without="n_not_evaluable").with_columns(
         n_event=pl.col("total").cast(pl.Int64)
     )
@@ -234,10 +240,21 @@ def _of_everybody(outcomes: pl.DataFrame, column: str, metric: str, *, without: 
     """Counts of all patients; those without a value are counted in `without`."""
     value = pl.col(column)
     unit = next(m.unit for m in METRICS.values() if m.id == metric)
-    counts = by_strata(outcomes, n_patients=pl.len().cast(pl.Int64), n_evaluable=value.count().cast(pl.Int64),
-                       total=value.sum().cast(pl.Float64), mean=value.mean(), sd=value.std())  # fmt: skip
+    counts = by_strata(
+        outcomes,
+        n_patients=pl.len().cast(pl.Int64),
+        n_evaluable=value.count().cast(pl.Int64),
+        total=value.sum().cast(pl.Float64),
+        mean=value.mean(),
+        sd=value.std(),
+    )
     return counts.with_columns(
-        metric_id=pl.lit(metric), unit=pl.lit(unit), population=pl.lit(COMPLETERS),
-        missing_rule=pl.lit(MISSING_RULES[COMPLETERS]), n_due=pl.col("n_patients"), n_pending=pl.lit(0, dtype=pl.Int64),
-        n_missing=pl.lit(0, dtype=pl.Int64), n_not_evaluable=pl.lit(0, dtype=pl.Int64),
-    ).with_columns((pl.col("n_patients") - pl.col("n_evaluable")).alias(without))  # fmt: skip
+        metric_id=pl.lit(metric),
+        unit=pl.lit(unit),
+        population=pl.lit(COMPLETERS),
+        missing_rule=pl.lit(MISSING_RULES[COMPLETERS]),
+        n_due=pl.col("n_patients"),
+        n_pending=pl.lit(0, dtype=pl.Int64),
+        n_missing=pl.lit(0, dtype=pl.Int64),
+        n_not_evaluable=pl.lit(0, dtype=pl.Int64),
+    ).with_columns((pl.col("n_patients") - pl.col("n_evaluable")).alias(without))

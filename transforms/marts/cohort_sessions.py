@@ -98,9 +98,10 @@ def rows(adsl: pl.DataFrame, adex: pl.DataFrame, courses: pl.DataFrame, *, optio
     subjects = ["STUDYID", "USUBJID"]
     people = dimensions_of(adsl).join(adsl.select(*subjects, "ENRLDT", "ENRENDT", timezone="TIMEZONE"), on=subjects)
     sessions = adex.join(people.select(*subjects, "indication", "study_id", "arm"), on=subjects).with_columns(
-        clinic_id=pl.col("CLINICID").fill_null(UNKNOWN), modality=pl.col("MODALITY").fill_null(UNKNOWN),
+        clinic_id=pl.col("CLINICID").fill_null(UNKNOWN),
+        modality=pl.col("MODALITY").fill_null(UNKNOWN),
         **{COUNTS_ONCE: pl.lit(True)},
-    )  # fmt: skip
+    )
     sessions = sessions.sort("SESSIONID")  # sums in one order: else their last digit depends on that of the rows
     prescribed = _courses(people, courses, adex, options=options, cut=cut)
     places = pl.concat([frame.select(*STRATUM_COLUMNS, COUNTS_ONCE) for frame in (people, sessions, prescribed)])
@@ -142,9 +143,16 @@ def _clustered(totals: pl.DataFrame, strata: pl.DataFrame, names: list[str]) -> 
     patients, sums = patients.sort("USUBJID"), {}
     for name in names:
         k, n, x = (pl.col(f"{name}.{part}") for part in "knx")
-        sums |= {f"{name}.patients": (k > 0).sum(), f"{name}.clusters": (n > 0).sum(), f"{name}.k": k.sum(),
-                 f"{name}.n": n.sum(), f"{name}.x": x.sum(), f"{name}.xx": (x * x).sum(), f"{name}.xn": (x * n).sum(),
-                 f"{name}.nn": (n * n).sum()}  # fmt: skip
+        sums |= {
+            f"{name}.patients": (k > 0).sum(),
+            f"{name}.clusters": (n > 0).sum(),
+            f"{name}.k": k.sum(),
+            f"{name}.n": n.sum(),
+            f"{name}.x": x.sum(),
+            f"{name}.xx": (x * x).sum(),
+            f"{name}.xn": (x * n).sum(),
+            f"{name}.nn": (n * n).sum(),
+        }
     cells = strata.join(
         patients.group_by(STRATUM_COLUMNS).agg(**sums), on=STRATUM_COLUMNS, how="left", nulls_equal=True
     )
@@ -157,9 +165,15 @@ def _estimated(cells: pl.DataFrame, name: str, metric: str, *, unit: str, popula
     limits = clustered_proportion(sums) if is_share else clustered_mean(sums)
     k, n, x = (pl.col(f"{name}.{part}") for part in "knx")
     frame = cells.select(
-        *STRATUM_COLUMNS, "strata", n_patients=pl.col(f"{name}.patients"), n_due=k, n_evaluable=n, n_missing=k - n,
-        n_event=x if is_share else None, clusters=pl.col(f"{name}.clusters"),
-    )  # fmt: skip
+        *STRATUM_COLUMNS,
+        "strata",
+        n_patients=pl.col(f"{name}.patients"),
+        n_due=k,
+        n_evaluable=n,
+        n_missing=k - n,
+        n_event=x if is_share else None,
+        clusters=pl.col(f"{name}.clusters"),
+    )
     return _named(_with_limits(frame, limits, is_share=is_share), metric, unit=unit, population=population)
 
 
@@ -178,9 +192,13 @@ def _named(frame: pl.DataFrame, metric: str, *, unit: str, population: str) -> p
     counts = ["n_patients", "n_due", "n_evaluable", "n_missing", "n_pending", "n_not_evaluable"]
     counts += ["n_event"] if "n_event" in frame.columns else []
     frame = frame.with_columns(
-        n_pending=pl.lit(0), n_not_evaluable=pl.lit(0), metric_id=pl.lit(metric), unit=pl.lit(unit),
-        population=pl.lit(population), missing_rule=pl.lit("what was not measured or recorded is left out"),
-    )  # fmt: skip
+        n_pending=pl.lit(0),
+        n_not_evaluable=pl.lit(0),
+        metric_id=pl.lit(metric),
+        unit=pl.lit(unit),
+        population=pl.lit(population),
+        missing_rule=pl.lit("what was not measured or recorded is left out"),
+    )
     return frame.with_columns(pl.col(counts).cast(pl.Int64))
 
 
@@ -216,12 +234,22 @@ def _median(patients: pl.DataFrame, strata: pl.DataFrame, amount: _Amount) -> pl
     cells = cells.with_columns(rank).with_columns(at=pl.when(pl.col("rank") > 0).then(pl.col("rank") - 1))
     ordered, n = pl.col("ordered"), pl.col("n_evaluable")
     frame = cells.select(
-        *STRATUM_COLUMNS, "strata", "n_patients", "n_evaluable", n_due="n_patients", n_missing=pl.col("n_patients") - n,
-        estimate=ordered.list.median(), ci_lower=ordered.list.get(pl.col("at"), null_on_oob=True),
+        *STRATUM_COLUMNS,
+        "strata",
+        "n_patients",
+        "n_evaluable",
+        n_due="n_patients",
+        n_missing=pl.col("n_patients") - n,
+        estimate=ordered.list.median(),
+        ci_lower=ordered.list.get(pl.col("at"), null_on_oob=True),
         ci_upper=ordered.list.get(n - 1 - pl.col("at"), null_on_oob=True),
-        reason=pl.when(pl.col("n_patients") == 0).then(pl.lit(NO_SESSION)).when(n == 0).then(pl.lit(NOT_MEASURED))
-        .when(pl.col("at").is_null()).then(pl.lit(FEW_PATIENTS)),
-    )  # fmt: skip
+        reason=pl.when(pl.col("n_patients") == 0)
+        .then(pl.lit(NO_SESSION))
+        .when(n == 0)
+        .then(pl.lit(NOT_MEASURED))
+        .when(pl.col("at").is_null())
+        .then(pl.lit(FEW_PATIENTS)),
+    )
     return _named(frame, f"{amount.name}_median", unit=amount.unit, population=PATIENTS)
 
 
@@ -253,9 +281,12 @@ def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
     frame = frame.join(closed, on=STRATUM_COLUMNS, how="left", nulls_equal=True)
     n, is_over = pl.col("n_evaluable"), pl.col("closed").fill_null(0)
     return frame.with_columns(
-        n_pending=pl.col("n_due") - is_over, n_due=is_over, n_missing=pl.lit(0, pl.Int64), n_not_evaluable=is_over - n,
+        n_pending=pl.col("n_due") - is_over,
+        n_due=is_over,
+        n_missing=pl.lit(0, pl.Int64),
+        n_not_evaluable=is_over - n,
         reason=pl.when(n == 0).then(pl.lit(NO_COURSE)).otherwise("reason"),
-    ).drop("closed")  # fmt: skip
+    ).drop("closed")
 
 
 def _is_over(known: pl.DataFrame, courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:

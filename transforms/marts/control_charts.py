@@ -59,16 +59,25 @@ def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
     """A row a session with its month and what is counted of it; one without a clinic counts for all together."""
     flags = [pl.col(f) for f in LIMIT_FLAGS]
     begun, delivered = pl.col("EXSTAT").is_in(BEGUN), pl.col("EXSTAT") == DELIVERED
-    return adex.filter(pl.col("ASTDT").is_not_null()).select(
-        "USUBJID", clinic_id="CLINICID", session_id="SESSIONID", at="EXSTDTM", day="ASTDT",
-        month=pl.col("ASTDT").dt.truncate("1mo"),
-        is_begun=begun, is_delivered=delivered,
-        is_not_asked=delivered & (pl.col("ASKEDFL") != "Y").fill_null(True),
-        is_booked=pl.col("EXSTAT").is_in([*BEGUN, "missed", "cancelled"]),
-        is_not_held=pl.col("EXSTAT").is_in(["aborted", "missed", "cancelled"]),
-        is_judged=begun & pl.any_horizontal(f.is_not_null() for f in flags),
-        is_exceeded=begun & pl.any_horizontal((f == "Y").fill_null(False) for f in flags),
-    ).sort("at", "session_id")  # fmt: skip
+    return (
+        adex.filter(pl.col("ASTDT").is_not_null())
+        .select(
+            "USUBJID",
+            clinic_id="CLINICID",
+            session_id="SESSIONID",
+            at="EXSTDTM",
+            day="ASTDT",
+            month=pl.col("ASTDT").dt.truncate("1mo"),
+            is_begun=begun,
+            is_delivered=delivered,
+            is_not_asked=delivered & (pl.col("ASKEDFL") != "Y").fill_null(True),
+            is_booked=pl.col("EXSTAT").is_in([*BEGUN, "missed", "cancelled"]),
+            is_not_held=pl.col("EXSTAT").is_in(["aborted", "missed", "cancelled"]),
+            is_judged=begun & pl.any_horizontal(f.is_not_null() for f in flags),
+            is_exceeded=begun & pl.any_horizontal((f == "Y").fill_null(False) for f in flags),
+        )
+        .sort("at", "session_id")
+    )
 
 
 def _events(adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = None) -> pl.DataFrame:
@@ -94,9 +103,14 @@ def _with_session(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     named = adae.join(begun.drop("USUBJID"), left_on="SESSIONID", right_on="session_id", coalesce=False)
     others = adae.join(named, on="AEID", how="anti").filter(pl.col("ASTDTM").is_not_null()).sort("ASTDTM")
     near = others.join_asof(
-        begun, left_on="ASTDTM", right_on="at", by="USUBJID", tolerance=f"{SESSION_WINDOW_H}h", coalesce=False,
+        begun,
+        left_on="ASTDTM",
+        right_on="at",
+        by="USUBJID",
+        tolerance=f"{SESSION_WINDOW_H}h",
+        coalesce=False,
         check_sortedness=False,
-    )  # fmt: skip
+    )
     return pl.concat([named, near.filter(pl.col("session_id").is_not_null())], how="diagonal")
 
 
@@ -224,9 +238,12 @@ def cells(options: Options) -> disclosure.Cells:
     """Rows with small cells and their complements; of all but means the whole chart, since its center is a total."""
     rest = pl.when(pl.col("chart") == "p").then(pl.col("denominator") - pl.col("numerator"))
     return disclosure.Cells(
-        counts=["denominator", "numerator", rest], dimensions=["clinic_id"], by=["metric_id", "period_start"],
-        min_cell=options.min_cell, widened=lambda frame: _whole_charts(frame, options=options),
-    )  # fmt: skip
+        counts=["denominator", "numerator", rest],
+        dimensions=["clinic_id"],
+        by=["metric_id", "period_start"],
+        min_cell=options.min_cell,
+        widened=lambda frame: _whole_charts(frame, options=options),
+    )
 
 
 def _whole_charts(frame: pl.DataFrame, *, options: Options) -> pl.Series:
@@ -236,9 +253,13 @@ def _whole_charts(frame: pl.DataFrame, *, options: Options) -> pl.Series:
     )
     charts = charts.sort("metric_id", "clinic_id")
     marks = disclosure.suppressed(
-        charts, counts=["size"], dimensions=["clinic_id"], by=["metric_id"], min_cell=options.min_cell,
+        charts,
+        counts=["size"],
+        dimensions=["clinic_id"],
+        by=["metric_id"],
+        min_cell=options.min_cell,
         also=charts["is_hidden"],
-    )  # fmt: skip
+    )
     charts = charts.select("metric_id", "clinic_id", marks.alias("is_chart_hidden"))
     frame = frame.join(charts, on=["metric_id", "clinic_id"], how="left", nulls_equal=True, maintain_order="left")
     return frame.select(is_suppressed=pl.col("is_suppressed") | pl.col("is_chart_hidden"))["is_suppressed"]

@@ -41,9 +41,12 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     units = {code: p.unit for code, p in PARAMETERS.items()}
     unit = pl.col("parameter").replace_strict(units, return_dtype=pl.String)
     bins = bins.with_columns(
-        cells(options).suppressed(bins), unit=unit, is_causal=pl.lit(False), metric_id=pl.lit(METRIC),
+        cells(options).suppressed(bins),
+        unit=unit,
+        is_causal=pl.lit(False),
+        metric_id=pl.lit(METRIC),
         **rtm_columns(pl.col("parameter"), options=options),
-    )  # fmt: skip
+    )
     return TABLE.conform(stamped(bins, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 

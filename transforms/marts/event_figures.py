@@ -18,9 +18,17 @@ EXPOSURES = ("sessions", "patient_years")
 REFERENCE = "reference_"  # before the names of the reference's counts
 # Columns of mart.adverse_event_rates that a pair's figures need of both groups
 COUNTS = (
-    "patients", "patients_with_event", "events", "sessions", "patient_years", "events_squared", "sessions_squared",
-    "patient_years_squared", "events_sessions", "events_patient_years",
-)  # fmt: skip
+    "patients",
+    "patients_with_event",
+    "events",
+    "sessions",
+    "patient_years",
+    "events_squared",
+    "sessions_squared",
+    "patient_years_squared",
+    "events_sessions",
+    "events_patient_years",
+)
 # How the columns of risks begin
 RISKS = ("risk_", "fisher_", "stratified_", "n_strata", "cmh_")
 
@@ -31,8 +39,13 @@ def with_rate_ratios(pairs: pl.DataFrame, *, is_randomised: pl.Expr) -> pl.DataF
         first, second = (_sums(pairs, exposure, prefix) for prefix in ("", REFERENCE))
         found = rate_ratios.rate_ratio(first, second)
         name = f"{exposure}_rate_ratio"
-        columns = {name: found.ratio, f"{name}_lower": found.lower, f"{name}_upper": found.upper,
-                   f"{exposure}_p_value": found.p_value, f"{exposure}_overdispersion": found.overdispersion}  # fmt: skip
+        columns = {
+            name: found.ratio,
+            f"{name}_lower": found.lower,
+            f"{name}_upper": found.upper,
+            f"{exposure}_p_value": found.p_value,
+            f"{exposure}_overdispersion": found.overdispersion,
+        }
         pairs = pairs.with_columns(pl.Series(c, v, pl.Float64).fill_nan(None) for c, v in columns.items())
         pairs = pairs.with_columns(pl.when(is_randomised).then(f"{exposure}_p_value").alias(f"{exposure}_p_value"))
     return pairs.with_columns(**_reasons())

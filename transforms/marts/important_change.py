@@ -45,10 +45,13 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
         .join(published, on="parameter")
     )
     rows = _with_interval(rows).with_columns(
-        cells(options).suppressed(rows), pl.col("n_improved", "n_not_improved").fill_null(0), metric_id=pl.lit(METRIC),
-        anchored_change="points", anchored_change_least=pl.col("tied_points").list.min(),
+        cells(options).suppressed(rows),
+        pl.col("n_improved", "n_not_improved").fill_null(0),
+        metric_id=pl.lit(METRIC),
+        anchored_change="points",
+        anchored_change_least=pl.col("tied_points").list.min(),
         reason=pl.coalesce("reason", pl.when(pl.col("n_improved").is_null()).then(pl.lit(_NO_ANSWER))),
-    )  # fmt: skip
+    )
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 

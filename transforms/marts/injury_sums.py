@@ -63,25 +63,34 @@ def _months(sessions: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit 
         sums = sessions.with_columns(c_plus=pl.lit(None, pl.Float64), is_outside=pl.lit(None, pl.Boolean))
     else:
         chart = spc.cusum(
-            sessions["is_injured"].cast(pl.Float64), kind="bernoulli", in_control=in_control, odds_ratio=ODDS_RATIO,
+            sessions["is_injured"].cast(pl.Float64),
+            kind="bernoulli",
+            in_control=in_control,
+            odds_ratio=ODDS_RATIO,
             h=limit.h,
-        )  # fmt: skip
+        )
         sums = sessions.with_columns(chart["c_plus"], chart["is_outside"])
     months = sums.group_by("month").agg(
-        value=pl.col("c_plus").max(), is_outside=pl.col("is_outside").max(),
-        numerator=pl.col("is_injured").sum(), denominator=pl.len(),
-    )  # fmt: skip
+        value=pl.col("c_plus").max(),
+        is_outside=pl.col("is_outside").max(),
+        numerator=pl.col("is_injured").sum(),
+        denominator=pl.len(),
+    )
     months = months.join(_nearness(sums, limit=limit), on="month")
     is_outside = pl.col("is_outside")
     lines = {"center": 0.0, "upper": limit.h} if limit else {}
     return months.sort("month").with_columns(
-        chart=pl.lit("cusum"), point=pl.int_range(1, pl.len() + 1), period_start="month",
+        chart=pl.lit("cusum"),
+        point=pl.int_range(1, pl.len() + 1),
+        period_start="month",
         point_type=pl.when(is_outside).then(pl.lit("outside")).when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
         signal_direction=pl.when(is_outside).then(pl.lit("high")),
-        variation_icon=pl.when(is_outside).then(pl.lit("special_cause_concern"))
-        .when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
+        variation_icon=pl.when(is_outside)
+        .then(pl.lit("special_cause_concern"))
+        .when(~is_outside)
+        .then(pl.lit(spc.COMMON_CAUSE)),
         **{name: pl.lit(line) for name, line in lines.items()},
-    )  # fmt: skip
+    )
 
 
 def _nearness(sums: pl.DataFrame, *, limit: spc.CusumLimit | None) -> pl.DataFrame:

@@ -82,7 +82,9 @@ def _percent(share: float) -> str:
 def monthly(events: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """A row a clinic and month with sessions or events: `events`, `sessions`, by month."""
     by = ["clinic_id", "month"]
-    counts = sessions.group_by(by).agg(sessions=pl.len()).join(
-        events.group_by(by).agg(events=pl.len()), on=by, how="full", coalesce=True
-    )  # fmt: skip
+    counts = (
+        sessions.group_by(by)
+        .agg(sessions=pl.len())
+        .join(events.group_by(by).agg(events=pl.len()), on=by, how="full", coalesce=True)
+    )
     return counts.with_columns(pl.col("sessions", "events").fill_null(0).cast(pl.Int64)).sort(by)

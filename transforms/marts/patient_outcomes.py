@@ -16,8 +16,19 @@ from .stamp import stamped
 from .strata import COUNTS_ONCE, dimensions_of
 
 TABLE = MART_TABLES["patient_outcomes"]
-INPUTS = ("mart.adsl", "mart.adqs", "mart.adact", "mart.adex", "mart.adae",
-          "core.courses", "core.care", "core.activity_days", "core.patients", "core.clinics", "core.patient_status")  # fmt: skip
+INPUTS = (
+    "mart.adsl",
+    "mart.adqs",
+    "mart.adact",
+    "mart.adex",
+    "mart.adae",
+    "core.courses",
+    "core.care",
+    "core.activity_days",
+    "core.patients",
+    "core.clinics",
+    "core.patient_status",
+)
 METRIC = "patient_outcomes"
 
 # outcome -> its parameters, the first with a baseline counts
@@ -33,9 +44,22 @@ _BEGUN = pl.col("EXSTAT").is_in(["delivered", "aborted"])
 
 
 def compute(
-    keys, *, adsl, adqs, adact, adex, adae, courses, care, activity_days, patients, clinics, patient_status,
-    options: Options, cut: Cut,
-) -> pl.DataFrame:  # fmt: skip
+    keys,
+    *,
+    adsl,
+    adqs,
+    adact,
+    adex,
+    adae,
+    courses,
+    care,
+    activity_days,
+    patients,
+    clinics,
+    patient_status,
+    options: Options,
+    cut: Cut,
+) -> pl.DataFrame:
     """Conforms to `mart.patient_outcomes`. `keys`: frame of `patient_id`, None = all.
 
     A count is 0 where nothing was recorded; a value that can't be given is null, with its reason.
@@ -57,8 +81,13 @@ def compute(
     parts.append(care_rules.opioid_doses(care, people.select("patient_id", "DAY1DT")))
     for part in parts:
         people = people.join(part, on="patient_id", how="left", maintain_order="left")
-    counts = ("sessions_delivered", "protocol_deviations", "sessions_not_cleared", "adverse_events",
-              "serious_adverse_events")  # fmt: skip
+    counts = (
+        "sessions_delivered",
+        "protocol_deviations",
+        "sessions_not_cleared",
+        "adverse_events",
+        "serious_adverse_events",
+    )
     people = people.with_columns(pl.col(counts).fill_null(0), **_reasons())
     people = people.with_columns(metric_id=pl.lit(METRIC), is_suppressed=pl.lit(True))
     return TABLE.conform(stamped(people, cut=cut)).sort("patient_id")
@@ -69,11 +98,20 @@ def _people(adsl: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
     sessions = pl.col("NSESS").sum().over("USUBJID")
     frame = adsl.with_columns(NSESS=sessions).join(first, on=["STUDYID", "USUBJID"])
     return frame.select(
-        "study_id", "arm",
-        "DAY1DT", patient_id="USUBJID", clinic_id="SITEID", modality="MODALITY", indication="INDICATN",
-        age_years="AGE", sex="SEX", status="EOSSTT",
-        sessions_delivered="NSESS", first_session_on="TRTSDT", last_contact_on="LSTCONDT",
-    )  # fmt: skip
+        "study_id",
+        "arm",
+        "DAY1DT",
+        patient_id="USUBJID",
+        clinic_id="SITEID",
+        modality="MODALITY",
+        indication="INDICATN",
+        age_years="AGE",
+        sex="SEX",
+        status="EOSSTT",
+        sessions_delivered="NSESS",
+        first_session_on="TRTSDT",
+        last_contact_on="LSTCONDT",
+    )
 
 
 # --- outcomes -----------------------------------------------------------------------------------------
@@ -92,9 +130,12 @@ def _outcome(name: str, measured: pl.DataFrame, parameters: tuple[str, ...]) -> 
     rows = pain.headline(measured, parameters=parameters)
     latest = rows.filter(pl.col("CHG").is_not_null() | pl.col("BASE").is_null()).sort("USUBJID", "at", "ADT")
     latest = latest.unique("USUBJID", keep="last", maintain_order=True).select(
-        "USUBJID", pl.col("AVAL").alias(f"{name}_latest"), pl.col("ADT").alias(f"{name}_latest_on"),
-        pl.col("CHG").alias(f"{name}_change"), pl.col("CHGCAT1").alias(f"{name}_change_class"),
-    )  # fmt: skip
+        "USUBJID",
+        pl.col("AVAL").alias(f"{name}_latest"),
+        pl.col("ADT").alias(f"{name}_latest_on"),
+        pl.col("CHG").alias(f"{name}_change"),
+        pl.col("CHGCAT1").alias(f"{name}_change_class"),
+    )
     base = rows.group_by("USUBJID").agg(
         pl.col("BASE").first().alias(f"{name}_baseline"), pl.col("PARAMCD").first().alias(f"{name}_parameter")
     )
@@ -125,8 +166,14 @@ def _reasons() -> dict[str, pl.Expr]:
         .when(pl.col(f"{name}_change").is_null())
         .then(pl.lit("no value after the baseline"))
         for name in OUTCOMES
-    } | {"sustained_reason": pl.coalesce("sustained_reason", pl.when(pl.col("is_sustained_responder").is_null()).then(
-        pl.lit("no evaluable pain assessment after a baseline")))}  # fmt: skip
+    } | {
+        "sustained_reason": pl.coalesce(
+            "sustained_reason",
+            pl.when(pl.col("is_sustained_responder").is_null()).then(
+                pl.lit("no evaluable pain assessment after a baseline")
+            ),
+        )
+    }
 
 
 def _response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:

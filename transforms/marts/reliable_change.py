@@ -70,9 +70,12 @@ def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl
     people = people.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
     missing = pl.col("CHG").is_null() & pl.col("is_on_scale")
     cells = by_strata(
-        people, by=_BY, n_evaluable=pl.col("CHGCAT1").count(), n_missing=missing.sum(),
+        people,
+        by=_BY,
+        n_evaluable=pl.col("CHGCAT1").count(),
+        n_missing=missing.sum(),
         **{f"n_{name}": (pl.col("CHGCAT1") == name).sum() for name in CHANGE_CLASSES},
-    )  # fmt: skip
+    )
     patients = by_strata(
         due.rename({"AVISIT": "visit"}), by=["visit"], n_patients=pl.len(), n_due=pl.col("is_due").sum()
     ).drop("strata")
@@ -90,8 +93,15 @@ def known_errors(*, options: Options) -> pl.DataFrame:
     scores = [_of_score(code, options=options) for code in measurement_error.OF_CHANGE]
     mobility = [_of_mobility(p) for p in (*WEEKLY_PARAMETERS, *PERFORMANCE_TESTS)]
     columns = ("standard_error_of_measurement", "smallest_change", "recovered_at")
-    schema = {"parameter": pl.String, "unit": pl.String, **dict.fromkeys(columns, pl.Float64), "source": pl.String,
-              "recovered_source": pl.String, "verification": pl.String, "reason": pl.String}  # fmt: skip
+    schema = {
+        "parameter": pl.String,
+        "unit": pl.String,
+        **dict.fromkeys(columns, pl.Float64),
+        "source": pl.String,
+        "recovered_source": pl.String,
+        "verification": pl.String,
+        "reason": pl.String,
+    }
     return pl.DataFrame([dict.fromkeys(schema) | row for row in (*scores, *mobility)], schema=schema)
 
 
@@ -99,10 +109,16 @@ def _of_score(code: str, *, options: Options) -> dict:
     error = measurement_error.error_of(PARAMETERS[code], options=options)
     smallest = None if error.sem is None else RELIABLE * standard_error_of_difference(sd=error.sem, reliability=0)
     return {
-        "parameter": code, "unit": PARAMETERS[code].unit, "standard_error_of_measurement": error.sem,
-        "smallest_change": smallest, "recovered_at": error.recovered_at, "source": error.source,
-        "recovered_source": error.recovered_source, "verification": error.verification, "reason": error.reason,
-    }  # fmt: skip
+        "parameter": code,
+        "unit": PARAMETERS[code].unit,
+        "standard_error_of_measurement": error.sem,
+        "smallest_change": smallest,
+        "recovered_at": error.recovered_at,
+        "source": error.source,
+        "recovered_source": error.recovered_source,
+        "verification": error.verification,
+        "reason": error.reason,
+    }
 
 
 def _of_mobility(parameter) -> dict:
@@ -112,5 +128,11 @@ def _of_mobility(parameter) -> dict:
     elif parameter.direction == "none":
         reason = f"no direction of it is the better one; a change under {parameter.change:g} is not shown as change"
     source = None if parameter.change is None else parameter.source
-    return {"parameter": parameter.code, "unit": parameter.unit, "smallest_change": parameter.change,
-            "source": source, "verification": source and CHANGE_VERIFICATION, "reason": reason}  # fmt: skip
+    return {
+        "parameter": parameter.code,
+        "unit": parameter.unit,
+        "smallest_change": parameter.change,
+        "source": source,
+        "verification": source and CHANGE_VERIFICATION,
+        "reason": reason,
+    }

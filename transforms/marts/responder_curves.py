@@ -61,13 +61,18 @@ def _curves(improved: pl.DataFrame) -> pl.DataFrame:
     reached = pl.col("percent").round(9).floor().clip(CUTOFFS[0] - 1, CUTOFFS[-1]).cast(pl.Int64)
     improved = improved.with_columns(cutoff_pct=reached)
     cells = by_strata(
-        improved, by=["PARAMCD", "AVISIT"], over=FEW_COMBINATIONS, n=pl.len().cast(pl.Int64),
+        improved,
+        by=["PARAMCD", "AVISIT"],
+        over=FEW_COMBINATIONS,
+        n=pl.len().cast(pl.Int64),
         n_missing=pl.col("percent").null_count().cast(pl.Int64),
-    )  # fmt: skip
+    )
     at = by_strata(
-        improved.filter(pl.col("cutoff_pct").is_not_null()), by=["PARAMCD", "AVISIT", "cutoff_pct"],
-        over=FEW_COMBINATIONS, here=pl.len().cast(pl.Int64),
-    ).drop("strata")  # fmt: skip
+        improved.filter(pl.col("cutoff_pct").is_not_null()),
+        by=["PARAMCD", "AVISIT", "cutoff_pct"],
+        over=FEW_COMBINATIONS,
+        here=pl.len().cast(pl.Int64),
+    ).drop("strata")
     grid = cells.with_row_index("cell").join(pl.DataFrame({"cutoff_pct": list(CUTOFFS)}), how="cross")
     grid = grid.join(at, on=[*_CELL, "cutoff_pct"], how="left", nulls_equal=True)
     grid = grid.sort("cell", "cutoff_pct", descending=[False, True])

@@ -45,9 +45,11 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
 def cells(options: Options) -> disclosure.Cells:
     """All verdicts of a stratum are one cell: together they are its patients."""
     return disclosure.Cells(
-        counts=["n", "x", pl.col("n") - pl.col("x")], dimensions=CELL_DIMENSIONS, by=["parameter", "visit"],
+        counts=["n", "x", pl.col("n") - pl.col("x")],
+        dimensions=CELL_DIMENSIONS,
+        by=["parameter", "visit"],
         min_cell=options.min_cell,
-    )  # fmt: skip
+    )
 
 
 def _verdicts(values: pl.DataFrame) -> pl.DataFrame:

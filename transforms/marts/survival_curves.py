@@ -44,9 +44,11 @@ def cells(options: Options) -> disclosure.Cells:
     """A curve is hidden as a whole: where it is of few patients, few events, or few times without one."""
     times = [pl.col(c).sum().over("parameter", *STRATUM_COLUMNS) for c in ("events", "censored")]
     return disclosure.Cells(
-        counts=["n_patients", *times], dimensions=CELL_DIMENSIONS, by=["parameter"],
+        counts=["n_patients", *times],
+        dimensions=CELL_DIMENSIONS,
+        by=["parameter"],
         min_cell=options.min_cell,
-    )  # fmt: skip
+    )
 
 
 def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
@@ -63,9 +65,22 @@ def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
     frame = frame.join(tests, on=[c for c in by if c != "arm"], how="left")
     return frame.select(
         *in_force(combination),
-        "at_risk", "events", "censored", "survival", "lower", "upper", "ci_method", "median", "median_lower", "median_upper",
-        "log_rank_p_value", "n_patients", parameter="PARAMCD", time_days="time", reason="median_reason",
-    )  # fmt: skip
+        "at_risk",
+        "events",
+        "censored",
+        "survival",
+        "lower",
+        "upper",
+        "ci_method",
+        "median",
+        "median_lower",
+        "median_upper",
+        "log_rank_p_value",
+        "n_patients",
+        parameter="PARAMCD",
+        time_days="time",
+        reason="median_reason",
+    )
 
 
 def _log_rank(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:

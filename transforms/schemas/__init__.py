@@ -11,6 +11,18 @@ from .mart import MART_TABLES
 from .raw import BOOKKEEPING, RAW_TABLES, TOPIC_BY_NAME, TOPICS, Topic
 
 __all__ = [
-    "APP_TABLES", "BOOKKEEPING", "CORE_RECORDS", "CORE_TABLES", "MART_TABLES", "RAW_TABLES", "TIMESTAMP", "TOPICS",
-    "TOPIC_BY_NAME", "Column", "Json", "JsonList", "Table", "Topic",
-]  # fmt: skip
+    "APP_TABLES",
+    "BOOKKEEPING",
+    "CORE_RECORDS",
+    "CORE_TABLES",
+    "MART_TABLES",
+    "RAW_TABLES",
+    "TIMESTAMP",
+    "TOPICS",
+    "TOPIC_BY_NAME",
+    "Column",
+    "Json",
+    "JsonList",
+    "Table",
+    "Topic",
+]

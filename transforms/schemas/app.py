@@ -32,22 +32,37 @@ RELEASED: dict[str, Table] = {
 }
 
 RELEASES = Table(
-    "app", "releases", "One row a release: what readers from outside the clinic are shown, the last one at present.",
-    (Column("release_id", pl.Int64, "number, from 1", required=True),
-     Column("lake_snapshot", pl.Int64, "snapshot of the lake that its marts were computed from", required=True),
-     Column("data_cutoff", TIMESTAMP, "newest plausible event time in it, capped at the time it was ingested", required=True),
-     Column("released_at", TIMESTAMP, "when it was made", required=True)),
+    "app",
+    "releases",
+    "One row a release: what readers from outside the clinic are shown, the last one at present.",
+    (
+        Column("release_id", pl.Int64, "number, from 1", required=True),
+        Column("lake_snapshot", pl.Int64, "snapshot of the lake that its marts were computed from", required=True),
+        Column(
+            "data_cutoff",
+            TIMESTAMP,
+            "newest plausible event time in it, capped at the time it was ingested",
+            required=True,
+        ),
+        Column("released_at", TIMESTAMP, "when it was made", required=True),
+    ),
     ("release_id",),
-)  # fmt: skip
+)
 
 RELEASED_CELLS = Table(
-    "app", "released_cells", "One row a mart, cell and counts that a release has shown: what later ones are held against.",
-    (Column("mart", pl.String, "mart", required=True),
-     Column("cell", pl.String, "the row's key, as JSON", required=True),
-     Column("counts", pl.List(pl.Float64), "its counts, in the order of the mart's module; 0 for none", required=True),
-     Column("release_id", pl.Int64, "last release that showed it so", required=True)),
+    "app",
+    "released_cells",
+    "One row a mart, cell and counts that a release has shown: what later ones are held against.",
+    (
+        Column("mart", pl.String, "mart", required=True),
+        Column("cell", pl.String, "the row's key, as JSON", required=True),
+        Column(
+            "counts", pl.List(pl.Float64), "its counts, in the order of the mart's module; 0 for none", required=True
+        ),
+        Column("release_id", pl.Int64, "last release that showed it so", required=True),
+    ),
     ("mart", "cell", "counts"),
-)  # fmt: skip
+)
 
 # Of the lake's tables as a whole. A release of Floe whose lakes an earlier one must not write gets the next number.
 LAKE_FORMAT = 2

@@ -33,8 +33,13 @@ def _long(name: str) -> View:
     """Every column of the series but `values`, and its samples; microseconds exactly, in no time zone."""
     raw = RAW_TABLES[name]
     kept = [c for c in raw.columns if c.name != "values"]
-    table = Table("raw", f"{name}_long", f"The samples of raw.{name}, one row a sample, duplicates included.",
-                  (*kept, *_SAMPLE), (*raw.key, "sample"))  # fmt: skip
+    table = Table(
+        "raw",
+        f"{name}_long",
+        f"The samples of raw.{name}, one row a sample, duplicates included.",
+        (*kept, *_SAMPLE),
+        (*raw.key, "sample"),
+    )
     query = f"""
         SELECT *, make_timestamptz(epoch_us(started_at) + CAST(round("sample" * interval_s * 1000000) AS BIGINT))
                AS sampled_at

@@ -30,10 +30,18 @@ PROTOCOL = {
     "max_duration_s": 180.0,
 }
 CLEARED = [
-    ("consults", {"consult_id": f"K-{p}", "patient_id": p, "outcome": "cleared", "occurred_at": NOW - timedelta(days=9),
-                  "recorded_at": NOW - timedelta(days=9)})
+    (
+        "consults",
+        {
+            "consult_id": f"K-{p}",
+            "patient_id": p,
+            "outcome": "cleared",
+            "occurred_at": NOW - timedelta(days=9),
+            "recorded_at": NOW - timedelta(days=9),
+        },
+    )
     for p in ("P1", "P2")
-]  # fmt: skip
+]
 IN_2036 = datetime(2036, 1, 1, tzinfo=UTC)
 
 

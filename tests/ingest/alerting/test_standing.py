@@ -82,8 +82,16 @@ def test_two_acts_on_one_revision_are_two_events():
     one = orjson.loads(act(raw, "harm-1", Act(state="acknowledged", by="A"), now=NOW)[2])
     other = orjson.loads(act(raw, "harm-1", Act(state="acknowledged", by="B"), now=NOW + timedelta(seconds=1))[2])
     assert one["id"] != other["id"]
-    rows = [{"source": "/floe", "event_id": e["id"], "state": "acknowledged", "recorded_by_role": e["data"]["recorded_by_role"],
-             "revision": 1} for e in (one, other)]  # fmt: skip
+    rows = [
+        {
+            "source": "/floe",
+            "event_id": e["id"],
+            "state": "acknowledged",
+            "recorded_by_role": e["data"]["recorded_by_role"],
+            "revision": 1,
+        }
+        for e in (one, other)
+    ]
     assert as_they_stand(landed(OPEN, *rows))["by"].to_list() == ["B"]
 
 

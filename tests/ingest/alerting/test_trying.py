@@ -22,17 +22,23 @@ MAIL = {"name": "mail", "kind": "email", "host": "mail.example", "sender": "a@x.
     [
         ({"sinks": [FILE]}, []),
         ({"sinks": [FILE, HOOK], "rota": {"duty_clinician": ["hook"]}}, []),
-        ({"sinks": [FILE], "rota": {"duty_clinician": ["list"]}}, ["nobody is told at once of .*incident", "rota.operator", "rota.technician"]),
+        (
+            {"sinks": [FILE], "rota": {"duty_clinician": ["list"]}},
+            ["nobody is told at once of .*incident", "rota.operator", "rota.technician"],
+        ),
         ({}, ["duty_clinician", "operator", "safety_officer", "technician"]),
         ({"sinks": [FILE | {"tiers": ["today"]}]}, ["duty_clinician", "operator", "safety_officer", "technician"]),
-        ({"sinks": [FILE, HOOK | {"tiers": ["today"]}], "rota": {"duty_clinician": ["hook"]}}, ["names hook, which hears of nothing"]),
+        (
+            {"sinks": [FILE, HOOK | {"tiers": ["today"]}], "rota": {"duty_clinician": ["hook"]}},
+            ["names hook, which hears of nothing"],
+        ),
         ({"sinks": [FILE, HOOK | {"url": "http://x.example"}]}, ["http is read"]),
         ({"sinks": [FILE, HOOK | {"url": "http://127.0.0.1:80"}]}, []),
         ({"sinks": [FILE, HOOK | {"secret_env": "NOT_SET"}]}, ["NOT_SET .secret_env. is not set"]),
         ({"sinks": [FILE, MAIL | {"is_tls": "none"}]}, ["without TLS"]),
         ({"sinks": [FILE, MAIL | {"ca_file": "/absent.pem"}]}, ["/absent.pem"]),
     ],
-)  # fmt: skip
+)
 def test_what_would_tell_nobody_is_said(given, expected, monkeypatch):
     """A sentence for each role, variable and address."""
     import re

@@ -130,9 +130,20 @@ def test_an_alert_of_another_program_says_nothing_of_its_own(tmp_path, monkeypat
     from transforms.schemas import RAW_TABLES
 
     monkeypatch.setenv("PAGER_KEY", "routing-key")
-    row = {"alert_id": "Erika-Mustermann", "rule": "Verbrennung bei P-4711", "tier": "now", "state": "open", "source": "urn:x",
-           "clinic_id": "C1", "subject_kind": "patient", "subject_id": "P-4711", "finding": "P-4711", "kafka_offset": 0,
-           "occurred_at": NOW, "ingested_at": NOW}  # fmt: skip
+    row = {
+        "alert_id": "Erika-Mustermann",
+        "rule": "Verbrennung bei P-4711",
+        "tier": "now",
+        "state": "open",
+        "source": "urn:x",
+        "clinic_id": "C1",
+        "subject_kind": "patient",
+        "subject_id": "P-4711",
+        "finding": "P-4711",
+        "kafka_offset": 0,
+        "occurred_at": NOW,
+        "ingested_at": NOW,
+    }
     landed = RAW_TABLES["alerts"].conform(
         pl.DataFrame([dict.fromkeys(RAW_TABLES["alerts"].names) | row], infer_schema_length=None)
     )

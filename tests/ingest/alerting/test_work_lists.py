@@ -16,8 +16,17 @@ from transforms.errors import UsageError
 from transforms.options import Options
 
 OPTIONS = Options()
-DEVICE = {"device_id": "D1", "clinic_id": "C1", "kind": "cryo", "modality": "local", "manufacturer": "M", "model": "m1",
-          "firmware": "3", "calibrated_on": "2026-04-20", "calibration_due_on": "2026-12-01"}  # fmt: skip
+DEVICE = {
+    "device_id": "D1",
+    "clinic_id": "C1",
+    "kind": "cryo",
+    "modality": "local",
+    "manufacturer": "M",
+    "model": "m1",
+    "firmware": "3",
+    "calibrated_on": "2026-04-20",
+    "calibration_due_on": "2026-12-01",
+}
 
 
 @pytest.fixture

@@ -95,7 +95,11 @@ def concerns(*records: tuple[str, dict], day: date = TODAY, now: datetime = NOW)
         ([COURSE, *tuesdays(4)], ("possible", None)),
         # two gaps of two days: every other day, whatever weekday
         (
-            [COURSE, *(session(datetime(2026, 5, d, 10, tzinfo=UTC)) for d in (1, 3)), session(datetime(2026, 4, 29, 10, tzinfo=UTC))],
+            [
+                COURSE,
+                *(session(datetime(2026, 5, d, 10, tzinfo=UTC)) for d in (1, 3)),
+                session(datetime(2026, 4, 29, 10, tzinfo=UTC)),
+            ],
             ("likely", "comes every 2 days, last 2 days before"),
         ),
         # a course that begins, or has begun without a session
@@ -121,11 +125,18 @@ def concerns(*records: tuple[str, dict], day: date = TODAY, now: datetime = NOW)
         ([COURSE, *tuesdays(1, 2), session(NOW - timedelta(hours=1))], None),
         # the dead
         (
-            [COURSE, *tuesdays(1, 2), ("patient_status", {"status_id": "X", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"})],
+            [
+                COURSE,
+                *tuesdays(1, 2),
+                (
+                    "patient_status",
+                    {"status_id": "X", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"},
+                ),
+            ],
             None,
         ),
     ],
-)  # fmt: skip
+)
 def test_who_is_expected_today_and_why(records, today):
     """By the course that runs, by the weekday's and the spacing's habit; nothing is a booking."""
     found = [row[1:] for row in who(*records) if row[0] == TODAY]
@@ -230,19 +241,28 @@ END_OF_TODAY = datetime(2026, 5, 5, 22, tzinfo=UTC)
     [
         ([], [("clearance", "no consult is on record: nothing clears the session")]),
         ([CLEARED], []),
-        ([consult(outcome="deferred")], [("clearance", "the latest consult (4 May 2026, 11:00) does not clear it: deferred")]),
+        (
+            [consult(outcome="deferred")],
+            [("clearance", "the latest consult (4 May 2026, 11:00) does not clear it: deferred")],
+        ),
         # a later consult clears again; one that is still to come does not
         ([consult(outcome="deferred"), consult(NOW - timedelta(hours=1))], []),
-        ([CLEARED, consult(modalities=["local"])], [("clearance", "the latest consult (4 May 2026, 11:00) does not cover whole body")]),
+        (
+            [CLEARED, consult(modalities=["local"])],
+            [("clearance", "the latest consult (4 May 2026, 11:00) does not cover whole body")],
+        ),
         ([consult(modalities=["local", "whole_body"])], []),
         ([consult(valid_until=NOW - timedelta(minutes=1))], [("clearance", "clearance ended: 5 May 2026, 08:59")]),
         # it ends during the day: a session before it is covered, one after is not
         ([consult(valid_until=NOW)], [("clearance", "clearance ends that day: 5 May 2026, 09:00")]),
-        ([consult(valid_until=END_OF_TODAY - timedelta(minutes=1))], [("clearance", "clearance ends that day: 5 May 2026, 23:59")]),
+        (
+            [consult(valid_until=END_OF_TODAY - timedelta(minutes=1))],
+            [("clearance", "clearance ends that day: 5 May 2026, 23:59")],
+        ),
         ([consult(valid_until=END_OF_TODAY)], [("clearance_ends", "clearance ends soon: 6 May 2026, 00:00")]),
         ([consult(valid_until=END_OF_TODAY + timedelta(days=7))], []),
     ],
-)  # fmt: skip
+)
 def test_clearance_that_ends_or_ended_is_said(records, said):
     """By the latest consult until now, for whatever hour of the day."""
     assert concerns(*records) == said
@@ -278,27 +298,51 @@ SCREENED = screening(LAST - timedelta(hours=1), raynaud="absent")
             ["contraindication, known before: raynaud at a screening (28 Apr 2026, 11:00)"],
         ),
         # denied since; not asked since leaves it
-        ([SCREENED, screening(LAST + timedelta(days=1), fever="present"), screening(NOW - timedelta(hours=1), fever="absent")], []),
         (
-            [SCREENED, screening(LAST + timedelta(days=1), fever="present"), screening(NOW - timedelta(hours=1), fever="not_asked")],
+            [
+                SCREENED,
+                screening(LAST + timedelta(days=1), fever="present"),
+                screening(NOW - timedelta(hours=1), fever="absent"),
+            ],
+            [],
+        ),
+        (
+            [
+                SCREENED,
+                screening(LAST + timedelta(days=1), fever="present"),
+                screening(NOW - timedelta(hours=1), fever="not_asked"),
+            ],
             ["new contraindication: fever at a screening (29 Apr 2026, 12:00)"],
         ),
         (
             [SCREENED, consult(outcome="contraindicated", contraindications=["cold_urticaria"])],
-            ["the latest consult (4 May 2026, 11:00) does not clear it: contraindicated",
-             "new contraindication: cold_urticaria (4 May 2026, 11:00)"],
+            [
+                "the latest consult (4 May 2026, 11:00) does not clear it: contraindicated",
+                "new contraindication: cold_urticaria (4 May 2026, 11:00)",
+            ],
         ),
         # occurred before the last session, written down after it: not known then
         (
-            [SCREENED, consult(LAST - timedelta(days=1), contraindications=["cold_urticaria"], recorded_at=LAST + timedelta(days=1))],
+            [
+                SCREENED,
+                consult(
+                    LAST - timedelta(days=1), contraindications=["cold_urticaria"], recorded_at=LAST + timedelta(days=1)
+                ),
+            ],
             ["new contraindication: cold_urticaria (27 Apr 2026, 12:00)"],
         ),
         (
-            [SCREENED, ("patient_status", {"status_id": "X", "patient_id": "P1", "status": "pregnant", "effective_on": "2026-05-01"})],
+            [
+                SCREENED,
+                (
+                    "patient_status",
+                    {"status_id": "X", "patient_id": "P1", "status": "pregnant", "effective_on": "2026-05-01"},
+                ),
+            ],
             ["new contraindication: pregnant (1 May 2026, 02:00)"],
         ),
     ],
-)  # fmt: skip
+)
 def test_a_contraindication_is_new_where_it_was_not_known_at_the_last_session(records, said):
     """By consult, screening or status; the latest answer to an item counts."""
     cleared = [] if any(name == "consults" and data["consult_id"] == "K0504" for name, data in records) else [CLEARED]
@@ -343,12 +387,26 @@ def test_an_open_event_is_said_in_words():
         ([screening(LAST - timedelta(hours=24), raynaud="absent")], False),
         ([screening(LAST - timedelta(hours=24, minutes=1), raynaud="absent")], True),
         # one that names the session counts whenever it was written; one that asked nothing does not
-        ([("screenings", screening(LAST + timedelta(hours=1), raynaud="absent")[1] | {"session_id": f"S{LAST:%m%d%H%M}"})], False),
-        ([screening(LAST - timedelta(hours=1), raynaud="not_asked"), screening(LAST - timedelta(days=7), raynaud="absent")], True),
+        (
+            [
+                (
+                    "screenings",
+                    screening(LAST + timedelta(hours=1), raynaud="absent")[1] | {"session_id": f"S{LAST:%m%d%H%M}"},
+                )
+            ],
+            False,
+        ),
+        (
+            [
+                screening(LAST - timedelta(hours=1), raynaud="not_asked"),
+                screening(LAST - timedelta(days=7), raynaud="absent"),
+            ],
+            True,
+        ),
         # a clinic that never sends screenings has not missed one
         ([], False),
     ],
-)  # fmt: skip
+)
 def test_a_missed_screening_is_said(records, is_missed):
     """The last session began without one in the day before, in a clinic that screens."""
     assert ("screening" in dict(concerns(CLEARED, *records))) == is_missed
@@ -402,16 +460,32 @@ def device(**given) -> tuple[str, dict]:
     [
         ([device(retired_on="2026-05-06")], []),
         ([device(retired_on="2026-05-05")], [("device_out", "device D1 is out of use since 5 May 2026")]),
-        ([device(retired_on="2026-05-05", retired_reason="leak")], [("device_out", "device D1 is out of use since 5 May 2026")]),
+        (
+            [device(retired_on="2026-05-05", retired_reason="leak")],
+            [("device_out", "device D1 is out of use since 5 May 2026")],
+        ),
         ([device(calibration_due_on="2026-05-05")], []),
         ([device(calibration_due_on="2026-05-04")], [("device", "calibration of device D1 was due on 4 May 2026")]),
         (
             [("deficiencies", {"deficiency_id": "F", "device_id": "D1", "occurred_at": LAST, "kind": "leak"})],
             [("device", "device D1: 1 deficiency since its last calibration")],
         ),
-        ([("deficiencies", {"deficiency_id": "F", "device_id": "D1", "occurred_at": datetime(2026, 1, 9, tzinfo=UTC), "kind": "leak"})], []),
+        (
+            [
+                (
+                    "deficiencies",
+                    {
+                        "deficiency_id": "F",
+                        "device_id": "D1",
+                        "occurred_at": datetime(2026, 1, 9, tzinfo=UTC),
+                        "kind": "leak",
+                    },
+                )
+            ],
+            [],
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_device_of_the_last_session_is_looked_at(records, said):
     """Out of use from its day on, overdue after the due day, deficiencies since the last calibration."""
     assert concerns(CLEARED, SCREENED, *records) == said
@@ -427,8 +501,10 @@ def test_a_patient_whose_clinic_is_not_known_is_listed_with_concerns():
 def test_every_concern_is_described_and_the_grave_come_first():
     """Codes are those of CONCERNS; of two patients the one with something grave is first."""
     other = ("patients", {"patient_id": "P0", "clinic_id": "C1", "enrolled_on": "2026-01-01"})
-    of_other = [(name, data | {"patient_id": "P0", "session_id": f"o{data['session_id']}", "course_id": None})
-                for name, data in tuesdays(1, 2)]  # fmt: skip
+    of_other = [
+        (name, data | {"patient_id": "P0", "session_id": f"o{data['session_id']}", "course_id": None})
+        for name, data in tuesdays(1, 2)
+    ]
     cleared = ("consults", CLEARED[1] | {"patient_id": "P0", "consult_id": "K9"})
     rows = listed(COURSE, *tuesdays(1, 2, 3, 4), other, *of_other, cleared)
     assert rows.filter(pl.col("day") == TODAY)["patient_id"].to_list() == ["P1", "P0"]

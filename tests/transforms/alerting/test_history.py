@@ -59,23 +59,32 @@ def stands(*rows: dict) -> dict:
         # taken over: it is acknowledged since the first, and the second has it
         (
             [floe(0, "opened", 0), person(3, "acknowledged", 1), person(9, "acknowledged", 2, "Dr. B")],
-            "acknowledged", 3, "Dr. B", None,
+            "acknowledged",
+            3,
+            "Dr. B",
+            None,
         ),
         # told again: nobody has it
         ([floe(0, "opened", 0), person(3, "acknowledged", 1), floe(9, "raised", 2)], "open", 9, None, None),
         # found milder meanwhile: it stays in hand
         (
             [floe(0, "opened", 0), person(3, "acknowledged", 1), floe(9, "lowered", 2, state="acknowledged")],
-            "acknowledged", 3, "Dr. A", None,
+            "acknowledged",
+            3,
+            "Dr. A",
+            None,
         ),
         (
             [floe(0, "opened", 0), person(5, "closed", 1, finding="the nozzle was bent")],
-            "closed", 5, "Dr. A", "the nozzle was bent",
+            "closed",
+            5,
+            "Dr. A",
+            "the nozzle was bent",
         ),
         # its cause went: nobody closed it
         ([floe(0, "opened", 0), floe(5, "closed", 1, finding="the cause is gone")], "closed", 5, None, None),
     ],
-)  # fmt: skip
+)
 def test_who_has_it_and_since_when(rows, state, since, by, conclusion):
     """The state is that of core.alerts; what a person's act repeats of Floe's words is not the person's finding."""
     row = stands(*rows)
@@ -121,7 +130,7 @@ def test_an_alert_without_tier_has_that_of_its_rule():
         # its cause went: it ended, and nobody acknowledged it
         ([floe(0, "opened", 0), floe(6, "closed", 1)], [(0, 6, False)]),
     ],
-)  # fmt: skip
+)
 def test_waits(rows, expected):
     """From the first telling that nobody had in hand to the first act of a person."""
     found = waits(revisions(landed(*rows))).select("told_at", "ended_at", "is_acknowledged").rows()
@@ -160,8 +169,14 @@ def test_nearest_rank(share, value):
 @given(st.permutations(range(6)), st.integers(1, 3))
 def test_order_and_copies_change_nothing(order, copies):
     """Rows landed in any order, and more than once, are the same history."""
-    rows = landed(floe(0, "opened", 0), floe(2, "raised", 1), person(5, "acknowledged", 2), person(8, "closed", 3),
-                  floe(9, "opened_again", 4), person(12, "investigating", 5))  # fmt: skip
+    rows = landed(
+        floe(0, "opened", 0),
+        floe(2, "raised", 1),
+        person(5, "acknowledged", 2),
+        person(8, "closed", 3),
+        floe(9, "opened_again", 4),
+        person(12, "investigating", 5),
+    )
     shuffled = pl.concat([rows[list(order)]] * copies)
     assert waits(revisions(shuffled)).equals(waits(revisions(rows)))
     assert as_they_stand(shuffled).equals(as_they_stand(rows))

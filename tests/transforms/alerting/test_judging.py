@@ -316,20 +316,82 @@ def test_devices_out_of_use_or_calibration_are_told():
     ("record", "expected"),
     [
         (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "door"}), "today"),
-        (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "valve",
-                           "could_have_led_to_sae": True}), "now"),
-        (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "valve",
-                           "could_have_led_to_sae": False}), "today"),
-        (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff",
-                        "kind": "slipped"}), "today"),
-        (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff",
-                        "kind": "slipped", "is_serious": True}), "now"),
-        (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff",
-                        "kind": "asphyxia in the gas room", "is_serious": False}), "now"),
-        (("incidents", {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "none",
-                        "kind": "door stuck, no burn"}), "today"),
+        (
+            (
+                "deficiencies",
+                {
+                    "deficiency_id": "F1",
+                    "device_id": "D1",
+                    "occurred_at": AT,
+                    "kind": "valve",
+                    "could_have_led_to_sae": True,
+                },
+            ),
+            "now",
+        ),
+        (
+            (
+                "deficiencies",
+                {
+                    "deficiency_id": "F1",
+                    "device_id": "D1",
+                    "occurred_at": AT,
+                    "kind": "valve",
+                    "could_have_led_to_sae": False,
+                },
+            ),
+            "today",
+        ),
+        (
+            (
+                "incidents",
+                {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff", "kind": "slipped"},
+            ),
+            "today",
+        ),
+        (
+            (
+                "incidents",
+                {
+                    "incident_id": "I1",
+                    "clinic_id": "C1",
+                    "occurred_at": AT,
+                    "subject_kind": "staff",
+                    "kind": "slipped",
+                    "is_serious": True,
+                },
+            ),
+            "now",
+        ),
+        (
+            (
+                "incidents",
+                {
+                    "incident_id": "I1",
+                    "clinic_id": "C1",
+                    "occurred_at": AT,
+                    "subject_kind": "staff",
+                    "kind": "asphyxia in the gas room",
+                    "is_serious": False,
+                },
+            ),
+            "now",
+        ),
+        (
+            (
+                "incidents",
+                {
+                    "incident_id": "I1",
+                    "clinic_id": "C1",
+                    "occurred_at": AT,
+                    "subject_kind": "none",
+                    "kind": "door stuck, no burn",
+                },
+            ),
+            "today",
+        ),
     ],
-)  # fmt: skip
+)
 def test_deficiencies_and_incidents_are_told(record, expected):
     """At once where they could have led to, or are, serious harm."""
     assert [tier for _, tier in told(record)] == [expected]
@@ -402,8 +464,9 @@ OWN["incident"] = [
 ]
 OWN["clash_of_ids"] = [
     ("patients", {"patient_id": "P2", "clinic_id": "C2", "enrolled_on": "2026-04-01"}),
-    event(), event(patient_id="P2", clinic_id="C2"),
-]  # fmt: skip
+    event(),
+    event(patient_id="P2", clinic_id="C2"),
+]
 OWN["contradiction"] = [
     session(),
     ("patient_status", {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"}),

@@ -30,27 +30,46 @@ def date_of(ady: int) -> date:
 def worn_days(
     first: int, last: int, *, steps: float, wear_h: float | None = 12, device: str = "D1", patient="P1"
 ) -> list[dict]:
-    return [{"patient_id": patient, "device_id": device, "day": date_of(ady), "steps": steps, "samples": 1,
-             "is_timezone_assumed": False, "wear_minutes": None if wear_h is None else wear_h * 60}
-            for ady in range(first, last + 1) if ady]  # fmt: skip
+    return [
+        {
+            "patient_id": patient,
+            "device_id": device,
+            "day": date_of(ady),
+            "steps": steps,
+            "samples": 1,
+            "is_timezone_assumed": False,
+            "wear_minutes": None if wear_h is None else wear_h * 60,
+        }
+        for ady in range(first, last + 1)
+        if ady
+    ]
 
 
 def adact(activity=(), walking=(), tests=(), *, keys=None, cut=CUT, options=None) -> pl.DataFrame:
     """The mart of P1, whose first session is on Day 1 at noon (Berlin), and P2, who has none."""
     subject = {"STUDYID": "trial", "SITEID": "C1", "DAY1DT": DAY1, "TIMEZONE": "Europe/Berlin", "NSESS": 0}
     start = datetime(2025, 1, 15, 11, tzinfo=UTC)
-    session = {"session_id": "S", "patient_id": "P1", "clinic_id": "C1", "status": "delivered", "started_at": start,
-               "revision": 0}  # fmt: skip
+    session = {
+        "session_id": "S",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "status": "delivered",
+        "started_at": start,
+        "revision": 0,
+    }
     return compute(
         keys,
-        activity_days=table("activity_days", *activity), walking_days=table("walking_days", *walking),
-        performance_tests=table("performance_tests", *tests), sessions=table("sessions", session),
+        activity_days=table("activity_days", *activity),
+        walking_days=table("walking_days", *walking),
+        performance_tests=table("performance_tests", *tests),
+        sessions=table("sessions", session),
         patients=table("patients", *({"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2"))),
         clinics=table("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}),
         patient_status=table("patient_status"),
         adsl=table("adsl", subject | {"USUBJID": "P1", "TRTSDTM": start, "TRTSDT": DAY1}, subject | {"USUBJID": "P2"}),
-        options=options or Options(), cut=cut,
-    )  # fmt: skip
+        options=options or Options(),
+        cut=cut,
+    )
 
 
 def of(frame: pl.DataFrame, code: str, *columns: str) -> list[tuple]:
@@ -59,8 +78,15 @@ def of(frame: pl.DataFrame, code: str, *columns: str) -> list[tuple]:
 
 def a_test(ady: int, value: float | None, test: str = "lumbar_flexion_rom", hour: int = 8, patient: str = "P1") -> dict:
     at = datetime.combine(date_of(ady), datetime.min.time(), UTC) + timedelta(hours=hour)
-    return {"test_id": f"T{ady}-{hour}", "event_id": f"E{ady}-{hour}", "patient_id": patient, "clinic_id": "C1",
-            "performed_at": at, "test": test, "value": value}  # fmt: skip
+    return {
+        "test_id": f"T{ady}-{hour}",
+        "event_id": f"E{ady}-{hour}",
+        "patient_id": patient,
+        "clinic_id": "C1",
+        "performed_at": at,
+        "test": test,
+        "value": value,
+    }
 
 
 def test_weeks_baseline_and_change():
@@ -72,15 +98,20 @@ def test_weeks_baseline_and_change():
         (date_of(1), date_of(7), 7, "Week 1", 6000, 4000, 2000, 50, None),
     ]
     assert set(of(found, "STEPS", "AVALU", "DEVICEID", "VALIDDAYS", "WEARHRS", "NEREASON")) == {
-        ("steps/day", "D1", 7, 12, None)}  # fmt: skip
+        ("steps/day", "D1", 7, 12, None)
+    }
 
 
 def test_weeks_that_say_nothing_have_a_reason():
     """Too few valid days, wear unknown, and a week without data between two others: a null each, with its reason."""
     days = worn_days(1, 3, steps=5000) + worn_days(8, 14, steps=5000, wear_h=None) + worn_days(22, 28, steps=5000)
     rows = of(adact(days), "STEPS", "ADY", "AVAL", "VALIDDAYS", "NEREASON")
-    assert rows == [(7, None, 3, "too few valid days"), (14, None, 0, "no wear information"), (21, None, 0, "no data"),
-                    (28, 5000, 7, "no baseline")]  # fmt: skip
+    assert rows == [
+        (7, None, 3, "too few valid days"),
+        (14, None, 0, "no wear information"),
+        (21, None, 0, "no data"),
+        (28, 5000, 7, "no baseline"),
+    ]
 
 
 def test_a_week_is_given_once_it_is_over():
@@ -104,11 +135,22 @@ def test_two_devices_are_never_added():
 
 def test_walking_takes_its_wear_from_the_same_device():
     """Days of walking bouts are valid by the wear of their device; without any the week says so."""
-    walking = [{"patient_id": p, "device_id": "D1", "day": date_of(ady), "is_timezone_assumed": False,
-                "walking_speed_mps_30_mean": 1.2} for p in ("P1", "P2") for ady in range(1, 8)]  # fmt: skip
+    walking = [
+        {
+            "patient_id": p,
+            "device_id": "D1",
+            "day": date_of(ady),
+            "is_timezone_assumed": False,
+            "walking_speed_mps_30_mean": 1.2,
+        }
+        for p in ("P1", "P2")
+        for ady in range(1, 8)
+    ]
     found = adact(worn_days(1, 7, steps=5000), walking)
     assert of(found, "WALKSPD", "USUBJID", "AVAL", "VALIDDAYS", "NEREASON") == [
-        ("P1", pytest.approx(1.2), 7, "no baseline"), ("P2", None, 0, "no wear information")]  # fmt: skip
+        ("P1", pytest.approx(1.2), 7, "no baseline"),
+        ("P2", None, 0, "no wear information"),
+    ]
 
 
 def test_tests_and_measurement_error():
@@ -176,7 +218,11 @@ def test_weeks_of_cadence_bands():
     days = worn_days(-7, -1, steps=4000) + worn_days(1, 7, steps=6000)
     days = [d | {"minutes_100_119_spm": 30.0 if k % 7 < 4 else 0.0} for k, d in enumerate(days)]
     assert of(adact(days), "CAD100", "AVAL", "CHG", "AVALU", "CHGCAT1")[-1] == (
-        pytest.approx(120 / 7), pytest.approx(0), "min/day", None)  # fmt: skip
+        pytest.approx(120 / 7),
+        pytest.approx(0),
+        "min/day",
+        None,
+    )
 
 
 def test_steps_have_no_class():

@@ -31,14 +31,26 @@ def hours(n):
 
 
 def session(k=1, at=0.0, **columns):
-    return {"session_id": f"S{k}", "patient_id": "P1", "clinic_id": "C1", "modality": "whole_body",
-            "status": "delivered", "started_at": hours(at), **columns}  # fmt: skip
+    return {
+        "session_id": f"S{k}",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "whole_body",
+        "status": "delivered",
+        "started_at": hours(at),
+        **columns,
+    }
 
 
 def event(k=1, onset=5.0, **columns):
     """`onset` in hours from the first session; None = not known."""
-    return {"ae_id": f"A{k}", "patient_id": "P1", "term": "Burn",
-            "onset_at": None if onset is None else hours(onset), **columns}  # fmt: skip
+    return {
+        "ae_id": f"A{k}",
+        "patient_id": "P1",
+        "term": "Burn",
+        "onset_at": None if onset is None else hours(onset),
+        **columns,
+    }
 
 
 def run(*events, keys=None, sessions=None, options=None, cut=CUT, **tables):
@@ -160,11 +172,14 @@ def test_related_means_possible_or_more(related, expected):
 def test_first_occurrences():
     """First event, first of each term, first of the highest grade; an onset not known comes last."""
     frame = run(
-        event(1, None, term="numb", grade=3), event(2, 9.0, term="burn", grade=2), event(3, 1.0, term="pain", grade=3),
-        event(4, 2.0, term="burn"), event(5, 9.0, patient_id="P2", term="burn"),
+        event(1, None, term="numb", grade=3),
+        event(2, 9.0, term="burn", grade=2),
+        event(3, 1.0, term="pain", grade=3),
+        event(4, 2.0, term="burn"),
+        event(5, 9.0, patient_id="P2", term="burn"),
         patients=[{"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2")],
         sessions=[session(), session(2, patient_id="P2")],
-    )  # fmt: skip
+    )
     seen = [(r["AEID"], r["AESEQ"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()]
     assert seen == [
         ("A3", 1, "Y", "Y", "Y"),
@@ -178,9 +193,11 @@ def test_first_occurrences():
 def test_occurrence_flags_are_of_treatment_emergent_records():
     """OCCDS: what began before the first session, or 31 days after the last, occurs first, or worst, for nobody."""
     frame = run(
-        event(1, -25.0, term="burn", grade=4), event(2, 1.0, term="burn", grade=1), event(3, 2.0, term="burn", grade=2),
+        event(1, -25.0, term="burn", grade=4),
+        event(2, 1.0, term="burn", grade=1),
+        event(3, 2.0, term="burn", grade=2),
         event(4, 31 * 24.0, term="pain", grade=3),
-    )  # fmt: skip
+    )
     seen = [(r["AEID"], r["TRTEMFL"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()]
     assert seen == [
         ("A1", None, None, None, None),
@@ -199,13 +216,20 @@ def test_the_enrolling_clinic_stands_beside():
 def test_the_same_event_is_flagged_within_one_patient_and_term():
     """NEWFL is N where patient and term agree and an earlier record lasts, whatever the body site."""
     frame = run(
-        event(1, 1.0, outcome="ongoing", body_site="hand"), event(2, 2.0, body_site="hand"),
-        event(3, 3.0, body_site="foot"), event(4, 4.0, body_site="hand", term="pain"), event(5, 5.0, patient_id="P2"),
+        event(1, 1.0, outcome="ongoing", body_site="hand"),
+        event(2, 2.0, body_site="hand"),
+        event(3, 3.0, body_site="foot"),
+        event(4, 4.0, body_site="hand", term="pain"),
+        event(5, 5.0, patient_id="P2"),
         patients=[{"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2")],
-    )  # fmt: skip
+    )
     assert dict(zip(frame["AEID"], frame["NEWFL"], strict=True)) == {
-        "A1": "Y", "A2": "N", "A3": "N", "A4": "Y", "A5": "Y",
-    }  # fmt: skip
+        "A1": "Y",
+        "A2": "N",
+        "A3": "N",
+        "A4": "Y",
+        "A5": "Y",
+    }
 
 
 @pytest.mark.parametrize(
@@ -237,15 +261,21 @@ def test_an_unknown_onset_is_emergent_by_the_setting():
 def test_modality():
     """Of the reported session, else of the last before the onset, else of the patient's first."""
     sessions = [session(modality="local"), session(2, 10.0, modality="partial_body")]
-    rows = [one(event=e, sessions=sessions)["MODALITY"] for e in (
-        {"onset": 20.0, "session_id": "S1"}, {"onset": 20.0}, {"onset": None}, {"onset": -5.0})]  # fmt: skip
+    rows = [
+        one(event=e, sessions=sessions)["MODALITY"]
+        for e in ({"onset": 20.0, "session_id": "S1"}, {"onset": 20.0}, {"onset": None}, {"onset": -5.0})
+    ]
     assert rows == ["local", "partial_body", "local", "local"]
 
 
 def test_order_of_the_input_changes_nothing():
     """Events and sessions may come in any order, two events of one moment included."""
-    events = [event(k, onset, term=term) for k, (onset, term) in enumerate(
-        [(5.0, "burn"), (5.0, "burn"), (7.0, "pain"), (None, "burn"), (400.0, "burn")])]  # fmt: skip
+    events = [
+        event(k, onset, term=term)
+        for k, (onset, term) in enumerate(
+            [(5.0, "burn"), (5.0, "burn"), (7.0, "pain"), (None, "burn"), (400.0, "burn")]
+        )
+    ]
     sessions = [session(k, 20.0 * k) for k in range(4)]
     shuffled = random.Random(3)
     mixed = run(*shuffled.sample(events, 5), sessions=shuffled.sample(sessions, 4))

@@ -15,9 +15,15 @@ from transforms.schemas import CORE_TABLES, MART_TABLES
 
 CUT = Cut(lake_snapshot=7, data_cutoff=datetime(2025, 6, 30, 12, tzinfo=UTC))
 START = datetime(2025, 3, 3, 10, tzinfo=UTC)
-LIMITS = {"cabin_min_temp_c": -120.0, "cabin_max_temp_c": -100.0, "max_duration_s": 180.0,
-          "min_hours_between_sessions": 20.0, "max_sessions_per_week": 3, "skin_min_temp_c": 5.0,
-          "room_min_oxygen_pct": 19.5}  # fmt: skip
+LIMITS = {
+    "cabin_min_temp_c": -120.0,
+    "cabin_max_temp_c": -100.0,
+    "max_duration_s": 180.0,
+    "min_hours_between_sessions": 20.0,
+    "max_sessions_per_week": 3,
+    "skin_min_temp_c": 5.0,
+    "room_min_oxygen_pct": 19.5,
+}
 FLAGS = ("TEMPLOFL", "TEMPHIFL", "DURFL", "SPACEFL", "WEEKFL", "SKINFL", "O2FL")
 
 
@@ -30,26 +36,49 @@ def core(name, *rows):
 
 
 def session(k=1, *, days=0.0, **columns):
-    return {"session_id": f"S{k}", "patient_id": "P1", "clinic_id": "C1", "modality": "whole_body",
-            "status": "delivered", "protocol_id": "A", "started_at": START + timedelta(days=days),
-            **columns}  # fmt: skip
+    return {
+        "session_id": f"S{k}",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "whole_body",
+        "status": "delivered",
+        "protocol_id": "A",
+        "started_at": START + timedelta(days=days),
+        **columns,
+    }
 
 
 def protocol(**columns):
-    return {"protocol_id": "A", "effective_from": START - timedelta(days=99), "modality": "whole_body",
-            **LIMITS, **columns}  # fmt: skip
+    return {
+        "protocol_id": "A",
+        "effective_from": START - timedelta(days=99),
+        "modality": "whole_body",
+        **LIMITS,
+        **columns,
+    }
 
 
 def consult(k=1, *, hours=-24.0, recorded=-24.0, **columns):
     given = {} if recorded is None else {"recorded_at": START + timedelta(hours=recorded)}
-    return {"consult_id": f"K{k}", "patient_id": "P1", "outcome": "cleared",
-            "occurred_at": START + timedelta(hours=hours), "recorded_at": START + timedelta(hours=hours), **given,
-            "is_recorded_at_given": recorded is not None, **columns}  # fmt: skip
+    return {
+        "consult_id": f"K{k}",
+        "patient_id": "P1",
+        "outcome": "cleared",
+        "occurred_at": START + timedelta(hours=hours),
+        "recorded_at": START + timedelta(hours=hours),
+        **given,
+        "is_recorded_at_given": recorded is not None,
+        **columns,
+    }
 
 
 def run(sessions, *, keys=None, **tables):
-    given = {"adsl": [{"STUDYID": "ROUTINE", "USUBJID": "P1", "SITEID": "C1"}], "protocols": [protocol()],
-             "clinics": [{"clinic_id": "C1", "timezone": "America/New_York"}], **tables}  # fmt: skip
+    given = {
+        "adsl": [{"STUDYID": "ROUTINE", "USUBJID": "P1", "SITEID": "C1"}],
+        "protocols": [protocol()],
+        "clinics": [{"clinic_id": "C1", "timezone": "America/New_York"}],
+        **tables,
+    }
     names = [full.split(".")[1] for full in adex.INPUTS if full != "core.sessions"]
     frames = {name: core(name, *given.get(name, [])) for name in names}
     return adex.compute(keys, sessions=core("sessions", *sessions), **frames, options=Options(), cut=CUT)
@@ -102,8 +131,16 @@ def test_no_limit_no_flag():
 
 def test_device_evidence_counts_beside_the_sessions_own():
     """The colder temperature and the lower oxygen of session and device count, the warmest from the device."""
-    device = {"session_id": "S1", "cabin_min_temp_c": -125.0, "cabin_max_temp_c": -90.0, "skin_min_temp_c": 9.0,
-              "room_min_oxygen_pct": 20.0, "skin_rewarming_min": 12.5, "dose_k_s": 19_000.0, "samples": 5}  # fmt: skip
+    device = {
+        "session_id": "S1",
+        "cabin_min_temp_c": -125.0,
+        "cabin_max_temp_c": -90.0,
+        "skin_min_temp_c": 9.0,
+        "room_min_oxygen_pct": 20.0,
+        "skin_rewarming_min": 12.5,
+        "dose_k_s": 19_000.0,
+        "samples": 5,
+    }
     own = {"cabin_min_temp_c": -110.0, "skin_temp_min_c": 8.0, "room_min_oxygen_pct": 19.0}
     row = one(own, telemetry_sessions=[device])
     assert (row["CABMINC"], row["SKINMINC"], row["O2MINPCT"]) == (-125.0, 8.0, 19.0)
@@ -173,8 +210,13 @@ def test_clearance(consults, expected):
 
 
 def screening(items, *, hours=-1.0, session_id="S1"):
-    return {"screening_id": "G", "patient_id": "P1", "session_id": session_id, "items": items,
-            "occurred_at": START + timedelta(hours=hours)}  # fmt: skip
+    return {
+        "screening_id": "G",
+        "patient_id": "P1",
+        "session_id": session_id,
+        "items": items,
+        "occurred_at": START + timedelta(hours=hours),
+    }
 
 
 @pytest.mark.parametrize(
@@ -202,9 +244,15 @@ def test_contraindication(tables, expected):
 
 def test_running_counts():
     """EXSEQ counts every session, CUMSESS the delivered; exposure stays unknown once a duration is missing."""
-    frame = run([session(1, duration_s=100.0), session(2, days=1, status="missed"),
-                 session(3, days=2, status="aborted", duration_s=30.0), session(4, days=3),
-                 session(5, days=4, duration_s=50.0)])  # fmt: skip
+    frame = run(
+        [
+            session(1, duration_s=100.0),
+            session(2, days=1, status="missed"),
+            session(3, days=2, status="aborted", duration_s=30.0),
+            session(4, days=3),
+            session(5, days=4, duration_s=50.0),
+        ]
+    )
     assert frame["EXSEQ"].to_list() == [1, 2, 3, 4, 5]
     assert frame["CUMSESS"].to_list() == [1, 1, 1, 2, 3]
     assert frame["CUMDURS"].to_list() == [100.0, 100.0, 130.0, None, None]

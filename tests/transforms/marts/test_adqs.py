@@ -23,24 +23,40 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-CLINICS = table(CORE_TABLES["clinics"], [
-    {"clinic_id": "oslo", "timezone": "Europe/Oslo", "country": "NO"},
-    {"clinic_id": "auckland", "timezone": "Pacific/Auckland", "country": "NZ"},
-])  # fmt: skip
+CLINICS = table(
+    CORE_TABLES["clinics"],
+    [
+        {"clinic_id": "oslo", "timezone": "Europe/Oslo", "country": "NO"},
+        {"clinic_id": "auckland", "timezone": "Pacific/Auckland", "country": "NZ"},
+    ],
+)
 
 
 def patient(patient_id: str = "p", *, first_session: str | None = None, clinic="oslo", enrolled="2026-01-05") -> dict:
     at = None if first_session is None else moment(first_session)
-    return {"STUDYID": "s", "USUBJID": patient_id, "SITEID": clinic, "TRTSDTM": at, "TRTSDT": at and at.date(),
-            "DAY1DT": at.date() if at else date.fromisoformat(enrolled), "NSESS": int(at is not None)}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": patient_id,
+        "SITEID": clinic,
+        "TRTSDTM": at,
+        "TRTSDT": at and at.date(),
+        "DAY1DT": at.date() if at else date.fromisoformat(enrolled),
+        "NSESS": int(at is not None),
+    }
 
 
 def response(key: str, at: str, instrument: str = "nrs_pain", *, patient_id="p", clinic="oslo", **more) -> dict:
     items = more.pop("items", {"average_7d": 7})
     return {
-        "response_id": key, "event_id": key, "patient_id": patient_id, "clinic_id": clinic,
-        "items": json.dumps(items), "instrument": instrument, "answered_at": moment(at), **more,
-    }  # fmt: skip
+        "response_id": key,
+        "event_id": key,
+        "patient_id": patient_id,
+        "clinic_id": clinic,
+        "items": json.dumps(items),
+        "instrument": instrument,
+        "answered_at": moment(at),
+        **more,
+    }
 
 
 def compute(
@@ -197,8 +213,9 @@ def test_the_day_of_an_answer_that_names_no_clinic(more):
     sessions = [{"session_id": "S", "patient_id": "x", "clinic_id": "oslo"}]
     base = response("a", "2026-01-10T09:00", items={"average_7d": 8})
     row = response("b", "2026-01-23T22:30", items={"average_7d": 5}, **more)
-    found = compute([patient(first_session="2026-01-10T10:00") | {"TIMEZONE": "Europe/Oslo"}], [base, row],
-                    sessions=sessions)  # fmt: skip
+    found = compute(
+        [patient(first_session="2026-01-10T10:00") | {"TIMEZONE": "Europe/Oslo"}], [base, row], sessions=sessions
+    )
     assert found.select("ADY", "AVISIT").rows() == [(1, "Baseline"), (14, "Week 1")]
 
 
@@ -206,7 +223,9 @@ def test_the_clinics_day_before_utcs():
     """In Auckland the same moment is the next day: 11:30 on 24 January, day 15, Week 4; so it is for an answer that
     names no clinic."""
     for clinic in ("auckland", None):
-        rows = [response("a", "2026-01-09T09:00", items={"average_7d": 8}, clinic="auckland"),
-                response("b", "2026-01-23T22:30", items={"average_7d": 5}, clinic=clinic)]  # fmt: skip
+        rows = [
+            response("a", "2026-01-09T09:00", items={"average_7d": 8}, clinic="auckland"),
+            response("b", "2026-01-23T22:30", items={"average_7d": 5}, clinic=clinic),
+        ]
         who = patient(first_session="2026-01-10T10:00", clinic="auckland") | {"TIMEZONE": "Pacific/Auckland"}
         assert compute([who], rows)["AVISIT"].to_list() == ["Baseline", "Week 4"]

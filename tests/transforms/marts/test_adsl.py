@@ -32,8 +32,15 @@ def patient(**columns):
 
 
 def session(k, day, status="delivered", hour=10, **columns):
-    return {"session_id": f"S{k}", "patient_id": "P1", "clinic_id": "C1", "modality": "whole_body",
-            "status": status, "started_at": at(day, hour), **columns}  # fmt: skip
+    return {
+        "session_id": f"S{k}",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "whole_body",
+        "status": status,
+        "started_at": at(day, hour),
+        **columns,
+    }
 
 
 def answer(response_id, answered_at):
@@ -117,9 +124,8 @@ def test_last_contact_is_the_newest_day_that_shows_the_patient():
     row = run(
         sessions=[session(1, (2, 1)), session(2, (4, 1), "missed")],
         responses=[answer("R", at((3, 1), 2)), answer("Q", at((12, 1)))],
-        patient_status=[{"status_id": "T", "patient_id": "P1", "status": "lost",
-                         "effective_on": date(2025, 5, 1)}],
-    ).row(0, named=True)  # fmt: skip
+        patient_status=[{"status_id": "T", "patient_id": "P1", "status": "lost", "effective_on": date(2025, 5, 1)}],
+    ).row(0, named=True)
     assert row["LSTCONDT"] == date(2025, 2, 28)  # 02:00 UTC on 1 March is still February in New York
     assert run().row(0, named=True)["LSTCONDT"] == date(2025, 1, 5)
     assert not any("activity" in name for name in adsl.INPUTS)  # what is worn is no contact

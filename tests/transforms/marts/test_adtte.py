@@ -31,27 +31,56 @@ def moment(n):
 
 
 def subject(k=1, **columns):
-    return {"USUBJID": f"P{k}", "STUDYID": "s", "SITEID": "C1", "DAY1DT": DAY1, "ENRLDT": day(-5), "NSESS": 1,
-            "LSTCONDT": day(200), "TIMEZONE": "America/New_York", **columns}  # fmt: skip
+    return {
+        "USUBJID": f"P{k}",
+        "STUDYID": "s",
+        "SITEID": "C1",
+        "DAY1DT": DAY1,
+        "ENRLDT": day(-5),
+        "NSESS": 1,
+        "LSTCONDT": day(200),
+        "TIMEZONE": "America/New_York",
+        **columns,
+    }
 
 
 def care(k, kind, n, *, through=None, patient=1, **columns):
-    return {"care_id": f"K{k}", "patient_id": f"P{patient}", "kind": kind, "occurred_at": moment(n),
-            "reported_through": None if through is None else moment(through), "event_id": f"E{k}",
-            **columns}  # fmt: skip
+    return {
+        "care_id": f"K{k}",
+        "patient_id": f"P{patient}",
+        "kind": kind,
+        "occurred_at": moment(n),
+        "reported_through": None if through is None else moment(through),
+        "event_id": f"E{k}",
+        **columns,
+    }
 
 
 def stretch(start, end, ended_by="risk_window", **columns):
     """A stretch of time at risk, in days from the first session."""
-    return {"episode": 1, "from_at": moment(start), "to_at": moment(end), "planned_to_at": moment(end),
-            "ended_by": ended_by, **columns}  # fmt: skip
+    return {
+        "episode": 1,
+        "from_at": moment(start),
+        "to_at": moment(end),
+        "planned_to_at": moment(end),
+        "ended_by": ended_by,
+        **columns,
+    }
 
 
 def run(*, people=None, events=(), cares=(), sessions=(0,), at_risk=None, answers=(), keys=None):
     marts = MART_TABLES
-    exposures = [{"USUBJID": "P1", "SESSIONID": f"S{k}", "EXSEQ": k + 1, "EXSTAT": "delivered", "ASTDT": day(n),
-                  "EXSTDTM": moment(n)}
-                 for k, n in enumerate(sessions)]  # fmt: skip
+    exposures = [
+        {
+            "USUBJID": "P1",
+            "SESSIONID": f"S{k}",
+            "EXSEQ": k + 1,
+            "EXSTAT": "delivered",
+            "ASTDT": day(n),
+            "EXSTDTM": moment(n),
+        }
+        for k, n in enumerate(sessions)
+    ]
     stretches = [stretch(sessions[0], sessions[-1] + 30)] if at_risk is None else at_risk
     return adtte.compute(
         keys,
@@ -122,9 +151,18 @@ def test_rescue_and_allocation():
 
 def event(onset, end=None, outcome=None, **columns):
     when = None if onset is None else moment(onset)
-    return {"AEID": "A1", "AEDECOD": "burn", "TRTEMFL": "Y", "NEWFL": "Y", "ASTDT": when and when.date(), "ASTDTM": when,
-            "ATRISKFL": "Y" if when else None, "AENDT": None if end is None else day(end), "AEOUT": outcome,
-            **columns}  # fmt: skip
+    return {
+        "AEID": "A1",
+        "AEDECOD": "burn",
+        "TRTEMFL": "Y",
+        "NEWFL": "Y",
+        "ASTDT": when and when.date(),
+        "ASTDTM": when,
+        "ATRISKFL": "Y" if when else None,
+        "AENDT": None if end is None else day(end),
+        "AEOUT": outcome,
+        **columns,
+    }
 
 
 @pytest.mark.parametrize(
@@ -140,14 +178,21 @@ def event(onset, end=None, outcome=None, **columns):
         ([event(20)], [stretch(0, 20.3, "withdrawal")], (20, 0, "burn")),  # on the day of leaving
         ([event(21, ATRISKFL="N")], [stretch(0, 20.3, "withdrawal")], (20, 1, "withdrawal from follow-up")),
         ([event(-3, ATRISKFL="N")], [stretch(0, 44)], (44, 1, "end of the risk window")),  # began before
-        ([event(10, NEWFL="N", ATRISKFL="N", AESEQ=2), event(-3, ATRISKFL="N", AEID="A2")], [stretch(0, 44)],
-         (44, 1, "end of the risk window")),  # a further record of one that began before
+        (
+            [event(10, NEWFL="N", ATRISKFL="N", AESEQ=2), event(-3, ATRISKFL="N", AEID="A2")],
+            [stretch(0, 44)],
+            (44, 1, "end of the risk window"),
+        ),  # a further record of one that began before
         ([event(150)], [stretch(0, 44), stretch(140, 170, episode=2)], (44, 1, "end of the risk window")),
         ([event(None)], [stretch(0, 44)], (None, None, "an onset that is not known")),
-        ([event(None, TRTEMFL=None)], [stretch(0, 44)], (44, 1, "end of the risk window")),  # not emergent by the setting
+        (
+            [event(None, TRTEMFL=None)],
+            [stretch(0, 44)],
+            (44, 1, "end of the risk window"),
+        ),  # not emergent by the setting
         ([event(None), event(12, AEID="A2")], [stretch(0, 44)], (12, 0, "burn")),
     ],
-)  # fmt: skip
+)
 def test_time_to_the_first_event(events, at_risk, expected):
     """To the first event in the first stretch of time at risk; censored where that ends, and why is said."""
     assert time_of("TTAE", events=events, at_risk=at_risk) == expected
@@ -172,14 +217,18 @@ def test_time_to_the_first_event_of_a_group(events, expected):
     [
         (event(10, 12, "resolved"), {}, (3, 0, "resolved"), (3, 0, "resolved")),
         (event(10, 10), {}, (1, 0, "resolved"), (1, 0, "resolved")),
-        (event(10, 12, "resolved_with_sequelae"), {}, (3, 0, "resolved with sequelae"),
-         (3, 1, "resolved with sequelae")),
+        (
+            event(10, 12, "resolved_with_sequelae"),
+            {},
+            (3, 0, "resolved with sequelae"),
+            (3, 1, "resolved with sequelae"),
+        ),
         (event(10, None, "ongoing"), {}, (191, 1, "last contact"), (191, 1, "last contact")),
         (event(10, 12, "fatal"), {"DTHDT": day(12)}, (3, 1, "death"), (3, 1, "death")),
         (event(None, 12, "resolved"), {}, (None, None, "onset not known"), (None, None, "onset not known")),
         (event(10, 9, "resolved"), {}, (None, None, "ended before it began"), (None, None, "ended before it began")),
     ],
-)  # fmt: skip
+)
 def test_time_to_resolution(given, people, any_way, recovered):
     """Last day - first day + 1; with sequelae and without are told apart; death and last contact censor."""
     assert time_of("TTAERES", events=[given], people=[subject(**people)]) == any_way
@@ -187,8 +236,16 @@ def test_time_to_resolution(given, people, any_way, recovered):
 
 
 def answer(n, value, base=8.0):
-    return {"PARAMCD": "NRS7D", "ADT": day(n), "ADTM": moment(n), "AVAL": value, "BASE": base, "CHG": value - base,
-            "CRIT1FL": "Y" if value <= 0.7 * base else "N", "EVENTID": f"R{n}"}  # fmt: skip
+    return {
+        "PARAMCD": "NRS7D",
+        "ADT": day(n),
+        "ADTM": moment(n),
+        "AVAL": value,
+        "BASE": base,
+        "CHG": value - base,
+        "CRIT1FL": "Y" if value <= 0.7 * base else "N",
+        "EVENTID": f"R{n}",
+    }
 
 
 def test_loss_of_response_and_rescue():
@@ -220,10 +277,13 @@ PLACEBO = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23
 def freireich(code="TTSURGA", allocation="randomised"):
     """Freireich 1963: weeks in remission, negative = censored, in two arms of 21."""
     times = [*((t, "6-MP") for t in MERCAPTOPURINE), *((t, "placebo") for t in PLACEBO)]
-    rows = [{"USUBJID": f"P{k}", "PARAMCD": code, "AVAL": float(abs(t)), "CNSR": int(t < 0)}
-            for k, (t, _) in enumerate(times)]  # fmt: skip
-    people = [{"USUBJID": f"P{k}", "ARM": arm, "ALLOCATN": allocation, "SITEID": "C1"}
-              for k, (_, arm) in enumerate(times)]  # fmt: skip
+    rows = [
+        {"USUBJID": f"P{k}", "PARAMCD": code, "AVAL": float(abs(t)), "CNSR": int(t < 0)}
+        for k, (t, _) in enumerate(times)
+    ]
+    people = [
+        {"USUBJID": f"P{k}", "ARM": arm, "ALLOCATN": allocation, "SITEID": "C1"} for k, (_, arm) in enumerate(times)
+    ]
     return curves(rows, people)
 
 

@@ -28,20 +28,33 @@ def rate(events, sessions, years, *, patients=20, squared=None, term=None, **str
     if "arm" in stratum:
         stratum = {"study_id": "T", **stratum}
     strata = ["study_arm" if d == "arm" else d for d in stratum if d != "study_id"]
-    return {**FLAGS, **stratum, "strata": strata, "term": term, "events": events, "sessions": sessions,
-            "patient_years": years, "patients": patients, "patients_with_event": min(events, patients),
-            "is_suppressed": False, "unread_records": 2,
-            "events_squared": events if squared is None else squared,
-            "sessions_squared": sessions**2 / patients, "patient_years_squared": years**2 / patients,
-            "events_sessions": events * sessions / patients,
-            "events_patient_years": events * years / patients}  # fmt: skip
+    return {
+        **FLAGS,
+        **stratum,
+        "strata": strata,
+        "term": term,
+        "events": events,
+        "sessions": sessions,
+        "patient_years": years,
+        "patients": patients,
+        "patients_with_event": min(events, patients),
+        "is_suppressed": False,
+        "unread_records": 2,
+        "events_squared": events if squared is None else squared,
+        "sessions_squared": sessions**2 / patients,
+        "patient_years_squared": years**2 / patients,
+        "events_sessions": events * sessions / patients,
+        "events_patient_years": events * years / patients,
+    }
 
 
 def compute(rows, arms=(), **options) -> pl.DataFrame:
     """`arms`: (arm, allocation) of a patient each."""
     adsl = MART_TABLES["adsl"]
-    people = [{**dict.fromkeys(adsl.names), "STUDYID": "T", "USUBJID": f"p{k}", "ARM": a, "ALLOCATN": how}
-              for k, (a, how) in enumerate(arms)]  # fmt: skip
+    people = [
+        {**dict.fromkeys(adsl.names), "STUDYID": "T", "USUBJID": f"p{k}", "ARM": a, "ALLOCATN": how}
+        for k, (a, how) in enumerate(arms)
+    ]
     table = pl.DataFrame([{**dict.fromkeys(RATES.names), **r} for r in rows], schema=RATES.polars_schema)
     subjects = pl.DataFrame(people, schema=adsl.polars_schema)
     names = [full for full in mart.INPUTS if full not in ("mart.adverse_event_rates", "mart.adsl")]
@@ -52,11 +65,15 @@ def compute(rows, arms=(), **options) -> pl.DataFrame:
 def test_arms_against_the_reference():
     """11 events in 800 against 21 in 3,011, of as many patients: R's poisson.test has 1.971488 (0.8584264 to 4.2772659);
     its p of 0.0797 is not of this interval, which has twice the smaller tail, 0.1120 (Fay 2010)."""
-    rows = [rate(11, 800, 8.0, patients=800, arm="cold"), rate(21, 3011, 30.11, patients=3011, arm="control"),
-            rate(1, 5, 1.0, arm="(none)")]  # fmt: skip
+    rows = [
+        rate(11, 800, 8.0, patients=800, arm="cold"),
+        rate(21, 3011, 30.11, patients=3011, arm="control"),
+        rate(1, 5, 1.0, arm="(none)"),
+    ]
     found = compute(rows, [("cold", "randomised"), ("control", "randomised"), (None, None)])
     assert found.select("dimension", "compared", "reference", "allocation").rows() == [
-        ("arm", "cold", "control", "randomised")]  # fmt: skip
+        ("arm", "cold", "control", "randomised")
+    ]
     row = found.row(0, named=True)
     for exposure in ("sessions", "patient_years"):
         limits = [row[f"{exposure}_rate_ratio{side}"] for side in ("", "_lower", "_upper")]
@@ -81,17 +98,24 @@ def test_without_a_reference_arm_there_is_no_ratio():
     arms = [("a", "randomised"), ("b", "randomised")]
     found = compute(rows, arms)
     assert found.select("compared", "reference", "events", "reference_events", "sessions_rate_ratio").rows() == [
-        ("a", "(none)", 11, None, None), ("b", "(none)", 21, None, None)]  # fmt: skip
+        ("a", "(none)", 11, None, None),
+        ("b", "(none)", 21, None, None),
+    ]
     assert found["sessions_reason"][0].endswith("name it in FLOE_REFERENCE_ARM")
     assert compute(rows, arms, reference_arm="b").select("compared", "reference").rows() == [("a", "b")]
 
 
 def test_modalities_in_pairs_and_clinics_against_all_others():
     """Three modalities make three pairs, each once; a clinic of three is set against the sum of two."""
-    rows = [rate(4, 100, 1.0, modality="local"), rate(6, 100, 1.0, modality="partial_body"),
-            rate(9, 300, 3.0, modality="whole_body"), rate(6, 100, 1.0, clinic_id="c1"),
-            rate(8, 200, 2.0, clinic_id="c2"), rate(10, 400, 4.5, clinic_id="c3"),
-            rate(6, 100, 1.0, clinic_id="c1", modality="local")]  # fmt: skip
+    rows = [
+        rate(4, 100, 1.0, modality="local"),
+        rate(6, 100, 1.0, modality="partial_body"),
+        rate(9, 300, 3.0, modality="whole_body"),
+        rate(6, 100, 1.0, clinic_id="c1"),
+        rate(8, 200, 2.0, clinic_id="c2"),
+        rate(10, 400, 4.5, clinic_id="c3"),
+        rate(6, 100, 1.0, clinic_id="c1", modality="local"),
+    ]
     found = compute(rows)
     pairs = found.filter(dimension="modality").select("compared", "reference").rows()
     assert pairs == [("partial_body", "local"), ("whole_body", "local"), ("whole_body", "partial_body")]
@@ -133,7 +157,11 @@ def test_a_term_is_compared_with_itself():
     rows += [rate(5, 100, 1.0, modality=m) | {"is_serious_only": True} for m in ("a", "b")]
     found = compute(rows)
     assert found.select("term", "is_serious_only", "events").rows() == [
-        (None, False, 6), (None, True, 5), ("burn", False, 6), ("rash", False, 6)]  # fmt: skip
+        (None, False, 6),
+        (None, True, 5),
+        ("burn", False, 6),
+        ("rash", False, 6),
+    ]
 
 
 def test_overdispersion_widens_limits_and_p_value_alike():
@@ -154,8 +182,12 @@ def test_overdispersion_widens_limits_and_p_value_alike():
 
 def test_patients_with_an_event_of_arms():
     """9 of 10 against 3 of 10: 0.6 (0.1700 to 0.8406, Newcombe 1998 table II), Fisher's p as scipy's; arms alone."""
-    rows = [rate(9, 100, 1.0, patients=10, arm="cold"), rate(3, 100, 1.0, patients=10, arm="control"),
-            rate(9, 100, 1.0, patients=10, modality="a"), rate(3, 100, 1.0, patients=10, modality="b")]  # fmt: skip
+    rows = [
+        rate(9, 100, 1.0, patients=10, arm="cold"),
+        rate(3, 100, 1.0, patients=10, arm="control"),
+        rate(9, 100, 1.0, patients=10, modality="a"),
+        rate(3, 100, 1.0, patients=10, modality="b"),
+    ]
     found = {
         r["dimension"]: r
         for r in compute(rows, [("cold", "randomised"), ("control", "randomised")]).iter_rows(named=True)

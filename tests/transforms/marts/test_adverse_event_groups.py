@@ -97,8 +97,13 @@ def test_each_patient_is_in_the_worst_grade_alone():
         "worst_grade",
     )
     assert {grade: row["patients_with_event"] for grade, row in rows.items()} == {
-        "1": 1, "2": 0, "3": 1, "4": 0, "5": 0, "(unknown)": 1,
-    }  # fmt: skip
+        "1": 1,
+        "2": 0,
+        "3": 1,
+        "4": 0,
+        "5": 0,
+        "(unknown)": 1,
+    }
     assert rows["3"]["incidence_proportion"] == 0.25
     assert (rows["3"]["events"], rows["3"]["events_per_100_sessions"]) == (None, None)
 

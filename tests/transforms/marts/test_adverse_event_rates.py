@@ -39,8 +39,15 @@ def marts(*, patients, sessions=(), events=(), status=(), care=None, cut=CUT, op
     """
     options = options or Options()
     care = [visit(p["patient_id"], cut.data_cutoff) for p in patients] if care is None else care
-    given = {"patients": patients, "sessions": sessions, "adverse_events": events, "patient_status": status, "care": care,
-             "clinics": [{"clinic_id": c, "timezone": "UTC"} for c in ("C1", "C2", "C3")], **more}  # fmt: skip
+    given = {
+        "patients": patients,
+        "sessions": sessions,
+        "adverse_events": events,
+        "patient_status": status,
+        "care": care,
+        "clinics": [{"clinic_id": c, "timezone": "UTC"} for c in ("C1", "C2", "C3")],
+        **more,
+    }
     made = {}
     for mart in (adsl, adex, time_at_risk, adae):
         names = [full.split(".") for full in mart.INPUTS]
@@ -70,13 +77,25 @@ def patient(k=1, **columns):
 
 
 def session(k, *, days=0.0, patient=1, **columns):
-    return {"session_id": f"S{patient}-{k}", "patient_id": f"P{patient}", "clinic_id": "C1", "modality": "local",
-            "status": "delivered", "started_at": T0 + timedelta(days=days), **columns}  # fmt: skip
+    return {
+        "session_id": f"S{patient}-{k}",
+        "patient_id": f"P{patient}",
+        "clinic_id": "C1",
+        "modality": "local",
+        "status": "delivered",
+        "started_at": T0 + timedelta(days=days),
+        **columns,
+    }
 
 
 def event(k, *, days=0.1, patient=1, **columns):
-    return {"ae_id": f"A{patient}-{k}", "patient_id": f"P{patient}", "term": "burn",
-            "onset_at": None if days is None else T0 + timedelta(days=days), **columns}  # fmt: skip
+    return {
+        "ae_id": f"A{patient}-{k}",
+        "patient_id": f"P{patient}",
+        "term": "burn",
+        "onset_at": None if days is None else T0 + timedelta(days=days),
+        **columns,
+    }
 
 
 def cell(frame, *, term=None, only=None, min_grade=None, **stratum):
@@ -212,8 +231,10 @@ def lost(*, seen=0.0):
 )
 def test_events_and_time_are_of_one_definition(case, given, expected):
     """One patient with a session on day 0; an event in the time at risk counts in every rate, any other in none."""
-    status = [{"status_id": f"T{k}", "patient_id": "P1", "status": what, "effective_on": (T0 + timedelta(days=n)).date()}
-              for k, (what, n) in enumerate(given.get("status", ()))]  # fmt: skip
+    status = [
+        {"status_id": f"T{k}", "patient_id": "P1", "status": what, "effective_on": (T0 + timedelta(days=n)).date()}
+        for k, (what, n) in enumerate(given.get("status", ()))
+    ]
     frame = run(
         patients=[patient()],
         sessions=[session(k, days=d, course_id=c) for k, (d, c) in enumerate(given.get("sessions", [(0, "A")]))],
@@ -318,8 +339,14 @@ def test_a_true_rate_comes_out():
         days = [d for d in days if leaves is None or d <= leaves]
         sessions += [session(n, patient=k, days=d, course_id="A" if d < 100 else "B") for n, d in enumerate(days)]
         if leaves is not None:
-            status.append({"status_id": f"T{k}", "patient_id": f"P{k}", "status": "withdrew",
-                           "effective_on": (T0 + timedelta(days=leaves)).date()})  # fmt: skip
+            status.append(
+                {
+                    "status_id": f"T{k}",
+                    "patient_id": f"P{k}",
+                    "status": "withdrew",
+                    "effective_on": (T0 + timedelta(days=leaves)).date(),
+                }
+            )
         onsets = np.sort(rng.uniform(-30, 330, rng.poisson(360 / 365.25)))
         events += [event(n, patient=k, days=float(d), term=f"t{n}", outcome="resolved") for n, d in enumerate(onsets)]
     row = cell(run(patients=patients, sessions=sessions, events=events, status=status))
@@ -341,9 +368,9 @@ def test_rate_and_curve_agree():
     frames = marts(**given)
     empty = {name: MART_TABLES[name].empty() for name in ("adqs",)}
     tables = {name: core(name, given.get(name, [])) for name in ("care", "patients", "clinics", "patient_status")}
-    times = adtte.compute(
-        None, **frames, **empty, **tables, options=Options(), cut=CUT
-    ).filter(pl.col("PARAMCD") == "TTAE")  # fmt: skip
+    times = adtte.compute(None, **frames, **empty, **tables, options=Options(), cut=CUT).filter(
+        pl.col("PARAMCD") == "TTAE"
+    )
     row = cell(run(**given))
     assert times.filter(pl.col("CNSR") == 0).height == row["patients_with_event"] > 5
     assert times.height == row["patients"]
@@ -353,10 +380,18 @@ def test_rate_and_curve_agree():
 
 def test_what_is_in_doubt_is_said():
     """Implausible safety records and likely double sessions stand beside: of the clinic, or of all."""
-    shared = {"field": "f", "rule": "r", "sentence": "s", "is_contradiction": False, "is_set_aside": False,
-              "ingested_at": T0}  # fmt: skip
-    listed = [{"table": "sessions", "record_id": k, "clinic_id": c, "is_safety": True, **shared} for k, c in
-              (("1", "C1"), ("1", "C1"), ("2", None))]  # fmt: skip
+    shared = {
+        "field": "f",
+        "rule": "r",
+        "sentence": "s",
+        "is_contradiction": False,
+        "is_set_aside": False,
+        "ingested_at": T0,
+    }
+    listed = [
+        {"table": "sessions", "record_id": k, "clinic_id": c, "is_safety": True, **shared}
+        for k, c in (("1", "C1"), ("1", "C1"), ("2", None))
+    ]
     doubles = [{"session_id": "S1-2", "double_of": "S1-1", "same": "patient", "patient_id": "P1", "clinic_id": "C1"}]
     frame = run(patients=[patient()], sessions=[session(1)], implausible=listed, likely_doubles=doubles)
     whole, here = cell(frame), cell(frame, clinic_id="C1")
@@ -375,8 +410,10 @@ def test_an_event_after_a_death_is_set_aside():
 def test_unread_records_and_sessions_asked():
     """Rejects of safety topics that were not replayed are said; so is how often anybody asked."""
     position = {"kafka_topic": "t", "kafka_topic_id": "i", "kafka_partition": 0, "reason": "json", "ingested_at": T0}
-    rows = [{**position, "kafka_offset": k, "is_safety": safe, "replayed_at": replayed}
-            for k, (safe, replayed) in enumerate([(True, None), (True, T0), (False, None)])]  # fmt: skip
+    rows = [
+        {**position, "kafka_offset": k, "is_safety": safe, "replayed_at": replayed}
+        for k, (safe, replayed) in enumerate([(True, None), (True, T0), (False, None)])
+    ]
     rejects = pl.DataFrame([{n: r.get(n) for n in REJECTS.names} for r in rows], schema=REJECTS.polars_schema)
     asked = [session(k, days=k, adverse_events_asked=a) for k, a in enumerate((True, False, None))]
     row = cell(run(patients=[patient()], sessions=asked, rejects=rejects))
@@ -385,8 +422,11 @@ def test_unread_records_and_sessions_asked():
 
 def test_small_cells_are_marked():
     """A count from 1 to 4, or its complement, marks the row; the counts themselves stay true."""
-    frame = run(patients=[patient(k) for k in range(6)], sessions=[session(1, patient=k) for k in range(6)],
-                events=[event(1, patient=0)])  # fmt: skip
+    frame = run(
+        patients=[patient(k) for k in range(6)],
+        sessions=[session(1, patient=k) for k in range(6)],
+        events=[event(1, patient=0)],
+    )
     assert cell(frame)["is_suppressed"]
     assert not cell(frame, only="serious")["is_suppressed"]
     assert cell(frame)["events"] == 1
@@ -395,8 +435,9 @@ def test_small_cells_are_marked():
 def test_what_a_restriction_leaves_out_is_a_cell():
     """8 patients with an event, 6 with a serious one: 2 are left, so the serious row is marked and the other is not."""
     events = [event(k, patient=k, is_serious=k < 6) for k in range(8)]
-    frame = run(patients=[patient(k) for k in range(20)], sessions=[session(1, patient=k) for k in range(20)],
-                events=events)  # fmt: skip
+    frame = run(
+        patients=[patient(k) for k in range(20)], sessions=[session(1, patient=k) for k in range(20)], events=events
+    )
     assert not cell(frame)["is_suppressed"]
     assert cell(frame, only="serious")["is_suppressed"]
 
@@ -411,31 +452,52 @@ def clinics_at_random(rng, *, people=60):
     pick = lambda *values: values[rng.integers(len(values))]  # noqa: E731
     patients, sessions, events, status, care = [], [], [], [], []
     for k in range(people):
-        patients.append(patient(k, clinic_id=pick("C1", "C2"), arm=pick("a", "b", None),
-                                indication=pick("migraine", "other", None)))  # fmt: skip
+        patients.append(
+            patient(k, clinic_id=pick("C1", "C2"), arm=pick("a", "b", None), indication=pick("migraine", "other", None))
+        )
         days = np.sort(rng.uniform(0, 120, rng.integers(0, 12)))
         for n, day in enumerate(days):
-            sessions.append(session(
-                n, patient=k, days=float(day), clinic_id=pick("C1", "C2", "C3"),
-                modality=pick("local", "whole_body"),
-                status=pick("delivered", "delivered", "delivered", "aborted", "missed"),
-                course_id=pick(None, f"X{k}", f"Y{k}"), adverse_events_asked=pick(True, False, None),
-            ))  # fmt: skip
+            sessions.append(
+                session(
+                    n,
+                    patient=k,
+                    days=float(day),
+                    clinic_id=pick("C1", "C2", "C3"),
+                    modality=pick("local", "whole_body"),
+                    status=pick("delivered", "delivered", "delivered", "aborted", "missed"),
+                    course_id=pick(None, f"X{k}", f"Y{k}"),
+                    adverse_events_asked=pick(True, False, None),
+                )
+            )
         for n in range(rng.poisson(2)):
             onset = pick(None, *rng.uniform(-20, 170, 5), *(days + rng.exponential(3, len(days))))
             lasted = timedelta(days=float((onset or 0) + rng.exponential(5)))
             ended = None if onset is None or rng.random() < 0.3 else T0 + lasted
-            events.append(event(
-                n, patient=k, days=None if onset is None else float(onset), term=pick("burn", "pain"),
-                grade=pick(1, 2, 3, None), is_serious=pick(True, False, None), resolved_at=ended,
-                related=pick("not_related", "possible", None), clinic_id=pick("C1", "C2", "C3", None),
-                outcome=pick("ongoing", "resolved", None),
-                session_id=pick(None, f"S{k}-0", f"S{k}-1"),
-            ))  # fmt: skip
+            events.append(
+                event(
+                    n,
+                    patient=k,
+                    days=None if onset is None else float(onset),
+                    term=pick("burn", "pain"),
+                    grade=pick(1, 2, 3, None),
+                    is_serious=pick(True, False, None),
+                    resolved_at=ended,
+                    related=pick("not_related", "possible", None),
+                    clinic_id=pick("C1", "C2", "C3", None),
+                    outcome=pick("ongoing", "resolved", None),
+                    session_id=pick(None, f"S{k}-0", f"S{k}-1"),
+                )
+            )
         if rng.random() < 0.3:
             day = (T0 + timedelta(days=float(rng.uniform(0, 150)))).date()
-            status.append({"status_id": f"T{k}", "patient_id": f"P{k}", "status": pick("died", "withdrew", "lost"),
-                           "effective_on": day})  # fmt: skip
+            status.append(
+                {
+                    "status_id": f"T{k}",
+                    "patient_id": f"P{k}",
+                    "status": pick("died", "withdrew", "lost"),
+                    "effective_on": day,
+                }
+            )
         if rng.random() < 0.3:
             care.append(visit(f"P{k}", T0 + timedelta(days=float(rng.uniform(0, 359)))))
     return {"patients": patients, "sessions": sessions, "events": events, "status": status, "care": care}
@@ -536,8 +598,14 @@ def plain_numbers(events):
 def plain_cell(stratum, *, term, meets, frames, options):
     """All numbers of one cell, by loops over patients, sessions and events."""
     people = {r["USUBJID"]: r for r in frames["adsl"].to_dicts()}
-    own = lambda p: {"indication": people[p]["INDICATN"] or "(unknown)", "study_id": "ROUTINE",  # noqa: E731
-                     "arm": people[p]["ARM"] or "(none)"}  # fmt: skip
+
+    def own(p):
+        return {
+            "indication": people[p]["INDICATN"] or "(unknown)",
+            "study_id": "ROUTINE",
+            "arm": people[p]["ARM"] or "(none)",
+        }
+
     every_begun = [s for s in frames["adex"].to_dicts() if s["EXSTAT"] in ("delivered", "aborted")]
     place = lambda r: {"clinic_id": r["CLINICID"], "modality": r["MODALITY"], **own(r["USUBJID"])}  # noqa: E731
     inside = lambda r: all(place(r)[d] == v for d, v in stratum.items())  # noqa: E731
@@ -573,13 +641,19 @@ def plain_cell(stratum, *, term, meets, frames, options):
                 t[p] = sum(s["EXSTAT"] == "delivered" for s in mine)
                 x[p] = len(seen)
     year = 365.25 * 86_400
-    figures = {"patients": len(t), "sessions": sum(t.values()), "overdispersion": plain_phi(x, t),
-               "events_outside": len(outside - sums[""][3])}  # fmt: skip
+    figures = {
+        "patients": len(t),
+        "sessions": sum(t.values()),
+        "overdispersion": plain_phi(x, t),
+        "events_outside": len(outside - sums[""][3]),
+    }
     for suffix, (total, before, with_event, counted) in sums.items():
         figures |= {
-            f"patients_with_event{suffix}": with_event, f"events{suffix}": len(counted),
-            f"patient_years{suffix}": total / year, f"patient_years_at_risk{suffix}": before / year,
-        }  # fmt: skip
+            f"patients_with_event{suffix}": with_event,
+            f"events{suffix}": len(counted),
+            f"patient_years{suffix}": total / year,
+            f"patient_years_at_risk{suffix}": before / year,
+        }
     return figures
 
 
@@ -635,8 +709,9 @@ def test_equals_a_plain_recomputation(simulated):
     assert sample["events"].sum() > 100
     for row, stratum in strata_of(sample):
         only = next((f[3:-5] for f in ONLY if row[f]), None)
-        expected = plain_cell(stratum, term=row["term"], meets=MEETS[only, row["min_grade"]], frames=frames,
-                              options=Options())  # fmt: skip
+        expected = plain_cell(
+            stratum, term=row["term"], meets=MEETS[only, row["min_grade"]], frames=frames, options=Options()
+        )
         for name, value in expected.items():
             assert row[name] == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-12)), (name, stratum)
 

@@ -22,26 +22,49 @@ def table(schema, rows: list[dict]) -> pl.DataFrame:
 
 def subject(name: str, arm: str | None, *, clinic="c1", allocation="randomised", treated_on=None, age=50.0) -> dict:
     return {
-        "STUDYID": "s", "USUBJID": name, "SITEID": clinic, "ARM": arm, "ALLOCATN": allocation, "SEX": "F", "AGE": age,
-        "INDICATN": "other", "PAINDUR": 12.0, "ALLOCDT": ALLOCATED if arm else None, "ENRLDT": ALLOCATED,
-        "TRTSDT": treated_on, "DAY1DT": treated_on or ALLOCATED, "NSESS": 0, "TIMEZONE": "UTC",
-    }  # fmt: skip
+        "STUDYID": "s",
+        "USUBJID": name,
+        "SITEID": clinic,
+        "ARM": arm,
+        "ALLOCATN": allocation,
+        "SEX": "F",
+        "AGE": age,
+        "INDICATN": "other",
+        "PAINDUR": 12.0,
+        "ALLOCDT": ALLOCATED if arm else None,
+        "ENRLDT": ALLOCATED,
+        "TRTSDT": treated_on,
+        "DAY1DT": treated_on or ALLOCATED,
+        "NSESS": 0,
+        "TIMEZONE": "UTC",
+    }
 
 
 def answers(name: str, *days: tuple[int, float]) -> list[dict]:
     """Pain on days since allocation (0 = that day)."""
     return [
-        {"response_id": f"{name}{d}", "event_id": f"{name}{d}", "patient_id": name, "instrument": "nrs_pain",
-         "answered_at": datetime(2025, 1, 6, 12, tzinfo=UTC) + timedelta(days=d), "items": f'{{"average_7d": {v}}}'}
+        {
+            "response_id": f"{name}{d}",
+            "event_id": f"{name}{d}",
+            "patient_id": name,
+            "instrument": "nrs_pain",
+            "answered_at": datetime(2025, 1, 6, 12, tzinfo=UTC) + timedelta(days=d),
+            "items": f'{{"average_7d": {v}}}',
+        }
         for d, v in days
-    ]  # fmt: skip
+    ]
 
 
 def compute(subjects: list[dict], responses: list[dict], *, cut: Cut = CUT, **options) -> pl.DataFrame:
     adsl = table(MART_TABLES["adsl"], subjects)
-    inputs = {"responses": table(CORE_TABLES["responses"], responses), "sessions": CORE_TABLES["sessions"].empty(),
-              "clinics": CORE_TABLES["clinics"].empty(), "patients": CORE_TABLES["patients"].empty(),
-              "patient_status": CORE_TABLES["patient_status"].empty(), "adsl": adsl}  # fmt: skip
+    inputs = {
+        "responses": table(CORE_TABLES["responses"], responses),
+        "sessions": CORE_TABLES["sessions"].empty(),
+        "clinics": CORE_TABLES["clinics"].empty(),
+        "patients": CORE_TABLES["patients"].empty(),
+        "patient_status": CORE_TABLES["patient_status"].empty(),
+        "adsl": adsl,
+    }
     adqs = MARTS["adqs"].compute(None, **inputs, options=Options(), cut=cut)
     return arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(**options), cut=cut)
 
@@ -116,9 +139,14 @@ def test_who_is_not_due_yet_is_pending():
     subjects, responses = trial()
     adsl = table(MART_TABLES["adsl"], subjects)
     early = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 5, 1, tzinfo=UTC))  # study day 116; Month 3 closes on 136
-    inputs = {"responses": table(CORE_TABLES["responses"], responses), "sessions": CORE_TABLES["sessions"].empty(),
-              "clinics": CORE_TABLES["clinics"].empty(), "patients": CORE_TABLES["patients"].empty(),
-              "patient_status": CORE_TABLES["patient_status"].empty(), "adsl": adsl}  # fmt: skip
+    inputs = {
+        "responses": table(CORE_TABLES["responses"], responses),
+        "sessions": CORE_TABLES["sessions"].empty(),
+        "clinics": CORE_TABLES["clinics"].empty(),
+        "patients": CORE_TABLES["patients"].empty(),
+        "patient_status": CORE_TABLES["patient_status"].empty(),
+        "adsl": adsl,
+    }
     adqs = MARTS["adqs"].compute(None, **inputs, options=Options(), cut=early)
     frame = arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(), cut=early).filter(criterion="PCT50")
     found = {r["population"]: (r["n_arm"], r["estimate"]) for r in frame.iter_rows(named=True)}
@@ -146,8 +174,11 @@ def test_no_reference_arm_says_so():
 def test_controls_of_another_study_are_not_an_arms_controls(clinic):
     """A second study with `control` too, at the same clinic or another, and routine care change nothing of the first."""
     subjects, responses = trial()
-    others = [subject(f"other{k}", arm, clinic=clinic) | {"STUDYID": study}
-              for study in ("t", "ROUTINE") for k, arm in enumerate(["control", "warm"] * 8, 20 * (study == "t"))]  # fmt: skip
+    others = [
+        subject(f"other{k}", arm, clinic=clinic) | {"STUDYID": study}
+        for study in ("t", "ROUTINE")
+        for k, arm in enumerate(["control", "warm"] * 8, 20 * (study == "t"))
+    ]
     more = [a for s in others for a in answers(s["USUBJID"], (0, 8), (91, 0))]
     alone, beside = compute(subjects, responses), compute(subjects + others, responses + more)
     assert_frame_equal(beside.filter(study_id="s"), alone, check_row_order=False)
@@ -332,8 +363,9 @@ def test_kenward_roger_by_a_setting():
     """Kenward and Roger's standard errors are no smaller: the interval is at least as wide, the estimate the same."""
     subjects, responses = visits()
     responses = [r for k, r in enumerate(responses) if k % 11 != 5]  # unbalanced: in balanced data both agree
-    narrow, wide = (mmrm(compute(subjects, responses, mmrm_degrees_of_freedom=how))
-                    for how in ("satterthwaite", "kenward_roger"))  # fmt: skip
+    narrow, wide = (
+        mmrm(compute(subjects, responses, mmrm_degrees_of_freedom=how)) for how in ("satterthwaite", "kenward_roger")
+    )
     for visit, row in narrow.items():
         assert wide[visit]["estimate"] == pytest.approx(row["estimate"])
         width = [r["ci_upper"] - r["ci_lower"] for r in (wide[visit], row)]
@@ -358,8 +390,11 @@ def test_completers_of_the_last_visit_only_by_a_setting():
     assert "completers_of_last_visit" not in compute(subjects, responses)["population"].to_list()
     rows = compute(subjects, responses, completers_of_last_visit=True).filter(method="ancova")
     sizes = {(r["visit"], r["population"]): r["n_arm"] + r["n_reference"] for r in rows.iter_rows(named=True)}
-    assert sizes == {("Month 3", "completers"): 60, ("Month 6", "completers"): 50,
-                     ("Month 3", "completers_of_last_visit"): 50}  # fmt: skip
+    assert sizes == {
+        ("Month 3", "completers"): 60,
+        ("Month 6", "completers"): 50,
+        ("Month 3", "completers_of_last_visit"): 50,
+    }
     part = rows.filter(population="completers_of_last_visit")
     assert part["is_suppressed"].all()
 
@@ -389,8 +424,11 @@ def test_an_endpoint_of_ones_own():
     values = {
         r["response_id"]: float(r["items"].split(": ")[1][:-1]) for r in responses if r["response_id"].endswith("91")
     }
-    for name, rule in (("NRS7D<=3", lambda v: v <= 3), ("NRS7D improved>=5", lambda v: 8 - v >= 5),
-                       ("NRS7D improved>=12.5%", lambda v: (8 - v) / 8 >= 0.125)):  # fmt: skip
+    for name, rule in (
+        ("NRS7D<=3", lambda v: v <= 3),
+        ("NRS7D improved>=5", lambda v: 8 - v >= 5),
+        ("NRS7D improved>=12.5%", lambda v: (8 - v) / 8 >= 0.125),
+    ):
         row = frame.filter(criterion=name).row(0, named=True)
         x = [sum(rule(v) for key, v in values.items() if key.startswith(arm)) for arm in ("cold", "control")]
         assert (row["x_arm"], row["x_reference"], row["n_arm"]) == (*x, 20)

@@ -35,15 +35,37 @@ def patient(name: str, clinic: str) -> dict:
 
 def session(name: str, clinic: str, k: int, **columns) -> dict:
     when = at(2 * k)
-    return {"STUDYID": "s", "USUBJID": name, "CLINICID": clinic, "EXSEQ": k, "SESSIONID": f"{name}-{k}",
-            "MODALITY": "local", "EXSTAT": "delivered", "EXSTDTM": when, "ASTDT": when.date(), "ASKEDFL": "Y",
-            **columns}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": name,
+        "CLINICID": clinic,
+        "EXSEQ": k,
+        "SESSIONID": f"{name}-{k}",
+        "MODALITY": "local",
+        "EXSTAT": "delivered",
+        "EXSTDTM": when,
+        "ASTDT": when.date(),
+        "ASKEDFL": "Y",
+        **columns,
+    }
 
 
 def event(name: str, clinic: str, k: int = 1, **columns) -> dict:
-    return {"STUDYID": "s", "USUBJID": name, "CLINICID": clinic, "AESEQ": k, "AEID": f"{name}-{k}", "AEDECOD": f"t{k}",
-            "AESER": "N", "NEWFL": "Y", "ATRISKFL": "Y", "ASTDTM": at(2 * k + 1), "ASTDT": at(2 * k + 1).date(), "MODALITY": "local",
-            **columns}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": name,
+        "CLINICID": clinic,
+        "AESEQ": k,
+        "AEID": f"{name}-{k}",
+        "AEDECOD": f"t{k}",
+        "AESER": "N",
+        "NEWFL": "Y",
+        "ATRISKFL": "Y",
+        "ASTDTM": at(2 * k + 1),
+        "ASTDT": at(2 * k + 1).date(),
+        "MODALITY": "local",
+        **columns,
+    }
 
 
 def stretches(sessions) -> pl.DataFrame:
@@ -76,9 +98,13 @@ def compute(patients, sessions, events, *, outcomes=None, **options) -> pl.DataF
     )
     outcomes = MART_TABLES["cohort_outcomes"].empty() if outcomes is None else outcomes
     return clinic_funnel.compute(
-        adex=given["adex"], adae=given["adae"], adverse_event_rates=rates, cohort_outcomes=outcomes, options=options,
+        adex=given["adex"],
+        adae=given["adae"],
+        adverse_event_rates=rates,
+        cohort_outcomes=outcomes,
+        options=options,
         cut=CUT,
-    )  # fmt: skip
+    )
 
 
 def clinics_of(sizes: dict[str, int]):
@@ -150,8 +176,10 @@ def test_a_clinic_is_judged_by_the_others_alone():
 
 def test_how_near_a_clinic_is_to_its_limit_is_in_words():
     """Above the limit, under it as a share of the first count that would be a signal, and none, which is not better."""
-    rows = {r["clinic_id"]: r for r in compute(*injured(SIX_CLINICS)).filter(
-        metric_id="funnel_cold_injury").iter_rows(named=True)}  # fmt: skip
+    rows = {
+        r["clinic_id"]: r
+        for r in compute(*injured(SIX_CLINICS)).filter(metric_id="funnel_cold_injury").iter_rows(named=True)
+    }
     assert (
         rows["A"]["nearness"]
         == "6 cold injuries in 6 of 37 patients, rising since January 2025; above the 99.8 % limit"
@@ -196,8 +224,9 @@ def test_grade_2_and_serious_events_are_judged_against_a_reference_too():
         assert set(plain["signal"]) == {"none"}
         assert plain["reference_reason"][0].startswith("no reference is stated (FLOE_")
         assert set(plain["note"]) == {clinic_funnel.EACH_IS_NEWS}
-        stated = compute(*alike, serious_event_reference_pct=1, cold_injury_reference_pct=1,
-                         safety_reference_source="a registry").filter(metric_id=metric)  # fmt: skip
+        stated = compute(
+            *alike, serious_event_reference_pct=1, cold_injury_reference_pct=1, safety_reference_source="a registry"
+        ).filter(metric_id=metric)
         assert set(stated["reference_signal"]) == {"high_998"}
         assert stated.select("reference", "reference_source", "reference_reason").row(0) == (0.01, "a registry", None)
     two = compute(*injured(dict.fromkeys("AB", (8, 40)), AETOXGR=1), cold_injury_reference_pct=1)
@@ -211,15 +240,30 @@ def test_serious_events_have_no_over_dispersion_however_many_clinics():
     many = injured({c: (k % 7, 30) for k, c in enumerate("ABCDEFGHIJKLMNO")}, AESER="Y", AETOXGR=3)
     frame = compute(*many)
     by = {m: frame.filter(metric_id=m)["overdispersion"].null_count() for m in clinic_funnel._OF_EVENTS}
-    assert by == {"funnel_any_event": 0, "funnel_serious_event": 15, "funnel_cold_injury": 0,
-                  "funnel_cold_injury_grade_2": 15, "funnel_event_ratio": 0}  # fmt: skip
+    assert by == {
+        "funnel_any_event": 0,
+        "funnel_serious_event": 15,
+        "funnel_cold_injury": 0,
+        "funnel_cold_injury_grade_2": 15,
+        "funnel_event_ratio": 0,
+    }
 
 
 def outcome(clinic, n_event, n_evaluable, n_missing):
-    return {"metric_id": "nrs7d_pct30", "metric_version": "1", "lake_snapshot": 1, "data_cutoff": CUT.data_cutoff,
-            "is_suppressed": False, "clinic_id": clinic, "strata": ["clinic_id"], "visit": "Week 8",
-            "population": "completers", "n_event": n_event, "n_evaluable": n_evaluable,
-            "n_missing": n_missing}  # fmt: skip
+    return {
+        "metric_id": "nrs7d_pct30",
+        "metric_version": "1",
+        "lake_snapshot": 1,
+        "data_cutoff": CUT.data_cutoff,
+        "is_suppressed": False,
+        "clinic_id": clinic,
+        "strata": ["clinic_id"],
+        "visit": "Week 8",
+        "population": "completers",
+        "n_event": n_event,
+        "n_evaluable": n_evaluable,
+        "n_missing": n_missing,
+    }
 
 
 def test_a_response_is_compared_only_where_enough_answered():
@@ -252,13 +296,27 @@ def test_random_clinics_by_a_plain_recomputation():
         patients.append(patient(name, home))
         for j in range(generator.integers(0, 6)):
             clinic = home if generator.random() < 0.9 else "ABCDEFG"[generator.integers(7)]
-            sessions.append(session(name, clinic, j, EXSTAT=str(generator.choice(["delivered", "aborted", "missed"])),
-                                    ASKEDFL=[None, "Y", "N"][generator.integers(3)],
-                                    MODALITY=str(generator.choice(["local", "whole_body"]))))  # fmt: skip
+            sessions.append(
+                session(
+                    name,
+                    clinic,
+                    j,
+                    EXSTAT=str(generator.choice(["delivered", "aborted", "missed"])),
+                    ASKEDFL=[None, "Y", "N"][generator.integers(3)],
+                    MODALITY=str(generator.choice(["local", "whole_body"])),
+                )
+            )
         for j in range(generator.integers(0, 3)):
-            events.append(event(name, home, j, AESER=[None, "Y", "N"][generator.integers(3)],
-                                AEINJ=[None, "burn", "syncope", "frostbite"][generator.integers(4)],
-                                MODALITY=str(generator.choice(["local", "whole_body"]))))  # fmt: skip
+            events.append(
+                event(
+                    name,
+                    home,
+                    j,
+                    AESER=[None, "Y", "N"][generator.integers(3)],
+                    AEINJ=[None, "burn", "syncope", "frostbite"][generator.integers(4)],
+                    MODALITY=str(generator.choice(["local", "whole_body"])),
+                )
+            )
     frame = compute(patients, sessions, events)
     begun = {(s["USUBJID"], s["CLINICID"]) for s in sessions if s["EXSTAT"] != "missed"}
     place_of = lambda r: (r["USUBJID"], r["CLINICID"])  # noqa: E731
@@ -279,7 +337,8 @@ def test_random_clinics_by_a_plain_recomputation():
     cold = {(e["USUBJID"], e["CLINICID"]) for e in events if e["AEINJ"] in ("burn", "frostbite")} & begun
     rows = frame.filter(metric_id="funnel_cold_injury")
     assert dict(rows.select("clinic_id", "numerator").rows()) == {
-        c: sum(clinic == c for _, clinic in cold) for c in sizes}  # fmt: skip
+        c: sum(clinic == c for _, clinic in cold) for c in sizes
+    }
     assert all(r["is_passed"] for r in check_table(MART_TABLES["clinic_funnel"], frame).iter_rows(named=True))
 
 
@@ -290,4 +349,7 @@ def test_without_data_there_is_an_empty_table():
     assert frame.is_empty()
     assert MARTS["clinic_funnel"].is_summary
     assert {m for m in METRICS if m.startswith("funnel_")} == {
-        *clinic_funnel._OF_EVENTS, "funnel_sessions_asked", "funnel_response"}  # fmt: skip
+        *clinic_funnel._OF_EVENTS,
+        "funnel_sessions_asked",
+        "funnel_response",
+    }

@@ -16,8 +16,17 @@ def rows(counts: dict[str, tuple[float, float]], *, kind: str | None = PROPORTIO
 
     def row(clinic, modality, x, n):
         strata = [name for name, value in (("clinic_id", clinic), ("modality", modality)) if value]
-        return {"clinic_id": clinic, "modality": modality, "indication": None, "arm": None, "strata": strata,
-                "metric_id": "m", "kind": kind, "x": float(x), "n": float(n)}  # fmt: skip
+        return {
+            "clinic_id": clinic,
+            "modality": modality,
+            "indication": None,
+            "arm": None,
+            "strata": strata,
+            "metric_id": "m",
+            "kind": kind,
+            "x": float(x),
+            "n": float(n),
+        }
 
     whole = [sum(part) for part in zip(*counts.values(), strict=True)]
     local = [row(c, "local", *counts[c]) for c in ("A", "B")]
@@ -25,8 +34,17 @@ def rows(counts: dict[str, tuple[float, float]], *, kind: str | None = PROPORTIO
         row(None, None, *whole),
         row(None, "local", *(a + b for a, b in zip(counts["A"], counts["B"], strict=True))),
     ]
-    schema = {"clinic_id": pl.String, "modality": pl.String, "indication": pl.String, "arm": pl.String,
-              "strata": pl.List(pl.String), "metric_id": pl.String, "kind": pl.String, "x": pl.Float64, "n": pl.Float64}  # fmt: skip
+    schema = {
+        "clinic_id": pl.String,
+        "modality": pl.String,
+        "indication": pl.String,
+        "arm": pl.String,
+        "strata": pl.List(pl.String),
+        "metric_id": pl.String,
+        "kind": pl.String,
+        "x": pl.Float64,
+        "n": pl.Float64,
+    }
     return pl.DataFrame([*pooled, *local, *(row(c, None, *xn) for c, xn in counts.items())], schema=schema)
 
 
@@ -58,8 +76,10 @@ def test_why_there_are_none():
     found = limits(rows(COUNTS))
     assert found["ci_clustered_lower"].null_count() == found.height - 1
     assert found["clustered_reason"].to_list() == [
-        None, "2 clinics: at least 5 are needed", *[clustered_columns.ONE_CLINIC] * 7,
-    ]  # fmt: skip
+        None,
+        "2 clinics: at least 5 are needed",
+        *[clustered_columns.ONE_CLINIC] * 7,
+    ]
     none = {clinic: (0, n) for clinic, (_, n) in COUNTS.items()}
     assert limits(rows(none, kind=RATE))["clustered_reason"][0] == clustered_columns.NO_EVENT
     assert limits(rows(none, kind=PROPORTION))["clustered_reason"][0] is None
@@ -85,9 +105,14 @@ def test_no_row_is_no_row():
 
 def test_adverse_event_rates_have_both_intervals():
     """Five clinics: each rate of the whole has limits for clinics like these; without an event only the proportion."""
-    counts = {"events": [3, 9, 2, 8, 1], "patients_with_event": [2, 6, 2, 5, 1], "patients": [10, 20, 9, 15, 8],
-              "sessions": [60, 130, 50, 90, 40], "patient_years": [2.0, 4.0, 1.5, 3.0, 1.0],
-              "patient_years_at_risk": [1.8, 3.5, 1.4, 2.6, 0.9]}  # fmt: skip
+    counts = {
+        "events": [3, 9, 2, 8, 1],
+        "patients_with_event": [2, 6, 2, 5, 1],
+        "patients": [10, 20, 9, 15, 8],
+        "sessions": [60, 130, 50, 90, 40],
+        "patient_years": [2.0, 4.0, 1.5, 3.0, 1.0],
+        "patient_years_at_risk": [1.8, 3.5, 1.4, 2.6, 0.9],
+    }
     clinics = pl.DataFrame({"clinic_id": list("ABCDE"), "strata": [["clinic_id"]] * 5, **counts})
     sums = {name: [sum(values)] for name, values in counts.items()}
     whole = pl.DataFrame({"clinic_id": [None], "strata": [[]], **sums}, schema=clinics.schema)

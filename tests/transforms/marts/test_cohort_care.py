@@ -23,15 +23,29 @@ def frame(schema, rows):
 
 
 def subject(name, *, clinic="c", died=None):
-    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "MODALITY": "local", "INDICATN": "other", "NSESS": 0,
-            "DAY1DT": DAY1, "DTHDT": died and DAY1 + timedelta(days=died)}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": name,
+        "SITEID": clinic,
+        "MODALITY": "local",
+        "INDICATN": "other",
+        "NSESS": 0,
+        "DAY1DT": DAY1,
+        "DTHDT": died and DAY1 + timedelta(days=died),
+    }
 
 
 def record(name, day, kind="none_since_last", *, through=None, until=None):
     """A record of care on `day` from Day 1, known `through` (else that day), lasting `until`."""
     moment = lambda d: None if d is None else T0 + timedelta(days=d)  # noqa: E731
-    return {"care_id": f"{name}{day}{kind}", "patient_id": name, "kind": kind, "occurred_at": moment(day),
-            "ended_at": moment(until), "reported_through": moment(day if through is None else through)}  # fmt: skip
+    return {
+        "care_id": f"{name}{day}{kind}",
+        "patient_id": name,
+        "kind": kind,
+        "occurred_at": moment(day),
+        "ended_at": moment(until),
+        "reported_through": moment(day if through is None else through),
+    }
 
 
 def compute(people, care):
@@ -52,13 +66,17 @@ def overall(people, care):
 
 COUNTS = ("n_patients", "n_evaluable", "n_missing", "n_not_evaluable", "n_event")
 USERS = [
-    record("stops", -10, "opioid", until=20), record("stops", 90),
-    record("stays", -10, "opioid"), record("stays", 90, "visit"),
-    record("starts", -10), record("starts", 80, "opioid", through=90),
-    record("never", -10), record("never", 90),
+    record("stops", -10, "opioid", until=20),
+    record("stops", 90),
+    record("stays", -10, "opioid"),
+    record("stays", 90, "visit"),
+    record("starts", -10),
+    record("starts", 80, "opioid", through=90),
+    record("never", -10),
+    record("never", 90),
     record("late", 5, "opioid", through=90),  # nothing is known of before Day 1
     record("short", -10, "opioid", through=10),  # the last 28 known days do not all lie after Day 1
-]  # fmt: skip
+]
 NAMES = ("stops", "stays", "starts", "never", "late", "short", "unasked")
 
 
@@ -88,10 +106,13 @@ def test_procedures_per_100_patient_years_of_known_care():
     """Known 0 to 99 and, ended by death, 0 to 49: 150 days. Two injections, one on Day 1; those before Day 1, after
     death and after what was reported do not count. No surgery: 0 with Garwood's upper limit."""
     care = [
-        record("a", -3, "injection"), record("a", 0, "injection"), record("a", 60, "injection", through=99),
+        record("a", -3, "injection"),
+        record("a", 0, "injection"),
+        record("a", 60, "injection", through=99),
         {**record("a", 120, "injection"), "reported_through": None},
-        record("b", 10, through=80), record("b", 70, "injection", through=80),
-    ]  # fmt: skip
+        record("b", 10, through=80),
+        record("b", 70, "injection", through=80),
+    ]
     rows = overall([subject("a"), subject("b", died=49), subject("unasked")], care)
     rate, none = rows["injections_per_100_patient_years"], rows["surgeries_per_100_patient_years"]
     years = 150 / 365.25
@@ -151,8 +172,12 @@ def test_a_plain_recount_agrees(random_care):
             known = {n: windows(n) for n in chosen if windows(n)}
             used = {n: [takes(n, kind, w) for w in both] for n, both in known.items()}
             meant = [n for n in known if {"stopped": used[n][0], "started": not used[n][0]}.get(which, True)]
-            hit = {"before": lambda u: u[0], "latest": lambda u: u[1], "stopped": lambda u: not u[1],
-                   "started": lambda u: u[1]}[which]  # fmt: skip
+            hit = {
+                "before": lambda u: u[0],
+                "latest": lambda u: u[1],
+                "stopped": lambda u: not u[1],
+                "started": lambda u: u[1],
+            }[which]
             assert (row["n_evaluable"], row["n_event"]) == (len(meant), sum(hit(used[n]) for n in meant))
             assert row["n_missing"] == len(chosen) - len(known)
         seen += 1

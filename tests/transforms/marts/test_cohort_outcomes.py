@@ -28,15 +28,32 @@ def table(schema, rows: list[dict]) -> pl.DataFrame:
 
 
 def subject(name: str, *, day1: date = DAY1, clinic="c1", modality="local", indication="other", arm=None) -> dict:
-    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "MODALITY": modality, "INDICATN": indication,
-            "ARM": arm, "DAY1DT": day1, "ENRLDT": day1, "NSESS": 0, "TIMEZONE": "UTC"}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": name,
+        "SITEID": clinic,
+        "MODALITY": modality,
+        "INDICATN": indication,
+        "ARM": arm,
+        "DAY1DT": day1,
+        "ENRLDT": day1,
+        "NSESS": 0,
+        "TIMEZONE": "UTC",
+    }
 
 
 def answer(name: str, ady: int, value: float, *, day1: date = DAY1, item="average_7d") -> dict:
     at = datetime(day1.year, day1.month, day1.day, 12, tzinfo=UTC) + timedelta(days=ady - 1 if ady > 0 else ady)
     key = f"{name}{ady}{item}"
-    return {"response_id": key, "event_id": key, "patient_id": name, "clinic_id": "c1", "answered_at": at,
-            "instrument": "nrs_pain", "items": f'{{"{item}": {value}}}'}  # fmt: skip
+    return {
+        "response_id": key,
+        "event_id": key,
+        "patient_id": name,
+        "clinic_id": "c1",
+        "answered_at": at,
+        "instrument": "nrs_pain",
+        "items": f'{{"{item}": {value}}}',
+    }
 
 
 def compute(subjects: list[dict], answers: list[dict], **options) -> pl.DataFrame:
@@ -52,9 +69,9 @@ def compute(subjects: list[dict], answers: list[dict], **options) -> pl.DataFram
 
 
 def overall(frame: pl.DataFrame, metric: str, visit: str | None, population="completers") -> dict:
-    rows = frame.filter(
-        pl.col("strata").list.len() == 0, metric_id=metric, population=population
-    ).filter(pl.col("visit").eq_missing(pl.lit(visit)))  # fmt: skip
+    rows = frame.filter(pl.col("strata").list.len() == 0, metric_id=metric, population=population).filter(
+        pl.col("visit").eq_missing(pl.lit(visit))
+    )
     assert rows.height == 1
     return rows.row(0, named=True)
 
@@ -93,13 +110,17 @@ COHORT = [
     subject("recent", day1=date(2025, 2, 20)),
 ]
 ANSWERS = [
-    answer("responds", 1, 8), answer("responds", 29, 4),
-    answer("stays", 1, 6), answer("stays", 29, 6),
+    answer("responds", 1, 8),
+    answer("responds", 29, 4),
+    answer("stays", 1, 6),
+    answer("stays", 29, 6),
     answer("leaves", 1, 7),
-    answer("from_0", 1, 0), answer("from_0", 29, 2),
+    answer("from_0", 1, 0),
+    answer("from_0", 29, 2),
     answer("no_base", 29, 5),
-    answer("recent", 1, 9, day1=date(2025, 2, 20)), answer("recent", 16, 2, day1=date(2025, 2, 20)),
-]  # fmt: skip
+    answer("recent", 1, 9, day1=date(2025, 2, 20)),
+    answer("recent", 16, 2, day1=date(2025, 2, 20)),
+]
 
 
 @pytest.mark.parametrize(
@@ -191,9 +212,11 @@ def test_a_clinic_that_never_asks_has_nobody_missing():
     subjects = [subject(f"{n}{c}", clinic=c) for c in ("c1", "c2", "c3", "c4") for n in "ab"]
     answers = [says("ac1", 8, 2), says("ac1", 29, 2), says("ac2", 8, 3), answer("ac3", 8, 5)]
     frame = compute(subjects, answers).filter(
-        pl.col("strata") == pl.lit(["clinic_id"], pl.List(pl.String)), metric_id="pgic_points",
-        visit="Week 4", population="missing_as_nonresponder",
-    )  # fmt: skip
+        pl.col("strata") == pl.lit(["clinic_id"], pl.List(pl.String)),
+        metric_id="pgic_points",
+        visit="Week 4",
+        population="missing_as_nonresponder",
+    )
     columns = ("n_due", "n_evaluable", "n_missing", "n_not_evaluable", "estimate", "reason")
     found = {r["clinic_id"]: tuple(r[c] for c in columns) for r in frame.to_dicts()}
     assert found == {"c1": (2, 1, 1, 0, 0.5, None), "c2": (2, 0, 2, 0, 0, None), "c4": (2, 0, 2, 0, 0, None)}
@@ -245,11 +268,23 @@ def opioids(name: str, before: float, latest: float | None) -> list[dict]:
     """A dose from 40 days before Day 1 to it, and one from Day 1 on, known for 60 days; None = care known to Day 1."""
     shared = {"patient_id": name, "kind": "opioid", "clinic_id": "c1", "source": "s"}
     day1 = datetime(2025, 1, 6, 12, tzinfo=UTC)
-    first = {**shared, "care_id": f"{name}0", "event_id": f"{name}0", "daily_dose_mme": before,
-             "occurred_at": day1 - timedelta(days=40), "ended_at": day1 - timedelta(days=1),
-             "reported_through": day1}  # fmt: skip
-    second = {**shared, "care_id": f"{name}1", "event_id": f"{name}1", "daily_dose_mme": latest,
-              "occurred_at": day1, "reported_through": day1 + timedelta(days=60)}  # fmt: skip
+    first = {
+        **shared,
+        "care_id": f"{name}0",
+        "event_id": f"{name}0",
+        "daily_dose_mme": before,
+        "occurred_at": day1 - timedelta(days=40),
+        "ended_at": day1 - timedelta(days=1),
+        "reported_through": day1,
+    }
+    second = {
+        **shared,
+        "care_id": f"{name}1",
+        "event_id": f"{name}1",
+        "daily_dose_mme": latest,
+        "occurred_at": day1,
+        "reported_through": day1 + timedelta(days=60),
+    }
     return [first] if latest is None else [first, second]
 
 
@@ -259,14 +294,21 @@ def test_opioid_dose_before_and_at_the_latest_are_of_the_same_patients():
     names = ("a", "b", "c")
     doses = [(40.0, 10.0), (20.0, 20.0), (90.0, None)]
     tables["adsl"] = table(MART_TABLES["adsl"], [subject(n) for n in names])
-    tables["care"] = table(CORE_TABLES["care"], [
-        row for n, (before, latest) in zip(names, doses, strict=True) for row in opioids(n, before, latest)])  # fmt: skip
+    tables["care"] = table(
+        CORE_TABLES["care"],
+        [row for n, (before, latest) in zip(names, doses, strict=True) for row in opioids(n, before, latest)],
+    )
     inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in MARTS["cohort_outcomes"].inputs}
     frame = cohort_outcomes.compute(**inputs, options=Options(), cut=CUT)
     for metric, estimate in (("opioid_dose_before", 30), ("opioid_dose_latest", 15), ("opioid_change", -15)):
         row = overall(frame, metric, None)
         assert (row["estimate"], row["n_evaluable"], row["n_missing"], row["n_not_evaluable"], row["unit"]) == (
-            estimate, 2, 1, 0, "MME/day")  # fmt: skip
+            estimate,
+            2,
+            1,
+            0,
+            "MME/day",
+        )
 
 
 def test_change_is_never_called_an_effect():
@@ -291,8 +333,16 @@ def random_cohort():
     for k in range(60):
         name, day1 = f"p{k}", DAY1 - timedelta(days=int(rng.integers(0, 120)))
         modality, indication = str(rng.choice(["local", "whole_body"])), str(rng.choice(["migraine", "other"]))
-        people.append(subject(name, day1=day1, clinic=f"c{rng.integers(3)}", modality=modality, indication=indication,
-                              arm=[None, "a", "b"][rng.integers(3)]))  # fmt: skip
+        people.append(
+            subject(
+                name,
+                day1=day1,
+                clinic=f"c{rng.integers(3)}",
+                modality=modality,
+                indication=indication,
+                arm=[None, "a", "b"][rng.integers(3)],
+            )
+        )
         for target in (1, 8, 29, 57, 92):
             if rng.random() < 0.7:
                 ady = target + int(rng.integers(0, 6)) * (target > 1)

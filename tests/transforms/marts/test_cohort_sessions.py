@@ -19,8 +19,16 @@ from transforms.marts import MARTS, cohort_sessions
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
-PLAN = Plan(patients=40, days=100, seed=31, duplicates_share=0.03, conflicts_share=0.01, late_share=0.05,
-            broken_share=0.02, unknown_share=0.02)  # fmt: skip
+PLAN = Plan(
+    patients=40,
+    days=100,
+    seed=31,
+    duplicates_share=0.03,
+    conflicts_share=0.01,
+    late_share=0.05,
+    broken_share=0.02,
+    unknown_share=0.02,
+)
 STRATA = ("clinic_id", "modality", "indication", "study_id", "arm")
 DAY1 = date(2025, 1, 6)
 CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 6, 1, 12, tzinfo=UTC))
@@ -63,8 +71,17 @@ def _rows(topic, by_topic):
 def sessions_of(tables):
     """Dictionaries of adex with the patient's indication and arm."""
     people = {p["USUBJID"]: p for p in tables["adsl"].to_dicts()}
-    return [{**s, "clinic_id": s["CLINICID"], "modality": s["MODALITY"], "indication": people[s["USUBJID"]]["INDICATN"],
-             "study_id": s["STUDYID"], "arm": people[s["USUBJID"]]["ARM"] or "(none)"} for s in tables["adex"].to_dicts()]  # fmt: skip
+    return [
+        {
+            **s,
+            "clinic_id": s["CLINICID"],
+            "modality": s["MODALITY"],
+            "indication": people[s["USUBJID"]]["INDICATN"],
+            "study_id": s["STUDYID"],
+            "arm": people[s["USUBJID"]]["ARM"] or "(none)",
+        }
+        for s in tables["adex"].to_dicts()
+    ]
 
 
 def in_stratum(row, sessions):
@@ -86,17 +103,23 @@ def any_limit(s):
 
 
 EVENTS = {
-    **{f"sessions_{name}": (lambda s: True, lambda s, name=name: s["EXSTAT"] == name)
-       for name in ("delivered", "aborted", "missed", "cancelled")},
-    **{metric: (lambda s: s["EXSTAT"] in ("delivered", "aborted"), is_flag(flag, "Y"))
-       for metric, flag in cohort_sessions.LIMITS.items()},
+    **{
+        f"sessions_{name}": (lambda s: True, lambda s, name=name: s["EXSTAT"] == name)
+        for name in ("delivered", "aborted", "missed", "cancelled")
+    },
+    **{
+        metric: (lambda s: s["EXSTAT"] in ("delivered", "aborted"), is_flag(flag, "Y"))
+        for metric, flag in cohort_sessions.LIMITS.items()
+    },
     "limit_any_exceeded": (lambda s: s["EXSTAT"] in ("delivered", "aborted"), any_limit),
     "sessions_without_clearance": (lambda s: s["EXSTAT"] in ("delivered", "aborted"), is_flag("CLEARFL", "N")),
     "sessions_with_contraindication": (lambda s: s["EXSTAT"] in ("delivered", "aborted"), is_flag("CONTRAFL", "Y")),
-    "sessions_not_cleared": (lambda s: s["EXSTAT"] in ("delivered", "aborted"),
-                             lambda s: either(is_flag("CLEARFL", "N")(s), is_flag("CONTRAFL", "Y")(s))),
+    "sessions_not_cleared": (
+        lambda s: s["EXSTAT"] in ("delivered", "aborted"),
+        lambda s: either(is_flag("CLEARFL", "N")(s), is_flag("CONTRAFL", "Y")(s)),
+    ),
     "sessions_not_asked": (lambda s: s["EXSTAT"] == "delivered", is_flag("ASKEDFL", "N")),
-}  # fmt: skip
+}
 
 
 def test_shares_equal_a_plain_recount(world):
@@ -161,8 +184,13 @@ def test_adherence_equals_a_plain_recount(world):
         ratios, over, total = [], 0, 0
         for c in courses:
             p = people[c["patient_id"]]
-            place = {"clinic_id": c["clinic_id"] or p["SITEID"], "modality": p["MODALITY"] or "(none)",
-                     "indication": p["INDICATN"], "study_id": p["STUDYID"], "arm": p["ARM"] or "(none)"}  # fmt: skip
+            place = {
+                "clinic_id": c["clinic_id"] or p["SITEID"],
+                "modality": p["MODALITY"] or "(none)",
+                "indication": p["INDICATN"],
+                "study_id": p["STUDYID"],
+                "arm": p["ARM"] or "(none)",
+            }
             if any(row[d] is not None and row[d] != place[d] for d in STRATA):
                 continue
             own = [s for s in sessions if s["COURSEID"] == c["course_id"]]
@@ -192,13 +220,38 @@ def test_promises_and_order(world):
 def small(sessions, courses=(), patients=("a",)):
     """The rows of everybody by metric, of sessions (patient, status, columns) at clinic c, modality local."""
     tables = empty_tables()
-    tables["adsl"] = frame(MART_TABLES["adsl"], [
-        {"STUDYID": "s", "USUBJID": n, "SITEID": "c", "MODALITY": "local", "INDICATN": "other", "DAY1DT": DAY1,
-         "NSESS": 0} for n in patients])  # fmt: skip
-    tables["adex"] = frame(MART_TABLES["adex"], [
-        {"STUDYID": "s", "USUBJID": n, "SESSIONID": f"s{k}", "EXSTAT": status, "CLINICID": "c", "MODALITY": "local", "ASTDT": DAY1,
-         "EXSTDTM": datetime(2025, 1, 6, tzinfo=UTC), **columns}
-        for k, (n, status, columns) in enumerate(sessions)])  # fmt: skip
+    tables["adsl"] = frame(
+        MART_TABLES["adsl"],
+        [
+            {
+                "STUDYID": "s",
+                "USUBJID": n,
+                "SITEID": "c",
+                "MODALITY": "local",
+                "INDICATN": "other",
+                "DAY1DT": DAY1,
+                "NSESS": 0,
+            }
+            for n in patients
+        ],
+    )
+    tables["adex"] = frame(
+        MART_TABLES["adex"],
+        [
+            {
+                "STUDYID": "s",
+                "USUBJID": n,
+                "SESSIONID": f"s{k}",
+                "EXSTAT": status,
+                "CLINICID": "c",
+                "MODALITY": "local",
+                "ASTDT": DAY1,
+                "EXSTDTM": datetime(2025, 1, 6, tzinfo=UTC),
+                **columns,
+            }
+            for k, (n, status, columns) in enumerate(sessions)
+        ],
+    )
     tables["courses"] = frame(CORE_TABLES["courses"], courses)
     rows = made("cohort_outcomes", tables).filter(pl.col("strata").list.len() == 0)
     return {r["metric_id"]: r for r in rows.to_dicts()}
@@ -265,8 +318,10 @@ def test_a_course_is_judged_when_it_is_over():
     """Over: 2 of 4 delivered. Running, or without a last day and 20 days after its last session: pending; without a
     prescription: not evaluable."""
     ends = [("X", 4, date(2025, 2, 1)), ("R", 4, date(2025, 7, 1)), ("N", None, date(2025, 2, 1)), ("O", 4, None)]
-    courses = [{"course_id": c, "patient_id": "a", "prescribed_sessions": n, "starts_on": DAY1, "ends_on": e}
-               for c, n, e in ends]  # fmt: skip
+    courses = [
+        {"course_id": c, "patient_id": "a", "prescribed_sessions": n, "starts_on": DAY1, "ends_on": e}
+        for c, n, e in ends
+    ]
     sessions = [("a", status, {"COURSEID": "X"}) for status in ("delivered", "delivered", "missed", "aborted")]
     sessions += [("a", "delivered", {"COURSEID": "O", "ASTDT": date(2025, 5, 12)})]
     row = small(sessions, courses)["course_adherence"]
@@ -276,7 +331,8 @@ def test_a_course_is_judged_when_it_is_over():
 
 def test_courses_attended_alike_have_no_interval():
     """Two patients, each at 1 of 1 session: a mean of 1, no interval of no width, and why."""
-    courses = [{"course_id": n, "patient_id": n, "prescribed_sessions": 1, "starts_on": DAY1, "ends_on": DAY1}
-               for n in "ab"]  # fmt: skip
+    courses = [
+        {"course_id": n, "patient_id": n, "prescribed_sessions": 1, "starts_on": DAY1, "ends_on": DAY1} for n in "ab"
+    ]
     row = small([(n, "delivered", {"COURSEID": n}) for n in "ab"], courses, patients="ab")["course_adherence"]
     assert (row["estimate"], row["ci_lower"], row["reason"]) == (1, None, cohort_sessions.EQUAL_MEANS)

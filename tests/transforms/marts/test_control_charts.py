@@ -29,15 +29,38 @@ def table(name: str, rows: list[dict]) -> pl.DataFrame:
 
 def session(k: int, *, clinic="A", day=0.0, **columns) -> dict:
     when = START + timedelta(days=day)
-    return {"STUDYID": "s", "USUBJID": f"p{k}", "CLINICID": clinic, "EXSEQ": k, "SESSIONID": f"s{k}", "MODALITY": "local",
-            "EXSTAT": "delivered", "EXSTDTM": when, "ASTDT": when.date(), "ASKEDFL": "Y", **columns}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": f"p{k}",
+        "CLINICID": clinic,
+        "EXSEQ": k,
+        "SESSIONID": f"s{k}",
+        "MODALITY": "local",
+        "EXSTAT": "delivered",
+        "EXSTDTM": when,
+        "ASTDT": when.date(),
+        "ASKEDFL": "Y",
+        **columns,
+    }
 
 
 def event(k: int, *, clinic="A", day=0.0, patient=0, **columns) -> dict:
     """An event of the session of `session(patient)`."""
     when = None if day is None else START + timedelta(days=day)
-    return {"STUDYID": "s", "USUBJID": f"p{patient}", "CLINICID": clinic, "AESEQ": k, "AEID": f"e{k}", "AEDECOD": f"t{k}",
-            "SESSIONID": f"s{patient}", "AESER": "N", "NEWFL": "Y", "ASTDTM": when, "ASTDT": when and when.date(), **columns}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": f"p{patient}",
+        "CLINICID": clinic,
+        "AESEQ": k,
+        "AEID": f"e{k}",
+        "AEDECOD": f"t{k}",
+        "SESSIONID": f"s{patient}",
+        "AESER": "N",
+        "NEWFL": "Y",
+        "ASTDTM": when,
+        "ASTDT": when and when.date(),
+        **columns,
+    }
 
 
 def compute(sessions, events=(), answers=(), **options) -> pl.DataFrame:
@@ -52,10 +75,14 @@ def chart(frame: pl.DataFrame, metric: str, clinic: str | None = "A") -> pl.Data
 def months(counts: list[int], *, clinic="A", per_month=50) -> tuple[list[dict], list[dict]]:
     """Sessions and events of that many 30-day steps from the first of 2025, inside one calendar month each."""
     first = [(date(2025 + m // 12, m % 12 + 1, 3) - START.date()).days for m in range(len(counts))]
-    sessions = [session(m * 1000 + k, clinic=clinic, day=d + k % 20) for m, d in enumerate(first)
-                for k in range(per_month)]  # fmt: skip
-    events = [event(m * 1000 + k, clinic=clinic, day=first[m] + k % 20, patient=m * 1000 + k % 20)
-              for m, n in enumerate(counts) for k in range(n)]  # fmt: skip
+    sessions = [
+        session(m * 1000 + k, clinic=clinic, day=d + k % 20) for m, d in enumerate(first) for k in range(per_month)
+    ]
+    events = [
+        event(m * 1000 + k, clinic=clinic, day=first[m] + k % 20, patient=m * 1000 + k % 20)
+        for m, n in enumerate(counts)
+        for k in range(n)
+    ]
     return sessions, events
 
 
@@ -231,8 +258,17 @@ def test_limits_exceeded_are_of_sessions_that_could_be_judged():
 
 
 def answer(month: int, change: float | None, k: int, *, clinic="A") -> dict:
-    return {"STUDYID": "s", "USUBJID": f"q{month}-{k}", "SITEID": clinic, "PARAMCD": "NRS7D", "PARAM": "pain",
-            "ADT": date(2025, month, 10), "AVISIT": "Week 8", "ANL01FL": "Y", "CHG": change}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": f"q{month}-{k}",
+        "SITEID": clinic,
+        "PARAMCD": "NRS7D",
+        "PARAM": "pain",
+        "ADT": date(2025, month, 10),
+        "AVISIT": "Week 8",
+        "ANL01FL": "Y",
+        "CHG": change,
+    }
 
 
 def test_pain_by_month_is_a_mean_of_at_least_five():
@@ -250,9 +286,14 @@ def test_pain_by_month_is_a_mean_of_at_least_five():
 def test_cusum_of_cold_injuries():
     """The sums are the definition's, session by session; a row is a month's highest; all clinics share the limit,
     whose simulated run length for all charts together is printed."""
-    sessions = [s for c, base in (("A", 0), ("B", 100_000)) for s in (
-        x | {"SESSIONID": f"{c}{x['SESSIONID']}", "USUBJID": f"{c}{x['USUBJID']}"} for x in months([0] * 8, clinic=c)[0]
-    )]  # fmt: skip
+    sessions = [
+        s
+        for c, base in (("A", 0), ("B", 100_000))
+        for s in (
+            x | {"SESSIONID": f"{c}{x['SESSIONID']}", "USUBJID": f"{c}{x['USUBJID']}"}
+            for x in months([0] * 8, clinic=c)[0]
+        )
+    ]
     hurt = [s for s in sessions if s["CLINICID"] == "A"][200:330:10]
     events = [event(k, SESSIONID=s["SESSIONID"], AEINJ="frostbite", day=1) for k, s in enumerate(hurt)]
     frame = compute(sessions, events)
@@ -304,11 +345,25 @@ def test_random_clinics_by_a_plain_recomputation():
     """Months counted by loops over sessions and events of every kind; lines from the estimators on those counts; the
     order of the rows changes nothing."""
     generator = np.random.default_rng(8)
-    sessions = [session(k, clinic=[None, *"ABC"][generator.integers(4)], day=float(generator.uniform(0, 500)),
-                        EXSTAT=str(generator.choice(["delivered", "delivered", "aborted", "missed", "cancelled"])),
-                        ASKEDFL=[None, "Y", "N"][generator.integers(3)]) for k in range(900)]  # fmt: skip
-    events = [event(k, clinic="ABC"[generator.integers(3)], day=float(generator.uniform(0, 500)),
-                    patient=int(generator.integers(1000))) for k in range(200)]  # fmt: skip
+    sessions = [
+        session(
+            k,
+            clinic=[None, *"ABC"][generator.integers(4)],
+            day=float(generator.uniform(0, 500)),
+            EXSTAT=str(generator.choice(["delivered", "delivered", "aborted", "missed", "cancelled"])),
+            ASKEDFL=[None, "Y", "N"][generator.integers(3)],
+        )
+        for k in range(900)
+    ]
+    events = [
+        event(
+            k,
+            clinic="ABC"[generator.integers(3)],
+            day=float(generator.uniform(0, 500)),
+            patient=int(generator.integers(1000)),
+        )
+        for k in range(200)
+    ]
     frame = compute(sessions, events)
     month_of = {s["SESSIONID"]: s["ASTDT"].replace(day=1) for s in sessions if s["EXSTAT"] in ("delivered", "aborted")}
     for clinic in (None, "A", "B", "C"):

@@ -56,18 +56,38 @@ def lake(*, is_stratified: bool, allocation="randomised") -> dict[str, list[dict
             day = T0.date()
             rows["patients"].append({"patient_id": patient, "clinic_id": clinic, "enrolled_on": day})
             rows["study_enrolments"].append(
-                {"enrolment_id": patient, "study_id": "T", "patient_id": patient, "arm": arm, "allocation": allocation,
-                 "allocated_on": day, "from": day, "strata": json.dumps({"severity": severity}) if is_stratified else None}
-            )  # fmt: skip
+                {
+                    "enrolment_id": patient,
+                    "study_id": "T",
+                    "patient_id": patient,
+                    "arm": arm,
+                    "allocation": allocation,
+                    "allocated_on": day,
+                    "from": day,
+                    "strata": json.dumps({"severity": severity}) if is_stratified else None,
+                }
+            )
             rows["sessions"].append(
-                {"session_id": patient, "patient_id": patient, "clinic_id": clinic, "modality": "local",
-                 "status": "delivered", "started_at": T0}
-            )  # fmt: skip
+                {
+                    "session_id": patient,
+                    "patient_id": patient,
+                    "clinic_id": clinic,
+                    "modality": "local",
+                    "status": "delivered",
+                    "started_at": T0,
+                }
+            )
             for e in range(counts[k] if k < len(counts) else 0):
                 onset = T0 + timedelta(hours=1, days=e)
                 rows["adverse_events"].append(
-                    {"ae_id": f"{patient}-{e}", "patient_id": patient, "clinic_id": clinic, "term": f"t{e}", "onset_at": onset}
-                )  # fmt: skip
+                    {
+                        "ae_id": f"{patient}-{e}",
+                        "patient_id": patient,
+                        "clinic_id": clinic,
+                        "term": f"t{e}",
+                        "onset_at": onset,
+                    }
+                )
     return rows | {
         "clinics": [{"clinic_id": c, "timezone": "UTC"} for c in ("C1", "C2")],
         "studies": [{"study_id": "T"}],
@@ -103,8 +123,13 @@ def test_the_rate_ratio_is_of_each_patients_own_events():
     first = rate_ratios.PatientSums(22, 8, 22, 1 + 1 + 1 + 16 + 1, 8, 22)
     second = rate_ratios.PatientSums(23, 2, 23, 4, 2, 23)
     found = rate_ratios.rate_ratio(first, second)
-    names = ("sessions_rate_ratio", "sessions_rate_ratio_lower", "sessions_rate_ratio_upper", "sessions_p_value",
-             "sessions_overdispersion")  # fmt: skip
+    names = (
+        "sessions_rate_ratio",
+        "sessions_rate_ratio_lower",
+        "sessions_rate_ratio_upper",
+        "sessions_p_value",
+        "sessions_overdispersion",
+    )
     assert [row[name] for name in names] == pytest.approx([float(value) for value in found])
     assert row["sessions_overdispersion"] > 1.5
 

@@ -40,15 +40,54 @@ def world(people, answers, tests=(), **options):
     def moment(name, ady):
         return datetime.combine(day1[name], datetime.min.time(), UTC) + timedelta(days=ady - 1, hours=12)
 
-    tables["adsl"] = frame(MART_TABLES["adsl"], [
-        {"STUDYID": "s", "USUBJID": n, "SITEID": c, "MODALITY": m, "INDICATN": "other", "ARM": a, "DAY1DT": d,
-         "ENRLDT": d, "NSESS": 0, "TIMEZONE": "UTC"} for n, c, m, a, d in people])  # fmt: skip
-    tables["responses"] = frame(CORE_TABLES["responses"], [
-        {"response_id": f"{n}{ady}{i}", "event_id": f"{n}{ady}{i}", "patient_id": n, "clinic_id": "c",
-         "answered_at": moment(n, ady), "instrument": i, "items": items} for n, ady, i, items in answers])  # fmt: skip
-    tables["performance_tests"] = frame(CORE_TABLES["performance_tests"], [
-        {"test_id": f"{n}{ady}{t}", "event_id": f"{n}{ady}{t}", "patient_id": n, "clinic_id": "c",
-         "performed_at": moment(n, ady), "test": t, "value": value} for n, ady, t, value in tests])  # fmt: skip
+    tables["adsl"] = frame(
+        MART_TABLES["adsl"],
+        [
+            {
+                "STUDYID": "s",
+                "USUBJID": n,
+                "SITEID": c,
+                "MODALITY": m,
+                "INDICATN": "other",
+                "ARM": a,
+                "DAY1DT": d,
+                "ENRLDT": d,
+                "NSESS": 0,
+                "TIMEZONE": "UTC",
+            }
+            for n, c, m, a, d in people
+        ],
+    )
+    tables["responses"] = frame(
+        CORE_TABLES["responses"],
+        [
+            {
+                "response_id": f"{n}{ady}{i}",
+                "event_id": f"{n}{ady}{i}",
+                "patient_id": n,
+                "clinic_id": "c",
+                "answered_at": moment(n, ady),
+                "instrument": i,
+                "items": items,
+            }
+            for n, ady, i, items in answers
+        ],
+    )
+    tables["performance_tests"] = frame(
+        CORE_TABLES["performance_tests"],
+        [
+            {
+                "test_id": f"{n}{ady}{t}",
+                "event_id": f"{n}{ady}{t}",
+                "patient_id": n,
+                "clinic_id": "c",
+                "performed_at": moment(n, ady),
+                "test": t,
+                "value": value,
+            }
+            for n, ady, t, value in tests
+        ],
+    )
     for name in ("adqs", "adact", *SUMMARIES):
         tables[name] = made(name, tables, **options)
     return tables
@@ -96,7 +135,11 @@ def test_worked_example():
     assert (row["auc_lower"], row["auc_upper"]) == pytest.approx((lower[0], upper[0]))
     assert (row["published_change"], row["published_source"]) == (2, "Ostelo 2008, Spine 33:90: NRS 2")
     assert (row["unit"], row["direction"], row["reason"], row["metric_id"]) == (
-        "points", "lower", None, "pgic_anchor_mic")  # fmt: skip
+        "points",
+        "lower",
+        None,
+        "pgic_anchor_mic",
+    )
 
 
 def test_thirty_on_each_side_are_needed():
@@ -133,14 +176,21 @@ def test_who_is_not_due_is_not_counted():
 def test_a_performance_test_and_a_site_s_own_change():
     """Six minutes walked: 70 m more is an improvement of 70, beside 60 m; a changed setting is named as the source."""
     people, answers = cohort([(8, 4, 1), (8, 8, 4)])
-    tests = [("p00", 1, "six_minute_walk", 400), ("p00", 29, "six_minute_walk", 470),
-             ("p01", 1, "six_minute_walk", 400), ("p01", 29, "six_minute_walk", 390)]  # fmt: skip
+    tests = [
+        ("p00", 1, "six_minute_walk", 400),
+        ("p00", 29, "six_minute_walk", 470),
+        ("p01", 1, "six_minute_walk", 400),
+        ("p01", 29, "six_minute_walk", 390),
+    ]
     table = world(people, answers, tests, anchor_min_group=1, nrs_points=3.0)["important_change"]
     walk = overall(table, "SIXMWD", "Week 4")
     assert (walk["anchored_change"], walk["published_change"], walk["direction"]) == (70, 60, "higher")
     own = overall(table, "NRS7D", "Week 4")
     assert (own["published_change"], own["published_source"], own["published_verification"]) == (
-        3, "the site's setting FLOE_NRS_POINTS", "proposal")  # fmt: skip
+        3,
+        "the site's setting FLOE_NRS_POINTS",
+        "proposal",
+    )
 
 
 # --- reliable change ----------------------------------------------------------------------------------
@@ -179,8 +229,12 @@ def test_what_can_t_be_said_is_null_with_a_reason():
     people = patients(2)
     answers = [(n, ady, "vas_pain", f'{{"average_7d": {v}}}') for n, *_ in people for ady, v in ((1, 80), (29, 10))]
     answers += [nrs("p00", 1, 8), nrs("p01", 29, 4)]
-    tests = [(n, ady, t, v + add) for n, *_ in people for t, v in (("six_minute_walk", 400), ("lumbar_flexion_rom", 40))
-             for ady, add in ((1, 0), (29, 60))]  # fmt: skip
+    tests = [
+        (n, ady, t, v + add)
+        for n, *_ in people
+        for t, v in (("six_minute_walk", 400), ("lumbar_flexion_rom", 40))
+        for ady, add in ((1, 0), (29, 60))
+    ]
     table = world(people, answers, tests)["reliable_change"]
     vas = overall(table, "VAS7D", "Week 4")
     assert [vas[f"n_{c}"] for c in CHANGE_CLASSES] == [None] * 4
@@ -202,8 +256,14 @@ def test_a_baseline_off_the_scale_is_not_evaluable():
     def rmdq(name, ady, ticked):
         return (name, ady, "rmdq", "{" + ", ".join(f'"q{k}": {int(k <= ticked)}' for k in range(1, 25)) + "}")
 
-    answers = [rmdq("p00", 1, 3), rmdq("p00", 29, 12), rmdq("p01", 1, 3), rmdq("p02", 1, 4), rmdq("p02", 29, 10),
-               rmdq("p03", 1, 4)]  # fmt: skip
+    answers = [
+        rmdq("p00", 1, 3),
+        rmdq("p00", 29, 12),
+        rmdq("p01", 1, 3),
+        rmdq("p02", 1, 4),
+        rmdq("p02", 29, 10),
+        rmdq("p03", 1, 4),
+    ]
     row = overall(world(patients(4), answers)["reliable_change"], "RMDQ", "Week 4")
     assert (row["n_evaluable"], row["n_deteriorated"], row["n_missing"], row["n_not_evaluable"]) == (1, 1, 1, 2)
 
@@ -311,8 +371,10 @@ def test_a_plain_recomputation_of_important_change_agrees(random_cohort):
             continue
         won = sum((a > b) + (a == b) / 2 for a in improved for b in others)
         assert row["auc"] == pytest.approx(won / len(improved) / len(others))
-        youden = {c: sum(a >= c for a in improved) * len(others) - sum(b >= c for b in others) * len(improved)
-                  for c in {*improved, *others}}  # fmt: skip
+        youden = {
+            c: sum(a >= c for a in improved) * len(others) - sum(b >= c for b in others) * len(improved)
+            for c in {*improved, *others}
+        }
         best = max(youden, key=lambda c: (youden[c], c))
         assert row["anchored_change"] == (best if best > 0 and youden[best] > 0 else None)
         given += row["anchored_change"] is not None
@@ -331,8 +393,7 @@ def test_a_plain_recomputation_of_reliable_change_agrees(random_cohort):
             missing += base is not None and value is None
             if base and value:
                 classes.append(plain_class(row["parameter"], base, value))
-        assert (row["n_patients"], row["n_due"], row["n_pending"]) == (
-            len(stratum), len(due), len(stratum) - len(due))  # fmt: skip
+        assert (row["n_patients"], row["n_due"], row["n_pending"]) == (len(stratum), len(due), len(stratum) - len(due))
         assert (row["n_evaluable"], row["n_missing"]) == (len(classes), missing)
         assert row["n_not_evaluable"] == len(due) - len(classes) - missing
         for name in ("improved", "unchanged", "deteriorated"):

@@ -22,16 +22,34 @@ def score(parameter: str, day: int, value: float | None, base: float | None = No
     """A row of adqs or adact: `base` null = the baseline itself, or a row without one."""
     at = datetime(2025, 1, 6, tzinfo=UTC) + timedelta(days=day)
     change = None if base is None or value is None else value - base
-    return {"STUDYID": "s", "USUBJID": "p", "PARAMCD": parameter, "PARAM": parameter, "ADT": at.date(), "ADTM": at,
-            "AVAL": value, "BASE": base, "CHG": change, "EVENTID": f"{parameter}{day}", **flags}  # fmt: skip
+    return {
+        "STUDYID": "s",
+        "USUBJID": "p",
+        "PARAMCD": parameter,
+        "PARAM": parameter,
+        "ADT": at.date(),
+        "ADTM": at,
+        "AVAL": value,
+        "BASE": base,
+        "CHG": change,
+        "EVENTID": f"{parameter}{day}",
+        **flags,
+    }
 
 
 def compute(
     *, adqs=(), adact=(), adex=(), adae=(), courses=(), activity_days=(), patients=("p",), **options
 ) -> pl.DataFrame:
     subjects = [{"STUDYID": "s", "USUBJID": n, "DAY1DT": DAY1, "NSESS": 2, "EOSSTT": "ONGOING"} for n in patients]
-    rows = {"adqs": adqs, "adex": adex, "adae": adae, "courses": courses, "activity_days": activity_days,
-            "adact": [{k: v for k, v in r.items() if k != "ADTM"} for r in adact], "adsl": subjects}  # fmt: skip
+    rows = {
+        "adqs": adqs,
+        "adex": adex,
+        "adae": adae,
+        "courses": courses,
+        "activity_days": activity_days,
+        "adact": [{k: v for k, v in r.items() if k != "ADTM"} for r in adact],
+        "adsl": subjects,
+    }
     inputs = {}
     for full in MARTS["patient_outcomes"].inputs:
         room, name = full.split(".")
@@ -105,8 +123,10 @@ def test_sessions_adherence_and_limits():
 def test_events_and_wear():
     """A persisting event is not counted again; of two devices of one day the longer worn counts; no days, no wear."""
     events = [("a", "Y", "Y"), ("b", "N", "N"), ("c", "Y", "N")]
-    adae = [{"STUDYID": "s", "USUBJID": "p", "AESEQ": k, "AEID": i, "NEWFL": new, "AESER": serious}
-            for k, (i, new, serious) in enumerate(events)]  # fmt: skip
+    adae = [
+        {"STUDYID": "s", "USUBJID": "p", "AESEQ": k, "AEID": i, "NEWFL": new, "AESER": serious}
+        for k, (i, new, serious) in enumerate(events)
+    ]
     worn = [("w", 0, 720), ("v", 0, 300), ("w", 1, 300), ("w", 2, 0)]
     days = [{"patient_id": "p", "device_id": d, "day": DAY1 + timedelta(days=k), "wear_minutes": m} for d, k, m in worn]
     row = compute(adae=adae, activity_days=days).row(0, named=True)

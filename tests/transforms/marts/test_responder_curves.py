@@ -43,22 +43,71 @@ def world(people, answers, sessions):
         return datetime.combine(day1[name], datetime.min.time(), UTC) + timedelta(days=ady - 1, hours=12)
 
     first = {n: moment(n, ady) for n, ady in reversed(sessions)}
-    tables["adsl"] = frame(MART_TABLES["adsl"], [
-        {"STUDYID": "s", "USUBJID": n, "SITEID": c, "MODALITY": m, "INDICATN": "other", "ARM": a, "DAY1DT": d,
-         "ENRLDT": d, "NSESS": 0, "TRTSDT": first.get(n) and first[n].date(), "TRTSDTM": first.get(n)}
-        for n, c, m, a, d in people])  # fmt: skip
-    tables["responses"] = frame(CORE_TABLES["responses"], [
-        {"response_id": f"{n}{ady}{i}", "event_id": f"{n}{ady}{i}", "patient_id": n, "clinic_id": "c",
-         "answered_at": moment(n, ady), "instrument": i, "items": f'{{"{item}": {value}}}'}
-        for n, ady, i, item, value in answers])  # fmt: skip
-    tables["adex"] = frame(MART_TABLES["adex"], [
-        {"STUDYID": "s", "USUBJID": n, "SESSIONID": f"{n}{k}", "EXSEQ": k, "EXSTAT": "delivered", "EXSTDTM": moment(n, ady),
-         "ASTDT": moment(n, ady).date(), "CLINICID": "c", "MODALITY": "local"}
-        for k, (n, ady) in enumerate(sessions)])  # fmt: skip
-    tables["sessions"] = frame(CORE_TABLES["sessions"], [
-        {"patient_id": n, "session_id": f"{n}{k}", "clinic_id": "c", "modality": "local", "status": "delivered",
-         "started_at": moment(n, ady)}
-        for k, (n, ady) in enumerate(sessions)])  # fmt: skip
+    tables["adsl"] = frame(
+        MART_TABLES["adsl"],
+        [
+            {
+                "STUDYID": "s",
+                "USUBJID": n,
+                "SITEID": c,
+                "MODALITY": m,
+                "INDICATN": "other",
+                "ARM": a,
+                "DAY1DT": d,
+                "ENRLDT": d,
+                "NSESS": 0,
+                "TRTSDT": first.get(n) and first[n].date(),
+                "TRTSDTM": first.get(n),
+            }
+            for n, c, m, a, d in people
+        ],
+    )
+    tables["responses"] = frame(
+        CORE_TABLES["responses"],
+        [
+            {
+                "response_id": f"{n}{ady}{i}",
+                "event_id": f"{n}{ady}{i}",
+                "patient_id": n,
+                "clinic_id": "c",
+                "answered_at": moment(n, ady),
+                "instrument": i,
+                "items": f'{{"{item}": {value}}}',
+            }
+            for n, ady, i, item, value in answers
+        ],
+    )
+    tables["adex"] = frame(
+        MART_TABLES["adex"],
+        [
+            {
+                "STUDYID": "s",
+                "USUBJID": n,
+                "SESSIONID": f"{n}{k}",
+                "EXSEQ": k,
+                "EXSTAT": "delivered",
+                "EXSTDTM": moment(n, ady),
+                "ASTDT": moment(n, ady).date(),
+                "CLINICID": "c",
+                "MODALITY": "local",
+            }
+            for k, (n, ady) in enumerate(sessions)
+        ],
+    )
+    tables["sessions"] = frame(
+        CORE_TABLES["sessions"],
+        [
+            {
+                "patient_id": n,
+                "session_id": f"{n}{k}",
+                "clinic_id": "c",
+                "modality": "local",
+                "status": "delivered",
+                "started_at": moment(n, ady),
+            }
+            for k, (n, ady) in enumerate(sessions)
+        ],
+    )
     for name in ("adqs", *SUMMARIES):
         tables[name] = made(name, tables)
     return tables
@@ -203,8 +252,9 @@ def test_a_small_curve_is_marked_whole():
     """12 patients, 6 improved by half: shown; with 3 improved the curve is hidden at every cut-off."""
     people = [(f"p{k:02}", "c", "local", None, DAY1) for k in range(12)]
     for improved, is_hidden in ((6, False), (3, True)):
-        answers = [nrs(p[0], ady, v) for k, p in enumerate(people)
-                   for ady, v in ((1, 8), (29, 4 if k < improved else 8))]  # fmt: skip
+        answers = [
+            nrs(p[0], ady, v) for k, p in enumerate(people) for ady, v in ((1, 8), (29, 4 if k < improved else 8))
+        ]
         curves = world(people, answers, [])["responder_curves"].filter(visit="Week 4")
         assert curves["is_suppressed"].unique().to_list() == [is_hidden]
 

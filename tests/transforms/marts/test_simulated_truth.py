@@ -144,8 +144,15 @@ def test_unread_records(world):
 
 def test_limits(world):
     """Sessions that exceeded each limit, by what they report themselves."""
-    flags = {"DURFL": "duration", "TEMPLOFL": "temperature_low", "TEMPHIFL": "temperature_high", "SKINFL": "skin",
-             "O2FL": "oxygen", "SPACEFL": "spacing", "WEEKFL": "weekly_count"}  # fmt: skip
+    flags = {
+        "DURFL": "duration",
+        "TEMPLOFL": "temperature_low",
+        "TEMPHIFL": "temperature_high",
+        "SKINFL": "skin",
+        "O2FL": "oxygen",
+        "SPACEFL": "spacing",
+        "WEEKFL": "weekly_count",
+    }
     adex, truth = world.tables["mart.adex"], world.truth.limit_exceedances()
     assert {limit: adex.filter(pl.col(f) == "Y").height for f, limit in flags.items()} == {
         limit: truth[limit] for limit in flags.values()

@@ -140,9 +140,9 @@ def test_one_row_an_assessment(trial):
 
 def test_means_are_those_printed(trial):
     """Score at baseline 24.6 (14.1) v 26.7 (16.8) and at 12 months 16.2 (13.7) v 22.3 (17.0), of those with both."""
-    adqs = trial["adqs"].filter(PARAMCD="PAINIDX", ANL01FL="Y").join(
-        trial["adsl"].select("USUBJID", "ARM"), on="USUBJID"
-    )  # fmt: skip
+    adqs = (
+        trial["adqs"].filter(PARAMCD="PAINIDX", ANL01FL="Y").join(trial["adsl"].select("USUBJID", "ARM"), on="USUBJID")
+    )
     adqs = adqs.join(adqs.filter(AVISIT="Month 12"), on="USUBJID", how="semi")
     means = adqs.group_by("ARM", "AVISIT").agg(pl.col("AVAL").mean().round(1), sd=pl.col("AVAL").std().round(1))
     found = {(arm, visit): (mean, sd) for arm, visit, mean, sd in means.iter_rows()}

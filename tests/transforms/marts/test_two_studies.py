@@ -37,9 +37,11 @@ def tables() -> dict[str, dict]:
     first = {topic: core(topic) for topic in ("clinics", "patients", "responses")}
     prefix = pl.lit("T-")
     patients = first["patients"].with_columns(
-        patient_id=prefix + pl.col("patient_id"), study_id=pl.lit(OTHER), event_id=prefix + pl.col("event_id"),
+        patient_id=prefix + pl.col("patient_id"),
+        study_id=pl.lit(OTHER),
+        event_id=prefix + pl.col("event_id"),
         arm=pl.when(pl.col("arm") == "control").then(pl.lit("acupuncture")).otherwise(pl.lit("control")),
-    )  # fmt: skip
+    )
     responses = first["responses"].with_columns(
         (prefix + pl.col(c)).alias(c) for c in ("patient_id", "response_id", "event_id")
     )
@@ -110,8 +112,15 @@ def made(name: str, rows: list[dict]) -> pl.DataFrame:
 
 def answer(patient: str, day: int, value: int) -> dict:
     at = datetime(2025, 1, 6, 12, tzinfo=UTC) + timedelta(days=day)
-    return {"response_id": f"{patient}{day}", "event_id": f"{patient}{day}", "patient_id": patient, "clinic_id": "C1",
-            "instrument": "nrs_pain", "answered_at": at, "items": f'{{"average_7d": {value}}}'}  # fmt: skip
+    return {
+        "response_id": f"{patient}{day}",
+        "event_id": f"{patient}{day}",
+        "patient_id": patient,
+        "clinic_id": "C1",
+        "instrument": "nrs_pain",
+        "answered_at": at,
+        "items": f'{{"average_7d": {value}}}',
+    }
 
 
 def small(**study) -> dict[str, pl.DataFrame]:
@@ -121,8 +130,17 @@ def small(**study) -> dict[str, pl.DataFrame]:
         for arm in ("control", "cold"):
             for k in range(6):
                 patient = f"{name}-{arm}-{k}"
-                patients.append({"patient_id": patient, "clinic_id": "C1", "enrolled_on": DAY1, "study_id": name,
-                                 "arm": arm, "allocation": "randomised", "allocated_on": DAY1})  # fmt: skip
+                patients.append(
+                    {
+                        "patient_id": patient,
+                        "clinic_id": "C1",
+                        "enrolled_on": DAY1,
+                        "study_id": name,
+                        "arm": arm,
+                        "allocation": "randomised",
+                        "allocated_on": DAY1,
+                    }
+                )
                 answers += [answer(patient, 0, 8), answer(patient, 91, 8 - falls - (k % 2))]
     return marts(
         {
@@ -131,9 +149,14 @@ def small(**study) -> dict[str, pl.DataFrame]:
             "clinics": made("clinics", [{"clinic_id": "C1", "timezone": "UTC"}]),
             "studies": made("studies", [{"study_id": "A", **study}, {"study_id": "B"}]),
         },
-        "adsl", "adqs", "adex", "adact", "cohort_outcomes", "arm_comparisons",
+        "adsl",
+        "adqs",
+        "adex",
+        "adact",
+        "cohort_outcomes",
+        "arm_comparisons",
         cut=SMALL_CUT,
-    )  # fmt: skip
+    )
 
 
 def change(outcomes: pl.DataFrame, **stratum) -> list[float]:
@@ -155,7 +178,10 @@ def test_a_masked_study_shows_no_arm_anywhere():
     assert frames["adsl"].filter(STUDYID="A").select("ARM", "TRT01A", "REFARM").unique().rows() == [(None, None, None)]
     rows = frames["cohort_outcomes"].filter(metric_id="nrs7d_change", visit="Month 3", strata=["study_arm"])
     assert sorted(rows.select("study_id", "arm", "n_evaluable").rows()) == [
-        ("A", "(masked)", 12), ("B", "cold", 6), ("B", "control", 6)]  # fmt: skip
+        ("A", "(masked)", 12),
+        ("B", "cold", 6),
+        ("B", "control", 6),
+    ]
     masked = frames["arm_comparisons"].filter(study_id="A")
     assert masked["estimate"].null_count() == masked.height > 0
     assert masked["reason"].str.starts_with("the study's arms are masked").all()

@@ -104,15 +104,26 @@ def test_adverse_events(place, at, day):
 )
 def test_where_an_event_happened(place, at, clinic):
     """At its own clinic, else its session's, else the one that the patient was in."""
-    event = {"ae_id": "A", "patient_id": "P", "term": "burn", "onset_at": at,
-             "event_time": datetime(2026, 6, 1, tzinfo=UTC)}  # fmt: skip
+    event = {
+        "ae_id": "A",
+        "patient_id": "P",
+        "term": "burn",
+        "onset_at": at,
+        "event_time": datetime(2026, 6, 1, tzinfo=UTC),
+    }
     assert mart("adae", tables(adverse_events=[event | place]))["CLINICID"].to_list() == [clinic]
 
 
 @pytest.mark.parametrize(("place", "at", "day"), [*NAMED, *NOT_NAMED, *OF_A_SESSION])
 def test_answers(place, at, day):
-    answer = {"response_id": "R", "patient_id": "P", "instrument": "nrs_pain", "items": '{"average_7d": 5}',
-              "answered_at": at, "context": "scheduled"}  # fmt: skip
+    answer = {
+        "response_id": "R",
+        "patient_id": "P",
+        "instrument": "nrs_pain",
+        "items": '{"average_7d": 5}',
+        "answered_at": at,
+        "context": "scheduled",
+    }
     assert mart("adqs", tables(responses=[answer | place]))["ADT"].to_list() == [date(2026, 5, day)]
 
 
@@ -168,8 +179,14 @@ def test_a_day_of_death_or_withdrawal_ends_by_its_clock(status, place, on, hour_
 def test_who_is_enrolled_in_two_zones_has_one_clock():
     """A patient of Berlin who is in a study of New York: an answer that names no clinic is of Berlin's day, in both."""
     enrolment = {"enrolment_id": "N", "study_id": "T", "patient_id": "P", "clinic_id": "YORK", "from": date(2026, 4, 1)}
-    answer = {"response_id": "R", "patient_id": "P", "instrument": "nrs_pain", "items": '{"average_7d": 5}',
-              "answered_at": NIGHT, "context": "scheduled"}  # fmt: skip
+    answer = {
+        "response_id": "R",
+        "patient_id": "P",
+        "instrument": "nrs_pain",
+        "items": '{"average_7d": 5}',
+        "answered_at": NIGHT,
+        "context": "scheduled",
+    }
     found = mart("adqs", tables(responses=[answer], study_enrolments=[enrolment]))
     assert set(found["ADT"]) == {date(2026, 5, 5)}
     assert found.schema == MART_TABLES["adqs"].polars_schema
