@@ -31,6 +31,7 @@ from . import disk_history, heartbeat, inspection, running
 from .alerting.beat import has_watched, watcher_fault
 from .contract import REASONS
 from .heartbeat import COMMIT_BUCKETS_S
+from .lag import stream_lag
 from .lake import Lake
 
 _FRESH_S = 5.0  # a storm of askers is one question
@@ -169,7 +170,7 @@ class Health:
 
     def _lag(self, lake: Lake, landed: datetime | None) -> Iterator[Metric]:
         try:
-            waiting = inspection.lag(lake, self._settings)
+            waiting = stream_lag(lake, self._settings)
         except FloeError:
             waiting = None
         if waiting is None:

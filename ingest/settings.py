@@ -11,7 +11,6 @@ from typing import Literal
 from pydantic import Field, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from transforms.binary_endpoints import endpoints
 from transforms.options import Options
 
 from .secrecy import hidden
@@ -91,6 +90,8 @@ class _Base(BaseSettings):
     @field_validator("binary_endpoints", check_fields=False)
     @classmethod
     def _can_be_read(cls, text: str) -> str:
+        from transforms.binary_endpoints import endpoints  # of a site that has some: it takes the instruments with it
+
         endpoints(text)
         return text
 

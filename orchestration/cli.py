@@ -10,18 +10,18 @@ import os
 import sys
 
 import typer
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 from typer.exceptions import TyperException
 
 from ingest.private import keep_private
 from ingest.read_only_home import READABLE
 from ingest.secrecy import hidden, hide_everywhere
-from ingest.settings import Settings
 from transforms.errors import FloeError
 from transforms.plain_text import visible
 
 from . import interrupts
 from .verbs import asking, copies, events, set_aside, system, work_lists
+from .verbs.shared import site_settings
 
 _STOPPED = 130  # what typer gives for a KeyboardInterrupt
 
@@ -81,7 +81,7 @@ def _end(error: BaseException) -> None:
 
 
 def _of_the_system(error: OSError) -> tuple[str, int]:
-    place = error.filename or Settings().home
+    place = error.filename or site_settings().home
     if error.errno == errno.ENOSPC:
         return f"no space is left on the disk ({place}): free some and start again", 3
     if error.errno == errno.EROFS:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from ingest.inspection import outdated_tables
+from ingest.inspection import last_release, outdated_tables
 from ingest.lake import Lake, Writer
 from transforms.errors import FloeError
 from transforms.marts import MARTS
@@ -26,12 +26,6 @@ from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 from .cut import read_cut
 
 RELEASES, RELEASED_CELLS = APP_TABLES["releases"], APP_TABLES["released_cells"]
-
-
-def last_release(lake: Lake) -> dict | None:
-    """The row of `app.releases` in force; None before the first."""
-    rows = lake.table(RELEASES.full_name).sort("release_id")
-    return rows.row(-1, named=True) if rows.height else None
 
 
 def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datetime) -> str:

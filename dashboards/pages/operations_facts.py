@@ -10,6 +10,7 @@ import polars as pl
 
 from ingest import inspection
 from ingest.heartbeat import heartbeats, ingest_unknown
+from ingest.lag import stream_lag
 from ingest.lake import Lake
 from ingest.secrecy import hidden
 from transforms.errors import FloeError
@@ -132,7 +133,7 @@ def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
 
     def ask(lake: Lake) -> tuple[pl.DataFrame | None, str]:
         try:
-            found = inspection.lag(lake, reader.settings)
+            found = stream_lag(lake, reader.settings)
         except FloeError as error:
             return None, hidden(f"Lag is unknown: {error}", reader.settings)
         if found is None:

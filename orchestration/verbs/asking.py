@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
-from ingest.settings import Settings
 from transforms.counting import counted
 from transforms.errors import FloeError
 
 from ..telling import tell
-from .shared import Json, say
+from .shared import Json, say, site_settings
 
 app = typer.Typer()
 
@@ -29,7 +28,7 @@ def materialize(
     """Brings core and mart up to date with raw, through Dagster."""
     from ..automation import materialize_now, release_now
 
-    settings = Settings()
+    settings = site_settings()
     materialize_now(settings, full=full, say=say)
     if release:
         release_now(settings, say=say)
@@ -52,10 +51,10 @@ def sql(
 
     Sees single patients: for people who may.
     """
-    from ..console import answer, statement_of
+    from ..answers import answer, statement_of
 
     statement = statement_of(query, file=file)
-    answer(Settings(), statement, as_of=as_of, format=format or _format_of(to), to=to)
+    answer(site_settings(), statement, as_of=as_of, format=format or _format_of(to), to=to)
 
 
 def _format_of(to: Path | None) -> str:
@@ -66,9 +65,9 @@ def _format_of(to: Path | None) -> str:
 @app.command()
 def status(as_json: Json = False) -> None:
     """Lag, rows, rejects, freshness, last materialisation, unknown content."""
-    from ..console import print_status, system_status
+    from ..status import print_status, system_status
 
-    found = system_status(Settings())
+    found = system_status(site_settings())
     print(json.dumps(found, default=str, indent=1)) if as_json else print_status(found)
 
 
@@ -77,11 +76,11 @@ def verify(
     deep: Annotated[bool, typer.Option("--deep", help="Read every file and hold it against its checksum too.")] = False,
 ) -> None:
     """Proves ledger, offsets and counts against each other; prints what it proved."""
-    from ..console import verify_lake
+    from ..proving import verify_lake
 
     marks = {True: "proved", False: "FAILED", None: "open"}  # open: nothing in the lake can tell
     is_proved = True
-    for is_true, sentence in verify_lake(Settings(), deep=deep):
+    for is_true, sentence in verify_lake(site_settings(), deep=deep):
         is_proved &= is_true is not False
         tell(f"{marks[is_true]:<6}  {sentence}")
     if not is_proved:
@@ -93,7 +92,7 @@ def mend() -> None:
     """Lands again from Kafka what damaged files held (floe verify --deep names them)."""
     from ingest.landing_again import mend as mend_lake
 
-    mended = mend_lake(Settings(), say=say)
+    mended = mend_lake(site_settings(), say=say)
     print(
         f"{counted(mended.files, 'damaged file')} taken out; {counted(mended.rows, 'row')} and "
         f"{counted(mended.rejects, 'reject')} landed again"
@@ -109,6 +108,6 @@ def upkeep() -> None:
 
     from ..automation import tidy
 
-    with Lake.open(Settings()) as lake:
+    with Lake.open(site_settings()) as lake:
         for what, count in tidy(lake).items():
             tell(f"{count:>8}  {what.replace('_', ' ')}")

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import typer
 
-from ingest.settings import Settings
 from transforms.counting import counted
 
 from ..telling import tell
-from .shared import say
+from .shared import say, site_settings
 
 app = typer.Typer()
 
@@ -25,7 +24,7 @@ def backup(folder: Path) -> None:
     """
     from ingest.backup import backup as copy_lake
 
-    manifest = copy_lake(Settings(), folder, say=say)
+    manifest = copy_lake(site_settings(), folder, say=say)
     tell(
         f"{folder} holds the lake as of snapshot {manifest.snapshot}: {counted(len(manifest.files), 'file')}, "
         f"{manifest.size_bytes:,} bytes, each on the disk and listed with its SHA-256"
@@ -39,7 +38,7 @@ def restore(folder: Path) -> None:
     """Makes FLOE_HOME, which must not have a lake, a home with the lake of a backup."""
     from ingest.restore import restore as fill_home
 
-    settings = Settings()
+    settings = site_settings()
     manifest = fill_home(settings, folder, say=say)
     tell(
         f"{settings.home} holds the lake of {manifest.made_at}, snapshot {manifest.snapshot}: "

@@ -15,13 +15,12 @@ from typing import Annotated
 
 import typer
 
-from ingest.settings import Settings
 from transforms.counting import counted
 from transforms.errors import FloeError, UsageError
 
 from .. import imports, interrupts
 from ..telling import tell
-from .shared import Clinics, Days, Patients, Seed, day, say
+from .shared import Clinics, Days, Patients, Seed, day, say, site_settings
 
 app = typer.Typer()
 
@@ -57,7 +56,7 @@ def simulate(
         late_share=late,
         broken_share=broken,
     )
-    run(Settings(), plan, to=to, rate=rate, truth_file=truth, say=say)
+    run(site_settings(), plan, to=to, rate=rate, truth_file=truth, say=say)
 
 
 @app.command()
@@ -69,7 +68,7 @@ def replay(files: list[Path], rate: Annotated[float | None, typer.Option(help="E
     from ingest import importers
 
     unread = importers.Unread()
-    _publish(Settings(), importers.replay(files, unread=unread), rate=rate)
+    _publish(site_settings(), importers.replay(files, unread=unread), rate=rate)
     _tell_unread(unread)
 
 
@@ -110,7 +109,7 @@ def import_(
         records = importers.IMPORTERS[format](
             files, timezone=timezone, dates=dates, decimal=decimal, refused=refused, unread=unread, **options
         )
-    settings, sources = Settings(), set()
+    settings, sources = site_settings(), set()
     _publish(settings, _noting_sources(records, sources))
     for reason, count in refused.most_common(_REASONS_SHOWN):
         tell(f"{count:,} left out: {reason}")
@@ -171,7 +170,7 @@ def ingest(
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    settings, number = Settings(), _worker(worker)
+    settings, number = site_settings(), _worker(worker)
     with served(settings, port=settings.ingest_health_port, of="FLOE_INGEST_HEALTH_PORT"):
         report = run(settings, drain=drain, worker=number, stop=stop, on_progress=say, after_parting=from_)
     tell(str(report))

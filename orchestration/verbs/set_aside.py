@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ingest.settings import Settings
 from transforms.counting import counted
 
 from ..telling import tell
-from .shared import Format
+from .shared import Format, site_settings
 
 rejects_app = typer.Typer(help="Records that broke the contract: list, show, replay.", invoke_without_command=True)
 alerts_app = typer.Typer(help="Alerts: list, acknowledge (ack), close; check who is told.", invoke_without_command=True)
@@ -34,27 +33,27 @@ def rejects(
 @rejects_app.command("list")
 def rejects_list(reason: Reason = None, topic: Topic = None, limit: Limit = 50, format: Format = "table") -> None:
     """The newest rejected records, without their bytes."""
-    from ..console import list_rejects
     from ..printing import print_frame, require_format
+    from ..rejects import list_rejects
 
     require_format(format)
-    print_frame(list_rejects(Settings(), reason=reason, topic=topic, limit=limit), format=format)
+    print_frame(list_rejects(site_settings(), reason=reason, topic=topic, limit=limit), format=format)
 
 
 @rejects_app.command("show")
 def rejects_show(topic: str, partition: int, offset: int) -> None:
     """One rejected record, its reason and its bytes."""
-    from ..console import show_reject
+    from ..rejects import show_reject
 
-    tell(show_reject(Settings(), topic=topic, partition=partition, offset=offset))
+    tell(show_reject(site_settings(), topic=topic, partition=partition, offset=offset))
 
 
 @rejects_app.command("replay")
 def rejects_replay(reason: Reason = None, topic: Topic = None) -> None:
     """Publishes rejected records again that can be read now, each once; says which still can't."""
-    from ..console import replay_rejects
+    from ..rejects import replay_rejects
 
-    sent, left = replay_rejects(Settings(), reason=reason, topic=topic)
+    sent, left = replay_rejects(site_settings(), reason=reason, topic=topic)
     tell(f"{counted(sent, 'record')} sent again")
     for sentence in left:
         tell(sentence)
@@ -70,21 +69,21 @@ def alerts(context: typer.Context, state: State = "open", format: Format = "tabl
 @alerts_app.command("list")
 def alerts_list(state: State = "open", format: Format = "table") -> None:
     """The alerts of a state."""
-    from ..console import list_alerts
+    from ..alerts import list_alerts
     from ..printing import print_frame, require_format
 
     require_format(format)
-    print_frame(list_alerts(Settings(), state=state), format=format)
+    print_frame(list_alerts(site_settings(), state=state), format=format)
 
 
 @alerts_app.command("times")
 def alerts_times(format: Format = "table") -> None:
     """How long alerts waited for somebody, by tier: median and 90th percentile in s, and how many still wait."""
-    from ..console import alert_times
+    from ..alerts import alert_times
     from ..printing import print_frame, require_format
 
     require_format(format)
-    print_frame(alert_times(Settings()), format=format)
+    print_frame(alert_times(site_settings()), format=format)
 
 
 By = Annotated[str, typer.Option("--by", help="Who: a name or role of the clinic's own.")]
@@ -119,9 +118,9 @@ def alerts_close(
 def _act(alert_id: str, *, state: str, **said: str) -> None:
     from ingest.alerting.standing import Act
 
-    from ..console import act_on_alert
+    from ..alerts import act_on_alert
 
-    act_on_alert(Settings(), alert_id, Act(state=state, **{name: text or None for name, text in said.items()}))
+    act_on_alert(site_settings(), alert_id, Act(state=state, **{name: text or None for name, text in said.items()}))
 
 
 @alerts_app.command("check")
@@ -129,9 +128,9 @@ def alerts_check(
     send: Annotated[bool, typer.Option("--send", help="Sends one test delivery to each sink.")] = False,
 ) -> None:
     """Whether the file of who is told (FLOE_ALERTS) can be meant so; with --send, whether each sink takes a delivery."""
-    from ..console import check_alerts
+    from ..alerts import check_alerts
 
-    check_alerts(Settings(), send=send)
+    check_alerts(site_settings(), send=send)
 
 
 @alerts_app.command("watch")
@@ -145,4 +144,4 @@ def alerts_watch() -> None:
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    run(Settings(), stop=stop, say=tell)
+    run(site_settings(), stop=stop, say=tell)

@@ -1,19 +1,17 @@
 """What verbs of several groups share: options, and words to the person at the terminal.
 
-Here: kinds of options, `say`. Not here: any verb.
+Here: kinds of options, the settings, `say`. Not here: any verb.
 """
 
+import sys
 from datetime import date
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from ingest.secrecy import hidden
 from transforms.errors import UsageError
-from transforms.plain_text import visible
 
-console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+from ..telling import tell
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Format = Annotated[str, typer.Option("--format", help="table, json or csv.")]
@@ -23,9 +21,16 @@ Days = Annotated[int, typer.Option(min=1, help="Days to simulate.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same events.")]
 
 
+def site_settings():
+    """The settings (`ingest.settings.Settings`). What reads them takes longer to import than help takes to print."""
+    from ingest.settings import Settings
+
+    return Settings()
+
+
 def say(text: str) -> None:
     """On standard error: standard output is for what was asked for."""
-    console.print(visible(hidden(text)))
+    tell(text, file=sys.stderr)
 
 
 def day(text: str) -> date:

@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from ingest.settings import Settings
 from transforms.errors import Missing
 
 from ..telling import tell
-from .shared import Clinics, Days, Json, Patients, Seed, say
+from .shared import Clinics, Days, Json, Patients, Seed, say, site_settings
 
 app = typer.Typer()
 broker_app = typer.Typer(help="The local Kafka broker alone.", no_args_is_help=True)
@@ -34,7 +33,7 @@ def up(
     from ..up import run
 
     plan = Plan(clinics=clinics, patients=patients, days=days, seed=seed) if demo else None
-    run(Settings(), demo=plan, replay=replay or [], say=say)
+    run(site_settings(), demo=plan, replay=replay or [], say=say)
 
 
 @app.command()
@@ -44,7 +43,7 @@ def dashboards() -> None:
 
     from ..processes import require_free_port
 
-    settings = Settings()
+    settings = site_settings()
     require_free_port(settings.dashboards_port, of="the dashboards", setting="FLOE_DASHBOARDS_PORT")
     serve(settings)
 
@@ -55,7 +54,7 @@ def dagster() -> None:
     from ..dagster_server import serve
     from ..processes import require_free_port
 
-    settings = Settings()
+    settings = site_settings()
     require_free_port(settings.dagster_port, of="Dagster", setting="FLOE_DAGSTER_PORT")
     serve(settings)
 
@@ -65,7 +64,7 @@ def doctor(as_json: Json = False) -> None:
     """Looks at each thing that Floe needs and says the remedy for what is missing."""
     from ..doctor import describe_settings, examine
 
-    settings = Settings()
+    settings = site_settings()
     findings = []
     for finding in examine(settings):
         findings.append(finding)
@@ -89,7 +88,7 @@ def broker_start() -> None:
     """Starts the local Kafka and waits until it answers; it goes on when this command ends."""
     from ingest import broker, stream
 
-    settings = Settings()
+    settings = site_settings()
     status = broker.start(settings, detached=True, progress=say)
     stream.ensure_topics(settings)
     tell(f"Apache Kafka {status.version} answers at {settings.bootstrap} (process {status.pid})")
@@ -101,7 +100,7 @@ def broker_stop() -> None:
     """Stops it; what was sent stays on the disk."""
     from ingest import broker
 
-    broker.stop(Settings())
+    broker.stop(site_settings())
     tell("stopped")
 
 
@@ -110,7 +109,7 @@ def broker_status(as_json: Json = False) -> None:
     """Whether it runs, where, since when."""
     from ingest import broker
 
-    status = broker.status(Settings())
+    status = broker.status(site_settings())
     if as_json:
         print(json.dumps(vars(status), default=str, indent=1))
     else:

@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ingest.settings import Settings
-
 from .set_aside import alerts_app
-from .shared import Format, day, say
+from .shared import Format, day, say, site_settings
 
 By = Annotated[str, typer.Option("--by", help="Who says so: a name or role of the clinic's own.")]
 Why = Annotated[str, typer.Option("--why", help="Why, in words.")]
@@ -28,7 +26,7 @@ def alerts_before(
     from ..work_lists import list_before
 
     require_format(format)
-    rows = list_before(Settings(), clinic=clinic, is_all=all, format=format)
+    rows = list_before(site_settings(), clinic=clinic, is_all=all, format=format)
     say("No event books a session: who is listed is expected by course, weekday and spacing, and others may come.")
     print_frame(rows, format=format)
 
@@ -44,7 +42,7 @@ def alerts_who_else(
     from ..work_lists import list_who_else
 
     require_format(format)
-    sentence, rows = list_who_else(Settings(), alert_id=alert_id, device_id=device)
+    sentence, rows = list_who_else(site_settings(), alert_id=alert_id, device_id=device)
     say(sentence)
     print_frame(rows, format=format)
 
@@ -62,7 +60,7 @@ def alerts_out_of_use(
     from ..work_lists import say_of_device
 
     from_on = day(from_) if from_ else datetime.now(UTC).date()
-    say_of_device(Settings(), device, from_on=from_on, by=by, why=why)
+    say_of_device(site_settings(), device, from_on=from_on, by=by, why=why)
 
 
 @alerts_app.command("back-in-use")
@@ -70,4 +68,4 @@ def alerts_back_in_use(device: str, by: By, why: Why) -> None:
     """Puts a device back into use."""
     from ..work_lists import say_of_device
 
-    say_of_device(Settings(), device, from_on=None, by=by, why=why)
+    say_of_device(site_settings(), device, from_on=None, by=by, why=why)

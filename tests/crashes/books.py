@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from ingest import stream
 from ingest.contract import encode
-from ingest.inspection import proofs
 from ingest.lake import Lake
+from ingest.proofs import proofs
 
 TOPIC = "floe.sessions.v1"
 _BROKEN_EVERY = 20

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from orchestration.console import verify_lake
+from orchestration.proving import verify_lake
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
 # What says where and when something landed or was computed, which a second run may do elsewhere and later

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from ingest import inspection, stream, worker
+from ingest import stream, worker
+from ingest.lag import stream_lag
 from ingest.lake import Lake
+from ingest.proofs import proofs
 
 FAULTS = Path(__file__).parents[3] / "shared" / "data" / "faults"
 pytestmark = pytest.mark.skipif(not FAULTS.is_dir(), reason="../shared/data is not beside the project")
@@ -46,7 +48,7 @@ def test_old_timestamps(settings):
     worker.run(settings, drain=True)
     with Lake.open(settings, read_only=True) as lake:
         rows = lake.table("raw.incidents", ["incident_id"], "source = '/backfill'")
-        assert {is_true for is_true, _ in inspection.proofs(lake)} <= {True, None}
+        assert {is_true for is_true, _ in proofs(lake)} <= {True, None}
     assert sorted(rows["incident_id"]) == [f"old-{k}" for k in range(5)]
 
 
@@ -60,9 +62,9 @@ def test_quiet_topic(settings):
     assert sum(f"{topic}/0 begins at position" in text for text in said) == 1
     assert worker.wait_landed(settings, stop=_patience(60))
     with Lake.open(settings, read_only=True) as lake:
-        lag = inspection.lag(lake, settings).filter(kafka_topic=topic, kafka_partition=0)["lag"].item()
+        lag = stream_lag(lake, settings).filter(kafka_topic=topic, kafka_partition=0)["lag"].item()
         marks = lake.table("raw.ledger", ["checksum"], "kafka_topic = $1 AND kafka_partition = 0", [topic])
-        open_sentences = [sentence for is_true, sentence in inspection.proofs(lake) if is_true is None]
+        open_sentences = [sentence for is_true, sentence in proofs(lake) if is_true is None]
     assert lag == 0
     assert marks["checksum"].to_list() == ["unknown"]
     assert any(sentence.startswith(f"{topic}/0: positions 0 to ") for sentence in open_sentences)

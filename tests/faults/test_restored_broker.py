@@ -17,12 +17,14 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from ingest import broker as local_broker
-from ingest import inspection, stream, worker
+from ingest import stream, worker
 from ingest.broker_java import data_folder
 from ingest.broker_process import free_port
 from ingest.contract import encode
+from ingest.lag import stream_lag
 from ingest.lake import Lake
 from ingest.log_proofs import log_proofs
+from ingest.proofs import proofs
 from ingest.settings import Settings
 from transforms.errors import LogsParted
 
@@ -91,12 +93,12 @@ class Site:
 
     def failures(self) -> list[str]:
         with Lake.open(self.settings, read_only=True) as lake:
-            proofs = [*inspection.proofs(lake), *log_proofs(lake, self.settings)]
-        return [sentence for is_true, sentence in proofs if is_true is False]
+            proved = [*proofs(lake), *log_proofs(lake, self.settings)]
+        return [sentence for is_true, sentence in proved if is_true is False]
 
     def lag(self) -> int | None:
         with Lake.open(self.settings, read_only=True) as lake, suppress(LogsParted):
-            return inspection.lag(lake, self.settings)["lag"].sum()
+            return stream_lag(lake, self.settings)["lag"].sum()
         return None
 
 

@@ -21,9 +21,9 @@ from ingest.alerting.book import Book, book_path
 from ingest.backup import backup
 from ingest.contract import encode
 from ingest.copies import MANIFEST, content_of
-from ingest.inspection import proofs
 from ingest.lake import Lake
 from ingest.landing import land, prepare, stored_positions
+from ingest.proofs import proofs
 from ingest.restore import restore
 from ingest.settings import Settings
 from ingest.source import Batch

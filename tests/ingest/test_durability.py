@@ -10,11 +10,11 @@ import pytest
 
 from ingest import durability, lake
 from ingest.durability import Folder, checksum
-from ingest.inspection import proofs
 from ingest.lake import Lake
 from ingest.lake_catalog import named_files
 from ingest.lake_checksums import notes, without_note
 from ingest.landing import land, prepare, stored_positions
+from ingest.proofs import proofs
 from ingest.settings import Settings
 from ingest.source import Batch
 from transforms.errors import DiskFull, FloeError

@@ -9,7 +9,7 @@ import pytest
 from ingest.lake import Lake
 from ingest.lake_pages import page_sentences
 from ingest.settings import Settings
-from orchestration.console import verify_lake
+from orchestration.proving import verify_lake
 from transforms.errors import CatalogDamaged
 
 PAGE = 4096

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest import inspection
 from ingest.contract import encode
 from ingest.lake import Lake
 from ingest.landing import PartedBatch, land, prepare, stored_standings
 from ingest.last_record import LastRecord
 from ingest.log_agreement import Standing
 from ingest.parting import first_difference, lineage_of, standings_of
+from ingest.proofs import missing_positions, proofs
 from ingest.settings import Settings
 from ingest.source import Batch
 
@@ -80,8 +80,8 @@ def test_a_log_that_parted_holds_its_beginning_from_the_one_before(lake):
     assert first_difference(lake, lineage, batch(whole, first=0)) is None
     assert first_difference(lake, lineage, batch(whole | {3: HELD[3]}, first=0)) == 3
     assert [standing.position for standing in standings_of(lake, lineage)] == [3, 4, 6]
-    assert all(is_true is not False for is_true, _ in inspection.proofs(lake))
-    sentences = inspection.missing_positions(lake)
+    assert all(is_true is not False for is_true, _ in proofs(lake))
+    sentences = missing_positions(lake)
     assert ["it landed on from 3, where they part; 3 positions of" in s for s in sentences] == [True, False]
     assert ["it landed on from 4, where they part; 2 positions of" in s for s in sentences] == [False, True]
 

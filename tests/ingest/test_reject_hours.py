@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from ingest import inspection
 from ingest.decode import decode
 from ingest.lake import Lake
 from ingest.landing import land, prepare
+from ingest.proofs import proofs
 from ingest.reject_hours import bounded, catch_up, checksum
 from ingest.settings import Settings
 from ingest.source import Batch
@@ -36,7 +36,7 @@ def batch(first: int, values: list[bytes | None], *, topic: str = "floe.readings
 
 
 def is_proved(lake) -> bool:
-    return all(holds is not False for holds, _ in inspection.proofs(lake))
+    return all(holds is not False for holds, _ in proofs(lake))
 
 
 def test_up_to_the_bound_a_reject_is_whole_and_beyond_it_a_checksum(lake):
@@ -56,7 +56,7 @@ def test_up_to_the_bound_a_reject_is_whole_and_beyond_it_a_checksum(lake):
     assert hours.rows() == [(25, 15, 1_000, NOW)]
     assert is_proved(lake)
     assert "25 rejects are as many as the ledger and their hours say, each once, 15 of them as position" in str(
-        list(inspection.proofs(lake))
+        list(proofs(lake))
     )
 
 

@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 from kafka import KafkaProducer
 
-from ingest import codecs, inspection, stream, worker
+from ingest import codecs, stream, worker
 from ingest.contract import encode
+from ingest.lag import stream_lag
 from ingest.lake import Lake
 from ingest.landing import stored_positions
+from ingest.proofs import proofs
 from ingest.settings import Settings
 from transforms.errors import BrokerMissing, FloeError, LandingConflict
 
@@ -217,20 +219,20 @@ def test_a_partition_whose_records_expired_before_the_first_look(settings, sourc
     _delete_records(settings, ends)
     stands = {key: end for key, end in ends.items() if end}
     with Lake.open(settings, read_only=True) as lake:
-        before = inspection.lag(lake, settings).filter(pl.col("kafka_topic") == TOPIC)["lag"].sum()
+        before = stream_lag(lake, settings).filter(pl.col("kafka_topic") == TOPIC)["lag"].sum()
     said: list[str] = []
     worker.run(settings, drain=True, on_progress=said.append)
     assert worker.wait_landed(settings, stop=threading.Event())
     with Lake.open(settings, read_only=True) as lake:
-        after = inspection.lag(lake, settings).filter(pl.col("kafka_topic") == TOPIC)["lag"].sum()
+        after = stream_lag(lake, settings).filter(pl.col("kafka_topic") == TOPIC)["lag"].sum()
         ledger = lake.table("raw.ledger", where="kafka_topic = $1", params=[TOPIC])
-        proofs = list(inspection.proofs(lake))
+        proved = list(proofs(lake))
     assert (before, after) == (0, 0)
     assert sum("was deleted before Floe first looked" in text and TOPIC in text for text in said) == len(stands)
     rows = ledger.select("kafka_partition", "first_position", "next_position", "checksum").sort("kafka_partition")
     assert rows.rows() == [(number, 0, end, "unknown") for (_, number), end in sorted(stands.items())]
-    assert all(is_true is not False for is_true, _ in proofs)
-    open_sentences = [sentence for is_true, sentence in proofs if is_true is None and TOPIC in sentence]
+    assert all(is_true is not False for is_true, _ in proved)
+    open_sentences = [sentence for is_true, sentence in proved if is_true is None and TOPIC in sentence]
     assert len(open_sentences) == len(stands)
     assert "nobody can say what they held" in open_sentences[0]
     said.clear()
@@ -248,7 +250,7 @@ def test_what_comes_behind_a_missing_beginning_lands(settings, source):
     assert landed(settings, source) == list(range(20, 60))
     with Lake.open(settings, read_only=True) as lake:
         firsts = lake.sql("SELECT min(first_position) FROM raw.ledger GROUP BY kafka_topic_id, kafka_partition")
-        is_proved = [is_true for is_true, _ in inspection.proofs(lake)]
+        is_proved = [is_true for is_true, _ in proofs(lake)]
     assert firsts.to_series().unique().to_list() == [0]
     assert False not in is_proved
 

@@ -15,7 +15,7 @@ import pytest
 from ingest.settings import Settings
 from orchestration import answer_files
 from orchestration.answer_files import new_file
-from orchestration.console import answer
+from orchestration.answers import answer
 from transforms.errors import DiskFull, FloeError, UsageError
 
 TYPES = """SELECT 1 AS i, sum(2::BIGINT) AS h, 1.5 AS d, 'x' AS t, DATE '2020-01-02' AS day, INTERVAL 1 DAY AS v,

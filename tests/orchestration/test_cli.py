@@ -25,10 +25,11 @@ import psutil
 import pytest
 import typer.main
 
-from ingest import broker, inspection, stream
+from ingest import broker, stream
 from ingest.broker_process import free_port
 from ingest.contract import encode, record_key
 from ingest.lake import Lake
+from ingest.proofs import proofs
 from ingest.settings import Settings
 from orchestration import cli
 from orchestration.assets.build import table_key
@@ -694,7 +695,7 @@ def test_full_disk(tmp_path, kafka):
                 "WHERE event_id LIKE 'readings-%'"
             )
             assert found.rows() == [(1500, 1500)]
-            assert [sentence for is_true, sentence in inspection.proofs(lake) if not is_true] == []
+            assert [sentence for is_true, sentence in proofs(lake) if not is_true] == []
 
 
 # --- stopped: last, because what is sent here stays in this file's Kafka --------------------------------

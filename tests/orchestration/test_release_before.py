@@ -13,6 +13,7 @@ import pytest
 
 from ingest import inspection, lake_forward
 from ingest.lake import TABLES, Lake
+from ingest.proofs import proofs
 from ingest.settings import Settings
 from orchestration.automation import materialize_now
 from orchestration.cut import is_behind
@@ -42,7 +43,7 @@ def forward(tmp_path_factory) -> SimpleNamespace:
     said: list[str] = []
     with Lake.open(settings) as lake:
         between = SimpleNamespace(
-            failures=[sentence for is_true, sentence in inspection.proofs(lake) if is_true is False],
+            failures=[sentence for is_true, sentence in proofs(lake) if is_true is False],
             is_behind=is_behind(lake),
             sentence=inspection.outdated_sentence(lake),
             outdated=inspection.outdated_tables(lake),
@@ -106,7 +107,7 @@ def test_what_landed_stands(lake):
     rejects = lake.table("raw.rejects")
     assert rejects.height == REJECTS
     assert rejects["value"].null_count() == 0
-    assert [sentence for is_true, sentence in inspection.proofs(lake) if not is_true] == []
+    assert [sentence for is_true, sentence in proofs(lake) if not is_true] == []
     assert inspection.landed_records(lake) == RECORDS + REJECTS
 
 

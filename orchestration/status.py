@@ -1,0 +1,145 @@
+"""What `floe status` tells: of the stream, the lake, the figures and the processes.
+
+Here: asking, and a line each. Not here: the questions themselves (ingest/inspection.py and its neighbours).
+"""
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from ingest import cluster, heartbeat, inspection, running, stream, worker
+from ingest.lag import stream_lag
+from ingest.lake import Lake
+from ingest.log_proofs import log_proofs
+from ingest.proofs import missing_positions
+from ingest.secrecy import hidden
+from transforms.errors import BrokerMissing, FloeError
+
+from .printing import print_frame
+from .telling import tell
+
+
+def system_status(settings) -> dict:
+    """Everything that `floe status` tells, as plain values. What is unknown is null, and `lag_unknown`, `rate_unknown`
+    say why: the lag is Kafka's ends less the lake's positions, not what a worker last said."""
+    with Lake.open(settings, read_only=True) as lake:
+        waiting, lag_unknown = lag_or_reason(settings, lake)
+        workers = worker.heartbeats(settings)
+        rate_unknown = heartbeat.ingest_unknown(settings)
+        counts = inspection.row_counts(lake)
+        cut = lake.table("core.data_cut")
+        checks = lake.table("mart.check_results", where="NOT is_passed")
+        newest = inspection.newest_event_time(lake, clock_tolerance_min=settings.clock_tolerance_min)
+        return {
+            "now": datetime.now(UTC),
+            "kafka": hidden(settings.bootstrap, settings),
+            "lag": None if waiting is None else int(waiting["lag"].sum()),
+            "lag_unknown": lag_unknown,
+            "events_per_s": None if rate_unknown else sum(beat["events_per_s"] or 0.0 for beat in workers),
+            "rate_unknown": rate_unknown,
+            "rows": int(counts["rows"].sum()),
+            "rejects": int(counts["rejects"].sum()),
+            "last_landed_at": counts["landed_at"].max(),
+            "newest_event_at": newest,
+            "materialised": None if cut.is_empty() else cut.row(0, named=True),
+            "released": inspection.last_release(lake),
+            "records_not_materialised": inspection.landed_records(lake) - (0 if cut.is_empty() else cut["records"][0]),
+            "failed_checks": checks.select("table", "check", "failing_rows").to_dicts(),
+            "topics": counts.to_dicts(),
+            "rejects_by_reason": inspection.reject_counts(lake).to_dicts(),
+            "set_aside": inspection.set_aside(lake),
+            "unknown_content": inspection.unknown_content(lake).to_dicts(),
+            "workers": workers,
+            "up": running.running(settings),
+            "down": running.parts_down(settings),
+            "stream_faults": [hidden(s, settings) for s in stream_faults(settings, lake)],
+            "outdated": inspection.outdated_sentence(lake),
+        }
+
+
+def lag_or_reason(settings, lake: Lake) -> tuple[pl.DataFrame | None, str | None]:
+    """What waits, a row a partition, or why nobody knows."""
+    try:
+        waiting = stream_lag(lake, settings)
+    except FloeError as error:
+        return None, hidden(f"unknown: {error}", settings)
+    address = hidden(settings.bootstrap, settings)
+    return waiting, f"unknown: no Kafka answers at {address}" if waiting is None else None
+
+
+def stream_faults(settings, lake: Lake) -> list[str]:
+    """What is wrong with the stream, a sentence each: another home's Kafka, topics that lose records, what is lost."""
+    sentences = missing_positions(lake)
+    try:
+        cluster.require_own(settings, stream.cluster_id(settings))
+        sentences += [sentence for is_true, sentence in list(log_proofs(lake, settings))[1:] if is_true is False]
+        sentences += [f"{fault}; remedy: {fault.remedy}" for fault in stream.topic_faults(settings)]
+    except BrokerMissing:
+        pass  # said as an unknown lag
+    except FloeError as error:
+        sentences.append(str(error))
+    return sentences
+
+
+def print_status(found: dict) -> None:
+    lag = found["lag_unknown"] or f"{found['lag']:,} records"
+    rate = found["rate_unknown"] or f"{found['events_per_s']:,.0f} events a second"
+    cut = found["materialised"]
+    _print_up(found["up"])
+    for sentence in found["down"]:
+        tell(f"down               {sentence}")
+    tell(f"kafka              {found['kafka']}")
+    tell(f"lag                {lag}")
+    tell(f"rate               {rate}")
+    tell(f"landed             {found['rows']:,} rows, {found['rejects']:,} rejects, last at {found['last_landed_at']}")
+    tell(f"newest event       {found['newest_event_at']}")
+    made = (
+        "never"
+        if cut is None
+        else f"{cut['started_at']}, of snapshot {cut['lake_snapshot']}, data cut {cut['data_cutoff']}"
+    )
+    tell(f"materialised       {made}; {found['records_not_materialised']:,} records since")
+    out = found["released"]
+    made = (
+        "never" if out is None else f"{out['released_at']}, release {out['release_id']}, data cut {out['data_cutoff']}"
+    )
+    tell(f"released           {made}")
+    tell(f"checks that fail   {len(found['failed_checks'])}")
+    for check in found["failed_checks"]:
+        tell(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
+    aside = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found["set_aside"].items())
+    tell(f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)")
+    if found["outdated"]:
+        tell(f"figures            {found['outdated']}")
+    for sentence in found["stream_faults"]:
+        tell(f"stream             {sentence}")
+    for beat in found["workers"]:
+        tell(f"worker             {beat['worker']} {beat['health']}: {_told(beat)}")
+    for title, rows in (
+        ("topics", found["topics"]),
+        ("rejects", found["rejects_by_reason"]),
+        ("unknown", found["unknown_content"]),
+    ):
+        if rows:
+            tell(f"\n{title}")
+            print_frame(pl.DataFrame(rows, infer_schema_length=None), format="table")
+
+
+def _print_up(up: dict | None) -> None:
+    """What `floe up` runs, a line a part."""
+    if up is None:
+        tell("floe up            has not run in this home")
+        return
+    tell(f"floe up            {up['state']}, process {up['pid']}, started {up['started_at']}")
+    for part in up["parts"]:
+        ports = ", ".join(map(str, part["ports"]))
+        words = [f"since {part['since']}", f"port {ports}" if ports else "", part["said"]]
+        tell(f"{'':<19}{part['name']} {part['state']}: {'; '.join(filter(None, words))}")
+
+
+def _told(beat: dict) -> str:
+    """A worker's own figures, as far as they hold."""
+    if beat["unknown"] and beat["events"] is None:
+        return f"{beat['unknown']} (since {beat['updated_at']})"
+    rate = beat["unknown"] or f"{beat['events_per_s']:,.0f} a second"
+    return f"{beat['events']:,} events, {beat['rejects']:,} rejects, {rate}, told at {beat['updated_at']}"
