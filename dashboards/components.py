@@ -14,6 +14,7 @@ import polars as pl
 from dash import Output, dcc, html
 
 from transforms.catalogue import METRICS
+from transforms.options import Options
 
 from . import ids, theme, words
 from .figures.blank import blank
@@ -101,12 +102,13 @@ def outputs(charts: Sequence[Chart]) -> list[Output]:
     return [Output(ids.part(chart.id, name), prop) for chart in charts for name, prop in _PARTS]
 
 
-def filled(charts: Sequence[Chart], drawn: dict[str, Drawn], *, of: theme.Look, keep: str) -> list:
-    """Values of `outputs(charts)`; `keep`: while it stays the same, a reader's zoom does."""
-    return [value for chart in charts for value in _parts_of(chart, drawn[chart.id], of, keep)]
+def filled(charts: Sequence[Chart], drawn: dict[str, Drawn], *, of: theme.Look, keep: str, options: Options) -> list:
+    """Values of `outputs(charts)`; `keep`: while it stays the same, a reader's zoom does. `options`: the site's, for what
+    the definitions say."""
+    return [value for chart in charts for value in _parts_of(chart, drawn[chart.id], of, keep, options)]
 
 
-def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str) -> tuple:
+def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str, options: Options) -> tuple:
     figure = theme.dressed(plain(drawn.figure), of, keep=keep, height=chart.height)
     summary = [drawn.summary, *[html.Span(f" {note}") for note in drawn.notes]]
     title = drawn.title or chart.title
@@ -117,12 +119,12 @@ def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str) -> tuple:
         figure,
         summary,
         table_of(drawn.table, caption=f"{title} Of: {drawn.selection}" if drawn.selection else title),
-        _definitions(drawn.metrics),
+        _definitions(drawn.metrics, options),
         freshness(drawn),
     )
 
 
-def _definitions(metrics: Sequence[str]):
+def _definitions(metrics: Sequence[str], options: Options):
     found = [METRICS[m] for m in dict.fromkeys(metrics) if m in METRICS]
     if not found:
         return html.P("No metric stands behind this picture: it shows records as they are.", className="small")
@@ -132,7 +134,9 @@ def _definitions(metrics: Sequence[str]):
             for m in found
             for item in (
                 html.Dt(m.title),
-                html.Dd(f"{m.rule}. Source: {m.source} ({m.verification}). Metric {m.id}, version {m.version}."),
+                html.Dd(
+                    f"{m.rule_by(options)}. Source: {m.source} ({m.verification}). Metric {m.id}, version {m.version}."
+                ),
             )
         ],
         className="small",

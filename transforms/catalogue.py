@@ -11,11 +11,15 @@ from . import mobility_parameters
 from .event_groups import GROUPS
 from .instruments import metrics as instrument_metrics
 from .instruments.metrics import T_INTERVAL
+from .options import Options
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """`verification`: verified (source read or number reproduced), unverified (primary not checked), proposal."""
+    """`verification`: verified (source read or number reproduced), unverified (primary not checked), proposal.
+
+    `parameters`: the options that the rule depends on; `{name}` in the rule stands for the value of one of them.
+    """
 
     id: str
     version: str
@@ -27,6 +31,16 @@ class Metric:
     verification: str
     parameters: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+
+    def rule_by(self, options: Options) -> str:
+        """The rule in words, with the site's own numbers."""
+        return self.rule.format(**{name: _in_words(getattr(options, name)) for name in self.parameters})
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # --- pain ---------------------------------------------------------------------------------------
@@ -75,7 +89,7 @@ _TIME: tuple[Metric, ...] = (
         id="sustained_response",
         version="2",
         title="Patients with a sustained response of pain",
-        rule="at least 30 % better at two assessments at least FLOE_SUSTAINED_MIN_DAYS days apart and at every one "
+        rule="at least 30 % better at two assessments at least {sustained_min_days} days apart and at every one "
         "between; patients without two such assessments are not evaluable",
         unit="proportion",
         direction="higher",
@@ -113,8 +127,8 @@ _TIME: tuple[Metric, ...] = (
         title="Least improvement that patients call much improved",
         rule="the improvement with the highest sensitivity + specificity for PGIC 1-2 against 3-7 at the same visit, "
         "among this product's own patients due; of equally good cuts the greatest; beside it both groups' sizes and "
-        "the area under the ROC curve with Newcombe's interval; none where a group has fewer than 30 patients "
-        "(FLOE_ANCHOR_MIN_GROUP) or the cut is no improvement",
+        "the area under the ROC curve with Newcombe's interval; none where a group has fewer than "
+        "{anchor_min_group} patients or the cut is no improvement",
         unit=None,
         direction="none",
         source="a proposal of Floe, as in Suzuki 2020, PMC7053735; Youden 1950, Cancer 3:32; Hanley & McNeil 1982, "
@@ -278,6 +292,7 @@ _EXPOSURE_VERSIONS = {
     "session_dose": "2",
     "skin_rewarming": "2",
 }
+_EXPOSURE_OPTIONS = {"course_adherence": ("course_gap_days",)}
 _BEGAN = "of the sessions that began (delivered or aborted)"
 _EXPOSURE: tuple[Metric, ...] = tuple(
     Metric(
@@ -289,7 +304,7 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
         direction=direction,
         source=source,
         verification="proposal",
-        parameters=(),
+        parameters=_EXPOSURE_OPTIONS.get(id, ()),
         tests=tests,
     )
     for id, title, unit, direction, rule, source, tests in (
@@ -329,7 +344,7 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
             "ratio",
             "higher",
             "delivered sessions / prescribed sessions of a course, mean over the courses that are over (population "
-            "courses: the counts are of courses; one without a last day is over FLOE_COURSE_GAP_DAYS after its last "
+            "courses: the counts are of courses; one without a last day is over {course_gap_days} days after its last "
             "session), t interval over patients; can exceed 1",
             "proposal of this project",
             ("tests/transforms/test_exposure.py", *_COHORT_SESSIONS),
@@ -726,10 +741,10 @@ _SAFETY: tuple[Metric, ...] = tuple(
             "days",
             "none",
             "of each episode (a new one: first session of a course that is new to the patient and continues no other, or "
-            "more than 90 days after the last) from its first session that began to 30 days after its last; ended by the "
+            "more than {episode_gap_days} days after the last) from its first session that began to {risk_window_days} days after its last; ended by the "
             "last moment of the day of death, of withdrawal (who comes back for a session is at risk again) or of the "
-            "last contact of who is lost, and by the data cut taken down to the hour. Lost: no session, consult, "
-            "screening, answer, test, care or report of it, or adverse event for 60 days at the cut, whatever was filed; "
+            "last contact of who is lost, and by the data cut taken down to {person_time_cut_h} h. Lost: no session, consult, "
+            "screening, answer, test, care or report of it, or adverse event for {lost_after_days} days at the cut, whatever was filed; "
             "a later contact gives the time back. The planned time is the same without that loss",
             _FROM_TIME_AT_RISK,
             "proposal of this project, after ICH E9(R1) and OHDSI CohortIncidence",
@@ -794,8 +809,8 @@ _SAFETY: tuple[Metric, ...] = tuple(
             "Treatment-emergent adverse event",
             None,
             "none",
-            "not treated or ended before the first session: no; onset not known: yes (a setting); onset from the first session that "
-            "began to 30 days after the last: yes; began before and worsened (grade above the initial one): yes",
+            "not treated or ended before the first session: no; onset not known: {is_unknown_onset_emergent}; onset from the first session that "
+            "began to {risk_window_days} days after the last: yes; began before and worsened (grade above the initial one): yes",
             ("risk_window_days", "is_unknown_onset_emergent"),
             "PHUSE white paper; pharmaverse admiral derive_var_trtemfl",
             ("tests/transforms/test_safety.py",),
@@ -817,7 +832,7 @@ _SAFETY: tuple[Metric, ...] = tuple(
             "One event or two",
             None,
             "none",
-            "records of one patient and term are one event, that of the first, while an earlier one lasts and for 7 days "
+            "records of one patient and term are one event, that of the first, while an earlier one lasts and for {clean_window_days} days "
             "after its end; an earlier one without an end covers only where its outcome is ongoing or resolving",
             ("clean_window_days",),
             "proposal of this project, after OHDSI CohortIncidence",
@@ -943,7 +958,7 @@ _CLINICS: tuple[Metric, ...] = tuple(
                     "proportion",
                     "higher",
                     "responders (NRS, 7 days) / patients with a value; clinics with values of fewer than "
-                    "FLOE_MIN_COMPLETENESS_PCT of the patients due are not compared; not adjusted for case mix.",
+                    "{min_completeness_pct} % of the patients due are not compared; not adjusted for case mix.",
                     ("min_completeness_pct", "min_cell"),
                 ),
             ),
@@ -951,9 +966,9 @@ _CLINICS: tuple[Metric, ...] = tuple(
         (
             " By clinic-local month, each clinic and all together. Limits from the first 12 points with a value (fewer: "
             "trial limits; under 6: none), begun anew at a rebase, which the rows name with its reason. Rules: outside, "
-            "trend of 7, two of three beyond two thirds of the limit, 7 on one side (6 by a setting). Better or worse is "
+            "trend of {control_chart_run}, two of three beyond two thirds of the limit, {control_chart_run} on one side. Better or worse is "
             "the way of a trend and the side of every other signal. Few reported events are not shown as improvement. "
-            "Monthly rates and shares as XmR charts by a setting.",
+            "Monthly rates and shares are drawn as: {control_chart_kind}.",
             "NHS England Making data count (NHSRplotthedots); Montgomery (u, p); Benneyan 2001 (g)",
             "verified",
             ("tests/transforms/test_spc.py", "tests/transforms/marts/test_control_charts.py"),
@@ -1007,7 +1022,7 @@ _CLINICS: tuple[Metric, ...] = tuple(
                     "points",
                     "lower",
                     "XmR chart of the monthly mean change of the NRS (7 days) at Week 8, by the month of the answer; a "
-                    "month of fewer than FLOE_MIN_CELL patients has no value; a change, not an effect.",
+                    "month of fewer than {min_cell} patients has no value; a change, not an effect.",
                     _CHART_SETTINGS,
                 ),
             ),
@@ -1027,7 +1042,7 @@ _CLINICS: tuple[Metric, ...] = tuple(
                     "control the share of "
                     "all clinics together, against twice the odds; a row a month: the highest sum of the month. Limit by "
                     "simulation (seeded), so that all clinics' charts together give one false alarm in "
-                    "FLOE_CONTROL_CHART_ARL months on average; from 5 injuries on.",
+                    "{control_chart_arl} months on average; from 5 injuries on.",
                     ("control_chart_arl", "min_cell"),
                 ),
             ),

@@ -209,7 +209,8 @@ def metric_of_test(code: str) -> str:
 
 
 _WEEK_RULE = (
-    "a day is valid with enough hours of wear, a week with enough valid days and weekend days, else null and a reason; "
+    "a day is valid with {valid_day_wear_h} h of wear or more, a week with {valid_week_days} valid days or more, "
+    "{valid_week_weekend_days} or more of them at its weekend, else null and a reason; "
     "of two devices worn on one day the one worn longest counts"
 )
 _VALID = "mean over the valid days of a week of 7 days from Day 1"

@@ -9,14 +9,19 @@ from datetime import datetime
 import polars as pl
 
 from .catalogue import METRICS, Metric
-from .options import Cut
+from .options import Cut, Options
 from .schemas import MART_TABLES
 
 TABLE = MART_TABLES["restatements"]
 
 
 def restated(
-    earlier: pl.DataFrame, *, cut: Cut, started_at: datetime, metrics: Iterable[Metric] = tuple(METRICS.values())
+    earlier: pl.DataFrame,
+    *,
+    cut: Cut,
+    started_at: datetime,
+    options: Options,
+    metrics: Iterable[Metric] = tuple(METRICS.values()),
 ) -> pl.DataFrame:
     """`mart.restatements` after a run: `earlier` (its rows so far) and a row for each version that is not in it.
 
@@ -30,7 +35,7 @@ def restated(
             "metric_id": metric.id,
             "version": metric.version,
             "previous_version": previous.get(metric.id),
-            "rule": metric.rule,
+            "rule": metric.rule_by(options),
             "lake_snapshot": cut.lake_snapshot,
             "data_cutoff": cut.data_cutoff,
             "restated_at": started_at,

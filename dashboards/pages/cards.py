@@ -220,7 +220,7 @@ class CardPage:
         shown = self.shown(reader, choice)
         drawn = {card.id: card.drawn(shown, of) for card in self.cards}
         return [
-            *filled(self.cards, drawn, of=of, keep=choice.key()),
+            *filled(self.cards, drawn, of=of, keep=choice.key(), options=reader.settings.options),
             *[fill.value(shown) for fill in self._fills()],
         ]
 

@@ -87,7 +87,7 @@ def view(reader: Reader, scheme: str | None) -> list:
     facts, computed = stream_facts(reader), computed_facts(reader)
     drawn = {ids.THROUGHPUT: guarded(lambda: _throughput(reader, facts, of), of=of)}
     return [
-        *filled((_THROUGHPUT,), drawn, of=of, keep="operations"),
+        *filled((_THROUGHPUT,), drawn, of=of, keep="operations", options=reader.settings.options),
         tiles(_tiles(reader, facts, computed)),
         parts_table(reader),
         _workers(reader),
@@ -102,7 +102,7 @@ def _outside_view(reader: Reader, of: Look) -> list:
     tables = {id: operations_outside.for_staff() for id, _, _ in _TABLES}
     tables[ids.CHECKS] = operations_outside.failing(reader)
     return [
-        *filled((_THROUGHPUT,), drawn, of=of, keep="operations"),
+        *filled((_THROUGHPUT,), drawn, of=of, keep="operations", options=reader.settings.options),
         operations_outside.health(reader),
         *tables.values(),
     ]
@@ -112,7 +112,7 @@ def lag_view(reader: Reader, scheme: str | None) -> list:
     of = look(scheme)
     draw = partial(operations_outside.chart, of=of) if reader.is_outside else partial(_lag, reader, of)
     drawn = {ids.LAG: guarded(draw, of=of)}
-    return filled((_LAG,), drawn, of=of, keep="operations")
+    return filled((_LAG,), drawn, of=of, keep="operations", options=reader.settings.options)
 
 
 def _throughput(reader: Reader, facts: Stream | None, of: Look) -> Drawn:

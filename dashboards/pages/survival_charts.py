@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from transforms.catalogue import METRICS
+from transforms.options import Options
 
 from .. import words
 from ..components import Drawn, nothing
@@ -73,13 +74,15 @@ def survival_card(
                 everybody,
                 whole.filter(pl.col("parameter") == everybody).with_columns(series=pl.lit(shown.selection)),
             )
-        chart = survival_chart(rows, drawn, of=of, height=height, none=shown.none(rows, what))
+        chart = survival_chart(
+            rows, drawn, of=of, height=height, none=shown.none(rows, what), options=shown.reader.settings.options
+        )
         return shown.by_arm(chart) if rows["series"].n_unique() > 1 else chart
 
     return Card(id, title, height, draw=draw, mart="survival_curves")
 
 
-def survival_chart(rows: pl.DataFrame, parameter: str, *, of: Look, height: int, none: str) -> Drawn:
+def survival_chart(rows: pl.DataFrame, parameter: str, *, of: Look, height: int, none: str, options: Options) -> Drawn:
     """`rows`: of the parameter, with `series`; `none`: why there is nothing, where there is nothing."""
     clock = CLOCKS[parameter]
     drawn = rows.filter(pl.col("survival").is_not_null() & pl.col("at_risk").is_not_null())
@@ -91,23 +94,22 @@ def survival_chart(rows: pl.DataFrame, parameter: str, *, of: Look, height: int,
     return Drawn(
         figure=figure,
         summary=f"{_said(drawn, clock)} {_test(drawn)}".strip(),
-        notes=(*_no_event(drawn, clock), *_beyond(drawn, until), f"Event and censoring: {_rule(metric)}."),
+        notes=(*_no_event(drawn, clock), *_beyond(drawn, until), f"Event and censoring: {_rule(metric, options)}."),
         metrics=(metric,),
         table=_table(drawn),
         data_to=drawn["data_cutoff"].max(),
     )
 
 
-def _rule(metric: str) -> str:
+def _rule(metric: str, options: Options) -> str:
     """The rule in full: one that says `as another` with that other."""
-    rule = METRICS[metric].rule
+    rule = METRICS[metric].rule_by(options)
     other = rule.removeprefix("as ").split(" ")[0].rstrip(",;")
     is_other = rule.startswith("as ") and other in METRICS
-    return (
-        f"as {METRICS[other].title.lower()} ({METRICS[other].rule}), {rule.removeprefix(f'as {other}').lstrip(', ;')}"
-        if (is_other)
-        else rule
-    )
+    if not is_other:
+        return rule
+    rest = rule.removeprefix(f"as {other}").lstrip(", ;")
+    return f"as {METRICS[other].title.lower()} ({METRICS[other].rule_by(options)}), {rest}"
 
 
 def _until(rows: pl.DataFrame) -> float:

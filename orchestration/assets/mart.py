@@ -26,7 +26,8 @@ def _restatements_asset() -> dg.AssetsDefinition:
 
     def compute(lake: Lake) -> pl.DataFrame:
         started_at = lake.table(DATA_CUT.full_name)["started_at"][0]
-        return restated(lake.table(RESTATEMENTS.full_name), cut=read_cut(lake), started_at=started_at)
+        earlier = lake.table(RESTATEMENTS.full_name)
+        return restated(earlier, cut=read_cut(lake), started_at=started_at, options=Settings().options)
 
     return table_asset(RESTATEMENTS, inputs=(DATA_CUT.full_name,), compute=compute)
 

@@ -14,9 +14,12 @@ from tests.dashboards.rows import frame, stratum
 from tests.dashboards.small_summaries import STEPS, curve
 from transforms.catalogue import METRICS
 from transforms.marts import adtte
+from transforms.options import Options
 from transforms.schemas import MART_TABLES
 
 CHARTS = durability.DURABILITY.cards
+
+OPTIONS = Options()
 
 
 def curves(*parts: list[dict]) -> pl.DataFrame:
@@ -27,7 +30,7 @@ def test_loss_says_events_median_and_rule(staff):
     """4 losses (2 at 20, 2 at 40) of 10; no median, and why; event and censoring are the catalogue's words."""
     said = caption(view(staff, "/durability"), CHARTS, ids.LOSS)
     assert "4 losses among 10 patients, no median (survival stays above one half)" in said
-    assert METRICS["ttloss"].rule in said
+    assert METRICS["ttloss"].rule_by(OPTIONS) in said
 
 
 def test_every_clock_is_of_the_marts():
@@ -38,8 +41,8 @@ def test_every_clock_is_of_the_marts():
 
 def test_a_rule_that_names_another_is_said_in_full():
     """`as ttsurg, ...` alone would tell a reader nothing."""
-    assert METRICS["ttsurg"].rule in survival_charts._rule("ttresc")
-    assert survival_charts._rule("ttloss") == METRICS["ttloss"].rule
+    assert METRICS["ttsurg"].rule_by(OPTIONS) in survival_charts._rule("ttresc", OPTIONS)
+    assert survival_charts._rule("ttloss", OPTIONS) == METRICS["ttloss"].rule_by(OPTIONS)
 
 
 def test_a_median_has_its_interval():
@@ -52,18 +55,18 @@ def test_arms_are_curves_with_a_test_only_where_it_is_given():
     """Two arms are two curves; p stands where the mart gives one (randomised, from allocation), else why it does not."""
     by_arm = [curve("TTLOSS", stratum(arm=arm), STEPS) for arm in ("a", "b")]
     rows = curves(*by_arm).with_columns(series="arm")
-    drawn = survival_charts.survival_chart(rows, "TTLOSS", of=LIGHT, height=480, none="")
+    drawn = survival_charts.survival_chart(rows, "TTLOSS", of=LIGHT, height=480, none="", options=OPTIONS)
     assert "p = " not in drawn.summary
     assert "No test between these arms" in drawn.summary
     tested = rows.with_columns(log_rank_p_value=pl.lit(0.03))
-    drawn = survival_charts.survival_chart(tested, "TTLOSS", of=LIGHT, height=480, none="")
+    drawn = survival_charts.survival_chart(tested, "TTLOSS", of=LIGHT, height=480, none="", options=OPTIONS)
     assert "Log-rank between the randomised arms: p = 0.030" in drawn.summary
 
 
 def test_no_event_is_not_none_to_come():
     """A curve without an event has limits of no width: the sentence warns."""
     rows = curves(curve("TTSURG", stratum(), [(50.0, 10, 0, 10, 1.0)])).with_columns(series=pl.lit("all"))
-    drawn = survival_charts.survival_chart(rows, "TTSURG", of=LIGHT, height=480, none="")
+    drawn = survival_charts.survival_chart(rows, "TTSURG", of=LIGHT, height=480, none="", options=OPTIONS)
     assert "No surgery seen is not none to come" in " ".join(drawn.notes)
 
 

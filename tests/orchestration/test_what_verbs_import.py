@@ -10,7 +10,18 @@ import sys
 
 import pytest
 
-_LIBRARIES = {"dagster", "dash", "duckdb", "kafka", "numpy", "plotly", "polars", "pyarrow", "pydantic_settings", "scipy"}
+_LIBRARIES = {
+    "dagster",
+    "dash",
+    "duckdb",
+    "kafka",
+    "numpy",
+    "plotly",
+    "polars",
+    "pyarrow",
+    "pydantic_settings",
+    "scipy",
+}
 _LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
 

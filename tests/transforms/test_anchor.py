@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from transforms import anchor
 from transforms.catalogue import METRICS
 from transforms.errors import UsageError
+from transforms.options import Options
 
 
 def patients(rows) -> pl.DataFrame:
@@ -252,4 +253,4 @@ def test_the_catalogue_calls_it_a_proposal():
     """The metric is published as a proposal, with the size of group that the function needs."""
     metric = METRICS["pgic_anchor_mic"]
     assert metric.verification == "proposal"
-    assert f"fewer than {anchor.MIN_GROUP} patients" in metric.rule
+    assert f"fewer than {anchor.MIN_GROUP} patients" in metric.rule_by(Options())

@@ -21,7 +21,7 @@ SOURCES = {
     "odi": (
         "Fairbank & Pynsent 2000, Spine 25:2940; form 2.1a",
         "verified",
-        "100 x sum / (5 x sections answered), at least FLOE_ODI_MIN_ITEMS of 10; only with FLOE_ODI_LICENSED",
+        "100 x sum / (5 x sections answered), at least {odi_min_items} of 10; only where a licence is stated (here: {odi_licensed})",
     ),
     "rmdq": (
         "Roland & Fairbank 2000, Spine 25:3115; missing rule: proposal",
@@ -73,6 +73,9 @@ SOURCES = {
     ),
 }
 
+# instrument: the options that its score depends on
+SCORE_OPTIONS = {"odi": ("odi_min_items", "odi_licensed")}
+
 T_INTERVAL = "t interval, none of one value or of equal ones"
 _SHARE = "Wilson limits, Clopper-Pearson where 5 patients or fewer have it"
 
@@ -98,7 +101,7 @@ STATISTICS = {
     ),
     "pctx": (
         "improved by at least the site's own percentage",
-        f"share improved by at least FLOE_RESPONDER_EXTRA_PCT % of baseline; {_SHARE}",
+        f"share improved by at least {{responder_extra_pct}} % of baseline; {_SHARE}",
         "proportion",
     ),
 }
@@ -172,6 +175,7 @@ def _score(p: Parameter) -> dict:
         "direction": p.better,
         "source": source,
         "verification": verification,
+        "parameters": SCORE_OPTIONS.get(p.instrument, ()),
         "tests": ("tests/transforms/test_instruments.py",),
     }
 
@@ -183,6 +187,8 @@ def _statistic(p: Parameter, name: str) -> dict:
         rule = f"share in categories {'1 and 2' if name == 'points' else '6 and 7'}; {_SHARE}"
     # before 3 an answer that names no clinic had the day in UTC; 1 closed windows at midnight UTC, took the median day of the unjudged too, and gave equal values an interval
     options = {"pctx": "responder_extra_pct", "points": p.points_option, "worse": p.points_option}
+    if name in ("points", "worse") and p.points_option:
+        rule = rule.replace("the important change", f"the important change, {{{p.points_option}}} on its scale")
     direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
     return {
         "id": metric_id(p.code, name),

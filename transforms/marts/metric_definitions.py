@@ -32,7 +32,7 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
             "metric_id": m.id,
             "version": m.version,
             "title": m.title,
-            "rule": m.rule,
+            "rule": m.rule_by(options),
             "unit": m.unit,
             "direction": m.direction,
             "source": m.source,

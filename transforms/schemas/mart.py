@@ -268,7 +268,7 @@ ADAE = _table(
         Column("ADURN", I, "duration, last day - first day + 1", "days"),
         _flag(
             "TRTEMFL",
-            "treatment-emergent (from the first session that began to 30 days after the last, or worsened in it); null = not",
+            "treatment-emergent (from the first session that began to the end of the risk window after the last, or worsened in it: metric treatment_emergent); null = not",
         ),
         _flag("SESS24FL", "within 24 h after a session's start"),
         _flag("SESS72FL", "within 72 h after a session's start"),
@@ -415,7 +415,9 @@ PATIENT_OUTCOMES = _table(
         Column("is_responder_points", B, "pain lower by at least the important number of points; null = not evaluable"),
         Column("is_worse", B, "pain higher by at least that; null = not evaluable"),
         Column(
-            "is_sustained_responder", B, "30 % at two consecutive visits at least 21 days apart; null = not evaluable"
+            "is_sustained_responder",
+            B,
+            "30 % at two consecutive visits far enough apart (metric sustained_response); null = not evaluable",
         ),
         Column("sustained_reason", S, "why sustained response can't be given"),
         Column("sessions_delivered", I, "sessions delivered"),
