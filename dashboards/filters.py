@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlencode
 
+from transforms.facts.values import MASKED, NONE, ROUTINE
 from transforms.schemas.mart import COLUMNS_OF, DIMENSIONS, STRATUM_COLUMNS
 
 from . import ids, words
 
 # query name -> column of the marts
 COLUMN = {"study": "study_id", "arm": "arm", "clinic": "clinic_id", "modality": "modality", "indication": "indication"}
-# Values of the marts (transforms; a test holds them together)
-ROUTINE, NONE, MASKED = "ROUTINE", "(none)", "(masked)"
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ from transforms.cusum import CusumLimit, bernoulli_weights, cusum, cusum_limit, 
 from transforms.errors import UsageError
 from transforms.intervals import aligned, counts_of, exposures_of, finite
 
+from .facts.values import BASELINE_POINTS
+
 __all__ = [
-    "BASELINE_POINTS",
     "CusumLimit",
     "bernoulli_weights",
     "c_chart",
@@ -44,7 +45,6 @@ __all__ = [
     "xmr",
 ]
 
-BASELINE_POINTS = 12  # fewer give trial limits
 RULES = ("outside", "trend", "two_of_three", "shift")  # by precedence
 COMMON_CAUSE = "common_cause"
 RUNS = (7, 6)  # points of a shift or a trend: NHS England's, and the other that is in use

@@ -11,11 +11,11 @@ import json
 
 import polars as pl
 
+from .facts.values import ROUTINE
 from .options import Cut
 from .schemas import CORE_TABLES
 from .windows import BASELINE, VISIT, VISITS, Visit, first_course_end
 
-ROUTINE = "ROUTINE"
 ENROLMENTS = CORE_TABLES["study_enrolments"]
 BASELINE_DAYS = -VISIT[BASELINE].first
 IN_SET = "in"  # the value of an analysis set that the patient is in; any other text is the reason for leaving out

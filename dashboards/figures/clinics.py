@@ -6,6 +6,8 @@ Here: drawing the limits that the marts give. Not here: the limits; a ranking, w
 import plotly.graph_objects as go
 import polars as pl
 
+from transforms.facts.values import BASELINE_POINTS
+
 from .. import words
 from ..theme import Look
 
@@ -24,7 +26,6 @@ _POINTS = {
     "shift": (_SIGNALS["is_shift"], "star"),
 }
 _FEW_TICKS = 8
-_BASELINE_POINTS = 12  # transforms.spc.BASELINE_POINTS (a test holds them together: importing it takes seconds)
 
 
 def funnel(
@@ -189,10 +190,10 @@ def _mark_baseline(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
         if start is not None:
             _mark(figure, phase["x"][0], "limits begun anew", of, xanchor="left")
         known = phase.filter(pl.col("value").is_not_null())
-        if known["is_trial_limits"].fill_null(True).any() or known.height <= _BASELINE_POINTS:
+        if known["is_trial_limits"].fill_null(True).any() or known.height <= BASELINE_POINTS:
             continue
-        before, after = known["x"][_BASELINE_POINTS - 1], known["x"][_BASELINE_POINTS]
-        text = "" if has_phases else f"limits from these {_BASELINE_POINTS}"
+        before, after = known["x"][BASELINE_POINTS - 1], known["x"][BASELINE_POINTS]
+        text = "" if has_phases else f"limits from these {BASELINE_POINTS}"
         _mark(figure, before + (after - before) / 2, text, of, xanchor="right")
 
 

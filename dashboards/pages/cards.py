@@ -13,6 +13,7 @@ import polars as pl
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from transforms.facts.values import MISSING_AS_NONRESPONDER
 from transforms.schemas import MART_TABLES
 
 from .. import ids
@@ -21,7 +22,6 @@ from ..filters import Chosen, chosen, settled
 from ..reader import Reader
 from ..theme import Look, look
 from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why_unknown
-from .cohort_charts import MISSING_AS_NONRESPONDER
 from .series import why_none
 
 # Summaries whose rows are of a study

@@ -5,6 +5,7 @@ Here: which rows, which figure, which sentence. Not here: asking the lake (care.
 
 import polars as pl
 
+from transforms.facts.values import COMPLETERS
 from transforms.instruments import PARAMETERS
 
 from .. import words
@@ -12,7 +13,7 @@ from ..components import Drawn, nothing
 from ..figures.intervals import Panel, interval_panels
 from ..theme import Look
 from .both_intervals import LIKE_THESE, like_these, which_is_drawn
-from .cohort_charts import COMPLETERS, NOT_AN_EFFECT, PAIN_INSTRUMENTS, digits_of
+from .cohort_charts import NOT_AN_EFFECT, PAIN_INSTRUMENTS, digits_of
 from .shares import SHOWN, counted, share_rows, shares_chart
 
 _KINDS = {"opioid": "Opioids", "analgesic": "Other analgesics"}

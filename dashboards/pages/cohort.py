@@ -9,9 +9,11 @@ import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
+from transforms.facts.values import ROUTINE
+
 from .. import ids, words
 from ..components import WRAPPED, Drawn, grid, notice, panel, side_by_side, tile, tiles
-from ..filters import ROUTINE, Chosen
+from ..filters import Chosen
 from ..reader import Reader
 from ..theme import Look
 from . import arm_charts, cards, change_charts

@@ -5,6 +5,7 @@ Here: which rows, which figure, which sentence. Not here: asking the lake, the l
 
 import polars as pl
 
+from transforms.facts.values import COMPLETERS, MISSING_AS_NONRESPONDER, NONE
 from transforms.instruments import PARAMETERS
 
 from .. import words
@@ -16,7 +17,6 @@ from ..theme import Look
 from .both_intervals import LIKE_THESE, like_these, which_is_drawn
 
 # Values of mart.cohort_outcomes (transforms/marts; a test holds them together: importing it takes seconds)
-COMPLETERS, MISSING_AS_NONRESPONDER, NONE = "completers", "missing_as_nonresponder", "(none)"
 
 NOT_AN_EFFECT = "A before/after change is not an effect of the treatment."
 PAIN_INSTRUMENTS = ("nrs_pain", "vas_pain", "pain_index", "pain_days_28")

@@ -6,6 +6,8 @@ Here: which rows, which figure, which sentence. Not here: asking the lake (safet
 
 import polars as pl
 
+from transforms.facts.values import NONE, OTHERS
+
 from .. import words
 from ..components import Drawn, nothing
 from ..figures.ratios import ratio_intervals
@@ -14,7 +16,6 @@ from ..theme import Look
 
 METRIC = "adverse_event_rate_ratio"
 # Values of mart.adverse_event_comparisons (transforms/marts; a test holds them together)
-OTHERS, NO_REFERENCE = "(all others)", "(none)"
 _ORDER = {"arm": 0, "modality": 1, "clinic_id": 2}
 _CAUTION = (
     "Not a ranking: each clinic stands by name, against all others together. Few reported events are not fewer "
@@ -97,7 +98,7 @@ def _name(r: dict, side: str, clinics: dict[str, str]) -> str:
         return "all others"
     if r["dimension"] == "clinic_id":
         return clinics.get(value, value)
-    if side == "reference" and value == NO_REFERENCE:
+    if side == "reference" and value == NONE:
         return "no reference arm"
     return words.name_of(value) if r["dimension"] == "modality" else value
 

@@ -5,12 +5,13 @@ Here: which rows. Not here: who may see them (reader.py gives a reader from outs
 
 import polars as pl
 
-from ..filters import MASKED, NONE, Chosen
+from transforms.facts.values import MASKED, NONE, UNKNOWN
+
+from ..filters import Chosen
 from ..reader import Reader
 
 _OF_PLACE = {"clinic_id": "CLINICID", "modality": "MODALITY"}
 _OF_PATIENT = {"study_id": "STUDYID", "indication": "INDICATN", "arm": "ARM"}
-UNKNOWN = "(unknown)"
 OF_EVERY_STUDY = "Of routine care and every study, unless a study is chosen."
 
 

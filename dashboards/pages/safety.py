@@ -8,6 +8,8 @@ import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
+from transforms.facts.restrictions import RESTRICTIONS
+
 from .. import ids, words
 from ..components import Drawn, grid, link, nothing, notice, panel, side_by_side, tile, tiles
 from ..reader import Reader
@@ -18,7 +20,7 @@ from . import safety_charts as charts
 from . import safety_lists as lists
 from .cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
 from .records import OF_EVERY_STUDY
-from .safety_rows import RESTRICTIONS, SEVERITY, Shown
+from .safety_rows import SEVERITY, Shown
 from .survival_charts import survival_card
 
 _RATIOS = "How do arms, modalities and clinics differ?"
@@ -49,7 +51,7 @@ def _term_rates(shown: Shown, of: Look) -> Drawn:
 
 
 def _severity(shown: Shown, of: Look) -> Drawn:
-    return charts.severity(shown.by_restriction, {name: RESTRICTIONS[name][0] for name in SEVERITY}, of=of)
+    return charts.severity(shown.by_restriction, {name: RESTRICTIONS[name].words for name in SEVERITY}, of=of)
 
 
 def _grades(shown: Shown, of: Look) -> Drawn:
@@ -127,7 +129,7 @@ _RESTRICTION = Control(
     name=ids.RESTRICTION,
     label="Which events count",
     placeholder="any event",
-    options=lambda s: [{"value": name, "label": text} for name, (text, _, _) in RESTRICTIONS.items()],
+    options=lambda s: [{"value": r.id, "label": r.words} for r in RESTRICTIONS.values()],
 )
 _FUNNEL_OF = Control(
     name=ids.FUNNEL_OF,

@@ -8,13 +8,14 @@ from urllib.parse import quote
 
 import polars as pl
 
+from transforms.facts.values import COLD_INJURIES
+
 from .. import words
 from ..components import WRAPPED
 from ..filters import Chosen
 from ..reader import Reader
 from .records import of_selection
 
-COLD_INJURIES = ("burn", "frostbite")  # of AEINJ, as in transforms/marts/clinic_funnel (a test holds them together)
 _SERIOUS = """("AESER" = 'Y' OR "AEINJ" IN ('burn', 'frostbite'))"""
 NONE_SERIOUS = "None on record in this selection. None on record does not mean none happened."
 

@@ -1,9 +1,11 @@
 """Which rows the safety page's choice stands for: rates under one restriction, severity, clinics, one control chart.
 
-Here: the restrictions, and what is asked of the marts. Not here: layout (safety.py), charts, lists of records.
+Here: what is asked of the marts. Not here: layout (safety.py), charts, lists of records.
 """
 
 import polars as pl
+
+from transforms.facts.restrictions import RESTRICTIONS, sql_of
 
 from .. import ids
 from ..filters import Chosen
@@ -13,27 +15,8 @@ from . import cards, ratio_charts
 from . import safety_lists as lists
 from .base import waiting
 
-# query name -> (what people read, the column that it sets, its value); the rows of the others stay out
-RESTRICTIONS: dict[str, tuple[str, str | None, bool | int | None]] = {
-    "any": ("any event", None, None),
-    "serious": ("serious", "is_serious_only", True),
-    "related": ("related", "is_related_only", True),
-    "treatment_emergent": ("treatment-emergent", "is_treatment_emergent_only", True),
-    "session_emergent": ("within 72 h of a session", "is_session_emergent_only", True),
-    "grade_2": ("grade 2 or more", "min_grade", 2),
-    "grade_3": ("grade 3 or more", "min_grade", 3),
-}
 # those of the picture of severity, in its order
 SEVERITY = ("any", "related", "session_emergent", "grade_2", "grade_3", "serious")
-
-
-def restriction_condition(name: str) -> str:
-    """SQL condition of the rows of mart.adverse_event_rates that have this restriction and no other."""
-    _, sets, value = RESTRICTIONS[name]
-    columns = {column for _, column, _ in RESTRICTIONS.values() if column}
-    flags = [f"{column} = {str(column == sets).lower()}" for column in sorted(columns - {"min_grade"})]
-    grade = f"min_grade = {value}" if sets == "min_grade" else "min_grade IS NULL"
-    return " AND ".join([*flags, grade])
 
 
 class Shown(cards.Shown):
@@ -42,7 +25,7 @@ class Shown(cards.Shown):
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
         self.restriction = self.asked(ids.RESTRICTION, tuple(RESTRICTIONS), usual="any")
-        only = restriction_condition(self.restriction)
+        only = sql_of(self.restriction)
         self.by_term = self._rates(choice.stratum(), only).sort(
             "events", "term", descending=[True, False], nulls_last=[True, False]
         )
@@ -75,11 +58,11 @@ class Shown(cards.Shown):
 
     def by_term_of(self, restriction: str) -> pl.DataFrame:
         """Rows of the selection under another restriction, any term and each."""
-        return self._rates(self.choice.stratum(), restriction_condition(restriction))
+        return self._rates(self.choice.stratum(), sql_of(restriction))
 
     @property
     def said_restriction(self) -> str:
-        return RESTRICTIONS[self.restriction][0]
+        return RESTRICTIONS[self.restriction].words
 
     def _series(self) -> pl.DataFrame:
         """One row a control chart, of the chosen clinic where there is one."""

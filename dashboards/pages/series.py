@@ -5,8 +5,10 @@ Here: that choice, and why there may be no row. Not here: what is drawn of them.
 
 import polars as pl
 
+from transforms.facts.values import NONE
+
 from ..disclosed import SUPPRESSED
-from ..filters import NONE, Chosen
+from ..filters import Chosen
 from ..reader import Reader
 from .base import clinic_names, waiting
 

@@ -7,19 +7,14 @@ import polars as pl
 import pytest
 from dash import no_update
 
-from dashboards import filters, ids, shell, words
+from dashboards import ids, shell, words
 from dashboards.components import outputs
 from dashboards.disclosed import SUPPRESSED
-from dashboards.figures import clinics
 from dashboards.pages import (
     PAGES,
     cohort,
     cohort_charts,
-    ratio_charts,
-    records,
     safety,
-    safety_lists,
-    safety_rows,
 )
 from dashboards.pages.base import waiting
 from dashboards.reader import Reader
@@ -28,17 +23,7 @@ from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.small_lake import CUT, cohort_rows, frame, stratum
-from transforms import spc
-from transforms.marts import (
-    adverse_event_cells,
-    adverse_event_comparisons,
-    arm_comparisons,
-    clinic_funnel,
-    cohort_outcomes,
-    strata,
-)
 from transforms.schemas import MART_TABLES
-from transforms.studies import ROUTINE
 
 COHORT_COLUMNS = MART_TABLES["cohort_outcomes"].names
 
@@ -107,21 +92,6 @@ def test_waiting_says_what_is_next(staff, tmp_path):
     empty = Reader(Settings(home=tmp_path / "none"))
     assert waiting(empty).startswith("No data yet: there is no lake yet")
     assert waiting(staff).startswith("Events have landed")
-
-
-def test_values_that_the_marts_use(staff):
-    """The words that the pages look for are those that the marts write."""
-    assert cohort_charts.COMPLETERS == cohort_outcomes.COMPLETERS
-    assert cohort_charts.MISSING_AS_NONRESPONDER == cohort_outcomes.MISSING_AS_NONRESPONDER
-    assert cohort_charts.NONE == filters.NONE == strata.NONE
-    assert (filters.MASKED, filters.ROUTINE) == (strata.MASKED, ROUTINE)
-    assert ratio_charts.OTHERS == adverse_event_comparisons.OTHERS
-    assert ratio_charts.NO_REFERENCE == arm_comparisons.NO_REFERENCE
-    assert records.UNKNOWN == strata.UNKNOWN
-    assert clinics._BASELINE_POINTS == spc.BASELINE_POINTS
-    assert set(safety_lists.COLD_INJURIES) == set(clinic_funnel.COLD_INJURIES)
-    marts = {name: (column, value) for name, (column, value, _) in adverse_event_cells.RESTRICTIONS.items()}
-    assert {name: (column, value) for name, (_, column, value) in safety_rows.RESTRICTIONS.items()} == marts
 
 
 # --- the cohort page --------------------------------------------------------------------------------
@@ -228,15 +198,6 @@ def test_safety_funnel_and_chart(staff):
     said = caption(values, safety.SAFETY.cards, ids.CONTROL_CHART)
     assert "10 points, 1 with a signal." in said
     assert "Trial limits: from 10 points of the 12 that fixed limits need." in said
-
-
-def test_restrictions_exclude_each_other():
-    """A restriction's rows are its own: every other flag is off, and no lowest grade but its own."""
-    assert safety_rows.restriction_condition("grade_3").endswith("min_grade = 3")
-    condition = safety_rows.restriction_condition("serious")
-    assert "is_serious_only = true" in condition
-    assert condition.count("= false") == 3
-    assert condition.endswith("min_grade IS NULL")
 
 
 # --- the patient's page -----------------------------------------------------------------------------

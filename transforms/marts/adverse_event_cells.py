@@ -20,6 +20,7 @@ from itertools import combinations
 import polars as pl
 
 from ..exposure import BEGUN, DELIVERED
+from ..facts.restrictions import RESTRICTIONS
 from ..options import Cut, Options
 from ..safety import SESSION_WINDOW_H, lasts_until, with_event_number
 from ..schemas.mart import STRATUM_COLUMNS
@@ -38,17 +39,6 @@ from ..time_at_risk import (
 )
 from .strata import COMBINATIONS, columns_of, dimensions_of, in_force
 
-ONLY = tuple(f"is_{name}_only" for name in ("serious", "related", "treatment_emergent", "session_emergent"))
-# Restriction -> (the column it sets, its value, the events that meet it)
-RESTRICTIONS: dict[str, tuple[str | None, object, pl.Expr]] = {
-    "any": (None, None, pl.lit(True)),
-    "serious": (ONLY[0], True, pl.col("AESER") == "Y"),
-    "related": (ONLY[1], True, pl.col("AERELFL") == "Y"),
-    "treatment_emergent": (ONLY[2], True, pl.col("TRTEMFL") == "Y"),
-    "session_emergent": (ONLY[3], True, pl.col("SESS72FL") == "Y"),
-    "grade_2": ("min_grade", 2, pl.col("AETOXGR") >= 2),
-    "grade_3": ("min_grade", 3, pl.col("AETOXGR") >= 3),
-}
 # Sums over a stratum's patients, from which intervals with patients as clusters are made
 PATIENT_SUMS = (
     "events_squared",
@@ -194,8 +184,7 @@ def _judged(
 def stacked(records: pl.DataFrame, restrictions: Sequence[str]) -> pl.DataFrame:
     """The records once for each restriction that they meet."""
     return pl.concat(
-        records.filter(RESTRICTIONS[name][2].fill_null(False)).with_columns(restriction=pl.lit(name))
-        for name in restrictions
+        records.filter(RESTRICTIONS[name].is_met()).with_columns(restriction=pl.lit(name)) for name in restrictions
     )
 
 
@@ -382,11 +371,3 @@ def why_no_rate() -> pl.Expr:
     for column, text in reversed(missing):
         reason = pl.when(pl.col(column) == 0).then(pl.lit(text)).otherwise(reason)
     return reason
-
-
-def restricted(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the restriction spelt out: four flags and the lowest grade."""
-    name = pl.col("restriction")
-    flags = {column: name.is_in([r for r, (sets, _, _) in RESTRICTIONS.items() if sets == column]) for column in ONLY}
-    grades = {r: value for r, (sets, value, _) in RESTRICTIONS.items() if sets == "min_grade"}
-    return frame.with_columns(**flags, min_grade=name.replace_strict(grades, default=None, return_dtype=pl.Int64))

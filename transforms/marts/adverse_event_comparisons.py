@@ -15,27 +15,21 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from .. import disclosure
+from ..facts.restrictions import key_columns
+from ..facts.values import MASKED, NONE, OTHERS, UNKNOWN
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from . import adverse_event_rates as counted
-from .arm_comparisons import NO_REFERENCE, REFERENCE_ARMS, reference_arm
+from .arm_comparisons import REFERENCE_ARMS, reference_arm
 from .event_figures import COUNTS, EXPOSURES, RISKS, risks, with_rate_ratios
 from .stamp import stamped
-from .strata import MASKED, NONE, STUDY_ARM, UNKNOWN
+from .strata import STUDY_ARM
 
 TABLE = MART_TABLES["adverse_event_comparisons"]
 INPUTS = ("mart.adverse_event_rates", *counted.INPUTS)
 METRIC = "adverse_event_rate_ratio"
-OTHERS = "(all others)"
 CLINIC = "clinic"  # what a comparison is stratified by where the study's allocation was not
-_CELL = (
-    "term",
-    "is_serious_only",
-    "is_related_only",
-    "is_treatment_emergent_only",
-    "is_session_emergent_only",
-    "min_grade",
-)
+_CELL = ("term", *key_columns())
 _NOT_NAMED = f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"
 _BETWEEN = "\x1f"  # in no name of an arm, for ids have no control characters
 
@@ -57,10 +51,7 @@ def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut, **tables: 
         pairs = pairs.with_columns(allocation=pl.lit(None, pl.String))
     is_randomised = (pl.col("dimension") == "arm") & (pl.col("allocation") == "randomised")
     pairs = with_rate_ratios(pairs, is_randomised=is_randomised.fill_null(False)).with_columns(
-        pl.when(pl.col("reference") == NO_REFERENCE)
-        .then(pl.lit(_NOT_NAMED))
-        .otherwise(f"{e}_reason")
-        .alias(f"{e}_reason")
+        pl.when(pl.col("reference") == NONE).then(pl.lit(_NOT_NAMED)).otherwise(f"{e}_reason").alias(f"{e}_reason")
         for e in EXPOSURES
     )
     pairs = _with_risks(pairs, _by_stratum(adsl, tables, options=options, cut=cut), adsl)
@@ -119,7 +110,7 @@ def _with_risks(pairs: pl.DataFrame, by_stratum: pl.DataFrame, adsl: pl.DataFram
 
 
 def _risks_of(row: Mapping, parts: Mapping[tuple, pl.DataFrame], factors: Mapping[str, list[str]]) -> dict:
-    if row["dimension"] != "arm" or row["reference"] == NO_REFERENCE:
+    if row["dimension"] != "arm" or row["reference"] == NONE:
         return {}
     cell = [row[c] for c in _CELL]
     arm, reference = (parts.get((row["study_id"], row[side], *cell)) for side in ("compared", "reference"))
@@ -202,7 +193,7 @@ def _arms(groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options) -> pl.D
     others = groups.filter(pl.col("compared") != reference) if reference else groups
     if reference is None:
         return others.with_columns(
-            reference=pl.lit(NO_REFERENCE), **{f"reference_{c}": pl.lit(None, groups.schema[c]) for c in COUNTS}
+            reference=pl.lit(NONE), **{f"reference_{c}": pl.lit(None, groups.schema[c]) for c in COUNTS}
         )
     of = groups.filter(pl.col("compared") == reference).drop("compared")
     pairs = _paired(

@@ -10,20 +10,20 @@ import polars as pl
 
 from .. import disclosure, rates
 from ..event_groups import GROUPS
+from ..facts.restrictions import GROUP_RESTRICTIONS, flag_columns, spelt_out
+from ..facts.values import UNKNOWN
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from . import adverse_event_cells as counted
 from .adverse_event_rates import RATES
 from .stamp import stamped
-from .strata import UNKNOWN
 
 TABLE = MART_TABLES["adverse_event_groups"]
 INPUTS = ("mart.adsl", "mart.adex", "mart.adae", "mart.time_at_risk")
 METRIC = "adverse_event_groups"
 BODY_SYSTEM, WORST_GRADE, TERM_GROUP = "body_system", "worst_grade", "term_group"
-RESTRICTIONS = ("any", "serious", "related", "treatment_emergent")
-ONLY = counted.ONLY[:3]
+ONLY = flag_columns(GROUP_RESTRICTIONS)
 GRADES = ("1", "2", "3", "4", "5", UNKNOWN)
 _OF_EVENTS = ("events", *RATES, *(f"{name}_{side}" for name in RATES for side in ("lower", "upper")))
 
@@ -71,9 +71,9 @@ def cells(options: Options) -> disclosure.Cells:
 
 def _of(grouping: str, pick, categories, *, where, begun: pl.DataFrame) -> pl.DataFrame:
     """The rows of a grouping; `pick` gives the stacked records their category."""
-    events = {by: pick(counted.stacked(place.records, RESTRICTIONS), by=by) for by, place in where.items()}
+    events = {by: pick(counted.stacked(place.records, GROUP_RESTRICTIONS), by=by) for by, place in where.items()}
     listed = pl.DataFrame({"category": sorted(categories)}, schema={"category": pl.String})
-    frame = counted.restricted(_rated(counted.cells(begun, where, events, listed, RESTRICTIONS)))
+    frame = spelt_out(_rated(counted.cells(begun, where, events, listed, GROUP_RESTRICTIONS)))
     if grouping == WORST_GRADE:
         # a patient is in one grade, so that time and events are of no grade
         frame = frame.with_columns(pl.lit(None, frame.schema[c]).alias(c) for c in _OF_EVENTS)

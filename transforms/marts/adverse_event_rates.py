@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from .. import disclosure, rates
+from ..facts.restrictions import RESTRICTIONS, key_columns, spelt_out
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
@@ -68,19 +69,19 @@ def compute(
     treated = records.join(begun.select("patient_id").unique(), on="patient_id", how="semi")
     any_term = pl.DataFrame({"category": [None]}, schema={"category": pl.String})
     terms = pl.concat([any_term, treated.select("category")]).unique()
-    counts = counted.cells(begun, where, events, terms, tuple(counted.RESTRICTIONS), over)
+    counts = counted.cells(begun, where, events, terms, tuple(RESTRICTIONS), over)
     unread = rejects.filter(pl.col("is_safety") & pl.col("replayed_at").is_null()).height
-    rows = counted.restricted(_rated(counts)).rename({"category": "term"})
+    rows = spelt_out(_rated(counts)).rename({"category": "term"})
     rows = rows.with_columns(metric_id=pl.lit(METRIC), unread_records=pl.lit(unread))
     rows = _with_doubts(rows, implausible, likely_doubles)
-    rows = clustered(rows, by=["term", *counted.ONLY, "min_grade"])
+    rows = clustered(rows, by=["term", *key_columns()])
     rows = rows.with_columns(cells(options).suppressed(rows))
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
 def _of_terms_and_any(records: pl.DataFrame) -> pl.DataFrame:
     """The records once for each restriction that they meet, and once more with the term null (any)."""
-    each = counted.stacked(records, tuple(counted.RESTRICTIONS))
+    each = counted.stacked(records, tuple(RESTRICTIONS))
     return pl.concat([each, each.with_columns(category=pl.lit(None, pl.String))])
 
 
@@ -148,5 +149,5 @@ def cells(options: Options) -> disclosure.Cells:
     further = [pl.col("events_planned") - pl.col("events"), pl.col("events_outside"), pl.col("unknown_onset")]
     counts = ["patients", "patients_with_event", "events", without, *left_out, *further]
     return disclosure.Cells(
-        counts=counts, dimensions=[*CELL_DIMENSIONS, "term"], by=[*counted.ONLY, "min_grade"], min_cell=options.min_cell
+        counts=counts, dimensions=[*CELL_DIMENSIONS, "term"], by=[*key_columns()], min_cell=options.min_cell
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from .. import disclosure, windows
+from ..facts.values import COMPLETERS, MASKED, NONE
 from ..instruments import PARAMETERS
 from ..local_time import with_cut_day
 from ..options import Cut, Options
@@ -23,15 +24,13 @@ from ..schemas import MART_TABLES
 from ..studies import IN_SET, planned_visits
 from . import adqs as adqs_mart
 from .arm_models import NO_FIGURE, Arms, ancova, mmrm, with_strata
-from .arm_responders import COMPLETERS, risk_differences
+from .arm_responders import risk_differences
 from .stamp import stamped
-from .strata import MASKED
 
 TABLE = MART_TABLES["arm_comparisons"]
 INPUTS = ("mart.adqs", "mart.adsl")
 REFERENCE_ARMS = ("control", "placebo", "sham", "usual_care")
 CASE_MIX = ("start_back",)  # instruments that describe patients at baseline and are no outcomes
-NO_REFERENCE = "(none)"
 WHILE_MASKED = "the study's arms are masked until a day (masked_until) that lies after the data cut"
 OBSERVED, OF_LAST_VISIT, OF_SET = "observed", "completers_of_last_visit", "set "
 _OF_SUBGROUP = ", "  # between a population and the indication that it is of
@@ -212,7 +211,7 @@ def _pairs(
     for arm in arms:
         if arm == reference:
             continue
-        whole = Pair(study, arm, reference or NO_REFERENCE, subjects, rows, strata)
+        whole = Pair(study, arm, reference or NONE, subjects, rows, strata)
         pair = whole.among(subjects.filter(pl.col("ARM").is_in([arm, reference])))
         yield pair
         if reference is not None:
@@ -253,12 +252,12 @@ def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
             head, why = _head(pair, code, visit.name), incomplete[visit.name]
             if code != "PGIC":
                 yield head | _of_model(code, "ancova") | _ancova(pair, at_visit, incomplete=why, options=options)
-            if pair.reference == NO_REFERENCE:
+            if pair.reference == NONE:
                 continue
             due = _due(pair, visit, cut=cut)
             for row in risk_differences(pair.arms(options), rows, at_visit, due=due, options=options):
                 yield head | _in_set(pair, row) | _withheld(why)
-        if len(parts) > 1 and code != "PGIC" and pair.reference != NO_REFERENCE and pair.indication is None:
+        if len(parts) > 1 and code != "PGIC" and pair.reference != NONE and pair.indication is None:
             yield from _all_visits(pair, code, counted, incomplete, options=options)
             if options.completers_of_last_visit and pair.analysis_set is None:
                 yield from _of_last_visit(pair, code, parts, incomplete, options=options)
@@ -316,7 +315,7 @@ def _incomplete(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut
 def _ancova(pair: Pair, at_visit: pl.DataFrame, *, incomplete: str | None, options: Options) -> dict:
     arms = pair.arms(options)
     row = _in_set(pair, {"population": COMPLETERS} | arms.count(at_visit))
-    if pair.reference == NO_REFERENCE:
+    if pair.reference == NONE:
         return row | {"reason": f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"}
     return row | (_withheld(incomplete) or ancova(arms, at_visit))
 

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from .. import binary_endpoints, pain, rates
+from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
 from ..instruments import PARAMETERS
 from ..options import Options
 from ..schemas.mart import CRITERIA
 from .arm_models import Arms
-
-COMPLETERS, MISSING_AS_NONRESPONDER = "completers", "missing_as_nonresponder"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,20 +19,19 @@ import polars as pl
 
 from .. import disclosure, funnel, left_out
 from ..exposure import BEGUN, DELIVERED
+from ..facts.restrictions import rows_of
+from ..facts.values import COLD_INJURIES, COMPLETERS
 from ..options import Cut, Options
 from ..safety import counted_in_time, with_event_number
 from ..schemas import MART_TABLES
 from . import nearness
-from .cohort_outcomes import COMPLETERS
 from .stamp import stamped
 
 TABLE = MART_TABLES["clinic_funnel"]
 INPUTS = ("mart.adex", "mart.adae", "mart.adverse_event_rates", "mart.cohort_outcomes")
-COLD_INJURIES = ("burn", "frostbite")
 RESPONSE, RESPONSE_VISIT = "nrs7d_pct30", "Week 8"
 FEW_EVENTS = "few or no reported events: not a sign of better care; see the share of sessions asked"
 EACH_IS_NEWS = "each is looked at by itself, whatever the limits say"
-_ONLY = ("is_serious_only", "is_related_only", "is_treatment_emergent_only", "is_session_emergent_only")
 _COLD = pl.col("AEINJ").is_in(COLD_INJURIES)
 # metric -> the records that it counts
 _OF_EVENTS = {
@@ -51,13 +50,13 @@ REFERENCES = {
 
 def compute(*, adex, adae, adverse_event_rates, cohort_outcomes, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a metric and clinic; columns of MART_TABLES["clinic_funnel"]."""
-    any_term = adverse_event_rates.filter(pl.col("term").is_null() & pl.col("min_grade").is_null())
-    all_events = any_term.filter(~pl.any_horizontal(_ONLY))
+    any_term = adverse_event_rates.filter(pl.col("term").is_null())
+    all_events = any_term.filter(rows_of("any"))
     by_clinic = _stratum(all_events, "clinic_id")
     records = counted_in_time(with_event_number(adae))
     counts = [
         _patients(by_clinic, "funnel_any_event"),
-        _patients(_stratum(any_term.filter("is_serious_only"), "clinic_id"), "funnel_serious_event"),
+        _patients(_stratum(any_term.filter(rows_of("serious")), "clinic_id"), "funnel_serious_event"),
         _cold_injuries(adex, records, "funnel_cold_injury"),
         _cold_injuries(adex, records, "funnel_cold_injury_grade_2"),
         _by_modality(_stratum(all_events, "clinic_id", "modality")),

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from .. import clinics_like_these
-from .strata import COMBINATIONS, UNKNOWN
+from ..facts.values import UNKNOWN
+from .strata import COMBINATIONS
 
 MEAN, PROPORTION, RATE = "mean", "proportion", "rate"
 ONE_CLINIC = "of one clinic"

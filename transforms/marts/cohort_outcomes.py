@@ -14,6 +14,7 @@ import polars as pl
 from .. import care as care_rules
 from .. import disclosure, windows
 from ..catalogue import METRICS
+from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
 from ..local_time import clocks
 from ..options import Cut, Options
 from ..regression_to_mean import rtm_columns
@@ -39,7 +40,6 @@ INPUTS = (
     "core.clinics",
     "core.patient_status",
 )
-COMPLETERS, MISSING_AS_NONRESPONDER = "completers", "missing_as_nonresponder"
 MISSING_RULES = {COMPLETERS: "observed cases only", MISSING_AS_NONRESPONDER: "no value counts as no response"}
 _STRATUM = list(STRATUM_COLUMNS)
 _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]

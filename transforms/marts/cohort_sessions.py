@@ -15,12 +15,13 @@ import polars as pl
 
 from ..clustered import Sums, clustered_mean, clustered_proportion, median_ranks
 from ..exposure import BEGUN, DELIVERED, course_adherence
+from ..facts.values import UNKNOWN
 from ..intervals import Limits
 from ..local_time import with_cut_day
 from ..options import Cut, Options
 from ..schemas.mart import STRATUM_COLUMNS
 from ..studies import with_study
-from .strata import COUNTS_ONCE, UNKNOWN, by_strata, dimensions_of
+from .strata import COUNTS_ONCE, by_strata, dimensions_of
 
 SESSIONS, COURSES, PATIENTS = "sessions", "courses", "patients"
 NO_SESSION, NOT_MEASURED = "no such session", "not measured or not recorded at any session"

@@ -15,12 +15,12 @@ import polars as pl
 
 from .. import disclosure, spc
 from ..exposure import BEGUN, DELIVERED, MEASURED_LIMITS
+from ..facts.values import BASELINE_POINTS, COLD_INJURIES
 from ..options import Cut, Options, Rebase
 from ..safety import SESSION_WINDOW_H, with_event_number
 from ..schemas import MART_TABLES
 from . import injury_sums
 from .chart_rows import MIN_POINTS, named, rebases_of, require_charts, rows, without_lines
-from .clinic_funnel import COLD_INJURIES
 from .stamp import stamped
 
 TABLE = MART_TABLES["control_charts"]
@@ -181,7 +181,7 @@ def _g_rows(sessions: pl.DataFrame, events: pl.DataFrame, *, rebases: list[Rebas
 
 
 def _rules(direction: str, options: Options) -> dict:
-    return {"baseline": spc.BASELINE_POINTS, "direction": direction, "run": options.control_chart_run}
+    return {"baseline": BASELINE_POINTS, "direction": direction, "run": options.control_chart_run}
 
 
 def _ratio(months: pl.DataFrame, *, per: int = 1) -> pl.Series:

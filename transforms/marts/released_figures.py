@@ -12,13 +12,13 @@ import polars as pl
 from scipy import stats
 
 from .. import anchor, rates, survival
+from ..facts.values import MISSING_AS_NONRESPONDER
 from ..intervals import garwood
 from ..options import Options
 from ..rounding import anew, at_least, coarse_limits, in_steps, significant, to_base
 from ..schemas.mart import STRATUM_COLUMNS
 from .adverse_event_rates import OVERDISPERSED, RATES, with_rates
 from .cohort_estimates import as_proportion
-from .cohort_outcomes import MISSING_AS_NONRESPONDER
 from .cohort_sessions import COURSES, SESSIONS
 from .reliable_change import CHANGE_CLASSES
 

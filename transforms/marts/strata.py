@@ -11,12 +11,9 @@ from itertools import combinations
 
 import polars as pl
 
+from ..facts.values import MASKED, NONE, ROUTINE, UNKNOWN
 from ..schemas.mart import COLUMNS_OF, DIMENSIONS, STRATUM_COLUMNS
-from ..studies import ROUTINE
 
-NONE = "(none)"
-UNKNOWN = "(unknown)"
-MASKED = "(masked)"
 STUDY_ARM = "study_arm"
 COUNTS_ONCE = "counts_once"
 _BETWEEN = "\x1f"  # in no id, for ids have no control characters

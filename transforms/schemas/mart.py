@@ -3,8 +3,11 @@
 Here: their columns. Not here: how they are computed, and what a metric means (transforms/catalogue.py).
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 
+from ..facts.restrictions import GRADE_COLUMN, GROUP_RESTRICTIONS, RESTRICTIONS, flag_columns, key_columns
 from .base import COUNT, TIMESTAMP, Column, Json, Table
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
@@ -561,6 +564,12 @@ _OF_CELL = [
     Column("patient_years_at_risk", F, "the same to the first event", "years"),
 ]
 
+
+def _restriction_columns(names: Iterable[str]) -> list[Column]:
+    chosen = [RESTRICTIONS[name] for name in names]
+    return [Column(r.column, B, f"only {r.id.replace('_', '-')} events", required=True) for r in chosen if r.flag]
+
+
 ADVERSE_EVENT_RATES = _table(
     "adverse_event_rates",
     "One row a stratum, term and restriction. Intervals are exact.",
@@ -568,11 +577,8 @@ ADVERSE_EVENT_RATES = _table(
         *STAMP,
         *STRATA,
         Column("term", S, "coded term; null = any"),
-        *[
-            Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True)
-            for r in ("serious", "related", "treatment_emergent", "session_emergent")
-        ],
-        Column("min_grade", I, "only events of at least this grade; null = any"),
+        *_restriction_columns(RESTRICTIONS),
+        Column(GRADE_COLUMN, I, "only events of at least this grade; null = any"),
         *_OF_CELL,
         Column(
             "set_aside",
@@ -676,11 +682,7 @@ ADVERSE_EVENT_RATES = _table(
         "arm",
         "strata",
         "term",
-        "is_serious_only",
-        "is_related_only",
-        "is_treatment_emergent_only",
-        "is_session_emergent_only",
-        "min_grade",
+        *key_columns(),
     ),
 )
 
@@ -698,10 +700,7 @@ ADVERSE_EVENT_GROUPS = _table(
             closed=("body_system", "worst_grade", "term_group"),
         ),
         Column("category", S, "body system, grade or group of terms; (unknown) where none is given", required=True),
-        *[
-            Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True)
-            for r in ("serious", "related", "treatment_emergent")
-        ],
+        *_restriction_columns(GROUP_RESTRICTIONS),
         *_OF_CELL,
         *_RATES,
         Column("reason", S, "why a rate can't be given"),
@@ -715,9 +714,7 @@ ADVERSE_EVENT_GROUPS = _table(
         "strata",
         "grouping",
         "category",
-        "is_serious_only",
-        "is_related_only",
-        "is_treatment_emergent_only",
+        *flag_columns(GROUP_RESTRICTIONS),
     ),
 )
 
@@ -737,11 +734,8 @@ ADVERSE_EVENT_COMPARISONS = _table(
         ),
         Column("allocation", S, "how the two arms came about; null for modalities and clinics"),
         Column("term", S, "coded term; null = any"),
-        *[
-            Column(f"is_{r}_only", B, f"only {r.replace('_', '-')} events", required=True)
-            for r in ("serious", "related", "treatment_emergent", "session_emergent")
-        ],
-        Column("min_grade", I, "only events of at least this grade; null = any"),
+        *_restriction_columns(RESTRICTIONS),
+        Column(GRADE_COLUMN, I, "only events of at least this grade; null = any"),
         *[
             Column(f"{side}{name}", dtype, f"{text} of the {'reference' if side else 'compared'}", unit)
             for side in ("", "reference_")
@@ -813,11 +807,7 @@ ADVERSE_EVENT_COMPARISONS = _table(
         "compared",
         "reference",
         "term",
-        "is_serious_only",
-        "is_related_only",
-        "is_treatment_emergent_only",
-        "is_session_emergent_only",
-        "min_grade",
+        *key_columns(),
     ),
 )
 

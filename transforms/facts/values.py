@@ -1,0 +1,17 @@
+"""Values that the marts write where there is no name, and that pages look for.
+
+Here: each once, with what it stands for. Not here: closed lists of the contract (schemas/raw.py).
+"""
+
+NONE = "(none)"  # no arm; no reference arm that is named
+UNKNOWN = "(unknown)"  # a name that is not known
+MASKED = "(masked)"  # an arm, while its study is masked
+OTHERS = "(all others)"  # what a clinic is compared with
+ROUTINE = "ROUTINE"  # the study of routine care
+
+COMPLETERS = "completers"  # who has the visit's value
+MISSING_AS_NONRESPONDER = "missing_as_nonresponder"  # who is due: without a value not a responder
+
+COLD_INJURIES = ("burn", "frostbite")  # kinds of injury (AEINJ) that cold makes
+
+BASELINE_POINTS = 12  # points from which a control chart has fixed limits; fewer give trial limits
