@@ -46,15 +46,31 @@ def alert_times(settings) -> pl.DataFrame:
         return standing.times(lake, now=datetime.now(UTC))
 
 
-def act_on_alert(settings, alert_id: str, act: standing.Act) -> None:
-    """Publishes what a person did; it shows once that has landed."""
+def act_on_alert(settings, alert_id: str, act: standing.Act, *, seen_revision: int | None = None) -> None:
+    """Publishes what a person did, once it has said what the alert is; it shows once that has landed.
+
+    `alert_id`: an alert's name, or the beginning of one alert's alone.
+    """
     from ingest import stream
 
     with Lake.open(settings, read_only=True) as lake:
-        rows = lake.table(standing.TABLE, where="alert_id = $1", params=[alert_id])
-        event = standing.act(rows, alert_id, act, now=datetime.now(UTC))
+        row = _one_alert(standing.alerts(lake), alert_id)
+        rows = lake.table(standing.TABLE, where="alert_id = $1", params=[row["alert_id"]])
+        event = standing.act(rows, row["alert_id"], act, now=datetime.now(UTC), seen_revision=seen_revision)
     stream.publish(settings, [event])
-    tell(f"alert {alert_id} is {act.state} once the change has landed")
+    tell(f"{row['rule']} of {row['subject_kind']} {row['subject_id']}, {row['tier']}: {row['finding'] or 'no finding'}")
+    tell(f"alert {row['alert_id']} is {act.state} once the change has landed")
+
+
+def _one_alert(rows: pl.DataFrame, beginning: str) -> dict:
+    named = rows.filter(pl.col("alert_id") == beginning)
+    meant = named if named.height else rows.filter(pl.col("alert_id").str.starts_with(beginning))
+    if beginning and meant.height == 1:
+        return meant.row(0, named=True)
+    count = counted(meant.height, "alert") if beginning else "none"
+    raise UsageError(
+        f"found {count} that begin with {beginning!r}, expected one; `floe alerts --state all` lists those there are"
+    )
 
 
 def check_alerts(settings, *, send: bool) -> None:

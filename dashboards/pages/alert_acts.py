@@ -9,25 +9,19 @@ meanwhile is told of it, as of one that has landed.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
 import polars as pl
 
 from ingest import stream
-from ingest.alerting.standing import IN_WORDS, Act, ActedMeanwhile, act
+from ingest.alerting.standing import IN_WORDS, Act, ActedMeanwhile, act, complete
 from ingest.lake_attach import catalog_file
 from ingest.read_only_home import require_writable
 from transforms.counting import spoken
-from transforms.errors import UsageError
 
 _PATIENCE = timedelta(seconds=30)  # so long an act that was sent holds up others; it stays said until it lands
-_MUST_SAY = {
-    "acknowledged": (),
-    "investigating": ("finding", "action", "action_due_on"),
-    "closed": ("finding",),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +58,7 @@ class Acts:
         """Publishes the act. Raises a FloeError, in a sentence, for one that can't be: then nothing was sent."""
         if (catalog := catalog_file(self._settings)) is not None:
             require_writable(catalog)  # nothing would land here
-        given = _required(given)
+        given = complete(given)
         if before := self.on_the_way(raw).get(alert_id):
             _require_old(before, now=now)
         with self._lock:
@@ -88,17 +82,3 @@ def _require_old(before: Sent, *, now: datetime) -> None:
             f"nothing was sent: {before.act.by} was faster, and the alert is {before.in_words(now=now)}; wait for it, then "
             "act again if that is still right"
         )
-
-
-def _required(given: Act) -> Act:
-    """The act with its texts trimmed, empty ones as not said. Raises UsageError where what its state needs is missing."""
-    names = ("by", "finding", "action", "action_due_on")
-    said = {name: (getattr(given, name) or "").replace("\r\n", "\n").strip() or None for name in names}
-    given = replace(given, **said)
-    if given.by is None:
-        raise UsageError("nothing was sent: found no name or role, expected who acts: fill in the first field")
-    needed = _MUST_SAY[given.state]
-    if needed and not any(said[name] for name in needed):
-        what = "what was found" if given.state == "closed" else "the cause, what is done about it, or by when"
-        raise UsageError(f"nothing was sent: expected {what}; fill that in")
-    return given

@@ -78,7 +78,14 @@ def _by_alert(landed: pl.DataFrame) -> Iterator[list[dict]]:
 
 
 def _hear_change(book: Book, duty: Duty, stood: dict, row: dict, *, now: datetime) -> None:
-    """What somebody did with an alert, or found of it. The same state with another finding calls nobody again."""
+    """What somebody did with an alert, or found of it. The same state with another finding calls nobody again.
+
+    What was done before the alert was told, or told again as graver, has not seen that: the alert stays open, and whoever
+    is on duty hears of it once more.
+    """
+    if row["state"] in ("acknowledged", "investigating", "closed") and _is_blind(stood, row):
+        _stay_open(book, duty, stood, row, now=now)
+        return
     is_changed = row["state"] in BY_PEOPLE and row["state"] != stood["state"]
     if not is_changed and (row["finding"] is None or row["finding"] == stood["finding"]):
         return
@@ -87,6 +94,23 @@ def _hear_change(book: Book, duty: Duty, stood: dict, row: dict, *, now: datetim
         tell_sinks(book, duty, row["alert_id"], news="opened_again", now=now)
     elif is_changed:
         tell_the_told(book, duty, book.alert(row["alert_id"]), news=row["state"], now=now)
+
+
+def _is_blind(stood: dict, row: dict) -> bool:
+    """Whether an act was written before the alert came to be as it stands, by revision or, without one, by time."""
+    if stood["state"] != "open" or not stood["gravity"]:
+        return False
+    if row["revision"] is not None:
+        return _revision(row) <= stood["revision"]
+    return row["recorded_at"] is not None and stood["told_at"] is not None and row["recorded_at"] < stood["told_at"]
+
+
+def _stay_open(book: Book, duty: Duty, stood: dict, row: dict, *, now: datetime) -> None:
+    who = row["recorded_by_role"] or row["acknowledged_by"] or "somebody"
+    finding = f"{stood['finding']}; {who} took it for {row['state']} before it was so: it stays open"
+    book.update(row["alert_id"], finding=finding, revision=max(_revision(row), stood["revision"]) + 1)
+    publish(book, duty, row["alert_id"], news="opened_again", now=now)
+    tell_sinks(book, duty, row["alert_id"], news="opened_again", now=now)
 
 
 def _take_change(book: Book, row: dict) -> None:

@@ -5,7 +5,7 @@ the watcher's own book, what the rows say (transforms/alerting/history.py).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -23,6 +23,8 @@ PEOPLE = "/floe"  # the source of what people do by Floe's own doors
 _TOPIC = TOPIC_BY_NAME["alerts"]
 _FIELDS = tuple(column.name for column in _TOPIC.fields)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# What must be said with an act, at least one of these.
+_MUST_SAY = {"investigating": ("finding", "action", "action_due_on"), "closed": ("finding",)}
 IN_WORDS = {"acknowledged": "acknowledged", "investigating": "being looked into", "closed": "closed", "open": "open"}
 
 
@@ -63,8 +65,9 @@ def act(
 ) -> tuple[str, bytes, bytes]:
     """(topic, key, value) of what a person does with an alert; `raw`: the rows of raw.alerts, at least the alert's.
 
-    What is not said stays as it stands. Raises UsageError where there is no such alert or a text is not one, and
-    ActedMeanwhile where `seen_revision` is given and is not the revision that the alert has.
+    What is not said stays as it stands. Raises UsageError where there is no such alert, it is closed, or what the act
+    must say is missing or no text, and ActedMeanwhile where `seen_revision` is given and is not the revision that the
+    alert has.
     """
     raw = raw.filter(pl.col("alert_id") == alert_id)
     standing = as_they_stand(raw)
@@ -72,6 +75,11 @@ def act(
         raise UsageError(f"found no alert {alert_id!r}; `floe alerts --state all` lists those there are")
     row = standing.row(0, named=True)
     _require_seen(row, seen_revision)
+    if row["state"] == "closed" and act.state != "open":
+        raise UsageError(
+            f"nothing was sent: alert {alert_id} is closed; what comes of its cause again opens it by itself"
+        )
+    act = complete(act)
     said = _said(act)
     data = {name: row[name] for name in _FIELDS} | said
     revision = max(raw["revision"].fill_null(0)) + 1
@@ -83,6 +91,20 @@ def act(
     event_id = f"{alert_id}-{revision}-{act.state}-{now:%Y%m%dT%H%M%S%f}"
     value = encode(_TOPIC.type, data, id=event_id, source=PEOPLE, time=now)
     return _TOPIC.type, alert_id.encode(), value
+
+
+def complete(given: Act) -> Act:
+    """The act with its texts trimmed, empty ones as not said. Raises UsageError where what its state needs is missing."""
+    names = ("by", "finding", "action", "action_due_on")
+    said = {name: (getattr(given, name) or "").replace("\r\n", "\n").strip() or None for name in names}
+    given = replace(given, **said)
+    if given.by is None:
+        raise UsageError("nothing was sent: found no name or role, expected who acts")
+    needed = _MUST_SAY.get(given.state, ())
+    if needed and not any(said[name] for name in needed):
+        what = "what was found" if given.state == "closed" else "the cause, what is done about it, or by when"
+        raise UsageError(f"nothing was sent: expected {what}")
+    return given
 
 
 def revision_of(row: dict) -> int:

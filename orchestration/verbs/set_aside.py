@@ -86,13 +86,18 @@ def alerts_times(format: Format = "table") -> None:
     print_frame(alert_times(site_settings()), format=format)
 
 
-By = Annotated[str, typer.Option("--by", help="Who: a name or role of the clinic's own.")]
+By = Annotated[
+    str, typer.Option("--by", help="Who: a name or role of the clinic's own; else your name on this machine.")
+]
+Revision = Annotated[
+    int | None, typer.Option(help="The revision that you looked at: nothing is done where it has changed since.")
+]
 
 
 @alerts_app.command("ack")
-def alerts_acknowledge(alert_id: str, by: By = "") -> None:
+def alerts_acknowledge(alert_id: str, by: By = "", revision: Revision = None) -> None:
     """Somebody has it in hand."""
-    _act(alert_id, state="acknowledged", by=by)
+    _act(alert_id, revision, state="acknowledged", by=by)
 
 
 @alerts_app.command("investigate")
@@ -102,25 +107,32 @@ def alerts_investigate(
     action: Annotated[str, typer.Option(help="What is done about it.")] = "",
     due: Annotated[str, typer.Option(help="By which day, YYYY-MM-DD.")] = "",
     by: By = "",
+    revision: Revision = None,
 ) -> None:
     """It is being looked into: cause, action, due day."""
-    _act(alert_id, state="investigating", by=by, finding=finding, action=action, action_due_on=due)
+    _act(alert_id, revision, state="investigating", by=by, finding=finding, action=action, action_due_on=due)
 
 
 @alerts_app.command("close")
 def alerts_close(
-    alert_id: str, finding: Annotated[str, typer.Option(help="What was found.")] = "", by: By = ""
+    alert_id: str,
+    finding: Annotated[str, typer.Option(help="What was found.")] = "",
+    by: By = "",
+    revision: Revision = None,
 ) -> None:
     """It is dealt with."""
-    _act(alert_id, state="closed", by=by, finding=finding)
+    _act(alert_id, revision, state="closed", by=by, finding=finding)
 
 
-def _act(alert_id: str, *, state: str, **said: str) -> None:
+def _act(alert_id: str, revision: int | None, *, by: str, **said: str) -> None:
+    from getpass import getuser
+
     from ingest.alerting.standing import Act
 
     from ..alerts import act_on_alert
 
-    act_on_alert(site_settings(), alert_id, Act(state=state, **{name: text or None for name, text in said.items()}))
+    given = {name: text or None for name, text in said.items()}
+    act_on_alert(site_settings(), alert_id, Act(by=by or getuser(), **given), seen_revision=revision)
 
 
 @alerts_app.command("check")

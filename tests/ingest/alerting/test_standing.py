@@ -54,9 +54,9 @@ def test_an_acknowledgement():
 
 def test_who_looks_into_it_did_not_acknowledge_it_again():
     """The first to take it in hand stays; a person who looks into what nobody acknowledged takes it in hand."""
-    later = event(landed(OPEN, BY_A | {"acknowledged_at": T0}), Act(state="investigating", by="Dr. B"))["data"]
+    later = event(landed(OPEN, BY_A | {"acknowledged_at": T0}), Act(state="investigating", by="Dr. B", action="looked at"))["data"]
     assert (later["acknowledged_by"], later["recorded_by_role"], later["revision"]) == ("Dr. A", "Dr. B", 2)
-    first = event(landed(OPEN), Act(state="investigating", by="Dr. B", action="x", action_due_on="2026-06-01"))["data"]
+    first = event(landed(OPEN), Act(state="investigating", by="Dr. B", action="looked at", action="x", action_due_on="2026-06-01"))["data"]
     assert (first["acknowledged_by"], first["action_due_on"]) == ("Dr. B", "2026-06-01")
 
 
@@ -64,16 +64,18 @@ def test_the_second_of_two_is_told_what_the_first_did():
     """Both saw revision 0; the first's act has landed: the second's is not sent, and says who did what."""
     raw = landed(OPEN, BY_A)
     with pytest.raises(ActedMeanwhile, match=r"Dr\. A changed it meanwhile, at 12:01:00 UTC.*acknowledged now"):
-        event(raw, Act(state="closed", by="Dr. B"), seen_revision=0)
-    assert event(raw, Act(state="closed", by="Dr. B"), seen_revision=1)["data"]["state"] == "closed"
+        event(raw, Act(state="closed", by="Dr. B", finding="harmless"), seen_revision=0)
+    assert event(raw, Act(state="closed", by="Dr. B", finding="harmless"), seen_revision=1)["data"]["state"] == "closed"
 
 
 def test_a_correction_meanwhile_is_told_too():
     """Raised, or closed because its cause went, after it was looked at."""
     with pytest.raises(ActedMeanwhile, match=r"Floe, by what landed, changed it meanwhile.*open now"):
-        event(landed(OPEN, OPEN | {"news": "raised"}), Act(state="acknowledged"), seen_revision=0)
+        event(landed(OPEN, OPEN | {"news": "raised"}), Act(state="acknowledged", by="Dr. B"), seen_revision=0)
     with pytest.raises(ActedMeanwhile, match="closed now"):
-        event(landed(OPEN, {"state": "closed", "news": "closed"}), Act(state="acknowledged"), seen_revision=0)
+        event(
+            landed(OPEN, {"state": "closed", "news": "closed"}), Act(state="acknowledged", by="Dr. B"), seen_revision=0
+        )
 
 
 def test_two_acts_on_one_revision_are_two_events():
@@ -98,7 +100,7 @@ def test_two_acts_on_one_revision_are_two_events():
 def test_no_such_alert():
     """The sentence says how to find those that there are."""
     with pytest.raises(UsageError, match=r"found no alert 'nobody'.*floe alerts --state all"):
-        act(landed(OPEN), "nobody", Act(state="acknowledged"), now=NOW)
+        act(landed(OPEN), "nobody", Act(state="acknowledged", by="A"), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +122,36 @@ def test_no_such_alert():
 def test_what_is_no_text_is_refused(said, found):
     """Too long, not seen, or no day: a sentence, and nothing is sent."""
     with pytest.raises(UsageError, match=found):
-        act(landed(OPEN), "harm-1", Act(state="investigating", **said), now=NOW)
+        act(landed(OPEN), "harm-1", Act(state="investigating", **{"by": "A", "finding": "f"} | said), now=NOW)
 
 
-@pytest.mark.parametrize("said", [{"by": "x" * 200}, {"finding": "a\nb"}, {"finding": "<b>[x](y)</b>"}, {"by": None}])
+@pytest.mark.parametrize("said", [{"by": "x" * 200}, {"finding": "a\nb"}, {"finding": "<b>[x](y)</b>"}])
 def test_plain_text_is_taken_as_it_is(said):
     """As long as the contract allows, of several lines; signs of markup are signs."""
-    data = event(landed(OPEN), Act(state="investigating", **said))["data"]
+    data = event(landed(OPEN), Act(state="investigating", **{"by": "A", "finding": "f"} | said))["data"]
     assert {name: data.get("recorded_by_role" if name == "by" else name) for name in said} == said
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (Act(state="acknowledged"), "no name or role"),
+        (Act(state="acknowledged", by=" \n"), "no name or role"),
+        (Act(state="closed", by="A"), "what was found"),
+        (Act(state="closed", by="A", finding="  "), "what was found"),
+        (Act(state="investigating", by="A"), "the cause, what is done about it, or by when"),
+    ],
+)
+def test_an_act_says_who_and_what(given, missing):
+    """Nobody closes without a finding, nor looks into a thing without a word; blanks are none."""
+    with pytest.raises(UsageError, match=missing):
+        act(landed(OPEN), "harm-1", given, now=NOW)
+
+
+@pytest.mark.parametrize("state", ["acknowledged", "investigating", "closed"])
+def test_a_closed_alert_takes_no_act_but_to_be_opened(state):
+    """What it was about is dealt with; what opens it again is its cause, or a person who says so."""
+    raw = landed(OPEN, BY_A | {"state": "closed", "revision": 1})
+    with pytest.raises(UsageError, match="is closed"):
+        act(raw, "harm-1", Act(state=state, by="B", finding="f"), now=NOW)
+    assert event(raw, Act(state="open", by="B", finding="not harmless"))["data"]["state"] == "open"

@@ -11,6 +11,7 @@ import pytest
 
 from ingest.alerting import watcher
 from ingest.alerting.sender import SOURCE, TOPIC
+from ingest.alerting.standing import PEOPLE
 from ingest.alerting.watcher import Watcher
 from tests.alert_site import DUTY, NOW, burn, opened
 
@@ -123,6 +124,27 @@ def test_corrections_raise_and_close(site):
     site.land(burn(grade=2, revision=3))
     site.look()
     assert site.news("first") == ["opened_again"]
+
+
+@pytest.mark.parametrize("state", ["closed", "acknowledged", "investigating"])
+def test_an_act_that_did_not_see_a_raise_leaves_the_alert_open(site, state):
+    """Written on the state before it: whoever is on duty hears of it once more; the next act, which has seen it, counts."""
+    site.land(burn())
+    site.look()
+    site.land(burn(grade=5, outcome="fatal", revision=1))
+    site.look()
+    assert site.news("first") == ["opened", "raised"]
+    alert = {"alert_id": site.alert_id(), "rule": "harm", "occurred_at": NOW, "recorded_at": NOW}
+    act = {"state": state, "finding": "harmless", "recorded_by_role": "Dr. A"}
+    site.land(("alerts", alert | act | {"revision": 1}), source=PEOPLE)
+    site.look()
+    assert (site.alerts(), site.news("first")) == ([("harm", "E1", "open")], ["opened_again"])
+    [*_, event] = site.deliveries(TOPIC)
+    assert (event["payload"]["state"], event["payload"]["revision"]) == ("open", 2)
+    assert "Dr. A took it for" in event["payload"]["finding"]
+    site.land(("alerts", alert | act | {"revision": 3}), source=PEOPLE)
+    site.look()
+    assert site.alerts() == [("harm", "E1", state)]
 
 
 def test_what_people_do_is_heard_and_told(site):
