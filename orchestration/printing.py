@@ -26,6 +26,7 @@ from transforms.plain_text import cell, exact_json, visible
 _MOST_ROWS = 200
 _MOST_COUNTED = 1_000_000 - _MOST_ROWS + 1  # rows behind those that are shown, which are made only to be counted
 _PIPE_WIDTH = 200  # columns where the output is no terminal
+_LONGEST_NAME = 60  # characters of the first column that are shown however narrow the rest becomes
 _LARGEST_JSON_INTEGER = 2**63 - 1  # beyond it orjson has no integer
 _NEEDS_QUOTES = frozenset(',;"\t\r\n')
 
@@ -81,6 +82,9 @@ def _write_table(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
     grid = Grid(*map(visible, columns), caption=f"{more}{counted(count - bool(more), 'row')}{first}")
     for row in shown:
         grid.add_row(*("" if value is None else visible(_text(value)) for value in row))
+    if grid.columns:  # what names a row is what the next command takes: it is not cut
+        names = [visible(_text(row[0])) for row in shown if row[0] is not None]
+        grid.columns[0].min_width = min(_LONGEST_NAME, max(map(len, names), default=0))
     width = None if file.isatty() else _PIPE_WIDTH
     Console(file=file, width=width, markup=False, emoji=False, highlight=False).print(grid)
     return count

@@ -54,9 +54,11 @@ def test_an_acknowledgement():
 
 def test_who_looks_into_it_did_not_acknowledge_it_again():
     """The first to take it in hand stays; a person who looks into what nobody acknowledged takes it in hand."""
-    later = event(landed(OPEN, BY_A | {"acknowledged_at": T0}), Act(state="investigating", by="Dr. B", action="looked at"))["data"]
+    later = event(
+        landed(OPEN, BY_A | {"acknowledged_at": T0}), Act(state="investigating", by="Dr. B", action="looked at")
+    )["data"]
     assert (later["acknowledged_by"], later["recorded_by_role"], later["revision"]) == ("Dr. A", "Dr. B", 2)
-    first = event(landed(OPEN), Act(state="investigating", by="Dr. B", action="looked at", action="x", action_due_on="2026-06-01"))["data"]
+    first = event(landed(OPEN), Act(state="investigating", by="Dr. B", action="x", action_due_on="2026-06-01"))["data"]
     assert (first["acknowledged_by"], first["action_due_on"]) == ("Dr. B", "2026-06-01")
 
 
