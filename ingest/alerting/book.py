@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from transforms.alerting.causes import CAUSES
-from transforms.alerting.news import STANDING, STANDING_OPEN
+from transforms.alerting.news import SILENT, STANDING, STANDING_OPEN
 
 from .kept import Positions
 
@@ -124,6 +124,14 @@ class Book:
         rows = self._each(statement, list(rules))
         return pl.DataFrame([tuple(row) for row in rows], schema=STANDING_OPEN, orient="row")
 
+    def untold_causes(self, rules: Iterable[str]) -> list[dict]:
+        """Of each cause of these rules whose open alerts are all noted, the oldest."""
+        statement = (
+            "SELECT alert_id, min(landed_at) FROM alerts WHERE state <> 'closed' AND rule IN (%s) "
+            "GROUP BY rule, cause HAVING sum(tier <> 'noted') = 0"
+        )
+        return [self.alert(row["alert_id"]) for row in self._each(statement, list(rules))]
+
     def enter(self, news: pl.DataFrame, *, now: datetime) -> None:
         """Writes each row of news (`transforms.alerting.news`) into its alert; a closed one keeps what it was about."""
         for row in news.iter_rows(named=True):
@@ -135,7 +143,7 @@ class Book:
                 continue
             fields = {name: _plain(row[name]) for name in ("alert_id", *CAUSES, "gravity", "state", "revision")}
             fields["is_closed_by_rule"] = 0
-            if row["news"] != "lowered":
+            if row["news"] not in SILENT:
                 fields |= {
                     "told_at": _plain(now),
                     "step": 0,

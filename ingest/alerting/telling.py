@@ -7,12 +7,14 @@ What leaves by a sink is the rule, its title, the tier, the clinic and a link, a
 sink adds the subject's ids, or what was found too. The alerts' topic stays on the site and has all.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from transforms.alerting.news import TOLD
+from transforms.alerting.news import SEEN_AGAIN, SILENT, TOLD
 
+from ..contract import LONGEST_ID
 from .book import Book
 from .duty import MORNING, Duty, Sink
 from .names import outward
@@ -21,12 +23,14 @@ from .sender import TOPIC
 
 def tell(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) -> None:
     """Puts the deliveries of a change of an alert: to the topic always, to sinks if it is `now` or they were told."""
+    if news == SEEN_AGAIN:
+        return
     publish(book, duty, alert_id, news=news, now=now)
     alert = book.alert(alert_id)
     if news in TOLD and alert["tier"] == "now":
         for sink in duty.told(alert["rule"], "now", step=0):
             put_to(book, duty, sink, alert, news=news, step=0, now=now)
-    elif news not in TOLD and news != "lowered":
+    elif news not in (*TOLD, *SILENT):
         tell_the_told(book, duty, alert, news=news, now=now)
 
 
@@ -116,6 +120,7 @@ def _event(alert: dict, duty: Duty, *, news: str, now: datetime) -> dict:
     severity = {"now": "red", "today": "amber", "noted": "green"}[alert["tier"]]
     return (
         {name: alert[name] for name in names}
+        | {"subject_id": _landing(alert["subject_id"])}
         | times
         | {
             "occurred_at": occurred_at,
@@ -125,6 +130,13 @@ def _event(alert: dict, duty: Duty, *, news: str, now: datetime) -> dict:
             "recorded_at": _text(now),
         }
     )
+
+
+def _landing(subject_id: str | None) -> str | None:
+    """The id as the topic takes it: with its clinic or table before it, a long one is longer than an id may be."""
+    if subject_id is None or len(subject_id) <= LONGEST_ID:
+        return subject_id
+    return subject_id[: LONGEST_ID - 17] + "~" + hashlib.blake2b(subject_id.encode(), digest_size=8).hexdigest()
 
 
 def escalations(book: Book, duty: Duty, *, now: datetime) -> None:

@@ -329,6 +329,15 @@ class Watcher:
             self._book.enter(changes, now=now)
             for row in changes.iter_rows(named=True):
                 tell(self._book, self._duty, row["alert_id"], news=row["news"], now=now)
+            if not changes.is_empty():
+                self._promote(now=now)
+
+    def _promote(self, *, now: datetime) -> None:
+        """Of what has many alerts of one cause, the oldest is told once the one that was told is closed."""
+        for alert in self._book.untold_causes(OF_MANY):
+            revision = alert["revision"] + 1
+            self._book.update(alert["alert_id"], tier="today", told_at=now, digested_at=None, revision=revision)
+            tell(self._book, self._duty, alert["alert_id"], news="raised", now=now)
 
     def _clocks(self) -> dict[str, str]:
         """The time zone of each clinic, by its latest record."""

@@ -60,7 +60,7 @@ def of_core(
             of_harm(core),
             sessions.of_sessions(held, options=options),
             sessions.of_devices_in_use(held, core["devices"], spells),
-            records.of_clashes(core["conflicts"]),
+            records.of_clashes(core["conflicts"], core["patients"]),
             records.of_implausible(core["implausible"]),
             *([_reports(core, as_of=as_of)] if as_of else []),
         ]

@@ -11,6 +11,7 @@ import hashlib
 import polars as pl
 
 from .causes import CAUSES, aged, tier_rank
+from .records import BETWEEN as _BETWEEN
 from .rules import RULES
 
 # The alerts as they stand, as far as news needs them. `gravity`: 10 for each tier above `noted` that the cause's rule
@@ -21,6 +22,9 @@ STANDING = pl.Schema(
         "subject_kind": pl.String,
         "subject_id": pl.String,
         "clinic_id": pl.String,
+        "device_id": pl.String,
+        "tier": pl.String,
+        "finding": pl.String,
         "gravity": pl.Int64,
         "state": pl.String,
         "is_closed_by_rule": pl.Boolean,
@@ -39,6 +43,10 @@ NEWS = pl.Schema(
     }
 )
 TOLD = ("opened", "raised", "opened_again")  # of whoever is on duty; the rest is written down
+SEEN_AGAIN = "seen_again"  # the same by another event: it is noted in the book, and no event is made of it
+SILENT = ("lowered", "changed", SEEN_AGAIN)  # which no sink hears of
+# Subjects whose finding follows from their records alone, so that it changes only with them.
+_OF_RECORDS = ("adverse_event", "session", "deficiency", "incident")
 _FINAL = [rule.id for rule in RULES.values() if rule.is_closing_final]
 OF_MANY = [rule.id for rule in RULES.values() if rule.is_of_many]
 # Of rules of which one cause has many alerts: how many stand open.
@@ -52,11 +60,10 @@ def alert_id(
     """The alert's name: its rule and a digest of what it is about, for ids have any length.
 
     The name leaves the site, and ids are short: without `key`, a secret of at most 64 bytes, whoever reads the name could
-    try ids until one fits. A record is named by its clinic and the id that was sent, so that one that comes to clash with
-    another's, and is called CLINIC:ID from then on, is no new cause.
+    try ids until one fits. A record that is called otherwise from some moment on (its id clashes with another's, its
+    clinic is told) keeps the name of its alert: `news` knows it by its event.
     """
-    sent = subject_id.removeprefix(f"{clinic_id}:")
-    about = "\x1f".join((subject_kind, clinic_id or "", sent, cause))
+    about = "\x1f".join((subject_kind, clinic_id or "", subject_id, cause))
     return f"{rule}-{hashlib.blake2b(about.encode(), digest_size=8, key=key).hexdigest()}"
 
 
@@ -72,16 +79,20 @@ def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame, 
     `causes`: of the subjects in `judged` (`subject_kind`, `subject_id`), which are those that were looked at whole: an
     open alert of one of them without a cause is closed, any other stays as it is. `standing`: STANDING, one row an
     alert; of the subjects that were not looked at it may hold any. `news` is opened, raised (graver than it stands:
-    told again, whoever had it in hand), lowered, opened_again or closed.
+    told again, whoever had it in hand), lowered, changed (as grave, and another device or finding), seen_again (by another event
+    alone), opened_again or closed.
     """
     there = _as_they_stand(_named(causes, key=key), standing)
     held = there.join(_stood(standing), on="alert_id", how="left", maintain_order="left")
     held = held.with_columns(_news=_news_of_cause()).filter(pl.col("_news").is_not_null())
+    is_silent = pl.col("_news").is_in(SILENT)
+    is_as_grave = pl.col("_news").is_in(["changed", SEEN_AGAIN])
     changed = aged(held).select(
-        *("alert_id", *CAUSES, "gravity"),
+        *("alert_id", *(name for name in CAUSES if name != "tier"), "gravity"),
+        tier=pl.when(is_as_grave).then("_tier").otherwise("tier"),
         news="_news",
-        state=pl.when(pl.col("_news") == "lowered").then("_state").otherwise(pl.lit("open")),
-        revision=pl.col("_revision").fill_null(-1) + 1,
+        state=pl.when(is_silent).then("_state").otherwise(pl.lit("open")),
+        revision=pl.col("_revision").fill_null(-1) + (pl.col("_news") != SEEN_AGAIN),
     )
     closed = _closed(standing, judged=judged, there=there)
     both = pl.concat([changed.select(NEWS.names()).cast(dict(NEWS)), closed])
@@ -93,7 +104,8 @@ def of_many(news: pl.DataFrame, standing_open: pl.DataFrame) -> pl.DataFrame:
 
     `standing_open`: STANDING_OPEN. Who is told of the tenth is told how many there are.
     """
-    is_one = pl.col("rule").is_in(OF_MANY) & pl.col("news").is_in(TOLD)
+    is_between = pl.col("cause").str.contains(_BETWEEN, literal=True)  # what clashes within one clinic is told each
+    is_one = pl.col("rule").is_in(OF_MANY) & is_between & pl.col("news").is_in(TOLD)
     held = news.join(standing_open, on=["rule", "cause"], how="left", maintain_order="left")
     nth = pl.col("n_open").fill_null(0) + is_one.cum_sum().over("rule", "cause")
     counted = held.with_columns(_nth=pl.when(is_one).then(nth).cast(pl.String))
@@ -117,12 +129,15 @@ def _named(causes: pl.DataFrame, *, key: bytes) -> pl.DataFrame:
 
 def _as_they_stand(there: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
     """The causes, under the name that their alert has where the same event shows the same rule: a record that clashes
-    with another of its clinic is called SOURCE#ID from then on, and is no new cause. Two clinics may number events alike."""
+    with another is called CLINIC:ID or SOURCE#ID from then on, one whose patient comes to be known has a clinic, and
+    neither is a new cause. Two clinics may number events alike."""
     rule = pl.col("alert_id").str.replace(r"-[^-]*$", "")
     unseen = there.join(standing, on="alert_id", how="anti").select("alert_id", "rule", "clinic_id", "evidence")
-    nameless = standing.join(there, on="alert_id", how="anti").filter(pl.col("state") != "closed")
-    nameless = nameless.select("clinic_id", "evidence", _name="alert_id", rule=rule).explode("evidence")
-    same = unseen.explode("evidence").join(nameless, on=["rule", "clinic_id", "evidence"], nulls_equal=True)
+    nameless = standing.join(there, on="alert_id", how="anti")
+    nameless = nameless.filter((pl.col("state") != "closed") | ~pl.col("is_closed_by_rule"))
+    nameless = nameless.select("evidence", _clinic="clinic_id", _name="alert_id", rule=rule).explode("evidence")
+    same = unseen.explode("evidence").join(nameless, on=["rule", "evidence"])
+    same = same.filter((pl.col("clinic_id") == pl.col("_clinic")).fill_null(True))  # a clinic that is not known is any
     # of one event with several causes of a rule it can't be said which is which
     is_one = pl.struct("alert_id", "_name").n_unique()
     same = same.filter(is_one.over("alert_id") == 1, is_one.over("_name") == 1).unique("alert_id")
@@ -136,6 +151,10 @@ def _stood(standing: pl.DataFrame) -> pl.DataFrame:
         _state="state",
         _revision="revision",
         _was="gravity",
+        _tier="tier",
+        _about=_about(),
+        _seen=_seen(),
+        _finding="finding",
         _by_rule="is_closed_by_rule",
     )
 
@@ -144,6 +163,11 @@ def _news_of_cause() -> pl.Expr:
     """What a cause that is there changes; null = nothing."""
     worse, milder = pl.col("gravity") > pl.col("_was"), pl.col("gravity") < pl.col("_was")
     is_closed = pl.col("_state") == "closed"
+    is_of_record = pl.col("subject_kind").is_in(_OF_RECORDS) & ~pl.col("rule").is_in(_FINAL)  # whose words go by time
+    is_other = _about().ne_missing(pl.col("_about")) | (
+        # what people found stands in the place of Floe's finding once they have it in hand
+        (pl.col("_state") == "open") & pl.col("finding").ne_missing(pl.col("_finding"))
+    )
     return (
         pl.when(pl.col("_state").is_null())
         .then(pl.lit("opened"))
@@ -155,7 +179,22 @@ def _news_of_cause() -> pl.Expr:
         .then(pl.lit("raised"))
         .when(milder)
         .then(pl.lit("lowered"))
+        .when(is_other & is_of_record)
+        .then(pl.lit("changed"))
+        .when(_seen().ne_missing(pl.col("_seen")) & is_of_record)
+        .then(pl.lit(SEEN_AGAIN))
     )
+
+
+def _about() -> pl.Expr:
+    """What an alert is about, as one text."""
+    ids = pl.concat_list("subject_id", "clinic_id", "device_id").list.eval(pl.element().fill_null(""))
+    return ids.list.join("\x1f")
+
+
+def _seen() -> pl.Expr:
+    """By which events, as one text."""
+    return pl.col("evidence").list.sort().list.join("\x1f")
 
 
 def _gone(alert_id: str) -> str:

@@ -11,6 +11,7 @@ import polars as pl
 from .causes import causes
 
 _SERIES = ("readings", "telemetry")
+BETWEEN = " and "  # the clinics whose ids clash
 
 # Patients and single records (`table`, `record_id`) whose judgement fails, and why.
 UNJUDGED = pl.Schema(
@@ -18,20 +19,25 @@ UNJUDGED = pl.Schema(
 )
 
 
-def of_clashes(conflicts: pl.DataFrame) -> pl.DataFrame:
-    """A cause an id whose records are of two things: what numbers alike is the topic of the same clinics."""
-    clashes = conflicts.filter(pl.col("kind") == "clash").sort("ingested_at", "event_id")
+def of_clashes(conflicts: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
+    """A cause an id whose records are of two things: what numbers alike is the topic of the same clinics.
+
+    `patients`: of core, for the clinic of a record that names none.
+    """
+    home = patients.select("patient_id", _home="clinic_id")
+    clashes = conflicts.filter(pl.col("kind") == "clash").join(home, on="patient_id", how="left")
+    clashes = clashes.with_columns(clinic_id=pl.coalesce("clinic_id", "_home")).sort("ingested_at", "event_id")
     each = clashes.group_by("topic", "record_id", maintain_order=True).agg(
         evidence=pl.col("event_id").unique(maintain_order=True).head(20),
         ingested_at=pl.col("ingested_at").min(),
-        _clinics=pl.col("clinic_id").drop_nulls().unique().sort().str.join(" and "),
+        _clinics=pl.col("clinic_id").drop_nulls().unique().sort().str.join(BETWEEN),
     )
     return causes(
         "clash_of_ids",
         each,
         subject_kind="record",
         subject_id=pl.format("{}/{}", "topic", "record_id"),
-        cause=pl.format("{} of {}", "topic", pl.col("_clinics").replace("", "clinics that are not named")),
+        cause=pl.format("{} of {}", "topic", pl.col("_clinics").replace("", "a clinic that is not named")),
         evidence=pl.col("evidence"),
         occurred_at=pl.col("ingested_at"),
         finding=pl.format("{} {} is the id of two things", "topic", "record_id"),

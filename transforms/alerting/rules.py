@@ -135,8 +135,8 @@ _OF_RECORDS = (
     AlertRule(
         id="clash_of_ids",
         title="two things under one id",
-        when="records of one id are of two things (noted: all but the first, the tenth, the hundredth and so on of one topic "
-        "and the same clinics, which number alike)",
+        when="records of one id are of two things (noted: all but the first, the tenth, the hundredth and so on that two clinics "
+        "have of one topic, for they number alike)",
         tier="today",
         told="data_steward",
         clears="one of them was marked entered in error or corrected",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingest.alerting.book import Book, book_path
-from ingest.alerting.sender import TOPIC
+from ingest.alerting.sender import SOURCE, TOPIC
 from tests.alert_site import NOW, Site, burn, opened
 
 SESSION = {
@@ -192,6 +192,70 @@ def test_a_clash_that_a_merge_settles_is_one_event_again(site):
     assert harm == ["closed", "open"]
     assert told == [("harm", "closed")]
     assert standing(site)["clash_of_ids", "adverse_events/E1"][1] == "closed"
+
+
+def test_an_id_that_begins_with_its_clinic_is_another(site):
+    """E1 of one patient and C1:E1 of another in clinic C1 are two burns, each told."""
+    assert step(site, burn()) == [("harm", "opened")]
+    assert step(site, burn(ae_id="C1:E1", patient_id="P2")) == [("harm", "opened")]
+    assert len([1 for (rule, _) in standing(site) if rule == "harm"]) == 2
+
+
+def test_a_patient_that_comes_to_be_known_is_no_new_harm(site):
+    """The event landed before its patient: then the clinic is known, and whoever has it in hand keeps it."""
+    assert step(site, burn(clinic_id=None, patient_id="P9")) == [("harm", "opened")]
+    name = site.alert_id()
+    told = step(site, ("patients", {"patient_id": "P9", "clinic_id": "C1", "enrolled_on": "2026-04-01"}))
+    assert (told, site.alert_id(), standing(site)) == ([], name, {("harm", "E1"): ("now", "open")})
+
+
+def test_what_a_person_closed_stays_closed_under_another_name(site):
+    """A second source's record of the same id renames it, and is no harm itself."""
+    step(site, burn())
+    with Book(book_path(site.settings)) as book, book.change():
+        book.update(site.alert_id(), state="closed")
+    itch = burn(patient_id="P2", term="itch", injury_kind=None)
+    assert ("harm", "opened") not in step(site, itch, source="urn:other")
+    assert [state for (rule, _), (_, state) in standing(site).items() if rule == "harm"] == ["closed"]
+
+
+def test_a_correction_that_is_as_grave_changes_what_the_alert_says(site):
+    """Of the same grade, and of frostbite: nobody is told again, and the book and the topic say it; another event id alone
+    is no event of the topic."""
+    step(site, burn(grade=3))
+    site.deliveries(TOPIC)
+    assert step(site, burn(grade=3, term="frostbite, both hands", injury_kind="frostbite", revision=1)) == []
+    [event] = site.deliveries(TOPIC)
+    assert (event["payload"]["news"], event["payload"]["finding"]) == ("changed", "frostbite, both hands, grade 3")
+    assert step(site, burn(grade=3, term="frostbite, both hands", injury_kind="frostbite", revision=2)) == []
+    assert site.deliveries(TOPIC) == []
+
+
+def test_an_alert_of_the_longest_id_lands(site):
+    """Two clinics have an id of 200 characters: with its clinic before it, it is longer than the topic takes."""
+    site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
+    site.land(("patients", {"patient_id": "P3", "clinic_id": "C2", "enrolled_on": "2026-04-01"}))
+    step(site, burn(ae_id="E" * 200), burn(ae_id="E" * 200, patient_id="P3", clinic_id="C2"))
+    events = site.deliveries(TOPIC)
+    assert len(events) == 3
+    for event in events:
+        site.land(("alerts", event["payload"], event["delivery_id"]), source=SOURCE)
+
+
+def test_once_the_clash_that_was_told_is_settled_the_next_is_told(site):
+    """Of three ids of two clinics one stands for the morning at any time; of one clinic each does."""
+    site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
+    site.land(("patients", {"patient_id": "P3", "clinic_id": "C2", "enrolled_on": "2026-04-01"}))
+    for ae_id in ("E1", "E2", "E3"):
+        step(site, burn(ae_id=ae_id), burn(ae_id=ae_id, patient_id="P3", clinic_id="C2"))
+    step(site, burn(patient_id="P3", clinic_id="C2", record_status="entered_in_error", revision=1))
+    clashes = {subject: tier_state for (rule, subject), tier_state in standing(site).items() if rule == "clash_of_ids"}
+    assert sorted(clashes.values()) == [("noted", "open"), ("today", "closed"), ("today", "open")]
+    for ae_id in ("E7", "E8"):
+        step(site, burn(ae_id=ae_id), source="urn:one")
+        step(site, burn(ae_id=ae_id, patient_id="P2"), source="urn:two")
+    clashes = {subject: tier_state for (rule, subject), tier_state in standing(site).items() if rule == "clash_of_ids"}
+    assert {clashes["adverse_events/E7"], clashes["adverse_events/E8"]} == {("today", "open")}
 
 
 def test_two_clinics_that_number_alike_are_told_of_once(site):

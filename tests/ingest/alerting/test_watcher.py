@@ -226,7 +226,7 @@ def test_a_merge_and_a_clash_leave_one_alert_a_cause(site):
     site.land(burn(patient_id="Q1", clinic_id="C2", grade=2), source="urn:other")
     site.look()
     harm = [alert for alert in site.alerts() if alert[0] == "harm"]
-    assert harm == [("harm", "C2:E1", "open"), ("harm", "E1", "open")]
+    assert harm == [("harm", "C1:E1", "open"), ("harm", "C2:E1", "open")]
     assert site.news("first") == ["opened"]
 
 
