@@ -8,9 +8,12 @@ The month before the week lands first, a day at a time, and then each six hours 
 end. Alerts are counted by the tier with which they were told.
 """
 
+import json
+import sqlite3
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -30,6 +33,7 @@ from ingest.simulate import Plan, simulate
 from ingest.simulate.outbox import Arrival
 from ingest.simulate.planted import Planted, planted
 from tests.computed import batch_of
+from transforms.rates import poisson_rate
 
 from .results import record, scale
 
@@ -45,33 +49,47 @@ def run() -> None:
         settings = Settings(home=Path(folder), catalog="", data="", kafka_bootstrap="")
         with Lake.open(settings) as lake:
             simulation = simulate(plan)
-            looks, seconds = _land_and_look(settings, lake, list(simulation.with_arrivals()), plan=plan)
+            looks, seconds, again = _land_and_look(settings, lake, list(simulation.with_arrivals()), plan=plan)
+        events = _events(settings)
         with Book(book_path(settings)) as book:
-            told, of_week = _told(book, plan)
             alerts = {(a["rule"], _as_sent(a), a["clinic_id"]): a["state"] for a in book.alerts()}
-    _report(plan, told=told, of_week=of_week, alerts=alerts, causes=planted(simulation.truth))
+    twice = told_twice(events) + again
+    _report(plan, twice=twice, of_week=_of_week(events, plan), alerts=alerts, causes=planted(simulation.truth))
     what = f"{plan.patients} patients, {_DAYS} days"
     record("alerts_looks_per_s", looks / seconds, "looks/s", what)
     record("alerts_watcher_rss_mib", psutil.Process().memory_info().rss / 2**20, "MiB", f"with the simulator; {what}")
 
 
-def _land_and_look(settings: Settings, lake: Lake, arrivals: list[Arrival], *, plan: Plan) -> tuple[int, float]:
-    """Looks taken, and seconds that they took."""
+def _land_and_look(
+    settings: Settings, lake: Lake, arrivals: list[Arrival], *, plan: Plan
+) -> tuple[int, float, list[str]]:
+    """Looks taken, seconds that they took, and what was told of records that had all landed before."""
     watcher = Watcher(settings, Duty(), lake)
     first: Counter = Counter()
-    looks, seconds = 0, 0.0
+    looks, seconds, again = 0, 0.0, []
     for number, (moment, part) in enumerate(_slices(arrivals, plan)):
-        for _ in range(2 if number == _DAYS else 1):  # one slice lands twice, as if it had been sent again
-            _land(lake, part, first, now=moment)
-        if number == _DAYS + 4:
-            watcher.__exit__()
-            watcher = Watcher(settings, Duty(), lake)
+        _land(lake, part, first, now=moment)
         begun = time.perf_counter()
         while watcher.step(now=moment):
             looks += 1
         seconds += time.perf_counter() - begun
+        if number == _DAYS:  # as if it had been sent again
+            _land(lake, part, first, now=moment)
+            again += _news_of(watcher, settings, now=moment)
+        if number == _DAYS + 4:
+            watcher.__exit__()
+            watcher = Watcher(settings, Duty(), lake)
+            again += _news_of(watcher, settings, now=moment)
     watcher.__exit__()
-    return looks, seconds
+    return looks, seconds, again
+
+
+def _news_of(watcher: Watcher, settings: Settings, *, now: datetime) -> list[str]:
+    """What the watcher makes known when nothing has landed that it had not seen."""
+    before = len(_events(settings))
+    while watcher.step(now=now):
+        pass
+    return [f"{e['news']} with nothing new: {e['alert_id']}" for e in _events(settings)[before:]]
 
 
 def _slices(arrivals: list[Arrival], plan: Plan) -> Iterator[tuple[datetime, list[Arrival]]]:
@@ -98,32 +116,55 @@ def _land(lake: Lake, part: list[Arrival], first: Counter, *, now: datetime) -> 
     land(lake, prepare(batches, now=now))
 
 
-def _told(book: Book, plan: Plan) -> tuple[Counter, Counter]:
-    """(rule, record, clinic, news, level) of all that was told, and (tier, rule) of what was told in the week."""
+def _events(settings: Settings) -> list[dict]:
+    """All that is to be written to the alerts' topic, in order. Not by `Book.due`, which gives the first of each alert."""
+    with closing(sqlite3.connect(book_path(settings))) as book:
+        rows = book.execute("SELECT payload FROM deliveries WHERE sink = ? ORDER BY number", [TOPIC]).fetchall()
+    return [json.loads(payload) for (payload,) in rows]
+
+
+def _of_week(events: list[dict], plan: Plan) -> Counter:
+    """How often (tier, rule) was told in the week."""
     ends = datetime.fromtimestamp(plan.ends_at, UTC)
-    told, of_week = Counter(), Counter()
-    for delivery in book.due(TOPIC, now=ends + timedelta(days=100), most=10**9):
-        event = delivery["payload"]
-        if event["news"] not in _TOLD:
-            continue
-        told[event["rule"], _as_sent(event), event["clinic_id"], event["revision"]] += 1
-        if ends - timedelta(days=_WEEK) < datetime.fromisoformat(event["told_at"]) <= ends:
-            of_week[event["tier"], event["rule"]] += 1
-    return told, of_week
+    begins = ends - timedelta(days=_WEEK)
+    told = [e for e in events if e["news"] in _TOLD and begins < datetime.fromisoformat(e["told_at"]) <= ends]
+    return Counter((e["tier"], e["rule"]) for e in told)
+
+
+def told_twice(events: list[dict]) -> list[str]:
+    """A sentence for each time that a cause was told without being new: opened a second time, under whatever name; opened
+    again though it had not been closed; raised though it was no graver than it stood."""
+    gravity: dict[tuple, int] = {}
+    is_closed: dict[tuple, bool] = {}
+    wrong = []
+    for event in events:
+        cause = (event["rule"], _as_sent(event), event["clinic_id"], event["cause"])
+        news = event["news"]
+        is_wrong = {
+            "opened": cause in gravity,
+            "opened_again": not is_closed.get(cause, False),
+            "raised": event["gravity"] <= gravity.get(cause, 10**9),
+        }
+        if is_wrong.get(news, False):
+            wrong.append(f"{news} for no reason: {cause}")
+        is_closed[cause] = news == "closed"
+        gravity[cause] = event["gravity"]
+    return wrong
 
 
 def _as_sent(alert: dict) -> str:
-    return alert["subject_id"].removeprefix(f"{alert['clinic_id']}:")
+    """The id that the record has in its clinic's books: without the clinic or source by which core names one of two."""
+    sent = alert["subject_id"].removeprefix(f"{alert['clinic_id']}:")
+    return sent.split("#")[1] if "#" in sent else sent
 
 
-def _report(plan: Plan, *, told: Counter, of_week: Counter, alerts: dict[tuple, str], causes: set[Planted]) -> None:
+def _report(plan: Plan, *, twice: list[str], of_week: Counter, alerts: dict[tuple, str], causes: set[Planted]) -> None:
     names = {cause.rule for cause in causes}
     must = {(c.rule, c.record_id, c.clinic_id) for c in causes if c.stands}
     may = {(c.rule, c.record_id, c.clinic_id) for c in causes}
     of_rules = {a for a in alerts if a[0] in names}
     without = of_rules - may
     still_open = {a for a in without if alerts[a] != "closed"}
-    twice = sum(n - 1 for n in told.values())
     days = plan.clinics * _WEEK
     what = f"{plan.clinics} clinics, {plan.patients} patients, seed {plan.seed}"
     for tier in _TIERS:
@@ -135,7 +176,14 @@ def _report(plan: Plan, *, told: Counter, of_week: Counter, alerts: dict[tuple, 
     record("alerts_causes_missed", len(must - of_rules), "causes", what)
     record("alerts_closed_once_late_records_came", len(without), "alerts", what)
     record("alerts_open_without_cause", len(still_open), "alerts", what)
-    record("alerts_told_twice", twice, "alerts", what)
+    record("alerts_told_twice", len(twice), "alerts", what)
+    now = sum(n for (tier, _), n in of_week.items() if tier == "now")
+    rate = poisson_rate(now, days, per=1)
+    print(
+        f"  now: {now} in {days} clinic-days, {rate.estimate:.2f} a clinic and day (exact 95 % CI {rate.lower:.2f} to {rate.upper:.2f})"
+    )
+    for sentence in twice:
+        print(f"  {sentence}")
     for title, some in (("missed", must - of_rules), ("without a cause planted", without)):
         counts = Counter(rule for rule, *_ in some)
         for rule, n in sorted(counts.items()):
