@@ -8,6 +8,7 @@ import json
 import socketserver
 import ssl
 import threading
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -36,7 +37,7 @@ PAYLOAD = {
 class Receiver:
     """A receiver of webhooks: `taken` is (delivery id, body as JSON, headers with the raw body).
 
-    `answers`: status codes to give first, each with `headers`; `answer`: the body of a refusal.
+    `answers`: status codes to give first, each with `headers`; `answer`: the body of a refusal; `pause_s`: before each.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
@@ -44,6 +45,7 @@ class Receiver:
         self.answers: list[int] = []
         self.headers: dict[str, str] = {}
         self.answer = b"no"
+        self.pause_s = 0.0
         self.paths: list[str] = []
         self.port = 0
         self._host, self._tls = host, tls
@@ -54,6 +56,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.paths.append(self.path)
+                time.sleep(receiver.pause_s)
                 status = receiver.answers.pop(0) if receiver.answers else 200
                 if status == 200:
                     receiver.taken.append(

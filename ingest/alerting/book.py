@@ -9,7 +9,9 @@ own topic (hearing.py).
 """
 
 import json
+import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,6 +40,23 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS of_alert ON deliveries (in_order_of);
 CREATE INDEX IF NOT EXISTS waiting ON deliveries (sink, number) WHERE delivered_at IS NULL;
 """
+# Harm and what nobody took in hand: sent before all else, as is what stands before it in its alert's order.
+_IS_URGENT = """json_extract(payload, '$.tier') = 'now'
+    AND json_extract(payload, '$.news') IN ('opened', 'raised', 'opened_again', 'unacknowledged')"""
+_DUE = f"""
+SELECT * FROM deliveries AS d WHERE sink = ? AND delivered_at IS NULL AND due_at <= ? AND NOT EXISTS (
+    SELECT 1 FROM deliveries AS e
+    WHERE e.sink = d.sink AND e.in_order_of = d.in_order_of AND e.delivered_at IS NULL AND e.number < d.number)
+ORDER BY EXISTS (
+    SELECT 1 FROM deliveries
+    WHERE sink = d.sink AND in_order_of = d.in_order_of AND delivered_at IS NULL AND {_IS_URGENT}) DESC,
+    attempts > 0, number
+LIMIT ?"""
+_HURRY = f"""
+UPDATE deliveries SET due_at = min(due_at, ?1) WHERE sink = ?2 AND in_order_of = ?3 AND delivered_at IS NULL AND EXISTS (
+    SELECT 1 FROM deliveries WHERE sink = ?2 AND delivery_id = ?4 AND delivered_at IS NULL AND {_IS_URGENT})"""
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_opening = threading.Lock()  # of a book that is not there yet
 _TIMES = ("occurred_at", "landed_at", "told_at", "acknowledged_at")
 _MOST_PARAMETERS = 500  # of one statement
 
@@ -46,17 +65,51 @@ def book_path(settings) -> Path:
     return settings.home / "alerts.sqlite"
 
 
+def in_words(error: Exception, path: Path) -> str:
+    """What is wrong with the book, or is not the book's: one sentence, of a book that can't be mended with what to do."""
+    damage = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where in the file
+    if isinstance(error, sqlite3.DatabaseError) and damage in _DAMAGED:
+        return (
+            f"the book of alerts ({path}) is damaged ({error}): move it away, with {path.name}-wal and {path.name}-shm "
+            "where they are there, and it is made again from the alerts' topic; nobody is told until then"
+        )
+    return f"{type(error).__name__}: {error}"
+
+
+def _make(path: Path) -> None:
+    """An empty file where there is none; the log of one that was moved away is not played into it."""
+    with _opening:
+        if not path.exists():
+            for log in ("-wal", "-shm"):
+                path.with_name(path.name + log).unlink(missing_ok=True)
+            path.touch(mode=0o600)  # SQLite gives its logs the same
+
+
 class Book:
     """Safe within one thread; another thread opens its own. `key`: by which alerts are named (names.py)."""
 
     def __init__(self, path: Path, *, key: bytes = b"") -> None:
         self.key = key
-        path.touch(mode=0o600)  # SQLite gives its logs the same
+        self._path = path
+        _make(path)
+        self._file = os.stat(path)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_TABLES)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_TABLES)
+        except BaseException:
+            self._db.close()
+            raise
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file under the path is the one that was opened: not moved away, deleted or replaced meanwhile."""
+        try:
+            return os.path.samestat(os.stat(self._path), self._file)
+        except FileNotFoundError:
+            return False
 
     def __enter__(self) -> "Book":
         return self
@@ -185,22 +238,29 @@ class Book:
     # --- deliveries ---
 
     def put(self, sink: str, delivery_id: str, payload: Mapping, *, in_order_of: str, now: datetime) -> None:
-        """A delivery that is to be made; one that the book has is not put twice."""
+        """A delivery that is to be made; one that the book has is not put twice. What is urgent hurries what it waits for."""
         self._db.execute(
             "INSERT OR IGNORE INTO deliveries (sink, delivery_id, in_order_of, payload, made_at, due_at) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             (sink, delivery_id, in_order_of, json.dumps(payload), _plain(now), _plain(now)),
         )
+        self._db.execute(_HURRY, (_plain(now), sink, in_order_of, delivery_id))
 
     def due(self, sink: str, *, now: datetime, most: int = 100) -> list[dict]:
-        """What is to be delivered now, in order: of one subject nothing before what came earlier."""
-        rows = self._db.execute(
-            "SELECT * FROM deliveries AS d WHERE sink = ? AND delivered_at IS NULL AND due_at <= ? AND NOT EXISTS ("
-            "SELECT 1 FROM deliveries AS e WHERE e.sink = d.sink AND e.in_order_of = d.in_order_of "
-            "AND e.delivered_at IS NULL AND e.number < d.number) ORDER BY number LIMIT ?",
-            (sink, _plain(now), most),
-        )
+        """What is to be delivered now: what is urgent first, then what was not tried yet, each as it came; of one subject
+        nothing before what came earlier."""
+        rows = self._db.execute(_DUE, (sink, _plain(now), most))
         return [dict(row) | {"payload": json.loads(row["payload"])} for row in rows]
+
+    def newest(self, sink: str) -> int:
+        """The number of the sink's newest delivery that waits; 0 = none does."""
+        statement = "SELECT coalesce(max(number), 0) FROM deliveries WHERE sink = ? AND delivered_at IS NULL"
+        return self._db.execute(statement, [sink]).fetchone()[0]
+
+    def is_urgent_since(self, sink: str, number: int) -> bool:
+        """Whether something urgent came after the delivery of this number."""
+        statement = f"SELECT 1 FROM deliveries WHERE sink = ? AND delivered_at IS NULL AND number > ? AND {_IS_URGENT}"
+        return self._db.execute(statement, (sink, number)).fetchone() is not None
 
     def waiting(self) -> dict[str, tuple[int, str | None]]:
         """By sink: how many deliveries wait, and why the last attempt failed."""

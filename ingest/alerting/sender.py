@@ -8,7 +8,9 @@ id. What fails waits twice as long each time, up to five minutes, and is never g
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from transforms.errors import FloeError
 
 from .. import stream
 from ..contract import encode, topic_named
-from .book import Book
+from .book import Book, in_words
 from .duty import Sink
 from .sinks import deliver
 from .undelivered import Undelivered, without_secrets
@@ -24,6 +26,7 @@ from .undelivered import Undelivered, without_secrets
 TOPIC = topic_named("alerts").type
 SOURCE = "/floe/alerts"
 _LOOK_S = 0.1
+_ROUND_S = 1.0
 _AFTER_A_FAULT_S = 5.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
 
@@ -44,24 +47,49 @@ def start(book: Path, name: str, send: Send, *, stop: threading.Event, say: Say)
 
 
 def _run(path: Path, name: str, send: Send, stop: threading.Event, say: Say) -> None:
-    is_failing = False
-    with Book(path) as book:
-        while not stop.is_set():
-            try:
-                due = book.due(name, now=datetime.now(UTC))
-                for delivery, error in send(due) if due else ():
-                    note(book, delivery, error, now=datetime.now(UTC))
-                    if is_failing != (error is not None):
-                        is_failing = not is_failing
-                        say(f"alerts to {name} wait: {error}" if error else f"alerts to {name} are delivered again")
-            except (
-                Exception
-            ) as error:  # a full disk under the book, say: a thread that ended would tell nobody any more
-                say(f"alerts to {name} wait: {type(error).__name__} ({error})")
-                stop.wait(_AFTER_A_FAULT_S)
-                continue
-            if not due:
-                stop.wait(_LOOK_S)
+    """Whatever ends a round (a book that can't be opened, a full disk under it) is said, and the book is opened anew: a
+    thread that ended would tell nobody any more."""
+    news = _News(name, say)
+    while not stop.is_set():
+        try:
+            with Book(path) as book:
+                while not stop.is_set() and book.is_current:
+                    if not _round(book, name, send, news, stop):
+                        stop.wait(_LOOK_S)
+        except Exception as error:
+            fault = in_words(error, path)
+            news(fault, at_fault=fault)
+            stop.wait(_AFTER_A_FAULT_S)
+
+
+class _News:
+    """Says once that deliveries wait and why, by what is at fault, and once that they are delivered again."""
+
+    def __init__(self, name: str, say: Say) -> None:
+        self._name, self._say, self._at_fault = name, say, ""
+
+    def __call__(self, fault: str, *, at_fault: str) -> None:
+        """`at_fault`: '' = nothing."""
+        if at_fault == self._at_fault:
+            return
+        self._at_fault = at_fault
+        with suppress(Exception):  # a terminal that is gone
+            self._say(f"alerts to {self._name} {f'wait: {fault}' if fault else 'are delivered again'}")
+
+
+def _round(book: Book, name: str, send: Send, news: _News, stop: threading.Event) -> bool:
+    """Hands what is due to `send`; whether anything was. Ends early where something urgent came, or after a while, for
+    then something urgent may be due again: a slow receiver is not to hold it back."""
+    newest, began = book.newest(name), time.monotonic()
+    due = book.due(name, now=datetime.now(UTC))
+    for delivery, error in send(due) if due else ():
+        note(book, delivery, error, now=datetime.now(UTC))
+        news(str(error or ""), at_fault="the sink" if error else "")
+        is_down = error is not None and not getattr(error, "is_refused", False)  # the rest waits with it, at once
+        is_late = time.monotonic() - began > _ROUND_S
+        if not is_down and (stop.is_set() or is_late or book.is_urgent_since(name, newest)):
+            break
+    return bool(due)
 
 
 def note(book: Book, delivery: dict, error: FloeError | None, *, now: datetime) -> None:

@@ -25,7 +25,7 @@ from transforms.alerting.causes import SUBJECTS
 from transforms.alerting.news import OF_MANY, alert_ids, news, of_many
 from transforms.alerting.records import of_unjudged
 from transforms.alerting.system import KINDS
-from transforms.errors import CatalogMissing, DiskFull
+from transforms.errors import CatalogMissing, DiskFull, FloeError
 
 from ..lake import Lake
 from ..lake_in_memory import MemoryLake
@@ -33,7 +33,7 @@ from ..private import make_home
 from . import measured, sender
 from .apart import Interrupted, Looked, judgements, looks, to_judge_again, unjudged
 from .beat import Beat, only_watcher, write_beat
-from .book import Book, book_path
+from .book import Book, book_path, in_words
 from .duty import Duty, read_duty
 from .hearing import hear
 from .kept import Kept, Positions
@@ -73,7 +73,7 @@ def run(settings, *, stop: threading.Event, say: Say = lambda _: None) -> None:
                     raise _disk_full(settings) from error
                 failures = 0 if time.monotonic() - began > _HEALTHY_S else failures + 1
                 wait_s = min(_LONGEST_WAIT_S, 2.0**failures)
-                fault = f"{type(error).__name__}: {error}"
+                fault = in_words(error, book_path(settings))
                 say(
                     f"alerts: a look failed ({fault}); all since the last whole one is looked at again in {wait_s:.0f} s"
                 )
@@ -155,6 +155,8 @@ class Watcher:
         while not stop.is_set():
             now = datetime.now(UTC)
             self._alive()
+            if not self._book.is_current:
+                raise FloeError(f"the book of alerts ({book_path(self._settings)}) was moved away or replaced")
             if not self.step(now=now):
                 stop.wait(_LOOK_S)
             if now >= tick_at:

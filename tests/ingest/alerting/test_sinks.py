@@ -8,6 +8,8 @@ import json
 import os
 import stat
 import threading
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -127,6 +129,149 @@ def test_the_thread_delivers_and_says_when_it_can_not(tmp_path, receiver):
     thread.join()
     assert [delivery for delivery, *_ in receiver.taken] == ["d0"]
     assert ["wait" in said[0], "again" in said[1]] == [True, True]
+
+
+@contextmanager
+def sending(path, sink):
+    """The sender's thread on a book; what it says."""
+    stop, said = threading.Event(), []
+    thread = sender.start(path, sink.name, sender.to_sink(sink), stop=stop, say=said.append)
+    try:
+        yield said
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def wait(what) -> None:
+    until = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def put(path, name: str, **given) -> None:
+    with Book(path) as book:
+        book.put("hook", name, PAYLOAD | given, in_order_of=given.get("alert_id", name), now=datetime.now(UTC))
+
+
+def damaged(path) -> None:
+    path.write_bytes(b"no database " * 100)
+
+
+def of_a_folder(path) -> None:
+    path.mkdir()
+
+
+def without_its_folder(path) -> None:
+    path.parent.rmdir()
+
+
+def mended(path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    if path.is_dir():
+        path.rmdir()
+    path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("broken", [damaged, of_a_folder, without_its_folder])
+def test_a_book_that_can_not_be_opened_ends_no_sender(tmp_path, receiver, monkeypatch, broken):
+    """It is said, once; when the book is mended, what it holds is delivered. Before, the thread was gone for good."""
+    monkeypatch.setattr(sender, "_AFTER_A_FAULT_S", 0.05)
+    (folder := tmp_path / "home").mkdir()
+    path = folder / "alerts.sqlite"
+    broken(path)
+    with sending(path, webhook(receiver)) as said:
+        wait(lambda: said)
+        time.sleep(0.3)
+        assert len(said) == 1
+        mended(path)
+        put(path, "d0")
+        wait(lambda: receiver.taken)
+
+
+@pytest.mark.parametrize("moved", ["deleted", "replaced", "kept its logs"])
+def test_a_sender_follows_the_book_that_is_there(tmp_path, receiver, moved):
+    """Deleted or replaced under it: what the new book holds is delivered, and no log of the old one is played into it."""
+    path = tmp_path / "alerts.sqlite"
+    put(path, "d0")
+    with sending(path, webhook(receiver)), Book(path):
+        wait(lambda: receiver.taken)
+        for file in tmp_path.glob("alerts.sqlite*" if moved == "deleted" else "alerts.sqlite"):
+            file.unlink()
+        if moved == "replaced":
+            put(tmp_path / "other", "d1")
+            (tmp_path / "alerts.sqlite-wal").unlink()
+            (tmp_path / "other").rename(path)
+        else:
+            put(path, "d1")
+        wait(lambda: len(receiver.taken) == 2)
+    assert [delivery for delivery, *_ in receiver.taken] == ["d0", "d1"]
+    with Book(path) as book:
+        assert [row["delivery_id"] for row in book._db.execute("SELECT * FROM deliveries")] == ["d1"]
+
+
+def test_a_terminal_that_is_gone_ends_no_sender(tmp_path, receiver):
+    """What can't be said is not said; the delivery is made all the same."""
+    path, stop = tmp_path / "book", threading.Event()
+    receiver.answers = [500]
+    put(path, "d0")
+
+    def say(_: str) -> None:
+        raise BrokenPipeError
+
+    thread = sender.start(path, "hook", sender.to_sink(webhook(receiver)), stop=stop, say=say)
+    wait(lambda: receiver.taken)
+    stop.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_now_overtakes_whatever_was_fetched_before(tmp_path, receiver, status):
+    """Behind ten digests at a receiver that takes, or refuses, each slowly: harm is the next but one that it hears of."""
+    path = tmp_path / "book"
+    for k in range(10):
+        put(path, f"digest-{k}", news="digest", tier="today")
+    receiver.pause_s, receiver.answers = 0.3, [status] * 10
+    with sending(path, webhook(receiver)):
+        wait(lambda: receiver.paths)
+        receiver.answers = []
+        put(path, "harm")
+        wait(lambda: any(delivery == "harm" for delivery, *_ in receiver.taken))
+        assert len(receiver.paths) <= 3
+        wait(lambda: len(receiver.taken) == 11)  # and the digests are told all the same
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),  # (id, subject, news, tier, attempts), in the order in which they came
+    [
+        ([("d", "C1", "digest", "today", 0), ("n", "A", "opened", "now", 0)], ["n", "d"]),
+        ([("r", "A", "opened", "now", 3), ("n", "B", "raised", "now", 0)], ["n", "r"]),
+        ([("a", "A", "acknowledged", "now", 0), ("n", "B", "unacknowledged", "now", 0)], ["n", "a"]),
+        ([("d", "C1", "digest", "today", 3), ("e", "C2", "digest", "today", 0)], ["e", "d"]),
+        ([("x", "A", "opened", "today", 0), ("n", "B", "opened", "now", 3)], ["n", "x"]),
+        # what stands before harm in its alert's order goes first, and at once, for harm waits for it
+        (
+            [("d", "C1", "digest", "today", 0), ("c", "A", "closed", "now", 3), ("n", "A", "opened_again", "now", 0)],
+            ["c", "n", "d"],
+        ),
+        ([("n", "A", "opened", "now", 0), ("m", "B", "opened", "now", 0)], ["n", "m"]),
+    ],
+)
+def test_what_is_sent_first(tmp_path, waiting, expected):
+    """Harm, untried before retried; then what was not tried; of one subject always in its order."""
+    sent = []
+    with Book(tmp_path / "book") as book:
+        for name, subject, news, tier, attempts in waiting:
+            book.put("hook", name, PAYLOAD | {"news": news, "tier": tier}, in_order_of=subject, now=NOW)
+            later = NOW + timedelta(minutes=5) if news == "closed" else NOW
+            statement = "UPDATE deliveries SET attempts = ?, due_at = ? WHERE delivery_id = ?"
+            book._db.execute(statement, (attempts, later.isoformat(timespec="microseconds"), name))
+        while due := book.due("hook", now=NOW, most=1):
+            sent.append(due[0]["delivery_id"])
+            book.delivered(due[0]["number"], now=NOW)
+    assert sent == expected
 
 
 @pytest.mark.parametrize(
