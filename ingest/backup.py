@@ -103,7 +103,7 @@ def backup(settings, folder: Path, *, say: Say = lambda _: None) -> Manifest:
         _require_space(folder, names)
         files = {CATALOG: content_of(folder / CATALOG)}
         files |= _copy_data(Path(settings.data_path), folder / DATA, names, checksums, say)
-        files |= _copy_home(settings, folder / HOME)
+        files |= _copy_home(settings, folder / HOME, say)
         manifest = Manifest(
             lake=lake,
             snapshot=snapshot,
@@ -178,7 +178,12 @@ def _claim(attempt: dict, folder: Path, lake: str) -> None:
 def _copy_catalog(settings, catalog: Path, to: Path) -> None:
     """Step 3. The turn is there for the order of things: SQLite alone would give a whole copy too."""
     with catalog_turn(catalog) if is_writable(catalog.parent) else nullcontext():
-        _copy_database(catalog, to, changes=[_OF_CATALOG])
+        try:
+            _copy_database(catalog, to, changes=[_OF_CATALOG])
+        except DiskFull:
+            raise
+        except FloeError as error:
+            raise FloeError(f"{error}: no backup was made") from None
 
 
 def _copy_database(source: Path, to: Path, *, changes: Iterable[str] = ()) -> None:
@@ -189,10 +194,12 @@ def _copy_database(source: Path, to: Path, *, changes: Iterable[str] = ()) -> No
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     done = _copied_by_sqlite(source, part, changes=changes)
     if done.returncode:
+        for leftover in to.parent.glob(to.name + "*"):
+            leftover.unlink()
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
         if "disk is full" in reason:
             raise DiskFull(f"no space is left for {to.parent}: free some, then the same command goes on")
-        raise FloeError(f"{source} could not be copied ({reason}): no backup was made")
+        raise FloeError(f"{source} could not be copied ({reason})")
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(to)
@@ -278,13 +285,26 @@ def _copy_one(source: Path, to: Path) -> Content:
     return copied(source, to)
 
 
-def _copy_home(settings, to: Path) -> dict[str, Content]:
+def _copy_home(settings, to: Path, say: Say) -> dict[str, Content]:
     """Step 5."""
     make_folder(to)
     files = identity_files(settings) | kept_files(settings)
     contents = {f"{HOME}/{name}": write_whole(to / name, content) for name, content in files.items()}
-    book = book_path(settings)
-    if book.exists():
+    return contents | _copy_book(book_path(settings), to, say)
+
+
+def _copy_book(book: Path, to: Path, say: Say) -> dict[str, Content]:
+    """A book that can't be copied keeps no lake from being: it is made again from the alerts' topic."""
+    if not book.exists():
+        return {}
+    try:
         _copy_database(book, to / book.name)
-        contents[f"{HOME}/{book.name}"] = content_of(to / book.name)
-    return contents
+    except DiskFull:
+        raise
+    except FloeError as error:
+        say(
+            f"the book of alerts is not in the backup, the lake is: {error}; floe doctor says what to do, and a home that is "
+            "restored from this backup makes its book from the alerts' topic"
+        )
+        return {}
+    return {f"{HOME}/{book.name}": content_of(to / book.name)}

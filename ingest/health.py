@@ -29,6 +29,7 @@ from transforms.schemas import TOPICS
 
 from . import disk_history, heartbeat, inspection, running
 from .alerting.beat import has_watched, watcher_fault
+from .alerting.waiting import undelivered_late
 from .contract import REASONS
 from .heartbeat import COMMIT_BUCKETS_S
 from .lag import stream_lag
@@ -121,10 +122,16 @@ class Health:
             reasons.append(f"no worker is assigned: {why}")
         elif not any(beat.get("partitions") for beat in heartbeat.heartbeats(self._settings)):
             reasons.append("no worker is assigned: ingest reports, and reads no partition yet")
-        if has_watched(self._settings) and (why := watcher_fault(self._settings)):
-            reasons.append(f"alerts may be missing: {why}")
+        reasons += [f"alerts may be missing: {why}" for why in self._untold()]
         reasons += [f"a part is down: {sentence}" for sentence in running.parts_down(self._settings)]
         return not reasons, {"status": "waiting" if reasons else "ready", "reasons": reasons}
+
+    def _untold(self) -> list[str]:
+        """Why whoever is on duty may not hear of an alert, of a home that was ever watched."""
+        if not has_watched(self._settings):
+            return []
+        fault = watcher_fault(self._settings)
+        return [*([fault] if fault else []), *undelivered_late(self._settings, now=datetime.now(UTC))]
 
     def _watermark_reasons(self, lake: Lake) -> list[str]:
         newest = inspection.newest_event_time(lake, clock_tolerance_min=self._settings.clock_tolerance_min)

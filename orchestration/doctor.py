@@ -12,10 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest import broker, cluster, stream
-from ingest.alerting import trying
+from ingest.alerting import trying, waiting
+from ingest.alerting.book import book_path
 from ingest.alerting.duty import read_duty
 from ingest.lake import Lake
 from ingest.private import close_to_others
@@ -205,9 +207,20 @@ def _alerts(name, settings) -> Finding:
     if not settings.alerts:
         return Finding(name, trying.NOBODY, "docs/alerts.md shows a file that tells somebody", is_needed=False)
     duty = read_duty(settings.alerts)
-    if advice := trying.faults(duty):
+    if advice := [*trying.faults(duty), *waiting.left_over(settings, now=datetime.now(UTC))]:
         return Finding(name, "; ".join(advice), "mend the file, then: floe alerts check --send", is_needed=False)
     return Finding(name, f"told by {', '.join(sink.name for sink in duty.sinks) or 'no sink'}")
+
+
+def _book_of_alerts(name, settings) -> Finding:
+    """What the watcher keeps: whether all of it can be read, and what of it nobody tried to tell."""
+    if not book_path(settings).exists():
+        return Finding(name, "there is none yet", "floe alerts watch makes it (floe up runs it)", is_needed=False)
+    if fault := waiting.book_fault(settings):
+        return Finding(name, fault, "as it says; until then nobody hears of an alert")
+    if late := waiting.undelivered_late(settings, now=datetime.now(UTC)):
+        return Finding(name, "; ".join(late), "look at the watcher's log (floe status), or start it again")
+    return Finding(name, f"{book_path(settings)} is whole, and all that is due was tried")
 
 
 _CHECKS = (
@@ -228,6 +241,7 @@ _CHECKS = (
     _keys,
     _clock,
     _alerts,
+    _book_of_alerts,
 )
 
 

@@ -5,7 +5,6 @@ Here: the watcher's sign of life, and its book held against what has landed, as 
 """
 
 import sqlite3
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from transforms.counting import spoken
 
 from ..lake import Lake
 from .beat import watcher_fault
+from .book import book_path, in_words
 from .kept import TABLES
+from .waiting import REMEDY, Waiting, reading, undelivered, waiting
 
 _BEHIND = timedelta(seconds=30)
-_REMEDY = "floe up runs the watcher, floe alerts watch runs it alone"
 _LANDED = """
 SELECT min(landed_at) AS since FROM raw.ledger JOIN judged USING (kafka_topic, kafka_topic_id, kafka_partition)
 WHERE next_position > position
@@ -35,14 +35,17 @@ def why_unwatched(settings, lake: Lake, *, now: datetime) -> list[str]:
 
     Empty where all is well. The book is only read.
     """
-    path = Path(settings.home) / "alerts.sqlite"
+    path = book_path(settings)
     if not path.exists():
-        return [f"No watcher has run in this home, so that nothing that landed was looked at: {_REMEDY}."]
+        return [f"No watcher has run in this home, so that nothing that landed was looked at: {REMEDY}."]
     try:
-        positions, waiting = _of_book(path)
+        positions, rows = _of_book(path, now=now)
     except sqlite3.Error as error:
-        return [f"The watcher's book ({path}) can't be read ({error}): whether anybody watches is unknown."]
-    return [*_silent(settings, now=now), *_behind(lake, positions, now=now), *_undelivered(waiting)]
+        return [
+            f"The watcher's book can't be read, so that whether anybody watches is unknown: {in_words(error, path)}."
+        ]
+    behind = _behind(lake, positions, now=now)
+    return [*_silent(settings, now=now), *behind, *undelivered(settings, rows, now=now)]
 
 
 def _silent(settings, *, now: datetime) -> list[str]:
@@ -50,17 +53,15 @@ def _silent(settings, *, now: datetime) -> list[str]:
     fault = watcher_fault(settings, now=now)
     if fault is None:
         return []
-    return [f"{fault[0].upper()}{fault[1:]}: what lands now is not looked at. Where none runs: {_REMEDY}."]
+    return [f"{fault[0].upper()}{fault[1:]}: what lands now is not looked at. Where none runs: {REMEDY}."]
 
 
-def _of_book(path: Path) -> tuple[pl.DataFrame, list[tuple]]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as book:
+def _of_book(path: Path, *, now: datetime) -> tuple[pl.DataFrame, list[Waiting]]:
+    with reading(path) as book:
         positions = book.execute("SELECT topic, topic_id, partition, next_position FROM positions").fetchall()
-        waiting = book.execute(
-            "SELECT sink, count(*), max(error) FROM deliveries WHERE delivered_at IS NULL AND attempts > 0 GROUP BY sink"
-        ).fetchall()
+        rows = waiting(book, now=now)
     schema = dict(zip((*_KEYS, "position"), (pl.String, pl.String, pl.Int32, pl.Int64), strict=True))
-    return pl.DataFrame(positions, schema=schema, orient="row"), waiting
+    return pl.DataFrame(positions, schema=schema, orient="row"), rows
 
 
 def _behind(lake: Lake, positions: pl.DataFrame, *, now: datetime) -> list[str]:
@@ -72,10 +73,4 @@ def _behind(lake: Lake, positions: pl.DataFrame, *, now: datetime) -> list[str]:
     if since is None or now - since < _BEHIND:
         return []
     age = spoken((now - since).total_seconds())
-    return [f"The watcher is behind, or does not run: what landed up to {age} ago was not looked at. {_REMEDY}."]
-
-
-def _undelivered(waiting: list[tuple]) -> list[str]:
-    return [
-        f"{count} of what is to be told by {sink} could not be delivered yet: {error}" for sink, count, error in waiting
-    ]
+    return [f"The watcher is behind, or does not run: what landed up to {age} ago was not looked at. {REMEDY}."]

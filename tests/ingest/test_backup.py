@@ -112,6 +112,26 @@ def test_what_was_told_is_not_told_again_by_a_restored_home(settings, tmp_path):
     assert stat.S_IMODE(book_path(new).stat().st_mode) == stat.S_IMODE(book_path(settings).stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("is_a_book", [False, True])
+def test_a_damaged_book_keeps_no_lake_from_being_copied(settings, tmp_path, is_a_book):
+    """It is said that it is not in the copy; a home made from that has none, and its watcher makes one."""
+    if is_a_book:
+        for k in range(500):
+            _tell(settings, f"{k:0200}")
+        with book_path(settings).open("r+b") as file:
+            file.seek(4096)
+            file.write(b"\xff" * (book_path(settings).stat().st_size - 4096))
+    else:
+        book_path(settings).write_bytes(b"no database" * 100)
+    said = []
+    backup(settings, tmp_path / "copy", say=said.append)
+    assert any("book of alerts is not in the backup, the lake is" in sentence for sentence in said)
+    new = home(tmp_path / "new")
+    restore(new, tmp_path / "copy")
+    assert _ids(new) == _ids(settings)
+    assert not book_path(new).exists()
+
+
 def test_a_book_that_outlived_its_lake_stays(settings, tmp_path):
     """It knows what was told since the copy; where it is gone, its log is not played into the copy's."""
     _tell(settings, "told")

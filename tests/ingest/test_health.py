@@ -10,6 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest import disk_history
+from ingest.alerting.beat import write_beat
+from ingest.alerting.book import Book, book_path
 from ingest.broker_process import free_port
 from ingest.contract import REASONS
 from ingest.health import Health
@@ -106,6 +108,15 @@ def test_a_port_that_is_taken_is_named(settings, port):
     """By the setting that moves it."""
     with pytest.raises(PortInUse, match="FLOE_HEALTH_PORT"), served(settings, port=port, of="FLOE_HEALTH_PORT"):
         pass
+
+
+def test_not_ready_while_nobody_tries_to_tell(settings):
+    """A delivery that is due for more than half a minute and was not tried; the watcher itself seems well."""
+    write_beat(settings)
+    with Book(book_path(settings)) as book:
+        book.put("pager", "d", {}, in_order_of="a", now=datetime.now(UTC) - timedelta(seconds=40))
+    reasons = Health(settings).ready()[1]["reasons"]
+    assert any("alerts may be missing: 1 of what is to be told by pager waits" in reason for reason in reasons), reasons
 
 
 def test_ready_says_every_reason(settings, port, monkeypatch):

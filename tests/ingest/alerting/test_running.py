@@ -83,6 +83,27 @@ def test_a_look_that_fails_is_said_and_taken_again(site):
     assert any("a look failed" in sentence for sentence in said)
 
 
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_book_that_is_damaged_or_moved_away_is_made_again(site, is_damaged):
+    """One sentence says what to do; once the book is moved away, from under a watcher too, what landed is told."""
+    path = book_path(site.settings)
+    site.land(burn(onset_at=site.now))
+    if is_damaged:
+        path.write_bytes(b"no database" * 100)
+    with watching(site) as said:
+        if is_damaged:
+            wait(lambda: "move it away" in (beat.watcher_fault(site.settings) or ""))
+            assert any("move it away" in sentence for sentence in said)
+        else:
+            wait(lambda: alerts(site) == ["E1"])
+        path.rename(path.with_name("away"))
+        wait(lambda: path.exists() and alerts(site) == ["E1"])
+        wait(lambda: beat.watcher_fault(site.settings) is None)
+        site.land(burn(ae_id="E2", onset_at=site.now))
+        wait(lambda: sorted(alerts(site)) == ["E1", "E2"])
+    assert not any("Traceback" in sentence for sentence in said)
+
+
 def test_a_sign_of_life_grows_old(site):
     """A watcher that froze or went is not well; nor is another process's sign this one's."""
     assert beat.watcher_fault(site.settings) == "no watcher of alerts has run in this home"

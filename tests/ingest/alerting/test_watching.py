@@ -7,6 +7,7 @@ import pytest
 
 from ingest.alerting.beat import write_beat
 from ingest.alerting.book import Book
+from ingest.alerting.waiting import book_fault, left_over, undelivered_late
 from ingest.alerting.watching import why_unwatched
 from ingest.lake import Lake
 from ingest.settings import Settings
@@ -118,9 +119,76 @@ def test_a_sink_that_does_not_answer(site):
     assert said(site) == ["1 of what is to be told by pager could not be delivered yet: connection refused"]
 
 
-def test_a_book_that_can_not_be_read(site):
-    """It is said that nothing is known, not that all is well."""
-    (site[0].home / "alerts.sqlite").write_bytes(b"no database" * 100)
+@pytest.mark.parametrize(
+    ("due_at", "seconds", "expected"),
+    [
+        (NOW, 30, []),
+        (NOW, 31, ["1 of what is to be told by pager waits for up to 31 s and nobody tried to deliver it"]),
+        (NOW + timedelta(minutes=5), 60, []),  # it is not due yet
+    ],
+)
+def test_what_nobody_tries_to_deliver(site, due_at, seconds, expected):
+    """Due for more than half a minute without an attempt: no sender runs, on the page, for machines and in the doctor's
+    words. Of one alert the first alone, for the second waits for it."""
+    settings, _ = site
+    with Book(settings.home / "alerts.sqlite") as book:
+        for k in (1, 2):
+            book.put("pager", f"d{k}", {}, in_order_of="a", now=due_at)
+    now = NOW + timedelta(seconds=seconds)
+    judged(settings, 10)
+    write_beat(settings, now=now)
+    assert undelivered_late(settings, now=now) == [*said(site, now)]
+    assert [sentence.split(";")[0] for sentence in said(site, now)] == expected
+
+
+def test_what_waits_for_a_sink_that_was_renamed(site, tmp_path):
+    """How much, for whom, and how it is told all the same; that is no reason not to be ready. Without a file nothing is."""
+    settings, lake = site
+    judged(settings, 10)
+    path = tmp_path / "duty.toml"
+    path.write_text("[[sinks]]\nname = 'new'\nkind = 'file'\npath = 'x'")
+    with Book(settings.home / "alerts.sqlite") as book:
+        for sink in ("old", "new", "floe.alerts.v1"):
+            book.put(sink, "d", {}, in_order_of="a", now=NOW)
+    named = settings.model_copy(update={"alerts": str(path)})
+    [sentence] = left_over(named, now=NOW)
+    assert sentence.startswith("1 of what is to be told waits for old, which is no sink of FLOE_ALERTS any more")
+    assert why_unwatched(named, lake, now=NOW) == [sentence]
+    assert left_over(settings, now=NOW) == []
+    later = NOW + timedelta(minutes=1)
+    assert [" old " in late for late in undelivered_late(named, now=later)] == [False, False]
+
+
+def damaged(path) -> None:
+    path.write_bytes(b"no database" * 100)
+
+
+def overwritten(path) -> None:
+    """Whole at its beginning; a page of it is not."""
+    with Book(path) as book, book.change():
+        for k in range(500):
+            book.put("pager", f"d{k}", {"x": "y" * 200}, in_order_of=f"a{k}", now=NOW)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+
+
+@pytest.mark.parametrize("broken", [damaged, overwritten])
+def test_a_damaged_book_is_said_with_its_remedy(site, broken):
+    """On the page that nothing is known, not that all is well; everywhere what to do: move it away."""
+    settings, _ = site
+    path = settings.home / "alerts.sqlite"
+    broken(path)
+    write_beat(settings, now=NOW)
     [sentence] = said(site)
-    assert "can't be read" in sentence
     assert "unknown" in sentence
+    for words in (sentence, book_fault(settings), *undelivered_late(settings, now=NOW)):
+        assert f"({path}) is damaged" in words
+        assert "move it away" in words
+
+
+def test_a_whole_book_has_no_fault(site):
+    """Nor one that is not there yet, or was just made."""
+    assert book_fault(site[0]) is None
+    judged(site[0], 10)
+    assert book_fault(site[0]) is None
