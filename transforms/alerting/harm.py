@@ -9,12 +9,13 @@ import polars as pl
 
 from ..event_groups import COLD_INJURY
 from .causes import causes
-from .words import DEATH, INJURY, any_says
+from .words import DEATH, DEATH_AS_OUTCOME, INJURY, any_says, closed_value
 
 # Kinds of injury of the contract that are told at once, whatever their grade.
 _AT_ONCE = (*COLD_INJURY.injury_kinds, "asphyxia", "syncope")
 _IN_THE_MORNING = ("nerve",)
 _ENDED = ("resolved", "resolved_with_sequelae", "fatal")
+_KINDS = ("frostbite", "burn", "asphyxia", "syncope", "nerve", "other")
 SEVERE_GRADE, FATAL_GRADE = 3, 5
 
 
@@ -22,10 +23,10 @@ def of_adverse_events(events: pl.DataFrame, *, clinics: pl.DataFrame) -> pl.Data
     """A cause an adverse event that is serious, severe, or one of the injuries that are told.
 
     `events`: core.adverse_events; one that is set aside counts too. `clinics`: `ae_id`, `clinic_id`, where each
-    happened. `level` is the grade (the first where no later one is given), at least 3 where it is serious and 5 where
+    happened. `level` is the grade (of the first and the later one the higher), at least 3 where it is serious and 5 where
     it is fatal; 0 = not graded.
     """
-    in_the_morning = pl.col("injury_kind").is_in(_IN_THE_MORNING).fill_null(False)
+    in_the_morning = closed_value("injury_kind", _KINDS).is_in(_IN_THE_MORNING).fill_null(False)
     frame = events.drop("clinic_id").join(clinics, on="ae_id", how="left", maintain_order="left")
     frame = _weighed(frame).with_columns(_at_once="_is_grave", _later=in_the_morning)
     return causes(
@@ -40,9 +41,12 @@ def of_adverse_events(events: pl.DataFrame, *, clinics: pl.DataFrame) -> pl.Data
         tier=pl.when("_at_once").then(pl.lit("now")).otherwise(pl.lit("today")),
         level=pl.col("_level"),
         finding=pl.format(
-            "{}, {}{}",
+            "{}, {}{}{}",
             "term",
             pl.when(pl.col("_grade").is_null()).then(pl.lit("not graded")).otherwise(pl.format("grade {}", "_grade")),
+            pl.when(pl.col("initial_grade") > pl.col("_grade"))
+            .then(pl.format(", {} at first", "initial_grade"))
+            .otherwise(pl.lit("")),
             pl.when("_is_serious").then(pl.lit(", serious")).otherwise(pl.lit("")),
         ),
     )
@@ -51,7 +55,9 @@ def of_adverse_events(events: pl.DataFrame, *, clinics: pl.DataFrame) -> pl.Data
 def open_events(events: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
     """The adverse events that are not known to be resolved, with `is_grave` (it would be told at once) and
     `is_serious_or_fatal`. An outcome or end that is not known is none."""
-    is_over = pl.col("outcome").is_in(_ENDED).fill_null(False) | (pl.col("resolved_at") <= now).fill_null(False)
+    is_over = closed_value("outcome", _ENDED).is_in(_ENDED).fill_null(False) | (pl.col("resolved_at") <= now).fill_null(
+        False
+    )
     return _weighed(events.filter(~is_over)).select(
         "patient_id",
         "ae_id",
@@ -66,20 +72,23 @@ def open_events(events: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
 
 def _weighed(events: pl.DataFrame) -> pl.DataFrame:
     """The events with `_grade`, `_is_serious`, `_level`, and `_is_grave`: to be told at once."""
-    grade = pl.coalesce("grade", "initial_grade")
-    criteria = pl.col("serious_criteria").fill_null([])
-    fatal = (pl.col("outcome") == "fatal").fill_null(False) | criteria.list.contains("death")
-    fatal |= any_says(DEATH, "preferred_term", "term", "outcome_raw")
-    serious = pl.col("is_serious").fill_null(False) | (criteria.list.len() > 0) | fatal
+    events = events.with_columns(_criteria=pl.col("serious_criteria").list.join(", "))
+    fatal = (pl.col("outcome") == "fatal").fill_null(False) | any_says(DEATH_AS_OUTCOME, "outcome_raw")
+    fatal |= any_says(DEATH, "preferred_term", "term", "injury_kind_raw", "_criteria")
+    has_criteria = pl.col("serious_criteria").list.len().fill_null(0) > 0
+    serious = pl.col("is_serious").fill_null(False) | has_criteria | fatal
     level = pl.max_horizontal(
-        grade.fill_null(0),
+        pl.max_horizontal("grade", "initial_grade").fill_null(0),
         pl.when(serious).then(SEVERE_GRADE).otherwise(0),
         pl.when(fatal).then(FATAL_GRADE).otherwise(0),
     )
     of_kind = pl.col("injury_kind").is_in(_AT_ONCE).fill_null(False)
     at_once = of_kind | any_says(INJURY, "preferred_term", "term", "injury_kind_raw")
     return events.with_columns(
-        _grade=grade, _is_serious=serious, _level=level, _is_grave=at_once | (level >= SEVERE_GRADE)
+        _grade=pl.coalesce("grade", "initial_grade"),
+        _is_serious=serious,
+        _level=level,
+        _is_grave=at_once | (level >= SEVERE_GRADE),
     )
 
 

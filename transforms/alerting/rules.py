@@ -44,8 +44,8 @@ _OF_PATIENTS = (
     AlertRule(
         id="harm",
         title="harm to a patient",
-        when="an adverse event is serious, fatal or of grade 3 or more, or is a burn, frostbite, asphyxia or syncope of any "
-        "grade, by its kind or its words (today: an injury of a nerve, or it happened more than 30 days before it landed); "
+        when="an adverse event is serious, fatal (by its outcome, criteria or words), or of grade 3 or more at first or later, or "
+        "is a burn, frostbite, asphyxia or syncope of any grade, by its kind or its words (today: an injury of a nerve, or it happened more than 30 days before it landed); "
         "told again when its grade rises or it becomes serious",
         tier="now",
         told="duty_clinician",

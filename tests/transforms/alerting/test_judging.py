@@ -121,7 +121,18 @@ def told(*records: tuple[str, dict], **given) -> list[tuple[str, str]]:
         ({"injury_kind": "nerve", "grade": 3}, [("harm", "now")]),
         ({"injury_kind": "nerve", "onset_at": AT - timedelta(days=31)}, [("harm", "noted")]),
         ({"initial_grade": 3}, [("harm", "now")]),
-        ({"initial_grade": 3, "grade": 2}, []),
+        ({"initial_grade": 3, "grade": 2}, [("harm", "now")]),  # what was that bad once is told
+        ({"initial_grade": 1, "grade": 3}, [("harm", "now")]),
+        ({"initial_grade": 2, "grade": 1}, []),
+        ({"term": "burn_2nd_degree"}, [("harm", "now")]),
+        ({"injury_kind": "cold_burn"}, [("harm", "now")]),
+        ({"injury_kind": " Frostbite"}, [("harm", "now")]),
+        ({"injury_kind": "Nerve "}, [("harm", "today")]),
+        ({"outcome": " Fatal"}, [("harm", "now")]),
+        ({"outcome": "mort"}, [("harm", "now")]),
+        ({"outcome": "tot aufgefunden"}, [("harm", "now")]),
+        ({"outcome": "not yet known"}, []),
+        ({"term": "cardiac arrest"}, [("harm", "now")]),
         ({"is_serious": False, "serious_criteria": []}, []),
         ({"is_serious": False, "serious_criteria": ["hospitalisation"]}, [("harm", "now")]),
         ({"outcome": "died", "is_serious": False}, [("harm", "now")]),
@@ -148,7 +159,12 @@ def test_harm_to_a_patient_is_told_by_its_grade_seriousness_and_kind(given, expe
         ({"grade": 4, "is_serious": True}, 4),
         ({"grade": 1, "outcome": "fatal"}, 5),
         ({"serious_criteria": ["death"]}, 5),
+        ({"serious_criteria": ["Results in Death"]}, 5),
         ({"term": "death of unknown cause"}, 5),
+        ({"term": "not breathing"}, 5),
+        ({"grade": 1, "outcome": "FATAL"}, 5),
+        ({"grade": 1, "outcome": "tot"}, 5),
+        ({"grade": 1, "initial_grade": 4}, 4),
     ],
 )
 def test_harm_is_as_grave_as_the_graver_of_grade_and_seriousness(given, level):
@@ -395,6 +411,22 @@ def test_devices_out_of_use_or_calibration_are_told():
 def test_deficiencies_and_incidents_are_told(record, expected):
     """At once where they could have led to, or are, serious harm."""
     assert [tier for _, tier in told(record)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tier"),
+    [
+        ("fatal", "now"),
+        ("Fatality", "now"),
+        ("person_found_dead", "now"),
+        ("cold_burn", "now"),
+        ("dead battery", "today"),
+    ],
+)
+def test_the_kind_of_an_incident_is_read_as_words(kind, tier):
+    """A death or an injury of staff, however it is coded."""
+    fields = {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff", "kind": kind}
+    assert told(("incidents", fields)) == [("incident", tier)]
 
 
 def test_contradictions_and_clashes_are_told():
