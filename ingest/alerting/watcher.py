@@ -12,11 +12,12 @@ Here: the loop. Not here: each of its steps (the modules beside this one), sendi
 A crash between any two steps looks at the same rows again and finds no more news than the book lacks.
 """
 
+import errno
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -61,7 +62,7 @@ def run(settings, *, stop: threading.Event, say: Say = lambda _: None) -> None:
     """
     duty = read_duty(settings.alerts)
     make_home(settings)
-    with only_watcher(settings):
+    with _no_space_is_disk_full(settings), only_watcher(settings):
         start_senders(settings, duty, stop=stop, say=say)
         failures = 0
         while not stop.is_set():
@@ -70,7 +71,7 @@ def run(settings, *, stop: threading.Event, say: Say = lambda _: None) -> None:
                 _watch(settings, duty, stop, say)
             except Exception as error:
                 if _is_disk_full(error):
-                    raise _disk_full(settings) from error
+                    raise
                 failures = 0 if time.monotonic() - began > _HEALTHY_S else failures + 1
                 wait_s = min(_LONGEST_WAIT_S, 2.0**failures)
                 fault = in_words(error, book_path(settings))
@@ -100,14 +101,24 @@ def _opened(settings, stop: threading.Event, stack: ExitStack) -> Lake | None:
     return None
 
 
+@contextmanager
+def _no_space_is_disk_full(settings) -> Iterator[None]:
+    """DiskFull that names the book, whatever met the full disk."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_disk_full(error):
+            raise
+        raise DiskFull(
+            f"no space is left for the book of alerts ({book_path(settings)}): free some; what landed meanwhile is looked "
+            "at then"
+        ) from error
+
+
 def _is_disk_full(error: Exception) -> bool:
-    return isinstance(error, DiskFull) or (isinstance(error, sqlite3.OperationalError) and "is full" in str(error))
-
-
-def _disk_full(settings) -> DiskFull:
-    return DiskFull(
-        f"no space is left for the book of alerts ({book_path(settings)}): free some; what landed meanwhile is looked at then"
-    )
+    if isinstance(error, sqlite3.OperationalError):
+        return "is full" in str(error)
+    return isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
 
 
 def start_senders(settings, duty: Duty, *, stop: threading.Event, say: Say) -> None:

@@ -3,9 +3,11 @@
 Here: `run` in a thread, on a real lake and book. Not here: a process that is killed (tests/faults).
 """
 
+import shutil
+import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pkgutil import resolve_name as resolve
@@ -18,7 +20,7 @@ from ingest.alerting.watcher import run
 from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.alert_site import HOME, Site, burn
-from transforms.errors import FloeError
+from transforms.errors import DiskFull, FloeError
 
 WAIT_S = 60
 
@@ -142,3 +144,52 @@ def noting(seen: list[str], name: str, function):
         return result
 
     return noted
+
+
+def test_a_lake_that_goes_back_is_read_anew(site):
+    """An older copy in its place: what lands there from then on is told, though the book had been further."""
+    topic = "floe.adverse_events.v1"
+    site.land(burn(onset_at=site.now))
+    site.land(burn(ae_id="E2", onset_at=site.now))
+    with watching(site) as said:
+        wait(lambda: sorted(alerts(site)) == ["E1", "E2"])
+        for table, condition in (("adverse_events", "kafka_offset = 1"), ("ledger", "first_position = 1")):
+            statement = f"DELETE FROM raw.{table} WHERE kafka_topic = '{topic}' AND {condition}"
+            site.lake.write(lambda writer, statement=statement: writer.execute(statement))
+        back = f"UPDATE raw.stream_offsets SET next_offset = 1 WHERE kafka_topic = '{topic}'"
+        site.lake.write(lambda writer: writer.execute(back))
+        wait(lambda: any("went back to an earlier state" in text for text in said))
+        site._positions[topic, "T"] = 1
+        site.land(burn(ae_id="E3", onset_at=site.now))
+        wait(lambda: "E3" in alerts(site))
+
+
+def test_a_full_disk_ends_the_watcher_and_what_landed_is_told_once_there_is_room(tmp_path):
+    """DiskFull, in a sentence that names the book; the next start tells of what landed meanwhile."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = shutil.which("mount")
+    command = [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)]
+    if not mount or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("a small file system can't be mounted here (not root)")
+    try:
+        catalog, data = f"sqlite:{tmp_path / 'lake.sqlite'}", f"{tmp_path / 'data'}/"
+        settings = Settings(home=small, catalog=catalog, data=data, kafka_bootstrap="127.0.0.1:9")
+        with Lake.open(settings) as lake:
+            site = Site(settings, lake)
+            site.watcher.__exit__()
+            site.now = datetime.now(UTC)
+            site.land(*HOME)
+            filler = small / "filler"
+            with suppress(OSError), filler.open("wb") as file:
+                while True:
+                    file.write(bytes(4096))
+                    file.flush()
+            site.land(burn(onset_at=site.now))
+            with pytest.raises(DiskFull, match=r"no space is left for the book of alerts .*alerts\.sqlite"):
+                run(settings, stop=threading.Event())
+            filler.unlink()
+            with watching(site):
+                wait(lambda: alerts(site) == ["E1"])
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
