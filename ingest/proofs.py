@@ -128,7 +128,8 @@ def fates(lake: Lake) -> pl.DataFrame | None:
     if cut.is_empty() or outdated_tables(lake, schemas=("core",)):
         return None
     computed = lake.sql(
-        'SELECT DISTINCT "table" AS name FROM mart.check_results WHERE checked_at >= $1', [cut["started_at"][0]]
+        'SELECT "table" AS name FROM mart.check_results WHERE checked_at >= $1 GROUP BY 1 HAVING bool_and(is_passed)',
+        [cut["started_at"][0]],
     )["name"]
     if not {table.full_name for table in CORE_TABLES.values()} - {"core.data_cut"} <= set(computed):
         return None

@@ -107,6 +107,10 @@ def print_status(found: dict) -> None:
     tell(f"checks that fail   {len(found['failed_checks'])}")
     for check in found["failed_checks"]:
         tell(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
+    if found["failed_checks"]:
+        tell(
+            "                   these tables stay as of their last good rows; what is computed from them waits, releases too"
+        )
     aside = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found["set_aside"].items())
     tell(f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)")
     if found["outdated"]:

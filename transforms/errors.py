@@ -13,6 +13,7 @@
     │   └── DiskFull          3  no space left
     ├── LakeDamaged           1  a file of the lake is not what was written
     │   └── CatalogDamaged    1  the lake's catalog is not what was written
+    ├── CheckFailed           1  a table's new rows are not what its schema promises: they were not stored
     ├── LandingConflict       1  another worker moved the offsets: nothing of this batch was written
     └── LogsParted            1  Kafka's log is not the one that landed: a person chooses how to go on
 
@@ -74,6 +75,10 @@ class CatalogDamaged(LakeDamaged):
 
 
 class LandingConflict(FloeError):
+    pass
+
+
+class CheckFailed(FloeError):
     pass
 
 

@@ -214,10 +214,13 @@ def _ago(at: datetime | None) -> str:
     return f"{spoken(max(0.0, (datetime.now(UTC) - at).total_seconds()))} ago"
 
 
+_STAYS = "Checks that fail: each of these tables stays as of its last good rows, and what is computed from it waits, releases too"
+
+
 def _failing(reader: Reader):
     unknown = why_unknown(reader, MART_TABLES["check_results"].full_name)
     none = f"Not known: no check has run. {unknown}" if unknown else "Every check of the marts' promises passes."
-    return table_of(_checks(reader), caption="Checks that fail", none=none)
+    return table_of(_checks(reader), caption=_STAYS, none=none)
 
 
 # --- tables -----------------------------------------------------------------------------------------

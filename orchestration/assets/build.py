@@ -11,6 +11,8 @@ import polars as pl
 
 from ingest.lake import Lake, Writer
 from transforms.checks import CHECKS, check_table
+from transforms.counting import counted
+from transforms.errors import CheckFailed
 from transforms.schemas import MART_TABLES, Table
 
 CHECK = "schema_holds"
@@ -37,7 +39,10 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def table_asset(table: Table, *, inputs: Sequence[str], compute: Callable[[Lake], pl.DataFrame]) -> dg.AssetsDefinition:
-    """An asset that computes the table's rows and stores them together with the results of the table's checks."""
+    """An asset that computes the table's rows and stores them together with the results of the table's checks.
+
+    Rows that fail a check are not stored: the table stays as it was, and what is computed from it waits.
+    """
     key = table_key(table.full_name)
 
     @dg.asset(
@@ -53,33 +58,49 @@ def table_asset(table: Table, *, inputs: Sequence[str], compute: Callable[[Lake]
     def _asset(context: dg.AssetExecutionContext):
         frame = compute(context.resources.lake)
         checks = check_table(table, frame)
-        store(context.resources.lake, table, frame, checks, now=datetime.now(UTC))
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata={"dagster/row_count": frame.height},
-            check_results=[_check_result(checks)],
-        )
+        if store(context.resources.lake, table, frame, checks, now=datetime.now(UTC)):
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={"dagster/row_count": frame.height},
+                check_results=[_check_result(checks)],
+            )
+            return
+        yield _check_result(checks)
+        raise CheckFailed(_not_stored(table, checks))
 
     return _asset
 
 
-def store(lake: Lake, table: Table, frame: pl.DataFrame, checks: pl.DataFrame, *, now: datetime) -> None:
-    """The table and its checks' results, in one transaction."""
+def store(lake: Lake, table: Table, frame: pl.DataFrame, checks: pl.DataFrame, *, now: datetime) -> bool:
+    """The checks' results, and the table where all pass, in one transaction; whether it was stored."""
+    is_good = checks["is_passed"].all()
     results = CHECK_RESULTS.conform(
         checks.with_columns(checked_at=pl.lit(now), lake_snapshot=pl.lit(None, dtype=pl.Int64))
     )
 
     def work(writer: Writer) -> None:
-        writer.replace(table, frame)
+        if is_good:
+            writer.replace(table, frame)
         writer.upsert(CHECK_RESULTS, results, results.select(CHECK_RESULTS.key))
 
     lake.write(work)
+    return is_good
+
+
+def _not_stored(table: Table, checks: pl.DataFrame) -> str:
+    failing = checks.filter(~pl.col("is_passed")).iter_rows(named=True)
+    said = "; ".join(f"{CHECKS[row['check']]}: not of {counted(row['failing_rows'], 'row')}" for row in failing)
+    return (
+        f"{table.full_name} stays as it was, and what is computed from it waits: {said} of {checks['rows'][0]:,} "
+        "(mart.check_results names one of each)"
+    )
 
 
 def _check_result(checks: pl.DataFrame) -> dg.AssetCheckResult:
     """One check a table, with each rule's failures: an event of Dagster costs more than most of Floe's tables."""
     failing = checks.filter(~pl.col("is_passed"))
     return dg.AssetCheckResult(
+        asset_key=table_key(checks["table"][0]),
         check_name=CHECK,
         passed=failing.is_empty(),
         severity=dg.AssetCheckSeverity.ERROR,
