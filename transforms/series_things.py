@@ -6,8 +6,9 @@ the attribution itself (references.py) and the series (activity.py, telemetry.py
 
 import polars as pl
 
-from .current import merge_map
+from .current import POSITION, later_copies, merge_map
 from .references import Register, with_names
+from .retractions import retracted
 
 
 def _clashing(topic: str) -> str:
@@ -23,6 +24,19 @@ SELECT DISTINCT patient_id, device_id, "source" FROM raw.readings WHERE patient_
 EXPOSED_SQL = f"""
 SELECT DISTINCT session_id, device_id, clinic_id, "source" FROM raw.telemetry
 WHERE session_id IN ({_clashing("sessions")})"""
+
+# Of all sessions, which series say what was measured in them: what is taken back says nothing.
+MEASURED_BY_SQL = f"""
+WITH {later_copies("telemetry")}, {retracted("telemetry")}
+SELECT DISTINCT session_id, device_id, clinic_id, "source" FROM raw.telemetry
+ANTI JOIN copies USING ({POSITION}) ANTI JOIN retracted USING ({POSITION})
+WHERE session_id IS NOT NULL AND len("values") > 0"""
+
+
+def measured_by(combinations: pl.DataFrame, *, among: Register) -> pl.DataFrame:
+    """Rows `session_id`, `device_id`, each pair once, by core's names, of the rows of `MEASURED_BY_SQL`."""
+    named = with_names(with_names(combinations, ("device_id",), among=among), ("session_id",), among=among)
+    return named.select("session_id", "device_id").unique().sort("session_id", "device_id")
 
 
 def wearers(combinations: pl.DataFrame, patient_status: pl.DataFrame, *, among: Register) -> pl.DataFrame:

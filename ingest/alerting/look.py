@@ -11,8 +11,10 @@ import polars as pl
 from transforms.alerting.causes import SUBJECTS
 from transforms.alerting.devices import as_sent, spells
 from transforms.alerting.judging import HARM_TABLES, TABLES, of_core, of_harm
+from transforms.clashes import register
 from transforms.options import Options
 from transforms.schemas import TOPIC_BY_NAME
+from transforms.series_things import MEASURED_BY_SQL, measured_by
 
 from ..lake_in_memory import MemoryLake
 from .kept import Kept
@@ -39,7 +41,13 @@ def look(
     memory.land(raw)
     core = memory.compute(TABLES, options=options, between=between)
     out_of_use = spells(as_sent(raw["devices"], core["identities"]))
-    found = of_core({name: core[name] for name in TABLES}, options=options, spells=out_of_use, as_of=now)
+    found = of_core(
+        {name: core[name] for name in TABLES},
+        options=options,
+        spells=out_of_use,
+        by_series=None if raw["telemetry"].is_empty() else _by_series(memory, core),
+        as_of=now,
+    )
     return found.filter(_is_of(whom)), _looked_at(raw, core, whom)
 
 
@@ -55,6 +63,12 @@ def look_for_harm(
     core = memory.compute(HARM_TABLES, options=options)
     subjects = _looked_at({name: raw[name] for name in HARM}, core, whom)
     return of_harm(core).filter(_is_of(whom)), subjects
+
+
+def _by_series(memory: MemoryLake, core: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Which devices' series name a session."""
+    among = register(core["identities"], devices=core["devices"], patients=core["patients"])
+    return measured_by(memory.query(MEASURED_BY_SQL), among=among)
 
 
 def _is_of(whom: Touched) -> pl.Expr:

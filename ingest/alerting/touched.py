@@ -24,10 +24,15 @@ _ROUNDS = 5  # of following shared ids and merges
 # The patients whose sessions a register's new row may judge otherwise.
 _BY_REGISTER = {
     "devices": """
-        SELECT DISTINCT s.patient_id FROM raw.sessions s JOIN new ON s.device_id = new.device_id
-        WHERE s.started_at >= least(new.retired_on, new.calibration_due_on) OR new.record_status = 'entered_in_error'
+        WITH uses AS (
+            SELECT patient_id, device_id, greatest(started_at, ingested_at) AS latest_at FROM raw.sessions
+            UNION ALL SELECT s.patient_id, t.device_id, greatest(s.started_at, s.ingested_at)
+            FROM raw.telemetry t JOIN raw.sessions s ON s.session_id = t.session_id
+            WHERE t.device_id IN (SELECT device_id FROM new) AND s.device_id IS DISTINCT FROM t.device_id)
+        SELECT DISTINCT s.patient_id FROM uses s JOIN new ON s.device_id = new.device_id
+        WHERE s.latest_at >= least(new.retired_on, new.calibration_due_on) OR new.record_status = 'entered_in_error'
             OR EXISTS (FROM raw.devices d WHERE d.device_id = new.device_id
-                AND s.started_at >= least(d.retired_on, d.calibration_due_on))""",
+                AND s.latest_at >= least(d.retired_on, d.calibration_due_on))""",
     "protocols": """
         SELECT DISTINCT s.patient_id FROM raw.sessions s LEFT JOIN raw.courses c ON s.course_id = c.course_id
         JOIN new ON coalesce(s.protocol_id, c.protocol_id) = new.protocol_id""",
@@ -145,7 +150,7 @@ def harm_rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
     wanted = {"clinics": "true", "devices": "true"}
     wanted |= dict.fromkeys(("patients", "patient_status", "adverse_events"), of_them)
     wanted["sessions"] = (
-        f"{of_them} AND session_id IN (SELECT session_id FROM raw.adverse_events WHERE clinic_id IS NULL)"
+        f"{of_them} AND session_id IN (SELECT session_id FROM raw.adverse_events WHERE clinic_id IS NULL OR device_id IS NULL)"
     )
     return kept.rows_of(wanted | _singles(), patients=_frame(whom.patients), **_single_ids(whom))
 

@@ -26,6 +26,8 @@ SPELLS = pl.Schema(
         "why": pl.String,
     }
 )
+# Which devices' series name a session: each pair once.
+BY_SERIES = pl.Schema({"session_id": pl.String, "device_id": pl.String})
 TO_SEE = pl.Schema(
     {
         "device_id": pl.String,

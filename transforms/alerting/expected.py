@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from ..exposure import placed_sessions, with_protocol
+from ..exposure import with_protocol
 from ..local_time import Clocks, clocks, with_day_start, with_home, with_local_day
 from ..options import Options
 from ..schemas import TIMESTAMP
+from .begun import begun_sessions
 
 DAYS = 2  # today and tomorrow
 WEEKS, LEAST_WEEKS = 4, 2  # a weekday is habit with a session on two or more of the four before, and on half of them
@@ -58,7 +59,7 @@ def expected(core: Mapping[str, pl.DataFrame], *, now: datetime, options: Option
     allows. Whoever had a session that day already, or died, is not expected.
     """
     whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
-    sessions = placed_sessions(core["sessions"], whose).filter(pl.col("started_at") <= now)
+    sessions = begun_sessions(core, whose).filter(pl.col("started_at") <= now)
     begun = sessions.filter("is_begun")
     frame = _on_days(_people(core, begun, whose, now=now), whose, now=now)
     frame = _with_course(frame, core["courses"], sessions, options=options)

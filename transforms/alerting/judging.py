@@ -8,13 +8,12 @@ from datetime import datetime
 
 import polars as pl
 
-from ..exposure import placed_sessions
-from ..judged_sessions import judged
 from ..local_time import clocks
 from ..options import Options
 from . import harm, records, reports, sessions
+from .begun import judged_sessions
 from .causes import CAUSES
-from .devices import SPELLS
+from .devices import BY_SERIES, SPELLS
 
 # The tables of core that the rules look at.
 TABLES = (
@@ -43,23 +42,26 @@ def of_core(
     *,
     options: Options,
     spells: pl.DataFrame | None = None,
+    by_series: pl.DataFrame | None = None,
     as_of: datetime | None = None,
 ) -> pl.DataFrame:
     """The causes, columns of CAUSES. `core`: the frames of TABLES by name, each patient and device whole.
 
-    `spells`: of `devices.spells`, what people said of devices; None = nothing. `as_of`: the moment by which reports are
+    `spells`: of `devices.spells`, what people said of devices; None = nothing. `by_series`: BY_SERIES, the devices whose
+    series name a session; None = none. `as_of`: the moment by which reports are
     due; None = they are not looked at.
     """
     spells = pl.DataFrame(schema=SPELLS) if spells is None else spells
+    by_series = pl.DataFrame(schema=BY_SERIES) if by_series is None else by_series
     whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
-    kept = ("protocols", "courses", "consults", "screenings", "telemetry_sessions")
-    held = judged(placed_sessions(core["sessions"], whose), **{name: core[name] for name in kept})
+    held = sessions.with_device(judged_sessions(core, whose), by_series)
     return pl.concat(
         [
             pl.DataFrame(schema=CAUSES),
             of_harm(core),
             sessions.of_sessions(held, options=options),
-            sessions.of_devices_in_use(held, core["devices"], spells),
+            sessions.of_devices_in_use(held, core["devices"], spells, by_series),
+            sessions.of_contradictions(held),
             records.of_clashes(core["conflicts"], core["patients"]),
             records.of_implausible(core["implausible"]),
             *([_reports(core, as_of=as_of)] if as_of else []),
@@ -69,10 +71,10 @@ def of_core(
 
 def of_harm(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Of the causes those of harm, columns of CAUSES. `core`: the frames of HARM_TABLES by name; of sessions at least
-    those of adverse events that name no clinic."""
+    those of adverse events that name no clinic or no device."""
     return pl.concat(
         [
-            harm.of_adverse_events(core["adverse_events"], clinics=_places(core)),
+            harm.of_adverse_events(core["adverse_events"], places=_places(core)),
             harm.of_deficiencies(core["deficiencies"]),
             harm.of_incidents(core["incidents"]),
         ]
@@ -85,9 +87,14 @@ def _reports(core: Mapping[str, pl.DataFrame], *, as_of: datetime) -> pl.DataFra
 
 
 def _places(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """`ae_id`, `clinic_id`: where each adverse event happened: its own clinic, its session's, its patient's."""
-    events = core["adverse_events"].select("ae_id", "patient_id", "session_id", "clinic_id")
-    of_session = core["sessions"].select("session_id", _session_clinic="clinic_id")
+    """`ae_id`, `clinic_id`, `device_id`: where each adverse event happened: its own clinic, its session's, its patient's;
+    on its own device, or its session's."""
+    events = core["adverse_events"].select("ae_id", "patient_id", "session_id", "clinic_id", "device_id")
+    of_session = core["sessions"].select("session_id", _session_clinic="clinic_id", _session_device="device_id")
     of_patient = core["patients"].select("patient_id", _home_clinic="clinic_id")
     frame = events.join(of_session, on="session_id", how="left").join(of_patient, on="patient_id", how="left")
-    return frame.select("ae_id", clinic_id=pl.coalesce("clinic_id", "_session_clinic", "_home_clinic"))
+    return frame.select(
+        "ae_id",
+        clinic_id=pl.coalesce("clinic_id", "_session_clinic", "_home_clinic"),
+        device_id=pl.coalesce("device_id", "_session_device"),
+    )

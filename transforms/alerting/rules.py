@@ -39,6 +39,8 @@ class AlertRule:
 
 _CORRECTED = "a correction or mark of error takes the record, or what is wrong with it, out"
 _DAY_H, _MONTH_H = 24.0, 30 * 24.0
+_BEGAN = "a session began whatever its status, but for one missed or cancelled in which nothing was measured"
+_DATED = "one whose start can't be true is judged, by its limits too, by what was in force when its event happened, or landed"
 
 _OF_PATIENTS = (
     AlertRule(
@@ -57,7 +59,7 @@ _OF_PATIENTS = (
         id="session_without_clearance",
         title="a session without valid clearance",
         when="a session began and the latest consult that had occurred and been recorded by then did not clear it, had "
-        "expired or does not cover the modality (noted: a consult that would clear it may have been recorded by then, which is "
+        f"expired or does not cover the modality; {_BEGAN}; {_DATED} (noted: a consult that would clear it may have been recorded by then, which is "
         "not known)",
         tier="now",
         told="duty_clinician",
@@ -67,7 +69,8 @@ _OF_PATIENTS = (
     AlertRule(
         id="session_contraindicated",
         title="a session despite a contraindication",
-        when="a session began although its patient's latest consult or the session's screening names a contraindication",
+        when="a session began although its patient's latest consult or the session's screening names a contraindication; "
+        f"{_BEGAN}",
         tier="now",
         told="duty_clinician",
         clears=_CORRECTED,
@@ -78,7 +81,8 @@ _OF_DEVICES = (
     AlertRule(
         id="device_retired_in_use",
         title="a session on a device that is out of use",
-        when="a session began on a device on or after the day on which it was taken out of use",
+        when="a session began on a device, which it names or whose series name it, on or after the day on which it was taken "
+        "out of use",
         tier="now",
         told="technician",
         clears=_CORRECTED,
@@ -145,7 +149,8 @@ _OF_RECORDS = (
     AlertRule(
         id="contradiction",
         title="records that contradict each other",
-        when="a record lies after its patient's death, so that one of the two is wrong",
+        when="a record lies after its patient's death, so that one of the two is wrong; or a session is said to have been missed "
+        "or cancelled, and something was measured in it (it is judged as one that began)",
         tier="today",
         told="data_steward",
         clears=_CORRECTED,

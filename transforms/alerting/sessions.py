@@ -1,6 +1,6 @@
 """Sessions as a cause of alerts: no clearance, a contraindication, a limit exceeded, a device that is out of use.
 
-Here: judged sessions -> causes. Not here: the judgement itself (judged_sessions.py), how a device is (devices.py).
+Here: judged sessions -> causes. Not here: which sessions began and how they are judged (begun.py), how a device is (devices.py).
 """
 
 import polars as pl
@@ -11,7 +11,7 @@ from .rules import LIMITS, Floor, LimitRule
 
 
 def of_sessions(judged: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """The causes of sessions that began; `judged`: of `judged_sessions.judged`, with `day`."""
+    """The causes of sessions that began; `judged`: of `begun.judged_sessions`."""
     begun = judged.filter("is_begun").with_columns(
         cabin_max_c=pl.max_horizontal("cabin_max_measured_c", "CABMINC"),
         sessions_in_week=pl.col("sessions_in_week").cast(pl.Float64),
@@ -20,9 +20,15 @@ def of_sessions(judged: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     return pl.concat([_not_cleared(begun), _contraindicated(begun), *limits])
 
 
+def with_device(judged: pl.DataFrame, by_series: pl.DataFrame) -> pl.DataFrame:
+    """The sessions, on the device whose series name it where they name none themselves, and it is one (BY_SERIES)."""
+    single = by_series.filter(pl.len().over("session_id") == 1).select("session_id", _device="device_id")
+    frame = judged.join(single, on="session_id", how="left", maintain_order="left")
+    return frame.with_columns(device_id=pl.coalesce("device_id", "_device")).drop("_device")
+
+
 def _not_cleared(begun: pl.DataFrame) -> pl.DataFrame:
-    """Of a session without a start nothing is said: when it was is not known, and another alert says so."""
-    started = begun.filter(pl.col("started_at").is_not_null(), ~pl.col("is_cleared").fill_null(False))
+    started = begun.filter(~pl.col("is_cleared").fill_null(False))
     unknown = pl.col("may_be_cleared")
     return _of_session(
         "session_without_clearance",
@@ -81,45 +87,73 @@ def _of_session(rule: str, found: pl.DataFrame, **columns: pl.Expr) -> pl.DataFr
     )
 
 
-def of_devices_in_use(judged: pl.DataFrame, devices: pl.DataFrame, spells: pl.DataFrame) -> pl.DataFrame:
+def of_contradictions(judged: pl.DataFrame) -> pl.DataFrame:
+    """The sessions that are said not to have been held, and have measurements all the same."""
+    return causes(
+        "contradiction",
+        judged.filter("is_contradicting"),
+        subject_kind="record",
+        subject_id=pl.format("sessions/{}", "session_id"),
+        cause=pl.lit("status measured"),
+        clinic_id=pl.col("clinic_id"),
+        patient_id=pl.col("patient_id"),
+        occurred_at=pl.coalesce("started_at", "event_time"),
+        finding=pl.format(
+            "the session is said to be {}, and something was measured in it", pl.coalesce("status_raw", "status")
+        ),
+    )
+
+
+def of_devices_in_use(
+    judged: pl.DataFrame, devices: pl.DataFrame, spells: pl.DataFrame, by_series: pl.DataFrame
+) -> pl.DataFrame:
     """The sessions on a device that was out of use, and the devices in use after their calibration was due.
 
-    A day counts by the session's clock: out of use from `retired_on` on, or, by a person's word (`spells`, of
-    `devices.spells`), from `from_on` until the moment of the word that it is back; overdue after `calibration_due_on`.
+    A session is on the device that it names and on those whose series name it (`by_series`: BY_SERIES). A day counts by
+    the session's clock: out of use from `retired_on` on, or, by a person's word (`spells`, of `devices.spells`), from
+    `from_on` until the moment of the word that it is back; overdue after `calibration_due_on`.
     """
     register = devices.select("device_id", "retired_on", "calibration_due_on")
-    used = judged.filter("is_begun", pl.col("day").is_not_null()).join(register, on="device_id")
+    used = _uses(judged.filter("is_begun"), by_series).join(register, on="device_id", maintain_order="left")
+    return pl.concat([_retired(used, spells), _overdue(used)])
+
+
+def _uses(begun: pl.DataFrame, by_series: pl.DataFrame) -> pl.DataFrame:
+    """A row a session and device, the session's own first."""
+    own = begun.filter(pl.col("device_id").is_not_null())
+    others = begun.drop("device_id").join(by_series, on="session_id", maintain_order="left_right").select(own.columns)
+    return pl.concat([own, others]).unique(["session_id", "device_id"], keep="first", maintain_order=True)
+
+
+def _retired(used: pl.DataFrame, spells: pl.DataFrame) -> pl.DataFrame:
+    """One alert a session, of the first of its devices that was out of use."""
+    by = ["session_id", "device_id"]
     within = used.join(spells.select("device_id", "from_on", "until_at"), on="device_id").filter(
-        pl.col("day") >= pl.col("from_on"), (pl.col("started_at") < pl.col("until_at")).fill_null(True)
+        pl.col("judged_on") >= pl.col("from_on"), (pl.col("judged_at") < pl.col("until_at")).fill_null(True)
     )
-    by_word = within.group_by("session_id").agg(_from=pl.col("from_on").min())
-    out = used.join(by_word, on="session_id", how="left", maintain_order="left").with_columns(
-        _from=pl.min_horizontal("_from", pl.when(pl.col("day") >= pl.col("retired_on")).then("retired_on"))
+    by_word = within.group_by(by).agg(_from=pl.col("from_on").min())
+    by_register = pl.when(pl.col("judged_on") >= pl.col("retired_on")).then("retired_on")
+    out = used.join(by_word, on=by, how="left", maintain_order="left").with_columns(
+        _from=pl.min_horizontal("_from", by_register)
     )
-    retired = _of_session(
-        "device_retired_in_use",
-        out.filter(pl.col("_from").is_not_null()),
-        finding=pl.format("out of use since {}", "_from"),
-    )
-    overdue = used.filter(pl.col("day") > pl.col("calibration_due_on")).sort("started_at", "session_id")
+    out = out.filter(pl.col("_from").is_not_null()).unique("session_id", keep="first", maintain_order=True)
+    return _of_session("device_retired_in_use", out, finding=pl.format("out of use since {}", "_from"))
+
+
+def _overdue(used: pl.DataFrame) -> pl.DataFrame:
+    overdue = used.filter(pl.col("judged_on") > pl.col("calibration_due_on")).sort("judged_at", "session_id")
     first = overdue.group_by("device_id", "calibration_due_on", maintain_order=True).agg(
         pl.col("clinic_id", "started_at", "ingested_at").first(), evidence=pl.col("event_id").head(20), uses=pl.len()
     )
-    rule = "device_calibration_overdue"
-    return pl.concat(
-        [
-            retired,
-            causes(
-                rule,
-                first,
-                subject_kind="device",
-                subject_id=pl.col("device_id"),
-                cause=pl.format("due {}", "calibration_due_on"),
-                clinic_id=pl.col("clinic_id"),
-                device_id=pl.col("device_id"),
-                evidence=pl.col("evidence"),
-                occurred_at=pl.col("started_at"),
-                finding=pl.format("calibration was due on {}; {} sessions since", "calibration_due_on", "uses"),
-            ),
-        ]
+    return causes(
+        "device_calibration_overdue",
+        first,
+        subject_kind="device",
+        subject_id=pl.col("device_id"),
+        cause=pl.format("due {}", "calibration_due_on"),
+        clinic_id=pl.col("clinic_id"),
+        device_id=pl.col("device_id"),
+        evidence=pl.col("evidence"),
+        occurred_at=pl.col("started_at"),
+        finding=pl.format("calibration was due on {}; {} sessions since", "calibration_due_on", "uses"),
     )

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from ..exposure import placed_sessions
-from ..judged_sessions import judged
 from ..local_time import clocks
 from ..schemas import TIMESTAMP
+from .begun import judged_sessions
 from .devices import Window
 
 ON_DEVICE = pl.Schema(
@@ -29,7 +28,6 @@ ON_DEVICE = pl.Schema(
         "adverse_events": pl.List(pl.String),
     }
 )
-_JUDGED_BY = ("protocols", "courses", "consults", "screenings", "telemetry_sessions")
 
 
 def who_else(
@@ -44,7 +42,7 @@ def who_else(
     its own, without a session.
     """
     whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
-    held = judged(placed_sessions(core["sessions"], whose), **{name: core[name] for name in _JUDGED_BY})
+    held = judged_sessions(core, whose)
     is_on = (pl.col("device_id") == device_id).fill_null(False) | pl.col("session_id").is_in(list(by_series))
     found = held.filter("is_begun", is_on, _is_within(pl.col("day"), within))
     found = found.select(
@@ -53,9 +51,9 @@ def who_else(
         "clinic_id",
         "started_at",
         "timezone",
-        "status",
         "modality",
         "duration_s",
+        status=pl.coalesce("status_raw", "status"),
         cabin_min_temp_c="CABMINC",
         skin_min_temp_c="SKINMINC",
         room_min_oxygen_pct="O2MINPCT",

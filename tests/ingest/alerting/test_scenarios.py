@@ -294,6 +294,64 @@ def test_a_session_of_2036_is_judged_by_what_was_measured(site):
     assert ("session_without_clearance", "S1") not in found
 
 
+@pytest.mark.parametrize("start", [IN_2036, datetime(1970, 1, 1, tzinfo=UTC)])
+def test_a_session_of_a_wrong_clock_without_clearance_is_told(site, start):
+    """Nothing clears P3, whenever it was; corrected, it stays told, for nothing cleared it then either."""
+    site.land(("patients", {"patient_id": "P3", "clinic_id": "C1", "enrolled_on": "2026-04-01"}))
+    wrong = session(patient_id="P3", started_at=start)
+    assert ("session_without_clearance", "opened") in step(site, wrong)
+    step(site, session(patient_id="P3", revision=1))
+    assert standing(site)["session_without_clearance", "S1"] == ("now", "open")
+
+
+def test_a_status_of_no_list_and_a_series_of_a_cancelled_session_are_told(site):
+    """Completed: judged. Cancelled: judged once something was measured in it; corrected, the contradiction is closed."""
+    assert step(site, session(status="Completed", duration_s=300)) == [("exposure_too_long", "opened")]
+    cancelled = session(session_id="S2", status="cancelled", started_at=NOW - timedelta(hours=3))
+    assert step(site, cancelled) == []
+    assert step(site, cold(session_id="S2")) == [("cabin_too_cold", "opened")]
+    assert standing(site)["contradiction", "sessions/S2"] == ("today", "open")
+    step(site, (*cancelled[:1], cancelled[1] | {"status": "aborted", "revision": 1}))
+    assert standing(site)["contradiction", "sessions/S2"] == ("today", "closed")
+    assert standing(site)["cabin_too_cold", "S2"] == ("now", "open")
+
+
+def test_a_series_of_a_device_that_is_out_of_use_is_its_use(site):
+    """The session names no device, or another; taken back, the series says nothing; retired later, it is told too."""
+    out = ("devices", {"device_id": "D1", "kind": "cryo", "retired_on": "2026-05-01"})
+    site.land(out)
+    assert step(site, session(device_id=None), cold(values=[-110.0])) == [("device_retired_in_use", "opened")]
+    with Book(book_path(site.settings)) as book:
+        assert book.alerts()[0]["device_id"] == "D1"
+    other = session(session_id="S2", device_id="D2", started_at=NOW - timedelta(hours=4))
+    at = other[1]["started_at"]
+    assert step(site, other, cold(session_id="S2", started_at=at, values=[-110.0])) == [
+        ("device_retired_in_use", "opened")
+    ]
+    taken_back = {
+        "retraction_id": "R",
+        "device_id": "D1",
+        "from": NOW - timedelta(days=1),
+        "to": NOW,
+        "reason": "wrong file",
+    }
+    assert step(site, ("retractions", taken_back)) == [("device_retired_in_use", "closed")] * 2
+    step(
+        site,
+        session(session_id="S3", device_id=None, started_at=NOW),
+        cold(device_id="D3", session_id="S3", started_at=NOW, values=[-110.0]),
+    )
+    retired = ("devices", {"device_id": "D3", "kind": "cryo", "retired_on": "2026-05-04"})
+    assert step(site, retired) == [("device_retired_in_use", "opened")]
+
+
+def test_a_burn_is_told_with_its_sessions_device(site):
+    """So that whoever else was on it can be asked for."""
+    step(site, session(), burn(session_id="S1"))
+    with Book(book_path(site.settings)) as book:
+        assert [a["device_id"] for a in book.alerts() if a["rule"] == "harm"] == ["D1"]
+
+
 def test_a_replay_of_everything_tells_nobody(site):
     """The same events again, on a topic that was made anew, and after a restart."""
     records = [(*session(duration_s=300), "a"), (*burn(), "b"), (*cold(), "c"), (*CLEARED[0], "d")]

@@ -173,6 +173,8 @@ def found(*records: tuple[str, dict], within: Window = SINCE_MAY, **given) -> pl
         ({"started_at": datetime(2026, 4, 30, 21, 59, tzinfo=UTC)}, False),
         ({"status": "aborted"}, True),
         ({"status": "missed"}, False),
+        ({"status": "missed", "cabin_min_temp_c": -110.0}, True),
+        ({"status": "Completed"}, True),
         ({"device_id": "D2"}, False),
         ({"device_id": None}, False),
         ({"started_at": AT + timedelta(days=9)}, True),  # a moment that can't be true: when it was is not known

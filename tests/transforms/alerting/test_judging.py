@@ -187,7 +187,7 @@ def test_harm_is_as_grave_as_the_graver_of_grade_and_seriousness(given, level):
         ({"duration_s": 185}, [("exposure_too_long", "noted")]),
         ({"duration_s": 185.1}, [("exposure_too_long", "now")]),
         ({"duration_s": 186, "status": "aborted"}, [("exposure_too_long", "now")]),
-        ({"duration_s": 186, "status": "missed"}, []),
+        ({"duration_s": 186, "status": "missed"}, [("contradiction", "today"), ("exposure_too_long", "now")]),
         ({"skin_temp_min_c": None}, []),
         ({"skin_temp_min_c": 7.5}, [("skin_too_cold", "noted")]),
         ({"skin_temp_min_c": 7.49}, [("skin_too_cold", "now")]),
@@ -222,12 +222,121 @@ def test_harm_is_as_grave_as_the_graver_of_grade_and_seriousness(given, level):
         ({"room_min_oxygen_pct": 19.4, "protocol_id": None}, [("oxygen_too_low", "now")]),
         # nobody can act on a session of the week before
         ({"duration_s": 200, "started_at": AT - timedelta(days=7)}, [("exposure_too_long", "today")]),
-        ({"duration_s": 200, "status": "cancelled"}, []),
+        ({"duration_s": 200, "status": "cancelled"}, [("contradiction", "today"), ("exposure_too_long", "now")]),
     ],
 )
 def test_a_limit_is_told_by_how_far_it_was_exceeded(given, expected):
     """By no more than the instrument errs by: noted. The product's own floors hold without a protocol too."""
     assert told(session(**given)) == expected
+
+
+UNKNOWN_PATIENT = {"patient_id": "P9"}  # whom nothing clears
+
+
+@pytest.mark.parametrize(
+    "status", ["Completed", "done", "stopped early", "Delivered", "DELIVERED ", "aborted", "?", "no show", None]
+)
+def test_a_status_of_no_list_silences_no_rule(status):
+    """Nothing clears it, the screening says no, it was too long, and its device is out of use: all four are told."""
+    screening = {
+        "screening_id": "X",
+        "patient_id": "P9",
+        "session_id": "S1",
+        "occurred_at": AT,
+        "items": {"I": "present"},
+    }
+    records = [
+        session(**UNKNOWN_PATIENT, status=status, duration_s=300, device_id="D1"),
+        ("screenings", screening),
+        device(retired_on="2026-05-01"),
+    ]
+    assert {rule for rule, _ in told(*records)} == {
+        "session_without_clearance",
+        "session_contraindicated",
+        "exposure_too_long",
+        "device_retired_in_use",
+    }
+
+
+@pytest.mark.parametrize("status", ["missed", "cancelled", "Cancelled", " MISSED", "canceled"])
+@pytest.mark.parametrize(
+    ("given", "is_measured"),
+    [
+        ({}, False),
+        ({"duration_s": 0}, False),
+        ({"setpoint_c": -110.0}, False),
+        ({"skin_temp_pre_c": 31.0}, False),  # before: the reason why it was not held, perhaps
+        ({"duration_s": 1}, True),
+        ({"cabin_min_temp_c": -110.0}, True),
+        ({"skin_temp_min_c": 12.0}, True),
+        ({"skin_temp_post_c": 12.0}, True),
+        ({"room_min_oxygen_pct": 20.5}, True),
+    ],
+)
+def test_a_session_that_is_said_not_to_have_been_held_began_where_it_was_measured(status, given, is_measured):
+    """What was measured outweighs the word: judged, and the contradiction told; without it the session was not held."""
+    expected = [("contradiction", "today"), ("session_without_clearance", "now")] if is_measured else []
+    assert told(session(**UNKNOWN_PATIENT, status=status, **given)) == expected
+
+
+def series_of_cabin(**given) -> tuple[str, dict]:
+    fields = {"device_id": "D1", "session_id": "S1", "signal": "cabin_temp_c", "interval_s": 60.0, "started_at": AT}
+    return "telemetry", fields | {"values": [-110.0, -140.0]} | given
+
+
+def test_a_series_is_a_measurement_of_a_cancelled_session():
+    """Far too cold, by the device, in a session that nobody had, it is said."""
+    found = told(session(status="cancelled"), series_of_cabin())
+    assert found == [("cabin_too_cold", "now"), ("contradiction", "today")]
+
+
+def test_a_week_counts_what_was_held_by_whatever_word():
+    """The fourth of three allowed, of `Completed` ones."""
+    four = [session(k, started_at=AT - timedelta(days=k), status="Completed") for k in range(4)]
+    assert told(*four) == [("sessions_too_many", "today")]
+
+
+@pytest.mark.parametrize("start", [datetime(2036, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)])
+def test_a_session_whose_clock_is_wrong_is_judged_by_what_was_in_force_when_it_was_sent(start):
+    """Limits, clearance and contraindication of that moment; of spacing and week nothing is known."""
+    wrong = session(started_at=start, duration_s=300, cabin_min_temp_c=-130.0, device_id="D1")
+    told_always = [("cabin_too_cold", "now"), ("exposure_too_long", "now"), ("implausible_safety_record", "today")]
+    assert told(wrong, session(2, started_at=AT - timedelta(hours=3))) == told_always
+    later = PROTOCOL | {"effective_from": AT + timedelta(days=1), "cabin_min_temp_c": -140.0, "max_duration_s": 400.0}
+    assert told(wrong, ("protocols", later)) == told_always
+    refused = {"consult_id": "K2", "patient_id": "P1", "outcome": "contraindicated"}
+    refused |= {"occurred_at": AT - timedelta(days=1), "recorded_at": AT - timedelta(days=1)}
+    more = [("session_contraindicated", "now"), ("session_without_clearance", "now")]
+    assert told(wrong, ("consults", refused)) == sorted(told_always + more)
+    out = device(retired_on="2026-05-04")
+    assert told(wrong, out) == sorted([*told_always, ("device_retired_in_use", "now")])
+    assert causes(wrong)["occurred_at"].max() <= LANDED
+
+
+@pytest.mark.parametrize("outcome", ["Contraindicated", " contraindicated "])
+def test_a_consult_is_read_in_whatever_letters(outcome):
+    """It was none of the list's words, and said no."""
+    fields = {"consult_id": "K2", "patient_id": "P1", "outcome": outcome}
+    fields |= {"occurred_at": AT - timedelta(days=2), "recorded_at": AT - timedelta(days=2)}
+    expected = [("session_contraindicated", "now"), ("session_without_clearance", "now")]
+    assert told(session(), ("consults", fields)) == expected
+    assert (
+        told(
+            session(modality="Whole body"), ("consults", fields | {"outcome": "CLEARED", "modalities": ["whole_body"]})
+        )
+        == []
+    )
+
+
+def test_harm_of_a_session_is_on_its_sessions_device():
+    """The event names no device, its session does; its own counts first."""
+    held = session(device_id="D1")
+    burns = [
+        event(injury_kind="burn", session_id="S1"),
+        event(ae_id="E2", injury_kind="burn", session_id="S1", device_id="D2"),
+    ]
+    found = causes(held, *burns).filter(pl.col("rule") == "harm").sort("subject_id")
+    assert found["device_id"].to_list() == ["D1", "D2"]
 
 
 def test_the_skin_settings_are_the_sites_own():
