@@ -78,14 +78,14 @@ def check_alerts(settings, *, send: bool) -> None:
 
     Raises FloeError where anything is left to be desired or was not delivered.
     """
-    from ingest.alerting import trying
+    from ingest.alerting import trying, waiting
     from ingest.alerting.duty import read_duty
 
     duty = read_duty(settings.alerts)
     if not settings.alerts:
         tell(trying.NOBODY)
         return
-    faults = trying.faults(duty)
+    faults = [*trying.faults(duty), *waiting.left_over(settings, now=datetime.now(UTC))]
     for fault in faults:
         tell(fault)
     results = list(trying.trial(duty, now=datetime.now(UTC))) if send else []
@@ -93,8 +93,9 @@ def check_alerts(settings, *, send: bool) -> None:
         tell(f"not delivered: {failure}" if failure else f"{name} took a test delivery")
     failures = sum(failure is not None for _, failure in results)
     if faults or failures:
-        raise FloeError(
-            f"{counted(len(faults), 'thing')} to mend and {failures} of {len(results)} test deliveries not taken: see above"
+        of_trial = (
+            f" and {failures} of {counted(len(results), 'test delivery', 'test deliveries')} not taken" if send else ""
         )
+        raise FloeError(f"{counted(len(faults), 'thing')} to mend{of_trial}: see above")
     if not send:
         tell(f"the file can be meant so; its sinks: {', '.join(sink.name for sink in duty.sinks)}; --send tries them")

@@ -37,6 +37,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
     number INTEGER PRIMARY KEY, sink TEXT NOT NULL, delivery_id TEXT NOT NULL, in_order_of TEXT, payload TEXT NOT NULL,
     made_at TEXT NOT NULL, due_at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT, delivered_at TEXT,
     UNIQUE (sink, delivery_id));
+CREATE TABLE IF NOT EXISTS digested (
+    alert_id TEXT, sink TEXT, closed_at TEXT, PRIMARY KEY (alert_id, sink));
 CREATE INDEX IF NOT EXISTS of_alert ON deliveries (in_order_of);
 CREATE INDEX IF NOT EXISTS waiting ON deliveries (sink, number) WHERE delivered_at IS NULL;
 """
@@ -55,6 +57,16 @@ LIMIT ?"""
 _HURRY = f"""
 UPDATE deliveries SET due_at = min(due_at, ?1) WHERE sink = ?2 AND in_order_of = ?3 AND delivered_at IS NULL AND EXISTS (
     SELECT 1 FROM deliveries WHERE sink = ?2 AND delivery_id = ?4 AND delivered_at IS NULL AND {_IS_URGENT})"""
+_NOTICED = """
+UPDATE digested SET closed_at = iif(closed_at IS NULL, ?, NULL) WHERE (closed_at IS NULL) = EXISTS (
+    SELECT 1 FROM alerts WHERE alerts.alert_id = digested.alert_id AND state = 'closed')"""
+# Whom it was told by itself, that hears of its end by itself too.
+_ENDED = """
+DELETE FROM digested WHERE closed_at IS NOT NULL AND EXISTS (
+    SELECT 1 FROM deliveries WHERE in_order_of = alert_id AND deliveries.sink = digested.sink)"""
+_CLOSED = """
+SELECT alert_id, sink, closed_at, rule, clinic_id FROM digested JOIN alerts USING (alert_id)
+WHERE closed_at IS NOT NULL ORDER BY alert_id, sink"""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _opening = threading.Lock()  # of a book that is not there yet
 _TIMES = ("occurred_at", "landed_at", "told_at", "acknowledged_at")
@@ -235,7 +247,28 @@ class Book:
             f"UPDATE alerts SET {names} WHERE alert_id = ?", [*(_plain(v) for v in fields.values()), alert_id]
         )
 
+    # --- digests ---
+
+    def set_digested(self, alert_id: str, sink: str) -> None:
+        """That a digest told a sink of an alert, which is open."""
+        self._db.execute("REPLACE INTO digested VALUES (?, ?, NULL)", (alert_id, sink))
+
+    def unset_digested(self, alert_id: str, sink: str) -> None:
+        self._db.execute("DELETE FROM digested WHERE alert_id = ? AND sink = ?", (alert_id, sink))
+
+    def closed_since_digest(self, *, now: datetime) -> list[dict]:
+        """`alert_id`, `sink`, `closed_at`, `rule`, `clinic_id` of what a digest told a sink and is closed now; `closed_at`
+        is when that was first asked for."""
+        self._db.execute(_NOTICED, [_plain(now)])
+        self._db.execute(_ENDED)
+        rows = map(dict, self._db.execute(_CLOSED))
+        return [row | {"closed_at": datetime.fromisoformat(row["closed_at"])} for row in rows]
+
     # --- deliveries ---
+
+    def has(self, sink: str, delivery_id: str) -> bool:
+        statement = "SELECT 1 FROM deliveries WHERE sink = ? AND delivery_id = ?"
+        return self._db.execute(statement, (sink, delivery_id)).fetchone() is not None
 
     def put(self, sink: str, delivery_id: str, payload: Mapping, *, in_order_of: str, now: datetime) -> None:
         """A delivery that is to be made; one that the book has is not put twice. What is urgent hurries what it waits for."""

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from transforms.alerting.rules import OTHER, RULES, AlertRule, Tier
 from transforms.errors import UsageError
+from transforms.schemas import TOPIC_BY_NAME
 
+from .misread import like, of_day, sentence, whole
+
+TOPIC = TOPIC_BY_NAME["alerts"].type  # told of everything, as if it were a sink
+_LONGEST_MIN = 7 * 24 * 60  # until the next is told
 Detail = Literal["least", "subject", "finding"]
 MORNING = time(7, 0)
 
@@ -42,9 +47,13 @@ def url_fault(url: str) -> str:
 
 
 class _Sink(_Part):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$")]
+    name: Annotated[str, like(r"[A-Za-z0-9_.-]{1,60}", "1 to 60 letters (a to z), digits, _ . -")]
     detail: Detail = "least"
-    tiers: tuple[Literal["now", "today"], ...] = ("now", "today")  # `noted` is told to nobody: it is in the list
+    # `noted` is told to nobody: it is in the list
+    tiers: Annotated[tuple[Literal["now", "today"], ...], Field(min_length=1)] = ("now", "today")
+
+
+_PATH = Annotated[Path, like(r"[^\0]*[^\0\s][^\0]*", "the path of a file, in quotes")]
 
 
 class Webhook(_Sink):
@@ -55,7 +64,7 @@ class Webhook(_Sink):
     secret_env: str = ""
     routing_key_env: str = ""  # PagerDuty's
     proxy: str = ""
-    ca_file: Path | None = None
+    ca_file: _PATH | None = None
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "Webhook":
@@ -69,19 +78,21 @@ class Webhook(_Sink):
         return self
 
 
-_ADDRESS = Annotated[str, Field(pattern=r"^[^\s,;<>@]+@[^\s,;<>@]+$")]
+_ADDRESS = Annotated[
+    str, like(r"[^\s,;<>@\0]+@[^\s,;<>@\0]+", "one address, as name@clinic.example, without a name before it")
+]
 
 
 class Email(_Sink):
     kind: Literal["email"]
-    host: Annotated[str, Field(pattern=r"^\S+$")]
-    port: Annotated[int, Field(gt=0, lt=65536)] = 587
+    host: Annotated[str, like(r"[^\s\0]+", "the mail server's name or address")]
+    port: Annotated[int, whole(1, 65_535)] = 587
     is_tls: Literal["starttls", "tls", "none"] = "starttls"
     username: str = ""
     password_env: str = ""
     sender: _ADDRESS
     to: Annotated[tuple[_ADDRESS, ...], Field(min_length=1)]
-    ca_file: Path | None = None
+    ca_file: _PATH | None = None
 
     @model_validator(mode="after")
     def _keeps_its_password(self) -> "Email":
@@ -94,25 +105,28 @@ class Email(_Sink):
 
 class File(_Sink):
     kind: Literal["file"]
-    path: Path
+    path: _PATH
 
 
 Sink = Annotated[Webhook | Email | File, Field(discriminator="kind")]
 
 
 class _Clinic(_Part):
-    morning: time = MORNING
+    morning: Annotated[time, BeforeValidator(of_day)] = MORNING
 
 
 class _Rule(_Part):
-    told: str | None = None
-    acknowledge_min: Annotated[int, Field(gt=0)] | None = None
+    told: Annotated[str, like(r".*\S.*", "a role, as in rota")] | None = None
+    acknowledge_min: Annotated[int, whole(1, _LONGEST_MIN, " of minutes")] | None = None
+
+
+_A_LINK = "an address that begins with https:// or http://, without blanks and without < > |"
 
 
 class Duty(_Part):
     """The file's content; without one nobody is told beyond the alerts' topic, the pages and `floe alerts`."""
 
-    link: Annotated[str, Field(pattern=r"^(https?://[^\s<>|]+)?$")] = ""
+    link: Annotated[str, like(r"(https?://[^\s<>|]+)?", _A_LINK)] = ""
     sinks: tuple[Sink, ...] = ()
     rota: dict[str, tuple[str, ...]] = {}
     clinics: dict[str, _Clinic] = {}
@@ -122,8 +136,14 @@ class Duty(_Part):
     def _names_fit(self) -> "Duty":
         names = [sink.name for sink in self.sinks]
         for name in {n for n in names if names.count(n) > 1}:
-            raise ValueError(f"two sinks are named {name!r}")
+            raise ValueError(f"two sinks are named {name!r}: give one another name")
+        if TOPIC in names:
+            raise ValueError(
+                f"a sink is named {TOPIC!r}, as is the topic that is told of everything: name it otherwise"
+            )
         for role, of_role in self.rota.items():
+            for name in {n for n in of_role if of_role.count(n) > 1}:
+                raise ValueError(f"rota.{role} names {name!r} twice: a sink is told once, so name it once")
             for name in set(of_role) - set(names):
                 raise ValueError(f"rota.{role} names the sink {name!r}, which is not among {sorted(names)}")
         for name in set(self.rules) - set(RULES):
@@ -142,9 +162,10 @@ class Duty(_Part):
     def told(self, rule: str, tier: Tier, *, step: int) -> Iterator[Sink]:
         """The sinks that hear of an alert at a step (0 = at once, then while nobody acknowledged it).
 
-        At once: the first of its role's rota and every sink that is in no rota; then the next of the rota, one each.
+        At once, or in the morning: the first of its role's rota that takes the tier and every sink that is in no rota;
+        then the next of the rota that does, one each.
         """
-        rota = self.rota.get(self.rule(rule).told, ())
+        rota = self._rota(rule, tier)
         in_a_rota = {name for of_role in self.rota.values() for name in of_role}
         for sink in self.sinks:
             is_turn = step < len(rota) and sink.name == rota[step]
@@ -152,12 +173,17 @@ class Duty(_Part):
                 yield sink
 
     def steps(self, rule: str) -> int:
-        return len(self.rota.get(self.rule(rule).told, ()))
+        """How many of its role's rota are told `now`, one after the other."""
+        return len(self._rota(rule, "now"))
 
-    def untold(self) -> list[str]:
-        """The rules of which nobody would be told at once, for want of a sink for their role."""
-        of_tier_now = (name for name, rule in RULES.items() if rule.tier == "now")
-        return [name for name in of_tier_now if not list(self.told(name, "now", step=0))]
+    def _rota(self, rule: str, tier: Tier) -> list[str]:
+        takes = {sink.name for sink in self.sinks if tier in sink.tiers}
+        return [name for name in self.rota.get(self.rule(rule).told, ()) if name in takes]
+
+    def untold(self, tier: Tier) -> list[str]:
+        """The rules of which nobody is told where a cause is of a tier, for want of a sink for their role."""
+        of_tier = (name for name, rule in RULES.items() if tier == "today" or rule.tier == tier)  # late, it is `today`
+        return [name for name in of_tier if not list(self.told(name, tier, step=0))]
 
 
 def read_duty(path: str) -> Duty:
@@ -165,7 +191,8 @@ def read_duty(path: str) -> Duty:
     if not path:
         return Duty()
     try:
-        return Duty.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return Duty.model_validate(given)
     except OSError as error:
         raise UsageError(
             f"FLOE_ALERTS names {path}, which can't be read ({error.strerror}): mend the path or clear it"
@@ -173,7 +200,14 @@ def read_duty(path: str) -> Duty:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} (FLOE_ALERTS) is not TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{path} (FLOE_ALERTS), {place}: {message}; docs/alerts.md shows what it may say") from None
+        faults = error.errors()  # of a name that was misspelt first: what seems missing follows from it
+        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+        said = sentence(first, given, _settings_at)
+        raise UsageError(f"{path} (FLOE_ALERTS), {said}; docs/alerts.md shows what it may say") from None
+
+
+def _settings_at(place: tuple) -> type[BaseModel]:
+    """The settings that a place of the file may have."""
+    kinds = {"webhook": Webhook, "email": Email, "file": File}
+    tables = {"sinks": lambda: kinds[place[2]], "clinics": lambda: _Clinic, "rules": lambda: _Rule}
+    return tables[place[0]]() if place else Duty

@@ -29,7 +29,7 @@ def message(sink: Email, delivery_id: str, payload: dict) -> EmailMessage:
     """The mail of a delivery: one Message-ID however often it is sent, and the alert's own as its thread."""
     mail = EmailMessage()
     mail["Subject"] = subject(payload)
-    mail["From"], mail["To"] = sink.sender, ", ".join(sink.to)
+    mail["From"], mail["To"] = spelled(sink.sender), ", ".join(map(spelled, sink.to))
     mail["Date"] = formatdate()
     mail["Message-ID"] = _named(delivery_id)
     mail["References"] = _named(payload["alert_id"])
@@ -77,12 +77,49 @@ def _sent(server: smtplib.SMTP, sink: Email, mail: EmailMessage) -> list[str]:
             server.starttls(context=_trusted(sink))
         if sink.username:
             server.login(sink.username, secret(sink.password_env))
-        refused = server.send_message(mail)
+        reached, beyond = _reached(server, sink)
+        refused = server.send_message(mail, spelled(sink.sender), _to(mail, reached))
         with suppress(OSError, smtplib.SMTPException):  # it has the mail
             server.quit()
-        return sorted(refused)
+        return sorted([*refused, *beyond])
     finally:
         server.close()
+
+
+def spelled(address: str) -> str:
+    """The address with its domain as any mail server takes it (IDNA)."""
+    name, _, domain = address.rpartition("@")
+    try:
+        return address if domain.isascii() else f"{name}@{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return address
+
+
+def on_any_server(address: str) -> bool:
+    """Whether a server needs no SMTPUTF8 (RFC 6531) for it."""
+    return spelled(address).isascii()
+
+
+def _reached(server: smtplib.SMTP, sink: Email) -> tuple[list[str], list[str]]:
+    """The addresses that this server can be asked to send to, and those that it can't; Undelivered where there are none."""
+    server.ehlo_or_helo_if_needed()
+    if server.has_extn("smtputf8"):
+        return [spelled(address) for address in sink.to], []
+    beyond = [address for address in sink.to if not on_any_server(address)]
+    reached = [spelled(address) for address in sink.to if address not in beyond]
+    strange = beyond if not reached else [] if on_any_server(sink.sender) else [sink.sender]
+    if strange:
+        raise Undelivered(
+            f"{_where(sink)} takes no {', '.join(strange)}: it lacks SMTPUTF8; give addresses that are ASCII before the @"
+        )
+    return reached, beyond
+
+
+def _to(mail: EmailMessage, addresses: list[str]) -> list[str]:
+    """Those, and the mail says so: one that names another could not be sent."""
+    del mail["To"]
+    mail["To"] = ", ".join(addresses)
+    return addresses
 
 
 def _trusted(sink: Email) -> ssl.SSLContext:

@@ -17,13 +17,12 @@ from pathlib import Path
 from transforms.errors import FloeError
 
 from .. import stream
-from ..contract import encode, topic_named
+from ..contract import encode
 from .book import Book, in_words
-from .duty import Sink
+from .duty import TOPIC, Sink
 from .sinks import deliver
 from .undelivered import Undelivered, without_secrets
 
-TOPIC = topic_named("alerts").type
 SOURCE = "/floe/alerts"
 _LOOK_S = 0.1
 _ROUND_S = 1.0

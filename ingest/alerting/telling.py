@@ -1,24 +1,21 @@
-"""Who is told of what, as deliveries in the book: at once, while nobody acknowledges, in the morning, and what people did.
+"""Who is told of what, as deliveries in the book: at once, while nobody acknowledges, and what people did.
 
-Here: from a changed alert to deliveries. Not here: what changed it (transforms/alerting/news.py; hearing.py), sending
-(sender.py).
+Here: from a changed alert to deliveries. Not here: what changed it (transforms/alerting/news.py; hearing.py), the morning's
+digest (digest.py), sending (sender.py).
 
 What leaves by a sink is the rule, its title, the tier, the clinic and a link, and nothing of a person; `detail` of the
 sink adds the subject's ids, or what was found too. The alerts' topic stays on the site and has all.
 """
 
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from transforms.alerting.news import SEEN_AGAIN, SILENT, TOLD
 
 from ..contract import LONGEST_ID
 from .book import Book
-from .duty import MORNING, Duty, Sink
+from .duty import TOPIC, Duty, Sink
 from .names import outward
-from .sender import TOPIC
 
 
 def tell(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) -> None:
@@ -148,63 +145,3 @@ def escalations(book: Book, duty: Duty, *, now: datetime) -> None:
             for sink in duty.told(alert["rule"], "now", step=step):
                 put_to(book, duty, sink, alert, news="unacknowledged", step=step, now=now)
             book.update(alert["alert_id"], step=step)
-
-
-def digests(book: Book, duty: Duty, clocks: Mapping[str, str], *, now: datetime) -> None:
-    """One delivery a clinic, sink and morning: how many alerts of `today` are open that no digest has told yet."""
-    waiting: dict[str, list[dict]] = {}
-    for alert in book.alerts("tier = 'today' AND state = 'open' AND digested_at IS NULL"):
-        waiting.setdefault(alert["clinic_id"] or "", []).append(alert)
-    for clinic, alerts in sorted(waiting.items()):
-        morning = _morning(duty, clocks, clinic, now=now)
-        due = [alert for alert in alerts if alert["told_at"] is None or alert["told_at"] < morning]
-        if not due:
-            continue
-        for sink in duty.sinks:
-            of_sink = [a for a in due if sink in list(duty.told(a["rule"], "today", step=0))]
-            if of_sink:
-                delivery_id = f"digest/{clinic}/{morning.date()}/{sink.name}"
-                book.put(
-                    sink.name,
-                    delivery_id,
-                    _digest(duty, clinic, of_sink, now=now),
-                    in_order_of=f"digest/{clinic}",
-                    now=now,
-                )
-        for alert in due:
-            book.update(alert["alert_id"], digested_at=now)
-
-
-def _morning(duty: Duty, clocks: Mapping[str, str], clinic: str, *, now: datetime) -> datetime:
-    """The clinic's latest morning that has begun; of no clinic, or one of unknown zone, by UTC."""
-    zone = _zone(clocks.get(clinic))
-    at = duty.clinics[clinic].morning if clinic in duty.clinics else MORNING
-    local = now.astimezone(zone)
-    morning = datetime.combine(local.date(), at, tzinfo=zone)
-    return morning if morning <= local else datetime.combine(local.date() - timedelta(days=1), at, tzinfo=zone)
-
-
-def _zone(name: str | None) -> ZoneInfo:
-    try:
-        return ZoneInfo(name or "UTC")
-    except (ValueError, OSError):  # no such zone on this machine, or no name at all
-        return ZoneInfo("UTC")
-
-
-def _digest(duty: Duty, clinic: str, alerts: list[dict], *, now: datetime) -> dict:
-    counts: dict[str, int] = {}
-    for alert in alerts:
-        counts[alert["rule"]] = counts.get(alert["rule"], 0) + 1
-    total = len(alerts)
-    return {
-        "version": 1,
-        "news": "digest",
-        "alert_id": f"digest/{clinic}/{now.date()}",
-        "rule": "digest",
-        "title": f"{total} alert{'s' * (total != 1)} to look at today",
-        "tier": "today",
-        "clinic_id": clinic or None,
-        "alerts_by_rule": counts,
-        "told_at": _text(now),
-        "link": f"{duty.link.rstrip('/')}/safety" if duty.link else None,
-    }

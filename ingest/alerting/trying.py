@@ -4,13 +4,15 @@ Here: sentences and deliveries for `floe alerts check` and `floe doctor`. Not he
 """
 
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from transforms.alerting.rules import RULES
 
-from .duty import Duty, Sink
+from .duty import Duty, Email, File, Sink
+from .mail import on_any_server
 from .sinks import deliver
 from .undelivered import Undelivered
 
@@ -27,21 +29,21 @@ def faults(duty: Duty) -> list[str]:
 
 
 def _of_roles(duty: Duty) -> Iterator[str]:
-    roles = sorted({duty.rule(name).told for name in duty.untold()})
-    for role in roles:
-        rules = ", ".join(name for name in duty.untold() if duty.rule(name).told == role)
-        yield f"nobody is told at once of {rules}: give rota.{role} a first sink whose tiers hold now"
+    for tier, when in (("now", "at once"), ("today", "in the morning")):
+        untold = duty.untold(tier)
+        for role in sorted({duty.rule(name).told for name in untold}):
+            rules = ", ".join(name for name in untold if duty.rule(name).told == role)
+            yield f"nobody is told {when} of {rules}: give rota.{role} a sink whose tiers hold {tier}"
     for role, names in duty.rota.items():
-        told = {
-            sink.name
-            for name in RULES
-            if duty.rule(name).told == role
-            for k in range(len(names))
-            for sink in duty.told(name, "now", step=k)
-        }
+        told = {sink.name for name in RULES if duty.rule(name).told == role for sink in _ever_told(duty, name)}
         for name in names:
             if name not in told:
                 yield f"rota.{role} names {name}, which hears of nothing at once: its tiers lack now"
+
+
+def _ever_told(duty: Duty, rule: str) -> Iterator[Sink]:
+    for step in range(duty.steps(rule)):
+        yield from duty.told(rule, "now", step=step)
 
 
 def _of_sink(sink: Sink) -> Iterator[str]:
@@ -56,6 +58,27 @@ def _of_sink(sink: Sink) -> Iterator[str]:
         yield f"{sink.name}: mail without TLS is read by whoever is between; set is_tls to starttls or tls"
     if given.get("ca_file") and not sink.ca_file.is_file():
         yield f"{sink.name}: there is no file {sink.ca_file} (ca_file)"
+    if given.get("format") == "pagerduty" and "today" in sink.tiers:
+        yield f'{sink.name}: a digest is no incident, so that a pager ends it at once: set tiers to ["now"]'
+    if isinstance(sink, File):
+        yield from _of_file(sink)
+    if isinstance(sink, Email) and (
+        strange := [address for address in (sink.sender, *sink.to) if not on_any_server(address)]
+    ):
+        yield (
+            f"{sink.name}: a mail server without SMTPUTF8 takes no {', '.join(strange)}: give addresses whose name before the "
+            "@ is ASCII (a domain need not be)"
+        )
+
+
+def _of_file(sink: File) -> Iterator[str]:
+    path, folder = sink.path, sink.path.absolute().parent
+    if path.is_dir():
+        yield f"{sink.name}: {path} is a folder, expected a file (path)"
+    elif not folder.is_dir():
+        yield f"{sink.name}: there is no folder for {path} (path): make it, mkdir -p {shlex.quote(str(folder))}"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        yield f"{sink.name}: {path} can't be written by who runs this (path)"
 
 
 def trial(duty: Duty, *, now: datetime) -> Iterator[tuple[str, str | None]]:

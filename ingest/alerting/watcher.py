@@ -35,12 +35,13 @@ from . import measured, sender
 from .apart import Interrupted, Looked, judgements, looks, to_judge_again, unjudged
 from .beat import Beat, only_watcher, write_beat
 from .book import Book, book_path, in_words
+from .digest import digests
 from .duty import Duty, read_duty
 from .hearing import hear
 from .kept import Kept, Positions
 from .look import look, look_for_harm
 from .names import naming_key
-from .telling import digests, escalations, tell
+from .telling import escalations, tell
 from .touched import NOBODY, Touched, harmed, touched, touched_by_time
 
 _LOOK_S = 0.2

@@ -4,6 +4,7 @@ Here: payload (telling.py) -> text or JSON. Not here: sending (webhook.py, mail.
 holds: what the sink may not have is not in it.
 """
 
+import re
 from collections.abc import Callable
 
 from .duty import Webhook
@@ -13,14 +14,21 @@ from .undelivered import secret
 DETAILS = ("finding", "occurred_at", "subject_kind", "subject_id", "device_id", "evidence")
 _MOST_SUMMARY, _MOST_KEY, _MOST_SOURCE = 1024, 255, 255  # characters, of PagerDuty's Events API v2
 _MOST_CHAT = 3000  # characters, of a text in Slack
+_MOST_OF_ONE = 400  # of one value in it
+# Words, numbers and their punctuation: no mark of either chat, and no dot within a word, which may be a host.
+_PLAIN = re.compile(r"(?:\w(?<!_)|[ ,;%°+/'-]|(?<=\d)[.:](?=\d)|[.:](?= |$))*")
+_BREAKABLE = re.compile(r"(?<=[@#:~!\]])(?=\S)|(?<=www\.)|(?<=\w\.)(?=[^\W\d])")
 
 Body = dict
 
 
 def subject(payload: dict) -> str:
     """One line; no line break and no control character, whatever the clinic is called."""
-    clinic = payload.get("clinic_id")
-    return one_line(f"Floe: {payload['title']}{f', clinic {clinic}' if clinic else ''} ({payload['news']})")
+    return one_line(_headline(payload["title"], payload.get("clinic_id"), payload["news"]))
+
+
+def _headline(title: str, clinic: str | None, news: str) -> str:
+    return f"Floe: {title}{f', clinic {clinic}' if clinic else ''} ({news})"
 
 
 def one_line(text: str) -> str:
@@ -42,7 +50,7 @@ def for_pagerduty(sink: Webhook, payload: dict) -> list[Body]:
     """Events of PagerDuty's Events API v2: one incident an alert, acknowledged and resolved with it.
 
     A trigger for an incident that somebody acknowledged wakes nobody: an alert that is told again therefore resolves the
-    incident first, and the trigger begins a new one.
+    incident first, and the trigger begins a new one. What no alert closes (a test, a digest) is resolved at once.
     """
     actions = {"acknowledged": "acknowledge", "investigating": "acknowledge", "closed": "resolve"}
     action = actions.get(payload["news"], "trigger")
@@ -60,14 +68,20 @@ def for_pagerduty(sink: Webhook, payload: dict) -> list[Body]:
     }
     if payload.get("link"):
         event["links"] = [{"href": payload["link"], "text": "the alert in Floe"}]
-    is_again = action == "trigger" and payload["news"] not in ("opened", "digest", "test")
-    return [event | {"event_action": "resolve"}, event] if is_again else [event]
+    resolved = event | {"event_action": "resolve"}
+    if payload["news"] in ("digest", "test"):
+        return [event, resolved]
+    is_again = action == "trigger" and payload["news"] != "opened"
+    return [resolved, event] if is_again else [event]
 
 
 def for_slack(sink: Webhook, payload: dict) -> list[Body]:
     """A message of an incoming webhook of Slack (Mattermost and Rocket.Chat take the same)."""
-    lines = [subject(payload), *(f"{name.replace('_', ' ')}: {value}" for name, value in _details(payload).items())]
-    said = "\n".join(_escaped(one_line(line)) for line in lines)[:_MOST_CHAT]
+    lines = [f"{name.replace('_', ' ')}: {_as_text(value)}" for name, value in _details(payload).items()]
+    said = _headline(_as_text(payload["title"]), _as_text(payload.get("clinic_id") or ""), payload["news"])
+    for line in lines:  # whole lines: half of one is no code any more
+        if len(said) + len(line) < _MOST_CHAT:
+            said += f"\n{line}"
     return [{"text": f"{said} <{payload['link']}|open>" if payload.get("link") else said}]
 
 
@@ -75,10 +89,18 @@ def _details(payload: dict) -> dict:
     return {name: payload[name] for name in DETAILS if payload.get(name) not in (None, "", [])}
 
 
-def _escaped(line: str) -> str:
-    """Without markup: no link, and no mention that would call a whole channel."""
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return line.replace("@", "@\u200b")
+def _as_text(value: object) -> str:
+    """What a record says, as it is where nothing of it can be markup; else as code, in which Slack and Mattermost see none.
+
+    The two share no escape: a backslash stands in Slack, and an entity other than of & < > too. For a reader that finds
+    links and mentions in code, these are broken by a blank of no width.
+    """
+    text = one_line(str(value))
+    text = f"{text[:_MOST_OF_ONE]}…" if len(text) > _MOST_OF_ONE else text
+    if _PLAIN.fullmatch(text):
+        return text
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
+    return f"`{_BREAKABLE.sub(chr(0x200B), text)}`"
 
 
 FORMATS: dict[str, Callable[[Webhook, dict], list[Body]]] = {

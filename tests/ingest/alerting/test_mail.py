@@ -115,6 +115,25 @@ def test_an_address_that_is_refused_keeps_it_from_nobody_else(server, caplog):
     assert "gone@clinic.example" in caplog.text
 
 
+@pytest.mark.parametrize("server", [{"tls": False}], indirect=True)
+def test_an_address_beyond_this_server_keeps_it_from_nobody_else(server, caplog):
+    """Without SMTPUTF8 (RFC 6531) it takes no name that is not ASCII; a domain has another spelling, and is reached."""
+    to = ["jörg@clinic.example", "duty@clinic.example", "info@köln.example"]
+    deliver(email(server, is_tls="none", to=to), "d", PAYLOAD)
+    [(recipients, mail, *_)] = server.taken
+    assert recipients == ["duty@clinic.example", "info@xn--kln-sna.example"]
+    assert mail["To"] == "duty@clinic.example, info@xn--kln-sna.example"
+    assert "does not take mail for jörg@clinic.example" in caplog.text
+
+
+@pytest.mark.parametrize("given", [{"to": ["jörg@clinic.example"]}, {"sender": "flö@clinic.example"}])
+@pytest.mark.parametrize("server", [{"tls": False}], indirect=True)
+def test_mail_that_can_reach_nobody_is_said(server, given):
+    """Which address, and what it lacks."""
+    with pytest.raises(Undelivered, match=r"takes no .*ö.*SMTPUTF8"):
+        deliver(email(server, is_tls="none", **given), "d", PAYLOAD)
+
+
 @pytest.mark.parametrize(
     "clinic", ["C1\r\nBcc: evil@example.com", "C1\x00\x1b[31m", "C\u2028\u0085", "診療所 Süd", "x" * 500]
 )

@@ -15,6 +15,7 @@ NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FILE = {"name": "list", "kind": "file", "path": "unused"}
 HOOK = {"name": "hook", "kind": "webhook", "url": "https://x.example"}
 MAIL = {"name": "mail", "kind": "email", "host": "mail.example", "sender": "a@x.example", "to": ["b@x.example"]}
+ROLES = ("duty_clinician", "safety_officer", "technician", "operator", "data_steward")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,16 @@ MAIL = {"name": "mail", "kind": "email", "host": "mail.example", "sender": "a@x.
         ({"sinks": [FILE, HOOK | {"url": "http://x.example"}]}, ["http is read"]),
         ({"sinks": [FILE, HOOK | {"url": "http://127.0.0.1:80"}]}, []),
         ({"sinks": [FILE, HOOK | {"secret_env": "NOT_SET"}]}, ["NOT_SET .secret_env. is not set"]),
+        ({"sinks": [FILE | {"tiers": ["now"]}]}, ["nobody is told in the morning of .*harm"]),
+        (
+            {"sinks": [FILE | {"tiers": ["now"]}, HOOK], "rota": {role: ["list", "hook"] for role in ROLES}},
+            [],  # the digest goes to the first of the rota that takes it
+        ),
+        ({"sinks": [FILE | {"path": "absent/list"}]}, ["no folder for absent/list .*mkdir -p /.*/absent"]),
+        ({"sinks": [FILE | {"path": "/"}]}, ["/ is a folder"]),
+        ({"sinks": [FILE, HOOK | {"format": "pagerduty", "routing_key_env": "PATH"}]}, ["a digest is no incident"]),
+        ({"sinks": [FILE, MAIL | {"to": ["jörg@x.example", "info@köln.example"]}]}, ["takes no jörg@x.example:"]),
+        ({"sinks": [FILE, MAIL | {"to": ["info@köln.example"]}]}, []),
         ({"sinks": [FILE, MAIL | {"is_tls": "none"}]}, ["without TLS"]),
         ({"sinks": [FILE, MAIL | {"ca_file": "/absent.pem"}]}, ["/absent.pem"]),
     ],

@@ -4,6 +4,7 @@ Here: one delivery to real receivers. Not here: order and patience (test_sinks.p
 """
 
 import base64
+import re
 import subprocess
 import time
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from ingest.alerting.duty import Duty
 from ingest.alerting.sinks import deliver
 from ingest.alerting.undelivered import Undelivered
 from ingest.alerting.webhook import wire_id
+from ingest.alerting.wording import for_slack
 from tests.receivers import PAYLOAD, Receiver, Talker, certificate
 
 
@@ -74,11 +76,13 @@ def test_an_id_of_any_letters_is_a_header(receiver, delivery_id):
         ("acknowledged", ["acknowledge"]),
         ("investigating", ["acknowledge"]),
         ("closed", ["resolve"]),
-        ("digest", ["trigger"]),
+        ("digest", ["trigger", "resolve"]),
+        ("test", ["trigger", "resolve"]),
     ],
 )
 def test_a_pager_is_spoken_to_in_its_own_words(receiver, monkeypatch, news, actions):
-    """One incident an alert; told again, a new one, for an acknowledged incident wakes nobody."""
+    """One incident an alert; told again, a new one, for an acknowledged incident wakes nobody. What no alert closes stays
+    no open incident."""
     monkeypatch.setenv("KEY", "routing-key")
     deliver(webhook(receiver.url, format="pagerduty", routing_key_env="KEY"), "d", PAYLOAD | {"news": news})
     bodies = [body for _, body, _ in receiver.taken]
@@ -105,10 +109,67 @@ def test_what_a_chat_gets_is_text_and_a_link(receiver):
     deliver(webhook(receiver.url, format="slack"), "e", PAYLOAD | {"link": None})
     (_, first, _), (_, second, _) = receiver.taken
     assert first["text"] == (
-        "Floe: harm to a patient, clinic &lt;!channel&gt; &amp; @\u200ball x (opened)\n"
-        f"finding: see &lt;https://evil.example|here&gt; <{PAYLOAD['link']}|open>"
+        "Floe: harm to a patient, clinic `&lt;!\u200bchannel&gt; &amp; @\u200ball x` (opened)\n"
+        f"finding: `see &lt;https:\u200b//evil.\u200bexample|here&gt;` <{PAYLOAD['link']}|open>"
     )
     assert second["text"] == "Floe: harm to a patient, clinic C1 (opened)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[click](http://evil.example)",
+        "![x](http://evil.example/a.png)",
+        "[click][1]",
+        "www.evil.example",
+        "evil.example/path",
+        "mailto:a@evil.example",
+        "<http://evil.example|click>",
+        "<!here> <@U1> <#C1>",
+        "@channel and @all, #general, ~town-square",
+        "*bold* _slanted_ ~struck~ **bold** __bold__",
+        "`code` ``` code ```",
+        "` [click](http://evil.example) `",
+        ":smile: :+1:",
+        "# heading",
+        "> quoted",
+        "| a | b |",
+        "1\n\n[x]: http://evil.example",
+        "\\[click](http://evil.example)",
+        "&lt;!channel&gt;",
+        "x" * 390 + "` [click](http://evil.example)",
+        "`" * 5000,
+    ],
+)
+@pytest.mark.parametrize("field", ["finding", "clinic_id", "subject_id", "evidence"])
+def test_no_text_of_a_record_is_markup_in_a_chat(field, text):
+    """All of it is within a pair of backticks of one line, where neither chat sees markup; and no link or mention is whole."""
+    value = [text] if field == "evidence" else text
+    [body] = for_slack(
+        webhook("https://x.example", format="slack"), PAYLOAD | {"link": None, "subject_id": "AE-17", field: value}
+    )
+    outside = re.sub(r"`[^`\n]+`", "", body["text"])
+    assert outside.count("`") == 0
+    assert re.fullmatch(r"[A-Za-z0-9 :,()\n-]+", outside), outside
+    assert not re.search(r"://|\]\(|\]\[|@\w|<|>|www\.\w|evil\.e|:smile", body["text"])
+
+
+@pytest.mark.parametrize(
+    "text", ["cold burn, grade 1", "-121.5 °C, 3.2 K below", "seen at 12:30; E-17", "Erfrierung am Fuß."]
+)
+def test_plain_words_stay_as_they_are_in_a_chat(text):
+    """What holds no mark is no code."""
+    [body] = for_slack(webhook("https://x.example", format="slack"), PAYLOAD | {"link": None, "finding": text})
+    assert body["text"].endswith(f"\nfinding: {text}")
+
+
+def test_what_a_chat_gets_keeps_to_its_limit():
+    """Whole lines of at most 3,000 characters with as much as may be said; the link is not cut."""
+    long = dict.fromkeys(("finding", "subject_id", "device_id", "clinic_id"), "<" * 9000)
+    [body] = for_slack(webhook("https://x.example", format="slack"), PAYLOAD | long)
+    assert len(body["text"]) < 3000 + 100
+    assert body["text"].endswith(f"<{PAYLOAD['link']}|open>")
+    assert body["text"].count("`") % 2 == 0
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.alerting.book import Book
+from ingest.alerting.digest import digests
 from ingest.alerting.duty import Duty
 from ingest.alerting.hearing import hear
 from ingest.alerting.mail import message
 from ingest.alerting.names import kept_files, naming_key, outward
-from ingest.alerting.telling import digests, tell
+from ingest.alerting.telling import tell
 from ingest.alerting.webhook import wire_id
 from ingest.alerting.wording import FORMATS
 from ingest.settings import Settings
