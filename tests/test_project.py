@@ -5,8 +5,10 @@ Here: checks over the source tree. Not here: behaviour.
 
 import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,22 @@ def _imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.split(".")[0])
     return names
+
+
+def test_nothing_is_dead():
+    """What a module defines at its top is used in the product, or documented: as an interface or in the statistics library."""
+    words = Counter(re.findall(r"\w+", "\n".join(path.read_text() for path in MODULES)))
+    documented = set(re.findall(r"\w+", (ROOT / "docs" / "architecture.md").read_text()))
+    unused = {(str(path.relative_to(ROOT)), name) for path in MODULES for name in _defined(path) if words[name] == 1}
+    assert {(path, name) for path, name in unused if name not in documented} == set()
+
+
+def _defined(path: Path) -> set[str]:
+    """Names of functions, classes and constants at the module's top; what a decorator registers is used by it."""
+    names = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.decorator_list:
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names - {"__all__", "_ClosingSockets"}  # kafka-python finds the class by its base's register

@@ -20,7 +20,6 @@ FATES = {
     "fits_several": "its id clashes and it fits several things: core.orphans",
     "lost": "none of these",
 }
-COLUMNS = ("topic", "landed", *FATES)
 
 
 def account(name: str) -> str:

@@ -68,7 +68,6 @@ def contested(name: str) -> str:
 
 _OPTIONAL = ("patient_id", "clinic_id", "device_id", "moment", "effective_from")
 _TYPES = {"moment": "TIMESTAMPTZ", "effective_from": "TIMESTAMPTZ"}
-STATUSES = 'SELECT * FROM raw."patient_status"'
 
 
 def identities(frames: Frames) -> pl.DataFrame:

@@ -14,7 +14,6 @@ belongs to the limits). What level it holds is simulated (tests/simulations).
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from scipy import special, stats
 
 from .intervals import alpha_of, floats, z_of
@@ -39,13 +38,6 @@ class RateRatio(NamedTuple):
     upper: np.ndarray
     p_value: np.ndarray
     overdispersion: np.ndarray
-
-
-def patient_sums(*, events: str, exposure: str, prefix: str = "") -> dict[str, pl.Expr]:
-    """Expressions that sum the rows of patients, by the names of `PatientSums` behind `prefix`."""
-    x, t = pl.col(events).cast(pl.Float64), pl.col(exposure).cast(pl.Float64)
-    sums = PatientSums(pl.len().cast(pl.Float64), x.sum(), t.sum(), (x * x).sum(), (x * t).sum(), (t * t).sum())
-    return {f"{prefix}{name}": value for name, value in sums._asdict().items()}
 
 
 def rate_ratio(first: PatientSums, second: PatientSums, confidence=0.95) -> RateRatio:

@@ -39,7 +39,6 @@ VISITS = (
     Visit("Month 24", 731, 549, 913),
 )
 VISIT = {v.name: v for v in VISITS}
-FOLLOW_UP = tuple(v.name for v in VISITS if v.name != BASELINE)
 
 
 def study_day(day: pl.Expr, *, day1: pl.Expr) -> pl.Expr:

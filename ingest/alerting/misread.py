@@ -23,7 +23,6 @@ _EXPECTED = {
     "path_type": "a path in quotes",
     "too_short": "at least one",
 }
-Checked = Callable[[Any], Any]
 
 
 def like(pattern: str, expected: str) -> BeforeValidator:
