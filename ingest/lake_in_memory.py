@@ -60,6 +60,15 @@ class MemoryLake:
         """Puts rows into a table of `raw`."""
         self._append(f"raw.{name}", frame)
 
+    def take(self, name: str, where: str) -> pl.DataFrame:
+        """The rows of a table of `raw` that fit, which it then has no more."""
+        full_name = f"raw.{name}"
+        rows = RAW_TABLES[name].conform(self.query(f"SELECT * FROM {_quoted(full_name)} WHERE {where}"))
+        if not rows.is_empty():
+            self._changes(full_name)
+            self.query(f"DELETE FROM {_quoted(full_name)} WHERE {where}")
+        return rows
+
     def close(self) -> None:
         self._connection.close()
 

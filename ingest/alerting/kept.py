@@ -41,6 +41,10 @@ FROM placed
 UNION ALL BY NAME SELECT * FROM old WHERE len("values") <= 1"""
 
 
+def _before(moment: datetime) -> str:
+    return f"ingested_at < TIMESTAMPTZ '{moment.isoformat()}'"
+
+
 class Kept:
     """The rows of `TABLES` of the lake up to `positions`. Not safe between threads. `alive` is called between parts."""
 
@@ -100,9 +104,11 @@ class Kept:
         return pl.concat([series.filter(~is_old), RAW_TABLES["telemetry"].conform(old)])
 
     def reduce(self, *, now: datetime) -> None:
-        """Lets go of the samples of series that have become old: for once a day."""
-        rows = RAW_TABLES["telemetry"].conform(self.query("SELECT * FROM raw.telemetry"))
-        self._memory.land_table("telemetry", self._reduced(rows, before=now - timedelta(days=WHOLE_DAYS)))
+        """Lets go of the samples of series that have become old: for once a day. Only those are read and written."""
+        before = now - timedelta(days=WHOLE_DAYS)
+        old = self._memory.take("telemetry", f'len("values") > 1 AND {_before(before)}')
+        extremes = self._memory.query(_EXTREMES, old=old)
+        self._memory.append("telemetry", RAW_TABLES["telemetry"].conform(extremes))
 
     def rows_of(self, wanted: Mapping[str, str], **frames: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """Rows by table: `wanted` gives each table's condition, over the frames by name."""
