@@ -93,9 +93,7 @@ def check_alerts(settings, *, send: bool) -> None:
         tell(f"not delivered: {failure}" if failure else f"{name} took a test delivery")
     failures = sum(failure is not None for _, failure in results)
     if faults or failures:
-        of_trial = (
-            f" and {failures} of {counted(len(results), 'test delivery', 'test deliveries')} not taken" if send else ""
-        )
+        of_trial = f" and {failures} of {len(results)} test deliveries not taken" if send else ""
         raise FloeError(f"{counted(len(faults), 'thing')} to mend{of_trial}: see above")
     if not send:
         tell(f"the file can be meant so; its sinks: {', '.join(sink.name for sink in duty.sinks)}; --send tries them")
