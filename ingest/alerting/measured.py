@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from transforms.alerting import system
-from transforms.alerting.causes import CAUSES
+from transforms.alerting.causes import RULED
 
 from ..lake import Lake
 from .kept import Kept
@@ -43,11 +43,11 @@ _KEPT = ("sessions", "telemetry", "adverse_events", "consults", "screenings", "d
 
 
 def causes(kept: Kept, lake: Lake, settings, *, now: datetime) -> pl.DataFrame:
-    """Every cause that the system itself shows now; columns of CAUSES."""
+    """Every cause that the system itself shows now; columns of RULED."""
     disk = shutil.disk_usage(settings.home)
     return pl.concat(
         [
-            pl.DataFrame(schema=CAUSES),
+            pl.DataFrame(schema=RULED),
             system.of_silence(_spoken(kept, lake, now=now), now=now),
             system.of_disk(free_bytes=disk.free, total_bytes=disk.total, now=now),
             system.of_clocks(_sources(kept, settings, now=now), now=now),

@@ -38,6 +38,7 @@ def of_adverse_events(events: pl.DataFrame, *, places: pl.DataFrame) -> pl.DataF
         patient_id=pl.col("patient_id"),
         device_id=pl.col("device_id"),
         occurred_at=pl.coalesce("onset_at", "aware_at", "event_time"),
+        fresh_from=_fresh_from("onset_at", is_grave=pl.col("_is_serious")),
         tier=pl.when("_at_once").then(pl.lit("now")).otherwise(pl.lit("today")),
         level=pl.col("_level"),
         finding=pl.format(
@@ -120,10 +121,18 @@ def of_incidents(incidents: pl.DataFrame) -> pl.DataFrame:
         clinic_id=pl.col("clinic_id"),
         device_id=pl.col("device_id"),
         occurred_at=pl.col("occurred_at"),
+        fresh_from=_fresh_from("occurred_at", is_grave=serious),
         tier=_now_where(serious),
         level=pl.when(serious).then(2).otherwise(1),
         finding=pl.format("{}, {}", "subject_kind", "kind"),
     )
+
+
+def _fresh_from(began: str, *, is_grave: pl.Expr) -> pl.Expr:
+    """From when harm counts as fresh: the later of its beginning and of when the clinic became aware, by which reports are
+    due, too. What is serious, of which nobody says when they became aware, is fresh when it lands."""
+    aware = pl.when(is_grave & pl.col("aware_at").is_null()).then("ingested_at").otherwise("aware_at")
+    return pl.max_horizontal(began, aware)
 
 
 def _now_where(condition: pl.Expr) -> pl.Expr:

@@ -12,7 +12,7 @@ from ..local_time import clocks
 from ..options import Options
 from . import harm, records, reports, sessions
 from .begun import judged_sessions
-from .causes import CAUSES
+from .causes import RULED
 from .devices import BY_SERIES, SPELLS
 
 # The tables of core that the rules look at.
@@ -45,7 +45,7 @@ def of_core(
     by_series: pl.DataFrame | None = None,
     as_of: datetime | None = None,
 ) -> pl.DataFrame:
-    """The causes, columns of CAUSES. `core`: the frames of TABLES by name, each patient and device whole.
+    """The causes, columns of RULED. `core`: the frames of TABLES by name, each patient and device whole.
 
     `spells`: of `devices.spells`, what people said of devices; None = nothing. `by_series`: BY_SERIES, the devices whose
     series name a session; None = none. `as_of`: the moment by which reports are
@@ -57,7 +57,7 @@ def of_core(
     held = sessions.with_device(judged_sessions(core, whose), by_series)
     return pl.concat(
         [
-            pl.DataFrame(schema=CAUSES),
+            pl.DataFrame(schema=RULED),
             of_harm(core),
             sessions.of_sessions(held, options=options),
             sessions.of_devices_in_use(held, core["devices"], spells, by_series),
@@ -70,7 +70,7 @@ def of_core(
 
 
 def of_harm(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Of the causes those of harm, columns of CAUSES. `core`: the frames of HARM_TABLES by name; of sessions at least
+    """Of the causes those of harm, columns of RULED. `core`: the frames of HARM_TABLES by name; of sessions at least
     those of adverse events that name no clinic or no device."""
     return pl.concat(
         [

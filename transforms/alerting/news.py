@@ -87,9 +87,13 @@ def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame, 
     held = held.with_columns(_news=_news_of_cause()).filter(pl.col("_news").is_not_null())
     is_silent = pl.col("_news").is_in(SILENT)
     is_as_grave = pl.col("_news").is_in(["changed", SEEN_AGAIN])
-    changed = aged(held).select(
+    is_worse = (pl.col("gravity") > pl.col("_was")).fill_null(False)
+    is_milder_already = tier_rank("_tier") < tier_rank()
+    changed = aged(held, where=pl.col("_news").is_in(["opened", "opened_again"]) & ~is_worse).select(
         *("alert_id", *(name for name in CAUSES if name != "tier"), "gravity"),
-        tier=pl.when(is_as_grave).then("_tier").otherwise("tier"),
+        tier=pl.when(is_as_grave | ((pl.col("_news") == "lowered") & is_milder_already))
+        .then("_tier")
+        .otherwise("tier"),
         news="_news",
         state=pl.when(is_silent).then("_state").otherwise(pl.lit("open")),
         revision=pl.col("_revision").fill_null(-1) + (pl.col("_news") != SEEN_AGAIN),

@@ -47,8 +47,10 @@ _OF_PATIENTS = (
         id="harm",
         title="harm to a patient",
         when="an adverse event is serious, fatal (by its outcome, criteria or words), or of grade 3 or more at first or later, or "
-        "is a burn, frostbite, asphyxia or syncope of any grade, by its kind or its words (today: an injury of a nerve, or it happened more than 30 days before it landed); "
-        "told again when its grade rises or it becomes serious",
+        "is a burn, frostbite, asphyxia or syncope of any grade, by its kind or its words (today: an injury of a nerve, or what is newly told and landed more than 30 days after the "
+        "later of its onset and of when the clinic became aware; where it is serious or fatal and nobody says when they became "
+        "aware, it is as new as its record); "
+        "told again, at once however old it is, when its grade rises or it becomes serious",
         tier="now",
         told="duty_clinician",
         clears=_CORRECTED,

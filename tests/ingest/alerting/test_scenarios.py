@@ -376,6 +376,16 @@ def test_what_lands_late_waits_for_the_morning(site):
     assert digest["payload"]["alerts_by_rule"] == {"exposure_too_long": 1, "harm": 1}
 
 
+def test_harm_that_grows_worse_after_its_30th_day_is_told_at_once(site):
+    """A burn of grade 1, told when it happened; after 40 days it is of grade 3, after 50 the patient is dead of it."""
+    assert step(site, burn()) == [("harm", "opened")]
+    onset = {"onset_at": NOW}
+    for days, given in ((40, {"grade": 3}), (50, {"outcome": "Fatal"})):
+        site.now = NOW + timedelta(days=days)
+        assert step(site, burn(**onset, **given, revision=days)) == [("harm", "raised")]
+        assert standing(site)["harm", "E1"] == ("now", "open")
+
+
 def test_care_after_a_death_is_a_contradiction_until_one_is_corrected(site):
     """The session is set aside, its limits with it; the death taken back, they are judged and told."""
     died = {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"}

@@ -142,6 +142,17 @@ def told(*records: tuple[str, dict], **given) -> list[tuple[str, str]]:
         ({"grade": 3, "onset_at": LANDED - timedelta(days=30)}, [("harm", "now")]),
         ({"grade": 3, "onset_at": LANDED - timedelta(days=30, seconds=1)}, [("harm", "today")]),
         ({"grade": 3, "onset_at": None}, [("harm", "now")]),
+        # from the later of the onset and of when they became aware
+        ({"grade": 3, "onset_at": AT - timedelta(days=31), "aware_at": AT}, [("harm", "now")]),
+        ({"grade": 3, "onset_at": AT, "aware_at": AT - timedelta(days=31)}, [("harm", "now")]),
+        ({"grade": 3, "onset_at": AT - timedelta(days=50), "aware_at": AT - timedelta(days=31)}, [("harm", "today")]),
+        ({"is_serious": True, "onset_at": AT - timedelta(days=50)}, [("harm", "now")]),  # nobody says when
+        ({"outcome": "Fatal", "onset_at": AT - timedelta(days=50)}, [("harm", "now")]),
+        ({"outcome": "fatal", "onset_at": AT - timedelta(days=50), "aware_at": AT}, [("harm", "now")]),
+        (
+            {"is_serious": True, "onset_at": AT - timedelta(days=50), "aware_at": AT - timedelta(days=40)},
+            [("harm", "today")],
+        ),
         ({"grade": 3, "record_status": "entered_in_error"}, []),
     ],
 )
@@ -536,6 +547,21 @@ def test_the_kind_of_an_incident_is_read_as_words(kind, tier):
     """A death or an injury of staff, however it is coded."""
     fields = {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff", "kind": kind}
     assert told(("incidents", fields)) == [("incident", tier)]
+
+
+@pytest.mark.parametrize(
+    ("given", "tier"),
+    [
+        ({}, "now"),
+        ({"aware_at": AT}, "now"),
+        ({"aware_at": AT - timedelta(days=31)}, "today"),
+        ({"kind": "burn"}, "now"),
+    ],
+)
+def test_a_serious_incident_is_as_old_as_somebodys_knowing_of_it(given, tier):
+    """It happened 50 days before it landed; who does not say since when they know is told at once."""
+    fields = {"incident_id": "I1", "clinic_id": "C1", "subject_kind": "staff", "kind": "slipped", "is_serious": True}
+    assert told(("incidents", fields | {"occurred_at": AT - timedelta(days=50)} | given)) == [("incident", tier)]
 
 
 def test_contradictions_and_clashes_are_told():

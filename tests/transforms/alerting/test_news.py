@@ -94,10 +94,21 @@ def test_who_was_not_looked_at_is_not_closed():
     assert news(frame(), standing(), judged=JUDGED.clear()).is_empty()
 
 
-def test_a_late_correction_that_raises_is_told():
-    """Grade 1 when it landed, 3 in a correction of six weeks later: told, in the morning, for it is no longer fresh."""
-    found = news(frame(cause(level=3, landed_h=42 * 24)), standing(gravity=21), judged=JUDGED)
-    assert found.select("news", "tier").rows() == [("raised", "today")]
+@pytest.mark.parametrize(
+    ("level", "stood", "expected"),
+    [
+        (3, standing(gravity=21), ("raised", "now")),
+        (5, standing("closed", gravity=23), ("opened_again", "now")),
+        (3, standing("closed", gravity=23, by_rule=True), ("opened_again", "today")),
+        (3, NOTHING, ("opened", "today")),
+        (1, standing(gravity=23).with_columns(tier=pl.lit("now")), ("lowered", "now")),
+        (1, standing(gravity=23).with_columns(tier=pl.lit("today")), ("lowered", "today")),
+    ],
+)
+def test_only_what_is_new_ages(level, stood, expected):
+    """Landed after six weeks: told in the morning where it is new; at once where it grew worse; lowered, it stays as it was."""
+    found = news(frame(cause(level=level, landed_h=42 * 24)), stood, judged=JUDGED)
+    assert found.select("news", "tier").rows() == [expected]
 
 
 def test_an_id_that_comes_to_clash_is_the_same_cause():
