@@ -24,10 +24,8 @@ _LATE = timedelta(seconds=30)
 _WAITING = """
 SELECT sink, count(*) FILTER (WHERE attempts > 0), max(error), count(*) FILTER (WHERE is_late), min(due_at) FILTER (WHERE is_late), count(*)
 FROM (
-    SELECT *, attempts = 0 AND due_at < ? AND NOT EXISTS (
-        SELECT 1 FROM deliveries AS e WHERE e.sink = d.sink AND e.in_order_of = d.in_order_of
-        AND e.delivered_at IS NULL AND e.number < d.number) AS is_late
-    FROM deliveries AS d WHERE delivered_at IS NULL)
+    SELECT *, attempts = 0 AND due_at < ? AND number = min(number) OVER (PARTITION BY sink, in_order_of) AS is_late
+    FROM deliveries WHERE delivered_at IS NULL)
 GROUP BY sink ORDER BY sink"""
 
 
