@@ -121,7 +121,7 @@ def alerts_close(
     revision: Revision = None,
 ) -> None:
     """It is dealt with."""
-    _act(alert_id, revision, state="closed", by=by, finding=finding)
+    _act(alert_id, revision, state="closed", by=by, finding=finding or "closed without a finding")
 
 
 def _act(alert_id: str, revision: int | None, *, by: str, **said: str) -> None:
