@@ -52,8 +52,9 @@ def dashboards() -> None:
 def dagster() -> None:
     """Dagster's pages, daemon and definitions alone."""
     from ..dagster_server import serve
-    from ..processes import require_free_port
+    from ..processes import give_way, require_free_port
 
+    give_way()
     settings = site_settings()
     require_free_port(settings.dagster_port, of="Dagster", setting="FLOE_DAGSTER_PORT")
     serve(settings)
