@@ -26,13 +26,13 @@ from transforms.errors import FloeError, Missing, PortInUse
 _OF, _PART = "FLOE_UP_OF", "FLOE_UP_PART"  # in the environment of every child and of whatever it starts
 _GRACE_S = 15
 _KILLED = 128
-_BACKGROUND_NICE = 10
+# How nice a process is to the others: landing events and telling of harm go first, then pages, then computing figures.
+PAGES_NICE, FIGURES_NICE = 5, 10
 
 
-def give_way() -> None:
-    """From here on this process and its children work in the background: computing figures gives way to landing events
-    and to telling of harm."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(_BACKGROUND_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+def give_way(nice: int) -> None:
+    """From here on this process and its children give way to others, at least so much."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def require_free_port(port: int, *, of: str, setting: str) -> None:

@@ -27,9 +27,9 @@ def materialize(
 ) -> None:
     """Brings core and mart up to date with raw, through Dagster."""
     from ..automation import materialize_now, release_now
-    from ..processes import give_way
+    from ..processes import FIGURES_NICE, give_way
 
-    give_way()
+    give_way(FIGURES_NICE)
     settings = site_settings()
     materialize_now(settings, full=full, say=say)
     if release:

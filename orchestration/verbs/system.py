@@ -41,8 +41,9 @@ def dashboards() -> None:
     """The web application alone."""
     from dashboards.app import serve
 
-    from ..processes import require_free_port
+    from ..processes import PAGES_NICE, give_way, require_free_port
 
+    give_way(PAGES_NICE)
     settings = site_settings()
     require_free_port(settings.dashboards_port, of="the dashboards", setting="FLOE_DASHBOARDS_PORT")
     serve(settings)
@@ -52,9 +53,9 @@ def dashboards() -> None:
 def dagster() -> None:
     """Dagster's pages, daemon and definitions alone."""
     from ..dagster_server import serve
-    from ..processes import give_way, require_free_port
+    from ..processes import FIGURES_NICE, give_way, require_free_port
 
-    give_way()
+    give_way(FIGURES_NICE)
     settings = site_settings()
     require_free_port(settings.dagster_port, of="Dagster", setting="FLOE_DAGSTER_PORT")
     serve(settings)

@@ -4,6 +4,8 @@ Here: the home's lock. Not here: the whole (tests/faults/test_up.py).
 """
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -30,3 +32,14 @@ def test_a_lock_left_behind_is_no_lock(tmp_path):
     (tmp_path / "up.lock").write_text("1")
     with alone(tmp_path):
         assert (tmp_path / "up.lock").read_text() == str(os.getpid())
+
+
+def test_pages_and_figures_give_way():
+    """At least so nice as it says, whatever it was started with, and what it starts too."""
+    code = (
+        "import os, subprocess, sys; from orchestration.processes import FIGURES_NICE, PAGES_NICE, give_way; "
+        "give_way(FIGURES_NICE); give_way(PAGES_NICE); "
+        "print(subprocess.run(['nice'], capture_output=True, text=True).stdout)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(told) >= 10
