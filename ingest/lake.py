@@ -89,9 +89,17 @@ class Lake:
         self._folder = Folder(folder) if folder else None
 
     @classmethod
-    def open(cls, settings, read_only: bool = False, as_of: int | str | datetime | None = None) -> Self:
+    def open(
+        cls,
+        settings,
+        read_only: bool = False,
+        as_of: int | str | datetime | None = None,
+        *,
+        is_prompt: bool = False,
+    ) -> Self:
         """The lake of `settings`; a writable one is made if it is not there, with every table, view and comment.
 
+        `is_prompt`: a reader that asks a busy catalog again after hundredths of a second, not whole ones; not for `answer`.
         `as_of`: a snapshot or a moment (ISO 8601; UTC where it says no offset), read-only. Raises CatalogMissing,
         DiskFull, HomeReadOnly, UsageError (no such snapshot; unencrypted files where FLOE_ENCRYPT asks for encrypted ones),
         FloeError (a lake of a newer release), LakeOutdated (a reader of one that is to be brought forward first).
@@ -104,7 +112,7 @@ class Lake:
         connection = _connect(settings)
         lake = cls(settings, connection, copy)
         try:
-            lake._attached = {"is_read_only": is_read_only, "as_of": as_of}
+            lake._attached = {"is_read_only": is_read_only, "as_of": as_of, "is_prompt": is_prompt}
             _repeated(lambda: _attach(connection, settings, **lake._attached, copy=copy))
             if as_of is None:
                 lake._on_cursor(lambda cursor: require_readable(cursor, TABLES, is_read_only=is_read_only))
@@ -449,14 +457,20 @@ def _in_wheel(extension: str) -> Path | None:
 
 
 def _attach(
-    connection, settings, *, is_read_only: bool, as_of: int | str | datetime | None, copy: PassingCopy | None
+    connection,
+    settings,
+    *,
+    is_read_only: bool,
+    as_of: int | str | datetime | None,
+    is_prompt: bool,
+    copy: PassingCopy | None,
 ) -> None:
     """Attaches the lake that is there; where none ever was a writer makes it, and has the turn meanwhile."""
     file = catalog_file(settings)
     if file and not file.exists():
         require_restored(file)
     path = copy.path if copy else None
-    statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of, catalog=path)
+    statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of, catalog=path, is_prompt=is_prompt)
     try:
         if _is_attached(connection, file, statement):
             return
