@@ -61,10 +61,9 @@ ALERTS, ALERT_OPENED, ALERT_MORE, ALERT_FORM, ALERT_FORM_FRAME, ALERT_SAID = (
     "alert-form-frame",
     "alert-said",
 )
-ALERT_SEEN, ALERT_SENT = (
-    "alert-seen",
-    "alert-sent",
-)  # the alert and revision that the page shows; the last attempt to act
+ALERT_SEEN = "alert-seen"  # the alert and revision that the page shows
+ALERT_SENT = "alert-sent"  # the last attempt to act
+ALERT_LANDING = "alert-landing"  # asks again while an act is on the way
 ALERT_BY, ALERT_FINDING, ALERT_ACTION, ALERT_DUE = "alert-by", "alert-finding", "alert-action", "alert-due"
 ALERT_ACKNOWLEDGE, ALERT_INVESTIGATE, ALERT_CLOSE = "alert-acknowledge", "alert-investigate", "alert-close"
 PATIENT_FACTS, PATIENT_REASONS, PATIENT_EVENTS = "patient-facts", "patient-reasons", "patient-events"

@@ -3,7 +3,8 @@
 Here: layout and callbacks. Not here: what is asked (alert_rows.py), what is sent (alert_acts.py).
 
 The facts are filled anew whenever something lands; the form is made once for each alert, so that what somebody types
-neither goes away under their hands nor follows them to another alert.
+neither goes away under their hands nor follows them to another alert. While an act is on its way the page asks every
+second, paused or not: who has acted sees it land.
 """
 
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ _BUTTONS = {
 _FIELDS = (ids.ALERT_BY, ids.ALERT_FINDING, ids.ALERT_ACTION, ids.ALERT_DUE)
 _HIDDEN, _SHOWN = {"display": "none"}, {}
 _BLUE = theme.LIGHT.series[0]  # dark enough for white letters, in both schemes
+_ASK_AGAIN_MS = 1_000
 _HISTORY = ("when (UTC)", "what", "tier", "by", "said", "action", "due")
 
 
@@ -64,6 +66,7 @@ def layout() -> html.Div:
             html.Div(id=ids.ALERT_MORE),
             dcc.Store(id=ids.ALERT_SEEN),
             dcc.Store(id=ids.ALERT_SENT),
+            dcc.Interval(id=ids.ALERT_LANDING, interval=_ASK_AGAIN_MS, disabled=True),
         ],
         className="stack opened",
     )
@@ -75,10 +78,12 @@ def register(app: Dash, reader: Reader, acts: Acts) -> None:
         Output(ids.ALERT_MORE, "children"),
         Output(ids.ALERT_FORM_FRAME, "style"),
         Output(ids.ALERT_SEEN, "data"),
+        Output(ids.ALERT_LANDING, "disabled"),
         *STREAM_INPUTS[:2],
         Input(ids.ALERT_SENT, "data"),
+        Input(ids.ALERT_LANDING, "n_intervals"),
     )
-    async def show(search, _version, _sent):
+    async def show(search, _version, _sent, _asked_again):
         return await off_loop(view, reader, search, acts)
 
     @app.callback(Output(ids.ALERT_FORM, "children"), Input(ids.URL, "search"), State(ids.ALERT_SEEN, "data"))
@@ -115,18 +120,18 @@ def asked(search: str | None) -> str | None:
 
 
 def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None = None) -> tuple:
-    """What matters of it, the rest of it, the form's style, and the alert and revision that are shown."""
+    """What matters of it, the rest of it, the form's style, the alert and revision shown, whether no act is on the way."""
     now, alert_id = now or datetime.now(UTC), asked(search)
     if alert_id is None or reader.is_outside:
-        return None, None, _HIDDEN, None
+        return None, None, _HIDDEN, None, True
     try:
         shown = alert_rows.shown(reader, chosen(search), clinic_names(reader), now=now)
         raw = reader.landed("alerts", _rows)
     except FloeError as error:
-        return notice(f"The alert can't be read: {error}", title="Not known", color="red"), None, _HIDDEN, None
+        return notice(f"The alert can't be read: {error}", title="Not known", color="red"), None, _HIDDEN, None, True
     row = alert_rows.named(shown, reader.settings, alert_id)
     if row is None:
-        return _unknown(alert_id, search), None, _HIDDEN, None
+        return _unknown(alert_id, search), None, _HIDDEN, None, True
     sent = acts.on_the_way(raw).get(row["alert_id"])
     title = f"{alert_rows.title(row)}: {words.name_of(row['state']).lower()}"
     first = [_on_the_way(sent.in_words(now=now)) if sent else None, _facts(_first(row, shown))]
@@ -138,6 +143,7 @@ def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None
         panel("All that is known of it", html.Div(rest)),
         style,
         seen,
+        sent is None,
     )
 
 

@@ -51,8 +51,12 @@ def register(app: Dash, reader: Reader) -> None:
         return
     acts = Acts(reader.settings)
 
-    @app.callback(Output(ids.ALERTS, "children"), *STREAM_INPUTS[:2], Input(ids.ALERT_SENT, "data"))
-    async def show(search, _version, _sent):
+    @app.callback(
+        Output(ids.ALERTS, "children"),
+        *STREAM_INPUTS[:2],
+        Input(ids.ALERT_SEEN, "data"),  # never older than the alert that is opened above it
+    )
+    async def show(search, _version, _seen):
         return await off_loop(view, reader, search, acts)
 
     alert_opened.register(app, reader, acts)

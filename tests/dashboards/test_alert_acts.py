@@ -55,8 +55,14 @@ def test_an_act_is_sent(staff):
         1,
         "Dr. A",
     )
-    first, *_ = alert_opened.view(staff, "?alert=AL1", acts, now=NOW + timedelta(seconds=2))
+    first, *_, is_quiet = alert_opened.view(staff, "?alert=AL1", acts, now=NOW + timedelta(seconds=2))
     assert "acknowledged, by Dr. A, sent 2 s ago: lands in a moment" in said(first)
+    assert not is_quiet  # the page asks again until it has landed
+
+
+def test_a_page_with_nothing_on_the_way_does_not_ask_by_itself(staff):
+    """Only the stream's news and what somebody does fill it anew."""
+    assert alert_opened.view(staff, "?alert=AL1", Acts(staff.settings), now=NOW)[-1]
 
 
 def test_what_has_landed_is_on_the_way_no_more(staff):
