@@ -16,6 +16,7 @@ from transforms.schemas import RAW_TABLES, TOPIC_BY_NAME
 
 from ..lake import Lake
 from ..lake_in_memory import MemoryLake
+from .touched import of_patients
 
 REGISTERS = ("clinics", "devices", "protocols")
 OF_PATIENTS = (
@@ -47,7 +48,7 @@ def at_hand(lake: Lake, patients: Iterable[str], *, options: Options, series: pl
     """
     ids = _frame(_with_relatives(lake, set(patients)))
     rows = {name: _rows(lake, name, "true") for name in (*REGISTERS, *OF_DEVICES)}
-    rows |= {name: _rows(lake, name, "patient_id IN (FROM patients)", patients=ids) for name in OF_PATIENTS}
+    rows |= {name: _rows(lake, name, of_patients(name), patients=ids) for name in OF_PATIENTS}
     names = TABLES
     if series is not None:
         rows |= {"telemetry": series, "retractions": _rows(lake, "retractions", "true")}

@@ -52,8 +52,9 @@ WITH first AS (
     FROM deliveries WHERE sink = ? AND delivered_at IS NULL GROUP BY in_order_of)
 SELECT deliveries.* FROM first JOIN deliveries USING (number) WHERE due_at <= ?
 ORDER BY is_urgent DESC, attempts > 0, number LIMIT ?"""
+# By the index of the subject: by that of the sink each would read all that waits for it, and thousands may.
 _HURRY = f"""
-UPDATE deliveries SET due_at = min(due_at, ?1) WHERE sink = ?2 AND in_order_of = ?3 AND delivered_at IS NULL AND EXISTS (
+UPDATE deliveries INDEXED BY of_alert SET due_at = min(due_at, ?1) WHERE sink = ?2 AND in_order_of = ?3 AND delivered_at IS NULL AND EXISTS (
     SELECT 1 FROM deliveries WHERE sink = ?2 AND delivery_id = ?4 AND delivered_at IS NULL AND {_IS_URGENT})"""
 _NOTICED = """
 UPDATE digested SET closed_at = iif(closed_at IS NULL, ?, NULL) WHERE (closed_at IS NULL) = EXISTS (

@@ -4,7 +4,8 @@ Here: from new rows to patients, devices and single records, and to the rows by 
 following the lake (kept.py), the judgement (transforms/alerting).
 
 A patient is touched by own records, by a merge, by whoever shares the id of one of the records, and by a register that
-says how the patient's sessions are judged: a device, a protocol, a clinic's clock.
+says how the patient's sessions are judged: a device, a protocol, a clinic's clock. A mark of error needs no more than the
+record's id: it is of every patient who has a record under it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -97,12 +98,22 @@ def touched(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched:
     patients: set[str] = set()
     for name, frame in new.items():
         if name in _OF_PATIENTS:
-            patients |= _ids(frame, "patient_id")
+            patients |= _ids(frame, "patient_id") | _of_no_patient(kept, name, frame)
         if name in _BY_REGISTER:
             patients |= _ids(kept.query(_BY_REGISTER[name], new=frame), "patient_id")
     single = {name: frozenset(_ids(new[name], TOPIC_BY_NAME[name].record_id)) for name in _SINGLE if name in new}
     devices = frozenset(_ids(new["devices"], "device_id")) if "devices" in new else frozenset()
     return Touched(frozenset(_with_relatives(kept, patients)), devices, single)
+
+
+def _of_no_patient(kept: Kept, name: str, new: pl.DataFrame) -> set[str]:
+    """Whose records the new ones mean that name no patient."""
+    record_id = TOPIC_BY_NAME[name].record_id
+    ids = _ids(new.filter(pl.col("patient_id").is_null()), record_id)
+    if not ids:
+        return set()
+    of_id = f'SELECT DISTINCT patient_id FROM raw."{name}" WHERE {record_id} IN (FROM ids)'
+    return _ids(kept.query(of_id, ids=_frame(ids)), "patient_id")
 
 
 def harmed(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched | None:
@@ -137,7 +148,7 @@ def _ids(frame: pl.DataFrame, column: str) -> set[str]:
 def rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
     """All rows of raw by which they are judged: the registers, the patients' own and their relatives', single records."""
     wanted = dict.fromkeys(_REGISTERS, "true")
-    wanted |= dict.fromkeys(_OF_PATIENTS, "patient_id IN (FROM patients)")
+    wanted |= {name: of_patients(name) for name in _OF_PATIENTS}
     wanted["telemetry"] = "session_id IN (SELECT session_id FROM raw.sessions WHERE patient_id IN (FROM patients))"
     wanted["retractions"] = "true"
     relatives = _with_relatives(kept, set(whom.patients))
@@ -146,13 +157,21 @@ def rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
 
 def harm_rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
     """Of `rows_of` those by which harm is judged; `whom`: with all their relatives, as `harmed` gives them."""
-    of_them = "patient_id IN (FROM patients)"
     wanted = {"clinics": "true", "devices": "true"}
-    wanted |= dict.fromkeys(("patients", "patient_status", "adverse_events"), of_them)
+    wanted |= {name: of_patients(name) for name in ("patients", "patient_status", "adverse_events")}
     wanted["sessions"] = (
-        f"{of_them} AND session_id IN (SELECT session_id FROM raw.adverse_events WHERE clinic_id IS NULL OR device_id IS NULL)"
+        f"({of_patients('sessions')}) AND session_id IN "
+        "(SELECT session_id FROM raw.adverse_events WHERE clinic_id IS NULL OR device_id IS NULL)"
     )
     return kept.rows_of(wanted | _singles(), patients=_frame(whom.patients), **_single_ids(whom))
+
+
+def of_patients(name: str) -> str:
+    """The patients' rows, and those that name no patient and mean one of theirs."""
+    record_id, theirs = TOPIC_BY_NAME[name].record_id, "patient_id IN (FROM patients)"
+    if record_id in _OF_OWN_ID:
+        return theirs
+    return f'{theirs} OR (patient_id IS NULL AND {record_id} IN (SELECT {record_id} FROM raw."{name}" WHERE {theirs}))'
 
 
 def _singles() -> dict[str, str]:

@@ -120,6 +120,37 @@ def test_a_corrected_measurement_closes_each_alert_of_the_session(site, given, f
     assert dict(step(site, corrected)) == then
 
 
+@pytest.mark.parametrize(
+    ("record", "mark", "alert"),
+    [
+        (burn(), ("adverse_events", "ae_id", "E1"), ("harm", "E1")),
+        (session(duration_s=300), ("sessions", "session_id", "S1"), ("exposure_too_long", "S1")),
+    ],
+)
+def test_a_mark_of_error_that_says_no_more_than_the_id_closes_the_alert(site, record, mark, alert):
+    """It names no patient, and may land before what it takes out, on a partition of its own; a re-entry opens it again."""
+    table, key, id = mark
+    error = (table, {key: id, "record_status": "entered_in_error", "revision": 1})
+    step(site, record)
+    step(site, error)
+    assert standing(site)[alert] == ("now", "closed")
+    step(site, (record[0], record[1] | {"revision": 2}))
+    assert standing(site)[alert] == ("now", "open")
+
+
+def test_a_mark_of_error_that_lands_before_its_record_lets_nothing_be_told(site):
+    """Of one topic two partitions, of which the one with the mark was read first."""
+    site.land(("adverse_events", {"ae_id": "E1", "record_status": "entered_in_error", "revision": 1}))
+    assert step(site, burn(revision=0)) == []
+
+
+def test_a_clearance_taken_back_by_its_id_alone_leaves_the_session_without(site):
+    """The consult was another patient's: whoever relied on it is told of."""
+    assert step(site, session()) == []
+    error = ("consults", {"consult_id": "K-P1", "record_status": "entered_in_error", "revision": 1})
+    assert step(site, error) == [("session_without_clearance", "opened")]
+
+
 def test_a_re_entry_under_a_new_id_is_another_record(site):
     """The wrong one is closed, the right one told."""
     step(site, burn())

@@ -288,6 +288,15 @@ def test_ten_thousand_that_wait_slow_nothing_down(tmp_path):
         assert time.process_time() - began < 2
 
 
+def test_harm_of_thousands_at_once_is_put_in_the_book_at_once(tmp_path):
+    """Each hurries what stands before it in its alert's order, and looks at that alone: by pairs, with three sinks, 10,000 took minutes."""
+    with Book(tmp_path / "book") as book, book.change():
+        began = time.process_time()
+        for k in range(10_000):
+            book.put("hook", f"d{k}", PAYLOAD, in_order_of=f"a{k}", now=NOW)
+        assert time.process_time() - began < 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -129,6 +129,21 @@ def test_before_the_session_knows_what_has_just_landed(site):
     assert row["codes"] == ["clearance", "adverse_event_grave"]
 
 
+def test_a_clearance_taken_back_by_its_id_alone_is_none_on_the_list(site):
+    """The mark of error names no patient; whoever is expected has no clearance all the same."""
+    course = {"course_id": "K", "patient_id": "P1", "clinic_id": "C1", "starts_on": "2026-04-01"}
+    held = [session(k, NOW - timedelta(weeks=k)) for k in (1, 2, 3)]
+    consult = {"consult_id": "C", "patient_id": "P1", "outcome": "cleared", "occurred_at": NOW - timedelta(days=9)}
+    consult |= {"clinic_id": "C1", "valid_until": NOW + timedelta(days=90), "recorded_at": NOW - timedelta(days=9)}
+    site.land(("devices", DEVICE), ("courses", course), ("consults", consult), *held)
+    for taken_back, codes in ((False, []), (True, ["clearance"])):
+        if taken_back:
+            site.land(("consults", {"consult_id": "C", "record_status": "entered_in_error", "revision": 1}))
+        people = before_sessions(site.lake, now=NOW, options=OPTIONS).people
+        [row] = [row for row in people.iter_rows(named=True) if row["day"] == NOW.date()]
+        assert row["codes"] == codes
+
+
 def test_who_else_of_an_alert_takes_the_check_before_it(site):
     """A deficiency's alert on a device; sessions since the calibration before, a patient of another id merged in."""
     site.land(("devices", DEVICE | {"calibrated_on": "2026-03-01"}), ("devices", DEVICE | {"revision": 1}))
