@@ -72,7 +72,7 @@ TABLES: tuple[Table, ...] = (
 
 _RELATIONS = frozenset(one.full_name for one in (*TABLES, *VIEWS))
 _NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
-_ATTEMPTS = 8
+_ATTEMPTS = 12
 _ROWS_AT_ONCE = 10_000
 _GRACE = timedelta(days=1)  # a file that no snapshot names any more may still be open in a long reader
 _POSTGRES_TURN = 1_179_406_149  # the advisory lock's number: the letters FLOE as bytes
@@ -89,17 +89,9 @@ class Lake:
         self._folder = Folder(folder) if folder else None
 
     @classmethod
-    def open(
-        cls,
-        settings,
-        read_only: bool = False,
-        as_of: int | str | datetime | None = None,
-        *,
-        is_prompt: bool = False,
-    ) -> Self:
+    def open(cls, settings, read_only: bool = False, as_of: int | str | datetime | None = None) -> Self:
         """The lake of `settings`; a writable one is made if it is not there, with every table, view and comment.
 
-        `is_prompt`: a reader that asks a busy catalog again after hundredths of a second, not whole ones; not for `answer`.
         `as_of`: a snapshot or a moment (ISO 8601; UTC where it says no offset), read-only. Raises CatalogMissing,
         DiskFull, HomeReadOnly, UsageError (no such snapshot; unencrypted files where FLOE_ENCRYPT asks for encrypted ones),
         FloeError (a lake of a newer release), LakeOutdated (a reader of one that is to be brought forward first).
@@ -112,7 +104,7 @@ class Lake:
         connection = _connect(settings)
         lake = cls(settings, connection, copy)
         try:
-            lake._attached = {"is_read_only": is_read_only, "as_of": as_of, "is_prompt": is_prompt}
+            lake._attached = {"is_read_only": is_read_only, "as_of": as_of}
             _repeated(lambda: _attach(connection, settings, **lake._attached, copy=copy))
             if as_of is None:
                 lake._on_cursor(lambda cursor: require_readable(cursor, TABLES, is_read_only=is_read_only))
@@ -182,7 +174,8 @@ class Lake:
     def _asked(
         self, statement: str, abandon: Callable[[BaseException], object] | None = None
     ) -> Iterator[tuple[Any, Clock]]:
-        with self._cursor() as cursor, ExitStack() as ending:
+        with ExitStack() as ending:
+            cursor = _repeated(lambda: ending.enter_context(self._cursor()))
             for setting in confinement(self._settings):
                 with suppress(duckdb.InvalidInputException):  # locked already
                     cursor.execute(setting)
@@ -190,7 +183,8 @@ class Lake:
             ending.callback(clock.close)
             ending.enter_context(memory_ceiling(self._settings.sql_memory_gb))
             try:
-                clock.run(lambda: require_reading(cursor, statement, tokenize=duckdb.tokenize, relations=_RELATIONS))
+                clock.run(lambda: self._again(lambda: _require_reading(cursor, statement)))
+                clock.run(lambda: self._again(lambda: _begin_reading(cursor)))
                 yield clock.run(lambda: cursor.sql(statement)), clock
             except (duckdb.OutOfMemoryException, MemoryError) as error:
                 raise too_large(self._settings) from error
@@ -323,6 +317,15 @@ class Lake:
             finally:
                 cursor.close()
 
+    def _again(self, work: Callable[[], T]) -> T:
+        """As `_on_cursor`, for work on a cursor that stays."""
+
+        def once() -> T:
+            with _errors(self._settings):
+                return work()
+
+        return _repeated(once)
+
     def _turn(self):
         return _turn(self._settings, self._connection)
 
@@ -412,7 +415,7 @@ class Writer:
 
 
 def _repeated(work: Callable[[], T]) -> T:
-    """Again where the catalog was busy, a little later each time; 8 times within some 4 s."""
+    """Again where the catalog was busy, a little later each time; 12 times within some 10 s."""
     for attempt in range(1, _ATTEMPTS):
         with suppress(Busy):
             return work()
@@ -462,7 +465,6 @@ def _attach(
     *,
     is_read_only: bool,
     as_of: int | str | datetime | None,
-    is_prompt: bool,
     copy: PassingCopy | None,
 ) -> None:
     """Attaches the lake that is there; where none ever was a writer makes it, and has the turn meanwhile."""
@@ -470,7 +472,7 @@ def _attach(
     if file and not file.exists():
         require_restored(file)
     path = copy.path if copy else None
-    statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of, catalog=path, is_prompt=is_prompt)
+    statement = attach_statement(settings, is_read_only=is_read_only, as_of=as_of, catalog=path)
     try:
         if _is_attached(connection, file, statement):
             return
@@ -556,6 +558,20 @@ def _execute(
     finally:
         for name in frames:
             cursor.unregister(name)
+
+
+def _require_reading(cursor, statement: str) -> None:
+    require_reading(cursor, statement, tokenize=duckdb.tokenize, relations=_RELATIONS)
+
+
+def _begin_reading(cursor) -> None:
+    """A transaction that has begun to read the catalog: nothing that follows in it finds that busy any more."""
+    cursor.execute("BEGIN")
+    try:
+        cursor.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchall()
+    except BaseException:
+        cursor.execute("ROLLBACK")
+        raise
 
 
 def _plain(asked: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:

@@ -63,21 +63,20 @@ def attach_statement(
     as_of: int | str | datetime | None,
     catalog: Path | None = None,
     is_new: bool = False,
-    is_prompt: bool = False,
 ) -> str:
     """`catalog`: a copy of the SQLite catalog that is read instead of it. `is_new`: DuckLake makes a lake there; else it
-    says NO_LAKE where there is none. `is_prompt`: a busy catalog is said at once, for whoever asks again by itself."""
-    told = _options(settings, is_read_only=is_read_only, as_of=as_of, is_prompt=is_prompt)
+    says NO_LAKE where there is none."""
+    told = _options(settings, is_read_only=is_read_only, as_of=as_of)
     options = ", ".join([*told, *([] if is_new else [_MUST_BE])])
     uri = f"sqlite:{catalog}" if catalog else settings.catalog_uri
     return f"ATTACH 'ducklake:{sql_text(uri)}' AS lake ({options})"
 
 
-def _options(settings, *, is_read_only: bool, as_of: int | str | datetime | None, is_prompt: bool) -> Iterator[str]:
+def _options(settings, *, is_read_only: bool, as_of: int | str | datetime | None) -> Iterator[str]:
     yield f"DATA_PATH '{sql_text(settings.data_path)}'"
     if catalog_file(settings):
-        # the SQLite in DuckDB 1.5.5 waits by whole seconds, however soon the catalog is free
-        yield f"META_BUSY_TIMEOUT {1 if is_prompt else 10_000}"
+        # the SQLite in DuckDB 1.5.5 waits by whole seconds, however soon the catalog is free: lake.py asks again sooner
+        yield "META_BUSY_TIMEOUT 1"
         if not settings.data:
             yield "OVERRIDE_DATA_PATH true"  # a home that was moved
     if as_of is not None:

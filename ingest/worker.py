@@ -21,6 +21,7 @@ from transforms.counting import counted
 from transforms.errors import BrokerMissing, FloeError, LogsParted
 
 from . import stream
+from .catalog_open import kept_open
 from .heartbeat import COMMIT_BUCKETS_S, heartbeats, write_heartbeat
 from .lake import Lake
 from .landing import (
@@ -101,7 +102,7 @@ def run(
     does not say how to go on: each leaves the lake whole, and the next start carries on.
     """
     make_home(settings)
-    with Lake.open(settings.model_copy(update={"lake_threads": 1})) as lake:
+    with Lake.open(settings.model_copy(update={"lake_threads": 1})) as lake, kept_open(settings):
         catch_up(lake)
         stop, say = stop or threading.Event(), on_progress or (lambda _: None)
         return _Worker(settings, lake, worker, stop, say, after_parting).run(drain)
