@@ -118,6 +118,7 @@ MEDICATION, STOPPED, PROCEDURES, SURGERY, RESCUE, LIFE = (
 SEVERITY, GRADES, RESOLUTION = "severity", "grades", "resolution"
 CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", "clinic-funnel", "control-chart"
 RATE_RATIOS = "rate-ratios"
+DEVICE_RATES, DEVICE_CLINICS, DEVICE_RECORDS = "device-rates", "device-clinics", "device-records"
 STORY = "story"
 THROUGHPUT, LAG = "throughput", "lag"
 

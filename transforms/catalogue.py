@@ -839,6 +839,20 @@ _SAFETY: tuple[Metric, ...] = tuple(
             ("tests/transforms/test_safety.py",),
         ),
         (
+            "device_event_rates",
+            "Device deficiencies, device faults and incidents",
+            None,
+            "lower",
+            "deficiencies of devices; sessions that the device's interlock stopped; incidents that harmed staff, visitors or somebody "
+            "else, and those that harmed nobody: each kind by itself, at the clinic where it happened, from its first session that "
+            "began to the data cut taken down to {person_time_cut_h} h; one of unknown moment counts and is counted as such, one before the "
+            "first session is in no rate. Over the sessions delivered, and over the hours of exposure of all that began, while the "
+            "duration of each is on record; Garwood limits. Few reports are not better devices",
+            ("person_time_cut_h",),
+            "proposal of this project; Garwood 1936; device deficiency: ISO 14155",
+            ("tests/transforms/marts/test_device_events.py",),
+        ),
+        (
             "report_deadlines",
             "Days left to a report's due date",
             "days",

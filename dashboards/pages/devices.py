@@ -16,6 +16,7 @@ from ingest.alerting.lists import OnDevice, devices, on_device
 from ingest.alerting.out_of_use import back_in_use, out_of_use
 from ingest.secrecy import hidden
 from transforms.errors import FloeError, UsageError
+from transforms.facts.device_events import DEFICIENCY, FAULT
 from transforms.local_time import with_local_text
 
 from .. import ids, words
@@ -24,11 +25,26 @@ from ..filters import chosen, search_of
 from ..reader import Reader
 from .base import Page, off_loop, waiting
 from .before import STAFF_ONLY, state_of
+from .device_events import of_device_in_words, of_devices
 
 PATH = "/devices"
 _MAX_AGE_S = 10
 _MOST_SESSIONS = 500
 _HIDDEN, _SHOWN = {"display": "none"}, {}
+_LIST_HEAD = (
+    "Device",
+    "Clinic",
+    "Kind",
+    "Calibrated",
+    "Due",
+    "State",
+    "Deficiencies / sessions: per 100 (95 % CI)",
+    "Stopped by the interlock / sessions: per 100 (95 % CI)",
+)
+_ABOUT_LIST = (
+    "Wearables left out. Choose one to see who else was on it. Rates are of the device's sessions at its clinic, in the order of "
+    "names: no ranking; none on record does not mean none happened."
+)
 _HEAD = ("Session", "Patient", "Clinic", "Began", "Exposure", "Adverse events since")
 
 
@@ -195,10 +211,9 @@ def _list(reader: Reader, search: str | None):
     if here.is_empty():
         return panel("All devices", table_of(None, caption="", none="No device is on record."))
     today = datetime.now(UTC).date()
-    head = html.Thead(
-        html.Tr([html.Th(t, scope="col") for t in ("Device", "Clinic", "Kind", "Calibrated", "Due", "State")])
-    )
-    body = html.Tbody([_device(row, today) for row in here.sort("clinic_id", "device_id").iter_rows(named=True)])
+    head = html.Thead(html.Tr([html.Th(t, scope="col") for t in _LIST_HEAD]))
+    rates = of_devices(reader)
+    body = html.Tbody([_device(row, today, rates) for row in here.sort("clinic_id", "device_id").iter_rows(named=True)])
     table = html.Div(
         html.Table([head, body], className="plain sheet"),
         className="scroller",
@@ -206,10 +221,11 @@ def _list(reader: Reader, search: str | None):
         role="region",
         **{"aria-label": "All devices"},
     )
-    return panel("All devices", table, subtitle="Wearables left out. Choose one to see who else was on it.")
+    return panel("All devices", table, subtitle=_ABOUT_LIST)
 
 
-def _device(row: dict, today: date) -> html.Tr:
+def _device(row: dict, today: date, rates: dict[tuple[str, str], dict[str, dict]]) -> html.Tr:
+    of_kind = rates.get((row["clinic_id"], row["device_id"]), {})
     cells = (
         dcc.Link(row["device_id"], href=link_to(device_id=row["device_id"])),
         row["clinic_id"] or words.NOTHING,
@@ -217,6 +233,7 @@ def _device(row: dict, today: date) -> html.Tr:
         words.day(row["calibrated_on"]),
         words.day(row["calibration_due_on"]),
         state_of(row, day=today),
+        *(of_device_in_words(of_kind.get(kind)) for kind in (DEFICIENCY, FAULT)),
     )
     return html.Tr([html.Td(cell) for cell in cells])
 

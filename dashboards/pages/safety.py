@@ -1,7 +1,7 @@
 """The safety page: what wants a person now, how often events happen, how bad and how long, signals, what is due.
 
 Here: its cards. Not here: the alerts on top (alerts.py), what is asked (safety_rows.py), how rows become charts (safety_charts.py, ratio_charts.py,
-between_charts.py) and lists (safety_lists.py).
+between_charts.py) and lists (safety_lists.py), what of devices and people who are no patients is said (device_events.py).
 """
 
 import polars as pl
@@ -14,7 +14,7 @@ from .. import ids, words
 from ..components import Drawn, grid, link, nothing, notice, panel, side_by_side, tile, tiles
 from ..reader import Reader
 from ..theme import Look
-from . import alerts, ratio_charts
+from . import alerts, device_events, ratio_charts
 from . import between_charts as between
 from . import safety_charts as charts
 from . import safety_lists as lists
@@ -168,8 +168,23 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
             subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown as "
             "improvement.",
         ),
+        cards[ids.DEVICE_RATES],
+        panel(
+            "Devices, staff and visitors, clinic by clinic",
+            grid(
+                ids.DEVICE_CLINICS, columns=device_events.RATE_COLUMNS, label="Device events of each clinic", height=340
+            ),
+            subtitle="In the order of the clinics' names: no ranking. A clinic that reports more may look more closely.",
+        ),
+        staff_only(_device_records(), reader),
         staff_only(_due(), reader),
     ]
+
+
+def _device_records() -> Component:
+    title = "Device deficiencies, faults and incidents, one by one"
+    listed = grid(ids.DEVICE_RECORDS, columns=device_events.RECORD_COLUMNS, label=title, height=300)
+    return panel(title, listed, subtitle="Of every study, of the chosen clinic and modality; the newest first.")
 
 
 def _due() -> Component:
@@ -206,6 +221,14 @@ SAFETY = CardPage(
         survival_card(ids.RESOLUTION, "Do they pass quickly?", parameter="TTAERES", what="Time to resolution"),
         Card(ids.TERM_RATES, "Which events?", 600, draw=_term_rates, least_width=900, mart="adverse_event_rates"),
         Card(ids.RATE_RATIOS, _RATIOS, 520, draw=_ratios, least_width=640, mart="adverse_event_comparisons"),
+        Card(
+            ids.DEVICE_RATES,
+            device_events.TITLE,
+            300,
+            draw=lambda s, of: device_events.rates_card(s.device_rates, s.choice, s.clinics, of=of),
+            least_width=900,
+            mart=device_events.MART,
+        ),
         Card(ids.FUNNEL, "Does a clinic differ by more than chance?", 420, draw=_funnel, mart="clinic_funnel"),
         Card(ids.CONTROL_CHART, "Has something changed?", 420, draw=_control, mart="control_charts"),
     ),
@@ -223,6 +246,18 @@ SAFETY = CardPage(
             lambda s: lists.deadlines(s.reader, s.choice, s.clinics),
             mart="report_deadlines",
             none="No report is due: no event of this selection starts a clock.",
+        ),
+        *listing(
+            ids.DEVICE_CLINICS,
+            lambda s: device_events.grid_rows(s.device_rates_by_clinic, s.clinics),
+            mart=device_events.MART,
+            none="No session or device of this selection is on record yet.",
+        ),
+        *listing(
+            ids.DEVICE_RECORDS,
+            lambda s: device_events.record_rows(device_events.records(s.reader, s.choice), s.clinics),
+            mart="device_events",
+            none=device_events.NONE_ON_RECORD,
         ),
         *listing(ids.SERIOUS, lambda s: lists.serious(s.records, s.clinics), mart="adae", none=lists.NONE_SERIOUS),
         Fill(ids.SERIOUS_SAID, lambda s: lists.serious_said(s.records)),

@@ -11,7 +11,7 @@ from .. import ids
 from ..filters import Chosen
 from ..reader import Reader
 from . import between_charts as between
-from . import cards, ratio_charts
+from . import cards, device_events, ratio_charts
 from . import safety_lists as lists
 from .base import waiting
 
@@ -48,6 +48,8 @@ class Shown(cards.Shown):
         self.chart = self.asked(ids.CHART_OF, tuple(self.charts))
         self.control = self._control_rows()
         self.records = lists.records(reader, choice)
+        self.device_rates = device_events.rates(reader, choice)
+        self.device_rates_by_clinic = device_events.rates(reader, choice, is_by_clinic=True)
         if self.everybody is None:
             is_empty = self.by_clinic.is_empty() and not choice.dimensions
             self.why_nothing = waiting(reader) if is_empty else "Nobody of this selection has been treated yet."

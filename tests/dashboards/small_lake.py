@@ -6,7 +6,7 @@ Here: rows that conform to transforms/schemas. Not here: what a test expects of 
 from datetime import UTC, date, datetime, timedelta
 
 from ingest.lake import Lake
-from tests.dashboards import small_summaries
+from tests.dashboards import small_devices, small_summaries
 from tests.dashboards.rows import CUT, STAMP, frame, stratum
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.app import RELEASED
@@ -341,6 +341,8 @@ def marts() -> dict[str, list[dict]]:
         "clinic_funnel": funnels(),
         "control_charts": control_charts(),
         "report_deadlines": deadlines(),
+        "device_events": small_devices.device_events(),
+        "device_event_rates": small_devices.device_event_rates(),
         "check_results": checks(),
         **small_summaries.marts(),
     }

@@ -77,13 +77,13 @@ def test_reports_in_the_order_of_hands():
 
 
 def test_outside_sees_no_list_of_patients(outsider):
-    """No serious record, no report that is due, no grade of a single term; their panels are not shown."""
+    """No serious record, no record of a device, no report that is due, no grade of a single term; their panels are not shown."""
     values = view(outsider, "/safety")
-    for of_staff in (ids.SERIOUS, ids.DEADLINES):
+    for of_staff in (ids.SERIOUS, ids.DEADLINES, ids.DEVICE_RECORDS):
         assert beside(values, safety.SAFETY, of_staff, "rowData") == []
     assert "own staff only" in caption(values, CHARTS, ids.GRADES)
     hidden = payload([c.to_plotly_json() for c in safety.SAFETY.layout(outsider)])
-    assert hidden.count('"display": "none"') == 2
+    assert hidden.count('"display": "none"') == 3
 
 
 def test_severity_counts_what_it_shows(staff):

@@ -29,6 +29,8 @@ from . import (
     cohort_outcomes,
     control_charts,
     data_dictionary,
+    device_event_rates,
+    device_events,
     dose_response,
     important_change,
     metric_definitions,
@@ -67,6 +69,8 @@ MARTS: dict[str, Mart] = {
     "report_deadlines": Mart(
         MART_TABLES["report_deadlines"], report_deadlines.INPUTS, report_deadlines.compute, is_summary=True
     ),
+    "device_events": Mart(MART_TABLES["device_events"], device_events.INPUTS, device_events.compute, is_summary=True),
+    "device_event_rates": _counting(device_event_rates),
     "survival_curves": _counting(survival_curves),
     "adtte": Mart(MART_TABLES["adtte"], adtte.INPUTS, adtte.compute),
     "adverse_event_rates": _counting(adverse_event_rates),

@@ -120,6 +120,12 @@ RULES: Mapping[str, Rule] = {
         amounts=("patient_years", "patient_years_at_risk"),
         months=_PERIOD,
     ),
+    "device_event_rates": Rule(
+        compute=figures.device_event_rates,
+        figures=_names("device_event_rates", "events_per_"),
+        amounts=("device_hours",),
+        months=_PERIOD,
+    ),
     "adverse_event_comparisons": Rule(  # every row of it is hidden
         compute=figures.nothing,
         left_out=_names(

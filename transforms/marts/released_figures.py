@@ -20,6 +20,7 @@ from ..schemas.mart import STRATUM_COLUMNS
 from .adverse_event_rates import OVERDISPERSED, RATES, with_rates
 from .cohort_estimates import as_proportion
 from .cohort_sessions import COURSES, SESSIONS
+from .device_event_rates import with_rates as with_device_rates
 from .reliable_change import CHANGE_CLASSES
 
 _LIMITS = ("estimate", "ci_lower", "ci_upper")
@@ -197,6 +198,16 @@ def adverse_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> p
         least = _of(base, whole, per=per)
         rows = rows.with_columns(**coarse_limits([lower, upper], lower=lower, upper=upper, least=least))
     return rows
+
+
+def device_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
+    """Rates anew; of device-hours none where the mart gives none, though few sessions without a duration round to 0."""
+    per_hour = [c for c in rows.columns if c.startswith("events_per_1000_device_hours")]
+    is_given = pl.col("events_per_1000_device_hours").is_not_null()
+    rows = rows.with_columns(_is_given=is_given)
+    counts = ["events", "sessions", "device_hours", "sessions_without_duration"]
+    rows = anew(rows, counts, with_device_rates)
+    return rows.with_columns(pl.when("_is_given").then(c).alias(c) for c in per_hour).drop("_is_given")
 
 
 # --- clinics ----------------------------------------------------------------------------------------
