@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from ingest.contract import encode
 from ingest.copies import MANIFEST
 from ingest.lake import Lake
 from ingest.proofs import proofs
+from transforms.errors import CatalogMissing
 
 TOPIC = "floe.sessions.v1"
 AT_ONCE = 100
@@ -88,12 +90,12 @@ def _landed(settings, source: str) -> list[str]:
 
 
 def _has_ledger(settings, batches: int) -> bool:
-    if not (settings.home / "lake" / "catalog.sqlite").exists():
-        return False
-    with Lake.open(settings, read_only=True) as lake:
+    """Not while ingest is still making the lake: then there is none, or one without its tables."""
+    with suppress(CatalogMissing), Lake.open(settings, read_only=True) as lake:
         return lake.sql("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger'").item() > 0 and (
             lake.sql("SELECT count(*) FROM raw.ledger").item() >= batches
         )
+    return False
 
 
 @pytest.mark.timeout(900)
