@@ -6,7 +6,7 @@ STAMP := $(VENV)/.locked
 # The trial's events, where the data lies beside the project.
 TRIAL := $(wildcard ../shared/data/acupuncture.ndjson)
 
-.PHONY: env demo test faults crashes fault-files browser bench simulations alerts-document lint lock clean
+.PHONY: env demo test faults crashes fault-files browser bench figures simulations alerts-document lint lock clean
 
 env: $(STAMP)
 
@@ -46,6 +46,10 @@ fault-files: $(STAMP)
 # Prints tables and the machine; writes .bench/results.json. BENCH_SCALE=1 is the full size.
 bench: $(STAMP)
 	$(RUN)/python -m tests.benchmarks
+
+# Whether each figure is what it was at the commit SINCE, on simulated clinics and the trial.
+figures: $(STAMP)
+	$(RUN)/python -m tests.figures $(SINCE)
 
 # Simulates what level intervals and p-values hold (about half an hour); writes docs/coverage.md.
 simulations: $(STAMP)
