@@ -3,6 +3,7 @@
 Here: landing, looking, reading the book. Not here: what must come of it (tests/ingest/alerting).
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from ingest.alerting.book import Book, book_path
-from ingest.alerting.duty import Duty
+from ingest.alerting.duty import TOPIC, Duty
+from ingest.alerting.names import naming_key
+from ingest.alerting.own_events import SOURCE, own_event
 from ingest.alerting.watcher import Watcher
 from ingest.contract import encode, record_key
 from ingest.lake import Lake
@@ -94,6 +97,14 @@ class Site:
                 for delivery in due:
                     book.delivered(delivery["number"], now=self.now)
         return found
+
+    def echo(self) -> list[dict]:
+        """What waits for the alerts' topic lands as Floe's own; the deliveries."""
+        key, echoes = naming_key(self.settings), self.deliveries(TOPIC)
+        for delivery in echoes:
+            event = json.loads(own_event(delivery, key=key)[2])
+            self.land(("alerts", event["data"], event["id"]), source=SOURCE)
+        return echoes
 
     def news(self, sink: str) -> list[str]:
         return [delivery["payload"]["news"] for delivery in self.deliveries(sink)]

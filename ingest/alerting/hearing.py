@@ -3,7 +3,8 @@
 Here: rows of raw.alerts -> the book. Not here: the watcher's own causes (look.py), who is told how (telling.py).
 
 Anybody who may write to the topic can write anything there, so that nothing of a row is taken for granted: an unknown
-state is open, an unknown tier `today`, and an alert of another program is never closed because Floe sees no cause.
+state is open, an unknown tier `today`, an alert of another program is never closed because Floe sees no cause, and what
+says that Floe wrote it and was not written by it (own_events.py) is not believed, undone on the topic, and told.
 """
 
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ import polars as pl
 
 from transforms.alerting.news import alert_id
 from transforms.alerting.rules import TIERS
+from transforms.current import written_at
 
 from .book import Book
 from .duty import Duty
-from .sender import SOURCE
+from .own_events import MOST_REVISION, is_in_floes_name, is_own
 from .telling import publish, tell_sinks, tell_the_told
 
 # What people do to an alert, as the state that it then has; each is told to whom the alert was told.
@@ -24,7 +26,8 @@ BY_PEOPLE = ("acknowledged", "investigating", "closed", "open")
 # Who wrote alerts of clashes and implausible records under other names, before the watcher did.
 FORMERLY = "/floe/core"
 _NEWS_FOR = timedelta(hours=1)  # that a new book takes for news: whether a lost one told of it nobody knows
-_MOST_REVISION = 2**31
+_FORGED = "somebody wrote to the alerts' topic in Floe's name that it was otherwise: that is not so"
+_FOREIGN = "written in Floe's name, and not by it"
 _TAKEN = (
     "alert_id",
     "rule",
@@ -52,27 +55,67 @@ def hear(book: Book, duty: Duty, landed: pl.DataFrame, *, now: datetime, is_new_
     copied. One of others is told, but that a new book (`is_new_book`) takes for told what landed more than an hour ago.
     """
     for rows in _by_alert(landed):
-        latest, stood = rows[-1], book.alert(rows[-1]["alert_id"])
-        own = max((row for row in rows if row["source"] == SOURCE), key=_revision, default=None)
-        if former := next((row for row in rows if row["source"] == FORMERLY), None):
-            if stood is None:
-                _succeed(book, duty, former, latest, now=now)
-        elif own is not None and (stood is None or _revision(own) > stood["revision"]):
-            book.take(_from_row(own), is_told=True)
-            if latest["source"] != SOURCE:
-                _take_change(book, latest)
-        elif stood is None:
-            is_old = is_new_book and now - latest["ingested_at"] > _NEWS_FOR
-            book.take(_from_row(latest) | {"gravity": 0}, is_told=is_old)
-            if not is_old:
-                tell_sinks(book, duty, latest["alert_id"], news="opened", now=now)
-        elif latest["source"] != SOURCE:
-            _hear_change(book, duty, stood, latest, now=now)
+        own = [row for row in rows if is_own(row, key=book.key)]
+        forged = [row for row in rows if is_in_floes_name(row) and row not in own]
+        if forged and (own or book.alert(forged[-1]["alert_id"])):
+            rows = [row for row in rows if row not in forged]
+        else:
+            rows = [row | {"finding": _and(row["finding"], _FOREIGN)} if row in forged else row for row in rows]
+            forged = []
+        _hear_of_one(book, duty, rows, own, now=now, is_new_book=is_new_book)
+        if forged:
+            _undo(book, duty, forged, now=now)
+
+
+def _hear_of_one(
+    book: Book, duty: Duty, rows: list[dict], own: list[dict], *, now: datetime, is_new_book: bool
+) -> None:
+    """Takes in the rows of one alert, as they were written; `own`: those of them that the watcher wrote."""
+    if not rows:
+        return
+    latest, stood = rows[-1], book.alert(rows[-1]["alert_id"])
+    newest = max(own, key=_revision, default=None)
+    former = next((row for row in rows if row["source"] == FORMERLY), None)
+    if stood is None and former:
+        _succeed(book, duty, former, latest, now=now)
+    elif newest and (stood is None or _revision(newest) > stood["revision"]):
+        book.take(_from_row(newest), is_told=True)
+        if latest not in own:
+            _take_change(book, latest)
+    elif stood is None:
+        is_old = is_new_book and now - latest["ingested_at"] > _NEWS_FOR
+        book.take(_from_row(latest) | {"gravity": 0}, is_told=is_old)
+        if not is_old:
+            tell_sinks(book, duty, latest["alert_id"], news="opened", now=now)
+    elif latest not in own:
+        _hear_change(book, duty, stood, latest, now=now)
+
+
+def _undo(book: Book, duty: Duty, forged: list[dict], *, now: datetime) -> None:
+    """Of an alert of the book rows in Floe's name that it did not write: as it stands it goes to the topic once more, above
+    them, so that pages and lists show it so, and whoever has it in hand, or is on duty, hears of it."""
+    stood = book.alert(forged[-1]["alert_id"])
+    if all(row["revision"] is not None and _revision(row) < stood["revision"] for row in forged):
+        return  # of one source the highest revision counts
+    revision = max(stood["revision"], *map(_revision, forged)) + 1
+    book.update(stood["alert_id"], finding=_and(stood["finding"], _FORGED), revision=revision)
+    alert = book.alert(stood["alert_id"])
+    if alert["state"] == "open":
+        publish(book, duty, alert["alert_id"], news="opened_again", now=now)
+        tell_sinks(book, duty, alert["alert_id"], news="opened_again", now=now)
+    else:
+        publish(book, duty, alert["alert_id"], news="closed" if alert["is_closed_by_rule"] else "changed", now=now)
+        tell_the_told(book, duty, alert, news=alert["state"], now=now)
+
+
+def _and(finding: str | None, more: str) -> str:
+    said = finding or ""
+    return said if said.endswith(more) else "; ".join(filter(None, [said, more]))
 
 
 def _by_alert(landed: pl.DataFrame) -> Iterator[list[dict]]:
     """The rows of each alert, in the order in which they were written."""
-    ordered = landed.sort(pl.coalesce("recorded_at", "ingested_at"), "ingested_at", "kafka_offset")
+    ordered = landed.sort(written_at(), "ingested_at", "kafka_offset")
     for part in ordered.partition_by("alert_id", maintain_order=True):
         yield part.to_dicts()
 
@@ -157,4 +200,4 @@ def _from_row(row: dict) -> dict:
 
 
 def _revision(row: dict) -> int:
-    return min(max(row["revision"] or 0, 0), _MOST_REVISION)
+    return min(max(row["revision"] or 0, 0), MOST_REVISION)

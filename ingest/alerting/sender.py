@@ -17,13 +17,13 @@ from pathlib import Path
 from transforms.errors import FloeError
 
 from .. import stream
-from ..contract import encode
 from .book import Book, in_words
-from .duty import TOPIC, Sink
+from .duty import Sink
+from .names import naming_key
+from .own_events import own_event
 from .sinks import deliver
 from .undelivered import Undelivered, without_secrets
 
-SOURCE = "/floe/alerts"
 _LOOK_S = 0.1
 _ROUND_S = 1.0
 _AFTER_A_FAULT_S = 5.0
@@ -129,15 +129,10 @@ def to_topic(settings) -> Send:
     def send(due: list[dict]) -> Iterator[tuple[dict, FloeError | None]]:
         failure = None
         try:
-            stream.publish(settings, [_event(delivery) for delivery in due])
+            key = naming_key(settings)
+            stream.publish(settings, [own_event(delivery, key=key) for delivery in due])
         except FloeError as error:
             failure = error
         yield from ((delivery, failure) for delivery in due)
 
     return send
-
-
-def _event(delivery: dict) -> tuple[str, bytes, bytes]:
-    data = delivery["payload"]
-    value = encode(TOPIC, data, id=delivery["delivery_id"], source=SOURCE, time=data["recorded_at"])
-    return TOPIC, data["alert_id"].encode(), value

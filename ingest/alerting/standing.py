@@ -17,6 +17,7 @@ from transforms.schemas import TOPIC_BY_NAME
 
 from ..contract import LONGEST_ID, LONGEST_TEXT, encode
 from ..lake import Lake
+from .own_events import MOST_REVISION
 
 TABLE = "raw.alerts"
 PEOPLE = "/floe"  # the source of what people do by Floe's own doors
@@ -83,7 +84,8 @@ def act(
     said = _said(act)
     data = {name: row[name] for name in _FIELDS} | said
     revision = max(raw["revision"].fill_null(0)) + 1
-    data |= {"state": act.state, "news": act.state, "revision": revision, "recorded_at": now}
+    data |= {"state": act.state, "news": act.state, "recorded_at": now}
+    data |= {"revision": revision if revision <= MOST_REVISION else None}
     data |= {"recorded_by_role": act.by}
     if act.state == "acknowledged" or row["acknowledged_at"] is None:
         data |= {"acknowledged_at": now, "acknowledged_by": act.by}

@@ -15,8 +15,7 @@ from transforms.counting import spoken
 from transforms.errors import UsageError
 
 from .book import book_path, in_words
-from .duty import Duty, read_duty
-from .sender import TOPIC
+from .duty import TOPIC, Duty, read_duty
 
 REMEDY = "floe up runs the watcher, floe alerts watch runs it alone"
 _LATE = timedelta(seconds=30)

@@ -36,7 +36,7 @@ from .apart import Interrupted, Looked, judgements, looks, to_judge_again, unjud
 from .beat import Beat, only_watcher, write_beat
 from .book import Book, book_path, in_words
 from .digest import digests
-from .duty import Duty, read_duty
+from .duty import TOPIC, Duty, read_duty
 from .hearing import hear
 from .kept import Kept, Positions
 from .look import look, look_for_harm
@@ -126,7 +126,7 @@ def _is_disk_full(error: Exception) -> bool:
 def start_senders(settings, duty: Duty, *, stop: threading.Event, say: Say) -> None:
     """A thread a sink, and one for the alerts' topic."""
     path = book_path(settings)
-    sender.start(path, sender.TOPIC, sender.to_topic(settings), stop=stop, say=say)
+    sender.start(path, TOPIC, sender.to_topic(settings), stop=stop, say=say)
     for sink in duty.sinks:
         sender.start(path, sink.name, sender.to_sink(sink), stop=stop, say=say)
 

@@ -22,8 +22,7 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from ingest.alerting.book import Book, book_path
-from ingest.alerting.duty import Duty
-from ingest.alerting.sender import TOPIC
+from ingest.alerting.duty import TOPIC, Duty
 from ingest.alerting.watcher import Watcher
 from ingest.contract import TOPIC_BY_TYPE
 from ingest.lake import Lake

@@ -6,7 +6,7 @@ Here: planted failures in a watcher on a real lake. Not here: a look that succee
 import pytest
 
 from ingest.alerting import apart, look
-from ingest.alerting.sender import TOPIC
+from ingest.alerting.duty import TOPIC
 from tests.alert_site import burn, opened
 
 PATIENTS = [f"P{k}" for k in range(3, 6)]

@@ -3,12 +3,15 @@
 Here: rows of raw.alerts on a real lake. Not here: the watcher's own causes (test_watcher.py).
 """
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ingest.alerting.book import Book, book_path
-from ingest.alerting.sender import SOURCE, TOPIC
+from ingest.alerting.duty import TOPIC
+from ingest.alerting.own_events import MOST_REVISION, SOURCE
+from ingest.alerting.standing import Act, act, alerts
 from ingest.alerting.watcher import Watcher
 from ingest.lake import Lake
 from ingest.settings import Settings
@@ -99,6 +102,77 @@ def test_nothing_that_is_written_there_stops_the_watcher(site, given):
     assert [d["payload"]["rule"] for d in site.deliveries("first")].count("harm") >= 1
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"state": "closed", "news": "closed", "revision": 1, "finding": "the cause is gone"},
+        {"state": "closed", "revision": None},
+        {"state": "closed", "revision": MOST_REVISION},
+        {"state": "acknowledged", "acknowledged_by": "nobody", "revision": 7},
+        {"tier": "noted", "revision": 1},
+        {"state": "closed", "revision": 1, "recorded_at": datetime(2036, 1, 1, tzinfo=UTC)},
+    ],
+)
+def test_what_is_written_in_floes_name_and_not_by_it_is_undone_and_told(site, given):
+    """Whoever may write to the topic closes, takes or lowers somebody's alert: it stands as it did in the book, on the page
+    and in the list, and is told once more; what comes of it then is shown, and a person can still act on it."""
+    site.land(burn())
+    site.look()
+    site.echo()
+    site.look()
+    site.news("first")
+    site.now += timedelta(minutes=1)
+    forged = {"alert_id": site.alert_id(), "rule": "harm", "subject_kind": "adverse_event", "subject_id": "E1"}
+    forged |= {
+        "clinic_id": "C1",
+        "tier": "now",
+        "occurred_at": NOW,
+        "state": "open",
+        "gravity": 99,
+        "recorded_at": site.now,
+    }
+    rows = ("alerts", forged | given, "forged")
+    site.land(rows, source=SOURCE)
+    site.look()
+    assert site.alerts() == [("harm", "E1", "open")]
+    assert site.news("first") == ["opened_again"]
+    site.now += timedelta(minutes=1)
+    site.echo()
+    site.land(burn(grade=3, revision=1))
+    site.look()
+    assert site.news("first") == ["raised"]
+    site.now += timedelta(minutes=1)
+    site.echo()
+    site.look()
+    [shown] = alerts(site.lake).iter_rows(named=True)
+    assert (shown["state"], shown["tier"], shown["gravity"], site.news("first")) == ("open", "now", 23, [])
+    site.now += timedelta(minutes=1)
+    person = Act(state="acknowledged", by="Dr A")
+    event = json.loads(act(site.lake.table("raw.alerts"), site.alert_id(), person, now=site.now)[2])
+    site.land(("alerts", event["data"], event["id"]), source=PEOPLE)
+    site.look()
+    [shown] = alerts(site.lake).iter_rows(named=True)
+    assert (site.alerts(), shown["state"]) == ([("harm", "E1", "acknowledged")], "acknowledged")
+
+
+def test_an_alert_in_floes_name_that_the_book_does_not_know_is_another_programs(site):
+    """It is told, and says whose it is not; a look that finds no cause of it does not close it."""
+    theirs = unreadable(alert_id="harm-0123456789abcdef", rule="harm", subject_kind="adverse_event", subject_id="E9")
+    assert hear(site, theirs, source=SOURCE) == ["opened"]
+    with Book(book_path(site.settings)) as book:
+        assert book.alerts()[0]["finding"].endswith("written in Floe's name, and not by it")
+
+
+def test_what_floe_says_of_an_alert_fits_the_topic(site):
+    """However long the name is under which somebody closed it blindly: an event that is too long would be rejected."""
+    site.land(burn())
+    site.look()
+    blind = {"alert_id": site.alert_id(), "rule": "harm", "occurred_at": NOW, "state": "closed", "revision": 0}
+    site.land(("alerts", blind | {"recorded_by_role": "x" * 4_000}), source=PEOPLE)
+    site.look()
+    assert [d["payload"]["news"] for d in site.echo()] == ["opened", "opened_again"]
+
+
 def test_an_alert_of_another_program_is_not_closed_by_a_look(site):
     """Its cause is not among those that Floe sees: only its writer or a person closes it."""
     theirs = unreadable(alert_id="theirs", rule="theirs", subject_kind="adverse_event", subject_id="E1", gravity=30)
@@ -154,8 +228,7 @@ def test_a_book_older_than_the_lake_takes_what_was_told_from_the_topic(site):
     site.land(burn(grade=3, revision=2))
     site.look()
     assert site.news("first") == ["raised"]
-    for delivery in site.deliveries(TOPIC):
-        site.land(("alerts", delivery["payload"], delivery["delivery_id"]), source=SOURCE)
+    site.echo()
     act = {"alert_id": site.alert_id(), "rule": "harm", "occurred_at": NOW, "state": "acknowledged"}
     site.land(("alerts", act | {"revision": 2, "recorded_at": NOW + timedelta(minutes=1)}), source=PEOPLE)
     site.look()
