@@ -5,7 +5,7 @@ Here: text from values. Not here: what a metric means (transforms/catalogue.py).
 
 from datetime import date, datetime
 
-from transforms.catalogue import METRICS
+from transforms.catalogue import METRICS, PARAMETER_METRICS
 from transforms.counting import spoken
 
 NOTHING = "\N{EN DASH}"
@@ -102,13 +102,13 @@ def day(on: date | None) -> str:
 
 def parameter_title(code: str) -> str:
     """A PARAMCD in words, without its statistic."""
-    metric = METRICS.get(f"{code.lower()}_mean")
-    return metric.title.removesuffix(": mean") if metric else code
+    metric = PARAMETER_METRICS.get(code)
+    return metric.title if metric else code
 
 
 def better_is(code: str) -> str | None:
     """lower or higher, where one of them is better."""
-    metric = METRICS.get(f"{code.lower()}_mean")
+    metric = PARAMETER_METRICS.get(code)
     return metric.direction if metric and metric.direction in ("lower", "higher") else None
 
 

@@ -19,6 +19,7 @@ class Metric:
     """`verification`: verified (source read or number reproduced), unverified (primary not checked), proposal.
 
     `parameters`: the options that the rule depends on; `{name}` in the rule stands for the value of one of them.
+    `parameter`, `statistic`: of a statistic of one parameter (of adqs or adact, or an amount of sessions) which and of what.
     """
 
     id: str
@@ -31,6 +32,8 @@ class Metric:
     verification: str
     parameters: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    parameter: str | None = None
+    statistic: str | None = None
 
     def rule_by(self, options: Options) -> str:
         """The rule in words, with the site's own numbers."""
@@ -258,6 +261,8 @@ _MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.d
 _MOBILITY += tuple(
     Metric(
         id=f"{p.code.lower()}_{name}",
+        parameter=p.code,
+        statistic=name,
         version="3",
         title=f"{p.title}: {title}",
         unit=p.unit,
@@ -459,6 +464,8 @@ _EXPOSURE += tuple(
 _EXPOSURE += tuple(
     Metric(
         id=f"{name}_{statistic}",
+        parameter=name,
+        statistic=statistic,
         version=_EXPOSURE_VERSIONS.get(name, "1"),
         title=f"{title}: {statistic}",
         rule=f"{rule} {how}",
@@ -657,6 +664,8 @@ _CARE += (
     *(
         Metric(
             id=f"{kind}_use_{name}",
+            parameter=f"{kind}_use",
+            statistic=name,
             version=_LOCAL_CARE,
             title=f"{title} {text}",
             unit="proportion",
@@ -1070,3 +1079,9 @@ METRICS: dict[str, Metric] = {
     m.id: m
     for m in (*_PAIN, *_FUNCTION, *_TIME, *_PATIENTS, *_ARMS, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
 }
+
+STATISTICS: dict[tuple[str, str], Metric] = {
+    (m.parameter, m.statistic): m for m in METRICS.values() if m.parameter is not None and m.statistic is not None
+}
+VALUES = ("score", "week", "result")  # the statistics that are one patient's value; others are of a cohort
+PARAMETER_METRICS: dict[str, Metric] = {p: m for (p, statistic), m in STATISTICS.items() if statistic in VALUES}

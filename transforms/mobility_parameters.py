@@ -223,6 +223,8 @@ def definitions() -> list[dict]:
     weeks = [
         {
             "id": metric_of_week(p.code),
+            "parameter": p.code,
+            "statistic": "week",
             "title": p.title,
             "unit": p.unit,
             "direction": p.direction,
@@ -237,6 +239,8 @@ def definitions() -> list[dict]:
     tests = [
         {
             "id": metric_of_test(p.code),
+            "parameter": p.code,
+            "statistic": "result",
             "title": p.title,
             "unit": p.unit,
             "direction": p.direction,

@@ -19,6 +19,7 @@ from transforms.schemas import MART_TABLES
 from .. import ids
 from ..components import Chart, Drawn, chart_card, filled, nothing, outputs, select
 from ..filters import Chosen, chosen, settled
+from ..parameters import is_of
 from ..reader import Reader
 from ..theme import Look, look
 from .base import MARTS_INPUTS, clinic_names, guarded, off_loop, studies_of, why_unknown
@@ -69,8 +70,15 @@ class Shown:
 
     def metric(self, metric_id: str, *, visit: str | None = None) -> dict:
         """The metric's row of `outcomes` (a responder rule's: of patients with a value); nulls where there is none."""
-        is_it = (pl.col("metric_id") == metric_id) & pl.col("visit").eq_missing(visit)
-        found = self.outcomes.filter(is_it & (pl.col("population") != MISSING_AS_NONRESPONDER))
+        return self._row(pl.col("metric_id") == metric_id, visit)
+
+    def statistic(self, parameter: str, statistic: str, *, visit: str | None = None) -> dict:
+        """As `metric`, of a parameter's statistic."""
+        return self._row(is_of([parameter], statistic), visit)
+
+    def _row(self, is_it: pl.Expr, visit: str | None) -> dict:
+        is_at = pl.col("visit").eq_missing(visit)
+        found = self.outcomes.filter(is_it & is_at & (pl.col("population") != MISSING_AS_NONRESPONDER))
         return found.row(0, named=True) if found.height else dict.fromkeys(found.columns)
 
     def asked(self, name: str, options: Sequence[str], *, usual: str | None = None) -> str | None:

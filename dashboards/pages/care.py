@@ -40,7 +40,7 @@ def _procedures(shown: Shown, of: Look) -> Drawn:
 
 
 def _life(shown: Shown, of: Look) -> Drawn:
-    is_rule = pl.col("metric_id").str.ends_with("_points") & (pl.col("visit") == (shown.visit or ""))
+    is_rule = (pl.col("statistic") == "points") & (pl.col("visit") == (shown.visit or ""))
     none = shown.none(shown.outcomes.filter(is_rule), "Function and quality of life")
     return charts.life(shown.outcomes, shown.visit, of=of, none=none)
 

@@ -5,18 +5,20 @@ Here: which rows, which figure, which sentence. Not here: asking the lake (care.
 
 import polars as pl
 
+from transforms.catalogue import STATISTICS
 from transforms.facts.values import COMPLETERS
 from transforms.instruments import PARAMETERS
 
 from .. import words
 from ..components import Drawn, nothing
 from ..figures.intervals import Panel, interval_panels
+from ..parameters import is_of, metrics_of
 from ..theme import Look
 from .both_intervals import LIKE_THESE, like_these, which_is_drawn
 from .cohort_charts import NOT_AN_EFFECT, PAIN_INSTRUMENTS, digits_of
 from .shares import SHOWN, counted, share_rows, shares_chart
 
-_KINDS = {"opioid": "Opioids", "analgesic": "Other analgesics"}
+_KINDS = {"opioid_use": "Opioids", "analgesic_use": "Other analgesics"}
 _WHEN = {"before": "28 days before Day 1", "latest": "latest 28 days known"}
 _TURNS = {
     "opioid_use_stopped": "Opioids: stopped,<br>of the users before",
@@ -31,10 +33,9 @@ _SAME_PATIENTS = "Before and latest are of the same patients: those whose care i
 
 def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Use before and at the latest, a row a kind, of the same patients."""
-    used = [f"{kind}_use_{when}" for kind in _KINDS for when in _WHEN]
     parts = []
     for when, text in _WHEN.items():
-        labels = {f"{kind}_use_{when}": name for kind, name in _KINDS.items()}
+        labels = {STATISTICS[use, when].id: name for use, name in _KINDS.items()}
         parts.append(share_rows(rows, labels).with_columns(group=pl.lit(text)))
     shown = pl.concat([p for p in parts if p.width > 1], how="vertical") if any(p.width > 1 for p in parts) else None
     if shown is None or shown["percent"].null_count() == shown.height:
@@ -55,10 +56,10 @@ def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
         notes=(
             _SAME_PATIENTS,
             _unknown(rows, "opioid_use_before"),
-            which_is_drawn(rows.filter(pl.col("metric_id").is_in(used))),
+            which_is_drawn(rows.filter(is_of(_KINDS, *_WHEN))),
             NOT_AN_EFFECT,
         ),
-        metrics=tuple(used),
+        metrics=metrics_of(_KINDS, *_WHEN),
         table=shown.select("label", "group", "n", "said", LIKE_THESE).rename(
             {"label": "medication", "group": "when", "n": "patients", "said": "share (95 % CI)"}
         ),
@@ -146,15 +147,13 @@ def _procedure(label: str, r: dict) -> dict:
 
 def life_visits(rows: pl.DataFrame) -> list[str]:
     """Visits at which somebody's function or life can be judged, by day; those without a day last."""
-    mine = rows.filter(
-        pl.col("metric_id").is_in([f"{c.lower()}_change" for c in _codes()]) & (pl.col("n_evaluable") > 0)
-    )
+    mine = rows.filter(is_of(_codes(), "change") & (pl.col("n_evaluable") > 0))
     return mine.select("visit", "visit_day").unique().sort("visit_day", nulls_last=True)["visit"].to_list()
 
 
 def usual_life_visit(rows: pl.DataFrame) -> str | None:
     """The latest visit with at least half of the most values that a visit has."""
-    mine = rows.filter(pl.col("metric_id").is_in([f"{c.lower()}_change" for c in _codes()]) & (pl.col("visit_day") > 1))
+    mine = rows.filter(is_of(_codes(), "change") & (pl.col("visit_day") > 1))
     counts = mine.group_by("visit", "visit_day").agg(n=pl.col("n_evaluable").sum()).sort("visit_day")
     enough = counts.filter((pl.col("n") * 2 >= pl.col("n").max()) & (pl.col("n") > 0))
     return enough["visit"][-1] if enough.height else next(iter(life_visits(rows)), None)
@@ -167,9 +166,9 @@ def _codes() -> list[str]:
 def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn:
     """Shares better, and worse, by the important change, a row an instrument; the mean change stands in the table."""
     at = rows.filter((pl.col("visit") == (visit or "")) & (pl.col("population") == COMPLETERS))
-    found = {r["metric_id"]: r for r in at.iter_rows(named=True)}
+    by_statistic = {(r["parameter"], r["statistic"]): r for r in at.iter_rows(named=True)}
     shown = pl.DataFrame(
-        [_life_row(code, found) for code in _codes() if _is_asked(code, found)],
+        [_life_row(code, by_statistic) for code in _codes() if _is_asked(code, by_statistic)],
         infer_schema_length=None,
         schema_overrides={f"{side}_{c}": pl.Float64 for side in ("points", "worse") for c in SHOWN},
     )
@@ -194,7 +193,7 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn
         summary=f"{first['label']}: better {first['points_n']}, {first['points_said']}; worse {first['worse_n']}, "
         f"{first['worse_said']}.",
         notes=("Each instrument's important change is in its definition; who has no value is left out.", NOT_AN_EFFECT),
-        metrics=tuple(f"{c.lower()}_{s}" for c in judged["code"] for s in ("points", "worse")),
+        metrics=metrics_of(judged["code"], "points", "worse"),
         table=shown.select("title", "change", "points_n", "points_said", "worse_n", "worse_said").rename(
             {
                 "title": "instrument",
@@ -209,15 +208,15 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn
     )
 
 
-def _is_asked(code: str, found: dict) -> bool:
-    change = found.get(f"{code.lower()}_change") or found.get(f"{code.lower()}_points")
+def _is_asked(code: str, by_statistic: dict) -> bool:
+    change = by_statistic.get((code, "change")) or by_statistic.get((code, "points"))
     return bool(change) and (change["n_evaluable"] is None or change["n_evaluable"] > 0)
 
 
-def _life_row(code: str, found: dict) -> dict:
+def _life_row(code: str, by_statistic: dict) -> dict:
     row = {"code": code, "title": words.parameter_title(code), "label": _short(code)}
     for side in ("points", "worse"):
-        r = found.get(f"{code.lower()}_{side}")
+        r = by_statistic.get((code, side))
         value, low, high = (
             None if r is None or r[c] is None else 100 * r[c] for c in ("estimate", "ci_lower", "ci_upper")
         )
@@ -228,7 +227,7 @@ def _life_row(code: str, found: dict) -> dict:
             f"{side}_n": counted(r) if r else "no rule",
             f"{side}_said": words.percent(r["estimate"], r["ci_lower"], r["ci_upper"]) if r else words.NOTHING,
         }
-    change = found.get(f"{code.lower()}_change")
+    change = by_statistic.get((code, "change"))
     row["change"] = words.NOTHING if change is None else _change(change)
     return row
 

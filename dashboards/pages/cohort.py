@@ -92,7 +92,7 @@ def _of_arms(shown: Shown, drawn: Drawn) -> Drawn:
 
 def important_change(reader: Reader, code: str) -> float | None:
     """The important change that the parameter's rule in points was computed with; null where it has no such rule."""
-    rows = reader.mart("metric_definitions", "metric_id = $1", [f"{code.lower()}_points"])
+    rows = reader.mart("metric_definitions", "parameter = $1 AND statistic = 'points'", [code])
     settings = json.loads(rows["parameters"][0] or "{}") if rows.height else {}
     return next((float(v) for v in settings.values() if isinstance(v, int | float)), None)
 
@@ -114,9 +114,8 @@ def _tiles(shown: Shown) -> Component:
     """Patients, baseline, change and responders of everybody in the selection."""
     if not shown.code:
         return tiles([tile("Patients", words.NOTHING, shown.why_nothing)])
-    code = shown.code.lower()
-    base = shown.metric(f"{code}_mean", visit="Baseline")
-    change, response = (shown.metric(f"{code}_{rule}", visit=shown.visit) for rule in ("change", "pct30"))
+    base = shown.statistic(shown.code, "mean", visit="Baseline")
+    change, response = (shown.statistic(shown.code, name, visit=shown.visit) for name in ("change", "pct30"))
     unit = base["unit"] or ""
     return tiles(
         [

@@ -13,6 +13,7 @@ from ..components import Drawn, nothing
 from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
 from ..figures.trajectory import trajectory, visible_range
+from ..parameters import is_of, metrics_of
 from ..theme import Look
 from .both_intervals import LIKE_THESE, like_these, which_is_drawn
 
@@ -36,10 +37,8 @@ _RULES = {
 
 def parameters(rows: pl.DataFrame) -> list[str]:
     """PARAMCDs of the questionnaires that have a mean, those with most patients at baseline first."""
-    means = rows.filter(pl.col("metric_id").str.ends_with("_mean") & (pl.col("n_evaluable") > 0)).with_columns(
-        code=pl.col("metric_id").str.strip_suffix("_mean").str.to_uppercase()
-    )
-    most = means.group_by("code").agg(n=pl.col("n_evaluable").max()).filter(pl.col("code").is_in(list(PARAMETERS)))
+    means = rows.filter(is_of(list(PARAMETERS), "mean") & (pl.col("n_evaluable") > 0))
+    most = means.group_by("parameter").agg(n=pl.col("n_evaluable").max())
     place = {code: k for k, code in enumerate(FIRST)}
     found = sorted(most.rows(), key=lambda r: (not _is_pain(r[0]), -r[1], place.get(r[0], len(place)), r[0]))
     return [code for code, _ in found]
@@ -66,13 +65,13 @@ def _is_pain(code: str) -> bool:
 
 def visits(rows: pl.DataFrame, code: str) -> list[str]:
     """The visits after baseline at which somebody has a change, in order of their day; those without a day last."""
-    changes = rows.filter((pl.col("metric_id") == f"{code.lower()}_change") & (pl.col("n_evaluable") > 0))
+    changes = rows.filter(is_of([code], "change") & (pl.col("n_evaluable") > 0))
     return changes.select("visit", "visit_day").unique().sort("visit_day", nulls_last=True)["visit"].to_list()
 
 
 def usual_visit(rows: pl.DataFrame, code: str) -> str | None:
     """The latest visit that at least half of the patients with a baseline have reached; else the first."""
-    means = rows.filter(pl.col("metric_id") == f"{code.lower()}_mean")
+    means = rows.filter(is_of([code], "mean"))
     base = means.filter(pl.col("visit") == "Baseline")["n_evaluable"].max() or 0
     later = means.filter((pl.col("visit_day") > 1) & (pl.col("n_evaluable") * 2 >= base)).sort("visit_day")
     if later.height:
@@ -82,7 +81,7 @@ def usual_visit(rows: pl.DataFrame, code: str) -> str | None:
 
 def arms(rows: pl.DataFrame, code: str) -> list[str]:
     """Arms with values of the parameter, where there are two or more; `rows` are split by arm."""
-    mine = rows.filter((pl.col("metric_id") == f"{code.lower()}_mean") & (pl.col("arm") != NONE))
+    mine = rows.filter(is_of([code], "mean") & (pl.col("arm") != NONE))
     found = mine.filter(pl.col("n_evaluable") > 0)["arm"].unique().sort().to_list()
     return found if len(found) > 1 else []
 
@@ -97,8 +96,7 @@ def mean_by_visit(
 
     `important_change`: of one patient, in the parameter's unit; a band from the baseline's mean, of one series only.
     """
-    metric = f"{code.lower()}_mean"
-    mine = rows.filter(pl.col("metric_id") == metric).sort("series", "visit_day", nulls_last=True)
+    mine = rows.filter(is_of([code], "mean")).sort("series", "visit_day", nulls_last=True)
     if mine["estimate"].null_count() == mine.height:
         return nothing(_why_none(mine, code), of=of, title=title)
     unit = mine["unit"].drop_nulls()[0]
@@ -124,7 +122,7 @@ def mean_by_visit(
             *_out_of_sight(mine, is_from_zero=unit != "T"),
             *_on_the_band(band, important_change, unit),
         ),
-        metrics=(metric, "visit_windows"),
+        metrics=(*metrics_of([code], "mean"), "visit_windows"),
         table=_visit_table(mine, digits),
         data_to=mine["data_cutoff"].max(),
     )
@@ -147,7 +145,7 @@ def _expected_level(rows: pl.DataFrame, mine: pl.DataFrame, code: str) -> float 
     """The level that regression to the mean alone would reach, from the baseline's mean; of one series only."""
     if mine["series"].n_unique() != 1:
         return None
-    change = rows.filter(pl.col("metric_id") == f"{code.lower()}_change")["rtm_expected"].drop_nulls()
+    change = rows.filter(is_of([code], "change"))["rtm_expected"].drop_nulls()
     base = mine.filter(pl.col("visit") == "Baseline")["estimate"].drop_nulls()
     return base[0] + change[0] if len(change) and len(base) else None
 
@@ -246,12 +244,11 @@ def or_reason(row: dict, text: str) -> str:
 def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) -> Drawn:
     """Shares by responder rule at a visit, over patients with a value and with the missing as non-responders."""
     title = f"Who responded at {visit}, by which rule?" if visit else "Who responded?"
-    known = {f"{code.lower()}_{rule}": text for rule, text in _RULES.items()}
-    mine = rows.filter(pl.col("metric_id").is_in(list(known)) & (pl.col("visit") == visit))
+    mine = rows.filter(is_of([code], *_RULES) & (pl.col("visit") == visit))
     if mine.is_empty():
         return nothing(f"No responder rule applies to {words.parameter_title(code)} here yet.", of=of, title=title)
     has_series = mine["series"].n_unique() > 1
-    shown = _responder_rows(mine, known, has_series=has_series)
+    shown = _responder_rows(mine, has_series=has_series)
     axis = Panel("", "percent", "low", "high", "text", "patients, %")
     figure = interval_panels(shown, panels=(axis,), of=of, text_share=0.24)
     figure.update_xaxes(range=[-2, 102])
@@ -264,7 +261,7 @@ def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) ->
             "The two ways of counting are both given: leaving out who has no value flatters the result.",
             NOT_AN_EFFECT,
         ),
-        metrics=tuple(known),
+        metrics=metrics_of([code], *_RULES),
         table=shown.select(
             pl.col("label").str.replace("<br>", ", ").alias("rule"),
             LIKE_THESE,
@@ -276,15 +273,15 @@ def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) ->
     )
 
 
-def _responder_rows(mine: pl.DataFrame, known: dict[str, str], *, has_series: bool) -> pl.DataFrame:
-    place = {metric: k for k, metric in enumerate(known)}
+def _responder_rows(mine: pl.DataFrame, *, has_series: bool) -> pl.DataFrame:
+    place = {rule: k for k, rule in enumerate(_RULES)}
     order = {COMPLETERS: 0, MISSING_AS_NONRESPONDER: 1}
     rows = sorted(
-        mine.iter_rows(named=True), key=lambda r: (place[r["metric_id"]], r["series"], order[r["population"]])
+        mine.iter_rows(named=True), key=lambda r: (place[r["statistic"]], r["series"], order[r["population"]])
     )
     shown = [
         {
-            "label": known[r["metric_id"]].capitalize() + (f"<br>{r['series']}" if has_series else ""),
+            "label": _RULES[r["statistic"]].capitalize() + (f"<br>{r['series']}" if has_series else ""),
             "group": words.name_of(r["population"]).capitalize(),
             **{
                 name: None if r[c] is None else 100 * r[c]

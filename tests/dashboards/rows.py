@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from transforms.catalogue import METRICS
 from transforms.facts.values import ROUTINE
 from transforms.schemas import Table
 from transforms.schemas.mart import COLUMNS_OF, STRATUM_COLUMNS
@@ -27,3 +28,8 @@ def stratum(*, study_id: str = ROUTINE, arm: str = NO_ARM, **dimensions) -> dict
     named = dimensions | {"study_id": study_id, "arm": arm}
     in_force = [d for d, columns in COLUMNS_OF.items() if columns[0] in named]
     return dict.fromkeys(STRATUM_COLUMNS) | named | {"strata": in_force}
+
+
+def what_it_is_of(metric_id: str) -> dict:
+    """The parameter and the statistic of a metric."""
+    return {"parameter": METRICS[metric_id].parameter, "statistic": METRICS[metric_id].statistic}

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from ingest.lake import Lake
 from tests.dashboards import small_devices, small_summaries
-from tests.dashboards.rows import CUT, STAMP, frame, stratum
+from tests.dashboards.rows import CUT, STAMP, frame, stratum, what_it_is_of
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.app import RELEASED
 
@@ -30,6 +30,7 @@ def cohort(metric: str, where: dict, visit, **values) -> dict:
         | where
         | counts
         | {"metric_id": metric, "visit": name, "visit_day": day, "population": "completers"}
+        | what_it_is_of(metric)
         | values
     )
 
@@ -55,10 +56,11 @@ def cohort_rows(where: dict, *, start: float, n: int, is_suppressed: bool = Fals
 
 def cohorts() -> list[dict]:
     trial = [
-        row | {"metric_id": row["metric_id"].replace("nrs7d", "painidx"), "unit": "score"}
+        row | {"metric_id": metric, "unit": "score"} | what_it_is_of(metric)
         for arm, start in (("acupuncture", 25.0), ("control", 27.0))
         for row in cohort_rows(stratum(arm=arm), start=start, n=30)
-        if row["metric_id"].startswith("nrs7d")
+        if row["parameter"] == "NRS7D"
+        for metric in (row["metric_id"].replace("nrs7d", "painidx"),)
     ]
     every = [r | {"n_evaluable": 30} | stratum() for r in trial if r["arm"] == "control"]
     return [

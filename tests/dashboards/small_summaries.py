@@ -7,7 +7,7 @@ Not here: what a test expects of them.
 
 import json
 
-from tests.dashboards.rows import CUT, STAMP, stratum
+from tests.dashboards.rows import CUT, STAMP, stratum, what_it_is_of
 
 ARMS = ("acupuncture", "control")
 
@@ -264,7 +264,11 @@ def alerts() -> list[dict]:
 
 def definitions() -> list[dict]:
     base = {"version": "1", "title": "x", "rule": "x", "source": "x", "verification": "verified"}
-    return [base | {"metric_id": "nrs7d_points", "parameters": json.dumps({"nrs_points": 2.0})}]
+    return [
+        base
+        | what_it_is_of("nrs7d_points")
+        | {"metric_id": "nrs7d_points", "parameters": json.dumps({"nrs_points": 2.0})}
+    ]
 
 
 def treatment_and_care() -> list[dict]:
@@ -339,7 +343,8 @@ _LIFE = {
 
 def _whole(metric: str, where: dict, *, is_suppressed: bool, **values) -> dict:
     counts = {"n_patients": 60, "n_missing": 0, "n_pending": 0, "n_not_evaluable": 0, "missing_rule": "left out"}
-    return STAMP | where | counts | values | {"metric_id": metric, "is_suppressed": is_suppressed}
+    of = {"metric_id": metric, "is_suppressed": is_suppressed} | what_it_is_of(metric)
+    return STAMP | where | counts | values | of
 
 
 def life() -> list[dict]:

@@ -14,6 +14,8 @@ from transforms.schemas import MART_TABLES
 def outcome(**columns) -> pl.DataFrame:
     row = STAMP | {
         "metric_id": "nrs7d_mean",
+        "parameter": "NRS7D",
+        "statistic": "mean",
         "visit": "Week 4",
         "visit_day": 29,
         "population": "completers",

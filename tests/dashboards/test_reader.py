@@ -32,7 +32,8 @@ def test_outside_small_cells_have_no_number(outsider):
         "cohort_outcomes", "strata = $1 AND clinic_id = $2 AND visit IS NOT NULL", [("clinic_id", "study_arm"), "C2"]
     )
     assert rows.height == 17  # 4 means, 4 of steps, 3 changes, 3 x 2 shares
-    shown = {*COHORT.key, *STAMP, "metric_id", "visit_day", "reason", "unit", "missing_rule", "rtm_source"}
+    labels = {"metric_id", "parameter", "statistic", "visit_day", "reason", "unit", "missing_rule", "rtm_source"}
+    shown = {*COHORT.key, *STAMP, *labels}
     hidden = [c for c in rows.columns if c not in shown]
     assert {"n_patients", "n_event", "estimate", "ci_lower"} < set(hidden)
     assert rows.select(pl.col(hidden).is_null().all()).row(0) == (True,) * len(hidden)

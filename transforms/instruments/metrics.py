@@ -168,6 +168,8 @@ def _score(p: Parameter) -> dict:
     version = "3" if p.code == "PF6B" else "2"
     return {
         "id": metric_id(p.code, "score"),
+        "parameter": p.code,
+        "statistic": "score",
         "version": version,
         "title": p.title,
         "rule": rule,
@@ -192,6 +194,8 @@ def _statistic(p: Parameter, name: str) -> dict:
     direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
     return {
         "id": metric_id(p.code, name),
+        "parameter": p.code,
+        "statistic": name,
         "version": "3",
         "title": f"{p.title}: {title}",
         "rule": rule,

@@ -9,11 +9,13 @@ for others alone, or who have no baseline that a rule can judge from, are not ev
 (evaluable) or not (missing). Who is not due is pending, not missing.
 """
 
+from collections.abc import Callable
+
 import polars as pl
 
 from .. import care as care_rules
 from .. import disclosure, windows
-from ..catalogue import METRICS
+from ..catalogue import METRICS, STATISTICS, Metric
 from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
 from ..local_time import clocks
 from ..options import Cut, Options
@@ -41,6 +43,11 @@ INPUTS = (
     "core.patient_status",
 )
 MISSING_RULES = {COMPLETERS: "observed cases only", MISSING_AS_NONRESPONDER: "no value counts as no response"}
+_DEFINED = pl.DataFrame(
+    [(m.id, m.parameter, m.statistic) for m in METRICS.values()],
+    schema=dict.fromkeys(("metric_id", "parameter", "statistic"), pl.String),
+    orient="row",
+)
 _STRATUM = list(STRATUM_COLUMNS)
 _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
 
@@ -58,7 +65,7 @@ def compute(
     parts = [_estimates(counts, statistic, options=options) for statistic in _STATISTICS]
     parts += _without_visit(_whole_course(people, adqs, care, options=options))
     parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut) + cohort_care.rows(adsl, care, cut=cut)
-    frame = pl.concat(parts, how="diagonal").filter(pl.col("metric_id").is_in([m.id for m in METRICS.values()]))
+    frame = pl.concat(parts, how="diagonal").join(_DEFINED, on="metric_id", maintain_order="left")
     frame = with_clustered(frame, [_CLUSTERED], by=["metric_id", "visit", "population"])
     frame = frame.with_columns(cells(options).suppressed(frame))
     return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:6], "visit_day", "population"])
@@ -71,7 +78,7 @@ _COUNTED = pl.col("n_evaluable") + pl.when(pl.col("population") == MISSING_AS_NO
 )
 _CLUSTERED = Measure(
     name="ci_clustered",
-    kind=pl.when(pl.col("metric_id").str.ends_with("_median"))
+    kind=pl.when(pl.col("statistic") == "median")
     .then(None)
     .when(pl.col("patient_years").is_not_null())
     .then(pl.lit(RATE))
@@ -159,7 +166,7 @@ _STATISTICS = (
 
 def _estimates(cells: pl.DataFrame, statistic: tuple[str, str], *, options: Options) -> pl.DataFrame:
     name, population = statistic
-    frame = cells.with_columns(metric_id=pl.col("PARAMCD").str.to_lowercase() + f"_{name}")
+    frame = cells.with_columns(metric_id=_by_parameter(name, lambda metric: metric.id))
     if name in ("mean", "change"):
         frame = _with_mean(frame, name).filter((name == "mean") | (pl.col("AVISIT") != windows.BASELINE))
     else:
@@ -180,8 +187,7 @@ def _with_mean(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     judged = pl.col("n_asked" if name == "mean" else "n_based")
     frame = _with_counts(frame, n_evaluable=pl.col(f"n_{name}"), n_judged=judged)
     frame = frame.with_columns(mean=pl.col(name), sd=pl.col(f"{name}_sd"))
-    unit = pl.col("PARAMCD").replace_strict(_units(), default=None, return_dtype=pl.String)
-    return as_mean(frame.with_columns(unit=unit))
+    return as_mean(frame.with_columns(unit=_by_parameter("mean", lambda metric: metric.unit)))
 
 
 def _with_counts(frame: pl.DataFrame, *, n_evaluable: pl.Expr, n_judged: pl.Expr) -> pl.DataFrame:
@@ -191,8 +197,10 @@ def _with_counts(frame: pl.DataFrame, *, n_evaluable: pl.Expr, n_judged: pl.Expr
     )
 
 
-def _units() -> dict[str, str | None]:
-    return {m.id.removesuffix("_mean").upper(): m.unit for m in METRICS.values() if m.id.endswith("_mean")}
+def _by_parameter(statistic: str, field: Callable[[Metric], str | None]) -> pl.Expr:
+    """A field of each parameter's metric of the statistic; null for a parameter without one."""
+    values = {parameter: field(metric) for (parameter, name), metric in STATISTICS.items() if name == statistic}
+    return pl.col("PARAMCD").replace_strict(values, default=None, return_dtype=pl.String)
 
 
 def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl.DataFrame:

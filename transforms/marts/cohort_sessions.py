@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ..catalogue import STATISTICS
 from ..clustered import Sums, clustered_mean, clustered_proportion, median_ranks
 from ..exposure import BEGUN, DELIVERED, course_adherence
 from ..facts.values import UNKNOWN
@@ -123,7 +124,11 @@ def _shares(sessions: pl.DataFrame, strata: pl.DataFrame) -> list[pl.DataFrame]:
     names = [*(s.metric for s in _SHARES), *(a.name for a in _AMOUNTS if "mean" in a.statistics)]
     cells = _clustered(sessions.group_by([*STRATUM_COLUMNS, COUNTS_ONCE, "USUBJID"]).agg(**columns), strata, names)
     shares = [_estimated(cells, s.metric, s.metric, unit="proportion") for s in _SHARES]
-    means = [_estimated(cells, a.name, f"{a.name}_mean", unit=a.unit) for a in _AMOUNTS if "mean" in a.statistics]
+    means = [
+        _estimated(cells, a.name, STATISTICS[a.name, "mean"].id, unit=a.unit)
+        for a in _AMOUNTS
+        if "mean" in a.statistics
+    ]
     return [*shares, *means]
 
 
@@ -251,7 +256,7 @@ def _median(patients: pl.DataFrame, strata: pl.DataFrame, amount: _Amount) -> pl
         .when(pl.col("at").is_null())
         .then(pl.lit(FEW_PATIENTS)),
     )
-    return _named(frame, f"{amount.name}_median", unit=amount.unit, population=PATIENTS)
+    return _named(frame, STATISTICS[amount.name, "median"].id, unit=amount.unit, population=PATIENTS)
 
 
 # --- courses ----------------------------------------------------------------------------------------

@@ -10,18 +10,13 @@ import polars as pl
 
 from .. import vocabulary
 from ..catalogue import METRICS
-from ..instruments import PARAMETERS
-from ..instruments.metrics import metric_id
-from ..mobility_parameters import PERFORMANCE_TESTS, metric_of_test
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 
 TABLE = MART_TABLES["metric_definitions"]
 INPUTS: tuple[str, ...] = ()
 
-_PARAMETER_OF = {metric_id(code, "score"): code for code in PARAMETERS} | {
-    metric_of_test(test.code): test.code for test in PERFORMANCE_TESTS
-}
+_MEASURED = ("score", "result")  # values that others have a code for
 
 
 def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
@@ -30,6 +25,8 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
     rows = [
         {
             "metric_id": m.id,
+            "parameter": m.parameter,
+            "statistic": m.statistic,
             "version": m.version,
             "title": m.title,
             "rule": m.rule_by(options),
@@ -43,6 +40,6 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
             "ucum": concept.units[0] if concept else None,
         }
         for m in METRICS.values()
-        for concept in (vocabulary.BY_PARAMETER.get(_PARAMETER_OF.get(m.id)),)
+        for concept in (vocabulary.BY_PARAMETER.get(m.parameter) if m.statistic in _MEASURED else None,)
     ]
     return pl.DataFrame(rows, schema=TABLE.polars_schema).sort("metric_id")

@@ -461,6 +461,12 @@ COHORT_OUTCOMES = _table(
     "One row a metric, stratum and visit. A before/after change is not an effect.",
     [
         *STAMP,
+        Column(
+            "parameter",
+            S,
+            "what it is a statistic of: a parameter of mart.adqs or mart.adact, or an amount of sessions; null = no such",
+        ),
+        Column("statistic", S, "which statistic of the parameter; null = none"),
         *STRATA,
         Column("visit", S, "visit; null for a metric without one"),
         Column("visit_day", I, "visit's target day"),
@@ -1420,6 +1426,12 @@ METRIC_DEFINITIONS = _table(
     "One row a metric: what its number means and where that comes from.",
     [
         Column("metric_id", S, "id", required=True),
+        Column(
+            "parameter",
+            S,
+            "what it is a statistic of: a parameter of mart.adqs or mart.adact, or an amount of sessions; null = no such",
+        ),
+        Column("statistic", S, "which statistic of the parameter; null = none"),
         Column("version", S, "version", required=True),
         Column("title", S, "title", required=True),
         Column("rule", S, "rule in words", required=True),
