@@ -107,7 +107,7 @@ def _add_probes(server: FastAPI, reader: Reader) -> None:
     @server.api_route("/metrics", methods=["GET", "HEAD"])
     @server.api_route("/version", methods=["GET", "HEAD"])
     async def figures(request: Request):
-        if reader.is_outside and request.url.path == "/metrics":  # counts as they happen, of one record too
+        if not reader.gate.is_whole and request.url.path == "/metrics":  # counts as they happen, of one record too
             return JSONResponse({"detail": "figures of the stream are for the clinic's own staff"}, 404)
         return await asyncio.to_thread(answer, health, request.url.path)
 

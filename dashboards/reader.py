@@ -1,7 +1,7 @@
-"""The only reader of the lake in this room: frames by (query, versions of the tables it reads), for one role.
+"""The only reader of the lake in this room: frames by (query, versions of the tables it reads), for one viewer.
 
-Here: opening the lake when it appears, which tables changed, the cache, what a role may see: the clinic the marts as
-they are, a reader from outside the last release of them. Not here: what a page asks (pages/*.py). It writes nothing.
+Here: opening the lake when it appears, which tables changed, the cache; all of it through the gate. Not here: what passes
+the gate (gate.py), what a page asks (pages/*.py). It writes nothing.
 """
 
 import threading
@@ -15,15 +15,23 @@ from typing import Any, TypeVar
 import polars as pl
 
 from ingest.lake import Lake
-from transforms.errors import CatalogMissing, FloeError
-from transforms.schemas import APP_TABLES, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
-from transforms.schemas.app import RELEASED
+from transforms.errors import CatalogMissing, FloeError, UsageError
+from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 
-from .disclosed import disclosed
+from .gate import Gate, Viewer, seen_from_outside
 
 T = TypeVar("T")
 
-OUTSIDE = "outside"
+_TABLES = {
+    t.full_name: t
+    for t in (
+        *RAW_TABLES.values(),
+        *BOOKKEEPING,
+        *CORE_TABLES.values(),
+        *MART_TABLES.values(),
+        *APP_TABLES.values(),
+    )
+}
 _FRESH_S = 1.0  # a look at what changed serves everybody for so long
 _RETRY_S = 2.0  # between two attempts to open a lake that is not there
 _MOST_RESULTS = 256
@@ -69,11 +77,11 @@ class _Cached:
 
 
 class Reader:
-    """Reads for one role; safe to share between threads. Empty frames while there is no lake."""
+    """Reads for one viewer; safe to share between threads. Empty frames while there is no lake."""
 
-    def __init__(self, settings) -> None:
+    def __init__(self, settings, viewer: Viewer | None = None) -> None:
         self.settings = settings
-        self.role: str = settings.viewer_role
+        self.gate = Gate(viewer or Viewer(role=settings.viewer_role))
         self._lake: Lake | None = None
         self._opening = threading.Lock()
         self._tried_at = -_RETRY_S
@@ -83,8 +91,12 @@ class Reader:
         self.missing: str | None = None  # why there is no lake, in a sentence
 
     @property
+    def role(self) -> str:
+        return self.gate.viewer.role
+
+    @property
     def is_outside(self) -> bool:
-        return self.role == OUTSIDE
+        return self.gate.viewer.is_outside
 
     def close(self) -> None:
         if self._lake:
@@ -92,8 +104,17 @@ class Reader:
 
     # --- what is there ---------------------------------------------------------------------------------
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a lake; where not, `missing` says why."""
+        return self._opened() is not None
+
     def lake(self) -> Lake | None:
-        """The lake, opened at the first call that finds one; None while there is none (`missing` says why)."""
+        """The lake itself, for whom all of it is open; None for others, and while there is none."""
+        return self._opened() if self.gate.is_whole else None
+
+    def _opened(self) -> Lake | None:
+        """Opened at the first call that finds one."""
         if self._lake is None:
             with self._opening:
                 if self._lake is None and time.monotonic() - self._tried_at >= _RETRY_S:
@@ -108,75 +129,90 @@ class Reader:
         except CatalogMissing as error:
             self.missing = str(error)
 
-    def versions(self) -> Mapping[str, Version]:
-        """Version by full table name; nothing where there is no lake."""
+    def _known(self) -> Mapping[str, Version]:
+        """Version by full table name, of the whole lake; nothing where there is none."""
         known = self._versions
         if known and time.monotonic() - known.made_at < _FRESH_S:
             return known.value
-        lake = self.lake()
+        lake = self._opened()
         rows = lake.sql(_VERSIONS).iter_rows(named=True) if lake else ()
-        found = {r["name"]: Version(r["snapshot"], r["changed_at"]) for r in rows}
-        if found:  # a look into a lake that is not there yet need not be remembered
-            self._versions = _Cached(None, found)
-        return found
+        versions = {r["name"]: Version(r["snapshot"], r["changed_at"]) for r in rows}
+        if versions:  # a look into a lake that is not there yet need not be remembered
+            self._versions = _Cached(None, versions)
+        return versions
 
-    def named(self, name: str) -> str:
-        """Full name of the table that this role reads as the mart `name`."""
-        return (RELEASED.get(name, MART_TABLES[name]) if self.is_outside else MART_TABLES[name]).full_name
+    def _version(self, table: Table) -> Version | None:
+        """Of the table that its rows come from for this viewer; None where none pass, or where it is missing."""
+        source = self.gate.source(table)
+        return None if source is None else self._known().get(source.full_name)
+
+    @property
+    def has_landed(self) -> bool:
+        """Whether anything has landed in the lake yet."""
+        version = self._known().get("raw.ledger")
+        return version is not None and version.snapshot is not None
+
+    def sees(self, full_name: str) -> bool:
+        """Whether rows of this table pass for this viewer at all."""
+        return self.gate.source(_TABLES[full_name]) is not None
 
     def release(self) -> dict[str, Any] | None:
         """The row of `app.releases` in force; None before the first."""
-        table = APP_TABLES["releases"]
-        rows = self._rows(table, f"SELECT * FROM {table.full_name} ORDER BY release_id DESC LIMIT 1", ())
-        return rows.row(0, named=True) if rows.height else None
+        rows = self._rows(APP_TABLES["releases"]).sort("release_id")
+        return rows.row(-1, named=True) if rows.height else None
 
     def newest(self, schemas: Sequence[str]) -> int:
-        """The last snapshot that changed a table of these schemas; -1 where none did."""
-        found = [v.snapshot for name, v in self.versions().items() if name.split(".")[0] in schemas]
-        return max((s for s in found if s is not None), default=-1)
-
-    def released_in(self) -> int:
-        """The snapshot in which the release in force was made; -1 before the first. Nothing else changes it."""
-        version = self.versions().get(APP_TABLES["releases"].full_name)
-        return -1 if version is None or version.snapshot is None else version.snapshot
+        """The last snapshot that changed a table of these schemas; -1 where none did. From outside the number of the
+        release in force, which is all that changes there: each record that lands makes a snapshot."""
+        if not self.gate.is_whole:
+            made = self.release()
+            return made["release_id"] if made else -1
+        versions = [v.snapshot for name, v in self._known().items() if name.split(".")[0] in schemas]
+        return max((s for s in versions if s is not None), default=-1)
 
     def changed_at(self, full_name: str) -> datetime | None:
-        """When the table last changed; None where it was never written. Of a mart released: when that was."""
-        if self.is_outside and full_name.removeprefix("mart.") in RELEASED:
+        """When the table last changed; None where it was never written, or is not for this viewer. Of what is seen as
+        released: when that was."""
+        table = _TABLES[full_name]
+        source = self.gate.source(table)
+        if source is not None and source.full_name != full_name:
             made = self.release()
             return made["released_at"] if made else None
-        version = self.versions().get(full_name)
+        version = self._version(table)
         return version.changed_at.astimezone(UTC) if version and version.changed_at else None
 
     # --- asking ---------------------------------------------------------------------------------------
 
     def mart(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
-        """Rows of a mart for which `where` holds, as this role may see them; empty where there are none yet.
+        """Rows of a mart for which `where` holds, as this viewer may see them; empty where there are none yet.
 
         For a reader from outside the clinic a summary comes as last released, its suppressed cells without their
-        numbers; marts of single patients come without rows.
+        numbers; what says nothing of itself comes without rows.
         """
-        table = MART_TABLES[name]
-        rows = self._rows(table, f"SELECT * FROM {self.named(name)} WHERE {where}", params)
-        return disclosed(table, rows, is_outside=self.is_outside)
+        return self._rows(MART_TABLES[name], where, params)
 
     def core(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
-        """Rows of a table of `core`, as this role may see them."""
-        table = CORE_TABLES[name]
-        rows = self._rows(table, f"SELECT * FROM {table.full_name} WHERE {where}", params)
-        return disclosed(table, rows, is_outside=self.is_outside)
+        """Rows of a table of `core`, as this viewer may see them."""
+        return self._rows(CORE_TABLES[name], where, params)
+
+    def distinct(self, name: str, columns: Sequence[str], where: str = "true") -> pl.DataFrame:
+        """The distinct values of some columns of a mart, of the rows for which `where` holds, as this viewer may see them.
+
+        Of columns that name a row (the table's key); UsageError for others, which the gate judges row by row.
+        """
+        table = MART_TABLES[name]
+        if not set(columns) <= set(table.key):
+            raise UsageError(f"found {', '.join(columns)}, expected columns of the key of {table.full_name}")
+        return self._asked(table, "DISTINCT " + ", ".join(columns), where).select(columns)
 
     def query(self, statement: str, *, tables: Sequence[str], params: Sequence[Any] = ()) -> pl.DataFrame:
-        """The statement's rows, kept until one of `tables` (full names) changes. No column where a table is missing.
+        """The statement's rows, kept until one of `tables` (full names) changes; no column where a table is missing.
 
-        For counts over whole tables and lists of their values: it passes by the role.
+        For whom all of the lake is open; for others no column either.
         """
-        versions = self.versions()
-        if any(versions.get(t) is None for t in tables):
+        if not self.gate.is_whole:
             return pl.DataFrame()
-        asked = [list(p) if isinstance(p, tuple) else p for p in params]
-        key = (statement, tuple(params))
-        return self._kept(key, tuple(versions[t] for t in tables), lambda: self._lake.sql(statement, asked))
+        return self._query(statement, tables=tables, params=params)
 
     def landed(self, name: str, make: Callable[[pl.DataFrame], T]) -> T:
         """What `make` makes of all rows of a table of `raw`, kept until rows land in it; for the clinic's own staff.
@@ -184,8 +220,8 @@ class Reader:
         For a reader from outside, and where there is no lake, of no rows. `make` is a named function: it is the key.
         """
         table = RAW_TABLES[name]
-        version = self.versions().get(table.full_name)
-        if self.is_outside or version is None or version.snapshot is None:
+        version = self._version(table)
+        if version is None or version.snapshot is None:
             return make(table.empty())
         return self._kept((name, make), version, lambda: make(self._lake.table(table.full_name)))
 
@@ -202,7 +238,7 @@ class Reader:
                 QUALIFY 1 = row_number() OVER (
                     PARTITION BY event_id ORDER BY ingested_at, kafka_partition, kafka_offset)
                 ORDER BY event_id"""
-            if ids and not self.is_outside:
+            if ids:
                 parts.append(self.query(statement, tables=[table.full_name], params=[tuple(sorted(set(ids)))]))
         parts = [p for p in parts if p.width]
         schema = {
@@ -216,16 +252,17 @@ class Reader:
     def inspect(
         self, ask: Callable[[Lake], T], *, name: str, max_age_s: float, is_of_lake_alone: bool = False
     ) -> T | None:
-        """What `ask` finds in the lake, at most `max_age_s` old; None where there is no lake.
+        """What `ask` finds in the lake, at most `max_age_s` old; None where there is no lake, or where it is not for this
+        viewer: from outside only a fact that is marked as seen from there.
 
         `is_of_lake_alone`: neither the clock nor Kafka decides it, so that it holds as long as nothing lands.
         """
-        lake = self.lake()
-        if lake is None or not self.versions():
+        lake = self._opened() if self.gate.opens(ask) else None
+        if lake is None or not self._known():
             return None
         with self._lock:
-            known = self._results.get(name)
-        version = self.newest(("raw", "core", "mart"))
+            known = self._results.get((self.gate.viewer, name))
+        version = max((v.snapshot for v in self._known().values() if v.snapshot is not None), default=-1)
         is_young = known and time.monotonic() - known.made_at < max_age_s
         if known and (is_young or (is_of_lake_alone and known.key == version)):
             return known.value
@@ -233,37 +270,56 @@ class Reader:
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _rows(self, table: Table, statement: str, params: Sequence[Any]) -> pl.DataFrame:
-        """Rows of one table (a mart: as this role reads it); one that was never written is not asked at all."""
-        source = self.named(table.name) if table.schema == "mart" else table.full_name
-        version = self.versions().get(source)
-        if version is None or version.snapshot is None:
+    def _rows(self, table: Table, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
+        return self.gate.rows(table, self._asked(table, "*", where, params))
+
+    def _asked(self, table: Table, columns: str, where: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Columns of the rows that meet the condition, of the table as it passes the gate; one that was never written is
+        not asked at all."""
+        source, version = self.gate.source(table), self._version(table)
+        if source is None or version is None or version.snapshot is None:
             return table.empty()
-        return self.query(statement, tables=[source], params=params)
+        statement = f"SELECT {columns} FROM {self.gate.relation(table)} WHERE {self.gate.judged(where)}"
+        return self._query(statement, tables=[source.full_name], params=params)
+
+    def _query(self, statement: str, *, tables: Sequence[str], params: Sequence[Any]) -> pl.DataFrame:
+        versions = self._known()
+        if any(versions.get(t) is None for t in tables):
+            return pl.DataFrame()
+        asked = [list(p) if isinstance(p, tuple) else p for p in params]
+        return self._kept(
+            (statement, tuple(params)), tuple(versions[t] for t in tables), lambda: self._lake.sql(statement, asked)
+        )
 
     def _kept(self, key: Any, version: Any, ask: Callable[[], T]) -> T:
         with self._lock:
-            known = self._results.get(key)
+            known = self._results.get((self.gate.viewer, key))
             if known and known.key == version:
-                self._results.move_to_end(key)
+                self._results.move_to_end((self.gate.viewer, key))
                 return known.value
         return self._remember(key, version, ask())
 
     def _remember(self, key: Any, version: Any, value: T) -> T:
         with self._lock:
-            self._results[key] = _Cached(version, value)
+            self._results[self.gate.viewer, key] = _Cached(version, value)
             while len(self._results) > _MOST_RESULTS:
                 self._results.popitem(last=False)
         return value
 
 
 def is_readable(reader: Reader) -> tuple[bool, str]:
-    """Whether the lake answers, and a sentence that says so."""
+    """Whether the lake answers, and a sentence that says so; which snapshot it is tells how many records have landed, so
+    that it is for whom all of the lake is open."""
     try:
-        if reader.lake() is None:
+        answered_in = reader.inspect(_snapshot, name="answers", max_age_s=0.0)
+        if answered_in is None:
             return False, reader.missing or "the lake is not there yet"
-        lake = reader.lake()
-        lake.sql("SELECT max(landed_at) FROM raw.ledger")  # a snapshot alone is told though every file is gone
-        return True, f"the lake answers, snapshot {lake.snapshot()}"
+        return True, f"the lake answers, snapshot {answered_in}" if reader.gate.is_whole else "the lake answers"
     except FloeError as error:
-        return False, str(error)
+        return False, str(error) if reader.gate.is_whole else "the lake does not answer"
+
+
+@seen_from_outside
+def _snapshot(lake: Lake) -> int:
+    lake.sql("SELECT max(landed_at) FROM raw.ledger")  # a snapshot alone is told though every file is gone
+    return lake.snapshot()

@@ -10,14 +10,14 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
 from transforms.counting import spoken
+from transforms.disclosure.as_released import base_of
 from transforms.errors import FloeError
-from transforms.marts.as_released import base_of
 
 from . import ids, words
 from .components import notice
 from .filters import COLUMN, chosen, kept_search, settled
 from .pages import PAGES
-from .pages.base import MARTS_INPUTS, clinic_names, off_loop, studies_of
+from .pages.base import MARTS_INPUTS, clinic_names, off_loop, studies_of, values_of
 from .pages.operations_facts import Computed, computed_facts
 from .reader import Reader
 
@@ -28,10 +28,6 @@ _STALE = timedelta(minutes=10)
 _DARK = ["#eef1f5", "#b3bcc8", "#8a94a2", "#5b6675", "#3b4553", "#2b333f", "#232a35", "#1c222b", "#161b22", "#12161c"]
 _TITLES = {page.path: page.name for page in PAGES.values()}
 _OF_ANOTHER = "The figures below are of the selection before; those of the new one are on their way."
-_OPTIONS = """
-SELECT DISTINCT clinic_id, modality, indication FROM {} WHERE len(strata) <= 2
-UNION SELECT DISTINCT clinic_id, modality, indication FROM {} WHERE len(strata) <= 2
-"""
 
 
 def layout(reader: Reader):
@@ -197,7 +193,7 @@ def versions(reader: Reader) -> tuple[int, str]:
     home = reader.settings.home
     try:
         if reader.is_outside:  # each record that lands makes a snapshot: from outside the page looks anew each minute
-            return reader.released_in(), f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+            return reader.newest(("mart",)), f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         newest = reader.newest(("raw", "core", "mart"))
         beats = sum(
             path.stat().st_mtime_ns // 10**10 for path in (*home.glob("ingest-*-of-*.json"), *home.glob("up.json"))
@@ -245,10 +241,7 @@ def usual_study_and_arm(reader: Reader, search: str | None = None) -> list[str]:
 
 def filter_options(reader: Reader, search: str | None = None) -> list[list[dict]]:
     """Options of the filters: the values that the summaries have; of arms those of the study in force."""
-    tables = [reader.named("cohort_outcomes"), reader.named("adverse_event_rates")]
-    found = reader.query(_OPTIONS.format(*tables), tables=tables)
-    if not found.width:
-        return [[] for _ in ids.FILTERS]
+    found = values_of(reader, ["clinic_id", "modality", "indication"], "len(strata) <= 2")
     studies, clinics = studies_of(reader), clinic_names(reader)
     arms = settled(chosen(search), studies).arms
     values = {"study": sorted(studies), "arm": arms} | {

@@ -1,7 +1,7 @@
 """Releases to readers from outside the clinic: when one is made, and where it is kept.
 
-Here: whether one is due, and its steps. Not here: what it holds back (transforms/release.py), who is shown it
-(dashboards/reader.py).
+Here: whether one is due, and its steps. Not here: what it holds back (transforms/disclosure), who is shown it
+(dashboards/gate.py).
 
 A release: 1. the marts, whole and of one data cut; 2. what was shown before; 3. each summary's rows with their marks;
 4. of them what a release holds: rounded counts, and nothing of marked rows; 5. all of it in one transaction. Until that
@@ -15,11 +15,11 @@ import polars as pl
 
 from ingest.inspection import last_release, outdated_tables
 from ingest.lake import Lake, Writer
+from transforms.disclosure.as_released import as_released, to_hour
+from transforms.disclosure.release import SEEN, release
 from transforms.errors import FloeError
 from transforms.marts import MARTS
-from transforms.marts.as_released import as_released, to_hour
 from transforms.options import Cut, Options
-from transforms.release import SEEN, release
 from transforms.schemas import APP_TABLES
 from transforms.schemas.app import OUTDATED_TABLES, RELEASED
 

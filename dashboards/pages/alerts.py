@@ -91,7 +91,7 @@ def _warnings(sentences: list[str]) -> list:
 
 
 def _open(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
-    unknown = None if reader.changed_at("raw.ledger") else waiting(reader)
+    unknown = None if reader.has_landed else waiting(reader)
     children = [
         html.P(unknown, className="caption") if unknown else None,
         *[_tier(tier, shown, search, is_known=unknown is None) for tier in _TIERS],
@@ -226,7 +226,7 @@ def _when_due(row: dict) -> str:
 
 
 def _serious(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
-    unknown = None if reader.changed_at("raw.ledger") else waiting(reader)
+    unknown = None if reader.has_landed else waiting(reader)
     rows = alert_rows.serious(reader, choice, now=shown.now)
     of_day = [alert_rows.is_recent(row, now=shown.now) for row in rows.iter_rows(named=True)]
     items = [

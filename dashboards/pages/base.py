@@ -5,9 +5,10 @@ Here: the record of a page, running a view off the event loop, errors as sentenc
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import polars as pl
 from dash import Input
 
 from transforms.errors import FloeError
@@ -17,6 +18,7 @@ from ..components import Drawn
 from ..reader import Reader
 from ..theme import Look
 
+STAFF_ONLY = "Shown to the clinic's own staff only."
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,9 +48,9 @@ async def off_loop(work: Callable, *args):
 
 def waiting(reader: Reader) -> str:
     """Why there is nothing to see yet."""
-    if reader.lake() is None:
+    if not reader.is_there:
         return f"No data yet: {reader.missing or 'the lake is not there yet'}."
-    if not reader.changed_at("raw.ledger"):
+    if not reader.has_landed:
         return "No data yet: the lake is there and waits for its first events (floe ingest lands them)."
     if reader.is_outside and reader.release() is None:
         return "Nothing has been released yet: the first outcomes that count a patient make the first release."
@@ -58,7 +60,10 @@ def waiting(reader: Reader) -> str:
 
 
 def why_unknown(reader: Reader, full_name: str) -> str | None:
-    """Why nothing can be said of a table that was never computed; None where what it holds, or lacks, is known."""
+    """Why nothing can be said of a table that was never computed, or is for others; None where what it holds, or lacks, is
+    known."""
+    if not reader.sees(full_name):
+        return STAFF_ONLY
     return None if reader.changed_at(full_name) else waiting(reader)
 
 
@@ -70,18 +75,17 @@ def guarded(draw: Callable[[], Drawn], *, of: Look) -> Drawn:
         return components.nothing(f"This can't be shown: {error}", of=of)
 
 
-_STUDIES = """
-SELECT DISTINCT study_id, arm FROM {} WHERE strata = ['study_arm']
-UNION SELECT DISTINCT study_id, arm FROM {} WHERE strata = ['study_arm']
-"""
+_SUMMARIES = ("cohort_outcomes", "adverse_event_rates")
+
+
+def values_of(reader: Reader, columns: Sequence[str], where: str) -> pl.DataFrame:
+    """The distinct values of columns that name a stratum, as the summaries have them where the condition holds."""
+    return pl.concat(reader.distinct(name, columns, where) for name in _SUMMARIES).unique()
 
 
 def studies_of(reader: Reader) -> dict[str, list[str]]:
     """Study -> its arms, in order, as the summaries have them; empty where there are none yet."""
-    tables = [reader.named("cohort_outcomes"), reader.named("adverse_event_rates")]
-    pairs = reader.query(_STUDIES.format(*tables), tables=tables)
-    if not pairs.width:
-        return {}
+    pairs = values_of(reader, ["study_id", "arm"], "strata = ['study_arm']")
     by_study = pairs.sort("study_id", "arm").group_by("study_id", maintain_order=True).agg("arm")
     return dict(by_study.iter_rows())
 

@@ -55,7 +55,7 @@ def view(reader: Reader, search: str | None) -> list:
     """What fills the page for the URL's query."""
     if reader.is_outside:
         return [html.P(STAFF_ONLY)]
-    if reader.lake() is None or not reader.changed_at("raw.ledger"):
+    if not reader.has_landed:
         return [html.P(waiting(reader))]
     try:
         found = reader.inspect(partial(_ask, reader=reader), name="before the session", max_age_s=MAX_AGE_S)

@@ -10,8 +10,8 @@ from transforms.catalogue import METRICS
 
 from .. import icons, words
 from ..components import Drawn, nothing
-from ..disclosed import SUPPRESSED
 from ..figures.clinics import control_chart, funnel
+from ..gate import SUPPRESSED
 from ..theme import Look
 
 _RULES = {

@@ -13,8 +13,8 @@ from transforms.schemas.mart import CHANGE_CLASSES
 
 from .. import words
 from ..components import Drawn, nothing
-from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
+from ..gate import SUPPRESSED
 from ..theme import Look
 from .cohort_charts import NOT_AN_EFFECT, digits_of
 

@@ -10,9 +10,9 @@ from transforms.instruments import PARAMETERS
 
 from .. import words
 from ..components import Drawn, nothing
-from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
 from ..figures.trajectory import trajectory, visible_range
+from ..gate import SUPPRESSED
 from ..parameters import is_of, metrics_of
 from ..theme import Look
 from .both_intervals import LIKE_THESE, like_these, which_is_drawn

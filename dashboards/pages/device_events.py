@@ -13,9 +13,9 @@ from transforms.facts.values import UNKNOWN
 
 from .. import words
 from ..components import WRAPPED, Drawn, nothing
-from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
 from ..filters import Chosen
+from ..gate import SUPPRESSED
 from ..reader import Reader
 from ..theme import Look
 

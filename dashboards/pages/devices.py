@@ -112,7 +112,7 @@ def view(reader: Reader, search: str | None) -> tuple[list, list, dict]:
     """What fills the page for the URL's query: who else, all devices, and whether the form is seen."""
     if reader.is_outside:
         return [html.P(STAFF_ONLY)], [], _HIDDEN
-    if reader.lake() is None or not reader.changed_at("raw.ledger"):
+    if not reader.has_landed:
         return [html.P(waiting(reader))], [], _HIDDEN
     every = [_list(reader, search)]
     try:
@@ -245,7 +245,7 @@ def said(
     reader: Reader, search: str | None, *, is_out: bool, by: str | None, why: str | None, from_on: str | None
 ) -> str:
     """Publishes a person's word of the device of the URL's query; a sentence on what came of it."""
-    if reader.is_outside or reader.lake() is None:
+    if reader.is_outside or not reader.is_there:
         return STAFF_ONLY if reader.is_outside else waiting(reader)
     try:
         now = datetime.now(UTC)

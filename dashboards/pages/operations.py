@@ -262,7 +262,7 @@ def _stream_tables(reader: Reader, facts: Stream | None) -> list:
     """Rejects, examples, topics, unknown content: for the clinic's staff."""
     if facts is None:
         return [table_of(None, caption="", none=f"Not known. {waiting(reader)}")] * 4
-    none = _NONE_YET if reader.changed_at("raw.ledger") else f"Not known. {waiting(reader)}"
+    none = _NONE_YET if reader.has_landed else f"Not known. {waiting(reader)}"
     by_reason = facts.rejects_by_reason.select(
         "reason",
         pl.col("kafka_topic").alias("topic"),

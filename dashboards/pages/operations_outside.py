@@ -10,15 +10,21 @@ from datetime import UTC, datetime, timedelta
 
 from dash import html
 
+from ingest.lake import Lake
+
 from .. import words
 from ..components import Drawn, nothing, table_of, tile, tiles
+from ..gate import seen_from_outside
 from ..reader import Reader
 from ..theme import Look
-from .base import waiting
-from .operations_facts import computed_facts, failing_checks, stream_facts, workers
+from .base import STAFF_ONLY, waiting
+from .operations_facts import computed_facts, failing_checks, workers
 
-STAFF_ONLY = "Shown to the clinic's own staff only."
 _RECENT, _TODAY = timedelta(hours=1), timedelta(days=1)
+_LONG_AGO = "none for more than a day"
+_STREAM = """
+SELECT max(landed_at) AS landed_at, coalesce(sum(rejects), 0) > 0 AS has_rejects FROM raw.ledger
+"""
 
 
 def chart(*, of: Look) -> Drawn:
@@ -28,12 +34,21 @@ def chart(*, of: Look) -> Drawn:
 
 def health(reader: Reader):
     """The tiles: whether records land, whether ingest runs, whether outcomes are released and their checks pass."""
-    facts = stream_facts(reader)
-    if facts is None:
+    stream = reader.inspect(_stream, name="stream in words", max_age_s=2)
+    if stream is None:
         return tiles([tile("Lake", "not there yet", waiting(reader), is_concern=True)])
-    return tiles(
-        [_landing(facts.landed_at), _ingest(reader), _records(facts.rejects > 0), _released(reader), _checks(reader)]
-    )
+    landing, has_rejects = stream
+    return tiles([_landing(landing), _ingest(reader), _records(has_rejects), _released(reader), _checks(reader)])
+
+
+@seen_from_outside
+def _stream(lake: Lake) -> tuple[str | None, bool]:
+    """How it goes in words, to the hour (None: nothing landed), and whether anything was rejected."""
+    landed_at, has_rejects = lake.sql(_STREAM).row(0)
+    if landed_at is None:
+        return None, has_rejects
+    age = datetime.now(UTC) - landed_at
+    return "landing" if age < _RECENT else "landed today" if age < _TODAY else _LONG_AGO, has_rejects
 
 
 def failing(reader: Reader):
@@ -48,12 +63,10 @@ def for_staff():
     return html.P(STAFF_ONLY, className="small")
 
 
-def _landing(landed_at: datetime | None):
-    if landed_at is None:
+def _landing(said: str | None):
+    if said is None:
         return tile("Records", "none yet", "nothing has landed")
-    age = datetime.now(UTC) - landed_at
-    said = "landing" if age < _RECENT else "landed today" if age < _TODAY else "none for more than a day"
-    return tile("Records", said, "whether records arrive, to the hour", is_concern=age >= _TODAY)
+    return tile("Records", said, "whether records arrive, to the hour", is_concern=said == _LONG_AGO)
 
 
 def _ingest(reader: Reader):

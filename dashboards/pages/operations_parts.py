@@ -18,24 +18,24 @@ _IN_ORDER = ("running", "stopped")
 
 
 def parts_table(reader: Reader):
-    """A row a part; what was said of it only for the clinic's own staff."""
+    """A row a part."""
     record = running(reader.settings)
     if record is None:
         return table_of(None, caption="Parts of floe up", none=_NONE)
     whole = {"name": "floe up", "since": record["started_at"], "restarts": 0} | record
-    rows = [_row(part, is_outside=reader.is_outside) for part in (whole, *record["parts"])]
+    rows = [_row(part) for part in (whole, *record["parts"])]
     return table_of(pl.DataFrame(rows, infer_schema_length=None), caption="Parts of floe up", none=_NONE)
 
 
-def _row(part: dict, *, is_outside: bool) -> dict:
+def _row(part: dict) -> dict:
     age = datetime.now(UTC) - datetime.fromisoformat(part["since"])
-    row = {
+    return {
         "part": part["name"],
         "state": part["state"],
         "for": spoken(max(0.0, age.total_seconds())),
         "started again": part["restarts"],
+        "said of it": part["said"],
     }
-    return row if is_outside else row | {"said of it": part["said"]}
 
 
 def parts_tile(reader: Reader):
@@ -50,6 +50,6 @@ def parts_tile(reader: Reader):
     return tile(
         "Parts of floe up",
         f"{up} of {len(record['parts'])} running",
-        "; ".join(down) if down and not reader.is_outside else f"{counted(restarts, 'restart')} since floe up began",
+        "; ".join(down) if down else f"{counted(restarts, 'restart')} since floe up began",
         is_concern=bool(down),
     )

@@ -11,9 +11,9 @@ import polars as pl
 
 from .. import words
 from ..components import Drawn, nothing
-from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
 from ..figures.severity import grade_bars
+from ..gate import SUPPRESSED
 from ..theme import Look
 from .both_intervals import LIKE_THESE, like_these, which_is_drawn
 

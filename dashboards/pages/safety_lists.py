@@ -1,7 +1,7 @@
 """The safety page's lists: serious events and cold injuries, reports and their due days, all control charts.
 
 Here: columns, and rows of marts as people read them. Not here: charts. Records are of single patients: a
-reader from outside gets none of them (disclosed.py).
+reader from outside gets none of them (gate.py).
 """
 
 from urllib.parse import quote

@@ -7,8 +7,8 @@ import polars as pl
 
 from transforms.facts.values import NONE
 
-from ..disclosed import SUPPRESSED
 from ..filters import Chosen
+from ..gate import SUPPRESSED
 from ..reader import Reader
 from .base import clinic_names, waiting
 

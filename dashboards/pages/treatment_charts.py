@@ -8,9 +8,9 @@ import polars as pl
 
 from .. import words
 from ..components import Drawn, nothing
-from ..disclosed import SUPPRESSED
 from ..figures.dose import dose_response, visible_range
 from ..figures.intervals import Panel, interval_panels
+from ..gate import SUPPRESSED
 from ..theme import Look
 from .cohort_charts import digits_of
 from .shares import counted, shares_chart

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from dashboards import ids
-from dashboards.disclosed import SUPPRESSED
+from dashboards.gate import SUPPRESSED
 from dashboards.pages import change_charts, cohort
 from dashboards.theme import LIGHT
 from tests.dashboards.looking import caption, part, payload, view

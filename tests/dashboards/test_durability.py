@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from dashboards import ids
-from dashboards.disclosed import SUPPRESSED
 from dashboards.filters import chosen, settled
+from dashboards.gate import SUPPRESSED
 from dashboards.pages import durability, durability_charts, survival_charts
 from dashboards.pages.series import in_series, why_none
 from dashboards.theme import LIGHT

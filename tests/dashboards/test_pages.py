@@ -9,7 +9,7 @@ from dash import no_update
 
 from dashboards import ids, shell, words
 from dashboards.components import outputs
-from dashboards.disclosed import SUPPRESSED
+from dashboards.gate import SUPPRESSED
 from dashboards.pages import (
     PAGES,
     cohort,

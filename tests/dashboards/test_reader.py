@@ -9,7 +9,7 @@ import pytest
 
 from dashboards import reader as reader_module
 from dashboards import shell
-from dashboards.disclosed import SUPPRESSED, disclosed
+from dashboards.gate import SUPPRESSED, Gate, Viewer
 from dashboards.reader import Reader, is_readable
 from ingest.lake import Lake
 from ingest.settings import Settings
@@ -17,6 +17,7 @@ from tests.dashboards.small_lake import CUT, EVENT, RELEASE, STAMP, cohort_rows,
 from transforms.schemas import MART_TABLES
 
 COHORT = MART_TABLES["cohort_outcomes"]
+STAFF, OUTSIDE = (Gate(Viewer(role=role)) for role in ("clinic", "outside"))
 
 
 def test_staff_see_small_cells(staff):
@@ -41,9 +42,10 @@ def test_outside_small_cells_have_no_number(outsider):
 
 
 def test_outside_other_cells_stay(outsider, staff):
-    """A row that is not marked is the same for both."""
+    """A row that is not marked is the same for both, but for the lake's snapshot, which tells how often records land."""
     where = ("strata = $1 AND clinic_id = $2", [("clinic_id", "study_arm"), "C1"])
-    assert outsider.mart("cohort_outcomes", *where).equals(staff.mart("cohort_outcomes", *where))
+    of_staff = staff.mart("cohort_outcomes", *where).with_columns(lake_snapshot=pl.lit(None, pl.Int64))
+    assert outsider.mart("cohort_outcomes", *where).equals(of_staff)
 
 
 def test_outside_the_release_is_read_and_not_the_mart(tmp_path, with_lake, monkeypatch):
@@ -52,13 +54,13 @@ def test_outside_the_release_is_read_and_not_the_mart(tmp_path, with_lake, monke
     settings = Settings(home=with_lake(tmp_path / "home"))
     fill(settings)
     staff, outsider = Reader(settings), Reader(settings.model_copy(update={"viewer_role": "outside"}))
-    before, at = outsider.mart("cohort_outcomes"), outsider.released_in()
+    before, at = outsider.mart("cohort_outcomes"), outsider.newest(("mart",))
     rows = frame(COHORT, cohort_rows(stratum(clinic_id="C9"), start=6.0, n=51))
     with Lake.open(settings) as lake:
         lake.write(lambda w: w.replace(COHORT, rows))
     assert staff.mart("cohort_outcomes").equals(rows)
     assert outsider.mart("cohort_outcomes").equals(before)
-    assert outsider.released_in() == at
+    assert outsider.newest(("mart",)) == at == RELEASE["release_id"]
     assert outsider.changed_at("mart.cohort_outcomes") == outsider.release()["released_at"] == RELEASE["released_at"]
     assert staff.changed_at("mart.cohort_outcomes") != RELEASE["released_at"]
     clinics = [[o["value"] for o in shell.filter_options(reader)[2]] for reader in (staff, outsider)]
@@ -77,9 +79,13 @@ def test_a_table_whose_last_change_expired_is_read(tmp_path, with_lake):
         assert lake.upkeep(expire_before=lake.snapshot(), keep=timedelta(0))["expired_snapshots"] > 0
     reader = Reader(settings.model_copy(update={"viewer_role": "outside"}))
     assert reader.mart("cohort_outcomes").height > 0
-    assert reader.release() == RELEASE
-    assert reader.changed_at("raw.ledger") is not None
-    assert reader.changed_at("raw.sessions") is None
+    assert reader.release() == RELEASE | {"lake_snapshot": None}
+    assert reader.has_landed
+    assert reader.changed_at("raw.ledger") is None  # from outside
+    of_staff = Reader(settings)
+    assert of_staff.changed_at("raw.ledger") is not None
+    assert of_staff.changed_at("raw.sessions") is None
+    of_staff.close()
     reader.close()
 
 
@@ -96,7 +102,7 @@ def test_words_that_give_a_number_away(staff):
     """The signal of a suppressed clinic is blank too: it says on which side of the limits the count lies."""
     table = MART_TABLES["clinic_funnel"]
     rows = staff.mart("clinic_funnel").with_columns(is_suppressed=pl.lit(True))
-    hidden = disclosed(table, rows, is_outside=True)
+    hidden = OUTSIDE.rows(table, rows)
     assert hidden["signal"].null_count() == hidden.height == 3
     assert hidden["clinic_id"].null_count() == 0
 
@@ -123,13 +129,13 @@ def test_how_many_rows_a_hidden_cell_has_is_not_told(name, rows):
     """A row a time with an event, a verdict or a bin with somebody in it: from outside a hidden cell is one row."""
     table = MART_TABLES[name]
     marked = frame(table, [STAMP | row | {"metric_id": "m", "is_suppressed": True} for row in rows])
-    assert disclosed(table, marked, is_outside=False).equals(marked)
-    hidden = disclosed(table, marked, is_outside=True)
+    assert STAFF.rows(table, marked).equals(marked)
+    hidden = OUTSIDE.rows(table, marked)
     assert hidden.height == 1
     kept = {c for c in hidden.columns if hidden[c].null_count() == 0}
     assert kept - {*STAMP, "metric_id", "reason", "parameter", "visit", "chart", "clinic_id"} == set()
     shown = marked.with_columns(is_suppressed=pl.lit(False))
-    assert disclosed(table, shown, is_outside=True).equals(shown)
+    assert OUTSIDE.rows(table, shown.with_columns(lake_snapshot=None)).equals(shown.with_columns(lake_snapshot=None))
 
 
 def test_first_copy_gives_the_position(staff, outsider):
@@ -165,7 +171,7 @@ def test_a_change_is_seen_and_else_nothing_is_asked_again(tmp_path, with_lake, m
         first = reader.mart("cohort_outcomes")
         lake.write(lambda w: w.replace(MART_TABLES["check_results"], frame(MART_TABLES["check_results"], [])))
         lake.write(lambda w: w.execute("INSERT INTO core.clinics (clinic_id) VALUES ('C9')"))
-        assert reader._results[("SELECT * FROM mart.cohort_outcomes WHERE true", ())].value is first
+        assert reader._results[reader.gate.viewer, ("SELECT * FROM mart.cohort_outcomes WHERE true", ())].value is first
         before = reader.newest(("mart",))
         lake.write(lambda w: w.replace(COHORT, rows.head(2)))
         assert reader.mart("cohort_outcomes").height == 2

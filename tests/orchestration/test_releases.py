@@ -1,7 +1,7 @@
 """Releases over a real lake: events land, marts are computed through Dagster, and each role reads what it may.
 
 Here: when a release is made, that it is whole, and what readers see of it. Not here: what it holds back in every case
-(tests/transforms/test_release.py).
+(tests/transforms/disclosure).
 """
 
 import json
@@ -13,7 +13,7 @@ import plotly.io
 import pytest
 
 from dashboards import shell
-from dashboards.disclosed import SUPPRESSED
+from dashboards.gate import SUPPRESSED
 from dashboards.pages import operations
 from dashboards.pages.cohort import COHORT
 from dashboards.pages.safety import SAFETY

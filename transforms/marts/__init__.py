@@ -75,7 +75,12 @@ MARTS: dict[str, Mart] = {
     "adtte": Mart(MART_TABLES["adtte"], adtte.INPUTS, adtte.compute),
     "adverse_event_rates": _counting(adverse_event_rates),
     "adverse_event_groups": _counting(adverse_event_groups),
-    "adverse_event_comparisons": _counting(adverse_event_comparisons),
+    "adverse_event_comparisons": Mart(
+        MART_TABLES["adverse_event_comparisons"],
+        adverse_event_comparisons.INPUTS,
+        adverse_event_comparisons.compute,
+        is_summary=True,
+    ),
     "time_at_risk": Mart(MART_TABLES["time_at_risk"], time_at_risk.INPUTS, time_at_risk.compute),
     "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
     "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),

@@ -14,11 +14,10 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from .. import disclosure
 from ..facts.restrictions import key_columns
 from ..facts.values import MASKED, NONE, OTHERS, UNKNOWN
 from ..options import Cut, Options
-from ..schemas import MART_TABLES
+from ..schemas import MARK, MART_TABLES
 from . import adverse_event_rates as counted
 from .arm_comparisons import REFERENCE_ARMS, reference_arm
 from .event_figures import COUNTS, EXPOSURES, RISKS, risks, with_rate_ratios
@@ -55,7 +54,8 @@ def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut, **tables: 
         for e in EXPOSURES
     )
     pairs = _with_risks(pairs, _by_stratum(adsl, tables, options=options, cut=cut), adsl)
-    pairs = pairs.with_columns(cells(options).suppressed(pairs), metric_id=pl.lit(METRIC))
+    # between two groups no row is for readers from outside: a group's counts, less those of a pair, are another group's
+    pairs = pairs.with_columns(pl.lit(True).alias(MARK), metric_id=pl.lit(METRIC))
     return TABLE.conform(stamped(pairs, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
@@ -124,17 +124,6 @@ def _tables(arm: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     second = reference.select("stratum", x2="patients_with_event", n2="patients")
     both = first.join(second, on="stratum", how="full", coalesce=True).fill_null(0)
     return both.sort("stratum")
-
-
-def cells(options: Options) -> disclosure.Cells:
-    """No row is for readers from outside: a group's counts, less those of a pair, are another group's."""
-    return disclosure.Cells(
-        counts=["patients", "events"],
-        dimensions=["term"],
-        min_cell=options.min_cell,
-        by=["dimension", "study_id", "compared", "reference", *(c for c in _CELL if c != "term")],
-        widened=lambda rows: pl.repeat(True, rows.height, eager=True).alias("is_suppressed"),
-    )
 
 
 def _groups(table: pl.DataFrame, dimension: str) -> pl.DataFrame:

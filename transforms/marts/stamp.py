@@ -1,6 +1,6 @@
 """What every row of a summary carries: the metric's version, the lake's snapshot, the data cut.
 
-Here: the stamp. Not here: which counts are too small for a reader from outside the clinic (disclosure.py), and who may
+Here: the stamp. Not here: which counts are too small for a reader from outside the clinic (transforms/disclosure), and who may
 read what (the reader, by role): marts hold the true counts.
 """
 

@@ -5,7 +5,7 @@ Here: re-exports. Tables live in raw.py (what arrived), core.py (what is true no
 """
 
 from .app import APP_TABLES
-from .base import TIMESTAMP, Column, Json, JsonList, Table
+from .base import MARK, TIMESTAMP, Column, Json, JsonList, Outside, Table
 from .core import CORE_RECORDS, CORE_TABLES
 from .mart import MART_TABLES
 from .raw import BOOKKEEPING, RAW_TABLES, TOPIC_BY_NAME, TOPICS, Topic
@@ -15,6 +15,7 @@ __all__ = [
     "BOOKKEEPING",
     "CORE_RECORDS",
     "CORE_TABLES",
+    "MARK",
     "MART_TABLES",
     "RAW_TABLES",
     "TIMESTAMP",
@@ -23,6 +24,7 @@ __all__ = [
     "Column",
     "Json",
     "JsonList",
+    "Outside",
     "Table",
     "Topic",
 ]

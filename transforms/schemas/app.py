@@ -1,7 +1,7 @@
 """The tables of `app`: what a release to readers from outside the clinic fills, and which release wrote this lake.
 
-Here: their columns; which marts take part; the number of the lake's format. Not here: what a release holds back (transforms/release.py), when it is made
-(orchestration/releases.py).
+Here: their columns; the number of the lake's format. Not here: which marts take part (each says so of its columns), what a
+release holds back (transforms/disclosure), when it is made (orchestration/releases.py).
 
 A release keeps its summaries as they were, as tables of their own: what outside readers see then depends on no old
 snapshot of the lake, so neither on upkeep nor on columns that came since.
@@ -9,16 +9,8 @@ snapshot of the lake, so neither on upkeep nor on columns that came since.
 
 import polars as pl
 
-from .base import TIMESTAMP, Column, Table
+from .base import TIMESTAMP, Column, Outside, Table
 from .mart import MART_TABLES
-
-PATIENT_KEYS = frozenset({"USUBJID", "patient_id", "ae_id", "AEID", "SESSIONID", "alert_id", "subject_id"})
-MARK = "is_suppressed"
-
-
-def is_of_patients(table: Table) -> bool:
-    """Whether a row is about one patient (or one of its events)."""
-    return any(name in PATIENT_KEYS for name in table.names)
 
 
 def _as_released(table: Table) -> Table:
@@ -27,24 +19,23 @@ def _as_released(table: Table) -> Table:
 
 
 # A summary's name -> its table of the last release
-RELEASED: dict[str, Table] = {
-    t.name: _as_released(t) for t in MART_TABLES.values() if MARK in t.names and not is_of_patients(t)
-}
+RELEASED: dict[str, Table] = {t.name: _as_released(t) for t in MART_TABLES.values() if t.is_released}
 
 RELEASES = Table(
     "app",
     "releases",
     "One row a release: what readers from outside the clinic are shown, the last one at present.",
     (
-        Column("release_id", pl.Int64, "number, from 1", required=True),
+        Column("release_id", pl.Int64, "number, from 1", required=True, outside=Outside.KEY),
         Column("lake_snapshot", pl.Int64, "snapshot of the lake that its marts were computed from", required=True),
         Column(
             "data_cutoff",
             TIMESTAMP,
             "newest plausible event time in it, capped at the time it was ingested",
             required=True,
+            outside=Outside.OPEN,
         ),
-        Column("released_at", TIMESTAMP, "when it was made", required=True),
+        Column("released_at", TIMESTAMP, "when it was made", required=True, outside=Outside.OPEN),
     ),
     ("release_id",),
 )

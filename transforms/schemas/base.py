@@ -1,16 +1,37 @@
 """What a table and a column are: name, type, unit, key, range, closed list, comment.
 
-Here: the two record types and what is derived from them (polars schema, DDL, comments).
-Not here: any table of Floe (raw.py, core.py, mart.py) and anything that opens a database.
+Here: the two record types and what is derived from them (polars schema, DDL, comments, what of it is seen from outside).
+Not here: any table of Floe (raw.py, core.py, mart.py), anything that opens a database, how what is seen is made coarse
+(transforms/disclosure).
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 
 import polars as pl
 
 TIMESTAMP = pl.Datetime("us", "UTC")
-COUNT = "count"  # the unit of a column that counts people or things: what is released of it is rounded
+COUNT = "count"  # the unit of a column that counts people or things
+MARK = "is_suppressed"  # the column by which a summary says which of its rows must not be seen from outside
+
+
+class Outside(StrEnum):
+    """What a column is to a reader from outside the clinic; one that says nothing is withheld.
+
+    KEY and OPEN are the same whatever happened to whom: seen as they are. COUNT and MEASURED come of what happened to
+    people: seen as a release makes them, and in no row that is marked. WITHHELD is for nobody outside.
+    """
+
+    KEY = "key"
+    OPEN = "open"
+    COUNT = "count"
+    MEASURED = "measured"
+    WITHHELD = "withheld"
+
+    @property
+    def is_of_people(self) -> bool:
+        return self in (Outside.COUNT, Outside.MEASURED)
 
 
 class Json:
@@ -41,7 +62,8 @@ _DUCKDB = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `lower`/`upper` is the physical range (inclusive), `closed` the closed list of values."""
+    """One column: `lower`/`upper` is the physical range (inclusive), `closed` the closed list of values, `outside` what it
+    is to a reader from outside."""
 
     name: str
     dtype: type | pl.DataType
@@ -52,14 +74,11 @@ class Column:
     lower: float | None = None
     upper: float | None = None
     sent_as: str | None = None  # the field's name in the event, where a column of the envelope has it already
+    outside: Outside = Outside.WITHHELD
 
     @property
     def field(self) -> str:
         return self.sent_as or self.name
-
-    @property
-    def is_count(self) -> bool:
-        return self.unit == COUNT
 
     @property
     def is_json(self) -> bool:
@@ -104,6 +123,27 @@ class Table:
     @property
     def names(self) -> list[str]:
         return [c.name for c in self.columns]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a reader from outside sees its rows as they are: what it says of itself is of nobody."""
+        return (
+            self._is_named_outside and MARK not in self.names and not any(c.outside.is_of_people for c in self.columns)
+        )
+
+    @property
+    def is_released(self) -> bool:
+        """Whether a reader from outside sees what a release holds of it: a summary that says what it counts."""
+        return self._is_named_outside and MARK in self.names and any(c.outside is Outside.COUNT for c in self.columns)
+
+    @property
+    def _is_named_outside(self) -> bool:
+        """Whether a row may be told apart from outside: not where any column of the key is withheld, or there is none."""
+        return bool(self.key) and all(self.column(name).outside is not Outside.WITHHELD for name in self.key)
+
+    def of(self, *outside: Outside) -> list[str]:
+        """Names of the columns that are one of these to a reader from outside."""
+        return [c.name for c in self.columns if c.outside in outside]
 
     @cached_property
     def polars_schema(self) -> pl.Schema:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from .base import TIMESTAMP, Column, Json, Table
+from .base import TIMESTAMP, Column, Json, Outside, Table
 from .raw import ENVELOPE, TOPICS, data_columns
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
@@ -25,10 +25,18 @@ _ASIDE = Column(
 )
 
 
+# Records that are of no person, and what of them a reader from outside sees
+_OPEN = {
+    "clinics": {"clinic_id": Outside.KEY, "name": Outside.OPEN, "country": Outside.OPEN, "timezone": Outside.OPEN},
+}
+
+
 def _core_table(topic) -> Table:
     """What can't be true is null in core, so no moment, day or time zone of raw is required here."""
     data = (*(c for c in data_columns(topic) if not c.name.startswith("record_status")), _GIVEN)
     columns = (*data, *_LINEAGE, *((_ASIDE,) if _is_lived(topic) else ()))
+    open_columns = _OPEN.get(topic.name, {})
+    columns = (replace(c, outside=open_columns.get(c.name, c.outside)) for c in columns)
     return Table(
         "core",
         topic.name,

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from ..facts.device_events import COUNTED, DEVICE_EVENTS, NOT_COUNTED
+from ..facts.device_events import COUNTED as IN_RATES
+from ..facts.device_events import DEVICE_EVENTS, NOT_COUNTED
 from ..facts.restrictions import GRADE_COLUMN, GROUP_RESTRICTIONS, RESTRICTIONS, flag_columns, key_columns
-from .base import COUNT, TIMESTAMP, Column, Json, Table
+from .base import COUNT, TIMESTAMP, Column, Json, Outside, Table
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
 SL = pl.List(pl.String)
+KEY, OPEN, COUNTED, MEASURED, WITHHELD = Outside
 YN = ("Y", "N")
 
 
@@ -331,11 +333,13 @@ ADTTE = _table(
 # --- summaries ------------------------------------------------------------------------------------
 
 STAMP = [
-    Column("metric_id", S, "metric of mart.metric_definitions", required=True),
-    Column("metric_version", S, "its version", required=True),
-    Column("lake_snapshot", I, "snapshot of the lake that it was computed from", required=True),
-    Column("data_cutoff", T, "newest plausible event time, capped at the time it was ingested", required=True),
-    Column("is_suppressed", B, "a reader from outside the clinic must not see the counts", required=True),
+    Column("metric_id", S, "metric of mart.metric_definitions", required=True, outside=KEY),
+    Column("metric_version", S, "its version", required=True, outside=KEY),
+    Column("lake_snapshot", I, "snapshot of the lake that it was computed from", required=True, outside=WITHHELD),
+    Column(
+        "data_cutoff", T, "newest plausible event time, capped at the time it was ingested", required=True, outside=KEY
+    ),
+    Column("is_suppressed", B, "a reader from outside the clinic must not see the counts", required=True, outside=KEY),
 ]
 # A study's arms are told apart within it alone: study and arm are one dimension of two columns.
 COLUMNS_OF = {
@@ -349,29 +353,31 @@ DIMENSIONS = tuple(COLUMNS_OF)
 CELL_DIMENSIONS = tuple(columns[0] if len(columns) == 1 else columns for columns in COLUMNS_OF.values())
 STRATUM_COLUMNS = tuple(column for columns in COLUMNS_OF.values() for column in columns)
 STRATA = [
-    Column("clinic_id", S, "clinic; null where not a dimension of the stratum"),
-    Column("modality", S, "modality, (none) for patients without a session; null where not a dimension"),
-    Column("indication", S, "indication; null where not a dimension"),
-    Column("study_id", S, "study, ROUTINE for routine care; null where study_arm is not a dimension"),
+    Column("clinic_id", S, "clinic; null where not a dimension of the stratum", outside=KEY),
+    Column("modality", S, "modality, (none) for patients without a session; null where not a dimension", outside=KEY),
+    Column("indication", S, "indication; null where not a dimension", outside=KEY),
+    Column("study_id", S, "study, ROUTINE for routine care; null where study_arm is not a dimension", outside=KEY),
     Column(
         "arm",
         S,
         "arm of that study, (none) for patients without one, (masked) while the study's arms are masked; null where study_arm is not a dimension",
+        outside=KEY,
     ),
     Column(
         "strata",
         SL,
         "the dimensions in force, of clinic_id, modality, indication and study_arm (study_id and arm together)",
         required=True,
+        outside=KEY,
     ),
 ]
 
 
 def _ci(name: str, comment: str, unit: str | None = None) -> list[Column]:
     return [
-        Column(name, F, comment, unit),
-        Column(f"{name}_lower", F, f"{comment}: lower 95 % limit", unit),
-        Column(f"{name}_upper", F, f"{comment}: upper 95 % limit", unit),
+        Column(name, F, comment, unit, outside=MEASURED),
+        Column(f"{name}_lower", F, f"{comment}: lower 95 % limit", unit, outside=MEASURED),
+        Column(f"{name}_upper", F, f"{comment}: upper 95 % limit", unit, outside=MEASURED),
     ]
 
 
@@ -446,14 +452,16 @@ _CLUSTERED_REASON = Column(
     "clustered_reason",
     S,
     "why there are no limits for clinics like these: one clinic, fewer than five, or nothing that says how much clinics differ",
+    outside=MEASURED,
 )
 _CLUSTERED_CI = (
     Column(
         "ci_clustered_lower",
         F,
         "lower 95 % limit for clinics like these: that clinics differ is part of it (means: CR2 with Satterthwaite's degrees of freedom; shares and rates: the wider of exact limits on the effective number and a likelihood with the clinics' spread)",
+        outside=MEASURED,
     ),
-    Column("ci_clustered_upper", F, "upper 95 % limit for clinics like these"),
+    Column("ci_clustered_upper", F, "upper 95 % limit for clinics like these", outside=MEASURED),
     _CLUSTERED_REASON,
 )
 COHORT_OUTCOMES = _table(
@@ -465,50 +473,62 @@ COHORT_OUTCOMES = _table(
             "parameter",
             S,
             "what it is a statistic of: a parameter of mart.adqs or mart.adact, or an amount of sessions; null = no such",
+            outside=KEY,
         ),
-        Column("statistic", S, "which statistic of the parameter; null = none"),
+        Column("statistic", S, "which statistic of the parameter; null = none", outside=KEY),
         *STRATA,
-        Column("visit", S, "visit; null for a metric without one"),
-        Column("visit_day", I, "visit's target day"),
-        Column("population", S, "who is counted"),
-        Column("n_patients", I, "patients of the stratum", unit=COUNT, required=True),
+        Column("visit", S, "visit; null for a metric without one", outside=KEY),
+        Column("visit_day", I, "visit's target day", outside=KEY),
+        Column("population", S, "who is counted", outside=KEY),
+        Column("n_patients", I, "patients of the stratum", unit=COUNT, required=True, outside=COUNTED),
         Column(
             "n_due",
             I,
             "of them those whose window has closed at the data cut; this and the following counts are of sessions or courses where `population` says so",
             unit=COUNT,
+            outside=COUNTED,
         ),
-        Column("n_evaluable", I, "of those due, with a value", unit=COUNT),
+        Column("n_evaluable", I, "of those due, with a value", unit=COUNT, outside=COUNTED),
         Column(
             "n_missing",
             I,
             "of those due, the others without a value: also patients of an indication that is never asked, where others of their clinic are",
             unit=COUNT,
+            outside=COUNTED,
         ),
-        Column("n_pending", I, "not yet due; without a session, End of course is never due", unit=COUNT),
+        Column(
+            "n_pending", I, "not yet due; without a session, End of course is never due", unit=COUNT, outside=COUNTED
+        ),
         Column(
             "n_not_evaluable",
             I,
             "of those due, not to be judged, with or without a value: nobody of their study (STUDYID) is asked at the visit, or their clinic asks for other parameters alone, or their baseline is missing or one that the rule can't judge from (such as 0)",
             unit=COUNT,
+            outside=COUNTED,
         ),
         Column(
             "n_event",
             I,
             "of the evaluable, with the event (a proportion's numerator); of a rate the events",
             unit=COUNT,
+            outside=COUNTED,
         ),
-        Column("patient_years", F, "denominator of a rate", "years"),
-        Column("estimate", F, "estimate, in `unit`"),
-        Column("ci_lower", F, "lower 95 % limit, of these clinics' patients"),
-        Column("ci_upper", F, "upper 95 % limit, of these clinics' patients"),
+        Column("patient_years", F, "denominator of a rate", "years", outside=MEASURED),
+        Column("estimate", F, "estimate, in `unit`", outside=MEASURED),
+        Column("ci_lower", F, "lower 95 % limit, of these clinics' patients", outside=MEASURED),
+        Column("ci_upper", F, "upper 95 % limit, of these clinics' patients", outside=MEASURED),
         *_CLUSTERED_CI,
-        Column("unit", S, "unit of the estimate"),
-        Column("median_day", F, "median study day of the evaluable assessments", "days"),
-        Column("missing_rule", S, "what was done with missing values"),
-        Column("rtm_expected", F, "change that regression to the mean alone would give; null without its settings"),
-        Column("rtm_source", S, "source of those settings"),
-        Column("reason", S, "why no estimate can be given"),
+        Column("unit", S, "unit of the estimate", outside=OPEN),
+        Column("median_day", F, "median study day of the evaluable assessments", "days", outside=MEASURED),
+        Column("missing_rule", S, "what was done with missing values", outside=OPEN),
+        Column(
+            "rtm_expected",
+            F,
+            "change that regression to the mean alone would give; null without its settings",
+            outside=OPEN,
+        ),
+        Column("rtm_source", S, "source of those settings", outside=OPEN),
+        Column("reason", S, "why no estimate can be given", outside=MEASURED),
     ],
     ("metric_id", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "visit", "population"),
 )
@@ -548,33 +568,57 @@ _RATE_COMMENTS = {
 }
 _RATES = [c for name, comment in _RATE_COMMENTS.items() for c in _ci(name, comment)]
 _OF_CELL = [
-    Column("period_start", D, "clinic-local day of the first session that began"),
-    Column("period_end", D, "UTC day on which the time at risk ends"),
+    Column("period_start", D, "clinic-local day of the first session that began", outside=MEASURED),
+    Column("period_end", D, "UTC day on which the time at risk ends", outside=MEASURED),
     Column(
-        "patients", I, "patients treated: with a session that began (delivered or aborted)", unit=COUNT, required=True
+        "patients",
+        I,
+        "patients treated: with a session that began (delivered or aborted)",
+        unit=COUNT,
+        required=True,
+        outside=COUNTED,
     ),
-    Column("patients_with_event", I, "of them with an event in their time at risk", unit=COUNT, required=True),
+    Column(
+        "patients_with_event",
+        I,
+        "of them with an event in their time at risk",
+        unit=COUNT,
+        required=True,
+        outside=COUNTED,
+    ),
     Column(
         "events",
         I,
         "events in time at risk, one for all records of a term while it lasts and in its clean window",
         unit=COUNT,
+        outside=COUNTED,
     ),
-    Column("sessions", I, "sessions delivered", unit=COUNT, required=True),
-    Column("sessions_asked", I, "of them those at which the patient was asked about side effects", unit=COUNT),
+    Column("sessions", I, "sessions delivered", unit=COUNT, required=True, outside=COUNTED),
+    Column(
+        "sessions_asked",
+        I,
+        "of them those at which the patient was asked about side effects",
+        unit=COUNT,
+        outside=COUNTED,
+    ),
     Column(
         "patient_years",
         F,
         "time at risk; of a single term without the time in which it lasts and its clean window",
         "years",
+        outside=MEASURED,
     ),
-    Column("patient_years_at_risk", F, "the same to the first event", "years"),
+    Column("patient_years_at_risk", F, "the same to the first event", "years", outside=MEASURED),
 ]
 
 
 def _restriction_columns(names: Iterable[str]) -> list[Column]:
     chosen = [RESTRICTIONS[name] for name in names]
-    return [Column(r.column, B, f"only {r.id.replace('_', '-')} events", required=True) for r in chosen if r.flag]
+    return [
+        Column(r.column, B, f"only {r.id.replace('_', '-')} events", required=True, outside=KEY)
+        for r in chosen
+        if r.flag
+    ]
 
 
 ADVERSE_EVENT_RATES = _table(
@@ -583,9 +627,9 @@ ADVERSE_EVENT_RATES = _table(
     [
         *STAMP,
         *STRATA,
-        Column("term", S, "coded term; null = any"),
+        Column("term", S, "coded term; null = any", outside=KEY),
         *_restriction_columns(RESTRICTIONS),
-        Column(GRADE_COLUMN, I, "only events of at least this grade; null = any"),
+        Column(GRADE_COLUMN, I, "only events of at least this grade; null = any", outside=KEY),
         *_OF_CELL,
         Column(
             "set_aside",
@@ -593,6 +637,7 @@ ADVERSE_EVENT_RATES = _table(
             "events set aside, for they lie after the patient's death: in no other figure of the row",
             unit=COUNT,
             required=True,
+            outside=COUNTED,
         ),
         Column(
             "implausible_records",
@@ -600,6 +645,7 @@ ADVERSE_EVENT_RATES = _table(
             "safety records of the clinic (where clinic is no dimension: of the lake) of which a value that can't be true does not count",
             unit=COUNT,
             required=True,
+            outside=COUNTED,
         ),
         Column(
             "likely_double_sessions",
@@ -607,6 +653,7 @@ ADVERSE_EVENT_RATES = _table(
             "sessions of the clinic (where clinic is no dimension: of the lake) that are likely another record of an earlier one; they are counted",
             unit=COUNT,
             required=True,
+            outside=COUNTED,
         ),
         Column(
             "events_outside",
@@ -614,6 +661,7 @@ ADVERSE_EVENT_RATES = _table(
             "events known to have begun outside the time at risk: in no other figure of the row",
             unit=COUNT,
             required=True,
+            outside=COUNTED,
         ),
         Column(
             "unknown_onset",
@@ -621,10 +669,16 @@ ADVERSE_EVENT_RATES = _table(
             "events of unknown onset of patients with time at risk; in `events` where the site takes them for treatment-emergent",
             unit=COUNT,
             required=True,
+            outside=COUNTED,
         ),
         *_RATES,
         Column(
-            "patients_with_event_planned", I, "patients with an event to the planned end", unit=COUNT, required=True
+            "patients_with_event_planned",
+            I,
+            "patients with an event to the planned end",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
         ),
         Column(
             "events_planned",
@@ -632,9 +686,10 @@ ADVERSE_EVENT_RATES = _table(
             "events to the planned end of the time at risk, as if nobody were lost",
             unit=COUNT,
             required=True,
+            outside=COUNTED,
         ),
-        Column("patient_years_planned", F, "time at risk to its planned end", "years"),
-        Column("patient_years_at_risk_planned", F, "the same to the first event", "years"),
+        Column("patient_years_planned", F, "time at risk to its planned end", "years", outside=MEASURED),
+        Column("patient_years_at_risk_planned", F, "the same to the first event", "years", outside=MEASURED),
         *[
             c
             for name, comment in _RATE_COMMENTS.items()
@@ -644,10 +699,14 @@ ADVERSE_EVENT_RATES = _table(
             "overdispersion",
             F,
             "Pearson chi-squared / (patients - 1) of events over sessions; null where not computable",
+            outside=MEASURED,
         ),
         *[
             Column(
-                f"{r}_od_{side}", F, f"{r}: {side} limit widened by over-dispersion, never narrower than the exact one"
+                f"{r}_od_{side}",
+                F,
+                f"{r}: {side} limit widened by over-dispersion, never narrower than the exact one",
+                outside=MEASURED,
             )
             for r in ("events_per_100_sessions", "events_per_100_patient_years")
             for side in ("lower", "upper")
@@ -657,6 +716,7 @@ ADVERSE_EVENT_RATES = _table(
                 f"{r}_clustered_{side}",
                 F,
                 f"{r}: {side} 95 % limit for clinics like these: that clinics differ is part of it; null says why in clustered_reason",
+                outside=MEASURED,
             )
             for r in (
                 "incidence_proportion",
@@ -668,7 +728,13 @@ ADVERSE_EVENT_RATES = _table(
         ],
         _CLUSTERED_REASON,
         *[
-            Column(name, F, f"sum over the stratum's patients of {text}, for intervals with patients as clusters", unit)
+            Column(
+                name,
+                F,
+                f"sum over the stratum's patients of {text}, for intervals with patients as clusters",
+                unit,
+                outside=WITHHELD,
+            )
             for name, text, unit in (
                 ("events_squared", "their events squared", None),
                 ("sessions_squared", "their sessions squared", None),
@@ -677,9 +743,18 @@ ADVERSE_EVENT_RATES = _table(
                 ("events_patient_years", "events times time at risk", "years"),
             )
         ],
-        Column("session_window_time_share", F, "share of the time at risk that the 72-hour windows cover"),
-        Column("unread_records", I, "safety records of the lake that could not be read", unit=COUNT, required=True),
-        Column("reason", S, "why a rate can't be given"),
+        Column(
+            "session_window_time_share", F, "share of the time at risk that the 72-hour windows cover", outside=MEASURED
+        ),
+        Column(
+            "unread_records",
+            I,
+            "safety records of the lake that could not be read",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
+        Column("reason", S, "why a rate can't be given", outside=MEASURED),
     ],
     (
         "clinic_id",
@@ -705,12 +780,19 @@ ADVERSE_EVENT_GROUPS = _table(
             "what the categories are: body systems; grades, of which a patient is in the worst alone; groups of terms that are looked at together",
             required=True,
             closed=("body_system", "worst_grade", "term_group"),
+            outside=KEY,
         ),
-        Column("category", S, "body system, grade or group of terms; (unknown) where none is given", required=True),
+        Column(
+            "category",
+            S,
+            "body system, grade or group of terms; (unknown) where none is given",
+            required=True,
+            outside=KEY,
+        ),
         *_restriction_columns(GROUP_RESTRICTIONS),
         *_OF_CELL,
         *_RATES,
-        Column("reason", S, "why a rate can't be given"),
+        Column("reason", S, "why a rate can't be given", outside=MEASURED),
     ],
     (
         "clinic_id",
@@ -823,38 +905,47 @@ ARM_COMPARISONS = _table(
     "One row a study, parameter, visit and pair of arms: never across studies. Of a study whose arms are masked one row a parameter and visit, which says so.",
     [
         *STAMP,
-        Column("study_id", S, "study of both arms, ROUTINE for routine care", required=True),
-        Column("parameter", S, "PARAMCD", required=True),
-        Column("visit", S, "visit", required=True),
-        Column("arm", S, "arm", required=True),
-        Column("reference_arm", S, "reference", required=True),
-        Column("allocation", S, "how the arms came about"),
-        Column("population", S, "who is counted", required=True),
-        Column("indication", S, "indication of a subgroup; null = all"),
-        Column("criterion", S, "responder rule; null for a difference of means"),
-        Column("n_arm", I, "patients of the arm; of all arms while they are masked", unit=COUNT, required=True),
-        Column("n_reference", I, "patients of the reference", unit=COUNT, required=True),
-        Column("x_arm", I, "responders of the arm", unit=COUNT),
-        Column("x_reference", I, "responders of the reference", unit=COUNT),
+        Column("study_id", S, "study of both arms, ROUTINE for routine care", required=True, outside=KEY),
+        Column("parameter", S, "PARAMCD", required=True, outside=KEY),
+        Column("visit", S, "visit", required=True, outside=KEY),
+        Column("arm", S, "arm", required=True, outside=KEY),
+        Column("reference_arm", S, "reference", required=True, outside=KEY),
+        Column("allocation", S, "how the arms came about", outside=OPEN),
+        Column("population", S, "who is counted", required=True, outside=KEY),
+        Column("indication", S, "indication of a subgroup; null = all", outside=KEY),
+        Column("criterion", S, "responder rule; null for a difference of means", outside=KEY),
+        Column(
+            "n_arm",
+            I,
+            "patients of the arm; of all arms while they are masked",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
+        Column("n_reference", I, "patients of the reference", unit=COUNT, required=True, outside=COUNTED),
+        Column("x_arm", I, "responders of the arm", unit=COUNT, outside=COUNTED),
+        Column("x_reference", I, "responders of the reference", unit=COUNT, outside=COUNTED),
         Column(
             "n_too_low_arm",
             I,
             "patients of the arm, among those due or with a value, whose baseline leaves the rule no room for a response; null = can't be told",
             unit=COUNT,
+            outside=COUNTED,
         ),
-        Column("n_too_low_reference", I, "the same of the reference", unit=COUNT),
+        Column("n_too_low_reference", I, "the same of the reference", unit=COUNT, outside=COUNTED),
         Column(
             "n_left_out",
             I,
             "answers with a value that the model leaves out: at visits that were not planned or too few have, or without a baseline where arms were not randomised",
             unit=COUNT,
+            outside=COUNTED,
         ),
-        Column("estimate", F, "arm minus reference"),
-        Column("ci_lower", F, "lower 95 % limit (Newcombe for a risk difference)"),
-        Column("ci_upper", F, "upper 95 % limit"),
-        Column("wald_lower", F, "lower 95 % Wald limit of a risk difference"),
-        Column("wald_upper", F, "upper 95 % Wald limit"),
-        Column("p_value", F, "p-value; only where arms were randomised"),
+        Column("estimate", F, "arm minus reference", outside=MEASURED),
+        Column("ci_lower", F, "lower 95 % limit (Newcombe for a risk difference)", outside=MEASURED),
+        Column("ci_upper", F, "upper 95 % limit", outside=MEASURED),
+        Column("wald_lower", F, "lower 95 % Wald limit of a risk difference", outside=MEASURED),
+        Column("wald_upper", F, "upper 95 % Wald limit", outside=MEASURED),
+        Column("p_value", F, "p-value; only where arms were randomised", outside=MEASURED),
         *[
             c
             for side, text in (("arm", "arm"), ("reference", "reference arm"))
@@ -863,16 +954,22 @@ ARM_COMPARISONS = _table(
                     f"lsmean_{side}",
                     F,
                     f"least-squares mean of the {text}: covariates at their mean, levels of factors with equal weights",
+                    outside=MEASURED,
                 ),
-                Column(f"lsmean_{side}_lower", F, "its lower 95 % limit"),
-                Column(f"lsmean_{side}_upper", F, "its upper 95 % limit"),
+                Column(f"lsmean_{side}_lower", F, "its lower 95 % limit", outside=MEASURED),
+                Column(f"lsmean_{side}_upper", F, "its upper 95 % limit", outside=MEASURED),
             )
         ],
-        Column("method", S, "method", required=True, closed=("ancova", "mmrm", "risk_difference")),
-        Column("adjusted_for", SL, "adjusted for"),
-        Column("unit", S, "unit of the estimate"),
-        Column("direction", S, "which direction is better", closed=("lower", "higher")),
-        Column("reason", S, "why no estimate can be given; beside an estimate, what was imputed or left out of it"),
+        Column("method", S, "method", required=True, closed=("ancova", "mmrm", "risk_difference"), outside=KEY),
+        Column("adjusted_for", SL, "adjusted for", outside=OPEN),
+        Column("unit", S, "unit of the estimate", outside=OPEN),
+        Column("direction", S, "which direction is better", closed=("lower", "higher"), outside=OPEN),
+        Column(
+            "reason",
+            S,
+            "why no estimate can be given; beside an estimate, what was imputed or left out of it",
+            outside=MEASURED,
+        ),
     ],
     ("study_id", "parameter", "visit", "arm", "reference_arm", "population", "indication", "criterion", "method"),
 )
@@ -884,15 +981,15 @@ RESPONDER_CURVES = _table(
     [
         *STAMP,
         *STRATA,
-        Column("parameter", S, "PARAMCD", required=True),
-        Column("visit", S, "visit", required=True),
-        Column("cutoff_pct", I, "improved by at least this share of the baseline", "%", required=True),
-        Column("n", I, "patients due with an evaluable baseline", unit=COUNT, required=True),
-        Column("n_missing", I, "of them without a value: no response", unit=COUNT, required=True),
-        Column("x", I, "of n, improved by at least the cut-off", unit=COUNT, required=True),
-        Column("estimate", F, "x / n"),
-        Column("ci_lower", F, "lower 95 % limit (Wilson)"),
-        Column("ci_upper", F, "upper 95 % limit"),
+        Column("parameter", S, "PARAMCD", required=True, outside=KEY),
+        Column("visit", S, "visit", required=True, outside=KEY),
+        Column("cutoff_pct", I, "improved by at least this share of the baseline", "%", required=True, outside=KEY),
+        Column("n", I, "patients due with an evaluable baseline", unit=COUNT, required=True, outside=COUNTED),
+        Column("n_missing", I, "of them without a value: no response", unit=COUNT, required=True, outside=COUNTED),
+        Column("x", I, "of n, improved by at least the cut-off", unit=COUNT, required=True, outside=COUNTED),
+        Column("estimate", F, "x / n", outside=MEASURED),
+        Column("ci_lower", F, "lower 95 % limit (Wilson)", outside=MEASURED),
+        Column("ci_upper", F, "upper 95 % limit", outside=MEASURED),
     ],
     ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "cutoff_pct"),
 )
@@ -903,16 +1000,28 @@ RESPONDER_DISAGREEMENT = _table(
     [
         *STAMP,
         *STRATA,
-        Column("parameter", S, "PARAMCD", required=True),
-        Column("visit", S, "visit", required=True),
-        Column("pct30", S, "at least 30 % better; null = not evaluable", closed=YN),
-        Column("points", S, "better by at least the important number of points; null = not evaluable", closed=YN),
-        Column("pgic", S, "global impression at the visit: much or very much improved; null = not asked", closed=YN),
-        Column("n", I, "patients due with a value", unit=COUNT, required=True),
-        Column("x", I, "of n, with this verdict", unit=COUNT, required=True),
-        Column("estimate", F, "x / n"),
-        Column("ci_lower", F, "lower 95 % limit (Wilson; Clopper-Pearson for 5 or fewer)"),
-        Column("ci_upper", F, "upper 95 % limit"),
+        Column("parameter", S, "PARAMCD", required=True, outside=KEY),
+        Column("visit", S, "visit", required=True, outside=KEY),
+        Column("pct30", S, "at least 30 % better; null = not evaluable", closed=YN, outside=MEASURED),
+        Column(
+            "points",
+            S,
+            "better by at least the important number of points; null = not evaluable",
+            closed=YN,
+            outside=MEASURED,
+        ),
+        Column(
+            "pgic",
+            S,
+            "global impression at the visit: much or very much improved; null = not asked",
+            closed=YN,
+            outside=MEASURED,
+        ),
+        Column("n", I, "patients due with a value", unit=COUNT, required=True, outside=COUNTED),
+        Column("x", I, "of n, with this verdict", unit=COUNT, required=True, outside=COUNTED),
+        Column("estimate", F, "x / n", outside=MEASURED),
+        Column("ci_lower", F, "lower 95 % limit (Wilson; Clopper-Pearson for 5 or fewer)", outside=MEASURED),
+        Column("ci_upper", F, "upper 95 % limit", outside=MEASURED),
     ],
     (
         "parameter",
@@ -935,28 +1044,34 @@ DOSE_RESPONSE = _table(
     [
         *STAMP,
         *STRATA,
-        Column("parameter", S, "PARAMCD", required=True),
-        Column("visit", S, "visit", required=True),
+        Column("parameter", S, "PARAMCD", required=True, outside=KEY),
+        Column("visit", S, "visit", required=True, outside=KEY),
         Column(
             "from_per_week",
             F,
             "delivered sessions a week from the first to the assessment: from",
             "sessions/week",
             required=True,
+            outside=MEASURED,
         ),
-        Column("to_per_week", F, "to below; null = no upper end", "sessions/week"),
-        Column("n_patients", I, "patients with a session and a change", unit=COUNT, required=True),
-        Column("mean_sessions_per_week", F, "their mean sessions a week", "sessions/week"),
-        Column("mean_change", F, "mean change from baseline: a change, not an effect"),
-        Column("sd_change", F, "its standard deviation; null for one patient"),
-        Column("ci_lower", F, "lower 95 % limit of the mean (t), of these clinics' patients"),
-        Column("ci_upper", F, "upper 95 % limit"),
+        Column("to_per_week", F, "to below; null = no upper end", "sessions/week", outside=MEASURED),
+        Column("n_patients", I, "patients with a session and a change", unit=COUNT, required=True, outside=COUNTED),
+        Column("mean_sessions_per_week", F, "their mean sessions a week", "sessions/week", outside=MEASURED),
+        Column("mean_change", F, "mean change from baseline: a change, not an effect", outside=MEASURED),
+        Column("sd_change", F, "its standard deviation; null for one patient", outside=MEASURED),
+        Column("ci_lower", F, "lower 95 % limit of the mean (t), of these clinics' patients", outside=MEASURED),
+        Column("ci_upper", F, "upper 95 % limit", outside=MEASURED),
         *_CLUSTERED_CI,
-        Column("unit", S, "unit of the change"),
-        Column("is_causal", B, "always false", required=True),
-        Column("rtm_expected", F, "change that regression to the mean alone would give; null without its settings"),
-        Column("rtm_source", S, "source of those settings"),
-        Column("reason", S, "why no interval can be given"),
+        Column("unit", S, "unit of the change", outside=OPEN),
+        Column("is_causal", B, "always false", required=True, outside=OPEN),
+        Column(
+            "rtm_expected",
+            F,
+            "change that regression to the mean alone would give; null without its settings",
+            outside=OPEN,
+        ),
+        Column("rtm_source", S, "source of those settings", outside=OPEN),
+        Column("reason", S, "why no interval can be given", outside=MEASURED),
     ],
     ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "from_per_week"),
 )
@@ -968,46 +1083,64 @@ IMPORTANT_CHANGE = _table(
     [
         *STAMP,
         *STRATA,
-        Column("parameter", S, "PARAMCD of adqs or adact", required=True),
-        Column("visit", S, "visit of the change and of the PGIC", required=True),
-        Column("unit", S, "unit of the changes"),
-        Column("direction", S, "which direction of the parameter is better", closed=("lower", "higher")),
-        Column("n_changes", I, "patients due with a change from baseline", unit=COUNT, required=True),
+        Column("parameter", S, "PARAMCD of adqs or adact", required=True, outside=KEY),
+        Column("visit", S, "visit of the change and of the PGIC", required=True, outside=KEY),
+        Column("unit", S, "unit of the changes", outside=OPEN),
+        Column("direction", S, "which direction of the parameter is better", closed=("lower", "higher"), outside=OPEN),
+        Column("n_changes", I, "patients due with a change from baseline", unit=COUNT, required=True, outside=COUNTED),
         Column(
-            "n_without_pgic", I, "of them without a PGIC at the visit: not counted further", unit=COUNT, required=True
+            "n_without_pgic",
+            I,
+            "of them without a PGIC at the visit: not counted further",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
         ),
-        Column("n_improved", I, "of the others, much or very much improved (PGIC 1-2)", unit=COUNT, required=True),
-        Column("n_not_improved", I, "of the others, PGIC 3-7", unit=COUNT, required=True),
+        Column(
+            "n_improved",
+            I,
+            "of the others, much or very much improved (PGIC 1-2)",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
+        Column("n_not_improved", I, "of the others, PGIC 3-7", unit=COUNT, required=True, outside=COUNTED),
         Column(
             "anchored_change",
             F,
             "least improvement (positive = better) of a patient called improved, by the ROC curve's highest sensitivity + specificity, in `unit`; of equally good cuts the greatest; null says why in reason",
+            outside=MEASURED,
         ),
-        Column("anchored_change_least", F, "the least of the equally good cuts, in `unit`"),
-        Column("sensitivity", F, "of the improved, with at least the cut's improvement", lower=0, upper=1),
-        Column("specificity", F, "of the not improved, with less", lower=0, upper=1),
+        Column("anchored_change_least", F, "the least of the equally good cuts, in `unit`", outside=MEASURED),
+        Column(
+            "sensitivity", F, "of the improved, with at least the cut's improvement", lower=0, upper=1, outside=MEASURED
+        ),
+        Column("specificity", F, "of the not improved, with less", lower=0, upper=1, outside=MEASURED),
         Column(
             "auc",
             F,
             "area under the ROC curve: probability that an improved patient's change is better than another's, ties one half",
             lower=0,
             upper=1,
+            outside=MEASURED,
         ),
-        Column("auc_lower", F, "lower 95 % limit (Newcombe 2006, method 5)"),
-        Column("auc_upper", F, "upper 95 % limit"),
+        Column("auc_lower", F, "lower 95 % limit (Newcombe 2006, method 5)", outside=MEASURED),
+        Column("auc_upper", F, "upper 95 % limit", outside=MEASURED),
         Column(
             "published_change",
             F,
             "important change in force for the responder rules, in `unit`; of a performance test the smallest change shown; null where none is known",
+            outside=OPEN,
         ),
-        Column("published_source", S, "its source, or the site's setting"),
+        Column("published_source", S, "its source, or the site's setting", outside=OPEN),
         Column(
             "published_verification",
             S,
             "how far the source was checked, as in metric_definitions",
             closed=_VERIFICATION,
+            outside=OPEN,
         ),
-        Column("reason", S, "why no cut can be given"),
+        Column("reason", S, "why no cut can be given", outside=MEASURED),
     ],
     ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata"),
 )
@@ -1018,22 +1151,42 @@ RELIABLE_CHANGE = _table(
     [
         *STAMP,
         *STRATA,
-        Column("parameter", S, "PARAMCD of adqs or adact", required=True),
-        Column("visit", S, "visit", required=True),
-        Column("n_patients", I, "patients of the stratum", unit=COUNT, required=True),
-        Column("n_due", I, "of them those whose window has closed at the data cut", unit=COUNT, required=True),
+        Column("parameter", S, "PARAMCD of adqs or adact", required=True, outside=KEY),
+        Column("visit", S, "visit", required=True, outside=KEY),
+        Column("n_patients", I, "patients of the stratum", unit=COUNT, required=True, outside=COUNTED),
         Column(
-            "n_evaluable", I, "of those due, with a class: the denominator of every share", unit=COUNT, required=True
+            "n_due",
+            I,
+            "of them those whose window has closed at the data cut",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
         ),
-        Column("n_missing", I, "of those due, asked and with a baseline, without a value", unit=COUNT, required=True),
+        Column(
+            "n_evaluable",
+            I,
+            "of those due, with a class: the denominator of every share",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
+        Column(
+            "n_missing",
+            I,
+            "of those due, asked and with a baseline, without a value",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
         Column(
             "n_not_evaluable",
             I,
             "of those due, without a baseline, not asked, or without a known measurement error",
             unit=COUNT,
             required=True,
+            outside=COUNTED,
         ),
-        Column("n_pending", I, "not yet due", unit=COUNT, required=True),
+        Column("n_pending", I, "not yet due", unit=COUNT, required=True, outside=COUNTED),
         *[
             c
             for name, comment in (
@@ -1046,34 +1199,45 @@ RELIABLE_CHANGE = _table(
                 ("deteriorated", "worse beyond measurement error"),
             )
             for c in (
-                Column(f"n_{name}", I, f"of the evaluable: {comment}", COUNT),
+                Column(f"n_{name}", I, f"of the evaluable: {comment}", COUNT, outside=COUNTED),
                 *_ci(name, f"share of the evaluable (Wilson; Clopper-Pearson for 5 or fewer): {comment}"),
             )
         ],
         *[
-            Column(f"{name}_clustered_{side}", F, f"{side} 95 % limit of that share for clinics like these")
+            Column(
+                f"{name}_clustered_{side}",
+                F,
+                f"{side} 95 % limit of that share for clinics like these",
+                outside=MEASURED,
+            )
             for name in ("recovered", "improved", "unchanged", "deteriorated")
             for side in ("lower", "upper")
         ],
         _CLUSTERED_REASON,
-        Column("unit", S, "unit of the following three"),
+        Column("unit", S, "unit of the following three", outside=OPEN),
         Column(
             "standard_error_of_measurement",
             F,
             "SEM = SD √(1 - reliability), in `unit`; null where it differs by score (PROMIS) or is not known",
+            outside=OPEN,
         ),
         Column(
             "smallest_change",
             F,
             "smallest change counted as one, in `unit`: 1.96 √2 SEM; of a performance test the smallest change shown",
+            outside=OPEN,
         ),
-        Column("recovered_at", F, "functional cut, in `unit`; null where none is known"),
-        Column("source", S, "source of the measurement error, or the site's setting"),
-        Column("recovered_source", S, "source of the functional cut"),
+        Column("recovered_at", F, "functional cut, in `unit`; null where none is known", outside=OPEN),
+        Column("source", S, "source of the measurement error, or the site's setting", outside=OPEN),
+        Column("recovered_source", S, "source of the functional cut", outside=OPEN),
         Column(
-            "verification", S, "how far the error's source was checked, as in metric_definitions", closed=_VERIFICATION
+            "verification",
+            S,
+            "how far the error's source was checked, as in metric_definitions",
+            closed=_VERIFICATION,
+            outside=OPEN,
         ),
-        Column("reason", S, "why no share can be given"),
+        Column("reason", S, "why no share can be given", outside=MEASURED),
     ],
     ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata"),
 )
@@ -1084,18 +1248,25 @@ CLINIC_FUNNEL = _table(
     "One row a metric and clinic: each clinic beside all the others, with limits that leave it out. Never a ranking.",
     [
         *STAMP,
-        Column("clinic_id", S, "clinic", required=True),
-        Column("kind", S, "what is compared", closed=("proportion", "ratio")),
-        Column("modality", S, "modality; null = all"),
-        Column("numerator", F, "events", unit=COUNT),
-        Column("denominator", F, "patients, or events expected at the rates of the other clinics", unit=COUNT),
-        Column("estimate", F, "proportion, or observed / expected"),
-        Column("target", F, "share of all the other clinics together; of a ratio 1"),
+        Column("clinic_id", S, "clinic", required=True, outside=KEY),
+        Column("kind", S, "what is compared", closed=("proportion", "ratio"), outside=OPEN),
+        Column("modality", S, "modality; null = all", outside=KEY),
+        Column("numerator", F, "events", unit=COUNT, outside=COUNTED),
+        Column(
+            "denominator",
+            F,
+            "patients, or events expected at the rates of the other clinics",
+            unit=COUNT,
+            outside=COUNTED,
+        ),
+        Column("estimate", F, "proportion, or observed / expected", outside=MEASURED),
+        Column("target", F, "share of all the other clinics together; of a ratio 1", outside=MEASURED),
         *[
             Column(
                 f"{side}_{level}{od}",
                 F,
                 f"{side} {text} limit{', over-dispersed' if od else ': the last value that is no signal, by exact tails'}",
+                outside=MEASURED,
             )
             for level, text in (("95", "95 %"), ("998", "99.8 %"))
             for od in ("", "_od")
@@ -1105,15 +1276,17 @@ CLINIC_FUNNEL = _table(
             "overdispersion",
             F,
             "winsorised dispersion ratio phi of the other clinics; null with fewer than 10 of them, and of serious events and cold injuries of grade 2 or more",
+            outside=MEASURED,
         ),
-        Column("tau2", F, "their between-clinic variance on the scale used"),
-        Column("signal", S, "outside which limit", closed=_FUNNEL_SIGNALS),
+        Column("tau2", F, "their between-clinic variance on the scale used", outside=MEASURED),
+        Column("signal", S, "outside which limit", closed=_FUNNEL_SIGNALS, outside=MEASURED),
         Column(
             "tail_probability",
             F,
             "of so many or more (or so few or fewer: the smaller) given both counts together: exact, the others' share being an estimate; flags come of it",
             lower=0,
             upper=1,
+            outside=MEASURED,
         ),
         Column(
             "tail_probability_at_target",
@@ -1121,28 +1294,38 @@ CLINIC_FUNNEL = _table(
             "the same at the others' share as if that were certain (binomial, or Poisson)",
             lower=0,
             upper=1,
+            outside=MEASURED,
         ),
         Column(
             "limit_share",
             F,
             "count over the first count that would be a signal at 95 % on the worse side (where more is better: of those without); 1 and more = a signal; null where none would be",
+            outside=MEASURED,
         ),
-        Column("nearness", S, "how near the clinic is to its limit, in words"),
-        Column("reference", F, "stated reference, a proportion (a setting)"),
-        Column("reference_source", S, "where it comes from"),
+        Column("nearness", S, "how near the clinic is to its limit, in words", outside=WITHHELD),
+        Column("reference", F, "stated reference, a proportion (a setting)", outside=OPEN),
+        Column("reference_source", S, "where it comes from", outside=OPEN),
         Column(
             "reference_tail_probability",
             F,
             "of so many or more (or so few or fewer: the smaller) at the reference: binomial",
             lower=0,
             upper=1,
+            outside=MEASURED,
         ),
-        Column("reference_signal", S, "outside which limit about the reference", closed=_FUNNEL_SIGNALS),
-        Column("reference_reason", S, "why the clinic is not judged against a reference"),
-        Column("clinics", I, "clinics compared"),
-        Column("asked_share", F, "share of the clinic's delivered sessions at which side effects were asked about"),
-        Column("note", S, "how the row is to be read"),
-        Column("reason", S, "why no limits can be given"),
+        Column(
+            "reference_signal", S, "outside which limit about the reference", closed=_FUNNEL_SIGNALS, outside=MEASURED
+        ),
+        Column("reference_reason", S, "why the clinic is not judged against a reference", outside=MEASURED),
+        Column("clinics", I, "clinics compared", outside=MEASURED),
+        Column(
+            "asked_share",
+            F,
+            "share of the clinic's delivered sessions at which side effects were asked about",
+            outside=MEASURED,
+        ),
+        Column("note", S, "how the row is to be read", outside=MEASURED),
+        Column("reason", S, "why no limits can be given", outside=MEASURED),
     ],
     ("metric_id", "clinic_id", "modality"),
 )
@@ -1152,50 +1335,70 @@ CONTROL_CHARTS = _table(
     "One row a chart and point: XmR, u-, p-, c-, g-charts and CUSUM.",
     [
         *STAMP,
-        Column("clinic_id", S, "clinic; null = all"),
-        Column("chart", S, "kind", required=True, closed=("xmr", "u", "p", "c", "g", "cusum")),
-        Column("term", S, "coded term; null = any"),
-        Column("period_start", D, "period's first day", required=True),
-        Column("point", I, "number of the point", required=True),
-        Column("value", F, "value"),
-        Column("numerator", F, "events", unit=COUNT),
-        Column("denominator", F, "sessions, patients", unit=COUNT),
-        Column("center", F, "center line"),
-        Column("lower", F, "lower limit"),
-        Column("upper", F, "upper limit"),
-        Column("is_outside", B, "outside the limits"),
-        Column("is_trend", B, "part of a trend of 7 points (or 6, a setting)"),
-        Column("is_two_of_three", B, "2 of 3 beyond two thirds of the limit, same side"),
-        Column("is_shift", B, "part of 7 (or 6) on one side"),
+        Column("clinic_id", S, "clinic; null = all", outside=KEY),
+        Column("chart", S, "kind", required=True, closed=("xmr", "u", "p", "c", "g", "cusum"), outside=KEY),
+        Column("term", S, "coded term; null = any", outside=KEY),
+        Column("period_start", D, "period's first day", required=True, outside=MEASURED),
+        Column("point", I, "number of the point", required=True, outside=MEASURED),
+        Column("value", F, "value", outside=MEASURED),
+        Column("numerator", F, "events", unit=COUNT, outside=COUNTED),
+        Column("denominator", F, "sessions, patients", unit=COUNT, outside=COUNTED),
+        Column("center", F, "center line", outside=MEASURED),
+        Column("lower", F, "lower limit", outside=MEASURED),
+        Column("upper", F, "upper limit", outside=MEASURED),
+        Column("is_outside", B, "outside the limits", outside=MEASURED),
+        Column("is_trend", B, "part of a trend of 7 points (or 6, a setting)", outside=MEASURED),
+        Column("is_two_of_three", B, "2 of 3 beyond two thirds of the limit, same side", outside=MEASURED),
+        Column("is_shift", B, "part of 7 (or 6) on one side", outside=MEASURED),
         Column(
             "point_type",
             S,
             "the first of these rules that holds, else common_cause",
             closed=("common_cause", "outside", "trend", "two_of_three", "shift"),
+            outside=MEASURED,
         ),
         Column(
             "signal_direction",
             S,
             "which way that rule points: the way of a trend, wherever it lies, else the side; null = no signal",
             closed=("high", "low", "rising", "falling"),
+            outside=MEASURED,
         ),
         Column(
             "variation_icon",
             S,
             "NHS variation icon of that rule and direction",
             closed=("common_cause", "special_cause_improvement", "special_cause_concern", "special_cause_neither"),
+            outside=MEASURED,
         ),
-        Column("assurance_icon", S, "NHS assurance icon", closed=("pass", "fail", "inconsistent")),
-        Column("limit_share", F, "of a sum: the month's highest over its limit; 1 and more = a signal"),
-        Column("nearness", S, "of a sum: how near the clinic is to its limit at the end of the month, in words"),
-        Column("in_control_arl", F, "average run length in control, for the family of charts", "points"),
+        Column("assurance_icon", S, "NHS assurance icon", closed=("pass", "fail", "inconsistent"), outside=MEASURED),
         Column(
-            "baseline_points", I, "points with a value that the limits were computed from, 12 at most; null = no limits"
+            "limit_share", F, "of a sum: the month's highest over its limit; 1 and more = a signal", outside=MEASURED
         ),
-        Column("is_trial_limits", B, "limits from fewer than 12 points with a value"),
-        Column("rebased_from", D, "day from which the limits were begun anew (a setting); null = the chart's first"),
-        Column("rebase_reason", S, "why they were"),
-        Column("reason", S, "why there is no value, or why no limits can be given"),
+        Column(
+            "nearness",
+            S,
+            "of a sum: how near the clinic is to its limit at the end of the month, in words",
+            outside=WITHHELD,
+        ),
+        Column(
+            "in_control_arl", F, "average run length in control, for the family of charts", "points", outside=MEASURED
+        ),
+        Column(
+            "baseline_points",
+            I,
+            "points with a value that the limits were computed from, 12 at most; null = no limits",
+            outside=MEASURED,
+        ),
+        Column("is_trial_limits", B, "limits from fewer than 12 points with a value", outside=MEASURED),
+        Column(
+            "rebased_from",
+            D,
+            "day from which the limits were begun anew (a setting); null = the chart's first",
+            outside=OPEN,
+        ),
+        Column("rebase_reason", S, "why they were", outside=MEASURED),
+        Column("reason", S, "why there is no value, or why no limits can be given", outside=MEASURED),
     ],
     ("metric_id", "chart", "clinic_id", "term", "point"),
 )
@@ -1206,28 +1409,32 @@ SURVIVAL_CURVES = _table(
     [
         *STAMP,
         *STRATA,
-        Column("parameter", S, "PARAMCD of adtte", required=True),
-        Column("time_days", F, "time", "days", required=True),
-        Column("at_risk", I, "at risk just before", unit=COUNT),
-        Column("events", I, "events", unit=COUNT),
-        Column("censored", I, "censored", unit=COUNT),
-        Column("survival", F, "survival"),
-        Column("lower", F, "lower 95 % limit at that time"),
-        Column("upper", F, "upper 95 % limit at that time"),
+        Column("parameter", S, "PARAMCD of adtte", required=True, outside=KEY),
+        Column("time_days", F, "time", "days", required=True, outside=MEASURED),
+        Column("at_risk", I, "at risk just before", unit=COUNT, outside=COUNTED),
+        Column("events", I, "events", unit=COUNT, outside=COUNTED),
+        Column("censored", I, "censored", unit=COUNT, outside=COUNTED),
+        Column("survival", F, "survival", outside=MEASURED),
+        Column("lower", F, "lower 95 % limit at that time", outside=MEASURED),
+        Column("upper", F, "upper 95 % limit at that time", outside=MEASURED),
         Column(
             "ci_method",
             S,
             "how the limits came about: log-log, or, where these do not exist (before the first event, and where survival is 0), the beta product of Fay, Brittain and Proschan (2013)",
             closed=("log_log", "beta_product"),
+            outside=MEASURED,
         ),
-        Column("median", F, "median", "days"),
-        Column("median_lower", F, "its lower 95 % limit (Brookmeyer-Crowley)", "days"),
-        Column("median_upper", F, "its upper 95 % limit", "days"),
+        Column("median", F, "median", "days", outside=MEASURED),
+        Column("median_lower", F, "its lower 95 % limit (Brookmeyer-Crowley)", "days", outside=MEASURED),
+        Column("median_upper", F, "its upper 95 % limit", "days", outside=MEASURED),
         Column(
-            "log_rank_p_value", F, "log-rank between the arms of the stratum's others; only where arms were randomised"
+            "log_rank_p_value",
+            F,
+            "log-rank between the arms of the stratum's others; only where arms were randomised",
+            outside=MEASURED,
         ),
-        Column("n_patients", I, "patients", unit=COUNT, required=True),
-        Column("reason", S, "why no curve can be given"),
+        Column("n_patients", I, "patients", unit=COUNT, required=True, outside=COUNTED),
+        Column("reason", S, "why no curve can be given", outside=MEASURED),
     ],
     ("parameter", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "time_days"),
 )
@@ -1287,6 +1494,7 @@ _KIND = Column(
     "; ".join(f"{event.id}: {event.rule}" for event in DEVICE_EVENTS.values()),
     required=True,
     closed=tuple(DEVICE_EVENTS),
+    outside=KEY,
 )
 _GRAVE = "; ".join(f"of a {event.id} that it {event.grave}" for event in DEVICE_EVENTS.values() if event.grave)
 
@@ -1316,10 +1524,10 @@ DEVICE_EVENTS_TABLE = _table(
         Column(
             "counted_as",
             S,
-            f"{COUNTED}: in the rates; "
+            f"{IN_RATES}: in the rates; "
             + "; ".join(f"{id}: not in them, for {text}" for id, text in NOT_COUNTED.items()),
             required=True,
-            closed=(COUNTED, *NOT_COUNTED),
+            closed=(IN_RATES, *NOT_COUNTED),
         ),
         Column("event_id", S, "event in raw that it comes from", required=True),
     ],
@@ -1333,33 +1541,57 @@ DEVICE_EVENT_RATES = _table(
     "One row a stratum (everybody, each clinic and modality, both, the devices of each clinic) and kind of event: how often devices fail and people who are no patients come to harm. Intervals are exact. Never a ranking.",
     [
         *STAMP,
-        Column("clinic_id", S, "clinic where it happened; null where not a dimension"),
+        Column("clinic_id", S, "clinic where it happened; null where not a dimension", outside=KEY),
         Column(
-            "modality", S, "modality of device or session, (none) without one that treats; null where not a dimension"
+            "modality",
+            S,
+            "modality of device or session, (none) without one that treats; null where not a dimension",
+            outside=KEY,
         ),
-        Column("device_id", S, "device; null where not a dimension"),
-        Column("strata", SL, "the dimensions in force, of clinic_id, modality and device_id", required=True),
+        Column("device_id", S, "device; null where not a dimension", outside=KEY),
+        Column(
+            "strata", SL, "the dimensions in force, of clinic_id, modality and device_id", required=True, outside=KEY
+        ),
         _KIND,
-        Column("period_start", D, "clinic-local day of the first session that began"),
-        Column("period_end", D, "clinic-local day of the last session that began"),
-        Column("events", I, "events from the clinic's first session to the data cut", unit=COUNT, required=True),
-        Column("grave", I, f"of them grave: {_GRAVE}; null where a kind has no such field", unit=COUNT),
-        Column("grave_unknown", I, "of them those of which that is not recorded", unit=COUNT),
-        Column("unknown_moment", I, "of them those whose moment is not known", unit=COUNT, required=True),
+        Column("period_start", D, "clinic-local day of the first session that began", outside=MEASURED),
+        Column("period_end", D, "clinic-local day of the last session that began", outside=MEASURED),
+        Column(
+            "events",
+            I,
+            "events from the clinic's first session to the data cut",
+            unit=COUNT,
+            outside=COUNTED,
+            required=True,
+        ),
+        Column(
+            "grave", I, f"of them grave: {_GRAVE}; null where a kind has no such field", unit=COUNT, outside=COUNTED
+        ),
+        Column("grave_unknown", I, "of them those of which that is not recorded", unit=COUNT, outside=COUNTED),
+        Column(
+            "unknown_moment", I, "of them those whose moment is not known", unit=COUNT, outside=COUNTED, required=True
+        ),
         Column(
             "events_outside",
             I,
             "events before the clinic's first session on record, or without any: in no other figure of the row",
             unit=COUNT,
+            outside=COUNTED,
             required=True,
         ),
-        Column("sessions", I, "sessions delivered", unit=COUNT, required=True),
-        Column("device_hours", F, "exposure of the sessions that began, those without a duration left out", "h"),
+        Column("sessions", I, "sessions delivered", unit=COUNT, outside=COUNTED, required=True),
+        Column(
+            "device_hours",
+            F,
+            "exposure of the sessions that began, those without a duration left out",
+            "h",
+            outside=MEASURED,
+        ),
         Column(
             "sessions_without_duration",
             I,
             "sessions that began without a duration on record: while there are any, no rate per device-hour is given",
             unit=COUNT,
+            outside=COUNTED,
             required=True,
         ),
         *_ci("events_per_100_sessions", "events per 100 sessions delivered (Garwood)"),
@@ -1369,6 +1601,7 @@ DEVICE_EVENT_RATES = _table(
             I,
             "deficiencies, incidents and sessions of the clinic (where clinic is no dimension: of the lake) of which a value that can't be true does not count",
             unit=COUNT,
+            outside=COUNTED,
             required=True,
         ),
         Column(
@@ -1376,9 +1609,10 @@ DEVICE_EVENT_RATES = _table(
             I,
             "records of deficiencies, incidents and sessions of the lake that could not be read",
             unit=COUNT,
+            outside=COUNTED,
             required=True,
         ),
-        Column("reason", S, "why a rate can't be given"),
+        Column("reason", S, "why a rate can't be given", outside=MEASURED),
     ],
     ("clinic_id", "modality", "device_id", "strata", "kind"),
 )
@@ -1409,9 +1643,9 @@ CHECK_RESULTS = _table(
     "check_results",
     "One row a check and run: is the table as promised?",
     [
-        Column("table", S, "table", required=True),
-        Column("check", S, "check", required=True),
-        Column("is_passed", B, "passed", required=True),
+        Column("table", S, "table", required=True, outside=KEY),
+        Column("check", S, "check", required=True, outside=KEY),
+        Column("is_passed", B, "passed", required=True, outside=OPEN),
         Column("failing_rows", I, "rows that fail"),
         Column("rows", I, "rows checked"),
         Column("sample", Json, "a failing row's key"),
@@ -1425,29 +1659,36 @@ METRIC_DEFINITIONS = _table(
     "metric_definitions",
     "One row a metric: what its number means and where that comes from.",
     [
-        Column("metric_id", S, "id", required=True),
+        Column("metric_id", S, "id", required=True, outside=KEY),
         Column(
             "parameter",
             S,
             "what it is a statistic of: a parameter of mart.adqs or mart.adact, or an amount of sessions; null = no such",
+            outside=OPEN,
         ),
-        Column("statistic", S, "which statistic of the parameter; null = none"),
-        Column("version", S, "version", required=True),
-        Column("title", S, "title", required=True),
-        Column("rule", S, "rule in words", required=True),
-        Column("unit", S, "unit"),
-        Column("direction", S, "which direction is better", closed=("lower", "higher", "none")),
-        Column("source", S, "source", required=True),
+        Column("statistic", S, "which statistic of the parameter; null = none", outside=OPEN),
+        Column("version", S, "version", required=True, outside=KEY),
+        Column("title", S, "title", required=True, outside=OPEN),
+        Column("rule", S, "rule in words", required=True, outside=OPEN),
+        Column("unit", S, "unit", outside=OPEN),
+        Column("direction", S, "which direction is better", closed=("lower", "higher", "none"), outside=OPEN),
+        Column("source", S, "source", required=True, outside=OPEN),
         Column(
             "verification",
             S,
             "verified: the source was read or the number reproduced; unverified: known, primary not checked; proposal: Floe's default, a setting",
             closed=("verified", "unverified", "proposal"),
+            outside=OPEN,
         ),
-        Column("parameters", Json, "thresholds and settings"),
-        Column("test_cases", SL, "tests that prove it"),
-        Column("loinc", S, "LOINC code of the value; null where it has none of its own (a mean of a week, say)"),
-        Column("ucum", S, "UCUM unit that goes with the LOINC code"),
+        Column("parameters", Json, "thresholds and settings", outside=OPEN),
+        Column("test_cases", SL, "tests that prove it", outside=OPEN),
+        Column(
+            "loinc",
+            S,
+            "LOINC code of the value; null where it has none of its own (a mean of a week, say)",
+            outside=OPEN,
+        ),
+        Column("ucum", S, "UCUM unit that goes with the LOINC code", outside=OPEN),
     ],
     ("metric_id", "version"),
 )
@@ -1456,15 +1697,15 @@ RESTATEMENTS = _table(
     "restatements",
     "One row a metric and version of its rule that figures were computed under: which were computed anew, and from when on.",
     [
-        Column("metric_id", S, "metric of mart.metric_definitions", required=True),
-        Column("version", S, "version of its rule", required=True),
-        Column("previous_version", S, "version that figures had before; null = not computed before"),
-        Column("rule", S, "rule in words", required=True),
+        Column("metric_id", S, "metric of mart.metric_definitions", required=True, outside=KEY),
+        Column("version", S, "version of its rule", required=True, outside=KEY),
+        Column("previous_version", S, "version that figures had before; null = not computed before", outside=OPEN),
+        Column("rule", S, "rule in words", required=True, outside=OPEN),
         Column(
             "lake_snapshot", I, "snapshot of the lake of the first run under this version; null = of an earlier release"
         ),
         Column("data_cutoff", T, "data cut of that run"),
-        Column("restated_at", T, "when that run began"),
+        Column("restated_at", T, "when that run began", outside=OPEN),
     ],
     ("metric_id", "version"),
 )
@@ -1473,16 +1714,16 @@ DATA_DICTIONARY = _table(
     "data_dictionary",
     "One row a table or view and column of the lake.",
     [
-        Column("schema", S, "schema", required=True),
-        Column("table", S, "table or view", required=True),
-        Column("column", S, "column", required=True),
-        Column("position", I, "order", required=True),
-        Column("type", S, "type", required=True),
-        Column("unit", S, "unit"),
-        Column("is_key", B, "part of the key", required=True),
-        Column("closed_list", SL, "the values it can have"),
-        Column("comment", S, "meaning", required=True),
-        Column("table_comment", S, "the table's meaning", required=True),
+        Column("schema", S, "schema", required=True, outside=KEY),
+        Column("table", S, "table or view", required=True, outside=KEY),
+        Column("column", S, "column", required=True, outside=KEY),
+        Column("position", I, "order", required=True, outside=OPEN),
+        Column("type", S, "type", required=True, outside=OPEN),
+        Column("unit", S, "unit", outside=OPEN),
+        Column("is_key", B, "part of the key", required=True, outside=OPEN),
+        Column("closed_list", SL, "the values it can have", outside=OPEN),
+        Column("comment", S, "meaning", required=True, outside=OPEN),
+        Column("table_comment", S, "the table's meaning", required=True, outside=OPEN),
     ],
     ("schema", "table", "column"),
 )

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from ingest.simulate import Plan, simulate
 from tests.computed import computed
 from transforms.checks import check_table
+from transforms.disclosure.as_released import as_released
 from transforms.facts.device_events import DEVICE_EVENTS
 from transforms.marts import device_event_rates, device_events
-from transforms.marts.as_released import as_released
 from transforms.options import Cut, Options
 from transforms.rates import poisson_rate
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES

@@ -1,7 +1,7 @@
 """A release: what readers from outside the clinic are shown of a summary until the next one.
 
 Here: which rows a release holds back since subtraction from an earlier one would give a few people away, and what has
-been shown once it is out. Not here: small cells and their complements (disclosure.py), when a release is made and where
+been shown once it is out. Not here: small cells and their complements (small_cells.py), when a release is made and where
 it is kept (orchestration/releases.py).
 
 A row is held back where one of its counts differs by 1 to `min_cell` - 1 from what any earlier release showed of it,
@@ -11,7 +11,7 @@ not only the last: two releases far apart can be subtracted as well. So the coun
 
 import polars as pl
 
-from .disclosure import Cells, is_small
+from .small_cells import Cells, is_small
 
 SEEN = pl.Schema({"cell": pl.String, "counts": pl.List(pl.Float64), "release_id": pl.Int64})
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.errors import UsageError
+from ..errors import UsageError
 
 
 def is_small(cells: Sequence[str | pl.Expr], *, min_cell: int) -> pl.Expr:

@@ -1,7 +1,7 @@
 """Which shown figures tell, together with the totals that they are parts of, that a count is one of a few.
 
 Here: bounds of counts that lines of cells allow (parts and their total along one dimension), and the cells that they
-leave with 1 to `min_cell` - 1. Not here: small cells and their complements by exact counts (disclosure.py), rounding.
+leave with 1 to `min_cell` - 1. Not here: small cells and their complements by exact counts (small_cells.py), rounding.
 
 A rounded count lies within some slack of what is shown. A part that is shown as 5 and so is at least 1, of a total
 that is shown as 0 and so is at most 4, is a count of 1 to 4 that two rounded figures give away.

@@ -1,7 +1,7 @@
 """What a release of simulated clinics holds: no small count, none that follows from the rest, none in a share's digits.
 
 Here: every count column of every released table, and a reader who solves for what is hidden. Not here: single rules
-(test_release.py, test_disclosure.py, marts/test_as_released.py).
+(test_release.py, test_small_cells.py, test_as_released.py).
 """
 
 from datetime import UTC, datetime
@@ -11,10 +11,11 @@ import pytest
 
 from ingest.simulate import Plan, simulate
 from tests.computed import computed
-from tests.transforms.hidden_cells import System
+from tests.transforms.disclosure.hidden_cells import System
+from transforms.disclosure.as_released import as_released, base_of
 from transforms.intervals import clopper_pearson, wilson
-from transforms.marts.as_released import as_released, base_of
 from transforms.options import Options
+from transforms.schemas import Outside
 from transforms.schemas.app import RELEASED
 
 OPTIONS = Options()
@@ -46,7 +47,7 @@ def test_no_count_below_the_threshold(world):
     """Each count column of each released table has 0, or 5 and more, in whole fives; exactly, some of them are 1 to 4."""
     exact_small = 0
     for name, (exact, released) in world.items():
-        for column in (c.name for c in RELEASED[name].columns if c.is_count):
+        for column in (c.name for c in RELEASED[name].columns if c.outside is Outside.COUNT):
             if name == "clinic_funnel" and column == "denominator":  # of a ratio: expected events, no count
                 released_of = released.filter(pl.col("kind") == "proportion")[column]
             else:
@@ -62,7 +63,7 @@ def test_marked_rows_hold_nothing(world):
     """Of a row that is marked the release itself has no count and no figure, so that no reader can forget to blank it."""
     for name, (_, released) in world.items():
         hidden = released.filter("is_suppressed")
-        counted = [c.name for c in RELEASED[name].columns if c.is_count]
+        counted = [c.name for c in RELEASED[name].columns if c.outside is Outside.COUNT]
         assert hidden.select(pl.col(counted).count()).row(0) == (0,) * len(counted), name
 
 

@@ -4,7 +4,7 @@ Counts of nested groups (with a value, judged, due, everybody) are rounded one b
 is the difference of the rounded ones: rounded by itself, it would tell with them, in one row out of twenty, that it is
 one of two small numbers (12 of 15 due are shown as 10 of 15; 5 of the others beside them could only be 3 or 4).
 
-Here: the arithmetic. Not here: which column is what (marts/as_released.py), which cells are hidden (disclosure.py).
+Here: the arithmetic. Not here: which column is what (transforms/schemas), which cells are hidden (small_cells.py).
 
 A mean of whole scores, or a share, has the number of people in its digits: 2.125 is of 8, 16 or 24 people. So a figure
 with limits is given in steps of at most a tenth of its interval (the error is at most a twentieth of it, and a change
@@ -18,6 +18,11 @@ import polars as pl
 
 _STEPS_OF_HALF_WIDTH = 5
 _DIGITS = 12  # what a multiplication by a step leaves beyond is noise
+
+
+def exact(name: str) -> str:
+    """The name of a mart's figure beside the one that is released under its own: nothing is, but what is made."""
+    return f"exact_{name}"
 
 
 def to_base(count: pl.Expr, base: int) -> pl.Expr:
@@ -68,10 +73,10 @@ def in_steps(value: pl.Expr, step: pl.Expr) -> pl.Expr:
 
 
 def coarse_limits(names: Sequence[str], *, lower: str, upper: str, least: pl.Expr | None = None) -> dict[str, pl.Expr]:
-    """The columns `names` in steps that suit the interval from `lower` to `upper`, and are at least `least`."""
-    of_width = at_most((pl.col(upper) - pl.col(lower)) / (2 * _STEPS_OF_HALF_WIDTH))
+    """The figures `names` in steps that suit the exact interval from `lower` to `upper`, and are at least `least`."""
+    of_width = at_most((pl.col(exact(upper)) - pl.col(exact(lower))) / (2 * _STEPS_OF_HALF_WIDTH))
     step = of_width if least is None else pl.max_horizontal(of_width, at_least(least))
-    return {name: in_steps(pl.col(name), step) for name in names}
+    return {name: in_steps(pl.col(exact(name)), step) for name in names}
 
 
 def anew(frame: pl.DataFrame, inputs: Sequence[str], compute: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """The figures of each released table, from its rounded counts.
 
-Here: a function a table, `rows` (shown ones alone, their counts and amounts already rounded) -> rows with their
-figures anew, `base` being what counts were rounded to. Not here: which column is a count or a figure (as_released.py).
+Here: a function a table, `rows` (shown ones alone, their counts and sums of time already rounded) -> rows with their
+figures, `base` being what counts were rounded to. What the mart has of a figure is in `exact(name)`; what is given the
+figure's own name is released, nothing else is. Not here: which column is a count or a figure (transforms/schemas).
 
 Shares and rates have the estimators of their marts; what comes of single values (a mean, a model, limits for clinics
 like these) is given in steps (rounding.py).
@@ -14,14 +15,14 @@ from scipy import stats
 from .. import anchor, rates, survival
 from ..facts.values import MISSING_AS_NONRESPONDER
 from ..intervals import garwood
+from ..marts.adverse_event_rates import OVERDISPERSED, RATES, with_rates
+from ..marts.cohort_estimates import as_proportion
+from ..marts.cohort_sessions import COURSES, SESSIONS
+from ..marts.device_event_rates import with_rates as with_device_rates
+from ..marts.reliable_change import CHANGE_CLASSES
 from ..options import Options
-from ..rounding import anew, at_least, coarse_limits, in_steps, significant, to_base
 from ..schemas.mart import STRATUM_COLUMNS
-from .adverse_event_rates import OVERDISPERSED, RATES, with_rates
-from .cohort_estimates import as_proportion
-from .cohort_sessions import COURSES, SESSIONS
-from .device_event_rates import with_rates as with_device_rates
-from .reliable_change import CHANGE_CLASSES
+from .rounding import anew, at_least, coarse_limits, exact, in_steps, significant, to_base
 
 _LIMITS = ("estimate", "ci_lower", "ci_upper")
 _CLUSTERED = ("ci_clustered_lower", "ci_clustered_upper")
@@ -29,6 +30,19 @@ _CLUSTERED = ("ci_clustered_lower", "ci_clustered_upper")
 
 def nothing(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
     return rows
+
+
+def _exact(name: str) -> pl.Expr:
+    return pl.col(exact(name))
+
+
+def _as_it_is(*names: str) -> dict[str, pl.Expr]:
+    """Figures that no count can be read from."""
+    return {name: _exact(name) for name in names}
+
+
+def _to_digits(digits: int, *names: str) -> dict[str, pl.Expr]:
+    return {name: significant(_exact(name), digits) for name in names}
 
 
 def _share_limits(pairs: pl.DataFrame, x: str, n: str) -> pl.DataFrame:
@@ -53,7 +67,7 @@ def _clustered(rows: pl.DataFrame, *, least: pl.Expr | None = None) -> pl.DataFr
 def cohort_outcomes(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
     """Shares and rates anew; shares of sessions and courses, whose limits need each patient's, in steps; so means."""
     missing = pl.when(pl.col("population") == MISSING_AS_NONRESPONDER).then("n_missing").otherwise(0)
-    rows = rows.with_columns(_n=pl.col("n_evaluable") + missing, median_day=pl.col("median_day").round())
+    rows = rows.with_columns(_n=pl.col("n_evaluable") + missing, median_day=_exact("median_day").round())
     is_share = pl.col("unit") == "proportion"
     is_of_things = pl.col("population").is_in([SESSIONS, COURSES])
     rate = pl.col("patient_years").is_not_null()
@@ -104,7 +118,7 @@ def dose_response(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Data
     """Mean in steps, standard deviation to two digits, and the t interval of these with the rounded number."""
     rows = rows.with_columns(**coarse_limits(["mean_change"], lower="ci_lower", upper="ci_upper"))
     rows = _clustered(rows).with_columns(
-        significant(pl.col("sd_change"), 2), significant(pl.col("mean_sessions_per_week"), 2)
+        **_as_it_is("to_per_week"), **_to_digits(2, "sd_change", "mean_sessions_per_week")
     )
     quantile = pl.Series(stats.t.ppf(0.975, np.maximum(rows["n_patients"].to_numpy() - 1, 1)))
     margin = pl.when((pl.col("sd_change") > 0) & (pl.col("n_patients") > 1)).then(
@@ -117,9 +131,10 @@ def important_change(rows: pl.DataFrame, *, base: int, options: Options) -> pl.D
     """Sensitivity, specificity and area in steps of what `base` patients make of their group; the area's limits anew."""
     smaller = pl.min_horizontal(_of(base, "n_improved"), _of(base, "n_not_improved"))
     rows = rows.with_columns(
-        sensitivity=in_steps(pl.col("sensitivity"), at_least(_of(base, "n_improved"))),
-        specificity=in_steps(pl.col("specificity"), at_least(_of(base, "n_not_improved"))),
-        auc=in_steps(pl.col("auc"), at_least(smaller)),
+        **_as_it_is("anchored_change", "anchored_change_least"),
+        sensitivity=in_steps(_exact("sensitivity"), at_least(_of(base, "n_improved"))),
+        specificity=in_steps(_exact("specificity"), at_least(_of(base, "n_not_improved"))),
+        auc=in_steps(_exact("auc"), at_least(smaller)),
     )
     given = rows.select("auc", "n_improved", "n_not_improved").cast(pl.Float64).fill_null(float("nan"))
     lower, upper = anchor.area_interval(*(given[c].to_numpy() for c in given.columns))
@@ -147,7 +162,7 @@ def arm_comparisons(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Da
     counts = ["x_arm", "n_arm", "x_reference", "n_reference"]
     risks = anew(rows.filter(is_risk), counts, _risk_differences).with_columns(p_value=pl.lit(None, pl.Float64))
     models = rows.filter(~is_risk).with_columns(
-        p_value=significant(pl.col("p_value"), 1), **coarse_limits(_LIMITS, lower="ci_lower", upper="ci_upper")
+        **_to_digits(1, "p_value"), **coarse_limits(_LIMITS, lower="ci_lower", upper="ci_upper")
     )
     for side in ("lsmean_arm", "lsmean_reference"):
         names = (side, f"{side}_lower", f"{side}_upper")
@@ -177,7 +192,7 @@ def adverse_event_groups(rows: pl.DataFrame, *, base: int, options: Options) -> 
 
 def adverse_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
     """Rates of both ends anew, over-dispersed limits by a dispersion of two digits; those for clinics in steps."""
-    rows = rows.with_columns(significant(pl.col(c), 2) for c in ("overdispersion", "session_window_time_share"))
+    rows = rows.with_columns(**_to_digits(2, "overdispersion", "session_window_time_share"))
     rows = adverse_event_groups(rows, base=base, options=options)
     planned = ["patients_with_event_planned", "events_planned", *(f"{t}_planned" for t in _TIMES)]
     rows = anew(rows, ["patients", "sessions", *planned], lambda distinct: with_rates(distinct, suffix="_planned"))
@@ -202,12 +217,10 @@ def adverse_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> p
 
 def device_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
     """Rates anew; of device-hours none where the mart gives none, though few sessions without a duration round to 0."""
+    rows = anew(rows, ["events", "sessions", "device_hours", "sessions_without_duration"], with_device_rates)
     per_hour = [c for c in rows.columns if c.startswith("events_per_1000_device_hours")]
-    is_given = pl.col("events_per_1000_device_hours").is_not_null()
-    rows = rows.with_columns(_is_given=is_given)
-    counts = ["events", "sessions", "device_hours", "sessions_without_duration"]
-    rows = anew(rows, counts, with_device_rates)
-    return rows.with_columns(pl.when("_is_given").then(c).alias(c) for c in per_hour).drop("_is_given")
+    is_given = _exact("events_per_1000_device_hours").is_not_null()
+    return rows.with_columns(pl.when(is_given).then(c).alias(c) for c in per_hour)
 
 
 # --- clinics ----------------------------------------------------------------------------------------
@@ -218,15 +231,16 @@ def clinic_funnel(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Data
     is_ratio = pl.col("kind") == "ratio"
     share = pl.when(pl.col("denominator") > 0).then(pl.col("numerator") / pl.col("denominator"))
     least = at_least(_of(base, "denominator"))
-    lines = [c for c in rows.columns if c.startswith(("lower_", "upper_"))]
+    lines = [f"{side}_{level}{od}" for side in ("lower", "upper") for level in ("95", "998") for od in ("", "_od")]
     tails = ("tail_probability", "tail_probability_at_target", "reference_tail_probability")
     return rows.with_columns(
-        estimate=pl.when(pl.col("estimate").is_not_null()).then(share),
-        target=pl.when(is_ratio).then("target").otherwise(in_steps(pl.col("target"), least)),
-        asked_share=in_steps(pl.col("asked_share"), pl.lit(0.05)),
-        **{c: in_steps(pl.col(c), least) for c in lines},
-        **{c: significant(pl.col(c), 1) for c in tails},
-        **{c: significant(pl.col(c), 2) for c in ("overdispersion", "tau2", "limit_share")},
+        estimate=pl.when(_exact("estimate").is_not_null()).then(share),
+        target=pl.when(is_ratio).then(_exact("target")).otherwise(in_steps(_exact("target"), least)),
+        asked_share=in_steps(_exact("asked_share"), pl.lit(0.05)),
+        **_as_it_is("clinics"),
+        **{c: in_steps(_exact(c), least) for c in lines},
+        **_to_digits(1, *tails),
+        **_to_digits(2, "overdispersion", "tau2", "limit_share"),
     )
 
 
@@ -236,8 +250,9 @@ def control_charts(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Dat
     anew_of = {"u": 100 * share, "p": share, "c": pl.col("numerator")}
     lines = coarse_limits(("value", "center", "lower", "upper"), lower="lower", upper="upper")
     rows = rows.with_columns(
-        limit_share=significant(pl.col("limit_share"), 1),
-        in_control_arl=significant(pl.col("in_control_arl"), 2),
+        **_as_it_is("baseline_points"),
+        **_to_digits(1, "limit_share"),
+        **_to_digits(2, "in_control_arl"),
         **lines,
     )
     value = pl.col("value")
@@ -288,9 +303,9 @@ def survival_curves(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Da
     medians = survival.median(curve, by=_CURVE)
     medians = medians.rename({"lower": "median_lower", "upper": "median_upper"})
     made = curve.select(*_CURVE, "survival", "lower", "upper", "ci_method", time_days="time")
-    kept = rows.drop("survival", "lower", "upper", "ci_method", "median", "median_lower", "median_upper", "reason")
+    kept = rows.drop("ci_method", "reason")
     return (
-        kept.with_columns(log_rank_p_value=significant(pl.col("log_rank_p_value"), 1))
+        kept.with_columns(**_to_digits(1, "log_rank_p_value"))
         .join(made, on=[*_CURVE, "time_days"], how="left", nulls_equal=True, maintain_order="left")
         .join(medians, on=_CURVE, how="left", nulls_equal=True, maintain_order="left")
     )

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.disclosure import Cells
+from transforms.disclosure.release import SEEN, differencing, release
 from transforms.marts import MARTS
 from transforms.options import Options
-from transforms.release import SEEN, differencing, release
 from transforms.schemas.app import RELEASED
 
 DIMENSIONS = ("clinic_id", "modality")
