@@ -712,13 +712,14 @@ _RATES_RULE = (
 # adverse_event_rates: 1 widened limits at a phi of 1 by rounding; 2 counted events outside the time at risk, left the
 # lost at risk, ended the day of death or withdrawal at its beginning, and kept the time in which an event lasts.
 # clean_window: 1 took two body sites for two events. treatment_emergent: 1 had no setting for unknown onsets.
-# report_deadlines: 1 knew the rules of the US alone, and adverse events of known patients alone.
+# report_deadlines: 1 knew the rules of the US alone, and adverse events of known patients alone; 2 knew a death by the
+# outcome `fatal`, grade 5 and the criterion `death` alone.
 # adverse_event_rate_ratio: 1 had a p-value that took a patient's events for independent ones beside widened limits.
 _SAFETY_VERSIONS = {
     "adverse_event_rates": "3",
     "adverse_event_rate_ratio": "2",
     "clean_window": "2",
-    "report_deadlines": "2",
+    "report_deadlines": "3",
     "treatment_emergent": "2",
 }
 
@@ -867,8 +868,8 @@ _SAFETY: tuple[Metric, ...] = tuple(
             "days",
             "none",
             "the rules of the clinic's country, a row a rule: days or work days after the day of becoming aware by the clinic's "
-            "clock, without delay, or voluntary; deaths and serious events unless known not to be related, device "
-            "deficiencies that could have led to one, serious incidents with others; a row that says so where no rule is "
+            "clock, without delay, or voluntary; deaths (by outcome, grade, criteria or words) and serious events unless known not to be related, device "
+            "deficiencies that could have led to one, serious incidents and deaths with others; a row that says so where no rule is "
             "known or a date depends on what is not recorded",
             (),
             "each row's own (rule_source, rule_verification): transforms/report_rules.py",

@@ -6,9 +6,10 @@ start, the due day, the state, the reason. Not here: the rules themselves (repor
 clock of the clinic where it happened.
 
 Reportable, unless the device is known not to be the cause (`not_related`):
-- an adverse event that is serious, by itself or by a criterion of seriousness, or a death;
+- an adverse event that is serious, by itself or by a criterion of seriousness, or a death, by its outcome, grade, criteria
+  or words (alerting/words.py);
 - a device deficiency that could have led to a serious event, and one of which that is not known;
-- a serious incident with staff, a visitor, somebody else or nobody (nobody: a near miss).
+- an incident that is serious, or a death by its words, with staff, a visitor, somebody else or nobody (nobody: a near miss).
 What no rule covers has a row too, which says so.
 """
 
@@ -16,6 +17,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
+from .alerting.words import DEATH, any_says, is_death
 from .local_time import with_local_day, with_timezone
 from .report_rules import COUNTRIES, EUROPE, EUROPE_SOURCE, RULES, Rule
 from .work_days import after_work_days
@@ -51,25 +53,31 @@ def happenings(
     return pl.concat(part.select(HAPPENING) for part in parts)
 
 
-def _adverse_events(events: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
-    is_death = (pl.col("outcome") == "fatal") | (pl.col("grade") == 5)
-    is_death = is_death.fill_null(False) | pl.col("serious_criteria").list.contains("death").fill_null(False)
+def reportable_events(events: pl.DataFrame) -> pl.DataFrame:
+    """Of adverse events, of core or raw, those that are reportable by themselves."""
     is_serious = pl.col("is_serious").fill_null(pl.col("serious_criteria").list.len() > 0).fill_null(False)
+    return events.filter((is_serious | is_death()) & pl.col("related").ne_missing("not_related"))
+
+
+def _adverse_events(events: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     harm = (
-        pl.when(is_death)
+        pl.when(is_death())
         .then(pl.lit("death"))
         .when(pl.col("is_expected").fill_null(False))
         .then(pl.lit("serious_expected"))
         .otherwise(pl.lit("serious"))
     )
-    events = events.filter((is_serious | is_death) & pl.col("related").ne_missing("not_related"))
-    return events.join(places, on="ae_id", how="left").with_columns(
-        subject_kind=pl.lit("adverse_event"),
-        subject_id="ae_id",
-        clinic_id=pl.coalesce("place_id", "clinic_id"),
-        harm=harm,
-        is_harm_known=pl.lit(True),
-        person=pl.lit("patient"),
+    return (
+        reportable_events(events)
+        .join(places, on="ae_id", how="left")
+        .with_columns(
+            subject_kind=pl.lit("adverse_event"),
+            subject_id="ae_id",
+            clinic_id=pl.coalesce("place_id", "clinic_id"),
+            harm=harm,
+            is_harm_known=pl.lit(True),
+            person=pl.lit("patient"),
+        )
     )
 
 
@@ -88,12 +96,17 @@ def _deficiencies(deficiencies: pl.DataFrame) -> pl.DataFrame:
 
 def _incidents(incidents: pl.DataFrame) -> pl.DataFrame:
     """An incident has no field for a report. With nobody harmed a serious one is a near miss."""
+    dies = any_says(DEATH, "kind")
     person = pl.col("subject_kind").replace("none", "nobody").fill_null("other")
-    return incidents.filter(pl.col("is_serious").fill_null(False)).with_columns(
+    return incidents.filter(pl.col("is_serious").fill_null(False) | dies).with_columns(
         person=person,
         subject_kind=pl.lit("incident"),
         subject_id="incident_id",
-        harm=pl.when(person == "nobody").then(pl.lit("near_miss")).otherwise(pl.lit("serious")),
+        harm=pl.when(person == "nobody")
+        .then(pl.lit("near_miss"))
+        .when(dies)
+        .then(pl.lit("death"))
+        .otherwise(pl.lit("serious")),
         is_harm_known=pl.lit(True),
         **_UNREPORTED,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from transforms.report_duties import reportable_events
 from transforms.schemas import RAW_TABLES, TOPIC_BY_NAME
 
 from .kept import TABLES, Kept
@@ -65,10 +66,9 @@ _RELATIVES = "WITH theirs AS MATERIALIZED (FROM known) " + " UNION ".join(
 )
 
 
-# Events whose report may be due though nothing lands: those that may be reportable and of which no report is on record.
-_REPORTABLE = """
-SELECT DISTINCT patient_id FROM raw.adverse_events e
-WHERE (is_serious OR len(serious_criteria) > 0 OR grade = 5 OR outcome = 'fatal') AND reported_at IS NULL
+# Events of which no report is on record: though nothing lands, it may be due.
+_UNREPORTED = """
+SELECT * FROM raw.adverse_events e WHERE reported_at IS NULL
     AND NOT EXISTS (FROM raw.adverse_events l WHERE l.ae_id = e.ae_id AND l.patient_id = e.patient_id
         AND l.reported_at IS NOT NULL AND l.ingested_at >= e.ingested_at)"""
 
@@ -128,7 +128,8 @@ def touched_by_time(kept: Kept) -> Touched:
         name: frozenset(_ids(kept.query(f"SELECT * FROM raw.{name}"), TOPIC_BY_NAME[name].record_id))
         for name in _SINGLE
     }
-    return Touched(frozenset(_with_relatives(kept, _ids(kept.query(_REPORTABLE), "patient_id"))), frozenset(), single)
+    patients = _ids(reportable_events(kept.query(_UNREPORTED)), "patient_id")
+    return Touched(frozenset(_with_relatives(kept, patients)), frozenset(), single)
 
 
 def _with_relatives(kept: Kept, patients: set[str]) -> set[str]:

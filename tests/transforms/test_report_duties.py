@@ -123,6 +123,34 @@ def test_adverse_events(country, given, rules):
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {"outcome": "fatal"},
+        {"grade": 5},
+        {"serious_criteria": ["death"]},
+        {"serious_criteria": ["Results in Death"]},
+        {"outcome": "other", "outcome_raw": "Fatal"},
+        {"outcome": "other", "outcome_raw": "verstorben"},
+        {"outcome": "other", "outcome_raw": "décès"},
+        {"term": "Herzstillstand, reanimiert ohne Erfolg"},
+        {"preferred_term": "Sudden death"},
+    ],
+)
+def test_a_death_is_one_however_it_is_said(given):
+    """As for alerts: another spelling or language must not make a report of a death late, or of none."""
+    assert event(is_serious=None, **given)["rule"].to_list() == [
+        "us_user_facility_death_to_fda",
+        "us_user_facility_death_to_manufacturer",
+    ]
+
+
+def test_a_death_of_staff_is_reported_though_nobody_ticked_serious():
+    """The incident's kind says it."""
+    rows = run(country="DE", incidents=[{"subject_kind": "staff", "kind": "death by asphyxia", "is_serious": None}])
+    assert rows["rule"].to_list() == ["de_operator_serious_incident"]
+
+
+@pytest.mark.parametrize(
     ("country", "could", "expected"),
     [
         ("US", True, [("us_medwatch_near_miss", "voluntary")]),

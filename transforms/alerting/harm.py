@@ -9,7 +9,7 @@ import polars as pl
 
 from ..event_groups import COLD_INJURY
 from .causes import causes
-from .words import DEATH, DEATH_AS_OUTCOME, INJURY, any_says, closed_value
+from .words import DEATH, INJURY, any_says, closed_value, is_death
 
 # Kinds of injury of the contract that are told at once, whatever their grade.
 _AT_ONCE = (*COLD_INJURY.injury_kinds, "asphyxia", "syncope")
@@ -73,9 +73,7 @@ def open_events(events: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
 
 def _weighed(events: pl.DataFrame) -> pl.DataFrame:
     """The events with `_grade`, `_is_serious`, `_level`, and `_is_grave`: to be told at once."""
-    events = events.with_columns(_criteria=pl.col("serious_criteria").list.join(", "))
-    fatal = (pl.col("outcome") == "fatal").fill_null(False) | any_says(DEATH_AS_OUTCOME, "outcome_raw")
-    fatal |= any_says(DEATH, "preferred_term", "term", "injury_kind_raw", "_criteria")
+    fatal = is_death()
     has_criteria = pl.col("serious_criteria").list.len().fill_null(0) > 0
     serious = pl.col("is_serious").fill_null(False) | has_criteria | fatal
     level = pl.max_horizontal(

@@ -225,16 +225,29 @@ def plain(text: pl.Expr) -> pl.Expr:
     return text.str.replace_many(["ß", "ł", "ø", "œ", "æ"], ["ss", "l", "o", "oe", "ae"])
 
 
-def any_says(harm: Harm, *columns: str) -> pl.Expr:
-    """Whether one of the columns (texts, null = says nothing) says it, in any spelling of `plain`.
+def any_says(harm: Harm, *columns: str | pl.Expr) -> pl.Expr:
+    """Whether one of the columns or expressions (texts, null = says nothing) says it, in any spelling of `plain`.
 
     What stands between two words of it may be anything; a negation and what it negates stand on one line and in one
     sentence, with one blank between them.
     """
     words, absences, nothing = _one_of(harm.words), _one_of(harm.absences), _one_of(_NOT, between=" ")
-    texts = [plain(pl.col(name)) for name in columns]
+    texts = [plain(pl.col(column) if isinstance(column, str) else column) for column in columns]
     says = [text.str.contains(absences) | text.str.replace_all(nothing, " ").str.contains(words) for text in texts]
     return pl.any_horizontal(condition.fill_null(False) for condition in says)
+
+
+def is_death() -> pl.Expr:
+    """Of core.adverse_events: whether the event is a death, by its outcome, grade, criteria or words; never null."""
+    by_value = (pl.col("outcome") == "fatal").fill_null(False) | (pl.col("grade") == 5).fill_null(False)
+    by_words = any_says(
+        DEATH,
+        "preferred_term",
+        "term",
+        "injury_kind_raw",
+        pl.col("serious_criteria").list.join(", ", ignore_nulls=True),
+    )
+    return by_value | any_says(DEATH_AS_OUTCOME, "outcome_raw") | by_words
 
 
 def _one_of(words: Iterable[str], *, between: str = r"\W+") -> str:

@@ -54,7 +54,7 @@ def test_the_mart():
         ("I1", None, "no_rule", None),
     ]
     assert rows.select(TABLE.key).is_unique().all()
-    assert rows["metric_version"].unique().to_list() == ["2"]
+    assert rows["metric_version"].unique().to_list() == ["3"]
     assert rows["rule_source"].null_count() == 1
     closed = {c.name: c.closed for c in TABLE.columns if c.closed}
     assert all(set(rows[name].drop_nulls()) <= set(values) for name, values in closed.items())
