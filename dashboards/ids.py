@@ -119,8 +119,13 @@ SEVERITY, GRADES, RESOLUTION = "severity", "grades", "resolution"
 CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", "clinic-funnel", "control-chart"
 RATE_RATIOS = "rate-ratios"
 DEVICE_RATES, DEVICE_CLINICS, DEVICE_RECORDS = "device-rates", "device-clinics", "device-records"
-STORY = "story"
+STORY, VITALS = "story", "vitals"
 THROUGHPUT, LAG = "throughput", "lag"
+
+
+def vital(code: str) -> str:
+    """The cohort's chart of a parameter that wearables measure beside movement."""
+    return f"vital-{code.lower()}"
 
 
 def shown_for(path: str) -> str:

@@ -1,6 +1,6 @@
-"""The mobility parameters of mart.adact: what each is, its unit, the smallest change that is shown as one, its source.
+"""The parameters of mart.adact: what each is, its unit, the smallest change that is shown as one, its source.
 
-Here: two tables, weekly parameters of wearables and performance tests. Not here: how they are computed (activity.py,
+Here: weekly parameters of wearables (movement, and what else they measure) and performance tests. Not here: how they are computed (activity.py,
 mobility.py, wear.py) and published (marts/adact.py, catalogue.py).
 """
 
@@ -14,7 +14,7 @@ class WeeklyParameter:
     """A mean of valid days: `column` of the table of core that `table` names.
 
     `is_weighted`: (5 weekday mean + 2 weekend mean) / 7. `change`: smallest change that is shown as one, in the unit;
-    null where none is known.
+    null where none is known. `has_zero`: 0 is none of it, so that a percentage of a value has a meaning.
     """
 
     code: str
@@ -26,6 +26,7 @@ class WeeklyParameter:
     source: str
     is_weighted: bool = False
     change: float | None = None
+    has_zero: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,26 @@ _MORE_WALKING = tuple(
 )
 
 
+# What wearables measure beside movement. SDNN and RMSSD are two statistics and never pooled; skin temperature is a
+# deviation from the wearer's own nights, not the temperature of what is treated. A day counts as it does for steps.
+_VITAL_SOURCE = "vendors' own measure; no important change of it is known for back pain: exploratory"
+VITALS = tuple(
+    _activity(code, title, unit, column, _VITAL_SOURCE, direction="none", **more)
+    for code, title, unit, column, more in (
+        ("HRMEAN", "Heart rate, mean of the day", "/min", "heart_rate_mean", {}),
+        ("HRVSDNN", "Heart rate variability, SDNN", "ms", "heart_rate_variability_sdnn_mean", {}),
+        ("HRVRMSSD", "Heart rate variability, RMSSD", "ms", "heart_rate_variability_rmssd_mean", {}),
+        ("SLEEPDUR", "Sleep a day", "min/day", "sleep_duration_min", {}),
+        (
+            "SKINTDEV",
+            "Nightly skin temperature, deviation from the wearer's own",
+            "K",
+            "nightly_skin_temperature_deviation_k",
+            {"has_zero": False},
+        ),
+    )
+)
+
 WEEKLY_PARAMETERS = (
     _activity("STEPS", "Steps a day", "steps/day", "steps", _STEPS_SOURCE),
     _activity(
@@ -129,6 +150,7 @@ WEEKLY_PARAMETERS = (
     _walking("WALKDUR", "Walking a day", "h/day", "walking_duration_h"),
     *_MORE_WALKING,
     *(_band(name, *limits) for name, limits in CADENCE_BANDS_SPM.items()),
+    *VITALS,
 )
 
 PERFORMANCE_TESTS = (
@@ -253,4 +275,5 @@ def definitions() -> list[dict]:
     ]
     # 1: heart rates of 0 and 255 were wear; a test that names no clinic had the day in UTC, as after a transfer had what
     # was worn without an offset the day of the clinic before
-    return [{"version": "2"} | entry for entry in (*weeks, *tests)]
+    new = {metric_of_week(p.code) for p in VITALS}
+    return [{"version": "1" if entry["id"] in new else "2"} | entry for entry in (*weeks, *tests)]

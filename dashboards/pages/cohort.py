@@ -1,4 +1,4 @@
-"""The cohort page: pain over time, responders, mobility, arms against each other.
+"""The cohort page: pain over time, responders, what wearables measure, arms against each other.
 
 Here: its cards, what is asked. Not here: how rows become charts (cohort_charts.py, change_charts.py, arm_charts.py).
 """
@@ -10,6 +10,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from transforms.facts.values import ROUTINE
+from transforms.mobility_parameters import VITALS
 
 from .. import ids, words
 from ..components import WRAPPED, Drawn, grid, notice, panel, side_by_side, tile, tiles
@@ -187,7 +188,15 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
         side_by_side(cards[ids.RELIABLE_CHANGE], cards[ids.IMPORTANT_CHANGE]),
         html.Div(by_arm, id=ids.COMPARISONS, className="stack", style={"display": "none"}),
         side_by_side(cards[ids.STEPS], cards[ids.WALKING_SPEED]),
+        side_by_side(*(cards[ids.vital(parameter.code)] for parameter in VITALS)),
     ]
+
+
+def _vital(code: str, title: str) -> Card:
+    """A mean of everybody in the selection: nobody says whether more of it is better."""
+    return Card(
+        ids.vital(code), f"{title}, over time", 340, draw=lambda s, of: charts.mean_by_visit(s.rows, code, of=of)
+    )
 
 
 COHORT = CardPage(
@@ -244,6 +253,7 @@ COHORT = CardPage(
             340,
             draw=lambda s, of: charts.mean_by_visit(s.rows, "WALKSPD", of=of),
         ),
+        *(_vital(parameter.code, parameter.title) for parameter in VITALS),
         Card(
             ids.DIFFERENCES,
             "How do the arms differ?",

@@ -23,7 +23,7 @@ NOT_AN_EFFECT = "A before/after change is not an effect of the treatment."
 PAIN_INSTRUMENTS = ("nrs_pain", "vas_pain", "pain_index", "pain_days_28")
 # Of two parameters with as many patients the first of these is shown
 FIRST = ("NRS7D", "PAINIDX", "VAS7D", "PAINDAYS")
-_DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2}
+_DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2, "K": 2}
 _RULES = {
     "pct30": "at least 30 % better",
     "pct50": "at least 50 % better",

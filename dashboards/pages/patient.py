@@ -1,7 +1,7 @@
 """One patient's page: sessions, pain, steps and adverse events on one time axis, and where each record came from.
 
-Here: its card, what is asked, the events' places in Kafka. Not here: the figure (figures/patient.py). A reader from
-outside the clinic sees no single patient.
+Here: its cards, what is asked, the events' places in Kafka. Not here: the figure (figures/patient.py), what wearables
+measured beside steps (patient_vitals.py). A reader from outside the clinic sees no single patient.
 """
 
 import polars as pl
@@ -20,6 +20,7 @@ from . import cards
 from .base import waiting
 from .cards import Card, CardPage, Control, Fill, listing, staff_only
 from .cohort_charts import PAIN_INSTRUMENTS
+from .patient_vitals import not_given, vitals_card
 
 _OUTCOMES = {
     "pain": "Pain",
@@ -116,11 +117,7 @@ def _not_drawn(shown: Shown) -> tuple[str, ...]:
     unknown = shown.events.filter(pl.col("ASTDTM").is_null()).height
     if unknown:
         notes.append(f"{words.plural(unknown, 'adverse event')} of unknown onset: in the tables only.")
-    reasons = pl.concat([f.filter(pl.col("AVAL").is_null()).select("NEREASON") for f in (shown.pain, shown.steps)])
-    notes += [
-        f"{words.plural(n, 'value')} can't be given: {reason}."
-        for reason, n in reasons.drop_nulls().group_by("NEREASON").len().sort("NEREASON").iter_rows()
-    ]
+    notes += not_given(shown.pain, shown.steps)
     if shown.steps.is_empty():
         notes.append("No week of steps: no wearable has sent any.")
     return tuple(notes)
@@ -285,6 +282,7 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
     return [
         html.Div(id=ids.PATIENT_FACTS),
         cards[ids.STORY],
+        cards[ids.VITALS],
         staff_only(panel("Headline outcomes, and why one can't be given", html.Div(id=ids.PATIENT_REASONS)), reader),
         staff_only(panel("Records", records), reader),
     ]
@@ -303,6 +301,14 @@ PATIENT = CardPage(
     ),
     cards=(
         Card(ids.STORY, "What happened to this patient, and when?", 720, draw=_story, least_width=640, mart="adsl"),
+        Card(
+            ids.VITALS,
+            "What did the wearables measure beside steps?",
+            720,
+            draw=lambda s, of: vitals_card(s.activity, s.headline, of=of),
+            least_width=640,
+            mart="adact",
+        ),
     ),
     beside=(
         Fill(ids.PATIENT_FACTS, _facts),

@@ -36,7 +36,7 @@ def cohort(metric: str, where: dict, visit, **values) -> dict:
 
 
 def cohort_rows(where: dict, *, start: float, n: int, is_suppressed: bool = False) -> list[dict]:
-    """Means, changes, responders of NRS7D and means of STEPS: falling by 1 point a visit from `start`."""
+    """Means, changes, responders of NRS7D and means of STEPS and HRMEAN: falling by 1 point a visit from `start`."""
     rows = []
     for k, visit in enumerate(VISITS):
         values = {"n_evaluable": n, "n_missing": 60 - n, "unit": "points", "is_suppressed": is_suppressed}
@@ -45,6 +45,8 @@ def cohort_rows(where: dict, *, start: float, n: int, is_suppressed: bool = Fals
         rows.append(cohort("nrs7d_mean", where, visit, **values, **limits))
         steps = values | {"unit": "steps/day", "estimate": 5000.0 + 200 * k, "ci_lower": 4500.0, "ci_upper": 6500.0}
         rows.append(cohort("steps_mean", where, visit, **steps))
+        pulse = values | {"unit": "/min", "estimate": 66.0 - 0.5 * k, "ci_lower": 62.0, "ci_upper": 69.0}
+        rows.append(cohort("hrmean_mean", where, visit, **pulse))
         if k:
             change = {"estimate": -float(k), "ci_lower": -k - 0.4, "ci_upper": -k + 0.4}
             rows.append(cohort("nrs7d_change", where, visit, **values, **change))
@@ -249,6 +251,11 @@ def patients() -> dict[str, list[dict]]:
         }
         for k in range(4)
     ]
+    pulse = {"PARAMCD": "HRMEAN", "PARAM": "Heart rate, mean of the day", "AVALU": "/min"}
+    pulses = [
+        week | pulse | {"AVAL": value, "NEREASON": None if value else "too few valid days"}
+        for week, value in zip(steps, (64.0, None, 66.0, 65.0), strict=True)
+    ]
     event = who | {
         "CLINICID": "C1",
         "AESEQ": 1,
@@ -291,7 +298,7 @@ def patients() -> dict[str, list[dict]]:
         "adsl": [person, person | {"USUBJID": "P2", "NSESS": 0, "TRTSDT": None, "SAFFL": "N"}],
         "adex": sessions,
         "adqs": answers,
-        "adact": steps,
+        "adact": steps + pulses,
         "adae": [event, unknown],
         "patient_outcomes": [outcome],
     }

@@ -23,6 +23,7 @@ from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.small_lake import CUT, cohort_rows, frame, stratum
+from transforms.mobility_parameters import VITALS
 from transforms.schemas import MART_TABLES
 
 COHORT_COLUMNS = MART_TABLES["cohort_outcomes"].names
@@ -211,6 +212,30 @@ def test_patient_story(staff):
     assert "1 value can't be given: not answered." in said
     assert "floe.adverse_events.v1 / 1 / 41" in said
     assert "never measured" in said
+
+
+def test_what_wearables_measured(staff):
+    """A band a parameter, a point a week with a value and a gap where there is none, which is said; the others say so."""
+    values = view(staff, "/patient", "?patient=P1")
+    cards = PAGES["/patient"].cards
+    said = caption(values, cards, ids.VITALS)
+    assert "Heart rate, mean of the day 3; " in said
+    assert "Sleep a day 0" in said
+    assert "1 value can't be given: too few valid days." in said
+    figure = part(values, cards, ids.VITALS, "figure")
+    assert list(figure.data[0].y) == [64.0, None, 66.0, 65.0]
+    assert not figure.data[0].connectgaps
+    assert sum(note.text == "no week with a value" for note in figure.layout.annotations) == 4
+    assert "No wearable of this patient" in caption(view(staff, "/patient", "?patient=P2"), cards, ids.VITALS)
+
+
+@pytest.mark.parametrize("code", [parameter.code for parameter in VITALS])
+def test_the_cohort_shows_what_wearables_measure(staff, code):
+    """Each has its card of means by visit with n; one that nobody sent says so."""
+    values = view(staff, "/", "?clinic=C1")
+    said = caption(values, PAGES["/"].cards, ids.vital(code))
+    expected = "66" if code == "HRMEAN" else f"No values of {words.parameter_title(code)} in this selection yet"
+    assert expected in said
 
 
 def test_patient_unknown(staff):

@@ -32,7 +32,7 @@ def test_outside_small_cells_have_no_number(outsider):
     rows = outsider.mart(
         "cohort_outcomes", "strata = $1 AND clinic_id = $2 AND visit IS NOT NULL", [("clinic_id", "study_arm"), "C2"]
     )
-    assert rows.height == 17  # 4 means, 4 of steps, 3 changes, 3 x 2 shares
+    assert rows.height == 21  # 4 means, 4 of steps, 4 of heart rate, 3 changes, 3 x 2 shares
     labels = {"metric_id", "parameter", "statistic", "visit_day", "reason", "unit", "missing_rule", "rtm_source"}
     shown = {*COHORT.key, *STAMP, *labels}
     hidden = [c for c in rows.columns if c not in shown]

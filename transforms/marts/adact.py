@@ -1,4 +1,4 @@
-"""mart.adact: a row a patient, study, mobility parameter and week of wearing, or performance test.
+"""mart.adact: a row a patient, study, parameter and week of wearing, or performance test.
 
 Here: from days and tests to placed rows with baseline and change. Not here: what a valid week is (wear.py), the
 parameters and their thresholds (mobility_parameters.py), days (activity.py, mobility.py).
@@ -32,6 +32,7 @@ INPUTS = (
     "mart.adsl",
 )
 _BY = ["STUDYID", "USUBJID", "PARAMCD"]
+_WITHOUT_ZERO = [p.code for p in WEEKLY_PARAMETERS if not p.has_zero]
 _OF_DAY = ("patient_id", "device_id", "day", "wear_minutes")  # the other columns would be sorted along in vain
 
 
@@ -204,7 +205,9 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
     reaches = pl.col("CHG").abs() >= pl.col("MDC") - 1e-9
     follows = pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE)
     return rows.with_columns(
-        PCHG=pl.when(pl.col("BASE") != 0).then(100 * pl.col("CHG") / pl.col("BASE")),
+        PCHG=pl.when((pl.col("BASE") != 0) & ~pl.col("PARAMCD").is_in(_WITHOUT_ZERO)).then(
+            100 * pl.col("CHG") / pl.col("BASE")
+        ),
         CHGMDCFL=pl.when(reaches).then(pl.lit("Y")).when(~reaches).then(pl.lit("N")),
         CHGCAT1=_class(reaches),
         NEREASON=pl.coalesce("reason", pl.when(follows & pl.col("BASE").is_null()).then(pl.lit("no baseline"))),

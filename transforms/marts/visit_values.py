@@ -13,6 +13,7 @@ import polars as pl
 from .. import pain, windows
 from ..instruments import PARAMETERS
 from ..local_time import with_cut_day
+from ..mobility_parameters import VITALS
 from ..options import Cut, Options
 from ..schemas.mart import CRITERIA
 from ..studies import planned_visits
@@ -95,13 +96,15 @@ def asked_of(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
 
     Seen from anybody's answer: a clinic without one at a visit has missing ones; one that answers other parameters and
     never this is not asking for it; one that answers nothing at all is silent, and misses all that its study asks for.
+    What a wearable measures beside movement is no answer: a clinic with nothing else is silent.
     """
     answered = rows.join(people, on="USUBJID")
     visits = answered.select("STUDYID", "PARAMCD", "AVISIT").unique()
     asking = answered.select("STUDYID", "clinic_id", "PARAMCD").unique()
-    silent = people.select("STUDYID", "clinic_id").unique().join(asking, on=["STUDYID", "clinic_id"], how="anti")
+    answering = asking.filter(~pl.col("PARAMCD").is_in([p.code for p in VITALS]))
+    silent = people.select("STUDYID", "clinic_id").unique().join(answering, on=["STUDYID", "clinic_id"], how="anti")
     silent = silent.join(visits.select("STUDYID", "PARAMCD").unique(), on="STUDYID")
-    return pl.concat([asking, silent.select(asking.columns)]).join(visits, on=["STUDYID", "PARAMCD"])
+    return pl.concat([asking, silent.select(asking.columns)]).unique().join(visits, on=["STUDYID", "PARAMCD"])
 
 
 def expected_of(rows: pl.DataFrame, due: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:

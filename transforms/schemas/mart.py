@@ -107,7 +107,12 @@ _BDS_VALUE = [
     Column("AVALU", S, "unit"),
     Column("BASE", F, "baseline: last value in the window -28 to 1, before the first session"),
     Column("CHG", F, "AVAL - BASE"),
-    Column("PCHG", F, "100 (AVAL - BASE) / BASE; null where BASE is 0", "%"),
+    Column(
+        "PCHG",
+        F,
+        "100 (AVAL - BASE) / BASE; null where BASE is 0, and of a deviation, of which 0 is not none",
+        "%",
+    ),
     _flag("ABLFL", "is the baseline"),
     _flag("ANL01FL", "the record that counts for its visit: nearest to target, ties the earlier"),
 ]
@@ -171,7 +176,7 @@ ADQS = _table(
 
 ADACT = _table(
     "adact",
-    "One row a patient, study, mobility parameter and week, or test.",
+    "One row a patient, study and week of a parameter that wearables measure (movement, heart rate and its variability, sleep, nightly skin temperature), or performance test.",
     [
         *_BDS_HEAD,
         Column("WEEKSTDT", D, "first day of the week; null for a test"),

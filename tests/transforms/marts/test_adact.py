@@ -9,7 +9,7 @@ from transforms.catalogue import METRICS
 from transforms.marts import MARTS
 from transforms.marts.adact import compute
 from transforms.mobility import STATISTICS
-from transforms.mobility_parameters import WEEKLY_PARAMETERS
+from transforms.mobility_parameters import VITALS, WEEKLY_PARAMETERS, metric_of_week
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
 from transforms.schemas.core import CADENCE_BANDS_SPM
@@ -246,3 +246,62 @@ def test_conforms_and_is_a_function_of_its_patients():
     assert one.height == 5  # two weeks each of STEPS and STEPSW, a test
     assert MARTS["adact"].compute is compute
     assert adact().is_empty()
+
+
+# --- what wearables measure beside movement -----------------------------------------------------------
+
+
+def vital_days(first: int, last: int, *, wear_h: float | None = 12, **values: float) -> list[dict]:
+    return [day | {"steps": None} | values for day in worn_days(first, last, steps=0, wear_h=wear_h)]
+
+
+@pytest.mark.parametrize(
+    ("code", "column", "unit"),
+    [
+        ("HRMEAN", "heart_rate_mean", "/min"),
+        ("HRVSDNN", "heart_rate_variability_sdnn_mean", "ms"),
+        ("HRVRMSSD", "heart_rate_variability_rmssd_mean", "ms"),
+        ("SLEEPDUR", "sleep_duration_min", "min/day"),
+        ("SKINTDEV", "nightly_skin_temperature_deviation_k", "K"),
+    ],
+)
+def test_a_week_of_a_vital(code, column, unit):
+    """Of days -7 to -1 at 60 and of days 1 to 7 at 66, one of them worn 9 h and so not counted though it says 600: 60, 66."""
+    days = vital_days(-7, -1, **{column: 60.0}) + vital_days(1, 6, **{column: 66.0})
+    found = adact(days + vital_days(7, 7, wear_h=9, **{column: 600.0}))
+    rows = of(found, code, "AVISIT", "AVAL", "AVALU", "VALIDDAYS", "CHG", "CHGCAT1", "NEREASON")
+    assert rows == [
+        ("Baseline", 60.0, unit, 7, None, None, None),
+        ("Week 1", 66.0, unit, 6, 6.0, None, None),
+    ]
+    assert found["PARAMCD"].unique().to_list() == [code]  # one statistic is never another
+    assert of(found, code, "METRICV")[0] == (METRICS[metric_of_week(code)].version,)
+
+
+def test_a_deviation_has_no_percentage():
+    """From 0.1 K to 0.3 K is 0.2 K more, and no 200 %: 0 K is not none of it. Heart rate from 60 to 66 is 10 % more."""
+    columns = {"nightly_skin_temperature_deviation_k": (0.1, 0.3), "heart_rate_mean": (60.0, 66.0)}
+    before, after = ({c: pair[k] for c, pair in columns.items()} for k in (0, 1))
+    found = adact(vital_days(-7, -1, **before) + vital_days(1, 7, **after))
+    assert of(found, "SKINTDEV", "CHG", "PCHG")[-1] == (pytest.approx(0.2), None)
+    assert of(found, "HRMEAN", "CHG", "PCHG")[-1] == (6.0, 10.0)
+
+
+def test_a_vital_without_wear_says_why():
+    """Sleep of a device that says nothing of wear, and of one that is worn at night alone, is no value and no zero."""
+    days = vital_days(1, 7, wear_h=None, sleep_duration_min=400.0) + vital_days(
+        8, 14, wear_h=8, sleep_duration_min=410.0
+    )
+    assert of(adact(days), "SLEEPDUR", "AVAL", "NEREASON") == [
+        (None, "no wear information"),
+        (None, "too few valid days"),
+    ]
+
+
+def test_every_vital_of_a_day_is_a_parameter():
+    """No measured column of core.activity_days is computed and never shown: each is a parameter, or it tells of wear."""
+    about = {"patient_id", "device_id", "day", "is_timezone_assumed", "day_length_h", "samples", "last_event_id"}
+    of_wear = {"recorded_minutes", "wear_minutes", "wear_source"}
+    shown = {p.column for p in WEEKLY_PARAMETERS if p.table == "activity_days"}
+    assert set(CORE_TABLES["activity_days"].names) - shown == about | of_wear | {"vendor_steps"}
+    assert {p.column for p in VITALS} < shown

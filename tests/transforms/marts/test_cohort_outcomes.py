@@ -224,6 +224,20 @@ def test_a_clinic_that_never_asks_has_nobody_missing():
     assert tuple(everybody[c] for c in columns) == (8, 1, 5, 2, pytest.approx(1 / 6), None)
 
 
+def test_what_wearables_measure_beside_movement_is_no_answer():
+    """c2, of which only heart rate is known, is as silent as c3: both miss the pain that the study asks for. By steps
+    alone c4 is heard, and asks for no pain."""
+    people = pl.DataFrame({"USUBJID": list("abcd"), "clinic_id": ["c1", "c2", "c3", "c4"]}).with_columns(
+        STUDYID=pl.lit("s")
+    )
+    seen = [("a", "NRS7D"), ("b", "HRMEAN"), ("d", "STEPS")]
+    rows = pl.DataFrame(seen, schema=["USUBJID", "PARAMCD"], orient="row").with_columns(AVISIT=pl.lit("Week 4"))
+    asked = visit_values.asked_of(rows, people)
+    asking = {code: sorted(asked.filter(PARAMCD=code)["clinic_id"]) for code in ("NRS7D", "HRMEAN", "STEPS")}
+    assert asking == {"NRS7D": ["c1", "c2", "c3"], "HRMEAN": ["c2", "c3"], "STEPS": ["c2", "c3", "c4"]}
+    assert asked.is_unique().all()
+
+
 def test_median_day_is_of_the_values_counted():
     """Without a baseline on day 40, judged on days 29 and 31: the mean is of all three days, the change of two; where
     nobody can be judged there is no day either."""
