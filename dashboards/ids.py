@@ -29,6 +29,7 @@ PARAMETER, VISIT, RESTRICTION, FUNNEL_OF, CHART_OF, PATIENT = (
     "chart",
     "patient",
 )
+GROUPING = "grouping"  # what adverse events are grouped by
 ALERT = "alert"  # the alert that is opened: what a delivery links to
 
 # a name is of one page: a callback's outputs must all be there
@@ -115,6 +116,7 @@ MEDICATION, STOPPED, PROCEDURES, SURGERY, RESCUE, LIFE = (
     "rescue",
     "life",
 )
+EVENT_GROUPS = "event-groups"
 SEVERITY, GRADES, RESOLUTION = "severity", "grades", "resolution"
 CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", "clinic-funnel", "control-chart"
 RATE_RATIOS = "rate-ratios"

@@ -33,9 +33,9 @@ _DIGITS = {"events_per_100_sessions": 2, "events_per_1000_device_hours": 1}
 _SIDES = ("", "_lower", "_upper")
 
 RATE_COLUMNS = [
-    {"field": "clinic", "headerName": "Clinic", "minWidth": 170, **WRAPPED},
-    {"field": "what", "headerName": "What", "minWidth": 190, **WRAPPED},
-    {"field": "grave", "headerName": "Grave", "minWidth": 170, **WRAPPED},
+    {"field": "clinic", "headerName": "Clinic", "minWidth": 150, **WRAPPED},
+    {"field": "what", "headerName": "What", "minWidth": 170, **WRAPPED},
+    {"field": "grave", "headerName": "Grave", "minWidth": 160, **WRAPPED},
     {"field": "over_sessions", "headerName": "Events / sessions", "minWidth": 120},
     {"field": "events_per_100_sessions", "headerName": "Per 100 sessions (95 % CI)", "minWidth": 160, **WRAPPED},
     {"field": "over_hours", "headerName": "Events / device-hours", "minWidth": 130},
@@ -147,8 +147,10 @@ def _sentence(rows: pl.DataFrame) -> str:
     if not seen:
         return f"No kind of this selection can be shown: {SUPPRESSED}."
     sessions = rows["sessions"].max()
+    begin, end = rows["period_start"].min(), rows["period_end"].max()
+    between = f", from {words.day(begin)} to {words.day(end)}" if begin and end else ""
     return (
-        f"In {words.count(sessions)} sessions delivered: {'; '.join(seen)}. Each rate has its exact 95 % interval; a hollow mark "
+        f"In {words.count(sessions)} sessions delivered{between}: {'; '.join(seen)}. Each rate has its exact 95 % interval; a hollow mark "
         "is none on record, with the highest rate that this allows."
     )
 
@@ -176,12 +178,14 @@ def _notes(rows: pl.DataFrame, choice: Chosen) -> tuple[str, ...]:
         one["unread_records"] or 0,
         one["implausible_records"] or 0,
     )
+    unknown = int(rows["unknown_moment"].sum() or 0)
     others = [d for d in ("study_id", *_OF_PATIENTS) if d in choice.asked]
     notes = [
         "Kinds are not to be added: a deficiency and the session that the interlock stopped for it may be one happening.",
         f"{hidden} kinds: {SUPPRESSED}." if hidden else "",
         f"{one['reason']}." if one["reason"] and not one["is_suppressed"] else "",
         f"Before the clinic's first session on record, so in no rate: {words.count(outside)}." if outside else "",
+        f"Counted though their moment is not known: {words.count(unknown)}." if unknown else "",
         f"{words.plural(unread, 'record')} of these topics could not be read." if unread else "",
         f"Of {words.plural(implausible, 'record')} a value can't be true and does not count." if implausible else "",
         "Study, arm and indication do not narrow this: a device has none." if others else "",

@@ -192,11 +192,12 @@ def _outcomes(shown: Shown):
             words.short(r[f"{name}_latest"]),
             words.day(r[f"{name}_latest_on"]),
             words.short(r[f"{name}_change"]),
+            words.name_of(r[f"{name}_change_class"]),
             r[f"{name}_reason"] or words.NOTHING,
         )
         for name, title in _OUTCOMES.items()
     ]
-    columns = ["outcome", "parameter", "baseline", "latest", "on", "change", "why not"]
+    columns = ["outcome", "parameter", "baseline", "latest", "on", "change", "beyond measurement error", "why not"]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
     return table_of(frame, caption="A change of one patient is not an effect of the treatment")
 

@@ -14,7 +14,7 @@ from .. import ids, words
 from ..components import Drawn, grid, link, nothing, notice, panel, side_by_side, tile, tiles
 from ..reader import Reader
 from ..theme import Look
-from . import alerts, device_events, ratio_charts
+from . import alerts, device_events, group_charts, ratio_charts
 from . import between_charts as between
 from . import safety_charts as charts
 from . import safety_lists as lists
@@ -138,6 +138,13 @@ _FUNNEL_OF = Control(
     width=360,
     options=lambda s: [{"value": m, "label": words.metric_title(m)} for m in s.funnels],
 )
+_GROUPING = Control(
+    name=ids.GROUPING,
+    label="Group events by",
+    placeholder="body system",
+    width=260,
+    options=lambda s: [{"value": name, "label": text} for name, text in group_charts.GROUPINGS.items()],
+)
 _CHART_OF = Control(
     name=ids.CHART_OF,
     label="Chart of",
@@ -157,6 +164,7 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
         cards[ids.RATE_RATIOS],
         cards[ids.TERM_RATES],
         panel("All terms", grid(ids.RATES_TABLE, columns=lists.RATE_COLUMNS, label="Rates of all terms")),
+        html.Div([_GROUPING.select(), cards[ids.EVENT_GROUPS]], className="stack"),
         html.Div([_FUNNEL_OF.select(), cards[ids.FUNNEL]], className="stack"),
         html.Div(
             [_CHART_OF.select(), html.Div(id=ids.SPC_ICONS, className="icons"), cards[ids.CONTROL_CHART]],
@@ -213,13 +221,21 @@ SAFETY = CardPage(
     registers=alerts.register,
     shown=Shown,
     bar=(*FILTERS, _RESTRICTION),
-    apart=(_FUNNEL_OF, _CHART_OF),
+    apart=(_GROUPING, _FUNNEL_OF, _CHART_OF),
     cards=(
         Card(ids.CLINIC_RATES, _CLINIC_RATES, 380, draw=_clinic_rates, least_width=900, mart="adverse_event_rates"),
         Card(ids.SEVERITY, "Are they mild?", 420, draw=_severity, least_width=900, mart="adverse_event_rates"),
         Card(ids.GRADES, "Which are severe?", 480, draw=_grades, mart="adverse_event_rates"),
         survival_card(ids.RESOLUTION, "Do they pass quickly?", parameter="TTAERES", what="Time to resolution"),
         Card(ids.TERM_RATES, "Which events?", 600, draw=_term_rates, least_width=900, mart="adverse_event_rates"),
+        Card(
+            ids.EVENT_GROUPS,
+            group_charts.TITLE,
+            520,
+            draw=lambda s, of: group_charts.card(s.groups, grouping=s.grouping, restriction=s.restriction, of=of),
+            least_width=900,
+            mart=group_charts.MART,
+        ),
         Card(ids.RATE_RATIOS, _RATIOS, 520, draw=_ratios, least_width=640, mart="adverse_event_comparisons"),
         Card(
             ids.DEVICE_RATES,

@@ -11,7 +11,7 @@ from .. import ids
 from ..filters import Chosen
 from ..reader import Reader
 from . import between_charts as between
-from . import cards, device_events, ratio_charts
+from . import cards, device_events, group_charts, ratio_charts
 from . import safety_lists as lists
 from .base import waiting
 
@@ -47,6 +47,8 @@ class Shown(cards.Shown):
         self.charts = {_key(r): between.chart_name(r, self.clinics) for r in self._series().iter_rows(named=True)}
         self.chart = self.asked(ids.CHART_OF, tuple(self.charts))
         self.control = self._control_rows()
+        self.grouping = self.asked(ids.GROUPING, tuple(group_charts.GROUPINGS))
+        self.groups = group_charts.rows(reader, choice, grouping=self.grouping, restriction=self.restriction)
         self.records = lists.records(reader, choice)
         self.device_rates = device_events.rates(reader, choice)
         self.device_rates_by_clinic = device_events.rates(reader, choice, is_by_clinic=True)

@@ -361,6 +361,33 @@ def marts() -> dict[str, list[dict]]:
         "important_change": important_changes(),
         "adverse_event_comparisons": event_comparisons(),
         "dose_response": doses(),
+        "adverse_event_groups": event_groups(),
         "alerts": alerts(),
         "metric_definitions": definitions(),
     }
+
+
+def event_groups() -> list[dict]:
+    """Two categories of each grouping, of any event and of serious ones: 6 events of 4 of 40 patients, in 800 sessions."""
+    rows = []
+    for grouping, categories in (
+        ("body_system", ("nervous system", "skin")),
+        ("worst_grade", ("1", "2")),
+        ("term_group", ("cold_injury", "syncope")),
+    ):
+        for category in categories:
+            for is_serious in (False, True):
+                row = (
+                    STAMP
+                    | stratum()
+                    | {"metric_id": "adverse_event_groups", "grouping": grouping, "category": category}
+                )
+                row |= {"is_serious_only": is_serious, "is_related_only": False, "is_treatment_emergent_only": False}
+                row |= {"patients": 40, "patients_with_event": 4, "sessions": 800, "events": 6}
+                row |= {"incidence_proportion": 0.1, "events_per_100_sessions": 0.75}
+                row |= {"incidence_proportion_lower": 0.03, "incidence_proportion_upper": 0.24}
+                row |= {"events_per_100_sessions_lower": 0.28, "events_per_100_sessions_upper": 1.63}
+                if grouping == "worst_grade":
+                    row |= dict.fromkeys([c for c in row if c.startswith("events")])
+                rows.append(row)
+    return rows

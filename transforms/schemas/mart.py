@@ -1521,7 +1521,6 @@ DEVICE_EVENTS_TABLE = _table(
         ),
         Column("session_id", S, "session in which it happened, where one is named"),
         Column("occurred_at", T, "when it happened; null = what was sent can't be true"),
-        Column("occurred_on", D, "clinic-local day on which it happened"),
         Column("aware_at", T, "when the clinic became aware of an incident"),
         Column("what", S, "what happened, as it was reported"),
         Column("person", S, "whom an incident harmed", closed=("staff", "visitor", "other")),
