@@ -10,9 +10,9 @@ from transforms.facts.restrictions import GROUP_RESTRICTIONS, RESTRICTIONS, flag
 
 from .. import words
 from ..components import Drawn, nothing
-from ..disclosed import SUPPRESSED
 from ..figures.intervals import Panel, interval_panels
 from ..filters import Chosen
+from ..gate import SUPPRESSED
 from ..reader import Reader
 from ..theme import Look
 
