@@ -46,7 +46,8 @@ def card(rows: pl.DataFrame, *, grouping: str, restriction: str, of: Look) -> Dr
     title = f"{TITLE} By {GROUPINGS[grouping]} ({said})"
     if rows.is_empty():
         return nothing("No patient of this selection has been treated yet.", of=of, title=title)
-    shown = _shown(rows)
+    name = "Grade {}" if grouping == "worst_grade" else "{}"
+    shown = _shown(rows).with_columns(label=pl.format(name, pl.col("label")))
     panels = tuple(
         Panel(name, f"{rate}_shown", f"{rate}_lower_shown", f"{rate}_upper_shown", f"{rate}_text", axis)
         for rate, (name, *_, axis) in _PANELS.items()
@@ -85,7 +86,7 @@ def _sentence(shown: pl.DataFrame, grouping: str) -> str:
     hollow = (
         "Each share and rate has its exact 95 % interval; a hollow mark is none seen, with the most that this allows."
     )
-    return f"Of {words.plural(shown.height, 'category').replace('categorys', 'categories')} {most.height} were seen. {once} {hollow}"
+    return f"{most.height} of the {shown.height} listed here were seen. {once} {hollow}"
 
 
 def _table(shown: pl.DataFrame) -> pl.DataFrame:

@@ -26,6 +26,9 @@ def test_each_grouping(grouping, panels):
     texts = [note.text for note in drawn.figure.layout.annotations]
     assert "4 / 40" in texts
     assert ("6 / 800" in texts) == (panels == 2)
+    labels = drawn.table["what"].to_list()
+    assert labels == sorted(labels)
+    assert all(label.startswith("Grade ") for label in labels) == (grouping == "worst_grade")
     assert drawn.title.endswith(f"By {group_charts.GROUPINGS[grouping]} (any event)")
 
 
@@ -33,7 +36,7 @@ def test_the_page_shows_what_is_asked_for(staff):
     """Body systems where nobody chose; serious ones under that restriction; any event where the mart has no such one."""
     usual = view(staff, "/safety")
     assert "By body system (any event)" in part(usual, CARDS, ids.EVENT_GROUPS, "title")
-    assert "Of 2 categories 2 were seen." in caption(usual, CARDS, ids.EVENT_GROUPS)
+    assert "2 of the 2 listed here were seen." in caption(usual, CARDS, ids.EVENT_GROUPS)
     serious = view(staff, "/safety", "?restriction=serious&grouping=worst_grade")
     assert "By worst grade of a patient (serious)" in part(serious, CARDS, ids.EVENT_GROUPS, "title")
     assert group_charts.of_restriction("grade_2") == "any"

@@ -76,6 +76,20 @@ def test_who_else_was_on_a_device(worker):
     assert "found no alert" in payload(devices.view(worker, "?alert=A9")[0])
 
 
+def test_each_device_has_its_own_rates(worker, monkeypatch):
+    """Beside each device its events over its own sessions at its clinic, by clinic and id; of one without figures a dash."""
+    rates = {("C1", "D1"): {"deficiency": dict(_RATE), "device_fault": dict(_RATE, events=0)}}
+    monkeypatch.setattr(devices, "of_devices", lambda reader: rates)
+    said = payload(devices.view(worker, "")[1])
+    assert "2 / 310: 0.65 (0.08 to 2.33)" in said
+    assert "0 / 310" in said
+    assert said.index('"D1"') < said.index('"D2"')
+
+
+_RATE = {"events": 2, "sessions": 310, "is_suppressed": False, "reason": None, "events_per_100_sessions": 0.645}
+_RATE |= {"events_per_100_sessions_lower": 0.078, "events_per_100_sessions_upper": 2.33}
+
+
 def test_an_alert_leads_to_its_device():
     """The address that other pages link to."""
     assert devices.link_to(device_id="D 1") == "/devices?device=D+1"
