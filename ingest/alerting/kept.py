@@ -7,7 +7,7 @@ A device's series are kept whole for some days; of older ones the two samples th
 highest, each as a series of one, so that memory does not grow by the sample.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -60,8 +60,8 @@ class Kept:
         """Rows of what is kept, in tables of `raw`."""
         return self._memory.query(sql, **frames)
 
-    def follow(self, lake: Lake, *, now: datetime) -> dict[str, pl.DataFrame]:
-        """Takes in what has landed since the last time; the new rows by table, a series' without its samples.
+    def follow(self, lake: Lake, *, now: datetime, tables: Iterable[str] = TABLES) -> dict[str, pl.DataFrame]:
+        """Takes in what has landed in the tables since the last time; the new rows by table, a series' without its samples.
 
         `positions` then say up to where. At most some ten thousand rows of a table and partition at once: while there
         are more, the next call gives them.
@@ -70,7 +70,7 @@ class Kept:
         if any(stored.get(key, 0) < position for key, position in self.positions.items()):
             raise FloeError("the lake went back to an earlier state: it is read anew from its beginning")
         new: dict[str, pl.DataFrame] = {}
-        for name in TABLES:
+        for name in tables:
             topic = f"floe.{name}.v1"
             ahead = {key: end for key, end in stored.items() if key[0] == topic and end > self.positions.get(key, 0)}
             parts = [self._take(lake, name, key, end, now=now) for key, end in sorted(ahead.items())]

@@ -22,6 +22,7 @@ _OF_PATIENTS = tuple(name for name in TABLES if "patient_id" in RAW_TABLES[name]
 _REGISTERS = ("clinics", "devices", "protocols")
 _SINGLE = ("deficiencies", "incidents")
 HARM = ("adverse_events", *_SINGLE)
+HARM_FIRST = ("clinics", "devices", "patients", "patient_status", "sessions", *HARM)  # by which harm is judged
 _ROUNDS = 5  # of following shared ids and merges
 # The patients whose sessions a register's new row may judge otherwise.
 _BY_REGISTER = {

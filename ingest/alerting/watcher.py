@@ -38,11 +38,11 @@ from .book import Book, book_path, in_words
 from .digest import digests
 from .duty import TOPIC, Duty, read_duty
 from .hearing import hear
-from .kept import Kept, Positions
+from .kept import TABLES, Kept, Positions
 from .look import look, look_for_harm
 from .names import naming_key
 from .telling import escalations, tell
-from .touched import NOBODY, Touched, harmed, touched, touched_by_time
+from .touched import HARM_FIRST, NOBODY, Touched, harmed, touched, touched_by_time
 
 _LOOK_S = 0.2
 _TICK_S = 5.0
@@ -201,29 +201,38 @@ class Watcher:
     def _take_in(self, *, now: datetime) -> None:
         """Takes in what has landed and tells of the harm in it; whom the rest touches waits."""
         self._took_in_at = time.monotonic()
-        new = self._unjudged(self._landed(now=now))
-        if not new:
-            return
+        if self._is_caught_up:
+            new = [self._hear_and_judge_harm(self._kept.follow(self._lake, now=now), now=now)]
+        else:
+            new = self._catch_up(now=now)
+        for rows in filter(None, new):
+            self._waiting = (self._waiting or NOBODY) | touched(self._kept, rows)
+
+    def _catch_up(self, *, now: datetime) -> list[dict[str, pl.DataFrame]]:
+        """All there is, for a session is not to be held against consults that are still to come. What harm is judged by
+        comes first, and harm is told before the rest is read: series alone may take minutes."""
+        new = []
+        for tables in ((*HARM_FIRST, "alerts"), TABLES):
+            taken: dict[str, pl.DataFrame] = {}
+            while more := self._kept.follow(self._lake, now=now, tables=tables):
+                taken = {
+                    name: pl.concat([f for f in (taken.get(name), more.get(name)) if f is not None])
+                    for name in taken | more
+                }
+            self._ends = self._kept.positions | self._ends
+            new.append(self._hear_and_judge_harm(taken, now=now))
+        self._is_caught_up = True
+        return new
+
+    def _hear_and_judge_harm(self, landed: Mapping[str, pl.DataFrame], *, now: datetime) -> dict[str, pl.DataFrame]:
+        """The rows that are new, of which what others wrote of alerts, and harm, is in the book then."""
+        new = self._unjudged(landed)
         if "alerts" in new:
             with self._book.change():
                 is_new = not self._book.positions()
                 hear(self._book, self._duty, new["alerts"], now=now, is_new_book=is_new)
         self._judge_harm(new, now=now)
-        self._waiting = (self._waiting or NOBODY) | touched(self._kept, new)
-
-    def _landed(self, *, now: datetime) -> dict[str, pl.DataFrame]:
-        """The new rows of the lake. The first time all there are: a session is not to be held against consults that are
-        still to come."""
-        taken = self._kept.follow(self._lake, now=now)
-        if not self._is_caught_up:
-            while more := self._kept.follow(self._lake, now=now):
-                taken = {
-                    name: pl.concat([f for f in (taken.get(name), more.get(name)) if f is not None])
-                    for name in taken | more
-                }
-            self._ends = dict(self._kept.positions)
-            self._is_caught_up = True
-        return taken
+        return new
 
     def _between(self, *, now: datetime) -> None:
         """Between the steps of a look: the sign of life, and harm that landed meanwhile. `now`: when the look began."""

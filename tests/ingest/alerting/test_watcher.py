@@ -11,6 +11,7 @@ import pytest
 
 from ingest.alerting import watcher
 from ingest.alerting.duty import TOPIC
+from ingest.alerting.kept import Kept
 from ingest.alerting.standing import PEOPLE
 from ingest.alerting.watcher import Watcher
 from tests.alert_site import DUTY, NOW, burn, opened
@@ -90,7 +91,7 @@ def test_what_fails_between_the_steps_of_a_look_is_no_patients_fault(site, monke
     session = {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "started_at": NOW}
     site.land(("sessions", session))
     with monkeypatch.context() as failing:
-        failing.setattr(site.watcher, "_alive", lambda: failing.setattr(Watcher, "_landed", _fails))
+        failing.setattr(site.watcher, "_alive", lambda: failing.setattr(Watcher, "_take_in", _fails))
         with pytest.raises(RuntimeError, match="the whole look failed"):
             site.watcher.step(now=NOW)
     site.restart()
@@ -274,3 +275,23 @@ def test_a_report_comes_to_be_due_by_time_alone(site):
     site.look()
     [(_, _, state)] = [alert for alert in site.alerts() if alert[0] == "report_due"]
     assert state == "closed"
+
+
+def test_harm_is_told_before_the_series_of_a_long_history_are_read(site, monkeypatch):
+    """A watcher that was down, or starts on a lake with years in it, tells of a burn first; then of what series show."""
+    use = {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "started_at": NOW}
+    series = {"device_id": "D1", "session_id": "S1", "signal": "cabin_temp_c", "interval_s": 60.0, "started_at": NOW}
+    out = ("devices", {"device_id": "D1", "kind": "cryo", "retired_on": "2026-05-01"})
+    site.land(("telemetry", series | {"values": [-110.0]}), ("sessions", use), out, burn())
+    told, take = [], Kept._take
+
+    def read(kept, lake, name, *where, **at):
+        if name == "telemetry":
+            told.append([rule for rule, *_ in site.alerts()])
+        return take(kept, lake, name, *where, **at)
+
+    monkeypatch.setattr(Kept, "_take", read)
+    site.restart()
+    site.look()
+    assert told[0] == ["harm"]
+    assert {rule for rule, *_ in site.alerts()} == {"harm", "session_without_clearance", "device_retired_in_use"}
