@@ -44,7 +44,7 @@ CREATE INDEX IF NOT EXISTS waiting ON deliveries (sink, number) WHERE delivered_
 """
 # Harm and what nobody took in hand: sent before all else, as is what stands before it in its alert's order.
 _IS_URGENT = """json_extract(payload, '$.tier') = 'now'
-    AND json_extract(payload, '$.news') IN ('opened', 'raised', 'opened_again', 'unacknowledged')"""
+    AND json_extract(payload, '$.news') IN ('opened', 'raised', 'moved', 'opened_again', 'unacknowledged')"""
 # Of each subject what came first, in one pass: thousands may wait for a receiver that is down.
 _DUE = f"""
 WITH first AS (

@@ -21,7 +21,9 @@ STANDING = pl.Schema(
         "alert_id": pl.String,
         "subject_kind": pl.String,
         "subject_id": pl.String,
+        "cause": pl.String,
         "clinic_id": pl.String,
+        "patient_id": pl.String,
         "device_id": pl.String,
         "tier": pl.String,
         "finding": pl.String,
@@ -42,11 +44,13 @@ NEWS = pl.Schema(
         "revision": pl.Int64,
     }
 )
-TOLD = ("opened", "raised", "opened_again")  # of whoever is on duty; the rest is written down
+MOVED = "moved"  # the same, and it is another clinic's, which is told
+TOLD = ("opened", "raised", "opened_again", MOVED)  # of whoever is on duty; the rest is written down
 SEEN_AGAIN = "seen_again"  # the same by another event: it is noted in the book, and no event is made of it
 SILENT = ("lowered", "changed", SEEN_AGAIN)  # which no sink hears of
 # Subjects whose finding follows from their records alone, so that it changes only with them.
 _OF_RECORDS = ("adverse_event", "session", "deficiency", "incident")
+_OF_ONE = ("subject_kind", "subject_id", "cause", "patient_id")  # a cause, but for its rule and clinic
 _FINAL = [rule.id for rule in RULES.values() if rule.is_closing_final]
 OF_MANY = [rule.id for rule in RULES.values() if rule.is_of_many]
 # Of rules of which one cause has many alerts: how many stand open.
@@ -79,19 +83,20 @@ def news(causes: pl.DataFrame, standing: pl.DataFrame, *, judged: pl.DataFrame, 
     `causes`: of the subjects in `judged` (`subject_kind`, `subject_id`), which are those that were looked at whole: an
     open alert of one of them without a cause is closed, any other stays as it is. `standing`: STANDING, one row an
     alert; of the subjects that were not looked at it may hold any. `news` is opened, raised (graver than it stands:
-    told again, whoever had it in hand), lowered, changed (as grave, and another device or finding), seen_again (by another event
-    alone), opened_again or closed.
+    told again, whoever had it in hand), moved (a correction gave it to another clinic: told there), lowered, changed (as grave,
+    and another device or finding), seen_again (by another event alone), opened_again or closed.
     """
     there = _as_they_stand(_named(causes, key=key), standing)
     held = there.join(_stood(standing), on="alert_id", how="left", maintain_order="left")
     held = held.with_columns(_news=_news_of_cause()).filter(pl.col("_news").is_not_null())
     is_silent = pl.col("_news").is_in(SILENT)
-    is_as_grave = pl.col("_news").is_in(["changed", SEEN_AGAIN])
+    is_moved = pl.col("_news") == MOVED
+    is_as_grave = pl.col("_news").is_in(["changed", SEEN_AGAIN]) | (is_moved & (pl.col("gravity") == pl.col("_was")))
     is_worse = (pl.col("gravity") > pl.col("_was")).fill_null(False)
     is_milder_already = tier_rank("_tier") < tier_rank()
     changed = aged(held, where=pl.col("_news").is_in(["opened", "opened_again"]) & ~is_worse).select(
         *("alert_id", *(name for name in CAUSES if name != "tier"), "gravity"),
-        tier=pl.when(is_as_grave | ((pl.col("_news") == "lowered") & is_milder_already))
+        tier=pl.when(is_as_grave | (((pl.col("_news") == "lowered") | is_moved) & is_milder_already))
         .then("_tier")
         .otherwise("tier"),
         news="_news",
@@ -132,21 +137,33 @@ def _named(causes: pl.DataFrame, *, key: bytes) -> pl.DataFrame:
 
 
 def _as_they_stand(there: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
-    """The causes, under the name that their alert has where the same event shows the same rule: a record that clashes
+    """The causes, under the name that their alert has: where the same event shows the same rule, for a record that clashes
     with another is called CLINIC:ID or SOURCE#ID from then on, one whose patient comes to be known has a clinic, and
-    neither is a new cause. Two clinics may number events alike."""
-    rule = pl.col("alert_id").str.replace(r"-[^-]*$", "")
-    unseen = there.join(standing, on="alert_id", how="anti").select("alert_id", "rule", "clinic_id", "evidence")
+    neither is a new cause; and where the same record of the same patient does, of which the clinic was corrected. Two
+    clinics may number events alike."""
+    unseen = there.join(standing, on="alert_id", how="anti").select(
+        "alert_id", "rule", *_OF_ONE, "clinic_id", "evidence"
+    )
     nameless = standing.join(there, on="alert_id", how="anti")
     nameless = nameless.filter((pl.col("state") != "closed") | ~pl.col("is_closed_by_rule"))
-    nameless = nameless.select("evidence", _clinic="clinic_id", _name="alert_id", rule=rule).explode("evidence")
-    same = unseen.explode("evidence").join(nameless, on=["rule", "evidence"])
+    rule = pl.col("alert_id").str.replace(r"-[^-]*$", "")
+    nameless = nameless.select("evidence", *_OF_ONE, _clinic="clinic_id", _name="alert_id", rule=rule)
+    same = unseen.explode("evidence").join(nameless.explode("evidence"), on=["rule", "evidence"])
     same = same.filter((pl.col("clinic_id") == pl.col("_clinic")).fill_null(True))  # a clinic that is not known is any
-    # of one event with several causes of a rule it can't be said which is which
-    is_one = pl.struct("alert_id", "_name").n_unique()
-    same = same.filter(is_one.over("alert_id") == 1, is_one.over("_name") == 1).unique("alert_id")
-    named = there.join(same.select("alert_id", "_name"), on="alert_id", how="left", maintain_order="left")
+    by_event = _one_to_one(same)
+    others = unseen.join(by_event, on="alert_id", how="anti").join(
+        nameless.join(by_event, on="_name", how="anti"), on=["rule", *_OF_ONE], nulls_equal=True
+    )
+    names = pl.concat([by_event, _one_to_one(others)])
+    named = there.join(names, on="alert_id", how="left", maintain_order="left")
     return named.with_columns(alert_id=pl.coalesce("_name", "alert_id")).drop("_name")
+
+
+def _one_to_one(same: pl.DataFrame) -> pl.DataFrame:
+    """`alert_id`, `_name`: of one event with several causes of a rule it can't be said which is which."""
+    is_one = pl.struct("alert_id", "_name").n_unique()
+    same = same.filter(is_one.over("alert_id") == 1, is_one.over("_name") == 1)
+    return same.unique("alert_id").select("alert_id", "_name")
 
 
 def _stood(standing: pl.DataFrame) -> pl.DataFrame:
@@ -156,6 +173,7 @@ def _stood(standing: pl.DataFrame) -> pl.DataFrame:
         _revision="revision",
         _was="gravity",
         _tier="tier",
+        _clinic="clinic_id",
         _about=_about(),
         _seen=_seen(),
         _finding="finding",
@@ -181,6 +199,8 @@ def _news_of_cause() -> pl.Expr:
         .then(None)
         .when(worse)
         .then(pl.lit("raised"))
+        .when((pl.col("clinic_id") != pl.col("_clinic")).fill_null(False) & is_of_record)
+        .then(pl.lit(MOVED))
         .when(milder)
         .then(pl.lit("lowered"))
         .when(is_other & is_of_record)

@@ -241,7 +241,8 @@ class LimitRule:
     """A limit of a protocol and, where there is one, of the product; the alert rule that follows from them.
 
     `flag`, `measured`, `limit`: columns of judged sessions. A breach by at most `margin` (of the measurement's unit) is
-    `noted`, one by more is of the rule's tier. `floors` hold whatever the protocol says.
+    `noted`, one by more is of the rule's tier, and graver, so that it is told again, with each doubling of the margin (of
+    no margin: of one unit). `floors` hold whatever the protocol says.
     """
 
     rule: AlertRule

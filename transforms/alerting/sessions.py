@@ -9,6 +9,8 @@ from ..options import Options
 from .causes import causes
 from .rules import LIMITS, Floor, LimitRule
 
+_MOST_DOUBLINGS = 8  # news.py counts ten levels a tier
+
 
 def of_sessions(judged: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """The causes of sessions that began; `judged`: of `begun.judged_sessions`."""
@@ -56,6 +58,8 @@ def _beyond(begun: pl.DataFrame, limit: LimitRule, *, options: Options) -> pl.Da
     # floats: -111.0 lies one kelvin below -110.0, not a rounding error more
     is_clear = is_beyond & (excess.round(6) > limit.margin)
     floors = [(_at(value, floor, options=options), floor.tier) for floor in limit.floors]
+    below = (_edge(floor, options=options) - value for floor in limit.floors)
+    depth = pl.max_horizontal(pl.when(is_beyond).then(excess), *below)
     ranked = sorted([(is_clear, limit.rule.tier), *floors], key=lambda pair: pair[1] != "now")
     tier = pl.lit("noted")
     for condition, name in reversed(ranked):
@@ -63,11 +67,22 @@ def _beyond(begun: pl.DataFrame, limit: LimitRule, *, options: Options) -> pl.Da
     found = begun.filter(is_beyond | pl.any_horizontal(pl.lit(False), *(condition for condition, _ in floors)))
     shown = pl.format("{} {}", value.round(2), pl.lit(limit.unit))
     beyond = pl.when(is_beyond).then(pl.format(", {} allowed", allowed)).otherwise(pl.lit(""))
-    return _of_session(limit.rule.id, found, tier=tier, finding=shown + beyond)
+    level = 1 + _doublings(depth, unit=limit.margin or 1.0)
+    return _of_session(limit.rule.id, found, tier=tier, level=level, finding=shown + beyond)
+
+
+def _doublings(depth: pl.Expr, *, unit: float) -> pl.Expr:
+    """How often the unit was doubled to reach the depth, at most so often that a level stays below the next tier's."""
+    times = (depth / unit).clip(lower_bound=1.0).log(2).round(9).floor()
+    return times.clip(upper_bound=_MOST_DOUBLINGS).fill_null(0)
+
+
+def _edge(floor: Floor, *, options: Options) -> float:
+    return getattr(options, floor.value) if isinstance(floor.value, str) else floor.value
 
 
 def _at(value: pl.Expr, floor: Floor, *, options: Options) -> pl.Expr:
-    edge = getattr(options, floor.value) if isinstance(floor.value, str) else floor.value
+    edge = _edge(floor, options=options)
     return (value <= edge if floor.is_inclusive else value < edge).fill_null(False)
 
 

@@ -151,6 +151,42 @@ def test_a_clearance_taken_back_by_its_id_alone_leaves_the_session_without(site)
     assert step(site, error) == [("session_without_clearance", "opened")]
 
 
+def test_a_limit_that_is_exceeded_by_far_more_is_told_again(site):
+    """The first value was 1.5 K too cold, then the series tells 1.9 and 15 K: the last has doubled it three times."""
+    assert step(site, session(cabin_min_temp_c=-121.5)) == [("cabin_too_cold", "opened")]
+    assert step(site, cold(values=[-110.0, -121.9])) == []
+    later = SESSION["started_at"] + timedelta(minutes=2)
+    assert step(site, cold(values=[-135.0], started_at=later)) == [("cabin_too_cold", "raised")]
+    assert step(site, cold(values=[-135.5], started_at=later + timedelta(minutes=1))) == []
+
+
+def test_a_correction_of_the_clinic_alone_is_the_same_alert_told_to_the_other(site):
+    """One cause, one alert, whoever had it in hand; what a person closed stays closed."""
+    site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
+    step(site, burn(), session(duration_s=300))
+    with Book(book_path(site.settings)) as book, book.change():
+        for alert in book.alerts():
+            state = {"harm": "acknowledged"}.get(alert["rule"], "closed")
+            book.update(alert["alert_id"], state=state)
+    assert step(site, burn(clinic_id="C2", revision=1), session(duration_s=300, clinic_id="C2", revision=1)) == [
+        ("harm", "moved")
+    ]
+    assert standing(site) == {("harm", "E1"): ("now", "open"), ("exposure_too_long", "S1"): ("now", "closed")}
+    with Book(book_path(site.settings)) as book:
+        assert {a["clinic_id"] for a in book.alerts("state = 'open'")} == {"C2"}
+    assert step(site, burn(clinic_id="C1", revision=2)) == [("harm", "moved")]
+    assert step(site, burn(clinic_id="C1", revision=3)) == []
+
+
+def test_another_patients_record_under_the_id_of_one_in_error_is_another_cause(site):
+    """The two clinics number alike: the first was no burn, the second is."""
+    site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
+    site.land(("patients", {"patient_id": "P3", "clinic_id": "C2", "enrolled_on": "2026-04-01"}))
+    step(site, burn())
+    error = burn(record_status="entered_in_error", revision=1)
+    assert sorted(step(site, error, burn(patient_id="P3", clinic_id="C2"))) == [("harm", "closed"), ("harm", "opened")]
+
+
 def test_a_re_entry_under_a_new_id_is_another_record(site):
     """The wrong one is closed, the right one told."""
     step(site, burn())

@@ -241,6 +241,26 @@ def test_a_limit_is_told_by_how_far_it_was_exceeded(given, expected):
     assert told(session(**given)) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        ({"cabin_min_temp_c": -120.5}, 1),  # noted
+        ({"cabin_min_temp_c": -121.5}, 1),
+        ({"cabin_min_temp_c": -122.0}, 2),  # 2 K are twice the margin of 1 K
+        ({"cabin_min_temp_c": -123.9}, 2),
+        ({"cabin_min_temp_c": -128.0}, 4),
+        ({"cabin_min_temp_c": -196.0}, 7),  # 76 K: doubled six times
+        ({"duration_s": 100_000}, 9),  # as grave as it gets
+        ({"skin_temp_min_c": 2.0, "protocol_id": None}, 3),  # 3 K below amber: twice doubled from 0.5 K
+        ({"room_min_oxygen_pct": 15.5, "protocol_id": None}, 4),  # 4 below 19.5: 0.5 doubled three times
+    ],
+)
+def test_a_limits_cause_is_graver_with_each_doubling_of_its_margin(given, level):
+    """So that what is corrected, or measured later, to be far worse is told again; never as grave as the next tier."""
+    [found] = causes(session(**given)).filter(pl.col("rule") != "session_without_clearance")["level"]
+    assert found == level
+
+
 UNKNOWN_PATIENT = {"patient_id": "P9"}  # whom nothing clears
 
 
