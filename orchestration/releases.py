@@ -4,7 +4,8 @@ Here: whether one is due, and its steps. Not here: what it holds back (transform
 (dashboards/gate.py).
 
 A release: 1. the marts, whole and of one data cut; 2. what was shown before; 3. each summary's rows with their marks;
-4. of them what a release holds: rounded counts, and nothing of marked rows; 5. all of it in one transaction. Until that
+4. of them what a release holds: rounded counts, and nothing of marked rows; 5. less what tells with other tables that a
+count is one of a few; 6. all of it in one transaction. Until that
 is committed the last release is in force, whatever happens.
 """
 
@@ -15,8 +16,9 @@ import polars as pl
 
 from ingest.inspection import last_release, outdated_tables
 from ingest.lake import Lake, Writer
-from transforms.disclosure.as_released import as_released, to_hour
+from transforms.disclosure.as_released import as_released, base_of, to_hour
 from transforms.disclosure.release import SEEN, release
+from transforms.disclosure.whole_release import untold
 from transforms.errors import FloeError
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
@@ -60,6 +62,7 @@ def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
         )
         rows[name] = as_released(table, marked, options=options)
         seen.append(of_mart.with_columns(mart=pl.lit(name)))
+    rows = untold(marts, rows, base=base_of(options), min_cell=options.min_cell)
     made = {
         "release_id": number,
         "lake_snapshot": cut.lake_snapshot,

@@ -27,6 +27,7 @@ APART = (
     "transforms/plausibility.py",
     "transforms/catalogue.py",
     "transforms/disclosure/as_released.py",
+    "transforms/disclosure/released_counts.py",
     "transforms/disclosure/released_figures.py",
     "transforms/disclosure/withheld.py",
     "transforms/marts/__init__.py",
