@@ -72,7 +72,7 @@ TABLES: tuple[Table, ...] = (
 
 _RELATIONS = frozenset(one.full_name for one in (*TABLES, *VIEWS))
 _NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
-_ATTEMPTS = 12
+_ATTEMPTS = 48
 _ROWS_AT_ONCE = 10_000
 _GRACE = timedelta(days=1)  # a file that no snapshot names any more may still be open in a long reader
 _POSTGRES_TURN = 1_179_406_149  # the advisory lock's number: the letters FLOE as bytes
@@ -415,7 +415,7 @@ class Writer:
 
 
 def _repeated(work: Callable[[], T]) -> T:
-    """Again where the catalog was busy, a little later each time; 12 times within some 10 s."""
+    """Again where the catalog was busy, a little later each time; 48 times within about a minute."""
     for attempt in range(1, _ATTEMPTS):
         with suppress(Busy):
             return work()

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from .. import words
 from ..theme import DASHES, SYMBOLS, Look
+from .blank import say_in_row
 
 _STATUS = {"delivered": "circle", "aborted": "x", "missed": "circle-open", "cancelled": "square-open"}
 _BESIDE_TITLE = {"orientation": "h", "x": 1, "xanchor": "right", "yanchor": "bottom"}
@@ -79,7 +80,7 @@ def _sessions(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
             col=1,
         )
     if rows.is_empty():
-        _say(figure, "no session", of, row=1)
+        say_in_row(figure, "no session", of, row=1)
     figure.update_yaxes(visible=False, range=[-1, 1], row=1, col=1)
 
 
@@ -119,7 +120,7 @@ def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
             col=1,
         )
     if rows["AVAL"].null_count() == rows.height:
-        _say(figure, "no pain score", of, row=2)
+        say_in_row(figure, "no pain score", of, row=2)
     units = sorted(set(rows["AVALU"].drop_nulls()))
     figure.update_yaxes(rangemode="tozero", title={"text": ", ".join(units)}, row=2, col=1)
 
@@ -127,7 +128,7 @@ def _pain(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
 def _steps(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
     mine = rows.filter(pl.col("AVAL").is_not_null()).sort("ADT")
     if mine.is_empty():
-        _say(figure, "no week of steps", of, row=3)
+        say_in_row(figure, "no week of steps", of, row=3)
     hover = [f"{words.count(r['AVAL'])} steps/day<br>{r['VALIDDAYS']} valid days" for r in mine.iter_rows(named=True)]
     figure.add_trace(
         go.Scatter(
@@ -155,7 +156,7 @@ def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | N
     """
     rows = rows.filter(pl.col("ASTDTM").is_not_null()).sort("ASTDTM")
     if rows.is_empty():
-        _say(figure, "no adverse event with a known onset", of, row=4)
+        say_in_row(figure, "no adverse event with a known onset", of, row=4)
     terms = rows["AEDECOD"].fill_null("not coded").unique(maintain_order=True).to_list()
     for r in rows.iter_rows(named=True):
         colour = of.concern if r["AESER"] == "Y" else of.series[3]
@@ -199,22 +200,6 @@ def _span(figure: go.Figure, until: datetime | None) -> list[datetime] | None:
 
 def _instant(moment: datetime) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _say(figure: go.Figure, text: str, of: Look, *, row: int) -> None:
-    """A sentence in an empty band, which needs a trace to be a band at all."""
-    figure.add_trace(go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip"), row=row, col=1)
-    figure.update_yaxes(visible=False, row=row, col=1)
-    axis = "" if row == 1 else str(row)
-    figure.add_annotation(
-        text=text,
-        x=0.5,
-        y=0.5,
-        xref=f"x{axis} domain",
-        yref=f"y{axis} domain",
-        showarrow=False,
-        font={"color": of.muted},
-    )
 
 
 def _moments(days: pl.Series) -> list[datetime | None]:

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from .. import words
 from ..theme import Look
+from .blank import say_in_row
 
 
 def vitals(rows: pl.DataFrame, *, titles: Mapping[str, str], of: Look) -> go.Figure:
@@ -53,16 +54,6 @@ def _band(figure: go.Figure, rows: pl.DataFrame, of: Look, *, row: int) -> None:
         col=1,
     )
     if rows["AVAL"].null_count() == rows.height:
-        figure.update_yaxes(visible=False, row=row, col=1)
-        axis = "" if row == 1 else str(row)
-        figure.add_annotation(
-            text="no week with a value",
-            x=0.5,
-            y=0.5,
-            xref=f"x{axis} domain",
-            yref=f"y{axis} domain",
-            showarrow=False,
-            font={"color": of.muted},
-        )
+        say_in_row(figure, "no week with a value", of, row=row)
         return
     figure.update_yaxes(title={"text": rows["AVALU"].drop_nulls()[0]}, row=row, col=1)

@@ -118,11 +118,14 @@ def _rates(shown: Shown) -> list[Component]:
 
 
 def _rate_tile(label: str, r: dict, rate: str, counts: str, *, scale: int = 1) -> Component:
-    value, *limits = (None if r[f"{rate}{s}"] is None else r[f"{rate}{s}"] * scale for s in ("", "_lower", "_upper"))
-    if value is None:
+    if r[rate] is None:
         return tile(label, words.NOTHING, f"{r['reason'] or ''}; {counts}")
-    said, lower, upper = (words.number(v, charts.DIGITS[rate]) for v in (value, *limits))
-    return tile(label, said, f"95 % CI {lower} to {upper}; {counts}")
+    value, lower, upper = (_scaled(r[name], scale, rate) for name in (rate, f"{rate}_lower", f"{rate}_upper"))
+    return tile(label, value, f"95 % CI {lower} to {upper}; {counts}")
+
+
+def _scaled(value: float | None, scale: int, rate: str) -> str:
+    return words.number(None if value is None else value * scale, charts.DIGITS[rate])
 
 
 _RESTRICTION = Control(

@@ -167,25 +167,37 @@ class Quantities:
         holds = self._values @ member == self._values[:, total]
         is_open = ~np.isfinite(self.upper)
         capped = np.where(is_open, 0, self.upper)
-        least, most, n_open = self.lower @ member, capped @ member, is_open.astype(_COUNT) @ member
-        lower = self.lower[:, part]
-        others_most = np.where(n_open[:, line] > is_open[:, part], np.inf, most[:, line] - capped[:, part])
-        narrowed = self.lower[:, total][:, line] - others_most
-        self.lower[:, part] = np.maximum(lower, np.where(holds[:, line], narrowed, 0))
-        narrowed = self.upper[:, total][:, line] - (least[:, line] - lower)
-        self.upper[:, part] = np.minimum(self.upper[:, part], np.where(holds[:, line], narrowed, np.inf))
-        self.lower[:, total] = np.maximum(self.lower[:, total], np.where(holds, least, 0))
-        self.upper[:, total] = np.minimum(self.upper[:, total], np.where(holds & (n_open == 0), most, np.inf))
+        least = self.lower @ member
+        most = capped @ member
+        n_open = is_open.astype(_COUNT) @ member
+        has_others_open = n_open[:, line] > is_open[:, part]
+        others_least = least[:, line] - self.lower[:, part]
+        others_most = np.where(has_others_open, np.inf, most[:, line] - capped[:, part])
+        floor = self.lower[:, total[line]] - others_most
+        ceiling = self.upper[:, total[line]] - others_least
+        self._raise(np.s_[:, part], floor, holds[:, line])
+        self._cap(np.s_[:, part], ceiling, holds[:, line])
+        self._raise(np.s_[:, total], least, holds)
+        self._cap(np.s_[:, total], most, holds & (n_open == 0))
 
     def _by_sum(self, whole: int, parts: list[int]) -> None:
         lower, upper = self.lower[parts], self.upper[parts]
         holds = self._values[parts].sum(axis=0) == self._values[whole]
-        np.maximum(self.lower[whole], np.where(holds, lower.sum(axis=0), 0), out=self.lower[whole])
-        np.minimum(self.upper[whole], np.where(holds, upper.sum(axis=0), np.inf), out=self.upper[whole])
+        self._raise(whole, lower.sum(axis=0), holds)
+        self._cap(whole, upper.sum(axis=0), holds)
         for k, part in enumerate(parts):
-            most, least = np.delete(upper, k, axis=0).sum(axis=0), np.delete(lower, k, axis=0).sum(axis=0)
-            self.lower[part] = np.maximum(self.lower[part], np.where(holds, self.lower[whole] - most, 0))
-            self.upper[part] = np.minimum(self.upper[part], np.where(holds, self.upper[whole] - least, np.inf))
+            others_least = np.delete(lower, k, axis=0).sum(axis=0)
+            others_most = np.delete(upper, k, axis=0).sum(axis=0)
+            self._raise(part, self.lower[whole] - others_most, holds)
+            self._cap(part, self.upper[whole] - others_least, holds)
+
+    def _raise(self, at, floor: np.ndarray, holds: np.ndarray) -> None:
+        """No lower bound there is below `floor`, where the sum holds."""
+        self.lower[at] = np.maximum(self.lower[at], np.where(holds, floor, 0))
+
+    def _cap(self, at, ceiling: np.ndarray, holds: np.ndarray) -> None:
+        """No upper bound there is above `ceiling`, where the sum holds."""
+        self.upper[at] = np.minimum(self.upper[at], np.where(holds, ceiling, np.inf))
 
     def given_away(self, *, margin: int = 0) -> np.ndarray:
         """Row and stratum of each count that the reader knows to be of 1 to `min_cell` - 1, or nearly: up to `margin` more."""
