@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import polars as pl
 from dash import Output, dcc, html
 
-from transforms.catalogue import METRICS
+from transforms.facts.catalogue import METRICS
 from transforms.options import Options
 
 from . import ids, theme, words

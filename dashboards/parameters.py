@@ -1,13 +1,21 @@
-"""Rows and metrics by what they are a statistic of.
+"""Parameters on any page: rows and metrics by what they are a statistic of, which come first, how they are written.
 
-Here: finding them by parameter and statistic. Not here: which a page shows (pages/), what they are called (words.py).
+Here: what several pages ask of a parameter. Not here: which a page shows (pages/), what they are called (words.py).
 """
 
 from collections.abc import Iterable
 
 import polars as pl
 
-from transforms.catalogue import STATISTICS
+from transforms.facts.catalogue import STATISTICS
+from transforms.instruments import PARAMETERS
+
+from . import words
+
+PAIN_INSTRUMENTS = ("nrs_pain", "vas_pain", "pain_index", "pain_days_28")
+# Of two parameters with as many patients the first of these is shown
+FIRST = ("NRS7D", "PAINIDX", "VAS7D", "PAINDAYS")
+_DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2, "K": 2}
 
 
 def is_of(parameters: Iterable[str], *statistics: str) -> pl.Expr:
@@ -19,3 +27,23 @@ def metrics_of(parameters: Iterable[str], *statistics: str) -> tuple[str, ...]:
     """Ids of the metrics, those that there are, in order."""
     pairs = ((parameter, statistic) for parameter in parameters for statistic in statistics)
     return tuple(STATISTICS[pair].id for pair in pairs if pair in STATISTICS)
+
+
+def is_pain(code: str) -> bool:
+    """Whether a questionnaire's parameter is of pain."""
+    return PARAMETERS[code].instrument in PAIN_INSTRUMENTS
+
+
+def parameter_options(codes: list[str]) -> list[dict]:
+    """A select's options, pain first."""
+    groups = (("Pain", [c for c in codes if is_pain(c)]), ("Function and life", [c for c in codes if not is_pain(c)]))
+    return [
+        {"group": name, "items": [{"value": c, "label": f"{c}: {words.parameter_title(c)}"} for c in members]}
+        for name, members in groups
+        if members
+    ]
+
+
+def digits_of(unit: str) -> int:
+    """How many digits a number of this unit is written with."""
+    return _DIGITS.get(unit, 1)

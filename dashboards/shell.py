@@ -15,10 +15,10 @@ from transforms.errors import FloeError
 
 from . import ids, words
 from .components import notice
+from .computed import Computed, computed_facts
 from .filters import COLUMN, chosen, kept_search, settled
 from .pages import PAGES
 from .pages.base import MARTS_INPUTS, clinic_names, off_loop, studies_of, values_of
-from .pages.operations_facts import Computed, computed_facts
 from .reader import Reader
 
 _EVERY_MS = 5_000

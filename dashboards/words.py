@@ -1,14 +1,15 @@
 """Values as people read them: names of codes, numbers with their intervals, times.
 
-Here: text from values. Not here: what a metric means (transforms/catalogue.py).
+Here: text from values. Not here: what a metric means (transforms/facts/catalogue.py).
 """
 
 from datetime import date, datetime
 
-from transforms.catalogue import METRICS, PARAMETER_METRICS
 from transforms.counting import spoken
+from transforms.facts.catalogue import METRICS, PARAMETER_METRICS
 
 NOTHING = "\N{EN DASH}"
+NOT_AN_EFFECT = "A before/after change is not an effect of the treatment."
 _NAMES = {
     "(none)": "none",
     "(unknown)": "unknown",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from transforms.errors import FloeError
 
-from .broker_java import data_folder
+from .broker.java import data_folder
 from .lake_attach import catalog_file
 from .private import make_home
 from .secrecy import hidden

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import polars as pl
 
-from transforms.reread import reread
+from transforms.records.reread import reread
 from transforms.schemas import APP_TABLES, RAW_TABLES
 from transforms.schemas.app import OUTDATED_TABLES
 from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
@@ -166,7 +166,7 @@ def _at(snapshot: int | None) -> str:
 
 def raw_as_of(lake: Lake, snapshot: int) -> Callable[..., pl.DataFrame]:
     """`lake.sql`, for which the tables of `raw` stand still at `snapshot` while ingest goes on, and their rows are read
-    with what this release knows (transforms/reread.py); others are as now.
+    with what this release knows (transforms/records/reread.py); others are as now.
     """
 
     def stood_still(reading: re.Match[str]) -> str:

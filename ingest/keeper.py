@@ -1,6 +1,6 @@
 """Starts a process that lives on without its parent, or ends with it and takes along all that it started.
 
-Here: a small script of the standard library alone, run as a file (broker_process.py, orchestration/processes.py). Not
+Here: a small script of the standard library alone, run as a file (broker/process.py, orchestration/processes.py). Not
 here: what it starts.
 
     python keeper.py {"command": [...], "log": PATH, "is_tied": BOOL, "grace_s": SECONDS, "is_in_front": BOOL}

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
 
-from transforms.catalogue import METRICS
 from transforms.errors import FloeError, LakeOutdated
+from transforms.facts.catalogue import METRICS
 from transforms.schemas import CORE_TABLES, MART_TABLES, Table
 from transforms.schemas.app import LAKE_FORMAT, LAKE_FORMATS, OUTDATED_TABLES, RELEASED
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import polars as pl
 
-from transforms.accounting import ACCOUNTS, FATES, unaccounted
+from transforms.records.accounting import ACCOUNTS, FATES, unaccounted
 from transforms.schemas import CORE_TABLES
 from transforms.schemas.raw import TOPIC_BY_NAME
 
@@ -119,7 +119,7 @@ def _parting_sentence(name: str, mark: str, since: int, before: int, at: datetim
 
 
 def fates(lake: Lake) -> pl.DataFrame | None:
-    """What became of every record up to the data cut (rows of transforms.accounting).
+    """What became of every record up to the data cut (rows of transforms.records.accounting).
 
     None where core is not whole: before the first cut, while a materialisation is under way, and where another
     release computed it.

@@ -90,7 +90,7 @@ class _Base(BaseSettings):
     @field_validator("binary_endpoints", check_fields=False)
     @classmethod
     def _can_be_read(cls, text: str) -> str:
-        from transforms.binary_endpoints import endpoints  # of a site that has some: it takes the instruments with it
+        from transforms.rules.binary_endpoints import endpoints
 
         endpoints(text)
         return text

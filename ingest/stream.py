@@ -1,7 +1,7 @@
 """Kafka, as Floe uses it: topics, positions, reading, publishing. The only file that imports kafka.
 
 Here: what goes over the wire. Not here: what the bytes mean (decode.py), where a worker stands (landing.py, the
-lake), running a broker (broker.py).
+lake), running a broker (broker/node.py).
 """
 
 import logging

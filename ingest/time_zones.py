@@ -1,6 +1,6 @@
 """The time zones that a clinic or an import may have: the names of the IANA database, in its own capitals.
 
-Here: which names there are, and the one that was meant. Not here: days in a zone (transforms/local_time.py).
+Here: which names there are, and the one that was meant. Not here: days in a zone (transforms/rules/local_time.py).
 
 DuckDB knows 41 names more (abbreviations such as PST, `SystemV/…`), polars reads bare offsets (`+01:00`), and some
 systems have the zones `Factory` and `localtime`: a day must not depend on which of them places it.

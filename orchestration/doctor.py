@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest import broker, cluster, stream
+from ingest import cluster, stream
 from ingest.alerting import trying, waiting
 from ingest.alerting.book import book_path
 from ingest.alerting.duty import read_duty
+from ingest.broker import node as broker
 from ingest.lake import Lake
 from ingest.private import close_to_others
 from ingest.secrecy import hidden

@@ -1,6 +1,6 @@
 """The home's own Kafka as a part of `floe up`: started again when it dies or freezes, stopped at the end if it is ours.
 
-Here: what the supervisor asks of it. Not here: starting, stopping and finding it (ingest/broker.py).
+Here: what the supervisor asks of it. Not here: starting, stopping and finding it (ingest/broker/node.py).
 """
 
 import threading
@@ -9,8 +9,9 @@ from contextlib import suppress
 
 import psutil
 
-from ingest import broker, stream
-from ingest.broker_java import log_folder
+from ingest import stream
+from ingest.broker import node as broker
+from ingest.broker.java import log_folder
 from transforms.errors import Missing
 
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest import broker, importers, stream, worker
+from ingest import importers, stream, worker
 from ingest.alerting.beat import watcher_reports
+from ingest.broker import node as broker
 from ingest.health_port import served
 from ingest.lake import Lake
 from ingest.private import close_to_others, make_home

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest import broker
-from ingest.broker_process import free_port
+from ingest.broker import node as broker
+from ingest.broker.process import free_port
 from ingest.settings import Settings
 
 

@@ -24,8 +24,8 @@ APART = (
     "ingest/simulate/",
     "ingest/importers/",
     "ingest/contract.py",
-    "transforms/plausibility.py",
-    "transforms/catalogue.py",
+    "transforms/rules/plausibility.py",
+    "transforms/facts/catalogue.py",
     "transforms/disclosure/as_released.py",
     "transforms/disclosure/released_counts.py",
     "transforms/disclosure/released_figures.py",
@@ -108,9 +108,9 @@ PROMISED: dict[str, tuple[tuple[str, str], ...]] = {
     "mart.data_dictionary": ((_LISTED, "position type is_key closed_list comment table_comment"),),
 }
 _MADE_BY = {
-    "core.activity_days": "transforms/activity.py",
-    "core.walking_days": "transforms/mobility.py",
-    "core.telemetry_sessions": "transforms/telemetry.py",
+    "core.activity_days": "transforms/series/activity.py",
+    "core.walking_days": "transforms/series/mobility.py",
+    "core.telemetry_sessions": "transforms/series/telemetry.py",
 }
 _EVERY_SUMMARY = {"metric_version"}
 
@@ -137,7 +137,7 @@ def unread_settings(names, among: dict[str, Module]) -> set[str]:
     """Settings that no module takes from its settings or options; an option may be named by a record that says which
     one it means (`points_option="odi_points"`), but not by the definitions of metrics, which only tell of it."""
     told = (
-        "transforms/catalogue.py",
+        "transforms/facts/catalogue.py",
         "transforms/instruments/metrics.py",
         "ingest/settings.py",
         "transforms/options.py",
@@ -167,7 +167,7 @@ def unread_columns(table: Table, among: dict[str, Module]) -> set[str]:
     apart = (*APART, _MADE_BY.get(table.full_name, f"transforms/marts/{table.name}.py"))
     readers = speaking_of(table.name, among, apart=apart)
     if table.full_name.startswith("core.") and table.name in CORE_RECORDS:
-        readers.append(among["transforms/current.py"])  # which of a record's revisions counts
+        readers.append(among["transforms/records/current.py"])  # which of a record's revisions counts
     return {c.name for c in table.columns if not any(m.reads(c.name) for m in readers)}
 
 
@@ -260,7 +260,9 @@ def test_every_asset_is_read():
 def test_an_unread_setting_is_seen():
     """A setting that only its definition and a metric's text name; and one that is taken, not from the settings."""
     among = modules() | {
-        "transforms/catalogue.py": module_of("M = Metric(parameters=('shoe_size',))", path="transforms/catalogue.py"),
+        "transforms/facts/catalogue.py": module_of(
+            "M = Metric(parameters=('shoe_size',))", path="transforms/facts/catalogue.py"
+        ),
         "ingest/other.py": module_of("x = lake.cellar", path="ingest/other.py"),
     }
     assert unread_settings(["shoe_size", "cellar", "home"], among) == {"shoe_size", "cellar"}

@@ -18,11 +18,13 @@ from functools import partial
 
 import polars as pl
 
-from . import activity, clashes, conflicts, current, mobility, orphans, plausibility, series_things, studies, telemetry
-from .likely_doubles import likely_doubles
 from .options import Options
-from .references import TOPIC_OF, Register, with_names
+from .records import clashes, conflicts, current, orphans
+from .records.likely_doubles import likely_doubles
+from .records.references import TOPIC_OF, Register, with_names
+from .rules import plausibility, studies
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
+from .series import activity, mobility, series_things, telemetry
 
 Frames = dict[str, pl.DataFrame]
 Read = str | Callable[[Options], str]  # a statement, or one that knows a site's options

@@ -1,6 +1,6 @@
 """Which figures were computed anew because their rule changed: metrics' versions now, beside those of earlier runs.
 
-Here: the comparison. Not here: versions (catalogue.py), when a run is (orchestration).
+Here: the comparison. Not here: versions (facts/catalogue.py), when a run is (orchestration).
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from .catalogue import METRICS, Metric
+from .facts.catalogue import METRICS, Metric
 from .options import Cut, Options
 from .schemas import MART_TABLES
 

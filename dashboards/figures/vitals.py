@@ -1,6 +1,6 @@
 """What one patient's wearables measured beside movement: a band a parameter over one time axis.
 
-Here: the bands. Not here: which parameters (transforms/mobility_parameters.py), whose they are.
+Here: the bands. Not here: which parameters (transforms/facts/mobility_parameters.py), whose they are.
 """
 
 from collections.abc import Mapping

@@ -4,16 +4,16 @@ Here: one module a page. Not here: figures, reading, colours.
 """
 
 from .base import Page
-from .before import BEFORE
+from .before.page import BEFORE
 from .cards import CardPage
-from .care import CARE
-from .cohort import COHORT
-from .devices import DEVICES
-from .durability import DURABILITY
-from .operations import OPERATIONS
-from .patient import PATIENT
-from .safety import SAFETY
-from .treatment import TREATMENT
+from .care.page import CARE
+from .cohort.page import COHORT
+from .devices.page import DEVICES
+from .durability.page import DURABILITY
+from .operations.page import OPERATIONS
+from .patient.page import PATIENT
+from .safety.page import SAFETY
+from .treatment.page import TREATMENT
 
 PAGES: dict[str, Page | CardPage] = {
     page.path: page for page in (COHORT, DURABILITY, TREATMENT, CARE, SAFETY, BEFORE, DEVICES, PATIENT, OPERATIONS)

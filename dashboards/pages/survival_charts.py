@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from transforms.catalogue import METRICS
+from transforms.facts.catalogue import METRICS
 from transforms.options import Options
 
 from .. import words

@@ -14,7 +14,7 @@ import polars as pl
 
 from transforms.alerting.news import alert_id
 from transforms.alerting.rules import TIERS
-from transforms.current import written_at
+from transforms.records.current import written_at
 
 from .book import Book
 from .duty import Duty

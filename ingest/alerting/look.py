@@ -11,10 +11,10 @@ import polars as pl
 from transforms.alerting.causes import SUBJECTS
 from transforms.alerting.devices import as_sent, spells
 from transforms.alerting.judging import HARM_TABLES, TABLES, of_core, of_harm
-from transforms.clashes import register
 from transforms.options import Options
+from transforms.records.clashes import register
 from transforms.schemas import TOPIC_BY_NAME
-from transforms.series_things import MEASURED_BY_SQL, measured_by
+from transforms.series.series_things import MEASURED_BY_SQL, measured_by
 
 from ..lake_in_memory import MemoryLake
 from .kept import Kept

@@ -1,7 +1,7 @@
 """FHIR Observations -> readings, pain ratings and performance tests.
 
 Here: the files' events, their ids and devices. Not here: what an Observation says (fhir_observation.py), FHIR's JSON
-(fhir_json.py), the codes (transforms/vocabulary.py).
+(fhir_json.py), the codes (transforms/facts/vocabulary.py).
 
 The files are read twice: first to see whether all of them can be read, whose they are and what is not taken over;
 then, resource by resource, to make the events. An event's id is made of the patient, the resource's id, its version

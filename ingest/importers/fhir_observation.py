@@ -1,7 +1,7 @@
 """What one FHIR Observation says: readings, a pain rating or a performance test, or why it is not taken over.
 
 Here: status, code, unit, subject, time and value of an Observation, one after the other. Not here: files and events
-(fhir.py), FHIR's JSON (fhir_json.py), the codes (transforms/vocabulary.py).
+(fhir.py), FHIR's JSON (fhir_json.py), the codes (transforms/facts/vocabulary.py).
 """
 
 import re
@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET
 
-from transforms.schemas.raw import INSTRUMENTS, METRICS
-from transforms.vocabulary import (
+from transforms.facts.vocabulary import (
     CONCEPTS,
     CONTRADICTIONS,
     LOINC_SYSTEMS,
@@ -23,6 +22,7 @@ from transforms.vocabulary import (
     Concept,
     is_unit_of,
 )
+from transforms.schemas.raw import INSTRUMENTS, METRICS
 
 from .fhir_json import Moment, Observation, Quantity, Reference, moment, observation
 

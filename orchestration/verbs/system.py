@@ -1,6 +1,6 @@
 """Verbs of the system on this machine: up, dashboards, dagster, doctor, broker.
 
-Here: their options. Not here: what they do (up.py, doctor.py, ingest/broker.py).
+Here: their options. Not here: what they do (up.py, doctor.py, ingest/broker/node.py).
 """
 
 import json
@@ -88,7 +88,8 @@ def doctor(as_json: Json = False) -> None:
 @broker_app.command("start")
 def broker_start() -> None:
     """Starts the local Kafka and waits until it answers; it goes on when this command ends."""
-    from ingest import broker, stream
+    from ingest import stream
+    from ingest.broker import node as broker
 
     settings = site_settings()
     status = broker.start(settings, detached=True, progress=say)
@@ -100,7 +101,7 @@ def broker_start() -> None:
 @broker_app.command("stop")
 def broker_stop() -> None:
     """Stops it; what was sent stays on the disk."""
-    from ingest import broker
+    from ingest.broker import node as broker
 
     broker.stop(site_settings())
     tell("stopped")
@@ -109,7 +110,7 @@ def broker_stop() -> None:
 @broker_app.command("status")
 def broker_status(as_json: Json = False) -> None:
     """Whether it runs, where, since when."""
-    from ingest import broker
+    from ingest.broker import node as broker
 
     status = broker.status(site_settings())
     if as_json:

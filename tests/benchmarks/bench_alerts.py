@@ -22,9 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest import broker, stream, worker
+from ingest import stream, worker
 from ingest.alerting.book import Book, book_path
-from ingest.broker_process import free_port
+from ingest.broker import node as broker
+from ingest.broker.process import free_port
 from ingest.contract import encode
 from ingest.lake import Lake
 from ingest.settings import Settings

@@ -32,7 +32,7 @@ from ingest.simulate import Plan, simulate
 from ingest.simulate.outbox import Arrival
 from ingest.simulate.planted import Planted, planted
 from tests.computed import batch_of
-from transforms.rates import poisson_rate
+from transforms.statistics.rates import poisson_rate
 
 from .results import record, scale
 

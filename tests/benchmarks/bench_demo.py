@@ -14,7 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from ingest.broker_process import free_port
+from ingest.broker.process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.errors import FloeError

@@ -7,8 +7,9 @@ Here: events a second into the lake, and their ratio, each drain in a lake of it
 import tempfile
 from pathlib import Path
 
-from ingest import broker, stream, worker
-from ingest.broker_process import free_port
+from ingest import stream, worker
+from ingest.broker import node as broker
+from ingest.broker.process import free_port
 from ingest.contract import encode
 from ingest.settings import Settings
 

@@ -13,8 +13,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ingest import broker, stream
-from ingest.broker_process import free_port
+from ingest import stream
+from ingest.broker import node as broker
+from ingest.broker.process import free_port
 from ingest.contract import encode
 from ingest.settings import Settings
 

@@ -1,6 +1,6 @@
 """How long the models of a trial take to fit.
 
-Here: figures. Not here: what they give (tests/transforms/test_mmrm.py).
+Here: figures. Not here: what they give (tests/transforms/statistics/test_mmrm.py).
 """
 
 import time
@@ -8,7 +8,7 @@ import time
 import numpy as np
 import polars as pl
 
-from transforms import models
+from transforms.statistics import models
 
 from .results import median, record, scale
 

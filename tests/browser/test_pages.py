@@ -7,8 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from dashboards.pages import PAGES
-from dashboards.pages.before import BEFORE
-from dashboards.pages.devices import DEVICES
+from dashboards.pages.before.page import BEFORE
+from dashboards.pages.devices.page import DEVICES
 from ingest.settings import Settings
 from tests.browser.conftest import settle, until
 

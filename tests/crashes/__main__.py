@@ -23,8 +23,9 @@ from pathlib import Path
 
 import psutil
 
-from ingest import broker, stream
-from ingest.broker_process import free_port
+from ingest import stream
+from ingest.broker import node as broker
+from ingest.broker.process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.errors import FloeError

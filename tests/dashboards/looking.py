@@ -9,7 +9,10 @@ import plotly.io
 
 from dashboards import ids
 from dashboards.components import outputs
-from dashboards.pages import PAGES, before, devices, operations
+from dashboards.pages import PAGES
+from dashboards.pages.before import page as before
+from dashboards.pages.devices import page as devices
+from dashboards.pages.operations import page as operations
 from dashboards.reader import Reader
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from transforms.catalogue import METRICS
+from transforms.facts.catalogue import METRICS
 from transforms.facts.values import ROUTINE
 from transforms.schemas import Table
 from transforms.schemas.mart import COLUMNS_OF, STRATUM_COLUMNS

@@ -10,8 +10,9 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from dashboards.pages import alert_acts, alert_opened
-from dashboards.pages.alert_acts import Acts
+from dashboards.pages.alerts import acts as alert_acts
+from dashboards.pages.alerts import opened as alert_opened
+from dashboards.pages.alerts.acts import Acts
 from ingest.alerting.standing import Act
 from tests.dashboards.rows import CUT, frame
 from tests.dashboards.small_lake import alert, alerts

@@ -7,8 +7,11 @@ import pytest
 
 from dashboards import ids
 from dashboards.filters import chosen
-from dashboards.pages import alert_opened, alert_rows, alerts, safety
-from dashboards.pages.alert_acts import Acts
+from dashboards.pages.alerts import opened as alert_opened
+from dashboards.pages.alerts import page as alerts
+from dashboards.pages.alerts import rows as alert_rows
+from dashboards.pages.alerts.acts import Acts
+from dashboards.pages.safety import page as safety
 from dashboards.reader import Reader
 from ingest.alerting.duty import Duty
 from tests.dashboards.looking import payload

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from dashboards.pages.both_intervals import THESE, like_these, which_is_drawn
-from dashboards.pages.cohort_charts import mean_by_visit
+from dashboards.pages.cohort.charts import mean_by_visit
 from dashboards.theme import LIGHT
 from tests.dashboards.rows import frame
 from tests.dashboards.small_lake import STAMP

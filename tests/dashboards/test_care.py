@@ -1,7 +1,7 @@
 """The care page: use before and latest of the same patients, rates with their years, curves by arm, life."""
 
 from dashboards import ids
-from dashboards.pages import care
+from dashboards.pages.care import page as care
 from tests.dashboards.looking import caption, part, payload, view
 
 CHARTS = care.CARE.cards

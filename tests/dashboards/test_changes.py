@@ -5,7 +5,8 @@ import pytest
 
 from dashboards import ids
 from dashboards.gate import SUPPRESSED
-from dashboards.pages import change_charts, cohort
+from dashboards.pages.cohort import change_charts
+from dashboards.pages.cohort import page as cohort
 from dashboards.theme import LIGHT
 from tests.dashboards.looking import caption, part, payload, view
 

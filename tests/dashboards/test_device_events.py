@@ -8,7 +8,8 @@ import pytest
 
 from dashboards import ids, words
 from dashboards.filters import chosen
-from dashboards.pages import device_events, safety
+from dashboards.pages.devices import device_events
+from dashboards.pages.safety import page as safety
 from dashboards.theme import look
 from tests.dashboards.looking import beside, caption, part, payload, view
 from tests.dashboards.rows import frame

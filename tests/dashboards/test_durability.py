@@ -6,13 +6,15 @@ import pytest
 from dashboards import ids
 from dashboards.filters import chosen, settled
 from dashboards.gate import SUPPRESSED
-from dashboards.pages import durability, durability_charts, survival_charts
+from dashboards.pages import survival_charts
+from dashboards.pages.durability import charts as durability_charts
+from dashboards.pages.durability import page as durability
 from dashboards.pages.series import in_series, why_none
 from dashboards.theme import LIGHT
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.rows import frame, stratum
 from tests.dashboards.small_summaries import STEPS, curve
-from transforms.catalogue import METRICS
+from transforms.facts.catalogue import METRICS
 from transforms.marts import adtte
 from transforms.options import Options
 from transforms.schemas import MART_TABLES

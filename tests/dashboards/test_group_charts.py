@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from dashboards import ids
-from dashboards.pages import group_charts, safety
+from dashboards.pages.safety import group_charts
+from dashboards.pages.safety import page as safety
 from dashboards.theme import look
 from tests.dashboards.looking import caption, part, view
 from tests.dashboards.rows import frame

@@ -10,20 +10,18 @@ from dash import no_update
 from dashboards import ids, shell, words
 from dashboards.components import outputs
 from dashboards.gate import SUPPRESSED
-from dashboards.pages import (
-    PAGES,
-    cohort,
-    cohort_charts,
-    safety,
-)
+from dashboards.pages import PAGES
 from dashboards.pages.base import waiting
+from dashboards.pages.cohort import charts as cohort_charts
+from dashboards.pages.cohort import page as cohort
+from dashboards.pages.safety import page as safety
 from dashboards.reader import Reader
 from dashboards.theme import LIGHT
 from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.small_lake import CUT, cohort_rows, frame, stratum
-from transforms.mobility_parameters import VITALS
+from transforms.facts.mobility_parameters import VITALS
 from transforms.schemas import MART_TABLES
 
 COHORT_COLUMNS = MART_TABLES["cohort_outcomes"].names

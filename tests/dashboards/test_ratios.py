@@ -6,7 +6,8 @@ import pytest
 
 from dashboards import ids
 from dashboards.filters import chosen, settled
-from dashboards.pages import ratio_charts, safety
+from dashboards.pages.safety import page as safety
+from dashboards.pages.safety import ratio_charts
 from dashboards.theme import LIGHT
 from tests.dashboards.looking import caption, part, payload, view
 from tests.dashboards.rows import frame

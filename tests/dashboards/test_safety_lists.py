@@ -5,7 +5,9 @@ import pytest
 
 from dashboards import icons, ids, words
 from dashboards.filters import chosen, settled
-from dashboards.pages import between_charts, safety, safety_lists
+from dashboards.pages.safety import between_charts
+from dashboards.pages.safety import lists as safety_lists
+from dashboards.pages.safety import page as safety
 from tests.dashboards.looking import beside, caption, part, payload, view
 from tests.dashboards.rows import frame
 from tests.dashboards.small_lake import control_charts

@@ -2,7 +2,7 @@
 
 from dashboards import ids
 from dashboards.components import outputs
-from dashboards.pages import treatment
+from dashboards.pages.treatment import page as treatment
 from tests.dashboards.looking import caption, part, payload, view
 
 CHARTS = treatment.TREATMENT.cards

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboards import ids
-from dashboards.pages import PAGES, before, devices
+from dashboards.pages import PAGES
+from dashboards.pages.before import page as before
+from dashboards.pages.devices import page as devices
 from dashboards.reader import Reader
 from ingest.settings import Settings
 from tests.dashboards.looking import payload

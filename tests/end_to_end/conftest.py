@@ -20,8 +20,9 @@ import orjson
 import polars as pl
 import pytest
 
-from ingest import broker, stream, worker
-from ingest.broker_process import free_port
+from ingest import stream, worker
+from ingest.broker import node as broker
+from ingest.broker.process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
 from ingest.simulate import Plan, simulate

@@ -20,13 +20,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ingest import broker as local_broker
 from ingest import stream
 from ingest.alerting.book import Book, book_path
 from ingest.alerting.duty import Duty
 from ingest.alerting.sender import note, to_sink
 from ingest.alerting.watcher import Watcher
-from ingest.broker_process import free_port
+from ingest.broker import node as local_broker
+from ingest.broker.process import free_port
 from ingest.contract import encode, record_key
 from ingest.lake import Lake
 from ingest.settings import Settings

@@ -11,7 +11,9 @@ import psutil
 import pytest
 from kafka import KafkaAdminClient, errors
 
-from ingest import broker_java, broker_process, stream
+from ingest import stream
+from ingest.broker import java as broker_java
+from ingest.broker import process as broker_process
 from ingest.settings import Settings
 
 TOPIC, PARTITIONS, EACH = "floe.clinics.v1", 6, 600

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from ingest import broker as local_broker
 from ingest import stream, worker
-from ingest.broker_process import free_port
+from ingest.broker import node as local_broker
+from ingest.broker.process import free_port
 from ingest.contract import encode
 from ingest.lake import Lake
 from ingest.settings import Settings

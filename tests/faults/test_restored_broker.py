@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from ingest import broker as local_broker
 from ingest import stream, worker
-from ingest.broker_java import data_folder
-from ingest.broker_process import free_port
+from ingest.broker import node as local_broker
+from ingest.broker.java import data_folder
+from ingest.broker.process import free_port
 from ingest.contract import encode
 from ingest.lag import stream_lag
 from ingest.lake import Lake

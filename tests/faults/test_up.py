@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from ingest import heartbeat
-from ingest.broker_process import free_port
+from ingest.broker.process import free_port
 from ingest.lake import Lake
 from ingest.settings import Settings
 from transforms.errors import FloeError

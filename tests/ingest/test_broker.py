@@ -14,8 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ingest import broker as local_broker
-from ingest import broker_java, broker_process, kafka_jars, stream
+from ingest import stream
+from ingest.broker import jars as kafka_jars
+from ingest.broker import java as broker_java
+from ingest.broker import node as local_broker
+from ingest.broker import process as broker_process
 from ingest.settings import Settings
 from transforms.errors import DiskFull, FloeError, Missing, PortInUse, UsageError
 
@@ -36,7 +39,7 @@ def home(tmp_path, downloads):
 def start_in_another_process(settings, *, detached, then=""):
     """A Python with nothing on its PATH that starts the broker, prints its process id, and does `then`."""
     code = (
-        "import sys, time; from ingest import broker; from ingest.settings import Settings\n"
+        "import sys, time; from ingest.broker import node as broker; from ingest.settings import Settings\n"
         f"s = Settings(home={str(settings.home)!r}, cache={settings.cache!r}, broker_port={settings.broker_port})\n"
         f"print(broker.start(s, detached={detached}, progress=lambda t: print(t, file=sys.stderr)).pid, flush=True)\n"
         + then
@@ -204,7 +207,7 @@ def test_full_disk_is_said_before_anything_is_started(tmp_path, downloads):
     folder = tmp_path / "small"
     folder.mkdir()
     code = (
-        "from ingest import broker; from ingest.settings import Settings; from transforms.errors import DiskFull\n"
+        "from ingest.broker import node as broker; from ingest.settings import Settings; from transforms.errors import DiskFull\n"
         f"try: broker.start(Settings(home={str(folder / 'home')!r}, cache={str(downloads)!r}, broker_port=1))\n"
         "except DiskFull as error: print(error)\n"
     ).replace("broker_port=1", f"broker_port={broker_process.free_port()}")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ingest import broker_java, kafka_jars
+from ingest.broker import jars as kafka_jars
+from ingest.broker import java as broker_java
 
 COMPOSE = Path(__file__).parents[2] / "deploy" / "compose.yaml"
 # what the local broker sets for having few cores of its own, or for its place on this machine

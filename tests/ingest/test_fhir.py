@@ -18,9 +18,9 @@ from ingest.contract import TOPIC_BY_TYPE
 from ingest.decode import decode
 from ingest.importers import IMPORTERS, Unread
 from ingest.source import Batch
-from transforms.current import current
 from transforms.errors import UnreadableFile, UsageError
-from transforms.vocabulary import CONCEPTS, PAIN_ANSWERS
+from transforms.facts.vocabulary import CONCEPTS, PAIN_ANSWERS
+from transforms.records.current import current
 
 fhir = IMPORTERS["fhir"]
 AT, DAY = "2026-03-02T09:30:00+01:00", "2026-03-02"

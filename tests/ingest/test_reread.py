@@ -1,6 +1,6 @@
 """What landed before it was known, read again: the SQL on a real lake, type by type.
 
-Here: ingest/inspection.py's `raw_as_of` with transforms/reread.py. Not here: a whole lake of the release before
+Here: ingest/inspection.py's `raw_as_of` with transforms/records/reread.py. Not here: a whole lake of the release before
 (tests/orchestration/test_release_before.py).
 """
 
@@ -13,7 +13,7 @@ import pytest
 from ingest.inspection import raw_as_of
 from ingest.lake import Lake
 from ingest.settings import Settings
-from transforms.reread import reread
+from transforms.records.reread import reread
 from transforms.schemas import RAW_TABLES, TOPICS
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

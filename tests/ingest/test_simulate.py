@@ -18,9 +18,9 @@ from ingest.contract import REASONS, record_key
 from ingest.decode import decode
 from ingest.simulate import Effects, Plan, simulate, simulate_live, write_ndjson
 from ingest.source import Batch
-from transforms.conflicts import conflicts
-from transforms.current import current, merge_patients
 from transforms.errors import UsageError
+from transforms.records.conflicts import conflicts
+from transforms.records.current import current, merge_patients
 from transforms.schemas import TOPICS
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)

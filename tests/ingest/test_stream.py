@@ -10,8 +10,9 @@ from kafka import errors
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.structs import TopicPartition
 
-from ingest import broker as local_broker
-from ingest import broker_process, stream
+from ingest import stream
+from ingest.broker import node as local_broker
+from ingest.broker import process as broker_process
 from ingest.log_agreement import Standing
 from ingest.notices import Assigned, BrokerBack, BrokerLost, LogParted, PositionLost, TopicRecreated
 from ingest.settings import Settings

@@ -8,7 +8,9 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
-from ingest import broker_java, broker_process, stream
+from ingest import stream
+from ingest.broker import java as broker_java
+from ingest.broker import process as broker_process
 from ingest.settings import Settings
 from transforms.errors import BrokerMissing
 

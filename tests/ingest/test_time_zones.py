@@ -9,7 +9,7 @@ from ingest.decode import decode
 from ingest.source import Batch
 from ingest.time_zones import zone_named, zone_names
 from transforms.errors import UsageError
-from transforms.local_time import is_zone
+from transforms.rules.local_time import is_zone
 
 
 def test_every_name_is_a_zone_to_all_who_place_days():

@@ -25,8 +25,9 @@ import psutil
 import pytest
 import typer.main
 
-from ingest import broker, stream
-from ingest.broker_process import free_port
+from ingest import stream
+from ingest.broker import node as broker
+from ingest.broker.process import free_port
 from ingest.contract import encode, record_key
 from ingest.lake import Lake
 from ingest.proofs import proofs

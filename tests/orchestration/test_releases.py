@@ -14,9 +14,9 @@ import pytest
 
 from dashboards import shell
 from dashboards.gate import SUPPRESSED
-from dashboards.pages import operations
-from dashboards.pages.cohort import COHORT
-from dashboards.pages.safety import SAFETY
+from dashboards.pages.cohort.page import COHORT
+from dashboards.pages.operations import page as operations
+from dashboards.pages.safety.page import SAFETY
 from dashboards.reader import Reader
 from ingest.contract import encode, record_key
 from ingest.lake import Lake, Writer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.broker_process import free_port
+from ingest.broker.process import free_port
 
 ROOT = Path(__file__).parents[2]
 PASSWORDS = {

@@ -1,7 +1,7 @@
 """How often the 95 % limits for clinics like these hold the truth, by simulation.
 
 Here: clinics of unequal sizes that differ by a stated intraclass correlation, and the settings that are tried. Not
-here: the estimators (transforms/clinics_like_these.py), the table (report.py).
+here: the estimators (transforms/statistics/clinics_like_these.py), the table (report.py).
 
 Sizes: `unequal`, log-normal with a standard deviation of 1 on the log scale (3 to 250 patients, by 20 clinics), and
 `half in one`, where one clinic has as many patients as all the others. The correlation is that of two patients of a
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from transforms import clinics_like_these
-from transforms.intervals import Limits
+from transforms.statistics import clinics_like_these
+from transforms.statistics.intervals import Limits
 
 CLINICS = (5, 20, 100)
 CORRELATIONS = (0.0, 0.05, 0.1)

@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from transforms import models, rate_ratios, risk_tables, survival
-from transforms.baseline_covariates import adjustment
+from transforms.statistics import models, rate_ratios, risk_tables, survival
+from transforms.statistics.baseline_covariates import adjustment
 
 LEVEL = 0.05
 MOST = 0.06  # of arms that do not differ may be told apart: more would be a fault

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from ..clearance import SCREENING_HOURS, latest_consults
-from ..current import merge_map
-from ..local_time import with_local_text
 from ..options import Options
+from ..records.current import merge_map
+from ..rules.clearance import SCREENING_HOURS, latest_consults
+from ..rules.local_time import with_local_text
 from ..schemas import TIMESTAMP
 from .devices import devices_to_see
 from .expected import EXPECTED, expected

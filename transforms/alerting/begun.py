@@ -1,7 +1,7 @@
 """Which sessions alerts are judged by: one that may have exposed the patient began, whatever word its status is.
 
 Here: core's sessions as alerts take them, each judged, one without a start by another moment. Not here: what marts count
-as begun (exposure.py), the causes (sessions.py).
+as begun (rules/exposure.py), the causes (sessions.py).
 
 A word that is none of the contract's must not silence harm: `Completed` began. Missed or cancelled is a session only
 where nothing was measured in it; else the record contradicts itself, and what was measured counts. Marts, which count
@@ -12,9 +12,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from ..exposure import DELIVERED, placed_sessions
-from ..judged_sessions import judged
-from ..local_time import Clocks, with_clock, with_local_day
+from ..rules.exposure import DELIVERED, placed_sessions
+from ..rules.judged_sessions import judged
+from ..rules.local_time import Clocks, with_clock, with_local_day
 from .words import closed_value
 
 _STATUSES = (DELIVERED, "aborted", "missed", "cancelled", "canceled")

@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from ..current import ENTERED_IN_ERROR
+from ..records.current import ENTERED_IN_ERROR
 from ..schemas import TIMESTAMP
 
 BY_PEOPLE = "/floe"  # the source of what people say of a device here

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from ..exposure import with_protocol
-from ..local_time import Clocks, clocks, with_day_start, with_home, with_local_day
 from ..options import Options
+from ..rules.exposure import with_protocol
+from ..rules.local_time import Clocks, clocks, with_day_start, with_home, with_local_day
 from ..schemas import TIMESTAMP
 from .begun import begun_sessions
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from ..event_groups import COLD_INJURY
+from ..facts.event_groups import COLD_INJURY
 from .causes import causes
 from .words import DEATH, INJURY, any_says, closed_value, is_death
 

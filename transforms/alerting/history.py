@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from ..current import LANDED, current, first_landed, written_at
+from ..records.current import LANDED, current, first_landed, written_at
 from .news import TOLD
 from .rules import RULES, TIERS
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 import polars as pl
 
-from ..local_time import clocks
 from ..options import Options
+from ..rules.local_time import clocks
 from . import harm, records, reports, sessions
 from .begun import judged_sessions
 from .causes import RULED

@@ -1,7 +1,7 @@
 """Records that contradict themselves or others, or whose judgement fails, as a cause of alerts.
 
-Here: `core.conflicts` and `core.implausible` -> causes. Not here: what is a clash (identity.py) or can't be true
-(plausibility.py), records that can't be read.
+Here: `core.conflicts` and `core.implausible` -> causes. Not here: what is a clash (records/identity.py) or can't be true
+(rules/plausibility.py), records that can't be read.
 """
 
 from datetime import datetime

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from ..report_duties import duties, happenings
+from ..rules.report_duties import duties, happenings
 from ..schemas import TIMESTAMP
 from .causes import CAUSES, causes
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from ..local_time import clocks
+from ..rules.local_time import clocks
 from ..schemas import TIMESTAMP
 from .begun import judged_sessions
 from .devices import Window

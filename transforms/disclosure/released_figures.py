@@ -12,9 +12,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from .. import anchor, rates, survival
 from ..facts.values import MISSING_AS_NONRESPONDER
-from ..intervals import garwood
 from ..marts.adverse_event_rates import OVERDISPERSED, RATES, with_rates
 from ..marts.cohort_estimates import as_proportion
 from ..marts.cohort_sessions import COURSES, SESSIONS
@@ -22,6 +20,8 @@ from ..marts.device_event_rates import with_rates as with_device_rates
 from ..marts.reliable_change import CHANGE_CLASSES
 from ..options import Options
 from ..schemas.mart import STRATUM_COLUMNS
+from ..statistics import anchor, rates, survival
+from ..statistics.intervals import garwood
 from .rounding import anew, at_least, coarse_limits, exact, in_steps, significant, to_base
 
 _LIMITS = ("estimate", "ci_lower", "ci_upper")

@@ -1,7 +1,7 @@
 """Questionnaires: from the answers to items to scores, with the number answered and a reason for each score missing.
 
 Here: `score`, and which items each instrument has. Not here: the rules (scales.py, promis.py, eq5d.py), the
-parameters (parameters.py), and when a change counts (transforms/pain.py).
+parameters (parameters.py), and when a change counts (transforms/rules/pain.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """What `mart` says of each questionnaire parameter, as rows of the catalogue: score, mean, change, responder rules.
 
 Here: the definitions that follow from a parameter (`PARAMETERS`) and its source. Not here: the computation, and
-metrics that follow from no parameter (transforms/catalogue.py, which holds the record type `Metric`).
+metrics that follow from no parameter (transforms/facts/catalogue.py, which holds the record type `Metric`).
 """
 
 from .parameters import PARAMETERS, Parameter
@@ -204,7 +204,7 @@ def _statistic(p: Parameter, name: str) -> dict:
         "source": source,
         "verification": verification,
         "parameters": tuple(o for o in [options.get(name)] if o),
-        "tests": ("tests/transforms/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"),
+        "tests": ("tests/transforms/rules/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"),
     }
 
 

@@ -1,7 +1,7 @@
 """mart.adact: a row a patient, study, parameter and week of wearing, or performance test.
 
-Here: from days and tests to placed rows with baseline and change. Not here: what a valid week is (wear.py), the
-parameters and their thresholds (mobility_parameters.py), days (activity.py, mobility.py).
+Here: from days and tests to placed rows with baseline and change. Not here: what a valid week is (rules/wear.py), the
+parameters and their thresholds (facts/mobility_parameters.py), days (series/activity.py, series/mobility.py).
 
 Weeks are of 7 days from Day 1: days 1-7 are week 1, days -7 to -1 week -1. A week is dated by its last day, and given
 once it is over; weeks without data between a parameter's first and last have a row with a reason. Baseline is the
@@ -10,14 +10,20 @@ last valid week before Day 1, or the last test before the first session, in the 
 
 import polars as pl
 
-from .. import local_time, wear, windows
-from ..catalogue import METRICS
-from ..exposure import of_patients, placed_sessions
-from ..mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS, WeeklyParameter, metric_of_test, metric_of_week
+from ..facts.catalogue import METRICS
+from ..facts.mobility_parameters import (
+    PERFORMANCE_TESTS,
+    WEEKLY_PARAMETERS,
+    WeeklyParameter,
+    metric_of_test,
+    metric_of_week,
+)
 from ..options import Cut, Options
-from ..reliable_change import change_class
+from ..rules import local_time, wear, windows
+from ..rules.exposure import of_patients, placed_sessions
+from ..rules.studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
 from ..schemas import MART_TABLES, TIMESTAMP
-from ..studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
+from ..statistics.reliable_change import change_class
 from .strata import subject
 
 TABLE = MART_TABLES["adact"]

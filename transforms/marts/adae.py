@@ -1,7 +1,7 @@
 """mart.adae: one row an adverse event of a patient that is known.
 
 Here: the row's assembly: clinic, days, sequence, flags of first occurrence. Not here: the rules on emergence, sessions
-and clean windows (safety.py), rates (adverse_event_rates.py).
+and clean windows (rules/safety.py), rates (adverse_event_rates.py).
 
 Where an event happened: at its own clinic, else at its session's, else at the one that the
 patient was in. The treatment period for
@@ -14,10 +14,10 @@ from datetime import datetime
 
 import polars as pl
 
-from ..exposure import flag, of_patients, placed_sessions
-from ..local_time import Clocks, clocks, with_clock, with_home, with_local_day
 from ..options import Cut, Options
-from ..safety import (
+from ..rules.exposure import flag, of_patients, placed_sessions
+from ..rules.local_time import Clocks, clocks, with_clock, with_home, with_local_day
+from ..rules.safety import (
     RELATED,
     SESSION_WINDOW_H,
     SESSION_WINDOWS_H,
@@ -27,9 +27,9 @@ from ..safety import (
     treatment_emergent,
     with_last_session,
 )
+from ..rules.studies import with_study
+from ..rules.time_at_risk import holds, person_time_cut
 from ..schemas import MART_TABLES
-from ..studies import with_study
-from ..time_at_risk import holds, person_time_cut
 
 TABLE = MART_TABLES["adae"]
 INPUTS = (

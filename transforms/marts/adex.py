@@ -1,16 +1,16 @@
 """mart.adex: one row a session, delivered or not, of a patient that is known.
 
-Here: the row's assembly. Not here: how a session is judged (judged_sessions.py).
+Here: the row's assembly. Not here: how a session is judged (rules/judged_sessions.py).
 """
 
 import polars as pl
 
-from ..exposure import flag, of_patients, placed_sessions
-from ..judged_sessions import judged
-from ..local_time import clocks
 from ..options import Cut, Options
+from ..rules.exposure import flag, of_patients, placed_sessions
+from ..rules.judged_sessions import judged
+from ..rules.local_time import clocks
+from ..rules.studies import with_study
 from ..schemas import MART_TABLES
-from ..studies import with_study
 
 TABLE = MART_TABLES["adex"]
 INPUTS = (

@@ -7,13 +7,13 @@ of allocation with `placed`).
 
 import polars as pl
 
-from .. import local_time, measurement_error, pain, windows
-from ..catalogue import METRICS
-from ..exposure import of_patients, placed_sessions
+from ..facts.catalogue import METRICS
 from ..instruments import CONTEXTS, INSTRUMENTS, PARAMETERS, code_in_context, score
 from ..options import Cut, Options
+from ..rules import local_time, measurement_error, pain, windows
+from ..rules.exposure import of_patients, placed_sessions
+from ..rules.studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
 from ..schemas import MART_TABLES
-from ..studies import BASELINE_DAYS, course_ends, of_studies, planned_visits
 
 TABLE = MART_TABLES["adqs"]
 INPUTS = (

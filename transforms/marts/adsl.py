@@ -1,7 +1,7 @@
 """mart.adsl: one row a patient and study, routine care being one.
 
-Here: Day 1 and treatment dates, end of study. Not here: who is in which study (studies.py), outcomes (adqs, adact),
-what a contact is (contact.py), time at risk (time_at_risk.py).
+Here: Day 1 and treatment dates, end of study. Not here: who is in which study (rules/studies.py), outcomes (adqs, adact),
+what a contact is (rules/contact.py), time at risk (time_at_risk.py).
 
 Treatment is that of the sessions that belong to the study; end of study and last contact are the patient's.
 
@@ -13,11 +13,11 @@ happened yet.
 
 import polars as pl
 
-from .. import studies as rules
-from ..contact import CONTACTS, last_contact
-from ..exposure import flag, of_patients, placed_sessions
-from ..local_time import clocks, with_clock, with_cut_day, with_timezone
 from ..options import Cut, Options
+from ..rules import studies as rules
+from ..rules.contact import CONTACTS, last_contact
+from ..rules.exposure import flag, of_patients, placed_sessions
+from ..rules.local_time import clocks, with_clock, with_cut_day, with_timezone
 from ..schemas import MART_TABLES
 
 TABLE = MART_TABLES["adsl"]

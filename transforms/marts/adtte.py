@@ -1,13 +1,13 @@
 """mart.adtte: one row a patient and study (or event of a patient) and time-to-event parameter.
 
 Here: when each clock starts, what ends it, what censors. Not here: the curves (survival_curves.py) and the rules of
-response and relapse (durability.py).
+response and relapse (rules/durability.py).
 
 TTSURG, TTRESC: from Day 1 to the first surgery, or rescue, known from core.care. Care-free time ends at the last
 `reported_through`, not today, and at death. TTSURGA, TTRESCA: the same from allocation (else enrolment), for patients
 in an arm: only these compare arms. TTAE: from the first session that began to the first event of known onset in the
 first stretch of time at risk (mart.time_at_risk), as in the rates; censored where that ends, of whatever follows a gap
-there is none. TTCOLD: the same of a group of terms (event_groups.py). TTAERES, TTAEREC:
+there is none. TTCOLD: the same of a group of terms (facts/event_groups.py). TTAERES, TTAEREC:
 from an event's onset to its resolution, with or without sequelae, or without alone; in days counted as ADURN (last -
 first + 1); censored at the last contact or death. TTLOSS, TTRELAPS: of the patient's pain parameter, an NRS.
 All other times are days elapsed: ADT - STARTDT.
@@ -15,15 +15,15 @@ All other times are days elapsed: ADT - STARTDT.
 
 import polars as pl
 
-from .. import durability, pain
-from ..care import PROCEDURES, local_care
-from ..event_groups import GROUPS
-from ..exposure import BEGUN, of_patients
-from ..local_time import clocks, with_cut_day, with_local_day
+from ..facts.event_groups import GROUPS
 from ..options import Cut, Options
-from ..safety import with_event_number
+from ..rules import durability, pain
+from ..rules.care import PROCEDURES, local_care
+from ..rules.exposure import BEGUN, of_patients
+from ..rules.local_time import clocks, with_cut_day, with_local_day
+from ..rules.safety import with_event_number
+from ..rules.time_at_risk import joined
 from ..schemas import MART_TABLES
-from ..time_at_risk import joined
 from .strata import of_subjects, per_subject, subject
 
 TABLE = MART_TABLES["adtte"]

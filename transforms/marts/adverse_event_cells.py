@@ -19,12 +19,11 @@ from itertools import combinations
 
 import polars as pl
 
-from ..exposure import BEGUN, DELIVERED
 from ..facts.restrictions import RESTRICTIONS
 from ..options import Cut, Options
-from ..safety import SESSION_WINDOW_H, lasts_until, with_event_number
-from ..schemas.mart import STRATUM_COLUMNS
-from ..time_at_risk import (
+from ..rules.exposure import BEGUN, DELIVERED
+from ..rules.safety import SESSION_WINDOW_H, lasts_until, with_event_number
+from ..rules.time_at_risk import (
     OBSERVED,
     PLANNED,
     US_PER_YEAR,
@@ -37,6 +36,7 @@ from ..time_at_risk import (
     person_time_cut,
     session_windows,
 )
+from ..schemas.mart import STRATUM_COLUMNS
 from .strata import COMBINATIONS, columns_of, dimensions_of, in_force
 
 # Sums over a stratum's patients, from which intervals with patients as clusters are made

@@ -1,7 +1,7 @@
 """Limits of adverse-event rates for clinics like these, beside the exact ones of these clinics' patients.
 
 Here: which counts make the columns `…_clustered_lower` and `…_clustered_upper`. Not here: the limits
-(clinics_like_these.py), the counts (adverse_event_rates).
+(statistics/clinics_like_these.py), the counts (adverse_event_rates).
 """
 
 from collections.abc import Sequence

@@ -8,13 +8,14 @@ A patient with several events of a body system or group counts once in it, and i
 
 import polars as pl
 
-from .. import disclosure, rates
-from ..event_groups import GROUPS
+from .. import disclosure
+from ..facts.event_groups import GROUPS
 from ..facts.restrictions import GROUP_RESTRICTIONS, flag_columns, spelt_out
 from ..facts.values import UNKNOWN
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
+from ..statistics import rates
 from . import adverse_event_cells as counted
 from .adverse_event_rates import RATES
 from .stamp import stamped

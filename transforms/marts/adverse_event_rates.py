@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from .. import disclosure, rates
+from .. import disclosure
 from ..facts.restrictions import RESTRICTIONS, key_columns, spelt_out
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..statistics import rates
 from . import adverse_event_cells as counted
 from .adverse_event_clustered import clustered
 from .stamp import stamped

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from .. import disclosure, windows
+from .. import disclosure
 from ..facts.values import COMPLETERS, MASKED, NONE
 from ..instruments import PARAMETERS
-from ..local_time import with_cut_day
 from ..options import Cut, Options
+from ..rules import windows
+from ..rules.local_time import with_cut_day
+from ..rules.studies import IN_SET, planned_visits
 from ..schemas import MART_TABLES
-from ..studies import IN_SET, planned_visits
 from . import adqs as adqs_mart
 from .arm_models import NO_FIGURE, Arms, ancova, mmrm, with_strata
 from .arm_responders import risk_differences

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from .. import models
-from ..baseline_covariates import Adjustment, adjustment, number
 from ..options import Options
-from ..windows import Visit
+from ..rules.windows import Visit
+from ..statistics import models
+from ..statistics.baseline_covariates import Adjustment, adjustment, number
 
 BASELINE = {"BASE": "baseline"}
 COVARIATES = {"AGE": "age", "PAINDUR": "pain duration"}

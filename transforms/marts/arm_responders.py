@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from .. import binary_endpoints, pain, rates
 from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
 from ..instruments import PARAMETERS
 from ..options import Options
+from ..rules import binary_endpoints, pain
 from ..schemas.mart import CRITERIA
+from ..statistics import rates
 from .arm_models import Arms
 
 

@@ -1,7 +1,7 @@
 """Rows of mart.control_charts from the points of one chart: its phases, lines, signals and what it can't say.
 
 Here: where a chart's limits begin anew, and from how many points there are any. Not here: what is charted
-(control_charts), limits and rules (spc.py).
+(control_charts), limits and rules (statistics/spc.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import polars as pl
 
-from ..catalogue import METRICS
 from ..errors import UsageError
+from ..facts.catalogue import METRICS
 from ..options import Rebase
 
 MIN_POINTS = 6

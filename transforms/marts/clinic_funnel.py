@@ -1,7 +1,7 @@
 """mart.clinic_funnel: each clinic beside all the others, and beside a stated reference. Never a ranking.
 
 Here: which figures are compared, from which marts, and how a low number of reported events is to be read. Not here:
-limits and flags (left_out.py), the sentences (nearness.py), the counts (adverse_event_rates, cohort_outcomes).
+limits and flags (statistics/left_out.py), the sentences (nearness.py), the counts (adverse_event_rates, cohort_outcomes).
 
 Clinics are compared from five on, and only those with a denominator (for a response, with values for enough of the
 patients due). Expected events are the clinic's sessions of each modality at the rate of the other clinics' sessions of
@@ -17,13 +17,14 @@ outlier, and each is looked at by itself.
 import numpy as np
 import polars as pl
 
-from .. import disclosure, funnel, left_out
-from ..exposure import BEGUN, DELIVERED
+from .. import disclosure
 from ..facts.restrictions import rows_of
 from ..facts.values import COLD_INJURIES, COMPLETERS
 from ..options import Cut, Options
-from ..safety import counted_in_time, with_event_number
+from ..rules.exposure import BEGUN, DELIVERED
+from ..rules.safety import counted_in_time, with_event_number
 from ..schemas import MART_TABLES
+from ..statistics import funnel, left_out
 from . import nearness
 from .stamp import stamped
 

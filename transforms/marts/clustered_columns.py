@@ -1,7 +1,7 @@
 """Columns `…_clustered_lower`, `…_clustered_upper`, `clustered_reason` of summaries: limits for clinics like these.
 
 Here: the clinics of a pooled stratum, which are the summary's own rows of each clinic, and why there are no limits. Not
-here: the limits (clinics_like_these.py), those of these clinics' own patients (each summary's `ci_lower`, `ci_upper`).
+here: the limits (statistics/clinics_like_these.py), those of these clinics' own patients (each summary's `ci_lower`, `ci_upper`).
 
 A row of one clinic, or of a stratum of fewer than five, has none. Patients without a known clinic are in no clinic.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from .. import clinics_like_these
 from ..facts.values import UNKNOWN
+from ..statistics import clinics_like_these
 from .strata import COMBINATIONS
 
 MEAN, PROPORTION, RATE = "mean", "proportion", "rate"

@@ -1,7 +1,7 @@
 """Rows of mart.cohort_outcomes about other care: pain killers before and after, injections and surgery.
 
 Here: shares of patients and rates of procedures, over every combination of the dimensions. Not here: what a patient's
-care was (care.py), the opioid dose (cohort_outcomes, from patient_outcomes), time to surgery (survival_curves).
+care was (rules/care.py), the opioid dose (cohort_outcomes, from patient_outcomes), time to surgery (survival_curves).
 
 Use before and after is counted of the same patients: those whose care is known in both windows. A change is a change,
 not an effect.
@@ -9,10 +9,10 @@ not an effect.
 
 import polars as pl
 
-from .. import care as care_rules
-from ..intervals import garwood
 from ..options import Cut
+from ..rules import care as care_rules
 from ..schemas.mart import STRATUM_COLUMNS
+from ..statistics.intervals import garwood
 from .cohort_estimates import as_proportion
 from .cohort_sessions import PATIENTS
 from .strata import by_strata, dimensions_of, of_subjects, per_subject

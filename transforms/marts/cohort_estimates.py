@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from .. import rates
+from ..statistics import rates
 
 NO_VALUE = "no evaluable value among the patients due"
 ONE_VALUE, EQUAL_VALUES = "one value: no interval", "all values equal: no interval"

@@ -13,13 +13,14 @@ from collections.abc import Callable
 
 import polars as pl
 
-from .. import care as care_rules
-from .. import disclosure, windows
-from ..catalogue import METRICS, STATISTICS, Metric
+from .. import disclosure
+from ..facts.catalogue import METRICS, STATISTICS, Metric
 from ..facts.values import COMPLETERS, MISSING_AS_NONRESPONDER
-from ..local_time import clocks
 from ..options import Cut, Options
-from ..regression_to_mean import rtm_columns
+from ..rules import care as care_rules
+from ..rules import windows
+from ..rules.local_time import clocks
+from ..rules.regression_to_mean import rtm_columns
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, CRITERIA, STRATUM_COLUMNS
 from . import cohort_care, cohort_sessions

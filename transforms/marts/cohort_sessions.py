@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ..catalogue import STATISTICS
-from ..clustered import Sums, clustered_mean, clustered_proportion, median_ranks
-from ..exposure import BEGUN, DELIVERED, course_adherence
+from ..facts.catalogue import STATISTICS
 from ..facts.values import UNKNOWN
-from ..intervals import Limits
-from ..local_time import with_cut_day
 from ..options import Cut, Options
+from ..rules.exposure import BEGUN, DELIVERED, course_adherence
+from ..rules.local_time import with_cut_day
+from ..rules.studies import with_study
 from ..schemas.mart import STRATUM_COLUMNS
-from ..studies import with_study
+from ..statistics.clustered import Sums, clustered_mean, clustered_proportion, median_ranks
+from ..statistics.intervals import Limits
 from .strata import COUNTS_ONCE, by_strata, dimensions_of
 
 SESSIONS, COURSES, PATIENTS = "sessions", "courses", "patients"

@@ -1,7 +1,7 @@
 """mart.control_charts: what each clinic and all of them together report over time, with limits and signals by rule.
 
 Here: which figures are charted, by month or by event, and how signals of reported events are to be read. Not here: the
-charts (spc.py), sums (cusum.py), rates with intervals (adverse_event_rates).
+charts (statistics/spc.py), sums (statistics/cusum.py), rates with intervals (adverse_event_rates).
 
 A month is the clinic's own. Limits come from a chart's first 12 points with a value: with fewer they are trial limits,
 under 6 there are none. A month without a session counts nowhere. A rebase (a setting) starts them anew. Where fewer than one event a month is expected the u-chart gives way to a g-chart, a row an event. Few
@@ -13,12 +13,13 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from .. import disclosure, spc
-from ..exposure import BEGUN, DELIVERED, MEASURED_LIMITS
+from .. import disclosure
 from ..facts.values import BASELINE_POINTS, COLD_INJURIES
 from ..options import Cut, Options, Rebase
-from ..safety import SESSION_WINDOW_H, with_event_number
+from ..rules.exposure import BEGUN, DELIVERED, MEASURED_LIMITS
+from ..rules.safety import SESSION_WINDOW_H, with_event_number
 from ..schemas import MART_TABLES
+from ..statistics import spc
 from . import injury_sums
 from .chart_rows import MIN_POINTS, named, rebases_of, require_charts, rows, without_lines
 from .stamp import stamped

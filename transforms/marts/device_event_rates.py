@@ -11,13 +11,15 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from .. import disclosure, local_time, rates
-from ..exposure import placed_sessions
+from .. import disclosure
 from ..facts.device_events import COUNTED, DEVICE_EVENTS, FAULT
 from ..options import Cut, Options
+from ..rules import local_time
+from ..rules.exposure import placed_sessions
+from ..rules.time_at_risk import person_time_cut
 from ..schemas import MART_TABLES
 from ..schemas.mart import DEVICE_DIMENSIONS
-from ..time_at_risk import person_time_cut
+from ..statistics import rates
 from .stamp import stamped
 
 TABLE = MART_TABLES["device_event_rates"]

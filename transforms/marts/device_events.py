@@ -9,13 +9,13 @@ kinds: kinds are never added.
 
 import polars as pl
 
-from .. import local_time
-from ..exposure import placed_sessions
 from ..facts.device_events import COUNTED, DEFICIENCY, FAULT, INCIDENT, NEAR_MISS
 from ..facts.values import NONE, UNKNOWN
 from ..options import Cut, Options
+from ..rules import local_time
+from ..rules.exposure import placed_sessions
+from ..rules.time_at_risk import person_time_cut
 from ..schemas import MART_TABLES
-from ..time_at_risk import person_time_cut
 
 TABLE = MART_TABLES["device_events"]
 INPUTS = (

@@ -1,15 +1,16 @@
 """mart.dose_response: change of an outcome by delivered sessions per week. Not causal.
 
-Here: mean changes of the patients due, in bins, by stratum and visit. Not here: sessions a week and bins (exposure.py),
+Here: mean changes of the patients due, in bins, by stratum and visit. Not here: sessions a week and bins (rules/exposure.py),
 the thermal dose of a session (cohort_sessions).
 """
 
 import polars as pl
 
-from .. import disclosure, exposure, windows
+from .. import disclosure
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
-from ..regression_to_mean import rtm_columns
+from ..rules import exposure, windows
+from ..rules.regression_to_mean import rtm_columns
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
 from .clustered_columns import MEAN, Measure, with_clustered

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from .. import rate_ratios, risk_tables
+from ..statistics import rate_ratios, risk_tables
 
 EXPOSURES = ("sessions", "patient_years")
 REFERENCE = "reference_"  # before the names of the reference's counts

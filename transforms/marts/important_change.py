@@ -8,13 +8,15 @@ A patient's change and global impression are those that count for the same visit
 
 import polars as pl
 
-from .. import anchor, disclosure, measurement_error, pain, windows
+from .. import disclosure
+from ..facts.mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..instruments import PARAMETERS
 from ..instruments.metrics import RULE_SOURCES
-from ..mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..options import Cut, Options
+from ..rules import measurement_error, pain, windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..statistics import anchor
 from .stamp import stamped
 from .strata import by_strata
 from .visit_values import due_of, people_of, values_of

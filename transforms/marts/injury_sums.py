@@ -1,15 +1,15 @@
 """Rows of mart.control_charts about burns and frostbite: a sum over each clinic's sessions, a row a month.
 
 Here: the sums, their common limit, how near each is to it. Not here: which sessions an injury belongs to
-(control_charts), the sum itself (cusum.py), the other charts.
+(control_charts), the sum itself (statistics/cusum.py), the other charts.
 """
 
 from collections.abc import Iterator
 
 import polars as pl
 
-from .. import spc
 from ..options import Options
+from ..statistics import spc
 from . import nearness
 from .chart_rows import named
 

@@ -1,6 +1,6 @@
 """mart.metric_definitions: the catalogue, published; with the settings in force beside each metric.
 
-Here: a row a metric. Not here: the definitions themselves (catalogue.py), the codes of others (vocabulary.py).
+Here: a row a metric. Not here: the definitions themselves (facts/catalogue.py), the codes of others (facts/vocabulary.py).
 """
 
 import json
@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 import polars as pl
 
-from .. import vocabulary
-from ..catalogue import METRICS
+from ..facts import vocabulary
+from ..facts.catalogue import METRICS
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 

@@ -1,7 +1,7 @@
 """How near a clinic is to its limit, in words: "7 cold injuries in 6 of 37 patients, rising since August 2026; 78 % of
 the limit".
 
-Here: the sentences of funnels and sums. Not here: the limits (left_out.py, cusum.py), which rows have them.
+Here: the sentences of funnels and sums. Not here: the limits (statistics/left_out.py, statistics/cusum.py), which rows have them.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from .. import spc
+from ..statistics import spc
 
 RISING_EVENTS = 3  # events since the last time at 0 from which a sum is said to be rising
 _FACTOR = 2  # the rise that is looked for, as in the sums of cold injuries

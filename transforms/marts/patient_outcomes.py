@@ -6,11 +6,11 @@ themselves (adqs, adact), sustained response (durability), opioid dose (care).
 
 import polars as pl
 
-from .. import care as care_rules
-from .. import durability, pain
-from ..exposure import of_patients
-from ..local_time import clocks
 from ..options import Cut, Options
+from ..rules import care as care_rules
+from ..rules import durability, pain
+from ..rules.exposure import of_patients
+from ..rules.local_time import clocks
 from ..schemas import MART_TABLES
 from .stamp import stamped
 from .strata import COUNTS_ONCE, dimensions_of

@@ -9,13 +9,14 @@ are known; those without a value at the visit are missing, the others not evalua
 
 import polars as pl
 
-from .. import disclosure, measurement_error, windows
+from .. import disclosure
+from ..facts.mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..instruments import PARAMETERS
-from ..mobility_parameters import CHANGE_VERIFICATION, PERFORMANCE_TESTS, WEEKLY_PARAMETERS
 from ..options import Cut, Options
-from ..reliable_change import RELIABLE, standard_error_of_difference
+from ..rules import measurement_error, windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, CHANGE_CLASSES, STRATUM_COLUMNS
+from ..statistics.reliable_change import RELIABLE, standard_error_of_difference
 from .clustered_columns import PROPORTION, Measure, with_clustered
 from .cohort_estimates import NO_VALUE, as_proportion
 from .stamp import stamped

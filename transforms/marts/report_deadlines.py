@@ -1,13 +1,13 @@
 """mart.report_deadlines: what has to be told to whom by when, by the rules of the clinic's country, and whether it was.
 
-Here: the mart, with its stamp. Not here: the rules (report_rules.py), what they cover and the judgement
-(report_duties.py).
+Here: the mart, with its stamp. Not here: the rules (facts/report_rules.py), what they cover and the judgement
+(rules/report_duties.py).
 """
 
 import polars as pl
 
 from ..options import Cut, Options
-from ..report_duties import duties, happenings
+from ..rules.report_duties import duties, happenings
 from ..schemas import MART_TABLES
 from .stamp import stamped
 

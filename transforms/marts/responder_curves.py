@@ -9,11 +9,13 @@ judged from is left out.
 
 import polars as pl
 
-from .. import disclosure, pain, rates, windows
+from .. import disclosure
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
+from ..rules import pain, windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..statistics import rates
 from .stamp import stamped
 from .strata import FEW_COMBINATIONS, by_strata
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of

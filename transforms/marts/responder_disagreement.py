@@ -1,15 +1,16 @@
 """mart.responder_disagreement: where the responder rules agree and where not, by stratum and visit.
 
-Here: the 30 % rule, the rule in points and the global impression, side by side. Not here: the rules (pain.py).
+Here: the 30 % rule, the rule in points and the global impression, side by side. Not here: the rules (rules/pain.py).
 
 7 to 5 is two points but not 30 %; 3 to 2 is 30 % but not two points (Dworkin 2008; Ostelo 2008).
 """
 
 import polars as pl
 
-from .. import disclosure, windows
+from .. import disclosure
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
+from ..rules import windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from .cohort_estimates import as_proportion

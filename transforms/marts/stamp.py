@@ -6,7 +6,7 @@ read what (the reader, by role): marts hold the true counts.
 
 import polars as pl
 
-from ..catalogue import METRICS
+from ..facts.catalogue import METRICS
 from ..options import Cut
 
 

@@ -1,6 +1,6 @@
 """mart.survival_curves: Kaplan-Meier curves of the parameters of mart.adtte over every combination of strata.
 
-Here: which rows make a curve, medians, log-rank. Not here: the clocks (adtte.py) and the estimators (survival.py).
+Here: which rows make a curve, medians, log-rank. Not here: the clocks (adtte.py) and the estimators (statistics/survival.py).
 
 A log-rank p-value is given only between the arms of one study, for the times from allocation, and where all patients of
 the compared arms were randomised: whoever comes to a session first, or responds first, was not put there by chance.
@@ -8,10 +8,11 @@ the compared arms were randomised: whoever comes to a session first, or responds
 
 import polars as pl
 
-from .. import disclosure, survival
+from .. import disclosure
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from ..statistics import survival
 from .adtte import FROM_ALLOCATION
 from .stamp import stamped
 from .strata import COMBINATIONS, COUNTS_ONCE, STUDY_ARM, columns_of, dimensions_of, in_force, of_subjects, once

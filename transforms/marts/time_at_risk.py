@@ -5,12 +5,12 @@ Here: which tables of core it comes from. Not here: the rules (../time_at_risk.p
 
 import polars as pl
 
-from ..contact import CONTACTS, last_contact
-from ..exposure import of_patients, placed_sessions
-from ..local_time import clocks, with_clock
 from ..options import Cut, Options
+from ..rules.contact import CONTACTS, last_contact
+from ..rules.exposure import of_patients, placed_sessions
+from ..rules.local_time import clocks, with_clock
+from ..rules.time_at_risk import stretches
 from ..schemas import MART_TABLES
-from ..time_at_risk import stretches
 
 TABLE = MART_TABLES["time_at_risk"]
 INPUTS = (

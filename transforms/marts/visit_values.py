@@ -1,7 +1,7 @@
 """Who is due at a visit, and with which value: what all summaries by visit count from.
 
 Here: frames of patients, visits and values of adqs and adact. Not here: summaries of them, and the windows' days
-(windows.py).
+(rules/windows.py).
 
 Of a stratum's patients those are due whose visit window has closed at the data cut, whatever ended their follow-up.
 Of the due, those whose study (STUDYID) asks for the parameter at the visit, whose clinic asks for it at all and who
@@ -10,13 +10,13 @@ have a baseline are expected (`asked_of`): whom nobody would ask does not count 
 
 import polars as pl
 
-from .. import pain, windows
+from ..facts.mobility_parameters import VITALS
 from ..instruments import PARAMETERS
-from ..local_time import with_cut_day
-from ..mobility_parameters import VITALS
 from ..options import Cut, Options
+from ..rules import pain, windows
+from ..rules.local_time import with_cut_day
+from ..rules.studies import planned_visits
 from ..schemas.mart import CRITERIA
-from ..studies import planned_visits
 from .strata import dimensions_of, of_subjects
 
 # --- who is due -------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The tables of `core`: deduplicated, corrected, typed; a row a thing or a day.
 
-Here: their columns. Not here: how they are computed (transforms/current.py, activity.py, telemetry.py).
+Here: their columns. Not here: how they are computed (transforms/records/current.py, series/activity.py, series/telemetry.py).
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """The tables of `mart`: what people read. CDISC-like marts in upper case, summaries in lower case.
 
-Here: their columns. Not here: how they are computed, and what a metric means (transforms/catalogue.py).
+Here: their columns. Not here: how they are computed, and what a metric means (transforms/facts/catalogue.py).
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """The lake's views: the long form of the series, one row a sample.
 
-Here: their columns and SQL. Not here: which of two samples counts (transforms/activity.py, telemetry.py).
+Here: their columns and SQL. Not here: which of two samples counts (transforms/series/activity.py, series/telemetry.py).
 """
 
 from dataclasses import dataclass

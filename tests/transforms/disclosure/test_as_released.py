@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from transforms.disclosure.as_released import RULES, as_released, base_of, is_figure
-from transforms.intervals import garwood, wilson
 from transforms.options import Options
 from transforms.schemas import Column, Outside
 from transforms.schemas.app import RELEASED
+from transforms.statistics.intervals import garwood, wilson
 
 OPTIONS = Options()
 NOW = datetime(2026, 6, 1, 12, 34, 56, tzinfo=UTC)

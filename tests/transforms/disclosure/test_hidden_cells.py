@@ -13,10 +13,10 @@ from ingest.simulate import Plan, simulate
 from tests.computed import computed
 from tests.transforms.disclosure.hidden_cells import System
 from transforms.disclosure.as_released import as_released, base_of
-from transforms.intervals import clopper_pearson, wilson
 from transforms.options import Options
 from transforms.schemas import Outside
 from transforms.schemas.app import RELEASED
+from transforms.statistics.intervals import clopper_pearson, wilson
 
 OPTIONS = Options()
 BASE = base_of(OPTIONS)

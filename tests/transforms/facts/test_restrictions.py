@@ -4,7 +4,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from dashboards.pages import safety
+from dashboards.pages.safety import page as safety
 from transforms.facts import restrictions
 from transforms.facts.restrictions import (
     RESTRICTIONS,

@@ -5,14 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from transforms.catalogue import METRICS
+from transforms.facts.catalogue import METRICS
+from transforms.facts.mobility_parameters import VITALS, WEEKLY_PARAMETERS, metric_of_week
 from transforms.marts import MARTS
 from transforms.marts.adact import compute
-from transforms.mobility import STATISTICS
-from transforms.mobility_parameters import VITALS, WEEKLY_PARAMETERS, metric_of_week
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
 from transforms.schemas.core import CADENCE_BANDS_SPM
+from transforms.series.mobility import STATISTICS
 
 DAY1 = date(2025, 1, 15)  # a Wednesday
 CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 6, 1, 12, tzinfo=UTC))

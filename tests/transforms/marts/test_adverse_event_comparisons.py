@@ -11,11 +11,11 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
 
-from transforms import rates
 from transforms.checks import check_table
 from transforms.marts import adverse_event_comparisons as mart
 from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
+from transforms.statistics import rates
 
 CUT = Cut(lake_snapshot=4, data_cutoff=datetime(2025, 6, 1, tzinfo=UTC))
 RATES = MART_TABLES["adverse_event_rates"]

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from transforms.intervals import clopper_pearson
 from transforms.marts import adae, adex, adsl, adverse_event_groups, time_at_risk
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
+from transforms.statistics.intervals import clopper_pearson
 
 T0 = datetime(2025, 1, 6, 15, tzinfo=UTC)
 CUT = Cut(lake_snapshot=9, data_cutoff=T0 + timedelta(days=40))

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from transforms import left_out
-from transforms.catalogue import METRICS
 from transforms.checks import check_table
+from transforms.facts.catalogue import METRICS
 from transforms.marts import MARTS, adverse_event_rates, clinic_funnel
 from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
+from transforms.statistics import left_out
 
 DAY1 = date(2025, 1, 6)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)

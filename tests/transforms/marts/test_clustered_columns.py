@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from transforms.clinics_like_these import mean_limits, proportion_limits, rate_limits
 from transforms.marts import clustered_columns
 from transforms.marts.adverse_event_clustered import clustered
 from transforms.marts.clustered_columns import MEAN, PROPORTION, RATE, Measure, with_clustered
+from transforms.statistics.clinics_like_these import mean_limits, proportion_limits, rate_limits
 
 COUNTS = {"A": (3, 20), "B": (9, 40), "C": (2, 15), "D": (8, 30), "E": (1, 12)}
 

@@ -9,8 +9,8 @@ import pytest
 from transforms.checks import check_table
 from transforms.marts import MARTS, cohort_care
 from transforms.options import Cut, Options
-from transforms.rates import poisson_rate
 from transforms.schemas import CORE_TABLES, MART_TABLES
+from transforms.statistics.rates import poisson_rate
 
 DAY1 = date(2025, 3, 3)
 T0 = datetime(2025, 3, 3, 12, tzinfo=UTC)

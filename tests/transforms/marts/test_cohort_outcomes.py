@@ -10,14 +10,14 @@ import pytest
 from polars.testing import assert_frame_equal
 from scipy import stats
 
-from transforms.catalogue import METRICS
 from transforms.checks import check_table
-from transforms.clinics_like_these import mean_limits, proportion_limits
+from transforms.facts.catalogue import METRICS
 from transforms.marts import MARTS, cohort_estimates, cohort_outcomes, visit_values
 from transforms.marts.clustered_columns import ONE_CLINIC
 from transforms.options import Cut, Options
-from transforms.rates import proportion
 from transforms.schemas import CORE_TABLES, MART_TABLES
+from transforms.statistics.clinics_like_these import mean_limits, proportion_limits
+from transforms.statistics.rates import proportion
 
 DAY1 = date(2025, 1, 6)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 3, 10, 12, tzinfo=UTC))  # study day 64

@@ -13,11 +13,11 @@ from ingest.decode import decode
 from ingest.simulate import Plan, simulate
 from tests.computed import batch_of
 from transforms.checks import check_table
-from transforms.current import current, merge_patients
-from transforms.intervals import clopper_pearson
 from transforms.marts import MARTS, cohort_sessions
 from transforms.options import Cut, Options
+from transforms.records.current import current, merge_patients
 from transforms.schemas import CORE_TABLES, MART_TABLES
+from transforms.statistics.intervals import clopper_pearson
 
 PLAN = Plan(
     patients=40,

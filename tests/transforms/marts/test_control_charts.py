@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from transforms import spc
-from transforms.catalogue import METRICS
 from transforms.checks import check_table
 from transforms.errors import UsageError
+from transforms.facts.catalogue import METRICS
 from transforms.marts import MARTS, control_charts
 from transforms.options import Cut, Options, Rebase
 from transforms.schemas import MART_TABLES
+from transforms.statistics import spc
 
 START = datetime(2025, 1, 1, 10, tzinfo=UTC)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2026, 12, 31, tzinfo=UTC))

@@ -17,9 +17,9 @@ from transforms.disclosure.as_released import as_released
 from transforms.facts.device_events import DEVICE_EVENTS
 from transforms.marts import device_event_rates, device_events
 from transforms.options import Cut, Options
-from transforms.rates import poisson_rate
 from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES
 from transforms.schemas.app import RELEASED
+from transforms.statistics.rates import poisson_rate
 
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)  # the first session of C1
 CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 3, 20, 12, 40, tzinfo=UTC))

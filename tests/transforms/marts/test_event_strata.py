@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from transforms import rate_ratios, risk_tables
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
 from transforms.schemas import BOOKKEEPING, CORE_TABLES
+from transforms.statistics import rate_ratios, risk_tables
 
 T0 = datetime(2025, 1, 6, 15, tzinfo=UTC)
 CUT = Cut(lake_snapshot=9, data_cutoff=datetime(2025, 12, 31, tzinfo=UTC))

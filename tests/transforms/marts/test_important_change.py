@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from transforms import anchor, rates
 from transforms.checks import check_table
 from transforms.marts import MARTS
 from transforms.marts.strata import COMBINATIONS
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
 from transforms.schemas.mart import CHANGE_CLASSES
+from transforms.statistics import anchor, rates
 
 DAY1 = date(2025, 1, 6)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 6, 10, 12, tzinfo=UTC))

@@ -8,7 +8,7 @@ from string import Formatter
 import polars as pl
 import pytest
 
-from transforms.catalogue import METRICS
+from transforms.facts.catalogue import METRICS
 from transforms.marts import data_dictionary, metric_definitions
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES, RAW_TABLES

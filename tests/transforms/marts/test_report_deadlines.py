@@ -1,6 +1,6 @@
 """Rules of mart.report_deadlines: its rows conform, are sorted, are of the clinic where it happened, and go as they came.
 
-Here: the mart as a whole. Not here: what is reportable and by when (tests/transforms/test_report_duties.py).
+Here: the mart as a whole. Not here: what is reportable and by when (tests/transforms/rules/test_report_duties.py).
 """
 
 from datetime import UTC, date, datetime

@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from transforms import exposure
 from transforms.checks import check_table
 from transforms.instruments import PARAMETERS
 from transforms.marts import MARTS
 from transforms.marts.visit_values import due_of, people_of
 from transforms.options import Cut, Options
-from transforms.rates import proportion
+from transforms.rules import exposure
 from transforms.schemas import CORE_TABLES, MART_TABLES
+from transforms.statistics.rates import proportion
 
 DAY1 = date(2025, 1, 6)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 6, 10, 12, tzinfo=UTC))

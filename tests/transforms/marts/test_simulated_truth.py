@@ -17,8 +17,8 @@ from tests.computed import computed
 from transforms.checks import check_table
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
+from transforms.rules.windows import VISIT
 from transforms.schemas import CORE_TABLES, MART_TABLES
-from transforms.windows import VISIT
 
 PLAN = Plan(
     patients=60,

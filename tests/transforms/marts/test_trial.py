@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from transforms import studies
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
+from transforms.rules import studies
 from transforms.schemas import CORE_TABLES, TIMESTAMP
 
 TRIAL = Path(__file__).parents[4] / "shared" / "data" / "acupuncture.ndjson"

@@ -11,9 +11,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.transforms.marts.test_trial import CUT, core
-from transforms import studies
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
+from transforms.rules import studies
 from transforms.schemas import CORE_TABLES
 
 TRIAL, OTHER = "acupuncture-headache", "second-trial"

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from transforms import care, plausibility
-from transforms.local_time import clocks
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
+from transforms.rules import care, plausibility
+from transforms.rules.local_time import clocks
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
 CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2026, 9, 1, tzinfo=UTC))

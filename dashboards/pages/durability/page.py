@@ -1,0 +1,122 @@
+"""The durability page: does relief last? Loss of response, relapse, responders by any cut-off, where rules disagree.
+
+Here: its cards, what is asked. Not here: how rows become charts (survival_charts.py, charts.py).
+"""
+
+import polars as pl
+from dash import html
+
+from ... import ids, words
+from ...components import Drawn, nothing, side_by_side, tile, tiles
+from ...filters import Chosen
+from ...parameters import parameter_options
+from ...reader import Reader
+from ...theme import Look
+from .. import cards
+from ..cards import FILTERS, Card, CardPage, Control, Fill
+from ..series import in_series
+from ..survival_charts import median_limits, survival_card
+from . import charts
+
+_CLOCKS = ("TTLOSS", "TTRELAPS")
+
+
+class Shown(cards.Shown):
+    """Of the responders' curves and verdicts: the parameter, the visit."""
+
+    def __init__(self, reader: Reader, choice: Chosen) -> None:
+        super().__init__(reader, choice)
+        curves = reader.mart("responder_curves", *choice.stratum())
+        self.codes = charts.parameters(curves)
+        self.code = self.asked(ids.CURVE_OF, self.codes)
+        mine = curves.filter(pl.col("parameter") == (self.code or ""))
+        self.visits = charts.visits(mine)
+        self.visit = self.asked(ids.CURVE_AT, self.visits, usual=charts.usual_visit(mine))
+
+    @property
+    def is_it(self) -> pl.Expr:
+        return (pl.col("parameter") == (self.code or "")) & (pl.col("visit") == (self.visit or ""))
+
+
+def _cumulative(shown: Shown, of: Look) -> Drawn:
+    rows = in_series(shown.reader, "responder_curves", shown.choice, meets=shown.is_it, known="estimate")
+    none = shown.none(rows, "Responders by cut-off", is_of_few=True)
+    if not shown.visit:
+        return nothing(none, of=of)
+    return charts.cumulative(rows, shown.code, shown.visit, of=of, none=none)
+
+
+def _disagreement(shown: Shown, of: Look) -> Drawn:
+    rows = shown.reader.mart("responder_disagreement", *shown.choice.stratum()).filter(shown.is_it)
+    none = shown.none(
+        rows, f"Rules side by side for {shown.code}" if shown.code else "Rules side by side", is_of_few=True
+    )
+    if not shown.visit:
+        return nothing(none, of=of)
+    return charts.disagreement(rows, shown.code, shown.visit, of=of, none=none)
+
+
+def _tiles(shown: Shown):
+    """Sustained response, and of the curves how many were followed."""
+    r = shown.metric("sustained_response")
+    held = f"{words.count(r['n_event'])} of {words.count(r['n_evaluable'])}"
+    share = words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])
+    detail = r["reason"] or f"{share}; {words.count(r['n_not_evaluable'])} not evaluable"
+    response = tile("Response held at two visits in a row", words.NOTHING if r["estimate"] is None else held, detail)
+    curves = shown.reader.mart("survival_curves", *shown.choice.stratum())
+    return tiles([response, *(_clock_tile(curves, parameter) for parameter in _CLOCKS)])
+
+
+def _clock_tile(curves: pl.DataFrame, parameter: str):
+    rows = curves.filter((pl.col("parameter") == parameter) & pl.col("at_risk").is_not_null())
+    title = words.metric_title(parameter.lower())
+    if rows.is_empty():
+        return tile(title, words.NOTHING, "none in this selection, or too few to be shown")
+    first, events, n = rows.row(0, named=True), int(rows["events"].sum()), rows["at_risk"].max()
+    counts = f"{words.plural(events, 'event')} among {words.count(n)} patients"
+    if first["median"] is None:
+        return tile(title, "no median", f"{first['reason'] or 'not reached'}; {counts}")
+    return tile(title, f"{words.number(first['median'], 0)} days", f"median, {median_limits(first)}; {counts}")
+
+
+DURABILITY = CardPage(
+    path="/durability",
+    name="Durability",
+    heading="Does relief last?",
+    lead="How long a response is held once it is confirmed, and how many reach it by any rule. Patients who were not "
+    "followed long enough count for as long as they were.",
+    shown=Shown,
+    bar=(
+        *FILTERS,
+        Control(
+            name=ids.CURVE_OF,
+            label="Outcome of the lower charts",
+            placeholder="pain",
+            width=260,
+            options=lambda s: parameter_options(s.codes),
+            usual=lambda s: s.code,
+        ),
+        Control(
+            name=ids.CURVE_AT,
+            label="Visit",
+            placeholder="usual",
+            width=150,
+            options=lambda s: s.visits,
+            usual=lambda s: s.visit,
+        ),
+    ),
+    cards=(
+        survival_card(ids.LOSS, "How long does a response last?", parameter="TTLOSS", what="Time to loss of response"),
+        survival_card(
+            ids.RELAPSE, "How long does a patient stay free of pain?", parameter="TTRELAPS", what="Time to relapse"
+        ),
+        Card(ids.CUMULATIVE, "What share improves by how much?", 440, draw=_cumulative, mart="responder_curves"),
+        Card(ids.DISAGREEMENT, "Where do the rules disagree?", 440, draw=_disagreement, mart="responder_disagreement"),
+    ),
+    beside=(Fill(ids.DURABILITY_TILES, _tiles),),
+    body=lambda cards, reader: [
+        html.Div(id=ids.DURABILITY_TILES),
+        side_by_side(cards[ids.LOSS], cards[ids.RELAPSE]),
+        side_by_side(cards[ids.CUMULATIVE], cards[ids.DISAGREEMENT]),
+    ],
+)

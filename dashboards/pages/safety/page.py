@@ -1,0 +1,292 @@
+"""The safety page: what wants a person now, how often events happen, how bad and how long, signals, what is due.
+
+Here: its cards. Not here: the alerts on top (alerts/page.py), what is asked (rows.py), how rows become charts (charts.py, ratio_charts.py,
+between_charts.py) and lists (lists.py), what of devices and people who are no patients is said (devices/device_events.py).
+"""
+
+import polars as pl
+from dash import html
+from dash.development.base_component import Component
+
+from transforms.facts.restrictions import RESTRICTIONS
+
+from ... import ids, words
+from ...components import Drawn, grid, link, nothing, notice, panel, side_by_side, tile, tiles
+from ...reader import Reader
+from ...theme import Look
+from ..alerts import page as alerts
+from ..cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
+from ..devices import device_events
+from ..records import OF_EVERY_STUDY
+from ..survival_charts import survival_card
+from . import between_charts as between
+from . import charts, group_charts, lists, ratio_charts
+from .rows import SEVERITY, Shown
+
+_RATIOS = "How do arms, modalities and clinics differ?"
+_CLINIC_RATES = "How often do adverse events happen, clinic by clinic?"
+
+
+def _clinic(shown: Shown) -> pl.Expr:
+    return pl.col("clinic_id").replace(shown.clinics)
+
+
+def _clinic_rates(shown: Shown, of: Look) -> Drawn:
+    title = f"{_CLINIC_RATES} ({shown.said_restriction})"
+    return charts.rates_chart(shown.by_clinic, _clinic(shown), of=of, what="clinics", title=title)
+
+
+def _term_rates(shown: Shown, of: Look) -> Drawn:
+    terms = shown.by_term.filter(pl.col("term").is_not_null())
+    left_out = terms.height - charts.MOST_TERMS
+    more = f"The {charts.MOST_TERMS} most frequent terms; left to the table below: {left_out}." if left_out > 0 else ""
+    return charts.rates_chart(
+        terms.head(charts.MOST_TERMS),
+        pl.col("term"),
+        of=of,
+        what="terms",
+        more=more,
+        title=f"Which events? ({shown.said_restriction})",
+    )
+
+
+def _severity(shown: Shown, of: Look) -> Drawn:
+    return charts.severity(shown.by_restriction, {name: RESTRICTIONS[name].words for name in SEVERITY}, of=of)
+
+
+def _grades(shown: Shown, of: Look) -> Drawn:
+    if shown.reader.is_outside:
+        return nothing("Grades of single terms are shown to the clinic's own staff only.", of=of)
+    return charts.grades(*(shown.by_term_of(name) for name in ("any", "grade_2", "grade_3")), of=of)
+
+
+def _ratios(shown: Shown, of: Look) -> Drawn:
+    return ratio_charts.ratios(
+        shown.comparisons,
+        shown.clinics,
+        of=of,
+        is_outside=shown.reader.is_outside,
+        title=f"{_RATIOS} ({shown.said_restriction})",
+    )
+
+
+def _funnel(shown: Shown, of: Look) -> Drawn:
+    rows = shown.funnel_rows.filter(pl.col("metric_id") == (shown.funnel or ""))
+    return between.funnel_chart(rows, _clinic(shown), of=of)
+
+
+def _control(shown: Shown, of: Look) -> Drawn:
+    return between.control(shown.control, of=of, name=shown.charts.get(shown.chart, ""))
+
+
+# --- beside the charts ------------------------------------------------------------------------------
+
+
+def _unread(shown: Shown):
+    """How many safety records could not be read: the rates do not know them."""
+    unread = shown.everybody["unread_records"] if shown.everybody else None
+    if not unread:
+        return None
+    text = [
+        f"{unread} records of safety topics could not be read and are not in these figures: ",
+        link("see which, and why", "/operations"),
+    ]
+    return notice(text, title="These rates may be too low", color="orange")
+
+
+def _tiles(shown: Shown) -> Component:
+    return tiles(_rates(shown))
+
+
+def _rates(shown: Shown) -> list[Component]:
+    r = shown.everybody
+    if r is None:
+        return [tile("Adverse events", words.NOTHING, shown.why_nothing)]
+    if r["events"] is None:
+        return [tile("Adverse events", words.NOTHING, r["reason"] or "")]
+    asked = f"asked about side effects at {words.count(r['sessions_asked'])} of {words.count(r['sessions'])} sessions"
+
+    with_event, events = words.count(r["patients_with_event"]), words.count(r["events"])
+    patients, sessions = words.count(r["patients"]), words.count(r["sessions"])
+    years = f"{words.number(r['patient_years'], 1)} years at risk"
+    return [
+        tile(f"Events ({shown.said_restriction})", events, f"in {with_event} of {patients} patients treated; {asked}"),
+        _rate_tile("% of patients with an event", r, "incidence_proportion", f"{with_event} / {patients}", scale=100),
+        _rate_tile("Events per 100 sessions", r, "events_per_100_sessions", f"{events} / {sessions}"),
+        _rate_tile("Events per 100 patient-years", r, "events_per_100_patient_years", f"{events} / {years}"),
+    ]
+
+
+def _rate_tile(label: str, r: dict, rate: str, counts: str, *, scale: int = 1) -> Component:
+    if r[rate] is None:
+        return tile(label, words.NOTHING, f"{r['reason'] or ''}; {counts}")
+    value, lower, upper = (_scaled(r[name], scale, rate) for name in (rate, f"{rate}_lower", f"{rate}_upper"))
+    return tile(label, value, f"95 % CI {lower} to {upper}; {counts}")
+
+
+def _scaled(value: float | None, scale: int, rate: str) -> str:
+    return words.number(None if value is None else value * scale, charts.DIGITS[rate])
+
+
+_RESTRICTION = Control(
+    name=ids.RESTRICTION,
+    label="Which events count",
+    placeholder="any event",
+    options=lambda s: [{"value": r.id, "label": r.words} for r in RESTRICTIONS.values()],
+)
+_FUNNEL_OF = Control(
+    name=ids.FUNNEL_OF,
+    label="Compare clinics by",
+    placeholder="first metric",
+    width=360,
+    options=lambda s: [{"value": m, "label": words.metric_title(m)} for m in s.funnels],
+)
+_GROUPING = Control(
+    name=ids.GROUPING,
+    label="Group events by",
+    placeholder="body system",
+    width=260,
+    options=lambda s: [{"value": name, "label": text} for name, text in group_charts.GROUPINGS.items()],
+)
+_CHART_OF = Control(
+    name=ids.CHART_OF,
+    label="Chart of",
+    placeholder="first chart",
+    width=560,
+    options=lambda s: [{"value": key, "label": name} for key, name in s.charts.items()],
+)
+
+
+def _body(cards: dict[str, Component], reader: Reader) -> list:
+    return [
+        staff_only(_serious(), reader),
+        html.Div(id=ids.SAFETY_TILES),
+        cards[ids.SEVERITY],
+        side_by_side(cards[ids.RESOLUTION], cards[ids.GRADES]),
+        cards[ids.CLINIC_RATES],
+        cards[ids.RATE_RATIOS],
+        cards[ids.TERM_RATES],
+        panel("All terms", grid(ids.RATES_TABLE, columns=lists.RATE_COLUMNS, label="Rates of all terms")),
+        html.Div([_GROUPING.select(), cards[ids.EVENT_GROUPS]], className="stack"),
+        html.Div([_FUNNEL_OF.select(), cards[ids.FUNNEL]], className="stack"),
+        html.Div(
+            [_CHART_OF.select(), html.Div(id=ids.SPC_ICONS, className="icons"), cards[ids.CONTROL_CHART]],
+            className="stack",
+        ),
+        panel(
+            "What the latest point of every chart says",
+            grid(ids.ALL_CHARTS, columns=lists.CHART_COLUMNS, label="Latest point of every control chart"),
+            subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown as "
+            "improvement.",
+        ),
+        cards[ids.DEVICE_RATES],
+        panel(
+            "Devices, staff and visitors, clinic by clinic",
+            grid(
+                ids.DEVICE_CLINICS, columns=device_events.RATE_COLUMNS, label="Device events of each clinic", height=340
+            ),
+            subtitle="In the order of the clinics' names: no ranking. A clinic that reports more may look more closely.",
+        ),
+        staff_only(_device_records(), reader),
+        staff_only(_due(), reader),
+    ]
+
+
+def _device_records() -> Component:
+    title = "Device deficiencies, faults and incidents, one by one"
+    listed = grid(ids.DEVICE_RECORDS, columns=device_events.RECORD_COLUMNS, label=title, height=300)
+    return panel(title, listed, subtitle="Of every study, of the chosen clinic and modality; the newest first.")
+
+
+def _due() -> Component:
+    due = grid(ids.DEADLINES, columns=lists.DEADLINE_COLUMNS, label="Reports and their due dates", height=260)
+    said = (
+        "By the rules of the clinic's country, as far as they are known here; the law's own words and the clinic's "
+        "procedure come first. Days are counted to the data cut."
+    )
+    return panel("Reports that are due", due, subtitle=said)
+
+
+def _serious() -> Component:
+    title = "Serious events and cold injuries"
+    said = html.P(id=ids.SERIOUS_SAID, className="caption")
+    listed = html.Div([said, grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label=title, height=300)])
+    return panel(title, listed, subtitle=OF_EVERY_STUDY)
+
+
+SAFETY = CardPage(
+    path="/safety",
+    name="Safety",
+    heading="Safety",
+    lead="How often something went wrong, over patients, sessions and time at risk. No event seen does not mean safe: the "
+    "interval says how often it may still happen.",
+    above=alerts.above,
+    registers=alerts.register,
+    shown=Shown,
+    bar=(*FILTERS, _RESTRICTION),
+    apart=(_GROUPING, _FUNNEL_OF, _CHART_OF),
+    cards=(
+        Card(ids.CLINIC_RATES, _CLINIC_RATES, 380, draw=_clinic_rates, least_width=900, mart="adverse_event_rates"),
+        Card(ids.SEVERITY, "Are they mild?", 420, draw=_severity, least_width=900, mart="adverse_event_rates"),
+        Card(ids.GRADES, "Which are severe?", 480, draw=_grades, mart="adverse_event_rates"),
+        survival_card(ids.RESOLUTION, "Do they pass quickly?", parameter="TTAERES", what="Time to resolution"),
+        Card(ids.TERM_RATES, "Which events?", 600, draw=_term_rates, least_width=900, mart="adverse_event_rates"),
+        Card(
+            ids.EVENT_GROUPS,
+            group_charts.TITLE,
+            520,
+            draw=lambda s, of: group_charts.card(s.groups, grouping=s.grouping, restriction=s.restriction, of=of),
+            least_width=900,
+            mart=group_charts.MART,
+        ),
+        Card(ids.RATE_RATIOS, _RATIOS, 520, draw=_ratios, least_width=640, mart="adverse_event_comparisons"),
+        Card(
+            ids.DEVICE_RATES,
+            device_events.TITLE,
+            300,
+            draw=lambda s, of: device_events.rates_card(s.device_rates, s.choice, s.clinics, of=of),
+            least_width=900,
+            mart=device_events.MART,
+        ),
+        Card(ids.FUNNEL, "Does a clinic differ by more than chance?", 420, draw=_funnel, mart="clinic_funnel"),
+        Card(ids.CONTROL_CHART, "Has something changed?", 420, draw=_control, mart="control_charts"),
+    ),
+    beside=(
+        Fill(ids.UNREAD, _unread),
+        Fill(ids.SAFETY_TILES, _tiles),
+        *listing(
+            ids.RATES_TABLE,
+            lambda s: charts.grid_rows(s.by_term),
+            mart="adverse_event_rates",
+            none="Nobody of this selection has been treated yet.",
+        ),
+        *listing(
+            ids.DEADLINES,
+            lambda s: lists.deadlines(s.reader, s.choice, s.clinics),
+            mart="report_deadlines",
+            none="No report is due: no event of this selection starts a clock.",
+        ),
+        *listing(
+            ids.DEVICE_CLINICS,
+            lambda s: device_events.grid_rows(s.device_rates_by_clinic, s.clinics),
+            mart=device_events.MART,
+            none="No session or device of this selection is on record yet.",
+        ),
+        *listing(
+            ids.DEVICE_RECORDS,
+            lambda s: device_events.record_rows(device_events.records(s.reader, s.choice), s.clinics),
+            mart="device_events",
+            none=device_events.NONE_ON_RECORD,
+        ),
+        *listing(ids.SERIOUS, lambda s: lists.serious(s.records, s.clinics), mart="adae", none=lists.NONE_SERIOUS),
+        Fill(ids.SERIOUS_SAID, lambda s: lists.serious_said(s.records)),
+        Fill(ids.SPC_ICONS, lambda s: between.icons_of(s.control)),
+        *listing(
+            ids.ALL_CHARTS,
+            lambda s: between.overview(s.control_rows.filter(s.of_clinic), s.clinics),
+            mart="control_charts",
+            none="No chart of this selection has a point yet.",
+        ),
+    ),
+    body=_body,
+)

@@ -1,0 +1,184 @@
+"""When has a patient responded? Responder rules, worsening, the parameter that stands for a patient.
+
+Here: rules as expressions, in exact arithmetic. Not here: scores (instruments), visits and baselines (windows), what
+of a change is regression to the mean (regression_to_mean).
+
+The rules stay apart, because they disagree on common cases: 7 to 5 is two points but not 30 %, 3 to 2 is 30 % but
+not two points. Dworkin 2008 (IMMPACT), Ostelo 2008.
+"""
+
+from fractions import Fraction
+
+import polars as pl
+
+from ..instruments.parameters import PARAMETERS, Parameter
+from ..options import Options
+from ..schemas.mart import CRITERIA
+
+# A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a scale of integers:
+# each is a whole number of these units, so that "exactly 30 %" is decided in integers, never in binary fractions.
+_UNITS = 10**6 * 91_080
+
+
+def _exact(value: pl.Expr) -> pl.Expr:
+    return (value * _UNITS).round().cast(pl.Int64)
+
+
+def improvement(base: pl.Expr, value: pl.Expr, *, better: str = "lower") -> pl.Expr:
+    """How much better than at baseline, in the scale's own points; negative = worse."""
+    return base - value if better == "lower" else value - base
+
+
+def percent_improvement(base: pl.Expr, value: pl.Expr, *, better: str = "lower") -> pl.Expr:
+    """`100 (BASE - AVAL) / BASE`; null where the baseline is 0: a percentage of nothing is undefined."""
+    return pl.when(base != 0).then(100 * improvement(base, value, better=better) / base)
+
+
+def is_percent_responder(base: pl.Expr, value: pl.Expr, *, percent: float, better: str = "lower") -> pl.Expr:
+    """Better by at least `percent` % of baseline, in exact arithmetic; null where the baseline is 0 or one is null.
+
+    30 % iff 10 (BASE - AVAL) >= 3 BASE, for any other percentage alike.
+    """
+    share = Fraction(str(percent)) / 100
+    gained = share.denominator * improvement(_exact(base), _exact(value), better=better)
+    return pl.when(base != 0).then(gained >= share.numerator * _exact(base))
+
+
+def is_points_responder(base: pl.Expr, value: pl.Expr, *, points: float, better: str = "lower") -> pl.Expr:
+    """Better by at least `points`; null where one is null."""
+    return improvement(_exact(base), _exact(value), better=better) >= round(points * _UNITS)
+
+
+def is_worse(base: pl.Expr, value: pl.Expr, *, points: float, better: str = "lower") -> pl.Expr:
+    """Worse by at least `points`; null where one is null."""
+    return -improvement(_exact(base), _exact(value), better=better) >= round(points * _UNITS)
+
+
+# The rules of mart.adqs: CRITn and CRITnFL hold rule n (transforms/schemas/mart.py: CRITERIA).
+def _percents(options: Options) -> dict[str, float]:
+    return {"PCT30": 30, "PCT50": 50, "PCTX": options.responder_extra_pct}
+
+
+def points_of(parameter: Parameter, *, options: Options) -> float | None:
+    """The parameter's important change, in its own points; None where it has none."""
+    return None if parameter.points_option is None else getattr(options, parameter.points_option)
+
+
+def rule_texts(parameter: Parameter, *, options: Options) -> dict[str, str]:
+    """Rule name -> the rule in words, for the rules that apply to the parameter."""
+    texts = {}
+    if parameter.has_percent_rules:
+        texts = {name: f"improvement of at least {p:g} % of baseline" for name, p in _percents(options).items()}
+    points = points_of(parameter, options=options)
+    if points is not None:
+        texts["POINTS"] = f"improvement of at least {points:g} {parameter.unit}"
+        texts["WORSE"] = f"worsening of at least {points:g} {parameter.unit}"
+    if parameter.code == "PGIC":
+        texts |= {
+            "POINTS": "much or very much improved (1 or 2)",
+            "WORSE": "much or very much worse (6 or 7)",
+        }
+    return texts
+
+
+def judged(rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
+    """`rows` with CRITn, CRITnFL (Y, N, null = not evaluable) and `rule_reason`.
+
+    `rows`: `parameter`, `AVAL`, `BASE`, `is_judged` (after a baseline, both there). Not evaluable: every
+    improvement from a baseline of 0 or below what the scale can show, a worsening above it.
+    """
+    by_parameter = rows.partition_by("parameter", as_dict=True) or {("NRS7D",): rows}
+    return pl.concat(
+        _judged_parameter(part, PARAMETERS[code], options=options) for (code,), part in by_parameter.items()
+    )
+
+
+def _judged_parameter(rows: pl.DataFrame, parameter: Parameter, *, options: Options) -> pl.DataFrame:
+    texts = rule_texts(parameter, options=options)
+    flags = _flags(parameter, options=options)
+    columns = {}
+    for k, name in enumerate(CRITERIA, 1):
+        columns[f"CRIT{k}"] = pl.lit(texts.get(name), dtype=pl.String)
+        flag = flags.get(name)
+        columns[f"CRIT{k}FL"] = pl.lit(None, dtype=pl.String) if flag is None else _yes_no(flag)
+    return rows.with_columns(**columns, rule_reason=_rule_reason(parameter))
+
+
+def _yes_no(flag: pl.Expr) -> pl.Expr:
+    return pl.when(flag).then(pl.lit("Y")).when(flag.not_()).then(pl.lit("N"))
+
+
+def _flags(parameter: Parameter, *, options: Options) -> dict[str, pl.Expr]:
+    if parameter.code == "PGIC":
+        return {"POINTS": pl.col("AVAL") <= 2, "WORSE": pl.col("AVAL") >= 6}
+    base, value = pl.col("BASE"), pl.col("AVAL")
+    flags = {}
+    if parameter.has_percent_rules:
+        for name, percent in _percents(options).items():
+            flag = is_percent_responder(base, value, percent=percent, better=parameter.better)
+            flags[name] = pl.when(is_evaluable_baseline(parameter)).then(flag)
+    points = points_of(parameter, options=options)
+    if points is not None:
+        better = is_points_responder(base, value, points=points, better=parameter.better)
+        worse = is_worse(base, value, points=points, better=parameter.better)
+        flags["POINTS"] = pl.when(is_evaluable_baseline(parameter)).then(better)
+        flags["WORSE"] = pl.when(can_worsen(parameter)).then(worse)
+    return {name: pl.when(pl.col("is_judged")).then(flag) for name, flag in flags.items()}
+
+
+def is_evaluable_baseline(parameter: Parameter) -> pl.Expr:
+    """Whether an improvement from the baseline in column BASE can be seen: not from 0, not below what a scale shows."""
+    possible = pl.col("BASE") != 0 if parameter.has_percent_rules else pl.lit(True)
+    return possible & is_on_scale(parameter)
+
+
+def is_on_scale(parameter: Parameter) -> pl.Expr:
+    """Whether the scale can show an improvement from the baseline in column BASE, a percentage apart."""
+    return pl.lit(True) if parameter.lowest_baseline is None else pl.col("BASE") >= parameter.lowest_baseline
+
+
+def can_worsen(parameter: Parameter) -> pl.Expr:
+    """Whether a worsening from the baseline in column BASE can be seen."""
+    return pl.lit(True) if parameter.highest_baseline is None else pl.col("BASE") <= parameter.highest_baseline
+
+
+def _rule_reason(parameter: Parameter) -> pl.Expr:
+    reason = pl.lit(None, dtype=pl.String)
+    if parameter.highest_baseline is not None:
+        text = f"baseline over {parameter.highest_baseline:g}: a worsening can't be seen"
+        reason = pl.when(~can_worsen(parameter)).then(pl.lit(text)).otherwise(reason)
+    if parameter.lowest_baseline is not None:
+        text = f"baseline under {parameter.lowest_baseline:g}: an improvement can't be seen"
+        reason = pl.when(pl.col("BASE") < parameter.lowest_baseline).then(pl.lit(text)).otherwise(reason)
+    if parameter.has_percent_rules:
+        text = "baseline is 0: a percentage of it is undefined"
+        reason = pl.when(pl.col("BASE") == 0).then(pl.lit(text)).otherwise(reason)
+    return pl.when(pl.col("is_judged")).then(reason)
+
+
+# The pain outcome of a patient is the first of these of which there is a baseline, else the first answered at all.
+PAIN_PARAMETERS = (
+    "NRS7D",
+    "NRSBACK",
+    "NRSNECK",
+    "NRSLEG",
+    "VAS7D",
+    "VASBACK",
+    "VASNECK",
+    "VASLEG",
+    "PAINIDX",
+    "PAINDAYS",
+    "NRSNOW",
+    "VASNOW",
+)
+
+
+def headline(rows: pl.DataFrame, *, parameters: tuple[str, ...]) -> pl.DataFrame:
+    """The rows of the one parameter that stands for each patient: the first of `parameters` with a baseline, else
+    the first with a value. `rows`: `USUBJID`, `PARAMCD`, `AVAL`, `BASE`."""
+    order = {code: k for k, code in enumerate(parameters)}
+    ranked = rows.filter(pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_not_null()).with_columns(
+        _order=pl.col("PARAMCD").replace_strict(order, default=len(order)) + len(order) * pl.col("BASE").is_null()
+    )
+    first = ranked.sort("USUBJID", "_order").unique("USUBJID", keep="first", maintain_order=True)
+    return rows.join(first.select("USUBJID", "PARAMCD"), on=["USUBJID", "PARAMCD"], how="semi")
