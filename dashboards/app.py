@@ -1,7 +1,7 @@
 """The web application: Dash on FastAPI, on this machine only.
 
-Here: building it, what a browser may do with its answers, health, serving. Not here: pages, figures, reading, who may
-ask (ingest/guard.py).
+Here: building it, what a browser may do with its answers, health, serving. Not here: pages,
+figures, reading, who may ask (ingest/guard.py).
 """
 
 import asyncio
@@ -26,7 +26,16 @@ from .reader import Reader, is_readable
 from .requests import what_is_wrong
 
 _CALLBACKS = "/_dash-update-component"
-_PUBLIC = ("/_dash-", "/_reload-hash", "/assets/", "/healthz", "/readyz", "/metrics", "/version", "/_favicon.ico")
+_PUBLIC = (
+    "/_dash-",
+    "/_reload-hash",
+    "/assets/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/version",
+    "/_favicon.ico",
+)
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>{%metas%}<title>{%title%}</title>{%favicon%}{%css%}</head>
@@ -35,7 +44,9 @@ _INDEX = """<!DOCTYPE html>
 
 
 def create_app(settings) -> FastAPI:
-    """The ASGI application of these settings; it starts without a lake and shows data as they appear."""
+    """The ASGI application of these settings; it starts without a lake and shows data as they
+    appear.
+    """
     _import_what_plotly_imports()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     reader = Reader(settings)
@@ -67,7 +78,10 @@ def create_app(settings) -> FastAPI:
 
 def _doors(app: dash.Dash) -> Doors:
     """Callbacks alone take something; Dash's socket is not used."""
-    return Doors(posts=frozenset({_CALLBACKS}), judge=lambda _path, body: what_is_wrong(app.callback_map, body))
+    return Doors(
+        posts=frozenset({_CALLBACKS}),
+        judge=lambda _path, body: what_is_wrong(app.callback_map, body),
+    )
 
 
 def serve(settings) -> None:
@@ -76,13 +90,17 @@ def serve(settings) -> None:
 
 
 def _import_what_plotly_imports() -> None:
-    """Plotly imports pandas with the first figure, where it is installed; another thread would find it half imported."""
+    """Plotly imports pandas with the first figure, where it is installed; another thread would find
+    it half imported.
+    """
     with suppress(ImportError):
         import_module("pandas")
 
 
 def _content_policy(app: dash.Dash) -> str:
-    """Nothing but this server: no upload, no foreign script, no frame. Plotly and Mantine set styles from scripts."""
+    """Nothing but this server: no upload, no foreign script, no frame. Plotly and Mantine set
+    styles from scripts.
+    """
     scripts = " ".join(f"'{h.strip(chr(39))}'" for h in app.csp_hashes())
     return "; ".join(
         (
@@ -101,14 +119,20 @@ def _content_policy(app: dash.Dash) -> str:
 
 
 def _add_probes(server: FastAPI, reader: Reader) -> None:
-    """Ready is what serves pages: the lake. What ingest and the rest do is in the figures, and on floe up's own port."""
+    """Ready is what serves pages: the lake. What ingest and the rest do is in the figures, and on
+    floe up's own port.
+    """
     health = Health(reader.settings)
 
     @server.api_route("/metrics", methods=["GET", "HEAD"])
     @server.api_route("/version", methods=["GET", "HEAD"])
     async def figures(request: Request):
-        if not reader.gate.is_whole and request.url.path == "/metrics":  # counts as they happen, of one record too
-            return JSONResponse({"detail": "figures of the stream are for the clinic's own staff"}, 404)
+        if (
+            not reader.gate.is_whole and request.url.path == "/metrics"
+        ):  # counts as they happen, of one record too
+            return JSONResponse(
+                {"detail": "figures of the stream are for the clinic's own staff"}, 404
+            )
         return await asyncio.to_thread(answer, health, request.url.path)
 
     @server.get("/healthz")
@@ -119,12 +143,15 @@ def _add_probes(server: FastAPI, reader: Reader) -> None:
     async def readyz():
         is_ready, sentence = await asyncio.to_thread(is_readable, reader)
         return JSONResponse(
-            {"status": "ready" if is_ready else "waiting", "detail": sentence}, 200 if is_ready else 503
+            {"status": "ready" if is_ready else "waiting", "detail": sentence},
+            200 if is_ready else 503,
         )
 
 
 class _Pages:
-    """404 for what is no page (Dash would answer 200 to anything), and what the browser may do with an answer."""
+    """404 for what is no page (Dash would answer 200 to anything), and what the browser may do with
+    an answer.
+    """
 
     def __init__(self, app, policy: str) -> None:
         self._app = app
@@ -136,7 +163,9 @@ class _Pages:
             return
         path = scope["path"]
         is_known = path in PAGES or path.startswith(_PUBLIC)
-        answer = self._app if is_known else JSONResponse({"detail": f"there is nothing at {path}"}, 404)
+        answer = (
+            self._app if is_known else JSONResponse({"detail": f"there is nothing at {path}"}, 404)
+        )
 
         async def send_guarded(message) -> None:
             if message["type"] == "http.response.start":

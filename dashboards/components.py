@@ -36,7 +36,9 @@ _PARTS = (
 
 @dataclass(frozen=True)
 class Chart:
-    """A card's fixed part. Where there is less room than `least_width`, in pixels, the chart scrolls within its card."""
+    """A card's fixed part. Where there is less room than `least_width`, in pixels, the chart
+    scrolls within its card.
+    """
 
     id: str
     title: str
@@ -46,10 +48,12 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """What fills a card: `summary` is one sentence, `table` what the figure shows, `metrics` their definitions.
+    """What fills a card: `summary` is one sentence, `table` what the figure shows, `metrics` their
+    definitions.
 
     `selection` says of whom it is; a card of no selection, such as the broker's lag, has none.
-    `computed_at`, `data_to`: when the numbers were computed and the data cut they were computed from.
+    `computed_at`, `data_to`: when the numbers were computed and the data cut they were computed
+    from.
     """
 
     figure: go.Figure
@@ -69,7 +73,7 @@ def nothing(reason: str, *, of: theme.Look, title: str | None = None) -> Drawn:
     return Drawn(figure=blank(reason, of=of), summary=reason, title=title, is_empty=True)
 
 
-# --- charts -----------------------------------------------------------------------------------------
+# --- charts -------------------------------------------------------------------------------------
 
 
 def chart_card(chart: Chart) -> dmc.Paper:
@@ -87,7 +91,9 @@ def chart_card(chart: Chart) -> dmc.Paper:
                 ),
                 html.Figcaption(id=part["caption"], className="caption"),
                 html.Details([html.Summary("View as table"), html.Div(id=part["table"])]),
-                html.Details([html.Summary("How this is counted"), html.Div(id=part["definition"])]),
+                html.Details(
+                    [html.Summary("How this is counted"), html.Div(id=part["definition"])]
+                ),
                 html.P(id=part["note"], className="note"),
             ]
         ),
@@ -102,10 +108,15 @@ def outputs(charts: Sequence[Chart]) -> list[Output]:
     return [Output(ids.part(chart.id, name), prop) for chart in charts for name, prop in _PARTS]
 
 
-def filled(charts: Sequence[Chart], drawn: dict[str, Drawn], *, of: theme.Look, keep: str, options: Options) -> list:
-    """Values of `outputs(charts)`; `keep`: while it stays the same, a reader's zoom does. `options`: the site's, for what
-    the definitions say."""
-    return [value for chart in charts for value in _parts_of(chart, drawn[chart.id], of, keep, options)]
+def filled(
+    charts: Sequence[Chart], drawn: dict[str, Drawn], *, of: theme.Look, keep: str, options: Options
+) -> list:
+    """Values of `outputs(charts)`; `keep`: while it stays the same, a reader's zoom does.
+    `options`: the site's, for what the definitions say.
+    """
+    return [
+        value for chart in charts for value in _parts_of(chart, drawn[chart.id], of, keep, options)
+    ]
 
 
 def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str, options: Options) -> tuple:
@@ -115,10 +126,14 @@ def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str, options: Op
     return (
         title,
         f"Of: {drawn.selection}" if drawn.selection else "",
-        "frame empty" if drawn.is_empty else "frame",  # an empty chart takes no room: its sentence says why
+        "frame empty"
+        if drawn.is_empty
+        else "frame",  # an empty chart takes no room: its sentence says why
         figure,
         summary,
-        table_of(drawn.table, caption=f"{title} Of: {drawn.selection}" if drawn.selection else title),
+        table_of(
+            drawn.table, caption=f"{title} Of: {drawn.selection}" if drawn.selection else title
+        ),
         _definitions(drawn.metrics, options),
         freshness(drawn),
     )
@@ -127,7 +142,9 @@ def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str, options: Op
 def _definitions(metrics: Sequence[str], options: Options):
     found = [METRICS[m] for m in dict.fromkeys(metrics) if m in METRICS]
     if not found:
-        return html.P("No metric stands behind this picture: it shows records as they are.", className="small")
+        return html.P(
+            "No metric stands behind this picture: it shows records as they are.", className="small"
+        )
     return html.Dl(
         [
             item
@@ -149,15 +166,19 @@ def freshness(drawn: Drawn) -> str:
     return f"Data to {words.moment(drawn.data_to)} · computed {words.moment(drawn.computed_at)}"
 
 
-# --- tables -----------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------
 
 
 def table_of(frame: pl.DataFrame | None, *, caption: str, none: str = "No rows."):
-    """A plain table of a frame whose columns are named and whose values are written for people; `none`: why it is empty."""
+    """A plain table of a frame whose columns are named and whose values are written for people;
+    `none`: why it is empty.
+    """
     if frame is None or frame.is_empty():
         return html.P(none, className="small")
     head = html.Thead(html.Tr([html.Th(name, scope="col") for name in frame.columns]))
-    body = html.Tbody([html.Tr([_cell(_text(v)) for v in row]) for row in frame.head(_MOST_ROWS).iter_rows()])
+    body = html.Tbody(
+        [html.Tr([_cell(_text(v)) for v in row]) for row in frame.head(_MOST_ROWS).iter_rows()]
+    )
     more = f"; the first {_MOST_ROWS} of {frame.height:,} rows" if frame.height > _MOST_ROWS else ""
     return html.Div(
         html.Table([html.Caption(caption + more), head, body], className="plain"),
@@ -192,7 +213,8 @@ def grid(
     height: int = 420,
     fits: bool = True,
 ) -> html.Div:
-    """An AG Grid with sorting and filters; `cards.listing` fills it, and the line above that says why it is empty.
+    """An AG Grid with sorting and filters; `cards.listing` fills it, and the line above that says
+    why it is empty.
 
     `fits`: columns fill its width (of a grid that is not in sight at first there is none).
     """
@@ -212,7 +234,8 @@ def grid(
                     "wrapHeaderText": True,
                     "autoHeaderHeight": True,
                     "minWidth": 110,
-                    # at their least until they are sized: AG Grid's 200 px each is wider than the page
+                    # at their least until they are sized: AG Grid's 200 px each is wider than the
+                    # page
                     **({"width": 80} if fits else {}),
                 },
                 dashGridOptions={
@@ -233,15 +256,19 @@ def grid(
 
 def panel(title: str, children, *, subtitle=None) -> dmc.Paper:
     """A card that holds no chart."""
-    head = [html.H2(title, className="card-title")] + ([html.P(subtitle, className="caption")] if subtitle else [])
+    head = [html.H2(title, className="card-title")] + (
+        [html.P(subtitle, className="caption")] if subtitle else []
+    )
     return dmc.Paper([*head, children], withBorder=True, radius="md", className="card")
 
 
-# --- tiles and notices ------------------------------------------------------------------------------
+# --- tiles and notices --------------------------------------------------------------------------
 
 
 def tile(label: str, value: str, detail: str = "", *, is_concern: bool = False) -> dmc.Paper:
-    """One number with its interval and count; a concern has a word and a mark, not only a colour."""
+    """One number with its interval and count; a concern has a word and a mark, not only a
+    colour.
+    """
     marked = f"\N{WARNING SIGN}\N{VARIATION SELECTOR-15} {value}" if is_concern else value
     return dmc.Paper(
         [
@@ -261,10 +288,14 @@ def tiles(children: Sequence) -> dmc.SimpleGrid:
 
 
 def notice(text, *, title: str, color: str = "blue") -> dmc.Alert:
-    return dmc.Alert(text, title=title, color=color, variant="light", radius="md", className="notice")
+    return dmc.Alert(
+        text, title=title, color=color, variant="light", radius="md", className="notice"
+    )
 
 
-def select(query_name: str, label: str, *, placeholder: str, is_clearable: bool = True, width: int = 180) -> dmc.Select:
+def select(
+    query_name: str, label: str, *, placeholder: str, is_clearable: bool = True, width: int = 180
+) -> dmc.Select:
     """A control of one name of the URL's query; its options come with the data."""
     return dmc.Select(
         id=ids.control(query_name),

@@ -24,12 +24,19 @@ class Computed:
 def computed_facts(reader: Reader) -> Computed:
     if reader.is_outside:
         made = reader.release() or {"data_cutoff": None, "released_at": None}
-        return Computed(data_cutoff=made["data_cutoff"], started_at=made["released_at"], records_since=None)
+        return Computed(
+            data_cutoff=made["data_cutoff"], started_at=made["released_at"], records_since=None
+        )
     cut = reader.core("data_cut")
     if cut.is_empty():
         return Computed(data_cutoff=None, started_at=None, records_since=None)
     r = cut.row(0, named=True)
     landed = reader.query(
-        "SELECT coalesce(sum(rows + rejects), 0)::BIGINT AS n FROM raw.ledger", tables=["raw.ledger"]
+        "SELECT coalesce(sum(rows + rejects), 0)::BIGINT AS n FROM raw.ledger",
+        tables=["raw.ledger"],
     )["n"][0]
-    return Computed(data_cutoff=r["data_cutoff"], started_at=r["started_at"], records_since=landed - r["records"])
+    return Computed(
+        data_cutoff=r["data_cutoff"],
+        started_at=r["started_at"],
+        records_since=landed - r["records"],
+    )

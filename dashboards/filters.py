@@ -1,10 +1,10 @@
 """What is chosen, and nothing but the URL says it: a link gives the same screen.
 
-Here: the URL's query as a `Chosen`, and the stratum that it names. Not here: the controls (components.py), which write
-the query (assets/floe.js).
+Here: the URL's query as a `Chosen`, and the stratum that it names. Not here: the controls
+(components.py), which write the query (assets/floe.js).
 
-A page stands on one study, and on one of its arms where it has several: those that the query names, else routine care,
-else the first study; else the patients without an arm, else the first arm.
+A page stands on one study, and on one of its arms where it has several: those that the query names,
+else routine care, else the first study; else the patients without an arm, else the first arm.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,19 @@ from transforms.schemas.mart import COLUMNS_OF, DIMENSIONS, STRATUM_COLUMNS
 from . import ids, words
 
 # query name -> column of the marts
-COLUMN = {"study": "study_id", "arm": "arm", "clinic": "clinic_id", "modality": "modality", "indication": "indication"}
+COLUMN = {
+    "study": "study_id",
+    "arm": "arm",
+    "clinic": "clinic_id",
+    "modality": "modality",
+    "indication": "indication",
+}
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """`dimensions`: column -> value, those in force; `others`: the rest of the query; `arms`: of the study.
+    """`dimensions`: column -> value, those in force; `others`: the rest of the query; `arms`: of
+    the study.
 
     `asked`: those of `dimensions` that the query names.
     """
@@ -36,10 +43,18 @@ class Chosen:
         return self.others.get(name)
 
     def stratum(self, *extra: str) -> tuple[str, list]:
-        """SQL condition and parameters of the rows of the chosen stratum, split further by the columns `extra`."""
-        force = [d for d, columns in COLUMNS_OF.items() if any(c in self.dimensions or c in extra for c in columns)]
+        """SQL condition and parameters of the rows of the chosen stratum, split further by the
+        columns `extra`.
+        """
+        force = [
+            d
+            for d, columns in COLUMNS_OF.items()
+            if any(c in self.dimensions or c in extra for c in columns)
+        ]
         split = [c for c in extra if c == "arm"]  # an arm each, of the study
-        named = [c for d in DIMENSIONS for c in COLUMNS_OF[d] if c in self.dimensions and c not in split]
+        named = [
+            c for d in DIMENSIONS for c in COLUMNS_OF[d] if c in self.dimensions and c not in split
+        ]
         conditions = ["strata = $1", *(f'"{c}" = ${k}' for k, c in enumerate(named, 2))]
         return " AND ".join(conditions), [tuple(force), *(self.dimensions[c] for c in named)]
 
@@ -67,14 +82,20 @@ class Chosen:
             return f"{name}, its arms masked"
         return name if arm in (None, NONE) else f"{name}, arm {arm}"
 
-    def in_words(self, clinics: Mapping[str, str], *, is_of_a_study: bool = True, is_by_arm: bool = False) -> str:
-        """Whom the chosen filters leave, as captions, tables and cards name them; `clinics`: id to name.
+    def in_words(
+        self, clinics: Mapping[str, str], *, is_of_a_study: bool = True, is_by_arm: bool = False
+    ) -> str:
+        """Whom the chosen filters leave, as captions, tables and cards name them; `clinics`: id to
+        name.
 
-        `is_of_a_study`: False for what is counted over all studies together. `is_by_arm`: its arms are set side by side.
+        `is_of_a_study`: False for what is counted over all studies together. `is_by_arm`: its arms
+        are set side by side.
         """
         frame = self.frame if is_of_a_study or not self.frame else "all studies"
         frame = f"{self.study}, by arm" if is_by_arm else frame
-        others = [_value_in_words(column, value, clinics) for column, value in self.narrowed.items()]
+        others = [
+            _value_in_words(column, value, clinics) for column, value in self.narrowed.items()
+        ]
         return ", ".join([part for part in (frame, *others) if part]) or "all patients"
 
     def key(self) -> str:
@@ -97,7 +118,8 @@ def chosen(search: str | None) -> Chosen:
 
 
 def settled(choice: Chosen, studies: dict[str, list[str]]) -> Chosen:
-    """The choice with a study and arm in force; `studies`: of the summaries, each with its arms in order.
+    """The choice with a study and arm in force; `studies`: of the summaries, each with its arms in
+    order.
 
     An arm that the study has not is no choice of one; without any study the choice stays.
     """
@@ -108,7 +130,9 @@ def settled(choice: Chosen, studies: dict[str, list[str]]) -> Chosen:
     arms = studies.get(study, [])
     asked = {c: v for c, v in choice.asked.items() if c != "arm" or v in arms}
     arm = asked.get("arm") or (NONE if NONE in arms or not arms else arms[0])
-    return Chosen({**asked, "study_id": study, "arm": arm}, choice.others, arms=tuple(arms), asked=asked)
+    return Chosen(
+        {**asked, "study_id": study, "arm": arm}, choice.others, arms=tuple(arms), asked=asked
+    )
 
 
 def search_of(query: dict[str, str | None]) -> str:

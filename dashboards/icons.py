@@ -1,7 +1,8 @@
-"""The icons of "Making data count": what a chart's latest point says, and whether a target will be met.
+"""The icons of "Making data count": what a chart's latest point says, and whether a target will be
+met.
 
-Here: own drawings as inline SVG, each with its words beside it: no meaning by picture alone. Not here: which one
-applies (the marts).
+Here: own drawings as inline SVG, each with its words beside it: no meaning by picture alone.
+Not here: which one applies (the marts).
 """
 
 from urllib.parse import quote
@@ -28,7 +29,9 @@ _WAVE = {  # three points: within, up to the last, down to the last
 
 
 def variation(icon: str | None, *, is_high: bool | None, words: str = "") -> html.Span | None:
-    """The latest point's icon; H for a signal upwards, L downwards. None where no rule could be applied."""
+    """The latest point's icon; H for a signal upwards, L downwards. None where no rule could be
+    applied.
+    """
     if icon not in VARIATION:
         return None
     colour, letter, text = VARIATION[icon]
@@ -46,18 +49,29 @@ def assurance(icon: str | None) -> html.Span | None:
 
 def _said(drawing: str, text: str) -> html.Span:
     source = "data:image/svg+xml," + quote(drawing)
-    return html.Span([html.Img(src=source, alt="", width=40, height=40), html.Span(text)], className="icon")
+    return html.Span(
+        [html.Img(src=source, alt="", width=40, height=40), html.Span(text)], className="icon"
+    )
 
 
 def _drawing(colour: str, wave: str, letter: str) -> str:
     points = "".join(
-        f'<circle cx="{x}" cy="{y}" r="2.4" fill="{colour}"/>' for x, y in (p.split(",") for p in wave.split())
+        f'<circle cx="{x}" cy="{y}" r="2.4" fill="{colour}"/>'
+        for x, y in (p.split(",") for p in wave.split())
     )
-    line = f'<polyline points="{wave}" fill="none" stroke="{colour}" stroke-width="1.4"/>' if wave else ""
+    line = (
+        f'<polyline points="{wave}" fill="none" stroke="{colour}" stroke-width="1.4"/>'
+        if wave
+        else ""
+    )
     place = (
         ("20", "27", "20")
         if not wave
-        else ({"H": "13", "L": "13"}.get(letter, "20"), {"H": "18", "L": "33"}.get(letter, "27"), "13")
+        else (
+            {"H": "13", "L": "13"}.get(letter, "20"),
+            {"H": "18", "L": "33"}.get(letter, "27"),
+            "13",
+        )
     )
     text = (
         f'<text x="{place[0]}" y="{place[1]}" font-family="Helvetica, Arial, sans-serif" font-weight="700" '

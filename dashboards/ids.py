@@ -21,25 +21,21 @@ CONTENT = "content"
 
 # filters, by the name that each has in the URL's query
 FILTERS = ("study", "arm", "clinic", "modality", "indication")
-PARAMETER, VISIT, RESTRICTION, FUNNEL_OF, CHART_OF, PATIENT = (
-    "parameter",
-    "visit",
-    "restriction",
-    "funnel",
-    "chart",
-    "patient",
-)
+PARAMETER = "parameter"
+VISIT = "visit"
+RESTRICTION = "restriction"
+FUNNEL_OF = "funnel"
+CHART_OF = "chart"
+PATIENT = "patient"
 GROUPING = "grouping"  # what adverse events are grouped by
 ALERT = "alert"  # the alert that is opened: what a delivery links to
 
 # a name is of one page: a callback's outputs must all be there
-CURVE_OF, CURVE_AT, DOSE_OF, DOSE_AT, LIFE_AT = (
-    "curve",
-    "curve_visit",
-    "dose",
-    "dose_visit",
-    "life_visit",
-)
+CURVE_OF = "curve"
+CURVE_AT = "curve_visit"
+DOSE_OF = "dose"
+DOSE_AT = "dose_visit"
+LIFE_AT = "life_visit"
 
 
 def control(query_name: str) -> str:
@@ -53,72 +49,76 @@ DURABILITY_TILES = "durability-tiles"
 TREATMENT_TILES, SESSIONS_TO_SEE, AMOUNTS = "treatment-tiles", "sessions-to-see", "amounts"
 CARE_TILES = "care-tiles"
 SAFETY_TILES, RATES_TABLE, DEADLINES, UNREAD = "safety-tiles", "rates-table", "deadlines", "unread"
-SERIOUS, SERIOUS_SAID, SPC_ICONS, ALL_CHARTS = "serious-events", "serious-said", "spc-icons", "all-charts"
-ALERTS, ALERT_OPENED, ALERT_MORE, ALERT_FORM, ALERT_FORM_FRAME, ALERT_SAID = (
-    "alerts",
-    "alert-opened",
-    "alert-more",
-    "alert-form",
-    "alert-form-frame",
-    "alert-said",
-)
+SERIOUS = "serious-events"
+SERIOUS_SAID = "serious-said"
+SPC_ICONS = "spc-icons"
+ALL_CHARTS = "all-charts"
+ALERTS = "alerts"
+ALERT_OPENED = "alert-opened"
+ALERT_MORE = "alert-more"
+ALERT_FORM = "alert-form"
+ALERT_FORM_FRAME = "alert-form-frame"
+ALERT_SAID = "alert-said"
 ALERT_SEEN = "alert-seen"  # the alert and revision that the page shows
 ALERT_SENT = "alert-sent"  # the last attempt to act
 ALERT_LANDING = "alert-landing"  # asks again while an act is on the way
-ALERT_BY, ALERT_FINDING, ALERT_ACTION, ALERT_DUE = "alert-by", "alert-finding", "alert-action", "alert-due"
-ALERT_ACKNOWLEDGE, ALERT_INVESTIGATE, ALERT_CLOSE = "alert-acknowledge", "alert-investigate", "alert-close"
-PATIENT_FACTS, PATIENT_REASONS, PATIENT_EVENTS = "patient-facts", "patient-reasons", "patient-events"
-OPERATIONS_TILES, PARTS, WORKERS, CHECKS, REJECTS, REJECT_EXAMPLES, TOPICS, UNKNOWN = (
-    "operations-tiles",
-    "parts",
-    "workers",
-    "checks",
-    "rejects",
-    "reject-examples",
-    "topics",
-    "unknown-content",
-)
+ALERT_BY = "alert-by"
+ALERT_FINDING = "alert-finding"
+ALERT_ACTION = "alert-action"
+ALERT_DUE = "alert-due"
+ALERT_ACKNOWLEDGE = "alert-acknowledge"
+ALERT_INVESTIGATE = "alert-investigate"
+ALERT_CLOSE = "alert-close"
+PATIENT_FACTS = "patient-facts"
+PATIENT_REASONS = "patient-reasons"
+PATIENT_EVENTS = "patient-events"
+OPERATIONS_TILES = "operations-tiles"
+PARTS = "parts"
+WORKERS = "workers"
+CHECKS = "checks"
+REJECTS = "rejects"
+REJECT_EXAMPLES = "reject-examples"
+TOPICS = "topics"
+UNKNOWN = "unknown-content"
 
 BEFORE, WHO_ELSE, DEVICE_LIST = "before-sessions", "who-else", "device-list"
-DEVICE_FORM, DEVICE_BY, DEVICE_WHY, DEVICE_FROM, DEVICE_OUT, DEVICE_BACK, DEVICE_SAID = (
-    "device-form",
-    "device-by",
-    "device-why",
-    "device-from",
-    "device-out",
-    "device-back",
-    "device-said",
-)
+DEVICE_FORM = "device-form"
+DEVICE_BY = "device-by"
+DEVICE_WHY = "device-why"
+DEVICE_FROM = "device-from"
+DEVICE_OUT = "device-out"
+DEVICE_BACK = "device-back"
+DEVICE_SAID = "device-said"
 
 # charts
-TRAJECTORY, RESPONDERS, STEPS, WALKING_SPEED, DIFFERENCES, RISK_DIFFERENCES = (
-    "trajectory",
-    "responders",
-    "steps",
-    "walking-speed",
-    "differences",
-    "risk-differences",
-)
+TRAJECTORY = "trajectory"
+RESPONDERS = "responders"
+STEPS = "steps"
+WALKING_SPEED = "walking-speed"
+DIFFERENCES = "differences"
+RISK_DIFFERENCES = "risk-differences"
 RELIABLE_CHANGE, IMPORTANT_CHANGE = "reliable-change", "important-change"
-LOSS, RELAPSE, CUMULATIVE, DISAGREEMENT = "loss", "relapse", "cumulative-response", "rule-disagreement"
-CLEARANCE, WITHIN_LIMITS, COURSE_DELIVERED, CLINIC_TREATMENT, DOSE = (
-    "clearance",
-    "within-limits",
-    "course-delivered",
-    "clinic-treatment",
-    "dose-response",
-)
-MEDICATION, STOPPED, PROCEDURES, SURGERY, RESCUE, LIFE = (
-    "medication",
-    "stopped-started",
-    "procedures",
-    "surgery",
-    "rescue",
-    "life",
-)
+LOSS = "loss"
+RELAPSE = "relapse"
+CUMULATIVE = "cumulative-response"
+DISAGREEMENT = "rule-disagreement"
+CLEARANCE = "clearance"
+WITHIN_LIMITS = "within-limits"
+COURSE_DELIVERED = "course-delivered"
+CLINIC_TREATMENT = "clinic-treatment"
+DOSE = "dose-response"
+MEDICATION = "medication"
+STOPPED = "stopped-started"
+PROCEDURES = "procedures"
+SURGERY = "surgery"
+RESCUE = "rescue"
+LIFE = "life"
 EVENT_GROUPS = "event-groups"
 SEVERITY, GRADES, RESOLUTION = "severity", "grades", "resolution"
-CLINIC_RATES, TERM_RATES, FUNNEL, CONTROL_CHART = "clinic-rates", "term-rates", "clinic-funnel", "control-chart"
+CLINIC_RATES = "clinic-rates"
+TERM_RATES = "term-rates"
+FUNNEL = "clinic-funnel"
+CONTROL_CHART = "control-chart"
 RATE_RATIOS = "rate-ratios"
 DEVICE_RATES, DEVICE_CLINICS, DEVICE_RECORDS = "device-rates", "device-clinics", "device-records"
 STORY, VITALS = "story", "vitals"

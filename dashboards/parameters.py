@@ -1,6 +1,8 @@
-"""Parameters on any page: rows and metrics by what they are a statistic of, which come first, how they are written.
+"""Parameters on any page: rows and metrics by what they are a statistic of, which come first, how
+they are written.
 
-Here: what several pages ask of a parameter. Not here: which a page shows (pages/), what they are called (words.py).
+Here: what several pages ask of a parameter. Not here: which a page shows (pages/), what they are
+called (words.py).
 """
 
 from collections.abc import Iterable
@@ -36,9 +38,15 @@ def is_pain(code: str) -> bool:
 
 def parameter_options(codes: list[str]) -> list[dict]:
     """A select's options, pain first."""
-    groups = (("Pain", [c for c in codes if is_pain(c)]), ("Function and life", [c for c in codes if not is_pain(c)]))
+    groups = (
+        ("Pain", [c for c in codes if is_pain(c)]),
+        ("Function and life", [c for c in codes if not is_pain(c)]),
+    )
     return [
-        {"group": name, "items": [{"value": c, "label": f"{c}: {words.parameter_title(c)}"} for c in members]}
+        {
+            "group": name,
+            "items": [{"value": c, "label": f"{c}: {words.parameter_title(c)}"} for c in members],
+        }
         for name, members in groups
         if members
     ]

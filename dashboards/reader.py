@@ -1,7 +1,8 @@
-"""The only reader of the lake in this room: frames by (query, versions of the tables it reads), for one viewer.
+"""The only reader of the lake in this room: frames by (query, versions of the tables it reads), for
+one viewer.
 
-Here: opening the lake when it appears, which tables changed, the cache; all of it through the gate. Not here: what passes
-the gate (gate.py), what a page asks (pages/*.py). It writes nothing.
+Here: opening the lake when it appears, which tables changed, the cache; all of it through the gate.
+Not here: what passes the gate (gate.py), what a page asks (pages/*.py). It writes nothing.
 """
 
 import threading
@@ -36,8 +37,9 @@ _FRESH_S = 1.0  # a look at what changed serves everybody for so long
 _RETRY_S = 2.0  # between two attempts to open a lake that is not there
 _MOST_RESULTS = 256
 
-# A table that was written has given numbers to its rows (what lake_schema.py puts into a new one and takes out again
-# has none); the snapshot of its last change may have expired since, and then the oldest that is left stands for it.
+# A table that was written has given numbers to its rows (what lake_schema.py puts into a new one
+# and takes out again has none); the snapshot of its last change may have expired since, and then
+# the oldest that is left stands for it.
 _VERSIONS = """
 WITH snapshots AS MATERIALIZED (FROM ducklake_snapshots('lake')),
 oldest AS (SELECT min(snapshot_id) AS snapshot_id, min(snapshot_time) AS snapshot_time FROM snapshots),
@@ -60,7 +62,8 @@ GROUP BY 1
 
 @dataclass(frozen=True)
 class Version:
-    """The last snapshot that changed a table, and when (the oldest there is, where that has expired).
+    """The last snapshot that changed a table, and when (the oldest there is, where that has
+    expired).
 
     Of a table that was never written both are None.
     """
@@ -102,7 +105,7 @@ class Reader:
         if self._lake:
             self._lake.close()
 
-    # --- what is there ---------------------------------------------------------------------------------
+    # --- what is there ---------------------------------------------------------------------------
 
     @property
     def is_there(self) -> bool:
@@ -142,7 +145,9 @@ class Reader:
         return versions
 
     def _version(self, table: Table) -> Version | None:
-        """Of the table that its rows come from for this viewer; None where none pass, or where it is missing."""
+        """Of the table that its rows come from for this viewer; None where none pass, or where it
+        is missing.
+        """
         source = self.gate.source(table)
         return None if source is None else self._known().get(source.full_name)
 
@@ -162,17 +167,22 @@ class Reader:
         return rows.row(-1, named=True) if rows.height else None
 
     def newest(self, schemas: Sequence[str]) -> int:
-        """The last snapshot that changed a table of these schemas; -1 where none did. From outside the number of the
-        release in force, which is all that changes there: each record that lands makes a snapshot."""
+        """The last snapshot that changed a table of these schemas; -1 where none did. From outside
+        the number of the release in force, which is all that changes there: each record that lands
+        makes a snapshot.
+        """
         if not self.gate.is_whole:
             made = self.release()
             return made["release_id"] if made else -1
-        versions = [v.snapshot for name, v in self._known().items() if name.split(".")[0] in schemas]
+        versions = [
+            v.snapshot for name, v in self._known().items() if name.split(".")[0] in schemas
+        ]
         return max((s for s in versions if s is not None), default=-1)
 
     def changed_at(self, full_name: str) -> datetime | None:
-        """When the table last changed; None where it was never written, or is not for this viewer. Of what is seen as
-        released: when that was."""
+        """When the table last changed; None where it was never written, or is not for this viewer.
+        Of what is seen as released: when that was.
+        """
         table = _TABLES[full_name]
         source = self.gate.source(table)
         if source is not None and source.full_name != full_name:
@@ -181,13 +191,14 @@ class Reader:
         version = self._version(table)
         return version.changed_at.astimezone(UTC) if version and version.changed_at else None
 
-    # --- asking ---------------------------------------------------------------------------------------
+    # --- asking ----------------------------------------------------------------------------------
 
     def mart(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
-        """Rows of a mart for which `where` holds, as this viewer may see them; empty where there are none yet.
+        """Rows of a mart for which `where` holds, as this viewer may see them; empty where there
+        are none yet.
 
-        For a reader from outside the clinic a summary comes as last released, its suppressed cells without their
-        numbers; what says nothing of itself comes without rows.
+        For a reader from outside the clinic a summary comes as last released, its suppressed cells
+        without their numbers; what says nothing of itself comes without rows.
         """
         return self._rows(MART_TABLES[name], where, params)
 
@@ -196,17 +207,24 @@ class Reader:
         return self._rows(CORE_TABLES[name], where, params)
 
     def distinct(self, name: str, columns: Sequence[str], where: str = "true") -> pl.DataFrame:
-        """The distinct values of some columns of a mart, of the rows for which `where` holds, as this viewer may see them.
+        """The distinct values of some columns of a mart, of the rows for which `where` holds, as
+        this viewer may see them.
 
-        Of columns that name a row (the table's key); UsageError for others, which the gate judges row by row.
+        Of columns that name a row (the table's key); UsageError for others, which the gate judges
+        row by row.
         """
         table = MART_TABLES[name]
         if not set(columns) <= set(table.key):
-            raise UsageError(f"found {', '.join(columns)}, expected columns of the key of {table.full_name}")
+            raise UsageError(
+                f"found {', '.join(columns)}, expected columns of the key of {table.full_name}"
+            )
         return self._asked(table, "DISTINCT " + ", ".join(columns), where).select(columns)
 
-    def query(self, statement: str, *, tables: Sequence[str], params: Sequence[Any] = ()) -> pl.DataFrame:
-        """The statement's rows, kept until one of `tables` (full names) changes; no column where a table is missing.
+    def query(
+        self, statement: str, *, tables: Sequence[str], params: Sequence[Any] = ()
+    ) -> pl.DataFrame:
+        """The statement's rows, kept until one of `tables` (full names) changes; no column where a
+        table is missing.
 
         For whom all of the lake is open; for others no column either.
         """
@@ -215,9 +233,11 @@ class Reader:
         return self._query(statement, tables=tables, params=params)
 
     def landed(self, name: str, make: Callable[[pl.DataFrame], T]) -> T:
-        """What `make` makes of all rows of a table of `raw`, kept until rows land in it; for the clinic's own staff.
+        """What `make` makes of all rows of a table of `raw`, kept until rows land in it; for the
+        clinic's own staff.
 
-        For a reader from outside, and where there is no lake, of no rows. `make` is a named function: it is the key.
+        For a reader from outside, and where there is no lake, of no rows. `make` is a named
+        function: it is the key.
         """
         table = RAW_TABLES[name]
         version = self._version(table)
@@ -226,9 +246,11 @@ class Reader:
         return self._kept((name, make), version, lambda: make(self._lake.table(table.full_name)))
 
     def positions(self, event_ids: Mapping[str, Sequence[str]]) -> pl.DataFrame:
-        """Where events lie in Kafka, by raw table's name: event_id, kafka_topic, kafka_partition, kafka_offset.
+        """Where events lie in Kafka, by raw table's name: event_id, kafka_topic, kafka_partition,
+        kafka_offset.
 
-        Of copies the first that landed, which is the one that counts. Nothing for a reader from outside.
+        Of copies the first that landed, which is the one that counts. Nothing for a reader from
+        outside.
         """
         parts = []
         for name, ids in event_ids.items():
@@ -239,7 +261,11 @@ class Reader:
                     PARTITION BY event_id ORDER BY ingested_at, kafka_partition, kafka_offset)
                 ORDER BY event_id"""
             if ids:
-                parts.append(self.query(statement, tables=[table.full_name], params=[tuple(sorted(set(ids)))]))
+                parts.append(
+                    self.query(
+                        statement, tables=[table.full_name], params=[tuple(sorted(set(ids)))]
+                    )
+                )
         parts = [p for p in parts if p.width]
         schema = {
             "event_id": pl.String,
@@ -250,45 +276,62 @@ class Reader:
         return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
     def inspect(
-        self, ask: Callable[[Lake], T], *, name: str, max_age_s: float, is_of_lake_alone: bool = False
+        self,
+        ask: Callable[[Lake], T],
+        *,
+        name: str,
+        max_age_s: float,
+        is_of_lake_alone: bool = False,
     ) -> T | None:
-        """What `ask` finds in the lake, at most `max_age_s` old; None where there is no lake, or where it is not for this
-        viewer: from outside only a fact that is marked as seen from there.
+        """What `ask` finds in the lake, at most `max_age_s` old; None where there is no lake, or
+        where it is not for this viewer: from outside only a fact that is marked as seen from there.
 
-        `is_of_lake_alone`: neither the clock nor Kafka decides it, so that it holds as long as nothing lands.
+        `is_of_lake_alone`: neither the clock nor Kafka decides it, so that it holds as long as
+        nothing lands.
         """
         lake = self._opened() if self.gate.opens(ask) else None
         if lake is None or not self._known():
             return None
         with self._lock:
             known = self._results.get((self.gate.viewer, name))
-        version = max((v.snapshot for v in self._known().values() if v.snapshot is not None), default=-1)
+        version = max(
+            (v.snapshot for v in self._known().values() if v.snapshot is not None), default=-1
+        )
         is_young = known and time.monotonic() - known.made_at < max_age_s
         if known and (is_young or (is_of_lake_alone and known.key == version)):
             return known.value
         return self._remember(name, version, ask(lake))
 
-    # --- inside ---------------------------------------------------------------------------------------
+    # --- inside ----------------------------------------------------------------------------------
 
     def _rows(self, table: Table, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
         return self.gate.rows(table, self._asked(table, "*", where, params))
 
-    def _asked(self, table: Table, columns: str, where: str, params: Sequence[Any] = ()) -> pl.DataFrame:
-        """Columns of the rows that meet the condition, of the table as it passes the gate; one that was never written is
-        not asked at all."""
+    def _asked(
+        self, table: Table, columns: str, where: str, params: Sequence[Any] = ()
+    ) -> pl.DataFrame:
+        """Columns of the rows that meet the condition, of the table as it passes the gate; one that
+        was never written is not asked at all.
+        """
         source, version = self.gate.source(table), self._version(table)
         if source is None or version is None or version.snapshot is None:
             return table.empty()
-        statement = f"SELECT {columns} FROM {self.gate.relation(table)} WHERE {self.gate.judged(where)}"
+        statement = (
+            f"SELECT {columns} FROM {self.gate.relation(table)} WHERE {self.gate.judged(where)}"
+        )
         return self._query(statement, tables=[source.full_name], params=params)
 
-    def _query(self, statement: str, *, tables: Sequence[str], params: Sequence[Any]) -> pl.DataFrame:
+    def _query(
+        self, statement: str, *, tables: Sequence[str], params: Sequence[Any]
+    ) -> pl.DataFrame:
         versions = self._known()
         if any(versions.get(t) is None for t in tables):
             return pl.DataFrame()
         asked = [list(p) if isinstance(p, tuple) else p for p in params]
         return self._kept(
-            (statement, tuple(params)), tuple(versions[t] for t in tables), lambda: self._lake.sql(statement, asked)
+            (statement, tuple(params)),
+            tuple(versions[t] for t in tables),
+            lambda: self._lake.sql(statement, asked),
         )
 
     def _kept(self, key: Any, version: Any, ask: Callable[[], T]) -> T:
@@ -308,18 +351,26 @@ class Reader:
 
 
 def is_readable(reader: Reader) -> tuple[bool, str]:
-    """Whether the lake answers, and a sentence that says so; which snapshot it is tells how many records have landed, so
-    that it is for whom all of the lake is open."""
+    """Whether the lake answers, and a sentence that says so; which snapshot it is tells how many
+    records have landed, so that it is for whom all of the lake is open.
+    """
     try:
         answered_in = reader.inspect(_snapshot, name="answers", max_age_s=0.0)
         if answered_in is None:
             return False, reader.missing or "the lake is not there yet"
-        return True, f"the lake answers, snapshot {answered_in}" if reader.gate.is_whole else "the lake answers"
+        return (
+            True,
+            f"the lake answers, snapshot {answered_in}"
+            if reader.gate.is_whole
+            else "the lake answers",
+        )
     except FloeError as error:
         return False, str(error) if reader.gate.is_whole else "the lake does not answer"
 
 
 @seen_from_outside
 def _snapshot(lake: Lake) -> int:
-    lake.sql("SELECT max(landed_at) FROM raw.ledger")  # a snapshot alone is told though every file is gone
+    lake.sql(
+        "SELECT max(landed_at) FROM raw.ledger"
+    )  # a snapshot alone is told though every file is gone
     return lake.snapshot()

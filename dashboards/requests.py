@@ -1,7 +1,7 @@
 """What a page's browser may send to a callback: the ids that it has, each with a value of its kind.
 
-Here: judging one request's JSON against the registered callbacks, so that whatever else is sent is refused in a
-sentence. Not here: who may send at all (ingest/guard.py), what callbacks do.
+Here: judging one request's JSON against the registered callbacks, so that whatever else is sent is
+refused in a sentence. Not here: who may send at all (ingest/guard.py), what callbacks do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,9 @@ from . import ids
 
 _MOST_BYTES = 8_000  # of an address; browsers and servers take about so many
 _MOST_TYPED_BYTES = 4 * LONGEST_TEXT  # UTF-8 has at most four a character
-_TYPED = frozenset(f"{id}.value" for id in (ids.ALERT_BY, ids.ALERT_FINDING, ids.ALERT_ACTION, ids.ALERT_DUE))
+_TYPED = frozenset(
+    f"{id}.value" for id in (ids.ALERT_BY, ids.ALERT_FINDING, ids.ALERT_ACTION, ids.ALERT_DUE)
+)
 _KINDS: Mapping[str, tuple[type, ...]] = {
     f"{ids.URL}.pathname": (str,),
     f"{ids.URL}.search": (str, type(None)),
@@ -24,7 +26,10 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     **{f"{id}.value": (str, type(None)) for id in (ids.DEVICE_BY, ids.DEVICE_WHY, ids.DEVICE_FROM)},
     f"{ids.ALERT_SEEN}.data": (dict, type(None)),
     f"{ids.ALERT_SENT}.data": (str, type(None)),
-    **{f"{id}.n_clicks": (int, type(None)) for id in (ids.ALERT_ACKNOWLEDGE, ids.ALERT_INVESTIGATE, ids.ALERT_CLOSE)},
+    **{
+        f"{id}.n_clicks": (int, type(None))
+        for id in (ids.ALERT_ACKNOWLEDGE, ids.ALERT_INVESTIGATE, ids.ALERT_CLOSE)
+    },
     **dict.fromkeys(_TYPED, (str, type(None))),
 }
 _ANY = (object,)  # of what a callback waits for without reading it: a page's children
@@ -33,7 +38,8 @@ _ANY = (object,)  # of what a callback waits for without reading it: a page's ch
 def what_is_wrong(callbacks: Mapping[str, Mapping], body: Mapping) -> str | None:
     """A sentence on what is found in the request and not expected; None for one that a page sends.
 
-    `callbacks`: Dash's own, output -> inputs, state, outputs; those that run in the browser take no request.
+    `callbacks`: Dash's own, output -> inputs, state, outputs; those that run in the browser take no
+    request.
     """
     output = body.get("output")
     callback = callbacks.get(output) if isinstance(output, str) else None
@@ -42,7 +48,11 @@ def what_is_wrong(callbacks: Mapping[str, Mapping], body: Mapping) -> str | None
     asked = [f"{one['id']}.{one['property']}" for one in callback["inputs"]]
     return (
         _of_values("inputs", asked, body.get("inputs"))
-        or _of_values("state", [f"{one['id']}.{one['property']}" for one in callback["state"]], body.get("state", []))
+        or _of_values(
+            "state",
+            [f"{one['id']}.{one['property']}" for one in callback["state"]],
+            body.get("state", []),
+        )
         or _of_outputs(callback["output"], body.get("outputs"))
         or _of_changes(asked, body.get("changedPropIds", []))
     )
@@ -68,7 +78,9 @@ def _of_outputs(expected: object, given: object) -> str | None:
 
 
 def _of_changes(asked: Sequence[str], given: object) -> str | None:
-    is_sound = isinstance(given, list) and all(isinstance(one, str) and one in asked for one in given)
+    is_sound = isinstance(given, list) and all(
+        isinstance(one, str) and one in asked for one in given
+    )
     return None if is_sound else "found changes of other things than the inputs"
 
 

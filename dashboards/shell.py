@@ -1,4 +1,5 @@
-"""What surrounds every page: navigation, freshness, light and dark, refreshing, the filters' options.
+"""What surrounds every page: navigation, freshness, light and dark, refreshing, the filters'
+options.
 
 Here: the shell's layout and callbacks. Not here: pages (pages/*.py), serving (app.py).
 """
@@ -25,9 +26,22 @@ _EVERY_MS = 5_000
 _AGE_S = 15
 _STALE = timedelta(minutes=10)
 # Mantine's dark shades, from text to page, in the hue of the charts' dark surface
-_DARK = ["#eef1f5", "#b3bcc8", "#8a94a2", "#5b6675", "#3b4553", "#2b333f", "#232a35", "#1c222b", "#161b22", "#12161c"]
+_DARK = [
+    "#eef1f5",
+    "#b3bcc8",
+    "#8a94a2",
+    "#5b6675",
+    "#3b4553",
+    "#2b333f",
+    "#232a35",
+    "#1c222b",
+    "#161b22",
+    "#12161c",
+]
 _TITLES = {page.path: page.name for page in PAGES.values()}
-_OF_ANOTHER = "The figures below are of the selection before; those of the new one are on their way."
+_OF_ANOTHER = (
+    "The figures below are of the selection before; those of the new one are on their way."
+)
 
 
 def layout(reader: Reader):
@@ -63,7 +77,9 @@ def layout(reader: Reader):
 
 
 def _how_released(reader: Reader) -> list:
-    """What a figure is for a reader from outside the clinic, above every page; nothing for the clinic's staff."""
+    """What a figure is for a reader from outside the clinic, above every page; nothing for the
+    clinic's staff.
+    """
     if not reader.is_outside:
         return []
     options = reader.settings.options
@@ -102,7 +118,9 @@ def register(app: Dash, reader: Reader) -> None:
     def show_page(pathname):
         return page_content(reader, pathname)
 
-    @app.callback(Output(ids.NAVIGATION, "children"), Input(ids.URL, "pathname"), Input(ids.URL, "search"))
+    @app.callback(
+        Output(ids.NAVIGATION, "children"), Input(ids.URL, "pathname"), Input(ids.URL, "search")
+    )
     def show_navigation(pathname, search):
         return navigation(pathname, search)
 
@@ -138,7 +156,9 @@ def register(app: Dash, reader: Reader) -> None:
 
 
 def _register_browser(app: Dash) -> None:
-    """What needs no server: scheme, pausing, title, the URL's query and the controls that write it."""
+    """What needs no server: scheme, pausing, title, the URL's query and the controls that write
+    it.
+    """
     app.clientside_callback(
         ClientsideFunction("floe", "scheme"),
         Output(ids.SCHEME, "data"),
@@ -148,9 +168,13 @@ def _register_browser(app: Dash) -> None:
         State(ids.SCHEME, "data"),
     )
     app.clientside_callback(
-        ClientsideFunction("floe", "paused"), Output(ids.CLOCK, "disabled"), Input(ids.PAUSE, "checked")
+        ClientsideFunction("floe", "paused"),
+        Output(ids.CLOCK, "disabled"),
+        Input(ids.PAUSE, "checked"),
     )
-    app.clientside_callback(ClientsideFunction("floe", "title"), Input(ids.URL, "pathname"), State(ids.TITLES, "data"))
+    app.clientside_callback(
+        ClientsideFunction("floe", "title"), Input(ids.URL, "pathname"), State(ids.TITLES, "data")
+    )
     app.clientside_callback(ClientsideFunction("floe", "searched"), Input(ids.URL, "search"))
     for name in dict.fromkeys(name for page in PAGES.values() for name in page.controls):
         control = ids.control(name)
@@ -168,13 +192,16 @@ def _register_browser(app: Dash) -> None:
         )
 
 
-# --- what the callbacks give ------------------------------------------------------------------------
+# --- what the callbacks give --------------------------------------------------------------------
 
 
 def page_content(reader: Reader, pathname: str | None) -> list:
     page = PAGES.get(pathname or "/")
     if page is None:
-        return [html.H1("There is no such page"), html.P(f"Found {pathname}; the pages are {', '.join(PAGES)}.")]
+        return [
+            html.H1("There is no such page"),
+            html.P(f"Found {pathname}; the pages are {', '.join(PAGES)}."),
+        ]
     return page.layout(reader)
 
 
@@ -183,7 +210,9 @@ def navigation(pathname: str | None, search: str | None) -> list:
     kept = kept_search(search)
     here = {"aria-current": "page"}
     return [
-        dmc.Anchor(page.name, href=page.path + kept, anchorProps=here if page.path == pathname else None)
+        dmc.Anchor(
+            page.name, href=page.path + kept, anchorProps=here if page.path == pathname else None
+        )
         for page in PAGES.values()
     ]
 
@@ -192,13 +221,18 @@ def versions(reader: Reader) -> tuple[int, str]:
     """What the pages of the marts, and those of the stream, were last drawn from."""
     home = reader.settings.home
     try:
-        if reader.is_outside:  # each record that lands makes a snapshot: from outside the page looks anew each minute
+        if (
+            reader.is_outside
+        ):  # each record that lands makes a snapshot: from outside the page looks anew each minute
             return reader.newest(("mart",)), f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         newest = reader.newest(("raw", "core", "mart"))
         beats = sum(
-            path.stat().st_mtime_ns // 10**10 for path in (*home.glob("ingest-*-of-*.json"), *home.glob("up.json"))
+            path.stat().st_mtime_ns // 10**10
+            for path in (*home.glob("ingest-*-of-*.json"), *home.glob("up.json"))
         )
-        tick = int(time.monotonic() // _AGE_S)  # what is known of a stream grows old though nothing arrives
+        tick = int(
+            time.monotonic() // _AGE_S
+        )  # what is known of a stream grows old though nothing arrives
         return reader.newest(("core", "mart")), f"{newest}/{beats}/{tick}"
     except (FloeError, OSError):
         return -1, "-1"
@@ -207,7 +241,10 @@ def versions(reader: Reader) -> tuple[int, str]:
 def news(reader: Reader, marts: int, stream: str) -> tuple:
     """The versions where they changed: what did not change is not drawn again."""
     now_marts, now_stream = versions(reader)
-    return (no_update if now_marts == marts else now_marts, no_update if now_stream == stream else now_stream)
+    return (
+        no_update if now_marts == marts else now_marts,
+        no_update if now_stream == stream else now_stream,
+    )
 
 
 def freshness(reader: Reader) -> tuple:
@@ -215,7 +252,9 @@ def freshness(reader: Reader) -> tuple:
     try:
         computed = computed_facts(reader)
     except FloeError as error:
-        return "No data", notice(f"The lake can't be read: {error}", title="Nothing here is up to date", color="red")
+        return "No data", notice(
+            f"The lake can't be read: {error}", title="Nothing here is up to date", color="red"
+        )
     if computed.data_cutoff is None:
         return "Nothing released yet" if reader.is_outside else "No outcomes yet", None
     return f"Data to {words.moment(computed.data_cutoff)}", _stale(computed)
@@ -240,7 +279,9 @@ def usual_study_and_arm(reader: Reader, search: str | None = None) -> list[str]:
 
 
 def filter_options(reader: Reader, search: str | None = None) -> list[list[dict]]:
-    """Options of the filters: the values that the summaries have; of arms those of the study in force."""
+    """Options of the filters: the values that the summaries have; of arms those of the study in
+    force.
+    """
     found = values_of(reader, ["clinic_id", "modality", "indication"], "len(strata) <= 2")
     studies, clinics = studies_of(reader), clinic_names(reader)
     arms = settled(chosen(search), studies).arms
@@ -250,4 +291,7 @@ def filter_options(reader: Reader, search: str | None = None) -> list[list[dict]
         if name not in ("study", "arm")
     }
     label = {"study": words.study, "arm": words.arm, "clinic": lambda v: clinics.get(v, v)}
-    return [[{"value": v, "label": label.get(name, words.name_of)(v)} for v in values[name]] for name in ids.FILTERS]
+    return [
+        [{"value": v, "label": label.get(name, words.name_of)(v)} for v in values[name]]
+        for name in ids.FILTERS
+    ]

@@ -1,7 +1,9 @@
-"""How everything looks: colours for light and dark, the figure template, the one wrapper around a graph.
+"""How everything looks: colours for light and dark, the figure template, the one wrapper around a
+graph.
 
-Here: colours, fonts, plotly's template and config, the heights. Not here: what is drawn (figures/*.py). No other module
-makes a dcc.Graph: plotly's own "share" button would send a chart to its maker's cloud.
+Here: colours, fonts, plotly's template and config, the heights. Not here: what is drawn
+(figures/*.py). No other module makes a dcc.Graph: plotly's own "share" button would send a chart to
+its maker's cloud.
 """
 
 from dataclasses import dataclass
@@ -87,8 +89,18 @@ def template(of: Look) -> go.layout.Template:
             "colorway": list(of.series),
             "xaxis": axis | {"showgrid": False},
             "yaxis": axis,
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 13}},
-            "hoverlabel": {"bgcolor": of.surface, "bordercolor": of.rule, "font": {"color": of.text, "family": FONT}},
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 1.02,
+                "yanchor": "bottom",
+                "font": {"size": 13},
+            },
+            "hoverlabel": {
+                "bgcolor": of.surface,
+                "bordercolor": of.rule,
+                "font": {"color": of.text, "family": FONT},
+            },
             "margin": {"l": 56, "r": 16, "t": 36, "b": 48},
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": of.muted, "activecolor": of.text},
         }
@@ -97,7 +109,9 @@ def template(of: Look) -> go.layout.Template:
 
 def dressed(figure: go.Figure, of: Look, *, keep: str, height: int) -> go.Figure:
     """The figure in this look; a reader's zoom stays while `keep` stays the same."""
-    return figure.update_layout(template=template(of), uirevision=keep, height=height, autosize=True)
+    return figure.update_layout(
+        template=template(of), uirevision=keep, height=height, autosize=True
+    )
 
 
 def graph(id: str, *, height: int, least_width: int) -> dcc.Graph:

@@ -61,7 +61,9 @@ def plural(n: int, thing: str) -> str:
     return f"{count(n)} {thing}" if n == 1 else f"{count(n)} {thing}s"
 
 
-def interval(estimate: float | None, lower: float | None, upper: float | None, *, digits: int = 2) -> str:
+def interval(
+    estimate: float | None, lower: float | None, upper: float | None, *, digits: int = 2
+) -> str:
     """`estimate (lower to upper)`; without limits the estimate alone, and it says so."""
     if estimate is None:
         return NOTHING
@@ -70,10 +72,14 @@ def interval(estimate: float | None, lower: float | None, upper: float | None, *
     return f"{number(estimate, digits)} ({number(lower, digits)} to {number(upper, digits)})"
 
 
-def percent(estimate: float | None, lower: float | None, upper: float | None, *, digits: int = 0) -> str:
+def percent(
+    estimate: float | None, lower: float | None, upper: float | None, *, digits: int = 0
+) -> str:
     """A proportion and its limits in per cent."""
     scaled = [None if v is None else 100 * v for v in (estimate, lower, upper)]
-    return NOTHING if estimate is None else interval(*scaled, digits=digits).replace(" (", " % (", 1)
+    return (
+        NOTHING if estimate is None else interval(*scaled, digits=digits).replace(" (", " % (", 1)
+    )
 
 
 def p_value(p: float | None) -> str:

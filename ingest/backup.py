@@ -1,4 +1,5 @@
-"""A copy of the lake while all runs: the catalog as of one moment, and exactly the files that it names.
+"""A copy of the lake while all runs: the catalog as of one moment, and exactly the files that it
+names.
 
 Here: making one. Not here: copying a file (copies.py), a new home from it (restore.py).
 
@@ -26,7 +27,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from transforms.counting import counted
-from transforms.errors import CatalogMissing, DiskFull, FloeError, LakeDamaged, LakeOutdated, UsageError
+from transforms.errors import (
+    CatalogMissing,
+    DiskFull,
+    FloeError,
+    LakeDamaged,
+    LakeOutdated,
+    UsageError,
+)
 from transforms.schemas.app import FILE_CHECKSUMS
 
 from .alerting.book import book_path
@@ -57,8 +65,8 @@ Say = Callable[[str], None]
 
 UNFINISHED = "unfinished.json"  # whose attempt it is; it is gone once the manifest is there
 
-# In a process of its own: Python's SQLite must never close a file that DuckDB's SQLite has open in the same process.
-# One file, without a log beside it, is what a copy should be.
+# In a process of its own: Python's SQLite must never close a file that DuckDB's SQLite has open in
+# the same process. One file, without a log beside it, is what a copy should be.
 _COPY = """
 import sqlite3, sys
 from contextlib import closing
@@ -88,8 +96,9 @@ JOIN (SELECT schema_id, path, path_is_relative, max(begin_snapshot) FROM ducklak
 def backup(settings, folder: Path, *, say: Say = lambda _: None) -> Manifest:
     """Makes `folder` a backup of the lake, or goes on with an earlier attempt there.
 
-    Raises UsageError (a folder that holds something else or lies under the home; a catalog or files elsewhere),
-    CatalogMissing, DiskFull, LakeDamaged (files that the catalog names are not there or not whole).
+    Raises UsageError (a folder that holds something else or lies under the home; a catalog or files
+    elsewhere), CatalogMissing, DiskFull, LakeDamaged (files that the catalog names are not there or
+    not whole).
     """
     folder = folder.absolute()
     catalog = _require_copyable(settings, folder)
@@ -131,10 +140,14 @@ def _require_copyable(settings, folder: Path) -> Path:
             f"sqlite3 {catalog} \"VACUUM INTO 'COPY'\" first, then the bucket (or turn on its versions)"
         )
     if not catalog.exists():
-        raise CatalogMissing(f"there is no lake at {catalog}, so nothing to back up: set FLOE_HOME to where it is")
+        raise CatalogMissing(
+            f"there is no lake at {catalog}, so nothing to back up: set FLOE_HOME to where it is"
+        )
     for kept in (settings.home.absolute(), Path(settings.data_path).absolute()):
         if folder.resolve().is_relative_to(kept.resolve()):
-            raise UsageError(f"{folder} lies inside {kept}, with which it would be lost: give a folder elsewhere")
+            raise UsageError(
+                f"{folder} lies inside {kept}, with which it would be lost: give a folder elsewhere"
+            )
     return catalog
 
 
@@ -142,7 +155,9 @@ def _require_copyable(settings, folder: Path) -> Path:
 def _attempt(folder: Path, say: Say) -> Iterator[dict]:
     """Holds the folder for this attempt; gives what an earlier one noted of itself."""
     if (folder / MANIFEST).exists():
-        raise UsageError(f"{folder} holds a whole backup already: give another folder (nothing there was changed)")
+        raise UsageError(
+            f"{folder} holds a whole backup already: give another folder (nothing there was changed)"
+        )
     marker = folder / UNFINISHED
     if folder.exists() and not marker.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty and holds no backup: give a new or empty folder")
@@ -151,10 +166,14 @@ def _attempt(folder: Path, say: Say) -> Iterator[dict]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FloeError(f"another floe backup writes to {folder}: wait for it, or give another folder") from None
+            raise FloeError(
+                f"another floe backup writes to {folder}: wait for it, or give another folder"
+            ) from None
         earlier = _noted(file.read())
         if earlier:
-            say(f"the backup begun at {earlier['began_at']} was not finished: going on with what it copied")
+            say(
+                f"the backup begun at {earlier['began_at']} was not finished: going on with what it copied"
+            )
         yield earlier
 
 
@@ -168,15 +187,22 @@ def _noted(text: str) -> dict:
 def _claim(attempt: dict, folder: Path, lake: str) -> None:
     """The folder is for this lake's backup."""
     if attempt.get("lake", lake) != lake:
-        raise UsageError(f"{folder} holds an unfinished backup of another lake: give another folder")
-    note = {"lake": lake, "began_at": attempt.get("began_at") or datetime.now(UTC).isoformat(timespec="seconds")}
+        raise UsageError(
+            f"{folder} holds an unfinished backup of another lake: give another folder"
+        )
+    note = {
+        "lake": lake,
+        "began_at": attempt.get("began_at") or datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     with (folder / UNFINISHED).open("r+") as file:
         file.write(json.dumps(note))
         file.truncate()
 
 
 def _copy_catalog(settings, catalog: Path, to: Path) -> None:
-    """Step 3. The turn is there for the order of things: SQLite alone would give a whole copy too."""
+    """Step 3. The turn is there for the order of things: SQLite alone would give a whole copy
+    too.
+    """
     with catalog_turn(catalog) if is_writable(catalog.parent) else nullcontext():
         try:
             _copy_database(catalog, to, changes=[_OF_CATALOG])
@@ -187,7 +213,9 @@ def _copy_catalog(settings, catalog: Path, to: Path) -> None:
 
 
 def _copy_database(source: Path, to: Path, *, changes: Iterable[str] = ()) -> None:
-    """A database of SQLite as of one moment, while it is written; `changes`: statements run on the copy."""
+    """A database of SQLite as of one moment, while it is written; `changes`: statements run on the
+    copy.
+    """
     part = to.with_name(to.name + ".part")
     for leftover in to.parent.glob(to.name + "*"):
         leftover.unlink()
@@ -196,20 +224,40 @@ def _copy_database(source: Path, to: Path, *, changes: Iterable[str] = ()) -> No
     if done.returncode:
         for leftover in to.parent.glob(to.name + "*"):
             leftover.unlink()
-        reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
+        reason = (
+            done.stderr.strip().splitlines()[-1]
+            if done.stderr.strip()
+            else f"exit code {done.returncode}"
+        )
         if "disk is full" in reason:
-            raise DiskFull(f"no space is left for {to.parent}: free some, then the same command goes on")
+            raise DiskFull(
+                f"no space is left for {to.parent}: free some, then the same command goes on"
+            )
         raise FloeError(f"{source} could not be copied ({reason})")
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(to)
 
 
-def _copied_by_sqlite(database: Path, to: Path, *, changes: Iterable[str]) -> subprocess.CompletedProcess:
-    """From a home that can't be written, by way of a passing copy where SQLite needs a log beside the database."""
+def _copied_by_sqlite(
+    database: Path, to: Path, *, changes: Iterable[str]
+) -> subprocess.CompletedProcess:
+    """From a home that can't be written, by way of a passing copy where SQLite needs a log beside
+    the database.
+    """
     copy = passing_copy(database)
-    source, mode = (copy.path, "rw") if copy else (database, "rw" if is_writable(database.parent) else "ro")
-    command = [sys.executable, "-c", _COPY, source.absolute().as_uri(), str(to), f"mode={mode}", *changes]
+    source, mode = (
+        (copy.path, "rw") if copy else (database, "rw" if is_writable(database.parent) else "ro")
+    )
+    command = [
+        sys.executable,
+        "-c",
+        _COPY,
+        source.absolute().as_uri(),
+        str(to),
+        f"mode={mode}",
+        *changes,
+    ]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     finally:
@@ -220,11 +268,17 @@ def _copied_by_sqlite(database: Path, to: Path, *, changes: Iterable[str]) -> su
 def _described(catalog: Path) -> tuple[str, int, dict[str, int]]:
     """The lake's id, its newest snapshot, and the files that it names -> their size in bytes."""
     with closing(sqlite3.connect(catalog)) as connection:
-        (lake,) = connection.execute("SELECT schema_uuid FROM ducklake_schema WHERE schema_id = 0").fetchone()
-        (snapshot,) = connection.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchone()
+        (lake,) = connection.execute(
+            "SELECT schema_uuid FROM ducklake_schema WHERE schema_id = 0"
+        ).fetchone()
+        (snapshot,) = connection.execute(
+            "SELECT max(snapshot_id) FROM ducklake_snapshot"
+        ).fetchone()
         rows = connection.execute(_FILES).fetchall()
     if outside := [path for path, is_relative, *_ in rows if not is_relative]:
-        raise UsageError(f"the lake names a file outside its own folder ({outside[0]}): floe backup does not copy that")
+        raise UsageError(
+            f"the lake names a file outside its own folder ({outside[0]}): floe backup does not copy that"
+        )
     return lake, snapshot, {above + path: size for path, _, above, size in rows}
 
 
@@ -272,7 +326,9 @@ def _copy_data(
 
 
 def _noted_checksums(settings) -> dict[str, str]:
-    """Path -> checksum of the files that have a note; none of a lake that another release wrote last."""
+    """Path -> checksum of the files that have a note; none of a lake that another release wrote
+    last.
+    """
     with suppress(LakeOutdated), Lake.open(settings, read_only=True) as lake:
         return dict(lake.table(FILE_CHECKSUMS.full_name, ["path", "checksum"]).iter_rows())
     return {}
@@ -289,12 +345,16 @@ def _copy_home(settings, to: Path, say: Say) -> dict[str, Content]:
     """Step 5."""
     make_folder(to)
     files = identity_files(settings) | kept_files(settings)
-    contents = {f"{HOME}/{name}": write_whole(to / name, content) for name, content in files.items()}
+    contents = {
+        f"{HOME}/{name}": write_whole(to / name, content) for name, content in files.items()
+    }
     return contents | _copy_book(book_path(settings), to, say)
 
 
 def _copy_book(book: Path, to: Path, say: Say) -> dict[str, Content]:
-    """A book that can't be copied keeps no lake from being: it is made again from the alerts' topic."""
+    """A book that can't be copied keeps no lake from being: it is made again from the alerts'
+    topic.
+    """
     if not book.exists():
         return {}
     try:

@@ -1,11 +1,13 @@
-"""A connection to the SQLite catalog that is always there while events land, in a small process of its own.
+"""A connection to the SQLite catalog that is always there while events land, in a small process of
+its own.
 
 Here: starting and ending it. Not here: reading and writing the lake (lake.py).
 
-DuckDB opens and closes a SQLite connection for each transaction. Whichever closes while no other is open anywhere has
-the whole catalog to itself until its log is written back and removed; who begins meanwhile finds it busy, and waits for
-whole seconds (DuckDB 1.5.5). A connection that stays keeps the log. It is in another process, because Python's SQLite
-must never close a file that DuckDB's SQLite has open in the same one.
+DuckDB opens and closes a SQLite connection for each transaction. Whichever closes while no other is
+open anywhere has the whole catalog to itself until its log is written back and removed; who begins
+meanwhile finds it busy, and waits for whole seconds (DuckDB 1.5.5). A connection that stays keeps
+the log. It is in another process, because Python's SQLite must never close a file that DuckDB's
+SQLite has open in the same one.
 """
 
 import subprocess
@@ -16,7 +18,8 @@ from pathlib import Path
 
 from .lake_attach import catalog_file
 
-# One that has read stays known to the others, and holds no snapshot; it ends when its standard input does.
+# One that has read stays known to the others, and holds no snapshot; it ends when its standard
+# input does.
 _CONNECTION = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1] + "?mode=rw", uri=True, timeout=60, isolation_level=None)
@@ -28,7 +31,9 @@ _PATIENCE_S = 5
 
 @contextmanager
 def kept_open(settings) -> Iterator[None]:
-    """While the block runs; however this process ends, the other ends with it. Nothing for a catalog on a server."""
+    """While the block runs; however this process ends, the other ends with it. Nothing for a
+    catalog on a server.
+    """
     catalog = catalog_file(settings)
     if catalog is None:
         yield

@@ -2,8 +2,8 @@
 
 Here: remembering and comparing it. Not here: asking for it (stream.py).
 
-Two homes may well read one Kafka; but not because both were left at the same port. So a home keeps to the first
-Kafka that it met (its own broker, where it has one), and each tells the other's name.
+Two homes may well read one Kafka; but not because both were left at the same port. So a home keeps
+to the first Kafka that it met (its own broker, where it has one), and each tells the other's name.
 """
 
 import json
@@ -22,9 +22,11 @@ _FILE = "kafka-cluster.json"
 
 
 def require_own(settings, cluster_id: str | None) -> None:
-    """FloeError where the home knows another Kafka and FLOE_KAFKA_CLUSTER does not say that it is this one.
+    """FloeError where the home knows another Kafka and FLOE_KAFKA_CLUSTER does not say that it is
+    this one.
 
-    A home that knows none belongs to this one from now on. `cluster_id` None (a Kafka that tells none): nothing.
+    A home that knows none belongs to this one from now on. `cluster_id` None (a Kafka that tells
+    none): nothing.
     """
     if cluster_id is None:
         return
@@ -48,7 +50,9 @@ def lake_name(settings) -> str:
 
 
 def identity_files(settings) -> dict[str, bytes]:
-    """What another home needs to go on as this one: a file's name below the home -> what it holds."""
+    """What another home needs to go on as this one: a file's name below the home -> what it
+    holds.
+    """
     cluster_id = _remembered(settings) or _of_own_broker(settings)
     return {_FILE: _as_written(settings, cluster_id)} if cluster_id else {}
 
@@ -75,7 +79,9 @@ def _as_written(settings, cluster_id: str) -> bytes:
 
 
 def _of_own_broker(settings) -> str | None:
-    """The id in the storage of the home's own broker; None where it has none, or another Kafka is used."""
+    """The id in the storage of the home's own broker; None where it has none, or another Kafka is
+    used.
+    """
     if settings.kafka_bootstrap:
         return None
     for file in data_folder(settings).rglob("meta.properties"):

@@ -1,10 +1,10 @@
 """How Kafka's producers compress a batch: the codecs' names, and reading each up to a bound.
 
-Here: ids and names; snappy's two framings, raw and that of Java's library; how much a batch may unpack to. Not here: what becomes
-of a batch that can't be read (record_batches.py).
+Here: ids and names; snappy's two framings, raw and that of Java's library; how much a batch may
+unpack to. Not here: what becomes of a batch that can't be read (record_batches.py).
 
-A megabyte of zstd may stand for thirty gigabytes: Kafka's own client unpacks all of it, and ingest would be killed, started
-again and killed again at the same batch.
+A megabyte of zstd may stand for thirty gigabytes: Kafka's own client unpacks all of it, and ingest
+would be killed, started again and killed again at the same batch.
 """
 
 import io
@@ -24,7 +24,8 @@ MOST_UNPACKED_BYTES = 8 * LARGEST_RECORD_BYTES
 _GZIP_FRAME = 31  # zlib's window bits for gzip's own header
 _XERIAL = b"\x82SNAPPY\x00"  # then two versions of four bytes, which some producers write in another order
 _XERIAL_HEADER_BYTES = 16
-# A copy of 64 bytes takes three: what claims to be longer lies, and would be given that memory before anybody looks.
+# A copy of 64 bytes takes three: what claims to be longer lies, and would be given that memory
+# before anybody looks.
 _MOST_RATIO = 22
 
 
@@ -40,7 +41,9 @@ def lz4_frames(body: bytes) -> bytes:
 
 def zstd(body: bytes) -> bytes:
     """What zstd compressed, frame by frame. Raises ValueError, ZstdError."""
-    with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
+    with zstandard.ZstdDecompressor().stream_reader(
+        io.BytesIO(body), read_across_frames=True
+    ) as reader:
         unpacked = reader.read(MOST_UNPACKED_BYTES + 1)
     if len(unpacked) > MOST_UNPACKED_BYTES:
         raise _too_much()
@@ -48,7 +51,9 @@ def zstd(body: bytes) -> bytes:
 
 
 def snappy(body: bytes) -> bytes:
-    """What snappy compressed, as one raw block or as blocks in xerial's frame. Raises ValueError, DecompressionError."""
+    """What snappy compressed, as one raw block or as blocks in xerial's frame. Raises ValueError,
+    DecompressionError.
+    """
     if not body.startswith(_XERIAL):
         return _block(body, MOST_UNPACKED_BYTES)
     blocks, at, left = [], _XERIAL_HEADER_BYTES, MOST_UNPACKED_BYTES
@@ -64,7 +69,9 @@ def snappy(body: bytes) -> bytes:
 
 
 # by the codec's id in a batch's attributes
-DECOMPRESSORS: Mapping[int, Callable[[bytes], bytes]] = MappingProxyType({1: gzip, 2: snappy, 3: lz4_frames, 4: zstd})
+DECOMPRESSORS: Mapping[int, Callable[[bytes], bytes]] = MappingProxyType(
+    {1: gzip, 2: snappy, 3: lz4_frames, 4: zstd}
+)
 
 
 def _block(raw: bytes, most_bytes: int) -> bytes:
@@ -92,4 +99,6 @@ def _frames(body: bytes, decompressor: Callable) -> bytes:
 
 
 def _too_much() -> ValueError:
-    return ValueError(f"it unpacks to more than {MOST_UNPACKED_BYTES:,} bytes, the most that is read at once")
+    return ValueError(
+        f"it unpacks to more than {MOST_UNPACKED_BYTES:,} bytes, the most that is read at once"
+    )

@@ -1,9 +1,11 @@
 """CloudEvents' modes on Kafka: the events of a record, whatever mode it was written in.
 
-Here: structured (the value is the event), binary (attributes in headers `ce_*`, data in the value) and batched (the
-value is an array of events); the Kafka protocol binding 1.0.2. Not here: what an event must be (record.py).
+Here: structured (the value is the event), binary (attributes in headers `ce_*`, data in the value)
+and batched (the value is an array of events); the Kafka protocol binding 1.0.2. Not here: what an
+event must be (record.py).
 
-A record that matches the contract's shape at a glance never comes here, so structured events cost nothing for it.
+A record that matches the contract's shape at a glance never comes here, so structured events cost
+nothing for it.
 """
 
 import json
@@ -20,7 +22,10 @@ from .record import Plain, Reject, inspect, levels_of, shown, too_deep
 
 _PREFIX = b"ce_"
 _EVENTS_OWN = "application/cloudevents"
-_WHOLE = ("specversion", "data")  # a value that has these is an event itself, whatever its headers say
+_WHOLE = (
+    "specversion",
+    "data",
+)  # a value that has these is an event itself, whatever its headers say
 _EMPTY = "found an array without an event, expected at least one"
 _DECODER = json.JSONDecoder()
 
@@ -34,14 +39,17 @@ class Part:
 
 
 def events(value: bytes, raw_headers: bytes | None, *, topic: Topic) -> Plain | Reject | list[Part]:
-    """What the record is; of a batched one, its parts in order (each accepted or rejected by itself).
+    """What the record is; of a batched one, its parts in order (each accepted or rejected by
+    itself).
 
     A part that says the same as an earlier one of the record is left out.
     """
     if value.lstrip()[:1] == b"[" and len(value) <= LARGEST_RECORD_BYTES:
         return _batched(value, topic=topic)
     pairs = headers.unpack(raw_headers) if raw_headers else []
-    attributes = [(name[len(_PREFIX) :], v) for name, v in pairs if name[: len(_PREFIX)].lower() == _PREFIX]
+    attributes = [
+        (name[len(_PREFIX) :], v) for name, v in pairs if name[: len(_PREFIX)].lower() == _PREFIX
+    ]
     content_types = _content_types(pairs)
     if not attributes or any(each.startswith(_EVENTS_OWN) for each in content_types[:1]):
         return inspect(value, topic=topic)
@@ -53,10 +61,14 @@ def _content_types(pairs: headers.Pairs) -> list[str]:
     return [value.decode(errors="replace").strip().lower() for value in found]
 
 
-def _binary(value: bytes, attributes: headers.Pairs, content_types: list[str], *, topic: Topic) -> Plain | Reject:
+def _binary(
+    value: bytes, attributes: headers.Pairs, content_types: list[str], *, topic: Topic
+) -> Plain | Reject:
     """The event that the headers and the value make, looked at as if it had come as one."""
     if len(content_types) > 1:
-        return Reject("field_twice", "datacontenttype", "found two headers content-type, expected one")
+        return Reject(
+            "field_twice", "datacontenttype", "found two headers content-type, expected one"
+        )
     event: dict[str, object] = {}
     for name, written in attributes:
         try:
@@ -98,13 +110,17 @@ def _parts(array: str, *, topic: Topic) -> list[Part]:
             parts.append(Part(text.encode(), is_what))
             identities[identity] = content
         elif identities[identity] != content:
-            detail = f"found another event of the same source and id in this record: {shown(identity)}"
+            detail = (
+                f"found another event of the same source and id in this record: {shown(identity)}"
+            )
             parts.append(Part(text.encode(), Reject("same_id_in_batch", "id", detail)))
     return parts
 
 
 def _identity(text: str) -> tuple[tuple | None, bytes]:
-    """(source, id) of an event, None where it has none; and its content, whatever the order of its fields."""
+    """(source, id) of an event, None where it has none; and its content, whatever the order of its
+    fields.
+    """
     event = orjson.loads(text)
     content = orjson.dumps(event, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     if not isinstance(event, dict) or not isinstance(event.get("id"), str):

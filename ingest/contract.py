@@ -1,7 +1,9 @@
-"""The event contract: envelope, topics' parse schemas, record key, the closed list of reject reasons, encoding.
+"""The event contract: envelope, topics' parse schemas, record key, the closed list of reject
+reasons, encoding.
 
 Here: the rules as data, and the two functions that a producer needs (`encode`, `record_key`).
-Not here: the fields of the topics (transforms/schemas/raw.py) and the checking of a batch (ingest/decode.py).
+Not here: the fields of the topics (transforms/schemas/raw.py) and the checking of a batch
+(ingest/decode.py).
 """
 
 from datetime import datetime
@@ -23,13 +25,15 @@ ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time", "datacon
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024
-MOST_LEVELS = 100  # of objects and lists in one another, the event itself the first; no real event has ten
+MOST_LEVELS = (
+    100  # of objects and lists in one another, the event itself the first; no real event has ten
+)
 LONGEST_ID, LONGEST_TERM, LONGEST_TEXT = 200, 500, 4_000  # characters
 
 TOPIC_BY_TYPE = MappingProxyType({topic.type: topic for topic in TOPICS})
 
-# code -> what it means; a record has one reason, the first found: its bytes, its shape, then its values; else that
-# decoding died of it
+# code -> what it means; a record has one reason, the first found: its bytes, its shape, then its
+# values; else that decoding died of it
 REASONS = MappingProxyType(
     {
         "unknown_topic": "The record's topic is not one of the contract's.",
@@ -93,11 +97,15 @@ _PARSED = {
 
 
 _DATA_FIELDS = {t.name: t.fields + (() if t.is_series else CORRECTION) for t in TOPICS}
-_OBJECT_FIELDS = {name: tuple(c for c in fields if c.is_json) for name, fields in _DATA_FIELDS.items()}
+_OBJECT_FIELDS = {
+    name: tuple(c for c in fields if c.is_json) for name, fields in _DATA_FIELDS.items()
+}
 
 
 def data_fields(topic: Topic) -> tuple[Column, ...]:
-    """The fields that `data` may have: the topic's own and, but for a series, the correction fields."""
+    """The fields that `data` may have: the topic's own and, but for a series, the correction
+    fields.
+    """
     return _DATA_FIELDS[topic.name]
 
 
@@ -109,14 +117,17 @@ def object_fields(topic: Topic) -> tuple[Column, ...]:
 def parse_schema(topic: Topic) -> pl.Struct:
     """What a record parses to: the envelope's texts and `data`, times as text, integers as numbers.
 
-    Left out are the constants of the envelope and the object fields, which are checked record by record.
+    Left out are the constants of the envelope and the object fields, which are checked record by
+    record.
     """
     data = pl.Struct({c.field: _PARSED[c.dtype] for c in data_fields(topic) if not c.is_json})
     return pl.Struct({**dict.fromkeys(TEXT_ATTRIBUTES, pl.String), "data": data})
 
 
 def is_safety_topic(topic_type: str) -> bool:
-    """Whether a record of this Kafka topic carries safety information, whatever the topic's version."""
+    """Whether a record of this Kafka topic carries safety information, whatever the topic's
+    version.
+    """
     parts = topic_type.split(".")
     return len(parts) > 1 and parts[1] in SAFETY_TOPICS
 
@@ -130,11 +141,15 @@ def topic_named(topic: str) -> Topic:
 
 
 def record_key(topic: str, data: dict[str, Any]) -> bytes:
-    """The Kafka key of an event: the patient id, else the device id, else the first id in `data`."""
+    """The Kafka key of an event: the patient id, else the device id, else the first id in
+    `data`.
+    """
     for name in ("patient_id", "device_id", topic_named(topic).record_id):
         if data.get(name):
             return str(data[name]).encode()
-    raise UsageError(f"found {topic} data without {topic_named(topic).record_id!r}: set it, it is required")
+    raise UsageError(
+        f"found {topic} data without {topic_named(topic).record_id!r}: set it, it is required"
+    )
 
 
 def encode(
@@ -148,10 +163,10 @@ def encode(
 ) -> bytes:
     """The event as a CloudEvent in structured JSON mode, UTF-8.
 
-    `topic`: name or type. `data`: plain values, dates and times with a zone; a field that is None is left out.
-    `time`: when it happened, with a zone. `subject`: the patient, where `data` has no `patient_id`.
-    Nothing is checked but that times have a zone: what a consumer does with broken data is the contract's
-    affair. Raises UsageError.
+    `topic`: name or type. `data`: plain values, dates and times with a zone; a field that is None
+    is left out. `time`: when it happened, with a zone. `subject`: the patient, where `data` has no
+    `patient_id`. Nothing is checked but that times have a zone: what a consumer does with broken
+    data is the contract's affair. Raises UsageError.
     """
     subject = subject or data.get("patient_id")
     values = (SPECVERSION, id, source, topic_named(topic).type, subject, time, CONTENT_TYPE)

@@ -1,9 +1,11 @@
-"""Files that are copied so that the copy can be trusted: hashed, flushed to the disk, for their owner alone, listed.
+"""Files that are copied so that the copy can be trusted: hashed, flushed to the disk, for their
+owner alone, listed.
 
-Here: one file, one folder, and the list of a backup's files (its manifest). Not here: which files those are
-(backup.py, restore.py).
+Here: one file, one folder, and the list of a backup's files (its manifest). Not here: which files
+those are (backup.py, restore.py).
 
-A copy has its final name only once it is whole and on the disk: what a kill or a power cut leaves is called NAME.part.
+A copy has its final name only once it is whole and on the disk: what a kill or a power cut leaves
+is called NAME.part.
 """
 
 import errno
@@ -33,8 +35,9 @@ class Content:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A whole backup. `lake`: the lake's own id; `snapshot`: its newest in here; `settings`: names of those that were
-    set where it was made, never their values; `files`: every file, by its path below the backup's folder.
+    """A whole backup. `lake`: the lake's own id; `snapshot`: its newest in here; `settings`: names
+    of those that were set where it was made, never their values; `files`: every file, by its path
+    below the backup's folder.
     """
 
     lake: str
@@ -134,7 +137,9 @@ def _content(chunks: Iterable[bytes]) -> Content:
 
 
 def make_folder(path: Path) -> None:
-    """The folder and those above it, for their owner alone where they are new, and known to the disk."""
+    """The folder and those above it, for their owner alone where they are new, and known to the
+    disk.
+    """
     if path.is_dir():
         return
     make_folder(path.parent)
@@ -159,4 +164,6 @@ def no_space_is_disk_full(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise DiskFull(f"no space is left for {folder}: free some, then the same command goes on") from error
+        raise DiskFull(
+            f"no space is left for {folder}: free some, then the same command goes on"
+        ) from error

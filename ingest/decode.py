@@ -1,7 +1,8 @@
-"""A batch of records as the consumer polled them -> rows of the topic's raw table, and rejects. Pure, but for a log.
+"""A batch of records as the consumer polled them -> rows of the topic's raw table, and rejects.
+Pure, but for a log.
 
-Here: the order of the steps and the two frames. Not here: what a record must be (contract.py, shape.py, record.py,
-rules.py) and what happens to the frames (landing.py).
+Here: the order of the steps and the two frames. Not here: what a record must be (contract.py,
+shape.py, record.py, rules.py) and what happens to the frames (landing.py).
 
     1. bytes -> texts                                   whole column; not UTF-8 is null
     2. texts -> plain shape at a glance, or one by one   shape.py; the few left over: content_modes.py, record.py
@@ -9,8 +10,9 @@ rules.py) and what happens to the frames (landing.py).
     4. times, required fields, units, ranges             rules.py, whole columns
     5. rows of the raw table; rejects in order
 
-Where a step fails in a way that no rule foresees, the batch is halved until the records that it fails on stand alone;
-those are set aside, so that they stop neither their neighbours nor the stream.
+Where a step fails in a way that no rule foresees, the batch is halved until the records that it
+fails on stand alone; those are set aside, so that they stop neither their neighbours nor the
+stream.
 """
 
 import logging
@@ -37,16 +39,19 @@ from .source import Batch
 _log = logging.getLogger(__name__)
 _PARSED_AT_ONCE = 4096
 _UNFORESEEN = (Exception, pl.exceptions.PanicException)  # a panic of polars is no Exception
-_LONGEST_FIELD = 200  # characters of a name in a reject's field: an object's may be as long as a record
+_LONGEST_FIELD = (
+    200  # characters of a name in a reject's field: an object's may be as long as a record
+)
 _MOST_WORDS = 500  # characters of a reject's detail
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """`rows`: RAW_TABLES[topic name], a row an accepted event; `rejects`: REJECTS, a row an event set aside.
+    """`rows`: RAW_TABLES[topic name], a row an accepted event; `rejects`: REJECTS, a row an event
+    set aside.
 
-    Both in the batch's order; together they are all of its records, each of which is one event, or, batched, several. For a topic that the contract does not know
-    `rows` has no columns.
+    Both in the batch's order; together they are all of its records, each of which is one event, or,
+    batched, several. For a topic that the contract does not know `rows` has no columns.
     """
 
     rows: pl.DataFrame
@@ -57,8 +62,8 @@ class Decoded:
 class _Shaped:
     """Events by number: lines to parse, what was set apart from them, and rejects.
 
-    A record's event has its index in the batch; the events of batched records come behind, and `parts` says of each
-    the index of its record, which of its events it is, and its own bytes.
+    A record's event has its index in the batch; the events of batched records come behind, and
+    `parts` says of each the index of its record, which of its events it is, and its own bytes.
     """
 
     lines: pl.Series
@@ -70,8 +75,8 @@ class _Shaped:
 def decode(batch: Batch, *, ingested_at: datetime) -> Decoded:
     """The batch's rows and rejects (`ingested_at`: the moment to stamp, aware).
 
-    Nothing in a record's bytes makes this raise: a record on which decoding fails is a reject, `undecodable`. Raises
-    MemoryError, which no record is to blame for.
+    Nothing in a record's bytes makes this raise: a record on which decoding fails is a reject,
+    `undecodable`. Raises MemoryError, which no record is to blame for.
     """
     try:
         return _at_once(batch, ingested_at=ingested_at)
@@ -93,7 +98,9 @@ def decode(batch: Batch, *, ingested_at: datetime) -> Decoded:
 
 
 def _in_halves(batch: Batch, error: BaseException, *, ingested_at: datetime) -> Decoded:
-    """The same frames, of a batch that fails as a whole; a record that fails alone is set aside with its failure."""
+    """The same frames, of a batch that fails as a whole; a record that fails alone is set aside
+    with its failure.
+    """
     count = len(batch.values)
     if count == 0:
         raise error
@@ -103,7 +110,9 @@ def _in_halves(batch: Batch, error: BaseException, *, ingested_at: datetime) -> 
         return Decoded(rows, _reject_frame(batch, rejects, [], ingested_at=ingested_at))
     parts = []
     for part in (slice(count // 2), slice(count // 2, None)):
-        half = replace(batch, **{name: getattr(batch, name)[part] for name in ("offsets", "keys", "values")})
+        half = replace(
+            batch, **{name: getattr(batch, name)[part] for name in ("offsets", "keys", "values")}
+        )
         try:
             parts.append(_at_once(half, ingested_at=ingested_at))
         except MemoryError:
@@ -116,31 +125,48 @@ def _in_halves(batch: Batch, error: BaseException, *, ingested_at: datetime) -> 
 def _at_once(batch: Batch, *, ingested_at: datetime) -> Decoded:
     topic = TOPIC_BY_TYPE.get(batch.topic)
     if topic is None:
-        unknown = Reject("unknown_topic", None, f"found {batch.topic}, expected a topic of the contract")
+        unknown = Reject(
+            "unknown_topic", None, f"found {batch.topic}, expected a topic of the contract"
+        )
         rejects = dict.fromkeys(range(len(batch.values)), unknown)
         return Decoded(pl.DataFrame(), _reject_frame(batch, rejects, [], ingested_at=ingested_at))
     shaped = _shape(batch, topic=topic)
     frame = rules.with_times(_parse(shaped, topic=topic), topic=topic)
     broken = rules.broken(frame, topic=topic)
     rejects = shaped.rejects | {index: Reject(*rest) for index, *rest in broken.iter_rows()}
-    good = frame.filter(~pl.col("index").is_in(broken["index"].implode())) if broken.height else frame
+    good = (
+        frame.filter(~pl.col("index").is_in(broken["index"].implode())) if broken.height else frame
+    )
     places = [record for record, *_ in shaped.parts]
-    rows = _rows(_in_order(good, places, len(batch.values)), batch=batch, topic=topic, ingested_at=ingested_at)
+    rows = _rows(
+        _in_order(good, places, len(batch.values)),
+        batch=batch,
+        topic=topic,
+        ingested_at=ingested_at,
+    )
     return Decoded(rows, _reject_frame(batch, rejects, shaped.parts, ingested_at=ingested_at))
 
 
 def _shape(batch: Batch, *, topic: Topic) -> _Shaped:
-    """A topic with an object field (questionnaires, screenings, patients: few) goes record by record."""
+    """A topic with an object field (questionnaires, screenings, patients: few) goes record by
+    record.
+    """
     values = batch.values
     texts = _texts(values)
     one_by_one_only = bool(object_fields(topic))
-    plain = pl.repeat(False, len(values), eager=True) if one_by_one_only else shape.plain(texts, topic=topic)
+    plain = (
+        pl.repeat(False, len(values), eager=True)
+        if one_by_one_only
+        else shape.plain(texts, topic=topic)
+    )
     looked_at: dict[int, Plain | Reject] = {}
     parts: list[tuple[int, int, bytes]] = []
     for index in (~plain).arg_true():
         event = _events(batch, index, topic=topic)
         if isinstance(event, list):
-            looked_at |= {len(values) + len(parts) + k: part.is_what for k, part in enumerate(event)}
+            looked_at |= {
+                len(values) + len(parts) + k: part.is_what for k, part in enumerate(event)
+            }
             parts += [(index, k, part.value) for k, part in enumerate(event)]
         else:
             looked_at[index] = event
@@ -148,7 +174,9 @@ def _shape(batch: Batch, *, topic: Topic) -> _Shaped:
     rejects = {i: what for i, what in looked_at.items() if isinstance(what, Reject)}
     lines = texts.set(~plain, None)
     if parts:
-        lines = pl.concat([lines, pl.Series("line", [None] * len(parts), dtype=pl.String)], rechunk=True)
+        lines = pl.concat(
+            [lines, pl.Series("line", [None] * len(parts), dtype=pl.String)], rechunk=True
+        )
     if one_by_one:
         lines = lines.scatter(list(one_by_one), [what.line for what in one_by_one.values()])
     return _Shaped(lines, one_by_one, rejects, parts)
@@ -164,7 +192,9 @@ def _events(batch: Batch, index: int, *, topic: Topic) -> Plain | Reject | list[
 
 
 def _in_order(frame: pl.DataFrame, places: list[int], records: int) -> pl.DataFrame:
-    """The frame with `index` the record's, in the order of the records; parts of one in their own."""
+    """The frame with `index` the record's, in the order of the records; parts of one in their
+    own.
+    """
     if not places:
         return frame
     place = pl.Series("index", [*range(records), *places], dtype=pl.UInt32).gather(frame["index"])
@@ -172,7 +202,9 @@ def _in_order(frame: pl.DataFrame, places: list[int], records: int) -> pl.DataFr
 
 
 def _texts(values: list[bytes | None]) -> pl.Series:
-    """The values as texts; null where there is none, where it is not UTF-8, and where it is too large to look at."""
+    """The values as texts; null where there is none, where it is not UTF-8, and where it is too
+    large to look at.
+    """
     raw = pl.Series("line", values, dtype=pl.Binary)
     try:
         texts = raw.cast(pl.String)
@@ -189,8 +221,13 @@ def _text(value: bytes | None) -> str | None:
 
 
 def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:
-    """One row a record of the right shape, `index` its place in the batch; times are still texts."""
-    apart = {c.name: {i: p.objects.get(c.name) for i, p in shaped.one_by_one.items()} for c in object_fields(topic)}
+    """One row a record of the right shape, `index` its place in the batch; times are still
+    texts.
+    """
+    apart = {
+        c.name: {i: p.objects.get(c.name) for i, p in shaped.one_by_one.items()}
+        for c in object_fields(topic)
+    }
     apart["extra"] = {i: p.extra for i, p in shaped.one_by_one.items() if p.extra}
     lines = shaped.lines
     columns = [_scattered(name, found, length=lines.len()) for name, found in apart.items()]
@@ -200,17 +237,23 @@ def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:
     event = event.with_columns(pl.col("data").struct.rename_fields(columns))
     event = event.rename({"id": "event_id", "time": "event_time"}).unnest("data")
     integers = [c.name for c in data_fields(topic) if c.dtype == pl.Int64]
-    return pl.concat([frame.drop("line"), event], how="horizontal").with_columns(pl.col(integers).cast(pl.Int64))
+    return pl.concat([frame.drop("line"), event], how="horizontal").with_columns(
+        pl.col(integers).cast(pl.Int64)
+    )
 
 
 def _json(lines: pl.Series, *, topic: Topic) -> pl.Series:
-    """The lines as structs, some thousands at a time: what stands for a parsed line takes ten times its bytes.
+    """The lines as structs, some thousands at a time: what stands for a parsed line takes ten times
+    its bytes.
 
     In one chunk: polars 2.1 panics where a filtered frame of several is formatted to text.
     """
     schema = parse_schema(topic)
     starts = range(0, max(lines.len(), 1), _PARSED_AT_ONCE)
-    return pl.concat([lines.slice(start, _PARSED_AT_ONCE).str.json_decode(schema) for start in starts], rechunk=True)
+    return pl.concat(
+        [lines.slice(start, _PARSED_AT_ONCE).str.json_decode(schema) for start in starts],
+        rechunk=True,
+    )
 
 
 def _scattered(name: str, found: dict[int, str | None], *, length: int) -> pl.Series:
@@ -218,7 +261,9 @@ def _scattered(name: str, found: dict[int, str | None], *, length: int) -> pl.Se
     return series.scatter(list(found), list(found.values())) if found else series
 
 
-def _rows(frame: pl.DataFrame, *, batch: Batch, topic: Topic, ingested_at: datetime) -> pl.DataFrame:
+def _rows(
+    frame: pl.DataFrame, *, batch: Batch, topic: Topic, ingested_at: datetime
+) -> pl.DataFrame:
     offsets = pl.Series("kafka_offset", batch.offsets, dtype=pl.Int64)
     frame = frame.with_columns(
         kafka_topic=pl.lit(batch.topic),
@@ -232,7 +277,9 @@ def _rows(frame: pl.DataFrame, *, batch: Batch, topic: Topic, ingested_at: datet
     if topic.name == "retractions":
         frame = frame.with_columns(is_by_local_day=pl.col("from" + rules.OFFSET_SUFFIX).is_null())
     if topic.is_series:
-        frame = frame.with_columns(started_utc_offset_min=pl.col("started_at" + rules.OFFSET_SUFFIX))
+        frame = frame.with_columns(
+            started_utc_offset_min=pl.col("started_at" + rules.OFFSET_SUFFIX)
+        )
     return RAW_TABLES[topic.name].conform(frame)
 
 
@@ -243,18 +290,25 @@ def _closed(topic: Topic) -> dict[str, pl.Expr]:
         if column.closed:
             value = pl.col(column.name)
             known = value.is_in(column.closed)
-            columns[column.name] = pl.when(known | value.is_null()).then(value).otherwise(pl.lit("other"))
+            columns[column.name] = (
+                pl.when(known | value.is_null()).then(value).otherwise(pl.lit("other"))
+            )
             columns[f"{column.name}_raw"] = pl.when(~known).then(value)
     return columns
 
 
 def _reject_frame(
-    batch: Batch, rejects: dict[int, Reject], parts: list[tuple[int, int, bytes]], *, ingested_at: datetime
+    batch: Batch,
+    rejects: dict[int, Reject],
+    parts: list[tuple[int, int, bytes]],
+    *,
+    ingested_at: datetime,
 ) -> pl.DataFrame:
     """`parts`: the events behind the batch's own records, as in _Shaped."""
     count = len(batch.values)
     events = [
-        ((n, None, batch.values[n]) if n < count else parts[n - count], reject) for n, reject in sorted(rejects.items())
+        ((n, None, batch.values[n]) if n < count else parts[n - count], reject)
+        for n, reject in sorted(rejects.items())
     ]
     events.sort(key=lambda event: event[0][0])  # a record's own parts stay in their order
     order = [record for (record, *_), _ in events]

@@ -1,4 +1,5 @@
-"""How much was free on the home's disk, by the hour of the last week: what tells when it will be full.
+"""How much was free on the home's disk, by the hour of the last week: what tells when it will be
+full.
 
 Here: the file under the home and the estimate. Not here: who asks (health.py).
 """
@@ -15,11 +16,13 @@ _LEAST_S = 2 * _EVERY_S
 
 
 def days_until_full(settings, *, free: int, now: float | None = None) -> float | None:
-    """Days until nothing is free, at the pace since the oldest note; None where it does not fill, or too little is
-    known yet (two hours). Notes `free` (bytes) once an hour.
+    """Days until nothing is free, at the pace since the oldest note; None where it does not fill,
+    or too little is known yet (two hours). Notes `free` (bytes) once an hour.
     """
     at = time.time() if now is None else now
-    notes = [note for note in _notes(settings) if note[0] <= at]  # a clock that was set back forgets
+    notes = [
+        note for note in _notes(settings) if note[0] <= at
+    ]  # a clock that was set back forgets
     if not notes or at - notes[-1][0] >= _EVERY_S:
         notes = [*notes, (at, free)][-_KEPT:]
         _write(settings, notes)
@@ -30,7 +33,9 @@ def days_until_full(settings, *, free: int, now: float | None = None) -> float |
 
 def _notes(settings) -> list[tuple[float, int]]:
     try:
-        return [(float(at), int(free)) for at, free in json.loads((settings.home / _NAME).read_text())]
+        return [
+            (float(at), int(free)) for at, free in json.loads((settings.home / _NAME).read_text())
+        ]
     except (OSError, ValueError, TypeError):
         return []
 

@@ -1,10 +1,13 @@
-"""What a transaction wrote is on the disk before it commits: its files and the folders that name them.
+"""What a transaction wrote is on the disk before it commits: its files and the folders that name
+them.
 
-Here: listing, flushing and summing files, and telling what a writer left that died. Not here: what the catalog names
-(lake_catalog.py), the transaction (lake.py). Files on S3 need none of it: an object is whole and durable, or not there.
+Here: listing, flushing and summing files, and telling what a writer left that died. Not here: what
+the catalog names (lake_catalog.py), the transaction (lake.py). Files on S3 need none of it: an
+object is whole and durable, or not there.
 
-DuckLake flushes its catalog at a commit, never the Parquet files: without this a power cut leaves rows "landed" whose
-files are empty. Who writes has the turn, so what appears in the folders meanwhile is this transaction's.
+DuckLake flushes its catalog at a commit, never the Parquet files: without this a power cut leaves
+rows "landed" whose files are empty. Who writes has the turn, so what appears in the folders
+meanwhile is this transaction's.
 
     DATA/writing.json                while a transaction writes: since when
     DATA/interrupted-NUMBER.json     it was found there by the next writer: whoever wrote died, between these moments
@@ -27,7 +30,9 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True)
 class FileMark:
-    """A file as it was written: its path below the data, its length and BLAKE2b-128 over its bytes, 32 hex digits."""
+    """A file as it was written: its path below the data, its length and BLAKE2b-128 over its bytes,
+    32 hex digits.
+    """
 
     path: str
     size_bytes: int
@@ -50,7 +55,9 @@ class Folder:
     """The folder of a lake's data on this machine."""
 
     root: Path
-    _durable: set[Path] = field(default_factory=set)  # folders whose names are on the disk, up to the root
+    _durable: set[Path] = field(
+        default_factory=set
+    )  # folders whose names are on the disk, up to the root
 
     def files(self) -> set[str]:
         """Paths below the root of the Parquet files there."""
@@ -68,7 +75,9 @@ class Folder:
 
     @contextmanager
     def transaction(self) -> Iterator["NewFiles"]:
-        """The files that appear in it while the block runs; who comes upon its mark knows that this writer died."""
+        """The files that appear in it while the block runs; who comes upon its mark knows that this
+        writer died.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         mark = self.root / _WRITING
         with suppress(FileNotFoundError):
@@ -92,15 +101,22 @@ class Folder:
         return marks
 
     def _flush_folder(self, folder: Path) -> None:
-        """The names in the folder; and, once, its own name in the folder above, up to what Floe made around the data."""
+        """The names in the folder; and, once, its own name in the folder above, up to what Floe
+        made around the data.
+        """
         _fsync(folder)
         if folder in self._durable:
             return
         for above in folder.parents:
             if above.is_relative_to(self.root):
                 _fsync(above)
-            elif self.root.is_relative_to(above) and len(self.root.relative_to(above).parts) <= _MADE_AROUND:
-                with suppress(PermissionError):  # a folder of somebody else's that may be passed through, not read
+            elif (
+                self.root.is_relative_to(above)
+                and len(self.root.relative_to(above).parts) <= _MADE_AROUND
+            ):
+                with suppress(
+                    PermissionError
+                ):  # a folder of somebody else's that may be passed through, not read
                     _fsync(above)
         self._durable.add(folder)
 
@@ -112,9 +128,11 @@ class Folder:
         mark.unlink()
 
     def remove_leftovers(self, named: Iterable[str], *, before: float) -> int:
-        """Removes what interrupted transactions wrote, of those ended before a moment, unless the catalog names it.
+        """Removes what interrupted transactions wrote, of those ended before a moment, unless the
+        catalog names it.
 
-        Any other file that no catalog names stays: it may be another catalog's, or of a later state of this one.
+        Any other file that no catalog names stays: it may be another catalog's, or of a later state
+        of this one.
         """
         removed = 0
         for record in sorted(self.root.glob(_INTERRUPTED)):
@@ -130,7 +148,9 @@ class Folder:
 
 
 def _moments(record: Path) -> dict[str, float]:
-    """None of one that a power cut left empty or torn: then nothing is known to be that writer's."""
+    """None of one that a power cut left empty or torn: then nothing is known to be that
+    writer's.
+    """
     try:
         return {name: float(moment) for name, moment in json.loads(record.read_text()).items()}
     except (ValueError, TypeError, AttributeError):
@@ -166,7 +186,9 @@ def write_durably(file: Path, text: str) -> None:
 
 
 def move_durably(fresh: Path, file: Path) -> None:
-    """Gives a new file its name, and both to the disk, with the folders around that Floe may have made."""
+    """Gives a new file its name, and both to the disk, with the folders around that Floe may have
+    made.
+    """
     _fsync(fresh)
     fresh.replace(file)
     for above in list(file.parents)[:_MADE_AROUND]:

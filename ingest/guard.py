@@ -1,10 +1,13 @@
-"""The guard in front of every web server that Floe starts: who may ask, from where, by which method, how much at once.
+"""The guard in front of every web server that Floe starts: who may ask, from where, by which
+method, how much at once.
 
-Here: the rules for requests and sockets, as an ASGI application around another. Not here: sign-in, and what is served.
+Here: the rules for requests and sockets, as an ASGI application around another. Not here: sign-in,
+and what is served.
 
-Nobody signs in yet, so what keeps a web page that the user opens elsewhere out is what browsers say of it: the name that
-it asked for (a foreign name that points here is refused), where it comes from (`Origin`, `Sec-Fetch-Site`), and that no
-foreign page can send JSON without asking first, which is never granted.
+Nobody signs in yet, so what keeps a web page that the user opens elsewhere out is what browsers say
+of it: the name that it asked for (a foreign name that points here is refused), where it comes from
+(`Origin`, `Sec-Fetch-Site`), and that no foreign page can send JSON without asking first, which is
+never granted.
 """
 
 import json
@@ -39,11 +42,12 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Doors:
-    """What a server lets in beside reading (GET and HEAD): paths that take JSON by POST, paths that are sockets.
+    """What a server lets in beside reading (GET and HEAD): paths that take JSON by POST, paths that
+    are sockets.
 
-    `without_query`: paths that are read only without a query in the address. `closed`: first parts of addresses that
-    are not there. `judge(path, object)`: a sentence on what is wrong with a request's JSON, None for nothing. `headers` go
-    on every answer that has none of that name.
+    `without_query`: paths that are read only without a query in the address. `closed`: first parts
+    of addresses that are not there. `judge(path, object)`: a sentence on what is wrong with a
+    request's JSON, None for nothing. `headers` go on every answer that has none of that name.
     """
 
     posts: frozenset[str] = frozenset()
@@ -86,7 +90,7 @@ class Guard:
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
 
-# --- the rules ---------------------------------------------------------------------------------------------------
+# --- the rules ----------------------------------------------------------------------------------
 
 
 def refused(scope: Mapping, doors: Doors) -> Refusal | None:
@@ -102,7 +106,9 @@ def refused(scope: Mapping, doors: Doors) -> Refusal | None:
 
 
 def refused_socket(scope: Mapping, doors: Doors) -> Refusal | None:
-    """The same for a socket. A browser always says where it comes from, so that one that doesn't is refused too."""
+    """The same for a socket. A browser always says where it comes from, so that one that doesn't is
+    refused too.
+    """
     headers = _headers(scope)
     if scope["path"] not in doors.sockets:
         return Refusal(403, "found no socket here")
@@ -116,7 +122,8 @@ def _of_host(headers: Mapping[str, list[str]]) -> Refusal | None:
     if len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
         return None
     return Refusal(
-        400, "found another Host, expected 127.0.0.1, localhost or [::1]: open the address that floe up prints"
+        400,
+        "found another Host, expected 127.0.0.1, localhost or [::1]: open the address that floe up prints",
     )
 
 
@@ -125,26 +132,36 @@ def _of_method(scope: Mapping, doors: Doors) -> Refusal | None:
     if scope["method"] in _READS or (scope["method"] == "POST" and is_posted):
         return None
     return Refusal(
-        405, "found a method that is not taken here", {"Allow": "GET, HEAD" + (", POST" if is_posted else "")}
+        405,
+        "found a method that is not taken here",
+        {"Allow": "GET, HEAD" + (", POST" if is_posted else "")},
     )
 
 
 def _of_origin(scope: Mapping, headers: Mapping[str, list[str]]) -> Refusal | None:
-    """An origin is this server's own or absent; what a browser says of a foreign page lets in a link that is followed."""
-    own = f"{_WEBSOCKET_SCHEMES.get(scope['scheme'], scope['scheme'])}://{headers['host'][0]}".lower()
+    """An origin is this server's own or absent; what a browser says of a foreign page lets in a
+    link that is followed.
+    """
+    own = (
+        f"{_WEBSOCKET_SCHEMES.get(scope['scheme'], scope['scheme'])}://{headers['host'][0]}".lower()
+    )
     is_read = scope["type"] == "http" and scope["method"] in _READS
     referers = headers.get("referer", [])
     if any(origin.lower() != own for origin in headers.get("origin", [])):
         return Refusal(403, "found another Origin, expected this server's own")
     if not is_read and any(not f"{r.lower()}/".startswith(f"{own}/") for r in referers):
         return Refusal(403, "found another Referer, expected this server's own")
-    if set(headers.get("sec-fetch-site", [])) <= {"same-origin", "none"} or (is_read and _is_followed_link(headers)):
+    if set(headers.get("sec-fetch-site", [])) <= {"same-origin", "none"} or (
+        is_read and _is_followed_link(headers)
+    ):
         return None
     return Refusal(403, "found a request of another site's page, expected this server's own")
 
 
 def _is_followed_link(headers: Mapping[str, list[str]]) -> bool:
-    return headers.get("sec-fetch-mode") == ["navigate"] and headers.get("sec-fetch-dest") == ["document"]
+    return headers.get("sec-fetch-mode") == ["navigate"] and headers.get("sec-fetch-dest") == [
+        "document"
+    ]
 
 
 def _of_address(scope: Mapping, doors: Doors) -> Refusal | None:
@@ -152,19 +169,23 @@ def _of_address(scope: Mapping, doors: Doors) -> Refusal | None:
     if any(path == closed or path.startswith(f"{closed}/") for closed in doors.closed):
         return Refusal(404, "found nothing at this address")
     if path in doors.without_query and scope["method"] in _READS and scope.get("query_string"):
-        return Refusal(405, "found a query in the address, expected it as JSON by POST", {"Allow": "POST"})
+        return Refusal(
+            405, "found a query in the address, expected it as JSON by POST", {"Allow": "POST"}
+        )
     return None
 
 
 def _of_kind(headers: Mapping[str, list[str]]) -> Refusal | None:
-    """JSON alone, by its exact name: a foreign page's form or fetch can't send that without asking first."""
+    """JSON alone, by its exact name: a foreign page's form or fetch can't send that without asking
+    first.
+    """
     kinds = [kind.partition(";")[0].strip().lower() for kind in headers.get("content-type", [])]
     if kinds == ["application/json"] and "content-encoding" not in headers:
         return None
     return Refusal(415, "found another Content-Type, expected application/json")
 
 
-# --- bodies ------------------------------------------------------------------------------------------------------
+# --- bodies -------------------------------------------------------------------------------------
 
 
 async def _body(receive) -> tuple[bytes, Refusal | None]:
@@ -178,7 +199,11 @@ async def _body(receive) -> tuple[bytes, Refusal | None]:
         size += len(parts[-1])
         is_more = message.get("more_body", False)
         if size > _MOST_BYTES:
-            return b"", Refusal(413, f"found more than {_MOST_BYTES:,} bytes, expected less", {"Connection": "close"})
+            return b"", Refusal(
+                413,
+                f"found more than {_MOST_BYTES:,} bytes, expected less",
+                {"Connection": "close"},
+            )
     return b"".join(parts), None
 
 
@@ -215,16 +240,22 @@ def _again(body: bytes, receive):
     return receive_again
 
 
-# --- answers -----------------------------------------------------------------------------------------------------
+# --- answers ------------------------------------------------------------------------------------
 
 
 def _answer(refusal: Refusal):
     async def answer(scope, receive, send) -> None:
         body = json.dumps({"detail": refusal.sentence}).encode()
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **refusal.headers}
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **refusal.headers,
+        }
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send(
+            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body}
+        )
 
     return answer
 
@@ -250,4 +281,6 @@ def _headers(scope: Mapping) -> dict[str, list[str]]:
 
 
 def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
-    return ((name.decode("latin-1").lower(), value.decode("latin-1").strip()) for name, value in headers)
+    return (
+        (name.decode("latin-1").lower(), value.decode("latin-1").strip()) for name, value in headers
+    )

@@ -1,6 +1,8 @@
-"""A Kafka record's headers: the bytes as fetched, pairs of name and value, and the JSON text that a reject keeps.
+"""A Kafka record's headers: the bytes as fetched, pairs of name and value, and the JSON text that a
+reject keeps.
 
-Here: the three forms and the ways between them, without loss. Not here: what a header means (content_modes.py).
+Here: the three forms and the ways between them, without loss. Not here: what a header means
+(content_modes.py).
 
     headers = count (name_length name value_length value)...       lengths and the count are zigzag varints, -1 is null
 """
@@ -14,7 +16,9 @@ Pairs = list[tuple[bytes, bytes | None]]
 
 
 def unpack(raw: bytes) -> Pairs:
-    """Name and value of each header, in order, names that stand twice included; [] where the bytes are no headers."""
+    """Name and value of each header, in order, names that stand twice included; [] where the bytes
+    are no headers.
+    """
     try:
         count, at = _number(raw, 0)
         pairs = []
@@ -38,13 +42,21 @@ def pack(pairs: Iterable[tuple[bytes, bytes | None]]) -> bytes:
 
 
 def to_json(pairs: Pairs) -> str | None:
-    """[[name, value], ...]; what is not UTF-8 is {"base64": ...}, a null value null; None without headers."""
-    return orjson.dumps([[_shown(name), _shown(value)] for name, value in pairs]).decode() if pairs else None
+    """[[name, value], ...]; what is not UTF-8 is {"base64": ...}, a null value null; None without
+    headers.
+    """
+    return (
+        orjson.dumps([[_shown(name), _shown(value)] for name, value in pairs]).decode()
+        if pairs
+        else None
+    )
 
 
 def from_json(text: str | None) -> Pairs:
     """The inverse of `to_json`."""
-    return [(_read(name) or b"", _read(value)) for name, value in orjson.loads(text)] if text else []
+    return (
+        [(_read(name) or b"", _read(value)) for name, value in orjson.loads(text)] if text else []
+    )
 
 
 def sendable(pairs: Pairs) -> list[tuple[str, bytes | None]]:

@@ -1,9 +1,12 @@
-"""Whether a home is healthy, for machines that watch: alive, ready, figures as Prometheus reads them, which version.
+"""Whether a home is healthy, for machines that watch: alive, ready, figures as Prometheus reads
+them, which version.
 
-Here: the answers, and what they are made of. Not here: the port (health_port.py), pages for people (dashboards).
+Here: the answers, and what they are made of. Not here: the port (health_port.py), pages for people
+(dashboards).
 
-Labels come from closed lists alone (the contract's topics and reasons, the parts of floe up): never an id, and never
-more series than there are pairs of them. What is unknown has no sample, which is Prometheus' word for null.
+Labels come from closed lists alone (the contract's topics and reasons, the parts of floe up): never
+an id, and never more series than there are pairs of them. What is unknown has no sample, which is
+Prometheus' word for null.
 """
 
 import shutil
@@ -41,7 +44,9 @@ _OTHER = "other"
 
 
 class Health:
-    """Answers for one home; safe to share between threads. It opens the lake when it is first asked about it."""
+    """Answers for one home; safe to share between threads. It opens the lake when it is first asked
+    about it.
+    """
 
     def __init__(self, settings) -> None:
         self._settings = settings.model_copy(update={"lake_threads": 1})
@@ -64,7 +69,9 @@ class Health:
         }
 
     def ready(self) -> tuple[bool, dict]:
-        """Whether the lake answers, a worker is assigned and the watermark is young; every reason why not."""
+        """Whether the lake answers, a worker is assigned and the watermark is young; every reason
+        why not.
+        """
         return self._once("ready", self._ready)
 
     def metrics(self) -> bytes:
@@ -72,7 +79,9 @@ class Health:
         return self._once("metrics", lambda: generate_latest(self._registry))
 
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus' client asks of a collector; a lake or Kafka that is away leaves its figures out."""
+        """What Prometheus' client asks of a collector; a lake or Kafka that is away leaves its
+        figures out.
+        """
         yield _info("floe_build", "Release of Floe.", {"version": version_of("floe")})
         yield from self._of_machine()
         yield from _of_parts(self._settings)
@@ -83,12 +92,14 @@ class Health:
         except FloeError:
             self._drop()
             is_there = 0.0
-        yield GaugeMetricFamily("floe_lake_answers", "1 where a query of the lake succeeds, else 0.", value=is_there)
+        yield GaugeMetricFamily(
+            "floe_lake_answers", "1 where a query of the lake succeeds, else 0.", value=is_there
+        )
 
     def describe(self) -> list[Metric]:
         return []  # asked at registration; nothing is to be asked of a lake for it
 
-    # --- inside ---
+    # --- inside ----------------------------------------------------------------------------------
 
     def _once(self, name: str, ask):
         with self._lock:
@@ -123,7 +134,9 @@ class Health:
         elif not any(beat.get("partitions") for beat in heartbeat.heartbeats(self._settings)):
             reasons.append("no worker is assigned: ingest reports, and reads no partition yet")
         reasons += [f"alerts may be missing: {why}" for why in self._untold()]
-        reasons += [f"a part is down: {sentence}" for sentence in running.parts_down(self._settings)]
+        reasons += [
+            f"a part is down: {sentence}" for sentence in running.parts_down(self._settings)
+        ]
         return not reasons, {"status": "waiting" if reasons else "ready", "reasons": reasons}
 
     def _untold(self) -> list[str]:
@@ -131,28 +144,43 @@ class Health:
         if not has_watched(self._settings):
             return []
         fault = watcher_fault(self._settings)
-        return [*([fault] if fault else []), *undelivered_late(self._settings, now=datetime.now(UTC))]
+        return [
+            *([fault] if fault else []),
+            *undelivered_late(self._settings, now=datetime.now(UTC)),
+        ]
 
     def _watermark_reasons(self, lake: Lake) -> list[str]:
-        newest = inspection.newest_event_time(lake, clock_tolerance_min=self._settings.clock_tolerance_min)
+        newest = inspection.newest_event_time(
+            lake, clock_tolerance_min=self._settings.clock_tolerance_min
+        )
         limit_h = self._settings.ready_watermark_h
         if newest is None:
             return ["the watermark is unknown: no event has landed yet"]
         age_s = (datetime.now(UTC) - newest).total_seconds()
         if age_s <= limit_h * 3600:
             return []
-        return [f"the newest event is {spoken(age_s)} old, expected at most {limit_h:g} h (FLOE_READY_WATERMARK_H)"]
+        return [
+            f"the newest event is {spoken(age_s)} old, expected at most {limit_h:g} h (FLOE_READY_WATERMARK_H)"
+        ]
 
     def _of_machine(self) -> Iterator[Metric]:
         home = self._settings.home.absolute()
         usage = shutil.disk_usage(home if home.exists() else Path("/"))
-        yield GaugeMetricFamily("floe_disk_free_bytes", "Free on the disk of the home.", value=usage.free)
-        yield GaugeMetricFamily("floe_disk_size_bytes", "Size of the disk of the home.", value=usage.total)
+        yield GaugeMetricFamily(
+            "floe_disk_free_bytes", "Free on the disk of the home.", value=usage.free
+        )
+        yield GaugeMetricFamily(
+            "floe_disk_size_bytes", "Size of the disk of the home.", value=usage.total
+        )
         if (days := disk_history.days_until_full(self._settings, free=usage.free)) is not None:
-            yield GaugeMetricFamily("floe_disk_full_days", "Days until it is full, at the pace so far.", value=days)
+            yield GaugeMetricFamily(
+                "floe_disk_full_days", "Days until it is full, at the pace so far.", value=days
+            )
         moved = time.time() - time.monotonic() - self._clock
         yield GaugeMetricFamily(
-            "floe_clock_skew_seconds", "How far the clock was set since this process began.", value=moved
+            "floe_clock_skew_seconds",
+            "How far the clock was set since this process began.",
+            value=moved,
         )
         yield GaugeMetricFamily(
             "floe_process_resident_memory_bytes",
@@ -163,14 +191,24 @@ class Health:
     def _of_lake(self, lake: Lake) -> Iterator[Metric]:
         counts = {r["kafka_topic"]: r for r in inspection.row_counts(lake).iter_rows(named=True)}
         yield _counter(
-            "floe_events", "Records landed or set aside.", _by_topic(counts, lambda r: r["rows"] + r["rejects"])
+            "floe_events",
+            "Records landed or set aside.",
+            _by_topic(counts, lambda r: r["rows"] + r["rejects"]),
         )
-        yield _counter("floe_batches", "Batches of a partition in the ledger.", {(): _batches(lake)}, labels=())
+        yield _counter(
+            "floe_batches", "Batches of a partition in the ledger.", {(): _batches(lake)}, labels=()
+        )
         rejects = inspection.reject_counts(lake)
-        yield _counter("floe_rejects", "Records set aside, by reason.", _by_reason(rejects), labels=("reason",))
-        newest = inspection.newest_event_time(lake, clock_tolerance_min=self._settings.clock_tolerance_min)
+        yield _counter(
+            "floe_rejects", "Records set aside, by reason.", _by_reason(rejects), labels=("reason",)
+        )
+        newest = inspection.newest_event_time(
+            lake, clock_tolerance_min=self._settings.clock_tolerance_min
+        )
         landed = max((r["landed_at"] for r in counts.values()), default=None)
-        yield from _moment("floe_watermark_timestamp_seconds", "The newest plausible event time.", newest)
+        yield from _moment(
+            "floe_watermark_timestamp_seconds", "The newest plausible event time.", newest
+        )
         yield from _moment("floe_landed_timestamp_seconds", "When a batch landed last.", landed)
         yield from _run(lake)
         yield from self._lag(lake, landed)
@@ -184,7 +222,9 @@ class Health:
             return
         rows = waiting.group_by("kafka_topic").sum().select("kafka_topic", "lag").iter_rows()
         by_topic = dict(rows)
-        yield _gauge("floe_lag_records", "Kafka's ends less the lake's positions.", _by_topic(by_topic, int))
+        yield _gauge(
+            "floe_lag_records", "Kafka's ends less the lake's positions.", _by_topic(by_topic, int)
+        )
         total = sum(by_topic.values())
         since = (datetime.now(UTC) - landed).total_seconds() if landed else None
         if total == 0 or since is not None:
@@ -201,11 +241,20 @@ def _of_parts(settings) -> Iterator[Metric]:
         return
     parts = {part["name"]: part for part in record["parts"] if part["name"] in _PARTS}
     up = {(name,): float(part["state"] == "running") for name, part in parts.items()}
-    yield _gauge("floe_part_up", "1 where a part of floe up runs and answers.", up, labels=("part",))
+    yield _gauge(
+        "floe_part_up", "1 where a part of floe up runs and answers.", up, labels=("part",)
+    )
     restarts = {(name,): part["restarts"] for name, part in parts.items()}
-    yield _counter("floe_part_restarts", "How often floe up started it again.", restarts, labels=("part",))
+    yield _counter(
+        "floe_part_restarts", "How often floe up started it again.", restarts, labels=("part",)
+    )
     memory = {(name,): sum(map(_memory, part["processes"])) for name, part in parts.items()}
-    yield _gauge("floe_part_resident_memory_bytes", "Memory of all processes of a part.", memory, labels=("part",))
+    yield _gauge(
+        "floe_part_resident_memory_bytes",
+        "Memory of all processes of a part.",
+        memory,
+        labels=("part",),
+    )
 
 
 def _memory(process: dict) -> int:
@@ -220,7 +269,9 @@ def _memory(process: dict) -> int:
 def _of_workers(settings) -> Iterator[Metric]:
     """Of those that report: of the others nothing is known."""
     beats = [beat for beat in heartbeat.heartbeats(settings) if beat["unknown"] is None]
-    yield GaugeMetricFamily("floe_ingest_workers", "Ingest processes that report.", value=len(beats))
+    yield GaugeMetricFamily(
+        "floe_ingest_workers", "Ingest processes that report.", value=len(beats)
+    )
     if not beats:
         return
     yield CounterMetricFamily(
@@ -230,7 +281,9 @@ def _of_workers(settings) -> Iterator[Metric]:
     )
     rate = sum(b["events_per_s"] or 0.0 for b in beats)
     yield GaugeMetricFamily("floe_ingest_events_per_second", "Landed, over 10 seconds.", value=rate)
-    columns = zip(*(b.get("commits", [0] * (len(COMMIT_BUCKETS_S) + 1)) for b in beats), strict=True)
+    columns = zip(
+        *(b.get("commits", [0] * (len(COMMIT_BUCKETS_S) + 1)) for b in beats), strict=True
+    )
     total, buckets = 0, []
     for limit, column in zip((*map(str, COMMIT_BUCKETS_S), "+Inf"), columns, strict=True):
         total += sum(column)
@@ -250,10 +303,14 @@ def _run(lake: Lake) -> Iterator[Metric]:
            FROM mart.check_results c, core.data_cut d WHERE c.checked_at >= d.started_at"""
     )
     ended, started = rows.row(0)
-    yield from _moment("floe_materialization_timestamp_seconds", "When core and mart were computed last.", ended)
+    yield from _moment(
+        "floe_materialization_timestamp_seconds", "When core and mart were computed last.", ended
+    )
     if ended and started:
         took = (ended - started).total_seconds()
-        yield GaugeMetricFamily("floe_materialization_duration_seconds", "How long that took.", value=took)
+        yield GaugeMetricFamily(
+            "floe_materialization_duration_seconds", "How long that took.", value=took
+        )
 
 
 def _batches(lake: Lake) -> int:
@@ -292,7 +349,9 @@ def _counter(name: str, text: str, values: dict, labels: tuple[str, ...] = ("top
 
 
 def _info(name: str, text: str, labels: dict[str, str]) -> Metric:
-    return _filled(GaugeMetricFamily(f"{name}_info", text, labels=tuple(labels)), {tuple(labels.values()): 1})
+    return _filled(
+        GaugeMetricFamily(f"{name}_info", text, labels=tuple(labels)), {tuple(labels.values()): 1}
+    )
 
 
 def _filled(family, values: dict):

@@ -1,6 +1,7 @@
 """The door for whoever watches: /healthz, /readyz, /metrics and /version on one port of 127.0.0.1.
 
-Here: the paths, and serving them beside other work. Not here: the answers (health.py), who may ask (guard.py).
+Here: the paths, and serving them beside other work. Not here: the answers (health.py), who may ask
+(guard.py).
 """
 
 import asyncio
@@ -34,7 +35,9 @@ def answer(health: Health, path: str) -> Response:
     if path == "/readyz":
         is_ready, told = health.ready()
         return JSONResponse(told, 200 if is_ready else 503, headers=_FRESH)
-    return JSONResponse(health.version() if path == "/version" else {"status": "ok"}, headers=_FRESH)
+    return JSONResponse(
+        health.version() if path == "/version" else {"status": "ok"}, headers=_FRESH
+    )
 
 
 def create_app(health: Health) -> Starlette:
@@ -43,14 +46,20 @@ def create_app(health: Health) -> Starlette:
     async def asked(request: Request) -> Response:
         path = request.url.path
         # alive is told at once, also while the lake keeps others waiting
-        return answer(health, path) if path == "/healthz" else await asyncio.to_thread(answer, health, path)
+        return (
+            answer(health, path)
+            if path == "/healthz"
+            else await asyncio.to_thread(answer, health, path)
+        )
 
     return Starlette(routes=[Route(path, asked) for path in PATHS])
 
 
 @contextmanager
 def served(settings, *, port: int, of: str) -> Iterator[None]:
-    """Answers on `port` while the block runs; of port 0 nothing is served. PortInUse names the setting `of`."""
+    """Answers on `port` while the block runs; of port 0 nothing is served. PortInUse names the
+    setting `of`.
+    """
     if not port:
         yield
         return
@@ -64,7 +73,9 @@ def served(settings, *, port: int, of: str) -> Iterator[None]:
         "timeout_graceful_shutdown": 1,
     }
     server = uvicorn.Server(configured(Guard(create_app(health), Doors()), **options))
-    thread = threading.Thread(target=server.run, args=([listener],), name="floe-health", daemon=True)
+    thread = threading.Thread(
+        target=server.run, args=([listener],), name="floe-health", daemon=True
+    )
     thread.start()
     try:
         yield

@@ -1,10 +1,11 @@
-"""A worker's sign of life: one small file under the home, replaced whole, so that nobody writes the lake to say so.
+"""A worker's sign of life: one small file under the home, replaced whole, so that nobody writes the
+lake to say so.
 
-Here: writing it, reading all of them, telling well from stuck, and until when a figure holds. Not here: what a worker
-does (worker.py).
+Here: writing it, reading all of them, telling well from stuck, and until when a figure holds.
+Not here: what a worker does (worker.py).
 
-A figure holds as long as its worker reports. Afterwards nobody knows it: it is null, and `unknown` says why. What a
-worker that stopped of itself had done stays, its rate and its lag do not.
+A figure holds as long as its worker reports. Afterwards nobody knows it: it is null, and `unknown`
+says why. What a worker that stopped of itself had done stays, its rate and its lag do not.
 """
 
 import json
@@ -20,7 +21,18 @@ from transforms.counting import spoken
 
 _SILENT = timedelta(seconds=30)
 _STUCK_S = 60.0
-COMMIT_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # limits of `commits`, the rest beyond
+COMMIT_BUCKETS_S = (
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)  # limits of `commits`, the rest beyond
 _OF_NOW = (
     "events_per_s",
     "lag",
@@ -32,7 +44,9 @@ _OF_THE_RUN = ("events", "rows", "rejects", "batches", "seconds_running")  # tru
 
 
 def write_heartbeat(settings, worker: tuple[int, int], beat: Mapping[str, object]) -> None:
-    """Replaces the worker's file; a reader sees the old one or the new one. That the disk is full is told elsewhere."""
+    """Replaces the worker's file; a reader sees the old one or the new one. That the disk is full
+    is told elsewhere.
+    """
     path = _path(settings, worker)
     fresh = path.with_suffix(f".{os.getpid()}")
     stamp = {
@@ -47,10 +61,11 @@ def write_heartbeat(settings, worker: tuple[int, int], beat: Mapping[str, object
 
 
 def heartbeats(settings, *, now: datetime | None = None) -> list[dict]:
-    """The last sign of life of each worker of this home, with `health`, `age_s` and `unknown` (a sentence, or null):
+    """The last sign of life of each worker of this home, with `health`, `age_s` and `unknown` (a
+    sentence, or null):
 
-    ok (idle too), waiting (Kafka does not answer), stuck (silent, or records wait and none lands), stopped, failed.
-    Figures that are unknown are null.
+    ok (idle too), waiting (Kafka does not answer), stuck (silent, or records wait and none lands),
+    stopped, failed. Figures that are unknown are null.
     """
     at = now or datetime.now(UTC)
     beats = filter(None, (_read(path) for path in sorted(settings.home.glob("ingest-*-of-*.json"))))
@@ -79,7 +94,11 @@ def _judged(beat: dict, now: datetime) -> dict:
     health = _health(beat, age)
     reason = _reason(beat, health, age)
     lost = () if reason is None else _OF_NOW if health == "stopped" else (*_OF_NOW, *_OF_THE_RUN)
-    return beat | dict.fromkeys(lost) | {"health": health, "age_s": round(age.total_seconds(), 1), "unknown": reason}
+    return (
+        beat
+        | dict.fromkeys(lost)
+        | {"health": health, "age_s": round(age.total_seconds(), 1), "unknown": reason}
+    )
 
 
 def _path(settings, worker: tuple[int, int]) -> Path:

@@ -1,7 +1,8 @@
-"""What has landed, told from the lake's own books: counts, freshness, rejects, the release in force.
+"""What has landed, told from the lake's own books: counts, freshness, rejects, the release in
+force.
 
-Here: read-only questions about `raw`, `core.data_cut` and the checks. Not here: landing (landing.py), proofs
-(proofs.py), what Kafka still holds (lag.py), outcomes.
+Here: read-only questions about `raw`, `core.data_cut` and the checks. Not here: landing
+(landing.py), proofs (proofs.py), what Kafka still holds (lag.py), outcomes.
 """
 
 import re
@@ -18,20 +19,28 @@ from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
 from .lake import Lake
 
 _SHOWN_TABLES = 5
-_LONGEST_NAME = 200  # characters of what the contract does not know: a field's name may be as long as a record
+_LONGEST_NAME = (
+    200  # characters of what the contract does not know: a field's name may be as long as a record
+)
 _RAW_TABLE = re.compile(r"\b(?P<word>FROM|JOIN)\s+raw\.(?P<name>\w+|\"\w+\")", re.IGNORECASE)
 
 
 def landed_records(lake: Lake, *, at: int | None = None) -> int:
     """Records landed or set aside, up to the snapshot `at` (None = now)."""
-    return lake.sql(f"SELECT coalesce(sum(rows + rejects), 0)::BIGINT AS n FROM raw.ledger {_at(at)}")["n"][0]
+    return lake.sql(
+        f"SELECT coalesce(sum(rows + rejects), 0)::BIGINT AS n FROM raw.ledger {_at(at)}"
+    )["n"][0]
 
 
-def newest_event_time(lake: Lake, *, clock_tolerance_min: int, at: int | None = None) -> datetime | None:
-    """The newest plausible event time, each capped at the time it was ingested; None of an empty lake.
+def newest_event_time(
+    lake: Lake, *, clock_tolerance_min: int, at: int | None = None
+) -> datetime | None:
+    """The newest plausible event time, each capped at the time it was ingested; None of an empty
+    lake.
 
-    One further ahead of its landing than the tolerance is of a clock that is wrong: what time it was there is not
-    known, and it moves nobody. Alerts don't count: Floe writes them itself, and one about a record of last year says nothing of patients since.
+    One further ahead of its landing than the tolerance is of a clock that is wrong: what time it
+    was there is not known, and it moves nobody. Alerts don't count: Floe writes them itself, and
+    one about a record of last year says nothing of patients since.
     """
     parts = " UNION ALL ".join(
         f'SELECT max(least(event_time, ingested_at)) AS t FROM raw."{name}" {_at(at)} '
@@ -43,8 +52,15 @@ def newest_event_time(lake: Lake, *, clock_tolerance_min: int, at: int | None = 
 
 
 def _landed(lake: Lake, *, at: int | None = None) -> list[str]:
-    """The tables of `raw` in which rows have landed: a look at one that never had any costs as much as at the others."""
-    topics = {topic for (topic,) in lake.rows(f"SELECT DISTINCT kafka_topic FROM raw.ledger {_at(at)} WHERE rows > 0")}
+    """The tables of `raw` in which rows have landed: a look at one that never had any costs as much
+    as at the others.
+    """
+    topics = {
+        topic
+        for (topic,) in lake.rows(
+            f"SELECT DISTINCT kafka_topic FROM raw.ledger {_at(at)} WHERE rows > 0"
+        )
+    }
     return [name for name in RAW_TABLES if TOPIC_BY_NAME[name].type in topics]
 
 
@@ -54,14 +70,22 @@ def last_release(lake: Lake) -> dict | None:
     return rows.row(-1, named=True) if rows.height else None
 
 
-def outdated_tables(lake: Lake, *, schemas: tuple[str, ...] = ("core", "mart", "app")) -> dict[str, bool]:
-    """Tables of these schemas that another release computed -> whether they are empty until computed anew."""
-    rows = lake.rows(f"SELECT table_name, is_empty FROM {OUTDATED_TABLES.full_name} ORDER BY table_name")
+def outdated_tables(
+    lake: Lake, *, schemas: tuple[str, ...] = ("core", "mart", "app")
+) -> dict[str, bool]:
+    """Tables of these schemas that another release computed -> whether they are empty until
+    computed anew.
+    """
+    rows = lake.rows(
+        f"SELECT table_name, is_empty FROM {OUTDATED_TABLES.full_name} ORDER BY table_name"
+    )
     return {name: is_empty for name, is_empty in rows if name.partition(".")[0] in schemas}
 
 
 def outdated_sentence(lake: Lake) -> str | None:
-    """What a reader must know of a lake that is being brought forward; None where nothing is outdated."""
+    """What a reader must know of a lake that is being brought forward; None where nothing is
+    outdated.
+    """
     outdated = outdated_tables(lake, schemas=("core", "mart"))
     if not outdated:
         return None
@@ -95,15 +119,25 @@ _ASIDE = ("conflicts", "orphans", "implausible", "likely_doubles")
 
 
 def set_aside(lake: Lake) -> dict[str, int]:
-    """How many rows core lists of what clashes, refers to nothing, can't be true, or is likely there twice."""
+    """How many rows core lists of what clashes, refers to nothing, can't be true, or is likely
+    there twice.
+    """
     # duckdb_tables() would estimate the rows of every table
     there = lake.rows("SELECT DISTINCT table_name FROM duckdb_columns() WHERE schema_name = 'core'")
-    return {name: lake.rows(f"SELECT count(*) FROM core.{name}")[0][0] for name in _ASIDE if (name,) in there}
+    return {
+        name: lake.rows(f"SELECT count(*) FROM core.{name}")[0][0]
+        for name in _ASIDE
+        if (name,) in there
+    }
 
 
 def unknown_content(lake: Lake) -> pl.DataFrame:
-    """What was landed and the contract does not know (by now): topic, kind (field, value, instrument), name, records."""
-    parts = ["SELECT NULL::VARCHAR AS topic, NULL::VARCHAR AS kind, NULL::VARCHAR AS name, 0 AS records WHERE false"]
+    """What was landed and the contract does not know (by now): topic, kind (field, value,
+    instrument), name, records.
+    """
+    parts = [
+        "SELECT NULL::VARCHAR AS topic, NULL::VARCHAR AS kind, NULL::VARCHAR AS name, 0 AS records WHERE false"
+    ]
     for name in _landed(lake):
         parts.append(
             f"""SELECT '{name}', 'field', key, count(*)
@@ -122,10 +156,14 @@ def unknown_content(lake: Lake) -> pl.DataFrame:
             WHERE instrument NOT IN ({known}) GROUP BY 3"""
     )
     shown = f"SELECT topic, kind, left(name, {_LONGEST_NAME}) AS name, records"
-    return lake.sql(f"{shown} FROM ({' UNION ALL '.join(parts)}) ORDER BY records DESC, topic, name")
+    return lake.sql(
+        f"{shown} FROM ({' UNION ALL '.join(parts)}) ORDER BY records DESC, topic, name"
+    )
 
 
-def list_rejects(lake: Lake, *, reason: str | None = None, topic: str | None = None, limit: int = 50) -> pl.DataFrame:
+def list_rejects(
+    lake: Lake, *, reason: str | None = None, topic: str | None = None, limit: int = 50
+) -> pl.DataFrame:
     """The newest rejects first, without their bytes."""
     return lake.sql(
         "SELECT kafka_topic, kafka_partition, kafka_offset, part, reason, field, detail, ingested_at, replayed_at, "
@@ -137,7 +175,9 @@ def list_rejects(lake: Lake, *, reason: str | None = None, topic: str | None = N
 
 
 def one_reject(lake: Lake, *, topic: str, partition: int, offset: int) -> pl.DataFrame:
-    """The rejects at one position: none, one, several of a batched record, and those of each topic id of the name."""
+    """The rejects at one position: none, one, several of a batched record, and those of each topic
+    id of the name.
+    """
     return lake.table(
         "raw.rejects",
         where="kafka_topic = $1 AND kafka_partition = $2 AND kafka_offset = $3",
@@ -148,7 +188,9 @@ def one_reject(lake: Lake, *, topic: str, partition: int, offset: int) -> pl.Dat
 def mark_replayed(lake: Lake, rejects: pl.DataFrame, *, now: datetime) -> None:
     """Notes in `raw.rejects` that these were published again."""
     whole = pl.col("part").fill_null(-1)
-    places = rejects.select("kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset", whole)
+    places = rejects.select(
+        "kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset", whole
+    )
     lake.write(
         lambda w: w.execute(
             """UPDATE raw.rejects SET replayed_at = $1
@@ -165,15 +207,18 @@ def _at(snapshot: int | None) -> str:
 
 
 def raw_as_of(lake: Lake, snapshot: int) -> Callable[..., pl.DataFrame]:
-    """`lake.sql`, for which the tables of `raw` stand still at `snapshot` while ingest goes on, and their rows are read
-    with what this release knows (transforms/records/reread.py); others are as now.
+    """`lake.sql`, for which the tables of `raw` stand still at `snapshot` while ingest goes on, and
+    their rows are read with what this release knows (transforms/records/reread.py); others are as
+    now.
     """
 
     def stood_still(reading: re.Match[str]) -> str:
         name = reading["name"].strip('"')
         table = f'raw."{name}" {_at(snapshot)}'
         is_record = name in RAW_TABLES
-        return f"{reading['word']} " + (f'(SELECT {reread(name)} FROM {table}) AS "{name}"' if is_record else table)
+        return f"{reading['word']} " + (
+            f'(SELECT {reread(name)} FROM {table}) AS "{name}"' if is_record else table
+        )
 
     def query(statement: str, params=None, /, **frames: pl.DataFrame) -> pl.DataFrame:
         return lake.sql(_RAW_TABLE.sub(stood_still, statement), params, **frames)

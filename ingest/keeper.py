@@ -1,16 +1,20 @@
-"""Starts a process that lives on without its parent, or ends with it and takes along all that it started.
+"""Starts a process that lives on without its parent, or ends with it and takes along all that it
+started.
 
-Here: a small script of the standard library alone, run as a file (broker/process.py, orchestration/processes.py). Not
-here: what it starts.
+Here: a small script of the standard library alone, run as a file (broker/process.py,
+orchestration/processes.py). Not here: what it starts.
 
-    python keeper.py {"command": [...], "log": PATH, "is_tied": BOOL, "grace_s": SECONDS, "is_in_front": BOOL}
+    python keeper.py {"command": [...], "log": PATH, "is_tied": BOOL, "grace_s": SECONDS,
+    "is_in_front": BOOL}
 
-It prints {"pid": ..., "keeper_pid": ...} on its standard output. Tied, it stays and watches its standard input (a pipe
-whose other end only the caller holds, so that even kill -9 closes it), and then ends the process: SIGTERM, `grace_s`
-seconds (0: SIGKILL at once), SIGKILL. However the process ends, whatever it started ends with it, in groups and
-sessions of its own too: orphans come to the keeper, as to an init (Linux; elsewhere its process group alone).
+It prints {"pid": ..., "keeper_pid": ...} on its standard output. Tied, it stays and watches its
+standard input (a pipe whose other end only the caller holds, so that even kill -9 closes it), and
+then ends the process: SIGTERM, `grace_s` seconds (0: SIGKILL at once), SIGKILL. However the process
+ends, whatever it started ends with it, in groups and sessions of its own too: orphans come to the
+keeper, as to an init (Linux; elsewhere its process group alone).
 
-In front it is its caller's child and ends as its process did (by signal N: exit code 128 + N); else it steps aside.
+In front it is its caller's child and ends as its process did (by signal N: exit code 128 + N); else
+it steps aside.
 """
 
 import ctypes
@@ -34,7 +38,10 @@ def main(order: dict) -> None:
     if order["is_tied"]:
         _prctl(_SET_CHILD_SUBREAPER, 1)
     process = _start(order)
-    print(json.dumps({"pid": process.pid, "keeper_pid": os.getpid() if order["is_tied"] else None}), flush=True)
+    print(
+        json.dumps({"pid": process.pid, "keeper_pid": os.getpid() if order["is_tied"] else None}),
+        flush=True,
+    )
     os.close(1)
     if order["is_tied"]:
         _keep(process, order["grace_s"])
@@ -84,7 +91,9 @@ def _end(process: subprocess.Popen, grace_s: float) -> None:
 
 
 def _end_what_it_left(process: subprocess.Popen) -> None:
-    """Its group, then one generation of orphans after the other; then this process ends as it did."""
+    """Its group, then one generation of orphans after the other; then this process ends as it
+    did.
+    """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     code = process.wait()

@@ -1,10 +1,11 @@
-"""The lake: attach, read, write in one transaction, snapshots, change feed, upkeep. The only file that imports duckdb.
+"""The lake: attach, read, write in one transaction, snapshots, change feed, upkeep. The only file
+that imports duckdb.
 
-Here: how DuckLake is spoken to. Not here: what is landed (landing.py), which tables there are (transforms/schemas),
-who writes when (turns.py).
+Here: how DuckLake is spoken to. Not here: what is landed (landing.py), which tables there are
+(transforms/schemas), who writes when (turns.py).
 
-Many processes use one lake at once: readers never wait for writers; writers take turns, and a whole transaction is
-run again where the catalog was busy all the same.
+Many processes use one lake at once: readers never wait for writers; writers take turns, and a whole
+transaction is run again where the catalog was busy all the same.
 """
 
 import os
@@ -74,14 +75,18 @@ _RELATIONS = frozenset(one.full_name for one in (*TABLES, *VIEWS))
 _NO_CHANGES = "SELECT 0::BIGINT AS snapshot_id, 0::BIGINT AS rowid, '' AS change_type"
 _ATTEMPTS = 48
 _ROWS_AT_ONCE = 10_000
-_GRACE = timedelta(days=1)  # a file that no snapshot names any more may still be open in a long reader
+_GRACE = timedelta(
+    days=1
+)  # a file that no snapshot names any more may still be open in a long reader
 _POSTGRES_TURN = 1_179_406_149  # the advisory lock's number: the letters FLOE as bytes
 
 
 class Lake:
     """One attached lake, safe to share between threads: each call works on a cursor of its own."""
 
-    def __init__(self, settings, connection: duckdb.DuckDBPyConnection, copy: PassingCopy | None = None) -> None:
+    def __init__(
+        self, settings, connection: duckdb.DuckDBPyConnection, copy: PassingCopy | None = None
+    ) -> None:
         self._settings = settings
         self._connection = connection
         self._copy = copy  # of the catalog, where its folder can't be written
@@ -89,12 +94,16 @@ class Lake:
         self._folder = Folder(folder) if folder else None
 
     @classmethod
-    def open(cls, settings, read_only: bool = False, as_of: int | str | datetime | None = None) -> Self:
-        """The lake of `settings`; a writable one is made if it is not there, with every table, view and comment.
+    def open(
+        cls, settings, read_only: bool = False, as_of: int | str | datetime | None = None
+    ) -> Self:
+        """The lake of `settings`; a writable one is made if it is not there, with every table, view
+        and comment.
 
-        `as_of`: a snapshot or a moment (ISO 8601; UTC where it says no offset), read-only. Raises CatalogMissing,
-        DiskFull, HomeReadOnly, UsageError (no such snapshot; unencrypted files where FLOE_ENCRYPT asks for encrypted ones),
-        FloeError (a lake of a newer release), LakeOutdated (a reader of one that is to be brought forward first).
+        `as_of`: a snapshot or a moment (ISO 8601; UTC where it says no offset), read-only. Raises
+        CatalogMissing, DiskFull, HomeReadOnly, UsageError (no such snapshot; unencrypted files
+        where FLOE_ENCRYPT asks for encrypted ones), FloeError (a lake of a newer release),
+        LakeOutdated (a reader of one that is to be brought forward first).
         """
         is_read_only = read_only or as_of is not None
         file = catalog_file(settings)
@@ -107,10 +116,16 @@ class Lake:
             lake._attached = {"is_read_only": is_read_only, "as_of": as_of}
             _repeated(lambda: _attach(connection, settings, **lake._attached, copy=copy))
             if as_of is None:
-                lake._on_cursor(lambda cursor: require_readable(cursor, TABLES, is_read_only=is_read_only))
-            lake._on_cursor(lambda cursor: require_same(cursor, settings, is_read_only=is_read_only))
+                lake._on_cursor(
+                    lambda cursor: require_readable(cursor, TABLES, is_read_only=is_read_only)
+                )
+            lake._on_cursor(
+                lambda cursor: require_same(cursor, settings, is_read_only=is_read_only)
+            )
             if not is_read_only:
-                import_module("pyarrow.dataset")  # as DuckDB does at the first frame: a second that no turn should hold
+                import_module(
+                    "pyarrow.dataset"
+                )  # as DuckDB does at the first frame: a second that no turn should hold
                 lake._bring_forward()
         except BaseException:
             lake.close()
@@ -128,14 +143,18 @@ class Lake:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # --- reading -------------------------------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------------
 
     def sql(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
-        """The query's rows. `frames` are tables of the query, by name. A query that can't be run is a UsageError."""
+        """The query's rows. `frames` are tables of the query, by name. A query that can't be run is
+        a UsageError.
+        """
         return self._on_cursor(lambda cursor: _execute(cursor, query, params, frames))
 
     def rows(self, query: str) -> list[tuple]:
-        """The query's rows as tuples: for a few, of which no frame is to be made (that imports Arrow and numpy)."""
+        """The query's rows as tuples: for a few, of which no frame is to be made (that imports
+        Arrow and numpy).
+        """
         return self._on_cursor(lambda cursor: cursor.execute(query).fetchall())
 
     def table(
@@ -145,29 +164,38 @@ class Lake:
         where: str | None = None,
         params: Any = None,
     ) -> pl.DataFrame:
-        """Rows of `schema.table`: some columns (default all), those for which the SQL condition `where` holds."""
+        """Rows of `schema.table`: some columns (default all), those for which the SQL condition
+        `where` holds.
+        """
         selected = ", ".join(f'"{name}"' for name in columns) if columns else "*"
         condition = f" WHERE {where}" if where else ""
         return self.sql(f"SELECT {selected} FROM {_quoted(full_name)}{condition}", params)
 
     @contextmanager
     def answer(self, statement: str, **ending: Any) -> Iterator[tuple[list[str], Iterator[tuple]]]:
-        """Column names and rows of one statement that reads, every value a text, number, truth, list, dict or None.
+        """Column names and rows of one statement that reads, every value a text, number, truth,
+        list, dict or None.
 
-        From then on this lake reads the lake alone: no other file, no setting, and not its catalog, which holds the files'
-        keys. Rows come as they are asked for. Raises UsageError for anything but one statement that reads what is open
-        (lake_reading.py), and for one that needs more memory or time than the settings give.
-        `abandon`: see lake_limits.Clock.
+        From then on this lake reads the lake alone: no other file, no setting, and not its catalog,
+        which holds the files' keys. Rows come as they are asked for. Raises UsageError for anything
+        but one statement that reads what is open (lake_reading.py), and for one that needs more
+        memory or time than the settings give. `abandon`: see lake_limits.Clock.
         """
         with self._asked(statement, **ending) as (asked, clock):
             plain = clock.run(lambda: _plain(asked))
             yield asked.columns, _rows_of(clock, plain)
 
     @contextmanager
-    def answer_batches(self, statement: str, **ending: Any) -> Iterator[tuple[list[str], Any, Iterator[Any]]]:
-        """The same as an Arrow schema of columns c0, c1, …, in types that a Parquet file has, and its record batches."""
+    def answer_batches(
+        self, statement: str, **ending: Any
+    ) -> Iterator[tuple[list[str], Any, Iterator[Any]]]:
+        """The same as an Arrow schema of columns c0, c1, …, in types that a Parquet file has, and
+        its record batches.
+        """
         with self._asked(statement, **ending) as (asked, clock):
-            reader = clock.run(lambda: _renamed(asked, parquet_columns).to_arrow_reader(_ROWS_AT_ONCE))
+            reader = clock.run(
+                lambda: _renamed(asked, parquet_columns).to_arrow_reader(_ROWS_AT_ONCE)
+            )
             yield asked.columns, reader.schema, _batches_of(clock, reader)
 
     @contextmanager
@@ -194,18 +222,21 @@ class Lake:
         return self.sql("SELECT id FROM ducklake_current_snapshot('lake')").item()
 
     def changes(self, full_name: str, from_snapshot: int, to_snapshot: int) -> pl.DataFrame:
-        """What changed after `from_snapshot`, through `to_snapshot`: snapshot_id, rowid, change_type (insert, delete,
-        update_preimage, update_postimage) and the table's columns.
+        """What changed after `from_snapshot`, through `to_snapshot`: snapshot_id, rowid,
+        change_type (insert, delete, update_preimage, update_postimage) and the table's columns.
 
-        UsageError where a snapshot in between is not there any more (upkeep expired it): start anew.
+        UsageError where a snapshot in between is not there any more (upkeep expired it): start
+        anew.
         """
         schema, name = full_name.split(".")
         first = from_snapshot + 1
         if first > to_snapshot:
             return self.sql(f"{_NO_CHANGES}, * FROM {_quoted(full_name)} WHERE false")
-        return self.sql("FROM ducklake_table_changes('lake', ?, ?, ?, ?)", [schema, name, first, to_snapshot])
+        return self.sql(
+            "FROM ducklake_table_changes('lake', ?, ?, ?, ?)", [schema, name, first, to_snapshot]
+        )
 
-    # --- writing -------------------------------------------------------------------------------------------------
+    # --- writing ---------------------------------------------------------------------------------
 
     def write(self, work: Callable[["Writer"], T]) -> T:
         """Runs `work` in one transaction and commits it, or nothing of it.
@@ -224,32 +255,46 @@ class Lake:
         return self._on_cursor(once)
 
     def ensure(self, tables: Iterable[Table], views: Iterable[View] = ()) -> None:
-        """Schemas, tables, columns, comments and views as described; where nothing is missing nothing is written."""
+        """Schemas, tables, columns, comments and views as described; where nothing is missing
+        nothing is written.
+        """
         tables, views = tuple(tables), tuple(views)
         if self._on_cursor(lambda cursor: _is_lacking(cursor, tables, views)):
             self.write(lambda writer: _ensure(writer, tables, views))
 
     def _bring_forward(self) -> None:
-        """All that this release describes; of a lake of an earlier one, what that makes outdated (lake_forward.py)."""
+        """All that this release describes; of a lake of an earlier one, what that makes outdated
+        (lake_forward.py).
+        """
         if self._on_cursor(lambda cursor: is_of_this_release(cursor, TABLES)):
             self.ensure(TABLES, VIEWS)
         else:
             self.write(_forward)
 
-    def upkeep(self, expire_before: int | None = None, keep: timedelta = timedelta(days=7)) -> dict[str, int]:
-        """Moves inlined rows into files, merges small files, rewrites files that are mostly deleted, and removes the
-        snapshots below `expire_before` that are older than `keep`, with the files that only they used.
+    def upkeep(
+        self, expire_before: int | None = None, keep: timedelta = timedelta(days=7)
+    ) -> dict[str, int]:
+        """Moves inlined rows into files, merges small files, rewrites files that are mostly
+        deleted, and removes the snapshots below `expire_before` that are older than `keep`, with
+        the files that only they used.
 
-        `expire_before`: the oldest snapshot from which any reader of the change feed goes on (None: none expires).
-        Files go a day after their last snapshot, so that a long reader keeps what it reads. Returns counts.
+        `expire_before`: the oldest snapshot from which any reader of the change feed goes on (None:
+        none expires). Files go a day after their last snapshot, so that a long reader keeps what it
+        reads. Returns counts.
         """
-        counts = {"flushed_rows": sum(self._flush(*table) for table in self._on_cursor(inlined_tables))}
+        counts = {
+            "flushed_rows": sum(self._flush(*table) for table in self._on_cursor(inlined_tables))
+        }
         for name, call in upkeep_calls():
             counts[name] = self._maintain(call).height
-        counts["expired_snapshots"] = self._expire(expire_before, keep) if expire_before is not None else 0
+        counts["expired_snapshots"] = (
+            self._expire(expire_before, keep) if expire_before is not None else 0
+        )
         counts["noted_files"] = self._note_files()
         file = catalog_file(self._settings)
-        with removing_files(file) if file else nullcontext(True) as may_remove:  # not while a backup copies them
+        with (
+            removing_files(file) if file else nullcontext(True) as may_remove
+        ):  # not while a backup copies them
             counts |= self._remove() if may_remove else {"removed_files": 0, "removed_leftovers": 0}
         return counts
 
@@ -258,7 +303,9 @@ class Lake:
         return self._on_cursor(lambda cursor: check_files(cursor, self._settings.data_path))
 
     def end_files(self, damages: Iterable[Damage]) -> None:
-        """The lake goes on without damaged files: of what landed those alone, of a computed table all of its files."""
+        """The lake goes on without damaged files: of what landed those alone, of a computed table
+        all of its files.
+        """
         damages = tuple(damages)
 
         def once(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -267,7 +314,7 @@ class Lake:
 
         self._on_cursor(once)
 
-    # --- inside --------------------------------------------------------------------------------------------------
+    # --- inside ----------------------------------------------------------------------------------
 
     def _on_cursor(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         def once() -> T:
@@ -299,10 +346,16 @@ class Lake:
         self._restart()
         with self._own_cursor() as cursor:
             file = first_damage(cursor, self._settings.data_path)
-        return damaged(f"{file.path} ({file.table})", str(error.__cause__).splitlines()[0]) if file else error
+        return (
+            damaged(f"{file.path} ({file.table})", str(error.__cause__).splitlines()[0])
+            if file
+            else error
+        )
 
     def _restart(self) -> None:
-        """A bit that flipped in an encrypted file is fatal to DuckDB 1.5.5: its connection answers nothing any more."""
+        """A bit that flipped in an encrypted file is fatal to DuckDB 1.5.5: its connection answers
+        nothing any more.
+        """
         connection = _connect(self._settings)
         _attach(connection, self._settings, **self._attached, copy=self._copy)
         self._connection = connection
@@ -331,13 +384,17 @@ class Lake:
 
     @contextmanager
     def _lasting(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[NewFiles]:
-        """A transaction with the turn, and the files that it makes: to be flushed as the last thing before its commit."""
+        """A transaction with the turn, and the files that it makes: to be flushed as the last thing
+        before its commit.
+        """
         new = self._folder.transaction() if self._folder else nullcontext(NoFiles())
         with self._turn(), new as files, _transaction(cursor):
             yield files
 
     def _maintain(self, call: str) -> pl.DataFrame:
-        """Compaction can't share its transaction with a note of its files: the next write makes it."""
+        """Compaction can't share its transaction with a note of its files: the next write makes
+        it.
+        """
 
         def once(cursor: duckdb.DuckDBPyConnection) -> pl.DataFrame:
             with self._lasting(cursor) as new:
@@ -352,7 +409,10 @@ class Lake:
 
     def _remove(self) -> dict[str, int]:
         removed = self._maintain(cleanup_call(datetime.now(UTC) - _GRACE)).height
-        return {"removed_files": removed, "removed_leftovers": self._on_cursor(self._remove_leftovers)}
+        return {
+            "removed_files": removed,
+            "removed_leftovers": self._on_cursor(self._remove_leftovers),
+        }
 
     def _note_files(self) -> int:
         """Notes what compaction made, and what an earlier release or S3 left without a note."""
@@ -366,12 +426,16 @@ class Lake:
         return self.write(work)
 
     def _remove_leftovers(self, cursor) -> int:
-        """Files of transactions that were interrupted, a day after; never any other that no catalog names."""
+        """Files of transactions that were interrupted, a day after; never any other that no catalog
+        names.
+        """
         if not self._folder:
             return 0
         with self._turn():
             named = {file.path for file in named_files(cursor)} | scheduled_files(cursor)
-            return self._folder.remove_leftovers(named, before=(datetime.now(UTC) - _GRACE).timestamp())
+            return self._folder.remove_leftovers(
+                named, before=(datetime.now(UTC) - _GRACE).timestamp()
+            )
 
     def _expire(self, expire_before: int, keep: timedelta) -> int:
         old = self.sql(
@@ -384,7 +448,9 @@ class Lake:
 
 
 class Writer:
-    """The inside of one transaction. Frames must have the table's columns; they are brought to its order and types."""
+    """The inside of one transaction. Frames must have the table's columns; they are brought to its
+    order and types.
+    """
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
@@ -402,9 +468,13 @@ class Writer:
         self.append(table, frame)
 
     def upsert(self, table: Table, frame: pl.DataFrame, keys: pl.DataFrame) -> None:
-        """Removes the rows whose key columns are among `keys` (null equals null) and adds `frame`."""
+        """Removes the rows whose key columns are among `keys` (null equals null) and adds
+        `frame`.
+        """
         if keys.height:
-            same = " AND ".join(f'rows."{name}" IS NOT DISTINCT FROM _keys."{name}"' for name in keys.columns)
+            same = " AND ".join(
+                f'rows."{name}" IS NOT DISTINCT FROM _keys."{name}"' for name in keys.columns
+            )
             query = f"DELETE FROM {_quoted(table.full_name)} AS rows USING _keys WHERE {same}"
             _execute(self._cursor, query, None, {"_keys": keys.unique()}, fetch=False)
         self.append(table, frame)
@@ -415,7 +485,9 @@ class Writer:
 
 
 def _repeated(work: Callable[[], T]) -> T:
-    """Again where the catalog was busy, a little later each time; 48 times within about a minute."""
+    """Again where the catalog was busy, a little later each time; 48 times within about a
+    minute.
+    """
     for attempt in range(1, _ATTEMPTS):
         with suppress(Busy):
             return work()
@@ -423,16 +495,19 @@ def _repeated(work: Callable[[], T]) -> T:
     return work()
 
 
-# --- connecting --------------------------------------------------------------------------------------------------
+# --- connecting ---------------------------------------------------------------------------------
 
 
 def _connect(settings) -> duckdb.DuckDBPyConnection:
     names = extensions(settings)
     config = {"python_enable_replacements": False, "memory_limit": settings.lake_memory}
     if all(_in_wheel(name) for name in names):
-        # requirements.lock pins each wheel by its hash: DuckDB's own look at the signature would read 90 MB a start
+        # requirements.lock pins each wheel by its hash: DuckDB's own look at the signature would
+        # read 90 MB a start
         config["allow_unsigned_extensions"] = True
-    connection = duckdb.connect(config=config | ({"threads": settings.lake_threads} if settings.lake_threads else {}))
+    connection = duckdb.connect(
+        config=config | ({"threads": settings.lake_threads} if settings.lake_threads else {})
+    )
     with _errors(settings):
         for name in names:
             _load(connection, name)
@@ -467,7 +542,9 @@ def _attach(
     as_of: int | str | datetime | None,
     copy: PassingCopy | None,
 ) -> None:
-    """Attaches the lake that is there; where none ever was a writer makes it, and has the turn meanwhile."""
+    """Attaches the lake that is there; where none ever was a writer makes it, and has the turn
+    meanwhile.
+    """
     file = catalog_file(settings)
     if file and not file.exists():
         require_restored(file)
@@ -512,10 +589,11 @@ def _make(connection, settings, file: Path | None) -> None:
 
 
 def _make_catalog(file: Path) -> None:
-    """An empty catalog with a write-ahead log, so that readers and a writer do not wait for each other.
+    """An empty catalog with a write-ahead log, so that readers and a writer do not wait for each
+    other.
 
-    Made elsewhere and moved into place: Python's SQLite must never close a file that DuckDB's SQLite has open in the
-    same process, because that ends the locks of both.
+    Made elsewhere and moved into place: Python's SQLite must never close a file that DuckDB's
+    SQLite has open in the same process, because that ends the locks of both.
     """
     fresh = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
     with closing(sqlite3.connect(fresh)) as catalog:
@@ -525,7 +603,9 @@ def _make_catalog(file: Path) -> None:
 
 @contextmanager
 def _turn(settings, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """One writer at a time: a file lock beside a SQLite catalog, an advisory lock of the PostgreSQL server."""
+    """One writer at a time: a file lock beside a SQLite catalog, an advisory lock of the PostgreSQL
+    server.
+    """
     file = catalog_file(settings)
     if file:
         with catalog_turn(file):
@@ -534,16 +614,21 @@ def _turn(settings, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     with ExitStack() as held:
         cursor = held.enter_context(connection.cursor())
         name, uri = "turns", settings.catalog_uri.partition(":")[2]
-        cursor.execute(f"ATTACH IF NOT EXISTS '{sql_text(uri)}' AS {name} (TYPE postgres, READ_ONLY)")
+        cursor.execute(
+            f"ATTACH IF NOT EXISTS '{sql_text(uri)}' AS {name} (TYPE postgres, READ_ONLY)"
+        )
         cursor.execute("BEGIN")
         held.callback(cursor.execute, "ROLLBACK")
         wait = f"SELECT set_config('lock_timeout', '{TURN_WAIT_S:.0f}s', true)"
-        for query in (wait, f"SELECT 1 FROM (SELECT pg_advisory_xact_lock({_POSTGRES_TURN})) AS turn"):
+        for query in (
+            wait,
+            f"SELECT 1 FROM (SELECT pg_advisory_xact_lock({_POSTGRES_TURN})) AS turn",
+        ):
             cursor.execute("SELECT * FROM postgres_query(?, ?)", [name, query]).fetchall()
         yield
 
 
-# --- statements --------------------------------------------------------------------------------------------------
+# --- statements ---------------------------------------------------------------------------------
 
 
 def _execute(
@@ -565,7 +650,9 @@ def _require_reading(cursor, statement: str) -> None:
 
 
 def _begin_reading(cursor) -> None:
-    """A transaction that has begun to read the catalog: nothing that follows in it finds that busy any more."""
+    """A transaction that has begun to read the catalog: nothing that follows in it finds that busy
+    any more.
+    """
     cursor.execute("BEGIN")
     try:
         cursor.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchall()
@@ -578,7 +665,9 @@ def _plain(asked: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     return _renamed(asked, plain_columns)
 
 
-def _renamed(asked: duckdb.DuckDBPyRelation, select_list: Callable[[Iterable], str]) -> duckdb.DuckDBPyRelation:
+def _renamed(
+    asked: duckdb.DuckDBPyRelation, select_list: Callable[[Iterable], str]
+) -> duckdb.DuckDBPyRelation:
     """The rows with columns c0, c1, …, each as the select list says."""
     names = ", ".join(f"c{k}" for k in range(len(asked.columns)))
     if (columns := select_list(asked.types)) == names and select_list is plain_columns:
@@ -620,7 +709,9 @@ def _ensure(writer: Writer, tables: Iterable[Table], views: Iterable[View]) -> N
 
 
 def _forward(writer: Writer) -> None:
-    """1. what is there now decides what is outdated; 2. tables as described; 3. that is noted. One transaction."""
+    """1. what is there now decides what is outdated; 2. tables as described; 3. that is noted. One
+    transaction.
+    """
     cursor, now = writer._cursor, datetime.now(UTC)
     notes = [*outdated_statements(cursor, TABLES, now=now), *seed_statements(cursor)]
     gone = unknown_tables(cursor, TABLES)

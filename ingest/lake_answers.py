@@ -1,11 +1,13 @@
-"""A reader's one statement: what it may be, what it may reach, and its values as texts, numbers, lists and objects.
+"""A reader's one statement: what it may be, what it may reach, and its values as texts, numbers,
+lists and objects.
 
-Here: SQL texts and the rules behind them. Not here: what the statement names (lake_reading.py), running it (lake.py),
-printing (orchestration/printing.py).
+Here: SQL texts and the rules behind them. Not here: what the statement names (lake_reading.py),
+running it (lake.py), printing (orchestration/printing.py).
 
-Every type of DuckDB becomes what JSON has a shape for, in DuckDB itself, because Python has no shape for some of its
-values (a day before Christ, infinity, a year of six digits): a time with a zone as RFC 3339 in UTC, one without as
-ISO 8601, bytes as text where they are UTF-8 and else with \\x escapes, a map as an object, the rest as DuckDB writes it.
+Every type of DuckDB becomes what JSON has a shape for, in DuckDB itself, because Python has no
+shape for some of its values (a day before Christ, infinity, a year of six digits): a time with a
+zone as RFC 3339 in UTC, one without as ISO 8601, bytes as text where they are UTF-8 and else with
+\\x escapes, a map as an object, the rest as DuckDB writes it.
 """
 
 import re
@@ -52,8 +54,9 @@ _ZONELESS = (r"^(\d{4}-\d\d-\d\d) (\d\S*)$", r"\1T\2")
 
 
 def confinement(settings) -> tuple[str, ...]:
-    """Statements after which a connection reaches its attached lake and no other file, within the limits of a reader's
-    memory and disk, and can't be told otherwise."""
+    """Statements after which a connection reaches its attached lake and no other file, within the
+    limits of a reader's memory and disk, and can't be told otherwise.
+    """
     return (
         f"SET GLOBAL memory_limit = '{settings.sql_memory_gb:g}GB'",
         f"SET GLOBAL max_temp_directory_size = '{settings.sql_spill_gb:g}GB'",
@@ -66,9 +69,13 @@ def confinement(settings) -> tuple[str, ...]:
 
 
 def require_one_reading(kinds: Sequence[str], texts: Sequence[str]) -> None:
-    """Raises UsageError but for one statement that reads; `texts` are empty for the two that a PIVOT is made of."""
+    """Raises UsageError but for one statement that reads; `texts` are empty for the two that a
+    PIVOT is made of.
+    """
     if not kinds:
-        raise UsageError("found no statement, expected one that reads, as 'SELECT * FROM mart.metric_definitions'")
+        raise UsageError(
+            "found no statement, expected one that reads, as 'SELECT * FROM mart.metric_definitions'"
+        )
     is_pivot = len(kinds) > 1 and not any(texts) and kinds[-1] == "SELECT"
     if len(kinds) > 1 and not is_pivot and not all(texts):
         raise UsageError(
@@ -96,7 +103,8 @@ def not_reading(statement: str) -> UsageError:
 
 
 def explained(statement: str, token_starts: Sequence[int]) -> Iterator[str]:
-    """What an EXPLAIN may explain: the texts behind its options, the longest first; one of them is a statement.
+    """What an EXPLAIN may explain: the texts behind its options, the longest first; one of them is
+    a statement.
 
     `token_starts`: where its tokens begin, comments apart, in bytes.
     """
@@ -110,12 +118,16 @@ def explained(statement: str, token_starts: Sequence[int]) -> Iterator[str]:
         yield encoded[token_starts[words.index(")")] + 1 :].decode()
 
 
-def with_values_named(statement: str, token_starts: Sequence[int], parts: Callable[[str], int]) -> str | None:
-    """The statement with values named for each PIVOT that has none, so that DuckDB shows how it reads the rest.
+def with_values_named(
+    statement: str, token_starts: Sequence[int], parts: Callable[[str], int]
+) -> str | None:
+    """The statement with values named for each PIVOT that has none, so that DuckDB shows how it
+    reads the rest.
 
-    DuckDB first asks for the values of such a PIVOT, in a statement before it, and gives no tree of the two. An
-    IN (0) behind the column changes nothing else in how the text is read. `parts` counts the statements that DuckDB
-    makes of a text, 0 where it is none. None where no such place is there.
+    DuckDB first asks for the values of such a PIVOT, in a statement before it, and gives no tree of
+    the two. An IN (0) behind the column changes nothing else in how the text is read. `parts`
+    counts the statements that DuckDB makes of a text, 0 where it is none. None where no such place
+    is there.
     """
     encoded, text = statement.encode(), statement
     places = [*token_starts[1:], len(encoded)]
@@ -137,12 +149,16 @@ def _word_at(text: bytes, start: int) -> str:
 
 
 def plain_columns(types: Iterable) -> str:
-    """The select list that turns the columns c0, c1, … of these types into values that JSON has a shape for."""
+    """The select list that turns the columns c0, c1, … of these types into values that JSON has a
+    shape for.
+    """
     return ", ".join(_plain(f"c{k}", kind) for k, kind in enumerate(types))
 
 
 def parquet_columns(types: Iterable) -> str:
-    """The select list that turns the columns c0, c1, … of these types into those that a Parquet file has."""
+    """The select list that turns the columns c0, c1, … of these types into those that a Parquet
+    file has.
+    """
     return ", ".join(_for_parquet(f"c{k}", kind) for k, kind in enumerate(types))
 
 
@@ -155,7 +171,9 @@ def _for_parquet(value: str, kind) -> str:
 def _is_of_parquet(kind) -> bool:
     if kind.id in ("list", "array", "map", "struct"):
         return all(
-            name and _is_of_parquet(of) for name, of in kind.children if isinstance(name, str) and name != "size"
+            name and _is_of_parquet(of)
+            for name, of in kind.children
+            if isinstance(name, str) and name != "size"
         )
     return kind.id in _OF_PARQUET
 

@@ -1,4 +1,5 @@
-"""What DuckLake is told when the lake is attached: catalog, files, options; and the recipe for doing it without Floe.
+"""What DuckLake is told when the lake is attached: catalog, files, options; and the recipe for
+doing it without Floe.
 
 Here: SQL texts made from settings. Not here: running them (lake.py).
 """
@@ -19,14 +20,17 @@ RESTORING = "restoring.json"  # beside a catalog that floe restore has not put t
 NO_LAKE = "creating a new DuckLake is explicitly disabled"
 _MUST_BE = "CREATE_IF_NOT_EXISTS false"
 _SCANNERS = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
-# Rows of one insert that go into the catalog instead of a Parquet file, until upkeep. Measured with 515 batches of 8
-# rows: queries twice as fast as over as many files, no 1,545 files, and each commit 1.5 times the CPU time (76 ms for
-# 51); with 200 rows a batch a commit was 1.9 times as dear for queries no faster.
+# Rows of one insert that go into the catalog instead of a Parquet file, until upkeep. Measured with
+# 515 batches of 8 rows: queries twice as fast as over as many files, no 1,545 files, and each
+# commit 1.5 times the CPU time (76 ms for 51); with 200 rows a batch a commit was 1.9 times as dear
+# for queries no faster.
 INLINED_ROWS = 10
 
 
 def extensions(settings) -> tuple[str, ...]:
-    """DuckDB's extensions that the lake needs; httpfs brings the encryption. CatalogMissing for an unknown catalog."""
+    """DuckDB's extensions that the lake needs; httpfs brings the encryption. CatalogMissing for an
+    unknown catalog.
+    """
     kind = settings.catalog_uri.partition(":")[0]
     if kind not in _SCANNERS:
         raise CatalogMissing(
@@ -48,7 +52,9 @@ def data_folder(settings) -> Path | None:
 
 
 def require_restored(catalog: Path) -> None:
-    """CatalogMissing where a restore was stopped: a new lake beside its files would be neither the old one nor whole."""
+    """CatalogMissing where a restore was stopped: a new lake beside its files would be neither the
+    old one nor whole.
+    """
     if catalog.with_name(RESTORING).exists():
         raise CatalogMissing(
             f"floe restore into {catalog.parent} was not finished, so there is no lake yet: run it again with the same "
@@ -64,8 +70,9 @@ def attach_statement(
     catalog: Path | None = None,
     is_new: bool = False,
 ) -> str:
-    """`catalog`: a copy of the SQLite catalog that is read instead of it. `is_new`: DuckLake makes a lake there; else it
-    says NO_LAKE where there is none."""
+    """`catalog`: a copy of the SQLite catalog that is read instead of it. `is_new`: DuckLake makes
+    a lake there; else it says NO_LAKE where there is none.
+    """
     told = _options(settings, is_read_only=is_read_only, as_of=as_of)
     options = ", ".join([*told, *([] if is_new else [_MUST_BE])])
     uri = f"sqlite:{catalog}" if catalog else settings.catalog_uri
@@ -75,7 +82,8 @@ def attach_statement(
 def _options(settings, *, is_read_only: bool, as_of: int | str | datetime | None) -> Iterator[str]:
     yield f"DATA_PATH '{sql_text(settings.data_path)}'"
     if catalog_file(settings):
-        # the SQLite in DuckDB 1.5.5 waits by whole seconds, however soon the catalog is free: lake.py asks again sooner
+        # the SQLite in DuckDB 1.5.5 waits by whole seconds, however soon the catalog is free:
+        # lake.py asks again sooner
         yield "META_BUSY_TIMEOUT 1"
         if not settings.data:
             yield "OVERRIDE_DATA_PATH true"  # a home that was moved
@@ -90,18 +98,24 @@ def _options(settings, *, is_read_only: bool, as_of: int | str | datetime | None
 
 
 def _moment(as_of: int | str | datetime) -> str:
-    if isinstance(as_of, int) or (isinstance(as_of, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", as_of)):
+    if isinstance(as_of, int) or (
+        isinstance(as_of, str) and re.fullmatch(r"\s*[0-9]{1,18}\s*", as_of)
+    ):
         return f"SNAPSHOT_VERSION {int(as_of)}"
     try:
         moment = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{as_of!r} is neither a snapshot's number nor a time (2026-01-31T12:00:00Z)") from error
+        raise UsageError(
+            f"{as_of!r} is neither a snapshot's number nor a time (2026-01-31T12:00:00Z)"
+        ) from error
     return f"SNAPSHOT_TIME '{moment.isoformat()}'"
 
 
 def s3_secret(settings) -> str | None:
-    """For files on S3: how httpfs signs in, from the usual AWS_* variables; None for files elsewhere."""
+    """For files on S3: how httpfs signs in, from the usual AWS_* variables; None for files
+    elsewhere.
+    """
     if not settings.data_path.startswith("s3://"):
         return None
     given = {
@@ -113,12 +127,18 @@ def s3_secret(settings) -> str | None:
     options = [f"{name} '{sql_text(value)}'" for name, value in given.items() if value]
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
         url = urlparse(endpoint)
-        options += [f"ENDPOINT '{sql_text(url.netloc)}'", "URL_STYLE 'path'", f"USE_SSL {url.scheme == 'https'}"]
+        options += [
+            f"ENDPOINT '{sql_text(url.netloc)}'",
+            "URL_STYLE 'path'",
+            f"USE_SSL {url.scheme == 'https'}",
+        ]
     return f"CREATE SECRET floe_s3 ({', '.join(['TYPE s3', *options])})"
 
 
 def attach_recipe(settings) -> str:
-    """A Python script that reads the lake with DuckDB alone, beside whoever writes: what the README shows."""
+    """A Python script that reads the lake with DuckDB alone, beside whoever writes: what the README
+    shows.
+    """
     release = version("duckdb")
     names = extensions(settings)
     wheels = " ".join(f"duckdb-extension-{name.replace('_', '-')}=={release}" for name in names)

@@ -1,6 +1,7 @@
 """Which files the catalog names, and whose catalog it is: DuckLake's own tables, as queries.
 
-Here: reading the catalog through a cursor that lake.py gives. Not here: the files themselves (durability.py).
+Here: reading the catalog through a cursor that lake.py gives. Not here: the files themselves
+(durability.py).
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ METADATA = "__ducklake_metadata_lake"  # the catalog's own tables, as DuckLake a
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file that some snapshot reads. `path`: below the data, or absolute. `kind`: rows or deletions.
+    """A file that some snapshot reads. `path`: below the data, or absolute. `kind`: rows or
+    deletions.
 
     `is_current`: the newest snapshot reads it, not only an older one.
     """

@@ -1,7 +1,8 @@
-"""What is noted of each file of the lake, in `app.file_checksums`: taken down in the transaction that made the file.
+"""What is noted of each file of the lake, in `app.file_checksums`: taken down in the transaction
+that made the file.
 
-Here: noting, what has no note yet, reading a file whole where it stands. Not here: which files a transaction made
-(durability.py), holding files against their notes (lake_damage.py).
+Here: noting, what has no note yet, reading a file whole where it stands. Not here: which files a
+transaction made (durability.py), holding files against their notes (lake_damage.py).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +24,9 @@ def note(cursor, marks: Iterable[FileMark]) -> None:
     now = datetime.now(UTC)
     for some in _parts(list(marks), INLINED_ROWS):
         values = [value for m in some for value in (m.path, m.size_bytes, m.checksum, now)]
-        cursor.execute(f"INSERT INTO {_NOTES} VALUES " + ", ".join(["(?, ?, ?, ?)"] * len(some)), values)
+        cursor.execute(
+            f"INSERT INTO {_NOTES} VALUES " + ", ".join(["(?, ?, ?, ?)"] * len(some)), values
+        )
 
 
 def notes(cursor) -> dict[str, FileMark]:
@@ -39,7 +42,9 @@ def without_note(cursor) -> list[NamedFile]:
 
 
 def missing_marks(cursor, data_path: str) -> Iterator[FileMark]:
-    """Of files without a note, those that are as long as the catalog says; damaged ones stay without."""
+    """Of files without a note, those that are as long as the catalog says; damaged ones stay
+    without.
+    """
     size_bytes = 0
     for file in without_note(cursor):
         size_bytes += file.size_bytes
@@ -55,7 +60,9 @@ def mark_now(cursor, data_path: str, path: str) -> FileMark | None:
     try:
         if "://" not in data_path:
             return mark_of(Path(data_path), path)
-        ((data,),) = cursor.execute("SELECT content FROM read_blob(?)", [data_path.rstrip("/") + "/" + path]).fetchall()
+        ((data,),) = cursor.execute(
+            "SELECT content FROM read_blob(?)", [data_path.rstrip("/") + "/" + path]
+        ).fetchall()
         return FileMark(path, len(data), checksum(data))
     except Exception:  # whatever stands in the way (DuckDB's own errors can't be named here)
         return None
@@ -65,7 +72,9 @@ def forget_removed(cursor) -> None:
     """Notes of files that no snapshot reads any more."""
     gone = notes(cursor).keys() - {file.path for file in named_files(cursor)}
     for some in _parts(sorted(gone), 1000):
-        cursor.execute(f"DELETE FROM {_NOTES} WHERE path IN ({', '.join('?' * len(some))})", list(some))
+        cursor.execute(
+            f"DELETE FROM {_NOTES} WHERE path IN ({', '.join('?' * len(some))})", list(some)
+        )
 
 
 def _parts(items: Sequence, size: int) -> Iterator[Sequence]:

@@ -1,7 +1,8 @@
-"""Files that are not what was written: found by reading every one, told with what they held, taken out of the lake.
+"""Files that are not what was written: found by reading every one, told with what they held, taken
+out of the lake.
 
-Here: holding files against `app.file_checksums`, and the catalog's statements that end a file. Not here: landing again
-what they held (landing_again.py), noting checksums (lake_checksums.py).
+Here: holding files against `app.file_checksums`, and the catalog's statements that end a file.
+Not here: landing again what they held (landing_again.py), noting checksums (lake_checksums.py).
 """
 
 import os
@@ -20,14 +21,18 @@ from .lake_catalog import METADATA, NamedFile, named_files
 from .lake_checksums import mark_now, notes
 from .lake_forward import is_computed
 
-_LANDED = {table.full_name: name for name, table in RAW_TABLES.items()} | {REJECTS.full_name: "rejects"}
+_LANDED = {table.full_name: name for name, table in RAW_TABLES.items()} | {
+    REJECTS.full_name: "rejects"
+}
 # what they hold stands elsewhere too, or is counted again
 _BOOKS = frozenset({STREAM_OFFSETS.full_name, FILE_CHECKSUMS.full_name, REJECT_HOURS.full_name})
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One file and what is wrong with it. `held`: of a raw table, which positions, as a sentence's part."""
+    """One file and what is wrong with it. `held`: of a raw table, which positions, as a sentence's
+    part.
+    """
 
     file: NamedFile
     fault: str
@@ -36,7 +41,9 @@ class Damage:
     @property
     def is_mendable(self) -> bool:
         """Whether what it held can be had again from Kafka, or computed."""
-        return self.file.table in _LANDED or self.file.table in _BOOKS or is_computed(self.file.table)
+        return (
+            self.file.table in _LANDED or self.file.table in _BOOKS or is_computed(self.file.table)
+        )
 
     def __str__(self) -> str:
         held = f"; it held {self.held}" if self.held else ""
@@ -72,13 +79,17 @@ def check_files(cursor, data_path: str) -> FileCheck:
         if fault := _fault(cursor, data_path, file, noted.get(file.path)):
             damages.append(Damage(file, fault, _held(cursor, file) if file.is_current else ""))
     without_note = sum(file.path not in noted for file in named)
-    return FileCheck(len(named), sum(file.size_bytes for file in named), without_note, tuple(damages))
+    return FileCheck(
+        len(named), sum(file.size_bytes for file in named), without_note, tuple(damages)
+    )
 
 
 def first_damage(cursor, data_path: str) -> NamedFile | None:
     """The first file that is not what was written: for an error that does not name it."""
     noted = _notes(cursor)
-    return next((f for f in named_files(cursor) if _fault(cursor, data_path, f, noted.get(f.path))), None)
+    return next(
+        (f for f in named_files(cursor) if _fault(cursor, data_path, f, noted.get(f.path))), None
+    )
 
 
 def sentences(check: FileCheck) -> Iterator[tuple[bool | None, str]]:
@@ -103,7 +114,9 @@ def sentences(check: FileCheck) -> Iterator[tuple[bool | None, str]]:
 def _notes(cursor) -> dict[str, FileMark]:
     try:
         return notes(cursor)
-    except Exception:  # its own file is damaged: lengths remain (DuckDB's errors can't be named here)
+    except (
+        Exception
+    ):  # its own file is damaged: lengths remain (DuckDB's errors can't be named here)
         return {}
 
 
@@ -134,7 +147,9 @@ _STATISTICS = ("kafka_topic", "kafka_topic_id", "kafka_partition", "kafka_offset
 
 
 def _held(cursor, file: NamedFile) -> str:
-    """Positions of a raw table's file: the landed batches between the least and greatest that the catalog noted of it."""
+    """Positions of a raw table's file: the landed batches between the least and greatest that the
+    catalog noted of it.
+    """
     if file.table not in _LANDED:
         return ""
     bounds = _bounds(cursor, file)
@@ -148,7 +163,9 @@ def _held(cursor, file: NamedFile) -> str:
              AND rows + rejects > 0 GROUP BY 1, 2 ORDER BY 1, 2""",
         [*topics, *ids, *map(int, partitions), *map(int, offsets)],
     ).fetchall()
-    return "records of " + ", ".join(f"{t}/{p} between positions {a:,} and {b:,}" for t, p, a, b in batches)
+    return "records of " + ", ".join(
+        f"{t}/{p} between positions {a:,} and {b:,}" for t, p, a, b in batches
+    )
 
 
 def _bounds(cursor, file: NamedFile) -> dict[str, tuple[str, str]]:
@@ -166,29 +183,33 @@ def _bounds(cursor, file: NamedFile) -> dict[str, tuple[str, str]]:
 
 
 def ended_files(cursor, damages: Iterable[Damage]) -> set[int]:
-    """The numbers of the data files that are to go: of landed tables the damaged, of computed ones all."""
+    """The numbers of the data files that are to go: of landed tables the damaged, of computed ones
+    all.
+    """
     ended: set[int] = set()
     for damage in damages:
         column = "delete_file_id" if damage.file.kind == "deletions" else "data_file_id"
         of = "ducklake_delete_file" if damage.file.kind == "deletions" else "ducklake_data_file"
         one = f"SELECT data_file_id, table_id FROM {METADATA}.{of} WHERE {column} = {damage.file.file_id}"
         data_file, table = cursor.execute(one).fetchone()
-        whole = (
-            f"SELECT data_file_id FROM {METADATA}.ducklake_data_file WHERE table_id = {table} AND end_snapshot IS NULL"
-        )
+        whole = f"SELECT data_file_id FROM {METADATA}.ducklake_data_file WHERE table_id = {table} AND end_snapshot IS NULL"
         is_whole = is_computed(damage.file.table)
         ended |= {file for (file,) in cursor.execute(whole).fetchall()} if is_whole else {data_file}
     return ended
 
 
 def end_files(cursor, files: Iterable[int]) -> None:
-    """From a new snapshot on the lake is without these data files, as if all their rows had been deleted: DuckLake itself
-    could only do so by reading them. Inside a transaction, with the turn."""
+    """From a new snapshot on the lake is without these data files, as if all their rows had been
+    deleted: DuckLake itself could only do so by reading them. Inside a transaction, with the
+    turn.
+    """
     numbers = ", ".join(str(int(file)) for file in files)
     tables = cursor.execute(
         f"SELECT DISTINCT table_id FROM {METADATA}.ducklake_data_file WHERE data_file_id IN ({numbers}) ORDER BY 1"
     ).fetchall()
-    (last,) = cursor.execute(f"SELECT max(snapshot_id) FROM {METADATA}.ducklake_snapshot").fetchone()
+    (last,) = cursor.execute(
+        f"SELECT max(snapshot_id) FROM {METADATA}.ducklake_snapshot"
+    ).fetchone()
     moment = datetime.now(UTC).isoformat(sep=" ").replace("+00:00", "+00")
     cursor.execute(f"""
         INSERT INTO {METADATA}.ducklake_snapshot (snapshot_id, snapshot_time, schema_version, next_catalog_id, next_file_id)

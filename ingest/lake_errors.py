@@ -1,4 +1,5 @@
-"""What DuckDB, DuckLake, SQLite, PostgreSQL and S3 say when something is wrong -> Floe's errors, one sentence each.
+"""What DuckDB, DuckLake, SQLite, PostgreSQL and S3 say when something is wrong -> Floe's errors,
+one sentence each.
 
 Here: recognising their texts. Not here: catching them (lake.py).
 """
@@ -7,12 +8,24 @@ import re
 import shutil
 from pathlib import Path
 
-from transforms.errors import CatalogDamaged, CatalogMissing, DiskFull, FilesMissing, FloeError, LakeDamaged, UsageError
+from transforms.errors import (
+    CatalogDamaged,
+    CatalogMissing,
+    DiskFull,
+    FilesMissing,
+    FloeError,
+    LakeDamaged,
+    UsageError,
+)
 
 from .secrecy import hidden
 
-_DISK_FULL = re.compile(r"no space left on device|disk is full|disk quota exceeded|ENOSPC", re.IGNORECASE)
-_DISK_ERROR = re.compile(r"disk I/O error|could not write|unable to open database file", re.IGNORECASE)
+_DISK_FULL = re.compile(
+    r"no space left on device|disk is full|disk quota exceeded|ENOSPC", re.IGNORECASE
+)
+_DISK_ERROR = re.compile(
+    r"disk I/O error|could not write|unable to open database file", re.IGNORECASE
+)
 _FULL_BYTES = 2**20
 _BUSY = re.compile(
     r"database is locked|table is locked|transaction conflict|conflict with a concurrent|could not serialize"
@@ -26,8 +39,12 @@ _WRONG_QUERY = re.compile(
     r"^(Parser|Syntax|Binder|Catalog|Conversion|Out of Range|Invalid Input|Mismatch Type|Type|Not implemented) Error",
     re.IGNORECASE,
 )
-_CONFINED = re.compile(r"^Permission Error: .*disabled by configuration|.*the configuration has been locked", re.DOTALL)
-_READ_ONLY = re.compile(r'statement of type "(\w+)" on database "lake" which is attached in read-only mode')
+_CONFINED = re.compile(
+    r"^Permission Error: .*disabled by configuration|.*the configuration has been locked", re.DOTALL
+)
+_READ_ONLY = re.compile(
+    r'statement of type "(\w+)" on database "lake" which is attached in read-only mode'
+)
 
 
 _FILE = re.compile(r"[\"']([^\"']*\.parquet)[\"']")
@@ -38,7 +55,9 @@ _DAMAGED = re.compile(
     re.IGNORECASE,
 )
 
-_DAMAGED_CATALOG = re.compile(r"database disk image is malformed|file is not a database", re.IGNORECASE)
+_DAMAGED_CATALOG = re.compile(
+    r"database disk image is malformed|file is not a database", re.IGNORECASE
+)
 # what DuckLake says where it could not read its catalog and its own second try hides why
 _UNREAD_CATALOG = re.compile(r"(from|in) DuckLake: Current transaction is aborted", re.IGNORECASE)
 
@@ -48,7 +67,9 @@ class Busy(FloeError):
 
 
 def translated(settings, error: Exception) -> FloeError:
-    """DiskFull, Busy, FilesMissing, LakeDamaged, CatalogDamaged, UsageError (the query is wrong), else FloeError."""
+    """DiskFull, Busy, FilesMissing, LakeDamaged, CatalogDamaged, UsageError (the query is wrong),
+    else FloeError.
+    """
     text = str(error).strip()
     line = hidden(text.splitlines()[0] if text else type(error).__name__, settings)
     files = hidden(settings.data_path, settings)
@@ -58,7 +79,9 @@ def translated(settings, error: Exception) -> FloeError:
             f"{files}): nothing of this write was kept; free some space and start again ({line})"
         )
     if _BUSY.search(text):
-        return Busy(f"the lake's catalog stayed busy however often it was tried: try again ({line})")
+        return Busy(
+            f"the lake's catalog stayed busy however often it was tried: try again ({line})"
+        )
     if "://" in settings.data_path and _NO_FILES.search(text):
         return FilesMissing(
             f"the lake's files at {files} can't be reached, nothing of this transaction was kept: check "
@@ -80,7 +103,11 @@ def translated(settings, error: Exception) -> FloeError:
         )
     if _WRONG_QUERY.match(text):
         return UsageError(f"the query can't be run: {hidden(_with_hint(text), settings)}")
-    hint = ": floe verify --deep tells whether its catalog is whole" if _UNREAD_CATALOG.search(text) else ""
+    hint = (
+        ": floe verify --deep tells whether its catalog is whole"
+        if _UNREAD_CATALOG.search(text)
+        else ""
+    )
     return FloeError(f"the lake answered: {line}{hint}")
 
 
@@ -111,7 +138,9 @@ def _is_damage(settings, text: str) -> bool:
 
 
 def _with_hint(text: str) -> str:
-    """DuckDB's words without the excerpt of the query: what is wrong, and what it supposes was meant."""
+    """DuckDB's words without the excerpt of the query: what is wrong, and what it supposes was
+    meant.
+    """
     told = text.split("\n\nLINE ")[0]
     return "; ".join(line.strip() for line in told.splitlines() if line.strip())
 
@@ -123,7 +152,9 @@ def _has_no_space(settings) -> bool:
 
 
 def attach_error(settings, error: Exception) -> FloeError:
-    """CatalogMissing, but for what is wrong with the disk, the encryption asked for or the moment asked for."""
+    """CatalogMissing, but for what is wrong with the disk, the encryption asked for or the moment
+    asked for.
+    """
     text = str(error).strip()
     line = hidden(text.splitlines()[0], settings)
     if "we requested an encrypted database" in text:
@@ -132,7 +163,9 @@ def attach_error(settings, error: Exception) -> FloeError:
             "or set another FLOE_HOME and replay the events into it"
         )
     if "No snapshot found" in text:
-        return UsageError(f"{line.partition('Error: ')[2]}: floe sql 'FROM lake.snapshots()' lists those there are")
+        return UsageError(
+            f"{line.partition('Error: ')[2]}: floe sql 'FROM lake.snapshots()' lists those there are"
+        )
     general = translated(settings, error)
     if isinstance(general, DiskFull | Busy | FilesMissing | CatalogDamaged):
         return general

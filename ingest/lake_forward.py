@@ -1,10 +1,12 @@
 """A lake of another release: refused where it is newer, brought forward where it is older.
 
-Here: telling the release by which a lake was last written, and which computed tables that makes outdated.
-Not here: adding what is lacking (lake_schema.py), running a transaction (lake.py), computing anew (orchestration).
+Here: telling the release by which a lake was last written, and which computed tables that makes
+outdated. Not here: adding what is lacking (lake_schema.py), running a transaction (lake.py),
+computing anew (orchestration).
 
-What landed (`raw`) only gains columns. What is computed (`core`, `mart`, the last release's copies) is made anew where
-its columns changed, and is listed in `app.outdated_tables` until the next materialisation has computed all of it.
+What landed (`raw`) only gains columns. What is computed (`core`, `mart`, the last release's copies)
+is made anew where its columns changed, and is listed in `app.outdated_tables` until the next
+materialisation has computed all of it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,15 +19,20 @@ from transforms.schemas import CORE_TABLES, MART_TABLES, Table
 from transforms.schemas.app import LAKE_FORMAT, LAKE_FORMATS, OUTDATED_TABLES, RELEASED
 
 _SEED = MART_TABLES["restatements"]
-# Computed, but a memory: it gains columns like what landed. The checks' results come with each table's own rows.
+# Computed, but a memory: it gains columns like what landed. The checks' results come with each
+# table's own rows.
 KEPT = frozenset({_SEED.full_name, MART_TABLES["check_results"].full_name})
 _COMPUTED = (*CORE_TABLES.values(), *MART_TABLES.values(), *RELEASED.values())
-_FORMATS = f"SELECT format, fingerprint FROM {LAKE_FORMATS.full_name} ORDER BY opened_at DESC LIMIT 1"
+_FORMATS = (
+    f"SELECT format, fingerprint FROM {LAKE_FORMATS.full_name} ORDER BY opened_at DESC LIMIT 1"
+)
 _FIRST_FORMAT = 1  # lakes of release 0.1.0 don't tell
 
 
 def fingerprint(tables: Iterable[Table]) -> str:
-    """16 hex digits of the tables' columns and types and the metrics' versions: what makes computed rows outdated."""
+    """16 hex digits of the tables' columns and types and the metrics' versions: what makes computed
+    rows outdated.
+    """
     digest = blake2b(digest_size=8)
     for table in sorted(tables, key=lambda t: t.full_name):
         digest.update(repr((table.full_name, [(c.name, c.duckdb) for c in table.columns])).encode())
@@ -35,7 +42,9 @@ def fingerprint(tables: Iterable[Table]) -> str:
 
 
 def is_computed(full_name: str) -> bool:
-    """Whether a table holds nothing but what can be computed from `raw`, or the last release's copy of that."""
+    """Whether a table holds nothing but what can be computed from `raw`, or the last release's copy
+    of that.
+    """
     schema, _, name = full_name.partition(".")
     is_copy = schema == "app" and name.startswith("released_") and name != "released_cells"
     return full_name not in KEPT and (schema in ("core", "mart") or is_copy)
@@ -75,11 +84,18 @@ def _stamp(now: datetime) -> str:
 
 
 def outdated_statements(cursor, tables: Iterable[Table], *, now: datetime) -> Iterator[str]:
-    """Statements that list the computed tables of a lake that another release computed; asked before it is changed."""
+    """Statements that list the computed tables of a lake that another release computed; asked
+    before it is changed.
+    """
     there = _tables(cursor)
-    if CORE_TABLES["data_cut"].full_name not in there or _written(cursor, there)[1] == fingerprint(tables):
+    if CORE_TABLES["data_cut"].full_name not in there or _written(cursor, there)[1] == fingerprint(
+        tables
+    ):
         return  # new, or this release's
-    if cursor.execute(f"SELECT count(*) FROM {CORE_TABLES['data_cut'].full_name}").fetchone()[0] == 0:
+    if (
+        cursor.execute(f"SELECT count(*) FROM {CORE_TABLES['data_cut'].full_name}").fetchone()[0]
+        == 0
+    ):
         return  # nothing was ever computed
     yield f"DELETE FROM {OUTDATED_TABLES.full_name}"
     for table in _COMPUTED:
@@ -89,17 +105,30 @@ def outdated_statements(cursor, tables: Iterable[Table], *, now: datetime) -> It
 
 
 def seed_statements(cursor) -> list[str]:
-    """Of a lake that had no memory of versions: those of its metric definitions, as of an earlier release."""
+    """Of a lake that had no memory of versions: those of its metric definitions, as of an earlier
+    release.
+    """
     there, definitions = _tables(cursor), MART_TABLES["metric_definitions"].full_name
     if _SEED.full_name in there or definitions not in there:
         return []
-    rows = cursor.execute(f"SELECT metric_id, version, rule FROM {definitions} ORDER BY metric_id").fetchall()
-    values = ", ".join("(" + ", ".join("'" + text.replace("'", "''") + "'" for text in row) + ")" for row in rows)
-    return [f"INSERT INTO {_SEED.full_name} (metric_id, version, rule) VALUES {values}"] if rows else []
+    rows = cursor.execute(
+        f"SELECT metric_id, version, rule FROM {definitions} ORDER BY metric_id"
+    ).fetchall()
+    values = ", ".join(
+        "(" + ", ".join("'" + text.replace("'", "''") + "'" for text in row) + ")" for row in rows
+    )
+    return (
+        [f"INSERT INTO {_SEED.full_name} (metric_id, version, rule) VALUES {values}"]
+        if rows
+        else []
+    )
 
 
 def _shape(table: Table) -> dict[str, str]:
-    return {c.name: "TIMESTAMP WITH TIME ZONE" if c.duckdb == "TIMESTAMPTZ" else c.duckdb for c in table.columns}
+    return {
+        c.name: "TIMESTAMP WITH TIME ZONE" if c.duckdb == "TIMESTAMPTZ" else c.duckdb
+        for c in table.columns
+    }
 
 
 def _written(cursor, there: dict) -> tuple[int, str | None]:

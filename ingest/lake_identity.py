@@ -1,12 +1,13 @@
 """Whose data these are: a lake's identity stands in its catalog, beside its files and in the home.
 
-Here: noting it, comparing it at each opening, refusing a new catalog beside what another one wrote. Not here: attaching
-(lake.py), bringing a copy back (floe restore).
+Here: noting it, comparing it at each opening, refusing a new catalog beside what another one wrote.
+Not here: attaching (lake.py), bringing a copy back (floe restore).
 
     DATA/floe-lake.json          {"lake": the identity}: of the files below, whatever became of the catalog
     HOME/lake/floe-lake.json     {"lakes": {catalog: the identity}}: what this home has had, whatever became of both
 
-Without it a catalog that vanished is made anew in silence, and all that landed before seems never to have been.
+Without it a catalog that vanished is made anew in silence, and all that landed before seems never
+to have been.
 """
 
 import json
@@ -28,8 +29,10 @@ _TRIED_FILES = 20
 
 
 def require_same(cursor, settings, *, is_read_only: bool) -> None:
-    """Notes the identity where it is not noted yet; CatalogMissing where the files are another lake's, FilesMissing
-    where a catalog that names files has none of them beside it (a disk that is not mounted)."""
+    """Notes the identity where it is not noted yet; CatalogMissing where the files are another
+    lake's, FilesMissing where a catalog that names files has none of them beside it (a disk that is
+    not mounted).
+    """
     of_catalog, of_data = lake_id(cursor), beside(cursor, settings)
     if of_data not in (None, _TORN, of_catalog):
         raise CatalogMissing(
@@ -47,7 +50,9 @@ def require_same(cursor, settings, *, is_read_only: bool) -> None:
 
 
 def require_none(cursor, settings) -> None:
-    """CatalogMissing where a catalog is to be made and a lake was there before: its files, or its name in this home."""
+    """CatalogMissing where a catalog is to be made and a lake was there before: its files, or its
+    name in this home.
+    """
     of_data, files = beside(cursor, settings), _count(cursor, settings)
     if of_data or files:
         whose = f"of the lake {of_data}" if of_data else "of a lake without a name"
@@ -82,7 +87,9 @@ def _texts(cursor, settings) -> list[str]:
         file = folder / NAME
         return [file.read_text(errors="replace")] if file.exists() else []
     pattern = _at(settings, NAME.replace(".json", "*.json"))
-    return [text for (text,) in cursor.execute(f"SELECT content FROM read_text('{pattern}')").fetchall()]
+    return [
+        text for (text,) in cursor.execute(f"SELECT content FROM read_text('{pattern}')").fetchall()
+    ]
 
 
 def _note_beside(cursor, settings, identity: str) -> None:
@@ -90,13 +97,17 @@ def _note_beside(cursor, settings, identity: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_durably(folder / NAME, json.dumps({"lake": identity}) + "\n")
     else:
-        cursor.execute(f"COPY (SELECT '{identity}' AS lake) TO '{_at(settings, NAME)}' (FORMAT json)")
+        cursor.execute(
+            f"COPY (SELECT '{identity}' AS lake) TO '{_at(settings, NAME)}' (FORMAT json)"
+        )
 
 
 def _count(cursor, settings) -> int:
     if folder := data_folder(settings):
         return sum(1 for _ in folder.rglob("*.parquet"))
-    return cursor.execute(f"SELECT count(*) FROM glob('{_at(settings, '**/*.parquet')}')").fetchone()[0]
+    return cursor.execute(
+        f"SELECT count(*) FROM glob('{_at(settings, '**/*.parquet')}')"
+    ).fetchone()[0]
 
 
 def _at(settings, name: str) -> str:
@@ -115,7 +126,7 @@ def _require_files(cursor, settings) -> None:
         )
 
 
-# --- what the home remembers -------------------------------------------------------------------------------------
+# --- what the home remembers --------------------------------------------------------------------
 
 
 def _home_file(settings) -> Path:

@@ -1,6 +1,8 @@
-"""A lake in memory: rows of raw in, tables of core out, by the same statements and functions as the real one.
+"""A lake in memory: rows of raw in, tables of core out, by the same statements and functions as the
+real one.
 
-Here: what holds the rows of a few patients for the time of one look. Not here: the lake itself (lake.py), the rules.
+Here: what holds the rows of a few patients for the time of one look. Not here: the lake itself
+(lake.py), the rules.
 """
 
 import re
@@ -20,14 +22,17 @@ _TABLE = re.compile(r"""\b(?:raw|core)\."?\w+"?""")
 class MemoryLake:
     """Tables of `raw` and `core`, empty at first. Not safe between threads.
 
-    A look at few rows costs by the statement, and most statements of a look are of tables that are empty or that
-    another step has just read: the rows of a statement are kept until a table that it names changes.
+    A look at few rows costs by the statement, and most statements of a look are of tables that are
+    empty or that another step has just read: the rows of a statement are kept until a table that it
+    names changes.
 
     With several `threads` DuckDB may give rows in any order.
     """
 
     def __init__(self, *, threads: int = 1) -> None:
-        self._connection = duckdb.connect(config={"threads": threads, "preserve_insertion_order": threads == 1})
+        self._connection = duckdb.connect(
+            config={"threads": threads, "preserve_insertion_order": threads == 1}
+        )
         self._connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
         self._rows: dict[str, pl.DataFrame] = {}
         self._filled: set[str] = set()  # full names of the tables that have rows
@@ -45,7 +50,11 @@ class MemoryLake:
         cursor = self._connection.cursor()
         for name, frame in frames.items():
             cursor.register(name, frame)
-        return cursor.execute(sql).pl().with_columns(pl.col(pl.Datetime(time_zone="*")).dt.convert_time_zone("UTC"))
+        return (
+            cursor.execute(sql)
+            .pl()
+            .with_columns(pl.col(pl.Datetime(time_zone="*")).dt.convert_time_zone("UTC"))
+        )
 
     def land(self, raw: Mapping[str, pl.DataFrame]) -> None:
         """Puts rows into `raw`, by the tables' names, in place of all that was there."""
@@ -63,7 +72,9 @@ class MemoryLake:
     def take(self, name: str, where: str) -> pl.DataFrame:
         """The rows of a table of `raw` that fit, which it then has no more."""
         full_name = f"raw.{name}"
-        rows = RAW_TABLES[name].conform(self.query(f"SELECT * FROM {_quoted(full_name)} WHERE {where}"))
+        rows = RAW_TABLES[name].conform(
+            self.query(f"SELECT * FROM {_quoted(full_name)} WHERE {where}")
+        )
         if not rows.is_empty():
             self._changes(full_name)
             self.query(f"DELETE FROM {_quoted(full_name)} WHERE {where}")
@@ -73,9 +84,14 @@ class MemoryLake:
         self._connection.close()
 
     def compute(
-        self, names: Iterable[str] = tuple(CORE), *, options: Options, between: Callable[[], None] = lambda: None
+        self,
+        names: Iterable[str] = tuple(CORE),
+        *,
+        options: Options,
+        between: Callable[[], None] = lambda: None,
     ) -> dict[str, pl.DataFrame]:
-        """The tables of `core` of these names, by name, and what they need, computed anew from `raw`.
+        """The tables of `core` of these names, by name, and what they need, computed anew from
+        `raw`.
 
         `between` is called before each: what it does must leave this lake alone.
         """
@@ -92,7 +108,9 @@ class MemoryLake:
         return rows(step, query=self._read, options=options)
 
     def _read(self, sql: str, **frames: pl.DataFrame) -> pl.DataFrame:
-        """As `query`; a statement that sees no frame is run once for what the tables that it names hold."""
+        """As `query`; a statement that sees no frame is run once for what the tables that it names
+        hold.
+        """
         if frames:
             return self.query(sql, **frames)
         if sql not in self._rows:

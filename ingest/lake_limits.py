@@ -1,9 +1,11 @@
 """How long a reader's statement may run and how much memory this process may take for it.
 
-Here: the clock, the ceiling of memory, and their sentences. Not here: DuckDB's own limits (lake_answers.py).
+Here: the clock, the ceiling of memory, and their sentences. Not here: DuckDB's own limits
+(lake_answers.py).
 
-DuckDB's `memory_limit` counts what it may spill, not the texts and lists that one function makes: without a ceiling
-`repeat('x', 3000000000)` takes 6 GB under a limit of 0.5. And it looks at an interrupt only between functions.
+DuckDB's `memory_limit` counts what it may spill, not the texts and lists that one function makes:
+without a ceiling `repeat('x', 3000000000)` takes 6 GB under a limit of 0.5. And it looks at an
+interrupt only between functions.
 """
 
 import os
@@ -28,14 +30,20 @@ class TooLong(UsageError):
 
 
 class Clock:
-    """Runs the parts of one statement in a thread of its own, so that a signal and the time's end reach the caller.
+    """Runs the parts of one statement in a thread of its own, so that a signal and the time's end
+    reach the caller.
 
-    Only the time inside counts, not what the caller does with the rows in between. A part that runs on in spite of
-    the interrupt can't be ended alone: `abandon` is told why and may end the process.
+    Only the time inside counts, not what the caller does with the rows in between. A part that runs
+    on in spite of the interrupt can't be ended alone: `abandon` is told why and may end the
+    process.
     """
 
     def __init__(
-        self, seconds: float, *, interrupt: Callable[[], None], abandon: Callable[[BaseException], object] | None
+        self,
+        seconds: float,
+        *,
+        interrupt: Callable[[], None],
+        abandon: Callable[[BaseException], object] | None,
     ):
         self._seconds = self._left_s = seconds
         self._interrupt, self._abandon = interrupt, abandon
@@ -73,7 +81,9 @@ def too_large(settings) -> UsageError:
 
 @contextmanager
 def memory_ceiling(memory_gb: float) -> Iterator[None]:
-    """This process takes at most so much more than now; where the system knows no such ceiling there is none."""
+    """This process takes at most so much more than now; where the system knows no such ceiling
+    there is none.
+    """
     taken = _taken_bytes()
     if taken is None:
         yield

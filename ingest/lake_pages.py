@@ -1,6 +1,7 @@
 """Whether a catalog in SQLite is whole: its pages, as SQLite itself reads every one of them.
 
-Here: asking, and the sentences. Not here: the lake's files (lake_damage.py), a catalog in PostgreSQL, which its server looks after.
+Here: asking, and the sentences. Not here: the lake's files (lake_damage.py), a catalog in
+PostgreSQL, which its server looks after.
 """
 
 import subprocess
@@ -11,7 +12,8 @@ from .lake_attach import catalog_file
 from .lake_errors import damaged_catalog
 from .read_only_home import passing_copy
 
-# In a process of its own: Python's SQLite must never close a file that DuckDB's SQLite has open in the same process.
+# In a process of its own: Python's SQLite must never close a file that DuckDB's SQLite has open in
+# the same process.
 _CHECK = """
 import sqlite3, sys
 from contextlib import closing
@@ -34,7 +36,10 @@ def page_sentences(settings) -> Iterator[tuple[bool, str]]:
     try:
         path = (copy.path if copy else file).absolute()
         done = subprocess.run(
-            [sys.executable, "-c", _CHECK, path.as_uri()], capture_output=True, text=True, check=False
+            [sys.executable, "-c", _CHECK, path.as_uri()],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     finally:
         if copy:

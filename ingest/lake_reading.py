@@ -1,11 +1,14 @@
-"""What one statement of a reader names, read from DuckDB's own parse of it, and whether all of that is open.
+"""What one statement of a reader names, read from DuckDB's own parse of it, and whether all of that
+is open.
 
-Here: the walk through the tree of `json_serialize_sql`, tables, functions, common table expressions in their scopes. Not
-here: running anything (lake.py), which kinds of statement read (lake_answers.py).
+Here: the walk through the tree of `json_serialize_sql`, tables, functions, common table expressions
+in their scopes. Not here: running anything (lake.py), which kinds of statement read
+(lake_answers.py).
 
-Nothing passes that is not open by name: a table of the lake, a view of DuckDB that tells no path and no secret, a
-function that lake_functions.txt lists, and only such parts of a tree as are listed below. A common table expression
-opens its name where DuckDB would look there first, and nowhere else.
+Nothing passes that is not open by name: a table of the lake, a view of DuckDB that tells no path
+and no secret, a function that lake_functions.txt lists, and only such parts of a tree as are listed
+below. A common table expression opens its name where DuckDB would look there first, and nowhere
+else.
 """
 
 import re
@@ -51,7 +54,16 @@ _EXPRESSIONS = frozenset(
 )
 _QUERIES = frozenset({"RECURSIVE_CTE_NODE", "SELECT_NODE", "SET_OPERATION_NODE"})
 _RELATIONS = frozenset(
-    ["BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT", "SHOW_REF", "SUBQUERY", "TABLE_FUNCTION"]
+    [
+        "BASE_TABLE",
+        "EMPTY",
+        "EXPRESSION_LIST",
+        "JOIN",
+        "PIVOT",
+        "SHOW_REF",
+        "SUBQUERY",
+        "TABLE_FUNCTION",
+    ]
 )
 _NAMING = frozenset({"function", "function_name", "schema_name", "show_type", "table_name"})
 
@@ -72,7 +84,9 @@ OPEN_FUNCTIONS = frozenset(name.translate(_FOLDED) for name in _listed("open"))
 OPEN_TABLE_FUNCTIONS = _listed("open tables")
 CLOSED_FUNCTIONS = _listed("closed")
 CLOSED_TABLE_FUNCTIONS = _listed("closed tables")
-OPEN_VIEWS = {name: _listed(f"open views of {name}") for name in ("information_schema", "main", "pg_catalog")}
+OPEN_VIEWS = {
+    name: _listed(f"open views of {name}") for name in ("information_schema", "main", "pg_catalog")
+}
 _OF_THE_LAKE = frozenset(
     name.removeprefix("ducklake_") for name in OPEN_TABLE_FUNCTIONS if name.startswith("ducklake_")
 )
@@ -80,8 +94,9 @@ _OF_THE_LAKE = frozenset(
 
 @dataclass(frozen=True)
 class Names:
-    """What a statement names: tables of the lake (`schema.table`), which may not be there, and a phrase for each thing
-    that is not open."""
+    """What a statement names: tables of the lake (`schema.table`), which may not be there, and a
+    phrase for each thing that is not open.
+    """
 
     tables: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
@@ -95,7 +110,9 @@ def names_of(tree: Mapping[str, Any], *, schemas: Iterable[str]) -> Names:
 
 
 def require_open(names: Names, *, lake_tables: Iterable[str]) -> None:
-    """Raises UsageError where something is not open, or a table is not in the lake. `lake_tables`: `schema.table`."""
+    """Raises UsageError where something is not open, or a table is not in the lake. `lake_tables`:
+    `schema.table`.
+    """
     there = {name.translate(_FOLDED) for name in lake_tables}
     closed = names.closed | {_missing(name, there) for name in names.tables - there}
     if closed:
@@ -108,14 +125,20 @@ def require_open(names: Names, *, lake_tables: Iterable[str]) -> None:
 def _missing(name: str, there: Iterable[str]) -> str:
     schema, _, table = name.rpartition(".")
     if schema:
-        near = get_close_matches(table, [t.partition(".")[2] for t in there if t.startswith(f"{schema}.")], 1)
+        near = get_close_matches(
+            table, [t.partition(".")[2] for t in there if t.startswith(f"{schema}.")], 1
+        )
     else:
         near = [t for t in there if t.endswith(f".{table}")][:1]
-    return f"{name}, which does not exist in the lake" + "".join(f' (Did you mean "{one}"?)' for one in near)
+    return f"{name}, which does not exist in the lake" + "".join(
+        f' (Did you mean "{one}"?)' for one in near
+    )
 
 
 class _Walk:
-    """Through a tree without recursion, each part with the names of the common table expressions that it sees."""
+    """Through a tree without recursion, each part with the names of the common table expressions
+    that it sees.
+    """
 
     def __init__(self, schemas: frozenset[str]) -> None:
         self._schemas = schemas
@@ -145,7 +168,10 @@ class _Walk:
     def _of_query(self, part: dict, scope: frozenset[str]) -> Iterator[tuple[Any, frozenset[str]]]:
         self._require_listed(part["type"], _QUERIES)
         for entry in part["cte_map"].get("map", ()):
-            yield entry["value"], scope  # of its own name it sees what is outside, but for the right of a recursion
+            yield (
+                entry["value"],
+                scope,
+            )  # of its own name it sees what is outside, but for the right of a recursion
             scope |= {_folded(entry["key"])}
         is_recursion = part["type"] == "RECURSIVE_CTE_NODE"
         inner = scope | {_folded(part["cte_name"])} if is_recursion else scope
@@ -153,14 +179,18 @@ class _Walk:
             if name != "cte_map":
                 yield each, inner if name == "right" else scope
 
-    def _of_expression(self, part: dict, scope: frozenset[str]) -> Iterator[tuple[Any, frozenset[str]]]:
+    def _of_expression(
+        self, part: dict, scope: frozenset[str]
+    ) -> Iterator[tuple[Any, frozenset[str]]]:
         self._require_listed(part["class"], _EXPRESSIONS)
         if "function_name" in part:
             self._call(part)
         if part["class"] != "CONSTANT":
             yield from ((each, scope) for each in part.values())
 
-    def _of_relation(self, part: dict, scope: frozenset[str]) -> Iterator[tuple[Any, frozenset[str]]]:
+    def _of_relation(
+        self, part: dict, scope: frozenset[str]
+    ) -> Iterator[tuple[Any, frozenset[str]]]:
         kind = part["type"]
         self._require_listed(kind, _RELATIONS)
         if kind == "BASE_TABLE":
@@ -171,32 +201,50 @@ class _Walk:
             return self._of_table_function(part, scope)
         return ((each, scope) for each in part.values())
 
-    def _of_table_function(self, part: dict, scope: frozenset[str]) -> Iterator[tuple[Any, frozenset[str]]]:
+    def _of_table_function(
+        self, part: dict, scope: frozenset[str]
+    ) -> Iterator[tuple[Any, frozenset[str]]]:
         function = part["function"]
         self._require_listed(function["class"], frozenset({"FUNCTION"}))
         self._table_function(function)
-        yield from ((each, scope) for each in (*function.values(), *(part | {"function": None}).values()))
+        yield from (
+            (each, scope) for each in (*function.values(), *(part | {"function": None}).values())
+        )
 
-    # --- what is named -------------------------------------------------------------------------------------------
+    # --- what is named ---------------------------------------------------------------------------
 
     def _call(self, part: dict) -> None:
-        catalog, schema, name = _folded(part.get("catalog")), _folded(part["schema"]), _folded(part["function_name"])
+        catalog = _folded(part.get("catalog"))
+        schema = _folded(part["schema"])
+        name = _folded(part["function_name"])
         is_of_lake = {catalog, schema} & {_LAKE, *self._schemas}
         if name not in OPEN_FUNCTIONS or is_of_lake:
-            self.names.closed.add(_near(name, OPEN_FUNCTIONS, also=CLOSED_FUNCTIONS | CLOSED_TABLE_FUNCTIONS))
+            self.names.closed.add(
+                _near(name, OPEN_FUNCTIONS, also=CLOSED_FUNCTIONS | CLOSED_TABLE_FUNCTIONS)
+            )
 
     def _table_function(self, part: dict) -> None:
-        catalog, schema, name = _folded(part.get("catalog")), _folded(part["schema"]), _folded(part["function_name"])
+        catalog = _folded(part.get("catalog"))
+        schema = _folded(part["schema"])
+        name = _folded(part["function_name"])
         is_of_lake = (catalog, schema) in ((_LAKE, "main"), ("", _LAKE)) and name in _OF_THE_LAKE
-        is_of_system = catalog in _SYSTEM and schema in ("", "main", "pg_catalog") and name in OPEN_TABLE_FUNCTIONS
+        is_of_system = (
+            catalog in _SYSTEM
+            and schema in ("", "main", "pg_catalog")
+            and name in OPEN_TABLE_FUNCTIONS
+        )
         if not (is_of_lake or is_of_system):
             self.names.closed.add(_near(name, OPEN_TABLE_FUNCTIONS, also=CLOSED_TABLE_FUNCTIONS))
 
     def _table(self, part: dict, scope: frozenset[str]) -> None:
-        catalog, schema, name = (_folded(part[key]) for key in ("catalog_name", "schema_name", "table_name"))
+        catalog, schema, name = (
+            _folded(part[key]) for key in ("catalog_name", "schema_name", "table_name")
+        )
         if catalog in ("", _LAKE) and schema in self._schemas:
             self.names.tables.add(f"{schema}.{name}")
-        elif not (self._is_in_scope(catalog, schema, name, scope) or _is_open_view(catalog, schema, name)):
+        elif not (
+            self._is_in_scope(catalog, schema, name, scope) or _is_open_view(catalog, schema, name)
+        ):
             is_of_lake = not catalog and not schema
             (self.names.tables if is_of_lake else self.names.closed).add(
                 ".".join(filter(None, (catalog, schema, name)))
@@ -205,10 +253,17 @@ class _Walk:
     @staticmethod
     def _is_in_scope(catalog: str, schema: str, name: str, scope: frozenset[str]) -> bool:
         """`recurring.NAME` is what a recursion with keys has so far."""
-        return not catalog and schema in ("", "recurring") and name in scope and bool(_PLAIN_NAME.fullmatch(name))
+        return (
+            not catalog
+            and schema in ("", "recurring")
+            and name in scope
+            and bool(_PLAIN_NAME.fullmatch(name))
+        )
 
     def _show(self, part: dict) -> None:
-        catalog, schema, name = (_folded(part[key]) for key in ("catalog_name", "schema_name", "table_name"))
+        catalog, schema, name = (
+            _folded(part[key]) for key in ("catalog_name", "schema_name", "table_name")
+        )
         if name not in _SHOWN or not {catalog, schema} <= {"", _LAKE, "main", *self._schemas}:
             self.names.closed.add(".".join(filter(None, (catalog, schema, name))))
 

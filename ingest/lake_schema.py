@@ -1,6 +1,7 @@
 """What the lake lacks of the tables and views as described, as statements that add it.
 
-Here: comparing the catalog with descriptions, through a cursor that lake.py gives. Not here: running a transaction.
+Here: comparing the catalog with descriptions, through a cursor that lake.py gives. Not here:
+running a transaction.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,19 +15,26 @@ from .lake_forward import is_computed
 
 
 def missing_statements(cursor, schemas: Iterable[str], tables: Iterable[Table]) -> list[str]:
-    """Statements that make schemas, tables and columns and set comments; none where all is as described.
+    """Statements that make schemas, tables and columns and set comments; none where all is as
+    described.
 
-    A computed table whose columns are others is made anew, without rows, and one that is not described is dropped.
-    What landed gains columns; columns that the description does not know are left alone there, and FloeError where a
-    column has another type.
+    A computed table whose columns are others is made anew, without rows, and one that is not
+    described is dropped. What landed gains columns; columns that the description does not know are
+    left alone there, and FloeError where a column has another type.
     """
-    there = {name for (name,) in _rows(cursor, "SELECT schema_name FROM duckdb_schemas() WHERE {lake}")}
+    there = {
+        name for (name,) in _rows(cursor, "SELECT schema_name FROM duckdb_schemas() WHERE {lake}")
+    }
     statements = [f"CREATE SCHEMA {name}" for name in schemas if name not in there]
     comments = _table_comments(cursor)
     columns = _columns(cursor)
     shapes = _shapes(columns)
     for table in tables:
-        if table.full_name in shapes and is_computed(table.full_name) and shapes[table.full_name] != _shape(table):
+        if (
+            table.full_name in shapes
+            and is_computed(table.full_name)
+            and shapes[table.full_name] != _shape(table)
+        ):
             statements += [f'DROP TABLE {table.schema}."{table.name}"', *_new(table)]
         else:
             statements += _statements(table, comments, columns)
@@ -34,11 +42,14 @@ def missing_statements(cursor, schemas: Iterable[str], tables: Iterable[Table]) 
 
 
 def unknown_tables(cursor, tables: Iterable[Table]) -> list[str]:
-    """Statements that drop computed tables which this release does not compute any more: nobody would bring them up to
-    date."""
+    """Statements that drop computed tables which this release does not compute any more: nobody
+    would bring them up to date.
+    """
     described = {table.full_name for table in tables}
     query = "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE {lake}"
-    there = sorted(name for (name,) in _rows(cursor, query) if is_computed(name) and name not in described)
+    there = sorted(
+        name for (name,) in _rows(cursor, query) if is_computed(name) and name not in described
+    )
     return ["DROP TABLE " + ".".join(f'"{part}"' for part in name.split(".")) for name in there]
 
 
@@ -95,10 +106,12 @@ def _new(table: Table) -> Iterator[str]:
 
 
 def _with_statistics(table: Table) -> Iterator[str]:
-    """A row that comes and goes with the table's own transaction: no snapshot holds it, no change feed shows it.
+    """A row that comes and goes with the table's own transaction: no snapshot holds it, no change
+    feed shows it.
 
-    What stays is that the table has statistics. Of one that has none DuckLake 1.5.5 asks the catalog anew for each
-    column of each query (mended after it by pull request 1313): 170 ms for 35 to read an empty table.
+    What stays is that the table has statistics. Of one that has none DuckLake 1.5.5 asks the
+    catalog anew for each column of each query (mended after it by pull request 1313): 170 ms for 35
+    to read an empty table.
     """
     name = f'{table.schema}."{table.name}"'
     yield f'INSERT INTO {name} ("{table.columns[0].name}") VALUES (NULL)'

@@ -1,6 +1,7 @@
 """What keeps the lake quick: the calls that move, merge, rewrite and remove, as SQL texts.
 
-Here: the calls and which tables need them. Not here: running them, and which snapshots may go (lake.py).
+Here: the calls and which tables need them. Not here: running them, and which snapshots may go
+(lake.py).
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from transforms.schemas.app import FILE_CHECKSUMS
 
 from .lake_catalog import METADATA
 
-_KEPT_IN_CATALOG = 10_000  # rows of the checksums: what says that a file is whole stands best in no file
+_KEPT_IN_CATALOG = (
+    10_000  # rows of the checksums: what says that a file is whole stands best in no file
+)
 
 
 def flush_call(schema: str, table: str) -> str:
@@ -19,7 +22,9 @@ def flush_call(schema: str, table: str) -> str:
 
 
 def inlined_tables(cursor) -> list[tuple[str, str]]:
-    """(schema, table) of those with rows in the catalog: flushing all tables in one call takes 0.2 s a table."""
+    """(schema, table) of those with rows in the catalog: flushing all tables in one call takes 0.2
+    s a table.
+    """
     known = cursor.execute(f"""
         SELECT i.table_name, s.schema_name, t.table_name
         FROM {METADATA}.ducklake_inlined_data_tables i
@@ -31,7 +36,11 @@ def inlined_tables(cursor) -> list[tuple[str, str]]:
         f"{_KEPT_IN_CATALOG if f'{schema}.{table}' == FILE_CHECKSUMS.full_name else 0}"
         for name, schema, table in known
     ]
-    filled = {name for (name,) in cursor.execute(" UNION ALL ".join(parts)).fetchall()} if parts else set()
+    filled = (
+        {name for (name,) in cursor.execute(" UNION ALL ".join(parts)).fetchall()}
+        if parts
+        else set()
+    )
     return sorted({(schema, table) for name, schema, table in known if name in filled})
 
 
@@ -41,5 +50,7 @@ def upkeep_calls() -> Iterator[tuple[str, str]]:
 
 
 def cleanup_call(older_than: datetime) -> str:
-    """Removes files that no snapshot reads any more; never one that only lies there: it may be another catalog's."""
+    """Removes files that no snapshot reads any more; never one that only lies there: it may be
+    another catalog's.
+    """
     return f"CALL ducklake_cleanup_old_files('lake', older_than => TIMESTAMPTZ '{older_than.isoformat()}')"

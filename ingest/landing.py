@@ -1,18 +1,19 @@
 """From batches to recorded offsets, exactly once: the one home of "when is a record done".
 
-Here: the numbered steps. Not here: polling (source.py, stream.py), decoding (decode.py), the loop (worker.py).
+Here: the numbered steps. Not here: polling (source.py, stream.py), decoding (decode.py), the loop
+(worker.py).
 
     1. outside the transaction: join what is of one partition, decode
     2. in one transaction of the lake
-       a. compare: each batch starts where its partition's stored position stands, else LandingConflict
-       b. rows to their raw tables, rejects to raw.rejects and counted in their hours (reject_hours.py)
-       c. one ledger row a batch
-       d. set the positions
-       then commit: all of it or nothing
+       a. compare: each batch starts where its partition's stored position stands, else
+       LandingConflict b. rows to their raw tables, rejects to raw.rejects and counted in their
+       hours (reject_hours.py) c. one ledger row a batch d. set the positions then commit: all of it
+       or nothing
     3. what only informs, and may be repeated or lost: the commit to Kafka, alerts (worker.py)
 
-A batch that was landed before starts behind its stored position, so step 2a stops it. The same event sent twice has
-two positions and is landed twice; (`source`, `id`) makes it one event in `core`.
+A batch that was landed before starts behind its stored position, so step 2a stops it. The same
+event sent twice has two positions and is landed twice; (`source`, `id`) makes it one event in
+`core`.
 """
 
 import math
@@ -37,13 +38,15 @@ from .notices import BeginningMissing, PositionLost
 from .reject_hours import checksum
 from .source import Batch
 
-# (topic, topic id, partition): another topic of the same name, or another log of one, has positions of its own
+# (topic, topic id, partition): another topic of the same name, or another log of one, has positions
+# of its own
 Partition = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What one landing did. `positions`: (topic, partition) to the next position, for the advisory commit.
+    """What one landing did. `positions`: (topic, partition) to the next position, for the advisory
+    commit.
 
     `safety_rejects`: how many of the rejects are of safety topics, of which alerts tell.
     """
@@ -69,21 +72,33 @@ class Prepared:
 
 
 def prepare(batches: Sequence[Batch], *, now: datetime) -> Prepared:
-    """Step 1, of batches that land together, those of one partition in order; `now` (aware) stamps their rows."""
+    """Step 1, of batches that land together, those of one partition in order; `now` (aware) stamps
+    their rows.
+    """
     batches = joined(batches)
     decoded = [decode(batch, ingested_at=now) for batch in batches]
     return Prepared(
-        tuple(replace(batch, offsets=[], keys=[], values=[], headers={}, unread={}) for batch in batches),
+        tuple(
+            replace(batch, offsets=[], keys=[], values=[], headers={}, unread={})
+            for batch in batches
+        ),
         _rows_by_table(batches, decoded),
         pl.concat([REJECTS.empty(), *(d.rejects for d in decoded)]),
-        pl.DataFrame([_ledger_row(b, d, now) for b, d in zip(batches, decoded, strict=True)], schema=_LEDGER_SCHEMA),
-        pl.DataFrame([_offset_row(b, now) for b in _last_of_each(batches)], schema=STREAM_OFFSETS.polars_schema),
+        pl.DataFrame(
+            [_ledger_row(b, d, now) for b, d in zip(batches, decoded, strict=True)],
+            schema=_LEDGER_SCHEMA,
+        ),
+        pl.DataFrame(
+            [_offset_row(b, now) for b in _last_of_each(batches)],
+            schema=STREAM_OFFSETS.polars_schema,
+        ),
     )
 
 
 def joined(batches: Iterable[Batch]) -> list[Batch]:
-    """Batches that follow each other in a partition as one: a producer's are often of few records, and decoding 50 of
-    them costs as much as 50 times the records in one. What was lost, and what does not follow, stays by itself.
+    """Batches that follow each other in a partition as one: a producer's are often of few records,
+    and decoding 50 of them costs as much as 50 times the records in one. What was lost, and what
+    does not follow, stays by itself.
     """
     runs: dict[Partition, list[list[Batch]]] = {}
     for batch in batches:
@@ -103,22 +118,31 @@ def _follows(before: Batch, batch: Batch) -> bool:
 def _as_one(run: list[Batch]) -> Batch:
     if len(run) == 1:
         return run[0]
-    columns = {name: [v for b in run for v in getattr(b, name)] for name in ("offsets", "keys", "values")}
-    by_offset = {name: {o: v for b in run for o, v in getattr(b, name).items()} for name in ("headers", "unread")}
+    columns = {
+        name: [v for b in run for v in getattr(b, name)] for name in ("offsets", "keys", "values")
+    }
+    by_offset = {
+        name: {o: v for b in run for o, v in getattr(b, name).items()}
+        for name in ("headers", "unread")
+    }
     last = next((batch.last for batch in reversed(run) if batch.last), None)
     return replace(run[0], next_position=run[-1].next_position, last=last, **columns, **by_offset)
 
 
 def land(lake: Lake, prepared: Prepared, *, most_whole_bytes: float = math.inf) -> Landed:
-    """Step 2: all or none. `most_whole_bytes`: of one topic's rejects of one reason and hour, see reject_hours.py.
+    """Step 2: all or none. `most_whole_bytes`: of one topic's rejects of one reason and hour, see
+    reject_hours.py.
 
-    Raises LandingConflict (nothing is written: read `stored_positions` and go on from there) and the lake's errors.
+    Raises LandingConflict (nothing is written: read `stored_positions` and go on from there) and
+    the lake's errors.
     """
     lake.write(lambda writer: _write(writer, prepared, most_whole_bytes))
     return Landed(
         rows=sum(frame.height for frame in prepared.rows.values()),
         rejects=prepared.rejects.height,
-        positions={(b.topic, b.partition): b.next_position for b in _last_of_each(prepared.batches)},
+        positions={
+            (b.topic, b.partition): b.next_position for b in _last_of_each(prepared.batches)
+        },
         safety_rejects=int(prepared.rejects["is_safety"].sum()),
     )
 
@@ -131,17 +155,25 @@ def stored_positions(lake: Lake) -> dict[Partition, int]:
 def stored_standings(lake: Lake) -> dict[Partition, Standing]:
     """The same, with the last record before it, by which Kafka's log is known again."""
     rows = lake.table(STREAM_OFFSETS.full_name).iter_rows(named=True)
-    return {tuple(row[name] for name in STREAM_OFFSETS.key): Standing(row["next_offset"], last_of(row)) for row in rows}
+    return {
+        tuple(row[name] for name in STREAM_OFFSETS.key): Standing(row["next_offset"], last_of(row))
+        for row in rows
+    }
 
 
 def current_positions(lake: Lake) -> dict[Partition, int]:
     """(topic, Kafka's own topic id, partition) -> the next position in its newest log."""
     stored = stored_positions(lake)
-    return {place: stored[(place[0], log_id, place[2])] for place, log_id in current_logs(stored).items()}
+    return {
+        place: stored[(place[0], log_id, place[2])]
+        for place, log_id in current_logs(stored).items()
+    }
 
 
 def last_of(row: Mapping) -> LastRecord | None:
-    """The last record that a row of `raw.stream_offsets` or `raw.ledger` remembers; None where it remembers none."""
+    """The last record that a row of `raw.stream_offsets` or `raw.ledger` remembers; None where it
+    remembers none.
+    """
     offset, *others = (row[column.name] for column in LAST_RECORD)
     return None if offset is None else LastRecord(offset, *others)
 
@@ -153,13 +185,17 @@ class LostBatch(Batch):
 
 
 class UnknownBatch(LostBatch):
-    """Positions before the first record that there was when the partition was first read: `unknown`."""
+    """Positions before the first record that there was when the partition was first read:
+    `unknown`.
+    """
 
     mark: ClassVar[str] = "unknown"
 
 
 class PartedBatch(LostBatch):
-    """Positions of a new log that are those of the log before it, up to where the two part: `parted`."""
+    """Positions of a new log that are those of the log before it, up to where the two part:
+    `parted`.
+    """
 
     mark: ClassVar[str] = "parted"
 
@@ -172,12 +208,16 @@ class BeginningBatch(LostBatch):
 
 def unknown_batch(missing: BeginningMissing) -> UnknownBatch:
     """What to land before the first record of a partition whose beginning is not there any more."""
-    return UnknownBatch(missing.topic, missing.topic_id, missing.partition, 0, missing.earliest, [], [], [])
+    return UnknownBatch(
+        missing.topic, missing.topic_id, missing.partition, 0, missing.earliest, [], [], []
+    )
 
 
 def lost_batch(lost: PositionLost) -> LostBatch:
     """What to land in order to go on at the earliest record there is."""
-    return LostBatch(lost.topic, lost.topic_id, lost.partition, lost.position, lost.earliest, [], [], [])
+    return LostBatch(
+        lost.topic, lost.topic_id, lost.partition, lost.position, lost.earliest, [], [], []
+    )
 
 
 _LEDGER_SCHEMA = LEDGER.polars_schema
@@ -197,18 +237,26 @@ def _write(writer: Writer, prepared: Prepared, most_whole_bytes: float) -> None:
 
 
 def _with_reduced(ledger: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
-    """The ledger's rows with how many of their rejects are kept as a checksum alone, null where none are."""
+    """The ledger's rows with how many of their rejects are kept as a checksum alone, null where
+    none are.
+    """
     if not rejects["checksum"].is_not_null().any():
         return ledger
-    places = rejects.filter(pl.col("checksum").is_not_null()).select(*LEDGER.key[:3], "kafka_offset")
-    of_batch = (pl.col("kafka_offset") >= pl.col("first_position")) & (pl.col("kafka_offset") < pl.col("next_position"))
+    places = rejects.filter(pl.col("checksum").is_not_null()).select(
+        *LEDGER.key[:3], "kafka_offset"
+    )
+    of_batch = (pl.col("kafka_offset") >= pl.col("first_position")) & (
+        pl.col("kafka_offset") < pl.col("next_position")
+    )
     counts = ledger.drop("rejects_reduced").join(places, on=LEDGER.key[:3]).filter(of_batch)
     counts = counts.group_by(LEDGER.key).agg(pl.len().cast(pl.Int64).alias("rejects_reduced"))
     return LEDGER.conform(ledger.drop("rejects_reduced").join(counts, on=LEDGER.key, how="left"))
 
 
 def _compare(writer: Writer, batches: Iterable[Batch]) -> None:
-    """A partition without a stored position may start anywhere: Kafka may have deleted its beginning."""
+    """A partition without a stored position may start anywhere: Kafka may have deleted its
+    beginning.
+    """
     stored = _positions(writer.execute(f"FROM {STREAM_OFFSETS.full_name}"))
     for batch in batches:
         partition = (batch.topic, batch.topic_id, batch.partition)
@@ -267,5 +315,7 @@ def _offset_row(batch: Batch, now: datetime) -> dict:
 
 def _last_columns(batch: Batch) -> dict:
     last = batch.last
-    values = (last.offset, last.leader_epoch, last.checksum, last.appended_at) if last else (None,) * 4
+    values = (
+        (last.offset, last.leader_epoch, last.checksum, last.appended_at) if last else (None,) * 4
+    )
     return {column.name: value for column, value in zip(LAST_RECORD, values, strict=True)}

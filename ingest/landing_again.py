@@ -1,4 +1,5 @@
-"""What damaged files held, landed again from Kafka: batch by batch of the ledger, the same positions, the same bytes.
+"""What damaged files held, landed again from Kafka: batch by batch of the ledger, the same
+positions, the same bytes.
 
 Here: the steps. Not here: which files are damaged (lake_damage.py), the first landing (landing.py).
 
@@ -8,7 +9,8 @@ Here: the steps. Not here: which files are damaged (lake_damage.py), the first l
        checksum that the ledger has of them
     4. in one transaction: its rows and rejects anew, stamped as when they landed; the ledger says when that was
 
-Stopped anywhere, it goes on at the next call: what is lacking is told by the ledger, not by the files.
+Stopped anywhere, it goes on at the next call: what is lacking is told by the ledger, not by the
+files.
 """
 
 from collections.abc import Callable
@@ -33,7 +35,9 @@ from .reject_hours import catch_up
 from .stream import Source
 
 Say = Callable[[str], None]
-_COMPUTED = {table.full_name: table for of in (CORE_TABLES, MART_TABLES, APP_TABLES) for table in of.values()}
+_COMPUTED = {
+    table.full_name: table for of in (CORE_TABLES, MART_TABLES, APP_TABLES) for table in of.values()
+}
 _PLACE = ("kafka_topic", "kafka_topic_id", "kafka_partition")
 _RANGE = "kafka_topic_id = $1 AND kafka_partition = $2 AND kafka_offset >= $3 AND kafka_offset < $4"
 
@@ -50,8 +54,9 @@ class Mended:
 
 
 def mend(settings, *, say: Say = lambda _: None) -> Mended:
-    """Steps 1 to 4. LakeDamaged, when all else is done, for what only a copy has: files of other tables, and batches
-    that Kafka does not hold any more."""
+    """Steps 1 to 4. LakeDamaged, when all else is done, for what only a copy has: files of other
+    tables, and batches that Kafka does not hold any more.
+    """
     mended = Mended()
     with Lake.open(settings) as lake:
         damages = [damage for damage in lake.check_files().damages if damage.file.is_current]
@@ -91,12 +96,14 @@ def _write_positions(lake: Lake) -> None:
     )
 
 
-# --- what is lacking ---------------------------------------------------------------------------------------------
+# --- what is lacking ----------------------------------------------------------------------------
 
 
 def lacking(lake: Lake) -> pl.DataFrame:
     """Rows of the ledger whose rows or rejects are not all there."""
-    topics = lake.sql("SELECT DISTINCT kafka_topic FROM raw.ledger ORDER BY 1")["kafka_topic"].to_list()
+    topics = lake.sql("SELECT DISTINCT kafka_topic FROM raw.ledger ORDER BY 1")[
+        "kafka_topic"
+    ].to_list()
     parts = [_of_topic(lake, topic) for topic in topics if topic in TOPIC_BY_TYPE]
     return pl.concat([LEDGER.empty(), *parts]).sort(*_PLACE, "first_position")
 
@@ -121,7 +128,7 @@ def _of_topic(lake: Lake, topic: str) -> pl.DataFrame:
     )
 
 
-# --- landing it again --------------------------------------------------------------------------------------------
+# --- landing it again ---------------------------------------------------------------------------
 
 
 def _land_lacking(lake: Lake, settings, mended: Mended, say: Say) -> list[str]:
@@ -135,7 +142,9 @@ def _land_lacking(lake: Lake, settings, mended: Mended, say: Say) -> list[str]:
         for row in batches.iter_rows(named=True):
             batch = _read(source, row)
             if isinstance(batch, str):
-                left.append(f"{row['kafka_topic']}/{row['kafka_partition']}: {batch}; floe restore brings back a copy")
+                left.append(
+                    f"{row['kafka_topic']}/{row['kafka_partition']}: {batch}; floe restore brings back a copy"
+                )
                 continue
             decoded = decode(batch, ingested_at=row["landed_at"])
             _land(lake, row, decoded)
@@ -176,7 +185,12 @@ def _cut(parts: list[Batch], *, end: int) -> Batch | None:
 
 def _land(lake: Lake, row: dict, decoded: Decoded) -> None:
     """Step 4. When a reject was replayed stays known where its row is still there."""
-    place = [row["kafka_topic_id"], row["kafka_partition"], row["first_position"], row["next_position"]]
+    place = [
+        row["kafka_topic_id"],
+        row["kafka_partition"],
+        row["first_position"],
+        row["next_position"],
+    ]
     table = RAW_TABLES[TOPIC_BY_TYPE[row["kafka_topic"]].name]
 
     def work(writer: Writer) -> None:
@@ -198,5 +212,7 @@ def _land(lake: Lake, row: dict, decoded: Decoded) -> None:
 
 def _as_replayed(rejects: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     known = before.select("kafka_offset", "part", "replayed_at").unique(["kafka_offset", "part"])
-    joined_rows = rejects.drop("replayed_at").join(known, on=["kafka_offset", "part"], how="left", nulls_equal=True)
+    joined_rows = rejects.drop("replayed_at").join(
+        known, on=["kafka_offset", "part"], how="left", nulls_equal=True
+    )
     return joined_rows.select(rejects.columns)

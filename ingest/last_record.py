@@ -1,7 +1,7 @@
 """By what the last record before a position is known again in a log.
 
-Here: what of it is remembered (`raw.stream_offsets`, `raw.ledger`). Not here: finding it in bytes (record_batches.py),
-what follows where the log holds another one (log_agreement.py).
+Here: what of it is remembered (`raw.stream_offsets`, `raw.ledger`). Not here: finding it in bytes
+(record_batches.py), what follows where the log holds another one (log_agreement.py).
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class LastRecord:
-    """`leader_epoch`: of its batch, -1 where the topic has none. `checksum`: 16 hex digits, BLAKE2b-64 over its time and
-    over the lengths and bytes of key, value and headers; of a batch that can't be read `batch:` and those of the whole.
-    `appended_at`: when Kafka appended it; None where the topic's times are the producers'.
+    """`leader_epoch`: of its batch, -1 where the topic has none. `checksum`: 16 hex digits,
+    BLAKE2b-64 over its time and over the lengths and bytes of key, value and headers; of a batch
+    that can't be read `batch:` and those of the whole. `appended_at`: when Kafka appended it; None
+    where the topic's times are the producers'.
     """
 
     offset: int
@@ -36,9 +37,16 @@ class LastRecord:
 
 
 def of_record(
-    offset: int, epoch: int, appended_ms: int | None, parts: tuple[bytes | None, bytes | None, bytes], *, made_ms: int
+    offset: int,
+    epoch: int,
+    appended_ms: int | None,
+    parts: tuple[bytes | None, bytes | None, bytes],
+    *,
+    made_ms: int,
 ) -> LastRecord:
-    """`parts`: key, value, headers; `made_ms` is its time where Kafka did not stamp it on arrival."""
+    """`parts`: key, value, headers; `made_ms` is its time where Kafka did not stamp it on
+    arrival.
+    """
     digest = blake2b(pack("<q", made_ms if appended_ms is None else appended_ms), digest_size=8)
     for part in parts:
         digest.update(pack("<q", -1 if part is None else len(part)))
@@ -46,8 +54,12 @@ def of_record(
     return LastRecord(offset, epoch, digest.hexdigest(), _moment(appended_ms))
 
 
-def of_batch(offset: int, epoch: int, appended_ms: int | None, raw: bytes | memoryview) -> LastRecord:
-    return LastRecord(offset, epoch, _OF_BATCH + blake2b(raw, digest_size=8).hexdigest(), _moment(appended_ms))
+def of_batch(
+    offset: int, epoch: int, appended_ms: int | None, raw: bytes | memoryview
+) -> LastRecord:
+    return LastRecord(
+        offset, epoch, _OF_BATCH + blake2b(raw, digest_size=8).hexdigest(), _moment(appended_ms)
+    )
 
 
 def _moment(ms: int | None) -> datetime | None:

@@ -1,7 +1,8 @@
-"""How long the texts of an event may be, and which characters an id may have: checked on whole columns.
+"""How long the texts of an event may be, and which characters an id may have: checked on whole
+columns.
 
-Here: which limit a field has, and when a value breaks it. Not here: the other rules (rules.py), texts within objects
-(record.py).
+Here: which limit a field has, and when a value breaks it. Not here: the other rules (rules.py),
+texts within objects (record.py).
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from transforms.schemas import Column
 from .contract import LONGEST_ID, LONGEST_TERM, LONGEST_TEXT
 
 Limit = tuple[str, str, pl.Expr, pl.Expr]
-# What identifies an event; an importer's names file, patient and zone, so they may be longer than an id of `data`
+# What identifies an event; an importer's names file, patient and zone, so they may be longer than
+# an id of `data`
 _NAMING = ("event_id", "source")
 _MORE_IDS = ("merged_into", "continues")
 _TERMS = ("term", "preferred_term")
@@ -32,7 +34,9 @@ def is_no_id(value: pl.Expr) -> pl.Expr:
 
 
 def limits(columns: tuple[Column, ...]) -> Iterator[Limit]:
-    """(reason, field, fails, detail) of the envelope's texts and of each text field, null where there is no text."""
+    """(reason, field, fails, detail) of the envelope's texts and of each text field, null where
+    there is no text.
+    """
     for name in _NAMING:
         value = pl.col(name)
         yield _too_long(name, value.str.len_chars(), LONGEST_TEXT)
@@ -47,7 +51,9 @@ def limits(columns: tuple[Column, ...]) -> Iterator[Limit]:
         elif column.dtype == pl.List(pl.String):
             longest = value.list.eval(pl.element().str.len_chars()).list.max()
             yield _too_long(column.name, longest, LONGEST_TEXT)
-    yield _bad_id("subject", is_no_id(pl.col("subject")))  # after a patient's own id, which it mostly repeats
+    yield _bad_id(
+        "subject", is_no_id(pl.col("subject"))
+    )  # after a patient's own id, which it mostly repeats
 
 
 def _bad_id(name: str, fails: pl.Expr, *, most: int = LONGEST_ID) -> Limit:
@@ -60,7 +66,12 @@ def _bad_id(name: str, fails: pl.Expr, *, most: int = LONGEST_ID) -> Limit:
 
 def _too_long(name: str, length: pl.Expr, most: int) -> Limit:
     expected = f"expected at most {most}"
-    return "too_long", name, length > most, pl.format("found {}, {}", _characters(length), pl.lit(expected))
+    return (
+        "too_long",
+        name,
+        length > most,
+        pl.format("found {}, {}", _characters(length), pl.lit(expected)),
+    )
 
 
 def _characters(length: pl.Expr) -> pl.Expr:

@@ -1,14 +1,15 @@
-"""Whether Kafka's log still is the one that was read up to a position: it is asked at each assignment, and again
-whenever the broker may have been another one meanwhile.
+"""Whether Kafka's log still is the one that was read up to a position: it is asked at each
+assignment, and again whenever the broker may have been another one meanwhile.
 
-Here: the rule, the questions that it needs, the names of logs. Not here: when they are asked (source.py), what follows
-(worker.py), where a log and the lake part (parting.py).
+Here: the rule, the questions that it needs, the names of logs. Not here: when they are asked
+(source.py), what follows (worker.py), where a log and the lake part (parting.py).
 
-A broker that was put back to an older state (a restored disk, a lost tail, a replica that led without being in sync)
-has the same topic ids and, with its own records put back too, the same leader epochs; its end grows past any position
-in time. What can't come back is the last record that was read, at its offset. Where that is gone (expired, compacted)
-its leader epoch, the log's start and end and the time of what follows may still contradict; where they don't, that is
-no proof, and is said.
+A broker that was put back to an older state (a restored disk, a lost tail, a replica that led
+without being in sync) has the same topic ids and, with its own records put back too, the same
+leader epochs; its end grows past any position in time. What can't come back is the last record that
+was read, at its offset. Where that is gone (expired, compacted) its leader epoch, the log's start
+and end and the time of what follows may still contradict; where they don't, that is no proof, and
+is said.
 """
 
 from collections import defaultdict
@@ -64,8 +65,9 @@ def current_logs(logs: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str, i
 
 @dataclass(frozen=True)
 class Standing:
-    """`position`: of the next record to read. `last`: the last one read before it; None where none is remembered (a
-    lake of an earlier release, a position behind deleted records)."""
+    """`position`: of the next record to read. `last`: the last one read before it; None where none
+    is remembered (a lake of an earlier release, a position behind deleted records).
+    """
 
     position: int
     last: LastRecord | None = None
@@ -73,10 +75,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the log says. `end` counts records of open transactions. `record`: what stands at the offset of the last one
-    read, None where nothing does any more. `epoch_end`: where the records of its leader epoch and earlier ones end, -1
-    where the log knows no such epoch, None where there is no contradiction. `later_from`: the first record appended
-    later than it; -1 without one, None where the times are not Kafka's."""
+    """What the log says. `end` counts records of open transactions. `record`: what stands at the
+    offset of the last one read, None where nothing does any more. `epoch_end`: where the records of
+    its leader epoch and earlier ones end, -1 where the log knows no such epoch, None where there is
+    no contradiction. `later_from`: the first record appended later than it; -1 without one, None
+    where the times are not Kafka's.
+    """
 
     earliest: int
     end: int
@@ -98,14 +102,18 @@ class Verdict:
 
 
 def judged(standing: Standing, evidence: Evidence) -> Verdict:
-    """Whether the log is the one that was read, and what was found where it isn't or where that can't be proved."""
+    """Whether the log is the one that was read, and what was found where it isn't or where that
+    can't be proved.
+    """
     position, last = standing.position, standing.last
     if evidence.end < position:
         return _parted(
             f"the log ends at {evidence.end:,}: {position - evidence.end:,} positions that landed are not in it"
         )
     if last is None:
-        return Verdict(Outcome.UNPROVED, "no record is remembered of it yet, the next landing remembers one")
+        return Verdict(
+            Outcome.UNPROVED, "no record is remembered of it yet, the next landing remembers one"
+        )
     if evidence.record is not None:
         if evidence.record.is_same(last):
             return Verdict(Outcome.AGREES)
@@ -119,10 +127,15 @@ def judged(standing: Standing, evidence: Evidence) -> Verdict:
             f"the record at {evidence.later_from:,} was appended later than the one that landed from {last.offset:,} "
             f"({last.appended_at:%Y-%m-%d %H:%M:%S} UTC)"
         )
-    gone = "has expired" if last.offset < evidence.earliest else "is not there any more (compacted, or unreadable)"
+    gone = (
+        "has expired"
+        if last.offset < evidence.earliest
+        else "is not there any more (compacted, or unreadable)"
+    )
     times = "" if last.appended_at else ", and the times in that topic are the producers'"
     return Verdict(
-        Outcome.UNPROVED, f"the last record that landed {gone}; epoch and end of the log don't contradict{times}"
+        Outcome.UNPROVED,
+        f"the last record that landed {gone}; epoch and end of the log don't contradict{times}",
     )
 
 
@@ -138,9 +151,7 @@ def _difference(evidence: Evidence, last: LastRecord) -> str:
 
 def _epoch_contradicts(epoch_end: int, last: LastRecord) -> str:
     if epoch_end < 0:
-        return (
-            f"the log knows no leader epoch {last.leader_epoch}, under which the last record that landed was appended"
-        )
+        return f"the log knows no leader epoch {last.leader_epoch}, under which the last record that landed was appended"
     return f"the log's records up to leader epoch {last.leader_epoch} end at {epoch_end:,}"
 
 
@@ -168,7 +179,9 @@ class Asked:
 def examined(
     wire: Wire, topics: Iterable[TopicState], stored: Mapping[tuple[str, str, int], Standing]
 ) -> dict[tuple[str, str, int], Verdict]:
-    """(topic, topic id, partition) -> the verdict, for the current log of each topic that is there."""
+    """(topic, topic id, partition) -> the verdict, for the current log of each topic that is
+    there.
+    """
     by_id = {topic.topic_id: topic for topic in topics}
     asked, found = {}, {}
     for (topic, topic_id, partition), log_id in current_logs(stored).items():
@@ -185,7 +198,8 @@ def examined(
 
 
 def verdicts(wire: Wire, asked: Iterable[Asked]) -> dict[tuple[str, int], Verdict]:
-    """(topic, partition) -> the verdict; without those that can't be told at the moment (a leader that has just changed).
+    """(topic, partition) -> the verdict; without those that can't be told at the moment (a leader
+    that has just changed).
 
     Raises BrokerMissing.
     """
@@ -195,14 +209,20 @@ def verdicts(wire: Wire, asked: Iterable[Asked]) -> dict[tuple[str, int], Verdic
     there = [one for key, one in asked.items() if _is_inside(one.standing.last, plain[key])]
     evidence = plain | _with_records(wire, there, plain)
     evidence = {key: found for key, found in evidence.items() if found is not None}
-    unclear = [asked[key] for key, found in evidence.items() if _is_unclear(asked[key].standing, found)]
+    unclear = [
+        asked[key] for key, found in evidence.items() if _is_unclear(asked[key].standing, found)
+    ]
     for key, more in _contradictions(wire, unclear, evidence).items():
         evidence[key] = replace(evidence[key], **more)
     return {key: judged(asked[key].standing, found) for key, found in evidence.items()}
 
 
-def _with_records(wire: Wire, there: list[Asked], plain: Mapping) -> dict[tuple[str, int], Evidence | None]:
-    """The evidence with the record that stands at the last one's offset; None where it can't be read yet."""
+def _with_records(
+    wire: Wire, there: list[Asked], plain: Mapping
+) -> dict[tuple[str, int], Evidence | None]:
+    """The evidence with the record that stands at the last one's offset; None where it can't be
+    read yet.
+    """
     answers = _answers(wire, {one.key: (one, one.want(one.standing.last.offset)) for one in there})
     evidence: dict[tuple[str, int], Evidence | None] = dict.fromkeys(answers)
     for one in there:
@@ -217,10 +237,14 @@ def _is_inside(last: LastRecord | None, evidence: Evidence) -> bool:
 
 
 def _is_unclear(standing: Standing, evidence: Evidence) -> bool:
-    return standing.last is not None and evidence.record is None and standing.position <= evidence.end
+    return (
+        standing.last is not None and evidence.record is None and standing.position <= evidence.end
+    )
 
 
-def _contradictions(wire: Wire, unclear: list[Asked], evidence: Mapping) -> dict[tuple[str, int], dict]:
+def _contradictions(
+    wire: Wire, unclear: list[Asked], evidence: Mapping
+) -> dict[tuple[str, int], dict]:
     """What epoch and time say of partitions whose last record is not there any more."""
     timed, by_epoch = {}, {}
     for one in unclear:
@@ -232,11 +256,18 @@ def _contradictions(wire: Wire, unclear: list[Asked], evidence: Mapping) -> dict
             by_epoch[one.key] = (one, one.want(behind, last_epoch=last.leader_epoch))
     later = wire.appended_from(timed) if timed else {}
     answers = _answers(wire, by_epoch, is_bytes=False)
-    ends = {key: got.end for key, got in answers.items() if got is not None and got.outcome == "lost"}
-    return {one.key: {"later_from": later.get(one.key), "epoch_end": ends.get(one.key)} for one in unclear}
+    ends = {
+        key: got.end for key, got in answers.items() if got is not None and got.outcome == "lost"
+    }
+    return {
+        one.key: {"later_from": later.get(one.key), "epoch_end": ends.get(one.key)}
+        for one in unclear
+    }
 
 
-def _answers(wire: Wire, wanted: Mapping, *, is_bytes: bool = True) -> dict[tuple[str, int], Got | None]:
+def _answers(
+    wire: Wire, wanted: Mapping, *, is_bytes: bool = True
+) -> dict[tuple[str, int], Got | None]:
     """(topic, partition) -> the answer; None where it can't be given yet.
 
     Asked together; whoever then got no bytes, because the broker's answer was full, is asked alone.
@@ -251,7 +282,13 @@ def _answers(wire: Wire, wanted: Mapping, *, is_bytes: bool = True) -> dict[tupl
             answers[keys[(got.topic_id, got.partition)]] = got
         for one, want in pairs:
             got = answers[one.key]
-            if is_bytes and len(pairs) > 1 and got is not None and got.outcome == "data" and not got.raw:
+            if (
+                is_bytes
+                and len(pairs) > 1
+                and got is not None
+                and got.outcome == "data"
+                and not got.raw
+            ):
                 [answers[one.key]] = wire.ask(node, [want], is_all=True)
             answers[one.key] = _definite(answers[one.key], want, is_bytes=is_bytes)
     return answers
@@ -260,5 +297,7 @@ def _answers(wire: Wire, wanted: Mapping, *, is_bytes: bool = True) -> dict[tupl
 def _definite(got: Got | None, want: Want, *, is_bytes: bool) -> Got | None:
     if got is None or got.outcome == "moved":
         return None
-    is_unreadable_yet = is_bytes and got.outcome == "data" and not got.raw and got.readable_to <= want.position
+    is_unreadable_yet = (
+        is_bytes and got.outcome == "data" and not got.raw and got.readable_to <= want.position
+    )
     return None if is_unreadable_yet else got

@@ -1,7 +1,8 @@
-"""Whether Kafka's log is the one that landed, in sentences: for floe verify, floe status, and whoever waits.
+"""Whether Kafka's log is the one that landed, in sentences: for floe verify, floe status, and
+whoever waits.
 
-Here: asking for it of all that landed, and the sentences. Not here: the rule (log_agreement.py), the lake's own books
-(inspection.py).
+Here: asking for it of all that landed, and the sentences. Not here: the rule (log_agreement.py),
+the lake's own books (inspection.py).
 """
 
 from collections import Counter
@@ -19,8 +20,10 @@ _AFTER_PARTING = "floe ingest stops until it is decided how to go on, and says w
 
 
 def log_proofs(lake: Lake, settings) -> Iterator[tuple[bool | None, str]]:
-    """Whether Kafka's log is the one that landed: lag 0 says nothing of a log that ends before the lake's position, or
-    that has another record there. One sentence each, as of `proofs`; raises BrokerMissing."""
+    """Whether Kafka's log is the one that landed: lag 0 says nothing of a log that ends before the
+    lake's position, or that has another record there. One sentence each, as of `proofs`; raises
+    BrokerMissing.
+    """
     stored = stored_standings(lake)
     verdicts = stream.log_verdicts(settings, stored)
     counts = Counter(verdict.outcome for verdict in verdicts.values())
@@ -29,7 +32,10 @@ def log_proofs(lake: Lake, settings) -> Iterator[tuple[bool | None, str]]:
         parted == 0,
         f"Kafka's log holds the last record that landed of {counts[Outcome.AGREES]} partitions ({parted} parted from it)",
     )
-    yield from ((False, f"{sentence}: {_AFTER_PARTING}") for sentence in _parting_sentences(stored, verdicts))
+    yield from (
+        (False, f"{sentence}: {_AFTER_PARTING}")
+        for sentence in _parting_sentences(stored, verdicts)
+    )
     unproved: dict[str, list[str]] = {}
     for (topic, _, partition), verdict in verdicts.items():
         if verdict.outcome is Outcome.UNPROVED:
@@ -40,7 +46,9 @@ def log_proofs(lake: Lake, settings) -> Iterator[tuple[bool | None, str]]:
             None,
             f"whether Kafka's log is the one that landed, of {', '.join(sorted(names)[:_SHOWN])}{more}: {why}",
         )
-    current = [(topic, log_id, number) for (topic, _, number), log_id in current_logs(stored).items()]
+    current = [
+        (topic, log_id, number) for (topic, _, number), log_id in current_logs(stored).items()
+    ]
     untold = sum(stored[place].position > 0 for place in current) - len(verdicts)
     if untold:
         yield (
@@ -50,11 +58,15 @@ def log_proofs(lake: Lake, settings) -> Iterator[tuple[bool | None, str]]:
 
 
 def require_one_log(lake: Lake, settings) -> None:
-    """LogsParted, with what was found, where Kafka's log is not the one that landed. Raises BrokerMissing."""
+    """LogsParted, with what was found, where Kafka's log is not the one that landed. Raises
+    BrokerMissing.
+    """
     stored = stored_standings(lake)
     if sentences := _parting_sentences(stored, stream.log_verdicts(settings, stored)):
         more = f" (and {len(sentences) - 1} more)" if len(sentences) > 1 else ""
-        raise LogsParted(f"Kafka's log is not the one that landed: {sentences[0]}{more}; {_AFTER_PARTING}")
+        raise LogsParted(
+            f"Kafka's log is not the one that landed: {sentences[0]}{more}; {_AFTER_PARTING}"
+        )
 
 
 def _parting_sentences(stored: Mapping, verdicts: Mapping) -> list[str]:

@@ -1,6 +1,7 @@
 """What a source has to say beside records: each is a sentence by str().
 
-Here: the sentences and what they are of. Not here: when they are said (source.py), what follows (worker.py).
+Here: the sentences and what they are of. Not here: when they are said (source.py), what follows
+(worker.py).
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ class Assigned:
 
 @dataclass(frozen=True)
 class TopicRecreated:
-    """Another topic goes by this name now; it is read from its beginning, what was unread of the old one is gone."""
+    """Another topic goes by this name now; it is read from its beginning, what was unread of the
+    old one is gone.
+    """
 
     topic: str
     old_topic_id: str
@@ -45,8 +48,9 @@ class TopicGone:
 
 @dataclass(frozen=True)
 class PositionLost:
-    """Kafka deleted records from `position` on before they were read: it starts at `earliest`, ends at `end`. Not read
-    on until `seek`."""
+    """Kafka deleted records from `position` on before they were read: it starts at `earliest`, ends
+    at `end`. Not read on until `seek`.
+    """
 
     topic: str
     topic_id: str
@@ -64,7 +68,9 @@ class PositionLost:
 
 @dataclass(frozen=True)
 class LogParted:
-    """Kafka's log is not the one that was read up to `position`. Not read on until `go_on`. `why`: what was found."""
+    """Kafka's log is not the one that was read up to `position`. Not read on until `go_on`. `why`:
+    what was found.
+    """
 
     topic: str
     topic_id: str
@@ -78,7 +84,9 @@ class LogParted:
 
 @dataclass(frozen=True)
 class Unproved:
-    """Partitions that are read on without proof that the log is still the one that was read, all for one reason."""
+    """Partitions that are read on without proof that the log is still the one that was read, all
+    for one reason.
+    """
 
     partitions: tuple[tuple[str, int], ...]
     reason: str
@@ -86,14 +94,14 @@ class Unproved:
     def __str__(self):
         topic, number = self.partitions[0]
         more = f" and {len(self.partitions) - 1} more" if len(self.partitions) > 1 else ""
-        return (
-            f"that Kafka's log is still the one that landed can't be proved for {topic}/{number}{more}: {self.reason}"
-        )
+        return f"that Kafka's log is still the one that landed can't be proved for {topic}/{number}{more}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class BeginningMissing:
-    """A partition read for the first time whose records before `earliest` are not there any more."""
+    """A partition read for the first time whose records before `earliest` are not there any
+    more.
+    """
 
     topic: str
     topic_id: str

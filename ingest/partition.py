@@ -1,6 +1,7 @@
 """One partition as a worker reads it: where it stands, and the batches that it gives.
 
-Here: the state and its batches. Not here: when it is fetched (source.py), whether its log agrees (log_agreement.py).
+Here: the state and its batches. Not here: when it is fetched (source.py), whether its log agrees
+(log_agreement.py).
 """
 
 from collections.abc import Mapping
@@ -15,10 +16,11 @@ from .record_batches import Reader, Records
 class Batch:
     """One partition's consecutive records, as columns of bytes.
 
-    Positions, not offsets: [first_position, next_position) are covered by it, of which `offsets` hold records;
-    compaction, transactions' markers and aborted transactions leave gaps. One may hold no record at all and still
-    move the position. Batches of a partition are contiguous. `topic_id`: Kafka's own, or the name of a later log of
-    that topic (log_agreement.py). `last`: the last record before `next_position`; None where none is remembered.
+    Positions, not offsets: [first_position, next_position) are covered by it, of which `offsets`
+    hold records; compaction, transactions' markers and aborted transactions leave gaps. One may
+    hold no record at all and still move the position. Batches of a partition are contiguous.
+    `topic_id`: Kafka's own, or the name of a later log of that topic (log_agreement.py). `last`:
+    the last record before `next_position`; None where none is remembered.
     """
 
     topic: str
@@ -29,8 +31,12 @@ class Batch:
     offsets: list[int]
     keys: list[bytes | None]
     values: list[bytes | None]
-    headers: Mapping[int, bytes] = field(default_factory=dict)  # by offset, of records that have any (headers.py)
-    unread: Mapping[int, str] = field(default_factory=dict)  # by offset, what was found of one whose bytes can't be had
+    headers: Mapping[int, bytes] = field(
+        default_factory=dict
+    )  # by offset, of records that have any (headers.py)
+    unread: Mapping[int, str] = field(
+        default_factory=dict
+    )  # by offset, what was found of one whose bytes can't be had
     last: LastRecord | None = None
 
 
@@ -43,7 +49,9 @@ class Partition:
     log_id: str
     position: int = 0  # of the next record to hand out
     last: LastRecord | None = None  # the last one handed out
-    agrees: bool = True  # the log with what was read of it, as far as is known; False: it is to be asked
+    agrees: bool = (
+        True  # the log with what was read of it, as far as is known; False: it is to be asked
+    )
     last_epoch: int = -1
     reader: Reader | None = None  # fetched, not all handed out yet
     is_lost: bool = False
@@ -74,6 +82,8 @@ class Partition:
         return Batch(*self.place, first, records.next_position, *columns, records.last or self.last)
 
     def asked(self, standing: Standing | None = None) -> Asked:
-        """What is asked of its log: whether it holds what was handed out, or what `standing` says."""
+        """What is asked of its log: whether it holds what was handed out, or what `standing`
+        says.
+        """
         standing = standing or Standing(self.position, self.last)
         return Asked(self.topic, self.topic_id, self.number, self.leader, standing)

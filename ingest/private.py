@@ -1,7 +1,9 @@
-"""The home is its owner's alone: folders 0700, files 0600, whatever the umask that Floe was started with.
+"""The home is its owner's alone: folders 0700, files 0600, whatever the umask that Floe was started
+with.
 
-Here: the umask of every process of Floe, what of a home is open to others, closing it. Not here: who may read what
-of it in Floe (dashboards/reader.py), the keys of the lake's files (they lie in its catalog).
+Here: the umask of every process of Floe, what of a home is open to others, closing it. Not here:
+who may read what of it in Floe (dashboards/reader.py), the keys of the lake's files (they lie in
+its catalog).
 """
 
 import os
@@ -16,8 +18,10 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 @dataclass(frozen=True)
 class Openness:
-    """`looked_at`: files and folders; `n_open`: of them those that group or others could use; `left`: those that are
-    so still, because they are another user's or their folder is one of other things too."""
+    """`looked_at`: files and folders; `n_open`: of them those that group or others could use;
+    `left`: those that are so still, because they are another user's or their folder is one of other
+    things too.
+    """
 
     looked_at: int
     n_open: int
@@ -25,12 +29,16 @@ class Openness:
 
 
 def keep_private() -> None:
-    """From here on this process and whatever it starts (Java, Dagster, DuckDB) makes files for its user alone."""
+    """From here on this process and whatever it starts (Java, Dagster, DuckDB) makes files for its
+    user alone.
+    """
     os.umask(_OTHERS)
 
 
 def make_home(settings) -> Path:
-    """The home, made where it is not there, and closed to others, so that nothing in it can be reached."""
+    """The home, made where it is not there, and closed to others, so that nothing in it can be
+    reached.
+    """
     settings.home.mkdir(parents=True, exist_ok=True, mode=stat.S_IRWXU)
     if _is_a_home(settings.home):
         _close(settings.home)
@@ -38,7 +46,9 @@ def make_home(settings) -> Path:
 
 
 def close_to_others(settings) -> Openness:
-    """Takes from group and others what they could do in the home and in the lake's places on this machine."""
+    """Takes from group and others what they could do in the home and in the lake's places on this
+    machine.
+    """
     looked_at, n_open, left = 0, 0, []
     for root in _places(settings):
         for path in _all_below(root):
@@ -54,11 +64,16 @@ def close_to_others(settings) -> Openness:
 
 
 def share_like(parent: Path, *, folders: Iterable[Path], files: Iterable[Path] = ()) -> None:
-    """Who may read `parent` may read these below it: folders with what is in them, and what lies on the way to them."""
+    """Who may read `parent` may read these below it: folders with what is in them, and what lies on
+    the way to them.
+    """
     readers = stat.S_IMODE(parent.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH)
     enterers = readers >> 2
     for folder in folders:
-        for path in (*(way for way in folder.parents if parent in way.parents), *_all_below(folder)):
+        for path in (
+            *(way for way in folder.parents if parent in way.parents),
+            *_all_below(folder),
+        ):
             mode = stat.S_IMODE(path.stat().st_mode)
             path.chmod(mode | readers | (enterers if path.is_dir() else 0))
     for file in files:
@@ -72,7 +87,9 @@ def _is_a_home(folder: Path) -> bool:
 
 
 def _places(settings) -> list[Path]:
-    """Where this machine holds what is the home's: the home, and the lake's parts that were put elsewhere."""
+    """Where this machine holds what is the home's: the home, and the lake's parts that were put
+    elsewhere.
+    """
     home = settings.home.absolute()
     places = [home]
     kind, _, catalog = settings.catalog_uri.partition(":")
@@ -85,12 +102,16 @@ def _places(settings) -> list[Path]:
 
 
 def _all_below(root: Path) -> Iterator[Path]:
-    """The folder first, so that nobody comes in while the rest is closed. Links are not followed."""
+    """The folder first, so that nobody comes in while the rest is closed. Links are not
+    followed.
+    """
     if root.is_symlink() or not root.exists():
         return
     yield root
     for folder, folders, files in os.walk(root):
-        yield from (path for name in (*folders, *files) if not (path := Path(folder, name)).is_symlink())
+        yield from (
+            path for name in (*folders, *files) if not (path := Path(folder, name)).is_symlink()
+        )
 
 
 def _is_open(path: Path) -> bool:
@@ -101,7 +122,9 @@ def _is_open(path: Path) -> bool:
 
 
 def _close(path: Path) -> bool:
-    """By a handle, so that a link put in its place meanwhile is not followed; whether it is closed now."""
+    """By a handle, so that a link put in its place meanwhile is not followed; whether it is closed
+    now.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Whether what landed is whole: ledger, offsets, rows, rejects and fates proved against each other.
 
-Here: proofs from the lake's own books. Not here: counts (inspection.py), files (lake_damage.py), Kafka's log
-(log_proofs.py).
+Here: proofs from the lake's own books. Not here: counts (inspection.py), files (lake_damage.py),
+Kafka's log (log_proofs.py).
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,9 @@ _NOT_PROVABLE = {
 
 
 def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
-    """Whether ledger, offsets and tables agree, one sentence each; None for what nothing here can prove."""
+    """Whether ledger, offsets and tables agree, one sentence each; None for what nothing here can
+    prove.
+    """
     gaps = lake.sql(
         """SELECT count(*) AS n FROM (
              SELECT first_position, lag(next_position) OVER (
@@ -36,7 +38,10 @@ def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
              FROM raw.ledger) WHERE previous IS NOT NULL AND previous <> first_position"""
     )["n"][0]
     batches = lake.sql("SELECT count(*) AS n FROM raw.ledger")["n"][0]
-    yield gaps == 0, f"the ledger's {batches:,} batches are contiguous in every partition ({gaps} gaps or overlaps)"
+    yield (
+        gaps == 0,
+        f"the ledger's {batches:,} batches are contiguous in every partition ({gaps} gaps or overlaps)",
+    )
     offsets = lake.sql(
         """SELECT count(*) AS partitions, count(*) FILTER (WHERE l.next_position IS DISTINCT FROM o.next_offset) AS bad
            FROM raw.stream_offsets o FULL JOIN (
@@ -70,7 +75,9 @@ def proofs(lake: Lake) -> Iterator[tuple[bool | None, str]]:
 
 
 def _rejects(lake: Lake) -> tuple[bool, str]:
-    """Rejects, the ledger and the hours in which they are counted, of those kept whole and of the others."""
+    """Rejects, the ledger and the hours in which they are counted, of those kept whole and of the
+    others.
+    """
     found = lake.sql(
         """SELECT count(*) AS n, count(checksum) AS reduced,
                count(*) - count(DISTINCT (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset, part)) AS doubles
@@ -78,18 +85,29 @@ def _rejects(lake: Lake) -> tuple[bool, str]:
     ).row(0, named=True)
     books = ("raw.ledger", "rejects", "rejects_reduced"), ("raw.reject_hours", "records", "reduced")
     counts = [
-        lake.sql(f"SELECT coalesce(sum({n}), 0)::BIGINT, coalesce(sum({reduced}), 0)::BIGINT FROM {table}").row(0)
+        lake.sql(
+            f"SELECT coalesce(sum({n}), 0)::BIGINT, coalesce(sum({reduced}), 0)::BIGINT FROM {table}"
+        ).row(0)
         for table, n, reduced in books
     ]
     all_rejects, (ledger, hours) = (found["n"], found["reduced"]), counts
     # a lake that another release wrote has no hours before the next ingest
     agrees = found["doubles"] == 0 and ledger == all_rejects and hours in (all_rejects, (0, 0))
-    reduced = f", {found['reduced']:,} of them as position, reason and checksum" if found["reduced"] else ""
-    return agrees, f"{found['n']:,} rejects are as many as the ledger and their hours say, each once{reduced}"
+    reduced = (
+        f", {found['reduced']:,} of them as position, reason and checksum"
+        if found["reduced"]
+        else ""
+    )
+    return (
+        agrees,
+        f"{found['n']:,} rejects are as many as the ledger and their hours say, each once{reduced}",
+    )
 
 
 def missing_positions(lake: Lake) -> list[str]:
-    """A sentence for each part of the stream that never came to the lake, and each log that parted from it."""
+    """A sentence for each part of the stream that never came to the lake, and each log that parted
+    from it.
+    """
     rows = lake.sql(
         """SELECT kafka_topic, kafka_topic_id, kafka_partition, checksum, first_position, next_position, landed_at
            FROM raw.ledger WHERE checksum IN ('lost', 'unknown', 'parted', 'beginning')
@@ -104,14 +122,16 @@ def missing_positions(lake: Lake) -> list[str]:
             )
         else:
             before = stored.get((topic, log_before(log_id), partition))
-            sentences.append(_parting_sentence(f"{topic}/{partition}", mark, end, before.position if before else 0, at))
+            sentences.append(
+                _parting_sentence(
+                    f"{topic}/{partition}", mark, end, before.position if before else 0, at
+                )
+            )
     return sentences
 
 
 def _parting_sentence(name: str, mark: str, since: int, before: int, at: datetime) -> str:
-    chosen = (
-        f"{name}: Kafka's log parted from the one that had landed up to {before:,}; chosen on {at:%Y-%m-%d %H:%M} UTC"
-    )
+    chosen = f"{name}: Kafka's log parted from the one that had landed up to {before:,}; chosen on {at:%Y-%m-%d %H:%M} UTC"
     if mark == "beginning":
         return f"{chosen}: all that it has landed again from {since:,}; what it had lost is in the lake alone"
     alone = max(0, before - since)
@@ -121,8 +141,8 @@ def _parting_sentence(name: str, mark: str, since: int, before: int, at: datetim
 def fates(lake: Lake) -> pl.DataFrame | None:
     """What became of every record up to the data cut (rows of transforms.records.accounting).
 
-    None where core is not whole: before the first cut, while a materialisation is under way, and where another
-    release computed it.
+    None where core is not whole: before the first cut, while a materialisation is under way, and
+    where another release computed it.
     """
     cut = lake.table("core.data_cut")
     if cut.is_empty() or outdated_tables(lake, schemas=("core",)):
@@ -139,7 +159,11 @@ def fates(lake: Lake) -> pl.DataFrame | None:
 
 def _account(accounts: pl.DataFrame) -> tuple[bool, str]:
     sums = accounts.select(pl.col("landed", *FATES).sum()).row(0, named=True)
-    told = ", ".join(f"{sums[fate]:,} {fate.replace('_', ' ')}" for fate in FATES if sums[fate] or fate == "counted")
+    told = ", ".join(
+        f"{sums[fate]:,} {fate.replace('_', ' ')}"
+        for fate in FATES
+        if sums[fate] or fate == "counted"
+    )
     wrong = unaccounted(accounts)
     doubt = "" if wrong.is_empty() else f"; look into {', '.join(wrong['topic'])}"
     return (

@@ -2,9 +2,9 @@
 
 Here: telling such a folder, and a passing copy of its catalog. Not here: attaching it (lake.py).
 
-SQLite reads a catalog with a write-ahead log only where it can make that log or finds it there; so without one beside
-the catalog a copy of it is read, in a folder of this user's alone, which goes with the lake that reads it. Files of data
-are read where they are.
+SQLite reads a catalog with a write-ahead log only where it can make that log or finds it there; so
+without one beside the catalog a copy of it is read, in a folder of this user's alone, which goes
+with the lake that reads it. Files of data are read where they are.
 """
 
 import os
@@ -38,7 +38,11 @@ def require_writable(catalog: Path) -> None:
 def spill_folder(settings) -> Path:
     """Where queries that need more than their memory put what is too much."""
     own = settings.home.absolute() / "lake"
-    return own / "spill" if not own.exists() or is_writable(own) else Path(gettempdir()) / f"floe-spill-{os.getuid()}"
+    return (
+        own / "spill"
+        if not own.exists() or is_writable(own)
+        else Path(gettempdir()) / f"floe-spill-{os.getuid()}"
+    )
 
 
 @dataclass
@@ -79,4 +83,7 @@ def passing_copy(catalog: Path) -> PassingCopy | None:
 
 def _stand(catalog: Path) -> tuple:
     files = (catalog.with_name(catalog.name + ending) for ending in ("", "-wal"))
-    return tuple((s.st_mtime_ns, s.st_size, s.st_ino) if f.exists() and (s := f.stat()) else None for f in files)
+    return tuple(
+        (s.st_mtime_ns, s.st_size, s.st_ino) if f.exists() and (s := f.stat()) else None
+        for f in files
+    )

@@ -1,8 +1,10 @@
-"""One record, looked at by itself: the reason it breaks the contract's shape, or its line in the plain shape.
+"""One record, looked at by itself: the reason it breaks the contract's shape, or its line in the
+plain shape.
 
-Here: the exact check behind ingest/shape.py's glance, which also takes unknown fields apart. Not here: times,
-required fields, ranges of scalars and units, which ingest/rules.py checks on whole columns.
-A key that stands twice in an object is a reject: nobody can say which of the two was meant.
+Here: the exact check behind ingest/shape.py's glance, which also takes unknown fields apart.
+Not here: times, required fields, ranges of scalars and units, which ingest/rules.py checks on whole
+columns. A key that stands twice in an object is a reject: nobody can say which of the two was
+meant.
 """
 
 import json
@@ -37,7 +39,9 @@ _SHOWN = 200  # characters of a found value in a reject's detail
 
 @dataclass(frozen=True)
 class Reject:
-    """Why a record is set aside: a code of contract.REASONS, the field, what was found and expected."""
+    """Why a record is set aside: a code of contract.REASONS, the field, what was found and
+    expected.
+    """
 
     reason: str
     field: str | None = None
@@ -46,7 +50,9 @@ class Reject:
 
 @dataclass(frozen=True)
 class Plain:
-    """A record in the plain shape: `line` for the columnar parse, its object fields and unknown fields as JSON."""
+    """A record in the plain shape: `line` for the columnar parse, its object fields and unknown
+    fields as JSON.
+    """
 
     line: str
     objects: dict[str, str]
@@ -57,7 +63,9 @@ def shown(value: Any) -> str:
     """A found value as JSON, cut to a readable length."""
     try:
         text = orjson.dumps(value).decode()
-    except TypeError:  # an integer beyond 64 bits, a text that is not UTF-8, a value nested too deep
+    except (
+        TypeError
+    ):  # an integer beyond 64 bits, a text that is not UTF-8, a value nested too deep
         try:
             text = repr(value)
         except RecursionError:
@@ -91,7 +99,10 @@ _EXPECTED = {
     pl.List(pl.String): (lambda v: _is_list_of(v, _is_text), "a list of texts"),
     pl.List(pl.Float64): (lambda v: _is_list_of(v, _is_number), "a list of numbers or null"),
     Json: (lambda v: isinstance(v, dict), "an object"),
-    JsonList: (lambda v: isinstance(v, list) and all(isinstance(item, dict) for item in v), "a list of objects"),
+    JsonList: (
+        lambda v: isinstance(v, list) and all(isinstance(item, dict) for item in v),
+        "a list of objects",
+    ),
 }
 _OBJECT_EXPECTED = {
     float: (_is_number, "a number or null"),
@@ -118,7 +129,9 @@ def _check_envelope(event: Any, *, topic: Topic) -> Reject | None:
     content_type = event.get("datacontenttype")
     if content_type is not None and not _is_json_media_type(content_type):
         return Reject(
-            "wrong_content_type", "datacontenttype", f"found {shown(content_type)}, expected {CONTENT_TYPE!r}"
+            "wrong_content_type",
+            "datacontenttype",
+            f"found {shown(content_type)}, expected {CONTENT_TYPE!r}",
         )
     for name in TEXT_ATTRIBUTES:
         if not isinstance(event.get(name), str | None):
@@ -128,10 +141,13 @@ def _check_envelope(event: Any, *, topic: Topic) -> Reject | None:
 
 def _is_json_media_type(value: Any) -> bool:
     media_type = value.partition(";")[0].strip().lower() if isinstance(value, str) else ""
-    return media_type == CONTENT_TYPE or (media_type.startswith("application/") and media_type.endswith("+json"))
+    return media_type == CONTENT_TYPE or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
 
 
-# topic -> of each known field of `data`: its column, the test of a value that is not null, what is expected
+# topic -> of each known field of `data`: its column, the test of a value that is not null, what is
+# expected
 _CHECKED: dict[str, dict[str, tuple[Column, Callable[[Any], bool], str]]] = {
     t.name: {c.field: (c, *_EXPECTED[c.dtype]) for c in data_fields(t)} for t in TOPICS
 }
@@ -147,12 +163,16 @@ def _check_object(column: Column, data: dict[str, Any], *, topic: Topic) -> Reje
             return _wrong_type(field, value, expected)
         lower, upper = ranges.get(code, (None, None))
         if lower is not None and value is not None and not lower <= value <= upper:
-            return Reject("out_of_range", field, f"found {shown(value)}, expected {lower:g} to {upper:g}")
+            return Reject(
+                "out_of_range", field, f"found {shown(value)}, expected {lower:g} to {upper:g}"
+            )
     return None
 
 
 def _check_list(column: Column, data: dict[str, Any], *, topic: Topic) -> Reject | None:
-    """Each object of the list has its first member, and every member that the contract knows is of its type."""
+    """Each object of the list has its first member, and every member that the contract knows is of
+    its type.
+    """
     members = LIST_VALUES[topic.name, column.name]
     required = next(iter(members))
     for k, item in enumerate(data[column.name]):
@@ -167,13 +187,19 @@ def _check_list(column: Column, data: dict[str, Any], *, topic: Topic) -> Reject
 
 
 def _check_lengths(value: bytes, data: dict[str, Any], *, topic: Topic) -> Reject | None:
-    """The names and texts of object fields, at any depth; the other fields' are checked as columns (lengths.py)."""
+    """The names and texts of object fields, at any depth; the other fields' are checked as columns
+    (lengths.py).
+    """
     if len(value) <= LONGEST_TEXT:
         return None
     for column in object_fields(topic):
         for path, text in _texts_within(column.name, data.get(column.name)):
             if len(text) > LONGEST_TEXT:
-                return Reject("too_long", path, f"found {len(text)} characters, expected at most {LONGEST_TEXT}")
+                return Reject(
+                    "too_long",
+                    path,
+                    f"found {len(text)} characters, expected at most {LONGEST_TEXT}",
+                )
     return None
 
 
@@ -225,7 +251,11 @@ def _unreadable(value: bytes, message: str) -> Reject:
     try:
         value.decode()
     except UnicodeDecodeError as error:
-        return Reject("not_utf8", None, f"found byte {value[error.start]:#04x} at {error.start}, expected UTF-8")
+        return Reject(
+            "not_utf8",
+            None,
+            f"found byte {value[error.start]:#04x} at {error.start}, expected UTF-8",
+        )
     if message.startswith(_TOO_DEEP_TO_PARSE):
         return too_deep("more than 1,000")
     return Reject("not_json", None, f"found {message}, expected one JSON object")
@@ -237,7 +267,8 @@ def too_deep(levels: int | str) -> Reject:
 
 
 def levels_of(value: bytes, event: Any) -> int:
-    """How deep its objects and lists are nested, itself the first; 0 where there are too few brackets to be too deep.
+    """How deep its objects and lists are nested, itself the first; 0 where there are too few
+    brackets to be too deep.
 
     Counted level by level, for recursion has an end.
     """
@@ -246,14 +277,20 @@ def levels_of(value: bytes, event: Any) -> int:
     levels, here = 0, [event]
     while nests := [each for each in here if isinstance(each, dict | list)]:
         levels += 1
-        here = [below for nest in nests for below in (nest.values() if isinstance(nest, dict) else nest)]
+        here = [
+            below for nest in nests for below in (nest.values() if isinstance(nest, dict) else nest)
+        ]
     return levels
 
 
 def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
-    """What a record is: `Plain` where its shape is the contract's (after unknown fields are set apart)."""
+    """What a record is: `Plain` where its shape is the contract's (after unknown fields are set
+    apart).
+    """
     if len(value) > LARGEST_RECORD_BYTES:
-        return Reject("too_large", None, f"found {len(value)} bytes, expected at most {LARGEST_RECORD_BYTES}")
+        return Reject(
+            "too_large", None, f"found {len(value)} bytes, expected at most {LARGEST_RECORD_BYTES}"
+        )
     try:
         event = orjson.loads(value)
     except orjson.JSONDecodeError as error:
@@ -284,15 +321,19 @@ _SCAN = json.JSONDecoder(object_pairs_hook=_unique, parse_int=len, parse_float=l
 
 
 def _field_twice(value: bytes, event: Any) -> Reject | None:
-    """orjson, like most readers, silently takes the last; what it writes has each name once. So a value that it would
-    write the same, blanks behind commas and colons apart, needs no second look."""
+    """orjson, like most readers, silently takes the last; what it writes has each name once. So a
+    value that it would write the same, blanks behind commas and colons apart, needs no second
+    look.
+    """
     once = orjson.dumps(event)
     if once == value or once == value.replace(b", ", b",").replace(b": ", b":"):
         return None
     try:
         _SCAN(value.decode())
     except _Twice as twice:
-        return Reject("field_twice", str(twice)[:_SHOWN], "found it twice in one object, expected it once")
+        return Reject(
+            "field_twice", str(twice)[:_SHOWN], "found it twice in one object, expected it once"
+        )
     return None
 
 
@@ -306,4 +347,6 @@ def _plain(event: dict[str, Any], *, topic: Topic) -> Plain:
     }
     extra = _unknown(event, known=known)
     line = {name: event.get(name) for name in TEXT_ATTRIBUTES} | {"data": kept}
-    return Plain(orjson.dumps(line).decode(), objects, orjson.dumps(extra).decode() if extra else None)
+    return Plain(
+        orjson.dumps(line).decode(), objects, orjson.dumps(extra).decode() if extra else None
+    )

@@ -1,8 +1,9 @@
 """Kafka's record batches (message format 2, KIP-98) as fetched -> keys, values and offsets. Pure.
 
-Here: the layout of the bytes, read lean: of a record nothing is made but the bytes of its key, value and headers, three times
-as fast as the client library's record objects; by what a record is known again (last_record.py keeps it).
-Not here: fetching (stream.py), what a value means (decode.py).
+Here: the layout of the bytes, read lean: of a record nothing is made but the bytes of its key,
+value and headers, three times as fast as the client library's record objects; by what a record is
+known again (last_record.py keeps it). Not here: fetching (stream.py), what a value means
+(decode.py).
 
     batch  = header (61 bytes) records...       the records compressed as a whole; the CRC covers what follows it
     record = length attributes timestamp_delta offset_delta key_length key value_length value headers
@@ -20,16 +21,14 @@ from transforms.errors import FloeError
 from . import codecs
 from .last_record import LastRecord, of_batch, of_record
 
-# base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first and last timestamp,
-# producer id, producer epoch, base sequence, number of records
+# base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first and last
+# timestamp, producer id, producer epoch, base sequence, number of records
 _HEADER = Struct(">qiibIhiqqqhii")
 _PREFIX = Struct(">qi")
 _CHECKED_FROM = 21
 _CODEC, _APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
 _ABORT = 0
-_MOST_UNREAD = (
-    1_000_000  # records of one batch that are named; where its bytes are damaged their number may be anything
-)
+_MOST_UNREAD = 1_000_000  # records of one batch that are named; where its bytes are damaged their number may be anything
 _MOST_WORDS = 300
 MOST_BYTES = 64 * 2**20  # unpacked, of one reading: few fetched bytes may stand for many
 
@@ -38,11 +37,13 @@ Decompressors = Mapping[int, Callable[[bytes], bytes]]
 
 @dataclass
 class Records:
-    """Consecutive records of one partition, as columns; `next_position` is where the next read starts.
+    """Consecutive records of one partition, as columns; `next_position` is where the next read
+    starts.
 
-    `headers`: offset -> the bytes of a record's headers (headers.py), for those that have any. `unread`: offset -> what
-    was found, of the records of a batch that can't be read. `last`: the last record before `next_position`, whether it
-    counts, was aborted or is a marker; None where all batches are empty (compacted). `size_bytes`: what they took unpacked.
+    `headers`: offset -> the bytes of a record's headers (headers.py), for those that have any.
+    `unread`: offset -> what was found, of the records of a batch that can't be read. `last`: the
+    last record before `next_position`, whether it counts, was aborted or is a marker; None where
+    all batches are empty (compacted). `size_bytes`: what they took unpacked.
     """
 
     next_position: int
@@ -76,11 +77,12 @@ class _Batch:
 class Reader:
     """Reads one partition's fetched bytes from `position` on, some records at a time.
 
-    `aborted`: (producer id, first offset) of the aborted transactions in it, as the broker lists them; their
-    records are left out, and the positions of these and of markers are passed over. A last batch that the broker
-    cut off is not read. Of a batch that can't be read (a codec that is not here, damaged bytes) each record is named in
-    `unread`, as many as the batch says, without key and value; the first has the whole batch as its value, so that it can
-    be read again from there.
+    `aborted`: (producer id, first offset) of the aborted transactions in it, as the broker lists
+    them; their records are left out, and the positions of these and of markers are passed over. A
+    last batch that the broker cut off is not read. Of a batch that can't be read (a codec that is
+    not here, damaged bytes) each record is named in `unread`, as many as the batch says, without
+    key and value; the first has the whole batch as its value, so that it can be read again from
+    there.
     """
 
     def __init__(
@@ -105,10 +107,15 @@ class Reader:
         return self._at == len(self._batches)
 
     def take(self, max_records: int, *, max_bytes: int = MOST_BYTES) -> Records:
-        """Records of whole batches until there are `max_records` of them or `max_bytes` of theirs, or more, or no more
-        batches."""
+        """Records of whole batches until there are `max_records` of them or `max_bytes` of theirs,
+        or more, or no more batches.
+        """
         records, latest = Records(self._position), None
-        while not self.is_done and len(records.values) < max_records and records.size_bytes < max_bytes:
+        while (
+            not self.is_done
+            and len(records.values) < max_records
+            and records.size_bytes < max_bytes
+        ):
             batch = self._batches[self._at]
             self._at += 1
             latest = batch if batch.count else latest
@@ -133,8 +140,8 @@ class Reader:
 def _batches(raw: memoryview) -> Iterable[_Batch]:
     at = 0
     while at + _HEADER.size <= len(raw):
-        base, length, epoch, magic, crc, attributes, delta, first, newest, producer, _, _, count = _HEADER.unpack_from(
-            raw, at
+        base, length, epoch, magic, crc, attributes, delta, first, newest, producer, _, _, count = (
+            _HEADER.unpack_from(raw, at)
         )
         end = at + _PREFIX.size + length
         if end > len(raw):
@@ -144,7 +151,9 @@ def _batches(raw: memoryview) -> Iterable[_Batch]:
                 f"Kafka holds records of message format {magic}, expected 2, which Kafka 0.11 and newer write: "
                 "copy that topic with a newer client"
             )
-        yield _Batch(base, base + delta, epoch, crc, attributes, first, newest, producer, count, raw[at:end])
+        yield _Batch(
+            base, base + delta, epoch, crc, attributes, first, newest, producer, count, raw[at:end]
+        )
         at = end
 
 
@@ -155,17 +164,24 @@ def _is_abort(batch: _Batch) -> bool:
     return int.from_bytes(marker.keys[0][2:4], "big") == _ABORT
 
 
-def recalled(raw: bytes | memoryview, of: LastRecord, *, decompressors: Decompressors) -> LastRecord | None:
-    """By what the record at the offset of `of` is known in these fetched bytes; None where it is not among them, or
-    can't be read any more."""
+def recalled(
+    raw: bytes | memoryview, of: LastRecord, *, decompressors: Decompressors
+) -> LastRecord | None:
+    """By what the record at the offset of `of` is known in these fetched bytes; None where it is
+    not among them, or can't be read any more.
+    """
     for batch in _batches(memoryview(raw)):
         if batch.count and batch.base <= of.offset <= batch.last:
             return _known_by(batch, decompressors, like=of)
     return None
 
 
-def _known_by(batch: _Batch, decompressors: Decompressors, *, like: LastRecord | None = None) -> LastRecord | None:
-    """The last record of a batch; `like` another one, the one at its offset, in the way that one is known by."""
+def _known_by(
+    batch: _Batch, decompressors: Decompressors, *, like: LastRecord | None = None
+) -> LastRecord | None:
+    """The last record of a batch; `like` another one, the one at its offset, in the way that one is
+    known by.
+    """
     appended_ms = batch.newest_ms if batch.is_stamped_on_arrival else None
     whole = of_batch(batch.last, batch.epoch, appended_ms, batch.raw[_CHECKED_FROM:])
     if like and like.is_of_batch:
@@ -183,7 +199,9 @@ def _known_by(batch: _Batch, decompressors: Decompressors, *, like: LastRecord |
 
 
 def _place(body: bytes, batch: _Batch, offset: int | None) -> tuple | None:
-    """(offset, time in ms, key, value, the rest's bytes) of the record at `offset`, or of the last one; None without."""
+    """(offset, time in ms, key, value, the rest's bytes) of the record at `offset`, or of the last
+    one; None without.
+    """
     at, wanted = 0, None
     for _ in range(batch.count):
         length, begin = _number(body, at)
@@ -246,14 +264,20 @@ def _body(batch: _Batch, decompressors: Decompressors) -> bytes:
 
 
 def _unread(batch: _Batch, position: int, error: Exception) -> Records:
-    """A record for each that the batch says it holds; where compaction took some, at the first of its positions."""
+    """A record for each that the batch says it holds; where compaction took some, at the first of
+    its positions.
+    """
     span = batch.last - batch.base + 1
     count = max(1, min(batch.count, span, _MOST_UNREAD))
     offsets = [o for o in range(batch.base, batch.base + count) if o >= position] or [position]
     codec = batch.attributes & _CODEC
-    how = f"with {codecs.NAMES.get(codec, f'codec {codec}, which there is not')}" if codec else "not"
+    how = (
+        f"with {codecs.NAMES.get(codec, f'codec {codec}, which there is not')}" if codec else "not"
+    )
     why = str(error) or type(error).__name__
-    what = f"found a batch of {count} records, compressed {how}, that can't be read: {why}"[:_MOST_WORDS]
+    what = f"found a batch of {count} records, compressed {how}, that can't be read: {why}"[
+        :_MOST_WORDS
+    ]
     unread = dict.fromkeys(offsets, f"{what}; its bytes are kept with the record at {offsets[0]}")
     unread[offsets[0]] = what
     nothing = [None] * len(offsets)

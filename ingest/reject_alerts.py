@@ -1,13 +1,15 @@
-"""Alerts for safety records that could not be read: one for a topic, a reason and an hour, in which the rest count.
+"""Alerts for safety records that could not be read: one for a topic, a reason and an hour, in which
+the rest count.
 
-Here: raw.reject_hours -> alert events that are due, those that close once the records were read, and the note of what
-was told. Not here: publishing (worker.py, orchestration/console.py), counting (reject_hours.py).
+Here: raw.reject_hours -> alert events that are due, those that close once the records were read,
+and the note of what was told. Not here: publishing (worker.py, orchestration/console.py), counting
+(reject_hours.py).
 
-The first reject of an hour raises its alert at once. How many it stands for is in raw.reject_hours as they land, in
-mart.alerts as of the materialisation, and in one more event of the alert when the hour is over. What was told is noted
-in the lake after it was published: a kill in between tells it twice, as the same event or as a later state of the
-same alert, and none is left untold. An alert that was closed because all its records were read is raised anew by the
-next one.
+The first reject of an hour raises its alert at once. How many it stands for is in raw.reject_hours
+as they land, in mart.alerts as of the materialisation, and in one more event of the alert when the
+hour is over. What was told is noted in the lake after it was published: a kill in between tells it
+twice, as the same event or as a later state of the same alert, and none is left untold. An alert
+that was closed because all its records were read is raised anew by the next one.
 """
 
 from dataclasses import dataclass
@@ -41,15 +43,21 @@ FROM raw.alerts SEMI JOIN due USING (alert_id) WHERE rule = '{RULE}' GROUP BY al
 
 @dataclass(frozen=True)
 class Due:
-    """`events`: (topic, key, value) to publish; `hours`: REJECT_HOURS as they stand once these are published."""
+    """`events`: (topic, key, value) to publish; `hours`: REJECT_HOURS as they stand once these are
+    published.
+    """
 
     events: list[tuple[str, bytes, bytes]]
     hours: pl.DataFrame
 
 
 def due_alerts(lake: Lake, *, now: datetime) -> Due:
-    """The hours whose alert is to be raised, and those that are over and of which it did not tell all."""
-    hours = lake.table(REJECT_HOURS.full_name, where="alert_id IS NOT NULL AND records > coalesce(told, 0)")
+    """The hours whose alert is to be raised, and those that are over and of which it did not tell
+    all.
+    """
+    hours = lake.table(
+        REJECT_HOURS.full_name, where="alert_id IS NOT NULL AND records > coalesce(told, 0)"
+    )
     hours = hours.filter(pl.col("raised_at").is_null() | ended_before(now))
     events = [_opened(row) for row in _with_places(lake, hours).iter_rows(named=True)]
     told = hours.with_columns(raised_at=pl.col("raised_at").fill_null(pl.lit(now)), told="records")
@@ -58,10 +66,14 @@ def due_alerts(lake: Lake, *, now: datetime) -> Due:
 
 def closing_alerts(lake: Lake, *, now: datetime) -> Due:
     """What closes each alert all of whose records were read when they were sent again."""
-    raised = lake.table(REJECT_HOURS.full_name, where="alert_id IS NOT NULL AND raised_at IS NOT NULL")
+    raised = lake.table(
+        REJECT_HOURS.full_name, where="alert_id IS NOT NULL AND raised_at IS NOT NULL"
+    )
     rows = _with_places(lake, raised).filter(pl.col("records") == pl.col("replayed"))
     events = [_closed(row, now=now) for row in rows.iter_rows(named=True)]
-    read = raised.join(rows, on="alert_id", how="semi").with_columns(raised_at=pl.lit(None), told="records")
+    read = raised.join(rows, on="alert_id", how="semi").with_columns(
+        raised_at=pl.lit(None), told="records"
+    )
     return Due(events, REJECT_HOURS.conform(read))
 
 
@@ -82,7 +94,9 @@ def _with_places(lake: Lake, hours: pl.DataFrame) -> pl.DataFrame:
     """The hours with the first places and the state of their alert as it has landed."""
     due = hours.select("kafka_topic", "reason", "hour", "alert_id")
     if due.is_empty():
-        return hours.with_columns(places=pl.lit(None), replayed=0, revision=0, state=pl.lit(None)).clear()
+        return hours.with_columns(
+            places=pl.lit(None), replayed=0, revision=0, state=pl.lit(None)
+        ).clear()
     places, landed = lake.sql(_PLACES, due=due), lake.sql(_LANDED, due=due)
     rows = hours.join(places, on="alert_id", how="left").join(landed, on="alert_id", how="left")
     return rows.with_columns(pl.col("revision").fill_null(0)).sort("alert_id")

@@ -1,10 +1,12 @@
 """Floods of rejects: what is kept of each, and the hours in which they are counted.
 
-Here: the bound up to which a topic's rejects of one reason and hour stay whole, and the rows of raw.reject_hours. Not
-here: when they land (landing.py), what alerts tell of them (reject_alerts.py).
+Here: the bound up to which a topic's rejects of one reason and hour stay whole, and the rows of
+raw.reject_hours. Not here: when they land (landing.py), what alerts tell of them
+(reject_alerts.py).
 
-Beyond the bound a reject is its position, its reason and the checksum of its value; every 1,000th stays whole as a
-sample. Of a safety topic, and of a batch that could not be read (whose first reject holds all), every one stays whole.
+Beyond the bound a reject is its position, its reason and the checksum of its value; every 1,000th
+stays whole as a sample. Of a safety topic, and of a batch that could not be read (whose first
+reject holds all), every one stays whole.
 """
 
 import hashlib
@@ -24,10 +26,15 @@ _SAMPLE_EVERY = 1_000
 _BYTES = ("key", "value", "headers")
 _LEFT_OUT = ("key", "value", "headers", "detail")
 _HOUR = pl.col("ingested_at").dt.truncate("1h").alias("hour")
-_ALERT_ID = pl.format("unreadable-{}-{}-{}", "kafka_topic", "reason", pl.col("hour").dt.strftime("%Y%m%dT%HZ"))
-_SIZE = pl.sum_horizontal(pl.col(c).cast(pl.Binary).bin.size().fill_null(0).cast(pl.Int64) for c in _BYTES)
+_ALERT_ID = pl.format(
+    "unreadable-{}-{}-{}", "kafka_topic", "reason", pl.col("hour").dt.strftime("%Y%m%dT%HZ")
+)
+_SIZE = pl.sum_horizontal(
+    pl.col(c).cast(pl.Binary).bin.size().fill_null(0).cast(pl.Int64) for c in _BYTES
+)
 
-# What alerts told before hours were counted is in their events' ids; before that each record had an alert of its own.
+# What alerts told before hours were counted is in their events' ids; before that each record had an
+# alert of its own.
 _TOLD_BEFORE = """
 WITH own AS (
     SELECT format('unreadable-{}-{}-{}', kafka_topic, reason, strftime(ingested_at, '%Y%m%dT%HZ')) AS alert_id,
@@ -56,7 +63,9 @@ class Bounded:
 
 
 def checksum(values: Iterable[bytes | None]) -> str:
-    """16 hex digits over the values in order, absent ones included: BLAKE2b of their lengths and their bytes."""
+    """16 hex digits over the values in order, absent ones included: BLAKE2b of their lengths and
+    their bytes.
+    """
     values = list(values)
     lengths = np.array([-1 if v is None else len(v) for v in values], dtype="<i8")
     digest = hashlib.blake2b(lengths.tobytes(), digest_size=8)
@@ -68,15 +77,24 @@ def digests(rejects: pl.DataFrame) -> pl.Series:
     """The checksum of each one's value, whether it is whole or not."""
     return pl.Series(
         "checksum",
-        [kept or checksum([value]) for value, kept in rejects.select("value", "checksum").iter_rows()],
+        [
+            kept or checksum([value])
+            for value, kept in rejects.select("value", "checksum").iter_rows()
+        ],
         pl.String,
     )
 
 
 def bounded(rejects: pl.DataFrame, hours: pl.DataFrame, *, most_bytes: float) -> Bounded:
-    """The rejects of a landing as they are kept, where `hours` holds what landed before in the same hours."""
-    before = hours.select(*KEY, pl.col("records").alias("_records"), pl.col("whole_bytes").alias("_bytes"))
-    rows = rejects.with_columns(_HOUR, _SIZE.alias("_size")).join(before, on=KEY, how="left", maintain_order="left")
+    """The rejects of a landing as they are kept, where `hours` holds what landed before in the same
+    hours.
+    """
+    before = hours.select(
+        *KEY, pl.col("records").alias("_records"), pl.col("whole_bytes").alias("_bytes")
+    )
+    rows = rejects.with_columns(_HOUR, _SIZE.alias("_size")).join(
+        before, on=KEY, how="left", maintain_order="left"
+    )
     count = pl.col("_records").fill_null(0) + pl.int_range(pl.len()).over(KEY)
     total = pl.col("_bytes").fill_null(0) + pl.col("_size").cum_sum().over(KEY)
     is_reduced = (
@@ -95,12 +113,16 @@ def hours_of(writer: Writer, rejects: pl.DataFrame) -> pl.DataFrame:
     if rejects.is_empty():
         return REJECT_HOURS.empty()
     return REJECT_HOURS.conform(
-        writer.execute(f"FROM {REJECT_HOURS.full_name} WHERE hour >= $1", [rejects.select(_HOUR.min()).item()])
+        writer.execute(
+            f"FROM {REJECT_HOURS.full_name} WHERE hour >= $1", [rejects.select(_HOUR.min()).item()]
+        )
     )
 
 
 def catch_up(lake: Lake) -> int:
-    """Counts hours that another release landed, or restored; gives their number. What alerts told stays as it is."""
+    """Counts hours that another release landed, or restored; gives their number. What alerts told
+    stays as it is.
+    """
     size = "coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) + coalesce(strlen(headers::VARCHAR), 0)"
     lacking = lake.sql(
         f"""WITH found AS (SELECT kafka_topic, reason, date_trunc('hour', ingested_at) AS hour, count(*) AS n,
@@ -119,11 +141,17 @@ def catch_up(lake: Lake) -> int:
                     AND date_trunc('hour', rejects.ingested_at) = lacking.hour""",
             lacking=lacking,
         )
-        told = writer.execute(f"SELECT kafka_topic, reason, hour, raised_at, told FROM {REJECT_HOURS.full_name}")
-        hours = (
-            counted(rows).join(told, on=KEY, how="left").join(writer.execute(_TOLD_BEFORE), on="alert_id", how="left")
+        told = writer.execute(
+            f"SELECT kafka_topic, reason, hour, raised_at, told FROM {REJECT_HOURS.full_name}"
         )
-        hours = hours.with_columns(pl.coalesce("raised_at", "_raised_at"), pl.coalesce("told", "_told"))
+        hours = (
+            counted(rows)
+            .join(told, on=KEY, how="left")
+            .join(writer.execute(_TOLD_BEFORE), on="alert_id", how="left")
+        )
+        hours = hours.with_columns(
+            pl.coalesce("raised_at", "_raised_at"), pl.coalesce("told", "_told")
+        )
         writer.upsert(REJECT_HOURS, REJECT_HOURS.conform(hours), hours.select(KEY))
         return hours.height
 
@@ -170,5 +198,7 @@ def _untold(hours: pl.DataFrame) -> pl.DataFrame:
 
 
 def ended_before(moment) -> pl.Expr:
-    """Whether an hour, and the minute in which what was read in it lands, is over at this moment."""
+    """Whether an hour, and the minute in which what was read in it lands, is over at this
+    moment.
+    """
     return pl.col("hour") + pl.duration(minutes=61) <= pl.lit(moment.astimezone(UTC))

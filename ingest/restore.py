@@ -1,6 +1,7 @@
 """A new home from a backup: every file against the manifest first, the catalog last.
 
-Here: the steps. Not here: making a backup (backup.py), copying a file (copies.py), landing what came since (worker.py).
+Here: the steps. Not here: making a backup (backup.py), copying a file (copies.py), landing what
+came since (worker.py).
 
     1. the backup is whole: each file of its manifest is there and has its SHA-256; nothing was written so far
     2. the home has no lake (what an earlier attempt for the same backup left is gone on with)
@@ -44,10 +45,11 @@ _SHOWN = 5
 
 
 def restore(settings, folder: Path, *, say: Say = lambda _: None) -> Manifest:
-    """Makes the home that `settings` name one with the lake of the backup in `folder`; gives its manifest.
+    """Makes the home that `settings` name one with the lake of the backup in `folder`; gives its
+    manifest.
 
-    Raises UnreadableFile (no whole backup, or files that differ from its manifest), UsageError (a home that has a lake;
-    a catalog or files elsewhere than on this machine), DiskFull.
+    Raises UnreadableFile (no whole backup, or files that differ from its manifest), UsageError (a
+    home that has a lake; a catalog or files elsewhere than on this machine), DiskFull.
     """
     folder = folder.absolute()
     catalog = _require_local(settings)
@@ -74,7 +76,11 @@ def _require_local(settings) -> Path:
 
 
 def _require_whole(folder: Path, manifest: Manifest) -> None:
-    wrong = [f"{name} ({what})" for name, content in manifest.files.items() if (what := _fault(folder / name, content))]
+    wrong = [
+        f"{name} ({what})"
+        for name, content in manifest.files.items()
+        if (what := _fault(folder / name, content))
+    ]
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise UnreadableFile(
@@ -96,7 +102,9 @@ def _fault(path: Path, content: Content) -> str | None:
 
 
 def _require_no_lake(settings, catalog: Path, manifest: Manifest, say: Say) -> None:
-    """UsageError where there is a lake, or files of one, unless they are an earlier attempt's with this backup."""
+    """UsageError where there is a lake, or files of one, unless they are an earlier attempt's with
+    this backup.
+    """
     if catalog.exists():
         raise UsageError(
             f"{settings.home} has a lake already ({catalog}): set FLOE_HOME to a new folder, or move {catalog.parent} "
@@ -121,7 +129,11 @@ def _is_of(marker: Path, manifest: Manifest) -> bool:
 
 
 def _name(manifest: Manifest) -> dict:
-    return {"lake": manifest.lake, "made_at": manifest.made_at, "sha256": manifest.files[CATALOG].sha256}
+    return {
+        "lake": manifest.lake,
+        "made_at": manifest.made_at,
+        "sha256": manifest.files[CATALOG].sha256,
+    }
 
 
 def _require_space(settings, manifest: Manifest) -> None:
@@ -175,9 +187,13 @@ def _put(source: Path, to: Path, content: Content) -> None:
 
 
 def _at_home(catalog: Path, data_path: str) -> None:
-    """The catalog says where its files are now, and keeps a log, so that readers and a writer do not wait for each other."""
+    """The catalog says where its files are now, and keeps a log, so that readers and a writer do
+    not wait for each other.
+    """
     with closing(sqlite3.connect(catalog)) as connection:
-        connection.execute("UPDATE ducklake_metadata SET value = ? WHERE key = 'data_path'", [data_path])
+        connection.execute(
+            "UPDATE ducklake_metadata SET value = ? WHERE key = 'data_path'", [data_path]
+        )
         connection.commit()
         connection.execute("PRAGMA journal_mode = WAL")
     with catalog.open("rb") as file:

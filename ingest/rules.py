@@ -1,7 +1,8 @@
-"""What the fields' values must be, checked on whole columns: times, required fields, patient, unit, ranges.
+"""What the fields' values must be, checked on whole columns: times, required fields, patient, unit,
+ranges.
 
-Here: the checks of a topic as a list of expressions, the first that fails being the reason, and the parsing of
-times. Not here: the shape of a record (ingest/shape.py, ingest/record.py).
+Here: the checks of a topic as a list of expressions, the first that fails being the reason, and the
+parsing of times. Not here: the shape of a record (ingest/shape.py, ingest/record.py).
 """
 
 from dataclasses import dataclass, replace
@@ -19,20 +20,28 @@ from .time_zones import expected_instead_of, zone_names
 
 EARLIEST = datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC)
 END = datetime(LATEST_YEAR + 1, 1, 1, tzinfo=UTC)
-TEXT_SUFFIX, OFFSET_SUFFIX = ":text", ":offset_min"  # beside a parsed time: as written, and its UTC offset
+TEXT_SUFFIX, OFFSET_SUFFIX = (
+    ":text",
+    ":offset_min",
+)  # beside a parsed time: as written, and its UTC offset
 
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$"
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # what identifies and places an event, by the names of the raw tables
 _IDENTITY = tuple(c for c in ENVELOPE if c.name in ("event_id", "source", "event_time"))
 _UNKNOWN_OFFSET = "-00:00"  # RFC 3339, section 4.3: the instant is known, the local offset is not
-_ENVELOPE_NAMES = {"event_id": "id", "event_time": "time"}  # a reject names the field as the event does
+_ENVELOPE_NAMES = {
+    "event_id": "id",
+    "event_time": "time",
+}  # a reject names the field as the event does
 _YEARS = f"between {EARLIEST_YEAR} and {LATEST_YEAR}"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One rule: `fails` is true where a row breaks it, `detail` says what was found and what was expected."""
+    """One rule: `fails` is true where a row breaks it, `detail` says what was found and what was
+    expected.
+    """
 
     reason: str
     field: str
@@ -51,42 +60,64 @@ def _offset_minutes(written: str) -> int | None:
 
 
 def parse_times(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """RFC 3339 texts as UTC instants (microseconds, further digits cut) and the offsets written, in minutes.
+    """RFC 3339 texts as UTC instants (microseconds, further digits cut) and the offsets written, in
+    minutes.
 
-    An instant is null where the text is null, not RFC 3339, without an offset, or outside the contract's years;
-    `t`, `z` and a space for the `T` are read. An offset of `-00:00` (unknown) is null. A leap second is not read.
+    An instant is null where the text is null, not RFC 3339, without an offset, or outside the
+    contract's years; `t`, `z` and a space for the `T` are read. An offset of `-00:00` (unknown) is
+    null. A leap second is not read.
     """
     texts = texts.set(~texts.str.contains(_TIME), None)
     if texts.str.contains("[tz ]").any():
         texts = texts.str.to_uppercase().str.replace(" ", "T", literal=True)
-    naive = texts.str.slice(0, 19).str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
+    naive = texts.str.slice(0, 19).str.to_datetime(
+        "%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False
+    )
     if texts.str.contains(".", literal=True).any():
-        digits = texts.str.extract(r"\.([0-9]{1,6})").str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
+        digits = (
+            texts.str.extract(r"\.([0-9]{1,6})").str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
+        )
         naive = naive + digits.cast(pl.Duration("us"))
     written = texts.str.extract(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
     known = {w: _offset_minutes(w) for w in written.unique().drop_nulls()}
-    minutes = written.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Int32)
-    instants = (naive - (minutes.cast(pl.Int64) * 60_000_000).cast(pl.Duration("us"))).dt.replace_time_zone("UTC")
+    minutes = written.replace_strict(
+        list(known), list(known.values()), default=None, return_dtype=pl.Int32
+    )
+    instants = (
+        naive - (minutes.cast(pl.Int64) * 60_000_000).cast(pl.Duration("us"))
+    ).dt.replace_time_zone("UTC")
     instants = instants.set(~((instants >= EARLIEST) & (instants < END)), None)
     return instants, minutes.set((written == _UNKNOWN_OFFSET) | instants.is_null(), None)
 
 
 def parse_days(texts: pl.Series) -> pl.Series:
-    """YYYY-MM-DD as days; null where the text is null, anything else, or outside the contract's years."""
+    """YYYY-MM-DD as days; null where the text is null, anything else, or outside the contract's
+    years.
+    """
     days = texts.set(~texts.str.contains(_DAY), None).str.to_date("%Y-%m-%d", strict=False)
     return days.set(~((days >= EARLIEST.date()) & (days < END.date())), None)
 
 
-# Fields that may be a day, and the moment of it that is meant: in no one's zone, so with an unknown offset.
-_OR_A_DAY = {("retractions", "from"): "T00:00:00-00:00", ("retractions", "to"): "T23:59:59.999999-00:00"}
+# Fields that may be a day, and the moment of it that is meant: in no one's zone, so with an unknown
+# offset.
+_OR_A_DAY = {
+    ("retractions", "from"): "T00:00:00-00:00",
+    ("retractions", "to"): "T23:59:59.999999-00:00",
+}
 
 
 def _with_time(texts: pl.Series, time: str | None) -> pl.Series:
-    return texts if time is None else (texts + time).zip_with(texts.str.contains(_DAY).fill_null(False), texts)
+    return (
+        texts
+        if time is None
+        else (texts + time).zip_with(texts.str.contains(_DAY).fill_null(False), texts)
+    )
 
 
 def with_times(frame: pl.DataFrame, *, topic: Topic) -> pl.DataFrame:
-    """Empty texts become null (not given); times and days are parsed, each text kept beside as `NAME:text`."""
+    """Empty texts become null (not given); times and days are parsed, each text kept beside as
+    `NAME:text`.
+    """
     frame = frame.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)).name.keep())
     columns = []
     for name in ("event_time", *_named(topic, TIMESTAMP)):
@@ -116,7 +147,12 @@ def _missing(column: Column) -> Check:
     value = pl.col(column.name + (TEXT_SUFFIX if is_parsed_text else ""))
     is_list = isinstance(column.dtype, pl.List)
     fails = value.is_null() | (value.list.len() == 0) if is_list else value.is_null()
-    return Check("missing_field", column.name, fails, pl.lit(f"found none or empty, expected {column.comment}"))
+    return Check(
+        "missing_field",
+        column.name,
+        fails,
+        pl.lit(f"found none or empty, expected {column.comment}"),
+    )
 
 
 def _missing_unless_in_error(column: Column, *, topic: Topic) -> Check:
@@ -132,47 +168,67 @@ _SERIES_OF_NOTHING = Check(
     "missing_field",
     "patient_id",
     pl.all_horizontal(pl.col("patient_id", "device_id", "series_source").is_null()) & ~_IS_IN_ERROR,
-    pl.lit("found none of patient_id, device_id and source, expected at least one: whose series are taken back"),
+    pl.lit(
+        "found none of patient_id, device_id and source, expected at least one: whose series are taken back"
+    ),
 )
 
 
 def _bad_time(name: str, *, expected: str) -> Check:
     text = pl.col(name + TEXT_SUFFIX)
-    return Check("bad_time", name, text.is_not_null() & pl.col(name).is_null(), _found(text, expected))
+    return Check(
+        "bad_time", name, text.is_not_null() & pl.col(name).is_null(), _found(text, expected)
+    )
 
 
 def _bad_times(topic: Topic) -> list[Check]:
     time = f"RFC 3339 with a UTC offset, as 2026-03-01T08:30:00+01:00, {_YEARS}"
     day = f"YYYY-MM-DD, {_YEARS}"
-    return [_bad_time(name, expected=time) for name in ("event_time", *_named(topic, TIMESTAMP))] + [
-        _bad_time(name, expected=day) for name in _named(topic, pl.Date)
-    ]
+    return [
+        _bad_time(name, expected=time) for name in ("event_time", *_named(topic, TIMESTAMP))
+    ] + [_bad_time(name, expected=day) for name in _named(topic, pl.Date)]
 
 
 def _out_of_range(column: Column) -> Check:
     value, lower, upper = pl.col(column.name), column.lower, column.upper
     sides = [] if lower is None else [value < lower]
     sides += [] if upper is None else [value > upper]
-    expected = f"{'any' if lower is None else f'{lower:g}'} to {'any' if upper is None else f'{upper:g}'}"
+    expected = (
+        f"{'any' if lower is None else f'{lower:g}'} to {'any' if upper is None else f'{upper:g}'}"
+    )
     return Check("out_of_range", column.name, pl.any_horizontal(sides), _found(value, expected))
 
 
 def _by_kind(kind: str, table: dict[str, str | float], dtype: type[pl.DataType]) -> pl.Expr:
-    """For each row what the table says of its metric or signal; null for one that it does not know."""
-    return pl.col(kind).replace_strict(list(table), list(table.values()), default=None, return_dtype=dtype)
+    """For each row what the table says of its metric or signal; null for one that it does not
+    know.
+    """
+    return pl.col(kind).replace_strict(
+        list(table), list(table.values()), default=None, return_dtype=dtype
+    )
 
 
 def _series_checks(kind: str, ranges: dict[str, tuple[float, float]]) -> list[Check]:
     values, interval = pl.col("values"), pl.col("interval_s")
-    lower, upper = (_by_kind(kind, {k: r[side] for k, r in ranges.items()}, pl.Float64) for side in (0, 1))
+    lower, upper = (
+        _by_kind(kind, {k: r[side] for k, r in ranges.items()}, pl.Float64) for side in (0, 1)
+    )
     below, above = values.list.min() < lower, values.list.max() > upper
     found = pl.when(below).then(values.list.min()).otherwise(values.list.max())
     many = values.list.len() > 1
     left_s = (pl.lit(END) - pl.col("started_at")).dt.total_seconds()
     return [
-        Check("out_of_range", "values", below | above, _found(found, pl.format("{} to {}", lower, upper))),
         Check(
-            "out_of_range", "interval_s", many & (interval <= 0), _found(interval, "more than 0 between two samples")
+            "out_of_range",
+            "values",
+            below | above,
+            _found(found, pl.format("{} to {}", lower, upper)),
+        ),
+        Check(
+            "out_of_range",
+            "interval_s",
+            many & (interval <= 0),
+            _found(interval, "more than 0 between two samples"),
         ),
         Check(
             "out_of_range",
@@ -188,13 +244,17 @@ def checks(topic_name: str) -> tuple[Check, ...]:
     """The rules of a topic's records, in the order in which the first broken one is the reason."""
     topic = TOPIC_BY_NAME[topic_name]
     fields = data_fields(topic)
-    result = [_missing(c) for c in _IDENTITY] + [_missing_unless_in_error(c, topic=topic) for c in fields if c.required]
+    result = [_missing(c) for c in _IDENTITY] + [
+        _missing_unless_in_error(c, topic=topic) for c in fields if c.required
+    ]
     result += [_SERIES_OF_NOTHING] if topic_name == "retractions" else []
     result += _bad_times(topic)
     if "patient_id" in {c.name for c in fields}:
         subject, patient = pl.col("subject"), pl.col("patient_id")
         expected = pl.format("data.patient_id {}", patient)
-        result.append(Check("wrong_subject", "subject", subject != patient, _found(subject, expected)))
+        result.append(
+            Check("wrong_subject", "subject", subject != patient, _found(subject, expected))
+        )
     if topic_name == "clinics":
         zone = pl.col("timezone")
         expected = zone.map_elements(expected_instead_of, return_dtype=pl.String)
@@ -202,7 +262,9 @@ def checks(topic_name: str) -> tuple[Check, ...]:
         result.append(Check("bad_timezone", "timezone", fails, _found(zone, expected)))
     if topic_name == "readings":
         unit = _by_kind("metric", {k: m[0] for k, m in METRICS.items()}, pl.String)
-        result.append(Check("wrong_unit", "unit", pl.col("unit") != unit, _found(pl.col("unit"), unit)))
+        result.append(
+            Check("wrong_unit", "unit", pl.col("unit") != unit, _found(pl.col("unit"), unit))
+        )
     result += [Check(*limit) for limit in limits(fields)]
     result += [_out_of_range(c) for c in fields if c.lower is not None or c.upper is not None]
     if topic_name == "readings":
@@ -218,10 +280,14 @@ def broken(frame: pl.DataFrame, *, topic: Topic) -> pl.DataFrame:
     `frame`: parsed records with `index` and the columns of `with_times`.
     """
     rules = checks(topic.name)
-    first = frame.select(pl.coalesce([pl.when(rule.fails).then(k) for k, rule in enumerate(rules)]).alias("rule"))[
-        "rule"
+    first = frame.select(
+        pl.coalesce([pl.when(rule.fails).then(k) for k, rule in enumerate(rules)]).alias("rule")
+    )["rule"]
+    parts = [
+        pl.DataFrame(
+            schema={"index": pl.UInt32} | dict.fromkeys(("reason", "field", "detail"), pl.String)
+        )
     ]
-    parts = [pl.DataFrame(schema={"index": pl.UInt32} | dict.fromkeys(("reason", "field", "detail"), pl.String))]
     for k in first.drop_nulls().unique().sort():
         rule, rows = rules[k], frame.filter(first == k)
         parts.append(

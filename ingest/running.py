@@ -1,4 +1,5 @@
-"""What `floe up` runs in a home, on record: which processes on which ports, in what state, and what was said of them.
+"""What `floe up` runs in a home, on record: which processes on which ports, in what state, and what
+was said of them.
 
 Here: the record under the home, and what of it still holds. Not here: starting and ending processes
 (orchestration/supervisor.py).
@@ -26,7 +27,11 @@ def write_running(settings, record: dict) -> None:
     """Replaces the record; a full disk is told elsewhere."""
     path = settings.home / _NAME
     fresh = path.with_suffix(f".{os.getpid()}")
-    own = {"home": home_of(settings), **identity(os.getpid()), "updated_at": datetime.now(UTC).isoformat()}
+    own = {
+        "home": home_of(settings),
+        **identity(os.getpid()),
+        "updated_at": datetime.now(UTC).isoformat(),
+    }
     with suppress(OSError):
         fresh.write_text(json.dumps(own | record))
         fresh.replace(path)
@@ -46,19 +51,26 @@ def identity(pid: int) -> dict:
 
 
 def is_alive(known: dict) -> bool:
-    """Whether that process is there still; neither a zombie is, nor another that has got its number."""
+    """Whether that process is there still; neither a zombie is, nor another that has got its
+    number.
+    """
     try:
         process = psutil.Process(known["pid"])
-        return abs(process.create_time() - known["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        return (
+            abs(process.create_time() - known["created"]) < 1
+            and process.status() != psutil.STATUS_ZOMBIE
+        )
     except psutil.Error:
         return False
 
 
 def running(settings, *, now: datetime | None = None) -> dict | None:
-    """The record with what holds of it: `state` of the whole and of each part; None where `floe up` never ran.
+    """The record with what holds of it: `state` of the whole and of each part; None where `floe up`
+    never ran.
 
-    The whole: running, stopped, ended (without being stopped), silent (it runs, and has not looked for a while). A part:
-    starting, running, silent, down (it is started again), given up, stopped; left over or ended with the whole; unknown.
+    The whole: running, stopped, ended (without being stopped), silent (it runs, and has not looked
+    for a while). A part: starting, running, silent, down (it is started again), given up, stopped;
+    left over or ended with the whole; unknown.
     """
     try:
         record = json.loads((settings.home / _NAME).read_text())
@@ -71,7 +83,11 @@ def running(settings, *, now: datetime | None = None) -> dict | None:
         return record
     if not is_alive(record):
         said = "floe up ended without being stopped; the next start ends what it left"
-        return record | {"state": "ended", "said": said, "parts": [_left(part) for part in record["parts"]]}
+        return record | {
+            "state": "ended",
+            "said": said,
+            "parts": [_left(part) for part in record["parts"]],
+        }
     if abs(age) > _SILENT:
         said = f"floe up has not looked for {spoken(abs(age).total_seconds())}: what its parts do is unknown"
         unknown = [part | {"state": "unknown"} for part in record["parts"]]

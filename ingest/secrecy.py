@@ -1,8 +1,10 @@
-"""What no one may read from what Floe prints, logs or stores: passwords, keys and tokens of its settings.
+"""What no one may read from what Floe prints, logs or stores: passwords, keys and tokens of its
+settings.
 
-Here: which texts are secret, in every spelling of a setting, and the one function that takes them out of any text.
-Not here: printing. A library's message may hold a piece of a password that was split at a blank or an @, so pieces go
-too: no four characters that follow each other in a secret stay, wherever they come from.
+Here: which texts are secret, in every spelling of a setting, and the one function that takes them
+out of any text. Not here: printing. A library's message may hold a piece of a password that was
+split at a blank or an @, so pieces go too: no four characters that follow each other in a secret
+stay, wherever they come from.
 """
 
 import json
@@ -35,17 +37,31 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _USER = re.compile(r"://[^:/@\s]*:")
 _SECRET_VARIABLE = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|ACCESS_KEY|JAAS")
 _OURS = ("FLOE_", "AWS_", "PG")
-# What can be told without knowing the secret: messages about settings that are not (or no longer) in force.
+# What can be told without knowing the secret: messages about settings that are not (or no longer)
+# in force.
 _ANYWHERE = (
     (re.compile(r"(://[^:/@\s]*:)\S*@"), rf"\1{MARK}@"),
-    (re.compile(rf"(?i)(?<![\w.])({_NAME}\s*=\s*)(?!\*\*\*)('(?:[^'\\]|\\.)*'|\"[^\"]*\"|[^\s&;,]+)"), rf"\1{MARK}"),
-    (re.compile(rf"(?i)(['\"]{_NAME}['\"]\s*:\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"), rf"\1{MARK}"),
-    (re.compile(r"(?i)\b((?:KEY_ID|SECRET|SESSION_TOKEN|PASSWORD)\s+)'(?:[^']|'')*'"), rf"\1{MARK}"),
+    (
+        re.compile(
+            rf"(?i)(?<![\w.])({_NAME}\s*=\s*)(?!\*\*\*)('(?:[^'\\]|\\.)*'|\"[^\"]*\"|[^\s&;,]+)"
+        ),
+        rf"\1{MARK}",
+    ),
+    (
+        re.compile(rf"(?i)(['\"]{_NAME}['\"]\s*:\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"),
+        rf"\1{MARK}",
+    ),
+    (
+        re.compile(r"(?i)\b((?:KEY_ID|SECRET|SESSION_TOKEN|PASSWORD)\s+)'(?:[^']|'')*'"),
+        rf"\1{MARK}",
+    ),
 )
 
 
 def hidden(text: object, settings=None) -> str:
-    """The text with *** for every secret of the environment and of `settings`, and for every piece of one."""
+    """The text with *** for every secret of the environment and of `settings`, and for every piece
+    of one.
+    """
     text, known = str(text), _values(settings)
     for whole, shown in _shown(known).items():
         text = text.replace(whole, shown)
@@ -56,7 +72,9 @@ def hidden(text: object, settings=None) -> str:
 
 
 def cleaned(error: BaseException, settings=None) -> BaseException:
-    """The error itself and what caused it, their messages without secrets: for whoever prints the whole chain."""
+    """The error itself and what caused it, their messages without secrets: for whoever prints the
+    whole chain.
+    """
     seen: set[int] = set()
     pending = [error]
     while pending:
@@ -69,17 +87,21 @@ def cleaned(error: BaseException, settings=None) -> BaseException:
     return error
 
 
-# --- everywhere in a process -------------------------------------------------------------------------------------
+# --- everywhere in a process --------------------------------------------------------------------
 
 
 def hide_everywhere() -> None:
-    """From here on no log line and no traceback of this process holds a secret of its environment."""
+    """From here on no log line and no traceback of this process holds a secret of its
+    environment.
+    """
     make = logging.getLogRecordFactory()
     if getattr(make, "hides", False):
         return
     logging.setLogRecordFactory(_hiding(make))
     sys.excepthook = _print_hidden
-    threading.excepthook = lambda told: _print_hidden(told.exc_type, told.exc_value, told.exc_traceback)
+    threading.excepthook = lambda told: _print_hidden(
+        told.exc_type, told.exc_value, told.exc_traceback
+    )
 
 
 def _hiding(make):
@@ -101,11 +123,13 @@ def _print_hidden(kind, error, trace) -> None:
     sys.stderr.write(hidden("".join(traceback.format_exception(kind, error, trace))))
 
 
-# --- which texts are secret --------------------------------------------------------------------------------------
+# --- which texts are secret ---------------------------------------------------------------------
 
 
 def _values(settings) -> tuple[tuple[str, str], ...]:
-    """(variable, text) of everything that may hold a secret: the environment's, then the settings'."""
+    """(variable, text) of everything that may hold a secret: the environment's, then the
+    settings'.
+    """
     own = {} if settings is None else _named(settings)
     return tuple(sorted({*_of_environment(os.environ), *own.items()}))
 
@@ -116,7 +140,9 @@ def _of_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def _named(settings) -> dict[str, str]:
     names = type(settings).model_fields
-    return {f"FLOE_{n.upper()}": v for n in names if isinstance(v := getattr(settings, n), str) and v}
+    return {
+        f"FLOE_{n.upper()}": v for n in names if isinstance(v := getattr(settings, n), str) and v
+    }
 
 
 @lru_cache(maxsize=32)
@@ -133,7 +159,9 @@ def _shown(known: tuple[tuple[str, str], ...]) -> dict[str, str]:
 @lru_cache(maxsize=32)
 def _pieces(known: tuple[tuple[str, str], ...]) -> frozenset[str]:
     """Every run of four characters of every spelling of every secret."""
-    spellings = {s for name, value in known for secret in _secrets(name, value) for s in _spellings(secret)}
+    spellings = {
+        s for name, value in known for secret in _secrets(name, value) for s in _spellings(secret)
+    }
     return frozenset(s[k : k + _PIECE] for s in spellings for k in range(len(s) - _PIECE + 1))
 
 
@@ -145,14 +173,27 @@ def _secrets(name: str, value: str) -> Iterable[str]:
 
 def _spellings(secret: str) -> Iterator[str]:
     bare = secret.strip()[1:-1] if _QUOTED.fullmatch(secret.strip()) else secret
-    for text in {secret, bare, re.sub(r"\\(.)", r"\1", bare, flags=re.DOTALL), bare.replace("''", "'")}:
-        yield from (text, unquote(text), unquote_plus(text), quote(text, safe=""), quote(text), quote_plus(text))
+    for text in {
+        secret,
+        bare,
+        re.sub(r"\\(.)", r"\1", bare, flags=re.DOTALL),
+        bare.replace("''", "'"),
+    }:
+        yield from (
+            text,
+            unquote(text),
+            unquote_plus(text),
+            quote(text, safe=""),
+            quote(text),
+            quote_plus(text),
+        )
         yield from (text.replace("'", "''"), json.dumps(text)[1:-1], repr(text)[1:-1])
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """Where the secrets of a connection string or an address are, none too short: what is open to two readings is hidden
-    by both."""
+    """Where the secrets of a connection string or an address are, none too short: what is open to
+    two readings is hidden by both.
+    """
     return _joined([*_of_users(text), *_of_names(text)])
 
 
@@ -164,7 +205,9 @@ def _of_users(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _of_names(text: str) -> Iterator[tuple[int, int]]:
-    """password=VALUE: to the end of its quotes, or to the next word that libpq has, whichever is later."""
+    """password=VALUE: to the end of its quotes, or to the next word that libpq has, whichever is
+    later.
+    """
     for name in _GIVEN.finditer(text):
         start = name.end()
         end = following.start() if (following := _END.search(text, start)) else len(text)
@@ -196,7 +239,9 @@ def _marked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 def _without_pieces(text: str, pieces: frozenset[str]) -> str:
     """Each round is shorter than the one before, so that it ends."""
     while pieces:
-        hits = [(k, k + _PIECE) for k in range(len(text) - _PIECE + 1) if text[k : k + _PIECE] in pieces]
+        hits = [
+            (k, k + _PIECE) for k in range(len(text) - _PIECE + 1) if text[k : k + _PIECE] in pieces
+        ]
         if not hits:
             return text
         text = _marked(text, _joined(hits))

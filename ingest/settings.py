@@ -1,7 +1,7 @@
 """Every FLOE_* variable, once.
 
-Here: names, defaults, meanings. Not here: what is done with them. Read at the edges (command line, resources),
-never inside a function of `transforms`.
+Here: names, defaults, meanings. Not here: what is done with them. Read at the edges (command line,
+resources), never inside a function of `transforms`.
 """
 
 from dataclasses import MISSING, fields
@@ -16,48 +16,83 @@ from transforms.options import Options
 from .secrecy import hidden
 from .value_sets import read_value_sets
 
-# Options that come from a variable as they are; those with a default factory are made from something else.
+# Options that come from a variable as they are; those with a default factory are made from
+# something else.
 _SITE_OPTIONS = [f for f in fields(Options) if f.default_factory is MISSING]
 
 
 class _Base(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FLOE_", extra="ignore", hide_input_in_errors=True)
 
-    home: Path = Field(Path(".floe"), description="folder of everything that Floe keeps on this machine")
-    kafka_bootstrap: str = Field("", description="any other Kafka, host:port; empty = the local broker")
-    kafka_security: str = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    home: Path = Field(
+        Path(".floe"), description="folder of everything that Floe keeps on this machine"
+    )
+    kafka_bootstrap: str = Field(
+        "", description="any other Kafka, host:port; empty = the local broker"
+    )
+    kafka_security: str = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
     kafka_ca_file: str = Field("", description="certificate authority for TLS")
     kafka_cert_file: str = Field("", description="client certificate for TLS")
     kafka_key_file: str = Field("", description="client key for TLS")
     kafka_sasl_mechanism: str = Field("", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
     kafka_username: str = Field("", description="SASL user")
     kafka_password: str = Field("", description="SASL password", repr=False)
-    kafka_retention_days: float = Field(30, description="how long events stay in a topic that Floe makes")
+    kafka_retention_days: float = Field(
+        30, description="how long events stay in a topic that Floe makes"
+    )
     kafka_partitions: int = Field(2, description="partitions of a topic that Floe makes")
-    kafka_cluster: str = Field("", description="the id of another Kafka than before, with which this home goes on")
+    kafka_cluster: str = Field(
+        "", description="the id of another Kafka than before, with which this home goes on"
+    )
     broker_port: int = Field(9092, description="port of the local broker on 127.0.0.1")
-    cache: str = Field("", description="folder of downloads, may be shared by homes; empty = under the home")
-    catalog: str = Field("", description="lake catalog: empty = SQLite under the home; postgres:URI")
-    data: str = Field("", description="lake files: empty = under the home; s3://BUCKET/PATH/, signed in by AWS_*")
+    cache: str = Field(
+        "", description="folder of downloads, may be shared by homes; empty = under the home"
+    )
+    catalog: str = Field(
+        "", description="lake catalog: empty = SQLite under the home; postgres:URI"
+    )
+    data: str = Field(
+        "", description="lake files: empty = under the home; s3://BUCKET/PATH/, signed in by AWS_*"
+    )
     encrypt: bool = Field(True, description="encrypt the lake's files")
-    lake_memory: str = Field("4GB", description="memory that one process may use for lake queries; more spills to disk")
+    lake_memory: str = Field(
+        "4GB", description="memory that one process may use for lake queries; more spills to disk"
+    )
     lake_threads: int = Field(
-        0, ge=0, description="threads of one process's lake queries, 0 = one a core; small queries cost half with 1"
+        0,
+        ge=0,
+        description="threads of one process's lake queries, 0 = one a core; small queries cost half with 1",
     )
     health_port: int = Field(
-        8060, ge=0, description="port of floe up's /healthz, /readyz, /metrics and /version on 127.0.0.1; 0 = none"
+        8060,
+        ge=0,
+        description="port of floe up's /healthz, /readyz, /metrics and /version on 127.0.0.1; 0 = none",
     )
-    ingest_health_port: int = Field(0, ge=0, description="the same of an ingest that runs alone; 0 = none")
-    ready_watermark_h: float = Field(24, gt=0, description="hours after which the newest event is too old to be ready")
+    ingest_health_port: int = Field(
+        0, ge=0, description="the same of an ingest that runs alone; 0 = none"
+    )
+    ready_watermark_h: float = Field(
+        24, gt=0, description="hours after which the newest event is too old to be ready"
+    )
     up_silent_s: float = Field(
-        60, gt=0, description="seconds without a sign of life after which floe up starts a part again"
+        60,
+        gt=0,
+        description="seconds without a sign of life after which floe up starts a part again",
     )
-    sql_memory_gb: float = Field(2, gt=0, description="memory that one floe sql may use, in GB; more spills to disk")
+    sql_memory_gb: float = Field(
+        2, gt=0, description="memory that one floe sql may use, in GB; more spills to disk"
+    )
     sql_spill_gb: float = Field(
         10, ge=0, description="disk under the home that one floe sql may use for a while, in GB"
     )
-    sql_time_s: float = Field(300, gt=0, description="how long DuckDB may work at one floe sql, in seconds")
-    alerts: str = Field("", description="file (TOML) of who is told of alerts, by which way; docs/alerts.md")
+    sql_time_s: float = Field(
+        300, gt=0, description="how long DuckDB may work at one floe sql, in seconds"
+    )
+    alerts: str = Field(
+        "", description="file (TOML) of who is told of alerts, by which way; docs/alerts.md"
+    )
     alerts_secret: str = Field(
         "",
         repr=False,
@@ -65,18 +100,23 @@ class _Base(BaseSettings):
     )
     dashboards_port: int = Field(8050, description="port of the dashboards on 127.0.0.1")
     viewer_role: Literal["clinic", "outside"] = Field(
-        "clinic", description="who looks at the dashboards: clinic (sees all), outside (small cells are suppressed)"
+        "clinic",
+        description="who looks at the dashboards: clinic (sees all), outside (small cells are suppressed)",
     )
     release_days: float = Field(
-        7, ge=0, description="days between two releases, which is what a reader from outside sees of the summaries"
+        7,
+        ge=0,
+        description="days between two releases, which is what a reader from outside sees of the summaries",
     )
     dagster_port: int = Field(3000, description="port of the Dagster UI on 127.0.0.1")
     dagster_read_only: bool = Field(
-        False, description="the Dagster UI shows and changes nothing; always so for the viewer role outside"
+        False,
+        description="the Dagster UI shows and changes nothing; always so for the viewer role outside",
     )
     ingest_batch_records: int = Field(32_000, description="most records of one landed batch")
     ingest_skip_lost: bool = Field(
-        False, description="go on where Kafka deleted records before they were read; the ledger shows the loss"
+        False,
+        description="go on where Kafka deleted records before they were read; the ledger shows the loss",
     )
     rejects_whole_mb: float = Field(
         256,
@@ -84,7 +124,9 @@ class _Base(BaseSettings):
         description="MB of rejected records of one topic, reason and hour that are kept whole; of further ones position, reason "
         "and checksum, and every 1,000th whole (safety topics: all whole)",
     )
-    eq5d_value_sets: str = Field("", description="folder of EQ-5D-5L value sets: COUNTRY.csv of profile and utility")
+    eq5d_value_sets: str = Field(
+        "", description="folder of EQ-5D-5L value sets: COUNTRY.csv of profile and utility"
+    )
     ingest_linger_ms: int = Field(1000, description="how long a batch may wait to fill")
 
     @field_validator("binary_endpoints", check_fields=False)
@@ -120,7 +162,9 @@ class _Base(BaseSettings):
     @property
     def options(self) -> Options:
         value_sets = read_value_sets(self.eq5d_value_sets)
-        return Options(**{f.name: getattr(self, f.name) for f in _SITE_OPTIONS}, eq5d_value_sets=value_sets)
+        return Options(
+            **{f.name: getattr(self, f.name) for f in _SITE_OPTIONS}, eq5d_value_sets=value_sets
+        )
 
 
 # Each of a site's options is a setting too: FLOE_<NAME>.

@@ -1,12 +1,14 @@
-"""Which records have, at a glance, the contract's shape: one regular expression a topic, no object a record.
+"""Which records have, at a glance, the contract's shape: one regular expression a topic, no object
+a record.
 
-Here: the expression and its use on a column of texts. A record that matches is JSON, has known fields only, each
-once and of its type, and the right specversion, type and content type. One that does not match may still be good:
-ingest/record.py decides. Not here: what the fields' values may be (ingest/rules.py).
+Here: the expression and its use on a column of texts. A record that matches is JSON, has known
+fields only, each once and of its type, and the right specversion, type and content type. One that
+does not match may still be good: ingest/record.py decides. Not here: what the fields' values may be
+(ingest/rules.py).
 
-An event is of fixed depth, so its shape is a regular language as long as the order of the fields is fixed; a field
-may be left out, but not the first. Texts with escapes, and numbers at the edge of what a double holds, are left to
-the record path, so that a match can never fail to parse.
+An event is of fixed depth, so its shape is a regular language as long as the order of the fields is
+fixed; a field may be left out, but not the first. Texts with escapes, and numbers at the edge of
+what a double holds, are left to the record path, so that a match can never fail to parse.
 """
 
 import re
@@ -49,9 +51,14 @@ _BY_TYPE = {
 
 
 def _object(values: dict[str, str], order: tuple[str, ...]) -> str:
-    """An object of these fields in this order: the first and those that are always there, the others perhaps."""
+    """An object of these fields in this order: the first and those that are always there, the
+    others perhaps.
+    """
     pairs = [rf'{_SPACE}"{name}"{_SPACE}:{_SPACE}(?:{values[name]}){_SPACE}' for name in order]
-    rest = [f",{pair}" if name in _ALWAYS else f"(?:,{pair})?" for name, pair in zip(order[1:], pairs[1:], strict=True)]
+    rest = [
+        f",{pair}" if name in _ALWAYS else f"(?:,{pair})?"
+        for name, pair in zip(order[1:], pairs[1:], strict=True)
+    ]
     return rf"\{{{pairs[0]}{''.join(rest)}\}}"
 
 
@@ -75,7 +82,9 @@ def pattern(topic_type: str, order: Order) -> str:
 
 
 def _order_of(text: str, *, topic: Topic) -> Order | None:
-    """The order of one record's known fields, those it lacks behind them; None where it is no event."""
+    """The order of one record's known fields, those it lacks behind them; None where it is no
+    event.
+    """
     try:
         event = orjson.loads(text)
         found = (tuple(event), tuple(event["data"]))
@@ -90,12 +99,16 @@ def _order_of(text: str, *, topic: Topic) -> Order | None:
 
 def _learned(texts: pl.Series, *, topic: Topic) -> list[Order]:
     """Orders seen in the first texts, that of the record with the most fields first."""
-    samples = sorted(texts.drop_nulls().head(_SAMPLES).to_list(), key=lambda text: -text.count('":'))
+    samples = sorted(
+        texts.drop_nulls().head(_SAMPLES).to_list(), key=lambda text: -text.count('":')
+    )
     return list(dict.fromkeys(order for s in samples if (order := _order_of(s, topic=topic))))
 
 
 def plain(texts: pl.Series, *, topic: Topic) -> pl.Series:
-    """For each text (null = unreadable) whether it matches, in the canonical order or one that the batch shows."""
+    """For each text (null = unreadable) whether it matches, in the canonical order or one that the
+    batch shows.
+    """
     matched = texts.str.contains(pattern(topic.type, canonical(topic))).fill_null(False)
     tried = {canonical(topic)}
     for _ in range(_ROUNDS):

@@ -1,15 +1,16 @@
 """Where a worker stands in each of its partitions, and the batches that it reads next.
 
 Here: assignment, positions, what is fetched when, when a log is compared with what was read of it.
-Not here: Kafka's protocol (stream.py, which hands in a `Wire`), the records' bytes (record_batches.py), how far a
-batch has landed (the lake, which gives the positions), the comparison itself (log_agreement.py), the sentences of what
-happens (notices.py).
+Not here: Kafka's protocol (stream.py, which hands in a `Wire`), the records' bytes
+(record_batches.py), how far a batch has landed (the lake, which gives the positions), the
+comparison itself (log_agreement.py), the sentences of what happens (notices.py).
 
-No consumer group: the offsets live in the lake and move by compare-and-set, so who reads a partition need not be
-agreed on, only spread: worker K of N takes the partitions whose number and topic hash to it. Nothing rebalances,
-nothing is committed in a callback, and a worker that was thought dead can do no harm. Fetches name the topic by its
-id, so the broker itself refuses to go on in a topic that was deleted and made again under the same name. Before its
-first fetch, and again whenever the broker may have been away, a partition's log must still hold what was read of it.
+No consumer group: the offsets live in the lake and move by compare-and-set, so who reads a
+partition need not be agreed on, only spread: worker K of N takes the partitions whose number and
+topic hash to it. Nothing rebalances, nothing is committed in a callback, and a worker that was
+thought dead can do no harm. Fetches name the topic by its id, so the broker itself refuses to go on
+in a topic that was deleted and made again under the same name. Before its first fetch, and again
+whenever the broker may have been away, a partition's log must still hold what was read of it.
 """
 
 import time
@@ -58,14 +59,16 @@ _RESTART_S = 1.5  # no broker stops and starts again within it
 @dataclass(frozen=True)
 class _Fetch:
     handle: Any
-    asked: dict[tuple[str, int], tuple[Partition, int]]  # (topic id, partition) -> the partition, its moves
+    asked: dict[
+        tuple[str, int], tuple[Partition, int]
+    ]  # (topic id, partition) -> the partition, its moves
 
 
 class Poller:
     """Reads the partitions of one worker; see `stream.Source` for how to open one.
 
-    `stored`: gives what has landed, {(topic, topic id, partition): Standing}; asked for when a partition is assigned.
-    A partition that is not in it is read from its earliest record.
+    `stored`: gives what has landed, {(topic, topic id, partition): Standing}; asked for when a
+    partition is assigned. A partition that is not in it is read from its earliest record.
     """
 
     def __init__(
@@ -79,14 +82,18 @@ class Poller:
         self._worker = worker
         self._stored = stored or dict
         self._partitions: dict[tuple[str, int], Partition] = {}
-        self._topic_ids: dict[str, list[str]] = {}  # every id that a name has been seen under, the last one last
+        self._topic_ids: dict[
+            str, list[str]
+        ] = {}  # every id that a name has been seen under, the last one last
         self._gone: set[str] = set()
         self._ready: deque[Partition] = deque()
         self._fetches: dict[int, _Fetch] = {}
         self._notices: list[Notice] = []
         self._lost_since: float | None = None
         self._refresh_at = self._ask_at = 0.0
-        self._contact_at: dict[int, float] = {}  # node -> when a fetch was last known to be under way there
+        self._contact_at: dict[
+            int, float
+        ] = {}  # node -> when a fetch was last known to be under way there
         self._is_whole = False  # whether every partition that landed has been looked for since the broker was away
         self._vanished: set[tuple[str, str, int]] = set()
         self._unproved: set[tuple[str, int]] = set()  # of which that has been said
@@ -110,15 +117,22 @@ class Poller:
 
     @property
     def is_agreed(self) -> bool:
-        """Whether every partition's log has been found to be the one that was read, or nothing speaks against it."""
-        return all(p.agrees and not p.is_lost for p in self._partitions.values()) and not self._lost_since
+        """Whether every partition's log has been found to be the one that was read, or nothing
+        speaks against it.
+        """
+        return (
+            all(p.agrees and not p.is_lost for p in self._partitions.values())
+            and not self._lost_since
+        )
 
     def positions(self) -> dict[tuple[str, int], int]:
         """(topic, partition) to the position after the last batch handed out."""
         return {key: p.position for key, p in self._partitions.items()}
 
     def end_offsets(self) -> dict[tuple[str, int], int]:
-        """(topic, partition) of the assignment to the position after the last record that can be read by now."""
+        """(topic, partition) of the assignment to the position after the last record that can be
+        read by now.
+        """
         return self._wire.ends(self._partitions)
 
     def seek(self, topic: str, partition: int, position: int) -> None:
@@ -126,8 +140,9 @@ class Poller:
         self._move(self._own(topic, partition), Standing(position))
 
     def go_on(self, topic: str, partition: int, *, log_id: str, standing: Standing) -> None:
-        """The way on after LogParted: the partition's log is named `log_id` from here, and is read from there. Nothing
-        where the partition is not there any more."""
+        """The way on after LogParted: the partition's log is named `log_id` from here, and is read
+        from there. Nothing where the partition is not there any more.
+        """
         if found := self._partitions.get((topic, partition)):
             found.log_id = log_id
             self._move(found, standing)
@@ -140,25 +155,37 @@ class Poller:
     def _own(self, topic: str, partition: int) -> Partition:
         if found := self._partitions.get((topic, partition)):
             return found
-        raise UsageError(f"{topic}/{partition} is not read by this worker: seek one of assignment()")
+        raise UsageError(
+            f"{topic}/{partition} is not read by this worker: seek one of assignment()"
+        )
 
     def earliest(self, topic: str, partition: int) -> int:
-        """The first position that the log still has; 0 where the partition is not there any more."""
+        """The first position that the log still has; 0 where the partition is not there any
+        more.
+        """
         key = topic, partition
         return self._wire.earliest([key])[key] if key in self._partitions else 0
 
     def verdict(self, topic: str, partition: int, standing: Standing) -> Verdict | None:
-        """Whether the log holds what `standing` says; None where that can't be told at the moment."""
+        """Whether the log holds what `standing` says; None where that can't be told at the
+        moment.
+        """
         found = self._own(topic, partition)
         return verdicts(self._wire, [found.asked(standing)]).get(found.key)
 
     def read_again(self, topic: str, partition: int, *, first: int, end: int) -> Iterator[Batch]:
-        """The log's committed records from `first` on, up to `end` or a little beyond, beside what `poll` gives."""
+        """The log's committed records from `first` on, up to `end` or a little beyond, beside what
+        `poll` gives.
+        """
         found = self._own(topic, partition)
         at, end = first, min(end, self._wire.ends([found.key])[found.key])
         while at < end:
-            [got] = self._wire.ask(found.leader, [Want(found.topic_id, found.number, at, -1)], is_all=False)
-            reader = Reader(got.raw, position=at, decompressors=self._wire.decompressors, aborted=got.aborted)
+            [got] = self._wire.ask(
+                found.leader, [Want(found.topic_id, found.number, at, -1)], is_all=False
+            )
+            reader = Reader(
+                got.raw, position=at, decompressors=self._wire.decompressors, aborted=got.aborted
+            )
             if reader.is_done:
                 return
             records = reader.take(end - at)
@@ -168,8 +195,8 @@ class Poller:
     def notices(self) -> list[Notice]:
         """What happened since this was last asked, oldest first; each is a sentence by str().
 
-        That a log has parted is told when all that was fetched of logs in doubt has been handed out: Kafka may have it no
-        more.
+        That a log has parted is told when all that was fetched of logs in doubt has been handed
+        out: Kafka may have it no more.
         """
         fetched = [p for p in self._ready if p.reader is not None]
         is_fetched = any(not p.agrees or self._partitions.get(p.key) is not p for p in fetched)
@@ -184,9 +211,11 @@ class Poller:
         return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
 
     def poll(self, max_records: int = 50_000, timeout_s: float = 1.0) -> list[Batch]:
-        """The next records, at most one batch a partition; an empty list where none come within `timeout_s`.
+        """The next records, at most one batch a partition; an empty list where none come within
+        `timeout_s`.
 
-        `max_records`, and a bound of what they take unpacked, are passed by less than one producer's batch. What comes next is fetched meanwhile.
+        `max_records`, and a bound of what they take unpacked, are passed by less than one
+        producer's batch. What comes next is fetched meanwhile.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -201,12 +230,13 @@ class Poller:
             self._wire.wait(min(left, max(0.01, self._refresh_at - time.monotonic())))
 
     def commit(self, positions: Mapping[tuple[str, int], int], *, is_last: bool = False) -> None:
-        """Tells the broker how far we are, for lag tools alone, at most every few seconds (`is_last`: in any case);
-        that it can't be told is no error."""
+        """Tells the broker how far we are, for lag tools alone, at most every few seconds
+        (`is_last`: in any case); that it can't be told is no error.
+        """
         with suppress(BrokerMissing):
             self._wire.commit(positions, is_last=is_last)
 
-    # --- which partitions ---
+    # --- which partitions ------------------------------------------------------------------------
 
     def _refresh(self) -> None:
         try:
@@ -236,7 +266,9 @@ class Poller:
                     self._notices.append(TopicRecreated(topic.name, ids[-1], topic.topic_id))
                 ids.append(topic.topic_id)
         gone = self._topic_ids.keys() - {topic.name for topic in topics}
-        self._notices += [TopicGone(name, self._topic_ids[name][-1]) for name in sorted(gone - self._gone)]
+        self._notices += [
+            TopicGone(name, self._topic_ids[name][-1]) for name in sorted(gone - self._gone)
+        ]
         self._gone = gone
 
     def _drop_and_lead(self, topics: list[TopicState]) -> None:
@@ -255,7 +287,9 @@ class Poller:
             Partition(topic.name, topic.topic_id, number, leader, topic.topic_id)
             for topic in topics
             for number, leader in topic.leaders.items()
-            if leader >= 0 and self._is_ours(topic.name, number) and (topic.name, number) not in self._partitions
+            if leader >= 0
+            and self._is_ours(topic.name, number)
+            and (topic.name, number) not in self._partitions
         ]
         if not new:
             return
@@ -277,7 +311,9 @@ class Poller:
                 self._notices.append(BeginningMissing(*partition.place, partition.position))
 
     def _tell_vanished(self, topics: list[TopicState]) -> None:
-        """Kafka never takes a partition from a topic: where one is missing, the topic is an older state of itself."""
+        """Kafka never takes a partition from a topic: where one is missing, the topic is an older
+        state of itself.
+        """
         if self._is_whole:
             return
         self._is_whole = True
@@ -285,17 +321,21 @@ class Poller:
         stored = self._stored()
         for (topic, topic_id, number), log_id in current_logs(stored).items():
             place, standing = (topic, log_id, number), stored[(topic, log_id, number)]
-            is_missing = topic_id in ids and number not in ids[topic_id] and self._is_ours(topic, number)
+            is_missing = (
+                topic_id in ids and number not in ids[topic_id] and self._is_ours(topic, number)
+            )
             if is_missing and standing.position > 0 and place not in self._vanished:
                 self._vanished.add(place)
                 self._notices.append(LogParted(*place, standing.position, NO_PARTITION))
 
     def _is_ours(self, topic: str, partition: int) -> bool:
-        """The topic's hash spreads the first partitions of all topics over the workers, not over the first few."""
+        """The topic's hash spreads the first partitions of all topics over the workers, not over
+        the first few.
+        """
         number, of = self._worker
         return (crc32(topic.encode()) + partition) % of == number - 1
 
-    # --- fetching ---
+    # --- fetching --------------------------------------------------------------------------------
 
     def _send(self) -> None:
         """At most one fetch a node at a time, of the partitions with nothing left to hand out."""
@@ -310,7 +350,9 @@ class Poller:
                 nodes.setdefault(partition.leader, []).append(partition)
         for node, partitions in nodes.items():
             if node not in self._fetches and self._lost_since is None:
-                partitions.sort(key=lambda p: p.served)  # the broker fills an answer in the order asked
+                partitions.sort(
+                    key=lambda p: p.served
+                )  # the broker fills an answer in the order asked
                 wants = [Want(p.topic_id, p.number, p.position, p.last_epoch) for p in partitions]
                 handle = self._wire.fetch(node, wants, may_wait=node not in waiting)
                 asked = {(p.topic_id, p.number): (p, p.moves) for p in partitions}
@@ -355,7 +397,8 @@ class Poller:
 
     def _lose(self, partition: Partition, end: int) -> None:
         try:
-            earliest, log_end = self._wire.earliest([partition.key]), self._wire.ends([partition.key], is_all=True)
+            earliest = self._wire.earliest([partition.key])
+            log_end = self._wire.ends([partition.key], is_all=True)
         except BrokerMissing:
             return  # it is asked for again, and lost again
         first, last = earliest[partition.key], log_end[partition.key]
@@ -364,14 +407,17 @@ class Poller:
             self._notices.append(PositionLost(*partition.place, partition.position, first, last))
         elif end >= 0:
             self._part(
-                partition, f"what was read of the log and what it holds agree up to {end:,} at most (leader epoch)"
+                partition,
+                f"what was read of the log and what it holds agree up to {end:,} at most (leader epoch)",
             )
         elif partition.position > last:
             self._part(partition, judged(Standing(partition.position), Evidence(first, last)).why)
         else:
-            self._part(partition, "the log does not know under which leader epoch it was read up to there")
+            self._part(
+                partition, "the log does not know under which leader epoch it was read up to there"
+            )
 
-    # --- whether the log is the one that was read ---
+    # --- whether the log is the one that was read ------------------------------------------------
 
     @staticmethod
     def _doubt(partitions: Iterable[Partition]) -> None:
@@ -381,7 +427,11 @@ class Poller:
     def _look_after_silence(self) -> None:
         """A broker of which nothing was heard for so long may have been another one meanwhile."""
         now = time.monotonic()
-        silent = {node for node, at in self._contact_at.items() if now - at > _RESTART_S and node not in self._fetches}
+        silent = {
+            node
+            for node, at in self._contact_at.items()
+            if now - at > _RESTART_S and node not in self._fetches
+        }
         self._doubt(p for p in self._partitions.values() if p.leader in silent)
         for node in silent:
             del self._contact_at[node]
@@ -406,20 +456,30 @@ class Poller:
                 partition.agrees = True
                 partition.is_lost = verdict.outcome is Outcome.PARTED
                 if partition.is_lost:
-                    self._notices.append(LogParted(*partition.place, partition.position, verdict.why))
+                    self._notices.append(
+                        LogParted(*partition.place, partition.position, verdict.why)
+                    )
         self._tell_unproved(found)
 
     def _tell_unproved(self, found: Mapping[tuple[str, int], Verdict]) -> None:
         """Once a partition; a sentence for all of one reason."""
-        new = {k: v.why for k, v in found.items() if v.outcome is Outcome.UNPROVED and k not in self._unproved}
+        new = {
+            k: v.why
+            for k, v in found.items()
+            if v.outcome is Outcome.UNPROVED and k not in self._unproved
+        }
         self._unproved |= new.keys()
         for why in dict.fromkeys(new.values()):
-            self._notices.append(Unproved(tuple(sorted(key for key, of in new.items() if of == why)), why))
+            self._notices.append(
+                Unproved(tuple(sorted(key for key, of in new.items() if of == why)), why)
+            )
 
     def _part(self, partition: Partition, why: str) -> None:
         """One log has parted: those of its neighbours may have too."""
         partition.is_lost = True
-        self._doubt(p for p in self._partitions.values() if p.leader == partition.leader and not p.is_lost)
+        self._doubt(
+            p for p in self._partitions.values() if p.leader == partition.leader and not p.is_lost
+        )
         self._notices.append(LogParted(*partition.place, partition.position, why))
 
     def _hand_out(self, max_records: int) -> list[Batch]:

@@ -1,7 +1,7 @@
 """Kafka, as Floe uses it: topics, positions, reading, publishing. The only file that imports kafka.
 
-Here: what goes over the wire. Not here: what the bytes mean (decode.py), where a worker stands (landing.py, the
-lake), running a broker (broker/node.py).
+Here: what goes over the wire. Not here: what the bytes mean (decode.py), where a worker stands
+(landing.py, the lake), running a broker (broker/node.py).
 """
 
 import logging
@@ -51,7 +51,9 @@ Record = tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]]  # 
 _DAY_MS = 86_400_000
 _ALREADY_THERE = errors.TopicAlreadyExistsError.errno
 
-logging.getLogger("kafka").addHandler(logging.NullHandler())  # errors are raised; its own log is for who asks
+logging.getLogger("kafka").addHandler(
+    logging.NullHandler()
+)  # errors are raised; its own log is for who asks
 
 
 def is_reachable(settings, *, timeout_s: float = 3.0) -> bool:
@@ -72,16 +74,19 @@ def require_reachable(settings, *, timeout_s: float = 3.0) -> None:
 def ensure_topics(settings) -> list[str]:
     """Creates the contract's topics that are not there yet and returns their names.
 
-    Partitions: FLOE_KAFKA_PARTITIONS; events stay for FLOE_KAFKA_RETENTION_DAYS, counted from their arrival. Of a
-    topic that is there the local broker's is made to count so too; another Kafka's stays as it is
-    (`topic_faults` names it). Raises FloeError where this is another Kafka than the home's (cluster.py).
+    Partitions: FLOE_KAFKA_PARTITIONS; events stay for FLOE_KAFKA_RETENTION_DAYS, counted from their
+    arrival. Of a topic that is there the local broker's is made to count so too; another Kafka's
+    stays as it is (`topic_faults` names it). Raises FloeError where this is another Kafka than the
+    home's (cluster.py).
     """
     with _admin(settings) as admin:
         cluster.require_own(settings, admin.describe_cluster()["cluster_id"])
         there = set(admin.list_topics())
         if not settings.kafka_bootstrap:
             _mend_topics(admin, [topic.type for topic in TOPICS if topic.type in there])
-        wanted = {topic.type: _topic_options(settings) for topic in TOPICS if topic.type not in there}
+        wanted = {
+            topic.type: _topic_options(settings) for topic in TOPICS if topic.type not in there
+        }
         if not wanted:
             return []
         made = admin.create_topics(wanted, raise_errors=False)["topics"]
@@ -100,7 +105,9 @@ def _mend_topics(admin: KafkaAdminClient, names: list[str]) -> None:
     name, value, *_ = topic_settings.ARRIVAL
     other = [topic for topic, config in _configs(admin, names).items() if config.get(name) != value]
     if other:
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: value}) for topic in other])
+        admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic, {name: value}) for topic in other]
+        )
 
 
 def _configs(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -109,14 +116,21 @@ def _configs(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[st
     if not resources:
         return {}
     [found] = admin.describe_configs(resources, config_filter="all").values()
-    return {topic: {key: of_key["value"] for key, of_key in config.items()} for topic, config in found.items()}
+    return {
+        topic: {key: of_key["value"] for key, of_key in config.items()}
+        for topic, config in found.items()
+    }
 
 
 def topic_faults(settings) -> list[topic_settings.TopicFault]:
-    """The contract's topics that are set so that records may vanish before they are read, each with its remedy."""
+    """The contract's topics that are set so that records may vanish before they are read, each with
+    its remedy.
+    """
     with _admin(settings) as admin:
         configs = _configs(admin, [topic["name"] for topic in _described(admin)])
-    return topic_settings.faults(configs, bootstrap=settings.bootstrap, retention_days=settings.kafka_retention_days)
+    return topic_settings.faults(
+        configs, bootstrap=settings.bootstrap, retention_days=settings.kafka_retention_days
+    )
 
 
 def cluster_id(settings) -> str:
@@ -126,7 +140,9 @@ def cluster_id(settings) -> str:
 
 
 def retention_sentence(settings) -> str:
-    """What is said when topics are made, because it decides how long an outage of ingest may last."""
+    """What is said when topics are made, because it decides how long an outage of ingest may
+    last.
+    """
     return (
         f"events stay in Kafka for {settings.kafka_retention_days:g} days from their arrival "
         "(FLOE_KAFKA_RETENTION_DAYS, for topics yet to be made); what is not landed by then is lost to Floe"
@@ -140,7 +156,9 @@ def topic_ids(settings) -> dict[str, str]:
 
 
 def end_offsets(settings) -> dict[tuple[str, int], int]:
-    """(topic, partition) to the position after its last record, for the contract's topics that are there."""
+    """(topic, partition) to the position after its last record, for the contract's topics that are
+    there.
+    """
     with _admin(settings) as admin:
         partitions = [
             (topic["name"], partition["partition_index"])
@@ -153,8 +171,9 @@ def end_offsets(settings) -> dict[tuple[str, int], int]:
 def lag(settings, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
     """(topic, partition) to the number of positions between `positions` and the end; at least 0.
 
-    A partition that is not in `positions` is behind from the first record that is still there. Positions of compacted
-    records and of transaction markers count, so it is an upper bound of the records.
+    A partition that is not in `positions` is behind from the first record that is still there.
+    Positions of compacted records and of transaction markers count, so it is an upper bound of the
+    records.
     """
     ends = end_offsets(settings)
     unread = [key for key in ends if key not in positions]
@@ -163,9 +182,13 @@ def lag(settings, positions: dict[tuple[str, int], int]) -> dict[tuple[str, int]
     return {key: max(0, end - positions[key]) for key, end in ends.items()}
 
 
-def log_verdicts(settings, stored: Mapping[tuple[str, str, int], Standing]) -> dict[tuple[str, str, int], Verdict]:
-    """(topic, topic id, partition) of `stored` -> whether Kafka's log is the one that landed; without those of which
-    that can't be told at the moment, and those of topics that are gone. Raises BrokerMissing."""
+def log_verdicts(
+    settings, stored: Mapping[tuple[str, str, int], Standing]
+) -> dict[tuple[str, str, int], Verdict]:
+    """(topic, topic id, partition) of `stored` -> whether Kafka's log is the one that landed;
+    without those of which that can't be told at the moment, and those of topics that are gone.
+    Raises BrokerMissing.
+    """
     with closing(_KafkaWire(settings, "floe")) as wire:
         return examined(wire, wire.topics(), stored)
 
@@ -178,13 +201,13 @@ def publish(
     progress: Callable[[int], None] | None = None,
     linger_ms: int = 20,
 ) -> int:
-    """Sends (topic, key, value) or (topic, key, value, headers) and returns how many, all of them acknowledged by
-    every replica in sync. `headers`: pairs of a name and bytes.
+    """Sends (topic, key, value) or (topic, key, value, headers) and returns how many, all of them
+    acknowledged by every replica in sync. `headers`: pairs of a name and bytes.
 
-    `rate`: events a second at most. `progress` is told the number sent so far, about once a second. In order within
-    a key and never doubled by a retry (idempotent producer). Topics of the contract are made where they are missing.
-    Raises UsageError (a topic that is not the contract's, an event over MAX_EVENT_BYTES), BrokerMissing, and
-    FloeError if any event could not be delivered.
+    `rate`: events a second at most. `progress` is told the number sent so far, about once a second.
+    In order within a key and never doubled by a retry (idempotent producer). Topics of the contract
+    are made where they are missing. Raises UsageError (a topic that is not the contract's, an event
+    over MAX_EVENT_BYTES), BrokerMissing, and FloeError if any event could not be delivered.
     """
     with _admin(settings) as admin:
         cluster.require_own(settings, admin.describe_cluster()["cluster_id"])
@@ -196,7 +219,9 @@ def publish(
             if topic not in topics:
                 topics |= _made_topics(settings, topic)
             try:
-                sent = producer.send(topic, key=key, value=value, headers=headers[0] if headers else None)
+                sent = producer.send(
+                    topic, key=key, value=value, headers=headers[0] if headers else None
+                )
                 sent.add_errback(failures.append)
             except errors.MessageSizeTooLargeError as error:
                 raise UsageError(
@@ -215,7 +240,9 @@ def publish(
     return count
 
 
-def _paced(records: Iterable, rate: float | None, progress: Callable[[int], None] | None) -> Iterator:
+def _paced(
+    records: Iterable, rate: float | None, progress: Callable[[int], None] | None
+) -> Iterator:
     started = told = time.monotonic()
     for count, record in enumerate(records):
         if rate and (early := count / rate - (time.monotonic() - started)) > 0:
@@ -228,33 +255,49 @@ def _paced(records: Iterable, rate: float | None, progress: Callable[[int], None
 
 def _made_topics(settings, wanted: str) -> set[str]:
     if wanted not in {topic.type for topic in TOPICS}:
-        raise UsageError(f"there is no topic {wanted!r} in the contract: its topics are floe.<name>.v1")
+        raise UsageError(
+            f"there is no topic {wanted!r} in the contract: its topics are floe.<name>.v1"
+        )
     ensure_topics(settings)
     return {topic.type for topic in TOPICS}
 
 
-# --- reading ---
+# --- reading ------------------------------------------------------------------------------------
 
 
 def records_at(
     settings, wanted: Mapping[tuple[str, str, int], Collection[int]]
 ) -> dict[tuple[str, str, int, int], Record]:
-    """(topic, topic id, partition, offset) -> (key, value, headers), of those of these offsets that Kafka still holds.
+    """(topic, topic id, partition, offset) -> (key, value, headers), of those of these offsets that
+    Kafka still holds.
 
-    `wanted`: (topic, topic id, partition) -> offsets. What lies between them is read too, and passed over.
+    `wanted`: (topic, topic id, partition) -> offsets. What lies between them is read too, and
+    passed over.
     """
     ids = topic_ids(settings)
-    held = {key: offsets for key, offsets in wanted.items() if offsets and ids.get(key[0]) == topic_id_of(key[1])}
+    held = {
+        key: offsets
+        for key, offsets in wanted.items()
+        if offsets and ids.get(key[0]) == topic_id_of(key[1])
+    }
     if not held:
         return {}
     with _consumer(settings) as consumer:
-        return {(*key, o): record for key, offsets in held.items() for o, record in _read(consumer, key, offsets)}
+        return {
+            (*key, o): record
+            for key, offsets in held.items()
+            for o, record in _read(consumer, key, offsets)
+        }
 
 
-def _read(consumer: kafka.KafkaConsumer, key: tuple[str, str, int], offsets: Collection[int]) -> Iterator:
+def _read(
+    consumer: kafka.KafkaConsumer, key: tuple[str, str, int], offsets: Collection[int]
+) -> Iterator:
     partition = TopicPartition(key[0], key[2])
     consumer.assign([partition])
-    first, end = (ask([partition])[partition] for ask in (consumer.beginning_offsets, consumer.end_offsets))
+    first, end = (
+        ask([partition])[partition] for ask in (consumer.beginning_offsets, consumer.end_offsets)
+    )
     held = {offset for offset in offsets if first <= offset < end}
     if not held:
         return
@@ -268,12 +311,14 @@ def _read(consumer: kafka.KafkaConsumer, key: tuple[str, str, int], offsets: Col
 
 
 class Source(Poller):
-    """One worker's part of every topic of the contract, read from where the lake stands; see source.Poller.
+    """One worker's part of every topic of the contract, read from where the lake stands; see
+    source.Poller.
 
-    `stored`: gives {(topic, topic id, partition): Standing} of what has landed, asked for when partitions are
-    assigned; None reads all from the beginning. `group` is the name under which `commit` tells the broker how far
-    we are. Topics and partitions that are made later are noticed within seconds.
-    Raises BrokerMissing where no Kafka answers; once open it outlasts any outage (`unreachable_s`, `notices`).
+    `stored`: gives {(topic, topic id, partition): Standing} of what has landed, asked for when
+    partitions are assigned; None reads all from the beginning. `group` is the name under which
+    `commit` tells the broker how far we are. Topics and partitions that are made later are noticed
+    within seconds. Raises BrokerMissing where no Kafka answers; once open it outlasts any outage
+    (`unreachable_s`, `notices`).
     """
 
     def __init__(
@@ -297,8 +342,9 @@ class Source(Poller):
 class _KafkaWire:
     """source.Wire over kafka-python's connections and protocol classes.
 
-    Fetches are made here and not by KafkaConsumer because its own go by topic name, so that a topic made again
-    under the same name is read on at the old position, and because it makes an object of every record.
+    Fetches are made here and not by KafkaConsumer because its own go by topic name, so that a topic
+    made again under the same name is read on at the old position, and because it makes an object of
+    every record.
     """
 
     decompressors = codecs.DECOMPRESSORS
@@ -325,7 +371,9 @@ class _KafkaWire:
             return self._admin.describe_cluster()["cluster_id"]
 
     def others(self) -> list[str]:
-        """Other lakes that have told this Kafka under the same group how far they are; none where it can't be asked."""
+        """Other lakes that have told this Kafka under the same group how far they are; none where
+        it can't be asked.
+        """
         try:
             committed = self._admin.list_group_offsets(self._group)[self._group]
         except errors.KafkaError as error:  # nobody has ever committed, or this user may not ask
@@ -347,10 +395,14 @@ class _KafkaWire:
     def earliest(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
         return self._offsets(partitions, OffsetSpec.EARLIEST)
 
-    def ends(self, partitions: Iterable[tuple[str, int]], *, is_all: bool = False) -> dict[tuple[str, int], int]:
+    def ends(
+        self, partitions: Iterable[tuple[str, int]], *, is_all: bool = False
+    ) -> dict[tuple[str, int], int]:
         return self._offsets(partitions, OffsetSpec.LATEST, isolation=_isolation(is_all))
 
-    def appended_from(self, moments_ms: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+    def appended_from(
+        self, moments_ms: Mapping[tuple[str, int], int]
+    ) -> dict[tuple[str, int], int]:
         """The first offset appended at that moment or later; -1 where there is none."""
         specs = {TopicPartition(*key): at for key, at in moments_ms.items()}
         with self._asking():
@@ -363,7 +415,9 @@ class _KafkaWire:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """Where the client does not know a node yet (it has just joined, or come back) it is told to look."""
+        """Where the client does not know a node yet (it has just joined, or come back) it is told
+        to look.
+        """
         with _broker_errors(self._settings):
             try:
                 yield
@@ -374,7 +428,9 @@ class _KafkaWire:
     def fetch(self, node: int, wants: list[Want], *, may_wait: bool) -> Future:
         """`may_wait`: the broker may gather records for FLOE_INGEST_LINGER_MS before it answers."""
         linger_ms = self._settings.ingest_linger_ms if may_wait else 0
-        request = _fetch(wants, partition_bytes=_FETCH_BYTES // 4, wait_ms=linger_ms, isolation=_isolation(False))
+        request = _fetch(
+            wants, partition_bytes=_FETCH_BYTES // 4, wait_ms=linger_ms, isolation=_isolation(False)
+        )
         return self._manager.run(self._sent, request, node)[0]
 
     def ask(self, node: int, wants: list[Want], *, is_all: bool) -> list[Got]:
@@ -408,14 +464,20 @@ class _KafkaWire:
         return self._answers(handle.value)
 
     def _answers(self, response) -> list[Got]:
-        return [self._got(str(topic.topic_id), part) for topic in response.responses for part in topic.partitions]
+        return [
+            self._got(str(topic.topic_id), part)
+            for topic in response.responses
+            for part in topic.partitions
+        ]
 
     def _got(self, topic_id: str, part) -> Got:
         error = errors.for_code(part.error_code)
         number = part.partition_index
         if error is errors.OffsetOutOfRangeError:
             return Got(topic_id, number, "lost")
-        if issubclass(error, errors.RetriableError):  # no leader here, topic deleted, another topic id
+        if issubclass(
+            error, errors.RetriableError
+        ):  # no leader here, topic deleted, another topic id
             return Got(topic_id, number, "moved")
         if error is not errors.NoError:
             with _broker_errors(self._settings):
@@ -423,12 +485,17 @@ class _KafkaWire:
         if part.diverging_epoch is not None and part.diverging_epoch.end_offset >= 0:
             return Got(topic_id, number, "lost", end=part.diverging_epoch.end_offset)
         aborted = tuple((a.producer_id, a.first_offset) for a in part.aborted_transactions or ())
-        return Got(topic_id, number, "data", part.records or b"", aborted, readable_to=part.high_watermark)
+        return Got(
+            topic_id, number, "data", part.records or b"", aborted, readable_to=part.high_watermark
+        )
 
     def commit(self, positions: Mapping[tuple[str, int], int], *, is_last: bool = False) -> None:
         if time.monotonic() < self._commit_at and not is_last:
             return
-        offsets = {TopicPartition(*key): OffsetAndMetadata(at, self._lake, -1) for key, at in positions.items()}
+        offsets = {
+            TopicPartition(*key): OffsetAndMetadata(at, self._lake, -1)
+            for key, at in positions.items()
+        }
         try:
             self._admin.alter_group_offsets(self._group, offsets)
             self._commit_at = time.monotonic() + _COMMIT_EVERY_S
@@ -437,7 +504,9 @@ class _KafkaWire:
             _log.info("the group %s's offsets could not be committed: %r", self._group, error)
 
 
-def _fetch(wants: list[Want], *, partition_bytes: int, wait_ms: int, isolation: IsolationLevel) -> FetchRequest:
+def _fetch(
+    wants: list[Want], *, partition_bytes: int, wait_ms: int, isolation: IsolationLevel
+) -> FetchRequest:
     topics: dict[str, list] = {}
     for want in wants:
         part = FetchRequest.FetchTopic.FetchPartition(
@@ -455,7 +524,10 @@ def _fetch(wants: list[Want], *, partition_bytes: int, wait_ms: int, isolation: 
         isolation_level=isolation,
         session_id=0,
         session_epoch=-1,
-        topics=[FetchRequest.FetchTopic(topic_id=UUID(i), partitions=parts) for i, parts in topics.items()],
+        topics=[
+            FetchRequest.FetchTopic(topic_id=UUID(i), partitions=parts)
+            for i, parts in topics.items()
+        ],
         forgotten_topics_data=[],
         rack_id="",
         min_version=_FETCH_BY_TOPIC_ID,
@@ -467,11 +539,13 @@ def _isolation(is_all: bool) -> IsolationLevel:
     return IsolationLevel.READ_UNCOMMITTED if is_all else IsolationLevel.READ_COMMITTED
 
 
-# --- clients -----------------------------------------------------------------------------------------------------
+# --- clients ------------------------------------------------------------------------------------
 
 
 class _KeyPartitioner(kafka.partitioner.DefaultPartitioner):
-    """The default's choice (murmur2, as Java's), remembered: the same patients come again and again."""
+    """The default's choice (murmur2, as Java's), remembered: the same patients come again and
+    again.
+    """
 
     def partition(self, topic, key, serialized_key, value, serialized_value, cluster):
         if serialized_key is None:
@@ -486,7 +560,9 @@ def _hash(key: bytes) -> int:
 
 
 class _ClosingSockets(KafkaNetSocket):
-    """Direct connections whose socket is closed where connecting fails: the library's own leaves that to chance."""
+    """Direct connections whose socket is closed where connecting fails: the library's own leaves
+    that to chance.
+    """
 
     SCHEMES = (_SOCKETS,)
 
@@ -548,10 +624,11 @@ def _admin(settings, *, timeout_s: float = 10.0) -> Iterator[KafkaAdminClient]:
 
 
 def _made(kind: type, settings, *, timeout_s: float = _BOOTSTRAP_S, **options) -> tuple:
-    """A client of kafka-python and its connections; an error leaves neither a thread nor a socket behind.
+    """A client of kafka-python and its connections; an error leaves neither a thread nor a socket
+    behind.
 
-    One connection is tried first: the client's own start would repeat it until the time is over, and then not say
-    why it failed (a wrong password, an unknown certificate).
+    One connection is tried first: the client's own start would repeat it until the time is over,
+    and then not say why it failed (a wrong password, an unknown certificate).
     """
     options |= _connection(settings)
     net = NetworkSelector(**options)
@@ -559,7 +636,9 @@ def _made(kind: type, settings, *, timeout_s: float = _BOOTSTRAP_S, **options) -
     client = KafkaNetClient(net=net, manager=manager)
     try:
         manager.run(_first_connection, manager, timeout_s * 1000)
-        made = kind(kafka_client=lambda **_: client, bootstrap_timeout_ms=int(timeout_s * 1000), **options)
+        made = kind(
+            kafka_client=lambda **_: client, bootstrap_timeout_ms=int(timeout_s * 1000), **options
+        )
     except BaseException:
         client.close()
         raise
@@ -570,7 +649,9 @@ async def _first_connection(manager: KafkaConnectionManager, timeout_ms: float) 
     """To any of the bootstrap addresses; raises the last one's error."""
     failure: errors.KafkaError = errors.KafkaConnectionError("no address")
     for address in manager.cluster.bootstrap_brokers():
-        connection = manager.get_connection(address.node_id, timeout_ms=timeout_ms, refresh_metadata_on_err=False)
+        connection = manager.get_connection(
+            address.node_id, timeout_ms=timeout_ms, refresh_metadata_on_err=False
+        )
         try:
             await manager.wait_for(connection.init_future, timeout_ms)
             return
@@ -578,7 +659,9 @@ async def _first_connection(manager: KafkaConnectionManager, timeout_ms: float) 
             failure = error
             if connection.sasl_enabled and connection.broker_version_data is not None:
                 # over TLS the library sees that the broker hangs up, not its refusal before that
-                failure = errors.SaslAuthenticationFailedError("it hung up when told user and password")
+                failure = errors.SaslAuthenticationFailedError(
+                    "it hung up when told user and password"
+                )
     raise failure
 
 
@@ -644,7 +727,11 @@ def _topic_options(settings) -> dict:
 
 
 def _described(admin: KafkaAdminClient) -> list[dict]:
-    return [topic for topic in admin.describe_topics([t.type for t in TOPICS]) if topic["error_code"] == 0]
+    return [
+        topic
+        for topic in admin.describe_topics([t.type for t in TOPICS])
+        if topic["error_code"] == 0
+    ]
 
 
 def _offsets(

@@ -1,7 +1,7 @@
 """How a topic must be set so that no record vanishes before it is read. Pure.
 
-Here: the settings, what is wrong with others, the remedy. Not here: asking Kafka (stream.py), who says it (doctor,
-status).
+Here: the settings, what is wrong with others, the remedy. Not here: asking Kafka (stream.py), who
+says it (doctor, status).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,16 @@ ARRIVAL = (
     "LogAppendTime",
     "retention counts from the time that a producer stamps, so that records of the past are deleted within minutes",
 )
-_WHOLE = ("cleanup.policy", "delete", "of the records of a key only the last is kept, the others are deleted unread")
-_SIZE = ("retention.bytes", "-1", "records are deleted when the topic grows, however young they are")
+_WHOLE = (
+    "cleanup.policy",
+    "delete",
+    "of the records of a key only the last is kept, the others are deleted unread",
+)
+_SIZE = (
+    "retention.bytes",
+    "-1",
+    "records are deleted when the topic grows, however young they are",
+)
 _RETENTION = "retention.ms"
 ASKED = (ARRIVAL[0], _WHOLE[0], _SIZE[0], _RETENTION)
 
@@ -35,22 +43,29 @@ class TopicFault:
         return f"{self.topic} has {self.setting}={self.value}: {self.consequence}"
 
 
-def faults(configs: Mapping[str, Mapping[str, str]], *, bootstrap: str, retention_days: float) -> list[TopicFault]:
-    """The faults of topics: `configs` is topic -> setting -> value. A setting that Kafka does not tell is no fault.
+def faults(
+    configs: Mapping[str, Mapping[str, str]], *, bootstrap: str, retention_days: float
+) -> list[TopicFault]:
+    """The faults of topics: `configs` is topic -> setting -> value. A setting that Kafka does not
+    tell is no fault.
 
     `retention_days`: for how long records are expected to stay (FLOE_KAFKA_RETENTION_DAYS).
     """
     return [
-        fault for topic, config in sorted(configs.items()) for fault in _of(topic, config, bootstrap, retention_days)
+        fault
+        for topic, config in sorted(configs.items())
+        for fault in _of(topic, config, bootstrap, retention_days)
     ]
 
 
-def _of(topic: str, config: Mapping[str, str], bootstrap: str, retention_days: float) -> Iterator[TopicFault]:
+def _of(
+    topic: str, config: Mapping[str, str], bootstrap: str, retention_days: float
+) -> Iterator[TopicFault]:
     def fault(setting: str, right: str, consequence: str) -> TopicFault:
-        change = (
-            f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --topic {topic} --add-config {setting}={right}"
+        change = f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --topic {topic} --add-config {setting}={right}"
+        return TopicFault(
+            topic, setting, config[setting], consequence, f"{change} (or ask who runs that Kafka)"
         )
-        return TopicFault(topic, setting, config[setting], consequence, f"{change} (or ask who runs that Kafka)")
 
     for setting, right, consequence in (ARRIVAL, _WHOLE, _SIZE):
         if config.get(setting, right) != right:

@@ -1,7 +1,9 @@
-"""Turns: one writer at a time over a catalog that takes one writer at a time; no file removed while a copy is made.
+"""Turns: one writer at a time over a catalog that takes one writer at a time; no file removed while
+a copy is made.
 
-Here: advisory locks between the processes of a machine, the turn fair among those who wait. Not here: what is written
-(lake.py) or copied (backup.py). The locks are the kernel's: they end with their holder, however that ends.
+Here: advisory locks between the processes of a machine, the turn fair among those who wait.
+Not here: what is written (lake.py) or copied (backup.py). The locks are the kernel's: they end with
+their holder, however that ends.
 """
 
 import fcntl
@@ -24,7 +26,9 @@ def catalog_turn(catalog: Path):
 
 @contextmanager
 def keeping_files(catalog: Path) -> Iterator[None]:
-    """While the block runs no file of the lake is removed; waits for a removal that is under way."""
+    """While the block runs no file of the lake is removed; waits for a removal that is under
+    way.
+    """
     path = _kept(catalog)
     with _locked(path, time.monotonic() + TURN_WAIT_S, holder=path, kind=fcntl.LOCK_SH):
         yield
@@ -46,7 +50,8 @@ def _kept(catalog: Path) -> Path:
 
 @contextmanager
 def file_turn(path: Path, *, wait_s: float) -> Iterator[None]:
-    """Holds the turn while the block runs; FloeError naming the holder if it does not come within `wait_s`.
+    """Holds the turn while the block runs; FloeError naming the holder if it does not come within
+    `wait_s`.
 
     1. the door: who waits for the turn holds it, so that one who has just written queues behind;
     2. the turn itself; 3. the door is left open for the next.
@@ -61,7 +66,9 @@ def file_turn(path: Path, *, wait_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(path: Path, deadline: float, *, holder: Path, kind: int = fcntl.LOCK_EX) -> Iterator[int]:
+def _locked(
+    path: Path, deadline: float, *, holder: Path, kind: int = fcntl.LOCK_EX
+) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     try:
         while not _try_lock(descriptor, kind):

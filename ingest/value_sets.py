@@ -1,8 +1,8 @@
 """EQ-5D-5L value sets as the user supplies them: CSV files to numbers.
 
-Here: reading one folder. Not here: scoring (transforms/instruments/eq5d.py). No value set is shipped: each belongs to
-its owner. A file is named COUNTRY.csv or COUNTRY_NAME.csv (ISO 3166, as in floe.clinics.v1) and has the columns
-`profile` (five digits, 11111 to 55555) and `utility`.
+Here: reading one folder. Not here: scoring (transforms/instruments/eq5d.py). No value set is
+shipped: each belongs to its owner. A file is named COUNTRY.csv or COUNTRY_NAME.csv (ISO 3166, as in
+floe.clinics.v1) and has the columns `profile` (five digits, 11111 to 55555) and `utility`.
 """
 
 import csv
@@ -15,17 +15,22 @@ from transforms.errors import UnreadableFile
 def read_value_sets(folder: str) -> dict[str, tuple[str, dict[str, float]]]:
     """Country -> (the file's name without .csv, profile -> utility); empty text gives none.
 
-    A folder that is not there, a row that can't be read, or two files of one country is an UnreadableFile.
+    A folder that is not there, a row that can't be read, or two files of one country is an
+    UnreadableFile.
     """
     if not folder:
         return {}
     if not Path(folder).is_dir():
-        raise UnreadableFile(f"found no folder {folder}, expected EQ-5D-5L value sets: correct FLOE_EQ5D_VALUE_SETS")
+        raise UnreadableFile(
+            f"found no folder {folder}, expected EQ-5D-5L value sets: correct FLOE_EQ5D_VALUE_SETS"
+        )
     found = {}
     for path in sorted(Path(folder).glob("*.csv")):
         country = path.stem.split("_")[0].upper()
         if country in found:
-            raise UnreadableFile(f"found two value sets of {country}, {found[country][0]} and {path.stem}: keep one")
+            raise UnreadableFile(
+                f"found two value sets of {country}, {found[country][0]} and {path.stem}: keep one"
+            )
         found[country] = (path.stem, _read(path))
     return found
 

@@ -1,10 +1,12 @@
 """The loop around landing: one thread polls, one decodes, one lands, until told to stop or drained.
 
-Here: pipelining, backpressure, stopping, what is said meanwhile. Not here: what a step does (source.py, landing.py).
+Here: pipelining, backpressure, stopping, what is said meanwhile. Not here: what a step does
+(source.py, landing.py).
 
-The queues between the threads hold one batch each: when landing is slow, decoding and then polling stop; when polling
-is slow, a batch waits at most FLOE_INGEST_LINGER_MS to fill. Where a worker stands is in the lake alone, so whatever
-ends it, the next start goes on behind the last batch that was committed.
+The queues between the threads hold one batch each: when landing is slow, decoding and then polling
+stop; when polling is slow, a batch waits at most FLOE_INGEST_LINGER_MS to fill. Where a worker
+stands is in the lake alone, so whatever ends it, the next start goes on behind the last batch that
+was committed.
 """
 
 import queue
@@ -93,13 +95,15 @@ def run(
     on_progress: Say | None = None,
     after_parting: str | None = None,
 ) -> WorkerReport:
-    """Lands what arrives until `stop` is set; with `drain`, until the end offsets seen at the start have landed.
+    """Lands what arrives until `stop` is set; with `drain`, until the end offsets seen at the start
+    have landed.
 
-    The batch in hand when `stop` is set is finished. Worker (K, N) reads its share of the partitions. Raises
-    BrokerMissing (no Kafka at the start; a later outage is waited for), LandingConflict (another worker has the
-    partition), DiskFull and the lake's other errors, FloeError where Kafka deleted records unread (see
-    FLOE_INGEST_SKIP_LOST), LogsParted where its log is no more the one that landed and `after_parting` (parting.CHOICES)
-    does not say how to go on: each leaves the lake whole, and the next start carries on.
+    The batch in hand when `stop` is set is finished. Worker (K, N) reads its share of the
+    partitions. Raises BrokerMissing (no Kafka at the start; a later outage is waited for),
+    LandingConflict (another worker has the partition), DiskFull and the lake's other errors,
+    FloeError where Kafka deleted records unread (see FLOE_INGEST_SKIP_LOST), LogsParted where its
+    log is no more the one that landed and `after_parting` (parting.CHOICES) does not say how to go
+    on: each leaves the lake whole, and the next start carries on.
     """
     make_home(settings)
     with Lake.open(settings.model_copy(update={"lake_threads": 1})) as lake, kept_open(settings):
@@ -109,8 +113,9 @@ def run(
 
 
 def wait_landed(settings, *, stop: threading.Event, say: Say = lambda _: None) -> bool:
-    """Waits until what is in Kafka now has landed; False where `stop` was set before. Raises LogsParted: of a log that is
-    not the one that landed nobody knows what is still to land."""
+    """Waits until what is in Kafka now has landed; False where `stop` was set before. Raises
+    LogsParted: of a log that is not the one that landed nobody knows what is still to land.
+    """
     ends, ids = stream.end_offsets(settings), stream.topic_ids(settings)
     said_at = time.monotonic()
     with Lake.open(settings) as lake:  # made here if the worker has not made it yet
@@ -146,7 +151,9 @@ class _Filling:
         self.since = self.since or time.monotonic()
         self.batches += polled
         self.records += sum(len(b.values) for b in polled)
-        self.size_bytes += sum(len(part) for b in polled for part in (*b.keys, *b.values, *b.headers.values()) if part)
+        self.size_bytes += sum(
+            len(part) for b in polled for part in (*b.keys, *b.values, *b.headers.values()) if part
+        )
 
 
 @dataclass(frozen=True)
@@ -157,11 +164,12 @@ class _End:
 
 
 class _Worker:
-    """The poll thread owns the source; the thread that called `run` owns the lake's writes and the report.
+    """The poll thread owns the source; the thread that called `run` owns the lake's writes and the
+    report.
 
-    Decoding stands between the two: polling is Python's own work, decoding and landing are not, so that two cores
-    do all three at once. The lake has one thread here: of several the idle ones wake for each of a landing's small
-    statements, which more than doubles its CPU time.
+    Decoding stands between the two: polling is Python's own work, decoding and landing are not, so
+    that two cores do all three at once. The lake has one thread here: of several the idle ones wake
+    for each of a landing's small statements, which more than doubles its CPU time.
     """
 
     def __init__(
@@ -202,7 +210,9 @@ class _Worker:
         self._beat_at = self._said_at = 0.0
 
     def run(self, drain: bool) -> WorkerReport:
-        """A drain that raised alerts goes on until they have landed too: who drains and looks must see them."""
+        """A drain that raised alerts goes on until they have landed too: who drains and looks must
+        see them.
+        """
         state = "failed"
         try:
             self._run(drain)
@@ -215,14 +225,18 @@ class _Worker:
         return self._report
 
     def _run(self, drain: bool, *, only: str | None = None) -> None:
-        """Until stopped; with `drain` until the ends seen at its start have landed (`only` of that topic)."""
+        """Until stopped; with `drain` until the ends seen at its start have landed (`only` of that
+        topic).
+        """
         self._end.clear()
         with Source(self._settings, worker=self._number, stored=self._standings) as source:
             ends = source.end_offsets() if drain else None
             if only:
                 ends = {key: end for key, end in ends.items() if key[0] == only}
             threads = [
-                threading.Thread(target=self._poll, args=(source, ends), name="floe-poll", daemon=True),
+                threading.Thread(
+                    target=self._poll, args=(source, ends), name="floe-poll", daemon=True
+                ),
                 threading.Thread(target=self._decode, name="floe-decode", daemon=True),
             ]
             for thread in threads:
@@ -236,7 +250,7 @@ class _Worker:
             if self._committable:
                 source.commit(self._committable, is_last=True)
 
-    # --- the poll thread ---
+    # --- the poll thread -------------------------------------------------------------------------
 
     def _standings(self) -> dict[Partition, Standing]:
         """Where to go on: what has landed, or is on its way to it."""
@@ -257,15 +271,21 @@ class _Worker:
                     return
         except BaseException as error:
             if isinstance(error, LogsParted) and filling.batches:
-                self._hand_on(self._polled, filling.batches)  # of the log before: Kafka may have it no more
+                self._hand_on(
+                    self._polled, filling.batches
+                )  # of the log before: Kafka may have it no more
             self._hand_on(self._polled, _End(error))
 
     def _fill(self, source: Source, filling: _Filling) -> _Filling:
-        """Polls into the batch; where it is full or has waited long enough and landing is free, hands it over."""
+        """Polls into the batch; where it is full or has waited long enough and landing is free,
+        hands it over.
+        """
         room = self._settings.ingest_batch_records - filling.records
         is_full = room <= 0 or filling.size_bytes >= _MOST_BYTES
         polled = [] if is_full else source.poll(room, timeout_s=self._patience(filling))
-        parted = self._hear(source, filling)  # what is missing of a partition comes before what is there
+        parted = self._hear(
+            source, filling
+        )  # what is missing of a partition comes before what is there
         if polled:
             self._hand_out(filling, polled)
         if parted:
@@ -293,7 +313,9 @@ class _Worker:
         return min(_POLL_S, max(0.0, left))
 
     def _hear(self, source: Source, filling: _Filling) -> list[LogParted]:
-        """Gives what has parted, which is decided about when all that was polled is in the batch."""
+        """Gives what has parted, which is decided about when all that was polled is in the
+        batch.
+        """
         notices = source.notices()
         parted = [notice for notice in notices if isinstance(notice, LogParted)]
         for notice in notices:
@@ -303,7 +325,9 @@ class _Worker:
             if notice not in parted:
                 self._say(str(notice))
             if isinstance(notice, TopicRecreated):
-                self._landed = {key: at for key, at in self._landed.items() if key[0] != notice.topic}
+                self._landed = {
+                    key: at for key, at in self._landed.items() if key[0] != notice.topic
+                }
             elif isinstance(notice, BeginningMissing):
                 self._hand_out(filling, [unknown_batch(notice)])
             elif isinstance(notice, PositionLost):
@@ -321,15 +345,23 @@ class _Worker:
         return lost_batch(lost)
 
     def _gone_on(self, source: Source, parted: list[LogParted]) -> list[Batch]:
-        """How landing goes on, as batches that the ledger shows; LogsParted unless that was chosen."""
+        """How landing goes on, as batches that the ledger shows; LogsParted unless that was
+        chosen.
+        """
         if self._after_parting is None:
             raise LogsParted(_choices_sentence(parted))
         self._has_chosen, batches = True, []
         for notice in parted:
             batch = gone_on(self._lake, source, notice, self._after_parting)
             self._landed[(batch.topic, batch.partition)] = batch.next_position
-            what = "where log and lake part" if self._after_parting == PARTED else "the log's beginning"
-            self._say(f"{notice}; it goes on at {batch.next_position:,}, {what}, as the ledger says")
+            what = (
+                "where log and lake part"
+                if self._after_parting == PARTED
+                else "the log's beginning"
+            )
+            self._say(
+                f"{notice}; it goes on at {batch.next_position:,}, {what}, as the ledger says"
+            )
             batches.append(batch)
         return batches
 
@@ -338,7 +370,9 @@ class _Worker:
         if self._after_parting is None or not source.is_agreed:
             return
         if not self._has_chosen:
-            self._say(f"--from {self._after_parting} changes nothing: Kafka's log agrees with what landed")
+            self._say(
+                f"--from {self._after_parting} changes nothing: Kafka's log agrees with what landed"
+            )
         self._after_parting = None
 
     def _watch(self, source: Source, *, is_draining: bool) -> None:
@@ -358,7 +392,7 @@ class _Worker:
             with suppress(BrokerMissing):
                 self._ends = source.end_offsets()
 
-    # --- the decode thread ---
+    # --- the decode thread -----------------------------------------------------------------------
 
     def _decode(self) -> None:
         while not self._end.is_set():
@@ -383,7 +417,7 @@ class _Worker:
                 to.put(item, timeout=_POLL_S)
                 return
 
-    # --- the landing thread ---
+    # --- the landing thread ----------------------------------------------------------------------
 
     def _land_all(self) -> None:
         while True:
@@ -420,7 +454,11 @@ class _Worker:
     def _publish_alerts(self) -> None:
         """Those that can't be told now are told later, at the latest after the next start."""
         now = time.monotonic()
-        if self._unreachable_s or now < self._alerts_wait or not (self._is_alert_due or now >= self._alerts_at):
+        if (
+            self._unreachable_s
+            or now < self._alerts_wait
+            or not (self._is_alert_due or now >= self._alerts_at)
+        ):
             return
         self._alerts_at, self._alerts_wait = now + _HOURS_EVERY_S, 0.0
         due = due_alerts(self._lake, now=datetime.now(UTC))
@@ -438,7 +476,7 @@ class _Worker:
         self._alerts_sent += len(due.events)
         self._is_alert_due = False
 
-    # --- what is said ---
+    # --- what is said ----------------------------------------------------------------------------
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -456,13 +494,19 @@ class _Worker:
     def _lag(self) -> int | None:
         """Positions up to the ends last seen that have not landed; None before the first look."""
         ends = self._ends
-        return sum(max(0, end - self._landed.get(key, 0)) for key, end in ends.items()) if ends else None
+        return (
+            sum(max(0, end - self._landed.get(key, 0)) for key, end in ends.items())
+            if ends
+            else None
+        )
 
     def _rate(self) -> float:
         now = time.monotonic()
         while self._recent and now - self._recent[0][0] > _RATE_WINDOW_S:
             self._recent.popleft()
-        return sum(count for _, count in self._recent) / min(_RATE_WINDOW_S, max(1.0, now - self._started))
+        return sum(count for _, count in self._recent) / min(
+            _RATE_WINDOW_S, max(1.0, now - self._started)
+        )
 
     def _beat(self, state: str) -> None:
         write_heartbeat(
@@ -493,7 +537,11 @@ def _has_reached(source: Source, ends: Mapping[tuple[str, int], int]) -> bool:
 
 
 def _choices_sentence(parted: list[LogParted]) -> str:
-    more = f"; of {counted(len(parted) - 1, 'more partition')} the like was found" if len(parted) > 1 else ""
+    more = (
+        f"; of {counted(len(parted) - 1, 'more partition')} the like was found"
+        if len(parted) > 1
+        else ""
+    )
     return (
         f"Kafka's log is not the one that landed: {parted[0]}{more}. It was put back to an older state, or has lost "
         "its end; nothing was read or skipped. Bring the newer log back, or choose: floe ingest "

@@ -1,6 +1,8 @@
-"""What `floe alerts` does: lists alerts, says how long they waited, publishes what a person did, tries the sinks.
+"""What `floe alerts` does: lists alerts, says how long they waited, publishes what a person did,
+tries the sinks.
 
-Here: the steps of each. Not here: the watcher and the sinks (ingest/alerting), the lists of the day's work (work_lists.py).
+Here: the steps of each. Not here: the watcher and the sinks (ingest/alerting), the lists of the
+day's work (work_lists.py).
 """
 
 from datetime import UTC, datetime
@@ -46,8 +48,11 @@ def alert_times(settings) -> pl.DataFrame:
         return standing.times(lake, now=datetime.now(UTC))
 
 
-def act_on_alert(settings, alert_id: str, act: standing.Act, *, seen_revision: int | None = None) -> None:
-    """Publishes what a person did, once it has said what the alert is; it shows once that has landed.
+def act_on_alert(
+    settings, alert_id: str, act: standing.Act, *, seen_revision: int | None = None
+) -> None:
+    """Publishes what a person did, once it has said what the alert is; it shows once that has
+    landed.
 
     `alert_id`: an alert's name, or the beginning of one alert's alone.
     """
@@ -56,9 +61,13 @@ def act_on_alert(settings, alert_id: str, act: standing.Act, *, seen_revision: i
     with Lake.open(settings, read_only=True) as lake:
         row = _one_alert(standing.alerts(lake), alert_id)
         rows = lake.table(standing.TABLE, where="alert_id = $1", params=[row["alert_id"]])
-        event = standing.act(rows, row["alert_id"], act, now=datetime.now(UTC), seen_revision=seen_revision)
+        event = standing.act(
+            rows, row["alert_id"], act, now=datetime.now(UTC), seen_revision=seen_revision
+        )
     stream.publish(settings, [event])
-    tell(f"{row['rule']} of {row['subject_kind']} {row['subject_id']}, {row['tier']}: {row['finding'] or 'no finding'}")
+    tell(
+        f"{row['rule']} of {row['subject_kind']} {row['subject_id']}, {row['tier']}: {row['finding'] or 'no finding'}"
+    )
     tell(f"alert {row['alert_id']} is {act.state} once the change has landed")
 
 
@@ -74,7 +83,8 @@ def _one_alert(rows: pl.DataFrame, beginning: str) -> dict:
 
 
 def check_alerts(settings, *, send: bool) -> None:
-    """Says what the file of duties leaves to be desired and, where asked to, how each sink took a test.
+    """Says what the file of duties leaves to be desired and, where asked to, how each sink took a
+    test.
 
     Raises FloeError where anything is left to be desired or was not delivered.
     """
@@ -96,4 +106,6 @@ def check_alerts(settings, *, send: bool) -> None:
         of_trial = f" and {failures} of {len(results)} test deliveries not taken" if send else ""
         raise FloeError(f"{counted(len(faults), 'thing')} to mend{of_trial}: see above")
     if not send:
-        tell(f"the file can be meant so; its sinks: {', '.join(sink.name for sink in duty.sinks)}; --send tries them")
+        tell(
+            f"the file can be meant so; its sinks: {', '.join(sink.name for sink in duty.sinks)}; --send tries them"
+        )

@@ -2,9 +2,9 @@
 
 Here: `floe sql --to FILE`. Not here: JSON, CSV and tables (printing.py), which rows (console.py).
 
-A new file is made beside its place, flushed, and linked into it, so that no other file is ever written over, whoever
-makes one there meanwhile. Folders are told apart by device and inode, so that no link, no `..` and no other spelling
-leads into the lake.
+A new file is made beside its place, flushed, and linked into it, so that no other file is ever
+written over, whoever makes one there meanwhile. Folders are told apart by device and inode, so that
+no link, no `..` and no other spelling leads into the lake.
 """
 
 import errno
@@ -28,10 +28,11 @@ _Identity = tuple[int, int]
 
 @contextmanager
 def new_file(to: Path, *, settings) -> Iterator[BinaryIO]:
-    """A file to write into, which only its owner may read; at `to` once the block has ended without an error.
+    """A file to write into, which only its owner may read; at `to` once the block has ended without
+    an error.
 
-    Raises UsageError where something is at `to`, or its folder is of the home, the lake's files, the cache or not there;
-    DiskFull.
+    Raises UsageError where something is at `to`, or its folder is of the home, the lake's files,
+    the cache or not there; DiskFull.
     """
     try:
         folder = os.open(to.parent, _FOLDER)
@@ -45,7 +46,9 @@ def new_file(to: Path, *, settings) -> Iterator[BinaryIO]:
             raise DiskFull(
                 f"no space is left for {to}: nothing is there now; free some, or give --to another"
             ) from error
-        raise UsageError(f"{to} can't be written ({error.strerror or error}): give --to another file") from error
+        raise UsageError(
+            f"{to} can't be written ({error.strerror or error}): give --to another file"
+        ) from error
 
 
 def _require_free(to: Path, folder: int, *, settings) -> None:
@@ -55,7 +58,9 @@ def _require_free(to: Path, folder: int, *, settings) -> None:
         )
     catalog = catalog_file(settings)
     is_of_catalog = catalog is not None and to.name.casefold().startswith(catalog.name.casefold())
-    closed = _closed(settings) | (_identities([catalog.parent]) if catalog and is_of_catalog else set())
+    closed = _closed(settings) | (
+        _identities([catalog.parent]) if catalog and is_of_catalog else set()
+    )
     if closed & set(_above(folder)):
         raise UsageError(
             f"found {to}, which is in Floe's own folders (FLOE_HOME, FLOE_DATA, FLOE_CACHE), expected a file elsewhere: "
@@ -79,7 +84,9 @@ def _filled(to: Path, folder: int) -> Iterator[BinaryIO]:
 
 
 def _put(beside: str, name: str, *, folder: int) -> None:
-    """Under its name, which nobody has meanwhile; a file system without links is asked just before."""
+    """Under its name, which nobody has meanwhile; a file system without links is asked just
+    before.
+    """
     try:
         os.link(beside, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
@@ -97,9 +104,15 @@ def _is_there(name: str, folder: int) -> bool:
 
 
 def _closed(settings) -> set[_Identity]:
-    """Floe's own folders; those directly below count too, since one may be mounted elsewhere as well."""
+    """Floe's own folders; those directly below count too, since one may be mounted elsewhere as
+    well.
+    """
     lake = settings.home / "lake"
-    roots = [settings.home, settings.cache_path, *([] if "://" in settings.data_path else [Path(settings.data_path)])]
+    roots = [
+        settings.home,
+        settings.cache_path,
+        *([] if "://" in settings.data_path else [Path(settings.data_path)]),
+    ]
     return _identities([*roots, *_folders_in(settings.home), *_folders_in(lake)])
 
 
@@ -108,7 +121,9 @@ def _folders_in(folder: Path) -> list[Path]:
 
 
 def _identities(folders: Iterable[Path]) -> set[_Identity]:
-    return {(found.st_dev, found.st_ino) for found in (one.stat() for one in folders if one.exists())}
+    return {
+        (found.st_dev, found.st_ino) for found in (one.stat() for one in folders if one.exists())
+    }
 
 
 def _above(folder: int) -> Iterator[_Identity]:
@@ -125,12 +140,18 @@ def _above(folder: int) -> Iterator[_Identity]:
         os.close(here)
 
 
-def write_parquet(columns: Sequence[str], schema: Any, batches: Iterable[Any], file: BinaryIO) -> int:
-    """The batches under these names (of two alike the second is `name_2`), and how many rows they are."""
+def write_parquet(
+    columns: Sequence[str], schema: Any, batches: Iterable[Any], file: BinaryIO
+) -> int:
+    """The batches under these names (of two alike the second is `name_2`), and how many rows they
+    are.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
-    named = pa.schema([field.with_name(name) for field, name in zip(schema, distinct(columns), strict=True)])
+    named = pa.schema(
+        [field.with_name(name) for field, name in zip(schema, distinct(columns), strict=True)]
+    )
     count = 0
     with closing(parquet.ParquetWriter(file, named, compression="zstd")) as writer:
         for batch in batches:

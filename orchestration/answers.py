@@ -1,6 +1,7 @@
 """What `floe sql` does: one statement that reads, its answer printed or put into a file.
 
-Here: where the statement comes from and its answer goes. Not here: what may be asked (ingest/lake_reading.py), printing.
+Here: where the statement comes from and its answer goes. Not here: what may be asked
+(ingest/lake_reading.py), printing.
 """
 
 import sys
@@ -23,9 +24,13 @@ _LONGEST_STATEMENT = 1_000_000  # bytes
 
 
 def statement_of(words: str | None, *, file: Path | None) -> str:
-    """The statement: the argument, standard input for `-`, or a file's text. Raises UsageError, UnreadableFile."""
+    """The statement: the argument, standard input for `-`, or a file's text. Raises UsageError,
+    UnreadableFile.
+    """
     if (words is None) == (file is None):
-        raise UsageError("found no query, or two, expected one: as the argument, as - (standard input), or by --file")
+        raise UsageError(
+            "found no query, or two, expected one: as the argument, as - (standard input), or by --file"
+        )
     if words is not None and words != "-":
         if words.startswith("-") and not any(c.isspace() for c in words):
             raise UsageError(f"no such option: {words}: floe sql --help tells what it takes")
@@ -34,11 +39,15 @@ def statement_of(words: str | None, *, file: Path | None) -> str:
         with file.open("rb") if file else nullcontext(sys.stdin.buffer) as source:
             text = source.read(_LONGEST_STATEMENT + 1)
         if len(text) > _LONGEST_STATEMENT:
-            raise UsageError(f"found a statement of more than {_LONGEST_STATEMENT:,} bytes, expected a shorter one")
+            raise UsageError(
+                f"found a statement of more than {_LONGEST_STATEMENT:,} bytes, expected a shorter one"
+            )
         return text.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
-        raise UnreadableFile(f"{file or 'standard input'}: found {reason}, expected a query as text") from error
+        raise UnreadableFile(
+            f"{file or 'standard input'}: found {reason}, expected a query as text"
+        ) from error
 
 
 def answer(settings, statement: str, *, as_of: str | None, format: str, to: Path | None) -> None:

@@ -1,7 +1,9 @@
-"""When the marts are brought up to date: on new data, and by the hour whatever happened; and when the lake is tidied.
+"""When the marts are brought up to date: on new data, and by the hour whatever happened; and when
+the lake is tidied.
 
-Here: the jobs, the sensor, the schedules, and the same job run in this process. Not here: the assets.
-`eager` conditions lose triggers under a fast stream (dagster issue 33587), so a sensor asks the lake itself.
+Here: the jobs, the sensor, the schedules, and the same job run in this process. Not here: the
+assets. `eager` conditions lose triggers under a fast stream (dagster issue 33587), so a sensor asks
+the lake itself.
 """
 
 import os
@@ -32,16 +34,26 @@ materialize_job = dg.define_asset_job(
     selection=_COMPUTED,
     description="Brings core and mart up to date with raw; a release where one is due.",
     executor_def=dg.in_process_executor,
-    config={"loggers": {"console": {"config": {"log_level": "WARNING"}}}},  # a table has 11 lines of DEBUG
+    config={
+        "loggers": {"console": {"config": {"log_level": "WARNING"}}}
+    },  # a table has 11 lines of DEBUG
 )
 
 
-@dg.sensor(job=materialize_job, minimum_interval_seconds=_SENSOR_S, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=materialize_job,
+    minimum_interval_seconds=_SENSOR_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def on_new_data(context: dg.SensorEvaluationContext):
     """One run where records have landed since the last; none while one is at work."""
     at_work = dg.RunsFilter(
         job_name=materialize_job.name,
-        statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
+        statuses=[
+            dg.DagsterRunStatus.QUEUED,
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.STARTED,
+        ],
     )
     if context.instance.get_runs_count(at_work):
         return dg.SkipReason("a run is at work")
@@ -54,7 +66,9 @@ def on_new_data(context: dg.SensorEvaluationContext):
     return dg.RunRequest()
 
 
-@dg.schedule(job=materialize_job, cron_schedule="7 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(
+    job=materialize_job, cron_schedule="7 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
 def reconcile(context: dg.ScheduleEvaluationContext):
     """Every hour, whatever the sensor saw: nothing stays behind."""
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
@@ -67,26 +81,35 @@ def upkeep(context: dg.OpExecutionContext):
 
 
 @dg.job(
-    description="Merges small files, flushes inlined rows, expires old snapshots.", executor_def=dg.in_process_executor
+    description="Merges small files, flushes inlined rows, expires old snapshots.",
+    executor_def=dg.in_process_executor,
 )
 def upkeep_job():
     upkeep()
 
 
-@dg.schedule(job=upkeep_job, cron_schedule="37 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(
+    job=upkeep_job, cron_schedule="37 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
 def hourly_upkeep(context: dg.ScheduleEvaluationContext):
-    """Every hour: a trickle of events makes two commits a second, and each leaves something to tidy."""
+    """Every hour: a trickle of events makes two commits a second, and each leaves something to
+    tidy.
+    """
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
 
 
 def tidy(lake: Lake) -> dict[str, int]:
-    """Upkeep that keeps every snapshot from the last materialisation's on; counts of what was done."""
+    """Upkeep that keeps every snapshot from the last materialisation's on; counts of what was
+    done.
+    """
     cut = lake.table(DATA_CUT.full_name)
     return lake.upkeep(expire_before=None if cut.is_empty() else cut["lake_snapshot"][0])
 
 
 def materialize_now(settings, *, full: bool, say: Callable[[str], None]) -> bool:
-    """Runs the job in this process; False where nothing had landed since the last time (`full` runs it anyway)."""
+    """Runs the job in this process; False where nothing had landed since the last time (`full` runs
+    it anyway).
+    """
     os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
     with Lake.open(settings) as lake:
         if not full and not is_behind(lake):
@@ -117,7 +140,9 @@ def _restatements(lake: Lake) -> Iterator[str]:
             ORDER BY metric_id"""
     )
     if rows.height:
-        changes = ", ".join(f"{metric} ({before} to {now})" for metric, before, now in rows.iter_rows())
+        changes = ", ".join(
+            f"{metric} ({before} to {now})" for metric, before, now in rows.iter_rows()
+        )
         yield f"computed anew under another version of its rule (mart.restatements, docs/changelog.md): {changes}"
 
 
@@ -130,14 +155,18 @@ def release_now(settings, *, say: Callable[[str], None]) -> None:
 def _without_records(settings, error: OperationalError) -> FloeError:
     """Dagster could not keep its own records, most often because the disk is full."""
     if shutil.disk_usage(settings.home).free < _FULL_BYTES:
-        return DiskFull(f"no space is left under {settings.home}: free some and start again; what was computed stands")
+        return DiskFull(
+            f"no space is left under {settings.home}: free some and start again; what was computed stands"
+        )
     return FloeError(
         f"Dagster can't keep its records ({error.orig}): look into {settings.home / 'dagster'}, or move it away"
     )
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> FloeError:
-    """The first step's failure in a sentence, of the same kind (so with the same exit code) where it is Floe's own."""
+    """The first step's failure in a sentence, of the same kind (so with the same exit code) where
+    it is Floe's own.
+    """
     first = result.get_step_failure_events()[0]
     cause = first.step_failure_data.error.cause or first.step_failure_data.error
     kind = getattr(errors, cause.cls_name, FloeError) if cause.cls_name else FloeError

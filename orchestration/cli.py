@@ -1,8 +1,8 @@
 """The program `floe`: its verbs put together, errors as one sentence, exit codes.
 
-Here: the door. Not here: the verbs' options (verbs/) and what they do.
-Exit codes: 0 done, 2 wrong usage or an unreadable file, 3 something needed is not there, 1 else, being stopped by
-Ctrl-C or SIGTERM included (transforms/errors.py); an error is one sentence on standard error.
+Here: the door. Not here: the verbs' options (verbs/) and what they do. Exit codes: 0 done, 2 wrong
+usage or an unreadable file, 3 something needed is not there, 1 else, being stopped by Ctrl-C or
+SIGTERM included (transforms/errors.py); an error is one sentence on standard error.
 """
 
 import errno
@@ -55,11 +55,17 @@ def main() -> None:
 
 def _stopped(verb: str) -> interrupts.Interrupted | None:
     """What is said of a verb that a signal ended; None of one that runs until it is stopped."""
-    return None if verb in interrupts.UNTIL_STOPPED else interrupts.Interrupted(interrupts.sentence_of(verb))
+    return (
+        None
+        if verb in interrupts.UNTIL_STOPPED
+        else interrupts.Interrupted(interrupts.sentence_of(verb))
+    )
 
 
 def _end(error: BaseException) -> None:
-    """Ends the process with the error's sentence and exit code; raises what is no fault of a user's."""
+    """Ends the process with the error's sentence and exit code; raises what is no fault of a
+    user's.
+    """
     match error:
         case FloeError():
             _fail(str(error), error.exit_code)
@@ -86,11 +92,16 @@ def _of_the_system(error: OSError) -> tuple[str, int]:
         return f"no space is left on the disk ({place}): free some and start again", 3
     if error.errno == errno.EROFS:
         return f"found {place} on a read-only file system: {READABLE}", 3
-    return f"found no use of {place} ({error.strerror or error}): check FLOE_HOME, and who may write there", 3
+    return (
+        f"found no use of {place} ({error.strerror or error}): check FLOE_HOME, and who may write there",
+        3,
+    )
 
 
 def _usage(error: TyperException) -> str:
-    """What is wrong with the words given, and where the right ones are told; no words at all have had their help."""
+    """What is wrong with the words given, and where the right ones are told; no words at all have
+    had their help.
+    """
     verb = getattr(getattr(error, "ctx", None), "command_path", "floe")
     return f"{error.format_message().rstrip('.') or 'found no verb'}: {verb} --help tells what it takes"
 

@@ -19,10 +19,13 @@ DATA_CUT = CORE_TABLES["data_cut"]
 def take_cut(lake: Lake) -> pl.DataFrame:
     """The one row of `core.data_cut` for the lake as it stands.
 
-    The data cut is the newest plausible event time, each capped at the time it was ingested; of an empty lake, the epoch.
+    The data cut is the newest plausible event time, each capped at the time it was ingested; of an
+    empty lake, the epoch.
     """
     started_at, snapshot = datetime.now(UTC), lake.snapshot()
-    newest = inspection.newest_event_time(lake, clock_tolerance_min=Settings().clock_tolerance_min, at=snapshot)
+    newest = inspection.newest_event_time(
+        lake, clock_tolerance_min=Settings().clock_tolerance_min, at=snapshot
+    )
     row = {
         "lake_snapshot": snapshot,
         "data_cutoff": newest or datetime.fromtimestamp(0, UTC),
@@ -38,7 +41,9 @@ def read_cut(lake: Lake) -> Cut:
 
 
 def is_behind(lake: Lake) -> bool:
-    """Whether records have landed that core and mart were not computed from, or another release computed them."""
+    """Whether records have landed that core and mart were not computed from, or another release
+    computed them.
+    """
     cut = lake.table(DATA_CUT.full_name)
     has_new = inspection.landed_records(lake) > (0 if cut.is_empty() else cut["records"][0])
     return has_new or bool(inspection.outdated_tables(lake, schemas=("core", "mart")))

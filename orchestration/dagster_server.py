@@ -1,8 +1,10 @@
-"""Dagster on this machine: its pages behind the guard, its daemon, and the process that holds Floe's definitions.
+"""Dagster on this machine: its pages behind the guard, its daemon, and the process that holds
+Floe's definitions.
 
-Here: starting and stopping the three, and what the guard lets through. Not here: definitions, the guard's rules
-(ingest/guard.py). `dagster dev` does the same with a web server that answers any page that the user opens elsewhere:
-no sign-in, any Host, mutations by plain GET, sockets from foreign origins.
+Here: starting and stopping the three, and what the guard lets through. Not here: definitions, the
+guard's rules (ingest/guard.py). `dagster dev` does the same with a web server that answers any page
+that the user opens elsewhere: no sign-in, any Host, mutations by plain GET, sockets from foreign
+origins.
 """
 
 import os
@@ -34,11 +36,12 @@ _DEFINITIONS = "orchestration.definitions"
 _LOOK_S = 1.0
 _LONGEST_FOLDER = 80  # characters: the name of a socket has at most 107
 _DAEMON_WAIT_S = 15
-# What Dagster's own web server gives its database: milliseconds a statement, seconds a connection, connections more.
+# What Dagster's own web server gives its database: milliseconds a statement, seconds a connection,
+# connections more.
 _DATABASE_LIMITS = (15_000, 3_600, 20)
 _POLL_MS = 2_000
-# GraphQL by POST does all that its pages do. Not there: notebooks (any .ipynb of the machine), and events of assets
-# that no run of Floe made.
+# GraphQL by POST does all that its pages do. Not there: notebooks (any .ipynb of the machine), and
+# events of assets that no run of Floe made.
 _DOORS = Doors(
     posts=frozenset({"/graphql"}),
     sockets=frozenset({"/graphql"}),
@@ -66,18 +69,24 @@ def serve(settings) -> None:
         daemon = parts.enter_context(_daemon(workspace))
         server = uvicorn.Server(
             configured(
-                parts.enter_context(_application(instance, workspace, is_read_only=is_read_only(settings))),
+                parts.enter_context(
+                    _application(instance, workspace, is_read_only=is_read_only(settings))
+                ),
                 port=settings.dagster_port,
             )
         )
         _stop_with(daemon, server)
         server.run()
         if (code := daemon.poll()) is not None:
-            raise FloeError(f"Dagster's daemon ended with code {code}, and its pages with it: start it again")
+            raise FloeError(
+                f"Dagster's daemon ended with code {code}, and its pages with it: start it again"
+            )
 
 
 def is_read_only(settings) -> bool:
-    """Whether Dagster's pages show and change nothing: asked for, or readers from outside the clinic."""
+    """Whether Dagster's pages show and change nothing: asked for, or readers from outside the
+    clinic.
+    """
     return settings.dagster_read_only or settings.viewer_role == "outside"
 
 
@@ -87,7 +96,9 @@ def guarded(app) -> Guard:
 
 
 @contextmanager
-def _application(instance: dg.DagsterInstance, workspace: Path, *, is_read_only: bool) -> Iterator[Guard]:
+def _application(
+    instance: dg.DagsterInstance, workspace: Path, *, is_read_only: bool
+) -> Iterator[Guard]:
     with WorkspaceProcessContext(
         instance,
         version=__version__,
@@ -95,12 +106,16 @@ def _application(instance: dg.DagsterInstance, workspace: Path, *, is_read_only:
         workspace_load_target=WorkspaceFileTarget(paths=[str(workspace)]),
         code_server_log_level="WARNING",
     ) as context:
-        yield guarded(create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS))
+        yield guarded(
+            create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS)
+        )
 
 
 @contextmanager
 def _sockets(folder: Path) -> Iterator[None]:
-    """Where Dagster makes the sockets by which its processes talk: a folder that nobody else can enter."""
+    """Where Dagster makes the sockets by which its processes talk: a folder that nobody else can
+    enter.
+    """
     with ExitStack() as until_the_end:
         if len(str(folder)) > _LONGEST_FOLDER:
             folder = Path(until_the_end.enter_context(TemporaryDirectory(prefix="floe-")))
@@ -112,18 +127,33 @@ def _sockets(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _definitions(instance: dg.DagsterInstance) -> Iterator[Path]:
-    """The process that holds the definitions, on a socket of this user's alone; the file that says where."""
-    target = ModuleTarget(module_name=_DEFINITIONS, attribute=None, working_directory=None, location_name=None)
+    """The process that holds the definitions, on a socket of this user's alone; the file that says
+    where.
+    """
+    target = ModuleTarget(
+        module_name=_DEFINITIONS, attribute=None, working_directory=None, location_name=None
+    )
     with ProxyServerManager(instance, target, code_server_log_level="WARNING") as servers:
         file = Path(os.environ["DAGSTER_HOME"]) / "workspace.yaml"
-        file.write_text(yaml.safe_dump({"load_from": [dict(spec) for spec in servers.get_code_server_specs()]}))
+        file.write_text(
+            yaml.safe_dump({"load_from": [dict(spec) for spec in servers.get_code_server_specs()]})
+        )
         yield file
 
 
 @contextmanager
 def _daemon(workspace: Path) -> Iterator[subprocess.Popen]:
     """Sensors, schedules and the queue of runs."""
-    command = [sys.executable, "-m", "dagster._daemon", "run", "--log-level", "warning", "--workspace", str(workspace)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster._daemon",
+        "run",
+        "--log-level",
+        "warning",
+        "--workspace",
+        str(workspace),
+    ]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         yield process

@@ -1,6 +1,7 @@
 """Dagster's entry: every asset, the job that brings them up to date, and what starts it.
 
-Here: one `Definitions`. Not here: the assets (assets/), the triggers (automation.py), plain objects (resources.py).
+Here: one `Definitions`. Not here: the assets (assets/), the triggers (automation.py), plain objects
+(resources.py).
 """
 
 import dagster as dg

@@ -1,4 +1,5 @@
-"""The demo's clinics: the same ones at every start of a home, their past at once, their present as it happens.
+"""The demo's clinics: the same ones at every start of a home, their past at once, their present as
+it happens.
 
 Here: which plan, from when on, and sending it. Not here: making the events (ingest/simulate).
 """
@@ -24,30 +25,46 @@ _SAY_S = 5.0
 def publish(settings, plan: Plan, *, now: datetime, stop: threading.Event, say: Say) -> None:
     """Sends the plan's past at full speed, then its present from a thread of its own until `stop`.
 
-    The first start in a home sets the plan's first day, so that its past ends today; a later one goes on with the
-    same clinics where the last left off (demo.json). Another size or seed is another plan.
+    The first start in a home sets the plan's first day, so that its past ends today; a later one
+    goes on with the same clinics where the last left off (demo.json). Another size or seed is
+    another plan.
     """
     memory = settings.home / "demo.json"
     size = f"{plan.clinics} clinics, {plan.patients} patients, {plan.days} days, seed {plan.seed}"
     known = json.loads(memory.read_text()) if memory.exists() else {}
     is_known = known.get("size") == size
-    start = date.fromisoformat(known["start"]) if is_known else (now - timedelta(days=plan.days)).date()
+    start = (
+        date.fromisoformat(known["start"]) if is_known else (now - timedelta(days=plan.days)).date()
+    )
     since = datetime.fromisoformat(known["sent_until"]) if is_known else None
     if now.date() > start + timedelta(days=plan.days + _FURTHER_DAYS):
         say(f"demo: these clinics' time is over; remove {settings.home} to begin with new ones")
         return
     live = simulate_live(
-        replace(plan, start=start), now, since=since, catch_up_days=_CATCH_UP_DAYS, further_days=_FURTHER_DAYS
+        replace(plan, start=start),
+        now,
+        since=since,
+        catch_up_days=_CATCH_UP_DAYS,
+        further_days=_FURTHER_DAYS,
     )
-    say(f"demo: {size}, from {start} on" + (f"; what came after {since:%Y-%m-%d %H:%M}" if since else ""))
+    say(
+        f"demo: {size}, from {start} on"
+        + (f"; what came after {since:%Y-%m-%d %H:%M}" if since else "")
+    )
     pending: list = []
-    count = stream.publish(settings, _past(live, pending, now=now, stop=stop), progress=_now_and_then(say))
+    count = stream.publish(
+        settings, _past(live, pending, now=now, stop=stop), progress=_now_and_then(say)
+    )
     if stop.is_set():
         return
     sent_until = now - timedelta(days=_CATCH_UP_DAYS)
-    memory.write_text(json.dumps({"size": size, "start": str(start), "sent_until": sent_until.isoformat()}))
+    memory.write_text(
+        json.dumps({"size": size, "start": str(start), "sent_until": sent_until.isoformat()})
+    )
     say(f"demo: {counted(count, 'event')} of the past sent; the present follows as it happens")
-    threading.Thread(target=_present, args=(settings, live, pending, stop, say), name="demo", daemon=True).start()
+    threading.Thread(
+        target=_present, args=(settings, live, pending, stop, say), name="demo", daemon=True
+    ).start()
 
 
 def _past(live, pending: list, *, now: datetime, stop: threading.Event):

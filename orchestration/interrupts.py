@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM: a verb that is stopped says what it had done and how to go on, and never ends with exit code 0.
+"""Ctrl-C and SIGTERM: a verb that is stopped says what it had done and how to go on, and never ends
+with exit code 0.
 
-Here: the handlers, and the sentence. Not here: verbs that run until they are stopped (`up`, `ingest`, `dashboards`, `dagster`),
-for which a signal is the ordinary end.
+Here: the handlers, and the sentence. Not here: verbs that run until they are stopped (`up`,
+`ingest`, `dashboards`, `dagster`), for which a signal is the ordinary end.
 """
 
 import os
@@ -15,7 +16,8 @@ from transforms.errors import FloeError
 
 from .telling import tell
 
-# Verb -> what is true of its work when it is stopped, and what to do; verbs that can count say it themselves.
+# Verb -> what is true of its work when it is stopped, and what to do; verbs that can count say it
+# themselves.
 _STANDING = {
     "sql": "nothing was changed, for it only reads; ask again",
     "status": "nothing was changed, for it only reads; ask again",
@@ -61,7 +63,9 @@ def sentence_of(verb: str | None) -> str:
 
 
 def end_at_once(error: BaseException) -> NoReturn:
-    """Says why and ends the process, whatever its other threads do; for a statement that no interrupt reaches."""
+    """Says why and ends the process, whatever its other threads do; for a statement that no
+    interrupt reaches.
+    """
     if is_interrupt(error):
         error = Interrupted(sentence_of("sql"))
     tell("floe: " + " ".join(str(error).split()), file=sys.stderr)
@@ -70,10 +74,15 @@ def end_at_once(error: BaseException) -> NoReturn:
 
 
 def is_interrupt(error: BaseException | None) -> bool:
-    """Whether this, or what caused it, is a signal: DuckDB and Dagster have errors of their own for it."""
+    """Whether this, or what caused it, is a signal: DuckDB and Dagster have errors of their own for
+    it.
+    """
     seen: set[int] = set()  # causes may lead in a circle
     while error is not None and id(error) not in seen:
-        if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "DagsterExecutionInterruptedError":
+        if (
+            isinstance(error, KeyboardInterrupt)
+            or type(error).__name__ == "DagsterExecutionInterruptedError"
+        ):
             return True
         seen.add(id(error))
         error = error.__cause__

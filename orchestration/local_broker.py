@@ -1,6 +1,8 @@
-"""The home's own Kafka as a part of `floe up`: started again when it dies or freezes, stopped at the end if it is ours.
+"""The home's own Kafka as a part of `floe up`: started again when it dies or freezes, stopped at
+the end if it is ours.
 
-Here: what the supervisor asks of it. Not here: starting, stopping and finding it (ingest/broker/node.py).
+Here: what the supervisor asks of it. Not here: starting, stopping and finding it
+(ingest/broker/node.py).
 """
 
 import threading
@@ -16,7 +18,9 @@ from transforms.errors import Missing
 
 
 class LocalBroker:
-    """One that ran before is watched too, but left running; once it was started again it is ours."""
+    """One that ran before is watched too, but left running; once it was started again it is
+    ours.
+    """
 
     name = "broker"
     patience_s = 0.0
@@ -66,7 +70,9 @@ class LocalBroker:
         return []
 
     def kill(self) -> None:
-        """Frozen or not: a broker that does not answer does not write its log out in order either."""
+        """Frozen or not: a broker that does not answer does not write its log out in order
+        either.
+        """
         if self._starting and self._starting.is_alive():
             return
         for process in self.processes():

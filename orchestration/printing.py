@@ -1,9 +1,10 @@
 """Rows for people and for programs: a table on the terminal, JSON, CSV.
 
-Here: how values are written. Not here: which rows (console.py), from which question (ingest/lake.py).
-JSON has a row a line and is exact; what is no number there (NaN, infinity) is null. A time is RFC 3339 in all three.
-Texts act nowhere (transforms/plain_text.py): the table shows what would steer a terminal as escapes, CSV is for
-spreadsheets, in which a text that would be a formula begins with an apostrophe, and numbers stay numbers.
+Here: how values are written. Not here: which rows (console.py), from which question
+(ingest/lake.py). JSON has a row a line and is exact; what is no number there (NaN, infinity) is
+null. A time is RFC 3339 in all three. Texts act nowhere (transforms/plain_text.py): the table shows
+what would steer a terminal as escapes, CSV is for spreadsheets, in which a text that would be a
+formula begins with an apostrophe, and numbers stay numbers.
 """
 
 import math
@@ -24,7 +25,9 @@ from transforms.errors import UsageError
 from transforms.plain_text import cell, exact_json, visible
 
 _MOST_ROWS = 200
-_MOST_COUNTED = 1_000_000 - _MOST_ROWS + 1  # rows behind those that are shown, which are made only to be counted
+_MOST_COUNTED = (
+    1_000_000 - _MOST_ROWS + 1
+)  # rows behind those that are shown, which are made only to be counted
 _PIPE_WIDTH = 200  # columns where the output is no terminal
 _LONGEST_NAME = 60  # characters of the first column that are shown however narrow the rest becomes
 _LARGEST_JSON_INTEGER = 2**63 - 1  # beyond it orjson has no integer
@@ -37,8 +40,12 @@ def print_frame(frame: pl.DataFrame, *, format: str) -> None:
     print_rows(frame.columns, frame.iter_rows(), format=format)
 
 
-def print_rows(columns: Sequence[str], rows: Rows, *, format: str, file: TextIO | None = None) -> int:
-    """Writes the rows to standard output or to `file`, and gives their number. Raises UsageError."""
+def print_rows(
+    columns: Sequence[str], rows: Rows, *, format: str, file: TextIO | None = None
+) -> int:
+    """Writes the rows to standard output or to `file`, and gives their number. Raises
+    UsageError.
+    """
     require_format(format)
     return _WRITERS[format](columns, rows, file or sys.stdout)
 
@@ -49,7 +56,7 @@ def require_format(format: str) -> None:
         raise UsageError(f"found --format {format!r}, expected table, json or csv")
 
 
-# --- the three ---------------------------------------------------------------------------------------------------
+# --- the three ----------------------------------------------------------------------------------
 
 
 def _write_json(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
@@ -79,7 +86,9 @@ def _write_table(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
     count = len(shown) + sum(1 for _ in islice(rows, _MOST_COUNTED))
     first = f", the first {_MOST_ROWS}" if count > _MOST_ROWS else ""
     more = "more than " if count == _MOST_ROWS + _MOST_COUNTED else ""
-    grid = Grid(*map(visible, columns), caption=f"{more}{counted(count - bool(more), 'row')}{first}")
+    grid = Grid(
+        *map(visible, columns), caption=f"{more}{counted(count - bool(more), 'row')}{first}"
+    )
     for row in shown:
         grid.add_row(*("" if value is None else visible(_text(value)) for value in row))
     if grid.columns:  # what names a row is what the next command takes: it is not cut
@@ -97,7 +106,7 @@ _WRITERS: dict[str, Callable[[Sequence[str], Rows, TextIO], int]] = {
 }
 
 
-# --- values ------------------------------------------------------------------------------------------------------
+# --- values -------------------------------------------------------------------------------------
 
 
 def distinct(columns: Sequence[str]) -> list[str]:

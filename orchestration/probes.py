@@ -23,5 +23,9 @@ def answers_http(port: int, path: str) -> bool:
 
 
 def reports(settings, pid: int | None) -> bool:
-    """Whether the ingest worker of this process has reported of late, however little there is to land."""
-    return any(beat["pid"] == pid and beat["unknown"] is None for beat in heartbeat.heartbeats(settings))
+    """Whether the ingest worker of this process has reported of late, however little there is to
+    land.
+    """
+    return any(
+        beat["pid"] == pid and beat["unknown"] is None for beat in heartbeat.heartbeats(settings)
+    )

@@ -1,7 +1,8 @@
-"""Child processes: started with a log, ended with all that they started, never left behind, found again if they were.
+"""Child processes: started with a log, ended with all that they started, never left behind, found
+again if they were.
 
-Here: what `floe up` needs of any child. Not here: which children there are (up.py), when they are started again
-(supervisor.py).
+Here: what `floe up` needs of any child. Not here: which children there are (up.py), when they are
+started again (supervisor.py).
 """
 
 import fcntl
@@ -23,10 +24,14 @@ from ingest import keeper
 from ingest.running import home_of
 from transforms.errors import FloeError, Missing, PortInUse
 
-_OF, _PART = "FLOE_UP_OF", "FLOE_UP_PART"  # in the environment of every child and of whatever it starts
+_OF, _PART = (
+    "FLOE_UP_OF",
+    "FLOE_UP_PART",
+)  # in the environment of every child and of whatever it starts
 _GRACE_S = 15
 _KILLED = 128
-# How nice a process is to the others: landing events and telling of harm go first, then pages, then computing figures.
+# How nice a process is to the others: landing events and telling of harm go first, then pages, then
+# computing figures.
 PAGES_NICE, FIGURES_NICE = 5, 10
 
 
@@ -79,10 +84,11 @@ def _frozen(pid: str) -> str:
 
 
 def marked(settings, *, part: str | None = None) -> list[psutil.Process]:
-    """Living processes that `floe up` of this home started, or what it started did; `part`: those of one child.
+    """Living processes that `floe up` of this home started, or what it started did; `part`: those
+    of one child.
 
-    They carry the home in their environment, which no foreign process has got by chance; this process and those above
-    it are not meant.
+    They carry the home in their environment, which no foreign process has got by chance; this
+    process and those above it are not meant.
     """
     wanted = {_OF: home_of(settings)} | ({_PART: part} if part else {})
     own = {os.getpid(), *(above.pid for above in psutil.Process().parents())}
@@ -113,7 +119,9 @@ def end(processes: list[psutil.Process], *, grace_s: float) -> None:
 
 
 def end_leftovers(settings) -> int:
-    """Ends what an earlier `floe up` of this home left, and only that; how many processes that was."""
+    """Ends what an earlier `floe up` of this home left, and only that; how many processes that
+    was.
+    """
     left = marked(settings)
     end(left, grace_s=_GRACE_S)
     end(marked(settings), grace_s=0)  # what they started meanwhile
@@ -122,10 +130,12 @@ def end_leftovers(settings) -> int:
 
 @dataclass
 class Child:
-    """One child process under a keeper (ingest/keeper.py), in a session of its own; its output goes to `log`.
+    """One child process under a keeper (ingest/keeper.py), in a session of its own; its output goes
+    to `log`.
 
-    `answers`: whether it does its work, asked from time to time. `roles`: a word of a command line -> which part of
-    the child that process is, and without which it is not whole. `patience_s`: how long it may well not answer.
+    `answers`: whether it does its work, asked from time to time. `roles`: a word of a command line
+    -> which part of the child that process is, and without which it is not whole. `patience_s`: how
+    long it may well not answer.
     """
 
     name: str
@@ -171,7 +181,9 @@ class Child:
             self.pid = json.loads(answer.readline() or b'{"pid": null}')["pid"]
 
     def ending(self) -> tuple[str, bool] | None:
-        """None while it runs; else why it does not, and whether it was for something that it needs."""
+        """None while it runs; else why it does not, and whether it was for something that it
+        needs.
+        """
         code = self.code()
         return None if code is None else (f"ended with code {code}", code == Missing.exit_code)
 

@@ -1,6 +1,8 @@
-"""What `floe verify` does: every proof there is, in an order in which a damaged file hides no other.
+"""What `floe verify` does: every proof there is, in an order in which a damaged file hides no
+other.
 
-Here: which proofs, in which order. Not here: the proofs (ingest/proofs.py, log_proofs.py, lake_damage.py, lake_pages.py).
+Here: which proofs, in which order. Not here: the proofs (ingest/proofs.py, log_proofs.py,
+lake_damage.py, lake_pages.py).
 """
 
 from collections.abc import Iterator
@@ -14,7 +16,9 @@ from transforms.errors import FloeError, LakeDamaged
 
 
 def verify_lake(settings, *, deep: bool = False) -> Iterator[tuple[bool | None, str]]:
-    """Catalog and files first: where one is damaged the other proofs may not be possible, and that is said in their place."""
+    """Catalog and files first: where one is damaged the other proofs may not be possible, and that
+    is said in their place.
+    """
     if deep:
         yield from page_sentences(settings)
     with Lake.open(settings, read_only=True) as lake:

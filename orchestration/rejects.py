@@ -1,4 +1,5 @@
-"""What `floe rejects` does: lists what broke the contract, shows one, sends again what can be read now.
+"""What `floe rejects` does: lists what broke the contract, shows one, sends again what can be read
+now.
 
 Here: the steps of each. Not here: what is sent again of a reject (ingest/replaying.py).
 """
@@ -24,7 +25,9 @@ def show_reject(settings, *, topic: str, partition: int, offset: int) -> str:
     with Lake.open(settings, read_only=True) as lake:
         found = inspection.one_reject(lake, topic=topic, partition=partition, offset=offset)
     if found.is_empty():
-        raise UsageError(f"found no reject at {topic} {partition} {offset}; `floe rejects` lists those there are")
+        raise UsageError(
+            f"found no reject at {topic} {partition} {offset}; `floe rejects` lists those there are"
+        )
     return "\n\n".join(_shown_reject(row) for row in found.sort("part").iter_rows(named=True))
 
 
@@ -37,11 +40,15 @@ def _shown_reject(row: dict) -> str:
 
 
 def replay_rejects(settings, *, reason: str | None, topic: str | None) -> tuple[int, list[str]]:
-    """Publishes those not replayed yet that can be read now, marks them, and closes the alerts of which none is left;
-    gives their number and a sentence for each kind that still can't be read, or be sent. A crash in between sends them
-    twice, which counts once.
+    """Publishes those not replayed yet that can be read now, marks them, and closes the alerts of
+    which none is left; gives their number and a sentence for each kind that still can't be read, or
+    be sent. A crash in between sends them twice, which counts once.
     """
-    from ingest import reject_alerts, replaying, stream  # Kafka's library, which a list does not need
+    from ingest import (
+        reject_alerts,
+        replaying,
+        stream,
+    )  # Kafka's library, which a list does not need
 
     with Lake.open(settings) as lake:
         rejects = lake.table(
@@ -69,9 +76,13 @@ def _still_unread(rejects: pl.DataFrame) -> Iterator[str]:
 def _not_kept(rejects: pl.DataFrame) -> Iterator[str]:
     """Of records kept as a checksum, which Kafka doesn't hold any more."""
     places = rejects.group_by("kafka_topic", "kafka_partition", "reason").agg(
-        pl.len().alias("n"), pl.col("kafka_offset").min().alias("first"), pl.col("kafka_offset").max().alias("last")
+        pl.len().alias("n"),
+        pl.col("kafka_offset").min().alias("first"),
+        pl.col("kafka_offset").max().alias("last"),
     )
-    for topic, partition, reason, n, first, last in places.sort("kafka_topic", "kafka_partition", "reason").iter_rows():
+    for topic, partition, reason, n, first, last in places.sort(
+        "kafka_topic", "kafka_partition", "reason"
+    ).iter_rows():
         yield (
             f"{counted(n, 'record')} of {topic} ({reason}) can't be sent: in a flood only position and checksum were kept, and "
             f"Kafka no longer holds them at {topic}/{partition}, offsets {first} to {last}: ask who sent them"

@@ -1,7 +1,7 @@
 """Releases to readers from outside the clinic: when one is made, and where it is kept.
 
-Here: whether one is due, and its steps. Not here: what it holds back (transforms/disclosure), who is shown it
-(dashboards/gate.py).
+Here: whether one is due, and its steps. Not here: what it holds back (transforms/disclosure), who
+is shown it (dashboards/gate.py).
 
 A release: 1. the marts, whole and of one data cut; 2. what was shown before; 3. each summary's rows with their marks;
 4. of them what a release holds: rounded counts, and nothing of marked rows; 5. less what tells with other tables that a
@@ -31,8 +31,9 @@ RELEASES, RELEASED_CELLS = APP_TABLES["releases"], APP_TABLES["released_cells"]
 
 
 def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datetime) -> str:
-    """Makes a release where the last is at least `every` old, there is none, or another release of Floe made the last
-    (its rows may be gone); says in a sentence what was done."""
+    """Makes a release where the last is at least `every` old, there is none, or another release of
+    Floe made the last (its rows may be gone); says in a sentence what was done.
+    """
     last = last_release(lake)
     if last and now - last["released_at"] < every and not outdated_tables(lake, schemas=("app",)):
         return f"release {last['release_id']} of {last['released_at']:%Y-%m-%d %H:%M} UTC stays: {every} are not over"
@@ -40,7 +41,8 @@ def release_if_due(lake: Lake, *, every: timedelta, options: Options, now: datet
 
 
 def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
-    """Makes a release of the marts as they are; none of a lake that counts nobody yet. Says what was done.
+    """Makes a release of the marts as they are; none of a lake that counts nobody yet. Says what
+    was done.
 
     FloeError where the marts are not of one data cut: an asset failed or was computed alone.
     """
@@ -70,13 +72,16 @@ def make_release(lake: Lake, *, options: Options, now: datetime) -> str:
         "released_at": now,
     }
     lake.write(_stored(rows, seen=pl.concat(seen), made=RELEASES.conform(pl.DataFrame([made]))))
-    hidden, height = sum(r["is_suppressed"].sum() for r in rows.values()), sum(r.height for r in rows.values())
+    hidden = sum(r["is_suppressed"].sum() for r in rows.values())
+    height = sum(r.height for r in rows.values())
     return f"release {number}: {height - hidden:,} of {height:,} rows are shown, data to {cut.data_cutoff:%Y-%m-%d %H:%M} UTC"
 
 
 def _marts(lake: Lake, *, cut: Cut) -> dict[str, pl.DataFrame]:
     marts = {name: lake.table(MARTS[name].table.full_name) for name in RELEASED}
-    stale = sorted(name for name, rows in marts.items() if (rows["lake_snapshot"] != cut.lake_snapshot).any())
+    stale = sorted(
+        name for name, rows in marts.items() if (rows["lake_snapshot"] != cut.lake_snapshot).any()
+    )
     if stale:
         raise FloeError(
             f"found {', '.join(stale)} computed from another data cut than the rest, a release is of one: "
@@ -85,7 +90,9 @@ def _marts(lake: Lake, *, cut: Cut) -> dict[str, pl.DataFrame]:
     return marts
 
 
-def _stored(rows: dict[str, pl.DataFrame], *, seen: pl.DataFrame, made: pl.DataFrame) -> Callable[[Writer], None]:
+def _stored(
+    rows: dict[str, pl.DataFrame], *, seen: pl.DataFrame, made: pl.DataFrame
+) -> Callable[[Writer], None]:
     def work(writer: Writer) -> None:
         for name, frame in rows.items():
             writer.replace(RELEASED[name], frame)

@@ -23,7 +23,9 @@ def lake_to_materialize(settings) -> Iterator[Lake]:
         yield lake
 
 
-@dg.resource(description="The lake, open for one run; one run at a time writes core, mart and releases.")
+@dg.resource(
+    description="The lake, open for one run; one run at a time writes core, mart and releases."
+)
 def lake_resource(_context):
     with lake_to_materialize(Settings()) as lake:
         yield lake

@@ -14,7 +14,13 @@ from .telling import tell
 
 
 def run(
-    settings, plan: Plan, *, to: str, rate: float | None, truth_file: Path | None, say: Callable[[str], None]
+    settings,
+    plan: Plan,
+    *,
+    to: str,
+    rate: float | None,
+    truth_file: Path | None,
+    say: Callable[[str], None],
 ) -> None:
     """Sends the plan's events to Kafka (`to="kafka"`) or writes them to the file `to`."""
 

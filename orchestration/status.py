@@ -1,6 +1,7 @@
 """What `floe status` tells: of the stream, the lake, the figures and the processes.
 
-Here: asking, and a line each. Not here: the questions themselves (ingest/inspection.py and its neighbours).
+Here: asking, and a line each. Not here: the questions themselves (ingest/inspection.py and its
+neighbours).
 """
 
 from datetime import UTC, datetime
@@ -20,8 +21,10 @@ from .telling import tell
 
 
 def system_status(settings) -> dict:
-    """Everything that `floe status` tells, as plain values. What is unknown is null, and `lag_unknown`, `rate_unknown`
-    say why: the lag is Kafka's ends less the lake's positions, not what a worker last said."""
+    """Everything that `floe status` tells, as plain values. What is unknown is null, and
+    `lag_unknown`, `rate_unknown` say why: the lag is Kafka's ends less the lake's positions, not
+    what a worker last said.
+    """
     with Lake.open(settings, read_only=True) as lake:
         waiting, lag_unknown = lag_or_reason(settings, lake)
         workers = worker.heartbeats(settings)
@@ -29,13 +32,17 @@ def system_status(settings) -> dict:
         counts = inspection.row_counts(lake)
         cut = lake.table("core.data_cut")
         checks = lake.table("mart.check_results", where="NOT is_passed")
-        newest = inspection.newest_event_time(lake, clock_tolerance_min=settings.clock_tolerance_min)
+        newest = inspection.newest_event_time(
+            lake, clock_tolerance_min=settings.clock_tolerance_min
+        )
         return {
             "now": datetime.now(UTC),
             "kafka": hidden(settings.bootstrap, settings),
             "lag": None if waiting is None else int(waiting["lag"].sum()),
             "lag_unknown": lag_unknown,
-            "events_per_s": None if rate_unknown else sum(beat["events_per_s"] or 0.0 for beat in workers),
+            "events_per_s": None
+            if rate_unknown
+            else sum(beat["events_per_s"] or 0.0 for beat in workers),
             "rate_unknown": rate_unknown,
             "rows": int(counts["rows"].sum()),
             "rejects": int(counts["rejects"].sum()),
@@ -43,7 +50,8 @@ def system_status(settings) -> dict:
             "newest_event_at": newest,
             "materialised": None if cut.is_empty() else cut.row(0, named=True),
             "released": inspection.last_release(lake),
-            "records_not_materialised": inspection.landed_records(lake) - (0 if cut.is_empty() else cut["records"][0]),
+            "records_not_materialised": inspection.landed_records(lake)
+            - (0 if cut.is_empty() else cut["records"][0]),
             "failed_checks": checks.select("table", "check", "failing_rows").to_dicts(),
             "topics": counts.to_dicts(),
             "rejects_by_reason": inspection.reject_counts(lake).to_dicts(),
@@ -68,11 +76,17 @@ def lag_or_reason(settings, lake: Lake) -> tuple[pl.DataFrame | None, str | None
 
 
 def stream_faults(settings, lake: Lake) -> list[str]:
-    """What is wrong with the stream, a sentence each: another home's Kafka, topics that lose records, what is lost."""
+    """What is wrong with the stream, a sentence each: another home's Kafka, topics that lose
+    records, what is lost.
+    """
     sentences = missing_positions(lake)
     try:
         cluster.require_own(settings, stream.cluster_id(settings))
-        sentences += [sentence for is_true, sentence in list(log_proofs(lake, settings))[1:] if is_true is False]
+        sentences += [
+            sentence
+            for is_true, sentence in list(log_proofs(lake, settings))[1:]
+            if is_true is False
+        ]
         sentences += [f"{fault}; remedy: {fault.remedy}" for fault in stream.topic_faults(settings)]
     except BrokerMissing:
         pass  # said as an unknown lag
@@ -91,7 +105,9 @@ def print_status(found: dict) -> None:
     tell(f"kafka              {found['kafka']}")
     tell(f"lag                {lag}")
     tell(f"rate               {rate}")
-    tell(f"landed             {found['rows']:,} rows, {found['rejects']:,} rejects, last at {found['last_landed_at']}")
+    tell(
+        f"landed             {found['rows']:,} rows, {found['rejects']:,} rejects, last at {found['last_landed_at']}"
+    )
     tell(f"newest event       {found['newest_event_at']}")
     made = (
         "never"
@@ -101,18 +117,26 @@ def print_status(found: dict) -> None:
     tell(f"materialised       {made}; {found['records_not_materialised']:,} records since")
     out = found["released"]
     made = (
-        "never" if out is None else f"{out['released_at']}, release {out['release_id']}, data cut {out['data_cutoff']}"
+        "never"
+        if out is None
+        else f"{out['released_at']}, release {out['release_id']}, data cut {out['data_cutoff']}"
     )
     tell(f"released           {made}")
     tell(f"checks that fail   {len(found['failed_checks'])}")
     for check in found["failed_checks"]:
-        tell(f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)")
+        tell(
+            f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)"
+        )
     if found["failed_checks"]:
         tell(
             "                   these tables stay as of their last good rows; what is computed from them waits, releases too"
         )
-    aside = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found["set_aside"].items())
-    tell(f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)")
+    aside = ", ".join(
+        f"{count:,} {name.replace('_', ' ')}" for name, count in found["set_aside"].items()
+    )
+    tell(
+        f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)"
+    )
     if found["outdated"]:
         tell(f"figures            {found['outdated']}")
     for sentence in found["stream_faults"]:

@@ -1,12 +1,14 @@
-"""Watches what `floe up` started: what ends, freezes or is not whole is said, and started again with growing waits.
+"""Watches what `floe up` started: what ends, freezes or is not whole is said, and started again
+with growing waits.
 
-Here: when a part is down, when it is started again, when it is given up, and the record of it all. Not here: how a
-process is started and ended (processes.py), which there are (up.py).
+Here: when a part is down, when it is started again, when it is given up, and the record of it all.
+Not here: how a process is started and ended (processes.py), which there are (up.py).
 
-A part is down when it has ended, when it has not answered for FLOE_UP_SILENT_S, when a process of it has been frozen
-for as long, or when one without which it is not whole (a code server) is gone. It is given up when it went down
-`_MOST_IN_A_ROW` times without a healthy minute in between; not while something that it needs is missing (exit code 3:
-a broker, a port, disk space), for which it is tried again every minute.
+A part is down when it has ended, when it has not answered for FLOE_UP_SILENT_S, when a process of
+it has been frozen for as long, or when one without which it is not whole (a code server) is gone.
+It is given up when it went down `_MOST_IN_A_ROW` times without a healthy minute in between; not
+while something that it needs is missing (exit code 3: a broker, a port, disk space), for which it
+is tried again every minute.
 """
 
 import threading
@@ -83,7 +85,9 @@ class Supervisor:
         self._began = datetime.now(UTC)
         self._looked = self._scanned = self._wrote = time.monotonic()
         self._threads = [
-            threading.Thread(target=self._loop, args=(work, every), name=f"floe-{work.__name__}", daemon=True)
+            threading.Thread(
+                target=self._loop, args=(work, every), name=f"floe-{work.__name__}", daemon=True
+            )
             for work, every in ((self.look, _LOOK_S), (self._probe, _PROBE_S))
         ]
         self._write()
@@ -106,7 +110,9 @@ class Supervisor:
 
     def tell(self, sentence: str) -> None:
         """On the terminal, in the record."""
-        self._told = [*self._told, {"at": datetime.now(UTC).isoformat(), "text": sentence}][-_MOST_TOLD:]
+        self._told = [*self._told, {"at": datetime.now(UTC).isoformat(), "text": sentence}][
+            -_MOST_TOLD:
+        ]
         self._say(sentence)
 
     def close(self) -> None:
@@ -126,7 +132,7 @@ class Supervisor:
                 watched.processes = []
             self._write(state="stopped")
 
-    # --- looking ---
+    # --- looking ---------------------------------------------------------------------------------
 
     def _loop(self, work: Callable[[], None], every_s: float) -> None:
         """Whatever goes wrong with one look is said, and the next is taken."""
@@ -143,7 +149,9 @@ class Supervisor:
     def look(self) -> None:
         with self._lock:
             now = time.monotonic()
-            if now - self._looked > 10:  # this process was frozen itself, and nobody asked the parts meanwhile
+            if (
+                now - self._looked > 10
+            ):  # this process was frozen itself, and nobody asked the parts meanwhile
                 self._forgive(now)
             self._looked = now
             if now - self._scanned >= _SCAN_S:
@@ -169,7 +177,9 @@ class Supervisor:
             return
         if why := self._trouble(watched, now):
             self._take_down(watched, now, *why)
-        elif watched.state == "running" and (watched.frozen_since or now - watched.answered > _QUIET_S):
+        elif watched.state == "running" and (
+            watched.frozen_since or now - watched.answered > _QUIET_S
+        ):
             watched.become("silent", "is frozen" if watched.frozen_since else "does not answer")
 
     def _trouble(self, watched: _Watched, now: float) -> tuple[str, bool] | None:
@@ -225,16 +235,22 @@ class Supervisor:
         """Which processes the part has, and whether one is frozen or lacks."""
         if watched.state not in ("starting", "running"):
             return
-        processes = [p for p in (_described(p, watched.part.roles) for p in watched.part.processes()) if p]
+        processes = [
+            p for p in (_described(p, watched.part.roles) for p in watched.part.processes()) if p
+        ]
         here = {p["role"] for p in processes if p["role"] in watched.part.roles.values()}
         frozen = [p["pid"] for p in processes if p.pop("is_frozen")]
         watched.frozen_since = (watched.frozen_since or now) if frozen else 0.0
-        watched.incomplete_since = (watched.incomplete_since or now) if watched.roles - here else 0.0
+        watched.incomplete_since = (
+            (watched.incomplete_since or now) if watched.roles - here else 0.0
+        )
         watched.roles |= here
         watched.processes = processes
 
     def _probe(self) -> None:
-        """Asks each part whether it answers; without the lock, since one that does not takes its time."""
+        """Asks each part whether it answers; without the lock, since one that does not takes its
+        time.
+        """
         for watched in [*self._watched]:
             if watched.state not in ("starting", "running", "silent"):
                 continue
@@ -253,7 +269,7 @@ class Supervisor:
             if is_first and watched.restarts:
                 self.tell(f"{watched.part.name} runs again")
 
-    # --- the record ---
+    # --- the record ------------------------------------------------------------------------------
 
     def _write(self, state: str = "running") -> None:
         self._wrote = time.monotonic()
@@ -269,7 +285,13 @@ class Supervisor:
             }
             for watched in self._watched
         ]
-        record = {"started_at": self._began.isoformat(), "state": state, "said": "", "parts": parts, "told": self._told}
+        record = {
+            "started_at": self._began.isoformat(),
+            "state": state,
+            "said": "",
+            "parts": parts,
+            "told": self._told,
+        }
         running.write_running(self._settings, record)
 
 
@@ -277,11 +299,18 @@ def _described(process: psutil.Process, roles: Mapping[str, str]) -> dict | None
     try:
         words = " ".join(process.cmdline())
         of_keeper = {str(keeper.__file__): "keeper"}  # whose order names what it keeps
-        role = next((role for word, role in (of_keeper | roles).items() if word in words), process.name())
+        role = next(
+            (role for word, role in (of_keeper | roles).items() if word in words), process.name()
+        )
         status = process.status()
         created = process.create_time()
     except psutil.Error:
         return None
     if status == psutil.STATUS_ZOMBIE:
         return None
-    return {"role": role, "pid": process.pid, "created": created, "is_frozen": status == psutil.STATUS_STOPPED}
+    return {
+        "role": role,
+        "pid": process.pid,
+        "created": created,
+        "is_frozen": status == psutil.STATUS_STOPPED,
+    }

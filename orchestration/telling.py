@@ -1,6 +1,7 @@
 """Words to whoever looks at the terminal: without secrets, and nothing in them acts.
 
-Here: `tell`, for every sentence that the verbs print. Not here: rows (printing.py), errors (cli.py).
+Here: `tell`, for every sentence that the verbs print. Not here: rows (printing.py), errors
+(cli.py).
 """
 
 import sys

@@ -1,6 +1,7 @@
 """`floe up`: the whole system on this machine, in one terminal, until Ctrl-C.
 
-Here: which parts start, in which order, and how they stop. Not here: the parts, watching them (supervisor.py).
+Here: which parts start, in which order, and how they stop. Not here: the parts, watching them
+(supervisor.py).
 
 Order of starting: 1. what an earlier run of this home left is ended, ports are free; 2. dashboards (they say that they wait); 3. broker and topics; 4. ingest;
 5. what there is to publish; 6. the first materialisation; 7. Dagster, which materialises from then on.
@@ -42,7 +43,8 @@ _DAGSTER_ROLES = {
 
 
 def run(settings, *, demo: Plan | None, replay: Iterable[Path], say: Say) -> None:
-    """Runs until SIGINT or SIGTERM; `demo` also streams those simulated clinics, `replay` publishes files first.
+    """Runs until SIGINT or SIGTERM; `demo` also streams those simulated clinics, `replay` publishes
+    files first.
 
     FloeError where another of this home runs.
     """
@@ -87,7 +89,9 @@ def _run_watched(settings, *, demo: Plan | None, replay: Iterable[Path], say: Sa
             start(_dagster(settings))
             say(f"dagster      {_url(settings.dagster_port)}  (ready in about half a minute)")
             if settings.health_port:
-                say(f"health       {_url(settings.health_port)}/readyz  (/healthz, /metrics, /version)")
+                say(
+                    f"health       {_url(settings.health_port)}/readyz  (/healthz, /metrics, /version)"
+                )
             say(f"logs         {settings.home / 'logs'}")
             say(f"floe is up: open {_url(settings.dashboards_port)} - Ctrl-C stops everything")
         stop.wait()
@@ -103,7 +107,9 @@ def _run_watched(settings, *, demo: Plan | None, replay: Iterable[Path], say: Sa
 
 
 def _listen(stop: threading.Event) -> None:
-    """Ctrl-C, SIGTERM and a terminal that goes away all stop in order; under nohup the terminal may go."""
+    """Ctrl-C, SIGTERM and a terminal that goes away all stop in order; under nohup the terminal may
+    go.
+    """
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
@@ -116,7 +122,9 @@ def _url(port: int) -> str:
 
 def _child(settings, name: str, command: list[str], **more) -> Child:
     environment = {"FLOE_HOME": str(settings.home.absolute())} | more.pop("environment", {})
-    return Child(name, command, settings.home / "logs" / f"{name}.log", settings, environment, **more)
+    return Child(
+        name, command, settings.home / "logs" / f"{name}.log", settings, environment, **more
+    )
 
 
 def _verb(*words: str) -> list[str]:
@@ -126,7 +134,11 @@ def _verb(*words: str) -> list[str]:
 def _dashboards(settings) -> Child:
     port = settings.dashboards_port
     return _child(
-        settings, "dashboards", _verb("dashboards"), ports=(port,), answers=lambda _: answers_http(port, "/healthz")
+        settings,
+        "dashboards",
+        _verb("dashboards"),
+        ports=(port,),
+        answers=lambda _: answers_http(port, "/healthz"),
     )
 
 
@@ -143,7 +155,9 @@ def _ingest(settings) -> Child:
 
 
 def _alerts(settings) -> Child:
-    """It reports from within its start and its looks; one part of either may take some time on a machine that is busy."""
+    """It reports from within its start and its looks; one part of either may take some time on a
+    machine that is busy.
+    """
     return _child(
         settings,
         "alerts",
@@ -183,7 +197,9 @@ def _start_broker(settings, kafka: LocalBroker, supervisor: Supervisor, say: Say
     supervisor.adopt(kafka)
 
 
-def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, stop: threading.Event) -> None:
+def _first_fill(
+    settings, demo: Plan | None, replay: Iterable[Path], say: Say, stop: threading.Event
+) -> None:
     """Publishes what there is, waits until it has landed, and materialises once."""
     began = time.monotonic()
     for path in replay:
@@ -204,12 +220,15 @@ def _first_fill(settings, demo: Plan | None, replay: Iterable[Path], say: Say, s
     if code:
         say(f"the first materialisation failed; Dagster will try again (log: {materialise.log})")
     elif code == 0:
-        say(f"outcomes are on the pages, {time.monotonic() - began:.0f} s after the broker was ready")
+        say(
+            f"outcomes are on the pages, {time.monotonic() - began:.0f} s after the broker was ready"
+        )
 
 
 def _wait_landed(settings, stop: threading.Event, say: Say, *, began: float) -> bool:
-    """False where it was stopped before; a broker that is away meanwhile is waited for. Where Kafka's log is not the
-    one that landed, that is said, and what had landed is computed."""
+    """False where it was stopped before; a broker that is away meanwhile is waited for. Where
+    Kafka's log is not the one that landed, that is said, and what had landed is computed.
+    """
     while not stop.is_set():
         try:
             has_landed = worker.wait_landed(settings, stop=stop, say=say)

@@ -1,4 +1,5 @@
-"""What the verbs of the day's work print and publish: before the session, who else was on a device, out of use.
+"""What the verbs of the day's work print and publish: before the session, who else was on a device,
+out of use.
 
 Here: opening the lake, asking ingest/alerting, rows for printing. Not here: the lists themselves.
 """
@@ -35,33 +36,55 @@ _IN_TABLE = ("day", "clinic_id", "patient_id", "expected", "why", "device_id", "
 
 
 def list_before(settings, *, clinic: str | None, is_all: bool, format: str) -> pl.DataFrame:
-    """A row a patient and day, for a table fewer columns; without `is_all` only the likely ones and those with something to be looked at."""
+    """A row a patient and day, for a table fewer columns; without `is_all` only the likely ones and
+    those with something to be looked at.
+    """
     with Lake.open(settings, read_only=True) as lake:
         found = before_sessions(lake, now=datetime.now(UTC), options=settings.options)
     if clinic is not None and clinic not in found.clinics["clinic_id"]:
-        raise UsageError(f"found no clinic {clinic!r}, expected one of {', '.join(found.clinics['clinic_id'].sort())}")
+        raise UsageError(
+            f"found no clinic {clinic!r}, expected one of {', '.join(found.clinics['clinic_id'].sort())}"
+        )
     rows = found.people if clinic is None else found.people.filter(pl.col("clinic_id") == clinic)
     if not is_all:
         rows = rows.filter((pl.col("expected") == "likely") | (pl.col("concerns").list.len() > 0))
-    return rows.select(_BEFORE) if format != "table" else rows.select(*_IN_TABLE, pl.col("concerns").list.join("; "))
+    return (
+        rows.select(_BEFORE)
+        if format != "table"
+        else rows.select(*_IN_TABLE, pl.col("concerns").list.join("; "))
+    )
 
 
-def list_who_else(settings, *, alert_id: str | None, device_id: str | None) -> tuple[str, pl.DataFrame]:
+def list_who_else(
+    settings, *, alert_id: str | None, device_id: str | None
+) -> tuple[str, pl.DataFrame]:
     """What the list is of, in a sentence, and a row a session."""
     if (alert_id is None) == (device_id is None):
-        raise UsageError("found an alert and a device, or neither, expected one: ALERT_ID or --device DEVICE_ID")
+        raise UsageError(
+            "found an alert and a device, or neither, expected one: ALERT_ID or --device DEVICE_ID"
+        )
     with Lake.open(settings, read_only=True) as lake:
-        found = on_device(lake, device_id=device_id, alert_id=alert_id, now=datetime.now(UTC), options=settings.options)
+        found = on_device(
+            lake,
+            device_id=device_id,
+            alert_id=alert_id,
+            now=datetime.now(UTC),
+            options=settings.options,
+        )
     return found.in_words(), found.sessions
 
 
 def say_of_device(settings, device_id: str, *, from_on: date | None, by: str, why: str) -> None:
-    """Publishes that the device is out of use from a day on; with no day, that it is in use again."""
+    """Publishes that the device is out of use from a day on; with no day, that it is in use
+    again.
+    """
     now = datetime.now(UTC)
     said = {"by": by, "why": why, "now": now, "options": settings.options}
     with Lake.open(settings, read_only=True) as lake:
         event = (
-            out_of_use(lake, device_id, from_on=from_on, **said) if from_on else back_in_use(lake, device_id, **said)
+            out_of_use(lake, device_id, from_on=from_on, **said)
+            if from_on
+            else back_in_use(lake, device_id, **said)
         )
     stream.publish(settings, [event])
     state = f"out of use from {from_on} on" if from_on else "in use again"

@@ -52,14 +52,26 @@ class Site:
         self._events = 0
         self.watcher = Watcher(settings, DUTY, lake)
 
-    def land(self, *records: tuple, source: str = "urn:emr", time: datetime | None = None, topic_id: str = "T") -> None:
-        """Records (topic, data) or (topic, data, event id), landed together; `time`: the events' own, else now."""
+    def land(
+        self,
+        *records: tuple,
+        source: str = "urn:emr",
+        time: datetime | None = None,
+        topic_id: str = "T",
+    ) -> None:
+        """Records (topic, data) or (topic, data, event id), landed together; `time`: the events'
+        own, else now.
+        """
         by_topic = defaultdict(list)
         for name, data, *event_id in records:
             self._events += 1
             topic = TOPIC_BY_NAME[name].type
             value = encode(
-                topic, data, id=event_id[0] if event_id else f"e{self._events}", source=source, time=time or self.now
+                topic,
+                data,
+                id=event_id[0] if event_id else f"e{self._events}",
+                source=source,
+                time=time or self.now,
             )
             by_topic[topic].append((record_key(topic, data), value))
         batches = []
@@ -67,7 +79,18 @@ class Site:
             first = self._positions[topic, topic_id]
             end = self._positions[topic, topic_id] = first + len(pairs)
             keys, values = zip(*pairs, strict=True)
-            batches.append(Batch(topic, topic_id, 0, first, end, list(range(first, end)), list(keys), list(values)))
+            batches.append(
+                Batch(
+                    topic,
+                    topic_id,
+                    0,
+                    first,
+                    end,
+                    list(range(first, end)),
+                    list(keys),
+                    list(values),
+                )
+            )
         assert land(self.lake, prepare(batches, now=self.now)).rejects == 0
 
     def look(self) -> None:
@@ -89,7 +112,9 @@ class Site:
             return sorted((a["rule"], a["subject_id"], a["state"]) for a in book.alerts())
 
     def deliveries(self, sink: str) -> list[dict]:
-        """What is still to be delivered to a sink, now or later, in order; each is taken as delivered."""
+        """What is still to be delivered to a sink, now or later, in order; each is taken as
+        delivered.
+        """
         found = []
         with Book(book_path(self.settings)) as book:
             while due := book.due(sink, now=self.now):
@@ -126,5 +151,11 @@ def opened(folder, with_lake) -> Iterator[Site]:
 
 
 def burn(**given) -> tuple[str, dict]:
-    fields = {"ae_id": "E1", "patient_id": "P1", "clinic_id": "C1", "term": "burn", "injury_kind": "burn"}
+    fields = {
+        "ae_id": "E1",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "term": "burn",
+        "injury_kind": "burn",
+    }
     return "adverse_events", fields | {"grade": 1, "onset_at": NOW} | given

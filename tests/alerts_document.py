@@ -1,7 +1,8 @@
-"""`python -m tests.alerts_document`: writes the parts of docs/alerts.md that follow from the rules and the code.
+"""`python -m tests.alerts_document`: writes the parts of docs/alerts.md that follow from the rules
+and the code.
 
-Here: the table of rules and the examples of deliveries, each between its marks. Not here: the rest of the document, which
-is written by hand.
+Here: the table of rules and the examples of deliveries, each between its marks. Not here: the rest
+of the document, which is written by hand.
 """
 
 import json
@@ -22,7 +23,13 @@ AT = datetime(2026, 5, 4, 9, 12, 30, tzinfo=UTC)
 _SINKS = [
     {"name": "least", "kind": "webhook", "url": "https://receiver.example"},
     {"name": "finding", "kind": "webhook", "url": "https://receiver.example", "detail": "finding"},
-    {"name": "pagerduty", "kind": "webhook", "url": "https://x", "format": "pagerduty", "routing_key_env": "PAGER_KEY"},
+    {
+        "name": "pagerduty",
+        "kind": "webhook",
+        "url": "https://x",
+        "format": "pagerduty",
+        "routing_key_env": "PAGER_KEY",
+    },
     {"name": "slack", "kind": "webhook", "url": "https://x", "format": "slack"},
 ]
 _DUTY = Duty.model_validate({"link": "https://floe.example", "sinks": _SINKS})
@@ -48,10 +55,22 @@ def rules_table() -> str:
 
 def _row(rule: AlertRule) -> str:
     fresh = (
-        "always" if rule.fresh_h is None else f"{rule.fresh_h:g} h" if rule.fresh_h < 48 else f"{rule.fresh_h / 24:g} d"
+        "always"
+        if rule.fresh_h is None
+        else f"{rule.fresh_h:g} h"
+        if rule.fresh_h < 48
+        else f"{rule.fresh_h / 24:g} d"
     )
     minutes = str(rule.acknowledge_min) if rule.tier == "now" else ""
-    cells = (f"`{rule.id}`: {rule.title}", rule.tier, rule.when, rule.told, minutes, fresh, rule.clears)
+    cells = (
+        f"`{rule.id}`: {rule.title}",
+        rule.tier,
+        rule.when,
+        rule.told,
+        minutes,
+        fresh,
+        rule.clears,
+    )
     return f"| {' | '.join(cells)} |"
 
 
@@ -59,14 +78,20 @@ def parts() -> dict[str, str]:
     """Mark -> text."""
     os.environ.setdefault("PAGER_KEY", "R0UT1NGKEY")
     book = SimpleNamespace(key=b"a secret of the site")
-    payloads = {sink.name: _payload(book, _ALERT, _DUTY, sink, news="opened", step=0, now=AT) for sink in _DUTY.sinks}
-    more = {name: value for name, value in payloads["finding"].items() if name not in payloads["least"]}
+    payloads = {
+        sink.name: _payload(book, _ALERT, _DUTY, sink, news="opened", step=0, now=AT)
+        for sink in _DUTY.sinks
+    }
+    more = {
+        name: value for name, value in payloads["finding"].items() if name not in payloads["least"]
+    }
     bodies = {sink.name: FORMATS[sink.format](sink, payloads[sink.name])[0] for sink in _DUTY.sinks}
     if "routing_key" in bodies["pagerduty"]:
         bodies["pagerduty"]["routing_key"] = "(of routing_key_env)"
     examples = bodies | {"finding": more}
     return {"rules": rules_table()} | {
-        name: f"```json\n{json.dumps(body, indent=2, ensure_ascii=False)}\n```" for name, body in examples.items()
+        name: f"```json\n{json.dumps(body, indent=2, ensure_ascii=False)}\n```"
+        for name, body in examples.items()
     }
 
 

@@ -1,4 +1,5 @@
-"""Records of events, decoded, landed in raw, computed to core and marts: the real parts without Kafka and DuckLake.
+"""Records of events, decoded, landed in raw, computed to core and marts: the real parts without
+Kafka and DuckLake.
 
 Here: that. Not here: which records, and what must come of them.
 """
@@ -28,14 +29,18 @@ def computed(
     threads: int = 1,
     shuffle: int | None = None,
 ) -> dict[str, pl.DataFrame]:
-    """Every table by its full name, of records (topic, key, value) that all landed at one moment; of marts only those.
+    """Every table by its full name, of records (topic, key, value) that all landed at one moment;
+    of marts only those.
 
-    `data_cutoff`: None = the newest time that can be true, as in a lake. `threads`: DuckDB's, which gives rows in any
-    order where there are several. `shuffle`: a seed by which raw's rows stand in another order than they landed in.
+    `data_cutoff`: None = the newest time that can be true, as in a lake. `threads`: DuckDB's, which
+    gives rows in any order where there are several. `shuffle`: a seed by which raw's rows stand in
+    another order than they landed in.
     """
     raw, rejects = decoded(list(records), landed)
     if shuffle is not None:
-        raw = {name: rows.sample(fraction=1, shuffle=True, seed=shuffle) for name, rows in raw.items()}
+        raw = {
+            name: rows.sample(fraction=1, shuffle=True, seed=shuffle) for name, rows in raw.items()
+        }
     tables = {"raw.rejects": rejects}
     with MemoryLake(threads=threads) as lake:
         lake.land(raw)
@@ -47,7 +52,9 @@ def computed(
 
 
 def decoded(records: list, landed: datetime) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
-    """Rows of raw by topic's middle part, and of raw.rejects, of records (topic, key, value) that landed at one moment."""
+    """Rows of raw by topic's middle part, and of raw.rejects, of records (topic, key, value) that
+    landed at one moment.
+    """
     by_topic = defaultdict(list)
     for topic, key, value in records:
         by_topic[topic].append((key, value))
@@ -60,8 +67,12 @@ def decoded(records: list, landed: datetime) -> tuple[dict[str, pl.DataFrame], p
     return raw, pl.concat(rejects)
 
 
-def batch_of(topic: str, pairs: Sequence[tuple[bytes | None, bytes | None]], *, first: int = 0) -> Batch:
-    """Records (key, value) as a partition's batch, from its beginning or from the position `first` on."""
+def batch_of(
+    topic: str, pairs: Sequence[tuple[bytes | None, bytes | None]], *, first: int = 0
+) -> Batch:
+    """Records (key, value) as a partition's batch, from its beginning or from the position `first`
+    on.
+    """
     keys, values = ([pair[k] for pair in pairs] for k in (0, 1))
     end = first + len(pairs)
     return Batch(topic, "T", 0, first, end, list(range(first, end)), keys, values)
@@ -75,7 +86,12 @@ def _cut(query, landed: datetime, data_cutoff: datetime | None) -> pl.DataFrame:
         if name != "alerts"
     )
     newest = data_cutoff or query(f"SELECT max(t) AS t FROM ({parts})")["t"][0]
-    row = {"lake_snapshot": 1, "data_cutoff": newest, "records": 1, "started_at": landed + timedelta(minutes=1)}
+    row = {
+        "lake_snapshot": 1,
+        "data_cutoff": newest,
+        "records": 1,
+        "started_at": landed + timedelta(minutes=1),
+    }
     return CORE_TABLES["data_cut"].conform(pl.DataFrame([row]))
 
 
@@ -100,5 +116,9 @@ def _is_there(name: str, tables: dict[str, pl.DataFrame]) -> bool:
 def _empty(name: str) -> pl.DataFrame:
     """A table that no mart computes: bookkeeping and what the application keeps."""
     schema, bare = name.split(".")
-    known = {"core": CORE_TABLES, "mart": MART_TABLES, "raw": RAW_TABLES | {t.name: t for t in BOOKKEEPING}}
+    known = {
+        "core": CORE_TABLES,
+        "mart": MART_TABLES,
+        "raw": RAW_TABLES | {t.name: t for t in BOOKKEEPING},
+    }
     return known[schema][bare].empty()

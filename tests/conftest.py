@@ -1,4 +1,6 @@
-"""What tests of several rooms share. Here: the session's Kafka, empty lakes. Not here: what one test file alone needs."""
+"""What tests of several rooms share. Here: the session's Kafka, empty lakes. Not here: what one
+test file alone needs.
+"""
 
 import gc
 import os
@@ -22,9 +24,11 @@ hypothesis_settings.load_profile("floe")
 
 
 def pytest_configure(config):
-    """Lakes of tests have one thread each, since two pytest workers have the cores; those of end_to_end are as shipped.
+    """Lakes of tests have one thread each, since two pytest workers have the cores; those of
+    end_to_end are as shipped.
 
-    kafka-python now and then leaves a socket to the garbage collector, at a moment that fails some other test.
+    kafka-python now and then leaves a socket to the garbage collector, at a moment that fails some
+    other test.
     """
     os.environ.setdefault("FLOE_LAKE_THREADS", "1")
     for kind in ("socket.socket", "ssl.SSLSocket"):
@@ -32,21 +36,29 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """PostgreSQL's tests come first: starting it forks, which the kernel refuses a process that has grown large."""
+    """PostgreSQL's tests come first: starting it forks, which the kernel refuses a process that has
+    grown large.
+    """
     items.sort(key=lambda item: "postgres" not in item.nodeid)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config):
-    """The same where the session ends: pytest then collects what is left, without the filters of its settings."""
+    """The same where the session ends: pytest then collects what is left, without the filters of
+    its settings.
+    """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"unclosed <(socket\.socket|ssl\.SSLSocket)", ResourceWarning)
+        warnings.filterwarnings(
+            "ignore", r"unclosed <(socket\.socket|ssl\.SSLSocket)", ResourceWarning
+        )
         for _ in range(3):
             gc.collect()
 
 
 class _Files(LoadFileScheduling):
-    """Of workers side by side each runs whole files, and one of them all that shares the systems of end_to_end."""
+    """Of workers side by side each runs whole files, and one of them all that shares the systems of
+    end_to_end.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
@@ -59,7 +71,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True)
 def _process_as_it_was():
-    """A verb that runs in the tests' own process sets its umask; no test may leave that, or a ceiling of memory, behind."""
+    """A verb that runs in the tests' own process sets its umask; no test may leave that, or a
+    ceiling of memory, behind.
+    """
     ceiling = resource.getrlimit(resource.RLIMIT_DATA)
     os.umask(0o022)
     yield
@@ -72,13 +86,16 @@ def _process_as_it_was():
 
 @pytest.fixture(scope="session")
 def downloads() -> Path:
-    """Kafka's jars and Java's start-up cache, kept between sessions and shared by every test's home."""
+    """Kafka's jars and Java's start-up cache, kept between sessions and shared by every test's
+    home.
+    """
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "floe"
 
 
 @pytest.fixture(scope="session")
 def with_lake(tmp_path_factory) -> Callable[[Path], Path]:
-    """Puts an empty lake into a home, which it gives back: a copy of one made once, since making takes 2 s.
+    """Puts an empty lake into a home, which it gives back: a copy of one made once, since making
+    takes 2 s.
 
     What is about the making itself opens a home without a lake.
     """
@@ -95,11 +112,13 @@ def with_lake(tmp_path_factory) -> Callable[[Path], Path]:
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory, downloads) -> Settings:
-    """One real Kafka for the session, in a home of its own on a free port; the settings that lead to it.
+    """One real Kafka for the session, in a home of its own on a free port; the settings that lead
+    to it.
 
-    Topics are not made: `stream.ensure_topics(broker)` does that. For a lake of its own a test takes
-    `broker.model_copy(update={"home": tmp_path})`: the port leads to the same Kafka, where other tests have published.
-    What counts records or alerts of a topic takes `tests.running_kafka` instead.
+    Topics are not made: `stream.ensure_topics(broker)` does that. For a lake of its own a test
+    takes `broker.model_copy(update={"home": tmp_path})`: the port leads to the same Kafka, where
+    other tests have published. What counts records or alerts of a topic takes `tests.running_kafka`
+    instead.
     """
     with running_kafka(tmp_path_factory.mktemp("broker") / "home", downloads) as settings:
         yield settings

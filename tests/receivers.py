@@ -1,6 +1,8 @@
-"""Real receivers of what Floe sends, on this machine: of webhooks and of mail, each keeps a list of what it took.
+"""Real receivers of what Floe sends, on this machine: of webhooks and of mail, each keeps a list of
+what it took.
 
-Here: the servers, and a certificate for them. Not here: what they are tried with (tests/ingest/alerting).
+Here: the servers, and a certificate for them. Not here: what they are tried with
+(tests/ingest/alerting).
 """
 
 import base64
@@ -37,7 +39,8 @@ PAYLOAD = {
 class Receiver:
     """A receiver of webhooks: `taken` is (delivery id, body as JSON, headers with the raw body).
 
-    `answers`: status codes to give first, each with `headers`; `answer`: the body of a refusal; `pause_s`: before each.
+    `answers`: status codes to give first, each with `headers`; `answer`: the body of a refusal;
+    `pause_s`: before each.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
@@ -60,7 +63,11 @@ class Receiver:
                 status = receiver.answers.pop(0) if receiver.answers else 200
                 if status == 200:
                     receiver.taken.append(
-                        (self.headers["Floe-Delivery"], json.loads(body), {**self.headers, "body": body})
+                        (
+                            self.headers["Floe-Delivery"],
+                            json.loads(body),
+                            {**self.headers, "body": body},
+                        )
                     )
                 self.send_response(status)
                 for name, value in receiver.headers.items():
@@ -85,7 +92,9 @@ class Receiver:
         if self._tls:
             self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -98,7 +107,9 @@ class Receiver:
 
 
 class Talker:
-    """A server that sends fixed bytes, one piece after the other with a pause, to whoever connects; it never reads."""
+    """A server that sends fixed bytes, one piece after the other with a pause, to whoever connects;
+    it never reads.
+    """
 
     def __init__(self, pieces, *, pause_s: float = 0.0) -> None:
         stop = self._stop = threading.Event()
@@ -118,7 +129,9 @@ class Talker:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def stop(self) -> None:
         self._stop.set()
@@ -127,13 +140,17 @@ class Talker:
 
 
 class MailServer:
-    """A receiver of mail: `taken` is (recipients, message, raw bytes, whether over TLS, who signed in).
+    """A receiver of mail: `taken` is (recipients, message, raw bytes, whether over TLS, who signed
+    in).
 
-    `refuses`: replies to give instead, by verb or by "RCPT address". `tls`: offers STARTTLS, or speaks it from the
-    beginning (`is_tls`). `users`: who may sign in, by password; without any nobody need.
+    `refuses`: replies to give instead, by verb or by "RCPT address". `tls`: offers STARTTLS, or
+    speaks it from the beginning (`is_tls`). `users`: who may sign in, by password; without any
+    nobody need.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, is_tls: bool = False, users: dict | None = None) -> None:
+    def __init__(
+        self, *, tls: ssl.SSLContext | None = None, is_tls: bool = False, users: dict | None = None
+    ) -> None:
         self.taken: list[tuple] = []
         self.refuses: dict[str, str] = {}
         self.tls, self.is_tls, self.users = tls, is_tls, users or {}
@@ -141,7 +158,9 @@ class MailServer:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                with suppress(OSError, ValueError):  # the client went away, or does not trust the certificate
+                with suppress(
+                    OSError, ValueError
+                ):  # the client went away, or does not trust the certificate
                     _Conversation(mail_server, self).run()
 
         class Server(socketserver.ThreadingTCPServer):
@@ -149,7 +168,9 @@ class MailServer:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -176,7 +197,9 @@ class _Conversation:
         self._say(self._server.refuses.get("greeting", "220 receiver"))
         while line := self._file.readline().decode():
             verb, _, rest = line.strip().partition(" ")
-            refusal = self._server.refuses.get(verb.upper()) or self._server.refuses.get(line.strip().upper())
+            refusal = self._server.refuses.get(verb.upper()) or self._server.refuses.get(
+                line.strip().upper()
+            )
             if refusal:
                 self._say(refusal)
             elif getattr(self, f"_{verb.lower()}", self._unknown)(rest):
@@ -227,7 +250,9 @@ class _Conversation:
 
 
 def certificate(folder: Path, *, host: str = "127.0.0.1") -> tuple[Path, ssl.SSLContext]:
-    """(the authority's certificate, a server's context): made for this run, for an address or name."""
+    """(the authority's certificate, a server's context): made for this run, for an address or
+    name.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
     now = datetime.now(UTC)
@@ -247,7 +272,11 @@ def certificate(folder: Path, *, host: str = "127.0.0.1") -> tuple[Path, ssl.SSL
     public, private = folder / "receiver.pem", folder / "receiver.key"
     public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(public, private)

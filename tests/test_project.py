@@ -19,14 +19,20 @@ MODULES = [p for room in ROOMS for p in sorted((ROOT / room).rglob("*.py"))]
 
 
 def test_no_other_distribution_owns_the_rooms_names():
-    """The rooms' names are generic: an installed distribution of the same name would shadow them."""
+    """The rooms' names are generic: an installed distribution of the same name would shadow
+    them.
+    """
     owners = importlib.metadata.packages_distributions()
-    assert {room: set(owners.get(room, [])) - {"floe"} for room in ROOMS} == {room: set() for room in ROOMS}
+    assert {room: set(owners.get(room, [])) - {"floe"} for room in ROOMS} == {
+        room: set() for room in ROOMS
+    }
 
 
 def test_arrows_between_rooms_point_down():
     """A room may use only those below it (import-linter's contract in pyproject.toml)."""
-    found = subprocess.run([sys.prefix + "/bin/lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.prefix + "/bin/lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stdout
 
 
@@ -73,19 +79,31 @@ def _imported(path: Path) -> set[str]:
 
 
 def test_nothing_is_dead():
-    """What a module defines at its top is used in the product, or documented: as an interface or in the statistics library."""
+    """What a module defines at its top is used in the product, or documented: as an interface or in
+    the statistics library.
+    """
     words = Counter(re.findall(r"\w+", "\n".join(path.read_text() for path in MODULES)))
     documented = set(re.findall(r"\w+", (ROOT / "docs" / "architecture.md").read_text()))
-    unused = {(str(path.relative_to(ROOT)), name) for path in MODULES for name in _defined(path) if words[name] == 1}
+    unused = {
+        (str(path.relative_to(ROOT)), name)
+        for path in MODULES
+        for name in _defined(path)
+        if words[name] == 1
+    }
     assert {(path, name) for path, name in unused if name not in documented} == set()
 
 
 def _defined(path: Path) -> set[str]:
-    """Names of functions, classes and constants at the module's top; what a decorator registers is used by it."""
+    """Names of functions, classes and constants at the module's top; what a decorator registers is
+    used by it.
+    """
     names = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.decorator_list:
             names.add(node.name)
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return names - {"__all__", "_ClosingSockets"}  # kafka-python finds the class by its base's register
+    return names - {
+        "__all__",
+        "_ClosingSockets",
+    }  # kafka-python finds the class by its base's register

@@ -1,6 +1,7 @@
 """What the README promises, run as it stands there.
 
-Here: the recipe for reading the lake without Floe, the verbs. Not here: `make demo` (tests/orchestration).
+Here: the recipe for reading the lake without Floe, the verbs. Not here: `make demo`
+(tests/orchestration).
 """
 
 import re
@@ -21,13 +22,21 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_recipe_reads_the_lake_beside_a_writer(tmp_path, monkeypatch):
-    """The README's Python block, run by a plain interpreter beside the home, while the lake is open to write."""
+    """The README's Python block, run by a plain interpreter beside the home, while the lake is open
+    to write.
+    """
     [recipe] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     settings = Settings(home=Path(".floe"), kafka_bootstrap="", catalog="", data="")
     assert recipe == attach_recipe(settings).replace(f"{tmp_path}/", "")
     with Lake.open(settings):
-        done = subprocess.run([sys.executable, "-c", recipe], capture_output=True, text=True, check=False, cwd=tmp_path)
+        done = subprocess.run(
+            [sys.executable, "-c", recipe],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
     assert done.returncode == 0, done.stderr
     assert "kafka_topic" in done.stdout
 

@@ -1,10 +1,12 @@
-"""Who reads a name: the words of each module's code and SQL, and the tables that each module speaks of.
+"""Who reads a name: the words of each module's code and SQL, and the tables that each module speaks
+of.
 
 Here: the walk over syntax trees. Not here: what must be read (test_who_reads.py).
 
-A word is a name that code looks up: a text that is one identifier (`pl.col("grade")`, `row["grade"]`), each word of a text
-that is SQL, an attribute, a parameter. Docstrings and comments are none, nor are the names that code gives (keywords of a
-call). An f-string is a pattern: `f"n_{name}"` reads each column that begins so.
+A word is a name that code looks up: a text that is one identifier (`pl.col("grade")`,
+`row["grade"]`), each word of a text that is SQL, an attribute, a parameter. Docstrings and comments
+are none, nor are the names that code gives (keywords of a call). An f-string is a pattern:
+`f"n_{name}"` reads each column that begins so.
 """
 
 import ast
@@ -23,9 +25,11 @@ _LEAST_LETTERS = 3  # of an f-string's fixed part: less would fit everything
 
 @dataclass(frozen=True)
 class Module:
-    """`words` that it looks up, `patterns` of names that it makes, `imports` of modules of this project.
+    """`words` that it looks up, `patterns` of names that it makes, `imports` of modules of this
+    project.
 
-    `settings`: what it takes from an object that is called settings or options. `constants`: what it imports in capitals.
+    `settings`: what it takes from an object that is called settings or options. `constants`: what
+    it imports in capitals.
     """
 
     path: str
@@ -43,7 +47,10 @@ class Module:
 def modules() -> dict[str, Module]:
     """The product's modules by path."""
     paths = [p for room in ROOMS for p in sorted((ROOT / room).rglob("*.py"))]
-    return {str(p.relative_to(ROOT)): module_of(p.read_text(), path=str(p.relative_to(ROOT))) for p in paths}
+    return {
+        str(p.relative_to(ROOT)): module_of(p.read_text(), path=str(p.relative_to(ROOT)))
+        for p in paths
+    }
 
 
 def module_of(source: str, *, path: str) -> Module:
@@ -64,18 +71,28 @@ def module_of(source: str, *, path: str) -> Module:
         elif isinstance(node, ast.alias):
             constants |= {node.name} if node.name.isupper() else set()
     imports = frozenset(_imports(tree, path))
-    return Module(path, frozenset(words), frozenset(settings), tuple(patterns), imports, frozenset(constants))
+    return Module(
+        path, frozenset(words), frozenset(settings), tuple(patterns), imports, frozenset(constants)
+    )
 
 
 def _is_settings(node: ast.expr) -> bool:
     """`settings`, `self._settings`, `reader.settings`, `Settings()`, and the same of options."""
     name = node.func if isinstance(node, ast.Call) else node
-    text = name.id if isinstance(name, ast.Name) else name.attr if isinstance(name, ast.Attribute) else ""
+    text = (
+        name.id
+        if isinstance(name, ast.Name)
+        else name.attr
+        if isinstance(name, ast.Attribute)
+        else ""
+    )
     return text.lower().lstrip("_") in ("settings", "options")
 
 
 def words_of(text: str) -> set[str]:
-    """The text itself where it is one identifier, or a table with its schema; each word where it is SQL."""
+    """The text itself where it is one identifier, or a table with its schema; each word where it is
+    SQL.
+    """
     if _IDENTIFIER.match(text):
         return {text}
     if re.fullmatch(r"(raw|core|mart|app)\.\w+", text):
@@ -92,13 +109,19 @@ def _words_of_sql(node: ast.JoinedStr) -> set[str]:
 
 def _docstrings(tree: ast.Module) -> set[int]:
     """Texts that stand alone, as docstrings do."""
-    return {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
+    return {
+        id(n.value)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)
+    }
 
 
 def _pattern(node: ast.JoinedStr) -> list[re.Pattern]:
     fixed = [p.value if isinstance(p, ast.Constant) else None for p in node.values]
     letters = sum(len(re.sub(r"\W", "", part)) for part in fixed if part)
-    if letters < _LEAST_LETTERS or not all(part is None or _IDENTIFIER.match(part) for part in fixed):
+    if letters < _LEAST_LETTERS or not all(
+        part is None or _IDENTIFIER.match(part) for part in fixed
+    ):
         return []
     return [re.compile("".join(r"\w*" if part is None else re.escape(part) for part in fixed))]
 
@@ -122,8 +145,9 @@ def _files(parts: list[str]) -> Iterable[str]:
 
 
 def speaking_of(table: str, among: dict[str, Module], *, apart: Iterable[str] = ()) -> list[Module]:
-    """Modules that name the table, and those that such a one imports: they are handed its rows. `apart`: folders or
-    modules that read nothing, though they name it."""
+    """Modules that name the table, and those that such a one imports: they are handed its rows.
+    `apart`: folders or modules that read nothing, though they name it.
+    """
     own = [m for m in among.values() if table in m.words or table.upper() in m.constants]
     paths = {m.path for m in own} | {i for m in own for i in m.imports}
     return [m for path, m in among.items() if path in paths and not path.startswith(tuple(apart))]

@@ -1,4 +1,5 @@
 """Pure clinical statistics and transformations: frames in, frames out.
 
-Here: outcomes and the statistics behind them. Not here: clock, file, environment, randomness, network.
+Here: outcomes and the statistics behind them. Not here: clock, file, environment, randomness,
+network.
 """

@@ -1,6 +1,7 @@
 """What a table's schema promises, checked on its rows.
 
-Here: the checks that every table gets from its schema. Not here: when they run (orchestration) and the schemas.
+Here: the checks that every table gets from its schema. Not here: when they run (orchestration) and
+the schemas.
 """
 
 import json
@@ -20,20 +21,33 @@ CHECKS = {
 def check_table(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     """One row a check of `CHECKS`: `table`, `check`, `is_passed`, `failing_rows`, `rows`, `sample`.
 
-    `sample` is the key of one failing row as JSON, null where all pass. An empty frame passes every check.
+    `sample` is the key of one failing row as JSON, null where all pass. An empty frame passes every
+    check.
     """
     failing = {
         "key_is_unique": _repeated_key(table, frame),
-        "required_is_present": _any([pl.col(c.name).is_null() for c in table.columns if c.required]),
-        "closed_lists_hold": _any(
-            [pl.col(c.name).is_not_null() & ~pl.col(c.name).is_in(c.closed) for c in table.columns if c.closed]
+        "required_is_present": _any(
+            [pl.col(c.name).is_null() for c in table.columns if c.required]
         ),
-        "ranges_hold": _any([_outside(c) for c in table.columns if c.lower is not None or c.upper is not None]),
+        "closed_lists_hold": _any(
+            [
+                pl.col(c.name).is_not_null() & ~pl.col(c.name).is_in(c.closed)
+                for c in table.columns
+                if c.closed
+            ]
+        ),
+        "ranges_hold": _any(
+            [_outside(c) for c in table.columns if c.lower is not None or c.upper is not None]
+        ),
     }
     rows = []
     for check, condition in failing.items():
         bad = frame.filter(condition)
-        sample = None if bad.is_empty() else json.dumps(bad.select(table.key).row(0, named=True), default=str)
+        sample = (
+            None
+            if bad.is_empty()
+            else json.dumps(bad.select(table.key).row(0, named=True), default=str)
+        )
         rows.append((table.full_name, check, bad.is_empty(), bad.height, frame.height, sample))
     return pl.DataFrame(
         rows,
@@ -50,7 +64,9 @@ def check_table(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _any(conditions: list[pl.Expr]) -> pl.Expr:
-    return pl.any_horizontal([c.fill_null(False) for c in conditions]) if conditions else pl.lit(False)
+    return (
+        pl.any_horizontal([c.fill_null(False) for c in conditions]) if conditions else pl.lit(False)
+    )
 
 
 def _outside(column) -> pl.Expr:

@@ -1,15 +1,17 @@
 """The registry of core tables: from which rows each is computed, and by what.
 
-Here: `CORE`, one entry a table of `core`, in an order that the inputs allow, and `rows`, which computes one with
-whatever runs SQL. Not here: the rules (current, activity, telemetry, mobility) and when this runs (orchestration).
+Here: `CORE`, one entry a table of `core`, in an order that the inputs allow, and `rows`, which
+computes one with whatever runs SQL. Not here: the rules (current, activity, telemetry, mobility)
+and when this runs (orchestration).
 
-A step is a function of a set of keys. Without keys it computes the whole table; with keys (a frame of the columns
-`CoreStep.keys`) the rows of those alone, which then replace the rows of those keys. A table of records has no keys:
-what one event says may change the names of all that share its id. When merged or clashing patients change, the keys
-are those of all patients concerned.
+A step is a function of a set of keys. Without keys it computes the whole table; with keys (a frame
+of the columns `CoreStep.keys`) the rows of those alone, which then replace the rows of those keys.
+A table of records has no keys: what one event says may change the names of all that share its id.
+When merged or clashing patients change, the keys are those of all patients concerned.
 
-Statements name a raw table as `FROM raw.X` or `JOIN raw.X` without an alias, so that whoever runs them can have it
-stand still at a snapshot. A frame is read once in a statement: DuckDB 1.5.5 crashes on one that is scanned twice.
+Statements name a raw table as `FROM raw.X` or `JOIN raw.X` without an alias, so that whoever runs
+them can have it stand still at a snapshot. A frame is read once in a statement: DuckDB 1.5.5
+crashes on one that is scanned twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,18 +32,21 @@ Frames = dict[str, pl.DataFrame]
 Read = str | Callable[[Options], str]  # a statement, or one that knows a site's options
 Query = Callable[..., pl.DataFrame]  # a statement, and frames that it sees by name
 
-# These are whole for every patient and site, small, and what the others join: they are always computed whole.
+# These are whole for every patient and site, small, and what the others join: they are always
+# computed whole.
 REGISTERS = ("clinics", "devices", "protocols", "patient_status", "patients")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoreStep:
-    """One table of core. `inputs` are full names. `keys` are the columns by which a part is recomputed, () = never.
+    """One table of core. `inputs` are full names. `keys` are the columns by which a part is
+    recomputed, () = never.
 
-    `reads` are the statements whose rows the step needs, by name; `keyed_reads` replace them where the relation
-    `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql` does, run in the lake with the
-    relations that `relations(frames, options)` gives, for at most `batch` keys at a time (null = all at once).
-    `only_with`: the input without whose rows the table has none.
+    `reads` are the statements whose rows the step needs, by name; `keyed_reads` replace them where
+    the relation `keys` is given. Then either `compute(frames, options)` gives the rows, or `sql`
+    does, run in the lake with the relations that `relations(frames, options)` gives, for at most
+    `batch` keys at a time (null = all at once). `only_with`: the input without whose rows the table
+    has none.
     """
 
     table: Table
@@ -56,15 +61,26 @@ class CoreStep:
     only_with: str | None = None
 
 
-def rows(step: CoreStep, *, query: Query, options: Options, keys: pl.DataFrame | None = None) -> pl.DataFrame:
-    """The step's table, whole or for some keys; `query(statement, **frames)` runs SQL on the lake."""
+def rows(
+    step: CoreStep, *, query: Query, options: Options, keys: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """The step's table, whole or for some keys; `query(statement, **frames)` runs SQL on the
+    lake.
+    """
     reads = {name: read(options) if callable(read) else read for name, read in step.reads.items()}
-    frames = {name: query(sql) for name, sql in reads.items() if keys is None or name not in step.keyed_reads}
+    frames = {
+        name: query(sql)
+        for name, sql in reads.items()
+        if keys is None or name not in step.keyed_reads
+    }
     if keys is not None:
         frames |= {name: query(sql, keys=keys.unique()) for name, sql in step.keyed_reads.items()}
     if step.compute is not None:
         return _of_keys(step.compute(frames, options), keys)
-    parts = [query(step.sql, **relations) for relations in _batches(step, step.relations(frames, options), keys=keys)]
+    parts = [
+        query(step.sql, **relations)
+        for relations in _batches(step, step.relations(frames, options), keys=keys)
+    ]
     return pl.concat([step.table.empty(), *(step.table.conform(part) for part in parts)])
 
 
@@ -94,7 +110,8 @@ _AS_SENT = ("clinics", "retractions")
 
 
 def _record(name: str) -> CoreStep:
-    """A table of records: of each the event that counts, under the names and the patient that count, without what can't be true.
+    """A table of records: of each the event that counts, under the names and the patient that
+    count, without what can't be true.
 
     Always whole: whose an id is, is decided by all the events that have it.
     """
@@ -103,7 +120,9 @@ def _record(name: str) -> CoreStep:
     inputs = [f"core.{register}" for register in _held_against(name)]
     inputs += [] if name in _AS_SENT else ["core.identities"]
     if name not in (*_AS_SENT, *REGISTERS):
-        inputs += ["core.devices"] if "core.patients" in inputs else ["core.devices", "core.patients"]
+        inputs += (
+            ["core.devices"] if "core.patients" in inputs else ["core.devices", "core.patients"]
+        )
 
     def compute(frames: Frames, options: Options) -> pl.DataFrame:
         counting = current.current(name, frames["raw"], frames.get("identities"))
@@ -139,7 +158,9 @@ def _judged(name: str, frame: pl.DataFrame, frames: Frames, options: Options) ->
 
 
 def _with_references(name: str, counting: pl.DataFrame, frames: Frames) -> pl.DataFrame:
-    """The records with core's names in what they refer to: patients first, for they tell the others apart."""
+    """The records with core's names in what they refer to: patients first, for they tell the others
+    apart.
+    """
     among = _register(frames)
     own = TOPIC_BY_NAME[name].record_id
     if own != "patient_id":
@@ -150,7 +171,9 @@ def _with_references(name: str, counting: pl.DataFrame, frames: Frames) -> pl.Da
 
 
 def _register(frames: Frames) -> Register:
-    return clashes.register(frames["identities"], devices=frames.get("devices"), patients=frames.get("patients"))
+    return clashes.register(
+        frames["identities"], devices=frames.get("devices"), patients=frames.get("patients")
+    )
 
 
 def _statuses() -> CoreStep:
@@ -183,7 +206,9 @@ _PEOPLE_INPUTS = tuple(f"core.{name}" for name in _PEOPLE)
 def _people(frames: Frames) -> pl.DataFrame:
     exact = None
     if "wearers" in frames:
-        exact = series_things.wearers(frames["wearers"], frames["patient_status"], among=_register(frames))
+        exact = series_things.wearers(
+            frames["wearers"], frames["patient_status"], among=_register(frames)
+        )
     return activity.people(frames["patients"], frames["clinics"], frames["patient_status"], exact)
 
 
@@ -193,7 +218,9 @@ def _wearers(frames: Frames, options: Options) -> pl.DataFrame:
 
 
 def _walking_days(frames: Frames, options: Options) -> pl.DataFrame:
-    return mobility.walking_days(walking_bouts=frames["bouts"], people=_people(frames), options=options)
+    return mobility.walking_days(
+        walking_bouts=frames["bouts"], people=_people(frames), options=options
+    )
 
 
 def _exposures(frames: Frames) -> pl.DataFrame:
@@ -201,7 +228,9 @@ def _exposures(frames: Frames) -> pl.DataFrame:
 
 
 def _enrolments() -> CoreStep:
-    """Explicit enrolments, and the short form of patients: always whole, for a patient's record may take one away."""
+    """Explicit enrolments, and the short form of patients: always whole, for a patient's record may
+    take one away.
+    """
     records = _record("study_enrolments")
 
     def compute(frames: Frames, options: Options) -> pl.DataFrame:
@@ -240,20 +269,37 @@ WALKING_DAYS = CoreStep(
 
 TELEMETRY_SESSIONS = CoreStep(
     table=CORE_TABLES["telemetry_sessions"],
-    inputs=("raw.telemetry", "core.retractions", "core.sessions", "core.devices", "core.identities"),
+    inputs=(
+        "raw.telemetry",
+        "core.retractions",
+        "core.sessions",
+        "core.devices",
+        "core.identities",
+    ),
     keys=("session_id",),
-    reads={"exposures": telemetry.EXPOSURES_SQL, "exposed": series_things.EXPOSED_SQL, "devices": _all("core.devices")}
+    reads={
+        "exposures": telemetry.EXPOSURES_SQL,
+        "exposed": series_things.EXPOSED_SQL,
+        "devices": _all("core.devices"),
+    }
     | _IDENTITIES,
     keyed_reads={"exposures": telemetry.EXPOSURES_SQL + " SEMI JOIN keys USING (session_id)"},
     sql=telemetry.TELEMETRY_SESSIONS_SQL,
-    relations=lambda frames, options: {"exposures": plausibility.with_clock(_exposures(frames), options=options)},
+    relations=lambda frames, options: {
+        "exposures": plausibility.with_clock(_exposures(frames), options=options)
+    },
     batch=20_000,
     only_with="raw.telemetry",
 )
 
 ORPHANS = CoreStep(
     table=CORE_TABLES["orphans"],
-    inputs=(*(f"core.{name}" for name in CORE_RECORDS), "core.identities", "raw.readings", "raw.telemetry"),
+    inputs=(
+        *(f"core.{name}" for name in CORE_RECORDS),
+        "core.identities",
+        "raw.readings",
+        "raw.telemetry",
+    ),
     reads={name: _all(f"core.{name}") for name in (*CORE_RECORDS, "identities")}
     | {name: orphans.series_references(name) for name in ("readings", "telemetry")},
     compute=lambda frames, options: orphans.orphans(frames),
@@ -285,7 +331,9 @@ def _implausible(frames: Frames, options: Options) -> pl.DataFrame:
     for name in ("readings", "telemetry"):
         if not frames[name].is_empty():
             wearers = _wearers(frames, options) if name == "readings" else None
-            parts.append(plausibility.untimely_series(name, frames[name], wearers=wearers, options=options))
+            parts.append(
+                plausibility.untimely_series(name, frames[name], wearers=wearers, options=options)
+            )
     return pl.concat(parts).sort(CORE_TABLES["implausible"].key)
 
 

@@ -1,4 +1,5 @@
-"""Every error that Floe raises on purpose; the command line turns each into one sentence and an exit code.
+"""Every error that Floe raises on purpose; the command line turns each into one sentence and an
+exit code.
 
     FloeError                 1  something else went wrong
     ├── UsageError            2  wrong usage, or values a function can't take

@@ -1,4 +1,5 @@
-"""Which figures were computed anew because their rule changed: metrics' versions now, beside those of earlier runs.
+"""Which figures were computed anew because their rule changed: metrics' versions now, beside those
+of earlier runs.
 
 Here: the comparison. Not here: versions (facts/catalogue.py), when a run is (orchestration).
 """
@@ -23,9 +24,11 @@ def restated(
     options: Options,
     metrics: Iterable[Metric] = tuple(METRICS.values()),
 ) -> pl.DataFrame:
-    """`mart.restatements` after a run: `earlier` (its rows so far) and a row for each version that is not in it.
+    """`mart.restatements` after a run: `earlier` (its rows so far) and a row for each version that
+    is not in it.
 
-    The version before is the one of the last run (null `restated_at` is the oldest), null where there was none.
+    The version before is the one of the last run (null `restated_at` is the oldest), null where
+    there was none.
     """
     last = earlier.sort("restated_at", "version", nulls_last=False)
     previous = dict(last.select("metric_id", "version").iter_rows())

@@ -15,11 +15,24 @@ _GUIDES = (30, 50)  # % better: the usual rules (Farrar 2001, Dworkin 2008)
 
 
 def band(
-    x: Sequence[float], lower: Sequence[float], upper: Sequence[float], *, colour: str, group: str, is_stepped: bool
+    x: Sequence[float],
+    lower: Sequence[float],
+    upper: Sequence[float],
+    *,
+    colour: str,
+    group: str,
+    is_stepped: bool,
 ) -> list[go.Scatter]:
     """Two traces: the lower limit, unseen, and the area from it to the upper one."""
     line = {"width": 0, "color": colour, "shape": "hv" if is_stepped else "linear"}
-    same = {"x": list(x), "mode": "lines", "line": line, "legendgroup": group, "showlegend": False, "hoverinfo": "skip"}
+    same = {
+        "x": list(x),
+        "mode": "lines",
+        "line": line,
+        "legendgroup": group,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
     return [
         go.Scatter(y=list(lower), **same),
         go.Scatter(y=list(upper), fill="tonexty", fillcolor=faint(colour), **same),
@@ -33,7 +46,9 @@ def faint(colour: str, alpha: float = _ALPHA) -> str:
 
 
 def responder_curves(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure:
-    """`rows` of mart.responder_curves with `series`, all with an estimate: share better by at least each cut-off."""
+    """`rows` of mart.responder_curves with `series`, all with an estimate: share better by at least
+    each cut-off.
+    """
     figure = go.Figure()
     for k, name in enumerate(rows["series"].unique(maintain_order=True).to_list()):
         mine = rows.filter(pl.col("series") == name).sort("cutoff_pct")
@@ -42,7 +57,9 @@ def responder_curves(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Fig
         figure.add_traces(band(x, low, high, colour=colour, group=name, is_stepped=False))
         hover = [
             f"at least {c} % better: {x} of {n}<br>{share:.0f} % ({low:.0f} to {high:.0f})"
-            for c, x, n, share, low, high in zip(x, mine["x"], mine["n"], share, low, high, strict=True)
+            for c, x, n, share, low, high in zip(
+                x, mine["x"], mine["n"], share, low, high, strict=True
+            )
         ]
         figure.add_trace(
             go.Scatter(
@@ -69,6 +86,8 @@ def responder_curves(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Fig
                 "xanchor": "center",
             },
         )
-    figure.update_xaxes(title={"text": axis_title}, range=[0, 100], tickvals=list(range(0, 101, 10)))
+    figure.update_xaxes(
+        title={"text": axis_title}, range=[0, 100], tickvals=list(range(0, 101, 10))
+    )
     figure.update_yaxes(title={"text": "patients, %"}, range=[0, 100])
     return figure.update_layout(showlegend=rows["series"].n_unique() > 1, margin={"t": 44})

@@ -15,14 +15,24 @@ def blank(sentence: str, *, of: Look) -> go.Figure:
     text = "<br>".join(textwrap.wrap(sentence, 60))
     figure = go.Figure()
     figure.add_annotation(
-        text=text, showarrow=False, x=0.5, y=0.5, xref="paper", yref="paper", font={"size": 14, "color": of.muted}
+        text=text,
+        showarrow=False,
+        x=0.5,
+        y=0.5,
+        xref="paper",
+        yref="paper",
+        font={"size": 14, "color": of.muted},
     )
     return figure.update_xaxes(visible=False).update_yaxes(visible=False)
 
 
 def say_in_row(figure: go.Figure, text: str, of: Look, *, row: int) -> None:
-    """A sentence in an empty row of a picture of several, which needs a trace to be a row at all."""
-    figure.add_trace(go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip"), row=row, col=1)
+    """A sentence in an empty row of a picture of several, which needs a trace to be a row at
+    all.
+    """
+    figure.add_trace(
+        go.Scatter(x=[None], y=[None], showlegend=False, hoverinfo="skip"), row=row, col=1
+    )
     figure.update_yaxes(visible=False, row=row, col=1)
     axis = "" if row == 1 else str(row)
     figure.add_annotation(

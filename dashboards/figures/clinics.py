@@ -1,6 +1,7 @@
 """Clinics beside each other (funnel) and one series over time (control chart).
 
-Here: drawing the limits that the marts give. Not here: the limits; a ranking, which no figure here is.
+Here: drawing the limits that the marts give. Not here: the limits; a ranking, which no figure here
+is.
 """
 
 import plotly.graph_objects as go
@@ -29,14 +30,25 @@ _FEW_TICKS = 8
 
 
 def funnel(
-    rows: pl.DataFrame, *, of: Look, axis_title: str, denominator_title: str, is_proportion: bool = False
+    rows: pl.DataFrame,
+    *,
+    of: Look,
+    axis_title: str,
+    denominator_title: str,
+    is_proportion: bool = False,
 ) -> go.Figure:
-    """`rows` of mart.clinic_funnel, one metric and modality, with `label` and `name`. Each clinic's own target and
-    limits, which leave it out; the wider ones where the others' over-dispersion widens them: a signal is beyond both."""
-    drawn = rows.filter(pl.col("estimate").is_not_null() & pl.col("denominator").is_not_null()).sort("denominator")
+    """`rows` of mart.clinic_funnel, one metric and modality, with `label` and `name`. Each clinic's
+    own target and limits, which leave it out; the wider ones where the others' over-dispersion
+    widens them: a signal is beyond both.
+    """
+    drawn = rows.filter(
+        pl.col("estimate").is_not_null() & pl.col("denominator").is_not_null()
+    ).sort("denominator")
     # neighbours' names stand above and below by turns
     drawn = drawn.with_columns(
-        side=pl.Series([("top center", "bottom center")[k % 2] for k in range(drawn.height)], dtype=pl.String)
+        side=pl.Series(
+            [("top center", "bottom center")[k % 2] for k in range(drawn.height)], dtype=pl.String
+        )
     )
     limits = {
         f"{side}_{level}": wider(f"{side}_{level}", f"{side}_{level}_od")
@@ -87,7 +99,9 @@ def funnel(
                 cliponaxis=False,
                 textfont={"color": of.text, "size": 12},
                 marker={"symbol": symbol, "size": 11, "color": colour},
-                customdata=mine.select("numerator", "denominator", "name", pl.col("nearness").fill_null("")).rows(),
+                customdata=mine.select(
+                    "numerator", "denominator", "name", pl.col("nearness").fill_null("")
+                ).rows(),
                 hovertemplate="%{customdata[2]}<br>%{customdata[0]:.4g} / %{customdata[1]:.4g}<br>%{y:.3g}<br>"
                 "%{customdata[3]}<extra></extra>",
             )
@@ -97,25 +111,33 @@ def funnel(
     figure.update_xaxes(title={"text": denominator_title}, range=[low - margin, high + margin])
     if high - low < _FEW_TICKS:  # no halves of a patient
         figure.update_xaxes(dtick=1)
-    return figure.update_yaxes(title={"text": axis_title}, tickformat=".0%" if is_proportion else None)
+    return figure.update_yaxes(
+        title={"text": axis_title}, tickformat=".0%" if is_proportion else None
+    )
 
 
 def control_chart(rows: pl.DataFrame, *, of: Look, axis_title: str) -> go.Figure:
     """`rows` of mart.control_charts, one chart, by `point`.
 
-    A point's shape says which rule made it a signal, its colour whether that is a concern or an improvement. A dotted
-    line stands after the points that the limits were computed from, where the limits are locked, and where they were
-    begun anew.
+    A point's shape says which rule made it a signal, its colour whether that is a concern or an
+    improvement. A dotted line stands after the points that the limits were computed from, where the
+    limits are locked, and where they were begun anew.
     """
     rows = rows.sort("point")
-    has_days = rows["period_start"].null_count() == 0 and rows["period_start"].n_unique() == rows.height
+    has_days = (
+        rows["period_start"].null_count() == 0 and rows["period_start"].n_unique() == rows.height
+    )
     rows = rows.with_columns(x=pl.col("period_start") if has_days else pl.col("point"))
     is_sum = rows["chart"][0] == "cusum"
     figure = go.Figure()
     lines = (
         (("upper", "decision limit", "dash"),)
         if is_sum
-        else (("upper", "limits", "dash"), ("lower", "limits", "dash"), ("center", "center", "solid"))
+        else (
+            ("upper", "limits", "dash"),
+            ("lower", "limits", "dash"),
+            ("center", "center", "solid"),
+        )
     )
     for column, name, dash in lines:
         if rows[column].null_count() < rows.height:
@@ -159,7 +181,10 @@ def _points(rows: pl.DataFrame, name: str, symbol: str, of: Look) -> go.Scatter:
     """The points of one rule; hollow of an improvement."""
     icons = rows["variation_icon"].to_list()
     colours = [_colour(icon, name, of) for icon in icons]
-    hover = [f"{words.day(r['period_start'])}<br>{_counts(r)}{_signal(r)}" for r in rows.iter_rows(named=True)]
+    hover = [
+        f"{words.day(r['period_start'])}<br>{_counts(r)}{_signal(r)}"
+        for r in rows.iter_rows(named=True)
+    ]
     return go.Scatter(
         x=rows["x"].to_list(),
         y=rows["value"].to_list(),
@@ -172,7 +197,9 @@ def _points(rows: pl.DataFrame, name: str, symbol: str, of: Look) -> go.Scatter:
             "size": 10,
             "color": colours,
             "line": {"width": 1.5, "color": colours},
-            "symbol": [f"{symbol}-open" if i == "special_cause_improvement" else symbol for i in icons],
+            "symbol": [
+                f"{symbol}-open" if i == "special_cause_improvement" else symbol for i in icons
+            ],
         },
     )
 
@@ -180,7 +207,9 @@ def _points(rows: pl.DataFrame, name: str, symbol: str, of: Look) -> go.Scatter:
 def _colour(icon: str | None, name: str, of: Look) -> str:
     if name == _POINTS["common_cause"][0]:
         return of.series[0]
-    return {"special_cause_improvement": of.series[1], "special_cause_neither": of.series[2]}.get(icon, of.concern)
+    return {"special_cause_improvement": of.series[1], "special_cause_neither": of.series[2]}.get(
+        icon, of.concern
+    )
 
 
 def _mark_baseline(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:

@@ -40,7 +40,10 @@ def lag_bars(rows: pl.DataFrame, *, of: Look) -> go.Figure:
     totals = rows.group_by("kafka_topic").agg(pl.col("lag").sum()).sort("lag", "kafka_topic")
     for k, partition in enumerate(sorted(rows["kafka_partition"].unique().to_list())):
         mine = totals.join(
-            rows.filter(pl.col("kafka_partition") == partition), on="kafka_topic", how="left", suffix="_of"
+            rows.filter(pl.col("kafka_partition") == partition),
+            on="kafka_topic",
+            how="left",
+            suffix="_of",
         )
         figure.add_bar(
             y=mine["kafka_topic"].to_list(),

@@ -13,7 +13,12 @@ from .. import words
 from ..theme import DASHES, SYMBOLS, Look
 from .blank import say_in_row
 
-_STATUS = {"delivered": "circle", "aborted": "x", "missed": "circle-open", "cancelled": "square-open"}
+_STATUS = {
+    "delivered": "circle",
+    "aborted": "x",
+    "missed": "circle-open",
+    "cancelled": "square-open",
+}
 _BESIDE_TITLE = {"orientation": "h", "x": 1, "xanchor": "right", "yanchor": "bottom"}
 _GRADE_WIDTH = {1: 5, 2: 7, 3: 9, 4: 12, 5: 15}
 
@@ -27,7 +32,8 @@ def story(
     of: Look,
     until: datetime | None,
 ) -> go.Figure:
-    """`sessions` as mart.adex, `pain` as mart.adqs, `steps` as mart.adact, `events` as mart.adae, of one patient.
+    """`sessions` as mart.adex, `pain` as mart.adqs, `steps` as mart.adact, `events` as mart.adae,
+    of one patient.
 
     `until`: the data cut, where an ongoing event's bar ends with an arrow.
     """
@@ -129,7 +135,10 @@ def _steps(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
     mine = rows.filter(pl.col("AVAL").is_not_null()).sort("ADT")
     if mine.is_empty():
         say_in_row(figure, "no week of steps", of, row=3)
-    hover = [f"{words.count(r['AVAL'])} steps/day<br>{r['VALIDDAYS']} valid days" for r in mine.iter_rows(named=True)]
+    hover = [
+        f"{words.count(r['AVAL'])} steps/day<br>{r['VALIDDAYS']} valid days"
+        for r in mine.iter_rows(named=True)
+    ]
     figure.add_trace(
         go.Scatter(
             cliponaxis=False,
@@ -150,7 +159,8 @@ def _steps(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
 
 
 def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | None) -> None:
-    """A bar an event from onset to end, thicker with the grade; ongoing ones end in an arrow at the data cut.
+    """A bar an event from onset to end, thicker with the grade; ongoing ones end in an arrow at the
+    data cut.
 
     Of an event that has ended on a day that nobody wrote down only the onset is drawn.
     """
@@ -177,7 +187,10 @@ def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | N
                 marker={
                     "size": 11,
                     "color": colour,
-                    "symbol": ["star" if r["AESER"] == "Y" else "circle", "triangle-right" if is_open else "circle"],
+                    "symbol": [
+                        "star" if r["AESER"] == "Y" else "circle",
+                        "triangle-right" if is_open else "circle",
+                    ],
                 },
                 customdata=[text] * 2,
                 hovertemplate="%{customdata}<extra></extra>",
@@ -189,13 +202,18 @@ def _events(figure: go.Figure, rows: pl.DataFrame, of: Look, until: datetime | N
 
 
 def _span(figure: go.Figure, until: datetime | None) -> list[datetime] | None:
-    """From the first to the last moment that is drawn, or to the data cut where that is later; null of nothing."""
+    """From the first to the last moment that is drawn, or to the data cut where that is later; null
+    of nothing.
+    """
     drawn = [moment for trace in figure.data for moment in trace.x if moment is not None]
     if not drawn:
         return None
     first, last = min(drawn, key=_instant), max([*drawn, *([until] if until else [])], key=_instant)
     margin = (_instant(last) - _instant(first)) * 0.03 + 86_400
-    return [datetime.fromtimestamp(_instant(first) - margin, UTC), datetime.fromtimestamp(_instant(last) + margin, UTC)]
+    return [
+        datetime.fromtimestamp(_instant(first) - margin, UTC),
+        datetime.fromtimestamp(_instant(last) + margin, UTC),
+    ]
 
 
 def _instant(moment: datetime) -> float:

@@ -1,7 +1,8 @@
 """Texts of a finished figure as text: what came with the data is no markup, whatever it holds.
 
-Here: every place where Plotly reads HTML or %{...}: names, labels, hover texts, titles, notes. Not here: drawing.
-The figures' own marks stay: <br> anywhere, <b> around a whole note, <extra> in a hover template.
+Here: every place where Plotly reads HTML or %{...}: names, labels, hover texts, titles, notes.
+Not here: drawing. The figures' own marks stay: <br> anywhere, <b> around a whole note, <extra> in a
+hover template.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Ratios with their intervals on a log axis, a row each, around 1; counts beside each.
 
-Here: dots, limits, what lies beyond the picture. Not here: rows without a log axis (intervals.py), the order of the
-rows, which is the caller's (clinics by name: never a ranking).
+Here: dots, limits, what lies beyond the picture. Not here: rows without a log axis (intervals.py),
+the order of the rows, which is the caller's (clinics by name: never a ranking).
 """
 
 import math
@@ -17,11 +17,13 @@ _EDGE = 0.02  # of the axis, between a triangle and its end
 _TICKS = [m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5)]
 
 
-def ratio_intervals(rows: pl.DataFrame, *, of: Look, axis_title: str, text_share: float = 0.42) -> go.Figure:
+def ratio_intervals(
+    rows: pl.DataFrame, *, of: Look, axis_title: str, text_share: float = 0.42
+) -> go.Figure:
     """`rows`: label, ratio, lower, upper, text, said (for the hover text).
 
-    0 and what has no upper limit are not on a log axis: an open triangle at that edge, and the limit that there is.
-    Without limits no mark is drawn; its text still stands.
+    0 and what has no upper limit are not on a log axis: an open triangle at that edge, and the
+    limit that there is. Without limits no mark is drawn; its text still stands.
     """
     low, high = _ends(rows)
     inside = (high / low) ** _EDGE
@@ -50,7 +52,10 @@ def ratio_intervals(rows: pl.DataFrame, *, of: Look, axis_title: str, text_share
     figure.add_vline(x=1, line={"color": of.rule, "width": 1.5, "dash": "dash"})
     ticks = [t for t in _TICKS if low <= t <= high]
     return figure.update_xaxes(
-        type="log", range=[math.log10(low), math.log10(high)], tickvals=ticks, ticktext=[f"{t:g}" for t in ticks]
+        type="log",
+        range=[math.log10(low), math.log10(high)],
+        tickvals=ticks,
+        ticktext=[f"{t:g}" for t in ticks],
     )
 
 

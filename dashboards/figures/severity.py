@@ -26,7 +26,12 @@ def grade_bars(rows: pl.DataFrame, *, of: Look) -> go.Figure:
             orientation="h",
             marker={
                 "color": of.series[colour],
-                "pattern": {"shape": pattern, "size": 6, "bgcolor": of.series[colour], "fgcolor": of.surface},
+                "pattern": {
+                    "shape": pattern,
+                    "size": 6,
+                    "bgcolor": of.series[colour],
+                    "fgcolor": of.surface,
+                },
             },
             hovertemplate="%{y}: %{x} of " + name + "<extra></extra>",
         )

@@ -28,10 +28,10 @@ def trajectory(
     expected: float | None = None,
     important: tuple[float, float] | None = None,
 ) -> go.Figure:
-    """`rows`: series, visit, visit_day (null = a visit without a fixed day, drawn apart at the right), n_evaluable,
-    estimate, ci_lower, ci_upper. A null estimate leaves a gap. `expected`: a level that regression to the mean alone
-    would reach, as a dotted line. `important`: the levels between which a change is less than the important one, as a
-    band.
+    """`rows`: series, visit, visit_day (null = a visit without a fixed day, drawn apart at the
+    right), n_evaluable, estimate, ci_lower, ci_upper. A null estimate leaves a gap. `expected`: a
+    level that regression to the mean alone would reach, as a dotted line. `important`: the levels
+    between which a change is less than the important one, as a band.
     """
     visits = _visits(rows)
     series = rows["series"].unique(maintain_order=True).to_list()
@@ -39,14 +39,26 @@ def trajectory(
     for k, name in enumerate(series):
         mine = rows.filter(pl.col("series") == name).join(visits, on="visit").sort("place")
         offset = _DODGE * (k - (len(series) - 1) / 2)
-        timed, apart = mine.filter(pl.col("visit_day").is_not_null()), mine.filter(pl.col("visit_day").is_null())
+        timed = mine.filter(pl.col("visit_day").is_not_null())
+        apart = mine.filter(pl.col("visit_day").is_null())
         for part, mode in ((timed, "lines+markers"), (apart, "markers")):
             if part.height:
                 figure.add_trace(
-                    _line(part, name, k, offset, mode, of, digits, is_named=part is timed or timed.is_empty())
+                    _line(
+                        part,
+                        name,
+                        k,
+                        offset,
+                        mode,
+                        of,
+                        digits,
+                        is_named=part is timed or timed.is_empty(),
+                    )
                 )
     if important is not None:
-        is_up = important[0] < important[1]  # the name stands beyond the band's far edge, where no line begins
+        is_up = (
+            important[0] < important[1]
+        )  # the name stands beyond the band's far edge, where no line begins
         figure.add_hrect(
             y0=min(important),
             y1=max(important),
@@ -68,7 +80,10 @@ def trajectory(
         )
     places = visits["place"].to_list()
     figure.update_xaxes(
-        tickvals=places, ticktext=_ticks(rows, visits, series), tickangle=0, range=[-0.5, len(places) - 0.5]
+        tickvals=places,
+        ticktext=_ticks(rows, visits, series),
+        tickangle=0,
+        range=[-0.5, len(places) - 0.5],
     )
     seen = visible_range(rows, is_from_zero=is_from_zero, also=important or ())
     ticks = ",.1f" if seen and seen[1] - seen[0] < 4 else ","  # 1.0 beside 0.8
@@ -76,9 +91,12 @@ def trajectory(
     return figure.update_layout(showlegend=len(series) > 1)
 
 
-def visible_range(rows: pl.DataFrame, *, is_from_zero: bool, also: Sequence[float] = ()) -> list[float] | None:
-    """The axis: all means, and the intervals of visits with at least 5 patients; two patients' limits would flatten
-    everything else. Whoever draws says which limits leave it. `also` is within. Null where no mean is given.
+def visible_range(
+    rows: pl.DataFrame, *, is_from_zero: bool, also: Sequence[float] = ()
+) -> list[float] | None:
+    """The axis: all means, and the intervals of visits with at least 5 patients; two patients'
+    limits would flatten everything else. Whoever draws says which limits leave it. `also` is
+    within. Null where no mean is given.
     """
     means = rows["estimate"].drop_nulls().to_list()
     if not means:
@@ -97,7 +115,17 @@ def _visits(rows: pl.DataFrame) -> pl.DataFrame:
     return visits.select("visit").with_row_index("place")
 
 
-def _line(part: pl.DataFrame, name: str, k: int, offset: float, mode: str, of: Look, digits: int, *, is_named: bool):
+def _line(
+    part: pl.DataFrame,
+    name: str,
+    k: int,
+    offset: float,
+    mode: str,
+    of: Look,
+    digits: int,
+    *,
+    is_named: bool,
+):
     colour = of.series[k % len(of.series)]
     up = (part["ci_upper"] - part["estimate"]).to_list()
     down = (part["estimate"] - part["ci_lower"]).to_list()
@@ -118,7 +146,14 @@ def _line(part: pl.DataFrame, name: str, k: int, offset: float, mode: str, of: L
         hovertemplate="%{customdata}<extra>" + name + "</extra>",
         line={"color": colour, "width": 2.5, "dash": DASHES[k % len(DASHES)]},
         marker={"size": 10, "symbol": SYMBOLS[k % len(SYMBOLS)], "color": colour},
-        error_y={"type": "data", "array": up, "arrayminus": down, "color": colour, "thickness": 1.8, "width": 6},
+        error_y={
+            "type": "data",
+            "array": up,
+            "arrayminus": down,
+            "color": colour,
+            "thickness": 1.8,
+            "width": 6,
+        },
     )
 
 

@@ -1,6 +1,7 @@
 """What one patient's wearables measured beside movement: a band a parameter over one time axis.
 
-Here: the bands. Not here: which parameters (transforms/facts/mobility_parameters.py), whose they are.
+Here: the bands. Not here: which parameters (transforms/facts/mobility_parameters.py), whose they
+are.
 """
 
 from collections.abc import Mapping
@@ -16,12 +17,16 @@ from .blank import say_in_row
 
 
 def vitals(rows: pl.DataFrame, *, titles: Mapping[str, str], of: Look) -> go.Figure:
-    """`rows` as mart.adact, of one patient: a point a week with a value, by its last day; `titles`: PARAMCD -> title.
+    """`rows` as mart.adact, of one patient: a point a week with a value, by its last day; `titles`:
+    PARAMCD -> title.
 
     A week without a value is a gap in the line; a parameter without any says so.
     """
     figure = make_subplots(
-        rows=len(titles), shared_xaxes=True, vertical_spacing=0.07, subplot_titles=list(titles.values())
+        rows=len(titles),
+        shared_xaxes=True,
+        vertical_spacing=0.07,
+        subplot_titles=list(titles.values()),
     )
     for k, code in enumerate(titles, 1):
         mine = rows.filter(pl.col("PARAMCD") == code).sort("ADT")
@@ -35,13 +40,19 @@ def vitals(rows: pl.DataFrame, *, titles: Mapping[str, str], of: Look) -> go.Fig
 def _band(figure: go.Figure, rows: pl.DataFrame, of: Look, *, row: int) -> None:
     values = rows["AVAL"].to_list()
     hover = [
-        f"{words.number(r['AVAL'], 2)} {r['AVALU']}<br>{r['VALIDDAYS']} valid days" if r["AVAL"] is not None else ""
+        f"{words.number(r['AVAL'], 2)} {r['AVALU']}<br>{r['VALIDDAYS']} valid days"
+        if r["AVAL"] is not None
+        else ""
         for r in rows.iter_rows(named=True)
     ]
     figure.add_trace(
         go.Scatter(
             cliponaxis=False,
-            x=[None if day is None else datetime.combine(day, time(12)) for day in rows["ADT"].to_list()] or [None],
+            x=[
+                None if day is None else datetime.combine(day, time(12))
+                for day in rows["ADT"].to_list()
+            ]
+            or [None],
             y=values or [None],
             mode="lines+markers",
             connectgaps=False,

@@ -16,7 +16,8 @@ from .safety.page import SAFETY
 from .treatment.page import TREATMENT
 
 PAGES: dict[str, Page | CardPage] = {
-    page.path: page for page in (COHORT, DURABILITY, TREATMENT, CARE, SAFETY, BEFORE, DEVICES, PATIENT, OPERATIONS)
+    page.path: page
+    for page in (COHORT, DURABILITY, TREATMENT, CARE, SAFETY, BEFORE, DEVICES, PATIENT, OPERATIONS)
 }
 
 __all__ = ["PAGES"]

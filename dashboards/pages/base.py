@@ -1,6 +1,7 @@
 """What a page is, and the work that every page's callback does around its own.
 
-Here: the record of a page, running a view off the event loop, errors as sentences. Not here: any page.
+Here: the record of a page, running a view off the event loop, errors as sentences. Not here: any
+page.
 """
 
 import asyncio
@@ -24,7 +25,9 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """`layout(reader)`; `register(app, reader)` adds its callbacks; `controls`: names of the query that it sets."""
+    """`layout(reader)`; `register(app, reader)` adds its callbacks; `controls`: names of the query
+    that it sets.
+    """
 
     path: str
     name: str
@@ -33,12 +36,22 @@ class Page:
     controls: tuple[str, ...] = ()
 
 
-MARTS_INPUTS = (Input(ids.URL, "search"), Input(ids.MARTS_VERSION, "data"), Input(ids.SCHEME, "data"))
-STREAM_INPUTS = (Input(ids.URL, "search"), Input(ids.STREAM_VERSION, "data"), Input(ids.SCHEME, "data"))
+MARTS_INPUTS = (
+    Input(ids.URL, "search"),
+    Input(ids.MARTS_VERSION, "data"),
+    Input(ids.SCHEME, "data"),
+)
+STREAM_INPUTS = (
+    Input(ids.URL, "search"),
+    Input(ids.STREAM_VERSION, "data"),
+    Input(ids.SCHEME, "data"),
+)
 
 
 async def off_loop(work: Callable, *args):
-    """Runs `work` in a thread: the lake is asked without holding up other readers. What goes wrong is logged, too."""
+    """Runs `work` in a thread: the lake is asked without holding up other readers. What goes wrong
+    is logged, too.
+    """
     try:
         return await asyncio.to_thread(work, *args)
     except Exception:
@@ -54,14 +67,13 @@ def waiting(reader: Reader) -> str:
         return "No data yet: the lake is there and waits for its first events (floe ingest lands them)."
     if reader.is_outside and reader.release() is None:
         return "Nothing has been released yet: the first outcomes that count a patient make the first release."
-    return (
-        "Events have landed; their outcomes are not computed yet (floe materialize, or a moment's patience in floe up)."
-    )
+    return "Events have landed; their outcomes are not computed yet (floe materialize, or a moment's patience in floe up)."
 
 
 def why_unknown(reader: Reader, full_name: str) -> str | None:
-    """Why nothing can be said of a table that was never computed, or is for others; None where what it holds, or lacks, is
-    known."""
+    """Why nothing can be said of a table that was never computed, or is for others; None where what
+    it holds, or lacks, is known.
+    """
     if not reader.sees(full_name):
         return STAFF_ONLY
     return None if reader.changed_at(full_name) else waiting(reader)
@@ -79,7 +91,9 @@ _SUMMARIES = ("cohort_outcomes", "adverse_event_rates")
 
 
 def values_of(reader: Reader, columns: Sequence[str], where: str) -> pl.DataFrame:
-    """The distinct values of columns that name a stratum, as the summaries have them where the condition holds."""
+    """The distinct values of columns that name a stratum, as the summaries have them where the
+    condition holds.
+    """
     return pl.concat(reader.distinct(name, columns, where) for name in _SUMMARIES).unique()
 
 

@@ -1,4 +1,5 @@
-"""Which of two intervals a picture draws, and what the other says: these clinics' patients, or clinics like these.
+"""Which of two intervals a picture draws, and what the other says: these clinics' patients, or
+clinics like these.
 
 Here: the caption's sentence and the table's text. Not here: the intervals (the marts).
 """
@@ -12,7 +13,9 @@ LIKE_THESE = "for clinics like these (95 % CI)"  # a table's column
 
 
 def which_is_drawn(rows: pl.DataFrame, *, name: str = "ci_clustered") -> str:
-    """That these clinics' is drawn, and that the other stands in the table, or why there is none."""
+    """That these clinics' is drawn, and that the other stands in the table, or why there is
+    none.
+    """
     if f"{name}_upper" not in rows.columns:
         return THESE
     if rows[f"{name}_upper"].is_not_null().any():

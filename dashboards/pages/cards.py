@@ -1,7 +1,8 @@
-"""A page of cards: filters, charts and what stands beside them, all filled by one callback from the URL's query.
+"""A page of cards: filters, charts and what stands beside them, all filled by one callback from the
+URL's query.
 
-Here: a card, a control, a page from the list of its own; the rows that a choice stands for, as far as every page asks
-for them. Not here: any page, the look of a card (components.py).
+Here: a card, a control, a page from the list of its own; the rows that a choice stands for, as far
+as every page asks for them. Not here: any page, the look of a card (components.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -69,7 +70,9 @@ class Shown:
         return replace(drawn, selection=self.choice.in_words(self.clinics, is_by_arm=True))
 
     def metric(self, metric_id: str, *, visit: str | None = None) -> dict:
-        """The metric's row of `outcomes` (a responder rule's: of patients with a value); nulls where there is none."""
+        """The metric's row of `outcomes` (a responder rule's: of patients with a value); nulls
+        where there is none.
+        """
         return self._row(pl.col("metric_id") == metric_id, visit)
 
     def statistic(self, parameter: str, statistic: str, *, visit: str | None = None) -> dict:
@@ -78,11 +81,15 @@ class Shown:
 
     def _row(self, is_it: pl.Expr, visit: str | None) -> dict:
         is_at = pl.col("visit").eq_missing(visit)
-        found = self.outcomes.filter(is_it & is_at & (pl.col("population") != MISSING_AS_NONRESPONDER))
+        found = self.outcomes.filter(
+            is_it & is_at & (pl.col("population") != MISSING_AS_NONRESPONDER)
+        )
         return found.row(0, named=True) if found.height else dict.fromkeys(found.columns)
 
     def asked(self, name: str, options: Sequence[str], *, usual: str | None = None) -> str | None:
-        """What the URL's query says of `name`, where it is an option; else the usual one, or the first."""
+        """What the URL's query says of `name`, where it is an option; else the usual one, or the
+        first.
+        """
         value = self.choice.get(name)
         return value if value in options else usual or next(iter(options), None)
 
@@ -114,8 +121,8 @@ class Card(Chart):
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """A select of one name of the URL's query. `options(shown)`, `usual(shown)`: what it offers, and what stands for no
-    choice; without them others fill it, and the placeholder stands.
+    """A select of one name of the URL's query. `options(shown)`, `usual(shown)`: what it offers,
+    and what stands for no choice; without them others fill it, and the placeholder stands.
     """
 
     name: str
@@ -131,16 +138,23 @@ class Control:
     def fills(self) -> list["Fill"]:
         id, usual = ids.control(self.name), self.usual
         options = [Fill(id, self.options, "data")] if self.options else []
-        return options + ([Fill(id, lambda shown: usual(shown) or "none yet", "placeholder")] if usual else [])
+        return options + (
+            [Fill(id, lambda shown: usual(shown) or "none yet", "placeholder")] if usual else []
+        )
 
 
-# The filters that every page of the summaries has; the shell fills them, for a callback's outputs must all be there.
+# The filters that every page of the summaries has; the shell fills them, for a callback's outputs
+# must all be there.
 FILTERS = (
     Control(name="study", label="Study", placeholder="routine care"),
     Control(name="arm", label="Arm", placeholder="no arm"),
     *(
         Control(name=name, label=name.capitalize(), placeholder=f"all {plural}")
-        for name, plural in (("clinic", "clinics"), ("modality", "modalities"), ("indication", "indications"))
+        for name, plural in (
+            ("clinic", "clinics"),
+            ("modality", "modalities"),
+            ("indication", "indications"),
+        )
     ),
 )
 
@@ -154,8 +168,12 @@ class Fill:
     prop: str = "children"
 
 
-def listing(list_id: str, rows: Callable[[Any], list[dict]], *, mart: str, none: str) -> tuple[Fill, Fill]:
-    """What fills a grid: its rows, and above it, where there are none, why: none on record (`none`), or not known."""
+def listing(
+    list_id: str, rows: Callable[[Any], list[dict]], *, mart: str, none: str
+) -> tuple[Fill, Fill]:
+    """What fills a grid: its rows, and above it, where there are none, why: none on record
+    (`none`), or not known.
+    """
 
     def why_none(shown: Shown) -> str:
         if shown.listed(list_id, rows):
@@ -168,16 +186,20 @@ def listing(list_id: str, rows: Callable[[Any], list[dict]], *, mart: str, none:
 
 
 def staff_only(child: Component, reader: Reader) -> Component:
-    """What holds single records: a reader from outside gets none of them, and no empty list either."""
+    """What holds single records: a reader from outside gets none of them, and no empty list
+    either.
+    """
     return html.Div(child, style={"display": "none"} if reader.is_outside else {})
 
 
 @dataclass(frozen=True, kw_only=True)
 class CardPage:
-    """A page: head, controls in a bar, and below them what `body(cards, reader)` makes of the cards by id.
+    """A page: head, controls in a bar, and below them what `body(cards, reader)` makes of the cards
+    by id.
 
-    `shown(reader, choice)`: the rows that all of it is drawn from. `apart`: controls that the body places. `above`: what
-    stands between head and controls; `registers`: adds the callbacks of what there is filled by its own.
+    `shown(reader, choice)`: the rows that all of it is drawn from. `apart`: controls that the body
+    places. `above`: what stands between head and controls; `registers`: adds the callbacks of what
+    there is filled by its own.
     """
 
     path: str
@@ -233,4 +255,7 @@ class CardPage:
         ]
 
     def _fills(self) -> list[Fill]:
-        return [*self.beside, *[fill for control in (*self.bar, *self.apart) for fill in control.fills()]]
+        return [
+            *self.beside,
+            *[fill for control in (*self.bar, *self.apart) for fill in control.fills()],
+        ]

@@ -13,8 +13,12 @@ from ..reader import Reader
 from .base import clinic_names, waiting
 
 
-def in_series(reader: Reader, mart: str, choice: Chosen, *, meets: pl.Expr, known: str) -> pl.DataFrame:
-    """Rows that meet the condition, with `series`: by arm where two or more arms have a `known` value, else of the selection."""
+def in_series(
+    reader: Reader, mart: str, choice: Chosen, *, meets: pl.Expr, known: str
+) -> pl.DataFrame:
+    """Rows that meet the condition, with `series`: by arm where two or more arms have a `known`
+    value, else of the selection.
+    """
     if "arm" not in choice.asked:
         split = reader.mart(mart, *choice.stratum("arm")).filter(meets & (pl.col("arm") != NONE))
         if split.filter(pl.col(known).is_not_null())["arm"].n_unique() > 1:
@@ -26,8 +30,12 @@ def in_series(reader: Reader, mart: str, choice: Chosen, *, meets: pl.Expr, know
     )
 
 
-def why_none(reader: Reader, rows: pl.DataFrame, choice: Chosen, *, what: str, is_of_few: bool = False) -> str:
-    """Why nothing of `rows` can be drawn. `is_of_few`: of a mart that has not all combinations of the filters."""
+def why_none(
+    reader: Reader, rows: pl.DataFrame, choice: Chosen, *, what: str, is_of_few: bool = False
+) -> str:
+    """Why nothing of `rows` can be drawn. `is_of_few`: of a mart that has not all combinations of
+    the filters.
+    """
     if rows.height and rows["is_suppressed"].any():
         return f"{what}: {SUPPRESSED}"
     if rows.height and "reason" in rows.columns and rows["reason"].null_count() < rows.height:

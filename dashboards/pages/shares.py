@@ -1,6 +1,8 @@
-"""Shares of mart.cohort_outcomes as rows of a picture: numerator / denominator, exact limits, what is not known.
+"""Shares of mart.cohort_outcomes as rows of a picture: numerator / denominator, exact limits, what
+is not known.
 
-Here: rows of metrics to what fills a card, on any page. Not here: which metrics (the pages), asking the lake.
+Here: rows of metrics to what fills a card, on any page. Not here: which metrics (the pages), asking
+the lake.
 """
 
 import polars as pl
@@ -25,7 +27,9 @@ def shares_chart(
     notes: tuple[str, ...] = (),
     target: float | None = None,
 ) -> Drawn:
-    """A row a metric of `labels`, in their order. `target`: a share, in per cent, that a line stands for."""
+    """A row a metric of `labels`, in their order. `target`: a share, in per cent, that a line
+    stands for.
+    """
     shown = share_rows(rows, labels)
     if shown.is_empty() or shown["percent"].null_count() == shown.height:
         return nothing(none, of=of)
@@ -47,16 +51,24 @@ def shares_chart(
 
 
 def share_rows(rows: pl.DataFrame, labels: dict[str, str]) -> pl.DataFrame:
-    """`label`, `percent`, `low`, `high`, `text` (x / n, not known), `said`; a row a metric that has one."""
+    """`label`, `percent`, `low`, `high`, `text` (x / n, not known), `said`; a row a metric that has
+    one.
+    """
     found = {r["metric_id"]: r for r in rows.iter_rows(named=True) if r["metric_id"] in labels}
     shown = [_row(labels[metric], found[metric]) for metric in labels if metric in found]
-    return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=dict.fromkeys(SHOWN, pl.Float64))
+    return pl.DataFrame(
+        shown, infer_schema_length=None, schema_overrides=dict.fromkeys(SHOWN, pl.Float64)
+    )
 
 
 def _row(label: str, r: dict) -> dict:
-    value, low, high = (None if r[c] is None else 100 * r[c] for c in ("estimate", "ci_lower", "ci_upper"))
+    value, low, high = (
+        None if r[c] is None else 100 * r[c] for c in ("estimate", "ci_lower", "ci_upper")
+    )
     n = counted(r)
-    unknown = f", {words.count(r['n_missing'])} not known" if r["n_missing"] and value is not None else ""
+    unknown = (
+        f", {words.count(r['n_missing'])} not known" if r["n_missing"] and value is not None else ""
+    )
     return {
         "label": label,
         "percent": value,
@@ -65,7 +77,9 @@ def _row(label: str, r: dict) -> dict:
         "n": n,
         "text": n + unknown,
         "unknown": r["n_missing"],
-        "said": n if value is None else words.percent(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1),
+        "said": n
+        if value is None
+        else words.percent(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1),
         LIKE_THESE: like_these(r, digits=1, scale=100),
     }
 

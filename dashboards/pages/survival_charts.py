@@ -22,7 +22,9 @@ _FEW_LEFT = 0.1  # a curve is shown until so many of all are still followed, whe
 
 @dataclass(frozen=True)
 class Clock:
-    """A parameter of mart.adtte in words: what is counted, from when, the event (one, several), what the curve shows."""
+    """A parameter of mart.adtte in words: what is counted, from when, the event (one, several),
+    what the curve shows.
+    """
 
     parameter: str
     things: str
@@ -36,13 +38,52 @@ class Clock:
 CLOCKS = {
     c.parameter: c
     for c in (
-        Clock("TTLOSS", "patients", "days since the confirmed response", "loss", "losses", "still responding, %"),
-        Clock("TTRELAPS", "patients", "days since the pain-free month", "relapse", "relapses", "without relapse, %"),
-        Clock("TTSURG", "patients", "days since Day 1", "surgery", "surgeries", "without surgery, %"),
-        Clock("TTRESC", "patients", "days since Day 1", "rescue", "rescues", "without rescue care, %"),
-        Clock("TTSURGA", "patients", "days since allocation", "surgery", "surgeries", "without surgery, %"),
-        Clock("TTRESCA", "patients", "days since allocation", "rescue", "rescues", "without rescue care, %"),
-        Clock("TTAE", "patients", "days since the first session", "first event", "first events", "without an event, %"),
+        Clock(
+            "TTLOSS",
+            "patients",
+            "days since the confirmed response",
+            "loss",
+            "losses",
+            "still responding, %",
+        ),
+        Clock(
+            "TTRELAPS",
+            "patients",
+            "days since the pain-free month",
+            "relapse",
+            "relapses",
+            "without relapse, %",
+        ),
+        Clock(
+            "TTSURG", "patients", "days since Day 1", "surgery", "surgeries", "without surgery, %"
+        ),
+        Clock(
+            "TTRESC", "patients", "days since Day 1", "rescue", "rescues", "without rescue care, %"
+        ),
+        Clock(
+            "TTSURGA",
+            "patients",
+            "days since allocation",
+            "surgery",
+            "surgeries",
+            "without surgery, %",
+        ),
+        Clock(
+            "TTRESCA",
+            "patients",
+            "days since allocation",
+            "rescue",
+            "rescues",
+            "without rescue care, %",
+        ),
+        Clock(
+            "TTAE",
+            "patients",
+            "days since the first session",
+            "first event",
+            "first events",
+            "without an event, %",
+        ),
         Clock(
             "TTAERES",
             "adverse events",
@@ -57,44 +98,69 @@ CLOCKS = {
 
 
 def survival_card(
-    id: str, title: str, *, parameter: str, what: str, height: int = 480, everybody: str | None = None
+    id: str,
+    title: str,
+    *,
+    parameter: str,
+    what: str,
+    height: int = 480,
+    everybody: str | None = None,
 ) -> Card:
-    """The curves of a parameter, by arm where there are arms; where not, those of `everybody`, if that is another."""
+    """The curves of a parameter, by arm where there are arms; where not, those of `everybody`, if
+    that is another.
+    """
 
     def draw(shown: Shown, of: Look) -> Drawn:
-        drawn, rows = (
-            parameter,
-            in_series(
-                shown.reader, "survival_curves", shown.choice, meets=pl.col("parameter") == parameter, known="survival"
-            ),
+        drawn = parameter
+        rows = in_series(
+            shown.reader,
+            "survival_curves",
+            shown.choice,
+            meets=pl.col("parameter") == parameter,
+            known="survival",
         )
         if everybody and rows["series"].n_unique() < 2:
             whole = shown.reader.mart("survival_curves", *shown.choice.stratum())
-            drawn, rows = (
-                everybody,
-                whole.filter(pl.col("parameter") == everybody).with_columns(series=pl.lit(shown.selection)),
+            drawn = everybody
+            rows = whole.filter(pl.col("parameter") == everybody).with_columns(
+                series=pl.lit(shown.selection)
             )
         chart = survival_chart(
-            rows, drawn, of=of, height=height, none=shown.none(rows, what), options=shown.reader.settings.options
+            rows,
+            drawn,
+            of=of,
+            height=height,
+            none=shown.none(rows, what),
+            options=shown.reader.settings.options,
         )
         return shown.by_arm(chart) if rows["series"].n_unique() > 1 else chart
 
     return Card(id, title, height, draw=draw, mart="survival_curves")
 
 
-def survival_chart(rows: pl.DataFrame, parameter: str, *, of: Look, height: int, none: str, options: Options) -> Drawn:
-    """`rows`: of the parameter, with `series`; `none`: why there is nothing, where there is nothing."""
+def survival_chart(
+    rows: pl.DataFrame, parameter: str, *, of: Look, height: int, none: str, options: Options
+) -> Drawn:
+    """`rows`: of the parameter, with `series`; `none`: why there is nothing, where there is
+    nothing.
+    """
     clock = CLOCKS[parameter]
     drawn = rows.filter(pl.col("survival").is_not_null() & pl.col("at_risk").is_not_null())
     if drawn.is_empty():
         return nothing(none, of=of)
     until = _until(drawn) if clock.is_cut else None
-    figure = survival(drawn, of=of, axis_title=clock.axis_title, height=height, x_title=clock.x_title, until=until)
+    figure = survival(
+        drawn, of=of, axis_title=clock.axis_title, height=height, x_title=clock.x_title, until=until
+    )
     metric = parameter.lower()
     return Drawn(
         figure=figure,
         summary=f"{_said(drawn, clock)} {_test(drawn)}".strip(),
-        notes=(*_no_event(drawn, clock), *_beyond(drawn, until), f"Event and censoring: {_rule(metric, options)}."),
+        notes=(
+            *_no_event(drawn, clock),
+            *_beyond(drawn, until),
+            f"Event and censoring: {_rule(metric, options)}.",
+        ),
         metrics=(metric,),
         table=_table(drawn),
         data_to=drawn["data_cutoff"].max(),
@@ -151,7 +217,8 @@ def median_limits(row: dict) -> str:
     if row["median_lower"] is None and row["median_upper"] is None:
         return "95 % CI: neither limit is reached"
     lower, upper = (
-        "not reached" if row[c] is None else words.number(row[c], 0) for c in ("median_lower", "median_upper")
+        "not reached" if row[c] is None else words.number(row[c], 0)
+        for c in ("median_lower", "median_upper")
     )
     return f"95 % CI {lower} to {upper}"
 
@@ -166,8 +233,12 @@ def _test(rows: pl.DataFrame) -> str:
 
 
 def _no_event(rows: pl.DataFrame, clock: Clock) -> tuple[str, ...]:
-    without = rows.group_by("series").agg(pl.col("events").sum()).filter(pl.col("events") == 0).height
-    return (f"No {clock.event} seen is not none to come: its band has no width.",) if without else ()
+    without = (
+        rows.group_by("series").agg(pl.col("events").sum()).filter(pl.col("events") == 0).height
+    )
+    return (
+        (f"No {clock.event} seen is not none to come: its band has no width.",) if without else ()
+    )
 
 
 def _table(rows: pl.DataFrame) -> pl.DataFrame:
@@ -177,8 +248,17 @@ def _table(rows: pl.DataFrame) -> pl.DataFrame:
         ticks = ticks_of(curve["time_days"].max() or 1)
         for r in at_risk(curve, ticks).iter_rows(named=True):
             reached = curve.filter(pl.col("time_days") <= r["day"]).tail(1)
-            shown.append((name, r["day"], _share(reached), r["at_risk"], r["events"], r["censored"]))
-    columns = ["patients", "day", "Kaplan-Meier (95 % CI)", "at risk just before", "events before", "censored before"]
+            shown.append(
+                (name, r["day"], _share(reached), r["at_risk"], r["events"], r["censored"])
+            )
+    columns = [
+        "patients",
+        "day",
+        "Kaplan-Meier (95 % CI)",
+        "at risk just before",
+        "events before",
+        "censored before",
+    ]
     return pl.DataFrame(shown, schema=columns, orient="row")
 
 

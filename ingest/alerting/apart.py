@@ -1,7 +1,8 @@
-"""A look that fails because of one patient is taken apart, so that all others are judged and that one is told of.
+"""A look that fails because of one patient is taken apart, so that all others are judged and that
+one is told of.
 
-Here: halving until those whose judgement fails are alone. Not here: one look (look.py), the alert's words (records.py of
-transforms/alerting).
+Here: halving until those whose judgement fails are alone. Not here: one look (look.py), the alert's
+words (records.py of transforms/alerting).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,10 +28,12 @@ class Interrupted(Exception):
 
 
 def looks(look: Look, whom: Touched) -> tuple[list[Looked], list[tuple[Touched, str]]]:
-    """The looks by which all were judged who can be, and each patient or single record that can't, with the reason.
+    """The looks by which all were judged who can be, and each patient or single record that can't,
+    with the reason.
 
-    Raises what a look raises if it fails for nobody too, for more than some twenty, because the disk is full or because
-    it was Interrupted: then no patient is to blame, and the whole is looked at again later.
+    Raises what a look raises if it fails for nobody too, for more than some twenty, because the
+    disk is full or because it was Interrupted: then no patient is to blame, and the whole is looked
+    at again later.
     """
     try:
         return [look(whom)], []
@@ -45,7 +48,9 @@ def looks(look: Look, whom: Touched) -> tuple[list[Looked], list[tuple[Touched, 
         return done, failed
 
 
-def _take_apart(look: Look, whom: Touched, done: list[Looked], failed: list[tuple[Touched, str]]) -> None:
+def _take_apart(
+    look: Look, whom: Touched, done: list[Looked], failed: list[tuple[Touched, str]]
+) -> None:
     try:
         done.append(look(whom))
     except (DiskFull, Interrupted):
@@ -61,7 +66,9 @@ def _take_apart(look: Look, whom: Touched, done: list[Looked], failed: list[tupl
 
 
 def _halves(whom: Touched) -> list[Touched]:
-    """Two with half of the patients and single records each; none of one. No device is whole in a half."""
+    """Two with half of the patients and single records each; none of one. No device is whole in a
+    half.
+    """
     each = list(_each(whom))
     middle = len(each) // 2
     return [_of(each[:middle]), _of(each[middle:])] if middle else []
@@ -83,9 +90,13 @@ def _of(each: Iterable[tuple[str, str]]) -> Touched:
 
 
 def judgements(whom: Touched) -> pl.DataFrame:
-    """The subjects (`subject_kind`, `subject_id`) of the alerts that say that one of them could not be judged."""
+    """The subjects (`subject_kind`, `subject_id`) of the alerts that say that one of them could not
+    be judged.
+    """
     ids = [f"{name}/{id}" for name, id in _each(whom)]
-    return pl.DataFrame({"subject_kind": ["judgement"] * len(ids), "subject_id": ids}, schema=SUBJECTS)
+    return pl.DataFrame(
+        {"subject_kind": ["judgement"] * len(ids), "subject_id": ids}, schema=SUBJECTS
+    )
 
 
 def unjudged(kept: Kept, failed: list[tuple[Touched, str]]) -> pl.DataFrame:
@@ -99,7 +110,11 @@ def unjudged(kept: Kept, failed: list[tuple[Touched, str]]) -> pl.DataFrame:
         "WHERE patient_id IN (SELECT patient_id FROM failed) GROUP BY 1",
         failed=frame.select(pl.col("patient_id").cast(pl.String)),
     )
-    return frame.cast({"patient_id": pl.String}).join(home, on="patient_id", how="left").select(UNJUDGED.names())
+    return (
+        frame.cast({"patient_id": pl.String})
+        .join(home, on="patient_id", how="left")
+        .select(UNJUDGED.names())
+    )
 
 
 def to_judge_again(alerts: Iterable[dict]) -> Touched:

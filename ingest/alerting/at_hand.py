@@ -1,7 +1,8 @@
-"""Core of some patients and devices from raw as it stands, for lists that can't wait until figures are computed.
+"""Core of some patients and devices from raw as it stands, for lists that can't wait until figures
+are computed.
 
-Here: which rows of the lake, and core of them in memory. Not here: the watcher's own memory (kept.py), the lists
-(transforms/alerting), who may see them.
+Here: which rows of the lake, and core of them in memory. Not here: the watcher's own memory
+(kept.py), the lists (transforms/alerting), who may see them.
 """
 
 from collections import defaultdict
@@ -34,15 +35,19 @@ TABLES = (*REGISTERS, *OF_PATIENTS, *OF_DEVICES)
 
 @dataclass(frozen=True)
 class AtHand:
-    """`core`: frames of TABLES, and of `telemetry_sessions` where series were asked for; `devices_as_sent`: all rows of
-    raw.devices, with `name`, what core calls the device."""
+    """`core`: frames of TABLES, and of `telemetry_sessions` where series were asked for;
+    `devices_as_sent`: all rows of raw.devices, with `name`, what core calls the device.
+    """
 
     core: dict[str, pl.DataFrame]
     devices_as_sent: pl.DataFrame
 
 
-def at_hand(lake: Lake, patients: Iterable[str], *, options: Options, series: pl.DataFrame | None = None) -> AtHand:
-    """Core of the patients of these ids as sent, of those whose records they share or are merged with, of all registers.
+def at_hand(
+    lake: Lake, patients: Iterable[str], *, options: Options, series: pl.DataFrame | None = None
+) -> AtHand:
+    """Core of the patients of these ids as sent, of those whose records they share or are merged
+    with, of all registers.
 
     `series`: rows of raw.telemetry for the sessions among them.
     """
@@ -60,11 +65,15 @@ def at_hand(lake: Lake, patients: Iterable[str], *, options: Options, series: pl
 
 
 def _rows(lake: Lake, name: str, condition: str, **frames: pl.DataFrame) -> pl.DataFrame:
-    return RAW_TABLES[name].conform(lake.sql(f'SELECT * FROM raw."{name}" WHERE {condition}', None, **frames))
+    return RAW_TABLES[name].conform(
+        lake.sql(f'SELECT * FROM raw."{name}" WHERE {condition}', None, **frames)
+    )
 
 
 def _with_relatives(lake: Lake, patients: set[str]) -> set[str]:
-    """The patients, those that are or became one of them, and those whose records have an id of theirs."""
+    """The patients, those that are or became one of them, and those whose records have an id of
+    theirs.
+    """
     groups: dict[str, set[str]] = defaultdict(set)
     for group, patient in lake.sql(_RELATIVES).drop_nulls().iter_rows():
         groups[group].add(patient)
@@ -77,11 +86,14 @@ def _with_relatives(lake: Lake, patients: set[str]) -> set[str]:
 
 def _sharing(name: str) -> str:
     record_id = TOPIC_BY_NAME[name].record_id
-    shared = f'SELECT {record_id} FROM raw."{name}" GROUP BY 1 HAVING min(patient_id) <> max(patient_id)'
+    shared = (
+        f'SELECT {record_id} FROM raw."{name}" GROUP BY 1 HAVING min(patient_id) <> max(patient_id)'
+    )
     return f"""SELECT DISTINCT '{name}/' || {record_id} AS of, patient_id FROM raw."{name}" WHERE {record_id} IN ({shared})"""
 
 
-# What makes patients relatives, and each of whom it does: a merge, an id of several patients' records.
+# What makes patients relatives, and each of whom it does: a merge, an id of several patients'
+# records.
 _RELATIVES = " UNION ALL ".join(
     (
         "SELECT 'merge/' || status_id AS of, patient_id FROM raw.patient_status WHERE merged_into IS NOT NULL",

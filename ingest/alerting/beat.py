@@ -1,7 +1,8 @@
-"""The watcher's sign of life: one small file under the home, replaced whole; and that there is one watcher a home.
+"""The watcher's sign of life: one small file under the home, replaced whole; and that there is one
+watcher a home.
 
-Here: writing it, whether it holds, the lock. Not here: what the watcher does (watcher.py), who starts it again
-(orchestration/supervisor.py).
+Here: writing it, whether it holds, the lock. Not here: what the watcher does (watcher.py), who
+starts it again (orchestration/supervisor.py).
 """
 
 import fcntl
@@ -20,9 +21,11 @@ _BEAT_S = 5.0
 
 
 class Beat:
-    """The watcher's sign of life from within whatever it does: called often, written every few seconds.
+    """The watcher's sign of life from within whatever it does: called often, written every few
+    seconds.
 
-    By the work itself, not by a thread of its own: one that hangs must fall silent. `fault`: as of `write_beat`.
+    By the work itself, not by a thread of its own: one that hangs must fall silent. `fault`: as of
+    `write_beat`.
     """
 
     def __init__(self, settings) -> None:
@@ -37,10 +40,16 @@ class Beat:
 
 
 def write_beat(settings, *, fault: str = "", now: datetime | None = None) -> None:
-    """That the watcher looks; `fault`: why its last look failed, in a sentence. A full disk is told elsewhere."""
+    """That the watcher looks; `fault`: why its last look failed, in a sentence. A full disk is told
+    elsewhere.
+    """
     path = settings.home / "alerts-watcher.json"
     fresh = path.with_suffix(f".{os.getpid()}")
-    beat = {"pid": os.getpid(), "updated_at": (now or datetime.now(UTC)).isoformat(), "fault": fault}
+    beat = {
+        "pid": os.getpid(),
+        "updated_at": (now or datetime.now(UTC)).isoformat(),
+        "fault": fault,
+    }
     with suppress(OSError):
         fresh.write_text(json.dumps(beat))
         fresh.replace(path)
@@ -79,7 +88,9 @@ def _read(settings) -> dict | None:
 
 @contextmanager
 def only_watcher(settings) -> Iterator[None]:
-    """Holds the home's lock of watchers; FloeError naming the process that has it. It ends with its holder."""
+    """Holds the home's lock of watchers; FloeError naming the process that has it. It ends with its
+    holder.
+    """
     path = settings.home / "alerts.lock"
     with path.open("a+") as file:
         try:

@@ -1,11 +1,12 @@
-"""The book of alerts: where the watcher stands, every alert as it stands, and what is still to be told to whom.
+"""The book of alerts: where the watcher stands, every alert as it stands, and what is still to be
+told to whom.
 
-Here: one SQLite file under the home, each change of it one transaction that is on the disk when it returns. Not here:
-what is news (transforms/alerting/news.py), telling (sinks).
+Here: one SQLite file under the home, each change of it one transaction that is on the disk when it
+returns. Not here: what is news (transforms/alerting/news.py), telling (sinks).
 
-Positions, alerts and deliveries change together, so that whatever ends the watcher, an alert is told for what landed
-once: what was told before is in the book, what was not is still to be told. A lost book is made again from the alerts'
-own topic (hearing.py).
+Positions, alerts and deliveries change together, so that whatever ends the watcher, an alert is
+told for what landed once: what was told before is in the book, what was not is still to be told. A
+lost book is made again from the alerts' own topic (hearing.py).
 """
 
 import json
@@ -42,7 +43,8 @@ CREATE TABLE IF NOT EXISTS digested (
 CREATE INDEX IF NOT EXISTS of_alert ON deliveries (in_order_of);
 CREATE INDEX IF NOT EXISTS waiting ON deliveries (sink, number) WHERE delivered_at IS NULL;
 """
-# Harm and what nobody took in hand: sent before all else, as is what stands before it in its alert's order.
+# Harm and what nobody took in hand: sent before all else, as is what stands before it in its
+# alert's order.
 _IS_URGENT = """json_extract(payload, '$.tier') = 'now'
     AND json_extract(payload, '$.news') IN ('opened', 'raised', 'moved', 'opened_again', 'unacknowledged')"""
 # Of each subject what came first, in one pass: thousands may wait for a receiver that is down.
@@ -52,7 +54,8 @@ WITH first AS (
     FROM deliveries WHERE sink = ? AND delivered_at IS NULL GROUP BY in_order_of)
 SELECT deliveries.* FROM first JOIN deliveries USING (number) WHERE due_at <= ?
 ORDER BY is_urgent DESC, attempts > 0, number LIMIT ?"""
-# By the index of the subject: by that of the sink each would read all that waits for it, and thousands may.
+# By the index of the subject: by that of the sink each would read all that waits for it, and
+# thousands may.
 _HURRY = f"""
 UPDATE deliveries INDEXED BY of_alert SET due_at = min(due_at, ?1) WHERE sink = ?2 AND in_order_of = ?3 AND delivered_at IS NULL AND EXISTS (
     SELECT 1 FROM deliveries WHERE sink = ?2 AND delivery_id = ?4 AND delivered_at IS NULL AND {_IS_URGENT})"""
@@ -77,7 +80,9 @@ def book_path(settings) -> Path:
 
 
 def in_words(error: Exception, path: Path) -> str:
-    """What is wrong with the book, or is not the book's: one sentence, of a book that can't be mended with what to do."""
+    """What is wrong with the book, or is not the book's: one sentence, of a book that can't be
+    mended with what to do.
+    """
     damage = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where in the file
     if isinstance(error, sqlite3.DatabaseError) and damage in _DAMAGED:
         return (
@@ -88,7 +93,9 @@ def in_words(error: Exception, path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    """An empty file where there is none; the log of one that was moved away is not played into it."""
+    """An empty file where there is none; the log of one that was moved away is not played into
+    it.
+    """
     with _opening:
         if not path.exists():
             for log in ("-wal", "-shm"):
@@ -97,7 +104,9 @@ def _make(path: Path) -> None:
 
 
 class Book:
-    """Safe within one thread; another thread opens its own. `key`: by which alerts are named (names.py)."""
+    """Safe within one thread; another thread opens its own. `key`: by which alerts are named
+    (names.py).
+    """
 
     def __init__(self, path: Path, *, key: bytes = b"") -> None:
         self.key = key
@@ -116,7 +125,9 @@ class Book:
 
     @property
     def is_current(self) -> bool:
-        """Whether the file under the path is the one that was opened: not moved away, deleted or replaced meanwhile."""
+        """Whether the file under the path is the one that was opened: not moved away, deleted or
+        replaced meanwhile.
+        """
         try:
             return os.path.samestat(os.stat(self._path), self._file)
         except FileNotFoundError:
@@ -139,20 +150,26 @@ class Book:
             raise
         self._db.execute("COMMIT")
 
-    # --- positions ---
+    # --- positions -------------------------------------------------------------------------------
 
     def positions(self) -> Positions:
         """Up to where what landed was judged."""
         rows = self._db.execute("SELECT topic, topic_id, partition, next_position FROM positions")
-        return {(topic, topic_id, partition): position for topic, topic_id, partition, position in rows}
+        return {
+            (topic, topic_id, partition): position for topic, topic_id, partition, position in rows
+        }
 
     def set_positions(self, positions: Positions) -> None:
-        self._db.executemany("REPLACE INTO positions VALUES (?, ?, ?, ?)", [(*k, at) for k, at in positions.items()])
+        self._db.executemany(
+            "REPLACE INTO positions VALUES (?, ?, ?, ?)", [(*k, at) for k, at in positions.items()]
+        )
 
-    # --- alerts ---
+    # --- alerts ----------------------------------------------------------------------------------
 
     def standing(self, alert_ids: Iterable[str], subjects: pl.DataFrame) -> pl.DataFrame:
-        """STANDING: the alerts of these ids, and those of these subjects (`subject_kind`, `subject_id`)."""
+        """STANDING: the alerts of these ids, and those of these subjects (`subject_kind`,
+        `subject_id`).
+        """
         columns = ", ".join(STANDING)
         rows = self._each(f"SELECT {columns} FROM alerts WHERE alert_id IN (%s)", list(alert_ids))
         for (kind,), part in subjects.unique().partition_by("subject_kind", as_dict=True).items():
@@ -163,7 +180,11 @@ class Book:
         stored = STANDING | {"evidence": pl.String, "is_closed_by_rule": pl.Int64}
         frame = pl.DataFrame([tuple(row) for row in rows], schema=stored, orient="row")
         evidence = pl.col("evidence").fill_null("[]").str.json_decode(pl.List(pl.String))
-        return frame.with_columns(evidence).cast(dict(STANDING)).unique("alert_id", maintain_order=True)
+        return (
+            frame.with_columns(evidence)
+            .cast(dict(STANDING))
+            .unique("alert_id", maintain_order=True)
+        )
 
     def _each(self, statement: str, values: list[str]) -> list[sqlite3.Row]:
         rows = []
@@ -197,7 +218,9 @@ class Book:
         return [self.alert(row["alert_id"]) for row in self._each(statement, list(rules))]
 
     def enter(self, news: pl.DataFrame, *, now: datetime) -> None:
-        """Writes each row of news (`transforms.alerting.news`) into its alert; a closed one keeps what it was about."""
+        """Writes each row of news (`transforms.alerting.news`) into its alert; a closed one keeps
+        what it was about.
+        """
         for row in news.iter_rows(named=True):
             if row["news"] == "closed":
                 self._db.execute(
@@ -205,7 +228,10 @@ class Book:
                     (row["finding"], row["revision"], row["alert_id"]),
                 )
                 continue
-            fields = {name: _plain(row[name]) for name in ("alert_id", *CAUSES, "gravity", "state", "revision")}
+            fields = {
+                name: _plain(row[name])
+                for name in ("alert_id", *CAUSES, "gravity", "state", "revision")
+            }
             fields["is_closed_by_rule"] = 0
             if row["news"] not in SILENT:
                 fields |= {
@@ -216,7 +242,9 @@ class Book:
                     "digested_at": None,
                 }
             names = ", ".join(fields)
-            updates = ", ".join(f"{name} = excluded.{name}" for name in fields if name != "alert_id")
+            updates = ", ".join(
+                f"{name} = excluded.{name}" for name in fields if name != "alert_id"
+            )
             self._db.execute(
                 f"INSERT INTO alerts ({names}) VALUES ({', '.join('?' * len(fields))}) "
                 f"ON CONFLICT (alert_id) DO UPDATE SET {updates}",
@@ -230,23 +258,30 @@ class Book:
 
     def alerts(self, where: str = "true", parameters: Iterable = ()) -> list[dict]:
         """The alerts that fit, the newest first."""
-        rows = self._db.execute(f"SELECT * FROM alerts WHERE {where} ORDER BY told_at DESC, alert_id", list(parameters))
+        rows = self._db.execute(
+            f"SELECT * FROM alerts WHERE {where} ORDER BY told_at DESC, alert_id", list(parameters)
+        )
         return [_read(row) for row in rows]
 
     def take(self, alert: dict, *, is_told: bool) -> None:
-        """An alert that somebody else wrote, as it stands; one that was told is in no digest to come."""
+        """An alert that somebody else wrote, as it stands; one that was told is in no digest to
+        come.
+        """
         fields = {name: _plain(value) for name, value in alert.items()}
         fields["digested_at"] = fields["told_at"] if is_told else None
         names, places = ", ".join(fields), ", ".join("?" * len(fields))
-        self._db.execute(f"INSERT OR REPLACE INTO alerts ({names}) VALUES ({places})", list(fields.values()))
+        self._db.execute(
+            f"INSERT OR REPLACE INTO alerts ({names}) VALUES ({places})", list(fields.values())
+        )
 
     def update(self, alert_id: str, **fields) -> None:
         names = ", ".join(f"{name} = ?" for name in fields)
         self._db.execute(
-            f"UPDATE alerts SET {names} WHERE alert_id = ?", [*(_plain(v) for v in fields.values()), alert_id]
+            f"UPDATE alerts SET {names} WHERE alert_id = ?",
+            [*(_plain(v) for v in fields.values()), alert_id],
         )
 
-    # --- digests ---
+    # --- digests ---------------------------------------------------------------------------------
 
     def set_digested(self, alert_id: str, sink: str) -> None:
         """That a digest told a sink of an alert, which is open."""
@@ -256,21 +291,26 @@ class Book:
         self._db.execute("DELETE FROM digested WHERE alert_id = ? AND sink = ?", (alert_id, sink))
 
     def closed_since_digest(self, *, now: datetime) -> list[dict]:
-        """`alert_id`, `sink`, `closed_at`, `rule`, `clinic_id` of what a digest told a sink and is closed now; `closed_at`
-        is when that was first asked for."""
+        """`alert_id`, `sink`, `closed_at`, `rule`, `clinic_id` of what a digest told a sink and is
+        closed now; `closed_at` is when that was first asked for.
+        """
         self._db.execute(_NOTICED, [_plain(now)])
         self._db.execute(_ENDED)
         rows = map(dict, self._db.execute(_CLOSED))
         return [row | {"closed_at": datetime.fromisoformat(row["closed_at"])} for row in rows]
 
-    # --- deliveries ---
+    # --- deliveries ------------------------------------------------------------------------------
 
     def has(self, sink: str, delivery_id: str) -> bool:
         statement = "SELECT 1 FROM deliveries WHERE sink = ? AND delivery_id = ?"
         return self._db.execute(statement, (sink, delivery_id)).fetchone() is not None
 
-    def put(self, sink: str, delivery_id: str, payload: Mapping, *, in_order_of: str, now: datetime) -> None:
-        """A delivery that is to be made; one that the book has is not put twice. What is urgent hurries what it waits for."""
+    def put(
+        self, sink: str, delivery_id: str, payload: Mapping, *, in_order_of: str, now: datetime
+    ) -> None:
+        """A delivery that is to be made; one that the book has is not put twice. What is urgent
+        hurries what it waits for.
+        """
         self._db.execute(
             "INSERT OR IGNORE INTO deliveries (sink, delivery_id, in_order_of, payload, made_at, due_at) "
             "VALUES (?, ?, ?, ?, ?, ?)",
@@ -279,8 +319,9 @@ class Book:
         self._db.execute(_HURRY, (_plain(now), sink, in_order_of, delivery_id))
 
     def due(self, sink: str, *, now: datetime, most: int = 100) -> list[dict]:
-        """What is to be delivered now: what is urgent first, then what was not tried yet, each as it came; of one subject
-        nothing before what came earlier."""
+        """What is to be delivered now: what is urgent first, then what was not tried yet, each as
+        it came; of one subject nothing before what came earlier.
+        """
         rows = self._db.execute(_DUE, (sink, _plain(now), most))
         return [dict(row) | {"payload": json.loads(row["payload"])} for row in rows]
 
@@ -303,11 +344,16 @@ class Book:
 
     def told_of(self, alert_id: str) -> set[str]:
         """The sinks that were, or are to be, told of an alert."""
-        rows = self._db.execute("SELECT DISTINCT sink FROM deliveries WHERE in_order_of = ?", [alert_id])
+        rows = self._db.execute(
+            "SELECT DISTINCT sink FROM deliveries WHERE in_order_of = ?", [alert_id]
+        )
         return {sink for (sink,) in rows}
 
     def delivered(self, number: int, *, now: datetime) -> None:
-        self._db.execute("UPDATE deliveries SET delivered_at = ?, error = NULL WHERE number = ?", (_plain(now), number))
+        self._db.execute(
+            "UPDATE deliveries SET delivered_at = ?, error = NULL WHERE number = ?",
+            (_plain(now), number),
+        )
 
     def failed(self, number: int, *, error: str, due_at: datetime) -> None:
         self._db.execute(

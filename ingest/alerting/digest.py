@@ -1,8 +1,10 @@
-"""The morning's digest: one delivery a clinic, sink and morning, with how many alerts of `today` it has to look at.
+"""The morning's digest: one delivery a clinic, sink and morning, with how many alerts of `today` it
+has to look at.
 
 Here: what is in one, and when. Not here: what is told by itself (telling.py), sending (sender.py).
 
-What a digest told a sink is in the book, so that the next one says what of it was closed since: nothing else would.
+What a digest told a sink is in the book, so that the next one says what of it was closed since:
+nothing else would.
 """
 
 from collections import Counter, defaultdict
@@ -17,9 +19,11 @@ from .duty import MORNING, Duty, Sink
 
 
 def digests(book: Book, duty: Duty, clocks: Mapping[str, str], *, now: datetime) -> None:
-    """Puts what is due: of the clinics' alerts that are open and no digest has told, and of those told and closed since.
+    """Puts what is due: of the clinics' alerts that are open and no digest has told, and of those
+    told and closed since.
 
-    An alert that no sink takes is in no digest, and in the next one that a sink takes. `clocks`: clinic -> time zone.
+    An alert that no sink takes is in no digest, and in the next one that a sink takes. `clocks`:
+    clinic -> time zone.
     """
     opened, closed = defaultdict(list), defaultdict(list)
     for alert in book.alerts("tier = 'today' AND state = 'open' AND digested_at IS NULL"):
@@ -42,7 +46,9 @@ def _digests_of(
 ) -> None:
     morning = _morning(duty, clocks, clinic, now=now)
     names = {sink.name: f"digest/{clinic}/{_minute(morning)}/{sink.name}" for sink in duty.sinks}
-    if any(book.has(sink, name) for sink, name in names.items()):  # what came late to it waits for the next
+    if any(
+        book.has(sink, name) for sink, name in names.items()
+    ):  # what came late to it waits for the next
         return
     new = [alert for alert in opened if alert["told_at"] is None or alert["told_at"] < morning]
     gone = [row for row in closed if row["closed_at"] < morning]
@@ -55,7 +61,9 @@ def _digests_of(
         _write_down(book, sink, of_sink, closed_of_sink, now=now)
 
 
-def _write_down(book: Book, sink: Sink, opened: list[dict], closed: list[dict], *, now: datetime) -> None:
+def _write_down(
+    book: Book, sink: Sink, opened: list[dict], closed: list[dict], *, now: datetime
+) -> None:
     for alert in opened:
         book.update(alert["alert_id"], digested_at=now)
         book.set_digested(alert["alert_id"], sink.name)
@@ -69,7 +77,11 @@ def _morning(duty: Duty, clocks: Mapping[str, str], clinic: str, *, now: datetim
     at = duty.clinics[clinic].morning if clinic in duty.clinics else MORNING
     local = now.astimezone(zone)
     morning = datetime.combine(local.date(), at, tzinfo=zone)
-    return morning if morning <= local else datetime.combine(local.date() - timedelta(days=1), at, tzinfo=zone)
+    return (
+        morning
+        if morning <= local
+        else datetime.combine(local.date() - timedelta(days=1), at, tzinfo=zone)
+    )
 
 
 def _zone(name: str | None) -> ZoneInfo:
@@ -85,7 +97,13 @@ def _minute(moment: datetime) -> str:
 
 
 def _digest(
-    duty: Duty, clinic: str, opened: list[dict], closed: list[dict], *, morning: datetime, now: datetime
+    duty: Duty,
+    clinic: str,
+    opened: list[dict],
+    closed: list[dict],
+    *,
+    morning: datetime,
+    now: datetime,
 ) -> dict:
     total = counted(len(opened), "alert")
     gone = f"{counted(len(closed), 'alert')} of earlier digests closed"

@@ -1,6 +1,8 @@
-"""Who is on duty and by which way each is told: the site's own file, FLOE_ALERTS, as TOML (docs/alerts.md shows one).
+"""Who is on duty and by which way each is told: the site's own file, FLOE_ALERTS, as TOML
+(docs/alerts.md shows one).
 
-Here: its shape, its checks, who comes next. Not here: the rules of alerts (transforms/alerting/rules.py), sending.
+Here: its shape, its checks, who comes next. Not here: the rules of alerts
+(transforms/alerting/rules.py), sending.
 """
 
 import tomllib
@@ -30,7 +32,9 @@ class _Part(BaseModel):
 
 
 def url_fault(url: str) -> str:
-    """What is wrong with an address of a receiver, without repeating it: it may hold a token; '' = nothing."""
+    """What is wrong with an address of a receiver, without repeating it: it may hold a token; '' =
+    nothing.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -41,7 +45,10 @@ def url_fault(url: str) -> str:
         return "a URL begins with https:// (or http://) and a host"
     if parts.username is not None:
         return "a URL may not hold a user and password; a signature (secret_env) says who sends"
-    if not (url[len(parts.scheme) :].isprintable() and (parts.path + parts.query).isascii()) or " " in url:
+    if (
+        not (url[len(parts.scheme) :].isprintable() and (parts.path + parts.query).isascii())
+        or " " in url
+    ):
         return "a path and query of a URL are ASCII, without blanks (percent-encode the rest)"
     return ""
 
@@ -69,17 +76,25 @@ class Webhook(_Sink):
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> "Webhook":
         if bool(self.url) == bool(self.url_env):
-            raise ValueError("give the address as url, or as url_env the variable that holds it: one of the two")
+            raise ValueError(
+                "give the address as url, or as url_env the variable that holds it: one of the two"
+            )
         for name, url in (("url", self.url), ("proxy", self.proxy)):
             if url and (fault := url_fault(url)):
                 raise ValueError(f"{name}: {fault}")
         if (self.format == "pagerduty") != bool(self.routing_key_env):
-            raise ValueError("format pagerduty, and no other, needs routing_key_env: the variable with the routing key")
+            raise ValueError(
+                "format pagerduty, and no other, needs routing_key_env: the variable with the routing key"
+            )
         return self
 
 
 _ADDRESS = Annotated[
-    str, like(r"[^\s,;<>@\0]+@[^\s,;<>@\0]+", "one address, as name@clinic.example, without a name before it")
+    str,
+    like(
+        r"[^\s,;<>@\0]+@[^\s,;<>@\0]+",
+        "one address, as name@clinic.example, without a name before it",
+    ),
 ]
 
 
@@ -124,7 +139,9 @@ _A_LINK = "an address that begins with https:// or http://, without blanks and w
 
 
 class Duty(_Part):
-    """The file's content; without one nobody is told beyond the alerts' topic, the pages and `floe alerts`."""
+    """The file's content; without one nobody is told beyond the alerts' topic, the pages and
+    `floe alerts`.
+    """
 
     link: Annotated[str, like(r"(https?://[^\s<>|]+)?", _A_LINK)] = ""
     sinks: tuple[Sink, ...] = ()
@@ -143,14 +160,20 @@ class Duty(_Part):
             )
         for role, of_role in self.rota.items():
             for name in {n for n in of_role if of_role.count(n) > 1}:
-                raise ValueError(f"rota.{role} names {name!r} twice: a sink is told once, so name it once")
+                raise ValueError(
+                    f"rota.{role} names {name!r} twice: a sink is told once, so name it once"
+                )
             for name in set(of_role) - set(names):
-                raise ValueError(f"rota.{role} names the sink {name!r}, which is not among {sorted(names)}")
+                raise ValueError(
+                    f"rota.{role} names the sink {name!r}, which is not among {sorted(names)}"
+                )
         for name in set(self.rules) - set(RULES):
             raise ValueError(f"rules.{name} is none of the rules {', '.join(sorted(RULES))}")
         roles = {self.rule(name).told for name in RULES}
         for role in set(self.rota) - roles:
-            raise ValueError(f"rota.{role}: no rule tells that role; those told are {', '.join(sorted(roles))}")
+            raise ValueError(
+                f"rota.{role}: no rule tells that role; those told are {', '.join(sorted(roles))}"
+            )
         return self
 
     def rule(self, name: str) -> AlertRule:
@@ -160,10 +183,11 @@ class Duty(_Part):
         return replace(RULES.get(name, OTHER), **given)
 
     def told(self, rule: str, tier: Tier, *, step: int) -> Iterator[Sink]:
-        """The sinks that hear of an alert at a step (0 = at once, then while nobody acknowledged it).
+        """The sinks that hear of an alert at a step (0 = at once, then while nobody acknowledged
+        it).
 
-        At once, or in the morning: the first of its role's rota that takes the tier and every sink that is in no rota;
-        then the next of the rota that does, one each.
+        At once, or in the morning: the first of its role's rota that takes the tier and every sink
+        that is in no rota; then the next of the rota that does, one each.
         """
         rota = self._rota(rule, tier)
         in_a_rota = {name for of_role in self.rota.values() for name in of_role}
@@ -181,13 +205,19 @@ class Duty(_Part):
         return [name for name in self.rota.get(self.rule(rule).told, ()) if name in takes]
 
     def untold(self, tier: Tier) -> list[str]:
-        """The rules of which nobody is told where a cause is of a tier, for want of a sink for their role."""
-        of_tier = (name for name, rule in RULES.items() if tier == "today" or rule.tier == tier)  # late, it is `today`
+        """The rules of which nobody is told where a cause is of a tier, for want of a sink for
+        their role.
+        """
+        of_tier = (
+            name for name, rule in RULES.items() if tier == "today" or rule.tier == tier
+        )  # late, it is `today`
         return [name for name in of_tier if not list(self.told(name, tier, step=0))]
 
 
 def read_duty(path: str) -> Duty:
-    """The file's duty; '' = none. Raises UsageError: what was found, what was expected, what to do."""
+    """The file's duty; '' = none. Raises UsageError: what was found, what was expected, what to
+    do.
+    """
     if not path:
         return Duty()
     try:
@@ -200,10 +230,14 @@ def read_duty(path: str) -> Duty:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} (FLOE_ALERTS) is not TOML: {error}") from None
     except ValidationError as error:
-        faults = error.errors()  # of a name that was misspelt first: what seems missing follows from it
+        faults = (
+            error.errors()
+        )  # of a name that was misspelt first: what seems missing follows from it
         first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         said = sentence(first, given, _settings_at)
-        raise UsageError(f"{path} (FLOE_ALERTS), {said}; docs/alerts.md shows what it may say") from None
+        raise UsageError(
+            f"{path} (FLOE_ALERTS), {said}; docs/alerts.md shows what it may say"
+        ) from None
 
 
 def _settings_at(place: tuple) -> type[BaseModel]:

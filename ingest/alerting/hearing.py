@@ -1,10 +1,13 @@
-"""What the alerts' topic says that this book did not: alerts of others, what people did, what a lost or older book held.
+"""What the alerts' topic says that this book did not: alerts of others, what people did, what a
+lost or older book held.
 
-Here: rows of raw.alerts -> the book. Not here: the watcher's own causes (look.py), who is told how (telling.py).
+Here: rows of raw.alerts -> the book. Not here: the watcher's own causes (look.py), who is told how
+(telling.py).
 
-Anybody who may write to the topic can write anything there, so that nothing of a row is taken for granted: an unknown
-state is open, an unknown tier `today`, an alert of another program is never closed because Floe sees no cause, and what
-says that Floe wrote it and was not written by it (own_events.py) is not believed, undone on the topic, and told.
+Anybody who may write to the topic can write anything there, so that nothing of a row is taken for
+granted: an unknown state is open, an unknown tier `today`, an alert of another program is never
+closed because Floe sees no cause, and what says that Floe wrote it and was not written by it
+(own_events.py) is not believed, undone on the topic, and told.
 """
 
 from collections.abc import Iterator
@@ -21,11 +24,14 @@ from .duty import Duty
 from .own_events import MOST_REVISION, is_in_floes_name, is_own
 from .telling import publish, tell_sinks, tell_the_told
 
-# What people do to an alert, as the state that it then has; each is told to whom the alert was told.
+# What people do to an alert, as the state that it then has; each is told to whom the alert was
+# told.
 BY_PEOPLE = ("acknowledged", "investigating", "closed", "open")
 # Who wrote alerts of clashes and implausible records under other names, before the watcher did.
 FORMERLY = "/floe/core"
-_NEWS_FOR = timedelta(hours=1)  # that a new book takes for news: whether a lost one told of it nobody knows
+_NEWS_FOR = timedelta(
+    hours=1
+)  # that a new book takes for news: whether a lost one told of it nobody knows
 _FORGED = "somebody wrote to the alerts' topic in Floe's name that it was otherwise: that is not so"
 _FOREIGN = "written in Floe's name, and not by it"
 _TAKEN = (
@@ -48,11 +54,14 @@ _TAKEN = (
 )
 
 
-def hear(book: Book, duty: Duty, landed: pl.DataFrame, *, now: datetime, is_new_book: bool = False) -> None:
+def hear(
+    book: Book, duty: Duty, landed: pl.DataFrame, *, now: datetime, is_new_book: bool = False
+) -> None:
     """Takes the rows of raw.alerts into the book; the same rows once more change nothing.
 
-    An alert that the watcher wrote and the book lacks, or has an earlier state of, was told before the book was lost or
-    copied. One of others is told, but that a new book (`is_new_book`) takes for told what landed more than an hour ago.
+    An alert that the watcher wrote and the book lacks, or has an earlier state of, was told before
+    the book was lost or copied. One of others is told, but that a new book (`is_new_book`) takes
+    for told what landed more than an hour ago.
     """
     for rows in _by_alert(landed):
         own = [row for row in rows if is_own(row, key=book.key)]
@@ -60,7 +69,10 @@ def hear(book: Book, duty: Duty, landed: pl.DataFrame, *, now: datetime, is_new_
         if forged and (own or book.alert(forged[-1]["alert_id"])):
             rows = [row for row in rows if row not in forged]
         else:
-            rows = [row | {"finding": _and(row["finding"], _FOREIGN)} if row in forged else row for row in rows]
+            rows = [
+                row | {"finding": _and(row["finding"], _FOREIGN)} if row in forged else row
+                for row in rows
+            ]
             forged = []
         _hear_of_one(book, duty, rows, own, now=now, is_new_book=is_new_book)
         if forged:
@@ -70,7 +82,9 @@ def hear(book: Book, duty: Duty, landed: pl.DataFrame, *, now: datetime, is_new_
 def _hear_of_one(
     book: Book, duty: Duty, rows: list[dict], own: list[dict], *, now: datetime, is_new_book: bool
 ) -> None:
-    """Takes in the rows of one alert, as they were written; `own`: those of them that the watcher wrote."""
+    """Takes in the rows of one alert, as they were written; `own`: those of them that the watcher
+    wrote.
+    """
     if not rows:
         return
     latest, stood = rows[-1], book.alert(rows[-1]["alert_id"])
@@ -92,8 +106,10 @@ def _hear_of_one(
 
 
 def _undo(book: Book, duty: Duty, forged: list[dict], *, now: datetime) -> None:
-    """Of an alert of the book rows in Floe's name that it did not write: as it stands it goes to the topic once more, above
-    them, so that pages and lists show it so, and whoever has it in hand, or is on duty, hears of it."""
+    """Of an alert of the book rows in Floe's name that it did not write: as it stands it goes to
+    the topic once more, above them, so that pages and lists show it so, and whoever has it in hand,
+    or is on duty, hears of it.
+    """
     stood = book.alert(forged[-1]["alert_id"])
     if all(row["revision"] is not None and _revision(row) < stood["revision"] for row in forged):
         return  # of one source the highest revision counts
@@ -104,7 +120,13 @@ def _undo(book: Book, duty: Duty, forged: list[dict], *, now: datetime) -> None:
         publish(book, duty, alert["alert_id"], news="opened_again", now=now)
         tell_sinks(book, duty, alert["alert_id"], news="opened_again", now=now)
     else:
-        publish(book, duty, alert["alert_id"], news="closed" if alert["is_closed_by_rule"] else "changed", now=now)
+        publish(
+            book,
+            duty,
+            alert["alert_id"],
+            news="closed" if alert["is_closed_by_rule"] else "changed",
+            now=now,
+        )
         tell_the_told(book, duty, alert, news=alert["state"], now=now)
 
 
@@ -121,10 +143,11 @@ def _by_alert(landed: pl.DataFrame) -> Iterator[list[dict]]:
 
 
 def _hear_change(book: Book, duty: Duty, stood: dict, row: dict, *, now: datetime) -> None:
-    """What somebody did with an alert, or found of it. The same state with another finding calls nobody again.
+    """What somebody did with an alert, or found of it. The same state with another finding calls
+    nobody again.
 
-    What was done before the alert was told, or told again as graver, has not seen that: the alert stays open, and whoever
-    is on duty hears of it once more.
+    What was done before the alert was told, or told again as graver, has not seen that: the alert
+    stays open, and whoever is on duty hears of it once more.
     """
     if row["state"] in ("acknowledged", "investigating", "closed") and _is_blind(stood, row):
         _stay_open(book, duty, stood, row, now=now)
@@ -140,18 +163,28 @@ def _hear_change(book: Book, duty: Duty, stood: dict, row: dict, *, now: datetim
 
 
 def _is_blind(stood: dict, row: dict) -> bool:
-    """Whether an act was written before the alert came to be as it stands, by revision or, without one, by time."""
+    """Whether an act was written before the alert came to be as it stands, by revision or, without
+    one, by time.
+    """
     if stood["state"] != "open" or not stood["gravity"]:
         return False
     if row["revision"] is not None:
         return _revision(row) <= stood["revision"]
-    return row["recorded_at"] is not None and stood["told_at"] is not None and row["recorded_at"] < stood["told_at"]
+    return (
+        row["recorded_at"] is not None
+        and stood["told_at"] is not None
+        and row["recorded_at"] < stood["told_at"]
+    )
 
 
 def _stay_open(book: Book, duty: Duty, stood: dict, row: dict, *, now: datetime) -> None:
     who = row["recorded_by_role"] or row["acknowledged_by"] or "somebody"
-    finding = f"{stood['finding']}; {who} took it for {row['state']} before it was so: it stays open"
-    book.update(row["alert_id"], finding=finding, revision=max(_revision(row), stood["revision"]) + 1)
+    finding = (
+        f"{stood['finding']}; {who} took it for {row['state']} before it was so: it stays open"
+    )
+    book.update(
+        row["alert_id"], finding=finding, revision=max(_revision(row), stood["revision"]) + 1
+    )
     publish(book, duty, row["alert_id"], news="opened_again", now=now)
     tell_sinks(book, duty, row["alert_id"], news="opened_again", now=now)
 
@@ -161,7 +194,9 @@ def _take_change(book: Book, row: dict) -> None:
     state = row["state"] if row["state"] in BY_PEOPLE else stood["state"]
     is_news = state != stood["state"]
     fields = {"state": state, "assigned_role": row["assigned_role"] or stood["assigned_role"]}
-    fields["revision"] = max(_revision(row), stood["revision"] + is_news)  # by it deliveries are told apart
+    fields["revision"] = max(
+        _revision(row), stood["revision"] + is_news
+    )  # by it deliveries are told apart
     if is_news:
         fields["is_closed_by_rule"] = 0
     if row["finding"]:
@@ -173,14 +208,26 @@ def _take_change(book: Book, row: dict) -> None:
 
 
 def _succeed(book: Book, duty: Duty, former: dict, latest: dict, *, now: datetime) -> None:
-    """An alert under a former name goes on under the watcher's, as it stands, and nobody is told; the former is closed."""
+    """An alert under a former name goes on under the watcher's, as it stands, and nobody is told;
+    the former is closed.
+    """
     subject = f"{former['subject_kind']}/{former['subject_id']}"
     cause = former["finding"] or ""
-    successor = alert_id(former["rule"], "record", subject, cause, former["clinic_id"], key=book.key)
+    successor = alert_id(
+        former["rule"], "record", subject, cause, former["clinic_id"], key=book.key
+    )
     old = _from_row(latest) | {"revision": _revision(latest) + 1, "gravity": 0}
-    new = _from_row(latest) | {"alert_id": successor, "subject_kind": "record", "subject_id": subject, "cause": cause}
+    new = _from_row(latest) | {
+        "alert_id": successor,
+        "subject_kind": "record",
+        "subject_id": subject,
+        "cause": cause,
+    }
     if book.alert(successor) is None:
-        book.take(new | {"level": 1, "gravity": 10 * TIERS.index("today") + 1, "revision": 0}, is_told=True)
+        book.take(
+            new | {"level": 1, "gravity": 10 * TIERS.index("today") + 1, "revision": 0},
+            is_told=True,
+        )
         publish(book, duty, successor, news="opened", now=now)
     closed = {"state": "closed", "is_closed_by_rule": 1, "finding": f"goes on as {successor}"}
     book.take(old | closed, is_told=True)

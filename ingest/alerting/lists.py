@@ -1,7 +1,8 @@
-"""The lists that people work by, from what has landed until now: before the session, and who else was on a device.
+"""The lists that people work by, from what has landed until now: before the session, and who else
+was on a device.
 
-Here: which patients and series each wants, and what each was made of. Not here: the rules (transforms/alerting), reading
-their rows (at_hand.py), showing.
+Here: which patients and series each wants, and what each was made of. Not here: the rules
+(transforms/alerting), reading their rows (at_hand.py), showing.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,9 @@ _MARGIN = timedelta(days=2)  # between a clinic's days and moments
 
 @dataclass(frozen=True)
 class Before:
-    """`people`: of `transforms.alerting.before.before`; `devices`: of `devices_to_see`; as of `at`."""
+    """`people`: of `transforms.alerting.before.before`; `devices`: of `devices_to_see`; as of
+    `at`.
+    """
 
     people: pl.DataFrame
     devices: pl.DataFrame
@@ -56,8 +59,10 @@ def before_sessions(lake: Lake, *, now: datetime, options: Options) -> Before:
 
 @dataclass(frozen=True)
 class OnDevice:
-    """`sessions`: of `transforms.alerting.who_else.who_else`; `device`: its row of `devices_to_see`, None where no record
-    describes it; `wrong_at`: when what the alert tells of happened."""
+    """`sessions`: of `transforms.alerting.who_else.who_else`; `device`: its row of
+    `devices_to_see`, None where no record describes it; `wrong_at`: when what the alert tells of
+    happened.
+    """
 
     device_id: str
     device: dict | None
@@ -88,15 +93,24 @@ class OnDevice:
 def devices(lake: Lake, *, options: Options) -> pl.DataFrame:
     """Every device that a record describes, columns of `devices_to_see`."""
     found = at_hand(lake, (), options=options)
-    return devices_to_see(found.core["devices"], found.core["deficiencies"], spells(found.devices_as_sent))
+    return devices_to_see(
+        found.core["devices"], found.core["deficiencies"], spells(found.devices_as_sent)
+    )
 
 
 def on_device(
-    lake: Lake, *, device_id: str | None = None, alert_id: str | None = None, now: datetime, options: Options
+    lake: Lake,
+    *,
+    device_id: str | None = None,
+    alert_id: str | None = None,
+    now: datetime,
+    options: Options,
 ) -> OnDevice:
-    """Every session on the device since its last good check, of an alert: its device's, since the check before it.
+    """Every session on the device since its last good check, of an alert: its device's, since the
+    check before it.
 
-    Raises UsageError for a device that nothing names, an id that is of several, an alert without a device.
+    Raises UsageError for a device that nothing names, an id that is of several, an alert without a
+    device.
     """
     wrong_at = None
     if alert_id is not None:
@@ -104,7 +118,10 @@ def on_device(
     registers = at_hand(lake, (), options=options)
     device_id, sent = _named(lake, registers, device_id)
     within = window(
-        registers.devices_as_sent, device_id=device_id, today=now.date(), wrong_on=wrong_at.date() if wrong_at else None
+        registers.devices_as_sent,
+        device_id=device_id,
+        today=now.date(),
+        wrong_on=wrong_at.date() if wrong_at else None,
     )
     series = _series(lake, sent, within)
     of_series = series["session_id"].unique()
@@ -128,7 +145,9 @@ def on_device(
 def _of_alert(lake: Lake, alert_id: str) -> tuple[str, datetime]:
     row = alerts(lake).filter(pl.col("alert_id") == alert_id)
     if row.is_empty():
-        raise UsageError(f"found no alert {alert_id!r}; `floe alerts list --state all` lists those there are")
+        raise UsageError(
+            f"found no alert {alert_id!r}; `floe alerts list --state all` lists those there are"
+        )
     alert = row.row(0, named=True)
     device = alert["device_id"] or (
         alert["subject_id"] if alert["subject_kind"] in ("device", "silent_device") else None
@@ -139,7 +158,9 @@ def _of_alert(lake: Lake, alert_id: str) -> tuple[str, datetime]:
 
 
 def _named(lake: Lake, registers: AtHand, device_id: str) -> tuple[str, str]:
-    """What core calls the device, and its id as sent. A device that only sessions name is called as they do."""
+    """What core calls the device, and its id as sent. A device that only sessions name is called as
+    they do.
+    """
     names = registers.devices_as_sent.select("name", "device_id").drop_nulls().unique()
     mine = names.filter(pl.col("name") == device_id)
     mine = mine if mine.height else names.filter(pl.col("device_id") == device_id)
@@ -155,7 +176,9 @@ def _named(lake: Lake, registers: AtHand, device_id: str) -> tuple[str, str]:
         [device_id],
     )
     if known.is_empty():
-        raise UsageError(f"found no device {device_id!r}: no record of a device, session or series names it")
+        raise UsageError(
+            f"found no device {device_id!r}: no record of a device, session or series names it"
+        )
     return device_id, device_id
 
 

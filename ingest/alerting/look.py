@@ -1,6 +1,8 @@
-"""One look at those whom new records touch: their rows through core to causes, and what was looked at whole.
+"""One look at those whom new records touch: their rows through core to causes, and what was looked
+at whole.
 
-Here: that. Not here: whom they touch (touched.py), the rules (transforms/alerting), what is told of it (book.py).
+Here: that. Not here: whom they touch (touched.py), the rules (transforms/alerting), what is told of
+it (book.py).
 """
 
 from collections.abc import Callable
@@ -30,12 +32,19 @@ _KINDS = {
 
 
 def look(
-    kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options, now: datetime, between: Callable[[], None]
+    kept: Kept,
+    whom: Touched,
+    *,
+    memory: MemoryLake,
+    options: Options,
+    now: datetime,
+    between: Callable[[], None],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The causes of those whom new records touch, and the subjects (`subject_kind`, `subject_id`) looked at whole.
+    """The causes of those whom new records touch, and the subjects (`subject_kind`, `subject_id`)
+    looked at whole.
 
-    What is known of others, who came along because a record names them, is not whole: their causes are left out.
-    `between` is called between its steps.
+    What is known of others, who came along because a record names them, is not whole: their causes
+    are left out. `between` is called between its steps.
     """
     raw = rows_of(kept, whom)
     memory.land(raw)
@@ -54,7 +63,8 @@ def look(
 def look_for_harm(
     kept: Kept, whom: Touched, *, memory: MemoryLake, options: Options
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Of the causes that `look` gives those of harm, by the few tables that show it, and the subjects that may have them.
+    """Of the causes that `look` gives those of harm, by the few tables that show it, and the
+    subjects that may have them.
 
     The subjects are not looked at whole: other rules than harm's may have causes in them.
     """
@@ -75,9 +85,16 @@ def _is_of(whom: Touched) -> pl.Expr:
     return pl.col("patient_id").is_null() | pl.col("patient_id").is_in(sorted(whom.patients))
 
 
-def _looked_at(raw: dict[str, pl.DataFrame], core: dict[str, pl.DataFrame], whom: Touched) -> pl.DataFrame:
-    """Under the ids that were sent and those that core gives them; of a record that core has, whose patient it has."""
-    parts = [pl.DataFrame(schema=SUBJECTS), _subjects("device", pl.Series(sorted(whom.devices), dtype=pl.String))]
+def _looked_at(
+    raw: dict[str, pl.DataFrame], core: dict[str, pl.DataFrame], whom: Touched
+) -> pl.DataFrame:
+    """Under the ids that were sent and those that core gives them; of a record that core has, whose
+    patient it has.
+    """
+    parts = [
+        pl.DataFrame(schema=SUBJECTS),
+        _subjects("device", pl.Series(sorted(whom.devices), dtype=pl.String)),
+    ]
     for name, frame in raw.items():
         record_id = TOPIC_BY_NAME[name].record_id
         ids = _names(_theirs(frame, whom), record_id)
@@ -85,20 +102,35 @@ def _looked_at(raw: dict[str, pl.DataFrame], core: dict[str, pl.DataFrame], whom
         if name in _KINDS:
             counting = core[name]
             gone = ids.filter(~ids.is_in(counting[record_id].to_list()))
-            parts += [_subjects(_KINDS[name], part) for part in (gone, _theirs(counting, whom)[record_id])]
+            parts += [
+                _subjects(_KINDS[name], part) for part in (gone, _theirs(counting, whom)[record_id])
+            ]
     return pl.concat(parts)
 
 
 def _names(frame: pl.DataFrame, record_id: str) -> pl.Series:
-    """The ids that were sent, and what core calls each while it clashes: CLINIC:ID, or SOURCE#ID."""
-    spellings = [frame[record_id], frame.select(pl.format("{}#{}", "source", record_id)).to_series()]
+    """The ids that were sent, and what core calls each while it clashes: CLINIC:ID, or
+    SOURCE#ID.
+    """
+    spellings = [
+        frame[record_id],
+        frame.select(pl.format("{}#{}", "source", record_id)).to_series(),
+    ]
     if "clinic_id" in frame.columns:
         spellings.append(frame.select(pl.format("{}:{}", "clinic_id", record_id)).to_series())
-    return pl.concat([names.cast(pl.String).rename(record_id) for names in spellings]).drop_nulls().unique()
+    return (
+        pl.concat([names.cast(pl.String).rename(record_id) for names in spellings])
+        .drop_nulls()
+        .unique()
+    )
 
 
 def _theirs(frame: pl.DataFrame, whom: Touched) -> pl.DataFrame:
-    return frame.filter(pl.col("patient_id").is_in(sorted(whom.patients))) if "patient_id" in frame.columns else frame
+    return (
+        frame.filter(pl.col("patient_id").is_in(sorted(whom.patients)))
+        if "patient_id" in frame.columns
+        else frame
+    )
 
 
 def _subjects(kind: str, ids: pl.Series) -> pl.DataFrame:

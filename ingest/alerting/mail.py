@@ -1,6 +1,8 @@
-"""E-mail: one message a delivery, taken when the server has taken it for at least one of those it is to.
+"""E-mail: one message a delivery, taken when the server has taken it for at least one of those it
+is to.
 
-Here: what goes over the wire of SMTP. Not here: what it says (wording.py), when it is sent again (sender.py).
+Here: what goes over the wire of SMTP. Not here: what it says (wording.py), when it is sent again
+(sender.py).
 """
 
 import hashlib
@@ -19,14 +21,18 @@ _LOG = logging.getLogger(__name__)
 
 
 def to_email(sink: Email, delivery_id: str, payload: dict) -> None:
-    """Raises Undelivered; of several addresses one that is refused while another is taken is said in the log."""
+    """Raises Undelivered; of several addresses one that is refused while another is taken is said
+    in the log.
+    """
     refused = send(sink, message(sink, delivery_id, payload))
     if refused:
         _LOG.warning("%s: the mail server does not take mail for %s", sink.name, ", ".join(refused))
 
 
 def message(sink: Email, delivery_id: str, payload: dict) -> EmailMessage:
-    """The mail of a delivery: one Message-ID however often it is sent, and the alert's own as its thread."""
+    """The mail of a delivery: one Message-ID however often it is sent, and the alert's own as its
+    thread.
+    """
     mail = EmailMessage()
     mail["Subject"] = subject(payload)
     mail["From"], mail["To"] = spelled(sink.sender), ", ".join(map(spelled, sink.to))
@@ -57,7 +63,8 @@ def send(sink: Email, mail: EmailMessage) -> list[str]:
     except smtplib.SMTPResponseException as error:
         said = without_secrets(f"{error.smtp_code} {error.smtp_error!r}", sink)
         raise Undelivered(
-            f"{_where(sink)} refuses mail ({said})", is_refused=isinstance(error, smtplib.SMTPDataError)
+            f"{_where(sink)} refuses mail ({said})",
+            is_refused=isinstance(error, smtplib.SMTPDataError),
         ) from None
     except smtplib.SMTPRecipientsRefused as error:
         said = without_secrets(error.recipients, sink)
@@ -101,7 +108,9 @@ def on_any_server(address: str) -> bool:
 
 
 def _reached(server: smtplib.SMTP, sink: Email) -> tuple[list[str], list[str]]:
-    """The addresses that this server can be asked to send to, and those that it can't; Undelivered where there are none."""
+    """The addresses that this server can be asked to send to, and those that it can't; Undelivered
+    where there are none.
+    """
     server.ehlo_or_helo_if_needed()
     if server.has_extn("smtputf8"):
         return [spelled(address) for address in sink.to], []

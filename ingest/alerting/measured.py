@@ -1,4 +1,5 @@
-"""What the watcher measures of the system: who spoke when, the disk, clocks, checks, how old the figures are.
+"""What the watcher measures of the system: who spoke when, the disk, clocks, checks, how old the
+figures are.
 
 Here: queries and the disk. Not here: what calls for an alert (transforms/alerting/system.py).
 """
@@ -14,9 +15,10 @@ from transforms.alerting.causes import RULED
 from ..lake import Lake
 from .kept import Kept
 
-# By the hour, so that a frame stays small: of each the 28 days up to when it was heard last, however long ago that was,
-# or its silence would end by lasting. A device or clinic speaks by what is sent of it; one out of use need not.
-# Hours first, by a number, for the hour of a moment with a zone costs more than all else.
+# By the hour, so that a frame stays small: of each the 28 days up to when it was heard last,
+# however long ago that was, or its silence would end by lasting. A device or clinic speaks by what
+# is sent of it; one out of use need not. Hours first, by a number, for the hour of a moment with a
+# zone costs more than all else.
 _SPOKEN = """
 WITH sent AS (
     SELECT device_id, clinic_id, epoch_us(ingested_at) // 3600000000 AS hour, max(ingested_at) AS newest_at
@@ -39,7 +41,15 @@ SELECT DISTINCT 'silent_topic' AS subject_kind, kafka_topic AS subject_id, NULL 
     date_trunc('hour', landed_at) AS spoke_at
 FROM raw.ledger JOIN last USING (kafka_topic)
 WHERE rows > 0 AND landed_at > last_at - to_days(28) AND kafka_topic <> 'floe.alerts.v1'"""
-_KEPT = ("sessions", "telemetry", "adverse_events", "consults", "screenings", "deficiencies", "incidents")
+_KEPT = (
+    "sessions",
+    "telemetry",
+    "adverse_events",
+    "consults",
+    "screenings",
+    "deficiencies",
+    "incidents",
+)
 
 
 def causes(kept: Kept, lake: Lake, settings, *, now: datetime) -> pl.DataFrame:
@@ -64,7 +74,9 @@ def _spoken(kept: Kept, lake: Lake, *, now: datetime) -> pl.DataFrame:
 
 def _sources(kept: Kept, settings, *, now: datetime) -> pl.DataFrame:
     """Events that landed in the last hour, by source."""
-    every = " UNION ALL ".join(f'SELECT source, event_time, ingested_at FROM raw."{name}"' for name in _KEPT)
+    every = " UNION ALL ".join(
+        f'SELECT source, event_time, ingested_at FROM raw."{name}"' for name in _KEPT
+    )
     hour = pl.DataFrame({"moment": [now - timedelta(hours=1)]})
     return kept.query(
         f"""SELECT source, count(*) AS events, count(*) FILTER (

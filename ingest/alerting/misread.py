@@ -1,7 +1,7 @@
 """What is wrong with a file of duties, as a sentence: where, what was found, what was expected.
 
-Here: pydantic's errors in words, and checked kinds of settings that say theirs themselves. Not here: the settings (duty.py).
-What may hold a secret is never repeated.
+Here: pydantic's errors in words, and checked kinds of settings that say theirs themselves.
+Not here: the settings (duty.py). What may hold a secret is never repeated.
 """
 
 import re
@@ -12,7 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel, BeforeValidator
 
-_SECRET = ("url", "proxy")  # and the names of variables, in whose place somebody may have written what they hold
+_SECRET = (
+    "url",
+    "proxy",
+)  # and the names of variables, in whose place somebody may have written what they hold
 _MOST = 60  # characters of what was found
 _EXPECTED = {
     "string_type": "text in quotes",
@@ -41,7 +44,9 @@ def whole(low: int, high: int, unit: str = "") -> BeforeValidator:
 
     def check(value: Any) -> int:
         if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"found {shown(value)}, expected a whole number{unit} from {low:,} to {high:,}")
+            raise ValueError(
+                f"found {shown(value)}, expected a whole number{unit} from {low:,} to {high:,}"
+            )
         return value
 
     return BeforeValidator(check)
@@ -51,8 +56,12 @@ def of_day(value: Any) -> time:
     """A time of the day on a clock on a wall, whose zone is the clinic's."""
     if isinstance(value, time):
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", value):
-        raise ValueError(f'found {shown(value)}, expected hours and minutes of the clinic\'s own clock, as "07:30"')
+    if not isinstance(value, str) or not re.fullmatch(
+        r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", value
+    ):
+        raise ValueError(
+            f'found {shown(value)}, expected hours and minutes of the clinic\'s own clock, as "07:30"'
+        )
     return time.fromisoformat(value)
 
 
@@ -84,16 +93,18 @@ def sentence(error: Mapping, given: Mapping, settings: Callable[[tuple], type[Ba
         return f"{place}: {found}, expected one of webhook, email, file"
     if error["loc"] == ("sinks",):
         return f"sinks: found {shown(error['input'])}, expected a table [[sinks]], in two brackets, for each sink"
-    expected = f"one of {context['expected']}" if kind == "literal_error" else _EXPECTED.get(kind, error["msg"])
+    expected = (
+        f"one of {context['expected']}"
+        if kind == "literal_error"
+        else _EXPECTED.get(kind, error["msg"])
+    )
     is_secret = name in _SECRET or name.endswith("_env")
     return f"{place}: found {'something else' if is_secret else shown(error['input'])}, expected {expected}"
 
 
 def _unknown(name: str, expected: list[str]) -> str:
     near = get_close_matches(name, expected, n=1)
-    return (
-        f"found the setting {shown(name)}, expected {', '.join(expected)}{f' (was {near[0]} meant?)' if near else ''}"
-    )
+    return f"found the setting {shown(name)}, expected {', '.join(expected)}{f' (was {near[0]} meant?)' if near else ''}"
 
 
 def _place(loc: tuple, given: Mapping) -> str:
@@ -104,5 +115,9 @@ def _place(loc: tuple, given: Mapping) -> str:
         return ".".join(map(str, loc))
     sink = given["sinks"][loc[1]]
     name = sink.get("name") if isinstance(sink, Mapping) else None
-    whose = f"[[sinks]] {shown(name)}" if isinstance(name, str) and name else f"[[sinks]] number {loc[1] + 1}"
+    whose = (
+        f"[[sinks]] {shown(name)}"
+        if isinstance(name, str) and name
+        else f"[[sinks]] number {loc[1] + 1}"
+    )
     return ", ".join([whose, *map(str, loc[3:])])

@@ -1,8 +1,11 @@
-"""The secret by which a site names its alerts, so that a name that leaves it can't be tried back to a patient's id.
+"""The secret by which a site names its alerts, so that a name that leaves it can't be tried back to
+a patient's id.
 
-Here: that secret, from FLOE_ALERTS_SECRET or a file of the home. Not here: the name (transforms/alerting/news.py).
+Here: that secret, from FLOE_ALERTS_SECRET or a file of the home. Not here: the name
+(transforms/alerting/news.py).
 
-The same secret gives the same names: a backup holds the file, for under other names every alert would be told again.
+The same secret gives the same names: a backup holds the file, for under other names every alert
+would be told again.
 """
 
 import hashlib
@@ -18,7 +21,9 @@ KEY_FILE = "alerts.key"
 _SHORTEST = 16  # characters of a secret of the site's own
 _KEY = re.compile(r"[0-9a-f]{64}")
 # A name as Floe gives it: what names an alert of another program may say anything.
-_OWN_NAME = re.compile(rf"unreadable-floe\.[a-z_]+\.v1-[a-z_]+-\d{{8}}T\d\dZ|({'|'.join(RULES)})-[0-9a-f]{{16}}")
+_OWN_NAME = re.compile(
+    rf"unreadable-floe\.[a-z_]+\.v1-[a-z_]+-\d{{8}}T\d\dZ|({'|'.join(RULES)})-[0-9a-f]{{16}}"
+)
 
 
 def has_key(settings) -> bool:
@@ -27,10 +32,14 @@ def has_key(settings) -> bool:
 
 
 def naming_key(settings) -> bytes:
-    """32 bytes; makes the file where there is none. Raises UsageError for a secret that is too short, a file that is none."""
+    """32 bytes; makes the file where there is none. Raises UsageError for a secret that is too
+    short, a file that is none.
+    """
     if settings.alerts_secret:
         if len(settings.alerts_secret) < _SHORTEST:
-            raise UsageError(f"FLOE_ALERTS_SECRET has fewer than {_SHORTEST} characters: take a longer one, at random")
+            raise UsageError(
+                f"FLOE_ALERTS_SECRET has fewer than {_SHORTEST} characters: take a longer one, at random"
+            )
         return hashlib.sha256(settings.alerts_secret.encode()).digest()
     path = settings.home / KEY_FILE
     if not path.exists():
@@ -51,7 +60,9 @@ def kept_files(settings) -> dict[str, bytes]:
 
 
 def outward(alert_id: str, *, key: bytes) -> str:
-    """The name under which an alert leaves the site: its own, or for one that another program named a name like it."""
+    """The name under which an alert leaves the site: its own, or for one that another program named
+    a name like it.
+    """
     if _OWN_NAME.fullmatch(alert_id):
         return alert_id
     return f"other-{hashlib.blake2b(alert_id.encode(), digest_size=8, key=key).hexdigest()}"

@@ -1,10 +1,11 @@
 """Delivering what the book says is to be delivered, one thread a sink, until each has it.
 
-Here: order, patience, the alerts' topic. Not here: what is put in the book (watcher.py), what goes over the wire
-(sinks.py).
+Here: order, patience, the alerts' topic. Not here: what is put in the book (watcher.py), what goes
+over the wire (sinks.py).
 
-A delivery that a sink took and of which the book does not know (a crash between the two) is sent again under the same
-id. What fails waits twice as long each time, up to five minutes, and is never given up.
+A delivery that a sink took and of which the book does not know (a crash between the two) is sent
+again under the same id. What fails waits twice as long each time, up to five minutes, and is never
+given up.
 """
 
 import threading
@@ -30,7 +31,9 @@ _AFTER_A_FAULT_S = 5.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 300.0
 
 Say = Callable[[str], None]
-Send = Callable[[list[dict]], Iterator[tuple[dict, FloeError | None]]]  # each delivery, and why it was not taken
+Send = Callable[
+    [list[dict]], Iterator[tuple[dict, FloeError | None]]
+]  # each delivery, and why it was not taken
 
 
 def waiting_s(attempts: int) -> float:
@@ -38,16 +41,21 @@ def waiting_s(attempts: int) -> float:
     return min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(attempts, 20))
 
 
-def start(book: Path, name: str, send: Send, *, stop: threading.Event, say: Say) -> threading.Thread:
+def start(
+    book: Path, name: str, send: Send, *, stop: threading.Event, say: Say
+) -> threading.Thread:
     """A thread that hands the deliveries of the sink `name` to `send` until `stop` is set."""
-    thread = threading.Thread(target=_run, args=(book, name, send, stop, say), name=f"floe-alerts-{name}", daemon=True)
+    thread = threading.Thread(
+        target=_run, args=(book, name, send, stop, say), name=f"floe-alerts-{name}", daemon=True
+    )
     thread.start()
     return thread
 
 
 def _run(path: Path, name: str, send: Send, stop: threading.Event, say: Say) -> None:
-    """Whatever ends a round (a book that can't be opened, a full disk under it) is said, and the book is opened anew: a
-    thread that ended would tell nobody any more."""
+    """Whatever ends a round (a book that can't be opened, a full disk under it) is said, and the
+    book is opened anew: a thread that ended would tell nobody any more.
+    """
     news = _News(name, say)
     while not stop.is_set():
         try:
@@ -62,7 +70,9 @@ def _run(path: Path, name: str, send: Send, stop: threading.Event, say: Say) -> 
 
 
 class _News:
-    """Says once that deliveries wait and why, by what is at fault, and once that they are delivered again."""
+    """Says once that deliveries wait and why, by what is at fault, and once that they are delivered
+    again.
+    """
 
     def __init__(self, name: str, say: Say) -> None:
         self._name, self._say, self._at_fault = name, say, ""
@@ -73,18 +83,24 @@ class _News:
             return
         self._at_fault = at_fault
         with suppress(Exception):  # a terminal that is gone
-            self._say(f"alerts to {self._name} {f'wait: {fault}' if fault else 'are delivered again'}")
+            self._say(
+                f"alerts to {self._name} {f'wait: {fault}' if fault else 'are delivered again'}"
+            )
 
 
 def _round(book: Book, name: str, send: Send, news: _News, stop: threading.Event) -> bool:
-    """Hands what is due to `send`; whether anything was. Ends early where something urgent came, or after a while, for
-    then something urgent may be due again: a slow receiver is not to hold it back."""
+    """Hands what is due to `send`; whether anything was. Ends early where something urgent came, or
+    after a while, for then something urgent may be due again: a slow receiver is not to hold it
+    back.
+    """
     newest, began = book.newest(name), time.monotonic()
     due = book.due(name, now=datetime.now(UTC))
     for delivery, error in send(due) if due else ():
         note(book, delivery, error, now=datetime.now(UTC))
         news(str(error or ""), at_fault="the sink" if error else "")
-        is_down = error is not None and not getattr(error, "is_refused", False)  # the rest waits with it, at once
+        is_down = error is not None and not getattr(
+            error, "is_refused", False
+        )  # the rest waits with it, at once
         is_late = time.monotonic() - began > _ROUND_S
         if not is_down and (stop.is_set() or is_late or book.is_urgent_since(name, newest)):
             break
@@ -116,7 +132,10 @@ def to_sink(sink: Sink) -> Send:
                 yield delivery, error
             except Exception as error:  # of this one alone: the others go on
                 said = without_secrets(error, sink)
-                yield delivery, Undelivered(f"{sink.name} can't be told this ({type(error).__name__}: {said})")
+                yield (
+                    delivery,
+                    Undelivered(f"{sink.name} can't be told this ({type(error).__name__}: {said})"),
+                )
             else:
                 yield delivery, None
 
@@ -124,7 +143,9 @@ def to_sink(sink: Sink) -> Send:
 
 
 def to_topic(settings) -> Send:
-    """Publishes deliveries, whose payloads are alerts' `data`, together: all or none are taken to be there."""
+    """Publishes deliveries, whose payloads are alerts' `data`, together: all or none are taken to
+    be there.
+    """
 
     def send(due: list[dict]) -> Iterator[tuple[dict, FloeError | None]]:
         failure = None

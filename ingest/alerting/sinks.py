@@ -1,7 +1,8 @@
-"""The ways out: a webhook, an e-mail, a file; each takes one delivery and says by returning that it has it.
+"""The ways out: a webhook, an e-mail, a file; each takes one delivery and says by returning that it
+has it.
 
-Here: which is which, and the file. Not here: webhooks (webhook.py), mail (mail.py), what is to be delivered, in which
-order and how often (book.py, sender.py).
+Here: which is which, and the file. Not here: webhooks (webhook.py), mail (mail.py), what is to be
+delivered, in which order and how often (book.py, sender.py).
 """
 
 import json
@@ -25,7 +26,9 @@ def _to_file(sink: File, delivery_id: str, payload: dict) -> None:
     is_new = not sink.path.exists()
     try:
         # a pipe without a reader would block
-        file = os.open(sink.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        file = os.open(
+            sink.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+        )
         try:
             _append(sink, file, line)
         finally:

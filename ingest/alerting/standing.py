@@ -1,7 +1,9 @@
-"""The alerts as they stand by what has landed, without waiting for marts, and what people do with them.
+"""The alerts as they stand by what has landed, without waiting for marts, and what people do with
+them.
 
-Here: reading raw.alerts, the event of a person's act and what is wrong with one. Not here: publishing it (whoever acts),
-the watcher's own book, what the rows say (transforms/alerting/history.py).
+Here: reading raw.alerts, the event of a person's act and what is wrong with one. Not here:
+publishing it (whoever acts), the watcher's own book, what the rows say
+(transforms/alerting/history.py).
 """
 
 import re
@@ -26,12 +28,18 @@ _FIELDS = tuple(column.name for column in _TOPIC.fields)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # What must be said with an act, at least one of these.
 _MUST_SAY = {"investigating": ("finding", "action", "action_due_on"), "closed": ("finding",)}
-IN_WORDS = {"acknowledged": "acknowledged", "investigating": "being looked into", "closed": "closed", "open": "open"}
+IN_WORDS = {
+    "acknowledged": "acknowledged",
+    "investigating": "being looked into",
+    "closed": "closed",
+    "open": "open",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """What a person does with an alert: the state that it then has, and what is said with it; None = not said.
+    """What a person does with an alert: the state that it then has, and what is said with it; None
+    = not said.
 
     `by`: a name or role. `action_due_on`: YYYY-MM-DD.
     """
@@ -58,22 +66,27 @@ def times(lake: Lake, *, now: datetime) -> pl.DataFrame:
 
 
 def newest_first(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.sort(pl.coalesce("told_at", "occurred_at"), "alert_id", descending=[True, False], nulls_last=True)
+    return rows.sort(
+        pl.coalesce("told_at", "occurred_at"), "alert_id", descending=[True, False], nulls_last=True
+    )
 
 
 def act(
     raw: pl.DataFrame, alert_id: str, act: Act, *, now: datetime, seen_revision: int | None = None
 ) -> tuple[str, bytes, bytes]:
-    """(topic, key, value) of what a person does with an alert; `raw`: the rows of raw.alerts, at least the alert's.
+    """(topic, key, value) of what a person does with an alert; `raw`: the rows of raw.alerts, at
+    least the alert's.
 
-    What is not said stays as it stands. Raises UsageError where there is no such alert, it is closed, or what the act
-    must say is missing or no text, and ActedMeanwhile where `seen_revision` is given and is not the revision that the
-    alert has.
+    What is not said stays as it stands. Raises UsageError where there is no such alert, it is
+    closed, or what the act must say is missing or no text, and ActedMeanwhile where `seen_revision`
+    is given and is not the revision that the alert has.
     """
     raw = raw.filter(pl.col("alert_id") == alert_id)
     standing = as_they_stand(raw)
     if standing.is_empty():
-        raise UsageError(f"found no alert {alert_id!r}; `floe alerts --state all` lists those there are")
+        raise UsageError(
+            f"found no alert {alert_id!r}; `floe alerts --state all` lists those there are"
+        )
     row = standing.row(0, named=True)
     _require_seen(row, seen_revision)
     if row["state"] == "closed" and act.state != "open":
@@ -89,22 +102,31 @@ def act(
     data |= {"recorded_by_role": act.by}
     if act.state == "acknowledged" or row["acknowledged_at"] is None:
         data |= {"acknowledged_at": now, "acknowledged_by": act.by}
-    # The moment is part of the name: two people's acts on one revision are two events, and both stay in raw.
+    # The moment is part of the name: two people's acts on one revision are two events, and both
+    # stay in raw.
     event_id = f"{alert_id}-{revision}-{act.state}-{now:%Y%m%dT%H%M%S%f}"
     value = encode(_TOPIC.type, data, id=event_id, source=PEOPLE, time=now)
     return _TOPIC.type, alert_id.encode(), value
 
 
 def complete(given: Act) -> Act:
-    """The act with its texts trimmed, empty ones as not said. Raises UsageError where what its state needs is missing."""
+    """The act with its texts trimmed, empty ones as not said. Raises UsageError where what its
+    state needs is missing.
+    """
     names = ("by", "finding", "action", "action_due_on")
-    said = {name: (getattr(given, name) or "").replace("\r\n", "\n").strip() or None for name in names}
+    said = {
+        name: (getattr(given, name) or "").replace("\r\n", "\n").strip() or None for name in names
+    }
     given = replace(given, **said)
     if given.by is None:
         raise UsageError("nothing was sent: found no name or role, expected who acts")
     needed = _MUST_SAY.get(given.state, ())
     if needed and not any(said[name] for name in needed):
-        what = "what was found" if given.state == "closed" else "the cause, what is done about it, or by when"
+        what = (
+            "what was found"
+            if given.state == "closed"
+            else "the cause, what is done about it, or by when"
+        )
         raise UsageError(f"nothing was sent: expected {what}")
     return given
 
@@ -117,7 +139,9 @@ def revision_of(row: dict) -> int:
 def _require_seen(row: dict, seen_revision: int | None) -> None:
     if seen_revision is None or seen_revision == revision_of(row):
         return
-    who = row["by"] or ("Floe, by what landed," if row["state"] in ("open", "closed") else "somebody")
+    who = row["by"] or (
+        "Floe, by what landed," if row["state"] in ("open", "closed") else "somebody"
+    )
     raise ActedMeanwhile(
         f"nothing was sent: {visible(who)} changed it meanwhile, at {row['since']:%H:%M:%S} UTC, and it is "
         f"{IN_WORDS[row['state']]} now; look at it as it stands and act again if that is still right"
@@ -137,9 +161,13 @@ def _require_text(what: str, text: str | None, *, most: int, is_one_line: bool =
     if text is None:
         return
     if len(text) > most:
-        raise UsageError(f"found {len(text)} characters for {what}, expected at most {most}: shorten it")
+        raise UsageError(
+            f"found {len(text)} characters for {what}, expected at most {most}: shorten it"
+        )
     if visible(text) != text or (is_one_line and "\n" in text):
-        raise UsageError(f"found a character that can't be seen in {what}, expected plain text: type it anew")
+        raise UsageError(
+            f"found a character that can't be seen in {what}, expected plain text: type it anew"
+        )
 
 
 def _day(text: str | None) -> date | None:
@@ -150,4 +178,6 @@ def _day(text: str | None) -> date | None:
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"found the day {visible(text)!r}, expected YYYY-MM-DD, as 2026-05-31") from None
+        raise UsageError(
+            f"found the day {visible(text)!r}, expected YYYY-MM-DD, as 2026-05-31"
+        ) from None

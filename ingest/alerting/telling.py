@@ -1,10 +1,12 @@
-"""Who is told of what, as deliveries in the book: at once, while nobody acknowledges, and what people did.
+"""Who is told of what, as deliveries in the book: at once, while nobody acknowledges, and what
+people did.
 
-Here: from a changed alert to deliveries. Not here: what changed it (transforms/alerting/news.py; hearing.py), the morning's
-digest (digest.py), sending (sender.py).
+Here: from a changed alert to deliveries. Not here: what changed it (transforms/alerting/news.py;
+hearing.py), the morning's digest (digest.py), sending (sender.py).
 
-What leaves by a sink is the rule, its title, the tier, the clinic and a link, and nothing of a person; `detail` of the
-sink adds the subject's ids, or what was found too. The alerts' topic stays on the site and has all.
+What leaves by a sink is the rule, its title, the tier, the clinic and a link, and nothing of a
+person; `detail` of the sink adds the subject's ids, or what was found too. The alerts' topic stays
+on the site and has all.
 """
 
 import hashlib
@@ -19,7 +21,9 @@ from .names import outward
 
 
 def tell(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) -> None:
-    """Puts the deliveries of a change of an alert: to the topic always, to sinks if it is `now` or they were told."""
+    """Puts the deliveries of a change of an alert: to the topic always, to sinks if it is `now` or
+    they were told.
+    """
     if news == SEEN_AGAIN:
         return
     publish(book, duty, alert_id, news=news, now=now)
@@ -55,13 +59,17 @@ def publish(book: Book, duty: Duty, alert_id: str, *, news: str, now: datetime) 
     book.put(TOPIC, f"{alert_id}/{alert['revision']}", event, in_order_of=alert_id, now=now)
 
 
-def put_to(book: Book, duty: Duty, sink: Sink, alert: dict, *, news: str, step: int, now: datetime) -> None:
+def put_to(
+    book: Book, duty: Duty, sink: Sink, alert: dict, *, news: str, step: int, now: datetime
+) -> None:
     delivery_id = f"{outward(alert['alert_id'], key=book.key)}/{alert['revision']}/{step}"
     payload = _payload(book, alert, duty, sink, news=news, step=step, now=now)
     book.put(sink.name, delivery_id, payload, in_order_of=alert["alert_id"], now=now)
 
 
-def _payload(book: Book, alert: dict, duty: Duty, sink: Sink, *, news: str, step: int, now: datetime) -> dict:
+def _payload(
+    book: Book, alert: dict, duty: Duty, sink: Sink, *, news: str, step: int, now: datetime
+) -> dict:
     rule, name = duty.rule(alert["rule"]), outward(alert["alert_id"], key=book.key)
     payload = {
         "version": 1,
@@ -77,7 +85,9 @@ def _payload(book: Book, alert: dict, duty: Duty, sink: Sink, *, news: str, step
         "link": _link(duty, name),
     }
     if sink.detail != "least":
-        payload |= {name: alert[name] for name in ("subject_kind", "subject_id", "device_id", "evidence")}
+        payload |= {
+            name: alert[name] for name in ("subject_kind", "subject_id", "device_id", "evidence")
+        }
         payload["occurred_at"] = _text(alert["occurred_at"])
     if sink.detail == "finding":
         payload["finding"] = alert["finding"]
@@ -130,17 +140,27 @@ def _event(alert: dict, duty: Duty, *, news: str, now: datetime) -> dict:
 
 
 def _landing(subject_id: str | None) -> str | None:
-    """The id as the topic takes it: with its clinic or table before it, a long one is longer than an id may be."""
+    """The id as the topic takes it: with its clinic or table before it, a long one is longer than
+    an id may be.
+    """
     if subject_id is None or len(subject_id) <= LONGEST_ID:
         return subject_id
-    return subject_id[: LONGEST_ID - 17] + "~" + hashlib.blake2b(subject_id.encode(), digest_size=8).hexdigest()
+    return (
+        subject_id[: LONGEST_ID - 17]
+        + "~"
+        + hashlib.blake2b(subject_id.encode(), digest_size=8).hexdigest()
+    )
 
 
 def escalations(book: Book, duty: Duty, *, now: datetime) -> None:
-    """Tells the next on the list of each open alert of tier `now` that nobody acknowledged in its rule's time."""
+    """Tells the next on the list of each open alert of tier `now` that nobody acknowledged in its
+    rule's time.
+    """
     for alert in book.alerts("tier = 'now' AND state = 'open' AND told_at IS NOT NULL"):
         step = alert["step"] + 1
-        due_at = alert["told_at"] + timedelta(minutes=duty.rule(alert["rule"]).acknowledge_min * step)
+        due_at = alert["told_at"] + timedelta(
+            minutes=duty.rule(alert["rule"]).acknowledge_min * step
+        )
         if step < duty.steps(alert["rule"]) and now >= due_at:
             for sink in duty.told(alert["rule"], "now", step=step):
                 put_to(book, duty, sink, alert, news="unacknowledged", step=step, now=now)

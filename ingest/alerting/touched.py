@@ -1,11 +1,12 @@
 """Whom a landed record touches: the patients whose alerts may change, and all their rows.
 
-Here: from new rows to patients, devices and single records, and to the rows by which they are judged whole. Not here:
-following the lake (kept.py), the judgement (transforms/alerting).
+Here: from new rows to patients, devices and single records, and to the rows by which they are
+judged whole. Not here: following the lake (kept.py), the judgement (transforms/alerting).
 
-A patient is touched by own records, by a merge, by whoever shares the id of one of the records, and by a register that
-says how the patient's sessions are judged: a device, a protocol, a clinic's clock. A mark of error needs no more than the
-record's id: it is of every patient who has a record under it.
+A patient is touched by own records, by a merge, by whoever shares the id of one of the records, and
+by a register that says how the patient's sessions are judged: a device, a protocol, a clinic's
+clock. A mark of error needs no more than the record's id: it is of every patient who has a record
+under it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,11 +19,20 @@ from transforms.schemas import RAW_TABLES, TOPIC_BY_NAME
 
 from .kept import TABLES, Kept
 
-_OF_PATIENTS = tuple(name for name in TABLES if "patient_id" in RAW_TABLES[name].names and name != "retractions")
+_OF_PATIENTS = tuple(
+    name for name in TABLES if "patient_id" in RAW_TABLES[name].names and name != "retractions"
+)
 _REGISTERS = ("clinics", "devices", "protocols")
 _SINGLE = ("deficiencies", "incidents")
 HARM = ("adverse_events", *_SINGLE)
-HARM_FIRST = ("clinics", "devices", "patients", "patient_status", "sessions", *HARM)  # by which harm is judged
+HARM_FIRST = (
+    "clinics",
+    "devices",
+    "patients",
+    "patient_status",
+    "sessions",
+    *HARM,
+)  # by which harm is judged
 _ROUNDS = 5  # of following shared ids and merges
 # The patients whose sessions a register's new row may judge otherwise.
 _BY_REGISTER = {
@@ -56,13 +66,18 @@ def _sharing(name: str) -> str:
         (SELECT {record_id} FROM raw."{name}" WHERE patient_id IN (FROM theirs))"""
 
 
-# One statement, for a look is made of many: whom a merge joins to the patients of `known`, and with whom they share ids.
+# One statement, for a look is made of many: whom a merge joins to the patients of `known`, and with
+# whom they share ids.
 _OF_OWN_ID = ("patient_id", "device_id")
 _RELATIVES = "WITH theirs AS MATERIALIZED (FROM known) " + " UNION ".join(
     [
         "SELECT patient_id FROM raw.patient_status WHERE merged_into IN (FROM theirs)",
         "SELECT merged_into FROM raw.patient_status WHERE patient_id IN (FROM theirs)",
-        *(_sharing(name) for name in _OF_PATIENTS if TOPIC_BY_NAME[name].record_id not in _OF_OWN_ID),
+        *(
+            _sharing(name)
+            for name in _OF_PATIENTS
+            if TOPIC_BY_NAME[name].record_id not in _OF_OWN_ID
+        ),
     ]
 )
 
@@ -87,7 +102,10 @@ class Touched:
         return Touched(
             self.patients | other.patients,
             self.devices | other.devices,
-            {name: self.single.get(name, frozenset()) | other.single.get(name, frozenset()) for name in names},
+            {
+                name: self.single.get(name, frozenset()) | other.single.get(name, frozenset())
+                for name in names
+            },
         )
 
 
@@ -102,7 +120,11 @@ def touched(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched:
             patients |= _ids(frame, "patient_id") | _of_no_patient(kept, name, frame)
         if name in _BY_REGISTER:
             patients |= _ids(kept.query(_BY_REGISTER[name], new=frame), "patient_id")
-    single = {name: frozenset(_ids(new[name], TOPIC_BY_NAME[name].record_id)) for name in _SINGLE if name in new}
+    single = {
+        name: frozenset(_ids(new[name], TOPIC_BY_NAME[name].record_id))
+        for name in _SINGLE
+        if name in new
+    }
     devices = frozenset(_ids(new["devices"], "device_id")) if "devices" in new else frozenset()
     return Touched(frozenset(_with_relatives(kept, patients)), devices, single)
 
@@ -126,7 +148,9 @@ def harmed(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched | None:
 def touched_by_time(kept: Kept) -> Touched:
     """Whose reports may have come to be due since the last look."""
     single = {
-        name: frozenset(_ids(kept.query(f"SELECT * FROM raw.{name}"), TOPIC_BY_NAME[name].record_id))
+        name: frozenset(
+            _ids(kept.query(f"SELECT * FROM raw.{name}"), TOPIC_BY_NAME[name].record_id)
+        )
         for name in _SINGLE
     }
     patients = _ids(reportable_events(kept.query(_UNREPORTED)), "patient_id")
@@ -134,9 +158,12 @@ def touched_by_time(kept: Kept) -> Touched:
 
 
 def _with_relatives(kept: Kept, patients: set[str]) -> set[str]:
-    """The patients, those that are or became one of them, and those whose records have an id of theirs."""
+    """The patients, those that are or became one of them, and those whose records have an id of
+    theirs.
+    """
     for _ in range(_ROUNDS):
-        before, known = len(patients), pl.DataFrame({"patient_id": sorted(patients)}, schema={"patient_id": pl.String})
+        before = len(patients)
+        known = pl.DataFrame({"patient_id": sorted(patients)}, schema={"patient_id": pl.String})
         patients = patients | _ids(kept.query(_RELATIVES, known=known), "patient_id")
         if len(patients) == before:
             break
@@ -148,17 +175,23 @@ def _ids(frame: pl.DataFrame, column: str) -> set[str]:
 
 
 def rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
-    """All rows of raw by which they are judged: the registers, the patients' own and their relatives', single records."""
+    """All rows of raw by which they are judged: the registers, the patients' own and their
+    relatives', single records.
+    """
     wanted = dict.fromkeys(_REGISTERS, "true")
     wanted |= {name: of_patients(name) for name in _OF_PATIENTS}
-    wanted["telemetry"] = "session_id IN (SELECT session_id FROM raw.sessions WHERE patient_id IN (FROM patients))"
+    wanted["telemetry"] = (
+        "session_id IN (SELECT session_id FROM raw.sessions WHERE patient_id IN (FROM patients))"
+    )
     wanted["retractions"] = "true"
     relatives = _with_relatives(kept, set(whom.patients))
     return kept.rows_of(wanted | _singles(), patients=_frame(relatives), **_single_ids(whom))
 
 
 def harm_rows_of(kept: Kept, whom: Touched) -> dict[str, pl.DataFrame]:
-    """Of `rows_of` those by which harm is judged; `whom`: with all their relatives, as `harmed` gives them."""
+    """Of `rows_of` those by which harm is judged; `whom`: with all their relatives, as `harmed`
+    gives them.
+    """
     wanted = {"clinics": "true", "devices": "true"}
     wanted |= {name: of_patients(name) for name in ("patients", "patient_status", "adverse_events")}
     wanted["sessions"] = (

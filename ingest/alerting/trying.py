@@ -1,6 +1,8 @@
-"""Trying what a site set: what of its file of duties would leave somebody untold, and one test delivery to each sink.
+"""Trying what a site set: what of its file of duties would leave somebody untold, and one test
+delivery to each sink.
 
-Here: sentences and deliveries for `floe alerts check` and `floe doctor`. Not here: the file's shape (duty.py), printing.
+Here: sentences and deliveries for `floe alerts check` and `floe doctor`. Not here: the file's shape
+(duty.py), printing.
 """
 
 import os
@@ -24,7 +26,9 @@ NOBODY = (
 
 
 def faults(duty: Duty) -> list[str]:
-    """What the file says that can't be meant, or can't work now: a sentence each, with what to do."""
+    """What the file says that can't be meant, or can't work now: a sentence each, with what to
+    do.
+    """
     return [*_of_roles(duty), *(fault for sink in duty.sinks for fault in _of_sink(sink))]
 
 
@@ -35,7 +39,12 @@ def _of_roles(duty: Duty) -> Iterator[str]:
             rules = ", ".join(name for name in untold if duty.rule(name).told == role)
             yield f"nobody is told {when} of {rules}: give rota.{role} a sink whose tiers hold {tier}"
     for role, names in duty.rota.items():
-        told = {sink.name for name in RULES if duty.rule(name).told == role for sink in _ever_told(duty, name)}
+        told = {
+            sink.name
+            for name in RULES
+            if duty.rule(name).told == role
+            for sink in _ever_told(duty, name)
+        }
         for name in names:
             if name not in told:
                 yield f"rota.{role} names {name}, which hears of nothing at once: its tiers lack now"
@@ -82,7 +91,9 @@ def _of_file(sink: File) -> Iterator[str]:
 
 
 def trial(duty: Duty, *, now: datetime) -> Iterator[tuple[str, str | None]]:
-    """(sink, why it did not take the test delivery; null = it did), one after the other; nothing is tried again."""
+    """(sink, why it did not take the test delivery; null = it did), one after the other; nothing is
+    tried again.
+    """
     for sink in duty.sinks:
         try:
             deliver(sink, _delivery_id(now), payload(duty, now=now))

@@ -1,7 +1,8 @@
-"""Why a sink did not take a delivery: in one sentence, without the sink's secrets; and how long one may take.
+"""Why a sink did not take a delivery: in one sentence, without the sink's secrets; and how long one
+may take.
 
-Here: the error, reading a sink's secrets from the environment, hiding them, the deadline of one delivery. Not here: the
-ways out (webhook.py, mail.py, sinks.py).
+Here: the error, reading a sink's secrets from the environment, hiding them, the deadline of one
+delivery. Not here: the ways out (webhook.py, mail.py, sinks.py).
 """
 
 import os
@@ -25,18 +26,22 @@ _SHORTEST = 4  # characters of what is taken for a secret
 class Undelivered(FloeError):
     """One sentence: what the receiver said, or that there was none.
 
-    `is_refused`: it answered and did not take this one, so that others may still be tried. `wait_s`: for so long it
-    wants to be left alone.
+    `is_refused`: it answered and did not take this one, so that others may still be tried.
+    `wait_s`: for so long it wants to be left alone.
     """
 
-    def __init__(self, sentence: str, *, is_refused: bool = False, wait_s: float | None = None) -> None:
+    def __init__(
+        self, sentence: str, *, is_refused: bool = False, wait_s: float | None = None
+    ) -> None:
         super().__init__(sentence)
         self.is_refused = is_refused
         self.wait_s = wait_s
 
 
 def secret(variable: str) -> str:
-    """The value of an environment variable that a sink names; raises Undelivered where it is not set."""
+    """The value of an environment variable that a sink names; raises Undelivered where it is not
+    set.
+    """
     value = os.environ.get(variable, "").strip()
     if not value:
         raise Undelivered(f"the variable {variable}, which a sink of FLOE_ALERTS names, is not set")
@@ -44,7 +49,9 @@ def secret(variable: str) -> str:
 
 
 def address(sink: Sink) -> str:
-    """A webhook's URL, from the file or from the variable that it names; raises Undelivered where that holds none."""
+    """A webhook's URL, from the file or from the variable that it names; raises Undelivered where
+    that holds none.
+    """
     from .duty import url_fault
 
     if not sink.url_env:
@@ -56,7 +63,9 @@ def address(sink: Sink) -> str:
 
 
 def without_secrets(text: object, sink: Sink) -> str:
-    """The text with *** for the sink's keys and passwords, and for its URL beyond the host: it may hold a token."""
+    """The text with *** for the sink's keys and passwords, and for its URL beyond the host: it may
+    hold a token.
+    """
     text = str(text)
     for known in sorted(_secrets(sink), key=len, reverse=True):
         text = text.replace(known, MARK)
@@ -65,7 +74,11 @@ def without_secrets(text: object, sink: Sink) -> str:
 
 def _secrets(sink: Sink) -> Iterator[str]:
     given = sink.model_dump()
-    values = [os.environ.get(given[name], "").strip() for name in given if name.endswith("_env") and given[name]]
+    values = [
+        os.environ.get(given[name], "").strip()
+        for name in given
+        if name.endswith("_env") and given[name]
+    ]
     for value in [*values, *_beyond_hosts([given.get("url", ""), given.get("proxy", ""), *values])]:
         if len(value) >= _SHORTEST:
             yield from (value, quote(value), quote(value, safe=""))
@@ -80,8 +93,11 @@ def _beyond_hosts(urls: Iterable[str]) -> Iterator[str]:
 
 
 @contextmanager
-def deadline(open_socket: Callable[[], socket.socket | None], *, seconds: float | None = None) -> Iterator[None]:
-    """Cuts the connection that `open_socket` gives after so many seconds; whatever came until then is a TimeoutError.
+def deadline(
+    open_socket: Callable[[], socket.socket | None], *, seconds: float | None = None
+) -> Iterator[None]:
+    """Cuts the connection that `open_socket` gives after so many seconds; whatever came until then
+    is a TimeoutError.
 
     What is cut off may read like an answer that was whole.
     """

@@ -1,7 +1,8 @@
-"""What waits in the book to be told: what nobody tried, what failed, what is for a sink that is gone; and the book itself.
+"""What waits in the book to be told: what nobody tried, what failed, what is for a sink that is
+gone; and the book itself.
 
-Here: sentences for whoever asks from outside the watcher; the book is only read. Not here: delivering (sender.py), whether
-the watcher looks (watching.py).
+Here: sentences for whoever asks from outside the watcher; the book is only read. Not here:
+delivering (sender.py), whether the watcher looks (watching.py).
 """
 
 import sqlite3
@@ -30,7 +31,9 @@ GROUP BY sink ORDER BY sink"""
 
 @dataclass(frozen=True)
 class Waiting:
-    """Deliveries that wait for a sink: how many failed and why, how many nobody tried though due, since when; all."""
+    """Deliveries that wait for a sink: how many failed and why, how many nobody tried though due,
+    since when; all.
+    """
 
     sink: str
     n_failed: int
@@ -43,7 +46,9 @@ class Waiting:
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The book, to be read; sqlite3.Error where it can't be."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as book:
+    with closing(
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+    ) as book:
         yield book
 
 
@@ -56,14 +61,22 @@ def waiting(book: sqlite3.Connection, *, now: datetime) -> list[Waiting]:
 
 
 def undelivered(settings, rows: list[Waiting], *, now: datetime) -> list[str]:
-    """A sentence for what failed, what nobody tried, and what is for a sink that the file of duties lacks."""
+    """A sentence for what failed, what nobody tried, and what is for a sink that the file of duties
+    lacks.
+    """
     gone = _gone(settings, rows)
     there = [row for row in rows if row not in gone]
-    return [*(_failed(row) for row in there if row.n_failed), *_late(there, now=now), *map(_of_gone, gone)]
+    return [
+        *(_failed(row) for row in there if row.n_failed),
+        *_late(there, now=now),
+        *map(_of_gone, gone),
+    ]
 
 
 def undelivered_late(settings, *, now: datetime) -> list[str]:
-    """A sentence a sink whose deliveries are due for half a minute and were not tried; also of a book that can't be read."""
+    """A sentence a sink whose deliveries are due for half a minute and were not tried; also of a
+    book that can't be read.
+    """
     path = book_path(settings)
     if not path.exists():
         return []
@@ -77,7 +90,9 @@ def undelivered_late(settings, *, now: datetime) -> list[str]:
 
 
 def left_over(settings, *, now: datetime) -> list[str]:
-    """A sentence a sink that is not in the file of duties any more, or has another name, and for which something waits."""
+    """A sentence a sink that is not in the file of duties any more, or has another name, and for
+    which something waits.
+    """
     path = book_path(settings)
     if not path.exists():
         return []
@@ -89,7 +104,9 @@ def left_over(settings, *, now: datetime) -> list[str]:
 
 
 def book_fault(settings) -> str | None:
-    """What is wrong with the book, all of which is read, in a sentence; None = nothing, or there is none."""
+    """What is wrong with the book, all of which is read, in a sentence; None = nothing, or there is
+    none.
+    """
     path = book_path(settings)
     if not path.exists():
         return None

@@ -1,15 +1,18 @@
-"""The watcher: what has landed, whom it touches, what is news of it, and who is told; beside ingest, in its own process.
+"""The watcher: what has landed, whom it touches, what is news of it, and who is told; beside
+ingest, in its own process.
 
 Here: the loop. Not here: each of its steps (the modules beside this one), sending (sender.py).
 
     1. take in what landed since the last time (kept.py); harm among it is judged by itself at once, entered and told
-       (steps 2 to 4 with what harm is judged by, look.py); whom all of it touches waits (touched.py)
+       (steps 2 to 4 with what harm is judged by, look.py); whom all of it touches waits
+       (touched.py)
     2. all rows of those who wait through core to causes (look.py; apart.py where that fails); meanwhile, every now and
        then, step 1: new harm overtakes a look that takes long
     3. what is news of the causes, held against the book (transforms/alerting/news.py)
     4. in one transaction of the book: alerts, deliveries, positions
 
-A crash between any two steps looks at the same rows again and finds no more news than the book lacks.
+A crash between any two steps looks at the same rows again and finds no more news than the book
+lacks.
 """
 
 import errno
@@ -57,9 +60,11 @@ Say = sender.Say
 
 
 def run(settings, *, stop: threading.Event, say: Say = lambda _: None) -> None:
-    """Watches until `stop` is set; waits for a lake. Whatever a look's error, it is said and the look is taken again.
+    """Watches until `stop` is set; waits for a lake. Whatever a look's error, it is said and the
+    look is taken again.
 
-    Raises UsageError for a file of duties that can't be read, FloeError where another watches this home, DiskFull.
+    Raises UsageError for a file of duties that can't be read, FloeError where another watches this
+    home, DiskFull.
     """
     duty = read_duty(settings.alerts)
     make_home(settings)
@@ -120,7 +125,9 @@ def _no_space_is_disk_full(settings) -> Iterator[None]:
 def _is_disk_full(error: Exception) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return "is full" in str(error)
-    return isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
+    return isinstance(error, DiskFull) or (
+        isinstance(error, OSError) and error.errno == errno.ENOSPC
+    )
 
 
 def start_senders(settings, duty: Duty, *, stop: threading.Event, say: Say) -> None:
@@ -144,7 +151,9 @@ class Watcher:
         self._alive = Beat(settings)
         self._kept = Kept(alive=self._alive)
         self._memory = MemoryLake()
-        self._harm_memory = MemoryLake()  # its own, for it keeps what does not change from look to look
+        self._harm_memory = (
+            MemoryLake()
+        )  # its own, for it keeps what does not change from look to look
         self._is_caught_up = False
         self._ends: Positions = {}  # of the lake, when all of it had been taken in
         self._waiting: Touched | None = (
@@ -169,7 +178,9 @@ class Watcher:
             now = datetime.now(UTC)
             self._alive()
             if not self._book.is_current:
-                raise FloeError(f"the book of alerts ({book_path(self._settings)}) was moved away or replaced")
+                raise FloeError(
+                    f"the book of alerts ({book_path(self._settings)}) was moved away or replaced"
+                )
             if not self.step(now=now):
                 stop.wait(_LOOK_S)
             if now >= tick_at:
@@ -186,7 +197,9 @@ class Watcher:
                 self._kept.reduce(now=now)
 
     def step(self, *, now: datetime) -> bool:
-        """Takes in what has landed and looks at all whom it touches; whether there was anything new."""
+        """Takes in what has landed and looks at all whom it touches; whether there was anything
+        new.
+        """
         self._take_in(now=now)
         whom, self._waiting = self._waiting, None
         if whom is None:
@@ -209,8 +222,10 @@ class Watcher:
             self._waiting = (self._waiting or NOBODY) | touched(self._kept, rows)
 
     def _catch_up(self, *, now: datetime) -> list[dict[str, pl.DataFrame]]:
-        """All there is, for a session is not to be held against consults that are still to come. What harm is judged by
-        comes first, and harm is told before the rest is read: series alone may take minutes."""
+        """All there is, for a session is not to be held against consults that are still to come.
+        What harm is judged by comes first, and harm is told before the rest is read: series alone
+        may take minutes.
+        """
         new = []
         for tables in ((*HARM_FIRST, "alerts"), TABLES):
             taken: dict[str, pl.DataFrame] = {}
@@ -224,8 +239,12 @@ class Watcher:
         self._is_caught_up = True
         return new
 
-    def _hear_and_judge_harm(self, landed: Mapping[str, pl.DataFrame], *, now: datetime) -> dict[str, pl.DataFrame]:
-        """The rows that are new, of which what others wrote of alerts, and harm, is in the book then."""
+    def _hear_and_judge_harm(
+        self, landed: Mapping[str, pl.DataFrame], *, now: datetime
+    ) -> dict[str, pl.DataFrame]:
+        """The rows that are new, of which what others wrote of alerts, and harm, is in the book
+        then.
+        """
         new = self._unjudged(landed)
         if "alerts" in new:
             with self._book.change():
@@ -235,7 +254,9 @@ class Watcher:
         return new
 
     def _between(self, *, now: datetime) -> None:
-        """Between the steps of a look: the sign of life, and harm that landed meanwhile. `now`: when the look began."""
+        """Between the steps of a look: the sign of life, and harm that landed meanwhile. `now`:
+        when the look began.
+        """
         self._alive()
         if time.monotonic() - self._took_in_at < _LOOK_S:
             return
@@ -245,7 +266,9 @@ class Watcher:
             raise Interrupted from error
 
     def look_at_reports(self, *, now: datetime) -> None:
-        """What time alone makes due: of the events whose report is not on record. And who could not be judged, again."""
+        """What time alone makes due: of the events whose report is not on record. And who could not
+        be judged, again.
+        """
         for part in _parts(touched_by_time(self._kept)):
             self._judge(part, now=now)
         again = to_judge_again(self._book.alerts("rule = 'not_judged' AND is_closed_by_rule = 0"))
@@ -265,7 +288,9 @@ class Watcher:
         self._enter(causes, looked_at, now=now)
 
     def _measured(self, *, now: datetime) -> None:
-        """What can't be measured (a damaged table of checks, say) is said, and keeps nobody from looking at what lands."""
+        """What can't be measured (a damaged table of checks, say) is said, and keeps nobody from
+        looking at what lands.
+        """
         try:
             self.measure(now=now)
             self._alive.fault = ""
@@ -278,37 +303,51 @@ class Watcher:
             self._alive.fault = fault
 
     def _unjudged(self, taken: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-        """The rows beyond the book's positions: after a start all is taken in, and most was judged before."""
+        """The rows beyond the book's positions: after a start all is taken in, and most was judged
+        before.
+        """
         at = self._book.positions()
         if not at or not taken:
             return dict(taken)
-        # A lake that was restored ends before the book: what lands from there on is looked at, though the book was further.
+        # A lake that was restored ends before the book: what lands from there on is looked at,
+        # though the book was further.
         at = {key: min(position, self._ends.get(key, 0)) for key, position in at.items()}
         keys = ("kafka_topic", "kafka_topic_id", "kafka_partition")
-        known = pl.DataFrame([(*k, v) for k, v in at.items()], schema=[*keys, "_judged"], orient="row")
+        known = pl.DataFrame(
+            [(*k, v) for k, v in at.items()], schema=[*keys, "_judged"], orient="row"
+        )
         known = known.cast({"kafka_partition": pl.Int32})
         new = {}
         for name, frame in taken.items():
             held = frame.join(known, on=keys, how="left", maintain_order="left")
-            rows = held.filter(pl.col("kafka_offset") >= pl.col("_judged").fill_null(0)).drop("_judged")
+            rows = held.filter(pl.col("kafka_offset") >= pl.col("_judged").fill_null(0)).drop(
+                "_judged"
+            )
             if not rows.is_empty():
                 new[name] = rows
         return new
 
     def _judge_harm(self, new: Mapping[str, pl.DataFrame], *, now: datetime) -> None:
-        """Enters what harm the new rows tell, ahead of all else that they touch; a cause that is gone waits for that."""
+        """Enters what harm the new rows tell, ahead of all else that they touch; a cause that is
+        gone waits for that.
+        """
         whom = harmed(self._kept, new)
         if whom is None:
             return
         options = self._settings.options
         # who can't be judged is told of by the look at all that follows
-        done, _ = looks(lambda some: look_for_harm(self._kept, some, memory=self._harm_memory, options=options), whom)
+        done, _ = looks(
+            lambda some: look_for_harm(self._kept, some, memory=self._harm_memory, options=options),
+            whom,
+        )
         for causes, subjects in done:
             self._enter(causes, subjects, now=now, is_whole=False)
             self._overtaken = pl.concat([self._overtaken, subjects])
 
     def _judge(self, whom: Touched, *, now: datetime) -> None:
-        """Looks at them and enters what is news, but of those whose harm was told meanwhile: of them newer rows wait."""
+        """Looks at them and enters what is news, but of those whose harm was told meanwhile: of
+        them newer rows wait.
+        """
         began = time.monotonic()
 
         def between() -> None:
@@ -316,7 +355,9 @@ class Watcher:
 
         def judged(some: Touched) -> Looked:
             options = self._settings.options
-            return look(self._kept, some, memory=self._memory, options=options, now=now, between=between)
+            return look(
+                self._kept, some, memory=self._memory, options=options, now=now, between=between
+            )
 
         self._overtaken = _NO_SUBJECTS
         try:
@@ -331,7 +372,9 @@ class Watcher:
     def _unjudgeable(self, failed: list[tuple[Touched, str]], *, now: datetime) -> pl.DataFrame:
         """The causes of those whose judgement fails."""
         for whom, reason in failed:
-            patients = ", ".join([*whom.patients, *(id for ids in whom.single.values() for id in ids)])
+            patients = ", ".join(
+                [*whom.patients, *(id for ids in whom.single.values() for id in ids)]
+            )
             self._say(f"alerts: {patients} can't be judged and is told of as not_judged: {reason}")
         return of_unjudged(unjudged(self._kept, failed), now=now)
 
@@ -357,10 +400,14 @@ class Watcher:
                 self._promote(now=now)
 
     def _promote(self, *, now: datetime) -> None:
-        """Of what has many alerts of one cause, the oldest is told once the one that was told is closed."""
+        """Of what has many alerts of one cause, the oldest is told once the one that was told is
+        closed.
+        """
         for alert in self._book.untold_causes(OF_MANY):
             revision = alert["revision"] + 1
-            self._book.update(alert["alert_id"], tier="today", told_at=now, digested_at=None, revision=revision)
+            self._book.update(
+                alert["alert_id"], tier="today", told_at=now, digested_at=None, revision=revision
+            )
             tell(self._book, self._duty, alert["alert_id"], news="raised", now=now)
 
     def _clocks(self) -> dict[str, str]:
@@ -372,8 +419,12 @@ class Watcher:
 
 
 def _parts(whom: Touched) -> Iterator[Touched]:
-    """The patients some hundred at a time, in an order; devices and single records with the first of them."""
+    """The patients some hundred at a time, in an order; devices and single records with the first
+    of them.
+    """
     patients = sorted(whom.patients)
-    for k in range(0, len(patients) or min(1, len(whom.devices) + len(whom.single)), _MOST_PATIENTS):
+    for k in range(
+        0, len(patients) or min(1, len(whom.devices) + len(whom.single)), _MOST_PATIENTS
+    ):
         some = frozenset(patients[k : k + _MOST_PATIENTS])
         yield Touched(some, whom.devices if k == 0 else frozenset(), whom.single if k == 0 else {})

@@ -1,7 +1,7 @@
 """Whether somebody watches: an empty list of alerts means nothing where nobody fills it.
 
-Here: the watcher's sign of life, and its book held against what has landed, as sentences. Not here: the watcher
-(watcher.py), its sign of life (beat.py), the list.
+Here: the watcher's sign of life, and its book held against what has landed, as sentences. Not here:
+the watcher (watcher.py), its sign of life (beat.py), the list.
 """
 
 import sqlite3
@@ -30,14 +30,16 @@ SELECT kafka_topic, kafka_topic_id, kafka_partition FROM raw.stream_offsets
 
 
 def why_unwatched(settings, lake: Lake, *, now: datetime) -> list[str]:
-    """A sentence for each reason why the alerts may lack some: no watcher, one that gives no sign of life or is
-    behind, sinks that do not answer.
+    """A sentence for each reason why the alerts may lack some: no watcher, one that gives no sign
+    of life or is behind, sinks that do not answer.
 
     Empty where all is well. The book is only read.
     """
     path = book_path(settings)
     if not path.exists():
-        return [f"No watcher has run in this home, so that nothing that landed was looked at: {REMEDY}."]
+        return [
+            f"No watcher has run in this home, so that nothing that landed was looked at: {REMEDY}."
+        ]
     try:
         positions, rows = _of_book(path, now=now)
     except sqlite3.Error as error:
@@ -53,24 +55,38 @@ def _silent(settings, *, now: datetime) -> list[str]:
     fault = watcher_fault(settings, now=now)
     if fault is None:
         return []
-    return [f"{fault[0].upper()}{fault[1:]}: what lands now is not looked at. Where none runs: {REMEDY}."]
+    return [
+        f"{fault[0].upper()}{fault[1:]}: what lands now is not looked at. Where none runs: {REMEDY}."
+    ]
 
 
 def _of_book(path: Path, *, now: datetime) -> tuple[pl.DataFrame, list[Waiting]]:
     with reading(path) as book:
-        positions = book.execute("SELECT topic, topic_id, partition, next_position FROM positions").fetchall()
+        positions = book.execute(
+            "SELECT topic, topic_id, partition, next_position FROM positions"
+        ).fetchall()
         rows = waiting(book, now=now)
-    schema = dict(zip((*_KEYS, "position"), (pl.String, pl.String, pl.Int32, pl.Int64), strict=True))
+    schema = dict(
+        zip((*_KEYS, "position"), (pl.String, pl.String, pl.Int32, pl.Int64), strict=True)
+    )
     return pl.DataFrame(positions, schema=schema, orient="row"), rows
 
 
 def _behind(lake: Lake, positions: pl.DataFrame, *, now: datetime) -> list[str]:
     """What landed some time ago and is not judged."""
     topics = [f"floe.{name}.v1" for name in TABLES]
-    judged = lake.sql(_JUDGED).cast({"kafka_partition": pl.Int32}).filter(pl.col("kafka_topic").is_in(topics))
-    judged = judged.join(positions, on=list(_KEYS), how="left").with_columns(pl.col("position").fill_null(0))
+    judged = (
+        lake.sql(_JUDGED)
+        .cast({"kafka_partition": pl.Int32})
+        .filter(pl.col("kafka_topic").is_in(topics))
+    )
+    judged = judged.join(positions, on=list(_KEYS), how="left").with_columns(
+        pl.col("position").fill_null(0)
+    )
     since = lake.sql(_LANDED, judged=judged)["since"].item()
     if since is None or now - since < _BEHIND:
         return []
     age = spoken((now - since).total_seconds())
-    return [f"The watcher is behind, or does not run: what landed up to {age} ago was not looked at. {REMEDY}."]
+    return [
+        f"The watcher is behind, or does not run: what landed up to {age} ago was not looked at. {REMEDY}."
+    ]

@@ -1,14 +1,17 @@
-"""A webhook: one POST a delivery, signed where a secret is set, taken when the receiver answers 2xx.
+"""A webhook: one POST a delivery, signed where a secret is set, taken when the receiver answers
+2xx.
 
-Here: what goes over the wire of HTTP. Not here: what it says (wording.py), when it is sent again (sender.py).
+Here: what goes over the wire of HTTP. Not here: what it says (wording.py), when it is sent again
+(sender.py).
 
-Headers after Standard Webhooks (standardwebhooks.com), so that its libraries verify them: `webhook-id` (the delivery's
-id, the same when it is sent again, so that a receiver can tell), `webhook-timestamp` (Unix seconds of this attempt: what
-is older than five minutes is a replay) and, with a secret, `webhook-signature: v1,BASE64`, the HMAC-SHA-256 of
-`id.timestamp.body`. `Floe-Delivery` repeats the id.
+Headers after Standard Webhooks (standardwebhooks.com), so that its libraries verify them:
+`webhook-id` (the delivery's id, the same when it is sent again, so that a receiver can tell),
+`webhook-timestamp` (Unix seconds of this attempt: what is older than five minutes is a replay) and,
+with a secret, `webhook-signature: v1,BASE64`, the HMAC-SHA-256 of `id.timestamp.body`.
+`Floe-Delivery` repeats the id.
 
-A redirect is not followed and no proxy of the environment is used: nobody set that address. How long a receiver may take
-and how much of its answer is read is bounded.
+A redirect is not followed and no proxy of the environment is used: nobody set that address. How
+long a receiver may take and how much of its answer is read is bounded.
 """
 
 import base64
@@ -40,7 +43,10 @@ def to_webhook(sink: Webhook, delivery_id: str, payload: dict) -> None:
     for k, body in enumerate(bodies):
         last = k == len(bodies) - 1
         _post(
-            sink, url, wire_id(delivery_id if last else f"{delivery_id}/{k}"), json.dumps(body, sort_keys=True).encode()
+            sink,
+            url,
+            wire_id(delivery_id if last else f"{delivery_id}/{k}"),
+            json.dumps(body, sort_keys=True).encode(),
         )
 
 
@@ -50,7 +56,9 @@ def wire_id(delivery_id: str) -> str:
 
 
 def signed(delivery: str, body: bytes, *, key: str, at: int) -> str:
-    """`v1,BASE64`, as a receiver computes it to compare. A key `whsec_…` is base64, any other its own UTF-8."""
+    """`v1,BASE64`, as a receiver computes it to compare. A key `whsec_…` is base64, any other its
+    own UTF-8.
+    """
     digest = hmac.new(_key_bytes(key), f"{delivery}.{at}.".encode() + body, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
@@ -61,7 +69,9 @@ def _key_bytes(key: str) -> bytes:
     try:
         return base64.b64decode(key.removeprefix(_KEY_PREFIX), validate=True)
     except binascii.Error:
-        raise Undelivered(f"a signing key that begins with {_KEY_PREFIX} is not base64 after it") from None
+        raise Undelivered(
+            f"a signing key that begins with {_KEY_PREFIX} is not base64 after it"
+        ) from None
 
 
 def _post(sink: Webhook, url: str, delivery: str, body: bytes) -> None:
@@ -94,7 +104,10 @@ def _post(sink: Webhook, url: str, delivery: str, body: bytes) -> None:
 
 
 def _connection(sink: Webhook, parts: SplitResult) -> HTTPConnection:
-    host, port = parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname, parts.port
+    host = (
+        parts.hostname.encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
+    )
+    port = parts.port
     is_tls = parts.scheme == "https"
     context = ssl.create_default_context(cafile=sink.ca_file) if is_tls else None
     if not sink.proxy:
@@ -125,11 +138,15 @@ def _judge(sink: Webhook, answer: HTTPResponse) -> None:
         said = "a redirect, which is not followed"
     wait_s = _wait_s(answer.headers.get("Retry-After", "")) if answer.status in _BUSY else None
     is_busy = answer.status == 429 or wait_s is not None
-    raise Undelivered(f"{sink.name} answered {answer.status} {said!r}", is_refused=not is_busy, wait_s=wait_s)
+    raise Undelivered(
+        f"{sink.name} answered {answer.status} {said!r}", is_refused=not is_busy, wait_s=wait_s
+    )
 
 
 def _wait_s(after: str) -> float | None:
-    """Seconds of a Retry-After header, which may be a date; null where there is none, or none that can be read."""
+    """Seconds of a Retry-After header, which may be a date; null where there is none, or none that
+    can be read.
+    """
     if after.strip().isdecimal():
         seconds = float(after.strip())
     else:

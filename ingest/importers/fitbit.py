@@ -1,12 +1,15 @@
-"""Fitbit exports (steps by the minute or hour, heart rate, days), Fitabase's and Google Takeout's forms -> devices, readings.
+"""Fitbit exports (steps by the minute or hour, heart rate, days), Fitabase's and Google Takeout's
+forms -> devices, readings.
 
-Here: what their columns mean and how their samples become series. Not here: reading files (tables.py), what a line
-says (samples.py), notations (notation.py), what a reading must be (the contract).
+Here: what their columns mean and how their samples become series. Not here: reading files
+(tables.py), what a line says (samples.py), notations (notation.py), what a reading must be (the
+contract).
 
-The files have zone-less local times and the vendor's number for a person, or none where a file is of one person. Each
-person has one device, `fitbit-NUMBER`, or `fitbit-PATIENT` without a number. An event's source names file, patient and
-zone, so that an import can be taken back; its id is made of what is in it, so that importing a file again gives the
-same events; its time is the export's last moment of that person, so that of two exports of a day the longer counts.
+The files have zone-less local times and the vendor's number for a person, or none where a file is
+of one person. Each person has one device, `fitbit-NUMBER`, or `fitbit-PATIENT` without a number. An
+event's source names file, patient and zone, so that an import can be taken back; its id is made of
+what is in it, so that importing a file again gives the same events; its time is the export's last
+moment of that person, so that of two exports of a day the longer counts.
 """
 
 from collections import Counter
@@ -40,9 +43,11 @@ _PERSON = "id"
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the vendor's files: the names that its columns have, in small letters, and what it measures.
+    """One of the vendor's files: the names that its columns have, in small letters, and what it
+    measures.
 
-    `interval_s`: the time that a sample stands for, which is also the spacing of a series; None = irregular.
+    `interval_s`: the time that a sample stands for, which is also the spacing of a series; None =
+    irregular.
     """
 
     name: str
@@ -63,9 +68,21 @@ class Kind:
 
 
 KINDS = (
-    Kind("minute-steps", ("ts", "activityminute", "datetime", "timestamp"), ("steps",), "step_count", 60),
+    Kind(
+        "minute-steps",
+        ("ts", "activityminute", "datetime", "timestamp"),
+        ("steps",),
+        "step_count",
+        60,
+    ),
     Kind("hour-steps", ("activityhour",), ("steptotal",), "step_count", 3_600),
-    Kind("heart-rate", ("time", "datetime", "timestamp"), ("value", "bpm", "beats per minute"), "heart_rate", None),
+    Kind(
+        "heart-rate",
+        ("time", "datetime", "timestamp"),
+        ("value", "bpm", "beats per minute"),
+        "heart_rate",
+        None,
+    ),
     Kind(
         "daily-activity",
         ("activitydate", "activityday", "date"),
@@ -74,7 +91,9 @@ KINDS = (
         86_400,
     ),
 )
-_SINGLE_S = 1.0  # interval of a series of one at an irregular time: the resolution of the export's times
+_SINGLE_S = (
+    1.0  # interval of a series of one at an irregular time: the resolution of the export's times
+)
 
 
 def events(
@@ -90,20 +109,25 @@ def events(
     refused: Counter[str] | None = None,
     unread: Unread | None = None,
 ) -> Iterator[tuple[str, bytes, bytes]]:
-    """The events (topic, key, value) of the files: of each person the device, then the readings, day by day.
+    """The events (topic, key, value) of the files: of each person the device, then the readings,
+    day by day.
 
-    `timezone`: the IANA zone that the wearers' clocks showed (see localtime.instants for the hours of change);
-    `patient`: of all files, or `patients`: export's id -> patient, or the file of that map; `clinic`: the devices'.
-    `dates`, `decimal`: order of day and month and the decimal mark, where a file doesn't decide them (notation.py);
-    `server`: is FHIR's alone. Of two samples of a person at one instant the first in the file counts; `refused` is
-    told, as they come, how many others there were, and `unread`, by the call, which lines could not be read. Every file
-    is looked through at once, so that nothing is sent of a set of which one is no export; then read again, a batch of
-    lines at a time. Raises UnreadableFile, UsageError.
+    `timezone`: the IANA zone that the wearers' clocks showed (see localtime.instants for the hours
+    of change); `patient`: of all files, or `patients`: export's id -> patient, or the file of that
+    map; `clinic`: the devices'. `dates`, `decimal`: order of day and month and the decimal mark,
+    where a file doesn't decide them (notation.py); `server`: is FHIR's alone. Of two samples of a
+    person at one instant the first in the file counts; `refused` is told, as they come, how many
+    others there were, and `unread`, by the call, which lines could not be read. Every file is
+    looked through at once, so that nothing is sent of a set of which one is no export; then read
+    again, a batch of lines at a time. Raises UnreadableFile, UsageError.
     """
     if server:
-        raise UsageError("found --server, expected it with fhir alone: a Fitbit export's source is its file")
+        raise UsageError(
+            "found --server, expected it with fhir alone: a Fitbit export's source is its file"
+        )
     where, people = zone(timezone), people_of(patient=patient, patients=patients)
-    refused, unread = Counter() if refused is None else refused, Unread() if unread is None else unread
+    refused = Counter() if refused is None else refused
+    unread = Unread() if unread is None else unread
     exports = [
         surveyed(
             Path(path),
@@ -123,10 +147,18 @@ def events(
     )
 
 
-def _events(export: Export, patients: dict[str, str], *, where: ZoneInfo, clinic: str | None, refused: Counter[str]):
+def _events(
+    export: Export,
+    patients: dict[str, str],
+    *,
+    where: ZoneInfo,
+    clinic: str | None,
+    refused: Counter[str],
+):
     kind = export.table.kind
     bounds = {
-        person: (first.astimezone(where), last.astimezone(where)) for person, first, last in export.people.iter_rows()
+        person: (first.astimezone(where), last.astimezone(where))
+        for person, first, last in export.people.iter_rows()
     }
     met = set()
     for samples in whole_days(export, refused=refused):
@@ -138,7 +170,14 @@ def _events(export: Export, patients: dict[str, str], *, where: ZoneInfo, clinic
                 met.add(person)
                 yield _device(person, clinic=clinic, time=first, source=source)
             start = series["started_at"].astimezone(where)
-            yield _reading(series, metric=kind.metric, patient=patients[person], start=start, time=last, source=source)
+            yield _reading(
+                series,
+                metric=kind.metric,
+                patient=patients[person],
+                start=start,
+                time=last,
+                source=source,
+            )
 
 
 def _source(path: Path, *, patient: str, where: ZoneInfo) -> str:
@@ -148,8 +187,9 @@ def _source(path: Path, *, patient: str, where: ZoneInfo) -> str:
 def _series(samples: pl.DataFrame, *, kind: Kind, timezone: str) -> pl.DataFrame:
     """Samples gathered in series of equal spacing: `person`, `started_at`, `interval_s`, `values`.
 
-    A series stays within a local hour (regular samples) or is a run of at most LONGEST_SERIES samples of a local day no
-    more than LONGEST_GAP_S apart (irregular ones), else a series of one. No series goes across a change of the clock.
+    A series stays within a local hour (regular samples) or is a run of at most LONGEST_SERIES
+    samples of a local day no more than LONGEST_GAP_S apart (irregular ones), else a series of one.
+    No series goes across a change of the clock.
     """
     local, spacing = pl.col("at").dt.convert_time_zone(timezone), ("person", "day")
     marks = samples.with_columns(
@@ -178,8 +218,15 @@ def _changes(*names: str) -> pl.Expr:
     return pl.any_horizontal([pl.col(name).ne_missing(pl.col(name).shift()) for name in names])
 
 
-def _device(person: str, *, clinic: str | None, time: datetime, source: str) -> tuple[str, bytes, bytes]:
-    data = {"device_id": DEVICE.format(person), "clinic_id": clinic, "kind": "wearable", "manufacturer": "Fitbit"}
+def _device(
+    person: str, *, clinic: str | None, time: datetime, source: str
+) -> tuple[str, bytes, bytes]:
+    data = {
+        "device_id": DEVICE.format(person),
+        "clinic_id": clinic,
+        "kind": "wearable",
+        "manufacturer": "Fitbit",
+    }
     return _event("devices", data, id=f"fitbit-device-{person}", time=time, source=source)
 
 
@@ -202,8 +249,16 @@ def _stamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def _event(name: str, data: dict, *, id: str, time: datetime, source: str) -> tuple[str, bytes, bytes]:
-    """The event; its id ends with a digest of source and content: of file, patient, zone and all that is said."""
+def _event(
+    name: str, data: dict, *, id: str, time: datetime, source: str
+) -> tuple[str, bytes, bytes]:
+    """The event; its id ends with a digest of source and content: of file, patient, zone and all
+    that is said.
+    """
     content = encode(name, data, id="", source=source, time=time)
     id = f"{id}-{sha256(content).hexdigest()[:20]}"
-    return TOPIC_BY_NAME[name].type, record_key(name, data), encode(name, data, id=id, source=source, time=time)
+    return (
+        TOPIC_BY_NAME[name].type,
+        record_key(name, data),
+        encode(name, data, id=id, source=source, time=time),
+    )

@@ -1,6 +1,8 @@
-"""Lines of text files as others write them: encodings, compression, what is no text at all; lines that are left for mending.
+"""Lines of text files as others write them: encodings, compression, what is no text at all; lines
+that are left for mending.
 
-Here: bytes -> numbered lines, and the file of those that could not be read. Not here: what a line means.
+Here: bytes -> numbered lines, and the file of those that could not be read. Not here: what a line
+means.
 """
 
 import gzip
@@ -28,7 +30,9 @@ def excerpt(text: str | bytes) -> str:
 
 @contextmanager
 def opened(path: Path, *, expected: str) -> Iterator[BinaryIO]:
-    """The file's bytes, unpacked where it is gzip. Raises UnreadableFile for a folder, a ZIP, a damaged archive."""
+    """The file's bytes, unpacked where it is gzip. Raises UnreadableFile for a folder, a ZIP, a
+    damaged archive.
+    """
     try:
         with path.open("rb") as file:
             head = file.peek(2)[:2]
@@ -56,7 +60,9 @@ def bytes_of(path: Path, *, expected: str) -> bytes:
 
 
 def text_lines(path: Path, *, expected: str) -> Iterator[tuple[int, str]]:
-    """Number and text of each line: UTF-8 (with a mark or without), UTF-16 by its mark, bytes that are neither Latin-1."""
+    """Number and text of each line: UTF-8 (with a mark or without), UTF-16 by its mark, bytes that
+    are neither Latin-1.
+    """
     with opened(path, expected=expected) as file:
         encoding = _WIDE.get(file.peek(2)[:2], "utf-8-sig")
         text = TextIOWrapper(file, encoding=encoding, errors="surrogateescape")
@@ -79,10 +85,14 @@ def _whole(line: str) -> str:
 
 @dataclass
 class Unread:
-    """Lines that could not be read, by file: line number -> why. They are left out, named, and kept for mending."""
+    """Lines that could not be read, by file: line number -> why. They are left out, named, and kept
+    for mending.
+    """
 
     by_file: dict[Path, dict[int, str]] = field(default_factory=dict)
-    headings: dict[Path, int] = field(default_factory=dict)  # the line of the columns' names, which goes along
+    headings: dict[Path, int] = field(
+        default_factory=dict
+    )  # the line of the columns' names, which goes along
 
     def add(self, path: Path, line: int, why: str) -> None:
         self.by_file.setdefault(path, {})[line] = why
@@ -96,15 +106,24 @@ class Unread:
                 yield f"{path}, line {number}: {why}"
 
     def leave_for_mending(self) -> list[Path]:
-        """Writes each file's unread lines, after its heading, to `NAME.rejected.ENDING` beside it, or here."""
-        return [_left(path, set(lines), heading=self.headings.get(path, 0)) for path, lines in self.by_file.items()]
+        """Writes each file's unread lines, after its heading, to `NAME.rejected.ENDING` beside it,
+        or here.
+        """
+        return [
+            _left(path, set(lines), heading=self.headings.get(path, 0))
+            for path, lines in self.by_file.items()
+        ]
 
 
 def _left(path: Path, numbers: set[int], *, heading: int) -> Path:
     name = path.name.removesuffix(".gz")
     stem, dot, ending = name.rpartition(".")
     name = f"{stem}.rejected.{ending}" if dot else f"{name}.rejected"
-    kept = [text for number, text in text_lines(path, expected="") if number in numbers or number == heading]
+    kept = [
+        text
+        for number, text in text_lines(path, expected="")
+        if number in numbers or number == heading
+    ]
     for place in (path.with_name(name), Path(name)):
         try:
             place.write_text("\n".join(kept) + "\n", "utf-8")

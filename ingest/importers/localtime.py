@@ -1,6 +1,7 @@
 """Zone-less local times, as exports have them, in the zone that they were written in.
 
-Here: the rule for the two hours a year that a clock does not name clearly. Not here: any vendor's format.
+Here: the rule for the two hours a year that a clock does not name clearly. Not here: any vendor's
+format.
 """
 
 from datetime import UTC, datetime, tzinfo
@@ -24,12 +25,15 @@ def instant(local: datetime, *, where: tzinfo) -> datetime:
 def instants(local: pl.Series, *, timezone: str) -> pl.Series:
     """The UTC instants of zone-less local times (microseconds); null stays null.
 
-    A time that the clock shows twice (the hour set back in autumn) is its first showing; one that it never shows
-    (the hour skipped in spring) is moved on by what was skipped, as the offset before the change reads it.
+    A time that the clock shows twice (the hour set back in autumn) is its first showing; one that
+    it never shows (the hour skipped in spring) is moved on by what was skipped, as the offset
+    before the change reads it.
     """
     where = zone(timezone)
     local = local.cast(pl.Datetime("us"))
-    found = local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+    found = local.dt.replace_time_zone(
+        timezone, ambiguous="earliest", non_existent="null"
+    ).dt.convert_time_zone("UTC")
     skipped = (found.is_null() & local.is_not_null()).arg_true()
     moved: list[datetime] = [instant(local[i], where=where).astimezone(UTC) for i in skipped]
     return found.scatter(skipped, pl.Series(moved, dtype=found.dtype)) if moved else found

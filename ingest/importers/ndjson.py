@@ -1,7 +1,7 @@
 """NDJSON files of records, as `floe simulate --to FILE` writes and `floe replay FILE` reads them.
 
-Here: lines -> (topic, key, value). Not here: whether the value keeps the contract: a broken event in a well-formed
-line is published as it stands, so that the stream's own rejects name it.
+Here: lines -> (topic, key, value). Not here: whether the value keeps the contract: a broken event
+in a well-formed line is published as it stands, so that the stream's own rejects name it.
 """
 
 import json
@@ -24,7 +24,9 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     value_base64: str | msgspec.UnsetType = msgspec.UNSET
 
 
-_PAIRS = json.JSONDecoder(object_pairs_hook=list, parse_int=len, parse_float=len).decode  # of the outermost object
+_PAIRS = json.JSONDecoder(
+    object_pairs_hook=list, parse_int=len, parse_float=len
+).decode  # of the outermost object
 _MARK = b"\xef\xbb\xbf"
 _MOST_BEFORE_THE_FIRST = 1_000  # lines that are none, before it is said that the file is none
 _EXPECTED = 'expected {"topic": …, "key": …, "value": {the event}}'
@@ -33,11 +35,13 @@ _EXPECTED = 'expected {"topic": …, "key": …, "value": {the event}}'
 def replay(
     paths: Iterable[Path | str], *, unread: Unread | None = None
 ) -> Iterator[tuple[str, bytes | None, bytes | None]]:
-    """The records of the files, in order: topic, key, value (the value's bytes as they stand in the line).
+    """The records of the files, in order: topic, key, value (the value's bytes as they stand in the
+    line).
 
-    A line is an object with `topic`, `key` (null = none) and either `value` (any JSON; null = a tombstone) or
-    `value_base64` (bytes that are no JSON). Empty lines are passed over; a line that is none goes to `unread`, and the
-    rest goes on. Files may be gzip. Raises UnreadableFile where a file can't be opened or its first lines are none.
+    A line is an object with `topic`, `key` (null = none) and either `value` (any JSON; null = a
+    tombstone) or `value_base64` (bytes that are no JSON). Empty lines are passed over; a line that
+    is none goes to `unread`, and the rest goes on. Files may be gzip. Raises UnreadableFile where a
+    file can't be opened or its first lines are none.
     """
     decoder = msgspec.json.Decoder(_Line)
     unread = Unread() if unread is None else unread
@@ -68,12 +72,17 @@ def _record(line: bytes, *, decoder) -> tuple[str, bytes | None, bytes | None] |
             raise ValueError("no value, or two")
         _require_once(line, found)
         return found.topic, None if found.key is None else found.key.encode(), _value(found)
-    except (ValueError, RecursionError) as error:  # msgspec's, base64's and UTF-8's errors are ValueErrors
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # msgspec's, base64's and UTF-8's errors are ValueErrors
         return f"found {excerpt(line)} ({excerpt(str(error))[1:-1]}), {_EXPECTED}"
 
 
 def _require_once(line: bytes, found: _Line) -> None:
-    """The reader takes the last of two, whichever was meant; what it would write the same has each name once."""
+    """The reader takes the last of two, whichever was meant; what it would write the same has each
+    name once.
+    """
     if msgspec.json.encode(found) == line.strip():
         return
     with suppress(RecursionError):  # the value's depth is the stream's affair

@@ -1,6 +1,8 @@
-"""Days, clocks and numbers as people and programs write them; what a column does not decide is asked for, never guessed.
+"""Days, clocks and numbers as people and programs write them; what a column does not decide is
+asked for, never guessed.
 
-Here: a column of texts -> times or numbers, null where one does not read. Not here: files, time zones of clocks.
+Here: a column of texts -> times or numbers, null where one does not read. Not here: files, time
+zones of clocks.
 """
 
 import polars as pl
@@ -19,7 +21,9 @@ _GROUPED = r"^[+-]?\d{1,3}(?:[.,]\d{3})+$"
 
 
 def dates_in(texts: pl.Series) -> pl.DataFrame:
-    """The days of the texts, each once: what `order_of` decides by; those of several batches may be put together."""
+    """The days of the texts, each once: what `order_of` decides by; those of several batches may be
+    put together.
+    """
     parts = _parts(texts)
     marks = parts.select(texts.str.contains("/").alias("is_slashed"), *"abc").drop_nulls("a")
     return marks.unique(maintain_order=True)
@@ -28,8 +32,8 @@ def dates_in(texts: pl.Series) -> pl.DataFrame:
 def order_of(days: pl.DataFrame, *, place: str) -> str:
     """The order of day, month and year, one of ORDERS, that these days have.
 
-    Decided by a year of four digits in front, by a day above 12, or, with slashes and no leading zero, as the vendor
-    writes it: month/day/year. Raises UsageError where nothing decides.
+    Decided by a year of four digits in front, by a day above 12, or, with slashes and no leading
+    zero, as the vendor writes it: month/day/year. Raises UsageError where nothing decides.
     """
     if days.is_empty() or days.select((pl.col("a").str.len_chars() == 4).all()).item():
         return "ymd"
@@ -52,10 +56,11 @@ def order_of(days: pl.DataFrame, *, place: str) -> str:
 
 
 def times(texts: pl.Series, *, order: str) -> pl.DataFrame:
-    """Of each text `local` (zone-less; null where it does not read), `offset_min` (null where none is written), `has_clock`.
+    """Of each text `local` (zone-less; null where it does not read), `offset_min` (null where none
+    is written), `has_clock`.
 
-    `order`: of day, month and year, one of ORDERS; a year of two digits is of this century; from 70 on it
-    does not read, for no wearer had a device then, nor has yet.
+    `order`: of day, month and year, one of ORDERS; a year of two digits is of this century; from 70
+    on it does not read, for no wearer had a device then, nor has yet.
     """
     frame = _parts(texts).with_columns(_day_fields(order)).with_columns(hour=_hour())
     clock = pl.format(
@@ -82,7 +87,10 @@ def _parts(texts: pl.Series) -> pl.DataFrame:
 
 
 def _shown(marks: pl.DataFrame) -> str:
-    return " and ".join("/".join(row) for row in marks.select(*"abc").unique(maintain_order=True).head(2).iter_rows())
+    return " and ".join(
+        "/".join(row)
+        for row in marks.select(*"abc").unique(maintain_order=True).head(2).iter_rows()
+    )
 
 
 def _day_fields(order: str) -> list[pl.Expr]:
@@ -90,16 +98,24 @@ def _day_fields(order: str) -> list[pl.Expr]:
     is_iso = pl.col("a").str.len_chars() == 4
     fields = dict(zip(order, "abc", strict=True))
     iso = dict(zip("ymd", "abc", strict=True))
-    year, month, day = (pl.when(is_iso).then(pl.col(iso[part])).otherwise(pl.col(fields[part])) for part in "ymd")
+    year, month, day = (
+        pl.when(is_iso).then(pl.col(iso[part])).otherwise(pl.col(fields[part])) for part in "ymd"
+    )
     size = year.str.len_chars()
-    whole = pl.when((size == 2) & (year < "70")).then(pl.lit("20") + year).when(size == 4).then(year)
+    whole = (
+        pl.when((size == 2) & (year < "70")).then(pl.lit("20") + year).when(size == 4).then(year)
+    )
     return [whole.alias("year"), month.alias("month"), day.alias("day")]
 
 
 def _hour() -> pl.Expr:
-    """0 to 23; on a clock of twelve hours 12 AM is 0. Null where a clock of twelve shows 0 or 13."""
+    """0 to 23; on a clock of twelve hours 12 AM is 0. Null where a clock of twelve shows 0 or
+    13.
+    """
     hour, half = pl.col("hour").cast(pl.Int32), pl.col("half").str.to_lowercase()
-    twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + pl.when(half == "p").then(12).otherwise(0))
+    twelve = pl.when(hour.is_between(1, 12)).then(
+        hour % 12 + pl.when(half == "p").then(12).otherwise(0)
+    )
     return pl.when(half.is_not_null()).then(twelve).otherwise(hour.fill_null(0))
 
 
@@ -110,8 +126,9 @@ def marked_in(texts: pl.Series) -> pl.Series:
 
 
 def decimal_of(marked: pl.Series, *, thousands: str | None, place: str) -> str:
-    """The decimal mark of these numbers. `thousands`: the mark that the vendor puts between thousands, where the file is
-    as the vendor writes it. Raises UsageError where a mark may be either (5.123: five thousand, or five and a bit).
+    """The decimal mark of these numbers. `thousands`: the mark that the vendor puts between
+    thousands, where the file is as the vendor writes it. Raises UsageError where a mark may be
+    either (5.123: five thousand, or five and a bit).
     """
     if marked.is_empty():
         return "."
@@ -134,9 +151,13 @@ def decimal_of(marked: pl.Series, *, thousands: str | None, place: str) -> str:
 
 
 def numbers(texts: pl.Series, *, decimal: str) -> pl.Series:
-    """The numbers, null where a text is none. `decimal`: the decimal mark; the other one may part thousands."""
+    """The numbers, null where a text is none. `decimal`: the decimal mark; the other one may part
+    thousands.
+    """
     texts, part = _closed_up(texts), DECIMALS[decimal]
-    is_number = texts.str.contains(rf"^[+-]?(?:\d+|\d{{1,3}}(?:[{part}]\d{{3}})+)(?:[{decimal}]\d+)?(?:[eE][+-]?\d+)?$")
+    is_number = texts.str.contains(
+        rf"^[+-]?(?:\d+|\d{{1,3}}(?:[{part}]\d{{3}})+)(?:[{decimal}]\d+)?(?:[eE][+-]?\d+)?$"
+    )
     plain = texts.str.replace_all(part, "", literal=True).str.replace(decimal, ".", literal=True)
     return plain.set(~is_number, None).cast(pl.Float64, strict=False)
 

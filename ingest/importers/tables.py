@@ -1,7 +1,9 @@
-"""A file of rows -> the three columns of it that are read, with the line of each: CSV in whatever dress, Parquet, JSON.
+"""A file of rows -> the three columns of it that are read, with the line of each: CSV in whatever
+dress, Parquet, JSON.
 
-Here: delimiters, headings, quotes, columns' names, a batch of lines at a time. Not here: what a column's texts mean
-(notation.py), the samples that they are (samples.py), whose export it is (fitbit.py).
+Here: delimiters, headings, quotes, columns' names, a batch of lines at a time. Not here: what a
+column's texts mean (notation.py), the samples that they are (samples.py), whose export it is
+(fitbit.py).
 """
 
 import csv
@@ -42,11 +44,12 @@ class Kind(Protocol):
 
 @dataclass(frozen=True)
 class Table:
-    """A file that may be read as often as needed: `batches(unread)` gives its rows, some thousands at a time.
+    """A file that may be read as often as needed: `batches(unread)` gives its rows, some thousands
+    at a time.
 
-    Rows: line, person, time, value (texts, or Parquet's own types), without blank lines; `unread` is told of lines that
-    are no rows. `is_vendors`: the vendor's JSON, whose notations are fixed. One JSON is held whole: the vendor's have a
-    day or a month each.
+    Rows: line, person, time, value (texts, or Parquet's own types), without blank lines; `unread`
+    is told of lines that are no rows. `is_vendors`: the vendor's JSON, whose notations are fixed.
+    One JSON is held whole: the vendor's have a day or a month each.
     """
 
     kind: Kind
@@ -63,7 +66,9 @@ def read_table(path: Path, *, kinds: Sequence[Kind], person: str, unread: Unread
     if head.startswith(_PARQUET):
         return _parquet(path, kinds=kinds, person=person)
     if path.suffix == ".parquet" or not head:
-        raise UnreadableFile(f"{path}: found {'no Parquet' if head else 'an empty file'}, {_EXPECTED}")
+        raise UnreadableFile(
+            f"{path}: found {'no Parquet' if head else 'an empty file'}, {_EXPECTED}"
+        )
     if head.startswith(_JSON):
         return _json(path, kinds=kinds)
     return _csv(path, kinds=kinds, person=person, unread=unread)
@@ -74,18 +79,25 @@ def _chosen(columns: list[str], *, kinds: Sequence[Kind], path: Path) -> tuple[K
         if places := kind.columns_in(columns):
             return kind, *places
     expected = " or ".join(kind.shown for kind in kinds)
-    raise UnreadableFile(f"{path}: found columns {excerpt(', '.join(columns))}, expected {expected}")
+    raise UnreadableFile(
+        f"{path}: found columns {excerpt(', '.join(columns))}, expected {expected}"
+    )
 
 
 def _parquet(path: Path, *, kinds: Sequence[Kind], person: str) -> Table:
-    with _damage_told(path), path.open("rb") as file:  # a name such as a[1].parquet is this file, no pattern
+    with (
+        _damage_told(path),
+        path.open("rb") as file,
+    ):  # a name such as a[1].parquet is this file, no pattern
         schema = pq.ParquetFile(file).schema_arrow
     places = {name.strip().lower(): name for name in schema.names}
     if len(places) < len(schema.names):
         raise UnreadableFile(f"{path}: found two columns of one name, {_EXPECTED}")
     kind, time, value = _chosen(list(places), kinds=kinds, path=path)
     if getattr(schema.field(places[time]).type, "tz", None):
-        raise UnreadableFile(f"{path}: found {time} with a zone, expected the vendor's zone-less local times")
+        raise UnreadableFile(
+            f"{path}: found {time} with a zone, expected the vendor's zone-less local times"
+        )
     columns = {"person": places.get(person), "time": places[time], "value": places[value]}
     return Table(kind, lambda _: _parquet_batches(path, columns), person in places)
 
@@ -100,7 +112,10 @@ def _parquet_batches(path: Path, columns: dict[str, str | None]) -> Iterator[pl.
             rows = rows.filter(~pl.all_horizontal(pl.col(there).is_null()))
             of_person = pl.col(columns["person"]) if columns["person"] else pl.lit(None)
             yield rows.select(
-                "line", of_person.cast(pl.String).alias("person"), time=columns["time"], value=columns["value"]
+                "line",
+                of_person.cast(pl.String).alias("person"),
+                time=columns["time"],
+                value=columns["value"],
             )
 
 
@@ -127,7 +142,9 @@ def _json(path: Path, *, kinds: Sequence[Kind]) -> Table:
     is_heart = any(isinstance(s["value"], dict) and "bpm" in s["value"] for s in samples)
     name = "bpm" if is_heart else "steps"
     kind, _, _ = _chosen(["datetime", name], kinds=kinds, path=path)
-    values = [s["value"].get("bpm") if isinstance(s["value"], dict) else s["value"] for s in samples]
+    values = [
+        s["value"].get("bpm") if isinstance(s["value"], dict) else s["value"] for s in samples
+    ]
     columns = {
         "line": range(1, len(samples) + 1),
         "person": [None] * len(samples),
@@ -145,7 +162,9 @@ def _csv(path: Path, *, kinds: Sequence[Kind], person: str, unread: Unread) -> T
     kind, time, value = _chosen(names, kinds=kinds, path=path)
     has_person = person in names
     places = [names.index(person) if has_person else None, names.index(time), names.index(value)]
-    batches = partial(_csv_batches, path, heading=heading, delimiter=delimiter, width=len(names), places=places)
+    batches = partial(
+        _csv_batches, path, heading=heading, delimiter=delimiter, width=len(names), places=places
+    )
     return Table(kind, batches, has_person, delimiter)
 
 
@@ -155,7 +174,9 @@ def _csv_batches(path: Path, unread: Unread, *, heading: int, **dress) -> Iterat
         yield _rows(chunk, path=path, unread=unread, **dress)
 
 
-def _heading(first: list[tuple[int, str]], *, kinds: Sequence[Kind], path: Path) -> tuple[int, str, list[str]]:
+def _heading(
+    first: list[tuple[int, str]], *, kinds: Sequence[Kind], path: Path
+) -> tuple[int, str, list[str]]:
     """The heading's line, the delimiter, and the columns' names in small letters."""
     for number, line in first:
         for delimiter in _DELIMITERS:
@@ -172,17 +193,34 @@ def _heading(first: list[tuple[int, str]], *, kinds: Sequence[Kind], path: Path)
 
 
 def _rows(
-    chunk: list[tuple[int, str]], *, delimiter: str, width: int, places: list[int | None], path: Path, unread: Unread
+    chunk: list[tuple[int, str]],
+    *,
+    delimiter: str,
+    width: int,
+    places: list[int | None],
+    path: Path,
+    unread: Unread,
 ) -> pl.DataFrame:
-    """Whole columns of the lines that are plain; the few with quotes or another number of cells one by one."""
+    """Whole columns of the lines that are plain; the few with quotes or another number of cells one
+    by one.
+    """
     lines = pl.DataFrame(chunk, schema={"line": pl.Int64, "text": pl.String}, orient="row")
     text = pl.col("text")
-    is_plain = ~text.str.contains('"', literal=True) & (text.str.count_matches(delimiter, literal=True) == width - 1)
+    is_plain = ~text.str.contains('"', literal=True) & (
+        text.str.count_matches(delimiter, literal=True) == width - 1
+    )
     cells = lines.filter(is_plain).with_columns(cells=text.str.split(delimiter))
     cells = cells.filter(text.str.strip_chars(delimiter) != "")
-    plain = cells.select("line", **{name: _cell(place) for name, place in zip(_COLUMNS, places, strict=True)})
-    others = _others(lines.filter(~is_plain).rows(), delimiter=delimiter, width=width, path=path, unread=unread)
-    rows = [(line, *((found[p].strip() or None) if p is not None else None for p in places)) for line, found in others]
+    plain = cells.select(
+        "line", **{name: _cell(place) for name, place in zip(_COLUMNS, places, strict=True)}
+    )
+    others = _others(
+        lines.filter(~is_plain).rows(), delimiter=delimiter, width=width, path=path, unread=unread
+    )
+    rows = [
+        (line, *((found[p].strip() or None) if p is not None else None for p in places))
+        for line, found in others
+    ]
     return pl.concat([plain, pl.DataFrame(rows, schema=_TEXTS, orient="row")]).sort("line")
 
 
@@ -207,6 +245,10 @@ def _others(
 
 def _cells(line: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=delimiter), []) if '"' in line else line.split(delimiter)
+        return (
+            next(csv.reader([line], delimiter=delimiter), [])
+            if '"' in line
+            else line.split(delimiter)
+        )
     except csv.Error:  # a quote that never ends, a cell beyond all measure
         return [line]

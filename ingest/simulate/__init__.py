@@ -1,6 +1,7 @@
 """Clinics that behave: simulated events with a known truth, from a seed.
 
-Here: the package's public names. Not here: publishing (ingest/stream.py) and the verb (orchestration/cli.py).
+Here: the package's public names. Not here: publishing (ingest/stream.py) and the verb
+(orchestration/cli.py).
 """
 
 from .plan import Effects, Plan, SideEffect

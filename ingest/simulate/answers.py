@@ -12,7 +12,15 @@ from .plan import VISIT_DAYS, Effects
 from .state import Clinic, Patient
 
 LANGUAGE_OF = {"Europe/Berlin": "de", "Europe/Warsaw": "pl"}
-P29_DOMAINS = {"pf": -0.35, "anx": 0.2, "dep": 0.2, "fat": 0.35, "slp": 0.3, "soc": -0.35, "pi": 0.45}
+P29_DOMAINS = {
+    "pf": -0.35,
+    "anx": 0.2,
+    "dep": 0.2,
+    "fat": 0.35,
+    "slp": 0.3,
+    "soc": -0.35,
+    "pi": 0.45,
+}
 # test -> mean, SD between patients, improvement at the height of the effect, digits
 TESTS = {
     "six_minute_walk": (455.0, 70.0, 25.0, 0),
@@ -40,12 +48,16 @@ def answer(outbox: Outbox, patient: Patient, *, rng):
 
 
 def _visit_day(patient: Patient, *, offset: int, rng) -> date:
-    """Baseline in the week before Day 1, not before enrolment; the others around theirs, some much later."""
+    """Baseline in the week before Day 1, not before enrolment; the others around theirs, some much
+    later.
+    """
     day_one = patient.day_one
     if offset < 0:
         return max(day_one - timedelta(days=int(rng.integers(1, 8))), patient.enrolled_on)
     late = int(rng.exponential(9)) if chance(rng, 0.15) else 0
-    return day_one + timedelta(days=max(offset - 1 + round(rng.normal(0, 0.02 * offset + 0.5)), 2) + late)
+    return day_one + timedelta(
+        days=max(offset - 1 + round(rng.normal(0, 0.02 * offset + 0.5)), 2) + late
+    )
 
 
 def pain_on(patient: Patient, day: date, *, effects: Effects, rng) -> float:
@@ -58,8 +70,13 @@ def pain_on(patient: Patient, day: date, *, effects: Effects, rng) -> float:
 def _visit(outbox: Outbox, patient: Patient, *, number: int, day: date, rng):
     clinic = patient.clinic_on(day)
     effects = outbox.plan.effects
-    pain = float(patient.baseline) if number == 0 else pain_on(patient, day, effects=effects, rng=rng)
-    sheets = {"nrs_pain": _nrs(pain, patient=patient, rng=rng), **_function(pain, patient=patient, rng=rng)}
+    pain = (
+        float(patient.baseline) if number == 0 else pain_on(patient, day, effects=effects, rng=rng)
+    )
+    sheets = {
+        "nrs_pain": _nrs(pain, patient=patient, rng=rng),
+        **_function(pain, patient=patient, rng=rng),
+    }
     if number in (0, 3, 4, 5, 6):
         sheets["eq_5d_5l"] = {
             **{k: _graded(pain, 0.4, 5, rng=rng) for k in ("mo", "sc", "ua", "pd", "ad")},
@@ -182,7 +199,10 @@ def _around_sessions(outbox: Outbox, patient: Patient, *, rng):
         day = patient.clinic.day(session.started_at)
         clinic = patient.clinic_on(day)
         now = pain_on(patient, day, effects=outbox.plan.effects, rng=rng)
-        for context, at, less in (("pre_session", -1500, 0.0), ("post_session", 1500, rng.normal(1.0, 0.7))):
+        for context, at, less in (
+            ("pre_session", -1500, 0.0),
+            ("post_session", 1500, rng.normal(1.0, 0.7)),
+        ):
             items = {"now": int(np.clip(round(now - less), 0, 10))}
             if session.started_at + at < outbox.plan.ends_at:
                 _send(

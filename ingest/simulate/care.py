@@ -25,7 +25,9 @@ ASKED_EVERY_DAYS = 45
 
 
 def care_for(outbox: Outbox, patient: Patient, *, rng):
-    """Every 45 days or so a patient is asked: what was taken since is written down, or that there was none."""
+    """Every 45 days or so a patient is asked: what was taken since is written down, or that there
+    was none.
+    """
     counter, day = 0, patient.enrolled_on
     while day < outbox.plan.end and patient.is_followed_on(day):
         found = _since_last(patient, rng=rng)
@@ -40,20 +42,29 @@ def care_for(outbox: Outbox, patient: Patient, *, rng):
 
 
 def _since_last(patient: Patient, *, rng) -> list[tuple[str, float | None]]:
-    return [(kind, None) for kind, rate in YEARLY.items() if chance(rng, min(rate * ASKED_EVERY_DAYS / 365, 1.0))]
+    return [
+        (kind, None)
+        for kind, rate in YEARLY.items()
+        if chance(rng, min(rate * ASKED_EVERY_DAYS / 365, 1.0))
+    ]
 
 
 def _dose(outbox: Outbox, patient: Patient, *, day: date) -> float:
-    """The daily dose falls in a straight line to its lower level from the first session on; the untreated keep
-    theirs."""
+    """The daily dose falls in a straight line to its lower level from the first session on; the
+    untreated keep theirs.
+    """
     effects, first = outbox.plan.effects, patient.first_session
     days = 0 if first is None else max((day - patient.clinic.day(first.started_at)).days, 0)
     reached = min(days / effects.opioid_reduction_days, 1.0)
     return round(patient.mme * (1 - reached * effects.opioid_reduction_pct / 100), 1)
 
 
-def _send(outbox: Outbox, patient: Patient, *, day: date, kind: str, dose: float | None, number: int, rng):
-    """One record, written down when asked; a course of pain killers began before and has ended by then."""
+def _send(
+    outbox: Outbox, patient: Patient, *, day: date, kind: str, dose: float | None, number: int, rng
+):
+    """One record, written down when asked; a course of pain killers began before and has ended by
+    then.
+    """
     clinic = patient.clinic_on(day)
     asked = clinic.at(day, 14.0) + 60 * number
     is_drug = kind in ("analgesic", "opioid")

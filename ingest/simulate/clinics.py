@@ -25,7 +25,8 @@ OFFERED = (
     ("whole_body",),
     ("whole_body", "partial_body"),
 )
-# modality -> maker, model, setpoint; allowed: coldest and warmest cabin, longest exposure, coldest skin
+# modality -> maker, model, setpoint; allowed: coldest and warmest cabin, longest exposure, coldest
+# skin
 MODALITY = {
     "whole_body": ("Zimmer", "icelab", -110.0, -125.0, -85.0, 180.0, 8.0),
     "partial_body": ("JUKA", "CryoSauna", -140.0, -160.0, -105.0, 180.0, 6.0),
@@ -66,19 +67,30 @@ def open_clinics(plan: Plan) -> list[Clinic]:
 
 
 def _equip(clinic: Clinic, *, plan: Plan):
-    """Devices and protocols: the first clinic replaces a device half-way, every other one tightens its limits."""
+    """Devices and protocols: the first clinic replaces a device half-way, every other one tightens
+    its limits.
+    """
     middle = plan.start + timedelta(days=plan.days // 2)
     stem = f"D{plan.seed}-{clinic.position + 1:02d}"
     for modality in clinic.modalities:
-        device = Device(device_id=f"{stem}-{modality}-1", kind="cryo", modality=modality, in_use_from=plan.start)
+        device = Device(
+            device_id=f"{stem}-{modality}-1", kind="cryo", modality=modality, in_use_from=plan.start
+        )
         clinic.devices.append(device)
         if clinic.position % 6 == 0 and modality == clinic.modalities[0]:
             device.retired_on = middle
             clinic.devices.append(
-                Device(device_id=f"{stem}-{modality}-2", kind="cryo", modality=modality, in_use_from=middle)
+                Device(
+                    device_id=f"{stem}-{modality}-2",
+                    kind="cryo",
+                    modality=modality,
+                    in_use_from=middle,
+                )
             )
         clinic.protocols[modality] = _protocol(clinic, modality=modality, plan=plan)
-    clinic.devices.append(Device(device_id=f"{stem}-room-1", kind="room_monitor", in_use_from=plan.start))
+    clinic.devices.append(
+        Device(device_id=f"{stem}-room-1", kind="room_monitor", in_use_from=plan.start)
+    )
 
 
 def _protocol(clinic: Clinic, *, modality: str, plan: Plan) -> Protocol:
@@ -107,7 +119,9 @@ def _protocol(clinic: Clinic, *, modality: str, plan: Plan) -> Protocol:
             )
         )
     return Protocol(
-        protocol_id=f"PR{plan.seed}-{clinic.position + 1:02d}-{modality}", modality=modality, versions=versions
+        protocol_id=f"PR{plan.seed}-{clinic.position + 1:02d}-{modality}",
+        modality=modality,
+        versions=versions,
     )
 
 
@@ -126,7 +140,9 @@ def send_study(outbox: Outbox, clinics: list[Clinic]):
     first = clinics[0]
     opened = first.at(plan.start)
     rng = plan.rng(11, 0)
-    outbox.record("studies", plan.study_id, data, rng=rng, key=plan.study_id, time=opened, zone=first.zone)
+    outbox.record(
+        "studies", plan.study_id, data, rng=rng, key=plan.study_id, time=opened, zone=first.zone
+    )
 
 
 def send_clinics(outbox: Outbox, clinics: list[Clinic]):
@@ -193,7 +209,10 @@ def _send_device(outbox: Outbox, clinic: Clinic, *, device: Device, rng):
     day, revision = device.in_use_from, 0
     last = min(device.retired_on or plan.end, plan.end)
     while day < last:
-        data |= {"calibrated_on": day.isoformat(), "calibration_due_on": (day + timedelta(days=120)).isoformat()}
+        data |= {
+            "calibrated_on": day.isoformat(),
+            "calibration_due_on": (day + timedelta(days=120)).isoformat(),
+        }
         outbox.record(
             "devices",
             device.device_id,
@@ -219,7 +238,9 @@ def _send_device(outbox: Outbox, clinic: Clinic, *, device: Device, rng):
 
 
 def _send_trouble(outbox: Outbox, clinic: Clinic, *, rng):
-    """Device deficiencies (about three a year and clinic) and incidents with staff, visitors or nobody (two)."""
+    """Device deficiencies (about three a year and clinic) and incidents with staff, visitors or
+    nobody (two).
+    """
     plan = outbox.plan
     for k in range(rng.poisson(3.0 * plan.days / 365)):
         _send_deficiency(outbox, clinic, number=k, rng=rng)
@@ -242,7 +263,9 @@ def _send_deficiency(outbox: Outbox, clinic: Clinic, *, number: int, rng):
         "could_have_led_to_sae": pick(rng, (False, False, True, None)),
     }
     if time < plan.ends_at:
-        trouble = Trouble(data["deficiency_id"], clinic.clinic_id, is_grave=bool(data["could_have_led_to_sae"]))
+        trouble = Trouble(
+            data["deficiency_id"], clinic.clinic_id, is_grave=bool(data["could_have_led_to_sae"])
+        )
         outbox.truth.deficiencies.append(trouble)
     outbox.record(
         "deficiencies",

@@ -1,7 +1,7 @@
 """Ways in which a record breaks the contract, each with its reason code (ingest/contract.py).
 
-Here: `BREAKS`, `spoil` (a broken copy of a good event), `change` (other content under the same identity).
-Not here: how often (plan.py) and when (outbox.py).
+Here: `BREAKS`, `spoil` (a broken copy of a good event), `change` (other content under the same
+identity). Not here: how often (plan.py) and when (outbox.py).
 """
 
 from collections.abc import Callable
@@ -27,12 +27,16 @@ OUT_OF_RANGE = {
 }
 
 
-Broken = tuple[bytes | None, str | None]  # the record's value (None is a tombstone), the field that is wrong
+Broken = tuple[
+    bytes | None, str | None
+]  # the record's value (None is a tombstone), the field that is wrong
 
 
 @dataclass(frozen=True)
 class Break:
-    """One way to break an event of the topic (middle part): `apply(topic, event)`. `topics` None = all."""
+    """One way to break an event of the topic (middle part): `apply(topic, event)`. `topics` None =
+    all.
+    """
 
     reason: str
     apply: Callable[[str, dict], Broken]
@@ -131,7 +135,9 @@ def spoil(how: Break, *, topic: str, value: bytes) -> Broken:
 
 
 def change(value: bytes) -> bytes:
-    """The same identity with other content: of a series the first sample differs, of a record who wrote it."""
+    """The same identity with other content: of a series the first sample differs, of a record who
+    wrote it.
+    """
     event = orjson.loads(value)
     data = event["data"]
     if "values" in data:

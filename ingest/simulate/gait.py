@@ -1,6 +1,7 @@
 """Walking bouts of the wearers whose device sees gait.
 
-Here: `send_bouts`, one day of one wearer. Not here: minute steps (wearables.py), clinic tests (answers.py).
+Here: `send_bouts`, one day of one wearer. Not here: minute steps (wearables.py), clinic tests
+(answers.py).
 """
 
 from datetime import date
@@ -25,7 +26,9 @@ def send_bouts(outbox: Outbox, wearer: Wearer, *, day: date, rng):
         duration = round(min(5 + rng.lognormal(2.9, 0.9), 900.0), 1)
         if start + duration >= plan.ends_at or start < plan.starts_at:
             continue
-        speed = float(np.clip(typical + 0.1 * np.log10(duration / 10) + rng.normal(0, 0.09), 0.3, 1.9))
+        speed = float(
+            np.clip(typical + 0.1 * np.log10(duration / 10) + rng.normal(0, 0.09), 0.3, 1.9)
+        )
         stride = float(np.clip(0.55 + 0.65 * speed + rng.normal(0, 0.05), 0.3, 1.9))
         cadence = 120 * speed / stride
         if rng.random() < IMPLAUSIBLE_SHARE:

@@ -1,7 +1,7 @@
 """Adverse events: what happens, what of it is told, and how its record changes afterwards.
 
-Here: `side_effects` of a session, `background` events that treatment does not cause, and their revisions.
-Not here: rates (plan.py), device deficiencies and incidents (clinics.py).
+Here: `side_effects` of a session, `background` events that treatment does not cause, and their
+revisions. Not here: rates (plan.py), device deficiencies and incidents (clinics.py).
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +14,9 @@ CRITERIA = ("hospitalisation", "life_threatening", "permanent_impairment", "inte
 
 
 def side_effects(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, rng):
-    """What this session causes. A mild effect that nobody asked about is often not told, so never sent."""
+    """What this session causes. A mild effect that nobody asked about is often not told, so never
+    sent.
+    """
     effects = outbox.plan.effects
     draws = rng.random(len(effects.side_effects))
     for effect, draw in zip(effects.side_effects, draws, strict=True):
@@ -39,7 +41,9 @@ def side_effects(outbox: Outbox, patient: Patient, *, session: Session, clinic: 
 
 
 def background(outbox: Outbox, patient: Patient, *, rng):
-    """What would have happened anyway, at yearly rates, from enrolment to the end; and a death, where one is due."""
+    """What would have happened anyway, at yearly rates, from enrolment to the end; and a death,
+    where one is due.
+    """
     plan = outbox.plan
     last = min(plan.end, patient.stopped_on or plan.end)
     days = (last - patient.enrolled_on).days
@@ -146,16 +150,24 @@ def _first(
         "ascertainment": "solicited" if session and session.is_asked else "spontaneous",
         "onset_at": stamp(onset, clinic.zone) if known_onset else None,
         "outcome": "ongoing",
-        "action_taken": pick(rng, ("none", "session_stopped", "course_paused", "treated"), (80, 8, 6, 6)),
+        "action_taken": pick(
+            rng, ("none", "session_stopped", "course_paused", "treated"), (80, 8, 6, 6)
+        ),
         "aware_at": stamp(aware, clinic.zone),
     }
     if serious:
-        data["reported_at"] = stamp(aware + int(rng.uniform(1, 12) * DAY_S), clinic.zone) if chance(rng, 0.7) else None
+        data["reported_at"] = (
+            stamp(aware + int(rng.uniform(1, 12) * DAY_S), clinic.zone)
+            if chance(rng, 0.7)
+            else None
+        )
         data["reported_to"] = "manufacturer"
     return data
 
 
-def _follow_up(data: dict, *, aware: int, resolved: int, clinic: Clinic, rng) -> list[tuple[int, dict]]:
+def _follow_up(
+    data: dict, *, aware: int, resolved: int, clinic: Clinic, rng
+) -> list[tuple[int, dict]]:
     """(written down, content): worse on the way, resolved, corrected, or entered in error."""
     versions, now, at = [], data, aware
     if data["outcome"] == "ongoing":
@@ -169,19 +181,27 @@ def _follow_up(data: dict, *, aware: int, resolved: int, clinic: Clinic, rng) ->
             versions.append((at, now))
     draw = rng.random()
     if draw < 0.02:
-        now, at = (
-            now | {"preferred_term": now["preferred_term"] or "paraesthesia", "grade": 1},
-            at + 2 * DAY_S,
-        )
+        now = now | {"preferred_term": now["preferred_term"] or "paraesthesia", "grade": 1}
+        at = at + 2 * DAY_S
         versions.append((at, now))
     elif draw < 0.035:
         versions.append((at + 3 * DAY_S, now | {"record_status": "entered_in_error"}))
     return versions
 
 
-def _send(outbox: Outbox, patient: Patient, *, clinic: Clinic, onset: int, versions: list[tuple[int, dict]], rng):
+def _send(
+    outbox: Outbox,
+    patient: Patient,
+    *,
+    clinic: Clinic,
+    onset: int,
+    versions: list[tuple[int, dict]],
+    rng,
+):
     for revision, (written, data) in enumerate(versions):
-        time = onset if data["onset_at"] else versions[0][0]  # of an unknown onset, when it became known
+        time = (
+            onset if data["onset_at"] else versions[0][0]
+        )  # of an unknown onset, when it became known
         outbox.record(
             "adverse_events",
             data["ae_id"],
@@ -223,12 +243,16 @@ def _unix(moment: str | None) -> int | None:
 
 
 def _death(outbox: Outbox, patient: Patient, *, rng):
-    """A death that treatment did not cause: grade 5, serious, fatal, on the day of the status record."""
+    """A death that treatment did not cause: grade 5, serious, fatal, on the day of the status
+    record.
+    """
     clinic = patient.clinic_on(patient.stopped_on)
     onset = clinic.at(patient.stopped_on, rng.uniform(0.5, 11.0))
     if onset + 3600 >= outbox.plan.ends_at:
         return
-    effect = SideEffect(term="sudden cardiac death", rate=0.0, body_system="Cardiac disorders", serious_share=1.0)
+    effect = SideEffect(
+        term="sudden cardiac death", rate=0.0, body_system="Cardiac disorders", serious_share=1.0
+    )
     data = _first(
         patient,
         effect=effect,
@@ -241,5 +265,9 @@ def _death(outbox: Outbox, patient: Patient, *, rng):
         ae_id=_number(outbox, patient, clinic=clinic),
         rng=rng,
     )
-    data |= {"serious_criteria": ["death"], "outcome": "fatal", "onset_at": stamp(onset, clinic.zone)}
+    data |= {
+        "serious_criteria": ["death"],
+        "outcome": "fatal",
+        "onset_at": stamp(onset, clinic.zone),
+    }
     _send(outbox, patient, clinic=clinic, onset=onset, versions=[(onset + 3600, data)], rng=rng)

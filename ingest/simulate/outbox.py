@@ -1,7 +1,8 @@
-"""Events on their way: envelope, arrival, order, and the copies and broken records that real streams carry.
+"""Events on their way: envelope, arrival, order, and the copies and broken records that real
+streams carry.
 
-Here: `Outbox`, `stamp`, `chance`, `pick`. Not here: what an event says (the modules of things), how a record
-is broken (faults.py).
+Here: `Outbox`, `stamp`, `chance`, `pick`. Not here: what an event says (the modules of things), how
+a record is broken (faults.py).
 """
 
 from collections import Counter
@@ -64,7 +65,9 @@ def pick(rng: np.random.Generator, items: Sequence, weights: Sequence[float] | N
 
 
 class Outbox:
-    """Collects events and hands them out by time of arrival, with duplicates, conflicts and broken records."""
+    """Collects events and hands them out by time of arrival, with duplicates, conflicts and broken
+    records.
+    """
 
     def __init__(self, plan: Plan, *, truth: Truth):
         self.plan = plan
@@ -73,12 +76,16 @@ class Outbox:
         self._numbers: Counter = Counter()
         self._order = count()
 
-    def put(self, arrival: float, *, topic: str, key: bytes, value: bytes | None, kind: int = ORIGINAL):
+    def put(
+        self, arrival: float, *, topic: str, key: bytes, value: bytes | None, kind: int = ORIGINAL
+    ):
         day = int(arrival - self.plan.starts_at) // DAY_S
         self._days.setdefault(day, []).append((arrival, next(self._order), topic, key, value, kind))
 
     def number(self, clinic: Clinic, *, of: str, usual: str) -> str:
-        """The id of a clinic's next record of a kind: its own count from 1 where it numbers alone, else the usual one."""
+        """The id of a clinic's next record of a kind: its own count from 1 where it numbers alone,
+        else the usual one.
+        """
         if not self.plan.has_own_numbers(clinic.position):
             return usual
         self._numbers[of, clinic.clinic_id] += 1
@@ -103,9 +110,9 @@ class Outbox:
     ):
         """One event that is not a series. Times in Unix seconds.
 
-        What happens after the end is not sent; what would be written down after it is written down just before.
-        `variant` tells apart events of one record and revision (versions of a protocol). `ahead_s`: by how much the
-        clock that stamps the event is wrong.
+        What happens after the end is not sent; what would be written down after it is written down
+        just before. `variant` tells apart events of one record and revision (versions of a
+        protocol). `ahead_s`: by how much the clock that stamps the event is wrong.
         """
         if time >= self.plan.ends_at:
             return
@@ -135,7 +142,9 @@ class Outbox:
         self.put(arrival, topic=topic, key=key.encode(), value=orjson.dumps(event), kind=kind)
 
     def met(self, patient: Patient, *, at: int):
-        """Somebody met the patient, or asked how things are; what would be after the end does not happen."""
+        """Somebody met the patient, or asked how things are; what would be after the end does not
+        happen.
+        """
         if at < self.plan.ends_at:
             patient.contacts.append(at)
 
@@ -170,7 +179,9 @@ class Outbox:
                 yield Arrival(arrival, f"floe.{topic}.v1", key, value, kind == BROKEN)
 
     def _add_faults(self, day: int, entries: list[tuple]):
-        """Copies and broken records of a day's originals; those that arrive later go into later days."""
+        """Copies and broken records of a day's originals; those that arrive later go into later
+        days.
+        """
         plan = self.plan
         rng = plan.rng(3, day + 10)
         originals = [e for e in entries if e[5] in (ORIGINAL, LATE)]
@@ -182,7 +193,9 @@ class Outbox:
                     value = change(value)
                 elif kind == BROKEN:
                     value = self._broken(topic, key, value, rng=rng)
-                again = arrival + 1.0 + (30 * DAY_S if chance(rng, 0.1) else rng.exponential(20_000.0))
+                again = (
+                    arrival + 1.0 + (30 * DAY_S if chance(rng, 0.1) else rng.exponential(20_000.0))
+                )
                 self._put_among(day, entries, (again, next(self._order), topic, key, value, kind))
 
     def _put_among(self, day: int, entries: list[tuple], entry: tuple):

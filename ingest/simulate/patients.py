@@ -1,6 +1,7 @@
 """Patients: who they are, what is prescribed, how their part ends; consent, consults, status.
 
-Here: `enrol` (the draw), `send_patient` (their records). Not here: sessions, answers, harm, wearables.
+Here: `enrol` (the draw), `send_patient` (their records). Not here: sessions, answers, harm,
+wearables.
 """
 
 from datetime import date, timedelta
@@ -30,8 +31,9 @@ STOPS = (("withdrew", 6.0), ("lost", 8.0), ("pregnant", 1.0))  # shares of patie
 
 
 def enrol(plan: Plan, *, position: int, clinics: list[Clinic], rng) -> Patient:
-    """One patient, drawn until the first pain rating reaches the cutoff: that selection is the regression
-    to the mean."""
+    """One patient, drawn until the first pain rating reaches the cutoff: that selection is the
+    regression to the mean.
+    """
     e = plan.effects
     spread = e.pain_sd * np.sqrt(1 - e.pain_reliability)
     while True:
@@ -61,7 +63,9 @@ def enrol(plan: Plan, *, position: int, clinics: list[Clinic], rng) -> Patient:
 
 
 def _allocate(patient: Patient, *, plan: Plan):
-    """Some take part in the study, randomised to an arm; drawn apart, so that routine care is the same without it."""
+    """Some take part in the study, randomised to an arm; drawn apart, so that routine care is the
+    same without it.
+    """
     rng = plan.rng(7, patient.position)
     if chance(rng, plan.study_share):
         patient.arm = pick(rng, plan.arms)
@@ -69,14 +73,19 @@ def _allocate(patient: Patient, *, plan: Plan):
 
 
 def _plan_changes(patient: Patient, *, plan: Plan, clinics: list[Clinic], rng):
-    """Moving, leaving, dying, two records merged: at most one end, drawn before anything happens."""
+    """Moving, leaving, dying, two records merged: at most one end, drawn before anything
+    happens.
+    """
     after = patient.enrolled_on
     death_days = rng.exponential(365.25 / max(plan.effects.deaths_per_patient_year, 1e-9))
     draw = 100 * rng.random()
     for stop, share in STOPS:
         if draw < share:
-            if stop != "pregnant" or (patient.sex == "female" and plan.start.year - patient.birth_year < 46):
-                patient.stop, patient.stopped_on = stop, after + timedelta(days=int(rng.uniform(12, 160)))
+            if stop != "pregnant" or (
+                patient.sex == "female" and plan.start.year - patient.birth_year < 46
+            ):
+                patient.stop = stop
+                patient.stopped_on = after + timedelta(days=int(rng.uniform(12, 160)))
             break
         draw -= share
     if death_days < 3650 and (
@@ -91,7 +100,9 @@ def _plan_changes(patient: Patient, *, plan: Plan, clinics: list[Clinic], rng):
         patient.transferred_on = after + timedelta(days=int(rng.uniform(20, 90)))
     elif chance(rng, 0.015):
         patient.alias = f"{patient.patient_id}b"
-        patient.merged_at = patient.clinic.at(after + timedelta(days=int(rng.uniform(25, 60))), 12.0)
+        patient.merged_at = patient.clinic.at(
+            after + timedelta(days=int(rng.uniform(25, 60))), 12.0
+        )
 
 
 def send_patient(outbox: Outbox, patient: Patient, *, rng):
@@ -111,7 +122,13 @@ def send_patient(outbox: Outbox, patient: Patient, *, rng):
         "baseline_covariates": {"bmi": round(float(rng.normal(27.5, 4.5)), 1)},
     }
     outbox.record(
-        "patients", data["patient_id"], data, rng=rng, key=data["patient_id"], time=enrolled, zone=clinic.zone
+        "patients",
+        data["patient_id"],
+        data,
+        rng=rng,
+        key=data["patient_id"],
+        time=enrolled,
+        zone=clinic.zone,
     )
     if patient.alias:
         data = data | {"patient_id": patient.patient_id}
@@ -151,7 +168,9 @@ def _send_enrolment(outbox: Outbox, patient: Patient, *, enrolled: int):
     }
     rng = plan.rng(9, patient.position)
     key = data["patient_id"]
-    outbox.record("study_enrolments", enrolment_id, data, rng=rng, key=key, time=enrolled, zone=clinic.zone)
+    outbox.record(
+        "study_enrolments", enrolment_id, data, rng=rng, key=key, time=enrolled, zone=clinic.zone
+    )
 
 
 def _send_consents(outbox: Outbox, patient: Patient, *, enrolled: int, rng):
@@ -183,8 +202,9 @@ def _send_consents(outbox: Outbox, patient: Patient, *, enrolled: int, rng):
 
 
 def _send_consults(outbox: Outbox, patient: Patient, *, rng) -> date | None:
-    """Clears most; gives the day from which sessions may start, None where treatment must not. One in ten is
-    treated all the same: that is what the clearance metric is there to find."""
+    """Clears most; gives the day from which sessions may start, None where treatment must not. One
+    in ten is treated all the same: that is what the clearance metric is there to find.
+    """
     day = patient.enrolled_on + timedelta(days=int(rng.integers(0, 8)))
     outcome = pick(rng, ("cleared", "deferred", "contraindicated"), (92, 5, 3))
     _consult(outbox, patient, day=day, outcome=outcome, number=1, rng=rng)
@@ -212,11 +232,19 @@ def _consult(outbox: Outbox, patient: Patient, *, day: date, outcome: str, numbe
     outbox.met(patient, at=time)
     consult_id = f"CO{outbox.plan.seed}-{patient.position + 1:05d}-{number}"
     covers = pick(rng, (None, [patient.modality], ["local"]), (60, 37, 3))
-    recorded = time + (int(rng.uniform(5, 20)) * DAY_S if chance(rng, 0.04) else int(rng.uniform(300, 3600)))
+    recorded = time + (
+        int(rng.uniform(5, 20)) * DAY_S if chance(rng, 0.04) else int(rng.uniform(300, 3600))
+    )
     found = [] if outcome == "cleared" else [pick(rng, CONTRAINDICATIONS)]
     valid_until = time + pick(rng, (90, 180)) * DAY_S if chance(rng, 0.9) else None
     patient.consults.append(
-        Consult(occurred_at=time, recorded_at=recorded, outcome=outcome, covers=covers, valid_until=valid_until)
+        Consult(
+            occurred_at=time,
+            recorded_at=recorded,
+            outcome=outcome,
+            covers=covers,
+            valid_until=valid_until,
+        )
     )
     outbox.record(
         "consults",
@@ -248,7 +276,9 @@ def _prescribe(outbox: Outbox, patient: Patient, *, first: date, rng):
         sessions, weeks = int(rng.integers(10, 21)), int(rng.integers(2, 6))
         a_week = min(5, -(-sessions // weeks))
         days = [start + timedelta(days=d) for d in range(60)]
-        open_days = [d for d in days if d.weekday() < 5 and d.weekday() in _weekdays(a_week)][:sessions]
+        open_days = [d for d in days if d.weekday() < 5 and d.weekday() in _weekdays(a_week)][
+            :sessions
+        ]
         course = Course(
             course_id=f"CR{outbox.plan.seed}-{patient.position + 1:05d}-{number}",
             first_day=open_days[0],
@@ -287,14 +317,21 @@ def _weekdays(a_week: int) -> tuple[int, ...]:
 def _send_statuses(outbox: Outbox, patient: Patient, *, rng):
     changes: list[tuple[str, date, dict]] = []
     if patient.transferred_on is not None and patient.is_followed_on(patient.transferred_on):
-        changes.append(("transferred", patient.transferred_on, {"clinic_id": patient.next_clinic.clinic_id}))
+        changes.append(
+            ("transferred", patient.transferred_on, {"clinic_id": patient.next_clinic.clinic_id})
+        )
     if patient.merged_at is not None:
         merged = {"patient_id": patient.alias, "merged_into": patient.patient_id}
         changes.append(("merged", patient.clinic.day(patient.merged_at), merged))
     if patient.courses and chance(rng, 0.05):
         paused = patient.courses[0].days[-1] + timedelta(days=int(rng.integers(3, 20)))
-        changes += [("paused", paused, {"reason": "holiday"}), ("resumed", paused + timedelta(days=14), {})]
-    if patient.stop == "lost" and chance(outbox.plan.rng(10, patient.position), outbox.plan.unfiled_loss_share):
+        changes += [
+            ("paused", paused, {"reason": "holiday"}),
+            ("resumed", paused + timedelta(days=14), {}),
+        ]
+    if patient.stop == "lost" and chance(
+        outbox.plan.rng(10, patient.position), outbox.plan.unfiled_loss_share
+    ):
         pass  # nobody files it: the patient is not heard of again
     elif patient.stop is not None:
         changes.append((patient.stop, patient.stopped_on, {}))
@@ -305,7 +342,9 @@ def _send_statuses(outbox: Outbox, patient: Patient, *, rng):
             _status(outbox, patient, number=k, status=status, day=day, more=more, rng=rng)
 
 
-def _status(outbox: Outbox, patient: Patient, *, number: int, status: str, day: date, more: dict, rng):
+def _status(
+    outbox: Outbox, patient: Patient, *, number: int, status: str, day: date, more: dict, rng
+):
     clinic = patient.clinic_on(day)
     time = clinic.at(day, 12.0)
     status_id = f"ST{outbox.plan.seed}-{patient.position + 1:05d}-{number}"

@@ -1,8 +1,8 @@
 """What is to be simulated: the size, the faults and the true effects, all of them parameters.
 
-Here: `Plan`, `Effects`, `SideEffect`, their checks and what the effects imply. Not here: what is drawn at random
-for a patient (patients.py and its like). The numbers are invented for the demonstration; none is a published
-rate.
+Here: `Plan`, `Effects`, `SideEffect`, their checks and what the effects imply. Not here: what is
+drawn at random for a patient (patients.py and its like). The numbers are invented for the
+demonstration; none is a published rate.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,9 @@ VISIT_DAYS = (-4, 8, 29, 57, 92, 183, 366)
 
 @dataclass(frozen=True, kw_only=True)
 class SideEffect:
-    """One kind of harm: `rate` is per session, or per patient-year for what treatment does not cause."""
+    """One kind of harm: `rate` is per session, or per patient-year for what treatment does not
+    cause.
+    """
 
     term: str
     rate: float
@@ -39,7 +41,9 @@ SIDE_EFFECTS = (
         free_text=("tingling in the left foot", "fingers felt asleep"),
     ),
     SideEffect(term="skin erythema", rate=0.022, body_system="Skin disorders", median_hours=3),
-    SideEffect(term="muscle soreness", rate=0.012, body_system="Musculoskeletal disorders", median_hours=30),
+    SideEffect(
+        term="muscle soreness", rate=0.012, body_system="Musculoskeletal disorders", median_hours=30
+    ),
     SideEffect(
         term="stiffness",
         rate=0.010,
@@ -48,7 +52,9 @@ SIDE_EFFECTS = (
         free_text=("back locked up in the evening",),
     ),
     SideEffect(term="headache", rate=0.006, body_system="Nervous system disorders", median_hours=6),
-    SideEffect(term="dizziness", rate=0.004, body_system="Nervous system disorders", median_hours=1),
+    SideEffect(
+        term="dizziness", rate=0.004, body_system="Nervous system disorders", median_hours=1
+    ),
     SideEffect(term="anxiety", rate=0.002, body_system="Psychiatric disorders", median_hours=1),
     SideEffect(
         term="burn",
@@ -80,7 +86,9 @@ SIDE_EFFECTS = (
     ),
 )
 BACKGROUND = (
-    SideEffect(term="upper respiratory infection", rate=0.5, body_system="Infections", median_hours=140),
+    SideEffect(
+        term="upper respiratory infection", rate=0.5, body_system="Infections", median_hours=140
+    ),
     SideEffect(
         term="fall",
         rate=0.12,
@@ -89,7 +97,9 @@ BACKGROUND = (
         median_hours=60,
         serious_share=0.1,
     ),
-    SideEffect(term="depressed mood", rate=0.10, body_system="Psychiatric disorders", median_hours=400),
+    SideEffect(
+        term="depressed mood", rate=0.10, body_system="Psychiatric disorders", median_hours=400
+    ),
     SideEffect(
         term="myocardial infarction",
         rate=0.01,
@@ -103,12 +113,18 @@ BACKGROUND = (
 
 @dataclass(frozen=True, kw_only=True)
 class Effects:
-    """The truth that outcomes are drawn from. Pain in NRS points, times in days, shares between 0 and 1."""
+    """The truth that outcomes are drawn from. Pain in NRS points, times in days, shares between 0
+    and 1.
+    """
 
     pain_mean: float = 5.0  # of the unselected population
     pain_sd: float = 2.0
-    pain_reliability: float = 0.7  # share of the variance that stays with the patient between visits
-    pain_cutoff: int = 4  # lowest pain at which a patient is enrolled: regression to the mean follows from it
+    pain_reliability: float = (
+        0.7  # share of the variance that stays with the patient between visits
+    )
+    pain_cutoff: int = (
+        4  # lowest pain at which a patient is enrolled: regression to the mean follows from it
+    )
     natural_improvement: float = 0.3  # everybody's, treated or not
     natural_days: float = 60.0
     pain_improvement: float = 1.4  # treated patients' mean, at its height
@@ -144,7 +160,9 @@ class Effects:
             )
 
     def course(self, day: float | np.ndarray) -> float | np.ndarray:
-        """How much of the full treatment effect is there `day` days after the first session (0 to 1)."""
+        """How much of the full treatment effect is there `day` days after the first session (0 to
+        1).
+        """
         day = np.maximum(day, 0.0)
         fade = 0.5 ** (np.maximum(day - self.fade_after_days, 0.0) / self.fade_half_life_days)
         return (1.0 - np.exp(-day / self.onset_days)) * fade
@@ -158,15 +176,19 @@ class Effects:
 
     def rate(self, effect: SideEffect, *, clinic: int) -> float:
         """Events per session of one kind at the clinic at that position."""
-        more = self.burn_multiplier if clinic == self.burn_clinic and effect.injury_kind == "burn" else 1.0
+        more = (
+            self.burn_multiplier
+            if clinic == self.burn_clinic and effect.injury_kind == "burn"
+            else 1.0
+        )
         return effect.rate * more
 
     def implied(self, day: float = 57.0, *, draws: int = 100_000) -> dict[str, float]:
-        """What treated patients with a baseline at the cutoff or above show on `day`, by simulation (fixed
-        seed).
+        """What treated patients with a baseline at the cutoff or above show on `day`, by simulation
+        (fixed seed).
 
-        `mean_change` (points, negative is better) = true improvement + regression to the mean; the share of
-        responders (at least 30 % lower), of 50 %, and of 2 points.
+        `mean_change` (points, negative is better) = true improvement + regression to the mean; the
+        share of responders (at least 30 % lower), of 50 %, and of 2 points.
         """
         rng = np.random.default_rng(20_260_101)
         spread = self.pain_sd * np.sqrt(1 - self.pain_reliability)
@@ -189,7 +211,9 @@ class Effects:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One simulation. The same plan gives the same bytes. Shares are of distinct events, between 0 and 1."""
+    """One simulation. The same plan gives the same bytes. Shares are of distinct events, between 0
+    and 1.
+    """
 
     clinics: int = 6
     patients: int = 240
@@ -200,36 +224,59 @@ class Plan:
     conflicts_share: float = 0.0005  # sent again under the same identity with other content
     late_share: float = 0.03  # arriving more than a day late
     broken_share: float = 0.001  # a broken record beside the event
-    unknown_share: float = 0.003  # with a field, or a value of a closed list, that the contract does not know
+    unknown_share: float = (
+        0.003  # with a field, or a value of a closed list, that the contract does not know
+    )
     with_readings: bool = True
     with_telemetry: bool = True
     wearables_share: float = 0.45  # patients who wear something
-    minute_level_share: float = 0.22  # of them: minute by minute, the others by the quarter of an hour
+    minute_level_share: float = (
+        0.22  # of them: minute by minute, the others by the quarter of an hour
+    )
     study_share: float = 0.15  # patients in a randomised study beside routine care
-    arms: tuple[str, ...] = ("cryotherapy", "usual_care")  # of the study; "usual_care" has no sessions
-    overlapping_clinics: int = 2  # so many first clinics each number sessions and adverse events from 1
-    wrong_clock_share: float = 0.001  # sessions written down by a tablet whose clock is ten years ahead
-    unfiled_loss_share: float = 0.5  # of the patients who are lost: those whose clinic never says so
+    arms: tuple[str, ...] = (
+        "cryotherapy",
+        "usual_care",
+    )  # of the study; "usual_care" has no sessions
+    overlapping_clinics: int = (
+        2  # so many first clinics each number sessions and adverse events from 1
+    )
+    wrong_clock_share: float = (
+        0.001  # sessions written down by a tablet whose clock is ten years ahead
+    )
+    unfiled_loss_share: float = (
+        0.5  # of the patients who are lost: those whose clinic never says so
+    )
     effects: Effects = field(default_factory=Effects)
 
     def __post_init__(self):
         for name in ("clinics", "patients", "days"):
             if (found := getattr(self, name)) < 1:
-                raise UsageError(f"{name} is {found}; a simulation needs at least 1. Give a positive number.")
+                raise UsageError(
+                    f"{name} is {found}; a simulation needs at least 1. Give a positive number."
+                )
         if self.study_share and not self.arms:
-            raise UsageError(f"study_share is {self.study_share:g} and there are no arms. Name arms, or set it to 0.")
+            raise UsageError(
+                f"study_share is {self.study_share:g} and there are no arms. Name arms, or set it to 0."
+            )
         if self.overlapping_clinics < 0:
-            raise UsageError(f"overlapping_clinics is {self.overlapping_clinics}; expected 0 or more.")
+            raise UsageError(
+                f"overlapping_clinics is {self.overlapping_clinics}; expected 0 or more."
+            )
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}; it must be 0 or more. Give another number.")
         for name in (n for n in self.__dataclass_fields__ if n.endswith("_share")):
             if not 0.0 <= (found := getattr(self, name)) <= 1.0:
-                raise UsageError(f"{name} is {found}; a share lies between 0 and 1. Give such a number.")
+                raise UsageError(
+                    f"{name} is {found}; a share lies between 0 and 1. Give such a number."
+                )
 
     @cached_property
     def starts_at(self) -> int:
         """First second of the simulation, Unix time."""
-        return int(datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC).timestamp())
+        return int(
+            datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC).timestamp()
+        )
 
     @cached_property
     def ends_at(self) -> int:
@@ -249,11 +296,15 @@ class Plan:
         return f"TRIAL{self.seed}"
 
     def has_own_numbers(self, clinic: int) -> bool:
-        """The clinic at that position numbers its sessions and adverse events from 1, as others do too."""
+        """The clinic at that position numbers its sessions and adverse events from 1, as others do
+        too.
+        """
         return clinic < min(self.overlapping_clinics, self.clinics)
 
     def records_of(self, clinic: int) -> str:
-        """The part of the sending system that a clinic's records come from: one that numbers alone sends alone."""
+        """The part of the sending system that a clinic's records come from: one that numbers alone
+        sends alone.
+        """
         return f"records-{clinic + 1}" if self.has_own_numbers(clinic) else "records"
 
     def rng(self, stream: int, index: int) -> np.random.Generator:

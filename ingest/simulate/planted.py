@@ -1,6 +1,7 @@
 """What was planted that calls for somebody's attention, by the simulator's own knowledge.
 
-Here: `planted`, from what was drawn. Not here: the rules by which Floe finds it (transforms/alerting), events.
+Here: `planted`, from what was drawn. Not here: the rules by which Floe finds it
+(transforms/alerting), events.
 """
 
 from typing import NamedTuple
@@ -21,7 +22,9 @@ RULE_OF = {
 
 
 class Planted(NamedTuple):
-    """One cause. `record_id` as sent. `stands`: it counts after the last correction; else it did for a time."""
+    """One cause. `record_id` as sent. `stands`: it counts after the last correction; else it did
+    for a time.
+    """
 
     rule: str
     record_id: str

@@ -1,6 +1,8 @@
-"""A simulation from its first day to its last: as an iterator, as a file, or as it would come in live.
+"""A simulation from its first day to its last: as an iterator, as a file, or as it would come in
+live.
 
-Here: `simulate`, `write_ndjson`, `simulate_live`. Not here: sending anything to Kafka (ingest/stream.py).
+Here: `simulate`, `write_ndjson`, `simulate_live`. Not here: sending anything to Kafka
+(ingest/stream.py).
 """
 
 import os
@@ -26,7 +28,9 @@ from .wearers import equip
 
 
 class Simulation:
-    """Iterates (topic, key, value) by time of arrival; `value` None is a tombstone. `truth` is whole at the end."""
+    """Iterates (topic, key, value) by time of arrival; `value` None is a tombstone. `truth` is
+    whole at the end.
+    """
 
     def __init__(self, plan: Plan):
         self.plan = plan
@@ -40,7 +44,9 @@ class Simulation:
         return next(self._arrivals)[1:4]
 
     def with_arrivals(self) -> Iterator[Arrival]:
-        """The same records, with their moments of arrival; they are handed out once, here or there."""
+        """The same records, with their moments of arrival; they are handed out once, here or
+        there.
+        """
         return self._arrivals
 
 
@@ -50,7 +56,9 @@ def simulate(plan: Plan) -> Simulation:
 
 
 def _arrivals(plan: Plan, *, truth: Truth) -> Iterator[Arrival]:
-    """Records are made patient by patient and wait for their day; the wearables' mass is made day by day."""
+    """Records are made patient by patient and wait for their day; the wearables' mass is made day
+    by day.
+    """
     outbox = Outbox(plan, truth=truth)
     clinics = open_clinics(plan)
     send_clinics(outbox, clinics)
@@ -67,17 +75,20 @@ def _arrivals(plan: Plan, *, truth: Truth) -> Iterator[Arrival]:
     wearers = equip(outbox, truth.patients) if plan.with_readings else []
     for number in range(plan.days + 1):
         send_day(outbox, wearers, number=number)
-        # Local days begin up to 14 hours before the UTC day of their date: the day before is now complete.
+        # Local days begin up to 14 hours before the UTC day of their date: the day before is now
+        # complete.
         yield from outbox.emit(number)
     yield from outbox.emit()
 
 
-def write_ndjson(plan: Plan, path: Path | str, *, progress: Callable[[int], None] | None = None) -> Truth:
+def write_ndjson(
+    plan: Plan, path: Path | str, *, progress: Callable[[int], None] | None = None
+) -> Truth:
     """Writes a file for `floe replay`, one record a line, and gives the truth about it.
 
-    A line is {"topic", "key", "value": the event}; a record that breaks the contract is {"topic", "key",
-    "value_base64"}, its bytes as they are; a tombstone has "value": null. The file gets its name only when it is
-    whole. `progress` is given the number of records written, now and then.
+    A line is {"topic", "key", "value": the event}; a record that breaks the contract is {"topic",
+    "key", "value_base64"}, its bytes as they are; a tombstone has "value": null. The file gets its
+    name only when it is whole. `progress` is given the number of records written, now and then.
     """
     path = Path(path)
     part = path.with_name(path.name + ".part")
@@ -111,14 +122,16 @@ def simulate_live(
 ) -> Iterator[tuple[datetime, str, bytes, bytes | None]]:
     """(due, topic, key, value), `due` never falling: history at once, then as it comes in.
 
-    The simulation starts at `plan.start` and goes on for `further_days` after `plan.days`: the same events whenever
-    it is asked. What arrived up to `catch_up_days` before `now` is history, due at `now`; what arrived up to
-    `since` is left out. From there simulated time runs `acceleration` times as fast as the clock until it has
-    caught up with it, then with the clock. So nothing is due before it happened: no event has a time in the
-    future. Raises UsageError.
+    The simulation starts at `plan.start` and goes on for `further_days` after `plan.days`: the same
+    events whenever it is asked. What arrived up to `catch_up_days` before `now` is history, due at
+    `now`; what arrived up to `since` is left out. From there simulated time runs `acceleration`
+    times as fast as the clock until it has caught up with it, then with the clock. So nothing is
+    due before it happened: no event has a time in the future. Raises UsageError.
     """
     if now.tzinfo is None:
-        raise UsageError(f"now is {now} without a zone; expected an aware datetime. Give it its time zone.")
+        raise UsageError(
+            f"now is {now} without a zone; expected an aware datetime. Give it its time zone."
+        )
     if acceleration < 1 or catch_up_days < 0:
         raise UsageError(
             f"acceleration is {acceleration:g} and catch_up_days {catch_up_days:g}; "

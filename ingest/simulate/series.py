@@ -1,7 +1,7 @@
 """One wearable series as an event, written as bytes.
 
-Here: `Span`, `put_series`, `put_restated`, `rows_of`. Not here: the samples (activity.py, wearables.py),
-events of other topics (outbox.py).
+Here: `Span`, `put_series`, `put_restated`, `rows_of`. Not here: the samples (activity.py,
+wearables.py), events of other topics (outbox.py).
 """
 
 from dataclasses import dataclass
@@ -32,8 +32,9 @@ def _head(plan: Plan, wearer: Wearer, metric: str) -> tuple[bytes, bytes, bytes]
 
 @dataclass(frozen=True)
 class Span:
-    """When a series was measured: `written` is its start in bytes, `lag_s` from its last sample to its arrival (below
-    a day)."""
+    """When a series was measured: `written` is its start in bytes, `lag_s` from its last sample to
+    its arrival (below a day).
+    """
 
     start: int
     written: bytes
@@ -50,16 +51,30 @@ class Span:
 
 
 def put_series(outbox: Outbox, wearer: Wearer, metric: str, *, span: Span, values: bytes, rng):
-    """One series, where the span lies in the simulation. `values`: JSON numbers without brackets."""
+    """One series, where the span lies in the simulation. `values`: JSON numbers without
+    brackets.
+    """
     _put(outbox, wearer, metric, span=span, values=values, time=span.start, mark=b"", rng=rng)
 
 
 def put_restated(outbox: Outbox, wearer: Wearer, metric: str, *, span: Span, values: bytes, rng):
     """Other samples of the same instants in a later event: they are the ones that count."""
-    _put(outbox, wearer, metric, span=span, values=values, time=span.end, mark=b"-restated", rng=rng)
+    _put(
+        outbox, wearer, metric, span=span, values=values, time=span.end, mark=b"-restated", rng=rng
+    )
 
 
-def _put(outbox: Outbox, wearer: Wearer, metric: str, *, span: Span, values: bytes, time: int, mark: bytes, rng):
+def _put(
+    outbox: Outbox,
+    wearer: Wearer,
+    metric: str,
+    *,
+    span: Span,
+    values: bytes,
+    time: int,
+    mark: bytes,
+    rng,
+):
     if not span.is_within(outbox.plan):
         return
     head, middle, tail = _head(outbox.plan, wearer, metric)
@@ -80,7 +95,9 @@ def _put(outbox: Outbox, wearer: Wearer, metric: str, *, span: Span, values: byt
     arrival, kind = span.end + span.lag_s, ORIGINAL
     if rng.random() < outbox.plan.late_share:
         arrival, kind = arrival + DAY_S * (1.0 + 13.0 * rng.random()), LATE
-    outbox.put(arrival, topic="readings", key=wearer.patient.patient_id.encode(), value=value, kind=kind)
+    outbox.put(
+        arrival, topic="readings", key=wearer.patient.patient_id.encode(), value=value, kind=kind
+    )
 
 
 def rows_of(matrix: np.ndarray) -> list[bytes]:

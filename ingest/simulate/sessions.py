@@ -1,5 +1,5 @@
-"""Sessions as they are delivered: the check before, the exposure, what the device measured, what the
-patient said.
+"""Sessions as they are delivered: the check before, the exposure, what the device measured, what
+the patient said.
 
 Here: `treat`. Not here: the harm that follows (harm.py), the prescription (patients.py).
 """
@@ -17,7 +17,13 @@ from .state import Clinic, Course, Limits, Patient, Session
 
 WRONG_CLOCK_S = 10 * 366 * DAY_S
 REGIONS = {"whole_body": ["whole_body"], "partial_body": ["trunk", "legs"], "local": ["lower_back"]}
-LIMITS = ("cabin_min_temp_c", "cabin_max_temp_c", "max_duration_s", "skin_min_temp_c", "room_min_oxygen_pct")
+LIMITS = (
+    "cabin_min_temp_c",
+    "cabin_max_temp_c",
+    "max_duration_s",
+    "skin_min_temp_c",
+    "room_min_oxygen_pct",
+)
 
 
 def treat(outbox: Outbox, patient: Patient, *, rng):
@@ -38,7 +44,9 @@ def _with_extra(course: Course, *, share: float, rng) -> list[date]:
 def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng):
     clinic = patient.clinic_on(day)
     previous = patient.sessions[-1].started_at if patient.sessions else 0
-    started = max(clinic.at(day, 8.0 + (patient.position % 9) + rng.uniform(0, 0.9)), previous + 4 * 3600)
+    started = max(
+        clinic.at(day, 8.0 + (patient.position % 9) + rng.uniform(0, 0.9)), previous + 4 * 3600
+    )
     number = len(patient.sessions) + 1
     plan = outbox.plan
     asked = chance(rng, plan.effects.asked(clinic.position))
@@ -55,7 +63,9 @@ def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng
     if started >= plan.ends_at:
         return
     session.session_id = outbox.number(clinic, of="sessions", usual=session.session_id)
-    session.has_wrong_clock = chance(plan.rng(8, 1_000 * patient.position + number), plan.wrong_clock_share)
+    session.has_wrong_clock = chance(
+        plan.rng(8, 1_000 * patient.position + number), plan.wrong_clock_share
+    )
     patient.sessions.append(session)
     data = _describe(session, patient, clinic=clinic, day=day)
     if session.status in ("delivered", "aborted"):
@@ -120,7 +130,9 @@ def _screen(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
 
 
 def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic, data: dict, rng):
-    """Fills the measured values, each protocol limit exceeded with the plan's small share, and sends telemetry."""
+    """Fills the measured values, each protocol limit exceeded with the plan's small share, and
+    sends telemetry.
+    """
     limits = clinic.protocols[session.modality].at(session.started_at)
     setpoint = MODALITY[session.modality][2]
     over = {name for name in LIMITS if chance(rng, outbox.plan.effects.exceedance_share)}
@@ -161,14 +173,22 @@ def _expose(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clini
         _telemetry(outbox, session=session, clinic=clinic, data=data, rng=rng)
 
 
-def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient) -> dict[str, float]:
-    """By how much each limit is exceeded that the values as sent exceed, in its unit (spacing in hours).
+def _exceeded(
+    data: dict, *, limits: Limits, session: Session, patient: Patient
+) -> dict[str, float]:
+    """By how much each limit is exceeded that the values as sent exceed, in its unit (spacing in
+    hours).
 
-    Spacing goes by the start of the last session begun, the weekly count by those delivered in the seven local days that end with this one's.
+    Spacing goes by the start of the last session begun, the weekly count by those delivered in the
+    seven local days that end with this one's.
     """
     earlier = [s.started_at for s in patient.sessions[:-1] if s.is_placed]
     begins = session.day - timedelta(days=6)
-    week = [s for s in patient.sessions[:-1] if s.is_placed and s.status == "delivered" and s.day >= begins]
+    week = [
+        s
+        for s in patient.sessions[:-1]
+        if s.is_placed and s.status == "delivered" and s.day >= begins
+    ]
     checks = {
         "temperature_low": (data["cabin_min_temp_c"], limits.cabin_min_temp_c, -1),
         "temperature_high": (data["cabin_min_temp_c"], limits.cabin_max_temp_c, 1),
@@ -177,9 +197,15 @@ def _exceeded(data: dict, *, limits: Limits, session: Session, patient: Patient)
         "oxygen": (data["room_min_oxygen_pct"], limits.room_min_oxygen_pct, -1),
         "weekly_count": (len(week) + 1, limits.max_sessions_per_week, 1),
     }
-    beyond = {name: sign * (value - limit) for name, (value, limit, sign) in checks.items() if value is not None}
+    beyond = {
+        name: sign * (value - limit)
+        for name, (value, limit, sign) in checks.items()
+        if value is not None
+    }
     if earlier:
-        beyond["spacing"] = limits.min_hours_between_sessions - (session.started_at - earlier[-1]) / 3600
+        beyond["spacing"] = (
+            limits.min_hours_between_sessions - (session.started_at - earlier[-1]) / 3600
+        )
     return {name: excess for name, excess in beyond.items() if excess > 0}
 
 
@@ -198,15 +224,21 @@ def _send(outbox: Outbox, patient: Patient, *, session: Session, clinic: Clinic,
     outbox.record("sessions", session.session_id, data, recorded=start + 900, **send)
     if chance(rng, 0.01) and data.get("duration_s") is not None:
         corrected = data | {"setpoint_c": data["setpoint_c"] - 1.0}
-        outbox.record("sessions", session.session_id, corrected, recorded=start + DAY_S, revision=1, **send)
+        outbox.record(
+            "sessions", session.session_id, corrected, recorded=start + DAY_S, revision=1, **send
+        )
     elif chance(rng, 0.004):
         session.entered_in_error = True
         wrong = data | {"record_status": "entered_in_error"}
-        outbox.record("sessions", session.session_id, wrong, recorded=start + 2 * DAY_S, revision=1, **send)
+        outbox.record(
+            "sessions", session.session_id, wrong, recorded=start + 2 * DAY_S, revision=1, **send
+        )
 
 
 def _telemetry(outbox: Outbox, *, session: Session, clinic: Clinic, data: dict, rng):
-    """Cabin by the second, skin every 5 s from a minute before until the skin has warmed again, oxygen every 5 s."""
+    """Cabin by the second, skin every 5 s from a minute before until the skin has warmed again,
+    oxygen every 5 s.
+    """
     n = int(data["duration_s"])
     noise = rng.standard_normal((2, n))
     depth = data["cabin_min_temp_c"]
@@ -254,15 +286,22 @@ def _telemetry(outbox: Outbox, *, session: Session, clinic: Clinic, data: dict, 
 
 
 def _skin(data: dict, *, n: int, rng) -> list[float | None]:
-    """Before, falling through the exposure, warming after it (some probes are taken off too early), with gaps."""
+    """Before, falling through the exposure, warming after it (some probes are taken off too early),
+    with gaps.
+    """
     before, low = data["skin_temp_pre_c"], data["skin_temp_min_c"]
     seconds = np.arange(-60, n + int(rng.uniform(900, 2700)), 5)
     falling = before - (before - low) * np.clip(seconds / n, 0, 1)
-    warming = before - (before - low) * np.exp(-np.clip(seconds - n, 0, None) / rng.uniform(300, 800))
+    warming = before - (before - low) * np.exp(
+        -np.clip(seconds - n, 0, None) / rng.uniform(300, 800)
+    )
     values = np.round(np.where(seconds <= n, falling, warming) + 0.0, 1)
     values[np.abs(seconds - n).argmin()] = low
     gaps = rng.random(len(values)) < 0.004
-    return [None if gap and value > low else value for value, gap in zip(values.tolist(), gaps, strict=True)]
+    return [
+        None if gap and value > low else value
+        for value, gap in zip(values.tolist(), gaps, strict=True)
+    ]
 
 
 def _series(
@@ -303,4 +342,6 @@ def _series(
     }
     outbox.truth.saw(start)
     arrival, kind = outbox.arrival(start + interval * len(values), rng=rng)
-    outbox.put(arrival, topic="telemetry", key=device.encode(), value=orjson.dumps(event), kind=kind)
+    outbox.put(
+        arrival, topic="telemetry", key=device.encode(), value=orjson.dumps(event), kind=kind
+    )

@@ -1,6 +1,7 @@
 """What the simulator knows of its clinics and patients: the truth before any event is sent.
 
-Here: plain records, with Unix times in whole seconds and days as dates. Not here: events, draws, counts.
+Here: plain records, with Unix times in whole seconds and days as dates. Not here: events, draws,
+counts.
 """
 
 from dataclasses import dataclass, field
@@ -63,7 +64,9 @@ class Clinic:
     def at(self, day: date, hour: float = 0.0) -> int:
         """Unix time of a local wall-clock moment."""
         midnight = datetime(day.year, day.month, day.day)
-        return int((midnight + timedelta(seconds=round(hour * 3600))).replace(tzinfo=self.zone).timestamp())
+        return int(
+            (midnight + timedelta(seconds=round(hour * 3600))).replace(tzinfo=self.zone).timestamp()
+        )
 
     def day(self, when: int) -> date:
         return datetime.fromtimestamp(when, self.zone).date()
@@ -92,7 +95,9 @@ class Session:
     is_asked: bool | None = None
     entered_in_error: bool = False
     exceeds: tuple[str, ...] = ()
-    excess: dict[str, float] = field(default_factory=dict)  # by limit exceeded: by how much, in its unit
+    excess: dict[str, float] = field(
+        default_factory=dict
+    )  # by limit exceeded: by how much, in its unit
     is_screened_out: bool = False  # its screening names a contraindication
     has_wrong_clock: bool = False  # its start can't be true, so it has none
 
@@ -130,7 +135,9 @@ class AdverseEvent:
 
 @dataclass(kw_only=True)
 class Consult:
-    """What a consult decided; `covers`: the modalities, None = all; `valid_until` None = for good."""
+    """What a consult decided; `covers`: the modalities, None = all; `valid_until` None = for
+    good.
+    """
 
     occurred_at: int
     recorded_at: int
@@ -140,12 +147,18 @@ class Consult:
 
     def clears(self, modality: str, *, at: int) -> bool:
         is_valid = self.valid_until is None or at <= self.valid_until
-        return self.outcome == "cleared" and is_valid and (self.covers is None or modality in self.covers)
+        return (
+            self.outcome == "cleared"
+            and is_valid
+            and (self.covers is None or modality in self.covers)
+        )
 
 
 @dataclass
 class Trouble:
-    """A device deficiency or an incident as it was sent; `is_grave`: it could have led to harm, or it is serious."""
+    """A device deficiency or an incident as it was sent; `is_grave`: it could have led to harm, or
+    it is serious.
+    """
 
     record_id: str
     clinic_id: str
@@ -161,7 +174,9 @@ class Course:
 
 @dataclass(kw_only=True)
 class Patient:
-    """A patient: traits, plan of treatment, and what happened. `alias` is an id used until `merged_at`."""
+    """A patient: traits, plan of treatment, and what happened. `alias` is an id used until
+    `merged_at`.
+    """
 
     patient_id: str
     position: int
@@ -186,7 +201,9 @@ class Patient:
     consults: list[Consult] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     adverse_events: list[AdverseEvent] = field(default_factory=list)
-    contacts: list[int] = field(default_factory=list)  # moments at which harm could have been told, but by events
+    contacts: list[int] = field(
+        default_factory=list
+    )  # moments at which harm could have been told, but by events
     mme: float = 0.0
 
     @property
@@ -199,14 +216,24 @@ class Patient:
 
     @property
     def day_one(self) -> date:
-        """Allocation in a comparison of arms, else the first delivered session's day, else enrolment."""
+        """Allocation in a comparison of arms, else the first delivered session's day, else
+        enrolment.
+        """
         first = self.first_session
-        return self.allocated_on or (self.clinic.day(first.started_at) if first else self.enrolled_on)
+        return self.allocated_on or (
+            self.clinic.day(first.started_at) if first else self.enrolled_on
+        )
 
     def effect_on(self, day: date, *, effects: Effects) -> float:
-        """How much of the full treatment effect is there on that day (0 to 1), from the first session on."""
+        """How much of the full treatment effect is there on that day (0 to 1), from the first
+        session on.
+        """
         first = self.first_session
-        return 0.0 if first is None else float(effects.course((day - self.clinic.day(first.started_at)).days))
+        return (
+            0.0
+            if first is None
+            else float(effects.course((day - self.clinic.day(first.started_at)).days))
+        )
 
     def id_at(self, when: int) -> str:
         return self.alias if self.alias and when < self.merged_at else self.patient_id
@@ -216,5 +243,7 @@ class Patient:
         return self.next_clinic if moved else self.clinic
 
     def is_followed_on(self, day: date) -> bool:
-        """Still taking part: not withdrawn, lost or dead by that day (a pregnancy ends treatment only)."""
+        """Still taking part: not withdrawn, lost or dead by that day (a pregnancy ends treatment
+        only).
+        """
         return self.stopped_on is None or self.stop == "pregnant" or day < self.stopped_on

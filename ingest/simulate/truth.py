@@ -1,6 +1,7 @@
 """What was really sent, counted by the simulator itself: tests compare the lake with it.
 
-Here: `Truth`, `Broken`. Not here: anything read back from an event's bytes, and no code of the marts.
+Here: `Truth`, `Broken`. Not here: anything read back from an event's bytes, and no code of the
+marts.
 """
 
 from base64 import b64encode
@@ -17,13 +18,16 @@ from .state import AdverseEvent, Patient, Session, Trouble
 DAY_S = 86_400
 HOUR_S = 3_600
 CLEAN_WINDOW_S = 7 * DAY_S
-# What a record is: an event in time, one that is late, a copy, other content under an identity, a broken record.
+# What a record is: an event in time, one that is late, a copy, other content under an identity, a
+# broken record.
 ORIGINAL, LATE, DUPLICATE, CONFLICT, BROKEN = range(5)
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A record that must be set aside: `value` None is a tombstone, `field` None where the whole record is bad."""
+    """A record that must be set aside: `value` None is a tombstone, `field` None where the whole
+    record is bad.
+    """
 
     topic: str  # whole name, floe.NAME.v1
     key: bytes
@@ -34,10 +38,12 @@ class Broken:
 
 @dataclass
 class Truth:
-    """Whole once the simulation has been read to its end; before that, records are counted as they go out.
+    """Whole once the simulation has been read to its end; before that, records are counted as they
+    go out.
 
-    Counts by topic go by its middle part (`sessions`). Copies count in `duplicates` or `conflicts`, broken
-    records in `broken`, neither in `events`. Patients are counted under the id that they were merged into.
+    Counts by topic go by its middle part (`sessions`). Copies count in `duplicates` or `conflicts`,
+    broken records in `broken`, neither in `events`. Patients are counted under the id that they
+    were merged into.
     """
 
     plan: Plan
@@ -52,7 +58,9 @@ class Truth:
     deficiencies: list[Trouble] = field(default_factory=list)
     incidents: list[Trouble] = field(default_factory=list)
     happened: Counter = field(default_factory=Counter)  # (clinic, term): side effects, told or not
-    steps: Counter = field(default_factory=Counter)  # (patient, device): sum of all step_count samples
+    steps: Counter = field(
+        default_factory=Counter
+    )  # (patient, device): sum of all step_count samples
     readings: int = 0  # samples of wearables, nulls and restated ones included
     newest_event: int = 0
 
@@ -69,7 +77,9 @@ class Truth:
         elif kind == CONFLICT:
             self.conflicts[topic] += 1
 
-    def add_broken(self, topic: str, *, key: bytes, value: bytes | None, reason: str, field: str | None):
+    def add_broken(
+        self, topic: str, *, key: bytes, value: bytes | None, reason: str, field: str | None
+    ):
         self.broken.append(Broken(f"floe.{topic}.v1", key, value, reason, field))
 
     @property
@@ -90,11 +100,15 @@ class Truth:
         return [(p, e) for p in self.patients for e in p.adverse_events if not e.entered_in_error]
 
     def names(self, things: list, *, id_of: Callable) -> list[str]:
-        """What core calls each of the things (with `clinic_id`): its id, or CLINIC:ID where clinics share the id."""
+        """What core calls each of the things (with `clinic_id`): its id, or CLINIC:ID where clinics
+        share the id.
+        """
         clinics: dict[str, set[str]] = defaultdict(set)
         for thing in things:
             clinics[id_of(thing)].add(thing.clinic_id)
-        return [f"{t.clinic_id}:{id_of(t)}" if len(clinics[id_of(t)]) > 1 else id_of(t) for t in things]
+        return [
+            f"{t.clinic_id}:{id_of(t)}" if len(clinics[id_of(t)]) > 1 else id_of(t) for t in things
+        ]
 
     def session_ids(self) -> list[str]:
         """What core calls each session, entries in error apart."""
@@ -106,24 +120,38 @@ class Truth:
 
     def enrolments(self) -> Counter:
         """(study, arm) -> patients; those in no study are in routine care, without an arm."""
-        return Counter((self.plan.study_id, p.arm) if p.arm else ("ROUTINE", None) for p in self.patients)
+        return Counter(
+            (self.plan.study_id, p.arm) if p.arm else ("ROUTINE", None) for p in self.patients
+        )
 
     def session_counts(self) -> Counter:
-        """(clinic where it happened, status) -> sessions, after corrections, without entries in error."""
+        """(clinic where it happened, status) -> sessions, after corrections, without entries in
+        error.
+        """
         return Counter((s.clinic_id, s.status) for _, s in self.sessions())
 
     def adverse_event_counts(self) -> Counter:
-        """(clinic where it happened, term, grade, serious) -> events as they stand after the last revision."""
-        return Counter((e.clinic_id, e.term, e.grade, e.is_serious) for _, e in self.adverse_events())
+        """(clinic where it happened, term, grade, serious) -> events as they stand after the last
+        revision.
+        """
+        return Counter(
+            (e.clinic_id, e.term, e.grade, e.is_serious) for _, e in self.adverse_events()
+        )
 
     def limit_exceedances(self) -> Counter:
         """Protocol limit -> sessions (delivered or aborted) that exceeded it."""
         return Counter(limit for _, s in self.sessions() if s.is_placed for limit in s.exceeds)
 
     def last_contact(self, patient: Patient, *, by: int) -> int:
-        """The last moment up to `by` at which the patient could have told of harm; never what is worn or filed."""
+        """The last moment up to `by` at which the patient could have told of harm; never what is
+        worn or filed.
+        """
         events = [e for e in patient.adverse_events if not e.entered_in_error]
-        told = [at for e in events for at in (e.onset_at, *(() if e.is_fatal else (e.aware_at, e.resolved_at)))]
+        told = [
+            at
+            for e in events
+            for at in (e.onset_at, *(() if e.is_fatal else (e.aware_at, e.resolved_at)))
+        ]
         begun = [s.started_at for s in patient.sessions if s.is_placed]
         return max(at for at in (*patient.contacts, *begun, *told) if at is not None and at <= by)
 
@@ -138,10 +166,11 @@ class Truth:
     ) -> list[tuple[int, int]]:
         """The patient's times at risk, disjoint and in order: [(from, to)] in Unix seconds.
 
-        Each course, which is an episode here (none prolongs another, none pauses for 90 days), from the start of its
-        first session to `risk_window_days` days of 24 hours after the start of its last, ended by the last moment of
-        the clinic-local day of death or withdrawal, of the last contact of who was lost, whether or not that was filed,
-        and by the whole hour before the data cut. `clinic_id`: by the sessions at that clinic alone.
+        Each course, which is an episode here (none prolongs another, none pauses for 90 days), from
+        the start of its first session to `risk_window_days` days of 24 hours after the start of its
+        last, ended by the last moment of the clinic-local day of death or withdrawal, of the last
+        contact of who was lost, whether or not that was filed, and by the whole hour before the
+        data cut. `clinic_id`: by the sessions at that clinic alone.
         """
         newest = self.newest_event if cutoff is None else cutoff
         end = newest // HOUR_S * HOUR_S
@@ -155,7 +184,11 @@ class Truth:
             end = min(end, patient.clinic.at(patient.clinic.day(seen) + timedelta(days=1)))
         windows: list[tuple[int, int]] = []
         for course in patient.courses:
-            there = [s for s in begun if s.course_id == course.course_id and clinic_id in (None, s.clinic_id)]
+            there = [
+                s
+                for s in begun
+                if s.course_id == course.course_id and clinic_id in (None, s.clinic_id)
+            ]
             times = sorted(s.started_at for s in there)
             if not times or times[0] >= end:
                 continue
@@ -166,7 +199,9 @@ class Truth:
                 windows.append((start, stop))
         return windows
 
-    def days_at_risk(self, *, cutoff: int | None = None, risk_window_days: int = 30) -> dict[str, float]:
+    def days_at_risk(
+        self, *, cutoff: int | None = None, risk_window_days: int = 30
+    ) -> dict[str, float]:
         """Patient -> days at risk; only patients with a session that was started."""
         days = {}
         for p in self.patients:
@@ -176,11 +211,12 @@ class Truth:
         return days
 
     def events_in_time(self, *, clinic_id: str | None = None) -> tuple[Counter, Counter]:
-        """(term -> events in time at risk, term -> outside), records of a term that lasts or has just ended once.
+        """(term -> events in time at risk, term -> outside), records of a term that lasts or has
+        just ended once.
 
-        Of patients with time at risk, up to the whole hour before the data cut. One of unknown onset counts as in
-        time where the patient has any; where it ended before the first session it is neither. `clinic_id`: of the events
-        and the time at that clinic alone.
+        Of patients with time at risk, up to the whole hour before the data cut. One of unknown
+        onset counts as in time where the patient has any; where it ended before the first session
+        it is neither. `clinic_id`: of the events and the time at that clinic alone.
         """
         inside, outside = Counter(), Counter()
         cut = self.newest_event // HOUR_S * HOUR_S
@@ -234,7 +270,9 @@ class Truth:
                 for b in self.broken
             ],
             "sessions": _rows(self.session_counts(), "clinic_id", "status"),
-            "adverse_events": _rows(self.adverse_event_counts(), "clinic_id", "term", "grade", "is_serious"),
+            "adverse_events": _rows(
+                self.adverse_event_counts(), "clinic_id", "term", "grade", "is_serious"
+            ),
             "side_effects_happened": _rows(self.happened, "clinic_id", "term"),
             "limit_exceedances": dict(self.limit_exceedances()),
             "days_at_risk": self.days_at_risk(),
@@ -247,15 +285,20 @@ class Truth:
 
 
 def _new_events(patient: Patient) -> list[AdverseEvent]:
-    """The events without further records of a term that an earlier one covers: till 7 days after its end, or for good
-    where it has no end and goes on; one of unknown onset is always new."""
+    """The events without further records of a term that an earlier one covers: till 7 days after
+    its end, or for good where it has no end and goes on; one of unknown onset is always new.
+    """
     new, covered = [], {}
     events = [e for e in patient.adverse_events if not e.entered_in_error]
-    for event in sorted((e for e in events if e.onset_at is not None), key=lambda e: (e.onset_at, e.ae_id)):
+    for event in sorted(
+        (e for e in events if e.onset_at is not None), key=lambda e: (e.onset_at, e.ae_id)
+    ):
         if event.onset_at > covered.get(event.term, -1):
             new.append(event)
         if event.resolved_at is not None:
-            covered[event.term] = max(covered.get(event.term, -1), event.resolved_at + CLEAN_WINDOW_S)
+            covered[event.term] = max(
+                covered.get(event.term, -1), event.resolved_at + CLEAN_WINDOW_S
+            )
         elif event.is_ongoing:
             covered[event.term] = float("inf")
     return new + [e for e in events if e.onset_at is None]
@@ -268,7 +311,9 @@ def _ended_before(event: AdverseEvent, patient: Patient) -> bool:
 
 
 def _rows(counts: Counter, *names: str) -> list[dict]:
-    return [dict(zip((*names, "count"), (*key, n), strict=True)) for key, n in sorted(counts.items())]
+    return [
+        dict(zip((*names, "count"), (*key, n), strict=True)) for key, n in sorted(counts.items())
+    ]
 
 
 def _by(counts: Counter, position: int) -> Counter:
@@ -304,7 +349,9 @@ def _effects_in_words(plan: Plan) -> list[str]:
         "come without regression to the mean and the ends of the scale; responders "
         f"{implied['responders_30_pct']:.0%} (30 %), {implied['responders_50_pct']:.0%} (50 %), "
         f"{implied['responders_2_points']:.0%} (2 points).",
-        "True side effects per 100 sessions: " + ", ".join(f"{s.term} {100 * s.rate:g}" for s in e.side_effects) + ".",
+        "True side effects per 100 sessions: "
+        + ", ".join(f"{s.term} {100 * s.rate:g}" for s in e.side_effects)
+        + ".",
         f"Mobility: steps +{e.steps_improvement_pct:g} %, walking speed +{e.walking_speed_improvement_mps:g} m/s. "
         f"Opioids: {e.opioid_share:.0%} take them, -{e.opioid_reduction_pct:g} % after "
         f"{e.opioid_reduction_days:g} days.",

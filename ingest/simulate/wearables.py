@@ -1,10 +1,10 @@
 """What wearables send, a local day of all wearers at a time, drawn and formatted as arrays.
 
-Here: `send_day`: steps, heart rate, worn, sleep, variability, nightly skin temperature, vendor's totals, flexion.
-Not here: who wears what (wearers.py), walking bouts (gait.py).
+Here: `send_day`: steps, heart rate, worn, sleep, variability, nightly skin temperature, vendor's
+totals, flexion. Not here: who wears what (wearers.py), walking bouts (gait.py).
 
-A minute-level wearer sends an hour of 60 samples at a time, the others a day of quarters. The day is the
-local one: it has 23 or 25 hours where the clocks change.
+A minute-level wearer sends an hour of 60 samples at a time, the others a day of quarters. The day
+is the local one: it has 23 or 25 hours where the clocks change.
 """
 
 from datetime import date, timedelta
@@ -23,7 +23,9 @@ RESTATED_SHARE = 0.002  # hours that are sent again with other steps, in a later
 
 
 def send_day(outbox: Outbox, wearers: list[Wearer], *, number: int):
-    """One local day of everyone who wears a device then; `number` counts days from the plan's start."""
+    """One local day of everyone who wears a device then; `number` counts days from the plan's
+    start.
+    """
     plan = outbox.plan
     day = plan.start + timedelta(days=number)
     rng = plan.rng(2, number)
@@ -55,8 +57,11 @@ def _hours_of(clinic: Clinic, *, day: date) -> list[tuple[int, bytes]]:
 def _minute_level(outbox: Outbox, wearers: list[Wearer], *, day: date, hours: dict, rng):
     """An event an hour of steps, and one of heart rate, where the device was worn in it at all."""
     worn = worn_minutes(wearers, rng=rng)
-    steps = steps_by_minute(levels(outbox.plan, wearers, day=day, rng=rng), wearers, worn=worn, rng=rng)
-    step_rows, pulse_rows = rows_of(steps.reshape(-1, 60)), rows_of(pulse(steps, rng=rng).reshape(-1, 60))
+    steps = steps_by_minute(
+        levels(outbox.plan, wearers, day=day, rng=rng), wearers, worn=worn, rng=rng
+    )
+    step_rows = rows_of(steps.reshape(-1, 60))
+    pulse_rows = rows_of(pulse(steps, rng=rng).reshape(-1, 60))
     minutes = worn.reshape(-1, 24, 60).sum(axis=2)
     lags = _lags(rng, 1800, (len(wearers), 25))
     for k, wearer in enumerate(wearers):
@@ -69,7 +74,12 @@ def _minute_level(outbox: Outbox, wearers: list[Wearer], *, day: date, hours: di
             span = Span(start, written, 60, 60, lags[k, place])
             part = slice(60 * h, 60 * h + 60)
             total += _steps_of_hour(
-                outbox, wearer, span=span, steps=steps[k, part], values=step_rows[24 * k + h], rng=rng
+                outbox,
+                wearer,
+                span=span,
+                steps=steps[k, part],
+                values=step_rows[24 * k + h],
+                rng=rng,
             )
             if wearer.has_heart_rate:
                 values = pulse_rows[24 * k + h]
@@ -87,21 +97,29 @@ def _with_gaps(values: bytes, worn: np.ndarray) -> bytes:
     return b",".join(v if w else b"null" for v, w in zip(values.split(b","), worn, strict=True))
 
 
-def _steps_of_hour(outbox: Outbox, wearer: Wearer, *, span: Span, steps: np.ndarray, values: bytes, rng) -> int:
+def _steps_of_hour(
+    outbox: Outbox, wearer: Wearer, *, span: Span, steps: np.ndarray, values: bytes, rng
+) -> int:
     """Sends an hour; a few are restated, and then that event counts. Gives the steps that count."""
     if not span.is_within(outbox.plan):
         return 0
     put_series(outbox, wearer, "step_count", span=span, values=values, rng=rng)
     if rng.random() < RESTATED_SHARE:
         steps = np.maximum(steps - 2, 0)
-        put_restated(outbox, wearer, "step_count", span=span, values=rows_of(steps[None])[0], rng=rng)
+        put_restated(
+            outbox, wearer, "step_count", span=span, values=rows_of(steps[None])[0], rng=rng
+        )
     total = int(steps.sum())
     outbox.truth.steps[(wearer.patient.patient_id, wearer.device_id)] += total
     return total
 
 
-def _daily(outbox: Outbox, wearer: Wearer, *, hours: list, total: int, worn: np.ndarray, interval: int, rng):
-    """Once a day: where it was worn, and the vendor's own total, which seldom is the sum of the parts."""
+def _daily(
+    outbox: Outbox, wearer: Wearer, *, hours: list, total: int, worn: np.ndarray, interval: int, rng
+):
+    """Once a day: where it was worn, and the vendor's own total, which seldom is the sum of the
+    parts.
+    """
     start, written = hours[0]
     lag = _lags(rng, 3600.0)
     if wearer.tells_worn:
@@ -118,7 +136,9 @@ def _by_quarters(outbox: Outbox, wearers: list[Wearer], *, day: date, hours: dic
     """A day in one event of 96 quarters of an hour (92 or 100 where the clocks change)."""
     worn = worn_minutes(wearers, rng=rng)
     quarters = worn.reshape(-1, 96, 15).mean(axis=2) >= 0.5
-    expected = levels(outbox.plan, wearers, day=day, rng=rng)[:, None] * PROFILE.reshape(96, 15).sum(axis=1)
+    expected = levels(outbox.plan, wearers, day=day, rng=rng)[:, None] * PROFILE.reshape(
+        96, 15
+    ).sum(axis=1)
     counts = rng.poisson(expected * rng.gamma(2.0, 0.5, expected.shape))
     steps = np.where(quarters, counts, 0).astype(np.int32)
     beats = pulse(steps // 15, rng=rng)
@@ -131,7 +151,9 @@ def _by_quarters(outbox: Outbox, wearers: list[Wearer], *, day: date, hours: dic
             continue
         total = int(stepped.sum())
         outbox.truth.steps[(wearer.patient.patient_id, wearer.device_id)] += total
-        put_series(outbox, wearer, "step_count", span=span, values=rows_of(stepped[None])[0], rng=rng)
+        put_series(
+            outbox, wearer, "step_count", span=span, values=rows_of(stepped[None])[0], rng=rng
+        )
         if wearer.has_heart_rate:
             values = _with_gaps(rows_of(beaten[None])[0], on)
             put_series(outbox, wearer, "heart_rate", span=span, values=values, rng=rng)
@@ -146,7 +168,9 @@ def _stretched(row: np.ndarray, *, hours: int) -> np.ndarray:
 
 
 def _nightly(outbox: Outbox, wearers: list[Wearer], *, hours: dict, rng):
-    """Sleep, variability and skin temperature of the night that ended this morning; one sample each."""
+    """Sleep, variability and skin temperature of the night that ended this morning; one sample
+    each.
+    """
     draws = rng.standard_normal((len(wearers), 4))
     for wearer, (sleep, variability, warmth, limp) in zip(wearers, draws, strict=True):
         if not wearer.has_heart_rate:
@@ -177,4 +201,6 @@ def _flexion(outbox: Outbox, wearer: Wearer, *, start: int, rng):
         wave = rng.normal(42, 9) * np.sin(np.linspace(0, 3 * np.pi, n)) ** 2 + rng.normal(0, 1.5, n)
         bend = np.round(np.clip(wave, -20, 110), 1)
         span = Span(at, stamp(at, wearer.clinic.zone).encode(), 1, n, _lags(rng, 1800.0))
-        put_series(outbox, wearer, "lumbar_flexion", span=span, values=rows_of(bend[None])[0], rng=rng)
+        put_series(
+            outbox, wearer, "lumbar_flexion", span=span, values=rows_of(bend[None])[0], rng=rng
+        )

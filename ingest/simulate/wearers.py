@@ -52,7 +52,9 @@ class Wearer:
 
 
 def equip(outbox: Outbox, patients: list[Patient]) -> list[Wearer]:
-    """A share of the patients gets a device, one in seven of those who count minutes a second one."""
+    """A share of the patients gets a device, one in seven of those who count minutes a second
+    one.
+    """
     wearers = []
     for patient in patients:
         rng = outbox.plan.rng(4, patient.position)
@@ -119,7 +121,13 @@ def _send_device(outbox: Outbox, wearer: Wearer):
         "body_position": "pocket" if wearer.is_second else pick(rng, ("left_wrist", "right_wrist")),
     }
     send = {"rng": rng, "key": device_id, "zone": clinic.zone}
-    outbox.record("devices", device_id, data, time=max(clinic.at(wearer.first_day, 0.0), outbox.plan.starts_at), **send)
+    outbox.record(
+        "devices",
+        device_id,
+        data,
+        time=max(clinic.at(wearer.first_day, 0.0), outbox.plan.starts_at),
+        **send,
+    )
     returned = wearer.last_day + timedelta(days=10)
     if chance(rng, 0.5):
         outbox.record(

@@ -1,7 +1,7 @@
 """What follows once tables are computed: releases to readers from outside the clinic.
 
-Here: when Dagster asks whether one is due. Not here: what a release is (releases.py), alerts (ingest/alerting: they
-follow what lands, and wait for no table).
+Here: when Dagster asks whether one is due. Not here: what a release is (releases.py), alerts
+(ingest/alerting: they follow what lands, and wait for no table).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -30,13 +30,18 @@ def app_assets() -> list[dg.AssetsDefinition]:
     required_resource_keys={"lake"},
 )
 def _releases(context: dg.AssetExecutionContext):
-    """Runs after each whole materialisation, since it depends on all of the marts; most runs find none due.
+    """Runs after each whole materialisation, since it depends on all of the marts; most runs find
+    none due.
 
     So it is also where what another release had computed has been computed anew.
     """
     settings, lake = Settings(), context.resources.lake
     if outdated_tables(lake, schemas=("core", "mart")):
-        lake.write(lambda w: w.execute(f"DELETE FROM {OUTDATED_TABLES.full_name} WHERE table_name NOT LIKE 'app.%'"))
+        lake.write(
+            lambda w: w.execute(
+                f"DELETE FROM {OUTDATED_TABLES.full_name} WHERE table_name NOT LIKE 'app.%'"
+            )
+        )
     said = release_if_due(
         lake,
         every=timedelta(days=settings.release_days),

@@ -31,17 +31,23 @@ def column_schema(table: Table) -> dg.TableSchema:
                 c.name,
                 c.duckdb,
                 c.full_comment,
-                constraints=dg.TableColumnConstraints(nullable=not c.required, unique=table.key == (c.name,)),
+                constraints=dg.TableColumnConstraints(
+                    nullable=not c.required, unique=table.key == (c.name,)
+                ),
             )
             for c in table.columns
         ]
     )
 
 
-def table_asset(table: Table, *, inputs: Sequence[str], compute: Callable[[Lake], pl.DataFrame]) -> dg.AssetsDefinition:
-    """An asset that computes the table's rows and stores them together with the results of the table's checks.
+def table_asset(
+    table: Table, *, inputs: Sequence[str], compute: Callable[[Lake], pl.DataFrame]
+) -> dg.AssetsDefinition:
+    """An asset that computes the table's rows and stores them together with the results of the
+    table's checks.
 
-    Rows that fail a check are not stored: the table stays as it was, and what is computed from it waits.
+    Rows that fail a check are not stored: the table stays as it was, and what is computed from it
+    waits.
     """
     key = table_key(table.full_name)
 
@@ -71,8 +77,12 @@ def table_asset(table: Table, *, inputs: Sequence[str], compute: Callable[[Lake]
     return _asset
 
 
-def store(lake: Lake, table: Table, frame: pl.DataFrame, checks: pl.DataFrame, *, now: datetime) -> bool:
-    """The checks' results, and the table where all pass, in one transaction; whether it was stored."""
+def store(
+    lake: Lake, table: Table, frame: pl.DataFrame, checks: pl.DataFrame, *, now: datetime
+) -> bool:
+    """The checks' results, and the table where all pass, in one transaction; whether it was
+    stored.
+    """
     is_good = checks["is_passed"].all()
     results = CHECK_RESULTS.conform(
         checks.with_columns(checked_at=pl.lit(now), lake_snapshot=pl.lit(None, dtype=pl.Int64))
@@ -89,7 +99,9 @@ def store(lake: Lake, table: Table, frame: pl.DataFrame, checks: pl.DataFrame, *
 
 def _not_stored(table: Table, checks: pl.DataFrame) -> str:
     failing = checks.filter(~pl.col("is_passed")).iter_rows(named=True)
-    said = "; ".join(f"{CHECKS[row['check']]}: not of {counted(row['failing_rows'], 'row')}" for row in failing)
+    said = "; ".join(
+        f"{CHECKS[row['check']]}: not of {counted(row['failing_rows'], 'row')}" for row in failing
+    )
     return (
         f"{table.full_name} stays as it was, and what is computed from it waits: {said} of {checks['rows'][0]:,} "
         "(mart.check_results names one of each)"
@@ -97,7 +109,9 @@ def _not_stored(table: Table, checks: pl.DataFrame) -> str:
 
 
 def _check_result(checks: pl.DataFrame) -> dg.AssetCheckResult:
-    """One check a table, with each rule's failures: an event of Dagster costs more than most of Floe's tables."""
+    """One check a table, with each rule's failures: an event of Dagster costs more than most of
+    Floe's tables.
+    """
     failing = checks.filter(~pl.col("is_passed"))
     return dg.AssetCheckResult(
         asset_key=table_key(checks["table"][0]),

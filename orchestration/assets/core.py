@@ -1,4 +1,5 @@
-"""The core tables as assets: each a step of `transforms.core.CORE`, after the data cut that they all read up to.
+"""The core tables as assets: each a step of `transforms.core.CORE`, after the data cut that they
+all read up to.
 
 Here: running a step on the lake as of the cut. Not here: what a step computes.
 """

@@ -27,7 +27,9 @@ def _restatements_asset() -> dg.AssetsDefinition:
     def compute(lake: Lake) -> pl.DataFrame:
         started_at = lake.table(DATA_CUT.full_name)["started_at"][0]
         earlier = lake.table(RESTATEMENTS.full_name)
-        return restated(earlier, cut=read_cut(lake), started_at=started_at, options=Settings().options)
+        return restated(
+            earlier, cut=read_cut(lake), started_at=started_at, options=Settings().options
+        )
 
     return table_asset(RESTATEMENTS, inputs=(DATA_CUT.full_name,), compute=compute)
 
@@ -41,14 +43,22 @@ def _mart_asset(mart: Mart) -> dg.AssetsDefinition:
 
 
 def compute(mart: Mart, lake: Lake, *, keys: pl.DataFrame | None) -> pl.DataFrame:
-    """The mart's rows of `keys` (a frame of `patient_id`; None = all) from the lake as it is now."""
+    """The mart's rows of `keys` (a frame of `patient_id`; None = all) from the lake as it is
+    now.
+    """
     inputs = {name.split(".")[1]: lake.table(name, _columns(name)) for name in mart.inputs}
     fixed = {"options": Settings().options, "cut": read_cut(lake)}
-    return mart.compute(**inputs, **fixed) if mart.is_summary else mart.compute(keys, **inputs, **fixed)
+    return (
+        mart.compute(**inputs, **fixed)
+        if mart.is_summary
+        else mart.compute(keys, **inputs, **fixed)
+    )
 
 
 def _columns(name: str) -> list[str] | None:
-    """All, but for the bytes of rejects: a flood's may be larger than memory, and no figure is made of them."""
+    """All, but for the bytes of rejects: a flood's may be larger than memory, and no figure is made
+    of them.
+    """
     if name != REJECTS.full_name:
         return None
     return [column.name for column in REJECTS.columns if column.dtype != pl.Binary]

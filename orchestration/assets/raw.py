@@ -1,6 +1,7 @@
 """Where lineage starts: a topic and the raw table that `floe ingest` lands it in.
 
-Here: specifications only; ingest is a process of its own, not a run. Not here: anything that computes.
+Here: specifications only; ingest is a process of its own, not a run. Not here: anything that
+computes.
 """
 
 import dagster as dg
@@ -15,7 +16,10 @@ def topic_key(topic) -> dg.AssetKey:
 
 
 def raw_assets() -> list[dg.AssetSpec]:
-    topics = [dg.AssetSpec(topic_key(t), description=t.comment, group_name="kafka", kinds={"kafka"}) for t in TOPICS]
+    topics = [
+        dg.AssetSpec(topic_key(t), description=t.comment, group_name="kafka", kinds={"kafka"})
+        for t in TOPICS
+    ]
     tables = [
         dg.AssetSpec(
             table_key(f"raw.{t.name}"),

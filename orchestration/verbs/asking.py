@@ -22,7 +22,10 @@ app = typer.Typer()
 def materialize(
     full: Annotated[bool, typer.Option("--full", help="Recompute all.")] = False,
     release: Annotated[
-        bool, typer.Option("--release", help="Then release to readers from outside the clinic, due or not.")
+        bool,
+        typer.Option(
+            "--release", help="Then release to readers from outside the clinic, due or not."
+        ),
     ] = False,
 ) -> None:
     """Brings core and mart up to date with raw, through Dagster."""
@@ -36,7 +39,9 @@ def materialize(
         release_now(settings, say=say)
 
 
-@app.command(context_settings={"ignore_unknown_options": True})  # a query may begin with a comment: --
+@app.command(
+    context_settings={"ignore_unknown_options": True}
+)  # a query may begin with a comment: --
 def sql(
     query: Annotated[
         str | None, typer.Argument(help="One statement that reads; - reads it from standard input.")
@@ -44,9 +49,13 @@ def sql(
     file: Annotated[Path | None, typer.Option(help="Read the statement from this file.")] = None,
     format: Annotated[
         str | None,
-        typer.Option(help="table, json or csv, with --to parquet too; default: what its name ends with, else table."),
+        typer.Option(
+            help="table, json or csv, with --to parquet too; default: what its name ends with, else table."
+        ),
     ] = None,
-    to: Annotated[Path | None, typer.Option(help="Write the answer to this file, which is not there yet.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write the answer to this file, which is not there yet.")
+    ] = None,
     as_of: Annotated[str | None, typer.Option(help="A snapshot's number, or a time.")] = None,
 ) -> None:
     """Asks the lake one thing, read-only: it sees the lake and nothing else of the machine.
@@ -75,7 +84,9 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def verify(
-    deep: Annotated[bool, typer.Option("--deep", help="Read every file and hold it against its checksum too.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every file and hold it against its checksum too.")
+    ] = False,
 ) -> None:
     """Proves ledger, offsets and counts against each other; prints what it proved."""
     from ..proving import verify_lake

@@ -17,10 +17,11 @@ app = typer.Typer()
 
 @app.command()
 def backup(folder: Path) -> None:
-    """Copies the lake to a new folder while all runs: what it holds at one moment, every file with its checksum.
+    """Copies the lake to a new folder while all runs: what it holds at one moment, every file with
+    its checksum.
 
-    Whoever can read the folder can read the lake: the files' keys are in it. One that was stopped goes on with the same
-    folder; until it is whole it is no backup.
+    Whoever can read the folder can read the lake: the files' keys are in it. One that was stopped
+    goes on with the same folder; until it is whole it is no backup.
     """
     from ingest.backup import backup as copy_lake
 
@@ -29,7 +30,9 @@ def backup(folder: Path) -> None:
         f"{folder} holds the lake as of snapshot {manifest.snapshot}: {counted(len(manifest.files), 'file')}, "
         f"{manifest.size_bytes:,} bytes, each on the disk and listed with its SHA-256"
     )
-    tell("not in it: settings and secrets (environment variables), what is in Kafka, Dagster's records, logs")
+    tell(
+        "not in it: settings and secrets (environment variables), what is in Kafka, Dagster's records, logs"
+    )
     tell("the files' keys are in it: keep it as the lake itself, on another disk")
 
 

@@ -1,6 +1,7 @@
 """Verbs that bring events in: simulate, replay, import, ingest.
 
-Here: their options, and what they say when they are done or stopped. Not here: making events, Kafka, the lake.
+Here: their options, and what they say when they are done or stopped. Not here: making events,
+Kafka, the lake.
 """
 
 import logging
@@ -35,11 +36,17 @@ def simulate(
         str | None, typer.Option(help="First day, YYYY-MM-DD; default: so that the last is today.")
     ] = None,
     to: Annotated[str, typer.Option(help="kafka, or a file of NDJSON.")] = "kafka",
-    rate: Annotated[float | None, typer.Option(help="Events a second; default: as fast as it goes.")] = None,
-    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of events sent twice.")] = 0.01,
+    rate: Annotated[
+        float | None, typer.Option(help="Events a second; default: as fast as it goes.")
+    ] = None,
+    duplicates: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of events sent twice.")
+    ] = 0.01,
     late: Annotated[float, typer.Option(min=0, max=1, help="Share that arrives late.")] = 0.02,
     broken: Annotated[float, typer.Option(min=0, max=1, help="Share of broken records.")] = 0.001,
-    truth: Annotated[Path | None, typer.Option(help="Write what was sent and what is true to this JSON file.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Write what was sent and what is true to this JSON file.")
+    ] = None,
 ) -> None:
     """Simulated clinics that behave like real ones; prints at the end what is true of them."""
     from ingest.simulate import Plan
@@ -60,10 +67,13 @@ def simulate(
 
 
 @app.command()
-def replay(files: list[Path], rate: Annotated[float | None, typer.Option(help="Events a second.")] = None) -> None:
+def replay(
+    files: list[Path], rate: Annotated[float | None, typer.Option(help="Events a second.")] = None
+) -> None:
     """Publishes files of NDJSON (gzip too): lines {"topic", "key", "value"}.
 
-    A line that is none is named and left in NAME.rejected.ndjson for mending, the rest is sent, and the exit code is 1.
+    A line that is none is named and left in NAME.rejected.ndjson for mending, the rest is sent, and
+    the exit code is 1.
     """
     from ingest import importers
 
@@ -81,33 +91,53 @@ def import_(
     format: Annotated[str, typer.Argument(help="The export's format: fhir or fitbit.")],
     files: list[Path],
     patient: Annotated[str | None, typer.Option(help="The patient of all files.")] = None,
-    patients: Annotated[Path | None, typer.Option(help="CSV: the export's id of a person, patient.")] = None,
-    clinic: Annotated[str | None, typer.Option(help="The clinic of the devices and answers.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="IANA time zone of times without an offset.")] = None,
+    patients: Annotated[
+        Path | None, typer.Option(help="CSV: the export's id of a person, patient.")
+    ] = None,
+    clinic: Annotated[
+        str | None, typer.Option(help="The clinic of the devices and answers.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="IANA time zone of times without an offset.")
+    ] = None,
     dates: Annotated[
-        str | None, typer.Option(help="mdy, dmy or ymd: order of day and month, where the file doesn't decide it.")
+        str | None,
+        typer.Option(
+            help="mdy, dmy or ymd: order of day and month, where the file doesn't decide it."
+        ),
     ] = None,
     decimal: Annotated[
         str | None, typer.Option(help="The decimal mark, . or , where the file doesn't decide it.")
     ] = None,
-    server: Annotated[str | None, typer.Option(help="fhir: whose ids these are; two servers number alike.")] = None,
+    server: Annotated[
+        str | None, typer.Option(help="fhir: whose ids these are; two servers number alike.")
+    ] = None,
 ) -> None:
-    """Turns real exports into events and publishes them: Fitbit's files, FHIR Observations (JSON, Bundle, NDJSON; gzip).
+    """Turns real exports into events and publishes them: Fitbit's files, FHIR Observations (JSON,
+    Bundle, NDJSON; gzip).
 
-    A line that can't be read is named and left in NAME.rejected.ENDING for mending, the rest is sent, and the exit code
-    is 1. What is left out by rule is counted, reason by reason.
+    A line that can't be read is named and left in NAME.rejected.ENDING for mending, the rest is
+    sent, and the exit code is 1. What is left out by rule is counted, reason by reason.
     """
     from ingest import importers
 
     if format not in importers.IMPORTERS:
-        raise UsageError(f"found the format {format!r}, expected one of {', '.join(importers.IMPORTERS)}")
+        raise UsageError(
+            f"found the format {format!r}, expected one of {', '.join(importers.IMPORTERS)}"
+        )
     _require_one_of("--dates", dates, ("mdy", "dmy", "ymd"))
     _require_one_of("--decimal", decimal, (".", ","))
     refused, unread = Counter(), importers.Unread()
     options = {"patient": patient, "patients": patients, "clinic": clinic, "server": server}
     with interrupts.telling(lambda: "nothing was sent; import again"):
         records = importers.IMPORTERS[format](
-            files, timezone=timezone, dates=dates, decimal=decimal, refused=refused, unread=unread, **options
+            files,
+            timezone=timezone,
+            dates=dates,
+            decimal=decimal,
+            refused=refused,
+            unread=unread,
+            **options,
         )
     settings, sources = site_settings(), set()
     _publish(settings, _noting_sources(records, sources))
@@ -115,7 +145,9 @@ def import_(
         tell(f"{count:,} left out: {reason}")
     if len(refused) > _REASONS_SHOWN:
         rest = refused.most_common()[_REASONS_SHOWN:]
-        tell(f"{sum(count for _, count in rest):,} left out for {counted(len(rest), 'other reason')}")
+        tell(
+            f"{sum(count for _, count in rest):,} left out for {counted(len(rest), 'other reason')}"
+        )
     for warning in imports.noted(settings, sources):
         say(f"warning: {warning}")
     _tell_unread(unread)
@@ -149,7 +181,9 @@ def _tell_unread(unread) -> None:
 
 @app.command()
 def ingest(
-    drain: Annotated[bool, typer.Option("--drain", help="Stop at the end offsets seen at the start.")] = False,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Stop at the end offsets seen at the start.")
+    ] = False,
     worker: Annotated[str, typer.Option(help="K/N: this is worker K of N.")] = "1/1",
     from_: Annotated[
         str | None,
@@ -172,10 +206,14 @@ def ingest(
         signal.signal(name, lambda *_: stop.set())
     settings, number = site_settings(), _worker(worker)
     with served(settings, port=settings.ingest_health_port, of="FLOE_INGEST_HEALTH_PORT"):
-        report = run(settings, drain=drain, worker=number, stop=stop, on_progress=say, after_parting=from_)
+        report = run(
+            settings, drain=drain, worker=number, stop=stop, on_progress=say, after_parting=from_
+        )
     tell(str(report))
     if drain and stop.is_set():
-        raise interrupts.Interrupted("stopped: what landed is kept; floe ingest --drain lands the rest")
+        raise interrupts.Interrupted(
+            "stopped: what landed is kept; floe ingest --drain lands the rest"
+        )
 
 
 def _publish(settings, records: Iterable, *, rate: float | None = None) -> None:
@@ -207,7 +245,9 @@ def _so_far(count: int) -> None:
 
 
 class _Sentences(logging.Formatter):
-    """A line a message: the failure's story is in the reject (`undecodable`), and its bytes are there to be tried."""
+    """A line a message: the failure's story is in the reject (`undecodable`), and its bytes are
+    there to be tried.
+    """
 
     def formatException(self, ei) -> str:
         return ""

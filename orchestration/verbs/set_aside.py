@@ -12,8 +12,12 @@ from transforms.counting import counted
 from ..telling import tell
 from .shared import Format, site_settings
 
-rejects_app = typer.Typer(help="Records that broke the contract: list, show, replay.", invoke_without_command=True)
-alerts_app = typer.Typer(help="Alerts: list, acknowledge (ack), close; check who is told.", invoke_without_command=True)
+rejects_app = typer.Typer(
+    help="Records that broke the contract: list, show, replay.", invoke_without_command=True
+)
+alerts_app = typer.Typer(
+    help="Alerts: list, acknowledge (ack), close; check who is told.", invoke_without_command=True
+)
 
 Reason = Annotated[str | None, typer.Option(help="Only this reason code.")]
 Topic = Annotated[str | None, typer.Option(help="Only this topic.")]
@@ -23,7 +27,11 @@ State = Annotated[str, typer.Option(help="open, acknowledged, investigating, clo
 
 @rejects_app.callback()
 def rejects(
-    context: typer.Context, reason: Reason = None, topic: Topic = None, limit: Limit = 50, format: Format = "table"
+    context: typer.Context,
+    reason: Reason = None,
+    topic: Topic = None,
+    limit: Limit = 50,
+    format: Format = "table",
 ) -> None:
     """Records that broke the contract; without a further word, lists them."""
     if context.invoked_subcommand is None:
@@ -31,13 +39,17 @@ def rejects(
 
 
 @rejects_app.command("list")
-def rejects_list(reason: Reason = None, topic: Topic = None, limit: Limit = 50, format: Format = "table") -> None:
+def rejects_list(
+    reason: Reason = None, topic: Topic = None, limit: Limit = 50, format: Format = "table"
+) -> None:
     """The newest rejected records, without their bytes."""
     from ..printing import print_frame, require_format
     from ..rejects import list_rejects
 
     require_format(format)
-    print_frame(list_rejects(site_settings(), reason=reason, topic=topic, limit=limit), format=format)
+    print_frame(
+        list_rejects(site_settings(), reason=reason, topic=topic, limit=limit), format=format
+    )
 
 
 @rejects_app.command("show")
@@ -78,7 +90,9 @@ def alerts_list(state: State = "open", format: Format = "table") -> None:
 
 @alerts_app.command("times")
 def alerts_times(format: Format = "table") -> None:
-    """How long alerts waited for somebody, by tier: median and 90th percentile in s, and how many still wait."""
+    """How long alerts waited for somebody, by tier: median and 90th percentile in s, and how many
+    still wait.
+    """
     from ..alerts import alert_times
     from ..printing import print_frame, require_format
 
@@ -87,10 +101,16 @@ def alerts_times(format: Format = "table") -> None:
 
 
 By = Annotated[
-    str, typer.Option("--by", help="Who: a name or role of the clinic's own; else your name on this machine.")
+    str,
+    typer.Option(
+        "--by", help="Who: a name or role of the clinic's own; else your name on this machine."
+    ),
 ]
 Revision = Annotated[
-    int | None, typer.Option(help="The revision that you looked at: nothing is done where it has changed since.")
+    int | None,
+    typer.Option(
+        help="The revision that you looked at: nothing is done where it has changed since."
+    ),
 ]
 
 
@@ -110,7 +130,15 @@ def alerts_investigate(
     revision: Revision = None,
 ) -> None:
     """It is being looked into: cause, action, due day."""
-    _act(alert_id, revision, state="investigating", by=by, finding=finding, action=action, action_due_on=due)
+    _act(
+        alert_id,
+        revision,
+        state="investigating",
+        by=by,
+        finding=finding,
+        action=action,
+        action_due_on=due,
+    )
 
 
 @alerts_app.command("close")
@@ -132,14 +160,20 @@ def _act(alert_id: str, revision: int | None, *, by: str, **said: str) -> None:
     from ..alerts import act_on_alert
 
     given = {name: text or None for name, text in said.items()}
-    act_on_alert(site_settings(), alert_id, Act(by=by or getuser(), **given), seen_revision=revision)
+    act_on_alert(
+        site_settings(), alert_id, Act(by=by or getuser(), **given), seen_revision=revision
+    )
 
 
 @alerts_app.command("check")
 def alerts_check(
-    send: Annotated[bool, typer.Option("--send", help="Sends one test delivery to each sink.")] = False,
+    send: Annotated[
+        bool, typer.Option("--send", help="Sends one test delivery to each sink.")
+    ] = False,
 ) -> None:
-    """Whether the file of who is told (FLOE_ALERTS) can be meant so; with --send, whether each sink takes a delivery."""
+    """Whether the file of who is told (FLOE_ALERTS) can be meant so; with --send, whether each sink
+    takes a delivery.
+    """
     from ..alerts import check_alerts
 
     check_alerts(site_settings(), send=send)
@@ -147,7 +181,9 @@ def alerts_check(
 
 @alerts_app.command("watch")
 def alerts_watch() -> None:
-    """Watches what lands and tells whoever is on duty (FLOE_ALERTS), until SIGTERM; `floe up` runs it."""
+    """Watches what lands and tells whoever is on duty (FLOE_ALERTS), until SIGTERM; `floe up` runs
+    it.
+    """
     import signal
     import threading
 

@@ -22,7 +22,9 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same events.")]
 
 
 def site_settings():
-    """The settings (`ingest.settings.Settings`). What reads them takes longer to import than help takes to print."""
+    """The settings (`ingest.settings.Settings`). What reads them takes longer to import than help
+    takes to print.
+    """
     from ingest.settings import Settings
 
     return Settings()

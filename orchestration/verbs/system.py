@@ -21,7 +21,9 @@ broker_app = typer.Typer(help="The local Kafka broker alone.", no_args_is_help=T
 @app.command()
 def up(
     demo: Annotated[bool, typer.Option("--demo", help="Also stream simulated clinics.")] = False,
-    replay: Annotated[list[Path] | None, typer.Option(help="NDJSON files to publish first.")] = None,
+    replay: Annotated[
+        list[Path] | None, typer.Option(help="NDJSON files to publish first.")
+    ] = None,
     clinics: Clinics = 6,
     patients: Patients = 240,
     days: Days = 270,
@@ -71,7 +73,13 @@ def doctor(as_json: Json = False) -> None:
     for finding in examine(settings):
         findings.append(finding)
         if not as_json:
-            mark = "ok     " if finding.remedy is None else "missing" if finding.is_needed else "note   "
+            mark = (
+                "ok     "
+                if finding.remedy is None
+                else "missing"
+                if finding.is_needed
+                else "note   "
+            )
             tell(f"{mark}  {finding.name:<20}  {finding.found}")
             if finding.remedy:
                 tell(f"{'':>9}{'':<20}  remedy: {finding.remedy}")

@@ -1,4 +1,5 @@
-"""Verbs of the day's work, under `floe alerts`: before the session, who else was on a device, a device out of use.
+"""Verbs of the day's work, under `floe alerts`: before the session, who else was on a device, a
+device out of use.
 
 Here: their options. Not here: the lists and what is published (orchestration/work_lists.py).
 """
@@ -18,7 +19,9 @@ Why = Annotated[str, typer.Option("--why", help="Why, in words.")]
 @alerts_app.command("before")
 def alerts_before(
     clinic: Annotated[str | None, typer.Option(help="Only this clinic.")] = None,
-    all: Annotated[bool, typer.Option("--all", help="Also whoever may come and has nothing to look at.")] = False,
+    all: Annotated[
+        bool, typer.Option("--all", help="Also whoever may come and has nothing to look at.")
+    ] = False,
     format: Format = "table",
 ) -> None:
     """Who is expected today and tomorrow, and what to look at before each session."""
@@ -27,7 +30,9 @@ def alerts_before(
 
     require_format(format)
     rows = list_before(site_settings(), clinic=clinic, is_all=all, format=format)
-    say("No event books a session: who is listed is expected by course, weekday and spacing, and others may come.")
+    say(
+        "No event books a session: who is listed is expected by course, weekday and spacing, and others may come."
+    )
     print_frame(rows, format=format)
 
 
@@ -37,7 +42,9 @@ def alerts_who_else(
     device: Annotated[str | None, typer.Option(help="Any device.")] = None,
     format: Format = "table",
 ) -> None:
-    """Every patient and session on a device since its last good check, with exposure and what came after."""
+    """Every patient and session on a device since its last good check, with exposure and what came
+    after.
+    """
     from ..printing import print_frame, require_format
     from ..work_lists import list_who_else
 
@@ -53,7 +60,8 @@ def alerts_out_of_use(
     by: By,
     why: Why,
     from_: Annotated[
-        str | None, typer.Option("--from", help="From which day on, YYYY-MM-DD; default: today, UTC.")
+        str | None,
+        typer.Option("--from", help="From which day on, YYYY-MM-DD; default: today, UTC."),
     ] = None,
 ) -> None:
     """Takes a device out of use; a session on it from that day on raises an alert."""

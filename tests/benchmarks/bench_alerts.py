@@ -1,10 +1,13 @@
-"""From an event of harm to whoever is on duty: through Kafka, ingest, the watcher and a webhook, while all else is at work.
+"""From an event of harm to whoever is on duty: through Kafka, ingest, the watcher and a webhook,
+while all else is at work.
 
-Here: seconds from landing, and from publishing, to the alert's entry in the book and to a receiver, and whether each was
-told once. Not here: what a week brings (bench_alerts_week), kills (tests/faults).
+Here: seconds from landing, and from publishing, to the alert's entry in the book and to a receiver,
+and whether each was told once. Not here: what a week brings (bench_alerts_week), kills
+(tests/faults).
 
-The clinics' past lands first. Then wearables' events go out at a steady rate and burns among them, while pages are read
-and a materialisation runs. Landed is the ledger's time of the event's batch, which is before the batch is committed.
+The clinics' past lands first. Then wearables' events go out at a steady rate and burns among them,
+while pages are read and a materialisation runs. Landed is the ledger's time of the event's batch,
+which is before the batch is committed.
 """
 
 import os
@@ -63,10 +66,14 @@ def run() -> None:
             waits = [seen[of][ae] - seen[origin][ae] for ae in published]
             for share in (50, 99):
                 value = float(np.percentile(waits, share))
-                record(f"{name}{suffix}_p{share}_s", value, "s", f"from {origin} to the {of}; {what}")
+                record(
+                    f"{name}{suffix}_p{share}_s", value, "s", f"from {origin} to the {of}; {what}"
+                )
 
 
-def _measure(home: Path, *, plan: Plan, per_s: int, seconds: int) -> tuple[list[str], dict[str, dict[str, float]]]:
+def _measure(
+    home: Path, *, plan: Plan, per_s: int, seconds: int
+) -> tuple[list[str], dict[str, dict[str, float]]]:
     receiver = Receiver()
     receiver.start()
     settings = Settings(
@@ -101,7 +108,9 @@ def _measure(home: Path, *, plan: Plan, per_s: int, seconds: int) -> tuple[list[
 
 
 @contextmanager
-def _child(settings: Settings, verb: str, *, duty: Path | None = None) -> Iterator[subprocess.Popen]:
+def _child(
+    settings: Settings, verb: str, *, duty: Path | None = None
+) -> Iterator[subprocess.Popen]:
     environment = os.environ | {
         "FLOE_HOME": str(settings.home),
         "FLOE_CACHE": str(settings.cache_path),
@@ -110,7 +119,9 @@ def _child(settings: Settings, verb: str, *, duty: Path | None = None) -> Iterat
         "FLOE_ALERTS": str(duty or ""),
     }
     command = [sys.executable, "-m", "orchestration.cli", *verb.split()]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
         try:
             yield child
         finally:
@@ -124,7 +135,9 @@ def _read_pages(settings: Settings, stop: threading.Event) -> None:
     while not stop.wait(0.5):
         for page in _PAGES:
             with suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{settings.dashboards_port}{page}", timeout=20).read()
+                urllib.request.urlopen(
+                    f"http://127.0.0.1:{settings.dashboards_port}{page}", timeout=20
+                ).read()
 
 
 def _materialize(settings: Settings, stop: threading.Event) -> None:
@@ -139,7 +152,9 @@ def _wait_caught_up(settings: Settings) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     with Lake.open(settings, read_only=True) as lake, Book(book_path(settings)) as book:
         topic = "floe.sessions.v1"
-        ends = lake.sql("SELECT sum(next_offset) AS n FROM raw.stream_offsets WHERE kafka_topic = $1", [topic])["n"][0]
+        ends = lake.sql(
+            "SELECT sum(next_offset) AS n FROM raw.stream_offsets WHERE kafka_topic = $1", [topic]
+        )["n"][0]
         while sum(at for key, at in book.positions().items() if key[0] == topic) < ends:
             if time.monotonic() > deadline:
                 raise SystemExit(f"the watcher has not judged the past after {_PATIENCE_S} s")
@@ -147,16 +162,22 @@ def _wait_caught_up(settings: Settings) -> None:
 
 
 def _told(settings: Settings, receiver: Receiver, *, plan: Plan, per_s: int, seconds: int):
-    """The burns published, and by what (landed, published, alert, receiver) and burn the moment, in Unix seconds."""
+    """The burns published, and by what (landed, published, alert, receiver) and burn the moment, in
+    Unix seconds.
+    """
     sent: dict[str, float] = {}
     seen = {"published": sent, "alert": {}, "receiver": {}}
-    sender = threading.Thread(target=stream.publish, args=(settings, _events(plan, per_s, seconds, sent)), daemon=True)
+    sender = threading.Thread(
+        target=stream.publish, args=(settings, _events(plan, per_s, seconds, sent)), daemon=True
+    )
     sender.start()
     deadline = time.monotonic() + seconds + _PATIENCE_S
     with Book(book_path(settings)) as book:
         while sender.is_alive() or len(seen["receiver"]) < len(sent):
             if time.monotonic() > deadline:
-                raise SystemExit(f"{len(sent)} burns sent, {len(seen['receiver'])} arrived: the figures would be wrong")
+                raise SystemExit(
+                    f"{len(sent)} burns sent, {len(seen['receiver'])} arrived: the figures would be wrong"
+                )
             time.sleep(_LOOK_S)
             now = time.time()
             for alert in book.alerts("rule = 'harm' AND subject_id LIKE 'bench-%'"):
@@ -164,7 +185,11 @@ def _told(settings: Settings, receiver: Receiver, *, plan: Plan, per_s: int, sec
             for _, body, _ in list(receiver.taken):
                 if str(body.get("subject_id")).startswith("bench-"):
                     seen["receiver"].setdefault(body["subject_id"], now)
-    told = [body["subject_id"] for _, body, _ in receiver.taken if str(body.get("subject_id")).startswith("bench-")]
+    told = [
+        body["subject_id"]
+        for _, body, _ in receiver.taken
+        if str(body.get("subject_id")).startswith("bench-")
+    ]
     if sorted(told) != sorted(sent):
         raise SystemExit(f"{len(sent)} burns sent, {len(told)} told: the figures would be wrong")
     seen["landed"] = _landed(settings)
@@ -182,8 +207,12 @@ def _landed(settings: Settings) -> dict[str, float]:
     return {ae: at.timestamp() for ae, at in rows.iter_rows()}
 
 
-def _events(plan: Plan, per_s: int, seconds: int, sent: dict[str, float]) -> Iterator[tuple[str, bytes, bytes]]:
-    """Wearables' events at a rate, and burns among them, of which `sent` keeps when each went out."""
+def _events(
+    plan: Plan, per_s: int, seconds: int, sent: dict[str, float]
+) -> Iterator[tuple[str, bytes, bytes]]:
+    """Wearables' events at a rate, and burns among them, of which `sent` keeps when each went
+    out.
+    """
     begun, every = time.monotonic(), per_s // _BURNS_PER_S
     for number in range(per_s * seconds):
         if number % 50 == 0:
@@ -194,12 +223,27 @@ def _events(plan: Plan, per_s: int, seconds: int, sent: dict[str, float]) -> Ite
         if number % every == every // 2:
             topic, ae_id = "floe.adverse_events.v1", f"bench-{number}"
             clinic = f"C{plan.seed}-{patient % plan.clinics + 1:02d}"
-            data = {"ae_id": ae_id, "patient_id": patient_id, "clinic_id": clinic, "term": "burn", "grade": 2}
+            data = {
+                "ae_id": ae_id,
+                "patient_id": patient_id,
+                "clinic_id": clinic,
+                "term": "burn",
+                "grade": 2,
+            }
             data |= {"injury_kind": "burn", "onset_at": now.isoformat()}
             sent[ae_id] = now.timestamp()
         else:
             topic = "floe.readings.v1"
-            data = {"patient_id": patient_id, "device_id": f"w{patient}", "metric": "step_count", "unit": "{steps}"}
-            data |= {"started_at": now.isoformat(), "interval_s": 60, "values": [float(number % 90)]}
+            data = {
+                "patient_id": patient_id,
+                "device_id": f"w{patient}",
+                "metric": "step_count",
+                "unit": "{steps}",
+            }
+            data |= {
+                "started_at": now.isoformat(),
+                "interval_s": 60,
+                "values": [float(number % 90)],
+            }
         value = encode(topic, data, id=f"b{number}", source="/bench", time=now, subject=patient_id)
         yield topic, patient_id.encode(), value

@@ -1,11 +1,12 @@
-"""A week of simulated clinics as it would land: how many alerts a clinic gets a day, and whether each cause was told once.
+"""A week of simulated clinics as it would land: how many alerts a clinic gets a day, and whether
+each cause was told once.
 
-Here: the simulator's own ledger of what it planted (ingest/simulate/planted.py) held against what the watcher told, with
-copies, late and broken records, a slice that lands twice and a restart in between; the watcher's memory and speed.
-Not here: how fast a single alert is (bench_alerts).
+Here: the simulator's own ledger of what it planted (ingest/simulate/planted.py) held against what
+the watcher told, with copies, late and broken records, a slice that lands twice and a restart in
+between; the watcher's memory and speed. Not here: how fast a single alert is (bench_alerts).
 
-The month before the week lands first, a day at a time, and then each six hours of the week; what comes late lands at the
-end. Alerts are counted by the tier with which they were told.
+The month before the week lands first, a day at a time, and then each six hours of the week; what
+comes late lands at the end. Alerts are counted by the tier with which they were told.
 """
 
 import json
@@ -43,26 +44,43 @@ _TOLD = ("opened", "raised", "opened_again")
 
 def run() -> None:
     clinics = max(3, round(_CLINICS * min(1.0, scale())))
-    plan = Plan(clinics=clinics, patients=clinics * _PATIENTS_EACH, days=_DAYS, seed=12, with_readings=False)
+    plan = Plan(
+        clinics=clinics, patients=clinics * _PATIENTS_EACH, days=_DAYS, seed=12, with_readings=False
+    )
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         settings = Settings(home=Path(folder), catalog="", data="", kafka_bootstrap="")
         with Lake.open(settings) as lake:
             simulation = simulate(plan)
-            looks, seconds, again = _land_and_look(settings, lake, list(simulation.with_arrivals()), plan=plan)
+            looks, seconds, again = _land_and_look(
+                settings, lake, list(simulation.with_arrivals()), plan=plan
+            )
         events = _events(settings)
         with Book(book_path(settings)) as book:
             alerts = {(a["rule"], _as_sent(a), a["clinic_id"]): a["state"] for a in book.alerts()}
     twice = told_twice(events) + again
-    _report(plan, twice=twice, of_week=_of_week(events, plan), alerts=alerts, causes=planted(simulation.truth))
+    _report(
+        plan,
+        twice=twice,
+        of_week=_of_week(events, plan),
+        alerts=alerts,
+        causes=planted(simulation.truth),
+    )
     what = f"{plan.patients} patients, {_DAYS} days"
     record("alerts_looks_per_s", looks / seconds, "looks/s", what)
-    record("alerts_watcher_rss_mib", psutil.Process().memory_info().rss / 2**20, "MiB", f"with the simulator; {what}")
+    record(
+        "alerts_watcher_rss_mib",
+        psutil.Process().memory_info().rss / 2**20,
+        "MiB",
+        f"with the simulator; {what}",
+    )
 
 
 def _land_and_look(
     settings: Settings, lake: Lake, arrivals: list[Arrival], *, plan: Plan
 ) -> tuple[int, float, list[str]]:
-    """Looks taken, seconds that they took, and what was told of records that had all landed before."""
+    """Looks taken, seconds that they took, and what was told of records that had all landed
+    before.
+    """
     watcher = Watcher(settings, Duty(), lake)
     first: Counter = Counter()
     looks, seconds, again = 0, 0.0, []
@@ -92,7 +110,9 @@ def _news_of(watcher: Watcher, settings: Settings, *, now: datetime) -> list[str
 
 
 def _slices(arrivals: list[Arrival], plan: Plan) -> Iterator[tuple[datetime, list[Arrival]]]:
-    """(when it lands, what): days, then six hours at a time, and all that comes after the end at once."""
+    """(when it lands, what): days, then six hours at a time, and all that comes after the end at
+    once.
+    """
     week = plan.ends_at - 86_400 * _WEEK
 
     def ends(arrival: Arrival) -> int:
@@ -116,9 +136,13 @@ def _land(lake: Lake, part: list[Arrival], first: Counter, *, now: datetime) -> 
 
 
 def _events(settings: Settings) -> list[dict]:
-    """All that is to be written to the alerts' topic, in order. Not by `Book.due`, which gives the first of each alert."""
+    """All that is to be written to the alerts' topic, in order. Not by `Book.due`, which gives the
+    first of each alert.
+    """
     with closing(sqlite3.connect(book_path(settings))) as book:
-        rows = book.execute("SELECT payload FROM deliveries WHERE sink = ? ORDER BY number", [TOPIC]).fetchall()
+        rows = book.execute(
+            "SELECT payload FROM deliveries WHERE sink = ? ORDER BY number", [TOPIC]
+        ).fetchall()
     return [json.loads(payload) for (payload,) in rows]
 
 
@@ -126,13 +150,19 @@ def _of_week(events: list[dict], plan: Plan) -> Counter:
     """How often (tier, rule) was told in the week."""
     ends = datetime.fromtimestamp(plan.ends_at, UTC)
     begins = ends - timedelta(days=_WEEK)
-    told = [e for e in events if e["news"] in _TOLD and begins < datetime.fromisoformat(e["told_at"]) <= ends]
+    told = [
+        e
+        for e in events
+        if e["news"] in _TOLD and begins < datetime.fromisoformat(e["told_at"]) <= ends
+    ]
     return Counter((e["tier"], e["rule"]) for e in told)
 
 
 def told_twice(events: list[dict]) -> list[str]:
-    """A sentence for each time that a cause was told without being new: opened a second time, under whatever name; opened
-    again though it had not been closed; raised though it was no graver than it stood."""
+    """A sentence for each time that a cause was told without being new: opened a second time, under
+    whatever name; opened again though it had not been closed; raised though it was no graver than
+    it stood.
+    """
     gravity: dict[tuple, int] = {}
     is_closed: dict[tuple, bool] = {}
     wrong = []
@@ -152,12 +182,21 @@ def told_twice(events: list[dict]) -> list[str]:
 
 
 def _as_sent(alert: dict) -> str:
-    """The id that the record has in its clinic's books: without the clinic or source by which core names one of two."""
+    """The id that the record has in its clinic's books: without the clinic or source by which core
+    names one of two.
+    """
     sent = alert["subject_id"].removeprefix(f"{alert['clinic_id']}:")
     return sent.split("#")[1] if "#" in sent else sent
 
 
-def _report(plan: Plan, *, twice: list[str], of_week: Counter, alerts: dict[tuple, str], causes: set[Planted]) -> None:
+def _report(
+    plan: Plan,
+    *,
+    twice: list[str],
+    of_week: Counter,
+    alerts: dict[tuple, str],
+    causes: set[Planted],
+) -> None:
     names = {cause.rule for cause in causes}
     must = {(c.rule, c.record_id, c.clinic_id) for c in causes if c.stands}
     may = {(c.rule, c.record_id, c.clinic_id) for c in causes}
@@ -168,7 +207,12 @@ def _report(plan: Plan, *, twice: list[str], of_week: Counter, alerts: dict[tupl
     what = f"{plan.clinics} clinics, {plan.patients} patients, seed {plan.seed}"
     for tier in _TIERS:
         total = sum(n for (of_tier, _), n in of_week.items() if of_tier == tier)
-        record(f"alerts_{tier}_per_clinic_day", total / days, "1/day", f"of the last {_WEEK} days; {what}")
+        record(
+            f"alerts_{tier}_per_clinic_day",
+            total / days,
+            "1/day",
+            f"of the last {_WEEK} days; {what}",
+        )
         for rule in sorted(r for of_tier, r in of_week if of_tier == tier):
             print(f"  {rule:<30} {of_week[tier, rule] / days:8.3f}")
     record("alerts_causes_planted", len(must), "causes", what)
@@ -188,4 +232,6 @@ def _report(plan: Plan, *, twice: list[str], of_week: Counter, alerts: dict[tupl
         for rule, n in sorted(counts.items()):
             print(f"  {title}: {rule} {n}, such as {min(a for a in some if a[0] == rule)}")
     if must - of_rules or still_open or twice:
-        raise SystemExit("a cause was missed, told twice or is told without being there: see the figures above")
+        raise SystemExit(
+            "a cause was missed, told twice or is told without being there: see the figures above"
+        )

@@ -1,6 +1,7 @@
 """Decoding alone, in events a second and a processor's second.
 
-Here: batches made in memory, decoded several times, the best time recorded. Not here: Kafka and the lake.
+Here: batches made in memory, decoded several times, the best time recorded. Not here: Kafka and the
+lake.
 """
 
 import time
@@ -20,21 +21,41 @@ TURNS = 5
 
 def reading(number: int, *, samples: int) -> bytes:
     at = f"2026-03-01T{number // 3600 % 24:02d}:{number // 60 % 60:02d}:{number % 60:02d}+01:00"
-    data = {"patient_id": f"p{number % 997}", "metric": "heart_rate", "unit": "/min", "started_at": at}
+    data = {
+        "patient_id": f"p{number % 997}",
+        "metric": "heart_rate",
+        "unit": "/min",
+        "started_at": at,
+    }
     data |= {"interval_s": 1, "values": [60 + (number + k) % 40 for k in range(samples)]}
     return encode("readings", data, id=f"r{number}", source="/w", time=at)
 
 
 def session(number: int) -> bytes:
     at = "2026-03-01T08:30:00+01:00"
-    data = {"session_id": f"s{number}", "patient_id": f"p{number % 997}", "clinic_id": "c1", "modality": "whole_body"}
-    data |= {"started_at": at, "duration_s": 180, "cabin_min_temp_c": -110.5, "adverse_events_asked": True}
+    data = {
+        "session_id": f"s{number}",
+        "patient_id": f"p{number % 997}",
+        "clinic_id": "c1",
+        "modality": "whole_body",
+    }
+    data |= {
+        "started_at": at,
+        "duration_s": 180,
+        "cabin_min_temp_c": -110.5,
+        "adverse_events_asked": True,
+    }
     return encode("sessions", data, id=f"e{number}", source="/c", time=at)
 
 
 def response(number: int) -> bytes:
     at = "2026-03-01T08:30:00+01:00"
-    data = {"response_id": f"r{number}", "patient_id": f"p{number % 997}", "instrument": "rmdq", "answered_at": at}
+    data = {
+        "response_id": f"r{number}",
+        "patient_id": f"p{number % 997}",
+        "instrument": "rmdq",
+        "answered_at": at,
+    }
     data |= {"items": {f"q{k}": (number + k) % 2 for k in range(1, 25)}}
     return encode("responses", data, id=f"e{number}", source="/c", time=at)
 
@@ -61,7 +82,9 @@ def cases() -> dict[str, Batch]:
     }
     return {name: batch("floe.readings.v1", values) for name, values in readings.items()} | {
         "session": batch("floe.sessions.v1", [session(k) for k in range(_sized(20_000))]),
-        "questionnaire_24_items": batch("floe.responses.v1", [response(k) for k in range(_sized(10_000))]),
+        "questionnaire_24_items": batch(
+            "floe.responses.v1", [response(k) for k in range(_sized(10_000))]
+        ),
     }
 
 
@@ -83,7 +106,11 @@ def seconds(records: Batch) -> tuple[float, float]:
 
 def run() -> None:
     for name, records in cases().items():
-        (clock, processor), size, count = seconds(records), len(records.values[1]), len(records.values)
+        (clock, processor), size, count = (
+            seconds(records),
+            len(records.values[1]),
+            len(records.values),
+        )
         what = f"{count:,} events of {size} bytes, the best of {TURNS} turns"
         record(f"decode_{name}_events_per_s", count / clock, "events/s", what)
         record(f"decode_{name}_events_per_cpu_s", count / processor, "events/s", what)

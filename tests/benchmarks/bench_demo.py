@@ -1,8 +1,9 @@
 """From the demo's start to the first filled page: with Kafka's parts to download, and with nothing.
 
-Here: `floe up --demo` as a newcomer runs it, in homes of its own. Not here: making the environment (`make env`).
-A page counts as filled when the cohorts' table that it draws has rows and the server answers. At a scale under
-0.05 it is a few patients, and nothing is downloaded anew: that the benchmark runs is then all that it shows.
+Here: `floe up --demo` as a newcomer runs it, in homes of its own. Not here: making the environment
+(`make env`). A page counts as filled when the cohorts' table that it draws has rows and the server
+answers. At a scale under 0.05 it is a few patients, and nothing is downloaded anew: that the
+benchmark runs is then all that it shows.
 """
 
 import os
@@ -41,7 +42,13 @@ def run() -> None:
 
 def _first_page_s(home: Path, cache: str, size: tuple[int, int, int]) -> float:
     ports = [free_port() for _ in range(3)]
-    settings = Settings(home=home, cache=cache, broker_port=ports[0], dashboards_port=ports[1], dagster_port=ports[2])
+    settings = Settings(
+        home=home,
+        cache=cache,
+        broker_port=ports[0],
+        dashboards_port=ports[1],
+        dagster_port=ports[2],
+    )
     environment = os.environ | {
         "FLOE_HOME": str(home),
         "FLOE_CACHE": cache,
@@ -50,13 +57,21 @@ def _first_page_s(home: Path, cache: str, size: tuple[int, int, int]) -> float:
         "FLOE_DAGSTER_PORT": str(ports[2]),
     }
     begun = time.monotonic()
-    words = [w for pair in zip(("--clinics", "--patients", "--days"), map(str, size), strict=True) for w in pair]
+    words = [
+        w
+        for pair in zip(("--clinics", "--patients", "--days"), map(str, size), strict=True)
+        for w in pair
+    ]
     command = [sys.executable, "-m", "orchestration.cli", "up", "--demo", *words]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as floe:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as floe:
         try:
             while not _is_filled(settings):
                 if time.monotonic() - begun > _PATIENCE_S or floe.poll() is not None:
-                    raise SystemExit(f"no filled page after {time.monotonic() - begun:.0f} s: see {home / 'logs'}")
+                    raise SystemExit(
+                        f"no filled page after {time.monotonic() - begun:.0f} s: see {home / 'logs'}"
+                    )
                 time.sleep(1)
             return time.monotonic() - begun
         finally:
@@ -68,7 +83,9 @@ def _is_filled(settings: Settings) -> bool:
     try:
         with Lake.open(settings, read_only=True) as lake:
             has_rows = lake.sql("SELECT count(*) AS n FROM mart.cohort_outcomes")["n"][0] > 0
-        with urllib.request.urlopen(f"http://127.0.0.1:{settings.dashboards_port}/", timeout=5) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{settings.dashboards_port}/", timeout=5
+        ) as answer:
             return has_rows and answer.status == 200
     except (FloeError, OSError):
         return False

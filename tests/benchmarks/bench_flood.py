@@ -1,7 +1,8 @@
-"""A flood of records of a safety topic that can't be read, beside as many good ones of which one raises an alert too.
+"""A flood of records of a safety topic that can't be read, beside as many good ones of which one
+raises an alert too.
 
-Here: events a second into the lake, and their ratio, each drain in a lake of its own. Not here: that none is lost
-(tests/faults/test_flood.py).
+Here: events a second into the lake, and their ratio, each drain in a lake of its own. Not here:
+that none is lost (tests/faults/test_flood.py).
 """
 
 import tempfile
@@ -23,7 +24,10 @@ _TURNS = 3
 
 def run() -> None:
     events = max(2_000, int(_EVENTS * scale()))
-    kinds = {"good": [*_good(events - 1), (_TOPIC, b"one", None)], "flood": [_broken(k) for k in range(events)]}
+    kinds = {
+        "good": [*_good(events - 1), (_TOPIC, b"one", None)],
+        "flood": [_broken(k) for k in range(events)],
+    }
     speeds = {name: [] for name in kinds}
     for _ in range(_TURNS):
         for name, records in kinds.items():
@@ -37,7 +41,9 @@ def run() -> None:
 
 def _landed_per_s(folder: Path, records: list) -> float:
     cache = str(Path.home() / ".cache" / "floe")
-    settings = Settings(home=folder, cache=cache, broker_port=free_port(), kafka_bootstrap="", kafka_partitions=4)
+    settings = Settings(
+        home=folder, cache=cache, broker_port=free_port(), kafka_bootstrap="", kafka_partitions=4
+    )
     broker.start(settings, detached=False)
     try:
         stream.publish(settings, records)
@@ -45,13 +51,20 @@ def _landed_per_s(folder: Path, records: list) -> float:
     finally:
         broker.stop(settings)
     if report.events < len(records):
-        raise SystemExit(f"{len(records)} records sent, {report.events} landed: the figures would be wrong")
+        raise SystemExit(
+            f"{len(records)} records sent, {report.events} landed: the figures would be wrong"
+        )
     return report.events / report.seconds
 
 
 def _good(count: int):
     for k in range(count):
-        data = {"session_id": f"s{k}", "patient_id": f"p{k % 97}", "clinic_id": "c", "modality": "local"}
+        data = {
+            "session_id": f"s{k}",
+            "patient_id": f"p{k % 97}",
+            "clinic_id": "c",
+            "modality": "local",
+        }
         value = encode(_TOPIC, data | {"started_at": _TIME}, id=str(k), source="/bench", time=_TIME)
         yield _TOPIC, b"p%d" % (k % 97), value
 

@@ -1,8 +1,10 @@
-"""From Kafka into the lake, beside the same consumer polling and discarding; one reading an event, and sixty.
+"""From Kafka into the lake, beside the same consumer polling and discarding; one reading an event,
+and sixty.
 
-Here: events a second, readings a second, ratios, peak memory. Not here: decoding alone (bench_decode).
-A turn polls all, then with kafka-python's own consumer (ours reads record batches itself, several times as fast, so
-that the ratio to it says little of landing), then ingests all, each in a process of its own; figures are medians.
+Here: events a second, readings a second, ratios, peak memory. Not here: decoding alone
+(bench_decode). A turn polls all, then with kafka-python's own consumer (ours reads record batches
+itself, several times as fast, so that the ratio to it says little of landing), then ingests all,
+each in a process of its own; figures are medians.
 """
 
 import json
@@ -26,7 +28,8 @@ _EVENTS = 400_000
 _TURNS = 4
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
-# Run in a child: prints seconds, events, peak resident MiB (the interpreter's start is not counted).
+# Run in a child: prints seconds, events, peak resident MiB (the interpreter's start is not
+# counted).
 _POLL = """
 import json, resource, sys, time
 from ingest.settings import Settings
@@ -85,7 +88,9 @@ def _measure(folder: Path, *, readings: int, events: int) -> None:
             library_s, counted, _ = _child(_POLL_LIBRARY, lake)
             ingest_s, landed, peak_mib = _child(_INGEST, lake)
             if not count == counted == landed == events:
-                raise SystemExit(f"{events} events sent, {count} polled, {landed} landed: the figures would be wrong")
+                raise SystemExit(
+                    f"{events} events sent, {count} polled, {landed} landed: the figures would be wrong"
+                )
             polled.append(events / poll_s)
             by_library.append(events / library_s)
             ingested.append(events / ingest_s)
@@ -97,7 +102,12 @@ def _measure(folder: Path, *, readings: int, events: int) -> None:
     what = f"{events:,} events of {readings} reading{'s' * (readings > 1)}, {_TURNS} turns, encryption on"
     suffix = "" if readings == 1 else f"_{readings}"
     record(f"poll_events_per_s{suffix}", median(polled), "events/s", what)
-    record(f"poll_library_events_per_s{suffix}", median(by_library), "events/s", f"kafka-python's consumer; {what}")
+    record(
+        f"poll_library_events_per_s{suffix}",
+        median(by_library),
+        "events/s",
+        f"kafka-python's consumer; {what}",
+    )
     record(f"publish_events_per_s{suffix}", published_per_s, "events/s", what)
     record(f"ingest_events_per_s{suffix}", median(ingested), "events/s", what)
     record(f"ingest_vs_poll_ratio{suffix}", median(ratios), "1", what)
@@ -109,7 +119,9 @@ def _measure(folder: Path, *, readings: int, events: int) -> None:
 
 def _child(program: str, settings: Settings) -> list[float]:
     arguments = json.dumps(settings.model_dump(mode="json"))
-    done = subprocess.run([sys.executable, "-c", program, arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, arguments], capture_output=True, text=True, check=True
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -122,13 +134,21 @@ def _events(count: int, readings: int):
             "device_id": f"w{number % 1000:04d}",
             "metric": "step_count",
             "unit": "{steps}",
-            "started_at": (at := _START + timedelta(minutes=readings * (number // 1000))).isoformat(),
+            "started_at": (
+                at := _START + timedelta(minutes=readings * (number // 1000))
+            ).isoformat(),
             "interval_s": 60,
             "values": values,
         }
-        yield _TOPIC, patient.encode(), encode(_TOPIC, data, id=f"r{number}", source="/bench", time=at, subject=patient)
+        yield (
+            _TOPIC,
+            patient.encode(),
+            encode(_TOPIC, data, id=f"r{number}", source="/bench", time=at, subject=patient),
+        )
 
 
 def _settings(home: Path) -> Settings:
     cache = str(Path.home() / ".cache" / "floe")
-    return Settings(home=home, cache=cache, broker_port=free_port(), kafka_bootstrap="", kafka_partitions=4)
+    return Settings(
+        home=home, cache=cache, broker_port=free_port(), kafka_bootstrap="", kafka_partitions=4
+    )

@@ -34,7 +34,13 @@ def _trial(patients: int) -> pl.DataFrame:
     generator = np.random.default_rng(7)
     level = generator.normal(5, 2, patients)
     rows = [
-        (f"P{k}", "AB"[k % 2], "FM"[k // 2 % 2], f"v{v}", level[k] - 0.2 * v * (k % 2) + generator.normal(0, 1))
+        (
+            f"P{k}",
+            "AB"[k % 2],
+            "FM"[k // 2 % 2],
+            f"v{v}",
+            level[k] - 0.2 * v * (k % 2) + generator.normal(0, 1),
+        )
         for k in range(patients)
         for v in range(_VISITS)
         if generator.random() > 0.1

@@ -1,11 +1,14 @@
-"""A full recompute of a year of minute-level wearables, beside DuckDB's bare scan and aggregation of the same rows.
+"""A full recompute of a year of minute-level wearables, beside DuckDB's bare scan and aggregation
+of the same rows.
 
-Here: 1,000 patients (times BENCH_SCALE), steps and heart rate every minute of a year, an event an hour, written
-straight to the lake; one event in a hundred landed twice, one in two hundred sent again in another event. From these
-rows core.activity_days and mart.adact are computed and stored. Not here: ingest (bench_ingest).
+Here: 1,000 patients (times BENCH_SCALE), steps and heart rate every minute of a year, an event an
+hour, written straight to the lake; one event in a hundred landed twice, one in two hundred sent
+again in another event. From these rows core.activity_days and mart.adact are computed and stored.
+Not here: ingest (bench_ingest).
 
-Two bare aggregations of a sum a patient, metric and day: of the lists as they are stored, the fastest that DuckDB
-does, which the ratio is of; and of unnested samples, as an analyst would write it.
+Two bare aggregations of a sum a patient, metric and day: of the lists as they are stored, the
+fastest that DuckDB does, which the ratio is of; and of unnested samples, as an analyst would write
+it.
 """
 
 import resource
@@ -52,9 +55,7 @@ SELECT 'floe.readings.v1' AS kafka_topic, 'bench' AS kafka_topic_id, CAST(p % 2 
         WHEN h % 24 >= 21 THEN NULL ELSE 55.0 + hash(h, p, k) % 60 END) AS "values"
 FROM sent ORDER BY h // 24, p, h, m
 """
-_LISTS = (
-    'SELECT patient_id, metric, CAST(started_at AS DATE) AS day, sum(list_sum("values")) FROM raw.readings GROUP BY ALL'
-)
+_LISTS = 'SELECT patient_id, metric, CAST(started_at AS DATE) AS day, sum(list_sum("values")) FROM raw.readings GROUP BY ALL'
 _UNNESTED = """SELECT patient_id, metric, day, sum(value) FROM (
     SELECT patient_id, metric, CAST(started_at AS DATE) AS day, unnest("values") AS value
     FROM raw.readings) GROUP BY ALL"""
@@ -77,17 +78,30 @@ def run() -> None:
 def _write(lake: Lake, patients: int) -> int:
     """Fills the lake; gives the number of readings landed, copies and nulls included."""
     for first in range(0, _DAYS, _WRITTEN_AT_ONCE):
-        given = {"start": _START, "patients": patients, "first": first, "last": min(first + _WRITTEN_AT_ONCE, _DAYS)}
+        given = {
+            "start": _START,
+            "patients": patients,
+            "first": first,
+            "last": min(first + _WRITTEN_AT_ONCE, _DAYS),
+        }
         lake.write(lambda writer, given=given: writer.execute(_EVENTS, given))
     ids = [f"P{p}" for p in range(patients)]
     clinic = {"clinic_id": "C1", "timezone": "Europe/Berlin"}
-    subject = {"STUDYID": "bench", "SITEID": "C1", "DAY1DT": date(2025, 1, 29), "TIMEZONE": "Europe/Berlin", "NSESS": 0}
+    subject = {
+        "STUDYID": "bench",
+        "SITEID": "C1",
+        "DAY1DT": date(2025, 1, 29),
+        "TIMEZONE": "Europe/Berlin",
+        "NSESS": 0,
+    }
     for table, made in (
         (CORE_TABLES["clinics"], [clinic]),
         (CORE_TABLES["patients"], [{"patient_id": p, "clinic_id": "C1"} for p in ids]),
         (MART_TABLES["adsl"], [subject | {"USUBJID": p} for p in ids]),
     ):
-        frame = pl.DataFrame([dict.fromkeys(table.names) | row for row in made], schema=table.polars_schema)
+        frame = pl.DataFrame(
+            [dict.fromkeys(table.names) | row for row in made], schema=table.polars_schema
+        )
         lake.write(lambda writer, table=table, frame=frame: writer.replace(table, frame))
     return int(lake.sql('SELECT sum(len("values")) FROM raw.readings').item())
 
@@ -117,9 +131,18 @@ def _seconds(work: Callable[[], object], turns: int = _TURNS) -> float:
 
 
 def _report(
-    patients: int, readings: int, *, bare: float, unnested: float, core: float, mart: float, memory: float
+    patients: int,
+    readings: int,
+    *,
+    bare: float,
+    unnested: float,
+    core: float,
+    mart: float,
+    memory: float,
 ) -> None:
-    conditions = f"{patients} patients, {readings:,} readings of a year, encrypted lake, medians of {_TURNS}"
+    conditions = (
+        f"{patients} patients, {readings:,} readings of a year, encrypted lake, medians of {_TURNS}"
+    )
     print(f"{'bare, lists':<16} {bare:8.2f} s\n{'bare, unnested':<16} {unnested:8.2f} s (one turn)")
     print(f"{'activity_days':<16} {core:8.2f} s\n{'adact':<16} {mart:8.2f} s")
     seconds = core + mart

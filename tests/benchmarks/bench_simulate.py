@@ -18,7 +18,10 @@ def run() -> None:
     patients, days = max(10, round(full.patients * scale())), max(60, round(full.days * scale()))
     _measure(Plan(patients=patients, days=days), name="demo")
     minutes = max(2, round(200 * scale()))
-    _measure(Plan(patients=minutes, days=120, wearables_share=1.0, minute_level_share=1.0), name="minutes")
+    _measure(
+        Plan(patients=minutes, days=120, wearables_share=1.0, minute_level_share=1.0),
+        name="minutes",
+    )
 
 
 def _measure(plan: Plan, *, name: str) -> None:

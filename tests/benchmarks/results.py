@@ -33,6 +33,8 @@ def record(name: str, value: float, unit: str, conditions: str) -> None:
     FILE.parent.mkdir(exist_ok=True)
     figures = json.loads(FILE.read_text()) if FILE.exists() else []
     figures = [f for f in figures if f["name"] != name]
-    figures.append({"name": name, "value": value, "unit": unit, "conditions": f"{conditions}; {machine()}"})
+    figures.append(
+        {"name": name, "value": value, "unit": unit, "conditions": f"{conditions}; {machine()}"}
+    )
     FILE.write_text(json.dumps(sorted(figures, key=lambda f: f["name"]), indent=1) + "\n")
     print(f"{name:<34} {value:>14,.3f} {unit:<12} {conditions}")

@@ -1,7 +1,7 @@
 """A real browser on the real application over a small lake.
 
-Here: starting both, what every page is watched for. Not here: what a page must do (the tests). Without Chromium these
-tests are skipped: CHROMIUM names another one than /usr/bin/chromium.
+Here: starting both, what every page is watched for. Not here: what a page must do (the tests).
+Without Chromium these tests are skipped: CHROMIUM names another one than /usr/bin/chromium.
 """
 
 import os
@@ -54,7 +54,9 @@ def serve():
 
 @pytest.fixture
 def serve_alone():
-    """serve_alone(settings) -> address, stop: a server of one test, which may stop it under the page's feet."""
+    """serve_alone(settings) -> address, stop: a server of one test, which may stop it under the
+    page's feet.
+    """
     return _served
 
 
@@ -62,7 +64,9 @@ def _served(settings):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="error")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -92,16 +96,22 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium, request):
-    """visit(url, scheme="light", width=1360) -> page, filled; at the end no error was logged, nothing sent out."""
+    """visit(url, scheme="light", width=1360) -> page, filled; at the end no error was logged,
+    nothing sent out.
+    """
     troubles, contexts = [], []
 
     def go(url: str, *, scheme: str = "light", width: int = 1360) -> Page:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: troubles.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: troubles.append(str(e)))
-        page.on("request", lambda r: None if _is_here(r.url) else troubles.append(f"sent to {r.url}"))
+        page.on(
+            "request", lambda r: None if _is_here(r.url) else troubles.append(f"sent to {r.url}")
+        )
         page.goto(url)
         settle(page)
         return page
@@ -131,7 +141,9 @@ def settle(page: Page, *, timeout_s: float = 60) -> None:
 
 
 def until(page: Page, condition: str, *, timeout_s: float = 60) -> None:
-    """Until the expression holds; the pages' content policy keeps a browser's own waiting from evaluating it."""
+    """Until the expression holds; the pages' content policy keeps a browser's own waiting from
+    evaluating it.
+    """
     ends = time.monotonic() + timeout_s
     while not page.evaluate(condition):
         assert time.monotonic() < ends, f"not in {timeout_s:.0f} s: {condition}"

@@ -1,4 +1,6 @@
-"""The pages in a real browser: they fill, let nothing out, are accessible, and a link gives the same screen."""
+"""The pages in a real browser: they fill, let nothing out, are accessible, and a link gives the
+same screen.
+"""
 
 import os
 from pathlib import Path
@@ -28,10 +30,14 @@ URLS = {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", URLS)
 def test_page_is_accessible(visit, address, name, scheme):
-    """axe finds nothing, in light and dark; the fixture sees that no error is logged and nothing is sent out."""
+    """axe finds nothing, in light and dark; the fixture sees that no error is logged and nothing is
+    sent out.
+    """
     page = visit(address + URLS[name], scheme=scheme)
     found = Axe().run(page)
-    assert [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found.response["violations"]] == []
+    assert [
+        (v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found.response["violations"]
+    ] == []
     folder = os.environ.get("FLOE_SCREENSHOTS")
     if folder:
         picture(page, Path(folder) / f"{name}-{scheme}.png")
@@ -47,7 +53,9 @@ def picture(page, path: Path) -> None:
 
 @pytest.mark.parametrize("name", URLS)
 def test_figures_are_light(visit, address, name):
-    """The budget of what is drawn: at most 30 traces, 2,000 marks and 500 KB a figure, each of a fixed height."""
+    """The budget of what is drawn: at most 30 traces, 2,000 marks and 500 KB a figure, each of a
+    fixed height.
+    """
     page = visit(address + URLS[name])
     for figure in page.evaluate(_FIGURES):
         assert figure["traces"] <= 30, figure
@@ -71,7 +79,12 @@ def test_no_button_shares(visit, address, name):
     )
     assert labels  # the bar itself is there
     assert [t for t in labels if "share" in t.lower() or "cloud" in t.lower()] == []
-    assert page.evaluate("[...document.links].map(a => a.href).filter(h => !h.startsWith(location.origin))") == []
+    assert (
+        page.evaluate(
+            "[...document.links].map(a => a.href).filter(h => !h.startsWith(location.origin))"
+        )
+        == []
+    )
 
 
 def test_dark_is_dark_everywhere(visit, address):
@@ -103,12 +116,20 @@ _WIDER = """[...document.querySelectorAll('.scroller, .ag-center-cols-viewport')
 
 
 def test_paper_is_light(visit, address):
-    """Printed from dark the page and its cards are white, their text is dark, the charts are turned round and uncut."""
+    """Printed from dark the page and its cards are white, their text is dark, the charts are turned
+    round and uncut.
+    """
     page = visit(f"{address}/", scheme="dark")
     page.emulate_media(media="print")
     style = """([s, p]) => getComputedStyle(document.querySelector(s))[p]"""
-    assert all(_brightness(page.evaluate(style, [s, "backgroundColor"])) > 250 for s in ("body", ".card", ".tile"))
-    assert all(_brightness(page.evaluate(style, [s, "color"])) < 100 for s in ("h1", ".card-title", ".tile-value"))
+    assert all(
+        _brightness(page.evaluate(style, [s, "backgroundColor"])) > 250
+        for s in ("body", ".card", ".tile")
+    )
+    assert all(
+        _brightness(page.evaluate(style, [s, "color"])) < 100
+        for s in ("h1", ".card-title", ".tile-value")
+    )
     assert page.evaluate(style, [".main-svg", "filter"]).startswith("invert(1)")
     assert page.evaluate(style, [".frame", "overflow"]) == "visible"
     assert not page.locator(".controls").is_visible()
@@ -142,7 +163,9 @@ def test_figures_of_another_selection_are_dimmed(home, serve_alone, chromium):
 
 
 def test_a_lost_connection_is_said_and_its_figures_stay_dimmed(home, serve_alone, chromium):
-    """Without its server the page says since when; a filter chosen then never stands over the figures of before."""
+    """Without its server the page says since when; a filter chosen then never stands over the
+    figures of before.
+    """
     address, stop = serve_alone(Settings(home=home, kafka_bootstrap="127.0.0.1:1"))
     page = chromium.new_page()
     page.goto(f"{address}/")
@@ -166,12 +189,16 @@ def _paper(page) -> str:
 
 
 def _brightness(colour: str) -> float:
-    numbers = [int(n) for n in colour.removeprefix("rgba").removeprefix("rgb").strip("() ").split(",")[:3]]
+    numbers = [
+        int(n) for n in colour.removeprefix("rgba").removeprefix("rgb").strip("() ").split(",")[:3]
+    ]
     return sum(numbers) / 3
 
 
 def test_filter_changes_numbers_and_link_reproduces_them(visit, address):
-    """Choosing a clinic changes URL and numbers; the URL in a new window gives the same screen; back goes back."""
+    """Choosing a clinic changes URL and numbers; the URL in a new window gives the same screen;
+    back goes back.
+    """
     page = visit(f"{address}/")
     first = page.inner_text("#trajectory-caption")
     page.locator("#choose-clinic").click()
@@ -209,7 +236,9 @@ def test_pages_by_keyboard(visit, address):
     page.wait_for_url("**/durability?clinic=C1")
     settle(page)
     assert page.title() == "Durability · Floe"
-    assert page.evaluate("document.querySelector('[aria-current=page]').textContent") == "Durability"
+    assert (
+        page.evaluate("document.querySelector('[aria-current=page]').textContent") == "Durability"
+    )
 
 
 def test_a_serious_event_leads_to_its_patient(visit, address):
@@ -232,7 +261,9 @@ def test_own_choice_of_a_page_is_in_the_url(visit, address):
     page.wait_for_timeout(500)
     other = visit(page.url)
     assert other.inner_text("#control-chart-caption") == page.inner_text("#control-chart-caption")
-    assert "Special cause, concern: a point beyond the limits, high" in other.inner_text("#spc-icons")
+    assert "Special cause, concern: a point beyond the limits, high" in other.inner_text(
+        "#spc-icons"
+    )
 
 
 def test_table_behind_a_chart(visit, address):
@@ -247,7 +278,9 @@ def test_table_behind_a_chart(visit, address):
 
 
 def test_outside_network_holds_no_small_cell(visit, home, serve, chromium):
-    """What the server sends to a reader from outside, looked at on the wire: no patient, no marked cell."""
+    """What the server sends to a reader from outside, looked at on the wire: no patient, no marked
+    cell.
+    """
     address = serve(Settings(home=home, kafka_bootstrap="127.0.0.1:1", viewer_role="outside"))
     sent = []
     small = [f"{path}?clinic=C2" for path in ("/", "/durability", "/treatment", "/care", "/safety")]
@@ -256,7 +289,11 @@ def test_outside_network_holds_no_small_cell(visit, home, serve, chromium):
         page = context.new_page()
         page.on(
             "response",
-            lambda r: sent.append(r.text()) if "_dash-update-component" in r.url and r.status == 200 else None,
+            lambda r: (
+                sent.append(r.text())
+                if "_dash-update-component" in r.url and r.status == 200
+                else None
+            ),
         )
         page.goto(address + path)
         if path in (BEFORE.path, DEVICES.path):  # lists, without a chart to wait for
@@ -266,7 +303,9 @@ def test_outside_network_holds_no_small_cell(visit, home, serve, chromium):
         context.close()
     assert len(sent) > len(PAGES)
     said = "".join(sent)
-    assert [s for s in ('"P1"', '"P2"', "[P1]", "AL1", "P-SECRET", "P-SAMPLE", "n = 3)") if s in said] == []
+    assert [
+        s for s in ('"P1"', '"P2"', "[P1]", "AL1", "P-SECRET", "P-SAMPLE", "n = 3)") if s in said
+    ] == []
     assert "suppressed" in said
 
 
@@ -274,7 +313,10 @@ def test_pause_stops_the_clock(visit, address):
     """While paused no look for news is made; without it they come every 5 s (WCAG 2.2.2)."""
     page = visit(f"{address}/operations")
     looks = []
-    page.on("request", lambda r: looks.append(r.url) if "marts-version" in (r.post_data or "")[:60] else None)
+    page.on(
+        "request",
+        lambda r: looks.append(r.url) if "marts-version" in (r.post_data or "")[:60] else None,
+    )
     page.get_by_role("switch", name="Pause").click(force=True)
     page.wait_for_timeout(7_000)
     assert looks == []

@@ -17,7 +17,9 @@ PAGES = {"/before": "#before-sessions table.sheet", "/devices?device=D1": "#who-
 
 @pytest.fixture(scope="module")
 def work_address(tmp_path_factory, serve) -> str:
-    settings = Settings(home=tmp_path_factory.mktemp("work") / "home", kafka_bootstrap="127.0.0.1:1")
+    settings = Settings(
+        home=tmp_path_factory.mktemp("work") / "home", kafka_bootstrap="127.0.0.1:1"
+    )
     fill(settings, now=datetime.now(UTC))
     return serve(settings)
 
@@ -27,7 +29,9 @@ def open_page(chromium, work_address):
     contexts = []
 
     def go(path: str, *, scheme: str = "light", width: int = 1280):
-        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
+        contexts.append(
+            chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        )
         page = contexts[-1].new_page()
         page.goto(work_address + path)
         until(page, f"!!document.querySelector('{PAGES[path]}')")
@@ -44,7 +48,9 @@ def test_a_list_is_accessible_and_fits(open_page, path, scheme, width):
     """axe finds nothing; nothing scrolls sideways but a table within its card."""
     page = open_page(path, scheme=scheme, width=width)
     found = Axe().run(page)
-    assert [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found.response["violations"]] == []
+    assert [
+        (v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found.response["violations"]
+    ] == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 

@@ -1,11 +1,13 @@
-"""`make crashes`: Floe dies at seeded points of its own code, starts again, and everything acknowledged is counted.
+"""`make crashes`: Floe dies at seeded points of its own code, starts again, and everything
+acknowledged is counted.
 
-Here: drawing the points, the deaths, the restarts, the table. Not here: the parts that die (victim.py), the list that
-their work is held against (books.py).
+Here: drawing the points, the deaths, the restarts, the table. Not here: the parts that die
+(victim.py), the list that their work is held against (books.py).
 
-CRASHES (1,000) points, drawn by CRASHES_SEED (1), over ingest, upkeep, materialisation and `floe up`; a tenth are
-real kills (-9) at a random moment, the others end at a line: by an exit on the spot, or by an error there, in turn.
-After each the part starts again and must come to its end; then the lake is compared with the list.
+CRASHES (1,000) points, drawn by CRASHES_SEED (1), over ingest, upkeep, materialisation and
+`floe up`; a tenth are real kills (-9) at a random moment, the others end at a line: by an exit on
+the spot, or by an error there, in turn. After each the part starts again and must come to its end;
+then the lake is compared with the list.
 """
 
 import json
@@ -64,7 +66,9 @@ class Ground:
         self.whole_s = 1.0
 
     def prepare(self) -> None:
-        """A first run makes the lake, a second notes the lines of a usual run, a third, without tracing, how long it takes."""
+        """A first run makes the lake, a second notes the lines of a usual run, a third, without
+        tracing, how long it takes.
+        """
         self.work()
         self.run()
         self.work()
@@ -103,7 +107,11 @@ class Ground:
         """How it died; None where no draw was come by."""
         for _ in range(_DRAWS):
             self.work()
-            if death := self._killed() if number % _KILLED_EVERY == 0 else self._dead_at(self._point(number)):
+            if (
+                death := self._killed()
+                if number % _KILLED_EVERY == 0
+                else self._dead_at(self._point(number))
+            ):
                 return death
             tally.not_reached += 1
         return None
@@ -113,7 +121,9 @@ class Ground:
         return Point(file, line, self.seed.randint(1, count), (EXIT, RAISE)[number % 2])
 
     def _dead_at(self, point: Point) -> str | None:
-        """An error at any line may leave a thread that waits for another forever: that one is killed."""
+        """An error at any line may leave a thread that waits for another forever: that one is
+        killed.
+        """
         process = self._start(self.part, point=point)
         process.join(_HANGS_S + 5 * self.whole_s)
         if process.exitcode is None:
@@ -137,9 +147,19 @@ class Ground:
         return process.exitcode
 
     def _start(self, part: str, **options):
-        environment = {"FLOE_HOME": str(self.settings.home), "FLOE_BROKER_PORT": str(self.settings.broker_port)}
-        environment |= {"FLOE_CACHE": self.settings.cache, "FLOE_INGEST_LINGER_MS": "10", "FLOE_LAKE_THREADS": "1"}
-        environment |= {"FLOE_DASHBOARDS_PORT": str(self.settings.dashboards_port), "FLOE_HEALTH_PORT": "0"}
+        environment = {
+            "FLOE_HOME": str(self.settings.home),
+            "FLOE_BROKER_PORT": str(self.settings.broker_port),
+        }
+        environment |= {
+            "FLOE_CACHE": self.settings.cache,
+            "FLOE_INGEST_LINGER_MS": "10",
+            "FLOE_LAKE_THREADS": "1",
+        }
+        environment |= {
+            "FLOE_DASHBOARDS_PORT": str(self.settings.dashboards_port),
+            "FLOE_HEALTH_PORT": "0",
+        }
         environment |= {"FLOE_DAGSTER_PORT": str(self.settings.dagster_port)}
         process = _VICTIMS.Process(target=live, args=(part, environment, self.log), kwargs=options)
         process.start()
@@ -157,11 +177,17 @@ class Ground:
 
     def compare(self) -> Account:
         with Lake.open(self.settings, read_only=True) as lake:
-            return self.books.compare_core(lake) if self.part == "materialise" else self.books.compare(lake)
+            return (
+                self.books.compare_core(lake)
+                if self.part == "materialise"
+                else self.books.compare(lake)
+            )
 
 
 class UpGround(Ground):
-    """`floe up` with a broker of its own: it is up when what was sent has landed, and must then stop in order."""
+    """`floe up` with a broker of its own: it is up when what was sent has landed, and must then
+    stop in order.
+    """
 
     def work(self) -> None:
         pass  # what was sent before the last stop, and not landed, is still to do
@@ -183,7 +209,9 @@ class UpGround(Ground):
         return landed_s
 
     def _is_up(self) -> bool:
-        return stream.is_reachable(self.settings, timeout_s=1) and bool(stream.topic_ids(self.settings))
+        return stream.is_reachable(self.settings, timeout_s=1) and bool(
+            stream.topic_ids(self.settings)
+        )
 
     def compare(self) -> Account:
         """Whatever was left to land lands, and nothing else runs: then the lists must agree."""
@@ -195,7 +223,9 @@ class UpGround(Ground):
         return super().compare()
 
     def _dead_at(self, point: Point) -> str | None:
-        """Told to stop once it has had time to come by its point, so that the lines of stopping have their turn."""
+        """Told to stop once it has had time to come by its point, so that the lines of stopping
+        have their turn.
+        """
         process = self._start(self.part, point=point)
         process.join(2 * self.whole_s)
         if process.exitcode is None:
@@ -217,7 +247,9 @@ class UpGround(Ground):
         end = time.monotonic() + _PATIENCE_S
         while True:
             assert process.is_alive(), f"floe up ended with {process.exitcode}, see {self.log}"
-            assert time.monotonic() < end, f"floe up did not land within {_PATIENCE_S} s, see {self.log}"
+            assert time.monotonic() < end, (
+                f"floe up did not land within {_PATIENCE_S} s, see {self.log}"
+            )
             try:
                 if until():
                     return
@@ -229,7 +261,9 @@ class UpGround(Ground):
         """Processes of this home that outlive it by more than a moment."""
         for _ in range(50):
             left = [
-                " ".join(p.cmdline())[:100] for p in psutil.process_iter() if p.pid != os.getpid() and self._is_of(p)
+                " ".join(p.cmdline())[:100]
+                for p in psutil.process_iter()
+                if p.pid != os.getpid() and self._is_of(p)
             ]
             if not left:
                 break
@@ -241,7 +275,8 @@ class UpGround(Ground):
             is_alive = process.status() != psutil.STATUS_ZOMBIE
             home = str(self.settings.home)
             return is_alive and (
-                process.environ().get("FLOE_HOME") == home or any(home in w for w in process.cmdline())
+                process.environ().get("FLOE_HOME") == home
+                or any(home in w for w in process.cmdline())
             )
         except psutil.Error:
             return False
@@ -258,18 +293,24 @@ def _grounds(seed: random.Random) -> Iterator[dict[str, Ground]]:
         stream.ensure_topics(shared)
         try:
             grounds = {
-                part: Ground(part, folder, _settings(folder / part, cache, shared.broker_port), seed)
+                part: Ground(
+                    part, folder, _settings(folder / part, cache, shared.broker_port), seed
+                )
                 for part in SHARES
                 if part != "up"
             }
-            yield grounds | {"up": UpGround("up", folder, _settings(folder / "up", cache, free_port()), seed)}
+            yield grounds | {
+                "up": UpGround("up", folder, _settings(folder / "up", cache, free_port()), seed)
+            }
         finally:
             broker.stop(shared)
 
 
 def _settings(home: Path, cache: str, port: int) -> Settings:
     ports = {"dashboards_port": free_port(), "dagster_port": free_port()}
-    return Settings(home=home, cache=cache, broker_port=port, kafka_bootstrap="", catalog="", data="", **ports)
+    return Settings(
+        home=home, cache=cache, broker_port=port, kafka_bootstrap="", catalog="", data="", **ports
+    )
 
 
 def _turns(count: int, seed: random.Random) -> list[str]:
@@ -309,7 +350,9 @@ def _keep_logs(grounds: dict[str, Ground], tallies: dict[str, Tally]) -> None:
 
 
 def _told(tallies: dict[str, Tally], seed: int) -> int:
-    print(f"\n{'part':<12} {'points':>7} {'kills':>6} {'lost':>5} {'doubled':>8} {'again, median s':>16} {'max s':>6}")
+    print(
+        f"\n{'part':<12} {'points':>7} {'kills':>6} {'lost':>5} {'doubled':>8} {'again, median s':>16} {'max s':>6}"
+    )
     for part, t in tallies.items():
         again = f"{statistics.median(t.again_s):>16.1f} {max(t.again_s):>6.1f}" if t.again_s else ""
         print(f"{part:<12} {t.points:>7,} {t.kills:>6,} {t.lost:>5,} {t.doubled:>8,} {again}")

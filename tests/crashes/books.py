@@ -1,4 +1,5 @@
-"""The independent list: what Kafka acknowledged, kept by whoever sent it, and what the lake says of it.
+"""The independent list: what Kafka acknowledged, kept by whoever sent it, and what the lake says of
+it.
 
 Here: sending, the list, the comparison. Not here: who dies when.
 """
@@ -39,7 +40,9 @@ class Books:
         self.broken: set[bytes] = set()
 
     def send(self, count: int) -> None:
-        """Publishes and, once Kafka has acknowledged all of them, writes them down: else none of them is on the list."""
+        """Publishes and, once Kafka has acknowledged all of them, writes them down: else none of
+        them is on the list.
+        """
         numbers = range(self.sent, self.sent + count)
         self.sent += count
         stream.publish(self.settings, [self._record(n) for n in numbers])
@@ -62,21 +65,30 @@ class Books:
         return (
             TOPIC,
             self._key(number),
-            encode(TOPIC, data | {"started_at": time}, id=str(number), source=self.source, time=time),
+            encode(
+                TOPIC, data | {"started_at": time}, id=str(number), source=self.source, time=time
+            ),
         )
 
     def compare(self, lake: Lake) -> Account:
-        rows = lake.sql("SELECT event_id FROM raw.sessions WHERE source = $1", [self.source])["event_id"].to_list()
-        rejects = lake.sql("SELECT key FROM raw.rejects WHERE starts_with(decode(key), $1)", [self.source])[
-            "key"
+        rows = lake.sql("SELECT event_id FROM raw.sessions WHERE source = $1", [self.source])[
+            "event_id"
         ].to_list()
+        rejects = lake.sql(
+            "SELECT key FROM raw.rejects WHERE starts_with(decode(key), $1)", [self.source]
+        )["key"].to_list()
         lost = len(self.whole - set(rows)) + len(self.broken - set(rejects))
         doubled = len(rows) - len(set(rows)) + len(rejects) - len(set(rejects))
-        return Account(lost, doubled, [sentence for is_true, sentence in proofs(lake) if is_true is False])
+        return Account(
+            lost, doubled, [sentence for is_true, sentence in proofs(lake) if is_true is False]
+        )
 
     def compare_core(self, lake: Lake) -> Account:
         """What was materialised: each session that had landed once, by its id."""
-        names = lake.sql("SELECT session_id FROM core.sessions WHERE starts_with(session_id, $1)", [f"{self.source}/"])
+        names = lake.sql(
+            "SELECT session_id FROM core.sessions WHERE starts_with(session_id, $1)",
+            [f"{self.source}/"],
+        )
         ids = [name.rpartition("/")[2] for name in names["session_id"]]
         account = self.compare(lake)
         account.lost += len(self.whole - set(ids))

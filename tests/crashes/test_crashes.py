@@ -1,4 +1,6 @@
-"""What judges the crashes can fail: a planted loss, a planted double and a planted death are seen."""
+"""What judges the crashes can fail: a planted loss, a planted double and a planted death are
+seen.
+"""
 
 from datetime import UTC, datetime
 
@@ -18,7 +20,9 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def books(tmp_path, with_lake) -> Books:
     """40 events written down as acknowledged, of which the first and the 21st are broken."""
-    books = Books(Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="nowhere:1"))
+    books = Books(
+        Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="nowhere:1")
+    )
     books.whole = {str(n) for n in range(40) if n % 20}
     books.broken = {books._key(n) for n in (0, 20)}
     return books
@@ -28,7 +32,12 @@ def _land(lake: Lake, books: Books, numbers: range, *, first: int) -> None:
     records = [books._record(n) for n in numbers]
     keys, values = [key for _, key, _ in records], [value for *_, value in records]
     end = first + len(records)
-    land(lake, prepare([Batch(TOPIC, "id", 0, first, end, list(range(first, end)), keys, values)], now=NOW))
+    land(
+        lake,
+        prepare(
+            [Batch(TOPIC, "id", 0, first, end, list(range(first, end)), keys, values)], now=NOW
+        ),
+    )
 
 
 def test_the_list_sees_what_is_lost_and_what_is_doubled(books):
@@ -43,7 +52,9 @@ def test_the_list_sees_what_is_lost_and_what_is_doubled(books):
 
 
 def test_the_list_hears_what_verify_says(books):
-    """A row that is gone behind the ledger's back is lost, and one of floe verify's sentences no longer holds."""
+    """A row that is gone behind the ledger's back is lost, and one of floe verify's sentences no
+    longer holds.
+    """
     with Lake.open(books.settings) as lake:
         _land(lake, books, range(40), first=0)
         lake.write(lambda w: w.execute("DELETE FROM raw.sessions WHERE event_id = '7'"))
@@ -53,7 +64,9 @@ def test_the_list_hears_what_verify_says(books):
 
 
 def test_it_ends_at_the_line_that_was_drawn(tmp_path):
-    """The lines of a turn are noted; drawn the second time round of the line that takes the lock, it ends there."""
+    """The lines of a turn are noted; drawn the second time round of the line that takes the lock,
+    it ends there.
+    """
     file = "ingest/turns.py"
 
     def two_turns() -> None:

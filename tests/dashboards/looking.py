@@ -1,4 +1,5 @@
-"""How tests look at a page: its view called as Dash calls it, a chart's part, what would go over the wire.
+"""How tests look at a page: its view called as Dash calls it, a chart's part, what would go over
+the wire.
 
 Here: that. Not here: rows (small_lake.py), expectations.
 """
@@ -34,7 +35,9 @@ def view(reader: Reader, path: str, search: str = "", scheme: str | None = None)
 def part(values: list, charts, chart_id: str, name: str):
     """A part of a chart's card, by its name."""
     prop = "figure" if name == "figure" else "children"
-    place = [(o.component_id, o.component_property) for o in outputs(charts)].index((ids.part(chart_id, name), prop))
+    place = [(o.component_id, o.component_property) for o in outputs(charts)].index(
+        (ids.part(chart_id, name), prop)
+    )
     return values[place]
 
 

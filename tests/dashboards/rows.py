@@ -1,6 +1,7 @@
 """Rows of the small lake's tables from what a test names of them.
 
-Here: the stamp, a stratum, a frame. Not here: the rows themselves (small_lake.py, small_summaries.py).
+Here: the stamp, a stratum, a frame. Not here: the rows themselves (small_lake.py,
+small_summaries.py).
 """
 
 from datetime import UTC, datetime
@@ -20,7 +21,11 @@ NO_ARM = "(none)"
 def frame(table: Table, rows: list[dict]) -> pl.DataFrame:
     """Rows with this table's columns; what a row does not name is null."""
     full = [dict.fromkeys(table.names) | row for row in rows]
-    return table.conform(pl.DataFrame(full, schema=table.polars_schema, orient="row")) if rows else table.empty()
+    return (
+        table.conform(pl.DataFrame(full, schema=table.polars_schema, orient="row"))
+        if rows
+        else table.empty()
+    )
 
 
 def stratum(*, study_id: str = ROUTINE, arm: str = NO_ARM, **dimensions) -> dict:

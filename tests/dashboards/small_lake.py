@@ -1,6 +1,7 @@
 """A small real lake of three clinics with marts written by hand, for tests of pages.
 
-Here: rows that conform to transforms/schemas. Not here: what a test expects of them (it says so itself).
+Here: rows that conform to transforms/schemas. Not here: what a test expects of them (it says so
+itself).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -36,23 +37,50 @@ def cohort(metric: str, where: dict, visit, **values) -> dict:
 
 
 def cohort_rows(where: dict, *, start: float, n: int, is_suppressed: bool = False) -> list[dict]:
-    """Means, changes, responders of NRS7D and means of STEPS and HRMEAN: falling by 1 point a visit from `start`."""
+    """Means, changes, responders of NRS7D and means of STEPS and HRMEAN: falling by 1 point a visit
+    from `start`.
+    """
     rows = []
     for k, visit in enumerate(VISITS):
-        values = {"n_evaluable": n, "n_missing": 60 - n, "unit": "points", "is_suppressed": is_suppressed}
+        values = {
+            "n_evaluable": n,
+            "n_missing": 60 - n,
+            "unit": "points",
+            "is_suppressed": is_suppressed,
+        }
         mean = start - k
         limits = {"estimate": mean, "ci_lower": mean - 0.5, "ci_upper": mean + 0.5}
         rows.append(cohort("nrs7d_mean", where, visit, **values, **limits))
-        steps = values | {"unit": "steps/day", "estimate": 5000.0 + 200 * k, "ci_lower": 4500.0, "ci_upper": 6500.0}
+        steps = values | {
+            "unit": "steps/day",
+            "estimate": 5000.0 + 200 * k,
+            "ci_lower": 4500.0,
+            "ci_upper": 6500.0,
+        }
         rows.append(cohort("steps_mean", where, visit, **steps))
-        pulse = values | {"unit": "/min", "estimate": 66.0 - 0.5 * k, "ci_lower": 62.0, "ci_upper": 69.0}
+        pulse = values | {
+            "unit": "/min",
+            "estimate": 66.0 - 0.5 * k,
+            "ci_lower": 62.0,
+            "ci_upper": 69.0,
+        }
         rows.append(cohort("hrmean_mean", where, visit, **pulse))
         if k:
             change = {"estimate": -float(k), "ci_lower": -k - 0.4, "ci_upper": -k + 0.4}
             rows.append(cohort("nrs7d_change", where, visit, **values, **change))
             for population, of in (("completers", n), ("missing_as_nonresponder", 60)):
-                share = {"n_event": 21, "estimate": 21 / of, "ci_lower": 0.2, "ci_upper": 0.6, "unit": "proportion"}
-                rows.append(cohort("nrs7d_pct30", where, visit, **(values | share | {"population": population})))
+                share = {
+                    "n_event": 21,
+                    "estimate": 21 / of,
+                    "ci_lower": 0.2,
+                    "ci_upper": 0.6,
+                    "unit": "proportion",
+                }
+                rows.append(
+                    cohort(
+                        "nrs7d_pct30", where, visit, **(values | share | {"population": population})
+                    )
+                )
     return rows
 
 
@@ -78,19 +106,45 @@ def cohorts() -> list[dict]:
     ]
 
 
-def rate(where: dict, *, term: str | None, events: int, is_suppressed: bool = False, **only) -> dict:
-    """Rates of 40 patients, 800 sessions and 8 patient-years; the limits are made up but ordered."""
-    row = STAMP | where | {"metric_id": "adverse_event_rates", "term": term, "events": events, "min_grade": None}
-    row |= {f"is_{r}_only": False for r in ("serious", "related", "treatment_emergent", "session_emergent")} | only
-    row |= {"patients": 40, "patients_with_event": events, "sessions": 800, "sessions_asked": 700, "patient_years": 8.0}
-    row |= {"patient_years_at_risk": 7.5, "unread_records": 2, "overdispersion": 1.2, "is_suppressed": is_suppressed}
+def rate(
+    where: dict, *, term: str | None, events: int, is_suppressed: bool = False, **only
+) -> dict:
+    """Rates of 40 patients, 800 sessions and 8 patient-years; the limits are made up but
+    ordered.
+    """
+    row = (
+        STAMP
+        | where
+        | {"metric_id": "adverse_event_rates", "term": term, "events": events, "min_grade": None}
+    )
+    row |= {
+        f"is_{r}_only": False
+        for r in ("serious", "related", "treatment_emergent", "session_emergent")
+    } | only
+    row |= {
+        "patients": 40,
+        "patients_with_event": events,
+        "sessions": 800,
+        "sessions_asked": 700,
+        "patient_years": 8.0,
+    }
+    row |= {
+        "patient_years_at_risk": 7.5,
+        "unread_records": 2,
+        "overdispersion": 1.2,
+        "is_suppressed": is_suppressed,
+    }
     for name, per in (
         ("incidence_proportion", 40),
         ("events_per_100_sessions", 8),
         ("eair_per_100_patient_years", 0.075),
         ("events_per_100_patient_years", 0.08),
     ):
-        row |= {name: events / per, f"{name}_lower": 0.5 * events / per, f"{name}_upper": (events + 4) / per}
+        row |= {
+            name: events / per,
+            f"{name}_lower": 0.5 * events / per,
+            f"{name}_upper": (events + 4) / per,
+        }
     return row
 
 
@@ -104,7 +158,9 @@ def rates() -> list[dict]:
     ):
         for term, events in ((None, 7), ("frostbite", 3), ("skin erythema", 4), ("syncope", 0)):
             rows.append(rate(where, term=term, events=events, is_suppressed=is_suppressed))
-            rows.append(rate(where, term=term, events=0, is_serious_only=True, is_suppressed=is_suppressed))
+            rows.append(
+                rate(where, term=term, events=0, is_serious_only=True, is_suppressed=is_suppressed)
+            )
     return rows
 
 
@@ -146,7 +202,14 @@ def comparisons() -> list[dict]:
 
 
 def funnels() -> list[dict]:
-    limits = {"lower_95": 0.05, "upper_95": 0.5, "lower_998": 0.01, "upper_998": 0.7, "target": 0.2, "clinics": 3}
+    limits = {
+        "lower_95": 0.05,
+        "upper_95": 0.5,
+        "lower_998": 0.01,
+        "upper_998": 0.7,
+        "target": 0.2,
+        "clinics": 3,
+    }
     return [
         STAMP
         | limits
@@ -271,7 +334,14 @@ def patients() -> dict[str, list[dict]]:
         "TRTEMFL": "Y",
         "EVENTID": EVENT,
     }
-    unknown = event | {"AESEQ": 2, "AEID": "A2", "ASTDT": None, "ASTDTM": None, "AEOUT": "resolved", "EVENTID": "AE2"}
+    unknown = event | {
+        "AESEQ": 2,
+        "AEID": "A2",
+        "ASTDT": None,
+        "ASTDTM": None,
+        "AEOUT": "resolved",
+        "EVENTID": "AE2",
+    }
     outcome = STAMP | {
         "metric_id": "patient_outcomes",
         "patient_id": "P1",
@@ -358,18 +428,49 @@ def marts() -> dict[str, list[dict]]:
 
 
 def alert(alert_id: str, position: int, **row) -> dict:
-    """An event of an alert of A1 in clinic C1, written and told at the data cut, where a test does not say otherwise."""
-    place = {"kafka_topic": "floe.alerts.v1", "kafka_topic_id": "t", "kafka_partition": 0, "kafka_offset": position}
-    given = {"event_id": f"{alert_id}/{position}", "source": "/floe/alerts", "event_time": CUT, "ingested_at": CUT}
-    given |= {"alert_id": alert_id, "rule": "harm", "tier": "now", "state": "open", "news": "opened", "revision": 0}
-    given |= {"clinic_id": "C1", "subject_kind": "adverse_event", "subject_id": "A1", "evidence": [EVENT]}
-    given |= {"occurred_at": CUT - timedelta(hours=3), "landed_at": CUT, "told_at": CUT, "recorded_at": CUT}
+    """An event of an alert of A1 in clinic C1, written and told at the data cut, where a test does
+    not say otherwise.
+    """
+    place = {
+        "kafka_topic": "floe.alerts.v1",
+        "kafka_topic_id": "t",
+        "kafka_partition": 0,
+        "kafka_offset": position,
+    }
+    given = {
+        "event_id": f"{alert_id}/{position}",
+        "source": "/floe/alerts",
+        "event_time": CUT,
+        "ingested_at": CUT,
+    }
+    given |= {
+        "alert_id": alert_id,
+        "rule": "harm",
+        "tier": "now",
+        "state": "open",
+        "news": "opened",
+        "revision": 0,
+    }
+    given |= {
+        "clinic_id": "C1",
+        "subject_kind": "adverse_event",
+        "subject_id": "A1",
+        "evidence": [EVENT],
+    }
+    given |= {
+        "occurred_at": CUT - timedelta(hours=3),
+        "landed_at": CUT,
+        "told_at": CUT,
+        "recorded_at": CUT,
+    }
     given |= {"finding": "cold burn, grade 2, serious", "assigned_role": "duty_clinician"}
     return dict.fromkeys(RAW_TABLES["alerts"].names) | place | given | row
 
 
 def alerts() -> list[dict]:
-    """Harm that nobody has in hand, a device that Dr. A has, a limit that is noted, one that is closed."""
+    """Harm that nobody has in hand, a device that Dr. A has, a limit that is noted, one that is
+    closed.
+    """
     device = {
         "rule": "device_calibration_overdue",
         "tier": "today",
@@ -378,7 +479,11 @@ def alerts() -> list[dict]:
         "finding": "due 2026-11-01",
         "assigned_role": "technician",
     }
-    later = {"recorded_at": CUT + timedelta(minutes=4), "ingested_at": CUT + timedelta(minutes=4), "revision": 1}
+    later = {
+        "recorded_at": CUT + timedelta(minutes=4),
+        "ingested_at": CUT + timedelta(minutes=4),
+        "revision": 1,
+    }
     person = later | {
         "source": "/floe",
         "acknowledged_at": CUT + timedelta(minutes=4),
@@ -402,13 +507,21 @@ def alerts() -> list[dict]:
         alert(
             "AL4",
             5,
-            **person | {"state": "closed", "news": "closed", "finding": "the nozzle was bent", "subject_id": "A2"},
+            **person
+            | {
+                "state": "closed",
+                "news": "closed",
+                "finding": "the nozzle was bent",
+                "subject_id": "A2",
+            },
         ),
     ]
 
 
 def raws() -> dict[str, tuple[Table, list[dict]]]:
-    """What landed: an adverse event twice (the first counts), a batch, a reject that holds a patient's id."""
+    """What landed: an adverse event twice (the first counts), a batch, a reject that holds a
+    patient's id.
+    """
     place = {"kafka_topic": "floe.adverse_events.v1", "kafka_topic_id": "t", "kafka_partition": 1}
     at = {
         "event_id": EVENT,
@@ -452,7 +565,10 @@ def raws() -> dict[str, tuple[Table, list[dict]]]:
         "ledger": (_BOOKS["ledger"], [batch]),
         "clinics": (
             CORE_TABLES["clinics"],
-            [{"clinic_id": c, "name": f"Clinic {c}", "timezone": "UTC"} for c in ("C1", "C2", "C3")],
+            [
+                {"clinic_id": c, "name": f"Clinic {c}", "timezone": "UTC"}
+                for c in ("C1", "C2", "C3")
+            ],
         ),
         "data_cut": (
             CORE_TABLES["data_cut"],
@@ -461,11 +577,18 @@ def raws() -> dict[str, tuple[Table, list[dict]]]:
     }
 
 
-RELEASE = {"release_id": 1, "lake_snapshot": 1, "data_cutoff": CUT, "released_at": CUT + timedelta(hours=1)}
+RELEASE = {
+    "release_id": 1,
+    "lake_snapshot": 1,
+    "data_cutoff": CUT,
+    "released_at": CUT + timedelta(hours=1),
+}
 
 
 def fill(settings) -> None:
-    """Makes the lake of `settings` and writes everything above, summaries also as released, with the same marks."""
+    """Makes the lake of `settings` and writes everything above, summaries also as released, with
+    the same marks.
+    """
     with Lake.open(settings) as lake:
         for name, rows in marts().items():
             _replace(lake, MART_TABLES[name], rows)

@@ -1,8 +1,8 @@
 """Summaries of the small lake about time, treatment and care, written by hand.
 
-Here: curves, responders by cut-off, verdicts, changes of single patients, dose, sessions, other care, rate ratios of
-adverse events, alerts. C2 is marked as too small everywhere.
-Not here: what a test expects of them.
+Here: curves, responders by cut-off, verdicts, changes of single patients, dose, sessions, other
+care, rate ratios of adverse events, alerts. C2 is marked as too small everywhere. Not here: what a
+test expects of them.
 """
 
 import json
@@ -13,18 +13,33 @@ ARMS = ("acupuncture", "control")
 
 
 def curve(parameter: str, where: dict, rows: list[tuple], **values) -> list[dict]:
-    """Rows of (time, at risk, events, censored, survival); limits 0.1 to both sides, null where survival is 0."""
-    base = STAMP | where | {"parameter": parameter, "metric_id": parameter.lower(), "n_patients": rows[0][1]} | values
+    """Rows of (time, at risk, events, censored, survival); limits 0.1 to both sides, null where
+    survival is 0.
+    """
+    base = (
+        STAMP
+        | where
+        | {"parameter": parameter, "metric_id": parameter.lower(), "n_patients": rows[0][1]}
+        | values
+    )
     return [
         base
         | dict(zip(("time_days", "at_risk", "events", "censored", "survival"), row, strict=True))
-        | {"lower": max(row[4] - 0.1, 0.0) if row[4] else None, "upper": min(row[4] + 0.1, 1.0) if row[4] else None}
+        | {
+            "lower": max(row[4] - 0.1, 0.0) if row[4] else None,
+            "upper": min(row[4] + 0.1, 1.0) if row[4] else None,
+        }
         for row in rows
     ]
 
 
 # 10 patients: 2 events at 20 and 40, one censored at 30; at 60 the rest is censored
-STEPS = [(20.0, 10, 2, 0, 0.8), (30.0, 8, 0, 1, 0.8), (40.0, 7, 2, 0, 0.8 * 5 / 7), (60.0, 5, 0, 5, 0.8 * 5 / 7)]
+STEPS = [
+    (20.0, 10, 2, 0, 0.8),
+    (30.0, 8, 0, 1, 0.8),
+    (40.0, 7, 2, 0, 0.8 * 5 / 7),
+    (60.0, 5, 0, 5, 0.8 * 5 / 7),
+]
 
 
 def survival_curves() -> list[dict]:
@@ -40,33 +55,63 @@ def survival_curves() -> list[dict]:
             **median | {"n_patients": 9},
         ),
         *curve("TTSURG", stratum(), [(50.0, 10, 0, 10, 1.0)], **never),
-        *(row for arm in ARMS for row in curve("TTSURGA", stratum(arm=arm), STEPS, log_rank_p_value=0.03, **never)),
+        *(
+            row
+            for arm in ARMS
+            for row in curve("TTSURGA", stratum(arm=arm), STEPS, log_rank_p_value=0.03, **never)
+        ),
     ]
 
 
 def responder_curves() -> list[dict]:
     """Of 50, 10 have no value; x falls from 40 at 0 % to 0 at 100 %."""
-    base = STAMP | {"metric_id": "responder_curve", "parameter": "NRS7D", "visit": "Month 3", "n": 50, "n_missing": 10}
+    base = STAMP | {
+        "metric_id": "responder_curve",
+        "parameter": "NRS7D",
+        "visit": "Month 3",
+        "n": 50,
+        "n_missing": 10,
+    }
     rows = []
     for where, is_suppressed in ((stratum(), False), (stratum(clinic_id="C2"), True)):
         for cut in range(101):
             x = round(40 * (1 - cut / 100))
-            limits = {"estimate": x / 50, "ci_lower": max(0.0, x / 50 - 0.1), "ci_upper": x / 50 + 0.1}
-            rows.append(base | where | limits | {"cutoff_pct": cut, "x": x, "is_suppressed": is_suppressed})
+            limits = {
+                "estimate": x / 50,
+                "ci_lower": max(0.0, x / 50 - 0.1),
+                "ci_upper": x / 50 + 0.1,
+            }
+            rows.append(
+                base | where | limits | {"cutoff_pct": cut, "x": x, "is_suppressed": is_suppressed}
+            )
     return rows
 
 
 def verdicts() -> list[dict]:
-    base = STAMP | stratum() | {"metric_id": "rule_disagreement", "parameter": "NRS7D", "visit": "Month 3", "n": 40}
+    base = (
+        STAMP
+        | stratum()
+        | {"metric_id": "rule_disagreement", "parameter": "NRS7D", "visit": "Month 3", "n": 40}
+    )
     rules = (("Y", "Y", "Y", 20), ("Y", "N", "Y", 4), ("N", "Y", None, 3), ("N", "N", "N", 13))
     return [
-        base | {"pct30": a, "points": b, "pgic": c, "x": x, "estimate": x / 40, "ci_lower": x / 80, "ci_upper": x / 30}
+        base
+        | {
+            "pct30": a,
+            "points": b,
+            "pgic": c,
+            "x": x,
+            "estimate": x / 40,
+            "ci_lower": x / 80,
+            "ci_upper": x / 30,
+        }
         for a, b, c, x in rules
     ]
 
 
 def reliable_changes() -> list[dict]:
-    """NRS7D at Month 3: of 50 with a class 6 recovered, 14 improved, 27 unchanged, 3 worse; at Week 4 no cut is known.
+    """NRS7D at Month 3: of 50 with a class 6 recovered, 14 improved, 27 unchanged, 3 worse; at Week
+    4 no cut is known.
 
     The trial's index is by arm, of 30, without a known measurement error.
     """
@@ -127,7 +172,12 @@ def reliable_changes() -> list[dict]:
 def _classes(counts: dict[str, int]) -> dict:
     n, row = sum(counts.values()), {}
     for name, x in counts.items():
-        row |= {f"n_{name}": x, name: x / n, f"{name}_lower": 0.5 * x / n, f"{name}_upper": min(1.0, (x + 4) / n)}
+        row |= {
+            f"n_{name}": x,
+            name: x / n,
+            f"{name}_lower": 0.5 * x / n,
+            f"{name}_upper": min(1.0, (x + 4) / n),
+        }
     return row
 
 
@@ -156,7 +206,12 @@ def important_changes() -> list[dict]:
         "auc_lower": 0.7,
         "auc_upper": 0.88,
     }
-    few = {"n_changes": 24, "n_improved": 12, "n_not_improved": 9, "reason": "12 improved and 9 not, 30 needed of each"}
+    few = {
+        "n_changes": 24,
+        "n_improved": 12,
+        "n_not_improved": 9,
+        "reason": "12 improved and 9 not, 30 needed of each",
+    }
     unpublished = {
         "parameter": "PAINIDX",
         "published_change": None,
@@ -176,7 +231,9 @@ _NO_END = "no events in the reference: the ratio has no upper bound"
 
 
 def event_comparisons() -> list[dict]:
-    """Pairs of any event and of serious ones; by sessions and by patient-years the same. All are marked."""
+    """Pairs of any event and of serious ones; by sessions and by patient-years the same. All are
+    marked.
+    """
     base = STAMP | {
         "metric_id": "adverse_event_rate_ratio",
         "term": None,
@@ -187,7 +244,10 @@ def event_comparisons() -> list[dict]:
         "patients": 20,
         "reference_patients": 40,
     }
-    base |= {f"is_{r}_only": False for r in ("serious", "related", "treatment_emergent", "session_emergent")}
+    base |= {
+        f"is_{r}_only": False
+        for r in ("serious", "related", "treatment_emergent", "session_emergent")
+    }
     # dimension, compared, reference, events and sessions of both, ratio, limits, reason
     pairs = (
         ("clinic_id", "C3", "(all others)", 0, 400, 11, 1200, 0.0, 0.0, 1.19, None),
@@ -204,11 +264,26 @@ def event_comparisons() -> list[dict]:
         "patient_years_p_value": 0.75,
     }
     serious = {"is_serious_only": True}
-    return [*rows, base | serious | _pair("clinic_id", "C1", "(all others)", 0, 800, 0, 800, None, None, None, _NONE)]
+    return [
+        *rows,
+        base
+        | serious
+        | _pair("clinic_id", "C1", "(all others)", 0, 800, 0, 800, None, None, None, _NONE),
+    ]
 
 
 def _pair(
-    dimension, compared, reference, events, sessions, others, other_sessions, ratio, lower, upper, reason
+    dimension,
+    compared,
+    reference,
+    events,
+    sessions,
+    others,
+    other_sessions,
+    ratio,
+    lower,
+    upper,
+    reason,
 ) -> dict:
     row = {
         "dimension": dimension,
@@ -223,7 +298,12 @@ def _pair(
     }
     for exposure in ("sessions", "patient_years"):
         name = f"{exposure}_rate_ratio"
-        row |= {name: ratio, f"{name}_lower": lower, f"{name}_upper": upper, f"{exposure}_reason": reason}
+        row |= {
+            name: ratio,
+            f"{name}_lower": lower,
+            f"{name}_upper": upper,
+            f"{exposure}_reason": reason,
+        }
     return row
 
 
@@ -231,9 +311,19 @@ def doses() -> list[dict]:
     base = (
         STAMP
         | stratum()
-        | {"metric_id": "dose_response", "parameter": "NRS7D", "visit": "Month 3", "unit": "points", "is_causal": False}
+        | {
+            "metric_id": "dose_response",
+            "parameter": "NRS7D",
+            "visit": "Month 3",
+            "unit": "points",
+            "is_causal": False,
+        }
     )
-    bins = ((0.0, 1.0, 2, -2.0, -14.7, 10.7), (1.0, 2.0, 30, -1.9, -2.2, -1.6), (2.0, None, 12, -1.8, -2.3, -1.3))
+    bins = (
+        (0.0, 1.0, 2, -2.0, -14.7, 10.7),
+        (1.0, 2.0, 30, -1.9, -2.2, -1.6),
+        (2.0, None, 12, -1.8, -2.3, -1.3),
+    )
     return [
         base
         | {
@@ -259,7 +349,10 @@ def alerts() -> list[dict]:
         "evidence": ["SE0"],
         "occurred_at": CUT,
     }
-    return [base | {"alert_id": "AL1", "state": "closed"}, base | {"alert_id": "AL2", "state": "open"}]
+    return [
+        base | {"alert_id": "AL1", "state": "closed"},
+        base | {"alert_id": "AL2", "state": "open"},
+    ]
 
 
 def definitions() -> list[dict]:
@@ -272,16 +365,31 @@ def definitions() -> list[dict]:
 
 
 def treatment_and_care() -> list[dict]:
-    """Rows of mart.cohort_outcomes without a visit: sessions, courses, other care, sustained response."""
+    """Rows of mart.cohort_outcomes without a visit: sessions, courses, other care, sustained
+    response.
+    """
     rows = []
     for where, is_suppressed in (
         (stratum(), False),
         (stratum(clinic_id="C1"), False),
         (stratum(clinic_id="C2"), True),
     ):
-        rows += [_whole(metric, where, is_suppressed=is_suppressed, **values) for metric, values in _METRICS.items()]
-    none = {"n_event": 0, "n_evaluable": 0, "n_due": 0, "reason": "no such session", "population": "sessions"}
-    return [*rows, *life(), _whole("sessions_delivered", stratum(clinic_id="C3"), is_suppressed=False, **none)]
+        rows += [
+            _whole(metric, where, is_suppressed=is_suppressed, **values)
+            for metric, values in _METRICS.items()
+        ]
+    none = {
+        "n_event": 0,
+        "n_evaluable": 0,
+        "n_due": 0,
+        "reason": "no such session",
+        "population": "sessions",
+    }
+    return [
+        *rows,
+        *life(),
+        _whole("sessions_delivered", stratum(clinic_id="C3"), is_suppressed=False, **none),
+    ]
 
 
 def _share(x: int, n: int, population: str, *, missing: int = 0) -> dict:
@@ -329,9 +437,21 @@ _METRICS = {
     "opioid_use_started": _share(0, 18, "patients", missing=30),
     "opioid_change": _mean(-1.5, 30, "completers", "MME/day"),
     "injections_per_100_patient_years": _share(5, 40, "patients")
-    | {"patient_years": 25.0, "estimate": 20.0, "ci_lower": 6.5, "ci_upper": 46.7, "unit": "per 100 patient-years"},
+    | {
+        "patient_years": 25.0,
+        "estimate": 20.0,
+        "ci_lower": 6.5,
+        "ci_upper": 46.7,
+        "unit": "per 100 patient-years",
+    },
     "surgeries_per_100_patient_years": _share(0, 40, "patients")
-    | {"patient_years": 25.0, "estimate": 0.0, "ci_lower": 0.0, "ci_upper": 14.8, "unit": "per 100 patient-years"},
+    | {
+        "patient_years": 25.0,
+        "estimate": 0.0,
+        "ci_lower": 0.0,
+        "ci_upper": 14.8,
+        "unit": "per 100 patient-years",
+    },
 }
 _LIFE = {
     "rmdq_change": _mean(-4.0, 33, "completers", "points"),
@@ -342,14 +462,23 @@ _LIFE = {
 
 
 def _whole(metric: str, where: dict, *, is_suppressed: bool, **values) -> dict:
-    counts = {"n_patients": 60, "n_missing": 0, "n_pending": 0, "n_not_evaluable": 0, "missing_rule": "left out"}
+    counts = {
+        "n_patients": 60,
+        "n_missing": 0,
+        "n_pending": 0,
+        "n_not_evaluable": 0,
+        "missing_rule": "left out",
+    }
     of = {"metric_id": metric, "is_suppressed": is_suppressed} | what_it_is_of(metric)
     return STAMP | where | counts | values | of
 
 
 def life() -> list[dict]:
     at = {"visit": "Month 3", "visit_day": 92}
-    return [_whole(metric, stratum(), is_suppressed=False, **values) | at for metric, values in _LIFE.items()]
+    return [
+        _whole(metric, stratum(), is_suppressed=False, **values) | at
+        for metric, values in _LIFE.items()
+    ]
 
 
 def marts() -> dict[str, list[dict]]:
@@ -368,7 +497,9 @@ def marts() -> dict[str, list[dict]]:
 
 
 def event_groups() -> list[dict]:
-    """Two categories of each grouping, of any event and of serious ones: 6 events of 4 of 40 patients, in 800 sessions."""
+    """Two categories of each grouping, of any event and of serious ones: 6 events of 4 of 40
+    patients, in 800 sessions.
+    """
     rows = []
     for grouping, categories in (
         ("body_system", ("nervous system", "skin")),
@@ -380,13 +511,24 @@ def event_groups() -> list[dict]:
                 row = (
                     STAMP
                     | stratum()
-                    | {"metric_id": "adverse_event_groups", "grouping": grouping, "category": category}
+                    | {
+                        "metric_id": "adverse_event_groups",
+                        "grouping": grouping,
+                        "category": category,
+                    }
                 )
-                row |= {"is_serious_only": is_serious, "is_related_only": False, "is_treatment_emergent_only": False}
+                row |= {
+                    "is_serious_only": is_serious,
+                    "is_related_only": False,
+                    "is_treatment_emergent_only": False,
+                }
                 row |= {"patients": 40, "patients_with_event": 4, "sessions": 800, "events": 6}
                 row |= {"incidence_proportion": 0.1, "events_per_100_sessions": 0.75}
                 row |= {"incidence_proportion_lower": 0.03, "incidence_proportion_upper": 0.24}
-                row |= {"events_per_100_sessions_lower": 0.28, "events_per_100_sessions_upper": 1.63}
+                row |= {
+                    "events_per_100_sessions_lower": 0.28,
+                    "events_per_100_sessions_upper": 1.63,
+                }
                 if grouping == "worst_grade":
                     row |= dict.fromkeys([c for c in row if c.startswith("events")])
                 rows.append(row)

@@ -1,7 +1,8 @@
-"""Alerts taken in hand from the page: what is sent, what is refused in a sentence, and two people at once.
+"""Alerts taken in hand from the page: what is sent, what is refused in a sentence, and two people
+at once.
 
-Here: acts on the small lake, what Kafka would be given. Not here: the event (tests/ingest/alerting/test_standing.py), a
-browser, Kafka itself.
+Here: acts on the small lake, what Kafka would be given. Not here: the event
+(tests/ingest/alerting/test_standing.py), a browser, Kafka itself.
 """
 
 import threading
@@ -43,11 +44,16 @@ def attempt(reader, acts: Acts, given: Act, *, seen=SEEN, now=NOW):
 
 
 def test_an_act_is_sent(staff):
-    """To the alerts' topic, of the revision after the one that was shown; the page says that it lands in a moment."""
+    """To the alerts' topic, of the revision after the one that was shown; the page says that it
+    lands in a moment.
+    """
     kafka = Kafka()
     acts = Acts(staff.settings, kafka.publish)
     answer = attempt(staff, acts, BY_A)
-    assert (answer.is_sent, answer.sentence) == (True, "Sent at 20 Nov 2026, 12:14:00 UTC: lands in a moment.")
+    assert (answer.is_sent, answer.sentence) == (
+        True,
+        "Sent at 20 Nov 2026, 12:14:00 UTC: lands in a moment.",
+    )
     [event] = kafka.events
     data = event["data"]
     assert (data["alert_id"], data["state"], data["revision"], data["recorded_by_role"]) == (
@@ -56,7 +62,9 @@ def test_an_act_is_sent(staff):
         1,
         "Dr. A",
     )
-    first, *_, is_quiet = alert_opened.view(staff, "?alert=AL1", acts, now=NOW + timedelta(seconds=2))
+    first, *_, is_quiet = alert_opened.view(
+        staff, "?alert=AL1", acts, now=NOW + timedelta(seconds=2)
+    )
     assert "acknowledged, by Dr. A, sent 2 s ago: lands in a moment" in said(first)
     assert not is_quiet  # the page asks again until it has landed
 
@@ -73,7 +81,9 @@ def test_what_has_landed_is_on_the_way_no_more(staff):
     attempt(staff, acts, BY_A)
     before = frame(RAW_TABLES["alerts"], alerts())
     assert list(acts.on_the_way(before)) == ["AL1"]
-    after = frame(RAW_TABLES["alerts"], [*alerts(), alert("AL1", 9, event_id=kafka.events[0]["id"])])
+    after = frame(
+        RAW_TABLES["alerts"], [*alerts(), alert("AL1", 9, event_id=kafka.events[0]["id"])]
+    )
     assert acts.on_the_way(after) == {}
 
 
@@ -84,18 +94,30 @@ def test_what_does_not_land_is_said(staff):
     attempt(staff, acts, BY_A)
     later = NOW + timedelta(minutes=3)
     first, *_ = alert_opened.view(staff, "?alert=AL1", acts, now=later)
-    assert "sent 3 min ago: has not landed yet. Kafka has it and nothing is lost; ingest may not run" in said(first)
+    assert (
+        "sent 3 min ago: has not landed yet. Kafka has it and nothing is lost; ingest may not run"
+        in said(first)
+    )
     assert attempt(staff, acts, Act(state="acknowledged", by="Dr. B"), now=later).is_sent
 
 
 def test_of_two_at_once_the_second_is_told(staff):
-    """Both see revision 0. While the first's act is on its way the second's is not sent, and says who was faster."""
+    """Both see revision 0. While the first's act is on its way the second's is not sent, and says
+    who was faster.
+    """
     kafka = Kafka()
     acts = Acts(staff.settings, kafka.publish)
     assert attempt(staff, acts, BY_A).is_sent
-    answer = attempt(staff, acts, Act(state="closed", by="Dr. B", finding="nothing"), now=NOW + timedelta(seconds=1))
+    answer = attempt(
+        staff,
+        acts,
+        Act(state="closed", by="Dr. B", finding="nothing"),
+        now=NOW + timedelta(seconds=1),
+    )
     assert not answer.is_sent
-    assert answer.sentence.startswith("Nothing was sent: Dr. A was faster, and the alert is acknowledged, by Dr. A")
+    assert answer.sentence.startswith(
+        "Nothing was sent: Dr. A was faster, and the alert is acknowledged, by Dr. A"
+    )
     assert len(kafka.events) == 1
     assert attempt(
         staff, acts, BY_A, seen={"alert_id": "AL3", "revision": 0}
@@ -136,7 +158,10 @@ def test_a_broker_that_does_not_answer(staff):
     kafka = Kafka(answers=False)
     acts = Acts(staff.settings, kafka.publish)
     answer = attempt(staff, acts, BY_A)
-    assert (answer.is_sent, answer.sentence) == (False, "No Kafka answers at 127.0.0.1:1: start it.")
+    assert (answer.is_sent, answer.sentence) == (
+        False,
+        "No Kafka answers at 127.0.0.1:1: start it.",
+    )
     kafka.answers = True
     assert attempt(staff, acts, BY_A).is_sent
 
@@ -162,7 +187,10 @@ def test_a_home_that_is_read_only(staff, monkeypatch):
         (Act(state="acknowledged", by=" \n "), "found no name or role"),
         (Act(state="closed", by="A"), "expected what was found"),
         (Act(state="closed", by="A", finding=" "), "expected what was found"),
-        (Act(state="investigating", by="A"), "expected the cause, what is done about it, or by when"),
+        (
+            Act(state="investigating", by="A"),
+            "expected the cause, what is done about it, or by when",
+        ),
         (Act(state="investigating", by="A", action_due_on="31.5.2026"), "expected YYYY-MM-DD"),
         (Act(state="acknowledged", by="\x1b[31mA"), "can't be seen"),
         (Act(state="acknowledged", by="x" * 201), "expected at most 200"),
@@ -177,7 +205,8 @@ def test_what_is_missing_is_said(staff, given, sentence):
 
 
 @pytest.mark.parametrize(
-    "seen", [{}, {"alert_id": 5, "revision": 0}, {"alert_id": "AL1"}, {"alert_id": "none", "revision": 0}]
+    "seen",
+    [{}, {"alert_id": 5, "revision": 0}, {"alert_id": "AL1"}, {"alert_id": "none", "revision": 0}],
 )
 def test_what_no_page_shows_is_refused(staff, seen):
     """A store that holds no alert, or one that there is not."""
@@ -187,7 +216,9 @@ def test_what_no_page_shows_is_refused(staff, seen):
 
 
 def test_the_form_is_made_once_for_an_alert():
-    """While the same alert is shown what was typed stays; another alert has an empty form, none has none."""
+    """While the same alert is shown what was typed stays; another alert has an empty form, none has
+    none.
+    """
     assert alert_opened.form(None, SEEN) is None
     assert alert_opened.form("AL1", SEEN) is alert_opened.no_update
     fresh = alert_opened.form("AL2", SEEN)

@@ -1,4 +1,6 @@
-"""The top of the safety page: open alerts by tier, what is due, serious events, who has each; never for outside."""
+"""The top of the safety page: open alerts by tier, what is due, serious events, who has each; never
+for outside.
+"""
 
 from datetime import timedelta
 
@@ -49,11 +51,18 @@ def shown(reader: Reader, search: str = "") -> alert_rows.Shown:
 
 
 def test_open_alerts_by_tier(staff):
-    """Each tier with how many are open and in nobody's hands; title, clinic, subject, ages, state, who and since when."""
+    """Each tier with how many are open and in nobody's hands; title, clinic, subject, ages, state,
+    who and since when.
+    """
     text = said(top(staff))
     assert "Now |  1 alert, 1 in nobody's hands." in text
-    assert "Harm to a patient | cold burn, grade 2, serious | Clinic C1 (C1) · Adverse event A1" in text
-    assert "happened 3 h ago | told 14 min ago | Open | : nobody has it in hand, since 14 min" in text
+    assert (
+        "Harm to a patient | cold burn, grade 2, serious | Clinic C1 (C1) · Adverse event A1"
+        in text
+    )
+    assert (
+        "happened 3 h ago | told 14 min ago | Open | : nobody has it in hand, since 14 min" in text
+    )
     assert "Today |  1 alert, 0 in nobody's hands." in text
     assert "Acknowledged | : Dr. A has it, since 10 min ago" in text
     assert "Noted |  1 alert, 1 in nobody's hands." in text
@@ -61,16 +70,22 @@ def test_open_alerts_by_tier(staff):
 
 
 def test_a_clinic_has_its_own(staff):
-    """Of a chosen clinic its alerts and those of none; how many others there are elsewhere is said, by tier."""
+    """Of a chosen clinic its alerts and those of none; how many others there are elsewhere is said,
+    by tier.
+    """
     text = said(top(staff, "?clinic=C2"))
     assert "Of C2 and of no clinic" not in text
-    assert "Of Clinic C2 (C2) and of no clinic; other clinics have more: 1 of now, 1 of today" in text
+    assert (
+        "Of Clinic C2 (C2) and of no clinic; other clinics have more: 1 of now, 1 of today" in text
+    )
     assert "Harm to a patient" not in text
     assert "A cabin colder than its protocol allows" in text
 
 
 def test_reports_and_serious_events_stand_beside(staff):
-    """A report that is due with its day; an event of the last 24 hours with its age and who has it."""
+    """A report that is due with its day; an event of the last 24 hours with its age and who has
+    it.
+    """
     text = said(top(staff))
     assert "Due 02 Dec 2026, 12 days left" in text
     assert "1 in the last 24 hours (1 serious); 1 in the last seven days (1 serious)." in text
@@ -91,8 +106,15 @@ def test_reports_and_serious_events_stand_beside(staff):
     ],
 )
 def test_a_report_has_the_alert_of_its_own_duty(cause, clinic, expected):
-    """An event may be reportable by two rules: each duty shows who has its own alert, not the other's."""
-    row = {"rule": "report_due", "subject_kind": "adverse_event", "subject_id": "A1", "clinic_id": "C1"}
+    """An event may be reportable by two rules: each duty shows who has its own alert, not the
+    other's.
+    """
+    row = {
+        "rule": "report_due",
+        "subject_kind": "adverse_event",
+        "subject_id": "A1",
+        "clinic_id": "C1",
+    }
     alerts_of_event = [
         row | {"alert_id": "R1", "cause": "us_death", "state": "acknowledged"},
         row | {"alert_id": "R2", "cause": "us_serious_injury", "state": "open"},
@@ -106,7 +128,9 @@ def test_a_report_has_the_alert_of_its_own_duty(cause, clinic, expected):
 
 
 def test_time_to_acknowledge_is_said(staff):
-    """AL2 and AL4 were taken in hand after 4 min; nobody acknowledged what is noted, and it says so."""
+    """AL2 and AL4 were taken in hand after 4 min; nobody acknowledged what is noted, and it says
+    so.
+    """
     text = said(top(staff))
     assert "now | 1 | 4 min | 4 min | 1 | 0" in text
     assert "today | 1 | 4 min | 4 min | 0 | 0" in text
@@ -158,12 +182,19 @@ def test_the_next_step_of_the_rota(staff, minutes, words):
 )
 def test_without_a_rota_nobody_is_next(staff, alert, step):
     """Who is on duty is a setting; what is in hand or closed has no next."""
-    assert alert_rows.next_step(alert_rows.named(shown(staff), staff.settings, alert), Duty(), now=NOW) == step
+    assert (
+        alert_rows.next_step(alert_rows.named(shown(staff), staff.settings, alert), Duty(), now=NOW)
+        == step
+    )
 
 
 def test_an_alert_opened(staff):
-    """Rule in words and what clears it, evidence, when it happened, landed and was told, each revision, how long it took."""
-    first, rest, style, seen, _ = alert_opened.view(staff, "?alert=AL2", Acts(staff.settings), now=NOW)
+    """Rule in words and what clears it, evidence, when it happened, landed and was told, each
+    revision, how long it took.
+    """
+    first, rest, style, seen, _ = alert_opened.view(
+        staff, "?alert=AL2", Acts(staff.settings), now=NOW
+    )
     text = said([first, rest])
     assert seen == {"alert_id": "AL2", "revision": 1}
     assert style == {}
@@ -188,7 +219,9 @@ def test_a_closed_alert_has_no_form(staff):
 
 def test_no_alert_of_that_name(staff):
     """A link may be faster than what it leads to: the page says so, and has no form."""
-    children, _, style, seen, _ = alert_opened.view(staff, "?alert=<b>x", Acts(staff.settings), now=NOW)
+    children, _, style, seen, _ = alert_opened.view(
+        staff, "?alert=<b>x", Acts(staff.settings), now=NOW
+    )
     assert "No alert of the id <b>x has landed here" in said(children)
     assert (style, seen) == ({"display": "none"}, None)
 
@@ -209,9 +242,18 @@ def test_outside_has_nothing_of_it(outsider):
 
 
 def test_texts_of_others_are_texts(staff):
-    """A finding with signs of markup, of direction or of a terminal is shown as it is, and does nothing."""
+    """A finding with signs of markup, of direction or of a terminal is shown as it is, and does
+    nothing.
+    """
     row = alert_rows.named(shown(staff), staff.settings, "AL1")
-    hostile = row | {"rule": "x\u202ey", "subject_id": "<img src=x>\x1b[2J", "subject_kind": None, "by": "\x07"}
+    hostile = row | {
+        "rule": "x\u202ey",
+        "subject_id": "<img src=x>\x1b[2J",
+        "subject_kind": None,
+        "by": "\x07",
+    }
     assert alert_rows.title(hostile) == "X\\u202ey"
     assert alert_rows.subject(hostile) == "<img src=x>\\x1b[2J"
-    assert alert_rows.in_hand(hostile | {"state": "acknowledged"}, now=NOW).startswith("\\x07 has it")
+    assert alert_rows.in_hand(hostile | {"state": "acknowledged"}, now=NOW).startswith(
+        "\\x07 has it"
+    )

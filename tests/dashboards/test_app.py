@@ -1,4 +1,6 @@
-"""The application as a browser meets it, without one: health, headers, unknown paths, callbacks over HTTP."""
+"""The application as a browser meets it, without one: health, headers, unknown paths, callbacks
+over HTTP.
+"""
 
 import asyncio
 import json
@@ -29,7 +31,9 @@ def start(settings):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="error")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -51,7 +55,9 @@ def address(clinic_settings):
 
 def get(url: str, **headers) -> tuple[int, str, dict]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=30
+        ) as answer:
             return answer.status, answer.read().decode("utf-8", "replace"), dict(answer.headers)
     except urllib.error.HTTPError as error:
         with error:
@@ -78,7 +84,9 @@ def test_everything_else_is_404(address, path):
 
 @pytest.mark.parametrize(("role", "status"), [("clinic", 200), ("outside", 404)])
 def test_figures_of_the_stream_are_for_staff(clinic_settings, role, status):
-    """/metrics counts as things happen, of one record too: from outside it is not there; /version is for everybody."""
+    """/metrics counts as things happen, of one record too: from outside it is not there; /version
+    is for everybody.
+    """
     found, stop = start(clinic_settings.model_copy(update={"viewer_role": role}))
     try:
         code, text, _ = get(f"{found}/metrics")
@@ -97,7 +105,9 @@ def test_health(address):
 
 
 def test_headers_let_nothing_out(address):
-    """The policy allows this server alone: connections, forms, scripts; no frames; no inline script but Dash's own."""
+    """The policy allows this server alone: connections, forms, scripts; no frames; no inline script
+    but Dash's own.
+    """
     headers = get(address + "/")[2]
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["connect-src"] == policy["form-action"] == policy["default-src"] == "'self'"
@@ -113,7 +123,10 @@ def test_another_host_name_is_refused(address):
 
 def test_bundles_are_compressed(address):
     """gzip where the browser takes it."""
-    assert get(f"{address}/_dash-layout", **{"Accept-Encoding": "gzip"})[2].get("content-encoding") == "gzip"
+    assert (
+        get(f"{address}/_dash-layout", **{"Accept-Encoding": "gzip"})[2].get("content-encoding")
+        == "gzip"
+    )
 
 
 def test_no_address_leads_out(address):
@@ -132,7 +145,9 @@ def test_callback_over_http(address):
         "changedPropIds": [f"{ids.URL}.pathname"],
     }
     request = urllib.request.Request(
-        f"{address}/_dash-update-component", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{address}/_dash-update-component",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         content = json.loads(answer.read())["response"][ids.CONTENT]["children"]
@@ -175,7 +190,9 @@ def test_what_goes_wrong_is_logged(caplog):
 
 
 def test_nothing_is_imported_while_serving(lake_home):
-    """Plotly's optional imports are done before the first request: in threads they would be found half done."""
+    """Plotly's optional imports are done before the first request: in threads they would be found
+    half done.
+    """
     program = (
         "import sys; from pathlib import Path; from ingest.settings import Settings; from dashboards.app import create_app; "
         "import importlib.util; "
@@ -186,7 +203,7 @@ def test_nothing_is_imported_while_serving(lake_home):
     assert done.stdout.strip() == "ok", done.stderr
 
 
-# --- odd requests -----------------------------------------------------------------------------------------------------
+# --- odd requests -------------------------------------------------------------------------------
 
 SOUND = {
     "output": f"{ids.CONTENT}.children",
@@ -198,7 +215,9 @@ SOUND = {
 
 
 def posted(address: str, body: bytes) -> tuple[int, str]:
-    request = urllib.request.Request(f"{address}/_dash-update-component", body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{address}/_dash-update-component", body, {"Content-Type": "application/json"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, answer.read().decode()
@@ -242,7 +261,9 @@ ODD = [
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
 def test_odd_json_is_refused_in_a_sentence(address, odd, caplog):
-    """Missing keys, wrong types and foreign ids are 400, and no traceback: not in the answer, not in the log."""
+    """Missing keys, wrong types and foreign ids are 400, and no traceback: not in the answer, not
+    in the log.
+    """
     status, text = posted(address, json.dumps(SOUND | odd if odd else odd).encode())
     assert status == 400
     assert set(json.loads(text)) == {"detail"}
@@ -267,13 +288,17 @@ def test_odd_json_is_refused_in_a_sentence(address, odd, caplog):
     ],
 )
 def test_odd_addresses(address, search):
-    """Every server-side callback draws, or says that there is nothing, for any query in the address."""
+    """Every server-side callback draws, or says that there is nothing, for any query in the
+    address.
+    """
     callbacks = app_callbacks(address)
     for callback in callbacks:
         values = {"search": search, "pathname": "/", "data": None, "n_intervals": 1}
         named = [one | {"value": values.get(one["property"])} for one in callback["inputs"]]
         names = callback["output"].strip(".").split("...")
-        outputs = [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names]
+        outputs = [
+            dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names
+        ]
         body = {
             "output": callback["output"],
             "outputs": outputs if callback["output"].startswith("..") else outputs[0],
@@ -291,19 +316,30 @@ def app_callbacks(address: str) -> list[dict]:
     return [one for one in told if not one["clientside_function"]]
 
 
-# --- acting on alerts -------------------------------------------------------------------------------------------------
+# --- acting on alerts ---------------------------------------------------------------------------
 
 
 def acting(address: str, seen: dict | None = None) -> dict:
     """The request by which the page acknowledges an alert."""
     [callback] = [c for c in app_callbacks(address) if f"{ids.ALERT_SAID}.children" in c["output"]]
-    typed = {f"{ids.ALERT_BY}.value": "Dr. A", f"{ids.ALERT_SEEN}.data": seen or {"alert_id": "AL1", "revision": 0}}
+    typed = {
+        f"{ids.ALERT_BY}.value": "Dr. A",
+        f"{ids.ALERT_SEEN}.data": seen or {"alert_id": "AL1", "revision": 0},
+    }
     names = callback["output"].strip(".").split("...")
     return {
         "output": callback["output"],
-        "outputs": [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names],
-        "inputs": [one | {"value": 1 if one["id"] == ids.ALERT_ACKNOWLEDGE else None} for one in callback["inputs"]],
-        "state": [one | {"value": typed.get(f"{one['id']}.{one['property']}")} for one in callback["state"]],
+        "outputs": [
+            dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names
+        ],
+        "inputs": [
+            one | {"value": 1 if one["id"] == ids.ALERT_ACKNOWLEDGE else None}
+            for one in callback["inputs"]
+        ],
+        "state": [
+            one | {"value": typed.get(f"{one['id']}.{one['property']}")}
+            for one in callback["state"]
+        ],
         "changedPropIds": [f"{ids.ALERT_ACKNOWLEDGE}.n_clicks"],
     }
 
@@ -330,7 +366,9 @@ def test_the_page_acts_and_says_what_came_of_it(address):
     ids=str,
 )
 def test_no_foreign_page_acts(clinic_settings, monkeypatch, headers, status):
-    """What a page elsewhere makes the browser send is refused before it reaches the callback: nothing is published."""
+    """What a page elsewhere makes the browser send is refused before it reaches the callback:
+    nothing is published.
+    """
     published = []
     monkeypatch.setattr(stream, "publish", lambda settings, records: published.extend(records))
     found, stop = start(clinic_settings)
@@ -349,7 +387,9 @@ def test_no_foreign_page_acts(clinic_settings, monkeypatch, headers, status):
 
 
 def test_outside_there_is_no_door_to_act(clinic_settings, address):
-    """The callback is not there for a reader from outside: the request that staff's page sends is refused."""
+    """The callback is not there for a reader from outside: the request that staff's page sends is
+    refused.
+    """
     body = json.dumps(acting(address)).encode()
     found, stop = start(clinic_settings.model_copy(update={"viewer_role": "outside"}))
     try:
@@ -361,11 +401,16 @@ def test_outside_there_is_no_door_to_act(clinic_settings, address):
 
 
 @pytest.mark.parametrize(
-    "typed", [5, [], {}, "x" * 16_001, "\ud800"], ids=["number", "list", "object", "too long", "half a character"]
+    "typed",
+    [5, [], {}, "x" * 16_001, "\ud800"],
+    ids=["number", "list", "object", "too long", "half a character"],
 )
 def test_odd_names_are_refused(address, typed):
     """What a field of the form can't hold is refused in a sentence."""
     body = acting(address)
-    body["state"] = [one | {"value": typed if one["id"] == ids.ALERT_BY else one["value"]} for one in body["state"]]
+    body["state"] = [
+        one | {"value": typed if one["id"] == ids.ALERT_BY else one["value"]}
+        for one in body["state"]
+    ]
     status, text = posted(address, json.dumps(body).encode())
     assert (status, set(json.loads(text))) == (400, {"detail"})

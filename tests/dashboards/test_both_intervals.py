@@ -31,7 +31,9 @@ def outcome(**columns) -> pl.DataFrame:
         "unit": "points",
         "strata": [],
     }
-    return frame(MART_TABLES["cohort_outcomes"], [row | columns]).with_columns(series=pl.lit("all patients"))
+    return frame(MART_TABLES["cohort_outcomes"], [row | columns]).with_columns(
+        series=pl.lit("all patients")
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,9 @@ def outcome(**columns) -> pl.DataFrame:
     ],
 )
 def test_a_picture_names_its_interval(columns, note, cell):
-    """These clinics' patients' is drawn; that for clinics like these stands in the table, or why there is none."""
+    """These clinics' patients' is drawn; that for clinics like these stands in the table, or why
+    there is none.
+    """
     drawn = mean_by_visit(outcome(**columns), "NRS7D", of=LIGHT)
     assert note in drawn.notes
     assert drawn.table["for clinics like these (95 % CI)"].to_list() == [cell]

@@ -1,4 +1,6 @@
-"""The care page: use before and latest of the same patients, rates with their years, curves by arm, life."""
+"""The care page: use before and latest of the same patients, rates with their years, curves by arm,
+life.
+"""
 
 from dashboards import ids
 from dashboards.pages.care import page as care
@@ -33,16 +35,23 @@ def test_no_surgery_has_its_upper_limit(staff):
 
 
 def test_surgery_is_compared_from_allocation(staff):
-    """With arms the clock starts at the allocation and has its test; one chosen arm, or a clinic, starts at Day 1."""
+    """With arms the clock starts at the allocation and has its test; one chosen arm, or a clinic,
+    starts at Day 1.
+    """
     values = view(staff, "/care")
     assert "Log-rank between the randomised arms: p = 0.030" in caption(values, CHARTS, ids.SURGERY)
-    assert part(values, CHARTS, ids.SURGERY, "figure").layout.xaxis.title.text == "days since allocation"
+    assert (
+        part(values, CHARTS, ids.SURGERY, "figure").layout.xaxis.title.text
+        == "days since allocation"
+    )
     alone = caption(view(staff, "/care", "?clinic=C1"), CHARTS, ids.SURGERY)
     assert alone == "Time to surgery: nobody in this selection yet."
 
 
 def test_life_by_each_instruments_own_change(staff):
-    """Better 20 of 33, worse 2 of 31; an instrument without such a rule stands in the table with its mean."""
+    """Better 20 of 33, worse 2 of 31; an instrument without such a rule stands in the table with
+    its mean.
+    """
     values = view(staff, "/care")
     assert "better 20 / 33, 61 % (30 to 73); worse 2 / 31" in caption(values, CHARTS, ids.LIFE)
     table = payload([part(values, CHARTS, ids.LIFE, "table")])

@@ -1,6 +1,8 @@
-"""What the safety and devices pages say of devices, staff and visitors: counts over what, intervals, never a ranking.
+"""What the safety and devices pages say of devices, staff and visitors: counts over what,
+intervals, never a ranking.
 
-Here: card, tables, list. Not here: how events are counted (tests/transforms/marts/test_device_events.py).
+Here: card, tables, list. Not here: how events are counted
+(tests/transforms/marts/test_device_events.py).
 """
 
 import polars as pl
@@ -27,7 +29,9 @@ def rows(**changes) -> pl.DataFrame:
 
 
 def test_each_kind_over_its_denominators(staff):
-    """6 deficiencies in 800 sessions, of them 2 grave and 1 of which that is not recorded; what is in no rate is said."""
+    """6 deficiencies in 800 sessions, of them 2 grave and 1 of which that is not recorded; what is
+    in no rate is said.
+    """
     values = view(staff, "/safety")
     said = caption(values, CARDS, ids.DEVICE_RATES)
     assert (
@@ -37,13 +41,17 @@ def test_each_kind_over_its_denominators(staff):
     assert "incidents with staff or visitors 0;" in said
     assert "Before the clinic's first session on record, so in no rate: 4." in said
     assert "2 records of these topics could not be read" in said
-    texts = [note.text for note in part(values, CARDS, ids.DEVICE_RATES, "figure").layout.annotations]
+    texts = [
+        note.text for note in part(values, CARDS, ids.DEVICE_RATES, "figure").layout.annotations
+    ]
     assert "6 / 800" in texts
     assert "6 / 32.0" in texts
 
 
 def test_clinic_by_clinic_in_the_order_of_names(staff):
-    """A row a clinic and kind, clinics by their ids whatever their figures; a chosen clinic has its own alone."""
+    """A row a clinic and kind, clinics by their ids whatever their figures; a chosen clinic has its
+    own alone.
+    """
     listed = beside(view(staff, "/safety"), safety.SAFETY, ids.DEVICE_CLINICS, "rowData")
     assert [r["clinic"] for r in listed] == ["Clinic C1 (C1)"] * 4 + ["Clinic C2 (C2)"] * 4
     assert listed[0]["events_per_100_sessions"] == "0.75 (0.38 to 1.25)"
@@ -65,7 +73,9 @@ def device_event_rates_rows(**changes) -> list[dict]:
 
 
 def test_study_and_indication_do_not_narrow_a_device():
-    """Of a chosen indication the figures are those of all: the card says so, and names clinic and modality alone."""
+    """Of a chosen indication the figures are those of all: the card says so, and names clinic and
+    modality alone.
+    """
     choice = chosen("?indication=migraine&clinic=C1")
     drawn = device_events.rates_card(rows(), choice, CLINICS, of=look("light"))
     assert any("do not narrow this" in note for note in drawn.notes)
@@ -88,9 +98,10 @@ def test_records_one_by_one(staff):
         "no: it happened before the clinic's first session on record",
     ]
     assert [r["grave"] for r in listed] == ["not recorded", "serious", "no"]
-    assert [r["clinic"] for r in device_events.record_rows(device_events.records(staff, chosen("?clinic=C2")), {})] == [
-        "C2"
-    ]
+    assert [
+        r["clinic"]
+        for r in device_events.record_rows(device_events.records(staff, chosen("?clinic=C2")), {})
+    ] == ["C2"]
 
 
 def test_an_empty_selection_says_why():
@@ -101,11 +112,15 @@ def test_an_empty_selection_says_why():
 
 
 def test_outside_sees_no_record_and_no_small_cell(outsider):
-    """No single record, no marked row's number in card, table or payload; the record list is not shown."""
+    """No single record, no marked row's number in card, table or payload; the record list is not
+    shown.
+    """
     values = view(outsider, "/safety")
     assert beside(values, safety.SAFETY, ids.DEVICE_RECORDS, "rowData") == []
     hidden = [
-        r for r in beside(values, safety.SAFETY, ids.DEVICE_CLINICS, "rowData") if r["clinic"] == "Clinic C2 (C2)"
+        r
+        for r in beside(values, safety.SAFETY, ids.DEVICE_CLINICS, "rowData")
+        if r["clinic"] == "Clinic C2 (C2)"
     ]
     assert {r["over_sessions"] for r in hidden} == {"suppressed"}
     assert {r["events_per_100_sessions"] for r in hidden} == {"suppressed (small numbers)"}
@@ -113,8 +128,11 @@ def test_outside_sees_no_record_and_no_small_cell(outsider):
 
 
 @pytest.mark.parametrize(
-    ("row", "text"), [(None, words.NOTHING), (rows().row(0, named=True), "6 / 800: 0.75 (0.38 to 1.25)")]
+    ("row", "text"),
+    [(None, words.NOTHING), (rows().row(0, named=True), "6 / 800: 0.75 (0.38 to 1.25)")],
 )
 def test_a_device_in_words(row, text):
-    """Events over the device's own sessions and the rate with its interval; a dash where there are no figures."""
+    """Events over the device's own sessions and the rate with its interval; a dash where there are
+    no figures.
+    """
     assert device_events.of_device_in_words(row) == text

@@ -1,4 +1,6 @@
-"""The durability page: curves of time and of responders over the small lake, and why there may be none."""
+"""The durability page: curves of time and of responders over the small lake, and why there may be
+none.
+"""
 
 import polars as pl
 import pytest
@@ -29,7 +31,9 @@ def curves(*parts: list[dict]) -> pl.DataFrame:
 
 
 def test_loss_says_events_median_and_rule(staff):
-    """4 losses (2 at 20, 2 at 40) of 10; no median, and why; event and censoring are the catalogue's words."""
+    """4 losses (2 at 20, 2 at 40) of 10; no median, and why; event and censoring are the
+    catalogue's words.
+    """
     said = caption(view(staff, "/durability"), CHARTS, ids.LOSS)
     assert "4 losses among 10 patients, no median (survival stays above one half)" in said
     assert METRICS["ttloss"].rule_by(OPTIONS) in said
@@ -54,21 +58,31 @@ def test_a_median_has_its_interval():
 
 
 def test_arms_are_curves_with_a_test_only_where_it_is_given():
-    """Two arms are two curves; p stands where the mart gives one (randomised, from allocation), else why it does not."""
+    """Two arms are two curves; p stands where the mart gives one (randomised, from allocation),
+    else why it does not.
+    """
     by_arm = [curve("TTLOSS", stratum(arm=arm), STEPS) for arm in ("a", "b")]
     rows = curves(*by_arm).with_columns(series="arm")
-    drawn = survival_charts.survival_chart(rows, "TTLOSS", of=LIGHT, height=480, none="", options=OPTIONS)
+    drawn = survival_charts.survival_chart(
+        rows, "TTLOSS", of=LIGHT, height=480, none="", options=OPTIONS
+    )
     assert "p = " not in drawn.summary
     assert "No test between these arms" in drawn.summary
     tested = rows.with_columns(log_rank_p_value=pl.lit(0.03))
-    drawn = survival_charts.survival_chart(tested, "TTLOSS", of=LIGHT, height=480, none="", options=OPTIONS)
+    drawn = survival_charts.survival_chart(
+        tested, "TTLOSS", of=LIGHT, height=480, none="", options=OPTIONS
+    )
     assert "Log-rank between the randomised arms: p = 0.030" in drawn.summary
 
 
 def test_no_event_is_not_none_to_come():
     """A curve without an event has limits of no width: the sentence warns."""
-    rows = curves(curve("TTSURG", stratum(), [(50.0, 10, 0, 10, 1.0)])).with_columns(series=pl.lit("all"))
-    drawn = survival_charts.survival_chart(rows, "TTSURG", of=LIGHT, height=480, none="", options=OPTIONS)
+    rows = curves(curve("TTSURG", stratum(), [(50.0, 10, 0, 10, 1.0)])).with_columns(
+        series=pl.lit("all")
+    )
+    drawn = survival_charts.survival_chart(
+        rows, "TTSURG", of=LIGHT, height=480, none="", options=OPTIONS
+    )
     assert "No surgery seen is not none to come" in " ".join(drawn.notes)
 
 
@@ -76,29 +90,44 @@ ROUTINE_CARE = {"ROUTINE": ["(none)", "acupuncture", "control"]}
 
 
 def test_series_are_arms_where_there_are_two(staff):
-    """Of surgery from allocation there are two arms; one chosen arm is one series; of loss there is none."""
+    """Of surgery from allocation there are two arms; one chosen arm is one series; of loss there is
+    none.
+    """
     meets = pl.col("parameter") == "TTSURGA"
     names = [
-        in_series(staff, "survival_curves", settled(chosen(search), ROUTINE_CARE), meets=meets, known="survival")[
-            "series"
-        ]
+        in_series(
+            staff,
+            "survival_curves",
+            settled(chosen(search), ROUTINE_CARE),
+            meets=meets,
+            known="survival",
+        )["series"]
         .unique()
         .sort()
         for search in ("", "?arm=control")
     ]
-    assert [n.to_list() for n in names] == [["acupuncture", "control"], ["routine care, arm control"]]
+    assert [n.to_list() for n in names] == [
+        ["acupuncture", "control"],
+        ["routine care, arm control"],
+    ]
 
 
 def test_responders_at_every_cut_off(staff):
-    """At 30 %: 40 x 0.7 = 28 of 50; at 50 %: 20 of 50; 10 have no value and count as no response."""
+    """At 30 %: 40 x 0.7 = 28 of 50; at 50 %: 20 of 50; 10 have no value and count as no
+    response.
+    """
     said = caption(view(staff, "/durability"), CHARTS, ids.CUMULATIVE)
-    assert "at least 30 % better 28 of 50, 56 % (46 to 66) and at least 50 % better 20 of 50" in said
+    assert (
+        "at least 30 % better 28 of 50, 56 % (46 to 66) and at least 50 % better 20 of 50" in said
+    )
     assert "10 have no value" in said
     assert "not an effect" in said
 
 
 def test_rules_that_disagree(staff):
-    """30 % against points: 4 + 3 of 40; 30 % against the own impression: none (null is not known, not a no)."""
+    """30 % against points: 4 + 3 of 40; 30 % against the own impression: none (null is not known,
+    not a no).
+    """
     values = view(staff, "/durability")
     said = caption(values, CHARTS, ids.DISAGREEMENT)
     assert "Of 40 patients the 30 % rule and the rule in points differ in 7; " in said
@@ -109,7 +138,9 @@ def test_rules_that_disagree(staff):
 
 def test_the_usual_visit_is_the_latest_that_half_have_reached():
     """Of 50, 40 and 20 due the second; End of course, without a day, is not taken by itself."""
-    rows = pl.DataFrame({"visit": ["Week 4", "Month 3", "Month 6", "End of course"], "n": [50, 40, 20, 50]})
+    rows = pl.DataFrame(
+        {"visit": ["Week 4", "Month 3", "Month 6", "End of course"], "n": [50, 40, 20, 50]}
+    )
     assert durability_charts.usual_visit(rows) == "Month 3"
     assert durability_charts.visits(rows)[-1] == "End of course"
 
@@ -129,9 +160,14 @@ def test_an_empty_curve_says_why(staff, search, said):
 
 
 def test_outside_no_small_curve_is_drawn(outsider, staff):
-    """C2's curve has 3 patients: staff see it, from outside there is no trace of it, nor of the responders'."""
+    """C2's curve has 3 patients: staff see it, from outside there is no trace of it, nor of the
+    responders'.
+    """
     for chart in (ids.LOSS, ids.CUMULATIVE):
-        drawn = [part(view(r, "/durability", "?clinic=C2"), CHARTS, chart, "figure").data for r in (staff, outsider)]
+        drawn = [
+            part(view(r, "/durability", "?clinic=C2"), CHARTS, chart, "figure").data
+            for r in (staff, outsider)
+        ]
         assert drawn[0]
         assert not drawn[1]
     assert SUPPRESSED in payload(view(outsider, "/durability", "?clinic=C2"))

@@ -39,7 +39,9 @@ def visits(**columns) -> pl.DataFrame:
 
 
 def test_trajectory_follows_the_calendar():
-    """Visits stand by day, one without a day last and apart; a missing mean is a gap; each tick says its n."""
+    """Visits stand by day, one without a day last and apart; a missing mean is a gap; each tick
+    says its n.
+    """
     figure = trajectory(visits(), of=LIGHT, axis_title="mean")
     line, apart = figure.data
     assert list(line.x) == [0, 1, 2]
@@ -55,12 +57,21 @@ def test_trajectory_follows_the_calendar():
 
 
 def test_two_patients_do_not_set_the_axis():
-    """The limits of a visit with fewer than 5 patients may leave the axis; its mean, and everyone else's, do not."""
-    wide = visits(n_evaluable=[50, 2, 60, 0], ci_lower=[3.0, -60.0, 5.0, None], ci_upper=[5.5, 67.0, 7.0, None])
+    """The limits of a visit with fewer than 5 patients may leave the axis; its mean, and everyone
+    else's, do not.
+    """
+    wide = visits(
+        n_evaluable=[50, 2, 60, 0],
+        ci_lower=[3.0, -60.0, 5.0, None],
+        ci_upper=[5.5, 67.0, 7.0, None],
+    )
     low, high = trajectory(wide, of=LIGHT, axis_title="mean").layout.yaxis.range
     assert low == 0
     assert 7.0 < high < 8.0
-    assert trajectory(wide, of=LIGHT, axis_title="mean", is_from_zero=False).layout.yaxis.range[0] < 3.0
+    assert (
+        trajectory(wide, of=LIGHT, axis_title="mean", is_from_zero=False).layout.yaxis.range[0]
+        < 3.0
+    )
 
 
 def test_trajectory_limits_are_the_frames():
@@ -107,9 +118,16 @@ def test_no_event_is_hollow_and_has_its_upper_limit():
 
 
 def test_counts_stand_beside_every_row():
-    """Numerator and denominator are text of the figure, also where nothing can be drawn; rows keep their order."""
+    """Numerator and denominator are text of the figure, also where nothing can be drawn; rows keep
+    their order.
+    """
     figure = interval_panels(rates(), panels=(PANEL,), of=LIGHT)
-    assert [a.text for a in figure.layout.annotations] == ["<b>Rate</b>", "2 / 100", "0 / 80", "suppressed"]
+    assert [a.text for a in figure.layout.annotations] == [
+        "<b>Rate</b>",
+        "2 / 100",
+        "0 / 80",
+        "suppressed",
+    ]
     assert list(figure.layout.yaxis.ticktext) == ["A", "B", "C"]
     assert [a.y for a in figure.layout.annotations[1:]] == [0, -1, -2]
     assert len(figure.data[0].x) == 2
@@ -134,7 +152,9 @@ def test_the_reference_is_always_in_sight():
 
 def test_funnel_marks_without_ranking():
     """Clinics outside a limit have their own shape and name; each clinic is drawn once."""
-    rows = frame(MART_TABLES["clinic_funnel"], funnels()).with_columns(label="clinic_id", name="clinic_id")
+    rows = frame(MART_TABLES["clinic_funnel"], funnels()).with_columns(
+        label="clinic_id", name="clinic_id"
+    )
     figure = funnel(rows, of=LIGHT, axis_title="proportion", denominator_title="patients")
     within, outside = (t for t in figure.data if t.mode == "markers+text")
     assert (list(within.text), list(outside.text)) == (["C1", "C2"], ["C3"])
@@ -145,10 +165,16 @@ def test_funnel_prefers_limits_that_know_overdispersion():
     """Where limits for over-dispersion are given they are the ones drawn."""
     rows = frame(
         MART_TABLES["clinic_funnel"],
-        [r | {"upper_95_od": 0.9, "lower_95_od": 0.0, "upper_998_od": 0.95, "lower_998_od": 0.0} for r in funnels()],
+        [
+            r | {"upper_95_od": 0.9, "lower_95_od": 0.0, "upper_998_od": 0.95, "lower_998_od": 0.0}
+            for r in funnels()
+        ],
     )
     figure = funnel(
-        rows.with_columns(label="clinic_id", name="clinic_id"), of=LIGHT, axis_title="", denominator_title=""
+        rows.with_columns(label="clinic_id", name="clinic_id"),
+        of=LIGHT,
+        axis_title="",
+        denominator_title="",
     )
     assert 0.9 in [y for t in figure.data if t.mode == "lines" for y in t.y]
 
@@ -158,7 +184,9 @@ def charted(**columns) -> pl.DataFrame:
 
 
 def test_control_chart_names_its_signals():
-    """The one point outside has its own shape and its own name in the legend, and its hover says why."""
+    """The one point outside has its own shape and its own name in the legend, and its hover says
+    why.
+    """
     figure = control_chart(charted(), of=LIGHT, axis_title="rate")
     points = {t.name: t for t in figure.data if t.mode == "markers"}
     assert set(points) == {"common cause", "outside the limits"}
@@ -170,24 +198,36 @@ def test_control_chart_names_its_signals():
 
 @pytest.mark.parametrize(
     ("rule", "symbol"),
-    [("outside", "diamond"), ("trend", "triangle-up"), ("two_of_three", "square"), ("shift", "star")],
+    [
+        ("outside", "diamond"),
+        ("trend", "triangle-up"),
+        ("two_of_three", "square"),
+        ("shift", "star"),
+    ],
 )
 def test_each_rule_has_its_shape(rule, symbol):
     """No meaning by colour alone: a shape a rule; an improvement is hollow."""
     concern = charted(point_type=pl.lit(rule), variation_icon=pl.lit("special_cause_concern"))
     better = charted(point_type=pl.lit(rule), variation_icon=pl.lit("special_cause_improvement"))
-    drawn = [control_chart(rows, of=LIGHT, axis_title="").data[-1].marker for rows in (concern, better)]
+    drawn = [
+        control_chart(rows, of=LIGHT, axis_title="").data[-1].marker for rows in (concern, better)
+    ]
     assert [set(marker.symbol) for marker in drawn] == [{symbol}, {f"{symbol}-open"}]
     assert set(drawn[0].color) != set(drawn[1].color)
 
 
 def test_locked_limits_are_marked():
-    """Of 14 points the limits come from the first 12: a line between the 12th and the 13th; trial limits have none."""
+    """Of 14 points the limits come from the first 12: a line between the 12th and the 13th; trial
+    limits have none.
+    """
     points = [
-        control_charts()[0] | {"point": k, "period_start": date(2026, 1, 1 + k), "is_trial_limits": False}
+        control_charts()[0]
+        | {"point": k, "period_start": date(2026, 1, 1 + k), "is_trial_limits": False}
         for k in range(14)
     ]
-    (line,) = control_chart(frame(MART_TABLES["control_charts"], points), of=LIGHT, axis_title="").layout.shapes
+    (line,) = control_chart(
+        frame(MART_TABLES["control_charts"], points), of=LIGHT, axis_title=""
+    ).layout.shapes
     assert str(line.x0).startswith("2026-01-12")
     assert not control_chart(charted(), of=LIGHT, axis_title="").layout.shapes
 
@@ -196,7 +236,11 @@ def test_limits_begun_anew_are_marked():
     """Two phases: a line at the start of the second, with its words."""
     points = [
         control_charts()[0]
-        | {"point": k, "period_start": date(2026, 1, 1 + k), "rebased_from": date(2026, 1, 6) if k >= 5 else None}
+        | {
+            "point": k,
+            "period_start": date(2026, 1, 1 + k),
+            "rebased_from": date(2026, 1, 6) if k >= 5 else None,
+        }
         for k in range(10)
     ]
     figure = control_chart(frame(MART_TABLES["control_charts"], points), of=LIGHT, axis_title="")
@@ -211,12 +255,16 @@ def test_a_sum_has_its_decision_limit_and_no_center():
     assert lines == ["decision limit", "value"]
 
 
-# --- time -------------------------------------------------------------------------------------------
+# --- time ---------------------------------------------------------------------------------------
 
 
 def curves(**columns) -> pl.DataFrame:
     rows = curve("TTLOSS", stratum(), STEPS)
-    return frame(MART_TABLES["survival_curves"], rows).with_columns(series=pl.lit("all")).with_columns(**columns)
+    return (
+        frame(MART_TABLES["survival_curves"], rows)
+        .with_columns(series=pl.lit("all"))
+        .with_columns(**columns)
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,10 +283,18 @@ def test_ticks_are_days_that_people_count_in(last, ticks):
 
 
 def test_numbers_at_risk_add_up():
-    """Before each tick: at risk + events + censored = 10, the patients. At 20 the two events of day 20 are still ahead;
-    at 30 they are gone; after the last time nobody is left."""
+    """Before each tick: at risk + events + censored = 10, the patients. At 20 the two events of day
+    20 are still ahead; at 30 they are gone; after the last time nobody is left.
+    """
     table = at_risk(curves(), [0, 20, 30, 40, 60, 61])
-    assert table.rows() == [(0, 10, 0, 0), (20, 10, 0, 0), (30, 8, 2, 0), (40, 7, 2, 1), (60, 5, 4, 1), (61, 0, 4, 6)]
+    assert table.rows() == [
+        (0, 10, 0, 0),
+        (20, 10, 0, 0),
+        (30, 8, 2, 0),
+        (40, 7, 2, 1),
+        (60, 5, 4, 1),
+        (61, 0, 4, 6),
+    ]
     assert (table["at_risk"] + table["events"] + table["censored"]).unique().to_list() == [10]
 
 
@@ -269,18 +325,22 @@ def test_a_band_ends_where_no_limit_is_known():
     """Where survival is 0 no limit is given: the band stops, the step goes down."""
     ends = curves(survival=pl.when(pl.col("time_days") == 60).then(0.0).otherwise("survival"))
     ends = ends.with_columns(
-        lower=pl.when(pl.col("survival") > 0).then("lower"), upper=pl.when(pl.col("survival") > 0).then("upper")
+        lower=pl.when(pl.col("survival") > 0).then("lower"),
+        upper=pl.when(pl.col("survival") > 0).then("upper"),
     )
     figure = survival(ends, of=LIGHT, axis_title="%", height=480, x_title="days")
     band, step = (
-        next(t for t in figure.data if meets(t)) for meets in (lambda t: t.fill, lambda t: t.line.width == 2.5)
+        next(t for t in figure.data if meets(t))
+        for meets in (lambda t: t.fill, lambda t: t.line.width == 2.5)
     )
     assert (max(band.x), max(step.x)) == (40.0, 60.0)
 
 
 def test_responder_curve_has_guides_and_limits():
     """Guides at 30 and 50 %; the share at 50 % is 20 of 50 = 40 %."""
-    rows = frame(MART_TABLES["responder_curves"], responder_curve_rows()).filter(pl.col("clinic_id").is_null())
+    rows = frame(MART_TABLES["responder_curves"], responder_curve_rows()).filter(
+        pl.col("clinic_id").is_null()
+    )
     figure = responder_curves(rows.with_columns(series=pl.lit("all")), of=LIGHT, axis_title="")
     assert [s.x0 for s in figure.layout.shapes] == [30, 50]
     line = figure.data[-1]
@@ -289,12 +349,16 @@ def test_responder_curve_has_guides_and_limits():
     assert [t.fill for t in figure.data] == [None, "tonexty", None]
 
 
-# --- dose, severity ---------------------------------------------------------------------------------
+# --- dose, severity -----------------------------------------------------------------------------
 
 
 def test_dose_is_dots_without_a_line():
-    """A line would be read as cause; n stands below each bin; two patients' limits do not set the axis."""
-    rows = frame(MART_TABLES["dose_response"], doses()).with_columns(bin=pl.col("from_per_week").cast(pl.String))
+    """A line would be read as cause; n stands below each bin; two patients' limits do not set the
+    axis.
+    """
+    rows = frame(MART_TABLES["dose_response"], doses()).with_columns(
+        bin=pl.col("from_per_week").cast(pl.String)
+    )
     figure = dose_response(rows, of=LIGHT, axis_title="", digits=1)
     assert [t.mode for t in figure.data] == ["markers"]
     assert list(figure.layout.xaxis.ticktext) == ["0.0<br>n 2", "1.0<br>n 30", "2.0<br>n 12"]
@@ -311,7 +375,9 @@ def test_grades_stack_to_all_events():
 
 @pytest.mark.parametrize("levels", [(6.0, 4.0), (30.0, 33.5)])
 def test_important_change_is_a_band(levels):
-    """From the baseline to where the important change is reached, whichever way is better; both ends in sight."""
+    """From the baseline to where the important change is reached, whichever way is better; both
+    ends in sight.
+    """
     figure = trajectory(visits(), of=LIGHT, axis_title="mean", important=levels, is_from_zero=False)
     (area,) = figure.layout.shapes
     assert (area.y0, area.y1) == (min(levels), max(levels))
@@ -325,7 +391,9 @@ def patient_frames(**without) -> list[pl.DataFrame]:
 
 
 def test_story_shares_one_axis():
-    """Four bands over one time axis; an ongoing event ends in an arrow at the data cut; an unknown onset is out."""
+    """Four bands over one time axis; an ongoing event ends in an arrow at the data cut; an unknown
+    onset is out.
+    """
     until = datetime(2026, 6, 1, tzinfo=UTC)
     figure = story(*patient_frames(), of=LIGHT, until=until)
     assert {figure.layout[f"xaxis{k}"].matches for k in ("", 2, 3)} == {"x4"}
@@ -353,11 +421,18 @@ def test_story_of_nobody_says_so():
 
 def test_throughput_and_lag():
     """Bars are the frame's numbers; a topic's partitions are stacked."""
-    rows = pl.DataFrame({"bucket": [date(2026, 1, 1)], "events_per_s": [9.0], "rejects_per_s": [1.0]})
+    rows = pl.DataFrame(
+        {"bucket": [date(2026, 1, 1)], "events_per_s": [9.0], "rejects_per_s": [1.0]}
+    )
     assert [list(t.y) for t in throughput(rows, of=LIGHT).data] == [[9.0], [1.0]]
-    waiting = pl.DataFrame({"kafka_topic": ["a", "a", "b"], "kafka_partition": [0, 1, 0], "lag": [5, 6, 1]})
+    waiting = pl.DataFrame(
+        {"kafka_topic": ["a", "a", "b"], "kafka_partition": [0, 1, 0], "lag": [5, 6, 1]}
+    )
     figure = lag_bars(waiting, of=LIGHT)
-    assert [dict(zip(t.y, t.x, strict=True)) for t in figure.data] == [{"b": 1, "a": 5}, {"b": None, "a": 6}]
+    assert [dict(zip(t.y, t.x, strict=True)) for t in figure.data] == [
+        {"b": 1, "a": 5},
+        {"b": None, "a": 6},
+    ]
 
 
 @pytest.mark.parametrize("sentence", ["No data yet.", "x " * 200])

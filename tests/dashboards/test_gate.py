@@ -1,7 +1,9 @@
-"""The gate: what a reader from outside gets of a lake in which every number that is not for them is planted.
+"""The gate: what a reader from outside gets of a lake in which every number that is not for them is
+planted.
 
-Here: tables and columns that say nothing, every way of asking, what goes over HTTP to whoever forges a request. Not here:
-what a release holds (tests/transforms/disclosure), single pages (test_pages.py).
+Here: tables and columns that say nothing, every way of asking, what goes over HTTP to whoever
+forges a request. Not here: what a release holds (tests/transforms/disclosure), single pages
+(test_pages.py).
 """
 
 import json
@@ -25,29 +27,63 @@ from tests.dashboards.rows import STAMP, frame, stratum
 from tests.dashboards.small_lake import RELEASE, fill
 from tests.dashboards.test_app import start
 from transforms.errors import UsageError
-from transforms.schemas import BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Column, Outside, Table
+from transforms.schemas import (
+    BOOKKEEPING,
+    CORE_TABLES,
+    MART_TABLES,
+    RAW_TABLES,
+    Column,
+    Outside,
+    Table,
+)
 from transforms.schemas.app import APP_TABLES, RELEASED
 
-OF_MARTS, OF_MARKED = 86421, 97531  # what the marts hold, and what a release that forgot to blank its marked rows does
-SECRETS = (str(OF_MARTS), str(OF_MARKED), "P-SECRET", "P-SAMPLE", '"P1"', '"P2"', "AE1", "SE0", "AL1", "AL2")
+OF_MARTS, OF_MARKED = (
+    86421,
+    97531,
+)  # what the marts hold, and what a release that forgot to blank its marked rows does
+SECRETS = (
+    str(OF_MARTS),
+    str(OF_MARKED),
+    "P-SECRET",
+    "P-SAMPLE",
+    '"P1"',
+    '"P2"',
+    "AE1",
+    "SE0",
+    "AL1",
+    "AL2",
+)
 COHORT = MART_TABLES["cohort_outcomes"]
 
 
 def planted(table: Table, rows: pl.DataFrame, number: int, *, where: pl.Expr) -> pl.DataFrame:
-    """The rows that meet the condition with the number in all that is no key, no word of a closed list and no mark."""
+    """The rows that meet the condition with the number in all that is no key, no word of a closed
+    list and no mark.
+    """
     columns = []
     for column in table.columns:
-        if column.name in table.key or column.outside in (Outside.KEY, Outside.OPEN) or column.closed:
+        if (
+            column.name in table.key
+            or column.outside in (Outside.KEY, Outside.OPEN)
+            or column.closed
+        ):
             continue
-        value = {pl.Int64: number, pl.Float64: number + 0.5, pl.String: f"told by {number}"}.get(column.polars)
+        value = {pl.Int64: number, pl.Float64: number + 0.5, pl.String: f"told by {number}"}.get(
+            column.polars
+        )
         if value is not None and not column.is_json:
-            columns.append(pl.when(where).then(pl.lit(value)).otherwise(column.name).alias(column.name))
+            columns.append(
+                pl.when(where).then(pl.lit(value)).otherwise(column.name).alias(column.name)
+            )
     return rows.with_columns(columns)
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """Of a lake whose marts hold one number everywhere, and whose release another in its marked rows."""
+    """Of a lake whose marts hold one number everywhere, and whose release another in its marked
+    rows.
+    """
     given = Settings(home=tmp_path_factory.mktemp("gate") / "home", kafka_bootstrap="127.0.0.1:1")
     fill(given)
     with Lake.open(given) as lake:
@@ -56,7 +92,9 @@ def settings(tmp_path_factory):
                 rows = planted(table, lake.table(table.full_name), OF_MARTS, where=pl.lit(True))
                 lake.write(lambda w, table=table, rows=rows: w.replace(table, rows))
         for table in RELEASED.values():
-            rows = planted(table, lake.table(table.full_name), OF_MARKED, where=pl.col("is_suppressed"))
+            rows = planted(
+                table, lake.table(table.full_name), OF_MARKED, where=pl.col("is_suppressed")
+            )
             lake.write(lambda w, table=table, rows=rows: w.replace(table, rows))
         checks = MART_TABLES["check_results"]
         rows = lake.table(checks.full_name).with_columns(failing_rows=OF_MARTS, rows=OF_MARTS)
@@ -78,7 +116,7 @@ def of_staff(settings):
     reader.close()
 
 
-# --- closed by default --------------------------------------------------------------------------------
+# --- closed by default --------------------------------------------------------------------------
 
 
 def test_a_column_that_says_nothing_is_withheld():
@@ -96,7 +134,12 @@ SUMMARY = {c.name: replace(c, outside=Outside.WITHHELD) for c in COHORT.columns}
         Table("mart", "new_mart", "Says nothing.", (Column("id", pl.String, "id"), NEW), ("id",)),
         Table("mart", "new_mart", "Says nothing.", tuple(SUMMARY.values()), COHORT.key),
         Table("mart", "new_mart", "Its key is withheld.", (NEW, *COHORT.columns), ("new",)),
-        Table("mart", "new_mart", "Its columns say what they are, no key tells rows apart.", COHORT.columns),
+        Table(
+            "mart",
+            "new_mart",
+            "Its columns say what they are, no key tells rows apart.",
+            COHORT.columns,
+        ),
         Table(
             "mart",
             "new_mart",
@@ -115,11 +158,15 @@ SUMMARY = {c.name: replace(c, outside=Outside.WITHHELD) for c in COHORT.columns}
     ids=["of two columns", "a summary", "key", "no key", "counts", "no mark"],
 )
 def test_a_mart_that_says_nothing_is_not_seen(tmp_path, with_lake, monkeypatch, table):
-    """A new mart: staff read it at once; from outside it has no row, no moment, and is in no release."""
+    """A new mart: staff read it at once; from outside it has no row, no moment, and is in no
+    release.
+    """
     monkeypatch.setitem(MART_TABLES, "new_mart", table)
     monkeypatch.setitem(reader_module._TABLES, "mart.new_mart", table)
     given = Settings(home=with_lake(tmp_path / "home"))
-    row = STAMP | stratum() | dict.fromkeys(("metric_id", "id"), "m") | {"new": 3.0, "n_patients": 3}
+    row = (
+        STAMP | stratum() | dict.fromkeys(("metric_id", "id"), "m") | {"new": 3.0, "n_patients": 3}
+    )
     rows = frame(table, [{k: v for k, v in row.items() if k in table.names}])
     with Lake.open(given) as lake:
         lake.ensure([table])
@@ -136,8 +183,9 @@ def test_a_mart_that_says_nothing_is_not_seen(tmp_path, with_lake, monkeypatch, 
 
 @pytest.mark.parametrize("name", ["cohort_outcomes", "check_results"])
 def test_a_column_that_says_nothing_is_not_seen(tmp_path, with_lake, monkeypatch, name):
-    """A new column of a summary and of an open table: null from outside though it is stored, and no condition on it is
-    answered."""
+    """A new column of a summary and of an open table: null from outside though it is stored, and no
+    condition on it is answered.
+    """
     table = MART_TABLES[name]
     wider = replace(table, columns=(*table.columns, NEW))
     released = replace(wider, schema="app", name=f"released_{name}")
@@ -145,13 +193,19 @@ def test_a_column_that_says_nothing_is_not_seen(tmp_path, with_lake, monkeypatch
     if table.is_released:
         monkeypatch.setitem(RELEASED, name, released)
     given = Settings(home=with_lake(tmp_path / "home"))
-    row = STAMP | stratum() | {"metric_id": "m", "n_patients": 50, "table": "t", "check": "c", "is_passed": True}
+    row = (
+        STAMP
+        | stratum()
+        | {"metric_id": "m", "n_patients": 50, "table": "t", "check": "c", "is_passed": True}
+    )
     rows = frame(wider, [{k: v for k, v in row.items() if k in wider.names} | {"new": 3.0}])
     with Lake.open(given) as lake:
         for one in (wider, released):
             lake.ensure([one])
             lake.write(lambda w, one=one: w.replace(one, rows))
-        lake.write(lambda w: w.replace(APP_TABLES["releases"], frame(APP_TABLES["releases"], [RELEASE])))
+        lake.write(
+            lambda w: w.replace(APP_TABLES["releases"], frame(APP_TABLES["releases"], [RELEASE]))
+        )
     for role, shown, asked in (("clinic", 3.0, 1), ("outside", None, 0)):
         reader = Reader(given.model_copy(update={"viewer_role": role}))
         assert reader.mart(name)["new"].to_list() == [shown]
@@ -159,19 +213,29 @@ def test_a_column_that_says_nothing_is_not_seen(tmp_path, with_lake, monkeypatch
         reader.close()
 
 
-EVERY = [*RAW_TABLES.values(), *BOOKKEEPING, *CORE_TABLES.values(), *MART_TABLES.values(), *APP_TABLES.values()]
+EVERY = [
+    *RAW_TABLES.values(),
+    *BOOKKEEPING,
+    *CORE_TABLES.values(),
+    *MART_TABLES.values(),
+    *APP_TABLES.values(),
+]
 
 
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: t.full_name)
 def test_what_passes_of_every_table(table):
-    """From outside: of a summary the release, of what is of nobody itself; what passes has no column that is withheld."""
+    """From outside: of a summary the release, of what is of nobody itself; what passes has no
+    column that is withheld.
+    """
     gate = Gate(Viewer(role="outside"))
     source = gate.source(table)
     if table.schema == "mart" and table.is_released:
         assert source is RELEASED[table.name]
     else:
         assert source is (table if table.is_open else None)
-    assert gate.source(table) is None or not any(c.is_json and c.outside.is_of_people for c in table.columns)
+    assert gate.source(table) is None or not any(
+        c.is_json and c.outside.is_of_people for c in table.columns
+    )
     assert Gate(Viewer(role="clinic")).source(table) is table
 
 
@@ -193,7 +257,7 @@ def test_whoever_is_not_known_is_outside(role):
     assert not Gate(Viewer(role=role)).is_whole
 
 
-# --- every way of asking ------------------------------------------------------------------------------
+# --- every way of asking ------------------------------------------------------------------------
 
 
 def exports(rows: pl.DataFrame, folder) -> list[str]:
@@ -206,7 +270,9 @@ def exports(rows: pl.DataFrame, folder) -> list[str]:
 
 @pytest.mark.parametrize("name", MART_TABLES)
 def test_no_row_holds_what_is_planted(outside, of_staff, name, tmp_path):
-    """Each mart as its rows are read, and as they would be exported: staff have the number, outside it is nowhere."""
+    """Each mart as its rows are read, and as they would be exported: staff have the number, outside
+    it is nowhere.
+    """
     rows = outside.mart(name)
     for text in (*exports(rows, tmp_path), payload([rows.to_dicts()])):
         assert told(text) == []
@@ -214,9 +280,13 @@ def test_no_row_holds_what_is_planted(outside, of_staff, name, tmp_path):
         assert str(OF_MARTS) in payload([of_staff.mart(name).to_dicts()])
 
 
-@pytest.mark.parametrize("column", ["n_patients", "n_evaluable", "estimate", "ci_lower", "median_day", "lake_snapshot"])
+@pytest.mark.parametrize(
+    "column", ["n_patients", "n_evaluable", "estimate", "ci_lower", "median_day", "lake_snapshot"]
+)
 def test_no_condition_tells_what_a_hidden_cell_holds(outside, column):
-    """Which rows a condition on a hidden number returns would tell the number: it is null before anything is asked."""
+    """Which rows a condition on a hidden number returns would tell the number: it is null before
+    anything is asked.
+    """
     assert outside.mart("cohort_outcomes", f"is_suppressed AND {column} IS NOT NULL").is_empty()
     assert outside.mart("cohort_outcomes", f"{column} > 90000").is_empty()
     assert outside.mart("check_results", "failing_rows IS NOT NULL OR rows > 0").is_empty()
@@ -234,7 +304,10 @@ def test_no_condition_tells_what_a_hidden_cell_holds(outside, column):
 )
 def test_no_condition_asks_another_table(outside, condition):
     """A condition is on the table's own columns; words within quotes are words."""
-    for ask in (partial(outside.mart, "cohort_outcomes", condition), partial(outside.core, "clinics", condition)):
+    for ask in (
+        partial(outside.mart, "cohort_outcomes", condition),
+        partial(outside.core, "clinics", condition),
+    ):
         with pytest.raises(UsageError, match="expected a condition on the table's own columns"):
             ask()
     with pytest.raises(UsageError, match="own columns"):
@@ -245,14 +318,19 @@ def test_no_condition_asks_another_table(outside, condition):
 def test_values_of_a_column_are_of_names_alone(outside, of_staff):
     """Distinct values are asked of what names a row: a number's are not."""
     for reader in (outside, of_staff):
-        assert set(reader.distinct("cohort_outcomes", ["clinic_id"])["clinic_id"].drop_nulls()) >= {"C1", "C2"}
+        assert set(reader.distinct("cohort_outcomes", ["clinic_id"])["clinic_id"].drop_nulls()) >= {
+            "C1",
+            "C2",
+        }
         with pytest.raises(UsageError, match="expected columns of the key"):
             reader.distinct("cohort_outcomes", ["n_patients"])
     assert outside.distinct("adsl", ["USUBJID"]).is_empty()
 
 
 def test_statements_and_raw_rows_are_for_staff(outside, of_staff):
-    """A statement, rows of raw, positions in Kafka, the lake itself: nothing from outside, whatever tables are named."""
+    """A statement, rows of raw, positions in Kafka, the lake itself: nothing from outside, whatever
+    tables are named.
+    """
     statement = "SELECT count(*) AS n FROM raw.adverse_events"
     for tables in (["raw.adverse_events"], ["mart.metric_definitions"], []):
         assert outside.query(statement, tables=tables).width == 0
@@ -265,7 +343,9 @@ def test_statements_and_raw_rows_are_for_staff(outside, of_staff):
 
 
 def test_a_fact_of_the_lake_passes_by_its_own_word(outside, of_staff):
-    """A function of the lake is for staff; from outside only what is marked is asked, under another's name too."""
+    """A function of the lake is for staff; from outside only what is marked is asked, under
+    another's name too.
+    """
 
     def rows(lake: Lake) -> int:
         return lake.sql("SELECT count(*) AS n FROM raw.ledger")["n"][0]
@@ -273,27 +353,54 @@ def test_a_fact_of_the_lake_passes_by_its_own_word(outside, of_staff):
     for ask in (rows, partial(rows), lambda lake: rows(lake)):
         assert outside.inspect(ask, name="stream in words", max_age_s=9.0) is None
         assert of_staff.inspect(ask, name=f"rows {ask}", max_age_s=0.0) > 0
-    assert outside.inspect(seen_from_outside(lambda _: "well"), name="well", max_age_s=0.0) == "well"
+    assert (
+        outside.inspect(seen_from_outside(lambda _: "well"), name="well", max_age_s=0.0) == "well"
+    )
     assert outside.inspect(rows, name="well", max_age_s=60.0) is None
 
 
 def test_nothing_tells_how_many_records_have_landed(outside, settings):
-    """Each record that lands makes a snapshot: from outside no version, moment, stamp or sign of health has its number."""
+    """Each record that lands makes a snapshot: from outside no version, moment, stamp or sign of
+    health has its number.
+    """
     with Lake.open(settings, read_only=True) as lake:
         snapshot = lake.snapshot()
-    assert shell.versions(outside)[0] == RELEASE["release_id"] == outside.newest(("raw", "core", "mart"))
+    assert (
+        shell.versions(outside)[0]
+        == RELEASE["release_id"]
+        == outside.newest(("raw", "core", "mart"))
+    )
     assert outside.release()["lake_snapshot"] is None
-    assert outside.mart("cohort_outcomes")["lake_snapshot"].null_count() == outside.mart("cohort_outcomes").height
+    assert (
+        outside.mart("cohort_outcomes")["lake_snapshot"].null_count()
+        == outside.mart("cohort_outcomes").height
+    )
     assert is_readable(outside) == (True, "the lake answers")
-    assert str(snapshot) in is_readable(Reader(settings.model_copy(update={"viewer_role": "clinic"})))[1]
-    for name in ("raw.ledger", "raw.adverse_events", "mart.adsl", "mart.adae", "core.data_cut", "core.sessions"):
+    assert (
+        str(snapshot)
+        in is_readable(Reader(settings.model_copy(update={"viewer_role": "clinic"})))[1]
+    )
+    for name in (
+        "raw.ledger",
+        "raw.adverse_events",
+        "mart.adsl",
+        "mart.adae",
+        "core.data_cut",
+        "core.sessions",
+    ):
         assert outside.changed_at(name) is None
     assert outside.has_landed
 
 
-# --- over HTTP ----------------------------------------------------------------------------------------
+# --- over HTTP ----------------------------------------------------------------------------------
 
-FORGED = ("", "?patient=P1", "?clinic=C2", "?alert=AL1&device=D1", "?clinic=C2&patient=P2&restriction=serious")
+FORGED = (
+    "",
+    "?patient=P1",
+    "?clinic=C2",
+    "?alert=AL1&device=D1",
+    "?clinic=C2&patient=P2&restriction=serious",
+)
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +418,9 @@ def addresses(settings):
 
 def asked(address: str, path: str, body: dict | None = None) -> tuple[int, str]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address + path, data, {"Content-Type": "application/json"} if data else {})
+    request = urllib.request.Request(
+        address + path, data, {"Content-Type": "application/json"} if data else {}
+    )
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
@@ -326,9 +435,13 @@ def told(text: str, search: str = "") -> list[str]:
 
 
 def requests_to(callback: dict, search: str) -> list[dict]:
-    """What a browser, or who plays one, sends to the callback: once for each page, and as if each input had changed."""
+    """What a browser, or who plays one, sends to the callback: once for each page, and as if each
+    input had changed.
+    """
     outputs = callback["output"].strip(".").split("...")
-    outputs = [dict(zip(("id", "property"), o.split("@")[0].rsplit(".", 1), strict=True)) for o in outputs]
+    outputs = [
+        dict(zip(("id", "property"), o.split("@")[0].rsplit(".", 1), strict=True)) for o in outputs
+    ]
     values = {"search": search, "n_clicks": 1, "n_intervals": 1}
     known = {
         "alert-seen.data": {"alert_id": "AL1", "revision": 0},
@@ -339,7 +452,12 @@ def requests_to(callback: dict, search: str) -> list[dict]:
     def filled(given: list[dict], pathname: str) -> list[dict]:
         of = {"pathname": pathname}
         return [
-            one | {"value": known.get(f"{one['id']}.{one['property']}", (values | of).get(one["property"]))}
+            one
+            | {
+                "value": known.get(
+                    f"{one['id']}.{one['property']}", (values | of).get(one["property"])
+                )
+            }
             for one in given
         ]
 
@@ -351,32 +469,45 @@ def requests_to(callback: dict, search: str) -> list[dict]:
             "state": filled(callback.get("state", []), pathname),
             "changedPropIds": [f"{one['id']}.{one['property']}" for one in callback["inputs"][:1]],
         }
-        for pathname in (PAGES if any(i["property"] == "pathname" for i in callback["inputs"]) else ["/"])
+        for pathname in (
+            PAGES if any(i["property"] == "pathname" for i in callback["inputs"]) else ["/"]
+        )
     ]
 
 
 def callbacks(address: str) -> list[dict]:
-    return [c for c in json.loads(asked(address, "/_dash-dependencies")[1]) if not c.get("clientside_function")]
+    return [
+        c
+        for c in json.loads(asked(address, "/_dash-dependencies")[1])
+        if not c.get("clientside_function")
+    ]
 
 
 @pytest.mark.parametrize("search", FORGED)
 def test_no_callback_tells_what_is_planted(addresses, search):
-    """Every callback that either role's pages have, called directly with forged ids: figures, hover texts, tables, grids,
-    versions and forms hold nothing that is planted, and what only staff's pages have is refused."""
+    """Every callback that either role's pages have, called directly with forged ids: figures, hover
+    texts, tables, grids, versions and forms hold nothing that is planted, and what only staff's
+    pages have is refused.
+    """
     refused = answered = 0
     registered = {c["output"] for c in callbacks(addresses["outside"])}
     for callback in callbacks(addresses["clinic"]) + callbacks(addresses["outside"]):
         for body in requests_to(callback, search):
             status, text = asked(addresses["outside"], "/_dash-update-component", body)
             assert told(text, search) == [], callback["output"][:80]
-            assert status in ((200, 204) if callback["output"] in registered else (400,)), (status, text[:200])
+            assert status in ((200, 204) if callback["output"] in registered else (400,)), (
+                status,
+                text[:200],
+            )
             refused, answered = refused + (status == 400), answered + (status == 200)
     assert refused >= 3
     assert answered > 2 * len(PAGES)
 
 
 def test_the_same_requests_tell_staff(addresses):
-    """The search can fail: to the clinic's own staff the same callbacks send what the marts hold."""
+    """The search can fail: to the clinic's own staff the same callbacks send what the marts
+    hold.
+    """
     texts = [
         asked(addresses["clinic"], "/_dash-update-component", body)[1]
         for callback in callbacks(addresses["clinic"])
@@ -388,7 +519,17 @@ def test_the_same_requests_tell_staff(addresses):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", *PAGES, "/_dash-layout", "/_dash-dependencies", "/readyz", "/healthz", "/version", "/metrics"]
+    "path",
+    [
+        "/",
+        *PAGES,
+        "/_dash-layout",
+        "/_dash-dependencies",
+        "/readyz",
+        "/healthz",
+        "/version",
+        "/metrics",
+    ],
 )
 def test_no_other_answer_tells(addresses, settings, path):
     """What is served beside callbacks holds nothing planted, and no snapshot."""

@@ -1,4 +1,6 @@
-"""Every page's callback, called as Dash calls it, over a small real lake; and what must not be in what it sends."""
+"""Every page's callback, called as Dash calls it, over a small real lake; and what must not be in
+what it sends.
+"""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -39,7 +41,9 @@ def test_every_page_fills_its_outputs(staff, path, scheme):
 @pytest.mark.parametrize("path", PAGES)
 def test_without_a_lake_pages_say_what_they_wait_for(tmp_path, path, role):
     """No lake is no error: each chart says so."""
-    reader = Reader(Settings(home=tmp_path / "none", viewer_role=role, kafka_bootstrap="127.0.0.1:1"))
+    reader = Reader(
+        Settings(home=tmp_path / "none", viewer_role=role, kafka_bootstrap="127.0.0.1:1")
+    )
     said = payload(view(reader, path))
     assert "there is no lake yet" in said or "own staff only" in said
 
@@ -47,19 +51,30 @@ def test_without_a_lake_pages_say_what_they_wait_for(tmp_path, path, role):
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("has_lake", [False, True])
 def test_what_is_not_known_is_not_called_none(tmp_path, path, has_lake):
-    """Without a lake, or with one from which nothing was computed, no list is empty because all is well."""
+    """Without a lake, or with one from which nothing was computed, no list is empty because all is
+    well.
+    """
     settings = Settings(home=tmp_path / "home", kafka_bootstrap="127.0.0.1:1")
     if has_lake:
         Lake.open(settings).close()
     said = payload(view(Reader(settings), path))
-    for calm in ("None on record", "No alert", "No report is due", "passes", "None so far", "not cleared or beyond"):
+    for calm in (
+        "None on record",
+        "No alert",
+        "No report is due",
+        "passes",
+        "None so far",
+        "not cleared or beyond",
+    ):
         assert calm not in said
     assert "No data yet" in said
 
 
 @pytest.mark.parametrize("path", [path for path, page in PAGES.items() if hasattr(page, "cards")])
 def test_every_card_names_its_selection(staff, path):
-    """Each card says of whom it is; with a filter chosen no caption, table or tile speaks of all patients."""
+    """Each card says of whom it is; with a filter chosen no caption, table or tile speaks of all
+    patients.
+    """
     cards = PAGES[path].cards
     selections = [part(view(staff, path), cards, card.id, "selection") for card in cards]
     of_studies = {"Of: routine care", "Of: routine care, by arm", "Of: all studies"}
@@ -73,7 +88,9 @@ def test_every_card_names_its_selection(staff, path):
 
 
 def test_a_card_of_arms_is_of_no_single_one(staff):
-    """A card that sets arms side by side says so; one of the arm on which the page stands names that arm."""
+    """A card that sets arms side by side says so; one of the arm on which the page stands names
+    that arm.
+    """
     cards = PAGES["/"].cards
     by_arm = part(view(staff, "/", "?parameter=PAINIDX"), cards, ids.DIFFERENCES, "selection")
     assert by_arm.endswith(", by arm")
@@ -81,7 +98,9 @@ def test_a_card_of_arms_is_of_no_single_one(staff):
 
 def test_a_score_without_a_responder_rule_says_so(staff):
     """No rule, no numbers: never a dash of a dash."""
-    said = payload([cohort._responder_tile("At least 30 % better", dict.fromkeys(COHORT_COLUMNS), "STARTB")])
+    said = payload(
+        [cohort._responder_tile("At least 30 % better", dict.fromkeys(COHORT_COLUMNS), "STARTB")]
+    )
     assert "no responder rule applies to STARTB" in said
     assert f"{words.NOTHING} of" not in said
 
@@ -93,11 +112,13 @@ def test_waiting_says_what_is_next(staff, tmp_path):
     assert waiting(staff).startswith("Events have landed")
 
 
-# --- the cohort page --------------------------------------------------------------------------------
+# --- the cohort page ----------------------------------------------------------------------------
 
 
 def test_cohort_shows_most_patients_first(staff):
-    """NRS7D has 50 patients, the trial's index 30: the first is shown, at its latest visit that half have reached."""
+    """NRS7D has 50 patients, the trial's index 30: the first is shown, at its latest visit that
+    half have reached.
+    """
     said = caption(view(staff, "/"), cohort.COHORT.cards, ids.TRAJECTORY)
     assert "mean from 6.0 (5.5 to 6.5) points at Baseline (n = 50)" in said
     assert "to 4.0 (3.5 to 4.5) points at Month 3 (n = 50)" in said
@@ -125,7 +146,9 @@ def test_cohort_names_both_ways_of_counting(staff):
 
 
 def test_arms_are_lines_and_differences(staff):
-    """A parameter with two arms is drawn by arm; p only where the mart gives one (randomised arms), and its model."""
+    """A parameter with two arms is drawn by arm; p only where the mart gives one (randomised arms),
+    and its model.
+    """
     said = payload(view(staff, "/", "?parameter=PAINIDX"))
     assert "Acupuncture: mean from 25.0" in said
     assert "n 30 v 28, p < 0.001" in said
@@ -143,26 +166,30 @@ def test_banner_stands_on_the_cohort_page(staff):
 
 def test_unknown_choices_are_as_no_choice(staff):
     """A parameter, visit or restriction that does not exist falls back to the usual one."""
-    assert caption(view(staff, "/", "?parameter=XX&visit=Never"), cohort.COHORT.cards, ids.TRAJECTORY) == caption(
-        view(staff, "/"), cohort.COHORT.cards, ids.TRAJECTORY
-    )
+    assert caption(
+        view(staff, "/", "?parameter=XX&visit=Never"), cohort.COHORT.cards, ids.TRAJECTORY
+    ) == caption(view(staff, "/"), cohort.COHORT.cards, ids.TRAJECTORY)
     assert "(any event)" in payload(view(staff, "/safety", "?restriction=nope"))
 
 
 def test_regression_to_the_mean_is_drawn_where_it_is_given():
-    """A baseline of 6.0 and an expected change of -0.8 by selection alone: a line at 5.2; else a sentence."""
-    plain = frame(MART_TABLES["cohort_outcomes"], cohort_rows(stratum(), start=6.0, n=50)).with_columns(
-        series=pl.lit("all")
-    )
+    """A baseline of 6.0 and an expected change of -0.8 by selection alone: a line at 5.2; else a
+    sentence.
+    """
+    plain = frame(
+        MART_TABLES["cohort_outcomes"], cohort_rows(stratum(), start=6.0, n=50)
+    ).with_columns(series=pl.lit("all"))
     drawn = cohort_charts.mean_by_visit(plain, "NRS7D", of=LIGHT, title="")
     assert not drawn.figure.layout.shapes
     assert "regression to the mean" in " ".join(drawn.notes)
-    given = plain.with_columns(rtm_expected=pl.when(pl.col("metric_id") == "nrs7d_change").then(-0.8))
+    given = plain.with_columns(
+        rtm_expected=pl.when(pl.col("metric_id") == "nrs7d_change").then(-0.8)
+    )
     drawn = cohort_charts.mean_by_visit(given, "NRS7D", of=LIGHT, title="")
     assert [round(s.y0, 6) for s in drawn.figure.layout.shapes] == [5.2]
 
 
-# --- the safety page --------------------------------------------------------------------------------
+# --- the safety page ----------------------------------------------------------------------------
 
 
 def test_safety_says_zero_with_its_upper_limit(staff):
@@ -177,7 +204,11 @@ def test_safety_says_zero_with_its_upper_limit(staff):
 def test_safety_clinics_stand_by_name(staff):
     """C1, C2, C3, whatever their rates: never a ranking."""
     figure = part(view(staff, "/safety"), safety.SAFETY.cards, ids.CLINIC_RATES, "figure")
-    assert list(figure.layout.yaxis.ticktext) == ["Clinic C1 (C1)", "Clinic C2 (C2)", "Clinic C3 (C3)"]
+    assert list(figure.layout.yaxis.ticktext) == [
+        "Clinic C1 (C1)",
+        "Clinic C2 (C2)",
+        "Clinic C3 (C3)",
+    ]
 
 
 def test_safety_counts_what_could_not_be_read(staff):
@@ -188,24 +219,37 @@ def test_safety_counts_what_could_not_be_read(staff):
 def test_safety_funnel_and_chart(staff):
     """A clinic outside a limit is named, with what to do; a chart counts its signals."""
     values = view(staff, "/safety")
-    assert "outside a limit: Clinic C3 (C3). Not a ranking" in caption(values, safety.SAFETY.cards, ids.FUNNEL)
+    assert "outside a limit: Clinic C3 (C3). Not a ranking" in caption(
+        values, safety.SAFETY.cards, ids.FUNNEL
+    )
     funnel = caption(values, safety.SAFETY.cards, ids.FUNNEL)
-    assert "Limits of each clinic are those of all the others: 95 and 99.8 %, by exact tails." in funnel
+    assert (
+        "Limits of each clinic are those of all the others: 95 and 99.8 %, by exact tails."
+        in funnel
+    )
     assert "No reference is stated." in funnel
-    assert "Clinic C2 (C2): 7 cold injuries in 6 of 41 patients, rising since August 2025; 78 % of the limit." in funnel
+    assert (
+        "Clinic C2 (C2): 7 cold injuries in 6 of 41 patients, rising since August 2025; 78 % of the limit."
+        in funnel
+    )
     assert "Clinic C1 (C1): 3" not in funnel
     said = caption(values, safety.SAFETY.cards, ids.CONTROL_CHART)
     assert "10 points, 1 with a signal." in said
     assert "Trial limits: from 10 points of the 12 that fixed limits need." in said
 
 
-# --- the patient's page -----------------------------------------------------------------------------
+# --- the patient's page -------------------------------------------------------------------------
 
 
 def test_patient_story(staff):
-    """Sessions, scores, events and what can't be drawn; the record's place in Kafka is that of its first copy."""
+    """Sessions, scores, events and what can't be drawn; the record's place in Kafka is that of its
+    first copy.
+    """
     said = payload(view(staff, "/patient", "?patient=P1"))
-    assert "5 sessions delivered, 4 pain scores, 4 weeks of steps, 2 adverse events (2 serious)" in said
+    assert (
+        "5 sessions delivered, 4 pain scores, 4 weeks of steps, 2 adverse events (2 serious)"
+        in said
+    )
     assert "1 adverse event of unknown onset" in said
     assert "1 value can't be given: not answered." in said
     assert "floe.adverse_events.v1 / 1 / 41" in said
@@ -213,7 +257,9 @@ def test_patient_story(staff):
 
 
 def test_what_wearables_measured(staff):
-    """A band a parameter, a point a week with a value and a gap where there is none, which is said; the others say so."""
+    """A band a parameter, a point a week with a value and a gap where there is none, which is said;
+    the others say so.
+    """
     values = view(staff, "/patient", "?patient=P1")
     cards = PAGES["/patient"].cards
     said = caption(values, cards, ids.VITALS)
@@ -224,7 +270,9 @@ def test_what_wearables_measured(staff):
     assert list(figure.data[0].y) == [64.0, None, 66.0, 65.0]
     assert not figure.data[0].connectgaps
     assert sum(note.text == "no week with a value" for note in figure.layout.annotations) == 4
-    assert "No wearable of this patient" in caption(view(staff, "/patient", "?patient=P2"), cards, ids.VITALS)
+    assert "No wearable of this patient" in caption(
+        view(staff, "/patient", "?patient=P2"), cards, ids.VITALS
+    )
 
 
 @pytest.mark.parametrize("code", [parameter.code for parameter in VITALS])
@@ -232,7 +280,11 @@ def test_the_cohort_shows_what_wearables_measure(staff, code):
     """Each has its card of means by visit with n; one that nobody sent says so."""
     values = view(staff, "/", "?clinic=C1")
     said = caption(values, PAGES["/"].cards, ids.vital(code))
-    expected = "66" if code == "HRMEAN" else f"No values of {words.parameter_title(code)} in this selection yet"
+    expected = (
+        "66"
+        if code == "HRMEAN"
+        else f"No values of {words.parameter_title(code)} in this selection yet"
+    )
     assert expected in said
 
 
@@ -242,7 +294,7 @@ def test_patient_unknown(staff):
     assert "Choose a patient above" in payload(view(staff, "/patient"))
 
 
-# --- operations -------------------------------------------------------------------------------------
+# --- operations ---------------------------------------------------------------------------------
 
 
 def test_operations_hides_what_records_hold(staff):
@@ -253,7 +305,9 @@ def test_operations_hides_what_records_hold(staff):
 
 
 def test_operations_tells_what_is_behind(staff):
-    """90 records landed, 80 were computed from: 10 since; one check fails; the broker does not answer."""
+    """90 records landed, 80 were computed from: 10 since; one check fails; the broker does not
+    answer.
+    """
     said = payload(view(staff, "/operations"))
     assert '"10"' in said
     assert "key_is_unique" in said
@@ -264,9 +318,20 @@ def test_operations_tells_what_is_behind(staff):
 
 
 def test_operations_says_what_it_does_not_know(lake_home, staff):
-    """Of an ingest whose process is gone it says so, and shows neither its rate nor its last lag, 17."""
-    gone = {"worker": "1/1", "pid": 2**22 + 1, "created": 0.0, "state": "running", "lag": 17, "events_per_s": 412.0}
-    counts = dict.fromkeys(("events", "rows", "rejects", "batches", "seconds_running", "seconds_since_landed"), 17)
+    """Of an ingest whose process is gone it says so, and shows neither its rate nor its last lag,
+    17.
+    """
+    gone = {
+        "worker": "1/1",
+        "pid": 2**22 + 1,
+        "created": 0.0,
+        "state": "running",
+        "lag": 17,
+        "events_per_s": 412.0,
+    }
+    counts = dict.fromkeys(
+        ("events", "rows", "rejects", "batches", "seconds_running", "seconds_since_landed"), 17
+    )
     at = {"updated_at": (datetime.now(UTC) - timedelta(minutes=3)).isoformat(), "last_batch_s": 17}
     beat = lake_home / "ingest-1-of-1.json"
     beat.write_text(json.dumps(gone | counts | at))
@@ -279,20 +344,36 @@ def test_operations_says_what_it_does_not_know(lake_home, staff):
     assert '"17"' not in said
 
 
-# --- from outside -----------------------------------------------------------------------------------
+# --- from outside -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("search", ["", "?clinic=C2", "?clinic=C1", "?patient=P1", "?clinic=C2&restriction=serious"])
+@pytest.mark.parametrize(
+    "search", ["", "?clinic=C2", "?clinic=C1", "?patient=P1", "?clinic=C2&restriction=serious"]
+)
 @pytest.mark.parametrize("path", PAGES)
 def test_outside_payload_names_no_patient(outsider, path, search):
     """Nothing that is sent to a reader from outside holds a patient's, event's or session's id."""
     said = payload(view(outsider, path, search))
-    for secret in ('"P1"', '"P2"', "[P1]", "AE1", "SE0", '"S0"', "P-SAMPLE", "P-SECRET", '"A1"', "AL1", "AL2"):
+    for secret in (
+        '"P1"',
+        '"P2"',
+        "[P1]",
+        "AE1",
+        "SE0",
+        '"S0"',
+        "P-SAMPLE",
+        "P-SECRET",
+        '"A1"',
+        "AL1",
+        "AL2",
+    ):
         assert secret not in said
 
 
 def test_outside_payload_holds_no_small_cell(outsider, staff):
-    """C2's cells are marked: staff read 3 patients and 7 events there; outside neither is sent, in no form."""
+    """C2's cells are marked: staff read 3 patients and 7 events there; outside neither is sent, in
+    no form.
+    """
     mine, theirs = view(staff, "/", "?clinic=C2"), view(outsider, "/", "?clinic=C2")
     assert "n = 3)" in payload(mine)
     assert "n = 3)" not in payload(theirs)
@@ -312,7 +393,7 @@ def test_outside_still_sees_large_cells(outsider):
     assert "7 / 800" in payload(view(outsider, "/safety"))
 
 
-# --- refreshing -------------------------------------------------------------------------------------
+# --- refreshing ---------------------------------------------------------------------------------
 
 
 def test_nothing_is_drawn_again_without_news(staff):

@@ -1,6 +1,7 @@
 """What came with the data is no markup in a chart: names, labels, hover texts.
 
-Here: a figure's texts, kind by kind. Not here: which character is written how (tests/transforms/test_plain_text.py).
+Here: a figure's texts, kind by kind. Not here: which character is written how
+(tests/transforms/test_plain_text.py).
 """
 
 import json
@@ -17,11 +18,15 @@ EVIL = '<a href="javascript:alert(1)">Clinic</a></extra>%{customdata[9]}<b>\u202
 
 
 def texts(value) -> str:
-    return json.dumps(value.to_plotly_json() if hasattr(value, "to_plotly_json") else value, default=str)
+    return json.dumps(
+        value.to_plotly_json() if hasattr(value, "to_plotly_json") else value, default=str
+    )
 
 
 def test_every_text_of_a_figure():
-    """In each property that Plotly reads as HTML or as a template only the figure's own marks are left."""
+    """In each property that Plotly reads as HTML or as a template only the figure's own marks are
+    left.
+    """
     figure = go.Figure(
         go.Scatter(
             x=[EVIL, "b"],
@@ -50,22 +55,38 @@ def test_every_text_of_a_figure():
 def test_numbers_and_plain_words_are_left_alone():
     """A figure without such characters is the same figure."""
     figure = go.Figure(
-        go.Scatter(x=["Week 1", "Week 4"], y=[1.5, 2], name="clinic C1 (30 %)", customdata=[[1, "a"], [2, "b"]])
+        go.Scatter(
+            x=["Week 1", "Week 4"],
+            y=[1.5, 2],
+            name="clinic C1 (30 %)",
+            customdata=[[1, "a"], [2, "b"]],
+        )
     )
     before = texts(figure)
     assert texts(plain(figure)) == before
 
 
 def test_charts_of_clinics_and_terms():
-    """A clinic's name in a label, a group and a hover text; a term as a category: shown, never obeyed."""
+    """A clinic's name in a label, a group and a hover text; a term as a category: shown, never
+    obeyed.
+    """
     rows = pl.DataFrame(
-        {"label": [EVIL, "B"], "group": [EVIL, "g"], "e": [1.0, 2.0], "l": [0.5, 1.0], "u": [2.0, 3.0], "t": [EVIL, ""]}
+        {
+            "label": [EVIL, "B"],
+            "group": [EVIL, "g"],
+            "e": [1.0, 2.0],
+            "l": [0.5, 1.0],
+            "u": [2.0, 3.0],
+            "t": [EVIL, ""],
+        }
     )
     panel = Panel(title=EVIL, estimate="e", lower="l", upper="u", text="t", axis_title=EVIL)
     of = theme.LIGHT
     for figure in (
         interval_panels(rows, panels=(panel,), of=of),
-        grade_bars(pl.DataFrame({"term": [EVIL], "mild": [1], "moderate": [0], "severe": [2]}), of=of),
+        grade_bars(
+            pl.DataFrame({"term": [EVIL], "mild": [1], "moderate": [0], "severe": [2]}), of=of
+        ),
     ):
         assert "<a " in texts(figure)
         assert "<a " not in texts(plain(figure))

@@ -1,4 +1,6 @@
-"""One look: enough contrast in both schemes, one wrapper around every graph, nothing that uploads."""
+"""One look: enough contrast in both schemes, one wrapper around every graph, nothing that
+uploads.
+"""
 
 import ast
 from pathlib import Path
@@ -24,7 +26,9 @@ def _contrast(a: str, b: str) -> float:
 
 @pytest.mark.parametrize("look", [theme.LIGHT, theme.DARK], ids=lambda x: x.name)
 def test_contrast(look):
-    """WCAG 2.2: text 4.5:1 (1.4.3); what is drawn 3:1 (1.4.11), the orange of the GAF palette rounded to it."""
+    """WCAG 2.2: text 4.5:1 (1.4.3); what is drawn 3:1 (1.4.11), the orange of the GAF palette
+    rounded to it.
+    """
     for text in (look.text, look.muted, look.concern):
         assert _contrast(text, look.surface) >= 4.5
     for drawn in (*look.series, look.rule):
@@ -44,7 +48,9 @@ def test_only_one_module_makes_a_graph():
 
 
 def test_a_graph_uploads_nothing():
-    """No share button, no address to send to, no logo that leads out; a height that does not jump."""
+    """No share button, no address to send to, no logo that leads out; a height that does not
+    jump.
+    """
     graph = theme.graph("x", height=300, least_width=500)
     assert graph.config["showSendToCloud"] is False
     assert graph.config["plotlyServerURL"] == ""

@@ -1,4 +1,6 @@
-"""The treatment page: targets of 0 with counts and limits, clinics by name, dose that is not causal, sessions to see."""
+"""The treatment page: targets of 0 with counts and limits, clinics by name, dose that is not
+causal, sessions to see.
+"""
 
 from dashboards import ids
 from dashboards.components import outputs
@@ -14,7 +16,9 @@ def beside(values: list) -> list:
 
 
 def test_clearance_has_target_count_and_limits(staff):
-    """7 of 810 not cleared: 0.9 %, the target's line at 0, and 5 sessions at which a contraindication is not known."""
+    """7 of 810 not cleared: 0.9 %, the target's line at 0, and 5 sessions at which a
+    contraindication is not known.
+    """
     values = view(staff, "/treatment")
     said = caption(values, CHARTS, ids.CLEARANCE)
     assert "7 of 810 sessions of 60 patients" in said
@@ -57,7 +61,9 @@ def test_rewarming_says_how_complete_it_is(staff):
 
 
 def test_clinics_stand_by_name_and_need_sessions(staff):
-    """C1 and C2, in the order of their names; C3 has no session and no row; nothing is called better."""
+    """C1 and C2, in the order of their names; C3 has no session and no row; nothing is called
+    better.
+    """
     values = view(staff, "/treatment")
     labels = part(values, CHARTS, ids.CLINIC_TREATMENT, "figure").layout.yaxis.ticktext
     assert list(labels) == ["Clinic C1 (C1)", "Clinic C2 (C2)"]
@@ -65,17 +71,27 @@ def test_clinics_stand_by_name_and_need_sessions(staff):
 
 
 def test_dose_is_not_causal(staff):
-    """The words stand first; each bin has its n; an interval of two patients that leaves the picture is said."""
+    """The words stand first; each bin has its n; an interval of two patients that leaves the
+    picture is said.
+    """
     said = caption(view(staff, "/treatment"), CHARTS, ids.DOSE)
     assert said.startswith("Not causal")
-    assert "2 or more a week \N{MINUS SIGN}1.8 (\N{MINUS SIGN}2.3 to \N{MINUS SIGN}1.3) points (n = 12)" in said
+    assert (
+        "2 or more a week \N{MINUS SIGN}1.8 (\N{MINUS SIGN}2.3 to \N{MINUS SIGN}1.3) points (n = 12)"
+        in said
+    )
     assert "reaches beyond the picture" in said
 
 
 def test_sessions_to_look_at(staff):
-    """One without clearance, one too cold, the newest first; those without a finding are not there."""
+    """One without clearance, one too cold, the newest first; those without a finding are not
+    there.
+    """
     rows = beside(view(staff, "/treatment"))[2]
-    assert [(r["session"], r["found"]) for r in rows] == [("S1", "cabin too cold"), ("S0", "no valid clearance")]
+    assert [(r["session"], r["found"]) for r in rows] == [
+        ("S1", "cabin too cold"),
+        ("S0", "no valid clearance"),
+    ]
     assert beside(view(staff, "/treatment", "?clinic=C3"))[2] == []
     assert beside(view(staff, "/treatment", "?arm=control"))[2] == []
 

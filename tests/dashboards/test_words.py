@@ -18,13 +18,22 @@ from dashboards.filters import chosen, kept_search, settled
     ],
 )
 def test_interval(values, text):
-    """An estimate never stands without its limits; without them it says so, and null is a dash, not 0."""
+    """An estimate never stands without its limits; without them it says so, and null is a dash, not
+    0.
+    """
     assert words.interval(*values) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(2.375, "2.38"), (2.5, "2.5"), (-42.0, "\N{MINUS SIGN}42"), (1_200.0, "1,200"), (0.0, "0"), (None, words.NOTHING)],
+    [
+        (2.375, "2.38"),
+        (2.5, "2.5"),
+        (-42.0, "\N{MINUS SIGN}42"),
+        (1_200.0, "1,200"),
+        (0.0, "0"),
+        (None, words.NOTHING),
+    ],
 )
 def test_short(value, text):
     """As many digits as it has, two at most; the zeros of a whole number stay."""
@@ -38,7 +47,9 @@ def test_percent():
     assert words.percent(None, None, None) == words.NOTHING
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.0003, "p < 0.001"), (0.0312, "p = 0.031"), (None, words.NOTHING)])
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0003, "p < 0.001"), (0.0312, "p = 0.031"), (None, words.NOTHING)]
+)
 def test_p_value(p, text):
     """Three digits; below them an inequality."""
     assert words.p_value(p) == text
@@ -59,7 +70,9 @@ def test_names():
 
 
 def test_the_url_is_the_choice():
-    """Filters name a stratum; its dimensions stand in the marts' order, whatever the URL's; a further one splits it."""
+    """Filters name a stratum; its dimensions stand in the marts' order, whatever the URL's; a
+    further one splits it.
+    """
     choice = chosen("?parameter=NRS7D&modality=local&clinic=C1")
     where, params = choice.stratum()
     assert where == 'strata = $1 AND "clinic_id" = $2 AND "modality" = $3'
@@ -78,20 +91,40 @@ STUDIES = {"ROUTINE": ["(none)"], "A": ["control", "sham"], "M": ["(masked)"]}
         ("", STUDIES, ("ROUTINE", "(none)"), "routine care"),
         ("?study=A", STUDIES, ("A", "control"), "study A, arm control"),
         ("?study=A&arm=sham", STUDIES, ("A", "sham"), "study A, arm sham"),
-        ("?study=A&arm=cold", STUDIES, ("A", "control"), "study A, arm control"),  # an arm of another study
+        (
+            "?study=A&arm=cold",
+            STUDIES,
+            ("A", "control"),
+            "study A, arm control",
+        ),  # an arm of another study
         ("?study=M", STUDIES, ("M", "(masked)"), "study M, its arms masked"),
-        ("", {"B": ["x"], "A": ["y"]}, ("A", "y"), "study A, arm y"),  # no routine care: the first study
-        ("?study=gone", STUDIES, ("gone", "(none)"), "study gone"),  # nobody is in it, and the page says so
+        (
+            "",
+            {"B": ["x"], "A": ["y"]},
+            ("A", "y"),
+            "study A, arm y",
+        ),  # no routine care: the first study
+        (
+            "?study=gone",
+            STUDIES,
+            ("gone", "(none)"),
+            "study gone",
+        ),  # nobody is in it, and the page says so
     ],
 )
 def test_a_page_stands_on_one_study(search, studies, in_force, said):
-    """Routine care by default; the arm is one of the study's, that of patients without one, or the first."""
+    """Routine care by default; the arm is one of the study's, that of patients without one, or the
+    first.
+    """
     choice = settled(chosen(search), studies)
     where, params = choice.stratum()
     assert where == 'strata = $1 AND "study_id" = $2 AND "arm" = $3'
     assert params == [("study_arm",), *in_force]
     assert choice.frame == said
-    assert choice.stratum("arm") == ('strata = $1 AND "study_id" = $2', [("study_arm",), in_force[0]])
+    assert choice.stratum("arm") == (
+        'strata = $1 AND "study_id" = $2',
+        [("study_arm",), in_force[0]],
+    )
     assert choice.narrowed == {}
 
 
@@ -102,7 +135,11 @@ def test_without_any_study_the_choice_stays():
 
 def test_same_choice_same_key():
     """The order of a URL's names does not matter, so that a zoom stays."""
-    assert chosen("?a=1&clinic=C1").key() == chosen("?clinic=C1&a=1").key() != chosen("?clinic=C2&a=1").key()
+    assert (
+        chosen("?a=1&clinic=C1").key()
+        == chosen("?clinic=C1&a=1").key()
+        != chosen("?clinic=C2&a=1").key()
+    )
 
 
 def test_other_pages_keep_the_filters():

@@ -1,7 +1,8 @@
-"""The pages that people work by: before the session, and devices; who may see them, and who may act.
+"""The pages that people work by: before the session, and devices; who may see them, and who may
+act.
 
-Here: their views over a small real lake, and their doors over HTTP. Not here: the lists (tests/ingest/alerting), how they
-look (tests/browser).
+Here: their views over a small real lake, and their doors over HTTP. Not here: the lists
+(tests/ingest/alerting), how they look (tests/browser).
 """
 
 import json
@@ -25,7 +26,9 @@ from tests.dashboards.work_lake import fill
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> Settings:
     """A port where no broker listens: what is published is not sent, and the page says so."""
-    settings = Settings(home=tmp_path_factory.mktemp("work") / "home", kafka_bootstrap="127.0.0.1:1")
+    settings = Settings(
+        home=tmp_path_factory.mktemp("work") / "home", kafka_bootstrap="127.0.0.1:1"
+    )
     fill(settings, now=datetime.now(UTC))
     return settings
 
@@ -45,7 +48,9 @@ def stranger(settings):
 
 
 def test_the_list_says_who_why_and_what_to_look_at(worker):
-    """Clinic, day, patient, reason, concerns; that nothing is a booking, and what the list is not."""
+    """Clinic, day, patient, reason, concerns; that nothing is a booking, and what the list is
+    not.
+    """
     said = payload(before.view(worker, ""))
     assert "P1" in said
     assert "P2" in said
@@ -66,7 +71,9 @@ def test_a_clinic_of_the_address_has_its_own_list(worker):
 
 
 def test_who_else_was_on_a_device(worker):
-    """Sessions since the calibration, what came after; the form is seen for a device that a record describes."""
+    """Sessions since the calibration, what came after; the form is seen for a device that a record
+    describes.
+    """
     content, _, style = devices.view(worker, "?device=D1")
     said = payload(content)
     assert all(session in said for session in ("S11", "S12", "S13"))
@@ -79,7 +86,9 @@ def test_who_else_was_on_a_device(worker):
 
 
 def test_each_device_has_its_own_rates(worker, monkeypatch):
-    """Beside each device its events over its own sessions at its clinic, by clinic and id; of one without figures a dash."""
+    """Beside each device its events over its own sessions at its clinic, by clinic and id; of one
+    without figures a dash.
+    """
     rates = {("C1", "D1"): {"deficiency": dict(_RATE), "device_fault": dict(_RATE, events=0)}}
     monkeypatch.setattr(devices, "of_devices", lambda reader: rates)
     said = payload(devices.view(worker, "")[1])
@@ -88,7 +97,13 @@ def test_each_device_has_its_own_rates(worker, monkeypatch):
     assert said.index('"D1"') < said.index('"D2"')
 
 
-_RATE = {"events": 2, "sessions": 310, "is_suppressed": False, "reason": None, "events_per_100_sessions": 0.645}
+_RATE = {
+    "events": 2,
+    "sessions": 310,
+    "is_suppressed": False,
+    "reason": None,
+    "events_per_100_sessions": 0.645,
+}
 _RATE |= {"events_per_100_sessions_lower": 0.078, "events_per_100_sessions_upper": 2.33}
 
 
@@ -119,7 +134,9 @@ def test_a_reader_from_outside_sees_no_list_and_has_no_door(settings, stranger):
         said = payload(view)
         assert "own staff only" in said
         assert not {"P1", "S11", "D1"} & set(said.split('"'))
-    assert "own staff only" in devices.said(stranger, "?device=D1", is_out=True, by="x", why="y", from_on=None)
+    assert "own staff only" in devices.said(
+        stranger, "?device=D1", is_out=True, by="x", why="y", from_on=None
+    )
     address, stop = start(stranger.settings)
     try:
         outputs = [callback["output"] for callback in app_callbacks(address)]
@@ -139,7 +156,10 @@ def word_by(search: str, **values) -> bytes:
     body = {
         "output": f"{ids.DEVICE_SAID}.children",
         "outputs": {"id": ids.DEVICE_SAID, "property": "children"},
-        "inputs": [{"id": id, "property": "n_clicks", "value": 1} for id in (ids.DEVICE_OUT, ids.DEVICE_BACK)],
+        "inputs": [
+            {"id": id, "property": "n_clicks", "value": 1}
+            for id in (ids.DEVICE_OUT, ids.DEVICE_BACK)
+        ],
         "state": [{"id": id, "property": name, "value": value} for id, name, value in states],
         "changedPropIds": [f"{ids.DEVICE_OUT}.n_clicks"],
     }
@@ -147,7 +167,9 @@ def word_by(search: str, **values) -> bytes:
 
 
 def test_the_door_by_which_people_act_is_the_pages_own(settings):
-    """Another site's page is refused; ours gets an answer, also for a value of another kind: 400."""
+    """Another site's page is refused; ours gets an answer, also for a value of another kind:
+    400.
+    """
     address, stop = start(settings)
     try:
         status, text = posted(address, word_by("?device=D1"))
@@ -155,7 +177,9 @@ def test_the_door_by_which_people_act_is_the_pages_own(settings):
         assert "Nothing was sent" in text  # no broker
         assert posted(address, word_by("?device=D1", from_on=["2026-01-01"]))[0] == 400
         headers = {"Content-Type": "application/json", "Origin": "https://evil.example"}
-        foreign = urllib.request.Request(f"{address}/_dash-update-component", word_by("?device=D1"), headers)
+        foreign = urllib.request.Request(
+            f"{address}/_dash-update-component", word_by("?device=D1"), headers
+        )
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(foreign, timeout=30)
         assert refused.value.code == 403

@@ -1,6 +1,7 @@
 """Whole systems for these tests: Kafka, lake and Dagster's folder in a home of their own.
 
-Here: starting and filling them, once a session. Not here: what must come out (the tests), a broker that many share.
+Here: starting and filling them, once a session. Not here: what must come out (the tests), a broker
+that many share.
 """
 
 import os
@@ -52,9 +53,14 @@ class System:
         self.settings = Settings(
             home=home, cache=str(cache), broker_port=free_port(), kafka_bootstrap="", lake_threads=0
         )
-        own = {name: str(getattr(self.settings, name)) for name in ("home", "cache", "broker_port", "lake_threads")}
+        own = {
+            name: str(getattr(self.settings, name))
+            for name in ("home", "cache", "broker_port", "lake_threads")
+        }
         self.environment = {f"FLOE_{name.upper()}": value for name, value in own.items()}
-        self.environment["FLOE_INGEST_BATCH_RECORDS"] = "10000"  # several batches of a small set of records
+        self.environment["FLOE_INGEST_BATCH_RECORDS"] = (
+            "10000"  # several batches of a small set of records
+        )
 
     @contextmanager
     def running(self) -> Iterator["System"]:
@@ -66,7 +72,9 @@ class System:
             broker.stop(self.settings)
 
     def materialize(self, *, full: bool = False) -> bool:
-        """`floe materialize` in this process: its resources read their settings from the environment."""
+        """`floe materialize` in this process: its resources read their settings from the
+        environment.
+        """
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
                 patch.setenv(name, value)
@@ -78,7 +86,9 @@ class System:
         from orchestration.definitions import defs
 
         graph, key = defs.resolve_asset_graph(), dg.AssetKey(["mart", mart])
-        wanted = [k for k in {key, *graph.get_ancestor_asset_keys(key)} if k.path[0] in ("core", "mart")]
+        wanted = [
+            k for k in {key, *graph.get_ancestor_asset_keys(key)} if k.path[0] in ("core", "mart")
+        ]
         job = defs.resolve_job_def(materialize_job.name)
         with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
             for name, value in self.environment.items():
@@ -89,7 +99,9 @@ class System:
         """A verb of the command line, in a process of its own."""
         command = [sys.executable, "-m", "orchestration.cli", *words]
         environment = os.environ | self.environment
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
 
     def said(self, *words: str) -> str:
         """What a verb says that does what it is told."""
@@ -122,12 +134,14 @@ def shared_data():
 
 @pytest.fixture(scope="session")
 def real(system, shared_data, tmp_path_factory) -> System:
-    """The trial and the exports of wearables, by `floe replay` and `floe import`, through Kafka into one lake.
+    """The trial and the exports of wearables, by `floe replay` and `floe import`, through Kafka
+    into one lake.
 
     `sent`: what each verb said; `people`: the export's number of a person -> the patient.
     """
     trial, steps = shared_data("acupuncture.ndjson"), shared_data("fitbit_minute_steps.parquet")
-    daily, heart = shared_data("fitbit_daily_activity.csv"), shared_data("fitbit_heartrate_one_user.csv")
+    daily = shared_data("fitbit_daily_activity.csv")
+    heart = shared_data("fitbit_heartrate_one_user.csv")
     numbers = pl.read_parquet(steps)["Id"].unique().sort().to_list()
     with system("real").running() as made:
         made.people = {number: f"wearer-{k:02d}" for k, number in enumerate(numbers)}
@@ -136,7 +150,9 @@ def real(system, shared_data, tmp_path_factory) -> System:
         options = ("--patients", str(people), "--timezone", ZONE, "--clinic", "C-fitbit")
         made.sent = {
             "trial": made.said("replay", str(trial)),
-            "wearables": made.said("import", "fitbit", str(steps), str(daily), str(heart), *options),
+            "wearables": made.said(
+                "import", "fitbit", str(steps), str(daily), str(heart), *options
+            ),
         }
         made.report = worker.run(made.settings, drain=True)
         made.compute("arm_comparisons")
@@ -145,7 +161,9 @@ def real(system, shared_data, tmp_path_factory) -> System:
 
 @pytest.fixture(scope="session")
 def sent() -> SimpleNamespace:
-    """`records` of simulated clinics as (topic, key, value) in their order of arrival, and the `truth` about them."""
+    """`records` of simulated clinics as (topic, key, value) in their order of arrival, and the
+    `truth` about them.
+    """
     simulation = simulate(PLAN)
     records = list(simulation)
     return SimpleNamespace(records=records, truth=simulation.truth)
@@ -153,9 +171,11 @@ def sent() -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def clinics(system, sent) -> System:
-    """Those records through Kafka into a lake, drained, materialised once; Kafka is stopped by then.
+    """Those records through Kafka into a lake, drained, materialised once; Kafka is stopped by
+    then.
 
-    `report`: of the drain, which lands the alerts that it raised too; `materialized`: whether it was.
+    `report`: of the drain, which lands the alerts that it raised too; `materialized`: whether it
+    was.
     """
     with system("clinics").running() as made:
         stream.publish(made.settings, sent.records)
@@ -164,11 +184,13 @@ def clinics(system, sent) -> System:
     return made
 
 
-# --- the same records out of order, many times over, while people ask ---------------------------------
+# --- the same records out of order, many times over, while people ask ---------------------------
 
 
 def shuffled(records: list, *, seed: int) -> list:
-    """The records in no order at all, but those of one identity, of which the first landed stands."""
+    """The records in no order at all, but those of one identity, of which the first landed
+    stands.
+    """
     order = np.random.default_rng(seed).permutation(len(records)).tolist()
     places = defaultdict(list)
     for place, number in enumerate(order):
@@ -188,14 +210,21 @@ def _identity(value: bytes | None) -> tuple[str, str] | None:
 
 
 class Asking:
-    """Threads that ask the lake while it fills; each opens it as `floe sql` does, or keeps it open as a page does."""
+    """Threads that ask the lake while it fills; each opens it as `floe sql` does, or keeps it open
+    as a page does.
+    """
 
     QUERIES = (
         "SELECT sum(rows + rejects)::BIGINT AS n FROM raw.ledger",
         "SELECT count(*) AS n FROM raw.readings",
         "SELECT count(*) AS n FROM raw.sessions JOIN raw.patients USING (patient_id)",
     )
-    PAGES = ("mart.patient_outcomes", "mart.adverse_event_rates", "core.sessions", "mart.check_results")
+    PAGES = (
+        "mart.patient_outcomes",
+        "mart.adverse_event_rates",
+        "core.sessions",
+        "mart.check_results",
+    )
 
     def __init__(self, settings) -> None:
         self.settings = settings
@@ -203,7 +232,10 @@ class Asking:
         self.answers: Counter = Counter()
         self.failures: list[str] = []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(a,)) for a in (self._like_sql, self._like_a_page)]
+        self._threads = [
+            threading.Thread(target=self._ask, args=(a,))
+            for a in (self._like_sql, self._like_a_page)
+        ]
 
     def __enter__(self) -> "Asking":
         for thread in self._threads:
@@ -241,10 +273,11 @@ class Asking:
 
 @pytest.fixture(scope="session")
 def busy(system, sent) -> System:
-    """The same records in no order, then again and again as copies, while people ask and core and mart are computed.
+    """The same records in no order, then again and again as copies, while people ask and core and
+    mart are computed.
 
-    Ends drained and recomputed as a whole. `asking`: what was asked; `during`: what the first materialisation
-    said; `sent_again`: copies beside the records.
+    Ends drained and recomputed as a whole. `asking`: what was asked; `during`: what the first
+    materialisation said; `sent_again`: copies beside the records.
     """
     with system("busy").running() as made:
         with Lake.open(made.settings):
@@ -252,7 +285,11 @@ def busy(system, sent) -> System:
         ingest = made.floe("ingest")
         try:
             broken = {(b.topic, b.value) for b in sent.truth.broken}
-            good = [(topic, key, value) for topic, key, value in sent.records if (topic, value) not in broken]
+            good = [
+                (topic, key, value)
+                for topic, key, value in sent.records
+                if (topic, value) not in broken
+            ]
             records = shuffled(sent.records, seed=1)
             half = len(records) // 2
             stream.publish(made.settings, records[:half])

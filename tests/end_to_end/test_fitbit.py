@@ -1,7 +1,8 @@
 """Real exports of wearables through Kafka: what is in the lake equals the file, hour by hour.
 
-Here: minutes of steps, heart rate and daily totals after `floe import`, in raw.readings_long. Not here: how an export
-is read (tests/ingest/test_importers.py), days and weeks of wearing (tests/transforms).
+Here: minutes of steps, heart rate and daily totals after `floe import`, in raw.readings_long.
+Not here: how an export is read (tests/ingest/test_importers.py), days and weeks of wearing
+(tests/transforms).
 """
 
 import polars as pl
@@ -18,14 +19,18 @@ def test_every_event_landed(real):
     """As many readings and devices landed as were sent; none was rejected."""
     sent = int(real.sent["wearables"].split()[-3].replace(",", ""))
     with real.lake() as lake:
-        landed = lake.sql("SELECT (SELECT count(*) FROM raw.readings) + (SELECT count(*) FROM raw.devices) AS n").item()
+        landed = lake.sql(
+            "SELECT (SELECT count(*) FROM raw.readings) + (SELECT count(*) FROM raw.devices) AS n"
+        ).item()
         rejects = lake.table("raw.rejects").height
     assert (landed, rejects) == (sent, 0)
     assert sent > 21_000
 
 
 def test_hourly_steps(real, shared_data):
-    """The sum of each person's each hour, and how many minutes it is of, are the file's: all of them."""
+    """The sum of each person's each hour, and how many minutes it is of, are the file's: all of
+    them.
+    """
     minutes = pl.read_parquet(shared_data("fitbit_minute_steps.parquet"))
     expected = minutes.group_by(
         pl.col("Id").replace_strict(real.people, return_dtype=pl.String).alias("patient_id"),
@@ -39,9 +44,13 @@ def test_hourly_steps(real, shared_data):
 
 
 def test_heart_rate(real):
-    """Every one of the 17,666 samples at its own second: the mean is 79.339, 10 gaps are longer than a minute."""
+    """Every one of the 17,666 samples at its own second: the mean is 79.339, 10 gaps are longer
+    than a minute.
+    """
     with real.lake() as lake:
-        samples = lake.sql("SELECT sampled_at, value FROM raw.readings_long WHERE metric = 'heart_rate' ORDER BY 1")
+        samples = lake.sql(
+            "SELECT sampled_at, value FROM raw.readings_long WHERE metric = 'heart_rate' ORDER BY 1"
+        )
     gaps = samples["sampled_at"].diff().dt.total_seconds()
     assert samples.height == 17_666
     assert samples["value"].mean() == pytest.approx(79.339, abs=5e-4)
@@ -49,7 +58,9 @@ def test_heart_rate(real):
 
 
 def test_daily_totals(real):
-    """The vendor's own totals of 940 days, apart from the minutes: quartiles, mean and extremes as published."""
+    """The vendor's own totals of 940 days, apart from the minutes: quartiles, mean and extremes as
+    published.
+    """
     with real.lake() as lake:
         query = "SELECT value FROM raw.readings_long WHERE metric = 'daily_step_count'"
         totals = lake.sql(query)["value"]
@@ -60,7 +71,11 @@ def test_daily_totals(real):
 
 
 def test_wearers_without_a_patient_wait(real):
-    """Nobody enrolled the wearers: their readings are landed and listed, and make no day of any patient."""
+    """Nobody enrolled the wearers: their readings are landed and listed, and make no day of any
+    patient.
+    """
     with real.lake() as lake:
-        missing = lake.sql("SELECT DISTINCT patient_id FROM raw.readings ANTI JOIN core.patients USING (patient_id)")
+        missing = lake.sql(
+            "SELECT DISTINCT patient_id FROM raw.readings ANTI JOIN core.patients USING (patient_id)"
+        )
     assert set(missing["patient_id"]) == set(real.people.values())

@@ -1,7 +1,7 @@
 """While ingest runs at full speed, the lake answers.
 
-Here: queries, pages' reads and a materialisation beside ingest, each in its own process or thread. Not here: what
-comes out of it (test_simulated_clinics.py), how fast ingest is (tests/benchmarks).
+Here: queries, pages' reads and a materialisation beside ingest, each in its own process or thread.
+Not here: what comes out of it (test_simulated_clinics.py), how fast ingest is (tests/benchmarks).
 """
 
 import pytest
@@ -10,14 +10,18 @@ pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the whole
 
 
 def test_no_query_fails(busy):
-    """Every query was answered, by a lake opened for it (as `floe sql` does) or kept open (as a page does)."""
+    """Every query was answered, by a lake opened for it (as `floe sql` does) or kept open (as a
+    page does).
+    """
     assert busy.asking.failures == []
     assert all(len(counts) >= 2 for counts in busy.asking.counts.values())
     assert all(busy.asking.answers[name] >= 2 for name in busy.asking.PAGES)
 
 
 def test_counts_never_fall(busy):
-    """Rows only come: what one query saw, a later one sees too; and they came while people asked."""
+    """Rows only come: what one query saw, a later one sees too; and they came while people
+    asked.
+    """
     for counts in busy.asking.counts.values():
         assert counts == sorted(counts)
     ledger = busy.asking.counts[busy.asking.QUERIES[0]]
@@ -25,7 +29,9 @@ def test_counts_never_fall(busy):
 
 
 def test_materialisation_beside_ingest(busy):
-    """Core and mart were computed while records landed, and ingest went on until it was told to stop."""
+    """Core and mart were computed while records landed, and ingest went on until it was told to
+    stop.
+    """
     assert busy.during[1] == 0, busy.during[0]
     assert "materialised" in busy.during[0]
     assert busy.ingest[1] == 0, busy.ingest[0]

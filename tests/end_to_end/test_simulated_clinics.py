@@ -1,7 +1,8 @@
-"""The simulator's truth: what is in the marts equals what the simulator says it sent, after the whole way.
+"""The simulator's truth: what is in the marts equals what the simulator says it sent, after the
+whole way.
 
-Here: simulated clinics through Kafka, ingest and Dagster; the same out of order and many times over. Not here: the
-rules one by one (tests of each room).
+Here: simulated clinics through Kafka, ingest and Dagster; the same out of order and many times
+over. Not here: the rules one by one (tests of each room).
 """
 
 from collections import Counter
@@ -13,7 +14,8 @@ from polars.testing import assert_frame_equal
 from orchestration.proving import verify_lake
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
-# What says where and when something landed or was computed, which a second run may do elsewhere and later
+# What says where and when something landed or was computed, which a second run may do elsewhere and
+# later
 STAMPS = (
     "kafka_topic_id",
     "kafka_partition",
@@ -25,7 +27,11 @@ STAMPS = (
 )
 # Alerts are about positions of unreadable records; the cut is a stamp as a whole
 OF_A_RUN = ("core.alerts", "mart.alerts", "core.data_cut", "mart.check_results")
-TABLES = [t.full_name for t in (*CORE_TABLES.values(), *MART_TABLES.values()) if t.full_name not in OF_A_RUN]
+TABLES = [
+    t.full_name
+    for t in (*CORE_TABLES.values(), *MART_TABLES.values())
+    if t.full_name not in OF_A_RUN
+]
 SECONDS_PER_YEAR = 365.25 * 86_400
 
 pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for a whole system
@@ -40,9 +46,13 @@ def tables(clinics) -> dict[str, pl.DataFrame]:
 
 def rates(tables, *strata: str) -> pl.DataFrame:
     """Rows of the adverse-event rates of these dimensions without a restriction."""
-    frame = tables["mart.adverse_event_rates"].filter(pl.col("strata") == pl.lit(list(strata), pl.List(pl.String)))
+    frame = tables["mart.adverse_event_rates"].filter(
+        pl.col("strata") == pl.lit(list(strata), pl.List(pl.String))
+    )
     only = [c for c in frame.columns if c.startswith("is_") and c.endswith("_only")]
-    return frame.filter(~pl.any_horizontal(pl.col(only).fill_null(False)) & pl.col("min_grade").is_null())
+    return frame.filter(
+        ~pl.any_horizontal(pl.col(only).fill_null(False)) & pl.col("min_grade").is_null()
+    )
 
 
 def started(truth) -> set[str]:
@@ -53,9 +63,15 @@ def started(truth) -> set[str]:
 def test_all_that_was_sent_is_accounted_for(clinics, sent):
     """Every record landed or was set aside; each proof of `floe verify` holds."""
     with clinics.lake() as lake:
-        of_the_drain = lake.sql("SELECT count(*) AS n FROM raw.alerts WHERE rule = 'unreadable_safety_record'")["n"][0]
+        of_the_drain = lake.sql(
+            "SELECT count(*) AS n FROM raw.alerts WHERE rule = 'unreadable_safety_record'"
+        )["n"][0]
     assert of_the_drain > 0  # Floe's own, not of the simulation
-    assert clinics.report.events == sent.truth.records + of_the_drain == len(sent.records) + of_the_drain
+    assert (
+        clinics.report.events
+        == sent.truth.records + of_the_drain
+        == len(sent.records) + of_the_drain
+    )
     proofs = list(verify_lake(clinics.settings))
     assert any("accounted for in core" in sentence for _, sentence in proofs)
     not_proved = [sentence for is_true, sentence in proofs if not is_true]
@@ -78,40 +94,57 @@ def test_rows_by_topic(clinics, sent):
     expected = sent.truth.events + sent.truth.duplicates + sent.truth.conflicts
     assert sent.truth.late.total() > 0 < sent.truth.duplicates.total()
     with clinics.lake() as lake:
-        found = {name: lake.sql(f'SELECT count(*) AS n FROM raw."{name}"')["n"][0] for name in expected}
+        found = {
+            name: lake.sql(f'SELECT count(*) AS n FROM raw."{name}"')["n"][0] for name in expected
+        }
     assert found == dict(expected)
 
 
 def test_sessions(tables, sent):
-    """Sessions by clinic and status in mart.adex; delivered ones are the denominator of the rates."""
+    """Sessions by clinic and status in mart.adex; delivered ones are the denominator of the
+    rates.
+    """
     counts = sent.truth.session_counts()
     assert Counter(tables["mart.adex"].select("CLINICID", "EXSTAT").rows()) == counts
     by_clinic = dict(rates(tables, "clinic_id").select("clinic_id", "sessions").unique().rows())
-    assert by_clinic == {clinic: n for (clinic, status), n in counts.items() if status == "delivered"}
+    assert by_clinic == {
+        clinic: n for (clinic, status), n in counts.items() if status == "delivered"
+    }
 
 
 def test_adverse_events(tables, sent):
-    """Adverse events by clinic, term, grade and seriousness in mart.adae, as they stand after the last revision."""
+    """Adverse events by clinic, term, grade and seriousness in mart.adae, as they stand after the
+    last revision.
+    """
     found = tables["mart.adae"].select("CLINICID", "AEDECOD", "AETOXGR", "AESER").rows()
     expected = sent.truth.adverse_event_counts()
-    assert Counter((clinic, term, grade, serious == "Y") for clinic, term, grade, serious in found) == expected
+    assert (
+        Counter((clinic, term, grade, serious == "Y") for clinic, term, grade, serious in found)
+        == expected
+    )
     assert expected.total() > 25
 
 
 def test_events_in_the_rates(tables, sent):
-    """Where no patient has a term twice, the rate's events are the truth's, clinic by clinic and term by term.
+    """Where no patient has a term twice, the rate's events are the truth's, clinic by clinic and
+    term by term.
 
     Where one does, records of one event may have been made at two clinics, and each counts it.
     """
     records = [(p.patient_id, e.clinic_id, e.term) for p, e in sent.truth.adverse_events()]
     of_patient = Counter((patient, term) for patient, _, term in records)
-    repeated = {(clinic, term) for patient, clinic, term in records if of_patient[patient, term] > 1}
+    repeated = {
+        (clinic, term) for patient, clinic, term in records if of_patient[patient, term] > 1
+    }
     expected = Counter()
     for clinic in {clinic for _, clinic, _ in records}:
         inside, _ = sent.truth.events_in_time(clinic_id=clinic)
         expected |= Counter({(clinic, term): n for term, n in inside.items()})
     cells = rates(tables, "clinic_id").filter(pl.col("term").is_not_null() & (pl.col("events") > 0))
-    found = {(clinic, term): n for clinic, term, n in cells.select("clinic_id", "term", "events").iter_rows()}
+    found = {
+        (clinic, term): n
+        for clinic, term, n in cells.select("clinic_id", "term", "events").iter_rows()
+    }
     once = expected.keys() - repeated
     assert {c: n for c, n in found.items() if c not in repeated} == {c: expected[c] for c in once}
     assert len(once) >= 8
@@ -119,12 +152,16 @@ def test_events_in_the_rates(tables, sent):
 
 
 def test_new_events_in_time_at_risk_are_the_rates_numerator(tables, sent):
-    """In all clinics together the events of any term are the new ones in time at risk, as the simulator counts them."""
+    """In all clinics together the events of any term are the new ones in time at risk, as the
+    simulator counts them.
+    """
     inside, _ = sent.truth.events_in_time()
     [whole] = rates(tables).filter(pl.col("term").is_null()).iter_rows(named=True)
     assert whole["events"] == inside.total()
     new = tables["mart.adae"].filter(pl.col("NEWFL") == "Y")
-    counted = new.filter((pl.col("ATRISKFL") == "Y") | (pl.col("ASTDTM").is_null() & (pl.col("TRTEMFL") == "Y")))
+    counted = new.filter(
+        (pl.col("ATRISKFL") == "Y") | (pl.col("ASTDTM").is_null() & (pl.col("TRTEMFL") == "Y"))
+    )
     assert whole["patients_with_event"] == counted["USUBJID"].n_unique()
     assert whole["patients"] == len(started(sent.truth))
 
@@ -146,7 +183,9 @@ def test_person_time_by_clinic(tables, sent):
             expected[clinic] += sum(stop - start for start, stop in windows)
     rows = rates(tables, "clinic_id").filter(pl.col("term").is_null())
     found = dict(rows.select("clinic_id", "patient_years").rows())
-    assert found == pytest.approx({c: seconds / SECONDS_PER_YEAR for c, seconds in expected.items()}, rel=1e-9)
+    assert found == pytest.approx(
+        {c: seconds / SECONDS_PER_YEAR for c, seconds in expected.items()}, rel=1e-9
+    )
     assert len(found) == truth.plan.clinics
 
 
@@ -158,7 +197,9 @@ def test_conflicts(tables, sent):
 
 
 def test_limits_exceeded(tables, sent):
-    """Sessions that exceeded each limit of their protocol, by what they and their devices measured."""
+    """Sessions that exceeded each limit of their protocol, by what they and their devices
+    measured.
+    """
     flags = {
         "DURFL": "duration",
         "TEMPLOFL": "temperature_low",
@@ -179,19 +220,25 @@ def test_steps(tables, sent):
     days = tables["core.activity_days"].filter(pl.col("steps").is_not_null())
     sums = days.group_by("patient_id", "device_id").agg(pl.col("steps").sum())
     found = {(patient, device): steps for patient, device, steps in sums.iter_rows()}
-    assert found == pytest.approx({wearer: n for wearer, n in sent.truth.steps.items() if wearer in found or n})
+    assert found == pytest.approx(
+        {wearer: n for wearer, n in sent.truth.steps.items() if wearer in found or n}
+    )
     assert len(found) > 20
 
 
 def test_data_cut(tables, sent):
-    """The data cut is the newest time of a readable event, whatever Floe itself wrote down later."""
+    """The data cut is the newest time of a readable event, whatever Floe itself wrote down
+    later.
+    """
     assert tables["core.data_cut"]["data_cutoff"].to_list() == [sent.truth.data_cutoff]
 
 
 def test_checks(tables):
     """Every check of every table of core and mart was made and passes."""
     results = tables["mart.check_results"]
-    assert results.filter(~pl.col("is_passed")).is_empty(), results.filter(~pl.col("is_passed")).to_dicts()
+    assert results.filter(~pl.col("is_passed")).is_empty(), results.filter(
+        ~pl.col("is_passed")
+    ).to_dicts()
     assert set(results["table"]) >= {name for name in TABLES if name.startswith("core.")}
 
 
@@ -207,7 +254,8 @@ def test_nothing_new_nothing_done(clinics):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_order_and_copies_change_nothing(tables, busy, name):
-    """The same records in no order, sent many times, computed while they came in, then as a whole: the same table.
+    """The same records in no order, sent many times, computed while they came in, then as a whole:
+    the same table.
 
     But for stamps, and the last digits of sums of fractions, which depend on their order.
     """
@@ -222,7 +270,17 @@ def comparable(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.drop([c for c in STAMPS if c in frame.columns])
     if "differs" in frame.columns:
         frame = frame.with_columns(pl.col("differs").str.replace_all(r"-0\.0([,\]])", "0.0${1}"))
-    fractions = [pl.col(c).round_sig_figs(9).alias(f"_{c}") for c, dtype in frame.schema.items() if dtype.is_float()]
-    plain = [c for c, dtype in frame.schema.items() if not dtype.is_nested() and not dtype.is_float()]
-    ordered = frame.unique().with_columns(fractions).sort(*plain, *(e.meta.output_name() for e in fractions))
+    fractions = [
+        pl.col(c).round_sig_figs(9).alias(f"_{c}")
+        for c, dtype in frame.schema.items()
+        if dtype.is_float()
+    ]
+    plain = [
+        c for c, dtype in frame.schema.items() if not dtype.is_nested() and not dtype.is_float()
+    ]
+    ordered = (
+        frame.unique()
+        .with_columns(fractions)
+        .sort(*plain, *(e.meta.output_name() for e in fractions))
+    )
     return ordered.select(frame.columns)

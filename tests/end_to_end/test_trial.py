@@ -1,4 +1,5 @@
-"""A real trial through Kafka, ingest and Dagster gives its published table (Vickers 2004, BMJ 328:744).
+"""A real trial through Kafka, ingest and Dagster gives its published table (Vickers 2004, BMJ
+328:744).
 
 Here: mart.arm_comparisons of the whole way. Not here: the models and rules (tests/transforms).
 """
@@ -11,11 +12,15 @@ import pytest
 def comparisons(real) -> pl.DataFrame:
     """Rows of acupuncture against control of all patients of an indication, or of all."""
     with real.lake() as lake:
-        return lake.table("mart.arm_comparisons", where="arm = 'acupuncture' AND reference_arm = 'control'")
+        return lake.table(
+            "mart.arm_comparisons", where="arm = 'acupuncture' AND reference_arm = 'control'"
+        )
 
 
 def one(comparisons: pl.DataFrame, **where) -> dict:
-    found = comparisons.filter([pl.col(name).eq_missing(pl.lit(value)) for name, value in where.items()])
+    found = comparisons.filter(
+        [pl.col(name).eq_missing(pl.lit(value)) for name, value in where.items()]
+    )
     assert found.height == 1, found
     return found.row(0, named=True)
 
@@ -24,7 +29,10 @@ def test_every_event_landed(real):
     """All 2,469 events of the file are in the lake, none was rejected."""
     assert real.sent["trial"].splitlines()[-1] == "2,469 events sent"
     with real.lake() as lake:
-        counts = lake.sql("SELECT count(*) AS n FROM raw.responses").item(), lake.table("raw.rejects").height
+        counts = (
+            lake.sql("SELECT count(*) AS n FROM raw.responses").item(),
+            lake.table("raw.rejects").height,
+        )
         patients = lake.sql("SELECT count(*) AS n FROM core.patients").item()
     assert counts == (2056, 0)
     assert patients == 401
@@ -40,8 +48,16 @@ def test_every_event_landed(real):
     ],
 )
 def test_adjusted_differences(comparisons, parameter, visit, indication, digits, printed, numbers):
-    """Arm minus control by analysis of covariance with the site as a factor, completers, as printed."""
-    where = {"parameter": parameter, "visit": visit, "indication": indication, "method": "ancova", "criterion": None}
+    """Arm minus control by analysis of covariance with the site as a factor, completers, as
+    printed.
+    """
+    where = {
+        "parameter": parameter,
+        "visit": visit,
+        "indication": indication,
+        "method": "ancova",
+        "criterion": None,
+    }
     row = one(comparisons, **where)
     assert tuple(round(row[c], digits) for c in ("estimate", "ci_lower", "ci_upper")) == printed
     assert numbers is None or (row["n_arm"], row["n_reference"]) == numbers
@@ -49,17 +65,31 @@ def test_adjusted_differences(comparisons, parameter, visit, indication, digits,
 
 
 def test_p_value(comparisons):
-    """P of the score at 12 months as computed from the published data: 0.00025 (printed as 0.0002)."""
-    row = one(comparisons, parameter="PAINIDX", visit="Month 12", indication=None, method="ancova", criterion=None)
+    """P of the score at 12 months as computed from the published data: 0.00025 (printed as
+    0.0002).
+    """
+    row = one(
+        comparisons,
+        parameter="PAINIDX",
+        visit="Month 12",
+        indication=None,
+        method="ancova",
+        criterion=None,
+    )
     assert round(row["p_value"], 5) == 0.00025
 
 
 @pytest.mark.parametrize(
     ("parameter", "criterion", "responders", "printed"),
-    [("PAINDAYS", "PCT50", (49, 21), (0.15, 0.06, 0.25)), ("PAINIDX", "PCTX", (87, 45), (0.22, 0.11, 0.33))],
+    [
+        ("PAINDAYS", "PCT50", (49, 21), (0.15, 0.06, 0.25)),
+        ("PAINIDX", "PCTX", (87, 45), (0.22, 0.11, 0.33)),
+    ],
 )
 def test_responders(comparisons, parameter, criterion, responders, printed):
-    """At least 50 % fewer days, at least 35 % better score, among those with a value; Wald's intervals, as printed."""
+    """At least 50 % fewer days, at least 35 % better score, among those with a value; Wald's
+    intervals, as printed.
+    """
     row = one(
         comparisons,
         parameter=parameter,

@@ -1,4 +1,5 @@
-"""What the tests of `../shared/data/faults` share: a file's records, as every table that comes of them.
+"""What the tests of `../shared/data/faults` share: a file's records, as every table that comes of
+them.
 
 Here: the fixtures. Not here: how they are computed (tests/computed.py), what a file must show.
 """
@@ -30,7 +31,9 @@ def fault_file():
 
 @pytest.fixture(scope="session")
 def computed():
-    """Records (topic, key, value) to every table: `tables` by full name, as `floe materialize` computes them."""
+    """Records (topic, key, value) to every table: `tables` by full name, as `floe materialize`
+    computes them.
+    """
     return lambda records: SimpleNamespace(tables=all_tables(records, landed=LANDED))
 
 

@@ -1,7 +1,9 @@
-"""Files of others that show faults, and their kinds: what is imported, asked for, refused, or left for mending.
+"""Files of others that show faults, and their kinds: what is imported, asked for, refused, or left
+for mending.
 
-Here: the importers on files of `../shared/data/faults` and on small ones of the same kinds, through to `core`.
-Not here: publishing (tests/orchestration/test_cli.py), what an Observation may say (tests/ingest/test_fhir.py).
+Here: the importers on files of `../shared/data/faults` and on small ones of the same kinds, through
+to `core`. Not here: publishing (tests/orchestration/test_cli.py), what an Observation may say
+(tests/ingest/test_fhir.py).
 """
 
 import gzip
@@ -40,7 +42,11 @@ def known() -> list[tuple[str, bytes, bytes]]:
     clinic = {"clinic_id": "C1", "timezone": "Europe/Berlin"}
     patient = {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": "2026-04-01"}
     return [
-        (f"floe.{name}.v1", b"1", encode(name, data, id=name, source="/t", time="2026-04-01T08:00:00+02:00"))
+        (
+            f"floe.{name}.v1",
+            b"1",
+            encode(name, data, id=name, source="/t", time="2026-04-01T08:00:00+02:00"),
+        )
         for name, data in (("clinics", clinic), ("patients", patient))
     ]
 
@@ -61,7 +67,7 @@ def written(tmp_path):
     return write
 
 
-# --- the files of faults -----------------------------------------------------------------------------------------
+# --- the files of faults ------------------------------------------------------------------------
 
 
 def test_the_columns_that_the_messages_ask_for(fault_file):
@@ -72,7 +78,9 @@ def test_the_columns_that_the_messages_ask_for(fault_file):
 
 
 def test_minutes_on_a_clock_of_twelve_hours(fault_file):
-    """Fitabase's minutes: 12:00 AM is midnight, and 5/4 without leading zeros is Fitbit's own month/day."""
+    """Fitabase's minutes: 12:00 AM is midnight, and 5/4 without leading zeros is Fitbit's own
+    month/day.
+    """
     (series,) = readings(fault_file("fitbit_minuteStepsNarrow.csv"))
     assert series["started_at"] == "2026-05-04T00:00:00+02:00"
     assert series["values"] == [0, 1, 2, 3, 4, 5, 6, 0, 1, 2]
@@ -80,14 +88,21 @@ def test_minutes_on_a_clock_of_twelve_hours(fault_file):
 
 @pytest.mark.parametrize("order", [("first", "later"), ("later", "first")])
 def test_the_longer_export_counts(fault_file, computed, order):
-    """A day exported at noon and then whole has the whole's 9,300 steps, in whatever order the two are imported."""
-    records = [*known(), *(r for name in order for r in fitbit([fault_file(f"fitbit_day_{name}.csv")], **ZONE))]
+    """A day exported at noon and then whole has the whole's 9,300 steps, in whatever order the two
+    are imported.
+    """
+    records = [
+        *known(),
+        *(r for name in order for r in fitbit([fault_file(f"fitbit_day_{name}.csv")], **ZONE)),
+    ]
     rows = computed(records).tables["core.activity_days"]
     assert dict(rows.select("day", "vendor_steps").iter_rows())[date(2026, 5, 5)] == 9_300
 
 
 def test_two_zones_have_two_sources(fault_file):
-    """The same file in two zones: two sources that name file, patient and zone, so that either can be taken back."""
+    """The same file in two zones: two sources that name file, patient and zone, so that either can
+    be taken back.
+    """
     path = fault_file("fitbit_two_zones.parquet")
     sources, ids = [], []
     for zone in ("Europe/London", "Europe/Berlin"):
@@ -101,9 +116,14 @@ def test_two_zones_have_two_sources(fault_file):
 
 
 def test_the_first_of_two_zones_is_taken_back(fault_file, computed):
-    """Both stand at first, 6,000 steps; once the first import's source is retracted, the second's 3,000 alone do."""
+    """Both stand at first, 6,000 steps; once the first import's source is retracted, the second's
+    3,000 alone do.
+    """
     path = fault_file("fitbit_two_zones.parquet")
-    london, berlin = (list(fitbit([path], patient="P1", timezone=f"Europe/{city}")) for city in ("London", "Berlin"))
+    london, berlin = (
+        list(fitbit([path], patient="P1", timezone=f"Europe/{city}"))
+        for city in ("London", "Berlin")
+    )
     (source,) = {orjson.loads(value)["source"] for _, _, value in london}
     data = {
         "retraction_id": "R",
@@ -141,15 +161,20 @@ def test_a_year_of_two_digits(fault_file):
 
 @pytest.mark.parametrize("number", ["9" * 194, "1\a", "1\u202e2"])
 def test_a_number_that_no_device_can_have(written, number):
-    """A person's number that makes no id is named by its line, and not sent to be rejected; the others are."""
-    path, unread = written(f"Id,ts,steps\n{number},2026-05-04 10:00:00,1\n7,2026-05-04 10:01:00,2\n"), Unread()
+    """A person's number that makes no id is named by its line, and not sent to be rejected; the
+    others are.
+    """
+    path = written(f"Id,ts,steps\n{number},2026-05-04 10:00:00,1\n7,2026-05-04 10:01:00,2\n")
+    unread = Unread()
     assert samples(path, unread=unread) == [("2026-05-04T10:01:00+02:00", 2)]
     assert len(unread) == 1
 
 
 @pytest.mark.parametrize("patient", ["P" * 201, "P\n1", "\u2066P1"])
 def test_a_patient_that_no_id_can_be(written, patient):
-    """Neither --patient nor the map of --patients may name a patient all of whose events would be rejected."""
+    """Neither --patient nor the map of --patients may name a patient all of whose events would be
+    rejected.
+    """
     path = written("Id,ts,steps\n7,2026-05-04 10:00:00,1\n")
     for given in ({"patient": patient}, {"patient": None, "patients": {"7": patient}}):
         with pytest.raises(UsageError, match="expected at most 200 characters"):
@@ -158,26 +183,40 @@ def test_a_patient_that_no_id_can_be(written, patient):
 
 @pytest.mark.parametrize(("id", "server"), [("7" * 300, "S"), ("8\x01", "S"), ("9", "s" * 250)])
 def test_a_server_whose_ids_make_none(written, computed, fault_file, id, server):
-    """An Observation whose server and id make no id has a digest of them: it lands, and its correction finds it."""
+    """An Observation whose server and id make no id has a digest of them: it lands, and its
+    correction finds it.
+    """
     first = json.loads(fault_file("fhir_server_a.ndjson").read_text().splitlines()[0]) | {"id": id}
-    later = first | {"meta": {"versionId": "2"}, "valueQuantity": first["valueQuantity"] | {"value": 9}}
+    later = first | {
+        "meta": {"versionId": "2"},
+        "valueQuantity": first["valueQuantity"] | {"value": 9},
+    }
     path = written("\n".join(map(json.dumps, (first, later))), name="export.ndjson")
-    tables = computed([*known(), *fhir([path], patient="P1", timezone="Europe/Berlin", server=server)]).tables
+    tables = computed(
+        [*known(), *fhir([path], patient="P1", timezone="Europe/Berlin", server=server)]
+    ).tables
     assert tables["raw.rejects"].is_empty()
     assert [orjson.loads(items)["now"] for items in tables["core.responses"]["items"]] == [9]
 
 
 def test_a_year_of_two_digits_that_has_not_come(written):
-    """5/14/99 is neither 1999 nor 2099: the line is named, and no event of the file has a time of 2099."""
+    """5/14/99 is neither 1999 nor 2099: the line is named, and no event of the file has a time of
+    2099.
+    """
     path, unread = written("ActivityDate,TotalSteps\n5/13/26,100\n5/14/99,3\n"), Unread()
     assert days(path, unread=unread) == [("2026-05-13", 100)]
-    assert [sentence.split(", ")[1] for sentence in unread.sentences()] == ["line 3: found the time 5/14/99"]
+    assert [sentence.split(", ")[1] for sentence in unread.sentences()] == [
+        "line 3: found the time 5/14/99"
+    ]
 
 
 def test_takeout(fault_file):
     """Google Takeout's steps-*.json: the vendor's own month/day/year, of the patient named."""
     (series,) = readings(fault_file("takeout_steps.json"))
-    assert (series["started_at"], series["values"]) == ("2026-05-04T10:00:00+02:00", [0, 1, 2, 3, 4])
+    assert (series["started_at"], series["values"]) == (
+        "2026-05-04T10:00:00+02:00",
+        [0, 1, 2, 3, 4],
+    )
     with pytest.raises(UsageError, match="--patient"):
         fitbit([fault_file("takeout_steps.json")], patients={"7": "P7"}, timezone="UTC")
 
@@ -196,7 +235,9 @@ def test_deleted_on_the_server(fault_file, computed, tmp_path):
     """A DELETE in a history takes the rating out that an earlier import brought."""
     path, before = fault_file("fhir_deleted.json"), tmp_path / "before.json"
     bundle = json.loads(path.read_text())
-    before.write_text(json.dumps(bundle | {"entry": [e for e in bundle["entry"] if "resource" in e]}))
+    before.write_text(
+        json.dumps(bundle | {"entry": [e for e in bundle["entry"] if "resource" in e]})
+    )
     earlier, later = (list(fhir([p], patient="P1")) for p in (before, path))
     assert computed(earlier).tables["core.responses"].height == 1
     assert computed([*earlier, *later]).tables["core.responses"].height == 0
@@ -204,20 +245,32 @@ def test_deleted_on_the_server(fault_file, computed, tmp_path):
 
 def test_a_deletion_of_what_is_not_there(written):
     """It is counted as left out, with what to do."""
-    bundle = {"resourceType": "Bundle", "entry": [{"request": {"method": "DELETE", "url": "Observation/x"}}]}
+    bundle = {
+        "resourceType": "Bundle",
+        "entry": [{"request": {"method": "DELETE", "url": "Observation/x"}}],
+    }
     refused = Counter()
-    assert list(fhir([written(json.dumps(bundle), name="d.json")], patient="P1", refused=refused)) == []
+    assert (
+        list(fhir([written(json.dumps(bundle), name="d.json")], patient="P1", refused=refused))
+        == []
+    )
     ((reason, count),) = refused.items()
     assert (count, "deleted on its server" in reason) == (1, True)
 
 
 def test_nested_text_unit_and_compressed(fault_file):
-    """Observations of a Bundle in a Bundle, {score} as text without a code, and a compressed bulk export are read."""
-    for name, expected in (("nested_bundle.json", [6] * 5), ("unit_text.json", [6]), ("bulk.ndjson.gz", [6])):
+    """Observations of a Bundle in a Bundle, {score} as text without a code, and a compressed bulk
+    export are read.
+    """
+    for name, expected in (
+        ("nested_bundle.json", [6] * 5),
+        ("unit_text.json", [6]),
+        ("bulk.ndjson.gz", [6]),
+    ):
         assert ratings(fhir([fault_file(f"fhir_{name}")], patient="P1")) == expected
 
 
-# --- their kinds -------------------------------------------------------------------------------------------------
+# --- their kinds --------------------------------------------------------------------------------
 
 DAYS = "Id,ActivityDate,TotalSteps\n7,5/13/2026,100\n7,5/14/2026,200\n"
 DRESSES = {
@@ -239,16 +292,25 @@ DRESSES = {
 @pytest.mark.parametrize("dress", DRESSES)
 def test_dresses(written, dress, encoding):
     """One export in its many dresses gives the same days."""
-    assert days(written(DRESSES[dress], encoding=encoding)) == [("2026-05-13", 100), ("2026-05-14", 200)]
+    assert days(written(DRESSES[dress], encoding=encoding)) == [
+        ("2026-05-13", 100),
+        ("2026-05-14", 200),
+    ]
 
 
 def test_latin_1_and_other_kinds(written):
-    """A heading in Latin-1, hours of steps, Google Takeout's CSV of steps and of heart rate, which are in UTC."""
+    """A heading in Latin-1, hours of steps, Google Takeout's CSV of steps and of heart rate, which
+    are in UTC.
+    """
     latin = "Id,ActivityDate,TotalSteps,Größe\n7,5/13/2026,100,5 µm\n7,5/14/2026,200,é\n"
     assert days(written(latin, encoding="latin-1")) == [("2026-05-13", 100), ("2026-05-14", 200)]
     hours = "Id,ActivityHour,StepTotal\n7,5/13/2026 11:00:00 PM,373\n7,5/14/2026 12:00:00 AM,160\n"
     (late, midnight) = readings(written(hours))
-    assert (late["started_at"], late["interval_s"], late["values"]) == ("2026-05-13T23:00:00+02:00", 3_600, [373])
+    assert (late["started_at"], late["interval_s"], late["values"]) == (
+        "2026-05-13T23:00:00+02:00",
+        3_600,
+        [373],
+    )
     assert (midnight["started_at"], midnight["values"]) == ("2026-05-14T00:00:00+02:00", [160])
     steps = "timestamp,steps\n2026-05-13T08:00:00Z,12\n2026-05-13T08:01:00Z,7\n"
     (series,) = readings(written(steps))
@@ -261,8 +323,13 @@ def test_latin_1_and_other_kinds(written):
 
 
 def test_heart_rate_of_takeout(written):
-    """heart_rate-*.json: the rate is within an object, with the vendor's confidence, which is left."""
-    beats = [{"dateTime": f"05/13/26 10:00:0{k}", "value": {"bpm": 70 + k, "confidence": 2}} for k in (0, 5)]
+    """heart_rate-*.json: the rate is within an object, with the vendor's confidence, which is
+    left.
+    """
+    beats = [
+        {"dateTime": f"05/13/26 10:00:0{k}", "value": {"bpm": 70 + k, "confidence": 2}}
+        for k in (0, 5)
+    ]
     (series,) = readings(written(json.dumps(beats), name="heart_rate-2026-05-13.json"))
     assert (series["metric"], series["interval_s"], series["values"]) == ("heart_rate", 5, [70, 75])
 
@@ -325,7 +392,9 @@ def test_numbers(written, text, options, value):
     ],
 )
 def test_clocks(written, clock, local):
-    """A clock of twelve or of twenty-four hours, an offset where one is written; what is no time is left for mending."""
+    """A clock of twelve or of twenty-four hours, an offset where one is written; what is no time is
+    left for mending.
+    """
     path, unread = written(f"Id,Time,Value\n7,{clock},70\n7,1/13/2026 10:00:00,71\n"), Unread()
     found = [start for start, value in samples(path, unread=unread, dates="mdy") if value == 70]
     assert found == ([local] if local else [])
@@ -370,7 +439,9 @@ def test_order_of_day_and_month(written, dates, first):
     ],
 )
 def test_refused_in_a_sentence(tmp_path, name, content, says):
-    """A file that is no export is refused in a short sentence, which never holds more than a glance of the file."""
+    """A file that is no export is refused in a short sentence, which never holds more than a glance
+    of the file.
+    """
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UnreadableFile) as error:
         readings(tmp_path / name)
@@ -381,13 +452,25 @@ def test_refused_in_a_sentence(tmp_path, name, content, says):
 
 
 def test_one_bad_line_stops_nothing(written, tmp_path):
-    """Of 20,000 lines three are bad: 19,997 are sent, the three named, and left with their heading in a file."""
-    clock = [f"2026-05-{1 + k // 1440:02d} {k // 60 % 24:02d}:{k % 60:02d}:00" for k in range(20_000)]
+    """Of 20,000 lines three are bad: 19,997 are sent, the three named, and left with their heading
+    in a file.
+    """
+    clock = [
+        f"2026-05-{1 + k // 1440:02d} {k // 60 % 24:02d}:{k % 60:02d}:00" for k in range(20_000)
+    ]
     lines = ["Id,ts,steps", *(f"7,{at},1" for at in clock)]
-    lines[5], lines[9_000], lines[20_000] = "7,never,1", f'7,"{clock[8_999]}",many', f"7,{clock[-1]}"
+    lines[5], lines[9_000], lines[20_000] = (
+        "7,never,1",
+        f'7,"{clock[8_999]}",many',
+        f"7,{clock[-1]}",
+    )
     path, unread = written("\n".join(lines) + "\n"), Unread()
     assert sum(value for _, value in samples(path, unread=unread)) == 19_997
-    assert [s.split(", line ")[1].split(":")[0] for s in unread.sentences()] == ["6", "9001", "20001"]
+    assert [s.split(", line ")[1].split(":")[0] for s in unread.sentences()] == [
+        "6",
+        "9001",
+        "20001",
+    ]
     (left,) = unread.leave_for_mending()
     assert left == tmp_path / "export.rejected.csv"
     assert left.read_text().splitlines() == [lines[0], lines[5], lines[9_000], lines[20_000]]

@@ -1,4 +1,6 @@
-"""Files of faults about what can't be true, local days and wear: each comes out as its README says is right."""
+"""Files of faults about what can't be true, local days and wear: each comes out as its README says
+is right.
+"""
 
 from datetime import date
 
@@ -20,11 +22,19 @@ def clock_future(replayed):
 
 
 def test_an_end_before_its_start_is_no_end(end_before_start):
-    """Frostbite 2 h after a session whose end was typed a year early: emergent, without a duration, listed."""
+    """Frostbite 2 h after a session whose end was typed a year early: emergent, without a duration,
+    listed.
+    """
     [row] = end_before_start["mart.adae"].to_dicts()
     assert (row["TRTEMFL"], row["SESS24FL"], row["AENDT"], row["ADURN"]) == ("Y", "Y", None, None)
     [listed] = end_before_start["core.implausible"].to_dicts()
-    assert (listed["table"], listed["record_id"], listed["field"], listed["rule"], listed["is_safety"]) == (
+    assert (
+        listed["table"],
+        listed["record_id"],
+        listed["field"],
+        listed["rule"],
+        listed["is_safety"],
+    ) == (
         "adverse_events",
         "b-ae",
         "resolved_at",
@@ -34,7 +44,9 @@ def test_an_end_before_its_start_is_no_end(end_before_start):
 
 
 def test_a_clock_ahead_moves_nobody(clock_future):
-    """A session of 2036 gives its clinic the person-time, windows and emergence of the clinic without it."""
+    """A session of 2036 gives its clinic the person-time, windows and emergence of the clinic
+    without it.
+    """
     subjects = clock_future["mart.adsl"].sort("USUBJID")
     for column in ("TRTSDT", "TRTEDT", "DAY1DT", "LSTCONDT"):
         assert subjects[column].n_unique() == 1, column
@@ -47,7 +59,9 @@ def test_a_clock_ahead_moves_nobody(clock_future):
 
 
 def test_the_session_of_2036_is_listed(clock_future):
-    """It has no start, and it is in core.implausible; the cut is the newest time that can be true."""
+    """It has no start, and it is in core.implausible; the cut is the newest time that can be
+    true.
+    """
     starts = dict(clock_future["core.sessions"].select("session_id", "started_at").rows())
     assert starts["f2"] is None
     assert starts["f1"] is not None
@@ -62,22 +76,31 @@ def test_a_heart_rate_of_0_or_255_is_no_wear(replayed):
     tables = replayed("not_worn_heart_rate.ndjson").tables
     days = tables["core.activity_days"]
     assert days["patient_id"].unique().sort().to_list() == ["W0", "W255"]
-    assert days.select("wear_minutes", "wear_source", "steps", "heart_rate_mean").unique().rows() == [
-        (0, "heart_rate", 0, None)
-    ]
+    assert days.select(
+        "wear_minutes", "wear_source", "steps", "heart_rate_mean"
+    ).unique().rows() == [(0, "heart_rate", 0, None)]
     assert tables["mart.adact"].filter(pl.col("AVAL").is_not_null()).is_empty()
 
 
 def test_a_zone_that_is_no_name_of_iana_is_rejected_with_the_name_meant(replayed):
-    """Clinics in `europe/berlin` and `Mars/Phobos` are rejects; readings with -00:00 follow the good clinic's day."""
+    """Clinics in `europe/berlin` and `Mars/Phobos` are rejects; readings with -00:00 follow the
+    good clinic's day.
+    """
     tables = replayed("clinic_zone_wrong.ndjson").tables
     assert tables["core.clinics"]["clinic_id"].to_list() == ["CX"]
     rejects = tables["raw.rejects"].sort("kafka_offset").select("reason", "detail").rows()
     assert rejects == [
         ("bad_timezone", "found europe/berlin, expected the IANA name Europe/Berlin"),
-        ("bad_timezone", "found Mars/Phobos, expected an IANA name such as Europe/Berlin, in its own capitals"),
+        (
+            "bad_timezone",
+            "found Mars/Phobos, expected an IANA name such as Europe/Berlin, in its own capitals",
+        ),
     ]
-    days = tables["core.activity_days"].select("patient_id", "day", "steps", "is_timezone_assumed").rows()
+    days = (
+        tables["core.activity_days"]
+        .select("patient_id", "day", "steps", "is_timezone_assumed")
+        .rows()
+    )
     assert days == [("Z-CX", date(2026, 5, 4), 3000, True)]
     orphans = tables["core.orphans"].filter(pl.col("missing_kind") == "clinic")
     assert set(orphans["missing_id"]) == {"CZ", "CY"}
@@ -118,7 +141,10 @@ IMPOSSIBLE = (
     ("patient_status", {"status_id": "x5", "status": "withdrew", "effective_on": "1970-01-01"}),
     ("courses", {"course_id": "x6", "starts_on": "2026-05-04", "ends_on": "1970-01-01"}),
     ("care", {"care_id": "x7", "kind": "surgery", "occurred_at": "2050-01-01T00:00:00Z"}),
-    ("consults", {"consult_id": "x8", "outcome": "contraindicated", "occurred_at": "2050-01-01T00:00:00Z"}),
+    (
+        "consults",
+        {"consult_id": "x8", "outcome": "contraindicated", "occurred_at": "2050-01-01T00:00:00Z"},
+    ),
     (
         "performance_tests",
         {
@@ -144,7 +170,9 @@ IMPOSSIBLE = (
 
 
 def test_what_cannot_be_changes_no_figure(fault_file, computed, clock_future):
-    """Ten records of one patient that can't be true: every patient's days, windows and times stay, all ten are listed."""
+    """Ten records of one patient that can't be true: every patient's days, windows and times stay,
+    all ten are listed.
+    """
     events = []
     for number, (topic, data) in enumerate(IMPOSSIBLE):
         data = {"patient_id": "F1"} | data
@@ -157,8 +185,18 @@ def test_what_cannot_be_changes_no_figure(fault_file, computed, clock_future):
         assert tables[f"mart.{mart}"].equals(clock_future[f"mart.{mart}"]), mart
     for mart in ("adqs", "adact"):  # the answer and the test stand there, on no day
         assert tables[f"mart.{mart}"].filter(pl.col("ADT").is_not_null()).is_empty()
-    assert tables["core.data_cut"]["data_cutoff"].equals(clock_future["core.data_cut"]["data_cutoff"])
-    columns = ["clinic_id", "term", "min_grade", "patients", "patient_years", "events", "patients_with_event"]
+    assert tables["core.data_cut"]["data_cutoff"].equals(
+        clock_future["core.data_cut"]["data_cutoff"]
+    )
+    columns = [
+        "clinic_id",
+        "term",
+        "min_grade",
+        "patients",
+        "patient_years",
+        "events",
+        "patients_with_event",
+    ]
     rates = [t["mart.adverse_event_rates"].select(columns) for t in (tables, clock_future)]
     assert rates[0].equals(rates[1])
     assert tables["core.activity_days"].is_empty()

@@ -1,6 +1,8 @@
-"""`floe sql`: the commands of sql_queries.txt, every type of DuckDB, one statement that reads, the lake and nothing else.
+"""`floe sql`: the commands of sql_queries.txt, every type of DuckDB, one statement that reads, the
+lake and nothing else.
 
-Here: the verb on a lake with one answer, in this process. Not here: the lake itself (tests/ingest/test_lake.py).
+Here: the verb on a lake with one answer, in this process. Not here: the lake itself
+(tests/ingest/test_lake.py).
 """
 
 import csv
@@ -27,9 +29,17 @@ AT = datetime(2026, 5, 4, 7, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, with_lake) -> Path:
-    """A home whose lake has one response and one reject of bytes that are no text, under a name that wants care."""
+    """A home whose lake has one response and one reject of bytes that are no text, under a name
+    that wants care.
+    """
     home = with_lake(tmp_path_factory.mktemp("sql") / "hömé, a#[x]% 'b")
-    data = {"response_id": "r1", "patient_id": "P1", "instrument": "nrs_pain", "answered_at": AT, "items": {"now": 5}}
+    data = {
+        "response_id": "r1",
+        "patient_id": "P1",
+        "instrument": "nrs_pain",
+        "answered_at": AT,
+        "items": {"now": 5},
+    }
     values = [encode("responses", data, id="e1", source="/t", time=AT), b"\xff\x00"]
     batch = Batch("floe.responses.v1", "T", 0, 0, 2, [0, 1], [b"P1", b"P1"], values)
     with Lake.open(Settings(home=home, kafka_bootstrap="", catalog="", data="")) as lake:
@@ -63,8 +73,13 @@ def sql(home, monkeypatch, capsys, tmp_path):
 
 
 def test_commands_of_the_file(sql, fault_file):
-    """Each command gives a value, NaN is null in JSON, times are RFC 3339; the misspelt one keeps DuckDB's hint."""
-    found = [sql(*shlex.split(command)[2:]) for command in _commands(fault_file("sql_queries.txt").read_text())]
+    """Each command gives a value, NaN is null in JSON, times are RFC 3339; the misspelt one keeps
+    DuckDB's hint.
+    """
+    found = [
+        sql(*shlex.split(command)[2:])
+        for command in _commands(fault_file("sql_queries.txt").read_text())
+    ]
     *answered, misspelt = found
     assert [one.code for one in answered] == [0] * 6
     span, rejects, nan, total, newest, one = (answer.out for answer in answered)
@@ -84,7 +99,11 @@ def _commands(text: str) -> list[str]:
 # expression, in JSON, in CSV
 TYPES = [
     ("1::HUGEINT", 1, "1"),
-    ("123456789012345678901234567890::HUGEINT", 123456789012345678901234567890, "123456789012345678901234567890"),
+    (
+        "123456789012345678901234567890::HUGEINT",
+        123456789012345678901234567890,
+        "123456789012345678901234567890",
+    ),
     ("(2::UHUGEINT)", 2, "2"),
     ("sum(5::BIGINT)", 5, "5"),
     ("1.50::DECIMAL(10,2)", 1.5, "1.50"),
@@ -93,7 +112,11 @@ TYPES = [
     ("INTERVAL 3 DAY", "3 days", "3 days"),
     ("'\\xFFa'::BLOB", "\\xFFa", "\\xFFa"),
     ("'a,b'::BLOB", "a,b", '"a,b"'),
-    ("{'a': 1, 't': TIMESTAMPTZ '2020-01-01 00:00:00.5+00'}", {"a": 1, "t": "2020-01-01T00:00:00.5+00:00"}, None),
+    (
+        "{'a': 1, 't': TIMESTAMPTZ '2020-01-01 00:00:00.5+00'}",
+        {"a": 1, "t": "2020-01-01T00:00:00.5+00:00"},
+        None,
+    ),
     ("NULL::STRUCT(a TIMESTAMP)", None, ""),
     ("[1, NULL]", [1, None], '"[1,null]"'),
     ("['nan'::DOUBLE]", [None], "[null]"),
@@ -109,7 +132,11 @@ TYPES = [
     ("TIMESTAMP '2020-01-01 10:00'", "2020-01-01T10:00:00", "2020-01-01T10:00:00"),
     ("TIMESTAMP '200000-01-01'", "200000-01-01 00:00:00", None),
     ("TIMESTAMP_NS '2020-01-01 00:00:00.123456789'", "2020-01-01T00:00:00.123456789", None),
-    ("TIMESTAMPTZ '2020-05-01 00:00:00+02'", "2020-04-30T22:00:00+00:00", "2020-04-30T22:00:00+00:00"),
+    (
+        "TIMESTAMPTZ '2020-05-01 00:00:00+02'",
+        "2020-04-30T22:00:00+00:00",
+        "2020-04-30T22:00:00+00:00",
+    ),
     ("TIMESTAMPTZ '-infinity'", "-infinity", "-infinity"),
     ("TIME '10:00'", "10:00:00", "10:00:00"),
     ("TIMETZ '10:00:00+01'", "10:00:00+01", "10:00:00+01"),
@@ -147,7 +174,9 @@ def test_every_type(sql, expression, as_json, as_csv):
     ],
 )
 def test_one_statement(sql, statement, tmp_path):
-    """From the argument, a file, or standard input: comments, a last semicolon and a PIVOT are fine."""
+    """From the argument, a file, or standard input: comments, a last semicolon and a PIVOT are
+    fine.
+    """
     file = tmp_path / "asked[1].sql"
     file.write_text(statement, "utf-8-sig")
     ways = [((statement,), b""), (("--file", file), b""), (("-",), statement.encode())]
@@ -186,7 +215,9 @@ def test_one_statement(sql, statement, tmp_path):
     ],
 )
 def test_refused(sql, statement, says, tmp_path):
-    """What is no single reading of the lake is exit code 2 and one sentence, and nothing is written anywhere."""
+    """What is no single reading of the lake is exit code 2 and one sentence, and nothing is written
+    anywhere.
+    """
     found = sql(statement)
     assert (found.code, found.out) == (2, "")
     assert says in found.err
@@ -219,8 +250,12 @@ def test_refused(sql, statement, says, tmp_path):
     ],
 )
 def test_keys_of_the_files(sql, home, statement):
-    """What is behind the lake, and what could reach it without its name in the statement, is refused by name."""
-    found = sql(statement.replace("CATALOG", str(home / "lake" / "catalog.sqlite").replace("'", "''")))
+    """What is behind the lake, and what could reach it without its name in the statement, is
+    refused by name.
+    """
+    found = sql(
+        statement.replace("CATALOG", str(home / "lake" / "catalog.sqlite").replace("'", "''"))
+    )
     assert (found.code, found.out) == (2, "")
     assert "holds the keys of its files" in found.err
 
@@ -250,7 +285,9 @@ def test_what_reads_without_a_select(sql):
 
 
 def test_to_a_file(sql, tmp_path):
-    """`--to` writes the whole answer, in the format that the name says; a failure leaves no file."""
+    """`--to` writes the whole answer, in the format that the name says; a failure leaves no
+    file.
+    """
     done = sql("SELECT i FROM range(3) t(i)", "--to", "out.csv")
     assert (done.code, done.out, "3 rows in out.csv" in done.err) == (0, "", True)
     assert Path("out.csv").read_text() == "i\n0\n1\n2\n"
@@ -262,7 +299,9 @@ def test_to_a_file(sql, tmp_path):
 
 
 def test_two_queries_or_none(sql, tmp_path):
-    """An argument beside a file, neither of them, or a file that is none: exit code 2 and what was expected."""
+    """An argument beside a file, neither of them, or a file that is none: exit code 2 and what was
+    expected.
+    """
     assert "found no query, or two" in sql().err
     assert "found no query, or two" in sql("SELECT 1", "--file", "x.sql").err
     assert "No such file" in sql("--file", "x.sql").err

@@ -18,7 +18,9 @@ from ingest.lake import Lake
 from ingest.proofs import proofs
 
 FAULTS = Path(__file__).parents[3] / "shared" / "data" / "faults"
-pytestmark = pytest.mark.skipif(not FAULTS.is_dir(), reason="../shared/data is not beside the project")
+pytestmark = pytest.mark.skipif(
+    not FAULTS.is_dir(), reason="../shared/data is not beside the project"
+)
 
 
 @pytest.fixture
@@ -33,7 +35,9 @@ def run(settings, script: str) -> None:
 
 
 def test_old_timestamps(settings):
-    """Safety events stamped with their event time of years ago are kept from their arrival on, and land."""
+    """Safety events stamped with their event time of years ago are kept from their arrival on, and
+    land.
+    """
     topic, began_ms = "floe.incidents.v1", time.time() * 1000
     first = stream.end_offsets(settings)[(topic, 0)]
     run(settings, "old_timestamps.py")
@@ -53,8 +57,9 @@ def test_old_timestamps(settings):
 
 
 def test_quiet_topic(settings):
-    """A partition whose records have all expired: lag 0, the gap said once and in the ledger, verify can't prove it,
-    and who waits for what is in Kafka does not wait."""
+    """A partition whose records have all expired: lag 0, the gap said once and in the ledger,
+    verify can't prove it, and who waits for what is in Kafka does not wait.
+    """
     topic = "floe.deficiencies.v1"
     run(settings, "quiet_topic.py")
     said: list[str] = []
@@ -63,7 +68,9 @@ def test_quiet_topic(settings):
     assert worker.wait_landed(settings, stop=_patience(60))
     with Lake.open(settings, read_only=True) as lake:
         lag = stream_lag(lake, settings).filter(kafka_topic=topic, kafka_partition=0)["lag"].item()
-        marks = lake.table("raw.ledger", ["checksum"], "kafka_topic = $1 AND kafka_partition = 0", [topic])
+        marks = lake.table(
+            "raw.ledger", ["checksum"], "kafka_topic = $1 AND kafka_partition = 0", [topic]
+        )
         open_sentences = [sentence for is_true, sentence in proofs(lake) if is_true is None]
     assert lag == 0
     assert marks["checksum"].to_list() == ["unknown"]
@@ -84,7 +91,9 @@ def test_binary_mode(settings):
     run(settings, "binary_mode.py")
     worker.run(settings, drain=True)
     with Lake.open(settings, read_only=True) as lake:
-        rows = lake.table("raw.responses", ["patient_id", "instrument", "items"], "source = '/java'").unique()
+        rows = lake.table(
+            "raw.responses", ["patient_id", "instrument", "items"], "source = '/java'"
+        ).unique()
         rejects = lake.table("raw.rejects", ["value"], "kafka_topic = 'floe.responses.v1'")
     assert rows.rows() == [("P1", "nrs_pain", '{"now":5}')]
     assert not any(b'"bin"' in value for value in rejects["value"] if value)

@@ -1,7 +1,9 @@
-"""Every alert reaches a receiver that keeps a list, once, whoever is killed on the way: the watcher, the receiver, Kafka.
+"""Every alert reaches a receiver that keeps a list, once, whoever is killed on the way: the
+watcher, the receiver, Kafka.
 
-Here: real Kafka, ingest, watcher and receiver, each a process that is killed by kill -9 at random moments, and a receiver
-that is down for an hour. Not here: each rule of sending (tests/ingest/alerting/test_sinks.py), floe up (test_watching.py).
+Here: real Kafka, ingest, watcher and receiver, each a process that is killed by kill -9 at random
+moments, and a receiver that is down for an hour. Not here: each rule of sending
+(tests/ingest/alerting/test_sinks.py), floe up (test_watching.py).
 """
 
 import json
@@ -70,7 +72,9 @@ class Process:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=log, stderr=log
+            )
 
     def kill(self) -> None:
         self._process.kill()
@@ -83,7 +87,9 @@ class Process:
 
 
 class Receiver(Process):
-    """Of webhooks, in a process; `taken`: (delivery id, payload) in the order in which it took them."""
+    """Of webhooks, in a process; `taken`: (delivery id, payload) in the order in which it took
+    them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.port, self._list = free_port(), folder / "taken.ndjson"
@@ -92,13 +98,19 @@ class Receiver(Process):
         super().__init__(command, dict(os.environ), folder / "receiver.log")
 
     def wait_listening(self) -> None:
-        wait(lambda: any(c.status == "LISTEN" for c in psutil.Process(self._process.pid).net_connections()))
+        wait(
+            lambda: any(
+                c.status == "LISTEN" for c in psutil.Process(self._process.pid).net_connections()
+            )
+        )
 
     def taken(self) -> list[tuple[str, dict]]:
         lines = self._list.read_text().splitlines()
         found = []
         for line in lines:
-            with suppress(ValueError):  # one that a kill cut off was not answered, and is sent again
+            with suppress(
+                ValueError
+            ):  # one that a kill cut off was not answered, and is sent again
                 found.append(tuple(json.loads(line)))
         return found
 
@@ -108,15 +120,26 @@ class Site:
 
     def __init__(self, folder: Path, downloads: Path) -> None:
         self.settings = Settings(
-            home=folder / "home", cache=str(downloads), broker_port=free_port(), kafka_bootstrap="", catalog="", data=""
+            home=folder / "home",
+            cache=str(downloads),
+            broker_port=free_port(),
+            kafka_bootstrap="",
+            catalog="",
+            data="",
         )
         self.start_broker()
         stream.ensure_topics(self.settings)
         self.receiver = Receiver(folder)
         duty = folder / "duty.toml"
         url = f"http://127.0.0.1:{self.receiver.port}/"
-        duty.write_text(f'[[sinks]]\nname = "list"\nkind = "webhook"\ndetail = "subject"\nurl = "{url}"\n')
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLOE_", "DAGSTER_"))}
+        duty.write_text(
+            f'[[sinks]]\nname = "list"\nkind = "webhook"\ndetail = "subject"\nurl = "{url}"\n'
+        )
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FLOE_", "DAGSTER_"))
+        }
         environment = kept | {
             "FLOE_HOME": str(self.settings.home),
             "FLOE_CACHE": str(downloads),
@@ -142,7 +165,9 @@ class Site:
         local_broker.stop(self.settings)
 
     def send(self, records: list[tuple[str, dict, str]]) -> None:
-        """Until Kafka has them: what was sent before Kafka died may come twice, as it does in life."""
+        """Until Kafka has them: what was sent before Kafka died may come twice, as it does in
+        life.
+        """
         now = datetime.now(UTC)
         values = [
             (topic, record_key(topic, data), encode(topic, data, id=id, source="urn:emr", time=now))
@@ -174,8 +199,12 @@ def site(tmp_path, downloads) -> Iterator[Site]:
     site.stop()
 
 
-def planned(chance: random.Random) -> tuple[list[tuple[str, dict, str]], dict[str, tuple[str, int]]]:
-    """Burns with what corrects them, mixed, each burn's own in order; and of each burn the state and level at the end."""
+def planned(
+    chance: random.Random,
+) -> tuple[list[tuple[str, dict, str]], dict[str, tuple[str, int]]]:
+    """Burns with what corrects them, mixed, each burn's own in order; and of each burn the state
+    and level at the end.
+    """
     moments, end = [], {}
     onset = datetime.now(UTC)
     for k in range(BURNS):
@@ -184,11 +213,15 @@ def planned(chance: random.Random) -> tuple[list[tuple[str, dict, str]], dict[st
         end[id] = ("open", 1)
         if k % 2:
             at += chance.random() * 0.3
-            moments.append((at, burn(ae_id=id, patient_id=f"P{k % 30}", onset_at=onset, grade=3, revision=1)))
+            moments.append(
+                (at, burn(ae_id=id, patient_id=f"P{k % 30}", onset_at=onset, grade=3, revision=1))
+            )
             end[id] = ("open", 3)
         if k % 3 == 0:
             wrong = {"record_status": "entered_in_error", "revision": 2, "onset_at": onset}
-            moments.append((at + chance.random() * 0.3, burn(ae_id=id, patient_id=f"P{k % 30}", **wrong)))
+            moments.append(
+                (at + chance.random() * 0.3, burn(ae_id=id, patient_id=f"P{k % 30}", **wrong))
+            )
             end[id] = ("closed", end[id][1])
     moments.sort(key=lambda moment: moment[0])
     return [(name, data, f"e{n}") for n, (_, (name, data)) in enumerate(moments)], end
@@ -211,22 +244,32 @@ def by_alert(taken: list[tuple[str, dict]]) -> dict[str, list[tuple[str, str]]]:
 
 
 def test_every_alert_reaches_the_list_once_whoever_is_killed(site):
-    """90 burns, half of them raised, a third taken back, while 10 watchers, 4 receivers and 2 Kafkas are killed.
+    """90 burns, half of them raised, a third taken back, while 10 watchers, 4 receivers and 2
+    Kafkas are killed.
 
-    Each burn that stands is on the list: opened once, all of its news in their order, none twice by its id. A burn that
-    was corrected before anybody looked is told as it then stood, so that no news of it is missing either.
+    Each burn that stands is on the list: opened once, all of its news in their order, none twice by
+    its id. A burn that was corrected before anybody looked is told as it then stood, so that no
+    news of it is missing either.
     """
     chance = random.Random(SEED)
     records, end = planned(chance)
     home = [("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}, "c")]
     home += [
-        ("patients", {"patient_id": f"P{k}", "clinic_id": "C1", "enrolled_on": "2026-04-01"}, f"p{k}")
+        (
+            "patients",
+            {"patient_id": f"P{k}", "clinic_id": "C1", "enrolled_on": "2026-04-01"},
+            f"p{k}",
+        )
         for k in range(30)
     ]
     site.send(home)
-    planting = threading.Thread(target=lambda: [site.send(records[k : k + 3]) for k in range(0, len(records), 3)])
+    planting = threading.Thread(
+        target=lambda: [site.send(records[k : k + 3]) for k in range(0, len(records), 3)]
+    )
     planting.start()
-    kills = [site.watcher.kill_and_start] * WATCHER_KILLS + [site.receiver.kill_and_start] * RECEIVER_KILLS
+    kills = [site.watcher.kill_and_start] * WATCHER_KILLS + [
+        site.receiver.kill_and_start
+    ] * RECEIVER_KILLS
     chance.shuffle(kills)
     for kill in kills:
         time.sleep(chance.uniform(0.2, 6.0))
@@ -249,9 +292,13 @@ def test_every_alert_reaches_the_list_once_whoever_is_killed(site):
     print(
         f"{len(taken)} taken of {len({id for id, _ in taken})} ids: {len(taken) - len({id for id, _ in taken})} again"
     )
-    missing = [id for id, (state, _) in end.items() if state == "open" and id not in by_alert(taken)]
+    missing = [
+        id for id, (state, _) in end.items() if state == "open" and id not in by_alert(taken)
+    ]
     assert missing == []
-    assert on_the_topic(site) == {(alert["alert_id"], alert["revision"]) for alert in site.alerts().values()}
+    assert on_the_topic(site) == {
+        (alert["alert_id"], alert["revision"]) for alert in site.alerts().values()
+    }
 
 
 def is_as(alert: dict | None, expected: tuple[str, int]) -> bool:
@@ -275,13 +322,17 @@ def assert_once_and_in_order(taken: list[tuple[str, dict]], alerts: dict[str, di
 
 
 def on_the_topic(site: Site) -> set[tuple[str, int]]:
-    """The newest revision of each alert that landed from the alerts' topic, once all of them have."""
+    """The newest revision of each alert that landed from the alerts' topic, once all of them
+    have.
+    """
     newest: set[tuple[str, int]] = set()
     told = {(alert["alert_id"], alert["revision"]) for alert in site.alerts().values()}
 
     def has_landed() -> bool:
         with Lake.open(site.settings, read_only=True) as lake:
-            rows = lake.sql("SELECT alert_id, max(revision) FROM raw.alerts WHERE rule = 'harm' GROUP BY 1").rows()
+            rows = lake.sql(
+                "SELECT alert_id, max(revision) FROM raw.alerts WHERE rule = 'harm' GROUP BY 1"
+            ).rows()
         newest.clear()
         newest.update((alert_id, revision) for alert_id, revision in rows)
         return newest == told
@@ -298,10 +349,14 @@ def receiver(tmp_path) -> Iterator[Receiver]:
     receiver.kill()
 
 
-def test_a_receiver_that_is_down_for_an_hour_gets_all_once_and_in_order(tmp_path, with_lake, receiver):
-    """20 burns within the hour, each raised twelve minutes later: 40 deliveries, by a clock that the test moves.
+def test_a_receiver_that_is_down_for_an_hour_gets_all_once_and_in_order(
+    tmp_path, with_lake, receiver
+):
+    """20 burns within the hour, each raised twelve minutes later: 40 deliveries, by a clock that
+    the test moves.
 
-    While it is down nothing is given up and few attempts are made; within five minutes of its return it has all.
+    While it is down nothing is given up and few attempts are made; within five minutes of its
+    return it has all.
     """
     url = f"http://127.0.0.1:{receiver.port}/"
     sink = {"name": "list", "kind": "webhook", "url": url, "detail": "subject"}
@@ -328,7 +383,9 @@ def test_a_receiver_that_is_down_for_an_hour_gets_all_once_and_in_order(tmp_path
     taken = receiver.taken()
     assert len(taken) == 40
     assert 0 < most < 60
-    assert {tuple(news for _, news in of_one) for of_one in by_alert(taken).values()} == {("opened", "raised")}
+    assert {tuple(news for _, news in of_one) for of_one in by_alert(taken).values()} == {
+        ("opened", "raised")
+    }
     assert len(by_alert(taken)) == 20
 
 

@@ -1,6 +1,8 @@
-"""The drill: a backup of a system at work, a new home from it, what came since landed again, every event counted.
+"""The drill: a backup of a system at work, a new home from it, what came since landed again, every
+event counted.
 
-Here: real Kafka, real processes, a kill in the middle. Not here: each rule of a copy (tests/ingest/test_backup.py).
+Here: real Kafka, real processes, a kill in the middle. Not here: each rule of a copy
+(tests/ingest/test_backup.py).
 """
 
 import os
@@ -30,11 +32,15 @@ AT_ONCE = 100
 @pytest.fixture
 def settings(broker, tmp_path):
     stream.ensure_topics(broker)
-    return broker.model_copy(update={"home": tmp_path / "home", "ingest_linger_ms": 30, "ingest_batch_records": 150})
+    return broker.model_copy(
+        update={"home": tmp_path / "home", "ingest_linger_ms": 30, "ingest_batch_records": 150}
+    )
 
 
 class Producer(threading.Thread):
-    """Sends events until told to stop; `acknowledged` are the ids of those that Kafka said it has."""
+    """Sends events until told to stop; `acknowledged` are the ids of those that Kafka said it
+    has.
+    """
 
     def __init__(self, settings) -> None:
         super().__init__()
@@ -49,13 +55,21 @@ class Producer(threading.Thread):
             self.acknowledged += ids
 
     def _event(self, id: str) -> bytes:
-        data = {"session_id": f"{self.source}/{id}", "patient_id": f"p{int(id) % 40}", "clinic_id": "c"}
+        data = {
+            "session_id": f"{self.source}/{id}",
+            "patient_id": f"p{int(id) % 40}",
+            "clinic_id": "c",
+        }
         data |= {"modality": "local", "started_at": "2026-02-01T10:00:00+01:00"}
         return encode(TOPIC, data, id=id, source=self.source, time="2026-02-01T10:00:00+01:00")
 
 
 def _floe(settings, *words: str, **options) -> subprocess.Popen:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLOE_", "DAGSTER_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FLOE_", "DAGSTER_"))
+    }
     own = {
         "FLOE_HOME": settings.home,
         "FLOE_BROKER_PORT": settings.broker_port,
@@ -63,7 +77,9 @@ def _floe(settings, *words: str, **options) -> subprocess.Popen:
         "FLOE_INGEST_BATCH_RECORDS": settings.ingest_batch_records,
     }
     environment = kept | {name: str(value) for name, value in own.items()}
-    return subprocess.Popen([sys.executable, "-m", "orchestration.cli", *words], env=environment, **options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestration.cli", *words], env=environment, **options
+    )
 
 
 def _done(process: subprocess.Popen) -> str:
@@ -86,22 +102,26 @@ def _wait(until, *, seconds: float = 120) -> None:
 def _landed(settings, source: str) -> list[str]:
     with Lake.open(settings, read_only=True) as lake:
         assert all(is_true is not False for is_true, _ in proofs(lake))
-        return lake.sql("SELECT event_id FROM raw.sessions WHERE source = $1", [source])["event_id"].to_list()
+        return lake.sql("SELECT event_id FROM raw.sessions WHERE source = $1", [source])[
+            "event_id"
+        ].to_list()
 
 
 def _has_ledger(settings, batches: int) -> bool:
     """Not while ingest is still making the lake: then there is none, or one without its tables."""
     with suppress(CatalogMissing), Lake.open(settings, read_only=True) as lake:
-        return lake.sql("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger'").item() > 0 and (
-            lake.sql("SELECT count(*) FROM raw.ledger").item() >= batches
-        )
+        return lake.sql(
+            "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'ledger'"
+        ).item() > 0 and (lake.sql("SELECT count(*) FROM raw.ledger").item() >= batches)
     return False
 
 
 @pytest.mark.timeout(900)
 def test_backup_restore_replay_verify(settings, tmp_path):
-    """Events stream, ingest lands, upkeep and a materialisation run; a backup is killed (-9) in its files, the next goes
-    on with it; then the home is lost. Restored, drained and verified, the new one has each acknowledged event once."""
+    """Events stream, ingest lands, upkeep and a materialisation run; a backup is killed (-9) in its
+    files, the next goes on with it; then the home is lost. Restored, drained and verified, the new
+    one has each acknowledged event once.
+    """
     folder, new = tmp_path / "copy", settings.model_copy(update={"home": tmp_path / "new"})
     producer = Producer(settings)
     producer.start()
@@ -109,9 +129,13 @@ def test_backup_restore_replay_verify(settings, tmp_path):
     ingest = _floe(settings, "ingest", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(lambda: _has_ledger(settings, 40))
-        computing = _floe(settings, "materialize", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        computing = _floe(
+            settings, "materialize", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         upkeep = _captured(settings, "upkeep")
-        first = _floe(settings, "backup", str(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        first = _floe(
+            settings, "backup", str(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         _wait(lambda: any((folder / "data").rglob("*.parquet")) or first.poll() is not None)
         first.kill()
         assert first.wait(10) == -signal.SIGKILL
@@ -149,7 +173,9 @@ def test_backup_restore_replay_verify(settings, tmp_path):
 
 
 def test_the_folder_of_a_backup_is_found_by_nothing_else(settings, tmp_path):
-    """A backup is no home: a verb that is pointed at it finds no lake there, and changes nothing."""
+    """A backup is no home: a verb that is pointed at it finds no lake there, and changes
+    nothing.
+    """
     with Lake.open(settings):
         pass
     _done(_captured(settings, "backup", str(tmp_path / "copy")))

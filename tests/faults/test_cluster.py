@@ -1,4 +1,6 @@
-"""A Kafka of two nodes: partitions are read from where they are led, while a node dies and comes back."""
+"""A Kafka of two nodes: partitions are read from where they are led, while a node dies and comes
+back.
+"""
 
 import shutil
 import subprocess
@@ -32,14 +34,19 @@ class Cluster:
 
     def __init__(self, folder: Path, downloads: Path):
         self.settings = Settings(
-            home=folder, cache=str(downloads), broker_port=broker_process.free_port(), kafka_bootstrap=""
+            home=folder,
+            cache=str(downloads),
+            broker_port=broker_process.free_port(),
+            kafka_bootstrap="",
         )
         self._java = broker_java.java(self.settings, progress=print)
         self._log = broker_java.log_folder(self.settings) / "console.log"
         assert broker_java.format_storage(self.settings, self._java) == []
         command = broker_java.server(self.settings, self._java)
         with (broker_java.folder(self.settings) / "server.properties").open("a") as properties:
-            properties.write("leader.imbalance.check.interval.seconds=2\n")  # a node that is back leads again soon
+            properties.write(
+                "leader.imbalance.check.interval.seconds=2\n"
+            )  # a node that is back leads again soon
         self.first = self._start(command)
         self._second = self._formatted_second(folder / "second")
         self.start_second()
@@ -53,12 +60,24 @@ class Cluster:
         """The command of the second node, its storage made for the first one's cluster."""
         folder.mkdir()
         first = _properties(broker_java.folder(self.settings) / "server.properties")
-        cluster = _properties(broker_java.data_folder(self.settings) / "meta.properties")["cluster.id"]
+        cluster = _properties(broker_java.data_folder(self.settings) / "meta.properties")[
+            "cluster.id"
+        ]
         properties = folder / "server.properties"
         port, voters = broker_process.free_port(), first["controller.quorum.voters"]
         properties.write_text(SECOND.format(port=port, voters=voters, data=folder / "data"))
-        tool = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
-        subprocess.run(tool, check=True, capture_output=True, **broker_java.surroundings(self.settings))
+        tool = [
+            *self._java,
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            cluster,
+            "-c",
+            str(properties),
+        ]
+        subprocess.run(
+            tool, check=True, capture_output=True, **broker_java.surroundings(self.settings)
+        )
         return [*self._java, "kafka.Kafka", str(properties)]
 
     def start_second(self) -> None:
@@ -75,13 +94,22 @@ class Cluster:
 
     def leaders(self) -> set[int]:
         with self._admin() as admin:
-            return {p["leader_id"] for topic in admin.describe_topics([TOPIC]) for p in topic["partitions"]}
+            return {
+                p["leader_id"]
+                for topic in admin.describe_topics([TOPIC])
+                for p in topic["partitions"]
+            }
         return set()
 
     @contextmanager
     def _admin(self) -> Iterator[KafkaAdminClient]:
-        """A client; what a node that is starting or dying does not answer is asked again by `_wait`."""
-        with suppress(errors.KafkaError), closing(KafkaAdminClient(bootstrap_servers=self.settings.bootstrap)) as admin:
+        """A client; what a node that is starting or dying does not answer is asked again by
+        `_wait`.
+        """
+        with (
+            suppress(errors.KafkaError),
+            closing(KafkaAdminClient(bootstrap_servers=self.settings.bootstrap)) as admin,
+        ):
             yield admin
 
     def make_topic(self) -> None:
@@ -94,7 +122,9 @@ class Cluster:
 
 
 def _properties(path: Path) -> dict[str, str]:
-    lines = (line.partition("=") for line in path.read_text().splitlines() if not line.startswith("#"))
+    lines = (
+        line.partition("=") for line in path.read_text().splitlines() if not line.startswith("#")
+    )
     return {name: value for name, _, value in lines}
 
 
@@ -114,7 +144,9 @@ def cluster(tmp_path, downloads):
 
 
 def test_partitions_are_read_from_their_leaders_while_a_node_dies_and_returns(cluster):
-    """Every event once, in each partition's order: with both nodes, with one of them killed, and with it back."""
+    """Every event once, in each partition's order: with both nodes, with one of them killed, and
+    with it back.
+    """
     cluster.make_topic()
     _wait(lambda: cluster.leaders() == {1, 2}, "leaders on both nodes")
     with stream.Source(cluster.settings) as source:
@@ -142,6 +174,8 @@ def _publish(settings, first: int) -> None:
 def _read_up_to(source: stream.Source, read: dict[int, list[int]], count: int) -> None:
     deadline = time.monotonic() + 90
     while sum(map(len, read.values())) < count:
-        assert time.monotonic() < deadline, f"{sum(map(len, read.values()))} of {count} events, {source.notices()}"
+        assert time.monotonic() < deadline, (
+            f"{sum(map(len, read.values()))} of {count} events, {source.notices()}"
+        )
         for batch in source.poll():
             read.setdefault(batch.partition, []).extend(int(value) for value in batch.values)

@@ -1,4 +1,6 @@
-"""A file that is gone, empty, cut short or flipped: named, with what it held, and landed again from a real Kafka."""
+"""A file that is gone, empty, cut short or flipped: named, with what it held, and landed again from
+a real Kafka.
+"""
 
 from uuid import uuid4
 
@@ -36,7 +38,13 @@ def settings(broker, tmp_path):
 def record(source: str, number: int) -> bytes:
     if number % 10 == 9:
         return b"{broken"
-    data = {"session_id": f"s{number}", "patient_id": "p", "clinic_id": "c", "modality": "local", "started_at": TIME}
+    data = {
+        "session_id": f"s{number}",
+        "patient_id": "p",
+        "clinic_id": "c",
+        "modality": "local",
+        "started_at": TIME,
+    }
     return encode(TOPIC, data, id=str(number), source=source, time=TIME)
 
 
@@ -60,26 +68,36 @@ def files(settings, table: str) -> list:
 
 def content(settings) -> dict[str, pl.DataFrame]:
     with Lake.open(settings, read_only=True) as lake:
-        return {name: lake.table(f"raw.{name}").sort(pl.all()) for name in ("sessions", "rejects", "stream_offsets")}
+        return {
+            name: lake.table(f"raw.{name}").sort(pl.all())
+            for name in ("sessions", "rejects", "stream_offsets")
+        }
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("harm", HARM)
 def test_a_damaged_file_is_named_and_landed_again(settings, harm):
-    """Before: nothing said so. Now a file of 54 sessions is named with its positions; the lake is afterwards what it
-    was, row by row, the ledger says when that was done, and all proofs hold."""
+    """Before: nothing said so. Now a file of 54 sessions is named with its positions; the lake is
+    afterwards what it was, row by row, the ledger says when that was done, and all proofs hold.
+    """
     before = content(settings)
     damaged = files(settings, "sessions")[-3]
     HARM[harm](damaged)
     told = [sentence for is_true, sentence in verify_lake(settings, deep=True) if is_true is False]
-    assert any(damaged.name in s and "raw.sessions" in s and f"{TOPIC}/" in s and "floe mend" in s for s in told)
+    assert any(
+        damaged.name in s and "raw.sessions" in s and f"{TOPIC}/" in s and "floe mend" in s
+        for s in told
+    )
     mended = mend(settings)
     assert (mended.files, mended.batches, mended.rows, mended.rejects) == (1, 1, 54, 6)
     after = content(settings)
     for name, frame in before.items():
         assert after[name].equals(frame), name
     with Lake.open(settings) as lake:
-        assert lake.sql("SELECT count(*) FROM raw.ledger WHERE landed_again_at IS NOT NULL").item() == 1
+        assert (
+            lake.sql("SELECT count(*) FROM raw.ledger WHERE landed_again_at IS NOT NULL").item()
+            == 1
+        )
         assert [is_true for is_true, _ in sentences(lake.check_files())] == [True, None]
         lake.upkeep()
         worker.run(settings, drain=True)
@@ -89,7 +107,9 @@ def test_a_damaged_file_is_named_and_landed_again(settings, harm):
 
 @pytest.mark.timeout(600)
 def test_after_a_merge_and_of_rejects_too(settings):
-    """One file of all 4 landings, and that of the rejects, both gone: all 240 records come back, each once."""
+    """One file of all 4 landings, and that of the rejects, both gone: all 240 records come back,
+    each once.
+    """
     with Lake.open(settings) as lake:
         lake.upkeep()
     before = content(settings)
@@ -112,7 +132,9 @@ def _current(cursor):
 
 @pytest.mark.timeout(600)
 def test_what_kafka_does_not_hold_any_more_is_said(settings):
-    """Kafka's records are others, or gone: that is named, nothing else is landed in their place, and the rest comes back."""
+    """Kafka's records are others, or gone: that is named, nothing else is landed in their place,
+    and the rest comes back.
+    """
     before = content(settings)
     for path in files(settings, "sessions")[-4:-2]:
         path.unlink()

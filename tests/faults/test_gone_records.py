@@ -1,7 +1,8 @@
-"""What a real Kafka says of a log whose last landed record is a marker, was aborted, has expired or was compacted away.
+"""What a real Kafka says of a log whose last landed record is a marker, was aborted, has expired or
+was compacted away.
 
-Here: its answers, judged. Not here: the rule alone (tests/ingest/test_log_agreement.py), a disk that was put back
-(test_restored_broker.py).
+Here: its answers, judged. Not here: the rule alone (tests/ingest/test_log_agreement.py), a disk
+that was put back (test_restored_broker.py).
 """
 
 import time
@@ -71,8 +72,12 @@ def wait(is_so: Callable[[], bool], *, within_s: float = 60) -> None:
 
 @pytest.mark.parametrize(("topic", "is_kept"), [("floe.care.v1", True), ("floe.courses.v1", False)])
 def test_a_marker_or_an_aborted_record_is_known_again(settings, topic, is_kept):
-    """The last record of a transaction's end is its marker; behind an aborted one's record too. Another one is another."""
-    with closing(kafka.KafkaProducer(bootstrap_servers=settings.bootstrap, transactional_id=topic)) as producer:
+    """The last record of a transaction's end is its marker; behind an aborted one's record too.
+    Another one is another.
+    """
+    with closing(
+        kafka.KafkaProducer(bootstrap_servers=settings.bootstrap, transactional_id=topic)
+    ) as producer:
         producer.init_transactions()
         producer.begin_transaction()
         producer.send(topic, b"value", partition=0).get(10)
@@ -86,8 +91,9 @@ def test_a_marker_or_an_aborted_record_is_known_again(settings, topic, is_kept):
 
 
 def test_an_expired_record_is_no_proof_and_a_later_epoch_a_contradiction(settings, admin):
-    """Retention took all that landed: it is said, and reading goes on; a leader epoch of which the log knows nothing, or
-    an end before the position, stops it."""
+    """Retention took all that landed: it is said, and reading goes on; a leader epoch of which the
+    log knows nothing, or an end before the position, stops it.
+    """
     topic = "floe.consents.v1"
     send(settings, topic, *[(b"k", b"%d" % k) for k in range(10)])
     standing = read_to_end(settings, topic)
@@ -113,7 +119,9 @@ def test_an_expired_record_is_no_proof_and_a_later_epoch_a_contradiction(setting
 
 
 def test_a_compacted_record_is_no_proof_and_a_later_one_before_it_a_contradiction(settings, admin):
-    """Of one key the last is kept: the record that landed last is gone, one before it is there, and its time decides."""
+    """Of one key the last is kept: the record that landed last is gone, one before it is there, and
+    its time decides.
+    """
     topic = "floe.protocols.v1"
     compacted = {
         "cleanup.policy": "compact",
@@ -128,7 +136,9 @@ def test_a_compacted_record_is_no_proof_and_a_later_one_before_it_a_contradictio
     assert (standing.position, standing.last.offset) == (10, 9)
 
     def is_cleaned() -> bool:
-        send(settings, topic, (b"k", b"next"))  # a new segment, so that the one before can be cleaned
+        send(
+            settings, topic, (b"k", b"next")
+        )  # a new segment, so that the one before can be cleaned
         return verdict(settings, topic, standing).outcome is not AGREES
 
     wait(is_cleaned, within_s=120)
@@ -136,5 +146,10 @@ def test_a_compacted_record_is_no_proof_and_a_later_one_before_it_a_contradictio
     assert found.outcome is UNPROVED
     assert "compacted" in found.why
     earlier = replace(standing.last, appended_at=standing.last.appended_at - timedelta(hours=1))
-    assert "the record at 0 was appended later" in verdict(settings, topic, Standing(10, earlier)).why
-    assert "knows no leader epoch" in verdict(settings, topic, Standing(10, replace(standing.last, leader_epoch=9))).why
+    assert (
+        "the record at 0 was appended later" in verdict(settings, topic, Standing(10, earlier)).why
+    )
+    assert (
+        "knows no leader epoch"
+        in verdict(settings, topic, Standing(10, replace(standing.last, leader_epoch=9))).why
+    )

@@ -51,7 +51,9 @@ _MOMENTS = {
 @pytest.fixture
 def settings(broker, tmp_path):
     stream.ensure_topics(broker)
-    return broker.model_copy(update={"home": tmp_path, "ingest_linger_ms": 10, "ingest_batch_records": 400})
+    return broker.model_copy(
+        update={"home": tmp_path, "ingest_linger_ms": 10, "ingest_batch_records": 400}
+    )
 
 
 def _environment(settings) -> dict[str, str]:
@@ -66,7 +68,9 @@ def _environment(settings) -> dict[str, str]:
 
 def _start(settings, code: str) -> subprocess.Popen:
     # dying by SIGKILL is the point: what it prints on the way is not
-    return subprocess.Popen([sys.executable, "-c", code], env=_environment(settings), stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], env=_environment(settings), stderr=subprocess.DEVNULL
+    )
 
 
 def _records(source: str, numbers) -> list[tuple[str, bytes, bytes]]:
@@ -82,7 +86,12 @@ def _record(source: str, number: int) -> tuple[str, bytes, bytes]:
     time_text = "2026-02-01T10:00:00+01:00"
     data = {"patient_id": f"p{number % 40}", "started_at": time_text}
     if topic == TOPICS[0]:
-        data |= {"metric": "step_count", "unit": "{steps}", "interval_s": 60, "values": [number % 1000, None]}
+        data |= {
+            "metric": "step_count",
+            "unit": "{steps}",
+            "interval_s": 60,
+            "values": [number % 1000, None],
+        }
     else:
         data |= {"session_id": f"s{number}", "clinic_id": "c", "modality": "local"}
     return topic, key, encode(topic, data, id=str(number), source=source, time=time_text)
@@ -97,22 +106,33 @@ def _batches(lake: Lake) -> int:
 
 
 def assert_exactly_once(settings, source: str, sent: int) -> None:
-    """Event by event: each whole one is one row, each broken one is one reject, and the ledger has no gap."""
+    """Event by event: each whole one is one row, each broken one is one reject, and the ledger has
+    no gap.
+    """
     with Lake.open(settings, read_only=True) as lake:
         rows = lake.sql(
             "SELECT event_id::BIGINT AS n FROM raw.readings WHERE source = $1 UNION ALL "
             "SELECT event_id::BIGINT FROM raw.sessions WHERE source = $1",
             [source],
         )["n"]
-        rejects = lake.sql("SELECT key, value FROM raw.rejects WHERE starts_with(decode(key), $1)", [source])
-        values = lake.sql("SELECT event_id::BIGINT AS n, values FROM raw.readings WHERE source = $1", [source])
-        ledger = lake.table("raw.ledger").sort("kafka_topic_id", "kafka_partition", "first_position")
+        rejects = lake.sql(
+            "SELECT key, value FROM raw.rejects WHERE starts_with(decode(key), $1)", [source]
+        )
+        values = lake.sql(
+            "SELECT event_id::BIGINT AS n, values FROM raw.readings WHERE source = $1", [source]
+        )
+        ledger = lake.table("raw.ledger").sort(
+            "kafka_topic_id", "kafka_partition", "first_position"
+        )
         offsets = lake.table("raw.stream_offsets")
         landed = {
-            name: lake.sql(f"SELECT count(*) FROM raw.{name}").item() for name in ("readings", "sessions", "rejects")
+            name: lake.sql(f"SELECT count(*) FROM raw.{name}").item()
+            for name in ("readings", "sessions", "rejects")
         }
     assert sorted(rows.to_list()) == [n for n in range(sent) if n % 50 != 49]
-    assert sorted(rejects["key"].to_list()) == sorted(f"{source}/{n}".encode() for n in range(49, sent, 50))
+    assert sorted(rejects["key"].to_list()) == sorted(
+        f"{source}/{n}".encode() for n in range(49, sent, 50)
+    )
     assert set(rejects["value"].to_list()) == {b"{broken"}
     assert all(v == [n % 1000, None] for n, v in values.iter_rows())
     of_topics = ledger.filter(ledger["kafka_topic"].is_in(TOPICS))
@@ -129,8 +149,10 @@ def assert_exactly_once(settings, source: str, sent: int) -> None:
 
 @pytest.mark.timeout(600)
 def test_killed_at_random_nothing_is_lost_or_doubled(settings):
-    """22 workers in a row are killed (-9) at seeded moments of their landing while events keep coming; a last drain
-    later every event sent is there once, every broken record is set aside once, and the ledger has no gap."""
+    """22 workers in a row are killed (-9) at seeded moments of their landing while events keep
+    coming; a last drain later every event sent is there once, every broken record is set aside
+    once, and the ledger has no gap.
+    """
     source, seed = f"/kill/{uuid4().hex}", random.Random(20)
     enough, sent = threading.Event(), []
 
@@ -149,7 +171,11 @@ def test_killed_at_random_nothing_is_lost_or_doubled(settings):
                 before = _batches(lake)
                 process = _start(settings, _RUN)
                 deadline = time.monotonic() + 60
-                while _batches(lake) == before and time.monotonic() < deadline and process.poll() is None:
+                while (
+                    _batches(lake) == before
+                    and time.monotonic() < deadline
+                    and process.poll() is None
+                ):
                     time.sleep(0.02)
                 time.sleep(seed.uniform(0, 0.3))
                 kills_in_landing += process.poll() is None and _batches(lake) > before
@@ -164,7 +190,9 @@ def test_killed_at_random_nothing_is_lost_or_doubled(settings):
 
 
 def test_killed_between_two_steps_nothing_is_lost_or_doubled(settings):
-    """Death after poll, after decode, after an insert, before and after the commit: the next start makes it whole."""
+    """Death after poll, after decode, after an insert, before and after the commit: the next start
+    makes it whole.
+    """
     source, sent = f"/kill/{uuid4().hex}", 0
     for moment, patch in _MOMENTS.items():
         stream.publish(settings, _records(source, range(sent, sent + 150)))
@@ -180,7 +208,9 @@ def test_told_to_stop_the_batch_in_hand_is_finished(settings):
     source = f"/kill/{uuid4().hex}"
     stream.publish(settings, _records(source, range(3000)))
     process = subprocess.Popen(
-        [sys.executable, "-m", "orchestration.cli", "ingest"], env=_environment(settings), stdout=subprocess.PIPE
+        [sys.executable, "-m", "orchestration.cli", "ingest"],
+        env=_environment(settings),
+        stdout=subprocess.PIPE,
     )
     with Lake.open(settings) as lake:
         deadline = time.monotonic() + 30

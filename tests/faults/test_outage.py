@@ -19,19 +19,35 @@ TOPIC = "floe.incidents.v1"
 def settings(tmp_path, downloads):
     """A Kafka of this test alone, because it is stopped."""
     settings = Settings(
-        home=tmp_path / "home", cache=str(downloads), broker_port=free_port(), kafka_bootstrap="", catalog="", data=""
+        home=tmp_path / "home",
+        cache=str(downloads),
+        broker_port=free_port(),
+        kafka_bootstrap="",
+        catalog="",
+        data="",
     )
     yield settings
     local_broker.stop(settings)
 
 
 def _send(settings, numbers: range) -> None:
-    data = {"clinic_id": "c", "occurred_at": "2026-02-01T10:00:00Z", "subject_kind": "none", "kind": "door"}
+    data = {
+        "clinic_id": "c",
+        "occurred_at": "2026-02-01T10:00:00Z",
+        "subject_kind": "none",
+        "kind": "door",
+    }
     time_text = "2026-02-01T10:00:00Z"
     stream.publish(
         settings,
         [
-            (TOPIC, b"c", encode(TOPIC, data | {"incident_id": str(k)}, id=str(k), source="/test", time=time_text))
+            (
+                TOPIC,
+                b"c",
+                encode(
+                    TOPIC, data | {"incident_id": str(k)}, id=str(k), source="/test", time=time_text
+                ),
+            )
             for k in numbers
         ],
     )
@@ -45,12 +61,16 @@ def _wait(is_so, *, within_s: float) -> None:
 
 
 def test_the_broker_stops_and_comes_back(settings):
-    """Before, during and after an outage: it is said, the heartbeat says waiting, and every event lands once."""
+    """Before, during and after an outage: it is said, the heartbeat says waiting, and every event
+    lands once.
+    """
     local_broker.start(settings, detached=False)
     stream.ensure_topics(settings)
     _send(settings, range(50))
     stop, said, reports = threading.Event(), [], []
-    thread = threading.Thread(target=lambda: reports.append(worker.run(settings, stop=stop, on_progress=said.append)))
+    thread = threading.Thread(
+        target=lambda: reports.append(worker.run(settings, stop=stop, on_progress=said.append))
+    )
     thread.start()
     try:
         assert worker.wait_landed(settings, stop=threading.Event())

@@ -1,7 +1,8 @@
-"""A broker put back to an older state: what landed beyond the log's end stays, and nothing new is taken for seen.
+"""A broker put back to an older state: what landed beyond the log's end stays, and nothing new is
+taken for seen.
 
-Here: a real Kafka whose disk is put back, with an independent list of every acknowledged event. Not here: the rule of
-when a log agrees (tests/ingest/test_log_agreement.py).
+Here: a real Kafka whose disk is put back, with an independent list of every acknowledged event.
+Not here: the rule of when a log agrees (tests/ingest/test_log_agreement.py).
 """
 
 import os
@@ -33,7 +34,9 @@ _TIME = "2026-02-01T10:00:00Z"
 
 
 class Site:
-    """A home with its broker, which can be copied and put back, and the numbers of all events that were acknowledged."""
+    """A home with its broker, which can be copied and put back, and the numbers of all events that
+    were acknowledged.
+    """
 
     def __init__(self, home: Path, downloads: Path):
         self.settings = Settings(
@@ -69,7 +72,9 @@ class Site:
         self.start()
 
     def put_back(self, *, folders: str = "*") -> None:
-        """The copy's folders for those of now: all of them is the disk as it was, else those that `folders` names."""
+        """The copy's folders for those of now: all of them is the disk as it was, else those that
+        `folders` names.
+        """
         self.stop()
         now = data_folder(self.settings)
         if folders == "*":
@@ -84,12 +89,16 @@ class Site:
         """The number of every event in raw, as often as it is there."""
         with Lake.open(self.settings, read_only=True) as lake:
             return sorted(
-                int(n) for t in ("incidents", "devices") for n in lake.table(f"raw.{t}", ["event_id"])["event_id"]
+                int(n)
+                for t in ("incidents", "devices")
+                for n in lake.table(f"raw.{t}", ["event_id"])["event_id"]
             )
 
     def marks(self) -> list[str]:
         with Lake.open(self.settings, read_only=True) as lake:
-            return lake.table("raw.ledger", ["checksum"], "kafka_topic_id LIKE '%#%'")["checksum"].to_list()
+            return lake.table("raw.ledger", ["checksum"], "kafka_topic_id LIKE '%#%'")[
+                "checksum"
+            ].to_list()
 
     def failures(self) -> list[str]:
         with Lake.open(self.settings, read_only=True) as lake:
@@ -105,11 +114,21 @@ class Site:
 def _event(number: int) -> tuple[str, bytes, bytes]:
     topic = TOPICS[number % 2]
     data = (
-        {"incident_id": f"i{number}", "clinic_id": "c", "occurred_at": _TIME, "subject_kind": "none", "kind": "door"}
+        {
+            "incident_id": f"i{number}",
+            "clinic_id": "c",
+            "occurred_at": _TIME,
+            "subject_kind": "none",
+            "kind": "door",
+        }
         if topic == TOPICS[0]
         else {"device_id": f"d{number}", "clinic_id": "c", "kind": "cryo"}
     )
-    return topic, b"k%d" % (number % 14), encode(topic, data, id=str(number), source="/test", time=_TIME)
+    return (
+        topic,
+        b"k%d" % (number % 14),
+        encode(topic, data, id=str(number), source="/test", time=_TIME),
+    )
 
 
 @pytest.fixture
@@ -132,10 +151,12 @@ def land_a_thousand(site: Site) -> None:
 @pytest.mark.parametrize("is_grown", [False, True])
 @pytest.mark.parametrize("folders", ["*", "floe.*"])
 def test_stops_and_says_so_until_it_is_chosen(site, folders, is_grown):
-    """The whole disk as it was (topics and leader epochs too), or logs alone (as after an election of a replica that was
-    not in sync: a higher epoch, a shorter log); before and after new events have grown past the lake's position.
+    """The whole disk as it was (topics and leader epochs too), or logs alone (as after an election
+    of a replica that was not in sync: a higher epoch, a shorter log); before and after new events
+    have grown past the lake's position.
 
-    Before this was looked at, a drain said "landed 0 events", and 400 to 600 of the new ones were taken for seen.
+    Before this was looked at, a drain said "landed 0 events", and 400 to 600 of the new ones were
+    taken for seen.
     """
     land_a_thousand(site)
     site.put_back(folders=folders)
@@ -143,7 +164,9 @@ def test_stops_and_says_so_until_it_is_chosen(site, folders, is_grown):
         site.send(range(1000, 2000))
     for skips_lost in (False, True):  # which would not help, and is not told
         site.settings = site.settings.model_copy(update={"ingest_skip_lost": skips_lost})
-        with pytest.raises(LogsParted, match=r"nothing was read or skipped.*--from parted.*--from beginning") as raised:
+        with pytest.raises(
+            LogsParted, match=r"nothing was read or skipped.*--from parted.*--from beginning"
+        ) as raised:
             site.drain()
         assert "SKIP_LOST" not in str(raised.value)
     assert site.landed() == list(range(1000))
@@ -155,10 +178,13 @@ def test_stops_and_says_so_until_it_is_chosen(site, folders, is_grown):
 
 @pytest.mark.parametrize(("choice", "doubled"), [("parted", []), ("beginning", list(range(400)))])
 def test_either_choice_loses_nothing(site, choice, doubled):
-    """1,000 landed, put back to 400, 1,000 new: each of the 2,000 acknowledged is there, once where landing goes on from
-    where they part, and the 400 that Kafka still had twice, under two logs' names, where all is landed again.
+    """1,000 landed, put back to 400, 1,000 new: each of the 2,000 acknowledged is there, once where
+    landing goes on from where they part, and the 400 that Kafka still had twice, under two logs'
+    names, where all is landed again.
 
-    The choice is in the ledger, the next drain needs none, verify proves all, and a second parting is one of its own."""
+    The choice is in the ledger, the next drain needs none, verify proves all, and a second parting
+    is one of its own.
+    """
     land_a_thousand(site)
     site.put_back()
     site.send(range(1000, 2000))
@@ -182,8 +208,9 @@ def test_either_choice_loses_nothing(site, choice, doubled):
 
 
 def test_a_partition_that_is_not_there_any_more(site):
-    """The disk is of before a topic grew: the partition is missed, the choice is noted, and once the topic has grown
-    again all that is written there lands."""
+    """The disk is of before a topic grew: the partition is missed, the choice is noted, and once
+    the topic has grown again all that is written there lands.
+    """
     topic, grown = TOPICS[1], {TOPICS[1]: 3}
     site.send(range(400))
     site.drain()
@@ -207,7 +234,9 @@ def test_a_partition_that_is_not_there_any_more(site):
 
 
 def test_the_verbs_say_it(site):
-    """floe ingest --drain: exit code 1 and one sentence; floe verify fails; floe status has no lag; --from lands on."""
+    """floe ingest --drain: exit code 1 and one sentence; floe verify fails; floe status has no lag;
+    --from lands on.
+    """
     land_a_thousand(site)
     site.put_back()
     for words, code, out, err in (
@@ -220,19 +249,30 @@ def test_the_verbs_say_it(site):
         ("ingest --drain --from parted", 0, "landed 0 events", "changes nothing"),
     ):
         done = _floe(site.settings, *words.split())
-        assert (done.returncode, out in done.stdout, err in done.stderr) == (code, True, True), (words, done)
+        assert (done.returncode, out in done.stdout, err in done.stderr) == (code, True, True), (
+            words,
+            done,
+        )
         assert out or not done.stdout, words
 
 
 def _floe(settings, *words: str) -> subprocess.CompletedProcess:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FLOE_")}
-    ours = {"FLOE_HOME": str(settings.home), "FLOE_BROKER_PORT": str(settings.broker_port), "FLOE_LAKE_THREADS": "1"}
+    ours = {
+        "FLOE_HOME": str(settings.home),
+        "FLOE_BROKER_PORT": str(settings.broker_port),
+        "FLOE_LAKE_THREADS": "1",
+    }
     command = [sys.executable, "-m", "orchestration.cli", *words]
-    return subprocess.run(command, env=kept | ours, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command, env=kept | ours, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 def test_put_back_while_ingest_runs(site):
-    """Ingest is idle, Kafka dies, comes back as it was and at once gets new events: ingest stops, nothing is skipped."""
+    """Ingest is idle, Kafka dies, comes back as it was and at once gets new events: ingest stops,
+    nothing is skipped.
+    """
     failures: list[BaseException] = []
 
     def ingest() -> None:
@@ -285,11 +325,17 @@ def test_a_broker_that_only_started_again_is_the_same_one(site):
 
 
 def test_a_lake_of_an_earlier_release_remembers_from_its_next_landing(site):
-    """It has no record to compare: it goes on, that is said once a partition, and the next landing fills it in."""
+    """It has no record to compare: it goes on, that is said once a partition, and the next landing
+    fills it in.
+    """
     site.send(range(400))
     site.drain()
     with Lake.open(site.settings) as lake:
-        lake.write(lambda w: w.execute("UPDATE raw.stream_offsets SET last_offset = NULL, last_checksum = NULL"))
+        lake.write(
+            lambda w: w.execute(
+                "UPDATE raw.stream_offsets SET last_offset = NULL, last_checksum = NULL"
+            )
+        )
     site.send(range(400, 500))
     said: list[str] = []
     site.drain(on_progress=said.append)

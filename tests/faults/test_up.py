@@ -1,6 +1,7 @@
 """`floe up` as a newcomer and a bad day meet it: one command, pages that fill, nothing left behind.
 
-Here: the whole system in a process of its own, with nothing on its PATH. Not here: its parts (tests of each room).
+Here: the whole system in a process of its own, with nothing on its PATH. Not here: its parts (tests
+of each room).
 """
 
 import os
@@ -42,9 +43,17 @@ class Up:
         self.ports = {name: free_port() for name in ("broker", "dashboards", "dagster", "health")}
         self.log = folder / "up.log"
         self.others: list[Up] = []
-        own = self.environment | {"PATH": str(nothing), "FLOE_HOME": str(self.home), "FLOE_CACHE": str(cache)}
+        own = self.environment | {
+            "PATH": str(nothing),
+            "FLOE_HOME": str(self.home),
+            "FLOE_CACHE": str(cache),
+        }
         own |= {f"FLOE_{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLOE_", "DAGSTER_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FLOE_", "DAGSTER_"))
+        }
         self._begin = {
             "env": kept | own,
             "umask": umask,
@@ -91,14 +100,18 @@ class Up:
 
     def answers(self, which: str, path: str) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[which]}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.ports[which]}{path}", timeout=10
+            ) as answer:
                 return answer.status == 200
         except (OSError, urllib.error.URLError):
             return False
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that was started for this home."""
-        return [p for p in psutil.process_iter() if p.pid != os.getpid() and _is_of(p, str(self.home))]
+        return [
+            p for p in psutil.process_iter() if p.pid != os.getpid() and _is_of(p, str(self.home))
+        ]
 
     def child(self, *words: str) -> psutil.Process | None:
         """The one child whose command ends with these words."""
@@ -117,7 +130,9 @@ class Up:
 def _is_of(process: psutil.Process, home: str) -> bool:
     try:
         alive = process.status() != psutil.STATUS_ZOMBIE
-        return alive and (process.environ().get("FLOE_HOME") == home or home in " ".join(process.cmdline()))
+        return alive and (
+            process.environ().get("FLOE_HOME") == home or home in " ".join(process.cmdline())
+        )
     except psutil.Error:
         return False
 
@@ -145,7 +160,8 @@ def rows(settings, table: str) -> int:
 
 
 def test_demo_from_the_command_to_ctrl_c(up):
-    """Pages answer at once and fill by themselves, Dagster shows, Ctrl-C ends all with code 0 and no process left.
+    """Pages answer at once and fill by themselves, Dagster shows, Ctrl-C ends all with code 0 and
+    no process left.
 
     With no java, mvn or psql to be found: everything comes from the environment's own wheels.
     """
@@ -172,7 +188,8 @@ def test_demo_from_the_command_to_ctrl_c(up):
 
 @pytest.mark.parametrize("umask", [0, 0o022])
 def test_nothing_in_the_home_is_open_to_others(up, umask):
-    """Of all that the whole system makes (Kafka's, Dagster's and DuckDB's files too) 0 are for group or others.
+    """Of all that the whole system makes (Kafka's, Dagster's and DuckDB's files too) 0 are for
+    group or others.
 
     Before there was a rule, 306 of 309 were.
     """
@@ -195,7 +212,9 @@ def test_ctrl_c_while_it_starts(up):
 
 
 def test_killed_parts_and_a_killed_parent(up):
-    """A part that dies is started again and said; the parent's death by kill -9 ends every other process too."""
+    """A part that dies is started again and said; the parent's death by kill -9 ends every other
+    process too.
+    """
     one = up()
     one.wait("the end of the start", lambda: "floe is up" in one.said)
     one.wait("Dagster", lambda: one.answers("dagster", "/server_info"))

@@ -1,9 +1,12 @@
-"""`floe up` loses its parts, and itself, by kill -9 and by freezing: what is ended, started again, said; with counts.
+"""`floe up` loses its parts, and itself, by kill -9 and by freezing: what is ended, started again,
+said; with counts.
 
-Here: the whole system in a process of its own. Not here: the rules on small processes (test_supervisor.py).
+Here: the whole system in a process of its own. Not here: the rules on small processes
+(test_supervisor.py).
 
-Before there was a supervisor: a broker that died stayed away, unsaid; after the death of Dagster's parent a second
-Dagster began beside the orphans of the first (port taken, two daemons); orphans of a dead `floe up` held its ports.
+Before there was a supervisor: a broker that died stayed away, unsaid; after the death of Dagster's
+parent a second Dagster began beside the orphans of the first (port taken, two daemons); orphans of
+a dead `floe up` held its ports.
 """
 
 import os
@@ -24,10 +27,13 @@ def parts(one: Up) -> dict[str, dict]:
 
 
 def are_whole(one: Up, restarts: int = 0) -> dict[str, dict] | None:
-    """The parts on record, once all run, their processes are listed and each was started again so often."""
+    """The parts on record, once all run, their processes are listed and each was started again so
+    often.
+    """
     now = parts(one)
     is_so = sorted(now) == [*PARTS] and all(
-        part["state"] == "running" and part["processes"] and part["restarts"] >= restarts for part in now.values()
+        part["state"] == "running" and part["processes"] and part["restarts"] >= restarts
+        for part in now.values()
     )
     roles = {process["role"] for process in now.get("dagster", {"processes": []})["processes"]}
     return now if is_so and {"web server", "daemon", "code server"} <= roles else None
@@ -57,8 +63,8 @@ def alive(pids: list[int]) -> list[int]:
 
 
 def test_each_part_is_killed_and_comes_back_whole(up):  # noqa: F811
-    """Every part by kill -9 of the process at work: all come back, all are said, of the old processes 0 are left, and each
-    port has one owner.
+    """Every part by kill -9 of the process at work: all come back, all are said, of the old
+    processes 0 are left, and each port has one owner.
     """
     one = settled(up)
     before = are_whole(one)
@@ -82,7 +88,9 @@ def test_each_part_is_killed_and_comes_back_whole(up):  # noqa: F811
 
 @pytest.mark.parametrize("role", ["web server", "daemon"])
 def test_a_part_of_dagster_is_killed(up, role):  # noqa: F811
-    """Dagster without any one of its own is started again whole; of the old processes 0 are left."""
+    """Dagster without any one of its own is started again whole; of the old processes 0 are
+    left.
+    """
     one = settled(up)
     before = are_whole(one)
     os.kill(pid_of(before, "dagster", role), signal.SIGKILL)
@@ -92,7 +100,9 @@ def test_a_part_of_dagster_is_killed(up, role):  # noqa: F811
 
 
 def test_dagster_starts_its_code_server_again_itself(up):  # noqa: F811
-    """Another one takes its place and 0 of the old are left; nothing is started again by floe up."""
+    """Another one takes its place and 0 of the old are left; nothing is started again by floe
+    up.
+    """
     one = settled(up)
     before = are_whole(one)
     old = pid_of(before, "dagster", "code server")
@@ -103,7 +113,11 @@ def test_dagster_starts_its_code_server_again_itself(up):  # noqa: F811
         return bool(now) and pid_of(now, "dagster", "code server") != old
 
     one.wait("another code server", is_replaced)
-    left = [p["pid"] for p in before["dagster"]["processes"] if p["role"] in ("code server", "code of the assets")]
+    left = [
+        p["pid"]
+        for p in before["dagster"]["processes"]
+        if p["role"] in ("code server", "code of the assets")
+    ]
     one.wait("the end of the old ones", lambda: alive(left) == [])
     assert parts(one)["dagster"]["restarts"] == 0
     assert one.answers("dagster", "/server_info")
@@ -111,8 +125,8 @@ def test_dagster_starts_its_code_server_again_itself(up):  # noqa: F811
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_frozen_part_is_said_and_started_again(up, monkeypatch, part):  # noqa: F811
-    """SIGSTOP is no death, so that nothing ends; after FLOE_UP_SILENT_S (15 here) the part is taken down and begins
-    anew. Before: it stayed frozen for ever, unsaid.
+    """SIGSTOP is no death, so that nothing ends; after FLOE_UP_SILENT_S (15 here) the part is taken
+    down and begins anew. Before: it stayed frozen for ever, unsaid.
     """
     monkeypatch.setattr(Up, "environment", {"FLOE_UP_SILENT_S": "15"})
     one = settled(up)
@@ -126,12 +140,15 @@ def test_a_frozen_part_is_said_and_started_again(up, monkeypatch, part):  # noqa
 
 
 def test_what_a_killed_floe_up_left_is_ended_by_the_next(up):  # noqa: F811
-    """floe up, Dagster's keeper and Dagster's parent die at once: orphans hold Dagster's port, and are said to be left
-    over; the next start ends them, and only them, and takes the port. Before: the port was said to be foreign.
+    """floe up, Dagster's keeper and Dagster's parent die at once: orphans hold Dagster's port, and
+    are said to be left over; the next start ends them, and only them, and takes the port. Before:
+    the port was said to be foreign.
     """
     one = settled(up)
     dagster = [p["pid"] for p in are_whole(one)["dagster"]["processes"]]
-    bystander = psutil.Popen(["sleep", "300"], env={"FLOE_HOME": str(one.home), "PATH": os.environ["PATH"]})
+    bystander = psutil.Popen(
+        ["sleep", "300"], env={"FLOE_HOME": str(one.home), "PATH": os.environ["PATH"]}
+    )
     for pid in (one.process.pid, *dagster[:2]):
         os.kill(pid, signal.SIGKILL)
     one.process.wait()
@@ -149,13 +166,16 @@ def test_what_a_killed_floe_up_left_is_ended_by_the_next(up):  # noqa: F811
 
 
 def test_two_at_once_and_a_frozen_one(up):  # noqa: F811
-    """The second of a home refuses in a sentence that names the first, frozen too; and changes nothing of it. Let go on,
-    the first forgives its parts the time in which nobody asked them: 0 restarts.
+    """The second of a home refuses in a sentence that names the first, frozen too; and changes
+    nothing of it. Let go on, the first forgives its parts the time in which nobody asked them: 0
+    restarts.
     """
     one = settled(up)
     second = one.again()
     assert second.process.wait(60) == 1
-    assert f"floe up runs already in {one.home} (process {one.process.pid})" in " ".join(second.said.split())
+    assert f"floe up runs already in {one.home} (process {one.process.pid})" in " ".join(
+        second.said.split()
+    )
     one.process.send_signal(signal.SIGSTOP)
     third = one.again()
     assert third.process.wait(60) == 1

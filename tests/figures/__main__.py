@@ -1,7 +1,9 @@
-"""`python -m tests.figures COMMIT`: whether each figure is what it was at a commit, on simulated clinics and the trial.
+"""`python -m tests.figures COMMIT`: whether each figure is what it was at a commit, on simulated
+clinics and the trial.
 
-Here: the records, the two computations. Not here: computing (computing.py), what differs (comparing.py). The trial's
-events are read where they lie beside the project. Exit code 1 where anything differs.
+Here: the records, the two computations. Not here: computing (computing.py), what differs
+(comparing.py). The trial's events are read where they lie beside the project. Exit code 1 where
+anything differs.
 """
 
 import argparse
@@ -28,19 +30,30 @@ LANDED = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.figures", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.figures", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("commit", help="what the figures of this checkout are held against")
     parser.add_argument("--patients", type=int, default=60, help="of the simulated clinics")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _checkout(given.commit, Path(folder) / "before") as before:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _checkout(given.commit, Path(folder) / "before") as before,
+    ):
         records = Path(folder) / "records"
         records.write_bytes(pickle.dumps((LANDED.isoformat(), list(_records(given.patients)))))
-        tables = [_computed(code, records, Path(folder) / name) for name, code in (("old", before), ("new", ROOT))]
+        tables = [
+            _computed(code, records, Path(folder) / name)
+            for name, code in (("old", before), ("new", ROOT))
+        ]
     found = list(differences(*tables))
     for sentence in found:
         print(sentence)
     rows = sum(frame.height for frame in tables[1].values())
-    print(f"{len(tables[1])} tables, {rows:,} rows: " + ("they differ" if found else f"all as at {given.commit}"))
+    print(
+        f"{len(tables[1])} tables, {rows:,} rows: "
+        + ("they differ" if found else f"all as at {given.commit}")
+    )
     sys.exit(1 if found else 0)
 
 
@@ -54,7 +67,9 @@ def _records(patients: int) -> Iterator[tuple]:
 
 @contextmanager
 def _checkout(commit: str, folder: Path) -> Iterator[Path]:
-    subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", folder, commit], check=True)
+    subprocess.run(
+        ["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", folder, commit], check=True
+    )
     try:
         yield folder
     finally:

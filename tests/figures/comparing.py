@@ -1,4 +1,5 @@
-"""What of a table differs between two computations of it: columns that came or went, rows, values by column.
+"""What of a table differs between two computations of it: columns that came or went, rows, values
+by column.
 
 Here: that, in sentences. Not here: computing them (computing.py).
 """
@@ -10,7 +11,9 @@ import polars as pl
 _SHOWN = 3
 
 
-def differences(before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+def differences(
+    before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]
+) -> Iterator[str]:
     """A sentence for each thing that differs, by table; the order of rows and columns is none."""
     for name in sorted(before.keys() | after.keys()):
         if name not in after:
@@ -27,7 +30,10 @@ def _of_table(before: pl.DataFrame, after: pl.DataFrame) -> Iterator[str]:
             yield f"{word}: column{'s' * (len(columns) > 1)} {', '.join(columns)}"
     both = [column for column in before.columns if column in after.columns]
     old, new = (_counted(frame.select(both)) for frame in (before, after))
-    gone, come = (a.join(b, on=[*both, "_copy"], how="anti", nulls_equal=True) for a, b in ((old, new), (new, old)))
+    gone, come = (
+        a.join(b, on=[*both, "_copy"], how="anti", nulls_equal=True)
+        for a, b in ((old, new), (new, old))
+    )
     if gone.is_empty() and come.is_empty():
         return
     yield f"{gone.height:,} of {before.height:,} rows are not as before, {come.height:,} of {after.height:,} are new"
@@ -41,9 +47,17 @@ def _only(frame: pl.DataFrame, other: pl.DataFrame) -> list[str]:
 
 
 def _counted(frame: pl.DataFrame) -> pl.DataFrame:
-    """Values as texts that can be compared, whatever their type; equal rows are told apart by their number."""
-    texts = frame.with_columns(pl.all().map_elements(_text, return_dtype=pl.String, skip_nulls=False))
-    return texts.with_columns(_copy=pl.int_range(pl.len()).over(texts.columns)) if texts.width else texts
+    """Values as texts that can be compared, whatever their type; equal rows are told apart by their
+    number.
+    """
+    texts = frame.with_columns(
+        pl.all().map_elements(_text, return_dtype=pl.String, skip_nulls=False)
+    )
+    return (
+        texts.with_columns(_copy=pl.int_range(pl.len()).over(texts.columns))
+        if texts.width
+        else texts
+    )
 
 
 def _text(value: object) -> str:

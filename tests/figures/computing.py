@@ -1,6 +1,8 @@
-"""Every table of core and the marts of some records, as Parquet files: by the code of one commit, as a script of its own.
+"""Every table of core and the marts of some records, as Parquet files: by the code of one commit,
+as a script of its own.
 
-Here: that. Not here: which records, and which commits (__main__.py). It uses nothing but what every commit has.
+Here: that. Not here: which records, and which commits (__main__.py). It uses nothing but what every
+commit has.
 
     PYTHONPATH=CHECKOUT python computing.py RECORDS FOLDER
 """

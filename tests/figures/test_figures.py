@@ -1,4 +1,5 @@
-"""What the comparison of figures says: each kind of difference, and nothing where only the order differs.
+"""What the comparison of figures says: each kind of difference, and nothing where only the order
+differs.
 
 Here: its sentences. Not here: two whole computations (python -m tests.figures).
 """
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from .comparing import differences
 
-TABLE = pl.DataFrame({"patient": ["P1", "P2", "P2"], "change": [-2.0, None, None], "parts": [[1], [], None]})
+TABLE = pl.DataFrame(
+    {"patient": ["P1", "P2", "P2"], "change": [-2.0, None, None], "parts": [[1], [], None]}
+)
 
 
 @given(st.permutations(range(3)), st.permutations(TABLE.columns))
@@ -26,19 +29,39 @@ def test_order_is_no_difference(rows, columns):
             TABLE.with_columns(change=pl.Series([-2.0000001, None, None])),
             ["1 of 3 rows are not as before, 1 of 3 are new"],
         ),
-        (TABLE.with_columns(change=pl.Series([-2.0, 0.0, None])), ["1 of 3 rows are not as before, 1 of 3 are new"]),
-        (TABLE.with_columns(parts=pl.Series([[1], None, None])), ["1 of 3 rows are not as before, 1 of 3 are new"]),
+        (
+            TABLE.with_columns(change=pl.Series([-2.0, 0.0, None])),
+            ["1 of 3 rows are not as before, 1 of 3 are new"],
+        ),
+        (
+            TABLE.with_columns(parts=pl.Series([[1], None, None])),
+            ["1 of 3 rows are not as before, 1 of 3 are new"],
+        ),
         (TABLE.head(2), ["1 of 3 rows are not as before, 0 of 2 are new"]),
         (pl.concat([TABLE, TABLE.head(1)]), ["0 of 3 rows are not as before, 1 of 4 are new"]),
         (TABLE.drop("parts"), ["gone: column parts"]),
         (TABLE.with_columns(unit=pl.lit("pt"), n=1), ["new: columns unit, n"]),
     ],
-    ids=["last digit", "null to zero", "empty to null", "row gone", "row twice", "column gone", "columns new"],
+    ids=[
+        "last digit",
+        "null to zero",
+        "empty to null",
+        "row gone",
+        "row twice",
+        "column gone",
+        "columns new",
+    ],
 )
 def test_each_difference_is_said(after, expected):
-    """Rows that changed, came or went are counted and shown; columns that came or went are named."""
+    """Rows that changed, came or went are counted and shown; columns that came or went are
+    named.
+    """
     said = list(differences({"mart.m": TABLE}, {"mart.m": after}))
-    assert [sentence.removeprefix("mart.m: ") for sentence in said if not sentence.startswith("mart.m:   ")] == expected
+    assert [
+        sentence.removeprefix("mart.m: ")
+        for sentence in said
+        if not sentence.startswith("mart.m:   ")
+    ] == expected
 
 
 def test_the_middle_of_a_long_list_counts():

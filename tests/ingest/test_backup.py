@@ -1,6 +1,7 @@
 """Backup and restore: what a copy holds, what is refused, what a stop in the middle leaves.
 
-Here: the rules, on a small lake without a Kafka. Not here: the drill with events, a kill and a replay (tests/faults).
+Here: the rules, on a small lake without a Kafka. Not here: the drill with events, a kill and a
+replay (tests/faults).
 """
 
 import json
@@ -35,7 +36,9 @@ TOPIC = "floe.readings.v1"
 
 
 def home(path: Path, **options) -> Settings:
-    return Settings(home=path, kafka_bootstrap="kafka:9092", catalog="", data="", encrypt=True, **options)
+    return Settings(
+        home=path, kafka_bootstrap="kafka:9092", catalog="", data="", encrypt=True, **options
+    )
 
 
 @pytest.fixture
@@ -51,11 +54,25 @@ def settings(tmp_path, with_lake) -> Settings:
 
 def _batch(first: int, count: int) -> Batch:
     offsets = list(range(first, first + count))
-    return Batch(TOPIC, "id", 0, first, first + count, offsets, [b"p"] * count, [_reading(k) for k in offsets])
+    return Batch(
+        TOPIC,
+        "id",
+        0,
+        first,
+        first + count,
+        offsets,
+        [b"p"] * count,
+        [_reading(k) for k in offsets],
+    )
 
 
 def _reading(number: int) -> bytes:
-    data = {"patient_id": "p", "metric": "step_count", "unit": "{steps}", "started_at": "2026-02-01T10:00:00Z"}
+    data = {
+        "patient_id": "p",
+        "metric": "step_count",
+        "unit": "{steps}",
+        "started_at": "2026-02-01T10:00:00Z",
+    }
     data |= {"interval_s": 60, "values": [number, None]}
     return encode("readings", data, id=str(number), source="/test", time="2026-02-01T10:00:00Z")
 
@@ -72,8 +89,9 @@ def _add(settings, first: int, count: int) -> None:
 
 
 def test_a_restored_home_has_the_rows_positions_and_identity_of_the_moment(settings, tmp_path):
-    """125 readings at the backup, 60 more after it: the new home has the 125, their position, the Kafka's id; it goes
-    on from there, and its catalog says where its own files are."""
+    """125 readings at the backup, 60 more after it: the new home has the 125, their position, the
+    Kafka's id; it goes on from there, and its catalog says where its own files are.
+    """
     backup(settings, tmp_path / "copy")
     _add(settings, 125, 60)
     new = home(tmp_path / "new")
@@ -86,7 +104,9 @@ def test_a_restored_home_has_the_rows_positions_and_identity_of_the_moment(setti
     _add(new, 125, 60)
     assert _ids(new) == _ids(settings) == list(range(185))
     with closing(sqlite3.connect(new.home / "lake" / "catalog.sqlite")) as catalog:
-        where = catalog.execute("SELECT value FROM ducklake_metadata WHERE key = 'data_path'").fetchone()
+        where = catalog.execute(
+            "SELECT value FROM ducklake_metadata WHERE key = 'data_path'"
+        ).fetchone()
     assert where == (new.data_path,)
 
 
@@ -101,7 +121,9 @@ def _tell(settings, alert_id: str) -> None:
 
 
 def test_what_was_told_is_not_told_again_by_a_restored_home(settings, tmp_path):
-    """The book of alerts is in the copy, for its owner alone, while the watcher has it open; and is there after."""
+    """The book of alerts is in the copy, for its owner alone, while the watcher has it open; and is
+    there after.
+    """
     with Book(book_path(settings)):
         _tell(settings, "told")
         backup(settings, tmp_path / "copy")
@@ -109,12 +131,18 @@ def test_what_was_told_is_not_told_again_by_a_restored_home(settings, tmp_path):
     new = home(tmp_path / "new")
     restore(new, tmp_path / "copy")
     assert _told(new) == ["told"]
-    assert stat.S_IMODE(book_path(new).stat().st_mode) == stat.S_IMODE(book_path(settings).stat().st_mode) == 0o600
+    assert (
+        stat.S_IMODE(book_path(new).stat().st_mode)
+        == stat.S_IMODE(book_path(settings).stat().st_mode)
+        == 0o600
+    )
 
 
 @pytest.mark.parametrize("is_a_book", [False, True])
 def test_a_damaged_book_keeps_no_lake_from_being_copied(settings, tmp_path, is_a_book):
-    """It is said that it is not in the copy; a home made from that has none, and its watcher makes one."""
+    """It is said that it is not in the copy; a home made from that has none, and its watcher makes
+    one.
+    """
     if is_a_book:
         for k in range(500):
             _tell(settings, f"{k:0200}")
@@ -133,7 +161,9 @@ def test_a_damaged_book_keeps_no_lake_from_being_copied(settings, tmp_path, is_a
 
 
 def test_a_book_that_outlived_its_lake_stays(settings, tmp_path):
-    """It knows what was told since the copy; where it is gone, its log is not played into the copy's."""
+    """It knows what was told since the copy; where it is gone, its log is not played into the
+    copy's.
+    """
     _tell(settings, "told")
     backup(settings, tmp_path / "copy")
     _tell(settings, "later")
@@ -158,8 +188,10 @@ def test_a_home_whose_name_means_something_elsewhere(tmp_path, with_lake, name):
 
 
 def test_the_copy_holds_exactly_what_the_catalog_names(settings, tmp_path):
-    """Each file of the manifest is there with its checksum, nothing else is; a stray file beside the lake's is not
-    taken; no value of a setting is written down; only the owner can read any of it."""
+    """Each file of the manifest is there with its checksum, nothing else is; a stray file beside
+    the lake's is not taken; no value of a setting is written down; only the owner can read any of
+    it.
+    """
     stray = Path(settings.data_path) / "raw" / "readings" / "stray.parquet"
     stray.write_bytes(b"x")
     shared = settings.model_copy(update={"kafka_password": "hunter2"})
@@ -168,12 +200,18 @@ def test_the_copy_holds_exactly_what_the_catalog_names(settings, tmp_path):
         manifest = backup(shared, tmp_path / "copy")
     finally:
         os.umask(old)
-    there = {p.relative_to(tmp_path / "copy").as_posix(): p for p in (tmp_path / "copy").rglob("*") if p.is_file()}
+    there = {
+        p.relative_to(tmp_path / "copy").as_posix(): p
+        for p in (tmp_path / "copy").rglob("*")
+        if p.is_file()
+    }
     assert set(there) == {*manifest.files, MANIFEST}
     assert sum(name.startswith("data/raw/readings/") for name in there) == 2
     assert {name: content_of(there[name]) for name in manifest.files} == manifest.files
     assert "hunter2" not in (tmp_path / "copy" / MANIFEST).read_text()
-    modes = {stat.S_IMODE(p.stat().st_mode) for p in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]}
+    modes = {
+        stat.S_IMODE(p.stat().st_mode) for p in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]
+    }
     assert modes == {0o700, 0o600}
 
 
@@ -190,7 +228,9 @@ def test_a_restored_home_is_its_owners_alone(settings, tmp_path):
 
 
 def test_what_was_deleted_and_rewritten_is_in_the_copy_too(settings, tmp_path):
-    """Rows deleted since (a delete file), files merged by upkeep, and an earlier snapshot: the copy reads as the lake."""
+    """Rows deleted since (a delete file), files merged by upkeep, and an earlier snapshot: the copy
+    reads as the lake.
+    """
     with Lake.open(settings) as lake:
         before = lake.snapshot()
         lake.write(lambda w: w.execute("DELETE FROM raw.readings WHERE event_id::INT % 2 = 0"))
@@ -205,7 +245,9 @@ def test_what_was_deleted_and_rewritten_is_in_the_copy_too(settings, tmp_path):
             with Lake.open(one, read_only=True, as_of=as_of) as lake:
                 asked.append(sorted(lake.table("raw.readings", ["event_id"])["event_id"]))
         assert asked[0] == asked[1]
-        assert len(asked[0]) == (125 if as_of else 41)  # 125, 62 odd ones, 41 of them not divisible by 3
+        assert len(asked[0]) == (
+            125 if as_of else 41
+        )  # 125, 62 odd ones, 41 of them not divisible by 3
     with Lake.open(new) as lake:
         lake.upkeep()  # nothing that it would remove is missing
 
@@ -230,12 +272,18 @@ def copied(source, to):
 
 def _die(module: str, settings, folder: Path, *, after: int) -> None:
     code = _DIE.format(module=module, after=after)
-    assert subprocess.run([sys.executable, "-c", code, str(settings.home), str(folder)], check=False).returncode == 9
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code, str(settings.home), str(folder)], check=False
+        ).returncode
+        == 9
+    )
 
 
 def test_a_backup_stopped_in_the_middle_is_none_and_goes_on(settings, tmp_path):
-    """Killed in its second file: it can't be restored, and says so; more lands; the same command goes on with what was
-    copied, and the whole holds the lake as of then."""
+    """Killed in its second file: it can't be restored, and says so; more lands; the same command
+    goes on with what was copied, and the whole holds the lake as of then.
+    """
     folder, said = tmp_path / "copy", []
     _die("backup", settings, folder, after=1)
     with pytest.raises(UnreadableFile, match="no whole backup"):
@@ -253,7 +301,9 @@ def test_a_backup_stopped_in_the_middle_is_none_and_goes_on(settings, tmp_path):
 
 
 def test_a_restore_stopped_in_the_middle_is_no_lake_and_goes_on(settings, tmp_path):
-    """Killed in its second file: ingest makes no new lake beside the old one's files; the same command goes on."""
+    """Killed in its second file: ingest makes no new lake beside the old one's files; the same
+    command goes on.
+    """
     backup(settings, tmp_path / "copy")
     new, said = home(tmp_path / "new"), []
     _die("restore", new, tmp_path / "copy", after=1)
@@ -343,7 +393,9 @@ def test_what_can_not_be_copied_is_refused_with_the_way_to_do_it(tmp_path, catal
 
 
 def test_folders_that_are_no_place_for_a_backup(settings, tmp_path):
-    """One inside the home, one with other things in it, one with a whole backup, one of another lake's attempt, none."""
+    """One inside the home, one with other things in it, one with a whole backup, one of another
+    lake's attempt, none.
+    """
     with pytest.raises(UsageError, match="lies inside"):
         backup(settings, settings.home / "lake" / "data" / "copy")
     (tmp_path / "full").mkdir()
@@ -368,7 +420,9 @@ def test_a_lake_with_a_broken_file_gives_no_backup(settings, tmp_path):
     first, second = sorted((Path(settings.data_path) / "raw" / "readings").glob("*.parquet"))
     first.write_bytes(first.read_bytes()[:-10])
     second.unlink()
-    with pytest.raises(LakeDamaged, match=rf"2 files .*{first.name} \(.* expected.*{second.name} \(not there\)"):
+    with pytest.raises(
+        LakeDamaged, match=rf"2 files .*{first.name} \(.* expected.*{second.name} \(not there\)"
+    ):
         backup(settings, tmp_path / "copy")
     assert not (tmp_path / "copy" / MANIFEST).exists()
 
@@ -377,7 +431,9 @@ def test_a_flipped_bit_is_not_copied_as_if_it_were_right(settings, tmp_path):
     """The lake's own note of the file decides, not only its length."""
     damaged = sorted((Path(settings.data_path) / "raw" / "readings").glob("*.parquet"))[0]
     _flip(damaged)
-    with pytest.raises(LakeDamaged, match=rf"1 file .*{damaged.name} \(other bytes than were written\)"):
+    with pytest.raises(
+        LakeDamaged, match=rf"1 file .*{damaged.name} \(other bytes than were written\)"
+    ):
         backup(settings, tmp_path / "copy")
     assert not (tmp_path / "copy" / MANIFEST).exists()
 
@@ -389,7 +445,12 @@ def test_upkeep_removes_no_file_while_it_is_copied(settings, monkeypatch):
     with Lake.open(settings) as lake:
         lake.upkeep()
         with keeping_files(catalog):
-            assert lake.upkeep(expire_before=lake.snapshot(), keep=-datetime.resolution)["removed_files"] == 0
+            assert (
+                lake.upkeep(expire_before=lake.snapshot(), keep=-datetime.resolution)[
+                    "removed_files"
+                ]
+                == 0
+            )
         assert lake.upkeep()["removed_files"] > 0
 
 

@@ -1,4 +1,6 @@
-"""The local Kafka's life: started, found, stopped; what a crash leaves; what stands in its way. On the real one."""
+"""The local Kafka's life: started, found, stopped; what a crash leaves; what stands in its way. On
+the real one.
+"""
 
 import json
 import os
@@ -30,14 +32,19 @@ TOPIC = "floe.clinics.v1"
 def home(tmp_path, downloads):
     """Settings of a home of its own; whatever runs in it at the end is stopped."""
     settings = Settings(
-        home=tmp_path / "home", cache=str(downloads), broker_port=broker_process.free_port(), kafka_bootstrap=""
+        home=tmp_path / "home",
+        cache=str(downloads),
+        broker_port=broker_process.free_port(),
+        kafka_bootstrap="",
     )
     yield settings
     local_broker.stop(settings)
 
 
 def start_in_another_process(settings, *, detached, then=""):
-    """A Python with nothing on its PATH that starts the broker, prints its process id, and does `then`."""
+    """A Python with nothing on its PATH that starts the broker, prints its process id, and does
+    `then`.
+    """
     code = (
         "import sys, time; from ingest.broker import node as broker; from ingest.settings import Settings\n"
         f"s = Settings(home={str(settings.home)!r}, cache={settings.cache!r}, broker_port={settings.broker_port})\n"
@@ -45,11 +52,15 @@ def start_in_another_process(settings, *, detached, then=""):
         + then
     )
     environment = os.environ | {"PATH": "/nonexistent", "FLOE_KAFKA_BOOTSTRAP": ""}
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
 
 
 def processes_of(settings):
-    """Every living process that names the home on its command line: Kafka, its keeper, its training."""
+    """Every living process that names the home on its command line: Kafka, its keeper, its
+    training.
+    """
     return [
         process
         for process in psutil.process_iter(["cmdline"])
@@ -67,7 +78,9 @@ def gone_within(settings, *, seconds):
 
 
 def test_detached_broker_outlives_its_starter_keeps_its_data_and_stops_wholly(home):
-    """With nothing on the PATH: it outlives its starter, a second start finds it, a restart keeps the events."""
+    """With nothing on the PATH: it outlives its starter, a second start finds it, a restart keeps
+    the events.
+    """
     with start_in_another_process(home, detached=True) as starter:
         pid = int(starter.stdout.read())
     assert starter.returncode == 0
@@ -91,7 +104,9 @@ def test_detached_broker_outlives_its_starter_keeps_its_data_and_stops_wholly(ho
 
 
 def test_a_home_with_any_name(tmp_path, downloads):
-    """A home whose name parts lists or needs escapes elsewhere has its broker, and every file of it, inside."""
+    """A home whose name parts lists or needs escapes elsewhere has its broker, and every file of
+    it, inside.
+    """
     home = tmp_path / "hömé, a#[x]% b"
     port = broker_process.free_port()
     settings = Settings(home=home, cache=str(downloads), broker_port=port, kafka_bootstrap="")
@@ -107,14 +122,18 @@ def test_a_home_with_any_name(tmp_path, downloads):
 
 
 def test_a_cache_with_a_colon_in_its_name(tmp_path, downloads):
-    """Which Java would take for two: the jars are reached by a link, and no start-up cache is made for nothing."""
+    """Which Java would take for two: the jars are reached by a link, and no start-up cache is made
+    for nothing.
+    """
     cache = tmp_path / "a:b"
     cache.mkdir()
     for folder in downloads.glob("kafka-*"):
         (cache / folder.name).mkdir()
         (cache / folder.name / "jars").symlink_to(folder / "jars", target_is_directory=True)
     port = broker_process.free_port()
-    settings = Settings(home=tmp_path / "c:d", cache=str(cache), broker_port=port, kafka_bootstrap="")
+    settings = Settings(
+        home=tmp_path / "c:d", cache=str(cache), broker_port=port, kafka_bootstrap=""
+    )
     local_broker.start(settings, detached=False)
     try:
         stream.ensure_topics(settings)
@@ -125,7 +144,9 @@ def test_a_cache_with_a_colon_in_its_name(tmp_path, downloads):
 
 
 def test_tied_broker_dies_with_its_killed_parent_and_the_next_start_says_what_it_found(home):
-    """kill -9 of the parent leaves no process; two starts at once then make one broker, one of them says why."""
+    """kill -9 of the parent leaves no process; two starts at once then make one broker, one of them
+    says why.
+    """
     parent = start_in_another_process(home, detached=False, then="time.sleep(600)")
     pid = int(parent.stdout.readline())
     assert local_broker.status(home).is_running
@@ -138,14 +159,19 @@ def test_tied_broker_dies_with_its_killed_parent_and_the_next_start_says_what_it
 
     said = []
     with ThreadPoolExecutor(2) as pool:
-        starts = [pool.submit(local_broker.start, home, detached=False, progress=said.append) for _ in range(2)]
+        starts = [
+            pool.submit(local_broker.start, home, detached=False, progress=said.append)
+            for _ in range(2)
+        ]
         pids = {start.result().pid for start in starts}
     assert len(pids) == 1
     assert pid not in pids
     assert sum("ended without being stopped" in sentence for sentence in said) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a killed keeper takes Kafka along on Linux only")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="a killed keeper takes Kafka along on Linux only"
+)
 def test_tied_broker_dies_with_its_killed_keeper(home):
     """Not even the process that watches over the tie can be killed without ending the broker."""
     local_broker.start(home, detached=False)
@@ -155,7 +181,9 @@ def test_tied_broker_dies_with_its_killed_keeper(home):
 
 
 def test_broker_that_no_record_names_is_found_and_replaced(home):
-    """A crash that took the record, or whose owner is gone: the running Kafka is found by its command line."""
+    """A crash that took the record, or whose owner is gone: the running Kafka is found by its
+    command line.
+    """
     first = local_broker.start(home).pid
     (home.home / "broker" / "broker.json").unlink()
     found = local_broker.status(home)
@@ -169,13 +197,18 @@ def test_broker_that_no_record_names_is_found_and_replaced(home):
 @pytest.mark.parametrize(
     "record",
     [
-        {"port": 1, "broker": {"pid": os.getpid(), "created": 0.0}},  # the process id belongs to another by now
+        {
+            "port": 1,
+            "broker": {"pid": os.getpid(), "created": 0.0},
+        },  # the process id belongs to another by now
         {"port": 1, "broker": {"pid": 2**22 + 1, "created": 0.0}},  # no such process can be
         None,  # the file is damaged
     ],
 )
 def test_record_of_a_broker_that_is_gone_is_stale(home, record):
-    """A process id that is gone, or used by another process, is not taken for the broker and never signalled."""
+    """A process id that is gone, or used by another process, is not taken for the broker and never
+    signalled.
+    """
     folder = home.home / "broker"
     folder.mkdir(parents=True)
     (folder / "broker.json").write_text("{" if record is None else json.dumps(record))
@@ -212,8 +245,21 @@ def test_full_disk_is_said_before_anything_is_started(tmp_path, downloads):
         "except DiskFull as error: print(error)\n"
     ).replace("broker_port=1", f"broker_port={broker_process.free_port()}")
     script = f'mount -t tmpfs -o size=8m tmpfs "{folder}" && exec "$0" -c "$1"'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, sys.executable, code]
-    if shutil.which("unshare") is None or subprocess.run([*command[:4], "true"], capture_output=True).returncode:
+    command = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        sys.executable,
+        code,
+    ]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*command[:4], "true"], capture_output=True).returncode
+    ):
         pytest.skip("this machine does not let a test mount a small file system")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "8 MiB are free" in done.stdout, done.stderr
@@ -221,7 +267,9 @@ def test_full_disk_is_said_before_anything_is_started(tmp_path, downloads):
 
 
 def test_training_ends_with_its_broker_and_leaves_no_half_written_cache(home, tmp_path):
-    """A broker stopped right after its first start leaves neither a process nor a part of a cache."""
+    """A broker stopped right after its first start leaves neither a process nor a part of a
+    cache.
+    """
     jars = kafka_jars.folder(tmp_path / "cache")
     jars.mkdir(parents=True)
     kafka_jars.ensure(home.cache_path, progress=print)
@@ -250,7 +298,9 @@ def test_kafka_that_cannot_start_gives_its_reason_and_leaves_nothing(home):
 
 
 def test_damaged_jar_is_missing_and_wrong_download_is_refused(tmp_path, downloads):
-    """Each jar is compared with its listed SHA-256: in the cache at every start, and before it gets there."""
+    """Each jar is compared with its listed SHA-256: in the cache at every start, and before it gets
+    there.
+    """
     jars = kafka_jars.listed()
     assert len(jars) == 46
     kafka_jars.ensure(downloads, progress=print)
@@ -282,11 +332,16 @@ def test_a_cluster_id_is_never_read_as_an_option():
 
 
 def test_a_start_up_cache_that_java_can_not_use_never_prevents_a_start(tmp_path, downloads):
-    """Kafka starts beside a damaged cache: what only makes a start quicker must not be needed for it."""
+    """Kafka starts beside a damaged cache: what only makes a start quicker must not be needed for
+    it.
+    """
     cache = tmp_path / "cache"
     shutil.copytree(downloads, cache, ignore=shutil.ignore_patterns("*.aot"))
     settings = Settings(
-        home=tmp_path / "home", cache=str(cache), broker_port=broker_process.free_port(), kafka_bootstrap=""
+        home=tmp_path / "home",
+        cache=str(cache),
+        broker_port=broker_process.free_port(),
+        kafka_bootstrap="",
     )
     broker_java.aot_cache(settings).write_bytes(b"no cache")
     try:

@@ -1,6 +1,8 @@
-"""The catalog while events land: its log stays, and who has it to himself for a moment holds others up, no more.
+"""The catalog while events land: its log stays, and who has it to himself for a moment holds others
+up, no more.
 
-Here: the connection that stays, and a busy catalog. Not here: turns (test_turns.py), what the lake holds (test_lake.py).
+Here: the connection that stays, and a busy catalog. Not here: turns (test_turns.py), what the lake
+holds (test_lake.py).
 """
 
 import os
@@ -60,11 +62,17 @@ def until(is_so) -> None:
 
 def write(settings) -> None:
     with Lake.open(settings) as lake:
-        lake.write(lambda writer: writer.execute("INSERT INTO raw.stream_offsets (kafka_topic) VALUES ('t')"))
+        lake.write(
+            lambda writer: writer.execute(
+                "INSERT INTO raw.stream_offsets (kafka_topic) VALUES ('t')"
+            )
+        )
 
 
 def test_the_log_stays_while_the_catalog_is_kept_open(settings):
-    """Nobody who closes is the last, so nobody takes the catalog to himself; at the end it is one file again."""
+    """Nobody who closes is the last, so nobody takes the catalog to himself; at the end it is one
+    file again.
+    """
     assert not log_of(settings).exists()
     with kept_open(settings):
         until(log_of(settings).exists)

@@ -16,16 +16,22 @@ def home(tmp_path) -> Settings:
 
 
 def test_a_home_belongs_to_the_first_kafka_it_meets(home):
-    """Another one is refused in a sentence that names both ids and the setting; the first goes on to be right."""
+    """Another one is refused in a sentence that names both ids and the setting; the first goes on
+    to be right.
+    """
     cluster.require_own(home, "A")
     cluster.require_own(home, "A")
-    with pytest.raises(FloeError, match=r"is the cluster B, this home .* belongs to A.*FLOE_KAFKA_CLUSTER=B"):
+    with pytest.raises(
+        FloeError, match=r"is the cluster B, this home .* belongs to A.*FLOE_KAFKA_CLUSTER=B"
+    ):
         cluster.require_own(home, "B")
     cluster.require_own(home, "A")
 
 
 def test_told_so_it_goes_on_with_another(home):
-    """FLOE_KAFKA_CLUSTER names the one; from then on that is the home's, and the first is another's."""
+    """FLOE_KAFKA_CLUSTER names the one; from then on that is the home's, and the first is
+    another's.
+    """
     cluster.require_own(home, "A")
     cluster.require_own(home.model_copy(update={"kafka_cluster": "B"}), "B")
     cluster.require_own(home, "B")
@@ -43,7 +49,9 @@ def test_a_kafka_that_tells_no_id_is_taken(home):
 
 @pytest.mark.parametrize("storage", ["A", "B"])
 def test_a_home_with_a_broker_of_its_own_belongs_to_that(tmp_path, storage):
-    """At the port another home's broker answers (B): refused. Its own, with storage made anew, is its own."""
+    """At the port another home's broker answers (B): refused. Its own, with storage made anew, is
+    its own.
+    """
     settings = Settings(home=tmp_path, kafka_bootstrap="", kafka_cluster="")
     cluster.require_own(settings, "A")
     folder = tmp_path / "broker" / "data"
@@ -76,11 +84,15 @@ def test_two_lakes_of_one_kafka_are_told(broker, tmp_path, with_lake):
         said.clear()
         worker.run(home, drain=True, on_progress=said.append)
         _wait_committed(broker, cluster.lake_name(home))
-    assert any("another lake lands from the Kafka" in text and str(names[0]) in text for text in said)
+    assert any(
+        "another lake lands from the Kafka" in text and str(names[0]) in text for text in said
+    )
 
 
 def _wait_committed(settings, lake: str) -> None:
-    """Until the group's offsets carry the lake's name (the commit is advisory, and made at the latest at the end)."""
+    """Until the group's offsets carry the lake's name (the commit is advisory, and made at the
+    latest at the end).
+    """
     import time
 
     from kafka.admin import KafkaAdminClient

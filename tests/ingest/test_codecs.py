@@ -1,4 +1,6 @@
-"""Batches as Kafka's producers compress them, snappy in both framings, bytes that only look like it, and bombs."""
+"""Batches as Kafka's producers compress them, snappy in both framings, bytes that only look like
+it, and bombs.
+"""
 
 import tracemalloc
 
@@ -24,7 +26,9 @@ def test_what_was_compressed_is_read_in_both_framings(part, times, is_xerial):
 
 def test_both_orders_of_the_frame_s_versions_are_read():
     """Redpanda's client writes them little-endian."""
-    assert codecs.snappy(HEADER[:8] + b"\x01\x00\x00\x00\x01\x00\x00\x00" + BLOCK) == codecs.snappy(WHOLE)
+    assert codecs.snappy(HEADER[:8] + b"\x01\x00\x00\x00\x01\x00\x00\x00" + BLOCK) == codecs.snappy(
+        WHOLE
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,13 +47,17 @@ def test_both_orders_of_the_frame_s_versions_are_read():
     ids=lambda item: item[0],
 )
 def test_what_is_not_snappy_is_an_error(body):
-    """An error to be named, at once: no memory for what a few bytes claim, no loop without end, no half of it."""
+    """An error to be named, at once: no memory for what a few bytes claim, no loop without end, no
+    half of it.
+    """
     with pytest.raises(Exception, match=r"."):
         codecs.snappy(body[1])
 
 
 def bombs():
-    """Few bytes that stand for one more than may be unpacked, by the codec's id; snappy's is a frame of many blocks."""
+    """Few bytes that stand for one more than may be unpacked, by the codec's id; snappy's is a
+    frame of many blocks.
+    """
     whole = bytes(codecs.MOST_UNPACKED_BYTES + 1)
     return {
         1: codec.gzip_encode(whole),

@@ -28,7 +28,10 @@ def test_image_is_the_release_that_floe_runs_itself(kafka):
 def test_kafka_is_published_on_loopback_alone(kafka):
     """Patients' events are not offered to the network by default."""
     assert kafka["ports"] == ["127.0.0.1:${FLOE_BROKER_PORT:-9092}:9092"]
-    assert "HOST://127.0.0.1:${FLOE_BROKER_PORT:-9092}" in kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert (
+        "HOST://127.0.0.1:${FLOE_BROKER_PORT:-9092}"
+        in kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    )
 
 
 def test_settings_are_the_local_brokers(kafka):
@@ -40,7 +43,9 @@ def test_settings_are_the_local_brokers(kafka):
         if key not in OWN and "listener" not in key and key != "controller.quorum.voters"
     }
     assert len(ours) >= 12
-    theirs = {key: kafka["environment"].get("KAFKA_" + key.upper().replace(".", "_")) for key in ours}
+    theirs = {
+        key: kafka["environment"].get("KAFKA_" + key.upper().replace(".", "_")) for key in ours
+    }
     assert theirs == ours
 
 
@@ -52,6 +57,8 @@ def test_docker_compose_accepts_it():
     ):
         pytest.skip("docker compose is not installed")
     done = subprocess.run(
-        ["docker", "compose", "-f", str(COMPOSE), "config", "--quiet"], capture_output=True, text=True
+        ["docker", "compose", "-f", str(COMPOSE), "config", "--quiet"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr

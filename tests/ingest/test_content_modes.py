@@ -1,6 +1,7 @@
 """One event, whatever CloudEvents mode it came in: structured, binary, batched.
 
-Here: decoding records with headers and arrays. Not here: structured events (test_decode.py), Kafka (fault_files).
+Here: decoding records with headers and arrays. Not here: structured events (test_decode.py), Kafka
+(fault_files).
 """
 
 import json
@@ -16,21 +17,36 @@ from ingest.source import Batch
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 AT = "2026-03-01T08:30:00+01:00"
-INCIDENT = {"incident_id": "i1", "clinic_id": "c1", "occurred_at": AT, "subject_kind": "none", "kind": "door"}
+INCIDENT = {
+    "incident_id": "i1",
+    "clinic_id": "c1",
+    "occurred_at": AT,
+    "subject_kind": "none",
+    "kind": "door",
+}
 TOPIC = "floe.incidents.v1"
 CE = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "/java", "ce_type": TOPIC, "ce_time": AT}
 
 
 def incident(number: int, **other) -> dict:
     return orjson.loads(
-        encode(TOPIC, INCIDENT | {"incident_id": f"i{number}"} | other, id=str(number), source="/b", time=AT)
+        encode(
+            TOPIC,
+            INCIDENT | {"incident_id": f"i{number}"} | other,
+            id=str(number),
+            source="/b",
+            time=AT,
+        )
     )
 
 
 def raw(pairs) -> bytes:
     pairs = pairs.items() if isinstance(pairs, dict) else pairs
     return headers.pack(
-        [(k if isinstance(k, bytes) else k.encode(), v if isinstance(v, bytes) else v.encode()) for k, v in pairs]
+        [
+            (k if isinstance(k, bytes) else k.encode(), v if isinstance(v, bytes) else v.encode())
+            for k, v in pairs
+        ]
     )
 
 
@@ -38,15 +54,21 @@ def decoded(*records: tuple[bytes | None, dict | list | None], topic: str = TOPI
     values = [value for value, _ in records]
     found = {10 + k: raw(pairs) for k, (_, pairs) in enumerate(records) if pairs}
     offsets = list(range(10, 10 + len(values)))
-    batch = Batch(topic, "id", 0, 10, 10 + len(values), offsets, [b"k"] * len(values), values, found)
+    batch = Batch(
+        topic, "id", 0, 10, 10 + len(values), offsets, [b"k"] * len(values), values, found
+    )
     return decode(batch, ingested_at=NOW)
 
 
 def test_binary_mode_is_the_same_row_as_structured():
-    """Attributes in headers and data in the value, beside the same event in one piece; extensions are kept."""
+    """Attributes in headers and data in the value, beside the same event in one piece; extensions
+    are kept.
+    """
     value = orjson.dumps(INCIDENT)
     whole = encode(TOPIC, INCIDENT, id="1", source="/java", time=AT)
-    both = decoded((value, CE | {"content-type": "application/json", "ce_traceparent": "00"}), (whole, None))
+    both = decoded(
+        (value, CE | {"content-type": "application/json", "ce_traceparent": "00"}), (whole, None)
+    )
     assert both.rejects.is_empty()
     first, second = both.rows.drop("kafka_offset", "extra").rows()
     assert first == second
@@ -114,10 +136,17 @@ def test_a_field_twice_in_headers_or_in_data_is_set_aside():
 
 
 def test_odd_headers_beside_a_structured_event_change_nothing():
-    """Names and values of any bytes, large ones, `ce_` ones beside a whole event: the event is what it is."""
+    """Names and values of any bytes, large ones, `ce_` ones beside a whole event: the event is what
+    it is.
+    """
     whole = encode(TOPIC, INCIDENT, id="1", source="/java", time=AT)
     spaced = json.dumps(orjson.loads(whole)).encode()
-    odd = [(b"\xff\xfe", b"\xff"), (b"large", b"x" * 100_000), (b"", b""), (b"content-type", b"\xff")]
+    odd = [
+        (b"\xff\xfe", b"\xff"),
+        (b"large", b"x" * 100_000),
+        (b"", b""),
+        (b"content-type", b"\xff"),
+    ]
     event_type = {"content-type": "application/cloudevents+json; charset=UTF-8"}
     found = decoded((whole, odd), (spaced, odd), (spaced, CE), (spaced, event_type | CE))
     assert found.rejects.is_empty()
@@ -125,17 +154,32 @@ def test_odd_headers_beside_a_structured_event_change_nothing():
 
 
 def test_each_event_of_a_batched_record_stands_for_itself():
-    """Good, broken, good in one array between two other records: rows and rejects in order, positions the record's,
-    and the reject keeps its part as it was written, with the record's headers."""
+    """Good, broken, good in one array between two other records: rows and rejects in order,
+    positions the record's, and the reject keeps its part as it was written, with the record's
+    headers.
+    """
     broken = '{ "specversion": "1.0", "kind" : 7 }'
     array = f"[{json.dumps(incident(1))} ,\n{broken}, {json.dumps(incident(2))}]".encode()
     batch_type = {"content-type": "application/cloudevents-batch+json"}
     single = orjson.dumps(incident(0))
-    found = decoded((single, None), (array, batch_type), (b"junk", None), (orjson.dumps(incident(3)), None))
-    assert found.rows.select("incident_id", "kafka_offset").rows() == [("i0", 10), ("i1", 11), ("i2", 11), ("i3", 13)]
+    found = decoded(
+        (single, None), (array, batch_type), (b"junk", None), (orjson.dumps(incident(3)), None)
+    )
+    assert found.rows.select("incident_id", "kafka_offset").rows() == [
+        ("i0", 10),
+        ("i1", 11),
+        ("i2", 11),
+        ("i3", 13),
+    ]
     columns = ("kafka_offset", "part", "reason", "value", "headers")
     assert found.rejects.select(columns).rows() == [
-        (11, 1, "missing_field", broken.encode(), '[["content-type","application/cloudevents-batch+json"]]'),
+        (
+            11,
+            1,
+            "missing_field",
+            broken.encode(),
+            '[["content-type","application/cloudevents-batch+json"]]',
+        ),
         (12, None, "not_json", b"junk", None),
     ]
 
@@ -159,11 +203,17 @@ def test_an_array_without_headers_is_a_batch_too():
         (orjson.dumps([incident(1), dict(reversed(incident(1).items()))]), 1, []),
         (orjson.dumps([incident(1), incident(1, kind="window")]), 1, ["same_id_in_batch"]),
         # the second says what the first says to whoever takes the last of two ids
-        (orjson.dumps([incident(1), incident(1)]).replace(b'},{"', b'},{"id":"0","'), 1, ["field_twice"]),
+        (
+            orjson.dumps([incident(1), incident(1)]).replace(b'},{"', b'},{"id":"0","'),
+            1,
+            ["field_twice"],
+        ),
     ],
 )
 def test_odd_arrays(array, rows, reasons):
-    """Empty, of no objects, no JSON, one event twice, two of one id: nothing is lost and nothing counts twice."""
+    """Empty, of no objects, no JSON, one event twice, two of one id: nothing is lost and nothing
+    counts twice.
+    """
     found = decoded((array, None))
     assert found.rows.height == rows
     assert found.rejects["reason"].to_list() == reasons
@@ -179,6 +229,8 @@ def test_a_large_array_of_series():
         "interval_s": 1,
         "values": [60],
     }
-    many = [orjson.loads(encode("readings", data, id=str(k), source="/w", time=AT)) for k in range(500)]
+    many = [
+        orjson.loads(encode("readings", data, id=str(k), source="/w", time=AT)) for k in range(500)
+    ]
     found = decoded((orjson.dumps(many), None), topic="floe.readings.v1")
     assert found.rows["event_id"].to_list() == [str(k) for k in range(500)]

@@ -29,8 +29,16 @@ AT = datetime(2026, 3, 1, 8, 30, tzinfo=timezone(timedelta(hours=1)))
 
 
 def test_an_event_is_a_structured_cloudevent():
-    """The envelope's attributes in the contract's order; a day, a time with its offset; what is None is left out."""
-    data = {"course_id": "k1", "patient_id": "p1", "starts_on": date(2026, 3, 1), "recorded_at": AT, "ends_on": None}
+    """The envelope's attributes in the contract's order; a day, a time with its offset; what is
+    None is left out.
+    """
+    data = {
+        "course_id": "k1",
+        "patient_id": "p1",
+        "starts_on": date(2026, 3, 1),
+        "recorded_at": AT,
+        "ends_on": None,
+    }
     assert encode("courses", data, id="e1", source="/clinics/c1", time=AT) == (
         b'{"specversion":"1.0","id":"e1","source":"/clinics/c1","type":"floe.courses.v1","subject":"p1",'
         b'"time":"2026-03-01T08:30:00+01:00","datacontenttype":"application/json",'
@@ -42,11 +50,18 @@ def test_an_event_is_a_structured_cloudevent():
 def test_no_subject_without_a_patient():
     """An event about no patient has no subject, unless one is given."""
     data = {"device_id": "d1", "kind": "cryo"}
-    assert "subject" not in orjson.loads(encode("floe.devices.v1", data, id="e1", source="/c", time=AT))
-    assert orjson.loads(encode("devices", data, id="e1", source="/c", time=AT, subject="x"))["subject"] == "x"
+    assert "subject" not in orjson.loads(
+        encode("floe.devices.v1", data, id="e1", source="/c", time=AT)
+    )
+    assert (
+        orjson.loads(encode("devices", data, id="e1", source="/c", time=AT, subject="x"))["subject"]
+        == "x"
+    )
 
 
-@pytest.mark.parametrize(("time", "data"), [(AT.replace(tzinfo=None), {}), (AT, {"started_at": datetime(2026, 3, 1)})])
+@pytest.mark.parametrize(
+    ("time", "data"), [(AT.replace(tzinfo=None), {}), (AT, {"started_at": datetime(2026, 3, 1)})]
+)
 def test_a_time_without_a_zone_is_not_encoded(time, data):
     """A zone-less time would be rejected by every consumer, so the producer is told at once."""
     with pytest.raises(UsageError, match="without a zone"):
@@ -82,8 +97,12 @@ def test_what_is_no_topic_or_has_no_id():
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
 def test_every_field_is_parsed_or_checked_as_an_object(topic):
-    """Each field of data is in the parse schema or is an object whose values' type is known; none is in both."""
-    parsed = {f.name for f in next(f for f in parse_schema(topic).fields if f.name == "data").dtype.fields}
+    """Each field of data is in the parse schema or is an object whose values' type is known; none
+    is in both.
+    """
+    parsed = {
+        f.name for f in next(f for f in parse_schema(topic).fields if f.name == "data").dtype.fields
+    }
     objects = {c.name for c in object_fields(topic)}
     assert parsed | objects == {c.field for c in data_fields(topic)}
     assert not parsed & objects
@@ -110,8 +129,14 @@ def test_each_reason_is_a_sentence():
 
 
 def test_encoded_at_any_instant_type():
-    """A text time goes out as it is: what a consumer does with a bad one is the contract's affair."""
-    raw = orjson.loads(encode("clinics", {"clinic_id": "c1"}, id="e", source="/c", time="yesterday"))
+    """A text time goes out as it is: what a consumer does with a bad one is the contract's
+    affair.
+    """
+    raw = orjson.loads(
+        encode("clinics", {"clinic_id": "c1"}, id="e", source="/c", time="yesterday")
+    )
     assert raw["time"] == "yesterday"
-    utc = orjson.loads(encode("clinics", {"clinic_id": "c1"}, id="e", source="/c", time=AT.astimezone(UTC)))
+    utc = orjson.loads(
+        encode("clinics", {"clinic_id": "c1"}, id="e", source="/c", time=AT.astimezone(UTC))
+    )
     assert utc["time"] == "2026-03-01T07:30:00+00:00"

@@ -1,6 +1,8 @@
-"""Decoding a batch: what is accepted and how, what is set aside and why, and that the two paths agree.
+"""Decoding a batch: what is accepted and how, what is set aside and why, and that the two paths
+agree.
 
-Here: ingest/decode.py with shape.py, record.py and rules.py behind it. Not here: encoding and keys (test_contract.py).
+Here: ingest/decode.py with shape.py, record.py and rules.py behind it. Not here: encoding and keys
+(test_contract.py).
 """
 
 import json
@@ -64,7 +66,9 @@ STUDY = {
     "study_id": "t1",
     "reference_arm": "usual care",
     "masked_until": "2026-06-01",
-    "planned_visits": [{"visit": "Month 1", "target_day": 29, "from_day": 15, "to_day": 42.0, "room": "2"}],
+    "planned_visits": [
+        {"visit": "Month 1", "target_day": 29, "from_day": 15, "to_day": 42.0, "room": "2"}
+    ],
     "stratification": ["clinic"],
     "primary": {"parameter": "NRS7D", "visit": "Month 1", "method": "ancova"},
 }
@@ -94,7 +98,16 @@ def records(name: str, *values: bytes | None, first=100) -> Batch:
     """A batch of the topic with every second offset, as after compaction."""
     topic = next((t.type for t in TOPICS if t.name == name), name)
     offsets = [first + 2 * k for k in range(len(values))]
-    return Batch(topic, "topic-id", 1, first, first + 2 * len(values), offsets, [b"key"] * len(values), list(values))
+    return Batch(
+        topic,
+        "topic-id",
+        1,
+        first,
+        first + 2 * len(values),
+        offsets,
+        [b"key"] * len(values),
+        list(values),
+    )
 
 
 def event(name: str, *, data=None, drop=(), **envelope) -> bytes:
@@ -119,7 +132,9 @@ def rejected(name: str, value: bytes | None) -> tuple[str, str | None, str | Non
 
 
 def test_series_row():
-    """A series is one row: instants in UTC with the offset they were written with, nulls kept among the samples."""
+    """A series is one row: instants in UTC with the offset they were written with, nulls kept among
+    the samples.
+    """
     row = accepted("readings", event("readings"))
     at = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
     expected = {
@@ -147,11 +162,27 @@ def test_series_row():
 
 
 def test_null_stays_null():
-    """What was not given is null in raw: defaults (status, revision, recorded_at) are core's affair."""
-    row = accepted("sessions", event("sessions", drop=("revision",), data={"device_id": None, "course_id": ""}))
-    nulls = ("status", "status_raw", "revision", "record_status", "recorded_at", "device_id", "course_id")
+    """What was not given is null in raw: defaults (status, revision, recorded_at) are core's
+    affair.
+    """
+    row = accepted(
+        "sessions", event("sessions", drop=("revision",), data={"device_id": None, "course_id": ""})
+    )
+    nulls = (
+        "status",
+        "status_raw",
+        "revision",
+        "record_status",
+        "recorded_at",
+        "device_id",
+        "course_id",
+    )
     assert {name: row[name] for name in nulls} == dict.fromkeys(nulls)
-    assert (row["duration_s"], row["regions"], row["adverse_events_asked"]) == (180.0, ["lumbar"], True)
+    assert (row["duration_s"], row["regions"], row["adverse_events_asked"]) == (
+        180.0,
+        ["lumbar"],
+        True,
+    )
 
 
 def test_objects_are_json_and_days_are_days():
@@ -159,11 +190,16 @@ def test_objects_are_json_and_days_are_days():
     row = accepted("patients", event("patients", data={"birth_year": 1970.0}))
     assert orjson.loads(row["baseline_covariates"]) == {"bmi": 27.5}
     assert (row["enrolled_on"], row["birth_year"]) == (date(2026, 1, 5), 1970)
-    assert orjson.loads(accepted("responses", event("responses"))["items"]) == {"average_7d": 6, "now": None}
+    assert orjson.loads(accepted("responses", event("responses"))["items"]) == {
+        "average_7d": 6,
+        "now": None,
+    }
 
 
 def test_a_study_and_who_is_in_it():
-    """Lists of objects land as JSON, what the contract does not know of them too; `from` and `to` are days."""
+    """Lists of objects land as JSON, what the contract does not know of them too; `from` and `to`
+    are days.
+    """
     study = accepted("studies", event("studies"))
     [visit] = orjson.loads(study["planned_visits"])
     assert visit == STUDY["planned_visits"][0]
@@ -188,13 +224,17 @@ def test_a_study_and_who_is_in_it():
     ],
 )
 def test_closed_lists(given_status, status, raw):
-    """An unknown value of a closed list lands as `other` with the original beside it; null stays null."""
+    """An unknown value of a closed list lands as `other` with the original beside it; null stays
+    null.
+    """
     row = accepted("sessions", event("sessions", data={"status": given_status}))
     assert (row["status"], row["status_raw"]) == (status, raw)
 
 
 def test_unknown_fields_are_kept():
-    """Unknown fields of data and unknown attributes are kept by name in `extra`; a shared name keeps both."""
+    """Unknown fields of data and unknown attributes are kept by name in `extra`; a shared name
+    keeps both.
+    """
     value = event("sessions", data={"nitrogen_kg": 4.5, "trace": [1]}, trace="a", dataschema="/v1")
     extra = orjson.loads(accepted("sessions", value)["extra"])
     assert extra == {"nitrogen_kg": 4.5, "trace": [1], "envelope.trace": "a", "dataschema": "/v1"}
@@ -202,17 +242,24 @@ def test_unknown_fields_are_kept():
 
 def test_unknown_metric_is_kept_whatever_its_unit():
     """A metric that is not in the list has neither unit nor range to check: it lands as other."""
-    row = accepted("readings", event("readings", data={"metric": "blink_rate", "unit": "x", "values": [-1e9]}))
+    row = accepted(
+        "readings", event("readings", data={"metric": "blink_rate", "unit": "x", "values": [-1e9]})
+    )
     assert (row["metric"], row["metric_raw"], row["values"]) == ("other", "blink_rate", [-1e9])
 
 
 def test_unlisted_instruments_and_items_are_kept():
-    """An instrument that is not listed, and an item code that its instrument does not have, are kept."""
+    """An instrument that is not listed, and an item code that its instrument does not have, are
+    kept.
+    """
     for data in (
         {"instrument": "sf_36", "items": {"x": 999}},
         {"items": {"average_7d": 6, "yesterday": 400}},
     ):
-        assert orjson.loads(accepted("responses", event("responses", data=data))["items"]) == data["items"]
+        assert (
+            orjson.loads(accepted("responses", event("responses", data=data))["items"])
+            == data["items"]
+        )
 
 
 BROKEN = [
@@ -254,15 +301,30 @@ BROKEN = [
     ("sessions", {"data": {"regions": [1]}}, "wrong_type", "regions"),
     ("patients", {"data": {"enrolled_on": "05/01/2026"}}, "bad_time", "enrolled_on"),
     ("patients", {"data": {"enrolled_on": "2026-02-30"}}, "bad_time", "enrolled_on"),
-    ("patients", {"data": {"baseline_covariates": {"bmi": "27"}}}, "wrong_type", "baseline_covariates.bmi"),
+    (
+        "patients",
+        {"data": {"baseline_covariates": {"bmi": "27"}}},
+        "wrong_type",
+        "baseline_covariates.bmi",
+    ),
     ("responses", {"data": {"items": {"now": 11}}}, "out_of_range", "items.now"),
     ("responses", {"data": {"items": {"now": "6"}}}, "wrong_type", "items.now"),
     ("responses", {"data": {"items": None}}, "missing_field", "items"),
     ("responses", {"data": {"items": [6]}}, "wrong_type", "items"),
     ("studies", {"data": {"planned_visits": {"visit": "Month 1"}}}, "wrong_type", "planned_visits"),
     ("studies", {"data": {"planned_visits": ["Month 1"]}}, "wrong_type", "planned_visits"),
-    ("studies", {"data": {"planned_visits": [{"visit": 1}]}}, "wrong_type", "planned_visits[0].visit"),
-    ("studies", {"data": {"planned_visits": [{"visit": "V"}, {}]}}, "missing_field", "planned_visits[1].visit"),
+    (
+        "studies",
+        {"data": {"planned_visits": [{"visit": 1}]}},
+        "wrong_type",
+        "planned_visits[0].visit",
+    ),
+    (
+        "studies",
+        {"data": {"planned_visits": [{"visit": "V"}, {}]}},
+        "missing_field",
+        "planned_visits[1].visit",
+    ),
     (
         "studies",
         {"data": {"planned_visits": [{"visit": "V", "to_day": 1.5}]}},
@@ -270,7 +332,12 @@ BROKEN = [
         "planned_visits[0].to_day",
     ),
     ("studies", {"data": {"primary": {"visit": 3}}}, "wrong_type", "primary.visit"),
-    ("study_enrolments", {"data": {"analysis_sets": {"itt": True}}}, "wrong_type", "analysis_sets.itt"),
+    (
+        "study_enrolments",
+        {"data": {"analysis_sets": {"itt": True}}},
+        "wrong_type",
+        "analysis_sets.itt",
+    ),
     ("study_enrolments", {"data": {"strata": ["c1"]}}, "wrong_type", "strata"),
     ("study_enrolments", {"drop": ("from",)}, "missing_field", "from"),
     ("study_enrolments", {"data": {"to": "soon"}}, "bad_time", "to"),
@@ -279,7 +346,9 @@ BROKEN = [
 
 @pytest.mark.parametrize(("name", "changes", "reason", "field"), BROKEN)
 def test_rejects_say_why(name, changes, reason, field):
-    """Each broken rule has its code, the field it stands in, and what was found beside what was expected."""
+    """Each broken rule has its code, the field it stands in, and what was found beside what was
+    expected.
+    """
     found = rejected(name, event(name, **changes))
     assert found[:2] == (reason, field)
     assert found[2].startswith("found ")
@@ -292,7 +361,9 @@ def _bare(name: str, **data) -> bytes:
 
 @pytest.mark.parametrize("topic", [t for t in TOPICS if not t.is_series], ids=lambda t: t.name)
 def test_a_record_entered_in_error_needs_its_id_alone(topic):
-    """Whatever else is required of a record: to take it out, the id (of a protocol, its moment too) and the mark do."""
+    """Whatever else is required of a record: to take it out, the id (of a protocol, its moment too)
+    and the mark do.
+    """
     key = {topic.record_id: "x"} | ({"effective_from": AT} if topic.name == "protocols" else {})
     row = accepted(topic.name, _bare(topic.name, **key, record_status="entered_in_error"))
     assert (row[topic.record_id], row["record_status"]) == ("x", "entered_in_error")
@@ -301,12 +372,19 @@ def test_a_record_entered_in_error_needs_its_id_alone(topic):
 
 
 def test_retractions():
-    """The field `source` lands beside the envelope's; days are told from moments; whose series it is must be said."""
+    """The field `source` lands beside the envelope's; days are told from moments; whose series it
+    is must be said.
+    """
     base = {"retraction_id": "R", "from": AT, "to": AT, "reason": "wrong zone"}
     row = accepted("retractions", _bare("retractions", **base, source="/imports/fitbit"))
-    assert (row["source"], row["series_source"], row["is_by_local_day"]) == ("/test", "/imports/fitbit", False)
+    assert (row["source"], row["series_source"], row["is_by_local_day"]) == (
+        "/test",
+        "/imports/fitbit",
+        False,
+    )
     days = accepted(
-        "retractions", _bare("retractions", **base | {"from": "2026-05-04", "to": "2026-05-05"}, patient_id="p")
+        "retractions",
+        _bare("retractions", **base | {"from": "2026-05-04", "to": "2026-05-05"}, patient_id="p"),
     )
     assert (days["from"], days["to"]) == (
         datetime(2026, 5, 4, tzinfo=UTC),
@@ -315,12 +393,17 @@ def test_retractions():
     assert days["is_by_local_day"] is True
     nobody = rejected("retractions", _bare("retractions", **base))
     assert nobody[:2] == ("missing_field", "patient_id")
-    assert rejected("retractions", _bare("retractions", **base, source=7))[:2] == ("wrong_type", "source")
+    assert rejected("retractions", _bare("retractions", **base, source=7))[:2] == (
+        "wrong_type",
+        "source",
+    )
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_large_batches_say_the_same(name):
-    """Among thousands of good records each broken one has the reason that it has alone, and no other is set aside."""
+    """Among thousands of good records each broken one has the reason that it has alone, and no
+    other is set aside.
+    """
     good = [event(name, id=f"e{k}") for k in range(9_000)]
     broken = {100 * k + 7: changes for k, (n, changes, _, _) in enumerate(BROKEN) if n == name}
     values = [event(name, **broken[k]) if k in broken else value for k, value in enumerate(good)]
@@ -363,7 +446,9 @@ def test_broken_bytes(value, reason):
 
 
 def test_unknown_topic():
-    """Records of a topic that is not the contract's are all set aside; safety goes by the name, not the version."""
+    """Records of a topic that is not the contract's are all set aside; safety goes by the name, not
+    the version.
+    """
     decoded = decode(records("floe.adverse_events.v9", b"{}", None), ingested_at=NOW)
     assert decoded.rows.is_empty()
     assert decoded.rejects["reason"].to_list() == ["unknown_topic"] * 2
@@ -372,8 +457,9 @@ def test_unknown_topic():
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
 def test_every_topic_decodes_nothing_and_rubbish(topic):
-    """Of every topic an empty batch gives empty frames of the tables' types, and rubbish is a reject that says
-    whether it is of a safety topic."""
+    """Of every topic an empty batch gives empty frames of the tables' types, and rubbish is a
+    reject that says whether it is of a safety topic.
+    """
     empty = decode(records(topic.name), ingested_at=NOW)
     assert (empty.rows.schema, empty.rejects.schema) == (
         RAW_TABLES[topic.name].polars_schema,
@@ -414,7 +500,9 @@ def test_other_ways_to_write_the_same_event():
 def test_texts_survive():
     """NUL, quotes, line ends and characters beyond the basic plane land as they were sent."""
     for text in ("a\0b", 'say "x": {1}', "two\nlines\r\t", "Zoë 🧊 ", "\\", "\x7f"):
-        assert accepted("sessions", event("sessions", data={"regions": [text]}))["regions"] == [text]
+        assert accepted("sessions", event("sessions", data={"regions": [text]}))["regions"] == [
+            text
+        ]
 
 
 def test_large_record():
@@ -444,7 +532,9 @@ def test_large_record():
     ],
 )
 def test_times(text, instant, offset_min):
-    """Any offset, fraction and letter case of RFC 3339: the UTC instant to the microsecond, and the offset."""
+    """Any offset, fraction and letter case of RFC 3339: the UTC instant to the microsecond, and the
+    offset.
+    """
     instants, offsets = parse_times(pl.Series([text, AT]))
     assert instants[0] == datetime.fromisoformat(instant).replace(tzinfo=UTC)
     assert offsets[0] == offset_min
@@ -478,7 +568,9 @@ def test_times(text, instant, offset_min):
     ],
 )
 def test_bad_times(text):
-    """No zone, no such day or hour, another notation, or a year outside 1900 to 2100: no instant."""
+    """No zone, no such day or hour, another notation, or a year outside 1900 to 2100: no
+    instant.
+    """
     instants, offsets = parse_times(pl.Series([AT, text]))
     assert instants.is_null().to_list() == [False, True]
     assert offsets.is_null().to_list() == [False, True]
@@ -501,19 +593,25 @@ def test_times_agree_with_python(naive, minutes, separator):
 @given(st.dates(date(1900, 1, 1), date(2100, 12, 31)))
 def test_days_agree_with_python(day):
     """A day is read as Python reads it, and nothing but YYYY-MM-DD is a day."""
-    texts = [day.isoformat(), f" {day.isoformat()}", f"{day.isoformat()}T00:00:00Z", day.strftime("%Y%m%d")]
+    texts = [
+        day.isoformat(),
+        f" {day.isoformat()}",
+        f"{day.isoformat()}T00:00:00Z",
+        day.strftime("%Y%m%d"),
+    ]
     assert parse_days(pl.Series(texts)).to_list() == [day, None, None, None]
 
 
-# --- what no rule foresees ---------------------------------------------------------------------------------------
+# --- what no rule foresees ----------------------------------------------------------------------
 
 UNFORESEEN = "a record that nobody foresaw"
 
 
 @pytest.mark.parametrize("places", [(0,), (99,), (41, 42), (0, 33, 34, 99), range(100)], ids=len)
 def test_a_record_on_which_decoding_fails_is_set_aside_alone(caplog, monkeypatch, places):
-    """Of 100 sessions those that make decoding raise are rejects with the failure's words, the others land as ever:
-    in the batch's order, each with its offset, and the log says how many."""
+    """Of 100 sessions those that make decoding raise are rejects with the failure's words, the
+    others land as ever: in the batch's order, each with its offset, and the log says how many.
+    """
     ordinary = decode_module.content_modes.events
 
     def failing(value, *rest, **more):
@@ -527,7 +625,9 @@ def test_a_record_on_which_decoding_fails_is_set_aside_alone(caplog, monkeypatch
     decoded = decode(records("sessions", *values), ingested_at=NOW)
     kept = [(f"e{k}", 100 + 2 * k) for k in range(100) if k not in places]
     assert decoded.rows.select("event_id", "kafka_offset").rows() == kept
-    rejects = decoded.rejects.select("kafka_offset", "reason", "field", "detail", "value", "is_safety").rows()
+    rejects = decoded.rejects.select(
+        "kafka_offset", "reason", "field", "detail", "value", "is_safety"
+    ).rows()
     why = ("undecodable", None, f"TypeError: {UNFORESEEN}", deep, True)
     assert rejects == [(100 + 2 * k, *why) for k in places]
     (said,) = caplog.records
@@ -536,15 +636,19 @@ def test_a_record_on_which_decoding_fails_is_set_aside_alone(caplog, monkeypatch
 
 
 def test_a_panic_of_polars_loses_nothing(caplog):
-    """Parsed lines left in chunks, 4,096 rejects from the second on: polars panics, which is no Exception. In smaller
-    parts it does not, so that the frames are the ordinary ones and no record is undecodable.
+    """Parsed lines left in chunks, 4,096 rejects from the second on: polars panics, which is no
+    Exception. In smaller parts it does not, so that the frames are the ordinary ones and no record
+    is undecodable.
     """
     good, bad = event("readings"), event("readings", time="1899-12-31T23:59:59Z")
     batch = records("readings", *[bad if 4096 <= k < 8192 else good for k in range(9000)])
     ordinary = decode(batch, ingested_at=NOW)
 
     def in_chunks(lines: pl.Series, *, topic) -> pl.Series:
-        parts = (lines.slice(k, 4096).str.json_decode(parse_schema(topic)) for k in range(0, lines.len(), 4096))
+        parts = (
+            lines.slice(k, 4096).str.json_decode(parse_schema(topic))
+            for k in range(0, lines.len(), 4096)
+        )
         return pl.concat(parts, rechunk=False)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -577,7 +681,7 @@ class _Failing:
         return self.decode(batch, ingested_at=ingested_at)
 
 
-# --- properties --------------------------------------------------------------------------------------------------
+# --- properties ---------------------------------------------------------------------------------
 
 SCALARS = st.one_of(
     st.none(),
@@ -590,14 +694,18 @@ SCALARS = st.one_of(
 )
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
 @st.composite
 def written(draw, name: str) -> bytes:
-    """An event with some fields changed, added or left out, written in some style, sometimes cut or mangled."""
+    """An event with some fields changed, added or left out, written in some style, sometimes cut or
+    mangled.
+    """
     topic = next(t for t in TOPICS if t.name == name)
     raw = orjson.loads(event(name))
     known = [c.name for c in topic.fields]
@@ -608,12 +716,24 @@ def written(draw, name: str) -> bytes:
         raw.pop(key)
     order = draw(st.permutations(list(raw))) if draw(st.booleans()) else list(raw)
     style = draw(
-        st.sampled_from([{"separators": (",", ":")}, {}, {"ensure_ascii": False}, {"indent": 1}, {"sort_keys": True}])
+        st.sampled_from(
+            [
+                {"separators": (",", ":")},
+                {},
+                {"ensure_ascii": False},
+                {"indent": 1},
+                {"sort_keys": True},
+            ]
+        )
     )
     text = json.dumps({k: raw[k] for k in order}, **style).encode("utf-8", "surrogatepass")
     if draw(st.integers(0, 5)) == 0:
         start, end = sorted(draw(st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))))
-        text = text[:start] + draw(st.binary(max_size=3) | st.sampled_from([b'"', b",", b"}", b"\n"])) + text[end:]
+        text = (
+            text[:start]
+            + draw(st.binary(max_size=3) | st.sampled_from([b'"', b",", b"}", b"\n"]))
+            + text[end:]
+        )
     return text
 
 
@@ -621,13 +741,19 @@ def written(draw, name: str) -> bytes:
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_both_paths_agree(name, data):
-    """What the expression lets through at a glance is, value by value, what the record path makes of it; rows
-    and rejects together are the batch, in its order, each with its offset; every reason is in the list."""
-    values = data.draw(st.lists(written(name) | st.none() | st.binary(max_size=12), min_size=1, max_size=8))
+    """What the expression lets through at a glance is, value by value, what the record path makes
+    of it; rows and rejects together are the batch, in its order, each with its offset; every reason
+    is in the list.
+    """
+    values = data.draw(
+        st.lists(written(name) | st.none() | st.binary(max_size=12), min_size=1, max_size=8)
+    )
     batch = records(name, *values)
     fast = decode(batch, ingested_at=NOW)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shape, "plain", lambda texts, *, topic: pl.repeat(False, texts.len(), eager=True))
+        patch.setattr(
+            shape, "plain", lambda texts, *, topic: pl.repeat(False, texts.len(), eager=True)
+        )
         slow = decode(batch, ingested_at=NOW)
     assert fast.rows.equals(slow.rows)
     assert fast.rejects.equals(slow.rejects)
@@ -641,13 +767,19 @@ def test_both_paths_agree(name, data):
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_parts_say_what_the_whole_says(name, data):
-    """Decoding in parts of any size, down to single records, gives the frames that the batch gives at once."""
-    values = data.draw(st.lists(written(name) | st.none() | st.binary(max_size=12), min_size=2, max_size=9))
+    """Decoding in parts of any size, down to single records, gives the frames that the batch gives
+    at once.
+    """
+    values = data.draw(
+        st.lists(written(name) | st.none() | st.binary(max_size=12), min_size=2, max_size=9)
+    )
     batch = records(name, *values)
     ordinary = decode(batch, ingested_at=NOW)
     beyond = data.draw(st.integers(1, len(values) - 1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decode_module, "_at_once", _Failing(pl.exceptions.PanicException("no"), beyond=beyond))
+        patch.setattr(
+            decode_module, "_at_once", _Failing(pl.exceptions.PanicException("no"), beyond=beyond)
+        )
         decoded = decode(batch, ingested_at=NOW)
     assert decoded.rows.equals(ordinary.rows)
     assert decoded.rows.schema == ordinary.rows.schema
@@ -655,7 +787,9 @@ def test_parts_say_what_the_whole_says(name, data):
 
 
 def test_the_glance_is_used_and_learns_an_order():
-    """The tests above mean something: the canonical order, and another that a batch shows, need no record path."""
+    """The tests above mean something: the canonical order, and another that a batch shows, need no
+    record path.
+    """
     topic = TOPIC_BY_TYPE["floe.sessions.v1"]
     canonical = [event("sessions", id=f"e{k}") for k in range(100)]
     other = [orjson.dumps(orjson.loads(v), option=orjson.OPT_SORT_KEYS) for v in canonical]
@@ -676,8 +810,9 @@ def test_the_glance_is_used_and_learns_an_order():
     ],
 )
 def test_a_field_twice_is_set_aside(name, old, new, field):
-    """In the envelope, in data, in an object of it, written otherwise, the same value twice, in an unknown field: which
-    one was meant nobody knows."""
+    """In the envelope, in data, in an object of it, written otherwise, the same value twice, in an
+    unknown field: which one was meant nobody knows.
+    """
     value = event(name).replace(old, new)
     assert value != event(name)
     (reject,) = decode(records(name, value), ingested_at=NOW).rejects.iter_rows(named=True)
@@ -700,7 +835,9 @@ ESCAPED_ID = b'"id":"e1","\\u0069d":"e2"'
     ],
 )
 def test_a_field_twice_is_seen_among_many_that_are_read_at_a_glance(size, old, new, field):
-    """In every record of a batch, whose order of fields the glance would learn, and in one among good neighbours."""
+    """In every record of a batch, whose order of fields the glance would learn, and in one among
+    good neighbours.
+    """
     twice = [event("sessions", id="e1").replace(old, new) for _ in range(size)]
     good = [event("sessions", id=f"g{k}") for k in range(size)]
     rejects = decode(records("sessions", *twice, *good), ingested_at=NOW).rejects
@@ -710,7 +847,9 @@ def test_a_field_twice_is_seen_among_many_that_are_read_at_a_glance(size, old, n
 def test_the_records_of_a_batch_that_cannot_be_read_are_each_set_aside():
     """Of 3 records two are of such a batch: two rejects, one with its bytes; the third lands."""
     batch = records("sessions", b"\x00batch", None, event("sessions"))
-    decoded = decode(replace(batch, unread={100: "found a batch", 102: "found a batch too"}), ingested_at=NOW)
+    decoded = decode(
+        replace(batch, unread={100: "found a batch", 102: "found a batch too"}), ingested_at=NOW
+    )
     assert decoded.rejects.select("kafka_offset", "reason", "detail", "value").rows() == [
         (100, "unreadable_batch", "found a batch", b"\x00batch"),
         (102, "unreadable_batch", "found a batch too", None),
@@ -728,7 +867,11 @@ TOO_LONG = {
         {"planned_visits": [{"visit": "v", "new": {"deep": [LONG]}}]},
         "planned_visits",
     ),
-    "what names what is beside a visit": ("studies", {"planned_visits": [{"visit": "v", LONG: 1}]}, "planned_visits"),
+    "what names what is beside a visit": (
+        "studies",
+        {"planned_visits": [{"visit": "v", LONG: 1}]},
+        "planned_visits",
+    ),
     "a name in a list": ("studies", {"stratification": [LONG]}, "stratification"),
 }
 WHOLE = {
@@ -740,13 +883,15 @@ WHOLE = {
 
 @pytest.mark.parametrize("case", TOO_LONG)
 def test_a_text_of_any_depth_has_a_length(case):
-    """4,001 characters in an object's name or value, in a list, beside what is known: set aside; 4,000 lands."""
+    """4,001 characters in an object's name or value, in a list, beside what is known: set aside;
+    4,000 lands.
+    """
     name, data, field = TOO_LONG[case]
     written = encode(name, WHOLE[name] | data, id="e", source="/test", time=AT)
     rejects = decode(records(name, written), ingested_at=NOW).rejects
-    assert [(reason, at[: len(field)]) for reason, at in rejects.select("reason", "field").rows()] == [
-        ("too_long", field)
-    ]
+    assert [
+        (reason, at[: len(field)]) for reason, at in rejects.select("reason", "field").rows()
+    ] == [("too_long", field)]
     assert len(rejects["field"][0]) <= 200
     assert len(rejects["detail"][0]) < 200
     shorter = written.replace(LONG.encode(), LONG[1:].encode())
@@ -772,9 +917,13 @@ def test_a_text_of_any_depth_has_a_length(case):
 def test_the_envelope_s_texts_have_a_length_and_no_unseen_character(attribute, value, reason):
     """On the columns and one by one; a device's event, whose subject is no patient's."""
     data = {"device_id": "d1", "kind": "cryo"}
-    written = orjson.loads(encode("devices", data, id="e1", source="/test", time=AT)) | {attribute: value}
+    written = orjson.loads(encode("devices", data, id="e1", source="/test", time=AT)) | {
+        attribute: value
+    }
     for style in ({}, {"indent": 1}):
-        rejects = decode(records("devices", json.dumps(written, **style).encode()), ingested_at=NOW).rejects
+        rejects = decode(
+            records("devices", json.dumps(written, **style).encode()), ingested_at=NOW
+        ).rejects
         assert rejects.select("reason", "field").rows() == ([(reason, attribute)] if reason else [])
         assert all(len(detail) < 200 for detail in rejects["detail"])
 
@@ -838,7 +987,9 @@ def nested(levels: int) -> bytes:
     ],
 )
 def test_a_deeply_nested_record_is_set_aside_in_plain_words(caplog, levels, found):
-    """Deeper than 100 levels is a reject that says what was found and expected; its neighbour lands, the log is silent."""
+    """Deeper than 100 levels is a reject that says what was found and expected; its neighbour
+    lands, the log is silent.
+    """
     decoded = decode(records("sessions", nested(levels), event("sessions")), ingested_at=NOW)
     detail = f"found objects and lists nested {found} levels deep, expected at most 100"
     expected = [("too_deep", detail, nested(levels))] if found else []

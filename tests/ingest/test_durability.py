@@ -1,4 +1,6 @@
-"""A power cut: what a commit says has landed is on the disk, files and folders, before the commit."""
+"""A power cut: what a commit says has landed is on the disk, files and folders, before the
+commit.
+"""
 
 import os
 import shutil
@@ -24,7 +26,9 @@ RECORDS = 40  # more than what is kept in the catalog: each landing makes files
 
 
 class Disk:
-    """A disk that keeps what was flushed: a file's bytes by its own fsync, its name by that of the folder above."""
+    """A disk that keeps what was flushed: a file's bytes by its own fsync, its name by that of the
+    folder above.
+    """
 
     def __init__(self, monkeypatch):
         self.files: set[Path] = set()
@@ -49,7 +53,9 @@ class Disk:
         data = home / "lake" / "data"
         for path in sorted(p for p in data.rglob("*.parquet")):
             copy = to / path.relative_to(home)
-            if not all(p in self.names for p in (path, *path.parents) if p.is_relative_to(home / "lake")):
+            if not all(
+                p in self.names for p in (path, *path.parents) if p.is_relative_to(home / "lake")
+            ):
                 copy.unlink()
             elif path not in self.files:
                 copy.write_bytes(b"")
@@ -65,7 +71,16 @@ def batch(first: int, *, partition: int = 0) -> Batch:
     """Records that can't be read: they land whole in raw.rejects."""
     offsets = list(range(first, first + RECORDS))
     values = [f"{{broken {k}".encode() for k in offsets]
-    return Batch("floe.readings.v1", "one", partition, first, first + RECORDS, offsets, [None] * RECORDS, values)
+    return Batch(
+        "floe.readings.v1",
+        "one",
+        partition,
+        first,
+        first + RECORDS,
+        offsets,
+        [None] * RECORDS,
+        values,
+    )
 
 
 def land_all(opened: Lake, landings: int) -> None:
@@ -80,7 +95,9 @@ def held(settings) -> list[bool | None]:
 
 
 def test_nothing_that_was_committed_is_lost_by_a_power_cut(settings, tmp_path, monkeypatch):
-    """The power goes after each of 5 commits, then after upkeep: everything that the lake says is there can be read."""
+    """The power goes after each of 5 commits, then after upkeep: everything that the lake says is
+    there can be read.
+    """
     disk = Disk(monkeypatch)
     with Lake.open(settings) as opened:
         for landings in range(1, 6):
@@ -89,7 +106,10 @@ def test_nothing_that_was_committed_is_lost_by_a_power_cut(settings, tmp_path, m
             after = settings.model_copy(update={"home": home})
             assert all(held(after))
             with Lake.open(after) as again:
-                assert again.sql("SELECT count(DISTINCT kafka_offset) FROM raw.rejects").item() == landings * RECORDS
+                assert (
+                    again.sql("SELECT count(DISTINCT kafka_offset) FROM raw.rejects").item()
+                    == landings * RECORDS
+                )
                 land_all(again, 6)
                 assert again.sql("SELECT count(*) FROM raw.rejects").item() == 6 * RECORDS
         assert opened.upkeep()["merged_files"] == 1
@@ -99,18 +119,26 @@ def test_nothing_that_was_committed_is_lost_by_a_power_cut(settings, tmp_path, m
 
 @pytest.mark.parametrize("forgotten", ["files", "folders"])
 def test_a_disk_that_was_not_asked_to_keep_it_loses_it(settings, tmp_path, monkeypatch, forgotten):
-    """The test above can fail: without the flush of files, or of folders, what was committed is not there."""
+    """The test above can fail: without the flush of files, or of folders, what was committed is not
+    there.
+    """
     disk, whole = Disk(monkeypatch), durability._fsync
-    monkeypatch.setattr(durability, "_fsync", lambda p: None if p.is_dir() == (forgotten == "folders") else whole(p))
+    monkeypatch.setattr(
+        durability, "_fsync", lambda p: None if p.is_dir() == (forgotten == "folders") else whole(p)
+    )
     with Lake.open(settings) as opened:
         land_all(opened, 2)
-    after = settings.model_copy(update={"home": disk.after_a_power_cut(settings.home, tmp_path / "cut")})
+    after = settings.model_copy(
+        update={"home": disk.after_a_power_cut(settings.home, tmp_path / "cut")}
+    )
     with Lake.open(after, read_only=True) as again, pytest.raises(FloeError):
         again.sql("SELECT count(DISTINCT kafka_offset) FROM raw.rejects")
 
 
 def test_each_file_is_flushed_before_the_commit_that_names_it(settings, monkeypatch):
-    """Counted at the commit itself: one flush a new file, one its folder; the folders above once."""
+    """Counted at the commit itself: one flush a new file, one its folder; the folders above
+    once.
+    """
     disk, commits = Disk(monkeypatch), []
     folder = settings.home.absolute() / "lake" / "data"
     with Lake.open(settings) as opened:
@@ -132,7 +160,9 @@ def test_each_file_is_flushed_before_the_commit_that_names_it(settings, monkeypa
 
 
 def test_a_disk_that_can_not_flush_commits_nothing(settings, monkeypatch):
-    """fsync says that the disk is full, as it does where space is given late: nothing has landed, no file is left."""
+    """fsync says that the disk is full, as it does where space is given late: nothing has landed,
+    no file is left.
+    """
     with Lake.open(settings) as opened:
         land_all(opened, 1)
 
@@ -150,7 +180,9 @@ def test_a_disk_that_can_not_flush_commits_nothing(settings, monkeypatch):
 
 
 def test_every_file_has_its_checksum(settings):
-    """Noted in the transaction that makes the file; of those that upkeep makes, by the end of it; gone with the file."""
+    """Noted in the transaction that makes the file; of those that upkeep makes, by the end of it;
+    gone with the file.
+    """
     root = settings.home.absolute() / "lake" / "data"
     with Lake.open(settings) as opened:
         land_all(opened, 4)
@@ -161,11 +193,15 @@ def test_every_file_has_its_checksum(settings):
         opened.write(lambda w: w.execute("DELETE FROM raw.rejects WHERE kafka_offset % 2 = 0"))
         opened.upkeep(expire_before=opened.snapshot(), keep=timedelta(0))
         assert opened._on_cursor(without_note) == []
-        assert opened._on_cursor(notes).keys() == {file.path for file in opened._on_cursor(named_files)}
+        assert opened._on_cursor(notes).keys() == {
+            file.path for file in opened._on_cursor(named_files)
+        }
 
 
 def test_notes_of_a_lake_of_an_earlier_release(settings):
-    """Files without a note get one at the next upkeep, damaged ones (of another length than the catalog says) none."""
+    """Files without a note get one at the next upkeep, damaged ones (of another length than the
+    catalog says) none.
+    """
     root = settings.home.absolute() / "lake" / "data"
     with Lake.open(settings) as opened:
         land_all(opened, 2)
@@ -177,7 +213,9 @@ def test_notes_of_a_lake_of_an_earlier_release(settings):
 
 
 def test_upkeep_removes_what_a_dead_writer_left_and_nothing_else(settings, monkeypatch):
-    """A writer that died in its transaction left a file: it goes a day later. A file of unknown origin stays."""
+    """A writer that died in its transaction left a file: it goes a day later. A file of unknown
+    origin stays.
+    """
     root = settings.home.absolute() / "lake" / "data"
     with Lake.open(settings) as opened:
         land_all(opened, 1)

@@ -1,6 +1,8 @@
-"""FHIR Observations to events: what each becomes, what is left out and why, files, times, versions, the contract.
+"""FHIR Observations to events: what each becomes, what is left out and why, files, times, versions,
+the contract.
 
-Here: ingest/importers/fhir*.py on small files. Not here: publishing; the codes themselves (test_vocabulary.py).
+Here: ingest/importers/fhir*.py on small files. Not here: publishing; the codes themselves
+(test_vocabulary.py).
 """
 
 import json
@@ -83,24 +85,30 @@ def events_of(records) -> list[dict]:
 
 
 def landed(records) -> dict[str, pl.DataFrame]:
-    """The records through the decoder, by topic; none is rejected, and nothing in them is unknown."""
+    """The records through the decoder, by topic; none is rejected, and nothing in them is
+    unknown.
+    """
     found = {}
     for topic in dict.fromkeys(topic for topic, _, _ in records):
         mine = [(key, value) for t, key, value in records if t == topic]
         keys, payloads = map(list, zip(*mine, strict=True))
         batch = Batch(topic, "id", 0, 0, len(mine), list(range(len(mine))), keys, payloads)
         decoded = decode(batch, ingested_at=datetime(2026, 4, 2, tzinfo=UTC))
-        assert decoded.rejects.is_empty(), decoded.rejects.select("reason", "field", "detail").row(0)
+        assert decoded.rejects.is_empty(), decoded.rejects.select("reason", "field", "detail").row(
+            0
+        )
         assert decoded.rows["extra"].null_count() == len(mine)
         found[TOPIC_BY_TYPE[topic].name] = decoded.rows
     return found
 
 
-# --- what an Observation becomes ----------------------------------------------------------------------------------
+# --- what an Observation becomes ----------------------------------------------------------------
 
 
 def test_row_40_daily_steps_of_the_physical_activity_guide(tmp_path):
-    """Reference row 40: 41950-7, 7267 /d on 2022-06-08 is a vendor's daily total of that local day."""
+    """Reference row 40: 41950-7, 7267 /d on 2022-06-08 is a vendor's daily total of that local
+    day.
+    """
     (event,) = imported(tmp_path, DAILY_STEPS, timezone="America/New_York")
     assert event["type"] == "floe.readings.v1"
     assert event["data"] == {
@@ -119,7 +127,8 @@ MIDNIGHT, NEXT = "2026-03-02T00:00:00+01:00", "2026-03-03T00:00:00+01:00"
 @pytest.mark.parametrize(
     ("observation", "metric", "started_at", "interval_s", "value"),
     [
-        # steps of a day: a day, an instant of it, a Period that is the day; its unit may be a rate or a count
+        # steps of a day: a day, an instant of it, a Period that is the day; its unit may be a rate
+        # or a count
         (
             made("41950-7", 3000, "/d", effectiveDateTime="2023-09-11T12:00:00-07:00"),
             "daily_step_count",
@@ -127,10 +136,34 @@ MIDNIGHT, NEXT = "2026-03-02T00:00:00+01:00", "2026-03-03T00:00:00+01:00"
             86_400,
             3000,
         ),
-        (made("41950-7", 3000, "{steps}/d", effectiveDateTime=DAY), "daily_step_count", MIDNIGHT, 86_400, 3000),
-        (made("41950-7", 0, "{steps}", **period(DAY, DAY)), "daily_step_count", MIDNIGHT, 86_400, 0),
-        (made("41950-7", 3000, "/d", **period(MIDNIGHT, NEXT)), "daily_step_count", MIDNIGHT, 86_400, 3000),
-        (made(**STEPS | period(MIDNIGHT, "2026-03-02T23:59:59+01:00")), "daily_step_count", MIDNIGHT, 86_400, 600),
+        (
+            made("41950-7", 3000, "{steps}/d", effectiveDateTime=DAY),
+            "daily_step_count",
+            MIDNIGHT,
+            86_400,
+            3000,
+        ),
+        (
+            made("41950-7", 0, "{steps}", **period(DAY, DAY)),
+            "daily_step_count",
+            MIDNIGHT,
+            86_400,
+            0,
+        ),
+        (
+            made("41950-7", 3000, "/d", **period(MIDNIGHT, NEXT)),
+            "daily_step_count",
+            MIDNIGHT,
+            86_400,
+            3000,
+        ),
+        (
+            made(**STEPS | period(MIDNIGHT, "2026-03-02T23:59:59+01:00")),
+            "daily_step_count",
+            MIDNIGHT,
+            86_400,
+            600,
+        ),
         # 23:30 in UTC is the next day in Berlin
         (
             made("41950-7", 3000, "/d", effectiveDateTime="2026-03-01T23:30:00Z"),
@@ -149,9 +182,18 @@ MIDNIGHT, NEXT = "2026-03-02T00:00:00+01:00", "2026-03-03T00:00:00+01:00"
         ),
         # steps of an interval
         (made(**STEPS | period(AT, "2026-03-02T09:40:00+01:00")), "step_count", AT, 600, 600),
-        (made(**STEPS | period("2026-03-02T08:30:00Z", "2026-03-02T08:40:00Z")), "step_count", AT, 600, 600),
         (
-            made(**STEPS | period(AT, "2026-03-02T09:40:00+01:00"), valueQuantity={"value": 600, "unit": "steps"}),
+            made(**STEPS | period("2026-03-02T08:30:00Z", "2026-03-02T08:40:00Z")),
+            "step_count",
+            AT,
+            600,
+            600,
+        ),
+        (
+            made(
+                **STEPS | period(AT, "2026-03-02T09:40:00+01:00"),
+                valueQuantity={"value": 600, "unit": "steps"},
+            ),
             "step_count",
             AT,
             600,
@@ -159,7 +201,13 @@ MIDNIGHT, NEXT = "2026-03-02T00:00:00+01:00", "2026-03-03T00:00:00+01:00"
         ),
         # pulse: an instant, or a short Period
         (made(value=72.5), "heart_rate", AT, 1, 72.5),
-        (made(unit="{beats}/min", effectiveDateTime=None, effectiveInstant=AT), "heart_rate", AT, 1, 72),
+        (
+            made(unit="{beats}/min", effectiveDateTime=None, effectiveInstant=AT),
+            "heart_rate",
+            AT,
+            1,
+            72,
+        ),
         (made(**period(AT, AT)), "heart_rate", AT, 1, 72),
         (made(effectiveDateTime="2026-03-02T09:30:00"), "heart_rate", AT, 1, 72),
         (
@@ -191,7 +239,10 @@ def test_readings(tmp_path, observation, metric, started_at, interval_s, value):
         (NO_VALUE | {"valueInteger": 0}, 0),
         # by the place in LOINC's list, whatever the text: LA6113-0 is shown as "2 or more"
         *(
-            (NO_VALUE | {"valueCodeableConcept": coded(code)["code"] | {"text": "2 or more"}}, place)
+            (
+                NO_VALUE | {"valueCodeableConcept": coded(code)["code"] | {"text": "2 or more"}},
+                place,
+            )
             for place, code in enumerate(PAIN_ANSWERS)
         ),
     ],
@@ -212,8 +263,12 @@ def test_pain(tmp_path, answer, value):
 
 
 def test_six_minute_walk(tmp_path):
-    """64098-7 in metres is a performance test; one of a day without a time is at the day's start."""
-    first, second = imported(tmp_path, made(**WALK), made(**WALK, id="o2", effectiveDateTime=DAY), clinic="c1")
+    """64098-7 in metres is a performance test; one of a day without a time is at the day's
+    start.
+    """
+    first, second = imported(
+        tmp_path, made(**WALK), made(**WALK, id="o2", effectiveDateTime=DAY), clinic="c1"
+    )
     assert first["type"] == "floe.performance_tests.v1"
     assert first["data"] == {
         "test_id": "fhir-p1-o1",
@@ -228,7 +283,9 @@ def test_six_minute_walk(tmp_path):
 
 
 def test_devices(tmp_path):
-    """Each device that is named is an event at its first reading, whatever the order, and its readings name it."""
+    """Each device that is named is an event at its first reading, whatever the order, and its
+    readings name it.
+    """
     watch = {"device": {"reference": "Device/w"}}
     found = imported(
         tmp_path,
@@ -243,26 +300,39 @@ def test_devices(tmp_path):
     assert [e["data"].get("device_id") for e in found[1:]] == ["fhir-w", "fhir-w", None]
 
 
-# --- what is left out ---------------------------------------------------------------------------------------------
+# --- what is left out ---------------------------------------------------------------------------
 
 REFUSED = [
     # the code
     *((coded(c.code), c.refusal) for c in CONCEPTS.values() if c.refusal),
     (coded("85354-9"), "code 85354-9: not one of those read"),
-    ({"code": {"coding": [{"system": "http://snomed.info/sct", "code": "8867-4"}]}}, "no LOINC code"),
+    (
+        {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "8867-4"}]}},
+        "no LOINC code",
+    ),
     ({"code": {"text": "Heart rate"}}, "no LOINC code"),
     (coded("8867-4", *coded("80404-7")["code"]["coding"]), "two meanings"),
     (coded("8867-4", *coded("40443-4")["code"]["coding"]), "never pooled with the heart rate"),
-    (made(**WALK) | coded("64098-7", {"code": "HKQuantityTypeIdentifierSixMinuteWalkTestDistance"}), "estimate"),
+    (
+        made(**WALK)
+        | coded("64098-7", {"code": "HKQuantityTypeIdentifierSixMinuteWalkTestDistance"}),
+        "estimate",
+    ),
     (made("80404-7", 41, "ms", method={"text": "RMSSD of 5 min"}), "RMSSD under the code of SDNN"),
     # the unit: each of these was seen in public software
-    (made("41950-7", 5.2, "km"), "found the unit km, expected /d or {steps}: it is steps in 24 hours"),
+    (
+        made("41950-7", 5.2, "km"),
+        "found the unit km, expected /d or {steps}: it is steps in 24 hours",
+    ),
     (made("8867-4", 80, "mm[Hg]"), "found the unit mm[Hg], expected /min"),
     (made("64098-7", 1300, "[ft_i]"), "found the unit [ft_i], expected m"),
     (made("80404-7", 0.04, "s"), "found the unit s, expected ms"),
     (made(**STEPS | {"unit": "/min"}), "found the unit /min, expected {steps}"),
     (made(**PAIN | {"unit": "%"}, value=40), "found the unit %"),
-    ({"valueQuantity": {"value": 72, "unit": "beats/minute"}}, "found the unit beats/minute (no UCUM code)"),
+    (
+        {"valueQuantity": {"value": 72, "unit": "beats/minute"}},
+        "found the unit beats/minute (no UCUM code)",
+    ),
     ({"valueQuantity": {"value": 72, "code": "/min"}}, "(no UCUM code)"),
     # the value
     (NO_VALUE, "found no valueQuantity"),
@@ -297,10 +367,16 @@ REFUSED = [
     (made("41950-7", 9, "/d", **period(DAY, "2026-03-03")), "no local day"),
     (made(**STEPS), "not known in which interval"),
     (made(**STEPS, **period(AT, AT)), "neither a local day nor an interval"),
-    (made(**STEPS, **period(AT, "2026-03-03T09:30:00+01:00")), "neither a local day nor an interval"),
+    (
+        made(**STEPS, **period(AT, "2026-03-03T09:30:00+01:00")),
+        "neither a local day nor an interval",
+    ),
     # status and meaning
     *(({"status": s}, f"status {s}: not a result yet") for s in ("registered", "preliminary")),
-    *(({"status": s}, f"status {s}: expected one of final") for s in ("cancelled", "unknown", None)),
+    *(
+        ({"status": s}, f"status {s}: expected one of final")
+        for s in ("cancelled", "unknown", None)
+    ),
     ({"status": "entered-in-error"}, "a series can't be withdrawn"),
     ({"status": "corrected", "id": None}, "what it corrects is not known"),
     ({"modifierExtension": [{"url": "http://example.org/not"}]}, "which can turn its meaning"),
@@ -334,7 +410,9 @@ def test_reasons_are_counted(tmp_path):
 
 
 def test_steps_of_devices_that_are_not_named(tmp_path):
-    """Intervals that overlap are of two devices, whose steps are never added: without names none of them is sent."""
+    """Intervals that overlap are of two devices, whose steps are never added: without names none of
+    them is sent.
+    """
     clock = {k: f"2026-03-02T09:{k:02d}:00+01:00" for k in range(60)}
 
     def steps(k, start, end, **more):
@@ -343,18 +421,22 @@ def test_steps_of_devices_that_are_not_named(tmp_path):
     apart, same = [steps(1, 0, 10), steps(2, 10, 20)], steps(3, 10, 20)
     overlapping = steps(4, 15, 25)
     refused = Counter()
-    assert len(imported(tmp_path, *apart, same, refused=refused)) == 3  # of two at one instant one counts
+    assert (
+        len(imported(tmp_path, *apart, same, refused=refused)) == 3
+    )  # of two at one instant one counts
     assert not refused
     other = steps(5, 0, 10, subject={"reference": "Patient/8"})
     people = {"patient": None, "patients": {"7": "p1", "8": "p2"}}
     found = imported(tmp_path, *apart, overlapping, other, refused=refused, **people)
     assert [e["data"]["patient_id"] for e in found] == ["p2"]
     assert list(refused.values()) == [3]
-    named = [o | {"device": {"reference": f"Device/{k}"}} for k, o in enumerate((*apart, overlapping))]
+    named = [
+        o | {"device": {"reference": f"Device/{k}"}} for k, o in enumerate((*apart, overlapping))
+    ]
     assert len(imported(tmp_path, *named)) == 3 + 3
 
 
-# --- whose, when --------------------------------------------------------------------------------------------------
+# --- whose, when --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -368,7 +450,9 @@ def test_steps_of_devices_that_are_not_named(tmp_path):
     ],
 )
 def test_subjects(tmp_path, subject, exported):
-    """A subject is mapped by its id, a URL or URN as it stands; one that is not in the map is named, and nothing sent."""
+    """A subject is mapped by its id, a URL or URN as it stands; one that is not in the map is
+    named, and nothing sent.
+    """
     (event,) = imported(tmp_path, made(subject=subject), patient=None, patients={exported: "p9"})
     assert event["data"]["patient_id"] == "p9"
     with pytest.raises(UsageError, match="found no patient for"):
@@ -376,7 +460,9 @@ def test_subjects(tmp_path, subject, exported):
 
 
 def test_one_patient_for_two_subjects(tmp_path):
-    """`patient` is for the files of one subject; one of whom nothing is taken over does not count."""
+    """`patient` is for the files of one subject; one of whom nothing is taken over does not
+    count.
+    """
     other = {"subject": {"reference": "Patient/8"}}
     assert len(imported(tmp_path, made(), made("85354-9", **other))) == 1
     with pytest.raises(UsageError, match=r"found 2 people \(7, 8\)"):
@@ -393,29 +479,39 @@ def test_one_patient_for_two_subjects(tmp_path):
     ],
 )
 def test_time_zone_is_asked_for(tmp_path, observation):
-    """A day, a time without an offset, and a day's total at a time in UTC need the zone: never a guess."""
+    """A day, a time without an offset, and a day's total at a time in UTC need the zone: never a
+    guess.
+    """
     with pytest.raises(UsageError, match="--timezone"):
         imported(tmp_path, observation, timezone=None)
 
 
 def test_time_in_utc_without_a_zone(tmp_path):
-    """A reading at a time in UTC is at its instant, its local offset unknown (-00:00): the clinic's zone says the day."""
+    """A reading at a time in UTC is at its instant, its local offset unknown (-00:00): the clinic's
+    zone says the day.
+    """
     path = write(tmp_path / "o.json", made(effectiveDateTime="2026-03-02T08:30:00.250Z"))
     rows = landed(list(fhir([path], patient="p1")))["readings"]
     assert rows["started_at"].to_list() == [datetime(2026, 3, 2, 8, 30, 0, 250_000, tzinfo=UTC)]
     assert rows["started_utc_offset_min"].to_list() == [None]
 
 
-# --- files --------------------------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------
 
 
 def bundle(*found: dict) -> dict:
     entries = [{"fullUrl": f"urn:uuid:{k}", "resource": r} for k, r in enumerate(found)]
-    return {"resourceType": "Bundle", "type": "history", "entry": [*entries, {"request": {"method": "DELETE"}}]}
+    return {
+        "resourceType": "Bundle",
+        "type": "history",
+        "entry": [*entries, {"request": {"method": "DELETE"}}],
+    }
 
 
 def test_files_of_each_kind(tmp_path):
-    """A resource, a Bundle, written on one line or many, and NDJSON, in whatever name, give the same events."""
+    """A resource, a Bundle, written on one line or many, and NDJSON, in whatever name, give the
+    same events.
+    """
     found = [made(), made(**PAIN, value=4, id="o2")]
     expected = imported(tmp_path, *found)
     ways = {
@@ -427,7 +523,9 @@ def test_files_of_each_kind(tmp_path):
     }
     for name, text in ways.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-        assert events_of(fhir([tmp_path / name], patient="p1", timezone="Europe/Berlin")) == expected, name
+        assert (
+            events_of(fhir([tmp_path / name], patient="p1", timezone="Europe/Berlin")) == expected
+        ), name
     paths = [tmp_path / f"{k}.json" for k in range(2)]
     for path, resource in zip(paths, found, strict=True):
         path.write_text(json.dumps(resource, indent=1))
@@ -444,11 +542,17 @@ def test_files_of_each_kind(tmp_path):
         ("a.json", b"", "a.json: found ''"),
         ("a.json", b"[]", "expected FHIR as JSON"),
         ("a.json", b"\xff\xfe", "expected FHIR as JSON"),
-        ("a.json", b'{"resourceType": "Bundle", "entry": [{"resource": {"id": "1"}}]}', "resourceType"),
+        (
+            "a.json",
+            b'{"resourceType": "Bundle", "entry": [{"resource": {"id": "1"}}]}',
+            "resourceType",
+        ),
     ],
 )
 def test_unreadable_files(tmp_path, name, text, says):
-    """A file that is no FHIR is named, with the line, before anything is sent, though others could be read."""
+    """A file that is no FHIR is named, with the line, before anything is sent, though others could
+    be read.
+    """
     (tmp_path / name).write_bytes(text)
     good = write(tmp_path / "good.ndjson", made())
     with pytest.raises(UnreadableFile) as error:
@@ -459,11 +563,15 @@ def test_unreadable_files(tmp_path, name, text, says):
 @pytest.mark.parametrize("lines", [[b"{half", None], [None, b"", b"{half"], [b"[" * 100_000, None]])
 def test_a_line_that_is_none_stops_nothing(tmp_path, lines):
     """A line of NDJSON that is no resource is named and the others are read."""
-    (tmp_path / "a.ndjson").write_bytes(b"\n".join(orjson.dumps(made()) if line is None else line for line in lines))
+    (tmp_path / "a.ndjson").write_bytes(
+        b"\n".join(orjson.dumps(made()) if line is None else line for line in lines)
+    )
     unread = Unread()
     found = events_of(fhir([tmp_path / "a.ndjson"], patient="p1", timezone="UTC", unread=unread))
     assert [e["data"]["values"] for e in found] == [[72]]
-    assert list(unread.by_file[tmp_path / "a.ndjson"]) == [1 + next(k for k, line in enumerate(lines) if line)]
+    assert list(unread.by_file[tmp_path / "a.ndjson"]) == [
+        1 + next(k for k, line in enumerate(lines) if line)
+    ]
 
 
 def test_no_file_no_zone(tmp_path):
@@ -475,32 +583,54 @@ def test_no_file_no_zone(tmp_path):
         fhir([write(tmp_path / "a.json", made())], patient="p1", timezone="Mars/Olympus")
 
 
-# --- versions, repetition, the contract ----------------------------------------------------------------------------
+# --- versions, repetition, the contract ---------------------------------------------------------
 
 
 def test_corrections(tmp_path):
-    """A correction is a later revision of one record: by the server's version, else by the status; one entered in
-    error leaves the current records."""
+    """A correction is a later revision of one record: by the server's version, else by the status;
+    one entered in error leaves the current records.
+    """
     counted = [
         made(**PAIN, value=3, meta={"versionId": "1"}),
-        made(**PAIN, value=4, meta={"versionId": "2", "lastUpdated": "2026-03-05T10:00:00Z"}, status="corrected"),
+        made(
+            **PAIN,
+            value=4,
+            meta={"versionId": "2", "lastUpdated": "2026-03-05T10:00:00Z"},
+            status="corrected",
+        ),
     ]
-    uncounted = [made(**WALK), made(**WALK | {"value": 420}, status="amended", meta={"versionId": "aXo="})]
+    uncounted = [
+        made(**WALK),
+        made(**WALK | {"value": 420}, status="amended", meta={"versionId": "aXo="}),
+    ]
     wrong = {"status": "entered-in-error", "valueQuantity": None}
-    raw = landed(list(fhir([write(tmp_path / "a.ndjson", *counted, *uncounted)], patient="p1", timezone="UTC")))
+    raw = landed(
+        list(
+            fhir([write(tmp_path / "a.ndjson", *counted, *uncounted)], patient="p1", timezone="UTC")
+        )
+    )
     assert [json.loads(i) for i in current("responses", raw["responses"])["items"]] == [{"now": 4}]
     assert current("performance_tests", raw["performance_tests"])["value"].to_list() == [420]
     assert raw["responses"]["recorded_at"].to_list()[1] == datetime(2026, 3, 5, 10, tzinfo=UTC)
     counted.append(made(**PAIN, meta={"versionId": "3"}) | wrong)
     counted[-1].pop("valueQuantity")
     uncounted.append({k: v for k, v in (made(**WALK) | wrong).items() if v is not None})
-    raw = landed(list(fhir([write(tmp_path / "b.ndjson", *uncounted, *counted)], patient="p1", timezone="UTC")))
+    raw = landed(
+        list(
+            fhir([write(tmp_path / "b.ndjson", *uncounted, *counted)], patient="p1", timezone="UTC")
+        )
+    )
     assert [raw[name].height for name in ("responses", "performance_tests")] == [3, 3]
-    assert [current(name, raw[name]).height for name in ("responses", "performance_tests")] == [0, 0]
+    assert [current(name, raw[name]).height for name in ("responses", "performance_tests")] == [
+        0,
+        0,
+    ]
 
 
 def test_a_corrected_reading_is_the_later_event(tmp_path):
-    """Of readings of one instant the later event counts, at one time the greater id: that is the later version's."""
+    """Of readings of one instant the later event counts, at one time the greater id: that is the
+    later version's.
+    """
     versions = [made(value=70 + k, meta={"versionId": str(k)}) for k in (9, 10)]
     first, second = imported(tmp_path, *versions)
     assert first["time"] == second["time"]
@@ -508,7 +638,9 @@ def test_a_corrected_reading_is_the_later_event(tmp_path):
 
 
 def test_the_later_total_of_a_day_counts(tmp_path):
-    """Of two totals of one day, at noon and at night, the one taken later is the later event, whatever their ids."""
+    """Of two totals of one day, at noon and at night, the one taken later is the later event,
+    whatever their ids.
+    """
     night, noon = (
         made("41950-7", n, "/d", id=k, effectiveDateTime=f"{DAY}T{at}+01:00")
         for k, n, at in (("a", 9000, "23:00:00"), ("b", 4000, "12:00:00"))
@@ -542,13 +674,20 @@ def test_what_is_made_keeps_the_contract(tmp_path):
 
 @settings(max_examples=40)
 @given(
-    shuffled=st.lists(st.sampled_from(SAMPLES), max_size=8).flatmap(lambda more: st.permutations(SAMPLES + more)),
+    shuffled=st.lists(st.sampled_from(SAMPLES), max_size=8).flatmap(
+        lambda more: st.permutations(SAMPLES + more)
+    ),
     cut=st.integers(0, 8),
 )
 def test_order_and_repetition_change_nothing(tmp_path_factory, shuffled, cut):
-    """The events of the resources once, in any order, with repetitions, in one file or two, are the same, byte by byte."""
+    """The events of the resources once, in any order, with repetitions, in one file or two, are the
+    same, byte by byte.
+    """
     folder = tmp_path_factory.mktemp("fhir")
-    files = [write(folder / "1.ndjson", *shuffled[:cut]), write(folder / "2.ndjson", *shuffled[cut:])]
+    files = [
+        write(folder / "1.ndjson", *shuffled[:cut]),
+        write(folder / "2.ndjson", *shuffled[cut:]),
+    ]
     arguments = {"patient": "p1", "clinic": "c1", "timezone": "Europe/Berlin"}
     once = list(fhir([write(folder / "0.ndjson", *SAMPLES)], **arguments))
     assert set(fhir([f for f in files if f.stat().st_size], **arguments)) == set(once)

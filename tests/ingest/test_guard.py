@@ -1,6 +1,8 @@
-"""What the guard takes of a body: one JSON object, of bounded size and depth, of the kind that the server's judge knows.
+"""What the guard takes of a body: one JSON object, of bounded size and depth, of the kind that the
+server's judge knows.
 
-Here: bodies, and answers' headers. Not here: hosts, origins, methods and sockets (tests/orchestration/test_web_servers.py).
+Here: bodies, and answers' headers. Not here: hosts, origins, methods and sockets
+(tests/orchestration/test_web_servers.py).
 """
 
 import asyncio
@@ -16,7 +18,13 @@ DEEP = 200_000
 async def echo(scope, receive, send):
     """An application that gives back what it gets."""
     message = await receive()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"X-Frame-Options", b"SAMEORIGIN")]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"X-Frame-Options", b"SAMEORIGIN")],
+        }
+    )
     await send({"type": "http.response.body", "body": message["body"]})
 
 
@@ -29,7 +37,10 @@ def post(*chunks: bytes, judge=lambda path, value: None) -> tuple[int, bytes, di
         "query_string": b"",
         "headers": [(b"host", b"localhost:1"), (b"content-type", b"application/json")],
     }
-    pending = [{"type": "http.request", "body": c, "more_body": k < len(chunks) - 1} for k, c in enumerate(chunks)]
+    pending = [
+        {"type": "http.request", "body": c, "more_body": k < len(chunks) - 1}
+        for k, c in enumerate(chunks)
+    ]
     sent = []
 
     async def receive():
@@ -66,7 +77,9 @@ def post(*chunks: bytes, judge=lambda path, value: None) -> tuple[int, bytes, di
     ids=lambda value: str(value)[:20],
 )
 def test_bodies(body, status):
-    """Whatever is no JSON object of bounded depth and size is refused in a sentence, and never reaches the server."""
+    """Whatever is no JSON object of bounded depth and size is refused in a sentence, and never
+    reaches the server.
+    """
     found, text, _ = post(body)
     assert found == status
     assert text == body or set(json.loads(text)) == {"detail"}
@@ -82,11 +95,16 @@ def test_a_body_in_parts():
 def test_the_judge():
     """What the server's own judge says is the answer."""
     assert post(b'{"a": 1}', judge=lambda path, value: f"{path} found {value}")[0] == 400
-    assert b"/in found {'a': 1}" in post(b'{"a": 1}', judge=lambda path, value: f"{path} found {value}")[1]
+    assert (
+        b"/in found {'a': 1}"
+        in post(b'{"a": 1}', judge=lambda path, value: f"{path} found {value}")[1]
+    )
 
 
 def test_headers():
-    """Every answer, a refusal too, tells the browser not to guess and not to frame; what the server sets, stands."""
+    """Every answer, a refusal too, tells the browser not to guess and not to frame; what the server
+    sets, stands.
+    """
     assert post(b"{}")[2][b"x-frame-options"] == b"SAMEORIGIN"
     assert post(b"[")[2][b"x-frame-options"] == b"DENY"
     assert post(b"[")[2][b"x-content-type-options"] == b"nosniff"

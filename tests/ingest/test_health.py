@@ -1,4 +1,6 @@
-"""The door for whoever watches: who may ask, what is said alive, ready and counted; red where every query fails."""
+"""The door for whoever watches: who may ask, what is said alive, ready and counted; red where every
+query fails.
+"""
 
 import http.client
 import json
@@ -65,7 +67,9 @@ def ask(port: int, path: str, *, method: str = "GET", host: str | None = None) -
 
 def samples(text: str) -> dict[tuple, float]:
     return {
-        (s.name, *s.labels.values()): s.value for family in text_string_to_metric_families(text) for s in family.samples
+        (s.name, *s.labels.values()): s.value
+        for family in text_string_to_metric_families(text)
+        for s in family.samples
     }
 
 
@@ -106,21 +110,31 @@ def test_who_may_ask_and_how(port, method, path, host, status):
 
 def test_a_port_that_is_taken_is_named(settings, port):
     """By the setting that moves it."""
-    with pytest.raises(PortInUse, match="FLOE_HEALTH_PORT"), served(settings, port=port, of="FLOE_HEALTH_PORT"):
+    with (
+        pytest.raises(PortInUse, match="FLOE_HEALTH_PORT"),
+        served(settings, port=port, of="FLOE_HEALTH_PORT"),
+    ):
         pass
 
 
 def test_not_ready_while_nobody_tries_to_tell(settings):
-    """A delivery that is due for more than half a minute and was not tried; the watcher itself seems well."""
+    """A delivery that is due for more than half a minute and was not tried; the watcher itself
+    seems well.
+    """
     write_beat(settings)
     with Book(book_path(settings)) as book:
         book.put("pager", "d", {}, in_order_of="a", now=datetime.now(UTC) - timedelta(seconds=40))
     reasons = Health(settings).ready()[1]["reasons"]
-    assert any("alerts may be missing: 1 of what is to be told by pager waits" in reason for reason in reasons), reasons
+    assert any(
+        "alerts may be missing: 1 of what is to be told by pager waits" in reason
+        for reason in reasons
+    ), reasons
 
 
 def test_ready_says_every_reason(settings, port, monkeypatch):
-    """An empty lake without a worker has two; with a worker that reads and a young watermark it is ready."""
+    """An empty lake without a worker has two; with a worker that reads and a young watermark it is
+    ready.
+    """
     status, told = ask(port, "/readyz")
     assert status == 503
     assert json.loads(told)["reasons"] == [
@@ -131,14 +145,18 @@ def test_ready_says_every_reason(settings, port, monkeypatch):
     health = Health(settings)
     ages = {"old": datetime.now(UTC) - timedelta(days=3), "young": datetime.now(UTC)}
     for name, is_ready in (("old", False), ("young", True)):
-        monkeypatch.setattr("ingest.inspection.newest_event_time", lambda *_, _at=ages[name], **__: _at)
+        monkeypatch.setattr(
+            "ingest.inspection.newest_event_time", lambda *_, _at=ages[name], **__: _at
+        )
         health._kept.clear()
         assert health.ready()[0] == is_ready, health.ready()
     health.close()
 
 
 def test_red_where_every_query_fails(settings):
-    """The catalog goes away under a process that had it open: not ready, and floe_lake_answers is 0."""
+    """The catalog goes away under a process that had it open: not ready, and floe_lake_answers is
+    0.
+    """
     health = Health(settings)
     assert samples(health.metrics().decode())[("floe_lake_answers",)] == 1.0
     shutil.rmtree(settings.home / "lake")
@@ -150,7 +168,9 @@ def test_red_where_every_query_fails(settings):
 
 
 def test_figures(settings, port):
-    """Base units and Prometheus' names; a worker's own figures; no sample for what is unknown (lag, watermark)."""
+    """Base units and Prometheus' names; a worker's own figures; no sample for what is unknown (lag,
+    watermark).
+    """
     write_heartbeat(settings, (1, 1), BEAT)
     text = ask(port, "/metrics")[1]
     found = samples(text)
@@ -167,11 +187,22 @@ def test_figures(settings, port):
 
 
 def test_labels_are_of_closed_lists(settings, port):
-    """However many topics and reasons the lake holds, the series are at most those of the contract and one more."""
+    """However many topics and reasons the lake holds, the series are at most those of the contract
+    and one more.
+    """
     found = samples(ask(port, "/metrics")[1])
     reasons = [labels for name, *labels in found if name == "floe_rejects_total"]
     assert sorted(reasons) == sorted([reason] for reason in REASONS)
-    allowed = {*REASONS, *(t.type for t in TOPICS), "other", "broker", "dagster", "dashboards", "ingest", "+Inf"}
+    allowed = {
+        *REASONS,
+        *(t.type for t in TOPICS),
+        "other",
+        "broker",
+        "dagster",
+        "dashboards",
+        "ingest",
+        "+Inf",
+    }
     free = {name for name, *labels in found for label in labels if label not in allowed}
     assert free <= {"floe_commit_duration_seconds_bucket", "floe_build_info"}
 

@@ -46,11 +46,16 @@ def after(seconds: float) -> datetime:
         (45, "unknown: ingest has not reported for 45 s"),
         (180, "unknown: ingest has not reported for 3 min"),
         (7_200, "unknown: ingest has not reported for 2 h"),
-        (-3_600, "unknown: ingest last reported at a time that is yet to come, so the clock was set back since"),
+        (
+            -3_600,
+            "unknown: ingest last reported at a time that is yet to come, so the clock was set back since",
+        ),
     ],
 )
 def test_figures_expire(tmp_path, seconds, reason):
-    """30 s after the last report nothing of it is known: it was a lag of 0 for ever, while 4,092 records waited."""
+    """30 s after the last report nothing of it is known: it was a lag of 0 for ever, while 4,092
+    records waited.
+    """
     settings = beaten(tmp_path)
     (beat,) = heartbeats(settings, now=after(seconds))
     assert beat["unknown"] == ingest_unknown(settings, now=after(seconds)) == reason
@@ -59,7 +64,9 @@ def test_figures_expire(tmp_path, seconds, reason):
     assert set(figures.values()) == ({None} if reason else set(BEAT.values()) - {"running"})
 
 
-@pytest.mark.parametrize(("pid", "created"), [(2**22 + 1, 0.0), (os.getpid(), 0.0)], ids=["gone", "number used again"])
+@pytest.mark.parametrize(
+    ("pid", "created"), [(2**22 + 1, 0.0), (os.getpid(), 0.0)], ids=["gone", "number used again"]
+)
 def test_a_worker_that_is_gone_is_unknown_at_once(tmp_path, pid, created):
     """Without waiting for its silence; a process that has got its number since is not it."""
     (beat,) = heartbeats(beaten(tmp_path, pid=pid, created=created))
@@ -83,7 +90,10 @@ def test_one_that_reports_is_enough(tmp_path):
     assert "has ended" in ingest_unknown(settings)
     write_heartbeat(settings, (2, 2), BEAT)
     assert ingest_unknown(settings) is None
-    assert ingest_unknown(Settings(home=tmp_path / "other")) == "unknown: no ingest has run in this home"
+    assert (
+        ingest_unknown(Settings(home=tmp_path / "other"))
+        == "unknown: no ingest has run in this home"
+    )
 
 
 def test_a_report_cut_short_is_none(tmp_path):

@@ -1,6 +1,8 @@
-"""Files of others to events: replay's lines, Fitbit's exports, the patients behind them, the hours of change.
+"""Files of others to events: replay's lines, Fitbit's exports, the patients behind them, the hours
+of change.
 
-Here: ingest/importers, on small files and on the real exports where they are present. Not here: publishing.
+Here: ingest/importers, on small files and on the real exports where they are present. Not here:
+publishing.
 """
 
 from base64 import b64encode
@@ -38,7 +40,9 @@ def values(records) -> list[dict]:
 
 
 def readings(*paths, **arguments) -> pl.DataFrame:
-    """The readings of the files as rows: person (from the device), start in UTC and local, interval, values."""
+    """The readings of the files as rows: person (from the device), start in UTC and local,
+    interval, values.
+    """
     rows = [
         {
             "id": e["id"],
@@ -58,15 +62,21 @@ def readings(*paths, **arguments) -> pl.DataFrame:
 
 
 def everyone(path: Path) -> dict[str, str]:
-    frame = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+    frame = (
+        pl.read_parquet(path)
+        if path.suffix == ".parquet"
+        else pl.read_csv(path, infer_schema=False)
+    )
     return {str(i): f"patient-{i}" for i in frame["Id"].drop_nulls().unique()}
 
 
-# --- replay ------------------------------------------------------------------------------------------------------
+# --- replay -------------------------------------------------------------------------------------
 
 
 def test_replay_gives_the_bytes_as_they_stand(tmp_path):
-    """The value is published byte by byte as it stands in its line, broken events too; null is a tombstone."""
+    """The value is published byte by byte as it stands in its line, broken events too; null is a
+    tombstone.
+    """
     file = tmp_path / "records.ndjson"
     lines = [
         b'{"topic": "t1", "key": "k", "value": {"specversion": "1.0",  "id": 5e0}}',
@@ -103,7 +113,9 @@ def test_replay_gives_the_bytes_as_they_stand(tmp_path):
     ],
 )
 def test_replay_names_the_line_that_it_can_not_read(tmp_path, line):
-    """A line that is no record is named with what was found and expected, and the rest goes on; alone it is refused."""
+    """A line that is no record is named with what was found and expected, and the rest goes on;
+    alone it is refused.
+    """
     file = tmp_path / "records.ndjson"
     good = b'{"topic":"t","key":"k","value":{}}'
     file.write_bytes(good + b"\n\n" + line + b"\n" + good)
@@ -112,9 +124,13 @@ def test_replay_names_the_line_that_it_can_not_read(tmp_path, line):
     (sentence,) = unread.sentences()
     assert "records.ndjson, line 3: found " in sentence
     assert 'expected {"topic"' in sentence
-    assert [path.read_text() for path in unread.leave_for_mending()] == [line.decode("latin-1") + "\n"]
+    assert [path.read_text() for path in unread.leave_for_mending()] == [
+        line.decode("latin-1") + "\n"
+    ]
     file.write_bytes(line)
-    with pytest.raises(UnreadableFile, match=r"records\.ndjson, line 1: found .*, expected \{\"topic\""):
+    with pytest.raises(
+        UnreadableFile, match=r"records\.ndjson, line 1: found .*, expected \{\"topic\""
+    ):
         list(replay([file]))
 
 
@@ -132,14 +148,18 @@ def test_replay_of_the_trial():
     assert all(key and value for _, key, value in records)
 
 
-# --- Fitbit, the real exports ------------------------------------------------------------------------------------
+# --- Fitbit, the real exports -------------------------------------------------------------------
 
 
 def test_minutes_of_steps_keep_their_hours():
-    """The events' hourly sums equal the file's, all 21,645 of them, in series of up to 60 minutes."""
+    """The events' hourly sums equal the file's, all 21,645 of them, in series of up to 60
+    minutes.
+    """
     path = shared("fitbit_minute_steps.parquet")
     found = readings(path, patients=everyone(path), timezone="America/New_York")
-    assert found.select("metric", "unit", "interval_s").unique().rows() == [("step_count", "{steps}", 60.0)]
+    assert found.select("metric", "unit", "interval_s").unique().rows() == [
+        ("step_count", "{steps}", 60.0)
+    ]
     assert found["values"].list.len().max() == 60
     long = found.with_columns(k=pl.int_ranges(pl.col("values").list.len())).explode("values", "k")
     minute = pl.col("local") + pl.duration(seconds=60 * pl.col("k"))
@@ -155,7 +175,9 @@ def test_minutes_of_steps_keep_their_hours():
 
 
 def test_heart_rate_keeps_every_sample():
-    """17,666 irregular samples, mean 79.339, each at its second, in runs of equal spacing; the device comes first."""
+    """17,666 irregular samples, mean 79.339, each at its second, in runs of equal spacing; the
+    device comes first.
+    """
     path = shared("fitbit_heartrate_one_user.csv")
     found = readings(path, patient="p1", timezone="UTC")
     assert found["patient"].unique().to_list() == ["p1"]
@@ -163,7 +185,9 @@ def test_heart_rate_keeps_every_sample():
     long = found.with_columns(k=pl.int_ranges(pl.col("values").list.len())).explode("values", "k")
     assert long.height == 17_666
     assert long["values"].mean() == pytest.approx(79.339, abs=5e-4)
-    at = long.select(at=pl.col("local") + pl.duration(seconds=pl.col("interval_s") * pl.col("k")), value="values")
+    at = long.select(
+        at=pl.col("local") + pl.duration(seconds=pl.col("interval_s") * pl.col("k")), value="values"
+    )
     file = pl.read_csv(path, infer_schema=False).drop_nulls()
     times = file["Time"].str.to_datetime("%m/%d/%Y %I:%M:%S %p", time_unit="us")
     expected = pl.DataFrame({"at": times, "value": file["Value"].cast(pl.Float64)})
@@ -178,16 +202,22 @@ def test_daily_activity_is_one_sample_a_day():
     path = shared("fitbit_daily_activity.csv")
     found = readings(path, patients=everyone(path), timezone="Europe/Berlin")
     assert (found.height, found["person"].n_unique(), found["id"].n_unique()) == (940, 33, 940)
-    assert found.select("metric", "unit", "interval_s").unique().rows() == [("daily_step_count", "{steps}", 86_400.0)]
+    assert found.select("metric", "unit", "interval_s").unique().rows() == [
+        ("daily_step_count", "{steps}", 86_400.0)
+    ]
     assert (found["local"].dt.hour() == 0).all()
     steps = found["values"].explode()
     assert (steps.min(), steps.median(), steps.max()) == (0, 7405.5, 36_019)
     assert steps.mean() == pytest.approx(7637.9, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["acupuncture.ndjson", "fitbit_heartrate_one_user.csv", "fitbit_daily_activity.csv"])
+@pytest.mark.parametrize(
+    "name", ["acupuncture.ndjson", "fitbit_heartrate_one_user.csv", "fitbit_daily_activity.csv"]
+)
 def test_real_files_keep_the_contract(name):
-    """Every event of the real files decodes to a row, none is set aside, and nothing in them is unknown."""
+    """Every event of the real files decodes to a row, none is set aside, and nothing in them is
+    unknown.
+    """
     path = shared(name)
     if path.suffix == ".ndjson":
         records = list(replay([path]))
@@ -199,13 +229,15 @@ def test_real_files_keep_the_contract(name):
         keys, payloads = map(list, zip(*mine, strict=True))
         batch = Batch(topic, "id", 0, 0, len(mine), list(range(len(mine))), keys, payloads)
         decoded = decode(batch, ingested_at=datetime(2026, 3, 2, tzinfo=UTC))
-        assert decoded.rejects.is_empty(), decoded.rejects.select("reason", "field", "detail").row(0)
+        assert decoded.rejects.is_empty(), decoded.rejects.select("reason", "field", "detail").row(
+            0
+        )
         assert decoded.rows["extra"].null_count() == len(mine)
         landed += decoded.rows.height
     assert landed == len(records)
 
 
-# --- Fitbit, small files -----------------------------------------------------------------------------------------
+# --- Fitbit, small files ------------------------------------------------------------------------
 
 
 def heart_rate(path: Path, *lines: str) -> Path:
@@ -214,24 +246,37 @@ def heart_rate(path: Path, *lines: str) -> Path:
 
 
 def test_runs_of_equal_spacing(tmp_path):
-    """Samples 5 s apart are one series, the one after a pause opens another, a lone one is a series of one."""
+    """Samples 5 s apart are one series, the one after a pause opens another, a lone one is a series
+    of one.
+    """
     clock = ["9:00:00", "9:00:05", "9:00:10", "9:00:25", "9:00:26", "9:00:27"]
-    path = heart_rate(tmp_path / "hr.csv", *(f"7,5/10/2016 {t} AM,{70 + k}" for k, t in enumerate(clock)))
+    path = heart_rate(
+        tmp_path / "hr.csv", *(f"7,5/10/2016 {t} AM,{70 + k}" for k, t in enumerate(clock))
+    )
     found = readings(path, patient="p1", timezone="UTC")
     # gaps 5 5 | 15 | 1 1
-    assert found.select("interval_s", "values").rows() == [(5.0, [70, 71, 72]), (1.0, [73]), (1.0, [74, 75])]
+    assert found.select("interval_s", "values").rows() == [
+        (5.0, [70, 71, 72]),
+        (1.0, [73]),
+        (1.0, [74, 75]),
+    ]
     assert found["id"][0].startswith("fitbit-heart_rate-20160510T090000Z-")
 
 
 def test_long_runs_are_cut(tmp_path):
     """150 samples a second apart are three series: 60, 60 and 30."""
-    path = heart_rate(tmp_path / "hr.csv", *(f"7,5/10/2016 9:{k // 60:02d}:{k % 60:02d} AM,70" for k in range(150)))
+    path = heart_rate(
+        tmp_path / "hr.csv",
+        *(f"7,5/10/2016 9:{k // 60:02d}:{k % 60:02d} AM,70" for k in range(150)),
+    )
     found = readings(path, patient="p1", timezone="UTC")
     assert found["values"].list.len().to_list() == [60, 60, 30]
 
 
 def test_missing_minutes_open_a_series(tmp_path):
-    """Minutes of a local hour are one series; a missing minute, the next hour and the next person open another."""
+    """Minutes of a local hour are one series; a missing minute, the next hour and the next person
+    open another.
+    """
     clock = ["09:00", "09:01", "09:03", "09:59", "10:00"]
     rows = [(i, datetime.fromisoformat(f"2016-05-10 {t}"), 1) for i in (7, 8) for t in clock]
     path = tmp_path / "steps.parquet"
@@ -251,11 +296,15 @@ def test_importing_again_gives_the_same_events(tmp_path):
     assert topics == [("floe.devices.v1", b"fitbit-7"), reading, reading]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(st.integers(1, 40), st.sampled_from(["steps", "heart"]), st.randoms(use_true_random=False))
 def test_a_batch_s_size_and_the_lines_order_change_no_event(tmp_path, size, kind, random):
-    """Whole or in batches of a few lines, in order or shuffled, over midnights, the hour set back and two people: the
-    same ids and bytes. Of two samples of one instant the first in the file counts, so those keep their order."""
+    """Whole or in batches of a few lines, in order or shuffled, over midnights, the hour set back
+    and two people: the same ids and bytes. Of two samples of one instant the first in the file
+    counts, so those keep their order.
+    """
     step_s, columns = {"steps": (60, "ts,steps"), "heart": (11, "Time,Value")}[kind]
     lines = [
         f"{person},{start + timedelta(seconds=k * step_s)},{60 + k}"
@@ -277,22 +326,34 @@ def _events_of(path: Path, columns: str, lines: list[str], *, size: int) -> list
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ingest.importers.tables.LINES_AT_ONCE", size)
         unread = Unread()
-        events = list(fitbit([path], patients={"7": "p1", "8": "p2"}, timezone="Europe/Berlin", unread=unread))
+        events = list(
+            fitbit([path], patients={"7": "p1", "8": "p2"}, timezone="Europe/Berlin", unread=unread)
+        )
     assert [*unread.by_file[path]] == [len(lines) + 2]
     return events
 
 
 def test_parquet_in_batches(tmp_path):
-    """The same events in batches of seven lines; a line that does not read has its number in the file."""
+    """The same events in batches of seven lines; a line that does not read has its number in the
+    file.
+    """
     at = [datetime(2026, 5, 13, 23, 30) + timedelta(minutes=k) for k in range(60)]
     steps = [-1 if k == 44 else k for k in range(60)]
-    pl.DataFrame({"Id": [7] * 60, "ts": at, "steps": steps}).write_parquet(tmp_path / "steps.parquet")
+    pl.DataFrame({"Id": [7] * 60, "ts": at, "steps": steps}).write_parquet(
+        tmp_path / "steps.parquet"
+    )
     found = []
     for size in (7, 25_000):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ingest.importers.tables.LINES_AT_ONCE", size)
             unread = Unread()
-            found.append(list(fitbit([tmp_path / "steps.parquet"], patient="p1", timezone="UTC", unread=unread)))
+            found.append(
+                list(
+                    fitbit(
+                        [tmp_path / "steps.parquet"], patient="p1", timezone="UTC", unread=unread
+                    )
+                )
+            )
             assert [*unread.by_file[tmp_path / "steps.parquet"]] == [45]
     assert found[0] == found[1]
     # the device; 23:30 to 23:59, 00:00 to 00:13, 00:15 to 00:29
@@ -301,7 +362,9 @@ def test_parquet_in_batches(tmp_path):
 
 def test_the_first_of_two_samples_counts_across_batches(tmp_path):
     """In batches of one line too: the second of an instant is left out, and counted."""
-    path = heart_rate(tmp_path / "hr.csv", *(f"7,5/10/2016 9:00:00 AM,{rate}" for rate in (70, 80, 90)))
+    path = heart_rate(
+        tmp_path / "hr.csv", *(f"7,5/10/2016 9:00:00 AM,{rate}" for rate in (70, 80, 90))
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ingest.importers.tables.LINES_AT_ONCE", 1)
         refused = Counter()
@@ -321,7 +384,9 @@ def test_the_first_of_two_samples_counts_across_batches(tmp_path):
     ],
 )
 def test_hours_of_change(local, utc):
-    """Of a time shown twice the first counts; one that is never shown is moved on by the hour skipped."""
+    """Of a time shown twice the first counts; one that is never shown is moved on by the hour
+    skipped.
+    """
     found = instants(pl.Series([datetime.fromisoformat(local), None]), timezone="Europe/Berlin")
     assert found.to_list() == [datetime.fromisoformat(utc).replace(tzinfo=UTC), None]
 
@@ -335,7 +400,9 @@ def test_offset_of_each_reading(tmp_path):
 
 
 def test_people():
-    """One patient for one person, or a map that has everyone; else a sentence that names who is missing."""
+    """One patient for one person, or a map that has everyone; else a sentence that names who is
+    missing.
+    """
     assert People(patient="p1").of(["7", "7"], place="f") == {"7": "p1"}
     assert People(patients={"7": "p1", "8": "p2"}).of(["7"], place="f") == {"7": "p1"}
     with pytest.raises(UsageError, match="f: found no patient for 8, 9"):
@@ -347,7 +414,9 @@ def test_people():
 
 
 def test_patient_map(tmp_path):
-    """Two values a line, with or without a heading; a line that is not, or a second patient for an id, is named."""
+    """Two values a line, with or without a heading; a line that is not, or a second patient for an
+    id, is named.
+    """
     path = tmp_path / "map.csv"
     path.write_text("Id,patient\n7, p1\n\n8,p2\n")
     assert read_patient_map(path) == {"7": "p1", "8": "p2"}
@@ -372,13 +441,18 @@ def test_patient_map(tmp_path):
             "found columns a, b, expected Id, ts, steps or Id, activityhour, steptotal or Id, time, value or",
         ),
         ("", "expected a Fitbit export"),
-        ("Id,Time,Value\n7,2016-05-10,70\n", "line 2: found the day 2016-05-10 without a time, expected"),
+        (
+            "Id,Time,Value\n7,2016-05-10,70\n",
+            "line 2: found the day 2016-05-10 without a time, expected",
+        ),
         ("Id,Time,Value\n7,5/10/2016 9:00:00 AM,high\n", "line 2: found the value high, expected"),
         ("Id,Time,Value\n,5/10/2016 9:00:00 AM,70\n", "line 2: found no Id"),
     ],
 )
 def test_unreadable_exports(tmp_path, text, message):
-    """A file that is no such export is named, with its line where one does not read, and what was expected."""
+    """A file that is no such export is named, with its line where one does not read, and what was
+    expected.
+    """
     path = tmp_path / "export.csv"
     path.write_text(text)
     with pytest.raises(UnreadableFile, match=r"export\.csv") as error:
@@ -387,15 +461,21 @@ def test_unreadable_exports(tmp_path, text, message):
 
 
 def test_times_with_a_zone_are_not_taken_for_local(tmp_path):
-    """A file whose times name an instant is none of the vendor's: reading them as local would shift them."""
+    """A file whose times name an instant is none of the vendor's: reading them as local would shift
+    them.
+    """
     path = tmp_path / "steps.parquet"
-    pl.DataFrame({"Id": [7], "ts": [datetime(2016, 5, 10, tzinfo=UTC)], "steps": [1]}).write_parquet(path)
+    pl.DataFrame(
+        {"Id": [7], "ts": [datetime(2016, 5, 10, tzinfo=UTC)], "steps": [1]}
+    ).write_parquet(path)
     with pytest.raises(UnreadableFile, match="found ts with a zone"):
         fitbit([path], patient="p1", timezone="UTC")
 
 
 def test_unreadable_parquet_and_zone(tmp_path):
-    """A file that is not there, bytes that are no Parquet, and a zone that is none: a sentence each."""
+    """A file that is not there, bytes that are no Parquet, and a zone that is none: a sentence
+    each.
+    """
     broken = tmp_path / "export.parquet"
     broken.write_bytes(b"rubbish")
     for path in (broken, tmp_path / "none.parquet", tmp_path / "none.csv"):

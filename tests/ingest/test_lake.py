@@ -1,4 +1,6 @@
-"""The lake as many processes use it: turns, readers, comments, encryption, errors. Landing has its own file."""
+"""The lake as many processes use it: turns, readers, comments, encryption, errors. Landing has its
+own file.
+"""
 
 import os
 import shutil
@@ -22,7 +24,11 @@ from transforms.schemas.raw import LEDGER, RAW_TABLES
 from transforms.schemas.views import VIEWS
 
 THING = Table(
-    "core", "things", "Things.", (Column("id", pl.Int64, "id"), Column("name", pl.String, "name", unit="m")), ("id",)
+    "core",
+    "things",
+    "Things.",
+    (Column("id", pl.Int64, "id"), Column("name", pl.String, "name", unit="m")),
+    ("id",),
 )
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -45,15 +51,23 @@ def things(*rows: tuple[int, str | None]) -> pl.DataFrame:
 
 
 def test_every_table_view_and_column_is_there_with_its_comment(lake):
-    """A new lake has every table and view as described, each with the comment that its description gives."""
+    """A new lake has every table and view as described, each with the comment that its description
+    gives.
+    """
     columns = {
         (f"{s}.{t}", c): comment
         for s, t, c, comment in lake.sql(
             "SELECT schema_name, table_name, column_name, comment FROM duckdb_columns() WHERE database_name = 'lake'"
         ).iter_rows()
     }
-    comments = dict(lake.sql("SELECT schema_name || '.' || table_name, comment FROM duckdb_tables()").iter_rows())
-    views = dict(lake.sql("SELECT schema_name || '.' || view_name, comment FROM duckdb_views()").iter_rows())
+    comments = dict(
+        lake.sql(
+            "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables()"
+        ).iter_rows()
+    )
+    views = dict(
+        lake.sql("SELECT schema_name || '.' || view_name, comment FROM duckdb_views()").iter_rows()
+    )
     for table in TABLES:
         assert comments[table.full_name] == table.comment
         assert {c.name: columns[table.full_name, c.name] for c in table.columns} == {
@@ -65,29 +79,40 @@ def test_every_table_view_and_column_is_there_with_its_comment(lake):
 
 
 def test_a_new_table_has_statistics_and_no_past(settings):
-    """Of each table of a new lake DuckLake knows that it has no row, has had none and shows no change; what is
-    written then has the bounds of what was written, and nothing else.
+    """Of each table of a new lake DuckLake knows that it has no row, has had none and shows no
+    change; what is written then has the bounds of what was written, and nothing else.
     """
     stats = f"SELECT s.* FROM {METADATA}.ducklake_table_stats s JOIN {METADATA}.ducklake_table t USING (table_id)"
     bounds = f"SELECT column_id, min_value, max_value FROM {METADATA}.ducklake_table_column_stats JOIN (FROM {METADATA}"
     bounds += ".ducklake_table WHERE table_name = 'things') USING (table_id) ORDER BY column_id"
     with Lake.open(settings) as lake:
         lake.ensure([THING])
-        known = lake.sql(f"{stats} WHERE t.table_name <> 'lake_formats'")  # which says who made the lake
+        known = lake.sql(
+            f"{stats} WHERE t.table_name <> 'lake_formats'"
+        )  # which says who made the lake
         assert known.height == len(TABLES)
-        assert known.select("record_count", "next_row_id", "file_size_bytes").unique().rows() == [(0, 0, 0)]
+        assert known.select("record_count", "next_row_id", "file_size_bytes").unique().rows() == [
+            (0, 0, 0)
+        ]
         assert lake.table("core.things").is_empty()
         assert lake.changes("core.things", 0, lake.snapshot()).is_empty()
         lake.write(lambda w: w.append(THING, things((7, "b"), (5, None))))
         assert lake.sql(bounds).rows() == [(1, "5", "7"), (2, "b", "b")]
         assert lake.sql("SELECT count(*) FROM core.things WHERE id IS NULL OR id < 5").item() == 0
-        assert lake.changes("core.things", 0, lake.snapshot())["change_type"].to_list() == ["insert"] * 2
+        assert (
+            lake.changes("core.things", 0, lake.snapshot())["change_type"].to_list()
+            == ["insert"] * 2
+        )
 
 
 def test_many_that_open_a_new_lake_at_once_make_one(settings):
-    """Six threads open a lake that is not there: one makes it, all have it, whole, with a write-ahead log."""
+    """Six threads open a lake that is not there: one makes it, all have it, whole, with a
+    write-ahead log.
+    """
     opened: list[Lake] = []
-    threads = [threading.Thread(target=lambda: opened.append(Lake.open(settings))) for _ in range(6)]
+    threads = [
+        threading.Thread(target=lambda: opened.append(Lake.open(settings))) for _ in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -109,19 +134,30 @@ def test_opening_again_writes_nothing(settings, lake):
 
 
 def test_a_missing_column_and_a_changed_comment_are_added_and_rows_stay(lake):
-    """A later version's column is null in the rows of raw there are; its comment and a changed one are set."""
+    """A later version's column is null in the rows of raw there are; its comment and a changed one
+    are set.
+    """
     thing = replace(THING, schema="raw")
     lake.ensure([thing])
     lake.write(lambda w: w.append(thing, things((1, "a"))))
-    later = Table("raw", "things", "Things, described better.", (*THING.columns, Column("size", pl.Float64, "size")))
+    later = Table(
+        "raw",
+        "things",
+        "Things, described better.",
+        (*THING.columns, Column("size", pl.Float64, "size")),
+    )
     lake.ensure([later])
     assert lake.table("raw.things").rows() == [(1, "a", None)]
-    found = lake.sql("SELECT comment FROM duckdb_tables() WHERE table_name = 'things' AND schema_name = 'raw'").item()
+    found = lake.sql(
+        "SELECT comment FROM duckdb_tables() WHERE table_name = 'things' AND schema_name = 'raw'"
+    ).item()
     assert found == "Things, described better."
 
 
 def test_a_column_of_another_type_is_said(lake):
-    """A lake whose column of raw has another type than expected is not touched: an error names both types."""
+    """A lake whose column of raw has another type than expected is not touched: an error names both
+    types.
+    """
     lake.ensure([replace(THING, schema="raw")])
     other = Table("raw", "things", "Things.", (Column("id", pl.String, "id"),))
     with pytest.raises(FloeError, match=r"raw\.things\.id is BIGINT.*expects VARCHAR"):
@@ -130,7 +166,9 @@ def test_a_column_of_another_type_is_said(lake):
 
 @pytest.mark.parametrize("inserts", [1, 200], ids=["in the catalog", "in a file"])
 def test_every_type_comes_back_as_it_went(lake, inserts):
-    """Nulls, NaN, empty lists, quotes, zero bytes and old and far moments survive, in the catalog as in a file."""
+    """Nulls, NaN, empty lists, quotes, zero bytes and old and far moments survive, in the catalog
+    as in a file.
+    """
     types = Table(
         "core",
         "types",
@@ -148,7 +186,16 @@ def test_every_type_comes_back_as_it_went(lake, inserts):
     )
     old, far = datetime(1969, 1, 1, 1, 1, 1, 123456, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
     rows = [
-        ("it's\x00\n\"é😀", b"\x00\xff'", old, old.date(), [1.5, None], ["a'b", "c,d", "", None], float("nan"), True),
+        (
+            "it's\x00\n\"é😀",
+            b"\x00\xff'",
+            old,
+            old.date(),
+            [1.5, None],
+            ["a'b", "c,d", "", None],
+            float("nan"),
+            True,
+        ),
         (None,) * 8,
         ("", b"", far, far.date(), [], [], float("inf"), False),
     ]
@@ -160,13 +207,23 @@ def test_every_type_comes_back_as_it_went(lake, inserts):
 
 
 def test_upsert_replaces_keys_null_among_them(lake):
-    """Rows of the keys go, those of the frame come, others stay; a key that only goes leaves nothing; null is a key."""
+    """Rows of the keys go, those of the frame come, others stay; a key that only goes leaves
+    nothing; null is a key.
+    """
     lake.write(lambda w: w.append(THING, things((1, "old"), (2, "stays"), (3, "goes"))))
-    lake.write(lambda w: w.append(THING, pl.DataFrame({"id": [None], "name": ["old"]}, schema=THING.polars_schema)))
+    lake.write(
+        lambda w: w.append(
+            THING, pl.DataFrame({"id": [None], "name": ["old"]}, schema=THING.polars_schema)
+        )
+    )
     keys = pl.DataFrame({"id": [1, 3, None]}, schema={"id": pl.Int64})
     new = pl.DataFrame({"id": [1, None], "name": ["new", "new"]}, schema=THING.polars_schema)
     lake.write(lambda w: w.upsert(THING, new, keys))
-    assert lake.sql("FROM core.things ORDER BY id NULLS LAST").rows() == [(1, "new"), (2, "stays"), (None, "new")]
+    assert lake.sql("FROM core.things ORDER BY id NULLS LAST").rows() == [
+        (1, "new"),
+        (2, "stays"),
+        (None, "new"),
+    ]
 
 
 def test_replace_leaves_these_rows_alone(lake):
@@ -195,7 +252,9 @@ def test_a_write_that_fails_leaves_nothing(lake):
 def test_frames_are_tables_of_the_query_and_params_are_bound(lake):
     """A query sees the frames by name, takes parameters, gives UTC times."""
     found = lake.sql(
-        "SELECT a + $1 AS b, TIMESTAMPTZ '2026-01-01 01:00:00+01' AS t FROM mine", [10], mine=pl.DataFrame({"a": [1]})
+        "SELECT a + $1 AS b, TIMESTAMPTZ '2026-01-01 01:00:00+01' AS t FROM mine",
+        [10],
+        mine=pl.DataFrame({"a": [1]}),
     )
     assert found.rows() == [(11, datetime(2026, 1, 1, tzinfo=UTC))]
     with pytest.raises(UsageError, match="mine"):
@@ -203,37 +262,70 @@ def test_frames_are_tables_of_the_query_and_params_are_bound(lake):
 
 
 def test_the_long_views_place_each_sample(lake):
-    """Sample k is at started_at + k * interval_s, to the microsecond; null samples are rows; no samples, no row."""
+    """Sample k is at started_at + k * interval_s, to the microsecond; null samples are rows; no
+    samples, no row.
+    """
     table = RAW_TABLES["readings"]
-    row = dict.fromkeys(table.names) | {"event_id": "e", "started_at": NOW, "interval_s": 0.1, "values": [1.0, None]}
+    row = dict.fromkeys(table.names) | {
+        "event_id": "e",
+        "started_at": NOW,
+        "interval_s": 0.1,
+        "values": [1.0, None],
+    }
     empty = row | {"event_id": "empty", "values": []}
     lake.write(lambda w: w.append(table, pl.DataFrame([row, empty], schema=table.polars_schema)))
-    found = lake.sql("SELECT event_id, sample, value, sampled_at FROM raw.readings_long ORDER BY sample")
-    assert found.rows() == [("e", 0, 1.0, NOW), ("e", 1, None, NOW + timedelta(microseconds=100_000))]
+    found = lake.sql(
+        "SELECT event_id, sample, value, sampled_at FROM raw.readings_long ORDER BY sample"
+    )
+    assert found.rows() == [
+        ("e", 0, 1.0, NOW),
+        ("e", 1, None, NOW + timedelta(microseconds=100_000)),
+    ]
 
 
 def test_changes_and_time_travel(settings, lake):
-    """The feed is open at its start and closed at its end; a lake as of a snapshot shows that moment."""
+    """The feed is open at its start and closed at its end; a lake as of a snapshot shows that
+    moment.
+    """
     start = lake.snapshot()
     lake.write(lambda w: w.append(THING, things((1, "a"))))
     first = lake.snapshot()
     lake.write(lambda w: w.upsert(THING, things((1, "b")), things((1, "")).select("id")))
     second = lake.snapshot()
-    assert lake.changes("core.things", start, first).select("change_type", "id", "name").rows() == [("insert", 1, "a")]
+    assert lake.changes("core.things", start, first).select("change_type", "id", "name").rows() == [
+        ("insert", 1, "a")
+    ]
     assert lake.changes("core.things", first, first).is_empty()
-    assert lake.changes("core.things", first, first).schema == lake.changes("core.things", first, second).schema
-    kinds = lake.changes("core.things", first, second).sort("change_type").select("change_type", "name").rows()
-    assert kinds in ([("delete", "a"), ("insert", "b")], [("update_postimage", "b"), ("update_preimage", "a")])
+    assert (
+        lake.changes("core.things", first, first).schema
+        == lake.changes("core.things", first, second).schema
+    )
+    kinds = (
+        lake.changes("core.things", first, second)
+        .sort("change_type")
+        .select("change_type", "name")
+        .rows()
+    )
+    assert kinds in (
+        [("delete", "a"), ("insert", "b")],
+        [("update_postimage", "b"), ("update_preimage", "a")],
+    )
     for as_of in (first, str(first)):
         with Lake.open(settings, as_of=as_of) as then:
             assert then.table("core.things").rows() == [(1, "a")]
-    for as_of, told in ((10_000, "No snapshot found"), ("1999-01-01", "No snapshot found"), ("soon", "neither")):
+    for as_of, told in (
+        (10_000, "No snapshot found"),
+        ("1999-01-01", "No snapshot found"),
+        ("soon", "neither"),
+    ):
         with pytest.raises(UsageError, match=told):
             Lake.open(settings, as_of=as_of)
 
 
 def test_upkeep_moves_rows_and_keeps_the_feed(settings, lake):
-    """After flush, merge and expiry the rows are the same, and the feed still starts at every kept snapshot."""
+    """After flush, merge and expiry the rows are the same, and the feed still starts at every kept
+    snapshot.
+    """
     for k in range(6):
         lake.write(lambda w, k=k: w.append(THING, things((k, "a"))))
     kept = lake.snapshot()
@@ -281,11 +373,15 @@ with Lake.open(Settings(home=sys.argv[1], encrypt=True)) as lake:
 
 def _python(*args: object) -> subprocess.Popen:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOE_")}
-    return subprocess.Popen([sys.executable, *map(str, args)], stdout=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        [sys.executable, *map(str, args)], stdout=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def test_processes_write_at_once_while_others_read_and_the_recipe_runs(settings, lake, tmp_path):
-    """Two writing processes lose nothing; a reader meanwhile sees only growth; plain DuckDB reads too."""
+    """Two writing processes lose nothing; a reader meanwhile sees only growth; plain DuckDB reads
+    too.
+    """
     recipe = tmp_path / "recipe.py"
     recipe.write_text(attach_recipe(settings))
     writers = [_python("-c", _WRITER, settings.home, 20, name) for name in ("one", "two")]
@@ -311,7 +407,9 @@ def test_processes_write_at_once_while_others_read_and_the_recipe_runs(settings,
 
 
 def test_a_reader_does_not_wait_for_a_writer(settings, lake):
-    """While a transaction is open and holds the turn, another connection reads what was committed before."""
+    """While a transaction is open and holds the turn, another connection reads what was committed
+    before.
+    """
 
     def work(writer):
         writer.append(THING, things((1, "a")))
@@ -333,7 +431,9 @@ def test_a_turn_that_does_not_come_is_said(tmp_path):
 
 
 def test_files_are_encrypted_by_default_and_only_then(tmp_path):
-    """A patient's name is not to be found in an encrypted lake's files; in an unencrypted one it is."""
+    """A patient's name is not to be found in an encrypted lake's files; in an unencrypted one it
+    is.
+    """
     for encrypt in (True, False):
         settings = Settings(home=tmp_path / str(encrypt), encrypt=encrypt, catalog="", data="")
         with Lake.open(settings) as lake:
@@ -346,7 +446,9 @@ def test_files_are_encrypted_by_default_and_only_then(tmp_path):
 
 
 def test_encryption_other_than_asked_for(tmp_path):
-    """Asked for encryption, a plain lake is refused with the remedy; an encrypted one stays so whatever is asked."""
+    """Asked for encryption, a plain lake is refused with the remedy; an encrypted one stays so
+    whatever is asked.
+    """
     plain = Settings(home=tmp_path / "plain", encrypt=False, catalog="", data="")
     Lake.open(plain).close()
     with pytest.raises(UsageError, match="FLOE_ENCRYPT=0"):
@@ -356,7 +458,10 @@ def test_encryption_other_than_asked_for(tmp_path):
     Lake.open(sealed).close()
     with Lake.open(sealed.model_copy(update={"encrypt": False})) as lake:
         lake.write(
-            lambda w: w.append(LEDGER, pl.DataFrame([dict.fromkeys(LEDGER.names)] * 99, schema=LEDGER.polars_schema))
+            lambda w: w.append(
+                LEDGER,
+                pl.DataFrame([dict.fromkeys(LEDGER.names)] * 99, schema=LEDGER.polars_schema),
+            )
         )
     (file,) = (sealed.home / "lake" / "data").rglob("*.parquet")
     assert file.read_bytes()[:4] == b"PARE"  # an encrypted footer (Parquet's modular encryption)
@@ -372,13 +477,25 @@ def test_a_home_may_move(settings, lake, tmp_path):
 
 
 def test_a_lake_that_is_not_there_or_no_lake(settings, tmp_path):
-    """A missing, foreign or unreachable catalog is an error of one sentence; passwords are not told."""
-    (tmp_path / "text.sqlite").write_text("this is not a catalog, it is a text of some length\n" * 40)
+    """A missing, foreign or unreachable catalog is an error of one sentence; passwords are not
+    told.
+    """
+    (tmp_path / "text.sqlite").write_text(
+        "this is not a catalog, it is a text of some length\n" * 40
+    )
     for catalog, error, told in (
         ("", CatalogMissing, "there is no lake yet"),
-        (f"sqlite:{tmp_path / 'text.sqlite'}", CatalogDamaged, "names a file that is none .*not a database"),
+        (
+            f"sqlite:{tmp_path / 'text.sqlite'}",
+            CatalogDamaged,
+            "names a file that is none .*not a database",
+        ),
         ("oracle:x", CatalogMissing, "expected sqlite:PATH, postgres:URI"),
-        ("postgres:postgresql://me:hunter2@127.0.0.1:1/floe", CatalogMissing, "me:\\*\\*\\*@127.0.0.1"),
+        (
+            "postgres:postgresql://me:hunter2@127.0.0.1:1/floe",
+            CatalogMissing,
+            "me:\\*\\*\\*@127.0.0.1",
+        ),
     ):
         with pytest.raises(error, match=told) as caught:
             Lake.open(settings.model_copy(update={"catalog": catalog}), read_only=True)
@@ -389,8 +506,16 @@ def test_a_lake_that_is_not_there_or_no_lake(settings, tmp_path):
 
 
 def test_a_query_that_cannot_be_run_is_a_usage_error(lake):
-    """Whatever is wrong with a query, the answer is one sentence and never DuckDB's own exception."""
-    for query in ("SELEC 1", "FROM nowhere", "SELECT nothing FROM core.things", "SELECT 'a'::INTEGER", "SELECT 1 +"):
+    """Whatever is wrong with a query, the answer is one sentence and never DuckDB's own
+    exception.
+    """
+    for query in (
+        "SELEC 1",
+        "FROM nowhere",
+        "SELECT nothing FROM core.things",
+        "SELECT 'a'::INTEGER",
+        "SELECT 1 +",
+    ):
         with pytest.raises(UsageError) as caught:
             lake.sql(query)
         assert "\n" not in str(caught.value)
@@ -406,7 +531,9 @@ def test_a_read_only_lake_takes_no_write(settings, lake):
 
 
 def test_a_full_disk_is_said_and_the_lake_goes_on_afterwards(tmp_path):
-    """No space left is DiskFull, nothing of that write is there, and with space again the next write lands."""
+    """No space left is DiskFull, nothing of that write is there, and with space again the next
+    write lands.
+    """
     small = tmp_path / "small"
     small.mkdir()
     mount = shutil.which("mount")

@@ -1,4 +1,6 @@
-"""Damaged files: the error a query meets, what `floe verify --deep` says of them, what is emptied and computed again."""
+"""Damaged files: the error a query meets, what `floe verify --deep` says of them, what is emptied
+and computed again.
+"""
 
 from pathlib import Path
 
@@ -19,7 +21,11 @@ def settings(tmp_path, request) -> Settings:
     with Lake.open(settings) as lake:
         for start in (0, 1000):
             numbers = f"SELECT range, 'topic' || range FROM range({start}, {start} + 1000)"
-            lake.write(lambda w, numbers=numbers: w.execute(f"INSERT INTO raw.ledger (rows, kafka_topic) {numbers}"))
+            lake.write(
+                lambda w, numbers=numbers: w.execute(
+                    f"INSERT INTO raw.ledger (rows, kafka_topic) {numbers}"
+                )
+            )
     return settings
 
 
@@ -52,13 +58,16 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("harm", UNREADABLE)
 def test_a_query_over_a_damaged_file_is_a_broken_lake(settings, harm):
-    """Exit code 1, the file named, what to do; never wrong usage. Queries that do not need the file are answered, by
-    the same open lake too."""
+    """Exit code 1, the file named, what to do; never wrong usage. Queries that do not need the file
+    are answered, by the same open lake too.
+    """
     path = file_of(settings, "raw/ledger")
     UNREADABLE[harm](path)
     with Lake.open(settings, read_only=True) as lake:
         for _ in range(2):
-            with pytest.raises(LakeDamaged, match=rf"{path.name}.*floe verify --deep.*floe mend") as caught:
+            with pytest.raises(
+                LakeDamaged, match=rf"{path.name}.*floe verify --deep.*floe mend"
+            ) as caught:
                 lake.sql("SELECT count(DISTINCT kafka_topic), sum(rows) FROM raw.ledger")
             assert caught.value.exit_code == 1
             assert caught.value.__cause__ is not caught.value
@@ -82,7 +91,9 @@ def test_every_flipped_bit_is_found(settings, at):
 
 
 def test_a_whole_lake_is_proved(settings):
-    """Every file with its checksum: one sentence, proved. Without a checksum: open, and only the length is held."""
+    """Every file with its checksum: one sentence, proved. Without a checksum: open, and only the
+    length is held.
+    """
     with Lake.open(settings) as lake:
         assert [is_true for is_true, _ in sentences(lake.check_files())] == [True]
         lake.write(lambda w: w.execute("DELETE FROM app.file_checksums"))

@@ -1,4 +1,6 @@
-"""A catalog that is gone, empty or another's beside a folder full of data: refused, and nothing is made or removed."""
+"""A catalog that is gone, empty or another's beside a folder full of data: refused, and nothing is
+made or removed.
+"""
 
 import json
 import shutil
@@ -28,7 +30,9 @@ def settings(tmp_path, with_lake) -> Settings:
 
 def fill(settings) -> None:
     with Lake.open(settings) as opened:
-        opened.write(lambda w: w.execute("INSERT INTO raw.ledger (rows) SELECT range FROM range(100)"))
+        opened.write(
+            lambda w: w.execute("INSERT INTO raw.ledger (rows) SELECT range FROM range(100)")
+        )
 
 
 def rows(settings) -> int:
@@ -66,7 +70,9 @@ def empty(file: Path) -> None:
 @pytest.mark.parametrize("harm", [remove, empty, without_tables])
 @pytest.mark.parametrize("left", ["all", "files", "identity", "home"])
 def test_a_catalog_that_is_gone_is_not_made_anew(settings, harm, left):
-    """Gone, empty or without a lake in it, beside files and identity, either alone, or what the home remembers."""
+    """Gone, empty or without a lake in it, beside files and identity, either alone, or what the
+    home remembers.
+    """
     harm(catalog(settings))
     data = settings.home / "lake" / "data"
     if left == "files":
@@ -111,7 +117,9 @@ def test_another_lakes_catalog_is_refused(settings, tmp_path, with_lake):
 
 
 def test_files_that_are_not_there_are_refused(settings, tmp_path):
-    """The folder of the data is another, or a disk is not mounted: no new folder is begun; what was there counts again."""
+    """The folder of the data is another, or a disk is not mounted: no new folder is begun; what was
+    there counts again.
+    """
     data = settings.home / "lake" / "data"
     data.rename(tmp_path / "unmounted")
     for is_there in (False, True):
@@ -127,7 +135,9 @@ def test_files_that_are_not_there_are_refused(settings, tmp_path):
 
 
 def test_a_lake_of_an_earlier_release_gets_its_identity(settings):
-    """No identity beside the files and in the home: the next writer notes it, a reader changes nothing."""
+    """No identity beside the files and in the home: the next writer notes it, a reader changes
+    nothing.
+    """
     places = [settings.home / "lake" / NAME, settings.home / "lake" / "data" / NAME]
     noted = [json.loads(p.read_text()) for p in places]
     for torn in (None, "", "{", "[]"):
@@ -145,7 +155,9 @@ def test_a_lake_of_an_earlier_release_gets_its_identity(settings):
 
 
 def test_a_new_lake_beside_an_old_one(settings, tmp_path):
-    """Another home with files of its own is a lake of its own; over the old one's files it is refused."""
+    """Another home with files of its own is a lake of its own; over the old one's files it is
+    refused.
+    """
     old = settings.home / "lake" / "data"
     with pytest.raises(CatalogMissing, match="holds 1 Parquet file of the lake"):
         Lake.open(Settings(home=tmp_path / "new", catalog="", data=f"{old}/"))
@@ -162,10 +174,15 @@ def test_to_begin_anew_the_folder_goes(settings):
 
 
 def test_upkeep_of_an_older_catalog_keeps_newer_files(settings, tmp_path, monkeypatch):
-    """The catalog of before, put back, has not written what came after it: a day later upkeep still leaves it alone."""
+    """The catalog of before, put back, has not written what came after it: a day later upkeep still
+    leaves it alone.
+    """
     monkeypatch.setattr(lake, "_GRACE", timedelta(0))
     older = tmp_path / "older.sqlite"
-    with closing(sqlite3.connect(catalog(settings))) as source, closing(sqlite3.connect(older)) as target:
+    with (
+        closing(sqlite3.connect(catalog(settings))) as source,
+        closing(sqlite3.connect(older)) as target,
+    ):
         source.backup(target)
     fill(settings)
     remove(catalog(settings))

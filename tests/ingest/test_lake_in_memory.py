@@ -1,4 +1,6 @@
-"""A lake in memory gives the same tables of core whatever it held before, and runs no statement twice for nothing."""
+"""A lake in memory gives the same tables of core whatever it held before, and runs no statement
+twice for nothing.
+"""
 
 from datetime import UTC, datetime
 
@@ -19,8 +21,13 @@ def raw() -> dict:
 
 
 def test_what_was_there_before_changes_nothing(raw):
-    """All, then nothing, then the sessions' half, then all again: each as in a lake that was empty."""
-    half = {name: rows.head(rows.height // 2) if name == "sessions" else rows for name, rows in raw.items()}
+    """All, then nothing, then the sessions' half, then all again: each as in a lake that was
+    empty.
+    """
+    half = {
+        name: rows.head(rows.height // 2) if name == "sessions" else rows
+        for name, rows in raw.items()
+    }
     with MemoryLake() as used:
         for held in (raw, {}, half, raw):
             used.land(held)
@@ -37,9 +44,13 @@ def test_a_statement_is_run_again_once_a_table_that_it_names_has_changed():
     with MemoryLake() as lake:
         assert lake.compute(["clinics"], options=OPTIONS)["clinics"].is_empty()
         lake.append("clinics", _rows("clinics", clinics))
-        assert lake.compute(["clinics"], options=OPTIONS)["clinics"]["clinic_id"].to_list() == ["C1"]
+        assert lake.compute(["clinics"], options=OPTIONS)["clinics"]["clinic_id"].to_list() == [
+            "C1"
+        ]
 
 
 def _rows(name: str, data: dict):
     topic = f"floe.{name}.v1"
-    return decoded([(topic, b"k", encode(topic, data, id="e", source="/t", time=LANDED))], LANDED)[0][name]
+    return decoded([(topic, b"k", encode(topic, data, id="e", source="/t", time=LANDED))], LANDED)[
+        0
+    ][name]

@@ -1,7 +1,7 @@
 """What one statement may take: time, memory and disk, in whatever part of DuckDB it is spent.
 
-Here: the limits of `Lake.answer`. Not here: what a statement may name (test_lake_reading.py), how the verb
-ends (tests/faults/test_sql_ends.py).
+Here: the limits of `Lake.answer`. Not here: what a statement may name (test_lake_reading.py), how
+the verb ends (tests/faults/test_sql_ends.py).
 """
 
 import time
@@ -43,9 +43,13 @@ def limited(home):
     ],
 )
 def test_time(limited, statement):
-    """A statement without end is interrupted when its time is over, with what to do; or its memory is over first."""
+    """A statement without end is interrupted when its time is over, with what to do; or its memory
+    is over first.
+    """
     began = time.monotonic()
-    with pytest.raises(UsageError, match=r"found a statement that (runs for more than 0.5 s|needs more than)"):
+    with pytest.raises(
+        UsageError, match=r"found a statement that (runs for more than 0.5 s|needs more than)"
+    ):
         limited(statement, sql_time_s=0.5)
     assert time.monotonic() - began < 15
 
@@ -63,8 +67,12 @@ def test_time(limited, statement):
     ],
 )
 def test_memory(limited, statement):
-    """What DuckDB counts of its memory and what it does not count both end: the peak stays near the limit."""
-    with pytest.raises(UsageError, match=r"needs more than 0.2 GB of memory or 0.2 GB on disk.*FLOE_SQL_MEMORY_GB"):
+    """What DuckDB counts of its memory and what it does not count both end: the peak stays near the
+    limit.
+    """
+    with pytest.raises(
+        UsageError, match=r"needs more than 0.2 GB of memory or 0.2 GB on disk.*FLOE_SQL_MEMORY_GB"
+    ):
         limited(statement)
 
 

@@ -1,4 +1,6 @@
-"""A catalog in SQLite that is not what was written: named with what to do, by every opening and by `floe verify --deep`."""
+"""A catalog in SQLite that is not what was written: named with what to do, by every opening and by
+`floe verify --deep`.
+"""
 
 import sqlite3
 from contextlib import closing
@@ -22,7 +24,11 @@ def settings(tmp_path, with_lake) -> Settings:
     home.mkdir()
     settings = Settings(home=with_lake(home), catalog="", data="")
     with Lake.open(settings) as lake:
-        lake.write(lambda w: w.execute("INSERT INTO raw.ledger (rows, kafka_topic) SELECT range, 't' FROM range(9)"))
+        lake.write(
+            lambda w: w.execute(
+                "INSERT INTO raw.ledger (rows, kafka_topic) SELECT range, 't' FROM range(9)"
+            )
+        )
     with closing(sqlite3.connect(catalog_of(settings))) as catalog:
         catalog.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return settings
@@ -35,7 +41,9 @@ def catalog_of(settings) -> Path:
 def overwrite_page_of(table: str):
     def overwrite(path: Path) -> None:
         with closing(sqlite3.connect(path)) as catalog:
-            (page,) = catalog.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchone()
+            (page,) = catalog.execute(
+                "SELECT rootpage FROM sqlite_master WHERE name = ?", [table]
+            ).fetchone()
         with path.open("r+b") as file:
             file.seek((page - 1) * PAGE)
             file.write(b"\xa5" * PAGE)
@@ -75,7 +83,9 @@ def test_a_damaged_catalog_is_found_whether_a_query_meets_it_or_not(settings, ha
 @pytest.mark.parametrize("harm", [harm for harm in HARM if "no query" not in harm])
 @pytest.mark.parametrize("is_read_only", [True, False], ids=["to read", "to write"])
 def test_who_meets_it_is_told_what_to_do(settings, harm, is_read_only):
-    """Exit code 1 and the remedy, never wrong usage or a word of SQLite's alone; nothing is made in its place."""
+    """Exit code 1 and the remedy, never wrong usage or a word of SQLite's alone; nothing is made in
+    its place.
+    """
     HARM[harm](catalog_of(settings))
     before = catalog_of(settings).read_bytes()
     with (

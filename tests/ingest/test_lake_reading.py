@@ -1,4 +1,5 @@
-"""What a statement may name: every way to what is not the lake is refused, however it is wrapped, and all reading answered.
+"""What a statement may name: every way to what is not the lake is refused, however it is wrapped,
+and all reading answered.
 
 Here: `Lake.answer` on an empty lake, with files beside it that nobody must read. Not here: the verb
 (tests/fault_files/test_sql.py), limits (test_lake_limits.py).
@@ -49,12 +50,16 @@ def answered(home):
 
     def ask(statement: str) -> list[tuple]:
         beside = str(home.parent / "other")
-        statement = statement.replace("<CATALOG>", str(home / "lake" / "catalog.sqlite")).replace("<OTHER>", beside)
+        statement = statement.replace("<CATALOG>", str(home / "lake" / "catalog.sqlite")).replace(
+            "<OTHER>", beside
+        )
         statement = statement.replace("<DATA>", str(home / "lake" / "data"))
         with lake.answer(statement) as (_, rows):
             return list(rows)
 
-    with Lake.open(Settings(home=home, kafka_bootstrap="", catalog="", data=""), read_only=True) as lake:
+    with Lake.open(
+        Settings(home=home, kafka_bootstrap="", catalog="", data=""), read_only=True
+    ) as lake:
         yield ask
 
 
@@ -290,9 +295,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("kind", "statement"), [(k, s) for k, all_ in REFUSED.items() for s in all_])
+@pytest.mark.parametrize(
+    ("kind", "statement"), [(k, s) for k, all_ in REFUSED.items() for s in all_]
+)
 def test_refused(answered, home, kind, statement):
-    """Each with one sentence, and afterwards the home and what lies beside it are as they were, to the byte."""
+    """Each with one sentence, and afterwards the home and what lies beside it are as they were, to
+    the byte.
+    """
     before = _files(home.parent)
     with pytest.raises(UsageError) as refused:
         answered(statement)
@@ -306,8 +315,14 @@ def test_refused(answered, home, kind, statement):
         ("SELECT coutn(*) FROM raw.ledger", 'found coutn (Did you mean "count"?)'),
         ("SELECT getenv('HOME')", "found getenv, expected"),
         ("SELECT raw.sum(1)", "found sum, expected"),
-        ("FROM ledger", 'found ledger, which does not exist in the lake (Did you mean "raw.ledger"?)'),
-        ("FROM raw.legder", 'found raw.legder, which does not exist in the lake (Did you mean "ledger"?)'),
+        (
+            "FROM ledger",
+            'found ledger, which does not exist in the lake (Did you mean "raw.ledger"?)',
+        ),
+        (
+            "FROM raw.legder",
+            'found raw.legder, which does not exist in the lake (Did you mean "ledger"?)',
+        ),
         ("FROM raw.\u212aedger", "found raw.\u212aedger, which does not exist"),  # a Kelvin sign
         ("EXPLAIN PIVOT (SELECT 1 AS a) ON a", "found a PIVOT that does not name its values"),
         ("PRAGMA table_info('raw.ledger')", "found PRAGMA, expected a statement that reads"),
@@ -392,22 +407,30 @@ def test_every_table_and_view(answered, name):
 
 
 def _told_statements() -> list[str]:
-    texts = [file.read_text("utf-8") for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
+    texts = [
+        file.read_text("utf-8") for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    ]
     texts.append((ROOT / "ingest" / "lake_errors.py").read_text("utf-8"))
-    shell = [found[2] for text in texts for found in re.finditer(r"""floe sql (["'])(.*?)\1""", text, re.DOTALL)]
+    shell = [
+        found[2]
+        for text in texts
+        for found in re.finditer(r"""floe sql (["'])(.*?)\1""", text, re.DOTALL)
+    ]
     python = [found for text in texts for found in re.findall(r"""\.sql\("(.*?)"\)""", text)]
     return [statement for statement in shell + python if "…" not in statement]
 
 
 def test_every_statement_of_the_readme_and_docs(answered):
-    """What people are told to ask is answered, with a word in backquotes or capitals (QUERY) left out."""
+    """What people are told to ask is answered, with a word in backquotes or capitals (QUERY) left
+    out.
+    """
     statements = _told_statements()
     assert len(statements) >= 3
     for statement in statements:
         answered(statement)
 
 
-# --- wrapped -----------------------------------------------------------------------------------------------------
+# --- wrapped ------------------------------------------------------------------------------------
 
 # of what one may read, and the same place with what one must not
 HARMLESS = "range(1)"
@@ -447,8 +470,13 @@ WRAPPERS = [
 def _odd_case(text: str, bits: int) -> str:
     """Every second letter or so in the other case, but in quotes, where case is meaning."""
     parts = re.split(r"""('[^']*'|"[^"]*")""", text)
-    swapped = ("".join(c.swapcase() if bits >> (k % 24) & 1 else c for k, c in enumerate(part)) for part in parts)
-    return "".join(part if k % 2 else swap for k, (part, swap) in enumerate(zip(parts, swapped, strict=True)))
+    swapped = (
+        "".join(c.swapcase() if bits >> (k % 24) & 1 else c for k, c in enumerate(part))
+        for part in parts
+    )
+    return "".join(
+        part if k % 2 else swap for k, (part, swap) in enumerate(zip(parts, swapped, strict=True))
+    )
 
 
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -461,7 +489,9 @@ def _odd_case(text: str, bits: int) -> str:
     ),
 )
 def test_wrapped(answered, forbidden, wrappers, bits, beginning):
-    """Whatever a call is wrapped in, the same wrapping of an open one is answered and of a closed one is refused."""
+    """Whatever a call is wrapped in, the same wrapping of an open one is answered and of a closed
+    one is refused.
+    """
 
     def wrapped(core: str) -> str:
         for wrapper in wrappers:
@@ -473,13 +503,18 @@ def test_wrapped(answered, forbidden, wrappers, bits, beginning):
         answered(wrapped(forbidden))
 
 
-# --- the list ----------------------------------------------------------------------------------------------------
+# --- the list -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def functions() -> dict[str, set[str]]:
-    """All functions of the pinned DuckDB with the extensions of every lake, by whether they make tables."""
-    kinds = {"calls": ("scalar", "aggregate", "macro"), "tables": ("table", "table_macro", "pragma")}
+    """All functions of the pinned DuckDB with the extensions of every lake, by whether they make
+    tables.
+    """
+    kinds = {
+        "calls": ("scalar", "aggregate", "macro"),
+        "tables": ("table", "table_macro", "pragma"),
+    }
     with closing(duckdb.connect()) as connection:
         for name in ("ducklake", "sqlite_scanner", "postgres_scanner", "httpfs"):
             for folder in find_spec(f"duckdb_extension_{name}").submodule_search_locations:
@@ -506,7 +541,9 @@ def test_every_function_of_duckdb_is_judged(functions):
 def test_open_views_tell_no_path(answered, home):
     """None of DuckDB's own views or tables that are open shows where a file lies."""
     views = [f"{schema}.{name}" for schema, names in OPEN_VIEWS.items() for name in names]
-    tables = [f"{name}()" for name in OPEN_TABLE_FUNCTIONS if name.startswith(("duckdb_", "pragma_"))]
+    tables = [
+        f"{name}()" for name in OPEN_TABLE_FUNCTIONS if name.startswith(("duckdb_", "pragma_"))
+    ]
     for name in (*views, *tables, "lake.snapshots()", "lake.table_info()"):
         if name != "duckdb_functions()":
             assert str(home) not in str(answered(f"FROM {name}")), name

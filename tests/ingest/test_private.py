@@ -1,4 +1,6 @@
-"""A home is its owner's alone, whatever the umask; an open one is closed, and how open it was is said."""
+"""A home is its owner's alone, whatever the umask; an open one is closed, and how open it was is
+said.
+"""
 
 import os
 import stat
@@ -48,7 +50,9 @@ def test_what_a_verb_makes_is_its_users_alone(tmp_path, umask):
 
 
 def test_doctor_says_how_many_were_open_and_mends_them(tmp_path):
-    """5 of 6 are open: the folder and what is in it but one file; afterwards none is, and doctor says that too."""
+    """5 of 6 are open: the folder and what is in it but one file; afterwards none is, and doctor
+    says that too.
+    """
     home = tmp_path / "home"
     (home / "lake").mkdir(parents=True)
     for name, mode in (("catalog.sqlite", 0o644), ("data.parquet", 0o666), ("closed", 0o600)):
@@ -57,8 +61,12 @@ def test_doctor_says_how_many_were_open_and_mends_them(tmp_path):
     (home / "lake" / "tool").touch(mode=0o755)
     home.chmod(0o755)
     (home / "lake").chmod(0o755)
-    first, second = (next(f for f in examine(settings_of(home)) if f.name == "privacy") for _ in range(2))
-    assert first.found.startswith("5 of them were open to other users of this machine and are mended: 6 files")
+    first, second = (
+        next(f for f in examine(settings_of(home)) if f.name == "privacy") for _ in range(2)
+    )
+    assert first.found.startswith(
+        "5 of them were open to other users of this machine and are mended: 6 files"
+    )
     assert first.remedy is None
     assert open_paths(home) == []
     assert stat.S_IMODE((home / "lake" / "tool").stat().st_mode) == 0o700
@@ -66,7 +74,9 @@ def test_doctor_says_how_many_were_open_and_mends_them(tmp_path):
 
 
 def test_doctor_says_that_the_keys_lie_beside_what_they_lock(tmp_path):
-    """With a SQLite catalog and files on this machine; without encryption there is nothing locked."""
+    """With a SQLite catalog and files on this machine; without encryption there is nothing
+    locked.
+    """
     found = {f.name: f for f in examine(settings_of(tmp_path))}
     assert "the keys lie in" in found["keys"].found
     assert not found["keys"].is_needed
@@ -92,13 +102,17 @@ def test_the_lakes_places_elsewhere_are_closed_too(tmp_path):
     data.mkdir(mode=0o755)
     (data / "rows.parquet").touch(mode=0o644)
     catalog.touch(mode=0o644)
-    found = close_to_others(settings_of(tmp_path / "home", data=str(data), catalog=f"sqlite:{catalog}"))
+    found = close_to_others(
+        settings_of(tmp_path / "home", data=str(data), catalog=f"sqlite:{catalog}")
+    )
     assert found == Openness(looked_at=3, n_open=3)
     assert not [p for p in (data, data / "rows.parquet", catalog) if p.stat().st_mode & 0o077]
 
 
 def test_a_folder_of_other_things_is_left_and_said(tmp_path, monkeypatch):
-    """Where FLOE_HOME is the user's own home folder, Floe takes nothing from anybody, and doctor asks for another."""
+    """Where FLOE_HOME is the user's own home folder, Floe takes nothing from anybody, and doctor
+    asks for another.
+    """
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "letter").touch(mode=0o644)
     tmp_path.chmod(0o755)
@@ -109,7 +123,8 @@ def test_a_folder_of_other_things_is_left_and_said(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("mode", "of_folder", "of_file"), [(0o755, 0o755, 0o644), (0o750, 0o750, 0o640), (0o700,) * 2 + (0o600,)]
+    ("mode", "of_folder", "of_file"),
+    [(0o755, 0o755, 0o644), (0o750, 0o750, 0o640), (0o700,) * 2 + (0o600,)],
 )
 def test_a_cache_is_as_open_as_its_folder(tmp_path, mode, of_folder, of_file):
     """Downloads hold no secret: who may read the cache's folder may read them."""

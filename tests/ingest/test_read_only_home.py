@@ -1,6 +1,7 @@
 """A home that can't be written: read as any other, and said to be so by what would write.
 
-Here: a real read-only mount in a mount namespace of its own. Not here: a disk that is full (test_lake.py).
+Here: a real read-only mount in a mount namespace of its own. Not here: a disk that is full
+(test_lake.py).
 """
 
 import os
@@ -22,24 +23,38 @@ def _in_namespace(home: Path, mount: Path, *command: str) -> subprocess.Complete
     """Runs a command that sees `home` at `mount`, read-only; nobody else sees the mount."""
     mount.mkdir(exist_ok=True)
     words = ["unshare", "--mount", "sh", "-c", _MOUNTED, "sh", str(home), str(mount), *command]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLOE_", "DAGSTER_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FLOE_", "DAGSTER_"))
+    }
     environment = kept | {"FLOE_HOME": str(mount), "FLOE_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
-    return subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        words, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _can_mount(tmp_path_factory):
     folder = tmp_path_factory.mktemp("try")
     if not shutil.which("unshare") or _in_namespace(folder, folder / "mount", "true").returncode:
-        pytest.skip("no file system can be mounted read-only here (needs unshare, and the right to mount)")
+        pytest.skip(
+            "no file system can be mounted read-only here (needs unshare, and the right to mount)"
+        )
 
 
 @pytest.fixture
 def home(tmp_path, with_lake) -> Path:
     home = with_lake(tmp_path / "home")
     with Lake.open(Settings(home=home, kafka_bootstrap="", catalog="", data="")) as lake:
-        lake.write(lambda w: w.execute("INSERT INTO raw.ledger (kafka_topic, rows) VALUES ('t', 7)"))
-        lake.write(lambda w: w.execute("INSERT INTO raw.ledger (kafka_topic, rows) SELECT 't', 1 FROM range(50)"))
+        lake.write(
+            lambda w: w.execute("INSERT INTO raw.ledger (kafka_topic, rows) VALUES ('t', 7)")
+        )
+        lake.write(
+            lambda w: w.execute(
+                "INSERT INTO raw.ledger (kafka_topic, rows) SELECT 't', 1 FROM range(50)"
+            )
+        )
     return home
 
 
@@ -50,11 +65,15 @@ def _without_logs(home: Path) -> Path:
 
 
 def _floe(home: Path, tmp_path: Path, *words: str) -> subprocess.CompletedProcess:
-    return _in_namespace(home, tmp_path / "mount", sys.executable, "-m", "orchestration.cli", *words)
+    return _in_namespace(
+        home, tmp_path / "mount", sys.executable, "-m", "orchestration.cli", *words
+    )
 
 
 def test_it_is_read(home, tmp_path):
-    """sql (rows of a file and of the catalog), status, verify and backup answer, with no log beside the catalog."""
+    """sql (rows of a file and of the catalog), status, verify and backup answer, with no log beside
+    the catalog.
+    """
     _without_logs(home)
     asked = _floe(home, tmp_path, "sql", "SELECT sum(rows) AS n FROM raw.ledger", "--format", "csv")
     assert (asked.returncode, asked.stdout.split()) == (0, ["n", "57"]), asked.stderr
@@ -66,11 +85,16 @@ def test_it_is_read(home, tmp_path):
 
 
 def test_it_is_read_beside_a_writer_elsewhere(home, tmp_path):
-    """Where somebody writes the same home by another way (dashboards in a container with a read-only mount), what is read
-    is as of now."""
+    """Where somebody writes the same home by another way (dashboards in a container with a
+    read-only mount), what is read is as of now.
+    """
     with Lake.open(Settings(home=home, kafka_bootstrap="", catalog="", data="")) as lake:
-        lake.write(lambda w: w.execute("INSERT INTO raw.ledger (kafka_topic, rows) VALUES ('t', 100)"))
-        asked = _floe(home, tmp_path, "sql", "SELECT sum(rows) AS n FROM raw.ledger", "--format", "csv")
+        lake.write(
+            lambda w: w.execute("INSERT INTO raw.ledger (kafka_topic, rows) VALUES ('t', 100)")
+        )
+        asked = _floe(
+            home, tmp_path, "sql", "SELECT sum(rows) AS n FROM raw.ledger", "--format", "csv"
+        )
     assert (asked.returncode, asked.stdout.split()) == (0, ["n", "157"]), asked.stderr
 
 
@@ -85,7 +109,9 @@ def test_what_would_write_says_that_it_is_read_only(home, tmp_path, verb):
 
 
 def test_a_copy_of_the_catalog_is_not_read_on_when_the_catalog_changes(home, tmp_path):
-    """The passing copy is exact until somebody writes; from then on nothing old is answered. It goes with its lake."""
+    """The passing copy is exact until somebody writes; from then on nothing old is answered. It
+    goes with its lake.
+    """
     _without_logs(home)
     script = (
         "import os\nfrom ingest import read_only_home as r\nfrom pathlib import Path\n"

@@ -18,7 +18,9 @@ ATTRIBUTES = slice(21, 23)
 
 
 def batch(records, *, compression=0, base=0, last=None):
-    """The bytes of one batch of (offset delta, key, value); `last`: its last offset delta, if compacted away."""
+    """The bytes of one batch of (offset delta, key, value); `last`: its last offset delta, if
+    compacted away.
+    """
     builder = DefaultRecordBatchBuilder(
         magic=2,
         compression_type=compression,
@@ -29,7 +31,9 @@ def batch(records, *, compression=0, base=0, last=None):
         batch_size=2**20,
     )
     for delta, key, value in records:
-        assert builder.append(delta, timestamp=1_700_000_000_000 + delta, key=key, value=value, headers=[("h", b"x")])
+        assert builder.append(
+            delta, timestamp=1_700_000_000_000 + delta, key=key, value=value, headers=[("h", b"x")]
+        )
     raw = bytearray(builder.build())
     raw[0:8] = struct.pack(">q", base)
     return changed(raw, slice(23, 27), struct.pack(">i", records[-1][0] if last is None else last))
@@ -69,11 +73,15 @@ maybe_bytes = st.none() | st.binary(max_size=300)
     st.data(),
 )
 def test_any_batches_are_read_as_the_library_reads_them_from_any_position(batches, data):
-    """Keys, values, nulls, gaps, compression: the same records; what lies before the position is left out."""
+    """Keys, values, nulls, gaps, compression: the same records; what lies before the position is
+    left out.
+    """
     raw, base = b"", 0
     for records, compression, gap in batches:
         base += gap
-        raw += batch([(i, *record) for i, record in enumerate(records)], compression=compression, base=base)
+        raw += batch(
+            [(i, *record) for i, record in enumerate(records)], compression=compression, base=base
+        )
         base += len(records)
     position = data.draw(st.integers(0, base))
     found = take(raw, position=position)
@@ -89,18 +97,27 @@ def test_records_that_were_compacted_away_move_the_position():
 
 
 def test_batches_are_handed_out_whole_until_there_are_enough():
-    """Of batches of 2, 2 and 2 records: asked for 3, two batches come; then the third; then nothing."""
+    """Of batches of 2, 2 and 2 records: asked for 3, two batches come; then the third; then
+    nothing.
+    """
     raw = b"".join(batch([(0, None, b"x"), (1, None, b"y")], base=base) for base in (0, 2, 4))
     reader = Reader(raw, position=0, decompressors=DECOMPRESSORS)
-    assert [(len(r.values), r.next_position) for r in (reader.take(3), reader.take(3))] == [(4, 4), (2, 6)]
+    assert [(len(r.values), r.next_position) for r in (reader.take(3), reader.take(3))] == [
+        (4, 4),
+        (2, 6),
+    ]
     assert reader.is_done
     assert reader.take(3).values == []
 
 
 @pytest.mark.parametrize("compression", [0, 1, 2, 3, 4])
 def test_batches_are_handed_out_until_their_unpacked_bytes_are_enough(compression):
-    """Three batches of one record of 100,000 bytes, however small they were fetched; asked for 150,000: two, then one."""
-    raw = b"".join(batch([(0, None, bytes(100_000))], base=base, compression=compression) for base in range(3))
+    """Three batches of one record of 100,000 bytes, however small they were fetched; asked for
+    150,000: two, then one.
+    """
+    raw = b"".join(
+        batch([(0, None, bytes(100_000))], base=base, compression=compression) for base in range(3)
+    )
     reader = Reader(raw, position=0, decompressors=DECOMPRESSORS)
     taken = [reader.take(10**6, max_bytes=150_000) for _ in range(2)]
     assert [(len(r.values), r.next_position) for r in taken] == [(2, 2), (1, 3)]
@@ -114,7 +131,9 @@ def test_memory_that_is_short_is_not_the_batch_s_fault():
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        Reader(batch([(0, None, bytes(1000))], compression=1), position=0, decompressors={1: short}).take(1)
+        Reader(
+            batch([(0, None, bytes(1000))], compression=1), position=0, decompressors={1: short}
+        ).take(1)
 
 
 def test_batch_that_the_broker_cut_off_is_left_for_the_next_read():
@@ -130,18 +149,35 @@ SAID = {
         lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", UNKNOWN)),
         "codec 6, which there is not",
     ),
-    "gzip, but it is not": (lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 1)), "compressed with gzip"),
-    "snappy, but it is not": (lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 2)), "compressed with snappy"),
-    "LZ4, but it is not": (lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 3)), "compressed with LZ4"),
-    "zstd, but it is not": (lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 4)), "compressed with zstd"),
+    "gzip, but it is not": (
+        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 1)),
+        "compressed with gzip",
+    ),
+    "snappy, but it is not": (
+        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 2)),
+        "compressed with snappy",
+    ),
+    "LZ4, but it is not": (
+        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 3)),
+        "compressed with LZ4",
+    ),
+    "zstd, but it is not": (
+        lambda raw: changed(raw, ATTRIBUTES, struct.pack(">h", 4)),
+        "compressed with zstd",
+    ),
     "a wrong checksum": (lambda raw: raw[:-3] + b"???", "checksum is wrong"),
-    "a record's length that leads nowhere": (lambda raw: changed(raw, slice(61, 62), b"\x7f"), "batch of 2 records"),
+    "a record's length that leads nowhere": (
+        lambda raw: changed(raw, slice(61, 62), b"\x7f"),
+        "batch of 2 records",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", SAID)
 def test_of_a_batch_that_cannot_be_read_each_record_is_named(case):
-    """Two records stand at 5 and 6: each is one, saying why; the first has the batch's bytes; neighbours are read."""
+    """Two records stand at 5 and 6: each is one, saying why; the first has the batch's bytes;
+    neighbours are read.
+    """
     damage, sentence = SAID[case]
     bad = damage(batch([(0, b"k", b"one"), (1, b"k", b"two")], base=5))
     raw = batch([(0, None, b"before")], base=4) + bad + batch([(0, None, b"after")], base=7)
@@ -156,17 +192,29 @@ def test_of_a_batch_that_cannot_be_read_each_record_is_named(case):
 
 @pytest.mark.parametrize(("said", "named"), [(9, [5, 6]), (1, [5]), (-3, [5]), (2**31 - 1, [5, 6])])
 def test_a_batch_that_says_it_holds_other_than_it_does_is_not_read(said, named):
-    """2 records that say to be 9, 1, -3, two thousand million: never more than there are positions, never none."""
-    found = take(changed(batch([(0, b"k", b"one"), (1, b"k", b"two")], base=5), slice(57, 61), struct.pack(">i", said)))
+    """2 records that say to be 9, 1, -3, two thousand million: never more than there are positions,
+    never none.
+    """
+    found = take(
+        changed(
+            batch([(0, b"k", b"one"), (1, b"k", b"two")], base=5),
+            slice(57, 61),
+            struct.pack(">i", said),
+        )
+    )
     assert (list(found.unread), found.next_position) == (named, 7)
 
 
 @pytest.mark.parametrize("compression", [1, 2, 3, 4])
 def test_a_compressed_batch_that_was_cut_within_is_named(compression):
-    """Its last bytes are gone and its checksum is right: none of its 20 events is read as another or left out."""
+    """Its last bytes are gone and its checksum is right: none of its 20 events is read as another
+    or left out.
+    """
     whole = batch([(k, b"k", b"event %d" % k * 50) for k in range(20)], compression=compression)
     for cut in (1, 10, len(whole) // 2):
-        short = changed(bytearray(whole[:-cut]), slice(8, 12), struct.pack(">i", len(whole) - cut - 12))
+        short = changed(
+            bytearray(whole[:-cut]), slice(8, 12), struct.pack(">i", len(whole) - cut - 12)
+        )
         found = take(short)
         assert (list(found.unread), found.next_position) == (list(range(20)), 20)
 
@@ -191,9 +239,13 @@ def recall(raw, of):
 
 
 @pytest.mark.parametrize("compression", [0, 1, 3, 4])
-@pytest.mark.parametrize(("attributes", "key"), [(0, b"key"), (0x08, b"key"), (0x10, None), (0x20, b"\0\0\0\1")])
+@pytest.mark.parametrize(
+    ("attributes", "key"), [(0, b"key"), (0x08, b"key"), (0x10, None), (0x20, b"\0\0\0\1")]
+)
 def test_the_last_record_is_remembered_and_known_again(compression, attributes, key):
-    """In any compression; with Kafka's times or the producers'; a transaction's; a marker (which is passed over)."""
+    """In any compression; with Kafka's times or the producers'; a transaction's; a marker (which is
+    passed over).
+    """
     codec_of = 0 if attributes == 0x20 else compression
     raw = batch([(k, key, value) for k, _, value in RECORDS], compression=codec_of, base=90)
     raw = changed(raw, ATTRIBUTES, struct.pack(">h", codec_of | attributes))
@@ -227,7 +279,9 @@ def test_the_same_record_written_at_another_time_is_not_the_same():
 
 
 def test_compaction_around_it_leaves_a_record_the_same():
-    """Its neighbours are gone, its batch was written anew with other deltas; where it is gone itself there is nothing."""
+    """Its neighbours are gone, its batch was written anew with other deltas; where it is gone
+    itself there is nothing.
+    """
     last = remembered(batch(RECORDS, base=90))
     assert recall(batch([RECORDS[4], RECORDS[9]], base=90, compression=3), last) == last
     assert recall(batch([RECORDS[4], RECORDS[7]], base=90, last=9), last) is None
@@ -236,8 +290,9 @@ def test_compaction_around_it_leaves_a_record_the_same():
 
 
 def test_batch_that_cannot_be_read_is_remembered_as_a_whole():
-    """Known again by all of its bytes, also by a release that can read it; a readable one that can't be read any more is
-    gone."""
+    """Known again by all of its bytes, also by a release that can read it; a readable one that
+    can't be read any more is gone.
+    """
     whole = batch(RECORDS)
     bad = changed(whole, ATTRIBUTES, struct.pack(">h", UNKNOWN))
     last = remembered(bad)

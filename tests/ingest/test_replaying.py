@@ -1,6 +1,7 @@
 """Rejects looked at again: what can be read by now, and as what it is sent.
 
-Here: batches that could not be read. Not here: the verb, headers, alerts (tests/orchestration/test_rejects.py).
+Here: batches that could not be read. Not here: the verb, headers, alerts
+(tests/orchestration/test_rejects.py).
 """
 
 from datetime import UTC, datetime
@@ -20,7 +21,13 @@ SNAPPY = 2
 
 
 def incident(number: int) -> bytes:
-    data = {"incident_id": f"i{number}", "clinic_id": "c", "occurred_at": NOW, "subject_kind": "none", "kind": "door"}
+    data = {
+        "incident_id": f"i{number}",
+        "clinic_id": "c",
+        "occurred_at": NOW,
+        "subject_kind": "none",
+        "kind": "door",
+    }
     return encode(TOPIC, data, id=str(number), source="/test", time=NOW)
 
 
@@ -36,7 +43,9 @@ def fetched(values: list[bytes]) -> bytes:
         batch_size=2**20,
     )
     for k, value in enumerate(values):
-        assert builder.append(k, timestamp=1_700_000_000_000, key=b"c", value=value, headers=[("trace", b"%d" % k)])
+        assert builder.append(
+            k, timestamp=1_700_000_000_000, key=b"c", value=value, headers=[("trace", b"%d" % k)]
+        )
     return bytes(builder.build())
 
 
@@ -48,15 +57,18 @@ def rejects_of(raw: bytes, decompressors):
 
 
 def test_a_batch_that_can_be_read_by_now_is_sent_record_by_record():
-    """20 events whose codec was not there: 20 rejects. By now it is: 19 are sent as they were written, with their
-    headers; the one that is broken stays, for its own reason."""
+    """20 events whose codec was not there: 20 rejects. By now it is: 19 are sent as they were
+    written, with their headers; the one that is broken stays, for its own reason.
+    """
     values = [*(incident(k) for k in range(19)), b"junk"]
     rejects = rejects_of(fetched(values), {})
     assert rejects["reason"].to_list() == ["unreadable_batch"] * 20
     assert "compressed with snappy" in rejects["detail"][0]
     readable, left = replaying.sorted_out(rejects, now=NOW)
     sent = sorted(replaying.records(readable), key=lambda record: record[3])
-    assert sorted(sent) == sorted((TOPIC, b"c", incident(k), [("trace", b"%d" % k)]) for k in range(19))
+    assert sorted(sent) == sorted(
+        (TOPIC, b"c", incident(k), [("trace", b"%d" % k)]) for k in range(19)
+    )
     assert readable["kafka_offset"].to_list() == list(range(19))
     assert left.select("kafka_offset", "reason", "value").rows() == [(19, "not_json", b"junk")]
 
@@ -67,8 +79,13 @@ def test_two_batches_one_of_which_still_cannot_be_read():
     shifted = (2).to_bytes(8, "big") + fetched([incident(k) for k in (2, 3, 4)])[8:]
     rejects = rejects_of(damaged + shifted, {})
     readable, left = replaying.sorted_out(rejects, now=NOW)
-    assert [value for _, _, value, _ in replaying.records(readable)] == [incident(k) for k in (2, 3, 4)]
-    assert left.select("kafka_offset", "reason").rows() == [(0, "unreadable_batch"), (1, "unreadable_batch")]
+    assert [value for _, _, value, _ in replaying.records(readable)] == [
+        incident(k) for k in (2, 3, 4)
+    ]
+    assert left.select("kafka_offset", "reason").rows() == [
+        (0, "unreadable_batch"),
+        (1, "unreadable_batch"),
+    ]
     assert headers.from_json(readable["headers"][0]) == [(b"trace", b"0")]
 
 

@@ -1,7 +1,7 @@
 """What landed before it was known, read again: the SQL on a real lake, type by type.
 
-Here: ingest/inspection.py's `raw_as_of` with transforms/records/reread.py. Not here: a whole lake of the release before
-(tests/orchestration/test_release_before.py).
+Here: ingest/inspection.py's `raw_as_of` with transforms/records/reread.py. Not here: a whole lake
+of the release before (tests/orchestration/test_release_before.py).
 """
 
 import json
@@ -38,7 +38,12 @@ def lake(tmp_path, with_lake):
 def read(lake, topic: str, row: dict, extra: dict | None, column: str):
     """The column as core's statements see it, of one row of `raw` with these unknown fields."""
     table = RAW_TABLES[topic]
-    whole = dict.fromkeys(table.names) | PLACE | row | {"extra": None if extra is None else json.dumps(extra)}
+    whole = (
+        dict.fromkeys(table.names)
+        | PLACE
+        | row
+        | {"extra": None if extra is None else json.dumps(extra)}
+    )
     frame = pl.DataFrame([whole], schema=table.polars_schema)
     lake.write(lambda writer: writer.replace(table, frame))
     query = raw_as_of(lake, lake.snapshot())
@@ -49,7 +54,13 @@ def read(lake, topic: str, row: dict, extra: dict | None, column: str):
     ("topic", "row", "extra", "column", "expected"),
     [
         ("patients", {}, {"study_id": "S"}, "study_id", "S"),
-        ("patients", {"study_id": "T"}, {"study_id": "S"}, "study_id", "T"),  # what was read then stands
+        (
+            "patients",
+            {"study_id": "T"},
+            {"study_id": "S"},
+            "study_id",
+            "T",
+        ),  # what was read then stands
         ("patients", {}, {"study_id": 7}, "study_id", None),  # not a text
         ("patients", {}, {"birth_year": 1970.0}, "birth_year", 1970),
         ("patients", {}, {"birth_year": 1500}, "birth_year", None),  # out of range
@@ -64,7 +75,13 @@ def read(lake, topic: str, row: dict, extra: dict | None, column: str):
             "recorded_at",
             datetime(2026, 2, 1, 9, tzinfo=UTC),
         ),
-        ("patients", {}, {"recorded_at": "2026-02-01T10:00:00"}, "recorded_at", None),  # without an offset
+        (
+            "patients",
+            {},
+            {"recorded_at": "2026-02-01T10:00:00"},
+            "recorded_at",
+            None,
+        ),  # without an offset
         ("sessions", {}, {"adverse_events_asked": True}, "adverse_events_asked", True),
         ("sessions", {}, {"adverse_events_asked": "yes"}, "adverse_events_asked", None),
         ("sessions", {}, {"duration_s": 180}, "duration_s", 180.0),
@@ -72,17 +89,49 @@ def read(lake, topic: str, row: dict, extra: dict | None, column: str):
         ("sessions", {}, {"stop_reason": "patient"}, "stop_reason", "patient"),
         ("sessions", {}, {"stop_reason": "boredom"}, "stop_reason", "other"),
         ("sessions", {}, {"stop_reason": "boredom"}, "stop_reason_raw", "boredom"),
-        ("sessions", {"stop_reason": "other", "stop_reason_raw": "patient"}, None, "stop_reason", "patient"),
-        ("sessions", {"stop_reason": "other", "stop_reason_raw": "patient"}, None, "stop_reason_raw", None),
-        ("sessions", {"stop_reason": "other", "stop_reason_raw": "boredom"}, None, "stop_reason_raw", "boredom"),
-        ("sessions", {"stop_reason": "operator"}, {"stop_reason": "patient"}, "stop_reason", "operator"),
-        ("patients", {"indication": "other"}, None, "indication", "other"),  # a list that has `other` itself
+        (
+            "sessions",
+            {"stop_reason": "other", "stop_reason_raw": "patient"},
+            None,
+            "stop_reason",
+            "patient",
+        ),
+        (
+            "sessions",
+            {"stop_reason": "other", "stop_reason_raw": "patient"},
+            None,
+            "stop_reason_raw",
+            None,
+        ),
+        (
+            "sessions",
+            {"stop_reason": "other", "stop_reason_raw": "boredom"},
+            None,
+            "stop_reason_raw",
+            "boredom",
+        ),
+        (
+            "sessions",
+            {"stop_reason": "operator"},
+            {"stop_reason": "patient"},
+            "stop_reason",
+            "operator",
+        ),
+        (
+            "patients",
+            {"indication": "other"},
+            None,
+            "indication",
+            "other",
+        ),  # a list that has `other` itself
         ("readings", {"metric": "other", "metric_raw": "heart_rate"}, None, "metric", "heart_rate"),
         ("readings", {"metric": "other", "metric_raw": "mood"}, None, "metric", "other"),
     ],
 )
 def test_as_if_it_had_arrived_today(lake, topic, row, extra, column, expected):
-    """A value in its list, a field from `extra` where type and range are the field's; all else as it landed."""
+    """A value in its list, a field from `extra` where type and range are the field's; all else as
+    it landed.
+    """
     assert read(lake, topic, row, extra, column) == expected
 
 
@@ -90,5 +139,8 @@ def test_every_table_can_be_read_so(lake):
     """Each raw table, with all of its columns, in their order and types."""
     query = raw_as_of(lake, lake.snapshot())
     for topic in TOPICS:
-        assert query(f'SELECT * FROM raw."{topic.name}"').columns == lake.table(f"raw.{topic.name}").columns
+        assert (
+            query(f'SELECT * FROM raw."{topic.name}"').columns
+            == lake.table(f"raw.{topic.name}").columns
+        )
         assert reread(topic.name).startswith("*")

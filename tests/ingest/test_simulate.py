@@ -1,6 +1,8 @@
-"""The simulator: same plan, same bytes; what it says of itself is what it sends; its effects are in the data.
+"""The simulator: same plan, same bytes; what it says of itself is what it sends; its effects are in
+the data.
 
-Here: ingest/simulate, its events read back by the real decoder. Not here: the way through Kafka and the lake.
+Here: ingest/simulate, its events read back by the real decoder. Not here: the way through Kafka and
+the lake.
 """
 
 import base64
@@ -36,7 +38,9 @@ FAULTY = Plan(
     overlapping_clinics=0,
     wrong_clock_share=0,
 )
-FAULTY_STARTS, FAULTY_ENDS = (datetime.fromtimestamp(at, UTC) for at in (FAULTY.starts_at, FAULTY.ends_at))
+FAULTY_STARTS, FAULTY_ENDS = (
+    datetime.fromtimestamp(at, UTC) for at in (FAULTY.starts_at, FAULTY.ends_at)
+)
 DAY_S = 86_400
 
 
@@ -63,7 +67,7 @@ def _core(sent, name):
     return merge_patients(current(name, sent.decoded[name].rows), status)
 
 
-# --- the same, and the whole contract -----------------------------------------------------------------
+# --- the same, and the whole contract -----------------------------------------------------------
 
 
 def test_the_same_plan_gives_the_same_bytes_and_another_seed_others():
@@ -71,21 +75,34 @@ def test_the_same_plan_gives_the_same_bytes_and_another_seed_others():
     plan = Plan(patients=12, days=60, seed=3, broken_share=0.05)
     first, again = list(simulate(plan)), list(simulate(plan))
     assert first == again
-    assert not {v for _, _, v in first if v} & {v for _, _, v in simulate(replace(plan, seed=4)) if v}
+    assert not {v for _, _, v in first if v} & {
+        v for _, _, v in simulate(replace(plan, seed=4)) if v
+    }
 
 
 def test_every_topic_of_the_contract_but_alerts_and_retractions_is_sent(sent):
-    """A demo shows everything: all topics, all kinds of metric and signal, every status of a session."""
+    """A demo shows everything: all topics, all kinds of metric and signal, every status of a
+    session.
+    """
     assert set(sent.decoded) == {t.name for t in TOPICS} - {"alerts", "retractions"}
     assert sent.decoded["readings"].rows["metric"].n_unique() == 10
     assert sent.decoded["telemetry"].rows["signal"].n_unique() == 3
-    assert set(sent.decoded["sessions"].rows["status"]) == {"delivered", "aborted", "missed", "cancelled"}
+    assert set(sent.decoded["sessions"].rows["status"]) == {
+        "delivered",
+        "aborted",
+        "missed",
+        "cancelled",
+    }
 
 
 def test_what_the_decoder_sets_aside_is_exactly_what_was_broken(sent):
-    """One by one: topic, key, bytes, reason code, field. Nothing else is rejected, so all other events are valid."""
+    """One by one: topic, key, bytes, reason code, field. Nothing else is rejected, so all other
+    events are valid.
+    """
     columns = ("kafka_topic", "key", "value", "reason", "field")
-    found = Counter(row for d in sent.decoded.values() for row in d.rejects.select(columns).iter_rows())
+    found = Counter(
+        row for d in sent.decoded.values() for row in d.rejects.select(columns).iter_rows()
+    )
     assert found == Counter((b.topic, b.key, b.value, b.reason, b.field) for b in sent.truth.broken)
     codes = {b.reason for b in sent.truth.broken}
     rare = {"bad_timezone", "too_deep", "same_id_in_batch", "too_long"}
@@ -94,7 +111,9 @@ def test_what_the_decoder_sets_aside_is_exactly_what_was_broken(sent):
 
 
 def test_a_record_is_keyed_as_the_contract_says(sent):
-    """Patient id, else device id, else the first id; a copy has its original's key, so it comes after it."""
+    """Patient id, else device id, else the first id; a copy has its original's key, so it comes
+    after it.
+    """
     for topic, key, value in sent.records:
         if value and b'-broken"' not in value:
             try:
@@ -104,11 +123,13 @@ def test_a_record_is_keyed_as_the_contract_says(sent):
             assert key == record_key(topic, event["data"])
 
 
-# --- the truth about itself ---------------------------------------------------------------------------
+# --- the truth about itself ---------------------------------------------------------------------
 
 
 def test_counts_of_events_and_copies_are_those_of_what_was_sent(sent):
-    """Distinct identities are the events; the same bytes again are duplicates; other bytes are conflicts."""
+    """Distinct identities are the events; the same bytes again are duplicates; other bytes are
+    conflicts.
+    """
     truth, spoilt = sent.truth, Counter((b.topic, b.key, b.value) for b in sent.truth.broken)
     events, duplicates, conflicting, first = Counter(), Counter(), Counter(), {}
     for topic, key, value in sent.records:
@@ -125,9 +146,9 @@ def test_counts_of_events_and_copies_are_those_of_what_was_sent(sent):
             conflicting[name] += 1
     assert (events, duplicates, conflicting) == (truth.events, truth.duplicates, truth.conflicts)
     assert truth.records == len(sent.records)
-    assert sum(v for d in (events, duplicates, conflicting) for v in d.values()) + len(truth.broken) == len(
-        sent.records
-    )
+    assert sum(v for d in (events, duplicates, conflicting) for v in d.values()) + len(
+        truth.broken
+    ) == len(sent.records)
 
 
 def test_conflicts_are_found_as_such(sent):
@@ -138,7 +159,9 @@ def test_conflicts_are_found_as_such(sent):
 
 
 def test_unknown_fields_and_values_are_counted(sent):
-    """A field that the contract does not know lands in `extra`, a value of a closed list as `other` beside `_raw`."""
+    """A field that the contract does not know lands in `extra`, a value of a closed list as `other`
+    beside `_raw`.
+    """
     extra = unknown = 0
     for name, decoded in sent.decoded.items():
         rows = decoded.rows.unique(("source", "event_id"))
@@ -150,7 +173,9 @@ def test_unknown_fields_and_values_are_counted(sent):
 
 
 def test_sessions_as_they_count_are_the_truth(sent):
-    """By clinic where it happened and status, after corrections, without entries in error, copies or conflicts."""
+    """By clinic where it happened and status, after corrections, without entries in error, copies
+    or conflicts.
+    """
     rows = _core(sent, "sessions").group_by("clinic_id", "status").len().rows()
     assert {(clinic, status): n for clinic, status, n in rows} == sent.truth.session_counts()
     revised = sent.decoded["sessions"].rows.filter(pl.col("revision") > 0)
@@ -160,7 +185,12 @@ def test_sessions_as_they_count_are_the_truth(sent):
 def test_adverse_events_as_they_count_are_the_truth(sent):
     """By clinic, term, grade and seriousness, after the last revision, without entries in error."""
     term = pl.coalesce("preferred_term", pl.col("term").str.to_lowercase())
-    rows = _core(sent, "adverse_events").group_by("clinic_id", term.alias("t"), "grade", "is_serious").len().rows()
+    rows = (
+        _core(sent, "adverse_events")
+        .group_by("clinic_id", term.alias("t"), "grade", "is_serious")
+        .len()
+        .rows()
+    )
     assert {row[:4]: row[4] for row in rows} == sent.truth.adverse_event_counts()
     raw = sent.decoded["adverse_events"].rows
     assert raw["revision"].max() >= 1
@@ -168,13 +198,19 @@ def test_adverse_events_as_they_count_are_the_truth(sent):
 
 
 def test_days_at_risk_follow_from_the_sessions_sent(sent):
-    """Each course from its first session to 30 days after its last, overlaps once, to the end of the day of death,
-    withdrawal or the last contact of who was lost, and to the hour of the cut.
+    """Each course from its first session to 30 days after its last, overlaps once, to the end of
+    the day of death, withdrawal or the last contact of who was lost, and to the hour of the cut.
 
-    Recomputed from the events, a second at a time being too many: by the ends of the courses of each patient.
+    Recomputed from the events, a second at a time being too many: by the ends of the courses of
+    each patient.
     """
-    zones = {row["clinic_id"]: row["timezone"] for row in _core(sent, "clinics").iter_rows(named=True)}
-    home = {row["patient_id"]: zones[row["clinic_id"]] for row in _core(sent, "patients").iter_rows(named=True)}
+    zones = {
+        row["clinic_id"]: row["timezone"] for row in _core(sent, "clinics").iter_rows(named=True)
+    }
+    home = {
+        row["patient_id"]: zones[row["clinic_id"]]
+        for row in _core(sent, "patients").iter_rows(named=True)
+    }
     cut = sent.truth.data_cutoff.replace(minute=0, second=0, microsecond=0)
 
     def end_of(day, patient):
@@ -206,7 +242,9 @@ def test_days_at_risk_follow_from_the_sessions_sent(sent):
 
 
 def _last_seen(sent, begun):
-    """Patient -> the newest moment of a record that somebody met the patient for, by the data cut."""
+    """Patient -> the newest moment of a record that somebody met the patient for, by the data
+    cut.
+    """
     moments = [begun.select("patient_id", at="started_at")]
     told = pl.col("outcome").ne_missing("fatal")
     for topic, column, is_contact in (
@@ -226,9 +264,15 @@ def _last_seen(sent, begun):
 
 
 def test_limits_exceeded_are_those_of_the_version_in_force(sent):
-    """Duration, the coldest cabin and oxygen, each session against the protocol's version at its start."""
+    """Duration, the coldest cabin and oxygen, each session against the protocol's version at its
+    start.
+    """
     versions = current("protocols", sent.decoded["protocols"].rows).select(
-        "protocol_id", "effective_from", "max_duration_s", limit_c="cabin_min_temp_c", limit_pct="room_min_oxygen_pct"
+        "protocol_id",
+        "effective_from",
+        "max_duration_s",
+        limit_c="cabin_min_temp_c",
+        limit_pct="room_min_oxygen_pct",
     )
     joined = (
         _core(sent, "sessions")
@@ -250,7 +294,9 @@ def test_limits_exceeded_are_those_of_the_version_in_force(sent):
 
 
 def test_steps_are_the_sum_of_the_samples_that_count(sent):
-    """Of two samples of one instant that in the later event (time, then id) counts; conflicts and copies do not."""
+    """Of two samples of one instant that in the later event (time, then id) counts; conflicts and
+    copies do not.
+    """
     rows = sent.decoded["readings"].rows.filter(pl.col("metric") == "step_count")
     counting = (
         rows.sort("kafka_offset")
@@ -264,16 +310,25 @@ def test_steps_are_the_sum_of_the_samples_that_count(sent):
 
 
 def test_the_cutoff_is_the_newest_time_of_an_event(sent):
-    """Over all topics, broken records apart; nothing happens, or is written down, after the plan's end."""
+    """Over all topics, broken records apart; nothing happens, or is written down, after the plan's
+    end.
+    """
     newest = max(d.rows["event_time"].max() for d in sent.decoded.values())
     assert newest == sent.truth.data_cutoff
     assert newest.timestamp() < FAULTY.ends_at
     for decoded in (d.rows for d in sent.decoded.values() if "recorded_at" in d.rows):
-        assert decoded["recorded_at"].drop_nulls().is_between(FAULTY_STARTS, FAULTY_ENDS, closed="left").all()
+        assert (
+            decoded["recorded_at"]
+            .drop_nulls()
+            .is_between(FAULTY_STARTS, FAULTY_ENDS, closed="left")
+            .all()
+        )
 
 
 def test_the_truth_is_printable_and_json(sent):
-    """`to_json` holds every broken record's bytes; `summary` names the seed and the clinics that differ."""
+    """`to_json` holds every broken record's bytes; `summary` names the seed and the clinics that
+    differ.
+    """
     told = orjson.loads(sent.truth.to_json())
     back = [b["value_base64"] and base64.b64decode(b["value_base64"]) for b in told["broken"]]
     assert back == [b.value for b in sent.truth.broken]
@@ -282,23 +337,33 @@ def test_the_truth_is_printable_and_json(sent):
     assert "clinic 3 has 8 times the burns" in sent.truth.summary()
 
 
-# --- order, faults and time ---------------------------------------------------------------------------
+# --- order, faults and time ---------------------------------------------------------------------
 
 
 def test_records_arrive_in_order_and_never_before_they_happened():
     """Arrival never falls and is at or after the event's time and `recorded_at`.
 
-    The late ones are those that arrive a day or more after they were written down, a series after its last sample.
+    The late ones are those that arrive a day or more after they were written down, a series after
+    its last sample.
     """
     simulation = simulate(
-        Plan(patients=25, days=80, late_share=0.1, duplicates_share=0, conflicts_share=0, broken_share=0)
+        Plan(
+            patients=25,
+            days=80,
+            late_share=0.1,
+            duplicates_share=0,
+            conflicts_share=0,
+            broken_share=0,
+        )
     )
     last, late, n = 0.0, 0, 0
     for at, _, _, value, _ in simulation.with_arrivals():
         event = orjson.loads(value)
         data = event["data"]
         written = datetime.fromisoformat(data.get("recorded_at") or event["time"]).timestamp()
-        end = datetime.fromisoformat(data["started_at"]).timestamp() if "values" in data else written
+        end = (
+            datetime.fromisoformat(data["started_at"]).timestamp() if "values" in data else written
+        )
         end += data["interval_s"] * len(data["values"]) if "values" in data else 0
         assert at >= max(last, written)
         last, n, late = at, n + 1, late + (at >= end + DAY_S)
@@ -321,7 +386,13 @@ def test_shares_are_those_of_the_plan(sent):
 def test_without_faults_nothing_is_sent_twice_or_broken():
     """Shares of 0 give 0."""
     plan = Plan(
-        patients=8, days=60, duplicates_share=0, conflicts_share=0, late_share=0, broken_share=0, unknown_share=0
+        patients=8,
+        days=60,
+        duplicates_share=0,
+        conflicts_share=0,
+        late_share=0,
+        broken_share=0,
+        unknown_share=0,
     )
     simulation = simulate(plan)
     n = sum(1 for _ in simulation)
@@ -334,23 +405,39 @@ CLOCKS = [(date(2026, 3, 29), 23), (date(2026, 3, 30), 24), (date(2025, 10, 26),
 
 @pytest.mark.parametrize(("day", "hours"), CLOCKS)
 def test_a_day_has_the_hours_that_its_clinic_s_clock_gives_it(day, hours):
-    """London: `worn` by the minute covers 23 hours when the clocks go forward, 25 when they go back."""
+    """London: `worn` by the minute covers 23 hours when the clocks go forward, 25 when they go
+    back.
+    """
     start = day - timedelta(days=20)
-    plan = Plan(clinics=1, patients=20, days=30, start=start, wearables_share=1, minute_level_share=1, broken_share=0)
+    plan = Plan(
+        clinics=1,
+        patients=20,
+        days=30,
+        start=start,
+        wearables_share=1,
+        minute_level_share=1,
+        broken_share=0,
+    )
     lengths = set()
     for topic, _, value in simulate(plan):
-        if topic == "floe.readings.v1" and b'"metric":"worn"' in value and f'"started_at":"{day}'.encode() in value:
+        if (
+            topic == "floe.readings.v1"
+            and b'"metric":"worn"' in value
+            and f'"started_at":"{day}'.encode() in value
+        ):
             lengths.add(len(orjson.loads(value)["data"]["values"]))
     assert lengths == {60 * hours}
 
 
-# --- effects ------------------------------------------------------------------------------------------
+# --- effects ------------------------------------------------------------------------------------
 
 
 def test_pain_changes_as_the_effects_imply():
-    """Enrolled patients start at the cutoff or above, and their mean change at week 8 is the implied one.
+    """Enrolled patients start at the cutoff or above, and their mean change at week 8 is the
+    implied one.
 
-    Standard error: SD of a change about 2.2 points, over some 400 patients: 0.11; nearly four of them.
+    Standard error: SD of a change about 2.2 points, over some 400 patients: 0.11; nearly four of
+    them.
     """
     plan = Plan(
         patients=700,
@@ -365,38 +452,59 @@ def test_pain_changes_as_the_effects_imply():
     simulation = simulate(plan)
     answers = defaultdict(dict)
     for topic, _, value in simulation:
-        if topic == "floe.responses.v1" and b'"instrument":"nrs_pain"' in value and b'"scheduled"' in value:
+        if (
+            topic == "floe.responses.v1"
+            and b'"instrument":"nrs_pain"' in value
+            and b'"scheduled"' in value
+        ):
             data = orjson.loads(value)["data"]
-            answers[data["patient_id"]][datetime.fromisoformat(data["answered_at"])] = data["items"]["average_7d"]
-    first = {p.patient_id: p.first_session.started_at for p in simulation.truth.patients if p.first_session}
+            answers[data["patient_id"]][datetime.fromisoformat(data["answered_at"])] = data[
+                "items"
+            ]["average_7d"]
+    first = {
+        p.patient_id: p.first_session.started_at
+        for p in simulation.truth.patients
+        if p.first_session
+    }
     changes, bases = [], []
     for patient, start in first.items():
         before = [v for at, v in answers[patient].items() if at.timestamp() < start]
-        after = [v for at, v in answers[patient].items() if 50 <= (at.timestamp() - start) / DAY_S <= 64]
+        after = [
+            v for at, v in answers[patient].items() if 50 <= (at.timestamp() - start) / DAY_S <= 64
+        ]
         if before and after:
             bases.append(before[0])
             changes.append(after[0] - before[0])
     assert len(changes) > 300
     assert min(bases) >= plan.effects.pain_cutoff
-    assert sum(changes) / len(changes) == pytest.approx(plan.effects.implied(57)["mean_change"], abs=0.4)
+    assert sum(changes) / len(changes) == pytest.approx(
+        plan.effects.implied(57)["mean_change"], abs=0.4
+    )
     assert _side_effects_are_at_their_rates(simulation.truth)
     assert _clinics_ask_as_often_as_they_do(simulation.truth)
 
 
 def _side_effects_are_at_their_rates(truth) -> bool:
-    """Events that happened against rate x sessions in each clinic, within four Poisson standard deviations."""
+    """Events that happened against rate x sessions in each clinic, within four Poisson standard
+    deviations.
+    """
     exposed = Counter(s.clinic_id for _, s in truth.sessions() if s.is_started)
     clinics = sorted(exposed)
     for k, clinic in enumerate(clinics):
         for effect in truth.plan.effects.side_effects:
             expected = truth.plan.effects.rate(effect, clinic=k) * exposed[clinic]
-            assert abs(truth.happened[(clinic, effect.term)] - expected) <= 4 * expected**0.5 + 4, (clinic, effect.term)
+            assert abs(truth.happened[(clinic, effect.term)] - expected) <= 4 * expected**0.5 + 4, (
+                clinic,
+                effect.term,
+            )
     burns = {c: truth.happened[(c, "burn")] / exposed[c] for c in clinics}
     return max(burns, key=burns.get) == clinics[truth.plan.effects.burn_clinic]
 
 
 def _clinics_ask_as_often_as_they_do(truth) -> bool:
-    """The clinic that under-asks has the plan's low share, the others the usual one, within 0.05."""
+    """The clinic that under-asks has the plan's low share, the others the usual one, within
+    0.05.
+    """
     asked, recorded = Counter(), Counter()
     for _, session in truth.sessions():
         if session.is_started and session.is_asked is not None:
@@ -408,10 +516,11 @@ def _clinics_ask_as_often_as_they_do(truth) -> bool:
 
 
 def test_regression_to_the_mean_is_barnett_s():
-    """Without any effect the implied change is -sigma (1 - rho) phi(z) / (1 - Phi(z)) (Barnett 2005).
+    """Without any effect the implied change is -sigma (1 - rho) phi(z) / (1 - Phi(z)) (Barnett
+    2005).
 
-    Mean 5, SD 2, reliability 0.7, cutoff 4: 0.305 on the exact scale; whole points from 3.5 on, cut at 0 and 10, give
-    less.
+    Mean 5, SD 2, reliability 0.7, cutoff 4: 0.305 on the exact scale; whole points from 3.5 on, cut
+    at 0 and 10, give less.
     """
     nothing = Effects(natural_improvement=0.0, pain_improvement=0.0, pain_improvement_sd=0.0)
     assert -0.305 < nothing.implied(57)["mean_change"] < -0.15
@@ -427,17 +536,22 @@ def test_arms_are_randomised_and_usual_care_is_not_treated():
             data = orjson.loads(value)["data"]
             enrolments[data["patient_id"]] = data
     assert {e["arm"] for e in enrolments.values()} == {"cryotherapy", "usual_care"}
-    assert all(e["allocation"] == "randomised" and e["allocated_on"] >= e["from"] for e in enrolments.values())
+    assert all(
+        e["allocation"] == "randomised" and e["allocated_on"] >= e["from"]
+        for e in enrolments.values()
+    )
     assert 15 < len(enrolments) < 45
     treated = {p.arm for p, _ in simulation.truth.sessions()}
     assert treated == {None, "cryotherapy"}
 
 
-# --- file and live ------------------------------------------------------------------------------------
+# --- file and live ------------------------------------------------------------------------------
 
 
 def test_a_file_holds_every_record_and_its_bytes(tmp_path):
-    """A line is topic, key and the event; a broken record's bytes are in base64, a tombstone is null."""
+    """A line is topic, key and the event; a broken record's bytes are in base64, a tombstone is
+    null.
+    """
     plan = Plan(patients=10, days=60, broken_share=0.05)
     path, told = tmp_path / "clinics.ndjson", []
     truth = write_ndjson(plan, path, progress=told.append)
@@ -458,7 +572,9 @@ def test_a_file_holds_every_record_and_its_bytes(tmp_path):
 
 @pytest.mark.parametrize("acceleration", [1.0, 720.0])
 def test_live_gives_history_at_once_and_then_nothing_before_it_happened(acceleration):
-    """`due` never falls and never lies before the event's time or before now; both history and a future are there."""
+    """`due` never falls and never lies before the event's time or before now; both history and a
+    future are there.
+    """
     now = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
     plan = Plan(patients=10, days=60, broken_share=0, start=date(2026, 4, 2))
     live = simulate_live(plan, now, acceleration=acceleration, further_days=3)
@@ -476,23 +592,29 @@ def test_live_gives_history_at_once_and_then_nothing_before_it_happened(accelera
 
 def test_live_goes_on_where_it_left_off():
     """A later start of the same plan gives the same events, without what arrived up to `since`."""
-    plan, first = Plan(patients=5, days=20, start=date(2026, 4, 2)), datetime(2026, 4, 22, tzinfo=UTC)
+    plan = Plan(patients=5, days=20, start=date(2026, 4, 2))
+    first = datetime(2026, 4, 22, tzinfo=UTC)
     left_off = first - timedelta(days=5)
-    again = [r[1:] for r in simulate_live(plan, first + timedelta(days=3), since=left_off, further_days=5)]
+    again = [
+        r[1:]
+        for r in simulate_live(plan, first + timedelta(days=3), since=left_off, further_days=5)
+    ]
     sent = [r[1:] for r in simulate_live(plan, first, further_days=5)]
     assert 0 < len(again) < len(sent)
     assert sent[-len(again) :] == again
 
 
 def test_live_needs_a_zone():
-    """A clock without a zone, and an acceleration below 1, are usage errors that say what to give."""
+    """A clock without a zone, and an acceleration below 1, are usage errors that say what to
+    give.
+    """
     with pytest.raises(UsageError, match="Give it its time zone"):
         next(simulate_live(Plan(patients=1, days=5), datetime(2026, 6, 1)))
     with pytest.raises(UsageError, match="at least 1"):
         next(simulate_live(Plan(patients=1, days=5), NOW, acceleration=0.5))
 
 
-# --- bad input ----------------------------------------------------------------------------------------
+# --- bad input ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -513,7 +635,9 @@ def test_a_plan_that_can_not_be_says_so(wrong, said):
 
 
 def test_a_cutoff_that_nobody_reaches_says_so():
-    """Enrolment would never end: the highest pain is 10, or the mean and three standard deviations."""
+    """Enrolment would never end: the highest pain is 10, or the mean and three standard
+    deviations.
+    """
     with pytest.raises(UsageError, match="pain_cutoff is 9"):
         Effects(pain_mean=2.0, pain_sd=1.0, pain_cutoff=9)
 

@@ -31,7 +31,9 @@ def records(base: int, *values: bytes) -> bytes:
 
 
 class Kafka:
-    """One node, two partitions; `logs` is what it holds by now, and `is_away` that it does not answer."""
+    """One node, two partitions; `logs` is what it holds by now, and `is_away` that it does not
+    answer.
+    """
 
     decompressors = {1: codec.gzip_decode}  # noqa: RUF012
 
@@ -58,7 +60,9 @@ class Kafka:
         return [Got("u", want.partition, "data", self._from(want)) for want in wants]
 
     def ask(self, node, wants, *, is_all):
-        return [Got("u", want.partition, "data", self._from(want), readable_to=10**9) for want in wants]
+        return [
+            Got("u", want.partition, "data", self._from(want), readable_to=10**9) for want in wants
+        ]
 
     def _from(self, want) -> bytes:
         """Every record in a batch of its own."""
@@ -76,8 +80,10 @@ def impatient(monkeypatch):
 
 
 def test_what_was_fetched_is_handed_out_before_a_parting_is_told(impatient):
-    """Three records of each partition have been fetched when Kafka goes and comes back empty: all six are handed out,
-    and only then it is said that both have parted, since nobody else has them any more."""
+    """Three records of each partition have been fetched when Kafka goes and comes back empty: all
+    six are handed out, and only then it is said that both have parted, since nobody else has them
+    any more.
+    """
     kafka = Kafka({0: [b"a", b"b", b"c"], 1: [b"d", b"e", b"f"]})
     poller = Poller(kafka)
     values, notices = [], []
@@ -95,9 +101,13 @@ def test_what_was_fetched_is_handed_out_before_a_parting_is_told(impatient):
     assert not poller.is_agreed
 
 
-@pytest.mark.parametrize(("now", "is_parted"), [([b"a", b"b", b"c", b"x"], False), ([b"a", b"b", b"x", b"y"], True)])
+@pytest.mark.parametrize(
+    ("now", "is_parted"), [([b"a", b"b", b"c", b"x"], False), ([b"a", b"b", b"x", b"y"], True)]
+)
 def test_a_silent_broker_is_asked_again(impatient, monkeypatch, now, is_parted):
-    """Nothing was under way at a node for longer than a restart takes: the log is compared before more is read of it."""
+    """Nothing was under way at a node for longer than a restart takes: the log is compared before
+    more is read of it.
+    """
     clock = [100.0]
     monkeypatch.setattr(source.time, "monotonic", lambda: clock[0])
     kafka = Kafka({0: [b"a", b"b", b"c"]})

@@ -1,4 +1,6 @@
-"""Reading and publishing, on a real broker: nothing is skipped, nothing is read twice, what is lost is said."""
+"""Reading and publishing, on a real broker: nothing is skipped, nothing is read twice, what is lost
+is said.
+"""
 
 import socket
 import time
@@ -49,7 +51,9 @@ def read(source, topic, *, until, seconds=20.0):
     deadline = time.monotonic() + seconds
     batches = []
     while not until(batches):
-        assert time.monotonic() < deadline, f"read {batches}, notices {[str(n) for n in source.notices()]}"
+        assert time.monotonic() < deadline, (
+            f"read {batches}, notices {[str(n) for n in source.notices()]}"
+        )
         batches += [b for b in source.poll(timeout_s=0.2) if b.topic == topic]
     return batches
 
@@ -84,7 +88,9 @@ def recreate(admin, topic, *, records, settings):
 
 
 def test_what_is_published_is_read_as_bytes_in_order_and_once(kafka_here):
-    """Any bytes, any key, no value: each comes back once, a key's in order, positions contiguous in a partition."""
+    """Any bytes, any key, no value: each comes back once, a key's in order, positions contiguous in
+    a partition.
+    """
     topic = "floe.readings.v1"
     sent = [(topic, b"key%d" % (i % 7), b"\xff\x00%d" % i) for i in range(5_000)]
     sent += [(topic, None, b"no key"), (topic, b"tombstone", None)]
@@ -92,7 +98,9 @@ def test_what_is_published_is_read_as_bytes_in_order_and_once(kafka_here):
     assert stream.publish(kafka_here, sent, progress=told.append) == 5_002
     assert all(0 < count < 5_002 for count in told)  # the whole is what it gives
     with stream.Source(kafka_here) as source:
-        batches = read(source, topic, until=lambda found: sum(len(b.values) for b in found) >= 5_002)
+        batches = read(
+            source, topic, until=lambda found: sum(len(b.values) for b in found) >= 5_002
+        )
         assert source.poll(timeout_s=0.3) == []
     got = [(key, value) for b in batches for key, value in zip(b.keys, b.values, strict=True)]
     assert sorted(got, key=repr) == sorted(((key, value) for _, key, value in sent), key=repr)
@@ -119,14 +127,20 @@ def test_poll_gives_no_more_than_asked_by_one_producers_batch(kafka_here):
 
 
 def test_reading_starts_where_the_caller_says_and_seek_moves_it(kafka_here):
-    """Stored positions are the caller's; a partition that has none starts at its first record, not at its end."""
+    """Stored positions are the caller's; a partition that has none starts at its first record, not
+    at its end.
+    """
     topic = "floe.devices.v1"
     stream.publish(kafka_here, [(topic, b"k", b"%d" % i) for i in range(10)])
     topic_id = stream.topic_ids(kafka_here)[topic]
     ends = stream.end_offsets(kafka_here)
     number = next(p for p in range(2) if ends[(topic, p)] == 10)
-    with stream.Source(kafka_here, stored=lambda: {(topic, topic_id, number): Standing(7)}) as source:
-        assigned = {(n.topic, n.partition): n.position for n in source.notices() if isinstance(n, Assigned)}
+    with stream.Source(
+        kafka_here, stored=lambda: {(topic, topic_id, number): Standing(7)}
+    ) as source:
+        assigned = {
+            (n.topic, n.partition): n.position for n in source.notices() if isinstance(n, Assigned)
+        }
         assert assigned[(topic, number)] == 7
         assert assigned[(topic, 1 - number)] == 0
         assert values(read(source, topic, until=bool)) == [b"7", b"8", b"9"]
@@ -141,13 +155,17 @@ def test_reading_starts_where_the_caller_says_and_seek_moves_it(kafka_here):
 
 
 def test_workers_share_all_partitions_without_overlap(kafka_here):
-    """Worker K of N: together they read every partition, each one once, and nobody is left without."""
+    """Worker K of N: together they read every partition, each one once, and nobody is left
+    without.
+    """
     shares = []
     for k in (1, 2, 3):
         with stream.Source(kafka_here, worker=(k, 3)) as source:
             shares.append(source.assignment())
     assert set.union(*shares) == {
-        (name, topic_id, number) for name, topic_id in stream.topic_ids(kafka_here).items() for number in range(2)
+        (name, topic_id, number)
+        for name, topic_id in stream.topic_ids(kafka_here).items()
+        for number in range(2)
     }
     assert sum(len(share) for share in shares) == len(NAMES) * 2
     assert min(len(share) for share in shares) >= 5
@@ -167,7 +185,9 @@ def test_added_partitions_are_noticed_and_read_from_their_beginning(kafka_here, 
 
 
 def test_topic_made_again_is_said_and_read_from_its_beginning(kafka_here, admin):
-    """Standing at 10 of the old topic, all of the new one is read, under its own id: not one record is skipped."""
+    """Standing at 10 of the old topic, all of the new one is read, under its own id: not one record
+    is skipped.
+    """
     topic = "floe.consents.v1"
     stream.publish(kafka_here, [(topic, b"k", b"old %d" % i) for i in range(10)])
     with stream.Source(kafka_here) as source:
@@ -177,7 +197,11 @@ def test_topic_made_again_is_said_and_read_from_its_beginning(kafka_here, admin)
         recreate(admin, topic, records=[(topic, b"k", value) for value in new], settings=kafka_here)
         batches = read(source, topic, until=lambda found: len(values(found)) >= 20)
         assert values(batches) == new
-        assert {b.topic_id for b in batches} == {stream.topic_ids(kafka_here)[topic]} != {old[0].topic_id}
+        assert (
+            {b.topic_id for b in batches}
+            == {stream.topic_ids(kafka_here)[topic]}
+            != {old[0].topic_id}
+        )
         told = [notice for notice in source.notices() if isinstance(notice, TopicRecreated)]
         assert [(n.topic, n.old_topic_id) for n in told] == [(topic, old[0].topic_id)]
         assert "deleted and made again" in str(told[0])
@@ -201,14 +225,26 @@ def test_topic_made_again_while_nobody_looked_is_said_at_the_start(kafka_here, a
 @pytest.mark.parametrize(
     ("topic", "stored", "kind", "sentence"),
     [
-        ("floe.screenings.v1", 2, PositionLost, "stands at 2, and 4 positions were deleted"),  # retention was quicker
-        ("floe.patients.v1", 50, LogParted, "stands at 50, and the log ends at 10"),  # the log was cut off
+        (
+            "floe.screenings.v1",
+            2,
+            PositionLost,
+            "stands at 2, and 4 positions were deleted",
+        ),  # retention was quicker
+        (
+            "floe.patients.v1",
+            50,
+            LogParted,
+            "stands at 50, and the log ends at 10",
+        ),  # the log was cut off
     ],
 )
 def test_position_that_kafka_no_longer_has_is_said_and_not_passed_over(
     kafka_here, admin, topic, stored, kind, sentence
 ):
-    """Neither the deleted records nor a shortened log are skipped silently: the partition waits for `seek` or `go_on`."""
+    """Neither the deleted records nor a shortened log are skipped silently: the partition waits for
+    `seek` or `go_on`.
+    """
     stream.publish(kafka_here, [(topic, b"k", b"%d" % i) for i in range(10)])
     topic_id = stream.topic_ids(kafka_here)[topic]
     number = next(p for p in range(2) if stream.end_offsets(kafka_here)[(topic, p)] == 10)
@@ -260,9 +296,13 @@ def test_every_compression_is_read(kafka_here, codec, topic):
 
 
 def test_only_committed_transactions_are_read_and_positions_pass_over_the_rest(kafka_here):
-    """What kafka-python's own consumer reads at read_committed, in the same places; the markers move the position."""
+    """What kafka-python's own consumer reads at read_committed, in the same places; the markers
+    move the position.
+    """
     topic = "floe.incidents.v1"
-    with kafka.KafkaProducer(bootstrap_servers=kafka_here.bootstrap, transactional_id="t") as producer:
+    with kafka.KafkaProducer(
+        bootstrap_servers=kafka_here.bootstrap, transactional_id="t"
+    ) as producer:
         producer.init_transactions()
         for kept in (True, False, True, False):
             producer.begin_transaction()
@@ -313,7 +353,9 @@ def test_topics_get_the_settings_retention_and_partitions(kafka_here, admin):
     """30 days and two partitions by default; making them again makes none."""
     assert set(stream.topic_ids(kafka_here)) == set(NAMES)
     assert stream.ensure_topics(kafka_here) == []
-    found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "floe.deficiencies.v1")])
+    found = admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, "floe.deficiencies.v1")]
+    )
     assert str(30 * 86_400_000) in repr(found)
     assert {p for t, p in stream.end_offsets(kafka_here) if t == "floe.deficiencies.v1"} == {0, 1}
     assert "30 days" in stream.retention_sentence(kafka_here)
@@ -331,7 +373,9 @@ def test_lag_counts_from_the_stored_positions(kafka_here):
 
 
 def test_committed_offsets_tell_lag_tools_how_far_we_are(kafka_here, admin):
-    """The advisory commit arrives under the group's name; a group's offsets never decide where reading starts."""
+    """The advisory commit arrives under the group's name; a group's offsets never decide where
+    reading starts.
+    """
     topic = "floe.performance_tests.v1"
     stream.publish(kafka_here, [(topic, b"k", b"v")])
     with stream.Source(kafka_here, group="told") as source:
@@ -339,7 +383,9 @@ def test_committed_offsets_tell_lag_tools_how_far_we_are(kafka_here, admin):
         def is_told():
             source.commit({(topic, 0): 1})
             try:
-                return admin.list_group_offsets("told")["told"][TopicPartition(topic, 0)].offset == 1
+                return (
+                    admin.list_group_offsets("told")["told"][TopicPartition(topic, 0)].offset == 1
+                )
             except (errors.RetriableError, KeyError):
                 return False
 
@@ -370,7 +416,9 @@ def test_reading_outlasts_a_restart_of_the_broker(kafka_here):
 
 @pytest.mark.parametrize("listens", [False, True])
 def test_unreachable_broker_is_one_sentence_within_seconds(tmp_path, listens):
-    """Nothing there, or something that takes the connection and never answers: exit code 3 and the remedy."""
+    """Nothing there, or something that takes the connection and never answers: exit code 3 and the
+    remedy.
+    """
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         if not listens:

@@ -1,4 +1,6 @@
-"""Any other Kafka, behind TLS and a password: the FLOE_KAFKA_* settings, on a real broker that asks for them."""
+"""Any other Kafka, behind TLS and a password: the FLOE_KAFKA_* settings, on a real broker that asks
+for them.
+"""
 
 import shutil
 import subprocess
@@ -59,7 +61,12 @@ def secured(tmp_path_factory, downloads):
         capture_output=True,
     )
     (folder / "keystore.pem").write_text(key.read_text() + certificate.read_text())
-    home = Settings(home=folder, cache=str(downloads), broker_port=broker_process.free_port(), kafka_bootstrap="")
+    home = Settings(
+        home=folder,
+        cache=str(downloads),
+        broker_port=broker_process.free_port(),
+        kafka_bootstrap="",
+    )
     java = broker_java.java(home, progress=print)
     assert broker_java.format_storage(home, java) == []
     command = broker_java.server(home, java)
@@ -77,7 +84,9 @@ def secured(tmp_path_factory, downloads):
         )
     log = broker_java.log_folder(home) / "console.log"
     kafka = broker_process.by_pid(
-        broker_process.keep(command, log=log, tied=True, grace_s=10, **broker_java.surroundings(home))["pid"]
+        broker_process.keep(
+            command, log=log, tied=True, grace_s=10, **broker_java.surroundings(home)
+        )["pid"]
     )
     settings = Settings(
         home=folder,
@@ -101,14 +110,18 @@ def _let_in_by_scram(home: Settings) -> None:
     """Gives the user a SCRAM password, through the listener that asks for none."""
     admin = KafkaAdminClient(bootstrap_servers=home.bootstrap)
     for kind in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
-        answer = admin.alter_user_scram_credentials([UserScramCredentialUpsertion(USER, kind, PASSWORD)])
+        answer = admin.alter_user_scram_credentials(
+            [UserScramCredentialUpsertion(USER, kind, PASSWORD)]
+        )
         assert answer == {USER: None}
     admin.close()
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_events_pass_over_tls_with_a_password(secured, mechanism):
-    """Topics, publishing and reading all use the settings; each event comes once, beside those of other mechanisms."""
+    """Topics, publishing and reading all use the settings; each event comes once, beside those of
+    other mechanisms.
+    """
     settings = secured.model_copy(update={"kafka_sasl_mechanism": mechanism})
     stream.require_reachable(settings)
     sent = [b"%s-%d" % (mechanism.encode(), i) for i in range(100)]
@@ -125,7 +138,10 @@ def test_events_pass_over_tls_with_a_password(secured, mechanism):
     ("wrong", "sentence"),
     [
         ({"kafka_password": "wrong"}, "refuses this client"),
-        ({"kafka_password": "wrong", "kafka_sasl_mechanism": "SCRAM-SHA-512"}, "refuses this client"),
+        (
+            {"kafka_password": "wrong", "kafka_sasl_mechanism": "SCRAM-SHA-512"},
+            "refuses this client",
+        ),
         ({"kafka_ca_file": ""}, r"no Kafka answers at .*certificate verify failed"),
         ({"kafka_security": "PLAINTEXT", "kafka_sasl_mechanism": ""}, "no Kafka answers"),
     ],

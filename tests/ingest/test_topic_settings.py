@@ -39,7 +39,9 @@ def named(**other) -> list[tuple[str, str]]:
     ],
 )
 def test_each_way_in_which_records_vanish_is_named(other, expected):
-    """By event time, by key, by size, by an age below the one promised; a longer life is no fault."""
+    """By event time, by key, by size, by an age below the one promised; a longer life is no
+    fault.
+    """
     assert named(**other) == expected
 
 
@@ -51,15 +53,24 @@ def test_what_kafka_does_not_tell_is_no_fault():
 def test_the_sentence_has_topic_value_and_remedy():
     """Who runs that Kafka can copy the command."""
     (fault,) = faults(
-        {"floe.incidents.v1": GOOD | {"cleanup.policy": "compact"}}, bootstrap="kafka:9092", retention_days=30
+        {"floe.incidents.v1": GOOD | {"cleanup.policy": "compact"}},
+        bootstrap="kafka:9092",
+        retention_days=30,
     )
-    assert str(fault).startswith("floe.incidents.v1 has cleanup.policy=compact: of the records of a key only the last")
-    assert "kafka-configs.sh --bootstrap-server kafka:9092 --alter --topic floe.incidents.v1" in fault.remedy
+    assert str(fault).startswith(
+        "floe.incidents.v1 has cleanup.policy=compact: of the records of a key only the last"
+    )
+    assert (
+        "kafka-configs.sh --bootstrap-server kafka:9092 --alter --topic floe.incidents.v1"
+        in fault.remedy
+    )
     assert "--add-config cleanup.policy=delete" in fault.remedy
 
 
 def test_topics_count_retention_from_arrival(broker):
-    """Those that Floe makes; on its own broker also those that were made without; on another Kafka they are named."""
+    """Those that Floe makes; on its own broker also those that were made without; on another Kafka
+    they are named.
+    """
     stream.ensure_topics(broker)
     assert stream.topic_faults(broker) == []
     topic = "floe.consents.v1"

@@ -1,4 +1,6 @@
-"""The worker against a real Kafka: draining, going on, stopping, two at once, rejects' alerts, heartbeats."""
+"""The worker against a real Kafka: draining, going on, stopping, two at once, rejects' alerts,
+heartbeats.
+"""
 
 import threading
 import time
@@ -50,11 +52,15 @@ def _incident(source: str, number: int) -> bytes:
 
 def landed(settings, source: str) -> list[int]:
     with Lake.open(settings, read_only=True) as lake:
-        return sorted(map(int, lake.table("raw.incidents", ["event_id"], "source = $1", [source])["event_id"]))
+        return sorted(
+            map(int, lake.table("raw.incidents", ["event_id"], "source = $1", [source])["event_id"])
+        )
 
 
 def test_drain_lands_what_is_there_and_goes_on(settings, source):
-    """A drain lands all that was sent before it; the next lands what came since, nothing twice; then nothing."""
+    """A drain lands all that was sent before it; the next lands what came since, nothing twice;
+    then nothing.
+    """
     stream.publish(settings, incidents(source, range(300)))
     first = worker.run(settings, drain=True)
     assert landed(settings, source) == list(range(300))
@@ -66,7 +72,9 @@ def test_drain_lands_what_is_there_and_goes_on(settings, source):
 
 
 def test_small_batches_keep_the_ledger_whole(settings, source):
-    """Batches of at most 40 records: more ledger rows, each partition's without gap or overlap, the same events."""
+    """Batches of at most 40 records: more ledger rows, each partition's without gap or overlap, the
+    same events.
+    """
     small = settings.model_copy(update={"ingest_batch_records": 40, "ingest_linger_ms": 0})
     for start in range(0, 500, 50):  # a producer's own batches are never split
         stream.publish(settings, incidents(source, range(start, start + 50)))
@@ -82,8 +90,12 @@ def test_small_batches_keep_the_ledger_whole(settings, source):
     assert broken.is_empty()
 
 
-def test_a_batch_of_few_bytes_that_stand_for_very_many_is_set_aside_and_stops_nothing(settings, source):
-    """Some kilobytes of zstd that unpack to more than is read at once, between two events that land."""
+def test_a_batch_of_few_bytes_that_stand_for_very_many_is_set_aside_and_stops_nothing(
+    settings, source
+):
+    """Some kilobytes of zstd that unpack to more than is read at once, between two events that
+    land.
+    """
     bomb = b" " * (codecs.MOST_UNPACKED_BYTES + 1)
     with KafkaProducer(
         bootstrap_servers=settings.bootstrap,
@@ -101,7 +113,9 @@ def test_a_batch_of_few_bytes_that_stand_for_very_many_is_set_aside_and_stops_no
 
 
 def test_until_told_to_stop(settings, source):
-    """A running worker lands what arrives within moments, is idle in between and healthy, and stops when told."""
+    """A running worker lands what arrives within moments, is idle in between and healthy, and stops
+    when told.
+    """
     stop = threading.Event()
     reports = []
     thread = threading.Thread(target=lambda: reports.append(worker.run(settings, stop=stop)))
@@ -112,7 +126,9 @@ def test_until_told_to_stop(settings, source):
             assert worker.wait_landed(settings, stop=threading.Event())
             assert landed(settings, source) == list(range(start + 10))
         deadline = time.monotonic() + 15
-        while not (beats := worker.heartbeats(settings)) or beats[0]["events"] < 20 or beats[0]["lag"]:
+        while (
+            not (beats := worker.heartbeats(settings)) or beats[0]["events"] < 20 or beats[0]["lag"]
+        ):
             assert time.monotonic() < deadline, beats
             time.sleep(0.2)
         (beat,) = beats
@@ -137,7 +153,9 @@ def test_two_workers_share_the_partitions(settings, source):
 
 
 def test_a_second_worker_of_the_same_share_is_stopped(settings, source):
-    """Two workers of one share: whatever each reads, an event lands once, and the one that lost the race says so."""
+    """Two workers of one share: whatever each reads, an event lands once, and the one that lost the
+    race says so.
+    """
     stream.publish(settings, incidents(source, range(400)))
     small = settings.model_copy(update={"ingest_batch_records": 50, "ingest_linger_ms": 0})
     errors: list[Exception] = []
@@ -159,7 +177,9 @@ def test_a_second_worker_of_the_same_share_is_stopped(settings, source):
 
 
 def test_a_broken_safety_record_raises_an_alert_within_the_same_drain(settings, source):
-    """Set aside, and its alert has landed when the drain is over, also where it was the last record; never again."""
+    """Set aside, and its alert has landed when the drain is over, also where it was the last
+    record; never again.
+    """
     key = source.encode()
     stream.publish(settings, [*incidents(source, range(3)), (TOPIC, key, b"junk")])
     worker.run(settings, drain=True)
@@ -181,12 +201,15 @@ def _place_of_reject(settings, key: bytes) -> str:
 
 def _alerts_about(settings, place: str) -> list[dict]:
     with Lake.open(settings, read_only=True) as lake:
-        return lake.table("raw.alerts", where="list_contains(evidence, $1)", params=[place]).to_dicts()
+        return lake.table(
+            "raw.alerts", where="list_contains(evidence, $1)", params=[place]
+        ).to_dicts()
 
 
 def test_records_that_kafka_deleted_are_never_skipped_in_silence(settings, source):
-    """Standing before the first record that Kafka still has is an error that says what is lost; told to go on, the
-    worker lands the rest and the ledger says lost."""
+    """Standing before the first record that Kafka still has is an error that says what is lost;
+    told to go on, the worker lands the rest and the ledger says lost.
+    """
     stream.publish(settings, incidents(source, range(100)))
     worker.run(settings, drain=True)
     with Lake.open(settings) as lake:
@@ -202,10 +225,14 @@ def test_records_that_kafka_deleted_are_never_skipped_in_silence(settings, sourc
     incident_positions = {key: at for key, at in before.items() if key[0] == TOPIC}
     assert incident_positions.items() <= after.items()
     said: list[str] = []
-    worker.run(settings.model_copy(update={"ingest_skip_lost": True}), drain=True, on_progress=said.append)
+    worker.run(
+        settings.model_copy(update={"ingest_skip_lost": True}), drain=True, on_progress=said.append
+    )
     assert any("were deleted (retention) before they were read" in text for text in said)
     with Lake.open(settings, read_only=True) as lake:
-        lost = lake.sql("SELECT sum(next_position - first_position)::BIGINT FROM raw.ledger WHERE checksum = 'lost'")
+        lost = lake.sql(
+            "SELECT sum(next_position - first_position)::BIGINT FROM raw.ledger WHERE checksum = 'lost'"
+        )
     found = landed(settings, source)
     assert found[:100] == list(range(100))
     assert found[-40:] == list(range(160, 200))
@@ -213,7 +240,9 @@ def test_records_that_kafka_deleted_are_never_skipped_in_silence(settings, sourc
 
 
 def test_a_partition_whose_records_expired_before_the_first_look(settings, source):
-    """Nothing to read, and nothing behind: lag 0; the gap is said once, is in the ledger, and verify can't prove it."""
+    """Nothing to read, and nothing behind: lag 0; the gap is said once, is in the ledger, and
+    verify can't prove it.
+    """
     stream.publish(settings, incidents(source, range(20)))
     ends = {key: end for key, end in stream.end_offsets(settings).items() if key[0] == TOPIC}
     _delete_records(settings, ends)
@@ -228,11 +257,19 @@ def test_a_partition_whose_records_expired_before_the_first_look(settings, sourc
         ledger = lake.table("raw.ledger", where="kafka_topic = $1", params=[TOPIC])
         proved = list(proofs(lake))
     assert (before, after) == (0, 0)
-    assert sum("was deleted before Floe first looked" in text and TOPIC in text for text in said) == len(stands)
-    rows = ledger.select("kafka_partition", "first_position", "next_position", "checksum").sort("kafka_partition")
-    assert rows.rows() == [(number, 0, end, "unknown") for (_, number), end in sorted(stands.items())]
+    assert sum(
+        "was deleted before Floe first looked" in text and TOPIC in text for text in said
+    ) == len(stands)
+    rows = ledger.select("kafka_partition", "first_position", "next_position", "checksum").sort(
+        "kafka_partition"
+    )
+    assert rows.rows() == [
+        (number, 0, end, "unknown") for (_, number), end in sorted(stands.items())
+    ]
     assert all(is_true is not False for is_true, _ in proved)
-    open_sentences = [sentence for is_true, sentence in proved if is_true is None and TOPIC in sentence]
+    open_sentences = [
+        sentence for is_true, sentence in proved if is_true is None and TOPIC in sentence
+    ]
     assert len(open_sentences) == len(stands)
     assert "nobody can say what they held" in open_sentences[0]
     said.clear()
@@ -249,7 +286,9 @@ def test_what_comes_behind_a_missing_beginning_lands(settings, source):
     worker.run(settings, drain=True)
     assert landed(settings, source) == list(range(20, 60))
     with Lake.open(settings, read_only=True) as lake:
-        firsts = lake.sql("SELECT min(first_position) FROM raw.ledger GROUP BY kafka_topic_id, kafka_partition")
+        firsts = lake.sql(
+            "SELECT min(first_position) FROM raw.ledger GROUP BY kafka_topic_id, kafka_partition"
+        )
         is_proved = [is_true for is_true, _ in proofs(lake)]
     assert firsts.to_series().unique().to_list() == [0]
     assert False not in is_proved
@@ -265,7 +304,9 @@ def _delete_records(settings, before: dict[tuple[str, int], int]) -> None:
 
 
 def test_no_kafka_at_the_start_is_said(tmp_path):
-    """Where no Kafka answers at the start the worker ends with one sentence, and its heartbeat says failed."""
+    """Where no Kafka answers at the start the worker ends with one sentence, and its heartbeat says
+    failed.
+    """
     settings = Settings(home=tmp_path, kafka_bootstrap="127.0.0.1:9", catalog="", data="")
     with pytest.raises(BrokerMissing, match=r"127\.0\.0\.1:9"):
         worker.run(settings)

@@ -45,7 +45,9 @@ def written(settings, tmp_path):
 
 
 def test_parquet(written, capsys):
-    """Types stay where Parquet has them, integers of any size included; the rest is text; of two alike the second is _2."""
+    """Types stay where Parquet has them, integers of any size included; the rest is text; of two
+    alike the second is _2.
+    """
     frame = pl.read_parquet(written(TYPES, "x.parquet", "parquet"))
     row = frame.row(0, named=True)
     assert row | {"nan": None} == {
@@ -80,8 +82,13 @@ def test_parquet(written, capsys):
 
 def test_parquet_of_no_rows_and_of_many(written):
     """No row keeps the columns; a hundred thousand come in batches, each once."""
-    assert pl.read_parquet(written("FROM raw.ledger WHERE false", "none.parquet", "parquet")).height == 0
-    many = pl.read_parquet(written("SELECT range AS i FROM range(100000)", "many.parquet", "parquet"))
+    assert (
+        pl.read_parquet(written("FROM raw.ledger WHERE false", "none.parquet", "parquet")).height
+        == 0
+    )
+    many = pl.read_parquet(
+        written("SELECT range AS i FROM range(100000)", "many.parquet", "parquet")
+    )
     assert many["i"].to_list() == list(range(100_000))
 
 
@@ -120,7 +127,12 @@ def _places(home: Path, tmp_path: Path) -> dict[str, Path]:
         "data": home / "lake" / "data" / "x.parquet",
         "deep in data": home / "lake" / "data" / "raw" / "x.parquet",
         "cache": home.parent / "cache" / "x.csv",
-        "dots": tmp_path / ".." / tmp_path.name / ".." / os.path.relpath(home, tmp_path.parent) / "x.csv",
+        "dots": tmp_path
+        / ".."
+        / tmp_path.name
+        / ".."
+        / os.path.relpath(home, tmp_path.parent)
+        / "x.csv",
         "link": tmp_path / "link" / "x.csv",
         "link and dots": tmp_path / "link" / "data" / ".." / "x.csv",
         "link to a link": tmp_path / "link to link" / "data" / "x.csv",
@@ -139,7 +151,9 @@ def _places(home: Path, tmp_path: Path) -> dict[str, Path]:
 
 
 def test_places_that_are_refused(settings, tmp_path, monkeypatch):
-    """The home, the lake, the cache by any spelling, and whatever is there already: one sentence, and nothing changed."""
+    """The home, the lake, the cache by any spelling, and whatever is there already: one sentence,
+    and nothing changed.
+    """
     (settings.home / "lake" / "data" / "raw").mkdir(parents=True, exist_ok=True)
     settings.cache_path.mkdir(exist_ok=True)
     before = {file: file.read_bytes() for file in settings.home.rglob("*") if file.is_file()}
@@ -150,26 +164,37 @@ def test_places_that_are_refused(settings, tmp_path, monkeypatch):
     for what, place in places.items():
         with pytest.raises(UsageError, match="give --to"):
             answer(settings, "SELECT 1", as_of=None, format="csv", to=place)
-        assert {file: file.read_bytes() for file in settings.home.rglob("*") if file.is_file()} == before, what
+        assert {
+            file: file.read_bytes() for file in settings.home.rglob("*") if file.is_file()
+        } == before, what
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert (tmp_path / "there.csv").read_text() == "mine"
 
 
 def test_data_and_catalog_that_lie_elsewhere(settings, tmp_path):
-    """A folder of files given by FLOE_DATA is closed, and beside a catalog the names that SQLite makes of its own."""
+    """A folder of files given by FLOE_DATA is closed, and beside a catalog the names that SQLite
+    makes of its own.
+    """
     data, beside = tmp_path / "data", tmp_path / "catalogs"
     for folder in (data, beside):
         folder.mkdir()
-    elsewhere = settings.model_copy(update={"data": f"{data}/", "catalog": f"sqlite:{beside}/lake.sqlite"})
+    elsewhere = settings.model_copy(
+        update={"data": f"{data}/", "catalog": f"sqlite:{beside}/lake.sqlite"}
+    )
     for place in (data / "x.csv", beside / "lake.sqlite-wal", beside / "LAKE.sqlite-journal"):
-        with pytest.raises(UsageError, match="Floe's own folders"), new_file(place, settings=elsewhere):
+        with (
+            pytest.raises(UsageError, match="Floe's own folders"),
+            new_file(place, settings=elsewhere),
+        ):
             pass
     with new_file(beside / "x.csv", settings=elsewhere) as file:
         file.write(b"x")
 
 
 def test_who_comes_first_stays(settings, tmp_path):
-    """A file that somebody makes at the same place meanwhile is not written over, and nothing else is left."""
+    """A file that somebody makes at the same place meanwhile is not written over, and nothing else
+    is left.
+    """
     place = tmp_path / "x.csv"
     with pytest.raises(UsageError, match="File exists"), new_file(place, settings=settings):
         place.write_text("theirs")
@@ -190,7 +215,8 @@ def test_where_there_are_no_links(settings, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "statement", ["SELECT error('no')", "FROM range(100000) AS t(i) WHERE error(i::VARCHAR) IS NULL"]
+    "statement",
+    ["SELECT error('no')", "FROM range(100000) AS t(i) WHERE error(i::VARCHAR) IS NULL"],
 )
 @pytest.mark.parametrize("format", ["csv", "json", "parquet", "table"])
 def test_a_failure_leaves_nothing(settings, tmp_path, statement, format):
@@ -202,7 +228,10 @@ def test_a_failure_leaves_nothing(settings, tmp_path, statement, format):
 
 def test_a_full_disk_is_said(settings, tmp_path):
     """Exit code 3, and nothing is left."""
-    with pytest.raises(DiskFull, match="no space is left"), new_file(tmp_path / "x.csv", settings=settings):
+    with (
+        pytest.raises(DiskFull, match="no space is left"),
+        new_file(tmp_path / "x.csv", settings=settings),
+    ):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 

@@ -15,7 +15,10 @@ from transforms.errors import FloeError
 
 @pytest.mark.parametrize(
     ("send", "expected"),
-    [(False, "1 thing to mend: see above"), (True, "1 thing to mend and 0 of 1 test deliveries not taken: see above")],
+    [
+        (False, "1 thing to mend: see above"),
+        (True, "1 thing to mend and 0 of 1 test deliveries not taken: see above"),
+    ],
 )
 def test_a_trial_that_was_not_made_is_not_counted(tmp_path, send, expected):
     """The thing to mend: somebody renamed a sink, and a delivery waits for the old name."""

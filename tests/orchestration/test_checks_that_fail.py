@@ -1,7 +1,8 @@
-"""A check that fails stops what it guards: the last good rows stay, what is computed from them waits, nothing is released.
+"""A check that fails stops what it guards: the last good rows stay, what is computed from them
+waits, nothing is released.
 
-Here: two tables of core by the shape that all assets share, on a real lake, in Dagster. Not here: the checks themselves
-(tests/transforms/test_checks.py).
+Here: two tables of core by the shape that all assets share, on a real lake, in Dagster. Not here:
+the checks themselves (tests/transforms/test_checks.py).
 """
 
 from datetime import UTC, datetime
@@ -35,7 +36,9 @@ def rows(table, *ids: str | None) -> pl.DataFrame:
 
 @pytest.fixture
 def lake(tmp_path, with_lake):
-    settings = Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="127.0.0.1:9")
+    settings = Settings(
+        home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="127.0.0.1:9"
+    )
     with Lake.open(settings) as lake:
         yield lake
 
@@ -52,15 +55,21 @@ def ids(lake: Lake, table) -> list[str]:
     return sorted(lake.table(table.full_name)[table.key[0]].to_list())
 
 
-@pytest.mark.parametrize(("bad", "check"), [(("A", "A"), "key_is_unique"), (("A", None), "required_is_present")])
+@pytest.mark.parametrize(
+    ("bad", "check"), [(("A", "A"), "key_is_unique"), (("A", None), "required_is_present")]
+)
 def test_rows_that_fail_are_not_stored_and_what_follows_waits(lake, bad, check, capsys):
-    """The table and what is computed from it stay; which and why is on record; the next good rows go in."""
+    """The table and what is computed from it stay; which and why is on record; the next good rows
+    go in.
+    """
     assert run(lake, first=rows(FIRST, "A", "B"), second=rows(SECOND, "P")).success
     result = run(lake, first=rows(FIRST, *bad), second=rows(SECOND, "P", "Q"))
     assert not result.success
     assert (ids(lake, FIRST), ids(lake, SECOND)) == (["A", "B"], ["P"])
     [failure] = result.get_step_failure_events()
-    assert "core.clinics stays as it was, and what is computed from it waits" in str(failure.step_failure_data.error)
+    assert "core.clinics stays as it was, and what is computed from it waits" in str(
+        failure.step_failure_data.error
+    )
     [evaluation] = [e for e in result.get_asset_check_evaluations() if not e.passed]
     assert (evaluation.asset_key, evaluation.check_name) == (table_key(FIRST.full_name), CHECK)
     failing = lake.table("mart.check_results", where="NOT is_passed")

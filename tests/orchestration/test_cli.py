@@ -1,7 +1,7 @@
 """Every verb of `floe`: exit codes, errors in one sentence, what is printed.
 
-Here: the command line as a user meets it, on a lake and a Kafka of its own. Not here: `floe up` (test_up.py), what the
-verbs compute (tests of each room).
+Here: the command line as a user meets it, on a lake and a Kafka of its own. Not here: `floe up`
+(test_up.py), what the verbs compute (tests of each room).
 """
 
 import csv
@@ -38,7 +38,9 @@ from orchestration.assets.build import table_key
 ROOT = Path(__file__).parents[2]
 COMMAND = typer.main.get_command(cli.app)
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-BROKEN = b'{"specversion":"1.0","id":"e9","source":"/tests","type":"floe.sessions.v1","time":"2026-03-02'
+BROKEN = (
+    b'{"specversion":"1.0","id":"e9","source":"/tests","type":"floe.sessions.v1","time":"2026-03-02'
+)
 
 
 def verbs(command=COMMAND, words=()) -> Iterator[tuple[str, ...]]:
@@ -49,7 +51,9 @@ def verbs(command=COMMAND, words=()) -> Iterator[tuple[str, ...]]:
 
 @pytest.fixture
 def floe(monkeypatch, capsys, tmp_path):
-    """Runs `floe WORDS` as the console script does; its `code`, `out` and `err`. No broker unless one is named."""
+    """Runs `floe WORDS` as the console script does; its `code`, `out` and `err`. No broker unless
+    one is named.
+    """
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("FLOE_", "DAGSTER_"))]:
         monkeypatch.delenv(name)
@@ -70,7 +74,9 @@ def floe(monkeypatch, capsys, tmp_path):
             cli.main()
         except SystemExit as ended:
             code = ended.code
-        return SimpleNamespace(code=code, **dict(zip(("out", "err"), capsys.readouterr(), strict=True)))
+        return SimpleNamespace(
+            code=code, **dict(zip(("out", "err"), capsys.readouterr(), strict=True))
+        )
 
     yield run
     for name, handler in before.items():
@@ -87,15 +93,25 @@ def assert_refused(found, *, code: int, says: tuple[str, ...]) -> None:
     assert found.code == code, found.err
 
 
-# --- a small system with events, rejects and an alert -------------------------------------------------
+# --- a small system with events, rejects and an alert -------------------------------------------
 
 
 def event(name: str, data: dict, *, id: str) -> tuple[str, bytes, bytes]:
-    return f"floe.{name}.v1", record_key(name, data), encode(name, data, id=id, source="/tests", time=NOW)
+    return (
+        f"floe.{name}.v1",
+        record_key(name, data),
+        encode(name, data, id=id, source="/tests", time=NOW),
+    )
 
 
 def session(k: int, *, patient: str = "P1") -> tuple[str, bytes, bytes]:
-    data = {"session_id": f"S{k}", "patient_id": patient, "clinic_id": "C1", "modality": "local", "started_at": NOW}
+    data = {
+        "session_id": f"S{k}",
+        "patient_id": patient,
+        "clinic_id": "C1",
+        "modality": "local",
+        "started_at": NOW,
+    }
     return event("sessions", data, id=f"session-{k}")
 
 
@@ -117,7 +133,9 @@ def readings(k: int) -> tuple[str, bytes, bytes]:
 def kafka(tmp_path_factory, downloads) -> Iterator[Settings]:
     """A Kafka for this file, so that no other test's events are in its topics."""
     home = tmp_path_factory.mktemp("kafka") / "home"
-    settings = Settings(home=home, cache=str(downloads), broker_port=free_port(), kafka_bootstrap="")
+    settings = Settings(
+        home=home, cache=str(downloads), broker_port=free_port(), kafka_bootstrap=""
+    )
     broker.start(settings, detached=False)
     stream.ensure_topics(settings)
     yield settings
@@ -137,7 +155,9 @@ STEPS_OF_A_DAY = {
 
 @pytest.fixture(scope="module")
 def site(kafka, tmp_path_factory) -> Settings:
-    """A home in which a clinic, a patient and three sessions landed, a broken session was rejected, an alert raised."""
+    """A home in which a clinic, a patient and three sessions landed, a broken session was rejected,
+    an alert raised.
+    """
     settings = kafka.model_copy(update={"home": tmp_path_factory.mktemp("site") / "home"})
     patient = {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": "2026-02-01"}
     first = [
@@ -145,7 +165,9 @@ def site(kafka, tmp_path_factory) -> Settings:
         event("patients", patient, id="p"),
         *(session(k) for k in range(3)),
     ]
-    stream.publish(settings, [*first, ("floe.sessions.v1", b"P1", BROKEN), ("floe.care.v1", b"P1", b"[]")])
+    stream.publish(
+        settings, [*first, ("floe.sessions.v1", b"P1", BROKEN), ("floe.care.v1", b"P1", b"[]")]
+    )
     for _ in range(2):  # the alert is published at the end of the first and lands in the second
         assert run_verb(settings, "ingest", "--drain").returncode == 0
     compute_alerts(settings)
@@ -160,7 +182,9 @@ def run_verb(settings, *words: str) -> subprocess.CompletedProcess:
     """A verb in a process of its own."""
     command = [sys.executable, "-m", "orchestration.cli", *words]
     environment = os.environ | environment_of(settings)
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def compute_alerts(settings) -> None:
@@ -175,12 +199,14 @@ def compute_alerts(settings) -> None:
         assert job.execute_in_process(instance=instance, asset_selection=wanted).success
 
 
-# --- help and usage -----------------------------------------------------------------------------------
+# --- help and usage -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("words", [*verbs()], ids=" ".join)
 def test_help(floe, words):
-    """Every verb has a help that says what it is for, and asking for it needs nothing and makes nothing."""
+    """Every verb has a help that says what it is for, and asking for it needs nothing and makes
+    nothing.
+    """
     found = floe(*words, "--help")
     assert found.code == 0
     assert " ".join(("Usage: floe", *words)) in " ".join(found.out.split())
@@ -201,19 +227,27 @@ def test_help(floe, words):
         (("simulate", "--clinics", "0"), ("--clinics", "greater than or equal to 1")),
         (("simulate", "--patients", "many"), ("--patients", "integer")),
         (("simulate", "--to", "x.ndjson", "--start", "2026-02-30"), ("2026-02-30", "YYYY-MM-DD")),
-        (("simulate", "--to", "x.ndjson", "--broken", "2"), ("--broken", "less than or equal to 1")),
+        (
+            ("simulate", "--to", "x.ndjson", "--broken", "2"),
+            ("--broken", "less than or equal to 1"),
+        ),
         (("ingest", "--worker", "3/2"), ("3/2", "K <= N")),
         (("ingest", "--worker", "first"), ("first", "K/N")),
         (("import", "garmin", "x.csv"), ("garmin", "fhir, fitbit")),
         (("import", "fhir", "x.json"), ("--patient", "--patients")),
-        (("import", "fhir", "x.json", "--patient", "P", "--timezone", "Berlin"), ("Berlin", "IANA")),
+        (
+            ("import", "fhir", "x.json", "--patient", "P", "--timezone", "Berlin"),
+            ("Berlin", "IANA"),
+        ),
         (("import", "fitbit", "x.csv", "--patient", "P"), ("time zone", "IANA")),
         (("import", "fitbit", "x.csv", "--timezone", "Europe/Berlin"), ("--patient", "--patients")),
     ],
     ids=lambda value: " ".join(value),
 )
 def test_wrong_usage(floe, words, says):
-    """Wrong words are exit code 2 and one sentence: what was found, what was expected, where it is told."""
+    """Wrong words are exit code 2 and one sentence: what was found, what was expected, where it is
+    told.
+    """
     assert_refused(floe(*words), code=2, says=says)
 
 
@@ -226,30 +260,43 @@ def test_wrong_usage(floe, words, says):
             "NRS7D<=3; ODI<",
             (": 'ODI<' is no endpoint: write a parameter and a cut", "NRS7D<=3"),
         ),
-        ("FLOE_BINARY_ENDPOINTS", "PAIN<=3", (": PAIN of the endpoint 'PAIN<=3' is no parameter", "use one of NRS")),
+        (
+            "FLOE_BINARY_ENDPOINTS",
+            "PAIN<=3",
+            (": PAIN of the endpoint 'PAIN<=3' is no parameter", "use one of NRS"),
+        ),
         ("FLOE_MMRM_DEGREES_OF_FREEDOM", "kr", ("'satterthwaite' or 'kenward_roger'",)),
     ],
 )
 def test_wrong_setting(floe, name, value, says):
-    """A setting that can't be read is named with its value and what it may be, before anything is computed with it."""
+    """A setting that can't be read is named with its value and what it may be, before anything is
+    computed with it.
+    """
     assert_refused(floe("status", **{name: value}), code=2, says=(name, repr(value), *says))
 
 
-# --- something is missing -----------------------------------------------------------------------------
+# --- something is missing -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [("ingest", "--drain"), ("replay", "x.ndjson"), ("simulate", "--days", "1")])
+@pytest.mark.parametrize(
+    "words", [("ingest", "--drain"), ("replay", "x.ndjson"), ("simulate", "--days", "1")]
+)
 def test_unreachable_broker(floe, words):
     """Without a Kafka: exit code 3, where it was looked for, and how to get one."""
     Path("x.ndjson").write_text("")
     found = floe(*words, FLOE_BROKER_PORT=(port := free_port()))
-    assert_refused(found, code=3, says=(f"127.0.0.1:{port}", "floe broker start", "FLOE_KAFKA_BOOTSTRAP"))
+    assert_refused(
+        found, code=3, says=(f"127.0.0.1:{port}", "floe broker start", "FLOE_KAFKA_BOOTSTRAP")
+    )
 
 
 def test_unreachable_named_broker(floe):
     """The same for a Kafka of one's own, which `floe up` does not replace by another."""
     found = floe(
-        "up", FLOE_KAFKA_BOOTSTRAP="127.0.0.1:1", FLOE_DASHBOARDS_PORT=free_port(), FLOE_DAGSTER_PORT=free_port()
+        "up",
+        FLOE_KAFKA_BOOTSTRAP="127.0.0.1:1",
+        FLOE_DASHBOARDS_PORT=free_port(),
+        FLOE_DAGSTER_PORT=free_port(),
     )
     last = found.err.splitlines()[-1]
     assert found.code == 3
@@ -258,9 +305,13 @@ def test_unreachable_named_broker(floe):
     assert "Traceback" not in found.err
 
 
-@pytest.mark.parametrize("words", [("sql", "SELECT 1"), ("ingest", "--drain"), ("materialize",), ("status",)])
+@pytest.mark.parametrize(
+    "words", [("sql", "SELECT 1"), ("ingest", "--drain"), ("materialize",), ("status",)]
+)
 def test_catalog_that_is_none(floe, words):
-    """A file that is no catalog, or one that is damaged from its first bytes on: exit code 1, and it stays as it was."""
+    """A file that is no catalog, or one that is damaged from its first bytes on: exit code 1, and
+    it stays as it was.
+    """
     Path("garbage").write_text("not a catalog " * 1000)
     found = floe(*words, FLOE_CATALOG="sqlite:garbage")
     assert_refused(found, code=1, says=("garbage", "is damaged", "FLOE_CATALOG"))
@@ -277,12 +328,18 @@ def test_catalog_server_that_does_not_answer(floe):
 
 def test_catalog_of_an_unknown_kind(floe):
     """A catalog that Floe does not know: exit code 3, and those that it knows."""
-    assert_refused(floe("ingest", FLOE_CATALOG="mysql:here"), code=3, says=("mysql:here", "sqlite:", "postgres:"))
+    assert_refused(
+        floe("ingest", FLOE_CATALOG="mysql:here"),
+        code=3,
+        says=("mysql:here", "sqlite:", "postgres:"),
+    )
 
 
 @pytest.mark.parametrize("verb", ["sql", "status", "verify", "rejects", "alerts"])
 def test_no_lake_yet(floe, verb):
-    """Looking at a lake that is not there: exit code 3, what makes it; and looking does not make it."""
+    """Looking at a lake that is not there: exit code 3, what makes it; and looking does not make
+    it.
+    """
     found = floe(verb, *(["SELECT 1"] if verb == "sql" else []))
     assert_refused(found, code=3, says=("no lake yet", "floe ingest"))
     assert not Path("home").exists()
@@ -291,7 +348,9 @@ def test_no_lake_yet(floe, verb):
 def test_home_that_can_not_be(floe):
     """A home where there can't be a folder: exit code 3."""
     Path("file").write_text("")
-    assert_refused(floe("ingest", "--drain", FLOE_HOME="file/home"), code=3, says=("file", "FLOE_HOME"))
+    assert_refused(
+        floe("ingest", "--drain", FLOE_HOME="file/home"), code=3, says=("file", "FLOE_HOME")
+    )
 
 
 @pytest.mark.parametrize(
@@ -304,16 +363,22 @@ def test_home_that_can_not_be(floe):
     ],
 )
 def test_port_in_use(floe, downloads, words, setting):
-    """A port that another process has: exit code 3, which port, which setting; nothing is started."""
+    """A port that another process has: exit code 3, which port, which setting; nothing is
+    started.
+    """
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ports = {"FLOE_DASHBOARDS_PORT": free_port(), "FLOE_DAGSTER_PORT": free_port(), setting: port}
+        ports = {
+            "FLOE_DASHBOARDS_PORT": free_port(),
+            "FLOE_DAGSTER_PORT": free_port(),
+            setting: port,
+        }
         found = floe(*words, FLOE_CACHE=downloads, **ports)
     assert_refused(found, code=3, says=(str(port), "in use", setting))
     assert not Path("home/broker/broker.json").exists()
 
 
-# --- files --------------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -322,12 +387,18 @@ def test_port_in_use(floe, downloads, words, setting):
         ("missing", None, ("missing", "No such file")),
         ("folder", "", ("folder", "directory")),
         ("prose.txt", "Once upon a time\n", ("prose.txt, line 1", "Once upon", "expected")),
-        ("half.ndjson", '{"topic": "floe.care.v1", "key": "P1"', ("half.ndjson, line 1", "expected")),
+        (
+            "half.ndjson",
+            '{"topic": "floe.care.v1", "key": "P1"',
+            ("half.ndjson, line 1", "expected"),
+        ),
         ("valueless.ndjson", '{"topic": "floe.care.v1", "key": "P1"}\n', ("line 1", "no value")),
     ],
 )
 def test_unreadable_file_of_events(floe, kafka, name, content, says):
-    """A file that is not there, no file, or no NDJSON: exit code 2, the file, the line, what was expected."""
+    """A file that is not there, no file, or no NDJSON: exit code 2, the file, the line, what was
+    expected.
+    """
     if content == "":
         Path(name).mkdir()
     elif content:
@@ -335,9 +406,13 @@ def test_unreadable_file_of_events(floe, kafka, name, content, says):
     assert_refused(floe("replay", name, **environment_of(kafka)), code=2, says=says)
 
 
-@pytest.mark.parametrize("content", [None, "", "a,b\n1,2\n", "Id,ActivityDate,TotalSteps\n1,4/12/2016,many\n"])
+@pytest.mark.parametrize(
+    "content", [None, "", "a,b\n1,2\n", "Id,ActivityDate,TotalSteps\n1,4/12/2016,many\n"]
+)
 def test_unreadable_export(floe, content):
-    """A file that is no export of the format: exit code 2, before anything is sent or a broker is needed."""
+    """A file that is no export of the format: exit code 2, before anything is sent or a broker is
+    needed.
+    """
     if content is not None:
         Path("export.csv").write_text(content)
     found = floe("import", "fitbit", "export.csv", "--patient", "P1", "--timezone", "Europe/Berlin")
@@ -353,7 +428,9 @@ def test_unreadable_export(floe, content):
     ],
 )
 def test_unreadable_fhir(floe, content, says):
-    """A file that is no FHIR, or a day without a time zone: exit code 2, before anything is sent or a broker needed."""
+    """A file that is no FHIR, or a day without a time zone: exit code 2, before anything is sent or
+    a broker needed.
+    """
     if content is not None:
         Path("export.json").write_text(content)
     assert_refused(floe("import", "fhir", "export.json", "--patient", "P1"), code=2, says=says)
@@ -361,11 +438,22 @@ def test_unreadable_fhir(floe, content, says):
 
 def test_import_of_fhir(floe, kafka):
     """What is sent is counted, and what is left out, reason by reason, the most frequent first."""
-    wrong = STEPS_OF_A_DAY | {"valueQuantity": {"value": 5, "system": "http://unitsofmeasure.org", "code": "km"}}
+    wrong = STEPS_OF_A_DAY | {
+        "valueQuantity": {"value": 5, "system": "http://unitsofmeasure.org", "code": "km"}
+    }
     found = [STEPS_OF_A_DAY, wrong, wrong, {"resourceType": "Patient", "id": "1"}]
     Path("export.ndjson").write_text("\n".join(map(json.dumps, found)))
     before = sum(stream.end_offsets(kafka).values())
-    done = floe("import", "fhir", "export.ndjson", "--patient", "P1", "--timezone", "UTC", **environment_of(kafka))
+    done = floe(
+        "import",
+        "fhir",
+        "export.ndjson",
+        "--patient",
+        "P1",
+        "--timezone",
+        "UTC",
+        **environment_of(kafka),
+    )
     assert (done.code, sum(stream.end_offsets(kafka).values()) - before) == (0, 1)
     sent, *left_out = done.out.splitlines()[-3:]
     assert sent == "1 event sent"
@@ -374,8 +462,12 @@ def test_import_of_fhir(floe, kafka):
 
 
 def test_a_bad_line_and_a_second_zone(floe, kafka):
-    """The rest is sent, the bad line is named and left in a file, exit code 1; a second zone of one file is warned of."""
-    Path("steps.csv").write_text("Id,ts,steps\n7,2026-05-04 10:00:00,1\n7,never,1\n7,2026-05-04 10:01:00,2\n")
+    """The rest is sent, the bad line is named and left in a file, exit code 1; a second zone of one
+    file is warned of.
+    """
+    Path("steps.csv").write_text(
+        "Id,ts,steps\n7,2026-05-04 10:00:00,1\n7,never,1\n7,2026-05-04 10:01:00,2\n"
+    )
     words = ("import", "fitbit", "steps.csv", "--patient", "P1", "--timezone")
     done = floe(*words, "Europe/Berlin", **environment_of(kafka))
     assert (done.code, done.out) == (1, "2 events sent\n")
@@ -387,17 +479,24 @@ def test_a_bad_line_and_a_second_zone(floe, kafka):
 
 
 def test_a_million_lines_of_which_three_are_bad(tmp_path, kafka):
-    """999,997 minutes are sent, the three lines named and left with the heading, exit code 1; and it takes no more
-    memory than a file of a tenth."""
+    """999,997 minutes are sent, the three lines named and left with the heading, exit code 1; and
+    it takes no more memory than a file of a tenth.
+    """
     started, minute = datetime(2024, 1, 1), timedelta(minutes=1)
     good = [f"7,{started + k * minute},{k % 100}\n" for k in range(1_000_000)]
     peaks = {}
     for size in (100_000, 1_000_000):
         lines = good[:size]
-        lines[10], lines[size // 2], lines[-1] = "7,never,1\n", f"7,{started + size // 2 * minute},many\n", "7\n"
+        lines[10], lines[size // 2], lines[-1] = (
+            "7,never,1\n",
+            f"7,{started + size // 2 * minute},many\n",
+            "7\n",
+        )
         (tmp_path / "steps.csv").write_text("Id,ts,steps\n" + "".join(lines))
         before = sum(stream.end_offsets(kafka).values())
-        done = run_measured(kafka, tmp_path, "import", "fitbit", "steps.csv", "--patient", "P1", "--timezone", "UTC")
+        done = run_measured(
+            kafka, tmp_path, "import", "fitbit", "steps.csv", "--patient", "P1", "--timezone", "UTC"
+        )
         # a device, and a series for each hour, two of which are parted by a line that is bad
         events = 1 + -(-size // 60) + 2
         assert (done.returncode, done.stdout) == (1, f"{events:,} events sent\n")
@@ -411,7 +510,9 @@ def test_a_million_lines_of_which_three_are_bad(tmp_path, kafka):
 
 
 def run_measured(settings, folder: Path, *words: str) -> subprocess.CompletedProcess:
-    """A verb in a process of its own; the last word on standard error is the most memory that it had, in KiB."""
+    """A verb in a process of its own; the last word on standard error is the most memory that it
+    had, in KiB.
+    """
     program = (
         "import atexit, resource, sys; from orchestration import cli\n"
         "atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr))\n"
@@ -419,12 +520,29 @@ def run_measured(settings, folder: Path, *words: str) -> subprocess.CompletedPro
     )
     environment = os.environ | environment_of(settings) | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", program, *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_simulate_replay_and_truth(floe, kafka):
-    """`simulate --to FILE` writes a file for `replay` and says what is true of it; the seed alone decides."""
-    size = ("--clinics", 1, "--patients", 1, "--days", 5, "--start", "2026-01-05", "--seed", 3, "--broken", 0)
+    """`simulate --to FILE` writes a file for `replay` and says what is true of it; the seed alone
+    decides.
+    """
+    size = (
+        "--clinics",
+        1,
+        "--patients",
+        1,
+        "--days",
+        5,
+        "--start",
+        "2026-01-05",
+        "--seed",
+        3,
+        "--broken",
+        0,
+    )
     found = floe("simulate", *size, "--to", "a.ndjson", "--truth", "truth.json")
     assert (found.code, floe("simulate", *size, "--to", "b.ndjson").code) == (0, 0)
     assert "seed 3" in found.out
@@ -435,7 +553,7 @@ def test_simulate_replay_and_truth(floe, kafka):
     assert (sent.code, sent.out) == (0, f"{len(lines):,} events sent\n")
 
 
-# --- asking -------------------------------------------------------------------------------------------
+# --- asking -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -452,13 +570,18 @@ def test_sql_as_json(at_site):
     """JSON: a list of rows, numbers and booleans as such, null as null."""
     found = at_site("sql", QUERY, "--format", "json")
     assert found.code == 0
-    assert json.loads(found.out) == [{"session_id": f"S{k}", "landed": True, "list": ["x", None]} for k in range(3)]
+    assert json.loads(found.out) == [
+        {"session_id": f"S{k}", "landed": True, "list": ["x", None]} for k in range(3)
+    ]
 
 
 def test_sql_as_csv(at_site):
     """CSV: a header and a line a row, lists as JSON; an empty result still has its header."""
     rows = list(csv.reader(at_site("sql", QUERY, "--format", "csv").out.splitlines()))
-    assert rows == [["session_id", "landed", "list"], *([f"S{k}", "true", '["x",null]'] for k in range(3))]
+    assert rows == [
+        ["session_id", "landed", "list"],
+        *([f"S{k}", "true", '["x",null]'] for k in range(3)),
+    ]
     empty = at_site("sql", "SELECT session_id FROM raw.sessions WHERE false", "--format", "csv")
     assert empty.out == "session_id\n"
 
@@ -475,14 +598,18 @@ def test_sql_as_a_table(at_site):
 def test_sql_as_of(at_site, site):
     """As of a snapshot or a time the lake is as it was then; one that never was is exit code 2."""
     with Lake.open(site, read_only=True) as lake:
-        snapshots = lake.sql("SELECT snapshot_id AS id, snapshot_time AS at FROM ducklake_snapshots('lake') ORDER BY 1")
+        snapshots = lake.sql(
+            "SELECT snapshot_id AS id, snapshot_time AS at FROM ducklake_snapshots('lake') ORDER BY 1"
+        )
     query = """SELECT count(*) AS n FROM raw.sessions WHERE "source" = '/tests'"""
     count = ("sql", query, "--format", "csv", "--as-of")
     first, last = snapshots.row(1, named=True), snapshots.row(-1, named=True)
     assert at_site(*count, first["id"]).out == "n\n0\n"
     assert at_site(*count, last["id"]).out == "n\n3\n"
     assert at_site(*count, datetime.now(UTC).isoformat()).out == "n\n3\n"
-    assert_refused(at_site(*count, "2020-01-01T00:00:00Z"), code=2, says=("No snapshot", "snapshots()"))
+    assert_refused(
+        at_site(*count, "2020-01-01T00:00:00Z"), code=2, says=("No snapshot", "snapshots()")
+    )
     assert_refused(at_site(*count, 10**6), code=2, says=("No snapshot",))
     assert_refused(at_site(*count, "yesterday"), code=2, says=("'yesterday'", "time"))
 
@@ -520,7 +647,9 @@ def test_sql_that_can_not_be_run(at_site, words, says):
 
 
 def test_status(at_site, site):
-    """`--json` is one JSON object with what landed, what was rejected, how old it is; without it, the same in words."""
+    """`--json` is one JSON object with what landed, what was rejected, how old it is; without it,
+    the same in words.
+    """
     found = at_site("status", "--json")
     told = json.loads(found.out)
     assert (found.code, found.err) == (0, "")
@@ -574,8 +703,15 @@ def test_doctor(at_site):
 
 
 def test_doctor_names_the_remedy(at_site, site):
-    """What is needed and missing is exit code 3, with its remedy beside it; a secret is not shown."""
-    found = at_site("doctor", FLOE_KAFKA_BOOTSTRAP="127.0.0.1:1", FLOE_CATALOG="mysql:here", FLOE_KAFKA_PASSWORD="pw-1")
+    """What is needed and missing is exit code 3, with its remedy beside it; a secret is not
+    shown.
+    """
+    found = at_site(
+        "doctor",
+        FLOE_KAFKA_BOOTSTRAP="127.0.0.1:1",
+        FLOE_CATALOG="mysql:here",
+        FLOE_KAFKA_PASSWORD="pw-1",
+    )
     assert found.code == 3
     assert "Traceback" not in found.err
     assert "pw-1" not in found.out
@@ -585,7 +721,7 @@ def test_doctor_names_the_remedy(at_site, site):
     assert "expected sqlite:PATH" in found.out
 
 
-# --- rejects and alerts -------------------------------------------------------------------------------
+# --- rejects and alerts -------------------------------------------------------------------------
 
 
 def test_rejects_listed_and_shown(at_site):
@@ -644,15 +780,19 @@ def test_alerts_are_acknowledged_and_closed(at_site, site):
 
 
 def test_rejects_that_still_can_not_be_read_stay(at_site, site):
-    """They are not sent again to be rejected again: how many there are is said, and they stay as they are."""
+    """They are not sent again to be rejected again: how many there are is said, and they stay as
+    they are.
+    """
     said = at_site("rejects", "replay", "--topic", "floe.care.v1").out
-    assert said.startswith("0 records sent again\n1 record of floe.care.v1 still can't be read (not_object)")
+    assert said.startswith(
+        "0 records sent again\n1 record of floe.care.v1 still can't be read (not_object)"
+    )
     with Lake.open(site, read_only=True) as lake:
         marks = lake.sql("SELECT replayed_at FROM raw.rejects WHERE kafka_topic = 'floe.care.v1'")
     assert marks["replayed_at"].to_list() == [None]
 
 
-# --- disk ---------------------------------------------------------------------------------------------
+# --- disk ---------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -674,7 +814,9 @@ def small_disk(folder: Path, *, size_mib: int) -> Iterator[Path]:
 
 
 def test_full_disk(tmp_path, kafka):
-    """A full disk is exit code 3 and a sentence; with space again the next start carries on and loses nothing."""
+    """A full disk is exit code 3 and a sentence; with space again the next start carries on and
+    loses nothing.
+    """
     if shutil.which("mount") is None:
         pytest.skip("there is no mount")
     with small_disk(tmp_path / "disk", size_mib=48) as disk:
@@ -685,7 +827,9 @@ def test_full_disk(tmp_path, kafka):
         ballast.write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
         for words in (("ingest", "--drain"), ("materialize",), ("upkeep",)):
             full = run_verb(settings, *words)
-            refused = SimpleNamespace(code=full.returncode, err=full.stderr.splitlines(keepends=True)[-1])
+            refused = SimpleNamespace(
+                code=full.returncode, err=full.stderr.splitlines(keepends=True)[-1]
+            )
             assert_refused(refused, code=3, says=("no space", "start again"))
             assert "Traceback" not in full.stderr
         ballast.unlink()
@@ -699,7 +843,7 @@ def test_full_disk(tmp_path, kafka):
             assert [sentence for is_true, sentence in proofs(lake) if not is_true] == []
 
 
-# --- stopped: last, because what is sent here stays in this file's Kafka --------------------------------
+# --- stopped: last, because what is sent here stays in this file's Kafka ------------------------
 
 
 def wait_until(is_so: Callable[[], bool], *, within_s: float = 90) -> None:
@@ -710,7 +854,9 @@ def wait_until(is_so: Callable[[], bool], *, within_s: float = 90) -> None:
 
 
 def is_asking(pid: int) -> bool:
-    """Whether the process has the lake open and then works: for half a second of its processor's time."""
+    """Whether the process has the lake open and then works: for half a second of its processor's
+    time.
+    """
     process = psutil.Process(pid)
     if not any("catalog" in file.path for file in process.open_files()):
         return False
@@ -722,22 +868,45 @@ def is_asking(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("number", "words", "says"),
     [
-        (signal.SIGINT, ("sql", "SELECT count(*) FROM range(1000000000000) t(i) WHERE hash(i) = 1"), "it only reads"),
-        (signal.SIGTERM, ("sql", "FROM range(1000000000000)", "--to", "never.csv"), "it only reads"),
-        (signal.SIGTERM, ("simulate", "--patients", "4000", "--days", "700", "--to", "never.ndjson"), "counts once"),
-        (signal.SIGINT, ("replay", "many.ndjson", "--rate", "50"), " sent, nothing that landed is lost"),
+        (
+            signal.SIGINT,
+            ("sql", "SELECT count(*) FROM range(1000000000000) t(i) WHERE hash(i) = 1"),
+            "it only reads",
+        ),
+        (
+            signal.SIGTERM,
+            ("sql", "FROM range(1000000000000)", "--to", "never.csv"),
+            "it only reads",
+        ),
+        (
+            signal.SIGTERM,
+            ("simulate", "--patients", "4000", "--days", "700", "--to", "never.ndjson"),
+            "counts once",
+        ),
+        (
+            signal.SIGINT,
+            ("replay", "many.ndjson", "--rate", "50"),
+            " sent, nothing that landed is lost",
+        ),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_a_verb_that_is_stopped(site, tmp_path, number, words, says):
-    """Ctrl-C and SIGTERM: exit code 1 and a sentence that says what was done and how to go on; no traceback."""
+    """Ctrl-C and SIGTERM: exit code 1 and a sentence that says what was done and how to go on; no
+    traceback.
+    """
     line = b'{"topic": "floe.care.v1", "key": "P9", "value": {}}\n'
     (tmp_path / "many.ndjson").write_bytes(line * 5_000)
     before = stream.end_offsets(site)
     command = [sys.executable, "-m", "orchestration.cli", *words]
     environment = os.environ | environment_of(site) | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         wait_until(
             {
@@ -757,7 +926,9 @@ def test_a_verb_that_is_stopped(site, tmp_path, number, words, says):
 
 
 def test_a_file_of_duties_is_tried(floe, tmp_path):
-    """0 where nobody is to be told, or each sink took a test; 1 where one did not, 2 for a file that says what none may."""
+    """0 where nobody is to be told, or each sink took a test; 1 where one did not, 2 for a file
+    that says what none may.
+    """
     path, file = tmp_path / "alerts.toml", '[[sinks]]\nname = "list"\nkind = "file"\npath = "{}"\n'
     assert floe("alerts", "check").code == 0
     for text, code, words in (

@@ -1,4 +1,5 @@
-"""Dagster's definitions: every table is an asset with its checks, lineage leads from the topics to the marts.
+"""Dagster's definitions: every table is an asset with its checks, lineage leads from the topics to
+the marts.
 
 Here: the graph, the sensor and the schedule, in this process. Not here: what assets compute.
 """
@@ -71,12 +72,18 @@ def test_definitions_are_whole():
 def test_every_table_is_an_asset(graph):
     """Each topic, each table of raw, core and mart, by its own name; the releases."""
     made = {a.key.to_user_string() for a in (*core_assets(), *mart_assets(), *app_assets())}
-    named = {f"core/{name}" for name in (*CORE, "data_cut")} | {f"mart/{name}" for name in (*MARTS, "restatements")}
+    named = {f"core/{name}" for name in (*CORE, "data_cut")} | {
+        f"mart/{name}" for name in (*MARTS, "restatements")
+    }
     assert made == named | {"app/releases"}
     assert set(CORE) | {"data_cut"} == set(CORE_TABLES)
     sources = {spec.key.to_user_string() for spec in raw_assets()}
     assert {f"kafka/{t.type.replace('.', '_')}" for t in TOPICS} <= sources
-    assert {f"raw/{t.name}" for t in TOPICS} | {"raw/rejects", "raw/ledger", "raw/stream_offsets"} <= sources
+    assert {f"raw/{t.name}" for t in TOPICS} | {
+        "raw/rejects",
+        "raw/ledger",
+        "raw/stream_offsets",
+    } <= sources
     assert made | sources == {key.to_user_string() for key in graph.get_all_asset_keys()}
 
 
@@ -92,14 +99,18 @@ def test_lineage_leads_back_to_topics(graph, name):
 
 
 def test_a_release_comes_after_all_that_it_shows(graph):
-    """The releases are below every mart that readers from outside see: a run that fails on one makes none."""
+    """The releases are below every mart that readers from outside see: a run that fails on one
+    makes none.
+    """
     above = graph.get(table_key("app.releases")).parent_keys
     assert above == {table_key(f"mart.{name}") for name, mart in MARTS.items() if mart.cells}
 
 
 def test_every_topic_leads_to_a_mart(graph):
     """No topic is landed for nothing: each is above some mart."""
-    above = set().union(*(graph.get_ancestor_asset_keys(table_key(m.table.full_name)) for m in MARTS.values()))
+    above = set().union(
+        *(graph.get_ancestor_asset_keys(table_key(m.table.full_name)) for m in MARTS.values())
+    )
     topics = {key for key in graph.get_all_asset_keys() if key.path[0] == "kafka"}
     assert topics - above == set()
 
@@ -107,7 +118,11 @@ def test_every_topic_leads_to_a_mart(graph):
 def test_checks_of_every_table(graph):
     """Each table of core and mart has the check that its schema's promises hold."""
     found = {(key.asset_key, key.name) for key in graph.asset_check_keys}
-    tables = [*(step.table for step in CORE.values()), CORE_TABLES["data_cut"], *(m.table for m in MARTS.values())]
+    tables = [
+        *(step.table for step in CORE.values()),
+        CORE_TABLES["data_cut"],
+        *(m.table for m in MARTS.values()),
+    ]
     tables += [MART_TABLES["restatements"]]
     assert found == {(table_key(t.full_name), CHECK) for t in tables}
 
@@ -130,7 +145,9 @@ def test_job_computes_core_mart_and_releases(graph):
 
 
 def test_sensor_asks_the_lake(home):
-    """A run is asked for when records have landed that nothing was computed from; else the sensor says why not."""
+    """A run is asked for when records have landed that nothing was computed from; else the sensor
+    says why not.
+    """
     job = defs.resolve_job_def(materialize_job.name)
     with Lake.open(home), dg.DagsterInstance.ephemeral() as instance:
         assert "up to date" in evaluate(instance).skip_message
@@ -149,7 +166,8 @@ def test_sensor_waits_for_a_run_at_work(home):
     with dg.DagsterInstance.ephemeral() as instance:
         run = instance.create_run_for_job(defs.resolve_job_def(materialize_job.name))
         instance.report_dagster_event(
-            dg.DagsterEvent(event_type_value="PIPELINE_STARTING", job_name=run.job_name), run_id=run.run_id
+            dg.DagsterEvent(event_type_value="PIPELINE_STARTING", job_name=run.job_name),
+            run_id=run.run_id,
         )
         assert "at work" in evaluate(instance).skip_message
 

@@ -1,4 +1,5 @@
-"""What the doctor says of the book of alerts: whether it is whole, and whether anybody tells what it holds.
+"""What the doctor says of the book of alerts: whether it is whole, and whether anybody tells what
+it holds.
 
 Here: that one finding. Not here: the verb (test_cli.py).
 """
@@ -19,7 +20,10 @@ def test_the_book_is_opened_and_what_is_wrong_is_said(tmp_path):
     settings = Settings(home=tmp_path, kafka_bootstrap="127.0.0.1:1")
     assert "none yet" in of_the_book(settings).found
     with Book(book_path(settings)) as book:
-        assert (of_the_book(settings).remedy, "is whole" in of_the_book(settings).found) == (None, True)
+        assert (of_the_book(settings).remedy, "is whole" in of_the_book(settings).found) == (
+            None,
+            True,
+        )
         book.put("pager", "d", {}, in_order_of="a", now=datetime.now(UTC) - timedelta(minutes=1))
     assert "nobody tried to deliver" in of_the_book(settings).found
     assert of_the_book(settings).remedy

@@ -56,20 +56,33 @@ def home(tmp_path_factory, with_lake) -> Path:
 
 @pytest.fixture(scope="module")
 def query() -> str:
-    values = ", ".join("(" + " || ".join(f"chr({ord(c)})" for c in text) + ")" if text else "('')" for text in AWKWARD)
+    values = ", ".join(
+        "(" + " || ".join(f"chr({ord(c)})" for c in text) + ")" if text else "('')"
+        for text in AWKWARD
+    )
     return f"SELECT t AS text, -1.5 AS number, -3 AS whole FROM (VALUES {values}) AS v(t)"
 
 
 def test_a_table(home, query):
     """Escapes and overrides as such; emoji codes and markup as typed."""
     out = run(home, "sql", query).stdout.decode()
-    for shown in ("\\x1b[31mred", "\\x07", ":x: :skull:", "[bold red]no[/]", "\\u202egnp", "=1+1", "\\x9b2J"):
+    for shown in (
+        "\\x1b[31mred",
+        "\\x07",
+        ":x: :skull:",
+        "[bold red]no[/]",
+        "\\u202egnp",
+        "=1+1",
+        "\\x9b2J",
+    ):
         assert shown in out
     assert not set(out) & set("\x1b\x07\x9b\u202e")
 
 
 def test_a_table_on_a_terminal(home, query):
-    """The same where standard output is a terminal: no colour, no picture, no escape of the data's."""
+    """The same where standard output is a terminal: no colour, no picture, no escape of the
+    data's.
+    """
     ours, theirs = pty.openpty()
     kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOE_")}
     ended = subprocess.Popen(
@@ -99,7 +112,9 @@ def test_a_table_on_a_terminal(home, query):
 
 
 def test_csv(home, query):
-    """No cell begins a formula, whichever way a spreadsheet takes it; numbers are numbers, and texts of them too."""
+    """No cell begins a formula, whichever way a spreadsheet takes it; numbers are numbers, and
+    texts of them too.
+    """
     out = run(home, "sql", query, "--format", "csv").stdout.decode()
     rows = list(csv.reader(io.StringIO(out)))[1:]
     assert len(rows) == len(AWKWARD)
@@ -142,7 +157,11 @@ def test_doctor(tmp_path):
 
 
 FILES = {
-    "csv of escapes": ("fitbit", "a.csv", b"Id,ActivityDate,TotalSteps\n1,4/12/2016,\x1b[31m:x:\xe2\x80\xae\n"),
+    "csv of escapes": (
+        "fitbit",
+        "a.csv",
+        b"Id,ActivityDate,TotalSteps\n1,4/12/2016,\x1b[31m:x:\xe2\x80\xae\n",
+    ),
     "bytes": ("fitbit", "b.csv", bytes(range(256)) * 4),
     "header": ("fitbit", "c.csv", b"\x1b]0;x\x07,b\n1,2\n"),
     "name": ("fitbit", "\x1b[2J.csv", b"a,b\n"),
@@ -158,7 +177,11 @@ FILES = {
         "g.json",
         b'{"resourceType":"Bundle","entry":[{"resource":' + b"[" * DEEP + b"]" * DEEP + b"}]}",
     ),
-    "deep line": ("fhir", "h.ndjson", b'{"resourceType":"Observation","x":' + b"[" * DEEP + b"]" * DEEP + b"}\n"),
+    "deep line": (
+        "fhir",
+        "h.ndjson",
+        b'{"resourceType":"Observation","x":' + b"[" * DEEP + b"]" * DEEP + b"}\n",
+    ),
     "deep archive": ("fitbit", "steps-2020-01-01.json", b"[" * DEEP + b"]" * DEEP),
     "deep and open": ("fitbit", "steps-2020-01-02.json", b"[" * DEEP),
 }
@@ -166,10 +189,21 @@ FILES = {
 
 @pytest.mark.parametrize("case", FILES)
 def test_refused_files(tmp_path, case):
-    """A file that can't be read is refused in one sentence: its bytes do nothing, its depth is no traceback."""
+    """A file that can't be read is refused in one sentence: its bytes do nothing, its depth is no
+    traceback.
+    """
     format, name, content = FILES[case]
     (tmp_path / name).write_bytes(content)
-    found = run(tmp_path / "home", "import", format, str(tmp_path / name), "--patient", "P", "--timezone", "UTC")
+    found = run(
+        tmp_path / "home",
+        "import",
+        format,
+        str(tmp_path / name),
+        "--patient",
+        "P",
+        "--timezone",
+        "UTC",
+    )
     said = found.stderr.decode()
     assert found.returncode == 2
     assert said.startswith("floe: ")

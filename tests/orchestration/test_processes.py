@@ -14,10 +14,14 @@ from transforms.errors import FloeError
 
 
 def test_two_of_one_home_side_by_side_are_refused(tmp_path):
-    """The second is told who runs, and what to do; another home is free; and so is this one afterwards."""
+    """The second is told who runs, and what to do; another home is free; and so is this one
+    afterwards.
+    """
     with alone(tmp_path / "one"):
         with (
-            pytest.raises(FloeError, match=rf"runs already in .*one \(process {os.getpid()}\).*FLOE_HOME"),
+            pytest.raises(
+                FloeError, match=rf"runs already in .*one \(process {os.getpid()}\).*FLOE_HOME"
+            ),
             alone(tmp_path / "one"),
         ):
             pass
@@ -41,5 +45,7 @@ def test_pages_and_figures_give_way():
         "give_way(FIGURES_NICE); give_way(PAGES_NICE); "
         "print(subprocess.run(['nice'], capture_output=True, text=True).stdout)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert int(told) >= 10

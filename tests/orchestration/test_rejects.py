@@ -1,6 +1,7 @@
 """Rejects sent again: with their headers, once they can be read, and then their alert is closed.
 
-Here: the verb's function on the session's broker. Not here: which record is a reject (tests/ingest/test_decode.py).
+Here: the verb's function on the session's broker. Not here: which record is a reject
+(tests/ingest/test_decode.py).
 """
 
 from uuid import uuid4
@@ -15,7 +16,13 @@ from orchestration.rejects import replay_rejects, show_reject
 
 TOPIC = "floe.incidents.v1"
 AT = "2026-03-01T08:30:00+01:00"
-DATA = {"incident_id": "i", "clinic_id": "c1", "occurred_at": AT, "subject_kind": "none", "kind": "door"}
+DATA = {
+    "incident_id": "i",
+    "clinic_id": "c1",
+    "occurred_at": AT,
+    "subject_kind": "none",
+    "kind": "door",
+}
 
 
 @pytest.fixture
@@ -51,11 +58,17 @@ def states(settings, reject: dict) -> list[str]:
     return alerts.sort("revision")["state"].to_list()
 
 
-def test_a_reject_that_can_be_read_now_is_sent_again_and_its_alert_closed(settings, source, monkeypatch):
-    """Set aside by a release that could not read it; by the next one read, with its headers, once."""
+def test_a_reject_that_can_be_read_now_is_sent_again_and_its_alert_closed(
+    settings, source, monkeypatch
+):
+    """Set aside by a release that could not read it; by the next one read, with its headers,
+    once.
+    """
     reason = "wrong_content_type"  # a reason that no other record of this Kafka has
     with monkeypatch.context() as before:
-        before.setattr(content_modes, "_binary", lambda *_, **__: Reject(reason, None, "not known yet"))
+        before.setattr(
+            content_modes, "_binary", lambda *_, **__: Reject(reason, None, "not known yet")
+        )
         stream.publish(settings, [binary(source)])
         worker.run(settings, drain=True)
     (reject,) = rejects(settings, source)
@@ -75,7 +88,9 @@ def test_a_reject_that_can_be_read_now_is_sent_again_and_its_alert_closed(settin
 
 
 def test_a_reject_that_still_cant_be_read_stays_as_it_is(settings, source):
-    """Nothing is sent, nothing is marked, the alert stays open, and the sentence says which and why."""
+    """Nothing is sent, nothing is marked, the alert stays open, and the sentence says which and
+    why.
+    """
     stream.publish(settings, [binary(source, type="floe.consults.v1")])
     worker.run(settings, drain=True)
     (reject,) = rejects(settings, source)
@@ -90,13 +105,21 @@ def test_a_reject_that_still_cant_be_read_stays_as_it_is(settings, source):
 
 
 def test_a_part_of_a_batched_record_is_sent_again_by_itself(settings, source, monkeypatch):
-    """Of an array of two one landed and one was set aside: only that one is sent, and its record is not again."""
+    """Of an array of two one landed and one was set aside: only that one is sent, and its record is
+    not again.
+    """
     event = {"specversion": "1.0", "source": source, "type": TOPIC, "time": AT, "data": DATA}
     broken = event | {"id": "2", "data": DATA | {"kind": "x" * 4_001}}
-    stream.publish(settings, [(TOPIC, source.encode(), orjson.dumps([event | {"id": "1"}, broken]))])
+    stream.publish(
+        settings, [(TOPIC, source.encode(), orjson.dumps([event | {"id": "1"}, broken]))]
+    )
     worker.run(settings, drain=True)
     (reject,) = rejects(settings, source)
-    assert (reject["part"], reject["reason"], reject["value"]) == (1, "too_long", orjson.dumps(broken))
+    assert (reject["part"], reject["reason"], reject["value"]) == (
+        1,
+        "too_long",
+        orjson.dumps(broken),
+    )
     monkeypatch.setattr("ingest.lengths.LONGEST_TEXT", 5_000)
     rules.checks.cache_clear()
     try:
@@ -105,20 +128,27 @@ def test_a_part_of_a_batched_record_is_sent_again_by_itself(settings, source, mo
     finally:
         rules.checks.cache_clear()
     with Lake.open(settings, read_only=True) as lake:
-        ids = lake.table("raw.incidents", ["event_id"], "source = $1", [source])["event_id"].to_list()
+        ids = lake.table("raw.incidents", ["event_id"], "source = $1", [source])[
+            "event_id"
+        ].to_list()
     assert sorted(ids) == ["1", "2"]
     assert [r["replayed_at"] is not None for r in rejects(settings, source)] == [True]
 
 
 def test_what_was_kept_as_a_checksum_is_read_from_kafka_again(settings, source, monkeypatch):
-    """Beyond the bound of a flood: of four of five events position and checksum are kept. All
-    that Kafka still holds are sent as they came; where it holds other bytes nothing is sent, and it is said."""
+    """Beyond the bound of a flood: of four of five events position and checksum are kept. All that
+    Kafka still holds are sent as they came; where it holds other bytes nothing is sent, and it is
+    said.
+    """
     topic, reason = "floe.care.v1", "wrong_content_type"
     data = {"patient_id": "p", "kind": "visit", "occurred_at": AT}
     attributes = {"specversion": "1.0", "source": source, "type": topic, "time": AT}
 
     def sent(number: int) -> tuple:
-        pairs = [(f"ce_{name}", text.encode()) for name, text in (attributes | {"id": str(number)}).items()]
+        pairs = [
+            (f"ce_{name}", text.encode())
+            for name, text in (attributes | {"id": str(number)}).items()
+        ]
         return (
             topic,
             source.encode(),
@@ -127,12 +157,18 @@ def test_what_was_kept_as_a_checksum_is_read_from_kafka_again(settings, source, 
         )
 
     with monkeypatch.context() as before:
-        before.setattr(content_modes, "_binary", lambda *_, **__: Reject(reason, None, "not known yet"))
+        before.setattr(
+            content_modes, "_binary", lambda *_, **__: Reject(reason, None, "not known yet")
+        )
         stream.publish(settings, [sent(k) for k in range(5)])
         worker.run(settings.model_copy(update={"rejects_whole_mb": 0}), drain=True)
     with Lake.open(settings) as lake:
-        mine = lake.table("raw.rejects", where="kafka_topic = $1 AND reason = $2", params=[topic, reason])
-        assert mine["value"].null_count() == mine["checksum"].count() == 4  # the first is the sample
+        mine = lake.table(
+            "raw.rejects", where="kafka_topic = $1 AND reason = $2", params=[topic, reason]
+        )
+        assert (
+            mine["value"].null_count() == mine["checksum"].count() == 4
+        )  # the first is the sample
         changed = mine.filter(mine["checksum"].is_not_null())["kafka_offset"].max()
         lake.write(
             lambda w: w.execute(
@@ -147,7 +183,10 @@ def test_what_was_kept_as_a_checksum_is_read_from_kafka_again(settings, source, 
     count, left = replay_rejects(settings, reason=reason, topic=topic)
     assert count == 4
     assert len(left) == 1
-    assert f"Kafka no longer holds them at {topic}/{place['kafka_partition']}, offsets {changed}" in left[0]
+    assert (
+        f"Kafka no longer holds them at {topic}/{place['kafka_partition']}, offsets {changed}"
+        in left[0]
+    )
     worker.run(settings, drain=True)
     with Lake.open(settings, read_only=True) as lake:
         assert lake.table("raw.care", ["care_id"], "source = $1", [source]).height == 4

@@ -1,6 +1,7 @@
 """A lake of the release before, opened by this one: brought forward, and said until it is.
 
-Here: tests/data/lake_0.1.0.tar.xz (its README says how it was made). Not here: a lake of this release (test_lake.py).
+Here: tests/data/lake_0.1.0.tar.xz (its README says how it was made). Not here: a lake of this
+release (test_lake.py).
 """
 
 import os
@@ -38,7 +39,9 @@ def old(tmp_path_factory) -> Settings:
 
 @pytest.fixture(scope="module")
 def forward(tmp_path_factory) -> SimpleNamespace:
-    """Opened by a writer of this release, then materialised: what was seen between, and what was said."""
+    """Opened by a writer of this release, then materialised: what was seen between, and what was
+    said.
+    """
     settings = unpacked(tmp_path_factory.mktemp("forward"))
     said: list[str] = []
     with Lake.open(settings) as lake:
@@ -47,7 +50,11 @@ def forward(tmp_path_factory) -> SimpleNamespace:
             is_behind=is_behind(lake),
             sentence=inspection.outdated_sentence(lake),
             outdated=inspection.outdated_tables(lake),
-            empty=[n for n, is_empty in inspection.outdated_tables(lake).items() if is_empty and lake.table(n).height],
+            empty=[
+                n
+                for n, is_empty in inspection.outdated_tables(lake).items()
+                if is_empty and lake.table(n).height
+            ],
         )
     with pytest.MonkeyPatch.context() as patch:
         for name in [n for n in os.environ if n.startswith(("FLOE_", "DAGSTER_"))]:
@@ -67,8 +74,12 @@ def lake(forward):
 
 
 def test_a_reader_is_told_what_brings_it_forward(old):
-    """Until a writer has opened it no page and no query meets half a table: one sentence says what to do."""
-    with pytest.raises(LakeOutdated, match=r"another release of Floe.*floe materialize brings it forward"):
+    """Until a writer has opened it no page and no query meets half a table: one sentence says what
+    to do.
+    """
+    with pytest.raises(
+        LakeOutdated, match=r"another release of Floe.*floe materialize brings it forward"
+    ):
         Lake.open(old, read_only=True)
 
 
@@ -79,7 +90,9 @@ def test_what_the_old_release_saw_can_still_be_asked_for(old):
 
 
 def test_between_opening_and_materialising_it_is_said(forward):
-    """Tables with other columns are empty, the others stand; both are named, and the next run is due."""
+    """Tables with other columns are empty, the others stand; both are named, and the next run is
+    due.
+    """
     assert forward.between.is_behind
     assert "computed by another release of Floe" in forward.between.sentence
     assert "floe materialize" in forward.between.sentence
@@ -90,7 +103,9 @@ def test_between_opening_and_materialising_it_is_said(forward):
 
 
 def test_all_tables_are_this_releases(lake):
-    """Columns and types as described, in every table, and none that this release does not compute."""
+    """Columns and types as described, in every table, and none that this release does not
+    compute.
+    """
     rows = lake.sql("""SELECT schema_name || '.' || table_name AS t, list(column_name) AS names FROM duckdb_columns()
                        WHERE database_name = 'lake' GROUP BY 1""")
     there = {name: set(columns) for name, columns in rows.iter_rows()}
@@ -130,16 +145,22 @@ def test_figures_come_out(lake):
 
 
 def test_what_readers_from_outside_see_is_released_anew(lake):
-    """The last release's rows had other columns: a new one is made at once, not when the week is over."""
+    """The last release's rows had other columns: a new one is made at once, not when the week is
+    over.
+    """
     assert lake.table("app.releases")["release_id"].max() == 2
     assert lake.table("app.released_cohort_outcomes").height > 0
 
 
 def test_readers_are_told_which_figures_were_computed_anew(forward, lake):
-    """Each metric whose version differs from the one that the lake was computed under, by name, in table and words."""
+    """Each metric whose version differs from the one that the lake was computed under, by name, in
+    table and words.
+    """
     rows = lake.table("mart.restatements")
     again = rows.filter(pl.col("previous_version").is_not_null())
-    assert rows.filter(pl.col("restated_at").is_null()).height > 10  # as the release before computed them
+    assert (
+        rows.filter(pl.col("restated_at").is_null()).height > 10
+    )  # as the release before computed them
     for metric, before, now in again.select("metric_id", "previous_version", "version").iter_rows():
         assert any(f"{metric} ({before} to {now})" in sentence for sentence in forward.said)
     definitions = lake.table("mart.metric_definitions").select("metric_id", "version")
@@ -150,15 +171,23 @@ def test_a_lake_of_a_newer_release_is_refused(tmp_path):
     """Neither read nor written, in a sentence that names both formats; nothing is changed."""
     settings = Settings(home=tmp_path, kafka_bootstrap="", catalog="", data="", encrypt=False)
     with Lake.open(settings) as lake:
-        lake.write(lambda w: w.execute("INSERT INTO app.lake_formats VALUES (99, 'x', now() + INTERVAL 1 HOUR)"))
+        lake.write(
+            lambda w: w.execute(
+                "INSERT INTO app.lake_formats VALUES (99, 'x', now() + INTERVAL 1 HOUR)"
+            )
+        )
     for is_read_only in (True, False):
-        with pytest.raises(FloeError, match=r"newer release of Floe \(lake format 99, this one knows 2\)"):
+        with pytest.raises(
+            FloeError, match=r"newer release of Floe \(lake format 99, this one knows 2\)"
+        ):
             Lake.open(settings, read_only=is_read_only)
 
 
 def test_what_the_old_release_did_not_know_is_read_with_what_this_one_knows(lake):
-    """A status that was `other` then, fields that were unknown then (a patient's study, an alert's tier, the course that
-    another one prolongs); a value that still is in no list stays `other`, with what was sent beside it."""
+    """A status that was `other` then, fields that were unknown then (a patient's study, an alert's
+    tier, the course that another one prolongs); a value that still is in no list stays `other`,
+    with what was sent beside it.
+    """
     status = lake.table("core.patient_status", ["status", "status_raw"], "status_id = 'st-1'")
     assert status.rows() == [("discontinued", None)]
     studies = lake.table("core.patients", ["patient_id", "study_id"], "patient_id LIKE 'OLD-%'")

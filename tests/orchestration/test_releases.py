@@ -1,7 +1,8 @@
-"""Releases over a real lake: events land, marts are computed through Dagster, and each role reads what it may.
+"""Releases over a real lake: events land, marts are computed through Dagster, and each role reads
+what it may.
 
-Here: when a release is made, that it is whole, and what readers see of it. Not here: what it holds back in every case
-(tests/transforms/disclosure).
+Here: when a release is made, that it is whole, and what readers see of it. Not here: what it holds
+back in every case (tests/transforms/disclosure).
 """
 
 import json
@@ -26,7 +27,13 @@ from ingest.stream import Batch
 from orchestration import cli
 from orchestration.automation import materialize_job, tidy
 from orchestration.definitions import defs
-from orchestration.releases import RELEASED_CELLS, RELEASES, last_release, make_release, release_if_due
+from orchestration.releases import (
+    RELEASED_CELLS,
+    RELEASES,
+    last_release,
+    make_release,
+    release_if_due,
+)
 from transforms.errors import FloeError
 from transforms.schemas import MART_TABLES
 from transforms.schemas.app import RELEASED
@@ -44,7 +51,10 @@ def patient(number: int, *, has_event: bool) -> list[tuple[str, dict]]:
     of, at = {"patient_id": f"P{number}", "clinic_id": "C1"}, NOW - timedelta(days=30)
     records = [
         ("floe.patients.v1", of | {"enrolled_on": "2026-04-01"}),
-        ("floe.sessions.v1", of | {"session_id": f"S{number}", "modality": "local", "started_at": at.isoformat()}),
+        (
+            "floe.sessions.v1",
+            of | {"session_id": f"S{number}", "modality": "local", "started_at": at.isoformat()},
+        ),
     ]
     onset = (at + timedelta(hours=1)).isoformat()
     event = of | {"ae_id": f"A{number}", "term": "skin erythema", "grade": 1, "onset_at": onset}
@@ -84,7 +94,11 @@ class Site:
         job = defs.resolve_job_def(materialize_job.name)
         with dg.DagsterInstance.ephemeral() as instance:
             result = job.execute_in_process(instance=instance)
-        (made,) = [m for m in result.get_asset_materialization_events() if m.asset_key.path == ["app", "releases"]]
+        (made,) = [
+            m
+            for m in result.get_asset_materialization_events()
+            if m.asset_key.path == ["app", "releases"]
+        ]
         return made.materialization.metadata["release"].value
 
     def release(self) -> str:
@@ -98,7 +112,9 @@ class Site:
             reader = Reader(settings)
             rows = reader.mart("adverse_event_rates", EVERYBODY)
             found[reader.role] = (
-                rows.select("patients_with_event", "patients", "reason").row(0) if rows.height else None
+                rows.select("patients_with_event", "patients", "reason").row(0)
+                if rows.height
+                else None
             )
             reader.close()
         return found
@@ -125,9 +141,11 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, with_lake):
-    """20 patients of whom 8 had an event are materialised and so released; then one more with an event comes.
+    """20 patients of whom 8 had an event are materialised and so released; then one more with an
+    event comes.
 
-    `before`: of the lake without a patient; `first`: of the first release; `then`: after the one more.
+    `before`: of the lake without a patient; `first`: of the first release; `then`: after the one
+    more.
     """
     with pytest.MonkeyPatch.context() as patch:
         home = with_lake(tmp_path_factory.mktemp("releases") / "home")
@@ -145,8 +163,9 @@ def site(tmp_path_factory, with_lake):
 
 
 def test_the_first_materialisation_that_counts_somebody_is_released(site):
-    """A lake without patients releases nothing, and pages say so; with the first patients outside sees them in fives: 8
-    of 20 as 10 of 20."""
+    """A lake without patients releases nothing, and pages say so; with the first patients outside
+    sees them in fives: 8 of 20 as 10 of 20.
+    """
     said, seen, sent = site.before
     assert said == "no release yet: the marts count no patient"
     assert seen == {"clinic": None, "outside": None}
@@ -158,9 +177,9 @@ def test_the_first_materialisation_that_counts_somebody_is_released(site):
 
 
 def test_what_comes_between_two_releases(site):
-    """A patient with an event comes: the clinic sees 9 of 21 at once, outside 8 of 20 (as 10 of 20) until the next
-    release, which holds 9 of 21 back; with four more of the kind 13 of 25 are shown, five more than were last seen, as
-    15 of 25.
+    """A patient with an event comes: the clinic sees 9 of 21 at once, outside 8 of 20 (as 10 of 20)
+    until the next release, which holds 9 of 21 back; with four more of the kind 13 of 25 are shown,
+    five more than were last seen, as 15 of 25.
     """
     said, seen, outside, clinic = site.then
     assert said.startswith("release 1 of")
@@ -179,9 +198,13 @@ def test_what_comes_between_two_releases(site):
     assert site.seen() == {"clinic": (13, 25, None), "outside": (15, 25, None)}
 
 
-@pytest.mark.parametrize("table", [next(iter(RELEASED.values())), RELEASED_CELLS, RELEASES], ids=lambda t: t.name)
+@pytest.mark.parametrize(
+    "table", [next(iter(RELEASED.values())), RELEASED_CELLS, RELEASES], ids=lambda t: t.name
+)
 def test_a_crash_leaves_the_last_release_in_force(site, monkeypatch, table):
-    """Whatever fails on the way, readers go on with the last release whole, and so does the memory of what was shown."""
+    """Whatever fails on the way, readers go on with the last release whole, and so does the memory
+    of what was shown.
+    """
     before, kept = site.seen(), _released(site)
     append = Writer.append
 
@@ -217,12 +240,16 @@ def test_marts_of_two_cuts_are_not_released(site):
 
 
 def test_the_next_release_is_due_after_the_days_of_the_setting(site):
-    """Seven days after the last one is made; before, the last stays; FLOE_RELEASE_DAYS says how many."""
+    """Seven days after the last one is made; before, the last stays; FLOE_RELEASE_DAYS says how
+    many.
+    """
     options, every = site.settings.options, timedelta(days=site.settings.release_days)
     assert every == timedelta(days=7)
     with Lake.open(site.settings) as lake:
         at = last_release(lake)["released_at"]
-        early = release_if_due(lake, every=every, options=options, now=at + every - timedelta(seconds=1))
+        early = release_if_due(
+            lake, every=every, options=options, now=at + every - timedelta(seconds=1)
+        )
         assert "stays" in early
         due = release_if_due(lake, every=every, options=options, now=at + every)
         assert due.startswith(f"release {last_release(lake)['release_id']}: ")
@@ -234,7 +261,9 @@ def test_upkeep_leaves_the_release(site):
     before = site.seen()
     with Lake.open(site.settings) as lake:
         tidy(lake)
-        assert lake.upkeep(expire_before=lake.snapshot(), keep=timedelta(0))["expired_snapshots"] > 0
+        assert (
+            lake.upkeep(expire_before=lake.snapshot(), keep=timedelta(0))["expired_snapshots"] > 0
+        )
     assert site.seen() == before
 
 
@@ -249,22 +278,30 @@ def test_release_by_hand(site, capsys):
 
 
 def test_outside_nothing_counts_as_it_happens(site):
-    """Rows by topic, offsets, rejects and moments grow with each event: only the clinic's staff sees them.
+    """Rows by topic, offsets, rejects and moments grow with each event: only the clinic's staff
+    sees them.
 
-    From outside the operations page is the same to the letter after one more record, and has no time but the release's.
+    From outside the operations page is the same to the letter after one more record, and has no
+    time but the release's.
     """
     assert "floe.adverse_events.v1" in site.sent("clinic")
     before = site.operations_from_outside()
     assert [w for w in ("floe.", "/1", "offset") if w in before] == []
     assert re.findall(r"\d\d:\d\d:\d\d|\d+ (?:rows|records|seconds|minutes)", before) == []
-    for word in ("none for more than a day", "Rejected records", "Shown to the clinic's own staff only."):
+    for word in (
+        "none for more than a day",
+        "Rejected records",
+        "Shown to the clinic's own staff only.",
+    ):
         assert word in before
     site.land(patient(90, has_event=True))
     assert site.operations_from_outside() == before
 
 
 def test_outside_the_pages_say_what_a_rounded_figure_is(site):
-    """Above every page for a reader from outside: rounded to the nearest 5; the clinic's staff, whose are exact, has none."""
+    """Above every page for a reader from outside: rounded to the nearest 5; the clinic's staff,
+    whose are exact, has none.
+    """
     said = {}
     for settings in (site.settings, site.outside):
         reader = Reader(settings)

@@ -1,7 +1,8 @@
-"""No verb tells a password, whatever goes wrong: neither its output nor what it leaves under the home.
+"""No verb tells a password, whatever goes wrong: neither its output nor what it leaves under the
+home.
 
-Here: the verbs in processes of their own, beside a catalog, a Kafka and an S3 that do not answer. Not here: every
-spelling of a password (tests/ingest/test_secrecy.py).
+Here: the verbs in processes of their own, beside a catalog, a Kafka and an S3 that do not answer.
+Not here: every spelling of a password (tests/ingest/test_secrecy.py).
 """
 
 import os
@@ -39,7 +40,9 @@ def pieces(secret: str) -> set[str]:
 
 def everything_said(home: Path, environment: dict[str, str], words: list[str]) -> str:
     """What the verb printed, and the text of every file that it left."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLOE_", "AWS_", "PG", "DAGSTER_"))}
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("FLOE_", "AWS_", "PG", "DAGSTER_"))
+    }
     ended = subprocess.run(
         [sys.executable, "-m", "orchestration.cli", *words],
         cwd=ROOT,
@@ -56,7 +59,9 @@ def everything_said(home: Path, environment: dict[str, str], words: list[str]) -
 @pytest.mark.parametrize("spelling", PASSWORDS)
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
 def test_no_verb_tells_a_password(tmp_path, spelling, words):
-    """Four characters that follow each other in a password or key are nowhere in what is printed or kept."""
+    """Four characters that follow each other in a password or key are nowhere in what is printed or
+    kept.
+    """
     home, port = tmp_path / "home", free_port()
     environment = {
         "FLOE_HOME": str(home),

@@ -1,6 +1,8 @@
-"""Watching parts: real small processes that die, freeze, are not whole or never answer; what is said, what is tried.
+"""Watching parts: real small processes that die, freeze, are not whole or never answer; what is
+said, what is tried.
 
-Here: the rules, on processes that do nothing. Not here: the parts of Floe (tests/faults/test_watching.py).
+Here: the rules, on processes that do nothing. Not here: the parts of Floe
+(tests/faults/test_watching.py).
 """
 
 import json
@@ -20,7 +22,9 @@ from orchestration import supervisor as supervisor_module
 from orchestration.processes import Child, end_leftovers, marked, wait_stopped
 from orchestration.supervisor import Supervisor
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans come to their keeper on Linux only")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="orphans come to their keeper on Linux only"
+)
 SLEEPER = "setsid sleep 301 & (setsid sleep 302 &) ; exec sleep 300"
 
 
@@ -38,7 +42,12 @@ def said() -> list[str]:
 @pytest.fixture
 def watch(settings, said, monkeypatch) -> Iterator[Callable[..., Child]]:
     """Starts a child of a shell's words under a supervisor that hurries."""
-    for name, value in {"_SCAN_S": 0.2, "_LOOK_S": 0.05, "_PROBE_S": 0.1, "_NOT_WHOLE_S": 0.5}.items():
+    for name, value in {
+        "_SCAN_S": 0.2,
+        "_LOOK_S": 0.05,
+        "_PROBE_S": 0.1,
+        "_NOT_WHOLE_S": 0.5,
+    }.items():
         monkeypatch.setattr(supervisor_module, name, value)
     monkeypatch.setattr(supervisor_module, "_WAITS_S", (0.05,))
     supervisor = Supervisor(settings, said.append)
@@ -56,7 +65,9 @@ def watch(settings, said, monkeypatch) -> Iterator[Callable[..., Child]]:
 
 
 def child_of(settings, words: str, **more) -> Child:
-    return Child("sleeper", ["bash", "-c", words], settings.home / "logs" / "sleeper.log", settings, **more)
+    return Child(
+        "sleeper", ["bash", "-c", words], settings.home / "logs" / "sleeper.log", settings, **more
+    )
 
 
 def wait(until: Callable[[], object], seconds: float = 20):
@@ -81,12 +92,16 @@ def whole(child: Child) -> list[psutil.Process]:
 
 @pytest.mark.parametrize("which", ["the child", "its keeper", "both"])
 def test_a_child_that_dies_ends_whole_and_is_started_again(settings, watch, said, which):
-    """Kill -9 of either: of 4 processes 0 are left, in whatever session, before the next begins; and it is said."""
+    """Kill -9 of either: of 4 processes 0 are left, in whatever session, before the next begins;
+    and it is said.
+    """
     child = watch()
     before = whole(child)
-    for pid in {"the child": [child.pid], "its keeper": [child.keeper.pid], "both": [child.keeper.pid, child.pid]}[
-        which
-    ]:
+    for pid in {
+        "the child": [child.pid],
+        "its keeper": [child.keeper.pid],
+        "both": [child.keeper.pid, child.pid],
+    }[which]:
         os.kill(pid, signal.SIGKILL)
     wait(lambda: any("runs again" in sentence for sentence in said))
     after = whole(child)
@@ -102,7 +117,9 @@ def test_a_frozen_process_is_said_and_its_part_started_again(watch, said, which)
     """SIGSTOP for longer than FLOE_UP_SILENT_S, of any of its processes."""
     child = watch()
     tree = whole(child)
-    pid = {"the child": child.pid, "its keeper": child.keeper.pid, "one of its own": tree[-1].pid}[which]
+    pid = {"the child": child.pid, "its keeper": child.keeper.pid, "one of its own": tree[-1].pid}[
+        which
+    ]
     os.kill(pid, signal.SIGSTOP)
     wait(lambda: any("runs again" in sentence for sentence in said))
     assert "sleeper has been frozen for" in said[0]
@@ -143,15 +160,24 @@ def test_a_child_that_keeps_dying_is_given_up(settings, watch, said):
 def test_a_child_that_needs_something_is_tried_on(settings, watch, said):
     """Exit code 3 (no broker, no space) is no fault of its own: it is never given up."""
     watch("exit 3")
-    wait(lambda: (running(settings) or {"parts": []})["parts"] and running(settings)["parts"][0]["restarts"] > 13)
+    wait(
+        lambda: (
+            (running(settings) or {"parts": []})["parts"]
+            and running(settings)["parts"][0]["restarts"] > 13
+        )
+    )
     assert not [sentence for sentence in said if "not started again" in sentence]
 
 
 def test_leftovers_of_this_home_are_ended_and_nothing_else(settings, tmp_path):
-    """4 processes of this home, 4 of another, and one that names this home without having been started for it."""
+    """4 processes of this home, 4 of another, and one that names this home without having been
+    started for it.
+    """
     other = settings.model_copy(update={"home": tmp_path / "other"})
     own, foreign = child_of(settings, SLEEPER), child_of(other, SLEEPER)
-    by_hand = psutil.Popen(["sleep", "300"], env={"FLOE_HOME": str(settings.home), "PATH": os.environ["PATH"]})
+    by_hand = psutil.Popen(
+        ["sleep", "300"], env={"FLOE_HOME": str(settings.home), "PATH": os.environ["PATH"]}
+    )
     for child in (own, foreign):
         child.start()
         whole(child)
@@ -179,13 +205,26 @@ def test_a_number_that_is_used_again_is_another_process():
     [
         ({}, "running", []),
         ({"created": 1.0}, "ended", ["floe up ended without being stopped", "broker: ended"]),
-        ({"updated_at": "2026-01-01T00:00:00+00:00"}, "silent", ["floe up has not looked for", "broker: unknown"]),
+        (
+            {"updated_at": "2026-01-01T00:00:00+00:00"},
+            "silent",
+            ["floe up has not looked for", "broker: unknown"],
+        ),
         ({"state": "stopped"}, "stopped", []),
     ],
 )
 def test_what_the_record_says_grows_old(settings, changes, state, down):
-    """A record of a floe up that is gone, or that has not looked for a while, says nothing of now."""
-    part = {"name": "broker", "state": "running", "said": "", "restarts": 0, "processes": [], "ports": []}
+    """A record of a floe up that is gone, or that has not looked for a while, says nothing of
+    now.
+    """
+    part = {
+        "name": "broker",
+        "state": "running",
+        "said": "",
+        "restarts": 0,
+        "processes": [],
+        "ports": [],
+    }
     write_running(settings, {"state": "running", "said": "", "parts": [part], "told": []})
     path = settings.home / "up.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -196,7 +235,9 @@ def test_what_the_record_says_grows_old(settings, changes, state, down):
 
 
 def test_the_record_of_a_copied_home_is_not_its_own(settings, tmp_path):
-    """A copy of a home knows nothing of the other's processes, which it must neither show nor end."""
+    """A copy of a home knows nothing of the other's processes, which it must neither show nor
+    end.
+    """
     write_running(settings, {"state": "running", "said": "", "parts": [], "told": []})
     copy = tmp_path / "copy"
     copy.mkdir()

@@ -1,7 +1,7 @@
 """A command starts at once: what it imports is what it uses.
 
-Here: the libraries that each verb's module may take in, for a second of them is a second of every call. Not here: what the
-verbs do (test_cli.py).
+Here: the libraries that each verb's module may take in, for a second of them is a second of every
+call. Not here: what the verbs do (test_cli.py).
 """
 
 import json
@@ -26,7 +26,12 @@ _LISTED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
 
 def _imported(statement: str) -> set[str]:
-    run = subprocess.run([sys.executable, "-c", f"{statement}; {_LISTED}"], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", f"{statement}; {_LISTED}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return _LIBRARIES & set(json.loads(run.stdout))
 
 
@@ -43,5 +48,7 @@ def _imported(statement: str) -> set[str]:
     ],
 )
 def test_a_verb_imports_what_it_uses(module, expected):
-    """Help takes in none of them; what looks at the lake no Kafka, Dagster or statistics but where it asks them."""
+    """Help takes in none of them; what looks at the lake no Kafka, Dagster or statistics but where
+    it asks them.
+    """
     assert _imported(f"import {module}") == expected

@@ -1,7 +1,8 @@
-"""`python -m tests.simulations`: the level that intervals and p-values hold, written to docs/coverage.md.
+"""`python -m tests.simulations`: the level that intervals and p-values hold, written to
+docs/coverage.md.
 
-Here: what is run and where it is written. Not here: the simulations (coverage.py, type_one_error.py), the tables
-(report.py). The same seed gives the same tables.
+Here: what is run and where it is written. Not here: the simulations (coverage.py,
+type_one_error.py), the tables (report.py). The same seed gives the same tables.
 """
 
 import argparse
@@ -14,11 +15,19 @@ SEED = 2018
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulations", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulations", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--runs", type=int, default=10_000, help="runs of each setting")
-    parser.add_argument("--slow-runs", type=int, help="runs of p-values that are a call each; as many where not given")
+    parser.add_argument(
+        "--slow-runs",
+        type=int,
+        help="runs of p-values that are a call each; as many where not given",
+    )
     parser.add_argument("--to", type=Path, default=DOCUMENT, help="the document that is written")
-    parser.add_argument("--only", choices=report.PARTS, help="one part alone; the other keeps what the document has")
+    parser.add_argument(
+        "--only", choices=report.PARTS, help="one part alone; the other keeps what the document has"
+    )
     given = parser.parse_args()
     parts = (given.only,) if given.only else report.PARTS
     tables = {part: _TABLES[part](given.runs, given.slow_runs) for part in parts}

@@ -1,12 +1,14 @@
 """How often the 95 % limits for clinics like these hold the truth, by simulation.
 
-Here: clinics of unequal sizes that differ by a stated intraclass correlation, and the settings that are tried. Not
-here: the estimators (transforms/statistics/clinics_like_these.py), the table (report.py).
+Here: clinics of unequal sizes that differ by a stated intraclass correlation, and the settings that
+are tried. Not here: the estimators (transforms/statistics/clinics_like_these.py), the table
+(report.py).
 
-Sizes: `unequal`, log-normal with a standard deviation of 1 on the log scale (3 to 250 patients, by 20 clinics), and
-`half in one`, where one clinic has as many patients as all the others. The correlation is that of two patients of a
-clinic: of values, of having the event, and, of events, of the two patients' counts in a year. A clinic's probability is
-beta, its rate gamma distributed; and, as another shape, log-normal, where patients' events also come in clusters.
+Sizes: `unequal`, log-normal with a standard deviation of 1 on the log scale (3 to 250 patients, by
+20 clinics), and `half in one`, where one clinic has as many patients as all the others. The
+correlation is that of two patients of a clinic: of values, of having the event, and, of events, of
+the two patients' counts in a year. A clinic's probability is beta, its rate gamma distributed; and,
+as another shape, log-normal, where patients' events also come in clusters.
 """
 
 from collections.abc import Iterator
@@ -31,7 +33,9 @@ LEAST = 0.93
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One row of the table: what is estimated, over how many clinics of which sizes, that differ how much."""
+    """One row of the table: what is estimated, over how many clinics of which sizes, that differ
+    how much.
+    """
 
     question: str
     truth: float
@@ -43,7 +47,9 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """Of the runs with limits the share that holds the truth, and misses below and above; the median width."""
+    """Of the runs with limits the share that holds the truth, and misses below and above; the
+    median width.
+    """
 
     setting: Setting
     runs: int
@@ -72,17 +78,24 @@ def settings() -> Iterator[Setting]:
                     "spread": f"correlation {correlation:g}",
                 }
                 yield Setting(question="mean", truth=0.0, **shared)
-                yield from (Setting(question="proportion", truth=p, **shared) for p in PROBABILITIES)
+                yield from (
+                    Setting(question="proportion", truth=p, **shared) for p in PROBABILITIES
+                )
                 yield from (Setting(question="rate", truth=r, **shared) for r in RATES)
             spread = f"log SD {LOG_SD:g}, phi {OVERDISPERSION}"
-            yield from (Setting(question="rate", truth=r, clinics=clinics, sizes=sizes, spread=spread) for r in RATES)
+            yield from (
+                Setting(question="rate", truth=r, clinics=clinics, sizes=sizes, spread=spread)
+                for r in RATES
+            )
 
 
 def simulate(setting: Setting, *, runs: int, seed: int) -> Coverage:
     generator = np.random.default_rng(seed)
     chunk = max(1, _CHUNK // setting.clinics)
     parts = [_limits(setting, min(chunk, runs - k), generator) for k in range(0, runs, chunk)]
-    lower, upper = (np.concatenate([getattr(p, side) for p in parts]) for side in ("lower", "upper"))
+    lower, upper = (
+        np.concatenate([getattr(p, side) for p in parts]) for side in ("lower", "upper")
+    )
     is_given = np.isfinite(lower) & np.isfinite(upper)
     lower, upper, truth = lower[is_given], upper[is_given], setting.truth
     return Coverage(
@@ -110,10 +123,14 @@ def _limits(setting: Setting, runs: int, generator: np.random.Generator) -> Limi
     if setting.question == "mean":
         between, within = np.sqrt(setting.correlation), np.sqrt(1 - setting.correlation)
         values = between * n * generator.standard_normal(n.shape)
-        return clinics_like_these.mean_limits(values + within * np.sqrt(n) * generator.standard_normal(n.shape), n)
+        return clinics_like_these.mean_limits(
+            values + within * np.sqrt(n) * generator.standard_normal(n.shape), n
+        )
     if setting.question == "proportion":
         probabilities = _beta(setting, n.shape, generator)
-        return clinics_like_these.proportion_limits(generator.binomial(n.astype(int), probabilities), n)
+        return clinics_like_these.proportion_limits(
+            generator.binomial(n.astype(int), probabilities), n
+        )
     return clinics_like_these.rate_limits(_events(setting, n, generator), n)
 
 

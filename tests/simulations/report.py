@@ -76,9 +76,13 @@ def level_row(row: dict) -> str:
 
 
 def level_table(rows: list[dict]) -> str:
-    """Of many settings of a p-value that differ in events and exposure alone, the one with the most."""
+    """Of many settings of a p-value that differ in events and exposure alone, the one with the
+    most.
+    """
     head = ("p-value", "arms that do not differ", "over-dispersion", "told apart at .05", "runs")
-    shown = "\n".join([_row(head), _row(["---"] * len(head)), *(level_row(r) for r in _highest(rows))])
+    shown = "\n".join(
+        [_row(head), _row(["---"] * len(head)), *(level_row(r) for r in _highest(rows))]
+    )
     return (
         "## P-values where nothing differs\n\n"
         f"Of {len(rows)} settings; of those with the same p-value, arms and over-dispersion the one with the highest "
@@ -97,7 +101,9 @@ def _highest(rows: list[dict]) -> list[dict]:
 def write(path: Path, tables: dict[str, str], *, runs: int) -> None:
     """The document with these parts; one that is not given stays as it is in the file."""
     kept = read_parts(path) if path.exists() else {}
-    parts = [_marked(part, {**kept, **tables}[part]) for part in PARTS if part in {**kept, **tables}]
+    parts = [
+        _marked(part, {**kept, **tables}[part]) for part in PARTS if part in {**kept, **tables}
+    ]
     head = _HEAD.format(runs=runs, least=f"{LEAST:g}".lstrip("0"), most=f"{MOST:g}".lstrip("0"))
     path.write_text("\n".join([head, *parts]))
 

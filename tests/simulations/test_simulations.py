@@ -1,4 +1,6 @@
-"""The simulations run, cover every p-value that a mart publishes, and their document holds no level that is too low."""
+"""The simulations run, cover every p-value that a mart publishes, and their document holds no level
+that is too low.
+"""
 
 from pathlib import Path
 
@@ -17,18 +19,34 @@ def levels() -> list[dict]:
 
 
 def test_each_p_value_of_a_mart_is_simulated(levels):
-    """A column of a mart whose name ends in p_value is in a simulated row; `*` stands for sessions and patient_years."""
-    published = {f"{name}.{c}" for name, table in MART_TABLES.items() for c in table.names if c.endswith("p_value")}
-    ratios = {f"adverse_event_comparisons.{exposure}_p_value" for exposure in ("sessions", "patient_years")}
+    """A column of a mart whose name ends in p_value is in a simulated row; `*` stands for sessions
+    and patient_years.
+    """
+    published = {
+        f"{name}.{c}"
+        for name, table in MART_TABLES.items()
+        for c in table.names
+        if c.endswith("p_value")
+    }
+    ratios = {
+        f"adverse_event_comparisons.{exposure}_p_value"
+        for exposure in ("sessions", "patient_years")
+    }
     simulated = {row["p_value"].partition(" ")[0] for row in levels}
-    covered = {c for c in simulated if "*" not in c} | (ratios if any("*" in c for c in simulated) else set())
+    covered = {c for c in simulated if "*" not in c} | (
+        ratios if any("*" in c for c in simulated) else set()
+    )
     assert published <= covered
 
 
 @pytest.mark.parametrize("question", ["mean", "proportion", "rate"])
 def test_limits_hold_in_a_few_runs(question):
-    """200 runs of the smallest setting with a spread: at least 0.93 less three Monte Carlo errors of 0.95 hold."""
-    setting = next(s for s in coverage.settings() if s.question == question and s.correlation == 0.05)
+    """200 runs of the smallest setting with a spread: at least 0.93 less three Monte Carlo errors
+    of 0.95 hold.
+    """
+    setting = next(
+        s for s in coverage.settings() if s.question == question and s.correlation == 0.05
+    )
     row = coverage.simulate(setting, runs=200, seed=1)
     assert (row.runs, setting.clinics) == (200, 5)
     assert row.covered > coverage.LEAST - 3 * (0.95 * 0.05 / 200) ** 0.5
@@ -36,7 +54,9 @@ def test_limits_hold_in_a_few_runs(question):
 
 
 def test_limits_that_ignore_clinics_would_be_seen(monkeypatch):
-    """The mistake planted: with a t quantile of many clinics and no leverage the mean's limits fail the same bound."""
+    """The mistake planted: with a t quantile of many clinics and no leverage the mean's limits fail
+    the same bound.
+    """
     setting = next(s for s in coverage.settings() if s.question == "mean" and s.correlation == 0.1)
     whole = coverage.clinics_like_these.mean_limits
 
@@ -68,9 +88,13 @@ def test_the_document_is_of_these_settings_and_holds_its_levels(levels):
 
 
 def test_one_part_is_written_and_the_other_kept(tmp_path):
-    """A document keeps the part that is not made anew; a table's rows come back without its heads."""
+    """A document keeps the part that is not made anew; a table's rows come back without its
+    heads.
+    """
     path = tmp_path / "coverage.md"
-    report.write(path, {"coverage": "| a | b |\n| --- | --- |\n| 1 | 2 |\n", "level": "old\n"}, runs=10)
+    report.write(
+        path, {"coverage": "| a | b |\n| --- | --- |\n| 1 | 2 |\n", "level": "old\n"}, runs=10
+    )
     report.write(path, {"level": "new\n"}, runs=10)
     parts = report.read_parts(path)
     assert parts["level"] == "new\n"

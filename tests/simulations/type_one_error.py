@@ -1,10 +1,13 @@
-"""Type-I error of every p-value that the marts publish: how often two arms that do not differ are told apart at 0.05.
+"""Type-I error of every p-value that the marts publish: how often two arms that do not differ are
+told apart at 0.05.
 
-Here: arms without a difference in many settings, small, unequal and rare ones among them, judged by the functions that
-the marts use. Not here: the coverage of intervals, the command (`python -m tests.simulations`).
+Here: arms without a difference in many settings, small, unequal and rare ones among them, judged by
+the functions that the marts use. Not here: the coverage of intervals, the command
+(`python -m tests.simulations`).
 
-A row a p-value and setting: `p_value` (which column of which mart), `setting` in words, `overdispersion` (of events; null
-elsewhere), `runs`, `type_one_error`, `standard_error` (Monte Carlo).
+A row a p-value and setting: `p_value` (which column of which mart), `setting` in words,
+`overdispersion` (of events; null elsewhere), `runs`, `type_one_error`, `standard_error` (Monte
+Carlo).
 """
 
 from collections.abc import Iterator
@@ -21,14 +24,19 @@ MOST = 0.06  # of arms that do not differ may be told apart: more would be a fau
 ARMS = ((10, 10), (5, 45), (45, 5), (20, 80), (12, 188), (100, 100))
 MEANS = (0.02, 0.1, 0.5, 2.0, 10.0)  # events a patient
 OVERDISPERSIONS = (1.0, 3.0, 7.5)
-EXPOSURES = {"equal exposure": (0, 1), "unequal exposure": (1, 1), "unequal, thrice in the first arm": (1, 3)}
+EXPOSURES = {
+    "equal exposure": (0, 1),
+    "unequal exposure": (1, 1),
+    "unequal, thrice in the first arm": (1, 3),
+}
 _CHUNK = 2_000
 # A model of all visits is fitted by iterations: a tenth of the runs of the others
 _FEWER = 10
 
 
 def run(n_runs: int, seed: int, *, n_slow_runs: int | None = None) -> Iterator[dict]:
-    """All p-values in all settings; `n_runs` arms a setting, `n_slow_runs` where each is a call of its own.
+    """All p-values in all settings; `n_runs` arms a setting, `n_slow_runs` where each is a call of
+    its own.
 
     The model of all visits has a tenth of those.
     """
@@ -39,7 +47,9 @@ def run(n_runs: int, seed: int, *, n_slow_runs: int | None = None) -> Iterator[d
         yield from part(runs, np.random.default_rng(own))
 
 
-def _row(p_value: str, setting: str, rejected: int, runs: int, *, overdispersion: float | None = None) -> dict:
+def _row(
+    p_value: str, setting: str, rejected: int, runs: int, *, overdispersion: float | None = None
+) -> dict:
     share = rejected / runs
     return {
         "p_value": p_value,
@@ -51,19 +61,32 @@ def _row(p_value: str, setting: str, rejected: int, runs: int, *, overdispersion
     }
 
 
-# --- rates of adverse events ----------------------------------------------------------------------------
+# --- rates of adverse events --------------------------------------------------------------------
 
 
 def rate_ratio_rows(n_runs: int, rng: np.random.Generator) -> Iterator[dict]:
-    """adverse_event_comparisons: sessions_p_value, patient_years_p_value. Negative binomial counts of patients."""
-    for arms, mean, phi, (exposure, (spread, factor)) in product(ARMS, MEANS, OVERDISPERSIONS, EXPOSURES.items()):
-        rejected = sum(_rejected_ratios(arms, mean, phi, spread, factor, size, rng) for size in _chunks(n_runs, _CHUNK))
+    """adverse_event_comparisons: sessions_p_value, patient_years_p_value. Negative binomial counts
+    of patients.
+    """
+    for arms, mean, phi, (exposure, (spread, factor)) in product(
+        ARMS, MEANS, OVERDISPERSIONS, EXPOSURES.items()
+    ):
+        rejected = sum(
+            _rejected_ratios(arms, mean, phi, spread, factor, size, rng)
+            for size in _chunks(n_runs, _CHUNK)
+        )
         setting = f"{arms[0]} v {arms[1]} patients, {mean:g} events each, {exposure}"
-        yield _row("adverse_event_comparisons.*_rate_ratio", setting, rejected, n_runs, overdispersion=phi)
+        yield _row(
+            "adverse_event_comparisons.*_rate_ratio", setting, rejected, n_runs, overdispersion=phi
+        )
 
 
 def _rejected_ratios(arms, mean, phi, spread, factor, size, rng) -> int:
-    t = np.ones((size, sum(arms))) if not spread else rng.gamma(1.5, 1 / 1.5, (size, sum(arms))) + 0.02
+    t = (
+        np.ones((size, sum(arms)))
+        if not spread
+        else rng.gamma(1.5, 1 / 1.5, (size, sum(arms))) + 0.02
+    )
     t[:, : arms[0]] *= factor
     x = counts(mean * t, phi, rng)
     pair = [_sums(x[:, part], t[:, part]) for part in (slice(arms[0]), slice(arms[0], None))]
@@ -78,15 +101,21 @@ def counts(mean: np.ndarray, phi: float, rng: np.random.Generator) -> np.ndarray
 
 def _sums(x: np.ndarray, t: np.ndarray) -> rate_ratios.PatientSums:
     patients = np.full(len(x), float(x.shape[1]))
-    return rate_ratios.PatientSums(patients, x.sum(1), t.sum(1), (x * x).sum(1), (x * t).sum(1), (t * t).sum(1))
+    return rate_ratios.PatientSums(
+        patients, x.sum(1), t.sum(1), (x * x).sum(1), (x * t).sum(1), (t * t).sum(1)
+    )
 
 
-# --- patients with an event ---------------------------------------------------------------------------------
+# --- patients with an event ---------------------------------------------------------------------
 
 
 def risk_rows(n_runs: int, rng: np.random.Generator) -> Iterator[dict]:
-    """adverse_event_comparisons: fisher_p_value, cmh_p_value. Clinics whose risks differ as strata."""
-    for arms, risk, clinics in product(((10, 10), (5, 45), (50, 50), (12, 188)), (0.02, 0.1, 0.3), (1, 5)):
+    """adverse_event_comparisons: fisher_p_value, cmh_p_value. Clinics whose risks differ as
+    strata.
+    """
+    for arms, risk, clinics in product(
+        ((10, 10), (5, 45), (50, 50), (12, 188)), (0.02, 0.1, 0.3), (1, 5)
+    ):
         rejected = {"fisher_p_value": 0, "cmh_p_value": 0}
         for _ in range(n_runs):
             table = _table(arms, risk, clinics, rng)
@@ -109,11 +138,13 @@ def _table(arms, risk, clinics, rng) -> tuple[np.ndarray, ...]:
     return rng.binomial(n1, risks), n1, rng.binomial(n2, risks), n2
 
 
-# --- means ---------------------------------------------------------------------------------------------------
+# --- means --------------------------------------------------------------------------------------
 
 
 def ancova_rows(n_runs: int, rng: np.random.Generator) -> Iterator[dict]:
-    """arm_comparisons, method ancova: whole-number scores with a floor, baseline and a covariate missing in some."""
+    """arm_comparisons, method ancova: whole-number scores with a floor, baseline and a covariate
+    missing in some.
+    """
     for arms, missing in (((12, 12), 0.0), ((60, 60), 0.8), ((15, 60), 0.3)):
         rejected = sum(_rejected_ancova(arms, missing, rng) for _ in range(n_runs))
         setting = f"{arms[0]} v {arms[1]} patients in 4 clinics, {missing:.0%} of a covariate and of 10 % of baselines missing"
@@ -124,9 +155,16 @@ def _rejected_ancova(arms, missing, rng) -> bool:
     rows = _patients(arms, missing, rng).with_columns(AVAL=_score(rng, sum(arms)))
     names = {"BASE": "baseline", "AGE": "age", "PAINDUR": "pain duration"}
     found = adjustment(
-        rows, people=rows, person="USUBJID", covariates=names, factors={"SITEID": "clinic"}, is_randomised=True
+        rows,
+        people=rows,
+        person="USUBJID",
+        covariates=names,
+        factors={"SITEID": "clinic"},
+        is_randomised=True,
     )
-    model = models.ancova(found.rows, "AVAL", None, "ARM", found.covariates, found.factors, reference="control")
+    model = models.ancova(
+        found.rows, "AVAL", None, "ARM", found.covariates, found.factors, reference="control"
+    )
     p = model.contrasts["p_value"][0]
     return p is not None and p < LEVEL
 
@@ -151,18 +189,27 @@ def _score(rng, n: int, own=0.0) -> np.ndarray:
 
 
 def mmrm_rows(n_runs: int, rng: np.random.Generator) -> Iterator[dict]:
-    """arm_comparisons, method mmrm: three visits, a tenth of the answers missing; the last visit's p-value."""
+    """arm_comparisons, method mmrm: three visits, a tenth of the answers missing; the last visit's
+    p-value.
+    """
     runs = max(1, n_runs // _FEWER)
     for arms, how in product(((30, 30), (25, 60)), ("satterthwaite", "kenward_roger")):
         rejected = sum(_rejected_mmrm(arms, how, rng) for _ in range(runs))
-        yield _row(f"arm_comparisons.p_value (mmrm, {how})", f"{arms[0]} v {arms[1]} patients", rejected, runs)
+        yield _row(
+            f"arm_comparisons.p_value (mmrm, {how})",
+            f"{arms[0]} v {arms[1]} patients",
+            rejected,
+            runs,
+        )
 
 
 def _rejected_mmrm(arms, how, rng) -> bool:
     people = _patients(arms, 0.0, rng)
     own = rng.normal(0, 1.5, people.height)
     days = (29, 92, 183)
-    rows = pl.concat([people.with_columns(AVISITN=pl.lit(d), AVAL=_score(rng, people.height, own)) for d in days])
+    rows = pl.concat(
+        [people.with_columns(AVISITN=pl.lit(d), AVAL=_score(rng, people.height, own)) for d in days]
+    )
     rows = rows.filter(pl.Series(rng.random(rows.height) > 0.1))
     model = models.mmrm(
         rows,
@@ -181,11 +228,13 @@ def _rejected_mmrm(arms, how, rng) -> bool:
     return bool(len(p)) and p[0] is not None and p[0] < LEVEL
 
 
-# --- curves --------------------------------------------------------------------------------------------------
+# --- curves -------------------------------------------------------------------------------------
 
 
 def log_rank_rows(n_runs: int, rng: np.random.Generator) -> Iterator[dict]:
-    """survival_curves: log_rank_p_value. Exponential times in days, most of them censored before their event."""
+    """survival_curves: log_rank_p_value. Exponential times in days, most of them censored before
+    their event.
+    """
     for arms, days in product(((15, 15), (20, 80), (60, 60)), (60, 400)):
         rejected = sum(_rejected_log_rank(arms, days, rng) for _ in range(n_runs))
         setting = f"{arms[0]} v {arms[1]} patients, an event in {days} days on average, followed for up to 90"
@@ -195,7 +244,11 @@ def log_rank_rows(n_runs: int, rng: np.random.Generator) -> Iterator[dict]:
 def _rejected_log_rank(arms, days, rng) -> bool:
     time, end = rng.exponential(days, sum(arms)), rng.uniform(1, 90, sum(arms))
     frame = pl.DataFrame(
-        {"days": np.minimum(time, end), "event": time <= end, "arm": ["cold"] * arms[0] + ["control"] * arms[1]}
+        {
+            "days": np.minimum(time, end),
+            "event": time <= end,
+            "arm": ["cold"] * arms[0] + ["control"] * arms[1],
+        }
     )
     p = survival.log_rank(frame, "days", "event", "arm").p_value
     return p is not None and p < LEVEL

@@ -29,7 +29,9 @@ def failing(frame: pl.DataFrame) -> dict[str, int]:
 
 
 def test_good_rows_pass_every_check():
-    """Nulls of optional columns, range limits and the same id with another list are all in order."""
+    """Nulls of optional columns, range limits and the same id with another list are all in
+    order.
+    """
     frame = rows(("x", ["g"], "a", 0.0), ("x", [], None, 1.0), ("y", None, "b", None))
     assert failing(frame) == {}
     assert check_table(TABLE, frame).height == len(CHECKS)
@@ -41,8 +43,15 @@ def test_empty_frame_passes():
 
 
 def test_each_kind_of_failure_is_counted_and_shown():
-    """Both rows of a doubled key fail; a null id, an unknown kind and a share above 1 fail once each."""
+    """Both rows of a doubled key fail; a null id, an unknown kind and a share above 1 fail once
+    each.
+    """
     frame = rows(("x", ["g"], "a", 0.5), ("x", ["g"], "a", 0.5), (None, None, "c", 1.1))
-    assert failing(frame) == {"key_is_unique": 2, "required_is_present": 1, "closed_lists_hold": 1, "ranges_hold": 1}
+    assert failing(frame) == {
+        "key_is_unique": 2,
+        "required_is_present": 1,
+        "closed_lists_hold": 1,
+        "ranges_hold": 1,
+    }
     samples = check_table(TABLE, frame)["sample"].to_list()
     assert samples[0] == '{"id": "x", "group": ["g"]}'

@@ -1,4 +1,6 @@
-"""The registry of core on a plain connection: steps run, parts equal the whole, simulated clinics come out true."""
+"""The registry of core on a plain connection: steps run, parts equal the whole, simulated clinics
+come out true.
+"""
 
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
@@ -52,11 +54,19 @@ def landed(name: str, *given: dict) -> pl.DataFrame:
 
 
 def session(**given) -> dict:
-    return {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "started_at": DAY} | given
+    return {
+        "session_id": "S1",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "local",
+        "started_at": DAY,
+    } | given
 
 
 def lake_of(connection, **frames: pl.DataFrame):
-    """Schemas raw and core as the lake has them, filled with the frames by full name; gives a `query`."""
+    """Schemas raw and core as the lake has them, filled with the frames by full name; gives a
+    `query`.
+    """
     connection.execute("SET TimeZone = 'UTC'; CREATE SCHEMA raw; CREATE SCHEMA core")
     for table in (*RAW_TABLES.values(), *CORE_TABLES.values()):
         connection.execute(table.ddl())
@@ -77,13 +87,20 @@ def computed(query, name: str, keys: pl.DataFrame | None = None) -> pl.DataFrame
 
 
 def test_every_step_runs_and_conforms():
-    """Each table of core but the data cut has a step; its statements run on a small lake, its rows conform."""
+    """Each table of core but the data cut has a step; its statements run on a small lake, its rows
+    conform.
+    """
     assert set(CORE) == set(CORE_TABLES) - {"data_cut"}
     known = {
         "clinics": {"clinic_id": "C1", "timezone": "Europe/Berlin"},
         "patients": {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": date(2025, 1, 1)},
         "studies": {"study_id": "T1", "planned_visits": '[{"visit": "Month 1"}]'},
-        "study_enrolments": {"enrolment_id": "N", "study_id": "T1", "patient_id": "P0", "from": date(2025, 1, 1)},
+        "study_enrolments": {
+            "enrolment_id": "N",
+            "study_id": "T1",
+            "patient_id": "P0",
+            "from": date(2025, 1, 1),
+        },
         "patient_status": {
             "status_id": "M",
             "patient_id": "P0",
@@ -92,7 +109,12 @@ def test_every_step_runs_and_conforms():
             "effective_on": date(2025, 1, 1),
         },
         "sessions": session(patient_id="P0", duration_s=60.0),
-        "walking_bouts": {"bout_id": "W", "patient_id": "P0", "started_at": DAY, "duration_s": 30.0},
+        "walking_bouts": {
+            "bout_id": "W",
+            "patient_id": "P0",
+            "started_at": DAY,
+            "duration_s": 30.0,
+        },
         "readings": {
             "patient_id": "P0",
             "metric": "step_count",
@@ -126,7 +148,10 @@ def test_every_step_runs_and_conforms():
             "UNION SELECT patient_id FROM core.walking_days"
         )
         devices = query("SELECT missing_id FROM core.orphans WHERE missing_kind = 'device'")
-    assert {name for name, count in counts.items() if count} == set(known) - {"readings", "telemetry"} | {
+    assert {name for name, count in counts.items() if count} == set(known) - {
+        "readings",
+        "telemetry",
+    } | {
         "activity_days",
         "walking_days",
         "telemetry_sessions",
@@ -136,12 +161,14 @@ def test_every_step_runs_and_conforms():
     assert devices["missing_id"].to_list() == ["D?", "D?"]
 
 
-# --- simulated clinics --------------------------------------------------------------------------------
+# --- simulated clinics --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def simulated():
-    """Core of simulated clinics with all their faults, by name, and what the simulator says is true."""
+    """Core of simulated clinics with all their faults, by name, and what the simulator says is
+    true.
+    """
     simulation = simulate(FAULTY)
     by_topic = defaultdict(list)
     for topic, key, value in simulation:
@@ -163,18 +190,24 @@ def simulated():
 
 
 def test_steps_are_the_simulators(simulated):
-    """Steps of every patient and device equal the truth: duplicates, late uploads, merged patients count once."""
+    """Steps of every patient and device equal the truth: duplicates, late uploads, merged patients
+    count once.
+    """
     found = Counter()
     for patient, device, steps in (
         simulated.core["activity_days"].select("patient_id", "device_id", "steps").iter_rows()
     ):
         found[patient, device] += steps or 0
     assert len(found) > 10
-    assert {k: v for k, v in found.items() if v} == {k: v for k, v in simulated.truth.steps.items() if v}
+    assert {k: v for k, v in found.items() if v} == {
+        k: v for k, v in simulated.truth.steps.items() if v
+    }
 
 
 def test_days_of_some_patients_are_days_of_all(simulated):
-    """The days of some patients computed alone are the rows that all patients' computation gives."""
+    """The days of some patients computed alone are the rows that all patients' computation
+    gives.
+    """
     key = list(CORE_TABLES["activity_days"].key)
     expected = simulated.core["activity_days"].join(simulated.some, on="patient_id", how="semi")
     assert expected.height > 100
@@ -182,7 +215,9 @@ def test_days_of_some_patients_are_days_of_all(simulated):
 
 
 def test_days_hold_their_own_arithmetic(simulated):
-    """Bands add up to the minutes recorded, wear is within the day, peaks fall with their length."""
+    """Bands add up to the minutes recorded, wear is within the day, peaks fall with their
+    length.
+    """
     days = simulated.core["activity_days"]
     bands = [c for c in days.columns if c.startswith("minutes_")]
     fine = days.filter(pl.col("recorded_minutes").is_not_null())
@@ -192,7 +227,9 @@ def test_days_hold_their_own_arithmetic(simulated):
         assert fine.filter(pl.col(f"peak_{shorter}_spm") < pl.col(f"peak_{longer}_spm")).is_empty()
     worn = days.filter(pl.col("wear_minutes").is_not_null())
     assert worn.height > 100
-    assert worn.filter(~pl.col("wear_minutes").is_between(0, pl.col("day_length_h") * 60)).is_empty()
+    assert worn.filter(
+        ~pl.col("wear_minutes").is_between(0, pl.col("day_length_h") * 60)
+    ).is_empty()
 
 
 def test_device_and_session_agree_on_the_cold(simulated):

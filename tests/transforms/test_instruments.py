@@ -6,17 +6,27 @@ import pytest
 
 from ingest.value_sets import read_value_sets
 from transforms.errors import UnreadableFile, UsageError
-from transforms.instruments import INSTRUMENTS, PARAMETERS, code_in_context, items_of, promis, score, scoring
+from transforms.instruments import (
+    INSTRUMENTS,
+    PARAMETERS,
+    code_in_context,
+    items_of,
+    promis,
+    score,
+    scoring,
+)
 
 
 def answers(instrument: str, values) -> dict:
     return dict(zip(items_of(instrument), values, strict=False))
 
 
-# --- PROMIS -----------------------------------------------------------------------------------------
+# --- PROMIS -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("raw", "t", "error"), [(8, 55.6, 1.9), (12, 61.2, 1.8), (20, 75.6, 3.6), (4, 41.6, 6.1)])
+@pytest.mark.parametrize(
+    ("raw", "t", "error"), [(8, 55.6, 1.9), (12, 61.2, 1.8), (20, 75.6, 3.6), (4, 41.6, 6.1)]
+)
 def test_pain_interference_4a(raw, t, error):
     """Reference 24: PI 4a raw 8, 12, 20 -> T 55.6, 61.2, 75.6 (SE 1.9, 1.8, 3.6)."""
     values = [raw // 4 + (k < raw % 4) for k in range(4)]
@@ -26,7 +36,25 @@ def test_pain_interference_4a(raw, t, error):
 
 def test_pain_interference_4a_in_full():
     """The published table row by row: T and standard error of every sum from 4 to 20."""
-    t = [41.6, 49.6, 52.0, 53.9, 55.6, 57.1, 58.5, 59.9, 61.2, 62.5, 63.8, 65.2, 66.6, 68.0, 69.7, 71.6, 75.6]
+    t = [
+        41.6,
+        49.6,
+        52.0,
+        53.9,
+        55.6,
+        57.1,
+        58.5,
+        59.9,
+        61.2,
+        62.5,
+        63.8,
+        65.2,
+        66.6,
+        68.0,
+        69.7,
+        71.6,
+        75.6,
+    ]
     errors = [6.1, 2.5, 2.0, 1.9, 1.9, 1.9, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.9, 2.1, 3.6]
     for raw, *expected in zip(range(4, 21), t, errors, strict=True):
         found = score("promis_pi_4a", [raw // 4 + (k < raw % 4) for k in range(4)])
@@ -34,17 +62,41 @@ def test_pain_interference_4a_in_full():
 
 
 @pytest.mark.parametrize(
-    ("t", "band"), [(54.9, "within normal limits"), (55, "mild"), (59.9, "mild"), (60, "moderate"), (70, "severe")]
+    ("t", "band"),
+    [
+        (54.9, "within normal limits"),
+        (55, "mild"),
+        (59.9, "mild"),
+        (60, "moderate"),
+        (70, "severe"),
+    ],
 )
 def test_bands_of_pain_interference(t, band):
-    """HealthMeasures: under 55 within normal limits, under 60 mild, under 70 moderate, 70 and over severe."""
-    words = pl.select(scoring.band(pl.lit(t), promis.PI_BANDS, last="severe", is_inclusive=False)).item()
+    """HealthMeasures: under 55 within normal limits, under 60 mild, under 70 moderate, 70 and over
+    severe.
+    """
+    words = pl.select(
+        scoring.band(pl.lit(t), promis.PI_BANDS, last="severe", is_inclusive=False)
+    ).item()
     assert words == band
 
 
 def test_pain_interference_6a():
-    """Reference 25 and the other points known of PI 6a: raw 15 -> 58.6, 20 -> 63.0, 25 -> 67.6, ends 41.1 and 76.2."""
-    known = {6: 41.1, 7: 48.6, 8: 50.7, 9: 52.2, 10: 53.4, 12: 55.6, 15: 58.6, 20: 63.0, 25: 67.6, 30: 76.2}
+    """Reference 25 and the other points known of PI 6a: raw 15 -> 58.6, 20 -> 63.0, 25 -> 67.6,
+    ends 41.1 and 76.2.
+    """
+    known = {
+        6: 41.1,
+        7: 48.6,
+        8: 50.7,
+        9: 52.2,
+        10: 53.4,
+        12: 55.6,
+        15: 58.6,
+        20: 63.0,
+        25: 67.6,
+        30: 76.2,
+    }
     for raw, t in known.items():
         values = [raw // 6 + (k < raw % 6) for k in range(6)]
         assert score("promis_pi_6a", answers("promis_pi_6a", values)).value == t
@@ -113,11 +165,17 @@ PARAMETERS_GRM["PF6B"] = [
 
 
 def expected_a_posteriori(items, *, bound=4.5) -> tuple[np.ndarray, np.ndarray]:
-    """T and SE of every raw sum: Lord-Wingersky recursion, standard normal prior, theta -bound to bound by 0.1."""
+    """T and SE of every raw sum: Lord-Wingersky recursion, standard normal prior, theta -bound to
+    bound by 0.1.
+    """
     theta = np.arange(-bound, bound + 0.05, 0.1)
     likelihood = np.ones((1, theta.size))
     for slope, thresholds in items:
-        above = [np.ones_like(theta), *(1 / (1 + np.exp(-slope * (theta - b))) for b in thresholds), 0 * theta]
+        above = [
+            np.ones_like(theta),
+            *(1 / (1 + np.exp(-slope * (theta - b))) for b in thresholds),
+            0 * theta,
+        ]
         longer = np.zeros((likelihood.shape[0] + 4, theta.size))
         for k in range(5):
             longer[k : k + likelihood.shape[0]] += likelihood * (above[k] - above[k + 1])
@@ -130,7 +188,9 @@ def expected_a_posteriori(items, *, bound=4.5) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("form", sorted(PARAMETERS_GRM))
 def test_tables_follow_from_the_item_parameters(form):
-    """Each table is the expected a posteriori T and SE of the sum to 0.1; of PI the last row is that over -4 to 4."""
+    """Each table is the expected a posteriori T and SE of the sum to 0.1; of PI the last row is
+    that over -4 to 4.
+    """
     lowest, scores, errors, _ = promis.TABLES[form]
     table = np.array([scores, errors])
     off = np.abs(table - expected_a_posteriori(PARAMETERS_GRM[form])).max(axis=0) > 0.0505
@@ -140,23 +200,65 @@ def test_tables_follow_from_the_item_parameters(form):
 
 
 def test_physical_function_6b_as_the_back_pain_consortium_prints_it():
-    """Least, greatest and quartiles of T that BACPAC's notebook prints, by its table; its 48.7 is here 48.6."""
-    printed = {29.1, 31.5, 32.5, 33.4, 35.1, 36.0, 36.8, 37.6, 38.5, 39.3, 40.2, 42.1, 43.1, 44.2, 48.7}
+    """Least, greatest and quartiles of T that BACPAC's notebook prints, by its table; its 48.7 is
+    here 48.6.
+    """
+    printed = {
+        29.1,
+        31.5,
+        32.5,
+        33.4,
+        35.1,
+        36.0,
+        36.8,
+        37.6,
+        38.5,
+        39.3,
+        40.2,
+        42.1,
+        43.1,
+        44.2,
+        48.7,
+    }
     assert printed - set(promis.TABLES["PF6B"][1]) == {48.7}
-    assert expected_a_posteriori(PARAMETERS_GRM["PF6B"])[0][28 - 6] == pytest.approx(48.645, abs=0.001)
+    assert expected_a_posteriori(PARAMETERS_GRM["PF6B"])[0][28 - 6] == pytest.approx(
+        48.645, abs=0.001
+    )
 
 
 def test_the_table_of_physical_function_4a_is_v2_0_not_v1_2():
-    """The parameters of v1.2 give the printed table of v1.0, all rows; v2.0's, in use, is up to 0.43 T away."""
+    """The parameters of v1.2 give the printed table of v1.0, all rows; v2.0's, in use, is up to
+    0.43 T away.
+    """
     t, _ = expected_a_posteriori(_PF)
-    printed = [22.9, 26.9, 29.1, 30.7, 32.1, 33.3, 34.4, 35.6, 36.7, 37.9, 39.1, 40.4, 41.8, 43.4, 45.3, 48.0, 56.9]
+    printed = [
+        22.9,
+        26.9,
+        29.1,
+        30.7,
+        32.1,
+        33.3,
+        34.4,
+        35.6,
+        36.7,
+        37.9,
+        39.1,
+        40.4,
+        41.8,
+        43.4,
+        45.3,
+        48.0,
+        56.9,
+    ]
     assert t.round(1).tolist() == printed
     away = np.abs(t - promis.TABLES["PF4A"][1])
     assert 0.3 < away.max() < 0.43
 
 
 def test_summaries_of_promis_29():
-    """Reference 26: the stated domain T-scores give physical 36.037341 and mental 42.483259; all 50 give 50 and 50."""
+    """Reference 26: the stated domain T-scores give physical 36.037341 and mental 42.483259; all 50
+    give 50 and 50.
+    """
     case = {
         "pf": 36.7,
         "pi": 61.2,
@@ -174,7 +276,9 @@ def test_summaries_of_promis_29():
 
 
 def test_promis_29_from_its_items():
-    """The domains' raw sums go through their tables: PF 12, PI 12, social 11, fatigue 11, dep 7, anx 8, sleep 11."""
+    """The domains' raw sums go through their tables: PF 12, PI 12, social 11, fatigue 11, dep 7,
+    anx 8, sleep 11.
+    """
     raw = {"pf": 12, "anx": 8, "dep": 7, "fat": 11, "slp": 11, "soc": 11, "pi": 12}
     items = {f"{d}{k}": sum_ // 4 + (k <= sum_ % 4) for d, sum_ in raw.items() for k in range(1, 5)}
     found = score("promis_29", items | {"pain": 7})
@@ -188,7 +292,9 @@ def test_promis_29_from_its_items():
 
 
 def test_promis_is_never_prorated():
-    """A missing item makes the form not evaluable: no sum in proportion, no look-up between rows."""
+    """A missing item makes the form not evaluable: no sum in proportion, no look-up between
+    rows.
+    """
     found = score("promis_pi_4a", {"q1": 3, "q2": 3, "q3": 3, "q4": None})
     assert (found.value, found.raw_score, found.standard_error) == (None, None, None)
     assert found.reason == "3 of 4 items answered, 4 needed"
@@ -202,11 +308,16 @@ def global_t(raw: int | None, scale: str) -> float | None:
     ("scale", "points"),
     [
         ("GPH", {4: 16.2, 13: 42.3, 20: 67.7}),
-        ("GMH", {4: 21.2, 5: 25.1, 13: 45.8, 20: 67.6}),  # 4: the manual; the developers' note has 21.1
+        (
+            "GMH",
+            {4: 21.2, 5: 25.1, 13: 45.8, 20: 67.6},
+        ),  # 4: the manual; the developers' note has 21.1
     ],
 )
 def test_global_health(scale, points):
-    """Reference 27: raw 13 is 42.3 physical and 45.8 mental; the ends as in the manual; beside the table is null."""
+    """Reference 27: raw 13 is 42.3 physical and 45.8 mental; the ends as in the manual; beside the
+    table is null.
+    """
     assert {raw: global_t(raw, scale) for raw in points} == points
     assert [global_t(raw, scale) for raw in (3, 21, None)] == [None] * 3
 
@@ -229,7 +340,9 @@ GLOBAL_GRM = {  # Hays, UCLA, notes of June 2009 (MULTILOG)
 
 @pytest.mark.parametrize("scale", promis.GLOBAL_SCALES)
 def test_global_tables_lie_on_a_line_of_the_item_parameters_scores(scale):
-    """The notes move theta to the population of the 2000 census: every row is within 0.21 of that straight line."""
+    """The notes move theta to the population of the 2000 census: every row is within 0.21 of that
+    straight line.
+    """
     _, scores, errors, _ = promis.TABLES[scale]
     t, _ = expected_a_posteriori(GLOBAL_GRM[scale], bound=4)
     slope, start = np.polyfit(t, scores, 1)
@@ -239,12 +352,14 @@ def test_global_tables_lie_on_a_line_of_the_item_parameters_scores(scale):
 
 
 def test_an_unknown_global_scale_is_named():
-    """A scale that the Global-10 does not have is a usage error, also where it is another form's name."""
+    """A scale that the Global-10 does not have is a usage error, also where it is another form's
+    name.
+    """
     with pytest.raises(UsageError, match="'PI4A'; expected GPH"):
         promis.global_t(pl.col("raw"), scale="PI4A")
 
 
-# --- function ---------------------------------------------------------------------------------------
+# --- function -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -262,7 +377,9 @@ def test_an_unknown_global_scale_is_named():
     ],
 )
 def test_oswestry(items, percent, band):
-    """References 28 and 29: 100 x sum / (5 x answered), a skipped section out of the denominator; band unrounded."""
+    """References 28 and 29: 100 x sum / (5 x answered), a skipped section out of the denominator;
+    band unrounded.
+    """
     found = score("odi", answers("odi", items), odi_licensed=True)
     assert found.value == pytest.approx(percent)
     assert found.band == band
@@ -271,17 +388,23 @@ def test_oswestry(items, percent, band):
 
 
 def test_oswestry_needs_a_licence_and_enough_sections():
-    """Reference 28: eight answered score by default and not in the strict rule of nine; without a licence nothing."""
+    """Reference 28: eight answered score by default and not in the strict rule of nine; without a
+    licence nothing.
+    """
     eight = answers("odi", [2] * 8 + [None, None])
     assert score("odi", eight, odi_licensed=True).value == 40
-    assert score("odi", eight, odi_licensed=True, odi_min_items=9).reason == "8 of 10 items answered, 9 needed"
+    assert (
+        score("odi", eight, odi_licensed=True, odi_min_items=9).reason
+        == "8 of 10 items answered, 9 needed"
+    )
     unlicensed = score("odi", eight)
     assert unlicensed.value is None
     assert "FLOE_ODI_LICENSED" in unlicensed.reason
 
 
 @pytest.mark.parametrize(
-    ("ticked", "missing", "value"), [(14, 0, 14), (9, 1, 9 * 24 / 23), (9, 2, 9 * 24 / 22), (9, 3, None), (0, 0, 0)]
+    ("ticked", "missing", "value"),
+    [(14, 0, 14), (9, 1, 9 * 24 / 23), (9, 2, 9 * 24 / 22), (9, 3, None), (0, 0, 0)],
 )
 def test_roland_morris(ticked, missing, value):
     """Statements ticked; up to two unanswered in proportion x 24 / answered, three are too many."""
@@ -292,12 +415,18 @@ def test_roland_morris(ticked, missing, value):
 
 
 def test_neck_disability():
-    """Ten sections of 0-5 as a percentage: 20 of 50 is 40 %, 18 of 45 is 40 %; seven sections are too few."""
+    """Ten sections of 0-5 as a percentage: 20 of 50 is 40 %, 18 of 45 is 40 %; seven sections are
+    too few.
+    """
     assert score("ndi", answers("ndi", [2] * 10)).value == 40
     assert score("ndi", answers("ndi", [2] * 9)).value == 40
     assert score("ndi", answers("ndi", [2] * 7)).value is None
-    assert score("ndi", answers("ndi", [4, 4, 4, 4] + [0] * 6)).value == 32  # 16 of 50, and 16 of 45 without a section:
-    assert score("ndi", answers("ndi", [4, 4, 4, 4] + [0] * 5)).value == pytest.approx(35.56, abs=0.005)
+    assert (
+        score("ndi", answers("ndi", [4, 4, 4, 4] + [0] * 6)).value == 32
+    )  # 16 of 50, and 16 of 45 without a section:
+    assert score("ndi", answers("ndi", [4, 4, 4, 4] + [0] * 5)).value == pytest.approx(
+        35.56, abs=0.005
+    )
 
 
 @pytest.mark.parametrize(
@@ -312,28 +441,41 @@ def test_neck_disability():
 def test_start_back(items, total, psychosocial, risk):
     """Low: total <= 3; medium: total >= 4 and subscale of items 5-9 <= 3; high: subscale >= 4."""
     found = score("start_back", answers("start_back", items))
-    assert [found[c].value for c in ("STARTB", "STBPSYCH", "STBCLASS")] == [total, psychosocial, risk]
-    assert score("start_back", answers("start_back", items[:8])).reason == "8 of 9 items answered, 9 needed"
+    assert [found[c].value for c in ("STARTB", "STBPSYCH", "STBCLASS")] == [
+        total,
+        psychosocial,
+        risk,
+    ]
+    assert (
+        score("start_back", answers("start_back", items[:8])).reason
+        == "8 of 9 items answered, 9 needed"
+    )
 
 
-# --- EQ-5D ------------------------------------------------------------------------------------------
+# --- EQ-5D --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def canada(tmp_path):
-    """Two published anchors of the Canadian set (Poder 2020, DOI 10.2147/JPR.S236957), as a user's file."""
+    """Two published anchors of the Canadian set (Poder 2020, DOI 10.2147/JPR.S236957), as a user's
+    file.
+    """
     (tmp_path / "CA_poder2020.csv").write_text("profile,utility\n11111,0.949\n55555,-0.148\n")
     return str(tmp_path)
 
 
 def test_eq_5d_5l_index(canada):
-    """Reference 31: 11111 -> 0.949 (not 1) and 55555 -> -0.148 in the Canadian set; the set is named."""
+    """Reference 31: 11111 -> 0.949 (not 1) and 55555 -> -0.148 in the Canadian set; the set is
+    named.
+    """
     name, utilities = read_value_sets(canada)["CA"]
     value_set = pl.DataFrame({"profile": list(utilities), "utility": list(utilities.values())})
     value_set = value_set.with_columns(value_set=pl.lit(name))
     for level, utility in ((1, 0.949), (5, -0.148)):
         found = score(
-            "eq_5d_5l", dict.fromkeys(("mo", "sc", "ua", "pd", "ad"), level) | {"vas": 70}, value_set=value_set
+            "eq_5d_5l",
+            dict.fromkeys(("mo", "sc", "ua", "pd", "ad"), level) | {"vas": 70},
+            value_set=value_set,
         )
         assert (found["EQ5D"].value, found["EQ5D"].detail) == (utility, "value set CA_poder2020")
         assert found["EQVAS"].value == 70
@@ -342,17 +484,25 @@ def test_eq_5d_5l_index(canada):
 
 
 def test_eq_5d_5l_without_a_value_set():
-    """No value set is shipped: the index is null and says where to put one; a missing dimension says so first."""
+    """No value set is shipped: the index is null and says where to put one; a missing dimension
+    says so first.
+    """
     full = dict.fromkeys(("mo", "sc", "ua", "pd", "ad"), 1)
     assert "FLOE_EQ5D_VALUE_SETS" in score("eq_5d_5l", full).reason
     assert score("eq_5d_5l", full | {"pd": None}).reason == "4 of 5 items answered, 5 needed"
 
 
-@pytest.mark.parametrize("text", ["profile,utility\n11116,0.9\n", "profile\n11111\n", "profile,utility\n11111,high\n"])
+@pytest.mark.parametrize(
+    "text", ["profile,utility\n11116,0.9\n", "profile\n11111\n", "profile,utility\n11111,high\n"]
+)
 def test_a_bad_value_set_is_named(tmp_path, text):
-    """A file that is no value set is refused with its path, what was found and what was expected."""
+    """A file that is no value set is refused with its path, what was found and what was
+    expected.
+    """
     (tmp_path / "GB.csv").write_text(text)
-    with pytest.raises(UnreadableFile, match=r"GB\.csv.*expected a CSV file with the columns profile"):
+    with pytest.raises(
+        UnreadableFile, match=r"GB\.csv.*expected a CSV file with the columns profile"
+    ):
         read_value_sets(str(tmp_path))
 
 
@@ -363,11 +513,13 @@ def test_no_folder_of_value_sets(tmp_path):
         read_value_sets(str(tmp_path / "absent"))
 
 
-# --- single answers, frames, errors -----------------------------------------------------------------
+# --- single answers, frames, errors -------------------------------------------------------------
 
 
 def test_a_pain_scale_gives_the_items_asked():
-    """An item of the scale that was not asked gives no score; asked and not answered gives null with the reason."""
+    """An item of the scale that was not asked gives no score; asked and not answered gives null
+    with the reason.
+    """
     found = score("nrs_pain", {"average_7d": 6, "now": None})
     assert set(found) == {"NRS7D", "NRSNOW"}
     assert (found["NRS7D"].value, found["NRSNOW"].value) == (6, None)
@@ -380,19 +532,30 @@ def test_a_pain_scale_gives_the_items_asked():
         ("nrs_pain", {"average_7d": 11}, "item average_7d is 11.0, expected 0 to 10"),
         ("vas_pain", {"now": -1}, "item now is -1.0, expected 0 to 100"),
         ("pgic", {"pgic": 2.5}, "item pgic is 2.5, expected a whole number 1 to 7"),
-        ("promis_pi_4a", {"q1": 0, "q2": 1, "q3": 1, "q4": 1}, "item q1 is 0.0, expected a whole number 1 to 5"),
+        (
+            "promis_pi_4a",
+            {"q1": 0, "q2": 1, "q3": 1, "q4": 1},
+            "item q1 is 0.0, expected a whole number 1 to 5",
+        ),
     ],
 )
 def test_an_impossible_answer_is_no_score(instrument, items, reason):
-    """An answer outside its range gives null and says the item, what was found and what was expected."""
+    """An answer outside its range gives null and says the item, what was found and what was
+    expected.
+    """
     found = score(instrument, items)
     assert (found.value, found.reason) == (None, reason)
 
 
 def test_a_response_may_be_a_list_or_one_answer():
-    """All answers in the items' order, None and NaN not answered; one answer where there is one item; any case."""
+    """All answers in the items' order, None and NaN not answered; one answer where there is one
+    item; any case.
+    """
     assert score("PROMIS_PF_6b", (4, 3, 3, 4, 1, 2)).value == 36.8
-    assert score("odi", [2, 2, 2, 2, 2, 2, 2, 2, None, float("nan")], odi_licensed=True).n_answered == 8
+    assert (
+        score("odi", [2, 2, 2, 2, 2, 2, 2, 2, None, float("nan")], odi_licensed=True).n_answered
+        == 8
+    )
     assert score("pgic", 2).value == 2
     assert score("rmdq", [True] * 9 + [False] * 15).value == 9
     frame = pl.DataFrame({"q1": [1.0, float("nan")], "q2": [1, 2], "q3": [1, 2], "q4": [1, 2]})
@@ -404,7 +567,10 @@ def test_a_response_may_be_a_list_or_one_answer():
     [
         (lambda: score("odi", [1, 2, 3]), "found 3 answers, expected 10"),
         (lambda: score("promis_pi_4a", {"q1": "often"}), "item q1 is 'often': give a number"),
-        (lambda: score("promis_pi_4a", pl.DataFrame({"q1": ["often"]})), "item q1 is a column of String"),
+        (
+            lambda: score("promis_pi_4a", pl.DataFrame({"q1": ["often"]})),
+            "item q1 is a column of String",
+        ),
         (lambda: score("pgic", pl.DataFrame({"pgic": [2], "value": [1]})), "column value clashes"),
     ],
 )
@@ -427,7 +593,9 @@ def test_a_frame_scores_as_its_rows_do():
     rng = np.random.default_rng(7)
     rows = rng.integers(0, 2, size=(50, 24)).astype(float)
     rows[rng.random(rows.shape) < 0.04] = np.nan
-    frame = pl.DataFrame(rows, schema=items_of("rmdq"), nan_to_null=True).with_columns(id=pl.int_range(50))
+    frame = pl.DataFrame(rows, schema=items_of("rmdq"), nan_to_null=True).with_columns(
+        id=pl.int_range(50)
+    )
     many = score("rmdq", frame).sort("id")
     alone = [score("rmdq", row).value for row in frame.drop("id").iter_rows(named=True)]
     assert many["value"].to_list() == alone
@@ -436,9 +604,13 @@ def test_a_frame_scores_as_its_rows_do():
 
 
 def test_every_parameter_has_an_instrument():
-    """Codes are at most eight characters, also those of ratings around a session, and no two coincide."""
+    """Codes are at most eight characters, also those of ratings around a session, and no two
+    coincide.
+    """
     codes = [
-        code_in_context(c, context) for c in PARAMETERS for context in ("scheduled", "pre_session", "post_session")
+        code_in_context(c, context)
+        for c in PARAMETERS
+        for context in ("scheduled", "pre_session", "post_session")
     ]
     assert len(set(codes)) == len(codes)
     assert max(len(c) for c in codes) <= 8

@@ -1,6 +1,8 @@
-"""Text is text on a terminal, in a spreadsheet, in JSON and in a chart: what acts there is shown instead.
+"""Text is text on a terminal, in a spreadsheet, in JSON and in a chart: what acts there is shown
+instead.
 
-Here: each kind of place, character by character. Not here: the verbs and pages (tests of those rooms).
+Here: each kind of place, character by character. Not here: the verbs and pages (tests of those
+rooms).
 """
 
 import csv
@@ -14,7 +16,17 @@ from hypothesis import strategies as st
 from transforms.plain_text import cell, exact_json, markup, visible
 
 STEERING = [
-    *map(chr, [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
+    *map(
+        chr,
+        [
+            *range(0x20),
+            *range(0x7F, 0xA0),
+            *range(0x202A, 0x202F),
+            *range(0x2066, 0x206A),
+            0x200E,
+            0x200F,
+        ],
+    )
 ]
 
 
@@ -39,7 +51,9 @@ def test_on_a_terminal(text, shown):
 
 @given(st.text())
 def test_nothing_steers(text):
-    """Whatever the text: none of the characters that a terminal obeys is left, and shown twice it is the same."""
+    """Whatever the text: none of the characters that a terminal obeys is left, and shown twice it
+    is the same.
+    """
     assert not set(visible(text)) & set(STEERING) - {"\n"}
     assert visible(visible(text)) == visible(text)
     visible(text).encode()
@@ -75,7 +89,9 @@ def test_nothing_steers(text):
     ],
 )
 def test_in_a_spreadsheet(text, written):
-    """What would be a formula begins with an apostrophe; what is a number, however written, stays one."""
+    """What would be a formula begins with an apostrophe; what is a number, however written, stays
+    one.
+    """
     assert cell(text) == written
 
 
@@ -103,7 +119,10 @@ def test_json_is_exact(value):
     ("text", "written"),
     [
         ("<b>x</b>", "&lt;b&gt;x&lt;/b&gt;"),
-        ('<a href="https://evil.example">x</a>', '&lt;a href="https://evil.example"&gt;x&lt;/a&gt;'),
+        (
+            '<a href="https://evil.example">x</a>',
+            '&lt;a href="https://evil.example"&gt;x&lt;/a&gt;',
+        ),
         ("%{customdata[1]}", "&#37;{customdata[1]}"),
         ("&lt;", "&amp;lt;"),
         ("5 % of R&D", "5 % of R&amp;D"),

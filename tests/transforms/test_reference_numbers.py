@@ -14,12 +14,16 @@ def named_rows(folder: Path) -> set[int]:
     found = set()
     for path in folder.rglob("test_*.py"):
         for first, last, other in _NAMED.findall(path.read_text()):
-            found |= set(range(int(first), int(last or first) + 1)) | ({int(other)} if other else set())
+            found |= set(range(int(first), int(last or first) + 1)) | (
+                {int(other)} if other else set()
+            )
     return found
 
 
 def test_each_row_has_a_test_that_names_it():
-    """The table's numbers, less those that "Reference n" in a test's docstring claims; 40 is the FHIR sample's."""
+    """The table's numbers, less those that "Reference n" in a test's docstring claims; 40 is the
+    FHIR sample's.
+    """
     if not _METHODS.exists():
         pytest.skip("../shared/methods.md is not here")
     table = _METHODS.read_text().split("## Reference numbers")[1]

@@ -1,4 +1,5 @@
-"""Two computations of the same raw give the same values, whatever the order of its rows and however many threads.
+"""Two computations of the same raw give the same values, whatever the order of its rows and however
+many threads.
 
 Here: all of core and mart of simulated clinics, twice. Not here: what the values must be.
 """
@@ -14,7 +15,9 @@ from transforms.core import CORE
 from transforms.marts import MARTS
 
 LANDED = datetime(2027, 6, 1, tzinfo=UTC)
-PLAN = Plan(patients=30, days=45, seed=5, clinics=3, study_share=0.3, duplicates_share=0.02, late_share=0.05)
+PLAN = Plan(
+    patients=30, days=45, seed=5, clinics=3, study_share=0.3, duplicates_share=0.02, late_share=0.05
+)
 TABLES = [f"core.{name}" for name in CORE] + [f"mart.{name}" for name in MARTS]
 
 
@@ -27,7 +30,9 @@ def twice():
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_same_raw_gives_the_same_values(twice, name):
-    """To the last digit: a sum of floating-point numbers is taken in one order. Rows may stand in any."""
+    """To the last digit: a sum of floating-point numbers is taken in one order. Rows may stand in
+    any.
+    """
     one, other = (_in_order(tables[name]) for tables in twice)
     differing = [column for column in one.columns if not one[column].equals(other[column])]
     assert (one.height, differing) == (other.height, [])

@@ -8,8 +8,9 @@ import polars as pl
 from ..schemas import TIMESTAMP
 from .rules import RULES, TIERS
 
-# One row a cause. `cause` tells several of one rule and subject apart ('' where there is one). `level` grows as a cause
-# grows worse (a grade, a count); `finding` is in words and stays on the site.
+# One row a cause. `cause` tells several of one rule and subject apart ('' where there is one).
+# `level` grows as a cause grows worse (a grade, a count); `finding` is in words and stays on the
+# site.
 CAUSES = pl.Schema(
     {
         "rule": pl.String,
@@ -27,18 +28,22 @@ CAUSES = pl.Schema(
         "finding": pl.String,
     }
 )
-# The causes as rules give them. `fresh_from`: since when they could be acted on; null = since they occurred.
+# The causes as rules give them. `fresh_from`: since when they could be acted on; null = since they
+# occurred.
 RULED = pl.Schema({**CAUSES, "fresh_from": TIMESTAMP})
 # What causes are of; one row a subject.
 SUBJECTS = pl.Schema({"subject_kind": pl.String, "subject_id": pl.String})
 _NULL_UNLESS_GIVEN = ("clinic_id", "patient_id", "device_id", "occurred_at", "fresh_from")
 
 
-def causes(rule: str, frame: pl.DataFrame, *, subject_kind: str, **columns: pl.Expr) -> pl.DataFrame:
+def causes(
+    rule: str, frame: pl.DataFrame, *, subject_kind: str, **columns: pl.Expr
+) -> pl.DataFrame:
     """The frame's rows as causes of the rule, columns of RULED; `columns` are expressions over it.
 
-    Without `tier` the rule's own; without `level` 1; without `cause` ''; without `landed_at` and `evidence` the row's
-    `ingested_at` and `event_id`; without a clinic, patient, device or moment null.
+    Without `tier` the rule's own; without `level` 1; without `cause` ''; without `landed_at` and
+    `evidence` the row's `ingested_at` and `event_id`; without a clinic, patient, device or moment
+    null.
     """
     given = {
         "rule": pl.lit(rule),
@@ -55,16 +60,21 @@ def causes(rule: str, frame: pl.DataFrame, *, subject_kind: str, **columns: pl.E
 
 
 def aged(frame: pl.DataFrame, *, where: pl.Expr | None = None) -> pl.DataFrame:
-    """The causes, a tier lower where they landed later than their rule counts as fresh; without a moment as they are.
+    """The causes, a tier lower where they landed later than their rule counts as fresh; without a
+    moment as they are.
 
     `where`: which of them age, for what grew worse is new however old its beginning is; None = all.
     """
     where = pl.lit(True) if where is None else where
-    fresh_h = pl.col("rule").replace_strict({id: rule.fresh_h for id, rule in RULES.items()}, return_dtype=pl.Float64)
+    fresh_h = pl.col("rule").replace_strict(
+        {id: rule.fresh_h for id, rule in RULES.items()}, return_dtype=pl.Float64
+    )
     since = pl.coalesce(*(name for name in ("fresh_from", "occurred_at") if name in frame.columns))
     age_h = (pl.col("landed_at") - since).dt.total_microseconds() / 3.6e9
     lower = pl.col("tier").replace({"now": "today", "today": "noted"})
-    return frame.with_columns(tier=pl.when(where & (age_h > fresh_h).fill_null(False)).then(lower).otherwise("tier"))
+    return frame.with_columns(
+        tier=pl.when(where & (age_h > fresh_h).fill_null(False)).then(lower).otherwise("tier")
+    )
 
 
 def tier_rank(tier: str = "tier") -> pl.Expr:

@@ -1,12 +1,13 @@
-"""Who is expected today and tomorrow: no event books a session, so what is prescribed and what is habit say it, in words.
+"""Who is expected today and tomorrow: no event books a session, so what is prescribed and what is
+habit say it, in words.
 
-Here: frames of core -> a row a patient and day that a session is likely or possible on. Not here: what is to be looked at
-before that session (before.py).
+Here: frames of core -> a row a patient and day that a session is likely or possible on. Not here:
+what is to be looked at before that session (before.py).
 
-Treatment is under way on a day on which a course of the patient runs: it has begun, has not ended, and not all that it
-prescribes was delivered. Of a patient without any course it is under way while the last session is not longer ago than
-the gap that ends a course. A course that ended within a week counts as long as the habit lasts, for the last sessions
-are often later than planned.
+Treatment is under way on a day on which a course of the patient runs: it has begun, has not ended,
+and not all that it prescribes was delivered. Of a patient without any course it is under way while
+the last session is not longer ago than the gap that ends a course. A course that ended within a
+week counts as long as the habit lasts, for the last sessions are often later than planned.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,10 @@ from ..schemas import TIMESTAMP
 from .begun import begun_sessions
 
 DAYS = 2  # today and tomorrow
-WEEKS, LEAST_WEEKS = 4, 2  # a weekday is habit with a session on two or more of the four before, and on half of them
+WEEKS, LEAST_WEEKS = (
+    4,
+    2,
+)  # a weekday is habit with a session on two or more of the four before, and on half of them
 GAPS_DAYS, LEAST_GAPS = 28, 2  # the usual gap is the median of those of four weeks, of two or more
 AFTER_COURSE_DAYS = 7
 
@@ -51,14 +55,18 @@ EXPECTED = pl.Schema(
 
 
 def expected(core: Mapping[str, pl.DataFrame], *, now: datetime, options: Options) -> pl.DataFrame:
-    """A row a day and patient, columns of EXPECTED: `expected` is likely or possible, `why` says in words from what.
+    """A row a day and patient, columns of EXPECTED: `expected` is likely or possible, `why` says in
+    words from what.
 
-    `core`: clinics, patients, patient_status, protocols, courses, sessions, of each patient whole. Today and tomorrow are
-    those of the clinic's clock, of UTC where its zone is not known. `clinic_id` is that of the last session, or the
-    course's before the first, or where the patient was transferred since. `not_before`: what the protocol's spacing
-    allows. Whoever had a session that day already, or died, is not expected.
+    `core`: clinics, patients, patient_status, protocols, courses, sessions, of each patient whole.
+    Today and tomorrow are those of the clinic's clock, of UTC where its zone is not known.
+    `clinic_id` is that of the last session, or the course's before the first, or where the patient
+    was transferred since. `not_before`: what the protocol's spacing allows. Whoever had a session
+    that day already, or died, is not expected.
     """
-    whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
+    whose = clocks(
+        patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"]
+    )
     sessions = begun_sessions(core, whose).filter(pl.col("started_at") <= now)
     begun = sessions.filter("is_begun")
     frame = _on_days(_people(core, begun, whose, now=now), whose, now=now)
@@ -68,14 +76,22 @@ def expected(core: Mapping[str, pl.DataFrame], *, now: datetime, options: Option
     came = begun.select("patient_id", "day").unique()
     frame = frame.join(came, on=["patient_id", "day"], how="anti").filter("is_under_way")
     named = _in_words(frame)
-    return named.select(EXPECTED.names()).cast(dict(EXPECTED)).sort("day", "clinic_id", "expected", "patient_id")
+    return (
+        named.select(EXPECTED.names())
+        .cast(dict(EXPECTED))
+        .sort("day", "clinic_id", "expected", "patient_id")
+    )
 
 
-# --- patients and days --------------------------------------------------------------------------------------------
+# --- patients and days --------------------------------------------------------------------------
 
 
-def _people(core: Mapping[str, pl.DataFrame], begun: pl.DataFrame, whose: Clocks, *, now: datetime) -> pl.DataFrame:
-    """A row a patient who lives: the last session, the newest course's clinic, the clinic of now."""
+def _people(
+    core: Mapping[str, pl.DataFrame], begun: pl.DataFrame, whose: Clocks, *, now: datetime
+) -> pl.DataFrame:
+    """A row a patient who lives: the last session, the newest course's clinic, the clinic of
+    now.
+    """
     last = begun.unique("patient_id", keep="last", maintain_order=True).select(
         "patient_id",
         last_session_at="started_at",
@@ -86,13 +102,26 @@ def _people(core: Mapping[str, pl.DataFrame], begun: pl.DataFrame, whose: Clocks
         device_id="device_id",
         last_modality="modality",
     )
-    ids = pl.concat([core[name].select("patient_id") for name in ("patients", "courses")] + [last.select("patient_id")])
+    ids = pl.concat(
+        [core[name].select("patient_id") for name in ("patients", "courses")]
+        + [last.select("patient_id")]
+    )
     dead = core["patient_status"].filter(pl.col("status") == "died").select("patient_id")
-    people = ids.unique().join(dead, on="patient_id", how="anti").with_columns(_now=pl.lit(now, dtype=TIMESTAMP))
+    people = (
+        ids.unique()
+        .join(dead, on="patient_id", how="anti")
+        .with_columns(_now=pl.lit(now, dtype=TIMESTAMP))
+    )
     people = with_home(people, at="_now", clocks=whose).drop("_now", "home_timezone")
-    moved = core["patient_status"].filter(pl.col("status") == "transferred", pl.col("effective_on") <= now.date())
+    moved = core["patient_status"].filter(
+        pl.col("status") == "transferred", pl.col("effective_on") <= now.date()
+    )
     moved = moved.group_by("patient_id").agg(moved_on=pl.col("effective_on").max())
-    return people.join(last, on="patient_id", how="left").join(moved, on="patient_id", how="left").sort("patient_id")
+    return (
+        people.join(last, on="patient_id", how="left")
+        .join(moved, on="patient_id", how="left")
+        .sort("patient_id")
+    )
 
 
 def _on_days(people: pl.DataFrame, whose: Clocks, *, now: datetime) -> pl.DataFrame:
@@ -101,22 +130,34 @@ def _on_days(people: pl.DataFrame, whose: Clocks, *, now: datetime) -> pl.DataFr
     last = pl.when(~is_moved).then("last_clinic_id")
     placed = people.with_columns(clinic_id=pl.coalesce(last, "home_clinic_id"))
     placed = placed.join(whose.clinics, on="clinic_id", how="left", maintain_order="left")
-    local = with_local_day(placed.with_columns(_now=pl.lit(now, dtype=TIMESTAMP)), at="_now", into="today").drop("_now")
-    days = pl.concat([local.with_columns(day=pl.col("today") + timedelta(days=k)) for k in range(DAYS)])
+    local = with_local_day(
+        placed.with_columns(_now=pl.lit(now, dtype=TIMESTAMP)), at="_now", into="today"
+    ).drop("_now")
+    days = pl.concat(
+        [local.with_columns(day=pl.col("today") + timedelta(days=k)) for k in range(DAYS)]
+    )
     days = with_day_start(days, day="day", into="day_from")
-    after = with_day_start(days.with_columns(_next=pl.col("day") + timedelta(days=1)), day="_next", into="day_to")
+    after = with_day_start(
+        days.with_columns(_next=pl.col("day") + timedelta(days=1)), day="_next", into="day_to"
+    )
     return after.drop("_next", "home_clinic_id", "moved_on", "last_clinic_id")
 
 
-# --- the course ---------------------------------------------------------------------------------------------------
+# --- the course ---------------------------------------------------------------------------------
 
 
 def _with_course(
     frame: pl.DataFrame, courses: pl.DataFrame, sessions: pl.DataFrame, *, options: Options
 ) -> pl.DataFrame:
-    """The frame with the course that runs on the day, else the newest that ended within a week, and `is_under_way`."""
+    """The frame with the course that runs on the day, else the newest that ended within a week, and
+    `is_under_way`.
+    """
     counting = courses.filter(~pl.col("is_set_aside").fill_null(False))
-    done = sessions.filter("is_delivered").group_by("course_id").agg(sessions_done=pl.len().cast(pl.Int64))
+    done = (
+        sessions.filter("is_delivered")
+        .group_by("course_id")
+        .agg(sessions_done=pl.len().cast(pl.Int64))
+    )
     prescribed = counting.join(done, on="course_id", how="left").select(
         "patient_id",
         "course_id",
@@ -132,15 +173,21 @@ def _with_course(
     is_full = (pl.col("sessions_done") >= pl.col("prescribed_sessions")).fill_null(False)
     is_past = (pl.col("ends_on") < pl.col("day")).fill_null(False)
     since = pl.max_horizontal("starts_on", "last_day")
-    is_idle = pl.col("ends_on").is_null() & (_days(since) > options.course_gap_days).fill_null(False)
-    is_just_over = _days(pl.coalesce(pl.when(is_past).then("ends_on"), "last_day")) <= AFTER_COURSE_DAYS
+    is_idle = pl.col("ends_on").is_null() & (_days(since) > options.course_gap_days).fill_null(
+        False
+    )
+    is_just_over = (
+        _days(pl.coalesce(pl.when(is_past).then("ends_on"), "last_day")) <= AFTER_COURSE_DAYS
+    )
     each = each.with_columns(is_course_over=is_past | is_full).filter(
         ~is_idle, ~pl.col("is_course_over") | is_just_over.fill_null(False)
     )
     best = each.sort(~pl.col("is_course_over"), "starts_on", "course_id", nulls_last=False).unique(
         ["patient_id", "day"], keep="last", maintain_order=True
     )
-    found = frame.join(best.drop("last_day"), on=["patient_id", "day"], how="left", maintain_order="left")
+    found = frame.join(
+        best.drop("last_day"), on=["patient_id", "day"], how="left", maintain_order="left"
+    )
     has_none = ~pl.col("patient_id").is_in(courses["patient_id"].unique().to_list())
     is_recent = (_days(pl.col("last_day")) <= options.course_gap_days).fill_null(False)
     return found.with_columns(
@@ -157,11 +204,13 @@ def _days(since: pl.Expr) -> pl.Expr:
     return (pl.col("day") - since).dt.total_days()
 
 
-# --- habit --------------------------------------------------------------------------------------------------------
+# --- habit --------------------------------------------------------------------------------------
 
 
 def _with_rhythm(frame: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
-    """The frame with `hits` of `weeks` (this weekday in the four weeks before), `usual_gap` (days) and `gaps`."""
+    """The frame with `hits` of `weeks` (this weekday in the four weeks before), `usual_gap` (days)
+    and `gaps`.
+    """
     days = begun.drop_nulls("day").select("patient_id", came="day").unique()
     each = frame.select("patient_id", "day").join(days, on="patient_id")
     ago = (pl.col("day") - pl.col("came")).dt.total_days()
@@ -177,8 +226,12 @@ def _with_rhythm(frame: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
     return frame.join(weekdays, on=by, how="left").join(gaps, on=by, how="left")
 
 
-def _with_limits(frame: pl.DataFrame, begun: pl.DataFrame, core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The frame with what its protocol allows: `not_before`, `is_too_soon` for the whole day, `is_week_full`."""
+def _with_limits(
+    frame: pl.DataFrame, begun: pl.DataFrame, core: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """The frame with what its protocol allows: `not_before`, `is_too_soon` for the whole day,
+    `is_week_full`.
+    """
     asked = frame.with_row_index("_row").select(
         "patient_id",
         "clinic_id",
@@ -200,17 +253,24 @@ def _with_limits(frame: pl.DataFrame, begun: pl.DataFrame, core: Mapping[str, pl
     week = week.filter((pl.col("day") - pl.col("came")).dt.total_days().is_between(0, 6))
     week = week.group_by("patient_id", "day").agg(in_week=pl.len().cast(pl.Int64))
     by = ["patient_id", "day"]
-    modalities = core["protocols"].select("protocol_id", _of_protocol="modality").unique("protocol_id", keep="any")
+    modalities = (
+        core["protocols"]
+        .select("protocol_id", _of_protocol="modality")
+        .unique("protocol_id", keep="any")
+    )
     full = frame.join(limits, on=by, how="left").join(week, on=by, how="left")
     full = full.join(modalities, on="protocol_id", how="left").with_columns(
-        not_before=pl.col("last_session_at") + pl.duration(microseconds=(pl.col("hours") * 3.6e9).cast(pl.Int64)),
+        not_before=pl.col("last_session_at")
+        + pl.duration(microseconds=(pl.col("hours") * 3.6e9).cast(pl.Int64)),
         is_week_full=(pl.col("in_week") >= pl.col("most")).fill_null(False),
         modality=pl.coalesce("last_modality", "_of_protocol"),
     )
-    return full.with_columns(is_too_soon=(pl.col("not_before") >= pl.col("day_to")).fill_null(False))
+    return full.with_columns(
+        is_too_soon=(pl.col("not_before") >= pl.col("day_to")).fill_null(False)
+    )
 
 
-# --- in words -----------------------------------------------------------------------------------------------------
+# --- in words -----------------------------------------------------------------------------------
 
 
 def _in_words(frame: pl.DataFrame) -> pl.DataFrame:
@@ -221,19 +281,30 @@ def _in_words(frame: pl.DataFrame) -> pl.DataFrame:
     has_gap = pl.col("gaps") >= LEAST_GAPS
     by_gap = has_gap & (since >= gap) & (since <= 2 * gap + 1) & ~is_never
     is_new = pl.col("last_day").is_null()
-    by_protocol = ~has_gap.fill_null(False) & ~is_new & pl.col("hours").is_not_null() & ~is_never.fill_null(False)
+    by_protocol = (
+        ~has_gap.fill_null(False)
+        & ~is_new
+        & pl.col("hours").is_not_null()
+        & ~is_never.fill_null(False)
+    )
     first = pl.col("day") == pl.col("starts_on")
     blocked = pl.col("is_too_soon") | pl.col("is_week_full") | pl.col("is_course_over")
     is_habit = (by_weekday | by_gap).fill_null(False)
     weekday = pl.col("day").dt.strftime("%A")
     reasons = [
         (is_new & first, pl.lit("the course begins that day")),
-        (is_new, pl.format("the course began on {}, and no session is on record", _day("starts_on"))),
+        (
+            is_new,
+            pl.format("the course began on {}, and no session is on record", _day("starts_on")),
+        ),
         (by_weekday, pl.format("came on {} of the last {} {}s", "hits", "weeks", weekday)),
         (by_gap, pl.format("comes every {}, last {} before", _every(gap), _counted(since))),
         (
             by_protocol,
-            pl.format("the protocol allows one {} h after the last, and few are on record", pl.col("hours").round(1)),
+            pl.format(
+                "the protocol allows one {} h after the last, and few are on record",
+                pl.col("hours").round(1),
+            ),
         ),
     ]
     why = pl.lit("treatment is under way; neither weekday nor spacing points to that day")

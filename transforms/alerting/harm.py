@@ -22,12 +22,14 @@ SEVERE_GRADE, FATAL_GRADE = 3, 5
 def of_adverse_events(events: pl.DataFrame, *, places: pl.DataFrame) -> pl.DataFrame:
     """A cause an adverse event that is serious, severe, or one of the injuries that are told.
 
-    `events`: core.adverse_events; one that is set aside counts too. `places`: `ae_id`, `clinic_id`, `device_id`,
-    where each happened. `level` is the grade (of the first and the later one the higher), at least 3 where it is serious and 5 where
-    it is fatal; 0 = not graded.
+    `events`: core.adverse_events; one that is set aside counts too. `places`: `ae_id`, `clinic_id`,
+    `device_id`, where each happened. `level` is the grade (of the first and the later one the
+    higher), at least 3 where it is serious and 5 where it is fatal; 0 = not graded.
     """
     in_the_morning = closed_value("injury_kind", _KINDS).is_in(_IN_THE_MORNING).fill_null(False)
-    frame = events.drop("clinic_id", "device_id").join(places, on="ae_id", how="left", maintain_order="left")
+    frame = events.drop("clinic_id", "device_id").join(
+        places, on="ae_id", how="left", maintain_order="left"
+    )
     frame = _weighed(frame).with_columns(_at_once="_is_grave", _later=in_the_morning)
     return causes(
         "harm",
@@ -44,7 +46,9 @@ def of_adverse_events(events: pl.DataFrame, *, places: pl.DataFrame) -> pl.DataF
         finding=pl.format(
             "{}, {}{}{}",
             "term",
-            pl.when(pl.col("_grade").is_null()).then(pl.lit("not graded")).otherwise(pl.format("grade {}", "_grade")),
+            pl.when(pl.col("_grade").is_null())
+            .then(pl.lit("not graded"))
+            .otherwise(pl.format("grade {}", "_grade")),
             pl.when(pl.col("initial_grade") > pl.col("_grade"))
             .then(pl.format(", {} at first", "initial_grade"))
             .otherwise(pl.lit("")),
@@ -54,11 +58,12 @@ def of_adverse_events(events: pl.DataFrame, *, places: pl.DataFrame) -> pl.DataF
 
 
 def open_events(events: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """The adverse events that are not known to be resolved, with `is_grave` (it would be told at once) and
-    `is_serious_or_fatal`. An outcome or end that is not known is none."""
-    is_over = closed_value("outcome", _ENDED).is_in(_ENDED).fill_null(False) | (pl.col("resolved_at") <= now).fill_null(
-        False
-    )
+    """The adverse events that are not known to be resolved, with `is_grave` (it would be told at
+    once) and `is_serious_or_fatal`. An outcome or end that is not known is none.
+    """
+    is_over = closed_value("outcome", _ENDED).is_in(_ENDED).fill_null(False) | (
+        pl.col("resolved_at") <= now
+    ).fill_null(False)
     return _weighed(events.filter(~is_over)).select(
         "patient_id",
         "ae_id",
@@ -109,8 +114,12 @@ def of_deficiencies(deficiencies: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_incidents(incidents: pl.DataFrame) -> pl.DataFrame:
-    """A cause an incident; at once where it is serious, or its kind is a death or one of the injuries told at once."""
-    serious = pl.col("is_serious").fill_null(False) | any_says(INJURY, "kind") | any_says(DEATH, "kind")
+    """A cause an incident; at once where it is serious, or its kind is a death or one of the
+    injuries told at once.
+    """
+    serious = (
+        pl.col("is_serious").fill_null(False) | any_says(INJURY, "kind") | any_says(DEATH, "kind")
+    )
     return causes(
         "incident",
         incidents,
@@ -127,9 +136,13 @@ def of_incidents(incidents: pl.DataFrame) -> pl.DataFrame:
 
 
 def _fresh_from(began: str, *, is_grave: pl.Expr) -> pl.Expr:
-    """From when harm counts as fresh: the later of its beginning and of when the clinic became aware, by which reports are
-    due, too. What is serious, of which nobody says when they became aware, is fresh when it lands."""
-    aware = pl.when(is_grave & pl.col("aware_at").is_null()).then("ingested_at").otherwise("aware_at")
+    """From when harm counts as fresh: the later of its beginning and of when the clinic became
+    aware, by which reports are due, too. What is serious, of which nobody says when they became
+    aware, is fresh when it lands.
+    """
+    aware = (
+        pl.when(is_grave & pl.col("aware_at").is_null()).then("ingested_at").otherwise("aware_at")
+    )
     return pl.max_horizontal(began, aware)
 
 

@@ -45,15 +45,18 @@ def of_core(
     by_series: pl.DataFrame | None = None,
     as_of: datetime | None = None,
 ) -> pl.DataFrame:
-    """The causes, columns of RULED. `core`: the frames of TABLES by name, each patient and device whole.
+    """The causes, columns of RULED. `core`: the frames of TABLES by name, each patient and device
+    whole.
 
-    `spells`: of `devices.spells`, what people said of devices; None = nothing. `by_series`: BY_SERIES, the devices whose
-    series name a session; None = none. `as_of`: the moment by which reports are
-    due; None = they are not looked at.
+    `spells`: of `devices.spells`, what people said of devices; None = nothing. `by_series`:
+    BY_SERIES, the devices whose series name a session; None = none. `as_of`: the moment by which
+    reports are due; None = they are not looked at.
     """
     spells = pl.DataFrame(schema=SPELLS) if spells is None else spells
     by_series = pl.DataFrame(schema=BY_SERIES) if by_series is None else by_series
-    whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
+    whose = clocks(
+        patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"]
+    )
     held = sessions.with_device(judged_sessions(core, whose), by_series)
     return pl.concat(
         [
@@ -70,8 +73,9 @@ def of_core(
 
 
 def of_harm(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Of the causes those of harm, columns of RULED. `core`: the frames of HARM_TABLES by name; of sessions at least
-    those of adverse events that name no clinic or no device."""
+    """Of the causes those of harm, columns of RULED. `core`: the frames of HARM_TABLES by name; of
+    sessions at least those of adverse events that name no clinic or no device.
+    """
     return pl.concat(
         [
             harm.of_adverse_events(core["adverse_events"], places=_places(core)),
@@ -82,17 +86,26 @@ def of_harm(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
 
 def _reports(core: Mapping[str, pl.DataFrame], *, as_of: datetime) -> pl.DataFrame:
-    taken = {name: core[name] for name in ("adverse_events", "deficiencies", "incidents", "clinics")}
+    taken = {
+        name: core[name] for name in ("adverse_events", "deficiencies", "incidents", "clinics")
+    }
     return reports.of_reports(**taken, places=_places(core), as_of=as_of)
 
 
 def _places(core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """`ae_id`, `clinic_id`, `device_id`: where each adverse event happened: its own clinic, its session's, its patient's;
-    on its own device, or its session's."""
-    events = core["adverse_events"].select("ae_id", "patient_id", "session_id", "clinic_id", "device_id")
-    of_session = core["sessions"].select("session_id", _session_clinic="clinic_id", _session_device="device_id")
+    """`ae_id`, `clinic_id`, `device_id`: where each adverse event happened: its own clinic, its
+    session's, its patient's; on its own device, or its session's.
+    """
+    events = core["adverse_events"].select(
+        "ae_id", "patient_id", "session_id", "clinic_id", "device_id"
+    )
+    of_session = core["sessions"].select(
+        "session_id", _session_clinic="clinic_id", _session_device="device_id"
+    )
     of_patient = core["patients"].select("patient_id", _home_clinic="clinic_id")
-    frame = events.join(of_session, on="session_id", how="left").join(of_patient, on="patient_id", how="left")
+    frame = events.join(of_session, on="session_id", how="left").join(
+        of_patient, on="patient_id", how="left"
+    )
     return frame.select(
         "ae_id",
         clinic_id=pl.coalesce("clinic_id", "_session_clinic", "_home_clinic"),

@@ -1,7 +1,7 @@
 """Records that contradict themselves or others, or whose judgement fails, as a cause of alerts.
 
-Here: `core.conflicts` and `core.implausible` -> causes. Not here: what is a clash (records/identity.py) or can't be true
-(rules/plausibility.py), records that can't be read.
+Here: `core.conflicts` and `core.implausible` -> causes. Not here: what is a clash
+(records/identity.py) or can't be true (rules/plausibility.py), records that can't be read.
 """
 
 from datetime import datetime
@@ -15,18 +15,27 @@ BETWEEN = " and "  # the clinics whose ids clash
 
 # Patients and single records (`table`, `record_id`) whose judgement fails, and why.
 UNJUDGED = pl.Schema(
-    {"table": pl.String, "record_id": pl.String, "patient_id": pl.String, "clinic_id": pl.String, "reason": pl.String}
+    {
+        "table": pl.String,
+        "record_id": pl.String,
+        "patient_id": pl.String,
+        "clinic_id": pl.String,
+        "reason": pl.String,
+    }
 )
 
 
 def of_clashes(conflicts: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
-    """A cause an id whose records are of two things: what numbers alike is the topic of the same clinics.
+    """A cause an id whose records are of two things: what numbers alike is the topic of the same
+    clinics.
 
     `patients`: of core, for the clinic of a record that names none.
     """
     home = patients.select("patient_id", _home="clinic_id")
     clashes = conflicts.filter(pl.col("kind") == "clash").join(home, on="patient_id", how="left")
-    clashes = clashes.with_columns(clinic_id=pl.coalesce("clinic_id", "_home")).sort("ingested_at", "event_id")
+    clashes = clashes.with_columns(clinic_id=pl.coalesce("clinic_id", "_home")).sort(
+        "ingested_at", "event_id"
+    )
     each = clashes.group_by("topic", "record_id", maintain_order=True).agg(
         evidence=pl.col("event_id").unique(maintain_order=True).head(20),
         ingested_at=pl.col("ingested_at").min(),
@@ -37,7 +46,9 @@ def of_clashes(conflicts: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
         each,
         subject_kind="record",
         subject_id=pl.format("{}/{}", "topic", "record_id"),
-        cause=pl.format("{} of {}", "topic", pl.col("_clinics").replace("", "a clinic that is not named")),
+        cause=pl.format(
+            "{} of {}", "topic", pl.col("_clinics").replace("", "a clinic that is not named")
+        ),
         evidence=pl.col("evidence"),
         occurred_at=pl.col("ingested_at"),
         finding=pl.format("{} {} is the id of two things", "topic", "record_id"),
@@ -52,10 +63,14 @@ def of_implausible(implausible: pl.DataFrame) -> pl.DataFrame:
     wrong = implausible.filter(pl.col("is_contradiction") | pl.col("is_safety"))
     of_series = pl.col("table").is_in(_SERIES)
     about = wrong.with_columns(
-        _subject=pl.when(of_series).then(pl.coalesce("patient_id", "record_id")).otherwise("record_id"),
+        _subject=pl.when(of_series)
+        .then(pl.coalesce("patient_id", "record_id"))
+        .otherwise("record_id"),
         _cause=pl.when(of_series).then("rule").otherwise(pl.format("{} {}", "field", "rule")),
     ).sort("ingested_at", "event_id")
-    each = about.group_by("is_contradiction", "table", "_subject", "_cause", maintain_order=True).agg(
+    each = about.group_by(
+        "is_contradiction", "table", "_subject", "_cause", maintain_order=True
+    ).agg(
         pl.col("clinic_id", "patient_id", "sentence").first(),
         evidence=pl.col("event_id").unique(maintain_order=True).head(20),
         ingested_at=pl.col("ingested_at").min(),

@@ -1,6 +1,7 @@
 """Reports that are due as a cause of alerts.
 
-Here: the rows of `report_duties.duties` that press -> causes. Not here: the duties, their countries and days.
+Here: the rows of `report_duties.duties` that press -> causes. Not here: the duties, their countries
+and days.
 """
 
 from datetime import datetime, timedelta
@@ -12,7 +13,8 @@ from ..schemas import TIMESTAMP
 from .causes import CAUSES, causes
 
 SOON_DAYS = 3
-# A day of a duty begins at eight of the clinic's clock: nobody is called at midnight because a date changed.
+# A day of a duty begins at eight of the clinic's clock: nobody is called at midnight because a date
+# changed.
 _DAY_BEGINS = timedelta(hours=8)
 
 
@@ -25,20 +27,32 @@ def of_reports(
     places: pl.DataFrame,
     as_of: datetime,
 ) -> pl.DataFrame:
-    """A cause a reportable event and rule of its country whose report is due within three days, due or overdue.
+    """A cause a reportable event and rule of its country whose report is due within three days, due
+    or overdue.
 
-    Frames of core; `places`: `ae_id`, `clinic_id`, where each adverse event happened. `level` is 1 before the last day (and
-    of a report without delay on the day on which the clinic became aware), 2 on the last day, 3 after it.
+    Frames of core; `places`: `ae_id`, `clinic_id`, where each adverse event happened. `level` is 1
+    before the last day (and of a report without delay on the day on which the clinic became aware),
+    2 on the last day, 3 after it.
     """
-    records = {"adverse_events": adverse_events, "deficiencies": deficiencies, "incidents": incidents}
+    records = {
+        "adverse_events": adverse_events,
+        "deficiencies": deficiencies,
+        "incidents": incidents,
+    }
     happened = happenings(**records, places=places.select("ae_id", place_id="clinic_id"))
     rows = duties(happened, clinics=clinics, as_of=as_of - _DAY_BEGINS)
     is_late = pl.col("state") == "overdue"
-    is_late = is_late | ((pl.col("state") == "due_now") & (pl.col("today") > pl.col("aware_on")).fill_null(False))
+    is_late = is_late | (
+        (pl.col("state") == "due_now") & (pl.col("today") > pl.col("aware_on")).fill_null(False)
+    )
     is_soon = pl.col("state").is_in(["open", "overdue"]) & (pl.col("days_left") <= SOON_DAYS)
     level = pl.when(is_late).then(3).when(pl.col("days_left") == 0).then(2).otherwise(1)
-    pressing = rows.filter(is_soon.fill_null(False) | (pl.col("state") == "due_now")).with_columns(_level=level)
-    pressing = pressing.join(_evidence(**records), on=["subject_kind", "subject_id"], how="left", maintain_order="left")
+    pressing = rows.filter(is_soon.fill_null(False) | (pl.col("state") == "due_now")).with_columns(
+        _level=level
+    )
+    pressing = pressing.join(
+        _evidence(**records), on=["subject_kind", "subject_id"], how="left", maintain_order="left"
+    )
     found = causes(
         "report_due",
         pressing,
@@ -52,15 +66,23 @@ def of_reports(
         landed_at=pl.lit(as_of),
         tier=pl.when(pl.col("_level") > 1).then(pl.lit("now")).otherwise(pl.lit("today")),
         level=pl.col("_level"),
-        finding=pl.format("{}: due {}", "duty", pl.col("due_on").cast(pl.String).fill_null("without delay")),
+        finding=pl.format(
+            "{}: due {}", "duty", pl.col("due_on").cast(pl.String).fill_null("without delay")
+        ),
     )
     return found.with_columns(subject_kind=pressing["subject_kind"].cast(CAUSES["subject_kind"]))
 
 
-def _evidence(*, adverse_events: pl.DataFrame, deficiencies: pl.DataFrame, incidents: pl.DataFrame) -> pl.DataFrame:
+def _evidence(
+    *, adverse_events: pl.DataFrame, deficiencies: pl.DataFrame, incidents: pl.DataFrame
+) -> pl.DataFrame:
     named = (
         ("adverse_event", "ae_id", adverse_events.with_columns(_patient="patient_id")),
-        ("deficiency", "deficiency_id", deficiencies.with_columns(_patient=pl.lit(None, dtype=pl.String))),
+        (
+            "deficiency",
+            "deficiency_id",
+            deficiencies.with_columns(_patient=pl.lit(None, dtype=pl.String)),
+        ),
         ("incident", "incident_id", incidents.with_columns(_patient=pl.lit(None, dtype=pl.String))),
     )
     return pl.concat(

@@ -1,10 +1,11 @@
-"""The rules of alerts as data: condition, tier, who is told, how soon somebody must have it in hand, what clears it.
+"""The rules of alerts as data: condition, tier, who is told, how soon somebody must have it in
+hand, what clears it.
 
-Here: one record a rule, and one a protocol limit with its margin. Not here: finding the causes (the modules beside
-this one). Titles leave the site: they name no person and no value.
+Here: one record a rule, and one a protocol limit with its margin. Not here: finding the causes (the
+modules beside this one). Titles leave the site: they name no person and no value.
 
-Tiers: `now` (harm, or a limit whose breach may harm: told at once, whatever the hour), `today` (a digest by clinic, in
-the clinic's morning), `noted` (in the list only).
+Tiers: `now` (harm, or a limit whose breach may harm: told at once, whatever the hour), `today` (a
+digest by clinic, in the clinic's morning), `noted` (in the list only).
 """
 
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ TIERS: tuple[Tier, ...] = ("noted", "today", "now")  # from the mildest on
 class AlertRule:
     """`tier` is the gravest that a cause of the rule can have.
 
-    `fresh_h`: a cause that landed later than so many hours after it happened is a tier lower, for nobody can act on it
-    at once any more; null = it always counts as fresh. `acknowledge_min`: minutes after which an alert of tier `now`
-    that nobody acknowledged goes to the next on the list. `is_closing_final`: what a person closed is not opened by its
-    growing worse. `is_of_many`: one cause has many alerts, of which the first, tenth, hundredth … that stands open keeps
-    the tier and the others are noted.
+    `fresh_h`: a cause that landed later than so many hours after it happened is a tier lower, for
+    nobody can act on it at once any more; null = it always counts as fresh. `acknowledge_min`:
+    minutes after which an alert of tier `now` that nobody acknowledged goes to the next on the
+    list. `is_closing_final`: what a person closed is not opened by its growing worse. `is_of_many`:
+    one cause has many alerts, of which the first, tenth, hundredth … that stands open keeps the
+    tier and the others are noted.
     """
 
     id: str
@@ -229,7 +231,9 @@ _OF_THE_SYSTEM = (
 
 @dataclass(frozen=True, kw_only=True)
 class Floor:
-    """A value, or the option of that name, at or below which (`is_inclusive`; else below which) a measurement is of `tier`."""
+    """A value, or the option of that name, at or below which (`is_inclusive`; else below which) a
+    measurement is of `tier`.
+    """
 
     value: str | float
     tier: Tier
@@ -238,11 +242,13 @@ class Floor:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitRule:
-    """A limit of a protocol and, where there is one, of the product; the alert rule that follows from them.
+    """A limit of a protocol and, where there is one, of the product; the alert rule that follows
+    from them.
 
-    `flag`, `measured`, `limit`: columns of judged sessions. A breach by at most `margin` (of the measurement's unit) is
-    `noted`, one by more is of the rule's tier, and graver, so that it is told again, with each doubling of the margin (of
-    no margin: of one unit). `floors` hold whatever the protocol says.
+    `flag`, `measured`, `limit`: columns of judged sessions. A breach by at most `margin` (of the
+    measurement's unit) is `noted`, one by more is of the rule's tier, and graver, so that it is
+    told again, with each doubling of the margin (of no margin: of one unit). `floors` hold whatever
+    the protocol says.
     """
 
     rule: AlertRule
@@ -255,8 +261,18 @@ class LimitRule:
     floors: tuple[Floor, ...] = ()
 
 
-def _limit_rule(id: str, title: str, when: str, tier: Tier, *, clears: str = _CORRECTED) -> AlertRule:
-    return AlertRule(id=id, title=title, when=when, tier=tier, told="duty_clinician", clears=clears, fresh_h=_DAY_H)
+def _limit_rule(
+    id: str, title: str, when: str, tier: Tier, *, clears: str = _CORRECTED
+) -> AlertRule:
+    return AlertRule(
+        id=id,
+        title=title,
+        when=when,
+        tier=tier,
+        told="duty_clinician",
+        clears=clears,
+        fresh_h=_DAY_H,
+    )
 
 
 # Margins: what the instrument may err by. Cabin: a class B platinum thermometer, 0.30 + 0.005 |t| K, 1.0 K at -140

@@ -1,4 +1,5 @@
-"""The system itself as a cause of alerts: silence, disk, clocks, checks, figures that are not up to date.
+"""The system itself as a cause of alerts: silence, disk, clocks, checks, figures that are not up to
+date.
 
 Here: what was measured -> causes; time is given. Not here: measuring (ingest/alerting/measured.py).
 """
@@ -10,7 +11,14 @@ import polars as pl
 from ..schemas import TIMESTAMP
 from .causes import causes
 
-SPOKEN = pl.Schema({"subject_kind": pl.String, "subject_id": pl.String, "clinic_id": pl.String, "spoke_at": TIMESTAMP})
+SPOKEN = pl.Schema(
+    {
+        "subject_kind": pl.String,
+        "subject_id": pl.String,
+        "clinic_id": pl.String,
+        "spoke_at": TIMESTAMP,
+    }
+)
 # Of each the whole is looked at every time, so that a cause that is gone closes its alert.
 KINDS = ("silent_topic", "silent_clinic", "silent_device", "disk", "source", "check", "marts")
 WINDOW_DAYS, MIN_DAYS = 28, 10
@@ -23,8 +31,12 @@ def of_silence(spoken: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
     `spoken`: SPOKEN, a row a moment at which it was heard, of each the 28 days up to the last.
     """
     by = ("subject_kind", "subject_id")
-    heard = spoken.filter(pl.col("spoke_at") <= now).with_columns(last_at=pl.col("spoke_at").max().over(by))
-    recent = heard.filter(pl.col("last_at") - pl.col("spoke_at") < timedelta(days=WINDOW_DAYS)).sort("spoke_at")
+    heard = spoken.filter(pl.col("spoke_at") <= now).with_columns(
+        last_at=pl.col("spoke_at").max().over(by)
+    )
+    recent = heard.filter(
+        pl.col("last_at") - pl.col("spoke_at") < timedelta(days=WINDOW_DAYS)
+    ).sort("spoke_at")
     each = recent.group_by(by, maintain_order=True).agg(
         pl.col("clinic_id").drop_nulls().last(),
         pl.col("last_at").first(),
@@ -50,11 +62,14 @@ def of_silence(spoken: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
 
 
 def of_disk(*, free_bytes: int, total_bytes: int, now: datetime) -> pl.DataFrame:
-    """A cause where the disk of the home is filling; level 1, and 2 where there is almost nothing left."""
+    """A cause where the disk of the home is filling; level 1, and 2 where there is almost nothing
+    left.
+    """
     is_full = free_bytes < 0.5 * _GB
     is_filling = is_full or free_bytes < 2 * _GB or free_bytes < 0.1 * total_bytes
     found = pl.DataFrame(
-        {"free_gb": [round(free_bytes / _GB, 2)] if is_filling else []}, schema={"free_gb": pl.Float64}
+        {"free_gb": [round(free_bytes / _GB, 2)] if is_filling else []},
+        schema={"free_gb": pl.Float64},
     )
     return _of_system(
         "disk_filling",
@@ -69,7 +84,9 @@ def of_disk(*, free_bytes: int, total_bytes: int, now: datetime) -> pl.DataFrame
 
 
 def of_clocks(sources: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """A cause a source many of whose events lie in the future. `sources`: `source`, `events`, `in_future`, of an hour."""
+    """A cause a source many of whose events lie in the future. `sources`: `source`, `events`,
+    `in_future`, of an hour.
+    """
     wrong = sources.filter(pl.col("in_future") * 100 > pl.col("events"))
     return _of_system(
         "clock_wrong",
@@ -77,7 +94,9 @@ def of_clocks(sources: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
         subject_kind="source",
         subject_id=pl.col("source"),
         now=now,
-        finding=pl.format("{} of {} events of the last hour lie in the future", "in_future", "events"),
+        finding=pl.format(
+            "{} of {} events of the last hour lie in the future", "in_future", "events"
+        ),
     )
 
 
@@ -99,11 +118,15 @@ def of_checks(checks: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
 def of_marts(
     *, landed_at: datetime | None, taken_in_at: datetime | None, now: datetime, stale_h: float = 6
 ) -> pl.DataFrame:
-    """A cause where what landed since the figures were last computed waits longer than `stale_h` hours.
+    """A cause where what landed since the figures were last computed waits longer than `stale_h`
+    hours.
 
-    `landed_at`: when the first event landed that no figure has taken in; `taken_in_at`: when figures were last computed.
+    `landed_at`: when the first event landed that no figure has taken in; `taken_in_at`: when
+    figures were last computed.
     """
-    is_stale = landed_at is not None and now - max(landed_at, taken_in_at or landed_at) > timedelta(hours=stale_h)
+    is_stale = landed_at is not None and now - max(landed_at, taken_in_at or landed_at) > timedelta(
+        hours=stale_h
+    )
     found = pl.DataFrame({"since": [landed_at] if is_stale else []}, schema={"since": TIMESTAMP})
     return _of_system(
         "marts_stale",
@@ -116,6 +139,12 @@ def of_marts(
     )
 
 
-def _of_system(rule: str, found: pl.DataFrame, *, subject_kind: str, now: datetime, **columns: pl.Expr) -> pl.DataFrame:
-    shared = {"evidence": pl.lit([], dtype=pl.List(pl.String)), "landed_at": pl.lit(now), "occurred_at": pl.lit(now)}
+def _of_system(
+    rule: str, found: pl.DataFrame, *, subject_kind: str, now: datetime, **columns: pl.Expr
+) -> pl.DataFrame:
+    shared = {
+        "evidence": pl.lit([], dtype=pl.List(pl.String)),
+        "landed_at": pl.lit(now),
+        "occurred_at": pl.lit(now),
+    }
     return causes(rule, found, subject_kind=subject_kind, **shared | columns)

@@ -1,6 +1,8 @@
-"""Who else: the patients and sessions that were on a device since its last good check, and what became of them.
+"""Who else: the patients and sessions that were on a device since its last good check, and what
+became of them.
 
-Here: frames of core and a window -> a row a session. Not here: the checks (devices.py), reading (ingest/alerting).
+Here: frames of core and a window -> a row a session. Not here: the checks (devices.py), reading
+(ingest/alerting).
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,19 +33,29 @@ ON_DEVICE = pl.Schema(
 
 
 def who_else(
-    core: Mapping[str, pl.DataFrame], *, device_id: str, within: Window, by_series: Iterable[str] = ()
+    core: Mapping[str, pl.DataFrame],
+    *,
+    device_id: str,
+    within: Window,
+    by_series: Iterable[str] = (),
 ) -> pl.DataFrame:
-    """A row a session that began on the device within the window, columns of ON_DEVICE, the newest first.
+    """A row a session that began on the device within the window, columns of ON_DEVICE, the newest
+    first.
 
-    `by_series`: ids of sessions that the device's own series name. The exposure is the colder, and the lower, of what the
-    session reports and what a device measured. `adverse_events`: those that name the session, and those of the patient
-    since its start until the next session of the list, in words; one without a known onset is with the last. A session
-    whose start is not known is in every window. An event that names the device and none of these patients has a row of
-    its own, without a session.
+    `by_series`: ids of sessions that the device's own series name. The exposure is the colder, and
+    the lower, of what the session reports and what a device measured. `adverse_events`: those that
+    name the session, and those of the patient since its start until the next session of the list,
+    in words; one without a known onset is with the last. A session whose start is not known is in
+    every window. An event that names the device and none of these patients has a row of its own,
+    without a session.
     """
-    whose = clocks(patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"])
+    whose = clocks(
+        patients=core["patients"], clinics=core["clinics"], patient_status=core["patient_status"]
+    )
     held = judged_sessions(core, whose)
-    is_on = (pl.col("device_id") == device_id).fill_null(False) | pl.col("session_id").is_in(list(by_series))
+    is_on = (pl.col("device_id") == device_id).fill_null(False) | pl.col("session_id").is_in(
+        list(by_series)
+    )
     found = held.filter("is_begun", is_on, _is_within(pl.col("day"), within))
     found = found.select(
         "session_id",
@@ -75,19 +87,29 @@ def _is_within(day: pl.Expr, within: Window) -> pl.Expr:
 
 
 def _after(found: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """`session_id`, `adverse_events`: of each event the session that it names, else the last before its onset."""
+    """`session_id`, `adverse_events`: of each event the session that it names, else the last before
+    its onset.
+    """
     ids = found["session_id"].to_list()
     starts = found.select("patient_id", "session_id", "started_at")
     named = events.filter(pl.col("session_id").is_in(ids)).select("session_id", *_TOLD)
-    rest = events.filter(~pl.col("session_id").is_in(ids).fill_null(False)).select("patient_id", "ae_id", *_TOLD)
+    rest = events.filter(~pl.col("session_id").is_in(ids).fill_null(False)).select(
+        "patient_id", "ae_id", *_TOLD
+    )
     pairs = rest.join(starts, on="patient_id")
     since = (pl.col("onset_at") >= pl.col("started_at")).fill_null(True)
-    last = pairs.filter(since).sort("started_at", nulls_last=False).unique("ae_id", keep="last", maintain_order=True)
+    last = (
+        pairs.filter(since)
+        .sort("started_at", nulls_last=False)
+        .unique("ae_id", keep="last", maintain_order=True)
+    )
     both = pl.concat([named, last.select(named.columns)]).sort("onset_at", "term", nulls_last=True)
     return both.group_by("session_id", maintain_order=True).agg(adverse_events=_words())
 
 
-def _of_others(found: pl.DataFrame, events: pl.DataFrame, *, device_id: str, within: Window) -> pl.DataFrame:
+def _of_others(
+    found: pl.DataFrame, events: pl.DataFrame, *, device_id: str, within: Window
+) -> pl.DataFrame:
     """Events that name the device, of patients without a session in the window."""
     is_here = (pl.col("device_id") == device_id).fill_null(False)
     more = events.filter(is_here, _is_within(pl.col("onset_at").dt.date(), within))
@@ -95,7 +117,9 @@ def _of_others(found: pl.DataFrame, events: pl.DataFrame, *, device_id: str, wit
     rows = more.group_by("patient_id", "clinic_id", maintain_order=True).agg(
         adverse_events=_words(), started_at=pl.col("onset_at").max()
     )
-    missing = {name: pl.lit(None, dtype) for name, dtype in ON_DEVICE.items() if name not in rows.columns}
+    missing = {
+        name: pl.lit(None, dtype) for name, dtype in ON_DEVICE.items() if name not in rows.columns
+    }
     return rows.with_columns(**missing).select(ON_DEVICE.names()).cast(dict(ON_DEVICE))
 
 
@@ -103,7 +127,15 @@ _TOLD = ("term", "grade", "is_serious", "onset_at", "outcome")
 
 
 def _words() -> pl.Expr:
-    grade = pl.when(pl.col("grade").is_null()).then(pl.lit("not graded")).otherwise(pl.format("grade {}", "grade"))
-    serious = pl.when(pl.col("is_serious").fill_null(False)).then(pl.lit(", serious")).otherwise(pl.lit(""))
+    grade = (
+        pl.when(pl.col("grade").is_null())
+        .then(pl.lit("not graded"))
+        .otherwise(pl.format("grade {}", "grade"))
+    )
+    serious = (
+        pl.when(pl.col("is_serious").fill_null(False))
+        .then(pl.lit(", serious"))
+        .otherwise(pl.lit(""))
+    )
     onset = pl.col("onset_at").dt.strftime("%-d %b %Y").fill_null("onset not known")
     return pl.format("{}, {}{}, {}", "term", grade, serious, onset)

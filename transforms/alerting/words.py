@@ -1,12 +1,14 @@
-"""Words by which a free text names a death, or an injury that is told at once: terms are what people write.
+"""Words by which a free text names a death, or an injury that is told at once: terms are what
+people write.
 
-Here: the words, in the languages of the countries whose reporting rules Floe knows and of their neighbours, how a text is
-read, and a closed list's value as people spell it. Not here: the contract's own kinds (harm.py). To tell one too many is
-the lesser fault; what reads like an injury and is none (a burning sensation, a faint redness, "no burn") is taken out
-first. A proposal of this project, not a coded dictionary.
+Here: the words, in the languages of the countries whose reporting rules Floe knows and of their
+neighbours, how a text is read, and a closed list's value as people spell it. Not here: the
+contract's own kinds (harm.py). To tell one too many is the lesser fault; what reads like an injury
+and is none (a burning sensation, a faint redness, "no burn") is taken out first. A proposal of this
+project, not a coded dictionary.
 
-A text is read in small letters without accents, width or case, an underscore, a digit or a capital within a word as the
-word's end (`plain`): the words are written so.
+A text is read in small letters without accents, width or case, an underscore, a digit or a capital
+within a word as the word's end (`plain`): the words are written so.
 """
 
 from collections.abc import Iterable
@@ -184,7 +186,8 @@ _ABSENCE_OF_MIND = (
     r"(zonder|buiten) bewustzijn",
     r"bez przytomnosci",
 )
-# None of these is an injury or a death, or it is said that there was none: of one sentence, a line's end ends it.
+# None of these is an injury or a death, or it is said that there was none: of one sentence, a
+# line's end ends it.
 _NOT = (
     r"burning (sensation|feeling)s?",
     r"(heart|au|side)\W?burn\w*",
@@ -212,34 +215,49 @@ class Harm:
 
 INJURY = Harm(_INJURIES, _ABSENCE_OF_MIND)
 DEATH = Harm(_DEATHS, _ABSENCE_OF_LIFE)
-# As an outcome of an event these say it too; elsewhere they are other words (Dutch `tot`, a calibration that expired).
+# As an outcome of an event these say it too; elsewhere they are other words (Dutch `tot`, a
+# calibration that expired).
 DEATH_AS_OUTCOME = Harm((*_DEATHS, "tot", "expired", "ex", "exit"), _ABSENCE_OF_LIFE)
 
 
 def plain(text: pl.Expr) -> pl.Expr:
-    """The text in small letters, without accents, ligatures, invisible characters; words end where letters do."""
+    """The text in small letters, without accents, ligatures, invisible characters; words end where
+    letters do.
+    """
     text = text.str.normalize("NFKD").str.replace_all(r"[\p{M}\p{Cf}]", "")
     text = text.str.replace_all(r"(\p{Ll})(\p{Lu}\p{Ll})", "$1 $2")
-    text = text.str.replace_all(r"(\p{L})(\p{N})", "$1 $2").str.replace_all(r"(\p{N})(\p{L})", "$1 $2")
+    text = text.str.replace_all(r"(\p{L})(\p{N})", "$1 $2").str.replace_all(
+        r"(\p{N})(\p{L})", "$1 $2"
+    )
     text = text.str.to_lowercase().str.replace_all("_", " ")
     return text.str.replace_many(["ß", "ł", "ø", "œ", "æ"], ["ss", "l", "o", "oe", "ae"])
 
 
 def any_says(harm: Harm, *columns: str | pl.Expr) -> pl.Expr:
-    """Whether one of the columns or expressions (texts, null = says nothing) says it, in any spelling of `plain`.
+    """Whether one of the columns or expressions (texts, null = says nothing) says it, in any
+    spelling of `plain`.
 
-    What stands between two words of it may be anything; a negation and what it negates stand on one line and in one
-    sentence, with one blank between them.
+    What stands between two words of it may be anything; a negation and what it negates stand on one
+    line and in one sentence, with one blank between them.
     """
-    words, absences, nothing = _one_of(harm.words), _one_of(harm.absences), _one_of(_NOT, between=" ")
+    words = _one_of(harm.words)
+    absences = _one_of(harm.absences)
+    nothing = _one_of(_NOT, between=" ")
     texts = [plain(pl.col(column) if isinstance(column, str) else column) for column in columns]
-    says = [text.str.contains(absences) | text.str.replace_all(nothing, " ").str.contains(words) for text in texts]
+    says = [
+        text.str.contains(absences) | text.str.replace_all(nothing, " ").str.contains(words)
+        for text in texts
+    ]
     return pl.any_horizontal(condition.fill_null(False) for condition in says)
 
 
 def is_death() -> pl.Expr:
-    """Of core.adverse_events: whether the event is a death, by its outcome, grade, criteria or words; never null."""
-    by_value = (pl.col("outcome") == "fatal").fill_null(False) | (pl.col("grade") == 5).fill_null(False)
+    """Of core.adverse_events: whether the event is a death, by its outcome, grade, criteria or
+    words; never null.
+    """
+    by_value = (pl.col("outcome") == "fatal").fill_null(False) | (pl.col("grade") == 5).fill_null(
+        False
+    )
     by_words = any_says(
         DEATH,
         "preferred_term",
@@ -255,6 +273,8 @@ def _one_of(words: Iterable[str], *, between: str = r"\W+") -> str:
 
 
 def closed_value(name: str, values: Iterable[str]) -> pl.Expr:
-    """The column of a closed list, of what is not in it as sent (`NAME_raw`) the value that it is but for its spelling."""
+    """The column of a closed list, of what is not in it as sent (`NAME_raw`) the value that it is
+    but for its spelling.
+    """
     sent = plain(pl.col(f"{name}_raw")).str.strip_chars().str.replace_all(r"[\s\-]+", "_")
     return pl.when(sent.is_in(list(values))).then(sent).otherwise(name)

@@ -1,13 +1,16 @@
-"""What a release holds of each summary: its counts rounded, its figures computed from these, nothing of hidden rows.
+"""What a release holds of each summary: its counts rounded, its figures computed from these,
+nothing of hidden rows.
 
-Here: `as_released`, which makes the rows by what the schema says of each column (`Outside`; one that says nothing is left
-out). Not here: which rows are hidden (small_cells.py, release.py), how the figures of each table come of its rounded
-counts (released_figures.py), who reads them (dashboards/gate.py).
+Here: `as_released`, which makes the rows by what the schema says of each column (`Outside`; one
+that says nothing is left out). Not here: which rows are hidden (small_cells.py, release.py), how
+the figures of each table come of its rounded counts (released_figures.py), who reads them
+(dashboards/gate.py).
 
-Counts are given to the nearest multiple of `base`: `release_rounding`, or `min_cell` where that is more, so that none of
-1 to `min_cell` - 1 is ever shown. A figure that was computed from counts is computed anew from the rounded ones; one that
-can't be (a mean, a model's estimate) is given in steps that no count can be read from (rounding.py). Sums of time have two
-significant digits; moments of single records and people become months and hours, numbers in sentences words.
+Counts are given to the nearest multiple of `base`: `release_rounding`, or `min_cell` where that is
+more, so that none of 1 to `min_cell` - 1 is ever shown. A figure that was computed from counts is
+computed anew from the rounded ones; one that can't be (a mean, a model's estimate) is given in
+steps that no count can be read from (rounding.py). Sums of time have two significant digits;
+moments of single records and people become months and hours, numbers in sentences words.
 """
 
 import re
@@ -34,11 +37,12 @@ _NUMBER = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One table: its figures are what `compute(rows, base=, options=)` makes; what it does not make is left out.
+    """One table: its figures are what `compute(rows, base=, options=)` makes; what it does not make
+    is left out.
 
-    `nested`: the innermost of nested groups, then what each wider one has more; `rest`: a count -> the
-    one that it is a part of, where the others of that are nested in it. `thinned`: of the rows shown those
-    that stay, where a row stands for a moment (a curve).
+    `nested`: the innermost of nested groups, then what each wider one has more; `rest`: a count ->
+    the one that it is a part of, where the others of that are nested in it. `thinned`: of the rows
+    shown those that stay, where a row stands for a moment (a curve).
     """
 
     compute: Callable[..., pl.DataFrame] = figures.nothing
@@ -73,7 +77,9 @@ def _rule(table: Table) -> Rule:
 def is_figure(table: Table, column: Column) -> bool:
     """Whether it is measured and only its table's rule can say how it is released."""
     is_measured = column.outside is Outside.MEASURED and column.name not in table.key
-    return is_measured and column.polars in (pl.Float64, pl.Int64) and column.unit not in _SUMS_OF_TIME
+    return (
+        is_measured and column.polars in (pl.Float64, pl.Int64) and column.unit not in _SUMS_OF_TIME
+    )
 
 
 def base_of(options: Options) -> int:
@@ -87,13 +93,17 @@ def to_hour(at: datetime) -> datetime:
 
 
 def as_released(table: Table, rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """The rows of a summary, with the release's `is_suppressed`, as a release holds them; conforms to `table`."""
+    """The rows of a summary, with the release's `is_suppressed`, as a release holds them; conforms
+    to `table`.
+    """
     base, rule = base_of(options), _rule(table)
     shown = rows.filter(~pl.col(MARK))
     if rule.thinned:
         shown = rule.thinned(shown, base=base, options=options)
     names = [c.name for c in table.columns if is_figure(table, c)]
-    shown = shown.with_columns(_treated(table, base=base)).rename({name: exact(name) for name in names})
+    shown = shown.with_columns(_treated(table, base=base)).rename(
+        {name: exact(name) for name in names}
+    )
     shown = rule.compute(shown, base=base, options=options)
     left_out = [pl.lit(None).alias(name) for name in names if name not in shown.columns]
     hidden = withheld(table, rows.filter(MARK))
@@ -103,7 +113,9 @@ def as_released(table: Table, rows: pl.DataFrame, *, options: Options) -> pl.Dat
 
 
 def _without_telling(table: Table, rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """The rows without what lies between the groups of those that would give a few people away with their totals."""
+    """The rows without what lies between the groups of those that would give a few people away with
+    their totals.
+    """
     base, (_, *between) = base_of(options), _rule(table).nested
     marked = telling(
         rows,
@@ -118,12 +130,20 @@ def _without_telling(table: Table, rows: pl.DataFrame, *, options: Options) -> p
 def _treated(table: Table, *, base: int) -> list[pl.Expr]:
     """All columns but figures, and those that are seen as they are."""
     rule = _rule(table)
-    made = [count.alias(name) for name, count in nested(*rule.nested, base=base).items()] if rule.nested else []
+    made = (
+        [count.alias(name) for name, count in nested(*rule.nested, base=base).items()]
+        if rule.nested
+        else []
+    )
     for part, whole in rule.rest.items():
         others = to_base(pl.col(whole) - pl.col(part), base)
         made.append((to_base(pl.col(whole), base) - others).alias(part))
     done = {*rule.nested, *rule.rest, *table.key}
-    return made + [_coarse(c, base=base) for c in table.columns if c.name not in done and not is_figure(table, c)]
+    return made + [
+        _coarse(c, base=base)
+        for c in table.columns
+        if c.name not in done and not is_figure(table, c)
+    ]
 
 
 def _coarse(column: Column, *, base: int) -> pl.Expr:

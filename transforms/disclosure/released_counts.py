@@ -1,6 +1,7 @@
 """How the counts of each released summary hang together, for whoever solves for what is hidden.
 
-Here: that, as data. Not here: solving (whole_release.py), what is hidden by one table's own counts (each mart's `cells`).
+Here: that, as data. Not here: solving (whole_release.py), what is hidden by one table's own counts
+(each mart's `cells`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,13 @@ from ..facts.values import MISSING_AS_NONRESPONDER
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """One table: `by`, its key beside the stratum; `slack`: each count -> whether it is shown as a difference of two rounded
-    ones; `guarded`: counts by which rows are hidden; `rest`: such ones that are no column, name -> (whole, part); `sums`: of
-    each row (whole, its parts); `within`: name -> a group that is rounded as one; `over`: (columns of `by`, a count): what all
-    their values add up to is the row without them; `apart`: counts from which no figure comes,
-    but of `denominators` in rows that meet the condition. `looked_at`: rows that say
-    what the others do; `as_a_whole`: columns of `by` whose rows are hidden together.
+    """One table: `by`, its key beside the stratum; `slack`: each count -> whether it is shown as a
+    difference of two rounded ones; `guarded`: counts by which rows are hidden; `rest`: such ones
+    that are no column, name -> (whole, part); `sums`: of each row (whole, its parts); `within`:
+    name -> a group that is rounded as one; `over`: (columns of `by`, a count): what all their
+    values add up to is the row without them; `apart`: counts from which no figure comes, but of
+    `denominators` in rows that meet the condition. `looked_at`: rows that say what the others do;
+    `as_a_whole`: columns of `by` whose rows are hidden together.
     """
 
     by: Sequence[str]
@@ -86,7 +88,9 @@ COUNTS: Mapping[str, Counts] = {
         as_a_whole=("cutoff_pct",),
     ),
     "dose_response": Counts(
-        by=("parameter", "visit", "from_per_week"), slack=_rounded("n_patients"), guarded=("n_patients",)
+        by=("parameter", "visit", "from_per_week"),
+        slack=_rounded("n_patients"),
+        guarded=("n_patients",),
     ),
     "adverse_event_rates": Counts(
         by=("term", *key_columns()),

@@ -1,11 +1,12 @@
 """The figures of each released table, from its rounded counts.
 
-Here: a function a table, `rows` (shown ones alone, their counts and sums of time already rounded) -> rows with their
-figures, `base` being what counts were rounded to. What the mart has of a figure is in `exact(name)`; what is given the
-figure's own name is released, nothing else is. Not here: which column is a count or a figure (transforms/schemas).
+Here: a function a table, `rows` (shown ones alone, their counts and sums of time already rounded)
+-> rows with their figures, `base` being what counts were rounded to. What the mart has of a figure
+is in `exact(name)`; what is given the figure's own name is released, nothing else is. Not here:
+which column is a count or a figure (transforms/schemas).
 
-Shares and rates have the estimators of their marts; what comes of single values (a mean, a model, limits for clinics
-like these) is given in steps (rounding.py).
+Shares and rates have the estimators of their marts; what comes of single values (a mean, a model,
+limits for clinics like these) is given in steps (rounding.py).
 """
 
 import numpy as np
@@ -46,7 +47,9 @@ def _to_digits(digits: int, *names: str) -> dict[str, pl.Expr]:
 
 
 def _share_limits(pairs: pl.DataFrame, x: str, n: str) -> pl.DataFrame:
-    """Estimate and limits of a share, as the marts have them; named `estimate`, `ci_lower`, `ci_upper`."""
+    """Estimate and limits of a share, as the marts have them; named `estimate`, `ci_lower`,
+    `ci_upper`.
+    """
     made = as_proportion(pairs.rename({x: "n_event"}), n)
     return made.select(pl.col("n_event").alias(x), n, *_LIMITS)
 
@@ -61,17 +64,25 @@ def _clustered(rows: pl.DataFrame, *, least: pl.Expr | None = None) -> pl.DataFr
     return rows.with_columns(**coarse_limits(_CLUSTERED, lower=lower, upper=upper, least=least))
 
 
-# --- outcomes ---------------------------------------------------------------------------------------
+# --- outcomes -----------------------------------------------------------------------------------
 
 
 def cohort_outcomes(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
-    """Shares and rates anew; shares of sessions and courses, whose limits need each patient's, in steps; so means."""
-    missing = pl.when(pl.col("population") == MISSING_AS_NONRESPONDER).then("n_missing").otherwise(0)
-    rows = rows.with_columns(_n=pl.col("n_evaluable") + missing, median_day=_exact("median_day").round())
+    """Shares and rates anew; shares of sessions and courses, whose limits need each patient's, in
+    steps; so means.
+    """
+    missing = (
+        pl.when(pl.col("population") == MISSING_AS_NONRESPONDER).then("n_missing").otherwise(0)
+    )
+    rows = rows.with_columns(
+        _n=pl.col("n_evaluable") + missing, median_day=_exact("median_day").round()
+    )
     is_share = pl.col("unit") == "proportion"
     is_of_things = pl.col("population").is_in([SESSIONS, COURSES])
     rate = pl.col("patient_years").is_not_null()
-    least = pl.when(rate).then(_of(base, "patient_years", per=100)).when(is_share).then(_of(base, "_n"))
+    least = (
+        pl.when(rate).then(_of(base, "patient_years", per=100)).when(is_share).then(_of(base, "_n"))
+    )
     rows = _clustered(rows, least=least).with_row_index("_row")
     parts = [
         _anew_shares(rows.filter((is_share & ~is_of_things).fill_null(False))),
@@ -91,12 +102,15 @@ def _anew_shares(rows: pl.DataFrame) -> pl.DataFrame:
 def _anew_rates(rows: pl.DataFrame) -> pl.DataFrame:
     limits = garwood(rows["n_event"], rows["patient_years"])
     return rows.with_columns(
-        pl.Series(name, values, pl.Float64).fill_nan(None) for name, values in zip(_LIMITS, limits, strict=True)
+        pl.Series(name, values, pl.Float64).fill_nan(None)
+        for name, values in zip(_LIMITS, limits, strict=True)
     )
 
 
 def _in_steps(rows: pl.DataFrame, *, base: int) -> pl.DataFrame:
-    """The share of the rounded counts; its limits in steps of what `base` things make of the denominator."""
+    """The share of the rounded counts; its limits in steps of what `base` things make of the
+    denominator.
+    """
     share = pl.when(pl.col("_n") > 0).then(pl.col("n_event") / pl.col("_n"))
     coarse = coarse_limits(_LIMITS[1:], lower="ci_lower", upper="ci_upper", least=_of(base, "_n"))
     return rows.with_columns(estimate=share, **coarse)
@@ -115,7 +129,9 @@ def responder_disagreement(rows: pl.DataFrame, *, base: int, options: Options) -
 
 
 def dose_response(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
-    """Mean in steps, standard deviation to two digits, and the t interval of these with the rounded number."""
+    """Mean in steps, standard deviation to two digits, and the t interval of these with the rounded
+    number.
+    """
     rows = rows.with_columns(**coarse_limits(["mean_change"], lower="ci_lower", upper="ci_upper"))
     rows = _clustered(rows).with_columns(
         **_as_it_is("to_per_week"), **_to_digits(2, "sd_change", "mean_sessions_per_week")
@@ -124,11 +140,15 @@ def dose_response(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Data
     margin = pl.when((pl.col("sd_change") > 0) & (pl.col("n_patients") > 1)).then(
         pl.col("sd_change") * quantile / pl.col("n_patients").sqrt()
     )
-    return rows.with_columns(ci_lower=pl.col("mean_change") - margin, ci_upper=pl.col("mean_change") + margin)
+    return rows.with_columns(
+        ci_lower=pl.col("mean_change") - margin, ci_upper=pl.col("mean_change") + margin
+    )
 
 
 def important_change(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
-    """Sensitivity, specificity and area in steps of what `base` patients make of their group; the area's limits anew."""
+    """Sensitivity, specificity and area in steps of what `base` patients make of their group; the
+    area's limits anew.
+    """
     smaller = pl.min_horizontal(_of(base, "n_improved"), _of(base, "n_not_improved"))
     rows = rows.with_columns(
         **_as_it_is("anchored_change", "anchored_change_least"),
@@ -136,7 +156,9 @@ def important_change(rows: pl.DataFrame, *, base: int, options: Options) -> pl.D
         specificity=in_steps(_exact("specificity"), at_least(_of(base, "n_not_improved"))),
         auc=in_steps(_exact("auc"), at_least(smaller)),
     )
-    given = rows.select("auc", "n_improved", "n_not_improved").cast(pl.Float64).fill_null(float("nan"))
+    given = (
+        rows.select("auc", "n_improved", "n_not_improved").cast(pl.Float64).fill_null(float("nan"))
+    )
     lower, upper = anchor.area_interval(*(given[c].to_numpy() for c in given.columns))
     return rows.with_columns(pl.DataFrame({"auc_lower": lower, "auc_upper": upper}).fill_nan(None))
 
@@ -147,11 +169,15 @@ def reliable_change(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Da
         rows = anew(
             rows,
             [f"n_{name}", "n_evaluable"],
-            lambda pairs, x=f"n_{name}", named=named: _share_limits(pairs, x, "n_evaluable").rename(named),
+            lambda pairs, x=f"n_{name}", named=named: _share_limits(pairs, x, "n_evaluable").rename(
+                named
+            ),
         )
         lower, upper = f"{name}_clustered_lower", f"{name}_clustered_upper"
         rows = rows.with_columns(
-            **coarse_limits([lower, upper], lower=lower, upper=upper, least=_of(base, "n_evaluable"))
+            **coarse_limits(
+                [lower, upper], lower=lower, upper=upper, least=_of(base, "n_evaluable")
+            )
         )
     return rows
 
@@ -160,7 +186,9 @@ def arm_comparisons(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Da
     """Risk differences anew; of models each figure in steps that suit its interval."""
     is_risk = pl.col("method") == "risk_difference"
     counts = ["x_arm", "n_arm", "x_reference", "n_reference"]
-    risks = anew(rows.filter(is_risk), counts, _risk_differences).with_columns(p_value=pl.lit(None, pl.Float64))
+    risks = anew(rows.filter(is_risk), counts, _risk_differences).with_columns(
+        p_value=pl.lit(None, pl.Float64)
+    )
     models = rows.filter(~is_risk).with_columns(
         **_to_digits(1, "p_value"), **coarse_limits(_LIMITS, lower="ci_lower", upper="ci_upper")
     )
@@ -173,14 +201,18 @@ def arm_comparisons(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Da
 def _risk_differences(tables: pl.DataFrame) -> pl.DataFrame:
     columns = {name: [] for name in (*_LIMITS, "wald_lower", "wald_upper")}
     for x1, n1, x2, n2 in tables.select("x_arm", "n_arm", "x_reference", "n_reference").iter_rows():
-        newcombe, wald = (rates.risk_difference(x1, n1, x2, n2, method=m) for m in ("newcombe", "wald"))
+        newcombe, wald = (
+            rates.risk_difference(x1, n1, x2, n2, method=m) for m in ("newcombe", "wald")
+        )
         figures = (newcombe.estimate, newcombe.lower, newcombe.upper, wald.lower, wald.upper)
         for name, value in zip(columns, figures, strict=True):
             columns[name].append(value)
-    return tables.with_columns(pl.Series(name, values, pl.Float64) for name, values in columns.items())
+    return tables.with_columns(
+        pl.Series(name, values, pl.Float64) for name, values in columns.items()
+    )
 
 
-# --- adverse events ---------------------------------------------------------------------------------
+# --- adverse events -----------------------------------------------------------------------------
 
 _TIMES = ("patient_years", "patient_years_at_risk")
 
@@ -191,18 +223,30 @@ def adverse_event_groups(rows: pl.DataFrame, *, base: int, options: Options) -> 
 
 
 def adverse_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
-    """Rates of both ends anew, over-dispersed limits by a dispersion of two digits; those for clinics in steps."""
+    """Rates of both ends anew, over-dispersed limits by a dispersion of two digits; those for
+    clinics in steps.
+    """
     rows = rows.with_columns(**_to_digits(2, "overdispersion", "session_window_time_share"))
     rows = adverse_event_groups(rows, base=base, options=options)
     planned = ["patients_with_event_planned", "events_planned", *(f"{t}_planned" for t in _TIMES)]
-    rows = anew(rows, ["patients", "sessions", *planned], lambda distinct: with_rates(distinct, suffix="_planned"))
+    rows = anew(
+        rows,
+        ["patients", "sessions", *planned],
+        lambda distinct: with_rates(distinct, suffix="_planned"),
+    )
     for name in OVERDISPERSED:
         events, exposure = RATES[name]
         rows = anew(
             rows,
             [events, exposure, "overdispersion"],
-            lambda distinct, events=events, exposure=exposure, name=name: rates.overdispersed_columns(
-                distinct, events=events, exposure=exposure, dispersion="overdispersion", name=name
+            lambda distinct, events=events, exposure=exposure, name=name: (
+                rates.overdispersed_columns(
+                    distinct,
+                    events=events,
+                    exposure=exposure,
+                    dispersion="overdispersion",
+                    name=name,
+                )
             ),
         )
     wholes = {"incidence_proportion": ("patients", 1)} | {
@@ -211,31 +255,46 @@ def adverse_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> p
     for name, (whole, per) in wholes.items():
         lower, upper = f"{name}_clustered_lower", f"{name}_clustered_upper"
         least = _of(base, whole, per=per)
-        rows = rows.with_columns(**coarse_limits([lower, upper], lower=lower, upper=upper, least=least))
+        rows = rows.with_columns(
+            **coarse_limits([lower, upper], lower=lower, upper=upper, least=least)
+        )
     return rows
 
 
 def device_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
-    """Rates anew; of device-hours none where the mart gives none, though few sessions without a duration round to 0."""
-    rows = anew(rows, ["events", "sessions", "device_hours", "sessions_without_duration"], with_device_rates)
+    """Rates anew; of device-hours none where the mart gives none, though few sessions without a
+    duration round to 0.
+    """
+    rows = anew(
+        rows, ["events", "sessions", "device_hours", "sessions_without_duration"], with_device_rates
+    )
     per_hour = [c for c in rows.columns if c.startswith("events_per_1000_device_hours")]
     is_given = _exact("events_per_1000_device_hours").is_not_null()
     return rows.with_columns(pl.when(is_given).then(c).alias(c) for c in per_hour)
 
 
-# --- clinics ----------------------------------------------------------------------------------------
+# --- clinics ------------------------------------------------------------------------------------
 
 
 def clinic_funnel(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
-    """The clinic's own figure anew; target and limits in steps of what `base` people make of its denominator."""
+    """The clinic's own figure anew; target and limits in steps of what `base` people make of its
+    denominator.
+    """
     is_ratio = pl.col("kind") == "ratio"
     share = pl.when(pl.col("denominator") > 0).then(pl.col("numerator") / pl.col("denominator"))
     least = at_least(_of(base, "denominator"))
-    lines = [f"{side}_{level}{od}" for side in ("lower", "upper") for level in ("95", "998") for od in ("", "_od")]
+    lines = [
+        f"{side}_{level}{od}"
+        for side in ("lower", "upper")
+        for level in ("95", "998")
+        for od in ("", "_od")
+    ]
     tails = ("tail_probability", "tail_probability_at_target", "reference_tail_probability")
     return rows.with_columns(
         estimate=pl.when(_exact("estimate").is_not_null()).then(share),
-        target=pl.when(is_ratio).then(_exact("target")).otherwise(in_steps(_exact("target"), least)),
+        target=pl.when(is_ratio)
+        .then(_exact("target"))
+        .otherwise(in_steps(_exact("target"), least)),
         asked_share=in_steps(_exact("asked_share"), pl.lit(0.05)),
         **_as_it_is("clinics"),
         **{c: in_steps(_exact(c), least) for c in lines},
@@ -257,21 +316,26 @@ def control_charts(rows: pl.DataFrame, *, base: int, options: Options) -> pl.Dat
     )
     value = pl.col("value")
     for chart, made in anew_of.items():
-        value = pl.when((pl.col("chart") == chart) & pl.col("value").is_not_null()).then(made).otherwise(value)
+        value = (
+            pl.when((pl.col("chart") == chart) & pl.col("value").is_not_null())
+            .then(made)
+            .otherwise(value)
+        )
     gap = pl.when(pl.col("chart") == "g").then(to_base(value, base)).otherwise(value)
     return rows.with_columns(value=gap)
 
 
-# --- curves -----------------------------------------------------------------------------------------
+# --- curves -------------------------------------------------------------------------------------
 
 _CURVE = ["parameter", *STRATUM_COLUMNS]
 
 
 def thinned_curves(rows: pl.DataFrame, *, base: int, options: Options) -> pl.DataFrame:
-    """A row a time at which the rounded events, or censored, so far are more; until few are at risk.
+    """A row a time at which the rounded events, or censored, so far are more; until few are at
+    risk.
 
-    The last row is the last time at which at least `min_cell` were, whether or not there is a step. At risk are the
-    rounded patients without those gone before.
+    The last row is the last time at which at least `min_cell` were, whether or not there is a step.
+    At risk are the rounded patients without those gone before.
     """
     rows = rows.sort(*_CURVE, "time_days", nulls_last=False).with_columns(
         _all=to_base(pl.col("at_risk").max().over(_CURVE), base),

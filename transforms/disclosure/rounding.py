@@ -1,15 +1,19 @@
-"""Coarse figures: counts to the nearest multiple of a base, and figures whose further digits would give a count back.
+"""Coarse figures: counts to the nearest multiple of a base, and figures whose further digits would
+give a count back.
 
-Counts of nested groups (with a value, judged, due, everybody) are rounded one by one, and what lies between two groups
-is the difference of the rounded ones: rounded by itself, it would tell with them, in one row out of twenty, that it is
-one of two small numbers (12 of 15 due are shown as 10 of 15; 5 of the others beside them could only be 3 or 4).
+Counts of nested groups (with a value, judged, due, everybody) are rounded one by one, and what lies
+between two groups is the difference of the rounded ones: rounded by itself, it would tell with
+them, in one row out of twenty, that it is one of two small numbers (12 of 15 due are shown as 10 of
+15; 5 of the others beside them could only be 3 or 4).
 
-Here: the arithmetic. Not here: which column is what (transforms/schemas), which cells are hidden (small_cells.py).
+Here: the arithmetic. Not here: which column is what (transforms/schemas), which cells are hidden
+(small_cells.py).
 
-A mean of whole scores, or a share, has the number of people in its digits: 2.125 is of 8, 16 or 24 people. So a figure
-with limits is given in steps of at most a tenth of its interval (the error is at most a twentieth of it, and a change
-of the count by a few lies within it), a share in steps of at least what `base` people make of its denominator. Steps
-are 1, 2 or 5 times a power of ten, as a reader expects them.
+A mean of whole scores, or a share, has the number of people in its digits: 2.125 is of 8, 16 or 24
+people. So a figure with limits is given in steps of at most a tenth of its interval (the error is
+at most a twentieth of it, and a change of the count by a few lies within it), a share in steps of
+at least what `base` people make of its denominator. Steps are 1, 2 or 5 times a power of ten, as a
+reader expects them.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +25,9 @@ _DIGITS = 12  # what a multiplication by a step leaves beyond is noise
 
 
 def exact(name: str) -> str:
-    """The name of a mart's figure beside the one that is released under its own: nothing is, but what is made."""
+    """The name of a mart's figure beside the one that is released under its own: nothing is, but
+    what is made.
+    """
     return f"exact_{name}"
 
 
@@ -31,8 +37,8 @@ def to_base(count: pl.Expr, base: int) -> pl.Expr:
 
 
 def nested(innermost: str, *between: str, base: int) -> dict[str, pl.Expr]:
-    """Rounded sizes of nested groups: `innermost`, and each of `between` as the difference of the rounded groups
-    without and with it, so from -0 up; null where one of the counts is.
+    """Rounded sizes of nested groups: `innermost`, and each of `between` as the difference of the
+    rounded groups without and with it, so from -0 up; null where one of the counts is.
     """
     size, columns = pl.col(innermost), {innermost: to_base(pl.col(innermost), base)}
     for name in between:
@@ -48,14 +54,20 @@ def significant(value: pl.Expr, digits: int) -> pl.Expr:
 
 
 def at_least(step: pl.Expr) -> pl.Expr:
-    """The least of 1, 2, 5 times a power of ten that is not below `step`; null where that is not above 0."""
+    """The least of 1, 2, 5 times a power of ten that is not below `step`; null where that is not
+    above 0.
+    """
     power = _power(step)
     share = step / power
-    return power * pl.when(share <= 1 + 1e-9).then(1).when(share <= 2).then(2).when(share <= 5).then(5).otherwise(10)
+    return power * pl.when(share <= 1 + 1e-9).then(1).when(share <= 2).then(2).when(
+        share <= 5
+    ).then(5).otherwise(10)
 
 
 def at_most(step: pl.Expr) -> pl.Expr:
-    """The greatest of 1, 2, 5 times a power of ten that is not above `step`; null where that is not above 0."""
+    """The greatest of 1, 2, 5 times a power of ten that is not above `step`; null where that is not
+    above 0.
+    """
     power = _power(step)
     share = step / power
     return power * pl.when(share >= 5).then(5).when(share >= 2).then(2).otherwise(1)
@@ -72,15 +84,22 @@ def in_steps(value: pl.Expr, step: pl.Expr) -> pl.Expr:
     return pl.when(step.is_not_null()).then(coarse).otherwise(significant(value, 2))
 
 
-def coarse_limits(names: Sequence[str], *, lower: str, upper: str, least: pl.Expr | None = None) -> dict[str, pl.Expr]:
-    """The figures `names` in steps that suit the exact interval from `lower` to `upper`, and are at least `least`."""
+def coarse_limits(
+    names: Sequence[str], *, lower: str, upper: str, least: pl.Expr | None = None
+) -> dict[str, pl.Expr]:
+    """The figures `names` in steps that suit the exact interval from `lower` to `upper`, and are at
+    least `least`.
+    """
     of_width = at_most((pl.col(exact(upper)) - pl.col(exact(lower))) / (2 * _STEPS_OF_HALF_WIDTH))
     step = of_width if least is None else pl.max_horizontal(of_width, at_least(least))
     return {name: in_steps(pl.col(exact(name)), step) for name in names}
 
 
-def anew(frame: pl.DataFrame, inputs: Sequence[str], compute: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
-    """`frame` with the columns that `compute` adds to `inputs`, computed once for each distinct combination of these.
+def anew(
+    frame: pl.DataFrame, inputs: Sequence[str], compute: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """`frame` with the columns that `compute` adds to `inputs`, computed once for each distinct
+    combination of these.
 
     Of rounded counts there are few, of rows many.
     """

@@ -1,10 +1,13 @@
-"""Which shown figures tell, together with the totals that they are parts of, that a count is one of a few.
+"""Which shown figures tell, together with the totals that they are parts of, that a count is one of
+a few.
 
-Here: bounds of counts that lines of cells allow (parts and their total along one dimension), and the cells that they
-leave with 1 to `min_cell` - 1. Not here: small cells and their complements by exact counts (small_cells.py), rounding.
+Here: bounds of counts that lines of cells allow (parts and their total along one dimension), and
+the cells that they leave with 1 to `min_cell` - 1. Not here: small cells and their complements by
+exact counts (small_cells.py), rounding.
 
-A rounded count lies within some slack of what is shown. A part that is shown as 5 and so is at least 1, of a total
-that is shown as 0 and so is at most 4, is a count of 1 to 4 that two rounded figures give away.
+A rounded count lies within some slack of what is shown. A part that is shown as 5 and so is at
+least 1, of a total that is shown as 0 and so is at most 4, is a count of 1 to 4 that two rounded
+figures give away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +27,12 @@ def telling(
     by: Sequence[str],
     min_cell: int,
 ) -> pl.Series:
-    """`is_telling`, a boolean a row: what it shows of the columns of `slack` gives a few people away.
+    """`is_telling`, a boolean a row: what it shows of the columns of `slack` gives a few people
+    away.
 
-    `slack`: a column -> how far the count may lie from what is shown; null = not shown. `dimensions`, `by`: as in
-    disclosure.Cells. Where the count of a row that shows none is given away, the rows of its totals are telling.
+    `slack`: a column -> how far the count may lie from what is shown; null = not shown.
+    `dimensions`, `by`: as in disclosure.Cells. Where the count of a row that shows none is given
+    away, the rows of its totals are telling.
     """
     if rows.is_empty():
         return pl.Series("is_telling", [], dtype=pl.Boolean)
@@ -57,7 +62,9 @@ def _totals_of(is_given_away: np.ndarray, lines: Sequence["_Line"]) -> np.ndarra
 
 
 class _Line:
-    """Along one dimension: the line of each row, whether it is that line's total, and the total's row (-1: none)."""
+    """Along one dimension: the line of each row, whether it is that line's total, and the total's
+    row (-1: none).
+    """
 
     def __init__(self, key: np.ndarray, is_total: np.ndarray) -> None:
         _, self.number = np.unique(key, return_inverse=True)
@@ -67,7 +74,9 @@ class _Line:
         self.total_row[self.number[is_total]] = np.flatnonzero(is_total)
 
 
-def _lines(rows: pl.DataFrame, dimensions: Sequence[str | tuple[str, ...]], by: Sequence[str]) -> list[_Line]:
+def _lines(
+    rows: pl.DataFrame, dimensions: Sequence[str | tuple[str, ...]], by: Sequence[str]
+) -> list[_Line]:
     """A cell's key is a number in mixed radix, of which a dimension's part is 0 in its totals."""
     key, parts = np.zeros(rows.height, np.int64), {}
     for dimension in (*by, *dimensions):
@@ -94,7 +103,9 @@ def _few(shown: np.ndarray, lines: Sequence[_Line], *, distance: int, min_cell: 
 
 
 def _tighten(lower: np.ndarray, upper: np.ndarray, line: _Line) -> None:
-    """Narrows the bounds, in place, by what the parts of each line and its total leave each other."""
+    """Narrows the bounds, in place, by what the parts of each line and its total leave each
+    other.
+    """
     part = np.flatnonzero(~line.is_total)
     number = line.number[part]
     total = line.total_row
@@ -104,9 +115,12 @@ def _tighten(lower: np.ndarray, upper: np.ndarray, line: _Line) -> None:
     unbounded = np.bincount(number, weights=~is_bounded, minlength=line.size)
     has_total = total >= 0
     of_total = np.where(has_total, total, 0)
-    total_lower, total_upper = np.where(has_total, lower[of_total], 0), np.where(has_total, upper[of_total], np.inf)
+    total_lower = np.where(has_total, lower[of_total], 0)
+    total_upper = np.where(has_total, upper[of_total], np.inf)
     others_most = np.where(
-        unbounded[number] - ~is_bounded > 0, np.inf, most[number] - np.where(is_bounded, upper[part], 0)
+        unbounded[number] - ~is_bounded > 0,
+        np.inf,
+        most[number] - np.where(is_bounded, upper[part], 0),
     )
     narrowed_lower = np.maximum(lower[part], total_lower[number] - others_most)
     narrowed_upper = np.minimum(upper[part], total_upper[number] - (least[number] - lower[part]))

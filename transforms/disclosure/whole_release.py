@@ -1,13 +1,16 @@
-"""A whole release against a reader who solves for what none of its tables shows, all of them at once.
+"""A whole release against a reader who solves for what none of its tables shows, all of them at
+once.
 
-Here: bounds of every count by what is shown of it in any table, what adds up (over strata, over the counts of a row, over
-categories), what is never more than something else, and which counts of different tables are one; and `untold`, which hides
-what narrows a count to a few people. Not here: what of each table is solved for (released_counts.py), marks by one table's
-own counts (small_cells.py).
+Here: bounds of every count by what is shown of it in any table, what adds up (over strata, over the
+counts of a row, over categories), what is never more than something else, and which counts of
+different tables are one; and `untold`, which hides what narrows a count to a few people. Not here:
+what of each table is solved for (released_counts.py), marks by one table's own counts
+(small_cells.py).
 
-The reader knows the rules. A count shown as r lies within half a base of r. One by which rows are hidden is 0 or at least
-`min_cell` where its row is shown. Counts of different names that are equal in every stratum are taken for one thing.
-Quantities are rows and strata columns of matrices; nan is a count that the table does not have.
+The reader knows the rules. A count shown as r lies within half a base of r. One by which rows are
+hidden is 0 or at least `min_cell` where its row is shown. Counts of different names that are equal
+in every stratum are taken for one thing. Quantities are rows and strata columns of matrices; nan is
+a count that the table does not have.
 """
 
 from collections import defaultdict
@@ -30,27 +33,38 @@ _TELLS_APART = 8  # so many different counts are not equal by chance
 
 
 class Strata:
-    """The combinations of the dimensions in some tables, and the lines that they form along each."""
+    """The combinations of the dimensions in some tables, and the lines that they form along
+    each.
+    """
 
     def __init__(self, rows: Iterable[pl.DataFrame]) -> None:
-        keys = pl.concat(r.select(STRATUM_COLUMNS) for r in rows).unique().sort(STRATUM_COLUMNS, nulls_last=False)
+        keys = (
+            pl.concat(r.select(STRATUM_COLUMNS) for r in rows)
+            .unique()
+            .sort(STRATUM_COLUMNS, nulls_last=False)
+        )
         self.keys = keys.with_row_index("stratum")
         self.size = keys.height
         self.lines = [self._lines(columns) for columns in COLUMNS_OF.values()]
 
     def _lines(self, columns: Sequence[str]) -> tuple:
-        """Parts (strata), the line of each part, the total of each line, and which part is in which line, as a matrix."""
+        """Parts (strata), the line of each part, the total of each line, and which part is in which
+        line, as a matrix.
+        """
         others = [c for c in STRATUM_COLUMNS if c not in columns]
         is_total = pl.all_horizontal(pl.col(c).is_null() for c in columns)
         totals = self.keys.filter(is_total).select(*others, total="stratum").with_row_index("line")
         parts = self.keys.filter(~is_total).join(totals, on=others, nulls_equal=True)
         part, line = (parts[c].cast(pl.Int64).to_numpy() for c in ("stratum", "line"))
-        member = sparse.csr_matrix((np.ones(len(part), _COUNT), (part, line)), shape=(self.size, totals.height))
+        member = sparse.csr_matrix(
+            (np.ones(len(part), _COUNT), (part, line)), shape=(self.size, totals.height)
+        )
         return part, line, totals["total"].cast(pl.Int64).to_numpy(), member
 
 
 class Quantities:
-    """Of one release: `exact`, `lower`, `upper`, `is_seen`, a row a quantity and a column a stratum.
+    """Of one release: `exact`, `lower`, `upper`, `is_seen`, a row a quantity and a column a
+    stratum.
 
     `row_of`: (table, category, count) -> row; several of one thing have one row.
     """
@@ -64,22 +78,33 @@ class Quantities:
         self._same: dict[bytes, int] = {}
         self._exact, self._lower, self._upper, self._seen = [], [], [], []
 
-    # --- what is shown ----------------------------------------------------------------------------------
+    # --- what is shown ---------------------------------------------------------------------------
 
     def add(self, table: str, exact: pl.DataFrame, released: pl.DataFrame, counts: Counts) -> None:
         """The counts of a table, by category and stratum; rows of both have the same keys."""
-        groups = dict(self._joined(exact, released, counts).group_by(counts.by, maintain_order=True))
+        groups = dict(
+            self._joined(exact, released, counts).group_by(counts.by, maintain_order=True)
+        )
         for key, part in groups.items():
             self._add_category((table, *key), part, counts)
         self._add_over(table, list(groups), counts)
 
     def _joined(self, exact: pl.DataFrame, released: pl.DataFrame, counts: Counts) -> pl.DataFrame:
         named = {n: pl.col(n).cast(pl.Float64) for n in counts.slack}
-        of_rest = {n: named[a].fill_null(0) - named[b].fill_null(0) for n, (a, b) in counts.rest.items()}
-        of_groups = {n: sum((named[c].fill_null(0) for c in of), pl.lit(0.0)) for n, of in counts.within.items()}
-        shown = named | {n: sum((named[c] for c in of), pl.lit(0.0)) for n, of in counts.within.items()}
+        of_rest = {
+            n: named[a].fill_null(0) - named[b].fill_null(0) for n, (a, b) in counts.rest.items()
+        }
+        of_groups = {
+            n: sum((named[c].fill_null(0) for c in of), pl.lit(0.0))
+            for n, of in counts.within.items()
+        }
+        shown = named | {
+            n: sum((named[c] for c in of), pl.lit(0.0)) for n, of in counts.within.items()
+        }
         key = [*STRATUM_COLUMNS, *counts.by]
-        released = released.select(*key, is_shown=~pl.col(MARK), **{f"shown {n}": e for n, e in shown.items()})
+        released = released.select(
+            *key, is_shown=~pl.col(MARK), **{f"shown {n}": e for n, e in shown.items()}
+        )
         exact = exact.select(*key, **named, **of_rest, **of_groups)
         joined = exact.join(released, on=key, how="left", nulls_equal=True)
         return joined.join(self.strata.keys, on=STRATUM_COLUMNS, nulls_equal=True)
@@ -88,21 +113,42 @@ class Quantities:
         at, half = part["stratum"].to_numpy(), self.base // 2
         for count, is_difference in counts.slack.items():
             shown = part[f"shown {count}"].fill_null(np.nan).to_numpy()
-            below, above = (self.base - 1, self.base - 1) if is_difference else (half, self.base - 1 - half)
-            self._add_row((*name, count), at, part[count], shown - below, shown + above, count in counts.guarded)
+            below, above = (
+                (self.base - 1, self.base - 1) if is_difference else (half, self.base - 1 - half)
+            )
+            self._add_row(
+                (*name, count),
+                at,
+                part[count],
+                shown - below,
+                shown + above,
+                count in counts.guarded,
+            )
         is_shown = part["is_shown"].fill_null(False).to_numpy()
         for count in counts.rest:
             low, high = np.where(is_shown, 0, np.nan), np.where(is_shown, np.inf, np.nan)
             self._add_row((*name, count), at, part[count], low, high, True)
         for count in counts.within:
             shown = part[f"shown {count}"].fill_null(np.nan).to_numpy()
-            self._add_row((*name, count), at, part[count], shown - half, shown + self.base - 1 - half, False)
+            self._add_row(
+                (*name, count), at, part[count], shown - half, shown + self.base - 1 - half, False
+            )
         of = self.row_of
-        sums = (*counts.sums, *((whole, (part, n)) for n, (whole, part) in counts.rest.items()), *counts.within.items())
-        self.sums |= {(of[*name, whole], tuple(of[*name, p] for p in parts)) for whole, parts in sums}
-        self.never_more |= {(of[*name, part], of[*name, whole]) for part, whole in counts.never_more}
+        sums = (
+            *counts.sums,
+            *((whole, (part, n)) for n, (whole, part) in counts.rest.items()),
+            *counts.within.items(),
+        )
+        self.sums |= {
+            (of[*name, whole], tuple(of[*name, p] for p in parts)) for whole, parts in sums
+        }
+        self.never_more |= {
+            (of[*name, part], of[*name, whole]) for part, whole in counts.never_more
+        }
 
-    def _add_row(self, name: tuple, at: np.ndarray, exact: pl.Series, low, high, is_guarded: bool) -> None:
+    def _add_row(
+        self, name: tuple, at: np.ndarray, exact: pl.Series, low, high, is_guarded: bool
+    ) -> None:
         size = self.strata.size
         values, lower, upper = (np.full(size, v, _COUNT) for v in (np.nan, 0, np.inf))
         seen = np.zeros(size, bool)
@@ -115,7 +161,10 @@ class Quantities:
         self.row_of[name] = row
         if is_guarded:
             self.guarded.add(row)
-        self._lower[row], self._upper[row] = np.maximum(self._lower[row], lower), np.minimum(self._upper[row], upper)
+        self._lower[row], self._upper[row] = (
+            np.maximum(self._lower[row], lower),
+            np.minimum(self._upper[row], upper),
+        )
         self._seen[row] |= seen
 
     def _row(self, values: np.ndarray) -> int:
@@ -131,7 +180,9 @@ class Quantities:
         return len(self._exact) - 1
 
     def _add_over(self, table: str, keys: list[tuple], counts: Counts) -> None:
-        """What all the categories that differ in some columns alone add up to is the category without them."""
+        """What all the categories that differ in some columns alone add up to is the category
+        without them.
+        """
         for columns, count in counts.over:
             place = [list(counts.by).index(c) for c in columns]
             parts, totals = defaultdict(list), {}
@@ -146,7 +197,7 @@ class Quantities:
                     whole = self.row_of[table, *totals[rest], count]
                     self.sums.add((whole, tuple(self.row_of[table, *key, count] for key in of)))
 
-    # --- solving ------------------------------------------------------------------------------------------
+    # --- solving ---------------------------------------------------------------------------------
 
     def solve(self) -> None:
         """Narrows `lower` and `upper`, from what is shown alone."""
@@ -163,7 +214,9 @@ class Quantities:
                 np.maximum(self.lower[whole], self.lower[part], out=self.lower[whole])
 
     def _by_line(self, part: np.ndarray, line: np.ndarray, total: np.ndarray, member) -> None:
-        """A part that has no row is one that the reader knows of from elsewhere: its line says nothing."""
+        """A part that has no row is one that the reader knows of from elsewhere: its line says
+        nothing.
+        """
         holds = self._values @ member == self._values[:, total]
         is_open = ~np.isfinite(self.upper)
         capped = np.where(is_open, 0, self.upper)
@@ -200,14 +253,20 @@ class Quantities:
         self.upper[at] = np.minimum(self.upper[at], np.where(holds, ceiling, np.inf))
 
     def given_away(self, *, margin: int = 0) -> np.ndarray:
-        """Row and stratum of each count that the reader knows to be of 1 to `min_cell` - 1, or nearly: up to `margin` more."""
-        is_few = (self.lower >= 1) & (self.lower < self.min_cell) & (self.upper < self.min_cell + margin)
+        """Row and stratum of each count that the reader knows to be of 1 to `min_cell` - 1, or
+        nearly: up to `margin` more.
+        """
+        is_few = (
+            (self.lower >= 1) & (self.lower < self.min_cell) & (self.upper < self.min_cell + margin)
+        )
         return np.argwhere(is_few & ~np.isnan(self.exact))
 
-    # --- hiding -------------------------------------------------------------------------------------------
+    # --- hiding ----------------------------------------------------------------------------------
 
     def hide(self, cells: Iterable[tuple[int, int]]) -> None:
-        """As if these were not shown; that a row is shown still says that a count by which rows are hidden is not small."""
+        """As if these were not shown; that a row is shown still says that a count by which rows are
+        hidden is not small.
+        """
         for row, s in cells:
             is_not_small = row in self.guarded and self._exact[row][s] >= self.min_cell
             self._lower[row][s] = self.min_cell if is_not_small else 0
@@ -215,8 +274,10 @@ class Quantities:
 
 
 def partners(q: Quantities, told: np.ndarray) -> set[tuple[int, int]]:
-    """What to hide of what is shown, that the counts that are told are not: each itself, else of each line on which it is
-    told the smallest other part, else the line's total, else another count of the sums that it is in."""
+    """What to hide of what is shown, that the counts that are told are not: each itself, else of
+    each line on which it is told the smallest other part, else the line's total, else another count
+    of the sums that it is in.
+    """
     of_sum = defaultdict(set)
     for whole, parts in q.sums:
         for row in (whole, *parts):
@@ -224,7 +285,9 @@ def partners(q: Quantities, told: np.ndarray) -> set[tuple[int, int]]:
     return {cell for row, s in told for cell in _partners_of(q, int(row), int(s), of_sum)}
 
 
-def _partners_of(q: Quantities, row: int, s: int, of_sum: Mapping[int, set[int]]) -> set[tuple[int, int]]:
+def _partners_of(
+    q: Quantities, row: int, s: int, of_sum: Mapping[int, set[int]]
+) -> set[tuple[int, int]]:
     if q.is_seen[row, s]:
         return {(row, s)}
     chosen = set()
@@ -238,15 +301,20 @@ def _partners_of(q: Quantities, row: int, s: int, of_sum: Mapping[int, set[int]]
     return chosen or {(other, s) for other in of_sum[row] if q.is_seen[other, s]}
 
 
-# --- a release ------------------------------------------------------------------------------------------
+# --- a release ----------------------------------------------------------------------------------
 
 
 def untold(
-    exact: Mapping[str, pl.DataFrame], released: Mapping[str, pl.DataFrame], *, base: int, min_cell: int
+    exact: Mapping[str, pl.DataFrame],
+    released: Mapping[str, pl.DataFrame],
+    *,
+    base: int,
+    min_cell: int,
 ) -> dict[str, pl.DataFrame]:
     """The released rows, by mart, without what tells with the rest that a count is one of a few.
 
-    `exact`: the marts' rows. A count from which no figure comes is null where it would tell; of others the row is hidden.
+    `exact`: the marts' rows. A count from which no figure comes is null where it would tell; of
+    others the row is hidden.
     """
     tables = {name: counts for name, counts in COUNTS.items() if exact[name].height}
     if not tables:
@@ -262,7 +330,8 @@ def untold(
         q.hide(new)
         q.solve()
     return dict(released) | {
-        n: withheld(RELEASED[n], _without(released[n], _cells(q, hidden, n), COUNTS[n])) for n in tables
+        n: withheld(RELEASED[n], _without(released[n], _cells(q, hidden, n), COUNTS[n]))
+        for n in tables
     }
 
 

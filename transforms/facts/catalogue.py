@@ -1,8 +1,8 @@
 """Every metric's definition as data: what a number means and where that comes from.
 
 Here: id, version, rule in words, unit, direction, source, verification, parameters, tests.
-Not here: the computation. A mart row names the metric and the version that made it; a rule that changes gets a
-new version here.
+Not here: the computation. A mart row names the metric and the version that made it; a rule that
+changes gets a new version here.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,12 @@ from .event_groups import GROUPS
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """`verification`: verified (source read or number reproduced), unverified (primary not checked), proposal.
+    """`verification`: verified (source read or number reproduced), unverified (primary not
+    checked), proposal.
 
-    `parameters`: the options that the rule depends on; `{name}` in the rule stands for the value of one of them.
-    `parameter`, `statistic`: of a statistic of one parameter (of adqs or adact, or an amount of sessions) which and of what.
+    `parameters`: the options that the rule depends on; `{name}` in the rule stands for the value of
+    one of them. `parameter`, `statistic`: of a statistic of one parameter (of adqs or adact, or an
+    amount of sessions) which and of what.
     """
 
     id: str
@@ -37,7 +39,9 @@ class Metric:
 
     def rule_by(self, options: Options) -> str:
         """The rule in words, with the site's own numbers."""
-        return self.rule.format(**{name: _in_words(getattr(options, name)) for name in self.parameters})
+        return self.rule.format(
+            **{name: _in_words(getattr(options, name)) for name in self.parameters}
+        )
 
 
 def _in_words(value: object) -> str:
@@ -48,10 +52,11 @@ def _in_words(value: object) -> str:
 
 # --- pain ---------------------------------------------------------------------------------------
 _PAIN: tuple[Metric, ...] = tuple(
-    Metric(**d) for d in instrument_metrics.definitions(("nrs_pain", "vas_pain", "pain_index", "pain_days_28"))
+    Metric(**d)
+    for d in instrument_metrics.definitions(("nrs_pain", "vas_pain", "pain_index", "pain_days_28"))
 )
 
-# --- function and quality of life -----------------------------------------------------------------
+# --- function and quality of life ----------------------------------------------------------------
 _FUNCTION: tuple[Metric, ...] = tuple(
     Metric(**d)
     for d in instrument_metrics.definitions(
@@ -70,9 +75,9 @@ _FUNCTION: tuple[Metric, ...] = tuple(
     )
 )
 
-# --- time: sustained response, relapse, surgery-free survival --------------------------------------
-# version 1 of what counts the due closed their windows at midnight UTC; 2 (sustained_response: 1) had the days of answers
-# that name no clinic in UTC
+# --- time: sustained response, relapse, surgery-free survival ------------------------------------
+# version 1 of what counts the due closed their windows at midnight UTC; 2 (sustained_response: 1)
+# had the days of answers that name no clinic in UTC
 _TIME: tuple[Metric, ...] = (
     Metric(
         id="visit_windows",
@@ -111,7 +116,10 @@ _TIME: tuple[Metric, ...] = (
         direction="higher",
         source="Farrar 2006, 10.1016/j.jpainsymman.2005.08.018",
         verification="verified",
-        tests=("tests/transforms/rules/test_pain.py", "tests/transforms/marts/test_responder_curves.py"),
+        tests=(
+            "tests/transforms/rules/test_pain.py",
+            "tests/transforms/marts/test_responder_curves.py",
+        ),
     ),
     Metric(
         id="rule_disagreement",
@@ -122,7 +130,10 @@ _TIME: tuple[Metric, ...] = (
         direction="none",
         source="Dworkin 2008 (IMMPACT); Ostelo 2008",
         verification="verified",
-        tests=("tests/transforms/rules/test_pain.py", "tests/transforms/marts/test_responder_curves.py"),
+        tests=(
+            "tests/transforms/rules/test_pain.py",
+            "tests/transforms/marts/test_responder_curves.py",
+        ),
     ),
     Metric(
         id="pgic_anchor_mic",
@@ -138,7 +149,10 @@ _TIME: tuple[Metric, ...] = (
         "Radiology 143:29; Newcombe 2006, Stat Med 25:559 (method 5)",
         verification="proposal",
         parameters=("anchor_min_group", "min_cell"),
-        tests=("tests/transforms/statistics/test_anchor.py", "tests/transforms/marts/test_important_change.py"),
+        tests=(
+            "tests/transforms/statistics/test_anchor.py",
+            "tests/transforms/marts/test_important_change.py",
+        ),
     ),
     Metric(
         id="reliable_change",
@@ -189,7 +203,7 @@ _TIME: tuple[Metric, ...] = (
     ),
 )
 
-# --- a patient's headline outcomes ------------------------------------------------------------------
+# --- a patient's headline outcomes ---------------------------------------------------------------
 _PATIENTS: tuple[Metric, ...] = (
     Metric(
         id="patient_outcomes",
@@ -205,7 +219,7 @@ _PATIENTS: tuple[Metric, ...] = (
     ),
 )
 
-# --- between arms ---------------------------------------------------------------------------------
+# --- between arms --------------------------------------------------------------------------------
 _ARMS: tuple[Metric, ...] = tuple(
     Metric(
         id=id,
@@ -217,7 +231,10 @@ _ARMS: tuple[Metric, ...] = tuple(
         source=source,
         verification="verified",
         parameters=("reference_arm", "min_completeness_pct", *parameters),
-        tests=("tests/transforms/marts/test_trial.py", "tests/transforms/marts/test_arm_comparisons.py"),
+        tests=(
+            "tests/transforms/marts/test_trial.py",
+            "tests/transforms/marts/test_arm_comparisons.py",
+        ),
     )
     for id, title, unit, rule, parameters, source in (
         (
@@ -254,7 +271,7 @@ _ARMS: tuple[Metric, ...] = tuple(
     )
 )
 
-# --- mobility -------------------------------------------------------------------------------------
+# --- mobility ------------------------------------------------------------------------------------
 _MOBILITY: tuple[Metric, ...] = tuple(Metric(**d) for d in mobility_parameters.definitions())
 
 # Means of a cohort; a change of lumbar flexion is mostly its measurement error and is not averaged.
@@ -275,20 +292,25 @@ _MOBILITY += tuple(
     for p in (*mobility_parameters.WEEKLY_PARAMETERS, *mobility_parameters.PERFORMANCE_TESTS)
     for name, title, rule in (
         ("mean", "mean", "mean of the values at the visit"),
-        ("change", "mean change from baseline (a change, not an effect)", "mean of AVAL - BASE at the visit"),
+        (
+            "change",
+            "mean change from baseline (a change, not an effect)",
+            "mean of AVAL - BASE at the visit",
+        ),
     )
     if name == "mean" or p.direction != "none"
 )
 
-# --- exposure -------------------------------------------------------------------------------------
+# --- exposure ------------------------------------------------------------------------------------
 _COHORT_SESSIONS = ("tests/transforms/marts/test_cohort_sessions.py",)
 _CLUSTERED = (
     " Population sessions: the counts are of sessions, n_patients of the patients who had them; a session counts at "
     "its own clinic and modality. Clopper-Pearson limits on the effective number of sessions, for those of one patient "
     "are alike; without events the exact upper limit."
 )
-# 1 of what counts the due closed their windows at midnight UTC, and gave equal values an interval; 2 of the dose's response
-# had the days of answers that name no clinic in UTC. What a device measured: 1 took a wrong clock's times for true
+# 1 of what counts the due closed their windows at midnight UTC, and gave equal values an interval;
+# 2 of the dose's response had the days of answers that name no clinic in UTC. What a device
+# measured: 1 took a wrong clock's times for true
 _EXPOSURE_VERSIONS = {
     "course_adherence": "2",
     "dose_response": "3",
@@ -362,7 +384,10 @@ _EXPOSURE: tuple[Metric, ...] = tuple(
             "patients due with a change in bins of delivered sessions a week until the assessment, mean change in each, "
             "t interval; not causal: who does well may come more, or less",
             "proposal of this project",
-            ("tests/transforms/rules/test_exposure.py", "tests/transforms/marts/test_responder_curves.py"),
+            (
+                "tests/transforms/rules/test_exposure.py",
+                "tests/transforms/marts/test_responder_curves.py",
+            ),
         ),
         (
             "thermal_dose",
@@ -476,7 +501,13 @@ _EXPOSURE += tuple(
         tests=("tests/transforms/statistics/test_clustered.py", *_COHORT_SESSIONS),
     )
     for name, title, unit, rule, statistics in (
-        ("session_duration", "Duration of a session", "s", "exposure of the sessions delivered;", ("mean", "median")),
+        (
+            "session_duration",
+            "Duration of a session",
+            "s",
+            "exposure of the sessions delivered;",
+            ("mean", "median"),
+        ),
         (
             "session_dose",
             "Cold dose of a session",
@@ -517,12 +548,18 @@ _EXPOSURE += tuple(
     if statistic in statistics
 )
 
-# --- care -----------------------------------------------------------------------------------------
+# --- care ----------------------------------------------------------------------------------------
 _COHORT_CARE = ("tests/transforms/marts/test_cohort_care.py",)
-# Before 3 ttae ended with `lost` as filed and followed past a gap. Before 3 (ttsurg and its like: 2) a curve without an event had the limits 1 to 1, and one at 0 none. 1 did not count
-# the resolution of an adverse event as contact; a leaving before the first session ended ttae
+# Before 3 ttae ended with `lost` as filed and followed past a gap. Before 3 (ttsurg and its like:
+# 2) a curve without an event had the limits 1 to 1, and one at 0 none. 1 did not count the
+# resolution of an adverse event as contact; a leaving before the first session ended ttae
 _FOLLOWED = ("ttae", "ttaeres", "ttaerec")
-_FROM_TIME_AT_RISK = ("risk_window_days", "episode_gap_days", "lost_after_days", "person_time_cut_h")
+_FROM_TIME_AT_RISK = (
+    "risk_window_days",
+    "episode_gap_days",
+    "lost_after_days",
+    "person_time_cut_h",
+)
 _CARE: tuple[Metric, ...] = tuple(
     Metric(
         id=id,
@@ -534,7 +571,10 @@ _CARE: tuple[Metric, ...] = tuple(
         source=source,
         parameters=parameters,
         verification="proposal" if source.startswith("proposal") else "verified",
-        tests=("tests/transforms/marts/test_adtte.py", "tests/transforms/statistics/test_survival.py"),
+        tests=(
+            "tests/transforms/marts/test_adtte.py",
+            "tests/transforms/statistics/test_survival.py",
+        ),
     )
     for id, title, direction, rule, parameters, source in (
         (
@@ -641,7 +681,10 @@ _CARE += (
         direction="lower",
         source="proposal of this project",
         verification="proposal",
-        tests=("tests/transforms/rules/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py"),
+        tests=(
+            "tests/transforms/rules/test_care.py",
+            "tests/transforms/marts/test_cohort_outcomes.py",
+        ),
     ),
     *(
         Metric(
@@ -654,7 +697,10 @@ _CARE += (
             "at the latest (those of opioid_change); t interval",
             source="proposal of this project",
             verification="proposal",
-            tests=("tests/transforms/rules/test_care.py", "tests/transforms/marts/test_cohort_outcomes.py"),
+            tests=(
+                "tests/transforms/rules/test_care.py",
+                "tests/transforms/marts/test_cohort_outcomes.py",
+            ),
         )
         for name, text, window in (
             ("before", "before Day 1", "28 days before Day 1"),
@@ -677,11 +723,24 @@ _CARE += (
             verification="proposal",
             tests=("tests/transforms/rules/test_care.py", *_COHORT_CARE),
         )
-        for kind, title in (("opioid", "Patients using opioids"), ("analgesic", "Patients using analgesics"))
+        for kind, title in (
+            ("opioid", "Patients using opioids"),
+            ("analgesic", "Patients using analgesics"),
+        )
         for name, text, direction, rule in (
             ("before", "in the 28 days before Day 1", "lower", "a record of it on any of the days"),
-            ("latest", "in the last 28 days of known care", "lower", "a record of it on any of the days"),
-            ("stopped", "before who do not any more", "higher", "not used at the latest / used before"),
+            (
+                "latest",
+                "in the last 28 days of known care",
+                "lower",
+                "a record of it on any of the days",
+            ),
+            (
+                "stopped",
+                "before who do not any more",
+                "higher",
+                "not used at the latest / used before",
+            ),
             ("started", "who did not before", "lower", "used at the latest / not used before"),
         )
     ),
@@ -703,18 +762,19 @@ _CARE += (
     ),
 )
 
-# --- safety ---------------------------------------------------------------------------------------
+# --- safety --------------------------------------------------------------------------------------
 _RATES_RULE = (
     "patients with a session that began, and the events that began in their time at risk (time_at_risk), at the clinic "
     "where each happened; an event outside is in no figure and is counted as outside; one of unknown onset counts in a "
     "patient who has time at risk; one event for all its records (clean_window); sessions are the delivered ones. "
 )
-# adverse_event_rates: 1 widened limits at a phi of 1 by rounding; 2 counted events outside the time at risk, left the
-# lost at risk, ended the day of death or withdrawal at its beginning, and kept the time in which an event lasts.
-# clean_window: 1 took two body sites for two events. treatment_emergent: 1 had no setting for unknown onsets.
-# report_deadlines: 1 knew the rules of the US alone, and adverse events of known patients alone; 2 knew a death by the
-# outcome `fatal`, grade 5 and the criterion `death` alone.
-# adverse_event_rate_ratio: 1 had a p-value that took a patient's events for independent ones beside widened limits.
+# adverse_event_rates: 1 widened limits at a phi of 1 by rounding; 2 counted events outside the time
+# at risk, left the lost at risk, ended the day of death or withdrawal at its beginning, and kept
+# the time in which an event lasts. clean_window: 1 took two body sites for two events.
+# treatment_emergent: 1 had no setting for unknown onsets. report_deadlines: 1 knew the rules of the
+# US alone, and adverse events of known patients alone; 2 knew a death by the outcome `fatal`, grade
+# 5 and the criterion `death` alone. adverse_event_rate_ratio: 1 had a p-value that took a patient's
+# events for independent ones beside widened limits.
 _SAFETY_VERSIONS = {
     "adverse_event_rates": "3",
     "adverse_event_rate_ratio": "2",
@@ -758,7 +818,10 @@ _SAFETY: tuple[Metric, ...] = tuple(
             "a later contact gives the time back. The planned time is the same without that loss",
             _FROM_TIME_AT_RISK,
             "proposal of this project, after ICH E9(R1) and OHDSI CohortIncidence",
-            ("tests/transforms/rules/test_time_at_risk.py", "tests/transforms/rules/test_contact.py"),
+            (
+                "tests/transforms/rules/test_time_at_risk.py",
+                "tests/transforms/rules/test_contact.py",
+            ),
         ),
         (
             "adverse_event_rates",
@@ -775,18 +838,23 @@ _SAFETY: tuple[Metric, ...] = tuple(
             "constant hazard. Beside each rate the same to the planned end of the time at risk, as if nobody were lost.",
             (*_FROM_TIME_AT_RISK, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
             "Garwood 1936; Clopper & Pearson 1934; McCullagh & Nelder 1989",
-            ("tests/transforms/marts/test_adverse_event_rates.py", "tests/transforms/statistics/test_rates.py"),
+            (
+                "tests/transforms/marts/test_adverse_event_rates.py",
+                "tests/transforms/statistics/test_rates.py",
+            ),
         ),
         (
             "adverse_event_groups",
             "Adverse events by body system, worst grade and group of terms",
             None,
             "lower",
-            _RATES_RULE + "A patient with several events of a category counts once in it, and in the worst grade alone "
+            _RATES_RULE
+            + "A patient with several events of a category counts once in it, and in the worst grade alone "
             "among the grades, of which there is the proportion alone. The time is the whole time at risk. Groups of "
             "terms: "
             + "; ".join(
-                f"{g.title}: {', '.join(g.terms)}, or injury {', '.join(g.injury_kinds)}" for g in GROUPS.values()
+                f"{g.title}: {', '.join(g.terms)}, or injury {', '.join(g.injury_kinds)}"
+                for g in GROUPS.values()
             ),
             (*_FROM_TIME_AT_RISK, "clean_window_days", "is_unknown_onset_emergent", "min_cell"),
             "Garwood 1936; Clopper & Pearson 1934",
@@ -873,18 +941,22 @@ _SAFETY: tuple[Metric, ...] = tuple(
             "known or a date depends on what is not recorded",
             (),
             "each row's own (rule_source, rule_verification): transforms/facts/report_rules.py",
-            ("tests/transforms/rules/test_report_duties.py", "tests/transforms/marts/test_report_deadlines.py"),
+            (
+                "tests/transforms/rules/test_report_duties.py",
+                "tests/transforms/marts/test_report_deadlines.py",
+            ),
         ),
     )
 )
 
-# --- between clinics and over time ----------------------------------------------------------------
-# chart_events: 1 counted all events, by their day of onset; 2 left out those of a session without an onset.
-# Before 3 (injuries: 2) an event that names a session that did not begin belonged to none.
-# Before 4 (the others: 2) months without a value were counted to the twelve of a baseline, moving ranges stopped at
-# them, and a trend's icon followed the side of the center on which it lay.
-# Funnels: 1 flagged by the spread between clinics alone, and closed windows of response at midnight UTC; before 3 a
-# clinic was part of its own target and dispersion, and events before the first session counted.
+# --- between clinics and over time ---------------------------------------------------------------
+# chart_events: 1 counted all events, by their day of onset; 2 left out those of a session without
+# an onset. Before 3 (injuries: 2) an event that names a session that did not begin belonged to
+# none. Before 4 (the others: 2) months without a value were counted to the twelve of a baseline,
+# moving ranges stopped at them, and a trend's icon followed the side of the center on which it lay.
+# Funnels: 1 flagged by the spread between clinics alone, and closed windows of response at midnight
+# UTC; before 3 a clinic was part of its own target and dispersion, and events before the first
+# session counted.
 _CHART_VERSIONS = {
     "chart_events": "4",
     "chart_serious_events": "4",
@@ -995,7 +1067,10 @@ _CLINICS: tuple[Metric, ...] = tuple(
             "Monthly rates and shares are drawn as: {control_chart_kind}.",
             "NHS England Making data count (NHSRplotthedots); Montgomery (u, p); Benneyan 2001 (g)",
             "verified",
-            ("tests/transforms/statistics/test_spc.py", "tests/transforms/marts/test_control_charts.py"),
+            (
+                "tests/transforms/statistics/test_spc.py",
+                "tests/transforms/marts/test_control_charts.py",
+            ),
             (
                 (
                     "chart_events",
@@ -1055,7 +1130,10 @@ _CLINICS: tuple[Metric, ...] = tuple(
             "",
             "Steiner 2000 Biostatistics 1:441",
             "verified",
-            ("tests/transforms/statistics/test_spc.py", "tests/transforms/marts/test_control_charts.py"),
+            (
+                "tests/transforms/statistics/test_spc.py",
+                "tests/transforms/marts/test_control_charts.py",
+            ),
             (
                 (
                     "chart_cold_injuries",
@@ -1078,11 +1156,30 @@ _CLINICS: tuple[Metric, ...] = tuple(
 
 METRICS: dict[str, Metric] = {
     m.id: m
-    for m in (*_PAIN, *_FUNCTION, *_TIME, *_PATIENTS, *_ARMS, *_MOBILITY, *_EXPOSURE, *_CARE, *_SAFETY, *_CLINICS)
+    for m in (
+        *_PAIN,
+        *_FUNCTION,
+        *_TIME,
+        *_PATIENTS,
+        *_ARMS,
+        *_MOBILITY,
+        *_EXPOSURE,
+        *_CARE,
+        *_SAFETY,
+        *_CLINICS,
+    )
 }
 
 STATISTICS: dict[tuple[str, str], Metric] = {
-    (m.parameter, m.statistic): m for m in METRICS.values() if m.parameter is not None and m.statistic is not None
+    (m.parameter, m.statistic): m
+    for m in METRICS.values()
+    if m.parameter is not None and m.statistic is not None
 }
-VALUES = ("score", "week", "result")  # the statistics that are one patient's value; others are of a cohort
-PARAMETER_METRICS: dict[str, Metric] = {p: m for (p, statistic), m in STATISTICS.items() if statistic in VALUES}
+VALUES = (
+    "score",
+    "week",
+    "result",
+)  # the statistics that are one patient's value; others are of a cohort
+PARAMETER_METRICS: dict[str, Metric] = {
+    p: m for (p, statistic), m in STATISTICS.items() if statistic in VALUES
+}

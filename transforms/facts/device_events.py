@@ -1,7 +1,8 @@
-"""What can go wrong with a device, or happen to somebody who is no patient: the kinds that Floe counts.
+"""What can go wrong with a device, or happen to somebody who is no patient: the kinds that Floe
+counts.
 
-Here: one record each, in the order in which they are shown, and when one counts in a rate. Not here: counting
-(marts/device_events.py, marts/device_event_rates.py).
+Here: one record each, in the order in which they are shown, and when one counts in a rate.
+Not here: counting (marts/device_events.py, marts/device_event_rates.py).
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ DEFICIENCY, INCIDENT, NEAR_MISS, FAULT = "deficiency", "incident", "near_miss", 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceEvent:
-    """`words`: what people read, of several; `grave`: what makes one grave, None where nothing on record could."""
+    """`words`: what people read, of several; `grave`: what makes one grave, None where nothing on
+    record could.
+    """
 
     id: str
     words: str
@@ -40,7 +43,10 @@ DEVICE_EVENTS: dict[str, DeviceEvent] = {
             grave="serious",
         ),
         DeviceEvent(
-            id=NEAR_MISS, words="incidents that harmed nobody", rule="an incident without harm", grave="serious"
+            id=NEAR_MISS,
+            words="incidents that harmed nobody",
+            rule="an incident without harm",
+            grave="serious",
         ),
     )
 }

@@ -1,7 +1,9 @@
-"""Groups of adverse-event terms as data: harms that are looked at together, whatever the single terms are.
+"""Groups of adverse-event terms as data: harms that are looked at together, whatever the single
+terms are.
 
-Here: which terms and kinds of injury make a group, its name, its time-to-event parameter. Not here: rates and curves.
-A further group is a further entry: rates (mart.adverse_event_groups) and a curve (mart.adtte) follow from it.
+Here: which terms and kinds of injury make a group, its name, its time-to-event parameter. Not here:
+rates and curves. A further group is a further entry: rates (mart.adverse_event_groups) and a curve
+(mart.adtte) follow from it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ import polars as pl
 
 @dataclass(frozen=True, kw_only=True)
 class EventGroup:
-    """`injury_kinds` of the contract and coded `terms` (any case): an event with one of either is in the group."""
+    """`injury_kinds` of the contract and coded `terms` (any case): an event with one of either is
+    in the group.
+    """
 
     id: str
     title: str

@@ -1,7 +1,9 @@
-"""The parameters of mart.adact: what each is, its unit, the smallest change that is shown as one, its source.
+"""The parameters of mart.adact: what each is, its unit, the smallest change that is shown as one,
+its source.
 
-Here: weekly parameters of wearables (movement, and what else they measure) and performance tests. Not here: how they are computed (series/activity.py,
-series/mobility.py, rules/wear.py) and published (marts/adact.py, catalogue.py).
+Here: weekly parameters of wearables (movement, and what else they measure) and performance tests.
+Not here: how they are computed (series/activity.py, series/mobility.py, rules/wear.py) and
+published (marts/adact.py, catalogue.py).
 """
 
 from dataclasses import dataclass
@@ -13,8 +15,9 @@ from ..schemas.core import CADENCE_BANDS_SPM
 class WeeklyParameter:
     """A mean of valid days: `column` of the table of core that `table` names.
 
-    `is_weighted`: (5 weekday mean + 2 weekend mean) / 7. `change`: smallest change that is shown as one, in the unit;
-    null where none is known. `has_zero`: 0 is none of it, so that a percentage of a value has a meaning.
+    `is_weighted`: (5 weekday mean + 2 weekend mean) / 7. `change`: smallest change that is shown as
+    one, in the unit; null where none is known. `has_zero`: 0 is none of it, so that a percentage of
+    a value has a meaning.
     """
 
     code: str
@@ -42,28 +45,53 @@ class PerformanceTest:
     source: str
 
 
-_CADENCE_SOURCE = "stepmetrics 1.0.3; CADENCE-Adults 10.1186/s12966-019-0769-6 (100 steps/min = 3 METs, 130 = 6)"
+_CADENCE_SOURCE = (
+    "stepmetrics 1.0.3; CADENCE-Adults 10.1186/s12966-019-0769-6 (100 steps/min = 3 METs, 130 = 6)"
+)
 _STEPS_SOURCE = "no important change of steps is known for back pain: exploratory"
-_GAIT_SOURCE = "Mobilise-D (mobgap); no important change of these is known for back pain: exploratory"
-CHANGE_VERIFICATION = "verified"  # of the smallest changes: each figure was read in the abstract of its source
+_GAIT_SOURCE = (
+    "Mobilise-D (mobgap); no important change of these is known for back pain: exploratory"
+)
+CHANGE_VERIFICATION = (
+    "verified"  # of the smallest changes: each figure was read in the abstract of its source
+)
 _FLEXION_SOURCE = "MDC90 5-15 deg by movement (PMC5034504): less than 15 deg is not shown as change"
 
 
-def _activity(code: str, title: str, unit: str, column: str, source: str, **more) -> WeeklyParameter:
+def _activity(
+    code: str, title: str, unit: str, column: str, source: str, **more
+) -> WeeklyParameter:
     more = {"direction": "higher", "table": "activity_days"} | more
     return WeeklyParameter(code=code, title=title, unit=unit, column=column, source=source, **more)
 
 
 def _walking(code: str, title: str, unit: str, column: str, direction="higher") -> WeeklyParameter:
     return WeeklyParameter(
-        code=code, title=title, unit=unit, table="walking_days", column=column, direction=direction, source=_GAIT_SOURCE
+        code=code,
+        title=title,
+        unit=unit,
+        table="walking_days",
+        column=column,
+        direction=direction,
+        source=_GAIT_SOURCE,
     )
 
 
 def _band(name: str, low: int, high: int | None) -> WeeklyParameter:
-    text = f"{low} steps/min or more" if high is None else f"{low} to {high - 1} steps/min" if low else "no step"
+    text = (
+        f"{low} steps/min or more"
+        if high is None
+        else f"{low} to {high - 1} steps/min"
+        if low
+        else "no step"
+    )
     return _activity(
-        f"CAD{low}", f"Minutes a day at {text}", "min/day", f"minutes_{name}_spm", _CADENCE_SOURCE, direction="none"
+        f"CAD{low}",
+        f"Minutes a day at {text}",
+        "min/day",
+        f"minutes_{name}_spm",
+        _CADENCE_SOURCE,
+        direction="none",
     )
 
 
@@ -80,30 +108,64 @@ _MORE_WALKING = tuple(
         ("TURNS", "Turns a day in walking bouts", "turns/day", "turns"),
         ("BOUTMED", "Duration of a walking bout, median", "s", "bout_duration_median_s"),
         ("BOUT90", "Duration of a walking bout, 90th percentile", "s", "bout_duration_p90_s"),
-        ("BOUTCV", "Duration of a walking bout, coefficient of variation", "ratio", "bout_duration_cv"),
+        (
+            "BOUTCV",
+            "Duration of a walking bout, coefficient of variation",
+            "ratio",
+            "bout_duration_cv",
+        ),
         ("CADCV", "Cadence, all bouts, coefficient of variation", "ratio", "cadence_spm_all_cv"),
         ("CADL", "Cadence, bouts over 30 s", "steps/min", "cadence_spm_30_mean"),
         ("CADL90", "Cadence, 90th percentile, bouts over 30 s", "steps/min", "cadence_spm_30_p90"),
         ("STRIDDUR", "Stride duration, all bouts", "s", "stride_duration_s_all_mean"),
-        ("STRDURCV", "Stride duration, all bouts, coefficient of variation", "ratio", "stride_duration_s_all_cv"),
+        (
+            "STRDURCV",
+            "Stride duration, all bouts, coefficient of variation",
+            "ratio",
+            "stride_duration_s_all_cv",
+        ),
         ("STRDURL", "Stride duration, bouts over 30 s", "s", "stride_duration_s_30_mean"),
         ("STRLENS", "Stride length, bouts of 10 to 30 s", "cm", "stride_length_cm_10_30_mean"),
-        ("STRLENCV", "Stride length, bouts over 30 s, coefficient of variation", "ratio", "stride_length_cm_30_cv"),
-        ("WALKSL90", "Walking speed, 90th percentile, bouts over 30 s", "m/s", "walking_speed_mps_30_p90"),
-        ("WALKSPCV", "Walking speed, bouts over 30 s, coefficient of variation", "ratio", "walking_speed_mps_30_cv"),
+        (
+            "STRLENCV",
+            "Stride length, bouts over 30 s, coefficient of variation",
+            "ratio",
+            "stride_length_cm_30_cv",
+        ),
+        (
+            "WALKSL90",
+            "Walking speed, 90th percentile, bouts over 30 s",
+            "m/s",
+            "walking_speed_mps_30_p90",
+        ),
+        (
+            "WALKSPCV",
+            "Walking speed, bouts over 30 s, coefficient of variation",
+            "ratio",
+            "walking_speed_mps_30_cv",
+        ),
     )
 )
 
 
-# What wearables measure beside movement. SDNN and RMSSD are two statistics and never pooled; skin temperature is a
-# deviation from the wearer's own nights, not the temperature of what is treated. A day counts as it does for steps.
-_VITAL_SOURCE = "vendors' own measure; no important change of it is known for back pain: exploratory"
+# What wearables measure beside movement. SDNN and RMSSD are two statistics and never pooled; skin
+# temperature is a deviation from the wearer's own nights, not the temperature of what is treated. A
+# day counts as it does for steps.
+_VITAL_SOURCE = (
+    "vendors' own measure; no important change of it is known for back pain: exploratory"
+)
 VITALS = tuple(
     _activity(code, title, unit, column, _VITAL_SOURCE, direction="none", **more)
     for code, title, unit, column, more in (
         ("HRMEAN", "Heart rate, mean of the day", "/min", "heart_rate_mean", {}),
         ("HRVSDNN", "Heart rate variability, SDNN", "ms", "heart_rate_variability_sdnn_mean", {}),
-        ("HRVRMSSD", "Heart rate variability, RMSSD", "ms", "heart_rate_variability_rmssd_mean", {}),
+        (
+            "HRVRMSSD",
+            "Heart rate variability, RMSSD",
+            "ms",
+            "heart_rate_variability_rmssd_mean",
+            {},
+        ),
         ("SLEEPDUR", "Sleep a day", "min/day", "sleep_duration_min", {}),
         (
             "SKINTDEV",
@@ -125,13 +187,38 @@ WEEKLY_PARAMETERS = (
         _STEPS_SOURCE,
         is_weighted=True,
     ),
-    _activity("MVPA", "Minutes a day at 100 steps/min or more", "min/day", "mvpa_minutes", _CADENCE_SOURCE),
-    _activity("VIGOROUS", "Minutes a day at 130 steps/min or more", "min/day", "vigorous_minutes", _CADENCE_SOURCE),
-    _activity("PEAK1", "Cadence of the highest minute", "steps/min", "peak_1_spm", _CADENCE_SOURCE),
-    _activity("PEAK30", "Mean cadence of the 30 highest minutes", "steps/min", "peak_30_spm", _CADENCE_SOURCE),
-    _activity("PEAK60", "Mean cadence of the 60 highest minutes", "steps/min", "peak_60_spm", _CADENCE_SOURCE),
     _activity(
-        "WALKASYM", "Walking asymmetry", "%", "walking_asymmetry_mean", "vendors' own measure", direction="lower"
+        "MVPA", "Minutes a day at 100 steps/min or more", "min/day", "mvpa_minutes", _CADENCE_SOURCE
+    ),
+    _activity(
+        "VIGOROUS",
+        "Minutes a day at 130 steps/min or more",
+        "min/day",
+        "vigorous_minutes",
+        _CADENCE_SOURCE,
+    ),
+    _activity("PEAK1", "Cadence of the highest minute", "steps/min", "peak_1_spm", _CADENCE_SOURCE),
+    _activity(
+        "PEAK30",
+        "Mean cadence of the 30 highest minutes",
+        "steps/min",
+        "peak_30_spm",
+        _CADENCE_SOURCE,
+    ),
+    _activity(
+        "PEAK60",
+        "Mean cadence of the 60 highest minutes",
+        "steps/min",
+        "peak_60_spm",
+        _CADENCE_SOURCE,
+    ),
+    _activity(
+        "WALKASYM",
+        "Walking asymmetry",
+        "%",
+        "walking_asymmetry_mean",
+        "vendors' own measure",
+        direction="lower",
     ),
     _activity(
         "LUMFLEXW",
@@ -143,8 +230,15 @@ WEEKLY_PARAMETERS = (
         change=15,
     ),
     _walking("WALKSPD", "Walking speed, bouts over 30 s", "m/s", "walking_speed_mps_30_mean"),
-    _walking("WALKSPDS", "Walking speed, bouts of 10 to 30 s", "m/s", "walking_speed_mps_10_30_mean"),
-    _walking("WALKSP90", "Walking speed, 90th percentile, bouts over 10 s", "m/s", "walking_speed_mps_10_p90"),
+    _walking(
+        "WALKSPDS", "Walking speed, bouts of 10 to 30 s", "m/s", "walking_speed_mps_10_30_mean"
+    ),
+    _walking(
+        "WALKSP90",
+        "Walking speed, 90th percentile, bouts over 10 s",
+        "m/s",
+        "walking_speed_mps_10_p90",
+    ),
     _walking("CADENCE", "Cadence, all bouts", "steps/min", "cadence_spm_all_mean"),
     _walking("STRIDLEN", "Stride length, bouts over 30 s", "cm", "stride_length_cm_30_mean"),
     _walking("WALKDUR", "Walking a day", "h/day", "walking_duration_h"),
@@ -236,7 +330,9 @@ _WEEK_RULE = (
     "of two devices worn on one day the one worn longest counts"
 )
 _VALID = "mean over the valid days of a week of 7 days from Day 1"
-_WEIGHTED = "(5 weekday mean + 2 weekend mean) / 7 over the valid days of a week of 7 days from Day 1"
+_WEIGHTED = (
+    "(5 weekday mean + 2 weekend mean) / 7 over the valid days of a week of 7 days from Day 1"
+)
 _WEAR = ("valid_day_wear_h", "valid_week_days", "valid_week_weekend_days")
 
 
@@ -273,7 +369,7 @@ def definitions() -> list[dict]:
         }
         for p in PERFORMANCE_TESTS
     ]
-    # 1: heart rates of 0 and 255 were wear; a test that names no clinic had the day in UTC, as after a transfer had what
-    # was worn without an offset the day of the clinic before
+    # 1: heart rates of 0 and 255 were wear; a test that names no clinic had the day in UTC, as
+    # after a transfer had what was worn without an offset the day of the clinic before
     new = {metric_of_week(p.code) for p in VITALS}
     return [{"version": "1" if entry["id"] in new else "2"} | entry for entry in (*weeks, *tests)]

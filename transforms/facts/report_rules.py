@@ -1,26 +1,32 @@
-"""Rules of reporting, as data: what a clinic that uses a device must tell, to whom, by when, and where that stands.
+"""Rules of reporting, as data: what a clinic that uses a device must tell, to whom, by when, and
+where that stands.
 
-Here: a record a rule, and which countries have rules at all. Not here: which events they cover and whether a report is
-due (rules/report_duties.py), and duties of manufacturers, importers and sponsors of studies, who are others than the clinic.
+Here: a record a rule, and which countries have rules at all. Not here: which events they cover and
+whether a report is due (rules/report_duties.py), and duties of manufacturers, importers and
+sponsors of studies, who are others than the clinic.
 
-The clinic's own procedure and the law's own words come first; whether an event has to be reported is a decision of
-people. `verified`: the provision's words were read; `unverified`: it is known, but its words were not read.
+The clinic's own procedure and the law's own words come first; whether an event has to be reported
+is a decision of people. `verified`: the provision's words were read; `unverified`: it is known, but
+its words were not read.
 
-What the European Union asks: Regulation (EU) 2017/745, Art. 87 (1) to (5), gives manufacturers 2, 10 or 15 days; of
-users it asks nothing itself: by Art. 87 (10) a member state encourages and enables them to report suspected serious
-incidents. Whether they must is the state's own law, so that each state is a rule of its own, or none is known. Great
-Britain's regulations on surveillance after marketing (SI 2024/1368, Part 4A of the Medical Devices Regulations 2002)
-put duties on manufacturers too.
+What the European Union asks: Regulation (EU) 2017/745, Art. 87 (1) to (5), gives manufacturers 2,
+10 or 15 days; of users it asks nothing itself: by Art. 87 (10) a member state encourages and
+enables them to report suspected serious incidents. Whether they must is the state's own law, so
+that each state is a rule of its own, or none is known. Great Britain's regulations on surveillance
+after marketing (SI 2024/1368, Part 4A of the Medical Devices Regulations 2002) put duties on
+manufacturers too.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-# What happened to somebody, or could have: a serious event is `serious_expected` only where it is recorded as expected.
+# What happened to somebody, or could have: a serious event is `serious_expected` only where it is
+# recorded as expected.
 Harm = Literal["death", "serious", "serious_expected", "near_miss"]
 Person = Literal["patient", "staff", "visitor", "other", "nobody"]
 Holder = Literal["user_facility", "not_user_facility", "hospital", "professional_user"]
-# `at_once`: the law says without delay and gives no number of days; `unstated`: it says that, but not when.
+# `at_once`: the law says without delay and gives no number of days; `unstated`: it says that, but
+# not when.
 Timing = Literal["work_days", "days", "at_once", "unstated", "voluntary"]
 
 HARMED: tuple[Harm, ...] = ("death", "serious", "serious_expected")
@@ -32,9 +38,10 @@ ANYBODY: tuple[Person, ...] = ("patient", "staff", "visitor", "other", "nobody")
 class Rule:
     """A duty, or an invitation, to report.
 
-    `countries`: ISO 3166 codes of clinics; `holder`: whose duty it is; `harms`, `people`: what it covers; `days`: the
-    period of `work_days` and `days`, counted from the day after the clock's start; `recipients`: words, in small
-    letters, one of which the field `reported_to` has where the report went to where it must; `duty`: in words.
+    `countries`: ISO 3166 codes of clinics; `holder`: whose duty it is; `harms`, `people`: what it
+    covers; `days`: the period of `work_days` and `days`, counted from the day after the clock's
+    start; `recipients`: words, in small letters, one of which the field `reported_to` has where the
+    report went to where it must; `duty`: in words.
     """
 
     id: str
@@ -51,7 +58,7 @@ class Rule:
     verification: Literal["verified", "unverified"]
 
 
-# --- United States ----------------------------------------------------------------------------------
+# --- United States ------------------------------------------------------------------------------
 
 _US = "21 CFR 803.30; work days and becoming aware: 21 CFR 803.3; holidays: 5 U.S.C. 6103"
 _US_STAFF = _US + "; that employees count as patients of the facility: 21 CFR 803.3"
@@ -135,18 +142,39 @@ _UNITED_STATES = (
     ),
 )
 
-# --- European Union, Switzerland --------------------------------------------------------------------
+# --- European Union, Switzerland -----------------------------------------------------------------
 
 # Its members and those of the European Economic Area, in which Regulation (EU) 2017/745 holds.
 EUROPE = (
-    *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS", "IT", "LI", "LT"),
+    *(
+        "AT",
+        "BE",
+        "BG",
+        "CY",
+        "CZ",
+        "DE",
+        "DK",
+        "EE",
+        "ES",
+        "FI",
+        "FR",
+        "GR",
+        "HR",
+        "HU",
+        "IE",
+        "IS",
+        "IT",
+        "LI",
+        "LT",
+    ),
     *("LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK"),
 )
 EUROPE_SOURCE = "Regulation (EU) 2017/745, Art. 87 (1) and (10): manufacturers must, users are encouraged to report"
 _POLAND = "Act of 7 April 2022 on medical devices (Dz.U. 2022 poz. 974), Art. 48 (2) to (6)"
 _SWITZERLAND = "MepV (SR 812.213) Art. 66 (4), with Art. 87 (3) and (5) of Regulation (EU) 2017/745"
 _EUROPE = (
-    # The officer for device safety (MPBetreibV) sees to it in larger institutions; that is no clock of its own.
+    # The officer for device safety (MPBetreibV) sees to it in larger institutions; that is no clock
+    # of its own.
     Rule(
         id="de_operator_serious_incident",
         countries=("DE",),
@@ -217,17 +245,25 @@ _EUROPE = (
         )
         for days, harms, what in (
             # the shorter period unless the event is recorded as expected
-            (10, ("death", "serious"), "A death, or a serious deterioration that was not expected,"),
+            (
+                10,
+                ("death", "serious"),
+                "A death, or a serious deterioration that was not expected,",
+            ),
             (15, ("serious_expected", "near_miss"), "A serious incident"),
         )
         for to, name, recipients in (
             ("swissmedic", "Swissmedic", ("swissmedic",)),
-            ("supplier", "the device's supplier", ("supplier", "manufacturer", "distributor", "lieferant")),
+            (
+                "supplier",
+                "the device's supplier",
+                ("supplier", "manufacturer", "distributor", "lieferant"),
+            ),
         )
     ),
 )
 
-# --- others -----------------------------------------------------------------------------------------
+# --- others --------------------------------------------------------------------------------------
 
 _AUSTRALIA = (
     "Therapeutic Goods Amendment (2022 Measures No. 1) Act 2023, mandatory from 21 March 2026; periods as in advisory "
@@ -240,7 +276,14 @@ _OTHERS = (
         holder="professional_user",
         harms=SERIOUS_INCIDENT,
         timing="voluntary",
-        recipients=("mhra", "yellow card", "niaic", "northern ireland", "health facilities scotland", "iric"),
+        recipients=(
+            "mhra",
+            "yellow card",
+            "niaic",
+            "northern ireland",
+            "health facilities scotland",
+            "iric",
+        ),
         duty="An adverse incident should be told as soon as possible, which the law does not demand: Yellow Card (England, "
         "Wales), Health Facilities Scotland, Northern Ireland Adverse Incident Centre",
         source="MHRA, Yellow Card scheme; guidance for adopters of 13 January 2023 (not legally required)",

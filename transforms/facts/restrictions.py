@@ -1,9 +1,10 @@
 """The restrictions of adverse events: which events a rate is of.
 
-Here: one record each, in the order in which they are offered; the columns that name one in a mart, and the rows that have
-it. Not here: counting (marts/adverse_event_cells.py).
+Here: one record each, in the order in which they are offered; the columns that name one in a mart,
+and the rows that have it. Not here: counting (marts/adverse_event_cells.py).
 
-A row of a mart of rates has one restriction: of the columns `is_…_only` at most one is true, or `min_grade` has a value.
+A row of a mart of rates has one restriction: of the columns `is_…_only` at most one is true, or
+`min_grade` has a value.
 """
 
 from collections.abc import Iterable
@@ -16,7 +17,8 @@ GRADE_COLUMN = "min_grade"
 
 @dataclass(frozen=True, kw_only=True)
 class Restriction:
-    """Events of which `flag`, a column of mart.adae, is Y; or of grade `min_grade` or more; without both any event.
+    """Events of which `flag`, a column of mart.adae, is Y; or of grade `min_grade` or more; without
+    both any event.
 
     `words`: what people read.
     """
@@ -35,7 +37,11 @@ class Restriction:
         """Over rows of mart.adae; never null."""
         if self.flag:
             return (pl.col(self.flag) == "Y").fill_null(False)
-        return (pl.col("AETOXGR") >= self.min_grade).fill_null(False) if self.min_grade else pl.lit(True)
+        return (
+            (pl.col("AETOXGR") >= self.min_grade).fill_null(False)
+            if self.min_grade
+            else pl.lit(True)
+        )
 
 
 RESTRICTIONS: dict[str, Restriction] = {
@@ -80,7 +86,9 @@ def rows_of(name: str) -> pl.Expr:
     """The rows of a mart of rates that have this restriction and no other."""
     wanted = RESTRICTIONS[name]
     flags = [pl.col(column) == (column == wanted.column) for column in flag_columns()]
-    return pl.all_horizontal(*flags, pl.col(GRADE_COLUMN).eq_missing(pl.lit(wanted.min_grade, pl.Int64)))
+    return pl.all_horizontal(
+        *flags, pl.col(GRADE_COLUMN).eq_missing(pl.lit(wanted.min_grade, pl.Int64))
+    )
 
 
 def sql_of(name: str) -> str:
@@ -88,4 +96,6 @@ def sql_of(name: str) -> str:
     wanted = RESTRICTIONS[name]
     flags = [f"{column} = {str(column == wanted.column).lower()}" for column in flag_columns()]
     grade = wanted.min_grade
-    return " AND ".join([*flags, f"{GRADE_COLUMN} = {grade}" if grade else f"{GRADE_COLUMN} IS NULL"])
+    return " AND ".join(
+        [*flags, f"{GRADE_COLUMN} = {grade}" if grade else f"{GRADE_COLUMN} IS NULL"]
+    )

@@ -1,11 +1,13 @@
 """Codes of others for what Floe measures: LOINC and UCUM, as data.
 
-Here: each LOINC code that is met in practice, its units, what it is here or why it is none of ours, the source; and
-what has no code. Not here: how a record with such a code is read (ingest/importers), what a metric means (catalogue.py).
+Here: each LOINC code that is met in practice, its units, what it is here or why it is none of ours,
+the source; and what has no code. Not here: how a record with such a code is read
+(ingest/importers), what a metric means (catalogue.py).
 
-Codes are mixed up in public software, so each is bound to its unit and to nothing else. Seen there: 41950-7 (steps)
-for a walking distance, 8867-4 (heart rate) for a diastolic pressure, 39106-0 (skin temperature) for the look or the
-thickness of skin, an answer's code (LA29042-4) and 8686-8 for a walking speed.
+Codes are mixed up in public software, so each is bound to its unit and to nothing else. Seen there:
+41950-7 (steps) for a walking distance, 8867-4 (heart rate) for a diastolic pressure, 39106-0 (skin
+temperature) for the look or the thickness of skin, an answer's code (LA29042-4) and 8686-8 for a
+walking speed.
 """
 
 import re
@@ -18,11 +20,12 @@ UCUM_SYSTEMS = ("http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8")
 
 @dataclass(frozen=True, kw_only=True)
 class Concept:
-    """A LOINC code. It is one of `metric` (of readings), `test`, `item` (instrument, item), or has a `refusal`: why not.
+    """A LOINC code. It is one of `metric` (of readings), `test`, `item` (instrument, item), or has
+    a `refusal`: why not.
 
-    `units`: UCUM, the preferred one first; none = a questionnaire's panel. `plain_units`: texts that stand for the
-    unit where a source gives no UCUM code. `parameter`: the parameter of mart whose value the code names.
-    `verification`: as in the catalogue.
+    `units`: UCUM, the preferred one first; none = a questionnaire's panel. `plain_units`: texts
+    that stand for the unit where a source gives no UCUM code. `parameter`: the parameter of mart
+    whose value the code names. `verification`: as in the catalogue.
     """
 
     code: str
@@ -46,10 +49,10 @@ _PROMIS_3A = (
     "later, 75261-8 for the 0-10 item"
 )
 
-_COMPUTED = "a computed score is not taken over: send the answers to the items, they are scored here"
-_FIVE_WORDS = (
-    "an item of five words, not a 0-10 rating, and named with other questions elsewhere: send the answer as nrs_pain"
+_COMPUTED = (
+    "a computed score is not taken over: send the answers to the items, they are scored here"
 )
+_FIVE_WORDS = "an item of five words, not a 0-10 rating, and named with other questions elsewhere: send the answer as nrs_pain"
 _NO_METRIC = "nothing here is computed from it"
 _NO_SPEED = "no walking speed, though used for one: LOINC has none that is confirmed; send walking_speed_mps of a bout"
 
@@ -57,7 +60,8 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType(
     {
         c.code: c
         for c in (
-            # pain: a verbal rating at a point in time. It says nothing of the last 7 days and is never pooled with such.
+            # pain: a verbal rating at a point in time. It says nothing of the last 7 days and is
+            # never pooled with such.
             Concept(
                 code="72514-3",
                 label="Pain severity, 0-10 verbal numeric rating",
@@ -76,7 +80,11 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType(
             ),
             *(
                 Concept(
-                    code=code, label=f"PROMIS pain intensity, {label}", units=(), source=_PROMIS_3A, refusal=_FIVE_WORDS
+                    code=code,
+                    label=f"PROMIS pain intensity, {label}",
+                    units=(),
+                    source=_PROMIS_3A,
+                    refusal=_FIVE_WORDS,
                 )
                 for code, label in (
                     ("75262-6", "worst in 7 days"),
@@ -101,7 +109,13 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType(
                 source=_APPLE,
                 plain_units=("steps",),
             ),
-            Concept(code="8867-4", label="Heart rate", units=("/min",), metric="heart_rate", source=_APPLE),
+            Concept(
+                code="8867-4",
+                label="Heart rate",
+                units=("/min",),
+                metric="heart_rate",
+                source=_APPLE,
+            ),
             Concept(
                 code="80404-7",
                 label="R-R interval, standard deviation (SDNN)",
@@ -134,13 +148,35 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType(
                 refusal="neither a treated site's, which comes with its session or as telemetry, nor a wearable's nightly "
                 "deviation in K",
             ),
-            Concept(code="8310-5", label="Body temperature", units=("Cel",), source=_APPLE, refusal=_NO_METRIC),
+            Concept(
+                code="8310-5",
+                label="Body temperature",
+                units=("Cel",),
+                source=_APPLE,
+                refusal=_NO_METRIC,
+            ),
             # codes that are used for a walking speed
-            Concept(code="LA29042-4", label="a LOINC answer", units=(), source=_MIX_UPS, refusal=_NO_SPEED),
-            Concept(code="8686-8", label="another LOINC term", units=(), source=_MIX_UPS, refusal=_NO_SPEED),
+            Concept(
+                code="LA29042-4",
+                label="a LOINC answer",
+                units=(),
+                source=_MIX_UPS,
+                refusal=_NO_SPEED,
+            ),
+            Concept(
+                code="8686-8",
+                label="another LOINC term",
+                units=(),
+                source=_MIX_UPS,
+                refusal=_NO_SPEED,
+            ),
             # questionnaires: panels and computed scores
             Concept(
-                code="97908-8", label="Oswestry Disability Index, panel", units=(), source=_ACCESS, refusal=_COMPUTED
+                code="97908-8",
+                label="Oswestry Disability Index, panel",
+                units=(),
+                source=_ACCESS,
+                refusal=_COMPUTED,
             ),
             Concept(
                 code="97909-6",
@@ -158,8 +194,20 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType(
                 source=_ACCESS,
                 refusal=_COMPUTED,
             ),
-            Concept(code="90973-9", label="PROMIS Pain Interference 6a", units=(), source=_ACCESS, refusal=_COMPUTED),
-            Concept(code="89923-7", label="PROMIS Pain Interference CAT", units=(), source=_ACCESS, refusal=_COMPUTED),
+            Concept(
+                code="90973-9",
+                label="PROMIS Pain Interference 6a",
+                units=(),
+                source=_ACCESS,
+                refusal=_COMPUTED,
+            ),
+            Concept(
+                code="89923-7",
+                label="PROMIS Pain Interference CAT",
+                units=(),
+                source=_ACCESS,
+                refusal=_COMPUTED,
+            ),
             Concept(
                 code="77865-4",
                 label="PROMIS Pain Interference, T-score",
@@ -175,7 +223,8 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType(
                 source="CMS ACCESS API 0.9.11",
                 refusal=_COMPUTED,
             ),
-            # MII PRO's overview lists 61758-9 to 61764-7 as domains; two of these are items of PI 6a in CMS ACCESS API 0.9.11
+            # MII PRO's overview lists 61758-9 to 61764-7 as domains; two of these are items of PI
+            # 6a in CMS ACCESS API 0.9.11
             Concept(
                 code="61764-7",
                 label="an item of PROMIS Pain Interference, it seems; in MII PRO the domain",
@@ -184,11 +233,27 @@ CONCEPTS: MappingProxyType[str, Concept] = MappingProxyType(
                 source="MII PRO, overview of PROMIS-29; its T-score has 77865-4",
                 refusal=_COMPUTED,
             ),
-            Concept(code="76804-4", label="PROMIS Physical Function 6b", units=(), source=_ACCESS, refusal=_COMPUTED),
             Concept(
-                code="77797-9", label="PROMIS Physical Function 6b, raw", units=(), source=_ACCESS, refusal=_COMPUTED
+                code="76804-4",
+                label="PROMIS Physical Function 6b",
+                units=(),
+                source=_ACCESS,
+                refusal=_COMPUTED,
             ),
-            Concept(code="91722-9", label="PROMIS Physical Function CAT", units=(), source=_ACCESS, refusal=_COMPUTED),
+            Concept(
+                code="77797-9",
+                label="PROMIS Physical Function 6b, raw",
+                units=(),
+                source=_ACCESS,
+                refusal=_COMPUTED,
+            ),
+            Concept(
+                code="91722-9",
+                label="PROMIS Physical Function CAT",
+                units=(),
+                source=_ACCESS,
+                refusal=_COMPUTED,
+            ),
         )
     }
 )
@@ -204,7 +269,8 @@ WITHOUT_CODE: MappingProxyType[str, str] = MappingProxyType(
     }
 )
 
-# The answers to 72514-3 in order, 0 to 10: LOINC shows LA6113-0 as "2 or more", so the place counts, never the text.
+# The answers to 72514-3 in order, 0 to 10: LOINC shows LA6113-0 as "2 or more", so the place
+# counts, never the text.
 PAIN_ANSWERS = (
     "LA6111-4",
     "LA6112-2",
@@ -233,7 +299,9 @@ _ANNOTATION = re.compile(r"\{[^{}]*\}")
 
 
 def plain_unit(ucum: str) -> str:
-    """A UCUM code without annotations, which change nothing in UCUM: {steps}/d is /d, {score} is 1; 1/min is /min."""
+    """A UCUM code without annotations, which change nothing in UCUM: {steps}/d is /d, {score} is 1;
+    1/min is /min.
+    """
     plain = _ANNOTATION.sub("", ucum) or "1"
     return plain[1:] if plain.startswith("1/") else plain
 

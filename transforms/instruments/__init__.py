@@ -1,7 +1,8 @@
-"""Questionnaires: from the answers to items to scores, with the number answered and a reason for each score missing.
+"""Questionnaires: from the answers to items to scores, with the number answered and a reason for
+each score missing.
 
-Here: `score`, and which items each instrument has. Not here: the rules (scales.py, promis.py, eq5d.py), the
-parameters (parameters.py), and when a change counts (transforms/rules/pain.py).
+Here: `score`, and which items each instrument has. Not here: the rules (scales.py, promis.py,
+eq5d.py), the parameters (parameters.py), and when a change counts (transforms/rules/pain.py).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +45,9 @@ class Score:
 
 
 class Scores(Mapping):
-    """The scores of one response: parameter code -> `Score`; `.value` and the like are the first parameter's."""
+    """The scores of one response: parameter code -> `Score`; `.value` and the like are the first
+    parameter's.
+    """
 
     def __init__(self, scores: list[Score]):
         self._scores = {s.parameter: s for s in scores}
@@ -92,7 +95,9 @@ INSTRUMENTS: dict[str, list[str]] = {
 def items_of(instrument: str) -> list[str]:
     """The item codes of an instrument; an unknown one is a UsageError."""
     if instrument not in INSTRUMENTS:
-        raise UsageError(f"instrument {instrument!r} is not known; expected one of {', '.join(INSTRUMENTS)}")
+        raise UsageError(
+            f"instrument {instrument!r} is not known; expected one of {', '.join(INSTRUMENTS)}"
+        )
     return INSTRUMENTS[instrument]
 
 
@@ -104,23 +109,32 @@ def score(
     odi_min_items: int = 8,
     value_set: pl.DataFrame | None = None,
 ) -> Scores | pl.DataFrame:
-    """Scores of one response (a mapping of item code to number or None) or of many (a frame of item columns).
+    """Scores of one response (a mapping of item code to number or None) or of many (a frame of item
+    columns).
 
-    One response may also be the answers to all items in their order, or the one answer of an instrument of one item;
-    it gives `Scores`. NaN is not answered, as None and null. A frame gives a long frame: its other columns, then a
-    row a response and parameter with `parameter`, `value`, `raw_score`, `standard_error`, `n_answered`, `n_items`,
-    `derivation`, `band` (severity in words: ODI, pain interference), `detail`, `reason`; an item column that is not
-    there counts as not answered. Of a pain scale only the items in the mapping, or the columns in the frame, give a
-    row. `value_set`: columns `profile` (five digits), `utility` and `value_set` (its id), for the EQ-5D-5L index.
-    Formulas and sources: the scorers' docstrings.
+    One response may also be the answers to all items in their order, or the one answer of an
+    instrument of one item; it gives `Scores`. NaN is not answered, as None and null. A frame gives
+    a long frame: its other columns, then a row a response and parameter with `parameter`, `value`,
+    `raw_score`, `standard_error`, `n_answered`, `n_items`, `derivation`, `band` (severity in words:
+    ODI, pain interference), `detail`, `reason`; an item column that is not there counts as not
+    answered. Of a pain scale only the items in the mapping, or the columns in the frame, give a
+    row. `value_set`: columns `profile` (five digits), `utility` and `value_set` (its id), for the
+    EQ-5D-5L index. Formulas and sources: the scorers' docstrings.
     """
     instrument = instrument.lower()
     known = items_of(instrument)
-    scorers = _scorers(instrument, odi_licensed=odi_licensed, odi_min_items=odi_min_items, value_set=value_set)
+    scorers = _scorers(
+        instrument, odi_licensed=odi_licensed, odi_min_items=odi_min_items, value_set=value_set
+    )
     if isinstance(items, pl.DataFrame):
         return _score_frame(items, scorers=scorers, known=known)
-    answers = {item: _number(item, answer) for item, answer in _by_item(instrument, items, known=known).items()}
-    row = pl.DataFrame({i: [v] for i, v in answers.items()}, schema=dict.fromkeys(answers, pl.Float64))
+    answers = {
+        item: _number(item, answer)
+        for item, answer in _by_item(instrument, items, known=known).items()
+    }
+    row = pl.DataFrame(
+        {i: [v] for i, v in answers.items()}, schema=dict.fromkeys(answers, pl.Float64)
+    )
     names = [f.name for f in fields(Score)]
     scored = _score_frame(row, scorers=scorers, known=known).select(names)
     return Scores([Score(**r) for r in scored.iter_rows(named=True)])
@@ -131,7 +145,9 @@ def _by_item(instrument: str, items, *, known: list[str]) -> Mapping:
     if isinstance(items, Mapping):
         unknown = sorted(str(i) for i in set(items) - set(known))
         if unknown:
-            raise UsageError(f"{instrument} has no item {', '.join(unknown)}; expected {', '.join(known)}")
+            raise UsageError(
+                f"{instrument} has no item {', '.join(unknown)}; expected {', '.join(known)}"
+            )
         return items or {known[0]: None}
     answers = list(items) if isinstance(items, Iterable) and not isinstance(items, str) else [items]
     if len(answers) != len(known):
@@ -146,18 +162,28 @@ def _number(item: str, answer) -> float | None:
     try:
         return None if answer is None else float(answer)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"item {item} is {answer!r}: give a number, or None where it is not answered") from error
+        raise UsageError(
+            f"item {item} is {answer!r}: give a number, or None where it is not answered"
+        ) from error
 
 
 def _score_frame(frame: pl.DataFrame, *, scorers: list[Scored], known: list[str]) -> pl.DataFrame:
     present = [i for i in known if i in frame.columns]
     others = [c for c in frame.columns if c not in known]
-    words = [i for i in present if not (frame.schema[i].is_numeric() or frame.schema[i] in (pl.Boolean, pl.Null))]
+    words = [
+        i
+        for i in present
+        if not (frame.schema[i].is_numeric() or frame.schema[i] in (pl.Boolean, pl.Null))
+    ]
     if words:
-        raise UsageError(f"item {words[0]} is a column of {frame.schema[words[0]]}: give numbers, null if not answered")
+        raise UsageError(
+            f"item {words[0]} is a column of {frame.schema[words[0]]}: give numbers, null if not answered"
+        )
     taken = [c for c in others if c in {f.name for f in fields(Score)}]
     if taken:
-        raise UsageError(f"column {', '.join(taken)} clashes with a column of the result: rename it")
+        raise UsageError(
+            f"column {', '.join(taken)} clashes with a column of the result: rename it"
+        )
     full = frame.with_columns(
         *[pl.col(i).cast(pl.Float64).fill_nan(None) for i in present],
         *[pl.lit(None, dtype=pl.Float64).alias(i) for i in known if i not in present],
@@ -188,4 +214,6 @@ def _scorers(instrument: str, *, odi_licensed: bool, odi_min_items: int, value_s
         case "eq_5d_5l":
             return eq5d.scores(value_set)
         case _:
-            return [scales.single(p.code) for p in PARAMETERS.values() if p.instrument == instrument]
+            return [
+                scales.single(p.code) for p in PARAMETERS.values() if p.instrument == instrument
+            ]

@@ -1,7 +1,8 @@
-"""EQ-5D-5L: the index of a five-digit profile by a value set that the user supplies, and the EQ VAS.
+"""EQ-5D-5L: the index of a five-digit profile by a value set that the user supplies, and the EQ
+VAS.
 
-Here: profile and look-up. Not here: any value set (each is its owner's; `FLOE_EQ5D_VALUE_SETS` names a folder of
-them), the EQ-5D-3L, mappings.
+Here: profile and look-up. Not here: any value set (each is its owner's; `FLOE_EQ5D_VALUE_SETS`
+names a folder of them), the EQ-5D-3L, mappings.
 """
 
 import polars as pl
@@ -11,7 +12,9 @@ from .scoring import Scored, first_reason, n_answered, out_of_range, too_few
 
 DIMENSIONS = ["mo", "sc", "ua", "pd", "ad"]
 ITEMS = [*DIMENSIONS, "vas"]
-NO_VALUE_SET = "no EQ-5D-5L value set for the clinic's country: put one in the folder FLOE_EQ5D_VALUE_SETS"
+NO_VALUE_SET = (
+    "no EQ-5D-5L value set for the clinic's country: put one in the folder FLOE_EQ5D_VALUE_SETS"
+)
 
 
 def profile() -> pl.Expr:
@@ -20,8 +23,12 @@ def profile() -> pl.Expr:
 
 
 def index(value_set: pl.DataFrame | None) -> Scored:
-    """Utility of the profile. `value_set`: `profile`, `utility`, `value_set` (its id, named in `detail`)."""
-    answered = first_reason(out_of_range(DIMENSIONS, lower=1, upper=5), too_few(DIMENSIONS, needed=5))
+    """Utility of the profile. `value_set`: `profile`, `utility`, `value_set` (its id, named in
+    `detail`).
+    """
+    answered = first_reason(
+        out_of_range(DIMENSIONS, lower=1, upper=5), too_few(DIMENSIONS, needed=5)
+    )
     n = n_answered(DIMENSIONS)
     if value_set is None or value_set.is_empty():
         nothing = pl.lit(None, dtype=pl.Float64)
@@ -36,7 +43,9 @@ def index(value_set: pl.DataFrame | None) -> Scored:
         value_set["profile"], value_set["utility"], default=None, return_dtype=pl.Float64
     )
     name = value_set["value_set"][0]
-    absent = pl.when(utility.is_null()).then(pl.format(f"profile {{}} is not in the value set {name}", profile()))
+    absent = pl.when(utility.is_null()).then(
+        pl.format(f"profile {{}} is not in the value set {name}", profile())
+    )
     return Scored(
         parameter="EQ5D",
         value=utility,

@@ -1,7 +1,9 @@
-"""What `mart` says of each questionnaire parameter, as rows of the catalogue: score, mean, change, responder rules.
+"""What `mart` says of each questionnaire parameter, as rows of the catalogue: score, mean, change,
+responder rules.
 
-Here: the definitions that follow from a parameter (`PARAMETERS`) and its source. Not here: the computation, and
-metrics that follow from no parameter (transforms/facts/catalogue.py, which holds the record type `Metric`).
+Here: the definitions that follow from a parameter (`PARAMETERS`) and its source. Not here: the
+computation, and metrics that follow from no parameter (transforms/facts/catalogue.py, which holds
+the record type `Metric`).
 """
 
 from .parameters import PARAMETERS, Parameter
@@ -15,9 +17,17 @@ SOURCES = {
         "verified",
         "the answer, 0-10; each item (recall, place) is its own parameter",
     ),
-    "vas_pain": ("Ostelo 2008, Spine 33:90", "verified", "the mark, 0-100 mm; never pooled with the NRS"),
+    "vas_pain": (
+        "Ostelo 2008, Spine 33:90",
+        "verified",
+        "the mark, 0-100 mm; never pooled with the NRS",
+    ),
     "pain_index": ("Vickers 2004, BMJ 328:744", "verified", "the diary's score, 0-100, as given"),
-    "pain_days_28": ("Vickers 2004, BMJ 328:744", "verified", "days with pain in 28 days, as given"),
+    "pain_days_28": (
+        "Vickers 2004, BMJ 328:744",
+        "verified",
+        "days with pain in 28 days, as given",
+    ),
     "odi": (
         "Fairbank & Pynsent 2000, Spine 25:2940; form 2.1a",
         "verified",
@@ -87,8 +97,16 @@ STATISTICS = {
         f"mean of AVAL - BASE at the visit, {T_INTERVAL}; without a comparator it says nothing about a cause",
         None,
     ),
-    "pct30": ("improved by at least 30 %", f"share with 10 (BASE - AVAL) >= 3 BASE; {_SHARE}", "proportion"),
-    "pct50": ("improved by at least 50 %", f"share with 2 (BASE - AVAL) >= BASE; {_SHARE}", "proportion"),
+    "pct30": (
+        "improved by at least 30 %",
+        f"share with 10 (BASE - AVAL) >= 3 BASE; {_SHARE}",
+        "proportion",
+    ),
+    "pct50": (
+        "improved by at least 50 %",
+        f"share with 2 (BASE - AVAL) >= BASE; {_SHARE}",
+        "proportion",
+    ),
     "points": (
         "improved by at least the important change",
         f"share whose improvement reaches the important change; {_SHARE}",
@@ -123,18 +141,27 @@ RULE_SOURCES = {
     "eq5d_points": ("PMC7053735: 0.08 against 2 NRS points", "verified"),
 }
 
-# the standard error of measurement that a parameter's option holds by default, or its table; the functional cut
+# the standard error of measurement that a parameter's option holds by default, or its table; the
+# functional cut
 ERROR_SOURCES = {
-    "nrs_sem": ("Childs 2005, Spine 30:1331: SEM 1.02 (its MDC of 2 is 1.96 SEM, without the √2)", "verified"),
+    "nrs_sem": (
+        "Childs 2005, Spine 30:1331: SEM 1.02 (its MDC of 2 is 1.96 SEM, without the √2)",
+        "verified",
+    ),
     "odi_sem": ("form 2.1a states an MDC90 of about 10 points: SEM = 10 / (1.645 √2)", "verified"),
-    "rmdq_sem": ("Stratford 1996, Phys Ther 76:359: MDC90 4-5, here 5: SEM = 5 / (1.645 √2)", "verified"),
+    "rmdq_sem": (
+        "Stratford 1996, Phys Ther 76:359: MDC90 4-5, here 5: SEM = 5 / (1.645 √2)",
+        "verified",
+    ),
     "ndi_sem": (
         "MDC90 5 of 50 in uncomplicated neck pain: Stratford 1999 (4.7), Vernon's notes (chiro.org), MacDermid "
         "2009, J Orthop Sports Phys Ther 39:400; with arm symptoms 10.2: Young 2009",
         "verified",
     ),
 }
-SCORE_ERROR_SOURCE = "standard errors of both scores by the form's table (transforms/instruments/promis.py)"
+SCORE_ERROR_SOURCE = (
+    "standard errors of both scores by the form's table (transforms/instruments/promis.py)"
+)
 RECOVERED_SOURCES = {
     "nrs_recovered_at": "Kamper 2010, PMC2989296: NRS 0",
     "rmdq_recovered_at": "Kamper 2010, PMC2989296: RMDQ 2 or less",
@@ -156,9 +183,13 @@ def metric_id(code: str, statistic: str) -> str:
 
 
 def definitions(instruments: tuple[str, ...]) -> list[dict]:
-    """Fields of `Metric` for the score and each statistic of every parameter of the instruments named."""
+    """Fields of `Metric` for the score and each statistic of every parameter of the instruments
+    named.
+    """
     chosen = [p for p in PARAMETERS.values() if p.instrument in instruments]
-    return [d for p in chosen for d in (_score(p), *(_statistic(p, name) for name in statistics_of(p)))]
+    return [
+        d for p in chosen for d in (_score(p), *(_statistic(p, name) for name in statistics_of(p)))
+    ]
 
 
 def _score(p: Parameter) -> dict:
@@ -187,10 +218,13 @@ def _statistic(p: Parameter, name: str) -> dict:
     source, verification = _rule_source(p, name)
     if p.code == "PGIC" and unit:
         rule = f"share in categories {'1 and 2' if name == 'points' else '6 and 7'}; {_SHARE}"
-    # before 3 an answer that names no clinic had the day in UTC; 1 closed windows at midnight UTC, took the median day of the unjudged too, and gave equal values an interval
+    # before 3 an answer that names no clinic had the day in UTC; 1 closed windows at midnight UTC,
+    # took the median day of the unjudged too, and gave equal values an interval
     options = {"pctx": "responder_extra_pct", "points": p.points_option, "worse": p.points_option}
     if name in ("points", "worse") and p.points_option:
-        rule = rule.replace("the important change", f"the important change, {{{p.points_option}}} on its scale")
+        rule = rule.replace(
+            "the important change", f"the important change, {{{p.points_option}}} on its scale"
+        )
     direction = p.better if unit is None else ("lower" if name == "worse" else "higher")
     return {
         "id": metric_id(p.code, name),
@@ -204,7 +238,10 @@ def _statistic(p: Parameter, name: str) -> dict:
         "source": source,
         "verification": verification,
         "parameters": tuple(o for o in [options.get(name)] if o),
-        "tests": ("tests/transforms/rules/test_pain.py", "tests/transforms/marts/test_cohort_outcomes.py"),
+        "tests": (
+            "tests/transforms/rules/test_pain.py",
+            "tests/transforms/marts/test_cohort_outcomes.py",
+        ),
     }
 
 

@@ -1,7 +1,7 @@
 """The parameters that questionnaires give: code, title, unit, direction, which change rules apply.
 
-Here: one record a parameter of `mart.adqs`, as data. Not here: scoring (scales.py, promis.py, eq5d.py) and the
-metrics made of a parameter (transforms/facts/catalogue.py derives them from here).
+Here: one record a parameter of `mart.adqs`, as data. Not here: scoring (scales.py, promis.py,
+eq5d.py) and the metrics made of a parameter (transforms/facts/catalogue.py derives them from here).
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One parameter. `instrument` and `item` say where it comes from (`item` = None: computed from many).
+    """One parameter. `instrument` and `item` say where it comes from (`item` = None: computed from
+    many).
 
-    `points_option`: field of `Options` with its important change, None = no such rule. `error_option`: that with its
-    standard error of measurement, `recovered_option`: that with the functional cut, None = none known.
-    `has_score_error`: every score has a standard error of its own, from the form's table. `has_percent_rules`: a
-    percentage of baseline means something (a scale with a true zero: not a T-score, not a class).
-    `lowest_baseline`: below it an improvement can't be seen (not evaluable); `highest_baseline`: above it a
-    worsening can't.
+    `points_option`: field of `Options` with its important change, None = no such rule.
+    `error_option`: that with its standard error of measurement, `recovered_option`: that with the
+    functional cut, None = none known. `has_score_error`: every score has a standard error of its
+    own, from the form's table. `has_percent_rules`: a percentage of baseline means something (a
+    scale with a true zero: not a T-score, not a class). `lowest_baseline`: below it an improvement
+    can't be seen (not evaluable); `highest_baseline`: above it a worsening can't.
     """
 
     code: str
@@ -44,7 +45,9 @@ _RECALL = {
 
 
 def _change_options(name: str) -> dict[str, str]:
-    """The options of a scale that has all three: important change, measurement error, functional cut."""
+    """The options of a scale that has all three: important change, measurement error, functional
+    cut.
+    """
     return {
         "points_option": f"{name}_points",
         "error_option": f"{name}_sem",
@@ -199,22 +202,40 @@ _ALL = [
         unit="points",
         better="higher",
     ),
-    Parameter(code="STARTB", title="STarT Back screening tool, total 0-9", instrument="start_back", unit="points"),
-    Parameter(code="STBPSYCH", title="STarT Back psychosocial subscale, 0-5", instrument="start_back", unit="points"),
     Parameter(
-        code="STBCLASS", title="STarT Back class: 1 low, 2 medium, 3 high risk", instrument="start_back", unit="class"
+        code="STARTB",
+        title="STarT Back screening tool, total 0-9",
+        instrument="start_back",
+        unit="points",
+    ),
+    Parameter(
+        code="STBPSYCH",
+        title="STarT Back psychosocial subscale, 0-5",
+        instrument="start_back",
+        unit="points",
+    ),
+    Parameter(
+        code="STBCLASS",
+        title="STarT Back class: 1 low, 2 medium, 3 high risk",
+        instrument="start_back",
+        unit="class",
     ),
 ]
 
 PARAMETERS: dict[str, Parameter] = {p.code: p for p in _ALL}
 
-CONTEXTS = {"pre_session": ("PRE", "just before a session"), "post_session": ("PST", "just after a session")}
+CONTEXTS = {
+    "pre_session": ("PRE", "just before a session"),
+    "post_session": ("PST", "just after a session"),
+}
 
 
 def code_in_context(code: str, context: str) -> str:
-    """The parameter code of an answer given around a session: such ratings are never pooled with scheduled ones.
+    """The parameter code of an answer given around a session: such ratings are never pooled with
+    scheduled ones.
 
-    `now` before and after a session is NRSPRE and NRSPST; any other code keeps its first five characters.
+    `now` before and after a session is NRSPRE and NRSPST; any other code keeps its first five
+    characters.
     """
     if context not in CONTEXTS:
         return code

@@ -1,6 +1,7 @@
 """What every instrument's scorer gives, and the rules that all of them share.
 
-Here: the result of scoring as expressions, item ranges, sums with a missing-item rule. Not here: any instrument.
+Here: the result of scoring as expressions, item ranges, sums with a missing-item rule. Not here:
+any instrument.
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ NOT_ANSWERED = "not answered"
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """One parameter's score as expressions over a frame of item columns (Float64; null = not answered).
+    """One parameter's score as expressions over a frame of item columns (Float64; null = not
+    answered).
 
-    `value` null where `reason` says why. `raw` is the sum that a table was entered with, `standard_error` the
-    table's; `derivation` is PRORATED where a missing item was filled in proportion; `band` the severity in words;
-    `item` the one item that the score is (a pain scale asks some of its items).
+    `value` null where `reason` says why. `raw` is the sum that a table was entered with,
+    `standard_error` the table's; `derivation` is PRORATED where a missing item was filled in
+    proportion; `band` the severity in words; `item` the one item that the score is (a pain scale
+    asks some of its items).
     """
 
     parameter: str
@@ -36,8 +39,12 @@ class Scored:
         return pl.struct(
             parameter=pl.lit(self.parameter),
             value=pl.when(self.reason.is_null()).then(self.value).cast(pl.Float64),
-            raw_score=(none_f if self.raw is None else pl.when(self.reason.is_null()).then(self.raw)).cast(pl.Float64),
-            standard_error=none_f if self.standard_error is None else self.standard_error.cast(pl.Float64),
+            raw_score=(
+                none_f if self.raw is None else pl.when(self.reason.is_null()).then(self.raw)
+            ).cast(pl.Float64),
+            standard_error=none_f
+            if self.standard_error is None
+            else self.standard_error.cast(pl.Float64),
             n_answered=self.n_answered.cast(pl.Int64),
             n_items=pl.lit(self.n_items, dtype=pl.Int64),
             derivation=none_s if self.derivation is None else self.derivation,
@@ -52,7 +59,9 @@ def n_answered(items: list[str]) -> pl.Expr:
 
 
 def out_of_range(items: list[str], *, lower: float, upper: float, integer: bool = True) -> pl.Expr:
-    """Why an item can't be used: its code, what was found and what was expected; null where all are fine."""
+    """Why an item can't be used: its code, what was found and what was expected; null where all are
+    fine.
+    """
     reason = pl.lit(None, dtype=pl.String)
     for item in reversed(items):
         value = pl.col(item)
@@ -82,8 +91,14 @@ def total(items: list[str]) -> pl.Expr:
 
 
 def band(value: pl.Expr, names: dict[str, float], *, last: str, is_inclusive: bool) -> pl.Expr:
-    """The first of `names` whose upper end the value (not rounded) is below, or at where inclusive; else `last`."""
+    """The first of `names` whose upper end the value (not rounded) is below, or at where inclusive;
+    else `last`.
+    """
     words = pl.lit(last)
     for name, upper in reversed(names.items()):
-        words = pl.when(value <= upper if is_inclusive else value < upper).then(pl.lit(name)).otherwise(words)
+        words = (
+            pl.when(value <= upper if is_inclusive else value < upper)
+            .then(pl.lit(name))
+            .otherwise(words)
+        )
     return pl.when(value.is_not_null()).then(words)

@@ -1,7 +1,7 @@
 """The registry of marts: which table, from which tables, by which function.
 
-Here: `MARTS`, one entry a mart of transforms/marts. Not here: the computation (one module a mart) and when it runs
-(orchestration makes an asset of each entry, in the order that the inputs demand).
+Here: `MARTS`, one entry a mart of transforms/marts. Not here: the computation (one module a mart)
+and when it runs (orchestration makes an asset of each entry, in the order that the inputs demand).
 """
 
 from collections.abc import Callable
@@ -48,9 +48,10 @@ from . import (
 class Mart:
     """One mart. `inputs` are full names; `compute` takes each by its bare name as a keyword.
 
-    A mart of patients: `compute(keys, *, <inputs>, options, cut)`; `keys` is a frame of `patient_id`, None = all.
-    A summary (`is_summary`): `compute(*, <inputs>, options, cut)`, a function of whole marts. One that readers from
-    outside the clinic may see, and that counts people, says how in `cells`: `is_suppressed` and releases come of it.
+    A mart of patients: `compute(keys, *, <inputs>, options, cut)`; `keys` is a frame of
+    `patient_id`, None = all. A summary (`is_summary`): `compute(*, <inputs>, options, cut)`, a
+    function of whole marts. One that readers from outside the clinic may see, and that counts
+    people, says how in `cells`: `is_suppressed` and releases come of it.
     """
 
     table: Table
@@ -67,9 +68,14 @@ def _counting(module: ModuleType) -> Mart:
 
 MARTS: dict[str, Mart] = {
     "report_deadlines": Mart(
-        MART_TABLES["report_deadlines"], report_deadlines.INPUTS, report_deadlines.compute, is_summary=True
+        MART_TABLES["report_deadlines"],
+        report_deadlines.INPUTS,
+        report_deadlines.compute,
+        is_summary=True,
     ),
-    "device_events": Mart(MART_TABLES["device_events"], device_events.INPUTS, device_events.compute, is_summary=True),
+    "device_events": Mart(
+        MART_TABLES["device_events"], device_events.INPUTS, device_events.compute, is_summary=True
+    ),
     "device_event_rates": _counting(device_event_rates),
     "survival_curves": _counting(survival_curves),
     "adtte": Mart(MART_TABLES["adtte"], adtte.INPUTS, adtte.compute),
@@ -85,16 +91,24 @@ MARTS: dict[str, Mart] = {
     "adae": Mart(MART_TABLES["adae"], adae.INPUTS, adae.compute),
     "alerts": Mart(MART_TABLES["alerts"], alerts.INPUTS, alerts.compute, is_summary=True),
     "data_dictionary": Mart(
-        MART_TABLES["data_dictionary"], data_dictionary.INPUTS, data_dictionary.compute, is_summary=True
+        MART_TABLES["data_dictionary"],
+        data_dictionary.INPUTS,
+        data_dictionary.compute,
+        is_summary=True,
     ),
     "metric_definitions": Mart(
-        MART_TABLES["metric_definitions"], metric_definitions.INPUTS, metric_definitions.compute, is_summary=True
+        MART_TABLES["metric_definitions"],
+        metric_definitions.INPUTS,
+        metric_definitions.compute,
+        is_summary=True,
     ),
     "adact": Mart(MART_TABLES["adact"], adact.INPUTS, adact.compute),
     "adex": Mart(MART_TABLES["adex"], adex.INPUTS, adex.compute),
     "adsl": Mart(MART_TABLES["adsl"], adsl.INPUTS, adsl.compute),
     "adqs": Mart(MART_TABLES["adqs"], adqs.INPUTS, adqs.compute),
-    "patient_outcomes": Mart(MART_TABLES["patient_outcomes"], patient_outcomes.INPUTS, patient_outcomes.compute),
+    "patient_outcomes": Mart(
+        MART_TABLES["patient_outcomes"], patient_outcomes.INPUTS, patient_outcomes.compute
+    ),
     "cohort_outcomes": _counting(cohort_outcomes),
     "responder_curves": _counting(responder_curves),
     "responder_disagreement": _counting(responder_disagreement),

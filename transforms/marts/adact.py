@@ -1,11 +1,13 @@
 """mart.adact: a row a patient, study, parameter and week of wearing, or performance test.
 
-Here: from days and tests to placed rows with baseline and change. Not here: what a valid week is (rules/wear.py), the
-parameters and their thresholds (facts/mobility_parameters.py), days (series/activity.py, series/mobility.py).
+Here: from days and tests to placed rows with baseline and change. Not here: what a valid week is
+(rules/wear.py), the parameters and their thresholds (facts/mobility_parameters.py), days
+(series/activity.py, series/mobility.py).
 
-Weeks are of 7 days from Day 1: days 1-7 are week 1, days -7 to -1 week -1. A week is dated by its last day, and given
-once it is over; weeks without data between a parameter's first and last have a row with a reason. Baseline is the
-last valid week before Day 1, or the last test before the first session, in the window of days -28 to 1.
+Weeks are of 7 days from Day 1: days 1-7 are week 1, days -7 to -1 week -1. A week is dated by its
+last day, and given once it is over; weeks without data between a parameter's first and last have a
+row with a reason. Baseline is the last valid week before Day 1, or the last test before the first
+session, in the window of days -28 to 1.
 """
 
 import polars as pl
@@ -39,7 +41,12 @@ INPUTS = (
 )
 _BY = ["STUDYID", "USUBJID", "PARAMCD"]
 _WITHOUT_ZERO = [p.code for p in WEEKLY_PARAMETERS if not p.has_zero]
-_OF_DAY = ("patient_id", "device_id", "day", "wear_minutes")  # the other columns would be sorted along in vain
+_OF_DAY = (
+    "patient_id",
+    "device_id",
+    "day",
+    "wear_minutes",
+)  # the other columns would be sorted along in vain
 
 
 def compute(
@@ -56,25 +63,40 @@ def compute(
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
-    """Conforms to `mart.adact`. `keys`: frame of `patient_id`, None = all. Rows of an unknown patient wait."""
-    activity, walking, tests = (of_patients(f, keys) for f in (activity_days, walking_days, performance_tests))
+    """Conforms to `mart.adact`. `keys`: frame of `patient_id`, None = all. Rows of an unknown
+    patient wait.
+    """
+    activity, walking, tests = (
+        of_patients(f, keys) for f in (activity_days, walking_days, performance_tests)
+    )
     whose = local_time.clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     tests = local_time.with_clock(tests, at="performed_at", clocks=whose)
     worn = activity.select("patient_id", "device_id", "day", "wear_minutes")
-    days = {"activity_days": activity, "walking_days": walking.join(worn, on=worn.columns[:3], how="left")}
-    weeks = [_weeks(p, days[p.table], adsl=adsl, options=options, cut=cut) for p in WEEKLY_PARAMETERS]
+    days = {
+        "activity_days": activity,
+        "walking_days": walking.join(worn, on=worn.columns[:3], how="left"),
+    }
+    weeks = [
+        _weeks(p, days[p.table], adsl=adsl, options=options, cut=cut) for p in WEEKLY_PARAMETERS
+    ]
     rows = pl.concat([*weeks, _tests(tests, adsl=adsl)], how="diagonal")
     if rows.is_empty():
         return TABLE.empty()
     delivered = placed_sessions(of_patients(sessions, keys), whose).filter("is_delivered")
     ends = course_ends(delivered, adsl, gap_days=options.course_gap_days)
     rows = rows.join(ends, on=["STUDYID", "USUBJID"], how="left").with_columns(
-        days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days(), METRICV=_version()
+        days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days(),
+        METRICV=_version(),
     )
     plans = rows.partition_by("VISITPLN", as_dict=True)
-    placed = [windows.place(part, by=_BY, tie="_tie", visits=planned_visits(plan)) for (plan,), part in plans.items()]
+    placed = [
+        windows.place(part, by=_BY, tie="_tie", visits=planned_visits(plan))
+        for (plan,), part in plans.items()
+    ]
     rows = _judged(pl.concat(placed))
-    return TABLE.conform(rows).sort("STUDYID", "USUBJID", "PARAMCD", "ADT", "EVENTID", nulls_last=True)
+    return TABLE.conform(rows).sort(
+        "STUDYID", "USUBJID", "PARAMCD", "ADT", "EVENTID", nulls_last=True
+    )
 
 
 def _version() -> pl.Expr:
@@ -83,16 +105,25 @@ def _version() -> pl.Expr:
 
 
 def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
-    return adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", "VISITPLN", timezone="TIMEZONE")
+    return adsl.select(
+        "STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDTM", "VISITPLN", timezone="TIMEZONE"
+    )
 
 
-# --- weeks ------------------------------------------------------------------------------------------
+# --- weeks --------------------------------------------------------------------------------------
 
 
 def _weeks(
-    parameter: WeeklyParameter, days: pl.DataFrame, *, adsl: pl.DataFrame, options: Options, cut: Cut
+    parameter: WeeklyParameter,
+    days: pl.DataFrame,
+    *,
+    adsl: pl.DataFrame,
+    options: Options,
+    cut: Cut,
 ) -> pl.DataFrame:
-    """A row a patient, study and week that is over, from the first to the last week with a value of some day."""
+    """A row a patient, study and week that is over, from the first to the last week with a value of
+    some day.
+    """
     subjects = _subjects(adsl).with_columns(subject=subject())
     counting = wear.counting_days(days.select(*_OF_DAY, parameter.column), column=parameter.column)
     counting = of_studies(counting, adsl, day="day", lead_days=BASELINE_DAYS)
@@ -102,10 +133,16 @@ def _weeks(
         .with_columns(week=wear.week_of(windows.study_day(pl.col("day"), day1=pl.col("DAY1DT"))))
     )
     by = ["subject", "week"]
-    found = wear.weekly(counting, column=parameter.column, options=options, by=by, is_weighted=parameter.is_weighted)
+    found = wear.weekly(
+        counting, column=parameter.column, options=options, by=by, is_weighted=parameter.is_weighted
+    )
     rows = _all_weeks(counting).join(found, on=by, how="left").join(subjects, on="subject")
-    first_day = pl.when(pl.col("week") > 0).then(7 * pl.col("week") - 6).otherwise(7 * pl.col("week"))
-    rows = rows.with_columns(WEEKSTDT=_date_of(first_day)).with_columns(ADT=pl.col("WEEKSTDT") + pl.duration(days=6))
+    first_day = (
+        pl.when(pl.col("week") > 0).then(7 * pl.col("week") - 6).otherwise(7 * pl.col("week"))
+    )
+    rows = rows.with_columns(WEEKSTDT=_date_of(first_day)).with_columns(
+        ADT=pl.col("WEEKSTDT") + pl.duration(days=6)
+    )
     rows = _over(rows, cut=cut)
     return rows.select(
         "STUDYID",
@@ -125,7 +162,9 @@ def _weeks(
         VALIDDAYS=pl.col("valid_days").fill_null(0),
         WEARHRS=pl.col("wear_h"),
         DEVICEID=pl.col("devices"),
-        reason=pl.when(pl.col("valid_days").is_null()).then(pl.lit(wear.NO_DATA)).otherwise(pl.col("reason")),
+        reason=pl.when(pl.col("valid_days").is_null())
+        .then(pl.lit(wear.NO_DATA))
+        .otherwise(pl.col("reason")),
         ADTM=pl.col("ADT").cast(TIMESTAMP),
         EVENTID=pl.lit(None, dtype=pl.String),
         ADY=windows.study_day(pl.col("ADT"), day1=pl.col("DAY1DT")),
@@ -140,24 +179,34 @@ def _date_of(first_study_day: pl.Expr) -> pl.Expr:
 
 
 def _all_weeks(counting: pl.DataFrame) -> pl.DataFrame:
-    """`subject` and week, every week from the first to the last of each subject; there is no week 0."""
+    """`subject` and week, every week from the first to the last of each subject; there is no week
+    0.
+    """
     span = counting.group_by("subject").agg(first=pl.col("week").min(), last=pl.col("week").max())
     weeks = span.select("subject", week=pl.int_ranges("first", pl.col("last") + 1)).explode("week")
     return weeks.filter(pl.col("week") != 0)
 
 
 def _over(rows: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """The weeks whose last day had ended at the data cut, in the time zone of the patient's clinic."""
+    """The weeks whose last day had ended at the data cut, in the time zone of the patient's
+    clinic.
+    """
     return local_time.with_cut_day(rows, cut=cut).filter(pl.col("ADT") < pl.col("cut_on"))
 
 
-# --- tests ------------------------------------------------------------------------------------------
+# --- tests --------------------------------------------------------------------------------------
 
 
 def _tests(tests: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
-    """A row a study and performance test of the contract's list, on the day of the clinic where it was done."""
-    rows = local_time.with_local_day(tests.join(_known_tests(), on="test"), at="performed_at", into="ADT")
-    rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename({"patient_id": "USUBJID"})
+    """A row a study and performance test of the contract's list, on the day of the clinic where it
+    was done.
+    """
+    rows = local_time.with_local_day(
+        tests.join(_known_tests(), on="test"), at="performed_at", into="ADT"
+    )
+    rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename(
+        {"patient_id": "USUBJID"}
+    )
     rows = rows.join(_subjects(adsl).drop("timezone"), on=["STUDYID", "USUBJID"])
     return rows.select(
         "STUDYID",
@@ -198,13 +247,17 @@ def _known_tests() -> pl.DataFrame:
     )
 
 
-# --- change -----------------------------------------------------------------------------------------
+# --- change -------------------------------------------------------------------------------------
 
 
 def _judged(rows: pl.DataFrame) -> pl.DataFrame:
-    """Change from baseline, whether it exceeds measurement error, and why a value or change can't be given."""
+    """Change from baseline, whether it exceeds measurement error, and why a value or change can't
+    be given.
+    """
     is_judged = (
-        pl.col("is_after_baseline").fill_null(False) & pl.col("AVAL").is_not_null() & pl.col("BASE").is_not_null()
+        pl.col("is_after_baseline").fill_null(False)
+        & pl.col("AVAL").is_not_null()
+        & pl.col("BASE").is_not_null()
     )
     rows = rows.with_columns(CHG=pl.when(is_judged).then(pl.col("AVAL") - pl.col("BASE")))
     # A difference of two decimals that is the threshold in print may fall short of it in binary.
@@ -216,16 +269,25 @@ def _judged(rows: pl.DataFrame) -> pl.DataFrame:
         ),
         CHGMDCFL=pl.when(reaches).then(pl.lit("Y")).when(~reaches).then(pl.lit("N")),
         CHGCAT1=_class(reaches),
-        NEREASON=pl.coalesce("reason", pl.when(follows & pl.col("BASE").is_null()).then(pl.lit("no baseline"))),
+        NEREASON=pl.coalesce(
+            "reason", pl.when(follows & pl.col("BASE").is_null()).then(pl.lit("no baseline"))
+        ),
     )
 
 
 def _class(reaches: pl.Expr) -> pl.Expr:
-    """Improved or deteriorated by at least MDC, else unchanged; null where no direction is the better one."""
+    """Improved or deteriorated by at least MDC, else unchanged; null where no direction is the
+    better one.
+    """
     better = pl.col("PARAMCD").replace_strict(
-        {p.code: {"higher": 1, "lower": -1}.get(p.direction) for p in (*WEEKLY_PARAMETERS, *PERFORMANCE_TESTS)},
+        {
+            p.code: {"higher": 1, "lower": -1}.get(p.direction)
+            for p in (*WEEKLY_PARAMETERS, *PERFORMANCE_TESTS)
+        },
         return_dtype=pl.Int64,
     )
     gain = better * pl.col("CHG")
-    label = change_class(is_better=reaches & (gain > 0), is_worse=reaches & (gain < 0), is_recovered=pl.lit(False))
+    label = change_class(
+        is_better=reaches & (gain > 0), is_worse=reaches & (gain < 0), is_recovered=pl.lit(False)
+    )
     return pl.when(gain.is_not_null()).then(label)

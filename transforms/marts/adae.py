@@ -1,13 +1,14 @@
 """mart.adae: one row an adverse event of a patient that is known.
 
-Here: the row's assembly: clinic, days, sequence, flags of first occurrence. Not here: the rules on emergence, sessions
-and clean windows (rules/safety.py), rates (adverse_event_rates.py).
+Here: the row's assembly: clinic, days, sequence, flags of first occurrence. Not here: the rules on
+emergence, sessions and clean windows (rules/safety.py), rates (adverse_event_rates.py).
 
-Where an event happened: at its own clinic, else at its session's, else at the one that the
-patient was in. The treatment period for
-TRTEMFL runs from the first to the last session that began, so that an event of an aborted first session is in it.
-An event belongs to the study of its onset, where that is not known of its session, else of the day it was told.
-An onset that is not known is not guessed (ASTDTF Y; an event of the contract has a moment of onset or none, no part): such an event comes last in the sequence and has no session flags.
+Where an event happened: at its own clinic, else at its session's, else at the one that the patient
+was in. The treatment period for TRTEMFL runs from the first to the last session that began, so that
+an event of an aborted first session is in it. An event belongs to the study of its onset, where
+that is not known of its session, else of the day it was told. An onset that is not known is not
+guessed (ASTDTF Y; an event of the contract has a moment of onset or none, no part): such an event
+comes last in the sequence and has no session flags.
 """
 
 from datetime import datetime
@@ -56,7 +57,8 @@ def compute(
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
-    """One row an adverse event of the patients in `keys` (None = all); columns of MART_TABLES["adae"].
+    """One row an adverse event of the patients in `keys` (None = all); columns of
+    MART_TABLES["adae"].
 
     Events of a patient that is not known yet wait in core.orphans.
     """
@@ -68,13 +70,17 @@ def compute(
     frame = with_study(frame, adsl, day="study_on").join(sites, on=["STUDYID", "patient_id"])
     frame = with_last_session(frame, placed.filter("is_begun"))
     frame = frame.join(_treatment_period(placed), on="patient_id", how="left")
-    frame = _with_time_at_risk(frame, time_at_risk, cut_at=person_time_cut(options=options, cut=cut))
+    frame = _with_time_at_risk(
+        frame, time_at_risk, cut_at=person_time_cut(options=options, cut=cut)
+    )
     frame = _flagged(_sequenced(frame), options=options)
     return TABLE.conform(_named(frame).sort("USUBJID", "AESEQ"))
 
 
 def _placed(events: pl.DataFrame, sessions: pl.DataFrame, whose: Clocks) -> pl.DataFrame:
-    """The events with the clinic where they happened, the local days of onset and end by their clock, and the term."""
+    """The events with the clinic where they happened, the local days of onset and end by their
+    clock, and the term.
+    """
     of_session = sessions.select(
         "session_id", session_clinic_id="clinic_id", session_modality="modality", session_on="day"
     )
@@ -98,7 +104,9 @@ def _text(column: str) -> pl.Expr:
 
 
 def _treatment_period(sessions: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient with a session that began: its first and last such day, and the first one's modality."""
+    """A row a patient with a session that began: its first and last such day, and the first one's
+    modality.
+    """
     return (
         sessions.filter("is_begun")
         .group_by("patient_id", maintain_order=True)
@@ -110,12 +118,18 @@ def _treatment_period(sessions: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_time_at_risk(frame: pl.DataFrame, at_risk: pl.DataFrame, *, cut_at: datetime) -> pl.DataFrame:
-    """The events with ATRISKFL: Y, N, or null for an onset that is not known or waits for the next cut."""
+def _with_time_at_risk(
+    frame: pl.DataFrame, at_risk: pl.DataFrame, *, cut_at: datetime
+) -> pl.DataFrame:
+    """The events with ATRISKFL: Y, N, or null for an onset that is not known or waits for the next
+    cut.
+    """
     pairs = frame.select("ae_id", "patient_id", "onset_at").join(at_risk, on="patient_id")
     inside = pairs.filter(holds("onset_at"))["ae_id"].unique()
     is_judged = pl.col("onset_at") <= pl.lit(cut_at)
-    return frame.with_columns(ATRISKFL=pl.when(is_judged).then(flag(pl.col("ae_id").is_in(inside.implode()))))
+    return frame.with_columns(
+        ATRISKFL=pl.when(is_judged).then(flag(pl.col("ae_id").is_in(inside.implode())))
+    )
 
 
 def _sequenced(frame: pl.DataFrame) -> pl.DataFrame:
@@ -156,7 +170,9 @@ def _yes(condition: pl.Expr) -> pl.Expr:
 def _named(frame: pl.DataFrame) -> pl.DataFrame:
     days = (pl.col("AENDT") - pl.col("ASTDT")).dt.total_days() + 1
     near = pl.when(pl.col("hours_since_session") <= SESSION_WINDOW_H).then("near_session_id")
-    related = pl.when(pl.col("related").is_in(RELATED + UNRELATED)).then(pl.col("related").is_in(RELATED))
+    related = pl.when(pl.col("related").is_in(RELATED + UNRELATED)).then(
+        pl.col("related").is_in(RELATED)
+    )
     return frame.with_columns(
         USUBJID="patient_id",
         CLINICID="clinic_id",

@@ -63,7 +63,9 @@ def compute(
 
 
 def _cumulated(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with running counts; cumulative exposure is null once a session that began has no duration."""
+    """The frame with running counts; cumulative exposure is null once a session that began has no
+    duration.
+    """
     exposure_s = pl.when("is_begun").then("duration_s").otherwise(0.0)
     return frame.with_columns(
         EXSEQ=pl.int_range(1, pl.len() + 1).over("patient_id"),

@@ -1,8 +1,9 @@
-"""mart.adqs: a row a patient, study, questionnaire parameter and assessment, with baseline, change and responder rules.
+"""mart.adqs: a row a patient, study, questionnaire parameter and assessment, with baseline, change
+and responder rules.
 
-Here: from responses to scored, placed and judged rows; Day 1 is the first delivered session, else enrolment.
-Not here: scoring (instruments), windows, the rules (pain), arms (arm_comparisons places the same rows from the day
-of allocation with `placed`).
+Here: from responses to scored, placed and judged rows; Day 1 is the first delivered session, else
+enrolment. Not here: scoring (instruments), windows, the rules (pain), arms (arm_comparisons places
+the same rows from the day of allocation with `placed`).
 """
 
 import polars as pl
@@ -28,12 +29,24 @@ _BY = ["STUDYID", "USUBJID", "PARAMCD"]
 
 
 def compute(
-    keys, *, responses, sessions, patients, clinics, patient_status, adsl, options: Options, cut: Cut
+    keys,
+    *,
+    responses,
+    sessions,
+    patients,
+    clinics,
+    patient_status,
+    adsl,
+    options: Options,
+    cut: Cut,
 ) -> pl.DataFrame:
-    """Conforms to `mart.adqs`. `keys`: frame of `patient_id`, None = all. Responses of an unknown patient wait."""
+    """Conforms to `mart.adqs`. `keys`: frame of `patient_id`, None = all. Responses of an unknown
+    patient wait.
+    """
     responses, sessions = of_patients(responses, keys), of_patients(sessions, keys)
     scored = _scored(
-        responses.join(clinics.select("clinic_id", "country"), on="clinic_id", how="left"), options=options
+        responses.join(clinics.select("clinic_id", "country"), on="clinic_id", how="left"),
+        options=options,
     )
     if scored.is_empty():
         return TABLE.empty()
@@ -41,17 +54,22 @@ def compute(
     scored = local_time.with_clock(scored, at="answered_at", clocks=whose, sessions=sessions)
     ends = _course_ends(sessions, adsl=adsl, clocks=whose, options=options)
     rows = _dated(scored, adsl=adsl).join(ends, on=["STUDYID", "USUBJID"], how="left")
-    rows = rows.with_columns(days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days())
+    rows = rows.with_columns(
+        days_after_course=(pl.col("ADT") - pl.col("course_ended_on")).dt.total_days()
+    )
     rows = placed(rows, day1=pl.col("DAY1DT"), options=options)
     rows = measurement_error.classified(rows, by=_BY, options=options)
     rows = rows.with_columns(
-        DAY1BASIS=pl.when(pl.col("TRTSDT").is_not_null()).then(pl.lit("session")).otherwise(pl.lit("enrolment"))
+        DAY1BASIS=pl.when(pl.col("TRTSDT").is_not_null())
+        .then(pl.lit("session"))
+        .otherwise(pl.lit("enrolment"))
     )
     return TABLE.conform(rows).sort("STUDYID", "USUBJID", "PARAMCD", "ADTM", "EVENTID")
 
 
 def placed(rows: pl.DataFrame, *, day1: pl.Expr, options: Options) -> pl.DataFrame:
-    """`rows` (a scored assessment each, with ADT, ADTM, TRTSDTM) with study day, visit, baseline, change and rules.
+    """`rows` (a scored assessment each, with ADT, ADTM, TRTSDTM) with study day, visit, baseline,
+    change and rules.
 
     Visits are those that the study plans (VISITPLN).
     """
@@ -60,14 +78,19 @@ def placed(rows: pl.DataFrame, *, day1: pl.Expr, options: Options) -> pl.DataFra
         is_before_treatment=(pl.col("ADTM") < pl.col("TRTSDTM")).fill_null(True),
     )
     scheduled = rows.filter(pl.col("context") == "scheduled").partition_by("VISITPLN", as_dict=True)
-    parts = [windows.place(part, by=_BY, visits=planned_visits(plan)) for (plan,), part in scheduled.items()]
+    parts = [
+        windows.place(part, by=_BY, visits=planned_visits(plan))
+        for (plan,), part in scheduled.items()
+    ]
     around = rows.filter(pl.col("context") != "scheduled")
     placed_rows = parts or [windows.place(rows.clear(), by=_BY)]
     return _judged(pl.concat([*placed_rows, around], how="diagonal"), options=options)
 
 
 def _scored(responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """A row a response and parameter: PARAMCD, PARAM, AVALU, AVAL and what the scorer says of it."""
+    """A row a response and parameter: PARAMCD, PARAM, AVALU, AVAL and what the scorer says of
+    it.
+    """
     responses = responses.with_columns(context=pl.col("context").fill_null("scheduled"))
     parts = [
         _scored_instrument(name, responses.filter(pl.col("instrument") == name), options=options)
@@ -86,7 +109,9 @@ def _scored(responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
         DTYPE=pl.col("derivation"),
         METRICID=pl.col("parameter").str.to_lowercase() + "_score",
     ).with_columns(
-        METRICV=pl.col("METRICID").replace_strict(_versions(), default=None, return_dtype=pl.String),
+        METRICV=pl.col("METRICID").replace_strict(
+            _versions(), default=None, return_dtype=pl.String
+        ),
         PARAM=_title(),
         PARAMCD=_code(),
     )
@@ -97,34 +122,60 @@ def _versions() -> dict[str, str]:
 
 
 def _of_parameter(field) -> pl.Expr:
-    return pl.col("parameter").replace_strict({c: field(p) for c, p in PARAMETERS.items()}, return_dtype=pl.String)
+    return pl.col("parameter").replace_strict(
+        {c: field(p) for c, p in PARAMETERS.items()}, return_dtype=pl.String
+    )
 
 
 def _title() -> pl.Expr:
-    around = pl.col("context").replace_strict({c: f", {t}" for c, (_, t) in CONTEXTS.items()}, default="")
-    detail = pl.when(pl.col("detail").is_not_null()).then(", " + pl.col("detail")).otherwise(pl.lit(""))
+    around = pl.col("context").replace_strict(
+        {c: f", {t}" for c, (_, t) in CONTEXTS.items()}, default=""
+    )
+    detail = (
+        pl.when(pl.col("detail").is_not_null()).then(", " + pl.col("detail")).otherwise(pl.lit(""))
+    )
     return _of_parameter(lambda p: p.title) + detail + around
 
 
 def _code() -> pl.Expr:
     code = pl.col("parameter")
     for context in CONTEXTS:
-        other = code.replace_strict({c: code_in_context(c, context) for c in PARAMETERS}, default=None)
+        other = code.replace_strict(
+            {c: code_in_context(c, context) for c in PARAMETERS}, default=None
+        )
         code = pl.when(pl.col("context") == context).then(other).otherwise(code)
     return code
 
 
 def _scored_instrument(name: str, responses: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    kept = ["patient_id", "clinic_id", "session_id", "answered_at", "utc_offset_min", "event_id", "context", "items"]
+    kept = [
+        "patient_id",
+        "clinic_id",
+        "session_id",
+        "answered_at",
+        "utc_offset_min",
+        "event_id",
+        "context",
+        "items",
+    ]
     codes = INSTRUMENTS[name]
-    answers = [pl.col("items").str.json_path_match(f"$.{c}").cast(pl.Float64, strict=False).alias(c) for c in codes]
+    answers = [
+        pl.col("items").str.json_path_match(f"$.{c}").cast(pl.Float64, strict=False).alias(c)
+        for c in codes
+    ]
     parts = []
-    for (country,), part in responses.partition_by("country", as_dict=True, include_key=True).items():
+    for (country,), part in responses.partition_by(
+        "country", as_dict=True, include_key=True
+    ).items():
         value_set = _value_set(country, options=options) if name == "eq_5d_5l" else None
         frame = part.select(*kept, *answers)
         parts.append(
             score(
-                name, frame, odi_licensed=options.odi_licensed, odi_min_items=options.odi_min_items, value_set=value_set
+                name,
+                frame,
+                odi_licensed=options.odi_licensed,
+                odi_min_items=options.odi_min_items,
+                value_set=value_set,
             )
         )
     return _asked(pl.concat(parts), name).drop("items")
@@ -135,13 +186,15 @@ def _value_set(country: str | None, *, options: Options) -> pl.DataFrame | None:
         return None
     name, utilities = options.eq5d_value_sets[country]
     profiles = {"profile": list(utilities), "utility": list(utilities.values())}
-    return pl.DataFrame(profiles, schema={"profile": pl.String, "utility": pl.Float64}).with_columns(
-        value_set=pl.lit(name)
-    )
+    return pl.DataFrame(
+        profiles, schema={"profile": pl.String, "utility": pl.Float64}
+    ).with_columns(value_set=pl.lit(name))
 
 
 def _asked(scored: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Of a pain scale the rows of the items that the response has, answered or null; the others were not asked."""
+    """Of a pain scale the rows of the items that the response has, answered or null; the others
+    were not asked.
+    """
     if name not in ("nrs_pain", "vas_pain"):
         return scored
     items = {p.code: f'"{p.item}"' for p in PARAMETERS.values() if p.instrument == name}
@@ -153,8 +206,12 @@ def _dated(rows: pl.DataFrame, *, adsl: pl.DataFrame) -> pl.DataFrame:
     """The assessment's day by its clock (`timezone`), and in each study the patient's columns."""
     rows = rows.with_columns(ADTM=pl.col("answered_at"), EVENTID=pl.col("event_id"))
     rows = local_time.with_local_day(rows, at="ADTM", into="ADT")
-    rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename({"patient_id": "USUBJID"})
-    subjects = adsl.select("STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM", "VISITPLN")
+    rows = of_studies(rows, adsl, day="ADT", lead_days=BASELINE_DAYS).rename(
+        {"patient_id": "USUBJID"}
+    )
+    subjects = adsl.select(
+        "STUDYID", "USUBJID", "SITEID", "DAY1DT", "TRTSDT", "TRTSDTM", "VISITPLN"
+    )
     return rows.join(subjects, on=["STUDYID", "USUBJID"])
 
 
@@ -165,9 +222,17 @@ def _course_ends(sessions, *, adsl, clocks, options: Options) -> pl.DataFrame:
 
 def _judged(rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """Change from baseline, the rules in words and their flags, and why one can't be given."""
-    after = pl.col("is_after_baseline").fill_null(False) & pl.col("AVAL").is_not_null() & pl.col("BASE").is_not_null()
-    rows = rows.with_columns(is_judged=after, CHG=pl.when(after).then(pl.col("AVAL") - pl.col("BASE")))
-    rows = rows.with_columns(PCHG=pl.when(after & (pl.col("BASE") != 0)).then(100 * pl.col("CHG") / pl.col("BASE")))
+    after = (
+        pl.col("is_after_baseline").fill_null(False)
+        & pl.col("AVAL").is_not_null()
+        & pl.col("BASE").is_not_null()
+    )
+    rows = rows.with_columns(
+        is_judged=after, CHG=pl.when(after).then(pl.col("AVAL") - pl.col("BASE"))
+    )
+    rows = rows.with_columns(
+        PCHG=pl.when(after & (pl.col("BASE") != 0)).then(100 * pl.col("CHG") / pl.col("BASE"))
+    )
     return pain.judged(rows, options=options).with_columns(NEREASON=_reason())
 
 
@@ -175,6 +240,8 @@ def _reason() -> pl.Expr:
     follows = pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE)
     return pl.coalesce(
         "reason",
-        pl.when(follows & pl.col("BASE").is_null() & (pl.col("parameter") != "PGIC")).then(pl.lit("no baseline")),
+        pl.when(follows & pl.col("BASE").is_null() & (pl.col("parameter") != "PGIC")).then(
+            pl.lit("no baseline")
+        ),
         "rule_reason",
     )

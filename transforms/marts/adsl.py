@@ -1,14 +1,15 @@
 """mart.adsl: one row a patient and study, routine care being one.
 
-Here: Day 1 and treatment dates, end of study. Not here: who is in which study (rules/studies.py), outcomes (adqs, adact),
-what a contact is (rules/contact.py), time at risk (time_at_risk.py).
+Here: Day 1 and treatment dates, end of study. Not here: who is in which study (rules/studies.py),
+outcomes (adqs, adact), what a contact is (rules/contact.py), time at risk (time_at_risk.py).
 
-Treatment is that of the sessions that belong to the study; end of study and last contact are the patient's.
+Treatment is that of the sessions that belong to the study; end of study and last contact are the
+patient's.
 
-Day 1, TRTSDT, TRTEDT and NSESS come from delivered sessions; SAFFL from sessions that began. End of study:
-the first of `completed`, `withdrew`, `lost`, `died` that no later `resumed` follows; `died` is never undone.
-`transferred`, `paused` and `pregnant` end nothing; a status whose day lies after the data cut has not
-happened yet.
+Day 1, TRTSDT, TRTEDT and NSESS come from delivered sessions; SAFFL from sessions that began. End of
+study: the first of `completed`, `withdrew`, `lost`, `died` that no later `resumed` follows; `died`
+is never undone. `transferred`, `paused` and `pregnant` end nothing; a status whose day lies after
+the data cut has not happened yet.
 """
 
 import polars as pl
@@ -23,7 +24,12 @@ from ..schemas import MART_TABLES
 TABLE = MART_TABLES["adsl"]
 NOT_TREATED = "NOT TREATED"
 SEXES = {"female": "F", "male": "M"}
-ENDS = {"completed": "COMPLETED", "withdrew": "DISCONTINUED", "lost": "DISCONTINUED", "died": "DISCONTINUED"}
+ENDS = {
+    "completed": "COMPLETED",
+    "withdrew": "DISCONTINUED",
+    "lost": "DISCONTINUED",
+    "died": "DISCONTINUED",
+}
 INPUTS = (
     "core.patients",
     "core.clinics",
@@ -48,8 +54,8 @@ def compute(
 ) -> pl.DataFrame:
     """One row a study of each patient of `keys` (None = all); columns of MART_TABLES["adsl"].
 
-    Inputs are tables of core by their bare names (`contacts`: those of contact.CONTACTS); of frames that hold more
-    patients only those of `keys` count.
+    Inputs are tables of core by their bare names (`contacts`: those of contact.CONTACTS); of frames
+    that hold more patients only those of `keys` count.
     """
     people = with_timezone(of_patients(patients, keys), clinics)
     whose = clocks(patients=people, clinics=clinics, patient_status=patient_status)
@@ -74,7 +80,9 @@ def _subjects(
     people: pl.DataFrame, study_enrolments: pl.DataFrame, begun: pl.DataFrame, clinics: pl.DataFrame
 ) -> pl.DataFrame:
     """A row a patient and study, in the time zone of the clinic that enrolled the patient there."""
-    own = people.drop("study_id", "arm", "allocation", "allocated_on", "timezone").rename({"clinic_id": "home"})
+    own = people.drop("study_id", "arm", "allocation", "allocated_on", "timezone").rename(
+        {"clinic_id": "home"}
+    )
     members = rules.memberships(people, study_enrolments, begun)
     frame = own.join(members, on="patient_id").with_columns(
         STUDYID="study_id",
@@ -87,7 +95,9 @@ def _subjects(
 
 
 def _masked(frame: pl.DataFrame, studies: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """The frame with what its study says of arms and visits; of a masked study arm and treatment are null."""
+    """The frame with what its study says of arms and visits; of a masked study arm and treatment
+    are null.
+    """
     said = studies.select(STUDYID="study_id", REFARM="reference_arm", VISITPLN="planned_visits")
     is_masked = pl.col("STUDYID").is_in(rules.masked(studies, cut=cut))
     hidden = [pl.when(~is_masked).then(c).alias(c) for c in ("ARM", "TRT01A", "REFARM")]
@@ -102,7 +112,9 @@ def _named(people: pl.DataFrame) -> pl.DataFrame:
         ARM="arm",
         TRT01A=pl.col("MODALITY").fill_null(NOT_TREATED),
         AGE=pl.col("DAY1DT").dt.year() - pl.col("birth_year"),
-        SEX=pl.when(pl.col("sex").is_not_null()).then(pl.col("sex").replace_strict(SEXES, default="U")),
+        SEX=pl.when(pl.col("sex").is_not_null()).then(
+            pl.col("sex").replace_strict(SEXES, default="U")
+        ),
         INDICATN="indication",
         PAINDUR="pain_duration_months",
         ALLOCATN="allocation",
@@ -119,7 +131,9 @@ def _named(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def _treatment(sessions: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient and study with a session: first and last delivered one, how many, whether any began."""
+    """A row a patient and study with a session: first and last delivered one, how many, whether any
+    began.
+    """
     delivered = pl.col("is_delivered")
     return sessions.group_by("patient_id", "STUDYID", maintain_order=True).agg(
         MODALITY=pl.col("modality").filter(delivered).first(),
@@ -145,7 +159,9 @@ def _end_of_study(status: pl.DataFrame) -> pl.DataFrame:
         _resumed_after=resumed.reverse().cum_sum().reverse().over("patient_id") > 0,
         _is_death=pl.col("status") == "died",
     )
-    stands = ordered.filter(pl.col("status").is_in(list(ENDS)) & (pl.col("_is_death") | ~pl.col("_resumed_after")))
+    stands = ordered.filter(
+        pl.col("status").is_in(list(ENDS)) & (pl.col("_is_death") | ~pl.col("_resumed_after"))
+    )
     return stands.group_by("patient_id", maintain_order=True).agg(
         EOSSTT=pl.col("status").first().replace_strict(ENDS),
         EOSDT=pl.col("effective_on").first(),

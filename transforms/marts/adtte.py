@@ -1,16 +1,17 @@
 """mart.adtte: one row a patient and study (or event of a patient) and time-to-event parameter.
 
-Here: when each clock starts, what ends it, what censors. Not here: the curves (survival_curves.py) and the rules of
-response and relapse (rules/durability.py).
+Here: when each clock starts, what ends it, what censors. Not here: the curves (survival_curves.py)
+and the rules of response and relapse (rules/durability.py).
 
-TTSURG, TTRESC: from Day 1 to the first surgery, or rescue, known from core.care. Care-free time ends at the last
-`reported_through`, not today, and at death. TTSURGA, TTRESCA: the same from allocation (else enrolment), for patients
-in an arm: only these compare arms. TTAE: from the first session that began to the first event of known onset in the
-first stretch of time at risk (mart.time_at_risk), as in the rates; censored where that ends, of whatever follows a gap
-there is none. TTCOLD: the same of a group of terms (facts/event_groups.py). TTAERES, TTAEREC:
-from an event's onset to its resolution, with or without sequelae, or without alone; in days counted as ADURN (last -
-first + 1); censored at the last contact or death. TTLOSS, TTRELAPS: of the patient's pain parameter, an NRS.
-All other times are days elapsed: ADT - STARTDT.
+TTSURG, TTRESC: from Day 1 to the first surgery, or rescue, known from core.care. Care-free time
+ends at the last `reported_through`, not today, and at death. TTSURGA, TTRESCA: the same from
+allocation (else enrolment), for patients in an arm: only these compare arms. TTAE: from the first
+session that began to the first event of known onset in the first stretch of time at risk
+(mart.time_at_risk), as in the rates; censored where that ends, of whatever follows a gap there is
+none. TTCOLD: the same of a group of terms (facts/event_groups.py). TTAERES, TTAEREC: from an
+event's onset to its resolution, with or without sequelae, or without alone; in days counted as
+ADURN (last - first + 1); censored at the last contact or death. TTLOSS, TTRELAPS: of the patient's
+pain parameter, an NRS. All other times are days elapsed: ADT - STARTDT.
 """
 
 import polars as pl
@@ -44,7 +45,10 @@ PARAMETERS = {
     "TTSURGA": "Time from allocation to surgery",
     "TTRESCA": "Time from allocation to rescue care",
     "TTAE": "Time from the first session to the first treatment-emergent adverse event",
-    **{g.parameter: f"Time from the first session to the first {g.title.lower()}" for g in GROUPS.values()},
+    **{
+        g.parameter: f"Time from the first session to the first {g.title.lower()}"
+        for g in GROUPS.values()
+    },
     "TTAERES": "Time to resolution of an adverse event, with or without sequelae",
     "TTAEREC": "Time to resolution of an adverse event without sequelae",
     "TTLOSS": "Time from confirmed response to its loss",
@@ -78,7 +82,9 @@ def compute(
     cut: Cut,
 ) -> pl.DataFrame:
     """Columns of MART_TABLES["adtte"]; `keys` is a frame of `patient_id`, None = all."""
-    adsl = of_patients(adsl.with_columns(patient_id="USUBJID"), keys).with_columns(USUBJID=subject())
+    adsl = of_patients(adsl.with_columns(patient_id="USUBJID"), keys).with_columns(
+        USUBJID=subject()
+    )
     people = with_cut_day(adsl.with_columns(timezone="TIMEZONE"), cut=cut)
     whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     care = local_care(care.join(people, on="patient_id", how="semi"), whose)
@@ -96,16 +102,21 @@ def compute(
         for code, part in zip(PARAMETERS, parts, strict=True)
     ]
     head = people.select("USUBJID", "STUDYID", "SITEID", "patient_id")
-    rows = pl.concat(named, how="diagonal_relaxed").drop("STUDYID", "SITEID", "patient_id", strict=False)
+    rows = pl.concat(named, how="diagonal_relaxed").drop(
+        "STUDYID", "SITEID", "patient_id", strict=False
+    )
     rows = rows.join(head, on="USUBJID").with_columns(USUBJID="patient_id")
     return TABLE.conform(rows).sort(TABLE.key, nulls_last=False)
 
 
-def _timed(frame: pl.DataFrame, *, censors: dict[str, pl.Expr], missing: dict[str, pl.Expr]) -> pl.DataFrame:
+def _timed(
+    frame: pl.DataFrame, *, censors: dict[str, pl.Expr], missing: dict[str, pl.Expr]
+) -> pl.DataFrame:
     """The frame (`STARTDT`, `event_on`, `what`) with AVAL, CNSR, ADT and texts.
 
-    `censors`: why to day, the earliest counts and of equal ones the first; `missing`: why no time can be given.
-    An event on the day of censoring is an event. Censored before the start there is no time: none is negative.
+    `censors`: why to day, the earliest counts and of equal ones the first; `missing`: why no time
+    can be given. An event on the day of censoring is an event. Censored before the start there is
+    no time: none is negative.
     """
     censored_on = pl.min_horizontal(*censors.values())
     is_event = pl.col("event_on").is_not_null()
@@ -128,7 +139,7 @@ def _timed(frame: pl.DataFrame, *, censors: dict[str, pl.Expr], missing: dict[st
     )
 
 
-# --- care -------------------------------------------------------------------------------------------
+# --- care ---------------------------------------------------------------------------------------
 
 
 def _care_times(people: pl.DataFrame, care: pl.DataFrame) -> list[pl.DataFrame]:
@@ -147,14 +158,20 @@ def _is_in_arm() -> pl.Expr:
     return pl.col("ARM").is_not_null() | (pl.col("MASKFL") == "Y").fill_null(False)
 
 
-def _care_time(people: pl.DataFrame, care: pl.DataFrame, *, wanted: pl.Expr, what: str) -> pl.DataFrame:
+def _care_time(
+    people: pl.DataFrame, care: pl.DataFrame, *, wanted: pl.Expr, what: str
+) -> pl.DataFrame:
     """From STARTDT to the first record that is `wanted`, on that day or after it."""
     known = care.group_by("USUBJID").agg(known_on=pl.col("known_on").max())
     found = care.filter(wanted).join(people.select("USUBJID", "STARTDT"), on="USUBJID")
     found = found.filter(pl.col("on") >= pl.col("STARTDT")).sort("on", "care_id")
     first = found.unique("USUBJID", keep="first", maintain_order=True)
     first = first.select("USUBJID", event_on="on", EVENTID="event_id", what=pl.lit(what))
-    frame = people.drop("EVENTID").join(known, on="USUBJID", how="left").join(first, on="USUBJID", how="left")
+    frame = (
+        people.drop("EVENTID")
+        .join(known, on="USUBJID", how="left")
+        .join(first, on="USUBJID", how="left")
+    )
     no_event = pl.col("event_on").is_null()
     return _timed(
         frame,
@@ -167,7 +184,7 @@ def _care_time(people: pl.DataFrame, care: pl.DataFrame, *, wanted: pl.Expr, wha
     )
 
 
-# --- adverse events ---------------------------------------------------------------------------------
+# --- adverse events -----------------------------------------------------------------------------
 
 
 def _first_events(
@@ -192,7 +209,9 @@ def _first_events(
 def _stretches(time_at_risk: pl.DataFrame) -> pl.DataFrame:
     """A row a patient and time at risk without a gap: `from_at`, `to_at`, `ended_by`."""
     whole = joined(time_at_risk.select("patient_id", "from_at", "to_at"))
-    ends = time_at_risk.select("patient_id", "to_at", "ended_by").filter(pl.col("ended_by") != "next_episode")
+    ends = time_at_risk.select("patient_id", "to_at", "ended_by").filter(
+        pl.col("ended_by") != "next_episode"
+    )
     return whole.join(ends, on=["patient_id", "to_at"], how="left")
 
 
@@ -202,24 +221,39 @@ def _first_event(followed: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
     known = known.filter(pl.col("event_at").is_between("began_at", "to_at"))
     first = known.unique("USUBJID", keep="first", maintain_order=True)
     first = first.select("USUBJID", "EVENTID", event_on="began_on", what="AEDECOD")
-    unknown = records.filter(pl.col("event_at").is_null() & (pl.col("TRTEMFL") == "Y")).select("USUBJID").unique()
+    unknown = (
+        records.filter(pl.col("event_at").is_null() & (pl.col("TRTEMFL") == "Y"))
+        .select("USUBJID")
+        .unique()
+    )
     unknown = unknown.with_columns(is_undated=True)
     frame = followed.join(first, on="USUBJID", how="left").join(unknown, on="USUBJID", how="left")
-    # an event is told of where it happened, whose day may be another than that of the patient's clinic
+    # an event is told of where it happened, whose day may be another than that of the patient's
+    # clinic
     not_before = pl.max_horizontal("event_on", "STARTDT")
     frame = frame.with_columns(event_on=pl.when(pl.col("event_on").is_not_null()).then(not_before))
-    censors = {text: pl.when(pl.col("ended_by") == end).then("ended_on") for end, text in CENSORED_BY.items()}
+    censors = {
+        text: pl.when(pl.col("ended_by") == end).then("ended_on")
+        for end, text in CENSORED_BY.items()
+    }
     return _timed(
         frame,
         censors=censors,
-        missing={"an onset that is not known": pl.col("event_on").is_null() & pl.col("is_undated").fill_null(False)},
+        missing={
+            "an onset that is not known": pl.col("event_on").is_null()
+            & pl.col("is_undated").fill_null(False)
+        },
     )
 
 
 def _resolutions(people: pl.DataFrame, adae: pl.DataFrame) -> list[pl.DataFrame]:
-    """Two frames of a row an event: resolved at all, and resolved without sequelae (with them is censoring)."""
+    """Two frames of a row an event: resolved at all, and resolved without sequelae (with them is
+    censoring).
+    """
     columns = ["USUBJID", "DTHDT", "LSTCONDT"]
-    frame = adae.join(people.select(columns), on="USUBJID").with_columns(SRCID="AEID", STARTDT="ASTDT")
+    frame = adae.join(people.select(columns), on="USUBJID").with_columns(
+        SRCID="AEID", STARTDT="ASTDT"
+    )
     sequelae = (pl.col("AEOUT") == "resolved_with_sequelae").fill_null(False)
     ended = pl.col("AENDT").is_not_null() & (pl.col("AEOUT") != "fatal").fill_null(True)
     with_sequelae = pl.lit("resolved with sequelae")
@@ -248,7 +282,7 @@ def _resolutions(people: pl.DataFrame, adae: pl.DataFrame) -> list[pl.DataFrame]
     return parts
 
 
-# --- response ---------------------------------------------------------------------------------------
+# --- response -----------------------------------------------------------------------------------
 
 
 def _durability(

@@ -1,7 +1,8 @@
-"""Limits of adverse-event rates for clinics like these, beside the exact ones of these clinics' patients.
+"""Limits of adverse-event rates for clinics like these, beside the exact ones of these clinics'
+patients.
 
-Here: which counts make the columns `…_clustered_lower` and `…_clustered_upper`. Not here: the limits
-(statistics/clinics_like_these.py), the counts (adverse_event_rates).
+Here: which counts make the columns `…_clustered_lower` and `…_clustered_upper`. Not here: the
+limits (statistics/clinics_like_these.py), the counts (adverse_event_rates).
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ def _measure(name: str, kind: str, x: str, n: str) -> Measure:
     return Measure(name=f"{name}_clustered", kind=pl.lit(kind), x=pl.col(x), n=pl.col(n), per=per)
 
 
-# The first gives the reason: a rate without an event has no limits where a proportion still has them
+# The first gives the reason: a rate without an event has no limits where a proportion still has
+# them
 MEASURES = (
     _measure("events_per_100_sessions", RATE, "events", "sessions"),
     _measure("events_per_100_patient_years", RATE, "events", "patient_years"),

@@ -1,12 +1,14 @@
-"""mart.adverse_event_comparisons: rate ratios of adverse events between arms, modalities and clinics.
+"""mart.adverse_event_comparisons: rate ratios of adverse events between arms, modalities and
+clinics.
 
-Here: which strata of mart.adverse_event_rates are set against which. Not here: the counts themselves
-(adverse_event_rates), the figures (event_figures), clinics against the number expected of their modalities
-(clinic_funnel).
+Here: which strata of mart.adverse_event_rates are set against which. Not here: the counts
+themselves (adverse_event_rates), the figures (event_figures), clinics against the number expected
+of their modalities (clinic_funnel).
 
-Each arm is set against the reference arm of its study (as in arm_comparisons), each modality against each other, each
-clinic against all others together: never clinic against clinic, never a ranking. Nothing is adjusted for case mix; a
-p-value stands only between arms of which every patient was randomised. Few reported events are not fewer events.
+Each arm is set against the reference arm of its study (as in arm_comparisons), each modality
+against each other, each clinic against all others together: never clinic against clinic, never a
+ranking. Nothing is adjusted for case mix; a p-value stands only between arms of which every patient
+was randomised. Few reported events are not fewer events.
 """
 
 import json
@@ -33,10 +35,13 @@ _NOT_NAMED = f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFE
 _BETWEEN = "\x1f"  # in no name of an arm, for ids have no control characters
 
 
-def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut, **tables: pl.DataFrame) -> pl.DataFrame:
+def compute(
+    *, adverse_event_rates, adsl, options: Options, cut: Cut, **tables: pl.DataFrame
+) -> pl.DataFrame:
     """A row a pair, term and restriction; columns of MART_TABLES["adverse_event_comparisons"].
 
-    `tables`: the other inputs of mart.adverse_event_rates, from which arms are counted anew within strata.
+    `tables`: the other inputs of mart.adverse_event_rates, from which arms are counted anew within
+    strata.
     """
     parts = [
         *_of_studies(_groups(adverse_event_rates, STUDY_ARM), adsl, options=options),
@@ -50,23 +55,30 @@ def compute(*, adverse_event_rates, adsl, options: Options, cut: Cut, **tables: 
         pairs = pairs.with_columns(allocation=pl.lit(None, pl.String))
     is_randomised = (pl.col("dimension") == "arm") & (pl.col("allocation") == "randomised")
     pairs = with_rate_ratios(pairs, is_randomised=is_randomised.fill_null(False)).with_columns(
-        pl.when(pl.col("reference") == NONE).then(pl.lit(_NOT_NAMED)).otherwise(f"{e}_reason").alias(f"{e}_reason")
+        pl.when(pl.col("reference") == NONE)
+        .then(pl.lit(_NOT_NAMED))
+        .otherwise(f"{e}_reason")
+        .alias(f"{e}_reason")
         for e in EXPOSURES
     )
     pairs = _with_risks(pairs, _by_stratum(adsl, tables, options=options, cut=cut), adsl)
-    # between two groups no row is for readers from outside: a group's counts, less those of a pair, are another group's
+    # between two groups no row is for readers from outside: a group's counts, less those of a pair,
+    # are another group's
     pairs = pairs.with_columns(pl.lit(True).alias(MARK), metric_id=pl.lit(METRIC))
     return TABLE.conform(stamped(pairs, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
-# --- strata -------------------------------------------------------------------------------------------
+# --- strata -------------------------------------------------------------------------------------
 
 
-def _by_stratum(adsl: pl.DataFrame, tables: Mapping[str, pl.DataFrame], *, options: Options, cut: Cut) -> pl.DataFrame:
-    """`study_id`, `arm`, `stratum`, the restriction, `patients`, `patients_with_event`: arms counted within strata.
+def _by_stratum(
+    adsl: pl.DataFrame, tables: Mapping[str, pl.DataFrame], *, options: Options, cut: Cut
+) -> pl.DataFrame:
+    """`study_id`, `arm`, `stratum`, the restriction, `patients`, `patients_with_event`: arms
+    counted within strata.
 
-    As mart.adverse_event_rates counts an arm, of patients who are each in one stratum: that of the allocation's
-    factors, else the enrolling clinic.
+    As mart.adverse_event_rates counts an arm, of patients who are each in one stratum: that of the
+    allocation's factors, else the enrolling clinic.
     """
     armed = adsl.filter(pl.col("ARM").is_not_null())
     armed = armed.with_columns(ARM=pl.concat_str("ARM", _stratum(armed), separator=_BETWEEN))
@@ -109,14 +121,20 @@ def _with_risks(pairs: pl.DataFrame, by_stratum: pl.DataFrame, adsl: pl.DataFram
     return pairs.hstack(pl.DataFrame(found, schema=columns))
 
 
-def _risks_of(row: Mapping, parts: Mapping[tuple, pl.DataFrame], factors: Mapping[str, list[str]]) -> dict:
+def _risks_of(
+    row: Mapping, parts: Mapping[tuple, pl.DataFrame], factors: Mapping[str, list[str]]
+) -> dict:
     if row["dimension"] != "arm" or row["reference"] == NONE:
         return {}
     cell = [row[c] for c in _CELL]
-    arm, reference = (parts.get((row["study_id"], row[side], *cell)) for side in ("compared", "reference"))
+    arm, reference = (
+        parts.get((row["study_id"], row[side], *cell)) for side in ("compared", "reference")
+    )
     strata = None if arm is None or reference is None else _tables(arm, reference)
     is_randomised = row["allocation"] == "randomised"
-    return risks(row, strata, is_randomised=is_randomised) | {"stratified_by": factors[row["study_id"]]}
+    return risks(row, strata, is_randomised=is_randomised) | {
+        "stratified_by": factors[row["study_id"]]
+    }
 
 
 def _tables(arm: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
@@ -141,11 +159,17 @@ def _groups(table: pl.DataFrame, dimension: str) -> pl.DataFrame:
 
 
 def _paired(groups: pl.DataFrame, references: pl.DataFrame) -> pl.DataFrame:
-    """Every group beside the rows of `references` (its `of` names the group that a reference is for)."""
+    """Every group beside the rows of `references` (its `of` names the group that a reference is
+    for).
+    """
     named = references.rename({c: f"reference_{c}" for c in COUNTS})
     columns = ["of", "reference", *_CELL, *(f"reference_{c}" for c in COUNTS)]
     return groups.join(
-        named.select(columns), left_on=["compared", *_CELL], right_on=["of", *_CELL], how="inner", nulls_equal=True
+        named.select(columns),
+        left_on=["compared", *_CELL],
+        right_on=["of", *_CELL],
+        how="inner",
+        nulls_equal=True,
     )
 
 
@@ -153,7 +177,9 @@ def _each_against_each(groups: pl.DataFrame) -> pl.DataFrame:
     """Each group against those before it in sort order, so that a pair is there once."""
     names = groups["compared"].unique().sort()
     of = pl.DataFrame(
-        [(a, b) for a in names for b in names if a > b], schema={"of": pl.String, "reference": pl.String}, orient="row"
+        [(a, b) for a in names for b in names if a > b],
+        schema={"of": pl.String, "reference": pl.String},
+        orient="row",
     )
     return _paired(groups, of.join(groups, left_on="reference", right_on="compared"))
 
@@ -167,26 +193,37 @@ def _each_against_others(groups: pl.DataFrame) -> pl.DataFrame:
     return _paired(groups, others.with_columns(reference=pl.lit(OTHERS)))
 
 
-def _of_studies(groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFrame]:
-    """The arms of each study among themselves; who has no arm, or a masked one, is in no comparison."""
+def _of_studies(
+    groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options
+) -> Iterator[pl.DataFrame]:
+    """The arms of each study among themselves; who has no arm, or a masked one, is in no
+    comparison.
+    """
     armed = groups.filter(~pl.col("compared").is_in([NONE, MASKED]))
     for (study,), of_study in armed.partition_by("study_id", as_dict=True).items():
         yield _arms(of_study, adsl.filter(STUDYID=study), options=options)
 
 
 def _arms(groups: pl.DataFrame, adsl: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """Each arm against the reference arm, with how they came about; without a reference the counts alone."""
+    """Each arm against the reference arm, with how they came about; without a reference the counts
+    alone.
+    """
     arms = adsl.select(arm="ARM", how=pl.col("ALLOCATN").fill_null("unknown")).drop_nulls("arm")
     named = next(iter(adsl["REFARM"].drop_nulls()), None)
     reference = reference_arm(arms["arm"].unique().sort().to_list(), named=named, options=options)
     others = groups.filter(pl.col("compared") != reference) if reference else groups
     if reference is None:
         return others.with_columns(
-            reference=pl.lit(NONE), **{f"reference_{c}": pl.lit(None, groups.schema[c]) for c in COUNTS}
+            reference=pl.lit(NONE),
+            **{f"reference_{c}": pl.lit(None, groups.schema[c]) for c in COUNTS},
         )
     of = groups.filter(pl.col("compared") == reference).drop("compared")
     pairs = _paired(
-        others, others.select(of="compared").unique().join(of, how="cross").with_columns(reference=pl.lit(reference))
+        others,
+        others.select(of="compared")
+        .unique()
+        .join(of, how="cross")
+        .with_columns(reference=pl.lit(reference)),
     )
     allocation = pl.DataFrame(
         [

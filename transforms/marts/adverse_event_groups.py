@@ -1,9 +1,11 @@
 """mart.adverse_event_groups: adverse events by body system, by worst grade, and of groups of terms.
 
-Here: which category an event, or a patient, is in. Not here: what counts at all (adverse_event_cells.py), single terms
-(adverse_event_rates.py), which terms make a group (../event_groups.py).
+Here: which category an event, or a patient, is in. Not here: what counts at all
+(adverse_event_cells.py), single terms (adverse_event_rates.py), which terms make a group
+(../event_groups.py).
 
-A patient with several events of a body system or group counts once in it, and in the worst grade alone among the grades.
+A patient with several events of a body system or group counts once in it, and in the worst grade
+alone among the grades.
 """
 
 import polars as pl
@@ -26,7 +28,11 @@ METRIC = "adverse_event_groups"
 BODY_SYSTEM, WORST_GRADE, TERM_GROUP = "body_system", "worst_grade", "term_group"
 ONLY = flag_columns(GROUP_RESTRICTIONS)
 GRADES = ("1", "2", "3", "4", "5", UNKNOWN)
-_OF_EVENTS = ("events", *RATES, *(f"{name}_{side}" for name in RATES for side in ("lower", "upper")))
+_OF_EVENTS = (
+    "events",
+    *RATES,
+    *(f"{name}_{side}" for name in RATES for side in ("lower", "upper")),
+)
 
 
 def compute(
@@ -72,7 +78,10 @@ def cells(options: Options) -> disclosure.Cells:
 
 def _of(grouping: str, pick, categories, *, where, begun: pl.DataFrame) -> pl.DataFrame:
     """The rows of a grouping; `pick` gives the stacked records their category."""
-    events = {by: pick(counted.stacked(place.records, GROUP_RESTRICTIONS), by=by) for by, place in where.items()}
+    events = {
+        by: pick(counted.stacked(place.records, GROUP_RESTRICTIONS), by=by)
+        for by, place in where.items()
+    }
     listed = pl.DataFrame({"category": sorted(categories)}, schema={"category": pl.String})
     frame = spelt_out(_rated(counted.cells(begun, where, events, listed, GROUP_RESTRICTIONS)))
     if grouping == WORST_GRADE:
@@ -83,13 +92,15 @@ def _of(grouping: str, pick, categories, *, where, begun: pl.DataFrame) -> pl.Da
 
 def _rated(frame: pl.DataFrame) -> pl.DataFrame:
     frame = counted.with_years(frame)
-    frame = rates.proportion_columns(frame, x="patients_with_event", n="patients", name="incidence_proportion")
+    frame = rates.proportion_columns(
+        frame, x="patients_with_event", n="patients", name="incidence_proportion"
+    )
     for name, (events, exposure) in RATES.items():
         frame = rates.poisson_rate_columns(frame, events=events, exposure=exposure, name=name)
     return frame.with_columns(reason=counted.why_no_rate())
 
 
-# --- which category ---------------------------------------------------------------------------------
+# --- which category -----------------------------------------------------------------------------
 
 
 def _by_body_system(events: pl.DataFrame, *, by: tuple[str, ...]) -> pl.DataFrame:
@@ -99,13 +110,16 @@ def _by_body_system(events: pl.DataFrame, *, by: tuple[str, ...]) -> pl.DataFram
 def _by_group(events: pl.DataFrame, *, by: tuple[str, ...]) -> pl.DataFrame:
     """The records once for each group that they are in."""
     parts = [
-        events.filter(group.members(term="category")).with_columns(category=pl.lit(id)) for id, group in GROUPS.items()
+        events.filter(group.members(term="category")).with_columns(category=pl.lit(id))
+        for id, group in GROUPS.items()
     ]
     return pl.concat([events.clear(), *parts])
 
 
 def _by_worst_grade(events: pl.DataFrame, *, by: tuple[str, ...]) -> pl.DataFrame:
-    """The records that count, of each patient (and place) those of the worst grade; unknown where none is known."""
+    """The records that count, of each patient (and place) those of the worst grade; unknown where
+    none is known.
+    """
     over = ["patient_id", *by, "restriction"]
     counting = events.filter(pl.any_horizontal(f"counts{suffix}" for suffix in counted.ENDS))
     grade = pl.col("AETOXGR")

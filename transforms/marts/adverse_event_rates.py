@@ -1,11 +1,13 @@
-"""mart.adverse_event_rates: how often adverse events happen, by stratum, term and restriction, zero events included.
+"""mart.adverse_event_rates: how often adverse events happen, by stratum, term and restriction, zero
+events included.
 
-Here: rates and their intervals over every combination of clinic, modality, indication and study with arm. Not here: what counts
-in a cell (adverse_event_cells.py), body systems, grades and groups of terms (adverse_event_groups.py).
+Here: rates and their intervals over every combination of clinic, modality, indication and study
+with arm. Not here: what counts in a cell (adverse_event_cells.py), body systems, grades and groups
+of terms (adverse_event_groups.py).
 
-Each restriction stands alone; they are not crossed. One numerator serves all rates of a row: the events in time at risk.
-Time to the first event ends at the earliest onset that is known; a patient whose onsets are all unknown keeps the whole
-time.
+Each restriction stands alone; they are not crossed. One numerator serves all rates of a row: the
+events in time at risk. Time to the first event ends at the earliest onset that is known; a patient
+whose onsets are all unknown keeps the whole time.
 """
 
 from collections.abc import Sequence
@@ -57,10 +59,11 @@ def compute(
     cut: Cut,
     over: Sequence[tuple[str, ...]] = COMBINATIONS,
 ) -> pl.DataFrame:
-    """A row a stratum that has sessions or events, term seen in a treated patient (null = any) and restriction.
+    """A row a stratum that has sessions or events, term seen in a treated patient (null = any) and
+    restriction.
 
-    Without any session there is one stratum, that of everybody, with zeros and the reason. Columns of
-    MART_TABLES["adverse_event_rates"].
+    Without any session there is one stratum, that of everybody, with zeros and the reason. Columns
+    of MART_TABLES["adverse_event_rates"].
     """
     begun = counted.sessions_in_time(adsl, adex, time_at_risk)
     records = counted.event_records(adsl, adae)
@@ -81,16 +84,31 @@ def compute(
 
 
 def _of_terms_and_any(records: pl.DataFrame) -> pl.DataFrame:
-    """The records once for each restriction that they meet, and once more with the term null (any)."""
+    """The records once for each restriction that they meet, and once more with the term null
+    (any).
+    """
     each = counted.stacked(records, tuple(RESTRICTIONS))
     return pl.concat([each, each.with_columns(category=pl.lit(None, pl.String))])
 
 
-def _with_doubts(rows: pl.DataFrame, implausible: pl.DataFrame, likely_doubles: pl.DataFrame) -> pl.DataFrame:
-    """The rows with how many records of the clinic, or of the lake, are implausible or likely doubles."""
-    records = implausible.filter("is_safety").select("table", "record_id", "source", "clinic_id").unique()
-    for name, listed in (("implausible_records", records), ("likely_double_sessions", likely_doubles)):
-        by_clinic = listed.filter(pl.col("clinic_id").is_not_null()).group_by("clinic_id").agg(_here=pl.len())
+def _with_doubts(
+    rows: pl.DataFrame, implausible: pl.DataFrame, likely_doubles: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows with how many records of the clinic, or of the lake, are implausible or likely
+    doubles.
+    """
+    records = (
+        implausible.filter("is_safety").select("table", "record_id", "source", "clinic_id").unique()
+    )
+    for name, listed in (
+        ("implausible_records", records),
+        ("likely_double_sessions", likely_doubles),
+    ):
+        by_clinic = (
+            listed.filter(pl.col("clinic_id").is_not_null())
+            .group_by("clinic_id")
+            .agg(_here=pl.len())
+        )
         rows = rows.join(by_clinic, on="clinic_id", how="left").with_columns(
             pl.when(pl.col("clinic_id").is_null())
             .then(listed.height)
@@ -102,14 +120,20 @@ def _with_doubts(rows: pl.DataFrame, implausible: pl.DataFrame, likely_doubles: 
 
 
 def _rated(counts: pl.DataFrame) -> pl.DataFrame:
-    """The counts with years, proportions and rates, each with its exact and over-dispersed limits."""
+    """The counts with years, proportions and rates, each with its exact and over-dispersed
+    limits.
+    """
     frame = counted.with_years(counts).with_columns(
         pl.col(counted.PATIENT_SUMS).fill_null(0.0),
-        session_window_time_share=pl.when(pl.col("time_us") > 0).then(pl.col("covered_us") / pl.col("time_us")),
+        session_window_time_share=pl.when(pl.col("time_us") > 0).then(
+            pl.col("covered_us") / pl.col("time_us")
+        ),
     )
     sums = [frame[c] for c in ("patients_exposed", "events_in_exposed", "sessions")]
     squares = frame["squares"].fill_null(0.0)
-    dispersion = pl.Series("overdispersion", rates.overdispersion_from_sums(*sums, squares)).fill_nan(None)
+    dispersion = pl.Series(
+        "overdispersion", rates.overdispersion_from_sums(*sums, squares)
+    ).fill_nan(None)
     frame = frame.with_columns(dispersion)
     for suffix in counted.ENDS:
         frame = with_rates(frame, suffix=suffix)
@@ -122,7 +146,9 @@ def _rated(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_rates(frame: pl.DataFrame, *, suffix: str) -> pl.DataFrame:
-    """The frame with the proportion and the rates of one end of the time at risk, with exact limits."""
+    """The frame with the proportion and the rates of one end of the time at risk, with exact
+    limits.
+    """
 
     def column(name: str) -> str:
         return name if name in _PER_STRATUM else f"{name}{suffix}"
@@ -144,11 +170,20 @@ def cells(options: Options) -> disclosure.Cells:
     """
     cell = [*STRATUM_COLUMNS, "term"]
     whole = {c: pl.col(c).max().over(cell) for c in ("events", "patients_with_event")}
-    left_out = [pl.when(all_of >= options.min_cell).then(all_of - pl.col(c)) for c, all_of in whole.items()]
+    left_out = [
+        pl.when(all_of >= options.min_cell).then(all_of - pl.col(c)) for c, all_of in whole.items()
+    ]
     without = pl.col("patients") - pl.col("patients_with_event")
     # what lies between the two ends, or outside, is told by difference
-    further = [pl.col("events_planned") - pl.col("events"), pl.col("events_outside"), pl.col("unknown_onset")]
+    further = [
+        pl.col("events_planned") - pl.col("events"),
+        pl.col("events_outside"),
+        pl.col("unknown_onset"),
+    ]
     counts = ["patients", "patients_with_event", "events", without, *left_out, *further]
     return disclosure.Cells(
-        counts=counts, dimensions=[*CELL_DIMENSIONS, "term"], by=[*key_columns()], min_cell=options.min_cell
+        counts=counts,
+        dimensions=[*CELL_DIMENSIONS, "term"],
+        by=[*key_columns()],
+        min_cell=options.min_cell,
     )

@@ -1,12 +1,15 @@
-"""mart.arm_comparisons: arm minus reference, a row a study, parameter, visit, pair of arms, population and method.
+"""mart.arm_comparisons: arm minus reference, a row a study, parameter, visit, pair of arms,
+population and method.
 
-Here: who is compared with whom, and which rows. Day 1 is the day of allocation, else enrolment (intention to treat),
-so the assessments of mart.adqs are placed anew. Not here: the models (arm_models), responders (arm_responders).
+Here: who is compared with whom, and which rows. Day 1 is the day of allocation, else enrolment
+(intention to treat), so the assessments of mart.adqs are placed anew. Not here: the models
+(arm_models), responders (arm_responders).
 
-An arm is compared with the reference arm of its own study (routine care being one): patients of another study are not
-its controls. The reference is the arm that the study names, else one by name, else the setting's. While a study's arms
-are masked it has no comparison, and a row that says so. Everybody allocated is compared; beside that, under its name,
-each analysis set that leaves somebody out.
+An arm is compared with the reference arm of its own study (routine care being one): patients of
+another study are not its controls. The reference is the arm that the study names, else one by name,
+else the setting's. While a study's arms are masked it has no comparison, and a row that says so.
+Everybody allocated is compared; beside that, under its name, each analysis set that leaves somebody
+out.
 """
 
 import json
@@ -39,7 +42,8 @@ _OF_SUBGROUP = ", "  # between a population and the indication that it is of
 
 @dataclass(frozen=True)
 class Pair:
-    """Patients of two arms of a study and their placed assessments; `indication` is that of a subgroup.
+    """Patients of two arms of a study and their placed assessments; `indication` is that of a
+    subgroup.
 
     `analysis_set`: the set that all of them are in, where it leaves others out.
     """
@@ -78,21 +82,29 @@ class Pair:
 
 
 def compute(*, adqs, adsl, options: Options, cut: Cut) -> pl.DataFrame:
-    """Conforms to `mart.arm_comparisons`; empty where no patient has an arm. See the module for who is compared."""
+    """Conforms to `mart.arm_comparisons`; empty where no patient has an arm. See the module for who
+    is compared.
+    """
     found = [
         _named(row)
-        for (study,), of_study in sorted(_subjects(adsl).partition_by("STUDYID", as_dict=True).items())
+        for (study,), of_study in sorted(
+            _subjects(adsl).partition_by("STUDYID", as_dict=True).items()
+        )
         for row in _of_study(study, of_study, adqs, options=options, cut=cut)
     ]
     if not found:
         return TABLE.empty()
-    frame = pl.DataFrame(found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None)
+    frame = pl.DataFrame(
+        found, schema_overrides={c.name: c.polars for c in TABLE.columns}, infer_schema_length=None
+    )
     missing = [pl.lit(None).alias(c.name) for c in TABLE.columns if c.name not in frame.columns]
     frame = frame.with_columns(*missing)
     return TABLE.conform(stamped(frame.with_columns(cells(options).suppressed(frame)), cut=cut))
 
 
-def _of_study(study: str, subjects: pl.DataFrame, adqs: pl.DataFrame, *, options: Options, cut: Cut) -> Iterator[dict]:
+def _of_study(
+    study: str, subjects: pl.DataFrame, adqs: pl.DataFrame, *, options: Options, cut: Cut
+) -> Iterator[dict]:
     subjects, strata = with_strata(subjects)
     rows = _placed(adqs, subjects=subjects, strata=strata, options=options)
     if (subjects["MASKFL"] == "Y").any():
@@ -103,9 +115,15 @@ def _of_study(study: str, subjects: pl.DataFrame, adqs: pl.DataFrame, *, options
 
 
 def _masked_rows(study: str, rows: pl.DataFrame) -> Iterator[dict]:
-    """A row a parameter and visit of a study whose arms are masked: how many have a value, and why nothing else."""
+    """A row a parameter and visit of a study whose arms are masked: how many have a value, and why
+    nothing else.
+    """
     at_visit = rows.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.BASELINE))
-    counts = at_visit.group_by("PARAMCD", "AVISIT").agg(n=pl.col("USUBJID").n_unique()).sort("PARAMCD", "AVISIT")
+    counts = (
+        at_visit.group_by("PARAMCD", "AVISIT")
+        .agg(n=pl.col("USUBJID").n_unique())
+        .sort("PARAMCD", "AVISIT")
+    )
     for code, visit, n in counts.iter_rows():
         yield {
             "study_id": study,
@@ -124,7 +142,9 @@ def _masked_rows(study: str, rows: pl.DataFrame) -> Iterator[dict]:
 
 
 def cells(options: Options) -> disclosure.Cells:
-    """Patients and responders of both arms, and those who are none; subgroups by indication add up to all."""
+    """Patients and responders of both arms, and those who are none; subgroups by indication add up
+    to all.
+    """
     sides = ("arm", "reference")
     counts = [f"{what}_{side}" for what in "nx" for side in sides]
     rest = [pl.col(f"n_{side}") - pl.col(f"x_{side}") for side in sides]
@@ -134,19 +154,34 @@ def cells(options: Options) -> disclosure.Cells:
         counts=[*counts, *rest, *further],
         dimensions=["indication"],
         min_cell=options.min_cell,
-        by=["study_id", "parameter", "visit", "arm", "reference_arm", population, "criterion", "method"],
+        by=[
+            "study_id",
+            "parameter",
+            "visit",
+            "arm",
+            "reference_arm",
+            population,
+            "criterion",
+            "method",
+        ],
         widened=_without_parts,
     )
 
 
 def _without_parts(rows: pl.DataFrame) -> pl.Series:
-    """Rows of a part of the completers are for nobody outside: what is not in the part is told by the difference."""
-    is_part = pl.col("population").str.starts_with(OF_LAST_VISIT) | pl.col("population").str.starts_with(OF_SET)
+    """Rows of a part of the completers are for nobody outside: what is not in the part is told by
+    the difference.
+    """
+    is_part = pl.col("population").str.starts_with(OF_LAST_VISIT) | pl.col(
+        "population"
+    ).str.starts_with(OF_SET)
     return rows.select(is_suppressed=pl.col("is_suppressed") | is_part)["is_suppressed"]
 
 
 def _named(row: dict) -> dict:
-    """The population of a subgroup says which: what is read without `indication` is never a subgroup's."""
+    """The population of a subgroup says which: what is read without `indication` is never a
+    subgroup's.
+    """
     only = "" if row["indication"] is None else f"{_OF_SUBGROUP}{row['indication']}"
     return row | {"population": row["population"] + only}
 
@@ -160,8 +195,12 @@ def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, strata: Mapping[str, str], options: Options) -> pl.DataFrame:
-    """The scheduled assessments of patients with an arm, placed from the day of allocation, with their covariates."""
+def _placed(
+    adqs: pl.DataFrame, *, subjects: pl.DataFrame, strata: Mapping[str, str], options: Options
+) -> pl.DataFrame:
+    """The scheduled assessments of patients with an arm, placed from the day of allocation, with
+    their covariates.
+    """
     columns = [
         "STUDYID",
         "USUBJID",
@@ -191,22 +230,32 @@ def _placed(adqs: pl.DataFrame, *, subjects: pl.DataFrame, strata: Mapping[str, 
         days_after_course=pl.lit(None, dtype=pl.Int64),
     )
     return adqs_mart.placed(
-        rows.join(subjects.select(columns), on=["STUDYID", "USUBJID"]), day1=pl.col("ARMDAY1"), options=options
+        rows.join(subjects.select(columns), on=["STUDYID", "USUBJID"]),
+        day1=pl.col("ARMDAY1"),
+        options=options,
     )
 
 
 def reference_arm(arms: list[str], *, named: str | None = None, options: Options) -> str | None:
-    """The arm `named` by the study, else one called control, placebo, sham or usual_care (in this order), else the
-    setting's; None = no such arm."""
+    """The arm `named` by the study, else one called control, placebo, sham or usual_care (in this
+    order), else the setting's; None = no such arm.
+    """
     by_name = {a.strip().lower(): a for a in arms}
     wanted = [(named or "").strip().lower(), *REFERENCE_ARMS, options.reference_arm.strip().lower()]
     return next((by_name[name] for name in wanted if name in by_name), None)
 
 
 def _pairs(
-    study: str, subjects: pl.DataFrame, rows: pl.DataFrame, strata: Mapping[str, str], *, options: Options
+    study: str,
+    subjects: pl.DataFrame,
+    rows: pl.DataFrame,
+    strata: Mapping[str, str],
+    *,
+    options: Options,
 ) -> Iterator[Pair]:
-    """Each arm with the reference: everybody, each indication, each analysis set that leaves somebody out."""
+    """Each arm with the reference: everybody, each indication, each analysis set that leaves
+    somebody out.
+    """
     arms = subjects["ARM"].unique().sort().to_list()
     reference = reference_arm(arms, named=subjects["REFARM"][0], options=options)
     for arm in arms:
@@ -229,10 +278,14 @@ def _of_indications(pair: Pair) -> Iterator[Pair]:
 
 
 def _of_sets(pair: Pair) -> Iterator[Pair]:
-    """ANLSETS (JSON): a set's name to `in`, or to why the patient is left out; without a word a patient is in."""
+    """ANLSETS (JSON): a set's name to `in`, or to why the patient is left out; without a word a
+    patient is in.
+    """
     sets = [json.loads(text or "{}") for text in pair.subjects["ANLSETS"]]
     for name in sorted({name for of_patient in sets for name in of_patient}):
-        is_in = pl.Series([of_patient.get(name, IN_SET) == IN_SET for of_patient in sets], dtype=pl.Boolean)
+        is_in = pl.Series(
+            [of_patient.get(name, IN_SET) == IN_SET for of_patient in sets], dtype=pl.Boolean
+        )
         people = pair.subjects.filter(is_in)
         if people.height < pair.subjects.height and people["ARM"].n_unique() == 2:
             yield pair.among(people, analysis_set=name)
@@ -242,9 +295,15 @@ def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
     for code in sorted(pair.rows["PARAMCD"].unique()):
         rows = pair.rows.filter(PARAMCD=code)
         counted = rows.filter(
-            pl.col("AVISIT").is_not_null() & (pl.col("AVISIT") != windows.BASELINE) & (pl.col("ANL01FL") == "Y")
+            pl.col("AVISIT").is_not_null()
+            & (pl.col("AVISIT") != windows.BASELINE)
+            & (pl.col("ANL01FL") == "Y")
         )
-        parts = {visit: part for visit in pair.visits if (part := counted.filter(AVISIT=visit.name)).height}
+        parts = {
+            visit: part
+            for visit in pair.visits
+            if (part := counted.filter(AVISIT=visit.name)).height
+        }
         incomplete = {
             visit.name: _incomplete(pair, rows, part, visit=visit, options=options, cut=cut)
             for visit, part in parts.items()
@@ -252,11 +311,17 @@ def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
         for visit, at_visit in parts.items():
             head, why = _head(pair, code, visit.name), incomplete[visit.name]
             if code != "PGIC":
-                yield head | _of_model(code, "ancova") | _ancova(pair, at_visit, incomplete=why, options=options)
+                yield (
+                    head
+                    | _of_model(code, "ancova")
+                    | _ancova(pair, at_visit, incomplete=why, options=options)
+                )
             if pair.reference == NONE:
                 continue
             due = _due(pair, visit, cut=cut)
-            for row in risk_differences(pair.arms(options), rows, at_visit, due=due, options=options):
+            for row in risk_differences(
+                pair.arms(options), rows, at_visit, due=due, options=options
+            ):
                 yield head | _in_set(pair, row) | _withheld(why)
         if len(parts) > 1 and code != "PGIC" and pair.reference != NONE and pair.indication is None:
             yield from _all_visits(pair, code, counted, incomplete, options=options)
@@ -267,7 +332,9 @@ def _compared(pair: Pair, *, options: Options, cut: Cut) -> Iterator[dict]:
 def _in_set(pair: Pair, row: dict) -> dict:
     """The row with the analysis set, if any, before its population."""
     return (
-        row if pair.analysis_set is None else row | {"population": f"{OF_SET}{pair.analysis_set}: {row['population']}"}
+        row
+        if pair.analysis_set is None
+        else row | {"population": f"{OF_SET}{pair.analysis_set}: {row['population']}"}
     )
 
 
@@ -304,7 +371,9 @@ def _due(pair: Pair, visit: windows.Visit, *, cut: Cut) -> pl.DataFrame:
 
 
 def _incomplete(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut) -> str | None:
-    """Why the visit is too incomplete to compare: of those ever asked who are due or have a value, too few have one."""
+    """Why the visit is too incomplete to compare: of those ever asked who are due or have a value,
+    too few have one.
+    """
     due = _due(pair, visit, cut=cut).join(rows, on="USUBJID", how="semi")["USUBJID"]
     due = pl.concat([due, at_visit["USUBJID"]]).n_unique()
     share = 100 * at_visit["USUBJID"].n_unique() / due
@@ -313,23 +382,40 @@ def _incomplete(pair: Pair, rows, at_visit, *, visit, options: Options, cut: Cut
     return f"{share:.0f} % of the patients due have a value, {options.min_completeness_pct:g} % are needed"
 
 
-def _ancova(pair: Pair, at_visit: pl.DataFrame, *, incomplete: str | None, options: Options) -> dict:
+def _ancova(
+    pair: Pair, at_visit: pl.DataFrame, *, incomplete: str | None, options: Options
+) -> dict:
     arms = pair.arms(options)
     row = _in_set(pair, {"population": COMPLETERS} | arms.count(at_visit))
     if pair.reference == NONE:
-        return row | {"reason": f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"}
+        return row | {
+            "reason": f"no arm is named {', '.join(REFERENCE_ARMS)}: name it in FLOE_REFERENCE_ARM"
+        }
     return row | (_withheld(incomplete) or ancova(arms, at_visit))
 
 
 def _all_visits(
-    pair: Pair, code: str, counted: pl.DataFrame, incomplete: Mapping[str, str | None], *, options: Options
+    pair: Pair,
+    code: str,
+    counted: pl.DataFrame,
+    incomplete: Mapping[str, str | None],
+    *,
+    options: Options,
 ) -> Iterator[dict]:
-    """A row a visit of the model of all. Where a study plans no visits, one that too few have was not planned."""
+    """A row a visit of the model of all. Where a study plans no visits, one that too few have was
+    not planned.
+    """
     is_planned = pair.subjects["VISITPLN"].is_not_null().any()
     unplanned = {} if is_planned else {visit: why for visit, why in incomplete.items() if why}
-    figures = mmrm(pair.arms(options), counted, visits=pair.visits, unplanned=unplanned, options=options)
+    figures = mmrm(
+        pair.arms(options), counted, visits=pair.visits, unplanned=unplanned, options=options
+    )
     for visit, row in figures:
-        head = _head(pair, code, visit) | _of_model(code, "mmrm") | _in_set(pair, {"population": OBSERVED})
+        head = (
+            _head(pair, code, visit)
+            | _of_model(code, "mmrm")
+            | _in_set(pair, {"population": OBSERVED})
+        )
         yield head | row | _withheld(incomplete[visit])
 
 
@@ -341,10 +427,17 @@ def _of_last_visit(
     *,
     options: Options,
 ) -> Iterator[dict]:
-    """The earlier visits among those with a value at the last one: to reproduce trials that print it so."""
+    """The earlier visits among those with a value at the last one: to reproduce trials that print
+    it so.
+    """
     *earlier, last = parts
     for visit in earlier:
         at_visit = parts[visit].join(parts[last], on="USUBJID", how="semi")
-        figures = _ancova(pair, at_visit, incomplete=incomplete[visit.name] or incomplete[last.name], options=options)
+        figures = _ancova(
+            pair,
+            at_visit,
+            incomplete=incomplete[visit.name] or incomplete[last.name],
+            options=options,
+        )
         head = _head(pair, code, visit.name) | _of_model(code, "ancova")
         yield head | figures | {"population": OF_LAST_VISIT}

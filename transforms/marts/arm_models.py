@@ -1,7 +1,9 @@
-"""The models of mart.arm_comparisons: analysis of covariance at a visit, and all planned visits together.
+"""The models of mart.arm_comparisons: analysis of covariance at a visit, and all planned visits
+together.
 
-Here: from the values of two arms to the figures of a row. Not here: who is in which arm and which rows there are
-(arm_comparisons), the estimators (models), the rule for what is missing at baseline (baseline_covariates).
+Here: from the values of two arms to the figures of a row. Not here: who is in which arm and which
+rows there are (arm_comparisons), the estimators (models), the rule for what is missing at baseline
+(baseline_covariates).
 """
 
 import json
@@ -18,17 +20,22 @@ from ..statistics.baseline_covariates import Adjustment, adjustment, number
 BASELINE = {"BASE": "baseline"}
 COVARIATES = {"AGE": "age", "PAINDUR": "pain duration"}
 FACTORS = {"SEX": "sex", "INDICATN": "indication", "SITEID": "clinic"}
-_MEANS = tuple(f"lsmean_{arm}{side}" for arm in ("arm", "reference") for side in ("", "_lower", "_upper"))
-NO_FIGURE = dict.fromkeys(("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value", *_MEANS))
+_MEANS = tuple(
+    f"lsmean_{arm}{side}" for arm in ("arm", "reference") for side in ("", "_lower", "_upper")
+)
+NO_FIGURE = dict.fromkeys(
+    ("estimate", "ci_lower", "ci_upper", "wald_lower", "wald_upper", "p_value", *_MEANS)
+)
 _STRATUM = "stratum: "  # before the name of a factor of the stratified allocation, as a column
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arms:
-    """Two arms that are compared: `people` has a row for everybody in them, with what is known at baseline.
+    """Two arms that are compared: `people` has a row for everybody in them, with what is known at
+    baseline.
 
-    `strata`: the columns of `people` (and of all rows of values) that are factors of a stratified allocation.
-    `min_cell`: the smallest number of people that a reason may tell.
+    `strata`: the columns of `people` (and of all rows of values) that are factors of a stratified
+    allocation. `min_cell`: the smallest number of people that a reason may tell.
     """
 
     arm: str
@@ -41,10 +48,15 @@ class Arms:
     def count(self, frame: pl.DataFrame) -> dict[str, int]:
         """Patients of both arms in rows of values."""
         people = frame.unique("USUBJID")
-        return {"n_arm": (people["ARM"] == self.arm).sum(), "n_reference": (people["ARM"] == self.reference).sum()}
+        return {
+            "n_arm": (people["ARM"] == self.arm).sum(),
+            "n_reference": (people["ARM"] == self.reference).sum(),
+        }
 
     def adjust(self, rows: pl.DataFrame) -> Adjustment:
-        """Baseline too where arms were randomised: elsewhere only patients with one are in `rows`."""
+        """Baseline too where arms were randomised: elsewhere only patients with one are in
+        `rows`.
+        """
         covariates = COVARIATES | (BASELINE if self.is_randomised else {})
         return adjustment(
             rows,
@@ -58,16 +70,25 @@ class Arms:
 
 
 def with_strata(people: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
-    """`people` with a column for each factor in STRATA (JSON; null = not stratified), and their names in words."""
+    """`people` with a column for each factor in STRATA (JSON; null = not stratified), and their
+    names in words.
+    """
     strata = [json.loads(text or "{}") for text in people["STRATA"]]
     names = sorted({name for factors in strata for name in factors})
     columns = {f"{_STRATUM}{name}": [factors.get(name) for factors in strata] for name in names}
-    series = [pl.Series(c, [None if v is None else str(v) for v in values], pl.String) for c, values in columns.items()]
-    return people.with_columns(series), {f"{_STRATUM}{name}": f"{name} (stratification)" for name in names}
+    series = [
+        pl.Series(c, [None if v is None else str(v) for v in values], pl.String)
+        for c, values in columns.items()
+    ]
+    return people.with_columns(series), {
+        f"{_STRATUM}{name}": f"{name} (stratification)" for name in names
+    }
 
 
 def ancova(arms: Arms, at_visit: pl.DataFrame) -> dict:
-    """A visit's adjusted difference and least-squares means; `at_visit` has a row a patient with a value there."""
+    """A visit's adjusted difference and least-squares means; `at_visit` has a row a patient with a
+    value there.
+    """
     rows = at_visit if arms.is_randomised else at_visit.filter(pl.col("BASE").is_not_null())
     left_out = at_visit.height - rows.height
     adjusted = arms.adjust(rows)
@@ -76,19 +97,28 @@ def ancova(arms: Arms, at_visit: pl.DataFrame) -> dict:
         return row | {"reason": "no patient with a value and a baseline in one of the arms"}
     numbers = [c for c in adjusted.covariates if c != "BASE"]
     baseline = "BASE" if arms.is_randomised is False or "BASE" in adjusted.covariates else None
-    model = models.ancova(adjusted.rows, "AVAL", baseline, "ARM", numbers, adjusted.factors, reference=arms.reference)
+    model = models.ancova(
+        adjusted.rows, "AVAL", baseline, "ARM", numbers, adjusted.factors, reference=arms.reference
+    )
     notes = [*adjusted.notes, *_without_baseline(arms, left_out)]
     contrast = model.contrasts.filter(group=arms.arm)
     return row | _figures(arms, contrast, model.means, reason=model.reason, notes=notes)
 
 
 def mmrm(
-    arms: Arms, counted: pl.DataFrame, *, visits: tuple[Visit, ...], unplanned: Mapping[str, str], options: Options
+    arms: Arms,
+    counted: pl.DataFrame,
+    *,
+    visits: tuple[Visit, ...],
+    unplanned: Mapping[str, str],
+    options: Options,
 ) -> Iterator[tuple[str, dict]]:
-    """Each visit's name and figures, all planned visits' values modelled together (missing at random).
+    """Each visit's name and figures, all planned visits' values modelled together (missing at
+    random).
 
-    `counted`: a row a patient and visit. `unplanned`: visits that are not of the model, to why; answers there are left
-    out and counted, so that they change neither the covariance nor any other visit's figure.
+    `counted`: a row a patient and visit. `unplanned`: visits that are not of the model, to why;
+    answers there are left out and counted, so that they change neither the covariance nor any other
+    visit's figure.
     """
     why = _out_of_model(arms, counted, visits=visits, unplanned=unplanned, options=options)
     based = counted if arms.is_randomised else counted.filter(pl.col("BASE").is_not_null())
@@ -103,17 +133,25 @@ def mmrm(
         at_visit = rows.filter(AVISIT=visit.name)
         row = {"n_left_out": left_out, "adjusted_for": _names(adjusted)}
         if visit.name in why:
-            yield visit.name, row | arms.count(based.filter(AVISIT=visit.name)) | {"reason": why[visit.name]}
+            yield (
+                visit.name,
+                row | arms.count(based.filter(AVISIT=visit.name)) | {"reason": why[visit.name]},
+            )
         elif at_visit.height:
             here = {"visit": visit.target}
-            contrast, means = model.contrasts.filter(group=arms.arm, **here), model.means.filter(**here)
+            contrast = model.contrasts.filter(group=arms.arm, **here)
+            means = model.means.filter(**here)
             figures = _figures(arms, contrast, means, reason=model.reason, notes=notes)
             yield visit.name, row | arms.count(at_visit) | figures
 
 
 def _fit(arms: Arms, adjusted: Adjustment, *, options: Options) -> models.RepeatedMeasures:
-    """Arm x visit and baseline x visit (and x visit whether it was imputed); unstructured covariance, REML."""
-    baseline = [c for c in ("BASE", *adjusted.indicators) if adjusted.indicators.get(c, c) == "BASE"]
+    """Arm x visit and baseline x visit (and x visit whether it was imputed); unstructured
+    covariance, REML.
+    """
+    baseline = [
+        c for c in ("BASE", *adjusted.indicators) if adjusted.indicators.get(c, c) == "BASE"
+    ]
     others = [c for c in adjusted.covariates if c not in baseline]
     baseline = [c for c in baseline if adjusted.rows[c].n_unique() > 1]
     return models.mmrm(
@@ -132,13 +170,24 @@ def _fit(arms: Arms, adjusted: Adjustment, *, options: Options) -> models.Repeat
 
 
 def _out_of_model(
-    arms: Arms, counted: pl.DataFrame, *, visits: tuple[Visit, ...], unplanned: Mapping[str, str], options: Options
+    arms: Arms,
+    counted: pl.DataFrame,
+    *,
+    visits: tuple[Visit, ...],
+    unplanned: Mapping[str, str],
+    options: Options,
 ) -> dict[str, str]:
-    """The visits that are not of the model: those unplanned, and those that too few of an arm have to tell a covariance."""
+    """The visits that are not of the model: those unplanned, and those that too few of an arm have
+    to tell a covariance.
+    """
     why = dict(unplanned)
     for visit in visits:
         counts = arms.count(counted.filter(AVISIT=visit.name)).values()
-        if any(counts) and min(counts) < options.min_patients_per_parameter and visit.name not in why:
+        if (
+            any(counts)
+            and min(counts) < options.min_patients_per_parameter
+            and visit.name not in why
+        ):
             why[visit.name] = (
                 f"not in the model of all visits: {' and '.join(map(str, counts))} patients of the arms have a value, "
                 f"{options.min_patients_per_parameter} of each are needed"
@@ -146,17 +195,24 @@ def _out_of_model(
     return why
 
 
-def _left_out(arms: Arms, why: Mapping[str, str], counted: pl.DataFrame, based: pl.DataFrame) -> list[str]:
+def _left_out(
+    arms: Arms, why: Mapping[str, str], counted: pl.DataFrame, based: pl.DataFrame
+) -> list[str]:
     sparse = based.filter(pl.col("AVISIT").is_in(list(why)))
     notes = _without_baseline(arms, counted.height - based.height)
     if sparse.height:
         visits = ", ".join(sparse["AVISIT"].unique().sort())
-        notes = [f"answers left out of the model: {number(sparse.height, least=arms.min_cell)} at {visits}", *notes]
+        notes = [
+            f"answers left out of the model: {number(sparse.height, least=arms.min_cell)} at {visits}",
+            *notes,
+        ]
     return notes
 
 
 def _without_baseline(arms: Arms, left_out: int) -> list[str]:
-    return [f"{number(left_out, least=arms.min_cell)} without a baseline left out"] if left_out else []
+    return (
+        [f"{number(left_out, least=arms.min_cell)} without a baseline left out"] if left_out else []
+    )
 
 
 def _of_covariance(model: models.RepeatedMeasures) -> list[str]:
@@ -167,7 +223,9 @@ def _names(adjusted: Adjustment) -> list[str]:
     return ["baseline", *(name for name in adjusted.names if name != "baseline")]
 
 
-def _figures(arms: Arms, contrast: pl.DataFrame, means: pl.DataFrame, *, reason: str | None, notes: list[str]) -> dict:
+def _figures(
+    arms: Arms, contrast: pl.DataFrame, means: pl.DataFrame, *, reason: str | None, notes: list[str]
+) -> dict:
     """Difference and means of both arms; `notes` go into the reason of figures that are given."""
     if contrast.is_empty():
         return {"reason": reason or "the model has no such contrast"}

@@ -1,10 +1,12 @@
-"""Shares of responders in mart.arm_comparisons: the product's rules and a site's own endpoints, two arms apart.
+"""Shares of responders in mart.arm_comparisons: the product's rules and a site's own endpoints, two
+arms apart.
 
-Here: who responded and who could, and the difference of risks. Not here: who is in which arm (arm_comparisons), the
-rules (pain, binary_endpoints), the intervals (rates).
+Here: who responded and who could, and the difference of risks. Not here: who is in which arm
+(arm_comparisons), the rules (pain, binary_endpoints), the intervals (rates).
 
-Over completers, and over all patients due with the missing as non-responders. Beside them stands how many of those
-started so low that no value of the scale would make them responders: they weigh a comparison down in both arms.
+Over completers, and over all patients due with the missing as non-responders. Beside them stands
+how many of those started so low that no value of the scale would make them responders: they weigh a
+comparison down in both arms.
 """
 
 from collections.abc import Iterator
@@ -23,8 +25,10 @@ from .arm_models import Arms
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One way of responding. `is_met`: over rows of a visit; null = not evaluable. `can_respond`: over BASE; null = the
-    scale has no known end to tell it by. `has_missing`: whether a missing value can be counted as no response."""
+    """One way of responding. `is_met`: over rows of a visit; null = not evaluable. `can_respond`:
+    over BASE; null = the scale has no known end to tell it by. `has_missing`: whether a missing
+    value can be counted as no response.
+    """
 
     name: str
     is_met: pl.Expr
@@ -55,14 +59,18 @@ def rules(code: str, *, options: Options) -> Iterator[Rule]:
             yield Rule(
                 name=endpoint.text,
                 is_met=endpoint.is_met(),
-                can_respond=_has_room(code, endpoint.cut) if endpoint.kind == "points" else pl.lit(None, pl.Boolean),
+                can_respond=_has_room(code, endpoint.cut)
+                if endpoint.kind == "points"
+                else pl.lit(None, pl.Boolean),
                 is_evaluable=is_evaluable if endpoint.kind == "percent" else pl.lit(True),
                 has_missing=needs_base or code != "PGIC",
             )
 
 
 def _can_respond(code: str, name: str, *, options: Options) -> pl.Expr:
-    """Whether some value of the scale would be a response from BASE; null where that can't be told or is not asked."""
+    """Whether some value of the scale would be a response from BASE; null where that can't be told
+    or is not asked.
+    """
     parameter = PARAMETERS[code]
     if name == "WORSE" or code == "PGIC":
         return pl.lit(None, pl.Boolean)
@@ -72,7 +80,9 @@ def _can_respond(code: str, name: str, *, options: Options) -> pl.Expr:
 
 
 def _has_room(code: str, points: float) -> pl.Expr:
-    """A scale that falls to 0 has room for as many points as BASE has; of another no end is known here."""
+    """A scale that falls to 0 has room for as many points as BASE has; of another no end is known
+    here.
+    """
     parameter = PARAMETERS[code]
     if not parameter.has_percent_rules or parameter.better != "lower":
         return pl.lit(None, pl.Boolean)
@@ -82,7 +92,9 @@ def _has_room(code: str, points: float) -> pl.Expr:
 def risk_differences(
     arms: Arms, rows: pl.DataFrame, at_visit: pl.DataFrame, *, due: pl.DataFrame, options: Options
 ) -> Iterator[dict]:
-    """A row a rule and population. `rows`: all of the parameter's; `due`: patients whose window has closed."""
+    """A row a rule and population. `rows`: all of the parameter's; `due`: patients whose window has
+    closed.
+    """
     based = rows.filter(pl.col("BASE").is_not_null()).unique("USUBJID")
     for rule in rules(at_visit["PARAMCD"][0], options=options):
         judged = at_visit.with_columns(is_met=rule.is_met)
@@ -96,16 +108,27 @@ def risk_differences(
             counted = counted.join(not_evaluable, on="USUBJID", how="anti")
             responses = flagged.join(counted, on="USUBJID", how="semi")
             of_due = too_low.join(due, on="USUBJID", how="semi")
-            yield _row(arms, rule, responses, counted, MISSING_AS_NONRESPONDER) | _too_low(arms, rule, of_due)
+            yield _row(arms, rule, responses, counted, MISSING_AS_NONRESPONDER) | _too_low(
+                arms, rule, of_due
+            )
 
 
 def _too_low(arms: Arms, rule: Rule, too_low: pl.DataFrame) -> dict:
     counts = arms.count(too_low)
-    is_told = pl.select(rule.can_respond.is_null()).item() if not rule.can_respond.meta.root_names() else False
-    return {f"n_too_low_{side}": None if is_told else counts[f"n_{side}"] for side in ("arm", "reference")}
+    is_told = (
+        pl.select(rule.can_respond.is_null()).item()
+        if not rule.can_respond.meta.root_names()
+        else False
+    )
+    return {
+        f"n_too_low_{side}": None if is_told else counts[f"n_{side}"]
+        for side in ("arm", "reference")
+    }
 
 
-def _row(arms: Arms, rule: Rule, flagged: pl.DataFrame, counted: pl.DataFrame, population: str) -> dict:
+def _row(
+    arms: Arms, rule: Rule, flagged: pl.DataFrame, counted: pl.DataFrame, population: str
+) -> dict:
     counts = arms.count(counted)
     met = arms.count(flagged.filter("is_met"))
     row = {

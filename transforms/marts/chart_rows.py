@@ -1,7 +1,8 @@
-"""Rows of mart.control_charts from the points of one chart: its phases, lines, signals and what it can't say.
+"""Rows of mart.control_charts from the points of one chart: its phases, lines, signals and what it
+can't say.
 
-Here: where a chart's limits begin anew, and from how many points there are any. Not here: what is charted
-(control_charts), limits and rules (statistics/spc.py).
+Here: where a chart's limits begin anew, and from how many points there are any. Not here: what is
+charted (control_charts), limits and rules (statistics/spc.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,15 @@ from ..options import Rebase
 
 MIN_POINTS = 6
 _LINES = ("center", "lower", "upper")
-_SIGNALS = ("is_outside", "is_trend", "is_two_of_three", "is_shift", "point_type", "signal_direction", "variation_icon")
+_SIGNALS = (
+    "is_outside",
+    "is_trend",
+    "is_two_of_three",
+    "is_shift",
+    "point_type",
+    "signal_direction",
+    "variation_icon",
+)
 _OF_LIMITS = ("baseline_points", "is_trial_limits")
 
 
@@ -26,7 +35,9 @@ def rebases_of(rebases: Sequence[Rebase], *, metric: str, clinic: str | None) ->
 
 
 def require_charts(rebases: Sequence[Rebase]) -> None:
-    """Refuses a rebase of what is no chart with limits of its own, which would change nothing unsaid."""
+    """Refuses a rebase of what is no chart with limits of its own, which would change nothing
+    unsaid.
+    """
     charts = sorted(m for m in METRICS if m.startswith("chart_") and m != "chart_cold_injuries")
     for rebase in rebases:
         if rebase.metric_id not in charts:
@@ -43,10 +54,12 @@ def rows(
     rebases: Sequence[Rebase] = (),
     no_value: str | None = None,
 ) -> pl.DataFrame:
-    """`points` (`month`, `numerator`, `denominator`) and beside each its lines and signals, of `chart(points)`.
+    """`points` (`month`, `numerator`, `denominator`) and beside each its lines and signals, of
+    `chart(points)`.
 
-    A rebase starts a phase: its points have limits of their own, runs end there, and its rows carry the day and the
-    reason. A phase of fewer than MIN_POINTS values has no lines, and says so. `no_value`: why a point may have none.
+    A rebase starts a phase: its points have limits of their own, runs end there, and its rows carry
+    the day and the reason. A phase of fewer than MIN_POINTS values has no lines, and says so.
+    `no_value`: why a point may have none.
     """
     days = [None, *(r.from_date for r in rebases), None]
     parts = []
@@ -55,7 +68,9 @@ def rows(
         if part.height or rebase is None:
             parts.append(_phase(part, chart(part), rebase=rebase, no_value=no_value))
     frame = pl.concat(parts, how="diagonal_relaxed")
-    return frame.with_columns(point=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), chart=pl.lit(kind))
+    return frame.with_columns(
+        point=pl.int_range(1, pl.len() + 1, dtype=pl.Int64), chart=pl.lit(kind)
+    )
 
 
 def without_lines(frame: pl.DataFrame, reason: str) -> pl.DataFrame:
@@ -77,9 +92,13 @@ def _is_within(start, end) -> pl.Expr:
     return after if end is None else after & (pl.col("month") < end)
 
 
-def _phase(points: pl.DataFrame, chart: pl.DataFrame, *, rebase: Rebase | None, no_value: str | None) -> pl.DataFrame:
+def _phase(
+    points: pl.DataFrame, chart: pl.DataFrame, *, rebase: Rebase | None, no_value: str | None
+) -> pl.DataFrame:
     made = chart.select("value", *_LINES, *_SIGNALS, *_OF_LIMITS, pl.col("^assurance_icon$"))
-    frame = pl.concat([points.select("numerator", "denominator", period_start="month"), made], how="horizontal")
+    frame = pl.concat(
+        [points.select("numerator", "denominator", period_start="month"), made], how="horizontal"
+    )
     frame = frame.with_columns(
         reason=pl.when(pl.col("value").is_null()).then(pl.lit(no_value, pl.String)),
         rebased_from=pl.lit(rebase.from_date if rebase else None, pl.Date),

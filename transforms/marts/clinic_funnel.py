@@ -1,17 +1,19 @@
-"""mart.clinic_funnel: each clinic beside all the others, and beside a stated reference. Never a ranking.
+"""mart.clinic_funnel: each clinic beside all the others, and beside a stated reference. Never a
+ranking.
 
-Here: which figures are compared, from which marts, and how a low number of reported events is to be read. Not here:
-limits and flags (statistics/left_out.py), the sentences (nearness.py), the counts (adverse_event_rates, cohort_outcomes).
+Here: which figures are compared, from which marts, and how a low number of reported events is to be
+read. Not here: limits and flags (statistics/left_out.py), the sentences (nearness.py), the counts
+(adverse_event_rates, cohort_outcomes).
 
-Clinics are compared from five on, and only those with a denominator (for a response, with values for enough of the
-patients due). Expected events are the clinic's sessions of each modality at the rate of the other clinics' sessions of
-that modality. Only events in the time at risk count: what was there before the first session is history. Few reported
-events are not better care: a low number of events has a note that says so, with the share of sessions at which
-somebody asked.
+Clinics are compared from five on, and only those with a denominator (for a response, with values
+for enough of the patients due). Expected events are the clinic's sessions of each modality at the
+rate of the other clinics' sessions of that modality. Only events in the time at risk count: what
+was there before the first session is history. Few reported events are not better care: a low number
+of events has a note that says so, with the share of sessions at which somebody asked.
 
-Serious events and cold injuries of grade 2 or more are news, each of them: clinics' own spread is no excuse for them
-(no over-dispersion), they are judged against a stated reference too, since where all clinics are bad none is an
-outlier, and each is looked at by itself.
+Serious events and cold injuries of grade 2 or more are news, each of them: clinics' own spread is
+no excuse for them (no over-dispersion), they are judged against a stated reference too, since where
+all clinics are bad none is an outlier, and each is looked at by itself.
 """
 
 import numpy as np
@@ -49,7 +51,9 @@ REFERENCES = {
 }
 
 
-def compute(*, adex, adae, adverse_event_rates, cohort_outcomes, options: Options, cut: Cut) -> pl.DataFrame:
+def compute(
+    *, adex, adae, adverse_event_rates, cohort_outcomes, options: Options, cut: Cut
+) -> pl.DataFrame:
     """A row a metric and clinic; columns of MART_TABLES["clinic_funnel"]."""
     any_term = adverse_event_rates.filter(pl.col("term").is_null())
     all_events = any_term.filter(rows_of("any"))
@@ -57,7 +61,9 @@ def compute(*, adex, adae, adverse_event_rates, cohort_outcomes, options: Option
     records = counted_in_time(with_event_number(adae))
     counts = [
         _patients(by_clinic, "funnel_any_event"),
-        _patients(_stratum(any_term.filter(rows_of("serious")), "clinic_id"), "funnel_serious_event"),
+        _patients(
+            _stratum(any_term.filter(rows_of("serious")), "clinic_id"), "funnel_serious_event"
+        ),
         _cold_injuries(adex, records, "funnel_cold_injury"),
         _cold_injuries(adex, records, "funnel_cold_injury_grade_2"),
         _by_modality(_stratum(all_events, "clinic_id", "modality")),
@@ -65,15 +71,19 @@ def compute(*, adex, adae, adverse_event_rates, cohort_outcomes, options: Option
         _response(cohort_outcomes, options=options),
     ]
     compared = [_referred(_compared(c), options=options) for c in counts if not c.is_empty()]
-    frame = pl.concat([TABLE.empty(), *compared], how="diagonal_relaxed")  # no signal where too few are compared
+    frame = pl.concat(
+        [TABLE.empty(), *compared], how="diagonal_relaxed"
+    )  # no signal where too few are compared
     asked = by_clinic.select("clinic_id", asked_share=_share("sessions_asked", "sessions"))
     frame = frame.drop("asked_share", strict=False).join(asked, on="clinic_id", how="left")
-    frame = _in_words(frame.with_columns(modality=pl.lit(None, pl.String), note=_note()), records, adex)
+    frame = _in_words(
+        frame.with_columns(modality=pl.lit(None, pl.String), note=_note()), records, adex
+    )
     frame = frame.with_columns(cells(options).suppressed(frame))
     return TABLE.conform(stamped(frame, cut=cut)).sort("metric_id", "clinic_id", nulls_last=True)
 
 
-# --- what is counted ------------------------------------------------------------------------------
+# --- what is counted ----------------------------------------------------------------------------
 
 
 def _stratum(rates: pl.DataFrame, *dimensions: str) -> pl.DataFrame:
@@ -86,7 +96,9 @@ def _share(part: str, whole: str) -> pl.Expr:
     return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))
 
 
-def _counted(frame: pl.DataFrame, metric: str, *, kind: str = "proportion", numerator, denominator, **columns):
+def _counted(
+    frame: pl.DataFrame, metric: str, *, kind: str = "proportion", numerator, denominator, **columns
+):
     """The shape that all comparisons share; `reason`: why a clinic is not compared."""
     columns = {"reason": pl.lit(None, pl.String), **columns}
     return frame.select(
@@ -118,7 +130,9 @@ def _cold_injuries(adex: pl.DataFrame, records: pl.DataFrame, metric: str) -> pl
 
 
 def _by_modality(rates: pl.DataFrame) -> pl.DataFrame:
-    """Events and sessions of each modality, lists in one order for all clinics; sessions stand for the denominator."""
+    """Events and sessions of each modality, lists in one order for all clinics; sessions stand for
+    the denominator.
+    """
     modalities = rates["modality"].unique().sort()
     grid = rates.select("clinic_id").unique().join(modalities.to_frame(), how="cross")
     full = grid.join(rates, on=["clinic_id", "modality"], how="left").with_columns(
@@ -126,7 +140,10 @@ def _by_modality(rates: pl.DataFrame) -> pl.DataFrame:
     )
     totals = full.sort("clinic_id", "modality").group_by("clinic_id", maintain_order=True)
     counts = totals.agg(
-        pl.col("events").sum(), pl.col("sessions").sum(), of_modality=pl.col("events"), sessions_of=pl.col("sessions")
+        pl.col("events").sum(),
+        pl.col("sessions").sum(),
+        of_modality=pl.col("events"),
+        sessions_of=pl.col("sessions"),
     )
     return _counted(
         counts,
@@ -140,13 +157,17 @@ def _by_modality(rates: pl.DataFrame) -> pl.DataFrame:
 
 
 def _asked(rates: pl.DataFrame) -> pl.DataFrame:
-    return _counted(rates, "funnel_sessions_asked", numerator="sessions_asked", denominator="sessions")
+    return _counted(
+        rates, "funnel_sessions_asked", numerator="sessions_asked", denominator="sessions"
+    )
 
 
 def _response(cohort_outcomes: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """Responders among patients with a value; not compared where too many of the due have none."""
     rows = _stratum(cohort_outcomes, "clinic_id").filter(
-        pl.col("metric_id") == RESPONSE, pl.col("visit") == RESPONSE_VISIT, pl.col("population") == COMPLETERS
+        pl.col("metric_id") == RESPONSE,
+        pl.col("visit") == RESPONSE_VISIT,
+        pl.col("population") == COMPLETERS,
     )
     judged = pl.col("n_evaluable") + pl.col("n_missing")
     share = 100 * pl.col("n_evaluable") / judged
@@ -157,25 +178,34 @@ def _response(cohort_outcomes: pl.DataFrame, *, options: Options) -> pl.DataFram
         pl.lit(f"{options.min_completeness_pct:g}"),
     )
     reason = pl.when((judged > 0) & (share < options.min_completeness_pct)).then(text)
-    return _counted(rows, "funnel_response", numerator="n_event", denominator="n_evaluable", reason=reason)
+    return _counted(
+        rows, "funnel_response", numerator="n_event", denominator="n_evaluable", reason=reason
+    )
 
 
-# --- comparison -----------------------------------------------------------------------------------
+# --- comparison ---------------------------------------------------------------------------------
 
 
 def _compared(counts: pl.DataFrame) -> pl.DataFrame:
-    """The clinics of one metric with target, limits and signal, or the reason why there are none."""
+    """The clinics of one metric with target, limits and signal, or the reason why there are
+    none.
+    """
     counts = counts.sort("clinic_id").with_columns(
-        reason=pl.when(pl.col("denominator").fill_null(0) <= 0).then(pl.lit("nobody to count")).otherwise("reason")
+        reason=pl.when(pl.col("denominator").fill_null(0) <= 0)
+        .then(pl.lit("nobody to count"))
+        .otherwise("reason")
     )
-    ready, left = counts.filter(pl.col("reason").is_null()), counts.filter(pl.col("reason").is_not_null())
+    ready = counts.filter(pl.col("reason").is_null())
+    left = counts.filter(pl.col("reason").is_not_null())
     if ready.height >= funnel.MIN_CLINICS:
         ready = _judged(ready)
     else:
         few = f"{ready.height} clinics to compare: at least {funnel.MIN_CLINICS} are needed"
         ready = _uncompared(ready).with_columns(reason=pl.lit(few))
     frame = pl.concat([ready, _uncompared(left)], how="diagonal_relaxed")
-    return frame.drop("of_modality", "sessions_of", strict=False).with_columns(clinics=pl.lit(ready.height, pl.Int64))
+    return frame.drop("of_modality", "sessions_of", strict=False).with_columns(
+        clinics=pl.lit(ready.height, pl.Int64)
+    )
 
 
 def _uncompared(counts: pl.DataFrame) -> pl.DataFrame:
@@ -193,10 +223,14 @@ def _judged(ready: pl.DataFrame) -> pl.DataFrame:
     if ready["kind"][0] == "ratio":
         tables = (np.array(ready[c].to_list(), float) for c in ("of_modality", "sessions_of"))
         chart = left_out.ratios(*tables, overdispersion=is_spread)
-        none = pl.when(pl.col("expected").is_null()).then(pl.lit("nothing expected at the other clinics' rates"))
+        none = pl.when(pl.col("expected").is_null()).then(
+            pl.lit("nothing expected at the other clinics' rates")
+        )
         counts = {"numerator": pl.col("x"), "denominator": pl.col("expected"), "reason": none}
     else:
-        chart = left_out.proportions(ready["numerator"], ready["denominator"], overdispersion=is_spread)
+        chart = left_out.proportions(
+            ready["numerator"], ready["denominator"], overdispersion=is_spread
+        )
         counts = {}
     limits = [c for c in TABLE.names if c.startswith(("lower_", "upper_"))]
     chart = chart.select(
@@ -232,11 +266,12 @@ def _referred(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     )
 
 
-# --- words ----------------------------------------------------------------------------------------
+# --- words --------------------------------------------------------------------------------------
 
 
 def _note() -> pl.Expr:
-    events, news = pl.col("metric_id").is_in(list(_OF_EVENTS)), pl.col("metric_id").is_in(list(REFERENCES))
+    events = pl.col("metric_id").is_in(list(_OF_EVENTS))
+    news = pl.col("metric_id").is_in(list(REFERENCES))
     is_low = pl.any_horizontal(
         pl.col(c).str.starts_with("low").fill_null(False) for c in ("signal", "reference_signal")
     )
@@ -254,7 +289,9 @@ def _in_words(frame: pl.DataFrame, records: pl.DataFrame, adex: pl.DataFrame) ->
     for metric, meets in _OF_EVENTS.items():
         first = records.filter(meets).sort("ASTDTM", "AEID", nulls_last=True)
         events = first.unique("event_number", keep="first", maintain_order=True)
-        events = events.select("USUBJID", clinic_id="CLINICID", month=pl.col("ASTDT").dt.truncate("1mo"))
+        events = events.select(
+            "USUBJID", clinic_id="CLINICID", month=pl.col("ASTDT").dt.truncate("1mo")
+        )
         texts |= _sentences(frame.filter(pl.col("metric_id") == metric), events, sessions, treated)
     for row in frame.filter(~pl.col("metric_id").is_in(list(_OF_EVENTS))).iter_rows(named=True):
         if row["estimate"] is not None:
@@ -275,10 +312,13 @@ def _sentences(
         mine, here = months.filter(clinic_id=clinic), events.filter(clinic_id=clinic)
         others = [
             of_all - of_one
-            for of_all, of_one in zip(total, mine.select("events", "sessions").sum().row(0), strict=True)
+            for of_all, of_one in zip(
+                total, mine.select("events", "sessions").sum().row(0), strict=True
+            )
         ]
         rising = nearness.rising_month(
-            *(mine[c].to_list() for c in ("month", "events", "sessions")), rate=others[0] / max(others[1], 1)
+            *(mine[c].to_list() for c in ("month", "events", "sessions")),
+            rate=others[0] / max(others[1], 1),
         )
         texts[row["metric_id"], clinic] = nearness.of_events(
             row["metric_id"],
@@ -292,7 +332,9 @@ def _sentences(
 
 
 def cells(options: Options) -> disclosure.Cells:
-    """Small counts, their other side, and what the total of the clinics (the target gives it) leaves for one alone."""
+    """Small counts, their other side, and what the total of the clinics (the target gives it)
+    leaves for one alone.
+    """
     is_proportion = pl.col("kind") == "proportion"
     rest = pl.when(is_proportion).then(pl.col("denominator") - pl.col("numerator"))
     people = pl.when(is_proportion).then("denominator")

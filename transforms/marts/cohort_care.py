@@ -1,10 +1,12 @@
-"""Rows of mart.cohort_outcomes about other care: pain killers before and after, injections and surgery.
+"""Rows of mart.cohort_outcomes about other care: pain killers before and after, injections and
+surgery.
 
-Here: shares of patients and rates of procedures, over every combination of the dimensions. Not here: what a patient's
-care was (rules/care.py), the opioid dose (cohort_outcomes, from patient_outcomes), time to surgery (survival_curves).
+Here: shares of patients and rates of procedures, over every combination of the dimensions.
+Not here: what a patient's care was (rules/care.py), the opioid dose (cohort_outcomes, from
+patient_outcomes), time to surgery (survival_curves).
 
-Use before and after is counted of the same patients: those whose care is known in both windows. A change is a change,
-not an effect.
+Use before and after is counted of the same patients: those whose care is known in both windows. A
+change is a change, not an effect.
 """
 
 import polars as pl
@@ -22,11 +24,15 @@ NO_USER, NO_NON_USER = "no patient used it before", "every patient used it befor
 NO_TIME = "no patient with care known after Day 1"
 DAYS_PER_YEAR = 365.25
 # kind of care -> the metric's name
-RATES = {"injection": "injections_per_100_patient_years", "surgery": "surgeries_per_100_patient_years"}
+RATES = {
+    "injection": "injections_per_100_patient_years",
+    "surgery": "surgeries_per_100_patient_years",
+}
 
 
 def rows(adsl: pl.DataFrame, care: pl.DataFrame, *, cut: Cut) -> list[pl.DataFrame]:
-    """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason.
+    """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate,
+    limits, reason.
 
     `care`: of care.local_care.
     """
@@ -42,7 +48,9 @@ def rows(adsl: pl.DataFrame, care: pl.DataFrame, *, cut: Cut) -> list[pl.DataFra
 
 
 def _use(people: pl.DataFrame, kind: str) -> list[pl.DataFrame]:
-    """Share before, share at the latest, and of the users before those who stopped, of the others who started."""
+    """Share before, share at the latest, and of the users before those who stopped, of the others
+    who started.
+    """
     before, latest = pl.col(f"{kind}_before"), pl.col(f"{kind}_latest")
     paired = before.is_not_null() & latest.is_not_null()
     everybody = pl.lit(True)
@@ -85,10 +93,16 @@ def _rate(people: pl.DataFrame, kind: str) -> pl.DataFrame:
         n_evaluable=pl.col("care_days").count().cast(pl.Int64),
         n_event=pl.col(kind).sum().cast(pl.Int64),
         days=pl.col("care_days").sum(),
-    ).with_columns(n_missing=pl.col("n_patients") - pl.col("n_evaluable"), patient_years=pl.col("days") / DAYS_PER_YEAR)
+    ).with_columns(
+        n_missing=pl.col("n_patients") - pl.col("n_evaluable"),
+        patient_years=pl.col("days") / DAYS_PER_YEAR,
+    )
     limits = garwood(frame["n_event"], frame["patient_years"])
     names = ("estimate", "ci_lower", "ci_upper")
-    columns = [pl.Series(name, values, pl.Float64).fill_nan(None) for name, values in zip(names, limits, strict=True)]
+    columns = [
+        pl.Series(name, values, pl.Float64).fill_nan(None)
+        for name, values in zip(names, limits, strict=True)
+    ]
     reason = pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_TIME))
     frame = frame.with_columns(*columns, reason=reason, unit=pl.lit("per 100 patient-years"))
     return _named(frame, RATES[kind]).with_columns(n_not_evaluable=pl.lit(0, pl.Int64))

@@ -1,7 +1,7 @@
 """Estimates and intervals of rows of mart.cohort_outcomes from their counts.
 
-Here: means and shares of patients, one value each. Not here: the counts (cohort_outcomes, cohort_care), sessions, of
-which a patient has many (cohort_sessions).
+Here: means and shares of patients, one value each. Not here: the counts (cohort_outcomes,
+cohort_care), sessions, of which a patient has many (cohort_sessions).
 """
 
 import numpy as np
@@ -16,7 +16,8 @@ _NOISE = 1e-12  # what a sum of equal values may leave of a standard deviation, 
 
 
 def as_mean(frame: pl.DataFrame) -> pl.DataFrame:
-    """Estimate and t interval from `mean`, `sd`, `n_evaluable`; of none no mean, of one or of equal values no interval.
+    """Estimate and t interval from `mean`, `sd`, `n_evaluable`; of none no mean, of one or of equal
+    values no interval.
 
     A few equal values don't make their mean certain, which an interval of no width would say.
     """
@@ -38,7 +39,9 @@ def as_mean(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
-    """Share of `n_event` among the column `n`; Wilson limits, Clopper-Pearson where it is 5 or fewer."""
+    """Share of `n_event` among the column `n`; Wilson limits, Clopper-Pearson where it is 5 or
+    fewer.
+    """
     for method in ("wilson", "clopper_pearson"):
         frame = rates.proportion_columns(frame, x="n_event", n=n, name=method, method=method)
     is_few = pl.col("n_event") <= 5

@@ -1,12 +1,14 @@
 """mart.cohort_outcomes: a row a metric, stratum, visit and population, with its denominators.
 
-Here: means, changes from baseline and responder shares of the parameters of adqs and adact, over every combination
-of the dimensions, and all rows together. Not here: rows about sessions and courses (cohort_sessions) and about other
-care (cohort_care), comparisons of arms. A change from baseline is a change, not an effect.
+Here: means, changes from baseline and responder shares of the parameters of adqs and adact, over
+every combination of the dimensions, and all rows together. Not here: rows about sessions and
+courses (cohort_sessions) and about other care (cohort_care), comparisons of arms. A change from
+baseline is a change, not an effect.
 
-Of the due (visit_values), those whose study (STUDYID) never asks for the parameter at the visit, or whose clinic asks
-for others alone, or who have no baseline that a rule can judge from, are not evaluable; the others have a value
-(evaluable) or not (missing). Who is not due is pending, not missing.
+Of the due (visit_values), those whose study (STUDYID) never asks for the parameter at the visit, or
+whose clinic asks for others alone, or who have no baseline that a rule can judge from, are not
+evaluable; the others have a value (evaluable) or not (missing). Who is not due is pending, not
+missing.
 """
 
 from collections.abc import Callable
@@ -43,7 +45,10 @@ INPUTS = (
     "core.clinics",
     "core.patient_status",
 )
-MISSING_RULES = {COMPLETERS: "observed cases only", MISSING_AS_NONRESPONDER: "no value counts as no response"}
+MISSING_RULES = {
+    COMPLETERS: "observed cases only",
+    MISSING_AS_NONRESPONDER: "no value counts as no response",
+}
 _DEFINED = pl.DataFrame(
     [(m.id, m.parameter, m.statistic) for m in METRICS.values()],
     schema=dict.fromkeys(("metric_id", "parameter", "statistic"), pl.String),
@@ -54,7 +59,18 @@ _CELL = [*_STRATUM, "PARAMCD", "AVISIT"]
 
 
 def compute(
-    *, adsl, adqs, adact, adex, courses, care, patients, clinics, patient_status, options: Options, cut: Cut
+    *,
+    adsl,
+    adqs,
+    adact,
+    adex,
+    courses,
+    care,
+    patients,
+    clinics,
+    patient_status,
+    options: Options,
+    cut: Cut,
 ) -> pl.DataFrame:
     """Conforms to `mart.cohort_outcomes`; empty where there is no patient."""
     people = people_of(adsl, adex, options=options)
@@ -65,18 +81,21 @@ def compute(
     counts = _cells(people, due_of(people, cut=cut), values_of(adqs, adact))
     parts = [_estimates(counts, statistic, options=options) for statistic in _STATISTICS]
     parts += _without_visit(_whole_course(people, adqs, care, options=options))
-    parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut) + cohort_care.rows(adsl, care, cut=cut)
+    parts += cohort_sessions.rows(adsl, adex, courses, options=options, cut=cut) + cohort_care.rows(
+        adsl, care, cut=cut
+    )
     frame = pl.concat(parts, how="diagonal").join(_DEFINED, on="metric_id", maintain_order="left")
     frame = with_clustered(frame, [_CLUSTERED], by=["metric_id", "visit", "population"])
     frame = frame.with_columns(cells(options).suppressed(frame))
     return TABLE.conform(stamped(frame, cut=cut)).sort([*TABLE.key[:6], "visit_day", "population"])
 
 
-# What a row's estimate is over clinics: a rate has years, a median over patients is neither sum nor share
+# What a row's estimate is over clinics: a rate has years, a median over patients is neither sum nor
+# share
 _IS_SHARE = pl.col("unit") == "proportion"
-_COUNTED = pl.col("n_evaluable") + pl.when(pl.col("population") == MISSING_AS_NONRESPONDER).then("n_missing").otherwise(
-    0
-)
+_COUNTED = pl.col("n_evaluable") + pl.when(pl.col("population") == MISSING_AS_NONRESPONDER).then(
+    "n_missing"
+).otherwise(0)
 _CLUSTERED = Measure(
     name="ci_clustered",
     kind=pl.when(pl.col("statistic") == "median")
@@ -97,11 +116,14 @@ def cells(options: Options) -> disclosure.Cells:
     """The populations of a metric share their patients: they are one cell."""
     counts = ["n_patients", "n_evaluable", "n_event", pl.col("n_evaluable") - pl.col("n_event")]
     return disclosure.Cells(
-        counts=counts, dimensions=CELL_DIMENSIONS, by=["metric_id", "visit"], min_cell=options.min_cell
+        counts=counts,
+        dimensions=CELL_DIMENSIONS,
+        by=["metric_id", "visit"],
+        min_cell=options.min_cell,
     )
 
 
-# --- counts ----------------------------------------------------------------------------------------
+# --- counts -------------------------------------------------------------------------------------
 
 
 def _cells(people: pl.DataFrame, due: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -120,7 +142,10 @@ def _cells(people: pl.DataFrame, due: pl.DataFrame, rows: pl.DataFrame) -> pl.Da
     by = ["PARAMCD", "AVISIT"]
     cells = by_strata(expected, n_asked=pl.col("len").sum(), by=by)
     cells = cells.join(patients.drop("strata"), on=[*_STRATUM, "AVISIT"], nulls_equal=True)
-    for counts in (by_strata(based, **_base_counts(), by=by), by_strata(seen, **_value_counts(), by=by)):
+    for counts in (
+        by_strata(based, **_base_counts(), by=by),
+        by_strata(seen, **_value_counts(), by=by),
+    ):
         cells = cells.join(counts.drop("strata"), on=_CELL, how="left", nulls_equal=True)
     counted = [c for c in cells.columns if c.startswith("n_")]
     return cells.with_columns(pl.col(counted).fill_null(0).cast(pl.Int64))
@@ -138,7 +163,12 @@ def _value_counts() -> dict[str, pl.Expr]:
     counts = {}
     for name, column in (("mean", "AVAL"), ("change", "CHG")):
         value = pl.col(column)
-        counts |= {f"n_{name}": value.count(), name: value.mean(), f"{name}_sd": value.std(), **_day_of(name, value)}
+        counts |= {
+            f"n_{name}": value.count(),
+            name: value.mean(),
+            f"{name}_sd": value.std(),
+            **_day_of(name, value),
+        }
     for k, criterion in enumerate(CRITERIA, 1):
         flag = pl.col(f"CRIT{k}FL")
         counts |= {
@@ -154,7 +184,7 @@ def _day_of(name: str, value: pl.Expr) -> dict[str, pl.Expr]:
     return {f"day_{name}": pl.col("ADY").filter(value.is_not_null()).median()}
 
 
-# --- estimates --------------------------------------------------------------------------------------
+# --- estimates ----------------------------------------------------------------------------------
 
 # (statistic of the catalogue, population)
 _STATISTICS = (
@@ -165,13 +195,19 @@ _STATISTICS = (
 )
 
 
-def _estimates(cells: pl.DataFrame, statistic: tuple[str, str], *, options: Options) -> pl.DataFrame:
+def _estimates(
+    cells: pl.DataFrame, statistic: tuple[str, str], *, options: Options
+) -> pl.DataFrame:
     name, population = statistic
     frame = cells.with_columns(metric_id=_by_parameter(name, lambda metric: metric.id))
     if name in ("mean", "change"):
-        frame = _with_mean(frame, name).filter((name == "mean") | (pl.col("AVISIT") != windows.BASELINE))
+        frame = _with_mean(frame, name).filter(
+            (name == "mean") | (pl.col("AVISIT") != windows.BASELINE)
+        )
     else:
-        frame = _with_proportion(frame, name.upper(), population).filter(pl.col("AVISIT") != windows.BASELINE)
+        frame = _with_proportion(frame, name.upper(), population).filter(
+            pl.col("AVISIT") != windows.BASELINE
+        )
     targets = {v.name: v.target for v in windows.VISITS}
     return frame.with_columns(
         visit=pl.col("AVISIT"),
@@ -192,15 +228,23 @@ def _with_mean(frame: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def _with_counts(frame: pl.DataFrame, *, n_evaluable: pl.Expr, n_judged: pl.Expr) -> pl.DataFrame:
-    """`n_judged`: the due who are asked and whose baseline allows the statistic; some of them have a value."""
+    """`n_judged`: the due who are asked and whose baseline allows the statistic; some of them have
+    a value.
+    """
     return frame.with_columns(
-        n_evaluable=n_evaluable, n_missing=n_judged - n_evaluable, n_not_evaluable=pl.col("n_due") - n_judged
+        n_evaluable=n_evaluable,
+        n_missing=n_judged - n_evaluable,
+        n_not_evaluable=pl.col("n_due") - n_judged,
     )
 
 
 def _by_parameter(statistic: str, field: Callable[[Metric], str | None]) -> pl.Expr:
     """A field of each parameter's metric of the statistic; null for a parameter without one."""
-    values = {parameter: field(metric) for (parameter, name), metric in STATISTICS.items() if name == statistic}
+    values = {
+        parameter: field(metric)
+        for (parameter, name), metric in STATISTICS.items()
+        if name == statistic
+    }
     return pl.col("PARAMCD").replace_strict(values, default=None, return_dtype=pl.String)
 
 
@@ -208,24 +252,36 @@ def _with_proportion(frame: pl.DataFrame, criterion: str, population: str) -> pl
     judged = pl.col("n_can_worsen" if criterion == "WORSE" else "n_can_improve")
     judged = pl.when(pl.col("PARAMCD") == "PGIC").then(pl.col("n_asked")).otherwise(judged)
     frame = _with_counts(frame, n_evaluable=pl.col(f"n_{criterion}"), n_judged=judged)
-    counted = pl.col("n_evaluable") + (pl.col("n_missing") if population == MISSING_AS_NONRESPONDER else 0)
-    frame = frame.with_columns(n_event=pl.col(f"n_{criterion}_yes"), unit=pl.lit("proportion"), n_counted=counted)
+    counted = pl.col("n_evaluable") + (
+        pl.col("n_missing") if population == MISSING_AS_NONRESPONDER else 0
+    )
+    frame = frame.with_columns(
+        n_event=pl.col(f"n_{criterion}_yes"), unit=pl.lit("proportion"), n_counted=counted
+    )
     return as_proportion(frame, "n_counted")
 
 
-# --- metrics of a patient's whole course ----------------------------------------------------------------
+# --- metrics of a patient's whole course --------------------------------------------------------
 
 
-def _whole_course(people: pl.DataFrame, adqs: pl.DataFrame, care: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """The subjects with sustained response and opioid doses, as mart.patient_outcomes gives them of a patient."""
+def _whole_course(
+    people: pl.DataFrame, adqs: pl.DataFrame, care: pl.DataFrame, *, options: Options
+) -> pl.DataFrame:
+    """The subjects with sustained response and opioid doses, as mart.patient_outcomes gives them of
+    a patient.
+    """
     lasting = lasting_response(of_subjects(adqs), options=options).drop("sustained_reason")
     days = people.select("DAY1DT", patient_id="USUBJID")
-    doses = care_rules.opioid_doses(per_subject(care, people), days).rename({"patient_id": "USUBJID"})
+    doses = care_rules.opioid_doses(per_subject(care, people), days).rename(
+        {"patient_id": "USUBJID"}
+    )
     return people.join(lasting, on="USUBJID", how="left").join(doses, on="USUBJID", how="left")
 
 
 def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
-    """Sustained response (without two assessments not evaluable) and opioid dose (not known: missing): no visit."""
+    """Sustained response (without two assessments not evaluable) and opioid dose (not known:
+    missing): no visit.
+    """
     change = pl.col("opioid_mme_latest") - pl.col("opioid_mme_baseline")
     paired = change.is_not_null()
     outcomes = outcomes.with_columns(
@@ -234,9 +290,9 @@ def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
         opioid_before=pl.when(paired).then("opioid_mme_baseline"),
         opioid_latest=pl.when(paired).then("opioid_mme_latest"),
     )
-    share = _of_everybody(outcomes, "sustained", "sustained_response", without="n_not_evaluable").with_columns(
-        n_event=pl.col("total").cast(pl.Int64)
-    )
+    share = _of_everybody(
+        outcomes, "sustained", "sustained_response", without="n_not_evaluable"
+    ).with_columns(n_event=pl.col("total").cast(pl.Int64))
     means = [
         _of_everybody(outcomes, "opioid", "opioid_change"),
         _of_everybody(outcomes, "opioid_before", "opioid_dose_before"),
@@ -245,7 +301,9 @@ def _without_visit(outcomes: pl.DataFrame) -> list[pl.DataFrame]:
     return [as_proportion(share, "n_evaluable"), *(as_mean(m) for m in means)]
 
 
-def _of_everybody(outcomes: pl.DataFrame, column: str, metric: str, *, without: str = "n_missing") -> pl.DataFrame:
+def _of_everybody(
+    outcomes: pl.DataFrame, column: str, metric: str, *, without: str = "n_missing"
+) -> pl.DataFrame:
     """Counts of all patients; those without a value are counted in `without`."""
     value = pl.col(column)
     unit = next(m.unit for m in METRICS.values() if m.id == metric)

@@ -1,12 +1,15 @@
-"""Rows of mart.cohort_outcomes about treatment: sessions held, limits, clearance, questions, exposure, adherence.
+"""Rows of mart.cohort_outcomes about treatment: sessions held, limits, clearance, questions,
+exposure, adherence.
 
-Here: what is counted of mart.adex and of courses, over every combination of the dimensions. Not here: a session's own
-flags (adex), harm (adverse_event_rates), patients' outcomes (cohort_outcomes).
+Here: what is counted of mart.adex and of courses, over every combination of the dimensions.
+Not here: a session's own flags (adex), harm (adverse_event_rates), patients' outcomes
+(cohort_outcomes).
 
-A session is counted at the clinic and in the modality where it happened; indication, study and arm are the patient's there. In rows
-of the population `sessions` every count but `n_patients` is of sessions, in those of `courses` of courses (at the
-clinic that prescribed them, else the enrolling one). Limits hold for patients with several sessions each
-(`clustered`). A stratum of patients without a session has a row with zeros and the reason.
+A session is counted at the clinic and in the modality where it happened; indication, study and arm
+are the patient's there. In rows of the population `sessions` every count but `n_patients` is of
+sessions, in those of `courses` of courses (at the clinic that prescribed them, else the enrolling
+one). Limits hold for patients with several sessions each (`clustered`). A stratum of patients
+without a session has a row with zeros and the reason.
 """
 
 from dataclasses import dataclass
@@ -28,7 +31,8 @@ SESSIONS, COURSES, PATIENTS = "sessions", "courses", "patients"
 NO_SESSION, NOT_MEASURED = "no such session", "not measured or not recorded at any session"
 NO_COURSE = "no course that is over and says how many sessions were prescribed"
 EQUAL_MEANS = "all patients' means equal: no interval"
-ONE_PATIENT, FEW_PATIENTS = "values of one patient: no interval", "fewer than 6 patients: no interval of a median"
+ONE_PATIENT = "values of one patient: no interval"
+FEW_PATIENTS = "fewer than 6 patients: no interval of a median"
 
 # metric -> the flag of adex
 LIMITS = {
@@ -56,7 +60,9 @@ class _Share:
 
 @dataclass(frozen=True)
 class _Amount:
-    """What sessions measure; `statistics`: mean over sessions, median over the patients' own medians (or sums)."""
+    """What sessions measure; `statistics`: mean over sessions, median over the patients' own
+    medians (or sums).
+    """
 
     name: str
     of: pl.Expr
@@ -95,23 +101,35 @@ _AMOUNTS = (
 )
 
 
-def rows(adsl: pl.DataFrame, adex: pl.DataFrame, courses: pl.DataFrame, *, options: Options, cut: Cut) -> list:
-    """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate, limits, reason."""
+def rows(
+    adsl: pl.DataFrame, adex: pl.DataFrame, courses: pl.DataFrame, *, options: Options, cut: Cut
+) -> list:
+    """Frames of rows of mart.cohort_outcomes: metric, stratum, population, counts, estimate,
+    limits, reason.
+    """
     subjects = ["STUDYID", "USUBJID"]
-    people = dimensions_of(adsl).join(adsl.select(*subjects, "ENRLDT", "ENRENDT", timezone="TIMEZONE"), on=subjects)
-    sessions = adex.join(people.select(*subjects, "indication", "study_id", "arm"), on=subjects).with_columns(
+    people = dimensions_of(adsl).join(
+        adsl.select(*subjects, "ENRLDT", "ENRENDT", timezone="TIMEZONE"), on=subjects
+    )
+    sessions = adex.join(
+        people.select(*subjects, "indication", "study_id", "arm"), on=subjects
+    ).with_columns(
         clinic_id=pl.col("CLINICID").fill_null(UNKNOWN),
         modality=pl.col("MODALITY").fill_null(UNKNOWN),
         **{COUNTS_ONCE: pl.lit(True)},
     )
-    sessions = sessions.sort("SESSIONID")  # sums in one order: else their last digit depends on that of the rows
+    sessions = sessions.sort(
+        "SESSIONID"
+    )  # sums in one order: else their last digit depends on that of the rows
     prescribed = _courses(people, courses, adex, options=options, cut=cut)
-    places = pl.concat([frame.select(*STRATUM_COLUMNS, COUNTS_ONCE) for frame in (people, sessions, prescribed)])
+    places = pl.concat(
+        [frame.select(*STRATUM_COLUMNS, COUNTS_ONCE) for frame in (people, sessions, prescribed)]
+    )
     strata = by_strata(places, rows=pl.len()).drop("rows")
     return [*_shares(sessions, strata), *_medians(sessions, strata), _adherence(prescribed, strata)]
 
 
-# --- sessions ---------------------------------------------------------------------------------------
+# --- sessions -----------------------------------------------------------------------------------
 
 
 def _shares(sessions: pl.DataFrame, strata: pl.DataFrame) -> list[pl.DataFrame]:
@@ -122,7 +140,9 @@ def _shares(sessions: pl.DataFrame, strata: pl.DataFrame) -> list[pl.DataFrame]:
     for amount in (a for a in _AMOUNTS if "mean" in a.statistics):
         columns |= _totals(amount.name, amount.of, amount.value)
     names = [*(s.metric for s in _SHARES), *(a.name for a in _AMOUNTS if "mean" in a.statistics)]
-    cells = _clustered(sessions.group_by([*STRATUM_COLUMNS, COUNTS_ONCE, "USUBJID"]).agg(**columns), strata, names)
+    cells = _clustered(
+        sessions.group_by([*STRATUM_COLUMNS, COUNTS_ONCE, "USUBJID"]).agg(**columns), strata, names
+    )
     shares = [_estimated(cells, s.metric, s.metric, unit="proportion") for s in _SHARES]
     means = [
         _estimated(cells, a.name, STATISTICS[a.name, "mean"].id, unit=a.unit)
@@ -140,7 +160,8 @@ def _totals(name: str, of: pl.Expr, value: pl.Expr) -> dict[str, pl.Expr]:
 
 
 def _clustered(totals: pl.DataFrame, strata: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """A row a stratum: of each name the sums over patients that `clustered.Sums` wants, and the counts.
+    """A row a stratum: of each name the sums over patients that `clustered.Sums` wants, and the
+    counts.
 
     `totals`: `k`, `n`, `x` of each name, a row a patient and place.
     """
@@ -160,12 +181,17 @@ def _clustered(totals: pl.DataFrame, strata: pl.DataFrame, names: list[str]) -> 
             f"{name}.nn": (n * n).sum(),
         }
     cells = strata.join(
-        patients.group_by(STRATUM_COLUMNS).agg(**sums), on=STRATUM_COLUMNS, how="left", nulls_equal=True
+        patients.group_by(STRATUM_COLUMNS).agg(**sums),
+        on=STRATUM_COLUMNS,
+        how="left",
+        nulls_equal=True,
     )
     return cells.with_columns(pl.col(list(sums)).fill_null(0))
 
 
-def _estimated(cells: pl.DataFrame, name: str, metric: str, *, unit: str, population: str = SESSIONS) -> pl.DataFrame:
+def _estimated(
+    cells: pl.DataFrame, name: str, metric: str, *, unit: str, population: str = SESSIONS
+) -> pl.DataFrame:
     is_share = unit == "proportion"
     sums = Sums(*(cells[f"{name}.{part}"] for part in Sums._fields))
     limits = clustered_proportion(sums) if is_share else clustered_mean(sums)
@@ -180,12 +206,16 @@ def _estimated(cells: pl.DataFrame, name: str, metric: str, *, unit: str, popula
         n_event=x if is_share else None,
         clusters=pl.col(f"{name}.clusters"),
     )
-    return _named(_with_limits(frame, limits, is_share=is_share), metric, unit=unit, population=population)
+    return _named(
+        _with_limits(frame, limits, is_share=is_share), metric, unit=unit, population=population
+    )
 
 
 def _with_limits(frame: pl.DataFrame, limits: Limits, *, is_share: bool) -> pl.DataFrame:
     names = ("estimate", "ci_lower", "ci_upper")
-    columns = [pl.Series(name, v, pl.Float64).fill_nan(None) for name, v in zip(names, limits, strict=True)]
+    columns = [
+        pl.Series(name, v, pl.Float64).fill_nan(None) for name, v in zip(names, limits, strict=True)
+    ]
     reason = pl.when(pl.col("n_due") == 0).then(pl.lit(NO_SESSION)).when(pl.col("n_evaluable") == 0)
     reason = reason.then(pl.lit(NOT_MEASURED))
     if not is_share:
@@ -208,20 +238,26 @@ def _named(frame: pl.DataFrame, metric: str, *, unit: str, population: str) -> p
     return frame.with_columns(pl.col(counts).cast(pl.Int64))
 
 
-# --- medians over patients --------------------------------------------------------------------------
+# --- medians over patients ----------------------------------------------------------------------
 
 
 def _medians(sessions: pl.DataFrame, strata: pl.DataFrame) -> list[pl.DataFrame]:
-    """A frame an amount: the median over patients, each with one value; exact limits by order statistics."""
+    """A frame an amount: the median over patients, each with one value; exact limits by order
+    statistics.
+    """
     columns = {}
     for amount in _AMOUNTS:
         columns |= {f"{amount.name}.k": amount.of.sum(), amount.name: _of_one_patient(amount)}
     patients = by_strata(sessions, by=["USUBJID"], **columns)
-    return [_median(patients, strata, amount) for amount in _AMOUNTS if "median" in amount.statistics]
+    return [
+        _median(patients, strata, amount) for amount in _AMOUNTS if "median" in amount.statistics
+    ]
 
 
 def _of_one_patient(amount: _Amount) -> pl.Expr:
-    """The median of the patient's sessions; of the exposure their sum, null where one of them is not known."""
+    """The median of the patient's sessions; of the exposure their sum, null where one of them is
+    not known.
+    """
     value = amount.value.filter(amount.of)
     if amount.name == "cumulative_exposure":
         return pl.when(value.null_count() == 0).then(value.sum())
@@ -237,7 +273,9 @@ def _median(patients: pl.DataFrame, strata: pl.DataFrame, amount: _Amount) -> pl
     cells = strata.join(cells, on=STRATUM_COLUMNS, how="left", nulls_equal=True)
     cells = cells.with_columns(pl.col("n_patients", "n_evaluable").fill_null(0).cast(pl.Int64))
     rank = pl.Series("rank", median_ranks(cells["n_evaluable"]), pl.Int64)
-    cells = cells.with_columns(rank).with_columns(at=pl.when(pl.col("rank") > 0).then(pl.col("rank") - 1))
+    cells = cells.with_columns(rank).with_columns(
+        at=pl.when(pl.col("rank") > 0).then(pl.col("rank") - 1)
+    )
     ordered, n = pl.col("ordered"), pl.col("n_evaluable")
     frame = cells.select(
         *STRATUM_COLUMNS,
@@ -256,30 +294,48 @@ def _median(patients: pl.DataFrame, strata: pl.DataFrame, amount: _Amount) -> pl
         .when(pl.col("at").is_null())
         .then(pl.lit(FEW_PATIENTS)),
     )
-    return _named(frame, STATISTICS[amount.name, "median"].id, unit=amount.unit, population=PATIENTS)
+    return _named(
+        frame, STATISTICS[amount.name, "median"].id, unit=amount.unit, population=PATIENTS
+    )
 
 
-# --- courses ----------------------------------------------------------------------------------------
+# --- courses ------------------------------------------------------------------------------------
 
 
 def _courses(
     people: pl.DataFrame, courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options, cut: Cut
 ) -> pl.DataFrame:
-    """A row a course of a known patient, in the study in which it starts, with its dimensions, `adherence_ratio` and `is_closed`."""
+    """A row a course of a known patient, in the study in which it starts, with its dimensions,
+    `adherence_ratio` and `is_closed`.
+    """
     of = with_study(courses.select("patient_id", "course_id", "starts_on"), people, day="starts_on")
     frame = course_adherence(courses, adex).join(of.select("course_id", "STUDYID"), on="course_id")
-    frame = frame.join(people, left_on=["STUDYID", "patient_id"], right_on=["STUDYID", "USUBJID"], suffix="_of")
-    frame = frame.with_columns(clinic_id=pl.coalesce("clinic_id", "clinic_id_of"), **{COUNTS_ONCE: pl.lit(True)})
-    return frame.join(_is_over(with_cut_day(frame, cut=cut), courses, adex, options=options), on="course_id")
+    frame = frame.join(
+        people, left_on=["STUDYID", "patient_id"], right_on=["STUDYID", "USUBJID"], suffix="_of"
+    )
+    frame = frame.with_columns(
+        clinic_id=pl.coalesce("clinic_id", "clinic_id_of"), **{COUNTS_ONCE: pl.lit(True)}
+    )
+    return frame.join(
+        _is_over(with_cut_day(frame, cut=cut), courses, adex, options=options), on="course_id"
+    )
 
 
 def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
-    """Mean over courses that are over; the others are pending, those without a prescription not evaluable."""
+    """Mean over courses that are over; the others are pending, those without a prescription not
+    evaluable.
+    """
     ratio = pl.when("is_closed").then("adherence_ratio")
     totals = (
         courses.sort("course_id")
         .group_by(*STRATUM_COLUMNS, COUNTS_ONCE, USUBJID="patient_id")
-        .agg(**{"course.k": pl.len().cast(pl.Int64), "course.n": ratio.count().cast(pl.Int64), "course.x": ratio.sum()})
+        .agg(
+            **{
+                "course.k": pl.len().cast(pl.Int64),
+                "course.n": ratio.count().cast(pl.Int64),
+                "course.x": ratio.sum(),
+            }
+        )
     )
     cells = _clustered(totals, strata, ["course"])
     closed = by_strata(courses, closed=pl.col("is_closed").sum().cast(pl.Int64)).drop("strata")
@@ -295,9 +351,12 @@ def _adherence(courses: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
     ).drop("closed")
 
 
-def _is_over(known: pl.DataFrame, courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """`course_id`, `is_closed`: its last day lies before `cut_on`; where it names none, the gap after its last
-    session on record (else its first day) does."""
+def _is_over(
+    known: pl.DataFrame, courses: pl.DataFrame, adex: pl.DataFrame, *, options: Options
+) -> pl.DataFrame:
+    """`course_id`, `is_closed`: its last day lies before `cut_on`; where it names none, the gap
+    after its last session on record (else its first day) does.
+    """
     last = adex.group_by(course_id="COURSEID").agg(last_on=pl.col("ASTDT").max())
     ends = pl.coalesce("last_on", "starts_on") + pl.duration(days=options.course_gap_days)
     is_closed = pl.coalesce("ends_on", ends) < pl.col("cut_on")

@@ -1,11 +1,15 @@
-"""mart.control_charts: what each clinic and all of them together report over time, with limits and signals by rule.
+"""mart.control_charts: what each clinic and all of them together report over time, with limits and
+signals by rule.
 
-Here: which figures are charted, by month or by event, and how signals of reported events are to be read. Not here: the
-charts (statistics/spc.py), sums (statistics/cusum.py), rates with intervals (adverse_event_rates).
+Here: which figures are charted, by month or by event, and how signals of reported events are to be
+read. Not here: the charts (statistics/spc.py), sums (statistics/cusum.py), rates with intervals
+(adverse_event_rates).
 
-A month is the clinic's own. Limits come from a chart's first 12 points with a value: with fewer they are trial limits,
-under 6 there are none. A month without a session counts nowhere. A rebase (a setting) starts them anew. Where fewer than one event a month is expected the u-chart gives way to a g-chart, a row an event. Few
-reported events are never shown as improvement: not asking looks the same.
+A month is the clinic's own. Limits come from a chart's first 12 points with a value: with fewer
+they are trial limits, under 6 there are none. A month without a session counts nowhere. A rebase (a
+setting) starts them anew. Where fewer than one event a month is expected the u-chart gives way to a
+g-chart, a row an event. Few reported events are never shown as improvement: not asking looks the
+same.
 """
 
 from collections.abc import Iterator
@@ -29,17 +33,25 @@ INPUTS = ("mart.adex", "mart.adae", "mart.adqs")
 LIMIT_FLAGS = (*MEASURED_LIMITS, "TEMPHIFL", "SPACEFL", "WEEKFL")
 
 
-def compute(*, adex: pl.DataFrame, adae: pl.DataFrame, adqs: pl.DataFrame, options: Options, cut: Cut) -> pl.DataFrame:
-    """A row a metric, clinic (null = all together) and point; columns of MART_TABLES["control_charts"]."""
+def compute(
+    *, adex: pl.DataFrame, adae: pl.DataFrame, adqs: pl.DataFrame, options: Options, cut: Cut
+) -> pl.DataFrame:
+    """A row a metric, clinic (null = all together) and point; columns of
+    MART_TABLES["control_charts"].
+    """
     require_charts(options.control_chart_rebases)
     sessions = _sessions(adex)
-    adae = adae.filter(pl.col("ATRISKFL").ne_missing("N"))  # history before the first session is no event of one
+    adae = adae.filter(
+        pl.col("ATRISKFL").ne_missing("N")
+    )  # history before the first session is no event of one
     events = _events(adae, sessions)
     serious = _events(adae, sessions, pl.col("AESER") == "Y")
     parts = [
         *_event_charts("chart_events", sessions, events, options=options),
         *_event_charts("chart_serious_events", sessions, serious, options=options),
-        *_shares("chart_sessions_not_asked", sessions, "is_not_asked", "is_delivered", options=options),
+        *_shares(
+            "chart_sessions_not_asked", sessions, "is_not_asked", "is_delivered", options=options
+        ),
         *_shares("chart_sessions_not_held", sessions, "is_not_held", "is_booked", options=options),
         *_shares("chart_limits_exceeded", sessions, "is_exceeded", "is_judged", options=options),
         *_pain_charts(adqs, options=options),
@@ -53,11 +65,13 @@ def compute(*, adex: pl.DataFrame, adae: pl.DataFrame, adqs: pl.DataFrame, optio
     return TABLE.conform(stamped(frame.with_columns(cells(options).suppressed(frame)), cut=cut))
 
 
-# --- what is charted ------------------------------------------------------------------------------
+# --- what is charted ----------------------------------------------------------------------------
 
 
 def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
-    """A row a session with its month and what is counted of it; one without a clinic counts for all together."""
+    """A row a session with its month and what is counted of it; one without a clinic counts for all
+    together.
+    """
     flags = [pl.col(f) for f in LIMIT_FLAGS]
     begun, delivered = pl.col("EXSTAT").is_in(BEGUN), pl.col("EXSTAT") == DELIVERED
     return (
@@ -81,28 +95,48 @@ def _sessions(adex: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _events(adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = None) -> pl.DataFrame:
-    """A row an event that belongs to a session that began: that of the first of its records that count.
+def _events(
+    adae: pl.DataFrame, sessions: pl.DataFrame, meets: pl.Expr | None = None
+) -> pl.DataFrame:
+    """A row an event that belongs to a session that began: that of the first of its records that
+    count.
 
-    It is reported with the session, or began within 72 hours after it, and stands in the session's month, also where
-    its onset is not known (it is then placed at the session's start): where courses end, sessions and events then
-    become fewer together, and the rate does not rise for want of sessions.
+    It is reported with the session, or began within 72 hours after it, and stands in the session's
+    month, also where its onset is not known (it is then placed at the session's start): where
+    courses end, sessions and events then become fewer together, and the rate does not rise for want
+    of sessions.
     """
-    records = _with_session(with_event_number(adae), sessions).filter(True if meets is None else meets)
-    records = records.with_columns(pl.coalesce("ASTDTM", "at").alias("at"), pl.coalesce("ASTDT", "day").alias("day"))
+    records = _with_session(with_event_number(adae), sessions).filter(
+        True if meets is None else meets
+    )
+    records = records.with_columns(
+        pl.coalesce("ASTDTM", "at").alias("at"), pl.coalesce("ASTDT", "day").alias("day")
+    )
     first = records.sort("at", "AEID").unique("event_number", keep="first", maintain_order=True)
     return first.select("month", "at", "day", clinic_id="CLINICID")
 
 
 def _with_session(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """The records that belong to a session that began, with its `session_id`, `at`, `day` and `month`.
+    """The records that belong to a session that began, with its `session_id`, `at`, `day` and
+    `month`.
 
-    That is the session that a record names, whether or not its onset is known; where it names none that began (such as
-    one entered in error), the patient's last one within 72 hours before the onset.
+    That is the session that a record names, whether or not its onset is known; where it names none
+    that began (such as one entered in error), the patient's last one within 72 hours before the
+    onset.
     """
-    begun = sessions.filter("is_begun").select("USUBJID", "session_id", "at", "day", "month").sort("at", "session_id")
-    named = adae.join(begun.drop("USUBJID"), left_on="SESSIONID", right_on="session_id", coalesce=False)
-    others = adae.join(named, on="AEID", how="anti").filter(pl.col("ASTDTM").is_not_null()).sort("ASTDTM")
+    begun = (
+        sessions.filter("is_begun")
+        .select("USUBJID", "session_id", "at", "day", "month")
+        .sort("at", "session_id")
+    )
+    named = adae.join(
+        begun.drop("USUBJID"), left_on="SESSIONID", right_on="session_id", coalesce=False
+    )
+    others = (
+        adae.join(named, on="AEID", how="anti")
+        .filter(pl.col("ASTDTM").is_not_null())
+        .sort("ASTDTM")
+    )
     near = others.join_asof(
         begun,
         left_on="ASTDTM",
@@ -117,18 +151,22 @@ def _with_session(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
 
 def _injured(adae: pl.DataFrame, sessions: pl.DataFrame) -> pl.Series:
     """The sessions that began to which a burn or frostbite belongs."""
-    return _with_session(adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES)), sessions)["session_id"].unique()
+    return _with_session(adae.filter(pl.col("AEINJ").is_in(COLD_INJURIES)), sessions)[
+        "session_id"
+    ].unique()
 
 
 def _each_clinic(*frames: pl.DataFrame) -> Iterator[tuple[str | None, list[pl.DataFrame]]]:
     """All together (None), then each clinic, with its rows of the frames."""
-    clinics = pl.concat([f.select("clinic_id") for f in frames])["clinic_id"].drop_nulls().unique().sort()
+    clinics = (
+        pl.concat([f.select("clinic_id") for f in frames])["clinic_id"].drop_nulls().unique().sort()
+    )
     yield None, list(frames)
     for clinic in clinics:
         yield clinic, [f.filter(pl.col("clinic_id") == clinic) for f in frames]
 
 
-# --- events ---------------------------------------------------------------------------------------
+# --- events -------------------------------------------------------------------------------------
 
 
 def _event_charts(
@@ -147,7 +185,9 @@ def _event_charts(
         else:
             chart = _u_rows(months, rebases=rebases, options=options)
         if is_rare and seen.height <= MIN_POINTS:
-            chart = without_lines(chart, f"fewer than one event a month ({seen.height} in all): too few for limits")
+            chart = without_lines(
+                chart, f"fewer than one event a month ({seen.height} in all): too few for limits"
+            )
         yield named(_never_improved(chart), metric, clinic)
 
 
@@ -155,7 +195,9 @@ def _monthly(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """Months with sessions or events: `numerator` events, `denominator` sessions."""
     counts = sessions.group_by("month").agg(denominator=pl.len())
     return (
-        counts.join(events.group_by("month").agg(numerator=pl.len()), on="month", how="full", coalesce=True)
+        counts.join(
+            events.group_by("month").agg(numerator=pl.len()), on="month", how="full", coalesce=True
+        )
         .with_columns(pl.col("numerator", "denominator").fill_null(0).cast(pl.Int64))
         .sort("month")
     )
@@ -169,16 +211,31 @@ def _u_rows(months: pl.DataFrame, *, rebases: list[Rebase], options: Options) ->
         return spc.u_chart(events, sessions, 100, **_rules("lower", options))
 
     kind = "xmr" if options.control_chart_kind == "xmr" else "u"
-    return rows(kind, months, chart, rebases=rebases, no_value="no session was delivered in the month")
+    return rows(
+        kind, months, chart, rebases=rebases, no_value="no session was delivered in the month"
+    )
 
 
-def _g_rows(sessions: pl.DataFrame, events: pl.DataFrame, *, rebases: list[Rebase], options: Options) -> pl.DataFrame:
+def _g_rows(
+    sessions: pl.DataFrame, events: pl.DataFrame, *, rebases: list[Rebase], options: Options
+) -> pl.DataFrame:
     """A row an event after the first: the sessions delivered since the event before."""
     events = events.sort("at")
-    before = np.searchsorted(sessions["at"].sort().to_numpy(), events["at"].to_numpy(), side="right")
+    before = np.searchsorted(
+        sessions["at"].sort().to_numpy(), events["at"].to_numpy(), side="right"
+    )
     gaps = np.diff(before)
-    points = events.select(month="day").tail(len(gaps)).with_columns(numerator=1, denominator=None, gap=gaps)
-    return rows("g", points, lambda part: spc.g_chart(part["gap"], **_rules("higher", options)), rebases=rebases)
+    points = (
+        events.select(month="day")
+        .tail(len(gaps))
+        .with_columns(numerator=1, denominator=None, gap=gaps)
+    )
+    return rows(
+        "g",
+        points,
+        lambda part: spc.g_chart(part["gap"], **_rules("higher", options)),
+        rebases=rebases,
+    )
 
 
 def _rules(direction: str, options: Options) -> dict:
@@ -188,20 +245,26 @@ def _rules(direction: str, options: Options) -> dict:
 def _ratio(months: pl.DataFrame, *, per: int = 1) -> pl.Series:
     """Numerator over denominator; null where there is none."""
     has_any = pl.col("denominator") > 0
-    return months.select(value=pl.when(has_any).then(per * pl.col("numerator") / pl.col("denominator")))["value"]
+    return months.select(
+        value=pl.when(has_any).then(per * pl.col("numerator") / pl.col("denominator"))
+    )["value"]
 
 
 def _never_improved(chart: pl.DataFrame) -> pl.DataFrame:
     """Fewer reported events are a signal, and no improvement."""
     icon = pl.col("variation_icon")
     improved = icon == "special_cause_improvement"
-    return chart.with_columns(variation_icon=pl.when(improved).then(pl.lit("special_cause_neither")).otherwise(icon))
+    return chart.with_columns(
+        variation_icon=pl.when(improved).then(pl.lit("special_cause_neither")).otherwise(icon)
+    )
 
 
-# --- shares and means -----------------------------------------------------------------------------
+# --- shares and means ---------------------------------------------------------------------------
 
 
-def _shares(metric: str, sessions: pl.DataFrame, part: str, whole: str, *, options: Options) -> Iterator[pl.DataFrame]:
+def _shares(
+    metric: str, sessions: pl.DataFrame, part: str, whole: str, *, options: Options
+) -> Iterator[pl.DataFrame]:
     def chart(months: pl.DataFrame) -> pl.DataFrame:
         if options.control_chart_kind == "xmr":
             return spc.xmr(_ratio(months), **_rules("lower", options))
@@ -209,13 +272,19 @@ def _shares(metric: str, sessions: pl.DataFrame, part: str, whole: str, *, optio
 
     kind = "xmr" if options.control_chart_kind == "xmr" else "p"
     for clinic, (counted,) in _each_clinic(sessions.filter(whole)):
-        months = counted.group_by("month").agg(numerator=pl.col(part).sum(), denominator=pl.len()).sort("month")
+        months = (
+            counted.group_by("month")
+            .agg(numerator=pl.col(part).sum(), denominator=pl.len())
+            .sort("month")
+        )
         rebases = rebases_of(options.control_chart_rebases, metric=metric, clinic=clinic)
         yield named(rows(kind, months, chart, rebases=rebases), metric, clinic)
 
 
 def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFrame]:
-    """Mean change of a month's answers; `denominator` is how many patients. Under `min_cell` of them give no value."""
+    """Mean change of a month's answers; `denominator` is how many patients. Under `min_cell` of
+    them give no value.
+    """
     metric = "chart_pain_change"
     changes = adqs.filter(
         (pl.col("PARAMCD") == "NRS7D") & (pl.col("AVISIT") == "Week 8") & (pl.col("ANL01FL") == "Y")
@@ -230,13 +299,19 @@ def _pain_charts(adqs: pl.DataFrame, *, options: Options) -> Iterator[pl.DataFra
         months = months.sort("month").with_columns(mean=pl.when(is_enough).then("mean"))
         rebases = rebases_of(options.control_chart_rebases, metric=metric, clinic=clinic)
         chart = rows(
-            "xmr", months, lambda part: spc.xmr(part["mean"], **_rules("lower", options)), rebases=rebases, no_value=few
+            "xmr",
+            months,
+            lambda part: spc.xmr(part["mean"], **_rules("lower", options)),
+            rebases=rebases,
+            no_value=few,
         )
         yield named(chart, metric, clinic)
 
 
 def cells(options: Options) -> disclosure.Cells:
-    """Rows with small cells and their complements; of all but means the whole chart, since its center is a total."""
+    """Rows with small cells and their complements; of all but means the whole chart, since its
+    center is a total.
+    """
     rest = pl.when(pl.col("chart") == "p").then(pl.col("denominator") - pl.col("numerator"))
     return disclosure.Cells(
         counts=["denominator", "numerator", rest],
@@ -248,9 +323,12 @@ def cells(options: Options) -> disclosure.Cells:
 
 
 def _whole_charts(frame: pl.DataFrame, *, options: Options) -> pl.Series:
-    """`is_suppressed`: the rows marked, and all of a chart that has one or is the complement of such a chart."""
+    """`is_suppressed`: the rows marked, and all of a chart that has one or is the complement of
+    such a chart.
+    """
     charts = frame.group_by("metric_id", "clinic_id").agg(
-        is_hidden=(pl.col("is_suppressed") & (pl.col("chart") != "xmr")).any(), size=pl.col("denominator").sum()
+        is_hidden=(pl.col("is_suppressed") & (pl.col("chart") != "xmr")).any(),
+        size=pl.col("denominator").sum(),
     )
     charts = charts.sort("metric_id", "clinic_id")
     marks = disclosure.suppressed(
@@ -262,5 +340,9 @@ def _whole_charts(frame: pl.DataFrame, *, options: Options) -> pl.Series:
         also=charts["is_hidden"],
     )
     charts = charts.select("metric_id", "clinic_id", marks.alias("is_chart_hidden"))
-    frame = frame.join(charts, on=["metric_id", "clinic_id"], how="left", nulls_equal=True, maintain_order="left")
-    return frame.select(is_suppressed=pl.col("is_suppressed") | pl.col("is_chart_hidden"))["is_suppressed"]
+    frame = frame.join(
+        charts, on=["metric_id", "clinic_id"], how="left", nulls_equal=True, maintain_order="left"
+    )
+    return frame.select(is_suppressed=pl.col("is_suppressed") | pl.col("is_chart_hidden"))[
+        "is_suppressed"
+    ]

@@ -1,10 +1,13 @@
-"""mart.device_event_rates: how often devices fail and people who are no patients come to harm, over sessions and hours.
+"""mart.device_event_rates: how often devices fail and people who are no patients come to harm, over
+sessions and hours.
 
-Here: counts, denominators and exact intervals by clinic, modality and device. Not here: single records and which of them
-count (device_events.py), adverse events of patients (adverse_event_rates.py).
+Here: counts, denominators and exact intervals by clinic, modality and device. Not here: single
+records and which of them count (device_events.py), adverse events of patients
+(adverse_event_rates.py).
 
-Numerator and denominators are of one place and time: the clinic where it happened, from its first session that began to the
-hour of the data cut. A session is on the device that it names, whose modality its own record says.
+Numerator and denominators are of one place and time: the clinic where it happened, from its first
+session that began to the hour of the data cut. A session is on the device that it names, whose
+modality its own record says.
 """
 
 from collections.abc import Sequence
@@ -34,9 +37,18 @@ INPUTS = (
 )
 METRIC = "device_event_rates"
 # Rate -> its denominator, and so many of which
-RATES = {"events_per_100_sessions": ("sessions", 100), "events_per_1000_device_hours": ("device_hours", 1000)}
+RATES = {
+    "events_per_100_sessions": ("sessions", 100),
+    "events_per_1000_device_hours": ("device_hours", 1000),
+}
 # The whole, each clinic and modality, both together, and the devices of a clinic
-COMBINATIONS = ((), ("clinic_id",), ("modality",), ("clinic_id", "modality"), ("clinic_id", "device_id"))
+COMBINATIONS = (
+    (),
+    ("clinic_id",),
+    ("modality",),
+    ("clinic_id", "modality"),
+    ("clinic_id", "device_id"),
+)
 _OF_TOPICS = ("deficiencies", "incidents", "sessions")
 _MS_PER_H = 3_600_000
 _GRAVITY = ("grave", "grave_unknown")
@@ -75,7 +87,9 @@ def compute(
 
 
 def cells(options: Options) -> disclosure.Cells:
-    """Events, grave ones and the others; the rows of single devices are the clinics' own: nobody outside sees one."""
+    """Events, grave ones and the others; the rows of single devices are the clinics' own: nobody
+    outside sees one.
+    """
     others = pl.col("events") - pl.col("grave") - pl.col("grave_unknown")
     counts = ["sessions", "events", *_GRAVITY, others, "unknown_moment", "events_outside"]
     return disclosure.Cells(
@@ -88,38 +102,58 @@ def cells(options: Options) -> disclosure.Cells:
 
 
 def with_rates(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the rates and their exact limits; of device-hours none while `sessions_without_duration`."""
+    """The frame with the rates and their exact limits; of device-hours none while
+    `sessions_without_duration`.
+    """
     is_whole = pl.col("sessions_without_duration") == 0
     frame = frame.with_columns(_hours=pl.when(is_whole).then("device_hours"))
     for name, (exposure, per) in RATES.items():
         exposure = "_hours" if exposure == "device_hours" else exposure
-        frame = rates.poisson_rate_columns(frame, events="events", exposure=exposure, per=per, name=name)
+        frame = rates.poisson_rate_columns(
+            frame, events="events", exposure=exposure, per=per, name=name
+        )
     return frame.drop("_hours")
 
 
-# --- one stratum ----------------------------------------------------------------------------------------
+# --- one stratum --------------------------------------------------------------------------------
 
 
 def _stratum(begun: pl.DataFrame, events: pl.DataFrame, combination: Sequence[str]) -> pl.DataFrame:
-    """A row a value of the dimensions and kind; a session or event without a value of one (a device) is in none."""
+    """A row a value of the dimensions and kind; a session or event without a value of one (a
+    device) is in none.
+    """
     is_there = pl.all_horizontal(pl.lit(True), *(pl.col(c).is_not_null() for c in combination))
-    in_force = [pl.col(c) if c in combination else pl.lit(None, pl.String).alias(c) for c in DEVICE_DIMENSIONS]
+    in_force = [
+        pl.col(c) if c in combination else pl.lit(None, pl.String).alias(c)
+        for c in DEVICE_DIMENSIONS
+    ]
     begun, events = (frame.filter(is_there).with_columns(in_force) for frame in (begun, events))
     by = list(DEVICE_DIMENSIONS)
     kinds = pl.DataFrame({"kind": list(DEVICE_EVENTS)})
-    places = pl.concat([begun.select(by), events.select(by), *([_everybody()] if not combination else [])]).unique()
+    places = pl.concat(
+        [begun.select(by), events.select(by), *([_everybody()] if not combination else [])]
+    ).unique()
     rows = places.join(kinds, how="cross")
     rows = rows.join(begun.group_by(by).agg(**_exposure()), on=by, how="left", nulls_equal=True)
-    rows = rows.join(events.group_by(*by, "kind").agg(**_events()), on=[*by, "kind"], how="left", nulls_equal=True)
+    rows = rows.join(
+        events.group_by(*by, "kind").agg(**_events()),
+        on=[*by, "kind"],
+        how="left",
+        nulls_equal=True,
+    )
     exposures = ("sessions", "device_hours", "sessions_without_duration")
     rows = rows.with_columns(pl.col(*exposures, *_COUNTS).fill_null(0))
     strata = pl.lit(pl.Series([list(combination)], dtype=pl.List(pl.String))).first()
-    return rows.with_columns(*(pl.when(pl.col("kind") != FAULT).then(c).alias(c) for c in _GRAVITY), strata=strata)
+    return rows.with_columns(
+        *(pl.when(pl.col("kind") != FAULT).then(c).alias(c) for c in _GRAVITY), strata=strata
+    )
 
 
 def _everybody() -> pl.DataFrame:
     """The stratum of everybody is there without any session, too."""
-    return pl.DataFrame({c: [None] for c in DEVICE_DIMENSIONS}, schema=dict.fromkeys(DEVICE_DIMENSIONS, pl.String))
+    return pl.DataFrame(
+        {c: [None] for c in DEVICE_DIMENSIONS}, schema=dict.fromkeys(DEVICE_DIMENSIONS, pl.String)
+    )
 
 
 def _exposure() -> dict[str, pl.Expr]:
@@ -147,7 +181,7 @@ def _events() -> dict[str, pl.Expr]:
     return {name: flag.sum().cast(pl.Int64) for name, flag in flags.items()}
 
 
-# --- what is in doubt -----------------------------------------------------------------------------------
+# --- what is in doubt ---------------------------------------------------------------------------
 
 
 def _with_reason(rows: pl.DataFrame) -> pl.DataFrame:
@@ -157,16 +191,23 @@ def _with_reason(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("no session was delivered: there is no rate per session"))
         .when(lacking > 0)
         .then(
-            pl.format("device-hours are not known: no duration is on record of {} of the sessions that began", lacking)
+            pl.format(
+                "device-hours are not known: no duration is on record of {} of the sessions that began",
+                lacking,
+            )
         )
     )
     return rows.with_columns(reason=reason)
 
 
 def _unread(rejects: pl.DataFrame) -> int:
-    """Records of the topics that these figures are made of that could not be read, and were not replayed."""
+    """Records of the topics that these figures are made of that could not be read, and were not
+    replayed.
+    """
     topics = [f"floe.{name}.v1" for name in _OF_TOPICS]
-    return rejects.filter(pl.col("kafka_topic").is_in(topics) & pl.col("replayed_at").is_null()).height
+    return rejects.filter(
+        pl.col("kafka_topic").is_in(topics) & pl.col("replayed_at").is_null()
+    ).height
 
 
 def _with_implausible(rows: pl.DataFrame, implausible: pl.DataFrame) -> pl.DataFrame:
@@ -176,5 +217,7 @@ def _with_implausible(rows: pl.DataFrame, implausible: pl.DataFrame) -> pl.DataF
     here = listed.drop_nulls("clinic_id").group_by("clinic_id").agg(_here=pl.len().cast(pl.Int64))
     rows = rows.join(here, on="clinic_id", how="left")
     of_lake = pl.lit(listed.height, pl.Int64)
-    count = pl.when(pl.col("clinic_id").is_null()).then(of_lake).otherwise(pl.col("_here").fill_null(0))
+    count = (
+        pl.when(pl.col("clinic_id").is_null()).then(of_lake).otherwise(pl.col("_here").fill_null(0))
+    )
     return rows.with_columns(implausible_records=count).drop("_here")

@@ -1,10 +1,11 @@
-"""mart.device_events: device deficiencies, incidents with anybody but a patient, and sessions that an interlock stopped.
+"""mart.device_events: device deficiencies, incidents with anybody but a patient, and sessions that
+an interlock stopped.
 
-Here: one row each, where it happened, whether it counts in a rate. Not here: rates (device_event_rates.py), what must be
-reported of them (report_deadlines.py), alerts (../alerting).
+Here: one row each, where it happened, whether it counts in a rate. Not here: rates
+(device_event_rates.py), what must be reported of them (report_deadlines.py), alerts (../alerting).
 
-Two records of one happening (a deficiency, and the session that the interlock stopped because of it) are two rows of two
-kinds: kinds are never added.
+Two records of one happening (a deficiency, and the session that the interlock stopped because of
+it) are two rows of two kinds: kinds are never added.
 """
 
 import polars as pl
@@ -42,7 +43,9 @@ def compute(
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
-    """A row a record; columns of MART_TABLES["device_events"]. What was entered in error is in core no more."""
+    """A row a record; columns of MART_TABLES["device_events"]. What was entered in error is in core
+    no more.
+    """
     whose = local_time.clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     placed = placed_sessions(sessions, whose)
     parts = [_deficiencies(deficiencies, placed), _incidents(incidents), _faults(placed)]
@@ -54,24 +57,32 @@ def compute(
 
 
 def first_sessions(placed: pl.DataFrame) -> pl.DataFrame:
-    """`clinic_id`, `opened_at`: the start of the clinic's first session that began, from which on events count."""
+    """`clinic_id`, `opened_at`: the start of the clinic's first session that began, from which on
+    events count.
+    """
     begun = placed.filter("is_begun")
-    return begun.group_by("clinic_id").agg(opened_at=pl.col("started_at").min(), _has_sessions=pl.lit(True).first())
+    return begun.group_by("clinic_id").agg(
+        opened_at=pl.col("started_at").min(), _has_sessions=pl.lit(True).first()
+    )
 
 
 def with_modality(rows: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
-    """The rows (`device_id`, `modality`) with the device's modality, where its record says one; never null.
+    """The rows (`device_id`, `modality`) with the device's modality, where its record says one;
+    never null.
 
-    (none): no device is named, or one that treats nobody (a room monitor); (unknown): no record describes the device.
+    (none): no device is named, or one that treats nobody (a room monitor); (unknown): no record
+    describes the device.
     """
     known = devices.select("device_id", _of_device="modality", _is_known=pl.lit(True))
     rows = rows.join(known, on="device_id", how="left", maintain_order="left")
     is_unknown = pl.col("device_id").is_not_null() & pl.col("_is_known").is_null()
     otherwise = pl.when(is_unknown).then(pl.lit(UNKNOWN)).otherwise(pl.lit(NONE))
-    return rows.with_columns(modality=pl.coalesce("_of_device", "modality", otherwise)).drop("_of_device", "_is_known")
+    return rows.with_columns(modality=pl.coalesce("_of_device", "modality", otherwise)).drop(
+        "_of_device", "_is_known"
+    )
 
 
-# --- the three kinds of record --------------------------------------------------------------------------
+# --- the three kinds of record ------------------------------------------------------------------
 
 
 def _deficiencies(deficiencies: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
@@ -122,18 +133,24 @@ def _faults(placed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# --- where, and whether it counts -----------------------------------------------------------------------
+# --- where, and whether it counts ---------------------------------------------------------------
 
 
 def _at_clinics(rows: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
     """A record that says no clinic happened at the device's; (unknown) where no record says one."""
     homes = devices.select("device_id", _home="clinic_id")
     rows = rows.join(homes, on="device_id", how="left", maintain_order="left")
-    return rows.with_columns(clinic_id=pl.coalesce("clinic_id", "_home", pl.lit(UNKNOWN))).drop("_home")
+    return rows.with_columns(clinic_id=pl.coalesce("clinic_id", "_home", pl.lit(UNKNOWN))).drop(
+        "_home"
+    )
 
 
-def _judged(rows: pl.DataFrame, placed: pl.DataFrame, *, options: Options, cut: Cut) -> pl.DataFrame:
-    """`counted_as`: one whose moment is not known counts; else it lies from the clinic's first session to the cut."""
+def _judged(
+    rows: pl.DataFrame, placed: pl.DataFrame, *, options: Options, cut: Cut
+) -> pl.DataFrame:
+    """`counted_as`: one whose moment is not known counts; else it lies from the clinic's first
+    session to the cut.
+    """
     cut_at = pl.lit(person_time_cut(options=options, cut=cut))
     rows = rows.join(first_sessions(placed), on="clinic_id", how="left", maintain_order="left")
     reason = (

@@ -1,7 +1,7 @@
 """mart.dose_response: change of an outcome by delivered sessions per week. Not causal.
 
-Here: mean changes of the patients due, in bins, by stratum and visit. Not here: sessions a week and bins (rules/exposure.py),
-the thermal dose of a session (cohort_sessions).
+Here: mean changes of the patients due, in bins, by stratum and visit. Not here: sessions a week and
+bins (rules/exposure.py), the thermal dose of a session (cohort_sessions).
 """
 
 import polars as pl
@@ -23,16 +23,25 @@ TABLE = MART_TABLES["dose_response"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
 METRIC = "dose_response"
 _CLUSTERED = Measure(
-    name="ci_clustered", kind=pl.lit(MEAN), x=pl.col("mean_change") * pl.col("n_patients"), n=pl.col("n_patients")
+    name="ci_clustered",
+    kind=pl.lit(MEAN),
+    x=pl.col("mean_change") * pl.col("n_patients"),
+    n=pl.col("n_patients"),
 )
 
 
 def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a parameter, visit, stratum and bin; columns of MART_TABLES["dose_response"]."""
     due = due_of(people_of(adsl, adex, options=options), cut=cut).filter("is_due")
-    changes = values_of(adqs).filter(pl.col("CHG").is_not_null() & (pl.col("AVISIT") != windows.BASELINE))
-    judged = changes.join(due, on=["USUBJID", "AVISIT"]).with_columns(parameter="PARAMCD", visit="AVISIT")
-    people = exposure.sessions_per_week(of_subjects(adex), judged).with_columns(**exposure.dose_bin())
+    changes = values_of(adqs).filter(
+        pl.col("CHG").is_not_null() & (pl.col("AVISIT") != windows.BASELINE)
+    )
+    judged = changes.join(due, on=["USUBJID", "AVISIT"]).with_columns(
+        parameter="PARAMCD", visit="AVISIT"
+    )
+    people = exposure.sessions_per_week(of_subjects(adex), judged).with_columns(
+        **exposure.dose_bin()
+    )
     if people.is_empty():
         return TABLE.empty()
     by = ["parameter", "visit", "from_per_week", "to_per_week"]
@@ -54,5 +63,8 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
 def cells(options: Options) -> disclosure.Cells:
     """All bins of a stratum are one cell: together they are its patients."""
     return disclosure.Cells(
-        counts=["n_patients"], dimensions=CELL_DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell
+        counts=["n_patients"],
+        dimensions=CELL_DIMENSIONS,
+        by=["parameter", "visit"],
+        min_cell=options.min_cell,
     )

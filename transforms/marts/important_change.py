@@ -1,7 +1,8 @@
-"""mart.important_change: the improvement that a stratum's own patients call much improved, beside the published one.
+"""mart.important_change: the improvement that a stratum's own patients call much improved, beside
+the published one.
 
-Here: the PGIC-anchored cut of every parameter, stratum and visit, of the patients due. Not here: the cut itself
-(anchor), the responder rules that use the published number (pain, cohort_outcomes).
+Here: the PGIC-anchored cut of every parameter, stratum and visit, of the patients due. Not here:
+the cut itself (anchor), the responder rules that use the published number (pain, cohort_outcomes).
 
 A patient's change and global impression are those that count for the same visit.
 """
@@ -30,7 +31,9 @@ _CELL = [*STRATUM_COLUMNS, *_BY]
 
 
 def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFrame:
-    """A row a parameter, visit and stratum with a change; columns of MART_TABLES["important_change"]."""
+    """A row a parameter, visit and stratum with a change; columns of
+    MART_TABLES["important_change"].
+    """
     due = due_of(people_of(adsl, adex, options=options), cut=cut).filter(pl.col("is_due"))
     published = published_changes(options=options)
     changes = _changes(values_of(adqs, adact), published).join(due, on=["USUBJID", "AVISIT"])
@@ -40,7 +43,10 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
     paired = changes.filter(pl.col("is_improved").is_not_null())
     counts = by_strata(paired, by=[*_BY, "improvement"], **anchor.by_side())
     found = anchor.cuts(counts, by=_CELL, min_group=options.anchor_min_group)
-    sizes = {"n_changes": pl.len().cast(pl.Int64), "n_without_pgic": pl.col("is_improved").null_count().cast(pl.Int64)}
+    sizes = {
+        "n_changes": pl.len().cast(pl.Int64),
+        "n_without_pgic": pl.col("is_improved").null_count().cast(pl.Int64),
+    }
     rows = (
         by_strata(changes, by=_BY, **sizes)
         .join(found, on=_CELL, how="left", nulls_equal=True)
@@ -52,21 +58,27 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
         metric_id=pl.lit(METRIC),
         anchored_change="points",
         anchored_change_least=pl.col("tied_points").list.min(),
-        reason=pl.coalesce("reason", pl.when(pl.col("n_improved").is_null()).then(pl.lit(_NO_ANSWER))),
+        reason=pl.coalesce(
+            "reason", pl.when(pl.col("n_improved").is_null()).then(pl.lit(_NO_ANSWER))
+        ),
     )
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
 def cells(options: Options) -> disclosure.Cells:
     counts = ["n_changes", "n_improved", "n_not_improved", "n_without_pgic"]
-    return disclosure.Cells(counts=counts, dimensions=CELL_DIMENSIONS, by=_BY, min_cell=options.min_cell)
+    return disclosure.Cells(
+        counts=counts, dimensions=CELL_DIMENSIONS, by=_BY, min_cell=options.min_cell
+    )
 
 
 _NO_ANSWER = "no global impression (PGIC) at the visit"
 
 
 def _changes(values: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient, parameter and visit with a change: `improvement`, and `is_improved` by the PGIC of that visit."""
+    """A row a patient, parameter and visit with a change: `improvement`, and `is_improved` by the
+    PGIC of that visit.
+    """
     answers = values.filter((pl.col("PARAMCD") == ANCHOR) & pl.col("AVAL").is_not_null())
     answers = answers.select("USUBJID", "AVISIT", is_improved=anchor.is_improved(pl.col("AVAL")))
     changed = values.filter(pl.col("CHG").is_not_null() & (pl.col("AVISIT") != windows.BASELINE))
@@ -77,22 +89,40 @@ def _changes(values: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_interval(rows: pl.DataFrame) -> pl.DataFrame:
-    known = rows.select("auc", "n_improved", "n_not_improved").cast(pl.Float64).fill_null(float("nan"))
+    known = (
+        rows.select("auc", "n_improved", "n_not_improved").cast(pl.Float64).fill_null(float("nan"))
+    )
     lower, upper = anchor.area_interval(*(known[c].to_numpy() for c in known.columns))
     limits = pl.DataFrame({"auc_lower": lower, "auc_upper": upper}).fill_nan(None)
     return rows.with_columns(limits)
 
 
 def published_changes(*, options: Options) -> pl.DataFrame:
-    """A row a parameter with a better direction: `unit`, `direction`, and its important change from the literature
-    (or the site's setting) with source and verification, null where none is known."""
+    """A row a parameter with a better direction: `unit`, `direction`, and its important change from
+    the literature (or the site's setting) with source and verification, null where none is
+    known.
+    """
     scores = [_of_score(code, options=options) for code in measurement_error.OF_CHANGE]
     mobility = [
-        (p.code, p.unit, p.direction, p.change, p.change and p.source, p.change and CHANGE_VERIFICATION)
+        (
+            p.code,
+            p.unit,
+            p.direction,
+            p.change,
+            p.change and p.source,
+            p.change and CHANGE_VERIFICATION,
+        )
         for p in (*WEEKLY_PARAMETERS, *PERFORMANCE_TESTS)
         if p.direction != "none"
     ]
-    names = ("parameter", "unit", "direction", "published_change", "published_source", "published_verification")
+    names = (
+        "parameter",
+        "unit",
+        "direction",
+        "published_change",
+        "published_source",
+        "published_verification",
+    )
     schema = dict.fromkeys(names, pl.String) | {"published_change": pl.Float64}
     return pl.DataFrame([*scores, *mobility], schema=schema, orient="row")
 

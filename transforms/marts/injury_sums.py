@@ -1,7 +1,8 @@
-"""Rows of mart.control_charts about burns and frostbite: a sum over each clinic's sessions, a row a month.
+"""Rows of mart.control_charts about burns and frostbite: a sum over each clinic's sessions, a row a
+month.
 
-Here: the sums, their common limit, how near each is to it. Not here: which sessions an injury belongs to
-(control_charts), the sum itself (statistics/cusum.py), the other charts.
+Here: the sums, their common limit, how near each is to it. Not here: which sessions an injury
+belongs to (control_charts), the sum itself (statistics/cusum.py), the other charts.
 """
 
 from collections.abc import Iterator
@@ -21,11 +22,15 @@ DAYS_PER_MONTH = 365.25 / 12
 
 
 def rows(sessions: pl.DataFrame, injured: pl.Series, *, options: Options) -> Iterator[pl.DataFrame]:
-    """Bernoulli CUSUM over a clinic's sessions that began; all clinics share the limit, and the false alarms.
+    """Bernoulli CUSUM over a clinic's sessions that began; all clinics share the limit, and the
+    false alarms.
 
-    `sessions`: `session_id`, `USUBJID`, `clinic_id`, `is_begun`, `at`, `day`, `month`; `injured`: ids of sessions.
+    `sessions`: `session_id`, `USUBJID`, `clinic_id`, `is_begun`, `at`, `day`, `month`; `injured`:
+    ids of sessions.
     """
-    begun = sessions.filter(pl.col("is_begun") & pl.col("clinic_id").is_not_null()).sort("at", "session_id")
+    begun = sessions.filter(pl.col("is_begun") & pl.col("clinic_id").is_not_null()).sort(
+        "at", "session_id"
+    )
     begun = begun.with_columns(is_injured=pl.col("session_id").is_in(injured.implode()))
     if begun.is_empty():
         return
@@ -43,8 +48,12 @@ def rows(sessions: pl.DataFrame, injured: pl.Series, *, options: Options) -> Ite
         )
 
 
-def _limit(begun: pl.DataFrame, *, in_control: float, options: Options) -> tuple[spc.CusumLimit, float]:
-    """The limit of all clinics' sums together, and the months that it gives between two false alarms."""
+def _limit(
+    begun: pl.DataFrame, *, in_control: float, options: Options
+) -> tuple[spc.CusumLimit, float]:
+    """The limit of all clinics' sums together, and the months that it gives between two false
+    alarms.
+    """
     days = (begun["day"].max() - begun["day"].min()).days + 1
     per_month = begun.height / max(days / DAYS_PER_MONTH, 1)
     limit = spc.cusum_limit(
@@ -57,10 +66,14 @@ def _limit(begun: pl.DataFrame, *, in_control: float, options: Options) -> tuple
     return limit, limit.arl / per_month
 
 
-def _months(sessions: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit | None) -> pl.DataFrame:
+def _months(
+    sessions: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit | None
+) -> pl.DataFrame:
     """The month's highest sum; the sum goes on from month to month and is not set back."""
     if limit is None:
-        sums = sessions.with_columns(c_plus=pl.lit(None, pl.Float64), is_outside=pl.lit(None, pl.Boolean))
+        sums = sessions.with_columns(
+            c_plus=pl.lit(None, pl.Float64), is_outside=pl.lit(None, pl.Boolean)
+        )
     else:
         chart = spc.cusum(
             sessions["is_injured"].cast(pl.Float64),
@@ -83,7 +96,10 @@ def _months(sessions: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit 
         chart=pl.lit("cusum"),
         point=pl.int_range(1, pl.len() + 1),
         period_start="month",
-        point_type=pl.when(is_outside).then(pl.lit("outside")).when(~is_outside).then(pl.lit(spc.COMMON_CAUSE)),
+        point_type=pl.when(is_outside)
+        .then(pl.lit("outside"))
+        .when(~is_outside)
+        .then(pl.lit(spc.COMMON_CAUSE)),
         signal_direction=pl.when(is_outside).then(pl.lit("high")),
         variation_icon=pl.when(is_outside)
         .then(pl.lit("special_cause_concern"))
@@ -94,7 +110,9 @@ def _months(sessions: pl.DataFrame, *, in_control: float, limit: spc.CusumLimit 
 
 
 def _nearness(sums: pl.DataFrame, *, limit: spc.CusumLimit | None) -> pl.DataFrame:
-    """Of each month of one clinic's sums how near the highest is to the limit, and all injuries so far in words."""
+    """Of each month of one clinic's sums how near the highest is to the limit, and all injuries so
+    far in words.
+    """
     ordered = sums.sort("at", "session_id")
     rows = []
     for month in ordered["month"].unique().sort():
@@ -106,7 +124,10 @@ def _nearness(sums: pl.DataFrame, *, limit: spc.CusumLimit | None) -> pl.DataFra
         share = None if highest is None else highest / limit.h
         rising = since["month"][0] if since.height >= nearness.RISING_EVENTS else None
         text = nearness.of_sum(
-            events=injured.height, patients=injured["USUBJID"].n_unique(), rising=rising, limit_share=share
+            events=injured.height,
+            patients=injured["USUBJID"].n_unique(),
+            rising=rising,
+            limit_share=share,
         )
         rows.append({"month": month, "limit_share": share, "nearness": text})
     schema = {"month": pl.Date, "limit_share": pl.Float64, "nearness": pl.String}

@@ -1,6 +1,7 @@
 """mart.metric_definitions: the catalogue, published; with the settings in force beside each metric.
 
-Here: a row a metric. Not here: the definitions themselves (facts/catalogue.py), the codes of others (facts/vocabulary.py).
+Here: a row a metric. Not here: the definitions themselves (facts/catalogue.py), the codes of others
+(facts/vocabulary.py).
 """
 
 import json
@@ -20,7 +21,9 @@ _MEASURED = ("score", "result")  # values that others have a code for
 
 
 def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
-    """Conforms to `mart.metric_definitions`; `parameters` is a JSON object, a setting's name to its value."""
+    """Conforms to `mart.metric_definitions`; `parameters` is a JSON object, a setting's name to its
+    value.
+    """
     settings = asdict(options)
     rows = [
         {
@@ -34,12 +37,16 @@ def compute(*, options: Options, cut: Cut) -> pl.DataFrame:
             "direction": m.direction,
             "source": m.source,
             "verification": m.verification,
-            "parameters": json.dumps({name: settings[name] for name in m.parameters}) if m.parameters else None,
+            "parameters": json.dumps({name: settings[name] for name in m.parameters})
+            if m.parameters
+            else None,
             "test_cases": list(m.tests),
             "loinc": concept.code if concept else None,
             "ucum": concept.units[0] if concept else None,
         }
         for m in METRICS.values()
-        for concept in (vocabulary.BY_PARAMETER.get(m.parameter) if m.statistic in _MEASURED else None,)
+        for concept in (
+            vocabulary.BY_PARAMETER.get(m.parameter) if m.statistic in _MEASURED else None,
+        )
     ]
     return pl.DataFrame(rows, schema=TABLE.polars_schema).sort("metric_id")

@@ -1,7 +1,8 @@
-"""How near a clinic is to its limit, in words: "7 cold injuries in 6 of 37 patients, rising since August 2026; 78 % of
-the limit".
+"""How near a clinic is to its limit, in words: "7 cold injuries in 6 of 37 patients, rising since
+August 2026; 78 % of the limit".
 
-Here: the sentences of funnels and sums. Not here: the limits (statistics/left_out.py, statistics/cusum.py), which rows have them.
+Here: the sentences of funnels and sums. Not here: the limits (statistics/left_out.py,
+statistics/cusum.py), which rows have them.
 """
 
 from collections.abc import Sequence
@@ -19,26 +20,37 @@ _COUNTED = {
     "funnel_event_ratio": ("adverse event", "adverse events"),
     "funnel_serious_event": ("serious adverse event", "serious adverse events"),
     "funnel_cold_injury": ("cold injury", "cold injuries"),
-    "funnel_cold_injury_grade_2": ("cold injury of grade 2 or more", "cold injuries of grade 2 or more"),
+    "funnel_cold_injury_grade_2": (
+        "cold injury of grade 2 or more",
+        "cold injuries of grade 2 or more",
+    ),
 }
 COLD_INJURY = _COUNTED["funnel_cold_injury"]
 _SIDES = {"low": "below", "high": "above"}
 
 
-def rising_month(months: Sequence[date], events: Sequence[int], sessions: Sequence[int], *, rate: float) -> date | None:
-    """Since when a clinic's monthly events run above `rate` a session: a Poisson sum's last departure from 0.
+def rising_month(
+    months: Sequence[date], events: Sequence[int], sessions: Sequence[int], *, rate: float
+) -> date | None:
+    """Since when a clinic's monthly events run above `rate` a session: a Poisson sum's last
+    departure from 0.
 
-    None where the sum is at 0, where fewer than RISING_EVENTS events came since, and without a rate to compare with.
+    None where the sum is at 0, where fewer than RISING_EVENTS events came since, and without a rate
+    to compare with.
     """
     if not len(months) or not rate > 0:
         return None
     rates = {"in_control": rate, "out_of_control": _FACTOR * rate}
-    chart = spc.cusum(events, kind="poisson", exposure=sessions, h=spc.poisson_reference(**rates), **rates)
+    chart = spc.cusum(
+        events, kind="poisson", exposure=sessions, h=spc.poisson_reference(**rates), **rates
+    )
     start = spc.rising_since(chart["c_plus"])
     return months[start] if start is not None and sum(events[start:]) >= RISING_EVENTS else None
 
 
-def of_events(metric: str, *, events: int, patients: int, of: int, rising: date | None, row: dict) -> str:
+def of_events(
+    metric: str, *, events: int, patients: int, of: int, rising: date | None, row: dict
+) -> str:
     """A clinic's events; `row` has `signal`, `limit_share`."""
     one, many = _COUNTED[metric]
     place = f"{patients:,} of {of:,} patients"
@@ -50,7 +62,11 @@ def of_events(metric: str, *, events: int, patients: int, of: int, rising: date 
 
 def of_shares(metric: str, row: dict) -> str:
     """A clinic's share where more is better: how many there are without."""
-    what = "sessions without the question" if metric == "funnel_sessions_asked" else "patients without a response"
+    what = (
+        "sessions without the question"
+        if metric == "funnel_sessions_asked"
+        else "patients without a response"
+    )
     missing = row["denominator"] - row["numerator"]
     return f"{missing:,.0f} {what} of {row['denominator']:,.0f}" + _limit(row)
 
@@ -62,7 +78,9 @@ def of_sum(*, events: int, patients: int, rising: date | None, limit_share: floa
     if limit_share is None:
         return counted
     since = f", rising since {rising:%B %Y}" if rising else ""
-    return f"{counted}{since}; {_percent(limit_share)} of the limit" + (": a signal" if limit_share >= 1 else "")
+    return f"{counted}{since}; {_percent(limit_share)} of the limit" + (
+        ": a signal" if limit_share >= 1 else ""
+    )
 
 
 def _limit(row: dict) -> str:

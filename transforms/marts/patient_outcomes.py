@@ -1,7 +1,8 @@
-"""mart.patient_outcomes: a row a patient, in the study in which he or she was treated first: baseline, latest and change of each headline outcome, counts, reasons.
+"""mart.patient_outcomes: a row a patient, in the study in which he or she was treated first:
+baseline, latest and change of each headline outcome, counts, reasons.
 
-Here: which parameter stands for pain, disability and quality of life, and the assembly. Not here: the parameters
-themselves (adqs, adact), sustained response (durability), opioid dose (care).
+Here: which parameter stands for pain, disability and quality of life, and the assembly. Not here:
+the parameters themselves (adqs, adact), sustained response (durability), opioid dose (care).
 """
 
 import polars as pl
@@ -66,7 +67,9 @@ def compute(
     """
     first = dimensions_of(adsl).filter(COUNTS_ONCE)
     people = of_patients(_people(adsl, first), keys)
-    adqs, adact = (frame.join(first, on=["STUDYID", "USUBJID"], how="semi") for frame in (adqs, adact))
+    adqs, adact = (
+        frame.join(first, on=["STUDYID", "USUBJID"], how="semi") for frame in (adqs, adact)
+    )
     measured = pl.concat([_measured(adqs), _measured(adact)], how="diagonal")
     parts = [_outcome(name, measured, parameters) for name, parameters in OUTCOMES.items()]
     parts += [_why_not(name, (adqs, adact), parameters) for name, parameters in OUTCOMES.items()]
@@ -94,7 +97,9 @@ def compute(
 
 
 def _people(adsl: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient: as the subject who stands for the patient, with the sessions of all of them."""
+    """A row a patient: as the subject who stands for the patient, with the sessions of all of
+    them.
+    """
     sessions = pl.col("NSESS").sum().over("USUBJID")
     frame = adsl.with_columns(NSESS=sessions).join(first, on=["STUDYID", "USUBJID"])
     return frame.select(
@@ -114,21 +119,31 @@ def _people(adsl: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# --- outcomes -----------------------------------------------------------------------------------------
+# --- outcomes -----------------------------------------------------------------------------------
 
 
 def _measured(mart: pl.DataFrame) -> pl.DataFrame:
-    """Assessments with a value in the columns that adqs and adact share; `at` orders a patient's."""
-    at = pl.col("ADTM").dt.replace_time_zone(None) if "ADTM" in mart.columns else pl.col("ADT").cast(pl.Datetime("us"))
+    """Assessments with a value in the columns that adqs and adact share; `at` orders a
+    patient's.
+    """
+    at = (
+        pl.col("ADTM").dt.replace_time_zone(None)
+        if "ADTM" in mart.columns
+        else pl.col("ADT").cast(pl.Datetime("us"))
+    )
     return mart.filter(pl.col("AVAL").is_not_null()).select(
         "USUBJID", "PARAMCD", "ADT", "AVAL", "BASE", "CHG", "CHGCAT1", "ABLFL", at=at
     )
 
 
 def _outcome(name: str, measured: pl.DataFrame, parameters: tuple[str, ...]) -> pl.DataFrame:
-    """Baseline, latest value after it (without a baseline: latest of all) and change; and the parameter."""
+    """Baseline, latest value after it (without a baseline: latest of all) and change; and the
+    parameter.
+    """
     rows = pain.headline(measured, parameters=parameters)
-    latest = rows.filter(pl.col("CHG").is_not_null() | pl.col("BASE").is_null()).sort("USUBJID", "at", "ADT")
+    latest = rows.filter(pl.col("CHG").is_not_null() | pl.col("BASE").is_null()).sort(
+        "USUBJID", "at", "ADT"
+    )
     latest = latest.unique("USUBJID", keep="last", maintain_order=True).select(
         "USUBJID",
         pl.col("AVAL").alias(f"{name}_latest"),
@@ -137,16 +152,24 @@ def _outcome(name: str, measured: pl.DataFrame, parameters: tuple[str, ...]) -> 
         pl.col("CHGCAT1").alias(f"{name}_change_class"),
     )
     base = rows.group_by("USUBJID").agg(
-        pl.col("BASE").first().alias(f"{name}_baseline"), pl.col("PARAMCD").first().alias(f"{name}_parameter")
+        pl.col("BASE").first().alias(f"{name}_baseline"),
+        pl.col("PARAMCD").first().alias(f"{name}_parameter"),
     )
     return base.join(latest, on="USUBJID", how="left").rename({"USUBJID": "patient_id"})
 
 
-def _why_not(name: str, marts: tuple[pl.DataFrame, ...], parameters: tuple[str, ...]) -> pl.DataFrame:
-    """The latest reason for which the outcome could not be given at an assessment; column `NAME_why_not`."""
+def _why_not(
+    name: str, marts: tuple[pl.DataFrame, ...], parameters: tuple[str, ...]
+) -> pl.DataFrame:
+    """The latest reason for which the outcome could not be given at an assessment; column
+    `NAME_why_not`.
+    """
     columns = ["USUBJID", "ADT", "NEREASON"]
     rows = pl.concat(
-        [m.filter(pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_null()).select(columns) for m in marts]
+        [
+            m.filter(pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_null()).select(columns)
+            for m in marts
+        ]
     )
     latest = (
         rows.drop_nulls("NEREASON")
@@ -178,44 +201,71 @@ def _reasons() -> dict[str, pl.Expr]:
 
 def _response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """The responder rules at the latest pain assessment, and sustained response."""
-    judged = pain.headline(adqs, parameters=pain.PAIN_PARAMETERS).filter(pl.col("CHG").is_not_null())
-    latest = judged.sort("USUBJID", "ADTM", "EVENTID").unique("USUBJID", keep="last", maintain_order=True)
-    flags = {"is_responder_30_pct": 1, "is_responder_50_pct": 2, "is_responder_points": 3, "is_worse": 4}
-    latest = latest.select("USUBJID", **{name: pl.col(f"CRIT{k}FL") == "Y" for name, k in flags.items()})
+    judged = pain.headline(adqs, parameters=pain.PAIN_PARAMETERS).filter(
+        pl.col("CHG").is_not_null()
+    )
+    latest = judged.sort("USUBJID", "ADTM", "EVENTID").unique(
+        "USUBJID", keep="last", maintain_order=True
+    )
+    flags = {
+        "is_responder_30_pct": 1,
+        "is_responder_50_pct": 2,
+        "is_responder_points": 3,
+        "is_worse": 4,
+    }
+    latest = latest.select(
+        "USUBJID", **{name: pl.col(f"CRIT{k}FL") == "Y" for name, k in flags.items()}
+    )
     lasting = lasting_response(adqs, options=options)
     return latest.join(lasting, on="USUBJID", how="left").rename({"USUBJID": "patient_id"})
 
 
 def lasting_response(adqs: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """A row a USUBJID with an evaluable pain assessment: `is_sustained_responder`, `sustained_reason`."""
-    judged = pain.headline(adqs, parameters=pain.PAIN_PARAMETERS).filter(pl.col("CHG").is_not_null())
+    """A row a USUBJID with an evaluable pain assessment: `is_sustained_responder`,
+    `sustained_reason`.
+    """
+    judged = pain.headline(adqs, parameters=pain.PAIN_PARAMETERS).filter(
+        pl.col("CHG").is_not_null()
+    )
     return durability.sustained(judged, min_days=options.sustained_min_days).select(
         "USUBJID", is_sustained_responder="is_sustained", sustained_reason="reason"
     )
 
 
-# --- counts -------------------------------------------------------------------------------------------
+# --- counts -------------------------------------------------------------------------------------
 
 
 def _sessions(adex: pl.DataFrame, courses: pl.DataFrame) -> pl.DataFrame:
-    """Adherence: sessions delivered of a prescribed course, or of none named, over the sessions prescribed."""
+    """Adherence: sessions delivered of a prescribed course, or of none named, over the sessions
+    prescribed.
+    """
     prescribed = courses.filter(pl.col("prescribed_sessions").is_not_null())
-    of_course = pl.col("COURSEID").is_null() | pl.col("COURSEID").is_in(prescribed["course_id"].implode())
+    of_course = pl.col("COURSEID").is_null() | pl.col("COURSEID").is_in(
+        prescribed["course_id"].implode()
+    )
     counts = adex.group_by(patient_id="USUBJID").agg(
-        protocol_deviations=(_BEGUN & pl.any_horizontal(pl.col(_LIMITS) == "Y").fill_null(False)).sum(),
+        protocol_deviations=(
+            _BEGUN & pl.any_horizontal(pl.col(_LIMITS) == "Y").fill_null(False)
+        ).sum(),
         sessions_not_cleared=(
             _BEGUN & ((pl.col("CLEARFL") == "N") | (pl.col("CONTRAFL") == "Y")).fill_null(False)
         ).sum(),
         delivered=((pl.col("EXSTAT") == "delivered") & of_course).sum(),
     )
-    due = prescribed.group_by("patient_id").agg(sessions_prescribed=pl.col("prescribed_sessions").sum())
+    due = prescribed.group_by("patient_id").agg(
+        sessions_prescribed=pl.col("prescribed_sessions").sum()
+    )
     joined = counts.join(due, on="patient_id", how="full", coalesce=True)
     ratio = pl.col("delivered").fill_null(0) / pl.col("sessions_prescribed")
-    return joined.with_columns(adherence_ratio=pl.when(pl.col("sessions_prescribed") > 0).then(ratio)).drop("delivered")
+    return joined.with_columns(
+        adherence_ratio=pl.when(pl.col("sessions_prescribed") > 0).then(ratio)
+    ).drop("delivered")
 
 
 def _harm(adae: pl.DataFrame) -> pl.DataFrame:
-    """Adverse events, those within the clean window of an earlier one of the same term not counted again."""
+    """Adverse events, those within the clean window of an earlier one of the same term not counted
+    again.
+    """
     new = adae.filter(pl.col("NEWFL").fill_null("Y") == "Y")
     return new.group_by(patient_id="USUBJID").agg(
         adverse_events=pl.len(), serious_adverse_events=(pl.col("AESER") == "Y").sum()
@@ -223,7 +273,9 @@ def _harm(adae: pl.DataFrame) -> pl.DataFrame:
 
 
 def _wear(activity_days: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """Valid days and mean wear of the days worn; of two devices of one day the one worn longest counts."""
+    """Valid days and mean wear of the days worn; of two devices of one day the one worn longest
+    counts.
+    """
     days = activity_days.group_by("patient_id", "day").agg(hours=pl.col("wear_minutes").max() / 60)
     return days.group_by("patient_id").agg(
         valid_wear_days=(pl.col("hours") >= options.valid_day_wear_h).sum(),

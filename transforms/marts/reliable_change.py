@@ -1,10 +1,11 @@
 """mart.reliable_change: how many patients changed beyond measurement error, by stratum and visit.
 
-Here: shares of the four classes of adqs and adact, of the patients due. Not here: a change's class (measurement_error,
-marts/adact), important change (important_change, cohort_outcomes).
+Here: shares of the four classes of adqs and adact, of the patients due. Not here: a change's class
+(measurement_error, marts/adact), important change (important_change, cohort_outcomes).
 
-Who is due, asked and has a baseline is expected. Of them those have a class whose change and whose measurement error
-are known; those without a value at the visit are missing, the others not evaluable.
+Who is due, asked and has a baseline is expected. Of them those have a class whose change and whose
+measurement error are known; those without a value at the visit are missing, the others not
+evaluable.
 """
 
 import polars as pl
@@ -29,13 +30,22 @@ METRIC = "reliable_change"
 _BY = ["parameter", "visit"]
 _COUNTS = [f"n_{name}" for name in CHANGE_CLASSES]
 _CLUSTERED = [
-    Measure(name=f"{name}_clustered", kind=pl.lit(PROPORTION), x=pl.col(f"n_{name}"), n=pl.col("n_evaluable"))
-    for name in reversed(CHANGE_CLASSES)  # the first gives the reason, and `recovered` may have no cut
+    Measure(
+        name=f"{name}_clustered",
+        kind=pl.lit(PROPORTION),
+        x=pl.col(f"n_{name}"),
+        n=pl.col("n_evaluable"),
+    )
+    for name in reversed(
+        CHANGE_CLASSES
+    )  # the first gives the reason, and `recovered` may have no cut
 ]
 
 
 def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFrame:
-    """A row a parameter, visit and stratum with an expected patient; columns of MART_TABLES["reliable_change"]."""
+    """A row a parameter, visit and stratum with an expected patient; columns of
+    MART_TABLES["reliable_change"].
+    """
     people = people_of(adsl, adex, options=options)
     if people.is_empty():
         return TABLE.empty()
@@ -44,8 +54,12 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
     values = values_of(adqs, adact).filter(pl.col("PARAMCD").is_in(known["parameter"].implode()))
     rows = _counts(values, people, due).join(known, on="parameter")
     has_class = pl.col("reason").is_null()
-    rows = rows.with_columns(pl.when(has_class).then(pl.col(_COUNTS)))  # a count of an unknown class is no zero
-    rows = rows.with_columns(n_recovered=pl.when(pl.col("recovered_at").is_not_null()).then("n_recovered"))
+    rows = rows.with_columns(
+        pl.when(has_class).then(pl.col(_COUNTS))
+    )  # a count of an unknown class is no zero
+    rows = rows.with_columns(
+        n_recovered=pl.when(pl.col("recovered_at").is_not_null()).then("n_recovered")
+    )
     for name in CHANGE_CLASSES:
         share = as_proportion(rows.with_columns(n_event=pl.col(f"n_{name}")), "n_evaluable")
         limits = {name: "estimate", f"{name}_lower": "ci_lower", f"{name}_upper": "ci_upper"}
@@ -53,14 +67,18 @@ def compute(*, adsl, adqs, adact, adex, options: Options, cut: Cut) -> pl.DataFr
     rows = with_clustered(rows, _CLUSTERED, by=_BY)
     no_value = pl.when(pl.col("n_evaluable") == 0).then(pl.lit(NO_VALUE))
     rows = rows.with_columns(
-        cells(options).suppressed(rows), metric_id=pl.lit(METRIC), reason=pl.coalesce("reason", no_value)
+        cells(options).suppressed(rows),
+        metric_id=pl.lit(METRIC),
+        reason=pl.coalesce("reason", no_value),
     )
     return TABLE.conform(stamped(rows, cut=cut)).sort(TABLE.key, nulls_last=False)
 
 
 def cells(options: Options) -> disclosure.Cells:
     counts = ["n_patients", "n_evaluable", *_COUNTS]
-    return disclosure.Cells(counts=counts, dimensions=CELL_DIMENSIONS, by=_BY, min_cell=options.min_cell)
+    return disclosure.Cells(
+        counts=counts, dimensions=CELL_DIMENSIONS, by=_BY, min_cell=options.min_cell
+    )
 
 
 def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl.DataFrame:
@@ -78,7 +96,10 @@ def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl
         **{f"n_{name}": (pl.col("CHGCAT1") == name).sum() for name in CHANGE_CLASSES},
     )
     patients = by_strata(
-        due.rename({"AVISIT": "visit"}), by=["visit"], n_patients=pl.len(), n_due=pl.col("is_due").sum()
+        due.rename({"AVISIT": "visit"}),
+        by=["visit"],
+        n_patients=pl.len(),
+        n_due=pl.col("is_due").sum(),
     ).drop("strata")
     cells = cells.join(patients, on=[*STRATUM_COLUMNS, "visit"], nulls_equal=True)
     counts = [c for c in cells.columns if c.startswith("n_")]
@@ -89,8 +110,9 @@ def _counts(values: pl.DataFrame, people: pl.DataFrame, due: pl.DataFrame) -> pl
 
 
 def known_errors(*, options: Options) -> pl.DataFrame:
-    """A row a parameter: `unit`, `standard_error_of_measurement`, `smallest_change`, `recovered_at`, their sources,
-    `verification`, and a `reason` where no error is known."""
+    """A row a parameter: `unit`, `standard_error_of_measurement`, `smallest_change`,
+    `recovered_at`, their sources, `verification`, and a `reason` where no error is known.
+    """
     scores = [_of_score(code, options=options) for code in measurement_error.OF_CHANGE]
     mobility = [_of_mobility(p) for p in (*WEEKLY_PARAMETERS, *PERFORMANCE_TESTS)]
     columns = ("standard_error_of_measurement", "smallest_change", "recovered_at")
@@ -103,12 +125,18 @@ def known_errors(*, options: Options) -> pl.DataFrame:
         "verification": pl.String,
         "reason": pl.String,
     }
-    return pl.DataFrame([dict.fromkeys(schema) | row for row in (*scores, *mobility)], schema=schema)
+    return pl.DataFrame(
+        [dict.fromkeys(schema) | row for row in (*scores, *mobility)], schema=schema
+    )
 
 
 def _of_score(code: str, *, options: Options) -> dict:
     error = measurement_error.error_of(PARAMETERS[code], options=options)
-    smallest = None if error.sem is None else RELIABLE * standard_error_of_difference(sd=error.sem, reliability=0)
+    smallest = (
+        None
+        if error.sem is None
+        else RELIABLE * standard_error_of_difference(sd=error.sem, reliability=0)
+    )
     return {
         "parameter": code,
         "unit": PARAMETERS[code].unit,

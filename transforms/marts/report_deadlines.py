@@ -1,7 +1,8 @@
-"""mart.report_deadlines: what has to be told to whom by when, by the rules of the clinic's country, and whether it was.
+"""mart.report_deadlines: what has to be told to whom by when, by the rules of the clinic's country,
+and whether it was.
 
-Here: the mart, with its stamp. Not here: the rules (facts/report_rules.py), what they cover and the judgement
-(rules/report_duties.py).
+Here: the mart, with its stamp. Not here: the rules (facts/report_rules.py), what they cover and the
+judgement (rules/report_duties.py).
 """
 
 import polars as pl
@@ -26,9 +27,11 @@ def compute(
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
-    """A row a reportable event and rule; columns of MART_TABLES["report_deadlines"]. Days are counted to the data cut.
+    """A row a reportable event and rule; columns of MART_TABLES["report_deadlines"]. Days are
+    counted to the data cut.
 
-    The duty is that of the clinic where the event happened, which mart.adae says of adverse events (CLINICID).
+    The duty is that of the clinic where the event happened, which mart.adae says of adverse events
+    (CLINICID).
     """
     events = happenings(
         adverse_events=adverse_events,

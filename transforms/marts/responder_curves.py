@@ -1,10 +1,11 @@
-"""mart.responder_curves: share of patients improved by at least x %, x = 0 to 100, by stratum and visit.
+"""mart.responder_curves: share of patients improved by at least x %, x = 0 to 100, by stratum and
+visit.
 
-Here: the cumulative curve of every parameter of which a percentage means something. Not here: single rules
-(cohort_outcomes).
+Here: the cumulative curve of every parameter of which a percentage means something. Not here:
+single rules (cohort_outcomes).
 
-Who is due without a value has not responded, whatever the cut-off (Farrar 2006); a baseline that a percentage can't be
-judged from is left out.
+Who is due without a value has not responded, whatever the cut-off (Farrar 2006); a baseline that a
+percentage can't be judged from is left out.
 """
 
 import polars as pl
@@ -33,7 +34,9 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     improved = _improved(adsl, adqs, adex, options=options, cut=cut)
     if improved.is_empty():
         return TABLE.empty()
-    curves = rates.proportion_columns(_curves(improved), x="x", n="n", name="estimate", method="wilson")
+    curves = rates.proportion_columns(
+        _curves(improved), x="x", n="n", name="estimate", method="wilson"
+    )
     curves = curves.rename({"estimate_lower": "ci_lower", "estimate_upper": "ci_upper"})
     curves = curves.with_columns(parameter="PARAMCD", visit="AVISIT", metric_id=pl.lit(METRIC))
     curves = curves.with_columns(cells(options).suppressed(curves))
@@ -41,12 +44,17 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
 
 
 def _improved(adsl, adqs, adex, *, options: Options, cut: Cut) -> pl.DataFrame:
-    """A row a patient due with an evaluable baseline, parameter and visit: `percent`, null = no value."""
+    """A row a patient due with an evaluable baseline, parameter and visit: `percent`, null = no
+    value.
+    """
     people = people_of(adsl, adex, options=options)
     values = values_of(adqs.filter(pl.col("PARAMCD").is_in(list(_IN_PERCENT))))
     due = due_of(people, cut=cut).filter(pl.col("AVISIT") != windows.BASELINE)
     expected = expected_of(values, due, asked_of(values, people)).filter("can_improve")
-    better = {side: [c for c, p in _IN_PERCENT.items() if p.better == side] for side in ("lower", "higher")}
+    better = {
+        side: [c for c, p in _IN_PERCENT.items() if p.better == side]
+        for side in ("lower", "higher")
+    }
     percent = pl.coalesce(
         pl.when(pl.col("PARAMCD").is_in(codes) & pl.col("CHG").is_not_null()).then(
             pain.percent_improvement(pl.col("BASE"), pl.col("AVAL"), better=side)
@@ -58,7 +66,9 @@ def _improved(adsl, adqs, adex, *, options: Options, cut: Cut) -> pl.DataFrame:
 
 
 def _curves(improved: pl.DataFrame) -> pl.DataFrame:
-    """`n`, `n_missing` and `x` of every stratum, parameter, visit and cut-off: counts from the highest one down."""
+    """`n`, `n_missing` and `x` of every stratum, parameter, visit and cut-off: counts from the
+    highest one down.
+    """
     # a percentage of decimals, not of their binary neighbours
     reached = pl.col("percent").round(9).floor().clip(CUTOFFS[0] - 1, CUTOFFS[-1]).cast(pl.Int64)
     improved = improved.with_columns(cutoff_pct=reached)
@@ -75,14 +85,20 @@ def _curves(improved: pl.DataFrame) -> pl.DataFrame:
         over=FEW_COMBINATIONS,
         here=pl.len().cast(pl.Int64),
     ).drop("strata")
-    grid = cells.with_row_index("cell").join(pl.DataFrame({"cutoff_pct": list(CUTOFFS)}), how="cross")
+    grid = cells.with_row_index("cell").join(
+        pl.DataFrame({"cutoff_pct": list(CUTOFFS)}), how="cross"
+    )
     grid = grid.join(at, on=[*_CELL, "cutoff_pct"], how="left", nulls_equal=True)
     grid = grid.sort("cell", "cutoff_pct", descending=[False, True])
-    return grid.with_columns(x=pl.col("here").fill_null(0).cum_sum().over("cell")).drop("cell", "here")
+    return grid.with_columns(x=pl.col("here").fill_null(0).cum_sum().over("cell")).drop(
+        "cell", "here"
+    )
 
 
 def cells(options: Options) -> disclosure.Cells:
-    """A curve is hidden as a whole: where it is small, or a rule's count that cohort_outcomes hides is read from it."""
+    """A curve is hidden as a whole: where it is small, or a rule's count that cohort_outcomes hides
+    is read from it.
+    """
     cell = [*STRATUM_COLUMNS, "parameter", "visit"]
     counts: list[str | pl.Expr] = ["n"]
     for percent in (30, 50, options.responder_extra_pct):
@@ -90,5 +106,8 @@ def cells(options: Options) -> disclosure.Cells:
         others = pl.col("n") - x
         counts += [x, others, others - pl.col("n_missing")]
     return disclosure.Cells(
-        counts=counts, dimensions=CELL_DIMENSIONS, by=["parameter", "visit"], min_cell=options.min_cell
+        counts=counts,
+        dimensions=CELL_DIMENSIONS,
+        by=["parameter", "visit"],
+        min_cell=options.min_cell,
     )

@@ -1,6 +1,7 @@
 """mart.responder_disagreement: where the responder rules agree and where not, by stratum and visit.
 
-Here: the 30 % rule, the rule in points and the global impression, side by side. Not here: the rules (rules/pain.py).
+Here: the 30 % rule, the rule in points and the global impression, side by side. Not here: the rules
+(rules/pain.py).
 
 7 to 5 is two points but not 30 %; 3 to 2 is 30 % but not two points (Dworkin 2008; Ostelo 2008).
 """
@@ -21,11 +22,15 @@ from .visit_values import due_of, people_of, values_of
 TABLE = MART_TABLES["responder_disagreement"]
 INPUTS = ("mart.adsl", "mart.adqs", "mart.adex")
 METRIC = "rule_disagreement"
-_BOTH_RULES = [c for c, p in PARAMETERS.items() if p.has_percent_rules and p.points_option is not None]
+_BOTH_RULES = [
+    c for c, p in PARAMETERS.items() if p.has_percent_rules and p.points_option is not None
+]
 
 
 def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
-    """A row a parameter, visit, stratum and verdict; columns of MART_TABLES["responder_disagreement"]."""
+    """A row a parameter, visit, stratum and verdict; columns of
+    MART_TABLES["responder_disagreement"].
+    """
     people = people_of(adsl, adex, options=options)
     due = due_of(people, cut=cut).filter(pl.col("is_due") & (pl.col("AVISIT") != windows.BASELINE))
     verdicts = _verdicts(values_of(adqs)).join(due, on=["USUBJID", "AVISIT"])
@@ -33,9 +38,14 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
         return TABLE.empty()
     by = ["parameter", "visit"]
     verdicts = verdicts.rename({"PARAMCD": "parameter", "AVISIT": "visit"})
-    whole = by_strata(verdicts, by=by, over=FEW_COMBINATIONS, n=pl.len().cast(pl.Int64)).drop("strata")
+    whole = by_strata(verdicts, by=by, over=FEW_COMBINATIONS, n=pl.len().cast(pl.Int64)).drop(
+        "strata"
+    )
     parts = by_strata(
-        verdicts, by=[*by, "pct30", "points", "pgic"], over=FEW_COMBINATIONS, n_event=pl.len().cast(pl.Int64)
+        verdicts,
+        by=[*by, "pct30", "points", "pgic"],
+        over=FEW_COMBINATIONS,
+        n_event=pl.len().cast(pl.Int64),
     )
     rows = as_proportion(parts.join(whole, on=[*STRATUM_COLUMNS, *by], nulls_equal=True), "n")
     rows = rows.with_columns(metric_id=pl.lit(METRIC), x="n_event")
@@ -54,7 +64,9 @@ def cells(options: Options) -> disclosure.Cells:
 
 
 def _verdicts(values: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient, parameter and visit with a value: `pct30`, `points`, `pgic` (Y, N, null = not known)."""
+    """A row a patient, parameter and visit with a value: `pct30`, `points`, `pgic` (Y, N, null =
+    not known).
+    """
     pgic = values.filter(pl.col("PARAMCD") == "PGIC").select("USUBJID", "AVISIT", pgic="CRIT3FL")
     judged = values.filter(pl.col("PARAMCD").is_in(_BOTH_RULES) & pl.col("AVAL").is_not_null())
     judged = judged.select("USUBJID", "PARAMCD", "AVISIT", pct30="CRIT1FL", points="CRIT3FL")

@@ -1,9 +1,12 @@
-"""Strata: every combination of clinic, modality, indication and study with arm, and aggregation over them.
+"""Strata: every combination of clinic, modality, indication and study with arm, and aggregation
+over them.
 
-Here: subjects, the dimensions of each, and one group-by a combination. Not here: what is aggregated (each summary).
+Here: subjects, the dimensions of each, and one group-by a combination. Not here: what is aggregated
+(each summary).
 
-A subject is a patient in a study (routine care being one): where study and arm are a dimension, a patient of two
-studies is in a stratum of each. In any other stratum each patient counts once, as the subject who was treated first.
+A subject is a patient in a study (routine care being one): where study and arm are a dimension, a
+patient of two studies is in a stratum of each. In any other stratum each patient counts once, as
+the subject who was treated first.
 """
 
 from collections.abc import Sequence
@@ -19,16 +22,18 @@ COUNTS_ONCE = "counts_once"
 _BETWEEN = "\x1f"  # in no id, for ids have no control characters
 
 COMBINATIONS: tuple[tuple[str, ...], ...] = tuple(
-    combination for size in range(len(DIMENSIONS) + 1) for combination in combinations(DIMENSIONS, size)
+    combination
+    for size in range(len(DIMENSIONS) + 1)
+    for combination in combinations(DIMENSIONS, size)
 )
 
-# For tables with many rows a stratum: everybody, each dimension alone, and the modalities of a clinic; all of that with
-# study and arm too
+# For tables with many rows a stratum: everybody, each dimension alone, and the modalities of a
+# clinic; all of that with study and arm too
 _FEW = ((), ("clinic_id",), ("modality",), ("indication",), ("clinic_id", "modality"))
 FEW_COMBINATIONS = tuple(c for c in COMBINATIONS if tuple(d for d in c if d != STUDY_ARM) in _FEW)
 
 
-# --- subjects -----------------------------------------------------------------------------------------
+# --- subjects -----------------------------------------------------------------------------------
 
 
 def subject(study: str = "STUDYID", patient: str = "USUBJID") -> pl.Expr:
@@ -37,23 +42,33 @@ def subject(study: str = "STUDYID", patient: str = "USUBJID") -> pl.Expr:
 
 
 def of_subjects(frame: pl.DataFrame) -> pl.DataFrame:
-    """A CDISC-like mart with `patient_id` beside a USUBJID that names the patient in the study of the row."""
+    """A CDISC-like mart with `patient_id` beside a USUBJID that names the patient in the study of
+    the row.
+    """
     return frame.with_columns(patient_id="USUBJID", USUBJID=subject())
 
 
 def per_subject(frame: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a patient (`patient_id`) once for each of the subjects that the patient is, who take its place."""
+    """Rows of a patient (`patient_id`) once for each of the subjects that the patient is, who take
+    its place.
+    """
     names = subjects.select("patient_id", _subject="USUBJID")
     return frame.join(names, on="patient_id").with_columns(patient_id="_subject").drop("_subject")
 
 
 def dimensions_of(adsl: pl.DataFrame) -> pl.DataFrame:
-    """A row a row of adsl: STUDYID, USUBJID and the columns of the four dimensions, never null, and `counts_once`.
+    """A row a row of adsl: STUDYID, USUBJID and the columns of the four dimensions, never null, and
+    `counts_once`.
 
-    (none) = no session, or no arm; (masked) = the arms of the study are masked; (unknown). `counts_once`: this row
-    stands for its patient where the study is no dimension: that with the first delivered session, else the first one.
+    (none) = no session, or no arm; (masked) = the arms of the study are masked; (unknown).
+    `counts_once`: this row stands for its patient where the study is no dimension: that with the
+    first delivered session, else the first one.
     """
-    arm = pl.when(pl.col("MASKFL") == "Y").then(pl.lit(MASKED)).otherwise(pl.col("ARM").fill_null(NONE))
+    arm = (
+        pl.when(pl.col("MASKFL") == "Y")
+        .then(pl.lit(MASKED))
+        .otherwise(pl.col("ARM").fill_null(NONE))
+    )
     patient = "patient_id" if "patient_id" in adsl.columns else "USUBJID"
     order = [pl.col("TRTSDT"), pl.col("DAY1DT"), pl.col("STUDYID") != ROUTINE, pl.col("STUDYID")]
     ordered = adsl.sort(order, nulls_last=True, maintain_order=True)
@@ -69,7 +84,7 @@ def dimensions_of(adsl: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# --- strata -------------------------------------------------------------------------------------------
+# --- strata -------------------------------------------------------------------------------------
 
 
 def columns_of(combination: Sequence[str]) -> list[str]:
@@ -78,15 +93,21 @@ def columns_of(combination: Sequence[str]) -> list[str]:
 
 
 def in_force(combination: Sequence[str]) -> list[pl.Expr]:
-    """The columns of all dimensions, null where not in the combination, and `strata`, those in it."""
+    """The columns of all dimensions, null where not in the combination, and `strata`, those in
+    it.
+    """
     columns = columns_of(combination)
-    values = [pl.col(c) if c in columns else pl.lit(None, pl.String).alias(c) for c in STRATUM_COLUMNS]
+    values = [
+        pl.col(c) if c in columns else pl.lit(None, pl.String).alias(c) for c in STRATUM_COLUMNS
+    ]
     strata = pl.lit(pl.Series([list(combination)], dtype=pl.List(pl.String))).first()
     return [*values, strata.alias("strata")]
 
 
 def once(frame: pl.DataFrame, combination: Sequence[str]) -> pl.DataFrame:
-    """The rows to count: without study and arm those alone that stand for their patient (`counts_once`)."""
+    """The rows to count: without study and arm those alone that stand for their patient
+    (`counts_once`).
+    """
     return frame if STUDY_ARM in combination else frame.filter(COUNTS_ONCE)
 
 
@@ -97,10 +118,11 @@ def by_strata(
     over: Sequence[tuple[str, ...]] = COMBINATIONS,
     **aggregates: pl.Expr,
 ) -> pl.DataFrame:
-    """A row a stratum (and value of `by`) with the aggregates, over the combinations of dimensions in `over`.
+    """A row a stratum (and value of `by`) with the aggregates, over the combinations of dimensions
+    in `over`.
 
-    `frame` holds the dimensions, none of them null, and `counts_once`. A dimension not in force is null; `strata`
-    lists those in force.
+    `frame` holds the dimensions, none of them null, and `counts_once`. A dimension not in force is
+    null; `strata` lists those in force.
     """
     if frame.is_empty():
         return pl.concat([_one(frame, (), aggregates, by)]).clear()
@@ -108,7 +130,10 @@ def by_strata(
 
 
 def _one(
-    frame: pl.DataFrame, combination: tuple[str, ...], aggregates: dict[str, pl.Expr], by: Sequence[str]
+    frame: pl.DataFrame,
+    combination: tuple[str, ...],
+    aggregates: dict[str, pl.Expr],
+    by: Sequence[str],
 ) -> pl.DataFrame:
     keys = [*columns_of(combination), *by]
     frame = once(frame, combination)

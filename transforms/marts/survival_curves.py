@@ -1,9 +1,12 @@
-"""mart.survival_curves: Kaplan-Meier curves of the parameters of mart.adtte over every combination of strata.
+"""mart.survival_curves: Kaplan-Meier curves of the parameters of mart.adtte over every combination
+of strata.
 
-Here: which rows make a curve, medians, log-rank. Not here: the clocks (adtte.py) and the estimators (statistics/survival.py).
+Here: which rows make a curve, medians, log-rank. Not here: the clocks (adtte.py) and the estimators
+(statistics/survival.py).
 
-A log-rank p-value is given only between the arms of one study, for the times from allocation, and where all patients of
-the compared arms were randomised: whoever comes to a session first, or responds first, was not put there by chance.
+A log-rank p-value is given only between the arms of one study, for the times from allocation, and
+where all patients of the compared arms were randomised: whoever comes to a session first, or
+responds first, was not put there by chance.
 """
 
 import polars as pl
@@ -15,7 +18,16 @@ from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
 from ..statistics import survival
 from .adtte import FROM_ALLOCATION
 from .stamp import stamped
-from .strata import COMBINATIONS, COUNTS_ONCE, STUDY_ARM, columns_of, dimensions_of, in_force, of_subjects, once
+from .strata import (
+    COMBINATIONS,
+    COUNTS_ONCE,
+    STUDY_ARM,
+    columns_of,
+    dimensions_of,
+    in_force,
+    of_subjects,
+    once,
+)
 
 TABLE = MART_TABLES["survival_curves"]
 INPUTS = ("mart.adtte", "mart.adsl")
@@ -24,25 +36,35 @@ INPUTS = ("mart.adtte", "mart.adsl")
 def compute(*, adtte: pl.DataFrame, adsl: pl.DataFrame, options: Options, cut: Cut) -> pl.DataFrame:
     """A row a parameter, stratum and time at which somebody had the event or was censored.
 
-    A row of adtte without a time is in no curve. Columns of MART_TABLES["survival_curves"]; empty without times.
+    A row of adtte without a time is in no curve. Columns of MART_TABLES["survival_curves"]; empty
+    without times.
     """
     subjects = of_subjects(adsl)
-    allocation = subjects.select("USUBJID", is_randomised=(pl.col("ALLOCATN") == "randomised").fill_null(False))
+    allocation = subjects.select(
+        "USUBJID", is_randomised=(pl.col("ALLOCATN") == "randomised").fill_null(False)
+    )
     rows = of_subjects(adtte.filter(pl.col("AVAL").is_not_null())).drop("STUDYID")
     rows = rows.join(dimensions_of(subjects), on="USUBJID").join(allocation, on="USUBJID")
     # a patient counts once where the study is no dimension, each event of a patient always
     rows = rows.with_columns(
-        event=pl.col("CNSR") == 0, **{COUNTS_ONCE: pl.col(COUNTS_ONCE) | pl.col("SRCID").is_not_null()}
+        event=pl.col("CNSR") == 0,
+        **{COUNTS_ONCE: pl.col(COUNTS_ONCE) | pl.col("SRCID").is_not_null()},
     )
     if rows.is_empty():
         return TABLE.empty()
     curves = pl.concat(_curves(rows, combination) for combination in COMBINATIONS)
-    curves = curves.with_columns(cells(options).suppressed(curves), metric_id=pl.col("parameter").str.to_lowercase())
-    return TABLE.conform(stamped(curves, cut=cut)).sort("parameter", *STRATUM_COLUMNS, "time_days", nulls_last=False)
+    curves = curves.with_columns(
+        cells(options).suppressed(curves), metric_id=pl.col("parameter").str.to_lowercase()
+    )
+    return TABLE.conform(stamped(curves, cut=cut)).sort(
+        "parameter", *STRATUM_COLUMNS, "time_days", nulls_last=False
+    )
 
 
 def cells(options: Options) -> disclosure.Cells:
-    """A curve is hidden as a whole: where it is of few patients, few events, or few times without one."""
+    """A curve is hidden as a whole: where it is of few patients, few events, or few times without
+    one.
+    """
     times = [pl.col(c).sum().over("parameter", *STRATUM_COLUMNS) for c in ("events", "censored")]
     return disclosure.Cells(
         counts=["n_patients", *times],
@@ -85,7 +107,9 @@ def _curves(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _log_rank(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
-    """A row a parameter, study and stratum apart from the arm: the p-value between its arms, where randomised."""
+    """A row a parameter, study and stratum apart from the arm: the p-value between its arms, where
+    randomised.
+    """
     keys = ["PARAMCD", *(c for c in columns_of(combination) if c != "arm")]
     schema = {**dict.fromkeys(keys, pl.String), "log_rank_p_value": pl.Float64}
     if STUDY_ARM not in combination:

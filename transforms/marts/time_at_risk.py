@@ -1,6 +1,8 @@
-"""mart.time_at_risk: one row a patient and stretch of time at risk, the denominator that rates and curves share.
+"""mart.time_at_risk: one row a patient and stretch of time at risk, the denominator that rates and
+curves share.
 
-Here: which tables of core it comes from. Not here: the rules (../time_at_risk.py, ../contact.py), rates.
+Here: which tables of core it comes from. Not here: the rules (../time_at_risk.py, ../contact.py),
+rates.
 """
 
 import polars as pl
@@ -33,10 +35,14 @@ def compute(
     cut: Cut,
     **contacts: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The stretches of the patients in `keys` (None = all); `contacts`: the tables of CONTACTS by name."""
+    """The stretches of the patients in `keys` (None = all); `contacts`: the tables of CONTACTS by
+    name.
+    """
     people = of_patients(patients, keys)
     whose = clocks(patients=people, clinics=clinics, patient_status=patient_status)
-    sessions = placed_sessions(contacts["sessions"].join(people, on="patient_id", how="semi"), whose)
+    sessions = placed_sessions(
+        contacts["sessions"].join(people, on="patient_id", how="semi"), whose
+    )
     parts = stretches(
         sessions.filter("is_begun"),
         courses=courses,

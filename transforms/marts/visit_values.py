@@ -1,11 +1,12 @@
 """Who is due at a visit, and with which value: what all summaries by visit count from.
 
-Here: frames of patients, visits and values of adqs and adact. Not here: summaries of them, and the windows' days
-(rules/windows.py).
+Here: frames of patients, visits and values of adqs and adact. Not here: summaries of them, and the
+windows' days (rules/windows.py).
 
-Of a stratum's patients those are due whose visit window has closed at the data cut, whatever ended their follow-up.
-Of the due, those whose study (STUDYID) asks for the parameter at the visit, whose clinic asks for it at all and who
-have a baseline are expected (`asked_of`): whom nobody would ask does not count as silent.
+Of a stratum's patients those are due whose visit window has closed at the data cut, whatever ended
+their follow-up. Of the due, those whose study (STUDYID) asks for the parameter at the visit, whose
+clinic asks for it at all and who have a baseline are expected (`asked_of`): whom nobody would ask
+does not count as silent.
 """
 
 import polars as pl
@@ -19,18 +20,28 @@ from ..rules.studies import planned_visits
 from ..schemas.mart import CRITERIA
 from .strata import dimensions_of, of_subjects
 
-# --- who is due -------------------------------------------------------------------------------------
+# --- who is due ----------------------------------------------------------------------------------
 
 
 def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """A row a subject (strata): dimensions, `counts_once`, `patient_id`, time zone, Day 1, the end of the first course."""
+    """A row a subject (strata): dimensions, `counts_once`, `patient_id`, time zone, Day 1, the end
+    of the first course.
+    """
     subjects = of_subjects(adsl)
     delivered = (
         of_subjects(adex)
         .filter(pl.col("EXSTAT") == "delivered")
-        .select(patient_id="USUBJID", course_id="COURSEID", session_id="SESSIONID", started_at="EXSTDTM", day="ASTDT")
+        .select(
+            patient_id="USUBJID",
+            course_id="COURSEID",
+            session_id="SESSIONID",
+            started_at="EXSTDTM",
+            day="ASTDT",
+        )
     )
-    ends = windows.first_course_end(delivered, gap_days=options.course_gap_days).rename({"patient_id": "USUBJID"})
+    ends = windows.first_course_end(delivered, gap_days=options.course_gap_days).rename(
+        {"patient_id": "USUBJID"}
+    )
     known = (
         subjects.select("USUBJID", "patient_id", "DAY1DT", timezone="TIMEZONE", plan="VISITPLN")
         .join(dimensions_of(subjects), on="USUBJID")
@@ -41,40 +52,52 @@ def people_of(adsl: pl.DataFrame, adex: pl.DataFrame, *, options: Options) -> pl
 
 
 def due_of(people: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """A row a subject and visit of the study: `is_due`, the visit's window has closed at the data cut.
+    """A row a subject and visit of the study: `is_due`, the visit's window has closed at the data
+    cut.
 
     It closes where the patient is enrolled: a window's last day is over there, not in UTC.
 
-    End of course closes when no further session can belong to the course any more; without a session it is never due.
+    End of course closes when no further session can belong to the course any more; without a
+    session it is never due.
     """
     people = with_cut_day(people, cut=cut)
     plans = people.partition_by("plan", as_dict=True, maintain_order=True) or {(None,): people}
-    return pl.concat(part for (plan,), planned in plans.items() for part in _due(planned, planned_visits(plan)))
+    return pl.concat(
+        part for (plan,), planned in plans.items() for part in _due(planned, planned_visits(plan))
+    )
 
 
 def _due(people: pl.DataFrame, visits: tuple[windows.Visit, ...]) -> list[pl.DataFrame]:
     closes = {v.name: windows.date_of(v.last, day1=pl.col("DAY1DT")) for v in visits}
     closes[windows.END_OF_COURSE] = pl.col("end_closes_on")
     return [
-        people.with_columns(AVISIT=pl.lit(name), is_due=(closed < pl.col("cut_on")).fill_null(False))
+        people.with_columns(
+            AVISIT=pl.lit(name), is_due=(closed < pl.col("cut_on")).fill_null(False)
+        )
         for name, closed in closes.items()
     ]
 
 
-# --- values at the visits ---------------------------------------------------------------------------
+# --- values at the visits -----------------------------------------------------------------------
 
 
 def values_of(adqs: pl.DataFrame, adact: pl.DataFrame | None = None) -> pl.DataFrame:
-    """A row a subject, parameter and visit that has a record that counts; End of course by its own flag."""
+    """A row a subject, parameter and visit that has a record that counts; End of course by its own
+    flag.
+    """
     columns = ["USUBJID", "PARAMCD", "AVISIT", "ADT", "ADY", "AVAL", "BASE", "CHG", "CHGCAT1"]
     flags = [f"CRIT{k}FL" for k in range(1, len(CRITERIA) + 1)]
     asked = of_subjects(adqs).filter(pl.col("PARAMCD").is_in(list(PARAMETERS)))
-    at_visit = asked.filter((pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.END_OF_COURSE))
+    at_visit = asked.filter(
+        (pl.col("ANL01FL") == "Y") & (pl.col("AVISIT") != windows.END_OF_COURSE)
+    )
     at_end = asked.filter(pl.col("EOCFL") == "Y").with_columns(AVISIT=pl.lit(windows.END_OF_COURSE))
     parts = [at_visit.select(*columns, *flags), at_end.select(*columns, *flags)]
     if adact is not None:
         parts.append(
-            of_subjects(adact).filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null()).select(columns)
+            of_subjects(adact)
+            .filter((pl.col("ANL01FL") == "Y") & pl.col("AVAL").is_not_null())
+            .select(columns)
         )
     return pl.concat(parts, how="diagonal").filter(pl.col("AVISIT").is_not_null())
 
@@ -85,30 +108,50 @@ def bases_of(rows: pl.DataFrame) -> pl.DataFrame:
     can_improve, can_worsen, is_on_scale = pl.lit(True), pl.lit(True), pl.lit(True)
     for code in set(based["PARAMCD"].unique()) & set(PARAMETERS):
         here = pl.col("PARAMCD") == code
-        can_improve = pl.when(here).then(pain.is_evaluable_baseline(PARAMETERS[code])).otherwise(can_improve)
+        can_improve = (
+            pl.when(here).then(pain.is_evaluable_baseline(PARAMETERS[code])).otherwise(can_improve)
+        )
         can_worsen = pl.when(here).then(pain.can_worsen(PARAMETERS[code])).otherwise(can_worsen)
         is_on_scale = pl.when(here).then(pain.is_on_scale(PARAMETERS[code])).otherwise(is_on_scale)
-    return based.select("USUBJID", "PARAMCD", can_improve=can_improve, can_worsen=can_worsen, is_on_scale=is_on_scale)
+    return based.select(
+        "USUBJID",
+        "PARAMCD",
+        can_improve=can_improve,
+        can_worsen=can_worsen,
+        is_on_scale=is_on_scale,
+    )
 
 
 def asked_of(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """`STUDYID`, `clinic_id`, `PARAMCD`, `AVISIT`: what each study asks for, where clinics do at all.
+    """`STUDYID`, `clinic_id`, `PARAMCD`, `AVISIT`: what each study asks for, where clinics do at
+    all.
 
-    Seen from anybody's answer: a clinic without one at a visit has missing ones; one that answers other parameters and
-    never this is not asking for it; one that answers nothing at all is silent, and misses all that its study asks for.
-    What a wearable measures beside movement is no answer: a clinic with nothing else is silent.
+    Seen from anybody's answer: a clinic without one at a visit has missing ones; one that answers
+    other parameters and never this is not asking for it; one that answers nothing at all is silent,
+    and misses all that its study asks for. What a wearable measures beside movement is no answer: a
+    clinic with nothing else is silent.
     """
     answered = rows.join(people, on="USUBJID")
     visits = answered.select("STUDYID", "PARAMCD", "AVISIT").unique()
     asking = answered.select("STUDYID", "clinic_id", "PARAMCD").unique()
     answering = asking.filter(~pl.col("PARAMCD").is_in([p.code for p in VITALS]))
-    silent = people.select("STUDYID", "clinic_id").unique().join(answering, on=["STUDYID", "clinic_id"], how="anti")
+    silent = (
+        people.select("STUDYID", "clinic_id")
+        .unique()
+        .join(answering, on=["STUDYID", "clinic_id"], how="anti")
+    )
     silent = silent.join(visits.select("STUDYID", "PARAMCD").unique(), on="STUDYID")
-    return pl.concat([asking, silent.select(asking.columns)]).unique().join(visits, on=["STUDYID", "PARAMCD"])
+    return (
+        pl.concat([asking, silent.select(asking.columns)])
+        .unique()
+        .join(visits, on=["STUDYID", "PARAMCD"])
+    )
 
 
 def expected_of(rows: pl.DataFrame, due: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
-    """A row a subject with a baseline, parameter and visit that is due and asked for, with what `bases_of` gives."""
+    """A row a subject with a baseline, parameter and visit that is due and asked for, with what
+    `bases_of` gives.
+    """
     closed = due.filter("is_due")
     return (
         bases_of(rows)

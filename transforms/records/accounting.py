@@ -1,6 +1,7 @@
 """What became of every record of `raw`: it counts in `core`, or it is said why not.
 
-Here: the SQL of that account, for records and for series. Not here: who asks (`floe verify`) and as of which snapshot.
+Here: the SQL of that account, for records and for series. Not here: who asks (`floe verify`) and as
+of which snapshot.
 """
 
 import polars as pl
@@ -23,13 +24,17 @@ FATES = {
 
 
 def account(name: str) -> str:
-    """SQL for one row: `topic`, `landed` (rows of `raw.NAME`) and how many had each of the FATES; they add up."""
+    """SQL for one row: `topic`, `landed` (rows of `raw.NAME`) and how many had each of the FATES;
+    they add up.
+    """
     return _of_records(name) if name in CORE_RECORDS else _of_series(name)
 
 
 def unaccounted(accounts: pl.DataFrame) -> pl.DataFrame:
     """The topics whose records are not all accounted for, of rows of `account`."""
-    return accounts.filter((pl.col("lost") > 0) | (pl.col("landed") != pl.sum_horizontal(list(FATES))))
+    return accounts.filter(
+        (pl.col("lost") > 0) | (pl.col("landed") != pl.sum_horizontal(list(FATES)))
+    )
 
 
 def _select(name: str, counts: dict[str, str]) -> str:
@@ -54,7 +59,9 @@ def _of_records(name: str) -> str:
     record_id, *further = (f'"{column}"' for column in key)
     rest = "".join(f", {column}" for column in further)
     mergers = (
-        "SELECT patient_id FROM core.patient_status WHERE status = 'merged'" if name == "patients" else "SELECT NULL"
+        "SELECT patient_id FROM core.patient_status WHERE status = 'merged'"
+        if name == "patients"
+        else "SELECT NULL"
     )
     of_thing = f"(name{rest}) IN (SELECT (name{rest}) FROM"
     fate = f"""CASE WHEN copy > 1 THEN 'copies' WHEN is_counted THEN 'counted'

@@ -1,10 +1,12 @@
-"""`core.identities`: the events of ids that stand for more than one thing, and what core calls each.
+"""`core.identities`: the events of ids that stand for more than one thing, and what core calls
+each.
 
-Here: from rows of `raw` to that table, topic by topic, for what refers to patients and devices is resolved with theirs.
-Not here: the rules themselves (identity.py) and what refers to a clashing id (references.py).
+Here: from rows of `raw` to that table, topic by topic, for what refers to patients and devices is
+resolved with theirs. Not here: the rules themselves (identity.py) and what refers to a clashing id
+(references.py).
 
-Only events of ids on which source, patient or clinic differ are read; where they agree, nothing is clashing. The rows
-that are looked at one by one are those of ids that do.
+Only events of ids on which source, patient or clinic differ are read; where they agree, nothing is
+clashing. The rows that are looked at one by one are those of ids that do.
 """
 
 from collections.abc import Mapping
@@ -16,13 +18,23 @@ import polars as pl
 from ..rules.local_time import with_local_day
 from ..schemas import CORE_RECORDS, RAW_TABLES, TOPIC_BY_NAME
 from ..schemas.core import IDENTITIES
-from .current import ENTERED_IN_ERROR, IDENTITY, LANDED, counting, current, first_landed, merge_map, written_at
+from .current import (
+    ENTERED_IN_ERROR,
+    IDENTITY,
+    LANDED,
+    counting,
+    current,
+    first_landed,
+    merge_map,
+    written_at,
+)
 from .identity import Event, Thing, names, things
 from .references import Register, with_names
 
 Frames = Mapping[str, pl.DataFrame]
 
-# When a thing happened; what has none (a prescription, a device) is the same on whatever day two sources say.
+# When a thing happened; what has none (a prescription, a device) is the same on whatever day two
+# sources say.
 MOMENT = {
     "patient_status": "effective_on",
     "consents": "effective_at",
@@ -45,18 +57,32 @@ _WHOLE = ("patient_status", "patients", "devices")
 
 
 def contested(name: str) -> str:
-    """SQL for the events of `raw.NAME` whose record id differs in source, patient or clinic; of registers all.
+    """SQL for the events of `raw.NAME` whose record id differs in source, patient or clinic; of
+    registers all.
 
-    Columns: `record_id`, `effective_from` (protocols, else null), `patient_id`, `clinic_id`, `device_id`, `moment`,
-    `revision`, `recorded_at`, `record_status`, the identity and position of the event.
+    Columns: `record_id`, `effective_from` (protocols, else null), `patient_id`, `clinic_id`,
+    `device_id`, `moment`, `revision`, `recorded_at`, `record_status`, the identity and position of
+    the event.
     """
     record_id, columns = TOPIC_BY_NAME[name].record_id, RAW_TABLES[name].names
-    optional = {c: c for c in ("patient_id", "clinic_id", "device_id") if c in columns and c != record_id}
+    optional = {
+        c: c for c in ("patient_id", "clinic_id", "device_id") if c in columns and c != record_id
+    }
     optional |= {"moment": MOMENT[name]} if name in MOMENT else {}
     optional |= {"effective_from": "effective_from"} if name == "protocols" else {}
-    fields = [f'CAST("{column}" AS {_TYPES.get(c, "VARCHAR")}) AS {c}' for c, column in optional.items()]
-    fields += [f"CAST(NULL AS {_TYPES.get(c, 'VARCHAR')}) AS {c}" for c in _OPTIONAL if c not in optional]
-    fields += ["utc_offset_min", "revision", "recorded_at", "record_status", *(f'"{c}"' for c in (*IDENTITY, *LANDED))]
+    fields = [
+        f'CAST("{column}" AS {_TYPES.get(c, "VARCHAR")}) AS {c}' for c, column in optional.items()
+    ]
+    fields += [
+        f"CAST(NULL AS {_TYPES.get(c, 'VARCHAR')}) AS {c}" for c in _OPTIONAL if c not in optional
+    ]
+    fields += [
+        "utc_offset_min",
+        "revision",
+        "recorded_at",
+        "record_status",
+        *(f'"{c}"' for c in (*IDENTITY, *LANDED)),
+    ]
     select = f'SELECT "{record_id}" AS record_id, {", ".join(fields)} FROM raw."{name}"'
     if name in _WHOLE:
         return select
@@ -71,7 +97,9 @@ _TYPES = {"moment": "TIMESTAMPTZ", "effective_from": "TIMESTAMPTZ"}
 
 
 def identities(frames: Frames) -> pl.DataFrame:
-    """`core.identities`; `frames`: by topic the rows of `contested`, `statuses` (all of raw.patient_status), `clinics`."""
+    """`core.identities`; `frames`: by topic the rows of `contested`, `statuses` (all of
+    raw.patient_status), `clinics`.
+    """
     zones = frames["clinics"].select("clinic_id", "timezone")
     among = Register(IDENTITIES.empty(), _clinics(frames, "devices"), _clinics(frames, "patients"))
     merges = None
@@ -90,7 +118,8 @@ def identities(frames: Frames) -> pl.DataFrame:
 
 
 def statuses(raw: pl.DataFrame, among: Register) -> pl.DataFrame:
-    """`core.patient_status` before merges: patients as core names them, `CLINIC:ID` of one that doesn't clash as the id.
+    """`core.patient_status` before merges: patients as core names them, `CLINIC:ID` of one that
+    doesn't clash as the id.
 
     `raw`: all of raw.patient_status; `among`: with the clinics of patients by the id as sent.
     """
@@ -101,42 +130,55 @@ def statuses(raw: pl.DataFrame, among: Register) -> pl.DataFrame:
     )
     status = current("patient_status", raw, among.identities)
     status = with_names(status, ("patient_id", "merged_into"), among=among)
-    return status.with_columns(pl.col("patient_id", "merged_into").replace(plain["name"], plain["patient_id"]))
+    return status.with_columns(
+        pl.col("patient_id", "merged_into").replace(plain["name"], plain["patient_id"])
+    )
 
 
 def _clinics(frames: Frames, name: str) -> pl.DataFrame:
     """The clinic of each device or patient, by the id as sent; of one that has several, none."""
-    rows = frames[name].select(pl.col("record_id").alias(TOPIC_BY_NAME[name].record_id), "clinic_id").drop_nulls()
+    rows = (
+        frames[name]
+        .select(pl.col("record_id").alias(TOPIC_BY_NAME[name].record_id), "clinic_id")
+        .drop_nulls()
+    )
     return rows.unique().filter(pl.len().over(TOPIC_BY_NAME[name].record_id) == 1)
 
 
 def _merged(events: pl.DataFrame, merges: pl.DataFrame) -> pl.DataFrame:
     ends = merges.filter(~pl.col("is_cycle")).select("patient_id", "merged_into")
     joined = events.join(ends, on="patient_id", how="left", maintain_order="left")
-    return joined.with_columns(patient_id=pl.coalesce("merged_into", "patient_id")).drop("merged_into")
+    return joined.with_columns(patient_id=pl.coalesce("merged_into", "patient_id")).drop(
+        "merged_into"
+    )
 
 
 def _with_day(events: pl.DataFrame, zones: pl.DataFrame, register: Register) -> pl.DataFrame:
     """The events with `day`: local to their own clinic, else the one that enrolled the patient.
 
-    Whose session and which transfer count is not settled before things are told apart, so the rule of rules/local_time.py
-    can't be asked yet.
+    Whose session and which transfer count is not settled before things are told apart, so the rule
+    of rules/local_time.py can't be asked yet.
     """
     of_patient = register.patient_clinics.select("patient_id", _of_patient="clinic_id")
     placed = events.join(of_patient, on="patient_id", how="left", maintain_order="left")
     placed = placed.with_columns(_clinic=pl.coalesce("clinic_id", "_of_patient"))
-    placed = placed.join(zones, left_on="_clinic", right_on="clinic_id", how="left", maintain_order="left")
-    return with_local_day(placed, at="moment", into="day").drop("_of_patient", "_clinic", "timezone")
+    placed = placed.join(
+        zones, left_on="_clinic", right_on="clinic_id", how="left", maintain_order="left"
+    )
+    return with_local_day(placed, at="moment", into="day").drop(
+        "_of_patient", "_clinic", "timezone"
+    )
 
 
-# --- patients who moved or were split -------------------------------------------------------------------
+# --- patients who moved or were split -----------------------------------------------------------
 
 
 def _moved(events: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
-    """Patients' events with `group` (whose events can be one person's at all) and `person_clinic`, by the statuses.
+    """Patients' events with `group` (whose events can be one person's at all) and `person_clinic`,
+    by the statuses.
 
-    `split` puts the events of its clinic in a group of their own, if need be of none; `transferred` makes the clinic
-    that the patient came from and its own one.
+    `split` puts the events of its clinic in a group of their own, if need be of none; `transferred`
+    makes the clinic that the patient came from and its own one.
     """
     splits = status.filter(pl.col("status") == "split", pl.col("clinic_id").is_not_null())
     splits = splits.select(_sent_id("patient_id", "clinic_id"), "clinic_id").unique()
@@ -160,14 +202,19 @@ def _sent_id(patient: str, clinic: str) -> pl.Expr:
 
 
 def _moves(events: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
-    """A row a transfer: `record_id` (patient as sent), `clinic_id` (from then on), `came_from` (where it is known).
+    """A row a transfer: `record_id` (patient as sent), `clinic_id` (from then on), `came_from`
+    (where it is known).
 
-    The clinic that a patient came from is that of the patient's name, else the only other one of its records, else
-    of those of the status's own source.
+    The clinic that a patient came from is that of the patient's name, else the only other one of
+    its records, else of those of the status's own source.
     """
     moves: dict[tuple[str, str], str] = {}
     transfers = status.filter(pl.col("status") == "transferred", pl.col("clinic_id").is_not_null())
-    rows = transfers.sort("effective_on", "status_id").select("patient_id", "clinic_id", "source").iter_rows()
+    rows = (
+        transfers.sort("effective_on", "status_id")
+        .select("patient_id", "clinic_id", "source")
+        .iter_rows()
+    )
     for patient, into, source in rows:
         own = events.filter((pl.col("record_id") == patient) & (pl.col("clinic_id") != into))
         if own.is_empty():
@@ -179,17 +226,20 @@ def _moves(events: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
             record_id, origin = own.select("record_id", "clinic_id").row(0)
             moves[record_id, into] = moves.get((record_id, origin), origin)
     columns = {"record_id": pl.String, "clinic_id": pl.String, "came_from": pl.String}
-    return pl.DataFrame([(*key, origin) for key, origin in moves.items()], schema=columns, orient="row")
+    return pl.DataFrame(
+        [(*key, origin) for key, origin in moves.items()], schema=columns, orient="row"
+    )
 
 
-# --- the things of clashing ids -------------------------------------------------------------------------
+# --- the things of clashing ids -----------------------------------------------------------------
 
 
 def _clashing(name: str, events: pl.DataFrame) -> pl.DataFrame:
     """The rows of `core.identities` of a topic."""
     columns = {"group": pl.lit(None, dtype=pl.String), "person_clinic": pl.col("clinic_id")}
     events = events.with_columns(
-        [e.alias(c) for c, e in columns.items() if c not in events.columns] + [written_at().alias("at")]
+        [e.alias(c) for c, e in columns.items() if c not in events.columns]
+        + [written_at().alias("at")]
     )
     labelled = _labelled(_differing(events))
     if labelled.is_empty():
@@ -199,16 +249,30 @@ def _clashing(name: str, events: pl.DataFrame) -> pl.DataFrame:
     active = _things(labelled)
     taken = frozenset(events["record_id"].unique())
     rows = []
-    for record_id, of_id in groupby(active.sort("record_id", "thing").iter_rows(named=True), key=_record_id):
+    for record_id, of_id in groupby(
+        active.sort("record_id", "thing").iter_rows(named=True), key=_record_id
+    ):
         of_id = list(of_id)
         made = [
-            Thing(t["clinic_id"], frozenset(t["sources"]), t["patient_id"], t["event"], t["is_active"]) for t in of_id
+            Thing(
+                t["clinic_id"], frozenset(t["sources"]), t["patient_id"], t["event"], t["is_active"]
+            )
+            for t in of_id
         ]
-        rows += [(record_id, t["thing"], n) for t, n in zip(of_id, names(record_id, made, taken=taken), strict=True)]
-    named = pl.DataFrame(rows, schema={"record_id": pl.String, "thing": pl.String, "name": pl.String}, orient="row")
+        rows += [
+            (record_id, t["thing"], n)
+            for t, n in zip(of_id, names(record_id, made, taken=taken), strict=True)
+        ]
+    named = pl.DataFrame(
+        rows, schema={"record_id": pl.String, "thing": pl.String, "name": pl.String}, orient="row"
+    )
     found = labelled.join(named, on=["record_id", "thing"], how="left")
-    found = found.join(active.select("record_id", "thing", "is_active"), on=["record_id", "thing"], how="left")
-    return IDENTITIES.conform(found.with_columns(topic=pl.lit(name), is_active=pl.col("is_active").fill_null(False)))
+    found = found.join(
+        active.select("record_id", "thing", "is_active"), on=["record_id", "thing"], how="left"
+    )
+    return IDENTITIES.conform(
+        found.with_columns(topic=pl.lit(name), is_active=pl.col("is_active").fill_null(False))
+    )
 
 
 def _record_id(row: dict) -> str:
@@ -217,13 +281,24 @@ def _record_id(row: dict) -> str:
 
 def _differing(events: pl.DataFrame) -> pl.DataFrame:
     """The events of ids of which patient, clinic, or day between sources, are not all the same."""
-    several = {c: pl.col(c).drop_nulls().n_unique() > 1 for c in ("patient_id", "person_clinic", "source", "day")}
-    per_id = events.group_by("record_id", "effective_from").agg(is_split=pl.col("group").is_not_null().any(), **several)
+    several = {
+        c: pl.col(c).drop_nulls().n_unique() > 1
+        for c in ("patient_id", "person_clinic", "source", "day")
+    }
+    per_id = events.group_by("record_id", "effective_from").agg(
+        is_split=pl.col("group").is_not_null().any(), **several
+    )
     differ = per_id.filter(
-        pl.col("is_split") | pl.col("patient_id") | pl.col("person_clinic") | (pl.col("source") & pl.col("day"))
+        pl.col("is_split")
+        | pl.col("patient_id")
+        | pl.col("person_clinic")
+        | (pl.col("source") & pl.col("day"))
     )
     return events.join(
-        differ.select("record_id", "effective_from"), on=["record_id", "effective_from"], how="semi", nulls_equal=True
+        differ.select("record_id", "effective_from"),
+        on=["record_id", "effective_from"],
+        how="semi",
+        nulls_equal=True,
     )
 
 
@@ -235,7 +310,11 @@ def _labelled(events: pl.DataFrame) -> pl.DataFrame:
     for _, of_id in groupby(events.iter_rows(named=True), key=key):
         labels += _labels(list(of_id))
     marked = events.with_columns(pl.Series("thing", labels, dtype=pl.String))
-    several = marked.group_by("record_id", "effective_from").agg(_n=pl.col("thing").n_unique()).filter(pl.col("_n") > 1)
+    several = (
+        marked.group_by("record_id", "effective_from")
+        .agg(_n=pl.col("thing").n_unique())
+        .filter(pl.col("_n") > 1)
+    )
     return marked.join(several, on=["record_id", "effective_from"], how="semi", nulls_equal=True)
 
 
@@ -245,7 +324,12 @@ def _labels(rows: list[dict]) -> list[str | None]:
         found = things(
             [
                 Event(
-                    r["source"] or "", r["patient_id"], r["person_clinic"], r["day"], r["revision"], r["at"] or _NEVER
+                    r["source"] or "",
+                    r["patient_id"],
+                    r["person_clinic"],
+                    r["day"],
+                    r["revision"],
+                    r["at"] or _NEVER,
                 )
                 for r in of_group
             ]
@@ -258,15 +342,21 @@ _NEVER = pl.Series([0]).cast(pl.Datetime("us", "UTC"))[0]
 
 
 def _by_clinic(labelled: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    """All versions of protocols of which one clashes: those of a clinic are one thing, whenever in force from."""
+    """All versions of protocols of which one clashes: those of a clinic are one thing, whenever in
+    force from.
+    """
     concerned = events.join(labelled.select("record_id").unique(), on="record_id", how="semi")
     return concerned.with_columns(
-        thing=pl.coalesce(pl.lit("clinic ") + pl.col("clinic_id"), pl.lit("source ") + pl.col("source"))
+        thing=pl.coalesce(
+            pl.lit("clinic ") + pl.col("clinic_id"), pl.lit("source ") + pl.col("source")
+        )
     )
 
 
 def _things(labelled: pl.DataFrame) -> pl.DataFrame:
-    """A row a thing: `record_id`, `thing`, `clinic_id`, `patient_id` (the latest known), `sources`, `event`, `is_active`."""
+    """A row a thing: `record_id`, `thing`, `clinic_id`, `patient_id` (the latest known), `sources`,
+    `event`, `is_active`.
+    """
     placed = labelled.drop_nulls("thing")
     order = placed.sort("at", *LANDED, nulls_last=False)
     grouped = order.group_by("record_id", "thing", maintain_order=True).agg(
@@ -278,13 +368,21 @@ def _things(labelled: pl.DataFrame) -> pl.DataFrame:
     counts = counting(placed, ("record_id", "thing", "effective_from"))
     alive = counts.filter(pl.col("record_status").fill_null("active") != ENTERED_IN_ERROR)
     return grouped.join(
-        alive.select("record_id", "thing", is_active=True).unique(), on=["record_id", "thing"], how="left"
+        alive.select("record_id", "thing", is_active=True).unique(),
+        on=["record_id", "thing"],
+        how="left",
     ).with_columns(pl.col("is_active").fill_null(False))
 
 
-def register(identities: pl.DataFrame, *, devices: pl.DataFrame | None, patients: pl.DataFrame | None) -> Register:
-    """What a table of core looks its references up in: of `core.identities`, `core.devices` and `core.patients`."""
-    none = pl.DataFrame(schema={"device_id": pl.String, "patient_id": pl.String, "clinic_id": pl.String})
+def register(
+    identities: pl.DataFrame, *, devices: pl.DataFrame | None, patients: pl.DataFrame | None
+) -> Register:
+    """What a table of core looks its references up in: of `core.identities`, `core.devices` and
+    `core.patients`.
+    """
+    none = pl.DataFrame(
+        schema={"device_id": pl.String, "patient_id": pl.String, "clinic_id": pl.String}
+    )
     return Register(
         identities,
         (none if devices is None else devices).select("device_id", "clinic_id"),

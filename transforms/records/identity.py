@@ -1,16 +1,20 @@
-"""Which events of one record id are of one thing, which of two that clash, and what core calls each.
+"""Which events of one record id are of one thing, which of two that clash, and what core calls
+each.
 
-Here: the contract's rules 1 to 3 ("Of the records of one id"), as rules that no order of landing can change, and the
-names. Not here: which event of a thing counts (current.py), what refers to a clashing id (references.py).
+Here: the contract's rules 1 to 3 ("Of the records of one id"), as rules that no order of landing
+can change, and the names. Not here: which event of a thing counts (current.py), what refers to a
+clashing id (references.py).
 
-Patient and clinic *agree* where they are equal or one is null. That alone is not transitive (A agrees with null, null
-with B), so what agrees with two that do not agree with each other *fits several*: it is of neither and is listed in
-`core.orphans`. What is left falls into groups in which everything agrees with everything:
+Patient and clinic *agree* where they are equal or one is null. That alone is not transitive (A
+agrees with null, null with B), so what agrees with two that do not agree with each other *fits
+several*: it is of neither and is listed in `core.orphans`. What is left falls into groups in which
+everything agrees with everything:
 
 1. Within a source, by patient and clinic. Groups whose revisions are all different are one thing, for a higher
-   revision may change anything; an unversioned event counts as lower than a versioned one, unless it is later than all
-   of that one's group. Two groups that share a revision are two things; a further group whose revisions are its own
-   belongs to the one of them that has its clinic, else its patient, where there is just one.
+   revision may change anything; an unversioned event counts as lower than a versioned one, unless
+   it is later than all of that one's group. Two groups that share a revision are two things; a
+   further group whose revisions are its own belongs to the one of them that has its clinic, else
+   its patient, where there is just one.
 2. Between sources, by patient, clinic and, for what happens at a moment, the local day.
 """
 
@@ -27,7 +31,9 @@ UNVERSIONED = -1
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a record: what decides of which thing it is. `at` is when it was written down, as far as known."""
+    """One event of a record: what decides of which thing it is. `at` is when it was written down,
+    as far as known.
+    """
 
     source: str
     patient: str | None
@@ -60,7 +66,9 @@ class _Group:
 
 
 def things(events: Sequence[Event]) -> list[int | None]:
-    """For each event of one record id the number of its thing (the lowest index among its events); None: fits several."""
+    """For each event of one record id the number of its thing (the lowest index among its events);
+    None: fits several.
+    """
     units: list[list[_Group]] = []
     for source, numbers in _by(range(len(events)), key=lambda k: events[k].source).items():
         units += _versions(_groups(source, numbers, events))
@@ -85,7 +93,9 @@ def _groups(source: str, numbers: Iterable[int], events: Sequence[Event]) -> lis
 
 
 def _versions(groups: list[_Group]) -> list[list[_Group]]:
-    """The groups of one source as things: one where all revisions differ, else those that share one are apart."""
+    """The groups of one source as things: one where all revisions differ, else those that share one
+    are apart.
+    """
     rivals = [g for g in groups if any(_share_a_revision(g, h) for h in groups if h is not g)]
     if not rivals:
         return [groups] if groups else []
@@ -99,19 +109,28 @@ def _versions(groups: list[_Group]) -> list[list[_Group]]:
 
 
 def _share_a_revision(one: _Group, other: _Group) -> bool:
-    return bool(one.first_at.keys() & other.first_at.keys()) or _is_after(one, other) or _is_after(other, one)
+    return (
+        bool(one.first_at.keys() & other.first_at.keys())
+        or _is_after(one, other)
+        or _is_after(other, one)
+    )
 
 
 def _is_after(one: _Group, other: _Group) -> bool:
     """Unversioned, and later than all that the other has versioned: no lower revision of it."""
     versioned = [at for revision, at in other.last_at.items() if revision != UNVERSIONED]
-    return UNVERSIONED in one.first_at and bool(versioned) and one.first_at[UNVERSIONED] > max(versioned)
+    return (
+        UNVERSIONED in one.first_at
+        and bool(versioned)
+        and one.first_at[UNVERSIONED] > max(versioned)
+    )
 
 
 def _units_agree(one: list[_Group], other: list[_Group]) -> bool:
     """Whether things of two sources are one; two things of one source never are."""
     return one[0].source != other[0].source and any(
-        _keys_agree((g.patient, g.clinic), (h.patient, h.clinic)) and (not g.days or not h.days or g.days & h.days)
+        _keys_agree((g.patient, g.clinic), (h.patient, h.clinic))
+        and (not g.days or not h.days or g.days & h.days)
         for g in one
         for h in other
     )
@@ -122,10 +141,17 @@ def _keys_agree(one: tuple, other: tuple) -> bool:
 
 
 def _agreeing(items: list[T], *, agree: Callable[[T, T], bool]) -> list[list[T]]:
-    """The items in groups that agree throughout, without those that agree with two that don't agree."""
-    near = [[j for j in range(len(items)) if j != i and agree(items[i], items[j])] for i in range(len(items))]
+    """The items in groups that agree throughout, without those that agree with two that don't
+    agree.
+    """
+    near = [
+        [j for j in range(len(items)) if j != i and agree(items[i], items[j])]
+        for i in range(len(items))
+    ]
     clear = [
-        i for i, others in enumerate(near) if all(k in near[j] for n, j in enumerate(others) for k in others[n + 1 :])
+        i
+        for i, others in enumerate(near)
+        if all(k in near[j] for n, j in enumerate(others) for k in others[n + 1 :])
     ]
     groups, placed = [], set()
     for i in clear:
@@ -149,12 +175,14 @@ def _only(items: Iterable[T]) -> T | None:
     return items[0] if len(items) == 1 else None
 
 
-# --- names --------------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One of several things with one id: what its name is made of. `is_active`: not entered in error."""
+    """One of several things with one id: what its name is made of. `is_active`: not entered in
+    error.
+    """
 
     clinic: str | None
     sources: frozenset[str]
@@ -163,18 +191,24 @@ class Thing:
     is_active: bool
 
 
-def names(record_id: str, clashing: Sequence[Thing], *, taken: frozenset[str] = frozenset()) -> list[str]:
-    """What core calls each of the things of one id: `CLINIC:ID`, where that isn't unique `SOURCE#ID`.
+def names(
+    record_id: str, clashing: Sequence[Thing], *, taken: frozenset[str] = frozenset()
+) -> list[str]:
+    """What core calls each of the things of one id: `CLINIC:ID`, where that isn't unique
+    `SOURCE#ID`.
 
-    The only one that is not entered in error has the id alone. Two of one clinic and source are told apart by a
-    patient or an event behind it (`SOURCE#ID#PATIENT`). `taken` are ids that producers use themselves.
+    The only one that is not entered in error has the id alone. Two of one clinic and source are
+    told apart by a patient or an event behind it (`SOURCE#ID#PATIENT`). `taken` are ids that
+    producers use themselves.
     """
     active = [k for k, thing in enumerate(clashing) if thing.is_active]
     named = {active[0]: record_id} if len(active) == 1 else {}
     forms: tuple[Callable[[Thing], str | None], ...] = (
         lambda thing: thing.clinic and f"{thing.clinic}:{record_id}",
         lambda thing: f"{_own_source(thing, clashing)}#{record_id}",
-        lambda thing: thing.patient and f"{_own_source(thing, clashing)}#{record_id}#{thing.patient}",
+        lambda thing: (
+            thing.patient and f"{_own_source(thing, clashing)}#{record_id}#{thing.patient}"
+        ),
         lambda thing: f"{_own_source(thing, clashing)}#{record_id}#{thing.event}",
     )
     for form in forms:

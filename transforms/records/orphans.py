@@ -1,6 +1,7 @@
 """`core.orphans`: landed records that name what is not known, or what fits several.
 
-Here: the list, and what of the series it is made from. Not here: who refers to what (references.py).
+Here: the list, and what of the series it is made from. Not here: who refers to what
+(references.py).
 """
 
 import polars as pl
@@ -11,10 +12,16 @@ from .current import POSITION, merge_map
 from .references import Register, with_names
 from .retractions import retracted_positions
 
-_REFERENCES = {"clinic": "clinics", "device": "devices", "protocol": "protocols", "patient": "patients"}
+_REFERENCES = {
+    "clinic": "clinics",
+    "device": "devices",
+    "protocol": "protocols",
+    "patient": "patients",
+}
 
 
-# Sessions and courses are only missed where an id stands for several: a session that is still to come is none.
+# Sessions and courses are only missed where an id stands for several: a session that is still to
+# come is none.
 _CLASHING = {
     "session_id": ("session", "sessions"),
     "course_id": ("course", "courses"),
@@ -23,8 +30,14 @@ _CLASHING = {
 
 
 def series_references(name: str) -> str:
-    """SQL for what a series of `raw` refers to: a row a combination of ids and source, with the first event of it."""
-    columns = [c for c in RAW_TABLES[name].names if c in ("patient_id", "device_id", "clinic_id", "session_id")]
+    """SQL for what a series of `raw` refers to: a row a combination of ids and source, with the
+    first event of it.
+    """
+    columns = [
+        c
+        for c in RAW_TABLES[name].names
+        if c in ("patient_id", "device_id", "clinic_id", "session_id")
+    ]
     columns = [*columns, '"source"']
     first = "min_by(event_id, (event_time, event_id))"
     return f"""SELECT {", ".join(columns)}, {first} AS event_id FROM raw."{name}"
@@ -32,12 +45,14 @@ def series_references(name: str) -> str:
 
 
 def orphans(core: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """The rows of `core.orphans`: records that name a clinic, device, protocol or patient that is not known.
+    """The rows of `core.orphans`: records that name a clinic, device, protocol or patient that is
+    not known.
 
-    `core` holds `clinics`, `devices`, `protocols`, `patients`, `patient_status`, `identities` and any further tables of
-    records by name, patients merged; `readings` and `telemetry` are results of `series_references`, whose record is
-    the event. A merge into an unknown patient or in a cycle is listed as `merge_target`, an event of a clashing id
-    that fits several things as `record`, what refers to such an id and can't be attributed under what it refers to.
+    `core` holds `clinics`, `devices`, `protocols`, `patients`, `patient_status`, `identities` and
+    any further tables of records by name, patients merged; `readings` and `telemetry` are results
+    of `series_references`, whose record is the event. A merge into an unknown patient or in a cycle
+    is listed as `merge_target`, an event of a clashing id that fits several things as `record`,
+    what refers to such an id and can't be attributed under what it refers to.
     """
     merges = merge_map(core["patient_status"])
     known = {kind: core[table][f"{kind}_id"].unique() for kind, table in _REFERENCES.items()}
@@ -56,15 +71,23 @@ def orphans(core: dict[str, pl.DataFrame]) -> pl.DataFrame:
         missing += [
             _listed(name, frame.filter(pl.col(column).is_in(ids.implode())), kind, column)
             for name, frame in tables.items()
-            if (column in frame.columns and name != topic) or (column == "continues" and name == topic)
+            if (column in frame.columns and name != topic)
+            or (column == "continues" and name == topic)
         ]
-    missing += [_lost_merges(core["patient_status"], merges, known["patient"]), _fit_several(identities)]
+    missing += [
+        _lost_merges(core["patient_status"], merges, known["patient"]),
+        _fit_several(identities),
+    ]
     return pl.concat([ORPHANS.empty(), *missing]).unique(ORPHANS.key, keep="any").sort(ORPHANS.key)
 
 
 def _named(frame: pl.DataFrame, core: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """A series' references by core's names; records have them already."""
-    if "record_status" in frame.columns or "recorded_at" in frame.columns or "source" not in frame.columns:
+    if (
+        "record_status" in frame.columns
+        or "recorded_at" in frame.columns
+        or "source" not in frame.columns
+    ):
         return frame
     among = Register(
         core["identities"],
@@ -110,7 +133,9 @@ def _missing(name: str, frame: pl.DataFrame, kind: str, known: pl.Series) -> pl.
     return _listed(name, unknown, kind, column)
 
 
-def _lost_merges(patient_status: pl.DataFrame, merges: pl.DataFrame, known: pl.Series) -> pl.DataFrame:
+def _lost_merges(
+    patient_status: pl.DataFrame, merges: pl.DataFrame, known: pl.Series
+) -> pl.DataFrame:
     cycles = merges.filter("is_cycle")["patient_id"]
     lost = patient_status.filter(
         pl.col("status") == "merged",

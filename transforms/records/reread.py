@@ -1,7 +1,9 @@
-"""What landed before this release knew it, read with what it knows: values of closed lists, fields that were unknown.
+"""What landed before this release knew it, read with what it knows: values of closed lists, fields
+that were unknown.
 
-Here: `reread`, the SQL for a raw table's rows as if they had arrived today. `raw` itself stays as it arrived. Not here:
-records that were set aside (they are sent again), who runs it (ingest/inspection.py's `raw_as_of`, under all of core).
+Here: `reread`, the SQL for a raw table's rows as if they had arrived today. `raw` itself stays as
+it arrived. Not here: records that were set aside (they are sent again), who runs it
+(ingest/inspection.py's `raw_as_of`, under all of core).
 """
 
 from collections.abc import Iterator
@@ -29,8 +31,9 @@ _HAS_OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})$"
 def reread(name: str) -> str:
     """The select list for `FROM raw.NAME`: every column, some of them read anew.
 
-    A value that is in the closed list by now takes the place of `other`. A field that was not known when the record
-    landed is taken from `extra`, where it has the field's type and range; else it stays null. `extra` keeps it.
+    A value that is in the closed list by now takes the place of `other`. A field that was not known
+    when the record landed is taken from `extra`, where it has the field's type and range; else it
+    stays null. `extra` keeps it.
     """
     columns = ", ".join(f'{sql} AS "{column}"' for column, sql in _columns(name))
     return f"* REPLACE ({columns})" if columns else "*"
@@ -40,7 +43,12 @@ def _columns(name: str) -> Iterator[tuple[str, str]]:
     topic = TOPIC_BY_NAME[name]
     own = {c.name for c in topic.fields}
     for column in RAW_TABLES[name].columns:
-        is_field = column.name in own or column.name in ("revision", "record_status", "recorded_at", "recorded_by_role")
+        is_field = column.name in own or column.name in (
+            "revision",
+            "record_status",
+            "recorded_at",
+            "recorded_by_role",
+        )
         if not is_field or (column.required and not column.closed):
             continue
         if column.closed:

@@ -1,10 +1,11 @@
 """Series that were taken back: the events of `raw` that a retraction in force fits.
 
-Here: the SQL that finds them. Not here: the retractions themselves, which are records like any (current.py): one that
-was entered in error takes nothing back.
+Here: the SQL that finds them. Not here: the retractions themselves, which are records like any
+(current.py): one that was entered in error takes nothing back.
 
-A retraction fits a series that landed before it, or with it, and has each of the ids, the source and the metric that
-it gives, and starts from `from` to `to`, both included: moments, or days of the series' own clock.
+A retraction fits a series that landed before it, or with it, and has each of the ids, the source
+and the metric that it gives, and starts from `from` to `to`, both included: moments, or days of the
+series' own clock.
 """
 
 from ..schemas import RAW_TABLES
@@ -17,12 +18,16 @@ _BY = {"patient_id": "patient_id", "series_source": '"source"', "device_id": "de
 
 
 def retracted(name: str) -> str:
-    """CTE `retracted` for a query over the series `raw.NAME`: the positions of what was taken back."""
+    """CTE `retracted` for a query over the series `raw.NAME`: the positions of what was taken
+    back.
+    """
     return f"retracted AS MATERIALIZED ({retracted_positions(name)})"
 
 
 def retracted_positions(name: str) -> str:
-    """SQL for the positions of the events of the series `raw.NAME` that were taken back; reads `core.retractions`."""
+    """SQL for the positions of the events of the series `raw.NAME` that were taken back; reads
+    `core.retractions`.
+    """
     columns = RAW_TABLES[name].names
     fields = {field: column for field, column in _BY.items() if column.strip('"') in columns}
     foreign = [field for field in _BY if field not in fields]

@@ -1,9 +1,11 @@
-"""Endpoints that a site defines by a cut: yes or no, of any parameter, from its value or from how much it improved.
+"""Endpoints that a site defines by a cut: yes or no, of any parameter, from its value or from how
+much it improved.
 
-Here: how a cut is written, read and judged. Not here: the product's own responder rules (pain), who is compared.
+Here: how a cut is written, read and judged. Not here: the product's own responder rules (pain), who
+is compared.
 
-Written as `NRS7D<=3` (the value), `ODI improved>=12.8` (points better than at baseline) or `ODI improved>=30%` (of the
-baseline); several are separated by semicolons.
+Written as `NRS7D<=3` (the value), `ODI improved>=12.8` (points better than at baseline) or
+`ODI improved>=30%` (of the baseline); several are separated by semicolons.
 """
 
 import re
@@ -31,7 +33,9 @@ class Endpoint:
     cut: float
 
     def is_met(self) -> pl.Expr:
-        """Over the columns BASE and AVAL; null where a value, or a baseline that it needs, is missing or can't tell."""
+        """Over the columns BASE and AVAL; null where a value, or a baseline that it needs, is
+        missing or can't tell.
+        """
         parameter = PARAMETERS[self.parameter]
         base, value = pl.col("BASE"), pl.col("AVAL")
         if self.kind == "value":
@@ -43,7 +47,9 @@ class Endpoint:
 
 
 def endpoints(text: str) -> list[Endpoint]:
-    """The endpoints of a setting, in its order; empty text gives none, anything else that can't be read a `UsageError`."""
+    """The endpoints of a setting, in its order; empty text gives none, anything else that can't be
+    read a `UsageError`.
+    """
     return [_endpoint(part.strip()) for part in text.split(";") if part.strip()]
 
 
@@ -55,11 +61,15 @@ def _endpoint(text: str) -> Endpoint:
         )
     parameter, side = written["parameter"].upper(), written["side"]
     if parameter not in PARAMETERS:
-        raise UsageError(f"{parameter} of the endpoint {text!r} is no parameter: use one of {', '.join(PARAMETERS)}")
+        raise UsageError(
+            f"{parameter} of the endpoint {text!r} is no parameter: use one of {', '.join(PARAMETERS)}"
+        )
     kind = ("percent" if written["pct"] else "points") if written["kind"] else "value"
     is_improvement = kind != "value"
     if (is_improvement and side != ">=") or (written["pct"] and not is_improvement):
-        raise UsageError(f"{text!r}: an improvement is written with >=, and only an improvement in %")
+        raise UsageError(
+            f"{text!r}: an improvement is written with >=, and only an improvement in %"
+        )
     if kind == "percent" and not PARAMETERS[parameter].has_percent_rules:
         raise UsageError(f"{text!r}: a percentage of {parameter} means nothing; give points")
     return Endpoint(text=text, parameter=parameter, kind=kind, side=side, cut=float(written["cut"]))

@@ -1,9 +1,11 @@
-"""Exposure: which sessions count, under which limits they ran, which they broke, and what a course delivered.
+"""Exposure: which sessions count, under which limits they ran, which they broke, and what a course
+delivered.
 
-Here: frames of sessions. Not here: harm (safety.py), person-time (time_at_risk.py), the marts' columns.
+Here: frames of sessions. Not here: harm (safety.py), person-time (time_at_risk.py), the marts'
+columns.
 
-A session that began (`delivered` or `aborted`) exposes the patient; one that was delivered counts in
-denominators; a `missed` or `cancelled` one, or one of unknown status (`other`), does neither.
+A session that began (`delivered` or `aborted`) exposes the patient; one that was delivered counts
+in denominators; a `missed` or `cancelled` one, or one of unknown status (`other`), does neither.
 """
 
 import polars as pl
@@ -13,7 +15,8 @@ from .local_time import Clocks, with_clock, with_local_day
 DELIVERED = "delivered"
 BEGUN = (DELIVERED, "aborted")
 
-# limit's flag -> (what was measured, the protocol's limit, True = the limit is a lowest value allowed)
+# limit's flag -> (what was measured, the protocol's limit, True = the limit is a lowest value
+# allowed)
 MEASURED_LIMITS = {
     "TEMPLOFL": ("CABMINC", "limit_cabin_min_temp_c", True),
     "DURFL": ("EXDUR", "limit_max_duration_s", False),
@@ -33,15 +36,20 @@ _LIMITS = (
 
 
 def placed_sessions(sessions: pl.DataFrame, clocks: Clocks) -> pl.DataFrame:
-    """core.sessions by patient and start, with `timezone` and `day` by their clock, `is_begun`, `is_delivered`.
+    """core.sessions by patient and start, with `timezone` and `day` by their clock, `is_begun`,
+    `is_delivered`.
 
-    A session without a status was delivered (contract). One whose start can't be true has none, comes last and
-    counts, but on no day; one that is set aside is left out.
+    A session without a status was delivered (contract). One whose start can't be true has none,
+    comes last and counts, but on no day; one that is set aside is left out.
     """
     counting = sessions.filter(~pl.col("is_set_aside").fill_null(False))
     frame = counting.with_columns(pl.col("status").fill_null(DELIVERED))
-    frame = with_local_day(with_clock(frame, at="started_at", clocks=clocks), at="started_at", into="day")
-    frame = frame.with_columns(is_begun=pl.col("status").is_in(BEGUN), is_delivered=pl.col("status") == DELIVERED)
+    frame = with_local_day(
+        with_clock(frame, at="started_at", clocks=clocks), at="started_at", into="day"
+    )
+    frame = frame.with_columns(
+        is_begun=pl.col("status").is_in(BEGUN), is_delivered=pl.col("status") == DELIVERED
+    )
     return frame.sort("patient_id", "started_at", "session_id", nulls_last=True)
 
 
@@ -50,12 +58,15 @@ def of_patients(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:
     return frame if keys is None else frame.join(keys, on="patient_id", how="semi")
 
 
-def with_protocol(sessions: pl.DataFrame, protocols: pl.DataFrame, courses: pl.DataFrame) -> pl.DataFrame:
-    """The sessions with `limit_…` of the protocol version in force at each start; null where none is.
+def with_protocol(
+    sessions: pl.DataFrame, protocols: pl.DataFrame, courses: pl.DataFrame
+) -> pl.DataFrame:
+    """The sessions with `limit_…` of the protocol version in force at each start; null where none
+    is.
 
-    The protocol is the session's own, else that of its course. Of its versions with `effective_from` <=
-    start the latest of the session's clinic counts; where the clinic has none, the latest for all clinics;
-    then any other's (a session that names it is judged by it).
+    The protocol is the session's own, else that of its course. Of its versions with
+    `effective_from` <= start the latest of the session's clinic counts; where the clinic has none,
+    the latest for all clinics; then any other's (a session that names it is judged by it).
     """
     named = courses.select("course_id", course_protocol_id="protocol_id")
     frame = sessions.join(named, on="course_id", how="left").with_columns(
@@ -71,16 +82,26 @@ def with_protocol(sessions: pl.DataFrame, protocols: pl.DataFrame, courses: pl.D
         _in_force(frame, own, by=["protocol_id"]),
     ]
     ranked = pl.concat([t.with_columns(_tier=pl.lit(k)) for k, t in enumerate(tiers)])
-    best = ranked.sort("_tier").unique("session_id", keep="first", maintain_order=True).drop("_tier")
-    return frame.join(best, on="session_id", how="left").sort("patient_id", "started_at", "session_id", nulls_last=True)
+    best = (
+        ranked.sort("_tier").unique("session_id", keep="first", maintain_order=True).drop("_tier")
+    )
+    return frame.join(best, on="session_id", how="left").sort(
+        "patient_id", "started_at", "session_id", nulls_last=True
+    )
 
 
 def _in_force(sessions: pl.DataFrame, versions: pl.DataFrame, *, by: list[str]) -> pl.DataFrame:
-    """session_id and the limits of the latest version of the same `by` with effective_from <= started_at."""
+    """session_id and the limits of the latest version of the same `by` with effective_from <=
+    started_at.
+    """
     kept = [*by, "effective_from", *(f"limit_{c}" for c in _LIMITS)]
-    found = sessions.select("session_id", "started_at", *by).join(versions.select(kept), on=by, how="inner")
+    found = sessions.select("session_id", "started_at", *by).join(
+        versions.select(kept), on=by, how="inner"
+    )
     found = found.filter(pl.col("effective_from") <= pl.col("started_at"))
-    latest = found.sort("effective_from", descending=True).unique("session_id", keep="first", maintain_order=True)
+    latest = found.sort("effective_from", descending=True).unique(
+        "session_id", keep="first", maintain_order=True
+    )
     return latest.select("session_id", *(f"limit_{c}" for c in _LIMITS))
 
 
@@ -90,18 +111,24 @@ def flag(condition: pl.Expr) -> pl.Expr:
 
 
 def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:
-    """The sessions (in order) with `hours_since_previous` and `sessions_in_week`; null where one did not begin.
+    """The sessions (in order) with `hours_since_previous` and `sessions_in_week`; null where one
+    did not begin.
 
-    The previous one is the patient's last session before that began, at any clinic: an aborted one exposes too.
-    `sessions_in_week`: delivered sessions of the seven local days that end with this one's, up to its start, and
-    this one.
+    The previous one is the patient's last session before that began, at any clinic: an aborted one
+    exposes too. `sessions_in_week`: delivered sessions of the seven local days that end with this
+    one's, up to its start, and this one.
     """
     begun_at = pl.when("is_begun").then("started_at")
     frame = sessions.with_columns(
         previous_at=pl.when("is_begun").then(begun_at.shift(1).forward_fill().over("patient_id"))
-    ).with_columns(hours_since_previous=(pl.col("started_at") - pl.col("previous_at")).dt.total_microseconds() / 3.6e9)
+    ).with_columns(
+        hours_since_previous=(pl.col("started_at") - pl.col("previous_at")).dt.total_microseconds()
+        / 3.6e9
+    )
     begun = frame.filter("is_begun").select("patient_id", "session_id", "started_at", "day")
-    earlier = frame.filter("is_delivered").select("patient_id", earlier_at="started_at", earlier_day="day")
+    earlier = frame.filter("is_delivered").select(
+        "patient_id", earlier_at="started_at", earlier_day="day"
+    )
     earlier = earlier.with_columns(earliest=pl.col("earlier_day").dt.offset_by("6d"))
     week = begun.join_where(
         earlier.rename({"patient_id": "of"}),
@@ -122,20 +149,28 @@ def with_spacing(sessions: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with a flag a limit: Y, N, null = not measured, no limit, or the session did not begin.
+    """The frame with a flag a limit: Y, N, null = not measured, no limit, or the session did not
+    begin.
 
     Wants the limits of `with_protocol`, the columns of `with_spacing`, mart.adex's measurements and
-    `cabin_max_measured_c`, the warmest sample of telemetry.
-    A value equal to its limit is within it. A session without a start has no spacing. The warmest temperature comes from telemetry alone: without it a
-    session is known to be too warm only where even its coldest value is.
+    `cabin_max_measured_c`, the warmest sample of telemetry. A value equal to its limit is within
+    it. A session without a start has no spacing. The warmest temperature comes from telemetry
+    alone: without it a session is known to be too warm only where even its coldest value is.
     """
     begun = pl.when("is_begun")
     flags = {
-        name: begun.then(flag(pl.col(value) < pl.col(limit) if is_lowest else pl.col(value) > pl.col(limit)))
+        name: begun.then(
+            flag(pl.col(value) < pl.col(limit) if is_lowest else pl.col(value) > pl.col(limit))
+        )
         for name, (value, limit, is_lowest) in MEASURED_LIMITS.items()
     }
     warmest, measured = pl.col("limit_cabin_max_temp_c"), pl.col("cabin_max_measured_c")
-    too_warm = pl.when(measured.is_not_null()).then(measured > warmest).when(pl.col("CABMINC") > warmest).then(True)
+    too_warm = (
+        pl.when(measured.is_not_null())
+        .then(measured > warmest)
+        .when(pl.col("CABMINC") > warmest)
+        .then(True)
+    )
     is_first = pl.col("started_at").is_not_null() & pl.col("hours_since_previous").is_null()
     hours = pl.when(is_first).then(float("inf")).otherwise("hours_since_previous")
     too_soon = hours < pl.col("limit_min_hours_between_sessions")
@@ -148,39 +183,53 @@ def with_limit_flags(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# --- courses and dose -------------------------------------------------------------------------------
+# --- courses and dose ---------------------------------------------------------------------------
 
 
 def course_adherence(courses: pl.DataFrame, adex: pl.DataFrame) -> pl.DataFrame:
-    """A row a course of core.courses: what was prescribed and what came of it, from rows of mart.adex.
+    """A row a course of core.courses: what was prescribed and what came of it, from rows of
+    mart.adex.
 
-    Columns: `course_id`, `patient_id`, `clinic_id`, `prescribed`, `delivered`, `aborted`, `missed`, `cancelled`,
-    `adherence_ratio` (delivered / prescribed; null where nothing is known to be prescribed), `exposure_s` (null where
-    a session that began has no duration), `dose_k_s` (of the sessions that have one), `sessions_with_dose`.
+    Columns: `course_id`, `patient_id`, `clinic_id`, `prescribed`, `delivered`, `aborted`, `missed`,
+    `cancelled`, `adherence_ratio` (delivered / prescribed; null where nothing is known to be
+    prescribed), `exposure_s` (null where a session that began has no duration), `dose_k_s` (of the
+    sessions that have one), `sessions_with_dose`.
     """
     status, begun = pl.col("EXSTAT"), pl.col("EXSTAT").is_in(BEGUN)
     duration = pl.col("EXDUR").filter(begun)
     counts = adex.group_by(course_id="COURSEID").agg(
-        *((status == name).sum().cast(pl.Int64).alias(name) for name in (*BEGUN, "missed", "cancelled")),
+        *(
+            (status == name).sum().cast(pl.Int64).alias(name)
+            for name in (*BEGUN, "missed", "cancelled")
+        ),
         exposure_s=pl.when(duration.null_count() == 0).then(duration.sum()),
         dose_k_s=pl.when(pl.col("DOSEKS").count() > 0).then(pl.col("DOSEKS").sum()),
         sessions_with_dose=pl.col("DOSEKS").count().cast(pl.Int64),
     )
     counted = (*BEGUN, "missed", "cancelled", "sessions_with_dose")
     frame = courses.select("course_id", "patient_id", "clinic_id", prescribed="prescribed_sessions")
-    frame = frame.join(counts, on="course_id", how="left").with_columns(pl.col(counted).fill_null(0))
+    frame = frame.join(counts, on="course_id", how="left").with_columns(
+        pl.col(counted).fill_null(0)
+    )
     ratio = pl.when(pl.col("prescribed") > 0).then(pl.col("delivered") / pl.col("prescribed"))
     return frame.with_columns(adherence_ratio=ratio).sort("course_id")
 
 
 def dose_response(
-    adex: pl.DataFrame, adqs: pl.DataFrame, *, parameter: str, visit: str, edges: tuple[float, ...] = DOSE_EDGES
+    adex: pl.DataFrame,
+    adqs: pl.DataFrame,
+    *,
+    parameter: str,
+    visit: str,
+    edges: tuple[float, ...] = DOSE_EDGES,
 ) -> pl.DataFrame:
-    """Mean change of `parameter` at `visit` by delivered sessions a week until then: a picture, not a causal effect.
+    """Mean change of `parameter` at `visit` by delivered sessions a week until then: a picture, not
+    a causal effect.
 
-    `adqs`: rows of mart.adqs. A row a bin `[from_per_week, to_per_week)`, the last without an upper end:
-    `n_patients`, `mean_sessions_per_week`, `mean_change`, `sd_change` (null for fewer than two), `is_causal` (always
-    false). Patients without a session until then or without a change are left out.
+    `adqs`: rows of mart.adqs. A row a bin `[from_per_week, to_per_week)`, the last without an upper
+    end: `n_patients`, `mean_sessions_per_week`, `mean_change`, `sd_change` (null for fewer than
+    two), `is_causal` (always false). Patients without a session until then or without a change are
+    left out.
     """
     judged = adqs.filter(
         (pl.col("PARAMCD") == parameter)
@@ -189,31 +238,48 @@ def dose_response(
         & pl.col("CHG").is_not_null()
     )
     people = sessions_per_week(adex, judged).sort("USUBJID")
-    bins = people.with_columns(**dose_bin(edges)).group_by("from_per_week", "to_per_week").agg(**of_dose_bin())
+    bins = (
+        people.with_columns(**dose_bin(edges))
+        .group_by("from_per_week", "to_per_week")
+        .agg(**of_dose_bin())
+    )
     return bins.sort("from_per_week").with_columns(is_causal=pl.lit(False))
 
 
 def sessions_per_week(adex: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `judged` (`USUBJID`, `ADT`) of patients with a session until then, with `per_week`.
+    """The rows of `judged` (`USUBJID`, `ADT`) of patients with a session until then, with
+    `per_week`.
 
-    Delivered sessions up to the day `ADT` over the weeks from the first of them to it, at least one week.
+    Delivered sessions up to the day `ADT` over the weeks from the first of them to it, at least one
+    week.
     """
     given = adex.filter(pl.col("EXSTAT") == DELIVERED).select("USUBJID", "ASTDT")
     days = judged.select("USUBJID", "ADT").unique()
     until = given.join(days, on="USUBJID").filter(pl.col("ASTDT") <= pl.col("ADT"))
-    weeks = pl.max_horizontal((pl.col("ADT").first() - pl.col("ASTDT").min()).dt.total_days() / 7, 1.0)
-    return judged.join(until.group_by("USUBJID", "ADT").agg(per_week=pl.len() / weeks), on=["USUBJID", "ADT"])
+    weeks = pl.max_horizontal(
+        (pl.col("ADT").first() - pl.col("ASTDT").min()).dt.total_days() / 7, 1.0
+    )
+    return judged.join(
+        until.group_by("USUBJID", "ADT").agg(per_week=pl.len() / weeks), on=["USUBJID", "ADT"]
+    )
 
 
 def dose_bin(edges: tuple[float, ...] = DOSE_EDGES) -> dict[str, pl.Expr]:
-    """`from_per_week`, `to_per_week` of the bin that holds `per_week`; the last has no upper end (null)."""
+    """`from_per_week`, `to_per_week` of the bin that holds `per_week`; the last has no upper end
+    (null).
+    """
     number = pl.sum_horizontal(pl.col("per_week") >= edge for edge in edges).cast(pl.Int64)
     ends = {"from_per_week": dict(enumerate((0.0, *edges))), "to_per_week": dict(enumerate(edges))}
-    return {name: number.replace_strict(values, default=None, return_dtype=pl.Float64) for name, values in ends.items()}
+    return {
+        name: number.replace_strict(values, default=None, return_dtype=pl.Float64)
+        for name, values in ends.items()
+    }
 
 
 def of_dose_bin() -> dict[str, pl.Expr]:
-    """What is told of a bin's patients: their number, mean sessions a week, mean and SD of `CHG`."""
+    """What is told of a bin's patients: their number, mean sessions a week, mean and SD of
+    `CHG`.
+    """
     return {
         "n_patients": pl.len().cast(pl.Int64),
         "mean_sessions_per_week": pl.col("per_week").mean(),

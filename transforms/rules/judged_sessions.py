@@ -1,10 +1,11 @@
-"""A session held against its protocol and its patient's clearance: the one judgement of mart.adex and of alerts.
+"""A session held against its protocol and its patient's clearance: the one judgement of mart.adex
+and of alerts.
 
-Here: its order, and what was measured. Not here: the limits and spacing (exposure.py), clearance (clearance.py), the
-device's own measurements (core.telemetry_sessions).
+Here: its order, and what was measured. Not here: the limits and spacing (exposure.py), clearance
+(clearance.py), the device's own measurements (core.telemetry_sessions).
 
-What the session reports and what its device measured are two pieces of evidence: the colder temperature and
-the lower oxygen of the two counts, so that neither can hide what the other saw.
+What the session reports and what its device measured are two pieces of evidence: the colder
+temperature and the lower oxygen of the two counts, so that neither can hide what the other saw.
 """
 
 import polars as pl
@@ -22,11 +23,12 @@ def judged(
     screenings: pl.DataFrame,
     telemetry_sessions: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The sessions of `placed_sessions` (each patient's whole) with limits, measurements, a flag a limit, clearance.
+    """The sessions of `placed_sessions` (each patient's whole) with limits, measurements, a flag a
+    limit, clearance.
 
-    Adds `limit_…`, `hours_since_previous`, `sessions_in_week`, EXDUR (s), CABMINC, SKINMINC, SKINPSTC (degrees C),
-    O2MINPCT (%), REWARMMN, DOSEKS, the flags of `with_limit_flags` (Y, N, null = not measured or no limit),
-    `is_cleared` and `is_contraindicated` (null = not known).
+    Adds `limit_…`, `hours_since_previous`, `sessions_in_week`, EXDUR (s), CABMINC, SKINMINC,
+    SKINPSTC (degrees C), O2MINPCT (%), REWARMMN, DOSEKS, the flags of `with_limit_flags` (Y, N,
+    null = not measured or no limit), `is_cleared` and `is_contraindicated` (null = not known).
     """
     frame = with_spacing(with_protocol(placed, protocols, courses))
     frame = with_contraindication(with_clearance(frame, consults), consults, screenings)
@@ -34,7 +36,9 @@ def judged(
 
 
 def _measured(frame: pl.DataFrame, telemetry: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the measurements: of the session's and its device's, the colder and the lower."""
+    """The frame with the measurements: of the session's and its device's, the colder and the
+    lower.
+    """
     device = telemetry.select(
         "session_id",
         device_cabin_min_c="cabin_min_temp_c",

@@ -1,10 +1,13 @@
-"""Which measurement error and functional cut belong to a questionnaire's score, and the class of a change by them.
+"""Which measurement error and functional cut belong to a questionnaire's score, and the class of a
+change by them.
 
-Here: the error of each parameter, with its source, and reliable change of rows of mart.adqs. Not here: the formulas
-(reliable_change), important change (pain), the smallest change of a performance test (mobility_parameters).
+Here: the error of each parameter, with its source, and reliable change of rows of mart.adqs.
+Not here: the formulas (reliable_change), important change (pain), the smallest change of a
+performance test (mobility_parameters).
 
-The standard error of the difference is √2 times the standard error of measurement; of a form whose table gives every
-score its own standard error, √(SE² of the baseline + SE² of the value) (Maassen 2004, 10.1017/s1355617704106097).
+The standard error of the difference is √2 times the standard error of measurement; of a form whose
+table gives every score its own standard error, √(SE² of the baseline + SE² of the value) (Maassen
+2004, 10.1017/s1355617704106097).
 """
 
 import math
@@ -13,7 +16,12 @@ from dataclasses import dataclass, fields
 import polars as pl
 
 from ..instruments import PARAMETERS, Parameter
-from ..instruments.metrics import ERROR_SOURCES, RECOVERED_SOURCES, SCORE_ERROR_SOURCE, statistics_of
+from ..instruments.metrics import (
+    ERROR_SOURCES,
+    RECOVERED_SOURCES,
+    SCORE_ERROR_SOURCE,
+    statistics_of,
+)
 from ..options import Options
 from ..statistics.reliable_change import RELIABLE, change_class, crosses
 from .pain import is_on_scale
@@ -25,7 +33,9 @@ _DEFAULTS = {f.name: f.default for f in fields(Options)}
 
 @dataclass(frozen=True, kw_only=True)
 class Error:
-    """What is known of a parameter: `sem` in its unit (None = by score, or not known), `recovered_at`, sources."""
+    """What is known of a parameter: `sem` in its unit (None = by score, or not known),
+    `recovered_at`, sources.
+    """
 
     sem: float | None
     is_by_score: bool
@@ -41,7 +51,9 @@ def error_of(parameter: Parameter, *, options: Options) -> Error:
     sem = _option(parameter.error_option, options)
     recovered_at = _option(parameter.recovered_option, options)
     source, verification = _error_source(parameter, sem, options=options)
-    cut_source = setting_or(parameter.recovered_option, options, RECOVERED_SOURCES.get(parameter.recovered_option))
+    cut_source = setting_or(
+        parameter.recovered_option, options, RECOVERED_SOURCES.get(parameter.recovered_option)
+    )
     return Error(
         sem=sem,
         is_by_score=parameter.has_score_error,
@@ -64,7 +76,9 @@ def _option(name: str | None, options: Options) -> float | None:
     return None if name is None else getattr(options, name)
 
 
-def _error_source(parameter: Parameter, sem: float | None, *, options: Options) -> tuple[str | None, str | None]:
+def _error_source(
+    parameter: Parameter, sem: float | None, *, options: Options
+) -> tuple[str | None, str | None]:
     if parameter.has_score_error:
         return SCORE_ERROR_SOURCE, "proposal"
     if sem is None:
@@ -82,9 +96,9 @@ def _unknown(parameter: Parameter) -> str:
 def classified(rows: pl.DataFrame, *, by: list[str], options: Options) -> pl.DataFrame:
     """`rows` with MDC, RCI, CHGCAT1, RCREASON.
 
-    `rows`: `parameter`, `AVAL`, `BASE`, `CHG`, `AVALSE`, `ABLFL` and the columns of `by` (whose baseline it is). No
-    class without a change, without a known error, from a baseline from which the scale can't show an improvement, and
-    where there is no error at all.
+    `rows`: `parameter`, `AVAL`, `BASE`, `CHG`, `AVALSE`, `ABLFL` and the columns of `by` (whose
+    baseline it is). No class without a change, without a known error, from a baseline from which
+    the scale can't show an improvement, and where there is no error at all.
     """
     errors = {code: error_of(p, options=options) for code, p in PARAMETERS.items()}
     base_error = pl.col("AVALSE").filter(pl.col("ABLFL") == "Y").first().over(by)
@@ -92,9 +106,12 @@ def classified(rows: pl.DataFrame, *, by: list[str], options: Options) -> pl.Dat
     sem = _by_parameter({c: e.sem for c, e in errors.items()}, pl.Float64)
     rows = rows.with_columns(_error=pl.coalesce(of_score, math.sqrt(2) * sem))
     rows = rows.with_columns(
-        MDC=RELIABLE * pl.col("_error"), RCI=pl.when(pl.col("_error") > 0).then(pl.col("CHG") / pl.col("_error"))
+        MDC=RELIABLE * pl.col("_error"),
+        RCI=pl.when(pl.col("_error") > 0).then(pl.col("CHG") / pl.col("_error")),
     )
-    sign = _by_parameter({c: 1 if p.better == "higher" else -1 for c, p in PARAMETERS.items()}, pl.Int64)
+    sign = _by_parameter(
+        {c: 1 if p.better == "higher" else -1 for c, p in PARAMETERS.items()}, pl.Int64
+    )
     cut = _by_parameter({c: e.recovered_at for c, e in errors.items()}, pl.Float64)
     better, is_seen = sign * pl.col("RCI"), _is_seen()
     label = change_class(
@@ -109,7 +126,8 @@ def classified(rows: pl.DataFrame, *, by: list[str], options: Options) -> pl.Dat
         .then(_by_parameter({c: e.reason or _NO_ERROR for c, e in errors.items()}, pl.String))
     )
     return rows.with_columns(
-        CHGCAT1=pl.when(is_seen).then(label), RCREASON=pl.when(pl.col("CHG").is_not_null()).then(reason)
+        CHGCAT1=pl.when(is_seen).then(label),
+        RCREASON=pl.when(pl.col("CHG").is_not_null()).then(reason),
     ).drop("_error")
 
 

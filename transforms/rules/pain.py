@@ -1,10 +1,11 @@
-"""When has a patient responded? Responder rules, worsening, the parameter that stands for a patient.
+"""When has a patient responded? Responder rules, worsening, the parameter that stands for a
+patient.
 
-Here: rules as expressions, in exact arithmetic. Not here: scores (instruments), visits and baselines (windows), what
-of a change is regression to the mean (regression_to_mean).
+Here: rules as expressions, in exact arithmetic. Not here: scores (instruments), visits and
+baselines (windows), what of a change is regression to the mean (regression_to_mean).
 
-The rules stay apart, because they disagree on common cases: 7 to 5 is two points but not 30 %, 3 to 2 is 30 % but
-not two points. Dworkin 2008 (IMMPACT), Ostelo 2008.
+The rules stay apart, because they disagree on common cases: 7 to 5 is two points but not 30 %, 3 to
+2 is 30 % but not two points. Dworkin 2008 (IMMPACT), Ostelo 2008.
 """
 
 from fractions import Fraction
@@ -15,8 +16,9 @@ from ..instruments.parameters import PARAMETERS, Parameter
 from ..options import Options
 from ..schemas.mart import CRITERIA
 
-# A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a scale of integers:
-# each is a whole number of these units, so that "exactly 30 %" is decided in integers, never in binary fractions.
+# A score is a decimal of up to six places, or a mean of 8 to 11 or 22 to 24 answered items on a
+# scale of integers: each is a whole number of these units, so that "exactly 30 %" is decided in
+# integers, never in binary fractions.
 _UNITS = 10**6 * 91_080
 
 
@@ -30,12 +32,17 @@ def improvement(base: pl.Expr, value: pl.Expr, *, better: str = "lower") -> pl.E
 
 
 def percent_improvement(base: pl.Expr, value: pl.Expr, *, better: str = "lower") -> pl.Expr:
-    """`100 (BASE - AVAL) / BASE`; null where the baseline is 0: a percentage of nothing is undefined."""
+    """`100 (BASE - AVAL) / BASE`; null where the baseline is 0: a percentage of nothing is
+    undefined.
+    """
     return pl.when(base != 0).then(100 * improvement(base, value, better=better) / base)
 
 
-def is_percent_responder(base: pl.Expr, value: pl.Expr, *, percent: float, better: str = "lower") -> pl.Expr:
-    """Better by at least `percent` % of baseline, in exact arithmetic; null where the baseline is 0 or one is null.
+def is_percent_responder(
+    base: pl.Expr, value: pl.Expr, *, percent: float, better: str = "lower"
+) -> pl.Expr:
+    """Better by at least `percent` % of baseline, in exact arithmetic; null where the baseline is 0
+    or one is null.
 
     30 % iff 10 (BASE - AVAL) >= 3 BASE, for any other percentage alike.
     """
@@ -44,7 +51,9 @@ def is_percent_responder(base: pl.Expr, value: pl.Expr, *, percent: float, bette
     return pl.when(base != 0).then(gained >= share.numerator * _exact(base))
 
 
-def is_points_responder(base: pl.Expr, value: pl.Expr, *, points: float, better: str = "lower") -> pl.Expr:
+def is_points_responder(
+    base: pl.Expr, value: pl.Expr, *, points: float, better: str = "lower"
+) -> pl.Expr:
     """Better by at least `points`; null where one is null."""
     return improvement(_exact(base), _exact(value), better=better) >= round(points * _UNITS)
 
@@ -68,7 +77,10 @@ def rule_texts(parameter: Parameter, *, options: Options) -> dict[str, str]:
     """Rule name -> the rule in words, for the rules that apply to the parameter."""
     texts = {}
     if parameter.has_percent_rules:
-        texts = {name: f"improvement of at least {p:g} % of baseline" for name, p in _percents(options).items()}
+        texts = {
+            name: f"improvement of at least {p:g} % of baseline"
+            for name, p in _percents(options).items()
+        }
     points = points_of(parameter, options=options)
     if points is not None:
         texts["POINTS"] = f"improvement of at least {points:g} {parameter.unit}"
@@ -84,16 +96,19 @@ def rule_texts(parameter: Parameter, *, options: Options) -> dict[str, str]:
 def judged(rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
     """`rows` with CRITn, CRITnFL (Y, N, null = not evaluable) and `rule_reason`.
 
-    `rows`: `parameter`, `AVAL`, `BASE`, `is_judged` (after a baseline, both there). Not evaluable: every
-    improvement from a baseline of 0 or below what the scale can show, a worsening above it.
+    `rows`: `parameter`, `AVAL`, `BASE`, `is_judged` (after a baseline, both there). Not evaluable:
+    every improvement from a baseline of 0 or below what the scale can show, a worsening above it.
     """
     by_parameter = rows.partition_by("parameter", as_dict=True) or {("NRS7D",): rows}
     return pl.concat(
-        _judged_parameter(part, PARAMETERS[code], options=options) for (code,), part in by_parameter.items()
+        _judged_parameter(part, PARAMETERS[code], options=options)
+        for (code,), part in by_parameter.items()
     )
 
 
-def _judged_parameter(rows: pl.DataFrame, parameter: Parameter, *, options: Options) -> pl.DataFrame:
+def _judged_parameter(
+    rows: pl.DataFrame, parameter: Parameter, *, options: Options
+) -> pl.DataFrame:
     texts = rule_texts(parameter, options=options)
     flags = _flags(parameter, options=options)
     columns = {}
@@ -127,19 +142,31 @@ def _flags(parameter: Parameter, *, options: Options) -> dict[str, pl.Expr]:
 
 
 def is_evaluable_baseline(parameter: Parameter) -> pl.Expr:
-    """Whether an improvement from the baseline in column BASE can be seen: not from 0, not below what a scale shows."""
+    """Whether an improvement from the baseline in column BASE can be seen: not from 0, not below
+    what a scale shows.
+    """
     possible = pl.col("BASE") != 0 if parameter.has_percent_rules else pl.lit(True)
     return possible & is_on_scale(parameter)
 
 
 def is_on_scale(parameter: Parameter) -> pl.Expr:
-    """Whether the scale can show an improvement from the baseline in column BASE, a percentage apart."""
-    return pl.lit(True) if parameter.lowest_baseline is None else pl.col("BASE") >= parameter.lowest_baseline
+    """Whether the scale can show an improvement from the baseline in column BASE, a percentage
+    apart.
+    """
+    return (
+        pl.lit(True)
+        if parameter.lowest_baseline is None
+        else pl.col("BASE") >= parameter.lowest_baseline
+    )
 
 
 def can_worsen(parameter: Parameter) -> pl.Expr:
     """Whether a worsening from the baseline in column BASE can be seen."""
-    return pl.lit(True) if parameter.highest_baseline is None else pl.col("BASE") <= parameter.highest_baseline
+    return (
+        pl.lit(True)
+        if parameter.highest_baseline is None
+        else pl.col("BASE") <= parameter.highest_baseline
+    )
 
 
 def _rule_reason(parameter: Parameter) -> pl.Expr:
@@ -149,14 +176,17 @@ def _rule_reason(parameter: Parameter) -> pl.Expr:
         reason = pl.when(~can_worsen(parameter)).then(pl.lit(text)).otherwise(reason)
     if parameter.lowest_baseline is not None:
         text = f"baseline under {parameter.lowest_baseline:g}: an improvement can't be seen"
-        reason = pl.when(pl.col("BASE") < parameter.lowest_baseline).then(pl.lit(text)).otherwise(reason)
+        reason = (
+            pl.when(pl.col("BASE") < parameter.lowest_baseline).then(pl.lit(text)).otherwise(reason)
+        )
     if parameter.has_percent_rules:
         text = "baseline is 0: a percentage of it is undefined"
         reason = pl.when(pl.col("BASE") == 0).then(pl.lit(text)).otherwise(reason)
     return pl.when(pl.col("is_judged")).then(reason)
 
 
-# The pain outcome of a patient is the first of these of which there is a baseline, else the first answered at all.
+# The pain outcome of a patient is the first of these of which there is a baseline, else the first
+# answered at all.
 PAIN_PARAMETERS = (
     "NRS7D",
     "NRSBACK",
@@ -174,11 +204,15 @@ PAIN_PARAMETERS = (
 
 
 def headline(rows: pl.DataFrame, *, parameters: tuple[str, ...]) -> pl.DataFrame:
-    """The rows of the one parameter that stands for each patient: the first of `parameters` with a baseline, else
-    the first with a value. `rows`: `USUBJID`, `PARAMCD`, `AVAL`, `BASE`."""
+    """The rows of the one parameter that stands for each patient: the first of `parameters` with a
+    baseline, else the first with a value. `rows`: `USUBJID`, `PARAMCD`, `AVAL`, `BASE`.
+    """
     order = {code: k for k, code in enumerate(parameters)}
-    ranked = rows.filter(pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_not_null()).with_columns(
-        _order=pl.col("PARAMCD").replace_strict(order, default=len(order)) + len(order) * pl.col("BASE").is_null()
+    ranked = rows.filter(
+        pl.col("PARAMCD").is_in(parameters) & pl.col("AVAL").is_not_null()
+    ).with_columns(
+        _order=pl.col("PARAMCD").replace_strict(order, default=len(order))
+        + len(order) * pl.col("BASE").is_null()
     )
     first = ranked.sort("USUBJID", "_order").unique("USUBJID", keep="first", maintain_order=True)
     return rows.join(first.select("USUBJID", "PARAMCD"), on=["USUBJID", "PARAMCD"], how="semi")

@@ -1,13 +1,15 @@
-"""What can't be true though it is well formed: rules on every moment and day of every record, as data.
+"""What can't be true though it is well formed: rules on every moment and day of every record, as
+data.
 
-Here: of each field which rules apply (`FIELDS`), or why none does (`EXEMPT`); what an end must not lie before
-(`ORDER`); and two functions that read them: `judged` makes null what can't be true, `listed` says what that was.
-Not here: series (their samples are cut in series/activity.py and series/telemetry.py), values of walking bouts (series/mobility.py), and
-when this runs (core.py).
+Here: of each field which rules apply (`FIELDS`), or why none does (`EXEMPT`); what an end must not
+lie before (`ORDER`); and two functions that read them: `judged` makes null what can't be true,
+`listed` says what that was. Not here: series (their samples are cut in series/activity.py and
+series/telemetry.py), values of walking bouts (series/mobility.py), and when this runs (core.py).
 
-A field that can't be true is null for every rule, the rest of the record counts. What lies after a death contradicts
-it: such a record is set aside whole until one of the two is corrected. An adverse event is never changed by a death.
-Rules run in order, each on what those before it left, so that a wrong start makes no end wrong.
+A field that can't be true is null for every rule, the rest of the record counts. What lies after a
+death contradicts it: such a record is set aside whole until one of the two is corrected. An adverse
+event is never changed by a death. Rules run in order, each on what those before it left, so that a
+wrong start makes no end wrong.
 """
 
 from collections.abc import Iterator
@@ -30,9 +32,11 @@ _CLOCK_ZERO = date(1970, 1, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What a moment or day is of. `ahead`: it may lie in the future, as far as plans reach; `is_history`: it may lie
-    long before devices and records; `is_lived`: the patient was alive and is set aside with the record where not;
-    `is_enrolled`: not years before the enrolment; `is_born`: not before the birth."""
+    """What a moment or day is of. `ahead`: it may lie in the future, as far as plans reach;
+    `is_history`: it may lie long before devices and records; `is_lived`: the patient was alive and
+    is set aside with the record where not; `is_enrolled`: not years before the enrolment;
+    `is_born`: not before the birth.
+    """
 
     ahead: bool = False
     is_history: bool = False
@@ -41,8 +45,12 @@ class Kind:
     is_born: bool = False
 
 
-HAPPENED = Kind(is_lived=True, is_enrolled=True, is_born=True)  # in the clinic, or with its device, to a patient
-HISTORY = Kind(is_history=True, is_lived=True, is_born=True)  # what patients bring with them: events, surgery, drugs
+HAPPENED = Kind(
+    is_lived=True, is_enrolled=True, is_born=True
+)  # in the clinic, or with its device, to a patient
+HISTORY = Kind(
+    is_history=True, is_lived=True, is_born=True
+)  # what patients bring with them: events, surgery, drugs
 ENDED = Kind(is_history=True, is_born=True)  # its end, which may be noted when a case is closed
 ENROLLED = Kind(is_lived=True, is_born=True)
 PLANNED = Kind(ahead=True, is_born=True)  # a plan may outlive the patient
@@ -84,12 +92,18 @@ FIELDS: dict[tuple[str, str], Kind] = {
 COMMON: dict[str, Kind] = {"event_time": NOTED, "recorded_at": NOTED}
 
 EXEMPT: dict[tuple[str, str], str] = {
-    ("protocols", "effective_from"): "a version may be in force since ever, or not yet: both only say what it judges",
+    (
+        "protocols",
+        "effective_from",
+    ): "a version may be in force since ever, or not yet: both only say what it judges",
     ("alerts", "occurred_at"): "Floe writes it, from a moment that is judged where it stands",
     ("alerts", "landed_at"): "Floe writes it, from the ledger of what landed",
     ("alerts", "told_at"): "Floe writes it, by the clock that floe status watches",
     ("alerts", "acknowledged_at"): "Floe writes it, by the clock that floe status watches",
-    ("alerts", "action_due_on"): "what somebody promised of an alert, shown as promised; no figure is made of it",
+    (
+        "alerts",
+        "action_due_on",
+    ): "what somebody promised of an alert, shown as promised; no figure is made of it",
     ("telemetry", "started_at"): "a series: series/telemetry.py, and `untimely_series` below",
     ("readings", "started_at"): "a series: series/activity.py, and `untimely_series` below",
     ("studies", "masked_until"): "no rule may lift a mask",
@@ -104,8 +118,9 @@ _PAPERWORK = ("merged", "split")
 # Sessions that took place; one that was missed or cancelled may have been, because of the death.
 _NOT_HELD = ("missed", "cancelled")
 
-# (topic, what comes first, what can't lie before it). An adverse event may be known, and known to be serious, before
-# the onset that counts: clinics move the onset to that of the worst grade. That is odd, and no rule.
+# (topic, what comes first, what can't lie before it). An adverse event may be known, and known to
+# be serious, before the onset that counts: clinics move the onset to that of the worst grade. That
+# is odd, and no rule.
 ORDER: tuple[tuple[str, str, str], ...] = (
     ("devices", "calibrated_on", "calibration_due_on"),
     ("study_enrolments", "from", "to"),
@@ -120,8 +135,10 @@ ORDER: tuple[tuple[str, str, str], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """`condition` is true where `field` of the topic can't be true; `against` names the column that it is held
-    against; `sets_aside`: a contradiction, the whole record waits; `is_nulled`: the field is made null."""
+    """`condition` is true where `field` of the topic can't be true; `against` names the column that
+    it is held against; `sets_aside`: a contradiction, the whole record waits; `is_nulled`: the
+    field is made null.
+    """
 
     name: str
     topic: str
@@ -141,7 +158,9 @@ def fields_of(topic: str) -> dict[str, Kind]:
 
 def nullable_fields(topic: str) -> list[str]:
     """The fields that a rule may make null."""
-    return list(dict.fromkeys(rule.field for rule in rules(topic, options=Options()) if rule.is_nulled))
+    return list(
+        dict.fromkeys(rule.field for rule in rules(topic, options=Options()) if rule.is_nulled)
+    )
 
 
 def rules(topic: str, *, options: Options) -> list[Rule]:
@@ -150,11 +169,24 @@ def rules(topic: str, *, options: Options) -> list[Rule]:
         return []
     return [
         *_of_clinics(topic),
-        *(rule for field, kind in fields_of(topic).items() for rule in _by_itself(topic, field, kind, options=options)),
+        *(
+            rule
+            for field, kind in fields_of(topic).items()
+            for rule in _by_itself(topic, field, kind, options=options)
+        ),
         *_of_births(topic, options=options),
-        *(rule for field, kind in fields_of(topic).items() for rule in _in_a_life(topic, field, kind, options=options)),
+        *(
+            rule
+            for field, kind in fields_of(topic).items()
+            for rule in _in_a_life(topic, field, kind, options=options)
+        ),
         *_in_order(topic),
-        *(rule for field, kind in fields_of(topic).items() if kind.is_lived for rule in _after_death(topic, field)),
+        *(
+            rule
+            for field, kind in fields_of(topic).items()
+            if kind.is_lived
+            for rule in _after_death(topic, field)
+        ),
     ]
 
 
@@ -165,9 +197,17 @@ def _is_day(topic: str, field: str) -> bool:
 def _of_clinics(topic: str) -> Iterator[Rule]:
     if topic == "clinics":
         zone = pl.col("timezone")
-        unknown = zone.is_not_null() & ~zone.map_elements(is_zone, return_dtype=pl.Boolean, skip_nulls=True)
+        unknown = zone.is_not_null() & ~zone.map_elements(
+            is_zone, return_dtype=pl.Boolean, skip_nulls=True
+        )
         sentence = "The time zone is no IANA name, so the clinic's days are not known."
-        yield Rule(name="unknown_timezone", topic=topic, field="timezone", sentence=sentence, condition=unknown)
+        yield Rule(
+            name="unknown_timezone",
+            topic=topic,
+            field="timezone",
+            sentence=sentence,
+            condition=unknown,
+        )
 
 
 def _by_itself(topic: str, field: str, kind: Kind, *, options: Options) -> Iterator[Rule]:
@@ -186,7 +226,9 @@ def _by_itself(topic: str, field: str, kind: Kind, *, options: Options) -> Itera
             against="ingested_at",
             sentence="It lies further ahead than plans reach.",
         )
-        in_the_future &= pl.col("status").is_in(_NOT_PLANNED) if topic == "patient_status" else pl.lit(False)
+        in_the_future &= (
+            pl.col("status").is_in(_NOT_PLANNED) if topic == "patient_status" else pl.lit(False)
+        )
     if not kind.ahead or topic == "patient_status":
         yield Rule(
             name="in_the_future",
@@ -207,8 +249,14 @@ def _by_itself(topic: str, field: str, kind: Kind, *, options: Options) -> Itera
             sentence="It is where a clock without a time begins.",
         )
     else:
-        first = date(options.earliest_year, 1, 1) if is_day else datetime(options.earliest_year, 1, 1)
-        floor = pl.lit(first) if is_day else pl.lit(first).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        first = (
+            date(options.earliest_year, 1, 1) if is_day else datetime(options.earliest_year, 1, 1)
+        )
+        floor = (
+            pl.lit(first)
+            if is_day
+            else pl.lit(first).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        )
         yield Rule(
             name="long_ago",
             topic=topic,
@@ -234,10 +282,22 @@ def _of_births(topic: str, *, options: Options) -> Iterator[Rule]:
             "ingested_at",
             "Nobody was born then yet when the record was landed.",
         ),
-        ("birth_after_enrolment", born > enrolled, "enrolled_on", "Nobody is enrolled before the birth."),
+        (
+            "birth_after_enrolment",
+            born > enrolled,
+            "enrolled_on",
+            "Nobody is enrolled before the birth.",
+        ),
         ("too_old", enrolled - born > options.oldest_age, "enrolled_on", "Nobody grows that old."),
     ):
-        yield Rule(name=name, topic=topic, field="birth_year", condition=condition, against=against, sentence=sentence)
+        yield Rule(
+            name=name,
+            topic=topic,
+            field="birth_year",
+            condition=condition,
+            against=against,
+            sentence=sentence,
+        )
 
 
 def _in_a_life(topic: str, field: str, kind: Kind, *, options: Options) -> Iterator[Rule]:
@@ -281,7 +341,9 @@ def _in_order(topic: str) -> Iterator[Rule]:
 
 
 def _is_before(topic: str, then: str, first: str) -> pl.Expr:
-    """An end that is the midnight of its start's local day is a day whose time of day nobody wrote down."""
+    """An end that is the midnight of its start's local day is a day whose time of day nobody wrote
+    down.
+    """
     start, end = pl.col(first), pl.col(then)
     if _is_day(topic, then):
         return end < start
@@ -309,7 +371,7 @@ def _after_death(topic: str, field: str) -> Iterator[Rule]:
     )
 
 
-# --- series -----------------------------------------------------------------------------------------
+# --- series -------------------------------------------------------------------------------------
 
 UNTIMELY = {
     "long_ago": "It lies before anything that Floe knows of could be measured or written.",
@@ -320,8 +382,9 @@ UNTIMELY = {
 
 
 def doubtful_series(name: str, options: Options) -> str:
-    """SQL for the series of `raw.NAME` whose start may be wrong: a row an event, without its samples, which would have
-    to be read all. Of readings all of patients who died or were merged are among them: `untimely_series` decides.
+    """SQL for the series of `raw.NAME` whose start may be wrong: a row an event, without its
+    samples, which would have to be read all. Of readings all of patients who died or were merged
+    are among them: `untimely_series` decides.
 
     A series that only runs on past its landing is not listed; what of it lies there is in no day.
     """
@@ -344,20 +407,25 @@ def doubtful_series(name: str, options: Options) -> str:
         WHERE {" OR ".join(doubts)}"""
 
 
-def untimely_series(name: str, series: pl.DataFrame, *, wearers: pl.DataFrame | None, options: Options) -> pl.DataFrame:
+def untimely_series(
+    name: str, series: pl.DataFrame, *, wearers: pl.DataFrame | None, options: Options
+) -> pl.DataFrame:
     """Rows of `core.implausible` of the `doubtful_series` whose start can't be true, one an event.
 
-    `wearers`: whose they are, with the bounds of `with_bounds`; None of telemetry, which is no patient's.
+    `wearers`: whose they are, with the bounds of `with_bounds`; None of telemetry, which is no
+    patient's.
     """
     floor = pl.lit(_floor_us(options), pl.Int64)
     if wearers is None:
         none = {"until_us": pl.Int64, "patient_id": pl.String}
-        frame = series.with_columns(pl.lit(None, dtype).alias(column) for column, dtype in none.items())
+        frame = series.with_columns(
+            pl.lit(None, dtype).alias(column) for column, dtype in none.items()
+        )
         frame = with_clock(frame, options=options)
     else:
-        bounds = wearers.select("recorded_id", "patient_id", "from_us", "until_us", "tolerance_us").unique(
-            "recorded_id"
-        )
+        bounds = wearers.select(
+            "recorded_id", "patient_id", "from_us", "until_us", "tolerance_us"
+        ).unique("recorded_id")
         frame = series.join(bounds, on="recorded_id")
     start, landed = (pl.col(c).dt.epoch("us") for c in ("started_at", "ingested_at"))
     broken = (
@@ -396,19 +464,24 @@ def _floor_us(options: Options) -> int:
     return int(datetime(options.earliest_year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
-# --- judging ----------------------------------------------------------------------------------------
+# --- judging ------------------------------------------------------------------------------------
 
 
-def people(patients: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
-    """What a patient's records are held against, a row a patient of either frame: `patient_id`, `_birth_year`,
-    `_enrolled_on`, `_died_on` (the first of several), `_dead_from`, the moment at which that day had ended.
+def people(
+    patients: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.DataFrame
+) -> pl.DataFrame:
+    """What a patient's records are held against, a row a patient of either frame: `patient_id`,
+    `_birth_year`, `_enrolled_on`, `_died_on` (the first of several), `_dead_from`, the moment at
+    which that day had ended.
 
     The frames are those of core. The day of death ends by the clock of its record.
     """
     whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     deaths = patient_status.filter(pl.col("status") == "died", pl.col("effective_on").is_not_null())
     deaths = with_local_clock(deaths, at="effective_on", clocks=whose)
-    deaths = deaths.with_columns(_died_on="effective_on", _next=pl.col("effective_on").dt.offset_by("1d"))
+    deaths = deaths.with_columns(
+        _died_on="effective_on", _next=pl.col("effective_on").dt.offset_by("1d")
+    )
     deaths = with_day_start(deaths, day="_next", into="_dead_from").sort("_died_on", "_dead_from")
     deaths = deaths.unique("patient_id", keep="first", maintain_order=True)
     deaths = deaths.select("patient_id", "_died_on", "_dead_from")
@@ -417,9 +490,10 @@ def people(patients: pl.DataFrame, patient_status: pl.DataFrame, clinics: pl.Dat
 
 
 def with_bounds(frame: pl.DataFrame, people: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """The frame of `patient_id` with what bounds the samples of a patient's series, in microseconds since 1970:
-    `from_us` (before it none can be), `until_us` (the end of the day of death, null = alive), `tolerance_us` (so far
-    ahead of its landing a sample may lie)."""
+    """The frame of `patient_id` with what bounds the samples of a patient's series, in microseconds
+    since 1970: `from_us` (before it none can be), `until_us` (the end of the day of death, null =
+    alive), `tolerance_us` (so far ahead of its landing a sample may lie).
+    """
     first = pl.max_horizontal(
         pl.date(options.earliest_year, 1, 1),
         pl.date(pl.col("_birth_year").clip(1, 9999), 1, 1),
@@ -436,13 +510,18 @@ def with_bounds(frame: pl.DataFrame, people: pl.DataFrame, *, options: Options) 
 
 
 def with_clock(frame: pl.DataFrame, *, options: Options) -> pl.DataFrame:
-    """The frame with `from_us` and `tolerance_us` of the function above, of no patient in particular."""
+    """The frame with `from_us` and `tolerance_us` of the function above, of no patient in
+    particular.
+    """
     tolerance = options.clock_tolerance_min * 60_000_000
-    return frame.with_columns(from_us=pl.lit(_floor_us(options), pl.Int64), tolerance_us=pl.lit(tolerance, pl.Int64))
+    return frame.with_columns(
+        from_us=pl.lit(_floor_us(options), pl.Int64), tolerance_us=pl.lit(tolerance, pl.Int64)
+    )
 
 
 def people_of(topic: str, core: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
-    """`people` for a topic's records, of tables of core by name; None where nothing is held against a person.
+    """`people` for a topic's records, of tables of core by name; None where nothing is held against
+    a person.
 
     A status is held against deaths alone, a patient against the deaths and the own record.
     """
@@ -450,22 +529,30 @@ def people_of(topic: str, core: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
         return None
     empty = {name: CORE_RECORDS[name].empty() for name in ("patients", "clinics")}
     known = {"patients": empty, "patient_status": empty}.get(topic, {})
-    frames = {name: known.get(name, core.get(name)) for name in ("patients", "patient_status", "clinics")}
+    frames = {
+        name: known.get(name, core.get(name)) for name in ("patients", "patient_status", "clinics")
+    }
     return people(frames["patients"], frames["patient_status"], frames["clinics"])
 
 
 def as_sent(topic: str) -> str:
-    """SQL for the records of `core.TOPIC` of which a rule made something null, or that may lie after a death, with
-    the fields as they were sent. Copies of an event landed later are among them."""
+    """SQL for the records of `core.TOPIC` of which a rule made something null, or that may lie
+    after a death, with the fields as they were sent. Copies of an event landed later are among
+    them.
+    """
     fields = nullable_fields(topic)
     if not fields:
         return f'SELECT * FROM core."{topic}" WHERE false'
     sent = {field: f'sent."{field}"' for field in fields}
-    gone = {field: f'here."{field}" IS NULL' for field in fields} | {"recorded_at": "NOT here.is_recorded_at_given"}
+    gone = {field: f'here."{field}" IS NULL' for field in fields} | {
+        "recorded_at": "NOT here.is_recorded_at_given"
+    }
     lost = " OR ".join(f'({gone[field]} AND sent."{field}" IS NOT NULL)' for field in fields)
     if any(not rule.is_nulled for rule in rules(topic, options=Options())):
         lost += " OR here.patient_id IN (SELECT patient_id FROM core.patient_status WHERE status = 'died')"
-    columns = ", ".join(sent.get(name, f'here."{name}"') + f' AS "{name}"' for name in CORE_RECORDS[topic].names)
+    columns = ", ".join(
+        sent.get(name, f'here."{name}"') + f' AS "{name}"' for name in CORE_RECORDS[topic].names
+    )
     return f"""SELECT {columns} FROM core."{topic}" AS here JOIN (
         SELECT "source", event_id, ingested_at, {", ".join(f'"{f}"' for f in fields if f not in _JOINED)}
         FROM raw."{topic}"
@@ -475,8 +562,11 @@ def as_sent(topic: str) -> str:
 _JOINED = ("source", "event_id", "ingested_at")
 
 
-def judged(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, options: Options) -> pl.DataFrame:
-    """Rows of `core.TOPIC` with what can't be true made null, and `is_set_aside` where the table has it.
+def judged(
+    topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, options: Options
+) -> pl.DataFrame:
+    """Rows of `core.TOPIC` with what can't be true made null, and `is_set_aside` where the table
+    has it.
 
     `people`: of the function above; None where no rule needs it.
     """
@@ -489,20 +579,33 @@ def judged(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, opti
 
 
 def _own_recording(frame: pl.DataFrame) -> pl.DataFrame:
-    """`recorded_at` where it was sent: elsewhere it is the event's time, which is judged by itself."""
+    """`recorded_at` where it was sent: elsewhere it is the event's time, which is judged by
+    itself.
+    """
     if "recorded_at" not in frame.columns:
         return frame
     return frame.with_columns(pl.when("is_recorded_at_given").then("recorded_at"))
 
 
-def listed(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, options: Options) -> pl.DataFrame:
-    """Rows of `core.implausible` of records as they were sent (rows of `core.TOPIC` before `judged`)."""
-    parts = [_finding(rule, rows) for rule, rows in _judge(topic, frame, people=people, options=options)[1]]
-    return pl.concat([IMPLAUSIBLE.empty(), *parts]).unique(IMPLAUSIBLE.key, keep="any", maintain_order=True)
+def listed(
+    topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, options: Options
+) -> pl.DataFrame:
+    """Rows of `core.implausible` of records as they were sent (rows of `core.TOPIC` before
+    `judged`).
+    """
+    parts = [
+        _finding(rule, rows)
+        for rule, rows in _judge(topic, frame, people=people, options=options)[1]
+    ]
+    return pl.concat([IMPLAUSIBLE.empty(), *parts]).unique(
+        IMPLAUSIBLE.key, keep="any", maintain_order=True
+    )
 
 
 def _judge(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, options: Options):
-    """The frame as the rules leave it, and (rule, rows that broke it) of each rule that some row broke."""
+    """The frame as the rules leave it, and (rule, rows that broke it) of each rule that some row
+    broke.
+    """
     frame = _among(CORE_RECORDS[topic].conform(frame), people)
     findings = []
     for rule in rules(topic, options=options):
@@ -513,24 +616,37 @@ def _judge(topic: str, frame: pl.DataFrame, *, people: pl.DataFrame | None, opti
     return frame, findings
 
 
-_LIFE = {"_birth_year": pl.Int64, "_enrolled_on": pl.Date, "_died_on": pl.Date, "_dead_from": TIMESTAMP}
+_LIFE = {
+    "_birth_year": pl.Int64,
+    "_enrolled_on": pl.Date,
+    "_died_on": pl.Date,
+    "_dead_from": TIMESTAMP,
+}
 
 
 def _among(frame: pl.DataFrame, people: pl.DataFrame | None) -> pl.DataFrame:
     if people is None or "patient_id" not in frame.columns:
         return frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in _LIFE.items())
-    return frame.join(people.select("patient_id", *_LIFE), on="patient_id", how="left", maintain_order="left")
+    return frame.join(
+        people.select("patient_id", *_LIFE), on="patient_id", how="left", maintain_order="left"
+    )
 
 
 def _without(rule: Rule, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame without what the rule's broken rows say; a record that is set aside has no moment of its own left."""
+    """The frame without what the rule's broken rows say; a record that is set aside has no moment
+    of its own left.
+    """
     is_whole = rule.sets_aside and "is_set_aside" in frame.columns and rule.topic != "patients"
     lost = [rule.field] if rule.is_nulled else []
     if is_whole and rule.is_nulled:
         lost = [field for field in fields_of(rule.topic) if field not in COMMON]
-    frame = frame.with_columns(pl.when(~pl.col("_broken")).then(pl.col(field)).alias(field) for field in lost)
+    frame = frame.with_columns(
+        pl.when(~pl.col("_broken")).then(pl.col(field)).alias(field) for field in lost
+    )
     if is_whole:
-        frame = frame.with_columns(is_set_aside=pl.col("is_set_aside").fill_null(False) | pl.col("_broken"))
+        frame = frame.with_columns(
+            is_set_aside=pl.col("is_set_aside").fill_null(False) | pl.col("_broken")
+        )
     return frame
 
 
@@ -539,8 +655,13 @@ def _finding(rule: Rule, rows: pl.DataFrame) -> pl.DataFrame:
     death = pl.col("status") == "died" if rule.topic == "patient_status" else pl.lit(False)
     against = pl.lit(None, pl.String)
     if rule.against is not None:
-        against = pl.format("{} {}", pl.lit(rule.against.strip("_")), pl.col(rule.against).cast(pl.String))
-    optional = {c: pl.col(c) if c in rows.columns else pl.lit(None, pl.String) for c in ("clinic_id", "patient_id")}
+        against = pl.format(
+            "{} {}", pl.lit(rule.against.strip("_")), pl.col(rule.against).cast(pl.String)
+        )
+    optional = {
+        c: pl.col(c) if c in rows.columns else pl.lit(None, pl.String)
+        for c in ("clinic_id", "patient_id")
+    }
     frame = rows.select(
         pl.lit(rule.topic).alias("table"),
         pl.lit(rule.field).alias("field"),

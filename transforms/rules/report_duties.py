@@ -1,9 +1,10 @@
-"""Which reports are due: what happened, taken to the rules of the clinic's country, and where each report stands.
+"""Which reports are due: what happened, taken to the rules of the clinic's country, and where each
+report stands.
 
-Here: what of adverse events, device deficiencies and incidents is reportable, and the judgement by a rule: the clock's
-start, the due day, the state, the reason. Not here: the rules themselves (facts/report_rules.py), the calendar
-(work_days.py), and the mart (marts/report_deadlines.py). `as_of` is the moment by which days are counted, each by the
-clock of the clinic where it happened.
+Here: what of adverse events, device deficiencies and incidents is reportable, and the judgement by
+a rule: the clock's start, the due day, the state, the reason. Not here: the rules themselves
+(facts/report_rules.py), the calendar (work_days.py), and the mart (marts/report_deadlines.py).
+`as_of` is the moment by which days are counted, each by the clock of the clinic where it happened.
 
 Reportable, unless the device is known not to be the cause (`not_related`):
 - an adverse event that is serious, by itself or by a criterion of seriousness, or a death, by its outcome, grade, criteria
@@ -38,24 +39,34 @@ HAPPENING = (
 )
 
 
-# --- what happened ----------------------------------------------------------------------------------
+# --- what happened ------------------------------------------------------------------------------
 
 
 def happenings(
-    *, adverse_events: pl.DataFrame, deficiencies: pl.DataFrame, incidents: pl.DataFrame, places: pl.DataFrame
+    *,
+    adverse_events: pl.DataFrame,
+    deficiencies: pl.DataFrame,
+    incidents: pl.DataFrame,
+    places: pl.DataFrame,
 ) -> pl.DataFrame:
     """A row a reportable event: `HAPPENING`; key `subject_kind`, `subject_id`.
 
-    Frames of core; `places`: `ae_id`, `place_id`, the clinic where an adverse event happened, which is the record's own
-    where the event is not in it (its patient is not known, say).
+    Frames of core; `places`: `ae_id`, `place_id`, the clinic where an adverse event happened, which
+    is the record's own where the event is not in it (its patient is not known, say).
     """
-    parts = (_adverse_events(adverse_events, places), _deficiencies(deficiencies), _incidents(incidents))
+    parts = (
+        _adverse_events(adverse_events, places),
+        _deficiencies(deficiencies),
+        _incidents(incidents),
+    )
     return pl.concat(part.select(HAPPENING) for part in parts)
 
 
 def reportable_events(events: pl.DataFrame) -> pl.DataFrame:
     """Of adverse events, of core or raw, those that are reportable by themselves."""
-    is_serious = pl.col("is_serious").fill_null(pl.col("serious_criteria").list.len() > 0).fill_null(False)
+    is_serious = (
+        pl.col("is_serious").fill_null(pl.col("serious_criteria").list.len() > 0).fill_null(False)
+    )
     return events.filter((is_serious | is_death()) & pl.col("related").ne_missing("not_related"))
 
 
@@ -118,14 +129,16 @@ _UNREPORTED = {
 }
 
 
-# --- which rule -------------------------------------------------------------------------------------
+# --- which rule ---------------------------------------------------------------------------------
 
 
 def duties(happened: pl.DataFrame, *, clinics: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """A row an event of `happened` and rule, with the columns of mart.report_deadlines but its stamp.
+    """A row an event of `happened` and rule, with the columns of mart.report_deadlines but its
+    stamp.
 
-    `clinics`: `clinic_id`, `country`, `timezone`, `is_device_user_facility`. An event that no rule covers has one row,
-    the rule `no_rule`. Days are Dates by the clinic's clock; `days_left` stays as it is where the report was made.
+    `clinics`: `clinic_id`, `country`, `timezone`, `is_device_user_facility`. An event that no rule
+    covers has one row, the rule `no_rule`. Days are Dates by the clinic's clock; `days_left` stays
+    as it is where the report was made.
     """
     events = _with_days(_with_clinic(happened, clinics), clinics, as_of=as_of)
     by_rule = [_of_rule(events, rule) for rule in RULES]
@@ -137,14 +150,20 @@ def duties(happened: pl.DataFrame, *, clinics: pl.DataFrame, as_of: datetime) ->
 def _with_clinic(happened: pl.DataFrame, clinics: pl.DataFrame) -> pl.DataFrame:
     country = pl.col("country").str.strip_chars().str.to_uppercase()
     of_clinic = clinics.select(
-        "clinic_id", country=pl.when(country != "").then(country), is_facility="is_device_user_facility"
+        "clinic_id",
+        country=pl.when(country != "").then(country),
+        is_facility="is_device_user_facility",
     )
     return happened.join(of_clinic, on="clinic_id", how="left")
 
 
 def _with_days(events: pl.DataFrame, clinics: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
     frame = with_timezone(events.with_columns(as_of=pl.lit(as_of)), clinics)
-    for moment, day in (("aware_at", "aware_on"), ("reported_at", "reported_on"), ("as_of", "today")):
+    for moment, day in (
+        ("aware_at", "aware_on"),
+        ("reported_at", "reported_on"),
+        ("as_of", "today"),
+    ):
         frame = with_local_day(frame, at=moment, into=day)
     return frame
 
@@ -167,7 +186,9 @@ def _of_rule(events: pl.DataFrame, rule: Rule) -> pl.DataFrame:
         days=pl.lit(rule.days, dtype=pl.Int64),
         clock=pl.lit(rule.clock),
         clock_start=pl.when(pl.lit(rule.clock == "aware")).then("aware_on"),
-        is_recipient=pl.col("reported_to").str.to_lowercase().str.contains_any(list(rule.recipients)),
+        is_recipient=pl.col("reported_to")
+        .str.to_lowercase()
+        .str.contains_any(list(rule.recipients)),
     )
 
 
@@ -197,11 +218,13 @@ _HOLDERS = {
 }
 
 
-# --- by when, and where it stands -------------------------------------------------------------------
+# --- by when, and where it stands ---------------------------------------------------------------
 
 
 def _with_due_day(rows: pl.DataFrame) -> pl.DataFrame:
-    """`due_on`: null unless the rule counts days, is certain to hold and its clock's start is on record."""
+    """`due_on`: null unless the rule counts days, is certain to hold and its clock's start is on
+    record.
+    """
     is_certain = pl.col("is_holder").fill_null(False) & pl.col("is_harm_known")
     rows = rows.with_columns(_start=pl.when(is_certain).then("clock_start")).with_row_index("_row")
     dated = rows.filter(pl.col("_start").is_not_null(), pl.col("days").is_not_null())
@@ -243,7 +266,9 @@ def _state() -> pl.Expr:
 
 
 def _reasons() -> pl.Expr:
-    """What makes the row doubtful, or is why it has no date; several are apart by semicolons; null where there is none."""
+    """What makes the row doubtful, or is why it has no date; several are apart by semicolons; null
+    where there is none.
+    """
     is_duty = ~pl.col("timing").is_in(["voluntary", NO_RULE])
     is_timed = pl.col("is_dated") & pl.col("is_holder").is_not_null()
     is_due = is_duty & ~pl.col("is_reported")
@@ -252,8 +277,13 @@ def _reasons() -> pl.Expr:
     unnamed = pl.col("is_reported") & pl.col("reported_to").is_null()
     reasons = (
         pl.when(pl.col("timing") == NO_RULE).then(_why_no_rule()),
-        _text(unheld & (pl.col("holder") == "user_facility"), "not known whether the clinic is a device user facility"),
-        _text(unheld & (pl.col("holder") == "hospital"), "not known whether the clinic is a hospital"),
+        _text(
+            unheld & (pl.col("holder") == "user_facility"),
+            "not known whether the clinic is a device user facility",
+        ),
+        _text(
+            unheld & (pl.col("holder") == "hospital"), "not known whether the clinic is a hospital"
+        ),
         _text(~pl.col("is_harm_known"), "not known whether it could have led to a serious event"),
         _text(is_timed & pl.col("clock_start").is_null(), "not known when the clinic became aware"),
         _text(
@@ -261,7 +291,9 @@ def _reasons() -> pl.Expr:
             "without delay: the law gives no number of days",
         ),
         _text(is_due & (pl.col("timing") == "unstated"), "the law's article gives no period"),
-        pl.when(to_another).then(pl.format("reported to {}: not a recipient of this rule", "reported_to")),
+        pl.when(to_another).then(
+            pl.format("reported to {}: not a recipient of this rule", "reported_to")
+        ),
         _text(unnamed, "to whom it was reported is not recorded"),
         pl.when(is_due & (pl.col("subject_kind") != "adverse_event")).then(
             pl.format("no field of a record of this kind ({}) holds a report", "subject_kind")
@@ -274,8 +306,14 @@ def _reasons() -> pl.Expr:
 def _why_no_rule() -> pl.Expr:
     whom = pl.col("person").replace_strict(_WHOM, return_dtype=pl.String)
     return _first_of(
-        (pl.col("country").is_null(), pl.lit("no rule known: the clinic's country is not recorded")),
-        (pl.col("country").is_in(COUNTRIES), pl.format("no rule known for {} in {}", whom, "country")),
+        (
+            pl.col("country").is_null(),
+            pl.lit("no rule known: the clinic's country is not recorded"),
+        ),
+        (
+            pl.col("country").is_in(COUNTRIES),
+            pl.format("no rule known for {} in {}", whom, "country"),
+        ),
         (
             pl.col("country").is_in(EUROPE),
             pl.format(

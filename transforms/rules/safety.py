@@ -1,6 +1,7 @@
 """Adverse events judged one by one: treatment-emergent, near a session, new or the same as before.
 
-Here: rules on frames of events. Not here: rates of them (statistics/rates.py), person-time (time_at_risk.py), the mart's columns.
+Here: rules on frames of events. Not here: rates of them (statistics/rates.py), person-time
+(time_at_risk.py), the mart's columns.
 """
 
 import polars as pl
@@ -27,11 +28,13 @@ def treatment_emergent(
     window_days: int,
     is_unknown_emergent: bool = True,
 ) -> pl.Expr:
-    """Y or null, from columns of days and of grades (ADaM/PHUSE rule, as pharmaverse admiral's derive_var_trtemfl).
+    """Y or null, from columns of days and of grades (ADaM/PHUSE rule, as pharmaverse admiral's
+    derive_var_trtemfl).
 
-    Not treated, or ended before the first treatment: null. Start missing: Y (null without `is_unknown_emergent`). Started from the first treatment to
-    `window_days` after the last: Y. Started before and worsened (grade above the initial one): Y. Else null: a grade
-    that is not known shows no worsening.
+    Not treated, or ended before the first treatment: null. Start missing: Y (null without
+    `is_unknown_emergent`). Started from the first treatment to `window_days` after the last: Y.
+    Started before and worsened (grade above the initial one): Y. Else null: a grade that is not
+    known shows no worsening.
     """
     start, end, first, last = (pl.col(c) for c in (start, end, first_treated, last_treated))
     in_window = (start >= first) & (start <= last + pl.duration(days=window_days))
@@ -45,13 +48,17 @@ def treatment_emergent(
 
 
 def with_last_session(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
-    """The events with `hours_since_session`, `near_session_id` and `near_modality`, of the session before the onset.
+    """The events with `hours_since_session`, `near_session_id` and `near_modality`, of the session
+    before the onset.
 
-    `begun`: sessions that began, of `placed_sessions`. The session that the event names comes first, if it began by
-    the onset; else it is the patient's last one by the onset, anywhere. Null where the onset is not known.
+    `begun`: sessions that began, of `placed_sessions`. The session that the event names comes
+    first, if it began by the onset; else it is the patient's last one by the onset, anywhere. Null
+    where the onset is not known.
     """
     starts = begun.filter(pl.col("started_at").is_not_null())
-    starts = starts.select("patient_id", "session_id", "modality", "started_at").sort("started_at", "session_id")
+    starts = starts.select("patient_id", "session_id", "modality", "started_at").sort(
+        "started_at", "session_id"
+    )
     named = starts.select("session_id", named_at="started_at", named_modality="modality")
     frame = events.join(named, on="session_id", how="left")
     last = (
@@ -59,7 +66,9 @@ def with_last_session(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame
         .select("ae_id", "patient_id", "onset_at")
         .sort("onset_at")
         .join_asof(
-            starts.rename({"session_id": "last_id", "modality": "last_modality", "started_at": "last_at"}),
+            starts.rename(
+                {"session_id": "last_id", "modality": "last_modality", "started_at": "last_at"}
+            ),
             left_on="onset_at",
             right_on="last_at",
             by="patient_id",
@@ -76,7 +85,8 @@ def with_last_session(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame
         "near_at": ("named_at", "last_at"),
     }
     frame = frame.with_columns(
-        pl.when(is_named).then(own).otherwise(other).alias(name) for name, (own, other) in pick.items()
+        pl.when(is_named).then(own).otherwise(other).alias(name)
+        for name, (own, other) in pick.items()
     )
     hours = (pl.col("onset_at") - pl.col("near_at")).dt.total_microseconds() / 3.6e9
     return frame.with_columns(hours_since_session=hours).drop(
@@ -85,8 +95,9 @@ def with_last_session(events: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame
 
 
 def session_flag(*, hours: int) -> pl.Expr:
-    """Y within `hours` after a session's start, both ends included; N later or with no session before; null where
-    the onset is not known."""
+    """Y within `hours` after a session's start, both ends included; N later or with no session
+    before; null where the onset is not known.
+    """
     within = pl.col("hours_since_session") <= hours
     return pl.when(pl.col("onset_at").is_not_null()).then(
         pl.when(within.fill_null(False)).then(pl.lit("Y")).otherwise(pl.lit("N"))
@@ -94,10 +105,12 @@ def session_flag(*, hours: int) -> pl.Expr:
 
 
 def lasts_until(*, onset: str, end: str, outcome: str, clean_window_days: int) -> pl.Expr:
-    """Until when a record covers further ones of its term: `clean_window_days` x 24 h after its end.
+    """Until when a record covers further ones of its term: `clean_window_days` x 24 h after its
+    end.
 
-    For good where it has no end and its outcome is ongoing or resolving; null where its end is not known otherwise, or
-    where it has no onset: such a record covers nothing, for what is not known is counted.
+    For good where it has no end and its outcome is ongoing or resolving; null where its end is not
+    known otherwise, or where it has no onset: such a record covers nothing, for what is not known
+    is counted.
     """
     return (
         pl.when(pl.col(onset).is_null())
@@ -110,19 +123,27 @@ def lasts_until(*, onset: str, end: str, outcome: str, clean_window_days: int) -
 
 
 def new_event_flag(*, clean_window_days: int) -> pl.Expr:
-    """Y where a record is an event of its own, N where an earlier one of the same term still covers its onset.
+    """Y where a record is an event of its own, N where an earlier one of the same term still covers
+    its onset.
 
     Over frames sorted by onset. A record without an onset is an event of its own.
     """
-    until = lasts_until(onset="onset_at", end="resolved_at", outcome="outcome", clean_window_days=clean_window_days)
+    until = lasts_until(
+        onset="onset_at", end="resolved_at", outcome="outcome", clean_window_days=clean_window_days
+    )
     covered = until.cum_max().forward_fill().shift(1).over(SAME_EVENT)
-    return pl.when((pl.col("onset_at") <= covered).fill_null(False)).then(pl.lit("N")).otherwise(pl.lit("Y"))
+    return (
+        pl.when((pl.col("onset_at") <= covered).fill_null(False))
+        .then(pl.lit("N"))
+        .otherwise(pl.lit("Y"))
+    )
 
 
 def with_event_number(adae: pl.DataFrame) -> pl.DataFrame:
     """Rows of mart.adae with `event_number` and `event_at`: records of one event share both.
 
-    The number is unique within the frame; the moment is the onset of the event's first record, null where not known.
+    The number is unique within the frame; the moment is the onset of the event's first record, null
+    where not known.
     """
     ordered = adae.sort("USUBJID", "AEDECOD", "AESEQ", nulls_last=True)
     numbered = ordered.with_columns(event_number=(pl.col("NEWFL") == "Y").cum_sum())
@@ -130,6 +151,8 @@ def with_event_number(adae: pl.DataFrame) -> pl.DataFrame:
 
 
 def counted_in_time(adae: pl.DataFrame) -> pl.DataFrame:
-    """Rows of mart.adae that count over time at risk: begun in it, or of unknown onset and emergent by the setting."""
+    """Rows of mart.adae that count over time at risk: begun in it, or of unknown onset and emergent
+    by the setting.
+    """
     is_unknown = pl.col("ASTDTM").is_null() & (pl.col("TRTEMFL") == "Y")
     return adae.filter(((pl.col("ATRISKFL") == "Y") | is_unknown).fill_null(False))

@@ -1,10 +1,13 @@
-"""Studies: who is in which study from which day to which, what it masks, when its visits are planned.
+"""Studies: who is in which study from which day to which, what it masks, when its visits are
+planned.
 
-Here: the rules on enrolments, as functions of frames. Not here: what is computed of a study's patients (the marts).
+Here: the rules on enrolments, as functions of frames. Not here: what is computed of a study's
+patients (the marts).
 
-A patient is in routine care (`ROUTINE`) where in no study at all, or where a session that began lies outside all of his
-or her enrolments. A record belongs to the study in whose enrolment its day lies (of several the one that began last),
-else to routine care; of a patient without routine care to the next study that begins, else to the last one.
+A patient is in routine care (`ROUTINE`) where in no study at all, or where a session that began
+lies outside all of his or her enrolments. A record belongs to the study in whose enrolment its day
+lies (of several the one that began last), else to routine care; of a patient without routine care
+to the next study that begins, else to the last one.
 """
 
 import json
@@ -21,19 +24,24 @@ BASELINE_DAYS = -VISIT[BASELINE].first
 IN_SET = "in"  # the value of an analysis set that the patient is in; any other text is the reason for leaving out
 
 
-# --- core.study_enrolments ----------------------------------------------------------------------------
+# --- core.study_enrolments ----------------------------------------------------------------------
 
 
 def enrolments(explicit: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `core.study_enrolments`: explicit ones, and the short form of patients without one of that study.
+    """The rows of `core.study_enrolments`: explicit ones, and the short form of patients without
+    one of that study.
 
-    The short form is in the patient's `study_id` from the earlier of `enrolled_on` and `allocated_on`, without an end;
-    its id is STUDY:PATIENT. `explicit`: rows that count, patients merged. `patients`: rows of core.patients.
+    The short form is in the patient's `study_id` from the earlier of `enrolled_on` and
+    `allocated_on`, without an end; its id is STUDY:PATIENT. `explicit`: rows that count, patients
+    merged. `patients`: rows of core.patients.
     """
     short = (
         patients.filter(pl.col("study_id").is_not_null())
         .join(explicit, on=["study_id", "patient_id"], how="anti")
-        .with_columns(pl.lit(None).alias(name) for name in ("subject_id", "clinic_id", "strata", "analysis_sets", "to"))
+        .with_columns(
+            pl.lit(None).alias(name)
+            for name in ("subject_id", "clinic_id", "strata", "analysis_sets", "to")
+        )
         .with_columns(
             pl.min_horizontal("enrolled_on", "allocated_on").alias("from"),
             enrolment_id=pl.concat_str("study_id", "patient_id", separator=":"),
@@ -43,31 +51,47 @@ def enrolments(explicit: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([ENROLMENTS.conform(explicit), ENROLMENTS.conform(short)]).sort(ENROLMENTS.key)
 
 
-# --- who is in which study ------------------------------------------------------------------------------
+# --- who is in which study ----------------------------------------------------------------------
 
 
-def memberships(patients: pl.DataFrame, study_enrolments: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
-    """A row a patient and study, routine care being one: from which day, to which (null = open), arm, allocation.
+def memberships(
+    patients: pl.DataFrame, study_enrolments: pl.DataFrame, begun: pl.DataFrame
+) -> pl.DataFrame:
+    """A row a patient and study, routine care being one: from which day, to which (null = open),
+    arm, allocation.
 
-    `begun`: sessions that began, with `patient_id` and local `day`. Columns: `study_id`, `patient_id`, `subject_id`,
-    `clinic_id` (null = the patient's), `from_on`, `to_on`, `arm`, `allocation`, `allocated_on`, `strata`,
-    `analysis_sets`. Routine care runs from the
-    enrolment as a patient and has the arm of a patient without a study. Several enrolments in one study are one, from
-    the first to the last, with the first one's arm. A first day that is not known is that of the allocation, else of
-    the enrolment as a patient.
+    `begun`: sessions that began, with `patient_id` and local `day`. Columns: `study_id`,
+    `patient_id`, `subject_id`, `clinic_id` (null = the patient's), `from_on`, `to_on`, `arm`,
+    `allocation`, `allocated_on`, `strata`, `analysis_sets`. Routine care runs from the enrolment as
+    a patient and has the arm of a patient without a study. Several enrolments in one study are one,
+    from the first to the last, with the first one's arm. A first day that is not known is that of
+    the allocation, else of the enrolment as a patient.
     """
     known = study_enrolments.join(patients.select("patient_id", "enrolled_on"), on="patient_id")
     known = known.with_columns(pl.coalesce("from", "allocated_on", "enrolled_on").alias("from"))
     by_start = known.sort("patient_id", "study_id", "from", "enrolment_id")
     end = pl.when(pl.col("to").is_null().any()).then(None).otherwise(pl.col("to").max())
-    first = ("subject_id", "clinic_id", "arm", "allocation", "allocated_on", "strata", "analysis_sets")
+    first = (
+        "subject_id",
+        "clinic_id",
+        "arm",
+        "allocation",
+        "allocated_on",
+        "strata",
+        "analysis_sets",
+    )
     in_study = by_start.group_by("patient_id", "study_id", maintain_order=True).agg(
         *(pl.col(c).first() for c in first), from_on=pl.col("from").min(), to_on=end
     )
     outside = outside_all(begun.select("patient_id", "day"), in_study)
     in_routine = patients.join(in_study, on="patient_id", how="anti")
     in_routine = pl.concat(
-        [in_routine, patients.join(in_study, on="patient_id", how="semi").join(outside, on="patient_id", how="semi")]
+        [
+            in_routine,
+            patients.join(in_study, on="patient_id", how="semi").join(
+                outside, on="patient_id", how="semi"
+            ),
+        ]
     )
     is_own = pl.col("study_id").is_null()
     routine = in_routine.select(
@@ -80,7 +104,9 @@ def memberships(patients: pl.DataFrame, study_enrolments: pl.DataFrame, begun: p
 
 
 def outside_all(days: pl.DataFrame, in_study: pl.DataFrame) -> pl.DataFrame:
-    """The rows of `days` (`patient_id`, `day`) that lie in none of the patient's enrolments; an unknown day does not."""
+    """The rows of `days` (`patient_id`, `day`) that lie in none of the patient's enrolments; an
+    unknown day does not.
+    """
     days = days.drop_nulls("day")
     spans = in_study.select("patient_id", "from_on", "to_on")
     inside = days.join(spans, on="patient_id").filter(_holds("day"))
@@ -88,18 +114,23 @@ def outside_all(days: pl.DataFrame, in_study: pl.DataFrame) -> pl.DataFrame:
 
 
 def _holds(day: str) -> pl.Expr:
-    return (pl.col("from_on") <= pl.col(day)) & (pl.col("to_on").is_null() | (pl.col(day) <= pl.col("to_on")))
+    return (pl.col("from_on") <= pl.col(day)) & (
+        pl.col("to_on").is_null() | (pl.col(day) <= pl.col("to_on"))
+    )
 
 
 def with_study(frame: pl.DataFrame, spans: pl.DataFrame, *, day: str) -> pl.DataFrame:
-    """The frame (with `patient_id`) with STUDYID: the study that the row belongs to by the local day in `day`.
+    """The frame (with `patient_id`) with STUDYID: the study that the row belongs to by the local
+    day in `day`.
 
-    Where the day is null, routine care, else the first study. `spans`: rows of mart.adsl, or their STUDYID, USUBJID,
-    ENRLDT and ENRENDT; rows of other patients are left out.
+    Where the day is null, routine care, else the first study. `spans`: rows of mart.adsl, or their
+    STUDYID, USUBJID, ENRLDT and ENRENDT; rows of other patients are left out.
     """
     spans = spans.select("STUDYID", patient_id="USUBJID", from_on="ENRLDT", to_on="ENRENDT")
     if spans["patient_id"].is_unique().all():
-        return frame.join(spans.select("patient_id", "STUDYID"), on="patient_id", maintain_order="left")
+        return frame.join(
+            spans.select("patient_id", "STUDYID"), on="patient_id", maintain_order="left"
+        )
     frame = frame.with_row_index("_row")
     pairs = frame.select("_row", "patient_id", _day=day).join(spans, on="patient_id")
     is_routine, begins = pl.col("STUDYID") == ROUTINE, pl.col("from_on").cast(pl.Int32)
@@ -107,54 +138,71 @@ def with_study(frame: pl.DataFrame, spans: pl.DataFrame, *, day: str) -> pl.Data
     begins_later = (pl.col("from_on") > pl.col("_day")).fill_null(True)
     rank = pl.when(holds).then(0).when(is_routine).then(1).when(begins_later).then(2).otherwise(3)
     order = pl.when(rank == 2).then(begins).otherwise(-begins)
-    best = pairs.sort("_row", rank, order, "STUDYID").unique("_row", keep="first", maintain_order=True)
+    best = pairs.sort("_row", rank, order, "STUDYID").unique(
+        "_row", keep="first", maintain_order=True
+    )
     return frame.join(best.select("_row", "STUDYID"), on="_row", maintain_order="left").drop("_row")
 
 
-def of_studies(frame: pl.DataFrame, adsl: pl.DataFrame, *, day: str, lead_days: int) -> pl.DataFrame:
-    """The frame's rows once for each study that they tell something of, with STUDYID: for outcomes and their baselines.
+def of_studies(
+    frame: pl.DataFrame, adsl: pl.DataFrame, *, day: str, lead_days: int
+) -> pl.DataFrame:
+    """The frame's rows once for each study that they tell something of, with STUDYID: for outcomes
+    and their baselines.
 
-    A row belongs to the study of `with_study`, to every other one in whose enrolment its day lies, and to each that
-    begins in the `lead_days` after it: that may be its baseline.
+    A row belongs to the study of `with_study`, to every other one in whose enrolment its day lies,
+    and to each that begins in the `lead_days` after it: that may be its baseline.
     """
     own = with_study(frame, adsl, day=day)
     spans = adsl.filter(pl.col("STUDYID") != ROUTINE).select(
-        patient_id="USUBJID", _other="STUDYID", from_on=pl.col("ENRLDT") - pl.duration(days=lead_days), to_on="ENRENDT"
+        patient_id="USUBJID",
+        _other="STUDYID",
+        from_on=pl.col("ENRLDT") - pl.duration(days=lead_days),
+        to_on="ENRENDT",
     )
-    also = own.join(spans, on="patient_id").filter(_holds(day) & (pl.col("_other") != pl.col("STUDYID")))
+    also = own.join(spans, on="patient_id").filter(
+        _holds(day) & (pl.col("_other") != pl.col("STUDYID"))
+    )
     also = also.with_columns(STUDYID="_other").select(own.columns)
     return pl.concat([own, also])
 
 
 def course_ends(delivered: pl.DataFrame, adsl: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
-    """A row a patient and study with a delivered session: STUDYID, USUBJID, `course_ended_on` of the first course there.
+    """A row a patient and study with a delivered session: STUDYID, USUBJID, `course_ended_on` of
+    the first course there.
 
     `delivered`: as windows.first_course_end takes them.
     """
     ends = [
         first_course_end(part, gap_days=gap_days).with_columns(STUDYID=pl.lit(study))
-        for (study,), part in with_study(delivered, adsl, day="day").partition_by("STUDYID", as_dict=True).items()
+        for (study,), part in with_study(delivered, adsl, day="day")
+        .partition_by("STUDYID", as_dict=True)
+        .items()
     ]
     schema = {"patient_id": pl.String, "course_ended_on": pl.Date, "STUDYID": pl.String}
     return pl.concat([pl.DataFrame(schema=schema), *ends]).rename({"patient_id": "USUBJID"})
 
 
-# --- masking and planned visits -----------------------------------------------------------------------
+# --- masking and planned visits -----------------------------------------------------------------
 
 
 def masked(studies: pl.DataFrame, *, cut: Cut) -> list[str]:
-    """The ids of the studies whose arms are masked: `masked_until` is later than the data cut's day (UTC).
+    """The ids of the studies whose arms are masked: `masked_until` is later than the data cut's day
+    (UTC).
 
     On the day `masked_until` itself arms are shown.
     """
-    return studies.filter(pl.col("masked_until") > cut.data_cutoff.date())["study_id"].sort().to_list()
+    return (
+        studies.filter(pl.col("masked_until") > cut.data_cutoff.date())["study_id"].sort().to_list()
+    )
 
 
 def planned_visits(plan: str | None) -> tuple[Visit, ...]:
-    """The visits of a study's `planned_visits` (JSON); windows.VISITS where it gives no window of a follow-up visit.
+    """The visits of a study's `planned_visits` (JSON); windows.VISITS where it gives no window of a
+    follow-up visit.
 
-    A planned visit counts where it has a first and a last day, in this order; a target that is not given is the
-    window's middle. Baseline is the default one where the study plans none.
+    A planned visit counts where it has a first and a last day, in this order; a target that is not
+    given is the window's middle. Baseline is the default one where the study plans none.
     """
     planned = [visit for item in json.loads(plan or "[]") if (visit := _visit(item))]
     if all(v.name == BASELINE for v in planned):

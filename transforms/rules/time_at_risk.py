@@ -1,16 +1,20 @@
-"""Time at risk: when a patient could have had an adverse event that would have been told of, as disjoint intervals.
+"""Time at risk: when a patient could have had an adverse event that would have been told of, as
+disjoint intervals.
 
-Here: episodes of sessions, what ends the time of each, and what of it lies where. Not here: which events count, rates.
+Here: episodes of sessions, what ends the time of each, and what of it lies where. Not here: which
+events count, rates.
 
-Each episode runs from the start of its first session that began to `risk_window_days` x 24 h after the start of its
-last. A new one begins with the first session of a course that is new to the patient and does not continue another, or
-with a session more than `episode_gap_days` x 24 h after the last; a session without a course belongs to the episode
-under way. Time ends with the last moment (the microsecond before midnight by the record's clock, local_time.py) of the day of
-death, of withdrawal from follow-up (who comes back for a session is at risk again from there), or of the last contact
-of a patient who is lost, and with the data cut, taken down to `person_time_cut_h` whole hours. Lost is who had no
-contact for `lost_after_days` x 24 h up to that cut (or to death or withdrawal); what a clinic files does not matter.
-The planned time is the same without that loss. Intervals hold both their ends: an event at the cut is in.
-Time is counted in whole microseconds and divided once, so that sums do not depend on their order.
+Each episode runs from the start of its first session that began to `risk_window_days` x 24 h after
+the start of its last. A new one begins with the first session of a course that is new to the
+patient and does not continue another, or with a session more than `episode_gap_days` x 24 h after
+the last; a session without a course belongs to the episode under way. Time ends with the last
+moment (the microsecond before midnight by the record's clock, local_time.py) of the day of death,
+of withdrawal from follow-up (who comes back for a session is at risk again from there), or of the
+last contact of a patient who is lost, and with the data cut, taken down to `person_time_cut_h`
+whole hours. Lost is who had no contact for `lost_after_days` x 24 h up to that cut (or to death or
+withdrawal); what a clinic files does not matter. The planned time is the same without that loss.
+Intervals hold both their ends: an event at the cut is in. Time is counted in whole microseconds and
+divided once, so that sums do not depend on their order.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -35,7 +39,9 @@ ENDS = {
 
 
 def person_time_cut(*, options: Options, cut: Cut) -> datetime:
-    """The moment to which person-time runs: the data cut, taken down to whole hours (0 = as it is)."""
+    """The moment to which person-time runs: the data cut, taken down to whole hours (0 = as it
+    is).
+    """
     if options.person_time_cut_h <= 0:
         return cut.data_cutoff
     step = timedelta(hours=options.person_time_cut_h)
@@ -43,22 +49,32 @@ def person_time_cut(*, options: Options, cut: Cut) -> datetime:
     return epoch + (cut.data_cutoff - epoch) // step * step
 
 
-# --- stretches of a patient -------------------------------------------------------------------------
+# --- stretches of a patient ---------------------------------------------------------------------
 
 
 def with_episode(begun: pl.DataFrame, courses: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
-    """The sessions that began, by patient and start, with `episode`, from 1; those without a start are left out.
+    """The sessions that began, by patient and start, with `episode`, from 1; those without a start
+    are left out.
 
-    `begun`: `patient_id`, `session_id`, `course_id`, `started_at`; `courses`: of core (`course_id`, `continues`).
+    `begun`: `patient_id`, `session_id`, `course_id`, `started_at`; `courses`: of core (`course_id`,
+    `continues`).
     """
-    prolonged = courses.filter(pl.col("continues") != pl.col("course_id")).select("course_id", is_prolonging=True)
+    prolonged = courses.filter(pl.col("continues") != pl.col("course_id")).select(
+        "course_id", is_prolonging=True
+    )
     timed = begun.filter(pl.col("started_at").is_not_null())
-    frame = timed.join(prolonged, on="course_id", how="left").sort("patient_id", "started_at", "session_id")
+    frame = timed.join(prolonged, on="course_id", how="left").sort(
+        "patient_id", "started_at", "session_id"
+    )
     is_first_of_course = pl.int_range(pl.len()).over("patient_id", "course_id") == 0
-    is_new_course = pl.col("course_id").is_not_null() & is_first_of_course & pl.col("is_prolonging").is_null()
+    is_new_course = (
+        pl.col("course_id").is_not_null() & is_first_of_course & pl.col("is_prolonging").is_null()
+    )
     since = pl.col("started_at").diff().over("patient_id")
     is_new = is_new_course | (since > pl.duration(days=gap_days)) | since.is_null()
-    return frame.with_columns(episode=is_new.cum_sum().over("patient_id").cast(pl.Int64)).drop("is_prolonging")
+    return frame.with_columns(episode=is_new.cum_sum().over("patient_id").cast(pl.Int64)).drop(
+        "is_prolonging"
+    )
 
 
 def stretches(
@@ -70,10 +86,12 @@ def stretches(
     options: Options,
     cut: Cut,
 ) -> pl.DataFrame:
-    """Disjoint stretches of time at risk: `patient_id`, `episode`, `from_at`, `to_at`, `planned_to_at`, `ended_by`.
+    """Disjoint stretches of time at risk: `patient_id`, `episode`, `from_at`, `to_at`,
+    `planned_to_at`, `ended_by`.
 
-    `begun`: sessions that began; `patient_status`: of core, with its clock (`timezone`); `last_contact`: of
-    contact.last_contact. A row an episode, more where a patient withdrew and came back.
+    `begun`: sessions that began; `patient_status`: of core, with its clock (`timezone`);
+    `last_contact`: of contact.last_contact. A row an episode, more where a patient withdrew and
+    came back.
     """
     cut_at = person_time_cut(options=options, cut=cut)
     ends = _ends_of_follow_up(patient_status)
@@ -83,22 +101,31 @@ def stretches(
     sessions = sessions.filter(pl.col("started_at") <= cut_at)
     parts = _parts(sessions, withdrawals)
     parts = parts.join(deaths, on="patient_id", how="left").with_columns(
-        cut_at=pl.lit(cut_at).cast(TIMESTAMP), window_at=pl.col("last_at") + pl.duration(days=options.risk_window_days)
+        cut_at=pl.lit(cut_at).cast(TIMESTAMP),
+        window_at=pl.col("last_at") + pl.duration(days=options.risk_window_days),
     )
     parts = _with_loss(parts, last_contact, after_days=options.lost_after_days)
     planned = pl.min_horizontal(column for name, column in ENDS.items() if name != "lost")
-    parts = parts.with_columns(planned_to_at=planned).with_columns(to_at=pl.min_horizontal("planned_to_at", "lost_at"))
-    ended_by = pl.coalesce(pl.when(pl.col(column) == pl.col("to_at")).then(pl.lit(n)) for n, column in ENDS.items())
-    parts = parts.filter(pl.col("to_at") >= pl.col("from_at")).with_columns(ended_by=ended_by)
-    return parts.select("patient_id", "episode", "from_at", "to_at", "planned_to_at", "ended_by").sort(
-        "patient_id", "from_at", "episode"
+    parts = parts.with_columns(planned_to_at=planned).with_columns(
+        to_at=pl.min_horizontal("planned_to_at", "lost_at")
     )
+    ended_by = pl.coalesce(
+        pl.when(pl.col(column) == pl.col("to_at")).then(pl.lit(n)) for n, column in ENDS.items()
+    )
+    parts = parts.filter(pl.col("to_at") >= pl.col("from_at")).with_columns(ended_by=ended_by)
+    return parts.select(
+        "patient_id", "episode", "from_at", "to_at", "planned_to_at", "ended_by"
+    ).sort("patient_id", "from_at", "episode")
 
 
 def _ends_of_follow_up(patient_status: pl.DataFrame) -> pl.DataFrame:
     """A row a death or withdrawal: `patient_id`, `is_death`, `ended_at` (the day's last moment)."""
     ends = patient_status.filter(pl.col("status").is_in(["died", "withdrew"])).select(
-        "patient_id", "timezone", "utc_offset_min", day="effective_on", is_death=pl.col("status") == "died"
+        "patient_id",
+        "timezone",
+        "utc_offset_min",
+        day="effective_on",
+        is_death=pl.col("status") == "died",
     )
     return _with_day_end(ends, day="day", into="ended_at")
 
@@ -106,18 +133,28 @@ def _ends_of_follow_up(patient_status: pl.DataFrame) -> pl.DataFrame:
 def _with_day_end(frame: pl.DataFrame, *, day: str, into: str) -> pl.DataFrame:
     """The frame (with `timezone`) with the last moment of the local `day`."""
     after = frame.with_columns(_next=pl.col(day).dt.offset_by("1d"))
-    return with_day_start(after, day="_next", into=into).with_columns(pl.col(into) - _MICROSECOND).drop("_next")
+    return (
+        with_day_start(after, day="_next", into=into)
+        .with_columns(pl.col(into) - _MICROSECOND)
+        .drop("_next")
+    )
 
 
 _MICROSECOND = pl.duration(microseconds=1)
 
 
 def _parts(sessions: pl.DataFrame, withdrawals: pl.DataFrame) -> pl.DataFrame:
-    """A row a stretch of sessions of one episode between two withdrawals, with its times and what follows it."""
+    """A row a stretch of sessions of one episode between two withdrawals, with its times and what
+    follows it.
+    """
     keyed = sessions.select("patient_id", "session_id", "episode", "started_at")
-    after = keyed.join(withdrawals, on="patient_id").filter(pl.col("withdrawn_at") < pl.col("started_at"))
+    after = keyed.join(withdrawals, on="patient_id").filter(
+        pl.col("withdrawn_at") < pl.col("started_at")
+    )
     after = after.group_by("session_id").agg(withdrawn_before=pl.len())
-    keyed = keyed.join(after, on="session_id", how="left").with_columns(pl.col("withdrawn_before").fill_null(0))
+    keyed = keyed.join(after, on="session_id", how="left").with_columns(
+        pl.col("withdrawn_before").fill_null(0)
+    )
     parts = keyed.group_by("patient_id", "episode", "withdrawn_before").agg(
         from_at=pl.col("started_at").min(), last_at=pl.col("started_at").max()
     )
@@ -125,13 +162,17 @@ def _parts(sessions: pl.DataFrame, withdrawals: pl.DataFrame) -> pl.DataFrame:
         next_at=pl.col("from_at").shift(-1).over("patient_id")
     )
     parts = parts.with_row_index("part")
-    ending = parts.join(withdrawals, on="patient_id").filter(pl.col("withdrawn_at") >= pl.col("from_at"))
+    ending = parts.join(withdrawals, on="patient_id").filter(
+        pl.col("withdrawn_at") >= pl.col("from_at")
+    )
     ending = ending.group_by("part").agg(pl.col("withdrawn_at").min())
     return parts.join(ending, on="part", how="left").drop("part", "withdrawn_before")
 
 
 def _with_loss(parts: pl.DataFrame, last_contact: pl.DataFrame, *, after_days: int) -> pl.DataFrame:
-    """The parts with `lost_at`, the last moment of the day of the last contact; null where nobody was lost."""
+    """The parts with `lost_at`, the last moment of the day of the last contact; null where nobody
+    was lost.
+    """
     parts = parts.join(last_contact, on="patient_id", how="left")
     parts = _with_day_end(parts, day="last_contact_on", into="contact_ended_at")
     watched_until = pl.min_horizontal("cut_at", "died_at", "withdrawn_at")
@@ -139,17 +180,23 @@ def _with_loss(parts: pl.DataFrame, last_contact: pl.DataFrame, *, after_days: i
     return parts.with_columns(lost_at=pl.when(is_lost).then("contact_ended_at"))
 
 
-# --- intervals --------------------------------------------------------------------------------------
+# --- intervals ----------------------------------------------------------------------------------
 
 
 def intervals(
-    begun: pl.DataFrame, at_risk: pl.DataFrame, *, by: tuple[str, ...] = (), until: str = OBSERVED, window_days: int
+    begun: pl.DataFrame,
+    at_risk: pl.DataFrame,
+    *,
+    by: tuple[str, ...] = (),
+    until: str = OBSERVED,
+    window_days: int,
 ) -> pl.DataFrame:
-    """Disjoint intervals [`from_at`, `to_at`]: a row a patient, value of the columns `by` and interval, in order.
+    """Disjoint intervals [`from_at`, `to_at`]: a row a patient, value of the columns `by` and
+    interval, in order.
 
-    `at_risk`: of `stretches`; `until`: OBSERVED or PLANNED. Without `by` they are the patient's own. With it (clinic,
-    modality) each value's sessions are taken alone: from the first there of an episode to `window_days` after the last
-    there, as far as the patient is at risk at all.
+    `at_risk`: of `stretches`; `until`: OBSERVED or PLANNED. Without `by` they are the patient's
+    own. With it (clinic, modality) each value's sessions are taken alone: from the first there of
+    an episode to `window_days` after the last there, as far as the patient is at risk at all.
     """
     whole = at_risk.select("patient_id", "from_at", to_at=until)
     if not by:
@@ -158,13 +205,17 @@ def intervals(
     there = (
         begun.filter(pl.col("episode").is_not_null())
         .group_by(*group, "episode")
-        .agg(from_at=pl.col("started_at").min(), to_at=pl.col("started_at").max() + pl.duration(days=window_days))
+        .agg(
+            from_at=pl.col("started_at").min(),
+            to_at=pl.col("started_at").max() + pl.duration(days=window_days),
+        )
     )
     return intersection(_merged(there.drop("episode"), group=group), whole, on=["patient_id"])
 
 
 def in_stretch(sessions: pl.DataFrame, at_risk: pl.DataFrame) -> pl.DataFrame:
-    """The sessions (`patient_id`, `started_at`) that lie in the planned time, with `episode` of their stretch.
+    """The sessions (`patient_id`, `started_at`) that lie in the planned time, with `episode` of
+    their stretch.
 
     One whose start is not known counts, in no episode, for a patient who has time at risk.
     """
@@ -188,23 +239,29 @@ def in_stretch(sessions: pl.DataFrame, at_risk: pl.DataFrame) -> pl.DataFrame:
 
 
 def intersection(first: pl.DataFrame, second: pl.DataFrame, *, on: list[str]) -> pl.DataFrame:
-    """What of the intervals of `first` lies in those of `second`, a row a piece, with the columns of both.
+    """What of the intervals of `first` lies in those of `second`, a row a piece, with the columns
+    of both.
 
     `on`: the columns that both share. Intervals that only touch share a piece of no length.
     """
     pairs = first.join(second, on=on, suffix="_2", nulls_equal=True)
     pairs = pairs.with_columns(
-        from_at=pl.max_horizontal("from_at", "from_at_2"), to_at=pl.min_horizontal("to_at", "to_at_2")
+        from_at=pl.max_horizontal("from_at", "from_at_2"),
+        to_at=pl.min_horizontal("to_at", "to_at_2"),
     )
     pairs = pairs.filter(pl.col("to_at") >= pl.col("from_at")).drop("from_at_2", "to_at_2")
     return _merged(pairs, group=_others(pairs))
 
 
 def session_windows(begun: pl.DataFrame, *, by: tuple[str, ...] = (), hours: int) -> pl.DataFrame:
-    """Disjoint intervals of `hours` after the start of each session, a row a patient, value of `by` and interval."""
+    """Disjoint intervals of `hours` after the start of each session, a row a patient, value of `by`
+    and interval.
+    """
     group = ["patient_id", *by]
     timed = begun.filter(pl.col("started_at").is_not_null())
-    spans = timed.select(*group, from_at="started_at", to_at=pl.col("started_at") + pl.duration(hours=hours))
+    spans = timed.select(
+        *group, from_at="started_at", to_at=pl.col("started_at") + pl.duration(hours=hours)
+    )
     return _merged(spans, group=group)
 
 

@@ -1,10 +1,13 @@
-"""Valid days, weeks and their values: what a week of wearing a device says, and why it can say nothing.
+"""Valid days, weeks and their values: what a week of wearing a device says, and why it can say
+nothing.
 
-Here: frames of days to frames of weeks. Not here: days (series/activity.py, series/mobility.py), baseline and change (marts/adact).
+Here: frames of days to frames of weeks. Not here: days (series/activity.py, series/mobility.py),
+baseline and change (marts/adact).
 
-A day is valid with `valid_day_wear_h` hours of wear; a week with `valid_week_days` valid days, of which
-`valid_week_weekend_days` at a weekend (NHANES; the rule of the week and its weighting are proposals). A week that is
-not valid has a reason and a null, never a zero. Of two devices worn on one day the one worn longest counts.
+A day is valid with `valid_day_wear_h` hours of wear; a week with `valid_week_days` valid days, of
+which `valid_week_weekend_days` at a weekend (NHANES; the rule of the week and its weighting are
+proposals). A week that is not valid has a reason and a null, never a zero. Of two devices worn on
+one day the one worn longest counts.
 """
 
 import polars as pl
@@ -21,12 +24,14 @@ NO_WEEKDAY = "no valid weekday"
 def counting_days(days: pl.DataFrame, *, column: str) -> pl.DataFrame:
     """Of each patient and day, the device that counts: of those with a value, the one worn longest.
 
-    `days`: patient_id, device_id, day, wear_minutes and `column`. A device whose wear is not known comes after all
-    others; ties go to the first device id. Values of two devices are never added.
+    `days`: patient_id, device_id, day, wear_minutes and `column`. A device whose wear is not known
+    comes after all others; ties go to the first device id. Values of two devices are never added.
     """
     days = days.filter(pl.col(column).is_not_null())
     days = days.sort("patient_id", "day", -pl.col("wear_minutes"), "device_id", nulls_last=True)
-    is_other = pl.any_horizontal(pl.col(c).ne_missing(pl.col(c).shift()) for c in ("patient_id", "day"))
+    is_other = pl.any_horizontal(
+        pl.col(c).ne_missing(pl.col(c).shift()) for c in ("patient_id", "day")
+    )
     return days.filter(is_other)
 
 
@@ -40,21 +45,27 @@ def is_weekend() -> pl.Expr:
 
 
 def week_of(ady: pl.Expr) -> pl.Expr:
-    """Week of a study day: days 1-7 are week 1, days -7 to -1 are week -1; there is no week 0 as there is no day 0."""
+    """Week of a study day: days 1-7 are week 1, days -7 to -1 are week -1; there is no week 0 as
+    there is no day 0.
+    """
     return pl.when(ady > 0).then((ady + 6) // 7).otherwise(-((-ady + 6) // 7))
 
 
 def weekly(
     days: pl.DataFrame, *, column: str, options: Options, by: list[str], is_weighted: bool = False
 ) -> pl.DataFrame:
-    """One row a group of `by` (patient and week): value, valid_days, wear_h (a day, of valid days), devices, reason.
+    """One row a group of `by` (patient and week): value, valid_days, wear_h (a day, of valid days),
+    devices, reason.
 
-    `days` as `counting_days` gives them, with the columns of `by`. `value` is the mean over valid days, null with
-    a `reason` where the week is not valid.
+    `days` as `counting_days` gives them, with the columns of `by`. `value` is the mean over valid
+    days, null with a `reason` where the week is not valid.
     """
     valid = pl.col("is_valid")
     value = pl.col(column).filter(valid)
-    weekday, weekend = (pl.col(column).filter(valid & condition).mean() for condition in (~is_weekend(), is_weekend()))
+    weekday, weekend = (
+        pl.col(column).filter(valid & condition).mean()
+        for condition in (~is_weekend(), is_weekend())
+    )
     weeks = (
         days.with_columns(is_valid=is_valid_day(options).fill_null(False))
         .group_by(by)
@@ -88,7 +99,9 @@ _NAMED = pl.col("device_id").filter(pl.col("device_id") != "")
 
 
 def _several_devices(days: pl.DataFrame, weeks: pl.DataFrame, *, by: list[str]) -> pl.DataFrame:
-    """`devices` of the weeks that have more than one, joined; almost none have, and lists of text are slow."""
+    """`devices` of the weeks that have more than one, joined; almost none have, and lists of text
+    are slow.
+    """
     several = weeks.filter(pl.col("first_device") != pl.col("last_device")).select(by)
     worn = days.join(several, on=by, how="semi", nulls_equal=True)
     return worn.group_by(by).agg(devices=_NAMED.unique().sort().str.join(","))
@@ -96,7 +109,9 @@ def _several_devices(days: pl.DataFrame, weeks: pl.DataFrame, *, by: list[str]) 
 
 def _reason(options: Options, *, is_weighted: bool) -> pl.Expr:
     """Why the week has no value; null where it has one."""
-    weekend = max(options.valid_week_weekend_days, 1) if is_weighted else options.valid_week_weekend_days
+    weekend = (
+        max(options.valid_week_weekend_days, 1) if is_weighted else options.valid_week_weekend_days
+    )
     return (
         pl.when(pl.col("known_days") == 0)
         .then(pl.lit(NO_WEAR_INFORMATION))

@@ -1,11 +1,12 @@
 """Time: study day, clinic-local day, visit windows, baseline, the record that counts for a visit.
 
-Here: expressions and frames of days. Not here: a moment's clinic-local day (local_time), what is measured
-(instruments, mobility) and how a change is judged (pain).
+Here: expressions and frames of days. Not here: a moment's clinic-local day (local_time), what is
+measured (instruments, mobility) and how a change is judged (pain).
 
-Windows (methods: proposals of this project; CDISC for the study day): they do not overlap, the record nearest to
-the target counts, ties the earlier one. End of course hangs on the last session and lies across other windows, so
-it never takes the record that counts for a visit of a fixed day; the record that counts for it is flagged apart.
+Windows (methods: proposals of this project; CDISC for the study day): they do not overlap, the
+record nearest to the target counts, ties the earlier one. End of course hangs on the last session
+and lies across other windows, so it never takes the record that counts for a visit of a fixed day;
+the record that counts for it is flagged apart.
 """
 
 from collections.abc import Sequence
@@ -42,7 +43,9 @@ VISIT = {v.name: v for v in VISITS}
 
 
 def study_day(day: pl.Expr, *, day1: pl.Expr) -> pl.Expr:
-    """Study day of a date: `day - day1 + 1` from Day 1 on, else `day - day1`; there is no day 0 (CDISC)."""
+    """Study day of a date: `day - day1 + 1` from Day 1 on, else `day - day1`; there is no day 0
+    (CDISC).
+    """
     offset = (day - day1).dt.total_days()
     return (offset + (offset >= 0).cast(pl.Int64)).cast(pl.Int64)
 
@@ -52,10 +55,14 @@ def date_of(study_day: int, *, day1: pl.Expr) -> pl.Expr:
     return day1 + pl.duration(days=study_day - 1 if study_day > 0 else study_day)
 
 
-def visit(ady: pl.Expr, *, is_before_treatment: pl.Expr, visits: Sequence[Visit] = VISITS) -> pl.Expr:
-    """The visit whose window holds the study day, null = unscheduled; where windows overlap, the later one's.
+def visit(
+    ady: pl.Expr, *, is_before_treatment: pl.Expr, visits: Sequence[Visit] = VISITS
+) -> pl.Expr:
+    """The visit whose window holds the study day, null = unscheduled; where windows overlap, the
+    later one's.
 
-    Baseline needs `is_before_treatment` too: an answer of Day 1 after the session's start is unscheduled.
+    Baseline needs `is_before_treatment` too: an answer of Day 1 after the session's start is
+    unscheduled.
     """
     chosen = pl.lit(None, dtype=pl.String)
     for v in visits:
@@ -67,8 +74,12 @@ def visit(ady: pl.Expr, *, is_before_treatment: pl.Expr, visits: Sequence[Visit]
 
 
 def target_day(visit: pl.Expr, *, visits: Sequence[Visit] = VISITS) -> pl.Expr:
-    """The visit's target study day; null for End of course, whose day differs from patient to patient."""
-    return visit.replace_strict({v.name: v.target for v in visits}, default=None, return_dtype=pl.Int64)
+    """The visit's target study day; null for End of course, whose day differs from patient to
+    patient.
+    """
+    return visit.replace_strict(
+        {v.name: v.target for v in visits}, default=None, return_dtype=pl.Int64
+    )
 
 
 def place(
@@ -81,13 +92,15 @@ def place(
 ) -> pl.DataFrame:
     """Visits, baseline and the record that counts.
 
-    `frame`: a row an assessment with the columns of `by` (who and what), `moment` (UTC), `tie`, `ADY`, `AVAL`,
-    `is_before_treatment`, `days_after_course` (days from the last session of the first course; null = no session).
-    Adds `AVISIT`, `AVISITN`, `ABLFL`, `ANL01FL`, `EOCFL`, `BASE` and `is_after_baseline`. A record without a value
-    never counts. Flags are Y or null.
+    `frame`: a row an assessment with the columns of `by` (who and what), `moment` (UTC), `tie`,
+    `ADY`, `AVAL`, `is_before_treatment`, `days_after_course` (days from the last session of the
+    first course; null = no session). Adds `AVISIT`, `AVISITN`, `ABLFL`, `ANL01FL`, `EOCFL`, `BASE`
+    and `is_after_baseline`. A record without a value never counts. Flags are Y or null.
     """
     frame = frame.with_columns(
-        AVISIT=visit(pl.col("ADY"), is_before_treatment=pl.col("is_before_treatment"), visits=visits)
+        AVISIT=visit(
+            pl.col("ADY"), is_before_treatment=pl.col("is_before_treatment"), visits=visits
+        )
     )
     counts = _counts(frame, by=by, moment=moment, tie=tie, visits=visits)
     end = _end_of_course(frame, by=by, moment=moment, tie=tie)
@@ -113,13 +126,19 @@ def _yes(condition: pl.Expr) -> pl.Expr:
     return pl.when(condition).then(pl.lit("Y"))
 
 
-def _counts(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str, visits: Sequence[Visit]) -> pl.Series:
-    """Row numbers of the records that count: at baseline the last, else the nearest to target, ties the earlier."""
+def _counts(
+    frame: pl.DataFrame, *, by: list[str], moment: str, tie: str, visits: Sequence[Visit]
+) -> pl.Series:
+    """Row numbers of the records that count: at baseline the last, else the nearest to target, ties
+    the earlier.
+    """
     is_baseline = pl.col("AVISIT") == BASELINE
     since_epoch = pl.col(moment).dt.epoch("us")
     order = pl.when(is_baseline).then(-since_epoch).otherwise(since_epoch)
     distance = (
-        pl.when(is_baseline).then(0).otherwise((pl.col("ADY") - target_day(pl.col("AVISIT"), visits=visits)).abs())
+        pl.when(is_baseline)
+        .then(0)
+        .otherwise((pl.col("ADY") - target_day(pl.col("AVISIT"), visits=visits)).abs())
     )
     return (
         frame.with_row_index("_row")
@@ -130,23 +149,33 @@ def _counts(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str, visits
 
 
 def _end_of_course(frame: pl.DataFrame, *, by: list[str], moment: str, tie: str) -> pl.Series:
-    """Row numbers of the records nearest to the day after the last session, in its window of 0 to +14 days."""
+    """Row numbers of the records nearest to the day after the last session, in its window of 0 to
+    +14 days.
+    """
     after = pl.col("days_after_course")
     return (
         frame.with_row_index("_row")
-        .filter(after.is_between(0, END_OF_COURSE_DAYS) & ~pl.col("is_before_treatment") & pl.col("AVAL").is_not_null())
+        .filter(
+            after.is_between(0, END_OF_COURSE_DAYS)
+            & ~pl.col("is_before_treatment")
+            & pl.col("AVAL").is_not_null()
+        )
         .sort([*by, (after - 1).abs(), moment, tie], maintain_order=True)
         .unique(by, keep="first", maintain_order=True)["_row"]
     )
 
 
 def first_course_end(sessions: pl.DataFrame, *, gap_days: int) -> pl.DataFrame:
-    """A row a patient: `patient_id`, `course_ended_on`, the day of the last session of the first course so far.
+    """A row a patient: `patient_id`, `course_ended_on`, the day of the last session of the first
+    course so far.
 
-    Sessions without a day are left out. `sessions`: delivered ones, with `patient_id`, `course_id` (may be null), `day` and `started_at`. The course is
-    that of the first session; where sessions name none, more than `gap_days` days without a session end it.
+    Sessions without a day are left out. `sessions`: delivered ones, with `patient_id`, `course_id`
+    (may be null), `day` and `started_at`. The course is that of the first session; where sessions
+    name none, more than `gap_days` days without a session end it.
     """
-    ordered = sessions.filter(pl.col("day").is_not_null()).sort("patient_id", "started_at", "session_id")
+    ordered = sessions.filter(pl.col("day").is_not_null()).sort(
+        "patient_id", "started_at", "session_id"
+    )
     is_break = (pl.col("day").diff().over("patient_id").dt.total_days() > gap_days).fill_null(False)
     named = pl.col("course_id").first().over("patient_id")
     in_first = pl.when(named.is_not_null()).then(pl.col("course_id") == named)

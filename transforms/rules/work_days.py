@@ -1,8 +1,9 @@
 """Work days: which day is the last of a number of them.
 
-Here: a calendar a country of which a rule of reporting counts work days (facts/report_rules.py): the US, Monday to Friday
-without federal holidays. Not here: periods in calendar days, which need none, and days on which offices are shut by a
-single order (an inauguration, a day of mourning, snow).
+Here: a calendar a country of which a rule of reporting counts work days (facts/report_rules.py):
+the US, Monday to Friday without federal holidays. Not here: periods in calendar days, which need
+none, and days on which offices are shut by a single order (an inauguration, a day of mourning,
+snow).
 """
 
 from datetime import date, timedelta
@@ -11,7 +12,9 @@ import numpy as np
 
 
 def after_work_days(day: date, work_days: int) -> date:
-    """The last of `work_days` work days that follow `day`: Monday to Friday except US federal holidays (21 CFR 803.3)."""
+    """The last of `work_days` work days that follow `day`: Monday to Friday except US federal
+    holidays (21 CFR 803.3).
+    """
     holidays = [h for year in range(day.year, day.year + 2) for h in federal_holidays(year)]
     return np.busday_offset(day, work_days, roll="backward", holidays=holidays).item()
 
@@ -19,9 +22,16 @@ def after_work_days(day: date, work_days: int) -> date:
 def federal_holidays(year: int) -> list[date]:
     """US federal holidays of a year on the days they are kept (5 U.S.C. 6103).
 
-    On a Saturday it is kept on Friday, on a Sunday on Monday; New Year's Day of the next year may fall into this one.
+    On a Saturday it is kept on Friday, on a Sunday on Monday; New Year's Day of the next year may
+    fall into this one.
     """
-    fixed = [date(year, 1, 1), date(year, 7, 4), date(year, 11, 11), date(year, 12, 25), date(year + 1, 1, 1)]
+    fixed = [
+        date(year, 1, 1),
+        date(year, 7, 4),
+        date(year, 11, 11),
+        date(year, 12, 25),
+        date(year + 1, 1, 1),
+    ]
     if year >= 2021:
         fixed.append(date(year, 6, 19))
     weekdays = [

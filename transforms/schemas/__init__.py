@@ -1,7 +1,7 @@
 """The data dictionary: every table of the lake, its columns, units, keys, ranges and comments.
 
-Here: re-exports. Tables live in raw.py (what arrived), core.py (what is true now), mart.py (what people read), app.py
-(what the application keeps).
+Here: re-exports. Tables live in raw.py (what arrived), core.py (what is true now), mart.py (what
+people read), app.py (what the application keeps).
 """
 
 from .app import APP_TABLES

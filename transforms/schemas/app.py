@@ -1,10 +1,12 @@
-"""The tables of `app`: what a release to readers from outside the clinic fills, and which release wrote this lake.
+"""The tables of `app`: what a release to readers from outside the clinic fills, and which release
+wrote this lake.
 
-Here: their columns; the number of the lake's format. Not here: which marts take part (each says so of its columns), what a
-release holds back (transforms/disclosure), when it is made (orchestration/releases.py).
+Here: their columns; the number of the lake's format. Not here: which marts take part (each says so
+of its columns), what a release holds back (transforms/disclosure), when it is made
+(orchestration/releases.py).
 
-A release keeps its summaries as they were, as tables of their own: what outside readers see then depends on no old
-snapshot of the lake, so neither on upkeep nor on columns that came since.
+A release keeps its summaries as they were, as tables of their own: what outside readers see then
+depends on no old snapshot of the lake, so neither on upkeep nor on columns that came since.
 """
 
 import polars as pl
@@ -19,7 +21,9 @@ def _as_released(table: Table) -> Table:
 
 
 # A summary's name -> its table of the last release
-RELEASED: dict[str, Table] = {t.name: _as_released(t) for t in MART_TABLES.values() if t.is_released}
+RELEASED: dict[str, Table] = {
+    t.name: _as_released(t) for t in MART_TABLES.values() if t.is_released
+}
 
 RELEASES = Table(
     "app",
@@ -27,7 +31,12 @@ RELEASES = Table(
     "One row a release: what readers from outside the clinic are shown, the last one at present.",
     (
         Column("release_id", pl.Int64, "number, from 1", required=True, outside=Outside.KEY),
-        Column("lake_snapshot", pl.Int64, "snapshot of the lake that its marts were computed from", required=True),
+        Column(
+            "lake_snapshot",
+            pl.Int64,
+            "snapshot of the lake that its marts were computed from",
+            required=True,
+        ),
         Column(
             "data_cutoff",
             TIMESTAMP,
@@ -48,14 +57,18 @@ RELEASED_CELLS = Table(
         Column("mart", pl.String, "mart", required=True),
         Column("cell", pl.String, "the row's key, as JSON", required=True),
         Column(
-            "counts", pl.List(pl.Float64), "its counts, in the order of the mart's module; 0 for none", required=True
+            "counts",
+            pl.List(pl.Float64),
+            "its counts, in the order of the mart's module; 0 for none",
+            required=True,
         ),
         Column("release_id", pl.Int64, "last release that showed it so", required=True),
     ),
     ("mart", "cell", "counts"),
 )
 
-# Of the lake's tables as a whole. A release of Floe whose lakes an earlier one must not write gets the next number.
+# Of the lake's tables as a whole. A release of Floe whose lakes an earlier one must not write gets
+# the next number.
 LAKE_FORMAT = 2
 
 LAKE_FORMATS = Table(
@@ -63,8 +76,18 @@ LAKE_FORMATS = Table(
     "lake_formats",
     "One row a release of Floe that brought this lake forward, the last one by opened_at in force.",
     (
-        Column("format", pl.Int64, "number of the lake's format; a release refuses a higher one", required=True),
-        Column("fingerprint", pl.String, "of all tables' columns and all metrics' versions", required=True),
+        Column(
+            "format",
+            pl.Int64,
+            "number of the lake's format; a release refuses a higher one",
+            required=True,
+        ),
+        Column(
+            "fingerprint",
+            pl.String,
+            "of all tables' columns and all metrics' versions",
+            required=True,
+        ),
         Column("opened_at", TIMESTAMP, "when that release first wrote this lake", required=True),
     ),
     ("format", "fingerprint", "opened_at"),
@@ -76,7 +99,12 @@ OUTDATED_TABLES = Table(
     "One row a table of core, mart or a release that an earlier release of Floe computed, until it is computed anew.",
     (
         Column("table_name", pl.String, "schema and name", required=True),
-        Column("is_empty", pl.Boolean, "its columns changed: made anew, without rows until then", required=True),
+        Column(
+            "is_empty",
+            pl.Boolean,
+            "its columns changed: made anew, without rows until then",
+            required=True,
+        ),
         Column("since", TIMESTAMP, "when this release first wrote this lake", required=True),
     ),
     ("table_name",),
@@ -91,7 +119,10 @@ FILE_CHECKSUMS = Table(
         Column("size_bytes", pl.Int64, "length", unit="bytes", required=True),
         Column("checksum", pl.String, "BLAKE2b-128 over all bytes, 32 hex digits", required=True),
         Column(
-            "recorded_at", TIMESTAMP, "when; a file of an earlier release, or on S3, by the next upkeep", required=True
+            "recorded_at",
+            TIMESTAMP,
+            "when; a file of an earlier release, or on S3, by the next upkeep",
+            required=True,
         ),
     ),
     ("path",),

@@ -1,8 +1,8 @@
 """What a table and a column are: name, type, unit, key, range, closed list, comment.
 
-Here: the two record types and what is derived from them (polars schema, DDL, comments, what of it is seen from outside).
-Not here: any table of Floe (raw.py, core.py, mart.py), anything that opens a database, how what is seen is made coarse
-(transforms/disclosure).
+Here: the two record types and what is derived from them (polars schema, DDL, comments, what of it
+is seen from outside). Not here: any table of Floe (raw.py, core.py, mart.py), anything that opens a
+database, how what is seen is made coarse (transforms/disclosure).
 """
 
 from dataclasses import dataclass, field
@@ -19,8 +19,9 @@ MARK = "is_suppressed"  # the column by which a summary says which of its rows m
 class Outside(StrEnum):
     """What a column is to a reader from outside the clinic; one that says nothing is withheld.
 
-    KEY and OPEN are the same whatever happened to whom: seen as they are. COUNT and MEASURED come of what happened to
-    people: seen as a release makes them, and in no row that is marked. WITHHELD is for nobody outside.
+    KEY and OPEN are the same whatever happened to whom: seen as they are. COUNT and MEASURED come
+    of what happened to people: seen as a release makes them, and in no row that is marked. WITHHELD
+    is for nobody outside.
     """
 
     KEY = "key"
@@ -62,8 +63,9 @@ _DUCKDB = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `lower`/`upper` is the physical range (inclusive), `closed` the closed list of values, `outside` what it
-    is to a reader from outside."""
+    """One column: `lower`/`upper` is the physical range (inclusive), `closed` the closed list of
+    values, `outside` what it is to a reader from outside.
+    """
 
     name: str
     dtype: type | pl.DataType
@@ -73,7 +75,9 @@ class Column:
     closed: tuple[str, ...] | None = None
     lower: float | None = None
     upper: float | None = None
-    sent_as: str | None = None  # the field's name in the event, where a column of the envelope has it already
+    sent_as: str | None = (
+        None  # the field's name in the event, where a column of the envelope has it already
+    )
     outside: Outside = Outside.WITHHELD
 
     @property
@@ -126,20 +130,34 @@ class Table:
 
     @property
     def is_open(self) -> bool:
-        """Whether a reader from outside sees its rows as they are: what it says of itself is of nobody."""
+        """Whether a reader from outside sees its rows as they are: what it says of itself is of
+        nobody.
+        """
         return (
-            self._is_named_outside and MARK not in self.names and not any(c.outside.is_of_people for c in self.columns)
+            self._is_named_outside
+            and MARK not in self.names
+            and not any(c.outside.is_of_people for c in self.columns)
         )
 
     @property
     def is_released(self) -> bool:
-        """Whether a reader from outside sees what a release holds of it: a summary that says what it counts."""
-        return self._is_named_outside and MARK in self.names and any(c.outside is Outside.COUNT for c in self.columns)
+        """Whether a reader from outside sees what a release holds of it: a summary that says what
+        it counts.
+        """
+        return (
+            self._is_named_outside
+            and MARK in self.names
+            and any(c.outside is Outside.COUNT for c in self.columns)
+        )
 
     @property
     def _is_named_outside(self) -> bool:
-        """Whether a row may be told apart from outside: not where any column of the key is withheld, or there is none."""
-        return bool(self.key) and all(self.column(name).outside is not Outside.WITHHELD for name in self.key)
+        """Whether a row may be told apart from outside: not where any column of the key is
+        withheld, or there is none.
+        """
+        return bool(self.key) and all(
+            self.column(name).outside is not Outside.WITHHELD for name in self.key
+        )
 
     def of(self, *outside: Outside) -> list[str]:
         """Names of the columns that are one of these to a reader from outside."""
@@ -156,11 +174,15 @@ class Table:
         return self._empty.clone()
 
     @cached_property
-    def _empty(self) -> pl.DataFrame:  # made once: of a wide table that costs more than all else of a small look
+    def _empty(
+        self,
+    ) -> pl.DataFrame:  # made once: of a wide table that costs more than all else of a small look
         return pl.DataFrame(schema=self.polars_schema)
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with this table's columns, in order and typed; a missing column is a programming error."""
+        """The frame with this table's columns, in order and typed; a missing column is a
+        programming error.
+        """
         return frame.select([pl.col(c.name).cast(c.polars) for c in self.columns])
 
     def ddl(self) -> str:
@@ -171,7 +193,8 @@ class Table:
         """The COMMENT statements of the table and all of its columns."""
         table = f'{self.schema}."{self.name}"'
         return [f"COMMENT ON TABLE {table} IS {_quoted(self.comment)}"] + [
-            f'COMMENT ON COLUMN {table}."{c.name}" IS {_quoted(c.full_comment)}' for c in self.columns
+            f'COMMENT ON COLUMN {table}."{c.name}" IS {_quoted(c.full_comment)}'
+            for c in self.columns
         ]
 
 

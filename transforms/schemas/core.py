@@ -1,6 +1,7 @@
 """The tables of `core`: deduplicated, corrected, typed; a row a thing or a day.
 
-Here: their columns. Not here: how they are computed (transforms/records/current.py, series/activity.py, series/telemetry.py).
+Here: their columns. Not here: how they are computed (transforms/records/current.py,
+series/activity.py, series/telemetry.py).
 """
 
 from dataclasses import replace
@@ -12,10 +13,19 @@ from .raw import ENVELOPE, TOPICS, data_columns
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
 
-_LINEAGE = tuple(c for c in ENVELOPE if c.name in ("event_id", "source", "event_time", "utc_offset_min", "ingested_at"))
+_LINEAGE = tuple(
+    c
+    for c in ENVELOPE
+    if c.name in ("event_id", "source", "event_time", "utc_offset_min", "ingested_at")
+)
 
 
-_GIVEN = Column("is_recorded_at_given", B, "recorded_at was sent; where not, it is the event's time", required=True)
+_GIVEN = Column(
+    "is_recorded_at_given",
+    B,
+    "recorded_at was sent; where not, it is the event's time",
+    required=True,
+)
 
 
 _ASIDE = Column(
@@ -27,12 +37,19 @@ _ASIDE = Column(
 
 # Records that are of no person, and what of them a reader from outside sees
 _OPEN = {
-    "clinics": {"clinic_id": Outside.KEY, "name": Outside.OPEN, "country": Outside.OPEN, "timezone": Outside.OPEN},
+    "clinics": {
+        "clinic_id": Outside.KEY,
+        "name": Outside.OPEN,
+        "country": Outside.OPEN,
+        "timezone": Outside.OPEN,
+    },
 }
 
 
 def _core_table(topic) -> Table:
-    """What can't be true is null in core, so no moment, day or time zone of raw is required here."""
+    """What can't be true is null in core, so no moment, day or time zone of raw is required
+    here.
+    """
     data = (*(c for c in data_columns(topic) if not c.name.startswith("record_status")), _GIVEN)
     columns = (*data, *_LINEAGE, *((_ASIDE,) if _is_lived(topic) else ()))
     open_columns = _OPEN.get(topic.name, {})
@@ -53,7 +70,9 @@ def _is_lived(topic) -> bool:
 
 def _maybe_null(column: Column) -> Column:
     is_judged = column.dtype in (D, T) or column.name == "timezone"
-    return replace(column, required=column.required and (not is_judged or column.name == "ingested_at"))
+    return replace(
+        column, required=column.required and (not is_judged or column.name == "ingested_at")
+    )
 
 
 # A protocol has a row a version: a session is judged by the one in force at its start.
@@ -62,7 +81,10 @@ CORE_RECORDS["protocols"] = Table(
     "core",
     "protocols",
     "Protocol versions, one row a protocol and moment in force from.",
-    tuple(replace(c, required=c.required or c.name == "effective_from") for c in CORE_RECORDS["protocols"].columns),
+    tuple(
+        replace(c, required=c.required or c.name == "effective_from")
+        for c in CORE_RECORDS["protocols"].columns
+    ),
     ("protocol_id", "effective_from"),
 )
 
@@ -94,7 +116,10 @@ ACTIVITY_DAYS = Table(
         Column("device_id", S, "device; empty text where the reading names none", required=True),
         Column("day", D, "local calendar day", required=True),
         Column(
-            "is_timezone_assumed", B, "some reading had no UTC offset: the clinic's time zone was used", required=True
+            "is_timezone_assumed",
+            B,
+            "some reading had no UTC offset: the clinic's time zone was used",
+            required=True,
         ),
         Column("day_length_h", F, "length of the local day", "h"),
         Column(
@@ -119,22 +144,38 @@ ACTIVITY_DAYS = Table(
         Column("mvpa_minutes", F, "minutes at 100 steps/min or more", "min"),
         Column("vigorous_minutes", F, "minutes at 130 steps/min or more", "min"),
         Column("peak_1_spm", F, "highest minute's cadence", "steps/min"),
-        Column("peak_30_spm", F, "mean of the 30 highest minutes, not necessarily consecutive", "steps/min"),
-        Column("peak_60_spm", F, "mean of the 60 highest minutes, not necessarily consecutive", "steps/min"),
+        Column(
+            "peak_30_spm",
+            F,
+            "mean of the 30 highest minutes, not necessarily consecutive",
+            "steps/min",
+        ),
+        Column(
+            "peak_60_spm",
+            F,
+            "mean of the 60 highest minutes, not necessarily consecutive",
+            "steps/min",
+        ),
         Column("heart_rate_mean", F, "mean of the heart-rate samples", "/min"),
         Column("heart_rate_variability_sdnn_mean", F, "mean SDNN", "ms"),
         Column("heart_rate_variability_rmssd_mean", F, "mean RMSSD", "ms"),
         Column("lumbar_flexion_max", F, "largest lumbar flexion", "deg"),
         Column("walking_asymmetry_mean", F, "mean walking asymmetry", "%"),
         Column("sleep_duration_min", F, "sleep", "min"),
-        Column("nightly_skin_temperature_deviation_k", F, "mean nightly skin temperature deviation", "K"),
+        Column(
+            "nightly_skin_temperature_deviation_k",
+            F,
+            "mean nightly skin temperature deviation",
+            "K",
+        ),
         Column("samples", I, "non-null samples", required=True),
         Column("last_event_id", S, "the latest event that contributed"),
     ),
     ("patient_id", "device_id", "day"),
 )
 
-# The aggregation of Mobilise-D (mobgap): a column a statistic and group of bouts, with the unit in the name.
+# The aggregation of Mobilise-D (mobgap): a column a statistic and group of bouts, with the unit in
+# the name.
 _GROUPS = {
     "all": "all bouts",
     "10_30": "10 s < duration <= 30 s",
@@ -167,7 +208,12 @@ def _walking_columns() -> tuple[Column, ...]:
     for name, (text, unit, groups) in spec.items():
         for group, stats in groups.items():
             columns += [
-                Column(f"{name}_{group}_{stat}", F, f"{stat} {text}, {_GROUPS[group]}", None if stat == "cv" else unit)
+                Column(
+                    f"{name}_{group}_{stat}",
+                    F,
+                    f"{stat} {text}, {_GROUPS[group]}",
+                    None if stat == "cv" else unit,
+                )
                 for stat in stats
             ]
     return tuple(columns)
@@ -227,7 +273,16 @@ ORPHANS = Table(
             S,
             "what is not known; record: which of several of its own id it is",
             required=True,
-            closed=("clinic", "device", "protocol", "patient", "session", "course", "merge_target", "record"),
+            closed=(
+                "clinic",
+                "device",
+                "protocol",
+                "patient",
+                "session",
+                "course",
+                "merge_target",
+                "record",
+            ),
         ),
         Column("missing_id", S, "its id", required=True),
         Column("event_id", S, "event", required=True),
@@ -327,7 +382,12 @@ IMPLAUSIBLE = Table(
             "another record says otherwise; which of the two is wrong is not known",
             required=True,
         ),
-        Column("is_set_aside", B, "the whole record counts nowhere until one of the two is corrected", required=True),
+        Column(
+            "is_set_aside",
+            B,
+            "the whole record counts nowhere until one of the two is corrected",
+            required=True,
+        ),
         Column("event_id", S, "event", required=True),
         Column("source", S, "its source", required=True),
         Column("ingested_at", T, "when it was landed", required=True),
@@ -341,7 +401,12 @@ DATA_CUT = Table(
     "One row: what core and mart were last computed from.",
     (
         Column("lake_snapshot", I, "snapshot of the lake", required=True),
-        Column("data_cutoff", T, "newest plausible event time, capped at the time it was ingested", required=True),
+        Column(
+            "data_cutoff",
+            T,
+            "newest plausible event time, capped at the time it was ingested",
+            required=True,
+        ),
         Column("records", I, "records landed or set aside up to it", required=True),
         Column("started_at", T, "when the computation began", required=True),
     ),

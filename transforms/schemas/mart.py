@@ -1,6 +1,7 @@
 """The tables of `mart`: what people read. CDISC-like marts in upper case, summaries in lower case.
 
-Here: their columns. Not here: how they are computed, and what a metric means (transforms/facts/catalogue.py).
+Here: their columns. Not here: how they are computed, and what a metric means
+(transforms/facts/catalogue.py).
 """
 
 from collections.abc import Iterable
@@ -9,7 +10,13 @@ import polars as pl
 
 from ..facts.device_events import COUNTED as IN_RATES
 from ..facts.device_events import DEVICE_EVENTS, NOT_COUNTED
-from ..facts.restrictions import GRADE_COLUMN, GROUP_RESTRICTIONS, RESTRICTIONS, flag_columns, key_columns
+from ..facts.restrictions import (
+    GRADE_COLUMN,
+    GROUP_RESTRICTIONS,
+    RESTRICTIONS,
+    flag_columns,
+    key_columns,
+)
 from .base import COUNT, TIMESTAMP, Column, Json, Outside, Table
 
 S, I, F, B, D, T = pl.String, pl.Int64, pl.Float64, pl.Boolean, pl.Date, TIMESTAMP
@@ -38,7 +45,7 @@ SITEID = Column("SITEID", S, "enrolling clinic")
 CLINICID = Column("CLINICID", S, "clinic where it happened, at which it is counted")
 EVENTID = Column("EVENTID", S, "event in raw that it comes from")
 
-# --- CDISC-like -----------------------------------------------------------------------------------
+# --- CDISC-like ----------------------------------------------------------------------------------
 
 ADSL = _table(
     "adsl",
@@ -48,7 +55,11 @@ ADSL = _table(
         USUBJID,
         Column("SUBJID", S, "the patient's number in the study, else the pseudonym", required=True),
         SITEID,
-        Column("ARM", S, "arm; null where the patient is in no comparison, or the study's arms are masked"),
+        Column(
+            "ARM",
+            S,
+            "arm; null where the patient is in no comparison, or the study's arms are masked",
+        ),
         Column(
             "TRT01A",
             S,
@@ -63,11 +74,22 @@ ADSL = _table(
         Column("ALLOCDT", D, "allocation"),
         Column("ENRLDT", D, "enrolment: first day in the study, of routine care as a patient"),
         Column("ENRENDT", D, "last day in the study; null = open"),
-        _flag("MASKFL", "the study's arms are masked: its masked_until is later than the data cut's day"),
-        Column("REFARM", S, "reference arm that the study names; null where the study's arms are masked"),
+        _flag(
+            "MASKFL",
+            "the study's arms are masked: its masked_until is later than the data cut's day",
+        ),
+        Column(
+            "REFARM",
+            S,
+            "reference arm that the study names; null where the study's arms are masked",
+        ),
         Column("STRATA", Json, "factors of the stratified allocation to their levels"),
         Column("ANLSETS", Json, "analysis set to in, or the reason for leaving out"),
-        Column("VISITPLN", Json, "the study's planned visits with their windows; null = the default windows"),
+        Column(
+            "VISITPLN",
+            Json,
+            "the study's planned visits with their windows; null = the default windows",
+        ),
         Column("DAY1DT", D, "Day 1: first delivered session, else enrolment"),
         Column("TRTSDT", D, "first delivered session"),
         Column("TRTEDT", D, "last delivered session"),
@@ -125,7 +147,9 @@ _CRIT = [
     c
     for k, name in enumerate(CRITERIA, 1)
     for c in (
-        Column(f"CRIT{k}", S, f"rule {name} in words; null where it does not apply to the parameter"),
+        Column(
+            f"CRIT{k}", S, f"rule {name} in words; null where it does not apply to the parameter"
+        ),
         Column(f"CRIT{k}FL", S, f"rule {name} met; null = not evaluable", closed=YN),
     )
 ]
@@ -153,7 +177,11 @@ ADQS = _table(
             F,
             "smallest change above measurement error: 1.96 standard errors of the difference; null where no error is known",
         ),
-        Column("RCI", F, "reliable change index: CHG / standard error of the difference (Jacobson & Truax)"),
+        Column(
+            "RCI",
+            F,
+            "reliable change index: CHG / standard error of the difference (Jacobson & Truax)",
+        ),
         _CHANGE_CLASS,
         Column("RCREASON", S, "why a change has no class"),
         Column("DTYPE", S, "derivation, e.g. PRORATED; null = as answered"),
@@ -219,7 +247,9 @@ ADEX = _table(
         Column("SKINMINC", F, "coldest skin temperature", "°C"),
         Column("SKINPSTC", F, "skin temperature after", "°C"),
         Column("O2MINPCT", F, "lowest room oxygen", "%"),
-        Column("REWARMMN", F, "minutes until the skin is back within 1 K of its value before", "min"),
+        Column(
+            "REWARMMN", F, "minutes until the skin is back within 1 K of its value before", "min"
+        ),
         Column("DOSEKS", F, "dose, a proposal: sum of max(0, 0 °C - cabin) x seconds", "K s"),
         Column("HRSPREV", F, "hours since the previous session's start", "h"),
         _flag("TEMPLOFL", "colder than the protocol allows; null = not measured or no limit"),
@@ -234,7 +264,8 @@ ADEX = _table(
             "valid clearance at the start: the latest consult that both occurred and was recorded by then is cleared, unexpired and covers the modality; null where the recording time is unknown",
         ),
         _flag(
-            "CONTRAFL", "a contraindication was known at the start (latest consult, or the screening of the session)"
+            "CONTRAFL",
+            "a contraindication was known at the start (latest consult, or the screening of the session)",
         ),
         _flag("ASKEDFL", "asked about side effects; null = not recorded"),
         Column("CUMSESS", I, "sessions delivered up to and with this one"),
@@ -304,7 +335,9 @@ ADAE = _table(
         Column("AWAREDTM", T, "when the clinic became aware"),
         Column("RPTDTM", T, "when reported"),
         Column(
-            "MODALITY", S, "modality of the session, else of the last one before the onset, else of the patient's first"
+            "MODALITY",
+            S,
+            "modality of the session, else of the last one before the onset, else of the patient's first",
         ),
         EVENTID,
     ],
@@ -321,7 +354,10 @@ ADTTE = _table(
         Column("PARAMCD", S, "parameter code", required=True),
         Column("PARAM", S, "parameter", required=True),
         Column(
-            "AVAL", F, "time elapsed (for a resolution last day - first day + 1); null says why in NEREASON", "days"
+            "AVAL",
+            F,
+            "time elapsed (for a resolution last day - first day + 1); null says why in NEREASON",
+            "days",
         ),
         Column("CNSR", I, "0 = event, 1 = censored", lower=0, upper=1),
         Column("STARTDT", D, "origin"),
@@ -335,16 +371,32 @@ ADTTE = _table(
     ("STUDYID", "USUBJID", "PARAMCD", "SRCID"),
 )
 
-# --- summaries ------------------------------------------------------------------------------------
+# --- summaries -----------------------------------------------------------------------------------
 
 STAMP = [
     Column("metric_id", S, "metric of mart.metric_definitions", required=True, outside=KEY),
     Column("metric_version", S, "its version", required=True, outside=KEY),
-    Column("lake_snapshot", I, "snapshot of the lake that it was computed from", required=True, outside=WITHHELD),
     Column(
-        "data_cutoff", T, "newest plausible event time, capped at the time it was ingested", required=True, outside=KEY
+        "lake_snapshot",
+        I,
+        "snapshot of the lake that it was computed from",
+        required=True,
+        outside=WITHHELD,
     ),
-    Column("is_suppressed", B, "a reader from outside the clinic must not see the counts", required=True, outside=KEY),
+    Column(
+        "data_cutoff",
+        T,
+        "newest plausible event time, capped at the time it was ingested",
+        required=True,
+        outside=KEY,
+    ),
+    Column(
+        "is_suppressed",
+        B,
+        "a reader from outside the clinic must not see the counts",
+        required=True,
+        outside=KEY,
+    ),
 ]
 # A study's arms are told apart within it alone: study and arm are one dimension of two columns.
 COLUMNS_OF = {
@@ -355,13 +407,25 @@ COLUMNS_OF = {
 }
 DIMENSIONS = tuple(COLUMNS_OF)
 # as disclosure.Cells takes them
-CELL_DIMENSIONS = tuple(columns[0] if len(columns) == 1 else columns for columns in COLUMNS_OF.values())
+CELL_DIMENSIONS = tuple(
+    columns[0] if len(columns) == 1 else columns for columns in COLUMNS_OF.values()
+)
 STRATUM_COLUMNS = tuple(column for columns in COLUMNS_OF.values() for column in columns)
 STRATA = [
     Column("clinic_id", S, "clinic; null where not a dimension of the stratum", outside=KEY),
-    Column("modality", S, "modality, (none) for patients without a session; null where not a dimension", outside=KEY),
+    Column(
+        "modality",
+        S,
+        "modality, (none) for patients without a session; null where not a dimension",
+        outside=KEY,
+    ),
     Column("indication", S, "indication; null where not a dimension", outside=KEY),
-    Column("study_id", S, "study, ROUTINE for routine care; null where study_arm is not a dimension", outside=KEY),
+    Column(
+        "study_id",
+        S,
+        "study, ROUTINE for routine care; null where study_arm is not a dimension",
+        outside=KEY,
+    ),
     Column(
         "arm",
         S,
@@ -395,7 +459,11 @@ PATIENT_OUTCOMES = _table(
         Column("modality", S, "modality"),
         Column("indication", S, "indication"),
         Column("study_id", S, "study that the outcomes are of, ROUTINE for routine care"),
-        Column("arm", S, "arm of that study, (none) without one, (masked) while the study's arms are masked"),
+        Column(
+            "arm",
+            S,
+            "arm of that study, (none) without one, (masked) while the study's arms are masked",
+        ),
         Column("age_years", F, "age", "years"),
         Column("sex", S, "sex"),
         Column("status", S, "end of study status"),
@@ -425,9 +493,17 @@ PATIENT_OUTCOMES = _table(
         ],
         Column("disability_parameter", S, "parameter of the disability outcome"),
         Column("quality_of_life_parameter", S, "parameter of the quality-of-life outcome"),
-        Column("is_responder_30_pct", B, "pain at least 30 % lower at the latest assessment; null = not evaluable"),
+        Column(
+            "is_responder_30_pct",
+            B,
+            "pain at least 30 % lower at the latest assessment; null = not evaluable",
+        ),
         Column("is_responder_50_pct", B, "pain at least 50 % lower; null = not evaluable"),
-        Column("is_responder_points", B, "pain lower by at least the important number of points; null = not evaluable"),
+        Column(
+            "is_responder_points",
+            B,
+            "pain lower by at least the important number of points; null = not evaluable",
+        ),
         Column("is_worse", B, "pain higher by at least that; null = not evaluable"),
         Column(
             "is_sustained_responder",
@@ -439,7 +515,11 @@ PATIENT_OUTCOMES = _table(
         Column("sessions_prescribed", I, "sessions prescribed"),
         Column("adherence_ratio", F, "delivered / prescribed"),
         Column("protocol_deviations", I, "sessions with any limit exceeded"),
-        Column("sessions_not_cleared", I, "sessions without a valid clearance or with a contraindication (target 0)"),
+        Column(
+            "sessions_not_cleared",
+            I,
+            "sessions without a valid clearance or with a contraindication (target 0)",
+        ),
         Column("adverse_events", I, "adverse events"),
         Column("serious_adverse_events", I, "serious adverse events"),
         Column("valid_wear_days", I, "valid days of wear"),
@@ -485,7 +565,9 @@ COHORT_OUTCOMES = _table(
         Column("visit", S, "visit; null for a metric without one", outside=KEY),
         Column("visit_day", I, "visit's target day", outside=KEY),
         Column("population", S, "who is counted", outside=KEY),
-        Column("n_patients", I, "patients of the stratum", unit=COUNT, required=True, outside=COUNTED),
+        Column(
+            "n_patients", I, "patients of the stratum", unit=COUNT, required=True, outside=COUNTED
+        ),
         Column(
             "n_due",
             I,
@@ -502,7 +584,11 @@ COHORT_OUTCOMES = _table(
             outside=COUNTED,
         ),
         Column(
-            "n_pending", I, "not yet due; without a session, End of course is never due", unit=COUNT, outside=COUNTED
+            "n_pending",
+            I,
+            "not yet due; without a session, End of course is never due",
+            unit=COUNT,
+            outside=COUNTED,
         ),
         Column(
             "n_not_evaluable",
@@ -524,7 +610,13 @@ COHORT_OUTCOMES = _table(
         Column("ci_upper", F, "upper 95 % limit, of these clinics' patients", outside=MEASURED),
         *_CLUSTERED_CI,
         Column("unit", S, "unit of the estimate", outside=OPEN),
-        Column("median_day", F, "median study day of the evaluable assessments", "days", outside=MEASURED),
+        Column(
+            "median_day",
+            F,
+            "median study day of the evaluable assessments",
+            "days",
+            outside=MEASURED,
+        ),
         Column("missing_rule", S, "what was done with missing values", outside=OPEN),
         Column(
             "rtm_expected",
@@ -535,7 +627,17 @@ COHORT_OUTCOMES = _table(
         Column("rtm_source", S, "source of those settings", outside=OPEN),
         Column("reason", S, "why no estimate can be given", outside=MEASURED),
     ],
-    ("metric_id", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "visit", "population"),
+    (
+        "metric_id",
+        "clinic_id",
+        "modality",
+        "indication",
+        "study_id",
+        "arm",
+        "strata",
+        "visit",
+        "population",
+    ),
 )
 
 TIME_AT_RISK = _table(
@@ -545,7 +647,10 @@ TIME_AT_RISK = _table(
         Column("patient_id", S, "patient (a pseudonym)", required=True),
         Column("episode", I, "number of the episode, from 1", required=True),
         Column(
-            "from_at", T, "start of its first session that began (or of the first after a withdrawal)", required=True
+            "from_at",
+            T,
+            "start of its first session that began (or of the first after a withdrawal)",
+            required=True,
         ),
         Column("to_at", T, "end of the time at risk", required=True),
         Column(
@@ -693,12 +798,22 @@ ADVERSE_EVENT_RATES = _table(
             required=True,
             outside=COUNTED,
         ),
-        Column("patient_years_planned", F, "time at risk to its planned end", "years", outside=MEASURED),
-        Column("patient_years_at_risk_planned", F, "the same to the first event", "years", outside=MEASURED),
+        Column(
+            "patient_years_planned", F, "time at risk to its planned end", "years", outside=MEASURED
+        ),
+        Column(
+            "patient_years_at_risk_planned",
+            F,
+            "the same to the first event",
+            "years",
+            outside=MEASURED,
+        ),
         *[
             c
             for name, comment in _RATE_COMMENTS.items()
-            for c in _ci(f"{name}_planned", f"to the planned end, as if nobody were lost: {comment}")
+            for c in _ci(
+                f"{name}_planned", f"to the planned end, as if nobody were lost: {comment}"
+            )
         ],
         Column(
             "overdispersion",
@@ -749,7 +864,10 @@ ADVERSE_EVENT_RATES = _table(
             )
         ],
         Column(
-            "session_window_time_share", F, "share of the time at risk that the 72-hour windows cover", outside=MEASURED
+            "session_window_time_share",
+            F,
+            "share of the time at risk that the 72-hour windows cover",
+            outside=MEASURED,
         ),
         Column(
             "unread_records",
@@ -817,8 +935,18 @@ ADVERSE_EVENT_COMPARISONS = _table(
     "One row a pair of arms of a study, modalities or clinics (each clinic against all others together: never a ranking), term and restriction: rate ratios of adverse events. Not adjusted for case mix.",
     [
         *STAMP,
-        Column("dimension", S, "what is compared", required=True, closed=("arm", "modality", "clinic_id")),
-        Column("study_id", S, "study of both arms, ROUTINE for routine care; null for modalities and clinics"),
+        Column(
+            "dimension",
+            S,
+            "what is compared",
+            required=True,
+            closed=("arm", "modality", "clinic_id"),
+        ),
+        Column(
+            "study_id",
+            S,
+            "study of both arms, ROUTINE for routine care; null for modalities and clinics",
+        ),
         Column("compared", S, "the arm, modality or clinic", required=True),
         Column(
             "reference",
@@ -831,7 +959,9 @@ ADVERSE_EVENT_COMPARISONS = _table(
         *_restriction_columns(RESTRICTIONS),
         Column(GRADE_COLUMN, I, "only events of at least this grade; null = any"),
         *[
-            Column(f"{side}{name}", dtype, f"{text} of the {'reference' if side else 'compared'}", unit)
+            Column(
+                f"{side}{name}", dtype, f"{text} of the {'reference' if side else 'compared'}", unit
+            )
             for side in ("", "reference_")
             for name, dtype, text, unit in (
                 ("patients", I, "patients treated", COUNT),
@@ -843,7 +973,10 @@ ADVERSE_EVENT_COMPARISONS = _table(
         ],
         *[
             c
-            for exposure, text in (("sessions", "per session"), ("patient_years", "per patient-year"))
+            for exposure, text in (
+                ("sessions", "per session"),
+                ("patient_years", "per patient-year"),
+            )
             for c in (
                 *_ci(
                     f"{exposure}_rate_ratio",
@@ -861,7 +994,9 @@ ADVERSE_EVENT_COMPARISONS = _table(
                     lower=0,
                     upper=1,
                 ),
-                Column(f"{exposure}_reason", S, "why the ratio, or its upper limit, can't be given"),
+                Column(
+                    f"{exposure}_reason", S, "why the ratio, or its upper limit, can't be given"
+                ),
             )
         ],
         *_ci(
@@ -885,7 +1020,10 @@ ADVERSE_EVENT_COMPARISONS = _table(
             "stratified_risk_difference",
             "risk difference over strata, weighed by Mantel and Haenszel (Miettinen and Nurminen)",
         ),
-        *_ci("cmh_odds_ratio", "odds ratio common to the strata (Mantel and Haenszel; Robins, Breslow and Greenland)"),
+        *_ci(
+            "cmh_odds_ratio",
+            "odds ratio common to the strata (Mantel and Haenszel; Robins, Breslow and Greenland)",
+        ),
         Column(
             "cmh_p_value",
             F,
@@ -893,7 +1031,13 @@ ADVERSE_EVENT_COMPARISONS = _table(
             lower=0,
             upper=1,
         ),
-        Column("unread_records", I, "safety records of the lake that could not be read", unit=COUNT, required=True),
+        Column(
+            "unread_records",
+            I,
+            "safety records of the lake that could not be read",
+            unit=COUNT,
+            required=True,
+        ),
     ],
     (
         "dimension",
@@ -910,7 +1054,13 @@ ARM_COMPARISONS = _table(
     "One row a study, parameter, visit and pair of arms: never across studies. Of a study whose arms are masked one row a parameter and visit, which says so.",
     [
         *STAMP,
-        Column("study_id", S, "study of both arms, ROUTINE for routine care", required=True, outside=KEY),
+        Column(
+            "study_id",
+            S,
+            "study of both arms, ROUTINE for routine care",
+            required=True,
+            outside=KEY,
+        ),
         Column("parameter", S, "PARAMCD", required=True, outside=KEY),
         Column("visit", S, "visit", required=True, outside=KEY),
         Column("arm", S, "arm", required=True, outside=KEY),
@@ -927,7 +1077,14 @@ ARM_COMPARISONS = _table(
             required=True,
             outside=COUNTED,
         ),
-        Column("n_reference", I, "patients of the reference", unit=COUNT, required=True, outside=COUNTED),
+        Column(
+            "n_reference",
+            I,
+            "patients of the reference",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
         Column("x_arm", I, "responders of the arm", unit=COUNT, outside=COUNTED),
         Column("x_reference", I, "responders of the reference", unit=COUNT, outside=COUNTED),
         Column(
@@ -946,7 +1103,9 @@ ARM_COMPARISONS = _table(
             outside=COUNTED,
         ),
         Column("estimate", F, "arm minus reference", outside=MEASURED),
-        Column("ci_lower", F, "lower 95 % limit (Newcombe for a risk difference)", outside=MEASURED),
+        Column(
+            "ci_lower", F, "lower 95 % limit (Newcombe for a risk difference)", outside=MEASURED
+        ),
         Column("ci_upper", F, "upper 95 % limit", outside=MEASURED),
         Column("wald_lower", F, "lower 95 % Wald limit of a risk difference", outside=MEASURED),
         Column("wald_upper", F, "upper 95 % Wald limit", outside=MEASURED),
@@ -965,10 +1124,19 @@ ARM_COMPARISONS = _table(
                 Column(f"lsmean_{side}_upper", F, "its upper 95 % limit", outside=MEASURED),
             )
         ],
-        Column("method", S, "method", required=True, closed=("ancova", "mmrm", "risk_difference"), outside=KEY),
+        Column(
+            "method",
+            S,
+            "method",
+            required=True,
+            closed=("ancova", "mmrm", "risk_difference"),
+            outside=KEY,
+        ),
         Column("adjusted_for", SL, "adjusted for", outside=OPEN),
         Column("unit", S, "unit of the estimate", outside=OPEN),
-        Column("direction", S, "which direction is better", closed=("lower", "higher"), outside=OPEN),
+        Column(
+            "direction", S, "which direction is better", closed=("lower", "higher"), outside=OPEN
+        ),
         Column(
             "reason",
             S,
@@ -976,7 +1144,17 @@ ARM_COMPARISONS = _table(
             outside=MEASURED,
         ),
     ],
-    ("study_id", "parameter", "visit", "arm", "reference_arm", "population", "indication", "criterion", "method"),
+    (
+        "study_id",
+        "parameter",
+        "visit",
+        "arm",
+        "reference_arm",
+        "population",
+        "indication",
+        "criterion",
+        "method",
+    ),
 )
 
 _FEW = "Strata: everybody, each dimension alone, and the modalities of a clinic; each of these with study and arm too."
@@ -988,15 +1166,53 @@ RESPONDER_CURVES = _table(
         *STRATA,
         Column("parameter", S, "PARAMCD", required=True, outside=KEY),
         Column("visit", S, "visit", required=True, outside=KEY),
-        Column("cutoff_pct", I, "improved by at least this share of the baseline", "%", required=True, outside=KEY),
-        Column("n", I, "patients due with an evaluable baseline", unit=COUNT, required=True, outside=COUNTED),
-        Column("n_missing", I, "of them without a value: no response", unit=COUNT, required=True, outside=COUNTED),
-        Column("x", I, "of n, improved by at least the cut-off", unit=COUNT, required=True, outside=COUNTED),
+        Column(
+            "cutoff_pct",
+            I,
+            "improved by at least this share of the baseline",
+            "%",
+            required=True,
+            outside=KEY,
+        ),
+        Column(
+            "n",
+            I,
+            "patients due with an evaluable baseline",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
+        Column(
+            "n_missing",
+            I,
+            "of them without a value: no response",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
+        Column(
+            "x",
+            I,
+            "of n, improved by at least the cut-off",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
         Column("estimate", F, "x / n", outside=MEASURED),
         Column("ci_lower", F, "lower 95 % limit (Wilson)", outside=MEASURED),
         Column("ci_upper", F, "upper 95 % limit", outside=MEASURED),
     ],
-    ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "cutoff_pct"),
+    (
+        "parameter",
+        "visit",
+        "clinic_id",
+        "modality",
+        "indication",
+        "study_id",
+        "arm",
+        "strata",
+        "cutoff_pct",
+    ),
 )
 
 RESPONDER_DISAGREEMENT = _table(
@@ -1007,7 +1223,9 @@ RESPONDER_DISAGREEMENT = _table(
         *STRATA,
         Column("parameter", S, "PARAMCD", required=True, outside=KEY),
         Column("visit", S, "visit", required=True, outside=KEY),
-        Column("pct30", S, "at least 30 % better; null = not evaluable", closed=YN, outside=MEASURED),
+        Column(
+            "pct30", S, "at least 30 % better; null = not evaluable", closed=YN, outside=MEASURED
+        ),
         Column(
             "points",
             S,
@@ -1025,7 +1243,12 @@ RESPONDER_DISAGREEMENT = _table(
         Column("n", I, "patients due with a value", unit=COUNT, required=True, outside=COUNTED),
         Column("x", I, "of n, with this verdict", unit=COUNT, required=True, outside=COUNTED),
         Column("estimate", F, "x / n", outside=MEASURED),
-        Column("ci_lower", F, "lower 95 % limit (Wilson; Clopper-Pearson for 5 or fewer)", outside=MEASURED),
+        Column(
+            "ci_lower",
+            F,
+            "lower 95 % limit (Wilson; Clopper-Pearson for 5 or fewer)",
+            outside=MEASURED,
+        ),
         Column("ci_upper", F, "upper 95 % limit", outside=MEASURED),
     ],
     (
@@ -1059,12 +1282,34 @@ DOSE_RESPONSE = _table(
             required=True,
             outside=MEASURED,
         ),
-        Column("to_per_week", F, "to below; null = no upper end", "sessions/week", outside=MEASURED),
-        Column("n_patients", I, "patients with a session and a change", unit=COUNT, required=True, outside=COUNTED),
-        Column("mean_sessions_per_week", F, "their mean sessions a week", "sessions/week", outside=MEASURED),
-        Column("mean_change", F, "mean change from baseline: a change, not an effect", outside=MEASURED),
+        Column(
+            "to_per_week", F, "to below; null = no upper end", "sessions/week", outside=MEASURED
+        ),
+        Column(
+            "n_patients",
+            I,
+            "patients with a session and a change",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
+        Column(
+            "mean_sessions_per_week",
+            F,
+            "their mean sessions a week",
+            "sessions/week",
+            outside=MEASURED,
+        ),
+        Column(
+            "mean_change", F, "mean change from baseline: a change, not an effect", outside=MEASURED
+        ),
         Column("sd_change", F, "its standard deviation; null for one patient", outside=MEASURED),
-        Column("ci_lower", F, "lower 95 % limit of the mean (t), of these clinics' patients", outside=MEASURED),
+        Column(
+            "ci_lower",
+            F,
+            "lower 95 % limit of the mean (t), of these clinics' patients",
+            outside=MEASURED,
+        ),
         Column("ci_upper", F, "upper 95 % limit", outside=MEASURED),
         *_CLUSTERED_CI,
         Column("unit", S, "unit of the change", outside=OPEN),
@@ -1078,7 +1323,17 @@ DOSE_RESPONSE = _table(
         Column("rtm_source", S, "source of those settings", outside=OPEN),
         Column("reason", S, "why no interval can be given", outside=MEASURED),
     ],
-    ("parameter", "visit", "clinic_id", "modality", "indication", "study_id", "arm", "strata", "from_per_week"),
+    (
+        "parameter",
+        "visit",
+        "clinic_id",
+        "modality",
+        "indication",
+        "study_id",
+        "arm",
+        "strata",
+        "from_per_week",
+    ),
 )
 
 _VERIFICATION = ("verified", "unverified", "proposal")
@@ -1091,8 +1346,21 @@ IMPORTANT_CHANGE = _table(
         Column("parameter", S, "PARAMCD of adqs or adact", required=True, outside=KEY),
         Column("visit", S, "visit of the change and of the PGIC", required=True, outside=KEY),
         Column("unit", S, "unit of the changes", outside=OPEN),
-        Column("direction", S, "which direction of the parameter is better", closed=("lower", "higher"), outside=OPEN),
-        Column("n_changes", I, "patients due with a change from baseline", unit=COUNT, required=True, outside=COUNTED),
+        Column(
+            "direction",
+            S,
+            "which direction of the parameter is better",
+            closed=("lower", "higher"),
+            outside=OPEN,
+        ),
+        Column(
+            "n_changes",
+            I,
+            "patients due with a change from baseline",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
         Column(
             "n_without_pgic",
             I,
@@ -1109,18 +1377,37 @@ IMPORTANT_CHANGE = _table(
             required=True,
             outside=COUNTED,
         ),
-        Column("n_not_improved", I, "of the others, PGIC 3-7", unit=COUNT, required=True, outside=COUNTED),
+        Column(
+            "n_not_improved",
+            I,
+            "of the others, PGIC 3-7",
+            unit=COUNT,
+            required=True,
+            outside=COUNTED,
+        ),
         Column(
             "anchored_change",
             F,
             "least improvement (positive = better) of a patient called improved, by the ROC curve's highest sensitivity + specificity, in `unit`; of equally good cuts the greatest; null says why in reason",
             outside=MEASURED,
         ),
-        Column("anchored_change_least", F, "the least of the equally good cuts, in `unit`", outside=MEASURED),
         Column(
-            "sensitivity", F, "of the improved, with at least the cut's improvement", lower=0, upper=1, outside=MEASURED
+            "anchored_change_least",
+            F,
+            "the least of the equally good cuts, in `unit`",
+            outside=MEASURED,
         ),
-        Column("specificity", F, "of the not improved, with less", lower=0, upper=1, outside=MEASURED),
+        Column(
+            "sensitivity",
+            F,
+            "of the improved, with at least the cut's improvement",
+            lower=0,
+            upper=1,
+            outside=MEASURED,
+        ),
+        Column(
+            "specificity", F, "of the not improved, with less", lower=0, upper=1, outside=MEASURED
+        ),
         Column(
             "auc",
             F,
@@ -1158,7 +1445,9 @@ RELIABLE_CHANGE = _table(
         *STRATA,
         Column("parameter", S, "PARAMCD of adqs or adact", required=True, outside=KEY),
         Column("visit", S, "visit", required=True, outside=KEY),
-        Column("n_patients", I, "patients of the stratum", unit=COUNT, required=True, outside=COUNTED),
+        Column(
+            "n_patients", I, "patients of the stratum", unit=COUNT, required=True, outside=COUNTED
+        ),
         Column(
             "n_due",
             I,
@@ -1205,7 +1494,10 @@ RELIABLE_CHANGE = _table(
             )
             for c in (
                 Column(f"n_{name}", I, f"of the evaluable: {comment}", COUNT, outside=COUNTED),
-                *_ci(name, f"share of the evaluable (Wilson; Clopper-Pearson for 5 or fewer): {comment}"),
+                *_ci(
+                    name,
+                    f"share of the evaluable (Wilson; Clopper-Pearson for 5 or fewer): {comment}",
+                ),
             )
         ],
         *[
@@ -1232,7 +1524,9 @@ RELIABLE_CHANGE = _table(
             "smallest change counted as one, in `unit`: 1.96 √2 SEM; of a performance test the smallest change shown",
             outside=OPEN,
         ),
-        Column("recovered_at", F, "functional cut, in `unit`; null where none is known", outside=OPEN),
+        Column(
+            "recovered_at", F, "functional cut, in `unit`; null where none is known", outside=OPEN
+        ),
         Column("source", S, "source of the measurement error, or the site's setting", outside=OPEN),
         Column("recovered_source", S, "source of the functional cut", outside=OPEN),
         Column(
@@ -1265,7 +1559,9 @@ CLINIC_FUNNEL = _table(
             outside=COUNTED,
         ),
         Column("estimate", F, "proportion, or observed / expected", outside=MEASURED),
-        Column("target", F, "share of all the other clinics together; of a ratio 1", outside=MEASURED),
+        Column(
+            "target", F, "share of all the other clinics together; of a ratio 1", outside=MEASURED
+        ),
         *[
             Column(
                 f"{side}_{level}{od}",
@@ -1319,9 +1615,18 @@ CLINIC_FUNNEL = _table(
             outside=MEASURED,
         ),
         Column(
-            "reference_signal", S, "outside which limit about the reference", closed=_FUNNEL_SIGNALS, outside=MEASURED
+            "reference_signal",
+            S,
+            "outside which limit about the reference",
+            closed=_FUNNEL_SIGNALS,
+            outside=MEASURED,
         ),
-        Column("reference_reason", S, "why the clinic is not judged against a reference", outside=MEASURED),
+        Column(
+            "reference_reason",
+            S,
+            "why the clinic is not judged against a reference",
+            outside=MEASURED,
+        ),
         Column("clinics", I, "clinics compared", outside=MEASURED),
         Column(
             "asked_share",
@@ -1341,7 +1646,14 @@ CONTROL_CHARTS = _table(
     [
         *STAMP,
         Column("clinic_id", S, "clinic; null = all", outside=KEY),
-        Column("chart", S, "kind", required=True, closed=("xmr", "u", "p", "c", "g", "cusum"), outside=KEY),
+        Column(
+            "chart",
+            S,
+            "kind",
+            required=True,
+            closed=("xmr", "u", "p", "c", "g", "cusum"),
+            outside=KEY,
+        ),
         Column("term", S, "coded term; null = any", outside=KEY),
         Column("period_start", D, "period's first day", required=True, outside=MEASURED),
         Column("point", I, "number of the point", required=True, outside=MEASURED),
@@ -1353,7 +1665,12 @@ CONTROL_CHARTS = _table(
         Column("upper", F, "upper limit", outside=MEASURED),
         Column("is_outside", B, "outside the limits", outside=MEASURED),
         Column("is_trend", B, "part of a trend of 7 points (or 6, a setting)", outside=MEASURED),
-        Column("is_two_of_three", B, "2 of 3 beyond two thirds of the limit, same side", outside=MEASURED),
+        Column(
+            "is_two_of_three",
+            B,
+            "2 of 3 beyond two thirds of the limit, same side",
+            outside=MEASURED,
+        ),
         Column("is_shift", B, "part of 7 (or 6) on one side", outside=MEASURED),
         Column(
             "point_type",
@@ -1373,12 +1690,26 @@ CONTROL_CHARTS = _table(
             "variation_icon",
             S,
             "NHS variation icon of that rule and direction",
-            closed=("common_cause", "special_cause_improvement", "special_cause_concern", "special_cause_neither"),
+            closed=(
+                "common_cause",
+                "special_cause_improvement",
+                "special_cause_concern",
+                "special_cause_neither",
+            ),
             outside=MEASURED,
         ),
-        Column("assurance_icon", S, "NHS assurance icon", closed=("pass", "fail", "inconsistent"), outside=MEASURED),
         Column(
-            "limit_share", F, "of a sum: the month's highest over its limit; 1 and more = a signal", outside=MEASURED
+            "assurance_icon",
+            S,
+            "NHS assurance icon",
+            closed=("pass", "fail", "inconsistent"),
+            outside=MEASURED,
+        ),
+        Column(
+            "limit_share",
+            F,
+            "of a sum: the month's highest over its limit; 1 and more = a signal",
+            outside=MEASURED,
         ),
         Column(
             "nearness",
@@ -1387,7 +1718,11 @@ CONTROL_CHARTS = _table(
             outside=WITHHELD,
         ),
         Column(
-            "in_control_arl", F, "average run length in control, for the family of charts", "points", outside=MEASURED
+            "in_control_arl",
+            F,
+            "average run length in control, for the family of charts",
+            "points",
+            outside=MEASURED,
         ),
         Column(
             "baseline_points",
@@ -1395,7 +1730,9 @@ CONTROL_CHARTS = _table(
             "points with a value that the limits were computed from, 12 at most; null = no limits",
             outside=MEASURED,
         ),
-        Column("is_trial_limits", B, "limits from fewer than 12 points with a value", outside=MEASURED),
+        Column(
+            "is_trial_limits", B, "limits from fewer than 12 points with a value", outside=MEASURED
+        ),
         Column(
             "rebased_from",
             D,
@@ -1403,7 +1740,9 @@ CONTROL_CHARTS = _table(
             outside=OPEN,
         ),
         Column("rebase_reason", S, "why they were", outside=MEASURED),
-        Column("reason", S, "why there is no value, or why no limits can be given", outside=MEASURED),
+        Column(
+            "reason", S, "why there is no value, or why no limits can be given", outside=MEASURED
+        ),
     ],
     ("metric_id", "chart", "clinic_id", "term", "point"),
 )
@@ -1430,7 +1769,9 @@ SURVIVAL_CURVES = _table(
             outside=MEASURED,
         ),
         Column("median", F, "median", "days", outside=MEASURED),
-        Column("median_lower", F, "its lower 95 % limit (Brookmeyer-Crowley)", "days", outside=MEASURED),
+        Column(
+            "median_lower", F, "its lower 95 % limit (Brookmeyer-Crowley)", "days", outside=MEASURED
+        ),
         Column("median_upper", F, "its upper 95 % limit", "days", outside=MEASURED),
         Column(
             "log_rank_p_value",
@@ -1485,9 +1826,20 @@ REPORT_DEADLINES = _table(
             "state",
             S,
             "state: open and overdue (a report that is due), due_now (without delay, so that there is no date), reported, reported_late, voluntary (nobody must), no_date (a date or a duty depends on what is not recorded), no_rule (none known)",
-            closed=("open", "overdue", "due_now", "reported", "reported_late", "voluntary", "no_date", "no_rule"),
+            closed=(
+                "open",
+                "overdue",
+                "due_now",
+                "reported",
+                "reported_late",
+                "voluntary",
+                "no_date",
+                "no_rule",
+            ),
         ),
-        Column("days_left", I, "days from the data cut to the due date; negative = overdue", "days"),
+        Column(
+            "days_left", I, "days from the data cut to the due date; negative = overdue", "days"
+        ),
         Column("reason", S, "why no date can be given, or what is in doubt"),
     ],
     ("subject_kind", "subject_id", "rule"),
@@ -1501,16 +1853,26 @@ _KIND = Column(
     closed=tuple(DEVICE_EVENTS),
     outside=KEY,
 )
-_GRAVE = "; ".join(f"of a {event.id} that it {event.grave}" for event in DEVICE_EVENTS.values() if event.grave)
+_GRAVE = "; ".join(
+    f"of a {event.id} that it {event.grave}" for event in DEVICE_EVENTS.values() if event.grave
+)
 
 DEVICE_EVENTS_TABLE = _table(
     "device_events",
     "One row a device deficiency, incident with anybody but a patient, or session that the device's interlock stopped. One happening may have a row of each kind: kinds are not to be added.",
     [
         _KIND,
-        Column("record_id", S, "the record's id: of the deficiency, the incident or the session", required=True),
         Column(
-            "clinic_id", S, "clinic where it happened: the record's own, its session's or the device's", required=True
+            "record_id",
+            S,
+            "the record's id: of the deficiency, the incident or the session",
+            required=True,
+        ),
+        Column(
+            "clinic_id",
+            S,
+            "clinic where it happened: the record's own, its session's or the device's",
+            required=True,
         ),
         Column("device_id", S, "device; null = none is named"),
         Column(
@@ -1554,11 +1916,19 @@ DEVICE_EVENT_RATES = _table(
         ),
         Column("device_id", S, "device; null where not a dimension", outside=KEY),
         Column(
-            "strata", SL, "the dimensions in force, of clinic_id, modality and device_id", required=True, outside=KEY
+            "strata",
+            SL,
+            "the dimensions in force, of clinic_id, modality and device_id",
+            required=True,
+            outside=KEY,
         ),
         _KIND,
-        Column("period_start", D, "clinic-local day of the first session that began", outside=MEASURED),
-        Column("period_end", D, "clinic-local day of the last session that began", outside=MEASURED),
+        Column(
+            "period_start", D, "clinic-local day of the first session that began", outside=MEASURED
+        ),
+        Column(
+            "period_end", D, "clinic-local day of the last session that began", outside=MEASURED
+        ),
         Column(
             "events",
             I,
@@ -1568,11 +1938,26 @@ DEVICE_EVENT_RATES = _table(
             required=True,
         ),
         Column(
-            "grave", I, f"of them grave: {_GRAVE}; null where a kind has no such field", unit=COUNT, outside=COUNTED
+            "grave",
+            I,
+            f"of them grave: {_GRAVE}; null where a kind has no such field",
+            unit=COUNT,
+            outside=COUNTED,
         ),
-        Column("grave_unknown", I, "of them those of which that is not recorded", unit=COUNT, outside=COUNTED),
         Column(
-            "unknown_moment", I, "of them those whose moment is not known", unit=COUNT, outside=COUNTED, required=True
+            "grave_unknown",
+            I,
+            "of them those of which that is not recorded",
+            unit=COUNT,
+            outside=COUNTED,
+        ),
+        Column(
+            "unknown_moment",
+            I,
+            "of them those whose moment is not known",
+            unit=COUNT,
+            outside=COUNTED,
+            required=True,
         ),
         Column(
             "events_outside",
@@ -1675,7 +2060,13 @@ METRIC_DEFINITIONS = _table(
         Column("title", S, "title", required=True, outside=OPEN),
         Column("rule", S, "rule in words", required=True, outside=OPEN),
         Column("unit", S, "unit", outside=OPEN),
-        Column("direction", S, "which direction is better", closed=("lower", "higher", "none"), outside=OPEN),
+        Column(
+            "direction",
+            S,
+            "which direction is better",
+            closed=("lower", "higher", "none"),
+            outside=OPEN,
+        ),
         Column("source", S, "source", required=True, outside=OPEN),
         Column(
             "verification",
@@ -1703,10 +2094,17 @@ RESTATEMENTS = _table(
     [
         Column("metric_id", S, "metric of mart.metric_definitions", required=True, outside=KEY),
         Column("version", S, "version of its rule", required=True, outside=KEY),
-        Column("previous_version", S, "version that figures had before; null = not computed before", outside=OPEN),
+        Column(
+            "previous_version",
+            S,
+            "version that figures had before; null = not computed before",
+            outside=OPEN,
+        ),
         Column("rule", S, "rule in words", required=True, outside=OPEN),
         Column(
-            "lake_snapshot", I, "snapshot of the lake of the first run under this version; null = of an earlier release"
+            "lake_snapshot",
+            I,
+            "snapshot of the lake of the first run under this version; null = of an earlier release",
         ),
         Column("data_cutoff", T, "data cut of that run"),
         Column("restated_at", T, "when that run began", outside=OPEN),

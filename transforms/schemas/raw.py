@@ -35,7 +35,12 @@ METRICS: dict[str, tuple[str, float, float, str]] = {
     "sleep_duration": ("min", 0, 1_440, "sleep"),
     "nightly_skin_temperature_deviation": ("K", -20, 20, "deviation from the wearer's own nights"),
     "worn": ("1", 0, 1, "1 worn, 0 not worn"),
-    "daily_step_count": ("{steps}", 0, 500_000, "the vendor's own total of a day; never added to minutes"),
+    "daily_step_count": (
+        "{steps}",
+        0,
+        500_000,
+        "the vendor's own total of a day; never added to minutes",
+    ),
 }
 
 # signal -> (lowest, highest)
@@ -59,7 +64,11 @@ INSTRUMENTS: dict[str, dict[str, tuple[float, float]]] = {
     "promis_pi_6a": {f"q{k}": (1, 5) for k in range(1, 7)},
     "promis_pf_6b": {f"q{k}": (1, 5) for k in range(1, 7)},
     "promis_29": {
-        **{f"{d}{k}": (1, 5) for d in ("pf", "anx", "dep", "fat", "slp", "soc", "pi") for k in range(1, 5)},
+        **{
+            f"{d}{k}": (1, 5)
+            for d in ("pf", "anx", "dep", "fat", "slp", "soc", "pi")
+            for k in range(1, 5)
+        },
         "pain": (0, 10),
     },
     "pgic": {"pgic": (1, 7)},
@@ -67,12 +76,21 @@ INSTRUMENTS: dict[str, dict[str, tuple[float, float]]] = {
     "start_back": {f"q{k}": (0, 4) if k == 9 else (0, 1) for k in range(1, 10)},
 }
 
-SAFETY_TOPICS = ("adverse_events", "deficiencies", "incidents", "consults", "screenings", "sessions")
+SAFETY_TOPICS = (
+    "adverse_events",
+    "deficiencies",
+    "incidents",
+    "consults",
+    "screenings",
+    "sessions",
+)
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic and its event type: `name` is the middle part (`sessions`), `record_id` the id column of `data`."""
+    """A topic and its event type: `name` is the middle part (`sessions`), `record_id` the id column
+    of `data`.
+    """
 
     name: str
     comment: str
@@ -106,14 +124,28 @@ _DEVICE = _c("device_id", S, "device")
 _SESSION = _c("session_id", S, "session it belongs to")
 _MODALITY = _c("modality!", S, "kind of cryotherapy", closed=MODALITIES)
 _STARTED = _c("started_at!", T, "start")
-_INTERVAL = _c("interval_s!", F, "time between two samples; sample k is at started_at + k * interval_s", "s", lo=0)
+_INTERVAL = _c(
+    "interval_s!",
+    F,
+    "time between two samples; sample k is at started_at + k * interval_s",
+    "s",
+    lo=0,
+)
 _VALUES = _c("values!", FL, "samples; null where not measured")
 _ALLOCATION = _c(
-    "allocation", S, "how the arm came about", closed=("randomised", "concurrent", "historical", "waitlist")
+    "allocation",
+    S,
+    "how the arm came about",
+    closed=("randomised", "concurrent", "historical", "waitlist"),
 )
 
 CORRECTION = (
-    _c("revision", I, "revision of the record; of those of one source the highest counts; null = unversioned", lo=0),
+    _c(
+        "revision",
+        I,
+        "revision of the record; of those of one source the highest counts; null = unversioned",
+        lo=0,
+    ),
     _c("record_status", S, "active, or entered in error", closed=("active", "entered_in_error")),
     _c("recorded_at", T, "when it was written down; ordered as of landing where not given"),
     _c("recorded_by_role", S, "role of who wrote it down"),
@@ -178,7 +210,11 @@ TOPICS: tuple[Topic, ...] = (
             _c("study_id!", S, "study"),
             _c("title", S, "title"),
             _c("reference_arm", S, "arm that the others are compared with"),
-            _c("masked_until", D, "first day on which comparisons by arm may be shown; null = not masked"),
+            _c(
+                "masked_until",
+                D,
+                "first day on which comparisons by arm may be shown; null = not masked",
+            ),
             _c(
                 "planned_visits",
                 JsonList,
@@ -202,7 +238,11 @@ TOPICS: tuple[Topic, ...] = (
             _ALLOCATION,
             _c("allocated_on", D, "allocation"),
             _c("strata", Json, "object of texts: factor of a stratified allocation to its level"),
-            _c("analysis_sets", Json, "object of texts: analysis set to in, or the reason for leaving out"),
+            _c(
+                "analysis_sets",
+                Json,
+                "object of texts: analysis set to in, or the reason for leaving out",
+            ),
             _c("from!", D, "first day in the study"),
             _c("to", D, "last day in the study; null = open"),
         ),
@@ -346,7 +386,12 @@ TOPICS: tuple[Topic, ...] = (
             _temp("skin_temp_min_c", "coldest skin temperature"),
             _temp("skin_temp_post_c", "skin temperature after"),
             _c("room_min_oxygen_pct", F, "lowest room oxygen", "%", lo=0, hi=100),
-            _c("stop_reason", S, "why it ended", closed=("completed", "patient", "operator", "interlock")),
+            _c(
+                "stop_reason",
+                S,
+                "why it ended",
+                closed=("completed", "patient", "operator", "interlock"),
+            ),
             _c("adverse_events_asked", B, "the patient was asked about side effects"),
         ),
     ),
@@ -442,7 +487,12 @@ TOPICS: tuple[Topic, ...] = (
                     "lumbar_flexion_rom",
                 ),
             ),
-            _c("value", F, "result, in the test's unit (m, s, s, steps, s, m/s, deg); null = not done", lo=0),
+            _c(
+                "value",
+                F,
+                "result, in the test's unit (m, s, s, steps, s, m/s, deg); null = not done",
+                lo=0,
+            ),
             _c("is_assisted", B, "walking aid or help"),
         ),
     ),
@@ -502,7 +552,14 @@ TOPICS: tuple[Topic, ...] = (
                 "outcome",
                 S,
                 "outcome",
-                closed=("ongoing", "resolving", "resolved", "resolved_with_sequelae", "fatal", "unknown"),
+                closed=(
+                    "ongoing",
+                    "resolving",
+                    "resolved",
+                    "resolved_with_sequelae",
+                    "fatal",
+                    "unknown",
+                ),
             ),
             _c("action_taken", S, "action taken"),
             _c("aware_at", T, "when the clinic became aware"),
@@ -619,7 +676,9 @@ TOPICS: tuple[Topic, ...] = (
             ),
             _c("code_system", S, "code system"),
             _c("code", S, "code"),
-            _c("daily_dose_mme", F, "daily dose in morphine milligram equivalents", "MME/day", lo=0),
+            _c(
+                "daily_dose_mme", F, "daily dose in morphine milligram equivalents", "MME/day", lo=0
+            ),
             _c("is_rescue", B, "rescue"),
             _c("occurred_at!", T, "when"),
             _c("ended_at", T, "end"),
@@ -650,14 +709,22 @@ ENVELOPE = (
     Column("utc_offset_min", pl.Int32, "UTC offset that event_time was written with", "min"),
     Column("ingested_at", T, "when it was landed", required=True),
 )
-EXTRA = Column("extra", Json, "fields that the contract does not know, by name; null where there are none")
+EXTRA = Column(
+    "extra", Json, "fields that the contract does not know, by name; null where there are none"
+)
 
-_BY_LOCAL_DAY = Column("is_by_local_day", B, "from and to are days, of the series' own clock: its UTC offset, else UTC")
-_STARTED_OFFSET = Column("started_utc_offset_min", pl.Int32, "UTC offset that started_at was written with", "min")
+_BY_LOCAL_DAY = Column(
+    "is_by_local_day", B, "from and to are days, of the series' own clock: its UTC offset, else UTC"
+)
+_STARTED_OFFSET = Column(
+    "started_utc_offset_min", pl.Int32, "UTC offset that started_at was written with", "min"
+)
 
 
 def data_columns(topic: Topic) -> tuple[Column, ...]:
-    """The topic's fields, correction fields (not for a series) and, beside a closed list, `NAME_raw`."""
+    """The topic's fields, correction fields (not for a series) and, beside a closed list,
+    `NAME_raw`.
+    """
     fields = topic.fields + (() if topic.is_series else CORRECTION)
     columns: list[Column] = []
     for c in fields:
@@ -672,7 +739,9 @@ def data_columns(topic: Topic) -> tuple[Column, ...]:
                     c.closed + (() if "other" in c.closed else ("other",)),
                 )
             )
-            columns.append(Column(f"{c.name}_raw", S, f"{c.name} as sent, where it is not in the closed list"))
+            columns.append(
+                Column(f"{c.name}_raw", S, f"{c.name} as sent, where it is not in the closed list")
+            )
         else:
             columns.append(c)
         if c.name == "started_at" and topic.is_series:
@@ -710,7 +779,9 @@ REJECTS = Table(
             Json,
             'the record\'s headers: [[name, value], ...], what is not UTF-8 as {"base64": ...}; null without',
         ),
-        Column("part", I, "which event of a batched record, from 0; null = the record is one event"),
+        Column(
+            "part", I, "which event of a batched record, from 0; null = the record is one event"
+        ),
         Column("is_safety", B, "of a safety topic", required=True),
         Column("ingested_at", T, "when it was set aside", required=True),
         Column("replayed_at", T, "when it was published again"),
@@ -723,14 +794,29 @@ REJECTS = Table(
     ),
     ("kafka_topic_id", "kafka_partition", "kafka_offset", "part"),
 )
-# By what Kafka's log is known again; all null where no record is remembered (what an earlier release landed, lost records)
+# By what Kafka's log is known again; all null where no record is remembered (what an earlier
+# release landed, lost records)
 LAST_RECORD = (
-    Column("last_offset", I, "offset of the last record before the next position, markers and aborted ones included"),
-    Column("last_leader_epoch", pl.Int32, "leader epoch under which Kafka appended it; -1 = Kafka has none"),
     Column(
-        "last_checksum", S, "BLAKE2b-64 over its time, key, value and headers; batch:… over a batch that can't be read"
+        "last_offset",
+        I,
+        "offset of the last record before the next position, markers and aborted ones included",
     ),
-    Column("last_appended_at", T, "when Kafka appended it; null where the topic's times are the producers'"),
+    Column(
+        "last_leader_epoch",
+        pl.Int32,
+        "leader epoch under which Kafka appended it; -1 = Kafka has none",
+    ),
+    Column(
+        "last_checksum",
+        S,
+        "BLAKE2b-64 over its time, key, value and headers; batch:… over a batch that can't be read",
+    ),
+    Column(
+        "last_appended_at",
+        T,
+        "when Kafka appended it; null where the topic's times are the producers'",
+    ),
 )
 STREAM_OFFSETS = Table(
     "raw",
@@ -789,12 +875,25 @@ REJECT_HOURS = Table(
         Column("hour", T, "the hour's beginning (UTC)", required=True),
         Column("is_safety", B, "of a safety topic", required=True),
         Column("records", I, "records set aside", required=True),
-        Column("reduced", I, "of these, how many are kept as position, reason and checksum alone", required=True),
-        Column("whole_bytes", I, "keys, values and headers of those that are kept whole", "B", required=True),
+        Column(
+            "reduced",
+            I,
+            "of these, how many are kept as position, reason and checksum alone",
+            required=True,
+        ),
+        Column(
+            "whole_bytes",
+            I,
+            "keys, values and headers of those that are kept whole",
+            "B",
+            required=True,
+        ),
         Column("first_at", T, "when the first was set aside", required=True),
         Column("last_at", T, "when the last was set aside", required=True),
         Column("alert_id", S, "the alert that tells of them; null = not of a safety topic"),
-        Column("raised_at", T, "when the alert was raised; null = not, or all of them were read since"),
+        Column(
+            "raised_at", T, "when the alert was raised; null = not, or all of them were read since"
+        ),
         Column("told", I, "of how many records the alert's last event told; null = of none"),
     ),
     ("kafka_topic", "reason", "hour"),

@@ -1,6 +1,7 @@
 """The lake's views: the long form of the series, one row a sample.
 
-Here: their columns and SQL. Not here: which of two samples counts (transforms/series/activity.py, series/telemetry.py).
+Here: their columns and SQL. Not here: which of two samples counts (transforms/series/activity.py,
+series/telemetry.py).
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,9 @@ class View:
 
 
 def _long(name: str) -> View:
-    """Every column of the series but `values`, and its samples; microseconds exactly, in no time zone."""
+    """Every column of the series but `values`, and its samples; microseconds exactly, in no time
+    zone.
+    """
     raw = RAW_TABLES[name]
     kept = [c for c in raw.columns if c.name != "values"]
     table = Table(

@@ -1,12 +1,13 @@
 """The SQL that turns wearable series into one row a patient, device and local day.
 
-Here: `ACTIVITY_DAYS_SQL`, read from top to bottom, and `people`, the relation that it joins. Not here: who runs it
-(the lake), valid days and weeks (rules/wear.py), walking bouts (mobility.py).
+Here: `ACTIVITY_DAYS_SQL`, read from top to bottom, and `people`, the relation that it joins.
+Not here: who runs it (the lake), valid days and weeks (rules/wear.py), walking bouts (mobility.py).
 
-A year of minutes of a thousand patients is half a billion samples, so a sample is looked at by itself only where it
-must be. A window over the series (one row an event, no samples) finds those that share a minute with another of
-their patient, device and metric, or are finer than a minute: these are unnested and resolved sample by sample. All
-others are split at local midnights and summed as lists.
+A year of minutes of a thousand patients is half a billion samples, so a sample is looked at by
+itself only where it must be. A window over the series (one row an event, no samples) finds those
+that share a minute with another of their patient, device and metric, or are finer than a minute:
+these are unnested and resolved sample by sample. All others are split at local midnights and summed
+as lists.
 """
 
 import polars as pl
@@ -20,18 +21,18 @@ from .wearable_day import day_sql, midnight_us_sql, with_zones, zone_sql
 PEOPLE = ("recorded_id", "of_device", "of_source", "device_as", "patient_id", "timezone", "moves")
 _MAX_SPAN_S = 366 * 86_400
 
-# Wear by heart rate: a sample tells its minute and, in a slower series, its interval, of which at most this (a
-# proposal: otherwise no day of a device that gives a value a quarter of an hour could ever be valid).
+# Wear by heart rate: a sample tells its minute and, in a slower series, its interval, of which at
+# most this (a proposal: otherwise no day of a device that gives a value a quarter of an hour could
+# ever be valid).
 _HEART_RATE_TELLS_MIN = 15
-_TOLD_MIN = (
-    f"CASE WHEN metric = 'heart_rate' THEN greatest(1, least({_HEART_RATE_TELLS_MIN}, interval_s // 60)) ELSE 1 END"
-)
+_TOLD_MIN = f"CASE WHEN metric = 'heart_rate' THEN greatest(1, least({_HEART_RATE_TELLS_MIN}, interval_s // 60)) ELSE 1 END"
 
-# A heart rate that a worn sensor can give, both ends excluded: 0 and 255 (0xFF) are what a sensor says that sees no
-# skin, the slowest hearts on record beat 25 to 28 times a minute, the fastest about 250 (a proposal).
+# A heart rate that a worn sensor can give, both ends excluded: 0 and 255 (0xFF) are what a sensor
+# says that sees no skin, the slowest hearts on record beat 25 to 28 times a minute, the fastest
+# about 250 (a proposal).
 BEATS_PER_MIN = (25, 250)
-# So many samples of a day, all of one value, are of a sensor that lies somewhere; so many without one beat say that
-# a device that calls itself worn is not (a proposal).
+# So many samples of a day, all of one value, are of a sensor that lies somewhere; so many without
+# one beat say that a device that calls itself worn is not (a proposal).
 PULSELESS_SAMPLES = 30
 
 
@@ -76,8 +77,9 @@ series AS NOT MATERIALIZED (
     SELECT *, start_us + CAST(round((n - 1) * interval_s * 1e6) AS BIGINT) AS last_us FROM timely
 )"""
 
-# Series with a minute in common with another, and series of several samples a minute. A hash in place of the three
-# names makes the sort short; where two of them collide, some series are looked at sample by sample without need.
+# Series with a minute in common with another, and series of several samples a minute. A hash in
+# place of the three names makes the sort short; where two of them collide, some series are looked
+# at sample by sample without need.
 _ENTANGLED = f"""
 entangled AS MATERIALIZED (
     SELECT {POSITION} FROM series
@@ -139,7 +141,8 @@ _FINE = "interval_s > 0 AND interval_s <= 60"
 _IS_FINE = f"(metric <> 'step_count' OR ({_FINE}))"
 _LATEST = "max(struct_pack(at := event_time, event_id := event_id))"
 
-# One row a patient, device, day and metric; steps apart for samples of a minute or less and longer ones.
+# One row a patient, device, day and metric; steps apart for samples of a minute or less and longer
+# ones.
 _PARTS = f"""
 parts AS NOT MATERIALIZED (
     SELECT patient_id, device_id, day, metric, {_IS_FINE} AS is_fine, bool_or(offset_min IS NULL) AS is_assumed,
@@ -181,7 +184,9 @@ def _within(low: float, high: float | None) -> str:
     return f"count(*) FILTER (steps >= {low}{'' if high is None else f' AND steps < {high}'})"
 
 
-_COUNTS = ", ".join(f"{_within(low, high)} AS walked_{band}" for band, (low, high) in _BANDS.items())
+_COUNTS = ", ".join(
+    f"{_within(low, high)} AS walked_{band}" for band, (low, high) in _BANDS.items()
+)
 
 _CADENCE = f"""
 cadence AS NOT MATERIALIZED (
@@ -229,7 +234,9 @@ measured AS (
 
 
 def _of_recorded(expression: str) -> str:
-    """A cadence column: null where no minute was recorded, or longer intervals too; 0 where nobody walked."""
+    """A cadence column: null where no minute was recorded, or longer intervals too; 0 where nobody
+    walked.
+    """
     return f"CASE WHEN recorded_minutes IS NOT NULL THEN coalesce({expression}, 0) END"
 
 
@@ -247,7 +254,10 @@ _COMPUTED = {
     "vigorous_minutes": _of_recorded("walked_vigorous"),
     **{f"peak_{n}_spm": _of_recorded(f"list_sum(highest[1:{n}]) / {n}") for n in (1, 30, 60)},
 }
-_COLUMNS = [f"CAST({_COMPUTED.get(c.name, c.name)} AS {c.duckdb}) AS {c.name}" for c in ACTIVITY_DAYS.columns]
+_COLUMNS = [
+    f"CAST({_COMPUTED.get(c.name, c.name)} AS {c.duckdb}) AS {c.name}"
+    for c in ACTIVITY_DAYS.columns
+]
 
 ACTIVITY_DAYS_SQL = f"""
 WITH {", ".join((_EVENTS, _ENTANGLED, _PIECES, _SAMPLES, _PARTS, _MINUTES, _CADENCE, _DAYS))}
@@ -263,10 +273,12 @@ def people(
 ) -> pl.DataFrame:
     """Every id under which a known patient was recorded, what it became, and whose clock it has.
 
-    Columns `recorded_id`, `of_device`, `of_source`, `device_as`, `patient_id`, `timezone` and `moves` (wearable_day.py); a
-    zone is null where the clinic is not known yet. Readings of a patient who is not in it are left out until the patient is known. For some
-    patients only, keep their rows of it. `exact` (of `series_things.wearers`) are ids that stand for several patients
-    or devices: there device and source (else null: any) say whose series it is, and `device_as` what the device is.
+    Columns `recorded_id`, `of_device`, `of_source`, `device_as`, `patient_id`, `timezone` and
+    `moves` (wearable_day.py); a zone is null where the clinic is not known yet. Readings of a
+    patient who is not in it are left out until the patient is known. For some patients only, keep
+    their rows of it. `exact` (of `series_things.wearers`) are ids that stand for several patients
+    or devices: there device and source (else null: any) say whose series it is, and `device_as`
+    what the device is.
     """
     whose = clocks(patients=patients, clinics=clinics, patient_status=patient_status)
     zones = with_zones(patients.select("patient_id"), whose)

@@ -1,7 +1,8 @@
 """Whose a series is where it names an id that stands for several: by its clinic, device or source.
 
-Here: the relations that the SQL of the series joins, and the SQL for the combinations of ids that they need. Not here:
-the attribution itself (records/references.py) and the series (activity.py, telemetry.py).
+Here: the relations that the SQL of the series joins, and the SQL for the combinations of ids that
+they need. Not here: the attribution itself (records/references.py) and the series (activity.py,
+telemetry.py).
 """
 
 import polars as pl
@@ -34,13 +35,20 @@ WHERE session_id IS NOT NULL AND len("values") > 0"""
 
 
 def measured_by(combinations: pl.DataFrame, *, among: Register) -> pl.DataFrame:
-    """Rows `session_id`, `device_id`, each pair once, by core's names, of the rows of `MEASURED_BY_SQL`."""
-    named = with_names(with_names(combinations, ("device_id",), among=among), ("session_id",), among=among)
+    """Rows `session_id`, `device_id`, each pair once, by core's names, of the rows of
+    `MEASURED_BY_SQL`.
+    """
+    named = with_names(
+        with_names(combinations, ("device_id",), among=among), ("session_id",), among=among
+    )
     return named.select("session_id", "device_id").unique().sort("session_id", "device_id")
 
 
-def wearers(combinations: pl.DataFrame, patient_status: pl.DataFrame, *, among: Register) -> pl.DataFrame:
-    """Rows `recorded_id`, `of_device`, `of_source`, `patient_id`, `device_as` of the rows of `WEARERS_SQL`.
+def wearers(
+    combinations: pl.DataFrame, patient_status: pl.DataFrame, *, among: Register
+) -> pl.DataFrame:
+    """Rows `recorded_id`, `of_device`, `of_source`, `patient_id`, `device_as` of the rows of
+    `WEARERS_SQL`.
 
     A combination that fits several patients or none keeps the id, which no patient has: it waits.
     """
@@ -53,13 +61,19 @@ def wearers(combinations: pl.DataFrame, patient_status: pl.DataFrame, *, among: 
         patient_id=pl.coalesce("merged_into", "patient_id")
     )
     named = with_names(named, ("device_id",), among=among)
-    return named.select("recorded_id", "of_device", "of_source", "patient_id", device_as="device_id")
+    return named.select(
+        "recorded_id", "of_device", "of_source", "patient_id", device_as="device_id"
+    )
 
 
-def exposures(sessions: pl.DataFrame, combinations: pl.DataFrame, *, among: Register) -> pl.DataFrame:
-    """Sessions (of telemetry.EXPOSURES_SQL) with `recorded_id` and, where several had that id, what tells them apart.
+def exposures(
+    sessions: pl.DataFrame, combinations: pl.DataFrame, *, among: Register
+) -> pl.DataFrame:
+    """Sessions (of telemetry.EXPOSURES_SQL) with `recorded_id` and, where several had that id, what
+    tells them apart.
 
-    `combinations`: rows of `EXPOSED_SQL`. `of_device`, `of_clinic` and `of_source` are null where any will do.
+    `combinations`: rows of `EXPOSED_SQL`. `of_device`, `of_clinic` and `of_source` are null where
+    any will do.
     """
     sent = combinations.with_columns(
         recorded_id="session_id",
@@ -71,6 +85,8 @@ def exposures(sessions: pl.DataFrame, combinations: pl.DataFrame, *, among: Regi
     apart = named.select("recorded_id", "of_device", "of_clinic", "of_source", "session_id").join(
         sessions, on="session_id"
     )
-    any_will_do = [pl.lit(None, dtype=pl.String).alias(c) for c in ("of_device", "of_clinic", "of_source")]
+    any_will_do = [
+        pl.lit(None, dtype=pl.String).alias(c) for c in ("of_device", "of_clinic", "of_source")
+    ]
     alone = sessions.with_columns(*any_will_do, recorded_id="session_id")
     return pl.concat([alone.join(apart, on="recorded_id", how="anti").select(apart.columns), apart])

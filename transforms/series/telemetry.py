@@ -1,13 +1,14 @@
 """The SQL that turns the devices' series into one row a session: what the device itself measured.
 
-Here: `TELEMETRY_SESSIONS_SQL` and the sessions that it joins. Not here: the limits of a protocol (marts/adex.py) and
-who runs it (the lake).
+Here: `TELEMETRY_SESSIONS_SQL` and the sessions that it joins. Not here: the limits of a protocol
+(marts/adex.py) and who runs it (the lake).
 
-Of an event that landed twice the first landed counts, of two samples of one session, device, signal, site and
-instant the one in the later event (`time`, then landing); what was taken back does not. A series whose clock is wrong
-(its start lies years back, or its samples after they were landed) still says how cold it was, and how little oxygen
-there was; when, it does not. Exposure runs from the session's start for `duration_s`; where that is not known
-the figures that need it are null.
+Of an event that landed twice the first landed counts, of two samples of one session, device,
+signal, site and instant the one in the later event (`time`, then landing); what was taken back does
+not. A series whose clock is wrong (its start lies years back, or its samples after they were
+landed) still says how cold it was, and how little oxygen there was; when, it does not. Exposure
+runs from the session's start for `duration_s`; where that is not known the figures that need it are
+null.
 """
 
 from ..records.current import LATER_EVENT_FIRST, POSITION, later_copies
@@ -53,7 +54,8 @@ samples AS MATERIALIZED (
     FROM resolved WHERE value IS NOT NULL
 )"""
 
-# The skin of each site against its own value before: its last sample before the session, else the session's own.
+# The skin of each site against its own value before: its last sample before the session, else the
+# session's own.
 _REWARMING = f"""
 before AS NOT MATERIALIZED (
     SELECT session_id, device_id, site, coalesce(max_by(value, at_us) FILTER (at_us < exposed_us),
@@ -72,8 +74,8 @@ rewarmed AS NOT MATERIALIZED (
     FROM back GROUP BY session_id
 )"""
 
-# A sample stands for the time to the next one, at most its own interval, within the exposure. The sum is in their order:
-# else its last digit depends on threads.
+# A sample stands for the time to the next one, at most its own interval, within the exposure. The
+# sum is in their order: else its last digit depends on threads.
 _DOSE = f"""
 held AS NOT MATERIALIZED (
     SELECT session_id, device_id, site, value, exposed_us, ended_us, greatest(at_us, exposed_us) AS from_us,
@@ -99,11 +101,14 @@ summary AS NOT MATERIALIZED (
     FROM samples GROUP BY session_id
 )"""
 
-# The relation `exposures` that it joins (`series_things.exposures`) is made of these: the sessions, all or some, with
-# the bounds of what a clock can say, `from_us` and `tolerance_us`. Telemetry of one not known yet waits for it.
+# The relation `exposures` that it joins (`series_things.exposures`) is made of these: the sessions,
+# all or some, with the bounds of what a clock can say, `from_us` and `tolerance_us`. Telemetry of
+# one not known yet waits for it.
 EXPOSURES_SQL = "SELECT session_id, started_at, duration_s, skin_temp_pre_c FROM core.sessions"
 
-_COLUMNS = ", ".join(f"CAST({c.name} AS {c.duckdb}) AS {c.name}" for c in TELEMETRY_SESSIONS.columns)
+_COLUMNS = ", ".join(
+    f"CAST({c.name} AS {c.duckdb}) AS {c.name}" for c in TELEMETRY_SESSIONS.columns
+)
 
 TELEMETRY_SESSIONS_SQL = f"""
 WITH {", ".join((_SAMPLES, _REWARMING, _DOSE, _SUMMARY))}

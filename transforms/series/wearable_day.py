@@ -1,10 +1,12 @@
-"""The local day of what a wearable measured: by its own UTC offset, else (flagged) by the time zone of the patient's clinic.
+"""The local day of what a wearable measured: by its own UTC offset, else (flagged) by the time zone
+of the patient's clinic.
 
-Here: that rule, as SQL for series (activity.py) and as a frame for walking bouts (mobility.py). Not here: days of
-anything else (rules/local_time.py).
+Here: that rule, as SQL for series (activity.py) and as a frame for walking bouts (mobility.py).
+Not here: days of anything else (rules/local_time.py).
 
-An event has one clock, that of its start: where it gives no offset, that of the clinic that the patient was in then
-(`transferred` moves it). Where that is not known either there is no day, and the event waits.
+An event has one clock, that of its start: where it gives no offset, that of the clinic that the
+patient was in then (`transferred` moves it). Where that is not known either there is no day, and
+the event waits.
 """
 
 import polars as pl
@@ -16,22 +18,28 @@ MOVES = pl.List(pl.Struct({"from_us": pl.Int64, "timezone": pl.String}))
 
 
 def with_zones(frame: pl.DataFrame, clocks: Clocks) -> pl.DataFrame:
-    """The frame of `patient_id` with `timezone` of the enrolling clinic and `moves`, the others from when on, in order.
+    """The frame of `patient_id` with `timezone` of the enrolling clinic and `moves`, the others
+    from when on, in order.
 
-    Zones that are not known are null. `moves` (`from_us`, microseconds since 1970, `timezone`) is empty for who stayed.
+    Zones that are not known are null. `moves` (`from_us`, microseconds since 1970, `timezone`) is
+    empty for who stayed.
     """
     homes = clocks.homes.with_columns(from_us=pl.col("from_at").dt.epoch("us"))
     ordered = homes.sort("from_us", "clinic_id").group_by("patient_id", maintain_order=True)
-    zones = ordered.agg(timezone=pl.col("timezone").first(), moves=pl.struct("from_us", "timezone").slice(1))
+    zones = ordered.agg(
+        timezone=pl.col("timezone").first(), moves=pl.struct("from_us", "timezone").slice(1)
+    )
     frame = frame.join(zones, on="patient_id", how="left", maintain_order="left")
     return frame.with_columns(pl.col("moves").cast(MOVES))
 
 
-# --- SQL: `offset_min`, `timezone` and a moment in microseconds since 1970 ----------------------------
+# --- SQL: `offset_min`, `timezone` and a moment in microseconds since 1970 ----------------------
 
 
 def zone_sql(moment_us: str) -> str:
-    """The zone of an event that starts at the moment, of the columns of `with_zones`; null = not known to the lake."""
+    """The zone of an event that starts at the moment, of the columns of `with_zones`; null = not
+    known to the lake.
+    """
     moved = f"list_filter(moves, lambda move: move.from_us <= {moment_us})"
     return f"CASE WHEN len({moved}) > 0 THEN list_last({moved}).timezone ELSE timezone END"
 
@@ -48,21 +56,32 @@ def midnight_us_sql(day: str) -> str:
         ELSE epoch_us(timezone(timezone, CAST({day} AS TIMESTAMP))) END"""
 
 
-# --- a frame ------------------------------------------------------------------------------------------
+# --- a frame ------------------------------------------------------------------------------------
 
 
 def with_wearable_day(frame: pl.DataFrame, zones: pl.DataFrame) -> pl.DataFrame:
     """The rows of patients in `zones` with `day` (null = not known) and `is_timezone_assumed`.
 
-    `frame`: `patient_id`, `started_at`, `utc_offset_min`; `zones`: `patient_id` and the columns of `with_zones`.
+    `frame`: `patient_id`, `started_at`, `utc_offset_min`; `zones`: `patient_id` and the columns of
+    `with_zones`.
     """
-    since = zones.explode("moves").drop_nulls("moves").select("patient_id", pl.col("moves").struct.unnest())
-    since = since.select("patient_id", _moved="timezone", _has_moved=True, _at=pl.col("from_us").cast(TIMESTAMP))
+    since = (
+        zones.explode("moves")
+        .drop_nulls("moves")
+        .select("patient_id", pl.col("moves").struct.unnest())
+    )
+    since = since.select(
+        "patient_id", _moved="timezone", _has_moved=True, _at=pl.col("from_us").cast(TIMESTAMP)
+    )
     placed = frame.join(zones.select("patient_id", "timezone"), on="patient_id").with_columns(
         _at=pl.col("started_at").cast(TIMESTAMP)
     )
-    placed = placed.sort("_at").join_asof(since.sort("_at"), on="_at", by="patient_id", check_sortedness=False)
-    placed = placed.with_columns(timezone=pl.when("_has_moved").then("_moved").otherwise("timezone"))
+    placed = placed.sort("_at").join_asof(
+        since.sort("_at"), on="_at", by="patient_id", check_sortedness=False
+    )
+    placed = placed.with_columns(
+        timezone=pl.when("_has_moved").then("_moved").otherwise("timezone")
+    )
     at, offset = pl.col("started_at"), pl.col("utc_offset_min")
     day = pl.when(offset.is_not_null()).then((at + pl.duration(minutes=offset)).dt.date())
     for zone in filter(is_zone, placed["timezone"].drop_nulls().unique().sort()):

@@ -1,13 +1,17 @@
-"""Pointwise limits of a survival curve by the beta product confidence procedure (Fay, Brittain & Proschan 2013).
+"""Pointwise limits of a survival curve by the beta product confidence procedure (Fay, Brittain &
+Proschan 2013).
 
-Here: the limits, for small samples and where log-log limits do not exist. Not here: the curve itself (survival.py).
+Here: the limits, for small samples and where log-log limits do not exist. Not here: the curve
+itself (survival.py).
 
-Survival just before the j-th event among n_j at risk is distributed as a product of independent beta variables. With
-W-(t) the product of Beta(n_j - d_j + 1, d_j) over the times of events up to t, and W+(t) = W-(t) · Beta(Y, 1) with Y
-those still at risk of the next event, the limits of S(t) are the a/2 quantile of W+ and the 1 - a/2 quantile of W-.
-The product's quantiles are those of the beta variable with the same two moments (the default of R's bpcp, exact where
-nobody is censored before the last event). Without censoring these are Clopper and Pearson's limits; without an event
-they are (a/2)^(1/n) and 1. Ties and the limits at a time of an event are as in bpcp from 1.3 on (Fay & Brittain 2016).
+Survival just before the j-th event among n_j at risk is distributed as a product of independent
+beta variables. With W-(t) the product of Beta(n_j - d_j + 1, d_j) over the times of events up to t,
+and W+(t) = W-(t) · Beta(Y, 1) with Y those still at risk of the next event, the limits of S(t) are
+the a/2 quantile of W+ and the 1 - a/2 quantile of W-. The product's quantiles are those of the beta
+variable with the same two moments (the default of R's bpcp, exact where nobody is censored before
+the last event). Without censoring these are Clopper and Pearson's limits; without an event they are
+(a/2)^(1/n) and 1. Ties and the limits at a time of an event are as in bpcp from 1.3 on (Fay &
+Brittain 2016).
 """
 
 import numpy as np
@@ -17,10 +21,14 @@ from scipy import special
 from transforms.statistics.intervals import alpha_of
 
 
-def beta_product_limits(curve: pl.DataFrame, *, confidence: float = 0.95) -> tuple[pl.Series, pl.Series]:
-    """`lower` and `upper` at each row of one curve: `at_risk` (just before), `events`, `censored`, in order of time.
+def beta_product_limits(
+    curve: pl.DataFrame, *, confidence: float = 0.95
+) -> tuple[pl.Series, pl.Series]:
+    """`lower` and `upper` at each row of one curve: `at_risk` (just before), `events`, `censored`,
+    in order of time.
 
-    At a time at which people are only censored they count as at risk still: they were seen without the event.
+    At a time at which people are only censored they count as at risk still: they were seen without
+    the event.
     """
     half = alpha_of(confidence) / 2
     n, d, c = (curve[name].to_numpy().astype(float) for name in ("at_risk", "events", "censored"))

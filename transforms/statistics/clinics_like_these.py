@@ -1,15 +1,19 @@
-"""Intervals for clinics like these: what a further clinic of the same kind would add is part of the uncertainty.
+"""Intervals for clinics like these: what a further clinic of the same kind would add is part of the
+uncertainty.
 
-Here: limits of a mean, a proportion and a rate over a sample of few clinics, from one sum and one size a clinic. Not
-here: limits of these clinics' own patients (`intervals`), of patients with many values each (`clustered`), frames.
+Here: limits of a mean, a proportion and a rate over a sample of few clinics, from one sum and one
+size a clinic. Not here: limits of these clinics' own patients (`intervals`), of patients with many
+values each (`clustered`), frames.
 
-Arrays have a row a stratum and a column a clinic: `x` the sum of its values, its patients with an event or its events;
-`n` its number of values, its patients or its exposure. A clinic that is not in a stratum has n = 0. Fewer than
-MIN_CLINICS give no limits: how much clinics differ can't be told from so few.
+Arrays have a row a stratum and a column a clinic: `x` the sum of its values, its patients with an
+event or its events; `n` its number of values, its patients or its exposure. A clinic that is not in
+a stratum has n = 0. Fewer than MIN_CLINICS give no limits: how much clinics differ can't be told
+from so few.
 
-Sources: Pustejovsky & Tipton 2018 JBES 36:672 (CR2, Satterthwaite's degrees of freedom); Korn & Graubard 1998 Survey
-Methodology 24:193 (exact limits on the effective number); Prentice 1986 JASA 81:321 (beta-binomial); Lawless 1987
-Can J Stat 15:209 (negative binomial). How well each covers is in docs/coverage.md.
+Sources: Pustejovsky & Tipton 2018 JBES 36:672 (CR2, Satterthwaite's degrees of freedom); Korn &
+Graubard 1998 Survey Methodology 24:193 (exact limits on the effective number); Prentice 1986 JASA
+81:321 (beta-binomial); Lawless 1987 Can J Stat 15:209 (negative binomial). How well each covers is
+in docs/coverage.md.
 """
 
 from typing import NamedTuple
@@ -24,13 +28,16 @@ from .intervals import Limits, alpha_of
 MIN_CLINICS = 5
 _NOISE = 1e-7  # what the rounding of equal means may leave of a standard error, of the mean
 _FARTHEST = 40.0  # on the logit or log scale: beyond any limit
-# What is tried for the unknown spread between clinics: intraclass correlations, and variances of a factor on the rate
+# What is tried for the unknown spread between clinics: intraclass correlations, and variances of a
+# factor on the rate
 _CORRELATIONS = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7)
 _VARIANCES = (0.0, 0.02, 0.07, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 20.0)
 
 
 class Robust(NamedTuple):
-    """A ratio sum(x) / sum(n), its CR2 variance over clinics, Satterthwaite's degrees of freedom, the clinics."""
+    """A ratio sum(x) / sum(n), its CR2 variance over clinics, Satterthwaite's degrees of freedom,
+    the clinics.
+    """
 
     ratio: np.ndarray
     variance: np.ndarray
@@ -41,8 +48,9 @@ class Robust(NamedTuple):
 def robust(x, n) -> Robust:
     """CR2 of a ratio over clinics that are independent; NaN where there are fewer than two.
 
-    A clinic's residual sum e = x - ratio n counts e² / (1 - f), f its share of n. The degrees of freedom are those of
-    Pustejovsky and Tipton under a working model of independent values: 1 / (Σf² + (Σg)² - Σg²), g = f² / (1 - f).
+    A clinic's residual sum e = x - ratio n counts e² / (1 - f), f its share of n. The degrees of
+    freedom are those of Pustejovsky and Tipton under a working model of independent values: 1 /
+    (Σf² + (Σg)² - Σg²), g = f² / (1 - f).
     """
     x, n = _tables(x, n)
     total, clinics = n.sum(axis=1), (n > 0).sum(axis=1)
@@ -56,7 +64,9 @@ def robust(x, n) -> Robust:
 
 
 def mean_limits(x, n, confidence=0.95) -> Limits:
-    """Mean of all clinics' values: t limits on CR2's standard error. NaN also where all clinics' means are equal."""
+    """Mean of all clinics' values: t limits on CR2's standard error. NaN also where all clinics'
+    means are equal.
+    """
     fit, alpha = robust(x, n), alpha_of(confidence)
     error = np.sqrt(fit.variance)
     is_given = (fit.clinics >= MIN_CLINICS) & (error > _NOISE * np.abs(fit.ratio))
@@ -65,13 +75,15 @@ def mean_limits(x, n, confidence=0.95) -> Limits:
 
 
 def proportion_limits(x, n, confidence=0.95) -> Limits:
-    """x of n: the wider, on each side, of exact limits on the effective number and of a beta-binomial likelihood.
+    """x of n: the wider, on each side, of exact limits on the effective number and of a
+    beta-binomial likelihood.
 
-    The effective number (Korn and Graubard) comes from CR2 and its degrees of freedom. It is wrong where few clinics
-    had an event, for the clinic that would show the spread is not in the sample; there the likelihood, which reads the
-    clinics without events too, has the wider limits: every p with 2 (l(best) - l(p)) up to the chi-squared quantile.
-    Without events, or with events only, the clinics are the sample: Clopper-Pearson of none of their number, which
-    holds however alike the patients of a clinic are.
+    The effective number (Korn and Graubard) comes from CR2 and its degrees of freedom. It is wrong
+    where few clinics had an event, for the clinic that would show the spread is not in the sample;
+    there the likelihood, which reads the clinics without events too, has the wider limits: every p
+    with 2 (l(best) - l(p)) up to the chi-squared quantile. Without events, or with events only, the
+    clinics are the sample: Clopper-Pearson of none of their number, which holds however alike the
+    patients of a clinic are.
     """
     (x, n), alpha = _tables(x, n), alpha_of(confidence)
     fit, total, events = robust(x, n), n.sum(axis=1), x.sum(axis=1)
@@ -83,24 +95,30 @@ def proportion_limits(x, n, confidence=0.95) -> Limits:
 
 
 def rate_limits(x, n, per=1, confidence=0.95) -> Limits:
-    """x events in the exposure n, per `per`: as `proportion_limits`, with Garwood's limits and a negative binomial.
+    """x events in the exposure n, per `per`: as `proportion_limits`, with Garwood's limits and a
+    negative binomial.
 
-    Without an event there are no limits: nothing says how much clinics differ, and a rate has no upper end.
+    Without an event there are no limits: nothing says how much clinics differ, and a rate has no
+    upper end.
     """
     (x, n), alpha = _tables(x, n), alpha_of(confidence)
     fit, total = robust(x, n), n.sum(axis=1)
     has_events = x.sum(axis=1) > 0
     number = fit.ratio * _effective(fit, of_one=fit.ratio, total=total, alpha=alpha)
     exact = _garwood(np.where(has_events, number, np.nan), alpha) * fit.ratio / number
-    limits = _limits(fit, exact, _profile(_NegativeBinomial, x, n, fit, is_asked=has_events, alpha=alpha))
+    limits = _limits(
+        fit, exact, _profile(_NegativeBinomial, x, n, fit, is_asked=has_events, alpha=alpha)
+    )
     return Limits(*(side * per for side in limits))
 
 
-# --- exact limits on an effective number ------------------------------------------------------------
+# --- exact limits on an effective number --------------------------------------------------------
 
 
 def _effective(fit: Robust, *, of_one: np.ndarray, total: np.ndarray, alpha: float) -> np.ndarray:
-    """How many independent values would give CR2's variance, fewer degrees of freedom counted; at most those seen."""
+    """How many independent values would give CR2's variance, fewer degrees of freedom counted; at
+    most those seen.
+    """
     quantiles = stats.norm.ppf(1 - alpha / 2) / _t_quantile(fit, alpha)
     varies = fit.variance > 0
     number = of_one / np.where(varies, fit.variance, np.nan) * quantiles**2
@@ -114,7 +132,9 @@ def _t_quantile(fit: Robust, alpha: float) -> np.ndarray:
 def _clopper_pearson(x: np.ndarray, n: np.ndarray, alpha: float) -> np.ndarray:
     fails = n - x
     lower = np.where(x > 0, special.betaincinv(np.where(x > 0, x, 1), fails + 1, alpha / 2), 0)
-    upper = np.where(fails > 0, special.betainccinv(x + 1, np.where(fails > 0, fails, 1), alpha / 2), 1)
+    upper = np.where(
+        fails > 0, special.betainccinv(x + 1, np.where(fails > 0, fails, 1), alpha / 2), 1
+    )
     return np.array([lower, upper])
 
 
@@ -122,11 +142,13 @@ def _garwood(x: np.ndarray, alpha: float) -> np.ndarray:
     return np.array([special.gammaincinv(x, alpha / 2), special.gammainccinv(x + 1, alpha / 2)])
 
 
-# --- limits by likelihood ---------------------------------------------------------------------------
+# --- limits by likelihood -----------------------------------------------------------------------
 
 
 class _BetaBinomial:
-    """Log-likelihood of p, from its logit, for each correlation that is tried; what doesn't hold p is left out."""
+    """Log-likelihood of p, from its logit, for each correlation that is tried; what doesn't hold p
+    is left out.
+    """
 
     spreads = _CORRELATIONS
 
@@ -139,19 +161,25 @@ class _BetaBinomial:
         return special.expit(at)
 
     def __init__(self, x: np.ndarray, n: np.ndarray, correlation: float):
-        self.x, self.fails, self.scale = x, n - x, (1 - correlation) / correlation if correlation else None
+        self.x = x
+        self.fails = n - x
+        self.scale = (1 - correlation) / correlation if correlation else None
         self.constant = 0 if self.scale is None else _rising(self.scale, n).sum(axis=1)
 
     def __call__(self, at: np.ndarray, rows: np.ndarray) -> np.ndarray:
         x, fails = self.x[rows], self.fails[rows]
         if self.scale is None:
-            return x.sum(axis=1) * special.log_expit(at) + fails.sum(axis=1) * special.log_expit(-at)
+            return x.sum(axis=1) * special.log_expit(at) + fails.sum(axis=1) * special.log_expit(
+                -at
+            )
         a, b = (np.fmax(self.scale * special.expit(side * at), 1e-300)[:, None] for side in (1, -1))
         return _rising(a, x).sum(axis=1) + _rising(b, fails).sum(axis=1) - self.constant[rows]
 
 
 class _NegativeBinomial:
-    """Log-likelihood of a rate, from its logarithm, for each variance of a clinic's factor on it that is tried."""
+    """Log-likelihood of a rate, from its logarithm, for each variance of a clinic's factor on it
+    that is tried.
+    """
 
     spreads = _VARIANCES
 
@@ -165,7 +193,9 @@ class _NegativeBinomial:
 
     def __init__(self, x: np.ndarray, n: np.ndarray, variance: float):
         self.x, self.n, self.variance = x, n, variance
-        self.constant = 0 if not variance else (_rising(1 / variance, x) + x * np.log(variance)).sum(axis=1)
+        self.constant = (
+            0 if not variance else (_rising(1 / variance, x) + x * np.log(variance)).sum(axis=1)
+        )
 
     def __call__(self, at: np.ndarray, rows: np.ndarray) -> np.ndarray:
         x, expected = self.x[rows], self.n[rows] * np.exp(at)[:, None]
@@ -183,7 +213,9 @@ def _rising(start, count: np.ndarray) -> np.ndarray:
 def _profile(
     family: type, x: np.ndarray, n: np.ndarray, fit: Robust, *, is_asked: np.ndarray, alpha: float
 ) -> np.ndarray:
-    """Lower and upper limits, a row each, by the likelihood ratio, the spread at its best for every value; else NaN."""
+    """Lower and upper limits, a row each, by the likelihood ratio, the spread at its best for every
+    value; else NaN.
+    """
     limits = np.full((2, len(x)), np.nan)
     rows = np.flatnonzero(is_asked & (fit.clinics >= MIN_CLINICS))
     if not rows.size:
@@ -192,7 +224,10 @@ def _profile(
     best = lambda at, k: np.max([member(at, k.astype(int)) for member in members], axis=0)  # noqa: E731
     index, start = np.arange(rows.size), family.start(fit.ratio[rows])
     top = elementwise.find_minimum(
-        lambda at, k: -best(at, k), (start - 4, start, start + 4), args=(index,), tolerances={"xatol": 1e-4}
+        lambda at, k: -best(at, k),
+        (start - 4, start, start + 4),
+        args=(index,),
+        tolerances={"xatol": 1e-4},
     )
     threshold = -top.f_x - stats.chi2.ppf(1 - alpha, 1) / 2
     beyond = lambda at, k: best(at, k) - threshold[k.astype(int)]  # noqa: E731
@@ -212,5 +247,7 @@ def _tables(x, n) -> tuple[np.ndarray, np.ndarray]:
     """Both as tables of floats of one shape; what is in no clinic of the stratum counts nothing."""
     x, n = np.asarray(x, float), np.asarray(n, float)
     if x.ndim != 2 or x.shape != n.shape:
-        raise UsageError(f"found tables of shapes {x.shape} and {n.shape}: give a row a stratum, a column a clinic")
+        raise UsageError(
+            f"found tables of shapes {x.shape} and {n.shape}: give a row a stratum, a column a clinic"
+        )
     return np.where(n > 0, x, 0.0), np.where(n > 0, n, 0.0)

@@ -1,11 +1,12 @@
 """Intervals of values that come in clusters, such as the sessions of a patient, and of a median.
 
-Here: limits of many strata from sums over their clusters, and ranks of ordered values. Not here: independent counts
-(`intervals`), frames of a mart (transforms/marts).
+Here: limits of many strata from sums over their clusters, and ranks of ordered values. Not here:
+independent counts (`intervals`), frames of a mart (transforms/marts).
 
-Sessions of one patient are alike: taken as independent they give limits that are too narrow. Sources: Korn & Graubard
-1998 Survey Methodology 24:193 (Clopper-Pearson on the effective number); Cochran 1977, Sampling Techniques, ch. 6 and
-9 (the ratio over clusters); Conover 1999, Practical Nonparametric Statistics, 3.2 (order statistics).
+Sessions of one patient are alike: taken as independent they give limits that are too narrow.
+Sources: Korn & Graubard 1998 Survey Methodology 24:193 (Clopper-Pearson on the effective number);
+Cochran 1977, Sampling Techniques, ch. 6 and 9 (the ratio over clusters); Conover 1999, Practical
+Nonparametric Statistics, 3.2 (order statistics).
 """
 
 from typing import NamedTuple
@@ -19,7 +20,9 @@ _NOISE = 1e-7  # what sums of squares of equal means may leave of a standard err
 
 
 class Sums(NamedTuple):
-    """Sums over the clusters of each stratum, arrays of one shape: cluster i has n_i values that add up to x_i."""
+    """Sums over the clusters of each stratum, arrays of one shape: cluster i has n_i values that
+    add up to x_i.
+    """
 
     clusters: np.ndarray
     x: np.ndarray
@@ -30,11 +33,12 @@ class Sums(NamedTuple):
 
 
 def clustered_proportion(sums: Sums, confidence=0.95) -> Limits:
-    """x events of n: Clopper-Pearson limits on the effective number of values, never narrower than on n itself.
+    """x events of n: Clopper-Pearson limits on the effective number of values, never narrower than
+    on n itself.
 
-    Effective number: p (1 - p) / variance over clusters, times (t(n - 1) / t(clusters - 1))^2 of the t quantiles, at
-    most n. Without events, with events only or in one cluster it is n: there the limits are the exact ones of
-    independent values. NaN without values.
+    Effective number: p (1 - p) / variance over clusters, times (t(n - 1) / t(clusters - 1))^2 of
+    the t quantiles, at most n. Without events, with events only or in one cluster it is n: there
+    the limits are the exact ones of independent values. NaN without values.
     """
     sums, alpha = Sums(*(floats(s) for s in sums)), alpha_of(confidence)
     n = np.where(sums.n > 0, sums.n, np.nan)
@@ -47,7 +51,8 @@ def clustered_proportion(sums: Sums, confidence=0.95) -> Limits:
 
 
 def clustered_mean(sums: Sums, confidence=0.95) -> Limits:
-    """Mean of n values that add up to x: t limits, variance and degrees of freedom from the clusters.
+    """Mean of n values that add up to x: t limits, variance and degrees of freedom from the
+    clusters.
 
     NaN limits for fewer than two clusters and where their means are all equal, NaN without values.
     """
@@ -61,9 +66,11 @@ def clustered_mean(sums: Sums, confidence=0.95) -> Limits:
 
 
 def median_ranks(n, confidence=0.95) -> np.ndarray:
-    """Rank k, from 1, of the median's exact lower limit among n ordered values; n + 1 - k is the upper's.
+    """Rank k, from 1, of the median's exact lower limit among n ordered values; n + 1 - k is the
+    upper's.
 
-    The largest k with P(B < k) <= alpha / 2 for B binomial (n, 1/2); 0 where n is too small for any.
+    The largest k with P(B < k) <= alpha / 2 for B binomial (n, 1/2); 0 where n is too small for
+    any.
     """
     counts = floats(n)
     ranks = stats.binom.ppf(alpha_of(confidence) / 2, np.maximum(counts, 1), 0.5)
@@ -71,7 +78,9 @@ def median_ranks(n, confidence=0.95) -> np.ndarray:
 
 
 def _variance(sums: Sums, mean: np.ndarray) -> np.ndarray:
-    """Of the mean, from the clusters' deviations x_i - mean n_i; NaN for fewer than two clusters."""
+    """Of the mean, from the clusters' deviations x_i - mean n_i; NaN for fewer than two
+    clusters.
+    """
     several = sums.clusters > 1
     m, n = np.where(several, sums.clusters, np.nan), np.where(sums.n > 0, sums.n, np.nan)
     squares = sums.xx - 2 * mean * sums.xn + mean**2 * sums.nn

@@ -1,13 +1,14 @@
-"""The fixed-effects design of a linear model: its patients, its columns, the contrasts it can estimate.
+"""The fixed-effects design of a linear model: its patients, its columns, the contrasts it can
+estimate.
 
-Here: listwise deletion, factor coding, interactions, collinear columns, contrasts of groups. Not here:
-fitting (`models`, `mmrm`).
+Here: listwise deletion, factor coding, interactions, collinear columns, contrasts of groups.
+Not here: fitting (`models`, `mmrm`).
 
-Factors have reference coding: one column for each level but the reference, which is the first level in sort
-order unless `reference` says otherwise. A column that earlier columns determine is aliased: left out and
-named, as in R's `lm`; a contrast that the data can't tell from such columns is not estimable, as in SAS. In
-an interaction a factor has a column for every level where the model lacks the term without it (R's rule of
-marginality).
+Factors have reference coding: one column for each level but the reference, which is the first level
+in sort order unless `reference` says otherwise. A column that earlier columns determine is aliased:
+left out and named, as in R's `lm`; a contrast that the data can't tell from such columns is not
+estimable, as in SAS. In an interaction a factor has a column for every level where the model lacks
+the term without it (R's rule of marginality).
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,9 @@ class Terms:
 
     @property
     def used(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((self.outcome, self.group, *self.covariates, *self.factors, *self.others)))
+        return tuple(
+            dict.fromkeys((self.outcome, self.group, *self.covariates, *self.factors, *self.others))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,11 @@ class Design:
 
     def names(self, *, aliased: bool = False) -> tuple[str, ...]:
         chosen = ~self.kept if aliased else self.kept
-        return tuple(_label(column) for column, is_chosen in zip(self.columns, chosen, strict=True) if is_chosen)
+        return tuple(
+            _label(column)
+            for column, is_chosen in zip(self.columns, chosen, strict=True)
+            if is_chosen
+        )
 
     def is_estimable(self, weights: np.ndarray) -> bool:
         """Whether the rows of data determine this combination of the full design's coefficients."""
@@ -68,13 +75,21 @@ class Design:
         return bool(size > 0 and np.all(np.abs(scaled @ self.null_space) < 1e-6 * size))
 
 
-def terms_of(*, outcome, group, covariates=(), factors=(), interactions=(), others=(), reference=None) -> Terms:
+def terms_of(
+    *, outcome, group, covariates=(), factors=(), interactions=(), others=(), reference=None
+) -> Terms:
     """`reference`: a level of `group`, or a mapping from column to its reference level.
 
-    `covariates` and `factors`: names, one name, or None. `interactions`: tuples or lists of names, or R's words:
-    "a:b", and "a*b", which names a and b as well.
+    `covariates` and `factors`: names, one name, or None. `interactions`: tuples or lists of names,
+    or R's words: "a:b", and "a*b", which names a and b as well.
     """
-    by_column = reference if isinstance(reference, Mapping) else {} if reference is None else {group: reference}
+    by_column = (
+        reference
+        if isinstance(reference, Mapping)
+        else {}
+        if reference is None
+        else {group: reference}
+    )
     numbers = names_of(covariates)
     crossed, mains = _interactions(interactions)
     categories = [name for name in (*names_of(factors), *mains) if name not in (group, *numbers)]
@@ -82,7 +97,9 @@ def terms_of(*, outcome, group, covariates=(), factors=(), interactions=(), othe
         raise UsageError(f"the outcome {outcome} can't be its own explanation: name another column")
     both = set(numbers) & {group, *names_of(factors)}
     if both:
-        raise UsageError(f"{', '.join(sorted(both))}: name it among the covariates or as a factor or group, not twice")
+        raise UsageError(
+            f"{', '.join(sorted(both))}: name it among the covariates or as a factor or group, not twice"
+        )
     return Terms(
         outcome=outcome,
         group=group,
@@ -96,19 +113,33 @@ def terms_of(*, outcome, group, covariates=(), factors=(), interactions=(), othe
 
 def names_of(given) -> list[str]:
     """A list of names, one name or None as a list."""
-    return [] if given is None else [given] if isinstance(given, str) else [name for name in given if name is not None]
+    return (
+        []
+        if given is None
+        else [given]
+        if isinstance(given, str)
+        else [name for name in given if name is not None]
+    )
 
 
 def _interactions(given) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
     """Each interaction as its names, and the names that an "a*b" adds."""
     listed = names_of(given)
-    if len(listed) > 1 and all(isinstance(name, str) and not {":", "*"} & set(name) for name in listed):
+    if len(listed) > 1 and all(
+        isinstance(name, str) and not {":", "*"} & set(name) for name in listed
+    ):
         listed = [tuple(listed)]  # one interaction, not put in a list
     crossed, mains = [], []
     for term in listed:
-        names = tuple(n.strip() for n in term.replace("*", ":").split(":")) if isinstance(term, str) else tuple(term)
+        names = (
+            tuple(n.strip() for n in term.replace("*", ":").split(":"))
+            if isinstance(term, str)
+            else tuple(term)
+        )
         if len(set(names)) < 2:
-            raise UsageError(f"interaction {term!r}: give two columns or more, as ('a', 'b') or 'a:b'")
+            raise UsageError(
+                f"interaction {term!r}: give two columns or more, as ('a', 'b') or 'a:b'"
+            )
         crossed.append(names)
         mains += names if isinstance(term, str) and "*" in term else ()
     return tuple({frozenset(names): names for names in crossed}.values()), mains
@@ -119,18 +150,24 @@ def complete(frame: pl.DataFrame, terms: Terms) -> pl.DataFrame:
     _check(frame, terms)
     numbers = (terms.outcome, *terms.covariates)
     values = [pl.col(name).cast(pl.Float64) for name in numbers]
-    rows = frame.select(terms.used).with_columns(values).with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    rows = (
+        frame.select(terms.used)
+        .with_columns(values)
+        .with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    )
     infinite = [name for name in numbers if rows[name].is_infinite().any()]
     if infinite:
-        raise UsageError(f"{', '.join(infinite)} has an infinite value: give finite numbers, or null where unknown")
+        raise UsageError(
+            f"{', '.join(infinite)} has an infinite value: give finite numbers, or null where unknown"
+        )
     return rows.drop_nulls()
 
 
 def missing_reference(frame: pl.DataFrame, rows: pl.DataFrame, terms: Terms) -> str | None:
     """Why the complete `rows` of `frame` hold no two groups to compare; None where they do.
 
-    The reference is that of the whole frame: a reference without complete rows is not replaced by the next
-    group.
+    The reference is that of the whole frame: a reference without complete rows is not replaced by
+    the next group.
     """
     if rows.is_empty():
         return f"no row has all of {', '.join(terms.used)}"
@@ -138,7 +175,9 @@ def missing_reference(frame: pl.DataFrame, rows: pl.DataFrame, terms: Terms) -> 
     found = rows[terms.group].unique().sort().to_list()
     if reference not in found:
         return f"no complete row in the reference group {reference!r} of {terms.group}"
-    return None if len(found) > 1 else f"all complete rows are in group {reference!r} of {terms.group}"
+    return (
+        None if len(found) > 1 else f"all complete rows are in group {reference!r} of {terms.group}"
+    )
 
 
 def reference_level(frame: pl.DataFrame, terms: Terms):
@@ -148,7 +187,9 @@ def reference_level(frame: pl.DataFrame, terms: Terms):
 
 def build(rows: pl.DataFrame, terms: Terms) -> Design:
     """Intercept, group, covariates, factors, then interactions, over complete rows."""
-    interacting = (name for names in terms.interactions for name in names if name not in terms.covariates)
+    interacting = (
+        name for names in terms.interactions for name in names if name not in terms.covariates
+    )
     factors = dict.fromkeys((terms.group, *terms.factors, *interacting))
     levels = {name: _levels(rows, name, terms.reference) for name in factors}
     columns = _columns(terms, levels)
@@ -178,15 +219,20 @@ def _columns(terms: Terms, levels: dict[str, list]) -> tuple:
 
     return (
         (),
-        *(column for names in (*mains, *terms.interactions) for column in _products([parts(n, names) for n in names])),
+        *(
+            column
+            for names in (*mains, *terms.interactions)
+            for column in _products([parts(n, names) for n in names])
+        ),
     )
 
 
 def group_contrast(design: Design, *, group: str, level, at: Mapping[str, object]) -> np.ndarray:
     """Weights over all columns of `level` minus the reference of `group`.
 
-    Where the group interacts: with a factor or covariate named in `at`, at that level or value; with another
-    factor, the mean over its levels with equal weights; with another covariate, at its mean.
+    Where the group interacts: with a factor or covariate named in `at`, at that level or value;
+    with another factor, the mean over its levels with equal weights; with another covariate, at its
+    mean.
     """
     return np.array([_weight(column, design, group, level, at) for column in design.columns])
 
@@ -194,11 +240,17 @@ def group_contrast(design: Design, *, group: str, level, at: Mapping[str, object
 def group_mean(design: Design, *, group: str, level, at: Mapping[str, object]) -> np.ndarray:
     """Weights over all columns of the mean of `level` of `group`: its least-squares mean.
 
-    Covariates at their mean over the rows, every factor's levels with equal weights, `at` where it names a level or
-    value (Searle, Speed & Milliken 1980 Am Stat 34:216; as SAS's LSMEANS and R's emmeans).
+    Covariates at their mean over the rows, every factor's levels with equal weights, `at` where it
+    names a level or value (Searle, Speed & Milliken 1980 Am Stat 34:216; as SAS's LSMEANS and R's
+    emmeans).
     """
     here = {**at, group: level}
-    return np.array([prod(_share(name, value, design, here) for name, value in column) for column in design.columns])
+    return np.array(
+        [
+            prod(_share(name, value, design, here) for name, value in column)
+            for column in design.columns
+        ]
+    )
 
 
 def _weight(column, design: Design, group, level, at) -> float:
@@ -216,13 +268,19 @@ def _share(name, value, design: Design, at) -> float:
 
 
 def _label(column) -> str:
-    return ":".join(name if level is None else f"{name}={level}" for name, level in column) or "(intercept)"
+    return (
+        ":".join(name if level is None else f"{name}={level}" for name, level in column)
+        or "(intercept)"
+    )
 
 
 def _values(rows: pl.DataFrame, column) -> np.ndarray:
     values = np.ones(rows.height)
     for name, level in column:
-        values = values * (rows[name] if level is None else rows[name].eq(level)).cast(pl.Float64).to_numpy()
+        values = (
+            values
+            * (rows[name] if level is None else rows[name].eq(level)).cast(pl.Float64).to_numpy()
+        )
     return values
 
 
@@ -261,15 +319,23 @@ def _null_space(matrix: np.ndarray, *, rank: int) -> np.ndarray:
 
 def _check(frame: pl.DataFrame, terms: Terms) -> None:
     check_columns(frame, *terms.used)
-    words = [name for name in (terms.outcome, *terms.covariates) if not _is_number(frame.schema[name])]
+    words = [
+        name for name in (terms.outcome, *terms.covariates) if not _is_number(frame.schema[name])
+    ]
     if words:
-        raise UsageError(f"{', '.join(words)} must be numbers; name a column of categories in factors instead")
+        raise UsageError(
+            f"{', '.join(words)} must be numbers; name a column of categories in factors instead"
+        )
     known = {terms.group, *terms.covariates, *terms.factors, *terms.others}
     strange = [name for names in terms.interactions for name in names if name not in known]
     if strange:
-        raise UsageError(f"interaction of {', '.join(strange)}: name it among group, covariates or factors too")
+        raise UsageError(
+            f"interaction of {', '.join(strange)}: name it among group, covariates or factors too"
+        )
     for name, level in terms.reference.items():
-        if name not in terms.used or (name != terms.group and level not in frame[name].unique().to_list()):
+        if name not in terms.used or (
+            name != terms.group and level not in frame[name].unique().to_list()
+        ):
             raise UsageError(f"reference {level!r} is not a value of a factor {name}")
 
 

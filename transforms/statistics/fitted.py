@@ -1,6 +1,7 @@
 """What a linear model gives: contrasts between groups, coefficients, and why a figure is missing.
 
-Here: the result of `models.ancova` and `models.mmrm`, and the t inference both use. Not here: the fits.
+Here: the result of `models.ancova` and `models.mmrm`, and the t inference both use. Not here: the
+fits.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,14 +21,15 @@ STATISTICS = ("estimate", "standard_error", "degrees_of_freedom", "lower", "uppe
 class Model:
     """A fitted model.
 
-    `contrasts`: one row a contrast, each group against the reference (at every visit, where a model's group
-    and visit interact): `group`, `reference`, `visit`, `n`, `n_reference` (patients), `estimate` (group
-    minus reference), `standard_error`, `degrees_of_freedom`, `lower`, `upper`, `p_value`, `reason` (why a
-    figure is missing, else null). `means`: the same figures (without a p-value) of the least-squares mean of each
-    `group` at every `visit`. `coefficients`: the same figures for each `term`; those of collinear
-    columns, `aliased`, are left out. The figures are attributes too: a number where there is one contrast, the
-    column where there are more, None where there is none; `model["estimate"]` is the column always. `n` rows
-    were used and `n_dropped_missing` were not; `reason` says why there are no contrasts at all.
+    `contrasts`: one row a contrast, each group against the reference (at every visit, where a
+    model's group and visit interact): `group`, `reference`, `visit`, `n`, `n_reference` (patients),
+    `estimate` (group minus reference), `standard_error`, `degrees_of_freedom`, `lower`, `upper`,
+    `p_value`, `reason` (why a figure is missing, else null). `means`: the same figures (without a
+    p-value) of the least-squares mean of each `group` at every `visit`. `coefficients`: the same
+    figures for each `term`; those of collinear columns, `aliased`, are left out. The figures are
+    attributes too: a number where there is one contrast, the column where there are more, None
+    where there is none; `model["estimate"]` is the column always. `n` rows were used and
+    `n_dropped_missing` were not; `reason` says why there are no contrasts at all.
     """
 
     contrasts: pl.DataFrame
@@ -74,7 +76,9 @@ class Model:
 
 
 def statistics(*, estimate, variance, degrees_of_freedom, confidence) -> dict[str, float]:
-    """Estimate, standard error, t limits and two-sided p-value; no limits without a positive variance."""
+    """Estimate, standard error, t limits and two-sided p-value; no limits without a positive
+    variance.
+    """
     if not (variance > 0 and degrees_of_freedom > 0):
         return {**dict.fromkeys(STATISTICS), "estimate": float(estimate)}
     error = float(np.sqrt(variance))
@@ -89,8 +93,11 @@ def statistics(*, estimate, variance, degrees_of_freedom, confidence) -> dict[st
     }
 
 
-def compare(design: Design, *, group, places: Sequence[dict], count: Callable, infer: Callable) -> list[dict]:
-    """A row for each level of `group` but the reference, at each of `places` (mappings from factor to level).
+def compare(
+    design: Design, *, group, places: Sequence[dict], count: Callable, infer: Callable
+) -> list[dict]:
+    """A row for each level of `group` but the reference, at each of `places` (mappings from factor
+    to level).
 
     `count(level, place)` gives patients; `infer(weights)` the statistics of a combination of kept
     coefficients.
@@ -108,7 +115,12 @@ def compare(design: Design, *, group, places: Sequence[dict], count: Callable, i
                     "visit": next(iter(place.values()), None),
                     "n": sizes[level],
                     "n_reference": sizes[reference],
-                    **_inferred(design, weights, infer, nobody=[name for name, size in sizes.items() if not size]),
+                    **_inferred(
+                        design,
+                        weights,
+                        infer,
+                        nobody=[name for name, size in sizes.items() if not size],
+                    ),
                 }
             )
     return rows
@@ -124,7 +136,9 @@ def least_squares_means(
             weights = group_mean(design, group=group, level=level, at=place)
             size = count(level, place)
             figures = _inferred(design, weights, infer, nobody=[] if size else [level])
-            rows.append({"group": level, "visit": next(iter(place.values()), None), "n": size, **figures})
+            rows.append(
+                {"group": level, "visit": next(iter(place.values()), None), "n": size, **figures}
+            )
     return rows
 
 
@@ -135,17 +149,31 @@ def _inferred(design: Design, weights: np.ndarray, infer: Callable, *, nobody: l
         reason = absent if nobody else f"the data can't tell the groups from {mixed} apart"
         return {**dict.fromkeys(STATISTICS), "reason": reason}
     found = infer(weights[design.kept])
-    return {**found, "reason": None if found["standard_error"] else "no residual variation to judge it by"}
+    return {
+        **found,
+        "reason": None if found["standard_error"] else "no residual variation to judge it by",
+    }
 
 
-def contrast_frame(rows: list[dict], *, group: pl.DataType, visit: pl.DataType = pl.Null) -> pl.DataFrame:
+def contrast_frame(
+    rows: list[dict], *, group: pl.DataType, visit: pl.DataType = pl.Null
+) -> pl.DataFrame:
     figures = dict.fromkeys(STATISTICS, pl.Float64)
     counts = {"n": pl.Int64, "n_reference": pl.Int64}
-    schema = {"group": group, "reference": group, "visit": visit, **counts, **figures, "reason": pl.String}
+    schema = {
+        "group": group,
+        "reference": group,
+        "visit": visit,
+        **counts,
+        **figures,
+        "reason": pl.String,
+    }
     return pl.DataFrame(rows, schema=schema)
 
 
-def mean_frame(rows: list[dict], *, group: pl.DataType, visit: pl.DataType = pl.Null) -> pl.DataFrame:
+def mean_frame(
+    rows: list[dict], *, group: pl.DataType, visit: pl.DataType = pl.Null
+) -> pl.DataFrame:
     figures = dict.fromkeys((name for name in STATISTICS if name != "p_value"), pl.Float64)
     schema = {"group": group, "visit": visit, "n": pl.Int64, **figures, "reason": pl.String}
     return pl.DataFrame([{name: row[name] for name in schema} for row in rows], schema=schema)

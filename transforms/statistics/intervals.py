@@ -3,10 +3,11 @@
 Here: the limits, and the checks of their input. Not here: one stratum, ratios, differences, frames
 (`rates`, which gives these functions too).
 
-Every function takes numbers or arrays (lists, polars series) of one length and gives `Limits`: None, null
-and NaN, no exposure and no people give NaN; nonsense (a negative or fractional count, more events than
-people) is a `UsageError`. Sources: Garwood 1936 Biometrika 28:437; Breslow & Day 1987 (Byar); Wilson 1927
-JASA 22:209; Clopper & Pearson 1934 Biometrika 26:404; McCullagh & Nelder 1989 (over-dispersion).
+Every function takes numbers or arrays (lists, polars series) of one length and gives `Limits`:
+None, null and NaN, no exposure and no people give NaN; nonsense (a negative or fractional count,
+more events than people) is a `UsageError`. Sources: Garwood 1936 Biometrika 28:437; Breslow & Day
+1987 (Byar); Wilson 1927 JASA 22:209; Clopper & Pearson 1934 Biometrika 26:404; McCullagh & Nelder
+1989 (over-dispersion).
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,9 @@ _ROUNDING = 1e-9  # of a dispersion factor, far above what sums of a million pat
 
 
 class Limits(NamedTuple):
-    """Estimate and limits of many strata, float arrays of one shape; NaN where a value can't be given."""
+    """Estimate and limits of many strata, float arrays of one shape; NaN where a value can't be
+    given.
+    """
 
     estimate: np.ndarray
     lower: np.ndarray
@@ -30,7 +33,9 @@ class Limits(NamedTuple):
 
 
 def garwood(events, exposure, per=100, confidence=0.95) -> Limits:
-    """Exact Poisson limits: chi²(a/2, 2x)/2 and chi²(1-a/2, 2x+2)/2 over the exposure (Garwood 1936)."""
+    """Exact Poisson limits: chi²(a/2, 2x)/2 and chi²(1-a/2, 2x+2)/2 over the exposure (Garwood
+    1936).
+    """
     x, scale, alpha = _rate_inputs(events, exposure, per, confidence)
     lower = np.where(x > 0, special.gammaincinv(np.maximum(x, 1), alpha / 2), 0 * x)
     return Limits(x * scale, lower * scale, special.gammainccinv(x + 1, alpha / 2) * scale)
@@ -40,7 +45,9 @@ def byar(events, exposure, per=100, confidence=0.95) -> Limits:
     """Byar's approximation with x + 0.5 in both limits, as R's tern; a check on `garwood`."""
     x, scale, _ = _rate_inputs(events, exposure, per, confidence)
     half, z = x + 0.5, z_of(confidence)
-    lower, upper = (half * (1 - 1 / (9 * half) + side * z / (3 * np.sqrt(half))) ** 3 for side in (-1, 1))
+    lower, upper = (
+        half * (1 - 1 / (9 * half) + side * z / (3 * np.sqrt(half))) ** 3 for side in (-1, 1)
+    )
     return Limits(x * scale, np.maximum(lower, 0) * scale, upper * scale)
 
 
@@ -76,10 +83,12 @@ def overdispersed(events, exposure, dispersion, per=100, confidence=0.95) -> Lim
 
 
 def overdispersion_from_sums(patients, events, exposure, squares) -> np.ndarray:
-    """`overdispersion` of many strata from sums over their patients with exposure; NaN where there is none.
+    """`overdispersion` of many strata from sums over their patients with exposure; NaN where there
+    is none.
 
-    `squares` is the sum of x²/t over patients; sum((x - rate·t)²/(rate·t)) = squares/rate - events. It is 1 where it is
-    so but for rounding: the limits jump there, and must not depend on the last digit.
+    `squares` is the sum of x²/t over patients; sum((x - rate·t)²/(rate·t)) = squares/rate - events.
+    It is 1 where it is so but for rounding: the limits jump there, and must not depend on the last
+    digit.
     """
     n, x, t, squares = (floats(value) for value in (patients, events, exposure, squares))
     enough = (n > 1) & (x > 0) & (t > 0)
@@ -89,7 +98,9 @@ def overdispersion_from_sums(patients, events, exposure, squares) -> np.ndarray:
 
 
 def clopper_pearson(x, n, confidence=0.95) -> Limits:
-    """Exact limits of x of n: Beta(x, n-x+1) at a/2 and Beta(x+1, n-x) at 1-a/2 (Clopper & Pearson 1934)."""
+    """Exact limits of x of n: Beta(x, n-x+1) at a/2 and Beta(x+1, n-x) at 1-a/2 (Clopper & Pearson
+    1934).
+    """
     x, n, alpha = _people_inputs(x, n, confidence)
     fails = n - x
     lower = special.betaincinv(np.maximum(x, 1), fails + 1, alpha / 2)
@@ -121,14 +132,20 @@ def alpha_of(confidence) -> float:
 
 def floats(values) -> np.ndarray:
     """A number, or a sequence of numbers, as an array of floats; None and null become NaN."""
-    if isinstance(values, pl.Series) and (values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)):
+    if isinstance(values, pl.Series) and (
+        values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)
+    ):
         return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
     if isinstance(values, pl.DataFrame | pl.Series | str | Mapping):
-        raise UsageError(f"found {_kind(values)}: give a number, or a sequence, array or column of numbers")
+        raise UsageError(
+            f"found {_kind(values)}: give a number, or a sequence, array or column of numbers"
+        )
     try:
         array = np.asarray(list(values) if isinstance(values, Iterator) else values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"found {_kind(values)} that holds no numbers ({error}): give numbers or null") from error
+        raise UsageError(
+            f"found {_kind(values)} that holds no numbers ({error}): give numbers or null"
+        ) from error
     if array.ndim > 1:
         raise UsageError(f"found a table of shape {array.shape}: give one column of numbers")
     return array
@@ -153,7 +170,11 @@ def one_number(**values) -> None:
 
 
 def _kind(values) -> str:
-    return f"a column of {values.dtype}" if isinstance(values, pl.Series) else f"a {type(values).__name__}"
+    return (
+        f"a column of {values.dtype}"
+        if isinstance(values, pl.Series)
+        else f"a {type(values).__name__}"
+    )
 
 
 def counts_of(*values, name: str) -> list[np.ndarray]:
@@ -183,7 +204,9 @@ def aligned(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(np.broadcast_arrays(*arrays))
     except ValueError as error:
         shapes = ", ".join(str(array.shape) for array in arrays)
-        raise UsageError(f"arrays of different shapes ({shapes}): give one value a stratum in each") from error
+        raise UsageError(
+            f"arrays of different shapes ({shapes}): give one value a stratum in each"
+        ) from error
 
 
 def _rate_inputs(events, exposure, per, confidence):
@@ -199,6 +222,8 @@ def _people_inputs(x, n, confidence):
     """Counts with NaN for no people, and alpha."""
     x, n = aligned(*counts_of(x, n, name="people"))
     if np.any(x > n):
-        raise UsageError(f"{x[x > n].flat[0]:g} people of {n[x > n].flat[0]:g}: a part can't exceed its whole")
+        raise UsageError(
+            f"{x[x > n].flat[0]:g} people of {n[x > n].flat[0]:g}: a part can't exceed its whole"
+        )
     unknown = np.isnan(x) | np.isnan(n) | (n == 0)
     return np.where(unknown, np.nan, x), np.where(unknown, np.nan, n), alpha_of(confidence)

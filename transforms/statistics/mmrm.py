@@ -1,7 +1,9 @@
-"""Mixed model for repeated measures: groups compared at visits, with the covariance of visits estimated.
+"""Mixed model for repeated measures: groups compared at visits, with the covariance of visits
+estimated.
 
-Here: the model over a frame, degrees of freedom, the fallbacks and what is said about them. Not here: the
-likelihood (`reml`), the design (`design`), which visits count (the marts). Call it as `models.mmrm`.
+Here: the model over a frame, degrees of freedom, the fallbacks and what is said about them.
+Not here: the likelihood (`reml`), the design (`design`), which visits count (the marts). Call it as
+`models.mmrm`.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,10 +32,11 @@ _DEGREES_OF_FREEDOM = ("satterthwaite", "kenward_roger")
 class RepeatedMeasures(Model):
     """A `Model` with what a model of repeated measures adds.
 
-    `n` counts rows (a patient's visit), `n_subjects` patients. `covariance`: of the visits, a column and a
-    row for each, in sort order of `visits`. `covariance_structure` is the one fitted; where it is not the
-    one asked for, `covariance_reason` says why, standard errors are robust and `degrees_of_freedom_method`
-    says so. `converged` False: no structure could be fitted, and no figure is given.
+    `n` counts rows (a patient's visit), `n_subjects` patients. `covariance`: of the visits, a
+    column and a row for each, in sort order of `visits`. `covariance_structure` is the one fitted;
+    where it is not the one asked for, `covariance_reason` says why, standard errors are robust and
+    `degrees_of_freedom_method` says so. `converged` False: no structure could be fitted, and no
+    figure is given.
     """
 
     minus_two_log_likelihood: float | None
@@ -66,22 +69,24 @@ def mmrm(
 ) -> RepeatedMeasures:
     """REML of `outcome` on group, covariates (numbers), factors (categories) and interactions.
 
-    One row a patient and visit; rows without one of the values are left out and counted (valid where values
-    are missing at random). `visit` indexes the covariance of a patient's rows; its effect on the mean
-    enters only where `factors` or `interactions` name it. Each group is compared with the reference, the
-    first in sort order unless `reference` names it (or maps columns to theirs): at every visit where group
-    and visit interact; over other interacting factors with equal weights, at the mean of interacting
-    covariates. An interaction is a pair (or more) of names, or R's "a:b" ("a*b" names a and b as well).
+    One row a patient and visit; rows without one of the values are left out and counted (valid
+    where values are missing at random). `visit` indexes the covariance of a patient's rows; its
+    effect on the mean enters only where `factors` or `interactions` name it. Each group is compared
+    with the reference, the first in sort order unless `reference` names it (or maps columns to
+    theirs): at every visit where group and visit interact; over other interacting factors with
+    equal weights, at the mean of interacting covariates. An interaction is a pair (or more) of
+    names, or R's "a:b" ("a*b" names a and b as well).
 
-    `covariance_structure`: `unstructured`, `spatial_power` (over `times`, a mapping from visit to day, or
-    the visits themselves where they are numbers) or `compound_symmetry`. Where it can't be fitted, or has
-    fewer patients than `min_patients_per_parameter` for each of its parameters, the next of that order is,
-    with robust standard errors. `degrees_of_freedom`: `satterthwaite` (Fai & Cornelius 1996) or
-    `kenward_roger` (1997, first order: as SAS's for the linear structures), which also widens standard
-    errors. `convergence` is SAS PROC MIXED's relative Hessian criterion, with its default; a smaller one
-    goes nearer to the maximum.
+    `covariance_structure`: `unstructured`, `spatial_power` (over `times`, a mapping from visit to
+    day, or the visits themselves where they are numbers) or `compound_symmetry`. Where it can't be
+    fitted, or has fewer patients than `min_patients_per_parameter` for each of its parameters, the
+    next of that order is, with robust standard errors. `degrees_of_freedom`: `satterthwaite` (Fai &
+    Cornelius 1996) or `kenward_roger` (1997, first order: as SAS's for the linear structures),
+    which also widens standard errors. `convergence` is SAS PROC MIXED's relative Hessian criterion,
+    with its default; a smaller one goes nearer to the maximum.
 
-    Sources: Mallinckrodt 2008 Drug Inf J 42:303; methods as in SAS PROC MIXED and the R package mmrm.
+    Sources: Mallinckrodt 2008 Drug Inf J 42:303; methods as in SAS PROC MIXED and the R package
+    mmrm.
     """
     _check_choice("covariance_structure", covariance_structure, _STRUCTURES)
     _check_choice("degrees_of_freedom", degrees_of_freedom, _DEGREES_OF_FREEDOM)
@@ -101,17 +106,29 @@ def mmrm(
     _check_rows(rows, subject, visit, group)
     data = _prepare(rows, terms, subject=subject, visit=visit)
     least = min_patients_per_parameter
-    fit, why = _first_that_fits(data, asked=covariance_structure, times=times, least=least, convergence=convergence)
+    fit, why = _first_that_fits(
+        data, asked=covariance_structure, times=times, least=least, convergence=convergence
+    )
     if fit is None:
         return _nothing(frame, rows, terms, reason=why, confidence=confidence)
     method = "robust" if why else degrees_of_freedom
     infer = _inference(data, fit, method=method, confidence=confidence)
     return _described(
-        frame, rows, terms, data=data, fit=fit, why=why, method=method, infer=infer, confidence=confidence
+        frame,
+        rows,
+        terms,
+        data=data,
+        fit=fit,
+        why=why,
+        method=method,
+        infer=infer,
+        confidence=confidence,
     )
 
 
-def _described(frame, rows, terms, *, data, fit, why, method, infer, confidence) -> RepeatedMeasures:
+def _described(
+    frame, rows, terms, *, data, fit, why, method, infer, confidence
+) -> RepeatedMeasures:
     subject, visit = terms.others
     at_visits = any({terms.group, visit} <= set(names) for names in terms.interactions)
     asked = {
@@ -141,12 +158,14 @@ def _described(frame, rows, terms, *, data, fit, why, method, infer, confidence)
     )
 
 
-# --- data -----------------------------------------------------------------------------------------
+# --- data ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Data:
-    """The design made orthonormal and the outcome less its least-squares fit: cross-products without cancellation."""
+    """The design made orthonormal and the outcome less its least-squares fit: cross-products
+    without cancellation.
+    """
 
     fixed: design.Design
     visits: tuple
@@ -211,7 +230,9 @@ def _check_rows(rows: pl.DataFrame, subject, visit, group) -> None:
 
 def _counter(rows: pl.DataFrame, subject, group) -> Callable:
     def count(level, place: dict) -> int:
-        chosen = rows.filter(pl.col(group) == level, *(pl.col(name) == value for name, value in place.items()))
+        chosen = rows.filter(
+            pl.col(group) == level, *(pl.col(name) == value for name, value in place.items())
+        )
         return chosen[subject].n_unique()
 
     return count
@@ -240,19 +261,28 @@ def _nothing(frame, rows, terms: design.Terms, *, reason, confidence) -> Repeate
     )
 
 
-# --- which covariance -----------------------------------------------------------------------------
+# --- which covariance ---------------------------------------------------------------------------
 
 
-def _first_that_fits(data: _Data, *, asked, times, least, convergence) -> tuple[reml.Fit | None, str]:
-    """The first structure, from the one asked for, that can be fitted; why those before it could not."""
+def _first_that_fits(
+    data: _Data, *, asked, times, least, convergence
+) -> tuple[reml.Fit | None, str]:
+    """The first structure, from the one asked for, that can be fitted; why those before it could
+    not.
+    """
     obstacles = []
     if data.subjects < 2 or len(data.y) <= data.x.shape[1]:
-        return None, f"{data.subjects} patients and {len(data.y)} rows for {data.x.shape[1]} coefficients"
+        return (
+            None,
+            f"{data.subjects} patients and {len(data.y)} rows for {data.x.shape[1]} coefficients",
+        )
     for name in _STRUCTURES[_STRUCTURES.index(asked) :]:
         structure, obstacle = _structure(data, name, times)
         needed = 0 if structure is None else least * len(structure.start)
         if not obstacle and data.subjects < needed:
-            obstacle = f"{data.subjects} patients, {needed} needed for {len(structure.start)} parameters"
+            obstacle = (
+                f"{data.subjects} patients, {needed} needed for {len(structure.start)} parameters"
+            )
         fit = None if obstacle else _fit(data, structure, convergence)
         if fit is not None:
             return fit, "; ".join(obstacles)
@@ -284,7 +314,11 @@ def _never_together(data: _Data) -> str:
     for group in data.groups:
         together[np.ix_(group.visits, group.visits)] = True
     apart = np.argwhere(~together)
-    return f"no patient has both {data.visits[apart[0][0]]} and {data.visits[apart[0][1]]}" if len(apart) else ""
+    return (
+        f"no patient has both {data.visits[apart[0][0]]} and {data.visits[apart[0][1]]}"
+        if len(apart)
+        else ""
+    )
 
 
 def _days(visits: tuple, times: Mapping | None) -> np.ndarray | None:
@@ -295,19 +329,23 @@ def _days(visits: tuple, times: Mapping | None) -> np.ndarray | None:
 
 
 def _fit(data: _Data, structure: reml.Structure, convergence: float) -> reml.Fit | None:
-    if not data.y.any() or np.mean(data.y**2) < 1e-24 * np.mean((data.y + data.x @ data.offset) ** 2):
+    if not data.y.any() or np.mean(data.y**2) < 1e-24 * np.mean(
+        (data.y + data.x @ data.offset) ** 2
+    ):
         return None
     fit = reml.fit(data.groups, structure, constant=data.constant, convergence=convergence)
     return fit if fit is not None and fit.converged else None
 
 
-# --- inference ------------------------------------------------------------------------------------
+# --- inference ----------------------------------------------------------------------------------
 
 
 def _inference(data: _Data, fit: reml.Fit, *, method, confidence) -> Callable[[np.ndarray], dict]:
     """A function from weights of coefficients to their statistics."""
     coefficients = data.offset + fit.coefficients
-    parameters = 2 * np.linalg.inv(fit.hessian)  # covariance of the parameters: the inverse information
+    parameters = 2 * np.linalg.inv(
+        fit.hessian
+    )  # covariance of the parameters: the inverse information
     variance = {
         "satterthwaite": lambda: fit.variance,
         "kenward_roger": lambda: _kenward_roger(fit, parameters),
@@ -316,7 +354,11 @@ def _inference(data: _Data, fit: reml.Fit, *, method, confidence) -> Callable[[n
 
     def infer(weights: np.ndarray) -> dict:
         turned = np.linalg.solve(data.triangle.T, weights)
-        freedom = data.subjects - data.x.shape[1] if method == "robust" else _satterthwaite(fit, parameters, turned)
+        freedom = (
+            data.subjects - data.x.shape[1]
+            if method == "robust"
+            else _satterthwaite(fit, parameters, turned)
+        )
         return statistics(
             estimate=turned @ coefficients,
             variance=turned @ variance @ turned,
@@ -328,7 +370,8 @@ def _inference(data: _Data, fit: reml.Fit, *, method, confidence) -> Callable[[n
 
 
 def _satterthwaite(fit: reml.Fit, parameters: np.ndarray, weights: np.ndarray) -> float:
-    """2 f² / (g' W g): f the variance of the contrast, g its slope in the parameters, W their covariance.
+    """2 f² / (g' W g): f the variance of the contrast, g its slope in the parameters, W their
+    covariance.
 
     Kenward & Roger's degrees of freedom of a single contrast are the same.
     """
@@ -338,13 +381,19 @@ def _satterthwaite(fit: reml.Fit, parameters: np.ndarray, weights: np.ndarray) -
 
 
 def _kenward_roger(fit: reml.Fit, parameters: np.ndarray) -> np.ndarray:
-    """Variance + 2 · variance · sum of w_hk (Q_hk - P_h · variance · P_k) · variance (Kenward & Roger 1997)."""
-    crossed = np.einsum("hk,hpq,qr,krs->ps", parameters, fit.slopes, fit.variance, fit.slopes, optimize=True)
+    """Variance + 2 · variance · sum of w_hk (Q_hk - P_h · variance · P_k) · variance (Kenward &
+    Roger 1997).
+    """
+    crossed = np.einsum(
+        "hk,hpq,qr,krs->ps", parameters, fit.slopes, fit.variance, fit.slopes, optimize=True
+    )
     return fit.variance + 2 * fit.variance @ (fit.second_order(parameters) - crossed) @ fit.variance
 
 
 def _robust(data: _Data, fit: reml.Fit) -> np.ndarray:
-    """Sandwich variance with patients as clusters (Liang & Zeger 1986), times n/(n - p) patients."""
+    """Sandwich variance with patients as clusters (Liang & Zeger 1986), times n/(n - p)
+    patients.
+    """
     sigma, errors = fit.covariance, data.y - data.x @ fit.coefficients
     scores = np.zeros((data.subjects, data.x.shape[1]))
     for i in range(data.subjects):

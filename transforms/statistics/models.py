@@ -1,7 +1,8 @@
 """Linear models of outcomes: differences between groups, adjusted for baseline and other columns.
 
-Here: analysis of covariance; `mmrm` (in its own module) is importable from here. Not here: which patients and
-visits are compared (the marts), the design's columns (`design`), the shape of a result (`fitted`).
+Here: analysis of covariance; `mmrm` (in its own module) is importable from here. Not here: which
+patients and visits are compared (the marts), the design's columns (`design`), the shape of a result
+(`fitted`).
 """
 
 import numpy as np
@@ -33,13 +34,15 @@ def ancova(
     reference=None,
     confidence=0.95,
 ) -> Model:
-    """Least squares of `outcome` on group, `baseline`, covariates (numbers) and factors (categories).
+    """Least squares of `outcome` on group, `baseline`, covariates (numbers) and factors
+    (categories).
 
-    One row a patient. Patients without one of the values are left out and counted; each group is compared
-    with the reference, the first in sort order unless `reference` names it (or maps columns to theirs).
-    `covariates` and `factors` are lists, one name or None. Estimates are in the outcome's unit, group minus
-    reference, with t limits on n - rank degrees of freedom. A comparison that the data can't give (group and
-    site inseparable, say) is a row with a `reason`. Source: Vickers & Altman 2001 BMJ 323:1123.
+    One row a patient. Patients without one of the values are left out and counted; each group is
+    compared with the reference, the first in sort order unless `reference` names it (or maps
+    columns to theirs). `covariates` and `factors` are lists, one name or None. Estimates are in the
+    outcome's unit, group minus reference, with t limits on n - rank degrees of freedom. A
+    comparison that the data can't give (group and site inseparable, say) is a row with a `reason`.
+    Source: Vickers & Altman 2001 BMJ 323:1123.
     """
     terms = design.terms_of(
         outcome=outcome,
@@ -55,7 +58,12 @@ def ancova(
         fixed = design.build(rows, terms)
         infer = _least_squares(fixed.reduced, rows[outcome].to_numpy(), confidence=confidence)
         sizes = dict(rows.group_by(group).len().iter_rows())
-        asked = {"group": group, "places": [{}], "count": lambda level, _: sizes[level], "infer": infer}
+        asked = {
+            "group": group,
+            "places": [{}],
+            "count": lambda level, _: sizes[level],
+            "infer": infer,
+        }
         contrasts, means = compare(fixed, **asked), least_squares_means(fixed, **asked)
         coefficients, aliased = coefficient_frame(fixed.names(), infer), fixed.names(aliased=True)
     return Model(

@@ -1,12 +1,12 @@
 """Rates, proportions, their ratios and differences, each with its interval; zero events included.
 
-Here: estimators of counts over exposure or over people, for one stratum and for the columns of a frame. Not
-here: what counts as an event or as exposure (the marts), the formulas of the limits (`intervals`,
-importable from here), control limits (`funnel`, `spc`).
+Here: estimators of counts over exposure or over people, for one stratum and for the columns of a
+frame. Not here: what counts as an event or as exposure (the marts), the formulas of the limits
+(`intervals`, importable from here), control limits (`funnel`, `spc`).
 
-A value that can't be given is None (null in a frame) with a `reason`; nonsense is a `UsageError`. Sources
-beside those of `intervals`: Newcombe 1998 Stat Med 17:873 (differences); R's poisson.test and binom.test
-(exact p-values).
+A value that can't be given is None (null in a frame) with a `reason`; nonsense is a `UsageError`.
+Sources beside those of `intervals`: Newcombe 1998 Stat Med 17:873 (differences); R's poisson.test
+and binom.test (exact p-values).
 """
 
 from collections.abc import Callable
@@ -74,13 +74,14 @@ class Estimate:
     reason: str | None = None
 
 
-# --- one stratum ----------------------------------------------------------------------------------
+# --- one stratum --------------------------------------------------------------------------------
 
 
 def poisson_rate(events, exposure, per=100, confidence=0.95, *, method="exact") -> Estimate:
     """Events per `per` units of exposure.
 
-    `method`: `exact` (Garwood), `byar`, `normal` (may fall below 0) or `log_normal`. No exposure gives None.
+    `method`: `exact` (Garwood), `byar`, `normal` (may fall below 0) or `log_normal`. No exposure
+    gives None.
     """
     one_number(events=events, exposure=exposure)
     limits = _choose(_RATE_METHODS, method)(events, exposure, per=per, confidence=confidence)
@@ -88,7 +89,9 @@ def poisson_rate(events, exposure, per=100, confidence=0.95, *, method="exact") 
 
 
 def proportion(x, n, method="wilson", confidence=0.95) -> Estimate:
-    """x people of n; `method`: `wilson` (score, no continuity correction) or `clopper_pearson` (exact)."""
+    """x people of n; `method`: `wilson` (score, no continuity correction) or `clopper_pearson`
+    (exact).
+    """
     one_number(x=x, n=n)
     limits = _choose(_PROPORTION_METHODS, method)(x, n, confidence=confidence)
     return _one(limits, confidence, method, _why_no_rate(x, n, limits, of="people"))
@@ -97,9 +100,10 @@ def proportion(x, n, method="wilson", confidence=0.95) -> Estimate:
 def rate_ratio(x1, t1, x2, t2, confidence=0.95) -> Estimate:
     """(x1/t1) / (x2/t2), conditional on x1 + x2: exact limits and exact two-sided p-value.
 
-    Given the total, x1 is binomial; its Clopper-Pearson limits p give p/(1-p) · t2/t1, and the p-value adds
-    the probabilities of all outcomes no likelier than the one seen (as R's poisson.test). With events in the
-    first group only, ratio and upper limit are infinite; with none at all there is no ratio.
+    Given the total, x1 is binomial; its Clopper-Pearson limits p give p/(1-p) · t2/t1, and the
+    p-value adds the probabilities of all outcomes no likelier than the one seen (as R's
+    poisson.test). With events in the first group only, ratio and upper limit are infinite; with
+    none at all there is no ratio.
     """
     one_number(x1=x1, t1=t1, x2=x2, t2=t2)
     counts, times = counts_of(x1, x2, name="events"), exposures_of(t1, t2)
@@ -121,7 +125,9 @@ def rate_ratio(x1, t1, x2, t2, confidence=0.95) -> Estimate:
 
 
 def risk_difference(x1, n1, x2, n2, method="newcombe", confidence=0.95) -> Estimate:
-    """x1/n1 - x2/n2; `method`: `newcombe` (hybrid of two Wilson intervals, his method 10) or `wald`."""
+    """x1/n1 - x2/n2; `method`: `newcombe` (hybrid of two Wilson intervals, his method 10) or
+    `wald`.
+    """
     one_number(x1=x1, n1=n1, x2=x2, n2=n2)
     interval = _choose(_DIFFERENCE_METHODS, method)
     first, second = (wilson(x, n, confidence=confidence) for x, n in ((x1, n1), (x2, n2)))
@@ -143,7 +149,9 @@ def risk_difference(x1, n1, x2, n2, method="newcombe", confidence=0.95) -> Estim
 
 
 def standardised_ratio(observed, expected, confidence=0.95) -> Estimate:
-    """Observed over expected events (SMR): Garwood limits, exact two-sided p-value against a ratio of 1."""
+    """Observed over expected events (SMR): Garwood limits, exact two-sided p-value against a ratio
+    of 1.
+    """
     one_number(observed=observed, expected=expected)
     limits = garwood(observed, expected, per=1, confidence=confidence)
     reason = _why_no_rate(observed, expected, limits, of="expected events")
@@ -152,10 +160,11 @@ def standardised_ratio(observed, expected, confidence=0.95) -> Estimate:
 
 
 def overdispersion(events, exposure) -> float | None:
-    """phi = sum((x - rate·t)² / (rate·t)) / (n - 1) over patients with exposure; None below two or no events.
+    """phi = sum((x - rate·t)² / (rate·t)) / (n - 1) over patients with exposure; None below two or
+    no events.
 
-    `events` and `exposure`: one value a patient. 1 is what a Poisson count gives; more means that events
-    cluster in some patients.
+    `events` and `exposure`: one value a patient. 1 is what a Poisson count gives; more means that
+    events cluster in some patients.
     """
     x, t = aligned(counts_of(events, name="events")[0], exposures_of(exposure)[0])
     known = ~np.isnan(x) & (t > 0)
@@ -164,33 +173,47 @@ def overdispersion(events, exposure) -> float | None:
     return None if np.isnan(phi) else float(phi)
 
 
-# --- columns of a frame ----------------------------------------------------------------------------
+# --- columns of a frame -------------------------------------------------------------------------
 
 
-def poisson_rate_columns(frame, *, events, exposure, name, per=100, confidence=0.95) -> pl.DataFrame:
-    """`frame` with columns `name`, `name_lower`, `name_upper`: Garwood, null where there is no exposure."""
+def poisson_rate_columns(
+    frame, *, events, exposure, name, per=100, confidence=0.95
+) -> pl.DataFrame:
+    """`frame` with columns `name`, `name_lower`, `name_upper`: Garwood, null where there is no
+    exposure.
+    """
     limits = garwood(frame[events], frame[exposure], per=per, confidence=confidence)
     return _with_limits(frame, limits, name)
 
 
-def overdispersed_columns(frame, *, events, exposure, dispersion, name, per=100, confidence=0.95) -> pl.DataFrame:
+def overdispersed_columns(
+    frame, *, events, exposure, dispersion, name, per=100, confidence=0.95
+) -> pl.DataFrame:
     """`frame` with columns `name_od_lower`, `name_od_upper` (see `overdispersed`)."""
-    limits = overdispersed(frame[events], frame[exposure], frame[dispersion], per=per, confidence=confidence)
+    limits = overdispersed(
+        frame[events], frame[exposure], frame[dispersion], per=per, confidence=confidence
+    )
     return _with_limits(frame, limits, f"{name}_od").drop(f"{name}_od")
 
 
-def proportion_columns(frame, *, x, n, name, method="clopper_pearson", confidence=0.95) -> pl.DataFrame:
+def proportion_columns(
+    frame, *, x, n, name, method="clopper_pearson", confidence=0.95
+) -> pl.DataFrame:
     """`frame` with columns `name`, `name_lower`, `name_upper`: x people of n, null where n is 0."""
     limits = _choose(_PROPORTION_METHODS, method)(frame[x], frame[n], confidence=confidence)
     return _with_limits(frame, limits, name)
 
 
-def rate_ratio_columns(frame, *, x1, t1, x2, t2, name, dispersion=None, confidence=0.95) -> pl.DataFrame:
-    """`frame` with columns `name`, `name_lower`, `name_upper` of (x1/t1) / (x2/t2): limits as `rate_ratio`'s.
+def rate_ratio_columns(
+    frame, *, x1, t1, x2, t2, name, dispersion=None, confidence=0.95
+) -> pl.DataFrame:
+    """`frame` with columns `name`, `name_lower`, `name_upper` of (x1/t1) / (x2/t2): limits as
+    `rate_ratio`'s.
 
-    Null where there is no ratio, and where ratio or limit is infinite (no events in the second group). With the column
-    `dispersion` also `name_od_lower`, `name_od_upper`: where it is above 1 and both groups have events,
-    ratio · exp(±z √(phi (1/x1 + 1/x2))) (McCullagh & Nelder 1989), never narrower than the exact limits; else these.
+    Null where there is no ratio, and where ratio or limit is infinite (no events in the second
+    group). With the column `dispersion` also `name_od_lower`, `name_od_upper`: where it is above 1
+    and both groups have events, ratio · exp(±z √(phi (1/x1 + 1/x2))) (McCullagh & Nelder 1989),
+    never narrower than the exact limits; else these.
     """
     first, second = counts_of(frame[x1], frame[x2], name="events")
     t_first, t_second = exposures_of(frame[t1], frame[t2])
@@ -198,7 +221,9 @@ def rate_ratio_columns(frame, *, x1, t1, x2, t2, name, dispersion=None, confiden
         is_comparable = (t_first > 0) & (t_second > 0) & (first + second > 0)
         scale = np.where(is_comparable, t_second / t_first, np.nan)
         share = clopper_pearson(first, first + second, confidence=confidence)
-        exact = Limits(*(scale * odds for odds in (first / second, *(p / (1 - p) for p in share[1:]))))
+        exact = Limits(
+            *(scale * odds for odds in (first / second, *(p / (1 - p) for p in share[1:])))
+        )
     frame = _with_limits(frame, Limits(*(np.where(np.isfinite(v), v, np.nan) for v in exact)), name)
     if dispersion is None:
         return frame
@@ -212,7 +237,7 @@ def rate_ratio_columns(frame, *, x1, t1, x2, t2, name, dispersion=None, confiden
     return _with_limits(frame, wide, f"{name}_od").drop(f"{name}_od")
 
 
-# --- parts ----------------------------------------------------------------------------------------
+# --- parts --------------------------------------------------------------------------------------
 
 
 def _newcombe(first: Limits, second: Limits, n1, n2, z):
@@ -226,7 +251,12 @@ def _wald(first: Limits, second: Limits, n1, n2, z):
     return z * np.sqrt(variance), z * np.sqrt(variance)
 
 
-_RATE_METHODS = {"exact": garwood, "byar": byar, "normal": normal_rate, "log_normal": log_normal_rate}
+_RATE_METHODS = {
+    "exact": garwood,
+    "byar": byar,
+    "normal": normal_rate,
+    "log_normal": log_normal_rate,
+}
 _PROPORTION_METHODS = {"wilson": wilson, "clopper_pearson": clopper_pearson}
 _DIFFERENCE_METHODS = {"newcombe": _newcombe, "wald": _wald}
 
@@ -242,7 +272,9 @@ def _odds(share: float) -> float:
 
 
 def _two_sided(x: int, null, *, top: float = float("inf")) -> float:
-    """Probability under `null` of all counts no likelier than x, as R's binom.test and poisson.test."""
+    """Probability under `null` of all counts no likelier than x, as R's binom.test and
+    poisson.test.
+    """
     mean, limit = null.mean(), null.pmf(x) * _AS_IMPROBABLE
     if x == mean:
         return 1.0
@@ -290,10 +322,15 @@ def _one(limits: Limits, confidence, method, reason, p_value=None) -> Estimate:
 
 
 def _nothing(confidence, method, reason) -> Estimate:
-    return Estimate(estimate=None, lower=None, upper=None, confidence=confidence, method=method, reason=reason)
+    return Estimate(
+        estimate=None, lower=None, upper=None, confidence=confidence, method=method, reason=reason
+    )
 
 
 def _with_limits(frame: pl.DataFrame, limits: Limits, name: str) -> pl.DataFrame:
     names = (name, f"{name}_lower", f"{name}_upper")
-    columns = [pl.Series(n, values, pl.Float64).fill_nan(None) for n, values in zip(names, limits, strict=True)]
+    columns = [
+        pl.Series(n, values, pl.Float64).fill_nan(None)
+        for n, values in zip(names, limits, strict=True)
+    ]
     return frame.with_columns(columns)

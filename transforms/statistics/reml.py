@@ -1,7 +1,9 @@
-"""Restricted maximum likelihood of a linear model whose rows are correlated within a patient over visits.
+"""Restricted maximum likelihood of a linear model whose rows are correlated within a patient over
+visits.
 
-Here: covariance structures, the likelihood with its first and second derivatives, the iterations to its
-maximum. Not here: the design, contrasts, degrees of freedom, what to do without convergence (`mmrm`).
+Here: covariance structures, the likelihood with its first and second derivatives, the iterations to
+its maximum. Not here: the design, contrasts, degrees of freedom, what to do without convergence
+(`mmrm`).
 
 Patients with the same visits observed share their cross-products (`Pattern`), so that an iteration costs
 the same for 200 patients and for 20,000. In the formulas V is the covariance of all rows, V_h its
@@ -22,7 +24,9 @@ _AS_NEAR_AS_CAN_BE = 1e-10
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """A covariance of visits: matrix, first and second derivatives as functions of its parameters."""
+    """A covariance of visits: matrix, first and second derivatives as functions of its
+    parameters.
+    """
 
     name: str
     start: np.ndarray
@@ -33,7 +37,9 @@ class Structure:
 
 @dataclass(frozen=True, kw_only=True)
 class Pattern:
-    """Cross-products of the patients observed at `visits` (indexes): xx[a, b] sums x_a x_b', xy x_a y_b, yy y_a y_b."""
+    """Cross-products of the patients observed at `visits` (indexes): xx[a, b] sums x_a x_b', xy x_a
+    y_b, yy y_a y_b.
+    """
 
     visits: np.ndarray
     patients: int
@@ -53,7 +59,9 @@ class Fit:
     variance: np.ndarray  # of the coefficients: (X'V⁻¹X)⁻¹
     slopes: np.ndarray  # of X'V⁻¹X in each parameter, with the sign changed: X'V⁻¹V_hV⁻¹X
     hessian: np.ndarray
-    second_order: Callable[[np.ndarray], np.ndarray]  # weights w -> sum over h, k of w_hk X'V⁻¹V_hV⁻¹V_kV⁻¹X
+    second_order: Callable[
+        [np.ndarray], np.ndarray
+    ]  # weights w -> sum over h, k of w_hk X'V⁻¹V_hV⁻¹V_kV⁻¹X
     converged: bool
 
     @property
@@ -61,7 +69,7 @@ class Fit:
         return self.structure.matrix(self.parameters)
 
 
-# --- structures -----------------------------------------------------------------------------------
+# --- structures ---------------------------------------------------------------------------------
 
 
 def unstructured(variances: np.ndarray) -> Structure:
@@ -83,7 +91,9 @@ def compound_symmetry(variances: np.ndarray) -> Structure:
 
 
 def spatial_power(variances: np.ndarray, times: np.ndarray) -> Structure:
-    """One variance; correlation falls with the time between visits: rho^distance, as exp(-rate · distance)."""
+    """One variance; correlation falls with the time between visits: rho^distance, as exp(-rate ·
+    distance).
+    """
     distance = np.abs(np.subtract.outer(times, times))
     distance = distance / distance[distance > 0].mean()
 
@@ -101,7 +111,9 @@ def spatial_power(variances: np.ndarray, times: np.ndarray) -> Structure:
         return np.stack([[0 * fall, mixed], [mixed, parameters[0] * distance**2 * fall]])
 
     start = np.array([variances.mean(), 1.0])
-    return Structure(name="spatial_power", start=start, matrix=matrix, slopes=slopes, curvature=curvature)
+    return Structure(
+        name="spatial_power", start=start, matrix=matrix, slopes=slopes, curvature=curvature
+    )
 
 
 def _linear(name: str, start: np.ndarray, basis: np.ndarray) -> Structure:
@@ -113,11 +125,13 @@ def _linear(name: str, start: np.ndarray, basis: np.ndarray) -> Structure:
     )
 
 
-# --- data -----------------------------------------------------------------------------------------
+# --- data ---------------------------------------------------------------------------------------
 
 
 def patterns(x: np.ndarray, y: np.ndarray, subject: np.ndarray, visit: np.ndarray) -> list[Pattern]:
-    """Rows (x: n by p, y: n, subject and visit: integer codes from 0) grouped by which visits a patient has."""
+    """Rows (x: n by p, y: n, subject and visit: integer codes from 0) grouped by which visits a
+    patient has.
+    """
     size = int(visit.max()) + 1
     cells = np.full((int(subject.max()) + 1, size), -1)
     cells[subject, visit] = np.arange(len(y))
@@ -137,7 +151,7 @@ def patterns(x: np.ndarray, y: np.ndarray, subject: np.ndarray, visit: np.ndarra
     return found
 
 
-# --- likelihood -----------------------------------------------------------------------------------
+# --- likelihood ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +163,9 @@ class _Point:
 
 
 def _evaluate(groups: Sequence[Pattern], sigma: np.ndarray) -> _Point | None:
-    """-2 log L (without its constants) at one covariance; None where that is not positive definite."""
+    """-2 log L (without its constants) at one covariance; None where that is not positive
+    definite.
+    """
     if not np.all(np.isfinite(sigma)):
         return None
     inverses, log_size, constant = [], 0.0, 0.0
@@ -173,7 +189,10 @@ def _evaluate(groups: Sequence[Pattern], sigma: np.ndarray) -> _Point | None:
     coefficients = np.linalg.solve(weight, right)
     objective = log_size + log_weight + constant - right @ coefficients
     return _Point(
-        objective=float(objective), inverses=inverses, coefficients=coefficients, variance=np.linalg.inv(weight)
+        objective=float(objective),
+        inverses=inverses,
+        coefficients=coefficients,
+        variance=np.linalg.inv(weight),
     )
 
 
@@ -200,9 +219,15 @@ def _derive(groups, point: _Point, structure: Structure, parameters: np.ndarray)
         errors = group.yy - fitted - fitted.T + group.xx @ beta @ beta
         s = np.einsum("ac,cdpq,db->abpq", inner, group.xx, inner, optimize=True)
         inverse, f, r = (np.zeros((size, size)) for _ in range(3))
-        inverse[at], f[at], r[at] = inner, np.einsum("abpq,qp->ab", s, variance), inner @ errors @ inner
+        inverse[at], f[at], r[at] = (
+            inner,
+            np.einsum("abpq,qp->ab", s, variance),
+            inner @ errors @ inner,
+        )
         spread[at] += s
-        score[at] += np.einsum("ac,cdp,db->abp", inner, group.xy - group.xx @ beta, inner, optimize=True)
+        score[at] += np.einsum(
+            "ac,cdp,db->abp", inner, group.xy - group.xx @ beta, inner, optimize=True
+        )
         residual += group.patients * inverse - f - r
         half = basis @ inverse
         traces += group.patients * np.einsum("hab,kba->hk", half, half, optimize=True)
@@ -211,7 +236,9 @@ def _derive(groups, point: _Point, structure: Structure, parameters: np.ndarray)
     slopes = np.tensordot(basis, spread)
     turned = variance @ slopes
     pulls = np.tensordot(basis, score)
-    expected = traces - crossed - crossed.T + np.einsum("hpq,kqp->hk", turned, turned, optimize=True)
+    expected = (
+        traces - crossed - crossed.T + np.einsum("hpq,kqp->hk", turned, turned, optimize=True)
+    )
     observed = squared + squared.T - 2 * pulls @ variance @ pulls.T - expected
     if structure.curvature is not None:
         observed = observed + np.tensordot(structure.curvature(parameters), residual)
@@ -234,10 +261,12 @@ def _second_order(weights: np.ndarray, basis: np.ndarray, groups, point: _Point)
     return total
 
 
-# --- iterations -----------------------------------------------------------------------------------
+# --- iterations ---------------------------------------------------------------------------------
 
 
-def fit(groups: Sequence[Pattern], structure: Structure, *, constant: float, convergence: float) -> Fit | None:
+def fit(
+    groups: Sequence[Pattern], structure: Structure, *, constant: float, convergence: float
+) -> Fit | None:
     """Newton's method from MIVQUE0, as SAS PROC MIXED; None where no start has a likelihood.
 
     `constant` is what -2 log L has beside the terms of the patterns. It has converged when g'H⁻¹g, about
@@ -250,7 +279,11 @@ def fit(groups: Sequence[Pattern], structure: Structure, *, constant: float, con
     for _ in range(_MOST_ITERATIONS):
         derivatives = _derive(groups, point, structure, parameters)
         distance = _decrement(derivatives) / abs(point.objective + constant)
-        moved = None if 0 <= distance < convergence else _descend(groups, structure, parameters, derivatives, point)
+        moved = (
+            None
+            if 0 <= distance < convergence
+            else _descend(groups, structure, parameters, derivatives, point)
+        )
         if moved is None:
             break
         parameters, point = moved
@@ -269,7 +302,9 @@ def fit(groups: Sequence[Pattern], structure: Structure, *, constant: float, con
 
 
 def _start(groups, structure: Structure):
-    """MIVQUE0 (one scoring step from independence with equal variances), else the structure's own start."""
+    """MIVQUE0 (one scoring step from independence with equal variances), else the structure's own
+    start.
+    """
     size = len(structure.matrix(structure.start))
     level = np.full_like(structure.start, 0.0)
     starts = [structure.start]
@@ -282,7 +317,9 @@ def _start(groups, structure: Structure):
 
 
 def _descend(groups, structure, parameters, derivatives: _Derivatives, point: _Point):
-    """A step that lowers the objective: Newton's, else Fisher's scoring, halved where needed; None if none does."""
+    """A step that lowers the objective: Newton's, else Fisher's scoring, halved where needed; None
+    if none does.
+    """
     for hessian in (derivatives.observed, derivatives.expected):
         step = _solve(hessian, derivatives.gradient)
         if derivatives.gradient @ step <= 0:

@@ -1,12 +1,15 @@
-"""Patients with an event in two groups, whole or in strata: differences of risks, tests, the common odds ratio.
+"""Patients with an event in two groups, whole or in strata: differences of risks, tests, the common
+odds ratio.
 
-Here: Miettinen and Nurminen's interval, Fisher's exact test and Cochran, Mantel and Haenszel's, of one table or of
-strata. Not here: who is counted and what the strata are (the marts), Newcombe's and Wald's intervals (`rates`).
+Here: Miettinen and Nurminen's interval, Fisher's exact test and Cochran, Mantel and Haenszel's, of
+one table or of strata. Not here: who is counted and what the strata are (the marts), Newcombe's and
+Wald's intervals (`rates`).
 
-Every function takes x1 of n1 and x2 of n2 people: numbers, or sequences with a value a stratum. A stratum with nobody
-in one of the groups says nothing about their difference and is left out. Sources: Miettinen & Nurminen 1985 Stat Med
-4:213; Mantel & Haenszel 1959 JNCI 22:719; Robins, Breslow & Greenland 1986 Biometrics 42:311; Gart 1970 Biometrika
-57:471 (the exact conditional test of strata).
+Every function takes x1 of n1 and x2 of n2 people: numbers, or sequences with a value a stratum. A
+stratum with nobody in one of the groups says nothing about their difference and is left out.
+Sources: Miettinen & Nurminen 1985 Stat Med 4:213; Mantel & Haenszel 1959 JNCI 22:719; Robins,
+Breslow & Greenland 1986 Biometrics 42:311; Gart 1970 Biometrika 57:471 (the exact conditional test
+of strata).
 """
 
 from typing import NamedTuple
@@ -18,7 +21,9 @@ from ..errors import UsageError
 from .intervals import counts_of, z_of
 from .rates import Estimate
 
-_AS_IMPROBABLE = 1 + 1e-7  # R's fisher.test: an outcome is as improbable within this relative distance
+_AS_IMPROBABLE = (
+    1 + 1e-7
+)  # R's fisher.test: an outcome is as improbable within this relative distance
 _STEP = 1e-9  # from an estimate or an end of the scale, where the score may be 0 / 0
 _NOBODY = "a group has no people: there is nothing to compare"
 _NO_EVENT = "nobody has the event, or everybody has: there is no odds ratio"
@@ -46,23 +51,33 @@ def tables_of(x1, n1, x2, n2) -> Tables:
 
 
 def risk_difference_score(x1, n1, x2, n2, confidence=0.95) -> Estimate:
-    """Risk difference with Miettinen and Nurminen's score limits; over strata weighed by n1 n2 / (n1 + n2).
+    """Risk difference with Miettinen and Nurminen's score limits; over strata weighed by n1 n2 /
+    (n1 + n2).
 
-    The limits are the differences at which the score, over its variance under that difference times N / (N - 1) in
-    each stratum, reaches z. The weights are those of Mantel and Haenszel, as SAS's and the metalite packages' "CMH".
+    The limits are the differences at which the score, over its variance under that difference times
+    N / (N - 1) in each stratum, reaches z. The weights are those of Mantel and Haenszel, as SAS's
+    and the metalite packages' "CMH".
     """
     tables, z = tables_of(x1, n1, x2, n2), z_of(confidence)
     if not len(tables.x1):
         return _nothing(confidence, "miettinen_nurminen", _NOBODY)
     estimate = _weighed_difference(tables)
     lower, upper = (_score_limit(tables, estimate, side=side, z=z) for side in (-1, 1))
-    return Estimate(estimate=estimate, lower=lower, upper=upper, confidence=confidence, method="miettinen_nurminen")
+    return Estimate(
+        estimate=estimate,
+        lower=lower,
+        upper=upper,
+        confidence=confidence,
+        method="miettinen_nurminen",
+    )
 
 
 def fisher_p_value(x1, n1, x2, n2) -> float | None:
-    """Fisher's exact two-sided p-value: the probability of all tables no likelier than this; None without people.
+    """Fisher's exact two-sided p-value: the probability of all tables no likelier than this; None
+    without people.
 
-    Over strata it is the exact conditional test of a common odds ratio of 1 (R's mantelhaen.test(exact = TRUE)).
+    Over strata it is the exact conditional test of a common odds ratio of 1 (R's
+    mantelhaen.test(exact = TRUE)).
     """
     tables = tables_of(x1, n1, x2, n2)
     if not len(tables.x1):
@@ -72,10 +87,14 @@ def fisher_p_value(x1, n1, x2, n2) -> float | None:
     return float(min(1.0, probabilities[probabilities <= here * _AS_IMPROBABLE].sum()))
 
 
-def cochran_mantel_haenszel(x1, n1, x2, n2, *, continuity=True) -> tuple[float | None, float | None]:
-    """Chi-squared (one degree of freedom) of no association in any stratum, and its p-value; None where undefined.
+def cochran_mantel_haenszel(
+    x1, n1, x2, n2, *, continuity=True
+) -> tuple[float | None, float | None]:
+    """Chi-squared (one degree of freedom) of no association in any stratum, and its p-value; None
+    where undefined.
 
-    `continuity`: with the correction of one half, as R's mantelhaen.test by default; SAS's CMH is without.
+    `continuity`: with the correction of one half, as R's mantelhaen.test by default; SAS's CMH is
+    without.
     """
     tables = tables_of(x1, n1, x2, n2)
     expected, variance = _null_moments(tables)
@@ -109,7 +128,7 @@ def common_odds_ratio(x1, n1, x2, n2, confidence=0.95) -> Estimate:
     )
 
 
-# --- Miettinen and Nurminen ------------------------------------------------------------------------
+# --- Miettinen and Nurminen ---------------------------------------------------------------------
 
 
 def _weights(tables: Tables) -> np.ndarray:
@@ -122,7 +141,9 @@ def _weighed_difference(tables: Tables) -> float:
 
 
 def _score_limit(tables: Tables, estimate: float, *, side: int, z: float) -> float:
-    """Where the score reaches z below or above the estimate; the end of the scale where it never does."""
+    """Where the score reaches z below or above the estimate; the end of the scale where it never
+    does.
+    """
 
     def excess(difference):
         spread = np.sqrt(_score_variance(tables, difference))
@@ -144,7 +165,9 @@ def _score_variance(tables: Tables, difference: float) -> float:
 
 
 def _restricted_risk(tables: Tables, difference: float) -> np.ndarray:
-    """The second group's risk that is likeliest where the first's is greater by `difference` (their appendix)."""
+    """The second group's risk that is likeliest where the first's is greater by `difference` (their
+    appendix).
+    """
     x1, n1, x2, n2 = tables
     n, x = n1 + n2, x1 + x2
     a, d = n, difference
@@ -159,7 +182,7 @@ def _restricted_risk(tables: Tables, difference: float) -> np.ndarray:
     return np.clip(2 * u * np.cos(angle) - b / (3 * a), max(0, -d), min(1, 1 - d))
 
 
-# --- conditional on the margins --------------------------------------------------------------------
+# --- conditional on the margins -----------------------------------------------------------------
 
 
 def _null_moments(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +193,9 @@ def _null_moments(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _conditional(tables: Tables) -> tuple[int, np.ndarray]:
-    """Probabilities of the sum of x1 over strata, given all margins, and the lowest sum: hypergeometrics convolved."""
+    """Probabilities of the sum of x1 over strata, given all margins, and the lowest sum:
+    hypergeometrics convolved.
+    """
     lowest, total = 0, np.ones(1)
     for x1, n1, x2, n2 in zip(*tables, strict=True):
         x = x1 + x2
@@ -190,4 +215,6 @@ def _hypergeometric(counts: np.ndarray, n1, n2, x) -> np.ndarray:
 
 
 def _nothing(confidence, method: str, reason: str) -> Estimate:
-    return Estimate(estimate=None, lower=None, upper=None, confidence=confidence, method=method, reason=reason)
+    return Estimate(
+        estimate=None, lower=None, upper=None, confidence=confidence, method=method, reason=reason
+    )

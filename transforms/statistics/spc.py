@@ -1,22 +1,26 @@
 """Statistical process control: charts of one process over time, with limits and signals by rule.
 
-Here: u-, p-, c-, XmR, g- and t-charts, the NHS rules and icons; `cusum` and `cusum_limit` come from cusum.py.
-Not here: which figures are charted (marts/control_charts.py), comparison between clinics (funnel.py).
+Here: u-, p-, c-, XmR, g- and t-charts, the NHS rules and icons; `cusum` and `cusum_limit` come from
+cusum.py. Not here: which figures are charted (marts/control_charts.py), comparison between clinics
+(funnel.py).
 
-A chart takes sequences, arrays or polars series in order of time and gives a frame, one row a point: `point` (from 1),
-`value`, what it was made of, `center`, `lower`, `upper`, a column for each rule, `point_type` (the first rule that
-holds, in the order outside, trend, two of three, shift; else `common_cause`), `signal_direction` and `variation_icon`.
-A point without a value has no signal, makes no limits, and the rules and moving ranges pass over it.
+A chart takes sequences, arrays or polars series in order of time and gives a frame, one row a
+point: `point` (from 1), `value`, what it was made of, `center`, `lower`, `upper`, a column for each
+rule, `point_type` (the first rule that holds, in the order outside, trend, two of three, shift;
+else `common_cause`), `signal_direction` and `variation_icon`. A point without a value has no
+signal, makes no limits, and the rules and moving ranges pass over it.
 
-Each rule says which way: a trend is `rising` or `falling`, wherever it lies; the others are `high` or `low`, by the
-side on which their points lie. Better or worse is judged by that of the rule that gives `point_type`.
+Each rule says which way: a trend is `rising` or `falling`, wherever it lies; the others are `high`
+or `low`, by the side on which their points lie. Better or worse is judged by that of the rule that
+gives `point_type`.
 
-`baseline` is how many first points with a value the limits are computed from (None = all), `baseline_points` how many
-there were; with fewer than 12 they are trial limits. `run` is how many points make a shift or a trend, 6 or 7.
-`direction` says what is better: `higher`, `lower` or None. Nonsense is a `UsageError`.
+`baseline` is how many first points with a value the limits are computed from (None = all),
+`baseline_points` how many there were; with fewer than 12 they are trial limits. `run` is how many
+points make a shift or a trend, 6 or 7. `direction` says what is better: `higher`, `lower` or None.
+Nonsense is a `UsageError`.
 
-Sources: Montgomery, Introduction to Statistical Quality Control (u, p, c); NHS England "Making data count" as in
-NHSRplotthedots (XmR, rules, icons); Benneyan 2001 (g); Nelson 1994 (t).
+Sources: Montgomery, Introduction to Statistical Quality Control (u, p, c); NHS England "Making data
+count" as in NHSRplotthedots (XmR, rules, icons); Benneyan 2001 (g); Nelson 1994 (t).
 """
 
 from dataclasses import dataclass
@@ -58,12 +62,22 @@ RUNS = (7, 6)  # points of a shift or a trend: NHS England's, and the other that
 _XMR_LIMIT = 2.66  # 3 / d2 for ranges of two values
 _MR_SCREEN = 3.267  # upper limit of a moving range over their mean
 _T_POWER = 3.6  # makes an exponential time between events close to normal (Nelson 1994)
-_BETTER = {None: 0, "none": 0, "neutral": 0, "higher": 1, "increase": 1, "lower": -1, "decrease": -1}
+_BETTER = {
+    None: 0,
+    "none": 0,
+    "neutral": 0,
+    "higher": 1,
+    "increase": 1,
+    "lower": -1,
+    "decrease": -1,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Limits:
-    """Lines of a chart, arrays of one shape: `near_…` at two thirds of the way, None where the rule does not hold."""
+    """Lines of a chart, arrays of one shape: `near_…` at two thirds of the way, None where the rule
+    does not hold.
+    """
 
     center: np.ndarray
     lower: np.ndarray
@@ -72,11 +86,12 @@ class _Limits:
     near_upper: np.ndarray | None = None
 
 
-# --- counts ---------------------------------------------------------------------------------------
+# --- counts -------------------------------------------------------------------------------------
 
 
 def u_chart(events, exposure, per=1, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame:
-    """Events per `per` units of exposure: u = sum(x) / sum(n), limits u ± 3·sqrt(u / n_i), not below 0.
+    """Events per `per` units of exposure: u = sum(x) / sum(n), limits u ± 3·sqrt(u / n_i), not
+    below 0.
 
     `exposure` is one number for all points or one a point; a point without exposure has no value.
     """
@@ -84,7 +99,9 @@ def u_chart(events, exposure, per=1, *, baseline=None, direction=None, run=RUNS[
     rate, n = _pooled(x, n, baseline)
     limits = _three_sigma(per * rate, per * np.sqrt(rate / n), floor=0)
     made_of = {"events": x, "exposure": n}
-    return _chart(per * x / n, limits, made_of=made_of, baseline=baseline, direction=direction, run=run)
+    return _chart(
+        per * x / n, limits, made_of=made_of, baseline=baseline, direction=direction, run=run
+    )
 
 
 def p_chart(x, n, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame:
@@ -94,7 +111,9 @@ def p_chart(x, n, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame
         raise UsageError(f"{x[x > n][0]:g} of {n[x > n][0]:g}: a part can't exceed its whole")
     share, n = _pooled(x, n, baseline)
     limits = _three_sigma(share, np.sqrt(share * (1 - share) / n), floor=0, ceiling=1)
-    return _chart(x / n, limits, made_of={"x": x, "n": n}, baseline=baseline, direction=direction, run=run)
+    return _chart(
+        x / n, limits, made_of={"x": x, "n": n}, baseline=baseline, direction=direction, run=run
+    )
 
 
 def c_chart(counts, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame:
@@ -105,17 +124,20 @@ def c_chart(counts, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFra
     return _chart(counts, limits, baseline=baseline, direction=direction, run=run)
 
 
-# --- single values --------------------------------------------------------------------------------
+# --- single values ------------------------------------------------------------------------------
 
 
-def xmr(values, baseline=None, direction=None, target=None, screen=False, *, run=RUNS[0]) -> pl.DataFrame:
+def xmr(
+    values, baseline=None, direction=None, target=None, screen=False, *, run=RUNS[0]
+) -> pl.DataFrame:
     """XmR by the NHS's "Making data count": mean ± 2.66 · mean moving range.
 
-    A moving range is that between a value and the value before it, also where points between them have none. `screen`
-    leaves out, once, moving ranges of 3.267 times their mean or more. The frame adds `moving_range`,
-    `mean_moving_range`, `near_lower`, `near_upper`, `is_trial_limits` and `assurance_icon`: with a `target` and a
-    `direction`, whether the limits (of the last point) lie wholly on the good side of the target (`pass`), on the bad
-    one (`fail`) or neither (`inconsistent`).
+    A moving range is that between a value and the value before it, also where points between them
+    have none. `screen` leaves out, once, moving ranges of 3.267 times their mean or more. The frame
+    adds `moving_range`, `mean_moving_range`, `near_lower`, `near_upper`, `is_trial_limits` and
+    `assurance_icon`: with a `target` and a `direction`, whether the limits (of the last point) lie
+    wholly on the good side of the target (`pass`), on the bad one (`fail`) or neither
+    (`inconsistent`).
     """
     values = np.atleast_1d(finite(values))
     base = values[_base(values, baseline)]
@@ -131,16 +153,20 @@ def xmr(values, baseline=None, direction=None, target=None, screen=False, *, run
         "near_upper": limits.near_upper,
     }
     chart = _chart(values, limits, made_of=made_of, baseline=baseline, direction=direction, run=run)
-    return chart.with_columns(assurance_icon=pl.lit(_assurance(limits, target, direction), pl.String))
+    return chart.with_columns(
+        assurance_icon=pl.lit(_assurance(limits, target, direction), pl.String)
+    )
 
 
-# --- rare events ----------------------------------------------------------------------------------
+# --- rare events --------------------------------------------------------------------------------
 
 
 def g_chart(gaps, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame:
-    """Opportunities (sessions) without an event between two events: g = mean, limits g ± 3·sqrt(g (g + 1)), from 0.
+    """Opportunities (sessions) without an event between two events: g = mean, limits g ± 3·sqrt(g
+    (g + 1)), from 0.
 
-    The geometric distribution is skewed: shifts are judged about its `median`, and two of three does not hold.
+    The geometric distribution is skewed: shifts are judged about its `median`, and two of three
+    does not hold.
     """
     gaps = np.atleast_1d(counts_of(gaps, name="gaps")[0])
     center = _mean(gaps[_base(gaps, baseline)])
@@ -150,24 +176,35 @@ def g_chart(gaps, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame
         median = np.maximum(np.ceil(np.log(0.5) / np.log1p(-1 / (center + 1))) - 1, 0)
     median = np.full(gaps.shape, median)
     return _chart(
-        gaps, limits, made_of={"median": median}, middle=median, baseline=baseline, direction=direction, run=run
+        gaps,
+        limits,
+        made_of={"median": median},
+        middle=median,
+        baseline=baseline,
+        direction=direction,
+        run=run,
     )
 
 
 def t_chart(gaps, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame:
-    """Time between two events, any unit: an XmR chart of gap^(1/3.6), its lines taken back (Nelson 1994).
+    """Time between two events, any unit: an XmR chart of gap^(1/3.6), its lines taken back (Nelson
+    1994).
 
     `center` is so near the median; the lower limit is not below 0.
     """
     gaps = np.atleast_1d(exposures_of(gaps)[0])
     chart = xmr(gaps ** (1 / _T_POWER), baseline=baseline, direction=direction, run=run)
     lines = [pl.col(c).clip(lower_bound=0) ** _T_POWER for c in ("center", "lower", "upper")]
-    kept = [c for c in chart.columns if c not in ("moving_range", "mean_moving_range", "near_lower", "near_upper")]
+    kept = [
+        c
+        for c in chart.columns
+        if c not in ("moving_range", "mean_moving_range", "near_lower", "near_upper")
+    ]
     value = pl.Series("value", gaps).fill_nan(None)
     return chart.select(kept).drop("assurance_icon").with_columns(value, *lines)
 
 
-# --- limits ---------------------------------------------------------------------------------------
+# --- limits -------------------------------------------------------------------------------------
 
 
 def _three_sigma(center: float, sigma: np.ndarray, *, floor=-np.inf, ceiling=np.inf) -> _Limits:
@@ -182,7 +219,9 @@ def _three_sigma(center: float, sigma: np.ndarray, *, floor=-np.inf, ceiling=np.
 
 
 def _pooled(x: np.ndarray, n: np.ndarray, baseline) -> tuple[float, np.ndarray]:
-    """sum(x) / sum(n) of the baseline's points that have both, and n with NaN where there is none."""
+    """sum(x) / sum(n) of the baseline's points that have both, and n with NaN where there is
+    none.
+    """
     n = np.where(n > 0, n, np.nan)
     base = _base(x / n, baseline)
     return (float(x[base].sum() / n[base].sum()) if base.size else np.nan), n
@@ -193,7 +232,9 @@ def _base(values: np.ndarray, baseline) -> np.ndarray:
     if baseline is not None and (
         not isinstance(baseline, int | float | np.number) or not 1 <= baseline == baseline // 1
     ):
-        raise UsageError(f"baseline is {baseline}: give the number of first points, from 1, or None for all")
+        raise UsageError(
+            f"baseline is {baseline}: give the number of first points, from 1, or None for all"
+        )
     return np.flatnonzero(~np.isnan(values))[: None if baseline is None else int(baseline)]
 
 
@@ -209,17 +250,28 @@ def _mean(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else np.nan
 
 
-# --- rules ----------------------------------------------------------------------------------------
+# --- rules --------------------------------------------------------------------------------------
 
 
 def _chart(
-    value: np.ndarray, limits: _Limits, *, made_of=None, middle=None, baseline=None, direction=None, run=RUNS[0]
+    value: np.ndarray,
+    limits: _Limits,
+    *,
+    made_of=None,
+    middle=None,
+    baseline=None,
+    direction=None,
+    run=RUNS[0],
 ) -> pl.DataFrame:
-    """The frame of a chart; `middle` is what shifts are judged about, where it is not the center line."""
+    """The frame of a chart; `middle` is what shifts are judged about, where it is not the center
+    line.
+    """
     if direction not in _BETTER:
         raise UsageError(f"unknown direction {direction!r}: give higher, lower or None")
     if run not in RUNS:
-        raise UsageError(f"run is {run!r}: a shift or a trend has {' or '.join(str(r) for r in sorted(RUNS))} points")
+        raise UsageError(
+            f"run is {run!r}: a shift or a trend has {' or '.join(str(r) for r in sorted(RUNS))} points"
+        )
     signals = _signals(value, limits, limits.center if middle is None else middle, run=run)
     arrays = {
         "point": np.arange(1, len(value) + 1),
@@ -239,15 +291,23 @@ def _chart(
     )
 
 
-def _signals(value: np.ndarray, limits: _Limits, middle: np.ndarray, *, run: int) -> dict[str, np.ndarray]:
-    """For each rule (NHSRplotthedots) a number a point: 1 a signal upwards, -1 downwards, 0 none."""
+def _signals(
+    value: np.ndarray, limits: _Limits, middle: np.ndarray, *, run: int
+) -> dict[str, np.ndarray]:
+    """For each rule (NHSRplotthedots) a number a point: 1 a signal upwards, -1 downwards, 0
+    none.
+    """
     known = np.flatnonzero(~np.isnan(value))
-    slack = 1e-12 * np.abs(value[known]).max(initial=0)  # a constant process is not outside its own limits
+    slack = 1e-12 * np.abs(value[known]).max(
+        initial=0
+    )  # a constant process is not outside its own limits
     v = value[known]
     outside = _side(v, limits.lower[known], limits.upper[known], slack)
     near = np.zeros(len(v), np.int8)
     if limits.near_upper is not None:
-        near = np.where(outside == 0, _side(v, limits.near_lower[known], limits.near_upper[known], slack), 0)
+        near = np.where(
+            outside == 0, _side(v, limits.near_lower[known], limits.near_upper[known], slack), 0
+        )
     side = _side(v, middle[known], middle[known], slack)
     signals = {
         "outside": outside,
@@ -264,9 +324,11 @@ def _side(v: np.ndarray, lower: np.ndarray, upper: np.ndarray, slack: float) -> 
 
 
 def _runs(ways: np.ndarray, length: int, *, width: int) -> np.ndarray:
-    """Runs of `length` equal signs: that point and the following, `width` in all, with the run's sign.
+    """Runs of `length` equal signs: that point and the following, `width` in all, with the run's
+    sign.
 
-    A point at which one trend ends and the other begins belongs to the one that it ends: that one could be seen first.
+    A point at which one trend ends and the other begins belongs to the one that it ends: that one
+    could be seen first.
     """
     points = np.zeros(len(ways) + width - length, np.int8)
     if len(ways) < length:
@@ -278,7 +340,9 @@ def _runs(ways: np.ndarray, length: int, *, width: int) -> np.ndarray:
 
 
 def _two_of_three(near: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """Of three successive points on one side, two or more near the limit (within it): those near it."""
+    """Of three successive points on one side, two or more near the limit (within it): those near
+    it.
+    """
     points = np.zeros(len(near), np.int8)
     if len(near) < 3:
         return points
@@ -295,15 +359,20 @@ def _placed(ways: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
     return placed
 
 
-# --- icons ----------------------------------------------------------------------------------------
+# --- icons --------------------------------------------------------------------------------------
 
 # A rule's way up and down in words
-_WAYS = {"trend": ("rising", "falling"), **dict.fromkeys(("outside", "two_of_three", "shift"), ("high", "low"))}
+_WAYS = {
+    "trend": ("rising", "falling"),
+    **dict.fromkeys(("outside", "two_of_three", "shift"), ("high", "low")),
+}
 _ICONS = {1: "special_cause_improvement", -1: "special_cause_concern", 0: "special_cause_neither"}
 
 
 def _read(signals: dict[str, np.ndarray], *, better: int) -> dict[str, pl.Series]:
-    """`point_type`, `signal_direction` and the NHS `variation_icon`, all of the first rule that holds at a point."""
+    """`point_type`, `signal_direction` and the NHS `variation_icon`, all of the first rule that
+    holds at a point.
+    """
     size = len(signals[RULES[0]])
     kinds, ways, icons = [COMMON_CAUSE] * size, [None] * size, [COMMON_CAUSE] * size
     for rule in reversed(RULES):

@@ -1,12 +1,14 @@
-"""Time to an event: Kaplan-Meier curves with limits and numbers at risk, medians, the log-rank test.
+"""Time to an event: Kaplan-Meier curves with limits and numbers at risk, medians, the log-rank
+test.
 
-Here: estimators over a frame of durations. Not here: when a clock starts, what ends it, what censors (the
-marts).
+Here: estimators over a frame of durations. Not here: when a clock starts, what ends it, what
+censors (the marts).
 
-Everywhere `duration` is a column of times from 0, in any one unit, and `event` true or 1 where the event
-happened at that time, false or 0 where observation ended (ADaM's CNSR is the opposite: 0 is an event). At
-equal times events come before censorings. Rows without a duration, an event indicator or a group are left
-out: count them before. `by` is a column, or a list of columns, whose every value is a curve of its own.
+Everywhere `duration` is a column of times from 0, in any one unit, and `event` true or 1 where the
+event happened at that time, false or 0 where observation ended (ADaM's CNSR is the opposite: 0 is
+an event). At equal times events come before censorings. Rows without a duration, an event indicator
+or a group are left out: count them before. `by` is a column, or a list of columns, whose every
+value is a curve of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +44,8 @@ LOG_LOG, BETA_PRODUCT = "log_log", "beta_product"
 
 @dataclass(frozen=True, kw_only=True)
 class LogRank:
-    """Chi-squared `statistic` on `degrees_of_freedom`; None with a `reason` where it can't be given.
+    """Chi-squared `statistic` on `degrees_of_freedom`; None with a `reason` where it can't be
+    given.
 
     `groups`: a row a group: the `by` columns, `n`, `observed` and `expected` events.
     """
@@ -57,22 +60,27 @@ class LogRank:
 def kaplan_meier(frame: pl.DataFrame, duration, event, by=None, *, confidence=0.95) -> pl.DataFrame:
     """The survival curve: a row for each distinct time (of each group), in order.
 
-    Columns: those of `by`, `time`, `at_risk` (just before it), `events`, `censored`, `survival` = prod(1 -
-    d/n), `standard_error` (Greenwood 1926; null where survival is 0), `lower`, `upper` and `ci_method`, how they came
-    about: `log_log` (Kalbfleisch & Prentice 1980), or `beta_product` (beta_product.py) where log-log limits do not
-    exist, before the first event and where survival is 0: three patients without an event show .29 to 1, not 1.
+    Columns: those of `by`, `time`, `at_risk` (just before it), `events`, `censored`, `survival` =
+    prod(1 - d/n), `standard_error` (Greenwood 1926; null where survival is 0), `lower`, `upper` and
+    `ci_method`, how they came about: `log_log` (Kalbfleisch & Prentice 1980), or `beta_product`
+    (beta_product.py) where log-log limits do not exist, before the first event and where survival
+    is 0: three patients without an event show .29 to 1, not 1.
     """
     keys = _names(by)
-    return from_counts(_counts(_observed(frame, duration, event, keys), keys), keys, confidence=confidence)
+    return from_counts(
+        _counts(_observed(frame, duration, event, keys), keys), keys, confidence=confidence
+    )
 
 
 def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFrame:
-    """The curve of `kaplan_meier` from its counts: a row a time (of each group), in order, with those of `by`, `time`,
-    `at_risk`, `events` (no more than are at risk) and `censored`.
+    """The curve of `kaplan_meier` from its counts: a row a time (of each group), in order, with
+    those of `by`, `time`, `at_risk`, `events` (no more than are at risk) and `censored`.
     """
     z, keys = z_of(confidence), _names(by)
     n, d, s = pl.col("at_risk"), pl.col("events"), pl.col("survival")
-    hazard = _along(pl.when(n > d).then(d / (n * (n - d)).cast(pl.Float64)).otherwise(None).cum_sum(), keys)
+    hazard = _along(
+        pl.when(n > d).then(d / (n * (n - d)).cast(pl.Float64)).otherwise(None).cum_sum(), keys
+    )
     margin = z * hazard.sqrt() / s.log()
     has_log_log = (s > 0) & (s < 1)
     curve = _with_beta_product(counts, keys, confidence=confidence).with_columns(
@@ -84,34 +92,54 @@ def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFra
         upper=pl.when(has_log_log).then(s ** margin.exp()).otherwise("upper"),
         ci_method=pl.when(has_log_log).then(pl.lit(LOG_LOG)).otherwise(pl.lit(BETA_PRODUCT)),
     ).select(
-        *keys, "time", "at_risk", "events", "censored", "survival", "standard_error", "lower", "upper", "ci_method"
+        *keys,
+        "time",
+        "at_risk",
+        "events",
+        "censored",
+        "survival",
+        "standard_error",
+        "lower",
+        "upper",
+        "ci_method",
     )
 
 
 def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: float) -> pl.DataFrame:
-    parts = [part.with_columns(beta_product_limits(part, confidence=confidence)) for _, part in _parts(counts, keys)]
+    parts = [
+        part.with_columns(beta_product_limits(part, confidence=confidence))
+        for _, part in _parts(counts, keys)
+    ]
     return pl.concat(parts) if parts else counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
 
 
 def median(curve: pl.DataFrame, by=None) -> pl.DataFrame:
-    """Median survival time of each group of a `kaplan_meier` curve, with limits (Brookmeyer & Crowley 1982).
+    """Median survival time of each group of a `kaplan_meier` curve, with limits (Brookmeyer &
+    Crowley 1982).
 
-    Columns: those of `by`, `median`, `lower`, `upper`, `reason`. Each figure is the first time at which
-    survival, its lower or its upper limit is at most one half, or the middle of the time that it stays at
-    exactly one half (as R's survfit); null, with a `reason`, where it never falls that far. The limits are of the
-    log-log ones alone.
+    Columns: those of `by`, `median`, `lower`, `upper`, `reason`. Each figure is the first time at
+    which survival, its lower or its upper limit is at most one half, or the middle of the time that
+    it stays at exactly one half (as R's survfit); null, with a `reason`, where it never falls that
+    far. The limits are of the log-log ones alone.
     """
     is_log_log = pl.col("ci_method") == LOG_LOG
-    # where there are none, the lower is as survival before the first event, and both are unknown at 0
-    limits = {name: pl.when(is_log_log).then(name).when(pl.col("survival") == 1).then(1.0) for name in _LIMITS}
+    # where there are none, the lower is as survival before the first event, and both are unknown at
+    # 0
+    limits = {
+        name: pl.when(is_log_log).then(name).when(pl.col("survival") == 1).then(1.0)
+        for name in _LIMITS
+    }
     return _each(curve.with_columns(**limits), _names(by), _median)
 
 
-def survival_at(curve: pl.DataFrame, times: Sequence[float], by=None, *, confidence=0.95) -> pl.DataFrame:
-    """`survival`, `lower`, `upper` of each group of a `kaplan_meier` curve (of that `confidence`) at each of `times`.
+def survival_at(
+    curve: pl.DataFrame, times: Sequence[float], by=None, *, confidence=0.95
+) -> pl.DataFrame:
+    """`survival`, `lower`, `upper` of each group of a `kaplan_meier` curve (of that `confidence`)
+    at each of `times`.
 
-    Null after the last observed time: nobody was there to see. Before the first event survival is 1, and its limits
-    are those of as many as were still at risk then, (a/2)^(1/n) to 1.
+    Null after the last observed time: nobody was there to see. Before the first event survival is
+    1, and its limits are those of as many as were still at risk then, (a/2)^(1/n) to 1.
     """
 
     def steps(part: pl.DataFrame) -> pl.DataFrame:
@@ -120,22 +148,34 @@ def survival_at(curve: pl.DataFrame, times: Sequence[float], by=None, *, confide
         row = np.searchsorted(observed, at, side="right")
         is_seen = pl.Series(at <= (part["time"].max() if part.height else -np.inf))
         figures = {n: pl.concat([pl.Series([1.0]), part[n]])[row] for n in ("survival", *_LIMITS)}
-        waiting = pl.concat([part["at_risk"], pl.Series([1])])[np.searchsorted(observed, at, side="left")]
+        waiting = pl.concat([part["at_risk"], pl.Series([1])])[
+            np.searchsorted(observed, at, side="left")
+        ]
         no_event = (alpha_of(confidence) / 2) ** (1 / waiting)
         frame = pl.DataFrame({"time": at, **figures, "no_event": no_event})
-        frame = frame.with_columns(lower=pl.when(pl.col("survival") == 1).then("no_event").otherwise("lower"))
-        return frame.drop("no_event").with_columns(pl.when(is_seen).then(pl.col("survival", *_LIMITS)))
+        frame = frame.with_columns(
+            lower=pl.when(pl.col("survival") == 1).then("no_event").otherwise("lower")
+        )
+        return frame.drop("no_event").with_columns(
+            pl.when(is_seen).then(pl.col("survival", *_LIMITS))
+        )
 
     return _each(curve, _names(by), steps)
 
 
-def numbers_at_risk(frame: pl.DataFrame, duration, event, times: Sequence[float], by=None) -> pl.DataFrame:
+def numbers_at_risk(
+    frame: pl.DataFrame, duration, event, times: Sequence[float], by=None
+) -> pl.DataFrame:
     """`at_risk` of each group at each of `times`: those whose duration is that time or longer."""
     keys = _names(by)
 
     def waiting(part: pl.DataFrame) -> pl.DataFrame:
-        before = np.searchsorted(np.sort(part["time"].to_numpy()), np.asarray(times, dtype=float), side="left")
-        return pl.DataFrame({"time": np.asarray(times, dtype=float), "at_risk": part.height - before})
+        before = np.searchsorted(
+            np.sort(part["time"].to_numpy()), np.asarray(times, dtype=float), side="left"
+        )
+        return pl.DataFrame(
+            {"time": np.asarray(times, dtype=float), "at_risk": part.height - before}
+        )
 
     return _each(_observed(frame, duration, event, keys), keys, waiting)
 
@@ -164,8 +204,14 @@ def log_rank(frame: pl.DataFrame, duration, event, by) -> LogRank:
     compared = expected > 0
     freedom = max(int(compared.sum()) - 1, 0)
     if not freedom:
-        reason = "no events" if len(groups) > 1 and not observed.sum() else "fewer than two groups at risk"
-        return LogRank(statistic=None, degrees_of_freedom=0, p_value=None, groups=table, reason=reason)
+        reason = (
+            "no events"
+            if len(groups) > 1 and not observed.sum()
+            else "fewer than two groups at risk"
+        )
+        return LogRank(
+            statistic=None, degrees_of_freedom=0, p_value=None, groups=table, reason=reason
+        )
     used = np.flatnonzero(compared)[:-1]
     excess = (observed - expected)[used]
     statistic = float(excess @ np.linalg.pinv(variance[np.ix_(used, used)]) @ excess)
@@ -181,7 +227,9 @@ def _mantel_haenszel(rows: pl.DataFrame, groups: list[pl.DataFrame]):
     """Observed and expected events of each group, and their hypergeometric covariance."""
     times = np.unique(rows.filter("event")["time"].to_numpy())
     shape = (len(groups), len(times))
-    risk, events = (np.reshape([count(g, times) for g in groups], shape) for count in (_at_risk, _events))
+    risk, events = (
+        np.reshape([count(g, times) for g in groups], shape) for count in (_at_risk, _events)
+    )
     n, d = risk.sum(axis=0), events.sum(axis=0)
     share = risk / n
     spread = d * (n - d) / np.maximum(n - 1, 1)
@@ -200,10 +248,13 @@ def _events(part: pl.DataFrame, times: np.ndarray) -> np.ndarray:
 
 def _counts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     counts = rows.group_by(*keys, "time").agg(
-        events=pl.col("event").sum().cast(pl.Int64), censored=(~pl.col("event")).sum().cast(pl.Int64)
+        events=pl.col("event").sum().cast(pl.Int64),
+        censored=(~pl.col("event")).sum().cast(pl.Int64),
     )
     leaving = pl.col("events") + pl.col("censored")
-    return counts.sort(*keys, "time").with_columns(at_risk=_along(leaving.cum_sum(reverse=True), keys))
+    return counts.sort(*keys, "time").with_columns(
+        at_risk=_along(leaving.cum_sum(reverse=True), keys)
+    )
 
 
 def _median(part: pl.DataFrame) -> pl.DataFrame:
@@ -234,14 +285,26 @@ def _observed(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -
     """Columns of `keys`, `time`, and `event` as a boolean; rows that lack one are left out."""
     check_columns(frame, duration, event, *keys)
     if set(keys) & set(_RESERVED):
-        raise UsageError(f"column {keys} clashes with a column of the result ({', '.join(_RESERVED)}): rename it")
+        raise UsageError(
+            f"column {keys} clashes with a column of the result ({', '.join(_RESERVED)}): rename it"
+        )
     kinds = {name: frame.schema[name] for name in (duration, event)}
     if not (kinds[duration].is_numeric() or kinds[duration] == pl.Null):
-        raise UsageError(f"{duration} is {kinds[duration]}: give durations as numbers, such as days")
+        raise UsageError(
+            f"{duration} is {kinds[duration]}: give durations as numbers, such as days"
+        )
     if not (kinds[event].is_numeric() or kinds[event] in (pl.Boolean, pl.Null)):
-        raise UsageError(f"{event} is {kinds[event]}: it must be true or false, 1 or 0, where 1 is an event")
-    time = pl.col(duration) if kinds[duration].is_integer() else pl.col(duration).cast(pl.Float64).fill_nan(None)
-    rows = frame.select(*keys, time=time, event=pl.col(event).cast(pl.Float64).fill_nan(None)).drop_nulls()
+        raise UsageError(
+            f"{event} is {kinds[event]}: it must be true or false, 1 or 0, where 1 is an event"
+        )
+    time = (
+        pl.col(duration)
+        if kinds[duration].is_integer()
+        else pl.col(duration).cast(pl.Float64).fill_nan(None)
+    )
+    rows = frame.select(
+        *keys, time=time, event=pl.col(event).cast(pl.Float64).fill_nan(None)
+    ).drop_nulls()
     if rows["time"].lt(0).any() or rows["time"].is_infinite().any():
         raise UsageError(f"{duration} has {rows['time'].min()}: durations are finite and from 0")
     if not rows["event"].is_in([0.0, 1.0]).all():
@@ -261,10 +324,16 @@ def _parts(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple, pl.DataFra
     """Groups in sort order, with their key values; without keys, the whole frame."""
     if not keys:
         return [((), frame)]
-    return list(frame.sort(keys, maintain_order=True).partition_by(keys, maintain_order=True, as_dict=True).items())
+    return list(
+        frame.sort(keys, maintain_order=True)
+        .partition_by(keys, maintain_order=True, as_dict=True)
+        .items()
+    )
 
 
-def _each(frame: pl.DataFrame, keys: list[str], work: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+def _each(
+    frame: pl.DataFrame, keys: list[str], work: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
     """`work` on each group, below one another, with the key columns in front."""
 
     def named(values, part):

@@ -1,10 +1,11 @@
-"""What people do with alerts from the page: checked, sent to Kafka, and on the way until it has landed.
+"""What people do with alerts from the page: checked, sent to Kafka, and on the way until it has
+landed.
 
-Here: one act after the other on one alert, what was sent and has not landed. Not here: the form (opened.py), the
-event (ingest/alerting/standing.py).
+Here: one act after the other on one alert, what was sent and has not landed. Not here: the form
+(opened.py), the event (ingest/alerting/standing.py).
 
-Between sending and landing lie seconds in which raw.alerts does not know of the act: whoever acts on the same alert
-meanwhile is told of it, as of one that has landed.
+Between sending and landing lie seconds in which raw.alerts does not know of the act: whoever acts
+on the same alert meanwhile is told of it, as of one that has landed.
 """
 
 import threading
@@ -21,7 +22,9 @@ from ingest.lake_attach import catalog_file
 from ingest.read_only_home import require_writable
 from transforms.counting import spoken
 
-_PATIENCE = timedelta(seconds=30)  # so long an act that was sent holds up others; it stays said until it lands
+_PATIENCE = timedelta(
+    seconds=30
+)  # so long an act that was sent holds up others; it stays said until it lands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,9 @@ class Sent:
 
 
 class Acts:
-    """The acts of one application; safe between threads. `publish`: as, and by default, that of ingest.stream."""
+    """The acts of one application; safe between threads. `publish`: as, and by default, that of
+    ingest.stream.
+    """
 
     def __init__(self, settings, publish: Callable | None = None) -> None:
         self._settings, self._publish = settings, publish or stream.publish
@@ -51,11 +56,17 @@ class Acts:
         """By alert: what was sent and is not among the rows of raw.alerts."""
         with self._lock:
             landed = set(raw["event_id"].filter(raw["alert_id"].is_in(list(self._on_the_way))))
-            self._on_the_way = {id: sent for id, sent in self._on_the_way.items() if sent.event_id not in landed}
+            self._on_the_way = {
+                id: sent for id, sent in self._on_the_way.items() if sent.event_id not in landed
+            }
             return dict(self._on_the_way)
 
-    def send(self, raw: pl.DataFrame, alert_id: str, given: Act, *, seen_revision: int, now: datetime) -> None:
-        """Publishes the act. Raises a FloeError, in a sentence, for one that can't be: then nothing was sent."""
+    def send(
+        self, raw: pl.DataFrame, alert_id: str, given: Act, *, seen_revision: int, now: datetime
+    ) -> None:
+        """Publishes the act. Raises a FloeError, in a sentence, for one that can't be: then nothing
+        was sent.
+        """
         if (catalog := catalog_file(self._settings)) is not None:
             require_writable(catalog)  # nothing would land here
         given = complete(given)

@@ -1,10 +1,11 @@
-"""One alert, opened: everything that is known of it, and the form by which somebody takes it in hand.
+"""One alert, opened: everything that is known of it, and the form by which somebody takes it in
+hand.
 
 Here: layout and callbacks. Not here: what is asked (rows.py), what is sent (acts.py).
 
-The facts are filled anew whenever something lands; the form is made once for each alert, so that what somebody types
-neither goes away under their hands nor follows them to another alert. While an act is on its way the page asks every
-second, paused or not: who has acted sees it land.
+The facts are filled anew whenever something lands; the form is made once for each alert, so that
+what somebody types neither goes away under their hands nor follows them to another alert. While an
+act is on its way the page asks every second, paused or not: who has acted sees it land.
 """
 
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ def register(app: Dash, reader: Reader, acts: Acts) -> None:
     async def show(search, _version, _sent, _asked_again):
         return await off_loop(view, reader, search, acts)
 
-    @app.callback(Output(ids.ALERT_FORM, "children"), Input(ids.URL, "search"), State(ids.ALERT_SEEN, "data"))
+    @app.callback(
+        Output(ids.ALERT_FORM, "children"), Input(ids.URL, "search"), State(ids.ALERT_SEEN, "data")
+    )
     def show_form(search, seen):
         return form(asked(search), seen)
 
@@ -105,10 +108,17 @@ def register(app: Dash, reader: Reader, acts: Acts) -> None:
         pressed = ctx.triggered_id
         if pressed not in _BUTTONS or not any(clicks) or not seen:
             raise PreventUpdate
-        given = Act(state=_BUTTONS[pressed][0], by=by, finding=finding, action=action, action_due_on=due)
+        given = Act(
+            state=_BUTTONS[pressed][0], by=by, finding=finding, action=action, action_due_on=due
+        )
         answer = await off_loop(attempt, reader, acts, seen, given)
-        # Sent or not, the alert is shown anew: who is told that it has changed sees what it has become.
-        return [said(answer), datetime.now(UTC).isoformat(), *([""] * 3 if answer.is_sent else [no_update] * 3)]
+        # Sent or not, the alert is shown anew: who is told that it has changed sees what it has
+        # become.
+        return [
+            said(answer),
+            datetime.now(UTC).isoformat(),
+            *([""] * 3 if answer.is_sent else [no_update] * 3),
+        ]
 
 
 def asked(search: str | None) -> str | None:
@@ -116,11 +126,13 @@ def asked(search: str | None) -> str | None:
     return chosen(search).get(ids.ALERT)
 
 
-# --- what is known ----------------------------------------------------------------------------------
+# --- what is known ------------------------------------------------------------------------------
 
 
 def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None = None) -> tuple:
-    """What matters of it, the rest of it, the form's style, the alert and revision shown, whether no act is on the way."""
+    """What matters of it, the rest of it, the form's style, the alert and revision shown, whether
+    no act is on the way.
+    """
     now, alert_id = now or datetime.now(UTC), asked(search)
     if alert_id is None or reader.is_outside:
         return None, None, _HIDDEN, None, True
@@ -128,7 +140,13 @@ def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None
         shown = alert_rows.shown(reader, chosen(search), clinic_names(reader), now=now)
         raw = reader.landed("alerts", _rows)
     except FloeError as error:
-        return notice(f"The alert can't be read: {error}", title="Not known", color="red"), None, _HIDDEN, None, True
+        return (
+            notice(f"The alert can't be read: {error}", title="Not known", color="red"),
+            None,
+            _HIDDEN,
+            None,
+            True,
+        )
     row = alert_rows.named(shown, reader.settings, alert_id)
     if row is None:
         return _unknown(alert_id, search), None, _HIDDEN, None, True
@@ -165,7 +183,10 @@ def _on_the_way(sentence: str):
 
 
 def _facts(facts: list[tuple[str, str]]) -> html.Dl:
-    return html.Dl([html.Div([html.Dt(name), html.Dd(text)]) for name, text in facts if text], className="facts")
+    return html.Dl(
+        [html.Div([html.Dt(name), html.Dd(text)]) for name, text in facts if text],
+        className="facts",
+    )
 
 
 def _first(row: dict, shown: Shown) -> list[tuple[str, str]]:
@@ -225,21 +246,27 @@ def _history(raw: pl.DataFrame, alert_id: str):
     rows = revisions(raw.filter(pl.col("alert_id") == alert_id))
     told = [
         _revision(row, before)
-        for before, row in zip([None, *rows.iter_rows(named=True)], rows.iter_rows(named=True), strict=False)
+        for before, row in zip(
+            [None, *rows.iter_rows(named=True)], rows.iter_rows(named=True), strict=False
+        )
     ]
     frame = pl.DataFrame(told, schema=dict.fromkeys(_HISTORY, pl.String), orient="row")
     return table_of(frame, caption="Everything that was written of it, the oldest first")
 
 
 def _revision(row: dict, before: dict | None) -> tuple:
-    """When, what changed, by whom, what was said; acts of two who did not see each other's are named as such."""
+    """When, what changed, by whom, what was said; acts of two who did not see each other's are
+    named as such.
+    """
     is_blind = (
         before is not None
         and not row["is_by_floe"]
         and not before["is_by_floe"]
         and row["revision"] == before["revision"]
     )
-    what = words.name_of(row["news"] or row["state"]) + (", without having seen the act before" if is_blind else "")
+    what = words.name_of(row["news"] or row["state"]) + (
+        ", without having seen the act before" if is_blind else ""
+    )
     by = "Floe" if row["is_by_floe"] else one_line(row["by"] or "no name given")
     return (
         words.second(row["at"], has_zone=False),
@@ -252,7 +279,7 @@ def _revision(row: dict, before: dict | None) -> tuple:
     )
 
 
-# --- acting -----------------------------------------------------------------------------------------
+# --- acting -------------------------------------------------------------------------------------
 
 
 def form(alert_id: str | None, seen: dict | None):
@@ -283,10 +310,15 @@ def _form() -> list:
         html.Div(
             [
                 dmc.TextInput(
-                    id=ids.ALERT_ACTION, label="What is done about it", inputProps={"maxLength": LONGEST_TEXT}
+                    id=ids.ALERT_ACTION,
+                    label="What is done about it",
+                    inputProps={"maxLength": LONGEST_TEXT},
                 ),
                 dmc.TextInput(
-                    id=ids.ALERT_DUE, label="By which day", placeholder="YYYY-MM-DD", inputProps={"maxLength": 10}
+                    id=ids.ALERT_DUE,
+                    label="By which day",
+                    placeholder="YYYY-MM-DD",
+                    inputProps={"maxLength": 10},
                 ),
             ],
             className="action",
@@ -302,8 +334,12 @@ def _form() -> list:
     ]
 
 
-def attempt(reader: Reader, acts: Acts, seen: dict, given: Act, *, now: datetime | None = None) -> Answer:
-    """Sends the act on what the page shows; what goes wrong is a sentence, and what was typed stays."""
+def attempt(
+    reader: Reader, acts: Acts, seen: dict, given: Act, *, now: datetime | None = None
+) -> Answer:
+    """Sends the act on what the page shows; what goes wrong is a sentence, and what was typed
+    stays.
+    """
     alert_id, revision = seen.get("alert_id"), seen.get("revision")
     if not isinstance(alert_id, str) or not isinstance(revision, int):
         return Answer("Nothing was sent: the page shows no alert.", is_sent=False)

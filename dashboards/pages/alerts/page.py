@@ -1,7 +1,9 @@
-"""The top of the safety page: who has what in hand, reports that are due, serious events of the last days.
+"""The top of the safety page: who has what in hand, reports that are due, serious events of the
+last days.
 
-Here: layout and callbacks of it. Not here: what is asked (rows.py), one alert (opened.py), acting on it
-(acts.py). A reader from outside has none of it: neither the parts nor the callbacks that fill them are there.
+Here: layout and callbacks of it. Not here: what is asked (rows.py), one alert (opened.py), acting
+on it (acts.py). A reader from outside has none of it: neither the parts nor the callbacks that fill
+them are there.
 """
 
 from datetime import UTC, datetime
@@ -78,17 +80,27 @@ def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None
             _serious(reader, shown, choice, search),
         ]
     except FloeError as error:
-        return [notice(f"The alerts can't be read: {error}", title="Nobody knows what is open", color="red")]
+        return [
+            notice(
+                f"The alerts can't be read: {error}", title="Nobody knows what is open", color="red"
+            )
+        ]
     return [*_warnings(shown.warnings), *parts]
 
 
 def _warnings(sentences: list[str]) -> list:
     if not sentences:
         return []
-    return [notice([html.P(s, className="said") for s in sentences], title="Alerts may be missing here", color="red")]
+    return [
+        notice(
+            [html.P(s, className="said") for s in sentences],
+            title="Alerts may be missing here",
+            color="red",
+        )
+    ]
 
 
-# --- alerts -----------------------------------------------------------------------------------------
+# --- alerts -------------------------------------------------------------------------------------
 
 
 def _open(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
@@ -99,7 +111,11 @@ def _open(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
         _times(shown),
         html.P(WHAT_IT_IS_NOT, className="small"),
     ]
-    return panel("Open alerts", html.Div(children), subtitle=f"Of {_of_whom(shown, choice)}, by what has landed.")
+    return panel(
+        "Open alerts",
+        html.Div(children),
+        subtitle=f"Of {_of_whom(shown, choice)}, by what has landed.",
+    )
 
 
 def _of_whom(shown: Shown, choice: Chosen) -> str:
@@ -107,7 +123,9 @@ def _of_whom(shown: Shown, choice: Chosen) -> str:
     if not clinic:
         return "all clinics"
     more = [f"{words.count(n)} of {tier}" for tier in _TIERS if (n := shown.elsewhere.get(tier))]
-    others = f"; other clinics have more: {', '.join(more)}" if more else "; other clinics have none"
+    others = (
+        f"; other clinics have more: {', '.join(more)}" if more else "; other clinics have none"
+    )
     return f"{shown.clinics.get(clinic, clinic)} and of no clinic{others}"
 
 
@@ -116,17 +134,29 @@ def _tier(tier: str, shown: Shown, search: str | None, *, is_known: bool):
     name, meaning = _TIERS[tier]
     free = rows.filter(pl.col("state") == "open").height
     count = (
-        f"{words.plural(rows.height, 'alert')}, {words.count(free)} in nobody's hands" if rows.height else "none open"
+        f"{words.plural(rows.height, 'alert')}, {words.count(free)} in nobody's hands"
+        if rows.height
+        else "none open"
     )
-    head = [html.Span(name, className="tier-name"), html.Span(f" {count if is_known else 'not known'}. {meaning}")]
+    head = [
+        html.Span(name, className="tier-name"),
+        html.Span(f" {count if is_known else 'not known'}. {meaning}"),
+    ]
     items = html.Ul(
-        [_item(row, shown, search) for row in rows.head(_MOST[tier]).iter_rows(named=True)], className="alert-list"
+        [_item(row, shown, search) for row in rows.head(_MOST[tier]).iter_rows(named=True)],
+        className="alert-list",
     )
     left = rows.height - _MOST[tier]
-    more = html.P(f"{words.count(left)} more: floe alerts lists them all.", className="small") if left > 0 else None
+    more = (
+        html.P(f"{words.count(left)} more: floe alerts lists them all.", className="small")
+        if left > 0
+        else None
+    )
     if tier == "noted":
         return html.Details([html.Summary(head), items, more], className=f"tier tier-{tier}")
-    return html.Section([html.H3(head, className="tier-head"), items, more], className=f"tier tier-{tier}")
+    return html.Section(
+        [html.H3(head, className="tier-head"), items, more], className=f"tier tier-{tier}"
+    )
 
 
 def _item(row: dict, shown: Shown, search: str | None) -> html.Li:
@@ -136,7 +166,12 @@ def _item(row: dict, shown: Shown, search: str | None) -> html.Li:
     happened, told = alert_rows.happened_at(row), alert_rows.told_at(row)
     return html.Li(
         [
-            html.Div([link(alert_rows.title(row), href(row["alert_id"], search)), html.Span(found, className="small")]),
+            html.Div(
+                [
+                    link(alert_rows.title(row), href(row["alert_id"], search)),
+                    html.Span(found, className="small"),
+                ]
+            ),
             html.Div(about),
             html.Div(
                 [
@@ -154,7 +189,11 @@ def hand(row: dict | None, shown: Shown) -> html.Div:
     """State, who has it, since when, who is told next."""
     if row is None:
         return html.Div("no alert", className="small")
-    said = [html.Span([html.B(words.name_of(row["state"])), f": {alert_rows.in_hand(row, now=shown.now)}"])]
+    said = [
+        html.Span(
+            [html.B(words.name_of(row["state"])), f": {alert_rows.in_hand(row, now=shown.now)}"]
+        )
+    ]
     following = alert_rows.next_step(row, shown.duty, now=shown.now)
     return html.Div([*said, html.Span(following, className="small") if following else None])
 
@@ -162,7 +201,9 @@ def hand(row: dict | None, shown: Shown) -> html.Div:
 def href(alert_id: str, search: str | None) -> str:
     """The address of an alert, opened; the filters go along."""
     return (
-        "/safety" + (kept_search(search) + "&" if kept_search(search) else "?") + search_of({ids.ALERT: alert_id})[1:]
+        "/safety"
+        + (kept_search(search) + "&" if kept_search(search) else "?")
+        + search_of({ids.ALERT: alert_id})[1:]
     )
 
 
@@ -186,7 +227,7 @@ def _time(row: dict) -> dict:
     }
 
 
-# --- reports, serious events ------------------------------------------------------------------------
+# --- reports, serious events --------------------------------------------------------------------
 
 
 def _due(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
@@ -248,10 +289,15 @@ def _serious(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
 
 def _event(row: dict, shown: Shown, search: str | None, *, is_recent: bool) -> html.Li:
     alert = alert_rows.alert_of(
-        shown.standing, rule="harm", kind="adverse_event", id=row["subject_id"], clinic_id=row["clinic_id"]
+        shown.standing,
+        rule="harm",
+        kind="adverse_event",
+        id=row["subject_id"],
+        clinic_id=row["clinic_id"],
     )
     patient = dcc.Link(
-        f"patient {one_line(row['patient_id'])}", href=f"/patient{search_of({'patient': row['patient_id']})}"
+        f"patient {one_line(row['patient_id'])}",
+        href=f"/patient{search_of({'patient': row['patient_id']})}",
     )
     return html.Li(
         [
@@ -263,7 +309,9 @@ def _event(row: dict, shown: Shown, search: str | None, *, is_recent: bool) -> h
             ),
             html.Div(
                 [
-                    html.Span(f"{alert_rows.clinic(row, shown.clinics)} \N{MIDDLE DOT} {one_line(row['subject_id'])}"),
+                    html.Span(
+                        f"{alert_rows.clinic(row, shown.clinics)} \N{MIDDLE DOT} {one_line(row['subject_id'])}"
+                    ),
                     patient,
                 ]
             ),

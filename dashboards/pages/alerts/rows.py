@@ -1,7 +1,8 @@
-"""Which alerts stand, who has them, what is due and what happened in the last days, as people read it: plain values.
+"""Which alerts stand, who has them, what is due and what happened in the last days, as people read
+it: plain values.
 
-Here: what is asked of what has landed and of the marts, and the words for it. Not here: how it is laid out (page.py,
-opened.py), acting (acts.py). All of it is for the clinic's own staff.
+Here: what is asked of what has landed and of the marts, and the words for it. Not here: how it is
+laid out (page.py, opened.py), acting (acts.py). All of it is for the clinic's own staff.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ _RECENT = timedelta(hours=24)
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """One look: the open alerts of the chosen clinic, the gravest states first; `elsewhere`: of other clinics, by tier."""
+    """One look: the open alerts of the chosen clinic, the gravest states first; `elsewhere`: of
+    other clinics, by tier.
+    """
 
     now: datetime
     standing: pl.DataFrame  # every alert of `as_they_stand`
@@ -66,7 +69,9 @@ def shown(reader: Reader, choice: Chosen, clinics: dict[str, str], *, now: datet
 
 
 def named(shown: Shown, settings, name: str) -> dict | None:
-    """The alert of this name, its own or the one under which an alert of another program leaves the site."""
+    """The alert of this name, its own or the one under which an alert of another program leaves the
+    site.
+    """
     rows = shown.standing.filter(pl.col("alert_id") == name)
     if rows.is_empty() and has_key(settings):
         key = naming_key(settings)
@@ -82,7 +87,11 @@ def _waited(raw: pl.DataFrame) -> pl.DataFrame:
 def of_clinic(rows: pl.DataFrame, choice: Chosen) -> pl.DataFrame:
     """Those of the chosen clinic and those of none; without a choice all."""
     clinic = choice.dimensions.get("clinic_id")
-    return rows.filter((pl.col("clinic_id") == clinic) | pl.col("clinic_id").is_null()) if clinic else rows
+    return (
+        rows.filter((pl.col("clinic_id") == clinic) | pl.col("clinic_id").is_null())
+        if clinic
+        else rows
+    )
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
@@ -107,7 +116,7 @@ def _unwatched(reader: Reader, *, now: datetime) -> list[str]:
         return [f"Whether anybody watches is unknown: {error}"]
 
 
-# --- words ------------------------------------------------------------------------------------------
+# --- words --------------------------------------------------------------------------------------
 
 
 def title(row: dict) -> str:
@@ -120,7 +129,11 @@ def title(row: dict) -> str:
 def subject(row: dict) -> str:
     """What it is about, with its id."""
     kind = row["subject_kind"]
-    return " ".join(filter(None, (words.name_of(one_line(kind)) if kind else "", one_line(row["subject_id"] or ""))))
+    return " ".join(
+        filter(
+            None, (words.name_of(one_line(kind)) if kind else "", one_line(row["subject_id"] or ""))
+        )
+    )
 
 
 def clinic(row: dict, clinics: dict[str, str]) -> str:
@@ -129,7 +142,9 @@ def clinic(row: dict, clinics: dict[str, str]) -> str:
 
 
 def happened_at(row: dict) -> datetime | None:
-    """When it happened, which was not after it landed, whatever the clock of whoever wrote it says."""
+    """When it happened, which was not after it landed, whatever the clock of whoever wrote it
+    says.
+    """
     landed_at = row["landed_at"] or row["ingested_at"]
     return min(filter(None, (row["occurred_at"], landed_at)), default=None)
 
@@ -178,15 +193,19 @@ def next_step(row: dict, duty: Duty, *, now: datetime) -> str:
     return f"{told}; next {duty.rota[rule.told][step]}, in {spoken(due_s)}"
 
 
-# --- what happened in the last days, what is due ----------------------------------------------------
+# --- what happened in the last days, what is due ------------------------------------------------
 
 
 def serious(reader: Reader, choice: Chosen, *, now: datetime) -> pl.DataFrame:
-    """The causes of rule `harm` that are told at once and happened in the last seven days, the newest first.
+    """The causes of rule `harm` that are told at once and happened in the last seven days, the
+    newest first.
 
-    Columns of CAUSES, `happened_at`, `is_serious`, and of the alert `alert_id`, `state`, `since`, `by` (null without one).
+    Columns of CAUSES, `happened_at`, `is_serious`, and of the alert `alert_id`, `state`, `since`,
+    `by` (null without one).
     """
-    rows = reader.landed("adverse_events", _harm).filter(pl.col("happened_at") > now - timedelta(days=SERIOUS_DAYS))
+    rows = reader.landed("adverse_events", _harm).filter(
+        pl.col("happened_at") > now - timedelta(days=SERIOUS_DAYS)
+    )
     return of_clinic(rows, choice).sort("happened_at", "subject_id", descending=[True, False])
 
 
@@ -205,9 +224,15 @@ def _harm(raw: pl.DataFrame) -> pl.DataFrame:
 def counted_serious(rows: pl.DataFrame, *, now: datetime) -> str:
     """How many in 24 hours and in seven days, and how many of them serious."""
     parts = []
-    for name, part in (("24 hours", rows.filter(pl.col("happened_at") > now - _RECENT)), ("seven days", rows)):
+    for name, part in (
+        ("24 hours", rows.filter(pl.col("happened_at") > now - _RECENT)),
+        ("seven days", rows),
+    ):
         n, n_serious = part.height, int(part["is_serious"].sum())
-        parts.append(f"{words.count(n)} in the last {name}" + (f" ({words.count(n_serious)} serious)" if n else ""))
+        parts.append(
+            f"{words.count(n)} in the last {name}"
+            + (f" ({words.count(n_serious)} serious)" if n else "")
+        )
     return "; ".join(parts) + "."
 
 
@@ -216,15 +241,24 @@ def is_recent(row: dict, *, now: datetime) -> bool:
 
 
 def alert_of(
-    standing: pl.DataFrame, *, rule: str, kind: str, id: str, clinic_id: str | None, cause: str | None = None
+    standing: pl.DataFrame,
+    *,
+    rule: str,
+    kind: str,
+    id: str,
+    clinic_id: str | None,
+    cause: str | None = None,
 ) -> dict | None:
-    """The alert of a rule on a thing, by its id or as core names it where ids clash; the one that is least in hand.
+    """The alert of a rule on a thing, by its id or as core names it where ids clash; the one that
+    is least in hand.
 
     `cause`: of a rule with several on one thing, the one that is meant.
     """
     names = {id, f"{clinic_id}:{id}"}
     rows = standing.filter(
-        pl.col("rule") == rule, pl.col("subject_kind") == kind, pl.col("subject_id").is_in(sorted(names))
+        pl.col("rule") == rule,
+        pl.col("subject_kind") == kind,
+        pl.col("subject_id").is_in(sorted(names)),
     )
     if cause is not None:
         rows = rows.filter(pl.col("cause") == cause)
@@ -238,5 +272,7 @@ def alert_of(
 def due(reader: Reader, choice: Chosen) -> pl.DataFrame:
     """Rows of mart.report_deadlines that somebody has to act on, the most pressing first."""
     rows = of_clinic(reader.mart("report_deadlines"), choice).filter(pl.col("state").is_in(_DUE))
-    place = pl.col("state").replace_strict({state: k for k, state in enumerate(_DUE)}, return_dtype=pl.Int64)
+    place = pl.col("state").replace_strict(
+        {state: k for k, state in enumerate(_DUE)}, return_dtype=pl.Int64
+    )
     return rows.sort(place, "due_on", "subject_id", "rule", nulls_last=True)

@@ -1,6 +1,8 @@
-"""The care page's charts: pain killers before and at the latest, procedures, function and quality of life.
+"""The care page's charts: pain killers before and at the latest, procedures, function and quality
+of life.
 
-Here: which rows, which figure, which sentence. Not here: asking the lake (page.py), curves of time (survival_charts.py).
+Here: which rows, which figure, which sentence. Not here: asking the lake (page.py), curves of time
+(survival_charts.py).
 """
 
 import polars as pl
@@ -25,7 +27,10 @@ _TURNS = {
     "analgesic_use_stopped": "Other analgesics: stopped,<br>of the users before",
     "analgesic_use_started": "Other analgesics: started,<br>of the others",
 }
-_PROCEDURES = {"injections_per_100_patient_years": "Injections", "surgeries_per_100_patient_years": "Surgeries"}
+_PROCEDURES = {
+    "injections_per_100_patient_years": "Injections",
+    "surgeries_per_100_patient_years": "Surgeries",
+}
 LIFE = "Is life better? Function and quality of life"
 _SAME_PATIENTS = "Before and latest are of the same patients: those whose care is known in both."
 
@@ -36,7 +41,11 @@ def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     for when, text in _WHEN.items():
         labels = {STATISTICS[use, when].id: name for use, name in _KINDS.items()}
         parts.append(share_rows(rows, labels).with_columns(group=pl.lit(text)))
-    shown = pl.concat([p for p in parts if p.width > 1], how="vertical") if any(p.width > 1 for p in parts) else None
+    shown = (
+        pl.concat([p for p in parts if p.width > 1], how="vertical")
+        if any(p.width > 1 for p in parts)
+        else None
+    )
     if shown is None or shown["percent"].null_count() == shown.height:
         return nothing(none, of=of)
     figure = interval_panels(
@@ -47,7 +56,8 @@ def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     )
     figure.update_xaxes(range=[-2, 102])
     said = "; ".join(
-        f"{name} {_pair(shown.filter(pl.col('label') == name))}" for name in shown["label"].unique(maintain_order=True)
+        f"{name} {_pair(shown.filter(pl.col('label') == name))}"
+        for name in shown["label"].unique(maintain_order=True)
     )
     return Drawn(
         figure=figure,
@@ -67,18 +77,31 @@ def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
 
 
 def _pair(shown: pl.DataFrame) -> str:
-    return " and ".join(f"{r['n']} in the {r['group']}, {r['said']}" for r in shown.iter_rows(named=True))
+    return " and ".join(
+        f"{r['n']} in the {r['group']}, {r['said']}" for r in shown.iter_rows(named=True)
+    )
 
 
 def _unknown(rows: pl.DataFrame, metric: str) -> str:
     missing = rows.filter(pl.col("metric_id") == metric)["n_missing"].drop_nulls()
-    return f"Of {words.count(missing[0])} patients it is not known." if len(missing) and missing[0] else ""
+    return (
+        f"Of {words.count(missing[0])} patients it is not known."
+        if len(missing) and missing[0]
+        else ""
+    )
 
 
 def turns(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Who stopped, of those who used; who started, of those who did not."""
-    found = {r["metric_id"]: r for r in rows.filter(pl.col("metric_id").is_in(list(_TURNS))).iter_rows(named=True)}
-    said = [f"{text.replace('<br>', ' ')} {counted(found[m])}" for m, text in _TURNS.items() if m in found]
+    found = {
+        r["metric_id"]: r
+        for r in rows.filter(pl.col("metric_id").is_in(list(_TURNS))).iter_rows(named=True)
+    }
+    said = [
+        f"{text.replace('<br>', ' ')} {counted(found[m])}"
+        for m, text in _TURNS.items()
+        if m in found
+    ]
     return shares_chart(
         rows,
         _TURNS,
@@ -92,7 +115,10 @@ def turns(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
 
 def procedures(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Injections and surgeries per 100 patient-years of known care."""
-    found = {r["metric_id"]: r for r in rows.filter(pl.col("metric_id").is_in(list(_PROCEDURES))).iter_rows(named=True)}
+    found = {
+        r["metric_id"]: r
+        for r in rows.filter(pl.col("metric_id").is_in(list(_PROCEDURES))).iter_rows(named=True)
+    }
     shown = pl.DataFrame(
         [_procedure(text, found[m]) for m, text in _PROCEDURES.items() if m in found],
         infer_schema_length=None,
@@ -101,13 +127,17 @@ def procedures(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     if shown.is_empty() or shown["rate"].null_count() == shown.height:
         return nothing(none, of=of)
     figure = interval_panels(
-        shown, panels=(Panel("", "rate", "low", "high", "text", "per 100 patient-years"),), of=of, text_share=0.42
+        shown,
+        panels=(Panel("", "rate", "low", "high", "text", "per 100 patient-years"),),
+        of=of,
+        text_share=0.42,
     )
     figure.update_xaxes(rangemode="tozero")
     return Drawn(
         figure=figure,
         summary="; ".join(
-            f"{r['label']}: {r['text']}, {r['said']} per 100 patient-years" for r in shown.iter_rows(named=True)
+            f"{r['label']}: {r['text']}, {r['said']} per 100 patient-years"
+            for r in shown.iter_rows(named=True)
         )
         + ".",
         notes=(
@@ -141,29 +171,42 @@ def _procedure(label: str, r: dict) -> dict:
     }
 
 
-# --- function and quality of life -------------------------------------------------------------------
+# --- function and quality of life ---------------------------------------------------------------
 
 
 def life_visits(rows: pl.DataFrame) -> list[str]:
-    """Visits at which somebody's function or life can be judged, by day; those without a day last."""
+    """Visits at which somebody's function or life can be judged, by day; those without a day
+    last.
+    """
     mine = rows.filter(is_of(_codes(), "change") & (pl.col("n_evaluable") > 0))
-    return mine.select("visit", "visit_day").unique().sort("visit_day", nulls_last=True)["visit"].to_list()
+    return (
+        mine.select("visit", "visit_day")
+        .unique()
+        .sort("visit_day", nulls_last=True)["visit"]
+        .to_list()
+    )
 
 
 def usual_life_visit(rows: pl.DataFrame) -> str | None:
     """The latest visit with at least half of the most values that a visit has."""
     mine = rows.filter(is_of(_codes(), "change") & (pl.col("visit_day") > 1))
-    counts = mine.group_by("visit", "visit_day").agg(n=pl.col("n_evaluable").sum()).sort("visit_day")
+    counts = (
+        mine.group_by("visit", "visit_day").agg(n=pl.col("n_evaluable").sum()).sort("visit_day")
+    )
     enough = counts.filter((pl.col("n") * 2 >= pl.col("n").max()) & (pl.col("n") > 0))
     return enough["visit"][-1] if enough.height else next(iter(life_visits(rows)), None)
 
 
 def _codes() -> list[str]:
-    return [c for c, p in PARAMETERS.items() if p.instrument not in (*PAIN_INSTRUMENTS, "start_back")]
+    return [
+        c for c, p in PARAMETERS.items() if p.instrument not in (*PAIN_INSTRUMENTS, "start_back")
+    ]
 
 
 def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn:
-    """Shares better, and worse, by the important change, a row an instrument; the mean change stands in the table."""
+    """Shares better, and worse, by the important change, a row an instrument; the mean change
+    stands in the table.
+    """
     at = rows.filter((pl.col("visit") == (visit or "")) & (pl.col("population") == COMPLETERS))
     by_statistic = {(r["parameter"], r["statistic"]): r for r in at.iter_rows(named=True)}
     shown = pl.DataFrame(
@@ -196,7 +239,9 @@ def life(rows: pl.DataFrame, visit: str | None, *, of: Look, none: str) -> Drawn
             words.NOT_AN_EFFECT,
         ),
         metrics=metrics_of(judged["code"], "points", "worse"),
-        table=shown.select("title", "change", "points_n", "points_said", "worse_n", "worse_said").rename(
+        table=shown.select(
+            "title", "change", "points_n", "points_said", "worse_n", "worse_said"
+        ).rename(
             {
                 "title": "instrument",
                 "change": "mean change (95 % CI)",
@@ -220,14 +265,17 @@ def _life_row(code: str, by_statistic: dict) -> dict:
     for side in ("points", "worse"):
         r = by_statistic.get((code, side))
         value, low, high = (
-            None if r is None or r[c] is None else 100 * r[c] for c in ("estimate", "ci_lower", "ci_upper")
+            None if r is None or r[c] is None else 100 * r[c]
+            for c in ("estimate", "ci_lower", "ci_upper")
         )
         row |= {
             f"{side}_percent": value,
             f"{side}_low": low,
             f"{side}_high": high,
             f"{side}_n": counted(r) if r else "no rule",
-            f"{side}_said": words.percent(r["estimate"], r["ci_lower"], r["ci_upper"]) if r else words.NOTHING,
+            f"{side}_said": words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])
+            if r
+            else words.NOTHING,
         }
     change = by_statistic.get((code, "change"))
     row["change"] = words.NOTHING if change is None else _change(change)
@@ -236,7 +284,12 @@ def _life_row(code: str, by_statistic: dict) -> dict:
 
 def _short(code: str) -> str:
     """The title without its scale."""
-    return words.parameter_title(code).partition(", T-score")[0].partition(", 0-")[0].partition(", 1 ")[0]
+    return (
+        words.parameter_title(code)
+        .partition(", T-score")[0]
+        .partition(", 0-")[0]
+        .partition(", 1 ")[0]
+    )
 
 
 def _change(r: dict) -> str:

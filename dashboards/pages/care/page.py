@@ -23,15 +23,21 @@ class Shown(cards.Shown):
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
         self.visits = charts.life_visits(self.outcomes)
-        self.visit = self.asked(ids.LIFE_AT, self.visits, usual=charts.usual_life_visit(self.outcomes))
+        self.visit = self.asked(
+            ids.LIFE_AT, self.visits, usual=charts.usual_life_visit(self.outcomes)
+        )
 
 
 def _medication(shown: Shown, of: Look) -> Drawn:
-    return charts.medication(shown.outcomes, of=of, none=shown.none_of("opioid_use_before", "Medication"))
+    return charts.medication(
+        shown.outcomes, of=of, none=shown.none_of("opioid_use_before", "Medication")
+    )
 
 
 def _turns(shown: Shown, of: Look) -> Drawn:
-    return charts.turns(shown.outcomes, of=of, none=shown.none_of("opioid_use_before", "Medication"))
+    return charts.turns(
+        shown.outcomes, of=of, none=shown.none_of("opioid_use_before", "Medication")
+    )
 
 
 def _procedures(shown: Shown, of: Look) -> Drawn:
@@ -45,12 +51,14 @@ def _life(shown: Shown, of: Look) -> Drawn:
     return charts.life(shown.outcomes, shown.visit, of=of, none=none)
 
 
-# --- beside the charts ------------------------------------------------------------------------------
+# --- beside the charts --------------------------------------------------------------------------
 
 
 def _tiles(shown: Shown):
     """Dose of opioids, use of opioids before and at the latest, procedures."""
-    dose, before, latest = (shown.metric(m) for m in ("opioid_change", "opioid_use_before", "opioid_use_latest"))
+    dose, before, latest = (
+        shown.metric(m) for m in ("opioid_change", "opioid_use_before", "opioid_use_latest")
+    )
     limits = f"95 % CI {words.number(dose['ci_lower'], 1)} to {words.number(dose['ci_upper'], 1)} MME a day"
     share = words.percent(latest["estimate"], latest["ci_lower"], latest["ci_upper"])
     return tiles(
@@ -75,8 +83,12 @@ def _tiles(shown: Shown):
 
 def _rate_tile(label: str, r: dict):
     limits = f"95 % CI {words.number(r['ci_lower'], 1)} to {words.number(r['ci_upper'], 1)}"
-    counts = f"{words.count(r['n_event'])} / {words.number(r['patient_years'], 1)} years of known care"
-    return _tile(f"{label} per 100 patient-years", r, words.number(r["estimate"], 1), f"{limits}; {counts}")
+    counts = (
+        f"{words.count(r['n_event'])} / {words.number(r['patient_years'], 1)} years of known care"
+    )
+    return _tile(
+        f"{label} per 100 patient-years", r, words.number(r["estimate"], 1), f"{limits}; {counts}"
+    )
 
 
 def _tile(label: str, r: dict, value: str, detail: str):

@@ -1,6 +1,8 @@
-"""The cohort page's comparisons of arms: differences of means and of shares, from mart.arm_comparisons.
+"""The cohort page's comparisons of arms: differences of means and of shares, from
+mart.arm_comparisons.
 
-Here: which rows, which figure, which sentence. Not here: asking the lake (page.py), the comparison itself.
+Here: which rows, which figure, which sentence. Not here: asking the lake (page.py), the comparison
+itself.
 """
 
 import polars as pl
@@ -11,9 +13,7 @@ from ...figures.intervals import Panel, interval_panels
 from ...theme import Look
 from .charts import or_reason, rule_name
 
-_OF_ONE_MODEL = (
-    "Interval and p-value of a row are of the one model that it names; p stands only between randomised arms."
-)
+_OF_ONE_MODEL = "Interval and p-value of a row are of the one model that it names; p stands only between randomised arms."
 
 
 def differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
@@ -21,12 +21,27 @@ def differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
     mine = rows.filter(pl.col("criterion").is_null())
     title = f"How do the arms differ in {code}?"
     if mine["estimate"].null_count() == mine.height:
-        return nothing("No comparison of means can be given for this selection.", of=of, title=title)
+        return nothing(
+            "No comparison of means can be given for this selection.", of=of, title=title
+        )
     unit = mine["unit"].drop_nulls()[0] if mine["unit"].null_count() < mine.height else "units"
     shown = _compared(mine, scale=1)
     better = mine["direction"].drop_nulls()
-    side = f"; below 0 favours the {shown['arm'][0]} arm" if len(better) and better[0] == "lower" else ""
-    axis = Panel("", "value", "low", "high", "text", f"difference of means, {unit}{side}", reference=0, at_zero=False)
+    side = (
+        f"; below 0 favours the {shown['arm'][0]} arm"
+        if len(better) and better[0] == "lower"
+        else ""
+    )
+    axis = Panel(
+        "",
+        "value",
+        "low",
+        "high",
+        "text",
+        f"difference of means, {unit}{side}",
+        reference=0,
+        at_zero=False,
+    )
     return Drawn(
         figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.42),
         title=title,
@@ -34,7 +49,9 @@ def differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
         notes=(_OF_ONE_MODEL,),
         metrics=tuple(mine["metric_id"].unique().sort()),
         table=shown.select(
-            pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"
+            pl.col("label").str.replace("<br>", ", ").alias("comparison"),
+            difference="said",
+            details="text",
         ),
         data_to=mine["data_cutoff"].max(),
     )
@@ -45,16 +62,29 @@ def risk_differences(rows: pl.DataFrame, code: str, *, of: Look) -> Drawn:
     mine = rows.filter(pl.col("criterion").is_in(["PCT30", "PCT50", "POINTS"]))
     title = f"How do the arms differ in the share of responders ({code})?"
     if mine["estimate"].null_count() == mine.height:
-        return nothing("No comparison of responders can be given for this selection.", of=of, title=title)
+        return nothing(
+            "No comparison of responders can be given for this selection.", of=of, title=title
+        )
     shown = _compared(mine, scale=100)
-    axis = Panel("", "value", "low", "high", "text", "difference, percentage points", reference=0, at_zero=False)
+    axis = Panel(
+        "",
+        "value",
+        "low",
+        "high",
+        "text",
+        "difference, percentage points",
+        reference=0,
+        at_zero=False,
+    )
     return Drawn(
         figure=interval_panels(shown, panels=(axis,), of=of, text_share=0.42),
         title=title,
         summary=_difference_sentence(shown, "percentage points"),
         metrics=tuple(mine["metric_id"].unique().sort()),
         table=shown.select(
-            pl.col("label").str.replace("<br>", ", ").alias("comparison"), difference="said", details="text"
+            pl.col("label").str.replace("<br>", ", ").alias("comparison"),
+            difference="said",
+            details="text",
         ),
         data_to=mine["data_cutoff"].max(),
     )
@@ -67,7 +97,9 @@ def _compared(mine: pl.DataFrame, *, scale: int) -> pl.DataFrame:
     digits = 0 if scale == 100 else 2
     shown = []
     for r in rows.iter_rows(named=True):
-        value, low, high = (None if r[c] is None else scale * r[c] for c in ("estimate", "ci_lower", "ci_upper"))
+        value, low, high = (
+            None if r[c] is None else scale * r[c] for c in ("estimate", "ci_lower", "ci_upper")
+        )
         population = words.name_of(r["population"].partition(",")[0])
         rule = rule_name(r["criterion"])
         shown.append(

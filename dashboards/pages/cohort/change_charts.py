@@ -1,7 +1,8 @@
-"""The cohort page's charts of single patients' change: beyond measurement error, and what patients call much improved.
+"""The cohort page's charts of single patients' change: beyond measurement error, and what patients
+call much improved.
 
-Here: which rows of mart.reliable_change and mart.important_change, which figure, which sentence. Not here: asking the
-lake (page.py), responder rules and means (charts.py).
+Here: which rows of mart.reliable_change and mart.important_change, which figure, which sentence.
+Not here: asking the lake (page.py), responder rules and means (charts.py).
 """
 
 from dataclasses import replace
@@ -22,11 +23,13 @@ RELIABLE, IMPORTANT = "reliable_change", "pgic_anchor_mic"
 _NUMBERS = ("percent", "low", "high")
 
 
-# --- beyond measurement error ------------------------------------------------------------------------
+# --- beyond measurement error -------------------------------------------------------------------
 
 
 def reliable(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) -> Drawn:
-    """A row a class of change, with its share of those who have a class; `rows`: of the parameter, with `series`."""
+    """A row a class of change, with its share of those who have a class; `rows`: of the parameter,
+    with `series`.
+    """
     if visit is None:
         return nothing(f"Nobody has a change of {words.parameter_title(code)} yet.", of=of)
     title = f"Who changed by more than measurement error at {visit}?"
@@ -35,7 +38,11 @@ def reliable(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) -> D
         none = f"Nobody is due at {visit} who was asked for {words.parameter_title(code)} and has a baseline."
         return nothing(none, of=of, title=title)
     first = mine.row(0, named=True)
-    counts = tuple(_not_counted(r, mine.height > 1) for r in mine.iter_rows(named=True) if r["n_due"] is not None)
+    counts = tuple(
+        _not_counted(r, mine.height > 1)
+        for r in mine.iter_rows(named=True)
+        if r["n_due"] is not None
+    )
     common = {"metrics": (RELIABLE,), "data_to": mine["data_cutoff"].max()}
     if mine["unchanged"].null_count() == mine.height:
         why = f"{words.parameter_title(code)} at {visit}: {first['reason'] or 'no class is known'}."
@@ -68,13 +75,18 @@ def _class_rows(mine: pl.DataFrame) -> pl.DataFrame:
                 {
                     "label": label,
                     "group": r["series"],
-                    **{c: None if v is None else 100 * v for c, v in zip(_NUMBERS, limits, strict=True)},
+                    **{
+                        c: None if v is None else 100 * v
+                        for c, v in zip(_NUMBERS, limits, strict=True)
+                    },
                     "beside": short if limits[0] is None else count,
                     "count": none if limits[0] is None else count,
                     "said": none if limits[0] is None else words.percent(*limits),
                 }
             )
-    return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=dict.fromkeys(_NUMBERS, pl.Float64))
+    return pl.DataFrame(
+        shown, infer_schema_length=None, schema_overrides=dict.fromkeys(_NUMBERS, pl.Float64)
+    )
 
 
 def _class_sentence(shown: pl.DataFrame, visit: str) -> str:
@@ -98,19 +110,25 @@ def _not_counted(r: dict, has_series: bool) -> str:
 
 
 def _smallest(mine: pl.DataFrame) -> tuple[str, ...]:
-    """What counts as a change and as recovered, with their sources; facts of the parameter, the same in every row."""
+    """What counts as a change and as recovered, with their sources; facts of the parameter, the
+    same in every row.
+    """
     known = mine.filter(pl.col("unchanged").is_not_null()).row(0, named=True)
     unit = known["unit"] or ""
     source = f" ({known['source']}; {known['verification']})" if known["source"] else ""
     if known["smallest_change"] is None:
-        change = f"What counts as a change differs by score, each has its own standard error{source}."
+        change = (
+            f"What counts as a change differs by score, each has its own standard error{source}."
+        )
     else:
         more = "at least" if known["standard_error_of_measurement"] is None else "more than"
         change = f"Counted as a change: {more} {_amount(known['smallest_change'], unit)}{source}."
     if known["recovered_at"] is None:
         return change, "No functional cut is known: who recovered can't be told among the improved."
     cut = f"Recovered: improved so, and at or past {_amount(known['recovered_at'], unit)}, not so at baseline"
-    return change, f"{cut} ({known['recovered_source']})." if known["recovered_source"] else f"{cut}."
+    return change, f"{cut} ({known['recovered_source']})." if known[
+        "recovered_source"
+    ] else f"{cut}."
 
 
 def _amount(value: float, unit: str | None) -> str:
@@ -123,20 +141,27 @@ def _lines(text: str, width: int) -> str:
     return "<br>".join(wrap(text, width))
 
 
-# --- what patients call much improved ------------------------------------------------------------------
+# --- what patients call much improved -----------------------------------------------------------
 
 
-def important(rows: pl.DataFrame, code: str, visit: str | None, *, visits: list[str], of: Look) -> Drawn:
-    """A row a visit: how well the change tells the improved from the others, and the cut; `rows`: of the parameter."""
+def important(
+    rows: pl.DataFrame, code: str, visit: str | None, *, visits: list[str], of: Look
+) -> Drawn:
+    """A row a visit: how well the change tells the improved from the others, and the cut; `rows`:
+    of the parameter.
+    """
     title = "Which improvement do patients themselves call much improved?"
     place = {name: k for k, name in enumerate(visits)}
     last = len(place)
-    rows = rows.sort(pl.col("visit").replace_strict(place, default=last, return_dtype=pl.Int64), "visit")
+    rows = rows.sort(
+        pl.col("visit").replace_strict(place, default=last, return_dtype=pl.Int64), "visit"
+    )
     if rows.is_empty():
         none = f"Nobody of this selection has a change of {words.parameter_title(code)} yet."
         return nothing(none, of=of, title=title)
     rows = rows.with_columns(
-        text=pl.Series([_cut(r) for r in rows.iter_rows(named=True)], dtype=pl.String), label="visit"
+        text=pl.Series([_cut(r) for r in rows.iter_rows(named=True)], dtype=pl.String),
+        label="visit",
     )
     common = {
         "notes": _published(rows),
@@ -173,12 +198,18 @@ def _cut(r: dict) -> str:
 def _cut_sentence(rows: pl.DataFrame, visit: str) -> str:
     found = rows.filter(pl.col("visit") == visit)
     if found.is_empty():
-        return f"Nobody has a change at {visit}." if visit else "Nobody has a change at a visit yet."
+        return (
+            f"Nobody has a change at {visit}." if visit else "Nobody has a change at a visit yet."
+        )
     r = found.row(0, named=True)
     if r["anchored_change"] is None:
         return f"At {visit} no cut can be given: {r['reason'] or 'not known'}."
     least = r["anchored_change_least"]
-    equal = f" (equally good from {_amount(least, r['unit'])})" if least not in (None, r["anchored_change"]) else ""
+    equal = (
+        f" (equally good from {_amount(least, r['unit'])})"
+        if least not in (None, r["anchored_change"])
+        else ""
+    )
     return (
         f"At {visit} an improvement of {_amount(r['anchored_change'], r['unit'])} or more{equal} best tells the "
         f"{words.count(r['n_improved'])} patients who call themselves much improved from the "
@@ -192,7 +223,9 @@ def _area(r: dict) -> str:
 
 
 def _published(rows: pl.DataFrame) -> tuple[str, ...]:
-    """The important change from the literature, or the site's; nothing where it is hidden with the rest."""
+    """The important change from the literature, or the site's; nothing where it is hidden with the
+    rest.
+    """
     known = rows.filter(pl.col("published_change").is_not_null())
     if known.is_empty():
         is_hidden = (rows["reason"] == SUPPRESSED).any()
@@ -218,7 +251,9 @@ def _cut_table(rows: pl.DataFrame) -> pl.DataFrame:
             "no global impression": r["n_without_pgic"],
             "sensitivity": r["sensitivity"],
             "specificity": r["specificity"],
-            "published": words.NOTHING if r["published_change"] is None else _amount(r["published_change"], r["unit"]),
+            "published": words.NOTHING
+            if r["published_change"] is None
+            else _amount(r["published_change"], r["unit"]),
         }
         for r in rows.iter_rows(named=True)
     ]

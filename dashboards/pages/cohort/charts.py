@@ -25,29 +25,44 @@ _RULES = {
 }
 
 
-# --- which parameter, which visit -------------------------------------------------------------------
+# --- which parameter, which visit ---------------------------------------------------------------
 
 
 def parameters(rows: pl.DataFrame) -> list[str]:
-    """PARAMCDs of the questionnaires that have a mean, those with most patients at baseline first."""
+    """PARAMCDs of the questionnaires that have a mean, those with most patients at baseline
+    first.
+    """
     means = rows.filter(is_of(list(PARAMETERS), "mean") & (pl.col("n_evaluable") > 0))
     most = means.group_by("parameter").agg(n=pl.col("n_evaluable").max())
     place = {code: k for k, code in enumerate(FIRST)}
-    found = sorted(most.rows(), key=lambda r: (not is_pain(r[0]), -r[1], place.get(r[0], len(place)), r[0]))
+    found = sorted(
+        most.rows(), key=lambda r: (not is_pain(r[0]), -r[1], place.get(r[0], len(place)), r[0])
+    )
     return [code for code, _ in found]
 
 
 def visits(rows: pl.DataFrame, code: str) -> list[str]:
-    """The visits after baseline at which somebody has a change, in order of their day; those without a day last."""
+    """The visits after baseline at which somebody has a change, in order of their day; those
+    without a day last.
+    """
     changes = rows.filter(is_of([code], "change") & (pl.col("n_evaluable") > 0))
-    return changes.select("visit", "visit_day").unique().sort("visit_day", nulls_last=True)["visit"].to_list()
+    return (
+        changes.select("visit", "visit_day")
+        .unique()
+        .sort("visit_day", nulls_last=True)["visit"]
+        .to_list()
+    )
 
 
 def usual_visit(rows: pl.DataFrame, code: str) -> str | None:
-    """The latest visit that at least half of the patients with a baseline have reached; else the first."""
+    """The latest visit that at least half of the patients with a baseline have reached; else the
+    first.
+    """
     means = rows.filter(is_of([code], "mean"))
     base = means.filter(pl.col("visit") == "Baseline")["n_evaluable"].max() or 0
-    later = means.filter((pl.col("visit_day") > 1) & (pl.col("n_evaluable") * 2 >= base)).sort("visit_day")
+    later = means.filter((pl.col("visit_day") > 1) & (pl.col("n_evaluable") * 2 >= base)).sort(
+        "visit_day"
+    )
     if later.height:
         return later["visit"][-1]
     return next(iter(visits(rows, code)), None)
@@ -60,15 +75,21 @@ def arms(rows: pl.DataFrame, code: str) -> list[str]:
     return found if len(found) > 1 else []
 
 
-# --- trajectories -----------------------------------------------------------------------------------
+# --- trajectories -------------------------------------------------------------------------------
 
 
 def mean_by_visit(
-    rows: pl.DataFrame, code: str, *, of: Look, title: str | None = None, important_change: float | None = None
+    rows: pl.DataFrame,
+    code: str,
+    *,
+    of: Look,
+    title: str | None = None,
+    important_change: float | None = None,
 ) -> Drawn:
     """The mean of a parameter at each visit; `rows`: of mart.cohort_outcomes with `series`.
 
-    `important_change`: of one patient, in the parameter's unit; a band from the baseline's mean, of one series only.
+    `important_change`: of one patient, in the parameter's unit; a band from the baseline's mean, of
+    one series only.
     """
     mine = rows.filter(is_of([code], "mean")).sort("series", "visit_day", nulls_last=True)
     if mine["estimate"].null_count() == mine.height:
@@ -116,7 +137,9 @@ def _why_none(rows: pl.DataFrame, code: str) -> str:
 
 
 def _expected_level(rows: pl.DataFrame, mine: pl.DataFrame, code: str) -> float | None:
-    """The level that regression to the mean alone would reach, from the baseline's mean; of one series only."""
+    """The level that regression to the mean alone would reach, from the baseline's mean; of one
+    series only.
+    """
     if mine["series"].n_unique() != 1:
         return None
     change = rows.filter(is_of([code], "change"))["rtm_expected"].drop_nulls()
@@ -124,7 +147,9 @@ def _expected_level(rows: pl.DataFrame, mine: pl.DataFrame, code: str) -> float 
     return base[0] + change[0] if len(change) and len(base) else None
 
 
-def _important_levels(mine: pl.DataFrame, code: str, change: float | None) -> tuple[float, float] | None:
+def _important_levels(
+    mine: pl.DataFrame, code: str, change: float | None
+) -> tuple[float, float] | None:
     """From the baseline's mean to where the important change is reached; of one series."""
     base = mine.filter(pl.col("visit") == "Baseline")["estimate"].drop_nulls()
     better = words.better_is(code)
@@ -133,7 +158,9 @@ def _important_levels(mine: pl.DataFrame, code: str, change: float | None) -> tu
     return base[0], base[0] + (change if better == "higher" else -change)
 
 
-def _on_the_band(band: tuple[float, float] | None, change: float | None, unit: str) -> tuple[str, ...]:
+def _on_the_band(
+    band: tuple[float, float] | None, change: float | None, unit: str
+) -> tuple[str, ...]:
     if band is None:
         return ()
     return (
@@ -145,7 +172,9 @@ def _on_the_band(band: tuple[float, float] | None, change: float | None, unit: s
 def _course(mine: pl.DataFrame, digits: int, unit: str) -> str:
     """From the first to the last visit with a value, for each series."""
     parts = []
-    for (name,), series in mine.filter(pl.col("visit_day").is_not_null()).group_by("series", maintain_order=True):
+    for (name,), series in mine.filter(pl.col("visit_day").is_not_null()).group_by(
+        "series", maintain_order=True
+    ):
         seen = series.filter(pl.col("estimate").is_not_null()).sort("visit_day")
         if seen.height < 2:
             continue
@@ -176,7 +205,11 @@ def _out_of_sight(mine: pl.DataFrame, *, is_from_zero: bool) -> tuple[str, ...]:
     low, high = visible_range(mine, is_from_zero=is_from_zero)
     cut = mine.filter((pl.col("ci_lower") < low) | (pl.col("ci_upper") > high))
     visits = ", ".join(cut["visit"].unique(maintain_order=True))
-    return (f"Intervals of few patients reach beyond the picture ({visits}): see the table.",) if visits else ()
+    return (
+        (f"Intervals of few patients reach beyond the picture ({visits}): see the table.",)
+        if visits
+        else ()
+    )
 
 
 def _visit_table(mine: pl.DataFrame, digits: int) -> pl.DataFrame:
@@ -184,7 +217,9 @@ def _visit_table(mine: pl.DataFrame, digits: int) -> pl.DataFrame:
         (
             r["series"],
             r["visit"],
-            or_reason(r, words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=digits)),
+            or_reason(
+                r, words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=digits)
+            ),
             like_these(r, digits=digits),
             r["n_evaluable"],
             r["n_due"],
@@ -212,15 +247,21 @@ def or_reason(row: dict, text: str) -> str:
     return row["reason"] or words.NOTHING if row["estimate"] is None else text
 
 
-# --- responders -------------------------------------------------------------------------------------
+# --- responders ---------------------------------------------------------------------------------
 
 
 def responders(rows: pl.DataFrame, code: str, visit: str | None, *, of: Look) -> Drawn:
-    """Shares by responder rule at a visit, over patients with a value and with the missing as non-responders."""
+    """Shares by responder rule at a visit, over patients with a value and with the missing as
+    non-responders.
+    """
     title = f"Who responded at {visit}, by which rule?" if visit else "Who responded?"
     mine = rows.filter(is_of([code], *_RULES) & (pl.col("visit") == visit))
     if mine.is_empty():
-        return nothing(f"No responder rule applies to {words.parameter_title(code)} here yet.", of=of, title=title)
+        return nothing(
+            f"No responder rule applies to {words.parameter_title(code)} here yet.",
+            of=of,
+            title=title,
+        )
     has_series = mine["series"].n_unique() > 1
     shown = _responder_rows(mine, has_series=has_series)
     axis = Panel("", "percent", "low", "high", "text", "patients, %")
@@ -251,11 +292,13 @@ def _responder_rows(mine: pl.DataFrame, *, has_series: bool) -> pl.DataFrame:
     place = {rule: k for k, rule in enumerate(_RULES)}
     order = {COMPLETERS: 0, MISSING_AS_NONRESPONDER: 1}
     rows = sorted(
-        mine.iter_rows(named=True), key=lambda r: (place[r["statistic"]], r["series"], order[r["population"]])
+        mine.iter_rows(named=True),
+        key=lambda r: (place[r["statistic"]], r["series"], order[r["population"]]),
     )
     shown = [
         {
-            "label": _RULES[r["statistic"]].capitalize() + (f"<br>{r['series']}" if has_series else ""),
+            "label": _RULES[r["statistic"]].capitalize()
+            + (f"<br>{r['series']}" if has_series else ""),
             "group": words.name_of(r["population"]).capitalize(),
             **{
                 name: None if r[c] is None else 100 * r[c]
@@ -268,7 +311,9 @@ def _responder_rows(mine: pl.DataFrame, *, has_series: bool) -> pl.DataFrame:
         for r in rows
     ]
     return pl.DataFrame(
-        shown, infer_schema_length=None, schema_overrides=dict.fromkeys(("percent", "low", "high"), pl.Float64)
+        shown,
+        infer_schema_length=None,
+        schema_overrides=dict.fromkeys(("percent", "low", "high"), pl.Float64),
     )
 
 
@@ -283,11 +328,13 @@ def _counted(r: dict) -> str:
 def _responder_sentence(shown: pl.DataFrame, visit: str) -> str:
     first = shown.row(0, named=True)
     label = first["label"].replace("<br>", ", ")
-    return (
-        f"At {visit}, {label[0].lower()}{label[1:]}: {first['text']}, {first['said']}, among {first['group'].lower()}."
-    )
+    return f"At {visit}, {label[0].lower()}{label[1:]}: {first['text']}, {first['said']}, among {first['group'].lower()}."
 
 
 def rule_name(criterion: str | None) -> str | None:
     """A responder rule of mart.arm_comparisons in words."""
-    return None if criterion is None else _RULES.get(criterion.lower(), "better by the site's own percentage")
+    return (
+        None
+        if criterion is None
+        else _RULES.get(criterion.lower(), "better by the site's own percentage")
+    )

@@ -1,6 +1,7 @@
 """The cohort page: pain over time, responders, what wearables measure, arms against each other.
 
-Here: its cards, what is asked. Not here: how rows become charts (charts.py, change_charts.py, arm_charts.py).
+Here: its cards, what is asked. Not here: how rows become charts (charts.py, change_charts.py,
+arm_charts.py).
 """
 
 import json
@@ -36,7 +37,9 @@ _GRID_COLUMNS = [
 
 
 class Shown(cards.Shown):
-    """The parameter and the visit; rows split by arm where the parameter has arms; the arms' comparisons."""
+    """The parameter and the visit; rows split by arm where the parameter has arms; the arms'
+    comparisons.
+    """
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
@@ -60,17 +63,23 @@ class Shown(cards.Shown):
             )
 
     def of_change(self, mart: str, *, is_by_arm: bool) -> pl.DataFrame:
-        """The mart's rows of the parameter, with `series`; `is_by_arm`: an arm each, where there are arms."""
+        """The mart's rows of the parameter, with `series`; `is_by_arm`: an arm each, where there
+        are arms.
+        """
         is_split = is_by_arm and bool(self.arms)
         where, params = self.choice.stratum(*(["arm"] if is_split else []))
-        rows = self.reader.mart(mart, f"{where} AND parameter = ${len(params) + 1}", [*params, self.code])
+        rows = self.reader.mart(
+            mart, f"{where} AND parameter = ${len(params) + 1}", [*params, self.code]
+        )
         return self._by_arm(rows) if is_split else rows.with_columns(series=pl.lit(self.selection))
 
     def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.filter(pl.col("arm").is_in(self.arms)).with_columns(series=pl.col("arm"))
 
     def _comparisons(self) -> pl.DataFrame:
-        """Of the study, parameter and chosen indication's subgroup; clinics and modalities are not compared by arm."""
+        """Of the study, parameter and chosen indication's subgroup; clinics and modalities are not
+        compared by arm.
+        """
         indication = self.choice.dimensions.get("indication")
         where = "parameter = $1 AND indication IS NOT DISTINCT FROM $2 AND study_id = $3"
         study = self.choice.dimensions.get("study_id", ROUTINE)
@@ -80,7 +89,9 @@ class Shown(cards.Shown):
 def _trajectory(shown: Shown, of: Look) -> Drawn:
     title = f"How does it change over time? {words.parameter_title(shown.code)}"
     change = important_change(shown.reader, shown.code)
-    drawn = charts.mean_by_visit(shown.series, shown.code, of=of, title=title, important_change=change)
+    drawn = charts.mean_by_visit(
+        shown.series, shown.code, of=of, title=title, important_change=change
+    )
     return _of_arms(shown, drawn)
 
 
@@ -93,7 +104,9 @@ def _of_arms(shown: Shown, drawn: Drawn) -> Drawn:
 
 
 def important_change(reader: Reader, code: str) -> float | None:
-    """The important change that the parameter's rule in points was computed with; null where it has no such rule."""
+    """The important change that the parameter's rule in points was computed with; null where it has
+    no such rule.
+    """
     rows = reader.mart("metric_definitions", "parameter = $1 AND statistic = 'points'", [code])
     settings = json.loads(rows["parameters"][0] or "{}") if rows.height else {}
     return next((float(v) for v in settings.values() if isinstance(v, int | float)), None)
@@ -109,7 +122,7 @@ def _important(shown: Shown, of: Look) -> Drawn:
     return change_charts.important(rows, shown.code, shown.visit, visits=shown.visits, of=of)
 
 
-# --- beside the charts ------------------------------------------------------------------------------
+# --- beside the charts --------------------------------------------------------------------------
 
 
 def _tiles(shown: Shown) -> Component:
@@ -117,7 +130,9 @@ def _tiles(shown: Shown) -> Component:
     if not shown.code:
         return tiles([tile("Patients", words.NOTHING, shown.why_nothing)])
     base = shown.statistic(shown.code, "mean", visit="Baseline")
-    change, response = (shown.statistic(shown.code, name, visit=shown.visit) for name in ("change", "pct30"))
+    change, response = (
+        shown.statistic(shown.code, name, visit=shown.visit) for name in ("change", "pct30")
+    )
     unit = base["unit"] or ""
     return tiles(
         [
@@ -142,9 +157,13 @@ def _tiles(shown: Shown) -> Component:
 
 
 def _responder_tile(label: str, row: dict, code: str) -> Component:
-    """x of n with the share's interval; a score without the rule has no such numbers, which is not 0 of 0."""
+    """x of n with the share's interval; a score without the rule has no such numbers, which is not
+    0 of 0.
+    """
     if row["n_evaluable"] is None:
-        return tile(label, words.NOTHING, row["reason"] or f"no responder rule applies to {code} here")
+        return tile(
+            label, words.NOTHING, row["reason"] or f"no responder rule applies to {code} here"
+        )
     share = words.percent(row["estimate"], row["ci_lower"], row["ci_upper"])
     value = f"{words.count(row['n_event'])} of {words.count(row['n_evaluable'])}"
     return tile(label, value, f"{share}; {words.count(row['n_missing'])} missing")
@@ -164,20 +183,27 @@ def _comparison_rows(shown: Shown) -> list[dict]:
             "outcome": ", ".join(filter(None, (r["parameter"], charts.rule_name(r["criterion"])))),
             "method": words.name_of(r["method"]),
             "said": charts.or_reason(
-                r, words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=3 if r["criterion"] else 2)
+                r,
+                words.interval(
+                    r["estimate"], r["ci_lower"], r["ci_upper"], digits=3 if r["criterion"] else 2
+                ),
             ),
             "counts": arm_charts.arm_counts(r),
             "adjusted": ", ".join(r["adjusted_for"] or ()),
         }
-        for r in shown.comparisons.sort("visit", "method", "criterion", "population", nulls_last=True).iter_rows(
-            named=True
-        )
+        for r in shown.comparisons.sort(
+            "visit", "method", "criterion", "population", nulls_last=True
+        ).iter_rows(named=True)
     ]
 
 
 def _body(cards: dict[str, Component], reader: Reader) -> list:
     compared = grid(
-        ids.COMPARISON_TABLE, columns=_GRID_COLUMNS, label="Comparisons between arms", height=340, fits=False
+        ids.COMPARISON_TABLE,
+        columns=_GRID_COLUMNS,
+        label="Comparisons between arms",
+        height=340,
+        fits=False,
     )
     by_arm = [
         side_by_side(cards[ids.DIFFERENCES], cards[ids.RISK_DIFFERENCES]),
@@ -196,7 +222,10 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
 def _vital(code: str, title: str) -> Card:
     """A mean of everybody in the selection: nobody says whether more of it is better."""
     return Card(
-        ids.vital(code), f"{title}, over time", 340, draw=lambda s, of: charts.mean_by_visit(s.rows, code, of=of)
+        ids.vital(code),
+        f"{title}, over time",
+        340,
+        draw=lambda s, of: charts.mean_by_visit(s.rows, code, of=of),
     )
 
 
@@ -247,7 +276,12 @@ COHORT = CardPage(
             draw=_important,
             mart="important_change",
         ),
-        Card(ids.STEPS, "Do patients walk more?", 340, draw=lambda s, of: charts.mean_by_visit(s.rows, "STEPS", of=of)),
+        Card(
+            ids.STEPS,
+            "Do patients walk more?",
+            340,
+            draw=lambda s, of: charts.mean_by_visit(s.rows, "STEPS", of=of),
+        ),
         Card(
             ids.WALKING_SPEED,
             "Do patients walk faster?",
@@ -272,8 +306,15 @@ COHORT = CardPage(
     ),
     beside=(
         Fill(ids.COHORT_TILES, _tiles),
-        Fill(ids.COMPARISONS, lambda s: {} if s.comparisons.height else {"display": "none"}, "style"),
-        *listing(ids.COMPARISON_TABLE, _comparison_rows, mart="arm_comparisons", none="No arms are compared here."),
+        Fill(
+            ids.COMPARISONS, lambda s: {} if s.comparisons.height else {"display": "none"}, "style"
+        ),
+        *listing(
+            ids.COMPARISON_TABLE,
+            _comparison_rows,
+            mart="arm_comparisons",
+            none="No arms are compared here.",
+        ),
     ),
     body=_body,
 )

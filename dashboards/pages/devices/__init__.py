@@ -1,5 +1,5 @@
 """The devices page: who was on a device, taking it out of use.
 
-Here: its layout and callbacks (page.py), and what they need. Not here: what several pages share (the modules beside
-this folder).
+Here: its layout and callbacks (page.py), and what they need. Not here: what several pages share
+(the modules beside this folder).
 """

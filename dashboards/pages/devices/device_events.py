@@ -1,7 +1,9 @@
-"""Device deficiencies, faults and incidents as the safety page shows them: rates of each kind, clinic by clinic, records.
+"""Device deficiencies, faults and incidents as the safety page shows them: rates of each kind,
+clinic by clinic, records.
 
-Here: which rows of the marts, and how they become a card, a table, a list, a text of one device. Not here: layout
-(safety/page.py, page.py). Clinics and devices stand in the order of their names: this is no ranking.
+Here: which rows of the marts, and how they become a card, a table, a list, a text of one device.
+Not here: layout (safety/page.py, page.py). Clinics and devices stand in the order of their names:
+this is no ranking.
 """
 
 from dataclasses import replace
@@ -27,7 +29,12 @@ _OF_PATIENTS = ("arm", "indication")
 # rate -> panel's title, denominator, its digits, axis
 _RATES = {
     "events_per_100_sessions": ("Per 100 sessions", "sessions", 0, "per 100 sessions delivered"),
-    "events_per_1000_device_hours": ("Per 1,000 device-hours", "device_hours", 1, "per 1,000 hours of exposure"),
+    "events_per_1000_device_hours": (
+        "Per 1,000 device-hours",
+        "device_hours",
+        1,
+        "per 1,000 hours of exposure",
+    ),
 }
 _DIGITS = {"events_per_100_sessions": 2, "events_per_1000_device_hours": 1}
 _SIDES = ("", "_lower", "_upper")
@@ -37,7 +44,12 @@ RATE_COLUMNS = [
     {"field": "what", "headerName": "What", "minWidth": 170, **WRAPPED},
     {"field": "grave", "headerName": "Grave", "minWidth": 160, **WRAPPED},
     {"field": "over_sessions", "headerName": "Events / sessions", "minWidth": 120},
-    {"field": "events_per_100_sessions", "headerName": "Per 100 sessions (95 % CI)", "minWidth": 160, **WRAPPED},
+    {
+        "field": "events_per_100_sessions",
+        "headerName": "Per 100 sessions (95 % CI)",
+        "minWidth": 160,
+        **WRAPPED,
+    },
     {"field": "over_hours", "headerName": "Events / device-hours", "minWidth": 130},
     {
         "field": "events_per_1000_device_hours",
@@ -59,26 +71,34 @@ RECORD_COLUMNS = [
 ]
 
 
-# --- rows -----------------------------------------------------------------------------------------------
+# --- rows ---------------------------------------------------------------------------------------
 
 
 def rates(reader: Reader, choice: Chosen, *, is_by_clinic: bool = False) -> pl.DataFrame:
-    """Rows of the mart, of the chosen clinic and modality alone: a device knows no study, arm or indication."""
+    """Rows of the mart, of the chosen clinic and modality alone: a device knows no study, arm or
+    indication.
+    """
     place = {c: choice.dimensions[c] for c in _OF_PLACE if c in choice.dimensions}
     force = [c for c in _OF_PLACE if c in place or (is_by_clinic and c == "clinic_id")]
     conditions = ["strata = $1", *(f"{column} = ${k}" for k, column in enumerate(place, 2))]
     rows = reader.mart(MART, " AND ".join(conditions), [tuple(force), *place.values()])
-    order = pl.col("kind").replace_strict({kind: k for k, kind in enumerate(DEVICE_EVENTS)}, return_dtype=pl.Int64)
+    order = pl.col("kind").replace_strict(
+        {kind: k for k, kind in enumerate(DEVICE_EVENTS)}, return_dtype=pl.Int64
+    )
     return rows.sort("clinic_id", order, nulls_last=False)
 
 
 def records(reader: Reader, choice: Chosen) -> pl.DataFrame:
-    """Rows of mart.device_events of the chosen clinic and modality, the newest first, those without a moment before."""
+    """Rows of mart.device_events of the chosen clinic and modality, the newest first, those without
+    a moment before.
+    """
     rows = reader.mart("device_events")
     for column in _OF_PLACE:
         if column in choice.dimensions:
             rows = rows.filter(pl.col(column) == choice.dimensions[column])
-    return rows.sort("occurred_at", "kind", "record_id", descending=[True, False, False], nulls_last=False)
+    return rows.sort(
+        "occurred_at", "kind", "record_id", descending=[True, False, False], nulls_last=False
+    )
 
 
 def of_devices(reader: Reader) -> dict[tuple[str, str], dict[str, dict]]:
@@ -89,7 +109,7 @@ def of_devices(reader: Reader) -> dict[tuple[str, str], dict[str, dict]]:
     return found
 
 
-# --- the card -------------------------------------------------------------------------------------------
+# --- the card -----------------------------------------------------------------------------------
 
 
 def rates_card(rows: pl.DataFrame, choice: Chosen, clinics: dict[str, str], *, of: Look) -> Drawn:
@@ -97,7 +117,9 @@ def rates_card(rows: pl.DataFrame, choice: Chosen, clinics: dict[str, str], *, o
     if rows.is_empty():
         return nothing("No session or device of this selection is on record yet.", of=of)
     shown = rows.select(
-        pl.col("kind").replace({kind: event.words for kind, event in DEVICE_EVENTS.items()}).alias("label"),
+        pl.col("kind")
+        .replace({kind: event.words for kind, event in DEVICE_EVENTS.items()})
+        .alias("label"),
         *(f"{rate}{side}" for rate in _RATES for side in _SIDES),
         *(
             _over(rows, exposure, digits=digits).alias(f"{rate}_text")
@@ -128,7 +150,10 @@ def _selection(choice: Chosen, clinics: dict[str, str]) -> str:
 
 
 def _over(rows: pl.DataFrame, exposure: str, *, digits: int) -> pl.Series:
-    return pl.Series([_fraction(row, exposure, digits=digits) for row in rows.iter_rows(named=True)], dtype=pl.String)
+    return pl.Series(
+        [_fraction(row, exposure, digits=digits) for row in rows.iter_rows(named=True)],
+        dtype=pl.String,
+    )
 
 
 def _fraction(row: dict, exposure: str, *, digits: int) -> str:
@@ -161,7 +186,9 @@ def _of_them_grave(row: dict) -> str:
 
 
 def _grave(row: dict) -> str:
-    """`2 could have led to a serious adverse event, 1 not recorded`; nothing of a kind without such a field."""
+    """`2 could have led to a serious adverse event, 1 not recorded`; nothing of a kind without such
+    a field.
+    """
     grave = DEVICE_EVENTS[row["kind"]].grave
     if grave is None or row["grave"] is None:
         return ""
@@ -173,27 +200,29 @@ def _notes(rows: pl.DataFrame, choice: Chosen) -> tuple[str, ...]:
     """What is not known, hidden or left out, and that one happening may be in two kinds."""
     one = rows.sort("is_suppressed").row(0, named=True)
     hidden = int(rows["events"].is_null().sum())
-    outside, unread, implausible = (
-        int(rows["events_outside"].sum() or 0),
-        one["unread_records"] or 0,
-        one["implausible_records"] or 0,
-    )
+    outside = int(rows["events_outside"].sum() or 0)
+    unread = one["unread_records"] or 0
+    implausible = one["implausible_records"] or 0
     unknown = int(rows["unknown_moment"].sum() or 0)
     others = [d for d in ("study_id", *_OF_PATIENTS) if d in choice.asked]
     notes = [
         "Kinds are not to be added: a deficiency and the session that the interlock stopped for it may be one happening.",
         f"{hidden} kinds: {SUPPRESSED}." if hidden else "",
         f"{one['reason']}." if one["reason"] and not one["is_suppressed"] else "",
-        f"Before the clinic's first session on record, so in no rate: {words.count(outside)}." if outside else "",
+        f"Before the clinic's first session on record, so in no rate: {words.count(outside)}."
+        if outside
+        else "",
         f"Counted though their moment is not known: {words.count(unknown)}." if unknown else "",
         f"{words.plural(unread, 'record')} of these topics could not be read." if unread else "",
-        f"Of {words.plural(implausible, 'record')} a value can't be true and does not count." if implausible else "",
+        f"Of {words.plural(implausible, 'record')} a value can't be true and does not count."
+        if implausible
+        else "",
         "Study, arm and indication do not narrow this: a device has none." if others else "",
     ]
     return tuple(note[0].upper() + note[1:] for note in notes if note)
 
 
-# --- tables ---------------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------
 
 
 def grid_rows(rows: pl.DataFrame, clinics: dict[str, str]) -> list[dict]:
@@ -215,7 +244,11 @@ def grid_rows(rows: pl.DataFrame, clinics: dict[str, str]) -> list[dict]:
 def rate_in_words(row: dict, rate: str) -> str:
     """The rate with its limits; without one why."""
     values = [row[f"{rate}{side}"] for side in _SIDES]
-    return (row["reason"] or words.NOTHING) if values[0] is None else words.interval(*values, digits=_DIGITS[rate])
+    return (
+        (row["reason"] or words.NOTHING)
+        if values[0] is None
+        else words.interval(*values, digits=_DIGITS[rate])
+    )
 
 
 def _clinic(clinic_id: str | None, clinics: dict[str, str]) -> str:
@@ -234,7 +267,9 @@ def record_rows(rows: pl.DataFrame, clinics: dict[str, str]) -> list[dict]:
             "person": words.name_of(row["person"]),
             "device": row["device_id"] or words.NOTHING,
             "clinic": _clinic(row["clinic_id"], clinics),
-            "counts": "yes" if row["counted_as"] == COUNTED else f"no: {NOT_COUNTED[row['counted_as']]}",
+            "counts": "yes"
+            if row["counted_as"] == COUNTED
+            else f"no: {NOT_COUNTED[row['counted_as']]}",
         }
         for row in rows.iter_rows(named=True)
     ]
@@ -248,7 +283,11 @@ def _is_grave(row: dict) -> str:
 
 
 def of_device_in_words(row: dict | None) -> str:
-    """`2 / 310: 0.65 (0.08 to 2.33)`: events over the device's own sessions, and per 100 of them; a dash without figures."""
+    """`2 / 310: 0.65 (0.08 to 2.33)`: events over the device's own sessions, and per 100 of them; a
+    dash without figures.
+    """
     if row is None:
         return words.NOTHING
-    return f"{_fraction(row, 'sessions', digits=0)}: {rate_in_words(row, 'events_per_100_sessions')}"
+    return (
+        f"{_fraction(row, 'sessions', digits=0)}: {rate_in_words(row, 'events_per_100_sessions')}"
+    )

@@ -1,4 +1,5 @@
-"""The devices page: who else was on a device since its last good check, and taking it out of use, and back.
+"""The devices page: who else was on a device since its last good check, and taking it out of use,
+and back.
 
 Here: layout, tables, the form. Not here: the lists (ingest/alerting/lists.py), what is published
 (ingest/alerting/out_of_use.py).
@@ -57,20 +58,35 @@ def layout(reader: Reader) -> list:
     form = [] if reader.is_outside else [_form()]
     return [
         html.H1("Devices"),
-        html.P("Which are out of use or overdue, and who else was on one since its last good check.", className="lead"),
-        html.Div([html.Div(id=ids.WHO_ELSE), *form, html.Div(id=ids.DEVICE_LIST)], className="stack"),
+        html.P(
+            "Which are out of use or overdue, and who else was on one since its last good check.",
+            className="lead",
+        ),
+        html.Div(
+            [html.Div(id=ids.WHO_ELSE), *form, html.Div(id=ids.DEVICE_LIST)], className="stack"
+        ),
     ]
 
 
 def _form() -> html.Div:
     fields = [
         dmc.TextInput(id=ids.DEVICE_BY, label="Who says so", placeholder="name or role", w=220),
-        dmc.TextInput(id=ids.DEVICE_WHY, label="Why", placeholder="what is wrong, or what was done", w=380),
-        dmc.TextInput(id=ids.DEVICE_FROM, label="From which day on", placeholder="YYYY-MM-DD; empty: today", w=220),
+        dmc.TextInput(
+            id=ids.DEVICE_WHY, label="Why", placeholder="what is wrong, or what was done", w=380
+        ),
+        dmc.TextInput(
+            id=ids.DEVICE_FROM,
+            label="From which day on",
+            placeholder="YYYY-MM-DD; empty: today",
+            w=220,
+        ),
         dmc.Button("Take out of use", id=ids.DEVICE_OUT, color="red.9"),
         dmc.Button("Put back into use", id=ids.DEVICE_BACK, variant="default"),
     ]
-    body = [html.Div(fields, className="controls"), html.P(id=ids.DEVICE_SAID, className="caption", role="status")]
+    body = [
+        html.Div(fields, className="controls"),
+        html.P(id=ids.DEVICE_SAID, className="caption", role="status"),
+    ]
     about = (
         "A session on it from that day on raises an alert at once. It holds whatever the register of devices sends later, until "
         "somebody puts the device back here. Nobody signs in yet: the name is what you give."
@@ -83,7 +99,9 @@ def register(app: Dash, reader: Reader) -> None:
     form = [] if reader.is_outside else [Output(ids.DEVICE_FORM, "style")]
     inputs = (Input(ids.URL, "search"), Input(ids.STREAM_VERSION, "data"))
 
-    @app.callback(Output(ids.WHO_ELSE, "children"), Output(ids.DEVICE_LIST, "children"), *form, *inputs)
+    @app.callback(
+        Output(ids.WHO_ELSE, "children"), Output(ids.DEVICE_LIST, "children"), *form, *inputs
+    )
     async def show(search, _version):
         who_else, every, style = await off_loop(view, reader, search)
         return [who_else, every, *([style] if form else [])]
@@ -105,11 +123,15 @@ def register(app: Dash, reader: Reader) -> None:
         if not (out or back) or ctx.triggered_id not in (ids.DEVICE_OUT, ids.DEVICE_BACK):
             return no_update
         is_out = ctx.triggered_id == ids.DEVICE_OUT
-        return await off_loop(partial(said, reader, search, is_out=is_out, by=by, why=why, from_on=from_on))
+        return await off_loop(
+            partial(said, reader, search, is_out=is_out, by=by, why=why, from_on=from_on)
+        )
 
 
 def view(reader: Reader, search: str | None) -> tuple[list, list, dict]:
-    """What fills the page for the URL's query: who else, all devices, and whether the form is seen."""
+    """What fills the page for the URL's query: who else, all devices, and whether the form is
+    seen.
+    """
     if reader.is_outside:
         return [html.P(STAFF_ONLY)], [], _HIDDEN
     if not reader.has_landed:
@@ -118,7 +140,11 @@ def view(reader: Reader, search: str | None) -> tuple[list, list, dict]:
     try:
         found = _asked(reader, search)
     except FloeError as error:
-        return [notice(f"This can't be shown: {error}", title="No such list", color="orange")], every, _HIDDEN
+        return (
+            [notice(f"This can't be shown: {error}", title="No such list", color="orange")],
+            every,
+            _HIDDEN,
+        )
     if found is None:
         return [], every, _HIDDEN
     return [_who_else(found)], every, _HIDDEN if found.device is None else _SHOWN
@@ -134,7 +160,7 @@ def _asked(reader: Reader, search: str | None) -> OnDevice | None:
     return reader.inspect(ask, name=f"who else {which}", max_age_s=_MAX_AGE_S)
 
 
-# --- who else -----------------------------------------------------------------------------------------------------
+# --- who else -----------------------------------------------------------------------------------
 
 
 def _who_else(found: OnDevice):
@@ -153,7 +179,10 @@ def _who_else(found: OnDevice):
     tail = found.sessions.height - rows.height
     more = [
         html.P(
-            ["The newest of them; all: ", html.Code(f"floe alerts who-else --device {found.device_id} --format csv")]
+            [
+                "The newest of them; all: ",
+                html.Code(f"floe alerts who-else --device {found.device_id} --format csv"),
+            ]
         )
     ]
     return panel(
@@ -161,7 +190,9 @@ def _who_else(found: OnDevice):
         html.Div(
             [
                 html.P(f"Device {found.device_id}: {_state(found)}."),
-                html.P(f"After {words.plural(harmed.height, 'session')} of them an adverse event is on record.")
+                html.P(
+                    f"After {words.plural(harmed.height, 'session')} of them an adverse event is on record."
+                )
                 if harmed.height
                 else html.P("No adverse event is on record after any of them."),
                 table if rows.height else html.P("No session on it is on record."),
@@ -173,7 +204,11 @@ def _who_else(found: OnDevice):
 
 
 def _state(found: OnDevice) -> str:
-    return "no record describes it" if found.device is None else state_of(found.device, day=found.at.date())
+    return (
+        "no record describes it"
+        if found.device is None
+        else state_of(found.device, day=found.at.date())
+    )
 
 
 def _row(row: dict) -> html.Tr:
@@ -184,10 +219,18 @@ def _row(row: dict) -> html.Tr:
         ("oxygen {:.1f} %", row["room_min_oxygen_pct"]),
     )
     exposure = ", ".join(
-        form.format(value).replace("-", "\N{MINUS SIGN}") for form, value in measured if value is not None
+        form.format(value).replace("-", "\N{MINUS SIGN}")
+        for form, value in measured
+        if value is not None
     )
-    patient = dcc.Link(row["patient_id"], href="/patient" + search_of({"patient": row["patient_id"]}))
-    events = html.Ul([html.Li(text) for text in row["adverse_events"]]) if row["adverse_events"] else "none on record"
+    patient = dcc.Link(
+        row["patient_id"], href="/patient" + search_of({"patient": row["patient_id"]})
+    )
+    events = (
+        html.Ul([html.Li(text) for text in row["adverse_events"]])
+        if row["adverse_events"]
+        else "none on record"
+    )
     cells = (
         row["session_id"] or "no session on record",
         patient,
@@ -199,7 +242,7 @@ def _row(row: dict) -> html.Tr:
     return html.Tr([html.Td(cell) for cell in cells])
 
 
-# --- all devices --------------------------------------------------------------------------------------------------
+# --- all devices --------------------------------------------------------------------------------
 
 
 def _list(reader: Reader, search: str | None):
@@ -213,7 +256,12 @@ def _list(reader: Reader, search: str | None):
     today = datetime.now(UTC).date()
     head = html.Thead(html.Tr([html.Th(t, scope="col") for t in _LIST_HEAD]))
     rates = of_devices(reader)
-    body = html.Tbody([_device(row, today, rates) for row in here.sort("clinic_id", "device_id").iter_rows(named=True)])
+    body = html.Tbody(
+        [
+            _device(row, today, rates)
+            for row in here.sort("clinic_id", "device_id").iter_rows(named=True)
+        ]
+    )
     table = html.Div(
         html.Table([head, body], className="plain sheet"),
         className="scroller",
@@ -238,11 +286,17 @@ def _device(row: dict, today: date, rates: dict[tuple[str, str], dict[str, dict]
     return html.Tr([html.Td(cell) for cell in cells])
 
 
-# --- out of use ---------------------------------------------------------------------------------------------------
+# --- out of use ---------------------------------------------------------------------------------
 
 
 def said(
-    reader: Reader, search: str | None, *, is_out: bool, by: str | None, why: str | None, from_on: str | None
+    reader: Reader,
+    search: str | None,
+    *,
+    is_out: bool,
+    by: str | None,
+    why: str | None,
+    from_on: str | None,
 ) -> str:
     """Publishes a person's word of the device of the URL's query; a sentence on what came of it."""
     if reader.is_outside or not reader.is_there:

@@ -24,12 +24,17 @@ def parameters(rows: pl.DataFrame) -> list[str]:
     """PARAMCDs of mart.responder_curves, those with most patients first."""
     most = rows.group_by("parameter").agg(pl.col("n").max()).rows()
     place = {code: k for k, code in enumerate(FIRST)}
-    return [code for code, _ in sorted(most, key=lambda r: (place.get(r[0], len(place)), -(r[1] or 0), r[0]))]
+    return [
+        code
+        for code, _ in sorted(most, key=lambda r: (place.get(r[0], len(place)), -(r[1] or 0), r[0]))
+    ]
 
 
 def visits(rows: pl.DataFrame) -> list[str]:
     """Visits of mart.responder_curves in the order of their days; those without a day last."""
-    return sorted(rows["visit"].unique().to_list(), key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+    return sorted(
+        rows["visit"].unique().to_list(), key=lambda name: (_ORDER.get(name, len(_ORDER)), name)
+    )
 
 
 def usual_visit(rows: pl.DataFrame) -> str | None:
@@ -48,7 +53,9 @@ def cumulative(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str
         return nothing(none, of=of, title=title)
     better = "lower" if words.better_is(code) != "higher" else "higher"
     return Drawn(
-        figure=responder_curves(drawn, of=of, axis_title=f"{code} {better} than at baseline by at least, %"),
+        figure=responder_curves(
+            drawn, of=of, axis_title=f"{code} {better} than at baseline by at least, %"
+        ),
         title=title,
         summary=_at_the_guides(drawn),
         notes=(
@@ -65,8 +72,13 @@ def cumulative(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str
 def _at_the_guides(rows: pl.DataFrame) -> str:
     parts = []
     for (name,), mine in rows.group_by("series", maintain_order=True):
-        at = {r["cutoff_pct"]: r for r in mine.filter(pl.col("cutoff_pct").is_in([30, 50])).iter_rows(named=True)}
-        said = " and ".join(f"at least {cut} % better {_counted(r)}" for cut, r in sorted(at.items()))
+        at = {
+            r["cutoff_pct"]: r
+            for r in mine.filter(pl.col("cutoff_pct").is_in([30, 50])).iter_rows(named=True)
+        }
+        said = " and ".join(
+            f"at least {cut} % better {_counted(r)}" for cut, r in sorted(at.items())
+        )
         missing = mine["n_missing"][0]
         parts.append(f"{name[0].upper()}{name[1:]}: {said}; {words.count(missing)} have no value")
     return ". ".join(parts) + "."
@@ -87,17 +99,28 @@ def _curve_table(rows: pl.DataFrame) -> pl.DataFrame:
             r["n"],
             r["n_missing"],
         )
-        for r in rows.filter(pl.col("cutoff_pct").is_in(_SHOWN)).sort("series", "cutoff_pct").iter_rows(named=True)
+        for r in rows.filter(pl.col("cutoff_pct").is_in(_SHOWN))
+        .sort("series", "cutoff_pct")
+        .iter_rows(named=True)
     ]
-    columns = ["patients", "better by at least", "share (95 % CI)", "responders", "due", "without a value"]
+    columns = [
+        "patients",
+        "better by at least",
+        "share (95 % CI)",
+        "responders",
+        "due",
+        "without a value",
+    ]
     return pl.DataFrame(shown, schema=columns, orient="row")
 
 
-# --- where the rules disagree -----------------------------------------------------------------------
+# --- where the rules disagree -------------------------------------------------------------------
 
 
 def disagreement(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> Drawn:
-    """`rows` of mart.responder_disagreement of the parameter, visit and everybody of the selection."""
+    """`rows` of mart.responder_disagreement of the parameter, visit and everybody of the
+    selection.
+    """
     title = f"Where do the rules disagree? {words.parameter_title(code)} at {visit}"
     shown = _verdicts(rows)
     if shown.is_empty() or shown["percent"].null_count() == shown.height:
@@ -128,10 +151,14 @@ def disagreement(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: s
 
 def _verdicts(rows: pl.DataFrame) -> pl.DataFrame:
     place = {"Y": 0, "N": 1, None: 2}
-    ordered = sorted(rows.iter_rows(named=True), key=lambda r: [place[r[c]] for c in ("pct30", "points", "pgic")])
+    ordered = sorted(
+        rows.iter_rows(named=True), key=lambda r: [place[r[c]] for c in ("pct30", "points", "pgic")]
+    )
     shown = []
     for r in ordered:
-        value, low, high = (None if r[c] is None else 100 * r[c] for c in ("estimate", "ci_lower", "ci_upper"))
+        value, low, high = (
+            None if r[c] is None else 100 * r[c] for c in ("estimate", "ci_lower", "ci_upper")
+        )
         verdict = {c: _VERDICT[r[c]] for c in ("pct30", "points", "pgic")}
         shown.append(
             {
@@ -140,12 +167,18 @@ def _verdicts(rows: pl.DataFrame) -> pl.DataFrame:
                 "percent": value,
                 "low": low,
                 "high": high,
-                "text": "suppressed" if value is None else f"{words.count(r['x'])} / {words.count(r['n'])}",
+                "text": "suppressed"
+                if value is None
+                else f"{words.count(r['x'])} / {words.count(r['n'])}",
                 "said": words.percent(r["estimate"], r["ci_lower"], r["ci_upper"]),
             }
         )
     numbers = dict.fromkeys(("percent", "low", "high"), pl.Float64)
-    return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers) if shown else pl.DataFrame()
+    return (
+        pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers)
+        if shown
+        else pl.DataFrame()
+    )
 
 
 def _apart(rows: pl.DataFrame) -> str:
@@ -161,4 +194,8 @@ def _apart(rows: pl.DataFrame) -> str:
 
 def _hidden(rows: pl.DataFrame) -> tuple[str, ...]:
     hidden = rows["x"].null_count()
-    return (f"{hidden} rows are suppressed (small numbers) and not in these counts.",) if hidden else ()
+    return (
+        (f"{hidden} rows are suppressed (small numbers) and not in these counts.",)
+        if hidden
+        else ()
+    )

@@ -1,4 +1,5 @@
-"""The durability page: does relief last? Loss of response, relapse, responders by any cut-off, where rules disagree.
+"""The durability page: does relief last? Loss of response, relapse, responders by any cut-off,
+where rules disagree.
 
 Here: its cards, what is asked. Not here: how rows become charts (survival_charts.py, charts.py).
 """
@@ -39,7 +40,9 @@ class Shown(cards.Shown):
 
 
 def _cumulative(shown: Shown, of: Look) -> Drawn:
-    rows = in_series(shown.reader, "responder_curves", shown.choice, meets=shown.is_it, known="estimate")
+    rows = in_series(
+        shown.reader, "responder_curves", shown.choice, meets=shown.is_it, known="estimate"
+    )
     none = shown.none(rows, "Responders by cut-off", is_of_few=True)
     if not shown.visit:
         return nothing(none, of=of)
@@ -49,7 +52,9 @@ def _cumulative(shown: Shown, of: Look) -> Drawn:
 def _disagreement(shown: Shown, of: Look) -> Drawn:
     rows = shown.reader.mart("responder_disagreement", *shown.choice.stratum()).filter(shown.is_it)
     none = shown.none(
-        rows, f"Rules side by side for {shown.code}" if shown.code else "Rules side by side", is_of_few=True
+        rows,
+        f"Rules side by side for {shown.code}" if shown.code else "Rules side by side",
+        is_of_few=True,
     )
     if not shown.visit:
         return nothing(none, of=of)
@@ -62,7 +67,11 @@ def _tiles(shown: Shown):
     held = f"{words.count(r['n_event'])} of {words.count(r['n_evaluable'])}"
     share = words.percent(r["estimate"], r["ci_lower"], r["ci_upper"])
     detail = r["reason"] or f"{share}; {words.count(r['n_not_evaluable'])} not evaluable"
-    response = tile("Response held at two visits in a row", words.NOTHING if r["estimate"] is None else held, detail)
+    response = tile(
+        "Response held at two visits in a row",
+        words.NOTHING if r["estimate"] is None else held,
+        detail,
+    )
     curves = shown.reader.mart("survival_curves", *shown.choice.stratum())
     return tiles([response, *(_clock_tile(curves, parameter) for parameter in _CLOCKS)])
 
@@ -76,7 +85,11 @@ def _clock_tile(curves: pl.DataFrame, parameter: str):
     counts = f"{words.plural(events, 'event')} among {words.count(n)} patients"
     if first["median"] is None:
         return tile(title, "no median", f"{first['reason'] or 'not reached'}; {counts}")
-    return tile(title, f"{words.number(first['median'], 0)} days", f"median, {median_limits(first)}; {counts}")
+    return tile(
+        title,
+        f"{words.number(first['median'], 0)} days",
+        f"median, {median_limits(first)}; {counts}",
+    )
 
 
 DURABILITY = CardPage(
@@ -106,12 +119,32 @@ DURABILITY = CardPage(
         ),
     ),
     cards=(
-        survival_card(ids.LOSS, "How long does a response last?", parameter="TTLOSS", what="Time to loss of response"),
         survival_card(
-            ids.RELAPSE, "How long does a patient stay free of pain?", parameter="TTRELAPS", what="Time to relapse"
+            ids.LOSS,
+            "How long does a response last?",
+            parameter="TTLOSS",
+            what="Time to loss of response",
         ),
-        Card(ids.CUMULATIVE, "What share improves by how much?", 440, draw=_cumulative, mart="responder_curves"),
-        Card(ids.DISAGREEMENT, "Where do the rules disagree?", 440, draw=_disagreement, mart="responder_disagreement"),
+        survival_card(
+            ids.RELAPSE,
+            "How long does a patient stay free of pain?",
+            parameter="TTRELAPS",
+            what="Time to relapse",
+        ),
+        Card(
+            ids.CUMULATIVE,
+            "What share improves by how much?",
+            440,
+            draw=_cumulative,
+            mart="responder_curves",
+        ),
+        Card(
+            ids.DISAGREEMENT,
+            "Where do the rules disagree?",
+            440,
+            draw=_disagreement,
+            mart="responder_disagreement",
+        ),
     ),
     beside=(Fill(ids.DURABILITY_TILES, _tiles),),
     body=lambda cards, reader: [

@@ -1,6 +1,8 @@
-"""What the operations page knows: asked from the lake's books, the workers' signs of life, the broker.
+"""What the operations page knows: asked from the lake's books, the workers' signs of life, the
+broker.
 
-Here: facts as plain values and frames. Not here: how they look (page.py). Nothing here holds a record's content.
+Here: facts as plain values and frames. Not here: how they look (page.py). Nothing here holds a
+record's content.
 """
 
 from dataclasses import dataclass
@@ -38,7 +40,8 @@ FROM raw.ledger
 class Stream:
     """What has landed, and how it goes; moments are UTC and null where nothing landed.
 
-    `why_unknown`: why nobody knows how ingest does now, and then `events_per_s` is null; the rest is as of `landed_at`.
+    `why_unknown`: why nobody knows how ingest does now, and then `events_per_s` is null; the rest
+    is as of `landed_at`.
     """
 
     events_per_s: float | None
@@ -59,7 +62,9 @@ def stream_facts(reader: Reader) -> Stream | None:
     """None where there is no lake."""
 
     def newest(lake: Lake) -> datetime | None:
-        return inspection.newest_event_time(lake, clock_tolerance_min=reader.settings.clock_tolerance_min)
+        return inspection.newest_event_time(
+            lake, clock_tolerance_min=reader.settings.clock_tolerance_min
+        )
 
     def landed(lake: Lake) -> dict:
         r = lake.sql(_LANDED).row(0, named=True)
@@ -71,9 +76,14 @@ def stream_facts(reader: Reader) -> Stream | None:
             topics=inspection.row_counts(lake),
             rejects_by_reason=inspection.reject_counts(lake),
             reject_examples=inspection.list_rejects(lake, limit=_MOST_EXAMPLES).drop("detail"),
-            newest_event_at=reader.inspect(newest, name="newest event", max_age_s=10, is_of_lake_alone=True),
+            newest_event_at=reader.inspect(
+                newest, name="newest event", max_age_s=10, is_of_lake_alone=True
+            ),
             unknown=reader.inspect(
-                inspection.unknown_content, name="unknown content", max_age_s=120, is_of_lake_alone=True
+                inspection.unknown_content,
+                name="unknown content",
+                max_age_s=120,
+                is_of_lake_alone=True,
             ),
         )
 
@@ -90,11 +100,15 @@ def _pace(lake: Lake) -> float:
 
 
 def _unread_safety(lake: Lake) -> int:
-    return lake.sql("SELECT count(*) AS n FROM raw.rejects WHERE is_safety AND replayed_at IS NULL")["n"][0]
+    return lake.sql(
+        "SELECT count(*) AS n FROM raw.rejects WHERE is_safety AND replayed_at IS NULL"
+    )["n"][0]
 
 
 def failing_checks(reader: Reader) -> pl.DataFrame:
-    """Of each check the latest result that fails; its example, time and live counts only for the clinic's own staff."""
+    """Of each check the latest result that fails; its example, time and live counts only for the
+    clinic's own staff.
+    """
     return reader.mart("check_results", "NOT is_passed").sort("checked_at", descending=True)
 
 
@@ -103,7 +117,9 @@ def workers(reader: Reader) -> list[dict]:
 
 
 def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
-    """Records that wait, a row a partition, and a sentence; None where no broker answers or there is no lake."""
+    """Records that wait, a row a partition, and a sentence; None where no broker answers or there
+    is no lake.
+    """
 
     def ask(lake: Lake) -> tuple[pl.DataFrame | None, str]:
         try:
@@ -111,7 +127,13 @@ def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
         except FloeError as error:
             return None, hidden(f"Lag is unknown: {error}", reader.settings)
         if found is None:
-            return None, f"Lag is unknown: no Kafka answers at {hidden(reader.settings.bootstrap, reader.settings)}."
+            return (
+                None,
+                f"Lag is unknown: no Kafka answers at {hidden(reader.settings.bootstrap, reader.settings)}.",
+            )
         return found, f"{int(found['lag'].sum()):,} records wait in {found.height} partitions."
 
-    return reader.inspect(ask, name="lag", max_age_s=4) or (None, "Lag is unknown: there is no lake yet.")
+    return reader.inspect(ask, name="lag", max_age_s=4) or (
+        None,
+        "Lag is unknown: there is no lake yet.",
+    )

@@ -2,8 +2,9 @@
 
 Here: its tiles and sentences. Not here: the page of the clinic's own staff (page.py).
 
-No count, no moment and no name of a topic, reason or worker: one record more would be told by any of them, and when it
-came. What is said changes with the state of the system, never with a single record, but for the first that is rejected.
+No count, no moment and no name of a topic, reason or worker: one record more would be told by any
+of them, and when it came. What is said changes with the state of the system, never with a single
+record, but for the first that is rejected.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -34,29 +35,46 @@ def chart(*, of: Look) -> Drawn:
 
 
 def health(reader: Reader):
-    """The tiles: whether records land, whether ingest runs, whether outcomes are released and their checks pass."""
+    """The tiles: whether records land, whether ingest runs, whether outcomes are released and their
+    checks pass.
+    """
     stream = reader.inspect(_stream, name="stream in words", max_age_s=2)
     if stream is None:
         return tiles([tile("Lake", "not there yet", waiting(reader), is_concern=True)])
     landing, has_rejects = stream
-    return tiles([_landing(landing), _ingest(reader), _records(has_rejects), _released(reader), _checks(reader)])
+    return tiles(
+        [
+            _landing(landing),
+            _ingest(reader),
+            _records(has_rejects),
+            _released(reader),
+            _checks(reader),
+        ]
+    )
 
 
 @seen_from_outside
 def _stream(lake: Lake) -> tuple[str | None, bool]:
-    """How it goes in words, to the hour (None: nothing landed), and whether anything was rejected."""
+    """How it goes in words, to the hour (None: nothing landed), and whether anything was
+    rejected.
+    """
     landed_at, has_rejects = lake.sql(_STREAM).row(0)
     if landed_at is None:
         return None, has_rejects
     age = datetime.now(UTC) - landed_at
-    return "landing" if age < _RECENT else "landed today" if age < _TODAY else _LONG_AGO, has_rejects
+    return (
+        "landing" if age < _RECENT else "landed today" if age < _TODAY else _LONG_AGO,
+        has_rejects,
+    )
 
 
 def failing(reader: Reader):
     """Which checks fail, by name alone."""
     rows = failing_checks(reader).select("table", "check")
     return table_of(
-        rows, caption="Checks that fail", none="Every check of the marts' promises passes, or none has run."
+        rows,
+        caption="Checks that fail",
+        none="Every check of the marts' promises passes, or none has run.",
     )
 
 
@@ -67,7 +85,9 @@ def for_staff():
 def _landing(said: str | None):
     if said is None:
         return tile("Records", "none yet", "nothing has landed")
-    return tile("Records", said, "whether records arrive, to the hour", is_concern=said == _LONG_AGO)
+    return tile(
+        "Records", said, "whether records arrive, to the hour", is_concern=said == _LONG_AGO
+    )
 
 
 def _ingest(reader: Reader):
@@ -80,17 +100,27 @@ def _ingest(reader: Reader):
 
 def _records(has_rejects: bool):
     said = "some" if has_rejects else "none"
-    return tile("Rejected records", said, "kept whole and set aside; the clinic's staff sees how many")
+    return tile(
+        "Rejected records", said, "kept whole and set aside; the clinic's staff sees how many"
+    )
 
 
 def _released(reader: Reader):
     computed = computed_facts(reader)
     if computed.started_at is None:
-        return tile("Outcomes released", "never", "the first that count a patient make the first release")
-    return tile("Outcomes released", f"{computed.started_at:%Y-%m-%d}", f"data to {words.moment(computed.data_cutoff)}")
+        return tile(
+            "Outcomes released", "never", "the first that count a patient make the first release"
+        )
+    return tile(
+        "Outcomes released",
+        f"{computed.started_at:%Y-%m-%d}",
+        f"data to {words.moment(computed.data_cutoff)}",
+    )
 
 
 def _checks(reader: Reader):
     is_failing = failing_checks(reader).height > 0
     said = "some fail" if is_failing else "none fails"
-    return tile("Checks of the marts", said, "whether tables are as promised", is_concern=is_failing)
+    return tile(
+        "Checks of the marts", said, "whether tables are as promised", is_concern=is_failing
+    )

@@ -14,7 +14,19 @@ from transforms.counting import spoken
 from transforms.schemas import MART_TABLES
 
 from ... import ids, words
-from ...components import Chart, Drawn, chart_card, filled, nothing, outputs, panel, side_by_side, table_of, tile, tiles
+from ...components import (
+    Chart,
+    Drawn,
+    chart_card,
+    filled,
+    nothing,
+    outputs,
+    panel,
+    side_by_side,
+    table_of,
+    tile,
+    tiles,
+)
 from ...computed import Computed, computed_facts
 from ...figures.operations import lag_bars, throughput
 from ...reader import Reader
@@ -33,23 +45,44 @@ _TABLES = (
     (
         ids.REJECTS,
         "Rejected records, by reason",
-        ["Set aside whole; ", html.Code("floe rejects replay"), " publishes them again after a fix."],
+        [
+            "Set aside whole; ",
+            html.Code("floe rejects replay"),
+            " publishes them again after a fix.",
+        ],
     ),
     (
         ids.REJECT_EXAMPLES,
         "The newest rejected records",
-        ["Without their content, which ", html.Code("floe rejects show TOPIC PARTITION OFFSET"), " gives."],
+        [
+            "Without their content, which ",
+            html.Code("floe rejects show TOPIC PARTITION OFFSET"),
+            " gives.",
+        ],
     ),
     (ids.TOPICS, "Landed, by topic", "Rows in the lake and records set aside."),
-    (ids.UNKNOWN, "Content that the contract does not know", "Kept, counted, and not in any outcome."),
+    (
+        ids.UNKNOWN,
+        "Content that the contract does not know",
+        "Kept, counted, and not in any outcome.",
+    ),
 )
 _NONE_YET = "None so far."
 # side by side what fits there at 1280 pixels
-_ROWS = ((ids.PARTS,), (ids.WORKERS,), (ids.CHECKS,), (ids.REJECTS,), (ids.REJECT_EXAMPLES,), (ids.TOPICS, ids.UNKNOWN))
+_ROWS = (
+    (ids.PARTS,),
+    (ids.WORKERS,),
+    (ids.CHECKS,),
+    (ids.REJECTS,),
+    (ids.REJECT_EXAMPLES,),
+    (ids.TOPICS, ids.UNKNOWN),
+)
 
 
 def layout(reader: Reader) -> list:
-    tables = {id: panel(title, html.Div(id=id), subtitle=subtitle) for id, title, subtitle in _TABLES}
+    tables = {
+        id: panel(title, html.Div(id=id), subtitle=subtitle) for id, title, subtitle in _TABLES
+    }
     return [
         html.H1("Operations"),
         html.P("Is it healthy, and if not, where? From Kafka to the marts.", className="lead"),
@@ -57,7 +90,10 @@ def layout(reader: Reader) -> list:
             [
                 html.Div(id=ids.OPERATIONS_TILES),
                 side_by_side(chart_card(_THROUGHPUT), chart_card(_LAG)),
-                *[side_by_side(*(tables[id] for id in row)) if len(row) > 1 else tables[row[0]] for row in _ROWS],
+                *[
+                    side_by_side(*(tables[id] for id in row)) if len(row) > 1 else tables[row[0]]
+                    for row in _ROWS
+                ],
             ],
             className="stack",
         ),
@@ -111,7 +147,9 @@ def _outside_view(reader: Reader, of: Look) -> list:
 
 def lag_view(reader: Reader, scheme: str | None) -> list:
     of = look(scheme)
-    draw = partial(operations_outside.chart, of=of) if reader.is_outside else partial(_lag, reader, of)
+    draw = (
+        partial(operations_outside.chart, of=of) if reader.is_outside else partial(_lag, reader, of)
+    )
     drawn = {ids.LAG: guarded(draw, of=of)}
     return filled((_LAG,), drawn, of=of, keep="operations", options=reader.settings.options)
 
@@ -148,16 +186,29 @@ def _lag(reader: Reader, of: Look) -> Drawn:
     shown = table.select(topic="kafka_topic", partition="kafka_partition", waiting="lag")
     if not rows["lag"].sum():
         return replace(nothing(f"Nothing waits. {sentence}", of=of), table=shown)
-    busy = rows.filter(pl.col("kafka_topic").is_in(table.filter(pl.col("lag") > 0)["kafka_topic"].unique().to_list()))
-    return Drawn(figure=lag_bars(busy, of=of), summary=sentence, table=shown, computed_at=datetime.now(UTC))
+    busy = rows.filter(
+        pl.col("kafka_topic").is_in(
+            table.filter(pl.col("lag") > 0)["kafka_topic"].unique().to_list()
+        )
+    )
+    return Drawn(
+        figure=lag_bars(busy, of=of), summary=sentence, table=shown, computed_at=datetime.now(UTC)
+    )
 
 
-# --- tiles ------------------------------------------------------------------------------------------
+# --- tiles --------------------------------------------------------------------------------------
 
 
 def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
     if facts is None:
-        return [tile("Lake", "not there yet", reader.missing or "it is made by the first ingest", is_concern=True)]
+        return [
+            tile(
+                "Lake",
+                "not there yet",
+                reader.missing or "it is made by the first ingest",
+                is_concern=True,
+            )
+        ]
     beats = workers(reader)
     return [
         tile(
@@ -177,13 +228,20 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
             "Rejected records",
             words.count(facts.rejects),
             f"{facts.unread_safety} of safety topics not yet replayed"
-            + (f"; {_ago(facts.landed_at)}, since then {facts.why_unknown}" if facts.why_unknown else ""),
+            + (
+                f"; {_ago(facts.landed_at)}, since then {facts.why_unknown}"
+                if facts.why_unknown
+                else ""
+            ),
             is_concern=facts.unread_safety > 0,
         ),
         tile(
             "Workers",
-            f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running" if beats else "none seen",
-            ", ".join(f"{b['worker']} {b['health']}" for b in beats) or "no ingest process has run in this home",
+            f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running"
+            if beats
+            else "none seen",
+            ", ".join(f"{b['worker']} {b['health']}" for b in beats)
+            or "no ingest process has run in this home",
             is_concern=any(b["health"] != "ok" for b in beats),
         ),
         tile(
@@ -191,7 +249,11 @@ def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
             _ago(computed.started_at),
             f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never",
         ),
-        tile("Landed since", words.count(computed.records_since), "records that the outcomes do not know yet"),
+        tile(
+            "Landed since",
+            words.count(computed.records_since),
+            "records that the outcomes do not know yet",
+        ),
         parts_tile(reader),
         _checks_tile(reader),
         tile(
@@ -206,7 +268,9 @@ def _checks_tile(reader: Reader):
     if why_unknown(reader, MART_TABLES["check_results"].full_name):
         return tile("Checks that fail", words.NOTHING, "not known: no check has run")
     failing = failing_checks(reader).height
-    return tile("Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0)
+    return tile(
+        "Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0
+    )
 
 
 def _ago(at: datetime | None) -> str:
@@ -220,11 +284,15 @@ _STAYS = "Checks that fail: each of these tables stays as of its last good rows,
 
 def _failing(reader: Reader):
     unknown = why_unknown(reader, MART_TABLES["check_results"].full_name)
-    none = f"Not known: no check has run. {unknown}" if unknown else "Every check of the marts' promises passes."
+    none = (
+        f"Not known: no check has run. {unknown}"
+        if unknown
+        else "Every check of the marts' promises passes."
+    )
     return table_of(_checks(reader), caption=_STAYS, none=none)
 
 
-# --- tables -----------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------
 
 
 def _workers(reader: Reader):
@@ -243,19 +311,25 @@ def _workers(reader: Reader):
         for b in workers(reader)
     ]
     frame = pl.DataFrame(rows, infer_schema_length=None) if rows else None
-    return table_of(frame, caption="Ingest processes", none="No ingest process has run in this home yet.")
+    return table_of(
+        frame, caption="Ingest processes", none="No ingest process has run in this home yet."
+    )
 
 
 def _health(beat: dict) -> str:
     """Its state, too, where that is another word."""
-    return beat["health"] if beat["state"] == beat["health"] else f"{beat['health']} ({beat['state']})"
+    return (
+        beat["health"] if beat["state"] == beat["health"] else f"{beat['health']} ({beat['state']})"
+    )
 
 
 def _checks(reader: Reader) -> pl.DataFrame:
     rows = failing_checks(reader)
     at = pl.col("checked_at").dt.strftime("%Y-%m-%d %H:%M").alias("checked (UTC)")
     columns = {"failing_rows": "rows that fail", "rows": "rows", "sample": "an example"}
-    of_staff = [pl.col(column).alias(name) for column, name in columns.items() if column in rows.columns]
+    of_staff = [
+        pl.col(column).alias(name) for column, name in columns.items() if column in rows.columns
+    ]
     return rows.select("table", "check", *of_staff, at)
 
 
@@ -282,7 +356,10 @@ def _stream_tables(reader: Reader, facts: Stream | None) -> list:
         _at("replayed_at", "replayed (UTC)"),
     )
     topics = facts.topics.select(
-        pl.col("kafka_topic").alias("topic"), "rows", "rejects", _at("landed_at", "last landed (UTC)")
+        pl.col("kafka_topic").alias("topic"),
+        "rows",
+        "rejects",
+        _at("landed_at", "last landed (UTC)"),
     )
     of_staff = (
         (examples, "The newest rejected records"),

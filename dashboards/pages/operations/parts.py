@@ -1,6 +1,7 @@
 """The operations page's view of `floe up`: what it started, what is down, what was started again.
 
-Here: the table and the tile. Not here: watching (orchestration/supervisor.py), the record of it (ingest/running.py).
+Here: the table and the tile. Not here: watching (orchestration/supervisor.py), the record of it
+(ingest/running.py).
 """
 
 from datetime import UTC, datetime
@@ -24,7 +25,9 @@ def parts_table(reader: Reader):
         return table_of(None, caption="Parts of floe up", none=_NONE)
     whole = {"name": "floe up", "since": record["started_at"], "restarts": 0} | record
     rows = [_row(part) for part in (whole, *record["parts"])]
-    return table_of(pl.DataFrame(rows, infer_schema_length=None), caption="Parts of floe up", none=_NONE)
+    return table_of(
+        pl.DataFrame(rows, infer_schema_length=None), caption="Parts of floe up", none=_NONE
+    )
 
 
 def _row(part: dict) -> dict:

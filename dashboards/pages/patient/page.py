@@ -1,7 +1,9 @@
-"""One patient's page: sessions, pain, steps and adverse events on one time axis, and where each record came from.
+"""One patient's page: sessions, pain, steps and adverse events on one time axis, and where each
+record came from.
 
-Here: its cards, what is asked, the events' places in Kafka. Not here: the figure (figures/patient.py), what wearables
-measured beside steps (vitals.py). A reader from outside the clinic sees no single patient.
+Here: its cards, what is asked, the events' places in Kafka. Not here: the figure
+(figures/patient.py), what wearables measured beside steps (vitals.py). A reader from outside the
+clinic sees no single patient.
 """
 
 import polars as pl
@@ -34,9 +36,16 @@ _EVENT_COLUMNS = [
     {"field": "kind", "headerName": "Record", "minWidth": 140},
     {"field": "what", "headerName": "What", "minWidth": 260, **WRAPPED},
     {"field": "event_id", "headerName": "Event id", "minWidth": 300, **WRAPPED},
-    {"field": "position", "headerName": "Kafka topic / partition / offset", "minWidth": 280, **WRAPPED},
+    {
+        "field": "position",
+        "headerName": "Kafka topic / partition / offset",
+        "minWidth": 280,
+        **WRAPPED,
+    },
 ]
-_NOT_OUTSIDE = "Single patients are shown to the clinic's own staff only (FLOE_VIEWER_ROLE is outside)."
+_NOT_OUTSIDE = (
+    "Single patients are shown to the clinic's own staff only (FLOE_VIEWER_ROLE is outside)."
+)
 
 
 class Shown(cards.Shown):
@@ -54,11 +63,17 @@ class Shown(cards.Shown):
             frame = reader.mart(mart, '"USUBJID" = $1', [self.patient or ""])
             return frame.sort(order, nulls_last=True)
 
-        self.person = rows("adsl", "TRTSDT")  # the first row: the study in which the patient was treated first
+        self.person = rows(
+            "adsl", "TRTSDT"
+        )  # the first row: the study in which the patient was treated first
         self.sessions = rows("adex", "EXSTDTM")
         # an assessment may be told of two studies
-        self.answers = rows("adqs", "ADTM").unique(["PARAMCD", "EVENTID"], keep="first", maintain_order=True)
-        self.activity = rows("adact", "ADT").unique(["PARAMCD", "ADT", "EVENTID"], keep="first", maintain_order=True)
+        self.answers = rows("adqs", "ADTM").unique(
+            ["PARAMCD", "EVENTID"], keep="first", maintain_order=True
+        )
+        self.activity = rows("adact", "ADT").unique(
+            ["PARAMCD", "ADT", "EVENTID"], keep="first", maintain_order=True
+        )
         self.events = rows("adae", "ASTDTM")
         self.headline = reader.mart("patient_outcomes", "patient_id = $1", [self.patient or ""])
 
@@ -71,7 +86,9 @@ class Shown(cards.Shown):
 
     @property
     def pain(self) -> pl.DataFrame:
-        """Scores of scheduled pain questionnaires; those around a session have parameters of their own."""
+        """Scores of scheduled pain questionnaires; those around a session have parameters of their
+        own.
+        """
         codes = [code for code, p in PARAMETERS.items() if p.instrument in PAIN_INSTRUMENTS]
         return self.answers.filter(pl.col("PARAMCD").is_in(codes))
 
@@ -116,7 +133,9 @@ def _not_drawn(shown: Shown) -> tuple[str, ...]:
     notes = []
     unknown = shown.events.filter(pl.col("ASTDTM").is_null()).height
     if unknown:
-        notes.append(f"{words.plural(unknown, 'adverse event')} of unknown onset: in the tables only.")
+        notes.append(
+            f"{words.plural(unknown, 'adverse event')} of unknown onset: in the tables only."
+        )
     notes += not_given(shown.pain, shown.steps)
     if shown.steps.is_empty():
         notes.append("No week of steps: no wearable has sent any.")
@@ -138,7 +157,7 @@ def _events_table(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# --- beside the chart -------------------------------------------------------------------------------
+# --- beside the chart ---------------------------------------------------------------------------
 
 
 def _studies(person: pl.DataFrame) -> str:
@@ -187,7 +206,9 @@ def _outcomes(shown: Shown):
     rows = [
         (
             title,
-            r.get(f"{name}_parameter") or name.upper() if f"{name}_parameter" in r else words.NOTHING,
+            r.get(f"{name}_parameter") or name.upper()
+            if f"{name}_parameter" in r
+            else words.NOTHING,
             words.short(r[f"{name}_baseline"]),
             words.short(r[f"{name}_latest"]),
             words.day(r[f"{name}_latest_on"]),
@@ -197,7 +218,16 @@ def _outcomes(shown: Shown):
         )
         for name, title in _OUTCOMES.items()
     ]
-    columns = ["outcome", "parameter", "baseline", "latest", "on", "change", "beyond measurement error", "why not"]
+    columns = [
+        "outcome",
+        "parameter",
+        "baseline",
+        "latest",
+        "on",
+        "change",
+        "beyond measurement error",
+        "why not",
+    ]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
     return table_of(frame, caption="A change of one patient is not an effect of the treatment")
 
@@ -232,7 +262,9 @@ def _when(r: dict) -> str:
 
 
 def _as_records(shown: Shown) -> pl.DataFrame:
-    """topic, at, kind, what, event_id of each session, questionnaire, performance test and adverse event."""
+    """topic, at, kind, what, event_id of each session, questionnaire, performance test and adverse
+    event.
+    """
     rows = [
         (
             "sessions",
@@ -248,14 +280,19 @@ def _as_records(shown: Shown) -> pl.DataFrame:
             "adverse_events",
             r["ASTDTM"],
             "adverse event",
-            f"{r['AETERM']}, grade {words.count(r['AETOXGR'])}" + (", serious" if r["AESER"] == "Y" else ""),
+            f"{r['AETERM']}, grade {words.count(r['AETOXGR'])}"
+            + (", serious" if r["AESER"] == "Y" else ""),
             r["EVENTID"],
         )
         for r in shown.events.iter_rows(named=True)
     ]
-    answers = shown.answers.filter(pl.col("EVENTID").is_not_null()).group_by("EVENTID", maintain_order=True)
+    answers = shown.answers.filter(pl.col("EVENTID").is_not_null()).group_by(
+        "EVENTID", maintain_order=True
+    )
     for (event_id,), items in answers:
-        said = ", ".join(f"{r['PARAMCD']} {words.short(r['AVAL'], 1)}" for r in items.iter_rows(named=True))
+        said = ", ".join(
+            f"{r['PARAMCD']} {words.short(r['AVAL'], 1)}" for r in items.iter_rows(named=True)
+        )
         rows.append(("responses", items["ADTM"][0], "questionnaire", said, event_id))
     tests = shown.activity.filter(pl.col("EVENTID").is_not_null() & pl.col("WEEKSTDT").is_null())
     rows += [
@@ -266,7 +303,9 @@ def _as_records(shown: Shown) -> pl.DataFrame:
             f"{r['PARAMCD']} {words.short(r['AVAL'])} {r['AVALU'] or ''}",
             r["EVENTID"],
         )
-        for r in tests.with_columns(pl.col("ADT").cast(pl.Datetime("us", "UTC"))).iter_rows(named=True)
+        for r in tests.with_columns(pl.col("ADT").cast(pl.Datetime("us", "UTC"))).iter_rows(
+            named=True
+        )
     ]
     schema = {
         "topic": pl.String,
@@ -279,12 +318,19 @@ def _as_records(shown: Shown) -> pl.DataFrame:
 
 
 def _body(cards: dict[str, Component], reader: Reader) -> list:
-    records = grid(ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460)
+    records = grid(
+        ids.PATIENT_EVENTS, columns=_EVENT_COLUMNS, label="The patient's records", height=460
+    )
     return [
         html.Div(id=ids.PATIENT_FACTS),
         cards[ids.STORY],
         cards[ids.VITALS],
-        staff_only(panel("Headline outcomes, and why one can't be given", html.Div(id=ids.PATIENT_REASONS)), reader),
+        staff_only(
+            panel(
+                "Headline outcomes, and why one can't be given", html.Div(id=ids.PATIENT_REASONS)
+            ),
+            reader,
+        ),
         staff_only(panel("Records", records), reader),
     ]
 
@@ -297,11 +343,22 @@ PATIENT = CardPage(
     shown=Shown,
     bar=(
         Control(
-            name=ids.PATIENT, label="Patient", placeholder="choose or type an id", width=300, options=lambda s: s.people
+            name=ids.PATIENT,
+            label="Patient",
+            placeholder="choose or type an id",
+            width=300,
+            options=lambda s: s.people,
         ),
     ),
     cards=(
-        Card(ids.STORY, "What happened to this patient, and when?", 720, draw=_story, least_width=640, mart="adsl"),
+        Card(
+            ids.STORY,
+            "What happened to this patient, and when?",
+            720,
+            draw=_story,
+            least_width=640,
+            mart="adsl",
+        ),
         Card(
             ids.VITALS,
             "What did the wearables measure beside steps?",

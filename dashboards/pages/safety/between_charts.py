@@ -1,7 +1,8 @@
-"""The safety page's charts between clinics and over time: funnel, control charts and what their latest point says.
+"""The safety page's charts between clinics and over time: funnel, control charts and what their
+latest point says.
 
-Here: which rows, which figure, which sentence. Not here: asking the lake, the layout (page.py). Clinics stand in the
-order of their names: this is no ranking.
+Here: which rows, which figure, which sentence. Not here: asking the lake, the layout (page.py).
+Clinics stand in the order of their names: this is no ranking.
 """
 
 import polars as pl
@@ -29,11 +30,15 @@ def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
     title = "Does a clinic differ by more than chance?"
     if rows.is_empty():
         return nothing(
-            "No data yet: the funnel is drawn once the clinics' comparison has been computed.", of=of, title=title
+            "No data yet: the funnel is drawn once the clinics' comparison has been computed.",
+            of=of,
+            title=title,
         )
     drawn = rows.filter(pl.col("estimate").is_not_null())
     if drawn.is_empty():
-        return nothing(rows["reason"].drop_nulls().first() or "No limits can be given.", of=of, title=title)
+        return nothing(
+            rows["reason"].drop_nulls().first() or "No limits can be given.", of=of, title=title
+        )
     drawn = drawn.with_columns(name=labels, label="clinic_id")
     is_proportion = drawn["kind"][0] == "proportion"
     outside = drawn.filter(pl.col("signal").fill_null("none") != "none")["name"].sort().to_list()
@@ -69,10 +74,14 @@ def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
 
 
 def _funnel_notes(drawn: pl.DataFrame) -> list[str]:
-    """Which limits are drawn, what stands beside a stated reference, and how near the clinics are, by name."""
+    """Which limits are drawn, what stands beside a stated reference, and how near the clinics are,
+    by name.
+    """
     notes = []
     if drawn["upper_95"].is_not_null().any():
-        notes.append("Limits of each clinic are those of all the others: 95 and 99.8 %, by exact tails.")
+        notes.append(
+            "Limits of each clinic are those of all the others: 95 and 99.8 %, by exact tails."
+        )
     if drawn["upper_95_od"].is_not_null().any():
         notes.append("Widened by how much the others differ among themselves.")
     missing = drawn["reference_reason"].drop_nulls()
@@ -80,7 +89,11 @@ def _funnel_notes(drawn: pl.DataFrame) -> list[str]:
         notes.append(f"{missing[0][:1].upper()}{missing[0][1:]}.")
     stated = drawn.filter(pl.col("reference").is_not_null())
     if stated.height:
-        beyond = stated.filter(pl.col("reference_signal").fill_null("none") != "none")["name"].sort().to_list()
+        beyond = (
+            stated.filter(pl.col("reference_signal").fill_null("none") != "none")["name"]
+            .sort()
+            .to_list()
+        )
         share, source = words.number(100 * stated["reference"][0], 2), stated["reference_source"][0]
         notes.append(
             f"Reference {share} % ({source}): {'beyond it ' + ', '.join(beyond) if beyond else 'nobody beyond'}."
@@ -111,12 +124,16 @@ def control(rows: pl.DataFrame, *, of: Look, name: str) -> Drawn:
     """One series with its limits; without rows the reason."""
     title = "Has something changed?"
     if rows.is_empty():
-        return nothing("No data yet: a chart needs its first months of sessions.", of=of, title=title)
+        return nothing(
+            "No data yet: a chart needs its first months of sessions.", of=of, title=title
+        )
     seen = rows.filter(pl.col("value").is_not_null())
     if seen.is_empty():
         return nothing(_why_none(rows), of=of, title=title)
     signals = seen.filter(
-        pl.any_horizontal(pl.col("is_outside", "is_trend", "is_two_of_three", "is_shift").fill_null(False))
+        pl.any_horizontal(
+            pl.col("is_outside", "is_trend", "is_two_of_three", "is_shift").fill_null(False)
+        )
     )
     metric = seen["metric_id"][0]
     return Drawn(
@@ -141,13 +158,21 @@ def control(rows: pl.DataFrame, *, of: Look, name: str) -> Drawn:
 
 
 def _why_none(rows: pl.DataFrame) -> str:
-    return SUPPRESSED if rows["is_suppressed"].any() else rows["reason"].drop_nulls().first() or "No value is known."
+    return (
+        SUPPRESSED
+        if rows["is_suppressed"].any()
+        else rows["reason"].drop_nulls().first() or "No value is known."
+    )
 
 
 def _axis(metric: str, chart: str) -> str:
     """The unit, not the title, which stands above; a g-chart counts sessions."""
     known = METRICS.get(metric)
-    return "sessions between two events" if chart == "g" else (known.unit if known and known.unit else "value")
+    return (
+        "sessions between two events"
+        if chart == "g"
+        else (known.unit if known and known.unit else "value")
+    )
 
 
 def _control_notes(seen: pl.DataFrame, metric: str) -> list[str]:
@@ -162,7 +187,9 @@ def _control_notes(seen: pl.DataFrame, metric: str) -> list[str]:
         notes.append(f"Trial limits: from {few} points of the 12 that fixed limits need.")
     for row in seen.unique("rebased_from", keep="first", maintain_order=True).iter_rows(named=True):
         if row["rebased_from"] is not None:
-            notes.append(f"Limits begun anew from {words.day(row['rebased_from'])}: {row['rebase_reason']}.")
+            notes.append(
+                f"Limits begun anew from {words.day(row['rebased_from'])}: {row['rebase_reason']}."
+            )
     near = seen.sort("point")["nearness"].drop_nulls()
     if len(near):
         notes.append(f"{near[-1][:1].upper()}{near[-1][1:]}.")
@@ -174,7 +201,7 @@ def _control_notes(seen: pl.DataFrame, metric: str) -> list[str]:
     return notes
 
 
-# --- what the latest point says ---------------------------------------------------------------------
+# --- what the latest point says -----------------------------------------------------------------
 
 
 def latest(rows: pl.DataFrame) -> dict | None:
@@ -184,7 +211,9 @@ def latest(rows: pl.DataFrame) -> dict | None:
 
 
 def icons_of(rows: pl.DataFrame) -> list:
-    """The icons of one chart's latest point, each with its words; nothing where no rule could be applied."""
+    """The icons of one chart's latest point, each with its words; nothing where no rule could be
+    applied.
+    """
     point = latest(rows)
     if point is None:
         return []
@@ -198,11 +227,17 @@ def icons_of(rows: pl.DataFrame) -> list:
 
 
 def overview(rows: pl.DataFrame, clinics: dict[str, str]) -> list[dict]:
-    """A row a chart, all together first, then by clinic's name: its latest point, limits and what they say."""
+    """A row a chart, all together first, then by clinic's name: its latest point, limits and what
+    they say.
+    """
     shown = []
     for _, chart in rows.group_by("metric_id", "chart", "clinic_id", "term", maintain_order=True):
         first, point = chart.row(0, named=True), latest(chart)
-        clinic = clinics.get(first["clinic_id"], first["clinic_id"]) if first["clinic_id"] else "all clinics"
+        clinic = (
+            clinics.get(first["clinic_id"], first["clinic_id"])
+            if first["clinic_id"]
+            else "all clinics"
+        )
         what = f"{_title(first['metric_id'])} ({kind_of(first['chart'])})"
         row = {"clinic": clinic, "what": what, "signals": _signals(chart)}
         shown.append(row | (_point(point) if point else {"said": _why_none(chart)}))
@@ -215,11 +250,19 @@ def _signals(chart: pl.DataFrame) -> int | None:
 
 
 def _point(r: dict) -> dict:
-    said = icons.VARIATION.get(r["variation_icon"], (None, None, r["reason"] or "no limits yet"))[2].partition(": ")[0]
+    said = icons.VARIATION.get(r["variation_icon"], (None, None, r["reason"] or "no limits yet"))[
+        2
+    ].partition(": ")[0]
     target = icons.ASSURANCE.get(r["assurance_icon"], (None, None, "no target set"))[2]
     digits = 3 if max(abs(r["value"]), abs(r["upper"] or 0)) < 1 else 2
     lower, upper = words.number(r["lower"], digits), words.number(r["upper"], digits)
-    limits = upper if r["upper"] is None else f"up to {upper}" if r["lower"] is None else f"{lower} to {upper}"
+    limits = (
+        upper
+        if r["upper"] is None
+        else f"up to {upper}"
+        if r["lower"] is None
+        else f"{lower} to {upper}"
+    )
     return {
         "when": f"{r['period_start']:%Y-%m}",
         "value": round(r["value"], digits),

@@ -1,8 +1,8 @@
 """The safety page's charts of rates and severity, each from rows of a mart to what fills its card.
 
-Here: which rows, which figure, which sentence. Not here: asking the lake, the layout (page.py), clinics
-against each other and over time (between_charts.py). Clinics stand in the
-order of their names: this is no ranking.
+Here: which rows, which figure, which sentence. Not here: asking the lake, the layout (page.py),
+clinics against each other and over time (between_charts.py). Clinics stand in the order of their
+names: this is no ranking.
 """
 
 from dataclasses import replace
@@ -21,8 +21,20 @@ METRIC = "adverse_event_rates"
 MOST_TERMS = 16
 # column of the mart -> title, numerator, denominator, scale, axis
 RATES = {
-    "incidence_proportion": ("Patients with an event", "patients_with_event", "patients", 100, "% of patients"),
-    "events_per_100_sessions": ("Events per 100 sessions", "events", "sessions", 1, "per 100 sessions"),
+    "incidence_proportion": (
+        "Patients with an event",
+        "patients_with_event",
+        "patients",
+        100,
+        "% of patients",
+    ),
+    "events_per_100_sessions": (
+        "Events per 100 sessions",
+        "events",
+        "sessions",
+        1,
+        "per 100 sessions",
+    ),
     "events_per_100_patient_years": (
         "Events per 100 patient-years",
         "events",
@@ -42,15 +54,24 @@ _ONCE = "Each rate has its exact 95 % interval; a hollow mark is no event seen, 
 
 
 def with_panels(rows: pl.DataFrame, labels: pl.Expr) -> pl.DataFrame:
-    """`label`, and for each rate its value, limits and `numerator / denominator`, from rows of the mart."""
+    """`label`, and for each rate its value, limits and `numerator / denominator`, from rows of the
+    mart.
+    """
     columns = [labels.alias("label")]
     for rate, (_, numerator, denominator, scale, _) in RATES.items():
         columns += [
-            (pl.col(f"{rate}{suffix}") * scale).alias(f"{rate}{suffix}_shown") for suffix in ("", "_lower", "_upper")
+            (pl.col(f"{rate}{suffix}") * scale).alias(f"{rate}{suffix}_shown")
+            for suffix in ("", "_lower", "_upper")
         ]
         columns += [(pl.col(f"{rate}_clustered_{side}") * scale) for side in ("lower", "upper")]
         columns.append(_fraction(numerator, denominator).alias(f"{rate}_text"))
-    return rows.select(*columns, "clustered_reason", pl.col("events"), pl.col("is_suppressed"), pl.col("data_cutoff"))
+    return rows.select(
+        *columns,
+        "clustered_reason",
+        pl.col("events"),
+        pl.col("is_suppressed"),
+        pl.col("data_cutoff"),
+    )
 
 
 def _fraction(numerator: str, denominator: str) -> pl.Expr:
@@ -62,18 +83,35 @@ def _fraction(numerator: str, denominator: str) -> pl.Expr:
             return SUPPRESSED.partition(" ")[0] if r["is_suppressed"] else words.NOTHING
         return f"{words.count(r[numerator])} / {words.number(r[denominator], digits)}"
 
-    return pl.struct(numerator, denominator, "is_suppressed").map_elements(said, return_dtype=pl.String)
+    return pl.struct(numerator, denominator, "is_suppressed").map_elements(
+        said, return_dtype=pl.String
+    )
 
 
 def rates_chart(
-    rows: pl.DataFrame, labels: pl.Expr, *, of: Look, what: str, title: str | None = None, more: str = ""
+    rows: pl.DataFrame,
+    labels: pl.Expr,
+    *,
+    of: Look,
+    what: str,
+    title: str | None = None,
+    more: str = "",
 ) -> Drawn:
-    """Three denominators side by side: patients, sessions, patient-years; a row a `label`, in the rows' order."""
+    """Three denominators side by side: patients, sessions, patient-years; a row a `label`, in the
+    rows' order.
+    """
     if rows.is_empty():
         return nothing("No patient of this selection has been treated yet.", of=of, title=title)
     shown = with_panels(rows, labels)
     panels = tuple(
-        Panel(name, f"{rate}_shown", f"{rate}_lower_shown", f"{rate}_upper_shown", f"{rate}_text", axis)
+        Panel(
+            name,
+            f"{rate}_shown",
+            f"{rate}_lower_shown",
+            f"{rate}_upper_shown",
+            f"{rate}_text",
+            axis,
+        )
         for rate, (name, *_, axis) in RATES.items()
     )
     figure = interval_panels(shown, panels=panels, of=of)
@@ -99,7 +137,9 @@ def _spread(shown: pl.DataFrame, what: str) -> str:
     if known.is_empty():
         return "No row of this selection can be shown."
     first = known.row(0, named=True)
-    rate = words.interval(*(first[f"events_per_100_sessions{s}_shown"] for s in ("", "_lower", "_upper")))
+    rate = words.interval(
+        *(first[f"events_per_100_sessions{s}_shown"] for s in ("", "_lower", "_upper"))
+    )
     none = int((known["events"] == 0).sum())
     return (
         f"{known.height} {what}, {none or 'none'} of them without an event; the first, {first['label']}: "
@@ -116,7 +156,9 @@ def _table(shown: pl.DataFrame, what: str) -> pl.DataFrame:
             row[f"{name} (95 % CI)"] = words.interval(
                 *(r[f"{rate}{s}_shown"] for s in ("", "_lower", "_upper")), digits=DIGITS[rate]
             )
-            row[f"{name}, {LIKE_THESE}"] = like_these(r, digits=DIGITS[rate], name=f"{rate}_clustered")
+            row[f"{name}, {LIKE_THESE}"] = like_these(
+                r, digits=DIGITS[rate], name=f"{rate}_clustered"
+            )
         rows.append(row)
     return pl.DataFrame(rows)
 
@@ -136,20 +178,29 @@ def grid_rows(rows: pl.DataFrame) -> list[dict]:
             ("eair_per_100_patient_years", 1),
             ("events_per_100_patient_years", 1),
         ):
-            values = [None if r[f"{rate}{s}"] is None else r[f"{rate}{s}"] * scale for s in ("", "_lower", "_upper")]
+            values = [
+                None if r[f"{rate}{s}"] is None else r[f"{rate}{s}"] * scale
+                for s in ("", "_lower", "_upper")
+            ]
             row[rate] = (
-                r["reason"] or words.NOTHING if values[0] is None else words.interval(*values, digits=DIGITS[rate])
+                r["reason"] or words.NOTHING
+                if values[0] is None
+                else words.interval(*values, digits=DIGITS[rate])
             )
         limits = [r[f"events_per_100_sessions_od_{side}"] for side in ("lower", "upper")]
         row["events_per_100_sessions_od"] = (
-            words.NOTHING if limits[0] is None else words.interval(r["events_per_100_sessions"], *limits)
+            words.NOTHING
+            if limits[0] is None
+            else words.interval(r["events_per_100_sessions"], *limits)
         )
-        row["overdispersion"] = None if r["overdispersion"] is None else round(r["overdispersion"], 2)
+        row["overdispersion"] = (
+            None if r["overdispersion"] is None else round(r["overdispersion"], 2)
+        )
         shown.append(row)
     return shown
 
 
-# --- how bad, and how long ---------------------------------------------------------------------------
+# --- how bad, and how long ----------------------------------------------------------------------
 
 
 def severity(rows: pl.DataFrame, names: dict[str, str], *, of: Look) -> Drawn:
@@ -161,20 +212,34 @@ def severity(rows: pl.DataFrame, names: dict[str, str], *, of: Look) -> Drawn:
     events = {r["restriction"]: r["events"] for r in rows.iter_rows(named=True)}
     if events.get("any") is None:
         return drawn
-    parts = [f"{words.count(events[name])} {text}" for name, text in names.items() if name != "any" and name in events]
-    return replace(drawn, summary=f"Of {words.plural(events['any'], 'event')}: {', '.join(parts)}. {_ONCE}")
+    parts = [
+        f"{words.count(events[name])} {text}"
+        for name, text in names.items()
+        if name != "any" and name in events
+    ]
+    return replace(
+        drawn, summary=f"Of {words.plural(events['any'], 'event')}: {', '.join(parts)}. {_ONCE}"
+    )
 
 
-def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame, *, of: Look) -> Drawn:
-    """Events by grade, a bar a term, the most frequent first; from the nested counts of the mart."""
+def grades(
+    any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame, *, of: Look
+) -> Drawn:
+    """Events by grade, a bar a term, the most frequent first; from the nested counts of the
+    mart.
+    """
     known = [
-        frame.filter(pl.col("term").is_not_null() & pl.col("events").is_not_null()).select("term", "events")
+        frame.filter(pl.col("term").is_not_null() & pl.col("events").is_not_null()).select(
+            "term", "events"
+        )
         for frame in (any_event, grade_2, grade_3)
     ]
     counts = known[0].filter(pl.col("events") > 0)
     for name, frame in zip(("two", "three"), known[1:], strict=True):
         counts = counts.join(frame.rename({"events": name}), on="term", how="left")
-    counts = counts.with_columns(pl.col("two", "three").fill_null(0)).sort("events", "term", descending=[True, False])
+    counts = counts.with_columns(pl.col("two", "three").fill_null(0)).sort(
+        "events", "term", descending=[True, False]
+    )
     if counts.is_empty():
         return nothing("No adverse event in this selection.", of=of)
     parts = counts.select(
@@ -184,7 +249,9 @@ def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame
         moderate=pl.col("two") - pl.col("three"),
         severe="three",
     )
-    totals = {column: int(parts[column].sum()) for column in ("events", "mild", "moderate", "severe")}
+    totals = {
+        column: int(parts[column].sum()) for column in ("events", "mild", "moderate", "severe")
+    }
     more = parts.height - MOST_TERMS
     return Drawn(
         figure=grade_bars(parts.head(MOST_TERMS), of=of),
@@ -193,6 +260,8 @@ def grades(any_event: pl.DataFrame, grade_2: pl.DataFrame, grade_3: pl.DataFrame
         "grade 3 or more. Their rates with intervals stand above.",
         notes=((f"Rarer terms, in the table: {more}.",) if more > 0 else ()),
         metrics=(METRIC,),
-        table=parts.rename({"mild": "grade 1 or none given", "moderate": "grade 2", "severe": "grade 3 or more"}),
+        table=parts.rename(
+            {"mild": "grade 1 or none given", "moderate": "grade 2", "severe": "grade 3 or more"}
+        ),
         data_to=any_event["data_cutoff"].max(),
     )

@@ -1,7 +1,9 @@
-"""Adverse events by body system, by worst grade and of groups of terms, as the safety page shows them.
+"""Adverse events by body system, by worst grade and of groups of terms, as the safety page shows
+them.
 
-Here: which rows of mart.adverse_event_groups, and how they become a card. Not here: single terms (charts.py), the
-layout (page.py). Categories stand in the order of their names: what is seen most is no verdict.
+Here: which rows of mart.adverse_event_groups, and how they become a card. Not here: single terms
+(charts.py), the layout (page.py). Categories stand in the order of their names: what is seen most
+is no verdict.
 """
 
 import polars as pl
@@ -18,21 +20,43 @@ from ...theme import Look
 
 MART = "adverse_event_groups"
 TITLE = "Of what kind are they?"
-GROUPINGS = {"body_system": "body system", "worst_grade": "worst grade of a patient", "term_group": "group of terms"}
+GROUPINGS = {
+    "body_system": "body system",
+    "worst_grade": "worst grade of a patient",
+    "term_group": "group of terms",
+}
 # rate -> panel's title, numerator, denominator, scale, axis
 _PANELS = {
-    "incidence_proportion": ("Patients with one", "patients_with_event", "patients", 100, "% of patients"),
-    "events_per_100_sessions": ("Events per 100 sessions", "events", "sessions", 1, "per 100 sessions"),
+    "incidence_proportion": (
+        "Patients with one",
+        "patients_with_event",
+        "patients",
+        100,
+        "% of patients",
+    ),
+    "events_per_100_sessions": (
+        "Events per 100 sessions",
+        "events",
+        "sessions",
+        1,
+        "per 100 sessions",
+    ),
 }
 _SIDES = ("", "_lower", "_upper")
 
 
 def rows(reader: Reader, choice: Chosen, *, grouping: str, restriction: str) -> pl.DataFrame:
-    """The selection's rows of a grouping; a restriction that the mart has not (a grade) is any event."""
+    """The selection's rows of a grouping; a restriction that the mart has not (a grade) is any
+    event.
+    """
     where, params = choice.stratum()
     wanted = RESTRICTIONS[of_restriction(restriction)].column
-    flags = " AND ".join(f"{c} = {str(c == wanted).lower()}" for c in flag_columns(GROUP_RESTRICTIONS))
-    found = reader.mart(MART, f"{where} AND {flags} AND grouping = ${len(params) + 1}", [*params, grouping])
+    flags = " AND ".join(
+        f"{c} = {str(c == wanted).lower()}" for c in flag_columns(GROUP_RESTRICTIONS)
+    )
+    found = reader.mart(
+        MART, f"{where} AND {flags} AND grouping = ${len(params) + 1}", [*params, grouping]
+    )
     return found.sort("category")
 
 
@@ -49,7 +73,14 @@ def card(rows: pl.DataFrame, *, grouping: str, restriction: str, of: Look) -> Dr
     name = "Grade {}" if grouping == "worst_grade" else "{}"
     shown = _shown(rows).with_columns(label=pl.format(name, pl.col("label")))
     panels = tuple(
-        Panel(name, f"{rate}_shown", f"{rate}_lower_shown", f"{rate}_upper_shown", f"{rate}_text", axis)
+        Panel(
+            name,
+            f"{rate}_shown",
+            f"{rate}_lower_shown",
+            f"{rate}_upper_shown",
+            f"{rate}_text",
+            axis,
+        )
         for rate, (name, *_, axis) in _PANELS.items()
         if shown[f"{rate}_text"].is_not_null().any()
     )
@@ -68,24 +99,41 @@ def card(rows: pl.DataFrame, *, grouping: str, restriction: str, of: Look) -> Dr
 
 
 def _shown(rows: pl.DataFrame) -> pl.DataFrame:
-    """`label`, and of each rate its value and limits on the axis and `numerator / denominator`, null where it has none."""
-    columns = [pl.col("category").map_elements(words.name_of, return_dtype=pl.String).alias("label")]
+    """`label`, and of each rate its value and limits on the axis and `numerator / denominator`,
+    null where it has none.
+    """
+    columns = [
+        pl.col("category").map_elements(words.name_of, return_dtype=pl.String).alias("label")
+    ]
     for rate, (_, numerator, denominator, scale, _) in _PANELS.items():
-        columns += [(pl.col(f"{rate}{side}") * scale).alias(f"{rate}{side}_shown") for side in _SIDES]
+        columns += [
+            (pl.col(f"{rate}{side}") * scale).alias(f"{rate}{side}_shown") for side in _SIDES
+        ]
         count = pl.format(
-            "{} / {}", *(pl.col(c).map_elements(words.count, return_dtype=pl.String) for c in (numerator, denominator))
+            "{} / {}",
+            *(
+                pl.col(c).map_elements(words.count, return_dtype=pl.String)
+                for c in (numerator, denominator)
+            ),
         )
         hidden = pl.when("is_suppressed").then(pl.lit(SUPPRESSED.partition(" ")[0]))
-        columns.append(pl.when(pl.col(numerator).is_not_null()).then(count).otherwise(hidden).alias(f"{rate}_text"))
+        columns.append(
+            pl.when(pl.col(numerator).is_not_null())
+            .then(count)
+            .otherwise(hidden)
+            .alias(f"{rate}_text")
+        )
     return rows.select(*columns, "patients", "patients_with_event")
 
 
 def _sentence(shown: pl.DataFrame, grouping: str) -> str:
     most = shown.filter(pl.col("patients_with_event") > 0)
-    once = "A patient is in the worst grade alone." if grouping == "worst_grade" else "A patient may be in several."
-    hollow = (
-        "Each share and rate has its exact 95 % interval; a hollow mark is none seen, with the most that this allows."
+    once = (
+        "A patient is in the worst grade alone."
+        if grouping == "worst_grade"
+        else "A patient may be in several."
     )
+    hollow = "Each share and rate has its exact 95 % interval; a hollow mark is none seen, with the most that this allows."
     return f"{most.height} of the {shown.height} listed here were seen. {once} {hollow}"
 
 
@@ -95,6 +143,8 @@ def _table(shown: pl.DataFrame) -> pl.DataFrame:
         line = {"what": row["label"]}
         for rate, (name, *_) in _PANELS.items():
             line[f"{name}, n"] = row[f"{rate}_text"] or words.NOTHING
-            line[f"{name} (95 % CI)"] = words.interval(*(row[f"{rate}{side}_shown"] for side in _SIDES))
+            line[f"{name} (95 % CI)"] = words.interval(
+                *(row[f"{rate}{side}_shown"] for side in _SIDES)
+            )
         lines.append(line)
     return pl.DataFrame(lines)

@@ -1,7 +1,8 @@
-"""The safety page's lists: serious events and cold injuries, reports and their due days, all control charts.
+"""The safety page's lists: serious events and cold injuries, reports and their due days, all
+control charts.
 
-Here: columns, and rows of marts as people read them. Not here: charts. Records are of single patients: a
-reader from outside gets none of them (gate.py).
+Here: columns, and rows of marts as people read them. Not here: charts. Records are of single
+patients: a reader from outside gets none of them (gate.py).
 """
 
 from urllib.parse import quote
@@ -37,7 +38,13 @@ def _over(field: str, denominator: str, title: str, width: int) -> dict:
 
 SERIOUS_COLUMNS = [
     {"field": "onset", "headerName": "Onset", "minWidth": 150, **WRAPPED},
-    {"field": "patient", "headerName": "Patient", "minWidth": 112, "cellRenderer": "markdown", "linkTarget": "_self"},
+    {
+        "field": "patient",
+        "headerName": "Patient",
+        "minWidth": 112,
+        "cellRenderer": "markdown",
+        "linkTarget": "_self",
+    },
     {"field": "why", "headerName": "Listed as", "minWidth": 115},
     {"field": "term", "headerName": "Event", "minWidth": 150, **WRAPPED},
     {"field": "grade", "headerName": "Grade", "minWidth": 100},
@@ -73,8 +80,13 @@ RATE_COLUMNS = [
     {
         "headerName": "Per 100 patient-years",
         "children": [
-            _over("events", "patient_years", "Events / patient-years", 130) | {"colId": "events_over_years"},
-            {"field": "events_per_100_patient_years", "headerName": "Rate (95 % CI)", "minWidth": 180},
+            _over("events", "patient_years", "Events / patient-years", 130)
+            | {"colId": "events_over_years"},
+            {
+                "field": "events_per_100_patient_years",
+                "headerName": "Rate (95 % CI)",
+                "minWidth": 180,
+            },
             {
                 "field": "eair_per_100_patient_years",
                 "headerName": "First events (EAIR, 95 % CI)",
@@ -96,7 +108,16 @@ DEADLINE_COLUMNS = [
     {"field": "source", "headerName": "Source", "minWidth": 140, **WRAPPED},
 ]
 # what somebody has to do first, then what nobody must do or is done
-_DUTIES_FIRST = ("overdue", "due_now", "open", "no_date", "no_rule", "voluntary", "reported_late", "reported")
+_DUTIES_FIRST = (
+    "overdue",
+    "due_now",
+    "open",
+    "no_date",
+    "no_rule",
+    "voluntary",
+    "reported_late",
+    "reported",
+)
 CHART_COLUMNS = [
     {"field": "clinic", "headerName": "Clinic", "minWidth": 190, **WRAPPED},
     {"field": "what", "headerName": "What", "minWidth": 235, **WRAPPED},
@@ -109,17 +130,21 @@ CHART_COLUMNS = [
 ]
 
 
-# --- serious events and cold injuries ---------------------------------------------------------------
+# --- serious events and cold injuries -----------------------------------------------------------
 
 
 def records(reader: Reader, choice: Chosen) -> pl.DataFrame:
-    """Rows of mart.adae that are serious, or a burn or frostbite; the newest onset first, unknown ones before."""
+    """Rows of mart.adae that are serious, or a burn or frostbite; the newest onset first, unknown
+    ones before.
+    """
     rows = of_selection(reader, reader.mart("adae", _SERIOUS), choice)
     return rows.sort("ASTDTM", "AEID", descending=[True, False], nulls_last=False)
 
 
 def serious_said(rows: pl.DataFrame) -> str:
-    """How many records there are, of how many patients; nothing where there are none, which the list itself says."""
+    """How many records there are, of how many patients; nothing where there are none, which the
+    list itself says.
+    """
     if rows.is_empty():
         return ""
     n = words.plural(rows.height, "record")
@@ -159,11 +184,13 @@ def _literal(text: str) -> str:
     return "".join(c if c.isalnum() or c.isspace() else f"\\{c}" for c in text)
 
 
-# --- reports -----------------------------------------------------------------------------------------
+# --- reports ------------------------------------------------------------------------------------
 
 
 def deadlines(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[dict]:
-    """What is overdue or due without delay first, then by its due day; what nobody must do and what is done come last."""
+    """What is overdue or due without delay first, then by its due day; what nobody must do and what
+    is done come last.
+    """
     order = dict(zip(_DUTIES_FIRST, range(len(_DUTIES_FIRST)), strict=True))
     rows = _of_clinic(reader.mart("report_deadlines"), choice, or_none=True).with_columns(
         place=pl.col("state").replace_strict(order, default=0, return_dtype=pl.Int64)

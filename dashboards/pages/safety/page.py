@@ -1,7 +1,9 @@
-"""The safety page: what wants a person now, how often events happen, how bad and how long, signals, what is due.
+"""The safety page: what wants a person now, how often events happen, how bad and how long, signals,
+what is due.
 
-Here: its cards. Not here: the alerts on top (alerts/page.py), what is asked (rows.py), how rows become charts (charts.py, ratio_charts.py,
-between_charts.py) and lists (lists.py), what of devices and people who are no patients is said (devices/device_events.py).
+Here: its cards. Not here: the alerts on top (alerts/page.py), what is asked (rows.py), how rows
+become charts (charts.py, ratio_charts.py, between_charts.py) and lists (lists.py), what of devices
+and people who are no patients is said (devices/device_events.py).
 """
 
 import polars as pl
@@ -39,7 +41,11 @@ def _clinic_rates(shown: Shown, of: Look) -> Drawn:
 def _term_rates(shown: Shown, of: Look) -> Drawn:
     terms = shown.by_term.filter(pl.col("term").is_not_null())
     left_out = terms.height - charts.MOST_TERMS
-    more = f"The {charts.MOST_TERMS} most frequent terms; left to the table below: {left_out}." if left_out > 0 else ""
+    more = (
+        f"The {charts.MOST_TERMS} most frequent terms; left to the table below: {left_out}."
+        if left_out > 0
+        else ""
+    )
     return charts.rates_chart(
         terms.head(charts.MOST_TERMS),
         pl.col("term"),
@@ -51,7 +57,9 @@ def _term_rates(shown: Shown, of: Look) -> Drawn:
 
 
 def _severity(shown: Shown, of: Look) -> Drawn:
-    return charts.severity(shown.by_restriction, {name: RESTRICTIONS[name].words for name in SEVERITY}, of=of)
+    return charts.severity(
+        shown.by_restriction, {name: RESTRICTIONS[name].words for name in SEVERITY}, of=of
+    )
 
 
 def _grades(shown: Shown, of: Look) -> Drawn:
@@ -79,7 +87,7 @@ def _control(shown: Shown, of: Look) -> Drawn:
     return between.control(shown.control, of=of, name=shown.charts.get(shown.chart, ""))
 
 
-# --- beside the charts ------------------------------------------------------------------------------
+# --- beside the charts --------------------------------------------------------------------------
 
 
 def _unread(shown: Shown):
@@ -110,17 +118,33 @@ def _rates(shown: Shown) -> list[Component]:
     patients, sessions = words.count(r["patients"]), words.count(r["sessions"])
     years = f"{words.number(r['patient_years'], 1)} years at risk"
     return [
-        tile(f"Events ({shown.said_restriction})", events, f"in {with_event} of {patients} patients treated; {asked}"),
-        _rate_tile("% of patients with an event", r, "incidence_proportion", f"{with_event} / {patients}", scale=100),
-        _rate_tile("Events per 100 sessions", r, "events_per_100_sessions", f"{events} / {sessions}"),
-        _rate_tile("Events per 100 patient-years", r, "events_per_100_patient_years", f"{events} / {years}"),
+        tile(
+            f"Events ({shown.said_restriction})",
+            events,
+            f"in {with_event} of {patients} patients treated; {asked}",
+        ),
+        _rate_tile(
+            "% of patients with an event",
+            r,
+            "incidence_proportion",
+            f"{with_event} / {patients}",
+            scale=100,
+        ),
+        _rate_tile(
+            "Events per 100 sessions", r, "events_per_100_sessions", f"{events} / {sessions}"
+        ),
+        _rate_tile(
+            "Events per 100 patient-years", r, "events_per_100_patient_years", f"{events} / {years}"
+        ),
     ]
 
 
 def _rate_tile(label: str, r: dict, rate: str, counts: str, *, scale: int = 1) -> Component:
     if r[rate] is None:
         return tile(label, words.NOTHING, f"{r['reason'] or ''}; {counts}")
-    value, lower, upper = (_scaled(r[name], scale, rate) for name in (rate, f"{rate}_lower", f"{rate}_upper"))
+    value, lower, upper = (
+        _scaled(r[name], scale, rate) for name in (rate, f"{rate}_lower", f"{rate}_upper")
+    )
     return tile(label, value, f"95 % CI {lower} to {upper}; {counts}")
 
 
@@ -146,7 +170,9 @@ _GROUPING = Control(
     label="Group events by",
     placeholder="body system",
     width=260,
-    options=lambda s: [{"value": name, "label": text} for name, text in group_charts.GROUPINGS.items()],
+    options=lambda s: [
+        {"value": name, "label": text} for name, text in group_charts.GROUPINGS.items()
+    ],
 )
 _CHART_OF = Control(
     name=ids.CHART_OF,
@@ -166,16 +192,27 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
         cards[ids.CLINIC_RATES],
         cards[ids.RATE_RATIOS],
         cards[ids.TERM_RATES],
-        panel("All terms", grid(ids.RATES_TABLE, columns=lists.RATE_COLUMNS, label="Rates of all terms")),
+        panel(
+            "All terms",
+            grid(ids.RATES_TABLE, columns=lists.RATE_COLUMNS, label="Rates of all terms"),
+        ),
         html.Div([_GROUPING.select(), cards[ids.EVENT_GROUPS]], className="stack"),
         html.Div([_FUNNEL_OF.select(), cards[ids.FUNNEL]], className="stack"),
         html.Div(
-            [_CHART_OF.select(), html.Div(id=ids.SPC_ICONS, className="icons"), cards[ids.CONTROL_CHART]],
+            [
+                _CHART_OF.select(),
+                html.Div(id=ids.SPC_ICONS, className="icons"),
+                cards[ids.CONTROL_CHART],
+            ],
             className="stack",
         ),
         panel(
             "What the latest point of every chart says",
-            grid(ids.ALL_CHARTS, columns=lists.CHART_COLUMNS, label="Latest point of every control chart"),
+            grid(
+                ids.ALL_CHARTS,
+                columns=lists.CHART_COLUMNS,
+                label="Latest point of every control chart",
+            ),
             subtitle="All clinics together, then each by name: no ranking. Few reported events are never shown as "
             "improvement.",
         ),
@@ -183,7 +220,10 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
         panel(
             "Devices, staff and visitors, clinic by clinic",
             grid(
-                ids.DEVICE_CLINICS, columns=device_events.RATE_COLUMNS, label="Device events of each clinic", height=340
+                ids.DEVICE_CLINICS,
+                columns=device_events.RATE_COLUMNS,
+                label="Device events of each clinic",
+                height=340,
             ),
             subtitle="In the order of the clinics' names: no ranking. A clinic that reports more may look more closely.",
         ),
@@ -195,11 +235,20 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
 def _device_records() -> Component:
     title = "Device deficiencies, faults and incidents, one by one"
     listed = grid(ids.DEVICE_RECORDS, columns=device_events.RECORD_COLUMNS, label=title, height=300)
-    return panel(title, listed, subtitle="Of every study, of the chosen clinic and modality; the newest first.")
+    return panel(
+        title,
+        listed,
+        subtitle="Of every study, of the chosen clinic and modality; the newest first.",
+    )
 
 
 def _due() -> Component:
-    due = grid(ids.DEADLINES, columns=lists.DEADLINE_COLUMNS, label="Reports and their due dates", height=260)
+    due = grid(
+        ids.DEADLINES,
+        columns=lists.DEADLINE_COLUMNS,
+        label="Reports and their due dates",
+        height=260,
+    )
     said = (
         "By the rules of the clinic's country, as far as they are known here; the law's own words and the clinic's "
         "procedure come first. Days are counted to the data cut."
@@ -210,7 +259,9 @@ def _due() -> Component:
 def _serious() -> Component:
     title = "Serious events and cold injuries"
     said = html.P(id=ids.SERIOUS_SAID, className="caption")
-    listed = html.Div([said, grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label=title, height=300)])
+    listed = html.Div(
+        [said, grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label=title, height=300)]
+    )
     return panel(title, listed, subtitle=OF_EVERY_STUDY)
 
 
@@ -226,20 +277,52 @@ SAFETY = CardPage(
     bar=(*FILTERS, _RESTRICTION),
     apart=(_GROUPING, _FUNNEL_OF, _CHART_OF),
     cards=(
-        Card(ids.CLINIC_RATES, _CLINIC_RATES, 380, draw=_clinic_rates, least_width=900, mart="adverse_event_rates"),
-        Card(ids.SEVERITY, "Are they mild?", 420, draw=_severity, least_width=900, mart="adverse_event_rates"),
+        Card(
+            ids.CLINIC_RATES,
+            _CLINIC_RATES,
+            380,
+            draw=_clinic_rates,
+            least_width=900,
+            mart="adverse_event_rates",
+        ),
+        Card(
+            ids.SEVERITY,
+            "Are they mild?",
+            420,
+            draw=_severity,
+            least_width=900,
+            mart="adverse_event_rates",
+        ),
         Card(ids.GRADES, "Which are severe?", 480, draw=_grades, mart="adverse_event_rates"),
-        survival_card(ids.RESOLUTION, "Do they pass quickly?", parameter="TTAERES", what="Time to resolution"),
-        Card(ids.TERM_RATES, "Which events?", 600, draw=_term_rates, least_width=900, mart="adverse_event_rates"),
+        survival_card(
+            ids.RESOLUTION, "Do they pass quickly?", parameter="TTAERES", what="Time to resolution"
+        ),
+        Card(
+            ids.TERM_RATES,
+            "Which events?",
+            600,
+            draw=_term_rates,
+            least_width=900,
+            mart="adverse_event_rates",
+        ),
         Card(
             ids.EVENT_GROUPS,
             group_charts.TITLE,
             520,
-            draw=lambda s, of: group_charts.card(s.groups, grouping=s.grouping, restriction=s.restriction, of=of),
+            draw=lambda s, of: group_charts.card(
+                s.groups, grouping=s.grouping, restriction=s.restriction, of=of
+            ),
             least_width=900,
             mart=group_charts.MART,
         ),
-        Card(ids.RATE_RATIOS, _RATIOS, 520, draw=_ratios, least_width=640, mart="adverse_event_comparisons"),
+        Card(
+            ids.RATE_RATIOS,
+            _RATIOS,
+            520,
+            draw=_ratios,
+            least_width=640,
+            mart="adverse_event_comparisons",
+        ),
         Card(
             ids.DEVICE_RATES,
             device_events.TITLE,
@@ -248,8 +331,16 @@ SAFETY = CardPage(
             least_width=900,
             mart=device_events.MART,
         ),
-        Card(ids.FUNNEL, "Does a clinic differ by more than chance?", 420, draw=_funnel, mart="clinic_funnel"),
-        Card(ids.CONTROL_CHART, "Has something changed?", 420, draw=_control, mart="control_charts"),
+        Card(
+            ids.FUNNEL,
+            "Does a clinic differ by more than chance?",
+            420,
+            draw=_funnel,
+            mart="clinic_funnel",
+        ),
+        Card(
+            ids.CONTROL_CHART, "Has something changed?", 420, draw=_control, mart="control_charts"
+        ),
     ),
     beside=(
         Fill(ids.UNREAD, _unread),
@@ -274,11 +365,18 @@ SAFETY = CardPage(
         ),
         *listing(
             ids.DEVICE_RECORDS,
-            lambda s: device_events.record_rows(device_events.records(s.reader, s.choice), s.clinics),
+            lambda s: device_events.record_rows(
+                device_events.records(s.reader, s.choice), s.clinics
+            ),
             mart="device_events",
             none=device_events.NONE_ON_RECORD,
         ),
-        *listing(ids.SERIOUS, lambda s: lists.serious(s.records, s.clinics), mart="adae", none=lists.NONE_SERIOUS),
+        *listing(
+            ids.SERIOUS,
+            lambda s: lists.serious(s.records, s.clinics),
+            mart="adae",
+            none=lists.NONE_SERIOUS,
+        ),
         Fill(ids.SERIOUS_SAID, lambda s: lists.serious_said(s.records)),
         Fill(ids.SPC_ICONS, lambda s: between.icons_of(s.control)),
         *listing(

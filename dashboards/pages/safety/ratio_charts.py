@@ -1,7 +1,9 @@
-"""The safety page's rate ratios: arms, modalities and clinics against each other, from mart.adverse_event_comparisons.
+"""The safety page's rate ratios: arms, modalities and clinics against each other, from
+mart.adverse_event_comparisons.
 
-Here: which rows, which figure, which sentence. Not here: asking the lake (rows.py), the rates themselves
-(charts.py), each clinic's funnel (between_charts.py). Pairs stand by name: this is no ranking.
+Here: which rows, which figure, which sentence. Not here: asking the lake (rows.py), the rates
+themselves (charts.py), each clinic's funnel (between_charts.py). Pairs stand by name: this is no
+ranking.
 """
 
 import polars as pl
@@ -22,12 +24,19 @@ _CAUTION = (
     "events. Not adjusted for case mix."
 )
 _OF_ALL = "Intervals and p-values allow for events that cluster in patients. Each pair is of all its patients: a filter chooses pairs, it does not narrow them."
-_BEYOND = "An open triangle: no events in one of the two groups, so the ratio lies beyond that edge."
+_BEYOND = (
+    "An open triangle: no events in one of the two groups, so the ratio lies beyond that edge."
+)
 
 
 def of_choice(rows: pl.DataFrame, choice: Chosen) -> pl.DataFrame:
-    """The pairs that a chosen arm, modality or clinic is in, all of them where none is chosen; of arms the study's."""
-    rows = rows.filter((pl.col("dimension") != "arm") | (pl.col("study_id") == choice.dimensions.get("study_id", "")))
+    """The pairs that a chosen arm, modality or clinic is in, all of them where none is chosen; of
+    arms the study's.
+    """
+    rows = rows.filter(
+        (pl.col("dimension") != "arm")
+        | (pl.col("study_id") == choice.dimensions.get("study_id", ""))
+    )
     chosen = [
         (pl.col("dimension") == d) & ((pl.col("compared") == v) | (pl.col("reference") == v))
         for d, v in choice.asked.items()
@@ -36,15 +45,21 @@ def of_choice(rows: pl.DataFrame, choice: Chosen) -> pl.DataFrame:
     return rows.filter(pl.any_horizontal(chosen)) if chosen else rows
 
 
-def ratios(rows: pl.DataFrame, clinics: dict[str, str], *, of: Look, title: str, is_outside: bool) -> Drawn:
+def ratios(
+    rows: pl.DataFrame, clinics: dict[str, str], *, of: Look, title: str, is_outside: bool
+) -> Drawn:
     """A row a pair of any term; `clinics`: names by id. From outside nothing but why."""
     if is_outside:
         none = "Comparisons between groups are for the clinic's own staff: a pair's counts give those of others away."
         return nothing(none, of=of, title=title)
     if rows.is_empty():
-        return nothing("There are no two groups to compare in this selection yet.", of=of, title=title)
+        return nothing(
+            "There are no two groups to compare in this selection yet.", of=of, title=title
+        )
     shown = _pairs(rows, clinics)
-    has_beyond = shown.filter(pl.col("lower").is_not_null() & (pl.col("ratio").fill_null(0) == 0)).height > 0
+    has_beyond = (
+        shown.filter(pl.col("lower").is_not_null() & (pl.col("ratio").fill_null(0) == 0)).height > 0
+    )
     return Drawn(
         figure=ratio_intervals(
             shown,
@@ -61,7 +76,9 @@ def ratios(rows: pl.DataFrame, clinics: dict[str, str], *, of: Look, title: str,
 
 
 def _pairs(rows: pl.DataFrame, clinics: dict[str, str]) -> pl.DataFrame:
-    """`label`, `ratio`, `lower`, `upper`, `said`, `text`; arms first, then modalities and clinics, each by name."""
+    """`label`, `ratio`, `lower`, `upper`, `said`, `text`; arms first, then modalities and clinics,
+    each by name.
+    """
     shown = []
     for r in rows.iter_rows(named=True):
         pair = [_name(r, side, clinics) for side in ("compared", "reference")]
@@ -89,7 +106,9 @@ def _pairs(rows: pl.DataFrame, clinics: dict[str, str]) -> pl.DataFrame:
             }
         )
     numbers = dict.fromkeys(("ratio", "lower", "upper", "phi"), pl.Float64)
-    return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers).sort("place", "label")
+    return pl.DataFrame(shown, infer_schema_length=None, schema_overrides=numbers).sort(
+        "place", "label"
+    )
 
 
 def _name(r: dict, side: str, clinics: dict[str, str]) -> str:

@@ -1,4 +1,5 @@
-"""Which rows the safety page's choice stands for: rates under one restriction, severity, clinics, one control chart.
+"""Which rows the safety page's choice stands for: rates under one restriction, severity, clinics,
+one control chart.
 
 Here: what is asked of the marts. Not here: layout (page.py), charts, lists of records.
 """
@@ -21,7 +22,9 @@ SEVERITY = ("any", "related", "session_emergent", "grade_2", "grade_3", "serious
 
 
 class Shown(cards.Shown):
-    """Rates under the chosen restriction, clinics between each other and over time, serious records."""
+    """Rates under the chosen restriction, clinics between each other and over time, serious
+    records.
+    """
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
@@ -33,7 +36,9 @@ class Shown(cards.Shown):
         by_clinic = self._rates(choice.stratum("clinic_id"), f"{only} AND term IS NULL")
         self.by_clinic = by_clinic.sort(pl.col("clinic_id").replace(self.clinics))
         every = [
-            self.by_term_of(name).filter(pl.col("term").is_null()).with_columns(restriction=pl.lit(name))
+            self.by_term_of(name)
+            .filter(pl.col("term").is_null())
+            .with_columns(restriction=pl.lit(name))
             for name in SEVERITY
         ]
         self.by_restriction = pl.concat(every)
@@ -45,17 +50,24 @@ class Shown(cards.Shown):
         self.funnel = self.asked(ids.FUNNEL_OF, self.funnels)
         clinic = choice.dimensions.get("clinic_id")
         self.of_clinic = pl.col("clinic_id") == clinic if clinic else pl.lit(True)
-        self.charts = {_key(r): between.chart_name(r, self.clinics) for r in self._series().iter_rows(named=True)}
+        self.charts = {
+            _key(r): between.chart_name(r, self.clinics)
+            for r in self._series().iter_rows(named=True)
+        }
         self.chart = self.asked(ids.CHART_OF, tuple(self.charts))
         self.control = self._control_rows()
         self.grouping = self.asked(ids.GROUPING, tuple(group_charts.GROUPINGS))
-        self.groups = group_charts.rows(reader, choice, grouping=self.grouping, restriction=self.restriction)
+        self.groups = group_charts.rows(
+            reader, choice, grouping=self.grouping, restriction=self.restriction
+        )
         self.records = lists.records(reader, choice)
         self.device_rates = device_events.rates(reader, choice)
         self.device_rates_by_clinic = device_events.rates(reader, choice, is_by_clinic=True)
         if self.everybody is None:
             is_empty = self.by_clinic.is_empty() and not choice.dimensions
-            self.why_nothing = waiting(reader) if is_empty else "Nobody of this selection has been treated yet."
+            self.why_nothing = (
+                waiting(reader) if is_empty else "Nobody of this selection has been treated yet."
+            )
 
     def _rates(self, stratum: tuple[str, list], only: str) -> pl.DataFrame:
         where, params = stratum

@@ -1,5 +1,5 @@
 """The treatment page: clearance, limits, courses, dose.
 
-Here: its layout and callbacks (page.py), and what they need. Not here: what several pages share (the modules beside
-this folder).
+Here: its layout and callbacks (page.py), and what they need. Not here: what several pages share
+(the modules beside this folder).
 """

@@ -1,7 +1,8 @@
-"""The treatment page's charts: clearance, limits, courses, clinics side by side, dose against response.
+"""The treatment page's charts: clearance, limits, courses, clinics side by side, dose against
+response.
 
-Here: which rows, which figure, which sentence. Not here: asking the lake (page.py). Clinics stand in the order of
-their names: this is no ranking.
+Here: which rows, which figure, which sentence. Not here: asking the lake (page.py). Clinics stand
+in the order of their names: this is no ranking.
 """
 
 import polars as pl
@@ -49,7 +50,9 @@ _AMOUNTS = {
     "skin_rewarming_median": ("Until the skin is warm again", 1),
     "cumulative_exposure_median": ("Exposure of a patient so far", 0),
 }
-NOT_CAUSAL = "Not causal: who does well may come more often, or less; nobody was put into a bin by chance."
+NOT_CAUSAL = (
+    "Not causal: who does well may come more often, or less; nobody was put into a bin by chance."
+)
 
 
 def clearance(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
@@ -60,7 +63,9 @@ def clearance(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
         none=none,
         axis_title="% of the sessions that began; target 0",
         target=0,
-        sentence=_target(rows, "sessions_not_cleared", "without a valid clearance or with a contraindication"),
+        sentence=_target(
+            rows, "sessions_not_cleared", "without a valid clearance or with a contraindication"
+        ),
     )
 
 
@@ -89,7 +94,9 @@ def _target(rows: pl.DataFrame, metric: str, text: str) -> str:
 
 
 def course(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
-    adherence = next(iter(rows.filter(pl.col("metric_id") == "course_adherence").iter_rows(named=True)), None)
+    adherence = next(
+        iter(rows.filter(pl.col("metric_id") == "course_adherence").iter_rows(named=True)), None
+    )
     return shares_chart(
         rows,
         COURSE | ASKED,
@@ -116,7 +123,8 @@ def by_clinic(rows: pl.DataFrame, names: dict[str, str], *, of: Look, none: str)
     if shown.is_empty() or all(shown[f"{m}_value"].null_count() == shown.height for m in BY_CLINIC):
         return nothing(none, of=of)
     panels = tuple(
-        Panel(text, f"{m}_value", f"{m}_low", f"{m}_high", f"{m}_text", axis) for m, (text, axis) in BY_CLINIC.items()
+        Panel(text, f"{m}_value", f"{m}_low", f"{m}_high", f"{m}_text", axis)
+        for m, (text, axis) in BY_CLINIC.items()
     )
     figure = interval_panels(shown, panels=panels, of=of)
     figure.update_xaxes(rangemode="tozero")
@@ -126,7 +134,9 @@ def by_clinic(rows: pl.DataFrame, names: dict[str, str], *, of: Look, none: str)
         figure=figure,
         summary=f"{words.plural(shown.height, 'clinic')}, in the order of their names: no ranking. A difference asks "
         "for a look at records and patients first.",
-        notes=((f"{hidden} values are not given: the reason stands in their place.",) if hidden else ()),
+        notes=(
+            (f"{hidden} values are not given: the reason stands in their place.",) if hidden else ()
+        ),
         metrics=tuple(BY_CLINIC),
         table=shown.select(
             pl.col("label").alias("clinic"),
@@ -141,7 +151,9 @@ def _clinic_rows(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     """A row a clinic with sessions (or with numbers that are hidden)."""
     found: dict[str, dict] = {}
     has_sessions = pl.col("n_due").is_null() | (pl.col("n_due") > 0)
-    for r in rows.filter(pl.col("metric_id").is_in(list(BY_CLINIC)) & has_sessions).iter_rows(named=True):
+    for r in rows.filter(pl.col("metric_id").is_in(list(BY_CLINIC)) & has_sessions).iter_rows(
+        named=True
+    ):
         row = found.setdefault(r["clinic_id"], {"label": names.get(r["clinic_id"], r["clinic_id"])})
         m = r["metric_id"]
         for name, column in (("value", "estimate"), ("low", "ci_lower"), ("high", "ci_upper")):
@@ -150,14 +162,26 @@ def _clinic_rows(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
         row[f"{m}_said"] = words.percent(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1)
     numbers = {f"{m}_{name}": pl.Float64 for m in BY_CLINIC for name in ("value", "low", "high")}
     ordered = sorted(found.values(), key=lambda row: row["label"])
-    return pl.DataFrame(ordered, infer_schema_length=None, schema_overrides=numbers) if ordered else pl.DataFrame()
+    return (
+        pl.DataFrame(ordered, infer_schema_length=None, schema_overrides=numbers)
+        if ordered
+        else pl.DataFrame()
+    )
 
 
 def amounts(rows: pl.DataFrame) -> pl.DataFrame:
-    """Duration, dose, rewarming, exposure: medians over patients with their limits, as people read them."""
+    """Duration, dose, rewarming, exposure: medians over patients with their limits, as people read
+    them.
+    """
     found = {r["metric_id"]: r for r in rows.iter_rows(named=True) if r["metric_id"] in _AMOUNTS}
     shown = [
-        (title, _amount(found[m], digits), found[m]["unit"], found[m]["n_evaluable"], found[m]["n_missing"])
+        (
+            title,
+            _amount(found[m], digits),
+            found[m]["unit"],
+            found[m]["n_evaluable"],
+            found[m]["n_missing"],
+        )
         for m, (title, digits) in _AMOUNTS.items()
         if m in found
     ]
@@ -171,7 +195,7 @@ def _amount(r: dict, digits: int) -> str:
     return words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=digits)
 
 
-# --- dose -------------------------------------------------------------------------------------------
+# --- dose ---------------------------------------------------------------------------------------
 
 
 def dose(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> Drawn:
@@ -182,7 +206,9 @@ def dose(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> D
         return nothing(none, of=of, title=title)
     unit = drawn["unit"].drop_nulls().first() or ""
     digits = digits_of(unit)
-    drawn = drawn.with_columns(bin=pl.Series([_bin(r) for r in drawn.iter_rows(named=True)], dtype=pl.String))
+    drawn = drawn.with_columns(
+        bin=pl.Series([_bin(r) for r in drawn.iter_rows(named=True)], dtype=pl.String)
+    )
     said = [
         f"{r['bin']} a week {words.interval(r['mean_change'], r['ci_lower'], r['ci_upper'], digits=digits)} {unit} "
         f"(n = {words.count(r['n_patients'])})"
@@ -196,7 +222,9 @@ def dose(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> D
         metrics=("dose_response",),
         table=drawn.select(
             pl.col("bin").alias("sessions a week"),
-            pl.Series("mean change (95 % CI)", [t.partition(" a week ")[2] for t in said], dtype=pl.String),
+            pl.Series(
+                "mean change (95 % CI)", [t.partition(" a week ")[2] for t in said], dtype=pl.String
+            ),
             pl.col("mean_sessions_per_week").alias("mean sessions a week"),
             pl.col("n_patients").alias("patients"),
         ),
@@ -207,7 +235,9 @@ def dose(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> D
 def _out_of_sight(rows: pl.DataFrame) -> tuple[str, ...]:
     low, high = visible_range(rows)
     cut = rows.filter((pl.col("ci_lower") < low) | (pl.col("ci_upper") > high)).height
-    return ("An interval of few patients reaches beyond the picture: see the table.",) if cut else ()
+    return (
+        ("An interval of few patients reaches beyond the picture: see the table.",) if cut else ()
+    )
 
 
 def _hidden(rows: pl.DataFrame) -> tuple[str, ...]:
@@ -217,4 +247,8 @@ def _hidden(rows: pl.DataFrame) -> tuple[str, ...]:
 
 def _bin(r: dict) -> str:
     low = words.number(r["from_per_week"], 0)
-    return f"{low} or more" if r["to_per_week"] is None else f"{low} to below {words.number(r['to_per_week'], 0)}"
+    return (
+        f"{low} or more"
+        if r["to_per_week"] is None
+        else f"{low} to below {words.number(r['to_per_week'], 0)}"
+    )

@@ -1,6 +1,8 @@
-"""The treatment page: was everybody cleared, did exposure stay within the protocol, was the course delivered?
+"""The treatment page: was everybody cleared, did exposure stay within the protocol, was the course
+delivered?
 
-Here: its cards, what is asked, the sessions to look at. Not here: how rows become charts (charts.py).
+Here: its cards, what is asked, the sessions to look at. Not here: how rows become charts
+(charts.py).
 """
 
 import polars as pl
@@ -38,7 +40,12 @@ _SESSION_COLUMNS = [
     {"field": "clinic", "headerName": "Clinic", "minWidth": 200, **WRAPPED},
     {"field": "found", "headerName": "What was found", "minWidth": 165, **WRAPPED},
     {"field": "modality", "headerName": "Modality", "minWidth": 120},
-    {"field": "measured", "headerName": "Duration; coldest cabin, skin; oxygen", "minWidth": 235, **WRAPPED},
+    {
+        "field": "measured",
+        "headerName": "Duration; coldest cabin, skin; oxygen",
+        "minWidth": 235,
+        **WRAPPED,
+    },
     {"field": "patient", "headerName": "Patient", "minWidth": 115},
     {"field": "session", "headerName": "Session", "minWidth": 155, **WRAPPED},
 ]
@@ -60,15 +67,21 @@ class Shown(cards.Shown):
 
 
 def _clearance(shown: Shown, of: Look) -> Drawn:
-    return charts.clearance(shown.outcomes, of=of, none=shown.none_of("sessions_not_cleared", "Sessions"))
+    return charts.clearance(
+        shown.outcomes, of=of, none=shown.none_of("sessions_not_cleared", "Sessions")
+    )
 
 
 def _limits(shown: Shown, of: Look) -> Drawn:
-    return charts.limits(shown.outcomes, of=of, none=shown.none_of("limit_any_exceeded", "Sessions"))
+    return charts.limits(
+        shown.outcomes, of=of, none=shown.none_of("limit_any_exceeded", "Sessions")
+    )
 
 
 def _course(shown: Shown, of: Look) -> Drawn:
-    return charts.course(shown.outcomes, of=of, none=shown.none_of("sessions_delivered", "Sessions"))
+    return charts.course(
+        shown.outcomes, of=of, none=shown.none_of("sessions_delivered", "Sessions")
+    )
 
 
 def _by_clinic(shown: Shown, of: Look) -> Drawn:
@@ -83,7 +96,7 @@ def _dose(shown: Shown, of: Look) -> Drawn:
     return charts.dose(shown.doses, shown.code, shown.visit, of=of, none=none)
 
 
-# --- beside the charts ------------------------------------------------------------------------------
+# --- beside the charts --------------------------------------------------------------------------
 
 
 def _tiles(shown: Shown) -> Component:
@@ -102,7 +115,9 @@ def _tiles(shown: Shown) -> Component:
                 f"{words.count(course['n_evaluable'])} courses that are over, {words.count(course['n_pending'])} still run",
             ),
             _count_tile(
-                "Sessions at which nobody asked about side effects", shown.metric("sessions_not_asked"), is_target=False
+                "Sessions at which nobody asked about side effects",
+                shown.metric("sessions_not_asked"),
+                is_target=False,
             ),
         ]
     )
@@ -119,7 +134,9 @@ def _count_tile(label: str, r: dict, *, is_target: bool = True):
 
 
 def _amounts(shown: Shown) -> list[Component]:
-    amounts = table_of(charts.amounts(shown.outcomes), caption="Duration, dose, rewarming and exposure")
+    amounts = table_of(
+        charts.amounts(shown.outcomes), caption="Duration, dose, rewarming and exposure"
+    )
     return [amounts, html.P(_rewarming(shown.metric("sessions_rewarming_seen")), className="small")]
 
 
@@ -134,15 +151,21 @@ def _rewarming(r: dict) -> str:
 
 
 def _session_rows(shown: Shown) -> list[dict]:
-    """Sessions that began with a finding, the newest first; of single patients, so nothing for a reader from outside."""
+    """Sessions that began with a finding, the newest first; of single patients, so nothing for a
+    reader from outside.
+    """
     found = " OR ".join(f"\"{flag}\" = '{value}'" for flag, (value, _) in _FINDINGS.items())
     rows = shown.reader.mart("adex", f"({found})").filter(pl.col("EXSTAT").is_in(_BEGUN))
-    rows = of_selection(shown.reader, rows, shown.choice).sort("EXSTDTM", "SESSIONID", descending=True)
+    rows = of_selection(shown.reader, rows, shown.choice).sort(
+        "EXSTDTM", "SESSIONID", descending=True
+    )
     return [
         {
             "when": words.moment(r["EXSTDTM"]),
             "clinic": shown.clinics.get(r["CLINICID"], r["CLINICID"]),
-            "found": ", ".join(text for flag, (value, text) in _FINDINGS.items() if r[flag] == value),
+            "found": ", ".join(
+                text for flag, (value, text) in _FINDINGS.items() if r[flag] == value
+            ),
             "modality": words.name_of(r["MODALITY"]),
             "measured": f"{words.number(r['EXDUR'], 0)} s; {words.number(r['CABMINC'], 0)} °C, "
             f"{words.number(r['SKINMINC'], 1)} °C; {words.number(r['O2MINPCT'], 1)} %",
@@ -156,7 +179,11 @@ def _session_rows(shown: Shown) -> list[dict]:
 def _body(cards: dict[str, Component], reader: Reader) -> list:
     listed = panel(
         "Sessions to look at",
-        grid(ids.SESSIONS_TO_SEE, columns=_SESSION_COLUMNS, label="Sessions not cleared or beyond a limit"),
+        grid(
+            ids.SESSIONS_TO_SEE,
+            columns=_SESSION_COLUMNS,
+            label="Sessions not cleared or beyond a limit",
+        ),
         subtitle=f"Not cleared, or beyond a limit of the protocol; the newest first, at most {_MOST_SESSIONS}. {OF_EVERY_STUDY}",
     )
     return [
@@ -164,7 +191,11 @@ def _body(cards: dict[str, Component], reader: Reader) -> list:
         side_by_side(cards[ids.CLEARANCE], cards[ids.COURSE_DELIVERED]),
         side_by_side(cards[ids.WITHIN_LIMITS], cards[ids.DOSE]),
         cards[ids.CLINIC_TREATMENT],
-        panel("How much cold", html.Div(id=ids.AMOUNTS), subtitle="A value a patient, then the median."),
+        panel(
+            "How much cold",
+            html.Div(id=ids.AMOUNTS),
+            subtitle="A value a patient, then the median.",
+        ),
         staff_only(listed, reader),
     ]
 
@@ -198,8 +229,15 @@ TREATMENT = CardPage(
     cards=(
         Card(ids.CLEARANCE, "Was everybody cleared first?", 300, draw=_clearance),
         Card(ids.COURSE_DELIVERED, "Was the course delivered?", 300, draw=_course),
-        Card(ids.WITHIN_LIMITS, "Did temperature and exposure stay within the protocol?", 420, draw=_limits),
-        Card(ids.DOSE, "Does it go with how often they come?", 420, draw=_dose, mart="dose_response"),
+        Card(
+            ids.WITHIN_LIMITS,
+            "Did temperature and exposure stay within the protocol?",
+            420,
+            draw=_limits,
+        ),
+        Card(
+            ids.DOSE, "Does it go with how often they come?", 420, draw=_dose, mart="dose_response"
+        ),
         Card(ids.CLINIC_TREATMENT, "Clinic by clinic", 380, draw=_by_clinic, least_width=900),
     ),
     beside=(

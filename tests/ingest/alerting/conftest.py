@@ -1,4 +1,6 @@
-"""What tests of alerting share. Here: a running receiver. Not here: what it answers (tests/receivers.py)."""
+"""What tests of alerting share. Here: a running receiver. Not here: what it answers
+(tests/receivers.py).
+"""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,7 @@
 """A record on which the rules fail keeps nobody else's alerts back, and is told of itself.
 
-Here: planted failures in a watcher on a real lake. Not here: a look that succeeds (test_watcher.py).
+Here: planted failures in a watcher on a real lake. Not here: a look that succeeds
+(test_watcher.py).
 """
 
 import pytest
@@ -16,7 +17,12 @@ ALL = ["P1", "P2", *PATIENTS]
 @pytest.fixture
 def site(tmp_path, with_lake):
     with opened(tmp_path, with_lake) as site:
-        site.land(*(("patients", {"patient_id": p, "clinic_id": "C1", "enrolled_on": "2026-04-01"}) for p in PATIENTS))
+        site.land(
+            *(
+                ("patients", {"patient_id": p, "clinic_id": "C1", "enrolled_on": "2026-04-01"})
+                for p in PATIENTS
+            )
+        )
         yield site
 
 
@@ -50,7 +56,9 @@ def states(site, rule: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("who", [["P1"], ["P1", "P5"], ALL])
 def test_all_others_are_told(site, poison, who):
-    """Wherever in the batch they stand, be it all: each that can't be judged is told of once, to the operator, with its clinic."""
+    """Wherever in the batch they stand, be it all: each that can't be judged is told of once, to
+    the operator, with its clinic.
+    """
     poison.update(who)
     site.land(*burns(*ALL))
     site.look()
@@ -66,7 +74,9 @@ def test_all_others_are_told(site, poison, who):
 
 
 def test_once_it_can_be_judged_its_alert_closes_and_the_others_come(site, poison):
-    """After a mended Floe was started, though nothing of the patient has landed since; what stood before, stayed."""
+    """After a mended Floe was started, though nothing of the patient has landed since; what stood
+    before, stayed.
+    """
     site.land(burn(ae_id="before"))
     site.look()
     poison.add("P1")
@@ -111,8 +121,9 @@ def test_a_single_record_is_told_of_by_its_own_id(site, poison):
 
 @pytest.mark.parametrize(("is_all", "most"), [(True, 20), (False, 3)])
 def test_what_is_no_patients_fault_is_told_of_none(site, poison, monkeypatch, is_all, most):
-    """A look at nobody that fails, or more than some twenty (here three) who can't be judged: the whole look fails and is
-    taken again from where the book stands."""
+    """A look at nobody that fails, or more than some twenty (here three) who can't be judged: the
+    whole look fails and is taken again from where the book stands.
+    """
     monkeypatch.setattr(apart, "_MOST", most)
     poison.update(["anybody"] if is_all else ALL)
     site.land(*burns(*ALL))

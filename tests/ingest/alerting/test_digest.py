@@ -1,6 +1,7 @@
 """The morning's digest: to whom, how often a morning, and what of it was closed since.
 
-Here: what is put in the book. Not here: what it says beyond counts (test_what_leaves.py), sending (test_sinks.py).
+Here: what is put in the book. Not here: what it says beyond counts (test_what_leaves.py), sending
+(test_sinks.py).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -38,7 +39,9 @@ def enter(book: Book, alert_id: str, *, told_at: datetime = MORNING - HOUR) -> N
     book.take(alert, is_told=False)
 
 
-def told(book: Book, site: Duty, now: datetime, *, zone: str = "UTC") -> list[tuple[str, dict, dict]]:
+def told(
+    book: Book, site: Duty, now: datetime, *, zone: str = "UTC"
+) -> list[tuple[str, dict, dict]]:
     """(sink, open by rule, closed by rule) of each delivery that a moment brings."""
     digests(book, site, {"C1": zone}, now=now)
     found = []
@@ -53,7 +56,10 @@ def told(book: Book, site: Duty, now: datetime, *, zone: str = "UTC") -> list[tu
 def test_the_digest_goes_to_the_first_of_the_rota_that_takes_it(book):
     """The first takes `now` alone: before, nobody was told and the alert was marked as told."""
     names = ("pager", "mail", "third")
-    sinks = [{"name": name, "tiers": ["now"] if name == "pager" else ["now", "today"]} | FILE for name in names]
+    sinks = [
+        {"name": name, "tiers": ["now"] if name == "pager" else ["now", "today"]} | FILE
+        for name in names
+    ]
     enter(book, "a")
     site = duty(sinks=sinks, rota={"duty_clinician": list(names)})
     assert told(book, site, MORNING) == [("mail", {"harm": 1}, {})]
@@ -68,7 +74,9 @@ def test_what_no_sink_takes_waits_for_one_that_does(book):
 
 @pytest.mark.parametrize("moved", [{"zone": "America/New_York"}, {"morning": "09:00"}])
 def test_a_day_with_two_mornings_has_two_digests(book, moved):
-    """The zone or the hour is set anew after the first: before, the second had its id, was ignored and marked as told."""
+    """The zone or the hour is set anew after the first: before, the second had its id, was ignored
+    and marked as told.
+    """
     enter(book, "a")
     assert told(book, duty(), MORNING) == [("list", {"harm": 1}, {})]
     enter(book, "b", told_at=MORNING + HOUR)
@@ -87,15 +95,21 @@ def test_a_morning_has_one_digest(book):
 
 
 def test_the_next_digest_says_what_was_closed_since(book):
-    """Once, in the morning, to whom a digest told it; not what was open again by then, nor to whom it is told by itself."""
+    """Once, in the morning, to whom a digest told it; not what was open again by then, nor to whom
+    it is told by itself.
+    """
     for name in ("a", "b", "c", "d"):
         enter(book, name)
     told(book, duty(), MORNING)
     for name in ("a", "b", "d"):
         book.update(name, state="closed")
-    book.put("list", "d/1/0", {"alerts_by_rule": {}, "closed_by_rule": {}}, in_order_of="d", now=MORNING)
+    book.put(
+        "list", "d/1/0", {"alerts_by_rule": {}, "closed_by_rule": {}}, in_order_of="d", now=MORNING
+    )
     book.delivered(book.due("list", now=MORNING)[0]["number"], now=MORNING)
-    assert told(book, duty(), MORNING + 2 * DAY + HOUR) == []  # closed at night, as it were: not told before a morning
+    assert (
+        told(book, duty(), MORNING + 2 * DAY + HOUR) == []
+    )  # closed at night, as it were: not told before a morning
     book.update("b", state="open")
     assert told(book, duty(), MORNING + 3 * DAY) == [("list", {}, {"harm": 1})]
     assert told(book, duty(), MORNING + 4 * DAY) == []

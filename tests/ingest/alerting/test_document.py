@@ -1,4 +1,5 @@
-"""docs/alerts.md says what is: the rules, the settings, the payloads, and how a signature is verified.
+"""docs/alerts.md says what is: the rules, the settings, the payloads, and how a signature is
+verified.
 
 Here: the document held against the code. Not here: what is true of either alone.
 """
@@ -37,7 +38,9 @@ def test_each_example_of_a_file_can_be_read_and_tells_everybody(example, monkeyp
     assert trying.faults(Duty.model_validate(tomllib.loads(example))) == []
 
 
-@pytest.mark.parametrize("part", [Duty, duty.Webhook, duty.Email, duty.File, duty._Clinic, duty._Rule])
+@pytest.mark.parametrize(
+    "part", [Duty, duty.Webhook, duty.Email, duty.File, duty._Clinic, duty._Rule]
+)
 def test_every_setting_is_explained(part):
     """By its name, in a table."""
     for name in part.model_fields:
@@ -53,7 +56,9 @@ def test_the_receivers_code_verifies_what_is_sent(monkeypatch, secret):
     receiver = Receiver()
     receiver.start()
     sink = {"name": "hook", "kind": "webhook", "url": receiver.url, "secret_env": "HOOK_SECRET"}
-    deliver(Duty.model_validate({"sinks": [sink]}).sinks[0], "harm-1/0/0", json.loads(blocks("json")[0]))
+    deliver(
+        Duty.model_validate({"sinks": [sink]}).sinks[0], "harm-1/0/0", json.loads(blocks("json")[0])
+    )
     receiver.stop()
     [(delivery, _, headers)] = receiver.taken
     moment = int(headers["webhook-timestamp"])
@@ -63,6 +68,8 @@ def test_the_receivers_code_verifies_what_is_sent(monkeypatch, secret):
     assert not verify(headers, headers["body"], "another", set())
     assert not verify(headers, headers["body"], secret, {delivery})
     assert not verify(headers, headers["body"], secret, set(), now=moment + 301)
-    assert not verify(headers | {"webhook-timestamp": str(moment + 1)}, headers["body"], secret, set())
+    assert not verify(
+        headers | {"webhook-timestamp": str(moment + 1)}, headers["body"], secret, set()
+    )
     assert not verify(headers | {"webhook-id": "other"}, headers["body"], secret, set())
     assert headers["webhook-signature"] == signed(delivery, headers["body"], key=secret, at=moment)

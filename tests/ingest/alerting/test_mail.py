@@ -28,7 +28,13 @@ def server(trust, request):
 
 
 def email(server, **given):
-    sink = {"name": "mail", "kind": "email", "host": "127.0.0.1", "port": server.port, "sender": "floe@clinic.example"}
+    sink = {
+        "name": "mail",
+        "kind": "email",
+        "host": "127.0.0.1",
+        "port": server.port,
+        "sender": "floe@clinic.example",
+    }
     return Duty.model_validate({"sinks": [sink | {"to": ["duty@clinic.example"]} | given]}).sinks[0]
 
 
@@ -56,7 +62,9 @@ def test_mail_arrives_as_the_server_wants_it(server, trust, monkeypatch, is_tls,
 
 
 @pytest.mark.parametrize(
-    ("server", "is_tls"), [({}, "starttls"), ({"more": {"is_tls": True}}, "tls")], indirect=["server"]
+    ("server", "is_tls"),
+    [({}, "starttls"), ({"more": {"is_tls": True}}, "tls")],
+    indirect=["server"],
 )
 def test_a_server_that_nobody_trusts_gets_nothing(server, is_tls):
     """Its certificate is of no authority that is known here."""
@@ -108,16 +116,24 @@ def test_mail_that_is_not_taken_waits(server, refuses, is_refused):
 
 @pytest.mark.parametrize("server", [{"tls": False}], indirect=True)
 def test_an_address_that_is_refused_keeps_it_from_nobody_else(server, caplog):
-    """It was taken for the other: it is not sent again to that one every five minutes, and the log says so."""
+    """It was taken for the other: it is not sent again to that one every five minutes, and the log
+    says so.
+    """
     server.refuses = {"RCPT TO:<GONE@CLINIC.EXAMPLE>": "550 who?"}
-    deliver(email(server, is_tls="none", to=["gone@clinic.example", "duty@clinic.example"]), "d", PAYLOAD)
+    deliver(
+        email(server, is_tls="none", to=["gone@clinic.example", "duty@clinic.example"]),
+        "d",
+        PAYLOAD,
+    )
     assert [recipients for recipients, *_ in server.taken] == [["duty@clinic.example"]]
     assert "gone@clinic.example" in caplog.text
 
 
 @pytest.mark.parametrize("server", [{"tls": False}], indirect=True)
 def test_an_address_beyond_this_server_keeps_it_from_nobody_else(server, caplog):
-    """Without SMTPUTF8 (RFC 6531) it takes no name that is not ASCII; a domain has another spelling, and is reached."""
+    """Without SMTPUTF8 (RFC 6531) it takes no name that is not ASCII; a domain has another
+    spelling, and is reached.
+    """
     to = ["jörg@clinic.example", "duty@clinic.example", "info@köln.example"]
     deliver(email(server, is_tls="none", to=to), "d", PAYLOAD)
     [(recipients, mail, *_)] = server.taken
@@ -126,7 +142,9 @@ def test_an_address_beyond_this_server_keeps_it_from_nobody_else(server, caplog)
     assert "does not take mail for jörg@clinic.example" in caplog.text
 
 
-@pytest.mark.parametrize("given", [{"to": ["jörg@clinic.example"]}, {"sender": "flö@clinic.example"}])
+@pytest.mark.parametrize(
+    "given", [{"to": ["jörg@clinic.example"]}, {"sender": "flö@clinic.example"}]
+)
 @pytest.mark.parametrize("server", [{"tls": False}], indirect=True)
 def test_mail_that_can_reach_nobody_is_said(server, given):
     """Which address, and what it lacks."""
@@ -135,7 +153,8 @@ def test_mail_that_can_reach_nobody_is_said(server, given):
 
 
 @pytest.mark.parametrize(
-    "clinic", ["C1\r\nBcc: evil@example.com", "C1\x00\x1b[31m", "C\u2028\u0085", "診療所 Süd", "x" * 500]
+    "clinic",
+    ["C1\r\nBcc: evil@example.com", "C1\x00\x1b[31m", "C\u2028\u0085", "診療所 Süd", "x" * 500],
 )
 @pytest.mark.parametrize("server", [{"tls": False}], indirect=True)
 def test_nothing_of_a_clinics_name_is_a_header(server, clinic):
@@ -151,7 +170,11 @@ def test_nothing_of_a_clinics_name_is_a_header(server, clinic):
 @pytest.mark.parametrize("server", [{"tls": False}], indirect=True)
 def test_a_mail_that_is_sent_again_has_the_same_name_and_an_alerts_mails_are_one_thread(server):
     """By which programs show it once."""
-    for delivery, news in (("harm-1/0/0", "opened"), ("harm-1/0/0", "opened"), ("harm-1/1/0", "closed")):
+    for delivery, news in (
+        ("harm-1/0/0", "opened"),
+        ("harm-1/0/0", "opened"),
+        ("harm-1/1/0", "closed"),
+    ):
         deliver(email(server, is_tls="none"), delivery, PAYLOAD | {"news": news})
     first, again, other = (mail for _, mail, *_ in server.taken)
     assert first["Message-ID"] == again["Message-ID"] != other["Message-ID"]

@@ -1,4 +1,5 @@
-"""A watcher as it runs: one a home, a look that fails is said and taken again, and nothing that landed meanwhile is lost.
+"""A watcher as it runs: one a home, a look that fails is said and taken again, and nothing that
+landed meanwhile is lost.
 
 Here: `run` in a thread, on a real lake and book. Not here: a process that is killed (tests/faults).
 """
@@ -27,7 +28,9 @@ WAIT_S = 60
 
 @pytest.fixture
 def site(tmp_path, with_lake):
-    settings = Settings(home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="127.0.0.1:9")
+    settings = Settings(
+        home=with_lake(tmp_path), catalog="", data="", kafka_bootstrap="127.0.0.1:9"
+    )
     with Lake.open(settings) as lake:
         site = Site(settings, lake)
         site.watcher.__exit__()
@@ -40,7 +43,9 @@ def site(tmp_path, with_lake):
 def watching(site: Site):
     """What the watcher says."""
     said, stop = [], threading.Event()
-    thread = threading.Thread(target=run, args=(site.settings,), kwargs={"stop": stop, "say": said.append})
+    thread = threading.Thread(
+        target=run, args=(site.settings,), kwargs={"stop": stop, "say": said.append}
+    )
     thread.start()
     try:
         yield said
@@ -64,12 +69,17 @@ def alerts(site: Site) -> list[str]:
 
 def test_one_watcher_a_home(site):
     """A second is refused with the first's process; two would each tell."""
-    with beat.only_watcher(site.settings), pytest.raises(FloeError, match=r"another watcher.*\(process \d+\)"):
+    with (
+        beat.only_watcher(site.settings),
+        pytest.raises(FloeError, match=r"another watcher.*\(process \d+\)"),
+    ):
         run(site.settings, stop=threading.Event())
 
 
 def test_a_look_that_fails_is_said_and_taken_again(site):
-    """A book that is none: said on the terminal and in the sign of life; once it is mended, what landed since is told."""
+    """A book that is none: said on the terminal and in the sign of life; once it is mended, what
+    landed since is told.
+    """
     site.land(burn(onset_at=site.now))
     with watching(site) as said:
         wait(lambda: alerts(site) == ["E1"])
@@ -87,7 +97,9 @@ def test_a_look_that_fails_is_said_and_taken_again(site):
 
 @pytest.mark.parametrize("is_damaged", [True, False])
 def test_a_book_that_is_damaged_or_moved_away_is_made_again(site, is_damaged):
-    """One sentence says what to do; once the book is moved away, from under a watcher too, what landed is told."""
+    """One sentence says what to do; once the book is moved away, from under a watcher too, what
+    landed is told.
+    """
     path = book_path(site.settings)
     site.land(burn(onset_at=site.now))
     if is_damaged:
@@ -117,8 +129,9 @@ def test_a_sign_of_life_grows_old(site):
 
 
 def test_it_shows_signs_of_life_from_within_a_long_start_and_a_long_look(site, monkeypatch):
-    """A beat a partition taken in, a beat a part of a look: before, none from the start to the end of the first look, and
-    floe up killed a slow start again and again. Nine burns of nine patients, three a part, are three parts.
+    """A beat a partition taken in, a beat a part of a look: before, none from the start to the end
+    of the first look, and floe up killed a slow start again and again. Nine burns of nine patients,
+    three a part, are three parts.
     """
     monkeypatch.setattr("ingest.alerting.beat._BEAT_S", 0.0)
     monkeypatch.setattr("ingest.alerting.watcher._MOST_PATIENTS", 3)
@@ -147,7 +160,9 @@ def noting(seen: list[str], name: str, function):
 
 
 def test_a_lake_that_goes_back_is_read_anew(site):
-    """An older copy in its place: its Kafka's records land again and are told to nobody twice, what follows is told."""
+    """An older copy in its place: its Kafka's records land again and are told to nobody twice, what
+    follows is told.
+    """
     topic = "floe.adverse_events.v1"
     site.land(burn(onset_at=site.now))
     site.land(burn(ae_id="E2", onset_at=site.now))
@@ -162,7 +177,9 @@ def test_a_lake_that_goes_back_is_read_anew(site):
         site.lake.write(lambda writer: [writer.execute(statement) for statement in back])
         wait(lambda: any("went back to an earlier state" in text for text in said))
         site._positions[topic, "T"] = 1
-        site.land((*burn(ae_id="E2", onset_at=site.now), "e5"))  # its own event id: HOME and E1 took four
+        site.land(
+            (*burn(ae_id="E2", onset_at=site.now), "e5")
+        )  # its own event id: HOME and E1 took four
         site.land(burn(ae_id="E3", onset_at=site.now))
         wait(lambda: sorted(alerts(site)) == ["E1", "E2", "E3"])
         with Book(book_path(site.settings)) as book:
@@ -170,7 +187,9 @@ def test_a_lake_that_goes_back_is_read_anew(site):
 
 
 def test_a_full_disk_ends_the_watcher_and_what_landed_is_told_once_there_is_room(tmp_path):
-    """DiskFull, in a sentence that names the book; the next start tells of what landed meanwhile."""
+    """DiskFull, in a sentence that names the book; the next start tells of what landed
+    meanwhile.
+    """
     small = tmp_path / "small"
     small.mkdir()
     mount = shutil.which("mount")
@@ -191,7 +210,9 @@ def test_a_full_disk_ends_the_watcher_and_what_landed_is_told_once_there_is_room
                     file.write(bytes(4096))
                     file.flush()
             site.land(burn(onset_at=site.now))
-            with pytest.raises(DiskFull, match=r"no space is left for the book of alerts .*alerts\.sqlite"):
+            with pytest.raises(
+                DiskFull, match=r"no space is left for the book of alerts .*alerts\.sqlite"
+            ):
                 run(settings, stop=threading.Event())
             filler.unlink()
             with watching(site):

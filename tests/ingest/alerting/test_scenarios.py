@@ -1,8 +1,8 @@
-"""What changes after an alert was told: which alert a correction, a re-entry, a merge, a clash, a wrong clock, a replay, a
-late landing, a death and a retraction make, change or close.
+"""What changes after an alert was told: which alert a correction, a re-entry, a merge, a clash, a
+wrong clock, a replay, a late landing, a death and a retraction make, change or close.
 
-Here: each on a real lake, looked at by the watcher. Not here: what is judged (tests/transforms/alerting), the watcher's
-own restarts (test_watcher.py).
+Here: each on a real lake, looked at by the watcher. Not here: what is judged
+(tests/transforms/alerting), the watcher's own restarts (test_watcher.py).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -59,15 +59,26 @@ def session(**given) -> tuple[str, dict]:
 
 def cold(**given) -> tuple[str, dict]:
     """A series of the session's cabin, far too cold."""
-    fields = {"device_id": "D1", "clinic_id": "C1", "session_id": "S1", "signal": "cabin_temp_c", "interval_s": 60.0}
-    return "telemetry", fields | {"started_at": SESSION["started_at"], "values": [-110.0, -140.0]} | given
+    fields = {
+        "device_id": "D1",
+        "clinic_id": "C1",
+        "session_id": "S1",
+        "signal": "cabin_temp_c",
+        "interval_s": 60.0,
+    }
+    return "telemetry", fields | {
+        "started_at": SESSION["started_at"],
+        "values": [-110.0, -140.0],
+    } | given
 
 
 def standing(site: Site) -> dict[tuple[str, str], tuple[str, str]]:
     """(rule, subject) -> (tier, state)."""
     with Book(book_path(site.settings)) as book:
         alerts = book.alerts()
-    assert len({(a["rule"], a["subject_id"], a["clinic_id"], a["cause"]) for a in alerts}) == len(alerts)
+    assert len({(a["rule"], a["subject_id"], a["clinic_id"], a["cause"]) for a in alerts}) == len(
+        alerts
+    )
     return {(a["rule"], a["subject_id"]): (a["tier"], a["state"]) for a in alerts}
 
 
@@ -128,7 +139,9 @@ def test_a_corrected_measurement_closes_each_alert_of_the_session(site, given, f
     ],
 )
 def test_a_mark_of_error_that_says_no_more_than_the_id_closes_the_alert(site, record, mark, alert):
-    """It names no patient, and may land before what it takes out, on a partition of its own; a re-entry opens it again."""
+    """It names no patient, and may land before what it takes out, on a partition of its own; a
+    re-entry opens it again.
+    """
     table, key, id = mark
     error = (table, {key: id, "record_status": "entered_in_error", "revision": 1})
     step(site, record)
@@ -140,7 +153,9 @@ def test_a_mark_of_error_that_says_no_more_than_the_id_closes_the_alert(site, re
 
 def test_a_mark_of_error_that_lands_before_its_record_lets_nothing_be_told(site):
     """Of one topic two partitions, of which the one with the mark was read first."""
-    site.land(("adverse_events", {"ae_id": "E1", "record_status": "entered_in_error", "revision": 1}))
+    site.land(
+        ("adverse_events", {"ae_id": "E1", "record_status": "entered_in_error", "revision": 1})
+    )
     assert step(site, burn(revision=0)) == []
 
 
@@ -152,7 +167,9 @@ def test_a_clearance_taken_back_by_its_id_alone_leaves_the_session_without(site)
 
 
 def test_a_limit_that_is_exceeded_by_far_more_is_told_again(site):
-    """The first value was 1.5 K too cold, then the series tells 1.9 and 15 K: the last has doubled it three times."""
+    """The first value was 1.5 K too cold, then the series tells 1.9 and 15 K: the last has doubled
+    it three times.
+    """
     assert step(site, session(cabin_min_temp_c=-121.5)) == [("cabin_too_cold", "opened")]
     assert step(site, cold(values=[-110.0, -121.9])) == []
     later = SESSION["started_at"] + timedelta(minutes=2)
@@ -168,10 +185,13 @@ def test_a_correction_of_the_clinic_alone_is_the_same_alert_told_to_the_other(si
         for alert in book.alerts():
             state = {"harm": "acknowledged"}.get(alert["rule"], "closed")
             book.update(alert["alert_id"], state=state)
-    assert step(site, burn(clinic_id="C2", revision=1), session(duration_s=300, clinic_id="C2", revision=1)) == [
-        ("harm", "moved")
-    ]
-    assert standing(site) == {("harm", "E1"): ("now", "open"), ("exposure_too_long", "S1"): ("now", "closed")}
+    assert step(
+        site, burn(clinic_id="C2", revision=1), session(duration_s=300, clinic_id="C2", revision=1)
+    ) == [("harm", "moved")]
+    assert standing(site) == {
+        ("harm", "E1"): ("now", "open"),
+        ("exposure_too_long", "S1"): ("now", "closed"),
+    }
     with Book(book_path(site.settings)) as book:
         assert {a["clinic_id"] for a in book.alerts("state = 'open'")} == {"C2"}
     assert step(site, burn(clinic_id="C1", revision=2)) == [("harm", "moved")]
@@ -184,7 +204,10 @@ def test_another_patients_record_under_the_id_of_one_in_error_is_another_cause(s
     site.land(("patients", {"patient_id": "P3", "clinic_id": "C2", "enrolled_on": "2026-04-01"}))
     step(site, burn())
     error = burn(record_status="entered_in_error", revision=1)
-    assert sorted(step(site, error, burn(patient_id="P3", clinic_id="C2"))) == [("harm", "closed"), ("harm", "opened")]
+    assert sorted(step(site, error, burn(patient_id="P3", clinic_id="C2"))) == [
+        ("harm", "closed"),
+        ("harm", "opened"),
+    ]
 
 
 def test_a_re_entry_under_a_new_id_is_another_record(site):
@@ -214,7 +237,9 @@ def merged(**given) -> tuple[str, dict]:
 
 
 def test_a_merge_of_two_who_both_have_alerts_keeps_both(site):
-    """Two events of what is now one person; taken back, still two. Nobody is told anything again."""
+    """Two events of what is now one person; taken back, still two. Nobody is told anything
+    again.
+    """
     step(site, burn(), burn(ae_id="E2", patient_id="P2"))
     before = standing(site)
     assert step(site, merged()) == []
@@ -235,7 +260,9 @@ def test_a_merge_may_bring_sessions_too_close(site):
 
 
 def test_a_clash_within_a_clinic_loses_no_alert_and_doubles_none(site):
-    """One id for two people's burns, of two sources: the first alert stands as it was, the second is one of its own."""
+    """One id for two people's burns, of two sources: the first alert stands as it was, the second
+    is one of its own.
+    """
     assert step(site, burn()) == [("harm", "opened")]
     told = step(site, burn(patient_id="P2", grade=2), source="urn:other")
     assert told == [("harm", "opened")]
@@ -269,10 +296,14 @@ def test_an_id_that_begins_with_its_clinic_is_another(site):
 
 
 def test_a_patient_that_comes_to_be_known_is_no_new_harm(site):
-    """The event landed before its patient: then the clinic is known, and whoever has it in hand keeps it."""
+    """The event landed before its patient: then the clinic is known, and whoever has it in hand
+    keeps it.
+    """
     assert step(site, burn(clinic_id=None, patient_id="P9")) == [("harm", "opened")]
     name = site.alert_id()
-    told = step(site, ("patients", {"patient_id": "P9", "clinic_id": "C1", "enrolled_on": "2026-04-01"}))
+    told = step(
+        site, ("patients", {"patient_id": "P9", "clinic_id": "C1", "enrolled_on": "2026-04-01"})
+    )
     assert (told, site.alert_id(), standing(site)) == ([], name, {("harm", "E1"): ("now", "open")})
 
 
@@ -283,23 +314,37 @@ def test_what_a_person_closed_stays_closed_under_another_name(site):
         book.update(site.alert_id(), state="closed")
     itch = burn(patient_id="P2", term="itch", injury_kind=None)
     assert ("harm", "opened") not in step(site, itch, source="urn:other")
-    assert [state for (rule, _), (_, state) in standing(site).items() if rule == "harm"] == ["closed"]
+    assert [state for (rule, _), (_, state) in standing(site).items() if rule == "harm"] == [
+        "closed"
+    ]
 
 
 def test_a_correction_that_is_as_grave_changes_what_the_alert_says(site):
-    """Of the same grade, and of frostbite: nobody is told again, and the book and the topic say it; another event id alone
-    is no event of the topic."""
+    """Of the same grade, and of frostbite: nobody is told again, and the book and the topic say it;
+    another event id alone is no event of the topic.
+    """
     step(site, burn(grade=3))
     site.deliveries(TOPIC)
-    assert step(site, burn(grade=3, term="frostbite, both hands", injury_kind="frostbite", revision=1)) == []
+    assert (
+        step(site, burn(grade=3, term="frostbite, both hands", injury_kind="frostbite", revision=1))
+        == []
+    )
     [event] = site.deliveries(TOPIC)
-    assert (event["payload"]["news"], event["payload"]["finding"]) == ("changed", "frostbite, both hands, grade 3")
-    assert step(site, burn(grade=3, term="frostbite, both hands", injury_kind="frostbite", revision=2)) == []
+    assert (event["payload"]["news"], event["payload"]["finding"]) == (
+        "changed",
+        "frostbite, both hands, grade 3",
+    )
+    assert (
+        step(site, burn(grade=3, term="frostbite, both hands", injury_kind="frostbite", revision=2))
+        == []
+    )
     assert site.deliveries(TOPIC) == []
 
 
 def test_an_alert_of_the_longest_id_lands(site):
-    """Two clinics have an id of 200 characters: with its clinic before it, it is longer than the topic takes."""
+    """Two clinics have an id of 200 characters: with its clinic before it, it is longer than the
+    topic takes.
+    """
     site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
     site.land(("patients", {"patient_id": "P3", "clinic_id": "C2", "enrolled_on": "2026-04-01"}))
     step(site, burn(ae_id="E" * 200), burn(ae_id="E" * 200, patient_id="P3", clinic_id="C2"))
@@ -307,28 +352,42 @@ def test_an_alert_of_the_longest_id_lands(site):
 
 
 def test_once_the_clash_that_was_told_is_settled_the_next_is_told(site):
-    """Of three ids of two clinics one stands for the morning at any time; of one clinic each does."""
+    """Of three ids of two clinics one stands for the morning at any time; of one clinic each
+    does.
+    """
     site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
     site.land(("patients", {"patient_id": "P3", "clinic_id": "C2", "enrolled_on": "2026-04-01"}))
     for ae_id in ("E1", "E2", "E3"):
         step(site, burn(ae_id=ae_id), burn(ae_id=ae_id, patient_id="P3", clinic_id="C2"))
     step(site, burn(patient_id="P3", clinic_id="C2", record_status="entered_in_error", revision=1))
-    clashes = {subject: tier_state for (rule, subject), tier_state in standing(site).items() if rule == "clash_of_ids"}
+    clashes = {
+        subject: tier_state
+        for (rule, subject), tier_state in standing(site).items()
+        if rule == "clash_of_ids"
+    }
     assert sorted(clashes.values()) == [("noted", "open"), ("today", "closed"), ("today", "open")]
     for ae_id in ("E7", "E8"):
         step(site, burn(ae_id=ae_id), source="urn:one")
         step(site, burn(ae_id=ae_id, patient_id="P2"), source="urn:two")
-    clashes = {subject: tier_state for (rule, subject), tier_state in standing(site).items() if rule == "clash_of_ids"}
+    clashes = {
+        subject: tier_state
+        for (rule, subject), tier_state in standing(site).items()
+        if rule == "clash_of_ids"
+    }
     assert {clashes["adverse_events/E7"], clashes["adverse_events/E8"]} == {("today", "open")}
 
 
 def test_two_clinics_that_number_alike_are_told_of_once(site):
-    """Of three ids of both the first is told in the morning, the others stand in the list; all have an alert."""
+    """Of three ids of both the first is told in the morning, the others stand in the list; all have
+    an alert.
+    """
     site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
     site.land(("patients", {"patient_id": "P3", "clinic_id": "C2", "enrolled_on": "2026-04-01"}))
     for ae_id in ("E1", "E2", "E3"):
         step(site, burn(ae_id=ae_id), burn(ae_id=ae_id, patient_id="P3", clinic_id="C2"))
-    clashes = sorted(tier for (rule, _), (tier, _) in standing(site).items() if rule == "clash_of_ids")
+    clashes = sorted(
+        tier for (rule, _), (tier, _) in standing(site).items() if rule == "clash_of_ids"
+    )
     assert clashes == ["noted", "noted", "today"]
 
 
@@ -360,7 +419,9 @@ def test_a_session_of_2036_is_judged_by_what_was_measured(site):
 
 @pytest.mark.parametrize("start", [IN_2036, datetime(1970, 1, 1, tzinfo=UTC)])
 def test_a_session_of_a_wrong_clock_without_clearance_is_told(site, start):
-    """Nothing clears P3, whenever it was; corrected, it stays told, for nothing cleared it then either."""
+    """Nothing clears P3, whenever it was; corrected, it stays told, for nothing cleared it then
+    either.
+    """
     site.land(("patients", {"patient_id": "P3", "clinic_id": "C1", "enrolled_on": "2026-04-01"}))
     wrong = session(patient_id="P3", started_at=start)
     assert ("session_without_clearance", "opened") in step(site, wrong)
@@ -369,8 +430,12 @@ def test_a_session_of_a_wrong_clock_without_clearance_is_told(site, start):
 
 
 def test_a_status_of_no_list_and_a_series_of_a_cancelled_session_are_told(site):
-    """Completed: judged. Cancelled: judged once something was measured in it; corrected, the contradiction is closed."""
-    assert step(site, session(status="Completed", duration_s=300)) == [("exposure_too_long", "opened")]
+    """Completed: judged. Cancelled: judged once something was measured in it; corrected, the
+    contradiction is closed.
+    """
+    assert step(site, session(status="Completed", duration_s=300)) == [
+        ("exposure_too_long", "opened")
+    ]
     cancelled = session(session_id="S2", status="cancelled", started_at=NOW - timedelta(hours=3))
     assert step(site, cancelled) == []
     assert step(site, cold(session_id="S2")) == [("cabin_too_cold", "opened")]
@@ -381,10 +446,14 @@ def test_a_status_of_no_list_and_a_series_of_a_cancelled_session_are_told(site):
 
 
 def test_a_series_of_a_device_that_is_out_of_use_is_its_use(site):
-    """The session names no device, or another; taken back, the series says nothing; retired later, it is told too."""
+    """The session names no device, or another; taken back, the series says nothing; retired later,
+    it is told too.
+    """
     out = ("devices", {"device_id": "D1", "kind": "cryo", "retired_on": "2026-05-01"})
     site.land(out)
-    assert step(site, session(device_id=None), cold(values=[-110.0])) == [("device_retired_in_use", "opened")]
+    assert step(site, session(device_id=None), cold(values=[-110.0])) == [
+        ("device_retired_in_use", "opened")
+    ]
     with Book(book_path(site.settings)) as book:
         assert book.alerts()[0]["device_id"] == "D1"
     other = session(session_id="S2", device_id="D2", started_at=NOW - timedelta(hours=4))
@@ -420,7 +489,11 @@ def test_a_replay_of_everything_tells_nobody(site):
     """The same events again, on a topic that was made anew, and after a restart."""
     records = [(*session(duration_s=300), "a"), (*burn(), "b"), (*cold(), "c"), (*CLEARED[0], "d")]
     told = step(site, *records)
-    assert sorted(told) == [("cabin_too_cold", "opened"), ("exposure_too_long", "opened"), ("harm", "opened")]
+    assert sorted(told) == [
+        ("cabin_too_cold", "opened"),
+        ("exposure_too_long", "opened"),
+        ("harm", "opened"),
+    ]
     assert step(site, *records) == []
     assert step(site, *records, topic_id="T2") == []
     site.restart()
@@ -441,7 +514,9 @@ def test_what_lands_late_waits_for_the_morning(site):
 
 
 def test_harm_that_grows_worse_after_its_30th_day_is_told_at_once(site):
-    """A burn of grade 1, told when it happened; after 40 days it is of grade 3, after 50 the patient is dead of it."""
+    """A burn of grade 1, told when it happened; after 40 days it is of grade 3, after 50 the
+    patient is dead of it.
+    """
     assert step(site, burn()) == [("harm", "opened")]
     onset = {"onset_at": NOW}
     for days, given in ((40, {"grade": 3}), (50, {"outcome": "Fatal"})):
@@ -451,7 +526,9 @@ def test_harm_that_grows_worse_after_its_30th_day_is_told_at_once(site):
 
 
 def test_care_after_a_death_is_a_contradiction_until_one_is_corrected(site):
-    """The session is set aside, its limits with it; the death taken back, they are judged and told."""
+    """The session is set aside, its limits with it; the death taken back, they are judged and
+    told.
+    """
     died = {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"}
     assert step(site, session(duration_s=300)) == [("exposure_too_long", "opened")]
     assert step(site, ("patient_status", died)) == [("exposure_too_long", "closed")]
@@ -483,7 +560,9 @@ def test_a_series_that_is_taken_back_closes_what_it_showed(site):
 
 
 def test_now_is_held_back_by_no_hour_and_no_digest(site):
-    """At three in the morning of the clinic, while a digest of it waits for a sink that does not answer."""
+    """At three in the morning of the clinic, while a digest of it waits for a sink that does not
+    answer.
+    """
     step(site, burn(injury_kind="nerve", term="numb toe"))
     site.now = datetime(2026, 5, 5, 5, 1, tzinfo=UTC)
     site.watcher.tick(now=site.now)
@@ -506,7 +585,9 @@ def test_a_clinic_that_falls_silent_is_told_until_it_speaks(site):
     site.now += timedelta(days=3)
     site.watcher.measure(now=site.now)
     silent = {
-        subject for (rule, subject), (_, state) in standing(site).items() if rule == "silence" and state == "open"
+        subject
+        for (rule, subject), (_, state) in standing(site).items()
+        if rule == "silence" and state == "open"
     }
     assert {"C1", "D1", "floe.sessions.v1"} <= silent
     site.land(("devices", {"device_id": "D1", "kind": "cryo", "retired_on": site.now.date()}))

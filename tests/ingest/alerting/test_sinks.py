@@ -1,7 +1,9 @@
-"""Deliveries: every one reaches its receiver, in order by subject, under one id however often it is sent.
+"""Deliveries: every one reaches its receiver, in order by subject, under one id however often it is
+sent.
 
-Here: order and patience with a real HTTP receiver that is down, refuses and comes back; files; the file of duties. Not
-here: what is put in the book (test_watcher.py), webhooks (test_webhook.py) and mail (test_mail.py) by themselves.
+Here: order and patience with a real HTTP receiver that is down, refuses and comes back; files; the
+file of duties. Not here: what is put in the book (test_watcher.py), webhooks (test_webhook.py) and
+mail (test_mail.py) by themselves.
 """
 
 import json
@@ -58,7 +60,9 @@ def test_nothing_is_lost_or_out_of_order_while_a_receiver_is_down(tmp_path, rece
     with Book(path) as book:
         for k in range(6):
             book.put("hook", f"d{k}", PAYLOAD | {"n": k}, in_order_of=f"alert-{k % 2}", now=NOW)
-        book.put("hook", "d0", PAYLOAD, in_order_of="alert-0", now=NOW)  # the same again is not put twice
+        book.put(
+            "hook", "d0", PAYLOAD, in_order_of="alert-0", now=NOW
+        )  # the same again is not put twice
     receiver.stop()
     sent(path, sink, times=3)
     assert receiver.taken == []
@@ -73,7 +77,9 @@ def test_nothing_is_lost_or_out_of_order_while_a_receiver_is_down(tmp_path, rece
     assert [d for d in taken if d in ("d1", "d3", "d5")] == ["d1", "d3", "d5"]
 
 
-def test_a_sender_that_dies_between_sending_and_noting_sends_again_under_the_same_id(tmp_path, receiver):
+def test_a_sender_that_dies_between_sending_and_noting_sends_again_under_the_same_id(
+    tmp_path, receiver
+):
     """The receiver that keeps a list by id has it once."""
     path, sink = tmp_path / "book", webhook(receiver)
     with Book(path) as book:
@@ -84,7 +90,9 @@ def test_a_sender_that_dies_between_sending_and_noting_sends_again_under_the_sam
 
 
 def test_a_fault_of_one_delivery_does_not_end_the_thread(tmp_path, receiver):
-    """What can't be said (here: a payload without a tier) waits; the next one of another alert is delivered."""
+    """What can't be said (here: a payload without a tier) waits; the next one of another alert is
+    delivered.
+    """
     path, sink = tmp_path / "book", webhook(receiver, format="pagerduty", routing_key_env="PATH")
     with Book(path) as book:
         book.put("hook", "bad", {"news": "opened"}, in_order_of="a", now=NOW)
@@ -96,7 +104,9 @@ def test_a_fault_of_one_delivery_does_not_end_the_thread(tmp_path, receiver):
 
 
 def test_a_receiver_that_asks_for_time_is_given_it(tmp_path, receiver):
-    """429 and Retry-After hold back all of that sink for as long; an attempt counts and nothing is lost."""
+    """429 and Retry-After hold back all of that sink for as long; an attempt counts and nothing is
+    lost.
+    """
     path, sink = tmp_path / "book", webhook(receiver)
     receiver.answers, receiver.headers = [429], {"Retry-After": "120"}
     with Book(path) as book:
@@ -154,7 +164,13 @@ def wait(what) -> None:
 
 def put(path, name: str, **given) -> None:
     with Book(path) as book:
-        book.put("hook", name, PAYLOAD | given, in_order_of=given.get("alert_id", name), now=datetime.now(UTC))
+        book.put(
+            "hook",
+            name,
+            PAYLOAD | given,
+            in_order_of=given.get("alert_id", name),
+            now=datetime.now(UTC),
+        )
 
 
 def damaged(path) -> None:
@@ -178,7 +194,9 @@ def mended(path) -> None:
 
 @pytest.mark.parametrize("broken", [damaged, of_a_folder, without_its_folder])
 def test_a_book_that_can_not_be_opened_ends_no_sender(tmp_path, receiver, monkeypatch, broken):
-    """It is said, once; when the book is mended, what it holds is delivered. Before, the thread was gone for good."""
+    """It is said, once; when the book is mended, what it holds is delivered. Before, the thread was
+    gone for good.
+    """
     monkeypatch.setattr(sender, "_AFTER_A_FAULT_S", 0.05)
     (folder := tmp_path / "home").mkdir()
     path = folder / "alerts.sqlite"
@@ -194,7 +212,9 @@ def test_a_book_that_can_not_be_opened_ends_no_sender(tmp_path, receiver, monkey
 
 @pytest.mark.parametrize("moved", ["deleted", "replaced", "kept its logs"])
 def test_a_sender_follows_the_book_that_is_there(tmp_path, receiver, moved):
-    """Deleted or replaced under it: what the new book holds is delivered, and no log of the old one is played into it."""
+    """Deleted or replaced under it: what the new book holds is delivered, and no log of the old one
+    is played into it.
+    """
     path = tmp_path / "alerts.sqlite"
     put(path, "d0")
     with sending(path, webhook(receiver)), Book(path):
@@ -210,7 +230,9 @@ def test_a_sender_follows_the_book_that_is_there(tmp_path, receiver, moved):
         wait(lambda: len(receiver.taken) == 2)
     assert [delivery for delivery, *_ in receiver.taken] == ["d0", "d1"]
     with Book(path) as book:
-        assert [row["delivery_id"] for row in book._db.execute("SELECT * FROM deliveries")] == ["d1"]
+        assert [row["delivery_id"] for row in book._db.execute("SELECT * FROM deliveries")] == [
+            "d1"
+        ]
 
 
 def test_a_terminal_that_is_gone_ends_no_sender(tmp_path, receiver):
@@ -230,7 +252,9 @@ def test_a_terminal_that_is_gone_ends_no_sender(tmp_path, receiver):
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_now_overtakes_whatever_was_fetched_before(tmp_path, receiver, status):
-    """Behind ten digests at a receiver that takes, or refuses, each slowly: harm is the next but one that it hears of."""
+    """Behind ten digests at a receiver that takes, or refuses, each slowly: harm is the next but
+    one that it hears of.
+    """
     path = tmp_path / "book"
     for k in range(10):
         put(path, f"digest-{k}", news="digest", tier="today")
@@ -249,12 +273,20 @@ def test_now_overtakes_whatever_was_fetched_before(tmp_path, receiver, status):
     [
         ([("d", "C1", "digest", "today", 0), ("n", "A", "opened", "now", 0)], ["n", "d"]),
         ([("r", "A", "opened", "now", 3), ("n", "B", "raised", "now", 0)], ["n", "r"]),
-        ([("a", "A", "acknowledged", "now", 0), ("n", "B", "unacknowledged", "now", 0)], ["n", "a"]),
+        (
+            [("a", "A", "acknowledged", "now", 0), ("n", "B", "unacknowledged", "now", 0)],
+            ["n", "a"],
+        ),
         ([("d", "C1", "digest", "today", 3), ("e", "C2", "digest", "today", 0)], ["e", "d"]),
         ([("x", "A", "opened", "today", 0), ("n", "B", "opened", "now", 3)], ["n", "x"]),
-        # what stands before harm in its alert's order goes first, and at once, for harm waits for it
+        # what stands before harm in its alert's order goes first, and at once, for harm waits for
+        # it
         (
-            [("d", "C1", "digest", "today", 0), ("c", "A", "closed", "now", 3), ("n", "A", "opened_again", "now", 0)],
+            [
+                ("d", "C1", "digest", "today", 0),
+                ("c", "A", "closed", "now", 3),
+                ("n", "A", "opened_again", "now", 0),
+            ],
             ["c", "n", "d"],
         ),
         ([("n", "A", "opened", "now", 0), ("m", "B", "opened", "now", 0)], ["n", "m"]),
@@ -265,7 +297,9 @@ def test_what_is_sent_first(tmp_path, waiting, expected):
     sent = []
     with Book(tmp_path / "book") as book:
         for name, subject, news, tier, attempts in waiting:
-            book.put("hook", name, PAYLOAD | {"news": news, "tier": tier}, in_order_of=subject, now=NOW)
+            book.put(
+                "hook", name, PAYLOAD | {"news": news, "tier": tier}, in_order_of=subject, now=NOW
+            )
             later = NOW + timedelta(minutes=5) if news == "closed" else NOW
             statement = "UPDATE deliveries SET attempts = ?, due_at = ? WHERE delivery_id = ?"
             book._db.execute(statement, (attempts, later.isoformat(timespec="microseconds"), name))
@@ -276,11 +310,19 @@ def test_what_is_sent_first(tmp_path, waiting, expected):
 
 
 def test_ten_thousand_that_wait_slow_nothing_down(tmp_path):
-    """What is due is known in a glance, as after a receiver was down for a night; by pairs it would be a minute."""
+    """What is due is known in a glance, as after a receiver was down for a night; by pairs it would
+    be a minute.
+    """
     with Book(tmp_path / "book") as book:
         with book.change():
             for k in range(10_000):
-                book.put("hook", f"d{k}", PAYLOAD | {"news": "closed"}, in_order_of=f"a{k % 2_500}", now=NOW)
+                book.put(
+                    "hook",
+                    f"d{k}",
+                    PAYLOAD | {"news": "closed"},
+                    in_order_of=f"a{k % 2_500}",
+                    now=NOW,
+                )
             book.put("hook", "harm", PAYLOAD, in_order_of="b", now=NOW)
         began = time.process_time()
         assert book.due("hook", now=NOW)[0]["delivery_id"] == "harm"
@@ -289,7 +331,9 @@ def test_ten_thousand_that_wait_slow_nothing_down(tmp_path):
 
 
 def test_harm_of_thousands_at_once_is_put_in_the_book_at_once(tmp_path):
-    """Each hurries what stands before it in its alert's order, and looks at that alone: by pairs, with three sinks, 10,000 took minutes."""
+    """Each hurries what stands before it in its alert's order, and looks at that alone: by pairs,
+    with three sinks, 10,000 took minutes.
+    """
     with Book(tmp_path / "book") as book, book.change():
         began = time.process_time()
         for k in range(10_000):
@@ -306,37 +350,82 @@ def test_harm_of_thousands_at_once_is_put_in_the_book_at_once(tmp_path):
         ("[rules.no_such_rule]\ntold = 'x'", "no_such_rule"),
         ("[rota]\nduty_clinican = []", "duty_clinican"),
         ("[[sinks]]\nname = 'a'\nkind = 'webhook'", "url_env"),
-        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://x'\nurl_env = 'X'", "one of the two"),
-        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://u:geheim@x/'", "user and password"),
-        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = \"https://x/a\\r\\nHost: y\"", "ASCII, without blanks"),
-        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://x'\nformat = 'pagerduty'", "routing_key_env"),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://x'\nurl_env = 'X'",
+            "one of the two",
+        ),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://u:geheim@x/'",
+            "user and password",
+        ),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = \"https://x/a\\r\\nHost: y\"",
+            "ASCII, without blanks",
+        ),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://x'\nformat = 'pagerduty'",
+            "routing_key_env",
+        ),
         ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = 'https://x'\ntiers = ['noted']", "tiers"),
-        ("[[sinks]]\nname = 'a'\nkind = 'email'\nhost = 'h'\nsender = \"f@x\\r\\nBcc: e@y\"\nto = ['a@x']", "sender"),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'email'\nhost = 'h'\nsender = \"f@x\\r\\nBcc: e@y\"\nto = ['a@x']",
+            "sender",
+        ),
         (
             "[[sinks]]\nname = 'a'\nkind = 'email'\nhost = 'h'\nsender = 'f@x'\nto = ['a@x']\nusername = 'u'\n"
             "password_env = 'P'\nis_tls = 'none'",
             "without TLS",
         ),
-        ("link = 'javascript:alert(1)'", "link: found 'javascript.*expected an address that begins with https"),
-        ("[[sink]]\nname = 'a'", "the file: found the setting 'sink', expected link, sinks, .*was sinks meant"),
+        (
+            "link = 'javascript:alert(1)'",
+            "link: found 'javascript.*expected an address that begins with https",
+        ),
+        (
+            "[[sink]]\nname = 'a'",
+            "the file: found the setting 'sink', expected link, sinks, .*was sinks meant",
+        ),
         ("[sinks]\nname = 'a'", r"expected a table \[\[sinks\]\]"),
-        ("[[sinks]]\nname = 'a b'\nkind = 'file'\npath = 'x'", "'a b', name: found 'a b', expected 1 to 60 letters"),
-        ("[[sinks]]\nname = 'a'\nkind = 'file'\npaht = 'geheim'", "'a': found the setting 'paht', .*was path meant"),
-        ("[[sinks]]\nname = 'a'\nkind = 'file'\npath = 'x'\ntiers = []", "'a', tiers: .*at least one"),
-        ("[[sinks]]\nname = 'a'\nkind = 'file'\npath = ''", "'a', path: found '', expected the path"),
+        (
+            "[[sinks]]\nname = 'a b'\nkind = 'file'\npath = 'x'",
+            "'a b', name: found 'a b', expected 1 to 60 letters",
+        ),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'file'\npaht = 'geheim'",
+            "'a': found the setting 'paht', .*was path meant",
+        ),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'file'\npath = 'x'\ntiers = []",
+            "'a', tiers: .*at least one",
+        ),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'file'\npath = ''",
+            "'a', path: found '', expected the path",
+        ),
         ("[[sinks]]\nname = 'a'\nkind = 'file'", "'a': found no path"),
         ("[[sinks]]\nkind = 'file'\npath = 'x'", "number 1: found no name"),
         ("[[sinks]]\nname = 'floe.alerts.v1'\nkind = 'file'\npath = 'x'", "as is the topic"),
-        ("[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = ['geheim']", "'a', url: found something else"),
-        ("[[sinks]]\nname = 'a'\nkind = 'file'\npath = 'x'\n[rota]\noperator = ['a', 'a']", "names 'a' twice"),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'webhook'\nurl = ['geheim']",
+            "'a', url: found something else",
+        ),
+        (
+            "[[sinks]]\nname = 'a'\nkind = 'file'\npath = 'x'\n[rota]\noperator = ['a', 'a']",
+            "names 'a' twice",
+        ),
         (
             "[[sinks]]\nname = 'a'\nkind = 'email'\nhost = 'h'\nsender = 'f@x'\nto = ['a@x']\nport = 65536",
             "'a', port: found 65536, expected a whole number from 1 to 65,535",
         ),
-        ("[rules.harm]\nacknowledge_min = 100000000000000", "acknowledge_min: found 1.*of minutes from 1 to 10,080"),
+        (
+            "[rules.harm]\nacknowledge_min = 100000000000000",
+            "acknowledge_min: found 1.*of minutes from 1 to 10,080",
+        ),
         ("[rules.harm]\nacknowledge_min = true", "found true, expected a whole number"),
         ("[rules.harm]\ntold = ' '", "expected a role"),
-        ("[clinics.C1]\nmorning = '7:30'", "clinics.C1.morning: found '7:30', expected hours and minutes"),
+        (
+            "[clinics.C1]\nmorning = '7:30'",
+            "clinics.C1.morning: found '7:30', expected hours and minutes",
+        ),
         ("[clinics.C1]\nmorning = '07:30+02:00'", "of the clinic's own clock"),
         ("[clinics.C1]\nmorning = 7", "found 7, expected hours"),
         ("not toml", "TOML"),
@@ -352,7 +441,9 @@ def test_a_file_of_duties_that_is_wrong_is_refused_in_one_sentence(tmp_path, tex
 
 
 def file_sink(path):
-    return Duty.model_validate({"sinks": [{"name": "list", "kind": "file", "path": str(path)}]}).sinks[0]
+    return Duty.model_validate(
+        {"sinks": [{"name": "list", "kind": "file", "path": str(path)}]}
+    ).sinks[0]
 
 
 def test_a_file_is_its_owners_alone_and_follows_its_name(tmp_path):
@@ -379,7 +470,9 @@ def test_a_line_that_was_cut_off_spoils_no_other(tmp_path):
 
 @pytest.mark.parametrize("name", ["absent/alerts.ndjson", "folder", "pipe", "/dev/full"])
 def test_a_file_that_can_not_be_written_is_said(tmp_path, name):
-    """No folder, no file, a pipe that nobody reads, a full disk: none blocks, each is one sentence."""
+    """No folder, no file, a pipe that nobody reads, a full disk: none blocks, each is one
+    sentence.
+    """
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Undelivered, match="list"):

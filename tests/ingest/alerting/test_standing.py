@@ -1,4 +1,6 @@
-"""What a person does with an alert becomes an event: of the next revision, of plain text, and never over another's."""
+"""What a person does with an alert becomes an event: of the next revision, of plain text, and never
+over another's.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,15 +29,32 @@ def landed(*rows: dict) -> pl.DataFrame:
             "kafka_offset": k,
             "event_id": f"e{k}",
         }
-        given |= {"source": "/floe/alerts", "event_time": at, "ingested_at": at, "recorded_at": at, "revision": k}
-        given |= {"alert_id": "harm-1", "rule": "harm", "tier": "now", "finding": "burn", "occurred_at": T0}
+        given |= {
+            "source": "/floe/alerts",
+            "event_time": at,
+            "ingested_at": at,
+            "recorded_at": at,
+            "revision": k,
+        }
+        given |= {
+            "alert_id": "harm-1",
+            "rule": "harm",
+            "tier": "now",
+            "finding": "burn",
+            "occurred_at": T0,
+        }
         full.append(dict.fromkeys(TABLE.names) | given | row)
     return TABLE.conform(pl.DataFrame(full, schema=TABLE.polars_schema, orient="row"))
 
 
 NOW = T0 + timedelta(minutes=10)
 OPEN = {"state": "open", "news": "opened"}
-BY_A = {"state": "acknowledged", "source": "/floe", "recorded_by_role": "Dr. A", "acknowledged_by": "Dr. A"}
+BY_A = {
+    "state": "acknowledged",
+    "source": "/floe",
+    "recorded_by_role": "Dr. A",
+    "acknowledged_by": "Dr. A",
+}
 
 
 def event(raw: pl.DataFrame, given: Act, **more) -> dict:
@@ -47,44 +66,79 @@ def event(raw: pl.DataFrame, given: Act, **more) -> dict:
 def test_an_acknowledgement():
     """The alert as it stands, of the next revision, with who and when."""
     data = event(landed(OPEN), Act(state="acknowledged", by="Dr. A"))["data"]
-    assert (data["state"], data["revision"], data["rule"], data["finding"]) == ("acknowledged", 1, "harm", "burn")
+    assert (data["state"], data["revision"], data["rule"], data["finding"]) == (
+        "acknowledged",
+        1,
+        "harm",
+        "burn",
+    )
     assert data["acknowledged_by"] == data["recorded_by_role"] == "Dr. A"
     assert data["acknowledged_at"] == data["recorded_at"]
 
 
 def test_who_looks_into_it_did_not_acknowledge_it_again():
-    """The first to take it in hand stays; a person who looks into what nobody acknowledged takes it in hand."""
+    """The first to take it in hand stays; a person who looks into what nobody acknowledged takes it
+    in hand.
+    """
     later = event(
-        landed(OPEN, BY_A | {"acknowledged_at": T0}), Act(state="investigating", by="Dr. B", action="looked at")
+        landed(OPEN, BY_A | {"acknowledged_at": T0}),
+        Act(state="investigating", by="Dr. B", action="looked at"),
     )["data"]
-    assert (later["acknowledged_by"], later["recorded_by_role"], later["revision"]) == ("Dr. A", "Dr. B", 2)
-    first = event(landed(OPEN), Act(state="investigating", by="Dr. B", action="x", action_due_on="2026-06-01"))["data"]
+    assert (later["acknowledged_by"], later["recorded_by_role"], later["revision"]) == (
+        "Dr. A",
+        "Dr. B",
+        2,
+    )
+    first = event(
+        landed(OPEN), Act(state="investigating", by="Dr. B", action="x", action_due_on="2026-06-01")
+    )["data"]
     assert (first["acknowledged_by"], first["action_due_on"]) == ("Dr. B", "2026-06-01")
 
 
 def test_the_second_of_two_is_told_what_the_first_did():
-    """Both saw revision 0; the first's act has landed: the second's is not sent, and says who did what."""
+    """Both saw revision 0; the first's act has landed: the second's is not sent, and says who did
+    what.
+    """
     raw = landed(OPEN, BY_A)
-    with pytest.raises(ActedMeanwhile, match=r"Dr\. A changed it meanwhile, at 12:01:00 UTC.*acknowledged now"):
+    with pytest.raises(
+        ActedMeanwhile, match=r"Dr\. A changed it meanwhile, at 12:01:00 UTC.*acknowledged now"
+    ):
         event(raw, Act(state="closed", by="Dr. B", finding="harmless"), seen_revision=0)
-    assert event(raw, Act(state="closed", by="Dr. B", finding="harmless"), seen_revision=1)["data"]["state"] == "closed"
+    assert (
+        event(raw, Act(state="closed", by="Dr. B", finding="harmless"), seen_revision=1)["data"][
+            "state"
+        ]
+        == "closed"
+    )
 
 
 def test_a_correction_meanwhile_is_told_too():
     """Raised, or closed because its cause went, after it was looked at."""
-    with pytest.raises(ActedMeanwhile, match=r"Floe, by what landed, changed it meanwhile.*open now"):
-        event(landed(OPEN, OPEN | {"news": "raised"}), Act(state="acknowledged", by="Dr. B"), seen_revision=0)
+    with pytest.raises(
+        ActedMeanwhile, match=r"Floe, by what landed, changed it meanwhile.*open now"
+    ):
+        event(
+            landed(OPEN, OPEN | {"news": "raised"}),
+            Act(state="acknowledged", by="Dr. B"),
+            seen_revision=0,
+        )
     with pytest.raises(ActedMeanwhile, match="closed now"):
         event(
-            landed(OPEN, {"state": "closed", "news": "closed"}), Act(state="acknowledged", by="Dr. B"), seen_revision=0
+            landed(OPEN, {"state": "closed", "news": "closed"}),
+            Act(state="acknowledged", by="Dr. B"),
+            seen_revision=0,
         )
 
 
 def test_two_acts_on_one_revision_are_two_events():
-    """Where nobody could see the other's, none is taken for a copy of the other: both stay, the later one counts."""
+    """Where nobody could see the other's, none is taken for a copy of the other: both stay, the
+    later one counts.
+    """
     raw = landed(OPEN)
     one = orjson.loads(act(raw, "harm-1", Act(state="acknowledged", by="A"), now=NOW)[2])
-    other = orjson.loads(act(raw, "harm-1", Act(state="acknowledged", by="B"), now=NOW + timedelta(seconds=1))[2])
+    other = orjson.loads(
+        act(raw, "harm-1", Act(state="acknowledged", by="B"), now=NOW + timedelta(seconds=1))[2]
+    )
     assert one["id"] != other["id"]
     rows = [
         {
@@ -124,13 +178,22 @@ def test_no_such_alert():
 def test_what_is_no_text_is_refused(said, found):
     """Too long, not seen, or no day: a sentence, and nothing is sent."""
     with pytest.raises(UsageError, match=found):
-        act(landed(OPEN), "harm-1", Act(state="investigating", **{"by": "A", "finding": "f"} | said), now=NOW)
+        act(
+            landed(OPEN),
+            "harm-1",
+            Act(state="investigating", **{"by": "A", "finding": "f"} | said),
+            now=NOW,
+        )
 
 
-@pytest.mark.parametrize("said", [{"by": "x" * 200}, {"finding": "a\nb"}, {"finding": "<b>[x](y)</b>"}])
+@pytest.mark.parametrize(
+    "said", [{"by": "x" * 200}, {"finding": "a\nb"}, {"finding": "<b>[x](y)</b>"}]
+)
 def test_plain_text_is_taken_as_it_is(said):
     """As long as the contract allows, of several lines; signs of markup are signs."""
-    data = event(landed(OPEN), Act(state="investigating", **{"by": "A", "finding": "f"} | said))["data"]
+    data = event(landed(OPEN), Act(state="investigating", **{"by": "A", "finding": "f"} | said))[
+        "data"
+    ]
     assert {name: data.get("recorded_by_role" if name == "by" else name) for name in said} == said
 
 
@@ -152,7 +215,9 @@ def test_an_act_says_who_and_what(given, missing):
 
 @pytest.mark.parametrize("state", ["acknowledged", "investigating", "closed"])
 def test_a_closed_alert_takes_no_act_but_to_be_opened(state):
-    """What it was about is dealt with; what opens it again is its cause, or a person who says so."""
+    """What it was about is dealt with; what opens it again is its cause, or a person who says
+    so.
+    """
     raw = landed(OPEN, BY_A | {"state": "closed", "revision": 1})
     with pytest.raises(UsageError, match="is closed"):
         act(raw, "harm-1", Act(state=state, by="B", finding="f"), now=NOW)

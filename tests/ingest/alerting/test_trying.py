@@ -1,6 +1,8 @@
-"""A file of duties is tried: what would leave somebody untold is said, and each sink takes a test or says why not.
+"""A file of duties is tried: what would leave somebody untold is said, and each sink takes a test
+or says why not.
 
-Here: advice and the trial. Not here: what no file may say at all (test_sinks.py), the wire (test_webhook.py).
+Here: advice and the trial. Not here: what no file may say at all (test_sinks.py), the wire
+(test_webhook.py).
 """
 
 import json
@@ -14,7 +16,13 @@ from ingest.alerting.duty import Duty
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 FILE = {"name": "list", "kind": "file", "path": "unused"}
 HOOK = {"name": "hook", "kind": "webhook", "url": "https://x.example"}
-MAIL = {"name": "mail", "kind": "email", "host": "mail.example", "sender": "a@x.example", "to": ["b@x.example"]}
+MAIL = {
+    "name": "mail",
+    "kind": "email",
+    "host": "mail.example",
+    "sender": "a@x.example",
+    "to": ["b@x.example"],
+}
 ROLES = ("duty_clinician", "safety_officer", "technician", "operator", "data_steward")
 
 
@@ -28,7 +36,10 @@ ROLES = ("duty_clinician", "safety_officer", "technician", "operator", "data_ste
             ["nobody is told at once of .*incident", "rota.operator", "rota.technician"],
         ),
         ({}, ["duty_clinician", "operator", "safety_officer", "technician"]),
-        ({"sinks": [FILE | {"tiers": ["today"]}]}, ["duty_clinician", "operator", "safety_officer", "technician"]),
+        (
+            {"sinks": [FILE | {"tiers": ["today"]}]},
+            ["duty_clinician", "operator", "safety_officer", "technician"],
+        ),
         (
             {"sinks": [FILE, HOOK | {"tiers": ["today"]}], "rota": {"duty_clinician": ["hook"]}},
             ["names hook, which hears of nothing"],
@@ -38,13 +49,25 @@ ROLES = ("duty_clinician", "safety_officer", "technician", "operator", "data_ste
         ({"sinks": [FILE, HOOK | {"secret_env": "NOT_SET"}]}, ["NOT_SET .secret_env. is not set"]),
         ({"sinks": [FILE | {"tiers": ["now"]}]}, ["nobody is told in the morning of .*harm"]),
         (
-            {"sinks": [FILE | {"tiers": ["now"]}, HOOK], "rota": {role: ["list", "hook"] for role in ROLES}},
+            {
+                "sinks": [FILE | {"tiers": ["now"]}, HOOK],
+                "rota": {role: ["list", "hook"] for role in ROLES},
+            },
             [],  # the digest goes to the first of the rota that takes it
         ),
-        ({"sinks": [FILE | {"path": "absent/list"}]}, ["no folder for absent/list .*mkdir -p /.*/absent"]),
+        (
+            {"sinks": [FILE | {"path": "absent/list"}]},
+            ["no folder for absent/list .*mkdir -p /.*/absent"],
+        ),
         ({"sinks": [FILE | {"path": "/"}]}, ["/ is a folder"]),
-        ({"sinks": [FILE, HOOK | {"format": "pagerduty", "routing_key_env": "PATH"}]}, ["a digest is no incident"]),
-        ({"sinks": [FILE, MAIL | {"to": ["jörg@x.example", "info@köln.example"]}]}, ["takes no jörg@x.example:"]),
+        (
+            {"sinks": [FILE, HOOK | {"format": "pagerduty", "routing_key_env": "PATH"}]},
+            ["a digest is no incident"],
+        ),
+        (
+            {"sinks": [FILE, MAIL | {"to": ["jörg@x.example", "info@köln.example"]}]},
+            ["takes no jörg@x.example:"],
+        ),
         ({"sinks": [FILE, MAIL | {"to": ["info@köln.example"]}]}, []),
         ({"sinks": [FILE, MAIL | {"is_tls": "none"}]}, ["without TLS"]),
         ({"sinks": [FILE, MAIL | {"ca_file": "/absent.pem"}]}, ["/absent.pem"]),
@@ -56,7 +79,9 @@ def test_what_would_tell_nobody_is_said(given, expected, monkeypatch):
 
     monkeypatch.delenv("NOT_SET", raising=False)
     found = trying.faults(Duty.model_validate(given))
-    assert all(any(re.search(pattern, sentence) for sentence in found) for pattern in expected), found
+    assert all(any(re.search(pattern, sentence) for sentence in found) for pattern in expected), (
+        found
+    )
     assert bool(found) == bool(expected)
 
 
@@ -68,4 +93,8 @@ def test_each_sink_is_tried_and_says_what_became_of_it(tmp_path):
     assert "does not answer" in results["hook"]
     assert results["list"] is None
     line = json.loads(path.read_text())
-    assert (line["news"], line["title"], line["tier"]) == ("test", "a test: nothing happened", "today")
+    assert (line["news"], line["title"], line["tier"]) == (
+        "test",
+        "a test: nothing happened",
+        "today",
+    )

@@ -1,7 +1,8 @@
-"""The watcher on a real lake: what lands becomes alerts in the book, once each, and what changes them.
+"""The watcher on a real lake: what lands becomes alerts in the book, once each, and what changes
+them.
 
-Here: events landed without Kafka, looked at step by step. Not here: which records are causes (tests/transforms/alerting),
-sending (test_sinks.py), a process that is killed (tests/faults).
+Here: events landed without Kafka, looked at step by step. Not here: which records are causes
+(tests/transforms/alerting), sending (test_sinks.py), a process that is killed (tests/faults).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -24,13 +25,22 @@ def site(tmp_path, with_lake):
 
 
 def test_a_burn_that_lands_is_told_once(site):
-    """To the topic and to who is on duty; not again when read again, sent again, or after a restart."""
+    """To the topic and to who is on duty; not again when read again, sent again, or after a
+    restart.
+    """
     site.land(burn())
     site.look()
     assert site.alerts() == [("harm", "E1", "open")]
-    assert (site.news("first"), site.news("second"), site.news("all")) == (["opened"], [], ["opened"])
+    assert (site.news("first"), site.news("second"), site.news("all")) == (
+        ["opened"],
+        [],
+        ["opened"],
+    )
     [event] = site.deliveries(TOPIC)
-    assert event["payload"] | {"news": "opened", "tier": "now", "level": 1, "gravity": 21} == event["payload"]
+    assert (
+        event["payload"] | {"news": "opened", "tier": "now", "level": 1, "gravity": 21}
+        == event["payload"]
+    )
     site.look()
     site.restart()
     site.look()
@@ -41,7 +51,9 @@ def test_a_burn_that_lands_is_told_once(site):
 
 
 def test_harm_is_told_ahead_of_the_whole_look(site, monkeypatch):
-    """It is told though the look at all else fails; once that succeeds, nothing is told again, and a correction counts."""
+    """It is told though the look at all else fails; once that succeeds, nothing is told again, and
+    a correction counts.
+    """
     site.look()
     with monkeypatch.context() as failing:
         failing.setattr(Watcher, "_judge", _fails)
@@ -62,7 +74,9 @@ def _fails(*_, **__) -> None:
 
 
 def test_harm_that_lands_during_a_look_overtakes_it(site, monkeypatch):
-    """It is told before the look ends, and what that look still knew of it undoes nothing; nor does a failure then."""
+    """It is told before the look ends, and what that look still knew of it undoes nothing; nor does
+    a failure then.
+    """
     monkeypatch.setattr(watcher, "_LOOK_S", 0.0)
     site.look()
     lands, told = iter([burn(grade=3, revision=1), burn(ae_id="E2", patient_id="P2")]), []
@@ -85,13 +99,23 @@ def test_harm_that_lands_during_a_look_overtakes_it(site, monkeypatch):
 
 
 def test_what_fails_between_the_steps_of_a_look_is_no_patients_fault(site, monkeypatch):
-    """The look is given up, everything is taken in again after a restart, and nobody is told of as not judged."""
+    """The look is given up, everything is taken in again after a restart, and nobody is told of as
+    not judged.
+    """
     monkeypatch.setattr(watcher, "_LOOK_S", 0.0)
     site.look()
-    session = {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "started_at": NOW}
+    session = {
+        "session_id": "S1",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "local",
+        "started_at": NOW,
+    }
     site.land(("sessions", session))
     with monkeypatch.context() as failing:
-        failing.setattr(site.watcher, "_alive", lambda: failing.setattr(Watcher, "_take_in", _fails))
+        failing.setattr(
+            site.watcher, "_alive", lambda: failing.setattr(Watcher, "_take_in", _fails)
+        )
         with pytest.raises(RuntimeError, match="the whole look failed"):
             site.watcher.step(now=NOW)
     site.restart()
@@ -105,14 +129,18 @@ def test_what_leaves_is_what_the_sink_may_have(site):
     site.look()
     [least], [more] = site.deliveries("first"), site.deliveries("all")
     assert least["payload"]["link"] == f"https://floe.example/safety?alert={site.alert_id()}"
-    assert not {"subject_id", "patient_id", "finding", "evidence", "device_id"} & set(least["payload"])
+    assert not {"subject_id", "patient_id", "finding", "evidence", "device_id"} & set(
+        least["payload"]
+    )
     assert "P1" not in str(least["payload"])
     assert "E1" not in str(least["payload"])
     assert (more["payload"]["subject_id"], "finding" in more["payload"]) == ("E1", False)
 
 
 def test_corrections_raise_and_close(site):
-    """Grade 1 to 3 tells again; entered in error closes and says so to whom it was told; a re-entry opens again."""
+    """Grade 1 to 3 tells again; entered in error closes and says so to whom it was told; a re-entry
+    opens again.
+    """
     site.land(burn())
     site.look()
     site.land(burn(grade=3, revision=1))
@@ -129,7 +157,9 @@ def test_corrections_raise_and_close(site):
 
 @pytest.mark.parametrize("state", ["closed", "acknowledged", "investigating"])
 def test_an_act_that_did_not_see_a_raise_leaves_the_alert_open(site, state):
-    """Written on the state before it: whoever is on duty hears of it once more; the next act, which has seen it, counts."""
+    """Written on the state before it: whoever is on duty hears of it once more; the next act, which
+    has seen it, counts.
+    """
     site.land(burn())
     site.look()
     site.land(burn(grade=5, outcome="fatal", revision=1))
@@ -149,10 +179,17 @@ def test_an_act_that_did_not_see_a_raise_leaves_the_alert_open(site, state):
 
 
 def test_what_people_do_is_heard_and_told(site):
-    """Acknowledged on the topic: no escalation; closed by a person: it stays closed for the same cause."""
+    """Acknowledged on the topic: no escalation; closed by a person: it stays closed for the same
+    cause.
+    """
     site.land(burn())
     site.look()
-    said = {"alert_id": site.alert_id(), "rule": "harm", "occurred_at": NOW, "state": "acknowledged"}
+    said = {
+        "alert_id": site.alert_id(),
+        "rule": "harm",
+        "occurred_at": NOW,
+        "state": "acknowledged",
+    }
     said |= {"acknowledged_by": "nurse", "revision": 1, "recorded_at": NOW}
     site.land(("alerts", said), source="/floe")
     site.look()
@@ -178,7 +215,9 @@ def test_who_does_not_acknowledge_is_followed_by_the_next(site):
 
 
 def test_today_waits_for_the_clinics_morning(site):
-    """One delivery with a count by rule, at seven of the clinic's clock; now is not held back by it."""
+    """One delivery with a count by rule, at seven of the clinic's clock; now is not held back by
+    it.
+    """
     site.land(burn(injury_kind="nerve", term="numb toe"))
     site.look()
     site.watcher.tick(now=NOW)
@@ -207,7 +246,9 @@ def test_a_book_that_was_lost_is_made_again_from_the_topic(site):
 
 
 def test_a_merge_and_a_clash_leave_one_alert_a_cause(site):
-    """The patient becomes another: same event, same alert. Another clinic's event of that id: an alert of its own."""
+    """The patient becomes another: same event, same alert. Another clinic's event of that id: an
+    alert of its own.
+    """
     site.land(burn())
     site.look()
     merge = {
@@ -222,7 +263,9 @@ def test_a_merge_and_a_clash_leave_one_alert_a_cause(site):
     assert site.alerts() == [("harm", "E1", "open")]
     assert site.news("first") == ["opened"]
     other = {"patient_id": "Q1", "clinic_id": "C2", "enrolled_on": "2026-04-01"}
-    site.land(("clinics", {"clinic_id": "C2", "timezone": "UTC"}), ("patients", other), source="urn:other")
+    site.land(
+        ("clinics", {"clinic_id": "C2", "timezone": "UTC"}), ("patients", other), source="urn:other"
+    )
     site.land(burn(patient_id="Q1", clinic_id="C2", grade=2), source="urn:other")
     site.look()
     harm = [alert for alert in site.alerts() if alert[0] == "harm"]
@@ -232,20 +275,39 @@ def test_a_merge_and_a_clash_leave_one_alert_a_cause(site):
 
 def test_a_device_that_is_taken_out_of_use_tells_of_sessions_that_were_on_it(site):
     """The device's record alone lands: the session of that day is looked at again."""
-    session = {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "device_id": "D1"}
-    site.land(("devices", {"device_id": "D1", "kind": "cryo"}), ("sessions", session | {"started_at": NOW}))
+    session = {
+        "session_id": "S1",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "local",
+        "device_id": "D1",
+    }
+    site.land(
+        ("devices", {"device_id": "D1", "kind": "cryo"}),
+        ("sessions", session | {"started_at": NOW}),
+    )
     site.look()
     before = site.alerts()
-    site.land(("devices", {"device_id": "D1", "kind": "cryo", "retired_on": "2026-05-04", "revision": 1}))
+    site.land(
+        ("devices", {"device_id": "D1", "kind": "cryo", "retired_on": "2026-05-04", "revision": 1})
+    )
     site.look()
     assert set(site.alerts()) - set(before) == {("device_retired_in_use", "S1", "open")}
 
 
 def test_the_system_is_measured_and_its_alerts_close_themselves(site):
-    """A check that failed is told in the morning; once its newest run passes its alert is closed. Other alerts stay."""
+    """A check that failed is told in the morning; once its newest run passes its alert is closed.
+    Other alerts stay.
+    """
     site.land(burn())
     site.look()
-    row = {"table": "core.sessions", "check": "key", "failing_rows": 2, "rows": 9, "lake_snapshot": 1}
+    row = {
+        "table": "core.sessions",
+        "check": "key",
+        "failing_rows": 2,
+        "rows": 9,
+        "lake_snapshot": 1,
+    }
     for minutes, is_passed in ((0, False), (1, True)):
         site.now = NOW + timedelta(minutes=minutes)
         site.checked(row | {"is_passed": is_passed, "checked_at": site.now, "sample": None})
@@ -256,10 +318,14 @@ def test_the_system_is_measured_and_its_alerts_close_themselves(site):
 
 
 def test_a_report_comes_to_be_due_by_time_alone(site):
-    """Ten working days of an American user facility: a reminder, the last day, overdue; closed for good by a person."""
+    """Ten working days of an American user facility: a reminder, the last day, overdue; closed for
+    good by a person.
+    """
     us = {"clinic_id": "C9", "timezone": "UTC", "country": "US", "is_device_user_facility": True}
     patient = {"patient_id": "P9", "clinic_id": "C9", "enrolled_on": "2026-04-01"}
-    event = burn(ae_id="E9", patient_id="P9", clinic_id="C9", is_serious=True, related="causal", aware_at=NOW)
+    event = burn(
+        ae_id="E9", patient_id="P9", clinic_id="C9", is_serious=True, related="causal", aware_at=NOW
+    )
     site.land(("clinics", us), ("patients", patient), event)
     site.look()
     assert [alert for alert in site.alerts() if alert[0] == "report_due"] == []
@@ -268,19 +334,39 @@ def test_a_report_comes_to_be_due_by_time_alone(site):
         site.now = NOW + timedelta(days=day)
         site.watcher.look_at_reports(now=site.now)
         site.watcher.look_at_reports(now=site.now)
-        if news := [d["payload"]["news"] for d in site.deliveries(TOPIC) if d["payload"]["rule"] == "report_due"]:
+        if news := [
+            d["payload"]["news"]
+            for d in site.deliveries(TOPIC)
+            if d["payload"]["rule"] == "report_due"
+        ]:
             told[day] = news
     assert told == {11: ["opened"], 14: ["raised"], 15: ["raised"]}
-    site.land(burn(**event[1] | {"reported_at": site.now, "reported_to": "manufacturer", "revision": 2}))
+    site.land(
+        burn(**event[1] | {"reported_at": site.now, "reported_to": "manufacturer", "revision": 2})
+    )
     site.look()
     [(_, _, state)] = [alert for alert in site.alerts() if alert[0] == "report_due"]
     assert state == "closed"
 
 
 def test_harm_is_told_before_the_series_of_a_long_history_are_read(site, monkeypatch):
-    """A watcher that was down, or starts on a lake with years in it, tells of a burn first; then of what series show."""
-    use = {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "started_at": NOW}
-    series = {"device_id": "D1", "session_id": "S1", "signal": "cabin_temp_c", "interval_s": 60.0, "started_at": NOW}
+    """A watcher that was down, or starts on a lake with years in it, tells of a burn first; then of
+    what series show.
+    """
+    use = {
+        "session_id": "S1",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "local",
+        "started_at": NOW,
+    }
+    series = {
+        "device_id": "D1",
+        "session_id": "S1",
+        "signal": "cabin_temp_c",
+        "interval_s": 60.0,
+        "started_at": NOW,
+    }
     out = ("devices", {"device_id": "D1", "kind": "cryo", "retired_on": "2026-05-01"})
     site.land(("telemetry", series | {"values": [-110.0]}), ("sessions", use), out, burn())
     told, take = [], Kept._take
@@ -294,4 +380,8 @@ def test_harm_is_told_before_the_series_of_a_long_history_are_read(site, monkeyp
     site.restart()
     site.look()
     assert told[0] == ["harm"]
-    assert {rule for rule, *_ in site.alerts()} == {"harm", "session_without_clearance", "device_retired_in_use"}
+    assert {rule for rule, *_ in site.alerts()} == {
+        "harm",
+        "session_without_clearance",
+        "device_retired_in_use",
+    }

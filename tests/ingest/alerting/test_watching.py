@@ -1,4 +1,6 @@
-"""Whether somebody watches: no watcher, one that is silent or behind, sinks that do not answer are each said; else nothing is."""
+"""Whether somebody watches: no watcher, one that is silent or behind, sinks that do not answer are
+each said; else nothing is.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,21 +32,29 @@ def site(tmp_path, with_lake):
 
 def land(lake: Lake, key: tuple[str, str, int], first: int, end: int, *, at: datetime) -> None:
     place = dict(zip(("kafka_topic", "kafka_topic_id", "kafka_partition"), key, strict=True))
-    batch = {"first_position": first, "next_position": end, "rows": end - first, "rejects": 0, "checksum": "0"}
+    batch = {
+        "first_position": first,
+        "next_position": end,
+        "rows": end - first,
+        "rejects": 0,
+        "checksum": "0",
+    }
     stored = place | {"next_offset": end, "updated_at": at}
     for name, row in (("ledger", place | batch | {"landed_at": at}), ("stream_offsets", stored)):
         table = BOOKS[name]
         full = dict.fromkeys(table.names) | row
         frame = table.conform(pl.DataFrame([full], schema=table.polars_schema, orient="row"))
         lake.write(
-            lambda w, name=name, table=table, frame=frame: (w.replace if name == "stream_offsets" else w.append)(
-                table, frame
-            )
+            lambda w, name=name, table=table, frame=frame: (
+                w.replace if name == "stream_offsets" else w.append
+            )(table, frame)
         )
 
 
 def judged(settings, position: int) -> None:
-    """The watcher's book, which has judged the sessions up to a position; it has just given a sign of life."""
+    """The watcher's book, which has judged the sessions up to a position; it has just given a sign
+    of life.
+    """
     write_beat(settings, now=NOW)
     with Book(settings.home / "alerts.sqlite") as book:
         book.set_positions({SESSIONS: position})
@@ -69,15 +79,23 @@ def test_a_watcher_that_is_behind(site, position, age):
     """The age of the oldest batch that is not judged whole."""
     judged(site[0], position)
     expected = [] if age is None else [f"what landed up to {age} ago was not looked at"]
-    assert [part in sentence for part, sentence in zip(expected, said(site), strict=True)] == [True] * len(expected)
+    assert [part in sentence for part, sentence in zip(expected, said(site), strict=True)] == [
+        True
+    ] * len(expected)
 
 
-@pytest.mark.parametrize(("seconds", "is_said"), [(60, False), (61, True), (3600, True), (-61, True)])
+@pytest.mark.parametrize(
+    ("seconds", "is_said"), [(60, False), (61, True), (3600, True), (-61, True)]
+)
 def test_a_watcher_that_died_while_nothing_lands(site, seconds, is_said):
-    """All that landed is judged, yet it has not reported for a minute (or its clock is not this one): said."""
+    """All that landed is judged, yet it has not reported for a minute (or its clock is not this
+    one): said.
+    """
     judged(site[0], 10)
     sentences = said(site, NOW + timedelta(seconds=seconds))
-    assert ["The watcher of alerts has not reported for" in sentence for sentence in sentences] == [True] * is_said
+    assert ["The watcher of alerts has not reported for" in sentence for sentence in sentences] == [
+        True
+    ] * is_said
 
 
 def test_a_watcher_that_can_not_look(site):
@@ -116,20 +134,29 @@ def test_a_sink_that_does_not_answer(site):
         number = book.due("pager", now=NOW)[0]["number"]
         assert said(site) == []
         book.failed(number, error="connection refused", due_at=NOW + timedelta(minutes=1))
-    assert said(site) == ["1 of what is to be told by pager could not be delivered yet: connection refused"]
+    assert said(site) == [
+        "1 of what is to be told by pager could not be delivered yet: connection refused"
+    ]
 
 
 @pytest.mark.parametrize(
     ("due_at", "seconds", "expected"),
     [
         (NOW, 30, []),
-        (NOW, 31, ["1 of what is to be told by pager waits for up to 31 s and nobody tried to deliver it"]),
+        (
+            NOW,
+            31,
+            [
+                "1 of what is to be told by pager waits for up to 31 s and nobody tried to deliver it"
+            ],
+        ),
         (NOW + timedelta(minutes=5), 60, []),  # it is not due yet
     ],
 )
 def test_what_nobody_tries_to_deliver(site, due_at, seconds, expected):
-    """Due for more than half a minute without an attempt: no sender runs, on the page, for machines and in the doctor's
-    words. Of one alert the first alone, for the second waits for it."""
+    """Due for more than half a minute without an attempt: no sender runs, on the page, for machines
+    and in the doctor's words. Of one alert the first alone, for the second waits for it.
+    """
     settings, _ = site
     with Book(settings.home / "alerts.sqlite") as book:
         for k in (1, 2):
@@ -142,7 +169,9 @@ def test_what_nobody_tries_to_deliver(site, due_at, seconds, expected):
 
 
 def test_what_waits_for_a_sink_that_was_renamed(site, tmp_path):
-    """How much, for whom, and how it is told all the same; that is no reason not to be ready. Without a file nothing is."""
+    """How much, for whom, and how it is told all the same; that is no reason not to be ready.
+    Without a file nothing is.
+    """
     settings, lake = site
     judged(settings, 10)
     path = tmp_path / "duty.toml"
@@ -152,7 +181,9 @@ def test_what_waits_for_a_sink_that_was_renamed(site, tmp_path):
             book.put(sink, "d", {}, in_order_of="a", now=NOW)
     named = settings.model_copy(update={"alerts": str(path)})
     [sentence] = left_over(named, now=NOW)
-    assert sentence.startswith("1 of what is to be told waits for old, which is no sink of FLOE_ALERTS any more")
+    assert sentence.startswith(
+        "1 of what is to be told waits for old, which is no sink of FLOE_ALERTS any more"
+    )
     assert why_unwatched(named, lake, now=NOW) == [sentence]
     assert left_over(settings, now=NOW) == []
     later = NOW + timedelta(minutes=1)
@@ -175,7 +206,9 @@ def overwritten(path) -> None:
 
 @pytest.mark.parametrize("broken", [damaged, overwritten])
 def test_a_damaged_book_is_said_with_its_remedy(site, broken):
-    """On the page that nothing is known, not that all is well; everywhere what to do: move it away."""
+    """On the page that nothing is known, not that all is well; everywhere what to do: move it
+    away.
+    """
     settings, _ = site
     path = settings.home / "alerts.sqlite"
     broken(path)

@@ -1,6 +1,8 @@
-"""A webhook on the wire: signed as anybody can verify, bounded, sent nowhere but to its address, its secrets unsaid.
+"""A webhook on the wire: signed as anybody can verify, bounded, sent nowhere but to its address,
+its secrets unsaid.
 
-Here: one delivery to real receivers. Not here: order and patience (test_sinks.py), what is put in the book (test_watcher.py).
+Here: one delivery to real receivers. Not here: order and patience (test_sinks.py), what is put in
+the book (test_watcher.py).
 """
 
 import base64
@@ -37,7 +39,16 @@ def test_a_delivery_is_signed_as_openssl_signs(receiver, monkeypatch, given, key
     assert (delivery, headers["webhook-id"], body) == ("harm-1/0/0", "harm-1/0/0", PAYLOAD)
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
     signed = f"{delivery}.{headers['webhook-timestamp']}.".encode() + headers["body"]
-    command = ["openssl", "dgst", "-sha256", "-mac", "HMAC", "-macopt", f"hexkey:{key.hex()}", "-binary"]
+    command = [
+        "openssl",
+        "dgst",
+        "-sha256",
+        "-mac",
+        "HMAC",
+        "-macopt",
+        f"hexkey:{key.hex()}",
+        "-binary",
+    ]
     digest = subprocess.run(command, input=signed, capture_output=True, check=True).stdout
     assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
 
@@ -55,7 +66,9 @@ def test_a_repetition_has_the_same_id_and_a_new_time(receiver, monkeypatch):
     assert first["webhook-signature"] != second["webhook-signature"]
 
 
-@pytest.mark.parametrize("delivery_id", ["digest/Klinik Süd/2026-05-04/a.b", "digest/診療所/x", "a\r\nX-Evil: 1"])
+@pytest.mark.parametrize(
+    "delivery_id", ["digest/Klinik Süd/2026-05-04/a.b", "digest/診療所/x", "a\r\nX-Evil: 1"]
+)
 def test_an_id_of_any_letters_is_a_header(receiver, delivery_id):
     """Clinics have names of their own; nothing of one ends a header or what is signed."""
     deliver(webhook(receiver.url), delivery_id, PAYLOAD)
@@ -81,30 +94,46 @@ def test_an_id_of_any_letters_is_a_header(receiver, delivery_id):
     ],
 )
 def test_a_pager_is_spoken_to_in_its_own_words(receiver, monkeypatch, news, actions):
-    """One incident an alert; told again, a new one, for an acknowledged incident wakes nobody. What no alert closes stays
-    no open incident."""
+    """One incident an alert; told again, a new one, for an acknowledged incident wakes nobody. What
+    no alert closes stays no open incident.
+    """
     monkeypatch.setenv("KEY", "routing-key")
-    deliver(webhook(receiver.url, format="pagerduty", routing_key_env="KEY"), "d", PAYLOAD | {"news": news})
+    deliver(
+        webhook(receiver.url, format="pagerduty", routing_key_env="KEY"),
+        "d",
+        PAYLOAD | {"news": news},
+    )
     bodies = [body for _, body, _ in receiver.taken]
     assert [body["event_action"] for body in bodies] == actions
-    assert {(body["dedup_key"], body["routing_key"]) for body in bodies} == {("harm-1", "routing-key")}
+    assert {(body["dedup_key"], body["routing_key"]) for body in bodies} == {
+        ("harm-1", "routing-key")
+    }
     assert {body["payload"]["severity"] for body in bodies} == {"critical"}
     assert len({delivery for delivery, *_ in receiver.taken}) == len(bodies)
 
 
 def test_what_a_pager_gets_keeps_to_its_limits(receiver, monkeypatch):
-    """PagerDuty, Events API v2: summary of at most 1,024 characters, dedup_key of at most 255, a source that is not empty."""
+    """PagerDuty, Events API v2: summary of at most 1,024 characters, dedup_key of at most 255, a
+    source that is not empty.
+    """
     monkeypatch.setenv("KEY", "routing-key")
     long = PAYLOAD | {"title": "x" * 3000, "alert_id": "a" * 300, "clinic_id": None, "link": None}
     deliver(webhook(receiver.url, format="pagerduty", routing_key_env="KEY"), "d", long)
     [(_, body, _)] = receiver.taken
-    assert (len(body["payload"]["summary"]), len(body["dedup_key"]), body["payload"]["source"]) == (1024, 255, "floe")
+    assert (len(body["payload"]["summary"]), len(body["dedup_key"]), body["payload"]["source"]) == (
+        1024,
+        255,
+        "floe",
+    )
     assert "links" not in body
 
 
 def test_what_a_chat_gets_is_text_and_a_link(receiver):
     """No markup and no mention of a channel, whatever the clinic is called and the finding says."""
-    odd = PAYLOAD | {"clinic_id": "<!channel> & @all\nx", "finding": "see <https://evil.example|here>"}
+    odd = PAYLOAD | {
+        "clinic_id": "<!channel> & @all\nx",
+        "finding": "see <https://evil.example|here>",
+    }
     deliver(webhook(receiver.url, format="slack"), "d", odd)
     deliver(webhook(receiver.url, format="slack"), "e", PAYLOAD | {"link": None})
     (_, first, _), (_, second, _) = receiver.taken
@@ -143,10 +172,13 @@ def test_what_a_chat_gets_is_text_and_a_link(receiver):
 )
 @pytest.mark.parametrize("field", ["finding", "clinic_id", "subject_id", "evidence"])
 def test_no_text_of_a_record_is_markup_in_a_chat(field, text):
-    """All of it is within a pair of backticks of one line, where neither chat sees markup; and no link or mention is whole."""
+    """All of it is within a pair of backticks of one line, where neither chat sees markup; and no
+    link or mention is whole.
+    """
     value = [text] if field == "evidence" else text
     [body] = for_slack(
-        webhook("https://x.example", format="slack"), PAYLOAD | {"link": None, "subject_id": "AE-17", field: value}
+        webhook("https://x.example", format="slack"),
+        PAYLOAD | {"link": None, "subject_id": "AE-17", field: value},
     )
     outside = re.sub(r"`[^`\n]+`", "", body["text"])
     assert outside.count("`") == 0
@@ -155,11 +187,14 @@ def test_no_text_of_a_record_is_markup_in_a_chat(field, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["cold burn, grade 1", "-121.5 °C, 3.2 K below", "seen at 12:30; E-17", "Erfrierung am Fuß."]
+    "text",
+    ["cold burn, grade 1", "-121.5 °C, 3.2 K below", "seen at 12:30; E-17", "Erfrierung am Fuß."],
 )
 def test_plain_words_stay_as_they_are_in_a_chat(text):
     """What holds no mark is no code."""
-    [body] = for_slack(webhook("https://x.example", format="slack"), PAYLOAD | {"link": None, "finding": text})
+    [body] = for_slack(
+        webhook("https://x.example", format="slack"), PAYLOAD | {"link": None, "finding": text}
+    )
     assert body["text"].endswith(f"\nfinding: {text}")
 
 
@@ -200,8 +235,12 @@ def test_a_redirect_is_not_followed(receiver, status):
         (429, "Wed, 21 Oct 2015 07:28:00", False, None),
     ],
 )
-def test_a_refusal_says_whether_others_may_be_tried_and_when(receiver, status, after, is_refused, wait_s):
-    """One that is refused holds up no other; a receiver that is too busy is left alone, for an hour at most."""
+def test_a_refusal_says_whether_others_may_be_tried_and_when(
+    receiver, status, after, is_refused, wait_s
+):
+    """One that is refused holds up no other; a receiver that is too busy is left alone, for an hour
+    at most.
+    """
     receiver.answers, receiver.headers = [status], {"Retry-After": after}
     with pytest.raises(Undelivered, match=str(status)) as caught:
         deliver(webhook(receiver.url), "d", PAYLOAD)
@@ -254,7 +293,11 @@ def test_certificates_are_verified(tmp_path, monkeypatch):
         deliver(webhook(receiver.url), "d", PAYLOAD)
     deliver(webhook(receiver.url, ca_file=str(authority)), "d", PAYLOAD)
     with pytest.raises(Undelivered, match="mismatch"):
-        deliver(webhook(receiver.url.replace("127.0.0.1", "localhost"), ca_file=str(authority)), "d", PAYLOAD)
+        deliver(
+            webhook(receiver.url.replace("127.0.0.1", "localhost"), ca_file=str(authority)),
+            "d",
+            PAYLOAD,
+        )
     receiver.stop()
     assert len(receiver.taken) == 1
 
@@ -293,8 +336,13 @@ SECRET_URL = "services/T0AAAA/B0BBBB/geheimesgeheimnis"
 def test_a_url_with_a_token_is_in_no_message(receiver, monkeypatch, where, status):
     """A chat's address is a secret: whatever the receiver echoes, and where it is down."""
     monkeypatch.setenv("CHAT_URL", receiver.url + SECRET_URL)
-    sink = webhook(receiver.url + SECRET_URL) if where == "url" else webhook(url_env="CHAT_URL", format="slack")
-    receiver.answers, receiver.answer = [status or 200], f"no {SECRET_URL} of geheimesgeheimnis".encode()
+    sink = (
+        webhook(receiver.url + SECRET_URL)
+        if where == "url"
+        else webhook(url_env="CHAT_URL", format="slack")
+    )
+    receiver.answers = [status or 200]
+    receiver.answer = f"no {SECRET_URL} of geheimesgeheimnis".encode()
     if not status:
         receiver.stop()
     with pytest.raises(Undelivered) as caught:

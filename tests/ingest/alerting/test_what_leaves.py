@@ -1,6 +1,8 @@
-"""What leaves the site is what the sink's detail allows: tried on the bytes, with names planted in every field.
+"""What leaves the site is what the sink's detail allows: tried on the bytes, with names planted in
+every field.
 
-Here: all rules, tiers, news, details and ways out. Not here: the wire's form (test_webhook.py, test_mail.py).
+Here: all rules, tiers, news, details and ways out. Not here: the wire's form (test_webhook.py,
+test_mail.py).
 """
 
 import json
@@ -28,7 +30,8 @@ from transforms.errors import UsageError
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 MORNING_AFTER = datetime(2026, 5, 5, 12, tzinfo=UTC)
 KEY = b"a secret"
-# Field -> what is planted in it; none of it may leave at `least`. A cause and a record's id may hold anything.
+# Field -> what is planted in it; none of it may leave at `least`. A cause and a record's id may
+# hold anything.
 PLANTED = {
     "subject_id": "Erika-Mustermann",
     "cause": "Lindenstrasse",
@@ -44,7 +47,12 @@ WAYS = {
     "floe": HOOK,
     "pager": HOOK | {"format": "pagerduty", "routing_key_env": "PAGER_KEY"},
     "chat": HOOK | {"format": "slack"},
-    "mail": {"kind": "email", "host": "mail.example", "sender": "a@x.example", "to": ["b@x.example"]},
+    "mail": {
+        "kind": "email",
+        "host": "mail.example",
+        "sender": "a@x.example",
+        "to": ["b@x.example"],
+    },
     "list": {"kind": "file", "path": "unused"},
 }
 
@@ -103,8 +111,12 @@ def told(tmp_path, *, rule: str, tier: str, news: str, detail: str) -> list[str]
 
 @pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize("tier", ["now", "today", "noted"])
-@pytest.mark.parametrize(("detail", "allowed"), [("least", ()), ("subject", AT_SUBJECT), ("finding", AT_FINDING)])
-def test_nothing_leaves_but_what_the_detail_allows(tmp_path, monkeypatch, rule, tier, detail, allowed):
+@pytest.mark.parametrize(
+    ("detail", "allowed"), [("least", ()), ("subject", AT_SUBJECT), ("finding", AT_FINDING)]
+)
+def test_nothing_leaves_but_what_the_detail_allows(
+    tmp_path, monkeypatch, rule, tier, detail, allowed
+):
     """Of every rule by every way; `noted` leaves by none, and a digest holds counts alone."""
     monkeypatch.setenv("PAGER_KEY", "routing-key")
     sent = told(tmp_path, rule=rule, tier=tier, news="closed", detail=detail)
@@ -125,7 +137,9 @@ def test_what_is_planted_would_be_seen(tmp_path, monkeypatch):
 
 
 def test_an_alert_of_another_program_says_nothing_of_its_own(tmp_path, monkeypatch):
-    """Its name, rule and words are anybody's: under a name of ours, without them; and it stops nobody."""
+    """Its name, rule and words are anybody's: under a name of ours, without them; and it stops
+    nobody.
+    """
     import polars as pl
 
     from transforms.schemas import RAW_TABLES
@@ -170,7 +184,9 @@ def test_a_name_can_not_be_tried_back_to_an_id(patient):
 
 
 def test_a_site_keeps_its_secret(tmp_path):
-    """Across restarts, for its owner alone, in a backup; another site has another; one of its own is long enough."""
+    """Across restarts, for its owner alone, in a backup; another site has another; one of its own
+    is long enough.
+    """
     one, other = Settings(home=tmp_path / "one"), Settings(home=tmp_path / "other")
     for settings in (one, other):
         settings.home.mkdir()
@@ -183,7 +199,9 @@ def test_a_site_keeps_its_secret(tmp_path):
     with pytest.raises(UsageError, match=r"alerts\.key"):
         naming_key(one)
     own = Settings(home=tmp_path / "one", alerts_secret="a secret of sixteen or more")
-    assert naming_key(own) == naming_key(Settings(home=tmp_path / "other", alerts_secret="a secret of sixteen or more"))
+    assert naming_key(own) == naming_key(
+        Settings(home=tmp_path / "other", alerts_secret="a secret of sixteen or more")
+    )
     with pytest.raises(UsageError, match="16"):
         naming_key(Settings(home=tmp_path / "one", alerts_secret="short"))
 

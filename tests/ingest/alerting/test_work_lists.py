@@ -1,6 +1,8 @@
-"""The lists of the day's work on a real lake: before the session, who else, and a device that a person takes out of use.
+"""The lists of the day's work on a real lake: before the session, who else, and a device that a
+person takes out of use.
 
-Here: events landed without Kafka, lists asked for at once, no mart computed. Not here: the rules (tests/transforms/alerting).
+Here: events landed without Kafka, lists asked for at once, no mart computed. Not here: the rules
+(tests/transforms/alerting).
 """
 
 import json
@@ -36,7 +38,13 @@ def site(tmp_path, with_lake):
 
 
 def session(k: int, at: datetime = NOW, **given) -> tuple[str, dict]:
-    fields = {"session_id": f"S{k}", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "device_id": "D1"}
+    fields = {
+        "session_id": f"S{k}",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "local",
+        "device_id": "D1",
+    }
     return "sessions", fields | {"started_at": at} | given
 
 
@@ -47,12 +55,20 @@ def heard(site: Site, event: tuple[str, bytes, bytes]) -> None:
 
 
 def word(site: Site, device: str = "D1", **given) -> tuple[str, bytes, bytes]:
-    said = {"from_on": date(2026, 5, 4), "by": "technician", "why": "gas leak", "now": site.now, "options": OPTIONS}
+    said = {
+        "from_on": date(2026, 5, 4),
+        "by": "technician",
+        "why": "gas leak",
+        "now": site.now,
+        "options": OPTIONS,
+    }
     return out_of_use(site.lake, device, **said | given)
 
 
 def test_a_person_takes_a_device_out_of_use_and_the_next_session_on_it_is_told(site):
-    """From the word to the alert without a computation; put back, the next session is not told, what was told stays."""
+    """From the word to the alert without a computation; put back, the next session is not told,
+    what was told stays.
+    """
     site.land(("devices", DEVICE))
     heard(site, word(site))
     site.land(session(1))
@@ -65,7 +81,12 @@ def test_a_person_takes_a_device_out_of_use_and_the_next_session_on_it_is_told(s
     site.look()
     assert ("device_retired_in_use", "S2", "open") in site.alerts()
     site.now += timedelta(hours=1)
-    heard(site, back_in_use(site.lake, "D1", by="technician", why="repaired", now=site.now, options=OPTIONS))
+    heard(
+        site,
+        back_in_use(
+            site.lake, "D1", by="technician", why="repaired", now=site.now, options=OPTIONS
+        ),
+    )
     site.land(session(3, site.now + timedelta(minutes=5)))
     site.look()
     told = [alert[1:] for alert in site.alerts() if alert[0] == "device_retired_in_use"]
@@ -78,7 +99,9 @@ def test_the_word_is_a_further_record_of_the_same_device_and_loses_no_field(site
     heard(site, word(site))
     core = at_hand(site.lake, (), options=OPTIONS).core
     [row] = core["devices"].iter_rows(named=True)
-    days = {name: date.fromisoformat(DEVICE[name]) for name in ("calibrated_on", "calibration_due_on")}
+    days = {
+        name: date.fromisoformat(DEVICE[name]) for name in ("calibrated_on", "calibration_due_on")
+    }
     assert row | DEVICE | days == row
     assert (row["retired_on"], row["recorded_by_role"], row["retired_reason"]) == (
         date(2026, 5, 4),
@@ -89,14 +112,19 @@ def test_the_word_is_a_further_record_of_the_same_device_and_loses_no_field(site
 
 
 def test_of_two_devices_with_one_id_the_named_one_is_taken_out(site):
-    """They clash between clinics: the word is of the one that core calls CLINIC:ID, and stays a word of it."""
+    """They clash between clinics: the word is of the one that core calls CLINIC:ID, and stays a
+    word of it.
+    """
     site.land(("devices", DEVICE), ("clinics", {"clinic_id": "C2", "timezone": "UTC"}))
     site.land(("devices", DEVICE | {"clinic_id": "C2"}), source="urn:other")
     with pytest.raises(UsageError, match="C1:D1, C2:D1"):
         word(site)
     heard(site, word(site, "C2:D1"))
     found = devices(site.lake, options=OPTIONS)
-    assert found.select("device_id", "out_from").rows() == [("C1:D1", None), ("C2:D1", date(2026, 5, 4))]
+    assert found.select("device_id", "out_from").rows() == [
+        ("C1:D1", None),
+        ("C2:D1", date(2026, 5, 4)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +140,9 @@ def test_of_two_devices_with_one_id_the_named_one_is_taken_out(site):
     ],
 )
 def test_a_word_that_says_nothing_is_refused(site, device, given):
-    """No such device, nobody, no reason, a text that steers a terminal, a day that can't be meant."""
+    """No such device, nobody, no reason, a text that steers a terminal, a day that can't be
+    meant.
+    """
     site.land(("devices", DEVICE))
     with pytest.raises(UsageError, match="expected"):
         word(site, device, **given)
@@ -125,7 +155,11 @@ def test_before_the_session_knows_what_has_just_landed(site):
     site.land(("devices", DEVICE), ("courses", course), *held, burn(outcome="ongoing"))
     found = before_sessions(site.lake, now=NOW, options=OPTIONS)
     [row] = [row for row in found.people.iter_rows(named=True) if row["day"] == NOW.date()]
-    assert (row["patient_id"], row["expected"], row["why"]) == ("P1", "likely", "came on 3 of the last 3 Mondays")
+    assert (row["patient_id"], row["expected"], row["why"]) == (
+        "P1",
+        "likely",
+        "came on 3 of the last 3 Mondays",
+    )
     assert row["codes"] == ["clearance", "adverse_event_grave"]
 
 
@@ -133,33 +167,69 @@ def test_a_clearance_taken_back_by_its_id_alone_is_none_on_the_list(site):
     """The mark of error names no patient; whoever is expected has no clearance all the same."""
     course = {"course_id": "K", "patient_id": "P1", "clinic_id": "C1", "starts_on": "2026-04-01"}
     held = [session(k, NOW - timedelta(weeks=k)) for k in (1, 2, 3)]
-    consult = {"consult_id": "C", "patient_id": "P1", "outcome": "cleared", "occurred_at": NOW - timedelta(days=9)}
-    consult |= {"clinic_id": "C1", "valid_until": NOW + timedelta(days=90), "recorded_at": NOW - timedelta(days=9)}
+    consult = {
+        "consult_id": "C",
+        "patient_id": "P1",
+        "outcome": "cleared",
+        "occurred_at": NOW - timedelta(days=9),
+    }
+    consult |= {
+        "clinic_id": "C1",
+        "valid_until": NOW + timedelta(days=90),
+        "recorded_at": NOW - timedelta(days=9),
+    }
     site.land(("devices", DEVICE), ("courses", course), ("consults", consult), *held)
     for taken_back, codes in ((False, []), (True, ["clearance"])):
         if taken_back:
-            site.land(("consults", {"consult_id": "C", "record_status": "entered_in_error", "revision": 1}))
+            site.land(
+                (
+                    "consults",
+                    {"consult_id": "C", "record_status": "entered_in_error", "revision": 1},
+                )
+            )
         people = before_sessions(site.lake, now=NOW, options=OPTIONS).people
         [row] = [row for row in people.iter_rows(named=True) if row["day"] == NOW.date()]
         assert row["codes"] == codes
 
 
 def test_who_else_of_an_alert_takes_the_check_before_it(site):
-    """A deficiency's alert on a device; sessions since the calibration before, a patient of another id merged in."""
-    site.land(("devices", DEVICE | {"calibrated_on": "2026-03-01"}), ("devices", DEVICE | {"revision": 1}))
+    """A deficiency's alert on a device; sessions since the calibration before, a patient of another
+    id merged in.
+    """
+    site.land(
+        ("devices", DEVICE | {"calibrated_on": "2026-03-01"}), ("devices", DEVICE | {"revision": 1})
+    )
     held = [
         session(1, datetime(2026, 4, 19, 9, tzinfo=UTC)),
         session(2, datetime(2026, 4, 20, 9, tzinfo=UTC)),
         session(3, NOW, patient_id="P2"),
     ]
-    lack = {"deficiency_id": "F1", "device_id": "D1", "clinic_id": "C1", "occurred_at": NOW, "kind": "leak"}
-    site.land(*held, ("deficiencies", lack | {"could_have_led_to_sae": True}), burn(patient_id="P2", onset_at=NOW))
+    lack = {
+        "deficiency_id": "F1",
+        "device_id": "D1",
+        "clinic_id": "C1",
+        "occurred_at": NOW,
+        "kind": "leak",
+    }
+    site.land(
+        *held,
+        ("deficiencies", lack | {"could_have_led_to_sae": True}),
+        burn(patient_id="P2", onset_at=NOW),
+    )
     site.look()
-    alert = {"alert_id": "A1", "rule": "device_deficiency", "occurred_at": NOW, "device_id": "D1", "state": "open"}
+    alert = {
+        "alert_id": "A1",
+        "rule": "device_deficiency",
+        "occurred_at": NOW,
+        "device_id": "D1",
+        "state": "open",
+    }
     site.land(("alerts", alert), source="/other")
     found = on_device(site.lake, alert_id="A1", now=NOW, options=OPTIONS)
     assert (found.within.since, found.within.until) == (date(2026, 4, 20), None)
-    said = {row["session_id"]: row["adverse_events"] for row in found.sessions.iter_rows(named=True)}
+    said = {
+        row["session_id"]: row["adverse_events"] for row in found.sessions.iter_rows(named=True)
+    }
     assert said == {"S2": [], "S3": ["burn, grade 1, 4 May 2026"]}
     assert found.in_words().startswith(
         "Device D1: 2 sessions of 2 patients since its last good check known, 20 Apr 2026"
@@ -167,9 +237,20 @@ def test_who_else_of_an_alert_takes_the_check_before_it(site):
 
 
 def test_a_session_that_only_series_place_on_a_device_is_found(site):
-    """The session names no device; the cabin's measurements of it do. Without a check all of it is taken."""
-    site.land(("devices", {"device_id": "D1", "clinic_id": "C1", "kind": "cryo"}), session(1, device_id=None))
-    series = {"device_id": "D1", "session_id": "S1", "signal": "cabin_temp_c", "started_at": NOW, "interval_s": 1.0}
+    """The session names no device; the cabin's measurements of it do. Without a check all of it is
+    taken.
+    """
+    site.land(
+        ("devices", {"device_id": "D1", "clinic_id": "C1", "kind": "cryo"}),
+        session(1, device_id=None),
+    )
+    series = {
+        "device_id": "D1",
+        "session_id": "S1",
+        "signal": "cabin_temp_c",
+        "started_at": NOW,
+        "interval_s": 1.0,
+    }
     site.land(("telemetry", series | {"values": [-100.0, -111.5]}))
     found = on_device(site.lake, device_id="D1", now=NOW, options=OPTIONS)
     assert found.sessions.select("session_id", "cabin_min_temp_c").rows() == [("S1", -111.5)]

@@ -1,6 +1,8 @@
-"""A device's spells out of use, its checks, and who else was on it: records decoded, landed and computed to core.
+"""A device's spells out of use, its checks, and who else was on it: records decoded, landed and
+computed to core.
 
-Here: records and what must come of them. Not here: publishing a person's word (tests/ingest/alerting).
+Here: records and what must come of them. Not here: publishing a person's word
+(tests/ingest/alerting).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -25,14 +27,26 @@ HOME = (
 )
 
 
-def device(revision: int | None = None, at: datetime = AT - timedelta(days=100), **given) -> tuple[str, dict]:
-    fields = {"device_id": "D1", "clinic_id": "C1", "kind": "cryo", "revision": revision, "recorded_at": at}
+def device(
+    revision: int | None = None, at: datetime = AT - timedelta(days=100), **given
+) -> tuple[str, dict]:
+    fields = {
+        "device_id": "D1",
+        "clinic_id": "C1",
+        "kind": "cryo",
+        "revision": revision,
+        "recorded_at": at,
+    }
     return "devices", fields | given
 
 
 def word(revision: int, at: datetime, retired_on: str | None, **given) -> tuple[str, dict]:
     """A person's, which has its own source."""
-    said = {"retired_on": retired_on, "retired_reason": "gas leak", "recorded_by_role": "technician"}
+    said = {
+        "retired_on": retired_on,
+        "retired_reason": "gas leak",
+        "recorded_by_role": "technician",
+    }
     return device(revision, at, **said | given)
 
 
@@ -41,14 +55,24 @@ def tables_of(*records: tuple[str, dict]) -> dict[str, pl.DataFrame]:
     for k, (name, data) in enumerate([*HOME, *records]):
         topic = TOPIC_BY_NAME[name].type
         source = "/floe" if "retired_reason" in data else "urn:emr"
-        events.append((topic, record_key(topic, data), encode(topic, data, id=f"e{k}", source=source, time=AT)))
+        events.append(
+            (
+                topic,
+                record_key(topic, data),
+                encode(topic, data, id=f"e{k}", source=source, time=AT),
+            )
+        )
     tables = computed(events, landed=AT, marts=())
     assert tables["raw.rejects"].is_empty()
     return tables
 
 
 def core_of(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    return {name.removeprefix("core."): frame for name, frame in tables.items() if name.startswith("core.")}
+    return {
+        name.removeprefix("core."): frame
+        for name, frame in tables.items()
+        if name.startswith("core.")
+    }
 
 
 def rows_of(*records: tuple[str, dict]) -> pl.DataFrame:
@@ -66,10 +90,17 @@ HOUR = timedelta(hours=1)
         ([device(retired_on="2026-05-01")], []),  # the register's own, which core has
         ([word(1, AT - 3 * HOUR, "2026-05-01")], [(date(2026, 5, 1), None)]),
         # the day of it is corrected
-        ([word(1, AT - 3 * HOUR, "2026-05-01"), word(2, AT - 2 * HOUR, "2026-05-03")], [(date(2026, 5, 3), None)]),
+        (
+            [word(1, AT - 3 * HOUR, "2026-05-01"), word(2, AT - 2 * HOUR, "2026-05-03")],
+            [(date(2026, 5, 3), None)],
+        ),
         # back, and out again
         (
-            [word(1, AT - 3 * HOUR, "2026-05-01"), word(2, AT - 2 * HOUR, None), word(3, AT - HOUR, "2026-05-04")],
+            [
+                word(1, AT - 3 * HOUR, "2026-05-01"),
+                word(2, AT - 2 * HOUR, None),
+                word(3, AT - HOUR, "2026-05-04"),
+            ],
             [(date(2026, 5, 1), AT - 2 * HOUR), (date(2026, 5, 4), None)],
         ),
         # back without having been out says nothing
@@ -85,17 +116,31 @@ def test_a_person_takes_a_device_out_of_use_and_back(words, expected):
 
 
 def test_a_later_record_of_the_register_does_not_put_it_back():
-    """It says nothing of a retirement, and counts as the newest: the device is out of use all the same."""
-    tables = tables_of(device(), word(1, AT - 3 * HOUR, "2026-05-01"), device(1, AT - HOUR, firmware="2"))
+    """It says nothing of a retirement, and counts as the newest: the device is out of use all the
+    same.
+    """
+    tables = tables_of(
+        device(), word(1, AT - 3 * HOUR, "2026-05-01"), device(1, AT - HOUR, firmware="2")
+    )
     core = core_of(tables)
     assert core["devices"].select("firmware", "retired_on").rows() == [("2", None)]
     out = spells(as_sent(tables["raw.devices"], core["identities"]))
     [row] = devices_to_see(core["devices"], core["deficiencies"], out).iter_rows(named=True)
-    assert (row["out_from"], row["out_by"], row["out_why"]) == (date(2026, 5, 1), "technician", "gas leak")
+    assert (row["out_from"], row["out_by"], row["out_why"]) == (
+        date(2026, 5, 1),
+        "technician",
+        "gas leak",
+    )
 
 
 def session(k: int, at: datetime, patient: str = "P1", **given) -> tuple[str, dict]:
-    fields = {"session_id": f"S{k}", "patient_id": patient, "clinic_id": "C1", "modality": "local", "device_id": "D1"}
+    fields = {
+        "session_id": f"S{k}",
+        "patient_id": patient,
+        "clinic_id": "C1",
+        "modality": "local",
+        "device_id": "D1",
+    }
     return "sessions", fields | {"started_at": at} | given
 
 
@@ -115,11 +160,13 @@ def test_sessions_on_a_device_that_is_out_are_causes(records, told):
     tables = tables_of(device(), *held, *records)
     core = core_of(tables)
     out = spells(as_sent(tables["raw.devices"], core["identities"]))
-    causes = of_core(core, options=Options(), spells=out).filter(pl.col("rule") == "device_retired_in_use")
+    causes = of_core(core, options=Options(), spells=out).filter(
+        pl.col("rule") == "device_retired_in_use"
+    )
     assert sorted(causes["subject_id"]) == told
 
 
-# --- the last good check ----------------------------------------------------------------------------------------------
+# --- the last good check ------------------------------------------------------------------------
 
 
 def checked(revision: int, on: str | None) -> tuple[str, dict]:
@@ -155,7 +202,7 @@ def test_the_window_lies_between_the_checks_around_what_is_wrong(records, wrong_
     assert (found.since, found.until) == expected
 
 
-# --- who else ---------------------------------------------------------------------------------------------------------
+# --- who else -----------------------------------------------------------------------------------
 
 
 SINCE_MAY = Window(date(2026, 5, 1), None)
@@ -169,7 +216,10 @@ def found(*records: tuple[str, dict], within: Window = SINCE_MAY, **given) -> pl
     ("given", "is_listed"),
     [
         ({}, True),
-        ({"started_at": datetime(2026, 4, 30, 22, tzinfo=UTC)}, True),  # midnight of 1 May in Berlin
+        (
+            {"started_at": datetime(2026, 4, 30, 22, tzinfo=UTC)},
+            True,
+        ),  # midnight of 1 May in Berlin
         ({"started_at": datetime(2026, 4, 30, 21, 59, tzinfo=UTC)}, False),
         ({"status": "aborted"}, True),
         ({"status": "missed"}, False),
@@ -177,7 +227,10 @@ def found(*records: tuple[str, dict], within: Window = SINCE_MAY, **given) -> pl
         ({"status": "Completed"}, True),
         ({"device_id": "D2"}, False),
         ({"device_id": None}, False),
-        ({"started_at": AT + timedelta(days=9)}, True),  # a moment that can't be true: when it was is not known
+        (
+            {"started_at": AT + timedelta(days=9)},
+            True,
+        ),  # a moment that can't be true: when it was is not known
         ({"record_status": "entered_in_error"}, False),
     ],
 )
@@ -193,7 +246,9 @@ def test_a_session_that_only_the_devices_series_names_is_listed():
 
 
 def test_exposure_and_what_came_after_stand_with_the_session():
-    """Two patients; an event that names a session, one after the last start, one of unknown onset, one before all."""
+    """Two patients; an event that names a session, one after the last start, one of unknown onset,
+    one before all.
+    """
     held = [
         session(1, AT - 48 * HOUR, duration_s=150, cabin_min_temp_c=-110),
         session(2, AT - 24 * HOUR),
@@ -213,14 +268,21 @@ def test_exposure_and_what_came_after_stand_with_the_session():
         "S1": ["numb toe, not graded, 3 May 2026", "burn, grade 2, 4 May 2026"],
     }
     first = rows.filter(pl.col("session_id") == "S1").row(0, named=True)
-    assert (first["duration_s"], first["cabin_min_temp_c"], first["skin_min_temp_c"]) == (150, -110, None)
+    assert (first["duration_s"], first["cabin_min_temp_c"], first["skin_min_temp_c"]) == (
+        150,
+        -110,
+        None,
+    )
     assert rows["session_id"].to_list() == ["S3", "S2", "S1"]  # the newest first
 
 
 def test_an_event_that_names_the_device_alone_is_not_lost():
     """No session of the patient is on record: the event has a row of its own."""
     rows = found(
-        ("adverse_events", {"ae_id": "E1", "patient_id": "P2", "term": "burn", "device_id": "D1", "onset_at": AT})
+        (
+            "adverse_events",
+            {"ae_id": "E1", "patient_id": "P2", "term": "burn", "device_id": "D1", "onset_at": AT},
+        )
     )
     assert rows.select("session_id", "patient_id", "adverse_events").rows() == [
         (None, "P2", ["burn, not graded, 4 May 2026"])

@@ -1,4 +1,6 @@
-"""What became of an alert: who has it and since when, what people found, how long it waited, by nearest rank."""
+"""What became of an alert: who has it and since when, what people found, how long it waited, by
+nearest rank.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.alerting.history import as_they_stand, nearest_rank, revisions, times_to_acknowledge, waits
+from transforms.alerting.history import (
+    as_they_stand,
+    nearest_rank,
+    revisions,
+    times_to_acknowledge,
+    waits,
+)
 from transforms.schemas import RAW_TABLES
 
 TABLE = RAW_TABLES["alerts"]
@@ -30,20 +38,41 @@ def landed(*rows: dict) -> pl.DataFrame:
             "kafka_offset": k,
             "event_id": f"e{k}",
         }
-        given |= {"alert_id": "harm-1", "rule": "harm", "tier": "now", "event_time": row["recorded_at"]}
+        given |= {
+            "alert_id": "harm-1",
+            "rule": "harm",
+            "tier": "now",
+            "event_time": row["recorded_at"],
+        }
         given |= {"ingested_at": row["recorded_at"] + timedelta(seconds=1), "occurred_at": T0}
         full.append(dict.fromkeys(TABLE.names) | given | row)
-    return TABLE.conform(pl.DataFrame(full, schema=TABLE.polars_schema, orient="row")) if rows else TABLE.empty()
+    return (
+        TABLE.conform(pl.DataFrame(full, schema=TABLE.polars_schema, orient="row"))
+        if rows
+        else TABLE.empty()
+    )
 
 
 def floe(minutes: float, news: str, revision: int, **more) -> dict:
     state = {"closed": "closed"}.get(news, "open")
-    row = {"source": WATCHER, "news": news, "state": state, "revision": revision, "recorded_at": at(minutes)}
+    row = {
+        "source": WATCHER,
+        "news": news,
+        "state": state,
+        "revision": revision,
+        "recorded_at": at(minutes),
+    }
     return row | {"finding": "burn, grade 1"} | more
 
 
 def person(minutes: float, state: str, revision: int, by: str = "Dr. A", **more) -> dict:
-    row = {"source": PEOPLE, "news": state, "state": state, "revision": revision, "recorded_at": at(minutes)}
+    row = {
+        "source": PEOPLE,
+        "news": state,
+        "state": state,
+        "revision": revision,
+        "recorded_at": at(minutes),
+    }
     return row | {"recorded_by_role": by, "finding": "burn, grade 1"} | more
 
 
@@ -58,17 +87,31 @@ def stands(*rows: dict) -> dict:
         ([floe(0, "opened", 0), person(3, "acknowledged", 1)], "acknowledged", 3, "Dr. A", None),
         # taken over: it is acknowledged since the first, and the second has it
         (
-            [floe(0, "opened", 0), person(3, "acknowledged", 1), person(9, "acknowledged", 2, "Dr. B")],
+            [
+                floe(0, "opened", 0),
+                person(3, "acknowledged", 1),
+                person(9, "acknowledged", 2, "Dr. B"),
+            ],
             "acknowledged",
             3,
             "Dr. B",
             None,
         ),
         # told again: nobody has it
-        ([floe(0, "opened", 0), person(3, "acknowledged", 1), floe(9, "raised", 2)], "open", 9, None, None),
+        (
+            [floe(0, "opened", 0), person(3, "acknowledged", 1), floe(9, "raised", 2)],
+            "open",
+            9,
+            None,
+            None,
+        ),
         # found milder meanwhile: it stays in hand
         (
-            [floe(0, "opened", 0), person(3, "acknowledged", 1), floe(9, "lowered", 2, state="acknowledged")],
+            [
+                floe(0, "opened", 0),
+                person(3, "acknowledged", 1),
+                floe(9, "lowered", 2, state="acknowledged"),
+            ],
             "acknowledged",
             3,
             "Dr. A",
@@ -82,11 +125,19 @@ def stands(*rows: dict) -> dict:
             "the nozzle was bent",
         ),
         # its cause went: nobody closed it
-        ([floe(0, "opened", 0), floe(5, "closed", 1, finding="the cause is gone")], "closed", 5, None, None),
+        (
+            [floe(0, "opened", 0), floe(5, "closed", 1, finding="the cause is gone")],
+            "closed",
+            5,
+            None,
+            None,
+        ),
     ],
 )
 def test_who_has_it_and_since_when(rows, state, since, by, conclusion):
-    """The state is that of core.alerts; what a person's act repeats of Floe's words is not the person's finding."""
+    """The state is that of core.alerts; what a person's act repeats of Floe's words is not the
+    person's finding.
+    """
     row = stands(*rows)
     assert (row["state"], row["since"], row["by"]) == (state, at(since), by)
     assert (row["cause_found"], row["conclusion"]) == ("burn, grade 1", conclusion)
@@ -111,9 +162,15 @@ def test_an_alert_without_tier_has_that_of_its_rule():
         ([floe(0, "opened", 0)], [(0, None, False)]),
         ([floe(0, "opened", 0), person(3, "acknowledged", 1)], [(0, 3, True)]),
         # told again while nobody had it: one wait, from the first
-        ([floe(0, "opened", 0), floe(2, "raised", 1), person(5, "acknowledged", 2)], [(0, 5, True)]),
+        (
+            [floe(0, "opened", 0), floe(2, "raised", 1), person(5, "acknowledged", 2)],
+            [(0, 5, True)],
+        ),
         # what else a person does afterwards is no second acknowledgement
-        ([floe(0, "opened", 0), person(3, "acknowledged", 1), person(4, "closed", 2)], [(0, 3, True)]),
+        (
+            [floe(0, "opened", 0), person(3, "acknowledged", 1), person(4, "closed", 2)],
+            [(0, 3, True)],
+        ),
         # told again after somebody had it: another wait, which lasts
         (
             [floe(0, "opened", 0), person(3, "acknowledged", 1), floe(9, "raised", 2)],
@@ -121,7 +178,11 @@ def test_an_alert_without_tier_has_that_of_its_rule():
         ),
         # milder is not told
         (
-            [floe(0, "opened", 0), person(3, "acknowledged", 1), floe(9, "lowered", 2, state="acknowledged")],
+            [
+                floe(0, "opened", 0),
+                person(3, "acknowledged", 1),
+                floe(9, "lowered", 2, state="acknowledged"),
+            ],
             [(0, 3, True)],
         ),
         # to look into it or to close it is to have it in hand
@@ -144,12 +205,20 @@ def test_a_wait_is_of_the_gravest_tier_that_was_told_in_it():
 
 
 def test_times_by_tier():
-    """Of now: 1, 2, ... 10 min, so that half are acknowledged within 5 and nine tenths within 9; one waits, one went."""
+    """Of now: 1, 2, ... 10 min, so that half are acknowledged within 5 and nine tenths within 9;
+    one waits, one went.
+    """
     rows = []
     for k in range(1, 11):
-        rows += [floe(0, "opened", 0, alert_id=f"a{k}"), person(k, "acknowledged", 1, alert_id=f"a{k}")]
+        rows += [
+            floe(0, "opened", 0, alert_id=f"a{k}"),
+            person(k, "acknowledged", 1, alert_id=f"a{k}"),
+        ]
     rows += [floe(0, "opened", 0, alert_id="waits"), floe(0, "opened", 0, alert_id="gone")]
-    rows += [floe(1, "closed", 1, alert_id="gone"), floe(0, "opened", 0, alert_id="x", tier="noted")]
+    rows += [
+        floe(1, "closed", 1, alert_id="gone"),
+        floe(0, "opened", 0, alert_id="x", tier="noted"),
+    ]
     waited = waits(revisions(landed(*rows)))
     now, today, noted = times_to_acknowledge(waited, as_of=at(60)).rows()
     assert now == ("now", 10, 5 * 60.0, 9 * 60.0, None, 1, 1)
@@ -160,9 +229,13 @@ def test_times_by_tier():
     assert later.select("n", "n_waiting", "n_gone").rows() == [(0, 1, 0), (0, 0, 0), (0, 1, 0)]
 
 
-@pytest.mark.parametrize(("share", "value"), [(0.05, 15), (0.3, 20), (0.4, 20), (0.5, 35), (1.0, 50)])
+@pytest.mark.parametrize(
+    ("share", "value"), [(0.05, 15), (0.3, 20), (0.4, 20), (0.5, 35), (1.0, 50)]
+)
 def test_nearest_rank(share, value):
-    """The example that is printed of it: of 15, 20, 35, 40, 50 the 5th, 30th, 40th, 50th and 100th percentile."""
+    """The example that is printed of it: of 15, 20, 35, 40, 50 the 5th, 30th, 40th, 50th and 100th
+    percentile.
+    """
     assert nearest_rank(pl.Series([15, 20, 35, 40, 50]), share) == value
 
 

@@ -1,4 +1,5 @@
-"""Which records call for an alert, of which tier: events decoded, landed and computed to core, then judged.
+"""Which records call for an alert, of which tier: events decoded, landed and computed to core, then
+judged.
 
 Here: records and the causes that must come of them. Not here: what is told of them (test_news.py).
 """
@@ -32,7 +33,10 @@ PROTOCOL = {
 }
 HOME = (
     ("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}),
-    ("patients", {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": "2026-04-01", "birth_year": 1970}),
+    (
+        "patients",
+        {"patient_id": "P1", "clinic_id": "C1", "enrolled_on": "2026-04-01", "birth_year": 1970},
+    ),
     ("protocols", PROTOCOL),
     (
         "consults",
@@ -60,7 +64,13 @@ def session(k: int = 1, **given) -> tuple[str, dict]:
 
 
 def event(**given) -> tuple[str, dict]:
-    fields = {"ae_id": "E1", "patient_id": "P1", "clinic_id": "C1", "term": "soreness", "onset_at": AT}
+    fields = {
+        "ae_id": "E1",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "term": "soreness",
+        "onset_at": AT,
+    }
     return "adverse_events", fields | given
 
 
@@ -73,7 +83,13 @@ def causes(*records: tuple[str, dict], options: Options | None = None) -> pl.Dat
     events = []
     for k, (name, data) in enumerate([*HOME, *records]):
         topic = TOPIC_BY_NAME[name].type
-        events.append((topic, record_key(topic, data), encode(topic, data, id=f"e{k}", source="urn:emr", time=AT)))
+        events.append(
+            (
+                topic,
+                record_key(topic, data),
+                encode(topic, data, id=f"e{k}", source="urn:emr", time=AT),
+            )
+        )
     tables = computed(events, landed=LANDED, marts=())
     assert tables["raw.rejects"].is_empty()
     return of_core({name: tables[f"core.{name}"] for name in TABLES}, options=options or Options())
@@ -116,7 +132,10 @@ def told(*records: tuple[str, dict], **given) -> list[tuple[str, str]]:
         ({"term": "Ohnmacht"}, [("harm", "now")]),
         ({"term": "gelure du pied"}, [("harm", "now")]),
         ({"term": "x", "preferred_term": "Syncope"}, [("harm", "now")]),
-        ({"injury_kind": "Freeze burn"}, [("harm", "now")]),  # none of the contract's kinds: other, its words kept
+        (
+            {"injury_kind": "Freeze burn"},
+            [("harm", "now")],
+        ),  # none of the contract's kinds: other, its words kept
         ({"injury_kind": "other"}, []),
         ({"injury_kind": "nerve", "grade": 3}, [("harm", "now")]),
         ({"injury_kind": "nerve", "onset_at": AT - timedelta(days=31)}, [("harm", "noted")]),
@@ -136,7 +155,10 @@ def told(*records: tuple[str, dict], **given) -> list[tuple[str, str]]:
         ({"is_serious": False, "serious_criteria": []}, []),
         ({"is_serious": False, "serious_criteria": ["hospitalisation"]}, [("harm", "now")]),
         ({"outcome": "died", "is_serious": False}, [("harm", "now")]),
-        ({"patient_id": "nobody", "injury_kind": "burn"}, [("harm", "now")]),  # a patient who is not known yet
+        (
+            {"patient_id": "nobody", "injury_kind": "burn"},
+            [("harm", "now")],
+        ),  # a patient who is not known yet
         # told when it landed long after it happened: nobody can act at once
         ({"grade": 3, "onset_at": AT - timedelta(days=31)}, [("harm", "today")]),
         ({"grade": 3, "onset_at": LANDED - timedelta(days=30)}, [("harm", "now")]),
@@ -145,19 +167,34 @@ def told(*records: tuple[str, dict], **given) -> list[tuple[str, str]]:
         # from the later of the onset and of when they became aware
         ({"grade": 3, "onset_at": AT - timedelta(days=31), "aware_at": AT}, [("harm", "now")]),
         ({"grade": 3, "onset_at": AT, "aware_at": AT - timedelta(days=31)}, [("harm", "now")]),
-        ({"grade": 3, "onset_at": AT - timedelta(days=50), "aware_at": AT - timedelta(days=31)}, [("harm", "today")]),
-        ({"is_serious": True, "onset_at": AT - timedelta(days=50)}, [("harm", "now")]),  # nobody says when
-        ({"outcome": "Fatal", "onset_at": AT - timedelta(days=50)}, [("harm", "now")]),
-        ({"outcome": "fatal", "onset_at": AT - timedelta(days=50), "aware_at": AT}, [("harm", "now")]),
         (
-            {"is_serious": True, "onset_at": AT - timedelta(days=50), "aware_at": AT - timedelta(days=40)},
+            {"grade": 3, "onset_at": AT - timedelta(days=50), "aware_at": AT - timedelta(days=31)},
+            [("harm", "today")],
+        ),
+        (
+            {"is_serious": True, "onset_at": AT - timedelta(days=50)},
+            [("harm", "now")],
+        ),  # nobody says when
+        ({"outcome": "Fatal", "onset_at": AT - timedelta(days=50)}, [("harm", "now")]),
+        (
+            {"outcome": "fatal", "onset_at": AT - timedelta(days=50), "aware_at": AT},
+            [("harm", "now")],
+        ),
+        (
+            {
+                "is_serious": True,
+                "onset_at": AT - timedelta(days=50),
+                "aware_at": AT - timedelta(days=40),
+            },
             [("harm", "today")],
         ),
         ({"grade": 3, "record_status": "entered_in_error"}, []),
     ],
 )
 def test_harm_to_a_patient_is_told_by_its_grade_seriousness_and_kind(given, expected):
-    """Serious, fatal, grade 3 or more, a cold injury, asphyxia or syncope: at once. A nerve's injury: in the morning."""
+    """Serious, fatal, grade 3 or more, a cold injury, asphyxia or syncope: at once. A nerve's
+    injury: in the morning.
+    """
     assert told(event(**given)) == expected
 
 
@@ -179,7 +216,9 @@ def test_harm_to_a_patient_is_told_by_its_grade_seriousness_and_kind(given, expe
     ],
 )
 def test_harm_is_as_grave_as_the_graver_of_grade_and_seriousness(given, level):
-    """Serious counts as grade 3 and fatal as 5, so that a correction to it tells again; what is not graded counts as 0."""
+    """Serious counts as grade 3 and fatal as 5, so that a correction to it tells again; what is not
+    graded counts as 0.
+    """
     assert causes(event(**given))["level"].to_list() == [level]
 
 
@@ -198,7 +237,10 @@ def test_harm_is_as_grave_as_the_graver_of_grade_and_seriousness(given, level):
         ({"duration_s": 185}, [("exposure_too_long", "noted")]),
         ({"duration_s": 185.1}, [("exposure_too_long", "now")]),
         ({"duration_s": 186, "status": "aborted"}, [("exposure_too_long", "now")]),
-        ({"duration_s": 186, "status": "missed"}, [("contradiction", "today"), ("exposure_too_long", "now")]),
+        (
+            {"duration_s": 186, "status": "missed"},
+            [("contradiction", "today"), ("exposure_too_long", "now")],
+        ),
         ({"skin_temp_min_c": None}, []),
         ({"skin_temp_min_c": 7.5}, [("skin_too_cold", "noted")]),
         ({"skin_temp_min_c": 7.49}, [("skin_too_cold", "now")]),
@@ -208,9 +250,18 @@ def test_harm_is_as_grave_as_the_graver_of_grade_and_seriousness(given, level):
         ({"room_min_oxygen_pct": 19.5}, [("oxygen_too_low", "noted")]),
         ({"room_min_oxygen_pct": 19.49}, [("oxygen_too_low", "now")]),
         # fresh for a day: at a day exactly still now
-        ({"duration_s": 200, "started_at": LANDED - timedelta(days=1)}, [("exposure_too_long", "now")]),
-        ({"duration_s": 200, "started_at": LANDED - timedelta(days=1, seconds=1)}, [("exposure_too_long", "today")]),
-        ({"duration_s": 181, "started_at": LANDED - timedelta(days=2)}, [("exposure_too_long", "noted")]),
+        (
+            {"duration_s": 200, "started_at": LANDED - timedelta(days=1)},
+            [("exposure_too_long", "now")],
+        ),
+        (
+            {"duration_s": 200, "started_at": LANDED - timedelta(days=1, seconds=1)},
+            [("exposure_too_long", "today")],
+        ),
+        (
+            {"duration_s": 181, "started_at": LANDED - timedelta(days=2)},
+            [("exposure_too_long", "noted")],
+        ),
         ({"cabin_min_temp_c": -120.0}, []),
         ({"cabin_min_temp_c": -120.5}, [("cabin_too_cold", "noted")]),
         ({"cabin_min_temp_c": -121.0}, [("cabin_too_cold", "noted")]),
@@ -232,12 +283,20 @@ def test_harm_is_as_grave_as_the_graver_of_grade_and_seriousness(given, level):
         ({"room_min_oxygen_pct": 19.5, "protocol_id": None}, []),
         ({"room_min_oxygen_pct": 19.4, "protocol_id": None}, [("oxygen_too_low", "now")]),
         # nobody can act on a session of the week before
-        ({"duration_s": 200, "started_at": AT - timedelta(days=7)}, [("exposure_too_long", "today")]),
-        ({"duration_s": 200, "status": "cancelled"}, [("contradiction", "today"), ("exposure_too_long", "now")]),
+        (
+            {"duration_s": 200, "started_at": AT - timedelta(days=7)},
+            [("exposure_too_long", "today")],
+        ),
+        (
+            {"duration_s": 200, "status": "cancelled"},
+            [("contradiction", "today"), ("exposure_too_long", "now")],
+        ),
     ],
 )
 def test_a_limit_is_told_by_how_far_it_was_exceeded(given, expected):
-    """By no more than the instrument errs by: noted. The product's own floors hold without a protocol too."""
+    """By no more than the instrument errs by: noted. The product's own floors hold without a
+    protocol too.
+    """
     assert told(session(**given)) == expected
 
 
@@ -251,13 +310,23 @@ def test_a_limit_is_told_by_how_far_it_was_exceeded(given, expected):
         ({"cabin_min_temp_c": -128.0}, 4),
         ({"cabin_min_temp_c": -196.0}, 7),  # 76 K: doubled six times
         ({"duration_s": 14_000}, 9),  # as grave as it gets
-        ({"skin_temp_min_c": 2.0, "protocol_id": None}, 3),  # 3 K below amber: twice doubled from 0.5 K
-        ({"room_min_oxygen_pct": 15.5, "protocol_id": None}, 4),  # 4 below 19.5: 0.5 doubled three times
+        (
+            {"skin_temp_min_c": 2.0, "protocol_id": None},
+            3,
+        ),  # 3 K below amber: twice doubled from 0.5 K
+        (
+            {"room_min_oxygen_pct": 15.5, "protocol_id": None},
+            4,
+        ),  # 4 below 19.5: 0.5 doubled three times
     ],
 )
 def test_a_limits_cause_is_graver_with_each_doubling_of_its_margin(given, level):
-    """So that what is corrected, or measured later, to be far worse is told again; never as grave as the next tier."""
-    [found] = causes(session(**given)).filter(pl.col("rule") != "session_without_clearance")["level"]
+    """So that what is corrected, or measured later, to be far worse is told again; never as grave
+    as the next tier.
+    """
+    [found] = causes(session(**given)).filter(pl.col("rule") != "session_without_clearance")[
+        "level"
+    ]
     assert found == level
 
 
@@ -265,10 +334,23 @@ UNKNOWN_PATIENT = {"patient_id": "P9"}  # whom nothing clears
 
 
 @pytest.mark.parametrize(
-    "status", ["Completed", "done", "stopped early", "Delivered", "DELIVERED ", "aborted", "?", "no show", None]
+    "status",
+    [
+        "Completed",
+        "done",
+        "stopped early",
+        "Delivered",
+        "DELIVERED ",
+        "aborted",
+        "?",
+        "no show",
+        None,
+    ],
 )
 def test_a_status_of_no_list_silences_no_rule(status):
-    """Nothing clears it, the screening says no, it was too long, and its device is out of use: all four are told."""
+    """Nothing clears it, the screening says no, it was too long, and its device is out of use: all
+    four are told.
+    """
     screening = {
         "screening_id": "X",
         "patient_id": "P9",
@@ -304,14 +386,26 @@ def test_a_status_of_no_list_silences_no_rule(status):
         ({"room_min_oxygen_pct": 20.5}, True),
     ],
 )
-def test_a_session_that_is_said_not_to_have_been_held_began_where_it_was_measured(status, given, is_measured):
-    """What was measured outweighs the word: judged, and the contradiction told; without it the session was not held."""
-    expected = [("contradiction", "today"), ("session_without_clearance", "now")] if is_measured else []
+def test_a_session_that_is_said_not_to_have_been_held_began_where_it_was_measured(
+    status, given, is_measured
+):
+    """What was measured outweighs the word: judged, and the contradiction told; without it the
+    session was not held.
+    """
+    expected = (
+        [("contradiction", "today"), ("session_without_clearance", "now")] if is_measured else []
+    )
     assert told(session(**UNKNOWN_PATIENT, status=status, **given)) == expected
 
 
 def series_of_cabin(**given) -> tuple[str, dict]:
-    fields = {"device_id": "D1", "session_id": "S1", "signal": "cabin_temp_c", "interval_s": 60.0, "started_at": AT}
+    fields = {
+        "device_id": "D1",
+        "session_id": "S1",
+        "signal": "cabin_temp_c",
+        "interval_s": 60.0,
+        "started_at": AT,
+    }
     return "telemetry", fields | {"values": [-110.0, -140.0]} | given
 
 
@@ -327,13 +421,25 @@ def test_a_week_counts_what_was_held_by_whatever_word():
     assert told(*four) == [("sessions_too_many", "today")]
 
 
-@pytest.mark.parametrize("start", [datetime(2036, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "start", [datetime(2036, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)]
+)
 def test_a_session_whose_clock_is_wrong_is_judged_by_what_was_in_force_when_it_was_sent(start):
-    """Limits, clearance and contraindication of that moment; of spacing and week nothing is known."""
+    """Limits, clearance and contraindication of that moment; of spacing and week nothing is
+    known.
+    """
     wrong = session(started_at=start, duration_s=300, cabin_min_temp_c=-130.0, device_id="D1")
-    told_always = [("cabin_too_cold", "now"), ("exposure_too_long", "now"), ("implausible_safety_record", "today")]
+    told_always = [
+        ("cabin_too_cold", "now"),
+        ("exposure_too_long", "now"),
+        ("implausible_safety_record", "today"),
+    ]
     assert told(wrong, session(2, started_at=AT - timedelta(hours=3))) == told_always
-    later = PROTOCOL | {"effective_from": AT + timedelta(days=1), "cabin_min_temp_c": -140.0, "max_duration_s": 400.0}
+    later = PROTOCOL | {
+        "effective_from": AT + timedelta(days=1),
+        "cabin_min_temp_c": -140.0,
+        "max_duration_s": 400.0,
+    }
     assert told(wrong, ("protocols", later)) == told_always
     refused = {"consult_id": "K2", "patient_id": "P1", "outcome": "contraindicated"}
     refused |= {"occurred_at": AT - timedelta(days=1), "recorded_at": AT - timedelta(days=1)}
@@ -353,7 +459,8 @@ def test_a_consult_is_read_in_whatever_letters(outcome):
     assert told(session(), ("consults", fields)) == expected
     assert (
         told(
-            session(modality="Whole body"), ("consults", fields | {"outcome": "CLEARED", "modalities": ["whole_body"]})
+            session(modality="Whole body"),
+            ("consults", fields | {"outcome": "CLEARED", "modalities": ["whole_body"]}),
         )
         == []
     )
@@ -416,20 +523,29 @@ def test_a_week_with_one_session_too_many_is_told():
         ({"recorded_at": None}, [("session_without_clearance", "noted")]),
         # the one before clears it: which of the two counts is not known
         ({"recorded_at": None, "outcome": "deferred"}, [("session_without_clearance", "noted")]),
-        ({"outcome": "contraindicated"}, [("session_contraindicated", "now"), ("session_without_clearance", "now")]),
+        (
+            {"outcome": "contraindicated"},
+            [("session_contraindicated", "now"), ("session_without_clearance", "now")],
+        ),
         ({"outcome": "cleared"}, []),
     ],
 )
 def test_a_session_without_clearance_is_told(consult, expected):
     """By the latest consult that had occurred and been recorded; unknown is noted, never told."""
     fields = {"consult_id": "K2", "patient_id": "P1", "outcome": "cleared"}
-    fields |= {"occurred_at": AT - timedelta(days=2), "recorded_at": AT - timedelta(days=2)} | consult
+    fields |= {
+        "occurred_at": AT - timedelta(days=2),
+        "recorded_at": AT - timedelta(days=2),
+    } | consult
     assert told(session(), ("consults", fields)) == expected
 
 
 def test_a_session_that_nothing_could_have_cleared_is_told():
     """No consult at all; or the only one did not clear it, whenever it was recorded."""
-    other = ("patients", {"patient_id": "P2", "clinic_id": "C1", "enrolled_on": "2026-04-01", "birth_year": 1970})
+    other = (
+        "patients",
+        {"patient_id": "P2", "clinic_id": "C1", "enrolled_on": "2026-04-01", "birth_year": 1970},
+    )
     of_other = session(patient_id="P2")
     consult = {"consult_id": "K2", "patient_id": "P2", "occurred_at": AT - timedelta(days=2)}
     assert told(other, of_other) == [("session_without_clearance", "now")]
@@ -438,7 +554,9 @@ def test_a_session_that_nothing_could_have_cleared_is_told():
             ("session_without_clearance", tier)
         ]
     expired = {"outcome": "cleared", "valid_until": AT - timedelta(days=1)}
-    assert told(other, of_other, ("consults", consult | expired)) == [("session_without_clearance", "now")]
+    assert told(other, of_other, ("consults", consult | expired)) == [
+        ("session_without_clearance", "now")
+    ]
 
 
 def test_a_contraindication_of_the_screening_is_told():
@@ -454,14 +572,21 @@ def test_a_contraindication_of_the_screening_is_told():
 
 
 def test_devices_out_of_use_or_calibration_are_told():
-    """Out of use: each session on it. Calibration: once a device and due day, however many sessions."""
-    uses = [session(k, device_id="D1", started_at=AT - timedelta(days=k), protocol_id=None) for k in range(3)]
+    """Out of use: each session on it. Calibration: once a device and due day, however many
+    sessions.
+    """
+    uses = [
+        session(k, device_id="D1", started_at=AT - timedelta(days=k), protocol_id=None)
+        for k in range(3)
+    ]
     now, day_before = ("device_retired_in_use", "now"), ("device_retired_in_use", "today")
     assert told(*uses, device(retired_on="2026-05-03")) == [now, day_before]
     assert told(*uses, device(retired_on="2026-05-05")) == []
     assert told(*uses, device(retired_on="2026-05-04")) == [now]
     assert told(session(device_id="D2", protocol_id=None), device(retired_on="2026-05-04")) == []
-    assert told(*uses, device(calibration_due_on="2026-05-03")) == [("device_calibration_overdue", "today")]
+    assert told(*uses, device(calibration_due_on="2026-05-03")) == [
+        ("device_calibration_overdue", "today")
+    ]
     assert told(*uses, device(calibration_due_on="2026-05-04")) == []
     found = causes(*uses, device(calibration_due_on="2026-05-02"))
     assert found.select("rule", "tier").rows() == [("device_calibration_overdue", "today")]
@@ -471,7 +596,13 @@ def test_devices_out_of_use_or_calibration_are_told():
 @pytest.mark.parametrize(
     ("record", "expected"),
     [
-        (("deficiencies", {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "door"}), "today"),
+        (
+            (
+                "deficiencies",
+                {"deficiency_id": "F1", "device_id": "D1", "occurred_at": AT, "kind": "door"},
+            ),
+            "today",
+        ),
         (
             (
                 "deficiencies",
@@ -501,7 +632,13 @@ def test_devices_out_of_use_or_calibration_are_told():
         (
             (
                 "incidents",
-                {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff", "kind": "slipped"},
+                {
+                    "incident_id": "I1",
+                    "clinic_id": "C1",
+                    "occurred_at": AT,
+                    "subject_kind": "staff",
+                    "kind": "slipped",
+                },
             ),
             "today",
         ),
@@ -565,7 +702,13 @@ def test_deficiencies_and_incidents_are_told(record, expected):
 )
 def test_the_kind_of_an_incident_is_read_as_words(kind, tier):
     """A death or an injury of staff, however it is coded."""
-    fields = {"incident_id": "I1", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff", "kind": kind}
+    fields = {
+        "incident_id": "I1",
+        "clinic_id": "C1",
+        "occurred_at": AT,
+        "subject_kind": "staff",
+        "kind": kind,
+    }
     assert told(("incidents", fields)) == [("incident", tier)]
 
 
@@ -579,14 +722,27 @@ def test_the_kind_of_an_incident_is_read_as_words(kind, tier):
     ],
 )
 def test_a_serious_incident_is_as_old_as_somebodys_knowing_of_it(given, tier):
-    """It happened 50 days before it landed; who does not say since when they know is told at once."""
-    fields = {"incident_id": "I1", "clinic_id": "C1", "subject_kind": "staff", "kind": "slipped", "is_serious": True}
-    assert told(("incidents", fields | {"occurred_at": AT - timedelta(days=50)} | given)) == [("incident", tier)]
+    """It happened 50 days before it landed; who does not say since when they know is told at
+    once.
+    """
+    fields = {
+        "incident_id": "I1",
+        "clinic_id": "C1",
+        "subject_kind": "staff",
+        "kind": "slipped",
+        "is_serious": True,
+    }
+    assert told(("incidents", fields | {"occurred_at": AT - timedelta(days=50)} | given)) == [
+        ("incident", tier)
+    ]
 
 
 def test_contradictions_and_clashes_are_told():
     """Care after a death, and one id of two patients' things."""
-    died = ("patient_status", {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"})
+    died = (
+        "patient_status",
+        {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"},
+    )
     assert ("contradiction", "today") in told(session(), died)
     other = ("patients", {"patient_id": "P2", "clinic_id": "C2", "enrolled_on": "2026-04-01"})
     clash = session(patient_id="P2", clinic_id="C2")
@@ -597,13 +753,23 @@ def test_contradictions_and_clashes_are_told():
 
 def series(k: int, patient: str = "P1") -> tuple[str, dict]:
     fields = {"patient_id": patient, "started_at": AT - timedelta(hours=k), "metric": "heart_rate"}
-    return "readings", fields | {"device_id": "W1", "unit": "/min", "interval_s": 60.0, "values": [60.0]}
+    return "readings", fields | {
+        "device_id": "W1",
+        "unit": "/min",
+        "interval_s": 60.0,
+        "values": [60.0],
+    }
 
 
 def test_series_that_run_on_past_a_death_are_one_alert_a_patient():
-    """Whoever wears a watch sends a series an hour: one alert each patient, with the series as its evidence."""
+    """Whoever wears a watch sends a series an hour: one alert each patient, with the series as its
+    evidence.
+    """
     died = [
-        ("patient_status", {"status_id": f"Z{p}", "patient_id": p, "status": "died", "effective_on": "2026-05-01"})
+        (
+            "patient_status",
+            {"status_id": f"Z{p}", "patient_id": p, "status": "died", "effective_on": "2026-05-01"},
+        )
         for p in ("P1", "P2")
     ]
     other = ("patients", {"patient_id": "P2", "clinic_id": "C1", "enrolled_on": "2026-04-01"})
@@ -619,13 +785,20 @@ def test_series_that_run_on_past_a_death_are_one_alert_a_patient():
     assert found["patient_id"].to_list() == ["P1", "P2", "P1"]
 
 
-# One input a rule that must make its cause: a rule that nothing raises has no place here, and the test below fails.
+# One input a rule that must make its cause: a rule that nothing raises has no place here, and the
+# test below fails.
 OWN = {"harm": [event(injury_kind="burn")], "session_without_clearance": [session(patient_id="P9")]}
 OWN["session_contraindicated"] = [
     session(),
     (
         "screenings",
-        {"screening_id": "X", "patient_id": "P1", "session_id": "S1", "occurred_at": AT, "items": {"I73": "present"}},
+        {
+            "screening_id": "X",
+            "patient_id": "P1",
+            "session_id": "S1",
+            "occurred_at": AT,
+            "items": {"I73": "present"},
+        },
     ),
 ]
 BROKEN = {
@@ -639,14 +812,23 @@ OWN |= {rule: [session(**given)] for rule, given in BROKEN.items()}
 OWN["sessions_too_close"] = [session(), session(2, started_at=AT - timedelta(hours=3))]
 OWN["sessions_too_many"] = [session(k, started_at=AT - timedelta(days=k)) for k in range(4)]
 OWN["device_retired_in_use"] = [session(device_id="D1"), device(retired_on="2026-05-01")]
-OWN["device_calibration_overdue"] = [session(device_id="D1"), device(calibration_due_on="2026-05-01")]
+OWN["device_calibration_overdue"] = [
+    session(device_id="D1"),
+    device(calibration_due_on="2026-05-01"),
+]
 OWN["device_deficiency"] = [
     ("deficiencies", {"deficiency_id": "F", "device_id": "D1", "occurred_at": AT, "kind": "door"})
 ]
 OWN["incident"] = [
     (
         "incidents",
-        {"incident_id": "I", "clinic_id": "C1", "occurred_at": AT, "subject_kind": "staff", "kind": "slipped"},
+        {
+            "incident_id": "I",
+            "clinic_id": "C1",
+            "occurred_at": AT,
+            "subject_kind": "staff",
+            "kind": "slipped",
+        },
     )
 ]
 OWN["clash_of_ids"] = [
@@ -656,7 +838,10 @@ OWN["clash_of_ids"] = [
 ]
 OWN["contradiction"] = [
     session(),
-    ("patient_status", {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"}),
+    (
+        "patient_status",
+        {"status_id": "Z", "patient_id": "P1", "status": "died", "effective_on": "2026-05-01"},
+    ),
 ]
 OWN["implausible_safety_record"] = [event(onset_at=datetime(2036, 1, 1, tzinfo=UTC))]
 # Raised elsewhere, and by whom.
@@ -674,7 +859,9 @@ ELSEWHERE = {
 
 @pytest.mark.parametrize("rule", list(RULES))
 def test_every_rule_is_raised_by_something(rule):
-    """A rule without a cause here, or a function elsewhere that names it, would be a promise that nothing keeps."""
+    """A rule without a cause here, or a function elsewhere that names it, would be a promise that
+    nothing keeps.
+    """
     if rule in ELSEWHERE:
         assert rule not in OWN
         return
@@ -691,9 +878,13 @@ def test_every_limit_of_a_protocol_has_a_rule():
 
 
 def test_every_rule_says_in_words_what_it_does():
-    """Condition, who is told and what clears it are there, and the margins in words are those that are used."""
+    """Condition, who is told and what clears it are there, and the margins in words are those that
+    are used.
+    """
     for rule in RULES.values():
         assert all((rule.when, rule.told, rule.clears, rule.title)), rule.id
     for limit in LIMITS:
-        spoken = {0.25: "a quarter of an hour", 0.0: "one more"}.get(limit.margin, f"{limit.margin:g} ")
+        spoken = {0.25: "a quarter of an hour", 0.0: "one more"}.get(
+            limit.margin, f"{limit.margin:g} "
+        )
         assert spoken in limit.rule.when, limit.rule.id

@@ -1,6 +1,7 @@
 """What is told of causes: once for one cause, again where it grows worse, closed where it is gone.
 
-Here: causes and alerts as they stand, and the news of them. Not here: which records are causes (test_judging.py).
+Here: causes and alerts as they stand, and the news of them. Not here: which records are causes
+(test_judging.py).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,12 @@ JUDGED = pl.DataFrame({"subject_kind": ["adverse_event"], "subject_id": ["E1"]})
 
 
 def cause(
-    *, level: int = 3, tier: str = "now", landed_h: float = 1, subject_id: str = "E1", clinic_id: str = "C1"
+    *,
+    level: int = 3,
+    tier: str = "now",
+    landed_h: float = 1,
+    subject_id: str = "E1",
+    clinic_id: str = "C1",
 ) -> dict:
     return {
         "rule": "harm",
@@ -39,7 +45,9 @@ def frame(*rows: dict) -> pl.DataFrame:
     return pl.DataFrame([dict.fromkeys(CAUSES) | row for row in rows], schema=CAUSES)
 
 
-def standing(state: str = "open", *, gravity: int = 23, revision: int = 0, by_rule: bool = False) -> pl.DataFrame:
+def standing(
+    state: str = "open", *, gravity: int = 23, revision: int = 0, by_rule: bool = False
+) -> pl.DataFrame:
     row = {
         "alert_id": alert_id("harm", "adverse_event", "E1", "", "C1"),
         "subject_kind": "adverse_event",
@@ -78,7 +86,11 @@ NOTHING = pl.DataFrame(schema=STANDING)
         (frame(cause()), standing("closed", revision=2), []),
         (frame(cause(level=5)), standing("closed", revision=2), [("opened_again", "open", 3)]),
         # closed because its cause had gone, and it is back
-        (frame(cause()), standing("closed", by_rule=True, revision=2), [("opened_again", "open", 3)]),
+        (
+            frame(cause()),
+            standing("closed", by_rule=True, revision=2),
+            [("opened_again", "open", 3)],
+        ),
     ],
 )
 def test_news_is_what_changed(causes, stands, expected):
@@ -106,29 +118,52 @@ def test_who_was_not_looked_at_is_not_closed():
     ],
 )
 def test_only_what_is_new_ages(level, stood, expected):
-    """Landed after six weeks: told in the morning where it is new; at once where it grew worse; lowered, it stays as it was."""
+    """Landed after six weeks: told in the morning where it is new; at once where it grew worse;
+    lowered, it stays as it was.
+    """
     found = news(frame(cause(level=level, landed_h=42 * 24)), stood, judged=JUDGED)
     assert found.select("news", "tier").rows() == [expected]
 
 
 def test_an_id_that_comes_to_clash_is_the_same_cause():
-    """Core calls it CLINIC:ID from then on; the alert keeps its name, and says what the record is called now."""
+    """Core calls it CLINIC:ID from then on; the alert keeps its name, and says what the record is
+    called now.
+    """
     [row] = news(frame(cause(subject_id="C1:E1")), standing(), judged=JUDGED).to_dicts()
-    assert (row["alert_id"], row["news"], row["subject_id"]) == (standing()["alert_id"][0], "changed", "C1:E1")
-    assert alert_id("harm", "adverse_event", "E1", "", "C1") != alert_id("harm", "adverse_event", "E1", "", "C2")
+    assert (row["alert_id"], row["news"], row["subject_id"]) == (
+        standing()["alert_id"][0],
+        "changed",
+        "C1:E1",
+    )
+    assert alert_id("harm", "adverse_event", "E1", "", "C1") != alert_id(
+        "harm", "adverse_event", "E1", "", "C2"
+    )
 
 
 def test_an_id_that_comes_to_clash_within_a_clinic_is_the_same_cause():
-    """Core calls it SOURCE#ID; the event that shows it is the same. Another event's is a cause of its own."""
-    first, second = cause(subject_id="urn:a#E1"), cause(subject_id="urn:b#E1") | {"evidence": ["e2"]}
+    """Core calls it SOURCE#ID; the event that shows it is the same. Another event's is a cause of
+    its own.
+    """
+    first, second = (
+        cause(subject_id="urn:a#E1"),
+        cause(subject_id="urn:b#E1") | {"evidence": ["e2"]},
+    )
     found = news(frame(first, second), standing(), judged=JUDGED)
-    assert sorted(found.select("news", "evidence").rows()) == [("changed", ["e1"]), ("opened", ["e2"])]
+    assert sorted(found.select("news", "evidence").rows()) == [
+        ("changed", ["e1"]),
+        ("opened", ["e2"]),
+    ]
 
 
 def test_another_clinic_s_event_of_the_same_number_is_another_cause():
-    """Two clinics that number alike: the alert of the one closes, the other's is opened under its own clinic."""
+    """Two clinics that number alike: the alert of the one closes, the other's is opened under its
+    own clinic.
+    """
     found = news(frame(cause(clinic_id="C2")), standing(), judged=JUDGED)
-    assert found.select("news", "clinic_id").sort("news").rows() == [("closed", "C1"), ("opened", "C2")]
+    assert found.select("news", "clinic_id").sort("news").rows() == [
+        ("closed", "C1"),
+        ("opened", "C2"),
+    ]
 
 
 def test_one_thing_seen_twice_is_one_alert_with_the_evidence_of_both():
@@ -140,7 +175,9 @@ def test_one_thing_seen_twice_is_one_alert_with_the_evidence_of_both():
 
 @given(levels=st.lists(st.one_of(st.none(), st.integers(0, 5)), min_size=1, max_size=8))
 def test_a_cause_is_told_once_for_each_time_it_grows_worse(levels):
-    """Whatever corrections come (null = the record is out), telling again needs a graver cause, or one that had gone."""
+    """Whatever corrections come (null = the record is out), telling again needs a graver cause, or
+    one that had gone.
+    """
     stands, last, told, expected = NOTHING, None, 0, 0
     for level in levels:
         causes = frame() if level is None else frame(cause(level=level))
@@ -149,7 +186,9 @@ def test_a_cause_is_told_once_for_each_time_it_grows_worse(levels):
                 told += row["news"] in ("opened", "raised", "opened_again")
                 gone = row["news"] == "closed"
                 gravity = stands["gravity"][0] if gone else row["gravity"]
-                stands = standing(row["state"], gravity=gravity, revision=row["revision"], by_rule=gone)
+                stands = standing(
+                    row["state"], gravity=gravity, revision=row["revision"], by_rule=gone
+                )
         expected += level is not None and (last is None or level > last)
         last = level
     assert told == expected
@@ -166,8 +205,12 @@ def test_a_cause_is_told_once_for_each_time_it_grows_worse(levels):
         (100, ["opened"], []),
     ],
 )
-def test_of_many_alerts_of_one_cause_the_first_tenth_and_hundredth_are_told(stand_open, news_of, told):
-    """The others are noted; the tenth says how many there are; another cause and another rule count by themselves."""
+def test_of_many_alerts_of_one_cause_the_first_tenth_and_hundredth_are_told(
+    stand_open, news_of, told
+):
+    """The others are noted; the tenth says how many there are; another cause and another rule count
+    by themselves.
+    """
     rows = [
         cause(subject_id=f"E{k}", tier="today")
         | {"rule": "clash_of_ids", "cause": "sessions of C1 and C2", "finding": "f"}
@@ -182,7 +225,9 @@ def test_of_many_alerts_of_one_cause_the_first_tenth_and_hundredth_are_told(stan
         state=pl.lit("open"),
         revision=pl.lit(0),
     )
-    counts = pl.DataFrame([("clash_of_ids", "sessions of C1 and C2", stand_open)], schema=STANDING_OPEN, orient="row")
+    counts = pl.DataFrame(
+        [("clash_of_ids", "sessions of C1 and C2", stand_open)], schema=STANDING_OPEN, orient="row"
+    )
     found = of_many(changed.select(NEWS.names()).cast(dict(NEWS)), counts)
     tiers = found["tier"].to_list()
     opened = [k for k, of in enumerate(news_of) if of != "closed"]

@@ -19,7 +19,10 @@ def spoken(*days_ago: float, subject: str = "D1") -> pl.DataFrame:
     ("days_ago", "expected"),
     [
         ([k + 0.5 for k in range(20)], 0),  # daily, and half a day ago
-        ([k + 1.5 for k in range(20)], 0),  # a day and a half: no longer than twice the longest silence
+        (
+            [k + 1.5 for k in range(20)],
+            0,
+        ),  # a day and a half: no longer than twice the longest silence
         ([k + 2.5 for k in range(20)], 1),
         ([k * 2 + 3.9 for k in range(11)], 0),  # every other day
         ([k * 2 + 4.1 for k in range(11)], 1),
@@ -83,9 +86,12 @@ def test_only_a_checks_newest_run_counts():
 
 
 @pytest.mark.parametrize(
-    ("landed_h", "taken_h", "expected"), [(None, None, 0), (5, 8, 0), (7, 8, 1), (7, None, 1), (9, 5, 0)]
+    ("landed_h", "taken_h", "expected"),
+    [(None, None, 0), (5, 8, 0), (7, 8, 1), (7, None, 1), (9, 5, 0)],
 )
 def test_figures_are_stale_after_six_hours(landed_h, taken_h, expected):
-    """Counted from the later of the first event that waits and the last time that figures were computed."""
+    """Counted from the later of the first event that waits and the last time that figures were
+    computed.
+    """
     landed, taken = (None if h is None else NOW - timedelta(hours=h) for h in (landed_h, taken_h))
     assert system.of_marts(landed_at=landed, taken_in_at=taken, now=NOW).height == expected

@@ -12,7 +12,11 @@ from transforms.alerting.words import DEATH, DEATH_AS_OUTCOME, INJURY, any_says,
 
 
 def says(harm, text: str | None) -> bool:
-    return pl.DataFrame({"text": [text]}, schema={"text": pl.String}).select(any_says(harm, "text")).item()
+    return (
+        pl.DataFrame({"text": [text]}, schema={"text": pl.String})
+        .select(any_says(harm, "text"))
+        .item()
+    )
 
 
 INJURIES = {
@@ -41,7 +45,9 @@ DEATHS = {
 
 @pytest.mark.parametrize("kind", INJURIES)
 def test_an_injury_is_read_however_it_is_spelled(kind):
-    """A code, an accent that is dropped or apart, a wide letter, a word in another, a misspelling; no line ends a negation."""
+    """A code, an accent that is dropped or apart, a wide letter, a word in another, a misspelling;
+    no line ends a negation.
+    """
     assert [text for text in INJURIES[kind].split(",") if not says(INJURY, text)] == []
 
 
@@ -109,7 +115,9 @@ def test_what_reads_like_harm_and_is_none_says_nothing(text):
     assert not says(DEATH, text)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("tot", True), ("Tot ", True), ("Expired", True), ("recovered", False)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("tot", True), ("Tot ", True), ("Expired", True), ("recovered", False)]
+)
 def test_an_outcome_may_say_a_death_in_words_that_mean_something_else_elsewhere(text, expected):
     """Dutch `tot` is until, and a calibration expires."""
     assert says(DEATH_AS_OUTCOME, text) is expected
@@ -136,6 +144,10 @@ def test_whatever_stands_in_another_sentence_hides_no_burn(text, around):
 def test_a_closed_value_is_one_in_whatever_letters(value, sent, expected):
     """Case, blanks around it, a hyphen for an underscore."""
     frame = pl.DataFrame(
-        {"outcome": [value], "outcome_raw": [sent]}, schema=dict.fromkeys(("outcome", "outcome_raw"), pl.String)
+        {"outcome": [value], "outcome_raw": [sent]},
+        schema=dict.fromkeys(("outcome", "outcome_raw"), pl.String),
     )
-    assert frame.select(closed_value("outcome", ("fatal", "resolved_with_sequelae"))).item() == expected
+    assert (
+        frame.select(closed_value("outcome", ("fatal", "resolved_with_sequelae"))).item()
+        == expected
+    )

@@ -1,10 +1,12 @@
-"""What a reader can tell of a count that a release does not show, by linear algebra over all that it shows.
+"""What a reader can tell of a count that a release does not show, by linear algebra over all that
+it shows.
 
-Here: bounds of every count of one table of cells, by linear programming over what adds up (strata, and the counts of
-a row) and over what each shown figure leaves open. Not here: which tables are looked at (test_hidden_cells.py).
+Here: bounds of every count of one table of cells, by linear programming over what adds up (strata,
+and the counts of a row) and over what each shown figure leaves open. Not here: which tables are
+looked at (test_hidden_cells.py).
 
-The reader knows the rules: a count shown as r lies within half a base of r; one by which rows are hidden is 0 or at
-least `min_cell` where its row is shown; and each count is a whole number from 0.
+The reader knows the rules: a count shown as r lies within half a base of r; one by which rows are
+hidden is 0 or at least `min_cell` where its row is shown; and each count is a whole number from 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +55,8 @@ class System:
                 if r is None:
                     continue
                 slack = base - 1 if count in differences else half
-                low, high = max(0, r - slack), r + (base - 1 if count in differences else base - 1 - half)
+                low = max(0, r - slack)
+                high = r + (base - 1 if count in differences else base - 1 - half)
                 if count in guarded:
                     low, high = (0, 0) if high < min_cell else (max(low, min_cell), high)
                 self.lower[self.at(row, count)], self.upper[self.at(row, count)] = low, high
@@ -65,18 +68,26 @@ class System:
             rest = [*others, *(d for d in dimensions if d != dimension)]
             parts = keys.filter(pl.col(dimension).is_not_null()).group_by(rest).agg(parts="row")
             totals = keys.filter(pl.col(dimension).is_null()).select(*rest, total="row")
-            for parts_of, total in parts.join(totals, on=rest, nulls_equal=True).select("parts", "total").iter_rows():
+            for parts_of, total in (
+                parts.join(totals, on=rest, nulls_equal=True).select("parts", "total").iter_rows()
+            ):
                 for count in self.counts:
-                    self.equations.append({self.at(r, count): 1.0 for r in parts_of} | {self.at(total, count): -1.0})
+                    self.equations.append(
+                        {self.at(r, count): 1.0 for r in parts_of} | {self.at(total, count): -1.0}
+                    )
 
     def relate(self, whole: str, *parts: str, where: Sequence[bool] | None = None) -> None:
         """In each row `whole` is the sum of `parts`."""
         for row in range(self.rows.height):
             if where is None or where[row]:
-                self.equations.append({self.at(row, p): 1.0 for p in parts} | {self.at(row, whole): -1.0})
+                self.equations.append(
+                    {self.at(row, p): 1.0 for p in parts} | {self.at(row, whole): -1.0}
+                )
 
     def within(self, parts: Sequence[str], released: pl.DataFrame, *, base: int) -> None:
-        """In each row shown the sum of `parts`, a group of its own, lies within half a base of what is shown of it."""
+        """In each row shown the sum of `parts`, a group of its own, lies within half a base of what
+        is shown of it.
+        """
         half = base // 2
         for row, values in enumerate(released.select(parts).rows()):
             if None not in values:
@@ -100,12 +111,19 @@ class System:
                 unbounded = np.isinf(high).sum()
                 for k, i in enumerate(index):
                     # weight_i x_i = - sum of the others
-                    others_high = np.inf if unbounded - np.isinf(high[k]) else np.sum(np.delete(high, k))
-                    others_low = total_low - low[k] if np.isfinite(low[k]) else np.sum(np.delete(low, k))
+                    others_high = (
+                        np.inf if unbounded - np.isinf(high[k]) else np.sum(np.delete(high, k))
+                    )
+                    others_low = (
+                        total_low - low[k] if np.isfinite(low[k]) else np.sum(np.delete(low, k))
+                    )
                     new_low, new_high = -others_high, -others_low
                     if weight[k] < 0:
                         new_low, new_high = -new_high, -new_low
-                    self.lower[i], self.upper[i] = max(self.lower[i], new_low), min(self.upper[i], new_high)
+                    self.lower[i], self.upper[i] = (
+                        max(self.lower[i], new_low),
+                        min(self.upper[i], new_high),
+                    )
                 del total_high
 
     def bounds(self, targets: Sequence[int]) -> list[tuple[float, float]]:
@@ -128,7 +146,13 @@ class System:
                     bounds=limits,
                     method="highs",
                 )
-                ends.append(np.inf if solved.status == 3 else solved.x[target] if solved.status == 0 else np.nan)
+                ends.append(
+                    np.inf
+                    if solved.status == 3
+                    else solved.x[target]
+                    if solved.status == 0
+                    else np.nan
+                )
             found.append((ends[0], ends[1]))
         return found
 

@@ -1,4 +1,6 @@
-"""The restrictions of adverse events: each row of a mart has one, by expression and by SQL alike; one more is one record."""
+"""The restrictions of adverse events: each row of a mart has one, by expression and by SQL alike;
+one more is one record.
+"""
 
 import duckdb
 import polars as pl
@@ -70,4 +72,6 @@ def test_the_marts_of_rates_have_their_columns():
     for name in ("adverse_event_rates", "adverse_event_comparisons"):
         assert set(key_columns()) < set(MART_TABLES[name].key)
         assert set(key_columns()) < set(MART_TABLES[name].names)
-    assert set(flag_columns(restrictions.GROUP_RESTRICTIONS)) < set(MART_TABLES["adverse_event_groups"].key)
+    assert set(flag_columns(restrictions.GROUP_RESTRICTIONS)) < set(
+        MART_TABLES["adverse_event_groups"].key
+    )

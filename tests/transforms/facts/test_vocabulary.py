@@ -1,6 +1,8 @@
-"""Codes of others: each bound to one meaning and one unit, and published beside the metric whose value it names.
+"""Codes of others: each bound to one meaning and one unit, and published beside the metric whose
+value it names.
 
-Here: transforms/facts/vocabulary.py and its column of mart.metric_definitions. Not here: how records are read (test_fhir.py).
+Here: transforms/facts/vocabulary.py and its column of mart.metric_definitions. Not here: how
+records are read (test_fhir.py).
 """
 
 from datetime import UTC, datetime
@@ -35,12 +37,16 @@ def is_check_digit_right(code: str) -> bool:
 
 @pytest.mark.parametrize("code", [code for code in CONCEPTS if not code.startswith("LA")])
 def test_codes_are_written_right(code):
-    """Each term's code ends in its check digit, which a slip of the pen breaks (answers' codes have another rule)."""
+    """Each term's code ends in its check digit, which a slip of the pen breaks (answers' codes have
+    another rule).
+    """
     assert is_check_digit_right(code)
 
 
 def test_each_code_is_one_thing_of_the_contract_or_refused():
-    """A code is a metric, a test or an item that the contract has, in a unit, or a sentence says why it is none."""
+    """A code is a metric, a test or an item that the contract has, in a unit, or a sentence says
+    why it is none.
+    """
     for concept in CONCEPTS.values():
         found = [concept.metric, concept.test, concept.item, concept.refusal]
         assert sum(x is not None for x in found) == 1, concept.code
@@ -56,10 +62,16 @@ def test_each_code_is_one_thing_of_the_contract_or_refused():
     assert {code for code, _ in CONTRADICTIONS} <= set(CONCEPTS)
 
 
-@pytest.mark.parametrize("concept", [c for c in CONCEPTS.values() if c.metric], ids=lambda c: c.code)
+@pytest.mark.parametrize(
+    "concept", [c for c in CONCEPTS.values() if c.metric], ids=lambda c: c.code
+)
 def test_units_are_the_contracts(concept):
-    """A code that becomes readings has the metric's own unit (a count of a day is also a rate per day)."""
-    assert {plain_unit(u) for u in concept.units} - {"/d"} == {plain_unit(METRICS[concept.metric][0])}
+    """A code that becomes readings has the metric's own unit (a count of a day is also a rate per
+    day).
+    """
+    assert {plain_unit(u) for u in concept.units} - {"/d"} == {
+        plain_unit(METRICS[concept.metric][0])
+    }
 
 
 @pytest.mark.parametrize(
@@ -87,24 +99,36 @@ def test_units_are_the_contracts(concept):
     ],
 )
 def test_units(code, unit, is_its):
-    """UCUM annotations ({steps}) change nothing; another unit is never converted and never taken for the right one."""
+    """UCUM annotations ({steps}) change nothing; another unit is never converted and never taken
+    for the right one.
+    """
     assert is_unit_of(CONCEPTS[code], unit) is is_its
 
 
 def test_traps():
-    """Mix-ups seen in public code: steps are no distance, an answer is no speed, SDNN is not RMSSD, a deviation no °C."""
+    """Mix-ups seen in public code: steps are no distance, an answer is no speed, SDNN is not RMSSD,
+    a deviation no °C.
+    """
     assert CONCEPTS["41950-7"].metric == "daily_step_count"
     assert CONCEPTS["72514-3"].item == ("nrs_pain", "now")
     assert CONCEPTS["80404-7"].metric == "heart_rate_variability_sdnn"
-    assert {"heart_rate_variability_rmssd", "nightly_skin_temperature_deviation", "WALKSPD", "PGIC"} == set(
-        WITHOUT_CODE
+    assert {
+        "heart_rate_variability_rmssd",
+        "nightly_skin_temperature_deviation",
+        "WALKSPD",
+        "PGIC",
+    } == set(WITHOUT_CODE)
+    assert all(
+        CONCEPTS[code].refusal
+        for code in ("LA29042-4", "8686-8", "39106-0", "97909-6", "77865-4", "61764-7")
     )
-    assert all(CONCEPTS[code].refusal for code in ("LA29042-4", "8686-8", "39106-0", "97909-6", "77865-4", "61764-7"))
     assert PAIN_ANSWERS.index("LA6113-0") == 2
 
 
 def test_codes_are_published():
-    """The definition of a score or test shows its code and unit; a mean or a change of it has none of its own."""
+    """The definition of a score or test shows its code and unit; a mean or a change of it has none
+    of its own.
+    """
     rows = metric_definitions.compute(
         options=Options(), cut=Cut(lake_snapshot=1, data_cutoff=datetime(2026, 1, 1, tzinfo=UTC))
     )

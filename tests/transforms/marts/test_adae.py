@@ -1,6 +1,7 @@
 """Rules of mart.adae: place, days, sessions before the onset, first occurrences, terms.
 
-Here: small tables of core and what must come out. Not here: the truth tables of the rules (test_safety.py).
+Here: small tables of core and what must come out. Not here: the truth tables of the rules
+(test_safety.py).
 """
 
 import random
@@ -23,7 +24,9 @@ def core(name, *rows):
     table = CORE_TABLES[name]
     shared = {"event_id": "e", "source": "urn:study", "is_recorded_at_given": False}
     full = [{**shared, **row} for row in rows]
-    return pl.DataFrame([{k: r.get(k) for k in table.names} for r in full], schema=table.polars_schema)
+    return pl.DataFrame(
+        [{k: r.get(k) for k in table.names} for r in full], schema=table.polars_schema
+    )
 
 
 def hours(n):
@@ -54,7 +57,10 @@ def event(k=1, onset=5.0, **columns):
 
 
 def run(*events, keys=None, sessions=None, options=None, cut=CUT, **tables):
-    clinics = [{"clinic_id": "C1", "timezone": "America/New_York"}, {"clinic_id": "C2", "timezone": "Asia/Tokyo"}]
+    clinics = [
+        {"clinic_id": "C1", "timezone": "America/New_York"},
+        {"clinic_id": "C2", "timezone": "Asia/Tokyo"},
+    ]
     given = {
         "adverse_events": events,
         "patients": tables.get("patients", [{"patient_id": "P1", "clinic_id": "C1"}]),
@@ -81,7 +87,9 @@ def one(*args, **kwargs):
 
 
 def test_empty_keys_and_unknown_patients():
-    """No event gives an empty table of the schema; only the patients asked for; an unknown one waits in orphans."""
+    """No event gives an empty table of the schema; only the patients asked for; an unknown one
+    waits in orphans.
+    """
     assert run().schema == MART_TABLES["adae"].polars_schema
     assert run(event(patient_id="P9")).is_empty()
     assert run(event(), keys=pl.DataFrame({"patient_id": ["P2"]})).is_empty()
@@ -103,7 +111,9 @@ def test_where_it_happened(given, expected):
 
 
 def test_days_are_the_clinics():
-    """Onset 2025-03-04 03:00 UTC is 3 March in New York and 4 March in Tokyo; ADURN = last day - first day + 1."""
+    """Onset 2025-03-04 03:00 UTC is 3 March in New York and 4 March in Tokyo; ADURN = last day -
+    first day + 1.
+    """
     here = one(event={"onset": 12.0, "resolved_at": hours(72)})
     assert (here["ASTDT"], here["AENDT"], here["ADURN"]) == (date(2025, 3, 3), date(2025, 3, 6), 4)
     there = one(event={"onset": 12.0, "clinic_id": "C2"})
@@ -128,14 +138,18 @@ def test_days_are_the_clinics():
     ],
 )
 def test_hours_since_the_last_session(onset, linked, expected):
-    """Sessions at 0 h and 100 h. The reported one comes first, unless it began after the onset; boundaries count."""
+    """Sessions at 0 h and 100 h. The reported one comes first, unless it began after the onset;
+    boundaries count.
+    """
     row = one(event={"onset": onset, "session_id": linked}, sessions=[session(), session(2, 100.0)])
     seen = (row["HRSSESS"], row["SESS24FL"], row["SESS72FL"], row["SESSIONID"])
     assert seen == pytest.approx(expected) if onset == 24.01 or onset == 72.01 else seen == expected
 
 
 def test_an_aborted_session_counts_and_a_missed_one_does_not():
-    """The event that made staff abort the first session is treatment-emergent and within its window."""
+    """The event that made staff abort the first session is treatment-emergent and within its
+    window.
+    """
     aborted = one(sessions=[session(status="aborted")])
     assert (aborted["TRTEMFL"], aborted["SESS24FL"], aborted["SESSIONID"]) == ("Y", "Y", "S1")
     missed = one(sessions=[session(status="missed")])
@@ -144,11 +158,18 @@ def test_an_aborted_session_counts_and_a_missed_one_does_not():
 
 
 def test_treatment_emergent_window_is_the_setting():
-    """30 days after the last session's day by default; an onset that is not known is treatment-emergent."""
+    """30 days after the last session's day by default; an onset that is not known is
+    treatment-emergent.
+    """
     last = one(event={"onset": 30 * 24.0})
     after = one(event={"onset": 31 * 24.0})
     longer = one(event={"onset": 31 * 24.0}, options=Options(risk_window_days=31))
-    assert [r["TRTEMFL"] for r in (last, after, longer, one(event={"onset": None}))] == ["Y", None, "Y", "Y"]
+    assert [r["TRTEMFL"] for r in (last, after, longer, one(event={"onset": None}))] == [
+        "Y",
+        None,
+        "Y",
+        "Y",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -156,13 +177,22 @@ def test_treatment_emergent_window_is_the_setting():
     [("Skin  BURN ", None, "skin burn"), ("x", "Burn", "Burn"), ("X", " ", "x")],
 )
 def test_coded_term(term, preferred, expected):
-    """The coded term where there is one, else the reported one in lower case without extra blanks."""
+    """The coded term where there is one, else the reported one in lower case without extra
+    blanks.
+    """
     assert one(event={"term": term, "preferred_term": preferred})["AEDECOD"] == expected
 
 
 @pytest.mark.parametrize(
     ("related", "expected"),
-    [("not_related", "N"), ("possible", "Y"), ("probable", "Y"), ("causal", "Y"), ("other", None), (None, None)],
+    [
+        ("not_related", "N"),
+        ("possible", "Y"),
+        ("probable", "Y"),
+        ("causal", "Y"),
+        ("other", None),
+        (None, None),
+    ],
 )
 def test_related_means_possible_or_more(related, expected):
     """An unknown causality is neither related nor unrelated."""
@@ -170,7 +200,9 @@ def test_related_means_possible_or_more(related, expected):
 
 
 def test_first_occurrences():
-    """First event, first of each term, first of the highest grade; an onset not known comes last."""
+    """First event, first of each term, first of the highest grade; an onset not known comes
+    last.
+    """
     frame = run(
         event(1, None, term="numb", grade=3),
         event(2, 9.0, term="burn", grade=2),
@@ -180,7 +212,9 @@ def test_first_occurrences():
         patients=[{"patient_id": p, "clinic_id": "C1"} for p in ("P1", "P2")],
         sessions=[session(), session(2, patient_id="P2")],
     )
-    seen = [(r["AEID"], r["AESEQ"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()]
+    seen = [
+        (r["AEID"], r["AESEQ"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()
+    ]
     assert seen == [
         ("A3", 1, "Y", "Y", "Y"),
         ("A4", 2, None, "Y", None),
@@ -191,14 +225,18 @@ def test_first_occurrences():
 
 
 def test_occurrence_flags_are_of_treatment_emergent_records():
-    """OCCDS: what began before the first session, or 31 days after the last, occurs first, or worst, for nobody."""
+    """OCCDS: what began before the first session, or 31 days after the last, occurs first, or
+    worst, for nobody.
+    """
     frame = run(
         event(1, -25.0, term="burn", grade=4),
         event(2, 1.0, term="burn", grade=1),
         event(3, 2.0, term="burn", grade=2),
         event(4, 31 * 24.0, term="pain", grade=3),
     )
-    seen = [(r["AEID"], r["TRTEMFL"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()]
+    seen = [
+        (r["AEID"], r["TRTEMFL"], r["AOCCFL"], r["AOCCPFL"], r["AOCCIFL"]) for r in frame.to_dicts()
+    ]
     assert seen == [
         ("A1", None, None, None, None),
         ("A2", "Y", "Y", "Y", None),
@@ -214,7 +252,9 @@ def test_the_enrolling_clinic_stands_beside():
 
 
 def test_the_same_event_is_flagged_within_one_patient_and_term():
-    """NEWFL is N where patient and term agree and an earlier record lasts, whatever the body site."""
+    """NEWFL is N where patient and term agree and an earlier record lasts, whatever the body
+    site.
+    """
     frame = run(
         event(1, 1.0, outcome="ongoing", body_site="hand"),
         event(2, 2.0, body_site="hand"),
@@ -249,9 +289,12 @@ def test_in_the_time_at_risk(onset, expected):
 
 
 def test_an_unknown_onset_is_emergent_by_the_setting():
-    """ASTDTF says that all of the onset is unknown; TRTEMFL is Y by default, null where the site takes it as not."""
+    """ASTDTF says that all of the onset is unknown; TRTEMFL is Y by default, null where the site
+    takes it as not.
+    """
     usual, strict = (
-        one(event={"onset": None}, options=Options(is_unknown_onset_emergent=is_so)) for is_so in (True, False)
+        one(event={"onset": None}, options=Options(is_unknown_onset_emergent=is_so))
+        for is_so in (True, False)
     )
     assert (usual["TRTEMFL"], usual["ASTDTF"], usual["ASTDT"]) == ("Y", "Y", None)
     assert (strict["TRTEMFL"], strict["AOCCFL"]) == (None, None)
@@ -263,7 +306,12 @@ def test_modality():
     sessions = [session(modality="local"), session(2, 10.0, modality="partial_body")]
     rows = [
         one(event=e, sessions=sessions)["MODALITY"]
-        for e in ({"onset": 20.0, "session_id": "S1"}, {"onset": 20.0}, {"onset": None}, {"onset": -5.0})
+        for e in (
+            {"onset": 20.0, "session_id": "S1"},
+            {"onset": 20.0},
+            {"onset": None},
+            {"onset": -5.0},
+        )
     ]
     assert rows == ["local", "partial_body", "local", "local"]
 

@@ -1,6 +1,8 @@
-"""Rules of mart.adex: the protocol in force, each limit's flag, clearance, contraindication, running counts.
+"""Rules of mart.adex: the protocol in force, each limit's flag, clearance, contraindication,
+running counts.
 
-Here: small tables of core and what must come out. Not here: what a device's samples add up to (telemetry).
+Here: small tables of core and what must come out. Not here: what a device's samples add up to
+(telemetry).
 """
 
 import random
@@ -32,7 +34,9 @@ def core(name, *rows):
     table = MART_TABLES["adsl"] if name == "adsl" else CORE_TABLES[name]
     shared = {"event_id": "e", "source": "urn:study", "is_recorded_at_given": False}
     full = [{**shared, **row} for row in rows]
-    return pl.DataFrame([{k: r.get(k) for k in table.names} for r in full], schema=table.polars_schema)
+    return pl.DataFrame(
+        [{k: r.get(k) for k in table.names} for r in full], schema=table.polars_schema
+    )
 
 
 def session(k=1, *, days=0.0, **columns):
@@ -81,7 +85,9 @@ def run(sessions, *, keys=None, **tables):
     }
     names = [full.split(".")[1] for full in adex.INPUTS if full != "core.sessions"]
     frames = {name: core(name, *given.get(name, [])) for name in names}
-    return adex.compute(keys, sessions=core("sessions", *sessions), **frames, options=Options(), cut=CUT)
+    return adex.compute(
+        keys, sessions=core("sessions", *sessions), **frames, options=Options(), cut=CUT
+    )
 
 
 def one(*args, **tables):
@@ -89,7 +95,9 @@ def one(*args, **tables):
 
 
 def test_empty_and_unknown_patient():
-    """No session gives an empty table of the schema; a session of a patient not known yet waits in core.orphans."""
+    """No session gives an empty table of the schema; a session of a patient not known yet waits in
+    core.orphans.
+    """
     assert run([]).schema == MART_TABLES["adex"].polars_schema
     assert run([session(patient_id="P9")]).is_empty()
     assert run([session()], keys=pl.DataFrame({"patient_id": ["P2"]})).is_empty()
@@ -117,7 +125,9 @@ def test_empty_and_unknown_patient():
     ],
 )
 def test_limit_flags(flag, measured, expected):
-    """A value at its limit is within it; what was not measured, or a session that did not begin, has no flag."""
+    """A value at its limit is within it; what was not measured, or a session that did not begin,
+    has no flag.
+    """
     assert one(measured)[flag] == expected
 
 
@@ -130,7 +140,9 @@ def test_no_limit_no_flag():
 
 
 def test_device_evidence_counts_beside_the_sessions_own():
-    """The colder temperature and the lower oxygen of session and device count, the warmest from the device."""
+    """The colder temperature and the lower oxygen of session and device count, the warmest from the
+    device.
+    """
     device = {
         "session_id": "S1",
         "cabin_min_temp_c": -125.0,
@@ -149,10 +161,14 @@ def test_device_evidence_counts_beside_the_sessions_own():
 
 
 def test_protocol_version_in_force():
-    """The latest version from the start on or before it; the clinic's own before one for all, and others last."""
+    """The latest version from the start on or before it; the clinic's own before one for all, and
+    others last.
+    """
     at_start = protocol(effective_from=START, max_duration_s=100.0)
     future = protocol(effective_from=START + timedelta(days=1), max_duration_s=500.0)
-    ours = protocol(effective_from=START - timedelta(days=200), clinic_id="C1", max_duration_s=200.0)
+    ours = protocol(
+        effective_from=START - timedelta(days=200), clinic_id="C1", max_duration_s=200.0
+    )
     theirs = protocol(effective_from=START - timedelta(days=1), clinic_id="C2", max_duration_s=50.0)
     measured = {"duration_s": 150.0}
     assert one(measured, protocols=[protocol(), future])["DURFL"] == "N"
@@ -175,12 +191,20 @@ def test_spacing_and_weekly_count():
     Days 0, 0.5 (12 h), 2, 4, then 7: days 1 to 7 hold those of day 2, 4 and 7.
     """
     sessions = [session(k, days=d) for k, d in enumerate((0, 0.5, 2, 4, 7))]
-    frame = run([*sessions, session(9, days=1, status="missed"), session(8, days=3.9, status="aborted")])
+    frame = run(
+        [*sessions, session(9, days=1, status="missed"), session(8, days=3.9, status="aborted")]
+    )
     by_id = {row["SESSIONID"]: row for row in frame.to_dicts()}
     assert [by_id[f"S{k}"]["SPACEFL"] for k in (0, 1, 2, 3, 4)] == ["N", "Y", "N", "Y", "N"]
-    assert by_id["S3"]["HRSPREV"] == pytest.approx(2.4)  # from the aborted one of day 3.9: that exposes too
+    assert by_id["S3"]["HRSPREV"] == pytest.approx(
+        2.4
+    )  # from the aborted one of day 3.9: that exposes too
     assert [by_id[f"S{k}"]["WEEKFL"] for k in (0, 1, 2, 3, 4)] == ["N", "N", "N", "Y", "N"]
-    assert (by_id["S9"]["SPACEFL"], by_id["S9"]["WEEKFL"], by_id["S9"]["HRSPREV"]) == (None, None, None)
+    assert (by_id["S9"]["SPACEFL"], by_id["S9"]["WEEKFL"], by_id["S9"]["HRSPREV"]) == (
+        None,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,7 +229,9 @@ def test_spacing_and_weekly_count():
     ],
 )
 def test_clearance(consults, expected):
-    """The latest consult that occurred and was recorded by the start; unknown where that time was not given."""
+    """The latest consult that occurred and was recorded by the start; unknown where that time was
+    not given.
+    """
     assert one(consults=consults)["CLEARFL"] == expected
 
 
@@ -238,12 +264,16 @@ def screening(items, *, hours=-1.0, session_id="S1"):
     ],
 )
 def test_contraindication(tables, expected):
-    """Known at the start from the latest consult or the session's screening; items not asked say nothing."""
+    """Known at the start from the latest consult or the session's screening; items not asked say
+    nothing.
+    """
     assert one(**tables)["CONTRAFL"] == expected
 
 
 def test_running_counts():
-    """EXSEQ counts every session, CUMSESS the delivered; exposure stays unknown once a duration is missing."""
+    """EXSEQ counts every session, CUMSESS the delivered; exposure stays unknown once a duration is
+    missing.
+    """
     frame = run(
         [
             session(1, duration_s=100.0),
@@ -261,8 +291,14 @@ def test_running_counts():
 def test_order_of_the_input_changes_nothing():
     """The rows of every input may come in any order."""
     sessions = [session(k, days=k / 2, duration_s=90.0 + 40 * k) for k in range(6)]
-    consults = [consult(k, hours=-k, recorded=-k, outcome=o) for k, o in enumerate(("cleared", "deferred"), 1)]
-    protocols = [protocol(), protocol(effective_from=START + timedelta(days=1), max_duration_s=100.0)]
+    consults = [
+        consult(k, hours=-k, recorded=-k, outcome=o)
+        for k, o in enumerate(("cleared", "deferred"), 1)
+    ]
+    protocols = [
+        protocol(),
+        protocol(effective_from=START + timedelta(days=1), max_duration_s=100.0),
+    ]
     shuffled = random.Random(1).sample(sessions, 6)
     straight = run(sessions, consults=consults, protocols=protocols)
     assert straight.equals(run(shuffled, consults=consults[::-1], protocols=protocols[::-1]))

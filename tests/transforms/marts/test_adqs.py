@@ -1,4 +1,6 @@
-"""mart.adqs on a few patients told by hand: days, baselines, contexts, licences, and any set of keys."""
+"""mart.adqs on a few patients told by hand: days, baselines, contexts, licences, and any set of
+keys.
+"""
 
 import json
 from datetime import UTC, date, datetime
@@ -16,7 +18,9 @@ CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2026, 6, 1, tzinfo=UTC))
 
 def table(schema, rows: list[dict]) -> pl.DataFrame:
     """Rows of a table; what a row does not name is null."""
-    return pl.DataFrame([{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema)
+    return pl.DataFrame(
+        [{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema
+    )
 
 
 def moment(text: str) -> datetime:
@@ -32,7 +36,9 @@ CLINICS = table(
 )
 
 
-def patient(patient_id: str = "p", *, first_session: str | None = None, clinic="oslo", enrolled="2026-01-05") -> dict:
+def patient(
+    patient_id: str = "p", *, first_session: str | None = None, clinic="oslo", enrolled="2026-01-05"
+) -> dict:
     at = None if first_session is None else moment(first_session)
     return {
         "STUDYID": "s",
@@ -45,7 +51,9 @@ def patient(patient_id: str = "p", *, first_session: str | None = None, clinic="
     }
 
 
-def response(key: str, at: str, instrument: str = "nrs_pain", *, patient_id="p", clinic="oslo", **more) -> dict:
+def response(
+    key: str, at: str, instrument: str = "nrs_pain", *, patient_id="p", clinic="oslo", **more
+) -> dict:
     items = more.pop("items", {"average_7d": 7})
     return {
         "response_id": key,
@@ -67,7 +75,8 @@ def compute(
         responses=table(CORE_TABLES["responses"], responses),
         sessions=table(CORE_TABLES["sessions"], list(sessions)),
         patients=table(
-            CORE_TABLES["patients"], [{"patient_id": p["USUBJID"], "clinic_id": p["SITEID"]} for p in patients]
+            CORE_TABLES["patients"],
+            [{"patient_id": p["USUBJID"], "clinic_id": p["SITEID"]} for p in patients],
         ).unique("patient_id"),
         clinics=CLINICS,
         patient_status=table(CORE_TABLES["patient_status"], list(statuses)),
@@ -86,15 +95,27 @@ def test_baseline_change_and_rules():
     found = compute([patient(first_session="2026-01-10T10:00")], rows)
     base, later = found.rows(named=True)
     assert (base["ABLFL"], base["ADY"], base["AVISIT"], base["CHG"]) == ("Y", 1, "Baseline", None)
-    assert (later["ADY"], later["AVISIT"], later["BASE"], later["CHG"], later["PCHG"]) == (29, "Week 4", 8, -3, -37.5)
+    assert (later["ADY"], later["AVISIT"], later["BASE"], later["CHG"], later["PCHG"]) == (
+        29,
+        "Week 4",
+        8,
+        -3,
+        -37.5,
+    )
     assert [later[f"CRIT{k}FL"] for k in range(1, 6)] == ["Y", "N", "Y", "N", "Y"]
     assert later["CRIT1"] == "improvement of at least 30 % of baseline"
-    assert (later["DAY1BASIS"], later["METRICID"], later["NEREASON"]) == ("session", "nrs7d_score", None)
+    assert (later["DAY1BASIS"], later["METRICID"], later["NEREASON"]) == (
+        "session",
+        "nrs7d_score",
+        None,
+    )
     assert check_table(MART_TABLES["adqs"], found)["is_passed"].all()
 
 
 def test_an_answer_after_the_first_session_is_no_baseline():
-    """On Day 1 but after the session's start: no baseline, unscheduled, and the later change can't be given."""
+    """On Day 1 but after the session's start: no baseline, unscheduled, and the later change can't
+    be given.
+    """
     rows = [response("a", "2026-01-10T11:00"), response("b", "2026-02-07T09:00")]
     found = compute([patient(first_session="2026-01-10T10:00")], rows)
     assert found["AVISIT"].to_list() == [None, "Week 4"]
@@ -113,21 +134,26 @@ def test_an_answer_after_the_first_session_is_no_baseline():
     ],
 )
 def test_the_day_is_the_clinics(at, clinic, day):
-    """The assessment's day is the calendar day at the clinic where it was given, summer time included."""
+    """The assessment's day is the calendar day at the clinic where it was given, summer time
+    included.
+    """
     assert compute([patient()], [response("a", at, clinic=clinic)])["ADT"].to_list() == [day]
 
 
 def test_without_a_session_day_1_is_enrolment():
     """Who has no session counts days from enrolment."""
     found = compute(
-        [patient(enrolled="2026-01-05")], [response("a", "2026-01-04T12:00"), response("b", "2026-01-05T12:00")]
+        [patient(enrolled="2026-01-05")],
+        [response("a", "2026-01-04T12:00"), response("b", "2026-01-05T12:00")],
     )
     assert found["ADY"].to_list() == [-1, 1]
     assert found["DAY1BASIS"].unique().to_list() == ["enrolment"]
 
 
 def test_ratings_around_a_session_are_their_own_parameter():
-    """`now` before and after a session is NRSPRE and NRSPST, without a visit or baseline, never pooled with NRSNOW."""
+    """`now` before and after a session is NRSPRE and NRSPST, without a visit or baseline, never
+    pooled with NRSNOW.
+    """
     rows = [
         response("a", "2026-01-10T09:00", items={"now": 6}, context="pre_session"),
         response("b", "2026-01-10T11:00", items={"now": 3}, context="post_session"),
@@ -138,12 +164,19 @@ def test_ratings_around_a_session_are_their_own_parameter():
     assert found["PARAMCD"].to_list() == ["NRSPRE", "NRSPST", "NRSNOW", "NRSNOW"]
     assert found["AVISIT"].to_list() == [None, None, "Baseline", "Week 4"]
     assert found["BASE"].to_list() == [None, None, 5, 5]
-    assert found["PARAM"].to_list()[0] == "Pain, numerical rating scale 0-10, now, just before a session"
+    assert (
+        found["PARAM"].to_list()[0]
+        == "Pain, numerical rating scale 0-10, now, just before a session"
+    )
 
 
 def test_only_the_items_asked_give_rows():
-    """A response with two items gives two rows; one asked and not answered is null with its reason."""
-    found = compute([patient()], [response("a", "2026-01-05T12:00", items={"average_7d": None, "leg_7d": 4})])
+    """A response with two items gives two rows; one asked and not answered is null with its
+    reason.
+    """
+    found = compute(
+        [patient()], [response("a", "2026-01-05T12:00", items={"average_7d": None, "leg_7d": 4})]
+    )
     assert dict(zip(found["PARAMCD"], found["AVAL"], strict=True)) == {"NRS7D": None, "NRSLEG": 4}
     assert found.filter(PARAMCD="NRS7D")["NEREASON"].to_list() == ["not answered"]
 
@@ -166,11 +199,16 @@ def test_a_baseline_of_0():
 
 
 def test_licence_and_value_set_are_the_sites():
-    """The ODI scores with a licence, the EQ-5D index with the value set of the clinic's country; else a reason."""
+    """The ODI scores with a licence, the EQ-5D index with the value set of the clinic's country;
+    else a reason.
+    """
     rows = [
         response("a", "2026-01-05T12:00", "odi", items={f"s{k}": 2 for k in range(1, 11)}),
         response(
-            "b", "2026-01-05T12:00", "eq_5d_5l", items=dict.fromkeys(("mo", "sc", "ua", "pd", "ad"), 1) | {"vas": 60}
+            "b",
+            "2026-01-05T12:00",
+            "eq_5d_5l",
+            items=dict.fromkeys(("mo", "sc", "ua", "pd", "ad"), 1) | {"vas": 60},
         ),
     ]
     found = compute([patient()], rows)
@@ -184,14 +222,19 @@ def test_licence_and_value_set_are_the_sites():
 
 def test_unknown_instrument_and_unknown_patient_give_no_rows():
     """What is not scored stays in raw; a response whose patient is not known yet waits."""
-    rows = [response("a", "2026-01-05T12:00", "sf36"), response("b", "2026-01-05T12:00", patient_id="nobody")]
+    rows = [
+        response("a", "2026-01-05T12:00", "sf36"),
+        response("b", "2026-01-05T12:00", patient_id="nobody"),
+    ]
     found = compute([patient()], rows)
     assert found.height == 0
     assert found.schema == MART_TABLES["adqs"].polars_schema
 
 
 def test_some_keys_give_the_same_rows_as_all():
-    """Computed for one patient or for all, that patient's rows are the same; duplicates of order change nothing."""
+    """Computed for one patient or for all, that patient's rows are the same; duplicates of order
+    change nothing.
+    """
     people = [patient(p, first_session="2026-01-10T10:00") for p in ("p", "q")]
     rows = [
         response(f"{p}{k}", f"2026-0{1 + k}-09T09:00", patient_id=p, items={"average_7d": 8 - k})
@@ -199,7 +242,13 @@ def test_some_keys_give_the_same_rows_as_all():
         for k in range(4)
     ]
     sessions = [
-        {"session_id": p, "patient_id": p, "clinic_id": "oslo", "started_at": moment("2026-01-10T10:00")} for p in "pq"
+        {
+            "session_id": p,
+            "patient_id": p,
+            "clinic_id": "oslo",
+            "started_at": moment("2026-01-10T10:00"),
+        }
+        for p in "pq"
     ]
     every = compute(people, rows, sessions=sessions)
     one = compute(people, rows[::-1], sessions=sessions, keys=pl.DataFrame({"patient_id": ["q"]}))
@@ -209,23 +258,30 @@ def test_some_keys_give_the_same_rows_as_all():
 
 @pytest.mark.parametrize("more", [{}, {"clinic": None}, {"clinic": None, "session_id": "S"}])
 def test_the_day_of_an_answer_that_names_no_clinic(more):
-    """22:30 UTC on day 14 is half past eleven in the evening in Oslo: day 14, Week 1, whoever names the clinic."""
+    """22:30 UTC on day 14 is half past eleven in the evening in Oslo: day 14, Week 1, whoever names
+    the clinic.
+    """
     sessions = [{"session_id": "S", "patient_id": "x", "clinic_id": "oslo"}]
     base = response("a", "2026-01-10T09:00", items={"average_7d": 8})
     row = response("b", "2026-01-23T22:30", items={"average_7d": 5}, **more)
     found = compute(
-        [patient(first_session="2026-01-10T10:00") | {"TIMEZONE": "Europe/Oslo"}], [base, row], sessions=sessions
+        [patient(first_session="2026-01-10T10:00") | {"TIMEZONE": "Europe/Oslo"}],
+        [base, row],
+        sessions=sessions,
     )
     assert found.select("ADY", "AVISIT").rows() == [(1, "Baseline"), (14, "Week 1")]
 
 
 def test_the_clinics_day_before_utcs():
-    """In Auckland the same moment is the next day: 11:30 on 24 January, day 15, Week 4; so it is for an answer that
-    names no clinic."""
+    """In Auckland the same moment is the next day: 11:30 on 24 January, day 15, Week 4; so it is
+    for an answer that names no clinic.
+    """
     for clinic in ("auckland", None):
         rows = [
             response("a", "2026-01-09T09:00", items={"average_7d": 8}, clinic="auckland"),
             response("b", "2026-01-23T22:30", items={"average_7d": 5}, clinic=clinic),
         ]
-        who = patient(first_session="2026-01-10T10:00", clinic="auckland") | {"TIMEZONE": "Pacific/Auckland"}
+        who = patient(first_session="2026-01-10T10:00", clinic="auckland") | {
+            "TIMEZONE": "Pacific/Auckland"
+        }
         assert compute([who], rows)["AVISIT"].to_list() == ["Baseline", "Week 4"]

@@ -1,6 +1,8 @@
-"""Rules of mart.adtte and mart.survival_curves: clocks, events, censoring; curves by stratum; log-rank.
+"""Rules of mart.adtte and mart.survival_curves: clocks, events, censoring; curves by stratum;
+log-rank.
 
-Here: small marts and what must come out. Not here: the estimators (test_survival.py), response (durability).
+Here: small marts and what must come out. Not here: the estimators (test_survival.py), response
+(durability).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +21,9 @@ DAY1 = date(2025, 3, 3)
 def frame(table, rows, **shared):
     """A frame of the table: the given columns, all others null."""
     full = [{**shared, **row} for row in rows]
-    return pl.DataFrame([{n: r.get(n) for n in table.names} for r in full], schema=table.polars_schema)
+    return pl.DataFrame(
+        [{n: r.get(n) for n in table.names} for r in full], schema=table.polars_schema
+    )
 
 
 def day(n):
@@ -90,8 +94,12 @@ def run(*, people=None, events=(), cares=(), sessions=(0,), at_risk=None, answer
         adae=frame(marts["adae"], events, USUBJID="P1", STUDYID="s", AESEQ=1, EVENTID="E"),
         time_at_risk=frame(marts["time_at_risk"], stretches, patient_id="P1"),
         care=frame(CORE_TABLES["care"], cares, source="s"),
-        patients=frame(CORE_TABLES["patients"], [{"patient_id": f"P{k}", "clinic_id": "C1"} for k in (1, 2)]),
-        clinics=frame(CORE_TABLES["clinics"], [{"clinic_id": "C1", "timezone": "America/New_York"}]),
+        patients=frame(
+            CORE_TABLES["patients"], [{"patient_id": f"P{k}", "clinic_id": "C1"} for k in (1, 2)]
+        ),
+        clinics=frame(
+            CORE_TABLES["clinics"], [{"clinic_id": "C1", "timezone": "America/New_York"}]
+        ),
         patient_status=CORE_TABLES["patient_status"].empty(),
         options=Options(),
         cut=CUT,
@@ -118,18 +126,26 @@ def test_empty_and_keys():
     [
         ([], (None, None, "no report of how far care is known")),
         ([care(1, "visit", 5)], (None, None, "no report of how far care is known")),
-        ([care(1, "none_since_last", -3, through=-3)], (None, None, "no care reported after the start")),
+        (
+            [care(1, "none_since_last", -3, through=-3)],
+            (None, None, "no care reported after the start"),
+        ),
         ([care(1, "none_since_last", 90, through=90)], (90, 1, "care reported up to here")),
         ([care(1, "surgery", 40, through=90)], (40, 0, "surgery")),
         ([care(1, "surgery", 40)], (40, 0, "surgery")),
         ([care(1, "surgery", -40, through=90)], (90, 1, "care reported up to here")),
         ([care(1, "surgery", 60), care(2, "surgery", 40)], (40, 0, "surgery")),
         ([care(1, "injection", 40, through=90)], (90, 1, "care reported up to here")),
-        ([care(1, "visit", 90, through=90, patient=2)], (None, None, "no report of how far care is known")),
+        (
+            [care(1, "visit", 90, through=90, patient=2)],
+            (None, None, "no report of how far care is known"),
+        ),
     ],
 )
 def test_time_to_surgery(cares, expected):
-    """From Day 1 to the first surgery after it; care-free time ends at the last `reported_through`, not today."""
+    """From Day 1 to the first surgery after it; care-free time ends at the last `reported_through`,
+    not today.
+    """
     assert time_of("TTSURG", cares=cares) == expected
 
 
@@ -140,7 +156,9 @@ def test_death_ends_care_free_time():
 
 
 def test_rescue_and_allocation():
-    """Rescue is what is marked so; from allocation the clock starts there, for patients in an arm only."""
+    """Rescue is what is marked so; from allocation the clock starts there, for patients in an arm
+    only.
+    """
     cares = [care(1, "analgesic", 30, through=90, is_rescue=True), care(2, "surgery", 60)]
     assert time_of("TTRESC", cares=cares) == (30, 0, "rescue care")
     assert run(cares=cares).filter(pl.col("PARAMCD").is_in(adtte.FROM_ALLOCATION)).is_empty()
@@ -173,17 +191,33 @@ def event(onset, end=None, outcome=None, **columns):
         ([], [stretch(0, 20.5, "withdrawal")], (20, 1, "withdrawal from follow-up")),
         ([], [stretch(0, 20.5, "death")], (20, 1, "death")),
         ([], [stretch(0, 20, "data_cut")], (20, 1, "data cut")),
-        ([], [stretch(0, 20, "next_episode"), stretch(20, 50, episode=2)], (50, 1, "end of the risk window")),
+        (
+            [],
+            [stretch(0, 20, "next_episode"), stretch(20, 50, episode=2)],
+            (50, 1, "end of the risk window"),
+        ),
         ([event(10)], [stretch(0, 44)], (10, 0, "burn")),
         ([event(20)], [stretch(0, 20.3, "withdrawal")], (20, 0, "burn")),  # on the day of leaving
-        ([event(21, ATRISKFL="N")], [stretch(0, 20.3, "withdrawal")], (20, 1, "withdrawal from follow-up")),
-        ([event(-3, ATRISKFL="N")], [stretch(0, 44)], (44, 1, "end of the risk window")),  # began before
+        (
+            [event(21, ATRISKFL="N")],
+            [stretch(0, 20.3, "withdrawal")],
+            (20, 1, "withdrawal from follow-up"),
+        ),
+        (
+            [event(-3, ATRISKFL="N")],
+            [stretch(0, 44)],
+            (44, 1, "end of the risk window"),
+        ),  # began before
         (
             [event(10, NEWFL="N", ATRISKFL="N", AESEQ=2), event(-3, ATRISKFL="N", AEID="A2")],
             [stretch(0, 44)],
             (44, 1, "end of the risk window"),
         ),  # a further record of one that began before
-        ([event(150)], [stretch(0, 44), stretch(140, 170, episode=2)], (44, 1, "end of the risk window")),
+        (
+            [event(150)],
+            [stretch(0, 44), stretch(140, 170, episode=2)],
+            (44, 1, "end of the risk window"),
+        ),
         ([event(None)], [stretch(0, 44)], (None, None, "an onset that is not known")),
         (
             [event(None, TRTEMFL=None)],
@@ -194,7 +228,9 @@ def event(onset, end=None, outcome=None, **columns):
     ],
 )
 def test_time_to_the_first_event(events, at_risk, expected):
-    """To the first event in the first stretch of time at risk; censored where that ends, and why is said."""
+    """To the first event in the first stretch of time at risk; censored where that ends, and why is
+    said.
+    """
     assert time_of("TTAE", events=events, at_risk=at_risk) == expected
 
 
@@ -202,7 +238,10 @@ def test_time_to_the_first_event(events, at_risk, expected):
     ("events", "expected"),
     [
         ([event(5, AEDECOD="headache")], (30, 1, "end of the risk window")),
-        ([event(5, AEDECOD="headache"), event(9, AEID="A2", AESEQ=2, AEDECOD="Frostbite")], (9, 0, "Frostbite")),
+        (
+            [event(5, AEDECOD="headache"), event(9, AEID="A2", AESEQ=2, AEDECOD="Frostbite")],
+            (9, 0, "Frostbite"),
+        ),
         ([event(5, AEDECOD="blister", AEINJ="burn")], (5, 0, "blister")),
         ([event(5, AEDECOD="blister", AEINJ=None)], (30, 1, "end of the risk window")),
     ],
@@ -225,12 +264,24 @@ def test_time_to_the_first_event_of_a_group(events, expected):
         ),
         (event(10, None, "ongoing"), {}, (191, 1, "last contact"), (191, 1, "last contact")),
         (event(10, 12, "fatal"), {"DTHDT": day(12)}, (3, 1, "death"), (3, 1, "death")),
-        (event(None, 12, "resolved"), {}, (None, None, "onset not known"), (None, None, "onset not known")),
-        (event(10, 9, "resolved"), {}, (None, None, "ended before it began"), (None, None, "ended before it began")),
+        (
+            event(None, 12, "resolved"),
+            {},
+            (None, None, "onset not known"),
+            (None, None, "onset not known"),
+        ),
+        (
+            event(10, 9, "resolved"),
+            {},
+            (None, None, "ended before it began"),
+            (None, None, "ended before it began"),
+        ),
     ],
 )
 def test_time_to_resolution(given, people, any_way, recovered):
-    """Last day - first day + 1; with sequelae and without are told apart; death and last contact censor."""
+    """Last day - first day + 1; with sequelae and without are told apart; death and last contact
+    censor.
+    """
     assert time_of("TTAERES", events=[given], people=[subject(**people)]) == any_way
     assert time_of("TTAEREC", events=[given], people=[subject(**people)]) == recovered
 
@@ -249,7 +300,9 @@ def answer(n, value, base=8.0):
 
 
 def test_loss_of_response_and_rescue():
-    """Response confirmed on day 57, lost from day 92 on (confirmed on day 120); an injection on day 80 comes first."""
+    """Response confirmed on day 57, lost from day 92 on (confirmed on day 120); an injection on day
+    80 comes first.
+    """
     answers = [answer(n, v) for n, v in ((28, 3.0), (57, 3.0), (92, 7.0), (120, 7.0))]
     assert time_of("TTLOSS", answers=answers) == (35, 0, "confirmed loss of response")
     cares = [care(1, "injection", 80)]
@@ -257,7 +310,7 @@ def test_loss_of_response_and_rescue():
     assert run(answers=answers).select("STUDYID", "SITEID").unique().rows() == [("s", "C1")]
 
 
-# --- survival_curves --------------------------------------------------------------------------------
+# --- survival_curves ----------------------------------------------------------------------------
 
 
 def curves(rows, people):
@@ -270,7 +323,29 @@ def curves(rows, people):
     )
 
 
-MERCAPTOPURINE = [6, 6, 6, -6, 7, -9, 10, -10, -11, 13, 16, -17, -19, -20, 22, 23, -25, -32, -32, -34, -35]
+MERCAPTOPURINE = [
+    6,
+    6,
+    6,
+    -6,
+    7,
+    -9,
+    10,
+    -10,
+    -11,
+    13,
+    16,
+    -17,
+    -19,
+    -20,
+    22,
+    23,
+    -25,
+    -32,
+    -32,
+    -34,
+    -35,
+]
 PLACEBO = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23]
 
 
@@ -282,13 +357,16 @@ def freireich(code="TTSURGA", allocation="randomised"):
         for k, (t, _) in enumerate(times)
     ]
     people = [
-        {"USUBJID": f"P{k}", "ARM": arm, "ALLOCATN": allocation, "SITEID": "C1"} for k, (_, arm) in enumerate(times)
+        {"USUBJID": f"P{k}", "ARM": arm, "ALLOCATN": allocation, "SITEID": "C1"}
+        for k, (_, arm) in enumerate(times)
     ]
     return curves(rows, people)
 
 
 def test_reference_12_in_a_stratum():
-    """Reference 12: Freireich's 6-MP arm by the mart: survival .627451 at 16 and .448179 at 23, median 23."""
+    """Reference 12: Freireich's 6-MP arm by the mart: survival .627451 at 16 and .448179 at 23,
+    median 23.
+    """
     by_arm = freireich().filter(pl.col("strata") == pl.lit(["study_arm"], pl.List(pl.String)))
     treated = by_arm.filter(pl.col("arm") == "6-MP")
     seen = dict(zip(treated["time_days"], treated["survival"], strict=True))
@@ -299,18 +377,25 @@ def test_reference_12_in_a_stratum():
 
 
 def test_log_rank_only_between_randomised_arms_from_allocation():
-    """Freireich's log-rank chi-squared is 16.79, p = 4.17e-5; none for arms that chance did not make."""
+    """Freireich's log-rank chi-squared is 16.79, p = 4.17e-5; none for arms that chance did not
+    make.
+    """
     p_values = freireich()["log_rank_p_value"]
-    assert freireich().filter(pl.col("strata").list.contains("study_arm"))["log_rank_p_value"].unique().to_list() == [
-        pytest.approx(4.17e-5, rel=1e-3)
-    ]
-    assert p_values.null_count() == freireich().filter(~pl.col("strata").list.contains("study_arm")).height
+    assert freireich().filter(pl.col("strata").list.contains("study_arm"))[
+        "log_rank_p_value"
+    ].unique().to_list() == [pytest.approx(4.17e-5, rel=1e-3)]
+    assert (
+        p_values.null_count()
+        == freireich().filter(~pl.col("strata").list.contains("study_arm")).height
+    )
     assert freireich(allocation="concurrent")["log_rank_p_value"].null_count() == len(p_values)
     assert freireich(code="TTSURG")["log_rank_p_value"].null_count() == len(p_values)
 
 
 def test_curves_of_nothing():
-    """Rows without a time make no curve; a curve that never falls to one half has no median, and says so."""
+    """Rows without a time make no curve; a curve that never falls to one half has no median, and
+    says so.
+    """
     person = [{"USUBJID": "P1", "SITEID": "C1"}]
     assert curves([{"USUBJID": "P1", "PARAMCD": "TTAE", "AVAL": None}], person).is_empty()
     censored = curves([{"USUBJID": "P1", "PARAMCD": "TTAE", "AVAL": 5.0, "CNSR": 1}], person)

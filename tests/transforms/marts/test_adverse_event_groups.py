@@ -21,16 +21,27 @@ OPTIONS = Options()
 def core(name, rows):
     schema = CORE_TABLES[name].polars_schema
     shared = {"event_id": "e", "source": "urn:study", "is_recorded_at_given": False}
-    return pl.DataFrame([{k: {**shared, **row}.get(k) for k in schema} for row in rows], schema=schema)
+    return pl.DataFrame(
+        [{k: {**shared, **row}.get(k) for k in schema} for row in rows], schema=schema
+    )
 
 
 def run(*events, people=4):
     """`people` patients with a session on day 0 at C1, and (patient, days, columns) events."""
     given = {
         "clinics": [{"clinic_id": "C1", "timezone": "UTC"}],
-        "patients": [{"patient_id": f"P{k}", "clinic_id": "C1", "enrolled_on": T0.date()} for k in range(people)],
+        "patients": [
+            {"patient_id": f"P{k}", "clinic_id": "C1", "enrolled_on": T0.date()}
+            for k in range(people)
+        ],
         "sessions": [
-            {"session_id": f"S{k}", "patient_id": f"P{k}", "clinic_id": "C1", "modality": "local", "started_at": T0}
+            {
+                "session_id": f"S{k}",
+                "patient_id": f"P{k}",
+                "clinic_id": "C1",
+                "modality": "local",
+                "started_at": T0,
+            }
             for k in range(people)
         ],
         "adverse_events": [
@@ -47,7 +58,10 @@ def run(*events, people=4):
     made = {}
     for mart in (adsl, adex, time_at_risk, adae):
         names = [full.split(".") for full in mart.INPUTS]
-        frames = {name: made[name] if schema == "mart" else core(name, given.get(name, [])) for schema, name in names}
+        frames = {
+            name: made[name] if schema == "mart" else core(name, given.get(name, []))
+            for schema, name in names
+        }
         made[mart.TABLE.name] = mart.compute(None, **frames, options=OPTIONS, cut=CUT)
     return adverse_event_groups.compute(**made, options=OPTIONS, cut=CUT)
 
@@ -66,11 +80,17 @@ def test_schema_and_nobody():
     assert frame.schema == MART_TABLES["adverse_event_groups"].polars_schema
     assert frame.select(MART_TABLES["adverse_event_groups"].key).is_duplicated().sum() == 0
     nobody = of(run(people=0), "term_group")["cold_injury"]
-    assert (nobody["patients"], nobody["incidence_proportion"], nobody["reason"]) == (0, None, "nobody was treated")
+    assert (nobody["patients"], nobody["incidence_proportion"], nobody["reason"]) == (
+        0,
+        None,
+        "nobody was treated",
+    )
 
 
 def test_body_systems():
-    """Two skin events of one patient: one patient of four (exact limits), two events; none given is (unknown)."""
+    """Two skin events of one patient: one patient of four (exact limits), two events; none given is
+    (unknown).
+    """
     rows = of(
         run(
             (0, 1, {"body_system": "Skin"}),
@@ -91,9 +111,17 @@ def test_body_systems():
 
 
 def test_each_patient_is_in_the_worst_grade_alone():
-    """Grades 1 and 3 of one patient, 1 of another, none known of a third, 4 before treatment of the fourth."""
+    """Grades 1 and 3 of one patient, 1 of another, none known of a third, 4 before treatment of the
+    fourth.
+    """
     rows = of(
-        run((0, 1, {"grade": 1}), (0, 2, {"grade": 3}), (1, 1, {"grade": 1}), (2, 1, {}), (3, -1, {"grade": 4})),
+        run(
+            (0, 1, {"grade": 1}),
+            (0, 2, {"grade": 3}),
+            (1, 1, {"grade": 1}),
+            (2, 1, {}),
+            (3, -1, {"grade": 4}),
+        ),
         "worst_grade",
     )
     assert {grade: row["patients_with_event"] for grade, row in rows.items()} == {
@@ -109,14 +137,18 @@ def test_each_patient_is_in_the_worst_grade_alone():
 
 
 def test_the_worst_grade_of_those_that_meet_the_restriction():
-    """A grade 3 that is not serious and a serious grade 2: worst of all 3, worst of the serious ones 2."""
+    """A grade 3 that is not serious and a serious grade 2: worst of all 3, worst of the serious
+    ones 2.
+    """
     frame = run((0, 1, {"grade": 3, "is_serious": False}), (0, 2, {"grade": 2, "is_serious": True}))
     assert of(frame, "worst_grade")["3"]["patients_with_event"] == 1
     assert of(frame, "worst_grade", only="serious")["2"]["patients_with_event"] == 1
 
 
 def test_a_group_of_terms():
-    """Frostbite by its coded term and a blister by its kind of injury are cold injuries, a headache is not."""
+    """Frostbite by its coded term and a blister by its kind of injury are cold injuries, a headache
+    is not.
+    """
     rows = of(
         run(
             (0, 1, {"preferred_term": "Frostbite"}),

@@ -17,10 +17,14 @@ CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2027, 1, 1, tzinfo=UTC))
 
 
 def table(schema, rows: list[dict]) -> pl.DataFrame:
-    return pl.DataFrame([{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema)
+    return pl.DataFrame(
+        [{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema
+    )
 
 
-def subject(name: str, arm: str | None, *, clinic="c1", allocation="randomised", treated_on=None, age=50.0) -> dict:
+def subject(
+    name: str, arm: str | None, *, clinic="c1", allocation="randomised", treated_on=None, age=50.0
+) -> dict:
     return {
         "STUDYID": "s",
         "USUBJID": name,
@@ -55,7 +59,9 @@ def answers(name: str, *days: tuple[int, float]) -> list[dict]:
     ]
 
 
-def compute(subjects: list[dict], responses: list[dict], *, cut: Cut = CUT, **options) -> pl.DataFrame:
+def compute(
+    subjects: list[dict], responses: list[dict], *, cut: Cut = CUT, **options
+) -> pl.DataFrame:
     adsl = table(MART_TABLES["adsl"], subjects)
     inputs = {
         "responses": table(CORE_TABLES["responses"], responses),
@@ -76,7 +82,11 @@ def trial(*, arms=("cold", "control"), n=20, **more) -> tuple[list[dict], list[d
     for arm in arms:
         for k in range(n):
             subjects.append(subject(f"{arm}{k}", arm, age=float(rng.integers(30, 70)), **more))
-            responses += answers(f"{arm}{k}", (0, 8), (91, 8 - (4 if arm == arms[0] else 1) - int(rng.integers(0, 2))))
+            responses += answers(
+                f"{arm}{k}",
+                (0, 8),
+                (91, 8 - (4 if arm == arms[0] else 1) - int(rng.integers(0, 2))),
+            )
     return subjects, responses
 
 
@@ -120,25 +130,38 @@ def test_arm_minus_reference_with_p_value_only_where_randomised():
 
 
 def test_day_1_is_allocation():
-    """Treated 30 days after allocation, the assessment 91 days after allocation is Month 3 (day 92), not Week 8."""
+    """Treated 30 days after allocation, the assessment 91 days after allocation is Month 3 (day
+    92), not Week 8.
+    """
     subjects, responses = trial(treated_on=ALLOCATED + timedelta(days=30))
     assert compute(subjects, responses)["visit"].unique().to_list() == ["Month 3"]
 
 
 def test_missing_counts_as_no_response_only_when_due():
-    """4 of 20 of the arm have no value: 16 and 20 completers, 20 and 20 with the missing as non-responders."""
+    """4 of 20 of the arm have no value: 16 and 20 completers, 20 and 20 with the missing as
+    non-responders.
+    """
     subjects, responses = trial()
     gone = {f"cold{k}91" for k in range(4)}
-    frame = compute(subjects, [r for r in responses if r["event_id"] not in gone]).filter(criterion="PCT50")
-    found = {r["population"]: (r["x_arm"], r["n_arm"], r["n_reference"]) for r in frame.iter_rows(named=True)}
+    frame = compute(subjects, [r for r in responses if r["event_id"] not in gone]).filter(
+        criterion="PCT50"
+    )
+    found = {
+        r["population"]: (r["x_arm"], r["n_arm"], r["n_reference"])
+        for r in frame.iter_rows(named=True)
+    }
     assert found == {"completers": (16, 16, 20), "missing_as_nonresponder": (16, 20, 20)}
 
 
 def test_who_is_not_due_yet_is_pending():
-    """Before Month 3 has closed nobody is counted as missing: completers have a figure, the others a reason."""
+    """Before Month 3 has closed nobody is counted as missing: completers have a figure, the others
+    a reason.
+    """
     subjects, responses = trial()
     adsl = table(MART_TABLES["adsl"], subjects)
-    early = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 5, 1, tzinfo=UTC))  # study day 116; Month 3 closes on 136
+    early = Cut(
+        lake_snapshot=3, data_cutoff=datetime(2025, 5, 1, tzinfo=UTC)
+    )  # study day 116; Month 3 closes on 136
     inputs = {
         "responses": table(CORE_TABLES["responses"], responses),
         "sessions": CORE_TABLES["sessions"].empty(),
@@ -148,7 +171,9 @@ def test_who_is_not_due_yet_is_pending():
         "adsl": adsl,
     }
     adqs = MARTS["adqs"].compute(None, **inputs, options=Options(), cut=early)
-    frame = arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(), cut=early).filter(criterion="PCT50")
+    frame = arm_comparisons.compute(adqs=adqs, adsl=adsl, options=Options(), cut=early).filter(
+        criterion="PCT50"
+    )
     found = {r["population"]: (r["n_arm"], r["estimate"]) for r in frame.iter_rows(named=True)}
     assert found == {"completers": (20, 1.0), "missing_as_nonresponder": (0, None)}
 
@@ -159,7 +184,9 @@ def test_an_incomplete_visit_is_not_compared():
     gone = {f"cold{k}91" for k in range(17)}
     frame = compute(subjects, [r for r in responses if r["event_id"] not in gone])
     assert frame["estimate"].null_count() == frame.height
-    assert frame["reason"].unique().to_list() == ["58 % of the patients due have a value, 60 % are needed"]
+    assert frame["reason"].unique().to_list() == [
+        "58 % of the patients due have a value, 60 % are needed"
+    ]
 
 
 def test_no_reference_arm_says_so():
@@ -167,12 +194,19 @@ def test_no_reference_arm_says_so():
     frame = compute(*trial(arms=("cold", "warm")))
     assert frame["estimate"].null_count() == frame.height == 2
     assert frame["reason"].str.contains("FLOE_REFERENCE_ARM").all()
-    assert compute(*trial(arms=("cold", "warm")), reference_arm="warm").filter(method="ancova")["estimate"].item() < -2
+    assert (
+        compute(*trial(arms=("cold", "warm")), reference_arm="warm")
+        .filter(method="ancova")["estimate"]
+        .item()
+        < -2
+    )
 
 
 @pytest.mark.parametrize("clinic", ["c1", "c2"])
 def test_controls_of_another_study_are_not_an_arms_controls(clinic):
-    """A second study with `control` too, at the same clinic or another, and routine care change nothing of the first."""
+    """A second study with `control` too, at the same clinic or another, and routine care change
+    nothing of the first.
+    """
     subjects, responses = trial()
     others = [
         subject(f"other{k}", arm, clinic=clinic) | {"STUDYID": study}
@@ -184,15 +218,22 @@ def test_controls_of_another_study_are_not_an_arms_controls(clinic):
     assert_frame_equal(beside.filter(study_id="s"), alone, check_row_order=False)
     assert beside["study_id"].unique().sort().to_list() == ["ROUTINE", "s", "t"]
     pairs = beside.select("study_id", "arm", "reference_arm").unique().rows()
-    assert sorted(pairs) == [("ROUTINE", "warm", "control"), ("s", "cold", "control"), ("t", "warm", "control")]
+    assert sorted(pairs) == [
+        ("ROUTINE", "warm", "control"),
+        ("s", "cold", "control"),
+        ("t", "warm", "control"),
+    ]
 
 
 def test_a_clinic_of_one_arm_moves_no_difference():
-    """Everybody with a value is in the model; the clinic as a factor takes up what a clinic of controls alone tells."""
+    """Everybody with a value is in the model; the clinic as a factor takes up what a clinic of
+    controls alone tells.
+    """
     subjects, responses = trial()
     others = [subject(f"other{k}", "control", clinic="c2") for k in range(10)]
     more = [a for k in range(10) for a in answers(f"other{k}", (0, 8), (91, 0))]
-    alone, beside = ancova(compute(subjects, responses)), ancova(compute(subjects + others, responses + more))
+    alone = ancova(compute(subjects, responses))
+    beside = ancova(compute(subjects + others, responses + more))
     assert (beside["n_arm"], beside["n_reference"]) == (20, 30)
     assert beside["estimate"] == pytest.approx(alone["estimate"])
 
@@ -207,16 +248,25 @@ def test_the_study_names_its_reference():
 
 
 def test_masked_arms_are_not_compared():
-    """While the study's arms are masked a row a parameter and visit says so, with how many have a value."""
+    """While the study's arms are masked a row a parameter and visit says so, with how many have a
+    value.
+    """
     subjects, responses = trial()
     masked = [s | {"ARM": None, "MASKFL": "Y"} for s in subjects]
     [row] = compute(masked, responses).to_dicts()
-    assert (row["arm"], row["reference_arm"], row["n_arm"], row["estimate"]) == ("(masked)", "(masked)", 40, None)
+    assert (row["arm"], row["reference_arm"], row["n_arm"], row["estimate"]) == (
+        "(masked)",
+        "(masked)",
+        40,
+        None,
+    )
     assert row["reason"].startswith("the study's arms are masked")
 
 
 def test_a_study_is_compared_at_its_own_visits():
-    """Day 92 is `Month 3` by default, `End` where the study plans it so; its target is in the model of all visits."""
+    """Day 92 is `Month 3` by default, `End` where the study plans it so; its target is in the model
+    of all visits.
+    """
     subjects, responses = trial()
     plan = '[{"visit": "End", "target_day": 90, "from_day": 60, "to_day": 120}]'
     frame = compute([s | {"VISITPLN": plan} for s in subjects], responses)
@@ -233,28 +283,35 @@ def test_arms_of_different_clinics_can_not_be_told_from_them():
     assert row["reason"]
 
 
-# --- what is missing at baseline ----------------------------------------------------------------------
+# --- what is missing at baseline ----------------------------------------------------------------
 
 
 def pilot(*, allocation="randomised") -> tuple[list[dict], list[dict]]:
-    """60 patients an arm, of whom 24 of all 120 have a known pain duration, on which pain depends in neither arm."""
+    """60 patients an arm, of whom 24 of all 120 have a known pain duration, on which pain depends
+    in neither arm.
+    """
     rng = np.random.default_rng(11)
     subjects, responses = [], []
     for k in range(120):
         arm = ("cold", "control")[k % 2]
         duration = float(rng.integers(3, 120)) if k < 24 else None
         subjects.append(
-            subject(f"p{k}", arm, allocation=allocation, age=float(rng.integers(30, 70))) | {"PAINDUR": duration}
+            subject(f"p{k}", arm, allocation=allocation, age=float(rng.integers(30, 70)))
+            | {"PAINDUR": duration}
         )
         base = int(rng.integers(5, 10))
         responses += answers(
-            f"p{k}", (0, base), (91, max(0, base - (3 if arm == "cold" else 1) - int(rng.integers(0, 3))))
+            f"p{k}",
+            (0, base),
+            (91, max(0, base - (3 if arm == "cold" else 1) - int(rng.integers(0, 3)))),
         )
     return subjects, responses
 
 
 def test_everybody_randomised_with_an_outcome_is_in():
-    """Pain duration known of 24 of 120: all 120 are analysed, it is imputed by its mean with an indicator, and said."""
+    """Pain duration known of 24 of 120: all 120 are analysed, it is imputed by its mean with an
+    indicator, and said.
+    """
     row = ancova(compute(*pilot()))
     assert (row["n_arm"], row["n_reference"], row["n_left_out"]) == (60, 60, 0)
     assert row["adjusted_for"] == ["baseline", "age", "pain duration"]
@@ -263,7 +320,9 @@ def test_everybody_randomised_with_an_outcome_is_in():
 
 
 def test_elsewhere_a_covariate_with_missing_values_is_not_used():
-    """Not randomised, the same patients: all 120, not adjusted for pain duration, which is said; as without the column."""
+    """Not randomised, the same patients: all 120, not adjusted for pain duration, which is said; as
+    without the column.
+    """
     subjects, responses = pilot(allocation="concurrent")
     row = ancova(compute(subjects, responses))
     assert (row["n_arm"], row["n_reference"], row["p_value"]) == (60, 60, None)
@@ -273,9 +332,13 @@ def test_elsewhere_a_covariate_with_missing_values_is_not_used():
     assert row["estimate"] == pytest.approx(without["estimate"])
 
 
-@pytest.mark.parametrize(("allocation", "n", "left_out"), [("randomised", 60, 0), ("concurrent", 50, 10)])
+@pytest.mark.parametrize(
+    ("allocation", "n", "left_out"), [("randomised", 60, 0), ("concurrent", 50, 10)]
+)
 def test_a_missing_baseline(allocation, n, left_out):
-    """Ten of the arm without a baseline: in where arms were randomised, imputed; elsewhere left out and counted."""
+    """Ten of the arm without a baseline: in where arms were randomised, imputed; elsewhere left out
+    and counted.
+    """
     subjects, responses = pilot(allocation=allocation)
     gone = {f"p{k}0" for k in range(0, 20, 2)}
     row = ancova(compute(subjects, [r for r in responses if r["event_id"] not in gone]))
@@ -289,22 +352,29 @@ def test_a_missing_factor_is_a_level_where_arms_were_randomised():
     for allocation, is_used in (("randomised", True), ("concurrent", False)):
         subjects, responses = trial(allocation=allocation)
         sexes = [None] * 5 + ["F", "M"] * 20
-        row = ancova(compute([s | {"SEX": x} for s, x in zip(subjects, sexes, strict=False)], responses))
+        row = ancova(
+            compute([s | {"SEX": x} for s, x in zip(subjects, sexes, strict=False)], responses)
+        )
         assert ("sex" in row["adjusted_for"]) == is_used
-        assert row["reason"] == ("sex missing in 5: a level of its own" if is_used else "sex not used: missing in 5")
+        assert row["reason"] == (
+            "sex missing in 5: a level of its own" if is_used else "sex not used: missing in 5"
+        )
         assert (row["n_arm"], row["n_reference"]) == (20, 20)
 
 
 def test_factors_of_the_allocation_are_always_in():
     """STRATA's factors are adjusted for by name, before anything else that varies."""
     subjects, responses = trial()
-    subjects = [s | {"STRATA": f'{{"severity": "{"high" if k % 3 else "low"}"}}'} for k, s in enumerate(subjects)]
+    subjects = [
+        s | {"STRATA": f'{{"severity": "{"high" if k % 3 else "low"}"}}'}
+        for k, s in enumerate(subjects)
+    ]
     row = ancova(compute(subjects, responses))
     assert row["adjusted_for"] == ["baseline", "age", "severity (stratification)"]
     assert row["n_arm"] == 20
 
 
-# --- all visits together ------------------------------------------------------------------------------
+# --- all visits together ------------------------------------------------------------------------
 
 
 def visits(*, allocation="randomised", later=(91, 180)) -> tuple[list[dict], list[dict]]:
@@ -313,16 +383,29 @@ def visits(*, allocation="randomised", later=(91, 180)) -> tuple[list[dict], lis
     subjects, responses = [], []
     for k in range(60):
         subjects.append(
-            subject(f"p{k}", ("cold", "control")[k % 2], allocation=allocation, age=float(rng.integers(30, 70)))
+            subject(
+                f"p{k}",
+                ("cold", "control")[k % 2],
+                allocation=allocation,
+                age=float(rng.integers(30, 70)),
+            )
         )
         own = rng.normal(0, 1)
-        values = [round(float(np.clip(6 + own - 2 * (k % 2 == 0) + rng.normal(0, 1), 0, 10)), 1) for _ in later]
-        responses += answers(f"p{k}", (0, round(float(np.clip(7 + own, 0, 10)), 1)), *zip(later, values, strict=True))
+        values = [
+            round(float(np.clip(6 + own - 2 * (k % 2 == 0) + rng.normal(0, 1), 0, 10)), 1)
+            for _ in later
+        ]
+        responses += answers(
+            f"p{k}", (0, round(float(np.clip(7 + own, 0, 10)), 1)), *zip(later, values, strict=True)
+        )
     return subjects, responses
 
 
 def mmrm(frame: pl.DataFrame) -> dict[str, dict]:
-    return {r["visit"]: r for r in frame.filter(method="mmrm", population="observed").iter_rows(named=True)}
+    return {
+        r["visit"]: r
+        for r in frame.filter(method="mmrm", population="observed").iter_rows(named=True)
+    }
 
 
 FIGURES = ("estimate", "ci_lower", "ci_upper", "p_value", "n_arm", "n_reference")
@@ -330,8 +413,10 @@ FIGURES = ("estimate", "ci_lower", "ci_upper", "p_value", "n_arm", "n_reference"
 
 @pytest.mark.parametrize("strays", [{5: 20}, {5: 20, 6: 25}, {4: 57, 9: 57, 11: 400}])
 def test_a_stray_answer_changes_no_visit_of_the_model(strays):
-    """One answer in Week 4 (or a few, in Week 8 and Month 12): the figures of the visits that all have stand to the last
-    digit, how many answers were left out stands beside them, and the stray visit's row says why it has no figure."""
+    """One answer in Week 4 (or a few, in Week 8 and Month 12): the figures of the visits that all
+    have stand to the last digit, how many answers were left out stands beside them, and the stray
+    visit's row says why it has no figure.
+    """
     subjects, responses = visits()
     more = [a for k, day in strays.items() for a in answers(f"p{k}", (day, 4))]
     alone, beside = mmrm(compute(subjects, responses)), mmrm(compute(subjects, responses + more))
@@ -346,7 +431,9 @@ def test_a_stray_answer_changes_no_visit_of_the_model(strays):
 
 
 def test_an_unplanned_answer_of_the_first_patient_at_a_visit():
-    """The first patient at Month 12, when nobody else is due: no covariance hangs on one patient."""
+    """The first patient at Month 12, when nobody else is due: no covariance hangs on one
+    patient.
+    """
     subjects, responses = visits()
     early = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 10, 20, tzinfo=UTC))
     more = answers("p0", (280, 3))
@@ -360,11 +447,16 @@ def test_an_unplanned_answer_of_the_first_patient_at_a_visit():
 
 
 def test_kenward_roger_by_a_setting():
-    """Kenward and Roger's standard errors are no smaller: the interval is at least as wide, the estimate the same."""
+    """Kenward and Roger's standard errors are no smaller: the interval is at least as wide, the
+    estimate the same.
+    """
     subjects, responses = visits()
-    responses = [r for k, r in enumerate(responses) if k % 11 != 5]  # unbalanced: in balanced data both agree
+    responses = [
+        r for k, r in enumerate(responses) if k % 11 != 5
+    ]  # unbalanced: in balanced data both agree
     narrow, wide = (
-        mmrm(compute(subjects, responses, mmrm_degrees_of_freedom=how)) for how in ("satterthwaite", "kenward_roger")
+        mmrm(compute(subjects, responses, mmrm_degrees_of_freedom=how))
+        for how in ("satterthwaite", "kenward_roger")
     )
     for visit, row in narrow.items():
         assert wide[visit]["estimate"] == pytest.approx(row["estimate"])
@@ -373,7 +465,9 @@ def test_kenward_roger_by_a_setting():
 
 
 def test_least_squares_means_stand_beside_the_difference():
-    """Of both arms, at every visit of either model: their difference is the estimate, each within its limits."""
+    """Of both arms, at every visit of either model: their difference is the estimate, each within
+    its limits.
+    """
     frame = compute(*visits()).filter(pl.col("method").is_in(["ancova", "mmrm"]))
     assert frame.height == 4
     for row in frame.iter_rows(named=True):
@@ -383,13 +477,18 @@ def test_least_squares_means_stand_beside_the_difference():
 
 
 def test_completers_of_the_last_visit_only_by_a_setting():
-    """Ten have no Month 6: at Month 3 all 60 are compared; with the setting a further row, so named, has the other 50."""
+    """Ten have no Month 6: at Month 3 all 60 are compared; with the setting a further row, so
+    named, has the other 50.
+    """
     subjects, responses = visits()
     gone = {f"p{k}180" for k in range(10)}
     responses = [r for r in responses if r["event_id"] not in gone]
     assert "completers_of_last_visit" not in compute(subjects, responses)["population"].to_list()
     rows = compute(subjects, responses, completers_of_last_visit=True).filter(method="ancova")
-    sizes = {(r["visit"], r["population"]): r["n_arm"] + r["n_reference"] for r in rows.iter_rows(named=True)}
+    sizes = {
+        (r["visit"], r["population"]): r["n_arm"] + r["n_reference"]
+        for r in rows.iter_rows(named=True)
+    }
     assert sizes == {
         ("Month 3", "completers"): 60,
         ("Month 6", "completers"): 50,
@@ -399,16 +498,19 @@ def test_completers_of_the_last_visit_only_by_a_setting():
     assert part["is_suppressed"].all()
 
 
-# --- sets, endpoints, floors --------------------------------------------------------------------------
+# --- sets, endpoints, floors --------------------------------------------------------------------
 
 
 def test_an_analysis_set_is_compared_beside_everybody():
-    """Three left out of the per-protocol set, with their reasons: rows of 37 under its name, all 40 by default."""
+    """Three left out of the per-protocol set, with their reasons: rows of 37 under its name, all 40
+    by default.
+    """
     subjects, responses = trial()
     sets = ['{"PP": "no session"}'] * 3 + ['{"PP": "in"}'] * 36 + [None]
     frame = compute([s | {"ANLSETS": a} for s, a in zip(subjects, sets, strict=True)], responses)
     counts = {
-        r["population"]: r["n_arm"] + r["n_reference"] for r in frame.filter(method="ancova").iter_rows(named=True)
+        r["population"]: r["n_arm"] + r["n_reference"]
+        for r in frame.filter(method="ancova").iter_rows(named=True)
     }
     assert counts == {"completers": 40, "set PP: completers": 37}
     everybody = compute([s | {"ANLSETS": '{"PP": "in"}'} for s in subjects], responses)
@@ -417,12 +519,16 @@ def test_an_analysis_set_is_compared_beside_everybody():
 
 
 def test_an_endpoint_of_ones_own():
-    """At most 4 points, and 3 points better: counted by hand over the arm's values of 3 and 4, the others' of 6 and 7."""
+    """At most 4 points, and 3 points better: counted by hand over the arm's values of 3 and 4, the
+    others' of 6 and 7.
+    """
     subjects, responses = trial()
     text = "NRS7D<=3; NRS7D improved>=5; NRS7D improved>=12.5%; ODI<=20"
     frame = compute(subjects, responses, binary_endpoints=text).filter(population="completers")
     values = {
-        r["response_id"]: float(r["items"].split(": ")[1][:-1]) for r in responses if r["response_id"].endswith("91")
+        r["response_id"]: float(r["items"].split(": ")[1][:-1])
+        for r in responses
+        if r["response_id"].endswith("91")
     }
     for name, rule in (
         ("NRS7D<=3", lambda v: v <= 3),
@@ -430,30 +536,44 @@ def test_an_endpoint_of_ones_own():
         ("NRS7D improved>=12.5%", lambda v: (8 - v) / 8 >= 0.125),
     ):
         row = frame.filter(criterion=name).row(0, named=True)
-        x = [sum(rule(v) for key, v in values.items() if key.startswith(arm)) for arm in ("cold", "control")]
+        x = [
+            sum(rule(v) for key, v in values.items() if key.startswith(arm))
+            for arm in ("cold", "control")
+        ]
         assert (row["x_arm"], row["x_reference"], row["n_arm"]) == (*x, 20)
         assert row["estimate"] == pytest.approx((x[0] - x[1]) / 20)
     assert frame.filter(criterion="ODI<=20").is_empty()
 
 
 def test_who_started_too_low_to_respond():
-    """Of the arm one starts at 0 and two at 1: none can lose 2 points, from 0 no percentage can be judged."""
+    """Of the arm one starts at 0 and two at 1: none can lose 2 points, from 0 no percentage can be
+    judged.
+    """
     subjects, responses = trial()
     low = {"cold00": 0, "cold10": 1, "cold20": 1, "control00": 1}
     responses = [
-        r | {"items": f'{{"average_7d": {low[r["event_id"]]}}}'} if r["event_id"] in low else r for r in responses
+        r | {"items": f'{{"average_7d": {low[r["event_id"]]}}}'} if r["event_id"] in low else r
+        for r in responses
     ]
     frame = compute(subjects, responses).filter(population="completers")
-    counts = {r["criterion"]: (r["n_too_low_arm"], r["n_too_low_reference"]) for r in frame.iter_rows(named=True)}
+    counts = {
+        r["criterion"]: (r["n_too_low_arm"], r["n_too_low_reference"])
+        for r in frame.iter_rows(named=True)
+    }
     assert counts["POINTS"] == (3, 1)
     assert counts["PCT30"] == counts["PCT50"] == (1, 0)
     assert counts["WORSE"] == (None, None)
 
 
 def test_patients_without_an_arm_are_in_no_comparison():
-    """Without arms there are no rows; the table still has its columns, and every row passes its checks."""
+    """Without arms there are no rows; the table still has its columns, and every row passes its
+    checks.
+    """
     subjects, responses = trial()
     assert (
-        compute([s | {"ARM": None} for s in subjects], responses).schema == MART_TABLES["arm_comparisons"].polars_schema
+        compute([s | {"ARM": None} for s in subjects], responses).schema
+        == MART_TABLES["arm_comparisons"].polars_schema
     )
-    assert check_table(MART_TABLES["arm_comparisons"], compute(subjects, responses))["is_passed"].all()
+    assert check_table(MART_TABLES["arm_comparisons"], compute(subjects, responses))[
+        "is_passed"
+    ].all()

@@ -1,4 +1,6 @@
-"""mart.clinic_funnel: who is compared with what, by hand and by a plain re-computation of random clinics."""
+"""mart.clinic_funnel: who is compared with what, by hand and by a plain re-computation of random
+clinics.
+"""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +24,9 @@ REJECTS = next(t for t in BOOKKEEPING if t.name == "rejects")
 
 def table(name: str, rows: list[dict]) -> pl.DataFrame:
     schema = MART_TABLES[name]
-    return pl.DataFrame([{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema)
+    return pl.DataFrame(
+        [{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema
+    )
 
 
 def at(day: int) -> datetime:
@@ -30,7 +34,14 @@ def at(day: int) -> datetime:
 
 
 def patient(name: str, clinic: str) -> dict:
-    return {"STUDYID": "s", "USUBJID": name, "SITEID": clinic, "NSESS": 1, "TIMEZONE": "UTC", "INDICATN": "other"}
+    return {
+        "STUDYID": "s",
+        "USUBJID": name,
+        "SITEID": clinic,
+        "NSESS": 1,
+        "TIMEZONE": "UTC",
+        "INDICATN": "other",
+    }
 
 
 def session(name: str, clinic: str, k: int, **columns) -> dict:
@@ -90,11 +101,20 @@ def stretches(sessions) -> pl.DataFrame:
 
 def compute(patients, sessions, events, *, outcomes=None, **options) -> pl.DataFrame:
     """From patients, sessions and events through the real rates to the funnel."""
-    given = {"adsl": table("adsl", patients), "adex": table("adex", sessions), "adae": table("adae", events)}
+    given = {
+        "adsl": table("adsl", patients),
+        "adex": table("adex", sessions),
+        "adae": table("adae", events),
+    }
     options = Options(**options)
     listed = {name: CORE_TABLES[name].empty() for name in ("implausible", "likely_doubles")}
     rates = adverse_event_rates.compute(
-        **given, **listed, time_at_risk=stretches(sessions), rejects=REJECTS.empty(), options=options, cut=CUT
+        **given,
+        **listed,
+        time_at_risk=stretches(sessions),
+        rejects=REJECTS.empty(),
+        options=options,
+        cut=CUT,
     )
     outcomes = MART_TABLES["cohort_outcomes"].empty() if outcomes is None else outcomes
     return clinic_funnel.compute(
@@ -113,10 +133,17 @@ def clinics_of(sizes: dict[str, int]):
 
 
 def test_five_clinics_are_compared_and_four_are_not():
-    """From five clinics on there are limits and a signal; with fewer the counts stand alone, with the reason."""
-    for clinics, reason in (("ABCDE", None), ("ABCD", "4 clinics to compare: at least 5 are needed")):
+    """From five clinics on there are limits and a signal; with fewer the counts stand alone, with
+    the reason.
+    """
+    for clinics, reason in (
+        ("ABCDE", None),
+        ("ABCD", "4 clinics to compare: at least 5 are needed"),
+    ):
         patients, sessions, people = clinics_of(dict.fromkeys(clinics, 20))
-        frame = compute(patients, sessions, [event(*p) for p in people[::2]]).filter(metric_id="funnel_any_event")
+        frame = compute(patients, sessions, [event(*p) for p in people[::2]]).filter(
+            metric_id="funnel_any_event"
+        )
         assert frame["estimate"].to_list() == [0.5] * len(clinics)
         assert frame["reason"].to_list() == [reason] * len(clinics)
         assert frame["target"].to_list() == [None if reason else 0.5] * len(clinics)
@@ -124,29 +151,47 @@ def test_five_clinics_are_compared_and_four_are_not():
 
 
 def test_no_events_are_never_better():
-    """A clinic of 60 without an event is flagged low, with the note and the share of sessions at which it asked."""
+    """A clinic of 60 without an event is flagged low, with the note and the share of sessions at
+    which it asked.
+    """
     patients, sessions, people = clinics_of(dict.fromkeys("ABCDEF", 60))
-    sessions = [s | {"ASKEDFL": None} if s["CLINICID"] == "A" and s["USUBJID"][-1] != "0" else s for s in sessions]
+    sessions = [
+        s | {"ASKEDFL": None} if s["CLINICID"] == "A" and s["USUBJID"][-1] != "0" else s
+        for s in sessions
+    ]
     events = [event(*p) for k, p in enumerate(people) if p[1] != "A" and k % 3 == 0]
-    row = compute(patients, sessions, events).filter(metric_id="funnel_any_event", clinic_id="A").row(0, named=True)
+    row = (
+        compute(patients, sessions, events)
+        .filter(metric_id="funnel_any_event", clinic_id="A")
+        .row(0, named=True)
+    )
     assert row["signal"].startswith("low")
     assert row["note"] == clinic_funnel.FEW_EVENTS
     assert row["asked_share"] == pytest.approx(6 / 60)
-    others = compute(patients, sessions, events).filter(pl.col("clinic_id") != "A", metric_id="funnel_any_event")
+    others = compute(patients, sessions, events).filter(
+        pl.col("clinic_id") != "A", metric_id="funnel_any_event"
+    )
     assert others["note"].null_count() == 5
 
 
 def test_expected_events_follow_the_modality():
-    """A: 10 local and 10 whole-body sessions. The others have 5 events in 30 local sessions and 30 in 50 of whole body:
-    10 · 5/30 + 10 · 30/50."""
+    """A: 10 local and 10 whole-body sessions. The others have 5 events in 30 local sessions and 30
+    in 50 of whole body: 10 · 5/30 + 10 · 30/50.
+    """
     sizes = dict.fromkeys("ABCDE", 20)
     patients, _, people = clinics_of(sizes)
-    whole = {p for k, p in enumerate(people) if (p[1] == "A" and k < 10) or (p[1] in "BC") or (p[1] == "D" and k < 70)}
+    whole = {
+        p
+        for k, p in enumerate(people)
+        if (p[1] == "A" and k < 10) or (p[1] in "BC") or (p[1] == "D" and k < 70)
+    }
     sessions = [session(*p, 1, MODALITY="whole_body" if p in whole else "local") for p in people]
     assert len(whole) == 60
     mild = [p for p in people if p not in whole and p[1] == "E"][:5]
     bad = [p for p in whole if p[1] in "BC"][:30]
-    events = [event(*p, MODALITY="local") for p in mild] + [event(*p, MODALITY="whole_body") for p in bad]
+    events = [event(*p, MODALITY="local") for p in mild] + [
+        event(*p, MODALITY="whole_body") for p in bad
+    ]
     frame = compute(patients, sessions, events).filter(metric_id="funnel_event_ratio")
     row = frame.filter(clinic_id="A").row(0, named=True)
     assert len(sessions) - len(whole) == 40
@@ -154,17 +199,25 @@ def test_expected_events_follow_the_modality():
 
 
 def injured(clinics: dict[str, tuple[int, int]], **columns):
-    """Patients, sessions and a burn of the first so many patients of each clinic (`clinics`: injured, treated)."""
+    """Patients, sessions and a burn of the first so many patients of each clinic (`clinics`:
+    injured, treated).
+    """
     patients, sessions, people = clinics_of({c: n for c, (_, n) in clinics.items()})
     hurt = [p for c, (x, _) in clinics.items() for p in [q for q in people if q[1] == c][:x]]
-    return patients, sessions, [event(*p, AEINJ="burn", ASTDTM=at(3), ASTDT=at(3).date(), **columns) for p in hurt]
+    return (
+        patients,
+        sessions,
+        [event(*p, AEINJ="burn", ASTDTM=at(3), ASTDT=at(3).date(), **columns) for p in hurt],
+    )
 
 
 SIX_CLINICS = {"A": (6, 37), "B": (2, 39), **dict.fromkeys("CDEF", (0, 39))}
 
 
 def test_a_clinic_is_judged_by_the_others_alone():
-    """6 burns in 37 patients beside 2 of 195: beyond 99.8 %, by exact tails, without over-dispersion from six clinics."""
+    """6 burns in 37 patients beside 2 of 195: beyond 99.8 %, by exact tails, without
+    over-dispersion from six clinics.
+    """
     frame = compute(*injured(SIX_CLINICS)).filter(metric_id="funnel_cold_injury")
     row = frame.row(0, named=True)
     assert (row["signal"], row["target"]) == ("high_998", pytest.approx(2 / 195))
@@ -175,10 +228,14 @@ def test_a_clinic_is_judged_by_the_others_alone():
 
 
 def test_how_near_a_clinic_is_to_its_limit_is_in_words():
-    """Above the limit, under it as a share of the first count that would be a signal, and none, which is not better."""
+    """Above the limit, under it as a share of the first count that would be a signal, and none,
+    which is not better.
+    """
     rows = {
         r["clinic_id"]: r
-        for r in compute(*injured(SIX_CLINICS)).filter(metric_id="funnel_cold_injury").iter_rows(named=True)
+        for r in compute(*injured(SIX_CLINICS))
+        .filter(metric_id="funnel_cold_injury")
+        .iter_rows(named=True)
     }
     assert (
         rows["A"]["nearness"]
@@ -190,34 +247,53 @@ def test_how_near_a_clinic_is_to_its_limit_is_in_words():
 
 
 def test_rising_is_since_the_clinic_left_the_others_rate():
-    """Ten months of 20 sessions; the others have an event in every second month, A one in March and five from August on."""
+    """Ten months of 20 sessions; the others have an event in every second month, A one in March and
+    five from August on.
+    """
     patients, sessions, events = [], [], []
     for clinic in "ABCDE":
         for month in range(1, 11):
             for k in range(20):
-                name, when = f"{clinic}{month}-{k}", datetime(2025, month, 5 + k % 10, 10, tzinfo=UTC)
+                name = f"{clinic}{month}-{k}"
+                when = datetime(2025, month, 5 + k % 10, 10, tzinfo=UTC)
                 patients.append(patient(name, clinic))
                 sessions.append(session(name, clinic, 1, EXSTDTM=when, ASTDT=when.date()))
                 of_a = {3: 1, 8: 1, 9: 2, 10: 2}.get(month, 0)
                 if k < (of_a if clinic == "A" else month % 2):
-                    events.append(event(name, clinic, AEINJ="frostbite", ASTDTM=when, ASTDT=when.date()))
-    row = compute(patients, sessions, events).filter(metric_id="funnel_cold_injury", clinic_id="A").row(0, named=True)
-    assert row["nearness"].startswith("6 cold injuries in 6 of 200 patients, rising since August 2025; ")
+                    events.append(
+                        event(name, clinic, AEINJ="frostbite", ASTDTM=when, ASTDT=when.date())
+                    )
+    row = (
+        compute(patients, sessions, events)
+        .filter(metric_id="funnel_cold_injury", clinic_id="A")
+        .row(0, named=True)
+    )
+    assert row["nearness"].startswith(
+        "6 cold injuries in 6 of 200 patients, rising since August 2025; "
+    )
 
 
 def test_history_before_the_first_session_is_in_no_funnel():
     """A clinic that writes down a burn of the year before is not flagged for it."""
     patients, sessions, events = injured(SIX_CLINICS)
     before = [
-        e | {"ASTDTM": at(-300), "ASTDT": at(-300).date(), "ATRISKFL": "N"} if e["CLINICID"] == "A" else e
+        e | {"ASTDTM": at(-300), "ASTDT": at(-300).date(), "ATRISKFL": "N"}
+        if e["CLINICID"] == "A"
+        else e
         for e in events
     ]
-    row = compute(patients, sessions, before).filter(metric_id="funnel_cold_injury", clinic_id="A").row(0, named=True)
+    row = (
+        compute(patients, sessions, before)
+        .filter(metric_id="funnel_cold_injury", clinic_id="A")
+        .row(0, named=True)
+    )
     assert (row["numerator"], row["signal"]) == (0, "none")
 
 
 def test_grade_2_and_serious_events_are_judged_against_a_reference_too():
-    """All clinics alike bad: nobody is an outlier, all are beyond a stated 1 %; without one that is said. Each is news."""
+    """All clinics alike bad: nobody is an outlier, all are beyond a stated 1 %; without one that is
+    said. Each is news.
+    """
     alike = injured(dict.fromkeys("ABCDE", (8, 40)), AETOXGR=2, AESER="Y")
     for metric in clinic_funnel.REFERENCES:
         plain = compute(*alike).filter(metric_id=metric)
@@ -225,21 +301,36 @@ def test_grade_2_and_serious_events_are_judged_against_a_reference_too():
         assert plain["reference_reason"][0].startswith("no reference is stated (FLOE_")
         assert set(plain["note"]) == {clinic_funnel.EACH_IS_NEWS}
         stated = compute(
-            *alike, serious_event_reference_pct=1, cold_injury_reference_pct=1, safety_reference_source="a registry"
+            *alike,
+            serious_event_reference_pct=1,
+            cold_injury_reference_pct=1,
+            safety_reference_source="a registry",
         ).filter(metric_id=metric)
         assert set(stated["reference_signal"]) == {"high_998"}
-        assert stated.select("reference", "reference_source", "reference_reason").row(0) == (0.01, "a registry", None)
+        assert stated.select("reference", "reference_source", "reference_reason").row(0) == (
+            0.01,
+            "a registry",
+            None,
+        )
     two = compute(*injured(dict.fromkeys("AB", (8, 40)), AETOXGR=1), cold_injury_reference_pct=1)
     grade_2 = two.filter(metric_id="funnel_cold_injury_grade_2")
-    assert (grade_2["numerator"].sum(), set(grade_2["reference_signal"])) == (0, {"none"})  # in any number of clinics
+    assert (grade_2["numerator"].sum(), set(grade_2["reference_signal"])) == (
+        0,
+        {"none"},
+    )  # in any number of clinics
     assert grade_2["reason"][0].startswith("2 clinics to compare")
 
 
 def test_serious_events_have_no_over_dispersion_however_many_clinics():
-    """Fifteen clinics that differ: patients with any event have a dispersion of the other fourteen, serious ones none."""
+    """Fifteen clinics that differ: patients with any event have a dispersion of the other fourteen,
+    serious ones none.
+    """
     many = injured({c: (k % 7, 30) for k, c in enumerate("ABCDEFGHIJKLMNO")}, AESER="Y", AETOXGR=3)
     frame = compute(*many)
-    by = {m: frame.filter(metric_id=m)["overdispersion"].null_count() for m in clinic_funnel._OF_EVENTS}
+    by = {
+        m: frame.filter(metric_id=m)["overdispersion"].null_count()
+        for m in clinic_funnel._OF_EVENTS
+    }
     assert by == {
         "funnel_any_event": 0,
         "funnel_serious_event": 15,
@@ -267,9 +358,13 @@ def outcome(clinic, n_event, n_evaluable, n_missing):
 
 
 def test_a_response_is_compared_only_where_enough_answered():
-    """17 of 30 due (57 %) is under 60 %: that clinic has a share and a reason, and is not in the target."""
+    """17 of 30 due (57 %) is under 60 %: that clinic has a share and a reason, and is not in the
+    target.
+    """
     clinics = [outcome(c, 10, 20, 2) for c in "ABCDE"] + [outcome("F", 17, 17, 13)]
-    frame = compute([], [], [], outcomes=table("cohort_outcomes", clinics)).filter(metric_id="funnel_response")
+    frame = compute([], [], [], outcomes=table("cohort_outcomes", clinics)).filter(
+        metric_id="funnel_response"
+    )
     last = frame.filter(clinic_id="F").row(0, named=True)
     assert last["reason"] == "values of 17 of 30 patients due: compared from 60 % on"
     assert (last["estimate"], last["target"], last["signal"]) == (1.0, None, None)
@@ -287,8 +382,10 @@ def test_small_counts_and_their_complement_are_marked():
 
 
 def test_random_clinics_by_a_plain_recomputation():
-    """Numerators and denominators by loops over patients, with two clinics a patient, aborted and missed sessions,
-    repeated records and unknown answers; limits and signals from the estimators on those counts."""
+    """Numerators and denominators by loops over patients, with two clinics a patient, aborted and
+    missed sessions, repeated records and unknown answers; limits and signals from the estimators on
+    those counts.
+    """
     generator = np.random.default_rng(4)
     patients, sessions, events = [], [], []
     for k in range(160):
@@ -321,29 +418,48 @@ def test_random_clinics_by_a_plain_recomputation():
     begun = {(s["USUBJID"], s["CLINICID"]) for s in sessions if s["EXSTAT"] != "missed"}
     place_of = lambda r: (r["USUBJID"], r["CLINICID"])  # noqa: E731
     starts = [s for s in sessions if s["EXSTAT"] != "missed"]
-    first_there = {place: min(s["EXSTDTM"] for s in starts if place_of(s) == place) for place in begun}
+    first_there = {
+        place: min(s["EXSTDTM"] for s in starts if place_of(s) == place) for place in begun
+    }
     sizes = Counter(clinic for _, clinic in begun)
-    kinds = {"funnel_any_event": lambda e: True, "funnel_serious_event": lambda e: e["AESER"] == "Y"}
+    kinds = {
+        "funnel_any_event": lambda e: True,
+        "funnel_serious_event": lambda e: e["AESER"] == "Y",
+    }
     for metric, meets in kinds.items():
-        # sessions and events lie within 12 days, so that only what came before the first session there is not at risk
-        seen = {place_of(e) for e in events if meets(e) and e["ASTDTM"] >= first_there.get(place_of(e), NEVER)}
+        # sessions and events lie within 12 days, so that only what came before the first session
+        # there is not at risk
+        seen = {
+            place_of(e)
+            for e in events
+            if meets(e) and e["ASTDTM"] >= first_there.get(place_of(e), NEVER)
+        }
         counts = Counter(clinic for _, clinic in seen)
         rows = frame.filter(metric_id=metric)
-        assert {r["clinic_id"]: r["numerator"] for r in rows.iter_rows(named=True)} == {c: counts[c] for c in sizes}
+        assert {r["clinic_id"]: r["numerator"] for r in rows.iter_rows(named=True)} == {
+            c: counts[c] for c in sizes
+        }
         assert {r["clinic_id"]: r["denominator"] for r in rows.iter_rows(named=True)} == dict(sizes)
         chart = left_out.proportions(*([of[c] for c in sorted(sizes)] for of in (counts, sizes)))
         assert rows["upper_998"].to_list() == pytest.approx(chart["upper_998"].to_list())
         assert rows["signal"].to_list() == chart["signal"].to_list()
-    cold = {(e["USUBJID"], e["CLINICID"]) for e in events if e["AEINJ"] in ("burn", "frostbite")} & begun
+    cold = {
+        (e["USUBJID"], e["CLINICID"]) for e in events if e["AEINJ"] in ("burn", "frostbite")
+    } & begun
     rows = frame.filter(metric_id="funnel_cold_injury")
     assert dict(rows.select("clinic_id", "numerator").rows()) == {
         c: sum(clinic == c for _, clinic in cold) for c in sizes
     }
-    assert all(r["is_passed"] for r in check_table(MART_TABLES["clinic_funnel"], frame).iter_rows(named=True))
+    assert all(
+        r["is_passed"]
+        for r in check_table(MART_TABLES["clinic_funnel"], frame).iter_rows(named=True)
+    )
 
 
 def test_without_data_there_is_an_empty_table():
-    """No patient: the table's columns and no row; the registry holds the mart; every metric is in the catalogue."""
+    """No patient: the table's columns and no row; the registry holds the mart; every metric is in
+    the catalogue.
+    """
     frame = compute([], [], [])
     assert frame.schema == MART_TABLES["clinic_funnel"].polars_schema
     assert frame.is_empty()

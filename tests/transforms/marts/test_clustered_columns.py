@@ -1,4 +1,6 @@
-"""Limits for clinics like these in a summary's rows: which clinics make them, and why there are none."""
+"""Limits for clinics like these in a summary's rows: which clinics make them, and why there are
+none.
+"""
 
 import polars as pl
 import pytest
@@ -45,11 +47,15 @@ def rows(counts: dict[str, tuple[float, float]], *, kind: str | None = PROPORTIO
         "x": pl.Float64,
         "n": pl.Float64,
     }
-    return pl.DataFrame([*pooled, *local, *(row(c, None, *xn) for c, xn in counts.items())], schema=schema)
+    return pl.DataFrame(
+        [*pooled, *local, *(row(c, None, *xn) for c, xn in counts.items())], schema=schema
+    )
 
 
 def limits(frame: pl.DataFrame, *, per: float = 1) -> pl.DataFrame:
-    measure = Measure(name="ci_clustered", kind=pl.col("kind"), x=pl.col("x"), n=pl.col("n"), per=per)
+    measure = Measure(
+        name="ci_clustered", kind=pl.col("kind"), x=pl.col("x"), n=pl.col("n"), per=per
+    )
     return with_clustered(frame, [measure], by=["metric_id"])
 
 
@@ -58,7 +64,9 @@ def limits(frame: pl.DataFrame, *, per: float = 1) -> pl.DataFrame:
     [(MEAN, mean_limits, 1), (PROPORTION, proportion_limits, 1), (RATE, rate_limits, 100)],
 )
 def test_a_pooled_row_has_the_limits_of_its_clinics(kind, estimator, per):
-    """All five clinics make the limits of the whole; order of rows and other metrics change nothing."""
+    """All five clinics make the limits of the whole; order of rows and other metrics change
+    nothing.
+    """
     frame = rows(COUNTS, kind=kind)
     expected = estimator(*([[float(c[k]) for c in COUNTS.values()]] for k in (0, 1)))
     other = frame.with_columns(metric_id=pl.lit("other"), x=pl.col("x") * 0 + 1)
@@ -72,7 +80,9 @@ def test_a_pooled_row_has_the_limits_of_its_clinics(kind, estimator, per):
 
 
 def test_why_there_are_none():
-    """Of one clinic; of two clinics; without an event, of a rate; with equal means; of what is neither; of nobody."""
+    """Of one clinic; of two clinics; without an event, of a rate; with equal means; of what is
+    neither; of nobody.
+    """
     found = limits(rows(COUNTS))
     assert found["ci_clustered_lower"].null_count() == found.height - 1
     assert found["clustered_reason"].to_list() == [
@@ -92,7 +102,9 @@ def test_why_there_are_none():
 
 def test_an_unknown_clinic_is_none():
     """Four clinics and patients of whom the clinic isn't known are four clinics."""
-    unknown = {("(unknown)" if clinic == "E" else clinic): counts for clinic, counts in COUNTS.items()}
+    unknown = {
+        ("(unknown)" if clinic == "E" else clinic): counts for clinic, counts in COUNTS.items()
+    }
     assert limits(rows(unknown))["clustered_reason"][0] == "4 clinics: at least 5 are needed"
 
 
@@ -104,7 +116,9 @@ def test_no_row_is_no_row():
 
 
 def test_adverse_event_rates_have_both_intervals():
-    """Five clinics: each rate of the whole has limits for clinics like these; without an event only the proportion."""
+    """Five clinics: each rate of the whole has limits for clinics like these; without an event only
+    the proportion.
+    """
     counts = {
         "events": [3, 9, 2, 8, 1],
         "patients_with_event": [2, 6, 2, 5, 1],
@@ -116,15 +130,23 @@ def test_adverse_event_rates_have_both_intervals():
     clinics = pl.DataFrame({"clinic_id": list("ABCDE"), "strata": [["clinic_id"]] * 5, **counts})
     sums = {name: [sum(values)] for name, values in counts.items()}
     whole = pl.DataFrame({"clinic_id": [None], "strata": [[]], **sums}, schema=clinics.schema)
-    frame = pl.concat([whole, clinics]).with_columns(modality=pl.lit(None, pl.String), term=pl.lit(None, pl.String))
+    frame = pl.concat([whole, clinics]).with_columns(
+        modality=pl.lit(None, pl.String), term=pl.lit(None, pl.String)
+    )
     row = clustered(frame, by=["term"]).row(0, named=True)
     limits = rate_limits([counts["events"]], [counts["sessions"]], per=100)
-    assert row["events_per_100_sessions_clustered_lower"] == pytest.approx(limits.lower[0], rel=1e-5)
-    assert row["events_per_100_sessions_clustered_upper"] == pytest.approx(limits.upper[0], rel=1e-5)
+    assert row["events_per_100_sessions_clustered_lower"] == pytest.approx(
+        limits.lower[0], rel=1e-5
+    )
+    assert row["events_per_100_sessions_clustered_upper"] == pytest.approx(
+        limits.upper[0], rel=1e-5
+    )
     share = proportion_limits([counts["patients_with_event"]], [counts["patients"]])
     assert row["incidence_proportion_clustered_upper"] == pytest.approx(share.upper[0], rel=1e-5)
     assert row["clustered_reason"] is None
-    none = clustered(frame.with_columns(events=0, patients_with_event=0), by=["term"]).row(0, named=True)
+    none = clustered(frame.with_columns(events=0, patients_with_event=0), by=["term"]).row(
+        0, named=True
+    )
     assert none["events_per_100_sessions_clustered_upper"] is None
     assert none["clustered_reason"] == clustered_columns.NO_EVENT
     assert none["incidence_proportion_clustered_upper"] == pytest.approx(1 - 0.025**0.2)

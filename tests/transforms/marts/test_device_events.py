@@ -1,6 +1,8 @@
-"""mart.device_events and mart.device_event_rates: what counts, over which sessions and hours, with exact limits.
+"""mart.device_events and mart.device_event_rates: what counts, over which sessions and hours, with
+exact limits.
 
-Here: rows by hand, and the simulator's own account. Not here: what must be reported (test_report_deadlines.py).
+Here: rows by hand, and the simulator's own account. Not here: what must be reported
+(test_report_deadlines.py).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -35,23 +37,46 @@ def table(of, *rows: dict) -> pl.DataFrame:
 
 
 def core(name: str, *rows: dict) -> pl.DataFrame:
-    return table(CORE_TABLES[name], *({"event_id": f"e{k}", "source": "s", **row} for k, row in enumerate(rows)))
+    return table(
+        CORE_TABLES[name],
+        *({"event_id": f"e{k}", "source": "s", **row} for k, row in enumerate(rows)),
+    )
 
 
 def session(number: int, **given) -> dict:
     """The n-th session of P1 in C1 on D1, of 180 s, an hour after the one before."""
-    usual = {"session_id": f"S{number}", "patient_id": "P1", "clinic_id": "C1", "device_id": "D1", "duration_s": 180.0}
-    usual |= {"modality": "whole_body", "started_at": NOON + timedelta(hours=number), "status": "delivered"}
+    usual = {
+        "session_id": f"S{number}",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "device_id": "D1",
+        "duration_s": 180.0,
+    }
+    usual |= {
+        "modality": "whole_body",
+        "started_at": NOON + timedelta(hours=number),
+        "status": "delivered",
+    }
     return usual | given
 
 
 def deficiency(number: int, **given) -> dict:
-    usual = {"deficiency_id": f"F{number}", "device_id": "D1", "occurred_at": NOON + timedelta(days=1), "kind": "door"}
+    usual = {
+        "deficiency_id": f"F{number}",
+        "device_id": "D1",
+        "occurred_at": NOON + timedelta(days=1),
+        "kind": "door",
+    }
     return usual | given
 
 
 def incident(number: int, **given) -> dict:
-    usual = {"incident_id": f"I{number}", "clinic_id": "C1", "occurred_at": NOON + timedelta(days=1), "kind": "fall"}
+    usual = {
+        "incident_id": f"I{number}",
+        "clinic_id": "C1",
+        "occurred_at": NOON + timedelta(days=1),
+        "kind": "fall",
+    }
     return usual | {"subject_kind": "staff"} | given
 
 
@@ -59,7 +84,9 @@ def made(*, sessions=(), deficiencies=(), incidents=(), rejects=(), implausible=
     """Both marts of these records."""
     places = {
         "sessions": core("sessions", *sessions),
-        "clinics": core("clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}, {"clinic_id": "C2"}),
+        "clinics": core(
+            "clinics", {"clinic_id": "C1", "timezone": "Europe/Berlin"}, {"clinic_id": "C2"}
+        ),
         "patients": core("patients", {"patient_id": "P1", "clinic_id": "C1"}),
         "patient_status": core("patient_status"),
     }
@@ -92,11 +119,13 @@ def row_of(rates: pl.DataFrame, kind: str, **place) -> dict:
     return row
 
 
-# --- records --------------------------------------------------------------------------------------------
+# --- records ------------------------------------------------------------------------------------
 
 
 def test_a_row_a_record():
-    """A deficiency, an incident with harm, one without, a session that the interlock stopped: each with its place."""
+    """A deficiency, an incident with harm, one without, a session that the interlock stopped: each
+    with its place.
+    """
     events, _ = made(
         sessions=[session(0), session(1, stop_reason="interlock", status="aborted")],
         deficiencies=[deficiency(1, could_have_led_to_sae=True)],
@@ -121,7 +150,9 @@ def test_a_row_a_record():
     ],
 )
 def test_where_it_happened(record, clinic, modality):
-    """The record's own clinic, else its session's, else the device's; unknown is said, never guessed."""
+    """The record's own clinic, else its session's, else the device's; unknown is said, never
+    guessed.
+    """
     events, _ = made(sessions=[session(0, clinic_id="C2")], deficiencies=[deficiency(1, **record)])
     assert events.select("clinic_id", "modality").rows() == [(clinic, modality)]
 
@@ -131,21 +162,34 @@ def test_where_it_happened(record, clinic, modality):
     [
         (NOON, "C1", "counted", 1, 0, 0),  # at the first session's start
         (NOON - timedelta(microseconds=1), "C1", "before_sessions", 0, 1, 0),
-        (CUT.data_cutoff.replace(minute=0), "C1", "counted", 1, 0, 0),  # the hour to which figures run
+        (
+            CUT.data_cutoff.replace(minute=0),
+            "C1",
+            "counted",
+            1,
+            0,
+            0,
+        ),  # the hour to which figures run
         (CUT.data_cutoff.replace(minute=1), "C1", "after_cut", 0, 0, 0),  # waits
         (None, "C1", "counted", 1, 0, 1),  # what was sent can't be true: it counts, and is said
         (NOON, "C2", "no_sessions", 0, 1, 0),
     ],
 )
 def test_when_it_counts(occurred_at, clinic_id, counted_as, events, outside, unknown):
-    """From the clinic's first session that began to the hour of the data cut, both included; else it says why not."""
+    """From the clinic's first session that began to the hour of the data cut, both included; else
+    it says why not.
+    """
     found, rates = made(
         sessions=[session(0), session(-24, status="missed")],
         deficiencies=[deficiency(1, occurred_at=occurred_at, clinic_id=clinic_id)],
     )
     assert found["counted_as"].to_list() == [counted_as]
     row = row_of(rates, "deficiency")
-    assert (row["events"], row["events_outside"], row["unknown_moment"]) == (events, outside, unknown)
+    assert (row["events"], row["events_outside"], row["unknown_moment"]) == (
+        events,
+        outside,
+        unknown,
+    )
 
 
 def test_an_interlock_that_keeps_a_session_from_beginning():
@@ -155,14 +199,26 @@ def test_an_interlock_that_keeps_a_session_from_beginning():
     assert (row["events"], row["sessions"]) == (1, 1)
 
 
-# --- rates ----------------------------------------------------------------------------------------------
+# --- rates --------------------------------------------------------------------------------------
 
 
 def test_rates_and_their_denominators():
-    """2 deficiencies in 40 sessions and 41 x 180 s = 2.05 h: 5 per 100 sessions, 975.6 per 1,000 h, Garwood's limits."""
-    sessions = [session(k) for k in range(40)] + [session(40, status="aborted"), session(41, status="missed")]
-    _, rates = made(sessions=sessions, deficiencies=[deficiency(1, could_have_led_to_sae=True), deficiency(2)])
-    for place in ({}, {"clinic_id": "C1"}, {"modality": "whole_body"}, {"clinic_id": "C1", "device_id": "D1"}):
+    """2 deficiencies in 40 sessions and 41 x 180 s = 2.05 h: 5 per 100 sessions, 975.6 per 1,000 h,
+    Garwood's limits.
+    """
+    sessions = [session(k) for k in range(40)] + [
+        session(40, status="aborted"),
+        session(41, status="missed"),
+    ]
+    _, rates = made(
+        sessions=sessions, deficiencies=[deficiency(1, could_have_led_to_sae=True), deficiency(2)]
+    )
+    for place in (
+        {},
+        {"clinic_id": "C1"},
+        {"modality": "whole_body"},
+        {"clinic_id": "C1", "device_id": "D1"},
+    ):
         row = row_of(rates, "deficiency", **place)
         assert (row["events"], row["grave"], row["grave_unknown"], row["sessions"]) == (2, 1, 1, 40)
         assert row["device_hours"] == pytest.approx(2.05, rel=1e-12)
@@ -176,11 +232,17 @@ def test_rates_and_their_denominators():
 
 
 def test_no_event_seen_has_an_upper_limit():
-    """0 in 100 sessions: 0, and at most 3.69 per 100 (-ln 0.025): the kind has a row though nothing happened."""
+    """0 in 100 sessions: 0, and at most 3.69 per 100 (-ln 0.025): the kind has a row though nothing
+    happened.
+    """
     _, rates = made(sessions=[session(k) for k in range(100)])
     for kind in DEVICE_EVENTS:
         row = row_of(rates, kind)
-        limits = (row["events"], row["events_per_100_sessions"], row["events_per_100_sessions_upper"])
+        limits = (
+            row["events"],
+            row["events_per_100_sessions"],
+            row["events_per_100_sessions_upper"],
+        )
         assert limits == (0, 0.0, pytest.approx(3.688879, abs=1e-6))
 
 
@@ -196,8 +258,13 @@ def test_no_event_seen_has_an_upper_limit():
     ],
 )
 def test_what_is_unknown_says_why(sessions, reason):
-    """Without sessions there is no rate; where a duration is missing none per hour: never one over too few hours."""
-    _, rates = made(sessions=[session(k, **given) for k, given in enumerate(sessions)], deficiencies=[deficiency(1)])
+    """Without sessions there is no rate; where a duration is missing none per hour: never one over
+    too few hours.
+    """
+    _, rates = made(
+        sessions=[session(k, **given) for k, given in enumerate(sessions)],
+        deficiencies=[deficiency(1)],
+    )
     row = row_of(rates, "deficiency")
     assert row["reason"] == reason
     assert row["events_per_1000_device_hours"] is None
@@ -205,10 +272,17 @@ def test_what_is_unknown_says_why(sessions, reason):
 
 
 def test_records_that_could_not_be_read_or_be_true():
-    """Beside each rate: unread records of the three topics, not of others nor those replayed; implausible ones here."""
+    """Beside each rate: unread records of the three topics, not of others nor those replayed;
+    implausible ones here.
+    """
     rejects = [
         {"kafka_topic": f"floe.{name}.v1", "replayed_at": at}
-        for name, at in (("deficiencies", None), ("incidents", NOON), ("sessions", None), ("consults", None))
+        for name, at in (
+            ("deficiencies", None),
+            ("incidents", NOON),
+            ("sessions", None),
+            ("consults", None),
+        )
     ]
     false = [
         {"table": name, "record_id": "x", "field": f, "source": "s", "clinic_id": clinic}
@@ -221,16 +295,26 @@ def test_records_that_could_not_be_read_or_be_true():
     ]
     _, rates = made(sessions=[session(0)], rejects=rejects, implausible=false)
     whole, here = row_of(rates, "incident"), row_of(rates, "incident", clinic_id="C1")
-    assert (whole["unread_records"], whole["implausible_records"], here["implausible_records"]) == (2, 2, 1)
+    assert (whole["unread_records"], whole["implausible_records"], here["implausible_records"]) == (
+        2,
+        2,
+        1,
+    )
 
 
 @given(order=st.permutations(range(6)), split=st.integers(0, 6))
 def test_order_and_place_change_no_sum(order, split):
     """However rows stand, the figures are the same; those of two clinics add up to the whole."""
-    sessions = [session(k, clinic_id="C1" if k < split else "C2", duration_s=0.1 + k) for k in range(6)]
-    deficiencies = [deficiency(k, session_id=f"S{k}", occurred_at=NOON + timedelta(days=1)) for k in range(6)]
+    sessions = [
+        session(k, clinic_id="C1" if k < split else "C2", duration_s=0.1 + k) for k in range(6)
+    ]
+    deficiencies = [
+        deficiency(k, session_id=f"S{k}", occurred_at=NOON + timedelta(days=1)) for k in range(6)
+    ]
     _, rates = made(sessions=sessions, deficiencies=deficiencies)
-    _, turned = made(sessions=[sessions[k] for k in order], deficiencies=[deficiencies[k] for k in order])
+    _, turned = made(
+        sessions=[sessions[k] for k in order], deficiencies=[deficiencies[k] for k in order]
+    )
     assert rates.equals(turned)
     clinics = rates.filter((pl.col("strata").list.len() == 1) & (pl.col("kind") == "deficiency"))
     clinics = clinics.filter(pl.col("clinic_id").is_not_null())
@@ -240,12 +324,14 @@ def test_order_and_place_change_no_sum(order, split):
     assert whole["device_hours"] == pytest.approx(clinics["device_hours"].sum())
 
 
-# --- outside --------------------------------------------------------------------------------------------
+# --- outside ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("events", "is_hidden"), [(0, False), (1, True), (4, True), (5, False)])
 def test_few_events_are_for_nobody_outside(events, is_hidden):
-    """1 to 4 deficiencies hide their row, 0 and 5 do not; a single device's row is the clinic's own, always."""
+    """1 to 4 deficiencies hide their row, 0 and 5 do not; a single device's row is the clinic's
+    own, always.
+    """
     sessions = [session(k) for k in range(30)]
     grave = {"could_have_led_to_sae": True}
     _, rates = made(sessions=sessions, deficiencies=[deficiency(k, **grave) for k in range(events)])
@@ -258,7 +344,9 @@ def test_few_events_are_for_nobody_outside(events, is_hidden):
 
 
 def test_grave_ones_of_many_are_for_nobody_outside():
-    """Of 20 deficiencies 3 that could have led to harm, or 3 that could not: the row is hidden in both cases."""
+    """Of 20 deficiencies 3 that could have led to harm, or 3 that could not: the row is hidden in
+    both cases.
+    """
     for grave in (3, 17):
         _, rates = made(
             sessions=[session(k) for k in range(30)],
@@ -268,9 +356,14 @@ def test_grave_ones_of_many_are_for_nobody_outside():
 
 
 def test_a_release_has_rates_of_its_rounded_counts():
-    """12 deficiencies in 33 sessions are shown as 10 in 35; per hour none, for a duration is missing, though 1 rounds to 0."""
+    """12 deficiencies in 33 sessions are shown as 10 in 35; per hour none, for a duration is
+    missing, though 1 rounds to 0.
+    """
     sessions = [session(k, duration_s=None if k == 0 else 3600.0) for k in range(33)]
-    _, rates = made(sessions=sessions, deficiencies=[deficiency(k, could_have_led_to_sae=k < 6) for k in range(12)])
+    _, rates = made(
+        sessions=sessions,
+        deficiencies=[deficiency(k, could_have_led_to_sae=k < 6) for k in range(12)],
+    )
     released = as_released(RELEASED["device_event_rates"], rates, options=Options())
     row = row_of(released, "deficiency")
     assert (row["events"], row["sessions"], row["sessions_without_duration"]) == (10, 35, 0)
@@ -279,11 +372,13 @@ def test_a_release_has_rates_of_its_rounded_counts():
     assert row["period_start"] == date(2025, 3, 1)
 
 
-# --- as simulated ---------------------------------------------------------------------------------------
+# --- as simulated -------------------------------------------------------------------------------
 
 
 def test_as_the_simulator_counts():
-    """Deficiencies and incidents of simulated clinics, faults of the stream included, are those that it says it sent."""
+    """Deficiencies and incidents of simulated clinics, faults of the stream included, are those
+    that it says it sent.
+    """
     plan = Plan(
         patients=60,
         days=500,
@@ -296,7 +391,9 @@ def test_as_the_simulator_counts():
         with_telemetry=False,
     )
     simulation = simulate(plan)
-    records = [record for record in simulation if record[0].split(".")[1] not in ("telemetry", "readings")]
+    records = [
+        record for record in simulation if record[0].split(".")[1] not in ("telemetry", "readings")
+    ]
     landed = datetime(2027, 6, 1, tzinfo=UTC)
     tables = computed(records, landed=landed, marts=("device_events", "device_event_rates"))
     events, truth = tables["mart.device_events"], simulation.truth
@@ -308,4 +405,6 @@ def test_as_the_simulator_counts():
         assert rows.height == len(sent) > 3
         assert rows["is_grave"].fill_null(False).sum() == sum(trouble.is_grave for trouble in sent)
     row = row_of(tables["mart.device_event_rates"], "deficiency")
-    assert row["sessions"] == sum(n for (_, status), n in truth.session_counts().items() if status == "delivered")
+    assert row["sessions"] == sum(
+        n for (_, status), n in truth.session_counts().items() if status == "delivered"
+    )

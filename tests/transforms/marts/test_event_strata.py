@@ -1,6 +1,8 @@
-"""Adverse events of arms within strata, from patients, sessions and events to mart.adverse_event_comparisons.
+"""Adverse events of arms within strata, from patients, sessions and events to
+mart.adverse_event_comparisons.
 
-Here: who is in which stratum, and the figures over strata. Not here: the formulas (test_risk_tables).
+Here: who is in which stratum, and the figures over strata. Not here: the formulas
+(test_risk_tables).
 """
 
 import json
@@ -28,7 +30,12 @@ GROUPS = {
 
 def frame(full: str, rows: list[dict]) -> pl.DataFrame:
     table = TABLES[full]
-    shared = {"event_id": "e", "source": "urn:study", "is_recorded_at_given": False, "is_set_aside": False}
+    shared = {
+        "event_id": "e",
+        "source": "urn:study",
+        "is_recorded_at_given": False,
+        "is_set_aside": False,
+    }
     full_rows = [{k: {**shared, **r}.get(k) for k in table.names} for r in rows]
     return pl.DataFrame(full_rows, schema=table.polars_schema)
 
@@ -54,7 +61,9 @@ def lake(*, is_stratified: bool, allocation="randomised") -> dict[str, list[dict
         for k in range(n):
             patient = f"{arm}-{severity}-{k}"
             day = T0.date()
-            rows["patients"].append({"patient_id": patient, "clinic_id": clinic, "enrolled_on": day})
+            rows["patients"].append(
+                {"patient_id": patient, "clinic_id": clinic, "enrolled_on": day}
+            )
             rows["study_enrolments"].append(
                 {
                     "enrolment_id": patient,
@@ -96,7 +105,9 @@ def lake(*, is_stratified: bool, allocation="randomised") -> dict[str, list[dict
 
 def comparison(**given) -> dict:
     rows = made("mart.adverse_event_comparisons", lake(**given), {})
-    any_event = rows.filter(pl.col("term").is_null(), pl.col("min_grade").is_null(), dimension="arm")
+    any_event = rows.filter(
+        pl.col("term").is_null(), pl.col("min_grade").is_null(), dimension="arm"
+    )
     only = [c for c in rows.columns if c.startswith("is_") and c.endswith("_only")]
     (row,) = any_event.filter(~pl.any_horizontal(only)).iter_rows(named=True)
     return row
@@ -104,14 +115,19 @@ def comparison(**given) -> dict:
 
 @pytest.mark.parametrize(("is_stratified", "by"), [(True, ["severity"]), (False, ["clinic"])])
 def test_over_the_factors_of_the_allocation_else_clinics(is_stratified, by):
-    """4 of 10 against 1 of 8, and 1 of 12 against 0 of 15: the figures of these two tables, whatever they are named by."""
+    """4 of 10 against 1 of 8, and 1 of 12 against 0 of 15: the figures of these two tables,
+    whatever they are named by.
+    """
     row = comparison(is_stratified=is_stratified)
     tables = [4, 1], [10, 12], [1, 0], [8, 15]
     assert (row["stratified_by"], row["n_strata"]) == (by, 2)
-    difference, ratio = risk_tables.risk_difference_score(*tables), risk_tables.common_odds_ratio(*tables)
+    difference = risk_tables.risk_difference_score(*tables)
+    ratio = risk_tables.common_odds_ratio(*tables)
     assert row["stratified_risk_difference"] == pytest.approx(difference.estimate)
     assert row["stratified_risk_difference_lower"] == pytest.approx(difference.lower)
-    assert (row["cmh_odds_ratio"], row["cmh_odds_ratio_upper"]) == pytest.approx((ratio.estimate, ratio.upper))
+    assert (row["cmh_odds_ratio"], row["cmh_odds_ratio_upper"]) == pytest.approx(
+        (ratio.estimate, ratio.upper)
+    )
     assert row["cmh_p_value"] == pytest.approx(risk_tables.cochran_mantel_haenszel(*tables)[1])
     assert row["fisher_p_value"] == pytest.approx(risk_tables.fisher_p_value(5, 22, 1, 23))
     assert (row["patients_with_event"], row["reference_patients_with_event"]) == (5, 1)
@@ -138,4 +154,8 @@ def test_no_p_value_where_arms_were_not_randomised():
     """The same patients, not randomised: every difference and ratio stands, without a p-value."""
     row = comparison(is_stratified=True, allocation="concurrent")
     assert [row[name] for name in row if name.endswith("p_value")] == [None] * 4
-    assert None not in (row["risk_difference"], row["stratified_risk_difference"], row["sessions_rate_ratio_lower"])
+    assert None not in (
+        row["risk_difference"],
+        row["stratified_risk_difference"],
+        row["sessions_rate_ratio_lower"],
+    )

@@ -35,7 +35,8 @@ def test_definitions_publish_the_catalogue_and_the_settings_in_force():
     assert {p["nrs_points"] for p in shown if "nrs_points" in p} == {1.5}
 
 
-# Options that a rule of the catalogue can't be read without, each set to what no rule says by itself.
+# Options that a rule of the catalogue can't be read without, each set to what no rule says by
+# itself.
 _SAYS = {
     "risk_window_days": 43,
     "episode_gap_days": 97,
@@ -56,13 +57,19 @@ _SAYS = {
 
 @pytest.mark.parametrize("option", _SAYS)
 def test_a_definition_says_the_sites_own_number(option):
-    """Some rule that depends on it says it; none says the default instead, or only the setting's name."""
+    """Some rule that depends on it says it; none says the default instead, or only the setting's
+    name.
+    """
     value = _SAYS[option]
     rules = metric_definitions.compute(options=Options(**{option: value}), cut=CUT).filter(
         pl.col("parameters").str.contains(f'"{option}"')
     )["rule"]
     assert rules.str.contains(rf"\b{value:g}\b").any()
-    assert not metric_definitions.compute(options=Options(), cut=CUT)["rule"].str.contains("FLOE_|[{]").any()
+    assert (
+        not metric_definitions.compute(options=Options(), cut=CUT)["rule"]
+        .str.contains("FLOE_|[{]")
+        .any()
+    )
 
 
 def test_a_rule_stands_for_options_that_it_names():

@@ -1,4 +1,6 @@
-"""mart.responder_curves, responder_disagreement, dose_response: each equals what is counted by hand, by stratum."""
+"""mart.responder_curves, responder_disagreement, dose_response: each equals what is counted by
+hand, by stratum.
+"""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -19,28 +21,41 @@ from transforms.statistics.rates import proportion
 
 DAY1 = date(2025, 1, 6)
 CUT = Cut(lake_snapshot=3, data_cutoff=datetime(2025, 6, 10, 12, tzinfo=UTC))
-STRATA = {"clinic_id": "SITEID", "modality": "MODALITY", "indication": "INDICATN", "study_id": "STUDYID", "arm": "ARM"}
+STRATA = {
+    "clinic_id": "SITEID",
+    "modality": "MODALITY",
+    "indication": "INDICATN",
+    "study_id": "STUDYID",
+    "arm": "ARM",
+}
 SUMMARIES = ("responder_curves", "responder_disagreement", "dose_response")
 
 
 def frame(schema, rows):
-    return pl.DataFrame([{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema)
+    return pl.DataFrame(
+        [{**dict.fromkeys(schema.names), **r} for r in rows], schema=schema.polars_schema
+    )
 
 
 def made(name, tables, **options):
     mart = MARTS[name]
     inputs = {full.split(".")[1]: tables[full.split(".")[1]] for full in mart.inputs}
-    return mart.compute(*(() if mart.is_summary else (None,)), **inputs, options=Options(**options), cut=CUT)
+    return mart.compute(
+        *(() if mart.is_summary else (None,)), **inputs, options=Options(**options), cut=CUT
+    )
 
 
 def world(people, answers, sessions):
-    """Marts of patients (name, clinic, modality, arm, Day 1), answers (name, study day, instrument, item, value) and
-    delivered sessions (name, study day)."""
+    """Marts of patients (name, clinic, modality, arm, Day 1), answers (name, study day, instrument,
+    item, value) and delivered sessions (name, study day).
+    """
     tables = {name: t.empty() for name, t in (CORE_TABLES | MART_TABLES).items()}
     day1 = {p[0]: p[4] for p in people}
 
     def moment(name, ady):
-        return datetime.combine(day1[name], datetime.min.time(), UTC) + timedelta(days=ady - 1, hours=12)
+        return datetime.combine(day1[name], datetime.min.time(), UTC) + timedelta(
+            days=ady - 1, hours=12
+        )
 
     first = {n: moment(n, ady) for n, ady in reversed(sessions)}
     tables["adsl"] = frame(
@@ -124,9 +139,17 @@ def clinics():
     for k in range(70):
         name, start = f"p{k:02}", DAY1 + timedelta(days=int(rng.integers(0, 120)))
         people.append(
-            (name, f"c{rng.integers(3)}", str(rng.choice(["local", "whole_body"])), [None, "a"][k % 2], start)
+            (
+                name,
+                f"c{rng.integers(3)}",
+                str(rng.choice(["local", "whole_body"])),
+                [None, "a"][k % 2],
+                start,
+            )
         )
-        sessions += [(name, 2 + int(d)) for d in range(0, int(rng.integers(5, 60)), int(rng.integers(1, 9)))]
+        sessions += [
+            (name, 2 + int(d)) for d in range(0, int(rng.integers(5, 60)), int(rng.integers(1, 9)))
+        ]
         for target in (1, 29, 57, 92):
             if rng.random() < 0.8:
                 answers.append(nrs(name, target + 3 * (target > 1), int(rng.integers(0, 11))))
@@ -150,7 +173,9 @@ FIXED = pl.col("visit") != "End of course"
 
 
 def test_a_curve_is_that_of_its_patients(clinics):
-    """In every stratum and visit of a fixed day: those of the due who improved by each cut-off, baselines of 0 apart."""
+    """In every stratum and visit of a fixed day: those of the due who improved by each cut-off,
+    baselines of 0 apart.
+    """
     curves = clinics["responder_curves"].filter(FIXED)
     seen = 0
     for (_, *_), curve in curves.group_by(["parameter", "visit", *STRATA], maintain_order=True):
@@ -158,7 +183,9 @@ def test_a_curve_is_that_of_its_patients(clinics):
         adqs = due_rows(clinics, row)
         based = adqs.filter(PARAMCD=row["parameter"], ABLFL="Y").filter(pl.col("AVAL") > 0)
         visit = adqs.filter(PARAMCD=row["parameter"], AVISIT=row["visit"], ANL01FL="Y")
-        people = based.select("USUBJID").join(visit.select("USUBJID", "PCHG"), on="USUBJID", how="left")
+        people = based.select("USUBJID").join(
+            visit.select("USUBJID", "PCHG"), on="USUBJID", how="left"
+        )
         improved = [round(-change, 9) for change in people["PCHG"].drop_nulls()]
         expected = [sum(percent >= cutoff for percent in improved) for cutoff in range(101)]
         assert curve["n"].unique().to_list() == [people.height]
@@ -167,7 +194,9 @@ def test_a_curve_is_that_of_its_patients(clinics):
         assert curve["x"].to_list() == expected
         if people.height:
             shares = [proportion(x, people.height) for x in expected]
-            assert curve["estimate"].to_list() == pytest.approx([share.estimate for share in shares])
+            assert curve["estimate"].to_list() == pytest.approx(
+                [share.estimate for share in shares]
+            )
             assert curve["ci_upper"].to_list() == pytest.approx([share.upper for share in shares])
         else:
             assert curve["estimate"].null_count() == curve.height
@@ -176,11 +205,15 @@ def test_a_curve_is_that_of_its_patients(clinics):
 
 
 def test_a_curve_meets_the_rules_of_cohort_outcomes(clinics):
-    """At 30 and 50 % the curve is the share of responders with the missing counted as none, in every stratum."""
+    """At 30 and 50 % the curve is the share of responders with the missing counted as none, in
+    every stratum.
+    """
     tables = {**clinics, "patient_outcomes": made("patient_outcomes", clinics)}
     outcomes = made("cohort_outcomes", tables).filter(population="missing_as_nonresponder")
     for percent in (30, 50):
-        rule = outcomes.filter(metric_id=f"nrs7d_pct{percent}").select(*STRATA, "visit", "n_event", rule="estimate")
+        rule = outcomes.filter(metric_id=f"nrs7d_pct{percent}").select(
+            *STRATA, "visit", "n_event", rule="estimate"
+        )
         curve = clinics["responder_curves"].filter(cutoff_pct=percent, parameter="NRS7D")
         both = curve.join(rule, on=[*STRATA, "visit"], nulls_equal=True)
         assert both.height == curve.height > 20
@@ -189,7 +222,9 @@ def test_a_curve_meets_the_rules_of_cohort_outcomes(clinics):
 
 
 def test_rules_disagree_as_pain_counts_it(clinics):
-    """In every stratum and visit of a fixed day the three verdicts are counted over the due, and add up to n."""
+    """In every stratum and visit of a fixed day the three verdicts are counted over the due, and
+    add up to n.
+    """
     rows = clinics["responder_disagreement"].filter(FIXED)
     seen = 0
     for (_, *_), part in rows.group_by(["parameter", "visit", *STRATA], maintain_order=True):
@@ -197,8 +232,13 @@ def test_rules_disagree_as_pain_counts_it(clinics):
         visit = due_rows(clinics, row).filter(AVISIT=row["visit"], ANL01FL="Y")
         pgic = dict(visit.filter(PARAMCD="PGIC").select("USUBJID", "CRIT3FL").iter_rows())
         flags = visit.filter(PARAMCD=row["parameter"]).select("USUBJID", "CRIT1FL", "CRIT3FL")
-        expected = Counter((pct30, points, pgic.get(name)) for name, pct30, points in flags.iter_rows())
-        found = {tuple(verdicts): x for *verdicts, x in part.select("pct30", "points", "pgic", "x").iter_rows()}
+        expected = Counter(
+            (pct30, points, pgic.get(name)) for name, pct30, points in flags.iter_rows()
+        )
+        found = {
+            tuple(verdicts): x
+            for *verdicts, x in part.select("pct30", "points", "pgic", "x").iter_rows()
+        }
         assert found == expected
         assert part["x"].sum() == row["n"]
         seen += 1
@@ -209,18 +249,27 @@ def test_7_to_5_and_3_to_2():
     """Each passes one rule and fails the other."""
     people = [(n, "c", "local", None, DAY1) for n in ("seven", "three")]
     answers = [nrs("seven", 1, 7), nrs("seven", 29, 5), nrs("three", 1, 3), nrs("three", 29, 2)]
-    rows = world(people, answers, [])["responder_disagreement"].filter(pl.col("strata").list.len() == 0)
-    assert rows.select("pct30", "points", "pgic", "n", "x").rows() == [("N", "Y", None, 2, 1), ("Y", "N", None, 2, 1)]
+    rows = world(people, answers, [])["responder_disagreement"].filter(
+        pl.col("strata").list.len() == 0
+    )
+    assert rows.select("pct30", "points", "pgic", "n", "x").rows() == [
+        ("N", "Y", None, 2, 1),
+        ("Y", "N", None, 2, 1),
+    ]
 
 
 def test_dose_response_is_that_of_its_patients(clinics):
-    """In every stratum and visit of a fixed day the bins are exposure.dose_response of the due; never causal."""
+    """In every stratum and visit of a fixed day the bins are exposure.dose_response of the due;
+    never causal.
+    """
     rows = clinics["dose_response"].filter(FIXED)
     seen = 0
     for (_, *_), part in rows.group_by(["parameter", "visit", *STRATA], maintain_order=True):
         row = part.row(0, named=True)
         adqs = due_rows(clinics, row)
-        expected = exposure.dose_response(clinics["adex"], adqs, parameter=row["parameter"], visit=row["visit"])
+        expected = exposure.dose_response(
+            clinics["adex"], adqs, parameter=row["parameter"], visit=row["visit"]
+        )
         found = part.sort("from_per_week").select(expected.columns)
         assert_frame_equal(found, expected)
         seen += 1
@@ -230,30 +279,50 @@ def test_dose_response_is_that_of_its_patients(clinics):
 
 
 def test_the_regression_to_the_mean_line_stands_beside_a_pain_change():
-    """With the four numbers -0.305 (entry at 4) stands beside every mean change of an NRS; without them nothing."""
+    """With the four numbers -0.305 (entry at 4) stands beside every mean change of an NRS; without
+    them nothing.
+    """
     people = [("p", "c", "local", None, DAY1)]
     tables = world(people, [nrs("p", 1, 8), nrs("p", 29, 4)], [("p", d) for d in (2, 5, 8)])
-    assert tables["dose_response"]["rtm_expected"].null_count() == tables["dose_response"].height > 0
-    settings = {"rtm_mean": 5, "rtm_sd": 2, "rtm_reliability": 0.7, "rtm_cutoff": 4, "rtm_source": "a survey"}
+    assert (
+        tables["dose_response"]["rtm_expected"].null_count() == tables["dose_response"].height > 0
+    )
+    settings = {
+        "rtm_mean": 5,
+        "rtm_sd": 2,
+        "rtm_reliability": 0.7,
+        "rtm_cutoff": 4,
+        "rtm_source": "a survey",
+    }
     rows = made("dose_response", tables, **settings)
     assert rows["rtm_expected"].to_list() == pytest.approx([-0.3054963] * rows.height)
     assert rows["rtm_source"].unique().to_list() == ["a survey"]
 
 
 def test_end_of_course_takes_its_own_record():
-    """The last of three sessions is on day 8: the answer of day 7 is Week 1's, that of day 12, 8 to 4, is 50 %."""
+    """The last of three sessions is on day 8: the answer of day 7 is Week 1's, that of day 12, 8 to
+    4, is 50 %.
+    """
     people = [("p", "c", "local", None, DAY1)]
-    tables = world(people, [nrs("p", 1, 8), nrs("p", 7, 7), nrs("p", 12, 4)], [("p", d) for d in (2, 5, 8)])
-    ends = tables["responder_curves"].filter(pl.col("strata").list.len() == 0, visit="End of course")
+    tables = world(
+        people, [nrs("p", 1, 8), nrs("p", 7, 7), nrs("p", 12, 4)], [("p", d) for d in (2, 5, 8)]
+    )
+    ends = tables["responder_curves"].filter(
+        pl.col("strata").list.len() == 0, visit="End of course"
+    )
     assert ends.filter(pl.col("x") == 1)["cutoff_pct"].to_list() == list(range(51))
 
 
 def test_a_small_curve_is_marked_whole():
-    """12 patients, 6 improved by half: shown; with 3 improved the curve is hidden at every cut-off."""
+    """12 patients, 6 improved by half: shown; with 3 improved the curve is hidden at every
+    cut-off.
+    """
     people = [(f"p{k:02}", "c", "local", None, DAY1) for k in range(12)]
     for improved, is_hidden in ((6, False), (3, True)):
         answers = [
-            nrs(p[0], ady, v) for k, p in enumerate(people) for ady, v in ((1, 8), (29, 4 if k < improved else 8))
+            nrs(p[0], ady, v)
+            for k, p in enumerate(people)
+            for ady, v in ((1, 8), (29, 4 if k < improved else 8))
         ]
         curves = world(people, answers, [])["responder_curves"].filter(visit="Week 4")
         assert curves["is_suppressed"].unique().to_list() == [is_hidden]
@@ -261,7 +330,9 @@ def test_a_small_curve_is_marked_whole():
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_promises_of_the_schema(clinics, name):
-    """Keys are unique, closed lists closed, required columns filled; only the few combinations, each with study and arm."""
+    """Keys are unique, closed lists closed, required columns filled; only the few combinations,
+    each with study and arm.
+    """
     table = clinics[name]
     assert table.height > 0
     assert check_table(MART_TABLES[name], table)["is_passed"].all()

@@ -1,7 +1,9 @@
-"""What the marts count of simulated clinics equals what the simulator says it sent, faults included.
+"""What the marts count of simulated clinics equals what the simulator says it sent, faults
+included.
 
-Here: sessions, adverse events, time at risk, protocol limits, from the decoder's rows on; and change, recomputed
-plainly from adqs and adact. Not here: the way through Kafka and the lake, and how the simulator counts (its own tests).
+Here: sessions, adverse events, time at risk, protocol limits, from the decoder's rows on; and
+change, recomputed plainly from adqs and adact. Not here: the way through Kafka and the lake, and
+how the simulator counts (its own tests).
 """
 
 from collections import Counter
@@ -52,7 +54,10 @@ def world():
     simulation = simulate(PLAN)
     records = [record for record in simulation if record[0].split(".")[1] not in SERIES]
     tables = computed(records, landed=datetime(2027, 1, 1, tzinfo=UTC), marts=MADE)
-    counting = [tables[f"mart.{n}"].filter(pl.col("ANL01FL") == "Y").select(_AT_VISIT) for n in ("adqs", "adact")]
+    counting = [
+        tables[f"mart.{n}"].filter(pl.col("ANL01FL") == "Y").select(_AT_VISIT)
+        for n in ("adqs", "adact")
+    ]
     at_visits = pl.concat(counting).rows(named=True)
     return SimpleNamespace(truth=simulation.truth, tables=tables, at_visits=at_visits)
 
@@ -61,7 +66,9 @@ _AT_VISIT = ("STUDYID", "USUBJID", "PARAMCD", "AVISIT", "AVAL", "CHG", "CHGCAT1"
 
 
 def _made(mart, tables, *, cut, keys=None):
-    inputs = {n: tables[n] if n in tables else CORE_TABLES[n.split(".")[1]].empty() for n in mart.inputs}
+    inputs = {
+        n: tables[n] if n in tables else CORE_TABLES[n.split(".")[1]].empty() for n in mart.inputs
+    }
     frames = {name.split(".")[1]: frame for name, frame in inputs.items()}
     given = () if mart.is_summary else (keys,)
     return mart.compute(*given, **frames, options=Options(), cut=cut)
@@ -74,7 +81,9 @@ def test_sessions(world):
 
 
 def test_things_that_clinics_number_alike(world):
-    """Two clinics number from 1: each session and event is there, by its id or, where both have it, CLINIC:ID."""
+    """Two clinics number from 1: each session and event is there, by its id or, where both have it,
+    CLINIC:ID.
+    """
     sessions, events = world.truth.session_ids(), world.truth.adverse_event_ids()
     assert sorted(world.tables["mart.adex"]["SESSIONID"]) == sorted(sessions)
     assert sorted(world.tables["mart.adae"]["AEID"]) == sorted(events)
@@ -92,40 +101,57 @@ def test_studies(world):
 
 
 def test_wrong_clocks(world):
-    """A session that a clock ten years ahead wrote down is listed, has no start, and still counts as a session."""
+    """A session that a clock ten years ahead wrote down is listed, has no start, and still counts
+    as a session.
+    """
     wrong = [s for _, s in world.truth.sessions() if s.has_wrong_clock]
     listed = world.tables["core.implausible"].filter(
         (pl.col("table") == "sessions") & (pl.col("field") == "started_at")
     )
     names = world.truth.session_ids()
-    expected = sorted(n for n, (_, s) in zip(names, world.truth.sessions(), strict=True) if s.has_wrong_clock)
+    expected = sorted(
+        n for n, (_, s) in zip(names, world.truth.sessions(), strict=True) if s.has_wrong_clock
+    )
     assert sorted(listed["record_id"].unique()) == expected
     assert len(wrong) > 3
     assert world.tables["core.data_cut"]["data_cutoff"][0] == world.truth.data_cutoff
 
 
 def test_adverse_events(world):
-    """Adverse events by clinic, term, grade and seriousness as they stand after the last revision."""
+    """Adverse events by clinic, term, grade and seriousness as they stand after the last
+    revision.
+    """
     adae = world.tables["mart.adae"]
-    seen = Counter((c, t, g, s == "Y") for c, t, g, s in adae.select("CLINICID", "AEDECOD", "AETOXGR", "AESER").rows())
+    seen = Counter(
+        (c, t, g, s == "Y")
+        for c, t, g, s in adae.select("CLINICID", "AEDECOD", "AETOXGR", "AESER").rows()
+    )
     assert seen == world.truth.adverse_event_counts()
 
 
 def test_time_at_risk(world):
     """Patient-years of everybody equal the simulator's days at risk / 365.25."""
     rates = world.tables["mart.adverse_event_rates"]
-    row = rates.filter((pl.col("strata").list.len() == 0) & pl.col("term").is_null()).row(0, named=True)
+    row = rates.filter((pl.col("strata").list.len() == 0) & pl.col("term").is_null()).row(
+        0, named=True
+    )
     days = world.truth.days_at_risk()
     assert row["patient_years"] == pytest.approx(sum(days.values()) / 365.25, rel=1e-12)
     assert row["patients"] == len(days)
-    assert row["sessions"] == sum(n for (_, s), n in world.truth.session_counts().items() if s == "delivered")
+    assert row["sessions"] == sum(
+        n for (_, s), n in world.truth.session_counts().items() if s == "delivered"
+    )
 
 
 def test_events_in_time_at_risk(world):
-    """Events of each term in the patients' time at risk, and outside, as the simulator counts them itself."""
+    """Events of each term in the patients' time at risk, and outside, as the simulator counts them
+    itself.
+    """
     inside, outside = world.truth.events_in_time()
     rates = world.tables["mart.adverse_event_rates"].filter(pl.col("strata").list.len() == 0)
-    plain = ~pl.any_horizontal(c for c in rates.columns if c.startswith("is_") and c.endswith("_only"))
+    plain = ~pl.any_horizontal(
+        c for c in rates.columns if c.startswith("is_") and c.endswith("_only")
+    )
     rows = rates.filter(plain & pl.col("min_grade").is_null() & pl.col("term").is_not_null())
     assert {t: n for t, n in rows.select("term", "events").rows() if n} == inside
     seen = {t: n for t, n in rows.select("term", "events_outside").rows() if n}
@@ -160,11 +186,20 @@ def test_limits(world):
 
 
 def _subjects(world, *, by_study: bool) -> list[dict]:
-    """Rows of adsl; where the study is no dimension one a patient, the one who was treated first."""
+    """Rows of adsl; where the study is no dimension one a patient, the one who was treated
+    first.
+    """
     rows = world.tables["mart.adsl"].rows(named=True)
     if by_study:
         return rows
-    rows.sort(key=lambda s: (s["TRTSDT"] is None, s["TRTSDT"] or s["DAY1DT"], s["DAY1DT"], s["STUDYID"] != "ROUTINE"))
+    rows.sort(
+        key=lambda s: (
+            s["TRTSDT"] is None,
+            s["TRTSDT"] or s["DAY1DT"],
+            s["DAY1DT"],
+            s["STUDYID"] != "ROUTINE",
+        )
+    )
     first = {}
     for subject in rows:
         first.setdefault(subject["USUBJID"], subject)
@@ -172,7 +207,9 @@ def _subjects(world, *, by_study: bool) -> list[dict]:
 
 
 def _changes(world, row) -> list[tuple]:
-    """(change, class, PGIC) of each due patient of a row's stratum with a change at its visit, patient by patient."""
+    """(change, class, PGIC) of each due patient of a row's stratum with a change at its visit,
+    patient by patient.
+    """
     columns = {
         "clinic_id": ("SITEID", "(unknown)"),
         "modality": ("MODALITY", "(none)"),
@@ -185,7 +222,8 @@ def _changes(world, row) -> list[tuple]:
         (s["STUDYID"], s["USUBJID"])
         for s in _subjects(world, by_study=row["study_id"] is not None)
         if all(row[d] in (None, s[column] or other) for d, (column, other) in columns.items())
-        and s["DAY1DT"] + timedelta(days=visit.last - 1) < cut.astimezone(ZoneInfo(s["TIMEZONE"])).date()
+        and s["DAY1DT"] + timedelta(days=visit.last - 1)
+        < cut.astimezone(ZoneInfo(s["TIMEZONE"])).date()
     }
     counted, impression = {}, {}
     for record in world.at_visits:
@@ -199,13 +237,25 @@ def _changes(world, row) -> list[tuple]:
 
 
 def test_important_change(world):
-    """Of every tenth row of the mart: who has a change, who was asked for an impression, who improved by it."""
-    rows = world.tables["mart.important_change"].filter(pl.col("visit") != "End of course").gather_every(10)
+    """Of every tenth row of the mart: who has a change, who was asked for an impression, who
+    improved by it.
+    """
+    rows = (
+        world.tables["mart.important_change"]
+        .filter(pl.col("visit") != "End of course")
+        .gather_every(10)
+    )
     for row in rows.iter_rows(named=True):
         impressions = [impression for _, _, impression in _changes(world, row)]
         asked = [i for i in impressions if i is not None]
-        assert (row["n_changes"], row["n_without_pgic"]) == (len(impressions), len(impressions) - len(asked))
-        assert (row["n_improved"], row["n_not_improved"]) == (sum(i <= 2 for i in asked), sum(i > 2 for i in asked))
+        assert (row["n_changes"], row["n_without_pgic"]) == (
+            len(impressions),
+            len(impressions) - len(asked),
+        )
+        assert (row["n_improved"], row["n_not_improved"]) == (
+            sum(i <= 2 for i in asked),
+            sum(i > 2 for i in asked),
+        )
     assert rows["n_improved"].sum() > 100
 
 
@@ -228,7 +278,9 @@ def test_a_part_equals_the_whole(world, name):
     cut = Cut(lake_snapshot=1, data_cutoff=world.truth.data_cutoff)
     tables = {"mart.adqs": MART_TABLES["adqs"].empty(), **world.tables}
     whole = _made(MARTS[name], tables, cut=cut)
-    keys = whole.select(patient_id="USUBJID").unique("patient_id", maintain_order=True).gather_every(3)
+    keys = (
+        whole.select(patient_id="USUBJID").unique("patient_id", maintain_order=True).gather_every(3)
+    )
     part = _made(MARTS[name], tables, cut=cut, keys=keys)
     assert part.equals(whole.filter(pl.col("USUBJID").is_in(keys["patient_id"].implode())))
     assert 0 < part.height < whole.height

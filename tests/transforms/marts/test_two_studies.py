@@ -1,7 +1,9 @@
-"""Two studies in the same clinics: each one's own comparisons and strata are those of each alone, and never mixed.
+"""Two studies in the same clinics: each one's own comparisons and strata are those of each alone,
+and never mixed.
 
-Here: the acupuncture trial of `../shared/data` (skipped where it is absent) beside a second trial made of it, with
-`control` in both; and a small pair made by hand. Not here: the trial's printed figures (test_trial.py).
+Here: the acupuncture trial of `../shared/data` (skipped where it is absent) beside a second trial
+made of it, with `control` in both; and a small pair made by hand. Not here: the trial's printed
+figures (test_trial.py).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -27,20 +29,26 @@ def marts(tables: dict, *names: str, cut: Cut = CUT) -> dict[str, pl.DataFrame]:
     for name in names:
         mart = MARTS[name]
         inputs = {full.split(".")[1]: made[full.split(".")[1]] for full in mart.inputs}
-        made[name] = mart.compute(*(() if mart.is_summary else (None,)), **inputs, options=Options(), cut=cut)
+        made[name] = mart.compute(
+            *(() if mart.is_summary else (None,)), **inputs, options=Options(), cut=cut
+        )
     return made
 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, dict]:
-    """The trial, a second one whose patients answer otherwise, a routine patient, and all of it in one lake."""
+    """The trial, a second one whose patients answer otherwise, a routine patient, and all of it in
+    one lake.
+    """
     first = {topic: core(topic) for topic in ("clinics", "patients", "responses")}
     prefix = pl.lit("T-")
     patients = first["patients"].with_columns(
         patient_id=prefix + pl.col("patient_id"),
         study_id=pl.lit(OTHER),
         event_id=prefix + pl.col("event_id"),
-        arm=pl.when(pl.col("arm") == "control").then(pl.lit("acupuncture")).otherwise(pl.lit("control")),
+        arm=pl.when(pl.col("arm") == "control")
+        .then(pl.lit("acupuncture"))
+        .otherwise(pl.lit("control")),
     )
     responses = first["responses"].with_columns(
         (prefix + pl.col(c)).alias(c) for c in ("patient_id", "response_id", "event_id")
@@ -50,14 +58,19 @@ def tables() -> dict[str, dict]:
         first["patients"]
         .head(30)
         .with_columns(
-            patient_id=pl.lit("R-") + pl.col("patient_id"), study_id=None, arm=None, allocation=None, allocated_on=None
+            patient_id=pl.lit("R-") + pl.col("patient_id"),
+            study_id=None,
+            arm=None,
+            allocation=None,
+            allocated_on=None,
         )
     )
     patients = pl.concat([first["patients"], second["patients"], routine])
     return {
         TRIAL: first,
         OTHER: second,
-        "both": first | {"patients": patients, "responses": pl.concat([first["responses"], responses])},
+        "both": first
+        | {"patients": patients, "responses": pl.concat([first["responses"], responses])},
     }
 
 
@@ -68,7 +81,9 @@ def together(tables):
 
 @pytest.mark.parametrize("study", [TRIAL, OTHER])
 def test_each_studys_comparisons_are_those_of_it_alone(tables, together, study):
-    """Estimates, intervals, counts and p-values: with another trial in the lake nothing of a trial's own changes."""
+    """Estimates, intervals, counts and p-values: with another trial in the lake nothing of a
+    trial's own changes.
+    """
     alone = marts(tables[study], "adsl", "adqs", "arm_comparisons")["arm_comparisons"]
     beside = together["arm_comparisons"].filter(study_id=study)
     assert alone.height > 20
@@ -77,19 +92,31 @@ def test_each_studys_comparisons_are_those_of_it_alone(tables, together, study):
 
 @pytest.mark.parametrize("study", [TRIAL, OTHER])
 def test_each_studys_strata_are_those_of_it_alone(tables, together, study):
-    """A stratum of the study and arm holds the patients of that study alone, `control` being an arm of both."""
+    """A stratum of the study and arm holds the patients of that study alone, `control` being an arm
+    of both.
+    """
     alone = marts(tables[study], *MADE[:-1])
     in_study = pl.col("strata") == pl.lit(["study_arm"], pl.List(pl.String))
     for name in ("cohort_outcomes", "responder_curves"):
         mine = together[name].filter(in_study, pl.col("study_id") == study).drop("is_suppressed")
         # what another study's clinics are asked tells nothing of this one's
-        assert_frame_equal(mine, alone[name].filter(in_study).drop("is_suppressed"), check_row_order=False)
+        assert_frame_equal(
+            mine, alone[name].filter(in_study).drop("is_suppressed"), check_row_order=False
+        )
         assert mine.height > 20
 
 
 def test_no_comparison_spans_two_studies(together):
-    """Both trials and the routine patients: two pairs, one a trial, the one with the other's names exchanged; none of routine care."""
-    pairs = together["arm_comparisons"].select("study_id", "arm", "reference_arm").unique().sort("study_id").rows()
+    """Both trials and the routine patients: two pairs, one a trial, the one with the other's names
+    exchanged; none of routine care.
+    """
+    pairs = (
+        together["arm_comparisons"]
+        .select("study_id", "arm", "reference_arm")
+        .unique()
+        .sort("study_id")
+        .rows()
+    )
     assert pairs == [(TRIAL, "acupuncture", "control"), (OTHER, "acupuncture", "control")]
     rows = together["arm_comparisons"].filter(
         pl.col("indication").is_null(), parameter="PAINIDX", visit="Month 12", method="ancova"
@@ -98,7 +125,7 @@ def test_no_comparison_spans_two_studies(together):
     assert sorted(rows["estimate"].round(2)) == [-4.6, 4.6]
 
 
-# --- a pair by hand ---------------------------------------------------------------------------------
+# --- a pair by hand -----------------------------------------------------------------------------
 
 DAY1 = date(2025, 1, 6)
 SMALL_CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 12, 1, tzinfo=UTC))
@@ -106,8 +133,15 @@ SMALL_CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2025, 12, 1, tzinfo=UTC))
 
 def made(name: str, rows: list[dict]) -> pl.DataFrame:
     table = CORE_TABLES[name]
-    shared = {"event_id": "e", "source": "s", "event_time": datetime(2025, 1, 1, tzinfo=UTC), "is_set_aside": False}
-    return pl.DataFrame([{k: (shared | r).get(k) for k in table.names} for r in rows], schema=table.polars_schema)
+    shared = {
+        "event_id": "e",
+        "source": "s",
+        "event_time": datetime(2025, 1, 1, tzinfo=UTC),
+        "is_set_aside": False,
+    }
+    return pl.DataFrame(
+        [{k: (shared | r).get(k) for k in table.names} for r in rows], schema=table.polars_schema
+    )
 
 
 def answer(patient: str, day: int, value: int) -> dict:
@@ -124,7 +158,9 @@ def answer(patient: str, day: int, value: int) -> dict:
 
 
 def small(**study) -> dict[str, pl.DataFrame]:
-    """In one clinic a study with `control` whose pain falls by 4, and another whose falls by 1; 6 an arm."""
+    """In one clinic a study with `control` whose pain falls by 4, and another whose falls by 1; 6
+    an arm.
+    """
     patients, answers = [], []
     for name, falls in (("A", 4), ("B", 1)):
         for arm in ("control", "cold"):
@@ -160,23 +196,35 @@ def small(**study) -> dict[str, pl.DataFrame]:
 
 
 def change(outcomes: pl.DataFrame, **stratum) -> list[float]:
-    rows = outcomes.filter(metric_id="nrs7d_change", visit="Month 3", strata=["study_arm"], **stratum)
+    rows = outcomes.filter(
+        metric_id="nrs7d_change", visit="Month 3", strata=["study_arm"], **stratum
+    )
     return [round(v, 6) for v in rows.sort("study_id", "arm")["estimate"]]
 
 
 def test_control_of_two_studies_is_two_strata():
-    """Falls of 4 or 5 and of 1 or 2: means -4.5 and -1.5, never -3; everybody together is each patient once."""
+    """Falls of 4 or 5 and of 1 or 2: means -4.5 and -1.5, never -3; everybody together is each
+    patient once.
+    """
     outcomes = small()["cohort_outcomes"]
     assert change(outcomes, arm="control") == [-4.5, -1.5]
-    whole = outcomes.filter(pl.col("strata").list.len() == 0, metric_id="nrs7d_change", visit="Month 3")
+    whole = outcomes.filter(
+        pl.col("strata").list.len() == 0, metric_id="nrs7d_change", visit="Month 3"
+    )
     assert (whole["n_evaluable"].item(), round(whole["estimate"].item(), 6)) == (24, -3.0)
 
 
 def test_a_masked_study_shows_no_arm_anywhere():
-    """One stratum `(masked)` of 12, no comparison but the row that says so; the other study is as it was."""
+    """One stratum `(masked)` of 12, no comparison but the row that says so; the other study is as
+    it was.
+    """
     frames = small(masked_until=date(2026, 1, 1))
-    assert frames["adsl"].filter(STUDYID="A").select("ARM", "TRT01A", "REFARM").unique().rows() == [(None, None, None)]
-    rows = frames["cohort_outcomes"].filter(metric_id="nrs7d_change", visit="Month 3", strata=["study_arm"])
+    assert frames["adsl"].filter(STUDYID="A").select("ARM", "TRT01A", "REFARM").unique().rows() == [
+        (None, None, None)
+    ]
+    rows = frames["cohort_outcomes"].filter(
+        metric_id="nrs7d_change", visit="Month 3", strata=["study_arm"]
+    )
     assert sorted(rows.select("study_id", "arm", "n_evaluable").rows()) == [
         ("A", "(masked)", 12),
         ("B", "cold", 6),
@@ -185,4 +233,7 @@ def test_a_masked_study_shows_no_arm_anywhere():
     masked = frames["arm_comparisons"].filter(study_id="A")
     assert masked["estimate"].null_count() == masked.height > 0
     assert masked["reason"].str.starts_with("the study's arms are masked").all()
-    assert frames["arm_comparisons"].filter(study_id="B", method="ancova")["estimate"].null_count() == 0
+    assert (
+        frames["arm_comparisons"].filter(study_id="B", method="ancova")["estimate"].null_count()
+        == 0
+    )

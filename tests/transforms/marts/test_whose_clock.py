@@ -1,6 +1,7 @@
 """Whose clock a record has, by kind of record: the marts place each on the day that one rule says.
 
-Here: a table of cases for every kind. Not here: the rule by itself (test_local_time.py), wearables (test_wearable_day.py).
+Here: a table of cases for every kind. Not here: the rule by itself (test_local_time.py), wearables
+(test_wearable_day.py).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -15,9 +16,18 @@ from transforms.rules.local_time import clocks
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
 CUT = Cut(lake_snapshot=1, data_cutoff=datetime(2026, 9, 1, tzinfo=UTC))
-NIGHT = datetime(2026, 5, 4, 22, 30, tzinfo=UTC)  # the next day in Berlin and Tokyo, the same in New York
-BEFORE, AFTER = (datetime(2026, 5, day, 15, 30, tzinfo=UTC) for day in (4, 12))  # the next day in Tokyo alone
-ZONES = {"BERLIN": "Europe/Berlin", "YORK": "America/New_York", "TOKYO": "Asia/Tokyo", "MARS": "Mars/Base"}
+NIGHT = datetime(
+    2026, 5, 4, 22, 30, tzinfo=UTC
+)  # the next day in Berlin and Tokyo, the same in New York
+BEFORE, AFTER = (
+    datetime(2026, 5, day, 15, 30, tzinfo=UTC) for day in (4, 12)
+)  # the next day in Tokyo alone
+ZONES = {
+    "BERLIN": "Europe/Berlin",
+    "YORK": "America/New_York",
+    "TOKYO": "Asia/Tokyo",
+    "MARS": "Mars/Base",
+}
 
 NAMED = [
     ({"clinic_id": "YORK"}, NIGHT, 4),
@@ -46,12 +56,22 @@ OF_A_SESSION = [
 def table(name: str, *rows: dict) -> pl.DataFrame:
     schema = CORE_TABLES[name]
     shared = {"event_id": "e", "source": "s", "is_recorded_at_given": False, "is_set_aside": False}
-    return pl.DataFrame([{n: (shared | row).get(n) for n in schema.names} for row in rows], schema=schema.polars_schema)
+    return pl.DataFrame(
+        [{n: (shared | row).get(n) for n in schema.names} for row in rows],
+        schema=schema.polars_schema,
+    )
 
 
 def tables(**records: list[dict]) -> dict[str, pl.DataFrame]:
-    """Core of patient P of Berlin, who went to Tokyo on 10 May, with a session Y in New York long before."""
-    moved = {"patient_id": "P", "status": "transferred", "clinic_id": "TOKYO", "effective_on": date(2026, 5, 10)}
+    """Core of patient P of Berlin, who went to Tokyo on 10 May, with a session Y in New York long
+    before.
+    """
+    moved = {
+        "patient_id": "P",
+        "status": "transferred",
+        "clinic_id": "TOKYO",
+        "effective_on": date(2026, 5, 10),
+    }
     given = {
         "patients": [{"patient_id": "P", "clinic_id": "BERLIN", "enrolled_on": date(2026, 1, 5)}],
         "clinics": [{"clinic_id": clinic, "timezone": zone} for clinic, zone in ZONES.items()],
@@ -62,11 +82,19 @@ def tables(**records: list[dict]) -> dict[str, pl.DataFrame]:
         ],
         **records,
     }
-    return {name: schema.empty() for name, schema in CORE_TABLES.items()} | {n: table(n, *r) for n, r in given.items()}
+    return {name: schema.empty() for name, schema in CORE_TABLES.items()} | {
+        n: table(n, *r) for n, r in given.items()
+    }
 
 
 def _session(key: str, at: datetime, **more) -> dict:
-    return {"session_id": key, "patient_id": "P", "modality": "local", "status": "delivered", "started_at": at} | more
+    return {
+        "session_id": key,
+        "patient_id": "P",
+        "modality": "local",
+        "status": "delivered",
+        "started_at": at,
+    } | more
 
 
 def mart(name: str, frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
@@ -129,13 +157,23 @@ def test_answers(place, at, day):
 
 @pytest.mark.parametrize(("place", "at", "day"), [*NAMED, *NOT_NAMED])
 def test_performance_tests(place, at, day):
-    test = {"test_id": "T", "patient_id": "P", "test": "timed_up_and_go", "value": 9.0, "performed_at": at}
-    assert mart("adact", tables(performance_tests=[test | place]))["ADT"].to_list() == [date(2026, 5, day)]
+    test = {
+        "test_id": "T",
+        "patient_id": "P",
+        "test": "timed_up_and_go",
+        "value": 9.0,
+        "performed_at": at,
+    }
+    assert mart("adact", tables(performance_tests=[test | place]))["ADT"].to_list() == [
+        date(2026, 5, day)
+    ]
 
 
 @pytest.mark.parametrize(("place", "at", "day"), [*NAMED, *NOT_NAMED])
 def test_care(place, at, day):
-    frames = tables(care=[{"care_id": "K", "patient_id": "P", "kind": "surgery", "occurred_at": at} | place])
+    frames = tables(
+        care=[{"care_id": "K", "patient_id": "P", "kind": "surgery", "occurred_at": at} | place]
+    )
     whose = clocks(**{name: frames[name] for name in ("patients", "clinics", "patient_status")})
     assert care.local_care(frames["care"], whose)["on"].to_list() == [date(2026, 5, day)]
 
@@ -143,8 +181,13 @@ def test_care(place, at, day):
 @pytest.mark.parametrize(("place", "at", "day"), [*NAMED, *NOT_NAMED, *OF_A_SESSION])
 @pytest.mark.parametrize("name", ["responses", "screenings"])
 def test_last_contact(name, place, at, day):
-    """The day of the last contact is that of its record's clock; of who is lost the time at risk ends with that day."""
-    row = {"responses": {"response_id": "R", "answered_at": at}, "screenings": {"screening_id": "R", "occurred_at": at}}
+    """The day of the last contact is that of its record's clock; of who is lost the time at risk
+    ends with that day.
+    """
+    row = {
+        "responses": {"response_id": "R", "answered_at": at},
+        "screenings": {"screening_id": "R", "occurred_at": at},
+    }
     record = {"patient_id": "P"} | row[name] | place
     assert mart("adsl", tables(**{name: [record]}))["LSTCONDT"].to_list() == [date(2026, 5, day)]
 
@@ -165,9 +208,22 @@ def test_last_contact(name, place, at, day):
 def test_a_day_of_death_or_withdrawal_ends_by_its_clock(status, place, on, hour_utc):
     """The last moment of the day; what is after a death is judged by the same moment."""
     first = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    filed = {"status_id": "D", "patient_id": "P", "status": status, "effective_on": date(2026, 5, on)} | place
-    answer = {"response_id": "R", "patient_id": "P", "answered_at": datetime(2026, 8, 31, tzinfo=UTC)}
-    frames = tables(sessions=[_session("S", first, clinic_id="BERLIN")], patient_status=[filed], responses=[answer])
+    filed = {
+        "status_id": "D",
+        "patient_id": "P",
+        "status": status,
+        "effective_on": date(2026, 5, on),
+    } | place
+    answer = {
+        "response_id": "R",
+        "patient_id": "P",
+        "answered_at": datetime(2026, 8, 31, tzinfo=UTC),
+    }
+    frames = tables(
+        sessions=[_session("S", first, clinic_id="BERLIN")],
+        patient_status=[filed],
+        responses=[answer],
+    )
     ends = datetime(2026, 5, on, tzinfo=UTC) + timedelta(hours=hour_utc)
     at_risk = mart("time_at_risk", frames).filter(pl.col("from_at") == first)
     assert at_risk["to_at"].to_list() == [ends - timedelta(microseconds=1)]
@@ -177,8 +233,16 @@ def test_a_day_of_death_or_withdrawal_ends_by_its_clock(status, place, on, hour_
 
 
 def test_who_is_enrolled_in_two_zones_has_one_clock():
-    """A patient of Berlin who is in a study of New York: an answer that names no clinic is of Berlin's day, in both."""
-    enrolment = {"enrolment_id": "N", "study_id": "T", "patient_id": "P", "clinic_id": "YORK", "from": date(2026, 4, 1)}
+    """A patient of Berlin who is in a study of New York: an answer that names no clinic is of
+    Berlin's day, in both.
+    """
+    enrolment = {
+        "enrolment_id": "N",
+        "study_id": "T",
+        "patient_id": "P",
+        "clinic_id": "YORK",
+        "from": date(2026, 4, 1),
+    }
     answer = {
         "response_id": "R",
         "patient_id": "P",

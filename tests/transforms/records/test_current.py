@@ -1,4 +1,6 @@
-"""What counts of all that landed: small cases of each rule, then any landings against a slow plain re-computation."""
+"""What counts of all that landed: small cases of each rule, then any landings against a slow plain
+re-computation.
+"""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -38,7 +40,13 @@ def landed(name: str, *given: dict) -> pl.DataFrame:
 
 
 def session(**given) -> dict:
-    return {"session_id": "S1", "patient_id": "P1", "clinic_id": "C1", "modality": "local", "started_at": DAY} | given
+    return {
+        "session_id": "S1",
+        "patient_id": "P1",
+        "clinic_id": "C1",
+        "modality": "local",
+        "started_at": DAY,
+    } | given
 
 
 def status(patient: str, into: str | None, **given) -> dict:
@@ -56,7 +64,9 @@ def durations(raw: pl.DataFrame) -> list:
 
 
 def test_defaults():
-    """No revision, the event's time as recording time (and that it was not given), a session delivered."""
+    """No revision, the event's time as recording time (and that it was not given), a session
+    delivered.
+    """
     [row] = current("sessions", landed("sessions", session())).to_dicts()
     assert (row["revision"], row["recorded_at"], row["is_recorded_at_given"], row["status"]) == (
         None,
@@ -64,14 +74,24 @@ def test_defaults():
         False,
         "delivered",
     )
-    [row] = current("sessions", landed("sessions", session(recorded_at=DAY, status="missed"))).to_dicts()
+    [row] = current(
+        "sessions", landed("sessions", session(recorded_at=DAY, status="missed"))
+    ).to_dicts()
     assert (row["is_recorded_at_given"], row["status"]) == (True, "missed")
-    answer = {"response_id": "R", "patient_id": "P1", "instrument": "odi", "answered_at": DAY, "items": "{}"}
+    answer = {
+        "response_id": "R",
+        "patient_id": "P1",
+        "instrument": "odi",
+        "answered_at": DAY,
+        "items": "{}",
+    }
     assert current("responses", landed("responses", answer))["context"].to_list() == ["scheduled"]
 
 
 def test_duplicate_changes_nothing():
-    """The first landed of one (source, event_id) stands, whatever its offset; another source is another event."""
+    """The first landed of one (source, event_id) stands, whatever its offset; another source is
+    another event.
+    """
     first = session(event_id="E", duration_s=100.0, kafka_offset=9)
     second = session(event_id="E", duration_s=200.0, kafka_offset=1, revision=5)
     assert durations(landed("sessions", first, second)) == [100]
@@ -94,18 +114,35 @@ LATER = timedelta(hours=1)
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
-        ({"revision": 2}, {"revision": 1, "ingested_at": DAY + 9 * LATER}),  # a revision, however late the lower lands
+        (
+            {"revision": 2},
+            {"revision": 1, "ingested_at": DAY + 9 * LATER},
+        ),  # a revision, however late the lower lands
         ({"revision": 2}, {"revision": 1, "recorded_at": DAY - LATER}),
         ({"ingested_at": DAY + LATER}, {"revision": 5}),  # unversioned and later
-        ({"ingested_at": DAY + LATER, "source": "b"}, {"revision": 5, "source": "a"}),  # another source, later
-        ({"recorded_at": DAY - LATER}, {"recorded_at": DAY - 2 * LATER, "ingested_at": DAY + LATER}),
+        (
+            {"ingested_at": DAY + LATER, "source": "b"},
+            {"revision": 5, "source": "a"},
+        ),  # another source, later
+        (
+            {"recorded_at": DAY - LATER},
+            {"recorded_at": DAY - 2 * LATER, "ingested_at": DAY + LATER},
+        ),
         ({"ingested_at": DAY + LATER}, {"recorded_at": DAY}),  # not said when: as of landing
-        ({"ingested_at": DAY + LATER}, {"recorded_at": DAY + 99 * LATER}),  # nothing is written down after it landed
-        ({"kafka_offset": 9, "event_id": "A"}, {"kafka_offset": 2, "event_id": "B"}),  # else landed later
+        (
+            {"ingested_at": DAY + LATER},
+            {"recorded_at": DAY + 99 * LATER},
+        ),  # nothing is written down after it landed
+        (
+            {"kafka_offset": 9, "event_id": "A"},
+            {"kafka_offset": 2, "event_id": "B"},
+        ),  # else landed later
     ],
 )
 def test_record_that_counts(better, worse):
-    """Of one source the highest revision; between it and others the latest written down, then the last landed."""
+    """Of one source the highest revision; between it and others the latest written down, then the
+    last landed.
+    """
     for order in ((better, worse), (worse, better)):
         given = [{"ingested_at": DAY, "duration_s": 1.0 if o is better else 2.0} | o for o in order]
         raw = landed("sessions", *(session(**row) for row in given))
@@ -113,7 +150,9 @@ def test_record_that_counts(better, worse):
 
 
 def test_entered_in_error():
-    """A later mark of error takes the record out whatever its revision; a later record after it is back."""
+    """A later mark of error takes the record out whatever its revision; a later record after it is
+    back.
+    """
     kept, error = session(duration_s=1.0, revision=5), session(record_status="entered_in_error")
     assert durations(landed("sessions", kept, error)) == []
     assert durations(landed("sessions", error, kept)) == [1]  # written down before the record
@@ -134,11 +173,13 @@ def test_protocol_versions_stand_side_by_side():
     assert current("protocols", raw)["max_duration_s"].to_list() == [90, None]
 
 
-# --- conflicts --------------------------------------------------------------------------------------
+# --- conflicts ----------------------------------------------------------------------------------
 
 
 def test_conflicts_list_what_differs():
-    """Other content under one identity is listed with [stands, sent]; an exact copy is not, nor JSON in other order."""
+    """Other content under one identity is listed with [stands, sent]; an exact copy is not, nor
+    JSON in other order.
+    """
     first = session(event_id="E", duration_s=100.0, extra='{"a": 1, "b": 2}')
     raw = landed(
         "sessions",
@@ -164,11 +205,19 @@ def test_conflicts_of_series_and_of_time():
         "interval_s": 60.0,
         "values": [1.0],
     }
-    raw = landed("readings", first, first | {"values": [1.0, None]}, first | {"event_time": DAY + timedelta(days=1)})
-    assert [list(json.loads(d)) for d in conflicts("readings", raw)["differs"]] == [["values"], ["event_time"]]
+    raw = landed(
+        "readings",
+        first,
+        first | {"values": [1.0, None]},
+        first | {"event_time": DAY + timedelta(days=1)},
+    )
+    assert [list(json.loads(d)) for d in conflicts("readings", raw)["differs"]] == [
+        ["values"],
+        ["event_time"],
+    ]
 
 
-# --- merged patients --------------------------------------------------------------------------------
+# --- merged patients ----------------------------------------------------------------------------
 
 
 def merged(*statuses: dict) -> pl.DataFrame:
@@ -176,9 +225,16 @@ def merged(*statuses: dict) -> pl.DataFrame:
 
 
 def test_merges_follow_chains_and_stop_at_cycles():
-    """A → B → C ends at C; a cycle, and what leads into it, stays as it is; a self-merge is a cycle."""
+    """A → B → C ends at C; a cycle, and what leads into it, stays as it is; a self-merge is a
+    cycle.
+    """
     chain = merged(
-        status("A", "B"), status("B", "C"), status("X", "Y"), status("Y", "X"), status("W", "X"), status("Z", "Z")
+        status("A", "B"),
+        status("B", "C"),
+        status("X", "Y"),
+        status("Y", "X"),
+        status("W", "X"),
+        status("Z", "Z"),
     )
     found = {r["patient_id"]: r["merged_into"] for r in merge_map(chain).to_dicts()}
     assert found == {"A": "C", "B": "C", "X": None, "Y": None, "W": None, "Z": None}
@@ -188,14 +244,20 @@ def test_merges_follow_chains_and_stop_at_cycles():
 
 def test_latest_merge_counts():
     """Of two merges of one patient the one effective later counts."""
-    both = merged(status("A", "B", effective_on=date(2025, 2, 1)), status("A", "C", effective_on=date(2025, 1, 1)))
+    both = merged(
+        status("A", "B", effective_on=date(2025, 2, 1)),
+        status("A", "C", effective_on=date(2025, 1, 1)),
+    )
     assert merge_map(both)["merged_into"].to_list() == ["B"]
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ({"recorded_at": DAY + 99 * LATER}, {}),  # a clock ahead: nothing is written down after it landed
+        (
+            {"recorded_at": DAY + 99 * LATER},
+            {},
+        ),  # a clock ahead: nothing is written down after it landed
         ({}, {}),  # not said when: as of landing, whatever the event's own time
         ({"event_time": DAY + timedelta(hours=30)}, {}),
         ({"recorded_at": DAY}, {"recorded_at": DAY + LATER}),
@@ -211,7 +273,9 @@ def test_of_two_merges_of_one_day_the_one_written_down_last_counts(first, second
 
 
 def test_merged_patients_keep_one_row():
-    """The record of the patient that another became stands; where there is none yet, the merged one's stands in."""
+    """The record of the patient that another became stands; where there is none yet, the merged
+    one's stands in.
+    """
     patient = {"clinic_id": "C1", "enrolled_on": date(2025, 1, 1)}
     frame = current(
         "patients",
@@ -228,9 +292,12 @@ def test_merged_patients_keep_one_row():
 
 
 def test_merges_stay_readable_in_their_own_table():
-    """Other statuses move to the patient that counts; the merge itself keeps its id, to be followed again."""
+    """Other statuses move to the patient that counts; the merge itself keeps its id, to be followed
+    again.
+    """
     own = merged(
-        status("A", "B"), {"status_id": "S", "patient_id": "A", "status": "paused", "effective_on": date(2025, 1, 2)}
+        status("A", "B"),
+        {"status_id": "S", "patient_id": "A", "status": "paused", "effective_on": date(2025, 1, 2)},
     )
     found = merge_patients(own, own)
     assert dict(found.select("status_id", "patient_id").rows()) == {"A-B": "A", "S": "B"}
@@ -238,19 +305,26 @@ def test_merges_stay_readable_in_their_own_table():
     assert merge_map(found).equals(merge_map(own))
 
 
-# --- orphans ----------------------------------------------------------------------------------------
+# --- orphans ------------------------------------------------------------------------------------
 
 
 def test_orphans():
-    """A record that names what is not known is listed, until it is known; a lost or circular merge too."""
+    """A record that names what is not known is listed, until it is known; a lost or circular merge
+    too.
+    """
     patients = current(
-        "patients", landed("patients", {"patient_id": "P1", "clinic_id": "C9", "enrolled_on": date(2025, 1, 1)})
+        "patients",
+        landed(
+            "patients", {"patient_id": "P1", "clinic_id": "C9", "enrolled_on": date(2025, 1, 1)}
+        ),
     )
     core = {name: table.empty() for name, table in CORE_RECORDS.items()} | {
         "identities": CORE_TABLES["identities"].empty(),
         "patients": patients,
         "clinics": current("clinics", landed("clinics", {"clinic_id": "C1", "timezone": "UTC"})),
-        "patient_status": merged(status("P0", "P1"), status("A", "Q"), status("X", "Y"), status("Y", "X")),
+        "patient_status": merged(
+            status("P0", "P1"), status("A", "Q"), status("X", "Y"), status("Y", "X")
+        ),
         "sessions": current(
             "sessions",
             landed(
@@ -261,7 +335,10 @@ def test_orphans():
             ),
         ),
     }
-    found = {(r["table"], r["record_id"], r["missing_kind"], r["missing_id"]) for r in orphans(core).to_dicts()}
+    found = {
+        (r["table"], r["record_id"], r["missing_kind"], r["missing_id"])
+        for r in orphans(core).to_dicts()
+    }
     assert found == {
         ("patients", "P1", "clinic", "C9"),
         ("sessions", "S1", "device", "D"),
@@ -276,7 +353,7 @@ def test_orphans():
     }
 
 
-# --- any landings, against a slow plain re-computation ------------------------------------------------
+# --- any landings, against a slow plain re-computation ------------------------------------------
 
 _EVENT = st.fixed_dictionaries(
     {
@@ -293,7 +370,9 @@ _EVENT = st.fixed_dictionaries(
         "event_time": st.sampled_from([DAY, DAY + timedelta(hours=2)]),
     }
 )
-_EVENTS = st.lists(_EVENT, max_size=12).map(lambda events: landed("sessions", *(session() | e for e in events)))
+_EVENTS = st.lists(_EVENT, max_size=12).map(
+    lambda events: landed("sessions", *(session() | e for e in events))
+)
 
 
 def slow_current(raw: pl.DataFrame) -> dict:
@@ -306,7 +385,10 @@ def slow_current(raw: pl.DataFrame) -> dict:
         of_session.setdefault(row["session_id"], []).append(row)
     for session_id, rows in of_session.items():
         for row in rows:
-            row["rank"] = (min(row["recorded_at"] or row["ingested_at"], row["ingested_at"]), *(row[c] for c in order))
+            row["rank"] = (
+                min(row["recorded_at"] or row["ingested_at"], row["ingested_at"]),
+                *(row[c] for c in order),
+            )
         highest = {}
         for row in (r for r in rows if r["revision"] is not None):
             so_far = highest.setdefault(row["source"], row)
@@ -315,7 +397,11 @@ def slow_current(raw: pl.DataFrame) -> dict:
         candidates = [*highest.values(), *(r for r in rows if r["revision"] is None)]
         counts[session_id] = max(candidates, key=lambda r: r["rank"])
     return {
-        key: (row["duration_s"], row["recorded_at"] or row["event_time"], row["recorded_at"] is not None)
+        key: (
+            row["duration_s"],
+            row["recorded_at"] or row["event_time"],
+            row["recorded_at"] is not None,
+        )
         for key, row in counts.items()
         if row["record_status"] != "entered_in_error"
     }
@@ -324,14 +410,17 @@ def slow_current(raw: pl.DataFrame) -> dict:
 @settings(max_examples=200)
 @given(raw=_EVENTS, data=st.data())
 def test_any_landings_equal_the_slow_computation(raw, data):
-    """In whatever order rows come, and however often, the records are those of the slow re-computation."""
+    """In whatever order rows come, and however often, the records are those of the slow
+    re-computation.
+    """
     order = data.draw(st.permutations(range(raw.height))) + data.draw(
         st.lists(st.integers(0, max(0, raw.height - 1)), max_size=3)
     )
     shuffled = raw[[k for k in order if k < raw.height]]
     found = current("sessions", shuffled)
     assert {
-        r["session_id"]: (r["duration_s"], r["recorded_at"], r["is_recorded_at_given"]) for r in found.to_dicts()
+        r["session_id"]: (r["duration_s"], r["recorded_at"], r["is_recorded_at_given"])
+        for r in found.to_dicts()
     } == slow_current(raw)
     assert conflicts("sessions", shuffled).equals(conflicts("sessions", raw))
 

@@ -1,4 +1,6 @@
-"""Which events of one id are one thing: the contract's three rules as tables, and that no order decides."""
+"""Which events of one id are one thing: the contract's three rules as tables, and that no order
+decides.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,7 +22,9 @@ def parts(*events: Event) -> set[frozenset[int]]:
     """The things as sets of the events' places, those that fit several left out."""
     labels = things(events)
     return {
-        frozenset(k for k, other in enumerate(labels) if other == label) for label in set(labels) if label is not None
+        frozenset(k for k, other in enumerate(labels) if other == label)
+        for label in set(labels)
+        if label is not None
     }
 
 
@@ -31,9 +35,17 @@ def one(*numbers: int) -> frozenset[int]:
 @pytest.mark.parametrize(
     ("rule", "events", "expected"),
     [
-        ("one source: patient and clinic agree, on whatever day", [event(), event(day=TUESDAY)], {one(0, 1)}),
+        (
+            "one source: patient and clinic agree, on whatever day",
+            [event(), event(day=TUESDAY)],
+            {one(0, 1)},
+        ),
         ("one source: null matches any", [event(), event(patient=None, clinic=None)], {one(0, 1)}),
-        ("one source: nulls fill each other", [event(clinic=None), event(patient=None)], {one(0, 1)}),
+        (
+            "one source: nulls fill each other",
+            [event(clinic=None), event(patient=None)],
+            {one(0, 1)},
+        ),
         ("one source: another clinic", [event(), event(clinic="C2")], {one(0), one(1)}),
         ("one source: another patient", [event(), event(patient="B")], {one(0), one(1)}),
         (
@@ -41,14 +53,26 @@ def one(*numbers: int) -> frozenset[int]:
             [event(revision=1), event(patient="B", clinic="C2", revision=2)],
             {one(0, 1)},
         ),
-        ("one source: in whatever order they land", [event(revision=2), event(patient="B", revision=1)], {one(0, 1)}),
-        ("one source: a first revision after an unversioned", [event(), event(patient="B", revision=1)], {one(0, 1)}),
+        (
+            "one source: in whatever order they land",
+            [event(revision=2), event(patient="B", revision=1)],
+            {one(0, 1)},
+        ),
+        (
+            "one source: a first revision after an unversioned",
+            [event(), event(patient="B", revision=1)],
+            {one(0, 1)},
+        ),
         (
             "one source: an unversioned event after it is no higher revision",
             [event(revision=1), event(patient="B", at=1)],
             {one(0), one(1)},
         ),
-        ("one source: the same revision", [event(revision=0), event(patient="B", revision=0)], {one(0), one(1)}),
+        (
+            "one source: the same revision",
+            [event(revision=0), event(patient="B", revision=0)],
+            {one(0), one(1)},
+        ),
         (
             "one source: there and back",
             [event(revision=0), event(patient="B", revision=1), event(revision=2)],
@@ -79,7 +103,11 @@ def one(*numbers: int) -> frozenset[int]:
         ),
         ("two sources: patient, clinic and day agree", [event(), event(source="Y")], {one(0, 1)}),
         ("two sources: another day", [event(), event(source="Y", day=TUESDAY)], {one(0), one(1)}),
-        ("two sources: a day that is not known", [event(), event(source="Y", day=None)], {one(0, 1)}),
+        (
+            "two sources: a day that is not known",
+            [event(), event(source="Y", day=None)],
+            {one(0, 1)},
+        ),
         (
             "two sources: a revision says nothing between them",
             [event(revision=1), event(source="Y", patient="B", revision=2)],
@@ -101,7 +129,11 @@ def one(*numbers: int) -> frozenset[int]:
         ),
         (
             "three sources: the id alone fits two",
-            [event(), event(source="Y", patient="B"), event(source="Z", patient=None, clinic=None, day=None)],
+            [
+                event(),
+                event(source="Y", patient="B"),
+                event(source="Z", patient=None, clinic=None, day=None),
+            ],
             {one(0), one(1)},
         ),
         (
@@ -138,7 +170,9 @@ _EVENTS = st.lists(
 
 @given(events=_EVENTS, data=st.data())
 def test_order_and_copies_decide_nothing(events, data):
-    """In any order, and with a further event that says the same, the same events are of one thing."""
+    """In any order, and with a further event that says the same, the same events are of one
+    thing.
+    """
     order = data.draw(st.permutations(range(len(events))))
     moved = {frozenset(order[k] for k in part) for part in parts(*(events[k] for k in order))}
     assert moved == parts(*events)
@@ -149,12 +183,17 @@ def test_order_and_copies_decide_nothing(events, data):
 
 @given(events=_EVENTS)
 def test_what_agrees_is_never_torn_apart_without_a_rival(events):
-    """Where no two events disagree on patient, clinic or day, all are one thing, whatever their sources."""
-    alike = [event(e.source, e.patient and "A", e.clinic and "C1", e.day and MONDAY, e.revision) for e in events]
+    """Where no two events disagree on patient, clinic or day, all are one thing, whatever their
+    sources.
+    """
+    alike = [
+        event(e.source, e.patient and "A", e.clinic and "C1", e.day and MONDAY, e.revision)
+        for e in events
+    ]
     assert parts(*alike) == ({frozenset(range(len(alike)))} if alike else set())
 
 
-# --- names --------------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------
 
 
 def thing(clinic="C1", sources="X", patient="A", event="e", is_active=True) -> Thing:
@@ -175,7 +214,9 @@ def thing(clinic="C1", sources="X", patient="A", event="e", is_active=True) -> T
     ],
 )
 def test_names(clashing, expected):
-    """`CLINIC:ID`, where that isn't unique `SOURCE#ID`, else a patient or event behind it; alone, the id alone."""
+    """`CLINIC:ID`, where that isn't unique `SOURCE#ID`, else a patient or event behind it; alone,
+    the id alone.
+    """
     assert names("7", clashing) == expected
     assert names("7", clashing[::-1]) == expected[::-1]
 

@@ -19,7 +19,9 @@ from transforms.rules.binary_endpoints import endpoints
     ],
 )
 def test_what_is_met(text, expected):
-    """Baselines 8, 0, 5, none, 5 and values 3, 3, 4, 2, none: at the cut is met; from 0 no percentage; no value, no answer."""
+    """Baselines 8, 0, 5, none, 5 and values 3, 3, 4, 2, none: at the cut is met; from 0 no
+    percentage; no value, no answer.
+    """
     rows = pl.DataFrame({"BASE": [8.0, 0.0, 5.0, None, 5.0], "AVAL": [3.0, 3.0, 4.0, 2.0, None]})
     (endpoint,) = endpoints(text)
     assert rows.select(met=endpoint.is_met())["met"].to_list() == expected
@@ -33,9 +35,20 @@ def test_several_in_order():
 
 
 @pytest.mark.parametrize(
-    "text", ["NRS7D", "NRS7D<3", "PAIN<=3", "NRS7D improved<=3", "NRS7D<=30%", "PI4A improved>=30%", "NRS7D<=x"]
+    "text",
+    [
+        "NRS7D",
+        "NRS7D<3",
+        "PAIN<=3",
+        "NRS7D improved<=3",
+        "NRS7D<=30%",
+        "PI4A improved>=30%",
+        "NRS7D<=x",
+    ],
 )
 def test_what_can_not_be_read_is_refused(text):
-    """A cut without a side, an unknown parameter, a percentage that means nothing: what to write instead."""
+    """A cut without a side, an unknown parameter, a percentage that means nothing: what to write
+    instead.
+    """
     with pytest.raises(UsageError):
         endpoints(text)

@@ -1,6 +1,7 @@
 """Contact: which records are an occasion at which harm could have been told.
 
-Here: single records and the moment that they stand for. Not here: who is lost (test_time_at_risk.py).
+Here: single records and the moment that they stand for. Not here: who is lost
+(test_time_at_risk.py).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -47,11 +48,23 @@ def contact_of(name, **record):
         ("responses", {"answered_at": at(8)}, 8),
         ("performance_tests", {"performed_at": at(9)}, 9),
         ("care", {"occurred_at": at(1), "kind": "visit"}, 1),
-        ("care", {"occurred_at": at(1), "kind": "analgesic", "reported_through": at(20)}, 20),  # asked on day 20
-        ("adverse_events", {"onset_at": at(3), "event_time": at(50)}, 3),  # written down again on day 50: no contact
+        (
+            "care",
+            {"occurred_at": at(1), "kind": "analgesic", "reported_through": at(20)},
+            20,
+        ),  # asked on day 20
+        (
+            "adverse_events",
+            {"onset_at": at(3), "event_time": at(50)},
+            3,
+        ),  # written down again on day 50: no contact
         ("adverse_events", {"onset_at": at(3), "aware_at": at(4)}, 4),
         ("adverse_events", {"onset_at": at(3), "resolved_at": at(9), "outcome": "resolved"}, 9),
-        ("adverse_events", {"onset_at": at(3), "aware_at": at(9), "resolved_at": at(9), "outcome": "fatal"}, 3),
+        (
+            "adverse_events",
+            {"onset_at": at(3), "aware_at": at(9), "resolved_at": at(9), "outcome": "fatal"},
+            3,
+        ),
         ("adverse_events", {"onset_at": None, "event_time": at(11)}, 11),
         ("responses", {"answered_at": at(101)}, None),  # after the data cut
         ("responses", {"answered_at": at(100)}, 100),
@@ -64,4 +77,6 @@ def test_contact(name, record, expected):
 
 def test_what_is_no_contact():
     """Neither what is worn nor any status that a clinic files is asked for."""
-    assert not {"readings", "activity_days", "walking_days", "patient_status", "telemetry"} & set(CONTACTS)
+    assert not {"readings", "activity_days", "walking_days", "patient_status", "telemetry"} & set(
+        CONTACTS
+    )

@@ -15,7 +15,9 @@ def on(day: int) -> date:
 
 
 def assessments(base: float, *rows: tuple[int, float]) -> pl.DataFrame:
-    """Days since the start and values of one patient; the 30 % rule judged from `base` (0 = not evaluable)."""
+    """Days since the start and values of one patient; the 30 % rule judged from `base` (0 = not
+    evaluable).
+    """
     flag = [None if base == 0 else "Y" if 10 * (base - v) >= 3 * base else "N" for _, v in rows]
     return pl.DataFrame(
         {
@@ -40,7 +42,9 @@ def assessments(base: float, *rows: tuple[int, float]) -> pl.DataFrame:
     ],
 )
 def test_sustained(rows, is_sustained, confirmed):
-    """From 10: at least 30 % at two assessments 21 days apart with no non-response between, confirmed at the second."""
+    """From 10: at least 30 % at two assessments 21 days apart with no non-response between,
+    confirmed at the second.
+    """
     found = durability.sustained(assessments(10, *rows)).row(0, named=True)
     assert found["is_sustained"] == is_sustained
     assert found["confirmed_on"] == (None if confirmed is None else on(confirmed))
@@ -72,7 +76,9 @@ def test_a_baseline_of_0_is_not_evaluable():
     ],
 )
 def test_loss_of_response(rows, days, is_censored, what):
-    """From 10: time from the confirmation to the first of two consecutive losses, else to the last assessment."""
+    """From 10: time from the confirmation to the first of two consecutive losses, else to the last
+    assessment.
+    """
     found = durability.loss_of_response(assessments(10, *rows)).row(0, named=True)
     assert (found["AVAL"], found["CNSR"], found["EVNTDESC"]) == (days, is_censored, what)
     assert found["STARTDT"] == on(28)
@@ -86,13 +92,19 @@ def test_rescue_is_a_loss_of_response():
         rescues = pl.DataFrame({"USUBJID": ["p"], "rescued_on": [on(day)]})
         found = durability.loss_of_response(rows, rescues=rescues).row(0, named=True)
         assert (found["AVAL"], found["CNSR"]) == (time, 0)
-        assert found["EVNTDESC"] == ("rescue procedure" if day == 40 else "confirmed loss of response")
+        assert found["EVNTDESC"] == (
+            "rescue procedure" if day == 40 else "confirmed loss of response"
+        )
 
 
 def test_no_confirmed_response_has_no_time():
     """Who never responded has no origin: null with the reason, not a time of 0."""
     found = durability.loss_of_response(assessments(10, (7, 9), (28, 9))).row(0, named=True)
-    assert (found["AVAL"], found["CNSR"], found["NEREASON"]) == (None, None, "no confirmed response")
+    assert (found["AVAL"], found["CNSR"], found["NEREASON"]) == (
+        None,
+        None,
+        "no confirmed response",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Whose clock a record has: its own clinic's, else its session's, else that of the clinic the patient was in."""
+"""Whose clock a record has: its own clinic's, else its session's, else that of the clinic the
+patient was in.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,21 +10,49 @@ import pytest
 from transforms.rules.local_time import clocks, with_clock, with_day_start, with_local_day
 from transforms.schemas import CORE_RECORDS, TIMESTAMP
 
-ZONES = {"BERLIN": "Europe/Berlin", "YORK": "America/New_York", "TOKYO": "Asia/Tokyo", "NOWHERE": None}
+ZONES = {
+    "BERLIN": "Europe/Berlin",
+    "YORK": "America/New_York",
+    "TOKYO": "Asia/Tokyo",
+    "NOWHERE": None,
+}
 
 
 def table(schema, *rows: dict) -> pl.DataFrame:
-    return pl.DataFrame([{n: row.get(n) for n in schema.names} for row in rows], schema=schema.polars_schema)
+    return pl.DataFrame(
+        [{n: row.get(n) for n in schema.names} for row in rows], schema=schema.polars_schema
+    )
 
 
-CLINICS = table(CORE_RECORDS["clinics"], *({"clinic_id": c, "timezone": z} for c, z in ZONES.items()))
-SESSIONS = table(CORE_RECORDS["sessions"], {"session_id": "S", "clinic_id": "YORK"}, {"session_id": "N"})
-PATIENTS = table(CORE_RECORDS["patients"], {"patient_id": "P", "clinic_id": "BERLIN"}, {"patient_id": "Q"})
+CLINICS = table(
+    CORE_RECORDS["clinics"], *({"clinic_id": c, "timezone": z} for c, z in ZONES.items())
+)
+SESSIONS = table(
+    CORE_RECORDS["sessions"], {"session_id": "S", "clinic_id": "YORK"}, {"session_id": "N"}
+)
+PATIENTS = table(
+    CORE_RECORDS["patients"], {"patient_id": "P", "clinic_id": "BERLIN"}, {"patient_id": "Q"}
+)
 MOVED = table(
     CORE_RECORDS["patient_status"],
-    {"patient_id": "P", "status": "transferred", "clinic_id": "TOKYO", "effective_on": date(2026, 5, 10)},
-    {"patient_id": "P", "status": "transferred", "clinic_id": None, "effective_on": date(2026, 5, 20)},
-    {"patient_id": "P", "status": "completed", "clinic_id": "YORK", "effective_on": date(2026, 5, 30)},
+    {
+        "patient_id": "P",
+        "status": "transferred",
+        "clinic_id": "TOKYO",
+        "effective_on": date(2026, 5, 10),
+    },
+    {
+        "patient_id": "P",
+        "status": "transferred",
+        "clinic_id": None,
+        "effective_on": date(2026, 5, 20),
+    },
+    {
+        "patient_id": "P",
+        "status": "completed",
+        "clinic_id": "YORK",
+        "effective_on": date(2026, 5, 30),
+    },
 )
 CLOCKS = clocks(patients=PATIENTS, clinics=CLINICS, patient_status=MOVED)
 AT = datetime(2026, 5, 4, 22, 30, tzinfo=UTC)
@@ -30,7 +60,11 @@ AT = datetime(2026, 5, 4, 22, 30, tzinfo=UTC)
 
 def day_of(at=AT, **given) -> tuple[date | None, str | None]:
     """The local day and zone of one record of patient P at half past ten in the evening, UTC."""
-    row = {"patient_id": "P", "clinic_id": None, "session_id": None, "utc_offset_min": None} | given | {"at": at}
+    row = (
+        {"patient_id": "P", "clinic_id": None, "session_id": None, "utc_offset_min": None}
+        | given
+        | {"at": at}
+    )
     types = dict.fromkeys(("patient_id", "clinic_id", "session_id"), pl.String)
     frame = pl.DataFrame([row], schema=types | {"utc_offset_min": pl.Int32, "at": TIMESTAMP})
     frame = with_clock(frame, at="at", clocks=CLOCKS, sessions=SESSIONS)
@@ -43,7 +77,11 @@ def day_of(at=AT, **given) -> tuple[date | None, str | None]:
         ({"clinic_id": "YORK", "session_id": "N"}, 4, "America/New_York"),
         ({"clinic_id": "TOKYO", "session_id": "S"}, 5, "Asia/Tokyo"),
         ({"session_id": "S"}, 4, "America/New_York"),  # of the session's clinic
-        ({"clinic_id": "NOWHERE", "session_id": "S"}, 4, "America/New_York"),  # its own zone is not known
+        (
+            {"clinic_id": "NOWHERE", "session_id": "S"},
+            4,
+            "America/New_York",
+        ),  # its own zone is not known
         ({"session_id": "X"}, 5, "Europe/Berlin"),  # a session not known yet: the patient's clinic
         ({}, 5, "Europe/Berlin"),
         ({"clinic_id": "UNKNOWN"}, 5, "Europe/Berlin"),
@@ -55,12 +93,16 @@ def day_of(at=AT, **given) -> tuple[date | None, str | None]:
     ],
 )
 def test_whose_clock(given, day, zone):
-    """22:30 UTC is the next day in Berlin (00:30) and Tokyo (07:30), the same day in New York (18:30)."""
+    """22:30 UTC is the next day in Berlin (00:30) and Tokyo (07:30), the same day in New York
+    (18:30).
+    """
     assert day_of(**given) == (date(2026, 5, day), zone)
 
 
 def test_a_patient_who_moved_has_the_new_clinics_clock_from_that_day_on():
-    """From midnight of 10 May in Tokyo, 15:00 UTC on 9 May; a transfer without a clinic moves nobody."""
+    """From midnight of 10 May in Tokyo, 15:00 UTC on 9 May; a transfer without a clinic moves
+    nobody.
+    """
     moved = datetime(2026, 5, 9, 15, tzinfo=UTC)
     assert day_of(moved - timedelta(microseconds=1))[1] == "Europe/Berlin"
     assert day_of(moved) == (date(2026, 5, 10), "Asia/Tokyo")
@@ -74,6 +116,8 @@ def test_no_moment_no_day():
 
 def test_a_day_begins_where_its_clock_says():
     """Midnight local; where clocks skip it (Santiago, 6 September 2026) an hour later."""
-    frame = pl.DataFrame({"day": [date(2026, 9, 6)] * 2, "timezone": ["America/Santiago", "Europe/Berlin"]})
+    frame = pl.DataFrame(
+        {"day": [date(2026, 9, 6)] * 2, "timezone": ["America/Santiago", "Europe/Berlin"]}
+    )
     starts = with_day_start(frame, day="day", into="start")["start"].to_list()
     assert starts == [datetime(2026, 9, 6, 4, tzinfo=UTC), datetime(2026, 9, 5, 22, tzinfo=UTC)]

@@ -1,4 +1,6 @@
-"""Which error belongs to which score, and the class of each change: tables with their arithmetic."""
+"""Which error belongs to which score, and the class of each change: tables with their
+arithmetic.
+"""
 
 import math
 
@@ -13,7 +15,9 @@ from transforms.statistics.reliable_change import reliable_change
 
 
 def judged(rows, **options) -> pl.DataFrame:
-    """Rows (parameter, baseline, value, SE of the baseline, SE of the value) as adqs has them, a patient each."""
+    """Rows (parameter, baseline, value, SE of the baseline, SE of the value) as adqs has them, a
+    patient each.
+    """
     lines = []
     for k, (parameter, base, value, base_se, value_se) in enumerate(rows):
         change = None if base is None or value is None else value - base
@@ -33,7 +37,8 @@ def judged(rows, **options) -> pl.DataFrame:
     return found.filter(pl.col("ABLFL").is_null())
 
 
-# SEM 1.02: 1.96 √2 1.02 = 2.83; 2.15: 5.96; 4.30: 11.92. PROMIS 61.2 and 55.6 (SE 1.8, 1.9): 1.96 √6.85 = 5.13
+# SEM 1.02: 1.96 √2 1.02 = 2.83; 2.15: 5.96; 4.30: 11.92. PROMIS 61.2 and 55.6 (SE 1.8, 1.9): 1.96
+# √6.85 = 5.13
 CASES = [
     # parameter, baseline, value, SE, SE, class
     ("NRS7D", 8, 5, None, None, "improved"),  # -3
@@ -73,19 +78,31 @@ def test_classes(parameter, base, value, base_se, value_se, expected):
 
 def test_index_and_smallest_change():
     """NRS 8 to 5: -3 / (√2 1.02) = -2.08, MDC 1.96 √2 1.02 = 2.83; PI 4a by both scores' errors."""
-    nrs, promis = judged([("NRS7D", 8, 5, None, None), ("PI4A", 61.2, 55.6, 1.8, 1.9)]).iter_rows(named=True)
-    assert (nrs["RCI"], nrs["MDC"]) == pytest.approx((-3 / (math.sqrt(2) * 1.02), 1.96 * math.sqrt(2) * 1.02))
-    assert (promis["RCI"], promis["MDC"]) == pytest.approx((-5.6 / math.sqrt(6.85), 1.96 * math.sqrt(6.85)))
+    nrs, promis = judged([("NRS7D", 8, 5, None, None), ("PI4A", 61.2, 55.6, 1.8, 1.9)]).iter_rows(
+        named=True
+    )
+    assert (nrs["RCI"], nrs["MDC"]) == pytest.approx(
+        (-3 / (math.sqrt(2) * 1.02), 1.96 * math.sqrt(2) * 1.02)
+    )
+    assert (promis["RCI"], promis["MDC"]) == pytest.approx(
+        (-5.6 / math.sqrt(6.85), 1.96 * math.sqrt(6.85))
+    )
 
 
 def test_jacobson_and_truax_as_a_site_would_set_it():
-    """Jacobson & Truax 1991: SD 7.5, r 0.80, 47.5 to 32.5: SEM 3.354 as the site's own gives index -3.16."""
-    row = judged([("VAS7D", 47.5, 32.5, None, None)], vas_sem=7.5 * math.sqrt(0.2)).row(0, named=True)
+    """Jacobson & Truax 1991: SD 7.5, r 0.80, 47.5 to 32.5: SEM 3.354 as the site's own gives index
+    -3.16.
+    """
+    row = judged([("VAS7D", 47.5, 32.5, None, None)], vas_sem=7.5 * math.sqrt(0.2)).row(
+        0, named=True
+    )
     assert (row["RCI"], row["CHGCAT1"]) == (pytest.approx(-3.162278, abs=1e-6), "improved")
 
 
 def test_equals_the_function_of_one_score():
-    """Every pair of scores of an NRS has the class that reliable_change gives it with SD 1.02 and reliability 0."""
+    """Every pair of scores of an NRS has the class that reliable_change gives it with SD 1.02 and
+    reliability 0.
+    """
     pairs = [(a, b) for a in range(11) for b in range(11)]
     found = judged([("NRS7D", a, b, None, None) for a, b in pairs])
     frame = pl.DataFrame(pairs, schema={"a": pl.Float64, "b": pl.Float64}, orient="row")
@@ -95,7 +112,9 @@ def test_equals_the_function_of_one_score():
 
 
 def test_nothing_within_the_error_is_a_change():
-    """Whatever the setting, a class other than unchanged has a change of more than the MDC beside it."""
+    """Whatever the setting, a class other than unchanged has a change of more than the MDC beside
+    it.
+    """
     rows = [("RMDQ", float(a), float(b), None, None) for a in range(4, 25) for b in range(25)]
     for sem in (0.5, 2.15, 4.0):
         found = judged(rows, rmdq_sem=sem)
@@ -122,7 +141,9 @@ def test_order_changes_nothing():
 
 @pytest.mark.parametrize("code", sorted(OF_CHANGE))
 def test_every_error_has_its_source(code):
-    """An error that is known has a source and says how far it was checked; one that is not says so."""
+    """An error that is known has a source and says how far it was checked; one that is not says
+    so.
+    """
     error = error_of(PARAMETERS[code], options=Options())
     assert (error.source is None) == (error.reason is not None) == (error.verification is None)
     assert (error.recovered_at is None) == (error.recovered_source is None)

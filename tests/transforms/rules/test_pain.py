@@ -18,7 +18,9 @@ def judge(parameter: str, base: float | None, value: float | None, **options) ->
     )
     row = row.with_columns(is_judged=pl.col("BASE").is_not_null() & pl.col("AVAL").is_not_null())
     found = pain.judged(row, options=Options(**options)).row(0, named=True)
-    return {c: found[f"CRIT{k}FL"] for k, c in enumerate(CRITERIA, 1)} | {"reason": found["rule_reason"]}
+    return {c: found[f"CRIT{k}FL"] for k, c in enumerate(CRITERIA, 1)} | {
+        "reason": found["rule_reason"]
+    }
 
 
 @pytest.mark.parametrize(
@@ -37,9 +39,16 @@ def judge(parameter: str, base: float | None, value: float | None, **options) ->
     ],
 )
 def test_nrs_rules_stay_apart(base, value, pct30, pct50, points, worse):
-    """Worked cases of the NRS: 30 %, 50 %, 2 points and worsening each on its own; null is not evaluable."""
+    """Worked cases of the NRS: 30 %, 50 %, 2 points and worsening each on its own; null is not
+    evaluable.
+    """
     found = judge("NRS7D", base, value)
-    assert [found[c] for c in ("PCT30", "PCT50", "POINTS", "WORSE")] == [pct30, pct50, points, worse]
+    assert [found[c] for c in ("PCT30", "PCT50", "POINTS", "WORSE")] == [
+        pct30,
+        pct50,
+        points,
+        worse,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -59,13 +68,19 @@ def test_important_change(parameter, base, value, points, pct30):
     assert (found["POINTS"], found["PCT30"]) == (points, pct30)
 
 
-@pytest.mark.parametrize("base", [x / 10 for x in range(1, 101)] + [10.75, 33.3, 99.9, 20 * 16 / 9, 24 * 9 / 23])
+@pytest.mark.parametrize(
+    "base", [x / 10 for x in range(1, 101)] + [10.75, 33.3, 99.9, 20 * 16 / 9, 24 * 9 / 23]
+)
 @pytest.mark.parametrize("percent", [30, 35, 50, 12.5])
 def test_exactly_the_percentage_is_a_response(base, percent):
-    """A fall of exactly the percentage responds and one of a little less does not, whatever the binary fractions."""
+    """A fall of exactly the percentage responds and one of a little less does not, whatever the
+    binary fractions.
+    """
     exact = base * (1 - percent / 100)
     rows = pl.DataFrame({"base": [base] * 2, "value": [exact, exact + 1e-5]})
-    flags = rows.select(pain.is_percent_responder(pl.col("base"), pl.col("value"), percent=percent)).to_series()
+    flags = rows.select(
+        pain.is_percent_responder(pl.col("base"), pl.col("value"), percent=percent)
+    ).to_series()
     assert flags.to_list() == [True, False]
 
 
@@ -73,12 +88,18 @@ def test_rules_agree_with_fractions():
     """On every pair of tenths up to 3 the 30 % rule is the one of exact fractions."""
     pairs = [(b, v) for b in range(1, 31) for v in range(31)]
     frame = pl.DataFrame({"base": [b / 10 for b, _ in pairs], "value": [v / 10 for _, v in pairs]})
-    found = frame.select(pain.is_percent_responder(pl.col("base"), pl.col("value"), percent=30)).to_series().to_list()
+    found = (
+        frame.select(pain.is_percent_responder(pl.col("base"), pl.col("value"), percent=30))
+        .to_series()
+        .to_list()
+    )
     assert found == [Fraction(b - v, b) >= Fraction(3, 10) for b, v in pairs]
 
 
 def test_roland_morris_at_the_ends_of_its_scale():
-    """Under 4 at baseline an improvement can't be seen; over 20 a worsening can't, but a response can."""
+    """Under 4 at baseline an improvement can't be seen; over 20 a worsening can't, but a response
+    can.
+    """
     low = judge("RMDQ", 3, 0)
     assert (low["PCT30"], low["POINTS"], low["WORSE"]) == (None, None, "N")
     assert low["reason"] == "baseline under 4: an improvement can't be seen"
@@ -99,7 +120,9 @@ def test_roland_morris_at_the_ends_of_its_scale():
     ],
 )
 def test_direction_and_no_percentage_of_a_t_score(parameter, base, value, points, worse):
-    """Higher physical function and utility are better, higher interference is worse; no percentage of such scores."""
+    """Higher physical function and utility are better, higher interference is worse; no percentage
+    of such scores.
+    """
     found = judge(parameter, base, value)
     assert (found["POINTS"], found["WORSE"], found["PCT30"]) == (points, worse, None)
 
@@ -114,7 +137,9 @@ def test_pgic_needs_no_baseline(category, improved, worse):
 
 
 def test_a_setting_changes_the_rule():
-    """The site's own percentage and important change are settings, and the rule's words follow them."""
+    """The site's own percentage and important change are settings, and the rule's words follow
+    them.
+    """
     assert judge("NRS7D", 10, 6, responder_extra_pct=40)["PCTX"] == "Y"
     assert judge("NRS7D", 10, 6, responder_extra_pct=41)["PCTX"] == "N"
     assert judge("NRS7D", 7, 4, nrs_points=4)["POINTS"] == "N"
@@ -123,9 +148,16 @@ def test_a_setting_changes_the_rule():
 
 
 def test_headline_parameter():
-    """The first parameter with a baseline stands for the patient; without any baseline the first with a value."""
+    """The first parameter with a baseline stands for the patient; without any baseline the first
+    with a value.
+    """
     rows = pl.DataFrame(
-        [("a", "NRS7D", 5.0, None), ("a", "NRSBACK", 6.0, 7.0), ("b", "NRSLEG", 3.0, None), ("b", "NRS7D", None, None)],
+        [
+            ("a", "NRS7D", 5.0, None),
+            ("a", "NRSBACK", 6.0, 7.0),
+            ("b", "NRSLEG", 3.0, None),
+            ("b", "NRS7D", None, None),
+        ],
         schema=["USUBJID", "PARAMCD", "AVAL", "BASE"],
         orient="row",
     )

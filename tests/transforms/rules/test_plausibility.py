@@ -1,4 +1,6 @@
-"""Rules on moments and days: every field is covered, each rule has its boundary, what is lost is listed."""
+"""Rules on moments and days: every field is covered, each rule has its boundary, what is lost is
+listed.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,7 +19,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def record(topic: str, **given) -> pl.DataFrame:
-    """A row of core.TOPIC before it is judged: landed on 1 June 2026, the given fields, all others null."""
+    """A row of core.TOPIC before it is judged: landed on 1 June 2026, the given fields, all others
+    null.
+    """
     table = CORE_RECORDS[topic]
     shared = {
         "event_id": "E",
@@ -29,12 +33,21 @@ def record(topic: str, **given) -> pl.DataFrame:
         TOPIC_BY_NAME[topic].record_id: "R",
         "is_recorded_at_given": False,
     }
-    return pl.DataFrame([{n: (shared | given).get(n) for n in table.names}], schema=table.polars_schema)
+    return pl.DataFrame(
+        [{n: (shared | given).get(n) for n in table.names}], schema=table.polars_schema
+    )
 
 
 def people(**given) -> pl.DataFrame:
-    """One patient: born 1970, enrolled in April 2026, alive unless said otherwise; the clinic is in Berlin."""
-    patient = {"patient_id": "P", "clinic_id": "C", "birth_year": 1970, "enrolled_on": date(2026, 4, 1)} | given
+    """One patient: born 1970, enrolled in April 2026, alive unless said otherwise; the clinic is in
+    Berlin.
+    """
+    patient = {
+        "patient_id": "P",
+        "clinic_id": "C",
+        "birth_year": 1970,
+        "enrolled_on": date(2026, 4, 1),
+    } | given
     died_on = patient.pop("died_on", None)
     died = {"status_id": "D", "patient_id": "P", "status": "died", "effective_on": died_on}
     return plausibility.people(
@@ -46,7 +59,9 @@ def people(**given) -> pl.DataFrame:
 
 def _frame(name: str, *rows: dict) -> pl.DataFrame:
     table = CORE_RECORDS[name]
-    return pl.DataFrame([{n: row.get(n) for n in table.names} for row in rows], schema=table.polars_schema)
+    return pl.DataFrame(
+        [{n: row.get(n) for n in table.names} for row in rows], schema=table.polars_schema
+    )
 
 
 def broken(topic: str, *, who: pl.DataFrame | None = None, **given) -> list[tuple[str, str]]:
@@ -60,7 +75,7 @@ def broken(topic: str, *, who: pl.DataFrame | None = None, **given) -> list[tupl
     return sorted(listed.select("field", "rule").rows())
 
 
-# --- every field --------------------------------------------------------------------------------------
+# --- every field --------------------------------------------------------------------------------
 
 
 def test_every_moment_and_day_has_its_rules_or_a_reason():
@@ -76,7 +91,9 @@ def test_every_moment_and_day_has_its_rules_or_a_reason():
 
 @pytest.mark.parametrize("topic", [t.name for t in TOPICS if not t.is_series])
 def test_every_judged_field_loses_a_time_that_cannot_be(topic):
-    """Each judged field alone, in 2050 and on 1 January 1970 (a clock at zero), is listed and null."""
+    """Each judged field alone, in 2050 and on 1 January 1970 (a clock at zero), is listed and
+    null.
+    """
     fields = plausibility.fields_of(topic)
     assert fields or topic in ("alerts",)
     for field in fields:
@@ -88,14 +105,16 @@ def test_every_judged_field_loses_a_time_that_cannot_be(topic):
 
 
 def test_a_rule_is_named_once_for_a_field():
-    """Rules of a topic have a name and field of their own or are held against different fields, and a sentence."""
+    """Rules of a topic have a name and field of their own or are held against different fields, and
+    a sentence.
+    """
     for topic in CORE_RECORDS:
         rules = plausibility.rules(topic, options=OPTIONS)
         assert len({(r.name, r.field, r.against) for r in rules}) == len(rules)
         assert all(r.sentence.endswith(".") and r.field in CORE_RECORDS[topic].names for r in rules)
 
 
-# --- one record by itself -----------------------------------------------------------------------------
+# --- one record by itself -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -103,38 +122,82 @@ def test_a_rule_is_named_once_for_a_field():
     [
         # a moment may lie an hour after its landing: clocks are a little off
         ("sessions", {"started_at": LANDED + HOUR}, []),
-        ("sessions", {"started_at": LANDED + HOUR + timedelta(seconds=1)}, [("started_at", "in_the_future")]),
-        ("sessions", {"started_at": datetime(1990, 1, 1, tzinfo=UTC)}, [("started_at", "long_before_enrolment")]),
-        ("sessions", {"started_at": datetime(1989, 12, 31, 23, tzinfo=UTC)}, [("started_at", "long_ago")]),
+        (
+            "sessions",
+            {"started_at": LANDED + HOUR + timedelta(seconds=1)},
+            [("started_at", "in_the_future")],
+        ),
+        (
+            "sessions",
+            {"started_at": datetime(1990, 1, 1, tzinfo=UTC)},
+            [("started_at", "long_before_enrolment")],
+        ),
+        (
+            "sessions",
+            {"started_at": datetime(1989, 12, 31, 23, tzinfo=UTC)},
+            [("started_at", "long_ago")],
+        ),
         ("sessions", {"started_at": None}, []),
         # on 1 June 23:00 UTC it is 2 June in Auckland: a day is ahead only where nobody has it yet
         ("devices", {"calibrated_on": date(2026, 6, 2)}, []),
         ("devices", {"calibrated_on": date(2026, 6, 3)}, [("calibrated_on", "in_the_future")]),
-        ("devices", {"calibrated_on": date(2026, 5, 1), "calibration_due_on": date(2026, 5, 1)}, []),
+        (
+            "devices",
+            {"calibrated_on": date(2026, 5, 1), "calibration_due_on": date(2026, 5, 1)},
+            [],
+        ),
         (
             "devices",
             {"calibrated_on": date(2026, 5, 2), "calibration_due_on": date(2026, 5, 1)},
             [("calibration_due_on", "end_before_start")],
         ),
         ("patients", {"birth_year": 2026, "enrolled_on": date(2026, 4, 1)}, []),
-        ("patients", {"birth_year": 2027, "enrolled_on": date(2026, 4, 1)}, [("birth_year", "in_the_future")]),
-        ("patients", {"birth_year": 2026, "enrolled_on": date(2025, 4, 1)}, [("birth_year", "birth_after_enrolment")]),
+        (
+            "patients",
+            {"birth_year": 2027, "enrolled_on": date(2026, 4, 1)},
+            [("birth_year", "in_the_future")],
+        ),
+        (
+            "patients",
+            {"birth_year": 2026, "enrolled_on": date(2025, 4, 1)},
+            [("birth_year", "birth_after_enrolment")],
+        ),
         ("patients", {"birth_year": 1906, "enrolled_on": date(2026, 4, 1)}, []),
-        ("patients", {"birth_year": 1905, "enrolled_on": date(2026, 4, 1)}, [("birth_year", "too_old")]),
-        ("patients", {"birth_year": None, "enrolled_on": date(1970, 1, 1)}, [("enrolled_on", "long_ago")]),
+        (
+            "patients",
+            {"birth_year": 1905, "enrolled_on": date(2026, 4, 1)},
+            [("birth_year", "too_old")],
+        ),
+        (
+            "patients",
+            {"birth_year": None, "enrolled_on": date(1970, 1, 1)},
+            [("enrolled_on", "long_ago")],
+        ),
         # a wrong enrolment makes no birth wrong
-        ("patients", {"birth_year": 1980, "enrolled_on": date(1970, 1, 1)}, [("enrolled_on", "long_ago")]),
+        (
+            "patients",
+            {"birth_year": 1980, "enrolled_on": date(1970, 1, 1)},
+            [("enrolled_on", "long_ago")],
+        ),
         (
             "patients",
             {"birth_year": 2000, "enrolled_on": date(2026, 4, 1), "allocated_on": date(1999, 1, 1)},
             [("allocated_on", "before_birth")],
         ),
         ("courses", {"starts_on": date(2026, 5, 4), "ends_on": date(2026, 5, 4)}, []),
-        ("courses", {"starts_on": date(2026, 5, 4), "ends_on": date(2026, 5, 3)}, [("ends_on", "end_before_start")]),
+        (
+            "courses",
+            {"starts_on": date(2026, 5, 4), "ends_on": date(2026, 5, 3)},
+            [("ends_on", "end_before_start")],
+        ),
         ("courses", {"starts_on": date(2036, 5, 4)}, [("starts_on", "too_far_ahead")]),
         ("courses", {"starts_on": date(2026, 9, 1), "ends_on": date(2026, 12, 1)}, []),
         ("consults", {"occurred_at": NOON, "valid_until": NOON}, []),
-        ("consults", {"occurred_at": NOON, "valid_until": NOON - HOUR}, [("valid_until", "end_before_start")]),
+        (
+            "consults",
+            {"occurred_at": NOON, "valid_until": NOON - HOUR},
+            [("valid_until", "end_before_start")],
+        ),
         ("consults", {"occurred_at": LANDED + DAY}, [("occurred_at", "in_the_future")]),
         ("patient_status", {"status": "completed", "effective_on": date(2026, 7, 1)}, []),
         (
@@ -142,36 +205,76 @@ def test_a_rule_is_named_once_for_a_field():
             {"status": "completed", "effective_on": date(2036, 7, 1)},
             [("effective_on", "too_far_ahead")],
         ),
-        ("patient_status", {"status": "died", "effective_on": date(2026, 7, 1)}, [("effective_on", "in_the_future")]),
+        (
+            "patient_status",
+            {"status": "died", "effective_on": date(2026, 7, 1)},
+            [("effective_on", "in_the_future")],
+        ),
         ("adverse_events", {"onset_at": NOON, "resolved_at": NOON}, []),
-        ("adverse_events", {"onset_at": NOON, "resolved_at": NOON - HOUR}, [("resolved_at", "end_before_start")]),
+        (
+            "adverse_events",
+            {"onset_at": NOON, "resolved_at": NOON - HOUR},
+            [("resolved_at", "end_before_start")],
+        ),
         # a day without a time of day: midnight in Berlin is 22:00 UTC
-        ("adverse_events", {"onset_at": NOON, "resolved_at": NOON - 14 * HOUR, "utc_offset_min": 120}, []),
+        (
+            "adverse_events",
+            {"onset_at": NOON, "resolved_at": NOON - 14 * HOUR, "utc_offset_min": 120},
+            [],
+        ),
         (
             "adverse_events",
             {"onset_at": NOON, "resolved_at": NOON - 14 * HOUR, "utc_offset_min": 0},
             [("resolved_at", "end_before_start")],
         ),
         ("adverse_events", {"onset_at": datetime(1985, 5, 4, tzinfo=UTC)}, []),
-        ("adverse_events", {"onset_at": datetime(1970, 1, 1, 1, tzinfo=UTC)}, [("onset_at", "clock_at_zero")]),
-        ("adverse_events", {"onset_at": datetime(1969, 6, 1, tzinfo=UTC)}, [("onset_at", "before_birth")]),
+        (
+            "adverse_events",
+            {"onset_at": datetime(1970, 1, 1, 1, tzinfo=UTC)},
+            [("onset_at", "clock_at_zero")],
+        ),
+        (
+            "adverse_events",
+            {"onset_at": datetime(1969, 6, 1, tzinfo=UTC)},
+            [("onset_at", "before_birth")],
+        ),
         # a clinic may be aware of an event before the onset that counts, that of its worst grade
         ("adverse_events", {"onset_at": NOON, "aware_at": NOON - DAY}, []),
-        ("adverse_events", {"aware_at": NOON, "reported_at": NOON - DAY}, [("reported_at", "end_before_start")]),
+        (
+            "adverse_events",
+            {"aware_at": NOON, "reported_at": NOON - DAY},
+            [("reported_at", "end_before_start")],
+        ),
         # a wrong start makes no end wrong
-        ("adverse_events", {"onset_at": LANDED + 2 * DAY, "resolved_at": NOON}, [("onset_at", "in_the_future")]),
+        (
+            "adverse_events",
+            {"onset_at": LANDED + 2 * DAY, "resolved_at": NOON},
+            [("onset_at", "in_the_future")],
+        ),
         ("care", {"kind": "surgery", "occurred_at": datetime(1995, 5, 4, tzinfo=UTC)}, []),
         ("care", {"occurred_at": NOON, "ended_at": LANDED + 30 * DAY}, []),
         ("care", {"occurred_at": NOON, "ended_at": NOON - DAY}, [("ended_at", "end_before_start")]),
-        ("care", {"occurred_at": NOON, "reported_through": LANDED + DAY}, [("reported_through", "in_the_future")]),
-        ("incidents", {"occurred_at": NOON, "aware_at": LANDED + DAY}, [("aware_at", "in_the_future")]),
+        (
+            "care",
+            {"occurred_at": NOON, "reported_through": LANDED + DAY},
+            [("reported_through", "in_the_future")],
+        ),
+        (
+            "incidents",
+            {"occurred_at": NOON, "aware_at": LANDED + DAY},
+            [("aware_at", "in_the_future")],
+        ),
         (
             "responses",
             {"answered_at": NOON, "recorded_at": LANDED + DAY, "is_recorded_at_given": True},
             [("recorded_at", "in_the_future")],
         ),
         ("responses", {"answered_at": datetime(2016, 4, 1, tzinfo=UTC)}, []),
-        ("responses", {"answered_at": datetime(2016, 3, 31, tzinfo=UTC)}, [("answered_at", "long_before_enrolment")]),
+        (
+            "responses",
+            {"answered_at": datetime(2016, 3, 31, tzinfo=UTC)},
+            [("answered_at", "long_before_enrolment")],
+        ),
         ("clinics", {"timezone": "Europe/Berlin"}, []),
         ("clinics", {"timezone": "europe/berlin"}, [("timezone", "unknown_timezone")]),
         ("clinics", {"timezone": "PST"}, [("timezone", "unknown_timezone")]),
@@ -197,7 +300,7 @@ def test_nobody_known_nothing_held_against_anybody():
     assert broken("sessions", **stranger) == []
 
 
-# --- after a death ------------------------------------------------------------------------------------
+# --- after a death ------------------------------------------------------------------------------
 
 DIED = date(2026, 5, 4)
 # the day of death ends in Berlin at 22:00 UTC
@@ -219,7 +322,9 @@ AFTER = LAST + timedelta(microseconds=1)
     ],
 )
 def test_what_lies_after_a_death_is_set_aside(topic, field, other):
-    """The last moment of the day of death counts; after it the record has no moment left and is a contradiction."""
+    """The last moment of the day of death counts; after it the record has no moment left and is a
+    contradiction.
+    """
     who = people(died_on=DIED)
     assert broken(topic, who=who, **{field: LAST}) == []
     sent = record(topic, **{field: AFTER} | other)
@@ -253,7 +358,9 @@ def test_what_may_follow_a_death(topic, given):
 
 
 def test_an_adverse_event_after_a_death_is_whole_and_listed():
-    """It keeps its onset and is counted apart (`is_set_aside`); a status after a death has no day left."""
+    """It keeps its onset and is counted apart (`is_set_aside`); a status after a death has no day
+    left.
+    """
     who = people(died_on=DIED)
     sent = record("adverse_events", onset_at=AFTER, term="burn")
     [row] = plausibility.listed("adverse_events", sent, people=who, options=OPTIONS).to_dicts()
@@ -261,9 +368,9 @@ def test_an_adverse_event_after_a_death_is_whole_and_listed():
     kept = plausibility.judged("adverse_events", sent, people=who, options=OPTIONS)
     assert kept.select("onset_at", "is_set_aside").row(0) == (AFTER, True)
     status = record("patient_status", status="completed", effective_on=DIED + DAY)
-    assert plausibility.judged("patient_status", status, people=who, options=OPTIONS)["effective_on"].to_list() == [
-        None
-    ]
+    assert plausibility.judged("patient_status", status, people=who, options=OPTIONS)[
+        "effective_on"
+    ].to_list() == [None]
 
 
 def test_the_first_of_several_deaths_counts():

@@ -1,6 +1,8 @@
-"""The rules on single adverse events: treatment-emergent, near a session, new or the same as before.
+"""The rules on single adverse events: treatment-emergent, near a session, new or the same as
+before.
 
-Here: the published truth tables and the boundaries. Not here: the mart's assembly (marts/test_adae.py).
+Here: the published truth tables and the boundaries. Not here: the mart's assembly
+(marts/test_adae.py).
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -13,8 +15,8 @@ from transforms.rules import safety
 PRE = (date(2020, 12, 20), date(2020, 12, 21))
 ON = (date(2021, 12, 20), date(2021, 12, 21))
 INTO = (date(2020, 12, 23), date(2021, 1, 21))
-# PHUSE white paper on treatment-emergent adverse events, as in admiral's test 12: treated 2021-01-01 to 2021-12-31,
-# no window after it; (patient, (start, end), initial grade, grade, flag)
+# PHUSE white paper on treatment-emergent adverse events, as in admiral's test 12: treated
+# 2021-01-01 to 2021-12-31, no window after it; (patient, (start, end), initial grade, grade, flag)
 PHUSE = [
     ("P1", PRE, 2, 2, None),
     ("P2", ON, 2, 2, "Y"),
@@ -36,7 +38,8 @@ PHUSE = [
     ("P12", INTO, 3, 2, None),
     ("P13", INTO, 1, 2, "Y"),
 ]
-# admiral's test 2: treated 2022-01-01 to 2022-04-30, window 10 days; (start, end, initial grade, grade, flag)
+# admiral's test 2: treated 2022-01-01 to 2022-04-30, window 10 days; (start, end, initial grade,
+# grade, flag)
 ADMIRAL = [
     ("2021-12-13", "2021-12-15", 1, 1, None),
     ("2021-12-14", "2021-12-14", 1, 3, None),
@@ -57,11 +60,24 @@ ADMIRAL = [
 def emergent(start, end, initial, grade, *, first, last, window):
     frame = pl.DataFrame(
         [(start, end, first, last, initial, grade)],
-        schema={"s": pl.Date, "e": pl.Date, "f": pl.Date, "l": pl.Date, "i": pl.Int64, "g": pl.Int64},
+        schema={
+            "s": pl.Date,
+            "e": pl.Date,
+            "f": pl.Date,
+            "l": pl.Date,
+            "i": pl.Int64,
+            "g": pl.Int64,
+        },
         orient="row",
     )
     rule = safety.treatment_emergent(
-        start="s", end="e", first_treated="f", last_treated="l", initial_grade="i", grade="g", window_days=window
+        start="s",
+        end="e",
+        first_treated="f",
+        last_treated="l",
+        initial_grade="i",
+        grade="g",
+        window_days=window,
     )
     return frame.select(rule).item()
 
@@ -75,14 +91,18 @@ def test_reference_32_phuse_truth_table(patient, days, initial, grade, expected)
 
 @pytest.mark.parametrize(("start", "end", "initial", "grade", "expected"), ADMIRAL)
 def test_admirals_own_cases(start, end, initial, grade, expected):
-    """admiral's test 2, in days: the window's end is included, a missing start counts unless it ended before."""
+    """admiral's test 2, in days: the window's end is included, a missing start counts unless it
+    ended before.
+    """
     days = [d and date.fromisoformat(d) for d in (start, end)]
     treated = {"first": date(2022, 1, 1), "last": date(2022, 4, 30), "window": 10}
     assert emergent(*days, initial, grade, **treated) == expected
 
 
 def test_untreated_and_unknown_grades_are_not_emergent():
-    """Without treatment nothing is treatment-emergent; a grade that is not known shows no worsening."""
+    """Without treatment nothing is treatment-emergent; a grade that is not known shows no
+    worsening.
+    """
     untreated = {"first": None, "last": None, "window": 30}
     assert emergent(None, None, 1, 2, **untreated) is None
     assert emergent(*ON, 1, 2, **untreated) is None
@@ -117,11 +137,20 @@ def flags(*rows, term="burn", clean_days=7):
     [
         ([], ""),
         ([(0, 1, "resolved")], "Y"),
-        ([(0, 1, "resolved"), (8, 9, "resolved")], "YN"),  # 1 + 7 = 8: the boundary is in the window
+        (
+            [(0, 1, "resolved"), (8, 9, "resolved")],
+            "YN",
+        ),  # 1 + 7 = 8: the boundary is in the window
         ([(0, 1, "resolved"), (8.001, 9, "resolved")], "YY"),
         ([(0, 10, "resolved"), (5, 6, "resolved")], "YN"),
-        ([(0, 10, "resolved"), (5, 6, "resolved"), (16, 17, "resolved")], "YNN"),  # the first reaches to 17
-        ([(0, 1, "resolved"), (8, 9, "resolved"), (15, 16, "resolved")], "YNN"),  # each covers the next
+        (
+            [(0, 10, "resolved"), (5, 6, "resolved"), (16, 17, "resolved")],
+            "YNN",
+        ),  # the first reaches to 17
+        (
+            [(0, 1, "resolved"), (8, 9, "resolved"), (15, 16, "resolved")],
+            "YNN",
+        ),  # each covers the next
         ([(0, None, "ongoing"), (300, 301, "resolved")], "YN"),
         ([(0, None, "resolving"), (300, None, None)], "YN"),
         ([(0, None, None), (1, None, None)], "YY"),  # how long the first lasted is not known
@@ -130,7 +159,9 @@ def flags(*rows, term="burn", clean_days=7):
     ],
 )
 def test_clean_window(rows, expected):
-    """A record is the same event while an earlier one lasts and for 7 days after; what is not known is counted."""
+    """A record is the same event while an earlier one lasts and for 7 days after; what is not known
+    is counted.
+    """
     assert flags(*rows) == expected
 
 

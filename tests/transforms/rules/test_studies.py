@@ -1,4 +1,5 @@
-"""Who is in which study: enrolments, routine care, what belongs to which, masking and planned visits.
+"""Who is in which study: enrolments, routine care, what belongs to which, masking and planned
+visits.
 
 Here: transforms/rules/studies.py. Not here: what the marts make of it (tests/transforms/marts).
 """
@@ -20,7 +21,9 @@ SHARED = {"event_id": "e", "source": "s", "event_time": datetime(2025, 1, 1, tzi
 def core(name: str, *rows: dict) -> pl.DataFrame:
     table = CORE_TABLES[name]
     full = [{**dict.fromkeys(table.names), **SHARED, **row} for row in rows]
-    return pl.DataFrame([{k: r[k] for k in table.names} for r in full], schema=table.polars_schema, orient="row")
+    return pl.DataFrame(
+        [{k: r[k] for k in table.names} for r in full], schema=table.polars_schema, orient="row"
+    )
 
 
 def patient(patient_id="P1", **given) -> dict:
@@ -39,50 +42,77 @@ def enrolment(study_id: str, first: date, last: date | None = None, **given) -> 
 
 def begun(*days: date) -> pl.DataFrame:
     return pl.DataFrame(
-        {"patient_id": ["P1"] * len(days), "day": list(days)}, schema={"patient_id": pl.String, "day": pl.Date}
+        {"patient_id": ["P1"] * len(days), "day": list(days)},
+        schema={"patient_id": pl.String, "day": pl.Date},
     )
 
 
 def spans(patients, enrolments, *days) -> list[tuple]:
-    frame = studies.memberships(core("patients", *patients), core("study_enrolments", *enrolments), begun(*days))
+    frame = studies.memberships(
+        core("patients", *patients), core("study_enrolments", *enrolments), begun(*days)
+    )
     return frame.select("study_id", "from_on", "to_on", "arm").rows()
 
 
-# --- the short form ---------------------------------------------------------------------------------
+# --- the short form -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("allocated_on", "begins"),
-    [(None, date(2025, 1, 10)), (date(2025, 1, 8), date(2025, 1, 8)), (date(2025, 1, 12), date(2025, 1, 10))],
+    [
+        (None, date(2025, 1, 10)),
+        (date(2025, 1, 8), date(2025, 1, 8)),
+        (date(2025, 1, 12), date(2025, 1, 10)),
+    ],
 )
 def test_the_short_form_is_one_open_enrolment(allocated_on, begins):
-    """From the earlier of enrolment and allocation, without an end, with arm, allocation and the record's lineage."""
-    short = patient(study_id="T", arm="control", allocation="randomised", allocated_on=allocated_on, event_id="E7")
+    """From the earlier of enrolment and allocation, without an end, with arm, allocation and the
+    record's lineage.
+    """
+    short = patient(
+        study_id="T",
+        arm="control",
+        allocation="randomised",
+        allocated_on=allocated_on,
+        event_id="E7",
+    )
     [row] = studies.enrolments(core("study_enrolments"), core("patients", short)).to_dicts()
     assert (row["enrolment_id"], row["study_id"], row["patient_id"]) == ("T:P1", "T", "P1")
     assert (row["from"], row["to"]) == (begins, None)
-    assert (row["arm"], row["allocation"], row["allocated_on"]) == ("control", "randomised", allocated_on)
+    assert (row["arm"], row["allocation"], row["allocated_on"]) == (
+        "control",
+        "randomised",
+        allocated_on,
+    )
     assert row["event_id"] == "E7"
 
 
 def test_an_explicit_enrolment_beats_the_short_form_of_its_study_alone():
-    """The patient's `study_id` is not counted again where an enrolment says it; another study's does not matter."""
+    """The patient's `study_id` is not counted again where an enrolment says it; another study's
+    does not matter.
+    """
     explicit = core(
         "study_enrolments",
         enrolment("T", date(2025, 2, 1), arm="sham"),
         enrolment("T", date(2025, 2, 1), patient_id="P2", enrolment_id="N2"),
     )
     patients = core(
-        "patients", patient(study_id="T", arm="control"), patient("P2", study_id="U"), patient("P3", arm="x")
+        "patients",
+        patient(study_id="T", arm="control"),
+        patient("P2", study_id="U"),
+        patient("P3", arm="x"),
     )
     rows = studies.enrolments(explicit, patients).select("study_id", "patient_id", "arm").rows()
     assert sorted(rows) == [("T", "P1", "sham"), ("T", "P2", None), ("U", "P2", None)]
 
 
-# --- who is in which study ------------------------------------------------------------------------------
+# --- who is in which study ----------------------------------------------------------------------
 
 JANUARY, MARCH, MAY = date(2025, 1, 20), date(2025, 3, 20), date(2025, 5, 20)
-FEB_1, MAR_1, APR_1, APR_30 = date(2025, 2, 1), date(2025, 3, 1), date(2025, 4, 1), date(2025, 4, 30)
+FEB_1 = date(2025, 2, 1)
+MAR_1 = date(2025, 3, 1)
+APR_1 = date(2025, 4, 1)
+APR_30 = date(2025, 4, 30)
 ROUTINE_ROW = ("ROUTINE", date(2025, 1, 10), None, None)
 
 
@@ -90,12 +120,36 @@ ROUTINE_ROW = ("ROUTINE", date(2025, 1, 10), None, None)
     ("enrolments", "sessions", "expected"),
     [
         pytest.param([], [], [ROUTINE_ROW], id="in no study: routine care, session or not"),
-        pytest.param([enrolment("T", MAR_1)], [], [("T", MAR_1, None, None)], id="in a study, no session"),
-        pytest.param([enrolment("T", MAR_1)], [MARCH], [("T", MAR_1, None, None)], id="every session inside"),
-        pytest.param([enrolment("T", MAR_1)], [MAR_1], [("T", MAR_1, None, None)], id="the first day is inside"),
-        pytest.param([enrolment("T", MAR_1)], [JANUARY, MARCH], [ROUTINE_ROW, ("T", MAR_1, None, None)], id="before"),
-        pytest.param([enrolment("T", FEB_1, MARCH)], [MARCH], [("T", FEB_1, MARCH, None)], id="the last day is inside"),
-        pytest.param([enrolment("T", FEB_1, MAR_1)], [MARCH], [ROUTINE_ROW, ("T", FEB_1, MAR_1, None)], id="after"),
+        pytest.param(
+            [enrolment("T", MAR_1)], [], [("T", MAR_1, None, None)], id="in a study, no session"
+        ),
+        pytest.param(
+            [enrolment("T", MAR_1)], [MARCH], [("T", MAR_1, None, None)], id="every session inside"
+        ),
+        pytest.param(
+            [enrolment("T", MAR_1)],
+            [MAR_1],
+            [("T", MAR_1, None, None)],
+            id="the first day is inside",
+        ),
+        pytest.param(
+            [enrolment("T", MAR_1)],
+            [JANUARY, MARCH],
+            [ROUTINE_ROW, ("T", MAR_1, None, None)],
+            id="before",
+        ),
+        pytest.param(
+            [enrolment("T", FEB_1, MARCH)],
+            [MARCH],
+            [("T", FEB_1, MARCH, None)],
+            id="the last day is inside",
+        ),
+        pytest.param(
+            [enrolment("T", FEB_1, MAR_1)],
+            [MARCH],
+            [ROUTINE_ROW, ("T", FEB_1, MAR_1, None)],
+            id="after",
+        ),
         pytest.param(
             [enrolment("T", FEB_1, MAR_1, arm="a"), enrolment("U", APR_1, arm="b")],
             [],
@@ -108,23 +162,29 @@ ROUTINE_ROW = ("ROUTINE", date(2025, 1, 10), None, None)
             [("T", FEB_1, APR_30, "a")],
             id="twice in one study: one, with the first arm",
         ),
-        pytest.param([enrolment("T", MAR_1, patient_id="P9")], [], [ROUTINE_ROW], id="of somebody not known"),
+        pytest.param(
+            [enrolment("T", MAR_1, patient_id="P9")], [], [ROUTINE_ROW], id="of somebody not known"
+        ),
     ],
 )
 def test_a_row_a_patient_and_study(enrolments, sessions, expected):
-    """Routine care is one where the patient is in no study, or a session that began lies outside all enrolments."""
+    """Routine care is one where the patient is in no study, or a session that began lies outside
+    all enrolments.
+    """
     assert spans([patient()], enrolments, *sessions) == expected
 
 
 def test_an_arm_without_a_study_is_routine_cares():
-    """Who has an arm and no study has it in routine care; the arm of a study is none in routine care."""
+    """Who has an arm and no study has it in routine care; the arm of a study is none in routine
+    care.
+    """
     assert spans([patient(arm="control")], []) == [("ROUTINE", date(2025, 1, 10), None, "control")]
     in_study = patient(study_id="T", arm="control")
     rows = spans([in_study], [enrolment("T", MAR_1, arm="control")], JANUARY)
     assert rows == [ROUTINE_ROW, ("T", MAR_1, None, "control")]
 
 
-# --- what belongs to which --------------------------------------------------------------------------------
+# --- what belongs to which ----------------------------------------------------------------------
 
 
 def adsl(*rows: tuple) -> pl.DataFrame:
@@ -154,13 +214,19 @@ T_AND_U = (("T", FEB_1, MAR_1), ("U", APR_1, None))
     ],
 )
 def test_what_a_record_belongs_to(rows, day, expected):
-    """The study in whose enrolment its day lies, else routine care; without it the next study, else the last."""
-    frame = pl.DataFrame({"patient_id": ["P1"], "at": [day]}, schema={"patient_id": pl.String, "at": pl.Date})
+    """The study in whose enrolment its day lies, else routine care; without it the next study, else
+    the last.
+    """
+    frame = pl.DataFrame(
+        {"patient_id": ["P1"], "at": [day]}, schema={"patient_id": pl.String, "at": pl.Date}
+    )
     assert studies.with_study(frame, adsl(*rows), day="at")["STUDYID"].to_list() == [expected]
 
 
 def test_an_outcome_before_a_study_is_its_baseline_too():
-    """In the lead before an enrolment a row is told twice: where it belongs, and in the study that it precedes."""
+    """In the lead before an enrolment a row is told twice: where it belongs, and in the study that
+    it precedes.
+    """
     days = [date(2025, 1, 31), date(2025, 2, 1), MAR_1]
     frame = pl.DataFrame({"patient_id": ["P1"] * 3, "at": days})
     told = studies.of_studies(frame, adsl(*ROUTINE_AND_T), day="at", lead_days=28)
@@ -178,15 +244,22 @@ def test_nobody_unknown_belongs_anywhere():
     assert studies.with_study(frame, adsl(*ROUTINE_AND_T), day="at").is_empty()
 
 
-# --- masking and visits -------------------------------------------------------------------------------
+# --- masking and visits -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("until", "is_masked"),
-    [(None, False), (date(2025, 6, 29), False), (date(2025, 6, 30), False), (date(2025, 7, 1), True)],
+    [
+        (None, False),
+        (date(2025, 6, 29), False),
+        (date(2025, 6, 30), False),
+        (date(2025, 7, 1), True),
+    ],
 )
 def test_masked_until(until, is_masked):
-    """Arms are masked before the day `masked_until`; from the data cut's day (UTC) on that is it, they are shown."""
+    """Arms are masked before the day `masked_until`; from the data cut's day (UTC) on that is it,
+    they are shown.
+    """
     study = core("studies", {"study_id": "T", "masked_until": until})
     assert studies.masked(study, cut=CUT) == (["T"] if is_masked else [])
 
@@ -197,7 +270,10 @@ def test_masked_until(until, is_masked):
         (None, None),
         ("[]", None),
         ('[{"visit": "V", "target_day": 29}]', None),  # a target without a window
-        ('[{"visit": "V", "target_day": 29, "from_day": 15, "to_day": 42}]', (VISITS[0], Visit("V", 29, 15, 42))),
+        (
+            '[{"visit": "V", "target_day": 29, "from_day": 15, "to_day": 42}]',
+            (VISITS[0], Visit("V", 29, 15, 42)),
+        ),
         ('[{"visit": "V", "from_day": 15, "to_day": 42.0}]', (VISITS[0], Visit("V", 28, 15, 42))),
         ('[{"visit": "V", "from_day": 42, "to_day": 15}]', None),
         (
@@ -208,5 +284,7 @@ def test_masked_until(until, is_masked):
     ],
 )
 def test_planned_visits(plan, expected):
-    """Windows count, the target being their middle where none is given; a study without any has the default ones."""
+    """Windows count, the target being their middle where none is given; a study without any has the
+    default ones.
+    """
     assert studies.planned_visits(plan) == (VISITS if expected is None else expected)

@@ -15,11 +15,21 @@ def at(ady: int, *, hour: int = 12) -> datetime:
     return datetime(DAY1.year, DAY1.month, DAY1.day, hour, tzinfo=UTC) + timedelta(days=offset)
 
 
-def place(*rows: tuple[int, float | None], treated_at: datetime | None = None, course_ended: int | None = None):
-    """`rows`: study day and value, in order; the session's start; the study day of the course's last session."""
+def place(
+    *rows: tuple[int, float | None],
+    treated_at: datetime | None = None,
+    course_ended: int | None = None,
+):
+    """`rows`: study day and value, in order; the session's start; the study day of the course's
+    last session.
+    """
     moments = [at(ady) for ady, _ in rows]
     frame = pl.DataFrame(
-        {"ADTM": moments, "AVAL": [v for _, v in rows], "EVENTID": [f"e{k}" for k in range(len(rows))]},
+        {
+            "ADTM": moments,
+            "AVAL": [v for _, v in rows],
+            "EVENTID": [f"e{k}" for k in range(len(rows))],
+        },
         schema={"ADTM": pl.Datetime("us", "UTC"), "AVAL": pl.Float64, "EVENTID": pl.String},
     ).with_columns(
         USUBJID=pl.lit("p"),
@@ -78,14 +88,18 @@ def test_windows_do_not_overlap():
 
 
 def test_the_nearest_to_target_counts_and_of_two_the_earlier():
-    """Week 4 targets day 29: 27 and 31 are as near, the earlier counts; one without a value never does."""
+    """Week 4 targets day 29: 27 and 31 are as near, the earlier counts; one without a value never
+    does.
+    """
     placed = place((20, 6.0), (27, 5.0), (29, None), (31, 4.0))
     assert placed["ANL01FL"].to_list() == [None, "Y", None, None]
     assert placed["AVISITN"].to_list() == [29] * 4
 
 
 def test_baseline_is_the_last_value_before_the_first_session():
-    """Of days -20, -3 and 1 the last with a value before the session's start; one after it on Day 1 is unscheduled."""
+    """Of days -20, -3 and 1 the last with a value before the session's start; one after it on Day 1
+    is unscheduled.
+    """
     rows = ((-20, 8.0), (-3, 7.0), (-2, None), (1, 3.0), (8, 4.0))
     placed = place(*rows, treated_at=at(1, hour=10))
     assert placed["ABLFL"].to_list() == [None, "Y", None, None, None]
@@ -105,17 +119,26 @@ def test_no_baseline_no_change():
 
 
 def test_end_of_course_never_takes_a_visits_only_record():
-    """Last session on day 28, so End of course targets day 29. Alone, day 30 counts for Week 4 and is flagged for End
-    of course; with a record on day 29 too, that one counts for both; a third on day 34 stays Week 4's spare."""
+    """Last session on day 28, so End of course targets day 29. Alone, day 30 counts for Week 4 and
+    is flagged for End of course; with a record on day 29 too, that one counts for both; a third on
+    day 34 stays Week 4's spare.
+    """
     alone = place((30, 4.0), treated_at=at(1, hour=0), course_ended=28)
     assert (alone["AVISIT"].to_list(), alone["EOCFL"].to_list()) == (["Week 4"], ["Y"])
     both = place((29, 4.0), (34, 3.0), treated_at=at(1, hour=0), course_ended=28)
-    assert (both["AVISIT"].to_list(), both["EOCFL"].to_list()) == (["Week 4", "Week 4"], ["Y", None])
+    assert (both["AVISIT"].to_list(), both["EOCFL"].to_list()) == (
+        ["Week 4", "Week 4"],
+        ["Y", None],
+    )
 
 
 def test_end_of_course_takes_a_record_that_counts_for_nothing_else():
-    """Last session on day 33: day 29 counts for Week 4; day 36 is nearest to day 34 and is End of course's."""
-    placed = place((29, 5.0), (36, 4.0), (47, 3.0), (48, 2.0), treated_at=at(1, hour=0), course_ended=33)
+    """Last session on day 33: day 29 counts for Week 4; day 36 is nearest to day 34 and is End of
+    course's.
+    """
+    placed = place(
+        (29, 5.0), (36, 4.0), (47, 3.0), (48, 2.0), treated_at=at(1, hour=0), course_ended=33
+    )
     assert placed["AVISIT"].to_list() == ["Week 4", "End of course", "Week 8", "Week 8"]
     assert placed["ANL01FL"].to_list() == ["Y", "Y", None, "Y"]
     assert placed["EOCFL"].to_list() == [None, "Y", None, None]
@@ -137,12 +160,25 @@ def test_the_first_course_ends_where_its_sessions_do():
         orient="row",
     )
     ends = windows.first_course_end(sessions.sample(fraction=1, shuffle=True, seed=3), gap_days=30)
-    assert dict(ends.iter_rows()) == {"named": DAY1 + timedelta(days=50), "gap": DAY1 + timedelta(days=30)}
+    assert dict(ends.iter_rows()) == {
+        "named": DAY1 + timedelta(days=50),
+        "gap": DAY1 + timedelta(days=30),
+    }
 
 
 def test_order_changes_nothing():
     """The rows placed in another order are the same rows."""
     frame = place((-3, 7.0), (1, 6.0), (20, 6.0), (27, 5.0), (31, 4.0), (92, 2.0))
-    columns = ["USUBJID", "ADTM", "AVAL", "EVENTID", "ADY", "is_before_treatment", "days_after_course"]
+    columns = [
+        "USUBJID",
+        "ADTM",
+        "AVAL",
+        "EVENTID",
+        "ADY",
+        "is_before_treatment",
+        "days_after_course",
+    ]
     again = windows.place(frame.select(columns).reverse(), by=["USUBJID"]).sort("ADTM")
-    assert again.select(sorted(again.columns)).equals(frame.drop("ADT").select(sorted(again.columns)))
+    assert again.select(sorted(again.columns)).equals(
+        frame.drop("ADT").select(sorted(again.columns))
+    )

@@ -1,4 +1,6 @@
-"""Walking bouts to days: Mobilise-D's reference row in full, its unit traps, plausibility, nulls and local days."""
+"""Walking bouts to days: Mobilise-D's reference row in full, its unit traps, plausibility, nulls
+and local days.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -67,15 +69,25 @@ def bouts(*rows: dict) -> pl.DataFrame:
 
 
 def test_reference_row_in_full():
-    """Reference 33: every column of Mobilise-D's row as printed (hours, cm, ratios), no limits applied."""
+    """Reference 33: every column of Mobilise-D's row as printed (hours, cm, ratios), no limits
+    applied.
+    """
     if not (DATA / "mobility_bouts.csv").exists():
         pytest.skip("no ../shared/data: the bouts of the reference are not here")
-    frame = pl.read_csv(DATA / "mobility_bouts.csv").rename({"n_steps": "steps", "n_turns": "turns"})
+    frame = pl.read_csv(DATA / "mobility_bouts.csv").rename(
+        {"n_steps": "steps", "n_turns": "turns"}
+    )
     reference = pl.read_csv(DATA / "mobility_bouts_reference.csv").row(0, named=True)
     assert set(REFERENCE) == set(STATISTICS)
-    assert set(REFERENCE.values()) == set(reference) - {"visit_type", "participant_id", "measurement_date"}
+    assert set(REFERENCE.values()) == set(reference) - {
+        "visit_type",
+        "participant_id",
+        "measurement_date",
+    }
     [found] = aggregate(frame, ["participant_id"]).to_dicts()
-    assert {c: round(found[c], 3) for c in REFERENCE} == {c: reference[name] for c, name in REFERENCE.items()}
+    assert {c: round(found[c], 3) for c in REFERENCE} == {
+        c: reference[name] for c, name in REFERENCE.items()
+    }
 
 
 def test_groups_at_their_edges():
@@ -87,9 +99,15 @@ def test_groups_at_their_edges():
 
 
 def test_nulls_and_few():
-    """A null counts for nothing; a sum of none is null, a ratio of one is null, a group of none counts 0."""
+    """A null counts for nothing; a sum of none is null, a ratio of one is null, a group of none
+    counts 0.
+    """
     [found] = aggregate(bouts({"cadence_spm": 100.0}, {"steps": 30.0}), ["patient_id"]).to_dicts()
-    assert (found["cadence_spm_all_mean"], found["cadence_spm_all_cv"], found["walking_steps"]) == (100, None, 30)
+    assert (found["cadence_spm_all_mean"], found["cadence_spm_all_cv"], found["walking_steps"]) == (
+        100,
+        None,
+        30,
+    )
     assert (found["turns"], found["bouts_30"], found["walking_speed_mps_30_p90"]) == (None, 0, None)
     assert found["walking_duration_h"] == pytest.approx(40 / 3600)
 
@@ -97,7 +115,10 @@ def test_nulls_and_few():
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
-        ({"cadence_spm": 172.9}, {"cadence_spm", "walking_speed_mps", "stride_length_m", "stride_duration_s"}),
+        (
+            {"cadence_spm": 172.9},
+            {"cadence_spm", "walking_speed_mps", "stride_length_m", "stride_duration_s"},
+        ),
         ({"cadence_spm": 173.0}, {"stride_length_m", "stride_duration_s"}),
         ({"stride_length_m": 0.14}, {"cadence_spm", "stride_duration_s"}),
         ({"walking_speed_mps": 2.23}, {"cadence_spm", "stride_length_m", "stride_duration_s"}),
@@ -105,19 +126,30 @@ def test_nulls_and_few():
     ],
 )
 def test_plausibility(value, kept):
-    """A value outside its limits is unknown; a bad cadence or stride length voids the speed; edges are plausible."""
-    good = {"cadence_spm": 100.0, "walking_speed_mps": 1.2, "stride_length_m": 1.4, "stride_duration_s": 1.1}
+    """A value outside its limits is unknown; a bad cadence or stride length voids the speed; edges
+    are plausible.
+    """
+    good = {
+        "cadence_spm": 100.0,
+        "walking_speed_mps": 1.2,
+        "stride_length_m": 1.4,
+        "stride_duration_s": 1.1,
+    }
     [found] = plausible(bouts(good | value)).to_dicts()
     assert {c for c in good if found[c] is not None} == kept
 
 
 def test_bouts_without_duration_are_dropped():
     """A bout of no duration is none; a null beside a good value voids nothing."""
-    assert plausible(bouts({"duration_s": 0.0}, {"walking_speed_mps": 1.0}))["walking_speed_mps"].to_list() == [1.0]
+    assert plausible(bouts({"duration_s": 0.0}, {"walking_speed_mps": 1.0}))[
+        "walking_speed_mps"
+    ].to_list() == [1.0]
 
 
 def test_local_day():
-    """The event's own offset decides, else the clinic's zone (flagged); with neither, or of nobody known, it waits."""
+    """The event's own offset decides, else the clinic's zone (flagged); with neither, or of nobody
+    known, it waits.
+    """
     late = AT.replace(hour=23, minute=30)
     rows = bouts(
         {"started_at": late, "utc_offset_min": 60},
@@ -146,11 +178,13 @@ def test_local_day():
 def test_plausibility_is_a_setting():
     """The setting decides whether limits apply."""
     rows = bouts({"walking_speed_mps": 5.0, "duration_s": 40.0})
-    people = pl.DataFrame({"patient_id": ["P1"], "timezone": ["UTC"]}).with_columns(moves=pl.lit([], MOVES))
+    people = pl.DataFrame({"patient_id": ["P1"], "timezone": ["UTC"]}).with_columns(
+        moves=pl.lit([], MOVES)
+    )
     speeds = [
-        walking_days(walking_bouts=rows, people=people, options=Options(is_bout_plausibility_checked=checked))[
-            "walking_speed_mps_30_mean"
-        ].to_list()
+        walking_days(
+            walking_bouts=rows, people=people, options=Options(is_bout_plausibility_checked=checked)
+        )["walking_speed_mps_30_mean"].to_list()
         for checked in (True, False)
     ]
     assert speeds == [[None], [5.0]]
@@ -164,12 +198,17 @@ def test_order_changes_nothing(speeds, data):
         {"walking_speed_mps": s, "duration_s": 5.0 + 7 * k, "started_at": AT + timedelta(minutes=k)}
         for k, s in enumerate(speeds)
     ]
-    [one], [other] = (aggregate(bouts(*r), ["patient_id"]).to_dicts() for r in (rows, data.draw(st.permutations(rows))))
+    [one], [other] = (
+        aggregate(bouts(*r), ["patient_id"]).to_dicts()
+        for r in (rows, data.draw(st.permutations(rows)))
+    )
     assert other == pytest.approx(one, abs=1e-12)
 
 
 def test_every_test_of_the_contract_has_its_parameter():
-    """Each performance test has a code, a unit and a threshold with its source; weekly columns are of their tables."""
+    """Each performance test has a code, a unit and a threshold with its source; weekly columns are
+    of their tables.
+    """
     tests = set(TOPIC_BY_NAME["performance_tests"].fields[4].closed)
     assert {t.test for t in PERFORMANCE_TESTS} == tests
     assert {t.code: t.change for t in PERFORMANCE_TESTS} == {

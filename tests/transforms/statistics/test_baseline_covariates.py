@@ -1,4 +1,6 @@
-"""Missing baseline values: imputed by mean and indicator where groups were randomised, not used elsewhere."""
+"""Missing baseline values: imputed by mean and indicator where groups were randomised, not used
+elsewhere.
+"""
 
 import numpy as np
 import polars as pl
@@ -31,8 +33,9 @@ def adjusted(rows=ROWS, *, is_randomised: bool, people=None):
 
 
 def test_randomised_groups_lose_nobody():
-    """The mean of those known (50 of 30, 50, 70; 70 of 60, 70, 80), an indicator each, a level for the missing; what
-    nobody has, or all have alike, is not used."""
+    """The mean of those known (50 of 30, 50, 70; 70 of 60, 70, 80), an indicator each, a level for
+    the missing; what nobody has, or all have alike, is not used.
+    """
     found = adjusted(is_randomised=True)
     assert found.rows["age"].to_list() == [30, 50, 50, 70]
     assert found.rows["weight"].to_list() == [60, 70, 80, 70]
@@ -65,13 +68,24 @@ def test_a_person_of_several_visits_counts_once():
 
 
 def test_the_estimate_is_that_of_statsmodels_with_the_indicator():
-    """White & Thompson's model written out: y on group, x (0 where missing, for the value does not matter) and x is missing."""
+    """White & Thompson's model written out: y on group, x (0 where missing, for the value does not
+    matter) and x is missing.
+    """
     rng = np.random.default_rng(2)
     group, x = rng.integers(0, 2, 80), rng.normal(50, 10, 80)
     y = 2 * group + 0.1 * x + rng.normal(0, 1, 80)
     is_missing = rng.random(80) < 0.6
-    rows = pl.DataFrame({"person": np.arange(80), "g": group, "y": y, "age": np.where(is_missing, np.nan, x)})
-    found = adjustment(rows, people=rows, person="person", covariates={"age": "age"}, factors={}, is_randomised=True)
+    rows = pl.DataFrame(
+        {"person": np.arange(80), "g": group, "y": y, "age": np.where(is_missing, np.nan, x)}
+    )
+    found = adjustment(
+        rows,
+        people=rows,
+        person="person",
+        covariates={"age": "age"},
+        factors={},
+        is_randomised=True,
+    )
     model = models.ancova(found.rows, "y", None, "g", found.covariates)
     matrix = np.column_stack([np.ones(80), group, np.where(is_missing, 0, x), is_missing])
     expected = sm.OLS(y, matrix).fit()

@@ -1,4 +1,6 @@
-"""Limits for clinics like these: CR2 from first principles, the exact limits at their edges, order and splitting."""
+"""Limits for clinics like these: CR2 from first principles, the exact limits at their edges, order
+and splitting.
+"""
 
 import numpy as np
 import pytest
@@ -7,17 +9,23 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from transforms.errors import UsageError
-from transforms.statistics.clinics_like_these import mean_limits, proportion_limits, rate_limits, robust
+from transforms.statistics.clinics_like_these import (
+    mean_limits,
+    proportion_limits,
+    rate_limits,
+    robust,
+)
 from transforms.statistics.intervals import clopper_pearson, garwood
 
 SIZES = [3, 8, 5, 20, 12, 4]
 
 
 def by_matrices(sizes: list[int], values: np.ndarray) -> tuple[float, float]:
-    """CR2 variance and Satterthwaite's degrees of freedom of a mean as Pustejovsky and Tipton (2018) write them.
+    """CR2 variance and Satterthwaite's degrees of freedom of a mean as Pustejovsky and Tipton
+    (2018) write them.
 
-    A_j = (I - H_jj)^(-1/2), V = M Σ X_j' A_j e_j e_j' A_j X_j M; P_ij = p_i' p_j with p_j = (I - H)_j' A_j X_j M;
-    the degrees of freedom are trace(P)² / trace(P²).
+    A_j = (I - H_jj)^(-1/2), V = M Σ X_j' A_j e_j e_j' A_j X_j M; P_ij = p_i' p_j with p_j = (I -
+    H)_j' A_j X_j M; the degrees of freedom are trace(P)² / trace(P²).
     """
     total = sum(sizes)
     x = np.ones((total, 1))
@@ -46,11 +54,15 @@ def test_cr2_and_its_degrees_of_freedom_from_first_principles():
     assert fit.degrees_of_freedom[0] == pytest.approx(freedom)
     limits = mean_limits([sums], [SIZES])
     margin = stats.t.ppf(0.975, freedom) * variance**0.5
-    assert (limits.lower[0], limits.upper[0]) == pytest.approx((values.mean() - margin, values.mean() + margin))
+    assert (limits.lower[0], limits.upper[0]) == pytest.approx(
+        (values.mean() - margin, values.mean() + margin)
+    )
 
 
 def test_clinics_of_one_size_are_a_sample_of_their_means():
-    """Equal sizes: the t interval of the clinics' means, on their number less one; no degrees of freedom are lost."""
+    """Equal sizes: the t interval of the clinics' means, on their number less one; no degrees of
+    freedom are lost.
+    """
     means = np.array([4.0, 5.5, 3.5, 6.0, 5.0, 4.5])
     found = mean_limits([10 * means], [[10] * 6])
     expected = stats.t.interval(0.95, 5, means.mean(), stats.sem(means))
@@ -60,7 +72,9 @@ def test_clinics_of_one_size_are_a_sample_of_their_means():
 
 @pytest.mark.parametrize("limits", [mean_limits, proportion_limits, rate_limits])
 def test_fewer_than_five_clinics_have_no_limits(limits):
-    """Four clinics, and five of which one has nobody: the estimate alone. Five have limits. No clinic: nothing."""
+    """Four clinics, and five of which one has nobody: the estimate alone. Five have limits. No
+    clinic: nothing.
+    """
     four, five = [[2, 3, 1, 4, 0]], [[10, 9, 8, 12, 0]]
     assert limits(four, five).estimate[0] == pytest.approx(10 / 39)
     assert np.isnan(limits(four, five).lower[0])
@@ -70,8 +84,10 @@ def test_fewer_than_five_clinics_have_no_limits(limits):
 
 
 def test_no_event_at_all_is_none_of_the_clinics():
-    """0 of 500 in five clinics: the upper limit of 0 of 5, 1 - 0.025^(1/5) = 0.522, for patients of a clinic may all be
-    alike; with events only the lower one. A rate without an event has no limits: nothing bounds how clinics differ."""
+    """0 of 500 in five clinics: the upper limit of 0 of 5, 1 - 0.025^(1/5) = 0.522, for patients of
+    a clinic may all be alike; with events only the lower one. A rate without an event has no
+    limits: nothing bounds how clinics differ.
+    """
     sizes = [[100] * 5]
     none, all_of = proportion_limits([[0] * 5], sizes), proportion_limits(sizes, sizes)
     assert (none.lower[0], none.upper[0]) == pytest.approx((0, 1 - 0.025**0.2))
@@ -86,7 +102,9 @@ def test_equal_means_have_no_limits():
 
 
 def test_limits_are_never_narrower_than_those_of_these_patients():
-    """Clinics more even than chance keep at least the exact limits of independent patients and events."""
+    """Clinics more even than chance keep at least the exact limits of independent patients and
+    events.
+    """
     x, n = [[10, 10, 11, 10, 9, 10]], [[50] * 6]
     for found, exact in (
         (proportion_limits(x, n), clopper_pearson(60, 300)),
@@ -97,8 +115,9 @@ def test_limits_are_never_narrower_than_those_of_these_patients():
 
 
 def test_one_clinic_with_all_the_events_makes_wide_limits():
-    """12 of 30 in one of six clinics, none elsewhere: these patients' limits end at 11.4 %, those of clinics like these
-    lie far beyond."""
+    """12 of 30 in one of six clinics, none elsewhere: these patients' limits end at 11.4 %, those
+    of clinics like these lie far beyond.
+    """
     x, n = [[12, 0, 0, 0, 0, 0]], [[30] * 6]
     assert clopper_pearson(12, 180).upper == pytest.approx(0.1136, abs=5e-4)
     assert proportion_limits(x, n).upper[0] > 0.35
@@ -112,11 +131,15 @@ def test_one_clinic_with_all_the_events_makes_wide_limits():
     st.randoms(),
 )
 def test_order_and_absent_clinics_change_nothing(clinics, random):
-    """Nor does a clinic that has nobody in the stratum; limits hold the estimate; a rate's unit is its unit."""
+    """Nor does a clinic that has nobody in the stratum; limits hold the estimate; a rate's unit is
+    its unit.
+    """
     rows = [(min(x, n), n) for x, n in clinics]
     shuffled = [*random.sample(rows, len(rows)), (0, 0)]
     for limits in (proportion_limits, rate_limits):
-        one, other = (limits(*([list(part)] for part in zip(*some, strict=True))) for some in (rows, shuffled))
+        one, other = (
+            limits(*([list(part)] for part in zip(*some, strict=True))) for some in (rows, shuffled)
+        )
         assert np.allclose(one, other, rtol=1e-4, atol=1e-6)
         assert one.lower[0] - 1e-6 <= one.estimate[0] <= one.upper[0] + 1e-6
     x, n = ([list(part)] for part in zip(*rows, strict=True))
@@ -132,7 +155,13 @@ def test_strata_do_not_touch_each_other():
         together = limits(x, n)
         for k in range(12):
             alone = limits(x[[k]], n[[k]])
-            assert np.allclose([a[k] for a in together], [a[0] for a in alone], rtol=1e-4, atol=1e-6, equal_nan=True)
+            assert np.allclose(
+                [a[k] for a in together],
+                [a[0] for a in alone],
+                rtol=1e-4,
+                atol=1e-6,
+                equal_nan=True,
+            )
 
 
 def test_tables_of_another_shape_are_refused():

@@ -1,4 +1,6 @@
-"""Limits of clustered values: equal to the known ones where nothing clusters, honest where something does."""
+"""Limits of clustered values: equal to the known ones where nothing clusters, honest where
+something does.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,12 @@ from transforms.statistics.intervals import clopper_pearson
 def sums(x, n) -> Sums:
     """Of one stratum, from a value a cluster."""
     x, n = np.asarray(x, float), np.asarray(n, float)
-    return Sums(*(np.array([s]) for s in (len(x), x.sum(), n.sum(), (x * x).sum(), (x * n).sum(), (n * n).sum())))
+    return Sums(
+        *(
+            np.array([s])
+            for s in (len(x), x.sum(), n.sum(), (x * x).sum(), (x * n).sum(), (n * n).sum())
+        )
+    )
 
 
 @pytest.mark.parametrize(("x", "n"), [([0, 0, 0], [100, 100, 100]), ([3], [20]), ([5, 4], [5, 4])])
@@ -24,8 +31,9 @@ def test_no_events_only_events_or_one_cluster_are_the_exact_limits(x, n):
 
 
 def test_effective_number_by_hand():
-    """5 clusters of 10 with 0, 0, 2, 4, 4: p = 0.2; sum (x_i - 2)^2 = 16, variance 5/4 * 16 / 2500 = 0.008;
-    0.2 * 0.8 / 0.008 = 20 effective values, times (t(49) / t(4))^2."""
+    """5 clusters of 10 with 0, 0, 2, 4, 4: p = 0.2; sum (x_i - 2)^2 = 16, variance 5/4 * 16 / 2500
+    = 0.008; 0.2 * 0.8 / 0.008 = 20 effective values, times (t(49) / t(4))^2.
+    """
     found = clustered_proportion(sums([0, 0, 2, 4, 4], [10] * 5))
     number = 20 * (stats.t.ppf(0.975, 49) / stats.t.ppf(0.975, 4)) ** 2
     x, fails = 0.2 * number, 0.8 * number
@@ -36,13 +44,30 @@ def test_effective_number_by_hand():
     assert found.upper[0] > exact.upper
 
 
-# R's survey::apiclus1, 183 schools of 15 districts: schools, those without pupils learning English, those with more
-# than 90 % on subsidised meals, those that missed their target, and the sum of their results in 2000, a district
+# R's survey::apiclus1, 183 schools of 15 districts: schools, those without pupils learning English,
+# those with more than 90 % on subsidised meals, those that missed their target, and the sum of
+# their results in 2000, a district
 _SCHOOLS = [13, 34, 4, 13, 16, 2, 1, 4, 12, 21, 9, 11, 37, 2, 4]
 _NO_LEARNERS = [0] * 10 + [4] + [0] * 4
 _MEALS = [0] * 7 + [3] + [0] * 4 + [9, 2, 0]
 _MISSED = [3, 8, 1, 4, 3, 0, 0, 0, 1, 7, 5, 2, 11, 1, 4]
-_RESULTS = [9372, 22508, 2077, 8593, 11369, 1116, 551, 1888, 9111, 13761, 6386, 7359, 20394, 905, 2493]
+_RESULTS = [
+    9372,
+    22508,
+    2077,
+    8593,
+    11369,
+    1116,
+    551,
+    1888,
+    9111,
+    13761,
+    6386,
+    7359,
+    20394,
+    905,
+    2493,
+]
 
 
 @pytest.mark.parametrize(
@@ -54,15 +79,21 @@ _RESULTS = [9372, 22508, 2077, 8593, 11369, 1116, 551, 1888, 9111, 13761, 6386, 
     ],
 )
 def test_shares_of_schools_in_districts_equal_r_survey(x, estimate, lower, upper):
-    """R 4.2.2, survey 4.1-1: svyciprop(method = "beta") on svydesign(id = ~dnum, data = apiclus1)."""
+    """R 4.2.2, survey 4.1-1: svyciprop(method = "beta") on svydesign(id = ~dnum, data =
+    apiclus1).
+    """
     found = clustered_proportion(sums(x, _SCHOOLS))
     assert [a[0] for a in found] == pytest.approx([estimate, lower, upper], abs=1e-9)
 
 
 def test_mean_of_schools_in_districts_equals_r_survey():
-    """svymean(~api00) of the same design: 644.17, standard error 23.779, t interval on 14 degrees of freedom."""
+    """svymean(~api00) of the same design: 644.17, standard error 23.779, t interval on 14 degrees
+    of freedom.
+    """
     found = clustered_mean(sums(_RESULTS, _SCHOOLS))
-    assert [a[0] for a in found] == pytest.approx([644.169398907, 593.168493261, 695.170304553], abs=1e-7)
+    assert [a[0] for a in found] == pytest.approx(
+        [644.169398907, 593.168493261, 695.170304553], abs=1e-7
+    )
 
 
 def test_never_narrower_than_independent_values():
@@ -72,8 +103,9 @@ def test_never_narrower_than_independent_values():
 
 
 def test_limits_cover_where_patients_differ():
-    """40 patients with 15 sessions each, shares from Beta(1, 9): 95 % limits cover 0.1 at least 93 % of the time,
-    those that take sessions as independent cover it in under 88 %."""
+    """40 patients with 15 sessions each, shares from Beta(1, 9): 95 % limits cover 0.1 at least 93
+    % of the time, those that take sessions as independent cover it in under 88 %.
+    """
     rng = np.random.default_rng(4)
     p = rng.beta(1, 9, size=(2000, 40))
     x = rng.binomial(15, p).astype(float)
@@ -94,8 +126,9 @@ def test_mean_of_clusters_of_one_is_the_t_interval():
 
 
 def test_mean_by_hand_and_of_one_cluster():
-    """Two patients, 2 sessions adding up to 4 and 1 of 5: mean 3; deviations 4 - 6 = -2 and 5 - 3 = 2; variance
-    2 * 8 / 9. One patient has a mean and no limits; nobody has neither."""
+    """Two patients, 2 sessions adding up to 4 and 1 of 5: mean 3; deviations 4 - 6 = -2 and 5 - 3 =
+    2; variance 2 * 8 / 9. One patient has a mean and no limits; nobody has neither.
+    """
     found = clustered_mean(sums([4, 5], [2, 1]))
     assert found.estimate[0] == 3
     assert found.upper[0] - 3 == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt(16 / 9))
@@ -114,15 +147,21 @@ def test_mean_by_hand_and_of_one_cluster():
     ],
 )
 def test_equal_means_have_no_limits(x, n, has_limits):
-    """Two courses attended in full don't make a mean of 1 certain: no limits, whatever rounding leaves of a variance."""
+    """Two courses attended in full don't make a mean of 1 certain: no limits, whatever rounding
+    leaves of a variance.
+    """
     found = clustered_mean(sums(x, n))
     assert found.estimate[0] == pytest.approx(sum(x) / sum(n))
     assert np.isfinite(found.lower[0]) == np.isfinite(found.upper[0]) == has_limits
 
 
-@pytest.mark.parametrize(("n", "rank"), [(0, 0), (5, 0), (6, 1), (10, 2), (20, 6), (25, 8), (100, 40)])
+@pytest.mark.parametrize(
+    ("n", "rank"), [(0, 0), (5, 0), (6, 1), (10, 2), (20, 6), (25, 8), (100, 40)]
+)
 def test_ranks_of_the_median(n, rank):
-    """Exact limits of a median: of 10 ordered values the 2nd and the 9th, of 20 the 6th and the 15th; 5 are too few."""
+    """Exact limits of a median: of 10 ordered values the 2nd and the 9th, of 20 the 6th and the
+    15th; 5 are too few.
+    """
     assert median_ranks([n])[0] == rank
     if rank:
         assert stats.binom.cdf(rank - 1, n, 0.5) <= 0.025 < stats.binom.cdf(rank, n, 0.5)

@@ -22,22 +22,30 @@ def fev() -> pl.DataFrame:
 
 
 def fitted(frame, factors=(), interactions=(), **options):
-    return models.mmrm(frame, "FEV1", "USUBJID", "AVISIT", "ARMCD", [], factors, interactions, **options)
+    return models.mmrm(
+        frame, "FEV1", "USUBJID", "AVISIT", "ARMCD", [], factors, interactions, **options
+    )
 
 
 def term(model, name):
     return model.coefficients.row(by_predicate=pl.col("term") == name, named=True)
 
 
-# --- SAS and R on the same data -------------------------------------------------------------------------
+# --- SAS and R on the same data -----------------------------------------------------------------
 
 
 def test_row_21_mmrm_of_the_sas_listing(fev):
-    """Reference 21: FEV1 ~ ARMCD + SEX, unstructured: every figure that SAS PROC MIXED prints, to its digits."""
+    """Reference 21: FEV1 ~ ARMCD + SEX, unstructured: every figure that SAS PROC MIXED prints, to
+    its digits.
+    """
     found = fitted(fev, ["SEX"], reference={"SEX": "Male"})
     assert found.minus_two_log_likelihood == pytest.approx(3666.96698281, abs=5e-9)
     assert (found.n, found.n_dropped_missing, found.n_subjects) == (537, 263, 197)
-    assert (found.converged, found.covariance_structure, found.covariance_reason) == (True, "unstructured", None)
+    assert (found.converged, found.covariance_structure, found.covariance_reason) == (
+        True,
+        "unstructured",
+        None,
+    )
     printed = {
         "(intercept)": (41.0762, 0.5504, 156, 39.9890, 42.1634),
         "ARMCD=TRT": (3.8265, 0.6421, 161, 2.5584, 5.0945),
@@ -58,7 +66,9 @@ def test_row_21_mmrm_of_the_sas_listing(fev):
 
 
 def test_nearer_to_the_maximum_nothing_that_matters_moves(fev):
-    """SAS's criterion stops within 1e-5 of the minimum of -2 log L, and 1e-4 standard errors of the estimate."""
+    """SAS's criterion stops within 1e-5 of the minimum of -2 log L, and 1e-4 standard errors of the
+    estimate.
+    """
     default, exact = fitted(fev, ["SEX"]), fitted(fev, ["SEX"], convergence=1e-14)
     assert 0 < default.minus_two_log_likelihood - exact.minus_two_log_likelihood < 1e-5
     assert abs(default.estimate - exact.estimate) < 1e-4 * exact.standard_error
@@ -66,8 +76,16 @@ def test_nearer_to_the_maximum_nothing_that_matters_moves(fev):
 
 
 def test_interaction_with_visit_equals_r_mmrm(fev):
-    """The introduction of R's mmrm: FEV1 ~ RACE + SEX + ARMCD * AVISIT, unstructured, Satterthwaite."""
-    found = fitted(fev, ["RACE", "SEX", "AVISIT"], [("ARMCD", "AVISIT")], reference={"SEX": "Male"}, convergence=1e-14)
+    """The introduction of R's mmrm: FEV1 ~ RACE + SEX + ARMCD * AVISIT, unstructured,
+    Satterthwaite.
+    """
+    found = fitted(
+        fev,
+        ["RACE", "SEX", "AVISIT"],
+        [("ARMCD", "AVISIT")],
+        reference={"SEX": "Male"},
+        convergence=1e-14,
+    )
     printed = {
         "(intercept)": (30.77747548, 0.89, 219),
         "RACE=Black or African American": (1.53049977, 0.62, 169),
@@ -124,14 +142,17 @@ def test_interaction_with_visit_equals_the_sas_listing(fev):
     }
     for name, (estimate, error, freedom) in printed.items():
         row = term(found, name)
-        assert (row["estimate"], row["standard_error"]) == pytest.approx((estimate, error), abs=5.1e-5)
+        assert (row["estimate"], row["standard_error"]) == pytest.approx(
+            (estimate, error), abs=5.1e-5
+        )
         assert round(row["degrees_of_freedom"]) == freedom
     un = [40.5509, 14.3982, 26.5692, 4.9744, 2.7851, 14.8970, 13.3731, 7.4790, 0.9017, 95.5528]
     assert found.covariance.to_numpy()[np.tril_indices(4)] == pytest.approx(un, abs=5.1e-5)
 
 
 def test_ar1_equals_the_sas_listing(fev):
-    """PROC MIXED, FEV1 = ARMCD SEX, AR(1), which spatial power over visits 1 to 4 is, at its exact maximum.
+    """PROC MIXED, FEV1 = ARMCD SEX, AR(1), which spatial power over visits 1 to 4 is, at its exact
+    maximum.
 
     SAS stops 2e-5 above this minimum of -2 log L; its other figures agree to 5e-4.
     """
@@ -157,19 +178,26 @@ def test_ar1_equals_the_sas_listing(fev):
 
 
 def test_kenward_roger_equals_sas(fev):
-    """FEV1 ~ ARMCD: SAS gives 0.66124382270307 on 160.733266403768 (unstructured), 0.7964696 on 177.03849 (CS)."""
+    """FEV1 ~ ARMCD: SAS gives 0.66124382270307 on 160.733266403768 (unstructured), 0.7964696 on
+    177.03849 (CS).
+    """
     found = fitted(fev, degrees_of_freedom="kenward_roger")
     assert found.standard_error == pytest.approx(0.66124382270307, rel=1e-7)
     assert found.degrees_of_freedom == pytest.approx(160.733266403768, rel=1e-7)
     symmetric = fitted(
-        fev, degrees_of_freedom="kenward_roger", covariance_structure="compound_symmetry", convergence=1e-14
+        fev,
+        degrees_of_freedom="kenward_roger",
+        covariance_structure="compound_symmetry",
+        convergence=1e-14,
     )
     assert symmetric.standard_error == pytest.approx(0.7964696053595, rel=1e-6)
     assert symmetric.degrees_of_freedom == pytest.approx(177.038485931223, rel=1e-6)
 
 
 def test_spatial_power_over_equal_steps_equals_sas_ar1(fev):
-    """At visits 1 to 4 it is AR(1): SAS gives 0.96058142305176 on 188.46934887972 (first-order Kenward-Roger)."""
+    """At visits 1 to 4 it is AR(1): SAS gives 0.96058142305176 on 188.46934887972 (first-order
+    Kenward-Roger).
+    """
     found = models.mmrm(
         fev,
         "FEV1",
@@ -186,9 +214,10 @@ def test_spatial_power_over_equal_steps_equals_sas_ar1(fev):
     assert correlation[0, 2] == pytest.approx(correlation[0, 1] ** 2)
 
 
-# --- balanced data have a closed form ---------------------------------------------------------------------
+# --- balanced data have a closed form -----------------------------------------------------------
 
-# distances (mm) from pituitary to pterygomaxillary fissure at 8, 10, 12, 14 (Potthoff & Roy 1964 Biometrika 51:313)
+# distances (mm) from pituitary to pterygomaxillary fissure at 8, 10, 12, 14 (Potthoff & Roy 1964
+# Biometrika 51:313)
 _GIRLS = """21 20 21.5 23|21 21.5 24 25.5|20.5 24 24.5 26|23.5 24.5 25 26.5|21.5 23 22.5 23.5|20 21 21 22.5|
 21.5 22.5 23 25|23 23 23.5 24|20 21 22 21.5|16.5 19 19 19.5|24.5 25 28 28"""
 _BOYS = """26 25 29 31|21.5 22.5 23 26.5|23 22.5 24 27.5|25.5 27.5 26.5 27|20 23.5 22.5 26|24.5 25.5 27 28.5|
@@ -201,32 +230,51 @@ def dental():
     for sex, text in (("F", _GIRLS), ("M", _BOYS)):
         for child, line in enumerate(text.replace("\n", "").split("|")):
             distances = zip((8, 10, 12, 14), line.split(), strict=True)
-            rows += [{"child": f"{sex}{child}", "sex": sex, "age": a, "mm": float(d)} for a, d in distances]
+            rows += [
+                {"child": f"{sex}{child}", "sex": sex, "age": a, "mm": float(d)}
+                for a, d in distances
+            ]
     return pl.DataFrame(rows)
 
 
 def test_balanced_data_give_the_pooled_covariance_and_exact_t_tests():
-    """27 children at 4 ages: the covariance is that within sexes on 25 degrees of freedom, so are the tests.
+    """27 children at 4 ages: the covariance is that within sexes on 25 degrees of freedom, so are
+    the tests.
 
     R's mmrm prints 414 for -2 log L, 1.6932 (0.9115) for boys at 8 and 1.6847 (0.8741) more at 14.
     """
     rows = dental()
-    found = models.mmrm(rows, "mm", "child", "age", "sex", [], ["age"], [("sex", "age")], convergence=1e-14)
+    found = models.mmrm(
+        rows, "mm", "child", "age", "sex", [], ["age"], [("sex", "age")], convergence=1e-14
+    )
     wide = rows.pivot(on="age", index=["child", "sex"], values="mm")
     within = (
-        sum((len(g) - 1) * np.cov(g.select("8", "10", "12", "14").to_numpy().T) for g in wide.partition_by("sex")) / 25
+        sum(
+            (len(g) - 1) * np.cov(g.select("8", "10", "12", "14").to_numpy().T)
+            for g in wide.partition_by("sex")
+        )
+        / 25
     )
     assert found.covariance.to_numpy() == pytest.approx(within, rel=1e-9)
     assert found.minus_two_log_likelihood == pytest.approx(414, abs=0.5)
-    means = wide.group_by("sex").agg(pl.col("8", "10", "12", "14").mean()).sort("sex").drop("sex").to_numpy()
+    means = (
+        wide.group_by("sex")
+        .agg(pl.col("8", "10", "12", "14").mean())
+        .sort("sex")
+        .drop("sex")
+        .to_numpy()
+    )
     assert found.contrasts["visit"].to_list() == [8, 10, 12, 14]
     assert found.contrasts["estimate"].to_numpy() == pytest.approx(means[1] - means[0])
-    assert found.contrasts["standard_error"].to_numpy() == pytest.approx(np.sqrt(np.diag(within) * (1 / 11 + 1 / 16)))
+    assert found.contrasts["standard_error"].to_numpy() == pytest.approx(
+        np.sqrt(np.diag(within) * (1 / 11 + 1 / 16))
+    )
     assert found.contrasts["degrees_of_freedom"].to_numpy() == pytest.approx(25)
     assert found.contrasts.select("n", "n_reference").unique().rows() == [(16, 11)]
-    assert (term(found, "sex=M")["estimate"], term(found, "sex=M")["standard_error"]) == pytest.approx(
-        (1.6932, 0.9115), abs=5e-5
-    )
+    assert (
+        term(found, "sex=M")["estimate"],
+        term(found, "sex=M")["standard_error"],
+    ) == pytest.approx((1.6932, 0.9115), abs=5e-5)
     more = term(found, "sex=M:age=14")
     assert (more["estimate"], more["standard_error"]) == pytest.approx((1.6847, 0.8741), abs=5e-5)
 
@@ -234,8 +282,8 @@ def test_balanced_data_give_the_pooled_covariance_and_exact_t_tests():
 def test_a_random_intercept_of_the_dental_data_equals_r_nlme():
     """lme(distance ~ age + Sex, random = ~1 | Subject) of R's nlme, as many texts print it: REML log L -218.7563.
 
-    Compound symmetry is that model: Sex -2.321023 (0.7614168) on 25, age 0.660185 (0.0616059) on 80, standard
-    deviations 1.807425 and 1.431592.
+    Compound symmetry is that model: Sex -2.321023 (0.7614168) on 25, age 0.660185 (0.0616059) on
+    80, standard deviations 1.807425 and 1.431592.
     """
     found = models.mmrm(
         dental(),
@@ -249,23 +297,44 @@ def test_a_random_intercept_of_the_dental_data_equals_r_nlme():
         convergence=1e-14,
     )
     assert found.minus_two_log_likelihood == pytest.approx(2 * 218.7563, abs=1e-4)
-    printed = {"(intercept)": (17.706713, 0.8339225), "sex=F": (-2.321023, 0.7614168), "age": (0.660185, 0.0616059)}
+    printed = {
+        "(intercept)": (17.706713, 0.8339225),
+        "sex=F": (-2.321023, 0.7614168),
+        "age": (0.660185, 0.0616059),
+    }
     for name, figures in printed.items():
         row = term(found, name)
         assert (row["estimate"], row["standard_error"]) == pytest.approx(figures, abs=5.1e-7)
     assert term(found, "sex=F")["degrees_of_freedom"] == pytest.approx(25, abs=1e-3)
     assert term(found, "age")["degrees_of_freedom"] == pytest.approx(80, abs=1e-3)
     variance, covariance = found.covariance.row(0)[:2]
-    assert (covariance**0.5, (variance - covariance) ** 0.5) == pytest.approx((1.807425, 1.431592), abs=1e-6)
+    assert (covariance**0.5, (variance - covariance) ** 0.5) == pytest.approx(
+        (1.807425, 1.431592), abs=1e-6
+    )
 
 
 def test_two_lines_of_the_dental_data_equal_r_gls():
-    """gls(distance ~ Sex * age), corSymm and varIdent by age: any covariance, a line for each sex (nlme 3.1-162)."""
+    """gls(distance ~ Sex * age), corSymm and varIdent by age: any covariance, a line for each sex
+    (nlme 3.1-162).
+    """
     found = models.mmrm(
-        dental(), "mm", "child", "age", "sex", ["age"], [], [("sex", "age")], reference={"sex": "M"}, convergence=1e-14
+        dental(),
+        "mm",
+        "child",
+        "age",
+        "sex",
+        ["age"],
+        [],
+        [("sex", "age")],
+        reference={"sex": "M"},
+        convergence=1e-14,
     )
     assert found.minus_two_log_likelihood == pytest.approx(424.5468, abs=1e-4)
-    printed = {"sex=F": (1.58308, 1.52331), "age": (0.82680, 0.082218), "sex=F:age": (-0.350439, 0.128811)}
+    printed = {
+        "sex=F": (1.58308, 1.52331),
+        "age": (0.82680, 0.082218),
+        "sex=F:age": (-0.350439, 0.128811),
+    }
     for name, figures in printed.items():
         row = term(found, name)
         assert (row["estimate"], row["standard_error"]) == pytest.approx(figures, rel=1e-4)
@@ -276,21 +345,27 @@ def test_two_lines_of_the_dental_data_equal_r_gls():
 
 
 def test_one_visit_is_least_squares():
-    """With a single visit the model is ANCOVA: the same estimate, error and n - p degrees of freedom."""
+    """With a single visit the model is ANCOVA: the same estimate, error and n - p degrees of
+    freedom.
+    """
     rows = simulated(1).filter(week=4)
     repeated = models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], convergence=1e-14)
     once = models.ancova(rows, "pain", "base", "arm")
-    assert repeated.contrasts.select(_FIGURES).row(0) == pytest.approx(once.contrasts.select(_FIGURES).row(0))
+    assert repeated.contrasts.select(_FIGURES).row(0) == pytest.approx(
+        once.contrasts.select(_FIGURES).row(0)
+    )
 
 
-# --- an independent likelihood ----------------------------------------------------------------------------
+# --- an independent likelihood ------------------------------------------------------------------
 
 
 def simulated(seed, n=60, missing=0.25):
     generator = np.random.default_rng(seed)
     weeks = np.array([1, 4, 8, 13])
     base, arm = generator.normal(6, 1.5, n), generator.integers(0, 2, n)
-    covariance = 1.5 * 0.8 ** np.abs(np.subtract.outer(weeks, weeks) / 3) + np.diag([0.2, 0.4, 0.6, 0.8])
+    covariance = 1.5 * 0.8 ** np.abs(np.subtract.outer(weeks, weeks) / 3) + np.diag(
+        [0.2, 0.4, 0.6, 0.8]
+    )
     errors = generator.multivariate_normal(np.zeros(4), covariance, n)
     pain = 0.5 * base[:, None] - 0.4 * arm[:, None] * np.arange(4) + errors
     rows = pl.DataFrame(
@@ -307,7 +382,9 @@ def simulated(seed, n=60, missing=0.25):
 
 
 def test_the_maximum_equals_a_plain_optimiser_s():
-    """-2 log L written patient by patient, minimised by scipy over the Cholesky factor: the same minimum and Σ."""
+    """-2 log L written patient by patient, minimised by scipy over the Cholesky factor: the same
+    minimum and Σ.
+    """
     rows = simulated(2).drop_nulls()
     found = models.mmrm(
         rows,
@@ -324,7 +401,9 @@ def test_the_maximum_equals_a_plain_optimiser_s():
     weeks = [1, 4, 8, 13]
     cold, week = rows["arm"].eq("cold").cast(pl.Float64).to_numpy(), rows["week"].to_numpy()
     dummies = np.stack([week == w for w in weeks[1:]], axis=1).astype(float)
-    x = np.column_stack([np.ones(rows.height), cold, rows["base"], dummies, dummies * cold[:, None]])
+    x = np.column_stack(
+        [np.ones(rows.height), cold, rows["base"], dummies, dummies * cold[:, None]]
+    )
     y, patients = rows["pain"].to_numpy(), rows["patient"].to_numpy()
     at = [np.flatnonzero(patients == p) for p in np.unique(patients)]
     place = np.searchsorted(weeks, week)
@@ -335,14 +414,19 @@ def test_the_maximum_equals_a_plain_optimiser_s():
         return root @ root.T
 
     def minus_two_log_likelihood(theta):
-        sigma, information, score, total = covariance(theta), 0, 0, (len(y) - x.shape[1]) * np.log(2 * np.pi)
+        sigma = covariance(theta)
+        information = 0
+        score = 0
+        total = (len(y) - x.shape[1]) * np.log(2 * np.pi)
         for rows_of in at:
             v = sigma[np.ix_(place[rows_of], place[rows_of])]
             inverse = np.linalg.inv(v)
             total += np.linalg.slogdet(v)[1] + y[rows_of] @ inverse @ y[rows_of]
             information = information + x[rows_of].T @ inverse @ x[rows_of]
             score = score + x[rows_of].T @ inverse @ y[rows_of]
-        return total + np.linalg.slogdet(information)[1] - score @ np.linalg.solve(information, score)
+        return (
+            total + np.linalg.slogdet(information)[1] - score @ np.linalg.solve(information, score)
+        )
 
     start = np.linalg.cholesky(found.covariance.to_numpy() + 0.2 * np.eye(4))[np.tril_indices(4)]
     best = optimize.minimize(minus_two_log_likelihood, start, method="BFGS", options={"gtol": 1e-4})
@@ -350,12 +434,21 @@ def test_the_maximum_equals_a_plain_optimiser_s():
     assert found.covariance.to_numpy() == pytest.approx(covariance(best.x), abs=1e-3)
 
 
-# --- properties -------------------------------------------------------------------------------------------
+# --- properties ---------------------------------------------------------------------------------
 
 
 def model_of(rows, **options):
     return models.mmrm(
-        rows, "pain", "patient", "week", "arm", ["base"], ["week"], [("arm", "week")], reference="sham", **options
+        rows,
+        "pain",
+        "patient",
+        "week",
+        "arm",
+        ["base"],
+        ["week"],
+        [("arm", "week")],
+        reference="sham",
+        **options,
     )
 
 
@@ -377,18 +470,29 @@ def test_order_and_names_of_patients_change_nothing(seed):
 def test_visits_may_be_of_any_kind(kind):
     """Categories in their own order: each visit keeps its own variance and contrast."""
     rows = simulated(3)
-    plain, other = model_of(rows), model_of(rows.with_columns(pl.col("week").cast(pl.String).cast(kind)))
+    plain = model_of(rows)
+    other = model_of(rows.with_columns(pl.col("week").cast(pl.String).cast(kind)))
     for week in ("1", "4", "8", "13"):
         i, j = plain.visits.index(int(week)), other.visits.index(week)
         assert other.covariance[j, j] == pytest.approx(plain.covariance[i, i], rel=1e-6)
-        assert other.contrasts[j, "estimate"] == pytest.approx(plain.contrasts[i, "estimate"], rel=1e-6)
+        assert other.contrasts[j, "estimate"] == pytest.approx(
+            plain.contrasts[i, "estimate"], rel=1e-6
+        )
         assert str(other.contrasts[j, "visit"]) == week
 
 
 def test_units_scale_the_figures():
-    """Pain in mm is ten times pain in points: estimates and errors tenfold, degrees of freedom the same."""
-    one, ten = model_of(simulated(4)), model_of(simulated(4).with_columns(pain=10 * pl.col("pain") + 300))
-    for name, factor in (("estimate", 10), ("standard_error", 10), ("degrees_of_freedom", 1), ("p_value", 1)):
+    """Pain in mm is ten times pain in points: estimates and errors tenfold, degrees of freedom the
+    same.
+    """
+    one = model_of(simulated(4))
+    ten = model_of(simulated(4).with_columns(pain=10 * pl.col("pain") + 300))
+    for name, factor in (
+        ("estimate", 10),
+        ("standard_error", 10),
+        ("degrees_of_freedom", 1),
+        ("p_value", 1),
+    ):
         assert ten[name].to_numpy() == pytest.approx(factor * one[name].to_numpy(), rel=1e-5)
 
 
@@ -407,8 +511,12 @@ def test_an_interaction_alone_spans_the_same_model():
     """Visit named only in the interaction: as in R, arms at each visit, with the same contrasts."""
     rows = simulated(6)
     crossed = model_of(rows)
-    nested = models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], [], [("arm", "week")], reference="sham")
-    assert nested.contrasts.select(_FIGURES).to_numpy() == pytest.approx(crossed.contrasts.select(_FIGURES).to_numpy())
+    nested = models.mmrm(
+        rows, "pain", "patient", "week", "arm", ["base"], [], [("arm", "week")], reference="sham"
+    )
+    assert nested.contrasts.select(_FIGURES).to_numpy() == pytest.approx(
+        crossed.contrasts.select(_FIGURES).to_numpy()
+    )
 
 
 @pytest.mark.parametrize(
@@ -444,13 +552,19 @@ def test_none_is_an_empty_list():
     """No covariates, factors or interactions."""
     rows = simulated(6)
     found = models.mmrm(rows, "pain", "patient", "week", "arm", None, None, None)
-    assert found.contrasts.equals(models.mmrm(rows, "pain", "patient", "week", "arm", [], [], []).contrasts)
+    assert found.contrasts.equals(
+        models.mmrm(rows, "pain", "patient", "week", "arm", [], [], []).contrasts
+    )
 
 
 def test_a_visit_that_is_a_covariate_is_compared_at_each_visit():
-    """A line over weeks for each arm: at week w the contrast is the arm's coefficient plus w times the interaction."""
+    """A line over weeks for each arm: at week w the contrast is the arm's coefficient plus w times
+    the interaction.
+    """
     rows = simulated(6)
-    found = models.mmrm(rows, "pain", "patient", "week", "arm", ["base", "week"], [], ["arm:week"], reference="cold")
+    found = models.mmrm(
+        rows, "pain", "patient", "week", "arm", ["base", "week"], [], ["arm:week"], reference="cold"
+    )
     arm, slope = (term(found, name)["estimate"] for name in ("arm=sham", "arm=sham:week"))
     assert found.contrasts["visit"].to_list() == [1, 4, 8, 13]
     assert found.estimate.to_list() == pytest.approx([arm + week * slope for week in (1, 4, 8, 13)])
@@ -460,7 +574,9 @@ def test_a_visit_that_is_a_covariate_is_compared_at_each_visit():
 def test_an_arm_without_a_visit_has_no_contrast_there(absent):
     """Nobody of one arm at week 13: that contrast says so, the others are given."""
     rows = simulated(6).with_columns(
-        pain=pl.when((pl.col("arm") == absent) & (pl.col("week") == 13)).then(None).otherwise("pain")
+        pain=pl.when((pl.col("arm") == absent) & (pl.col("week") == 13))
+        .then(None)
+        .otherwise("pain")
     )
     found = model_of(rows).contrasts
     assert found["estimate"].is_null().to_list() == [False, False, False, True]
@@ -472,13 +588,17 @@ def test_an_interacting_covariate_is_compared_at_its_mean():
     rows = simulated(7).drop_nulls()
     plain = models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], [], [("arm", "base")])
     centred = rows.with_columns(base=pl.col("base") - pl.col("base").mean())
-    at_mean = models.mmrm(centred, "pain", "patient", "week", "arm", ["base"], [], [("arm", "base")])
+    at_mean = models.mmrm(
+        centred, "pain", "patient", "week", "arm", ["base"], [], [("arm", "base")]
+    )
     assert plain.estimate == pytest.approx(term(at_mean, "arm=sham")["estimate"])
     assert plain.estimate != pytest.approx(term(plain, "arm=sham")["estimate"])
 
 
 def test_the_interval_covers_about_as_often_as_stated():
-    """100 seeded trials of 30 with a quarter missing: the true -1.2 at week 13 is held in 90 to 100 %."""
+    """100 seeded trials of 30 with a quarter missing: the true -1.2 at week 13 is held in 90 to 100
+    %.
+    """
     held = []
     for seed in range(100):
         last = model_of(simulated(seed, n=30)).contrasts.filter(visit=13)
@@ -486,7 +606,7 @@ def test_the_interval_covers_about_as_often_as_stated():
     assert np.mean(held) == pytest.approx(0.95, abs=0.05)
 
 
-# --- fallbacks --------------------------------------------------------------------------------------------
+# --- fallbacks ----------------------------------------------------------------------------------
 
 
 def test_too_few_patients_fall_back_with_robust_errors_and_say_so():
@@ -500,7 +620,9 @@ def test_too_few_patients_fall_back_with_robust_errors_and_say_so():
 
 
 def test_visits_without_times_fall_back_to_compound_symmetry():
-    """Spatial power needs days: visits of words without `times` go on to compound symmetry; with them they don't."""
+    """Spatial power needs days: visits of words without `times` go on to compound symmetry; with
+    them they don't.
+    """
     rows = simulated(9, n=12, missing=0.1).with_columns(week=pl.format("Week {}", "week"))
     names = {f"Week {w}": 7 * w for w in (1, 4, 8, 13)}
     plain, timed = (model_of(rows, min_patients_per_parameter=5, times=t) for t in (None, names))
@@ -526,7 +648,9 @@ def test_visits_that_nobody_shares_fall_back():
 def test_a_singular_covariance_falls_back():
     """Two visits that are copies of each other have no positive definite covariance."""
     rows = simulated(11, missing=0).sort("patient", "week")
-    copied = rows.with_columns(pain=pl.when(pl.col("week") == 4).then(pl.col("pain").shift(1)).otherwise("pain"))
+    copied = rows.with_columns(
+        pain=pl.when(pl.col("week") == 4).then(pl.col("pain").shift(1)).otherwise("pain")
+    )
     found = model_of(copied)
     assert found.covariance_structure != "unstructured"
     assert "unstructured: did not converge" in found.covariance_reason
@@ -534,9 +658,17 @@ def test_a_singular_covariance_falls_back():
 
 def test_robust_errors_equal_the_sandwich_by_hand():
     """Compound symmetry after a fallback: clusters of patients, times n/(n - p)."""
-    rows = simulated(12, n=12, missing=0.1).with_columns(week=pl.format("Week {}", "week")).drop_nulls()
-    found = models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], min_patients_per_parameter=5)
-    x = np.column_stack([np.ones(rows.height), rows["arm"].eq("sham").cast(pl.Float64), rows["base"]])
+    rows = (
+        simulated(12, n=12, missing=0.1)
+        .with_columns(week=pl.format("Week {}", "week"))
+        .drop_nulls()
+    )
+    found = models.mmrm(
+        rows, "pain", "patient", "week", "arm", ["base"], min_patients_per_parameter=5
+    )
+    x = np.column_stack(
+        [np.ones(rows.height), rows["arm"].eq("sham").cast(pl.Float64), rows["base"]]
+    )
     sigma, y = found.covariance.to_numpy(), rows["pain"].to_numpy()
     place = np.searchsorted(found.covariance.columns, rows["week"].to_numpy())
     at = [np.flatnonzero(rows["patient"].to_numpy() == p) for p in rows["patient"].unique().sort()]
@@ -567,7 +699,9 @@ _TINY = pl.DataFrame(
 )
 def test_what_cannot_be_fitted_gives_no_figure_and_a_reason(rows, reason):
     """No comparison group, no rows, no variation, fewer rows than coefficients: never a number."""
-    found = models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], ["week"], reference="sham")
+    found = models.mmrm(
+        rows, "pain", "patient", "week", "arm", ["base"], ["week"], reference="sham"
+    )
     assert found.contrasts.height == 0
     assert (found.estimate, found.minus_two_log_likelihood, found.converged) == (None, None, False)
     assert reason in found.reason
@@ -577,10 +711,14 @@ def test_what_cannot_be_fitted_gives_no_figure_and_a_reason(rows, reason):
     "wrong",
     [
         lambda rows: model_of(pl.concat([rows, rows])),
-        lambda rows: model_of(rows.with_columns(arm=pl.when(week=1).then(pl.lit("sham")).otherwise(pl.lit("cold")))),
+        lambda rows: model_of(
+            rows.with_columns(arm=pl.when(week=1).then(pl.lit("sham")).otherwise(pl.lit("cold")))
+        ),
         lambda rows: model_of(rows, covariance_structure="toeplitz"),
         lambda rows: model_of(rows, degrees_of_freedom="residual"),
-        lambda rows: models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], [], [("arm", "site")]),
+        lambda rows: models.mmrm(
+            rows, "pain", "patient", "week", "arm", ["base"], [], [("arm", "site")]
+        ),
         lambda rows: models.mmrm(rows, "pain", "patient", "week", "arm", ["base"], [], ["arm"]),
         lambda rows: model_of(rows, confidence=95),
         lambda rows: model_of(rows.lazy()),
@@ -593,10 +731,16 @@ def test_nonsense_is_a_usage_error(wrong):
 
 
 def test_least_squares_means_at_visits(fev):
-    """Two groups at four visits: means differ by the contrasts at each; without a covariate they are the cells' fits."""
-    found = models.mmrm(fev, "FEV1", "USUBJID", "AVISIT", "ARMCD", ["FEV1_BL"], ["AVISIT"], [("ARMCD", "AVISIT")])
+    """Two groups at four visits: means differ by the contrasts at each; without a covariate they
+    are the cells' fits.
+    """
+    found = models.mmrm(
+        fev, "FEV1", "USUBJID", "AVISIT", "ARMCD", ["FEV1_BL"], ["AVISIT"], [("ARMCD", "AVISIT")]
+    )
     means = found.means.pivot("group", index="visit", values="estimate").sort("visit")
     contrasts = found.contrasts.sort("visit")
     level, reference = contrasts["group"][0], contrasts["reference"][0]
-    assert (means[level] - means[reference]).to_list() == pytest.approx(contrasts["estimate"].to_list())
+    assert (means[level] - means[reference]).to_list() == pytest.approx(
+        contrasts["estimate"].to_list()
+    )
     assert (found.means["lower"] < found.means["estimate"]).all()

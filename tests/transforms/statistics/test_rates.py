@@ -1,4 +1,6 @@
-"""Rates, proportions, ratios and differences against published numbers, R and their own definitions."""
+"""Rates, proportions, ratios and differences against published numbers, R and their own
+definitions.
+"""
 
 import math
 
@@ -22,7 +24,9 @@ def interval(estimate):
     [(5, 1.623486, 11.668332), (0, 0, 3.688879), (10, 4.795389, 18.390356)],
 )
 def test_rows_1_and_2_garwood(events, lower, upper):
-    """References 1 and 2: Garwood's limits equal the standard tables and R's poisson.test, zero events included."""
+    """References 1 and 2: Garwood's limits equal the standard tables and R's poisson.test, zero
+    events included.
+    """
     found = rates.poisson_rate(events, 1, per=1)
     assert found.estimate == events
     assert interval(found) == pytest.approx((lower, upper), abs=1e-6)
@@ -38,14 +42,18 @@ def test_rows_1_and_2_garwood(events, lower, upper):
     ],
 )
 def test_row_4_rate_methods(method, lower, upper):
-    """Reference 4: Each method's 90 % limits of 2 events in 200 patient-years are those of R's tern."""
+    """Reference 4: Each method's 90 % limits of 2 events in 200 patient-years are those of R's
+    tern.
+    """
     found = rates.poisson_rate(2, 200, per=1, confidence=0.9, method=method)
     assert found.estimate == 0.01
     assert interval(found) == pytest.approx((lower, upper), abs=1e-9)
 
 
 def test_row_6_standardised_ratio():
-    """Reference 6: Welsh nickel workers: 137 observed, 24.19893 expected, exact (Breslow & Day 1987)."""
+    """Reference 6: Welsh nickel workers: 137 observed, 24.19893 expected, exact (Breslow & Day
+    1987).
+    """
     found = rates.standardised_ratio(137, 24.19893)
     assert found.estimate == pytest.approx(5.661407, abs=1e-6)
     assert interval(found) == pytest.approx((4.753125, 6.692709), abs=1e-6)
@@ -70,20 +78,34 @@ def test_row_8_rate_ratio():
 
 @pytest.mark.parametrize(
     ("x", "n", "lower", "upper"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611), (1, 29, 0.0061, 0.1718)],
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
 )
 def test_row_9_wilson(x, n, lower, upper):
-    """Reference 9: The four examples of Newcombe 1998 (Stat Med 17:857), Wilson without continuity correction."""
+    """Reference 9: The four examples of Newcombe 1998 (Stat Med 17:857), Wilson without continuity
+    correction.
+    """
     assert interval(rates.proportion(x, n)) == pytest.approx((lower, upper), abs=5e-5)
 
 
 @pytest.mark.parametrize(
     ("x", "n", "lower", "upper"),
-    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0, 0.1684), (1, 29, 0.0009, 0.1776)],
+    [
+        (81, 263, 0.2527, 0.3676),
+        (15, 148, 0.0578, 0.1617),
+        (0, 20, 0, 0.1684),
+        (1, 29, 0.0009, 0.1776),
+    ],
 )
 def test_clopper_pearson_examples_of_newcombe(x, n, lower, upper):
     """The exact limits printed in the same table of Newcombe 1998."""
-    assert interval(rates.proportion(x, n, "clopper_pearson")) == pytest.approx((lower, upper), abs=5e-5)
+    assert interval(rates.proportion(x, n, "clopper_pearson")) == pytest.approx(
+        (lower, upper), abs=5e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +117,9 @@ def test_clopper_pearson_examples_of_newcombe(x, n, lower, upper):
     ],
 )
 def test_row_36_rate_per_100_sessions(events, sessions, rate, lower, upper):
-    """Reference 36: Events per 100 sessions with Garwood limits; no event still has an upper limit."""
+    """Reference 36: Events per 100 sessions with Garwood limits; no event still has an upper
+    limit.
+    """
     found = rates.poisson_rate(events, sessions)
     assert found.estimate == pytest.approx(rate, abs=5e-5)
     assert interval(found) == pytest.approx((lower, upper), abs=1e-6)
@@ -127,20 +151,26 @@ def test_rates_per_100_patient_years():
     ],
 )
 def test_risk_difference_examples_of_newcombe(x1, n1, x2, n2, method, lower, upper):
-    """Methods 10 (hybrid score) and 1 (Wald) as printed in Newcombe 1998 (Stat Med 17:873), table II."""
+    """Methods 10 (hybrid score) and 1 (Wald) as printed in Newcombe 1998 (Stat Med 17:873), table
+    II.
+    """
     found = rates.risk_difference(x1, n1, x2, n2, method=method)
     assert found.estimate == pytest.approx(x1 / n1 - x2 / n2)
     assert interval(found) == pytest.approx((lower, upper), abs=5e-5)
 
 
 def test_risk_differences_of_the_acupuncture_trial():
-    """Vickers 2004 prints 22 % (11 to 33), 87/161 v 45/140, and 15 % (6 to 25), 49/161 v 21/140: Wald."""
-    score, days = (rates.risk_difference(x1, 161, x2, 140, "wald") for x1, x2 in ((87, 45), (49, 21)))
+    """Vickers 2004 prints 22 % (11 to 33), 87/161 v 45/140, and 15 % (6 to 25), 49/161 v 21/140:
+    Wald.
+    """
+    score, days = (
+        rates.risk_difference(x1, 161, x2, 140, "wald") for x1, x2 in ((87, 45), (49, 21))
+    )
     assert [round(100 * v) for v in (score.estimate, *interval(score))] == [22, 11, 33]
     assert [round(100 * v) for v in (days.estimate, *interval(days))] == [15, 6, 25]
 
 
-# --- more published cases -----------------------------------------------------------------------------
+# --- more published cases -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -173,19 +203,27 @@ def test_garwood_tables(events, confidence, lower, upper):
     ],
 )
 def test_15_in_400_as_r_s_desctools(method, lower, upper):
-    """PoissonCI(15, 400) of DescTools, the exact limits of exactci too (statsmodels, tests/test_rates_poisson.py)."""
+    """PoissonCI(15, 400) of DescTools, the exact limits of exactci too (statsmodels,
+    tests/test_rates_poisson.py).
+    """
     found = rates.poisson_rate(15, 400, per=1, method=method)
     assert (found.estimate, *interval(found)) == pytest.approx((0.0375, lower, upper), abs=1e-14)
 
 
 def test_log_normal_rate_as_tern_prints_it():
-    """4 in 9.058333 patient-years, 90 %: 44.16 (19.40 to 100.50) per 100 (tern, _snaps/estimate_incidence_rate.md)."""
+    """4 in 9.058333 patient-years, 90 %: 44.16 (19.40 to 100.50) per 100 (tern,
+    _snaps/estimate_incidence_rate.md).
+    """
     found = rates.poisson_rate(4, 9.058333, confidence=0.9, method="log_normal")
-    assert (found.estimate, *interval(found)) == pytest.approx((44.15823, 19.40154, 100.50487), abs=1e-5)
+    assert (found.estimate, *interval(found)) == pytest.approx(
+        (44.15823, 19.40154, 100.50487), abs=1e-5
+    )
 
 
 def test_rate_ratio_of_heart_disease():
-    """Gu 2008: 60 in 51477.5 against 30 in 54308.7; central exact limits of R's exactci, which statsmodels quotes."""
+    """Gu 2008: 60 in 51477.5 against 30 in 54308.7; central exact limits of R's exactci, which
+    statsmodels quotes.
+    """
     found = rates.rate_ratio(60, 51477.5, 30, 54308.7)
     assert found.estimate == pytest.approx(2.10999757175465, abs=1e-13)
     assert interval(found) == pytest.approx((1.339735721772650, 3.388365573616252), abs=1e-9)
@@ -195,8 +233,22 @@ def test_rate_ratio_of_heart_disease():
 @pytest.mark.parametrize(
     ("x", "n", "method", "confidence", "lower", "upper"),
     [
-        (51, 235, "clopper_pearson", 0.95, 0.1660633298083073, 0.2752683640289254),  # R's binom.test, by statsmodels
-        (10, 20, "wilson", 0.95, 0.299298, 0.700702),  # tern, _snaps/desctools_binom_diff.md, as the next two
+        (
+            51,
+            235,
+            "clopper_pearson",
+            0.95,
+            0.1660633298083073,
+            0.2752683640289254,
+        ),  # R's binom.test, by statsmodels
+        (
+            10,
+            20,
+            "wilson",
+            0.95,
+            0.299298,
+            0.700702,
+        ),  # tern, _snaps/desctools_binom_diff.md, as the next two
         (10, 20, "wilson", 0.9, 0.3274038, 0.6725962),
         (10, 20, "clopper_pearson", 0.9, 0.3019539, 0.6980461),
     ],
@@ -214,9 +266,13 @@ def test_difference_of_halves_as_tern_prints_it(method, half):
     assert interval(found) == pytest.approx((-half, half), abs=5e-8)
 
 
-@pytest.mark.parametrize(("method", "lower", "upper"), [("newcombe", 0.019, 0.34), ("wald", 0.029, 0.32)])
+@pytest.mark.parametrize(
+    ("method", "lower", "upper"), [("newcombe", 0.019, 0.34), ("wald", 0.029, 0.32)]
+)
 def test_difference_of_fagerland(method, lower, upper):
-    """7 of 34 against 1 of 34 (Fagerland, Lydersen & Laake 2015, Stat Methods Med Res 24:224, in statsmodels' tests)."""
+    """7 of 34 against 1 of 34 (Fagerland, Lydersen & Laake 2015, Stat Methods Med Res 24:224, in
+    statsmodels' tests).
+    """
     found = rates.risk_difference(7, 34, 1, 34, method=method)
     assert [float(f"{v:.2g}") for v in interval(found)] == [lower, upper]
 
@@ -224,7 +280,9 @@ def test_difference_of_fagerland(method, lower, upper):
 def test_mendel_s_peas():
     """The example of R's binom.test: 682 of 925 is 0.7372973 (0.7076683 to 0.7654066)."""
     found = rates.proportion(682, 925, method="clopper_pearson")
-    assert (found.estimate, *interval(found)) == pytest.approx((0.7372973, 0.7076683, 0.7654066), abs=5e-8)
+    assert (found.estimate, *interval(found)) == pytest.approx(
+        (0.7372973, 0.7076683, 0.7654066), abs=5e-8
+    )
 
 
 def test_wilson_as_prop_test():
@@ -235,13 +293,33 @@ def test_wilson_as_prop_test():
 @pytest.mark.parametrize(
     ("x1", "t1", "x2", "t2", "ratio", "lower", "upper", "p_value"),
     [
-        (41, 28010, 15, 19017, 1.855759, 1.005684, 3.6093, None),  # Rothman's breast cancers; Stata's iri
-        (2, 17877, 10, 20000, 0.2238, 0.0238, 1.0500, 0.0421),  # Fay 2010 R J 2:53: p below 5 %, 1 in the interval
+        (
+            41,
+            28010,
+            15,
+            19017,
+            1.855759,
+            1.005684,
+            3.6093,
+            None,
+        ),  # Rothman's breast cancers; Stata's iri
+        (
+            2,
+            17877,
+            10,
+            20000,
+            0.2238,
+            0.0238,
+            1.0500,
+            0.0421,
+        ),  # Fay 2010 R J 2:53: p below 5 %, 1 in the interval
         (0, 10, 5, 10, 0, 0, 1.0913, 0.0625),  # none in the first group: p = 2 · 0.5⁵
     ],
 )
 def test_published_rate_ratios(x1, t1, x2, t2, ratio, lower, upper, p_value):
-    """Exact conditional limits, and R's two-sided p-value, of published pairs; zero on a side included."""
+    """Exact conditional limits, and R's two-sided p-value, of published pairs; zero on a side
+    included.
+    """
     found = rates.rate_ratio(x1, t1, x2, t2)
     assert (found.estimate, *interval(found)) == pytest.approx((ratio, lower, upper), abs=5e-5)
     assert p_value is None or found.p_value == pytest.approx(p_value, abs=5e-5)
@@ -253,7 +331,7 @@ def test_without_events_the_bound_is_3_689_over_the_sessions():
     assert rates.poisson_rate(0, 3000).upper == pytest.approx(0.123, abs=5e-4)
 
 
-# --- what can't be given, and what is wrong ---------------------------------------------------------
+# --- what can't be given, and what is wrong -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -322,12 +400,14 @@ def test_a_ratio_to_a_group_without_events_is_infinite_but_has_a_lower_limit():
     ],
 )
 def test_nonsense_is_a_usage_error(wrong):
-    """A negative or fractional count, a part above its whole, an unknown method, many strata where one is meant."""
+    """A negative or fractional count, a part above its whole, an unknown method, many strata where
+    one is meant.
+    """
     with pytest.raises(UsageError):
         wrong()
 
 
-# --- over-dispersion --------------------------------------------------------------------------------
+# --- over-dispersion ----------------------------------------------------------------------------
 
 
 def test_overdispersion_is_the_pearson_statistic_over_patients():
@@ -336,7 +416,9 @@ def test_overdispersion_is_the_pearson_statistic_over_patients():
 
 
 def test_overdispersion_of_damage_to_ships_equals_r_s_glm():
-    """McCullagh & Nelder's 34 ships: dispersion of glm(incidents ~ offset(log(service)), quasipoisson), R 4.2.2."""
+    """McCullagh & Nelder's 34 ships: dispersion of glm(incidents ~ offset(log(service)),
+    quasipoisson), R 4.2.2.
+    """
     incidents = [
         0,
         0,
@@ -412,7 +494,9 @@ def test_overdispersion_of_damage_to_ships_equals_r_s_glm():
     assert rates.overdispersion(incidents, service) == pytest.approx(5.764503, abs=1e-6)
 
 
-@pytest.mark.parametrize(("events", "exposure"), [([3], [10]), ([0, 0, 0], [1, 2, 3]), ([], []), ([4, 0], [10, 0])])
+@pytest.mark.parametrize(
+    ("events", "exposure"), [([3], [10]), ([0, 0, 0], [1, 2, 3]), ([], []), ([4, 0], [10, 0])]
+)
 def test_overdispersion_needs_two_patients_and_an_event(events, exposure):
     """One patient with exposure, or no event, tells nothing about clustering."""
     assert rates.overdispersion(events, exposure) is None
@@ -428,7 +512,9 @@ def test_overdispersion_needs_two_patients_and_an_event(events, exposure):
     ],
 )
 def test_overdispersion_of_one_is_one(events, exposure):
-    """A factor of exactly 1 gives Garwood's limits, though in floating point it comes out a digit above."""
+    """A factor of exactly 1 gives Garwood's limits, though in floating point it comes out a digit
+    above.
+    """
     phi = rates.overdispersion(events, exposure)
     assert phi == 1
     wide, exact = (rates.overdispersed(sum(events), 100, phi), rates.garwood(sum(events), 100))
@@ -448,7 +534,9 @@ def test_overdispersion_from_sums_equals_the_patients_own():
 
 
 def test_overdispersed_limits_follow_the_formula_and_never_undercut_garwood():
-    """100 events, phi 4: rate · exp(±1.959964 · √(4/100)); without events, or phi up to 1, Garwood's own."""
+    """100 events, phi 4: rate · exp(±1.959964 · √(4/100)); without events, or phi up to 1,
+    Garwood's own.
+    """
     wide = rates.overdispersed([100, 0, 100, 100], 1000, [4, 4, 0.5, np.nan])
     exact = rates.garwood([100, 0, 100, 100], 1000)
     factor = math.exp(1.959964 * math.sqrt(4 / 100))
@@ -465,17 +553,24 @@ def test_overdispersed_limits_contain_garwood(events, phi):
     assert wide.upper >= exact.upper
 
 
-# --- columns ----------------------------------------------------------------------------------------
+# --- columns ------------------------------------------------------------------------------------
 
 
 def test_columns_equal_the_numbers_row_by_row():
     """A frame of strata gets what each stratum alone would get; null where nothing can be given."""
-    frame = pl.DataFrame({"x": [0, 3, None, 5], "t": [10.0, 2.5, 4.0, 0.0], "phi": [None, 3.0, 2.0, 1.0]})
+    frame = pl.DataFrame(
+        {"x": [0, 3, None, 5], "t": [10.0, 2.5, 4.0, 0.0], "phi": [None, 3.0, 2.0, 1.0]}
+    )
     found = rates.poisson_rate_columns(frame, events="x", exposure="t", name="rate")
-    found = rates.overdispersed_columns(found, events="x", exposure="t", dispersion="phi", name="rate")
+    found = rates.overdispersed_columns(
+        found, events="x", exposure="t", dispersion="phi", name="rate"
+    )
     for row in found.iter_rows(named=True):
         alone = rates.poisson_rate(row["x"], row["t"])
-        assert (row["rate"], row["rate_lower"], row["rate_upper"]) == (alone.estimate, *interval(alone))
+        assert (row["rate"], row["rate_lower"], row["rate_upper"]) == (
+            alone.estimate,
+            *interval(alone),
+        )
     assert found["rate_od_lower"].to_list()[2:] == [None, None]
     assert found["rate_od_upper"][0] == found["rate_upper"][0]
     assert found["rate_od_upper"][1] > found["rate_upper"][1]
@@ -501,11 +596,13 @@ def test_an_empty_frame_keeps_its_columns():
     assert found.columns == ["x", "t", "rate", "rate_lower", "rate_upper"]
 
 
-# --- properties -------------------------------------------------------------------------------------
+# --- properties ---------------------------------------------------------------------------------
 
 
 @given(events=st.integers(0, 500), exposure=st.floats(0.1, 1e4), confidence=st.floats(0.5, 0.999))
-def test_garwood_limits_are_where_the_tail_probabilities_reach_half_alpha(events, exposure, confidence):
+def test_garwood_limits_are_where_the_tail_probabilities_reach_half_alpha(
+    events, exposure, confidence
+):
     """P(X >= x | lower) = P(X <= x | upper) = alpha/2: the definition, not the χ² formula."""
     found = rates.poisson_rate(events, exposure, per=1, confidence=confidence)
     half = (1 - confidence) / 2
@@ -521,8 +618,16 @@ def test_clopper_pearson_limits_are_where_the_tail_probabilities_reach_half_alph
     """The definition, with the lower limit 0 at x = 0 and the upper 1 at x = n."""
     x = data.draw(st.integers(0, n))
     found = rates.proportion(x, n, "clopper_pearson")
-    assert found.lower == 0 if x == 0 else stats.binom.sf(x - 1, n, found.lower) == pytest.approx(0.025, rel=1e-6)
-    assert found.upper == 1 if x == n else stats.binom.cdf(x, n, found.upper) == pytest.approx(0.025, rel=1e-6)
+    assert (
+        found.lower == 0
+        if x == 0
+        else stats.binom.sf(x - 1, n, found.lower) == pytest.approx(0.025, rel=1e-6)
+    )
+    assert (
+        found.upper == 1
+        if x == n
+        else stats.binom.cdf(x, n, found.upper) == pytest.approx(0.025, rel=1e-6)
+    )
 
 
 @given(n=st.integers(1, 10_000), data=st.data())
@@ -551,22 +656,26 @@ def test_the_exact_p_value_equals_scipy(x1, t1, x2, t2):
         assert rates.rate_ratio(x1, t1, x2, t2).p_value == pytest.approx(expected, rel=1e-6)
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.floats(0.5, 40)), min_size=2, max_size=30), st.randoms())
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.floats(0.5, 40)), min_size=2, max_size=30),
+    st.randoms(),
+)
 def test_the_order_of_patients_does_not_change_overdispersion(patients, random):
-    """The factor is of the patients, not of their order; a patient without exposure adds nothing."""
+    """The factor is of the patients, not of their order; a patient without exposure adds
+    nothing.
+    """
     shuffled = [*patients, (0, 0.0)]
     random.shuffle(shuffled)
-    one, other = (
-        rates.overdispersion(*zip(*patients, strict=True)),
-        rates.overdispersion(*zip(*shuffled, strict=True)),
-    )
+    one = rates.overdispersion(*zip(*patients, strict=True))
+    other = rates.overdispersion(*zip(*shuffled, strict=True))
     assert one == pytest.approx(other) if one is not None else other is None
 
 
 @given(st.integers(0, 50), st.integers(1, 500))
 def test_a_rate_scales_with_its_unit(events, sessions):
     """Per 1000 is ten times per 100, limits included."""
-    hundred, thousand = rates.poisson_rate(events, sessions), rates.poisson_rate(events, sessions, per=1000)
+    hundred = rates.poisson_rate(events, sessions)
+    thousand = rates.poisson_rate(events, sessions, per=1000)
     assert (thousand.estimate, *interval(thousand)) == pytest.approx(
         (10 * hundred.estimate, 10 * hundred.lower, 10 * hundred.upper)
     )
@@ -588,13 +697,17 @@ def test_clopper_pearson_covers_at_least_and_wilson_about_as_often_as_stated(n, 
     covered = {}
     for method in (rates.clopper_pearson, rates.wilson):
         found = method(counts, n)
-        covered[method] = stats.binom.pmf(counts, n, truth)[(found.lower <= truth) & (truth <= found.upper)].sum()
+        covered[method] = stats.binom.pmf(counts, n, truth)[
+            (found.lower <= truth) & (truth <= found.upper)
+        ].sum()
     assert covered[rates.clopper_pearson] >= 0.95
     assert covered[rates.wilson] == pytest.approx(0.95, abs=0.035)
 
 
 def test_the_rate_ratio_covers_at_least_as_often_as_stated():
-    """2,000 seeded pairs of counts with true ratio 2: the conditional interval holds it in 95 % or more."""
+    """2,000 seeded pairs of counts with true ratio 2: the conditional interval holds it in 95 % or
+    more.
+    """
     generator = np.random.default_rng(20)
     pairs = generator.poisson((6, 5), size=(2000, 2))  # 6 in 30 against 5 in 50: 0.2 / 0.1
     known = [rates.rate_ratio(int(a), 30, int(b), 50) for a, b in pairs if a + b]
@@ -602,7 +715,9 @@ def test_the_rate_ratio_covers_at_least_as_often_as_stated():
     assert held >= 0.95
 
 
-@pytest.mark.parametrize(("n1", "p1", "n2", "p2"), [(20, 0.1, 25, 0.1), (30, 0.7, 30, 0.4), (60, 0.05, 40, 0.2)])
+@pytest.mark.parametrize(
+    ("n1", "p1", "n2", "p2"), [(20, 0.1, 25, 0.1), (30, 0.7, 30, 0.4), (60, 0.05, 40, 0.2)]
+)
 def test_newcombe_covers_about_as_often_as_stated(n1, p1, n2, p2):
     """Exact coverage, adding over every pair of counts: between 93 and 99 %."""
     held = 0.0
@@ -615,11 +730,18 @@ def test_newcombe_covers_about_as_often_as_stated(n1, p1, n2, p2):
 
 
 def test_ratio_columns_are_the_ratio_of_each_row():
-    """Every pair of 0 to 12 events over two exposures has rate_ratio's estimate and limits; infinite ones are null."""
+    """Every pair of 0 to 12 events over two exposures has rate_ratio's estimate and limits;
+    infinite ones are null.
+    """
     pairs = [(x1, 80.0, x2, 301.1) for x1 in range(13) for x2 in range(13)] + [(3, 0.0, 4, 10.0)]
     frame = pl.DataFrame(pairs, schema=["x1", "t1", "x2", "t2"], orient="row")
     found = rates.rate_ratio_columns(frame, x1="x1", t1="t1", x2="x2", t2="t2", name="ratio")
-    for pair, *columns in zip(pairs, *(found[c] for c in ("ratio", "ratio_lower", "ratio_upper")), strict=True):
+    for pair, *columns in zip(
+        pairs, *(found[c] for c in ("ratio", "ratio_lower", "ratio_upper")), strict=True
+    ):
         one = rates.rate_ratio(*pair)
-        expected = [None if v is None or v == float("inf") else v for v in (one.estimate, one.lower, one.upper)]
+        expected = [
+            None if v is None or v == float("inf") else v
+            for v in (one.estimate, one.lower, one.upper)
+        ]
         assert columns == [None if v is None else pytest.approx(v) for v in expected]

@@ -1,4 +1,6 @@
-"""Measurement error, reliable change and regression to the mean against published and simulated numbers."""
+"""Measurement error, reliable change and regression to the mean against published and simulated
+numbers.
+"""
 
 import math
 
@@ -13,22 +15,34 @@ from transforms.statistics import reliable_change as change
 
 def test_row_14_reliable_change():
     """Reference 14: Jacobson & Truax 1991: 32.5 to 47.5 with SD 7.5 and r 0.80."""
-    assert change.standard_error_of_measurement(sd=7.5, reliability=0.8) == pytest.approx(3.354102, abs=1e-6)
-    assert change.standard_error_of_difference(sd=7.5, reliability=0.8) == pytest.approx(4.743416, abs=1e-6)
-    assert change.reliable_change_index(32.5, 47.5, sd=7.5, reliability=0.8) == pytest.approx(3.162278, abs=1e-6)
+    assert change.standard_error_of_measurement(sd=7.5, reliability=0.8) == pytest.approx(
+        3.354102, abs=1e-6
+    )
+    assert change.standard_error_of_difference(sd=7.5, reliability=0.8) == pytest.approx(
+        4.743416, abs=1e-6
+    )
+    assert change.reliable_change_index(32.5, 47.5, sd=7.5, reliability=0.8) == pytest.approx(
+        3.162278, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(("cutoff", "drop"), [(4, 0.3054963), (7, 0.9150812)])
 def test_row_35_regression_to_the_mean(cutoff, drop):
-    """Reference 35: Population mean 5, SD 2, reliability 0.7; entry at 4 or at 7 points (Barnett 2005)."""
+    """Reference 35: Population mean 5, SD 2, reliability 0.7; entry at 4 or at 7 points (Barnett
+    2005).
+    """
     assert change.expected_drop(5, 2, 0.7, cutoff) == pytest.approx(drop, abs=1e-7)
 
 
 @pytest.mark.parametrize("cutoff", [4, 7])
 def test_the_enrolled_sample_s_own_numbers_give_far_too_little(cutoff):
-    """Mean and SD of those at 4 (or 7) or more give 0.06 instead of 0.305 (or 0.915): they must be the population's."""
+    """Mean and SD of those at 4 (or 7) or more give 0.06 instead of 0.305 (or 0.915): they must be
+    the population's.
+    """
     enrolled = stats.truncnorm((cutoff - 5) / 2, np.inf, loc=5, scale=2)
-    assert change.expected_drop(enrolled.mean(), enrolled.std(), 0.7, cutoff) == pytest.approx(0.06, abs=0.005)
+    assert change.expected_drop(enrolled.mean(), enrolled.std(), 0.7, cutoff) == pytest.approx(
+        0.06, abs=0.005
+    )
 
 
 @pytest.mark.parametrize(("confidence", "z"), [(0.95, 1.959964), (0.90, 1.644854)])
@@ -39,7 +53,9 @@ def test_minimal_detectable_change(confidence, z):
 
 
 def test_expected_drop_is_what_simulated_patients_show():
-    """200,000 seeded pairs with correlation 0.7: those first at 7 or more fall by 0.915 on average, untreated."""
+    """200,000 seeded pairs with correlation 0.7: those first at 7 or more fall by 0.915 on average,
+    untreated.
+    """
     generator = np.random.default_rng(35)
     first, second = generator.multivariate_normal([5, 5], [[4, 2.8], [2.8, 4]], size=200_000).T
     assert np.mean((first - second)[first >= 7]) == pytest.approx(0.915, abs=0.03)
@@ -79,7 +95,9 @@ def test_an_unknown_parameter_gives_no_number(found):
         lambda: change.expected_drop(5, 0, 0.7, 4),
         lambda: change.expected_drop(5, 2, 70, 4),
         lambda: change.minimal_detectable_change(sd=2, reliability=0.7, confidence=95),
-        lambda: change.reliable_change(pl.DataFrame(), before="a", after="b", sd=1, reliability=0.7, improves="left"),
+        lambda: change.reliable_change(
+            pl.DataFrame(), before="a", after="b", sd=1, reliability=0.7, improves="left"
+        ),
     ],
 )
 def test_nonsense_is_a_usage_error(wrong):
@@ -101,13 +119,23 @@ _CASES = [
 
 
 def test_classes_of_change():
-    """Recovered is reliable and across the cut; improved is reliable only; a missing score has no class."""
+    """Recovered is reliable and across the cut; improved is reliable only; a missing score has no
+    class.
+    """
     frame = pl.DataFrame(_CASES, schema=["before", "after", "expected"], orient="row")
     found = change.reliable_change(
-        frame, before="before", after="after", sd=2, reliability=0.8, improves="down", recovered_at=5
+        frame,
+        before="before",
+        after="after",
+        sd=2,
+        reliability=0.8,
+        improves="down",
+        recovered_at=5,
     )
     assert found["reliable_change"].to_list() == found["expected"].to_list()
-    assert found["reliable_change_index"][0] == pytest.approx(-3 / (math.sqrt(2) * 2 * math.sqrt(0.2)))
+    assert found["reliable_change_index"][0] == pytest.approx(
+        -3 / (math.sqrt(2) * 2 * math.sqrt(0.2))
+    )
 
 
 def test_classes_mirror_where_higher_is_better():
@@ -115,6 +143,12 @@ def test_classes_mirror_where_higher_is_better():
     frame = pl.DataFrame(_CASES, schema=["before", "after", "expected"], orient="row")
     mirrored = frame.with_columns(-pl.col("before"), -pl.col("after"))
     found = change.reliable_change(
-        mirrored, before="before", after="after", sd=2, reliability=0.8, improves="up", recovered_at=-5
+        mirrored,
+        before="before",
+        after="after",
+        sd=2,
+        reliability=0.8,
+        improves="up",
+        recovered_at=-5,
     )
     assert found["reliable_change"].to_list() == found["expected"].to_list()

@@ -1,4 +1,6 @@
-"""Risk differences, exact tests and odds ratios of two-by-two tables against published ones, R, scipy, statsmodels."""
+"""Risk differences, exact tests and odds ratios of two-by-two tables against published ones, R,
+scipy, statsmodels.
+"""
 
 import numpy as np
 import pytest
@@ -40,17 +42,25 @@ def test_newcombe_1998_table_ii(table, lower, upper):
 
 
 def test_r_mantelhaen_test_of_berkeley():
-    """mantelhaen.test(UCBAdmissions): 1.4269, p 0.2323, odds ratio 0.9046968 (0.7719074 to 1.0603298)."""
+    """mantelhaen.test(UCBAdmissions): 1.4269, p 0.2323, odds ratio 0.9046968 (0.7719074 to
+    1.0603298).
+    """
     statistic, p_value = risk_tables.cochran_mantel_haenszel(**BERKELEY)
     assert (round(statistic, 4), round(p_value, 4)) == (1.4269, 0.2323)
     found = risk_tables.common_odds_ratio(**BERKELEY)
-    assert (found.estimate, found.lower, found.upper) == pytest.approx((0.9046968, 0.7719074, 1.0603298), abs=5e-8)
+    assert (found.estimate, found.lower, found.upper) == pytest.approx(
+        (0.9046968, 0.7719074, 1.0603298), abs=5e-8
+    )
 
 
 def test_statsmodels_stratified_table():
-    """statsmodels' StratifiedTable: the statistic with and without the correction, the pooled odds ratio's limits."""
+    """statsmodels' StratifiedTable: the statistic with and without the correction, the pooled odds
+    ratio's limits.
+    """
     x1, n1, x2, n2 = (np.array(v) for v in BERKELEY.values())
-    theirs = StratifiedTable([np.array([[a, b - a], [c, d - c]]) for a, b, c, d in zip(x1, n1, x2, n2, strict=True)])
+    theirs = StratifiedTable(
+        [np.array([[a, b - a], [c, d - c]]) for a, b, c, d in zip(x1, n1, x2, n2, strict=True)]
+    )
     for continuity in (True, False):
         expected = theirs.test_null_odds(correction=continuity)
         found = risk_tables.cochran_mantel_haenszel(x1, n1, x2, n2, continuity=continuity)
@@ -82,9 +92,13 @@ def test_the_exact_test_of_strata_enumerates_them():
 @settings(max_examples=60)
 @given(st.integers(1, 30), st.integers(1, 30), st.data())
 def test_equal_strata_and_turned_groups(n1, n2, data):
-    """A table cut into two equal strata keeps its estimate; turned round, difference and limits change their sign."""
+    """A table cut into two equal strata keeps its estimate; turned round, difference and limits
+    change their sign.
+    """
     x1, x2 = data.draw(st.integers(0, n1)), data.draw(st.integers(0, n2))
-    one, other = (risk_tables.risk_difference_score(*t) for t in ((x1, n1, x2, n2), (x2, n2, x1, n1)))
+    one, other = (
+        risk_tables.risk_difference_score(*t) for t in ((x1, n1, x2, n2), (x2, n2, x1, n1))
+    )
     assert (-other.estimate, -other.upper, -other.lower) == pytest.approx(
         (one.estimate, one.lower, one.upper), abs=1e-6
     )
@@ -96,14 +110,22 @@ def test_equal_strata_and_turned_groups(n1, n2, data):
 
 
 def test_what_can_not_be_given():
-    """Nobody in a group: nothing, with the reason; a stratum without one of the groups changes nothing; nonsense is refused."""
+    """Nobody in a group: nothing, with the reason; a stratum without one of the groups changes
+    nothing; nonsense is refused.
+    """
     assert risk_tables.risk_difference_score(0, 0, 1, 5).reason
     assert risk_tables.fisher_p_value(0, 0, 1, 5) is None
     assert risk_tables.cochran_mantel_haenszel(0, 4, 0, 5) == (None, None)
     assert risk_tables.common_odds_ratio(0, 4, 1, 5).reason
-    with_empty = {name: [*values, 0] for name, values in BERKELEY.items()} | {"n2": [*BERKELEY["n2"], 7]}
-    assert risk_tables.cochran_mantel_haenszel(**with_empty) == risk_tables.cochran_mantel_haenszel(**BERKELEY)
-    assert risk_tables.risk_difference_score(**with_empty) == risk_tables.risk_difference_score(**BERKELEY)
+    with_empty = {name: [*values, 0] for name, values in BERKELEY.items()} | {
+        "n2": [*BERKELEY["n2"], 7]
+    }
+    assert risk_tables.cochran_mantel_haenszel(**with_empty) == risk_tables.cochran_mantel_haenszel(
+        **BERKELEY
+    )
+    assert risk_tables.risk_difference_score(**with_empty) == risk_tables.risk_difference_score(
+        **BERKELEY
+    )
     with pytest.raises(UsageError, match="exceed"):
         risk_tables.fisher_p_value(6, 5, 1, 5)
     with pytest.raises(UsageError, match="length"):

@@ -1,4 +1,6 @@
-"""Control charts and sums against published and worked cases, their own definitions and simulation."""
+"""Control charts and sums against published and worked cases, their own definitions and
+simulation.
+"""
 
 import numpy as np
 import polars as pl
@@ -32,7 +34,28 @@ NORMAL_20 = [
     0.70135590,
     -0.47279141,
 ]
-FIXED_12 = [2.1, 3.4, 2.8, 3.9, 2.5, 3.1, 2.9, 3.6, 2.2, 3.0, 3.3, 2.7, 4.4, 4.1, 4.6, 4.2, 4.8, 4.5, 4.9, 7.5]
+FIXED_12 = [
+    2.1,
+    3.4,
+    2.8,
+    3.9,
+    2.5,
+    3.1,
+    2.9,
+    3.6,
+    2.2,
+    3.0,
+    3.3,
+    2.7,
+    4.4,
+    4.1,
+    4.6,
+    4.2,
+    4.8,
+    4.5,
+    4.9,
+    7.5,
+]
 MONTGOMERY = [
     9.45,
     7.99,
@@ -72,7 +95,7 @@ def points(frame, rule):
     return frame.filter(pl.col(rule))["point"].to_list()
 
 
-# --- XmR ------------------------------------------------------------------------------------------
+# --- XmR ----------------------------------------------------------------------------------------
 
 
 def test_row_17_xmr():
@@ -87,10 +110,14 @@ def test_row_17_xmr():
 
 
 def test_row_18_rules_with_a_fixed_baseline():
-    """Reference 18: Limits from the first 12 points; the rules of NHSRplotthedots, each alone and by precedence."""
+    """Reference 18: Limits from the first 12 points; the rules of NHSRplotthedots, each alone and
+    by precedence.
+    """
     chart = spc.xmr(FIXED_12, baseline=12)
     last = chart.row(-1, named=True)
-    assert (last["center"], last["mean_moving_range"]) == pytest.approx((2.958333, 0.818182), abs=1e-6)
+    assert (last["center"], last["mean_moving_range"]) == pytest.approx(
+        (2.958333, 0.818182), abs=1e-6
+    )
     assert (last["lower"], last["upper"]) == pytest.approx((0.781970, 5.134697), abs=1e-6)
     assert (last["near_lower"], last["near_upper"]) == pytest.approx((1.507424, 4.409242), abs=1e-6)
     assert points(chart, "is_shift") == list(range(13, 21))
@@ -145,7 +172,8 @@ _RAMP = [
 @pytest.mark.parametrize(
     ("points_after", "direction", "way", "expected"),
     [
-        # eight months that fall from far above the mean: worse where higher is better, though all lie above it
+        # eight months that fall from far above the mean: worse where higher is better, though all
+        # lie above it
         ([6.7, 6.6, 6.5, 6.4, 6.3, 6.2, 6.1, 6.0], "higher", "falling", "concern"),
         ([6.7, 6.6, 6.5, 6.4, 6.3, 6.2, 6.1, 6.0], "lower", "falling", "improvement"),
         ([6.7, 6.6, 6.5, 6.4, 6.3, 6.2, 6.1, 6.0], None, "falling", "neither"),
@@ -158,7 +186,9 @@ _RAMP = [
     ],
 )
 def test_a_trend_is_judged_by_its_direction_not_by_its_side(points_after, direction, way, expected):
-    """Better or worse is the way the points go, wherever they lie; each point of the trend says the same."""
+    """Better or worse is the way the points go, wherever they lie; each point of the trend says the
+    same.
+    """
     chart = spc.xmr([*_RAMP, *points_after], baseline=12, direction=direction).tail(8)
     assert set(chart["point_type"]) == {"trend"}
     assert set(chart["signal_direction"]) == {way}
@@ -166,7 +196,9 @@ def test_a_trend_is_judged_by_its_direction_not_by_its_side(points_after, direct
 
 
 def test_other_rules_are_judged_by_their_side():
-    """Outside, two of three and shift say high or low; the first rule that holds gives the icon, also against a trend."""
+    """Outside, two of three and shift say high or low; the first rule that holds gives the icon,
+    also against a trend.
+    """
     wave = [1, -1] * 6  # mean 0, limits 5.32, near 3.55
     outside = spc.xmr([*wave, 9, 8, 7, 6, 5, 4.5, 4], baseline=12, direction="lower")
     assert outside.tail(7)["point_type"].to_list() == ["outside"] * 4 + ["trend"] * 3
@@ -175,7 +207,11 @@ def test_other_rules_are_judged_by_their_side():
     two = spc.xmr([*wave, -4, -1, -4], baseline=12, direction="lower")
     assert (two["signal_direction"][12], icon(two, 13)) == ("low", "improvement")
     shift = spc.xmr([*wave, *[1, 2] * 4], baseline=12, direction="higher")
-    assert (shift["point_type"][-1], shift["signal_direction"][-1], icon(shift, 20)) == ("shift", "high", "improvement")
+    assert (shift["point_type"][-1], shift["signal_direction"][-1], icon(shift, 20)) == (
+        "shift",
+        "high",
+        "improvement",
+    )
     assert shift["signal_direction"][0] is None
 
 
@@ -188,12 +224,16 @@ def test_a_turning_point_belongs_to_the_trend_that_it_ends():
 
 @pytest.mark.parametrize("run", [6, 7])
 def test_six_points_make_a_run_where_that_is_chosen(run):
-    """Six rising points, and six above the mean, are signals by the rule of six and none by that of seven."""
+    """Six rising points, and six above the mean, are signals by the rule of six and none by that of
+    seven.
+    """
     expected = list(range(13, 19)) if run == 6 else []
     rising = [5.0, 5.1, 5.2, 5.3, 5.4, 5.6]  # after one of 5.5
     assert points(spc.xmr([*_RAMP, *rising], baseline=12, run=run), "is_trend") == expected
     low_end = [*_RAMP[:10], 5.5, 4.5]
-    assert points(spc.xmr([*low_end, *[5.3, 5.2] * 3], baseline=12, run=run), "is_shift") == expected
+    assert (
+        points(spc.xmr([*low_end, *[5.3, 5.2] * 3], baseline=12, run=run), "is_shift") == expected
+    )
 
 
 def test_other_runs_are_refused():
@@ -203,7 +243,9 @@ def test_other_runs_are_refused():
 
 
 def test_a_baseline_is_of_points_with_a_value():
-    """Nine empty months and three with a value are no twelve: the limits go on with the next nine that have one."""
+    """Nine empty months and three with a value are no twelve: the limits go on with the next nine
+    that have one.
+    """
     sparse = [2.0, None, None, None, 2.0, None, None, None, 5.0, None, None, None]
     later = [2.0, 3.0, 2.0, 3.0, 2.0, 3.0, 2.0, 3.0, 2.0]
     chart = spc.xmr([*sparse, *later, 9.0], baseline=12)
@@ -218,7 +260,9 @@ def test_a_baseline_is_of_points_with_a_value():
 
 
 def test_moving_ranges_pass_over_gaps():
-    """A value every other month: ranges 1, 1, 2 between successive values; there were none at all otherwise."""
+    """A value every other month: ranges 1, 1, 2 between successive values; there were none at all
+    otherwise.
+    """
     chart = spc.xmr([1.0, None, 2.0, None, 3.0, None, 1.0])
     assert chart["moving_range"].to_list() == [None, None, 1.0, None, 1.0, None, 2.0]
     assert chart["mean_moving_range"][0] == pytest.approx(4 / 3)
@@ -237,7 +281,9 @@ def test_shift_needs_seven_on_one_side():
 
 
 def test_two_of_three_needs_one_side():
-    """Two near one limit with a third on the other side are no signal; with the third on the same side they are."""
+    """Two near one limit with a third on the other side are no signal; with the third on the same
+    side they are.
+    """
     wave = [1, -1] * 6  # mean 0, mean moving range 2, limits 5.32, near 3.55
     assert points(spc.xmr([*wave, 4, -4, 4], baseline=12), "is_two_of_three") == []
     assert points(spc.xmr([*wave, 4, 1, 4], baseline=12), "is_two_of_three") == [13, 15]
@@ -256,7 +302,9 @@ def test_two_of_three_needs_one_side():
     ],
 )
 def test_icons_follow_the_direction_of_improvement(direction, target, icon, assurance):
-    """A signal above the mean is good or bad by the direction; the target is met where limits lie wholly beyond it."""
+    """A signal above the mean is good or bad by the direction; the target is met where limits lie
+    wholly beyond it.
+    """
     last = spc.xmr(FIXED_12, baseline=12, direction=direction, target=target).row(-1, named=True)
     assert (last["variation_icon"], last["assurance_icon"]) == (icon, assurance)
 
@@ -278,7 +326,9 @@ def test_screening_takes_out_great_moving_ranges_once():
     ],
 )
 def test_xmr_at_its_edges(values, limits, trial):
-    """No value gives no line, one no limits; a process that never varies is not outside its own limits."""
+    """No value gives no line, one no limits; a process that never varies is not outside its own
+    limits.
+    """
     chart = spc.xmr(pl.Series(values, dtype=pl.Float64))
     assert chart.select("center", "lower", "upper").rows() == limits
     assert not chart.select(pl.any_horizontal(*RULES).any()).item()
@@ -286,7 +336,7 @@ def test_xmr_at_its_edges(values, limits, trial):
         assert chart["is_trial_limits"][0] == trial
 
 
-# --- counts ---------------------------------------------------------------------------------------
+# --- counts -------------------------------------------------------------------------------------
 
 
 def test_u_chart_limits_follow_the_exposure():
@@ -294,7 +344,9 @@ def test_u_chart_limits_follow_the_exposure():
     chart = spc.u_chart([4, 6, 0, 3], [100, 200, 100, 0], per=100, baseline=3)
     assert chart["value"].to_list() == [4, 3, 0, None]
     assert chart["center"].to_list() == [2.5] * 4
-    assert chart["upper"].to_list()[:2] == pytest.approx([2.5 + 300 * (0.025 / n) ** 0.5 for n in (100, 200)])
+    assert chart["upper"].to_list()[:2] == pytest.approx(
+        [2.5 + 300 * (0.025 / n) ** 0.5 for n in (100, 200)]
+    )
     assert chart["lower"].to_list() == [0, 0, 0, None]
     assert not chart["is_outside"].any()
 
@@ -302,7 +354,9 @@ def test_u_chart_limits_follow_the_exposure():
 def test_p_chart_stays_within_0_and_1():
     """p̄ = 27/30, limits 0.9 ± 3·√(0.9·0.1/10) = 0.9 ± 0.2846: 0.6154 to 1."""
     chart = spc.p_chart([9, 10, 8], [10, 10, 10])
-    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((0.9, 0.6153950, 1), abs=1e-6)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx(
+        (0.9, 0.6153950, 1), abs=1e-6
+    )
 
 
 def test_c_chart():
@@ -319,7 +373,9 @@ def test_g_chart_judges_shifts_about_the_median():
     assert (first["center"], first["lower"], first["median"]) == (9, 0, 6)
     assert first["upper"] == pytest.approx(9 + 3 * 90**0.5)
     assert points(chart, "is_outside") == [11]
-    assert points(chart, "is_shift") == list(range(1, 12))  # all above the median, though below the mean
+    assert points(chart, "is_shift") == list(
+        range(1, 12)
+    )  # all above the median, though below the mean
 
 
 def test_t_chart_is_an_xmr_chart_of_the_transformed_gaps():
@@ -332,30 +388,97 @@ def test_t_chart_is_an_xmr_chart_of_the_transformed_gaps():
     assert chart["lower"][0] == 0
 
 
-_BOARDS = [21, 24, 16, 12, 15, 5, 28, 20, 31, 25, 20, 24, 16, 19, 10, 17, 13, 22, 18, 39, 30, 24, 16, 19, 17, 15]
-_CANS = [12, 15, 8, 10, 4, 7, 16, 9, 14, 10, 5, 6, 17, 12, 22, 8, 10, 5, 13, 11, 20, 18, 24, 15, 9, 12, 7, 13, 9, 6]
+_BOARDS = [
+    21,
+    24,
+    16,
+    12,
+    15,
+    5,
+    28,
+    20,
+    31,
+    25,
+    20,
+    24,
+    16,
+    19,
+    10,
+    17,
+    13,
+    22,
+    18,
+    39,
+    30,
+    24,
+    16,
+    19,
+    17,
+    15,
+]
+_CANS = [
+    12,
+    15,
+    8,
+    10,
+    4,
+    7,
+    16,
+    9,
+    14,
+    10,
+    5,
+    6,
+    17,
+    12,
+    22,
+    8,
+    10,
+    5,
+    13,
+    11,
+    20,
+    18,
+    24,
+    15,
+    9,
+    12,
+    7,
+    13,
+    9,
+    6,
+]
 _CANS_ADJUSTED = [9, 6, 12, 5, 6, 4, 6, 3, 7, 6, 2, 4, 3, 6, 5, 4, 8, 5, 6, 7, 5, 6, 3, 5]
 _COMPUTERS = [10, 12, 8, 14, 10, 16, 11, 7, 10, 15, 9, 5, 7, 11, 12, 6, 8, 10, 7, 5]
 
 
 def test_montgomery_s_charts():
-    """His worked examples: 26 circuit boards (c), 30 samples of juice cans (p), 10 rolls of cloth (u), viscosity (XmR).
+    """His worked examples: 26 circuit boards (c), 30 samples of juice cans (p), 10 rolls of cloth
+    (u), viscosity (XmR).
 
-    c 19.85 (6.48 to 33.22), samples 6 and 20 outside; p 0.2313 (0.0524 to 0.4102), 15 and 23 outside; u 1.42 with
-    0.29 to 2.55 at ten units; mean 33.52, moving range 0.48, 32.24 to 34.80. R's qcc: 193 in 20 samples of five
-    computers, u 1.93 (0.07 to 3.79).
+    c 19.85 (6.48 to 33.22), samples 6 and 20 outside; p 0.2313 (0.0524 to 0.4102), 15 and 23
+    outside; u 1.42 with 0.29 to 2.55 at ten units; mean 33.52, moving range 0.48, 32.24 to 34.80.
+    R's qcc: 193 in 20 samples of five computers, u 1.93 (0.07 to 3.79).
     """
     chart = spc.c_chart(_BOARDS)
-    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((19.85, 6.48, 33.21), abs=0.005)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx(
+        (19.85, 6.48, 33.21), abs=0.005
+    )
     assert points(chart, "is_outside") == [6, 20]
     chart = spc.p_chart(_CANS, 50)
-    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((0.2313, 0.0524, 0.4102), abs=5e-5)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx(
+        (0.2313, 0.0524, 0.4102), abs=5e-5
+    )
     assert points(chart, "is_outside") == [15, 23]
     units = [10, 8, 13, 10, 9.5, 10, 12, 10.5, 12, 12.5]
     chart = spc.u_chart([14, 12, 20, 11, 7, 10, 21, 16, 19, 23], units)
-    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((1.42, 0.29, 2.555), abs=0.005)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx(
+        (1.42, 0.29, 2.555), abs=0.005
+    )
     chart = spc.u_chart(_COMPUTERS, 5)
-    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((1.93, 0.07, 3.79), abs=0.005)
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx(
+        (1.93, 0.07, 3.79), abs=0.005
+    )
     viscosity = [
         33.75,
         33.05,
@@ -395,12 +518,18 @@ def without(counts, *samples):
     ],
 )
 def test_counts_as_r_s_qcc_prints_them(chart, center, lower, upper):
-    """The vignette of R's qcc 3.0: Montgomery's boards, cans and computers, also without the samples outside."""
-    assert chart.select("center", "lower", "upper").row(0) == pytest.approx((center, lower, upper), rel=5e-7, abs=5e-8)
+    """The vignette of R's qcc 3.0: Montgomery's boards, cans and computers, also without the
+    samples outside.
+    """
+    assert chart.select("center", "lower", "upper").row(0) == pytest.approx(
+        (center, lower, upper), rel=5e-7, abs=5e-8
+    )
 
 
 def test_single_values_as_r_s_qcc_prints_them():
-    """Its first 20 viscosities, then without the fourth; qcc divides by 1.128 where 2.66 is rounded."""
+    """Its first 20 viscosities, then without the fourth; qcc divides by 1.128 where 2.66 is
+    rounded.
+    """
     batches = [
         34.05,
         34.40,
@@ -432,8 +561,44 @@ def test_single_values_as_r_s_qcc_prints_them():
         assert row[1:] == pytest.approx((lower, upper), abs=1e-3)
 
 
-_VERIFYING = [5045, 4350, 4350, 3975, 4290, 4430, 4485, 4285, 3980, 3925, 3645, 3760, 3300, 3685, 3463, 5200]
-_PEAK_FLOW = [120, 140, 100, 150, 260, 150, 100, 120, 300, 300, 275, 300, 140, 170, 150, 150, 190, 180]
+_VERIFYING = [
+    5045,
+    4350,
+    4350,
+    3975,
+    4290,
+    4430,
+    4485,
+    4285,
+    3980,
+    3925,
+    3645,
+    3760,
+    3300,
+    3685,
+    3463,
+    5200,
+]
+_PEAK_FLOW = [
+    120,
+    140,
+    100,
+    150,
+    260,
+    150,
+    100,
+    120,
+    300,
+    300,
+    275,
+    300,
+    140,
+    170,
+    150,
+    150,
+    190,
+    180,
+]
 
 
 @pytest.mark.parametrize(
@@ -444,7 +609,9 @@ _PEAK_FLOW = [120, 140, 100, 150, 260, 150, 100, 120, 300, 300, 275, 300, 140, 1
     ],
 )
 def test_wheeler_s_data_to_verify_software(values, lines, digits):
-    """Making Sense of Data, pages 382 and 130: mean, mean moving range, limits (in the tests of statprocon)."""
+    """Making Sense of Data, pages 382 and 130: mean, mean moving range, limits (in the tests of
+    statprocon).
+    """
     row = spc.xmr(values).select("center", "mean_moving_range", "lower", "upper").row(0)
     assert row == pytest.approx(lines, abs=digits)
 
@@ -461,14 +628,18 @@ def test_wheeler_s_data_to_verify_software(values, lines, digits):
     ],
 )
 def test_two_of_three_as_nhsrplotthedots_flags_it(near, expected):
-    """The cases of its tests/testthat/test-ptd_calculate_point_type.R; near the upper limit is 4, else 1 here."""
+    """The cases of its tests/testthat/test-ptd_calculate_point_type.R; near the upper limit is 4,
+    else 1 here.
+    """
     wave = [1, -1] * 6  # mean 0, limits 5.32, near 3.55
     chart = spc.xmr([*wave, *(4 if n else 1 for n in near)], baseline=12)
     assert points(chart, "is_two_of_three") == [12 + k for k in expected]
 
 
 def test_screening_as_nhsrplotthedots_prints_it():
-    """Its _snaps/ptd_spc_standard.md: reference 17's values, then 10 in place of the 15th, with and without screening."""
+    """Its _snaps/ptd_spc_standard.md: reference 17's values, then 10 in place of the 15th, with and
+    without screening.
+    """
     spiked = [*NORMAL_20[:14], 10, *NORMAL_20[15:]]
     for values, screen, center, lower, upper in (
         (NORMAL_20, True, 0.1416238, -3.01138, 3.294627),
@@ -479,9 +650,14 @@ def test_screening_as_nhsrplotthedots_prints_it():
         assert row == pytest.approx((center, lower, upper), abs=1e-6)
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 400)), min_size=2, max_size=20), st.randoms())
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(1, 400)), min_size=2, max_size=20),
+    st.randoms(),
+)
 def test_limits_do_not_depend_on_the_order_of_points(counts, random):
-    """Without a baseline the lines of a u-chart belong to the points, whatever their order; values keep their own."""
+    """Without a baseline the lines of a u-chart belong to the points, whatever their order; values
+    keep their own.
+    """
     shuffled = random.sample(counts, len(counts))
     one, other = (
         spc.u_chart(*zip(*c, strict=True)).select("value", "center", "lower", "upper").rows()
@@ -528,11 +704,13 @@ def test_nonsense_is_refused_with_what_was_found(call, said):
         call()
 
 
-# --- CUSUM ----------------------------------------------------------------------------------------
+# --- CUSUM --------------------------------------------------------------------------------------
 
 
 def test_row_15_tabular_cusum():
-    """Reference 15: Montgomery's table 9.2: C+ in full, 4.47, 5.28, 5.30 at the end, the signal at 29; C- at most 1.77, at 3."""
+    """Reference 15: Montgomery's table 9.2: C+ in full, 4.47, 5.28, 5.30 at the end, the signal at
+    29; C- at most 1.77, at 3.
+    """
     chart = spc.cusum(MONTGOMERY, target=10, sd=1)
     rises = [
         0,
@@ -574,7 +752,9 @@ def test_row_15_tabular_cusum():
 
 
 def test_row_38_parameters():
-    """Reference 38: k of rates 2 to 4 and 1 to 2, and the log-likelihood ratios of p 0.02 against twice the odds."""
+    """Reference 38: k of rates 2 to 4 and 1 to 2, and the log-likelihood ratios of p 0.02 against
+    twice the odds.
+    """
     assert spc.poisson_reference(2, 4) == pytest.approx(2.885390, abs=1e-6)
     assert spc.poisson_reference(1, 2) == pytest.approx(1.442695, abs=1e-6)
     assert spc.bernoulli_weights(0.02, 2) == pytest.approx((0.6733446, -0.0198026), abs=1e-7)
@@ -590,7 +770,9 @@ def slow_sums(steps):
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40))
 def test_sums_are_the_loop_that_defines_them(counts):
-    """C = max(0, C + step), not set back after a signal: poisson upwards and downwards, bernoulli."""
+    """C = max(0, C + step), not set back after a signal: poisson upwards and downwards,
+    bernoulli.
+    """
     up = spc.cusum(counts, kind="poisson", in_control=1, out_of_control=2, exposure=1.5, h=4)
     k = spc.poisson_reference(1, 2)
     assert up["c_plus"].to_list() == pytest.approx(slow_sums(x - 1.5 * k for x in counts), abs=1e-9)
@@ -600,19 +782,25 @@ def test_sums_are_the_loop_that_defines_them(counts):
     happened = [int(x > 4) for x in counts]
     event, none = spc.bernoulli_weights(0.1, 2)
     sums = spc.cusum(happened, kind="bernoulli", in_control=0.1, h=1)
-    assert sums["c_plus"].to_list() == pytest.approx(slow_sums(event if y else none for y in happened), abs=1e-9)
+    assert sums["c_plus"].to_list() == pytest.approx(
+        slow_sums(event if y else none for y in happened), abs=1e-9
+    )
 
 
 def test_missing_values_leave_the_sum():
     """A null adds nothing and signals nothing, even while the sum stands above its limit."""
     chart = spc.cusum([1, None, 1, 0], kind="bernoulli", in_control=0.02, h=0.6)
-    assert chart["c_plus"].to_list() == pytest.approx([0.6733446, 0.6733446, 1.3466892, 1.3268866], abs=1e-6)
+    assert chart["c_plus"].to_list() == pytest.approx(
+        [0.6733446, 0.6733446, 1.3466892, 1.3268866], abs=1e-6
+    )
     assert points(chart, "is_outside") == [1, 3, 4]
 
 
 @pytest.mark.parametrize(("h", "arl"), [(4, 336), (5, 930)])
 def test_simulated_limit_of_the_tabular_cusum(h, arl):
-    """One-sided with k = 0.5: h 4 and 5 have the run lengths 336 and 930 (two-sided 168 and 465, Montgomery)."""
+    """One-sided with k = 0.5: h 4 and 5 have the run lengths 336 and 930 (two-sided 168 and 465,
+    Montgomery).
+    """
     limit = spc.cusum_limit(arl=arl, seed=7)
     assert limit.h == pytest.approx(h, abs=0.12)
     assert limit == spc.cusum_limit(arl=arl, seed=7)
@@ -631,12 +819,16 @@ def test_simulated_limit_of_the_tabular_cusum(h, arl):
     ],
 )
 def test_simulated_limits_of_ewan_and_kemp(arl, k, h):
-    """Table 2 of Ewan & Kemp 1960 (Biometrika 47:363), one-sided, as the help of R's spc (xcusum.crit.L0L1) has it."""
+    """Table 2 of Ewan & Kemp 1960 (Biometrika 47:363), one-sided, as the help of R's spc
+    (xcusum.crit.L0L1) has it.
+    """
     assert spc.cusum_limit(arl=arl, k=k, seed=7).h == pytest.approx(h, abs=0.05)
 
 
 def test_simulated_limit_of_the_bernoulli_cusum_holds_on_plain_sequences():
-    """The limit for an ARL of 1,000 people gives about that on processes simulated person by person."""
+    """The limit for an ARL of 1,000 people gives about that on processes simulated person by
+    person.
+    """
     limit = spc.cusum_limit(kind="bernoulli", in_control=0.05, arl=1000, seed=3)
     happened = np.random.default_rng(11).random((400, 6000)) < 0.05
     event, none = spc.bernoulli_weights(0.05, 2)
@@ -649,6 +841,8 @@ def test_simulated_limit_of_the_bernoulli_cusum_holds_on_plain_sequences():
 
 
 def test_three_sigma_limits_flag_one_in_370():
-    """In control, normal values lie outside known limits about 0.27 % of the time (XmR: limits from 2,000 points)."""
+    """In control, normal values lie outside known limits about 0.27 % of the time (XmR: limits from
+    2,000 points).
+    """
     chart = spc.xmr(np.random.default_rng(1).standard_normal(100_000), baseline=2000)
     assert chart["is_outside"].mean() == pytest.approx(0.0027, abs=0.0012)

@@ -16,7 +16,9 @@ _PLACEBO = "1 1 2 2 3 4 4 5 5 8 8 8 8 11 11 12 12 15 17 22 23"
 
 
 def patients(text, **group):
-    rows = [{"weeks": int(t.rstrip("+")), "relapse": not t.endswith("+"), **group} for t in text.split()]
+    rows = [
+        {"weeks": int(t.rstrip("+")), "relapse": not t.endswith("+"), **group} for t in text.split()
+    ]
     return pl.DataFrame(rows)
 
 
@@ -37,7 +39,9 @@ def at(curve, time):
 
 
 def test_row_12_freireich_curve():
-    """Reference 12: Survival, standard errors, the log-log interval at 10 and the median of 6-MP, as R's survfit."""
+    """Reference 12: Survival, standard errors, the log-log interval at 10 and the median of 6-MP,
+    as R's survfit.
+    """
     curve = survival.kaplan_meier(TREATED, "weeks", "relapse")
     expected = {
         6: 0.857143,
@@ -51,7 +55,9 @@ def test_row_12_freireich_curve():
     assert {t: at(curve, t)["survival"] for t in expected} == pytest.approx(expected, abs=1e-6)
     assert at(curve, 6)["standard_error"] == pytest.approx(0.0763604, abs=1e-7)
     assert at(curve, 23)["standard_error"] == pytest.approx(0.1345915, abs=1e-7)
-    assert (at(curve, 10)["lower"], at(curve, 10)["upper"]) == pytest.approx((0.503200, 0.889362), abs=1e-6)
+    assert (at(curve, 10)["lower"], at(curve, 10)["upper"]) == pytest.approx(
+        (0.503200, 0.889362), abs=1e-6
+    )
     assert survival.median(curve)["median"].to_list() == [23]
 
 
@@ -102,7 +108,9 @@ def groups_of(data):
     ],
 )
 def test_published_log_rank_tests(data, observed, expected, statistic, p_value):
-    """Observed and expected events as R's survdiff prints them (aml: survival's tests/difftest.Rout.save), and the BMJ."""
+    """Observed and expected events as R's survdiff prints them (aml: survival's
+    tests/difftest.Rout.save), and the BMJ.
+    """
     found = survival.log_rank(groups_of(data), "weeks", "relapse", by=["arm"])
     assert found.groups["observed"].to_list() == observed
     assert found.groups["expected"].to_list() == pytest.approx(expected, abs=0.005)
@@ -111,8 +119,12 @@ def test_published_log_rank_tests(data, observed, expected, statistic, p_value):
 
 
 def test_aml_curves_as_r_prints_them():
-    """survfit(Surv(time, status) ~ x, aml): survival and standard error of both arms, medians 31 and 23."""
-    curve = survival.kaplan_meier(groups_of(_AML), "weeks", "relapse", by="arm").filter(pl.col("events") > 0)
+    """survfit(Surv(time, status) ~ x, aml): survival and standard error of both arms, medians 31
+    and 23.
+    """
+    curve = survival.kaplan_meier(groups_of(_AML), "weeks", "relapse", by="arm").filter(
+        pl.col("events") > 0
+    )
     printed = {
         "Maintained": {
             9: (0.909, 0.0867),
@@ -138,7 +150,9 @@ def test_aml_curves_as_r_prints_them():
         own = curve.filter((pl.col("arm") == arm) & (pl.col("survival") > 0))
         assert own["time"].to_list() == list(steps)
         assert own["survival"].to_list() == pytest.approx([s for s, _ in steps.values()], abs=5e-4)
-        assert own["standard_error"].to_list() == pytest.approx([e for _, e in steps.values()], abs=5e-5)
+        assert own["standard_error"].to_list() == pytest.approx(
+            [e for _, e in steps.values()], abs=5e-5
+        )
     whole = survival.kaplan_meier(groups_of(_AML), "weeks", "relapse", by="arm")
     assert survival.median(whole, "arm")["median"].to_list() == [31, 23]
 
@@ -154,7 +168,9 @@ _VETERAN = {  # days of patients with lung cancer, by cell type (Kalbfleisch & P
 
 
 def test_four_cell_types_as_r_prints_them():
-    """survdiff(Surv(time, status) ~ celltype, veteran) of R 4.2.2, survival 3.5-3: chi-squared 25.40 on 3."""
+    """survdiff(Surv(time, status) ~ celltype, veteran) of R 4.2.2, survival 3.5-3: chi-squared
+    25.40 on 3.
+    """
     found = survival.log_rank(groups_of(_VETERAN), "weeks", "relapse", by="arm")
     assert found.groups["observed"].to_list() == [26, 26, 45, 31]
     assert found.groups["expected"].to_list() == pytest.approx(
@@ -165,7 +181,9 @@ def test_four_cell_types_as_r_prints_them():
 
 
 def test_curves_of_four_cell_types_as_r_prints_them():
-    """survfit, conf.type = "log-log", of the same data: medians with their limits, survival at a time in two groups."""
+    """survfit, conf.type = "log-log", of the same data: medians with their limits, survival at a
+    time in two groups.
+    """
     curve = survival.kaplan_meier(groups_of(_VETERAN), "weeks", "relapse", by="arm")
     assert survival.median(curve, "arm").select("arm", "median", "lower", "upper").rows() == [
         ("adeno", 51, 24, 90),
@@ -173,30 +191,42 @@ def test_curves_of_four_cell_types_as_r_prints_them():
         ("smallcell", 51, 24, 61),
         ("squamous", 118, 44, 242),
     ]
-    found = survival.survival_at(curve, [100, 200], "arm").select("survival", "lower", "upper").rows()
+    found = (
+        survival.survival_at(curve, [100, 200], "arm").select("survival", "lower", "upper").rows()
+    )
     assert found[6] == pytest.approx((0.62222, 0.43940, 0.76053), abs=5e-6)
     assert found[5] == pytest.approx((0.08777, 0.024697, 0.20201), abs=5e-6)
 
 
 def test_two_small_groups_as_r_computes_them_for_statsmodels():
-    """The case of statsmodels' tests/test_survfunc.py: survival, standard errors and survdiff's 2.14673."""
+    """The case of statsmodels' tests/test_survfunc.py: survival, standard errors and survdiff's
+    2.14673.
+    """
     one, two = "3+ 1 2 3 2+ 1+ 5 3+", "1+ 1 2+ 3+ 7 1+ 5 3+ 9"
-    curve = survival.kaplan_meier(groups_of({"1": one, "2": two}), "weeks", "relapse", "arm").filter(
-        pl.col("events") > 0
-    )
+    curve = survival.kaplan_meier(
+        groups_of({"1": one, "2": two}), "weeks", "relapse", "arm"
+    ).filter(pl.col("events") > 0)
     first, second = (part.drop("arm") for part in curve.partition_by("arm", maintain_order=True))
     assert first["time"].to_list() == [1, 2, 3, 5]
     assert first["survival"].to_list() == pytest.approx([0.875, 0.7291667, 0.5468750, 0], abs=5e-8)
-    assert first["standard_error"].to_list()[:3] == pytest.approx([0.1169268, 0.1649762, 0.2005800], abs=5e-8)
+    assert first["standard_error"].to_list()[:3] == pytest.approx(
+        [0.1169268, 0.1649762, 0.2005800], abs=5e-8
+    )
     assert second["time"].to_list() == [1, 5, 7, 9]
-    assert second["survival"].to_list() == pytest.approx([0.8888889, 0.5925926, 0.2962963, 0], abs=5e-8)
-    assert second["standard_error"].to_list()[:3] == pytest.approx([0.1047566, 0.2518034, 0.2444320], abs=5e-8)
+    assert second["survival"].to_list() == pytest.approx(
+        [0.8888889, 0.5925926, 0.2962963, 0], abs=5e-8
+    )
+    assert second["standard_error"].to_list()[:3] == pytest.approx(
+        [0.1047566, 0.2518034, 0.2444320], abs=5e-8
+    )
     found = survival.log_rank(groups_of({"1": one, "2": two}), "weeks", "relapse", "arm")
     assert found.statistic == pytest.approx(2.14673, abs=5e-6)
 
 
 def test_counts_at_each_time():
-    """Censored at 6 are still at risk of the events at 6: 21 at risk, 3 events, 1 censored, 17 left at 7."""
+    """Censored at 6 are still at risk of the events at 6: 21 at risk, 3 events, 1 censored, 17 left
+    at 7.
+    """
     curve = survival.kaplan_meier(TREATED, "weeks", "relapse")
     assert curve.columns == [
         "time",
@@ -220,8 +250,8 @@ def test_counts_at_each_time():
 def test_ends_of_the_curve():
     """Where log-log limits do not exist, those of the beta product, and the row says so.
 
-    Before the first event 3 are at risk: Beta(3, 1) at .025 = .025^(1/3) = .2924. At 0 the upper limit is that of
-    Beta(2, 1) · Beta(1, 1) = Beta(1, 2) at .975 = 1 - √.025 = .8419.
+    Before the first event 3 are at risk: Beta(3, 1) at .025 = .025^(1/3) = .2924. At 0 the upper
+    limit is that of Beta(2, 1) · Beta(1, 1) = Beta(1, 2) at .975 = 1 - √.025 = .8419.
     """
     curve = survival.kaplan_meier(frame_of([(1, False), (2, True), (3, True)]), "weeks", "relapse")
     assert curve["survival"].to_list() == [1, 0.5, 0]
@@ -254,7 +284,9 @@ def test_survival_at_times():
 
 
 def test_numbers_at_risk():
-    """Those whose time is that or longer: 21 at 6, 15 at 10, none at 36; no event is needed there."""
+    """Those whose time is that or longer: 21 at 6, 15 at 10, none at 36; no event is needed
+    there.
+    """
     found = survival.numbers_at_risk(TREATED, "weeks", "relapse", [0, 6, 10, 10.5, 36])
     assert found.rows() == [(0, 21), (6, 21), (10, 15), (10.5, 13), (36, 0)]
 
@@ -263,36 +295,62 @@ def test_numbers_at_risk():
 def test_an_event_is_true_or_one(kind):
     """A boolean and 0/1 mean the same."""
     other = TREATED.with_columns(pl.col("relapse").cast(kind))
-    assert survival.kaplan_meier(other, "weeks", "relapse").equals(survival.kaplan_meier(TREATED, "weeks", "relapse"))
+    assert survival.kaplan_meier(other, "weeks", "relapse").equals(
+        survival.kaplan_meier(TREATED, "weeks", "relapse")
+    )
 
 
 def test_columns_may_be_named_and_typed_as_they_come():
-    """One name or a list for `by`, positional or by keyword; decimals are numbers; an empty frame needs no types."""
+    """One name or a list for `by`, positional or by keyword; decimals are numbers; an empty frame
+    needs no types.
+    """
     by_name = survival.kaplan_meier(TRIAL, "weeks", "relapse", by="arm")
-    assert survival.kaplan_meier(TRIAL, duration="weeks", event="relapse", by=["arm", "arm"]).equals(by_name)
+    assert survival.kaplan_meier(
+        TRIAL, duration="weeks", event="relapse", by=["arm", "arm"]
+    ).equals(by_name)
     decimals = TRIAL.with_columns(pl.col("weeks").cast(pl.Decimal(8, 2)))
-    assert survival.log_rank(decimals, "weeks", "relapse", "arm").statistic == pytest.approx(16.79, abs=0.005)
-    assert survival.kaplan_meier(pl.DataFrame({"weeks": [], "relapse": []}), "weeks", "relapse").height == 0
+    assert survival.log_rank(decimals, "weeks", "relapse", "arm").statistic == pytest.approx(
+        16.79, abs=0.005
+    )
+    assert (
+        survival.kaplan_meier(pl.DataFrame({"weeks": [], "relapse": []}), "weeks", "relapse").height
+        == 0
+    )
 
 
 def test_all_censored_and_all_at_once():
-    """Nobody had the event: survival 1, but of two people; all of four had it at one time: 0 to 1 - .025^(1/4)."""
+    """Nobody had the event: survival 1, but of two people; all of four had it at one time: 0 to 1 -
+    .025^(1/4).
+    """
     quiet = survival.kaplan_meier(frame_of([(3, False), (5, False)]), "weeks", "relapse")
     assert quiet.select("survival", "upper").unique().rows() == [(1, 1)]
-    assert quiet["lower"].to_list() == pytest.approx([0.025**0.5, 0.025])  # 2 at risk until 3, then 1
+    assert quiet["lower"].to_list() == pytest.approx(
+        [0.025**0.5, 0.025]
+    )  # 2 at risk until 3, then 1
     at_once = survival.kaplan_meier(frame_of([(3, True)] * 4), "weeks", "relapse")
-    assert at_once.select("time", "at_risk", "events", "survival", "lower").rows() == [(3, 4, 4, 0, 0)]
+    assert at_once.select("time", "at_risk", "events", "survival", "lower").rows() == [
+        (3, 4, 4, 0, 0)
+    ]
     assert at_once["upper"].to_list() == pytest.approx([1 - 0.025**0.25])
     assert survival.median(at_once)["median"].to_list() == [3]
-    assert survival.median(quiet).select("lower", "upper").row(0) == (None, None)  # as survfit: log-log limits alone
+    assert survival.median(quiet).select("lower", "upper").row(0) == (
+        None,
+        None,
+    )  # as survfit: log-log limits alone
 
 
 def test_survival_without_an_event_between_the_times():
-    """Three people censored at 3, 5 and 9: at 2 three were at risk, at 4 two, at 9 one; after it nobody was seen."""
-    quiet = survival.kaplan_meier(frame_of([(3, False), (5, False), (9, False)]), "weeks", "relapse")
+    """Three people censored at 3, 5 and 9: at 2 three were at risk, at 4 two, at 9 one; after it
+    nobody was seen.
+    """
+    quiet = survival.kaplan_meier(
+        frame_of([(3, False), (5, False), (9, False)]), "weeks", "relapse"
+    )
     found = survival.survival_at(quiet, [2, 3, 4, 9, 10])
     assert found["survival"].to_list() == [1, 1, 1, 1, None]
-    assert found["lower"].to_list() == pytest.approx([0.025 ** (1 / n) for n in (3, 3, 2, 1)] + [None])
+    assert found["lower"].to_list() == pytest.approx(
+        [0.025 ** (1 / n) for n in (3, 3, 2, 1)] + [None]
+    )
 
 
 def test_rows_without_a_value_are_left_out():
@@ -306,7 +364,9 @@ def test_rows_without_a_value_are_left_out():
     )
     padded = pl.concat([TRIAL.with_columns(pl.col("weeks").cast(pl.Float64)), holes])
     found = survival.log_rank(padded, "weeks", "relapse", "arm")
-    assert found.statistic == pytest.approx(survival.log_rank(TRIAL, "weeks", "relapse", "arm").statistic)
+    assert found.statistic == pytest.approx(
+        survival.log_rank(TRIAL, "weeks", "relapse", "arm").statistic
+    )
     assert survival.kaplan_meier(padded, "weeks", "relapse", "arm").height == 16 + 12
 
 
@@ -316,7 +376,10 @@ def test_no_rows_give_an_empty_curve_with_its_columns():
     assert curve.height == 0
     assert survival.median(curve, "arm").columns == ["arm", "median", "lower", "upper", "reason"]
     assert survival.median(curve.drop("arm"))["reason"].to_list() == ["nobody was observed"]
-    assert survival.log_rank(TRIAL.clear(), "weeks", "relapse", "arm").reason == "fewer than two groups at risk"
+    assert (
+        survival.log_rank(TRIAL.clear(), "weeks", "relapse", "arm").reason
+        == "fewer than two groups at risk"
+    )
 
 
 def test_log_rank_without_events_or_groups_says_why():
@@ -325,13 +388,21 @@ def test_log_rank_without_events_or_groups_says_why():
     assert survival.log_rank(quiet, "weeks", "relapse", "arm").reason == "no events"
     alone = TRIAL.filter(arm="6-MP")
     found = survival.log_rank(alone, "weeks", "relapse", "arm")
-    assert (found.statistic, found.p_value, found.reason) == (None, None, "fewer than two groups at risk")
+    assert (found.statistic, found.p_value, found.reason) == (
+        None,
+        None,
+        "fewer than two groups at risk",
+    )
 
 
 def test_a_group_that_left_before_every_event_counts_no_degree_of_freedom():
-    """A group never at risk when something happens is not compared (as R's survdiff: tests/difftest.Rout.save)."""
+    """A group never at risk when something happens is not compared (as R's survdiff:
+    tests/difftest.Rout.save).
+    """
     early = frame_of([(0, False), (0, False)], arm="left")
-    found = survival.log_rank(pl.concat([TRIAL.select("weeks", "relapse", "arm"), early]), "weeks", "relapse", "arm")
+    found = survival.log_rank(
+        pl.concat([TRIAL.select("weeks", "relapse", "arm"), early]), "weeks", "relapse", "arm"
+    )
     assert found.degrees_of_freedom == 1
     assert found.statistic == pytest.approx(16.79, abs=0.005)
 
@@ -339,22 +410,32 @@ def test_a_group_that_left_before_every_event_counts_no_degree_of_freedom():
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: survival.kaplan_meier(TREATED.with_columns(weeks=-pl.col("weeks")), "weeks", "relapse"),
+        lambda: survival.kaplan_meier(
+            TREATED.with_columns(weeks=-pl.col("weeks")), "weeks", "relapse"
+        ),
         lambda: survival.kaplan_meier(TREATED.with_columns(relapse=pl.lit(2)), "weeks", "relapse"),
         lambda: survival.kaplan_meier(TREATED.with_columns(weeks=pl.lit("6")), "weeks", "relapse"),
         lambda: survival.kaplan_meier(TREATED, "days", "relapse"),
         lambda: survival.kaplan_meier(TREATED, "weeks", "relapse", confidence=95),
-        lambda: survival.kaplan_meier(TREATED.with_columns(time=pl.lit("a")), "weeks", "relapse", "time"),
+        lambda: survival.kaplan_meier(
+            TREATED.with_columns(time=pl.lit("a")), "weeks", "relapse", "time"
+        ),
         lambda: survival.log_rank(TREATED, "weeks", "relapse", "arm"),
         lambda: survival.log_rank(TRIAL, "weeks", "relapse", None),
         lambda: survival.kaplan_meier(TREATED.lazy(), "weeks", "relapse"),
         lambda: survival.kaplan_meier(TREATED.to_dict(as_series=False), "weeks", "relapse"),
-        lambda: survival.kaplan_meier(TREATED.with_columns(relapse=pl.lit("yes")), "weeks", "relapse"),
-        lambda: survival.kaplan_meier(TREATED.with_columns(weeks=pl.duration(weeks=6)), "weeks", "relapse"),
+        lambda: survival.kaplan_meier(
+            TREATED.with_columns(relapse=pl.lit("yes")), "weeks", "relapse"
+        ),
+        lambda: survival.kaplan_meier(
+            TREATED.with_columns(weeks=pl.duration(weeks=6)), "weeks", "relapse"
+        ),
     ],
 )
 def test_nonsense_is_a_usage_error(wrong):
-    """Negative or worded durations, an event of 2 or of words, a column or groups that aren't there, no frame."""
+    """Negative or worded durations, an event of 2 or of words, a column or groups that aren't
+    there, no frame.
+    """
     with pytest.raises(UsageError):
         wrong()
 
@@ -370,7 +451,9 @@ def test_the_curve_equals_statsmodels(sample):
     assert mine["time"].to_list() == list(other.surv_times)
     assert mine["survival"].to_list() == pytest.approx(list(other.surv_prob), abs=1e-12)
     alive = mine["survival"].to_numpy() > 0
-    assert mine["standard_error"].to_numpy()[alive] == pytest.approx(other.surv_prob_se[alive], abs=1e-12)
+    assert mine["standard_error"].to_numpy()[alive] == pytest.approx(
+        other.surv_prob_se[alive], abs=1e-12
+    )
 
 
 @given(samples, samples, samples)
@@ -380,9 +463,16 @@ def test_log_rank_equals_statsmodels(one, two, three):
     for trial in (both, pl.concat([both, frame_of(three, arm="c")])):
         mine = survival.log_rank(trial, "weeks", "relapse", "arm")
         groups = trial["arm"].n_unique()
-        if mine.degrees_of_freedom < groups - 1 or np.linalg.matrix_rank(_variance(trial)) < groups - 1:
+        if (
+            mine.degrees_of_freedom < groups - 1
+            or np.linalg.matrix_rank(_variance(trial)) < groups - 1
+        ):
             continue
-        chi, p = survdiff(trial["weeks"].to_numpy(), trial["relapse"].to_numpy().astype(int), trial["arm"].to_numpy())
+        chi, p = survdiff(
+            trial["weeks"].to_numpy(),
+            trial["relapse"].to_numpy().astype(int),
+            trial["arm"].to_numpy(),
+        )
         assert (mine.statistic, mine.p_value) == pytest.approx((chi, p), rel=1e-6, abs=1e-9)
 
 
@@ -395,17 +485,25 @@ def _variance(trial):
 def test_order_does_not_change_the_curve(sample, random):
     """The same patients in another order."""
     shuffled = random.sample(sample, len(sample))
-    one, other = (survival.kaplan_meier(frame_of(s), "weeks", "relapse") for s in (sample, shuffled))
+    one, other = (
+        survival.kaplan_meier(frame_of(s), "weeks", "relapse") for s in (sample, shuffled)
+    )
     assert one.equals(other)
 
 
 @given(samples)
 def test_doubling_the_patients_keeps_survival_and_narrows_its_interval(sample):
     """Everybody twice: the same survival, twice at risk, a standard error smaller by √2."""
-    one, two = (survival.kaplan_meier(frame_of(s), "weeks", "relapse") for s in (sample, sample * 2))
+    one, two = (
+        survival.kaplan_meier(frame_of(s), "weeks", "relapse") for s in (sample, sample * 2)
+    )
     assert two["survival"].to_list() == pytest.approx(one["survival"].to_list(), abs=1e-12)
     assert two["at_risk"].to_list() == [2 * n for n in one["at_risk"]]
-    errors = [(a, b) for a, b in zip(one["standard_error"], two["standard_error"], strict=True) if a is not None]
+    errors = [
+        (a, b)
+        for a, b in zip(one["standard_error"], two["standard_error"], strict=True)
+        if a is not None
+    ]
     assert [b * 2**0.5 for _, b in errors] == pytest.approx([a for a, _ in errors], abs=1e-12)
 
 
@@ -415,7 +513,11 @@ def test_a_curve_by_group_is_the_group_s_own_curve(one, two):
     trial = pl.concat([frame_of(one, arm="a"), frame_of(two, arm="b")])
     whole = survival.kaplan_meier(trial, "weeks", "relapse", "arm")
     for arm, sample in (("a", one), ("b", two)):
-        assert whole.filter(arm=arm).drop("arm").equals(survival.kaplan_meier(frame_of(sample), "weeks", "relapse"))
+        assert (
+            whole.filter(arm=arm)
+            .drop("arm")
+            .equals(survival.kaplan_meier(frame_of(sample), "weeks", "relapse"))
+        )
 
 
 @given(samples)
@@ -423,17 +525,23 @@ def test_limits_stay_within_0_and_1_around_survival(sample):
     """Log-log limits are probabilities, and hold the estimate between them."""
     known = survival.kaplan_meier(frame_of(sample), "weeks", "relapse").drop_nulls()
     assert known.select(((pl.col("lower") >= 0) & (pl.col("upper") <= 1)).all()).item()
-    inside = (pl.col("lower") <= pl.col("survival") + 1e-12) & (pl.col("survival") <= pl.col("upper") + 1e-12)
+    inside = (pl.col("lower") <= pl.col("survival") + 1e-12) & (
+        pl.col("survival") <= pl.col("upper") + 1e-12
+    )
     assert known.select(inside.all()).item()
 
 
 def test_log_log_limits_cover_about_as_often_as_stated():
-    """1,000 seeded trials of 60 with exponential times and censoring: S(1) = e^-1 is held in 93 to 97 %."""
+    """1,000 seeded trials of 60 with exponential times and censoring: S(1) = e^-1 is held in 93 to
+    97 %.
+    """
     generator = np.random.default_rng(12)
     held = []
     for _ in range(1000):
         event, censor = generator.exponential(1, 60), generator.uniform(0.5, 3, 60)
         rows = pl.DataFrame({"weeks": np.minimum(event, censor), "relapse": event <= censor})
-        found = survival.survival_at(survival.kaplan_meier(rows, "weeks", "relapse"), [1.0]).row(0, named=True)
+        found = survival.survival_at(survival.kaplan_meier(rows, "weeks", "relapse"), [1.0]).row(
+            0, named=True
+        )
         held.append(found["lower"] <= np.exp(-1) <= found["upper"])
     assert 0.93 <= np.mean(held) <= 0.97
