@@ -1,6 +1,6 @@
 """Values as people read them: names of codes, numbers with their intervals, times.
 
-Here: text from values. Not here: what a metric means (transforms/facts/catalogue.py).
+Here: text from values. Not here: what a metric means (transforms/facts/catalogue).
 """
 
 from datetime import date, datetime

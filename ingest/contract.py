@@ -2,7 +2,7 @@
 reasons, encoding.
 
 Here: the rules as data, and the two functions that a producer needs (`encode`, `record_key`).
-Not here: the fields of the topics (transforms/schemas/raw.py) and the checking of a batch
+Not here: the fields of the topics (transforms/schemas/raw) and the checking of a batch
 (ingest/decode.py).
 """
 

@@ -11,10 +11,11 @@ from datetime import datetime
 
 import polars as pl
 
+from transforms.facts.questionnaires import INSTRUMENTS
 from transforms.records.reread import reread
 from transforms.schemas import APP_TABLES, RAW_TABLES
 from transforms.schemas.app import OUTDATED_TABLES
-from transforms.schemas.raw import INSTRUMENTS, TOPIC_BY_NAME
+from transforms.schemas.raw import TOPIC_BY_NAME
 
 from .lake import Lake
 

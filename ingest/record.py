@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 import polars as pl
 
+from transforms.facts.questionnaires import INSTRUMENTS
 from transforms.schemas import TIMESTAMP, TOPICS, Column, Json, JsonList, Topic
-from transforms.schemas.raw import INSTRUMENTS
 
 from .contract import (
     ATTRIBUTES,

@@ -11,8 +11,9 @@ from functools import lru_cache
 
 import polars as pl
 
+from transforms.facts.measurements import METRICS, SIGNALS
 from transforms.schemas import CORE_RECORDS, TIMESTAMP, TOPIC_BY_NAME, Column, Topic
-from transforms.schemas.raw import ENVELOPE, METRICS, SIGNALS
+from transforms.schemas.raw import ENVELOPE
 
 from .contract import EARLIEST_YEAR, LATEST_YEAR, data_fields
 from .lengths import limits

@@ -1,7 +1,7 @@
 """Which figures were computed anew because their rule changed: metrics' versions now, beside those
 of earlier runs.
 
-Here: the comparison. Not here: versions (facts/catalogue.py), when a run is (orchestration).
+Here: the comparison. Not here: versions (facts/catalogue), when a run is (orchestration).
 """
 
 from collections.abc import Iterable

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET
 
+from transforms.facts.measurements import METRICS
+from transforms.facts.questionnaires import INSTRUMENTS
 from transforms.facts.vocabulary import (
     CONCEPTS,
     CONTRADICTIONS,
@@ -23,7 +25,6 @@ from transforms.facts.vocabulary import (
     Concept,
     is_unit_of,
 )
-from transforms.schemas.raw import INSTRUMENTS, METRICS
 
 from .fhir_json import Moment, Observation, Quantity, Reference, moment, observation
 

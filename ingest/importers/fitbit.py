@@ -26,8 +26,8 @@ import polars as pl
 
 from ingest.contract import encode, record_key
 from transforms.errors import UsageError
+from transforms.facts.measurements import METRICS
 from transforms.schemas import TOPIC_BY_NAME
-from transforms.schemas.raw import METRICS
 
 from .lines import Unread
 from .localtime import zone

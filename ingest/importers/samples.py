@@ -22,7 +22,7 @@ import polars as pl
 from ingest.contract import EARLIEST_YEAR, LATEST_YEAR
 from ingest.lengths import is_no_id
 from transforms.errors import UnreadableFile, UsageError
-from transforms.schemas.raw import METRICS
+from transforms.facts.measurements import METRICS
 
 from . import notation
 from .lines import Unread

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
-from transforms.schemas.raw import METRICS
+from transforms.facts.measurements import METRICS
 
 from .outbox import DAY_S, Outbox, stamp
 from .plan import Plan

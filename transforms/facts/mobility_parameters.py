@@ -3,12 +3,12 @@ its source.
 
 Here: weekly parameters of wearables (movement, and what else they measure) and performance tests.
 Not here: how they are computed (series/activity.py, series/mobility.py, rules/wear.py) and
-published (marts/adact.py, catalogue.py).
+published (marts/adact.py, catalogue).
 """
 
 from dataclasses import dataclass
 
-from ..schemas.core import CADENCE_BANDS_SPM
+from .measurements import CADENCE_BANDS_SPM
 
 
 @dataclass(frozen=True, kw_only=True)

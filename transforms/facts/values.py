@@ -1,6 +1,6 @@
 """Values that the marts write where there is no name, and that pages look for.
 
-Here: each once, with what it stands for. Not here: closed lists of the contract (schemas/raw.py).
+Here: each once, with what it stands for. Not here: closed lists of the contract (schemas/raw).
 """
 
 NONE = "(none)"  # no arm; no reference arm that is named

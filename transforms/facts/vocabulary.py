@@ -2,7 +2,7 @@
 
 Here: each LOINC code that is met in practice, its units, what it is here or why it is none of ours,
 the source; and what has no code. Not here: how a record with such a code is read
-(ingest/importers), what a metric means (catalogue.py).
+(ingest/importers), what a metric means (catalogue).
 
 Codes are mixed up in public software, so each is bound to its unit and to nothing else. Seen there:
 41950-7 (steps) for a walking distance, 8867-4 (heart rate) for a diastolic pressure, 39106-0 (skin

@@ -2,7 +2,7 @@
 responder rules.
 
 Here: the definitions that follow from a parameter (`PARAMETERS`) and its source. Not here: the
-computation, and metrics that follow from no parameter (transforms/facts/catalogue.py, which holds
+computation, and metrics that follow from no parameter (transforms/facts/catalogue, which holds
 the record type `Metric`).
 """
 

@@ -1,7 +1,7 @@
 """The parameters that questionnaires give: code, title, unit, direction, which change rules apply.
 
 Here: one record a parameter of `mart.adqs`, as data. Not here: scoring (scales.py, promis.py,
-eq5d.py) and the metrics made of a parameter (transforms/facts/catalogue.py derives them from here).
+eq5d.py) and the metrics made of a parameter (transforms/facts/catalogue derives them from here).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """mart.metric_definitions: the catalogue, published; with the settings in force beside each metric.
 
-Here: a row a metric. Not here: the definitions themselves (facts/catalogue.py), the codes of others
+Here: a row a metric. Not here: the definitions themselves (facts/catalogue), the codes of others
 (facts/vocabulary.py).
 """
 

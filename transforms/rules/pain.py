@@ -63,7 +63,7 @@ def is_worse(base: pl.Expr, value: pl.Expr, *, points: float, better: str = "low
     return -improvement(_exact(base), _exact(value), better=better) >= round(points * _UNITS)
 
 
-# The rules of mart.adqs: CRITn and CRITnFL hold rule n (transforms/schemas/mart.py: CRITERIA).
+# The rules of mart.adqs: CRITn and CRITnFL hold rule n (transforms/schemas/mart: CRITERIA).
 def _percents(options: Options) -> dict[str, float]:
     return {"PCT30": 30, "PCT50": 50, "PCTX": options.responder_extra_pct}
 

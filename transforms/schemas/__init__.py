@@ -1,6 +1,6 @@
 """The data dictionary: every table of the lake, its columns, units, keys, ranges and comments.
 
-Here: re-exports. Tables live in raw.py (what arrived), core.py (what is true now), mart.py (what
+Here: re-exports. Tables live in raw (what arrived), core (what is true now), mart (what
 people read), app.py (what the application keeps).
 """
 

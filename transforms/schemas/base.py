@@ -1,7 +1,7 @@
 """What a table and a column are: name, type, unit, key, range, closed list, comment.
 
 Here: the two record types and what is derived from them (polars schema, DDL, comments, what of it
-is seen from outside). Not here: any table of Floe (raw.py, core.py, mart.py), anything that opens a
+is seen from outside). Not here: any table of Floe (raw, core, mart), anything that opens a
 database, how what is seen is made coarse (transforms/disclosure).
 """
 

@@ -12,10 +12,11 @@ as lists.
 
 import polars as pl
 
+from ..facts.measurements import CADENCE_BANDS_SPM
 from ..records.current import LATER_EVENT_FIRST, POSITION, later_copies, merge_map
 from ..records.retractions import retracted
 from ..rules.local_time import clocks
-from ..schemas.core import ACTIVITY_DAYS, CADENCE_BANDS_SPM
+from ..schemas.core import ACTIVITY_DAYS
 from .wearable_day import day_sql, midnight_us_sql, with_zones, zone_sql
 
 PEOPLE = ("recorded_id", "of_device", "of_source", "device_as", "patient_id", "timezone", "moves")

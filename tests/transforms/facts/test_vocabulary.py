@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from transforms.facts.measurements import METRICS
 from transforms.facts.mobility_parameters import PERFORMANCE_TESTS, WEEKLY_PARAMETERS
+from transforms.facts.questionnaires import INSTRUMENTS
 from transforms.facts.vocabulary import (
     BY_PARAMETER,
     CONCEPTS,
@@ -22,7 +24,6 @@ from transforms.facts.vocabulary import (
 from transforms.instruments import PARAMETERS
 from transforms.marts import metric_definitions
 from transforms.options import Cut, Options
-from transforms.schemas.raw import INSTRUMENTS, METRICS
 
 TESTS = {t.test: t.code for t in PERFORMANCE_TESTS}
 CODES = {*PARAMETERS, *TESTS.values(), *(p.code for p in WEEKLY_PARAMETERS)}

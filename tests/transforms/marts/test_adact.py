@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from transforms.facts.catalogue import METRICS
+from transforms.facts.measurements import CADENCE_BANDS_SPM
 from transforms.facts.mobility_parameters import VITALS, WEEKLY_PARAMETERS, metric_of_week
 from transforms.marts import MARTS
 from transforms.marts.adact import compute
 from transforms.options import Cut, Options
 from transforms.schemas import CORE_TABLES, MART_TABLES
-from transforms.schemas.core import CADENCE_BANDS_SPM
 from transforms.series.mobility import STATISTICS
 
 DAY1 = date(2025, 1, 15)  # a Wednesday

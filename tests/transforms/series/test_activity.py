@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from transforms.facts.measurements import CADENCE_BANDS_SPM
 from transforms.schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES
-from transforms.schemas.core import CADENCE_BANDS_SPM
 from transforms.series.activity import ACTIVITY_DAYS_SQL, people
 from transforms.series.activity import PEOPLE as PEOPLE_COLUMNS
 from transforms.series.wearable_day import MOVES
