@@ -24,7 +24,7 @@ from .options import Options
 from .records import clashes, conflicts, current, orphans
 from .records.likely_doubles import likely_doubles
 from .records.references import TOPIC_OF, Register, with_names
-from .rules import plausibility, studies
+from .rules import masking, plausibility, studies
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
 from .series import activity, mobility, series_things, telemetry
 
@@ -105,6 +105,11 @@ def _all(full_name: str) -> str:
 _REGISTER_READS = {name: _all(f"core.{name}") for name in ("patients", "clinics", "patient_status")}
 _IDENTITIES = {"identities": _all("core.identities")}
 _SENT_PATIENTS = 'SELECT DISTINCT patient_id, clinic_id FROM raw."patients"'
+# Which studies are masked is decided before there is core of studies.
+_MASKS = {
+    "masks": _all("raw.studies"),
+    "cut": 'SELECT data_cutoff FROM core."data_cut"',
+}
 # A clinic's id is the clinic; a retraction names patients and devices as the series do.
 _AS_SENT = ("clinics", "retractions")
 
@@ -125,6 +130,9 @@ def _record(name: str) -> CoreStep:
         )
 
     def compute(frames: Frames, options: Options) -> pl.DataFrame:
+        return _without_arms(name, whole(frames, options), frames)
+
+    def whole(frames: Frames, options: Options) -> pl.DataFrame:
         counting = current.current(name, frames["raw"], frames.get("identities"))
         if name == "patients":
             events = current.named(name, frames["raw"], frames["identities"])
@@ -133,13 +141,28 @@ def _record(name: str) -> CoreStep:
             counting = _with_references(name, counting, frames)
         return CORE_RECORDS[name].conform(_judged(name, counting, frames, options))
 
+    masks = ("raw.studies",) if name in masking.TELLING and name != "studies" else ()
     return CoreStep(
         table=CORE_RECORDS[name],
-        inputs=(f"raw.{name}", *inputs),
-        reads={"raw": _all(f"raw.{name}"), **{i.split(".")[1]: _all(i) for i in inputs}},
+        inputs=(f"raw.{name}", *inputs, *masks),
+        reads={
+            "raw": _all(f"raw.{name}"),
+            **{i.split(".")[1]: _all(i) for i in inputs},
+            **(_MASKS if name in masking.TELLING else {}),
+        },
         compute=compute,
         only_with=f"raw.{name}",
     )
+
+
+def _without_arms(name: str, frame: pl.DataFrame, frames: Frames) -> pl.DataFrame:
+    """What tells of an arm is in no table of core while the study is masked at the data cut."""
+    if name not in masking.TELLING:
+        return frame
+    cut = frames["cut"]["data_cutoff"].dt.date()
+    records = current.current("studies", frames["masks"])
+    hidden = masking.masked(records, on=cut[0] if len(cut) else None)
+    return masking.without_arms(name, frame, masked=hidden)
 
 
 def _held_against(name: str) -> tuple[str, ...]:

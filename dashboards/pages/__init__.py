@@ -13,11 +13,23 @@ from .durability.page import DURABILITY
 from .operations.page import OPERATIONS
 from .patient.page import PATIENT
 from .safety.page import SAFETY
+from .study.page import STUDY
 from .treatment.page import TREATMENT
 
 PAGES: dict[str, Page | CardPage] = {
     page.path: page
-    for page in (COHORT, DURABILITY, TREATMENT, CARE, SAFETY, BEFORE, DEVICES, PATIENT, OPERATIONS)
+    for page in (
+        COHORT,
+        STUDY,
+        DURABILITY,
+        TREATMENT,
+        CARE,
+        SAFETY,
+        BEFORE,
+        DEVICES,
+        PATIENT,
+        OPERATIONS,
+    )
 }
 
 __all__ = ["PAGES"]

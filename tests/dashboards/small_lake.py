@@ -7,7 +7,7 @@ itself).
 from datetime import UTC, date, datetime, timedelta
 
 from ingest.lake import Lake
-from tests.dashboards import small_devices, small_summaries
+from tests.dashboards import small_devices, small_study, small_summaries
 from tests.dashboards.rows import CUT, STAMP, frame, stratum, what_it_is_of
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 from transforms.schemas.app import RELEASED
@@ -416,7 +416,10 @@ def marts() -> dict[str, list[dict]]:
     return patients() | {
         "cohort_outcomes": cohorts(),
         "adverse_event_rates": rates(),
-        "arm_comparisons": comparisons(),
+        "arm_comparisons": [*comparisons(), small_study.comparison()],
+        "study_plans": small_study.plans(),
+        "consort_flow": small_study.flows(),
+        "analysis_sets": small_study.sets(),
         "clinic_funnel": funnels(),
         "control_charts": control_charts(),
         "report_deadlines": deadlines(),

@@ -248,6 +248,7 @@ def test_the_tables_that_are_open():
         "mart.data_dictionary",
         "mart.metric_definitions",
         "mart.restatements",
+        "mart.study_plans",
     }
 
 

@@ -78,10 +78,11 @@ def test_every_card_names_its_selection(staff, path):
     cards = PAGES[path].cards
     selections = [part(view(staff, path), cards, card.id, "selection") for card in cards]
     of_studies = {"Of: routine care", "Of: routine care, by arm", "Of: all studies"}
-    usual = {"Of: nobody"} if path == "/patient" else of_studies
+    own = {"/patient": {"Of: nobody"}, "/study": {"Of: study T1, by arm"}}
+    usual = own.get(path, of_studies)
     assert set(selections) <= usual
     chosen_values = view(staff, path, "?clinic=C1&modality=whole_body")
-    if path != "/patient":
+    if path not in own:
         selections = {part(chosen_values, cards, card.id, "selection") for card in cards}
         assert selections <= {f"{frame}, Clinic C1 (C1), Whole body" for frame in usual}
         assert "all patients" not in payload(chosen_values).lower()

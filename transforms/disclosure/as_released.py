@@ -64,6 +64,7 @@ RULES: Mapping[str, Rule] = {
     "adverse_event_groups": Rule(compute=figures.adverse_event_groups),
     "device_event_rates": Rule(compute=figures.device_event_rates),
     "arm_comparisons": Rule(compute=figures.arm_comparisons),
+    "consort_flow": Rule(),
     "clinic_funnel": Rule(compute=figures.clinic_funnel),
     "control_charts": Rule(compute=figures.control_charts),
     "survival_curves": Rule(compute=figures.survival_curves, thinned=figures.thinned_curves),

@@ -24,9 +24,11 @@ from . import (
     adverse_event_groups,
     adverse_event_rates,
     alerts,
+    analysis_sets,
     arm_comparisons,
     clinic_funnel,
     cohort_outcomes,
+    consort_flow,
     control_charts,
     data_dictionary,
     device_event_rates,
@@ -39,6 +41,7 @@ from . import (
     report_deadlines,
     responder_curves,
     responder_disagreement,
+    study_plans,
     survival_curves,
     time_at_risk,
 )
@@ -116,6 +119,13 @@ MARTS: dict[str, Mart] = {
     "important_change": _counting(important_change),
     "reliable_change": _counting(reliable_change),
     "arm_comparisons": _counting(arm_comparisons),
+    "study_plans": Mart(
+        MART_TABLES["study_plans"], study_plans.INPUTS, study_plans.compute, is_summary=True
+    ),
+    "analysis_sets": Mart(
+        MART_TABLES["analysis_sets"], analysis_sets.INPUTS, analysis_sets.compute, is_summary=True
+    ),
+    "consort_flow": _counting(consort_flow),
     "clinic_funnel": _counting(clinic_funnel),
     "control_charts": _counting(control_charts),
 }

@@ -23,6 +23,7 @@ from ..schemas import MART_TABLES
 
 TABLE = MART_TABLES["adsl"]
 NOT_TREATED = "NOT TREATED"
+_OF_ARMS = ("ARM", "TRT01A", "REFARM", "ALLOCATN", "ANLSETS")
 SEXES = {"female": "F", "male": "M"}
 ENDS = {
     "completed": "COMPLETED",
@@ -80,9 +81,9 @@ def _subjects(
     people: pl.DataFrame, study_enrolments: pl.DataFrame, begun: pl.DataFrame, clinics: pl.DataFrame
 ) -> pl.DataFrame:
     """A row a patient and study, in the time zone of the clinic that enrolled the patient there."""
-    own = people.drop("study_id", "arm", "allocation", "allocated_on", "timezone").rename(
-        {"clinic_id": "home"}
-    )
+    own = people.drop(
+        "study_id", "arm", "allocation", "allocated_on", "is_allocated", "timezone"
+    ).rename({"clinic_id": "home"})
     members = rules.memberships(people, study_enrolments, begun)
     frame = own.join(members, on="patient_id").with_columns(
         STUDYID="study_id",
@@ -95,12 +96,12 @@ def _subjects(
 
 
 def _masked(frame: pl.DataFrame, studies: pl.DataFrame, *, cut: Cut) -> pl.DataFrame:
-    """The frame with what its study says of arms and visits; of a masked study arm and treatment
-    are null.
+    """The frame with what its study says of arms and visits; of a masked study all that tells of
+    an arm is null.
     """
     said = studies.select(STUDYID="study_id", REFARM="reference_arm", VISITPLN="planned_visits")
     is_masked = pl.col("STUDYID").is_in(rules.masked(studies, cut=cut))
-    hidden = [pl.when(~is_masked).then(c).alias(c) for c in ("ARM", "TRT01A", "REFARM")]
+    hidden = [pl.when(~is_masked).then(c).alias(c) for c in _OF_ARMS]
     frame = frame.join(said, on="STUDYID", how="left", maintain_order="left")
     return frame.with_columns(*hidden, MASKFL=flag(is_masked))
 
@@ -119,6 +120,11 @@ def _named(people: pl.DataFrame) -> pl.DataFrame:
         PAINDUR="pain_duration_months",
         ALLOCATN="allocation",
         ALLOCDT="allocated_on",
+        ALLOCFL=flag(
+            pl.col("is_allocated").fill_null(False)
+            | pl.col("arm").is_not_null()
+            | pl.col("allocated_on").is_not_null()
+        ),
         STRATA="strata",
         ANLSETS="analysis_sets",
         SAFFL=pl.when(pl.col("is_begun").fill_null(False)).then(pl.lit("Y")).otherwise(pl.lit("N")),

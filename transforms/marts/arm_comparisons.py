@@ -19,12 +19,13 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from .. import disclosure
+from ..facts.analysis_sets import IN_SET
 from ..facts.values import COMPLETERS, MASKED, NONE
 from ..instruments import PARAMETERS
 from ..options import Cut, Options
 from ..rules import windows
 from ..rules.local_time import with_cut_day
-from ..rules.studies import IN_SET, planned_visits
+from ..rules.studies import planned_visits
 from ..schemas import MART_TABLES
 from . import adqs as adqs_mart
 from .arm_models import NO_FIGURE, Arms, ancova, mmrm, with_strata
@@ -106,7 +107,7 @@ def _of_study(
     study: str, subjects: pl.DataFrame, adqs: pl.DataFrame, *, options: Options, cut: Cut
 ) -> Iterator[dict]:
     subjects, strata = with_strata(subjects)
-    rows = _placed(adqs, subjects=subjects, strata=strata, options=options)
+    rows = placed(adqs, subjects=subjects, strata=strata, options=options)
     if (subjects["MASKFL"] == "Y").any():
         yield from _masked_rows(study, rows)
         return
@@ -188,14 +189,21 @@ def _named(row: dict) -> dict:
 
 def _subjects(adsl: pl.DataFrame) -> pl.DataFrame:
     in_arm = pl.col("ARM").is_not_null() | (pl.col("MASKFL") == "Y").fill_null(False)
-    return adsl.filter(in_arm).with_columns(
+    return as_compared(adsl.filter(in_arm))
+
+
+def as_compared(adsl: pl.DataFrame) -> pl.DataFrame:
+    """Rows of mart.adsl with the Day 1 of a comparison of arms (`ARMDAY1`), `timezone`, and no
+    SITEID that is null.
+    """
+    return adsl.with_columns(
         ARMDAY1=pl.coalesce("ALLOCDT", "ENRLDT"),
         timezone="TIMEZONE",
         SITEID=pl.col("SITEID").fill_null("(unknown)"),
     )
 
 
-def _placed(
+def placed(
     adqs: pl.DataFrame, *, subjects: pl.DataFrame, strata: Mapping[str, str], options: Options
 ) -> pl.DataFrame:
     """The scheduled assessments of patients with an arm, placed from the day of allocation, with

@@ -92,6 +92,10 @@ def current(name: str, raw: pl.DataFrame, identities: pl.DataFrame | None = None
         pl.col("recorded_at").fill_null(pl.col("event_time")),
         *(pl.col(column).fill_null(value) for column, value in defaults.items()),
     )
+    if "is_allocated" in table.names:
+        counts = counts.with_columns(
+            is_allocated=pl.col("arm").is_not_null() | pl.col("allocated_on").is_not_null()
+        )
     active = counts.filter(pl.col("record_status") != ENTERED_IN_ERROR)
     return table.conform(active).sort(table.key)
 

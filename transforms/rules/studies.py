@@ -17,11 +17,11 @@ import polars as pl
 from ..facts.values import ROUTINE
 from ..options import Cut
 from ..schemas import CORE_TABLES
+from . import masking
 from .windows import BASELINE, VISIT, VISITS, Visit, first_course_end
 
 ENROLMENTS = CORE_TABLES["study_enrolments"]
 BASELINE_DAYS = -VISIT[BASELINE].first
-IN_SET = "in"  # the value of an analysis set that the patient is in; any other text is the reason for leaving out
 
 
 # --- core.study_enrolments ----------------------------------------------------------------------
@@ -62,7 +62,7 @@ def memberships(
 
     `begun`: sessions that began, with `patient_id` and local `day`. Columns: `study_id`,
     `patient_id`, `subject_id`, `clinic_id` (null = the patient's), `from_on`, `to_on`, `arm`,
-    `allocation`, `allocated_on`, `strata`, `analysis_sets`. Routine care runs from the enrolment as
+    `allocation`, `allocated_on`, `is_allocated`, `strata`, `analysis_sets`. Routine care runs from the enrolment as
     a patient and has the arm of a patient without a study. Several enrolments in one study are one,
     from the first to the last, with the first one's arm. A first day that is not known is that of
     the allocation, else of the enrolment as a patient.
@@ -77,6 +77,7 @@ def memberships(
         "arm",
         "allocation",
         "allocated_on",
+        "is_allocated",
         "strata",
         "analysis_sets",
     )
@@ -96,7 +97,10 @@ def memberships(
     is_own = pl.col("study_id").is_null()
     routine = in_routine.select(
         "patient_id",
-        *(pl.when(is_own).then(c).alias(c) for c in ("arm", "allocation", "allocated_on")),
+        *(
+            pl.when(is_own).then(c).alias(c)
+            for c in ("arm", "allocation", "allocated_on", "is_allocated")
+        ),
         study_id=pl.lit(ROUTINE),
         from_on="enrolled_on",
     )
@@ -192,9 +196,7 @@ def masked(studies: pl.DataFrame, *, cut: Cut) -> list[str]:
 
     On the day `masked_until` itself arms are shown.
     """
-    return (
-        studies.filter(pl.col("masked_until") > cut.data_cutoff.date())["study_id"].sort().to_list()
-    )
+    return masking.masked(studies, on=cut.data_cutoff.date())
 
 
 def planned_visits(plan: str | None) -> tuple[Visit, ...]:

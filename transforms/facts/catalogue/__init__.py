@@ -12,6 +12,7 @@ from .mobility import MOBILITY
 from .questionnaires import FUNCTION, PAIN
 from .responses import PATIENTS, TIME
 from .safety import SAFETY
+from .studies import STUDIES
 
 __all__ = ["METRICS", "PARAMETER_METRICS", "STATISTICS", "VALUES", "Metric"]
 
@@ -23,6 +24,7 @@ METRICS: dict[str, Metric] = {
         *TIME,
         *PATIENTS,
         *ARMS,
+        *STUDIES,
         *MOBILITY,
         *EXPOSURE,
         *CARE,

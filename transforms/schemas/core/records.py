@@ -28,6 +28,13 @@ _ASIDE = Column(
     "it contradicts the patient's death: its moments are null until one is corrected (core.implausible)",
 )
 
+_ALLOCATED = Column(
+    "is_allocated",
+    B,
+    "an arm or a day of allocation is on record; it stands while the study's arms are masked",
+)
+_ALLOCATING = ("patients", "study_enrolments")
+
 # Records that are of no person, and what of them a reader from outside sees
 _OPEN = {
     "clinics": {
@@ -44,7 +51,12 @@ def _core_table(topic) -> Table:
     here.
     """
     data = (*(c for c in data_columns(topic) if not c.name.startswith("record_status")), _GIVEN)
-    columns = (*data, *_LINEAGE, *((_ASIDE,) if _is_lived(topic) else ()))
+    columns = (
+        *data,
+        *_LINEAGE,
+        *((_ASIDE,) if _is_lived(topic) else ()),
+        *((_ALLOCATED,) if topic.name in _ALLOCATING else ()),
+    )
     open_columns = _OPEN.get(topic.name, {})
     columns = (replace(c, outside=open_columns.get(c.name, c.outside)) for c in columns)
     return Table(

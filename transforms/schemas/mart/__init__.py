@@ -23,6 +23,7 @@ from .follow_up import ADTTE, PATIENT_OUTCOMES, SURVIVAL_CURVES
 from .lake import ALERTS, CHECK_RESULTS, DATA_DICTIONARY, METRIC_DEFINITIONS, RESTATEMENTS
 from .patients import ADACT, ADQS, ADSL
 from .sessions import ADEX, DOSE_RESPONSE
+from .studies import ANALYSIS_SETS, CONSORT_FLOW, STUDY_PLANS
 
 __all__ = [
     "CELL_DIMENSIONS",
@@ -56,6 +57,9 @@ MART_TABLES: dict[str, Table] = {
         ADVERSE_EVENT_GROUPS,
         ADVERSE_EVENT_COMPARISONS,
         ARM_COMPARISONS,
+        STUDY_PLANS,
+        ANALYSIS_SETS,
+        CONSORT_FLOW,
         CLINIC_FUNNEL,
         CONTROL_CHARTS,
         SURVIVAL_CURVES,

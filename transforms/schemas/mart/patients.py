@@ -45,8 +45,9 @@ ADSL = mart_table(
         Column("INDICATN", S, "indication"),
         Column("MODALITY", S, "modality of the first delivered session"),
         Column("PAINDUR", F, "how long in pain at enrolment", "months"),
-        Column("ALLOCATN", S, "how the arm came about"),
+        Column("ALLOCATN", S, "how the arm came about; null where the study's arms are masked"),
         Column("ALLOCDT", D, "allocation"),
+        flag("ALLOCFL", "allocated: an arm or a day of allocation is on record"),
         Column("ENRLDT", D, "enrolment: first day in the study, of routine care as a patient"),
         Column("ENRENDT", D, "last day in the study; null = open"),
         flag(
@@ -59,7 +60,11 @@ ADSL = mart_table(
             "reference arm that the study names; null where the study's arms are masked",
         ),
         Column("STRATA", Json, "factors of the stratified allocation to their levels"),
-        Column("ANLSETS", Json, "analysis set to in, or the reason for leaving out"),
+        Column(
+            "ANLSETS",
+            Json,
+            "analysis set to in, or the reason for leaving out; null where the study's arms are masked",
+        ),
         Column(
             "VISITPLN",
             Json,

@@ -1,0 +1,127 @@
+"""What stands beside a study's flow: what it plans, its primary analysis, its analysis sets.
+
+Here: parts of the page from rows. Not here: asking the lake (page.py), the flow (diagram.py).
+"""
+
+import polars as pl
+from dash import html
+from dash.development.base_component import Component
+
+from transforms.facts.analysis_sets import SETS, set_title
+from transforms.facts.values import COMPLETERS
+from transforms.rules.studies import planned_visits
+
+from ... import words
+from ...components import notice, table_of, tile, tiles
+from ..cohort import arm_charts
+
+_MASKED = (
+    "No page, table or figure tells its arms apart until then, and none compares them. What is "
+    "counted here is of all arms together."
+)
+
+
+def masked(plan: dict) -> Component | None:
+    """A line that says so while the study's arms are masked."""
+    if not plan["is_masked"]:
+        return None
+    return notice(_MASKED, title=f"Arms are masked until {words.day(plan['masked_until'])}")
+
+
+def facts(plan: dict) -> Component:
+    """Title, reference arm and primary analysis as planned; the visits and their windows."""
+    reference = words.arm(plan["reference_arm"]) if plan["reference_arm"] else "none"
+    rows = [
+        ("Title", plan["title"] or "none is filed"),
+        ("Reference arm", f"{reference} ({plan['reference_basis']})"),
+        ("Primary analysis", _planned(plan) or plan["primary_reason"]),
+    ]
+    pairs = [html.Div([html.Dt(name), html.Dd(said)]) for name, said in rows]
+    return html.Div([html.Dl(pairs, className="facts"), _visits(plan["planned_visits"])])
+
+
+def _planned(plan: dict) -> str | None:
+    if plan["primary_reason"]:
+        return None
+    method = words.name_of(plan["primary_method"])
+    return f"{plan['primary_parameter']} at {plan['primary_visit']}, {method}"
+
+
+def _visits(plan: str | None) -> Component:
+    visits = planned_visits(plan)
+    rows = [
+        {
+            "Visit": v.name,
+            "Target day": words.count(v.target),
+            "From day": words.count(v.first),
+            "To day": words.count(v.last),
+        }
+        for v in visits
+    ]
+    whose = "Default visits: the study plans none" if plan is None else "Planned visits"
+    caption = f"{whose}. Study days from the day of allocation, there is no day 0"
+    return table_of(pl.DataFrame(rows), caption=caption)
+
+
+# --- the primary analysis -----------------------------------------------------------------------
+
+
+def primary(plan: dict, rows: pl.DataFrame) -> Component:
+    """The study's primary analysis, a tile a pair of arms (of a risk difference a rule); else why
+    there is none. `rows`: of mart.arm_comparisons.
+    """
+    label = f"Primary analysis: {_planned(plan)}" if _planned(plan) else "Primary analysis"
+    if plan["is_masked"]:
+        return tiles([tile(label, words.NOTHING, "not shown: the study's arms are masked")])
+    if rows.is_empty():
+        why = plan["primary_reason"] or "no comparison has been computed for it yet"
+        return tiles([tile(label, words.NOTHING, why)])
+    return tiles([_pair(row, label) for row in rows.iter_rows(named=True)])
+
+
+def _pair(row: dict, label: str) -> Component:
+    arms = f"{words.arm(row['arm'])} minus {words.arm(row['reference_arm'])}"
+    rule = f", {row['criterion']}" if row["criterion"] else ""
+    if row["estimate"] is None:
+        return tile(label, words.NOTHING, f"{arms}: {row['reason'] or 'no figure'}")
+    value = words.interval(row["estimate"], row["ci_lower"], row["ci_upper"])
+    unit = f" {row['unit']}" if row["unit"] else ""
+    return tile(label, value, f"{arms}{rule}, 95 % CI,{unit} {arm_charts.arm_counts(row)}")
+
+
+def secondary(plan: dict, comparisons: pl.DataFrame) -> pl.DataFrame:
+    """The primary parameter at every visit, everybody with a value, by the primary method."""
+    return comparisons.filter(
+        pl.col("indication").is_null(),
+        pl.col("criterion").is_null(),
+        parameter=plan["primary_parameter"] or "",
+        population=COMPLETERS,
+    )
+
+
+# --- analysis sets ------------------------------------------------------------------------------
+
+
+def sets(rows: pl.DataFrame) -> Component:
+    """How many are in each set, who is left out and why, how it was decided. `rows`: of
+    mart.analysis_sets.
+    """
+    codes = [*SETS, *sorted(set(rows["set_code"]) - set(SETS))]
+    table = [_of_set(code, rows.filter(set_code=code)) for code in codes]
+    return table_of(pl.DataFrame(table), caption="Analysis sets of the study's patients")
+
+
+def _of_set(code: str, rows: pl.DataFrame) -> dict:
+    out = rows.filter(pl.col("is_in").fill_null(False).not_())
+    why = out.group_by("reason").len().sort("len", "reason", descending=[True, False])
+    unknown = rows["is_in"].null_count()
+    return {
+        "Set": set_title(code),
+        "In": words.count(int(rows["is_in"].sum())) if unknown < rows.height else words.NOTHING,
+        "Left out": words.count(out.height - unknown) if unknown < rows.height else words.NOTHING,
+        "Decided": ", ".join(rows["decided_by"].unique().sort()),
+        "Rule where it is not filed": SETS[code].rule if code in SETS else "none: as filed",
+        "Why left out, or not decided": "; ".join(
+            f"{reason}: {words.count(n)}" for reason, n in why.iter_rows()
+        ),
+    }

@@ -1,0 +1,37 @@
+"""What tells of an arm, and who is without it while a study is masked: everybody.
+
+Here: which fields tell, which studies are masked, records without those fields. Not here: how arms
+are kept in `raw` (ingest/sealing.py), what is computed of arms (the marts).
+
+Until the day `masked_until` no table that people read has them. A monitoring committee that may see
+them is a role, each of whose looks is recorded: it is not there yet, and this is its place.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import polars as pl
+
+# topic -> fields of which one knows, or may guess, an arm; free text (why a patient is left out of
+# a set) among them, and fields that the contract does not know
+TELLING: dict[str, tuple[str, ...]] = {
+    "patients": ("arm", "allocation", "allocation_raw", "extra"),
+    "study_enrolments": ("arm", "allocation", "allocation_raw", "analysis_sets", "extra"),
+    "studies": ("reference_arm", "extra"),
+}
+
+
+def masked(studies: pl.DataFrame, *, on: date | None) -> list[str]:
+    """The ids of the studies whose arms are masked on a day: `masked_until` is later. Without a day
+    (no data cut yet) all that have ever been masked.
+    """
+    until = pl.col("masked_until")
+    is_masked = until.is_not_null() if on is None else until > on
+    return studies.filter(is_masked)["study_id"].unique().sort().to_list()
+
+
+def without_arms(topic: str, frame: pl.DataFrame, *, masked: Iterable[str]) -> pl.DataFrame:
+    """The topic's records, in those of a masked study null for all that tells of an arm."""
+    told = [c for c in TELLING.get(topic, ()) if c in frame.columns]
+    is_masked = pl.col("study_id").is_in(list(masked)).fill_null(False)
+    return frame.with_columns(pl.when(~is_masked).then(c).alias(c) for c in told)
