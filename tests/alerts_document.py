@@ -16,7 +16,8 @@ from ingest.alerting.duty import Duty
 from ingest.alerting.telling import _payload
 from ingest.alerting.wording import FORMATS
 from transforms.alerting.news import alert_id
-from transforms.alerting.rules import RULES, AlertRule
+from transforms.alerting.rule import AlertRule
+from transforms.alerting.rules import RULES
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "alerts.md"
 AT = datetime(2026, 5, 4, 9, 12, 30, tzinfo=UTC)

@@ -21,10 +21,10 @@ from functools import partial
 import polars as pl
 
 from .options import Options
-from .records import clashes, conflicts, current, orphans
+from .records import clashes, conflicts, contested, current, orphans
 from .records.likely_doubles import likely_doubles
 from .records.references import TOPIC_OF, Register, with_names
-from .rules import masking, plausibility, studies
+from .rules import life_bounds, masking, plausibility, plausible_series, studies
 from .schemas import CORE_RECORDS, CORE_TABLES, RAW_TABLES, TOPIC_BY_NAME, Table
 from .series import activity, mobility, series_things, telemetry
 
@@ -176,7 +176,7 @@ def _judged(name: str, frame: pl.DataFrame, frames: Frames, options: Options) ->
     """A death is judged by itself before anything is held against it, the other statuses too."""
     if name == "patient_status":
         frame = plausibility.judged(name, frame, people=None, options=options)
-    people = plausibility.people_of(name, frames | {name: frame})
+    people = life_bounds.people_of(name, frames | {name: frame})
     return plausibility.judged(name, frame, people=people, options=options)
 
 
@@ -217,7 +217,7 @@ def _statuses() -> CoreStep:
 IDENTITIES = CoreStep(
     table=CORE_TABLES["identities"],
     inputs=(*(f"raw.{name}" for name in clashes.ORDER), "core.clinics"),
-    reads={name: clashes.contested(name) for name in clashes.ORDER}
+    reads={name: contested.contested(name) for name in clashes.ORDER}
     | {"statuses": _all("raw.patient_status"), "clinics": _all("core.clinics")},
     compute=lambda frames, options: clashes.identities(frames),
 )
@@ -236,8 +236,8 @@ def _people(frames: Frames) -> pl.DataFrame:
 
 
 def _wearers(frames: Frames, options: Options) -> pl.DataFrame:
-    lives = plausibility.people(frames["patients"], frames["patient_status"], frames["clinics"])
-    return plausibility.with_bounds(_people(frames), lives, options=options)
+    lives = life_bounds.people(frames["patients"], frames["patient_status"], frames["clinics"])
+    return life_bounds.with_bounds(_people(frames), lives, options=options)
 
 
 def _walking_days(frames: Frames, options: Options) -> pl.DataFrame:
@@ -309,7 +309,7 @@ TELEMETRY_SESSIONS = CoreStep(
     keyed_reads={"exposures": telemetry.EXPOSURES_SQL + " SEMI JOIN keys USING (session_id)"},
     sql=telemetry.TELEMETRY_SESSIONS_SQL,
     relations=lambda frames, options: {
-        "exposures": plausibility.with_clock(_exposures(frames), options=options)
+        "exposures": life_bounds.with_clock(_exposures(frames), options=options)
     },
     batch=20_000,
     only_with="raw.telemetry",
@@ -349,13 +349,15 @@ def _implausible(frames: Frames, options: Options) -> pl.DataFrame:
     parts = [CORE_TABLES["implausible"].empty()]
     for name in CORE_RECORDS:
         if not (sent := frames[f"{name}_as_sent"]).is_empty():
-            people = plausibility.people_of(name, frames)
+            people = life_bounds.people_of(name, frames)
             parts.append(plausibility.listed(name, sent, people=people, options=options))
     for name in ("readings", "telemetry"):
         if not frames[name].is_empty():
             wearers = _wearers(frames, options) if name == "readings" else None
             parts.append(
-                plausibility.untimely_series(name, frames[name], wearers=wearers, options=options)
+                plausible_series.untimely_series(
+                    name, frames[name], wearers=wearers, options=options
+                )
             )
     return pl.concat(parts).sort(CORE_TABLES["implausible"].key)
 
@@ -365,7 +367,7 @@ IMPLAUSIBLE = CoreStep(
     inputs=(*(f"core.{name}" for name in CORE_RECORDS), *(f"raw.{name}" for name in RAW_TABLES)),
     reads=_REGISTER_READS
     | {f"{name}_as_sent": plausibility.as_sent(name) for name in CORE_RECORDS}
-    | {name: partial(plausibility.doubtful_series, name) for name in ("readings", "telemetry")},
+    | {name: partial(plausible_series.doubtful_series, name) for name in ("readings", "telemetry")},
     compute=_implausible,
 )
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from transforms.alerting.rules import OTHER, RULES, AlertRule, Tier
+from transforms.alerting.rule import AlertRule, Tier
+from transforms.alerting.rules import OTHER, RULES
 from transforms.errors import UsageError
 from transforms.schemas import TOPIC_BY_NAME
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from transforms.alerting.news import alert_id
-from transforms.alerting.rules import TIERS
+from transforms.alerting.rule import TIERS
 from transforms.records.current import written_at
 
 from .book import Book

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from transforms.rules.report_duties import reportable_events
+from transforms.rules.reportable import reportable_events
 from transforms.schemas import RAW_TABLES, TOPIC_BY_NAME
 
 from .kept import TABLES, Kept

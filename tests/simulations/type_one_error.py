@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from transforms.statistics import models, rate_ratios, risk_tables, survival
+from transforms.statistics import log_rank, models, rate_ratios, risk_tables
 from transforms.statistics.baseline_covariates import adjustment
 
 LEVEL = 0.05
@@ -250,7 +250,7 @@ def _rejected_log_rank(arms, days, rng) -> bool:
             "arm": ["cold"] * arms[0] + ["control"] * arms[1],
         }
     )
-    p = survival.log_rank(frame, "days", "event", "arm").p_value
+    p = log_rank.log_rank(frame, "days", "event", "arm").p_value
     return p is not None and p < LEVEL
 
 

@@ -5,112 +5,23 @@ Here: one function a kind of concern, from frames of core to sentences. Not here
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
 
 from ..options import Options
 from ..records.current import merge_map
-from ..rules.clearance import SCREENING_HOURS, latest_consults
+from ..rules.clearance import SCREENING_HOURS
 from ..rules.local_time import with_local_text
 from ..schemas import TIMESTAMP
+from .clearance_concerns import clearance
+from .concerns import CONCERNS, KEY, LISTED, concern_rows
+from .contraindications import ITEM, contraindication
 from .devices import devices_to_see
-from .expected import EXPECTED, expected
+from .expected import expected
 from .harm import open_events
 
-SOON_DAYS = 7
 MERGED_DAYS = 30
-PREGNANCY_DAYS = 300
-
-
-@dataclass(frozen=True, kw_only=True)
-class Concern:
-    """`is_grave`: no session before somebody has looked at it; else it is to be known."""
-
-    title: str
-    when: str
-    is_grave: bool
-
-
-CONCERNS: dict[str, Concern] = {
-    "clearance": Concern(
-        title="clearance",
-        when="no consult clears the session: there is none, the latest does not clear, it has ended or ends that day, or it does "
-        "not cover the modality",
-        is_grave=True,
-    ),
-    "clearance_ends": Concern(
-        title="clearance ends soon", when="clearance ends within seven days after", is_grave=False
-    ),
-    "contraindication": Concern(
-        title="contraindication",
-        when="the latest consult names one, the latest answer of a screening to an item is present, or the patient is pregnant; "
-        "new where it was not known at the last session",
-        is_grave=True,
-    ),
-    "adverse_event_grave": Concern(
-        title="open adverse event, grave",
-        when="an adverse event that is serious, of grade 3 or more, or a cold injury, asphyxia or syncope is not resolved",
-        is_grave=True,
-    ),
-    "adverse_event": Concern(
-        title="open adverse event",
-        when="another adverse event is not known to be resolved",
-        is_grave=False,
-    ),
-    "screening": Concern(
-        title="missed screening",
-        when="the last session began without a screening in the 24 hours before, or one that asked nothing, in a clinic that "
-        "screens",
-        is_grave=False,
-    ),
-    "ended": Concern(
-        title="treatment ended or paused",
-        when="the patient's status says that treatment ended or is paused, and no session has followed",
-        is_grave=True,
-    ),
-    "course": Concern(
-        title="course over",
-        when="the course has ended, or all that it prescribes is delivered",
-        is_grave=False,
-    ),
-    "spacing": Concern(
-        title="too soon",
-        when="the protocol allows none that day: by its spacing or its weekly count",
-        is_grave=True,
-    ),
-    "identity": Concern(
-        title="merged, split or moved",
-        when="the patient's records were merged, split or moved within 30 days",
-        is_grave=False,
-    ),
-    "device_out": Concern(
-        title="device out of use",
-        when="the device of the last session is out of use that day",
-        is_grave=True,
-    ),
-    "device": Concern(
-        title="device to look at",
-        when="the calibration of the last session's device is overdue, or it has a deficiency since its last calibration",
-        is_grave=False,
-    ),
-}
-
-LISTED = pl.Schema(
-    {
-        **{
-            name: dtype
-            for name, dtype in EXPECTED.items()
-            if not name.startswith(("is_", "course_ended"))
-        },
-        "screened_at": TIMESTAMP,
-        "codes": pl.List(pl.String),
-        "concerns": pl.List(pl.String),
-        "is_grave": pl.Boolean,
-    }
-)
-_KEY = ("day", "patient_id")  # a patient is at one clinic a day, which may not be known
 
 
 def before(
@@ -126,8 +37,8 @@ def before(
     """
     people = expected(core, now=now, options=options)
     parts = [
-        _clearance(people, core["consults"], now=now),
-        _contraindication(people, core, now=now),
+        clearance(people, core["consults"], now=now),
+        contraindication(people, core, now=now),
         _adverse_events(people, core["adverse_events"], now=now),
         _screening(people, core),
         _ended(people, core["patient_status"]),
@@ -135,9 +46,7 @@ def before(
         _identity(people, core["patient_status"]),
         _device(people, devices_to_see(core["devices"], core["deficiencies"], spells)),
     ]
-    said = pl.concat(part.select(*_KEY, "code", "sentence") for part in parts).drop_nulls(
-        "sentence"
-    )
+    said = pl.concat(part.select(*KEY, "code", "sentence") for part in parts).drop_nulls("sentence")
     order = list(CONCERNS)
     said = said.sort(
         pl.col("code").replace_strict(
@@ -145,10 +54,10 @@ def before(
         ),
         "sentence",
     )
-    each = said.group_by(_KEY, maintain_order=True).agg(
+    each = said.group_by(KEY, maintain_order=True).agg(
         codes=pl.col("code"), concerns=pl.col("sentence")
     )
-    frame = people.join(each, on=list(_KEY), how="left").with_columns(
+    frame = people.join(each, on=list(KEY), how="left").with_columns(
         pl.col("codes", "concerns").fill_null([]).cast(pl.List(pl.String))
     )
     grave = [code for code, concern in CONCERNS.items() if concern.is_grave]
@@ -157,170 +66,6 @@ def before(
     )
     ranked = frame.sort("day", "clinic_id", ~pl.col("is_grave"), "expected", "patient_id")
     return ranked.select(LISTED.names()).cast(dict(LISTED))
-
-
-def _said(frame: pl.DataFrame, code: pl.Expr | str, sentence: pl.Expr) -> pl.DataFrame:
-    code = pl.lit(code) if isinstance(code, str) else code
-    return frame.select(*_KEY, code=code, sentence=sentence)
-
-
-# --- clearance ----------------------------------------------------------------------------------
-
-
-def _clearance(people: pl.DataFrame, consults: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """Of the latest consult until now: what it says of a session on the day, at whatever hour."""
-    latest = latest_consults(consults.filter(pl.col("occurred_at") <= now), by="patient_id")
-    columns = ("patient_id", "outcome", "modalities", "occurred_at", "valid_until")
-    frame = people.join(latest.select(columns), on="patient_id", how="left")
-    for name in ("occurred_at", "valid_until"):
-        frame = with_local_text(frame, at=name, into=f"{name}_text")
-    on, until = pl.col("occurred_at_text"), pl.col("valid_until_text")
-    covers = (
-        pl.col("modalities").is_null()
-        | pl.col("modality").is_null()
-        | pl.col("modalities").list.contains(pl.col("modality"))
-    )
-    ends = pl.col("valid_until")
-    cases = [
-        (
-            pl.col("outcome").is_null(),
-            "clearance",
-            pl.lit("no consult is on record: nothing clears the session"),
-        ),
-        (
-            pl.col("outcome") != "cleared",
-            "clearance",
-            pl.format("the latest consult ({}) does not clear it: {}", on, "outcome"),
-        ),
-        (
-            ~covers,
-            "clearance",
-            pl.format(
-                "the latest consult ({}) does not cover {}",
-                on,
-                pl.col("modality").str.replace("_", " "),
-            ),
-        ),
-        (ends < now, "clearance", pl.format("clearance ended: {}", until)),
-        (
-            ends < pl.col("day_from"),
-            "clearance",
-            pl.format("clearance ends before that day: {}", until),
-        ),
-        (ends < pl.col("day_to"), "clearance", pl.format("clearance ends that day: {}", until)),
-        (
-            ends < pl.col("day_to") + timedelta(days=SOON_DAYS),
-            "clearance_ends",
-            pl.format("clearance ends soon: {}", until),
-        ),
-    ]
-    code, sentence = pl.lit(None, pl.String), pl.lit(None, pl.String)
-    for condition, name, words in reversed(cases):
-        code = pl.when(condition.fill_null(False)).then(pl.lit(name)).otherwise(code)
-        sentence = pl.when(condition.fill_null(False)).then(words).otherwise(sentence)
-    return _said(frame, code, sentence)
-
-
-# --- contraindications --------------------------------------------------------------------------
-
-
-def _contraindication(
-    people: pl.DataFrame, core: Mapping[str, pl.DataFrame], *, now: datetime
-) -> pl.DataFrame:
-    """By the latest consult, by the latest answer to each item of a screening, by status; new where
-    written down, or where it happened, after the last session began.
-    """
-    found = pl.concat(
-        [
-            _by_consult(core["consults"]),
-            _by_screening(core["screenings"]),
-            _by_status(core["patient_status"], now=now),
-        ]
-    )
-    frame = people.join(found.filter((pl.col("at") <= now).fill_null(True)), on="patient_id")
-    frame = with_local_text(frame, at="at", into="at_text").with_columns(
-        pl.col("at_text").fill_null("time not known")
-    )
-    is_new = (pl.max_horizontal("at", "written_at") > pl.col("last_session_at")).fill_null(True)
-    kind = (
-        pl.when(is_new)
-        .then(pl.lit("new contraindication"))
-        .otherwise(pl.lit("contraindication, known before"))
-    )
-    return _said(frame, "contraindication", pl.format("{}: {} ({})", kind, "what", "at_text"))
-
-
-_FOUND = pl.Schema(
-    {"patient_id": pl.String, "what": pl.String, "at": TIMESTAMP, "written_at": TIMESTAMP}
-)
-
-
-def _written() -> pl.Expr:
-    return pl.when("is_recorded_at_given").then("recorded_at")
-
-
-def _by_consult(consults: pl.DataFrame) -> pl.DataFrame:
-    latest = latest_consults(consults, by="patient_id")
-    named = pl.col("contraindications").list.drop_nulls().list.join(", ")
-    says = (
-        pl.when(named.str.len_chars() > 0)
-        .then(named)
-        .otherwise(
-            pl.when(pl.col("outcome") == "contraindicated").then(
-                pl.lit("the latest consult says contraindicated")
-            )
-        )
-    )
-    frame = latest.with_columns(what=says, at="occurred_at", written_at=_written()).drop_nulls(
-        "what"
-    )
-    return frame.select(_FOUND.names()).cast(dict(_FOUND))
-
-
-_ITEM = r'"((?:[^"\\]|\\.)*)"\s*:\s*"(present|absent)"'
-
-
-def _by_screening(screenings: pl.DataFrame) -> pl.DataFrame:
-    """Items whose latest answer is present; one that was not asked leaves the answer before."""
-    each = screenings.drop_nulls("occurred_at").with_columns(
-        written_at=_written(), pair=pl.col("items").str.extract_all(_ITEM)
-    )
-    each = (
-        each.explode("pair")
-        .drop_nulls("pair")
-        .with_columns(
-            what=pl.col("pair").str.extract(_ITEM, 1), answer=pl.col("pair").str.extract(_ITEM, 2)
-        )
-    )
-    latest = each.sort("occurred_at", "recorded_at", "screening_id").unique(
-        ["patient_id", "what"], keep="last", maintain_order=True
-    )
-    present = latest.filter(pl.col("answer") == "present").with_columns(
-        what=pl.format("{} at a screening", pl.col("what").str.replace_all("_", " ")),
-        at="occurred_at",
-    )
-    return present.select(_FOUND.names()).cast(dict(_FOUND))
-
-
-def _by_status(statuses: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
-    """Pregnant since not longer than a pregnancy lasts: no status says that it has ended."""
-    since = pl.lit(now.date()) - pl.col("effective_on")
-    pregnant = statuses.filter(
-        pl.col("status") == "pregnant", (since <= timedelta(days=PREGNANCY_DAYS)).fill_null(True)
-    )
-    frame = (
-        pregnant.sort("effective_on")
-        .unique("patient_id", keep="first", maintain_order=True)
-        .with_columns(
-            what=pl.lit("pregnant"),
-            at=pl.col("effective_on").cast(TIMESTAMP),
-            written_at=_written(),
-        )
-    )
-    return frame.select(_FOUND.names()).cast(dict(_FOUND))
-
-
-# --- adverse events -----------------------------------------------------------------------------
 
 
 def _adverse_events(people: pl.DataFrame, events: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
@@ -337,21 +82,18 @@ def _adverse_events(people: pl.DataFrame, events: pl.DataFrame, *, now: datetime
     code = (
         pl.when("is_grave").then(pl.lit("adverse_event_grave")).otherwise(pl.lit("adverse_event"))
     )
-    return _said(
+    return concern_rows(
         frame,
         code,
         pl.format("open adverse event: {}, {}{}, {} ({})", "term", grade, serious, since, state),
     )
 
 
-# --- screening ----------------------------------------------------------------------------------
-
-
 def _screening(people: pl.DataFrame, core: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """The last session without a screening that asked something; of clinics that have sent one of
     the patients listed.
     """
-    asked = core["screenings"].filter(pl.col("items").str.contains(_ITEM))
+    asked = core["screenings"].filter(pl.col("items").str.contains(ITEM))
     sessions = core["sessions"].select(
         "session_id", "patient_id", "started_at", held_at="clinic_id"
     )
@@ -374,26 +116,26 @@ def _screening(people: pl.DataFrame, core: Mapping[str, pl.DataFrame]) -> pl.Dat
         sessions, left_on=["patient_id", "last_session_at"], right_on=["patient_id", "started_at"]
     )
     named = of_session.select("session_id").unique()
-    near = last.select(*_KEY, "last_session_at").join(
+    near = last.select(*KEY, "last_session_at").join(
         asked.filter(pl.col("session_id").is_null()).select("patient_id", "occurred_at"),
         on="patient_id",
     )
     ago = pl.col("last_session_at") - pl.col("occurred_at")
     near = (
         near.filter(ago >= timedelta(0), ago <= timedelta(hours=SCREENING_HOURS))
-        .select(_KEY)
+        .select(KEY)
         .unique()
     )
-    missed = last.join(named, on="session_id", how="anti").join(near, on=list(_KEY), how="anti")
-    missed = with_local_text(missed.unique(_KEY), at="last_session_at", into="on")
-    return _said(
+    missed = last.join(named, on="session_id", how="anti").join(near, on=list(KEY), how="anti")
+    missed = with_local_text(missed.unique(KEY), at="last_session_at", into="on")
+    return concern_rows(
         missed, "screening", pl.format("no screening is on record for the last session ({})", "on")
     )
 
 
 def _screened(frame: pl.DataFrame, screenings: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
     """The frame with `screened_at`."""
-    each = frame.select(*_KEY, "day_from", "day_to").join(
+    each = frame.select(*KEY, "day_from", "day_to").join(
         screenings.select("patient_id", "occurred_at"), on="patient_id"
     )
     lowest = pl.min_horizontal(
@@ -401,11 +143,9 @@ def _screened(frame: pl.DataFrame, screenings: pl.DataFrame, *, now: datetime) -
     )
     is_of_day = pl.col("day_from") <= now
     each = each.filter(is_of_day, pl.col("occurred_at") <= now, pl.col("occurred_at") >= lowest)
-    newest = each.group_by(_KEY).agg(screened_at=pl.col("occurred_at").max())
-    return frame.join(newest, on=list(_KEY), how="left")
+    newest = each.group_by(KEY).agg(screened_at=pl.col("occurred_at").max())
+    return frame.join(newest, on=list(KEY), how="left")
 
-
-# --- status, course, device ---------------------------------------------------------------------
 
 _ENDS = ("completed", "discontinued", "withdrew", "lost", "paused")
 
@@ -421,11 +161,11 @@ def _ended(people: pl.DataFrame, statuses: pl.DataFrame) -> pl.DataFrame:
         maintain_order="left_right",
     )
     latest = each.filter(pl.col("effective_on") <= pl.col("day")).unique(
-        _KEY, keep="last", maintain_order=True
+        KEY, keep="last", maintain_order=True
     )
     followed = (pl.col("last_session_at").dt.date() > pl.col("effective_on")).fill_null(False)
     ended = latest.filter(pl.col("status") != "resumed", ~followed)
-    return _said(
+    return concern_rows(
         ended,
         "ended",
         pl.format("{} since {}", "status", pl.col("effective_on").dt.strftime("%-d %b %Y")),
@@ -446,11 +186,13 @@ def _course(people: pl.DataFrame) -> pl.DataFrame:
     full = people.filter("is_week_full")
     return pl.concat(
         [
-            _said(over, "course", pl.format("{}: {} sessions delivered", ended, of)),
-            _said(
+            concern_rows(over, "course", pl.format("{}: {} sessions delivered", ended, of)),
+            concern_rows(
                 late, "spacing", pl.format("the protocol's spacing allows none before {}", "from")
             ),
-            _said(full, "spacing", pl.lit("the protocol's sessions of the week are used up")),
+            concern_rows(
+                full, "spacing", pl.lit("the protocol's sessions of the week are used up")
+            ),
         ]
     )
 
@@ -479,7 +221,7 @@ def _identity(people: pl.DataFrame, statuses: pl.DataFrame) -> pl.DataFrame:
     each = people.join(pl.concat([merged, others.select(merged.columns)]), on="patient_id")
     near = (pl.col("day") - pl.col("effective_on")).dt.total_days().is_between(0, MERGED_DAYS)
     on = pl.col("effective_on").dt.strftime("%-d %b %Y")
-    return _said(each.filter(near), "identity", pl.format("{} since {}", "sentence", on))
+    return concern_rows(each.filter(near), "identity", pl.format("{} since {}", "sentence", on))
 
 
 def _device(people: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
@@ -497,13 +239,13 @@ def _device(people: pl.DataFrame, devices: pl.DataFrame) -> pl.DataFrame:
     )
     return pl.concat(
         [
-            _said(frame.filter(is_out), "device_out", out),
-            _said(
+            concern_rows(frame.filter(is_out), "device_out", out),
+            concern_rows(
                 frame.filter(is_due),
                 "device",
                 pl.format("calibration of device {} was due on {}", "device_id", due),
             ),
-            _said(
+            concern_rows(
                 frame.filter(pl.col("deficiencies") > 0),
                 "device",
                 pl.format("device {}: {} since its last calibration", "device_id", lacks),

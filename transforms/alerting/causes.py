@@ -6,7 +6,8 @@ Here: the frame's columns, how one is made, how its age lowers its tier. Not her
 import polars as pl
 
 from ..schemas import TIMESTAMP
-from .rules import RULES, TIERS
+from .rule import TIERS
+from .rules import RULES
 
 # One row a cause. `cause` tells several of one rule and subject apart ('' where there is one).
 # `level` grows as a cause grows worse (a grade, a count); `finding` is in words and stays on the

@@ -20,16 +20,10 @@ from ..rules.exposure import with_protocol
 from ..rules.local_time import Clocks, clocks, with_day_start, with_home, with_local_day
 from ..schemas import TIMESTAMP
 from .begun import begun_sessions
+from .expected_words import GAPS_DAYS, WEEKS, days_since, in_words
 
 DAYS = 2  # today and tomorrow
-WEEKS, LEAST_WEEKS = (
-    4,
-    2,
-)  # a weekday is habit with a session on two or more of the four before, and on half of them
-GAPS_DAYS, LEAST_GAPS = 28, 2  # the usual gap is the median of those of four weeks, of two or more
 AFTER_COURSE_DAYS = 7
-
-LIKELY, POSSIBLE = "likely", "possible"
 EXPECTED = pl.Schema(
     {
         "day": pl.Date,
@@ -75,15 +69,12 @@ def expected(core: Mapping[str, pl.DataFrame], *, now: datetime, options: Option
     frame = _with_limits(frame, begun, core)
     came = begun.select("patient_id", "day").unique()
     frame = frame.join(came, on=["patient_id", "day"], how="anti").filter("is_under_way")
-    named = _in_words(frame)
+    named = in_words(frame)
     return (
         named.select(EXPECTED.names())
         .cast(dict(EXPECTED))
         .sort("day", "clinic_id", "expected", "patient_id")
     )
-
-
-# --- patients and days --------------------------------------------------------------------------
 
 
 def _people(
@@ -143,9 +134,6 @@ def _on_days(people: pl.DataFrame, whose: Clocks, *, now: datetime) -> pl.DataFr
     return after.drop("_next", "home_clinic_id", "moved_on", "last_clinic_id")
 
 
-# --- the course ---------------------------------------------------------------------------------
-
-
 def _with_course(
     frame: pl.DataFrame, courses: pl.DataFrame, sessions: pl.DataFrame, *, options: Options
 ) -> pl.DataFrame:
@@ -173,11 +161,11 @@ def _with_course(
     is_full = (pl.col("sessions_done") >= pl.col("prescribed_sessions")).fill_null(False)
     is_past = (pl.col("ends_on") < pl.col("day")).fill_null(False)
     since = pl.max_horizontal("starts_on", "last_day")
-    is_idle = pl.col("ends_on").is_null() & (_days(since) > options.course_gap_days).fill_null(
+    is_idle = pl.col("ends_on").is_null() & (days_since(since) > options.course_gap_days).fill_null(
         False
     )
     is_just_over = (
-        _days(pl.coalesce(pl.when(is_past).then("ends_on"), "last_day")) <= AFTER_COURSE_DAYS
+        days_since(pl.coalesce(pl.when(is_past).then("ends_on"), "last_day")) <= AFTER_COURSE_DAYS
     )
     each = each.with_columns(is_course_over=is_past | is_full).filter(
         ~is_idle, ~pl.col("is_course_over") | is_just_over.fill_null(False)
@@ -189,7 +177,7 @@ def _with_course(
         best.drop("last_day"), on=["patient_id", "day"], how="left", maintain_order="left"
     )
     has_none = ~pl.col("patient_id").is_in(courses["patient_id"].unique().to_list())
-    is_recent = (_days(pl.col("last_day")) <= options.course_gap_days).fill_null(False)
+    is_recent = (days_since(pl.col("last_day")) <= options.course_gap_days).fill_null(False)
     return found.with_columns(
         is_course_over=pl.col("is_course_over").fill_null(False),
         course_ended_on=pl.when(pl.col("ends_on") < pl.col("day")).then("ends_on"),
@@ -198,13 +186,6 @@ def _with_course(
         .then(pl.coalesce("course_clinic_id", "clinic_id"))
         .otherwise("clinic_id"),
     ).drop("course_clinic_id")
-
-
-def _days(since: pl.Expr) -> pl.Expr:
-    return (pl.col("day") - since).dt.total_days()
-
-
-# --- habit --------------------------------------------------------------------------------------
 
 
 def _with_rhythm(frame: pl.DataFrame, begun: pl.DataFrame) -> pl.DataFrame:
@@ -267,68 +248,4 @@ def _with_limits(
     )
     return full.with_columns(
         is_too_soon=(pl.col("not_before") >= pl.col("day_to")).fill_null(False)
-    )
-
-
-# --- in words -----------------------------------------------------------------------------------
-
-
-def _in_words(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with `expected` and `why`."""
-    since, gap = _days(pl.col("last_day")), pl.col("usual_gap")
-    by_weekday = (pl.col("hits") >= LEAST_WEEKS) & (2 * pl.col("hits") >= pl.col("weeks"))
-    is_never = (pl.col("weeks") >= LEAST_WEEKS) & (pl.col("hits") == 0)
-    has_gap = pl.col("gaps") >= LEAST_GAPS
-    by_gap = has_gap & (since >= gap) & (since <= 2 * gap + 1) & ~is_never
-    is_new = pl.col("last_day").is_null()
-    by_protocol = (
-        ~has_gap.fill_null(False)
-        & ~is_new
-        & pl.col("hours").is_not_null()
-        & ~is_never.fill_null(False)
-    )
-    first = pl.col("day") == pl.col("starts_on")
-    blocked = pl.col("is_too_soon") | pl.col("is_week_full") | pl.col("is_course_over")
-    is_habit = (by_weekday | by_gap).fill_null(False)
-    weekday = pl.col("day").dt.strftime("%A")
-    reasons = [
-        (is_new & first, pl.lit("the course begins that day")),
-        (
-            is_new,
-            pl.format("the course began on {}, and no session is on record", _day("starts_on")),
-        ),
-        (by_weekday, pl.format("came on {} of the last {} {}s", "hits", "weeks", weekday)),
-        (by_gap, pl.format("comes every {}, last {} before", _every(gap), _counted(since))),
-        (
-            by_protocol,
-            pl.format(
-                "the protocol allows one {} h after the last, and few are on record",
-                pl.col("hours").round(1),
-            ),
-        ),
-    ]
-    why = pl.lit("treatment is under way; neither weekday nor spacing points to that day")
-    for condition, words in reversed(reasons):
-        why = pl.when(condition.fill_null(False)).then(words).otherwise(why)
-    is_likely = pl.any_horizontal(*(condition.fill_null(False) for condition, _ in reasons))
-    likely = pl.when(is_likely & ~blocked).then(pl.lit(LIKELY)).otherwise(pl.lit(POSSIBLE))
-    return frame.with_columns(expected=likely, why=why).filter(~blocked | is_habit)
-
-
-def _day(column: str) -> pl.Expr:
-    return pl.col(column).dt.strftime("%-d %b %Y").fill_null("a day that is not known")
-
-
-def _counted(days: pl.Expr) -> pl.Expr:
-    return pl.when(days == 1).then(pl.lit("one day")).otherwise(pl.format("{} days", days))
-
-
-def _every(gap: pl.Expr) -> pl.Expr:
-    whole = gap.floor().cast(pl.Int64)
-    return (
-        pl.when(gap == 1)
-        .then(pl.lit("day"))
-        .when(gap == whole)
-        .then(pl.format("{} days", whole))
-        .otherwise(pl.format("{} or {} days", whole, whole + 1))
     )

@@ -17,7 +17,8 @@ import polars as pl
 
 from ..records.current import LANDED, current, first_landed, written_at
 from .news import TOLD
-from .rules import RULES, TIERS
+from .rule import TIERS
+from .rules import RULES
 
 BY_FLOE = "/floe/"  # what the sources of Floe's own parts begin with; anybody else's revision is a person's act
 _ENDED = ("acknowledged", "investigating", "closed")

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from ..rules.report_duties import duties, happenings
+from ..rules.report_duties import duties
+from ..rules.reportable import happenings
 from ..schemas import TIMESTAMP
 from .causes import CAUSES, causes
 

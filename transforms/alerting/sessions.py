@@ -9,7 +9,7 @@ import polars as pl
 
 from ..options import Options
 from .causes import causes
-from .rules import LIMITS, Floor, LimitRule
+from .limit_rules import LIMITS, Floor, LimitRule
 
 _MOST_DOUBLINGS = 8  # news.py counts ten levels a tier
 

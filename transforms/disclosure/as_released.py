@@ -23,6 +23,7 @@ import polars as pl
 from ..options import Options
 from ..schemas import MARK, TIMESTAMP, Column, Outside, Table
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
+from . import released_curves, released_safety
 from . import released_figures as figures
 from .rounding import exact, nested, significant, to_base
 from .telling import telling
@@ -60,14 +61,16 @@ RULES: Mapping[str, Rule] = {
     "dose_response": Rule(compute=figures.dose_response),
     "important_change": Rule(compute=figures.important_change),
     "reliable_change": Rule(compute=figures.reliable_change, nested=_EVALUABLE),
-    "adverse_event_rates": Rule(compute=figures.adverse_event_rates),
-    "adverse_event_groups": Rule(compute=figures.adverse_event_groups),
-    "device_event_rates": Rule(compute=figures.device_event_rates),
+    "adverse_event_rates": Rule(compute=released_safety.adverse_event_rates),
+    "adverse_event_groups": Rule(compute=released_safety.adverse_event_groups),
+    "device_event_rates": Rule(compute=released_safety.device_event_rates),
     "arm_comparisons": Rule(compute=figures.arm_comparisons),
     "consort_flow": Rule(),
-    "clinic_funnel": Rule(compute=figures.clinic_funnel),
-    "control_charts": Rule(compute=figures.control_charts),
-    "survival_curves": Rule(compute=figures.survival_curves, thinned=figures.thinned_curves),
+    "clinic_funnel": Rule(compute=released_safety.clinic_funnel),
+    "control_charts": Rule(compute=released_safety.control_charts),
+    "survival_curves": Rule(
+        compute=released_curves.survival_curves, thinned=released_curves.thinned_curves
+    ),
 }
 
 

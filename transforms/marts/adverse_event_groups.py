@@ -17,7 +17,7 @@ from ..facts.values import UNKNOWN
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS
-from ..statistics import rates
+from ..statistics import rate_columns
 from . import adverse_event_cells as counted
 from .adverse_event_rates import RATES
 from .stamp import stamped
@@ -92,11 +92,13 @@ def _of(grouping: str, pick, categories, *, where, begun: pl.DataFrame) -> pl.Da
 
 def _rated(frame: pl.DataFrame) -> pl.DataFrame:
     frame = counted.with_years(frame)
-    frame = rates.proportion_columns(
+    frame = rate_columns.proportion_columns(
         frame, x="patients_with_event", n="patients", name="incidence_proportion"
     )
     for name, (events, exposure) in RATES.items():
-        frame = rates.poisson_rate_columns(frame, events=events, exposure=exposure, name=name)
+        frame = rate_columns.poisson_rate_columns(
+            frame, events=events, exposure=exposure, name=name
+        )
     return frame.with_columns(reason=counted.why_no_rate())
 
 

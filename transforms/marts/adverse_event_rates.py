@@ -19,7 +19,7 @@ from ..facts.restrictions import RESTRICTIONS, key_columns, spelt_out
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
-from ..statistics import rates
+from ..statistics import rate_columns, rates
 from . import adverse_event_cells as counted
 from .adverse_event_clustered import clustered
 from .stamp import stamped
@@ -139,7 +139,7 @@ def _rated(counts: pl.DataFrame) -> pl.DataFrame:
         frame = with_rates(frame, suffix=suffix)
     for name in OVERDISPERSED:
         events, exposure = RATES[name]
-        frame = rates.overdispersed_columns(
+        frame = rate_columns.overdispersed_columns(
             frame, events=events, exposure=exposure, dispersion="overdispersion", name=name
         )
     return frame.with_columns(reason=counted.why_no_rate())
@@ -153,11 +153,11 @@ def with_rates(frame: pl.DataFrame, *, suffix: str) -> pl.DataFrame:
     def column(name: str) -> str:
         return name if name in _PER_STRATUM else f"{name}{suffix}"
 
-    frame = rates.proportion_columns(
+    frame = rate_columns.proportion_columns(
         frame, x=column("patients_with_event"), n="patients", name=f"incidence_proportion{suffix}"
     )
     for name, (events, exposure) in RATES.items():
-        frame = rates.poisson_rate_columns(
+        frame = rate_columns.poisson_rate_columns(
             frame, events=column(events), exposure=column(exposure), name=f"{name}{suffix}"
         )
     return frame

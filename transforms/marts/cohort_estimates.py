@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from ..statistics import rates
+from ..statistics import rate_columns
 
 NO_VALUE = "no evaluable value among the patients due"
 ONE_VALUE, EQUAL_VALUES = "one value: no interval", "all values equal: no interval"
@@ -43,7 +43,7 @@ def as_proportion(frame: pl.DataFrame, n: str) -> pl.DataFrame:
     fewer.
     """
     for method in ("wilson", "clopper_pearson"):
-        frame = rates.proportion_columns(frame, x="n_event", n=n, name=method, method=method)
+        frame = rate_columns.proportion_columns(frame, x="n_event", n=n, name=method, method=method)
     is_few = pl.col("n_event") <= 5
     limits = {
         f"ci_{side}": pl.when(is_few).then(f"clopper_pearson_{side}").otherwise(f"wilson_{side}")

@@ -22,7 +22,7 @@ from ..rules.exposure import placed_sessions
 from ..rules.time_at_risk import person_time_cut
 from ..schemas import MART_TABLES
 from ..schemas.mart import DEVICE_DIMENSIONS
-from ..statistics import rates
+from ..statistics import rate_columns
 from .stamp import stamped
 
 TABLE = MART_TABLES["device_event_rates"]
@@ -109,7 +109,7 @@ def with_rates(frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.with_columns(_hours=pl.when(is_whole).then("device_hours"))
     for name, (exposure, per) in RATES.items():
         exposure = "_hours" if exposure == "device_hours" else exposure
-        frame = rates.poisson_rate_columns(
+        frame = rate_columns.poisson_rate_columns(
             frame, events="events", exposure=exposure, per=per, name=name
         )
     return frame.drop("_hours")

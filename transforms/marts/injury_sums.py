@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from ..options import Options
-from ..statistics import spc
+from ..statistics import spc, spc_signals
 from . import nearness
 from .chart_rows import named
 
@@ -99,12 +99,12 @@ def _months(
         point_type=pl.when(is_outside)
         .then(pl.lit("outside"))
         .when(~is_outside)
-        .then(pl.lit(spc.COMMON_CAUSE)),
+        .then(pl.lit(spc_signals.COMMON_CAUSE)),
         signal_direction=pl.when(is_outside).then(pl.lit("high")),
         variation_icon=pl.when(is_outside)
         .then(pl.lit("special_cause_concern"))
         .when(~is_outside)
-        .then(pl.lit(spc.COMMON_CAUSE)),
+        .then(pl.lit(spc_signals.COMMON_CAUSE)),
         **{name: pl.lit(line) for name, line in lines.items()},
     )
 

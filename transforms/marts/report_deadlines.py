@@ -8,7 +8,8 @@ judgement (rules/report_duties.py).
 import polars as pl
 
 from ..options import Cut, Options
-from ..rules.report_duties import duties, happenings
+from ..rules.report_duties import duties
+from ..rules.reportable import happenings
 from ..schemas import MART_TABLES
 from .stamp import stamped
 

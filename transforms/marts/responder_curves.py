@@ -16,7 +16,7 @@ from ..options import Cut, Options
 from ..rules import pain, windows
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
-from ..statistics import rates
+from ..statistics import rate_columns
 from .stamp import stamped
 from .strata import FEW_COMBINATIONS, by_strata
 from .visit_values import asked_of, due_of, expected_of, people_of, values_of
@@ -34,7 +34,7 @@ def compute(*, adsl, adqs, adex, options: Options, cut: Cut) -> pl.DataFrame:
     improved = _improved(adsl, adqs, adex, options=options, cut=cut)
     if improved.is_empty():
         return TABLE.empty()
-    curves = rates.proportion_columns(
+    curves = rate_columns.proportion_columns(
         _curves(improved), x="x", n="n", name="estimate", method="wilson"
     )
     curves = curves.rename({"estimate_lower": "ci_lower", "estimate_upper": "ci_upper"})

@@ -15,7 +15,7 @@ from .. import disclosure
 from ..options import Cut, Options
 from ..schemas import MART_TABLES
 from ..schemas.mart import CELL_DIMENSIONS, STRATUM_COLUMNS
-from ..statistics import survival
+from ..statistics import log_rank, survival
 from .adtte import FROM_ALLOCATION
 from .stamp import stamped
 from .strata import (
@@ -118,5 +118,5 @@ def _log_rank(rows: pl.DataFrame, combination: tuple[str, ...]) -> pl.DataFrame:
     found = []
     for key, part in from_allocation.group_by(keys, maintain_order=True):
         if part["is_randomised"].all() and part["arm"].n_unique() > 1:
-            found.append((*key, survival.log_rank(part, "AVAL", "event", by="arm").p_value))
+            found.append((*key, log_rank.log_rank(part, "AVAL", "event", by="arm").p_value))
     return pl.DataFrame(found, schema=schema, orient="row")

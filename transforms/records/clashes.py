@@ -16,7 +16,7 @@ from itertools import groupby
 import polars as pl
 
 from ..rules.local_time import with_local_day
-from ..schemas import CORE_RECORDS, RAW_TABLES, TOPIC_BY_NAME
+from ..schemas import CORE_RECORDS, TOPIC_BY_NAME
 from ..schemas.core import IDENTITIES
 from .current import (
     ENTERED_IN_ERROR,
@@ -29,71 +29,13 @@ from .current import (
     written_at,
 )
 from .identity import Event, Thing, names, things
+from .moved_patients import moved
 from .references import Register, with_names
 
 Frames = Mapping[str, pl.DataFrame]
-
-# When a thing happened; what has none (a prescription, a device) is the same on whatever day two
-# sources say.
-MOMENT = {
-    "patient_status": "effective_on",
-    "consents": "effective_at",
-    "consults": "occurred_at",
-    "screenings": "occurred_at",
-    "sessions": "started_at",
-    "walking_bouts": "started_at",
-    "performance_tests": "performed_at",
-    "responses": "answered_at",
-    "adverse_events": "onset_at",
-    "deficiencies": "occurred_at",
-    "incidents": "occurred_at",
-    "care": "occurred_at",
-}
 # In this order: each after what it refers to. A clinic's id is the clinic, so it can't clash.
 _FIRST = ("devices", "protocols", "patient_status", "patients")
 ORDER = (*_FIRST, *(name for name in CORE_RECORDS if name not in (*_FIRST, "clinics")))
-_COMPARED = ("source", "patient_id", "clinic_id")
-_WHOLE = ("patient_status", "patients", "devices")
-
-
-def contested(name: str) -> str:
-    """SQL for the events of `raw.NAME` whose record id differs in source, patient or clinic; of
-    registers all.
-
-    Columns: `record_id`, `effective_from` (protocols, else null), `patient_id`, `clinic_id`,
-    `device_id`, `moment`, `revision`, `recorded_at`, `record_status`, the identity and position of
-    the event.
-    """
-    record_id, columns = TOPIC_BY_NAME[name].record_id, RAW_TABLES[name].names
-    optional = {
-        c: c for c in ("patient_id", "clinic_id", "device_id") if c in columns and c != record_id
-    }
-    optional |= {"moment": MOMENT[name]} if name in MOMENT else {}
-    optional |= {"effective_from": "effective_from"} if name == "protocols" else {}
-    fields = [
-        f'CAST("{column}" AS {_TYPES.get(c, "VARCHAR")}) AS {c}' for c, column in optional.items()
-    ]
-    fields += [
-        f"CAST(NULL AS {_TYPES.get(c, 'VARCHAR')}) AS {c}" for c in _OPTIONAL if c not in optional
-    ]
-    fields += [
-        "utc_offset_min",
-        "revision",
-        "recorded_at",
-        "record_status",
-        *(f'"{c}"' for c in (*IDENTITY, *LANDED)),
-    ]
-    select = f'SELECT "{record_id}" AS record_id, {", ".join(fields)} FROM raw."{name}"'
-    if name in _WHOLE:
-        return select
-    differ = [f'min("{c}") <> max("{c}")' for c in _COMPARED if c in ("source", *optional)]
-    ids = f'SELECT "{record_id}" FROM raw."{name}" GROUP BY "{record_id}" HAVING {" OR ".join(differ)}'
-    events = f'SELECT "source", event_id FROM raw."{name}" SEMI JOIN ({ids}) USING ("{record_id}")'
-    return f'{select} SEMI JOIN ({events}) USING ("source", event_id)'
-
-
-_OPTIONAL = ("patient_id", "clinic_id", "device_id", "moment", "effective_from")
-_TYPES = {"moment": "TIMESTAMPTZ", "effective_from": "TIMESTAMPTZ"}
 
 
 def identities(frames: Frames) -> pl.DataFrame:
@@ -108,7 +50,7 @@ def identities(frames: Frames) -> pl.DataFrame:
             continue
         events = first_landed(frames[name])
         if name == "patients":
-            events = _moved(events, statuses(frames["statuses"], among))
+            events = moved(events, statuses(frames["statuses"], among))
         elif name not in _FIRST:
             merges = merge_map(statuses(frames["statuses"], among)) if merges is None else merges
             events = _merged(with_names(events, ("patient_id", "device_id"), among=among), merges)
@@ -168,70 +110,6 @@ def _with_day(events: pl.DataFrame, zones: pl.DataFrame, register: Register) -> 
     return with_local_day(placed, at="moment", into="day").drop(
         "_of_patient", "_clinic", "timezone"
     )
-
-
-# --- patients who moved or were split -----------------------------------------------------------
-
-
-def _moved(events: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
-    """Patients' events with `group` (whose events can be one person's at all) and `person_clinic`,
-    by the statuses.
-
-    `split` puts the events of its clinic in a group of their own, if need be of none; `transferred`
-    makes the clinic that the patient came from and its own one.
-    """
-    splits = status.filter(pl.col("status") == "split", pl.col("clinic_id").is_not_null())
-    splits = splits.select(_sent_id("patient_id", "clinic_id"), "clinic_id").unique()
-    moves = _moves(events, status)
-    placed = pl.concat([splits, moves.select("record_id", "clinic_id")]).unique()
-    without_events = placed.join(events, on=["record_id", "clinic_id"], how="anti").join(
-        events.select("record_id").unique(), on="record_id", how="semi"
-    )
-    return (
-        pl.concat([events, without_events], how="diagonal")
-        .join(splits.with_columns(group="clinic_id"), on=["record_id", "clinic_id"], how="left")
-        .join(moves, on=["record_id", "clinic_id"], how="left")
-        .with_columns(person_clinic=pl.coalesce("came_from", "clinic_id"))
-        .drop("came_from")
-    )
-
-
-def _sent_id(patient: str, clinic: str) -> pl.Expr:
-    """The id as sent of a patient who may be named by the clinic that the status is about."""
-    return pl.col(patient).str.strip_prefix(pl.format("{}:", clinic)).alias("record_id")
-
-
-def _moves(events: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
-    """A row a transfer: `record_id` (patient as sent), `clinic_id` (from then on), `came_from`
-    (where it is known).
-
-    The clinic that a patient came from is that of the patient's name, else the only other one of
-    its records, else of those of the status's own source.
-    """
-    moves: dict[tuple[str, str], str] = {}
-    transfers = status.filter(pl.col("status") == "transferred", pl.col("clinic_id").is_not_null())
-    rows = (
-        transfers.sort("effective_on", "status_id")
-        .select("patient_id", "clinic_id", "source")
-        .iter_rows()
-    )
-    for patient, into, source in rows:
-        own = events.filter((pl.col("record_id") == patient) & (pl.col("clinic_id") != into))
-        if own.is_empty():
-            name = pl.format("{}:{}", "clinic_id", "record_id")
-            own = events.filter((name == patient) & (pl.col("clinic_id") != into))
-        if own["clinic_id"].n_unique() > 1:
-            own = own.filter(pl.col("source") == source)
-        if own["clinic_id"].n_unique() == 1:
-            record_id, origin = own.select("record_id", "clinic_id").row(0)
-            moves[record_id, into] = moves.get((record_id, origin), origin)
-    columns = {"record_id": pl.String, "clinic_id": pl.String, "came_from": pl.String}
-    return pl.DataFrame(
-        [(*key, origin) for key, origin in moves.items()], schema=columns, orient="row"
-    )
-
-
-# --- the things of clashing ids -----------------------------------------------------------------
 
 
 def _clashing(name: str, events: pl.DataFrame) -> pl.DataFrame:

@@ -1,16 +1,11 @@
 """Which reports are due: what happened, taken to the rules of the clinic's country, and where each
 report stands.
 
-Here: what of adverse events, device deficiencies and incidents is reportable, and the judgement by
-a rule: the clock's start, the due day, the state, the reason. Not here: the rules themselves
-(facts/report_rules.py), the calendar (work_days.py), and the mart (marts/report_deadlines.py).
-`as_of` is the moment by which days are counted, each by the clock of the clinic where it happened.
+Here: the judgement by a rule: the clock's start, the due day, the state, the reason. Not here: what
+is reportable (reportable.py), the rules themselves (facts/report_rules.py), the calendar
+(work_days.py), and the mart (marts/report_deadlines.py). `as_of` is the moment by which days are
+counted, each by the clock of the clinic where it happened.
 
-Reportable, unless the device is known not to be the cause (`not_related`):
-- an adverse event that is serious, by itself or by a criterion of seriousness, or a death, by its outcome, grade, criteria
-  or words (alerting/words.py);
-- a device deficiency that could have led to a serious event, and one of which that is not known;
-- an incident that is serious, or a death by its words, with staff, a visitor, somebody else or nobody (nobody: a near miss).
 What no rule covers has a row too, which says so.
 """
 
@@ -18,118 +13,11 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from ..alerting.words import DEATH, any_says, is_death
 from ..facts.report_rules import COUNTRIES, EUROPE, EUROPE_SOURCE, RULES, Rule
 from .local_time import with_local_day, with_timezone
 from .work_days import after_work_days
 
 NO_RULE = "no_rule"
-# what a row of `happenings` has
-HAPPENING = (
-    "subject_kind",
-    "subject_id",
-    "clinic_id",
-    "harm",
-    "is_harm_known",
-    "person",
-    "aware_at",
-    "reported_at",
-    "reported_to",
-    "utc_offset_min",
-)
-
-
-# --- what happened ------------------------------------------------------------------------------
-
-
-def happenings(
-    *,
-    adverse_events: pl.DataFrame,
-    deficiencies: pl.DataFrame,
-    incidents: pl.DataFrame,
-    places: pl.DataFrame,
-) -> pl.DataFrame:
-    """A row a reportable event: `HAPPENING`; key `subject_kind`, `subject_id`.
-
-    Frames of core; `places`: `ae_id`, `place_id`, the clinic where an adverse event happened, which
-    is the record's own where the event is not in it (its patient is not known, say).
-    """
-    parts = (
-        _adverse_events(adverse_events, places),
-        _deficiencies(deficiencies),
-        _incidents(incidents),
-    )
-    return pl.concat(part.select(HAPPENING) for part in parts)
-
-
-def reportable_events(events: pl.DataFrame) -> pl.DataFrame:
-    """Of adverse events, of core or raw, those that are reportable by themselves."""
-    is_serious = (
-        pl.col("is_serious").fill_null(pl.col("serious_criteria").list.len() > 0).fill_null(False)
-    )
-    return events.filter((is_serious | is_death()) & pl.col("related").ne_missing("not_related"))
-
-
-def _adverse_events(events: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
-    harm = (
-        pl.when(is_death())
-        .then(pl.lit("death"))
-        .when(pl.col("is_expected").fill_null(False))
-        .then(pl.lit("serious_expected"))
-        .otherwise(pl.lit("serious"))
-    )
-    return (
-        reportable_events(events)
-        .join(places, on="ae_id", how="left")
-        .with_columns(
-            subject_kind=pl.lit("adverse_event"),
-            subject_id="ae_id",
-            clinic_id=pl.coalesce("place_id", "clinic_id"),
-            harm=harm,
-            is_harm_known=pl.lit(True),
-            person=pl.lit("patient"),
-        )
-    )
-
-
-def _deficiencies(deficiencies: pl.DataFrame) -> pl.DataFrame:
-    """A deficiency has no field for when the clinic became aware, nor for a report."""
-    return deficiencies.filter(pl.col("could_have_led_to_sae").fill_null(True)).with_columns(
-        subject_kind=pl.lit("deficiency"),
-        subject_id="deficiency_id",
-        harm=pl.lit("near_miss"),
-        is_harm_known=pl.col("could_have_led_to_sae").is_not_null(),
-        person=pl.lit("nobody"),
-        **_UNREPORTED,
-        aware_at=pl.lit(None, dtype=pl.Datetime("us", "UTC")),
-    )
-
-
-def _incidents(incidents: pl.DataFrame) -> pl.DataFrame:
-    """An incident has no field for a report. With nobody harmed a serious one is a near miss."""
-    dies = any_says(DEATH, "kind")
-    person = pl.col("subject_kind").replace("none", "nobody").fill_null("other")
-    return incidents.filter(pl.col("is_serious").fill_null(False) | dies).with_columns(
-        person=person,
-        subject_kind=pl.lit("incident"),
-        subject_id="incident_id",
-        harm=pl.when(person == "nobody")
-        .then(pl.lit("near_miss"))
-        .when(dies)
-        .then(pl.lit("death"))
-        .otherwise(pl.lit("serious")),
-        is_harm_known=pl.lit(True),
-        **_UNREPORTED,
-    )
-
-
-_UNREPORTED = {
-    "reported_at": pl.lit(None, dtype=pl.Datetime("us", "UTC")),
-    "reported_to": pl.lit(None, dtype=pl.String),
-}
-
-
-# --- which rule ---------------------------------------------------------------------------------
 
 
 def duties(happened: pl.DataFrame, *, clinics: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -216,9 +104,6 @@ _HOLDERS = {
     "hospital": pl.lit(None, dtype=pl.Boolean),  # of no clinic on record
     "professional_user": pl.lit(True),
 }
-
-
-# --- by when, and where it stands ---------------------------------------------------------------
 
 
 def _with_due_day(rows: pl.DataFrame) -> pl.DataFrame:

@@ -6,14 +6,14 @@ Not here: the likelihood (`reml`), the design (`design`), which visits count (th
 `models.mmrm`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from transforms.errors import UsageError
-from transforms.statistics import design, reml
+from transforms.statistics import covariance, model_terms, reml
 from transforms.statistics.fitted import (
     Model,
     coefficient_frame,
@@ -21,8 +21,9 @@ from transforms.statistics.fitted import (
     contrast_frame,
     least_squares_means,
     mean_frame,
-    statistics,
 )
+from transforms.statistics.mmrm_inference import inference
+from transforms.statistics.repeated_rows import RepeatedRows, check_rows, counter, prepare
 
 _STRUCTURES = ("unstructured", "spatial_power", "compound_symmetry")
 _DEGREES_OF_FREEDOM = ("satterthwaite", "kenward_roger")
@@ -90,7 +91,7 @@ def mmrm(
     """
     _check_choice("covariance_structure", covariance_structure, _STRUCTURES)
     _check_choice("degrees_of_freedom", degrees_of_freedom, _DEGREES_OF_FREEDOM)
-    terms = design.terms_of(
+    terms = model_terms.terms_of(
         outcome=outcome,
         group=group,
         covariates=covariates,
@@ -99,12 +100,12 @@ def mmrm(
         others=(subject, visit),
         reference=reference,
     )
-    rows = design.complete(frame, terms)
-    reason = design.missing_reference(frame, rows, terms)
+    rows = model_terms.complete(frame, terms)
+    reason = model_terms.missing_reference(frame, rows, terms)
     if reason is not None:
         return _nothing(frame, rows, terms, reason=reason, confidence=confidence)
-    _check_rows(rows, subject, visit, group)
-    data = _prepare(rows, terms, subject=subject, visit=visit)
+    check_rows(rows, subject, visit, group)
+    data = prepare(rows, terms, subject=subject, visit=visit)
     least = min_patients_per_parameter
     fit, why = _first_that_fits(
         data, asked=covariance_structure, times=times, least=least, convergence=convergence
@@ -112,7 +113,7 @@ def mmrm(
     if fit is None:
         return _nothing(frame, rows, terms, reason=why, confidence=confidence)
     method = "robust" if why else degrees_of_freedom
-    infer = _inference(data, fit, method=method, confidence=confidence)
+    infer = inference(data, fit, method=method, confidence=confidence)
     return _described(
         frame,
         rows,
@@ -134,7 +135,7 @@ def _described(
     asked = {
         "group": terms.group,
         "places": [{visit: v} for v in data.visits] if at_visits else [{}],
-        "count": _counter(rows, subject, terms.group),
+        "count": counter(rows, subject, terms.group),
         "infer": infer,
     }
     types = {"group": rows.schema[terms.group], "visit": rows.schema[visit]}
@@ -158,87 +159,12 @@ def _described(
     )
 
 
-# --- data ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Data:
-    """The design made orthonormal and the outcome less its least-squares fit: cross-products
-    without cancellation.
-    """
-
-    fixed: design.Design
-    visits: tuple
-    subject: np.ndarray
-    visit: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    triangle: np.ndarray  # design = x · triangle
-    offset: np.ndarray  # least squares, in the orthonormal design
-    groups: list[reml.Pattern]
-
-    @property
-    def subjects(self) -> int:
-        return int(self.subject.max()) + 1
-
-    @property
-    def constant(self) -> float:
-        freedom = len(self.y) - self.x.shape[1]
-        return float(freedom * np.log(2 * np.pi) + 2 * np.log(np.abs(np.diag(self.triangle))).sum())
-
-
-def _prepare(rows: pl.DataFrame, terms: design.Terms, *, subject, visit) -> _Data:
-    fixed = design.build(rows, terms)
-    x, triangle = np.linalg.qr(fixed.reduced)
-    outcome = rows[terms.outcome].to_numpy()
-    offset = x.T @ outcome
-    y = outcome - x @ offset
-    (_, subjects), (visits, at) = (_codes(rows[name]) for name in (subject, visit))
-    return _Data(
-        fixed=fixed,
-        visits=visits,
-        subject=subjects,
-        visit=at,
-        x=x,
-        y=y,
-        triangle=triangle,
-        offset=offset,
-        groups=reml.patterns(x, y, subjects, at),
-    )
-
-
-def _codes(values: pl.Series) -> tuple[tuple, np.ndarray]:
-    """The levels in sort order, and the place of each value among them."""
-    levels = tuple(values.unique().sort())
-    place = {level: i for i, level in enumerate(levels)}
-    return levels, np.array([place[value] for value in values])
-
-
 def _check_choice(name, value, choices) -> None:
     if value not in choices:
         raise UsageError(f"{name} is {value!r}: use one of {', '.join(choices)}")
 
 
-def _check_rows(rows: pl.DataFrame, subject, visit, group) -> None:
-    repeated = rows.height - rows.select(subject, visit).n_unique()
-    if repeated:
-        raise UsageError(f"{repeated} rows repeat a {subject} and {visit}: give one row for each")
-    mixed = rows.select(subject, group).n_unique() - rows[subject].n_unique()
-    if mixed:
-        raise UsageError(f"{mixed} of {subject} are in more than one {group}: give each one group")
-
-
-def _counter(rows: pl.DataFrame, subject, group) -> Callable:
-    def count(level, place: dict) -> int:
-        chosen = rows.filter(
-            pl.col(group) == level, *(pl.col(name) == value for name, value in place.items())
-        )
-        return chosen[subject].n_unique()
-
-    return count
-
-
-def _nothing(frame, rows, terms: design.Terms, *, reason, confidence) -> RepeatedMeasures:
+def _nothing(frame, rows, terms: model_terms.Terms, *, reason, confidence) -> RepeatedMeasures:
     subject, visit = terms.others
     return RepeatedMeasures(
         contrasts=contrast_frame([], group=rows.schema[terms.group], visit=rows.schema[visit]),
@@ -261,11 +187,8 @@ def _nothing(frame, rows, terms: design.Terms, *, reason, confidence) -> Repeate
     )
 
 
-# --- which covariance ---------------------------------------------------------------------------
-
-
 def _first_that_fits(
-    data: _Data, *, asked, times, least, convergence
+    data: RepeatedRows, *, asked, times, least, convergence
 ) -> tuple[reml.Fit | None, str]:
     """The first structure, from the one asked for, that can be fitted; why those before it could
     not.
@@ -290,18 +213,18 @@ def _first_that_fits(
     return None, "; ".join(obstacles)
 
 
-def _structure(data: _Data, name, times) -> tuple[reml.Structure | None, str]:
+def _structure(data: RepeatedRows, name, times) -> tuple[covariance.Structure | None, str]:
     size = len(data.visits)
     variances = np.array([_mean_square(data.y[data.visit == v], data.y) for v in range(size)])
     if name == "unstructured":
-        return reml.unstructured(variances), _never_together(data)
+        return covariance.unstructured(variances), _never_together(data)
     if name == "compound_symmetry":
         alone = max(len(group.visits) for group in data.groups) == 1 and size > 1
-        return reml.compound_symmetry(variances), "no patient has two visits" if alone else ""
+        return covariance.compound_symmetry(variances), "no patient has two visits" if alone else ""
     days = _days(data.visits, times)
     if days is None or size < 2:
         return None, "needs two visits and the times of all"
-    return reml.spatial_power(variances, days), ""
+    return covariance.spatial_power(variances, days), ""
 
 
 def _mean_square(values: np.ndarray, others: np.ndarray) -> float:
@@ -309,7 +232,7 @@ def _mean_square(values: np.ndarray, others: np.ndarray) -> float:
     return own if own > 0 else float(np.mean(others**2))
 
 
-def _never_together(data: _Data) -> str:
+def _never_together(data: RepeatedRows) -> str:
     together = np.zeros((len(data.visits),) * 2, dtype=bool)
     for group in data.groups:
         together[np.ix_(group.visits, group.visits)] = True
@@ -328,77 +251,12 @@ def _days(visits: tuple, times: Mapping | None) -> np.ndarray | None:
     return np.array(found, dtype=float) if len(set(found)) == len(found) else None
 
 
-def _fit(data: _Data, structure: reml.Structure, convergence: float) -> reml.Fit | None:
+def _fit(
+    data: RepeatedRows, structure: covariance.Structure, convergence: float
+) -> reml.Fit | None:
     if not data.y.any() or np.mean(data.y**2) < 1e-24 * np.mean(
         (data.y + data.x @ data.offset) ** 2
     ):
         return None
     fit = reml.fit(data.groups, structure, constant=data.constant, convergence=convergence)
     return fit if fit is not None and fit.converged else None
-
-
-# --- inference ----------------------------------------------------------------------------------
-
-
-def _inference(data: _Data, fit: reml.Fit, *, method, confidence) -> Callable[[np.ndarray], dict]:
-    """A function from weights of coefficients to their statistics."""
-    coefficients = data.offset + fit.coefficients
-    parameters = 2 * np.linalg.inv(
-        fit.hessian
-    )  # covariance of the parameters: the inverse information
-    variance = {
-        "satterthwaite": lambda: fit.variance,
-        "kenward_roger": lambda: _kenward_roger(fit, parameters),
-        "robust": lambda: _robust(data, fit),
-    }[method]()
-
-    def infer(weights: np.ndarray) -> dict:
-        turned = np.linalg.solve(data.triangle.T, weights)
-        freedom = (
-            data.subjects - data.x.shape[1]
-            if method == "robust"
-            else _satterthwaite(fit, parameters, turned)
-        )
-        return statistics(
-            estimate=turned @ coefficients,
-            variance=turned @ variance @ turned,
-            degrees_of_freedom=freedom,
-            confidence=confidence,
-        )
-
-    return infer
-
-
-def _satterthwaite(fit: reml.Fit, parameters: np.ndarray, weights: np.ndarray) -> float:
-    """2 f² / (g' W g): f the variance of the contrast, g its slope in the parameters, W their
-    covariance.
-
-    Kenward & Roger's degrees of freedom of a single contrast are the same.
-    """
-    pulled = fit.variance @ weights
-    slope = fit.slopes @ pulled @ pulled
-    return float(2 * (weights @ pulled) ** 2 / (slope @ parameters @ slope))
-
-
-def _kenward_roger(fit: reml.Fit, parameters: np.ndarray) -> np.ndarray:
-    """Variance + 2 · variance · sum of w_hk (Q_hk - P_h · variance · P_k) · variance (Kenward &
-    Roger 1997).
-    """
-    crossed = np.einsum(
-        "hk,hpq,qr,krs->ps", parameters, fit.slopes, fit.variance, fit.slopes, optimize=True
-    )
-    return fit.variance + 2 * fit.variance @ (fit.second_order(parameters) - crossed) @ fit.variance
-
-
-def _robust(data: _Data, fit: reml.Fit) -> np.ndarray:
-    """Sandwich variance with patients as clusters (Liang & Zeger 1986), times n/(n - p)
-    patients.
-    """
-    sigma, errors = fit.covariance, data.y - data.x @ fit.coefficients
-    scores = np.zeros((data.subjects, data.x.shape[1]))
-    for i in range(data.subjects):
-        rows = np.flatnonzero(data.subject == i)
-        inner = sigma[np.ix_(data.visit[rows], data.visit[rows])]
-        scores[i] = data.x[rows].T @ np.linalg.solve(inner, errors[rows])
-    spare = max(data.subjects - data.x.shape[1], 1)
-    return fit.variance @ scores.T @ scores @ fit.variance * data.subjects / spare

@@ -8,7 +8,7 @@ patients and visits are compared (the marts), the design's columns (`design`), t
 import numpy as np
 import polars as pl
 
-from transforms.statistics import design
+from transforms.statistics import design, model_terms
 from transforms.statistics.fitted import (
     Model,
     coefficient_frame,
@@ -44,15 +44,15 @@ def ancova(
     comparison that the data can't give (group and site inseparable, say) is a row with a `reason`.
     Source: Vickers & Altman 2001 BMJ 323:1123.
     """
-    terms = design.terms_of(
+    terms = model_terms.terms_of(
         outcome=outcome,
         group=group,
-        covariates=(baseline, *design.names_of(covariates)),
+        covariates=(baseline, *model_terms.names_of(covariates)),
         factors=factors,
         reference=reference,
     )
-    rows = design.complete(frame, terms)
-    reason = design.missing_reference(frame, rows, terms)
+    rows = model_terms.complete(frame, terms)
+    reason = model_terms.missing_reference(frame, rows, terms)
     contrasts, means, coefficients, aliased = [], [], coefficient_frame((), dict), ()
     if reason is None:
         fixed = design.build(rows, terms)

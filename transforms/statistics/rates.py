@@ -1,8 +1,8 @@
 """Rates, proportions, their ratios and differences, each with its interval; zero events included.
 
-Here: estimators of counts over exposure or over people, for one stratum and for the columns of a
-frame. Not here: what counts as an event or as exposure (the marts), the formulas of the limits
-(`intervals`, importable from here), control limits (`funnel`, `spc`).
+Here: estimators of counts over exposure or over people, for one stratum. Not here: the same for the
+columns of a frame (`rate_columns`), what counts as an event or as exposure (the marts), the formulas
+of the limits (`intervals`, importable from here), control limits (`funnel`, `spc`).
 
 A value that can't be given is None (null in a frame) with a `reason`; nonsense is a `UsageError`.
 Sources beside those of `intervals`: Newcombe 1998 Stat Med 17:873 (differences); R's poisson.test
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from scipy import stats
 
 from transforms.errors import UsageError
@@ -44,13 +43,10 @@ __all__ = [
     "log_normal_rate",
     "normal_rate",
     "overdispersed",
-    "overdispersed_columns",
     "overdispersion",
     "overdispersion_from_sums",
     "poisson_rate",
-    "poisson_rate_columns",
     "proportion",
-    "proportion_columns",
     "rate_ratio",
     "risk_difference",
     "standardised_ratio",
@@ -74,9 +70,6 @@ class Estimate:
     reason: str | None = None
 
 
-# --- one stratum --------------------------------------------------------------------------------
-
-
 def poisson_rate(events, exposure, per=100, confidence=0.95, *, method="exact") -> Estimate:
     """Events per `per` units of exposure.
 
@@ -84,7 +77,7 @@ def poisson_rate(events, exposure, per=100, confidence=0.95, *, method="exact") 
     gives None.
     """
     one_number(events=events, exposure=exposure)
-    limits = _choose(_RATE_METHODS, method)(events, exposure, per=per, confidence=confidence)
+    limits = choose(_RATE_METHODS, method)(events, exposure, per=per, confidence=confidence)
     return _one(limits, confidence, method, _why_no_rate(events, exposure, limits))
 
 
@@ -93,7 +86,7 @@ def proportion(x, n, method="wilson", confidence=0.95) -> Estimate:
     (exact).
     """
     one_number(x=x, n=n)
-    limits = _choose(_PROPORTION_METHODS, method)(x, n, confidence=confidence)
+    limits = choose(PROPORTION_METHODS, method)(x, n, confidence=confidence)
     return _one(limits, confidence, method, _why_no_rate(x, n, limits, of="people"))
 
 
@@ -129,7 +122,7 @@ def risk_difference(x1, n1, x2, n2, method="newcombe", confidence=0.95) -> Estim
     `wald`.
     """
     one_number(x1=x1, n1=n1, x2=x2, n2=n2)
-    interval = _choose(_DIFFERENCE_METHODS, method)
+    interval = choose(_DIFFERENCE_METHODS, method)
     first, second = (wilson(x, n, confidence=confidence) for x, n in ((x1, n1), (x2, n2)))
     if np.isnan(first.estimate) or np.isnan(second.estimate):
         return _nothing(
@@ -173,73 +166,6 @@ def overdispersion(events, exposure) -> float | None:
     return None if np.isnan(phi) else float(phi)
 
 
-# --- columns of a frame -------------------------------------------------------------------------
-
-
-def poisson_rate_columns(
-    frame, *, events, exposure, name, per=100, confidence=0.95
-) -> pl.DataFrame:
-    """`frame` with columns `name`, `name_lower`, `name_upper`: Garwood, null where there is no
-    exposure.
-    """
-    limits = garwood(frame[events], frame[exposure], per=per, confidence=confidence)
-    return _with_limits(frame, limits, name)
-
-
-def overdispersed_columns(
-    frame, *, events, exposure, dispersion, name, per=100, confidence=0.95
-) -> pl.DataFrame:
-    """`frame` with columns `name_od_lower`, `name_od_upper` (see `overdispersed`)."""
-    limits = overdispersed(
-        frame[events], frame[exposure], frame[dispersion], per=per, confidence=confidence
-    )
-    return _with_limits(frame, limits, f"{name}_od").drop(f"{name}_od")
-
-
-def proportion_columns(
-    frame, *, x, n, name, method="clopper_pearson", confidence=0.95
-) -> pl.DataFrame:
-    """`frame` with columns `name`, `name_lower`, `name_upper`: x people of n, null where n is 0."""
-    limits = _choose(_PROPORTION_METHODS, method)(frame[x], frame[n], confidence=confidence)
-    return _with_limits(frame, limits, name)
-
-
-def rate_ratio_columns(
-    frame, *, x1, t1, x2, t2, name, dispersion=None, confidence=0.95
-) -> pl.DataFrame:
-    """`frame` with columns `name`, `name_lower`, `name_upper` of (x1/t1) / (x2/t2): limits as
-    `rate_ratio`'s.
-
-    Null where there is no ratio, and where ratio or limit is infinite (no events in the second
-    group). With the column `dispersion` also `name_od_lower`, `name_od_upper`: where it is above 1
-    and both groups have events, ratio · exp(±z √(phi (1/x1 + 1/x2))) (McCullagh & Nelder 1989),
-    never narrower than the exact limits; else these.
-    """
-    first, second = counts_of(frame[x1], frame[x2], name="events")
-    t_first, t_second = exposures_of(frame[t1], frame[t2])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        is_comparable = (t_first > 0) & (t_second > 0) & (first + second > 0)
-        scale = np.where(is_comparable, t_second / t_first, np.nan)
-        share = clopper_pearson(first, first + second, confidence=confidence)
-        exact = Limits(
-            *(scale * odds for odds in (first / second, *(p / (1 - p) for p in share[1:])))
-        )
-    frame = _with_limits(frame, Limits(*(np.where(np.isfinite(v), v, np.nan) for v in exact)), name)
-    if dispersion is None:
-        return frame
-    phi = np.nan_to_num(floats(frame[dispersion]), nan=1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        margin = np.exp(z_of(confidence) * np.sqrt(np.maximum(phi, 1) * (1 / first + 1 / second)))
-        is_wider = (phi > 1) & (first > 0) & (second > 0)
-        lower = np.where(is_wider, np.fmin(exact.lower, exact.estimate / margin), exact.lower)
-        upper = np.where(is_wider, np.fmax(exact.upper, exact.estimate * margin), exact.upper)
-    wide = Limits(exact.estimate, *(np.where(np.isfinite(v), v, np.nan) for v in (lower, upper)))
-    return _with_limits(frame, wide, f"{name}_od").drop(f"{name}_od")
-
-
-# --- parts --------------------------------------------------------------------------------------
-
-
 def _newcombe(first: Limits, second: Limits, n1, n2, z):
     below = np.hypot(first.estimate - first.lower, second.upper - second.estimate)
     above = np.hypot(first.upper - first.estimate, second.estimate - second.lower)
@@ -257,11 +183,11 @@ _RATE_METHODS = {
     "normal": normal_rate,
     "log_normal": log_normal_rate,
 }
-_PROPORTION_METHODS = {"wilson": wilson, "clopper_pearson": clopper_pearson}
+PROPORTION_METHODS = {"wilson": wilson, "clopper_pearson": clopper_pearson}
 _DIFFERENCE_METHODS = {"newcombe": _newcombe, "wald": _wald}
 
 
-def _choose(methods: dict[str, Callable], name: str) -> Callable:
+def choose(methods: dict[str, Callable], name: str) -> Callable:
     if name not in methods:
         raise UsageError(f"unknown method {name!r}: use one of {', '.join(methods)}")
     return methods[name]
@@ -325,12 +251,3 @@ def _nothing(confidence, method, reason) -> Estimate:
     return Estimate(
         estimate=None, lower=None, upper=None, confidence=confidence, method=method, reason=reason
     )
-
-
-def _with_limits(frame: pl.DataFrame, limits: Limits, name: str) -> pl.DataFrame:
-    names = (name, f"{name}_lower", f"{name}_upper")
-    columns = [
-        pl.Series(n, values, pl.Float64).fill_nan(None)
-        for n, values in zip(names, limits, strict=True)
-    ]
-    return frame.with_columns(columns)

@@ -16,23 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transforms.statistics.covariance import Structure
+
 _MOST_ITERATIONS = 200
 _LARGEST_CONDITION = 1e12
 # a relative Newton decrement below which floating point may see no further descent
 _AS_NEAR_AS_CAN_BE = 1e-10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Structure:
-    """A covariance of visits: matrix, first and second derivatives as functions of its
-    parameters.
-    """
-
-    name: str
-    start: np.ndarray
-    matrix: Callable[[np.ndarray], np.ndarray]
-    slopes: Callable[[np.ndarray], np.ndarray]
-    curvature: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,65 +58,6 @@ class Fit:
         return self.structure.matrix(self.parameters)
 
 
-# --- structures ---------------------------------------------------------------------------------
-
-
-def unstructured(variances: np.ndarray) -> Structure:
-    """A parameter for each pair of visits; starts from independent visits with these variances."""
-    size = len(variances)
-    pairs = [(a, b) for a in range(size) for b in range(a + 1)]
-    basis = np.zeros((len(pairs), size, size))
-    for h, (a, b) in enumerate(pairs):
-        basis[h, a, b] = basis[h, b, a] = 1
-    start = np.array([variances[a] if a == b else 0.0 for a, b in pairs])
-    return _linear("unstructured", start, basis)
-
-
-def compound_symmetry(variances: np.ndarray) -> Structure:
-    """One variance and one covariance."""
-    size = len(variances)
-    basis = np.stack([np.eye(size), 1 - np.eye(size)]) if size > 1 else np.eye(1)[None]
-    return _linear("compound_symmetry", np.array([variances.mean(), 0.0])[: len(basis)], basis)
-
-
-def spatial_power(variances: np.ndarray, times: np.ndarray) -> Structure:
-    """One variance; correlation falls with the time between visits: rho^distance, as exp(-rate ·
-    distance).
-    """
-    distance = np.abs(np.subtract.outer(times, times))
-    distance = distance / distance[distance > 0].mean()
-
-    def matrix(parameters):
-        variance, rate = parameters
-        return variance * np.exp(-rate * distance) if rate > 0 else np.full_like(distance, np.nan)
-
-    def slopes(parameters):
-        fall = np.exp(-parameters[1] * distance)
-        return np.stack([fall, -parameters[0] * distance * fall])
-
-    def curvature(parameters):
-        fall = np.exp(-parameters[1] * distance)
-        mixed = -distance * fall
-        return np.stack([[0 * fall, mixed], [mixed, parameters[0] * distance**2 * fall]])
-
-    start = np.array([variances.mean(), 1.0])
-    return Structure(
-        name="spatial_power", start=start, matrix=matrix, slopes=slopes, curvature=curvature
-    )
-
-
-def _linear(name: str, start: np.ndarray, basis: np.ndarray) -> Structure:
-    return Structure(
-        name=name,
-        start=start,
-        matrix=lambda parameters: np.tensordot(parameters, basis, axes=1),
-        slopes=lambda parameters: basis,
-    )
-
-
-# --- data ---------------------------------------------------------------------------------------
-
-
 def patterns(x: np.ndarray, y: np.ndarray, subject: np.ndarray, visit: np.ndarray) -> list[Pattern]:
     """Rows (x: n by p, y: n, subject and visit: integer codes from 0) grouped by which visits a
     patient has.
@@ -149,9 +79,6 @@ def patterns(x: np.ndarray, y: np.ndarray, subject: np.ndarray, visit: np.ndarra
             )
         )
     return found
-
-
-# --- likelihood ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,9 +186,6 @@ def _second_order(weights: np.ndarray, basis: np.ndarray, groups, point: _Point)
         middle = np.einsum("abcd,bc->ad", spread[np.ix_(v, v, v, v)], inner)
         total = total + np.tensordot(inner @ middle @ inner, group.xx)
     return total
-
-
-# --- iterations ---------------------------------------------------------------------------------
 
 
 def fit(

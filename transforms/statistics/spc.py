@@ -23,8 +23,6 @@ Sources: Montgomery, Introduction to Statistical Quality Control (u, p, c); NHS 
 count" as in NHSRplotthedots (XmR, rules, icons); Benneyan 2001 (g); Nelson 1994 (t).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import polars as pl
 
@@ -40,6 +38,7 @@ from transforms.statistics.cusum import (
 from transforms.statistics.intervals import aligned, counts_of, exposures_of, finite
 
 from ..facts.values import BASELINE_POINTS
+from .spc_signals import BETTER, Limits, assurance, signal_columns, signals_of
 
 __all__ = [
     "CusumLimit",
@@ -55,38 +54,10 @@ __all__ = [
     "u_chart",
     "xmr",
 ]
-
-RULES = ("outside", "trend", "two_of_three", "shift")  # by precedence
-COMMON_CAUSE = "common_cause"
 RUNS = (7, 6)  # points of a shift or a trend: NHS England's, and the other that is in use
 _XMR_LIMIT = 2.66  # 3 / d2 for ranges of two values
 _MR_SCREEN = 3.267  # upper limit of a moving range over their mean
 _T_POWER = 3.6  # makes an exponential time between events close to normal (Nelson 1994)
-_BETTER = {
-    None: 0,
-    "none": 0,
-    "neutral": 0,
-    "higher": 1,
-    "increase": 1,
-    "lower": -1,
-    "decrease": -1,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Limits:
-    """Lines of a chart, arrays of one shape: `near_…` at two thirds of the way, None where the rule
-    does not hold.
-    """
-
-    center: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    near_lower: np.ndarray | None = None
-    near_upper: np.ndarray | None = None
-
-
-# --- counts -------------------------------------------------------------------------------------
 
 
 def u_chart(events, exposure, per=1, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame:
@@ -124,9 +95,6 @@ def c_chart(counts, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFra
     return _chart(counts, limits, baseline=baseline, direction=direction, run=run)
 
 
-# --- single values ------------------------------------------------------------------------------
-
-
 def xmr(
     values, baseline=None, direction=None, target=None, screen=False, *, run=RUNS[0]
 ) -> pl.DataFrame:
@@ -154,11 +122,8 @@ def xmr(
     }
     chart = _chart(values, limits, made_of=made_of, baseline=baseline, direction=direction, run=run)
     return chart.with_columns(
-        assurance_icon=pl.lit(_assurance(limits, target, direction), pl.String)
+        assurance_icon=pl.lit(assurance(limits, target, direction), pl.String)
     )
-
-
-# --- rare events --------------------------------------------------------------------------------
 
 
 def g_chart(gaps, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame:
@@ -171,7 +136,7 @@ def g_chart(gaps, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame
     gaps = np.atleast_1d(counts_of(gaps, name="gaps")[0])
     center = _mean(gaps[_base(gaps, baseline)])
     limits = _three_sigma(center, np.full(gaps.shape, np.sqrt(center * (center + 1))), floor=0)
-    limits = _Limits(center=limits.center, lower=limits.lower, upper=limits.upper)
+    limits = Limits(center=limits.center, lower=limits.lower, upper=limits.upper)
     with np.errstate(divide="ignore"):
         median = np.maximum(np.ceil(np.log(0.5) / np.log1p(-1 / (center + 1))) - 1, 0)
     median = np.full(gaps.shape, median)
@@ -204,12 +169,9 @@ def t_chart(gaps, *, baseline=None, direction=None, run=RUNS[0]) -> pl.DataFrame
     return chart.select(kept).drop("assurance_icon").with_columns(value, *lines)
 
 
-# --- limits -------------------------------------------------------------------------------------
-
-
-def _three_sigma(center: float, sigma: np.ndarray, *, floor=-np.inf, ceiling=np.inf) -> _Limits:
+def _three_sigma(center: float, sigma: np.ndarray, *, floor=-np.inf, ceiling=np.inf) -> Limits:
     lower, near_lower, near_upper, upper = (center + k * sigma for k in (-3, -2, 2, 3))
-    return _Limits(
+    return Limits(
         center=np.full(sigma.shape, center),
         lower=np.maximum(lower, floor),
         upper=np.minimum(upper, ceiling),
@@ -250,12 +212,9 @@ def _mean(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else np.nan
 
 
-# --- rules --------------------------------------------------------------------------------------
-
-
 def _chart(
     value: np.ndarray,
-    limits: _Limits,
+    limits: Limits,
     *,
     made_of=None,
     middle=None,
@@ -266,13 +225,13 @@ def _chart(
     """The frame of a chart; `middle` is what shifts are judged about, where it is not the center
     line.
     """
-    if direction not in _BETTER:
+    if direction not in BETTER:
         raise UsageError(f"unknown direction {direction!r}: give higher, lower or None")
     if run not in RUNS:
         raise UsageError(
             f"run is {run!r}: a shift or a trend has {' or '.join(str(r) for r in sorted(RUNS))} points"
         )
-    signals = _signals(value, limits, limits.center if middle is None else middle, run=run)
+    signals = signals_of(value, limits, limits.center if middle is None else middle, run=run)
     arrays = {
         "point": np.arange(1, len(value) + 1),
         "value": value,
@@ -285,111 +244,7 @@ def _chart(
     used = len(_base(value, baseline))
     return frame.with_columns(
         **{f"is_{rule}": pl.Series(way != 0) for rule, way in signals.items()},
-        **_read(signals, better=_BETTER[direction]),
+        **signal_columns(signals, better=BETTER[direction]),
         baseline_points=pl.lit(used, pl.Int64),
         is_trial_limits=pl.lit(used < BASELINE_POINTS),
     )
-
-
-def _signals(
-    value: np.ndarray, limits: _Limits, middle: np.ndarray, *, run: int
-) -> dict[str, np.ndarray]:
-    """For each rule (NHSRplotthedots) a number a point: 1 a signal upwards, -1 downwards, 0
-    none.
-    """
-    known = np.flatnonzero(~np.isnan(value))
-    slack = 1e-12 * np.abs(value[known]).max(
-        initial=0
-    )  # a constant process is not outside its own limits
-    v = value[known]
-    outside = _side(v, limits.lower[known], limits.upper[known], slack)
-    near = np.zeros(len(v), np.int8)
-    if limits.near_upper is not None:
-        near = np.where(
-            outside == 0, _side(v, limits.near_lower[known], limits.near_upper[known], slack), 0
-        )
-    side = _side(v, middle[known], middle[known], slack)
-    signals = {
-        "outside": outside,
-        "trend": _runs(np.sign(np.diff(v)), run - 1, width=run),
-        "two_of_three": _two_of_three(near, side),
-        "shift": _runs(side, run, width=run),
-    }
-    return {rule: _placed(ways, known, len(value)) for rule, ways in signals.items()}
-
-
-def _side(v: np.ndarray, lower: np.ndarray, upper: np.ndarray, slack: float) -> np.ndarray:
-    """1 above the upper line, -1 below the lower; 0 between them, and where there is no line."""
-    return (v - upper > slack).astype(np.int8) - (lower - v > slack).astype(np.int8)
-
-
-def _runs(ways: np.ndarray, length: int, *, width: int) -> np.ndarray:
-    """Runs of `length` equal signs: that point and the following, `width` in all, with the run's
-    sign.
-
-    A point at which one trend ends and the other begins belongs to the one that it ends: that one
-    could be seen first.
-    """
-    points = np.zeros(len(ways) + width - length, np.int8)
-    if len(ways) < length:
-        return points
-    sums = np.lib.stride_tricks.sliding_window_view(ways, length).sum(axis=1)
-    for start in np.flatnonzero(np.abs(sums) == length)[::-1]:
-        points[start : start + width] = np.sign(sums[start])
-    return points
-
-
-def _two_of_three(near: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """Of three successive points on one side, two or more near the limit (within it): those near
-    it.
-    """
-    points = np.zeros(len(near), np.int8)
-    if len(near) < 3:
-        return points
-    window = np.lib.stride_tricks.sliding_window_view
-    starts = (np.abs(window(near, 3)).sum(axis=1) >= 2) & (np.abs(window(side, 3).sum(axis=1)) == 3)
-    for start in np.flatnonzero(starts):
-        points[start : start + 3] = near[start : start + 3]
-    return points
-
-
-def _placed(ways: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
-    placed = np.zeros(size, np.int8)
-    placed[known] = ways[: len(known)]
-    return placed
-
-
-# --- icons --------------------------------------------------------------------------------------
-
-# A rule's way up and down in words
-_WAYS = {
-    "trend": ("rising", "falling"),
-    **dict.fromkeys(("outside", "two_of_three", "shift"), ("high", "low")),
-}
-_ICONS = {1: "special_cause_improvement", -1: "special_cause_concern", 0: "special_cause_neither"}
-
-
-def _read(signals: dict[str, np.ndarray], *, better: int) -> dict[str, pl.Series]:
-    """`point_type`, `signal_direction` and the NHS `variation_icon`, all of the first rule that
-    holds at a point.
-    """
-    size = len(signals[RULES[0]])
-    kinds, ways, icons = [COMMON_CAUSE] * size, [None] * size, [COMMON_CAUSE] * size
-    for rule in reversed(RULES):
-        for k in np.flatnonzero(signals[rule]):
-            way = int(signals[rule][k])
-            kinds[k], ways[k], icons[k] = rule, _WAYS[rule][way < 0], _ICONS[way * better]
-    return {
-        "point_type": pl.Series(kinds, dtype=pl.String),
-        "signal_direction": pl.Series(ways, dtype=pl.String),
-        "variation_icon": pl.Series(icons, dtype=pl.String),
-    }
-
-
-def _assurance(limits: _Limits, target, direction) -> str | None:
-    better = _BETTER.get(direction, 0)
-    if target is None or not better or not len(limits.upper) or np.isnan(limits.upper[-1]):
-        return None
-    if limits.lower[-1] <= target <= limits.upper[-1]:
-        return "inconsistent"
-    return "pass" if (target < limits.lower[-1]) == (better > 0) else "fail"

@@ -12,11 +12,9 @@ value is a curve of its own.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from transforms.errors import UsageError
 from transforms.statistics.beta_product import beta_product_limits
@@ -42,21 +40,6 @@ _RESERVED = (
 LOG_LOG, BETA_PRODUCT = "log_log", "beta_product"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogRank:
-    """Chi-squared `statistic` on `degrees_of_freedom`; None with a `reason` where it can't be
-    given.
-
-    `groups`: a row a group: the `by` columns, `n`, `observed` and `expected` events.
-    """
-
-    statistic: float | None
-    degrees_of_freedom: int
-    p_value: float | None
-    groups: pl.DataFrame
-    reason: str | None = None
-
-
 def kaplan_meier(frame: pl.DataFrame, duration, event, by=None, *, confidence=0.95) -> pl.DataFrame:
     """The survival curve: a row for each distinct time (of each group), in order.
 
@@ -66,9 +49,9 @@ def kaplan_meier(frame: pl.DataFrame, duration, event, by=None, *, confidence=0.
     (beta_product.py) where log-log limits do not exist, before the first event and where survival
     is 0: three patients without an event show .29 to 1, not 1.
     """
-    keys = _names(by)
+    keys = columns_of(by)
     return from_counts(
-        _counts(_observed(frame, duration, event, keys), keys), keys, confidence=confidence
+        _counts(observed_rows(frame, duration, event, keys), keys), keys, confidence=confidence
     )
 
 
@@ -76,7 +59,7 @@ def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFra
     """The curve of `kaplan_meier` from its counts: a row a time (of each group), in order, with
     those of `by`, `time`, `at_risk`, `events` (no more than are at risk) and `censored`.
     """
-    z, keys = z_of(confidence), _names(by)
+    z, keys = z_of(confidence), columns_of(by)
     n, d, s = pl.col("at_risk"), pl.col("events"), pl.col("survival")
     hazard = _along(
         pl.when(n > d).then(d / (n * (n - d)).cast(pl.Float64)).otherwise(None).cum_sum(), keys
@@ -108,7 +91,7 @@ def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFra
 def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: float) -> pl.DataFrame:
     parts = [
         part.with_columns(beta_product_limits(part, confidence=confidence))
-        for _, part in _parts(counts, keys)
+        for _, part in parts_of(counts, keys)
     ]
     return pl.concat(parts) if parts else counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
 
@@ -129,7 +112,7 @@ def median(curve: pl.DataFrame, by=None) -> pl.DataFrame:
         name: pl.when(is_log_log).then(name).when(pl.col("survival") == 1).then(1.0)
         for name in _LIMITS
     }
-    return _each(curve.with_columns(**limits), _names(by), _median)
+    return _each(curve.with_columns(**limits), columns_of(by), _median)
 
 
 def survival_at(
@@ -160,14 +143,14 @@ def survival_at(
             pl.when(is_seen).then(pl.col("survival", *_LIMITS))
         )
 
-    return _each(curve, _names(by), steps)
+    return _each(curve, columns_of(by), steps)
 
 
 def numbers_at_risk(
     frame: pl.DataFrame, duration, event, times: Sequence[float], by=None
 ) -> pl.DataFrame:
     """`at_risk` of each group at each of `times`: those whose duration is that time or longer."""
-    keys = _names(by)
+    keys = columns_of(by)
 
     def waiting(part: pl.DataFrame) -> pl.DataFrame:
         before = np.searchsorted(
@@ -177,73 +160,7 @@ def numbers_at_risk(
             {"time": np.asarray(times, dtype=float), "at_risk": part.height - before}
         )
 
-    return _each(_observed(frame, duration, event, keys), keys, waiting)
-
-
-def log_rank(frame: pl.DataFrame, duration, event, by) -> LogRank:
-    """Whether the groups' survival differs: Mantel-Haenszel chi-squared on (groups at risk - 1).
-
-    As R's survdiff with rho = 0. Null hypothesis: one survival curve for all.
-    """
-    keys = _names(by)
-    if not keys:
-        raise UsageError("by is not given: name the column, or columns, of the groups to compare")
-    rows = _observed(frame, duration, event, keys)
-    groups = [part for _, part in _parts(rows, keys)]
-    observed, expected, variance = _mantel_haenszel(rows, groups)
-    table = (
-        rows.select(keys)
-        .unique()
-        .sort(keys)
-        .with_columns(
-            n=pl.Series([part.height for part in groups], dtype=pl.Int64),
-            observed=pl.Series(observed, dtype=pl.Float64).cast(pl.Int64),
-            expected=pl.Series(expected, dtype=pl.Float64),
-        )
-    )
-    compared = expected > 0
-    freedom = max(int(compared.sum()) - 1, 0)
-    if not freedom:
-        reason = (
-            "no events"
-            if len(groups) > 1 and not observed.sum()
-            else "fewer than two groups at risk"
-        )
-        return LogRank(
-            statistic=None, degrees_of_freedom=0, p_value=None, groups=table, reason=reason
-        )
-    used = np.flatnonzero(compared)[:-1]
-    excess = (observed - expected)[used]
-    statistic = float(excess @ np.linalg.pinv(variance[np.ix_(used, used)]) @ excess)
-    return LogRank(
-        statistic=statistic,
-        degrees_of_freedom=freedom,
-        p_value=float(stats.chi2.sf(statistic, freedom)),
-        groups=table,
-    )
-
-
-def _mantel_haenszel(rows: pl.DataFrame, groups: list[pl.DataFrame]):
-    """Observed and expected events of each group, and their hypergeometric covariance."""
-    times = np.unique(rows.filter("event")["time"].to_numpy())
-    shape = (len(groups), len(times))
-    risk, events = (
-        np.reshape([count(g, times) for g in groups], shape) for count in (_at_risk, _events)
-    )
-    n, d = risk.sum(axis=0), events.sum(axis=0)
-    share = risk / n
-    spread = d * (n - d) / np.maximum(n - 1, 1)
-    variance = np.diag((share * spread).sum(axis=1)) - (share * spread) @ share.T
-    return events.sum(axis=1), (share * d).sum(axis=1), variance
-
-
-def _at_risk(part: pl.DataFrame, times: np.ndarray) -> np.ndarray:
-    return part.height - np.searchsorted(np.sort(part["time"].to_numpy()), times, side="left")
-
-
-def _events(part: pl.DataFrame, times: np.ndarray) -> np.ndarray:
-    at = np.sort(part.filter("event")["time"].to_numpy())
-    return np.searchsorted(at, times, side="right") - np.searchsorted(at, times, side="left")
+    return _each(observed_rows(frame, duration, event, keys), keys, waiting)
 
 
 def _counts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
@@ -281,7 +198,7 @@ def _half(times: np.ndarray, curve: pl.Series) -> float | None:
     return float((times[first] + times[below[0] if below.size else -1]) / 2)
 
 
-def _observed(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -> pl.DataFrame:
+def observed_rows(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -> pl.DataFrame:
     """Columns of `keys`, `time`, and `event` as a boolean; rows that lack one are left out."""
     check_columns(frame, duration, event, *keys)
     if set(keys) & set(_RESERVED):
@@ -312,7 +229,7 @@ def _observed(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -
     return rows.with_columns(pl.col("event") == 1)
 
 
-def _names(by) -> list[str]:
+def columns_of(by) -> list[str]:
     return [] if by is None else [by] if isinstance(by, str) else list(dict.fromkeys(by))
 
 
@@ -320,7 +237,7 @@ def _along(expression: pl.Expr, keys: list[str]) -> pl.Expr:
     return expression.over(keys) if keys else expression
 
 
-def _parts(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple, pl.DataFrame]]:
+def parts_of(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple, pl.DataFrame]]:
     """Groups in sort order, with their key values; without keys, the whole frame."""
     if not keys:
         return [((), frame)]
@@ -340,5 +257,5 @@ def _each(
         literals = [pl.lit(v, frame.schema[k]).alias(k) for k, v in zip(keys, values, strict=True)]
         return work(part).select(*literals, pl.all())
 
-    parts = [named(values, part) for values, part in _parts(frame, keys)]
+    parts = [named(values, part) for values, part in parts_of(frame, keys)]
     return pl.concat(parts) if parts else named([None] * len(keys), frame).clear()

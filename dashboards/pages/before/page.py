@@ -13,7 +13,7 @@ from dash import Dash, Input, Output, dcc, html
 
 from ingest.alerting.lists import Before, before_sessions
 from ingest.lake import Lake
-from transforms.alerting.before import CONCERNS
+from transforms.alerting.concerns import CONCERNS
 from transforms.errors import FloeError
 from transforms.rules.local_time import with_local_text
 

@@ -12,7 +12,8 @@ import pytest
 
 from ingest.contract import encode, record_key
 from tests.computed import computed
-from transforms.alerting.before import CONCERNS, before
+from transforms.alerting.before import before
+from transforms.alerting.concerns import CONCERNS
 from transforms.alerting.devices import as_sent, spells
 from transforms.alerting.expected import expected
 from transforms.options import Options

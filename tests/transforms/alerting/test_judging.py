@@ -13,7 +13,8 @@ from ingest.contract import encode, record_key
 from tests.computed import computed
 from transforms.alerting.causes import aged
 from transforms.alerting.judging import TABLES, of_core
-from transforms.alerting.rules import LIMITS, RULES
+from transforms.alerting.limit_rules import LIMITS
+from transforms.alerting.rules import RULES
 from transforms.options import Options
 from transforms.schemas import TOPIC_BY_NAME
 

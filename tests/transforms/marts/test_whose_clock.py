@@ -11,7 +11,7 @@ import pytest
 
 from transforms.marts import MARTS
 from transforms.options import Cut, Options
-from transforms.rules import care, plausibility
+from transforms.rules import care, life_bounds
 from transforms.rules.local_time import clocks
 from transforms.schemas import CORE_TABLES, MART_TABLES
 
@@ -228,7 +228,7 @@ def test_a_day_of_death_or_withdrawal_ends_by_its_clock(status, place, on, hour_
     at_risk = mart("time_at_risk", frames).filter(pl.col("from_at") == first)
     assert at_risk["to_at"].to_list() == [ends - timedelta(microseconds=1)]
     if status == "died":
-        lives = plausibility.people(frames["patients"], frames["patient_status"], frames["clinics"])
+        lives = life_bounds.people(frames["patients"], frames["patient_status"], frames["clinics"])
         assert lives["_dead_from"].to_list() == [ends]
 
 

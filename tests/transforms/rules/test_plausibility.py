@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from transforms.options import Options
-from transforms.rules import plausibility
+from transforms.rules import life_bounds, plausibility, plausibility_rules, plausible_fields
 from transforms.schemas import CORE_RECORDS, TIMESTAMP, TOPIC_BY_NAME, TOPICS
 from transforms.schemas.raw import CORRECTION, ENVELOPE
 
@@ -50,7 +50,7 @@ def people(**given) -> pl.DataFrame:
     } | given
     died_on = patient.pop("died_on", None)
     died = {"status_id": "D", "patient_id": "P", "status": "died", "effective_on": died_on}
-    return plausibility.people(
+    return life_bounds.people(
         _frame("patients", patient),
         _frame("patient_status", *([died] if died_on else [])),
         _frame("clinics", {"clinic_id": "C", "timezone": "Europe/Berlin"}),
@@ -69,7 +69,9 @@ def broken(topic: str, *, who: pl.DataFrame | None = None, **given) -> list[tupl
     sent, who = record(topic, **given), people() if who is None else who
     listed = plausibility.listed(topic, sent, people=who, options=OPTIONS)
     kept = plausibility.judged(topic, sent, people=who, options=OPTIONS)
-    lost = {c for c in plausibility.nullable_fields(topic) if sent[c][0] not in (None, kept[c][0])}
+    lost = {
+        c for c in plausibility_rules.nullable_fields(topic) if sent[c][0] not in (None, kept[c][0])
+    }
     if not listed["is_set_aside"].any():
         assert lost == set(listed["field"])
     return sorted(listed.select("field", "rule").rows())
@@ -80,13 +82,13 @@ def broken(topic: str, *, who: pl.DataFrame | None = None, **given) -> list[tupl
 
 def test_every_moment_and_day_has_its_rules_or_a_reason():
     """A date or time of any topic is judged, or is exempt and says why; none is both."""
-    known = {*plausibility.FIELDS, *plausibility.EXEMPT}
-    assert not set(plausibility.FIELDS) & set(plausibility.EXEMPT)
+    known = {*plausible_fields.FIELDS, *plausible_fields.EXEMPT}
+    assert not set(plausible_fields.FIELDS) & set(plausible_fields.EXEMPT)
     fields = {(t.name, c.name) for t in TOPICS for c in t.fields if c.dtype in (TIMESTAMP, pl.Date)}
     assert fields - known == set()
-    assert all(len(reason) > 20 for reason in plausibility.EXEMPT.values())
+    assert all(len(reason) > 20 for reason in plausible_fields.EXEMPT.values())
     common = {c.name for c in (*CORRECTION, *ENVELOPE) if c.dtype in (TIMESTAMP, pl.Date)}
-    assert common - {"ingested_at"} == set(plausibility.COMMON)
+    assert common - {"ingested_at"} == set(plausible_fields.COMMON)
 
 
 @pytest.mark.parametrize("topic", [t.name for t in TOPICS if not t.is_series])
@@ -94,7 +96,7 @@ def test_every_judged_field_loses_a_time_that_cannot_be(topic):
     """Each judged field alone, in 2050 and on 1 January 1970 (a clock at zero), is listed and
     null.
     """
-    fields = plausibility.fields_of(topic)
+    fields = plausible_fields.fields_of(topic)
     assert fields or topic in ("alerts",)
     for field in fields:
         is_day = CORE_RECORDS[topic].column(field).dtype == pl.Date
@@ -109,7 +111,7 @@ def test_a_rule_is_named_once_for_a_field():
     a sentence.
     """
     for topic in CORE_RECORDS:
-        rules = plausibility.rules(topic, options=OPTIONS)
+        rules = plausibility_rules.rules(topic, options=OPTIONS)
         assert len({(r.name, r.field, r.against) for r in rules}) == len(rules)
         assert all(r.sentence.endswith(".") and r.field in CORE_RECORDS[topic].names for r in rules)
 
@@ -336,7 +338,7 @@ def test_what_lies_after_a_death_is_set_aside(topic, field, other):
         True,
     )
     kept = plausibility.judged(topic, sent, people=who, options=OPTIONS)
-    own = [f for f in plausibility.fields_of(topic) if f not in plausibility.COMMON]
+    own = [f for f in plausible_fields.fields_of(topic) if f not in plausible_fields.COMMON]
     assert kept.select(*own, "is_set_aside").row(0) == (*[None] * len(own), True)
 
 
@@ -380,5 +382,5 @@ def test_the_first_of_several_deaths_counts():
         {"status_id": "1", "patient_id": "P", "status": "died", "effective_on": DIED},
         {"status_id": "2", "patient_id": "P", "status": "died", "effective_on": DIED + DAY},
     )
-    who = plausibility.people_of("patient_status", {"patient_status": both})
+    who = life_bounds.people_of("patient_status", {"patient_status": both})
     assert who["_died_on"].to_list() == [DIED]

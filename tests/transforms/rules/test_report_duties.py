@@ -12,7 +12,8 @@ import pytest
 
 from transforms.facts.report_rules import EUROPE, RULES
 from transforms.rules.local_time import is_zone
-from transforms.rules.report_duties import duties, happenings
+from transforms.rules.report_duties import duties
+from transforms.rules.reportable import happenings
 from transforms.schemas import CORE_TABLES
 
 AWARE = datetime(2025, 3, 3, 15, tzinfo=UTC)  # a Monday

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from transforms.options import Options
 from transforms.records.clashes import register
-from transforms.rules import plausibility
+from transforms.rules import life_bounds
 from transforms.schemas import CORE_TABLES, RAW_TABLES
 from transforms.series.series_things import exposures
 from transforms.series.telemetry import EXPOSURES_SQL, TELEMETRY_SESSIONS_SQL
@@ -76,7 +76,7 @@ def sessions_of(rows: list[dict], **session) -> dict[str, dict]:
             connection.register(name, frame)
             connection.execute(f"INSERT INTO {table.full_name} SELECT * FROM {name}")
         sessions = exposures_of(connection.execute(EXPOSURES_SQL).pl())
-        connection.register("exposures", plausibility.with_clock(sessions, options=Options()))
+        connection.register("exposures", life_bounds.with_clock(sessions, options=Options()))
         found = connection.execute(TELEMETRY_SESSIONS_SQL).pl()
     assert found.schema == CORE_TABLES["telemetry_sessions"].polars_schema
     return {row["session_id"]: row for row in found.to_dicts()}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from transforms.errors import UsageError
-from transforms.statistics import rates
+from transforms.statistics import rate_columns, rates
 
 
 def interval(estimate):
@@ -561,8 +561,8 @@ def test_columns_equal_the_numbers_row_by_row():
     frame = pl.DataFrame(
         {"x": [0, 3, None, 5], "t": [10.0, 2.5, 4.0, 0.0], "phi": [None, 3.0, 2.0, 1.0]}
     )
-    found = rates.poisson_rate_columns(frame, events="x", exposure="t", name="rate")
-    found = rates.overdispersed_columns(
+    found = rate_columns.poisson_rate_columns(frame, events="x", exposure="t", name="rate")
+    found = rate_columns.overdispersed_columns(
         found, events="x", exposure="t", dispersion="phi", name="rate"
     )
     for row in found.iter_rows(named=True):
@@ -580,7 +580,7 @@ def test_proportion_columns_equal_the_numbers_row_by_row():
     """Both methods, with a stratum without people."""
     frame = pl.DataFrame({"x": [0, 3, 4, 0], "n": [5, 7, 4, 0]})
     for method in ("wilson", "clopper_pearson"):
-        found = rates.proportion_columns(frame, x="x", n="n", name="share", method=method)
+        found = rate_columns.proportion_columns(frame, x="x", n="n", name="share", method=method)
         for row in found.iter_rows(named=True):
             alone = rates.proportion(row["x"], row["n"], method)
             assert (row["share"], row["share_lower"], row["share_upper"]) == (
@@ -592,7 +592,7 @@ def test_proportion_columns_equal_the_numbers_row_by_row():
 def test_an_empty_frame_keeps_its_columns():
     """No stratum gives no row, with the columns there."""
     empty = pl.DataFrame({"x": [], "t": []}, schema={"x": pl.Int64, "t": pl.Float64})
-    found = rates.poisson_rate_columns(empty, events="x", exposure="t", name="rate")
+    found = rate_columns.poisson_rate_columns(empty, events="x", exposure="t", name="rate")
     assert found.columns == ["x", "t", "rate", "rate_lower", "rate_upper"]
 
 
@@ -735,7 +735,7 @@ def test_ratio_columns_are_the_ratio_of_each_row():
     """
     pairs = [(x1, 80.0, x2, 301.1) for x1 in range(13) for x2 in range(13)] + [(3, 0.0, 4, 10.0)]
     frame = pl.DataFrame(pairs, schema=["x1", "t1", "x2", "t2"], orient="row")
-    found = rates.rate_ratio_columns(frame, x1="x1", t1="t1", x2="x2", t2="t2", name="ratio")
+    found = rate_columns.rate_ratio_columns(frame, x1="x1", t1="t1", x2="x2", t2="t2", name="ratio")
     for pair, *columns in zip(
         pairs, *(found[c] for c in ("ratio", "ratio_lower", "ratio_upper")), strict=True
     ):

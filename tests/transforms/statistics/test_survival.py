@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
 from transforms.errors import UsageError
-from transforms.statistics import survival
+from transforms.statistics import log_rank, survival
 
 # remission in weeks of leukaemia (Freireich 1963): "+" is censored
 _TREATED = "6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35+"
@@ -73,7 +73,7 @@ def test_freireich_medians_with_limits():
 
 def test_freireich_log_rank():
     """Chi-squared 16.79 on 1; 9 observed of 19.25 expected and 21 of 10.75, as R's survdiff."""
-    found = survival.log_rank(TRIAL, "weeks", "relapse", "arm")
+    found = log_rank.log_rank(TRIAL, "weeks", "relapse", "arm")
     assert found.statistic == pytest.approx(16.79, abs=0.005)
     assert (found.degrees_of_freedom, found.reason) == (1, None)
     assert found.p_value == pytest.approx(4.17e-5, abs=1e-7)
@@ -111,7 +111,7 @@ def test_published_log_rank_tests(data, observed, expected, statistic, p_value):
     """Observed and expected events as R's survdiff prints them (aml: survival's
     tests/difftest.Rout.save), and the BMJ.
     """
-    found = survival.log_rank(groups_of(data), "weeks", "relapse", by=["arm"])
+    found = log_rank.log_rank(groups_of(data), "weeks", "relapse", by=["arm"])
     assert found.groups["observed"].to_list() == observed
     assert found.groups["expected"].to_list() == pytest.approx(expected, abs=0.005)
     assert found.statistic == pytest.approx(statistic, abs=0.005)
@@ -171,7 +171,7 @@ def test_four_cell_types_as_r_prints_them():
     """survdiff(Surv(time, status) ~ celltype, veteran) of R 4.2.2, survival 3.5-3: chi-squared
     25.40 on 3.
     """
-    found = survival.log_rank(groups_of(_VETERAN), "weeks", "relapse", by="arm")
+    found = log_rank.log_rank(groups_of(_VETERAN), "weeks", "relapse", by="arm")
     assert found.groups["observed"].to_list() == [26, 26, 45, 31]
     assert found.groups["expected"].to_list() == pytest.approx(
         [15.6937646, 34.5494784, 30.1020793, 47.6546777], abs=1e-7
@@ -219,7 +219,7 @@ def test_two_small_groups_as_r_computes_them_for_statsmodels():
     assert second["standard_error"].to_list()[:3] == pytest.approx(
         [0.1047566, 0.2518034, 0.2444320], abs=5e-8
     )
-    found = survival.log_rank(groups_of({"1": one, "2": two}), "weeks", "relapse", "arm")
+    found = log_rank.log_rank(groups_of({"1": one, "2": two}), "weeks", "relapse", "arm")
     assert found.statistic == pytest.approx(2.14673, abs=5e-6)
 
 
@@ -309,7 +309,7 @@ def test_columns_may_be_named_and_typed_as_they_come():
         TRIAL, duration="weeks", event="relapse", by=["arm", "arm"]
     ).equals(by_name)
     decimals = TRIAL.with_columns(pl.col("weeks").cast(pl.Decimal(8, 2)))
-    assert survival.log_rank(decimals, "weeks", "relapse", "arm").statistic == pytest.approx(
+    assert log_rank.log_rank(decimals, "weeks", "relapse", "arm").statistic == pytest.approx(
         16.79, abs=0.005
     )
     assert (
@@ -363,9 +363,9 @@ def test_rows_without_a_value_are_left_out():
         }
     )
     padded = pl.concat([TRIAL.with_columns(pl.col("weeks").cast(pl.Float64)), holes])
-    found = survival.log_rank(padded, "weeks", "relapse", "arm")
+    found = log_rank.log_rank(padded, "weeks", "relapse", "arm")
     assert found.statistic == pytest.approx(
-        survival.log_rank(TRIAL, "weeks", "relapse", "arm").statistic
+        log_rank.log_rank(TRIAL, "weeks", "relapse", "arm").statistic
     )
     assert survival.kaplan_meier(padded, "weeks", "relapse", "arm").height == 16 + 12
 
@@ -377,7 +377,7 @@ def test_no_rows_give_an_empty_curve_with_its_columns():
     assert survival.median(curve, "arm").columns == ["arm", "median", "lower", "upper", "reason"]
     assert survival.median(curve.drop("arm"))["reason"].to_list() == ["nobody was observed"]
     assert (
-        survival.log_rank(TRIAL.clear(), "weeks", "relapse", "arm").reason
+        log_rank.log_rank(TRIAL.clear(), "weeks", "relapse", "arm").reason
         == "fewer than two groups at risk"
     )
 
@@ -385,9 +385,9 @@ def test_no_rows_give_an_empty_curve_with_its_columns():
 def test_log_rank_without_events_or_groups_says_why():
     """No statistic without an event, nor with one group."""
     quiet = TRIAL.with_columns(relapse=pl.lit(False))
-    assert survival.log_rank(quiet, "weeks", "relapse", "arm").reason == "no events"
+    assert log_rank.log_rank(quiet, "weeks", "relapse", "arm").reason == "no events"
     alone = TRIAL.filter(arm="6-MP")
-    found = survival.log_rank(alone, "weeks", "relapse", "arm")
+    found = log_rank.log_rank(alone, "weeks", "relapse", "arm")
     assert (found.statistic, found.p_value, found.reason) == (
         None,
         None,
@@ -400,7 +400,7 @@ def test_a_group_that_left_before_every_event_counts_no_degree_of_freedom():
     tests/difftest.Rout.save).
     """
     early = frame_of([(0, False), (0, False)], arm="left")
-    found = survival.log_rank(
+    found = log_rank.log_rank(
         pl.concat([TRIAL.select("weeks", "relapse", "arm"), early]), "weeks", "relapse", "arm"
     )
     assert found.degrees_of_freedom == 1
@@ -420,8 +420,8 @@ def test_a_group_that_left_before_every_event_counts_no_degree_of_freedom():
         lambda: survival.kaplan_meier(
             TREATED.with_columns(time=pl.lit("a")), "weeks", "relapse", "time"
         ),
-        lambda: survival.log_rank(TREATED, "weeks", "relapse", "arm"),
-        lambda: survival.log_rank(TRIAL, "weeks", "relapse", None),
+        lambda: log_rank.log_rank(TREATED, "weeks", "relapse", "arm"),
+        lambda: log_rank.log_rank(TRIAL, "weeks", "relapse", None),
         lambda: survival.kaplan_meier(TREATED.lazy(), "weeks", "relapse"),
         lambda: survival.kaplan_meier(TREATED.to_dict(as_series=False), "weeks", "relapse"),
         lambda: survival.kaplan_meier(
@@ -461,7 +461,7 @@ def test_log_rank_equals_statsmodels(one, two, three):
     """Two and three groups, wherever every group is at risk at some event."""
     both = pl.concat([frame_of(one, arm="a"), frame_of(two, arm="b")])
     for trial in (both, pl.concat([both, frame_of(three, arm="c")])):
-        mine = survival.log_rank(trial, "weeks", "relapse", "arm")
+        mine = log_rank.log_rank(trial, "weeks", "relapse", "arm")
         groups = trial["arm"].n_unique()
         if (
             mine.degrees_of_freedom < groups - 1
@@ -478,7 +478,7 @@ def test_log_rank_equals_statsmodels(one, two, three):
 
 def _variance(trial):
     rows = trial.rename({"weeks": "time", "relapse": "event"})
-    return survival._mantel_haenszel(rows, rows.partition_by("arm"))[2]
+    return log_rank._mantel_haenszel(rows, rows.partition_by("arm"))[2]
 
 
 @given(samples, st.randoms())
