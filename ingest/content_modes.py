@@ -18,7 +18,9 @@ from transforms.schemas import Topic
 
 from . import headers
 from .contract import ATTRIBUTES, CONTENT_TYPE, LARGEST_RECORD_BYTES, MOST_LEVELS
-from .record import Plain, Reject, inspect, levels_of, shown, too_deep
+from .json_faults import levels_of, too_deep
+from .record import Plain, inspect
+from .reject import Reject, shown
 
 _PREFIX = b"ce_"
 _EVENTS_OWN = "application/cloudevents"

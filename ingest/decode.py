@@ -22,27 +22,23 @@ from datetime import datetime
 import polars as pl
 
 from transforms.schemas import RAW_TABLES, Topic
-from transforms.schemas.raw import REJECTS
 
-from . import content_modes, headers, rules, shape
+from . import content_modes, rules, shape, times
 from .contract import (
     LARGEST_RECORD_BYTES,
     TOPIC_BY_TYPE,
     data_fields,
-    is_safety_topic,
     object_fields,
     parse_schema,
 )
-from .record import Plain, Reject
+from .record import Plain
+from .reject import Reject
+from .reject_frame import MOST_WORDS, reject_frame
 from .source import Batch
 
 _log = logging.getLogger(__name__)
 _PARSED_AT_ONCE = 4096
 _UNFORESEEN = (Exception, pl.exceptions.PanicException)  # a panic of polars is no Exception
-_LONGEST_FIELD = (
-    200  # characters of a name in a reject's field: an object's may be as long as a record
-)
-_MOST_WORDS = 500  # characters of a reject's detail
 
 
 @dataclass(frozen=True)
@@ -105,9 +101,9 @@ def _in_halves(batch: Batch, error: BaseException, *, ingested_at: datetime) -> 
     if count == 0:
         raise error
     if count == 1:
-        rejects = {0: Reject("undecodable", None, f"{type(error).__name__}: {error}"[:_MOST_WORDS])}
+        rejects = {0: Reject("undecodable", None, f"{type(error).__name__}: {error}"[:MOST_WORDS])}
         rows = RAW_TABLES[TOPIC_BY_TYPE[batch.topic].name].empty()
-        return Decoded(rows, _reject_frame(batch, rejects, [], ingested_at=ingested_at))
+        return Decoded(rows, reject_frame(batch, rejects, [], ingested_at=ingested_at))
     parts = []
     for part in (slice(count // 2), slice(count // 2, None)):
         half = replace(
@@ -129,9 +125,9 @@ def _at_once(batch: Batch, *, ingested_at: datetime) -> Decoded:
             "unknown_topic", None, f"found {batch.topic}, expected a topic of the contract"
         )
         rejects = dict.fromkeys(range(len(batch.values)), unknown)
-        return Decoded(pl.DataFrame(), _reject_frame(batch, rejects, [], ingested_at=ingested_at))
+        return Decoded(pl.DataFrame(), reject_frame(batch, rejects, [], ingested_at=ingested_at))
     shaped = _shape(batch, topic=topic)
-    frame = rules.with_times(_parse(shaped, topic=topic), topic=topic)
+    frame = times.with_times(_parse(shaped, topic=topic), topic=topic)
     broken = rules.broken(frame, topic=topic)
     rejects = shaped.rejects | {index: Reject(*rest) for index, *rest in broken.iter_rows()}
     good = (
@@ -144,7 +140,7 @@ def _at_once(batch: Batch, *, ingested_at: datetime) -> Decoded:
         topic=topic,
         ingested_at=ingested_at,
     )
-    return Decoded(rows, _reject_frame(batch, rejects, shaped.parts, ingested_at=ingested_at))
+    return Decoded(rows, reject_frame(batch, rejects, shaped.parts, ingested_at=ingested_at))
 
 
 def _shape(batch: Batch, *, topic: Topic) -> _Shaped:
@@ -270,15 +266,15 @@ def _rows(
         kafka_topic_id=pl.lit(str(batch.topic_id)),
         kafka_partition=pl.lit(batch.partition),
         kafka_offset=offsets.gather(frame["index"]),
-        utc_offset_min=pl.col("event_time" + rules.OFFSET_SUFFIX),
+        utc_offset_min=pl.col("event_time" + times.OFFSET_SUFFIX),
         ingested_at=pl.lit(ingested_at),
         **_closed(topic),
     )
     if topic.name == "retractions":
-        frame = frame.with_columns(is_by_local_day=pl.col("from" + rules.OFFSET_SUFFIX).is_null())
+        frame = frame.with_columns(is_by_local_day=pl.col("from" + times.OFFSET_SUFFIX).is_null())
     if topic.is_series:
         frame = frame.with_columns(
-            started_utc_offset_min=pl.col("started_at" + rules.OFFSET_SUFFIX)
+            started_utc_offset_min=pl.col("started_at" + times.OFFSET_SUFFIX)
         )
     return RAW_TABLES[topic.name].conform(frame)
 
@@ -295,43 +291,3 @@ def _closed(topic: Topic) -> dict[str, pl.Expr]:
             )
             columns[f"{column.name}_raw"] = pl.when(~known).then(value)
     return columns
-
-
-def _reject_frame(
-    batch: Batch,
-    rejects: dict[int, Reject],
-    parts: list[tuple[int, int, bytes]],
-    *,
-    ingested_at: datetime,
-) -> pl.DataFrame:
-    """`parts`: the events behind the batch's own records, as in _Shaped."""
-    count = len(batch.values)
-    events = [
-        ((n, None, batch.values[n]) if n < count else parts[n - count], reject)
-        for n, reject in sorted(rejects.items())
-    ]
-    events.sort(key=lambda event: event[0][0])  # a record's own parts stay in their order
-    order = [record for (record, *_), _ in events]
-    found = [reject for _, reject in events]
-    raw_headers = [batch.headers.get(batch.offsets[i]) for i in order]
-    columns = {
-        "kafka_offset": [batch.offsets[i] for i in order],
-        "reason": [r.reason for r in found],
-        "field": [r.field and r.field[:_LONGEST_FIELD] for r in found],
-        "detail": [r.detail and r.detail[:_MOST_WORDS] for r in found],
-        "key": [batch.keys[i] for i in order],
-        "value": [value for (*_, value), _ in events],
-        "headers": [headers.to_json(headers.unpack(raw)) if raw else None for raw in raw_headers],
-        "part": [part for (_, part, _), _ in events],
-    }
-    schema = {name: REJECTS.column(name).polars for name in columns}
-    frame = pl.DataFrame(columns, schema=schema).with_columns(
-        kafka_topic=pl.lit(batch.topic),
-        kafka_topic_id=pl.lit(str(batch.topic_id)),
-        kafka_partition=pl.lit(batch.partition),
-        is_safety=pl.lit(is_safety_topic(batch.topic)),
-        ingested_at=pl.lit(ingested_at),
-        replayed_at=pl.lit(None),
-        checksum=pl.lit(None),
-    )
-    return REJECTS.conform(frame)

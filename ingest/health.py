@@ -20,27 +20,32 @@ from pathlib import Path
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
-    CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     Metric,
 )
 
 from transforms.counting import spoken
 from transforms.errors import FloeError
-from transforms.schemas import TOPICS
 
 from . import disk_history, heartbeat, inspection, running
 from .alerting.beat import has_watched, watcher_fault
 from .alerting.waiting import undelivered_late
-from .contract import REASONS
-from .heartbeat import COMMIT_BUCKETS_S
+from .health_samples import (
+    batches_of,
+    counter,
+    gauge,
+    info,
+    moment_of,
+    of_parts,
+    of_workers,
+    samples_by_reason,
+    samples_by_topic,
+    samples_of_run,
+)
 from .lag import stream_lag
 from .lake import Lake
 
 _FRESH_S = 5.0  # a storm of askers is one question
-_PARTS = ("alerts", "broker", "dagster", "dashboards", "ingest")
-_OTHER = "other"
 
 
 class Health:
@@ -82,10 +87,10 @@ class Health:
         """What Prometheus' client asks of a collector; a lake or Kafka that is away leaves its
         figures out.
         """
-        yield _info("floe_build", "Release of Floe.", {"version": version_of("floe")})
+        yield info("floe_build", "Release of Floe.", {"version": version_of("floe")})
         yield from self._of_machine()
-        yield from _of_parts(self._settings)
-        yield from _of_workers(self._settings)
+        yield from of_parts(self._settings)
+        yield from of_workers(self._settings)
         try:
             yield from self._of_lake(self._open())
             is_there = 1.0
@@ -190,27 +195,33 @@ class Health:
 
     def _of_lake(self, lake: Lake) -> Iterator[Metric]:
         counts = {r["kafka_topic"]: r for r in inspection.row_counts(lake).iter_rows(named=True)}
-        yield _counter(
+        yield counter(
             "floe_events",
             "Records landed or set aside.",
-            _by_topic(counts, lambda r: r["rows"] + r["rejects"]),
+            samples_by_topic(counts, lambda r: r["rows"] + r["rejects"]),
         )
-        yield _counter(
-            "floe_batches", "Batches of a partition in the ledger.", {(): _batches(lake)}, labels=()
+        yield counter(
+            "floe_batches",
+            "Batches of a partition in the ledger.",
+            {(): batches_of(lake)},
+            labels=(),
         )
         rejects = inspection.reject_counts(lake)
-        yield _counter(
-            "floe_rejects", "Records set aside, by reason.", _by_reason(rejects), labels=("reason",)
+        yield counter(
+            "floe_rejects",
+            "Records set aside, by reason.",
+            samples_by_reason(rejects),
+            labels=("reason",),
         )
         newest = inspection.newest_event_time(
             lake, clock_tolerance_min=self._settings.clock_tolerance_min
         )
         landed = max((r["landed_at"] for r in counts.values()), default=None)
-        yield from _moment(
+        yield from moment_of(
             "floe_watermark_timestamp_seconds", "The newest plausible event time.", newest
         )
-        yield from _moment("floe_landed_timestamp_seconds", "When a batch landed last.", landed)
-        yield from _run(lake)
+        yield from moment_of("floe_landed_timestamp_seconds", "When a batch landed last.", landed)
+        yield from samples_of_run(lake)
         yield from self._lag(lake, landed)
 
     def _lag(self, lake: Lake, landed: datetime | None) -> Iterator[Metric]:
@@ -222,8 +233,10 @@ class Health:
             return
         rows = waiting.group_by("kafka_topic").sum().select("kafka_topic", "lag").iter_rows()
         by_topic = dict(rows)
-        yield _gauge(
-            "floe_lag_records", "Kafka's ends less the lake's positions.", _by_topic(by_topic, int)
+        yield gauge(
+            "floe_lag_records",
+            "Kafka's ends less the lake's positions.",
+            samples_by_topic(by_topic, int),
         )
         total = sum(by_topic.values())
         since = (datetime.now(UTC) - landed).total_seconds() if landed else None
@@ -233,128 +246,3 @@ class Health:
                 "0 where nothing waits, else since a batch landed last.",
                 value=since if total else 0.0,
             )
-
-
-def _of_parts(settings) -> Iterator[Metric]:
-    record = running.running(settings)
-    if record is None:
-        return
-    parts = {part["name"]: part for part in record["parts"] if part["name"] in _PARTS}
-    up = {(name,): float(part["state"] == "running") for name, part in parts.items()}
-    yield _gauge(
-        "floe_part_up", "1 where a part of floe up runs and answers.", up, labels=("part",)
-    )
-    restarts = {(name,): part["restarts"] for name, part in parts.items()}
-    yield _counter(
-        "floe_part_restarts", "How often floe up started it again.", restarts, labels=("part",)
-    )
-    memory = {(name,): sum(map(_memory, part["processes"])) for name, part in parts.items()}
-    yield _gauge(
-        "floe_part_resident_memory_bytes",
-        "Memory of all processes of a part.",
-        memory,
-        labels=("part",),
-    )
-
-
-def _memory(process: dict) -> int:
-    if not running.is_alive(process):
-        return 0
-    try:
-        return psutil.Process(process["pid"]).memory_info().rss
-    except psutil.Error:
-        return 0
-
-
-def _of_workers(settings) -> Iterator[Metric]:
-    """Of those that report: of the others nothing is known."""
-    beats = [beat for beat in heartbeat.heartbeats(settings) if beat["unknown"] is None]
-    yield GaugeMetricFamily(
-        "floe_ingest_workers", "Ingest processes that report.", value=len(beats)
-    )
-    if not beats:
-        return
-    yield CounterMetricFamily(
-        "floe_ingest_read_bytes",
-        "Bytes of records read since ingest began.",
-        value=sum(b.get("bytes", 0) for b in beats),
-    )
-    rate = sum(b["events_per_s"] or 0.0 for b in beats)
-    yield GaugeMetricFamily("floe_ingest_events_per_second", "Landed, over 10 seconds.", value=rate)
-    columns = zip(
-        *(b.get("commits", [0] * (len(COMMIT_BUCKETS_S) + 1)) for b in beats), strict=True
-    )
-    total, buckets = 0, []
-    for limit, column in zip((*map(str, COMMIT_BUCKETS_S), "+Inf"), columns, strict=True):
-        total += sum(column)
-        buckets.append((limit, total))
-    yield HistogramMetricFamily(
-        "floe_commit_duration_seconds",
-        "From a prepared batch to its commit.",
-        buckets=buckets,
-        sum_value=sum(b.get("commit_s", 0.0) for b in beats),
-    )
-
-
-def _run(lake: Lake) -> Iterator[Metric]:
-    """The last materialisation: from its start to its last check."""
-    rows = lake.sql(
-        """SELECT max(c.checked_at) AS ended, any_value(d.started_at) AS started
-           FROM mart.check_results c, core.data_cut d WHERE c.checked_at >= d.started_at"""
-    )
-    ended, started = rows.row(0)
-    yield from _moment(
-        "floe_materialization_timestamp_seconds", "When core and mart were computed last.", ended
-    )
-    if ended and started:
-        took = (ended - started).total_seconds()
-        yield GaugeMetricFamily(
-            "floe_materialization_duration_seconds", "How long that took.", value=took
-        )
-
-
-def _batches(lake: Lake) -> int:
-    return lake.sql("SELECT count(*) AS n FROM raw.ledger")["n"][0]
-
-
-def _by_topic(values: dict, number) -> dict[tuple[str], float]:
-    """Topics of the contract; any other together."""
-    listed = {topic.type for topic in TOPICS}
-    found: dict[tuple[str], float] = {}
-    for topic, value in values.items():
-        key = (topic if topic in listed else _OTHER,)
-        found[key] = found.get(key, 0) + number(value)
-    return found
-
-
-def _by_reason(rejects) -> dict[tuple[str], float]:
-    found = {(reason,): 0 for reason in REASONS}
-    for reason, count in rejects.select("reason", "records").iter_rows():
-        key = (reason if reason in REASONS else _OTHER,)
-        found[key] = found.get(key, 0) + count
-    return found
-
-
-def _moment(name: str, text: str, at: datetime | None) -> Iterator[Metric]:
-    if at is not None:
-        yield GaugeMetricFamily(name, text, value=at.timestamp())
-
-
-def _gauge(name: str, text: str, values: dict, labels: tuple[str, ...] = ("topic",)) -> Metric:
-    return _filled(GaugeMetricFamily(name, text, labels=labels), values)
-
-
-def _counter(name: str, text: str, values: dict, labels: tuple[str, ...] = ("topic",)) -> Metric:
-    return _filled(CounterMetricFamily(name, text, labels=labels), values)
-
-
-def _info(name: str, text: str, labels: dict[str, str]) -> Metric:
-    return _filled(
-        GaugeMetricFamily(f"{name}_info", text, labels=tuple(labels)), {tuple(labels.values()): 1}
-    )
-
-
-def _filled(family, values: dict):
-    for labels, value in sorted(values.items()):
-        family.add_metric(labels, value)
-    return family

@@ -20,7 +20,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import ClassVar
 
 import polars as pl
 
@@ -33,8 +32,9 @@ from .contract import TOPIC_BY_TYPE
 from .decode import Decoded, decode
 from .lake import Lake, Writer
 from .last_record import LastRecord
-from .log_agreement import Standing, current_logs
-from .notices import BeginningMissing, PositionLost
+from .log_agreement import Standing
+from .log_names import current_logs
+from .lost_batches import LostBatch
 from .reject_hours import checksum
 from .source import Batch
 
@@ -176,48 +176,6 @@ def last_of(row: Mapping) -> LastRecord | None:
     """
     offset, *others = (row[column.name] for column in LAST_RECORD)
     return None if offset is None else LastRecord(offset, *others)
-
-
-class LostBatch(Batch):
-    """Positions whose records Kafka deleted before they were read: the ledger's row says `lost`."""
-
-    mark: ClassVar[str] = "lost"
-
-
-class UnknownBatch(LostBatch):
-    """Positions before the first record that there was when the partition was first read:
-    `unknown`.
-    """
-
-    mark: ClassVar[str] = "unknown"
-
-
-class PartedBatch(LostBatch):
-    """Positions of a new log that are those of the log before it, up to where the two part:
-    `parted`.
-    """
-
-    mark: ClassVar[str] = "parted"
-
-
-class BeginningBatch(LostBatch):
-    """A new log that is landed from its beginning, though another one has landed: `beginning`."""
-
-    mark: ClassVar[str] = "beginning"
-
-
-def unknown_batch(missing: BeginningMissing) -> UnknownBatch:
-    """What to land before the first record of a partition whose beginning is not there any more."""
-    return UnknownBatch(
-        missing.topic, missing.topic_id, missing.partition, 0, missing.earliest, [], [], []
-    )
-
-
-def lost_batch(lost: PositionLost) -> LostBatch:
-    """What to land in order to go on at the earliest record there is."""
-    return LostBatch(
-        lost.topic, lost.topic_id, lost.partition, lost.position, lost.earliest, [], [], []
-    )
 
 
 _LEDGER_SCHEMA = LEDGER.polars_schema

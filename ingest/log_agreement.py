@@ -18,49 +18,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from .last_record import LastRecord, milliseconds
+from .log_names import current_logs
 from .record_batches import recalled
 from .wire import Got, TopicState, Want, Wire
 
 _CLOCK_STEP_MS = 2000  # by which a broker's clock may be set back without a contradiction
-_LOG = "#"
 NO_PARTITION = "the topic has no such partition any more"
-
-
-# --- names of logs: Kafka's topic id, and behind it `#2` and so on for each log of it that parted from the one before
-
-
-def topic_id_of(log_id: str) -> str:
-    """Kafka's own id of the log's topic."""
-    return log_id.partition(_LOG)[0]
-
-
-def log_number(log_id: str) -> int:
-    """1 for the first log of a topic's partition, 2 for the one that parted from it, and so on."""
-    number = log_id.partition(_LOG)[2]
-    return int(number) if number else 1
-
-
-def following_log(log_id: str) -> str:
-    """The name of the log that parted from this one."""
-    return f"{topic_id_of(log_id)}{_LOG}{log_number(log_id) + 1}"
-
-
-def log_before(log_id: str) -> str:
-    """The name of the log that this one parted from."""
-    number = log_number(log_id) - 1
-    return topic_id_of(log_id) + (f"{_LOG}{number}" if number > 1 else "")
-
-
-def current_logs(logs: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str, int], str]:
-    """(topic, Kafka's topic id, partition) -> the newest of its logs."""
-    newest: dict[tuple[str, str, int], str] = {}
-    for topic, log_id, partition in logs:
-        place = (topic, topic_id_of(log_id), partition)
-        newest[place] = max(newest.get(place, log_id), log_id, key=log_number)
-    return newest
-
-
-# --- the rule
 
 
 @dataclass(frozen=True)
@@ -153,9 +116,6 @@ def _epoch_contradicts(epoch_end: int, last: LastRecord) -> str:
     if epoch_end < 0:
         return f"the log knows no leader epoch {last.leader_epoch}, under which the last record that landed was appended"
     return f"the log's records up to leader epoch {last.leader_epoch} end at {epoch_end:,}"
-
-
-# --- the questions
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ import polars as pl
 from .contract import TOPIC_BY_TYPE
 from .decode import decode
 from .lake import Lake
-from .landing import BeginningBatch, PartedBatch, Partition, last_of
-from .log_agreement import Outcome, Standing, following_log, log_before, log_number
+from .landing import Partition, last_of
+from .log_agreement import Outcome, Standing
+from .log_names import following_log, log_before, log_number
+from .lost_batches import BeginningBatch, PartedBatch
 from .notices import LogParted
 from .reject_hours import digests
 from .source import Batch, Poller

@@ -2,12 +2,11 @@
 plain shape.
 
 Here: the exact check behind ingest/shape.py's glance, which also takes unknown fields apart.
-Not here: times, required fields, ranges of scalars and units, which ingest/rules.py checks on whole
-columns. A key that stands twice in an object is a reject: nobody can say which of the two was
-meant.
+Not here: the text as JSON (json_faults.py); times, required fields, ranges of scalars and units,
+which ingest/rules.py checks on whole columns. A key that stands twice in an object is a reject:
+nobody can say which of the two was meant.
 """
 
-import json
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,21 +30,10 @@ from .contract import (
     data_fields,
     object_fields,
 )
+from .json_faults import field_twice, levels_of, too_deep, unreadable
+from .reject import SHOWN, Reject, shown
 
 LARGEST_INTEGER = 10**15
-_TOO_DEEP_TO_PARSE = "depth limit exceeded"  # orjson's words, beyond 1,024 levels
-_SHOWN = 200  # characters of a found value in a reject's detail
-
-
-@dataclass(frozen=True)
-class Reject:
-    """Why a record is set aside: a code of contract.REASONS, the field, what was found and
-    expected.
-    """
-
-    reason: str
-    field: str | None = None
-    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,20 +45,6 @@ class Plain:
     line: str
     objects: dict[str, str]
     extra: str | None
-
-
-def shown(value: Any) -> str:
-    """A found value as JSON, cut to a readable length."""
-    try:
-        text = orjson.dumps(value).decode()
-    except (
-        TypeError
-    ):  # an integer beyond 64 bits, a text that is not UTF-8, a value nested too deep
-        try:
-            text = repr(value)
-        except RecursionError:
-            text = f"a deeply nested {type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _is_number(value: Any) -> bool:
@@ -209,7 +183,7 @@ def _texts_within(path: str, value: Any) -> Iterator[tuple[str, str]]:
         yield path, value
     elif isinstance(value, dict):
         for name, below in value.items():
-            here = f"{path}.{name[:_SHOWN]}"
+            here = f"{path}.{name[:SHOWN]}"
             yield here, name
             yield from _texts_within(here, below)
     elif isinstance(value, list):
@@ -247,42 +221,6 @@ def _unknown(event: dict[str, Any], *, known: Container[str]) -> dict[str, Any]:
     return extra | {(f"envelope.{k}" if k in extra else k): v for k, v in attributes.items()}
 
 
-def _unreadable(value: bytes, message: str) -> Reject:
-    try:
-        value.decode()
-    except UnicodeDecodeError as error:
-        return Reject(
-            "not_utf8",
-            None,
-            f"found byte {value[error.start]:#04x} at {error.start}, expected UTF-8",
-        )
-    if message.startswith(_TOO_DEEP_TO_PARSE):
-        return too_deep("more than 1,000")
-    return Reject("not_json", None, f"found {message}, expected one JSON object")
-
-
-def too_deep(levels: int | str) -> Reject:
-    detail = f"found objects and lists nested {levels} levels deep, expected at most {MOST_LEVELS}"
-    return Reject("too_deep", None, detail)
-
-
-def levels_of(value: bytes, event: Any) -> int:
-    """How deep its objects and lists are nested, itself the first; 0 where there are too few
-    brackets to be too deep.
-
-    Counted level by level, for recursion has an end.
-    """
-    if value.count(b"[") + value.count(b"{") <= MOST_LEVELS:
-        return 0
-    levels, here = 0, [event]
-    while nests := [each for each in here if isinstance(each, dict | list)]:
-        levels += 1
-        here = [
-            below for nest in nests for below in (nest.values() if isinstance(nest, dict) else nest)
-        ]
-    return levels
-
-
 def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
     """What a record is: `Plain` where its shape is the contract's (after unknown fields are set
     apart).
@@ -294,47 +232,16 @@ def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
     try:
         event = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        return _unreadable(value, str(error))
+        return unreadable(value, str(error))
     if (levels := levels_of(value, event)) > MOST_LEVELS:
         return too_deep(levels)
     broken = (
-        _field_twice(value, event)
+        field_twice(value, event)
         or _check_envelope(event, topic=topic)
         or _check_data(event.get("data"), topic=topic)
         or _check_lengths(value, event["data"], topic=topic)
     )
     return broken or _plain(event, topic=topic)
-
-
-class _Twice(Exception):
-    """A name that stands twice in an object."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> None:
-    if len(pairs) != len(dict(pairs)):
-        names = [name for name, _ in pairs]
-        raise _Twice(next(name for k, name in enumerate(names) if name in names[:k]))
-
-
-# The pairs of an object are all that is looked at: nothing is made of it.
-_SCAN = json.JSONDecoder(object_pairs_hook=_unique, parse_int=len, parse_float=len).decode
-
-
-def _field_twice(value: bytes, event: Any) -> Reject | None:
-    """orjson, like most readers, silently takes the last; what it writes has each name once. So a
-    value that it would write the same, blanks behind commas and colons apart, needs no second
-    look.
-    """
-    once = orjson.dumps(event)
-    if once == value or once == value.replace(b", ", b",").replace(b": ", b":"):
-        return None
-    try:
-        _SCAN(value.decode())
-    except _Twice as twice:
-        return Reject(
-            "field_twice", str(twice)[:_SHOWN], "found it twice in one object, expected it once"
-        )
-    return None
 
 
 def _plain(event: dict[str, Any], *, topic: Topic) -> Plain:

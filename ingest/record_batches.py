@@ -1,38 +1,35 @@
 """Kafka's record batches (message format 2, KIP-98) as fetched -> keys, values and offsets. Pure.
 
-Here: the layout of the bytes, read lean: of a record nothing is made but the bytes of its key,
-value and headers, three times as fast as the client library's record objects; by what a record is
-known again (last_record.py keeps it). Not here: fetching (stream.py), what a value means
-(decode.py).
-
-    batch  = header (61 bytes) records...       the records compressed as a whole; the CRC covers what follows it
-    record = length attributes timestamp_delta offset_delta key_length key value_length value headers
-             lengths and deltas are zigzag varints; length -1 is null
+Here: records, read lean: of a record nothing is made but the bytes of its key, value and headers,
+three times as fast as the client library's record objects; by what a record is known again
+(last_record.py keeps it). Not here: the layout of the bytes (batch_layout.py), fetching (stream.py),
+what a value means (decode.py).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from struct import Struct
-
-from crc32c import crc32c
-
-from transforms.errors import FloeError
 
 from . import codecs
+from .batch_layout import (
+    CHECKED_FROM,
+    CODEC,
+    CONTROL,
+    HEADER,
+    TRANSACTIONAL,
+    Decompressors,
+    RecordBatch,
+    batches_in,
+    body_of,
+    bytes_at,
+    number_at,
+    varint_at,
+)
 from .last_record import LastRecord, of_batch, of_record
 
-# base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first and last
-# timestamp, producer id, producer epoch, base sequence, number of records
-_HEADER = Struct(">qiibIhiqqqhii")
-_PREFIX = Struct(">qi")
-_CHECKED_FROM = 21
-_CODEC, _APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
 _ABORT = 0
 _MOST_UNREAD = 1_000_000  # records of one batch that are named; where its bytes are damaged their number may be anything
 _MOST_WORDS = 300
 MOST_BYTES = 64 * 2**20  # unpacked, of one reading: few fetched bytes may stand for many
-
-Decompressors = Mapping[int, Callable[[bytes], bytes]]
 
 
 @dataclass
@@ -56,24 +53,6 @@ class Records:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True)
-class _Batch:
-    base: int
-    last: int
-    epoch: int
-    crc: int
-    attributes: int
-    first_ms: int
-    newest_ms: int
-    producer: int
-    count: int
-    raw: memoryview
-
-    @property
-    def is_stamped_on_arrival(self) -> bool:
-        return bool(self.attributes & _APPEND_TIME)
-
-
 class Reader:
     """Reads one partition's fetched bytes from `position` on, some records at a time.
 
@@ -93,7 +72,7 @@ class Reader:
         decompressors: Decompressors,
         aborted: Iterable[tuple[int, int]] = (),
     ):
-        self._batches = list(_batches(memoryview(raw)))
+        self._batches = list(batches_in(memoryview(raw)))
         self._at = 0
         self._position = position
         self._decompressors = decompressors
@@ -126,41 +105,21 @@ class Reader:
         records.last = _known_by(latest, self._decompressors) if latest else None
         return records
 
-    def _counts(self, batch: _Batch) -> bool:
+    def _counts(self, batch: RecordBatch) -> bool:
         """False for a marker and for a batch of an aborted transaction."""
         while self._to_abort and self._to_abort[0][1] <= batch.last:
             self._aborting.add(self._to_abort.pop(0)[0])
-        if batch.attributes & _CONTROL:
+        if batch.attributes & CONTROL:
             if _is_abort(batch):
                 self._aborting.discard(batch.producer)
             return False
-        return not (batch.attributes & _TRANSACTIONAL and batch.producer in self._aborting)
+        return not (batch.attributes & TRANSACTIONAL and batch.producer in self._aborting)
 
 
-def _batches(raw: memoryview) -> Iterable[_Batch]:
-    at = 0
-    while at + _HEADER.size <= len(raw):
-        base, length, epoch, magic, crc, attributes, delta, first, newest, producer, _, _, count = (
-            _HEADER.unpack_from(raw, at)
-        )
-        end = at + _PREFIX.size + length
-        if end > len(raw):
-            return
-        if magic != 2:
-            raise FloeError(
-                f"Kafka holds records of message format {magic}, expected 2, which Kafka 0.11 and newer write: "
-                "copy that topic with a newer client"
-            )
-        yield _Batch(
-            base, base + delta, epoch, crc, attributes, first, newest, producer, count, raw[at:end]
-        )
-        at = end
-
-
-def _is_abort(batch: _Batch) -> bool:
+def _is_abort(batch: RecordBatch) -> bool:
     """A marker is one record, whose key is (version, kind), two 16-bit integers."""
     marker = Records(0)
-    _split(bytes(batch.raw[_HEADER.size :]), batch, marker)
+    _split(bytes(batch.raw[HEADER.size :]), batch, marker)
     return int.from_bytes(marker.keys[0][2:4], "big") == _ABORT
 
 
@@ -170,24 +129,24 @@ def recalled(
     """By what the record at the offset of `of` is known in these fetched bytes; None where it is
     not among them, or can't be read any more.
     """
-    for batch in _batches(memoryview(raw)):
+    for batch in batches_in(memoryview(raw)):
         if batch.count and batch.base <= of.offset <= batch.last:
             return _known_by(batch, decompressors, like=of)
     return None
 
 
 def _known_by(
-    batch: _Batch, decompressors: Decompressors, *, like: LastRecord | None = None
+    batch: RecordBatch, decompressors: Decompressors, *, like: LastRecord | None = None
 ) -> LastRecord | None:
     """The last record of a batch; `like` another one, the one at its offset, in the way that one is
     known by.
     """
     appended_ms = batch.newest_ms if batch.is_stamped_on_arrival else None
-    whole = of_batch(batch.last, batch.epoch, appended_ms, batch.raw[_CHECKED_FROM:])
+    whole = of_batch(batch.last, batch.epoch, appended_ms, batch.raw[CHECKED_FROM:])
     if like and like.is_of_batch:
         return whole
     try:
-        place = _place(_body(batch, decompressors), batch, None if like is None else like.offset)
+        place = _place(body_of(batch, decompressors), batch, None if like is None else like.offset)
     except MemoryError:
         raise
     except Exception:  # whatever a decompressor raises
@@ -198,45 +157,34 @@ def _known_by(
     return of_record(offset, batch.epoch, appended_ms, (key, value, headers), made_ms=made_ms)
 
 
-def _place(body: bytes, batch: _Batch, offset: int | None) -> tuple | None:
+def _place(body: bytes, batch: RecordBatch, offset: int | None) -> tuple | None:
     """(offset, time in ms, key, value, the rest's bytes) of the record at `offset`, or of the last
     one; None without.
     """
     at, wanted = 0, None
     for _ in range(batch.count):
-        length, begin = _number(body, at)
+        length, begin = number_at(body, at)
         at = begin + length
         wanted = begin
         if offset is None:
             continue
-        _, after_time = _number(body, begin + 1)
-        if batch.base + _number(body, after_time)[0] == offset:
+        _, after_time = number_at(body, begin + 1)
+        if batch.base + number_at(body, after_time)[0] == offset:
             break
     else:
         if offset is not None or wanted is None:
             return None
-    age_ms, after = _number(body, wanted + 1)
-    delta, after = _number(body, after)
-    key, after = _bytes(body, after)
-    value, after = _bytes(body, after)
+    age_ms, after = number_at(body, wanted + 1)
+    delta, after = number_at(body, after)
+    key, after = bytes_at(body, after)
+    value, after = bytes_at(body, after)
     return batch.base + delta, batch.first_ms + age_ms, key, value, body[after:at]
 
 
-def _number(body: bytes, at: int) -> tuple[int, int]:
-    """The number that a varint holds, and where it ends."""
-    zigzag, at = _varint(body, at) if body[at] > 0x7F else (body[at], at + 1)
-    return (zigzag >> 1) ^ -(zigzag & 1), at
-
-
-def _bytes(body: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = _number(body, at)
-    return (None, at) if length < 0 else (body[at : at + length], at + length)
-
-
-def _append(records: Records, batch: _Batch, decompressors: Decompressors) -> None:
+def _append(records: Records, batch: RecordBatch, decompressors: Decompressors) -> None:
     found = Records(records.next_position)
     try:
-        body = _body(batch, decompressors)
+        body = body_of(batch, decompressors)
         found.size_bytes = len(body)
         _split(body, batch, found)
     except MemoryError:  # the machine's, of which no batch is to blame
@@ -251,26 +199,14 @@ def _append(records: Records, batch: _Batch, decompressors: Decompressors) -> No
     records.size_bytes += found.size_bytes
 
 
-def _body(batch: _Batch, decompressors: Decompressors) -> bytes:
-    if crc32c(batch.raw[_CHECKED_FROM:]) != batch.crc:
-        raise ValueError("the batch's checksum is wrong")
-    body = bytes(batch.raw[_HEADER.size :])
-    codec = batch.attributes & _CODEC
-    if not codec:
-        return body
-    if codec not in decompressors:
-        raise ValueError(f"expected none, {', '.join(codecs.NAMES.values())}")
-    return decompressors[codec](body)
-
-
-def _unread(batch: _Batch, position: int, error: Exception) -> Records:
+def _unread(batch: RecordBatch, position: int, error: Exception) -> Records:
     """A record for each that the batch says it holds; where compaction took some, at the first of
     its positions.
     """
     span = batch.last - batch.base + 1
     count = max(1, min(batch.count, span, _MOST_UNREAD))
     offsets = [o for o in range(batch.base, batch.base + count) if o >= position] or [position]
-    codec = batch.attributes & _CODEC
+    codec = batch.attributes & CODEC
     how = (
         f"with {codecs.NAMES.get(codec, f'codec {codec}, which there is not')}" if codec else "not"
     )
@@ -285,7 +221,7 @@ def _unread(batch: _Batch, position: int, error: Exception) -> Records:
     return Records(position, offsets, list(nothing), values, {}, unread, size_bytes=len(batch.raw))
 
 
-def _split(body: bytes, batch: _Batch, into: Records) -> None:
+def _split(body: bytes, batch: RecordBatch, into: Records) -> None:
     """Appends the batch's records from `into.next_position` on.
 
     Written out, on purpose: calls for the short varints would take as long as all the rest.
@@ -297,7 +233,7 @@ def _split(body: bytes, batch: _Batch, into: Records) -> None:
         length = body[at]
         at += 1
         if length > 0x7F:
-            length, at = _varint(body, at - 1)
+            length, at = varint_at(body, at - 1)
         end = at + (length >> 1)
         at += 1  # attributes
         while body[at] > 0x7F:  # timestamp delta
@@ -306,11 +242,11 @@ def _split(body: bytes, batch: _Batch, into: Records) -> None:
         delta = body[at]
         at += 1
         if delta > 0x7F:
-            delta, at = _varint(body, at - 1)
+            delta, at = varint_at(body, at - 1)
         length = body[at]
         at += 1
         if length > 0x7F:
-            length, at = _varint(body, at - 1)
+            length, at = varint_at(body, at - 1)
         key = None
         if not length & 1:
             key = body[at : at + (length >> 1)]
@@ -318,7 +254,7 @@ def _split(body: bytes, batch: _Batch, into: Records) -> None:
         length = body[at]
         at += 1
         if length > 0x7F:
-            length, at = _varint(body, at - 1)
+            length, at = varint_at(body, at - 1)
         value = None
         if not length & 1:
             value = body[at : at + (length >> 1)]
@@ -335,18 +271,3 @@ def _split(body: bytes, batch: _Batch, into: Records) -> None:
         at = end
     if at != len(body):
         raise ValueError("bytes are left after the last record")
-
-
-def _varint(body: bytes, at: int) -> tuple[int, int]:
-    """The zigzag varint of two bytes or more at `at`, still zigzag, and where it ends."""
-    low, high = body[at] & 0x7F, body[at + 1]
-    if high < 0x80:
-        return low | high << 7, at + 2
-    value, shift, at = low | (high & 0x7F) << 7, 14, at + 2
-    while True:
-        byte = body[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7

@@ -6,7 +6,6 @@ parsing of times. Not here: the shape of a record (ingest/shape.py, ingest/recor
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 
 import polars as pl
@@ -18,19 +17,10 @@ from transforms.schemas.raw import ENVELOPE
 from .contract import EARLIEST_YEAR, LATEST_YEAR, data_fields
 from .lengths import limits
 from .time_zones import expected_instead_of, zone_names
+from .times import END, TEXT_SUFFIX, fields_named
 
-EARLIEST = datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC)
-END = datetime(LATEST_YEAR + 1, 1, 1, tzinfo=UTC)
-TEXT_SUFFIX, OFFSET_SUFFIX = (
-    ":text",
-    ":offset_min",
-)  # beside a parsed time: as written, and its UTC offset
-
-_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})$"
-_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # what identifies and places an event, by the names of the raw tables
 _IDENTITY = tuple(c for c in ENVELOPE if c.name in ("event_id", "source", "event_time"))
-_UNKNOWN_OFFSET = "-00:00"  # RFC 3339, section 4.3: the instant is known, the local offset is not
 _ENVELOPE_NAMES = {
     "event_id": "id",
     "event_time": "time",
@@ -48,93 +38,6 @@ class Check:
     field: str
     fails: pl.Expr
     detail: pl.Expr
-
-
-def _offset_minutes(written: str) -> int | None:
-    """`Z` or `+hh:mm` in minutes; None where there is no such offset."""
-    if written == "Z":
-        return 0
-    hours, minutes = int(written[1:3]), int(written[4:6])
-    if hours > 23 or minutes > 59:
-        return None
-    return (hours * 60 + minutes) * (-1 if written[0] == "-" else 1)
-
-
-def parse_times(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """RFC 3339 texts as UTC instants (microseconds, further digits cut) and the offsets written, in
-    minutes.
-
-    An instant is null where the text is null, not RFC 3339, without an offset, or outside the
-    contract's years; `t`, `z` and a space for the `T` are read. An offset of `-00:00` (unknown) is
-    null. A leap second is not read.
-    """
-    texts = texts.set(~texts.str.contains(_TIME), None)
-    if texts.str.contains("[tz ]").any():
-        texts = texts.str.to_uppercase().str.replace(" ", "T", literal=True)
-    naive = texts.str.slice(0, 19).str.to_datetime(
-        "%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False
-    )
-    if texts.str.contains(".", literal=True).any():
-        digits = (
-            texts.str.extract(r"\.([0-9]{1,6})").str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
-        )
-        naive = naive + digits.cast(pl.Duration("us"))
-    written = texts.str.extract(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
-    known = {w: _offset_minutes(w) for w in written.unique().drop_nulls()}
-    minutes = written.replace_strict(
-        list(known), list(known.values()), default=None, return_dtype=pl.Int32
-    )
-    instants = (
-        naive - (minutes.cast(pl.Int64) * 60_000_000).cast(pl.Duration("us"))
-    ).dt.replace_time_zone("UTC")
-    instants = instants.set(~((instants >= EARLIEST) & (instants < END)), None)
-    return instants, minutes.set((written == _UNKNOWN_OFFSET) | instants.is_null(), None)
-
-
-def parse_days(texts: pl.Series) -> pl.Series:
-    """YYYY-MM-DD as days; null where the text is null, anything else, or outside the contract's
-    years.
-    """
-    days = texts.set(~texts.str.contains(_DAY), None).str.to_date("%Y-%m-%d", strict=False)
-    return days.set(~((days >= EARLIEST.date()) & (days < END.date())), None)
-
-
-# Fields that may be a day, and the moment of it that is meant: in no one's zone, so with an unknown
-# offset.
-_OR_A_DAY = {
-    ("retractions", "from"): "T00:00:00-00:00",
-    ("retractions", "to"): "T23:59:59.999999-00:00",
-}
-
-
-def _with_time(texts: pl.Series, time: str | None) -> pl.Series:
-    return (
-        texts
-        if time is None
-        else (texts + time).zip_with(texts.str.contains(_DAY).fill_null(False), texts)
-    )
-
-
-def with_times(frame: pl.DataFrame, *, topic: Topic) -> pl.DataFrame:
-    """Empty texts become null (not given); times and days are parsed, each text kept beside as
-    `NAME:text`.
-    """
-    frame = frame.with_columns(pl.when(pl.col(pl.String) != "").then(pl.col(pl.String)).name.keep())
-    columns = []
-    for name in ("event_time", *_named(topic, TIMESTAMP)):
-        instants, offsets = parse_times(_with_time(frame[name], _OR_A_DAY.get((topic.name, name))))
-        columns += [
-            frame[name].alias(name + TEXT_SUFFIX),
-            instants.alias(name),
-            offsets.alias(name + OFFSET_SUFFIX),
-        ]
-    for name in _named(topic, pl.Date):
-        columns += [frame[name].alias(name + TEXT_SUFFIX), parse_days(frame[name]).alias(name)]
-    return frame.with_columns(columns)
-
-
-def _named(topic: Topic, dtype) -> list[str]:
-    return [c.name for c in data_fields(topic) if c.dtype == dtype]
 
 
 def _found(value: pl.Expr, expected: str | pl.Expr) -> pl.Expr:
@@ -186,8 +89,8 @@ def _bad_times(topic: Topic) -> list[Check]:
     time = f"RFC 3339 with a UTC offset, as 2026-03-01T08:30:00+01:00, {_YEARS}"
     day = f"YYYY-MM-DD, {_YEARS}"
     return [
-        _bad_time(name, expected=time) for name in ("event_time", *_named(topic, TIMESTAMP))
-    ] + [_bad_time(name, expected=day) for name in _named(topic, pl.Date)]
+        _bad_time(name, expected=time) for name in ("event_time", *fields_named(topic, TIMESTAMP))
+    ] + [_bad_time(name, expected=day) for name in fields_named(topic, pl.Date)]
 
 
 def _out_of_range(column: Column) -> Check:

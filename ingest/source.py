@@ -23,17 +23,8 @@ from zlib import crc32
 
 from transforms.errors import BrokerMissing, UsageError
 
-from .log_agreement import (
-    NO_PARTITION,
-    Evidence,
-    Outcome,
-    Standing,
-    Verdict,
-    current_logs,
-    judged,
-    topic_id_of,
-    verdicts,
-)
+from .log_agreement import NO_PARTITION, Evidence, Outcome, Standing, Verdict, judged, verdicts
+from .log_names import current_logs, topic_id_of
 from .notices import (
     Assigned,
     BeginningMissing,

@@ -29,7 +29,8 @@ from transforms.schemas import TOPICS
 
 from . import cluster, codecs, topic_settings
 from .contract import LARGEST_RECORD_BYTES
-from .log_agreement import Standing, Verdict, examined, topic_id_of
+from .log_agreement import Standing, Verdict, examined
+from .log_names import topic_id_of
 from .notices import SharedKafka
 from .source import Batch as Batch  # what Source.poll gives
 from .source import Poller

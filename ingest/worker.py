@@ -26,19 +26,10 @@ from . import stream
 from .catalog_open import kept_open
 from .heartbeat import COMMIT_BUCKETS_S, heartbeats, write_heartbeat
 from .lake import Lake
-from .landing import (
-    Landed,
-    Partition,
-    Prepared,
-    current_positions,
-    land,
-    lost_batch,
-    prepare,
-    stored_standings,
-    unknown_batch,
-)
+from .landing import Landed, Partition, Prepared, current_positions, land, prepare, stored_standings
 from .log_agreement import Standing
 from .log_proofs import require_one_log
+from .lost_batches import lost_batch, unknown_batch
 from .notices import Assigned, BeginningMissing, LogParted, PositionLost, TopicRecreated
 from .parting import PARTED, gone_on
 from .private import make_home

@@ -13,15 +13,11 @@ is tried again every minute.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
 
-import psutil
-
-from ingest import keeper, running
+from ingest import running
+from orchestration.watched import Part, Watched, described
 from transforms.counting import counted, spoken
 
 Say = Callable[[str], None]
@@ -35,50 +31,13 @@ _QUIET_S = 15.0
 _MOST_TOLD = 50
 
 
-class Part(Protocol):
-    """What is watched: a Child, or the broker."""
-
-    name: str
-    log: Path
-    ports: tuple[int, ...]
-    roles: Mapping[str, str]
-    patience_s: float
-
-    def start(self) -> None: ...
-    def ending(self) -> tuple[str, bool] | None: ...
-    def processes(self) -> list[psutil.Process]: ...
-    def kill(self) -> None: ...
-    def answers(self, part: "Part") -> bool: ...
-
-
-@dataclass
-class _Watched:
-    part: Part
-    state: str = "starting"
-    said: str = ""
-    since: datetime = field(default_factory=lambda: datetime.now(UTC))
-    restarts: int = 0
-    in_a_row: int = 0
-    started: float = field(default_factory=time.monotonic)
-    start_at: float = 0.0
-    answered: float = 0.0
-    has_answered: bool = False
-    frozen_since: float = 0.0
-    incomplete_since: float = 0.0
-    roles: set[str] = field(default_factory=set)
-    processes: list[dict] = field(default_factory=list)
-
-    def become(self, state: str, said: str = "") -> None:
-        self.state, self.said, self.since = state, said, datetime.now(UTC)
-
-
 class Supervisor:
     """The parts in the order in which they were added; one thread looks at them, one asks them."""
 
     def __init__(self, settings, say: Say) -> None:
         self._settings = settings
         self._say = say
-        self._watched: list[_Watched] = []
+        self._watched: list[Watched] = []
         self._told: list[dict] = []
         self._lock = threading.RLock()
         self._over = threading.Event()
@@ -97,7 +56,7 @@ class Supervisor:
     def add(self, part: Part) -> None:
         """Starts the part and watches it from now on."""
         with self._lock:
-            watched = _Watched(part)
+            watched = Watched(part)
             part.start()
             self._watched.append(watched)
             self._write()
@@ -105,7 +64,7 @@ class Supervisor:
     def adopt(self, part: Part) -> None:
         """Watches a part that runs already."""
         with self._lock:
-            self._watched.append(_Watched(part, state="running"))
+            self._watched.append(Watched(part, state="running"))
             self._write()
 
     def tell(self, sentence: str) -> None:
@@ -168,7 +127,7 @@ class Supervisor:
             watched.answered = watched.started = now
             watched.frozen_since = watched.incomplete_since = 0.0
 
-    def _look_at(self, watched: _Watched, now: float) -> None:
+    def _look_at(self, watched: Watched, now: float) -> None:
         if watched.state == "given up":
             return
         if watched.state == "down":
@@ -182,7 +141,7 @@ class Supervisor:
         ):
             watched.become("silent", "is frozen" if watched.frozen_since else "does not answer")
 
-    def _trouble(self, watched: _Watched, now: float) -> tuple[str, bool] | None:
+    def _trouble(self, watched: Watched, now: float) -> tuple[str, bool] | None:
         """Why the part must be started again, and whether something that it needs is missing."""
         if ending := watched.part.ending():
             return ending
@@ -199,7 +158,7 @@ class Supervisor:
             return f"has not answered for {spoken(quiet_s)}", False
         return None
 
-    def _take_down(self, watched: _Watched, now: float, why: str, is_need_missing: bool) -> None:
+    def _take_down(self, watched: Watched, now: float, why: str, is_need_missing: bool) -> None:
         name = watched.part.name
         watched.part.kill()
         if now - watched.started > _HEALTHY_AFTER_S:
@@ -218,7 +177,7 @@ class Supervisor:
         watched.processes = []
         self._write()
 
-    def _start_again(self, watched: _Watched, now: float) -> None:
+    def _start_again(self, watched: Watched, now: float) -> None:
         why = watched.said
         watched.restarts += 1
         watched.started, watched.has_answered = now, False
@@ -231,12 +190,12 @@ class Supervisor:
             self._take_down(watched, now, f"could not be started: {error}", False)
         self._write()
 
-    def _scan(self, watched: _Watched, now: float) -> None:
+    def _scan(self, watched: Watched, now: float) -> None:
         """Which processes the part has, and whether one is frozen or lacks."""
         if watched.state not in ("starting", "running"):
             return
         processes = [
-            p for p in (_described(p, watched.part.roles) for p in watched.part.processes()) if p
+            p for p in (described(p, watched.part.roles) for p in watched.part.processes()) if p
         ]
         here = {p["role"] for p in processes if p["role"] in watched.part.roles.values()}
         frozen = [p["pid"] for p in processes if p.pop("is_frozen")]
@@ -259,7 +218,7 @@ class Supervisor:
                 with self._lock:
                     self._hear(watched, is_first=is_first)
 
-    def _hear(self, watched: _Watched, *, is_first: bool) -> None:
+    def _hear(self, watched: Watched, *, is_first: bool) -> None:
         watched.answered, watched.has_answered = time.monotonic(), True
         if watched.state == "silent" and not watched.frozen_since:
             watched.become("running")
@@ -293,24 +252,3 @@ class Supervisor:
             "told": self._told,
         }
         running.write_running(self._settings, record)
-
-
-def _described(process: psutil.Process, roles: Mapping[str, str]) -> dict | None:
-    try:
-        words = " ".join(process.cmdline())
-        of_keeper = {str(keeper.__file__): "keeper"}  # whose order names what it keeps
-        role = next(
-            (role for word, role in (of_keeper | roles).items() if word in words), process.name()
-        )
-        status = process.status()
-        created = process.create_time()
-    except psutil.Error:
-        return None
-    if status == psutil.STATUS_ZOMBIE:
-        return None
-    return {
-        "role": role,
-        "pid": process.pid,
-        "created": created,
-        "is_frozen": status == psutil.STATUS_STOPPED,
-    }

@@ -16,9 +16,7 @@ cache is renamed into place once it is whole. So no start and no stop ever waits
 interruption leaves nothing half written, and training ends with the broker that it was started for.
 """
 
-import errno
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -26,29 +24,28 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
-from transforms.errors import DiskFull, FloeError, Missing, PortInUse, UsageError
+from transforms.errors import DiskFull, FloeError, Missing, UsageError
 
 from .. import stream
-from ..private import make_home
 from ..settings import Settings
 from . import jars as kafka_jars
 from . import java as broker_java
 from . import process as broker_process
+from .conditions import no_space_is_disk_full, require_port, require_space
 from .java import data_folder, folder, log_folder
+from .record import one_at_a_time, read_record, record_path, write_record
 
 _READY_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 30
 _TIED_GRACE_S = 15
 _TRAINING_END_S = 600  # the cache takes 20 s to write on an idle machine
-_MIN_FREE_BYTES = 256 * 2**20
 _CAUSE = re.compile(
     r"(Caused by: |Exception in thread .* )?([a-z]\w*\.)+[A-Z]\w*(Exception|Error): "
 )
@@ -80,7 +77,7 @@ def status(settings) -> BrokerStatus:
     """Looks at the processes of this machine, not at the port: a broker that is still starting is
     running.
     """
-    record = _read_record(settings)
+    record = read_record(settings)
     known = BrokerStatus(
         is_running=False,
         port=record.get("port", settings.broker_port),
@@ -121,13 +118,13 @@ def start(settings, *, detached: bool = True, progress: Progress | None = None) 
     the message has its reason and log).
     """
     say = progress or (lambda _: None)
-    with _no_space_is_disk_full(settings), _one_at_a_time(settings):
+    with no_space_is_disk_full(settings), one_at_a_time(settings):
         found = status(settings)
         if found.is_running and not found.is_orphan:
             return _already_running(settings, found)
         _clear_away(settings, found, say)
-        _require_port(settings)
-        _require_space(settings)
+        require_port(settings)
+        require_space(settings)
         try:
             _launch(settings, detached=detached, say=say)
         except FloeError as error:
@@ -149,7 +146,7 @@ def stop(settings) -> BrokerStatus:
     """
     if not folder(settings).exists():
         return status(settings)
-    with _one_at_a_time(settings):
+    with one_at_a_time(settings):
         _end_all(settings, status(settings))
         return status(settings)
 
@@ -181,12 +178,12 @@ def _clear_away(settings, found: BrokerStatus, say: Progress) -> None:
 
 
 def _end_all(settings, found: BrokerStatus) -> None:
-    record = _read_record(settings)
+    record = read_record(settings)
     broker_process.end(broker_process.by_identity(record.get("trainer")), timeout_s=5)
     if found.is_running:
         broker_process.end(broker_process.by_pid(found.pid), timeout_s=_STOP_TIMEOUT_S)
     broker_process.end(broker_process.by_identity(record.get("keeper")), timeout_s=5)
-    _record_path(settings).unlink(missing_ok=True)
+    record_path(settings).unlink(missing_ok=True)
 
 
 def _launch(
@@ -219,7 +216,7 @@ def _launch(
             "keeper": broker_process.identity(pids["keeper_pid"]),
             "owner": None if detached else broker_process.identity(os.getpid()),
         }
-        _write_record(settings, record)
+        write_record(settings, record)
         _await_ready(settings, broker_process.by_identity(record["broker"]))
     except BaseException:
         _end_all(settings, status(settings))
@@ -261,7 +258,7 @@ def _raise_for(settings, lines: list[str]) -> None:
             f"Kafka ended because no space is left for {folder(settings)}: free some, or set FLOE_HOME"
         )
     if any("Address already in use" in line for line in lines):
-        _require_port(settings)
+        require_port(settings)
     causes = [line for line in lines if _CAUSE.match(line)]
     errors = [line for line in lines if " ERROR " in line or " FATAL " in line]
     reason = (causes or errors or lines or ["it said nothing"])[0].strip()[:300]
@@ -278,17 +275,14 @@ def _last_lines(settings) -> list[str]:
     ]
 
 
-# --- Java's start-up cache ----------------------------------------------------------------------
-
-
 def _train_in_background(settings, say: Progress) -> None:
     say("training Java's start-up cache in the background, for quicker starts (about a minute)")
-    record = _read_record(settings)
+    record = read_record(settings)
     code = "import sys; from ingest.broker import node; node.train(*sys.argv[1:])"
     command = [sys.executable, "-c", code, str(settings.cache_path), str(record["broker"]["pid"])]
     log = log_folder(settings) / "training.log"
     pids = broker_process.keep(command, log=log, tied=False, grace_s=0)
-    _write_record(settings, record | {"trainer": broker_process.identity(pids["pid"])})
+    write_record(settings, record | {"trainer": broker_process.identity(pids["pid"])})
 
 
 def train(cache: str, broker_pid: str) -> None:
@@ -338,83 +332,3 @@ def _end_with(pid: int) -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     threading.Thread(target=watch, daemon=True).start()
-
-
-# --- what is on record, and what must be so before a start --------------------------------------
-
-
-def _record_path(settings) -> Path:
-    return folder(settings) / "broker.json"
-
-
-def _read_record(settings) -> dict:
-    try:
-        return json.loads(_record_path(settings).read_text())
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        return {"broker": None}  # damaged: there was one
-
-
-def _write_record(settings, record: dict) -> None:
-    scratch = _record_path(settings).with_suffix(".new")
-    scratch.write_text(json.dumps(record))
-    scratch.replace(_record_path(settings))
-
-
-@contextmanager
-def _one_at_a_time(settings) -> Iterator[None]:
-    """Two starts of one home take turns; the second finds the first one's broker."""
-    make_home(settings)
-    folder(settings).mkdir(parents=True, exist_ok=True)
-    with (folder(settings) / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _require_port(settings) -> None:
-    port = settings.broker_port
-    if broker_process.is_free(port):
-        return
-    process = broker_process.listener(port)
-    words = process.cmdline() if process else []
-    home = next(
-        (
-            word.removeprefix(broker_java.MARKER)
-            for word in words
-            if word.startswith(broker_java.MARKER)
-        ),
-        "",
-    )
-    who = (
-        f"the broker of {Path(home).parent}"
-        if home
-        else process.name()
-        if process
-        else "another program"
-    )
-    raise PortInUse(
-        f"port {port} of 127.0.0.1 is in use by {who}{f' (pid {process.pid})' if process else ''}, and the broker "
-        "needs it free: stop that, or set FLOE_BROKER_PORT to another port"
-    )
-
-
-def _require_space(settings) -> None:
-    free = shutil.disk_usage(folder(settings)).free
-    if free < _MIN_FREE_BYTES:
-        raise DiskFull(
-            f"{free / 2**20:.0f} MiB are free for {folder(settings)}, expected {_MIN_FREE_BYTES / 2**20:.0f} or more: "
-            "free some, or set FLOE_HOME to a folder with space"
-        )
-
-
-@contextmanager
-def _no_space_is_disk_full(settings) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise DiskFull(
-            f"no space is left for {folder(settings)}: free some, or set FLOE_HOME"
-        ) from error

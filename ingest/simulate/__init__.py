@@ -4,7 +4,8 @@ Here: the package's public names. Not here: publishing (ingest/stream.py) and th
 (orchestration/cli.py).
 """
 
-from .plan import Effects, Plan, SideEffect
+from .effects import Effects, SideEffect
+from .plan import Plan
 from .run import Simulation, simulate, simulate_live, write_ndjson
 from .truth import Broken, Truth
 

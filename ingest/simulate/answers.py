@@ -7,8 +7,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from .effects import Effects
 from .outbox import Outbox, chance, pick, stamp
-from .plan import VISIT_DAYS, Effects
+from .plan import VISIT_DAYS
 from .state import Clinic, Patient
 
 LANGUAGE_OF = {"Europe/Berlin": "de", "Europe/Warsaw": "pl"}

@@ -6,8 +6,8 @@ revisions. Not here: rates (plan.py), device deficiencies and incidents (clinics
 
 from datetime import datetime, timedelta
 
+from .effects import SideEffect
 from .outbox import DAY_S, Outbox, chance, pick, stamp
-from .plan import SideEffect
 from .state import AdverseEvent, Clinic, Patient, Session
 
 CRITERIA = ("hospitalisation", "life_threatening", "permanent_impairment", "intervention_required")

@@ -17,9 +17,10 @@ from transforms.errors import UsageError
 from .answers import answer
 from .care import care_for
 from .clinics import open_clinics, send_clinics, send_study
+from .enrolment import enrol
 from .harm import background
 from .outbox import Arrival, Outbox
-from .patients import enrol, send_patient
+from .patients import send_patient
 from .plan import Plan
 from .sessions import treat
 from .truth import Truth

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from .plan import Effects
+from .effects import Effects
 
 STARTED = ("delivered", "aborted")
 

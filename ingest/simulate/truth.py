@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from .new_events import DAY_S, ended_before, new_events
 from .plan import Plan
 from .state import AdverseEvent, Patient, Session, Trouble
+from .truth_words import count_rows, effects_in_words, listed, totals
 
-DAY_S = 86_400
 HOUR_S = 3_600
-CLEAN_WINDOW_S = 7 * DAY_S
 # What a record is: an event in time, one that is late, a copy, other content under an identity, a
 # broken record.
 ORIGINAL, LATE, DUPLICATE, CONFLICT, BROKEN = range(5)
@@ -222,11 +222,11 @@ class Truth:
         cut = self.newest_event // HOUR_S * HOUR_S
         for patient in self.patients:
             windows = self.windows_at_risk(patient, clinic_id=clinic_id)
-            for event in _new_events(patient):
+            for event in new_events(patient):
                 if clinic_id not in (None, event.clinic_id):
                     continue
                 if event.onset_at is None:
-                    inside[event.term] += bool(windows) and not _ended_before(event, patient)
+                    inside[event.term] += bool(windows) and not ended_before(event, patient)
                 elif event.onset_at <= cut:
                     is_in = any(start <= event.onset_at <= stop for start, stop in windows)
                     (inside if is_in else outside)[event.term] += 1
@@ -239,10 +239,10 @@ class Truth:
             f"Simulated with seed {self.plan.seed}: {self.records:,} records, {self.events.total():,} events "
             f"({self.late.total():,} late), {self.duplicates.total():,} duplicates, {self.conflicts.total():,} "
             f"conflicts, {len(self.broken):,} broken; {self.readings:,} readings.",
-            f"{len(self.patients):,} patients; sessions: {_listed(_by(self.session_counts(), 1))}; "
+            f"{len(self.patients):,} patients; sessions: {listed(totals(self.session_counts(), 1))}; "
             f"{sum(days.values()) / 365.25:,.1f} patient-years at risk.",
-            f"Adverse events: {_listed(_by(self.adverse_event_counts(), 1))}.",
-            *_effects_in_words(self.plan),
+            f"Adverse events: {listed(totals(self.adverse_event_counts(), 1))}.",
+            *effects_in_words(self.plan),
         ]
         return "\n".join(lines)
 
@@ -269,91 +269,16 @@ class Truth:
                 }
                 for b in self.broken
             ],
-            "sessions": _rows(self.session_counts(), "clinic_id", "status"),
-            "adverse_events": _rows(
+            "sessions": count_rows(self.session_counts(), "clinic_id", "status"),
+            "adverse_events": count_rows(
                 self.adverse_event_counts(), "clinic_id", "term", "grade", "is_serious"
             ),
-            "side_effects_happened": _rows(self.happened, "clinic_id", "term"),
+            "side_effects_happened": count_rows(self.happened, "clinic_id", "term"),
             "limit_exceedances": dict(self.limit_exceedances()),
             "days_at_risk": self.days_at_risk(),
-            "steps": _rows(self.steps, "patient_id", "device_id"),
+            "steps": count_rows(self.steps, "patient_id", "device_id"),
             "implied": self.plan.effects.implied(),
         }
 
     def to_json(self) -> str:
         return orjson.dumps(self.as_dict(), option=orjson.OPT_INDENT_2).decode()
-
-
-def _new_events(patient: Patient) -> list[AdverseEvent]:
-    """The events without further records of a term that an earlier one covers: till 7 days after
-    its end, or for good where it has no end and goes on; one of unknown onset is always new.
-    """
-    new, covered = [], {}
-    events = [e for e in patient.adverse_events if not e.entered_in_error]
-    for event in sorted(
-        (e for e in events if e.onset_at is not None), key=lambda e: (e.onset_at, e.ae_id)
-    ):
-        if event.onset_at > covered.get(event.term, -1):
-            new.append(event)
-        if event.resolved_at is not None:
-            covered[event.term] = max(
-                covered.get(event.term, -1), event.resolved_at + CLEAN_WINDOW_S
-            )
-        elif event.is_ongoing:
-            covered[event.term] = float("inf")
-    return new + [e for e in events if e.onset_at is None]
-
-
-def _ended_before(event: AdverseEvent, patient: Patient) -> bool:
-    first = min(s.day for s in patient.sessions if s.is_started)
-    clinic = patient.clinic
-    return event.resolved_at is not None and clinic.day(event.resolved_at) < first
-
-
-def _rows(counts: Counter, *names: str) -> list[dict]:
-    return [
-        dict(zip((*names, "count"), (*key, n), strict=True)) for key, n in sorted(counts.items())
-    ]
-
-
-def _by(counts: Counter, position: int) -> Counter:
-    total = Counter()
-    for key, n in counts.items():
-        total[key[position]] += n
-    return total
-
-
-def _listed(counts: Counter) -> str:
-    return ", ".join(f"{name} {n:,}" for name, n in counts.most_common()) or "none"
-
-
-def _effects_in_words(plan: Plan) -> list[str]:
-    e, implied = plan.effects, plan.effects.implied()
-    differing = [
-        f"clinic {k + 1} {text}"
-        for k, text in (
-            (e.burn_clinic, f"has {e.burn_multiplier:g} times the burns"),
-            (
-                e.under_asking_clinic,
-                f"asks at {e.under_asked_share:.0%} of sessions, the others at {e.asked_share:.0%}",
-            ),
-        )
-        if k is not None and k < plan.clinics
-    ]
-    return [
-        f"True effect on pain: {e.pain_improvement:g} points (SD {e.pain_improvement_sd:g}) at its height, reached "
-        f"with a time constant of {e.onset_days:g} days, half of it gone {e.fade_half_life_days:g} days after day "
-        f"{e.fade_after_days:g}; beside it everybody improves by {e.natural_improvement:g}.",
-        f"Implied at day {implied['day']:g} in patients enrolled at {e.pain_cutoff} or more: mean change "
-        f"{implied['mean_change']:.2f} points, of which {implied['true_improvement']:.2f} would "
-        "come without regression to the mean and the ends of the scale; responders "
-        f"{implied['responders_30_pct']:.0%} (30 %), {implied['responders_50_pct']:.0%} (50 %), "
-        f"{implied['responders_2_points']:.0%} (2 points).",
-        "True side effects per 100 sessions: "
-        + ", ".join(f"{s.term} {100 * s.rate:g}" for s in e.side_effects)
-        + ".",
-        f"Mobility: steps +{e.steps_improvement_pct:g} %, walking speed +{e.walking_speed_improvement_mps:g} m/s. "
-        f"Opioids: {e.opioid_share:.0%} take them, -{e.opioid_reduction_pct:g} % after "
-        f"{e.opioid_reduction_days:g} days.",
-        f"Clinics that differ: {'; '.join(differing) or 'none'}.",
-    ]

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from dashboards.pages.alerts import acts as alert_acts
+from dashboards.pages.alerts import form
 from dashboards.pages.alerts import opened as alert_opened
 from dashboards.pages.alerts.acts import Acts
 from ingest.alerting.standing import Act
@@ -40,7 +41,7 @@ class Kafka:
 
 
 def attempt(reader, acts: Acts, given: Act, *, seen=SEEN, now=NOW):
-    return alert_opened.attempt(reader, acts, seen, given, now=now)
+    return form.attempt(reader, acts, seen, given, now=now)
 
 
 def test_an_act_is_sent(staff):
@@ -219,9 +220,9 @@ def test_the_form_is_made_once_for_an_alert():
     """While the same alert is shown what was typed stays; another alert has an empty form, none has
     none.
     """
-    assert alert_opened.form(None, SEEN) is None
-    assert alert_opened.form("AL1", SEEN) is alert_opened.no_update
-    fresh = alert_opened.form("AL2", SEEN)
+    assert form.form(None, SEEN) is None
+    assert form.form("AL1", SEEN) is alert_opened.no_update
+    fresh = form.form("AL2", SEEN)
     assert [one for one in fresh if getattr(one, "value", None)] == []
 
 

@@ -16,6 +16,7 @@ from dashboards.pages import PAGES
 from dashboards.pages.base import waiting
 from dashboards.pages.cohort import charts as cohort_charts
 from dashboards.pages.cohort import page as cohort
+from dashboards.pages.cohort import tiles
 from dashboards.pages.safety import page as safety
 from dashboards.reader import Reader
 from dashboards.theme import LIGHT
@@ -100,7 +101,7 @@ def test_a_card_of_arms_is_of_no_single_one(staff):
 def test_a_score_without_a_responder_rule_says_so(staff):
     """No rule, no numbers: never a dash of a dash."""
     said = payload(
-        [cohort._responder_tile("At least 30 % better", dict.fromkeys(COHORT_COLUMNS), "STARTB")]
+        [tiles._responder_tile("At least 30 % better", dict.fromkeys(COHORT_COLUMNS), "STARTB")]
     )
     assert "no responder rule applies to STARTB" in said
     assert f"{words.NOTHING} of" not in said

@@ -19,8 +19,8 @@ from ingest import decode as decode_module
 from ingest import shape
 from ingest.contract import LARGEST_RECORD_BYTES, REASONS, TOPIC_BY_TYPE, encode, parse_schema
 from ingest.decode import decode
-from ingest.rules import parse_days, parse_times
 from ingest.source import Batch
+from ingest.times import parse_days, parse_times
 from transforms.schemas import RAW_TABLES, TOPICS
 from transforms.schemas.raw import REJECTS, SAFETY_TOPICS
 

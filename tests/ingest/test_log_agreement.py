@@ -8,17 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.last_record import LastRecord
-from ingest.log_agreement import (
-    Evidence,
-    Outcome,
-    Standing,
-    current_logs,
-    following_log,
-    judged,
-    log_before,
-    log_number,
-    topic_id_of,
-)
+from ingest.log_agreement import Evidence, Outcome, Standing, judged
+from ingest.log_names import current_logs, following_log, log_before, log_number, topic_id_of
 from ingest.parting import last_agreeing
 
 LAST = LastRecord(99, 3, "aa", datetime(2026, 3, 1, 12, tzinfo=UTC))

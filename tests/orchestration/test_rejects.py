@@ -11,7 +11,7 @@ import pytest
 
 from ingest import content_modes, headers, rules, stream, worker
 from ingest.lake import Lake
-from ingest.record import Reject
+from ingest.reject import Reject
 from orchestration.rejects import replay_rejects, show_reject
 
 TOPIC = "floe.incidents.v1"

@@ -8,48 +8,34 @@ what somebody types neither goes away under their hands nor follows them to anot
 act is on its way the page asks every second, paused or not: who has acted sees it land.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import dash_mantine_components as dmc
 import polars as pl
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from ingest.alerting.standing import Act, revision_of
-from ingest.contract import LONGEST_ID, LONGEST_TEXT
+from ingest.contract import LONGEST_ID
 from transforms.alerting.history import revisions
 from transforms.alerting.rules import RULES
 from transforms.errors import FloeError
 from transforms.plain_text import one_line, visible
 
-from ... import ids, theme, words
-from ...components import link, notice, panel, table_of
+from ... import ids, words
+from ...components import link, notice, panel
 from ...filters import chosen, kept_search
 from ...reader import Reader
+from ...tables import table_of
 from ..base import STREAM_INPUTS, clinic_names, off_loop
 from . import rows as alert_rows
 from .acts import Acts
+from .form import BUTTONS, answer_notice, attempt, form, rows_of
 from .rows import Shown, ago
 
-_BUTTONS = {
-    ids.ALERT_ACKNOWLEDGE: ("acknowledged", "Acknowledge"),
-    ids.ALERT_INVESTIGATE: ("investigating", "Look into it"),
-    ids.ALERT_CLOSE: ("closed", "Close"),
-}
 _FIELDS = (ids.ALERT_BY, ids.ALERT_FINDING, ids.ALERT_ACTION, ids.ALERT_DUE)
 _HIDDEN, _SHOWN = {"display": "none"}, {}
-_BLUE = theme.LIGHT.series[0]  # dark enough for white letters, in both schemes
 _ASK_AGAIN_MS = 1_000
 _HISTORY = ("when (UTC)", "what", "tier", "by", "said", "action", "due")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an attempt to act came to."""
-
-    sentence: str
-    is_sent: bool
 
 
 def layout() -> html.Div:
@@ -97,25 +83,25 @@ def register(app: Dash, reader: Reader, acts: Acts) -> None:
         Output(ids.ALERT_SAID, "children"),
         Output(ids.ALERT_SENT, "data"),
         *[Output(id, "value") for id in _FIELDS[1:]],
-        *[Input(id, "n_clicks") for id in _BUTTONS],
+        *[Input(id, "n_clicks") for id in BUTTONS],
         *[State(id, "value") for id in _FIELDS],
         State(ids.ALERT_SEEN, "data"),
-        running=[(Output(id, "disabled"), True, False) for id in _BUTTONS],
+        running=[(Output(id, "disabled"), True, False) for id in BUTTONS],
         prevent_initial_call=True,
     )
     async def send(*values):
         clicks, (by, finding, action, due, seen) = values[:3], values[3:]
         pressed = ctx.triggered_id
-        if pressed not in _BUTTONS or not any(clicks) or not seen:
+        if pressed not in BUTTONS or not any(clicks) or not seen:
             raise PreventUpdate
         given = Act(
-            state=_BUTTONS[pressed][0], by=by, finding=finding, action=action, action_due_on=due
+            state=BUTTONS[pressed][0], by=by, finding=finding, action=action, action_due_on=due
         )
         answer = await off_loop(attempt, reader, acts, seen, given)
         # Sent or not, the alert is shown anew: who is told that it has changed sees what it has
         # become.
         return [
-            said(answer),
+            answer_notice(answer),
             datetime.now(UTC).isoformat(),
             *([""] * 3 if answer.is_sent else [no_update] * 3),
         ]
@@ -124,9 +110,6 @@ def register(app: Dash, reader: Reader, acts: Acts) -> None:
 def asked(search: str | None) -> str | None:
     """The alert that the URL opens."""
     return chosen(search).get(ids.ALERT)
-
-
-# --- what is known ------------------------------------------------------------------------------
 
 
 def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None = None) -> tuple:
@@ -138,7 +121,7 @@ def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None
         return None, None, _HIDDEN, None, True
     try:
         shown = alert_rows.shown(reader, chosen(search), clinic_names(reader), now=now)
-        raw = reader.landed("alerts", _rows)
+        raw = reader.landed("alerts", rows_of)
     except FloeError as error:
         return (
             notice(f"The alert can't be read: {error}", title="Not known", color="red"),
@@ -163,10 +146,6 @@ def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None
         seen,
         sent is None,
     )
-
-
-def _rows(raw: pl.DataFrame) -> pl.DataFrame:
-    return raw
 
 
 def _unknown(alert_id: str, search: str | None):
@@ -277,85 +256,3 @@ def _revision(row: dict, before: dict | None) -> tuple:
         one_line(row["action"] or ""),
         words.day(row["action_due_on"]) if row["action_due_on"] else "",
     )
-
-
-# --- acting -------------------------------------------------------------------------------------
-
-
-def form(alert_id: str | None, seen: dict | None):
-    """The form of an alert, empty but for the name; the same alert's form stays as it is."""
-    if alert_id is None:
-        return None
-    return no_update if seen is not None and seen.get("alert_id") == alert_id else _form()
-
-
-def _form() -> list:
-    return [
-        dmc.TextInput(
-            id=ids.ALERT_BY,
-            label="Your name or role",
-            description="It stands in the record. There is no sign-in yet.",
-            inputProps={"maxLength": LONGEST_ID},
-            maw=420,
-            persistence=True,
-            persistence_type="session",
-        ),
-        dmc.Textarea(
-            id=ids.ALERT_FINDING,
-            label="What was found, or is thought to be the cause",
-            autosize=True,
-            minRows=2,
-            inputProps={"maxLength": LONGEST_TEXT},
-        ),
-        html.Div(
-            [
-                dmc.TextInput(
-                    id=ids.ALERT_ACTION,
-                    label="What is done about it",
-                    inputProps={"maxLength": LONGEST_TEXT},
-                ),
-                dmc.TextInput(
-                    id=ids.ALERT_DUE,
-                    label="By which day",
-                    placeholder="YYYY-MM-DD",
-                    inputProps={"maxLength": 10},
-                ),
-            ],
-            className="action",
-        ),
-        html.Div(
-            [
-                dmc.Button(name, id=id, color=_BLUE, variant="filled" if k == 0 else "default")
-                for k, (id, (_, name)) in enumerate(_BUTTONS.items())
-            ],
-            className="buttons",
-        ),
-        html.Div(id=ids.ALERT_SAID, role="status"),
-    ]
-
-
-def attempt(
-    reader: Reader, acts: Acts, seen: dict, given: Act, *, now: datetime | None = None
-) -> Answer:
-    """Sends the act on what the page shows; what goes wrong is a sentence, and what was typed
-    stays.
-    """
-    alert_id, revision = seen.get("alert_id"), seen.get("revision")
-    if not isinstance(alert_id, str) or not isinstance(revision, int):
-        return Answer("Nothing was sent: the page shows no alert.", is_sent=False)
-    now = now or datetime.now(UTC)
-    try:
-        acts.send(reader.landed("alerts", _rows), alert_id, given, seen_revision=revision, now=now)
-    except FloeError as error:
-        return Answer(_sentence(str(error)), is_sent=False)
-    return Answer(f"Sent at {words.second(now)}: lands in a moment.", is_sent=True)
-
-
-def _sentence(text: str) -> str:
-    text = visible(text)
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def said(answer: Answer):
-    title = "Sent" if answer.is_sent else "Not sent"
-    return notice(answer.sentence, title=title, color="blue" if answer.is_sent else "red")

@@ -9,19 +9,21 @@ them are there.
 from datetime import UTC, datetime
 
 import polars as pl
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, html
 
 from transforms.errors import FloeError
 from transforms.plain_text import one_line
 
 from ... import ids, words
-from ...components import link, notice, panel, table_of
-from ...filters import Chosen, chosen, kept_search, search_of
+from ...components import link, notice, panel
+from ...filters import Chosen, chosen
 from ...reader import Reader
-from ..base import STREAM_INPUTS, clinic_names, off_loop, waiting, why_unknown
+from ...tables import table_of
+from ..base import STREAM_INPUTS, clinic_names, off_loop, waiting
 from . import opened as alert_opened
 from . import rows as alert_rows
 from .acts import Acts
+from .lists import hand, href, reports_due, serious_events
 from .rows import Shown, ago
 
 _MOST = {"now": 200, "today": 50, "noted": 50}
@@ -76,8 +78,8 @@ def view(reader: Reader, search: str | None, acts: Acts, *, now: datetime | None
         shown = alert_rows.shown(reader, choice, clinics, now=now)
         parts = [
             _open(reader, shown, choice, search),
-            _due(reader, shown, choice, search),
-            _serious(reader, shown, choice, search),
+            reports_due(reader, shown, choice, search),
+            serious_events(reader, shown, choice, search),
         ]
     except FloeError as error:
         return [
@@ -98,9 +100,6 @@ def _warnings(sentences: list[str]) -> list:
             color="red",
         )
     ]
-
-
-# --- alerts -------------------------------------------------------------------------------------
 
 
 def _open(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
@@ -185,28 +184,6 @@ def _item(row: dict, shown: Shown, search: str | None) -> html.Li:
     )
 
 
-def hand(row: dict | None, shown: Shown) -> html.Div:
-    """State, who has it, since when, who is told next."""
-    if row is None:
-        return html.Div("no alert", className="small")
-    said = [
-        html.Span(
-            [html.B(words.name_of(row["state"])), f": {alert_rows.in_hand(row, now=shown.now)}"]
-        )
-    ]
-    following = alert_rows.next_step(row, shown.duty, now=shown.now)
-    return html.Div([*said, html.Span(following, className="small") if following else None])
-
-
-def href(alert_id: str, search: str | None) -> str:
-    """The address of an alert, opened; the filters go along."""
-    return (
-        "/safety"
-        + (kept_search(search) + "&" if kept_search(search) else "?")
-        + search_of({ids.ALERT: alert_id})[1:]
-    )
-
-
 def _times(shown: Shown):
     return table_of(
         pl.DataFrame([_time(row) for row in shown.times.iter_rows(named=True)]),
@@ -225,110 +202,3 @@ def _time(row: dict) -> dict:
         "wait now": row["n_waiting"],
         "cause went first": row["n_gone"],
     }
-
-
-# --- reports, serious events --------------------------------------------------------------------
-
-
-def _due(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
-    unknown = why_unknown(reader, "mart.report_deadlines")
-    rows = alert_rows.due(reader, choice)
-    items = [_report(row, shown, search) for row in rows.iter_rows(named=True)]
-    none = unknown or "None as of the last computation."
-    said = "Due or overdue, as of the last computation; all of them, with their sources, are further below."
-    return panel(
-        "Reports to make",
-        html.Ul(items, className="alert-list") if items else html.P(none, className="small"),
-        subtitle=said,
-    )
-
-
-def _report(row: dict, shown: Shown, search: str | None) -> html.Li:
-    about = {"kind": row["subject_kind"], "id": row["subject_id"], "clinic_id": row["clinic_id"]}
-    alert = alert_rows.alert_of(shown.standing, rule="report_due", cause=row["rule"], **about)
-    about = alert_rows.subject(row)
-    return html.Li(
-        [
-            html.Div([html.B(_when_due(row)), html.Span(row["duty"] or "", className="small")]),
-            html.Div(f"{alert_rows.clinic(row, shown.clinics)} \N{MIDDLE DOT} {about}"),
-            html.Div(f"clinic aware {words.day(row['clock_start'])}"),
-            _linked_hand(alert, shown, search),
-        ],
-        className=f"alert is-{'open' if row['state'] == 'overdue' else 'due'}",
-    )
-
-
-def _when_due(row: dict) -> str:
-    if row["due_on"] is None:
-        return "Due without delay"
-    day, left = words.day(row["due_on"]), row["days_left"]
-    if row["state"] == "overdue":
-        return f"Overdue since {day}"
-    return f"Due {day}" + ("" if left is None else f", {words.plural(left, 'day')} left")
-
-
-def _serious(reader: Reader, shown: Shown, choice: Chosen, search: str | None):
-    unknown = None if reader.has_landed else waiting(reader)
-    rows = alert_rows.serious(reader, choice, now=shown.now)
-    of_day = [alert_rows.is_recent(row, now=shown.now) for row in rows.iter_rows(named=True)]
-    items = [
-        _event(row, shown, search, is_recent=is_recent)
-        for row, is_recent in zip(rows.iter_rows(named=True), of_day, strict=True)
-    ]
-    said = (
-        "Serious, of grade 3 or more, or a cold injury, asphyxia or syncope of any grade; by when they happened (of "
-        "unknown onset: when the clinic became aware), as they landed. What is told late is among the alerts."
-    )
-    count = unknown or alert_rows.counted_serious(rows, now=shown.now)
-    return panel(
-        "Serious events of the last days",
-        html.Div([html.P(count, className="caption"), html.Ul(items, className="alert-list")]),
-        subtitle=said,
-    )
-
-
-def _event(row: dict, shown: Shown, search: str | None, *, is_recent: bool) -> html.Li:
-    alert = alert_rows.alert_of(
-        shown.standing,
-        rule="harm",
-        kind="adverse_event",
-        id=row["subject_id"],
-        clinic_id=row["clinic_id"],
-    )
-    patient = dcc.Link(
-        f"patient {one_line(row['patient_id'])}",
-        href=f"/patient{search_of({'patient': row['patient_id']})}",
-    )
-    return html.Li(
-        [
-            html.Div(
-                [
-                    html.B(one_line(row["finding"])),
-                    html.Span("in the last 24 hours" if is_recent else "", className="small"),
-                ]
-            ),
-            html.Div(
-                [
-                    html.Span(
-                        f"{alert_rows.clinic(row, shown.clinics)} \N{MIDDLE DOT} {one_line(row['subject_id'])}"
-                    ),
-                    patient,
-                ]
-            ),
-            html.Div(
-                [
-                    html.Span(f"happened {ago(row['happened_at'], now=shown.now)}"),
-                    html.Span(f"landed {ago(row['landed_at'], now=shown.now)}", className="small"),
-                ]
-            ),
-            _linked_hand(alert, shown, search),
-        ],
-        className="alert is-recent" if is_recent else "alert",
-    )
-
-
-def _linked_hand(alert: dict | None, shown: Shown, search: str | None) -> html.Div:
-    said = hand(alert, shown)
-    if alert is None:
-        return said
-    return html.Div([*said.children, link("open the alert", href(alert["alert_id"], search))])

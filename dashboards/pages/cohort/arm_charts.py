@@ -11,7 +11,8 @@ from ... import words
 from ...components import Drawn, nothing
 from ...figures.intervals import Panel, interval_panels
 from ...theme import Look
-from .charts import or_reason, rule_name
+from .charts import or_reason
+from .responder_charts import rule_name
 
 _OF_ONE_MODEL = "Interval and p-value of a row are of the one model that it names; p stands only between randomised arms."
 

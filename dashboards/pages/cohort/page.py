@@ -6,23 +6,21 @@ arm_charts.py).
 
 import json
 
-import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
 from transforms.facts.mobility_parameters import VITALS
-from transforms.facts.values import ROUTINE
 
 from ... import ids, words
-from ...components import WRAPPED, Drawn, grid, notice, panel, side_by_side, tile, tiles
-from ...filters import Chosen
+from ...components import Drawn, notice, panel, side_by_side
 from ...parameters import parameter_options
 from ...reader import Reader
+from ...tables import WRAPPED, grid
 from ...theme import Look
-from .. import cards
-from ..base import waiting
 from ..cards import FILTERS, Card, CardPage, Control, Fill, listing
-from . import arm_charts, change_charts, charts
+from . import arm_charts, change_charts, charts, responder_charts
+from .shown import Shown
+from .tiles import change_tiles, comparison_rows
 
 # Widths for a page of 1280 px: the grid is not in sight at first, so that nothing can be fitted.
 _GRID_COLUMNS = [
@@ -36,56 +34,6 @@ _GRID_COLUMNS = [
 ]
 
 
-class Shown(cards.Shown):
-    """The parameter and the visit; rows split by arm where the parameter has arms; the arms'
-    comparisons.
-    """
-
-    def __init__(self, reader: Reader, choice: Chosen) -> None:
-        super().__init__(reader, choice)
-        self.rows = self.outcomes.with_columns(series=pl.lit(self.selection))
-        self.codes = charts.parameters(self.rows)
-        self.code = self.asked(ids.PARAMETER, self.codes)
-        self.visits = charts.visits(self.rows, self.code) if self.code else []
-        usual = charts.usual_visit(self.rows, self.code) if self.code else None
-        self.visit = self.asked(ids.VISIT, self.visits, usual=usual)
-        split = reader.mart("cohort_outcomes", *choice.stratum("arm"))
-        self.arms = charts.arms(split, self.code) if self.code and "arm" not in choice.asked else []
-        # the rows of the outcome's lines: an arm each, where there are arms
-        self.series = self._by_arm(split) if self.arms else self.rows
-        self.comparisons = self._comparisons()
-        if not self.code:
-            is_empty = self.rows.is_empty() and not choice.dimensions
-            self.why_nothing = (
-                waiting(reader)
-                if is_empty
-                else ("No patients with outcomes in this selection, or too few to be shown.")
-            )
-
-    def of_change(self, mart: str, *, is_by_arm: bool) -> pl.DataFrame:
-        """The mart's rows of the parameter, with `series`; `is_by_arm`: an arm each, where there
-        are arms.
-        """
-        is_split = is_by_arm and bool(self.arms)
-        where, params = self.choice.stratum(*(["arm"] if is_split else []))
-        rows = self.reader.mart(
-            mart, f"{where} AND parameter = ${len(params) + 1}", [*params, self.code]
-        )
-        return self._by_arm(rows) if is_split else rows.with_columns(series=pl.lit(self.selection))
-
-    def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.filter(pl.col("arm").is_in(self.arms)).with_columns(series=pl.col("arm"))
-
-    def _comparisons(self) -> pl.DataFrame:
-        """Of the study, parameter and chosen indication's subgroup; clinics and modalities are not
-        compared by arm.
-        """
-        indication = self.choice.dimensions.get("indication")
-        where = "parameter = $1 AND indication IS NOT DISTINCT FROM $2 AND study_id = $3"
-        study = self.choice.dimensions.get("study_id", ROUTINE)
-        return self.reader.mart("arm_comparisons", where, [self.code or "", indication, study])
-
-
 def _trajectory(shown: Shown, of: Look) -> Drawn:
     title = f"How does it change over time? {words.parameter_title(shown.code)}"
     change = important_change(shown.reader, shown.code)
@@ -96,7 +44,9 @@ def _trajectory(shown: Shown, of: Look) -> Drawn:
 
 
 def _responders(shown: Shown, of: Look) -> Drawn:
-    return _of_arms(shown, charts.responders(shown.series, shown.code, shown.visit, of=of))
+    return _of_arms(
+        shown, responder_charts.responders(shown.series, shown.code, shown.visit, of=of)
+    )
 
 
 def _of_arms(shown: Shown, drawn: Drawn) -> Drawn:
@@ -120,81 +70,6 @@ def _reliable(shown: Shown, of: Look) -> Drawn:
 def _important(shown: Shown, of: Look) -> Drawn:
     rows = shown.of_change("important_change", is_by_arm=False)
     return change_charts.important(rows, shown.code, shown.visit, visits=shown.visits, of=of)
-
-
-# --- beside the charts --------------------------------------------------------------------------
-
-
-def _tiles(shown: Shown) -> Component:
-    """Patients, baseline, change and responders of everybody in the selection."""
-    if not shown.code:
-        return tiles([tile("Patients", words.NOTHING, shown.why_nothing)])
-    base = shown.statistic(shown.code, "mean", visit="Baseline")
-    change, response = (
-        shown.statistic(shown.code, name, visit=shown.visit) for name in ("change", "pct30")
-    )
-    unit = base["unit"] or ""
-    return tiles(
-        [
-            tile(
-                "Patients in the selection",
-                words.count(base["n_patients"]),
-                f"{words.count(base['n_evaluable'])} with a baseline of {shown.code}",
-            ),
-            tile(
-                f"Baseline {shown.code}, mean",
-                words.number(base["estimate"], 1),
-                f"{_limits(base)} {unit}, n = {words.count(base['n_evaluable'])}",
-            ),
-            tile(
-                f"Change at {shown.visit}, not an effect",
-                words.number(change["estimate"], 1),
-                f"{_limits(change)} {unit}, n = {words.count(change['n_evaluable'])}",
-            ),
-            _responder_tile(f"At least 30 % better at {shown.visit}", response, shown.code),
-        ]
-    )
-
-
-def _responder_tile(label: str, row: dict, code: str) -> Component:
-    """x of n with the share's interval; a score without the rule has no such numbers, which is not
-    0 of 0.
-    """
-    if row["n_evaluable"] is None:
-        return tile(
-            label, words.NOTHING, row["reason"] or f"no responder rule applies to {code} here"
-        )
-    share = words.percent(row["estimate"], row["ci_lower"], row["ci_upper"])
-    value = f"{words.count(row['n_event'])} of {words.count(row['n_evaluable'])}"
-    return tile(label, value, f"{share}; {words.count(row['n_missing'])} missing")
-
-
-def _limits(row: dict) -> str:
-    if row["ci_lower"] is None:
-        return row["reason"] or "no interval"
-    return f"95 % CI {words.number(row['ci_lower'], 1)} to {words.number(row['ci_upper'], 1)}"
-
-
-def _comparison_rows(shown: Shown) -> list[dict]:
-    return [
-        {
-            "visit": r["visit"],
-            "population": words.name_of(r["population"].partition(",")[0]),
-            "outcome": ", ".join(filter(None, (r["parameter"], charts.rule_name(r["criterion"])))),
-            "method": words.name_of(r["method"]),
-            "said": charts.or_reason(
-                r,
-                words.interval(
-                    r["estimate"], r["ci_lower"], r["ci_upper"], digits=3 if r["criterion"] else 2
-                ),
-            ),
-            "counts": arm_charts.arm_counts(r),
-            "adjusted": ", ".join(r["adjusted_for"] or ()),
-        }
-        for r in shown.comparisons.sort(
-            "visit", "method", "criterion", "population", nulls_last=True
-        ).iter_rows(named=True)
-    ]
 
 
 def _body(cards: dict[str, Component], reader: Reader) -> list:
@@ -305,13 +180,13 @@ COHORT = CardPage(
         ),
     ),
     beside=(
-        Fill(ids.COHORT_TILES, _tiles),
+        Fill(ids.COHORT_TILES, change_tiles),
         Fill(
             ids.COMPARISONS, lambda s: {} if s.comparisons.height else {"display": "none"}, "style"
         ),
         *listing(
             ids.COMPARISON_TABLE,
-            _comparison_rows,
+            comparison_rows,
             mart="arm_comparisons",
             none="No arms are compared here.",
         ),

@@ -14,11 +14,12 @@ from transforms.facts.device_events import COUNTED, DEVICE_EVENTS, NOT_COUNTED
 from transforms.facts.values import UNKNOWN
 
 from ... import words
-from ...components import WRAPPED, Drawn, nothing
+from ...components import Drawn, nothing
 from ...figures.intervals import Panel, interval_panels
 from ...filters import Chosen
 from ...gate import SUPPRESSED
 from ...reader import Reader
+from ...tables import WRAPPED
 from ...theme import Look
 
 MART = "device_event_rates"

@@ -18,19 +18,19 @@ from ingest.alerting.out_of_use import back_in_use, out_of_use
 from ingest.secrecy import hidden
 from transforms.errors import FloeError, UsageError
 from transforms.facts.device_events import DEFICIENCY, FAULT
-from transforms.rules.local_time import with_local_text
 
 from ... import ids, words
-from ...components import notice, panel, table_of
+from ...components import notice, panel
 from ...filters import chosen, search_of
 from ...reader import Reader
+from ...tables import table_of
 from ..base import Page, off_loop, waiting
 from ..before.page import STAFF_ONLY, state_of
 from .device_events import of_device_in_words, of_devices
+from .who_else import others_on_device
 
 PATH = "/devices"
 _MAX_AGE_S = 10
-_MOST_SESSIONS = 500
 _HIDDEN, _SHOWN = {"display": "none"}, {}
 _LIST_HEAD = (
     "Device",
@@ -46,7 +46,6 @@ _ABOUT_LIST = (
     "Wearables left out. Choose one to see who else was on it. Rates are of the device's sessions at its clinic, in the order of "
     "names: no ranking; none on record does not mean none happened."
 )
-_HEAD = ("Session", "Patient", "Clinic", "Began", "Exposure", "Adverse events since")
 
 
 def link_to(*, device_id: str | None = None, alert_id: str | None = None) -> str:
@@ -147,7 +146,7 @@ def view(reader: Reader, search: str | None) -> tuple[list, list, dict]:
         )
     if found is None:
         return [], every, _HIDDEN
-    return [_who_else(found)], every, _HIDDEN if found.device is None else _SHOWN
+    return [others_on_device(found)], every, _HIDDEN if found.device is None else _SHOWN
 
 
 def _asked(reader: Reader, search: str | None) -> OnDevice | None:
@@ -158,91 +157,6 @@ def _asked(reader: Reader, search: str | None) -> OnDevice | None:
     which = {"alert_id": alert} if alert else {"device_id": device}
     ask = partial(on_device, **which, now=datetime.now(UTC), options=reader.settings.options)
     return reader.inspect(ask, name=f"who else {which}", max_age_s=_MAX_AGE_S)
-
-
-# --- who else -----------------------------------------------------------------------------------
-
-
-def _who_else(found: OnDevice):
-    rows = found.sessions.head(_MOST_SESSIONS)
-    rows = with_local_text(rows, at="started_at", into="began", form="%-d %b %Y, %H:%M")
-    head = html.Thead(html.Tr([html.Th(text, scope="col") for text in _HEAD]))
-    body = html.Tbody([_row(row) for row in rows.iter_rows(named=True)])
-    table = html.Div(
-        html.Table([head, body], className="plain sheet"),
-        className="scroller",
-        tabIndex="0",
-        role="region",
-        **{"aria-label": f"Sessions on device {found.device_id}"},
-    )
-    harmed = found.sessions.filter(pl.col("adverse_events").list.len() > 0)
-    tail = found.sessions.height - rows.height
-    more = [
-        html.P(
-            [
-                "The newest of them; all: ",
-                html.Code(f"floe alerts who-else --device {found.device_id} --format csv"),
-            ]
-        )
-    ]
-    return panel(
-        f"Who else was on {found.device_id}?",
-        html.Div(
-            [
-                html.P(f"Device {found.device_id}: {_state(found)}."),
-                html.P(
-                    f"After {words.plural(harmed.height, 'session')} of them an adverse event is on record."
-                )
-                if harmed.height
-                else html.P("No adverse event is on record after any of them."),
-                table if rows.height else html.P("No session on it is on record."),
-                *(more if tail > 0 else []),
-            ]
-        ),
-        subtitle=f"{found.in_words()} As of {words.moment(found.at)}.",
-    )
-
-
-def _state(found: OnDevice) -> str:
-    return (
-        "no record describes it"
-        if found.device is None
-        else state_of(found.device, day=found.at.date())
-    )
-
-
-def _row(row: dict) -> html.Tr:
-    measured = (
-        ("{:.0f} s", row["duration_s"]),
-        ("cabin {:.1f} \N{DEGREE SIGN}C", row["cabin_min_temp_c"]),
-        ("skin {:.1f} \N{DEGREE SIGN}C", row["skin_min_temp_c"]),
-        ("oxygen {:.1f} %", row["room_min_oxygen_pct"]),
-    )
-    exposure = ", ".join(
-        form.format(value).replace("-", "\N{MINUS SIGN}")
-        for form, value in measured
-        if value is not None
-    )
-    patient = dcc.Link(
-        row["patient_id"], href="/patient" + search_of({"patient": row["patient_id"]})
-    )
-    events = (
-        html.Ul([html.Li(text) for text in row["adverse_events"]])
-        if row["adverse_events"]
-        else "none on record"
-    )
-    cells = (
-        row["session_id"] or "no session on record",
-        patient,
-        row["clinic_id"] or words.NOTHING,
-        row["began"] or "not known",
-        exposure or "not measured",
-        events,
-    )
-    return html.Tr([html.Td(cell) for cell in cells])
-
-
-# --- all devices --------------------------------------------------------------------------------
 
 
 def _list(reader: Reader, search: str | None):
@@ -284,9 +198,6 @@ def _device(row: dict, today: date, rates: dict[tuple[str, str], dict[str, dict]
         *(of_device_in_words(of_kind.get(kind)) for kind in (DEFICIENCY, FAULT)),
     )
     return html.Tr([html.Td(cell) for cell in cells])
-
-
-# --- out of use ---------------------------------------------------------------------------------
 
 
 def said(

@@ -14,10 +14,11 @@ from dash import html
 from ingest.lake import Lake
 
 from ... import words
-from ...components import Drawn, nothing, table_of, tile, tiles
+from ...components import Drawn, nothing, tile, tiles
 from ...computed import computed_facts
 from ...gate import seen_from_outside
 from ...reader import Reader
+from ...tables import table_of
 from ...theme import Look
 from ..base import STAFF_ONLY, waiting
 from .facts import failing_checks, workers

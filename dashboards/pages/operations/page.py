@@ -10,7 +10,6 @@ from functools import partial
 import polars as pl
 from dash import Dash, Output, html
 
-from transforms.counting import spoken
 from transforms.schemas import MART_TABLES
 
 from ... import ids, words
@@ -23,18 +22,18 @@ from ...components import (
     outputs,
     panel,
     side_by_side,
-    table_of,
-    tile,
     tiles,
 )
-from ...computed import Computed, computed_facts
+from ...computed import computed_facts
 from ...figures.operations import lag_bars, throughput
 from ...reader import Reader
+from ...tables import table_of
 from ...theme import Look, look
 from ..base import STREAM_INPUTS, Page, guarded, off_loop, waiting, why_unknown
 from . import outside as operations_outside
 from .facts import Stream, failing_checks, stream_facts, waiting_records, workers
-from .parts import parts_table, parts_tile
+from .parts import parts_table
+from .tiles import ago, health_tiles
 
 _THROUGHPUT = Chart(ids.THROUGHPUT, "How fast do events land?", height=320, least_width=300)
 _LAG = Chart(ids.LAG, "Does anything wait?", height=320, least_width=300)
@@ -125,7 +124,7 @@ def view(reader: Reader, scheme: str | None) -> list:
     drawn = {ids.THROUGHPUT: guarded(lambda: _throughput(reader, facts, of), of=of)}
     return [
         *filled((_THROUGHPUT,), drawn, of=of, keep="operations", options=reader.settings.options),
-        tiles(_tiles(reader, facts, computed)),
+        tiles(health_tiles(reader, facts, computed)),
         parts_table(reader),
         _workers(reader),
         _failing(reader),
@@ -162,7 +161,7 @@ def _throughput(reader: Reader, facts: Stream | None, of: Look) -> Drawn:
         figure=throughput(facts.throughput, of=of),
         summary=f"Over the last 15 minutes in which anything landed, at most {words.count(busiest)} events a second "
         f"in 10 seconds; n = {words.count(facts.rows + facts.rejects)} records so far. Landed last "
-        f"{_ago(facts.landed_at)}; what came since is {facts.why_unknown or 'on the way'}.",
+        f"{ago(facts.landed_at)}; what came since is {facts.why_unknown or 'on the way'}.",
         table=_named(facts.throughput),
         data_to=facts.newest_event_at,
         computed_at=datetime.now(UTC),
@@ -196,89 +195,6 @@ def _lag(reader: Reader, of: Look) -> Drawn:
     )
 
 
-# --- tiles --------------------------------------------------------------------------------------
-
-
-def _tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
-    if facts is None:
-        return [
-            tile(
-                "Lake",
-                "not there yet",
-                reader.missing or "it is made by the first ingest",
-                is_concern=True,
-            )
-        ]
-    beats = workers(reader)
-    return [
-        tile(
-            "Events a second, last minute",
-            words.number(facts.events_per_s, 1),
-            facts.why_unknown or f"{words.count(facts.rows)} rows landed in all",
-            is_concern=facts.why_unknown is not None,
-        ),
-        tile(
-            "Newest event",
-            _ago(facts.newest_event_at),
-            f"{words.moment(facts.newest_event_at)}; last landed {_ago(facts.landed_at)}"
-            if facts.landed_at
-            else "nothing landed yet",
-        ),
-        tile(
-            "Rejected records",
-            words.count(facts.rejects),
-            f"{facts.unread_safety} of safety topics not yet replayed"
-            + (
-                f"; {_ago(facts.landed_at)}, since then {facts.why_unknown}"
-                if facts.why_unknown
-                else ""
-            ),
-            is_concern=facts.unread_safety > 0,
-        ),
-        tile(
-            "Workers",
-            f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running"
-            if beats
-            else "none seen",
-            ", ".join(f"{b['worker']} {b['health']}" for b in beats)
-            or "no ingest process has run in this home",
-            is_concern=any(b["health"] != "ok" for b in beats),
-        ),
-        tile(
-            "Outcomes computed",
-            _ago(computed.started_at),
-            f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never",
-        ),
-        tile(
-            "Landed since",
-            words.count(computed.records_since),
-            "records that the outcomes do not know yet",
-        ),
-        parts_tile(reader),
-        _checks_tile(reader),
-        tile(
-            "Content unknown",
-            words.count(0 if facts.unknown is None else facts.unknown.height),
-            "fields, values or instruments",
-        ),
-    ]
-
-
-def _checks_tile(reader: Reader):
-    if why_unknown(reader, MART_TABLES["check_results"].full_name):
-        return tile("Checks that fail", words.NOTHING, "not known: no check has run")
-    failing = failing_checks(reader).height
-    return tile(
-        "Checks that fail", words.count(failing), "of the marts' promises", is_concern=failing > 0
-    )
-
-
-def _ago(at: datetime | None) -> str:
-    if at is None:
-        return words.NOTHING
-    return f"{spoken(max(0.0, (datetime.now(UTC) - at).total_seconds()))} ago"
-
-
 _STAYS = "Checks that fail: each of these tables stays as of its last good rows, and what is computed from it waits, releases too"
 
 
@@ -292,16 +208,13 @@ def _failing(reader: Reader):
     return table_of(_checks(reader), caption=_STAYS, none=none)
 
 
-# --- tables -------------------------------------------------------------------------------------
-
-
 def _workers(reader: Reader):
     rows = [
         {
             "worker": b["worker"],
             "process": str(b["pid"]),
             "health": _health(b),
-            "seen": _ago(datetime.fromisoformat(b["updated_at"])),
+            "seen": ago(datetime.fromisoformat(b["updated_at"])),
             "events a second": words.number(b["events_per_s"], 0),
             "events": words.count(b["events"]),
             "rejects": words.count(b["rejects"]),

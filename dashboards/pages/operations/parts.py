@@ -11,8 +11,9 @@ import polars as pl
 from ingest.running import parts_down, running
 from transforms.counting import counted, spoken
 
-from ...components import table_of, tile
+from ...components import tile
 from ...reader import Reader
+from ...tables import table_of
 
 _NONE = "floe up has not run in this home: its parts run alone, and nobody starts them again."
 _IN_ORDER = ("running", "stopped")

@@ -12,9 +12,9 @@ import polars as pl
 from transforms.facts.values import COLD_INJURIES
 
 from ... import words
-from ...components import WRAPPED
 from ...filters import Chosen
 from ...reader import Reader
+from ...tables import WRAPPED
 from ..records import of_selection
 
 _SERIOUS = """("AESER" = 'Y' OR "AEINJ" IN ('burn', 'frostbite'))"""

@@ -13,8 +13,9 @@ from dash.development.base_component import Component
 from transforms.facts.restrictions import RESTRICTIONS
 
 from ... import ids, words
-from ...components import Drawn, grid, link, nothing, notice, panel, side_by_side, tile, tiles
+from ...components import Drawn, nothing, panel, side_by_side
 from ...reader import Reader
+from ...tables import grid
 from ...theme import Look
 from ..alerts import page as alerts
 from ..cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
@@ -23,6 +24,7 @@ from ..records import OF_EVERY_STUDY
 from ..survival_charts import survival_card
 from . import between_charts as between
 from . import charts, group_charts, lists, ratio_charts
+from .beside import rate_tiles, unread_notices
 from .rows import SEVERITY, Shown
 
 _RATIOS = "How do arms, modalities and clinics differ?"
@@ -85,71 +87,6 @@ def _funnel(shown: Shown, of: Look) -> Drawn:
 
 def _control(shown: Shown, of: Look) -> Drawn:
     return between.control(shown.control, of=of, name=shown.charts.get(shown.chart, ""))
-
-
-# --- beside the charts --------------------------------------------------------------------------
-
-
-def _unread(shown: Shown):
-    """How many safety records could not be read: the rates do not know them."""
-    unread = shown.everybody["unread_records"] if shown.everybody else None
-    if not unread:
-        return None
-    text = [
-        f"{unread} records of safety topics could not be read and are not in these figures: ",
-        link("see which, and why", "/operations"),
-    ]
-    return notice(text, title="These rates may be too low", color="orange")
-
-
-def _tiles(shown: Shown) -> Component:
-    return tiles(_rates(shown))
-
-
-def _rates(shown: Shown) -> list[Component]:
-    r = shown.everybody
-    if r is None:
-        return [tile("Adverse events", words.NOTHING, shown.why_nothing)]
-    if r["events"] is None:
-        return [tile("Adverse events", words.NOTHING, r["reason"] or "")]
-    asked = f"asked about side effects at {words.count(r['sessions_asked'])} of {words.count(r['sessions'])} sessions"
-
-    with_event, events = words.count(r["patients_with_event"]), words.count(r["events"])
-    patients, sessions = words.count(r["patients"]), words.count(r["sessions"])
-    years = f"{words.number(r['patient_years'], 1)} years at risk"
-    return [
-        tile(
-            f"Events ({shown.said_restriction})",
-            events,
-            f"in {with_event} of {patients} patients treated; {asked}",
-        ),
-        _rate_tile(
-            "% of patients with an event",
-            r,
-            "incidence_proportion",
-            f"{with_event} / {patients}",
-            scale=100,
-        ),
-        _rate_tile(
-            "Events per 100 sessions", r, "events_per_100_sessions", f"{events} / {sessions}"
-        ),
-        _rate_tile(
-            "Events per 100 patient-years", r, "events_per_100_patient_years", f"{events} / {years}"
-        ),
-    ]
-
-
-def _rate_tile(label: str, r: dict, rate: str, counts: str, *, scale: int = 1) -> Component:
-    if r[rate] is None:
-        return tile(label, words.NOTHING, f"{r['reason'] or ''}; {counts}")
-    value, lower, upper = (
-        _scaled(r[name], scale, rate) for name in (rate, f"{rate}_lower", f"{rate}_upper")
-    )
-    return tile(label, value, f"95 % CI {lower} to {upper}; {counts}")
-
-
-def _scaled(value: float | None, scale: int, rate: str) -> str:
-    return words.number(None if value is None else value * scale, charts.DIGITS[rate])
 
 
 _RESTRICTION = Control(
@@ -343,8 +280,8 @@ SAFETY = CardPage(
         ),
     ),
     beside=(
-        Fill(ids.UNREAD, _unread),
-        Fill(ids.SAFETY_TILES, _tiles),
+        Fill(ids.UNREAD, unread_notices),
+        Fill(ids.SAFETY_TILES, rate_tiles),
         *listing(
             ids.RATES_TABLE,
             lambda s: charts.grid_rows(s.by_term),

@@ -10,10 +10,11 @@ from dash import html
 from dash.development.base_component import Component
 
 from ... import ids, words
-from ...components import WRAPPED, Drawn, grid, nothing, panel, side_by_side, table_of, tile, tiles
+from ...components import Drawn, nothing, panel, side_by_side, tile, tiles
 from ...filters import Chosen
 from ...parameters import parameter_options
 from ...reader import Reader
+from ...tables import WRAPPED, grid, table_of
 from ...theme import Look
 from .. import cards
 from ..cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only

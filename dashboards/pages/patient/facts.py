@@ -1,0 +1,177 @@
+"""What stands beside a patient's chart: who it is, outcomes, and where each record came from.
+
+Here: rows -> tables. Not here: the chart and its events (page.py).
+"""
+
+import polars as pl
+from dash import html
+
+from ... import words
+from ...components import tile, tiles
+from ...tables import table_of
+from .shown import Shown
+
+_OUTCOMES = {
+    "pain": "Pain",
+    "disability": "Disability",
+    "steps": "Steps a day",
+    "walking_speed": "Walking speed",
+    "quality_of_life": "Quality of life",
+}
+
+
+def _studies(person: pl.DataFrame) -> str:
+    """The patient's studies with the arm in each."""
+    return "; ".join(
+        words.study(r["STUDYID"]) + (f", arm {words.name_of(r['ARM'])}" if r["ARM"] else "")
+        for r in person.iter_rows(named=True)
+    )
+
+
+def facts_of(shown: Shown):
+    if shown.person.is_empty():
+        return None
+    r = shown.person.row(0, named=True)
+    reason = f", {r['EOSREAS']}" if r["EOSREAS"] else ""
+    return tiles(
+        [
+            tile(
+                "Patient",
+                r["USUBJID"],
+                f"{r['SEX'] or 'sex unknown'}, {words.count(r['AGE'])} years, {r['SITEID'] or 'no clinic'}",
+            ),
+            tile(
+                "Treated for",
+                words.name_of(r["INDICATN"]),
+                f"{words.name_of(r['MODALITY'])}; {_studies(shown.person)}",
+            ),
+            tile(
+                "Day 1",
+                words.day(r["DAY1DT"]),
+                "first delivered session" if r["TRTSDT"] else "enrolment: no session delivered",
+            ),
+            tile(
+                "Sessions delivered",
+                words.count(r["NSESS"]),
+                f"{words.name_of(r['EOSSTT'])}{reason}; last contact {words.day(r['LSTCONDT'])}",
+            ),
+        ]
+    )
+
+
+def outcomes(shown: Shown):
+    if shown.headline.is_empty():
+        return html.P("No patient is chosen.", className="small")
+    r = shown.headline.row(0, named=True)
+    rows = [
+        (
+            title,
+            r.get(f"{name}_parameter") or name.upper()
+            if f"{name}_parameter" in r
+            else words.NOTHING,
+            words.short(r[f"{name}_baseline"]),
+            words.short(r[f"{name}_latest"]),
+            words.day(r[f"{name}_latest_on"]),
+            words.short(r[f"{name}_change"]),
+            words.name_of(r[f"{name}_change_class"]),
+            r[f"{name}_reason"] or words.NOTHING,
+        )
+        for name, title in _OUTCOMES.items()
+    ]
+    columns = [
+        "outcome",
+        "parameter",
+        "baseline",
+        "latest",
+        "on",
+        "change",
+        "beyond measurement error",
+        "why not",
+    ]
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    return table_of(frame, caption="A change of one patient is not an effect of the treatment")
+
+
+def records_table(shown: Shown) -> list[dict]:
+    """Every record with its event id and its place in Kafka, the newest first."""
+    if shown.patient is None:
+        return []
+    found = _as_records(shown)
+    ids_by_topic = {kind: rows["event_id"].to_list() for (kind,), rows in found.group_by("topic")}
+    places = {
+        event_id: f"{topic} / {partition} / {offset}"
+        for event_id, topic, partition, offset in shown.reader.positions(ids_by_topic).iter_rows()
+    }
+    return [
+        {
+            "when": when(r),
+            "kind": r["kind"],
+            "what": r["what"],
+            "event_id": r["event_id"],
+            "position": places.get(r["event_id"], words.NOTHING),
+        }
+        for r in found.sort("at", descending=True, nulls_last=True).iter_rows(named=True)
+    ]
+
+
+def when(r: dict) -> str:
+    """Of a test only the day is known."""
+    if r["at"] is None:
+        return "unknown"
+    return f"{r['at']:%Y-%m-%d}" if r["kind"] == "performance test" else f"{r['at']:%Y-%m-%d %H:%M}"
+
+
+def _as_records(shown: Shown) -> pl.DataFrame:
+    """topic, at, kind, what, event_id of each session, questionnaire, performance test and adverse
+    event.
+    """
+    rows = [
+        (
+            "sessions",
+            r["EXSTDTM"],
+            "session",
+            f"{words.name_of(r['MODALITY'])}, {r['EXSTAT']}, {words.number(r['EXDUR'], 0)} s",
+            r["EVENTID"],
+        )
+        for r in shown.sessions.iter_rows(named=True)
+    ]
+    rows += [
+        (
+            "adverse_events",
+            r["ASTDTM"],
+            "adverse event",
+            f"{r['AETERM']}, grade {words.count(r['AETOXGR'])}"
+            + (", serious" if r["AESER"] == "Y" else ""),
+            r["EVENTID"],
+        )
+        for r in shown.events.iter_rows(named=True)
+    ]
+    answers = shown.answers.filter(pl.col("EVENTID").is_not_null()).group_by(
+        "EVENTID", maintain_order=True
+    )
+    for (event_id,), items in answers:
+        said = ", ".join(
+            f"{r['PARAMCD']} {words.short(r['AVAL'], 1)}" for r in items.iter_rows(named=True)
+        )
+        rows.append(("responses", items["ADTM"][0], "questionnaire", said, event_id))
+    tests = shown.activity.filter(pl.col("EVENTID").is_not_null() & pl.col("WEEKSTDT").is_null())
+    rows += [
+        (
+            "performance_tests",
+            r["ADT"],
+            "performance test",
+            f"{r['PARAMCD']} {words.short(r['AVAL'])} {r['AVALU'] or ''}",
+            r["EVENTID"],
+        )
+        for r in tests.with_columns(pl.col("ADT").cast(pl.Datetime("us", "UTC"))).iter_rows(
+            named=True
+        )
+    ]
+    schema = {
+        "topic": pl.String,
+        "at": pl.Datetime("us", "UTC"),
+        "kind": pl.String,
+        "what": pl.String,
+        "event_id": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
