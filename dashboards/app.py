@@ -22,7 +22,8 @@ from ingest.web_server import configured
 
 from . import shell
 from .pages import PAGES
-from .reader import Reader, is_readable
+from .readable import is_readable
+from .reader import Reader
 from .requests import what_is_wrong
 
 _CALLBACKS = "/_dash-update-component"

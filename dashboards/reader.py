@@ -7,19 +7,19 @@ Not here: what passes the gate (gate.py), what a page asks (pages/*.py). It writ
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import polars as pl
 
 from ingest.lake import Lake
-from transforms.errors import CatalogMissing, FloeError, UsageError
+from transforms.errors import CatalogMissing, UsageError
 from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 
-from .gate import Gate, Viewer, seen_from_outside
+from .gate import Gate, Viewer
+from .kept_answers import KeptAnswer, KeptAnswers
+from .versions import VERSIONS, Version
 
 T = TypeVar("T")
 
@@ -35,48 +35,6 @@ _TABLES = {
 }
 _FRESH_S = 1.0  # a look at what changed serves everybody for so long
 _RETRY_S = 2.0  # between two attempts to open a lake that is not there
-_MOST_RESULTS = 256
-
-# A table that was written has given numbers to its rows (what lake_schema.py puts into a new one
-# and takes out again has none); the snapshot of its last change may have expired since, and then
-# the oldest that is left stands for it.
-_VERSIONS = """
-WITH snapshots AS MATERIALIZED (FROM ducklake_snapshots('lake')),
-oldest AS (SELECT min(snapshot_id) AS snapshot_id, min(snapshot_time) AS snapshot_time FROM snapshots),
-written AS (SELECT table_id::VARCHAR AS table_id FROM __ducklake_metadata_lake.ducklake_table_stats WHERE next_row_id > 0),
-changes AS (
-  SELECT snapshot_id, snapshot_time, unnest(flatten([
-    coalesce(changes['tables_inserted_into'], []), coalesce(changes['tables_deleted_from'], []),
-    coalesce(changes['inlined_insert'], []), coalesce(changes['inlined_delete'], [])])) AS table_id
-  FROM snapshots
-  UNION ALL SELECT snapshot_id, snapshot_time, table_id FROM oldest, written
-)
-SELECT s.schema_name || '.' || t.table_name AS name, max(c.snapshot_id) AS snapshot, max(c.snapshot_time) AS changed_at
-FROM __ducklake_metadata_lake.ducklake_table t
-JOIN __ducklake_metadata_lake.ducklake_schema s ON s.schema_id = t.schema_id
-LEFT JOIN (FROM changes SEMI JOIN written USING (table_id)) c ON c.table_id = t.table_id::VARCHAR
-WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL
-GROUP BY 1
-"""
-
-
-@dataclass(frozen=True)
-class Version:
-    """The last snapshot that changed a table, and when (the oldest there is, where that has
-    expired).
-
-    Of a table that was never written both are None.
-    """
-
-    snapshot: int | None
-    changed_at: datetime | None
-
-
-@dataclass
-class _Cached:
-    key: Any
-    value: Any
-    made_at: float = field(default_factory=time.monotonic)
 
 
 class Reader:
@@ -88,9 +46,8 @@ class Reader:
         self._lake: Lake | None = None
         self._opening = threading.Lock()
         self._tried_at = -_RETRY_S
-        self._lock = threading.Lock()
-        self._results: OrderedDict[Any, _Cached] = OrderedDict()
-        self._versions: _Cached | None = None
+        self._answers = KeptAnswers()
+        self._versions: KeptAnswer | None = None
         self.missing: str | None = None  # why there is no lake, in a sentence
 
     @property
@@ -104,8 +61,6 @@ class Reader:
     def close(self) -> None:
         if self._lake:
             self._lake.close()
-
-    # --- what is there ---------------------------------------------------------------------------
 
     @property
     def is_there(self) -> bool:
@@ -132,16 +87,16 @@ class Reader:
         except CatalogMissing as error:
             self.missing = str(error)
 
-    def _known(self) -> Mapping[str, Version]:
+    def _table_versions(self) -> Mapping[str, Version]:
         """Version by full table name, of the whole lake; nothing where there is none."""
-        known = self._versions
-        if known and time.monotonic() - known.made_at < _FRESH_S:
-            return known.value
+        latest = self._versions
+        if latest and latest.is_younger_than(_FRESH_S):
+            return latest.value
         lake = self._opened()
-        rows = lake.sql(_VERSIONS).iter_rows(named=True) if lake else ()
+        rows = lake.sql(VERSIONS).iter_rows(named=True) if lake else ()
         versions = {r["name"]: Version(r["snapshot"], r["changed_at"]) for r in rows}
         if versions:  # a look into a lake that is not there yet need not be remembered
-            self._versions = _Cached(None, versions)
+            self._versions = KeptAnswer(None, versions)
         return versions
 
     def _version(self, table: Table) -> Version | None:
@@ -149,12 +104,12 @@ class Reader:
         is missing.
         """
         source = self.gate.source(table)
-        return None if source is None else self._known().get(source.full_name)
+        return None if source is None else self._table_versions().get(source.full_name)
 
     @property
     def has_landed(self) -> bool:
         """Whether anything has landed in the lake yet."""
-        version = self._known().get("raw.ledger")
+        version = self._table_versions().get("raw.ledger")
         return version is not None and version.snapshot is not None
 
     def sees(self, full_name: str) -> bool:
@@ -174,10 +129,12 @@ class Reader:
         if not self.gate.is_whole:
             made = self.release()
             return made["release_id"] if made else -1
-        versions = [
-            v.snapshot for name, v in self._known().items() if name.split(".")[0] in schemas
+        snapshots = [
+            version.snapshot
+            for name, version in self._table_versions().items()
+            if name.split(".")[0] in schemas
         ]
-        return max((s for s in versions if s is not None), default=-1)
+        return max((s for s in snapshots if s is not None), default=-1)
 
     def changed_at(self, full_name: str) -> datetime | None:
         """When the table last changed; None where it was never written, or is not for this viewer.
@@ -190,8 +147,6 @@ class Reader:
             return made["released_at"] if made else None
         version = self._version(table)
         return version.changed_at.astimezone(UTC) if version and version.changed_at else None
-
-    # --- asking ----------------------------------------------------------------------------------
 
     def mart(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a mart for which `where` holds, as this viewer may see them; empty where there
@@ -290,19 +245,16 @@ class Reader:
         nothing lands.
         """
         lake = self._opened() if self.gate.opens(ask) else None
-        if lake is None or not self._known():
+        if lake is None or not self._table_versions():
             return None
-        with self._lock:
-            known = self._results.get((self.gate.viewer, name))
-        version = max(
-            (v.snapshot for v in self._known().values() if v.snapshot is not None), default=-1
-        )
-        is_young = known and time.monotonic() - known.made_at < max_age_s
-        if known and (is_young or (is_of_lake_alone and known.key == version)):
-            return known.value
-        return self._remember(name, version, ask(lake))
-
-    # --- inside ----------------------------------------------------------------------------------
+        kept = self._answers.get((self.gate.viewer, name))
+        snapshots = (version.snapshot for version in self._table_versions().values())
+        newest = max((s for s in snapshots if s is not None), default=-1)
+        if kept and kept.is_younger_than(max_age_s):
+            return kept.value
+        if kept and is_of_lake_alone and kept.version == newest:
+            return kept.value
+        return self._remember(name, newest, ask(lake))
 
     def _rows(self, table: Table, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
         return self.gate.rows(table, self._asked(table, "*", where, params))
@@ -324,7 +276,7 @@ class Reader:
     def _query(
         self, statement: str, *, tables: Sequence[str], params: Sequence[Any]
     ) -> pl.DataFrame:
-        versions = self._known()
+        versions = self._table_versions()
         if any(versions.get(t) is None for t in tables):
             return pl.DataFrame()
         asked = [list(p) if isinstance(p, tuple) else p for p in params]
@@ -335,42 +287,11 @@ class Reader:
         )
 
     def _kept(self, key: Any, version: Any, ask: Callable[[], T]) -> T:
-        with self._lock:
-            known = self._results.get((self.gate.viewer, key))
-            if known and known.key == version:
-                self._results.move_to_end((self.gate.viewer, key))
-                return known.value
+        kept = self._answers.get((self.gate.viewer, key))
+        if kept and kept.version == version:
+            return kept.value
         return self._remember(key, version, ask())
 
     def _remember(self, key: Any, version: Any, value: T) -> T:
-        with self._lock:
-            self._results[self.gate.viewer, key] = _Cached(version, value)
-            while len(self._results) > _MOST_RESULTS:
-                self._results.popitem(last=False)
+        self._answers.put((self.gate.viewer, key), version, value)
         return value
-
-
-def is_readable(reader: Reader) -> tuple[bool, str]:
-    """Whether the lake answers, and a sentence that says so; which snapshot it is tells how many
-    records have landed, so that it is for whom all of the lake is open.
-    """
-    try:
-        answered_in = reader.inspect(_snapshot, name="answers", max_age_s=0.0)
-        if answered_in is None:
-            return False, reader.missing or "the lake is not there yet"
-        return (
-            True,
-            f"the lake answers, snapshot {answered_in}"
-            if reader.gate.is_whole
-            else "the lake answers",
-        )
-    except FloeError as error:
-        return False, str(error) if reader.gate.is_whole else "the lake does not answer"
-
-
-@seen_from_outside
-def _snapshot(lake: Lake) -> int:
-    lake.sql(
-        "SELECT max(landed_at) FROM raw.ledger"
-    )  # a snapshot alone is told though every file is gone
-    return lake.snapshot()

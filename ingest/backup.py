@@ -34,7 +34,7 @@ from transforms.errors import (
 )
 from transforms.schemas.app import FILE_CHECKSUMS
 
-from .alerting.book import book_path
+from .alerting.book_file import book_path
 from .alerting.names import kept_files
 from .backup_catalog import copy_catalog, copy_database, described
 from .cluster import identity_files

@@ -21,7 +21,7 @@ from pathlib import Path
 from transforms.counting import counted
 from transforms.errors import DiskFull, FloeError, UnreadableFile, UsageError
 
-from .alerting.book import book_path
+from .alerting.book_file import book_path
 from .copies import (
     CATALOG,
     DATA,

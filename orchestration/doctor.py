@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ingest import cluster, stream
 from ingest.alerting import trying, waiting
-from ingest.alerting.book import book_path
+from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import read_duty
 from ingest.broker import node as broker
 from ingest.lake import Lake

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import TOPIC, Duty
 from ingest.alerting.names import naming_key
 from ingest.alerting.own_events import SOURCE, own_event

@@ -12,10 +12,9 @@ lost book is made again from the alerts' own topic (hearing.py).
 import json
 import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -23,84 +22,20 @@ import polars as pl
 from transforms.alerting.causes import CAUSES
 from transforms.alerting.news import SILENT, STANDING, STANDING_OPEN
 
+from .book_file import make_file
+from .book_rows import alert_of, as_kept
+from .book_statements import (
+    CLOSED_SINCE_DIGEST,
+    DUE_DELIVERIES,
+    ENDED,
+    HURRY,
+    IS_URGENT,
+    NOTICED,
+    TABLES,
+)
 from .kept import Positions
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS positions (
-    topic TEXT, topic_id TEXT, partition INTEGER, next_position INTEGER, PRIMARY KEY (topic, topic_id, partition));
-CREATE TABLE IF NOT EXISTS alerts (
-    alert_id TEXT PRIMARY KEY, rule TEXT, subject_kind TEXT, subject_id TEXT, cause TEXT, clinic_id TEXT,
-    patient_id TEXT, device_id TEXT, evidence TEXT, occurred_at TEXT, landed_at TEXT, tier TEXT, level INTEGER,
-    finding TEXT, gravity INTEGER, state TEXT, revision INTEGER, is_closed_by_rule INTEGER NOT NULL DEFAULT 0,
-    told_at TEXT, acknowledged_at TEXT, acknowledged_by TEXT, assigned_role TEXT, digested_at TEXT, step INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS by_subject ON alerts (subject_kind, subject_id);
-CREATE TABLE IF NOT EXISTS deliveries (
-    number INTEGER PRIMARY KEY, sink TEXT NOT NULL, delivery_id TEXT NOT NULL, in_order_of TEXT, payload TEXT NOT NULL,
-    made_at TEXT NOT NULL, due_at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT, delivered_at TEXT,
-    UNIQUE (sink, delivery_id));
-CREATE TABLE IF NOT EXISTS digested (
-    alert_id TEXT, sink TEXT, closed_at TEXT, PRIMARY KEY (alert_id, sink));
-CREATE INDEX IF NOT EXISTS of_alert ON deliveries (in_order_of);
-CREATE INDEX IF NOT EXISTS waiting ON deliveries (sink, number) WHERE delivered_at IS NULL;
-"""
-# Harm and what nobody took in hand: sent before all else, as is what stands before it in its
-# alert's order.
-_IS_URGENT = """json_extract(payload, '$.tier') = 'now'
-    AND json_extract(payload, '$.news') IN ('opened', 'raised', 'moved', 'opened_again', 'unacknowledged')"""
-# Of each subject what came first, in one pass: thousands may wait for a receiver that is down.
-_DUE = f"""
-WITH first AS (
-    SELECT min(number) AS number, max({_IS_URGENT}) AS is_urgent
-    FROM deliveries WHERE sink = ? AND delivered_at IS NULL GROUP BY in_order_of)
-SELECT deliveries.* FROM first JOIN deliveries USING (number) WHERE due_at <= ?
-ORDER BY is_urgent DESC, attempts > 0, number LIMIT ?"""
-# By the index of the subject: by that of the sink each would read all that waits for it, and
-# thousands may.
-_HURRY = f"""
-UPDATE deliveries INDEXED BY of_alert SET due_at = min(due_at, ?1) WHERE sink = ?2 AND in_order_of = ?3 AND delivered_at IS NULL AND EXISTS (
-    SELECT 1 FROM deliveries WHERE sink = ?2 AND delivery_id = ?4 AND delivered_at IS NULL AND {_IS_URGENT})"""
-_NOTICED = """
-UPDATE digested SET closed_at = iif(closed_at IS NULL, ?, NULL) WHERE (closed_at IS NULL) = EXISTS (
-    SELECT 1 FROM alerts WHERE alerts.alert_id = digested.alert_id AND state = 'closed')"""
-# Whom it was told by itself, that hears of its end by itself too.
-_ENDED = """
-DELETE FROM digested WHERE closed_at IS NOT NULL AND EXISTS (
-    SELECT 1 FROM deliveries WHERE in_order_of = alert_id AND deliveries.sink = digested.sink)"""
-_CLOSED = """
-SELECT alert_id, sink, closed_at, rule, clinic_id FROM digested JOIN alerts USING (alert_id)
-WHERE closed_at IS NOT NULL ORDER BY alert_id, sink"""
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_opening = threading.Lock()  # of a book that is not there yet
-_TIMES = ("occurred_at", "landed_at", "told_at", "acknowledged_at")
 _MOST_PARAMETERS = 500  # of one statement
-
-
-def book_path(settings) -> Path:
-    return settings.home / "alerts.sqlite"
-
-
-def in_words(error: Exception, path: Path) -> str:
-    """What is wrong with the book, or is not the book's: one sentence, of a book that can't be
-    mended with what to do.
-    """
-    damage = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where in the file
-    if isinstance(error, sqlite3.DatabaseError) and damage in _DAMAGED:
-        return (
-            f"the book of alerts ({path}) is damaged ({error}): move it away, with {path.name}-wal and {path.name}-shm "
-            "where they are there, and it is made again from the alerts' topic; nobody is told until then"
-        )
-    return f"{type(error).__name__}: {error}"
-
-
-def _make(path: Path) -> None:
-    """An empty file where there is none; the log of one that was moved away is not played into
-    it.
-    """
-    with _opening:
-        if not path.exists():
-            for log in ("-wal", "-shm"):
-                path.with_name(path.name + log).unlink(missing_ok=True)
-            path.touch(mode=0o600)  # SQLite gives its logs the same
 
 
 class Book:
@@ -111,14 +46,14 @@ class Book:
     def __init__(self, path: Path, *, key: bytes = b"") -> None:
         self.key = key
         self._path = path
-        _make(path)
+        make_file(path)
         self._file = os.stat(path)
         self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
         self._db.row_factory = sqlite3.Row
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_TABLES)
+            self._db.executescript(TABLES)
         except BaseException:
             self._db.close()
             raise
@@ -150,8 +85,6 @@ class Book:
             raise
         self._db.execute("COMMIT")
 
-    # --- positions -------------------------------------------------------------------------------
-
     def positions(self) -> Positions:
         """Up to where what landed was judged."""
         rows = self._db.execute("SELECT topic, topic_id, partition, next_position FROM positions")
@@ -163,8 +96,6 @@ class Book:
         self._db.executemany(
             "REPLACE INTO positions VALUES (?, ?, ?, ?)", [(*k, at) for k, at in positions.items()]
         )
-
-    # --- alerts ----------------------------------------------------------------------------------
 
     def standing(self, alert_ids: Iterable[str], subjects: pl.DataFrame) -> pl.DataFrame:
         """STANDING: the alerts of these ids, and those of these subjects (`subject_kind`,
@@ -229,13 +160,13 @@ class Book:
                 )
                 continue
             fields = {
-                name: _plain(row[name])
+                name: as_kept(row[name])
                 for name in ("alert_id", *CAUSES, "gravity", "state", "revision")
             }
             fields["is_closed_by_rule"] = 0
             if row["news"] not in SILENT:
                 fields |= {
-                    "told_at": _plain(now),
+                    "told_at": as_kept(now),
                     "step": 0,
                     "acknowledged_at": None,
                     "acknowledged_by": None,
@@ -254,20 +185,20 @@ class Book:
     def alert(self, alert_id: str) -> dict | None:
         """The alert as it stands; None = there is none."""
         row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", [alert_id]).fetchone()
-        return _read(row) if row else None
+        return alert_of(row) if row else None
 
     def alerts(self, where: str = "true", parameters: Iterable = ()) -> list[dict]:
         """The alerts that fit, the newest first."""
         rows = self._db.execute(
             f"SELECT * FROM alerts WHERE {where} ORDER BY told_at DESC, alert_id", list(parameters)
         )
-        return [_read(row) for row in rows]
+        return [alert_of(row) for row in rows]
 
     def take(self, alert: dict, *, is_told: bool) -> None:
         """An alert that somebody else wrote, as it stands; one that was told is in no digest to
         come.
         """
-        fields = {name: _plain(value) for name, value in alert.items()}
+        fields = {name: as_kept(value) for name, value in alert.items()}
         fields["digested_at"] = fields["told_at"] if is_told else None
         names, places = ", ".join(fields), ", ".join("?" * len(fields))
         self._db.execute(
@@ -278,10 +209,8 @@ class Book:
         names = ", ".join(f"{name} = ?" for name in fields)
         self._db.execute(
             f"UPDATE alerts SET {names} WHERE alert_id = ?",
-            [*(_plain(v) for v in fields.values()), alert_id],
+            [*(as_kept(v) for v in fields.values()), alert_id],
         )
-
-    # --- digests ---------------------------------------------------------------------------------
 
     def set_digested(self, alert_id: str, sink: str) -> None:
         """That a digest told a sink of an alert, which is open."""
@@ -294,12 +223,10 @@ class Book:
         """`alert_id`, `sink`, `closed_at`, `rule`, `clinic_id` of what a digest told a sink and is
         closed now; `closed_at` is when that was first asked for.
         """
-        self._db.execute(_NOTICED, [_plain(now)])
-        self._db.execute(_ENDED)
-        rows = map(dict, self._db.execute(_CLOSED))
+        self._db.execute(NOTICED, [as_kept(now)])
+        self._db.execute(ENDED)
+        rows = map(dict, self._db.execute(CLOSED_SINCE_DIGEST))
         return [row | {"closed_at": datetime.fromisoformat(row["closed_at"])} for row in rows]
-
-    # --- deliveries ------------------------------------------------------------------------------
 
     def has(self, sink: str, delivery_id: str) -> bool:
         statement = "SELECT 1 FROM deliveries WHERE sink = ? AND delivery_id = ?"
@@ -314,15 +241,15 @@ class Book:
         self._db.execute(
             "INSERT OR IGNORE INTO deliveries (sink, delivery_id, in_order_of, payload, made_at, due_at) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (sink, delivery_id, in_order_of, json.dumps(payload), _plain(now), _plain(now)),
+            (sink, delivery_id, in_order_of, json.dumps(payload), as_kept(now), as_kept(now)),
         )
-        self._db.execute(_HURRY, (_plain(now), sink, in_order_of, delivery_id))
+        self._db.execute(HURRY, (as_kept(now), sink, in_order_of, delivery_id))
 
     def due(self, sink: str, *, now: datetime, most: int = 100) -> list[dict]:
         """What is to be delivered now: what is urgent first, then what was not tried yet, each as
         it came; of one subject nothing before what came earlier.
         """
-        rows = self._db.execute(_DUE, (sink, _plain(now), most))
+        rows = self._db.execute(DUE_DELIVERIES, (sink, as_kept(now), most))
         return [dict(row) | {"payload": json.loads(row["payload"])} for row in rows]
 
     def newest(self, sink: str) -> int:
@@ -332,7 +259,7 @@ class Book:
 
     def is_urgent_since(self, sink: str, number: int) -> bool:
         """Whether something urgent came after the delivery of this number."""
-        statement = f"SELECT 1 FROM deliveries WHERE sink = ? AND delivered_at IS NULL AND number > ? AND {_IS_URGENT}"
+        statement = f"SELECT 1 FROM deliveries WHERE sink = ? AND delivered_at IS NULL AND number > ? AND {IS_URGENT}"
         return self._db.execute(statement, (sink, number)).fetchone() is not None
 
     def waiting(self) -> dict[str, tuple[int, str | None]]:
@@ -352,28 +279,11 @@ class Book:
     def delivered(self, number: int, *, now: datetime) -> None:
         self._db.execute(
             "UPDATE deliveries SET delivered_at = ?, error = NULL WHERE number = ?",
-            (_plain(now), number),
+            (as_kept(now), number),
         )
 
     def failed(self, number: int, *, error: str, due_at: datetime) -> None:
         self._db.execute(
             "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_at = ? WHERE number = ?",
-            (error, _plain(due_at), number),
+            (error, as_kept(due_at), number),
         )
-
-
-def _plain(value):
-    """As SQLite keeps it: times as sortable UTC text, lists as JSON."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    return json.dumps(value) if isinstance(value, list) else value
-
-
-def _read(row: sqlite3.Row) -> dict:
-    alert = dict(row)
-    for name in _TIMES:
-        alert[name] = datetime.fromisoformat(alert[name]) if alert[name] else None
-    return alert | {
-        "evidence": json.loads(alert["evidence"] or "[]"),
-        "is_closed_by_rule": bool(alert["is_closed_by_rule"]),
-    }

@@ -49,6 +49,25 @@ FROM placed
 UNION ALL BY NAME SELECT * FROM old WHERE len("values") <= 1"""
 
 
+def rows_from(landed: Mapping[str, pl.DataFrame], positions: Positions) -> dict[str, pl.DataFrame]:
+    """Of landed rows, by table, those at or beyond the positions; a partition without one: all.
+
+    Tables of which none are left are not there.
+    """
+    partition = ("kafka_topic", "kafka_topic_id", "kafka_partition")
+    starts = pl.DataFrame(
+        [(*key, at) for key, at in positions.items()], schema=[*partition, "_from"], orient="row"
+    ).cast({"kafka_partition": pl.Int32})
+    is_beyond = pl.col("kafka_offset") >= pl.col("_from").fill_null(0)
+    left = {
+        name: frame.join(starts, on=partition, how="left", maintain_order="left")
+        .filter(is_beyond)
+        .drop("_from")
+        for name, frame in landed.items()
+    }
+    return {name: rows for name, rows in left.items() if not rows.is_empty()}
+
+
 def _before(moment: datetime) -> str:
     return f"ingested_at < TIMESTAMPTZ '{moment.isoformat()}'"
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from transforms.errors import FloeError
 
 from .. import stream
-from .book import Book, in_words
+from .book import Book
+from .book_file import in_words
 from .duty import Sink
 from .names import naming_key
 from .own_events import own_event

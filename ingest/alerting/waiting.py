@@ -15,7 +15,7 @@ from pathlib import Path
 from transforms.counting import spoken
 from transforms.errors import UsageError
 
-from .book import book_path, in_words
+from .book_file import book_path, in_words
 from .duty import TOPIC, Duty, read_duty
 
 REMEDY = "floe up runs the watcher, floe alerts watch runs it alone"

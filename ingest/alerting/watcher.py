@@ -19,123 +19,49 @@ import errno
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from transforms.alerting.causes import SUBJECTS
-from transforms.alerting.news import OF_MANY, alert_ids, news, of_many
 from transforms.alerting.records import of_unjudged
 from transforms.alerting.system import KINDS
-from transforms.errors import CatalogMissing, DiskFull, FloeError
+from transforms.errors import DiskFull, FloeError
 
 from ..lake import Lake
 from ..lake_in_memory import MemoryLake
-from ..private import make_home
 from . import measured, sender
 from .apart import Interrupted, Looked, judgements, looks, to_judge_again, unjudged
-from .beat import Beat, only_watcher, write_beat
-from .book import Book, book_path, in_words
+from .beat import Beat
+from .book import Book
+from .book_file import book_path
 from .digest import digests
-from .duty import TOPIC, Duty, read_duty
+from .duty import Duty
+from .entering import enter
 from .hearing import hear
-from .kept import TABLES, Kept, Positions
+from .kept import TABLES, Kept, Positions, rows_from
 from .look import look, look_for_harm
 from .names import naming_key
-from .telling import escalations, tell
+from .parts import parts_of
+from .telling import escalations
 from .touched import HARM_FIRST, NOBODY, Touched, harmed, touched, touched_by_time
 
 _LOOK_S = 0.2
 _TICK_S = 5.0
 _MEASURE_S = 60.0
 _REPORTS_S = 1800.0  # days of clinics begin at half hours
-_HEALTHY_S = 60.0
-_LONGEST_WAIT_S = 60.0
-_MOST_PATIENTS = 200  # of one look
 _NO_SUBJECTS = pl.DataFrame(schema=SUBJECTS)
 
 Say = sender.Say
 
 
-def run(settings, *, stop: threading.Event, say: Say = lambda _: None) -> None:
-    """Watches until `stop` is set; waits for a lake. Whatever a look's error, it is said and the
-    look is taken again.
-
-    Raises UsageError for a file of duties that can't be read, FloeError where another watches this
-    home, DiskFull.
-    """
-    duty = read_duty(settings.alerts)
-    make_home(settings)
-    with _no_space_is_disk_full(settings), only_watcher(settings):
-        start_senders(settings, duty, stop=stop, say=say)
-        failures = 0
-        while not stop.is_set():
-            began = time.monotonic()
-            try:
-                _watch(settings, duty, stop, say)
-            except Exception as error:
-                if _is_disk_full(error):
-                    raise
-                failures = 0 if time.monotonic() - began > _HEALTHY_S else failures + 1
-                wait_s = min(_LONGEST_WAIT_S, 2.0**failures)
-                fault = in_words(error, book_path(settings))
-                say(
-                    f"alerts: a look failed ({fault}); all since the last whole one is looked at again in {wait_s:.0f} s"
-                )
-                write_beat(settings, fault=fault)
-                stop.wait(wait_s)
-
-
-def _watch(settings, duty: Duty, stop: threading.Event, say: Say) -> None:
-    """From the book's positions on, until `stop` is set or a look fails."""
-    with ExitStack() as stack:
-        lake = _opened(settings, stop, stack)
-        if lake is not None:
-            stack.enter_context(Watcher(settings, duty, lake, say=say)).run(stop)
-
-
-def _opened(settings, stop: threading.Event, stack: ExitStack) -> Lake | None:
-    """The lake, once ingest has made it; None where `stop` was set before."""
-    while not stop.is_set():
-        try:
-            of_one_thread = settings.model_copy(update={"lake_threads": 1})
-            return stack.enter_context(Lake.open(of_one_thread, read_only=True))
-        except CatalogMissing as error:
-            write_beat(settings, fault=str(error))
-            stop.wait(1.0)
-    return None
-
-
-@contextmanager
-def _no_space_is_disk_full(settings) -> Iterator[None]:
-    """DiskFull that names the book, whatever met the full disk."""
-    try:
-        yield
-    except Exception as error:
-        if not _is_disk_full(error):
-            raise
-        raise DiskFull(
-            f"no space is left for the book of alerts ({book_path(settings)}): free some; what landed meanwhile is looked "
-            "at then"
-        ) from error
-
-
-def _is_disk_full(error: Exception) -> bool:
+def is_disk_full(error: Exception) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return "is full" in str(error)
     return isinstance(error, DiskFull) or (
         isinstance(error, OSError) and error.errno == errno.ENOSPC
     )
-
-
-def start_senders(settings, duty: Duty, *, stop: threading.Event, say: Say) -> None:
-    """A thread a sink, and one for the alerts' topic."""
-    path = book_path(settings)
-    sender.start(path, TOPIC, sender.to_topic(settings), stop=stop, say=say)
-    for sink in duty.sinks:
-        sender.start(path, sink.name, sender.to_sink(sink), stop=stop, say=say)
 
 
 class Watcher:
@@ -146,19 +72,16 @@ class Watcher:
         self._duty = duty
         self._lake = lake
         self._say = say
-        self._key = naming_key(settings)
-        self._book = Book(book_path(settings), key=self._key)
+        self._book = Book(book_path(settings), key=naming_key(settings))
         self._alive = Beat(settings)
         self._kept = Kept(alive=self._alive)
         self._memory = MemoryLake()
-        self._harm_memory = (
-            MemoryLake()
-        )  # its own, for it keeps what does not change from look to look
+        # its own, for it keeps what does not change from look to look
+        self._harm_memory = MemoryLake()
         self._is_caught_up = False
         self._ends: Positions = {}  # of the lake, when all of it had been taken in
-        self._waiting: Touched | None = (
-            None  # whom rows touch that were taken in and not looked at; None = no such rows
-        )
+        # whom rows touch that were taken in and not looked at; None = no such rows
+        self._waiting: Touched | None = None
         self._overtaken = _NO_SUBJECTS  # whose harm was told during the look that is under way
         self._took_in_at = 0.0
 
@@ -205,7 +128,7 @@ class Watcher:
         if whom is None:
             return False
         positions = dict(self._kept.positions)
-        for part in _parts(whom):
+        for part in parts_of(whom):
             self._judge(part, now=now)
         with self._book.change():
             self._book.set_positions(positions)
@@ -269,10 +192,10 @@ class Watcher:
         """What time alone makes due: of the events whose report is not on record. And who could not
         be judged, again.
         """
-        for part in _parts(touched_by_time(self._kept)):
+        for part in parts_of(touched_by_time(self._kept)):
             self._judge(part, now=now)
         again = to_judge_again(self._book.alerts("rule = 'not_judged' AND is_closed_by_rule = 0"))
-        for part in _parts(again) if again.patients or again.single else ():
+        for part in parts_of(again) if again.patients or again.single else ():
             self._judge(part, now=now)
 
     def tick(self, *, now: datetime) -> None:
@@ -285,7 +208,7 @@ class Watcher:
         """What the system itself shows: silence, disk, clocks, checks, figures that are old."""
         causes = measured.causes(self._kept, self._lake, self._settings, now=now)
         looked_at = self._book.subjects(KINDS)
-        self._enter(causes, looked_at, now=now)
+        enter(self._book, self._duty, causes, looked_at, now=now)
 
     def _measured(self, *, now: datetime) -> None:
         """What can't be measured (a damaged table of checks, say) is said, and keeps nobody from
@@ -295,37 +218,24 @@ class Watcher:
             self.measure(now=now)
             self._alive.fault = ""
         except Exception as error:
-            if _is_disk_full(error):
+            if is_disk_full(error):
                 raise
             fault = f"the system could not be measured: {error}"
             if fault != self._alive.fault:
                 self._say(f"alerts: {fault}")
             self._alive.fault = fault
 
-    def _unjudged(self, taken: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    def _unjudged(self, landed: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         """The rows beyond the book's positions: after a start all is taken in, and most was judged
         before.
         """
-        at = self._book.positions()
-        if not at or not taken:
-            return dict(taken)
+        positions = self._book.positions()
+        if not positions or not landed:
+            return dict(landed)
         # A lake that was restored ends before the book: what lands from there on is looked at,
         # though the book was further.
-        at = {key: min(position, self._ends.get(key, 0)) for key, position in at.items()}
-        keys = ("kafka_topic", "kafka_topic_id", "kafka_partition")
-        known = pl.DataFrame(
-            [(*k, v) for k, v in at.items()], schema=[*keys, "_judged"], orient="row"
-        )
-        known = known.cast({"kafka_partition": pl.Int32})
-        new = {}
-        for name, frame in taken.items():
-            held = frame.join(known, on=keys, how="left", maintain_order="left")
-            rows = held.filter(pl.col("kafka_offset") >= pl.col("_judged").fill_null(0)).drop(
-                "_judged"
-            )
-            if not rows.is_empty():
-                new[name] = rows
-        return new
+        judged_to = {key: min(at, self._ends.get(key, 0)) for key, at in positions.items()}
+        return rows_from(landed, judged_to)
 
     def _judge_harm(self, new: Mapping[str, pl.DataFrame], *, now: datetime) -> None:
         """Enters what harm the new rows tell, ahead of all else that they touch; a cause that is
@@ -341,7 +251,7 @@ class Watcher:
             whom,
         )
         for causes, subjects in done:
-            self._enter(causes, subjects, now=now, is_whole=False)
+            enter(self._book, self._duty, causes, subjects, now=now, is_whole=False)
             self._overtaken = pl.concat([self._overtaken, subjects])
 
     def _judge(self, whom: Touched, *, now: datetime) -> None:
@@ -367,7 +277,9 @@ class Watcher:
         causes = pl.concat([*(causes for causes, _ in done), self._unjudgeable(failed, now=now)])
         looked_at = pl.concat([*(looked_at for _, looked_at in done), judgements(whom)])
         is_newest = {"other": self._overtaken, "on": SUBJECTS.names(), "how": "anti"}
-        self._enter(causes.join(**is_newest), looked_at.join(**is_newest), now=now)
+        enter(
+            self._book, self._duty, causes.join(**is_newest), looked_at.join(**is_newest), now=now
+        )
 
     def _unjudgeable(self, failed: list[tuple[Touched, str]], *, now: datetime) -> pl.DataFrame:
         """The causes of those whose judgement fails."""
@@ -378,53 +290,9 @@ class Watcher:
             self._say(f"alerts: {patients} can't be judged and is told of as not_judged: {reason}")
         return of_unjudged(unjudged(self._kept, failed), now=now)
 
-    def _enter(
-        self,
-        causes: pl.DataFrame,
-        looked_at: pl.DataFrame,
-        *,
-        now: datetime,
-        is_whole: bool = True,
-    ) -> None:
-        """`is_whole`: whether these are all causes of the subjects; others then are gone."""
-        standing = self._book.standing(alert_ids(causes, key=self._key), looked_at)
-        judged = looked_at if is_whole else looked_at.clear()
-        changes = news(causes, standing, judged=judged, key=self._key)
-        if changes["rule"].is_in(OF_MANY).any():
-            changes = of_many(changes, self._book.standing_open(OF_MANY))
-        with self._book.change():
-            self._book.enter(changes, now=now)
-            for row in changes.iter_rows(named=True):
-                tell(self._book, self._duty, row["alert_id"], news=row["news"], now=now)
-            if not changes.is_empty():
-                self._promote(now=now)
-
-    def _promote(self, *, now: datetime) -> None:
-        """Of what has many alerts of one cause, the oldest is told once the one that was told is
-        closed.
-        """
-        for alert in self._book.untold_causes(OF_MANY):
-            revision = alert["revision"] + 1
-            self._book.update(
-                alert["alert_id"], tier="today", told_at=now, digested_at=None, revision=revision
-            )
-            tell(self._book, self._duty, alert["alert_id"], news="raised", now=now)
-
     def _clocks(self) -> dict[str, str]:
         """The time zone of each clinic, by its latest record."""
         rows = self._kept.query(
             "SELECT clinic_id, arg_max(timezone, (coalesce(revision, 0), ingested_at)) FROM raw.clinics GROUP BY 1"
         )
         return dict(rows.iter_rows())
-
-
-def _parts(whom: Touched) -> Iterator[Touched]:
-    """The patients some hundred at a time, in an order; devices and single records with the first
-    of them.
-    """
-    patients = sorted(whom.patients)
-    for k in range(
-        0, len(patients) or min(1, len(whom.devices) + len(whom.single)), _MOST_PATIENTS
-    ):
-        some = frozenset(patients[k : k + _MOST_PATIENTS])
-        yield Touched(some, whom.devices if k == 0 else frozenset(), whom.single if k == 0 else {})

@@ -14,7 +14,7 @@ from transforms.counting import spoken
 
 from ..lake import Lake
 from .beat import watcher_fault
-from .book import book_path, in_words
+from .book_file import book_path, in_words
 from .kept import TABLES
 from .waiting import REMEDY, Waiting, reading, undelivered, waiting
 

@@ -187,7 +187,7 @@ def alerts_watch() -> None:
     import signal
     import threading
 
-    from ingest.alerting.watcher import run
+    from ingest.alerting.watch import run
 
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

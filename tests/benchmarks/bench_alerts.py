@@ -26,7 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from ingest import stream, worker
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.broker import node as broker
 from ingest.broker.process import free_port
 from ingest.contract import encode

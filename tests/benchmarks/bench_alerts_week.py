@@ -22,7 +22,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import TOPIC, Duty
 from ingest.alerting.watcher import Watcher
 from ingest.contract import TOPIC_BY_TYPE

@@ -19,7 +19,8 @@ from dashboards import reader as reader_module
 from dashboards import shell
 from dashboards.gate import Gate, Viewer, seen_from_outside
 from dashboards.pages import PAGES
-from dashboards.reader import Reader, is_readable
+from dashboards.readable import is_readable
+from dashboards.reader import Reader
 from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.dashboards.looking import payload, view

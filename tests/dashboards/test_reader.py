@@ -10,7 +10,8 @@ import pytest
 from dashboards import reader as reader_module
 from dashboards import shell
 from dashboards.gate import SUPPRESSED, Gate, Viewer
-from dashboards.reader import Reader, is_readable
+from dashboards.readable import is_readable
+from dashboards.reader import Reader
 from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.dashboards.small_lake import (

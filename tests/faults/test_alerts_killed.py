@@ -23,7 +23,8 @@ import psutil
 import pytest
 
 from ingest import stream
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import Duty
 from ingest.alerting.sender import note, to_sink
 from ingest.alerting.watcher import Watcher

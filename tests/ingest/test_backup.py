@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from ingest import cluster
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.backup import backup
 from ingest.contract import encode
 from ingest.copies import MANIFEST, content_of

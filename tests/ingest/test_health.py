@@ -13,7 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingest import disk_history
 from ingest.alerting.beat import write_beat
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.broker.process import free_port
 from ingest.contract import REASONS
 from ingest.health import Health

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.settings import Settings
 from orchestration.alerts import check_alerts
 from transforms.errors import FloeError

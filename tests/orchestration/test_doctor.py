@@ -6,7 +6,8 @@ Here: that one finding. Not here: the verb (test_cli.py).
 
 from datetime import UTC, datetime, timedelta
 
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.settings import Settings
 from orchestration.doctor import Finding, examine
 

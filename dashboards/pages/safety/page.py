@@ -6,88 +6,35 @@ become charts (charts.py, ratio_charts.py, between_charts.py) and lists (lists.p
 and people who are no patients is said (devices/device_events.py).
 """
 
-import polars as pl
 from dash import html
 from dash.development.base_component import Component
 
 from transforms.facts.restrictions import RESTRICTIONS
 
 from ... import ids, words
-from ...components import Drawn, nothing, panel, side_by_side
+from ...components import panel, side_by_side
 from ...reader import Reader
 from ...tables import grid
-from ...theme import Look
 from ..alerts import page as alerts
 from ..cards import FILTERS, Card, CardPage, Control, Fill, listing, staff_only
 from ..devices import device_events
 from ..records import OF_EVERY_STUDY
 from ..survival_charts import survival_card
 from . import between_charts as between
-from . import charts, group_charts, lists, ratio_charts
+from . import charts, group_charts, lists
 from .beside import rate_tiles, unread_notices
-from .rows import SEVERITY, Shown
-
-_RATIOS = "How do arms, modalities and clinics differ?"
-_CLINIC_RATES = "How often do adverse events happen, clinic by clinic?"
-
-
-def _clinic(shown: Shown) -> pl.Expr:
-    return pl.col("clinic_id").replace(shown.clinics)
-
-
-def _clinic_rates(shown: Shown, of: Look) -> Drawn:
-    title = f"{_CLINIC_RATES} ({shown.said_restriction})"
-    return charts.rates_chart(shown.by_clinic, _clinic(shown), of=of, what="clinics", title=title)
-
-
-def _term_rates(shown: Shown, of: Look) -> Drawn:
-    terms = shown.by_term.filter(pl.col("term").is_not_null())
-    left_out = terms.height - charts.MOST_TERMS
-    more = (
-        f"The {charts.MOST_TERMS} most frequent terms; left to the table below: {left_out}."
-        if left_out > 0
-        else ""
-    )
-    return charts.rates_chart(
-        terms.head(charts.MOST_TERMS),
-        pl.col("term"),
-        of=of,
-        what="terms",
-        more=more,
-        title=f"Which events? ({shown.said_restriction})",
-    )
-
-
-def _severity(shown: Shown, of: Look) -> Drawn:
-    return charts.severity(
-        shown.by_restriction, {name: RESTRICTIONS[name].words for name in SEVERITY}, of=of
-    )
-
-
-def _grades(shown: Shown, of: Look) -> Drawn:
-    if shown.reader.is_outside:
-        return nothing("Grades of single terms are shown to the clinic's own staff only.", of=of)
-    return charts.grades(*(shown.by_term_of(name) for name in ("any", "grade_2", "grade_3")), of=of)
-
-
-def _ratios(shown: Shown, of: Look) -> Drawn:
-    return ratio_charts.ratios(
-        shown.comparisons,
-        shown.clinics,
-        of=of,
-        is_outside=shown.reader.is_outside,
-        title=f"{_RATIOS} ({shown.said_restriction})",
-    )
-
-
-def _funnel(shown: Shown, of: Look) -> Drawn:
-    rows = shown.funnel_rows.filter(pl.col("metric_id") == (shown.funnel or ""))
-    return between.funnel_chart(rows, _clinic(shown), of=of)
-
-
-def _control(shown: Shown, of: Look) -> Drawn:
-    return between.control(shown.control, of=of, name=shown.charts.get(shown.chart, ""))
-
+from .drawn import (
+    CLINIC_RATES_TITLE,
+    RATIOS_TITLE,
+    clinic_rates_chart,
+    control_chart,
+    funnel_chart_of,
+    grades_chart,
+    ratios_chart,
+    severity_chart,
+    term_rates_chart,
+)
+from .rows import Shown
 
 _RESTRICTION = Control(
     name=ids.RESTRICTION,
@@ -216,9 +163,9 @@ SAFETY = CardPage(
     cards=(
         Card(
             ids.CLINIC_RATES,
-            _CLINIC_RATES,
+            CLINIC_RATES_TITLE,
             380,
-            draw=_clinic_rates,
+            draw=clinic_rates_chart,
             least_width=900,
             mart="adverse_event_rates",
         ),
@@ -226,11 +173,11 @@ SAFETY = CardPage(
             ids.SEVERITY,
             "Are they mild?",
             420,
-            draw=_severity,
+            draw=severity_chart,
             least_width=900,
             mart="adverse_event_rates",
         ),
-        Card(ids.GRADES, "Which are severe?", 480, draw=_grades, mart="adverse_event_rates"),
+        Card(ids.GRADES, "Which are severe?", 480, draw=grades_chart, mart="adverse_event_rates"),
         survival_card(
             ids.RESOLUTION, "Do they pass quickly?", parameter="TTAERES", what="Time to resolution"
         ),
@@ -238,7 +185,7 @@ SAFETY = CardPage(
             ids.TERM_RATES,
             "Which events?",
             600,
-            draw=_term_rates,
+            draw=term_rates_chart,
             least_width=900,
             mart="adverse_event_rates",
         ),
@@ -254,9 +201,9 @@ SAFETY = CardPage(
         ),
         Card(
             ids.RATE_RATIOS,
-            _RATIOS,
+            RATIOS_TITLE,
             520,
-            draw=_ratios,
+            draw=ratios_chart,
             least_width=640,
             mart="adverse_event_comparisons",
         ),
@@ -272,11 +219,15 @@ SAFETY = CardPage(
             ids.FUNNEL,
             "Does a clinic differ by more than chance?",
             420,
-            draw=_funnel,
+            draw=funnel_chart_of,
             mart="clinic_funnel",
         ),
         Card(
-            ids.CONTROL_CHART, "Has something changed?", 420, draw=_control, mart="control_charts"
+            ids.CONTROL_CHART,
+            "Has something changed?",
+            420,
+            draw=control_chart,
+            mart="control_charts",
         ),
     ),
     beside=(

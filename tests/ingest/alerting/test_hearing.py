@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import TOPIC
 from ingest.alerting.own_events import MOST_REVISION, SOURCE
 from ingest.alerting.standing import Act, act, alerts

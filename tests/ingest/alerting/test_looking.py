@@ -10,7 +10,8 @@ from itertools import count
 
 import pytest
 
-from ingest.alerting.book import Book, book_path
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import Duty
 from ingest.alerting.watcher import Watcher
 from ingest.lake import Lake

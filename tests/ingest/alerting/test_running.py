@@ -16,8 +16,9 @@ from pkgutil import resolve_name as resolve
 import pytest
 
 from ingest.alerting import beat
-from ingest.alerting.book import Book, book_path
-from ingest.alerting.watcher import run
+from ingest.alerting.book import Book
+from ingest.alerting.book_file import book_path
+from ingest.alerting.watch import run
 from ingest.lake import Lake
 from ingest.settings import Settings
 from tests.alert_site import HOME, Site, burn
@@ -134,7 +135,7 @@ def test_it_shows_signs_of_life_from_within_a_long_start_and_a_long_look(site, m
     three a part, are three parts.
     """
     monkeypatch.setattr("ingest.alerting.beat._BEAT_S", 0.0)
-    monkeypatch.setattr("ingest.alerting.watcher._MOST_PATIENTS", 3)
+    monkeypatch.setattr("ingest.alerting.parts._MOST_PATIENTS", 3)
     monkeypatch.setattr("ingest.alerting.kept._MOST_ROWS", 4)
     beats = []
     monkeypatch.setattr(beat, "write_beat", lambda *_, **__: beats.append("beat"))
