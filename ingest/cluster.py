@@ -1,6 +1,6 @@
 """Which Kafka a home belongs to: the id that its cluster gave itself, kept under the home.
 
-Here: remembering and comparing it. Not here: asking for it (stream.py).
+Here: remembering and comparing it. Not here: asking for it (stream/).
 
 Two homes may well read one Kafka; but not because both were left at the same port. So a home keeps
 to the first Kafka that it met (its own broker, where it has one), and each tells the other's name.

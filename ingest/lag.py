@@ -1,7 +1,7 @@
 """What Kafka holds that has not landed.
 
 Here: the ends of its topics less the lake's positions. Not here: what is in the lake
-(inspection.py), reading Kafka (stream.py).
+(inspection.py), reading Kafka (stream/).
 """
 
 import polars as pl

@@ -2,7 +2,7 @@
 
 Here: records, read lean: of a record nothing is made but the bytes of its key, value and headers,
 three times as fast as the client library's record objects; by what a record is known again
-(last_record.py keeps it). Not here: the layout of the bytes (batch_layout.py), fetching (stream.py),
+(last_record.py keeps it). Not here: the layout of the bytes (batch_layout.py), fetching (stream/),
 what a value means (decode.py).
 """
 

@@ -1,7 +1,7 @@
 """Where a worker stands in each of its partitions, and the batches that it reads next.
 
 Here: assignment, positions, what is fetched when, when a log is compared with what was read of it.
-Not here: Kafka's protocol (stream.py, which hands in a `Wire`), the records' bytes
+Not here: Kafka's protocol (stream/, which hands in a `Wire`), the records' bytes
 (record_batches.py), how far a batch has landed (the lake, which gives the positions), the
 comparison itself (log_agreement.py), the sentences of what happens (notices.py).
 

@@ -1,6 +1,6 @@
 """How a topic must be set so that no record vanishes before it is read. Pure.
 
-Here: the settings, what is wrong with others, the remedy. Not here: asking Kafka (stream.py), who
+Here: the settings, what is wrong with others, the remedy. Not here: asking Kafka (stream/), who
 says it (doctor, status).
 """
 

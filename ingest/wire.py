@@ -1,7 +1,7 @@
 """What reading needs of Kafka, without its client: the questions and their answers.
 
 Here: shapes. Not here: who asks (source.py, log_agreement.py), how it goes over the wire
-(stream.py).
+(stream/).
 """
 
 from collections.abc import Callable, Iterable, Mapping

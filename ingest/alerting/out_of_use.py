@@ -1,6 +1,6 @@
 """A device out of use, and back, by a person's word: the event that says it.
 
-Here: the further record of the device. Not here: publishing it (stream.py), what follows of it
+Here: the further record of the device. Not here: publishing it (stream/), what follows of it
 (transforms/alerting).
 
 It is a record of the same thing (contract, rules of one id): from a source of its own, under the id

@@ -2,5 +2,5 @@
 of an event.
 
 Here: its life (node.py), its words and files (java.py), its jars (jars.py), processes and ports
-(process.py). Not here: speaking Kafka (ingest/stream.py).
+(process.py). Not here: speaking Kafka (ingest/stream/).
 """

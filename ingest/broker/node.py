@@ -3,7 +3,7 @@ status.
 
 Here: one KRaft node on 127.0.0.1 under FLOE_HOME/broker, its life from start to stop, and what a
 crash left. Not here: its command lines and files (java.py), processes (process.py), the jars
-(jars.py), topics and records (stream.py), any other Kafka (FLOE_KAFKA_BOOTSTRAP).
+(jars.py), topics and records (stream/), any other Kafka (FLOE_KAFKA_BOOTSTRAP).
 
     FLOE_HOME/broker/broker.json        which process this home's broker is, on which port, tied to whom
                      data/              Kafka's own log segments: the events

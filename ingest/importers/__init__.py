@@ -1,6 +1,6 @@
 """Files of others -> events: the formats that `floe import` and `floe replay` read.
 
-Here: the registry. Not here: publishing (ingest/stream.py). A further format is a module with one
+Here: the registry. Not here: publishing (ingest/stream/). A further format is a module with one
 such function.
 """
 

@@ -1,6 +1,6 @@
 """Clinics that behave: simulated events with a known truth, from a seed.
 
-Here: the package's public names. Not here: publishing (ingest/stream.py) and the verb
+Here: the package's public names. Not here: publishing (ingest/stream/) and the verb
 (orchestration/cli.py).
 """
 

@@ -2,7 +2,7 @@
 live.
 
 Here: `simulate`, `write_ndjson`, `simulate_live`. Not here: sending anything to Kafka
-(ingest/stream.py).
+(ingest/stream/).
 """
 
 import os
