@@ -12,11 +12,7 @@ from collections.abc import Iterable
 from contextlib import closing, nullcontext
 from pathlib import Path
 
-from transforms.errors import (
-    DiskFull,
-    FloeError,
-    UsageError,
-)
+from transforms.errors import DiskFull, FloeError, UsageError
 
 from .read_only_home import is_writable, passing_copy
 from .turns import catalog_turn

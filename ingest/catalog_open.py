@@ -1,7 +1,7 @@
 """A connection to the SQLite catalog that is always there while events land, in a small process of
 its own.
 
-Here: starting and ending it. Not here: reading and writing the lake (lake.py).
+Here: starting and ending it. Not here: reading and writing the lake (lake/).
 
 DuckDB opens and closes a SQLite connection for each transaction. Whichever closes while no other is
 open anywhere has the whole catalog to itself until its log is written back and removed; who begins

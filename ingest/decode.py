@@ -24,13 +24,7 @@ import polars as pl
 from transforms.schemas import RAW_TABLES, Topic
 
 from . import content_modes, rules, shape, times
-from .contract import (
-    LARGEST_RECORD_BYTES,
-    TOPIC_BY_TYPE,
-    data_fields,
-    object_fields,
-    parse_schema,
-)
+from .contract import LARGEST_RECORD_BYTES, TOPIC_BY_TYPE, data_fields, object_fields, parse_schema
 from .record import Plain
 from .reject import Reject
 from .reject_frame import MOST_WORDS, reject_frame

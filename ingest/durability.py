@@ -2,7 +2,7 @@
 them.
 
 Here: listing, flushing and summing files, and telling what a writer left that died. Not here: what
-the catalog names (lake_catalog.py), the transaction (lake.py). Files on S3 need none of it: an
+the catalog names (lake_catalog.py), the transaction (lake/). Files on S3 need none of it: an
 object is whole and durable, or not there.
 
 DuckLake flushes its catalog at a commit, never the Parquet files: without this a power cut leaves

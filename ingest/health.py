@@ -19,10 +19,7 @@ from pathlib import Path
 
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import (
-    GaugeMetricFamily,
-    Metric,
-)
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from transforms.counting import spoken
 from transforms.errors import FloeError

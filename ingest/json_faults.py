@@ -9,9 +9,7 @@ from typing import Any
 
 import orjson
 
-from .contract import (
-    MOST_LEVELS,
-)
+from .contract import MOST_LEVELS
 from .reject import SHOWN, Reject
 
 _TOO_DEEP_TO_PARSE = "depth limit exceeded"  # orjson's words, beyond 1,024 levels

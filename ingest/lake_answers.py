@@ -2,7 +2,7 @@
 lists and objects.
 
 Here: SQL texts and the rules behind them. Not here: what the statement names (lake_reading.py),
-running it (lake.py), printing (orchestration/printing.py).
+running it (lake/), printing (orchestration/printing.py).
 
 Every type of DuckDB becomes what JSON has a shape for, in DuckDB itself, because Python has no
 shape for some of its values (a day before Christ, infinity, a year of six digits): a time with a

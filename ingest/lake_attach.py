@@ -1,7 +1,7 @@
 """What DuckLake is told when the lake is attached: catalog, files, options; and the recipe for
 doing it without Floe.
 
-Here: SQL texts made from settings. Not here: running them (lake.py).
+Here: SQL texts made from settings. Not here: running them (lake/).
 """
 
 import os
@@ -83,7 +83,7 @@ def _options(settings, *, is_read_only: bool, as_of: int | str | datetime | None
     yield f"DATA_PATH '{sql_text(settings.data_path)}'"
     if catalog_file(settings):
         # the SQLite in DuckDB 1.5.5 waits by whole seconds, however soon the catalog is free:
-        # lake.py asks again sooner
+        # lake/ asks again sooner
         yield "META_BUSY_TIMEOUT 1"
         if not settings.data:
             yield "OVERRIDE_DATA_PATH true"  # a home that was moved

@@ -1,6 +1,6 @@
 """Which files the catalog names, and whose catalog it is: DuckLake's own tables, as queries.
 
-Here: reading the catalog through a cursor that lake.py gives. Not here: the files themselves
+Here: reading the catalog through a cursor that lake/ gives. Not here: the files themselves
 (durability.py).
 """
 

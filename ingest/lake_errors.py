@@ -1,7 +1,7 @@
 """What DuckDB, DuckLake, SQLite, PostgreSQL and S3 say when something is wrong -> Floe's errors,
 one sentence each.
 
-Here: recognising their texts. Not here: catching them (lake.py).
+Here: recognising their texts. Not here: catching them (lake/).
 """
 
 import re

@@ -1,7 +1,7 @@
 """A lake of another release: refused where it is newer, brought forward where it is older.
 
 Here: telling the release by which a lake was last written, and which computed tables that makes
-outdated. Not here: adding what is lacking (lake_schema.py), running a transaction (lake.py),
+outdated. Not here: adding what is lacking (lake_schema.py), running a transaction (lake/),
 computing anew (orchestration).
 
 What landed (`raw`) only gains columns. What is computed (`core`, `mart`, the last release's copies)

@@ -1,7 +1,7 @@
 """Whose data these are: a lake's identity stands in its catalog, beside its files and in the home.
 
 Here: noting it, comparing it at each opening, refusing a new catalog beside what another one wrote.
-Not here: attaching (lake.py), bringing a copy back (floe restore).
+Not here: attaching (lake/), bringing a copy back (floe restore).
 
     DATA/floe-lake.json          {"lake": the identity}: of the files below, whatever became of the catalog
     HOME/lake/floe-lake.json     {"lakes": {catalog: the identity}}: what this home has had, whatever became of both

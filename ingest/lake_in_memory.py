@@ -2,7 +2,7 @@
 real one.
 
 Here: what holds the rows of a few patients for the time of one look. Not here: the lake itself
-(lake.py), the rules.
+(lake/), the rules.
 """
 
 import re

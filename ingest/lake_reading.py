@@ -2,7 +2,7 @@
 is open.
 
 Here: the walk through the tree of `json_serialize_sql`, tables, functions, common table expressions
-in their scopes. Not here: running anything (lake.py), which kinds of statement read
+in their scopes. Not here: running anything (lake/), which kinds of statement read
 (lake_answers.py).
 
 Nothing passes that is not open by name: a table of the lake, a view of DuckDB that tells no path
@@ -22,7 +22,7 @@ from typing import Any
 from transforms.errors import UsageError
 
 _LIST = Path(__file__).with_name("lake_functions.txt")
-_LAKE = "lake"  # the name under which lake.py attaches it
+_LAKE = "lake"  # the name under which lake/ attaches it
 # DuckDB folds the case of ASCII alone: a Kelvin sign is no k to it
 _FOLDED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _PLAIN_NAME = re.compile(r"[^\W\d][\w$ -]*")  # nothing that DuckDB could take for a file's

@@ -1,6 +1,6 @@
 """What the lake lacks of the tables and views as described, as statements that add it.
 
-Here: comparing the catalog with descriptions, through a cursor that lake.py gives. Not here:
+Here: comparing the catalog with descriptions, through a cursor that lake/ gives. Not here:
 running a transaction.
 """
 

@@ -2,7 +2,7 @@
 is asked, nothing is run.
 
 Here: asking the parser, also for what it gives no tree of. Not here: what is open
-(lake_reading.py), running (lake.py).
+(lake_reading.py), running (lake/).
 """
 
 import json
@@ -78,7 +78,7 @@ def _part_count(cursor, text: str) -> int:
     """How many statements DuckDB makes of the text; 0 where it is none."""
     try:
         return len(cursor.extract_statements(text))
-    except Exception as error:  # DuckDB's, which only lake.py knows by name
+    except Exception as error:  # DuckDB's, which only lake/ knows by name
         if isinstance(error, MemoryError):
             raise
         return 0

@@ -1,7 +1,7 @@
 """What keeps the lake quick: the calls that move, merge, rewrite and remove, as SQL texts.
 
 Here: the calls and which tables need them. Not here: running them, and which snapshots may go
-(lake.py).
+(lake/).
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """A lake in a folder that can't be written: a read-only mount, a medium, another user's home.
 
-Here: telling such a folder, and a passing copy of its catalog. Not here: attaching it (lake.py).
+Here: telling such a folder, and a passing copy of its catalog. Not here: attaching it (lake/).
 
 SQLite reads a catalog with a write-ahead log only where it can make that log or finds it there; so
 without one beside the catalog a copy of it is read, in a folder of this user's alone, which goes

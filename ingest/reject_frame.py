@@ -11,9 +11,7 @@ import polars as pl
 from transforms.schemas.raw import REJECTS
 
 from . import headers
-from .contract import (
-    is_safety_topic,
-)
+from .contract import is_safety_topic
 from .reject import Reject
 from .source import Batch
 

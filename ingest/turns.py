@@ -2,7 +2,7 @@
 a copy is made.
 
 Here: advisory locks between the processes of a machine, the turn fair among those who wait.
-Not here: what is written (lake.py) or copied (backup.py). The locks are the kernel's: they end with
+Not here: what is written (lake/) or copied (backup.py). The locks are the kernel's: they end with
 their holder, however that ends.
 """
 

@@ -15,7 +15,8 @@ from transforms.facts.vocabulary import (
     Concept,
     is_unit_of,
 )
-from transforms.schemas.raw import INSTRUMENTS, METRICS
+from transforms.facts.measurements import METRICS
+from transforms.facts.questionnaires import INSTRUMENTS
 
 from .fhir_json import Moment, Observation, Quantity, moment
 

@@ -15,14 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET
 
-from transforms.facts.measurements import METRICS
-from transforms.facts.questionnaires import INSTRUMENTS
-from transforms.facts.vocabulary import (
-    CONCEPTS,
-    CONTRADICTIONS,
-    LOINC_SYSTEMS,
-    Concept,
-)
+from transforms.facts.vocabulary import CONCEPTS, CONTRADICTIONS, LOINC_SYSTEMS, Concept
 
 from .fhir_json import Moment, Observation, Reference, moment, observation
 from .fhir_measured import IN_ERROR, measured

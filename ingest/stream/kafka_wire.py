@@ -19,11 +19,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from .. import cluster, codecs
 from ..source import Batch as Batch  # what Source.poll gives
 from ..wire import Got, TopicState, Want
-from .clients import (
-    MAX_EVENT_BYTES,
-    broker_errors,
-    connected,
-)
+from .clients import MAX_EVENT_BYTES, broker_errors, connected
 from .topics import contract_topics, offsets_of
 
 _FETCH_BYTES = 16 * 2**20  # of one answer; compressed, so several times that in memory
@@ -106,7 +102,7 @@ class KafkaWire:
             answer = self._admin.list_partition_offsets(specs)
         return {(p.topic, p.partition): found.offset for p, found in answer.items()}
 
-    def offsets_of(self, partitions, spec: OffsetSpec, **options) -> dict[tuple[str, int], int]:
+    def _offsets(self, partitions, spec: OffsetSpec, **options) -> dict[tuple[str, int], int]:
         with self._asking():
             return offsets_of(self._admin, partitions, spec, **options)
 

@@ -13,11 +13,7 @@ from transforms.schemas import TOPICS
 
 from .. import cluster
 from ..source import Batch as Batch  # what Source.poll gives
-from .clients import (
-    MAX_EVENT_BYTES,
-    admin_client,
-    producer_client,
-)
+from .clients import MAX_EVENT_BYTES, admin_client, producer_client
 from .topics import contract_topics, ensure_topics
 
 

@@ -10,9 +10,7 @@ from kafka.structs import TopicPartition
 
 from ..log_names import topic_id_of
 from ..source import Batch as Batch  # what Source.poll gives
-from .clients import (
-    consumer_client,
-)
+from .clients import consumer_client
 from .topics import topic_ids
 
 Record = tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]]  # key, value, headers

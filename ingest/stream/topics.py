@@ -15,10 +15,7 @@ from transforms.schemas import TOPICS
 
 from .. import cluster, topic_settings
 from ..source import Batch as Batch  # what Source.poll gives
-from .clients import (
-    MAX_EVENT_BYTES,
-    admin_client,
-)
+from .clients import MAX_EVENT_BYTES, admin_client
 
 _DAY_MS = 86_400_000
 _ALREADY_THERE = errors.TopicAlreadyExistsError.errno

@@ -441,7 +441,7 @@ def test_a_flipped_bit_is_not_copied_as_if_it_were_right(settings, tmp_path):
 
 def test_upkeep_removes_no_file_while_it_is_copied(settings, monkeypatch):
     """Files that nothing names any more stay while a copy is made, and go with the next upkeep."""
-    monkeypatch.setattr("ingest.lake._GRACE", -datetime.resolution)
+    monkeypatch.setattr("ingest.lake.upkeep._GRACE", -datetime.resolution)
     catalog = settings.home / "lake" / "catalog.sqlite"
     with Lake.open(settings) as lake:
         lake.upkeep()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest import durability, lake
+from ingest import durability
 from ingest.durability import Folder, checksum
-from ingest.lake import Lake
+from ingest.lake import Lake, upkeep, whole
 from ingest.lake_catalog import named_files
 from ingest.lake_checksums import notes, without_note
 from ingest.landing import land, prepare, stored_positions
@@ -142,7 +142,7 @@ def test_each_file_is_flushed_before_the_commit_that_names_it(settings, monkeypa
     disk, commits = Disk(monkeypatch), []
     folder = settings.home.absolute() / "lake" / "data"
     with Lake.open(settings) as opened:
-        note = lake.note
+        note = whole.note
 
         def at_commit(cursor, marks):
             marks = list(marks)
@@ -150,7 +150,7 @@ def test_each_file_is_flushed_before_the_commit_that_names_it(settings, monkeypa
             assert {folder / m.path for m in marks} <= disk.files & disk.names
             note(cursor, marks)
 
-        monkeypatch.setattr(lake, "note", at_commit)
+        monkeypatch.setattr(whole, "note", at_commit)
         land_all(opened, 3)
         named = {file.path for file in opened._on_cursor(named_files)}
     assert set().union(*(paths for _, paths in commits)) == named
@@ -231,7 +231,7 @@ def test_upkeep_removes_what_a_dead_writer_left_and_nothing_else(settings, monke
         time.sleep(0.01)
         land_all(opened, 2)
         assert opened.upkeep()["removed_leftovers"] == 0
-        monkeypatch.setattr(lake, "_GRACE", timedelta(0))
+        monkeypatch.setattr(upkeep, "_GRACE", timedelta(0))
         assert opened.upkeep()["removed_leftovers"] == 1
         assert stranger.exists()
         assert not left.exists()

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest import lake
-from ingest.lake import Lake
+from ingest.lake import Lake, upkeep
 from ingest.settings import Settings
 from transforms.errors import CatalogMissing, FilesMissing
 from transforms.schemas.raw import LEDGER
@@ -177,7 +176,7 @@ def test_upkeep_of_an_older_catalog_keeps_newer_files(settings, tmp_path, monkey
     """The catalog of before, put back, has not written what came after it: a day later upkeep still
     leaves it alone.
     """
-    monkeypatch.setattr(lake, "_GRACE", timedelta(0))
+    monkeypatch.setattr(upkeep, "_GRACE", timedelta(0))
     older = tmp_path / "older.sqlite"
     with (
         closing(sqlite3.connect(catalog(settings))) as source,

@@ -110,7 +110,7 @@ def test_files_on_s3_are_encrypted_and_leave_with_their_snapshots(settings, monk
     """Nothing can be read in the bucket; files that no snapshot needs any more are deleted from it
     (a day later).
     """
-    monkeypatch.setattr("ingest.lake._GRACE", timedelta(0))
+    monkeypatch.setattr("ingest.lake.upkeep._GRACE", timedelta(0))
     with Lake.open(settings) as lake:
         for first in range(0, 2_000, 500):
             land(lake, prepare([batch(first, 500)], now=NOW))

@@ -9,9 +9,7 @@ import polars as pl
 from ..options import Options
 from ..schemas.mart import STRATUM_COLUMNS
 from ..statistics import survival
-from .figure_parts import (
-    to_digits,
-)
+from .figure_parts import to_digits
 from .rounding import to_base
 
 _CURVE = ["parameter", *STRATUM_COLUMNS]

@@ -10,12 +10,7 @@ from ..marts.adverse_event_rates import OVERDISPERSED, RATES, with_rates
 from ..marts.device_event_rates import with_rates as with_device_rates
 from ..options import Options
 from ..statistics import rate_columns
-from .figure_parts import (
-    as_it_is,
-    exact_figure,
-    share_of_base,
-    to_digits,
-)
+from .figure_parts import as_it_is, exact_figure, share_of_base, to_digits
 from .rounding import anew, at_least, coarse_limits, in_steps, to_base
 
 _TIMES = ("patient_years", "patient_years_at_risk")

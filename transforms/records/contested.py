@@ -4,10 +4,7 @@ Here: the SQL text of each topic. Not here: which of them are one thing (clashes
 """
 
 from ..schemas import RAW_TABLES, TOPIC_BY_NAME
-from .current import (
-    IDENTITY,
-    LANDED,
-)
+from .current import IDENTITY, LANDED
 
 # When a thing happened; what has none (a prescription, a device) is the same on whatever day two
 # sources say.

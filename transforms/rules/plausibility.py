@@ -17,10 +17,7 @@ from ..options import Options
 from ..schemas import TIMESTAMP, TOPIC_BY_NAME
 from ..schemas.core import CORE_RECORDS, IMPLAUSIBLE
 from .plausibility_rules import Rule, nullable_fields, rules
-from .plausible_fields import (
-    COMMON,
-    fields_of,
-)
+from .plausible_fields import COMMON, fields_of
 
 
 def as_sent(topic: str) -> str:

@@ -165,7 +165,7 @@ def one_number(**values) -> None:
     if many:
         raise UsageError(
             f"{', '.join(many)}: found several values, expected one number each; for many strata use the functions "
-            "of arrays (rates.garwood, rates.wilson, ...) or of columns (rates.poisson_rate_columns, ...)"
+            "of arrays (rates.garwood, rates.wilson, ...) or of columns (rate_columns.poisson_rate_columns, ...)"
         )
 
 

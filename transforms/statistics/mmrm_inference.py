@@ -9,9 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from transforms.statistics import reml
-from transforms.statistics.fitted import (
-    statistics,
-)
+from transforms.statistics.fitted import statistics
 from transforms.statistics.repeated_rows import RepeatedRows
 
 

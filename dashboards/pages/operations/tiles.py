@@ -9,9 +9,7 @@ from transforms.counting import spoken
 from transforms.schemas import MART_TABLES
 
 from ... import words
-from ...components import (
-    tile,
-)
+from ...components import tile
 from ...computed import Computed
 from ...reader import Reader
 from ..base import why_unknown

@@ -1,0 +1,79 @@
+"""The inside of one transaction of the lake.
+
+Here: rows added, replaced and removed; tables, columns, comments and views as described. Not here:
+the transaction itself (whole.py).
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from transforms.schemas import Table
+from transforms.schemas.views import VIEWS, View
+
+from ..lake_forward import outdated_statements, seed_statements, written_statement
+from ..lake_schema import missing_statements, missing_views, unknown_tables
+from .statements import SCHEMAS, TABLES, executed, quoted
+
+
+class Writer:
+    """The inside of one transaction. Frames must have the table's columns; they are brought to its
+    order and types.
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def append(self, table: Table, frame: pl.DataFrame) -> None:
+        """Adds the rows."""
+        if frame.height:
+            names = ", ".join(f'"{name}"' for name in table.names)
+            query = f"INSERT INTO {quoted(table.full_name)} ({names}) SELECT {names} FROM _rows"
+            executed(self._cursor, query, None, {"_rows": table.conform(frame)}, fetch=False)
+
+    def replace(self, table: Table, frame: pl.DataFrame) -> None:
+        """The table holds these rows and no others."""
+        executed(self._cursor, f"DELETE FROM {quoted(table.full_name)}", None, {}, fetch=False)
+        self.append(table, frame)
+
+    def upsert(self, table: Table, frame: pl.DataFrame, keys: pl.DataFrame) -> None:
+        """Removes the rows whose key columns are among `keys` (null equals null) and adds
+        `frame`.
+        """
+        if keys.height:
+            same = " AND ".join(
+                f'rows."{name}" IS NOT DISTINCT FROM _keys."{name}"' for name in keys.columns
+            )
+            query = f"DELETE FROM {quoted(table.full_name)} AS rows USING _keys WHERE {same}"
+            executed(self._cursor, query, None, {"_keys": keys.unique()}, fetch=False)
+        self.append(table, frame)
+
+    def execute(self, query: str, params: Any = None, /, **frames: pl.DataFrame) -> pl.DataFrame:
+        """Runs a statement inside the transaction and gives its rows."""
+        return executed(self._cursor, query, params, frames)
+
+
+def is_lacking(cursor, tables: Iterable[Table], views: Iterable[View]) -> bool:
+    return bool(missing_statements(cursor, SCHEMAS, tables) or missing_views(cursor, views))
+
+
+def ensure_described(writer: Writer, tables: Iterable[Table], views: Iterable[View]) -> None:
+    for statement in missing_statements(writer._cursor, SCHEMAS, tables):
+        writer._cursor.execute(statement)
+    for statement in missing_views(writer._cursor, views):
+        writer._cursor.execute(statement)
+
+
+def bring_forward(writer: Writer) -> None:
+    """1. what is there now decides what is outdated; 2. tables as described; 3. that is noted. One
+    transaction.
+    """
+    cursor, now = writer._cursor, datetime.now(UTC)
+    notes = [*outdated_statements(cursor, TABLES, now=now), *seed_statements(cursor)]
+    gone = unknown_tables(cursor, TABLES)
+    ensure_described(writer, TABLES, VIEWS)
+    for statement in (*gone, *notes, written_statement(TABLES, now=now)):
+        cursor.execute(statement)
