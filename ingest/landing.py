@@ -1,6 +1,6 @@
 """From batches to recorded offsets, exactly once: the one home of "when is a record done".
 
-Here: the numbered steps. Not here: polling (source.py, stream.py), decoding (decode.py), the loop
+Here: the numbered steps. Not here: polling (source.py, stream/), decoding (decode.py), the loop
 (worker.py).
 
     1. outside the transaction: join what is of one partition, decode
