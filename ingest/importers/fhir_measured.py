@@ -8,6 +8,8 @@ whether it counts (fhir_observation.py).
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from transforms.facts.measurements import METRICS
+from transforms.facts.questionnaires import INSTRUMENTS
 from transforms.facts.vocabulary import (
     LOINC_SYSTEMS,
     PAIN_ANSWERS,
@@ -15,8 +17,6 @@ from transforms.facts.vocabulary import (
     Concept,
     is_unit_of,
 )
-from transforms.facts.measurements import METRICS
-from transforms.facts.questionnaires import INSTRUMENTS
 
 from .fhir_json import Moment, Observation, Quantity, moment
 
