@@ -242,12 +242,8 @@ def test_a_change_is_seen_and_else_nothing_is_asked_again(tmp_path, with_lake, m
             )
         )
         lake.write(lambda w: w.execute("INSERT INTO core.clinics (clinic_id) VALUES ('C9')"))
-        assert (
-            reader._results[
-                reader.gate.viewer, ("SELECT * FROM mart.cohort_outcomes WHERE true", ())
-            ].value
-            is first
-        )
+        asked = ("SELECT * FROM mart.cohort_outcomes WHERE true", ())
+        assert reader._answers.get((reader.gate.viewer, asked)).value is first
         before = reader.newest(("mart",))
         lake.write(lambda w: w.replace(COHORT, rows.head(2)))
         assert reader.mart("cohort_outcomes").height == 2
