@@ -4,7 +4,7 @@ import pytest
 from kafka import codec
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
-from ingest import source
+from ingest import assignment, source
 from ingest.notices import LogParted
 from ingest.source import Poller
 from ingest.wire import Got, TopicState
@@ -75,8 +75,8 @@ class Kafka:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(source, "_REFRESH_S", 0.0)
-    monkeypatch.setattr(source, "_RETRY_S", 0.0)
+    monkeypatch.setattr(assignment, "_REFRESH_S", 0.0)
+    monkeypatch.setattr(assignment, "_RETRY_S", 0.0)
 
 
 def test_what_was_fetched_is_handed_out_before_a_parting_is_told(impatient):
