@@ -19,7 +19,7 @@ from ingest import cluster, stream
 from ingest.alerting import trying, waiting
 from ingest.alerting.book_file import book_path
 from ingest.alerting.duty import read_duty
-from ingest.broker import node as broker
+from ingest.broker import status
 from ingest.lake import Lake
 from ingest.private import close_to_others
 from ingest.secrecy import hidden
@@ -79,7 +79,7 @@ def _java(name, settings) -> Finding:
 
 
 def _kafka_parts(name, settings) -> Finding:
-    missing = broker.missing_parts(settings)
+    missing = status.missing_parts(settings)
     if missing:
         return Finding(
             name,

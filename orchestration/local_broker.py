@@ -13,6 +13,7 @@ import psutil
 
 from ingest import stream
 from ingest.broker import node as broker
+from ingest.broker import status
 from ingest.broker.java import log_folder
 from transforms.errors import Missing
 
@@ -58,13 +59,13 @@ class LocalBroker:
             return None
         if self._failure:
             return f"could not be started: {self._failure}", isinstance(self._failure, Missing)
-        return None if broker.status(self._settings).is_running else ("ended", False)
+        return None if status.status(self._settings).is_running else ("ended", False)
 
     def answers(self, _part: object) -> bool:
         return stream.is_reachable(self._settings, timeout_s=5)
 
     def processes(self) -> list[psutil.Process]:
-        pid = broker.status(self._settings).pid
+        pid = status.status(self._settings).pid
         with suppress(psutil.Error):
             return [psutil.Process(pid)] if pid else []
         return []

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ingest import importers, stream, worker
 from ingest.alerting.beat import watcher_reports
-from ingest.broker import node as broker
+from ingest.broker import status
 from ingest.health_port import served
 from ingest.lake import Lake
 from ingest.private import close_to_others, make_home
@@ -189,7 +189,7 @@ def _start_broker(settings, kafka: LocalBroker, supervisor: Supervisor, say: Say
             )
         say(f"kafka        {settings.kafka_bootstrap}")
         return
-    if broker.status(settings).is_running:
+    if status.status(settings).is_running:
         say(f"kafka        {settings.bootstrap}  (was running)")
     else:
         version = kafka.start_now()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ingest.broker import status
 from transforms.errors import Missing
 
 from ..telling import tell
@@ -118,9 +119,8 @@ def broker_stop() -> None:
 @broker_app.command("status")
 def broker_status(as_json: Json = False) -> None:
     """Whether it runs, where, since when."""
-    from ingest.broker import node as broker
 
-    status = broker.status(site_settings())
+    status = status.status(site_settings())
     if as_json:
         print(json.dumps(vars(status), default=str, indent=1))
     else:

@@ -29,6 +29,7 @@ from ingest.alerting.duty import Duty
 from ingest.alerting.sender import note, to_sink
 from ingest.alerting.watcher import Watcher
 from ingest.broker import node as local_broker
+from ingest.broker import status
 from ingest.broker.process import free_port
 from ingest.contract import encode, record_key
 from ingest.lake import Lake
@@ -155,7 +156,7 @@ class Site:
         local_broker.start(self.settings, detached=False)
 
     def kill_broker(self) -> None:
-        broker = psutil.Process(local_broker.status(self.settings).pid)
+        broker = psutil.Process(status.status(self.settings).pid)
         broker.kill()
         psutil.wait_procs([broker], timeout=30)  # its data stay locked until it is gone
         self.start_broker()

@@ -21,6 +21,7 @@ from ingest.broker import jars as kafka_jars
 from ingest.broker import java as broker_java
 from ingest.broker import node as local_broker
 from ingest.broker import process as broker_process
+from ingest.broker import status
 from ingest.settings import Settings
 from transforms.errors import DiskFull, FloeError, Missing, PortInUse, UsageError
 
@@ -84,7 +85,7 @@ def test_detached_broker_outlives_its_starter_keeps_its_data_and_stops_wholly(ho
     with start_in_another_process(home, detached=True) as starter:
         pid = int(starter.stdout.read())
     assert starter.returncode == 0
-    found = local_broker.status(home)
+    found = status.status(home)
     assert (found.is_running, found.pid, found.port) == (True, pid, home.broker_port)
     assert (found.is_detached, found.is_orphan, found.is_stale) == (True, False, False)
     assert found.version == "4.4.0"
@@ -149,12 +150,12 @@ def test_tied_broker_dies_with_its_killed_parent_and_the_next_start_says_what_it
     """
     parent = start_in_another_process(home, detached=False, then="time.sleep(600)")
     pid = int(parent.stdout.readline())
-    assert local_broker.status(home).is_running
-    assert not local_broker.status(home).is_detached
+    assert status.status(home).is_running
+    assert not status.status(home).is_detached
     parent.kill()
     parent.communicate()
     assert gone_within(home, seconds=60)
-    after = local_broker.status(home)
+    after = status.status(home)
     assert (after.is_running, after.is_stale) == (False, True)
 
     said = []
@@ -186,7 +187,7 @@ def test_broker_that_no_record_names_is_found_and_replaced(home):
     """
     first = local_broker.start(home).pid
     (home.home / "broker" / "broker.json").unlink()
-    found = local_broker.status(home)
+    found = status.status(home)
     assert (found.is_running, found.is_orphan, found.pid) == (True, True, first)
     said = []
     second = local_broker.start(home, detached=False, progress=said.append).pid
@@ -212,10 +213,10 @@ def test_record_of_a_broker_that_is_gone_is_stale(home, record):
     folder = home.home / "broker"
     folder.mkdir(parents=True)
     (folder / "broker.json").write_text("{" if record is None else json.dumps(record))
-    found = local_broker.status(home)
+    found = status.status(home)
     assert (found.is_running, found.is_stale, found.pid) == (False, True, None)
     local_broker.stop(home)
-    assert local_broker.status(home).is_stale is False
+    assert status.status(home).is_stale is False
 
 
 def test_port_in_use_names_who_has_it_and_the_remedy(home):
@@ -226,7 +227,7 @@ def test_port_in_use_names_who_has_it_and_the_remedy(home):
     assert f"port {home.broker_port}" in str(raised.value)
     assert f"pid {os.getpid()}" in str(raised.value)
     assert "FLOE_BROKER_PORT" in str(raised.value)
-    assert not local_broker.status(home).is_running
+    assert not status.status(home).is_running
 
 
 def test_port_of_another_homes_broker_names_that_home(home, broker):
