@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from ingest.broker import status
 from transforms.errors import Missing
 
 from ..telling import tell
@@ -119,10 +118,11 @@ def broker_stop() -> None:
 @broker_app.command("status")
 def broker_status(as_json: Json = False) -> None:
     """Whether it runs, where, since when."""
+    from ingest.broker.status import status
 
-    status = status.status(site_settings())
+    facts = vars(status(site_settings()))
     if as_json:
-        print(json.dumps(vars(status), default=str, indent=1))
+        print(json.dumps(facts, default=str, indent=1))
     else:
-        for name, value in vars(status).items():
+        for name, value in facts.items():
             tell(f"{name.replace('_', ' '):<14}{'' if value is None else value}")
