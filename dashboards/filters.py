@@ -138,7 +138,9 @@ def settled(choice: Chosen, studies: dict[str, list[str]]) -> Chosen:
 def search_of(query: dict[str, str | None]) -> str:
     """The URL's query of these names; null and empty ones are left out."""
     kept = {name: value for name, value in query.items() if value}
-    return f"?{urlencode(kept)}" if kept else ""
+    if not kept:
+        return ""
+    return f"?{urlencode(kept)}"
 
 
 def kept_search(search: str | None, names: Sequence[str] = ids.FILTERS) -> str:

@@ -68,7 +68,9 @@ class Gate:
         """
         if self.is_whole or table.is_open:
             return table
-        return RELEASED.get(table.name) if table.schema == "mart" and table.is_released else None
+        if table.schema == "mart" and table.is_released:
+            return RELEASED.get(table.name)
+        return None
 
     def relation(self, table: Table) -> str | None:
         """`source` as SQL, with all columns of `table` in order: what does not pass is null before
@@ -94,7 +96,9 @@ class Gate:
         """What passes of rows of `relation(table)`: of a summary from outside nothing that a marked
         row counts.
         """
-        return withheld(table, rows) if self.viewer.is_outside and MARK in rows.columns else rows
+        if self.viewer.is_outside and MARK in rows.columns:
+            return withheld(table, rows)
+        return rows
 
     # --- what is known ---------------------------------------------------------------------------
 

@@ -69,7 +69,9 @@ class Reader:
 
     def lake(self) -> Lake | None:
         """The lake itself, for whom all of it is open; None for others, and while there is none."""
-        return self._opened() if self.gate.is_whole else None
+        if not self.gate.is_whole:
+            return None
+        return self._opened()
 
     def _opened(self) -> Lake | None:
         """Opened at the first call that finds one."""
@@ -104,7 +106,9 @@ class Reader:
         is missing.
         """
         source = self.gate.source(table)
-        return None if source is None else self._table_versions().get(source.full_name)
+        if source is None:
+            return None
+        return self._table_versions().get(source.full_name)
 
     @property
     def has_landed(self) -> bool:
@@ -119,7 +123,9 @@ class Reader:
     def release(self) -> dict[str, Any] | None:
         """The row of `app.releases` in force; None before the first."""
         rows = self._rows(APP_TABLES["releases"]).sort("release_id")
-        return rows.row(-1, named=True) if rows.height else None
+        if not rows.height:
+            return None
+        return rows.row(-1, named=True)
 
     def newest(self, schemas: Sequence[str]) -> int:
         """The last snapshot that changed a table of these schemas; -1 where none did. From outside
@@ -146,7 +152,9 @@ class Reader:
             made = self.release()
             return made["released_at"] if made else None
         version = self._version(table)
-        return version.changed_at.astimezone(UTC) if version and version.changed_at else None
+        if version and version.changed_at:
+            return version.changed_at.astimezone(UTC)
+        return None
 
     def mart(self, name: str, where: str = "true", params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a mart for which `where` holds, as this viewer may see them; empty where there

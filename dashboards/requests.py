@@ -88,11 +88,15 @@ def _name_of(one: object) -> str | None:
     if not isinstance(one, dict):
         return None
     parts = (one.get("id"), one.get("property"))
-    return ".".join(parts) if all(isinstance(part, str) for part in parts) else None
+    if not all(isinstance(part, str) for part in parts):
+        return None
+    return ".".join(parts)
 
 
 def _listed(value: object) -> list:
-    return list(value) if isinstance(value, list | tuple) else [value]
+    if isinstance(value, list | tuple):
+        return list(value)
+    return [value]
 
 
 def _is_of_kind(value: object, kinds: tuple[type, ...], *, most_bytes: int) -> bool:

@@ -45,7 +45,9 @@ def _text(value: object) -> str:
         return words.number(value)
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: words.NOTHING}[value]
-    return words.count(value) if isinstance(value, int) else str(value)
+    if isinstance(value, int):
+        return words.count(value)
+    return str(value)
 
 
 WRAPPED = {"wrapText": True, "autoHeight": True}  # of a grid's column

@@ -65,7 +65,9 @@ DARK = Look(
 
 def look(scheme: str | None) -> Look:
     """The look of "dark"; of anything else the light one."""
-    return DARK if scheme == "dark" else LIGHT
+    if scheme == "dark":
+        return DARK
+    return LIGHT
 
 
 def template(of: Look) -> go.layout.Template:

@@ -31,7 +31,9 @@ def name_of(code: str | None) -> str:
 
 def study(code: str) -> str:
     """A study by its id, which is its name to those who run it; routine care by its own name."""
-    return "Routine care" if code == "ROUTINE" else code
+    if code == "ROUTINE":
+        return "Routine care"
+    return code
 
 
 def arm(code: str) -> str:
@@ -49,7 +51,9 @@ def number(value: float | None, digits: int = 2) -> str:
 def short(value: float | None, digits: int = 2) -> str:
     """As many digits as it has, at most `digits`: 2.38, 2.5, 12."""
     text = number(value, digits)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    if "." not in text:
+        return text
+    return text.rstrip("0").rstrip(".")
 
 
 def count(value: int | None) -> str:
@@ -58,7 +62,9 @@ def count(value: int | None) -> str:
 
 def plural(n: int, thing: str) -> str:
     """1 event, 2 events."""
-    return f"{count(n)} {thing}" if n == 1 else f"{count(n)} {thing}s"
+    if n == 1:
+        return f"{count(n)} {thing}"
+    return f"{count(n)} {thing}s"
 
 
 def interval(
@@ -77,9 +83,9 @@ def percent(
 ) -> str:
     """A proportion and its limits in per cent."""
     scaled = [None if v is None else 100 * v for v in (estimate, lower, upper)]
-    return (
-        NOTHING if estimate is None else interval(*scaled, digits=digits).replace(" (", " % (", 1)
-    )
+    if estimate is None:
+        return NOTHING
+    return interval(*scaled, digits=digits).replace(" (", " % (", 1)
 
 
 def p_value(p: float | None) -> str:
@@ -90,21 +96,29 @@ def p_value(p: float | None) -> str:
 
 def moment(at: datetime | None) -> str:
     """To the minute, UTC."""
-    return NOTHING if at is None else f"{at:%d %b %Y, %H:%M} UTC"
+    if at is None:
+        return NOTHING
+    return f"{at:%d %b %Y, %H:%M} UTC"
 
 
 def second(at: datetime | None, *, has_zone: bool = True) -> str:
     """To the second, UTC."""
-    return NOTHING if at is None else f"{at:%d %b %Y, %H:%M:%S}" + (" UTC" if has_zone else "")
+    if at is None:
+        return NOTHING
+    return f"{at:%d %b %Y, %H:%M:%S}" + (" UTC" if has_zone else "")
 
 
 def duration(seconds: float | None) -> str | None:
     """Seconds in the unit that people would say; null stays null."""
-    return None if seconds is None else spoken(seconds)
+    if seconds is None:
+        return None
+    return spoken(seconds)
 
 
 def day(on: date | None) -> str:
-    return NOTHING if on is None else f"{on:%d %b %Y}"
+    if on is None:
+        return NOTHING
+    return f"{on:%d %b %Y}"
 
 
 def parameter_title(code: str) -> str:
@@ -116,7 +130,9 @@ def parameter_title(code: str) -> str:
 def better_is(code: str) -> str | None:
     """lower or higher, where one of them is better."""
     metric = PARAMETER_METRICS.get(code)
-    return metric.direction if metric and metric.direction in ("lower", "higher") else None
+    if metric and metric.direction in ("lower", "higher"):
+        return metric.direction
+    return None
 
 
 def metric_title(metric_id: str) -> str:

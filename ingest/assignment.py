@@ -85,7 +85,9 @@ class Assignment:
     @property
     def unreachable_s(self) -> float:
         """For how long Kafka has not answered; 0 when all is well."""
-        return 0.0 if self._lost_since is None else time.monotonic() - self._lost_since
+        if self._lost_since is None:
+            return 0.0
+        return time.monotonic() - self._lost_since
 
     def _refresh(self) -> None:
         try:

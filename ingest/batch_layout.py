@@ -74,7 +74,9 @@ def number_at(body: bytes, at: int) -> tuple[int, int]:
 
 def bytes_at(body: bytes, at: int) -> tuple[bytes | None, int]:
     length, at = number_at(body, at)
-    return (None, at) if length < 0 else (body[at : at + length], at + length)
+    if length < 0:
+        return (None, at)
+    return (body[at : at + length], at + length)
 
 
 def body_of(batch: RecordBatch, decompressors: Decompressors) -> bytes:

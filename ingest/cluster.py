@@ -54,7 +54,9 @@ def identity_files(settings) -> dict[str, bytes]:
     holds.
     """
     cluster_id = _remembered(settings) or _of_own_broker(settings)
-    return {_FILE: _as_written(settings, cluster_id)} if cluster_id else {}
+    if not cluster_id:
+        return {}
+    return {_FILE: _as_written(settings, cluster_id)}
 
 
 def _file(settings) -> Path:

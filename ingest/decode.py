@@ -248,7 +248,9 @@ def _json(lines: pl.Series, *, topic: Topic) -> pl.Series:
 
 def _scattered(name: str, found: dict[int, str | None], *, length: int) -> pl.Series:
     series = pl.repeat(None, length, dtype=pl.String, eager=True).alias(name)
-    return series.scatter(list(found), list(found.values())) if found else series
+    if not found:
+        return series
+    return series.scatter(list(found), list(found.values()))
 
 
 def _rows(

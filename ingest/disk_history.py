@@ -28,7 +28,9 @@ def days_until_full(settings, *, free: int, now: float | None = None) -> float |
         _write(settings, notes)
     began, was_free = notes[0]
     pace = (was_free - free) / (at - began) if at - began >= _LEAST_S else 0.0
-    return free / pace / 86_400 if pace > 0 else None
+    if pace > 0:
+        return free / pace / 86_400
+    return None
 
 
 def _notes(settings) -> list[tuple[float, int]]:

@@ -235,7 +235,9 @@ def _again(body: bytes, receive):
     pending = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again():
-        return pending.pop() if pending else await receive()
+        if pending:
+            return pending.pop()
+        return await receive()
 
     return receive_again
 

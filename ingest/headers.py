@@ -54,9 +54,9 @@ def to_json(pairs: Pairs) -> str | None:
 
 def from_json(text: str | None) -> Pairs:
     """The inverse of `to_json`."""
-    return (
-        [(_read(name) or b"", _read(value)) for name, value in orjson.loads(text)] if text else []
-    )
+    if not text:
+        return []
+    return [(_read(name) or b"", _read(value)) for name, value in orjson.loads(text)]
 
 
 def sendable(pairs: Pairs) -> list[tuple[str, bytes | None]]:
@@ -74,7 +74,9 @@ def _shown(value: bytes | None) -> str | dict[str, str] | None:
 def _read(value: str | dict[str, str] | None) -> bytes | None:
     if isinstance(value, dict):
         return base64.b64decode(value["base64"])
-    return None if value is None else value.encode()
+    if value is None:
+        return None
+    return value.encode()
 
 
 def _bytes(raw: bytes, at: int) -> tuple[bytes | None, int]:

@@ -49,7 +49,9 @@ def newest_event_time(
         for name in _landed(lake, at=at)
         if name != "alerts"
     )
-    return lake.rows(f"SELECT max(t) FROM ({parts})")[0][0] if parts else None
+    if not parts:
+        return None
+    return lake.rows(f"SELECT max(t) FROM ({parts})")[0][0]
 
 
 def _landed(lake: Lake, *, at: int | None = None) -> list[str]:
@@ -68,7 +70,9 @@ def _landed(lake: Lake, *, at: int | None = None) -> list[str]:
 def last_release(lake: Lake) -> dict | None:
     """The row of `app.releases` in force; None before the first."""
     rows = lake.table(APP_TABLES["releases"].full_name).sort("release_id")
-    return rows.row(-1, named=True) if rows.height else None
+    if not rows.height:
+        return None
+    return rows.row(-1, named=True)
 
 
 def outdated_tables(
@@ -204,7 +208,9 @@ def mark_replayed(lake: Lake, rejects: pl.DataFrame, *, now: datetime) -> None:
 
 
 def _at(snapshot: int | None) -> str:
-    return "" if snapshot is None else f"AT (VERSION => {int(snapshot)})"
+    if snapshot is None:
+        return ""
+    return f"AT (VERSION => {int(snapshot)})"
 
 
 def raw_as_of(lake: Lake, snapshot: int) -> Callable[..., pl.DataFrame]:

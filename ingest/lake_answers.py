@@ -140,12 +140,16 @@ def with_values_named(
         tried = encoded[:place] + b" IN (0) " + encoded[place:]
         if 0 < (fewer := parts(tried.decode())) < count:
             encoded, text, count = tried, tried.decode(), fewer
-    return text if count == 1 else None
+    if count == 1:
+        return text
+    return None
 
 
 def _word_at(text: bytes, start: int) -> str:
     word = re.match(rb'"?(\w+|.)', text[start:], re.DOTALL)
-    return word[1].decode(errors="replace").lower() if word else ""
+    if not word:
+        return ""
+    return word[1].decode(errors="replace").lower()
 
 
 def plain_columns(types: Iterable) -> str:
@@ -165,7 +169,9 @@ def parquet_columns(types: Iterable) -> str:
 def _for_parquet(value: str, kind) -> str:
     if kind.id in ("hugeint", "uhugeint"):  # a sum of integers is one
         return f"{value}::DECIMAL(38, 0)"
-    return value if _is_of_parquet(kind) else f"{value}::VARCHAR"
+    if _is_of_parquet(kind):
+        return value
+    return f"{value}::VARCHAR"
 
 
 def _is_of_parquet(kind) -> bool:
@@ -203,7 +209,9 @@ def _rewritten(value: str, pattern: str, replacement: str) -> str:
 def _plain_list(value: str, kind, depth: int) -> str:
     child, one = dict(kind.children)["child"], f"e{depth}"
     inner = _plain(one, child, depth + 1)
-    return value if inner == one else f"list_transform({value}::{child}[], lambda {one}: {inner})"
+    if inner == one:
+        return value
+    return f"list_transform({value}::{child}[], lambda {one}: {inner})"
 
 
 def _plain_map(value: str, kind, depth: int) -> str:

@@ -43,12 +43,16 @@ def extensions(settings) -> tuple[str, ...]:
 def catalog_file(settings) -> Path | None:
     """The file of a SQLite catalog, None for a server's."""
     kind, _, path = settings.catalog_uri.partition(":")
-    return Path(path).absolute() if kind == "sqlite" else None
+    if kind != "sqlite":
+        return None
+    return Path(path).absolute()
 
 
 def data_folder(settings) -> Path | None:
     """The folder of the lake's files, None for files on S3."""
-    return None if "://" in settings.data_path else Path(settings.data_path).absolute()
+    if "://" in settings.data_path:
+        return None
+    return Path(settings.data_path).absolute()
 
 
 def require_restored(catalog: Path) -> None:

@@ -139,7 +139,9 @@ def _catalog(settings) -> str:
 
 def _key(settings) -> str:
     """Which catalog: a home that moves takes its own along."""
-    return _catalog(settings) if settings.catalog else "in the home"
+    if not settings.catalog:
+        return "in the home"
+    return _catalog(settings)
 
 
 def _remembered(settings) -> dict[str, str]:

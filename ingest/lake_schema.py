@@ -119,7 +119,9 @@ def _with_statistics(table: Table) -> Iterator[str]:
 
 
 def _type_name(duckdb_type: str) -> str:
-    return "TIMESTAMP WITH TIME ZONE" if duckdb_type == "TIMESTAMPTZ" else duckdb_type
+    if duckdb_type == "TIMESTAMPTZ":
+        return "TIMESTAMP WITH TIME ZONE"
+    return duckdb_type
 
 
 def _table_comments(cursor) -> dict[str, str]:

@@ -175,7 +175,9 @@ def last_of(row: Mapping) -> LastRecord | None:
     remembers none.
     """
     offset, *others = (row[column.name] for column in LAST_RECORD)
-    return None if offset is None else LastRecord(offset, *others)
+    if offset is None:
+        return None
+    return LastRecord(offset, *others)
 
 
 _LEDGER_SCHEMA = LEDGER.polars_schema

@@ -63,7 +63,9 @@ def of_batch(
 
 
 def _moment(ms: int | None) -> datetime | None:
-    return None if ms is None or ms < 0 else _EPOCH + timedelta(milliseconds=ms)
+    if ms is None or ms < 0:
+        return None
+    return _EPOCH + timedelta(milliseconds=ms)
 
 
 def milliseconds(moment: datetime) -> int:

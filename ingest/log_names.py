@@ -18,7 +18,9 @@ def topic_id_of(log_id: str) -> str:
 def log_number(log_id: str) -> int:
     """1 for the first log of a topic's partition, 2 for the one that parted from it, and so on."""
     number = log_id.partition(_LOG)[2]
-    return int(number) if number else 1
+    if not number:
+        return 1
+    return int(number)
 
 
 def following_log(log_id: str) -> str:

@@ -112,7 +112,9 @@ def standings_of(lake: Lake, lineage: Lineage) -> list[Standing]:
 def _holds(source: Poller, parted: LogParted, standing: Standing) -> bool | None:
     verdict = source.verdict(parted.topic, parted.partition, standing)
     outcomes = {Outcome.AGREES: True, Outcome.PARTED: False}
-    return outcomes.get(verdict.outcome) if verdict else None
+    if not verdict:
+        return None
+    return outcomes.get(verdict.outcome)
 
 
 def last_agreeing(

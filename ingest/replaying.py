@@ -45,7 +45,9 @@ def _with_bytes(row: dict, records: dict) -> dict | None:
     key, value, pairs = records.get(place, (None, None, []))
     values = [value] if row["part"] is None or value is None else content_modes.texts(value)
     same = [each for each in values if checksum([each]) == row["checksum"]]
-    return row | {"key": key, "value": same[0], "headers": headers.to_json(pairs)} if same else None
+    if not same:
+        return None
+    return row | {"key": key, "value": same[0], "headers": headers.to_json(pairs)}
 
 
 _READ = ""  # the reason of a record whose batch is read by now: to be looked at like any other

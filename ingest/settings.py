@@ -148,7 +148,9 @@ class _Base(BaseSettings):
 
     @property
     def cache_path(self) -> Path:
-        return Path(self.cache).absolute() if self.cache else self.home.absolute() / "cache"
+        if self.cache:
+            return Path(self.cache).absolute()
+        return self.home.absolute() / "cache"
 
     @property
     def catalog_uri(self) -> str:

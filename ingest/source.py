@@ -109,7 +109,9 @@ class Poller(Assignment):
         more.
         """
         key = topic, partition
-        return self._wire.earliest([key])[key] if key in self._partitions else 0
+        if key not in self._partitions:
+            return 0
+        return self._wire.earliest([key])[key]
 
     def verdict(self, topic: str, partition: int, standing: Standing) -> Verdict | None:
         """Whether the log holds what `standing` says; None where that can't be told at the

@@ -69,4 +69,6 @@ def _meant(name: str) -> str | None:
     if len(wanted) < _FEWEST_LETTERS or any(letter.isdigit() for letter in wanted):
         return None
     near = difflib.get_close_matches(wanted, places, n=1, cutoff=_SIMILAR)
-    return places[near[0]] if near else None
+    if not near:
+        return None
+    return places[near[0]]

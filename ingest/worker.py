@@ -260,4 +260,6 @@ def _thread(name: str, target: Callable[..., None], *args: object) -> threading.
 
 
 def _decoded(batches: list[Batch] | End) -> Prepared | End:
-    return batches if isinstance(batches, End) else prepare(batches, now=datetime.now(UTC))
+    if isinstance(batches, End):
+        return batches
+    return prepare(batches, now=datetime.now(UTC))

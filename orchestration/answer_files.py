@@ -117,7 +117,9 @@ def _closed(settings) -> set[_Identity]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    return [one for one in folder.iterdir() if one.is_dir()] if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return [one for one in folder.iterdir() if one.is_dir()]
 
 
 def _identities(folders: Iterable[Path]) -> set[_Identity]:

@@ -11,7 +11,9 @@ import orjson
 
 
 def source_of(value: bytes | None) -> str:
-    return orjson.loads(value)["source"] if value else ""
+    if not value:
+        return ""
+    return orjson.loads(value)["source"]
 
 
 def noted(settings, sources: set[str]) -> Iterator[str]:

@@ -59,7 +59,9 @@ class LocalBroker:
             return None
         if self._failure:
             return f"could not be started: {self._failure}", isinstance(self._failure, Missing)
-        return None if status.status(self._settings).is_running else ("ended", False)
+        if status.status(self._settings).is_running:
+            return None
+        return ("ended", False)
 
     def answers(self, _part: object) -> bool:
         return stream.is_reachable(self._settings, timeout_s=5)

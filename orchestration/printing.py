@@ -143,7 +143,9 @@ def _csv_cell(value: object) -> str:
         return ""
     text = _text(value)
     text = cell(text) if isinstance(value, str | bytes) else text
-    return '"' + text.replace('"', '""') + '"' if not text or _NEEDS_QUOTES & set(text) else text
+    if not text or _NEEDS_QUOTES & set(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _text(value: object) -> str:

@@ -185,12 +185,16 @@ class Child:
         needs.
         """
         code = self.code()
-        return None if code is None else (f"ended with code {code}", code == Missing.exit_code)
+        if code is None:
+            return None
+        return (f"ended with code {code}", code == Missing.exit_code)
 
     def code(self) -> int | None:
         """None while it runs; of one that a signal N ended it is -N."""
         code = self.keeper.poll() if self.keeper else 0
-        return _KILLED - code if code is not None and code > _KILLED else code
+        if code is not None and code > _KILLED:
+            return _KILLED - code
+        return code
 
     def processes(self) -> list[psutil.Process]:
         """All of it, the keeper first."""

@@ -48,11 +48,9 @@ def list_before(settings, *, clinic: str | None, is_all: bool, format: str) -> p
     rows = found.people if clinic is None else found.people.filter(pl.col("clinic_id") == clinic)
     if not is_all:
         rows = rows.filter((pl.col("expected") == "likely") | (pl.col("concerns").list.len() > 0))
-    return (
-        rows.select(_BEFORE)
-        if format != "table"
-        else rows.select(*_IN_TABLE, pl.col("concerns").list.join("; "))
-    )
+    if format != "table":
+        return rows.select(_BEFORE)
+    return rows.select(*_IN_TABLE, pl.col("concerns").list.join("; "))
 
 
 def list_who_else(

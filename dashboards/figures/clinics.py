@@ -250,4 +250,6 @@ def _counts(r: dict) -> str:
 
 def _signal(row: dict) -> str:
     signals = [text for column, text in _SIGNALS.items() if row[column]]
-    return f": {', '.join(signals)} ({row['signal_direction']})" if signals else ""
+    if not signals:
+        return ""
+    return f": {', '.join(signals)} ({row['signal_direction']})"

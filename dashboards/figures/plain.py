@@ -59,10 +59,14 @@ def _text(text: str) -> str:
 
 def _note(text: str) -> str:
     bold = _BOLD.fullmatch(text)
-    return f"<b>{_text(bold[1])}</b>" if bold else _text(text)
+    if bold:
+        return f"<b>{_text(bold[1])}</b>"
+    return _text(text)
 
 
 def _template(text: str) -> str:
     """Only a trace's name comes from data, and stands between <extra> and </extra>."""
     extra = _EXTRA.fullmatch(text)
-    return f"{extra[1]}{_text(extra[2])}{extra[3]}" if extra else text
+    if not extra:
+        return text
+    return f"{extra[1]}{_text(extra[2])}{extra[3]}"

@@ -21,7 +21,9 @@ def which_is_drawn(rows: pl.DataFrame, *, name: str = "ci_clustered") -> str:
     if rows[f"{name}_upper"].is_not_null().any():
         return f"{THESE} Those for clinics like these, which differ among themselves, stand in the table."
     reason = rows["clustered_reason"].drop_nulls()
-    return f"{THESE} For clinics like these there are none: {reason[0]}." if len(reason) else THESE
+    if not len(reason):
+        return THESE
+    return f"{THESE} For clinics like these there are none: {reason[0]}."
 
 
 def like_these(row: dict, *, digits: int, scale: float = 1, name: str = "ci_clustered") -> str:

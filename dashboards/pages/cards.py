@@ -84,14 +84,18 @@ class Shown:
         found = self.outcomes.filter(
             is_it & is_at & (pl.col("population") != MISSING_AS_NONRESPONDER)
         )
-        return found.row(0, named=True) if found.height else dict.fromkeys(found.columns)
+        if found.height:
+            return found.row(0, named=True)
+        return dict.fromkeys(found.columns)
 
     def asked(self, name: str, options: Sequence[str], *, usual: str | None = None) -> str | None:
         """What the URL's query says of `name`, where it is an option; else the usual one, or the
         first.
         """
         value = self.choice.get(name)
-        return value if value in options else usual or next(iter(options), None)
+        if value in options:
+            return value
+        return usual or next(iter(options), None)
 
     def none(self, rows: pl.DataFrame, what: str, *, is_of_few: bool = False) -> str:
         """Why nothing of `rows` can be drawn."""

@@ -71,7 +71,9 @@ def _halves(whom: Touched) -> list[Touched]:
     """
     each = list(_each(whom))
     middle = len(each) // 2
-    return [_of(each[:middle]), _of(each[middle:])] if middle else []
+    if not middle:
+        return []
+    return [_of(each[:middle]), _of(each[middle:])]
 
 
 def _each(whom: Touched) -> Iterator[tuple[str, str]]:

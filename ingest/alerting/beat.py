@@ -63,7 +63,9 @@ def watcher_fault(settings, *, now: datetime | None = None) -> str | None:
     age = (now or datetime.now(UTC)) - datetime.fromisoformat(beat["updated_at"])
     if abs(age) > _SILENT:
         return f"the watcher of alerts has not reported for {spoken(abs(age).total_seconds())}"
-    return f"the watcher of alerts can't look: {beat['fault']}" if beat["fault"] else None
+    if beat["fault"]:
+        return f"the watcher of alerts can't look: {beat['fault']}"
+    return None
 
 
 def has_watched(settings) -> bool:

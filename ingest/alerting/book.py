@@ -185,7 +185,9 @@ class Book:
     def alert(self, alert_id: str) -> dict | None:
         """The alert as it stands; None = there is none."""
         row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", [alert_id]).fetchone()
-        return alert_of(row) if row else None
+        if not row:
+            return None
+        return alert_of(row)
 
     def alerts(self, where: str = "true", parameters: Iterable = ()) -> list[dict]:
         """The alerts that fit, the newest first."""

@@ -14,7 +14,9 @@ def as_kept(value):
     """As SQLite keeps it: times as sortable UTC text, lists as JSON."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
-    return json.dumps(value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return json.dumps(value)
 
 
 def alert_of(row: sqlite3.Row) -> dict:

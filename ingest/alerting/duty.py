@@ -245,4 +245,6 @@ def _settings_at(place: tuple) -> type[BaseModel]:
     """The settings that a place of the file may have."""
     kinds = {"webhook": Webhook, "email": Email, "file": File}
     tables = {"sinks": lambda: kinds[place[2]], "clinics": lambda: _Clinic, "rules": lambda: _Rule}
-    return tables[place[0]]() if place else Duty
+    if not place:
+        return Duty
+    return tables[place[0]]()

@@ -132,7 +132,9 @@ def _undo(book: Book, duty: Duty, forged: list[dict], *, now: datetime) -> None:
 
 def _and(finding: str | None, more: str) -> str:
     said = finding or ""
-    return said if said.endswith(more) else "; ".join(filter(None, [said, more]))
+    if said.endswith(more):
+        return said
+    return "; ".join(filter(None, [said, more]))
 
 
 def _by_alert(landed: pl.DataFrame) -> Iterator[list[dict]]:

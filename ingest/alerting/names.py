@@ -56,7 +56,9 @@ def naming_key(settings) -> bytes:
 def kept_files(settings) -> dict[str, bytes]:
     """What a backup holds of it: a file's name below the home -> its content."""
     path = settings.home / KEY_FILE
-    return {KEY_FILE: path.read_bytes()} if path.exists() else {}
+    if not path.exists():
+        return {}
+    return {KEY_FILE: path.read_bytes()}
 
 
 def outward(alert_id: str, *, key: bytes) -> str:

@@ -95,11 +95,15 @@ def _payload(
 
 
 def _link(duty: Duty, alert_id: str) -> str | None:
-    return f"{duty.link.rstrip('/')}/safety?alert={alert_id}" if duty.link else None
+    if not duty.link:
+        return None
+    return f"{duty.link.rstrip('/')}/safety?alert={alert_id}"
 
 
 def _text(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds") if moment else None
+    if not moment:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _event(alert: dict, duty: Duty, *, news: str, now: datetime) -> dict:

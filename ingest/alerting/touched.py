@@ -142,7 +142,9 @@ def _of_no_patient(kept: Kept, name: str, new: pl.DataFrame) -> set[str]:
 def harmed(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched | None:
     """Of whom the new rows tell harm, or correct what was told of it; None = of nobody."""
     told = {name: new[name] for name in HARM if name in new}
-    return touched(kept, told) if told else None
+    if not told:
+        return None
+    return touched(kept, told)
 
 
 def touched_by_time(kept: Kept) -> Touched:

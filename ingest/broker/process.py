@@ -49,7 +49,9 @@ def identity(pid: int | None) -> dict | None:
     is not.
     """
     process = pid and by_pid(pid)
-    return {"pid": pid, "created": process.create_time() if process else 0.0} if pid else None
+    if not pid:
+        return None
+    return {"pid": pid, "created": process.create_time() if process else 0.0}
 
 
 def by_identity(known: dict | None) -> psutil.Process | None:

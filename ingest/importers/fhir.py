@@ -176,7 +176,9 @@ class _Origin:
         have such characters.
         """
         id = "-".join(("fhir", *((self.server,) if self.server else ()), *parts))
-        return id if len(id) <= LONGEST_ID and id.isprintable() else f"fhir-{_digest({'id': id})}"
+        if len(id) <= LONGEST_ID and id.isprintable():
+            return id
+        return f"fhir-{_digest({'id': id})}"
 
 
 def _events(

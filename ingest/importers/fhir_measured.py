@@ -178,7 +178,9 @@ def _whole_day(start: Moment, end: Moment) -> Moment | None:
     is_midnight = start.at == start.midnight.at
     ends_within = end.day == start.day and (end.at.hour, end.at.minute) == (23, 59)
     ends_after = (end.day - start.day).days == 1 and end.at == end.midnight.at
-    return start if is_midnight and (ends_within or ends_after) else None
+    if is_midnight and (ends_within or ends_after):
+        return start
+    return None
 
 
 def _pulse(concept: Concept, value: float, start: Moment, end: Moment | None) -> _Measured:

@@ -170,7 +170,9 @@ def _record_fields(found: Observation) -> dict[str, Any]:
 
 def _instant(text: str | None) -> Moment | None:
     """A time that is an instant whatever the time zone."""
-    return moment(text, where=None) if text and "T" in text and _OFFSET.search(text) else None
+    if text and "T" in text and _OFFSET.search(text):
+        return moment(text, where=None)
+    return None
 
 
 def _id_of(reference: Reference | None, *, kind: str) -> str | None:
@@ -184,4 +186,6 @@ def _id_of(reference: Reference | None, *, kind: str) -> str | None:
     *before, of, id = text.split("/") if "/" in text else ("", "")
     if text and not text.startswith("#"):
         return (text if before else id) if of == kind and id else None
-    return (reference.identifier.value or None) if reference and reference.identifier else None
+    if reference and reference.identifier:
+        return reference.identifier.value or None
+    return None

@@ -60,7 +60,9 @@ class Kind:
         """Its time and its value among these columns, or None where it has not both."""
         time = next((name for name in self.times if name in columns), None)
         value = next((name for name in self.values if name in columns), None)
-        return (time, value) if time and value else None
+        if time and value:
+            return (time, value)
+        return None
 
     @property
     def shown(self) -> str:

@@ -36,4 +36,6 @@ def instants(local: pl.Series, *, timezone: str) -> pl.Series:
     ).dt.convert_time_zone("UTC")
     skipped = (found.is_null() & local.is_not_null()).arg_true()
     moved: list[datetime] = [instant(local[i], where=where).astimezone(UTC) for i in skipped]
-    return found.scatter(skipped, pl.Series(moved, dtype=found.dtype)) if moved else found
+    if not moved:
+        return found
+    return found.scatter(skipped, pl.Series(moved, dtype=found.dtype))

@@ -167,7 +167,9 @@ class Effects:
         return self.natural_improvement * (1.0 - np.exp(-np.maximum(day, 0.0) / self.natural_days))
 
     def asked(self, clinic: int) -> float:
-        return self.under_asked_share if clinic == self.under_asking_clinic else self.asked_share
+        if clinic == self.under_asking_clinic:
+            return self.under_asked_share
+        return self.asked_share
 
     def rate(self, effect: SideEffect, *, clinic: int) -> float:
         """Events per session of one kind at the clinic at that position."""

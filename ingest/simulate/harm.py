@@ -239,7 +239,9 @@ def _send(
 
 
 def _unix(moment: str | None) -> int | None:
-    return None if moment is None else int(datetime.fromisoformat(moment).timestamp())
+    if moment is None:
+        return None
+    return int(datetime.fromisoformat(moment).timestamp())
 
 
 def _death(outbox: Outbox, patient: Patient, *, rng):

@@ -112,7 +112,9 @@ class Plan:
         """The part of the sending system that a clinic's records come from: one that numbers alone
         sends alone.
         """
-        return f"records-{clinic + 1}" if self.has_own_numbers(clinic) else "records"
+        if not self.has_own_numbers(clinic):
+            return "records"
+        return f"records-{clinic + 1}"
 
     def rng(self, stream: int, index: int) -> np.random.Generator:
         """An independent generator for one thing (patient, day), whatever else was drawn before."""

@@ -236,11 +236,15 @@ class Patient:
         )
 
     def id_at(self, when: int) -> str:
-        return self.alias if self.alias and when < self.merged_at else self.patient_id
+        if self.alias and when < self.merged_at:
+            return self.alias
+        return self.patient_id
 
     def clinic_on(self, day: date) -> Clinic:
         moved = self.transferred_on is not None and day >= self.transferred_on
-        return self.next_clinic if moved else self.clinic
+        if moved:
+            return self.next_clinic
+        return self.clinic
 
     def is_followed_on(self, day: date) -> bool:
         """Still taking part: not withdrawn, lost or dead by that day (a pregnancy ends treatment

@@ -229,4 +229,6 @@ def _fetch(
 
 
 def _isolation(is_all: bool) -> IsolationLevel:
-    return IsolationLevel.READ_UNCOMMITTED if is_all else IsolationLevel.READ_COMMITTED
+    if is_all:
+        return IsolationLevel.READ_UNCOMMITTED
+    return IsolationLevel.READ_COMMITTED

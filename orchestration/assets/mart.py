@@ -48,11 +48,9 @@ def compute(mart: Mart, lake: Lake, *, keys: pl.DataFrame | None) -> pl.DataFram
     """
     inputs = {name.split(".")[1]: lake.table(name, _columns(name)) for name in mart.inputs}
     fixed = {"options": Settings().options, "cut": read_cut(lake)}
-    return (
-        mart.compute(**inputs, **fixed)
-        if mart.is_summary
-        else mart.compute(keys, **inputs, **fixed)
-    )
+    if mart.is_summary:
+        return mart.compute(**inputs, **fixed)
+    return mart.compute(keys, **inputs, **fixed)
 
 
 def _columns(name: str) -> list[str] | None:

@@ -70,7 +70,9 @@ def sql(
 
 def _format_of(to: Path | None) -> str:
     ending = to.suffix.removeprefix(".").lower() if to else ""
-    return ending if ending in ("json", "csv", "parquet") else "table"
+    if ending in ("json", "csv", "parquet"):
+        return ending
+    return "table"
 
 
 @app.command()

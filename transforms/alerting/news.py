@@ -274,7 +274,9 @@ def _seen() -> pl.Expr:
 def _gone(alert_id: str) -> str:
     """That the cause is gone, and what of it its rule says."""
     rule = RULES.get(alert_id.rpartition("-")[0])
-    return f"{GONE}: {rule.clears}" if rule else GONE
+    if not rule:
+        return GONE
+    return f"{GONE}: {rule.clears}"
 
 
 def _closed(standing: pl.DataFrame, *, judged: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:

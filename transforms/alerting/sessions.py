@@ -92,7 +92,9 @@ def _doublings(depth: pl.Expr, *, unit: float) -> pl.Expr:
 
 
 def _edge(floor: Floor, *, options: Options) -> float:
-    return getattr(options, floor.value) if isinstance(floor.value, str) else floor.value
+    if not isinstance(floor.value, str):
+        return floor.value
+    return getattr(options, floor.value)
 
 
 def _at(value: pl.Expr, floor: Floor, *, options: Options) -> pl.Expr:

@@ -113,7 +113,9 @@ def as_released(table: Table, rows: pl.DataFrame, *, options: Options) -> pl.Dat
     hidden = withheld(table, rows.filter(MARK))
     both = pl.concat([table.conform(shown.with_columns(left_out)), table.conform(hidden)])
     both = both.with_columns(pl.col(TIMESTAMP).dt.truncate("1h"))
-    return _without_telling(table, both, options=options) if rule.nested else both
+    if not rule.nested:
+        return both
+    return _without_telling(table, both, options=options)
 
 
 def _without_telling(table: Table, rows: pl.DataFrame, *, options: Options) -> pl.DataFrame:
@@ -174,6 +176,8 @@ def _without_numbers(name: str) -> pl.Expr:
     def worded(texts: pl.Series) -> pl.Series:
         sentences = texts.drop_nulls().unique().to_list()
         said = {text: _NUMBER.sub("some", text) for text in sentences}
-        return texts.replace(said) if said else texts
+        if not said:
+            return texts
+        return texts.replace(said)
 
     return pl.col(name).map_batches(worded, return_dtype=pl.String)

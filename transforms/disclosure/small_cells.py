@@ -142,7 +142,9 @@ class Cells:
         """
         marks = self.marked(self.counted(frame)) if marks is None else marks
         marks = marks.head(frame.height)
-        return marks if self.widened is None else self.widened(frame.with_columns(marks))
+        if self.widened is None:
+            return marks
+        return self.widened(frame.with_columns(marks))
 
 
 def _joint(dimension: str | tuple[str, ...]) -> pl.Expr:

@@ -27,7 +27,9 @@ def account(name: str) -> str:
     """SQL for one row: `topic`, `landed` (rows of `raw.NAME`) and how many had each of the FATES;
     they add up.
     """
-    return _of_records(name) if name in CORE_RECORDS else _of_series(name)
+    if name in CORE_RECORDS:
+        return _of_records(name)
+    return _of_series(name)
 
 
 def unaccounted(accounts: pl.DataFrame) -> pl.DataFrame:

@@ -149,7 +149,9 @@ def _differences(row: dict, columns: Mapping[str, bool]) -> str | None:
         pair = [None if text is None else json.loads(text) for text in pair] if is_json else pair
         if pair[0] != pair[1]:
             differ[column] = pair
-    return json.dumps(differ, default=str, sort_keys=True) if differ else None
+    if not differ:
+        return None
+    return json.dumps(differ, default=str, sort_keys=True)
 
 
 def _listed(kind: str, name: str, events: pl.DataFrame, *, is_named: bool = True) -> pl.DataFrame:

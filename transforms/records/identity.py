@@ -172,7 +172,9 @@ def _by(items: Iterable[T], *, key: Callable[[T], Hashable]) -> dict[Hashable, l
 def _only(items: Iterable[T]) -> T | None:
     """The one item; None where there is none or several."""
     items = list(items)
-    return items[0] if len(items) == 1 else None
+    if len(items) != 1:
+        return None
+    return items[0]
 
 
 # --- names --------------------------------------------------------------------------------------

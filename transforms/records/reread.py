@@ -36,7 +36,9 @@ def reread(name: str) -> str:
     stays null. `extra` keeps it.
     """
     columns = ", ".join(f'{sql} AS "{column}"' for column, sql in _columns(name))
-    return f"* REPLACE ({columns})" if columns else "*"
+    if not columns:
+        return "*"
+    return f"* REPLACE ({columns})"
 
 
 def _columns(name: str) -> Iterator[tuple[str, str]]:

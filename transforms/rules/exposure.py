@@ -55,7 +55,9 @@ def placed_sessions(sessions: pl.DataFrame, clocks: Clocks) -> pl.DataFrame:
 
 def of_patients(frame: pl.DataFrame, keys: pl.DataFrame | None) -> pl.DataFrame:
     """The rows of the patients in `keys` (a frame of `patient_id`; None = all)."""
-    return frame if keys is None else frame.join(keys, on="patient_id", how="semi")
+    if keys is None:
+        return frame
+    return frame.join(keys, on="patient_id", how="semi")
 
 
 def with_protocol(

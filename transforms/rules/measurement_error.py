@@ -73,7 +73,9 @@ def setting_or(option: str | None, options: Options, source: str | None) -> str 
 
 
 def _option(name: str | None, options: Options) -> float | None:
-    return None if name is None else getattr(options, name)
+    if name is None:
+        return None
+    return getattr(options, name)
 
 
 def _error_source(

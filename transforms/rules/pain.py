@@ -28,7 +28,9 @@ def _exact(value: pl.Expr) -> pl.Expr:
 
 def improvement(base: pl.Expr, value: pl.Expr, *, better: str = "lower") -> pl.Expr:
     """How much better than at baseline, in the scale's own points; negative = worse."""
-    return base - value if better == "lower" else value - base
+    if better == "lower":
+        return base - value
+    return value - base
 
 
 def percent_improvement(base: pl.Expr, value: pl.Expr, *, better: str = "lower") -> pl.Expr:
@@ -70,7 +72,9 @@ def _percents(options: Options) -> dict[str, float]:
 
 def points_of(parameter: Parameter, *, options: Options) -> float | None:
     """The parameter's important change, in its own points; None where it has none."""
-    return None if parameter.points_option is None else getattr(options, parameter.points_option)
+    if parameter.points_option is None:
+        return None
+    return getattr(options, parameter.points_option)
 
 
 def rule_texts(parameter: Parameter, *, options: Options) -> dict[str, str]:

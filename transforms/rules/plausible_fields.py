@@ -115,4 +115,6 @@ ORDER: tuple[tuple[str, str, str], ...] = (
 def fields_of(topic: str) -> dict[str, Kind]:
     """The judged moments and days of a topic's records, by name."""
     own = {field: kind for (name, field), kind in FIELDS.items() if name == topic}
-    return own if topic == "alerts" else own | COMMON
+    if topic == "alerts":
+        return own
+    return own | COMMON

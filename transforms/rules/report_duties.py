@@ -120,7 +120,9 @@ def _with_due_day(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _due_on(timing: str, start: date, days: int) -> date:
-    return after_work_days(start, days) if timing == "work_days" else start + timedelta(days=days)
+    if timing == "work_days":
+        return after_work_days(start, days)
+    return start + timedelta(days=days)
 
 
 def _judged(rows: pl.DataFrame) -> pl.DataFrame:

@@ -82,7 +82,9 @@ def adjustment(
 
 def number(count: int, *, least: int) -> str:
     """A number of people in words that tell none below `least`."""
-    return str(count) if count >= least else f"fewer than {least}"
+    if count >= least:
+        return str(count)
+    return f"fewer than {least}"
 
 
 def _imputed(

@@ -49,7 +49,9 @@ def spatial_power(variances: np.ndarray, times: np.ndarray) -> Structure:
 
     def matrix(parameters):
         variance, rate = parameters
-        return variance * np.exp(-rate * distance) if rate > 0 else np.full_like(distance, np.nan)
+        if rate > 0:
+            return variance * np.exp(-rate * distance)
+        return np.full_like(distance, np.nan)
 
     def slopes(parameters):
         fall = np.exp(-parameters[1] * distance)

@@ -119,7 +119,9 @@ def rising_since(sums) -> int | None:
     if not heights.size or heights[-1] <= 0:
         return None
     zeros = np.flatnonzero(heights <= 0)
-    return int(zeros[-1]) + 1 if zeros.size else 0
+    if not zeros.size:
+        return 0
+    return int(zeros[-1]) + 1
 
 
 # --- sums ---------------------------------------------------------------------------------------
@@ -147,7 +149,9 @@ def _sum(steps: np.ndarray) -> np.ndarray:
     included.
     """
     walk = np.cumsum(np.where(np.isnan(steps), 0, steps))
-    return walk - np.minimum(np.minimum.accumulate(walk), 0) if len(walk) else walk
+    if not len(walk):
+        return walk
+    return walk - np.minimum(np.minimum.accumulate(walk), 0)
 
 
 def _frame(values, high, low, *, limit, is_outside) -> pl.DataFrame:

@@ -48,7 +48,9 @@ class Model:
     def _only(self, name: str):
         if self.contrasts.height > 1:
             return self.contrasts[name]
-        return self.contrasts[name].item() if self.contrasts.height else None
+        if not self.contrasts.height:
+            return None
+        return self.contrasts[name].item()
 
     @property
     def estimate(self) -> float | pl.Series | None:

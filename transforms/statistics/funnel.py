@@ -206,7 +206,9 @@ def _poisson_quantile(q: float, mean: np.ndarray) -> np.ndarray:
 
 def _winsorised(z: np.ndarray) -> np.ndarray:
     """z with both tails drawn in to the type-7 quantiles."""
-    return np.clip(z, *np.quantile(z, (TAIL, 1 - TAIL))) if z.size else z
+    if not z.size:
+        return z
+    return np.clip(z, *np.quantile(z, (TAIL, 1 - TAIL)))
 
 
 def _not_truncated(z: np.ndarray) -> np.ndarray:

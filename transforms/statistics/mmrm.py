@@ -229,7 +229,9 @@ def _structure(data: RepeatedRows, name, times) -> tuple[covariance.Structure | 
 
 def _mean_square(values: np.ndarray, others: np.ndarray) -> float:
     own = float(np.mean(values**2))
-    return own if own > 0 else float(np.mean(others**2))
+    if own > 0:
+        return own
+    return float(np.mean(others**2))
 
 
 def _never_together(data: RepeatedRows) -> str:
@@ -237,18 +239,18 @@ def _never_together(data: RepeatedRows) -> str:
     for group in data.groups:
         together[np.ix_(group.visits, group.visits)] = True
     apart = np.argwhere(~together)
-    return (
-        f"no patient has both {data.visits[apart[0][0]]} and {data.visits[apart[0][1]]}"
-        if len(apart)
-        else ""
-    )
+    if not len(apart):
+        return ""
+    return f"no patient has both {data.visits[apart[0][0]]} and {data.visits[apart[0][1]]}"
 
 
 def _days(visits: tuple, times: Mapping | None) -> np.ndarray | None:
     found = [times.get(v) if times else v for v in visits]
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in found):
         return None
-    return np.array(found, dtype=float) if len(set(found)) == len(found) else None
+    if len(set(found)) != len(found):
+        return None
+    return np.array(found, dtype=float)
 
 
 def _fit(
@@ -259,4 +261,6 @@ def _fit(
     ):
         return None
     fit = reml.fit(data.groups, structure, constant=data.constant, convergence=convergence)
-    return fit if fit is not None and fit.converged else None
+    if fit is not None and fit.converged:
+        return fit
+    return None

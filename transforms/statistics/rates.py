@@ -163,7 +163,9 @@ def overdispersion(events, exposure) -> float | None:
     known = ~np.isnan(x) & (t > 0)
     x, t = x[known], t[known]
     phi = overdispersion_from_sums(len(x), x.sum(), t.sum(), (x**2 / np.where(t > 0, t, 1)).sum())
-    return None if np.isnan(phi) else float(phi)
+    if np.isnan(phi):
+        return None
+    return float(phi)
 
 
 def _newcombe(first: Limits, second: Limits, n1, n2, z):
@@ -194,7 +196,9 @@ def choose(methods: dict[str, Callable], name: str) -> Callable:
 
 
 def _odds(share: float) -> float:
-    return share / (1 - share) if share < 1 else float("inf")
+    if share < 1:
+        return share / (1 - share)
+    return float("inf")
 
 
 def _two_sided(x: int, null, *, top: float = float("inf")) -> float:

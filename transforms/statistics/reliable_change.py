@@ -34,7 +34,9 @@ def standard_error_of_difference(*, sd: float | None, reliability: float | None)
     change.
     """
     error = standard_error_of_measurement(sd=sd, reliability=reliability)
-    return None if error is None else math.sqrt(2) * error
+    if error is None:
+        return None
+    return math.sqrt(2) * error
 
 
 def minimal_detectable_change(
@@ -46,7 +48,9 @@ def minimal_detectable_change(
     if not 0 < confidence < 1:
         raise UsageError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95")
     error = standard_error_of_difference(sd=sd, reliability=reliability)
-    return None if error is None else float(stats.norm.ppf((1 + confidence) / 2)) * error
+    if error is None:
+        return None
+    return float(stats.norm.ppf((1 + confidence) / 2)) * error
 
 
 def reliable_change_index(

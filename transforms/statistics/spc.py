@@ -209,7 +209,9 @@ def _moving_ranges(values: np.ndarray) -> np.ndarray:
 
 def _mean(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else np.nan
+    if not known.size:
+        return np.nan
+    return float(known.mean())
 
 
 def _chart(

@@ -133,4 +133,6 @@ def assurance(limits: Limits, target, direction) -> str | None:
         return None
     if limits.lower[-1] <= target <= limits.upper[-1]:
         return "inconsistent"
-    return "pass" if (target < limits.lower[-1]) == (better > 0) else "fail"
+    if (target < limits.lower[-1]) == (better > 0):
+        return "pass"
+    return "fail"

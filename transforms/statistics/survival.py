@@ -93,7 +93,9 @@ def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: flo
         part.with_columns(beta_product_limits(part, confidence=confidence))
         for _, part in parts_of(counts, keys)
     ]
-    return pl.concat(parts) if parts else counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
+    if parts:
+        return pl.concat(parts)
+    return counts.with_columns(lower=pl.lit(0.0), upper=pl.lit(1.0))
 
 
 def median(curve: pl.DataFrame, by=None) -> pl.DataFrame:
@@ -230,11 +232,17 @@ def observed_rows(frame: pl.DataFrame, duration: str, event: str, keys: list[str
 
 
 def columns_of(by) -> list[str]:
-    return [] if by is None else [by] if isinstance(by, str) else list(dict.fromkeys(by))
+    if by is None:
+        return []
+    if isinstance(by, str):
+        return [by]
+    return list(dict.fromkeys(by))
 
 
 def _along(expression: pl.Expr, keys: list[str]) -> pl.Expr:
-    return expression.over(keys) if keys else expression
+    if not keys:
+        return expression
+    return expression.over(keys)
 
 
 def parts_of(frame: pl.DataFrame, keys: list[str]) -> list[tuple[tuple, pl.DataFrame]]:
@@ -258,4 +266,6 @@ def _each(
         return work(part).select(*literals, pl.all())
 
     parts = [named(values, part) for values, part in parts_of(frame, keys)]
-    return pl.concat(parts) if parts else named([None] * len(keys), frame).clear()
+    if parts:
+        return pl.concat(parts)
+    return named([None] * len(keys), frame).clear()

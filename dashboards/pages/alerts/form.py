@@ -45,7 +45,9 @@ def form(alert_id: str | None, seen: dict | None):
     """The form of an alert, empty but for the name; the same alert's form stays as it is."""
     if alert_id is None:
         return None
-    return no_update if seen is not None and seen.get("alert_id") == alert_id else _form()
+    if seen is not None and seen.get("alert_id") == alert_id:
+        return no_update
+    return _form()
 
 
 def _form() -> list:

@@ -200,7 +200,9 @@ def _rest(row: dict, shown: Shown) -> list[tuple[str, str]]:
 
 
 def _moment(at: datetime | None, *, now: datetime) -> str:
-    return "not known" if at is None else f"{words.second(at)}, {ago(at, now=now)}"
+    if at is None:
+        return "not known"
+    return f"{words.second(at)}, {ago(at, now=now)}"
 
 
 def _action(row: dict) -> str:

@@ -77,7 +77,9 @@ def named(shown: Shown, settings, name: str) -> dict | None:
         key = naming_key(settings)
         own = [id for id in shown.standing["alert_id"] if outward(id, key=key) == name]
         rows = shown.standing.filter(pl.col("alert_id").is_in(own))
-    return rows.row(0, named=True) if rows.height else None
+    if not rows.height:
+        return None
+    return rows.row(0, named=True)
 
 
 def _waited(raw: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +140,9 @@ def subject(row: dict) -> str:
 
 def clinic(row: dict, clinics: dict[str, str]) -> str:
     id = row["clinic_id"]
-    return "no clinic" if id is None else one_line(clinics.get(id, id))
+    if id is None:
+        return "no clinic"
+    return one_line(clinics.get(id, id))
 
 
 def happened_at(row: dict) -> datetime | None:
@@ -266,7 +270,9 @@ def alert_of(
         rows = rows.filter(pl.col("clinic_id").is_null() | (pl.col("clinic_id") == clinic_id))
     place = pl.col("state").replace_strict(_IN_ORDER, default=3, return_dtype=pl.Int64)
     rows = rows.sort(place)
-    return rows.row(0, named=True) if rows.height else None
+    if not rows.height:
+        return None
+    return rows.row(0, named=True)
 
 
 def due(reader: Reader, choice: Chosen) -> pl.DataFrame:

@@ -194,7 +194,9 @@ def usual_life_visit(rows: pl.DataFrame) -> str | None:
         mine.group_by("visit", "visit_day").agg(n=pl.col("n_evaluable").sum()).sort("visit_day")
     )
     enough = counts.filter((pl.col("n") * 2 >= pl.col("n").max()) & (pl.col("n") > 0))
-    return enough["visit"][-1] if enough.height else next(iter(life_visits(rows)), None)
+    if enough.height:
+        return enough["visit"][-1]
+    return next(iter(life_visits(rows)), None)
 
 
 def _codes() -> list[str]:

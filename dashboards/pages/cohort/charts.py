@@ -61,7 +61,9 @@ def arms(rows: pl.DataFrame, code: str) -> list[str]:
     """Arms with values of the parameter, where there are two or more; `rows` are split by arm."""
     mine = rows.filter(is_of([code], "mean") & (pl.col("arm") != NONE))
     found = mine.filter(pl.col("n_evaluable") > 0)["arm"].unique().sort().to_list()
-    return found if len(found) > 1 else []
+    if len(found) > 1:
+        return found
+    return []
 
 
 def mean_by_visit(
@@ -130,7 +132,9 @@ def _expected_level(rows: pl.DataFrame, mine: pl.DataFrame, code: str) -> float 
         return None
     change = rows.filter(is_of([code], "change"))["rtm_expected"].drop_nulls()
     base = mine.filter(pl.col("visit") == "Baseline")["estimate"].drop_nulls()
-    return base[0] + change[0] if len(change) and len(base) else None
+    if len(change) and len(base):
+        return base[0] + change[0]
+    return None
 
 
 def _important_levels(
@@ -230,4 +234,6 @@ def _visit_table(mine: pl.DataFrame, digits: int) -> pl.DataFrame:
 
 
 def or_reason(row: dict, text: str) -> str:
-    return row["reason"] or words.NOTHING if row["estimate"] is None else text
+    if row["estimate"] is not None:
+        return text
+    return row["reason"] or words.NOTHING

@@ -50,7 +50,9 @@ def _responders(shown: Shown, of: Look) -> Drawn:
 
 
 def _of_arms(shown: Shown, drawn: Drawn) -> Drawn:
-    return shown.by_arm(drawn) if shown.arms else drawn
+    if not shown.arms:
+        return drawn
+    return shown.by_arm(drawn)
 
 
 def important_change(reader: Reader, code: str) -> float | None:

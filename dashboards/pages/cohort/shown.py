@@ -50,7 +50,9 @@ class Shown(cards.Shown):
         rows = self.reader.mart(
             mart, f"{where} AND parameter = ${len(params) + 1}", [*params, self.code]
         )
-        return self._by_arm(rows) if is_split else rows.with_columns(series=pl.lit(self.selection))
+        if is_split:
+            return self._by_arm(rows)
+        return rows.with_columns(series=pl.lit(self.selection))
 
     def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.filter(pl.col("arm").is_in(self.arms)).with_columns(series=pl.col("arm"))

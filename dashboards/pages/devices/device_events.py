@@ -183,7 +183,9 @@ def _sentence(rows: pl.DataFrame) -> str:
 
 def _of_them_grave(row: dict) -> str:
     text = _grave(row)
-    return f" ({text})" if text and row["events"] else ""
+    if text and row["events"]:
+        return f" ({text})"
+    return ""
 
 
 def _grave(row: dict) -> str:

@@ -42,7 +42,9 @@ def usual_visit(rows: pl.DataFrame) -> str | None:
     most = rows.group_by("visit").agg(pl.col("n").max())
     enough = most.filter(pl.col("n") * 2 >= pl.col("n").max())["visit"].to_list()
     timed = [name for name in visits(rows) if name in enough and name != "End of course"]
-    return timed[-1] if timed else next(iter(visits(rows)), None)
+    if timed:
+        return timed[-1]
+    return next(iter(visits(rows)), None)
 
 
 def cumulative(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> Drawn:

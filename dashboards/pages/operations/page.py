@@ -231,9 +231,9 @@ def _workers(reader: Reader):
 
 def _health(beat: dict) -> str:
     """Its state, too, where that is another word."""
-    return (
-        beat["health"] if beat["state"] == beat["health"] else f"{beat['health']} ({beat['state']})"
-    )
+    if beat["state"] == beat["health"]:
+        return beat["health"]
+    return f"{beat['health']} ({beat['state']})"
 
 
 def _checks(reader: Reader) -> pl.DataFrame:

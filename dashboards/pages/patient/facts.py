@@ -118,7 +118,9 @@ def when(r: dict) -> str:
     """Of a test only the day is known."""
     if r["at"] is None:
         return "unknown"
-    return f"{r['at']:%Y-%m-%d}" if r["kind"] == "performance test" else f"{r['at']:%Y-%m-%d %H:%M}"
+    if r["kind"] == "performance test":
+        return f"{r['at']:%Y-%m-%d}"
+    return f"{r['at']:%Y-%m-%d %H:%M}"
 
 
 def _as_records(shown: Shown) -> pl.DataFrame:

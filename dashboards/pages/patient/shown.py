@@ -50,7 +50,9 @@ class Shown(cards.Shown):
 
     @property
     def selection(self) -> str:
-        return f"patient {self.patient}" if self.patient else "nobody"
+        if not self.patient:
+            return "nobody"
+        return f"patient {self.patient}"
 
     def selection_of(self, mart: str) -> str:
         return self.selection

@@ -207,7 +207,9 @@ def _control_notes(seen: pl.DataFrame, metric: str) -> list[str]:
 def latest(rows: pl.DataFrame) -> dict | None:
     """The last point of one chart that has a value."""
     seen = rows.filter(pl.col("value").is_not_null()).sort("point")
-    return seen.row(-1, named=True) if seen.height else None
+    if not seen.height:
+        return None
+    return seen.row(-1, named=True)
 
 
 def icons_of(rows: pl.DataFrame) -> list:
@@ -246,7 +248,9 @@ def overview(rows: pl.DataFrame, clinics: dict[str, str]) -> list[dict]:
 
 def _signals(chart: pl.DataFrame) -> int | None:
     known = chart["point_type"].drop_nulls()
-    return int((known != "common_cause").sum()) if len(known) else None
+    if not len(known):
+        return None
+    return int((known != "common_cause").sum())
 
 
 def _point(r: dict) -> dict:

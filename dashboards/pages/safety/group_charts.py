@@ -61,7 +61,9 @@ def rows(reader: Reader, choice: Chosen, *, grouping: str, restriction: str) -> 
 
 
 def of_restriction(name: str) -> str:
-    return name if name in GROUP_RESTRICTIONS else "any"
+    if name in GROUP_RESTRICTIONS:
+        return name
+    return "any"
 
 
 def card(rows: pl.DataFrame, *, grouping: str, restriction: str, of: Look) -> Drawn:

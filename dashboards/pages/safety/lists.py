@@ -214,7 +214,9 @@ def deadlines(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[d
 
 def _source(r: dict) -> str:
     """The rule's source, and whether its words were read."""
-    return f"{r['rule_source']} ({r['rule_verification']})" if r["rule_source"] else ""
+    if r["rule_source"]:
+        return f"{r['rule_source']} ({r['rule_verification']})"
+    return ""
 
 
 def _of_clinic(rows: pl.DataFrame, choice: Chosen, *, or_none: bool = False) -> pl.DataFrame:

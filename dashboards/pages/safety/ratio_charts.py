@@ -42,7 +42,9 @@ def of_choice(rows: pl.DataFrame, choice: Chosen) -> pl.DataFrame:
         for d, v in choice.asked.items()
         if d in _ORDER
     ]
-    return rows.filter(pl.any_horizontal(chosen)) if chosen else rows
+    if not chosen:
+        return rows
+    return rows.filter(pl.any_horizontal(chosen))
 
 
 def ratios(
@@ -132,7 +134,9 @@ def _said(r: dict, exposure: str) -> str:
     ratio, lower, upper = r[name], r[f"{name}_lower"], r[f"{name}_upper"]
     if ratio is not None:
         return words.interval(ratio, lower, upper)
-    return words.NOTHING if lower is None else f"lower limit {words.number(lower)}"
+    if lower is None:
+        return words.NOTHING
+    return f"lower limit {words.number(lower)}"
 
 
 def _first(shown: pl.DataFrame) -> str:

@@ -101,7 +101,9 @@ class Shown(cards.Shown):
     def everybody(self) -> dict | None:
         """The row of any event, of the whole selection."""
         rows = self.by_term.filter(pl.col("term").is_null())
-        return rows.row(0, named=True) if rows.height else None
+        if not rows.height:
+            return None
+        return rows.row(0, named=True)
 
 
 def _key(row: dict) -> str:

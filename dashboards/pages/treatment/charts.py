@@ -162,11 +162,9 @@ def _clinic_rows(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
         row[f"{m}_said"] = words.percent(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1)
     numbers = {f"{m}_{name}": pl.Float64 for m in BY_CLINIC for name in ("value", "low", "high")}
     ordered = sorted(found.values(), key=lambda row: row["label"])
-    return (
-        pl.DataFrame(ordered, infer_schema_length=None, schema_overrides=numbers)
-        if ordered
-        else pl.DataFrame()
-    )
+    if ordered:
+        return pl.DataFrame(ordered, infer_schema_length=None, schema_overrides=numbers)
+    return pl.DataFrame()
 
 
 def amounts(rows: pl.DataFrame) -> pl.DataFrame:
@@ -242,7 +240,9 @@ def _out_of_sight(rows: pl.DataFrame) -> tuple[str, ...]:
 
 def _hidden(rows: pl.DataFrame) -> tuple[str, ...]:
     hidden = rows["mean_change"].null_count()
-    return (f"{words.plural(hidden, 'bin')}: {SUPPRESSED}.",) if hidden else ()
+    if not hidden:
+        return ()
+    return (f"{words.plural(hidden, 'bin')}: {SUPPRESSED}.",)
 
 
 def _bin(r: dict) -> str:
