@@ -95,62 +95,68 @@ def stream_faults(settings, lake: Lake) -> list[str]:
     return sentences
 
 
-def print_status(found: dict) -> None:
-    lag = found["lag_unknown"] or f"{found['lag']:,} records"
-    rate = found["rate_unknown"] or f"{found['events_per_s']:,.0f} events a second"
-    cut = found["materialised"]
-    _print_up(found["up"])
-    for sentence in found["down"]:
+def print_status(facts: dict) -> None:
+    _print_up(facts["up"])
+    for sentence in facts["down"]:
         tell(f"down               {sentence}")
-    tell(f"kafka              {found['kafka']}")
-    tell(f"lag                {lag}")
-    tell(f"rate               {rate}")
-    tell(
-        f"landed             {found['rows']:,} rows, {found['rejects']:,} rejects, last at {found['last_landed_at']}"
-    )
-    tell(f"newest event       {found['newest_event_at']}")
-    made = (
-        "never"
-        if cut is None
-        else f"{cut['started_at']}, of snapshot {cut['lake_snapshot']}, data cut {cut['data_cutoff']}"
-    )
-    tell(f"materialised       {made}; {found['records_not_materialised']:,} records since")
-    out = found["released"]
-    made = (
-        "never"
-        if out is None
-        else f"{out['released_at']}, release {out['release_id']}, data cut {out['data_cutoff']}"
-    )
-    tell(f"released           {made}")
-    tell(f"checks that fail   {len(found['failed_checks'])}")
-    for check in found["failed_checks"]:
-        tell(
-            f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)"
-        )
-    if found["failed_checks"]:
-        tell(
-            "                   these tables stay as of their last good rows; what is computed from them waits, releases too"
-        )
+    _print_stream(facts)
+    _print_computed(facts)
+    _print_checks(facts["failed_checks"])
     aside = ", ".join(
-        f"{count:,} {name.replace('_', ' ')}" for name, count in found["set_aside"].items()
+        f"{count:,} {name.replace('_', ' ')}" for name, count in facts["set_aside"].items()
     )
     tell(
         f"contradictions     {aside or 'never computed'} (core.conflicts and so on, as of the materialisation)"
     )
-    if found["outdated"]:
-        tell(f"figures            {found['outdated']}")
-    for sentence in found["stream_faults"]:
+    if facts["outdated"]:
+        tell(f"figures            {facts['outdated']}")
+    for sentence in facts["stream_faults"]:
         tell(f"stream             {sentence}")
-    for beat in found["workers"]:
+    for beat in facts["workers"]:
         tell(f"worker             {beat['worker']} {beat['health']}: {_told(beat)}")
     for title, rows in (
-        ("topics", found["topics"]),
-        ("rejects", found["rejects_by_reason"]),
-        ("unknown", found["unknown_content"]),
+        ("topics", facts["topics"]),
+        ("rejects", facts["rejects_by_reason"]),
+        ("unknown", facts["unknown_content"]),
     ):
         if rows:
             tell(f"\n{title}")
             print_frame(pl.DataFrame(rows, infer_schema_length=None), format="table")
+
+
+def _print_stream(facts: dict) -> None:
+    lag = facts["lag_unknown"] or f"{facts['lag']:,} records"
+    rate = facts["rate_unknown"] or f"{facts['events_per_s']:,.0f} events a second"
+    landed = f"{facts['rows']:,} rows, {facts['rejects']:,} rejects"
+    tell(f"kafka              {facts['kafka']}")
+    tell(f"lag                {lag}")
+    tell(f"rate               {rate}")
+    tell(f"landed             {landed}, last at {facts['last_landed_at']}")
+    tell(f"newest event       {facts['newest_event_at']}")
+
+
+def _print_computed(facts: dict) -> None:
+    when, released = "never", "never"
+    if made := facts["materialised"]:
+        when = f"{made['started_at']}, of snapshot {made['lake_snapshot']}, data cut {made['data_cutoff']}"
+    if out := facts["released"]:
+        released = (
+            f"{out['released_at']}, release {out['release_id']}, data cut {out['data_cutoff']}"
+        )
+    tell(f"materialised       {when}; {facts['records_not_materialised']:,} records since")
+    tell(f"released           {released}")
+
+
+def _print_checks(failed: list[dict]) -> None:
+    tell(f"checks that fail   {len(failed)}")
+    for check in failed:
+        tell(
+            f"                   {check['table']}: {check['check']} ({check['failing_rows']} rows)"
+        )
+    if failed:
+        tell(
+            "                   these tables stay as of their last good rows; what is computed from them waits, releases too"
+        )
 
 
 def _print_up(up: dict | None) -> None:

@@ -41,78 +41,85 @@ def funnel(
     own target and limits, which leave it out; the wider ones where the others' over-dispersion
     widens them: a signal is beyond both.
     """
-    drawn = rows.filter(
-        pl.col("estimate").is_not_null() & pl.col("denominator").is_not_null()
-    ).sort("denominator")
-    # neighbours' names stand above and below by turns
-    drawn = drawn.with_columns(
-        side=pl.Series(
-            [("top center", "bottom center")[k % 2] for k in range(drawn.height)], dtype=pl.String
-        )
-    )
-    limits = {
-        f"{side}_{level}": wider(f"{side}_{level}", f"{side}_{level}_od")
-        for side, wider in (("lower", pl.min_horizontal), ("upper", pl.max_horizontal))
-        for level in ("95", "998")
-    }
-    drawn = drawn.with_columns(**limits)
+    drawn = _drawn_clinics(rows)
     figure = go.Figure()
     for level, text, dash in (("998", "99.8 %", "solid"), ("95", "95 %", "dash")):
         for side in ("lower", "upper"):
-            column = f"{side}_{level}"
             figure.add_trace(
-                go.Scatter(
-                    x=drawn["denominator"].to_list(),
-                    y=drawn[column].to_list(),
-                    mode="lines",
+                _line_of(
+                    drawn,
+                    f"{side}_{level}",
                     name=f"{text} limits",
                     line={"color": of.rule, "dash": dash, "width": 1.5},
                     legendgroup=level,
                     showlegend=side == "upper",
-                    hoverinfo="skip",
                 )
             )
-    figure.add_trace(
-        go.Scatter(
-            x=drawn["denominator"].to_list(),
-            y=drawn["target"].to_list(),
-            mode="lines",
-            name="all the others",
-            line={"color": of.muted, "width": 1.5},
-            hoverinfo="skip",
-        )
-    )
+    line = {"color": of.muted, "width": 1.5}
+    figure.add_trace(_line_of(drawn, "target", name="all the others", line=line))
     is_signal = drawn["signal"].fill_null("none") != "none"
-    for outside, name, symbol, colour in (
-        (False, "within the limits", "circle", of.series[0]),
-        (True, "outside a limit: look, do not conclude", "diamond", of.concern),
-    ):
-        mine = drawn.filter(is_signal if outside else ~is_signal)
-        figure.add_trace(
-            go.Scatter(
-                x=mine["denominator"].to_list(),
-                y=mine["estimate"].to_list(),
-                mode="markers+text",
-                name=name,
-                text=mine["label"].to_list(),
-                textposition=mine["side"].to_list(),
-                cliponaxis=False,
-                textfont={"color": of.text, "size": 12},
-                marker={"symbol": symbol, "size": 11, "color": colour},
-                customdata=mine.select(
-                    "numerator", "denominator", "name", pl.col("nearness").fill_null("")
-                ).rows(),
-                hovertemplate="%{customdata[2]}<br>%{customdata[0]:.4g} / %{customdata[1]:.4g}<br>%{y:.3g}<br>"
-                "%{customdata[3]}<extra></extra>",
-            )
-        )
+    within = {"symbol": "circle", "size": 11, "color": of.series[0]}
+    outside = {"symbol": "diamond", "size": 11, "color": of.concern}
+    figure.add_traces(
+        [
+            _clinic_points(drawn.filter(~is_signal), "within the limits", marker=within, of=of),
+            _clinic_points(
+                drawn.filter(is_signal),
+                "outside a limit: look, do not conclude",
+                marker=outside,
+                of=of,
+            ),
+        ]
+    )
     low, high = drawn["denominator"].min() or 0, drawn["denominator"].max() or 1
     margin = 0.1 * (high - low) or 1
     figure.update_xaxes(title={"text": denominator_title}, range=[low - margin, high + margin])
     if high - low < _FEW_TICKS:  # no halves of a patient
         figure.update_xaxes(dtick=1)
-    return figure.update_yaxes(
-        title={"text": axis_title}, tickformat=".0%" if is_proportion else None
+    tickformat = ".0%" if is_proportion else None
+    return figure.update_yaxes(title={"text": axis_title}, tickformat=tickformat)
+
+
+def _drawn_clinics(rows: pl.DataFrame) -> pl.DataFrame:
+    """The clinics that have a place, from left to right, with the wider of both limits and the side
+    on which the name stands: neighbours' names stand above and below by turns.
+    """
+    has_place = pl.col("estimate").is_not_null() & pl.col("denominator").is_not_null()
+    drawn = rows.filter(has_place).sort("denominator")
+    sides = [("top center", "bottom center")[k % 2] for k in range(drawn.height)]
+    limits = {
+        f"{side}_{level}": wider(f"{side}_{level}", f"{side}_{level}_od")
+        for side, wider in (("lower", pl.min_horizontal), ("upper", pl.max_horizontal))
+        for level in ("95", "998")
+    }
+    return drawn.with_columns(side=pl.Series(sides, dtype=pl.String), **limits)
+
+
+def _line_of(drawn: pl.DataFrame, column: str, **looks) -> go.Scatter:
+    return go.Scatter(
+        x=drawn["denominator"].to_list(),
+        y=drawn[column].to_list(),
+        mode="lines",
+        hoverinfo="skip",
+        **looks,
+    )
+
+
+def _clinic_points(clinics: pl.DataFrame, name: str, *, marker: dict, of: Look) -> go.Scatter:
+    nearness = pl.col("nearness").fill_null("")
+    return go.Scatter(
+        x=clinics["denominator"].to_list(),
+        y=clinics["estimate"].to_list(),
+        mode="markers+text",
+        name=name,
+        text=clinics["label"].to_list(),
+        textposition=clinics["side"].to_list(),
+        cliponaxis=False,
+        textfont={"color": of.text, "size": 12},
+        marker=marker,
+        customdata=clinics.select("numerator", "denominator", "name", nearness).rows(),
+        hovertemplate="%{customdata[2]}<br>%{customdata[0]:.4g} / %{customdata[1]:.4g}<br>%{y:.3g}<br>"
+        "%{customdata[3]}<extra></extra>",
     )
 
 

@@ -56,22 +56,7 @@ def trajectory(
                     )
                 )
     if important is not None:
-        is_up = (
-            important[0] < important[1]
-        )  # the name stands beyond the band's far edge, where no line begins
-        figure.add_hrect(
-            y0=min(important),
-            y1=max(important),
-            line_width=0,
-            fillcolor=faint(of.rule),
-            layer="below",
-            annotation={
-                "text": f"{'↓' if is_up else '↑'} less than the important change",
-                "font": {"color": of.muted},
-                "yanchor": "bottom" if is_up else "top",
-            },
-            annotation_position="top left" if is_up else "bottom left",
-        )
+        _add_important(figure, important, of=of)
     if expected is not None:
         figure.add_hline(
             y=expected,
@@ -89,6 +74,27 @@ def trajectory(
     ticks = ",.1f" if seen and seen[1] - seen[0] < 4 else ","  # 1.0 beside 0.8
     figure.update_yaxes(title={"text": axis_title}, range=seen, tickformat=ticks)
     return figure.update_layout(showlegend=len(series) > 1)
+
+
+def _add_important(figure: go.Figure, levels: tuple[float, float], *, of: Look) -> None:
+    """The band of changes less than the important one; its name stands beyond the band's far edge,
+    where no line begins.
+    """
+    is_up = levels[0] < levels[1]
+    arrow = "↓" if is_up else "↑"
+    figure.add_hrect(
+        y0=min(levels),
+        y1=max(levels),
+        line_width=0,
+        fillcolor=faint(of.rule),
+        layer="below",
+        annotation={
+            "text": f"{arrow} less than the important change",
+            "font": {"color": of.muted},
+            "yanchor": "bottom" if is_up else "top",
+        },
+        annotation_position="top left" if is_up else "bottom left",
+    )
 
 
 def visible_range(

@@ -22,6 +22,15 @@ def clearance(people: pl.DataFrame, consults: pl.DataFrame, *, now: datetime) ->
     frame = people.join(latest.select(columns), on="patient_id", how="left")
     for name in ("occurred_at", "valid_until"):
         frame = with_local_text(frame, at=name, into=f"{name}_text")
+    code, sentence = pl.lit(None, pl.String), pl.lit(None, pl.String)
+    for condition, name, words in reversed(_cases(now)):
+        code = pl.when(condition.fill_null(False)).then(pl.lit(name)).otherwise(code)
+        sentence = pl.when(condition.fill_null(False)).then(words).otherwise(sentence)
+    return concern_rows(frame, code, sentence)
+
+
+def _cases(now: datetime) -> list[tuple[pl.Expr, str, pl.Expr]]:
+    """(condition, concern, sentence); the first that holds is said."""
     on, until = pl.col("occurred_at_text"), pl.col("valid_until_text")
     covers = (
         pl.col("modalities").is_null()
@@ -29,7 +38,7 @@ def clearance(people: pl.DataFrame, consults: pl.DataFrame, *, now: datetime) ->
         | pl.col("modalities").list.contains(pl.col("modality"))
     )
     ends = pl.col("valid_until")
-    cases = [
+    return [
         (
             pl.col("outcome").is_null(),
             "clearance",
@@ -62,8 +71,3 @@ def clearance(people: pl.DataFrame, consults: pl.DataFrame, *, now: datetime) ->
             pl.format("clearance ends soon: {}", until),
         ),
     ]
-    code, sentence = pl.lit(None, pl.String), pl.lit(None, pl.String)
-    for condition, name, words in reversed(cases):
-        code = pl.when(condition.fill_null(False)).then(pl.lit(name)).otherwise(code)
-        sentence = pl.when(condition.fill_null(False)).then(words).otherwise(sentence)
-    return concern_rows(frame, code, sentence)

@@ -7,7 +7,7 @@ series (plausible_series.py).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -100,20 +100,15 @@ def _by_itself(topic: str, field: str, kind: Kind, *, options: Options) -> Itera
     ahead = _day_of(latest) if is_day else latest
     in_the_future = value > ahead
     if kind.ahead:
-        far = ahead.dt.offset_by(f"{options.plan_horizon_years}y")
         yield Rule(
             name="too_far_ahead",
             topic=topic,
             field=field,
-            condition=value > far,
+            condition=value > ahead.dt.offset_by(f"{options.plan_horizon_years}y"),
             against="ingested_at",
             sentence="It lies further ahead than plans reach.",
         )
-        in_the_future &= (
-            pl.col("status").is_in(KNOWN_ONLY_AFTERWARDS)
-            if topic == "patient_status"
-            else pl.lit(False)
-        )
+        in_the_future &= pl.col("status").is_in(KNOWN_ONLY_AFTERWARDS)
     if not kind.ahead or topic == "patient_status":
         yield Rule(
             name="in_the_future",
@@ -124,31 +119,36 @@ def _by_itself(topic: str, field: str, kind: Kind, *, options: Options) -> Itera
             sentence="It had not come yet when the record was landed.",
         )
     if kind.is_history:
-        day = value if is_day else value.dt.date()
-        near = (day - pl.lit(_CLOCK_ZERO)).dt.total_days().abs() <= 1
-        yield Rule(
-            name="clock_at_zero",
-            topic=topic,
-            field=field,
-            condition=near,
-            sentence="It is where a clock without a time begins.",
-        )
+        yield _clock_at_zero(topic, field)
     else:
-        first = (
-            date(options.earliest_year, 1, 1) if is_day else datetime(options.earliest_year, 1, 1)
-        )
-        floor = (
-            pl.lit(first)
-            if is_day
-            else pl.lit(first).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        )
-        yield Rule(
-            name="long_ago",
-            topic=topic,
-            field=field,
-            condition=value < floor,
-            sentence="It lies before anything that Floe knows of could be measured or written.",
-        )
+        yield _long_ago(topic, field, options=options)
+
+
+def _clock_at_zero(topic: str, field: str) -> Rule:
+    value = pl.col(field)
+    day = value if _is_day(topic, field) else value.dt.date()
+    days_from_zero = (day - pl.lit(_CLOCK_ZERO)).dt.total_days()
+    return Rule(
+        name="clock_at_zero",
+        topic=topic,
+        field=field,
+        condition=days_from_zero.abs() <= 1,
+        sentence="It is where a clock without a time begins.",
+    )
+
+
+def _long_ago(topic: str, field: str, *, options: Options) -> Rule:
+    first = date(options.earliest_year, 1, 1)
+    floor = pl.lit(first)
+    if not _is_day(topic, field):
+        floor = floor.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return Rule(
+        name="long_ago",
+        topic=topic,
+        field=field,
+        condition=pl.col(field) < floor,
+        sentence="It lies before anything that Floe knows of could be measured or written.",
+    )
 
 
 def _day_of(moment: pl.Expr) -> pl.Expr:

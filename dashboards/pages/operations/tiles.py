@@ -19,54 +19,15 @@ from .parts import parts_tile
 
 def health_tiles(reader: Reader, facts: Stream | None, computed: Computed) -> list:
     if facts is None:
-        return [
-            tile(
-                "Lake",
-                "not there yet",
-                reader.missing or "it is made by the first ingest",
-                is_concern=True,
-            )
-        ]
-    beats = workers(reader)
+        why = reader.missing or "it is made by the first ingest"
+        return [tile("Lake", "not there yet", why, is_concern=True)]
+    unknown = 0 if facts.unknown is None else facts.unknown.height
     return [
-        tile(
-            "Events a second, last minute",
-            words.number(facts.events_per_s, 1),
-            facts.why_unknown or f"{words.count(facts.rows)} rows landed in all",
-            is_concern=facts.why_unknown is not None,
-        ),
-        tile(
-            "Newest event",
-            ago(facts.newest_event_at),
-            f"{words.moment(facts.newest_event_at)}; last landed {ago(facts.landed_at)}"
-            if facts.landed_at
-            else "nothing landed yet",
-        ),
-        tile(
-            "Rejected records",
-            words.count(facts.rejects),
-            f"{facts.unread_safety} of safety topics not yet replayed"
-            + (
-                f"; {ago(facts.landed_at)}, since then {facts.why_unknown}"
-                if facts.why_unknown
-                else ""
-            ),
-            is_concern=facts.unread_safety > 0,
-        ),
-        tile(
-            "Workers",
-            f"{sum(b['health'] == 'ok' for b in beats)} of {len(beats)} running"
-            if beats
-            else "none seen",
-            ", ".join(f"{b['worker']} {b['health']}" for b in beats)
-            or "no ingest process has run in this home",
-            is_concern=any(b["health"] != "ok" for b in beats),
-        ),
-        tile(
-            "Outcomes computed",
-            ago(computed.started_at),
-            f"data to {words.moment(computed.data_cutoff)}" if computed.data_cutoff else "never",
-        ),
+        _rate_tile(facts),
+        _newest_tile(facts),
+        _rejects_tile(facts),
+        _workers_tile(workers(reader)),
+        _computed_tile(computed),
         tile(
             "Landed since",
             words.count(computed.records_since),
@@ -74,12 +35,51 @@ def health_tiles(reader: Reader, facts: Stream | None, computed: Computed) -> li
         ),
         parts_tile(reader),
         _checks_tile(reader),
-        tile(
-            "Content unknown",
-            words.count(0 if facts.unknown is None else facts.unknown.height),
-            "fields, values or instruments",
-        ),
+        tile("Content unknown", words.count(unknown), "fields, values or instruments"),
     ]
+
+
+def _rate_tile(facts: Stream):
+    return tile(
+        "Events a second, last minute",
+        words.number(facts.events_per_s, 1),
+        facts.why_unknown or f"{words.count(facts.rows)} rows landed in all",
+        is_concern=facts.why_unknown is not None,
+    )
+
+
+def _newest_tile(facts: Stream):
+    landed = "nothing landed yet"
+    if facts.landed_at:
+        newest = words.moment(facts.newest_event_at)
+        landed = f"{newest}; last landed {ago(facts.landed_at)}"
+    return tile("Newest event", ago(facts.newest_event_at), landed)
+
+
+def _rejects_tile(facts: Stream):
+    text = f"{facts.unread_safety} of safety topics not yet replayed"
+    if facts.why_unknown:
+        text += f"; {ago(facts.landed_at)}, since then {facts.why_unknown}"
+    is_concern = facts.unread_safety > 0
+    return tile("Rejected records", words.count(facts.rejects), text, is_concern=is_concern)
+
+
+def _workers_tile(beats: list[dict]):
+    if not beats:
+        return tile("Workers", "none seen", "no ingest process has run in this home")
+    n_running = sum(beat["health"] == "ok" for beat in beats)
+    return tile(
+        "Workers",
+        f"{n_running} of {len(beats)} running",
+        ", ".join(f"{beat['worker']} {beat['health']}" for beat in beats),
+        is_concern=n_running < len(beats),
+    )
+
+
+def _computed_tile(computed: Computed):
+    cut = computed.data_cutoff
+    text = f"data to {words.moment(cut)}" if cut else "never"
+    return tile("Outcomes computed", ago(computed.started_at), text)
 
 
 def _checks_tile(reader: Reader):

@@ -3,6 +3,8 @@
 Here: rows -> tables. Not here: the chart and its events (page.py).
 """
 
+from collections.abc import Iterator
+
 import polars as pl
 from dash import html
 
@@ -128,46 +130,10 @@ def _as_records(shown: Shown) -> pl.DataFrame:
     event.
     """
     rows = [
-        (
-            "sessions",
-            r["EXSTDTM"],
-            "session",
-            f"{words.name_of(r['MODALITY'])}, {r['EXSTAT']}, {words.number(r['EXDUR'], 0)} s",
-            r["EVENTID"],
-        )
-        for r in shown.sessions.iter_rows(named=True)
-    ]
-    rows += [
-        (
-            "adverse_events",
-            r["ASTDTM"],
-            "adverse event",
-            f"{r['AETERM']}, grade {words.count(r['AETOXGR'])}"
-            + (", serious" if r["AESER"] == "Y" else ""),
-            r["EVENTID"],
-        )
-        for r in shown.events.iter_rows(named=True)
-    ]
-    answers = shown.answers.filter(pl.col("EVENTID").is_not_null()).group_by(
-        "EVENTID", maintain_order=True
-    )
-    for (event_id,), items in answers:
-        said = ", ".join(
-            f"{r['PARAMCD']} {words.short(r['AVAL'], 1)}" for r in items.iter_rows(named=True)
-        )
-        rows.append(("responses", items["ADTM"][0], "questionnaire", said, event_id))
-    tests = shown.activity.filter(pl.col("EVENTID").is_not_null() & pl.col("WEEKSTDT").is_null())
-    rows += [
-        (
-            "performance_tests",
-            r["ADT"],
-            "performance test",
-            f"{r['PARAMCD']} {words.short(r['AVAL'])} {r['AVALU'] or ''}",
-            r["EVENTID"],
-        )
-        for r in tests.with_columns(pl.col("ADT").cast(pl.Datetime("us", "UTC"))).iter_rows(
-            named=True
-        )
+        *(_session(r) for r in shown.sessions.iter_rows(named=True)),
+        *(_adverse_event(r) for r in shown.events.iter_rows(named=True)),
+        *_questionnaires(shown.answers),
+        *_performance_tests(shown.activity),
     ]
     schema = {
         "topic": pl.String,
@@ -177,3 +143,33 @@ def _as_records(shown: Shown) -> pl.DataFrame:
         "event_id": pl.String,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _session(r: dict) -> tuple:
+    modality, duration = words.name_of(r["MODALITY"]), words.number(r["EXDUR"], 0)
+    what = f"{modality}, {r['EXSTAT']}, {duration} s"
+    return "sessions", r["EXSTDTM"], "session", what, r["EVENTID"]
+
+
+def _adverse_event(r: dict) -> tuple:
+    what = f"{r['AETERM']}, grade {words.count(r['AETOXGR'])}"
+    if r["AESER"] == "Y":
+        what += ", serious"
+    return "adverse_events", r["ASTDTM"], "adverse event", what, r["EVENTID"]
+
+
+def _questionnaires(answers: pl.DataFrame) -> Iterator[tuple]:
+    landed = answers.filter(pl.col("EVENTID").is_not_null())
+    for (event_id,), items in landed.group_by("EVENTID", maintain_order=True):
+        what = ", ".join(
+            f"{r['PARAMCD']} {words.short(r['AVAL'], 1)}" for r in items.iter_rows(named=True)
+        )
+        yield "responses", items["ADTM"][0], "questionnaire", what, event_id
+
+
+def _performance_tests(activity: pl.DataFrame) -> Iterator[tuple]:
+    tests = activity.filter(pl.col("EVENTID").is_not_null() & pl.col("WEEKSTDT").is_null())
+    tests = tests.with_columns(pl.col("ADT").cast(pl.Datetime("us", "UTC")))
+    for r in tests.iter_rows(named=True):
+        what = f"{r['PARAMCD']} {words.short(r['AVAL'])} {r['AVALU'] or ''}"
+        yield "performance_tests", r["ADT"], "performance test", what, r["EVENTID"]
