@@ -37,6 +37,8 @@ APART = (
     "ingest/contract.py",
     "transforms/rules/plausible_fields.py",
     "transforms/rules/plausibility_rules.py",
+    "transforms/rules/plausibility.py",
+    "transforms/rules/plausible_series.py",
     "transforms/facts/catalogue/",
     "transforms/disclosure/as_released.py",
     "transforms/disclosure/released_counts.py",

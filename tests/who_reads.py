@@ -145,9 +145,16 @@ def _files(parts: list[str]) -> Iterable[str]:
 
 
 def speaking_of(table: str, among: dict[str, Module], *, apart: Iterable[str] = ()) -> list[Module]:
-    """Modules that name the table, and those that such a one imports: they are handed its rows.
-    `apart`: folders or modules that read nothing, though they name it.
+    """Modules that name the table, and those that such a one imports: they are handed its rows. The
+    modules of a page's folder hand them to each other. `apart`: folders or modules that read
+    nothing, though they name it.
     """
     own = [m for m in among.values() if table in m.words or table.upper() in m.constants]
+    pages = {_folder(m.path) for m in own if m.path.startswith("dashboards/pages/")}
+    own += [m for m in among.values() if _folder(m.path) in pages - {"dashboards/pages"}]
     paths = {m.path for m in own} | {i for m in own for i in m.imports}
     return [m for path, m in among.items() if path in paths and not path.startswith(tuple(apart))]
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]

@@ -208,7 +208,7 @@ def test_notes_of_a_lake_of_an_earlier_release(settings):
         opened.write(lambda w: w.execute("DELETE FROM app.file_checksums"))
         first, _ = sorted(opened._on_cursor(named_files), key=lambda f: f.path)
         (root / first.path).write_bytes(b"")
-        assert opened._note_files() == 1
+        assert upkeep._note_files(opened) == 1
         assert [f.path for f in opened._on_cursor(without_note)] == [first.path]
 
 
