@@ -217,7 +217,8 @@ def select(
 
 def side_by_side(*children) -> dmc.SimpleGrid:
     """Two in a row where there is room."""
-    return dmc.SimpleGrid(list(children), cols={"base": 1, "lg": 2}, spacing="lg", className="pair")
+    columns = {"base": 1, "lg": 2}
+    return dmc.SimpleGrid(list(children), cols=columns, spacing="lg", className="pair")
 
 
 def link(text: str, href: str) -> dcc.Link:

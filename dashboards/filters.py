@@ -100,7 +100,8 @@ class Chosen:
 
     def key(self) -> str:
         """The same for the same choice."""
-        return urlencode(sorted({**self.dimensions, **self.others}.items()))
+        chosen = {**self.dimensions, **self.others}
+        return urlencode(sorted(chosen.items()))
 
 
 def _value_in_words(dimension: str, value: str, clinics: Mapping[str, str]) -> str:

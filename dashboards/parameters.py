@@ -22,7 +22,8 @@ _DIGITS = {"steps/day": 0, "m": 0, "steps": 0, "%": 0, "m/s": 2, "utility": 2, "
 
 def is_of(parameters: Iterable[str], *statistics: str) -> pl.Expr:
     """Rows of a summary that are one of the statistics of one of the parameters."""
-    return pl.col("parameter").is_in(list(parameters)) & pl.col("statistic").is_in(statistics)
+    is_parameter = pl.col("parameter").is_in(list(parameters))
+    return is_parameter & pl.col("statistic").is_in(statistics)
 
 
 def metrics_of(parameters: Iterable[str], *statistics: str) -> tuple[str, ...]:

@@ -37,7 +37,8 @@ def table_of(frame: pl.DataFrame | None, *, caption: str, none: str = "No rows."
 
 def _cell(text: str) -> html.Td:
     """Numbers and names stay on one line, sentences do not."""
-    return html.Td(text, className="long" if len(text) > _LONG else None)
+    name = "long" if len(text) > _LONG else None
+    return html.Td(text, className=name)
 
 
 def _text(value: object) -> str:

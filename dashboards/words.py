@@ -38,7 +38,8 @@ def study(code: str) -> str:
 
 def arm(code: str) -> str:
     """An arm as the study names it; without one, and while arms are masked, that."""
-    return {"(none)": "no arm", "(masked)": "arms are masked"}.get(code) or name_of(code)
+    apart = {"(none)": "no arm", "(masked)": "arms are masked"}
+    return apart.get(code) or name_of(code)
 
 
 def number(value: float | None, digits: int = 2) -> str:

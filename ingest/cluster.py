@@ -77,7 +77,8 @@ def _remember(settings, cluster_id: str) -> None:
 
 
 def _as_written(settings, cluster_id: str) -> bytes:
-    return (json.dumps({"cluster_id": cluster_id, "bootstrap": settings.bootstrap}) + "\n").encode()
+    note = {"cluster_id": cluster_id, "bootstrap": settings.bootstrap}
+    return f"{json.dumps(note)}\n".encode()
 
 
 def _of_own_broker(settings) -> str | None:

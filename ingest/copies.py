@@ -54,7 +54,8 @@ class Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Makes the folder a backup: the last thing that is done."""
-    write_whole(folder / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+    text = json.dumps(asdict(manifest), indent=1)
+    write_whole(folder / MANIFEST, text.encode())
 
 
 def read_manifest(folder: Path) -> Manifest:

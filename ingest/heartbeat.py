@@ -102,7 +102,8 @@ def _judged(beat: dict, now: datetime) -> dict:
 
 
 def _path(settings, worker: tuple[int, int]) -> Path:
-    return settings.home / f"ingest-{worker[0]}-of-{worker[1]}.json"
+    number, of = worker
+    return settings.home / f"ingest-{number}-of-{of}.json"
 
 
 def _health(beat: dict, age: timedelta) -> str:

@@ -156,14 +156,16 @@ def plain_columns(types: Iterable) -> str:
     """The select list that turns the columns c0, c1, … of these types into values that JSON has a
     shape for.
     """
-    return ", ".join(_plain(f"c{k}", kind) for k, kind in enumerate(types))
+    columns = (_plain(f"c{k}", kind) for k, kind in enumerate(types))
+    return ", ".join(columns)
 
 
 def parquet_columns(types: Iterable) -> str:
     """The select list that turns the columns c0, c1, … of these types into those that a Parquet
     file has.
     """
-    return ", ".join(_for_parquet(f"c{k}", kind) for k, kind in enumerate(types))
+    columns = (_for_parquet(f"c{k}", kind) for k, kind in enumerate(types))
+    return ", ".join(columns)
 
 
 def _for_parquet(value: str, kind) -> str:

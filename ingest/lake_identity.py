@@ -111,7 +111,8 @@ def _count(cursor, settings) -> int:
 
 
 def _at(settings, name: str) -> str:
-    return sql_text(settings.data_path.rstrip("/") + "/" + name)
+    folder = settings.data_path.rstrip("/")
+    return sql_text(f"{folder}/{name}")
 
 
 def _require_files(cursor, settings) -> None:

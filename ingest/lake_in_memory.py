@@ -132,7 +132,8 @@ class MemoryLake:
 
     def _changes(self, full_name: str) -> None:
         """Forgets the rows of statements that name the table."""
-        self._rows = {sql: kept for sql, kept in self._rows.items() if full_name not in _named(sql)}
+        answers = self._rows.items()
+        self._rows = {sql: kept for sql, kept in answers if full_name not in _named(sql)}
 
 
 @cache

@@ -243,7 +243,8 @@ def _rows_by_table(batches: Sequence[Batch], decoded: Sequence[Decoded]) -> dict
 
 
 def _last_of_each(batches: Iterable[Batch]) -> list[Batch]:
-    return list({(b.topic, b.topic_id, b.partition): b for b in batches}.values())
+    last = {(batch.topic, batch.topic_id, batch.partition): batch for batch in batches}
+    return list(last.values())
 
 
 def _ledger_row(batch: Batch, decoded: Decoded, now: datetime) -> dict:

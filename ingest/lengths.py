@@ -25,12 +25,14 @@ _UNSEEN = r"[\p{Cc}\x{61C}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}]"
 
 def is_id(column: Column) -> bool:
     """Whether a field holds one id."""
-    return column.dtype == pl.String and (column.name.endswith("_id") or column.name in _MORE_IDS)
+    is_named_so = column.name.endswith("_id") or column.name in _MORE_IDS
+    return is_named_so and column.dtype == pl.String
 
 
 def is_no_id(value: pl.Expr) -> pl.Expr:
     """Whether a text is longer than an id may be, or has a character that no id may have."""
-    return (value.str.len_chars() > LONGEST_ID) | value.str.contains(_UNSEEN)
+    is_too_long = value.str.len_chars() > LONGEST_ID
+    return is_too_long | value.str.contains(_UNSEEN)
 
 
 def limits(columns: tuple[Column, ...]) -> Iterator[Limit]:

@@ -52,7 +52,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_list_of(value: Any, is_item) -> bool:
-    return isinstance(value, list) and all(item is None or is_item(item) for item in value)
+    if not isinstance(value, list):
+        return False
+    return all(item is None or is_item(item) for item in value)
 
 
 def _is_text(value: Any) -> bool:

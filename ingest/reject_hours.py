@@ -201,4 +201,5 @@ def ended_before(moment) -> pl.Expr:
     """Whether an hour, and the minute in which what was read in it lands, is over at this
     moment.
     """
-    return pl.col("hour") + pl.duration(minutes=61) <= pl.lit(moment.astimezone(UTC))
+    told_from = pl.col("hour") + pl.duration(minutes=61)
+    return told_from <= pl.lit(moment.astimezone(UTC))

@@ -120,7 +120,8 @@ def _hiding(make):
 
 
 def _print_hidden(kind, error, trace) -> None:
-    sys.stderr.write(hidden("".join(traceback.format_exception(kind, error, trace))))
+    text = "".join(traceback.format_exception(kind, error, trace))
+    sys.stderr.write(hidden(text))
 
 
 # --- which texts are secret ---------------------------------------------------------------------

@@ -96,7 +96,8 @@ def _present(settings, live, pending: list, stop: threading.Event, say: Say) -> 
 
 def _is_due(due: datetime, stop: threading.Event) -> bool:
     """Waits; False where it was told to stop first."""
-    return not stop.wait(max(0.0, (due - datetime.now(UTC)).total_seconds()))
+    left_s = (due - datetime.now(UTC)).total_seconds()
+    return not stop.wait(max(0.0, left_s))
 
 
 def _now_and_then(say: Say) -> Callable[[int], None]:

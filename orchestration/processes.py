@@ -37,7 +37,8 @@ PAGES_NICE, FIGURES_NICE = 5, 10
 
 def give_way(nice: int) -> None:
     """From here on this process and its children give way to others, at least so much."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, max(nice, own))
 
 
 def require_free_port(port: int, *, of: str, setting: str) -> None:

@@ -87,7 +87,8 @@ def interval_panels(
 
 
 def _offsets(groups: list[str]) -> dict[str, float]:
-    return {name: _DODGE * (k - (len(groups) - 1) / 2) for k, name in enumerate(groups)}
+    middle = (len(groups) - 1) / 2
+    return {name: _DODGE * (k - middle) for k, name in enumerate(groups)}
 
 
 def _domain(k: int, panels: int) -> tuple[float, float]:

@@ -217,9 +217,11 @@ def _span(figure: go.Figure, until: datetime | None) -> list[datetime] | None:
 
 
 def _instant(moment: datetime) -> float:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.timestamp()
 
 
 def _moments(days: pl.Series) -> list[datetime | None]:
     """A day as its noon, so that the four bands share one axis."""
-    return [None if d is None else datetime.combine(d, time(12)) for d in days.to_list()]
+    noon = time(12)
+    return [None if day is None else datetime.combine(day, noon) for day in days]

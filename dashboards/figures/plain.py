@@ -54,7 +54,8 @@ def _changed(value, change: Callable[[str], str]):
 
 
 def _text(text: str) -> str:
-    return "<br>".join(markup(part) for part in text.split("<br>"))
+    lines = text.split("<br>")
+    return "<br>".join(markup(line) for line in lines)
 
 
 def _note(text: str) -> str:

@@ -94,7 +94,8 @@ def values_of(reader: Reader, columns: Sequence[str], where: str) -> pl.DataFram
     """The distinct values of columns that name a stratum, as the summaries have them where the
     condition holds.
     """
-    return pl.concat(reader.distinct(name, columns, where) for name in _SUMMARIES).unique()
+    parts = (reader.distinct(name, columns, where) for name in _SUMMARIES)
+    return pl.concat(parts).unique()
 
 
 def studies_of(reader: Reader) -> dict[str, list[str]]:

@@ -67,7 +67,8 @@ class Shown:
 
     def by_arm(self, drawn: Drawn) -> Drawn:
         """A card that sets the study's arms side by side: it is of no single one."""
-        return replace(drawn, selection=self.choice.in_words(self.clinics, is_by_arm=True))
+        selection = self.choice.in_words(self.clinics, is_by_arm=True)
+        return replace(drawn, selection=selection)
 
     def metric(self, metric_id: str, *, visit: str | None = None) -> dict:
         """The metric's row of `outcomes` (a responder rule's: of patients with a value); nulls
@@ -103,7 +104,8 @@ class Shown:
 
     def none_of(self, metric_id: str, what: str) -> str:
         """Why nothing of this metric can be drawn."""
-        return self.none(self.outcomes.filter(pl.col("metric_id") == metric_id), what)
+        rows = self.outcomes.filter(pl.col("metric_id") == metric_id)
+        return self.none(rows, what)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,8 @@ def _by_series(memory: MemoryLake, core: dict[str, pl.DataFrame]) -> pl.DataFram
 
 
 def _is_of(whom: Touched) -> pl.Expr:
-    return pl.col("patient_id").is_null() | pl.col("patient_id").is_in(sorted(whom.patients))
+    patient = pl.col("patient_id")
+    return patient.is_null() | patient.is_in(sorted(whom.patients))
 
 
 def _looked_at(

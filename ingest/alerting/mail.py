@@ -45,7 +45,8 @@ def message(sink: Email, delivery_id: str, payload: dict) -> EmailMessage:
 
 
 def _named(id: str) -> str:
-    return f"<{hashlib.sha256(id.encode()).hexdigest()[:32]}@floe>"
+    digest = hashlib.sha256(id.encode()).hexdigest()
+    return f"<{digest[:32]}@floe>"
 
 
 def send(sink: Email, mail: EmailMessage) -> list[str]:

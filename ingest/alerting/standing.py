@@ -62,7 +62,8 @@ def alerts(lake: Lake) -> pl.DataFrame:
 
 def times(lake: Lake, *, now: datetime) -> pl.DataFrame:
     """How long alerts waited for somebody, by tier (of `times_to_acknowledge`)."""
-    return times_to_acknowledge(waits(revisions(lake.table(TABLE))), as_of=now)
+    history = revisions(lake.table(TABLE))
+    return times_to_acknowledge(waits(history), as_of=now)
 
 
 def newest_first(rows: pl.DataFrame) -> pl.DataFrame:

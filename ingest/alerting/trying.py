@@ -29,7 +29,8 @@ def faults(duty: Duty) -> list[str]:
     """What the file says that can't be meant, or can't work now: a sentence each, with what to
     do.
     """
-    return [*_of_roles(duty), *(fault for sink in duty.sinks for fault in _of_sink(sink))]
+    of_sinks = (fault for sink in duty.sinks for fault in _of_sink(sink))
+    return [*_of_roles(duty), *of_sinks]
 
 
 def _of_roles(duty: Duty) -> Iterator[str]:

@@ -25,15 +25,18 @@ Body = dict
 
 def subject(payload: dict) -> str:
     """One line; no line break and no control character, whatever the clinic is called."""
-    return one_line(_headline(payload["title"], payload.get("clinic_id"), payload["news"]))
+    headline = _headline(payload["title"], payload.get("clinic_id"), payload["news"])
+    return one_line(headline)
 
 
 def _headline(title: str, clinic: str | None, news: str) -> str:
-    return f"Floe: {title}{f', clinic {clinic}' if clinic else ''} ({news})"
+    where = f", clinic {clinic}" if clinic else ""
+    return f"Floe: {title}{where} ({news})"
 
 
 def one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())
 
 
 def text(payload: dict) -> str:

@@ -63,7 +63,8 @@ def missing(cache: Path) -> list[Jar]:
     """The jars that are not in the cache with the content listed; all are read, 43 MB in some 0.1
     s.
     """
-    return [jar for jar in listed() if _sha256(folder(cache) / jar.file_name) != jar.sha256]
+    there = folder(cache)
+    return [jar for jar in listed() if _sha256(there / jar.file_name) != jar.sha256]
 
 
 def ensure(cache: Path, *, progress: Callable[[str], None]) -> list[Path]:

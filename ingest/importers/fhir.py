@@ -230,4 +230,5 @@ def _event(
 
 
 def _digest(data: dict) -> str:
-    return sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+    return sha256(text).hexdigest()[:16]

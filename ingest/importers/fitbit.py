@@ -183,7 +183,8 @@ def _events(
 
 
 def _source(path: Path, *, patient: str, where: ZoneInfo) -> str:
-    return "/".join((SOURCE, *(quote(part, safe="") for part in (path.name, patient, where.key))))
+    parts = (path.name, patient, where.key)
+    return "/".join((SOURCE, *(quote(part, safe="") for part in parts)))
 
 
 def _series(samples: pl.DataFrame, *, kind: Kind, timezone: str) -> pl.DataFrame:
@@ -217,7 +218,8 @@ def _series(samples: pl.DataFrame, *, kind: Kind, timezone: str) -> pl.DataFrame
 
 
 def _changes(*names: str) -> pl.Expr:
-    return pl.any_horizontal([pl.col(name).ne_missing(pl.col(name).shift()) for name in names])
+    columns = [pl.col(name) for name in names]
+    return pl.any_horizontal([column.ne_missing(column.shift()) for column in columns])
 
 
 def _device(

@@ -57,7 +57,9 @@ class Writer:
 
 
 def is_lacking(cursor, tables: Iterable[Table], views: Iterable[View]) -> bool:
-    return bool(missing_statements(cursor, SCHEMAS, tables) or missing_views(cursor, views))
+    if missing_statements(cursor, SCHEMAS, tables):
+        return True
+    return bool(missing_views(cursor, views))
 
 
 def ensure_described(writer: Writer, tables: Iterable[Table], views: Iterable[View]) -> None:

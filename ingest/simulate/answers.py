@@ -144,7 +144,8 @@ def _start_back(pain: float, *, rng) -> dict:
 
 def _graded(pain: float, slope: float, levels: int, *, rng) -> int:
     """An item with answers 1 to `levels`, higher with pain."""
-    return int(np.clip(round(1 + slope * pain + rng.normal(0, 0.7)), 1, levels))
+    answer = round(1 + slope * pain + rng.normal(0, 0.7))
+    return int(np.clip(answer, 1, levels))
 
 
 def _send(

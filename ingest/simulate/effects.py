@@ -164,7 +164,8 @@ class Effects:
 
     def natural(self, day: float | np.ndarray) -> float | np.ndarray:
         """Points by which pain falls in everybody, `day` days after Day 1."""
-        return self.natural_improvement * (1.0 - np.exp(-np.maximum(day, 0.0) / self.natural_days))
+        times = np.maximum(day, 0.0) / self.natural_days
+        return self.natural_improvement * (1.0 - np.exp(-times))
 
     def asked(self, clinic: int) -> float:
         if clinic == self.under_asking_clinic:

@@ -223,7 +223,8 @@ def _prescribe(outbox: Outbox, patient: Patient, *, first: date, rng):
 
 
 def _weekdays(a_week: int) -> tuple[int, ...]:
-    return {1: (2,), 2: (1, 3), 3: (0, 2, 4), 4: (0, 1, 3, 4)}.get(a_week, (0, 1, 2, 3, 4))
+    spread = {1: (2,), 2: (1, 3), 3: (0, 2, 4), 4: (0, 1, 3, 4)}
+    return spread.get(a_week, (0, 1, 2, 3, 4))
 
 
 def _send_statuses(outbox: Outbox, patient: Patient, *, rng):

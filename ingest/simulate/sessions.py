@@ -38,7 +38,10 @@ def treat(outbox: Outbox, patient: Patient, *, rng):
 
 def _with_extra(course: Course, *, share: float, rng) -> list[date]:
     """The course's days; now and then a second session on one day (too soon after the first)."""
-    return sorted(d for d in course.days for _ in range(2 if chance(rng, share) else 1))
+    days = []
+    for day in course.days:
+        days += [day] * (2 if chance(rng, share) else 1)
+    return sorted(days)
 
 
 def _session(outbox: Outbox, patient: Patient, *, course: Course, day: date, rng):

@@ -112,11 +112,13 @@ class Truth:
 
     def session_ids(self) -> list[str]:
         """What core calls each session, entries in error apart."""
-        return self.names([s for _, s in self.sessions()], id_of=lambda s: s.session_id)
+        sessions = [session for _, session in self.sessions()]
+        return self.names(sessions, id_of=lambda session: session.session_id)
 
     def adverse_event_ids(self) -> list[str]:
         """What core calls each adverse event, entries in error apart."""
-        return self.names([e for _, e in self.adverse_events()], id_of=lambda e: e.ae_id)
+        events = [event for _, event in self.adverse_events()]
+        return self.names(events, id_of=lambda event: event.ae_id)
 
     def enrolments(self) -> Counter:
         """(study, arm) -> patients; those in no study are in routine care, without an arm."""

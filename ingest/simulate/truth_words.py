@@ -22,7 +22,8 @@ def totals(counts: Counter, position: int) -> Counter:
 
 
 def listed(counts: Counter) -> str:
-    return ", ".join(f"{name} {n:,}" for name, n in counts.most_common()) or "none"
+    parts = (f"{name} {n:,}" for name, n in counts.most_common())
+    return ", ".join(parts) or "none"
 
 
 def effects_in_words(plan: Plan) -> list[str]:

@@ -94,7 +94,8 @@ def _lags(rng, mean_s: float, shape: tuple[int, ...] | None = None):
 
 
 def _with_gaps(values: bytes, worn: np.ndarray) -> bytes:
-    return b",".join(v if w else b"null" for v, w in zip(values.split(b","), worn, strict=True))
+    minutes = zip(values.split(b","), worn, strict=True)
+    return b",".join(value if is_worn else b"null" for value, is_worn in minutes)
 
 
 def _steps_of_hour(

@@ -12,7 +12,8 @@ from .build import column_schema, table_key
 
 
 def topic_key(topic) -> dg.AssetKey:
-    return dg.AssetKey(["kafka", topic.type.replace(".", "_")])
+    name = topic.type.replace(".", "_")
+    return dg.AssetKey(["kafka", name])
 
 
 def raw_assets() -> list[dg.AssetSpec]:

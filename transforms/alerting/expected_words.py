@@ -16,7 +16,8 @@ LIKELY, POSSIBLE = "likely", "possible"
 
 
 def days_since(since: pl.Expr) -> pl.Expr:
-    return (pl.col("day") - since).dt.total_days()
+    length = pl.col("day") - since
+    return length.dt.total_days()
 
 
 def in_words(frame: pl.DataFrame) -> pl.DataFrame:
@@ -62,11 +63,13 @@ def in_words(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _day(column: str) -> pl.Expr:
-    return pl.col(column).dt.strftime("%-d %b %Y").fill_null("a day that is not known")
+    day = pl.col(column).dt.strftime("%-d %b %Y")
+    return day.fill_null("a day that is not known")
 
 
 def _counted(days: pl.Expr) -> pl.Expr:
-    return pl.when(days == 1).then(pl.lit("one day")).otherwise(pl.format("{} days", days))
+    several = pl.format("{} days", days)
+    return pl.when(days == 1).then(pl.lit("one day")).otherwise(several)
 
 
 def _every(gap: pl.Expr) -> pl.Expr:

@@ -269,7 +269,8 @@ def is_death() -> pl.Expr:
 
 
 def _one_of(words: Iterable[str], *, between: str = r"\W+") -> str:
-    return rf"\b({'|'.join(words)})\b".replace(" ", between)
+    choices = "|".join(words).replace(" ", between)
+    return rf"\b({choices})\b"
 
 
 def closed_value(name: str, values: Iterable[str]) -> pl.Expr:

@@ -75,7 +75,8 @@ RULES: Mapping[str, Rule] = {
 
 
 def _rule(table: Table) -> Rule:
-    return RULES.get(table.name.removeprefix("released_"), Rule())
+    mart = table.name.removeprefix("released_")
+    return RULES.get(mart, Rule())
 
 
 def is_figure(table: Table, column: Column) -> bool:

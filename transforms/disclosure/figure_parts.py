@@ -36,7 +36,8 @@ def share_limits(pairs: pl.DataFrame, x: str, n: str) -> pl.DataFrame:
 
 def share_of_base(base: int, whole: str, *, per: int = 1) -> pl.Expr:
     """What `base` people or things make of a whole; null of none."""
-    return pl.when(pl.col(whole) > 0).then(per * base / pl.col(whole))
+    share = per * base / pl.col(whole)
+    return pl.when(pl.col(whole) > 0).then(share)
 
 
 def with_clustered_limits(rows: pl.DataFrame, *, least: pl.Expr | None = None) -> pl.DataFrame:

@@ -13,7 +13,7 @@ a count that the table does not have.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
@@ -43,8 +43,6 @@ class Quantities:
         self._same: dict[bytes, int] = {}
         self._exact, self._lower, self._upper, self._seen = [], [], [], []
 
-    # --- what is shown ---------------------------------------------------------------------------
-
     def add(self, table: str, exact: pl.DataFrame, released: pl.DataFrame, counts: Counts) -> None:
         """The counts of a table, by category and stratum; rows of both have the same keys."""
         groups = dict(
@@ -55,70 +53,66 @@ class Quantities:
         self._add_over(table, list(groups), counts)
 
     def _joined(self, exact: pl.DataFrame, released: pl.DataFrame, counts: Counts) -> pl.DataFrame:
-        named = {n: pl.col(n).cast(pl.Float64) for n in counts.slack}
-        of_rest = {
-            n: named[a].fill_null(0) - named[b].fill_null(0) for n, (a, b) in counts.rest.items()
+        """A row a stratum and category: the exact counts, what is shown of each, and whether the row
+        is shown. A count that is not known makes the exact sum no less, and the shown one unknown.
+        """
+        named = {name: pl.col(name).cast(pl.Float64) for name in counts.slack}
+        or_none = {name: count.fill_null(0) for name, count in named.items()}
+        rests = {
+            name: or_none[whole] - or_none[part] for name, (whole, part) in counts.rest.items()
         }
-        of_groups = {
-            n: sum((named[c].fill_null(0) for c in of), pl.lit(0.0))
-            for n, of in counts.within.items()
-        }
-        shown = named | {
-            n: sum((named[c] for c in of), pl.lit(0.0)) for n, of in counts.within.items()
-        }
+        groups = {name: _sum_of(or_none, parts) for name, parts in counts.within.items()}
+        shown = named | {name: _sum_of(named, parts) for name, parts in counts.within.items()}
         key = [*STRATUM_COLUMNS, *counts.by]
+        exact = exact.select(*key, **named, **rests, **groups)
         released = released.select(
-            *key, is_shown=~pl.col(MARK), **{f"shown {n}": e for n, e in shown.items()}
+            *key,
+            is_shown=~pl.col(MARK),
+            **{f"shown {name}": count for name, count in shown.items()},
         )
-        exact = exact.select(*key, **named, **of_rest, **of_groups)
         joined = exact.join(released, on=key, how="left", nulls_equal=True)
         return joined.join(self.strata.keys, on=STRATUM_COLUMNS, nulls_equal=True)
 
     def _add_category(self, name: tuple, part: pl.DataFrame, counts: Counts) -> None:
-        at, half = part["stratum"].to_numpy(), self.base // 2
-        for count, is_difference in counts.slack.items():
-            shown = part[f"shown {count}"].fill_null(np.nan).to_numpy()
-            below, above = (
-                (self.base - 1, self.base - 1) if is_difference else (half, self.base - 1 - half)
-            )
-            self._add_row(
-                (*name, count),
-                at,
-                part[count],
-                shown - below,
-                shown + above,
-                count in counts.guarded,
-            )
+        """The category's counts as rows, and what is known of them among each other."""
+        at, most = part["stratum"].to_numpy(), self.base - 1
+        below, above = self.base // 2, most - self.base // 2
         is_shown = part["is_shown"].fill_null(False).to_numpy()
+
+        def add(count: str, low: np.ndarray, high: np.ndarray, *, is_guarded: bool) -> None:
+            self._add_row((*name, count), at, part[count], low, high, is_guarded=is_guarded)
+
+        for count, is_difference in counts.slack.items():
+            shown = _shown(part, count)
+            low, high = (most, most) if is_difference else (below, above)
+            add(count, shown - low, shown + high, is_guarded=count in counts.guarded)
         for count in counts.rest:
             low, high = np.where(is_shown, 0, np.nan), np.where(is_shown, np.inf, np.nan)
-            self._add_row((*name, count), at, part[count], low, high, True)
+            add(count, low, high, is_guarded=True)
         for count in counts.within:
-            shown = part[f"shown {count}"].fill_null(np.nan).to_numpy()
-            self._add_row(
-                (*name, count), at, part[count], shown - half, shown + self.base - 1 - half, False
-            )
-        of = self.row_of
-        sums = (
-            *counts.sums,
-            *((whole, (part, n)) for n, (whole, part) in counts.rest.items()),
-            *counts.within.items(),
-        )
-        self.sums |= {
-            (of[*name, whole], tuple(of[*name, p] for p in parts)) for whole, parts in sums
-        }
-        self.never_more |= {
-            (of[*name, part], of[*name, whole]) for part, whole in counts.never_more
-        }
+            shown = _shown(part, count)
+            add(count, shown - below, shown + above, is_guarded=False)
+        self._relate(name, counts)
+
+    def _relate(self, name: tuple, counts: Counts) -> None:
+        """What adds up in a category, and what is never more than something else."""
+        rests = ((whole, (part, rest)) for rest, (whole, part) in counts.rest.items())
+        for whole, parts in (*counts.sums, *rests, *counts.within.items()):
+            rows = tuple(self.row_of[*name, part] for part in parts)
+            self.sums.add((self.row_of[*name, whole], rows))
+        for part, whole in counts.never_more:
+            self.never_more.add((self.row_of[*name, part], self.row_of[*name, whole]))
 
     def _add_row(
-        self, name: tuple, at: np.ndarray, exact: pl.Series, low, high, is_guarded: bool
+        self, name: tuple, at: np.ndarray, exact: pl.Series, low, high, *, is_guarded: bool
     ) -> None:
         size = self.strata.size
         values, lower, upper = (np.full(size, v, COUNT) for v in (np.nan, 0, np.inf))
         seen = np.zeros(size, bool)
-        values[at], seen[at] = exact.fill_null(0).to_numpy(), ~np.isnan(low)
-        lower[at], upper[at] = np.fmax(low, 0), np.where(np.isnan(high), np.inf, high)
+        values[at] = exact.fill_null(0).to_numpy()
+        seen[at] = ~np.isnan(low)
+        lower[at] = np.fmax(low, 0)
+        upper[at] = np.where(np.isnan(high), np.inf, high)
         if is_guarded:
             upper = np.where(upper < self.min_cell, 0, upper)
             lower = np.where(lower > 0, np.maximum(lower, self.min_cell), lower)
@@ -126,10 +120,8 @@ class Quantities:
         self.row_of[name] = row
         if is_guarded:
             self.guarded.add(row)
-        self._lower[row], self._upper[row] = (
-            np.maximum(self._lower[row], lower),
-            np.minimum(self._upper[row], upper),
-        )
+        self._lower[row] = np.maximum(self._lower[row], lower)
+        self._upper[row] = np.minimum(self._upper[row], upper)
         self._seen[row] |= seen
 
     def _row(self, values: np.ndarray) -> int:
@@ -161,8 +153,6 @@ class Quantities:
                 if rest in totals:
                     whole = self.row_of[table, *totals[rest], count]
                     self.sums.add((whole, tuple(self.row_of[table, *key, count] for key in of)))
-
-    # --- solving ---------------------------------------------------------------------------------
 
     def solve(self) -> None:
         """Narrows `lower` and `upper`, from what is shown alone."""
@@ -211,11 +201,13 @@ class Quantities:
 
     def _raise(self, at, floor: np.ndarray, holds: np.ndarray) -> None:
         """No lower bound there is below `floor`, where the sum holds."""
-        self.lower[at] = np.maximum(self.lower[at], np.where(holds, floor, 0))
+        least = np.where(holds, floor, 0)
+        self.lower[at] = np.maximum(self.lower[at], least)
 
     def _cap(self, at, ceiling: np.ndarray, holds: np.ndarray) -> None:
         """No upper bound there is above `ceiling`, where the sum holds."""
-        self.upper[at] = np.minimum(self.upper[at], np.where(holds, ceiling, np.inf))
+        most = np.where(holds, ceiling, np.inf)
+        self.upper[at] = np.minimum(self.upper[at], most)
 
     def given_away(self, *, margin: int = 0) -> np.ndarray:
         """Row and stratum of each count that the reader knows to be of 1 to `min_cell` - 1, or
@@ -226,8 +218,6 @@ class Quantities:
         )
         return np.argwhere(is_few & ~np.isnan(self.exact))
 
-    # --- hiding ----------------------------------------------------------------------------------
-
     def hide(self, cells: Iterable[tuple[int, int]]) -> None:
         """As if these were not shown; that a row is shown still says that a count by which rows are
         hidden is not small.
@@ -236,3 +226,12 @@ class Quantities:
             is_not_small = row in self.guarded and self._exact[row][s] >= self.min_cell
             self._lower[row][s] = self.min_cell if is_not_small else 0
             self._upper[row][s], self._seen[row][s] = np.inf, False
+
+
+def _sum_of(counts: Mapping[str, pl.Expr], names: Iterable[str]) -> pl.Expr:
+    return sum((counts[name] for name in names), pl.lit(0.0))
+
+
+def _shown(part: pl.DataFrame, count: str) -> np.ndarray:
+    """What is shown of a count; nan where nothing is."""
+    return part[f"shown {count}"].fill_null(np.nan).to_numpy()

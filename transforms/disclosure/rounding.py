@@ -33,7 +33,8 @@ def exact(name: str) -> str:
 
 def to_base(count: pl.Expr, base: int) -> pl.Expr:
     """The nearest multiple of `base`, of its type; half-way up. Null stays null."""
-    return ((count + base // 2) // base) * base
+    n_bases = (count + base // 2) // base
+    return n_bases * base
 
 
 def nested(innermost: str, *between: str, base: int) -> dict[str, pl.Expr]:
@@ -50,7 +51,8 @@ def nested(innermost: str, *between: str, base: int) -> dict[str, pl.Expr]:
 
 def significant(value: pl.Expr, digits: int) -> pl.Expr:
     """The value to so many significant digits; 0 and null stay."""
-    return pl.when(value == 0).then(value).otherwise(value.round_sig_figs(digits))
+    rounded = value.round_sig_figs(digits)
+    return pl.when(value == 0).then(value).otherwise(rounded)
 
 
 def at_least(step: pl.Expr) -> pl.Expr:

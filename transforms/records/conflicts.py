@@ -127,7 +127,8 @@ def _superseded(
 
 def _content(name: str) -> dict[str, bool]:
     """The columns of an event's data, and whether they hold JSON."""
-    return {c.name: c.duckdb == "JSON" for c in data_columns(TOPIC_BY_NAME[name])}
+    columns = data_columns(TOPIC_BY_NAME[name])
+    return {column.name: column.duckdb == "JSON" for column in columns}
 
 
 def _different(pairs: pl.DataFrame, columns: Mapping[str, bool]) -> pl.DataFrame:

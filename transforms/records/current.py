@@ -26,14 +26,16 @@ _DEFAULTS = {"sessions": {"status": "delivered"}, "responses": {"context": "sche
 
 def first_landed(raw: pl.DataFrame) -> pl.DataFrame:
     """One row an event: of several with one (source, event_id), the first landed."""
-    return raw.sort(*LANDED).unique(IDENTITY, keep="first", maintain_order=True)
+    in_order = raw.sort(*LANDED)
+    return in_order.unique(IDENTITY, keep="first", maintain_order=True)
 
 
 def written_at() -> pl.Expr:
     """When a record was written down: `recorded_at`, which can't be after it landed; as of landing
     where not given.
     """
-    return pl.min_horizontal(pl.col("recorded_at").fill_null(pl.col("ingested_at")), "ingested_at")
+    landed = pl.col("ingested_at")
+    return pl.min_horizontal(pl.col("recorded_at").fill_null(landed), landed)
 
 
 def counting(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:

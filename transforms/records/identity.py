@@ -137,7 +137,8 @@ def _units_agree(one: list[_Group], other: list[_Group]) -> bool:
 
 
 def _keys_agree(one: tuple, other: tuple) -> bool:
-    return all(a is None or b is None or a == b for a, b in zip(one, other, strict=True))
+    pairs = zip(one, other, strict=True)
+    return all(a == b for a, b in pairs if a is not None and b is not None)
 
 
 def _agreeing(items: list[T], *, agree: Callable[[T, T], bool]) -> list[list[T]]:

@@ -33,7 +33,8 @@ def moved(events: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:
 
 def _sent_id(patient: str, clinic: str) -> pl.Expr:
     """The id as sent of a patient who may be named by the clinic that the status is about."""
-    return pl.col(patient).str.strip_prefix(pl.format("{}:", clinic)).alias("record_id")
+    prefix = pl.format("{}:", clinic)
+    return pl.col(patient).str.strip_prefix(prefix).alias("record_id")
 
 
 def _moves(events: pl.DataFrame, status: pl.DataFrame) -> pl.DataFrame:

@@ -51,7 +51,8 @@ def attributed(references: pl.DataFrame, things: pl.DataFrame) -> pl.DataFrame:
     """
 
     def same(one: str, other: str) -> pl.Expr:
-        return (pl.col(one) == pl.col(other)).fill_null(False).any()
+        is_same = pl.col(one) == pl.col(other)
+        return is_same.fill_null(False).any()
 
     pairs = (
         references.join(

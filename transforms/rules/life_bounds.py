@@ -16,7 +16,8 @@ from .local_time import with_clock as with_local_clock
 
 
 def floor_us(options: Options) -> int:
-    return int(datetime(options.earliest_year, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+    earliest = datetime(options.earliest_year, 1, 1, tzinfo=UTC)
+    return int(earliest.timestamp()) * 1_000_000
 
 
 def people(

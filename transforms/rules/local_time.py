@@ -174,7 +174,8 @@ def _offset(frame: pl.DataFrame) -> pl.Expr:
 
 
 def _zones(frame: pl.DataFrame) -> list[str]:
-    return [zone for zone in frame["timezone"].drop_nulls().unique().sort() if is_zone(zone)]
+    names = frame["timezone"].drop_nulls().unique().sort()
+    return [name for name in names if is_zone(name)]
 
 
 def is_zone(name: str) -> bool:

@@ -37,7 +37,8 @@ def percent_improvement(base: pl.Expr, value: pl.Expr, *, better: str = "lower")
     """`100 (BASE - AVAL) / BASE`; null where the baseline is 0: a percentage of nothing is
     undefined.
     """
-    return pl.when(base != 0).then(100 * improvement(base, value, better=better) / base)
+    percent = 100 * improvement(base, value, better=better) / base
+    return pl.when(base != 0).then(percent)
 
 
 def is_percent_responder(
@@ -57,12 +58,14 @@ def is_points_responder(
     base: pl.Expr, value: pl.Expr, *, points: float, better: str = "lower"
 ) -> pl.Expr:
     """Better by at least `points`; null where one is null."""
-    return improvement(_exact(base), _exact(value), better=better) >= round(points * _UNITS)
+    better_by = improvement(_exact(base), _exact(value), better=better)
+    return better_by >= round(points * _UNITS)
 
 
 def is_worse(base: pl.Expr, value: pl.Expr, *, points: float, better: str = "lower") -> pl.Expr:
     """Worse by at least `points`; null where one is null."""
-    return -improvement(_exact(base), _exact(value), better=better) >= round(points * _UNITS)
+    worse_by = -improvement(_exact(base), _exact(value), better=better)
+    return worse_by >= round(points * _UNITS)
 
 
 # The rules of mart.adqs: CRITn and CRITnFL hold rule n (transforms/schemas/mart: CRITERIA).

@@ -74,7 +74,8 @@ def rules(topic: str, *, options: Options) -> list[Rule]:
 
 
 def _is_day(topic: str, field: str) -> bool:
-    return CORE_RECORDS[topic].column(field).dtype == pl.Date
+    column = CORE_RECORDS[topic].column(field)
+    return column.dtype == pl.Date
 
 
 def _of_clinics(topic: str) -> Iterator[Rule]:
@@ -153,7 +154,8 @@ def _long_ago(topic: str, field: str, *, options: Options) -> Rule:
 
 def _day_of(moment: pl.Expr) -> pl.Expr:
     """The latest day that it was anywhere at that moment."""
-    return (moment + pl.duration(hours=_EARLIEST_ZONE.seconds // 3600)).dt.date()
+    there = moment + pl.duration(seconds=_EARLIEST_ZONE.seconds)
+    return there.dt.date()
 
 
 def _of_births(topic: str, *, options: Options) -> Iterator[Rule]:

@@ -227,7 +227,8 @@ def _text(condition: pl.Expr, text: str) -> pl.Expr:
 
 
 def _first(cases: tuple[tuple[pl.Expr, str], ...]) -> pl.Expr:
-    return _first_of(*((condition, pl.lit(text)) for condition, text in cases))
+    texts = ((condition, pl.lit(text)) for condition, text in cases)
+    return _first_of(*texts)
 
 
 def _first_of(*cases: tuple[pl.Expr, pl.Expr]) -> pl.Expr:

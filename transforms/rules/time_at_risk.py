@@ -272,12 +272,15 @@ def joined(spans: pl.DataFrame) -> pl.DataFrame:
 
 def holds(moment: str) -> pl.Expr:
     """Whether the column `moment` lies in [`from_at`, `to_at`]."""
-    return (pl.col(moment) >= pl.col("from_at")) & (pl.col(moment) <= pl.col("to_at"))
+    is_begun = pl.col(moment) >= pl.col("from_at")
+    is_over = pl.col(moment) > pl.col("to_at")
+    return is_begun & ~is_over
 
 
 def length_us() -> pl.Expr:
     """Microseconds of an interval."""
-    return (pl.col("to_at") - pl.col("from_at")).dt.total_microseconds()
+    length = pl.col("to_at") - pl.col("from_at")
+    return length.dt.total_microseconds()
 
 
 def _others(spans: pl.DataFrame) -> list[str]:

@@ -37,7 +37,8 @@ def counting_days(days: pl.DataFrame, *, column: str) -> pl.DataFrame:
 
 def is_valid_day(options: Options) -> pl.Expr:
     """Whether a day counts; null where its wear is not known."""
-    return pl.col("wear_minutes") >= options.valid_day_wear_h * 60
+    least_minutes = options.valid_day_wear_h * 60
+    return pl.col("wear_minutes") >= least_minutes
 
 
 def is_weekend() -> pl.Expr:
@@ -48,7 +49,8 @@ def week_of(ady: pl.Expr) -> pl.Expr:
     """Week of a study day: days 1-7 are week 1, days -7 to -1 are week -1; there is no week 0 as
     there is no day 0.
     """
-    return pl.when(ady > 0).then((ady + 6) // 7).otherwise(-((-ady + 6) // 7))
+    after, before = (ady + 6) // 7, (6 - ady) // 7
+    return pl.when(ady > 0).then(after).otherwise(-before)
 
 
 def weekly(

@@ -52,7 +52,8 @@ def study_day(day: pl.Expr, *, day1: pl.Expr) -> pl.Expr:
 
 def date_of(study_day: int, *, day1: pl.Expr) -> pl.Expr:
     """The calendar date of a study day (never 0)."""
-    return day1 + pl.duration(days=study_day - 1 if study_day > 0 else study_day)
+    days = study_day - 1 if study_day > 0 else study_day  # there is no day 0
+    return day1 + pl.duration(days=days)
 
 
 def visit(

@@ -182,7 +182,8 @@ _BANDS = {band: limits for band, limits in CADENCE_BANDS_SPM.items() if limits[0
 
 
 def _within(low: float, high: float | None) -> str:
-    return f"count(*) FILTER (steps >= {low}{'' if high is None else f' AND steps < {high}'})"
+    below = "" if high is None else f" AND steps < {high}"
+    return f"count(*) FILTER (steps >= {low}{below})"
 
 
 _COUNTS = ", ".join(

@@ -86,7 +86,8 @@ def _p90(values: pl.Expr, group: str) -> pl.Expr:
     The reference row of mobgap was made by an older program with that difference (mobgap's own test
     excuses those two columns); both definitions are needed to give it in full.
     """
-    return values.quantile(0.9, interpolation="equiprobable" if group == "30" else "linear")
+    interpolation = "equiprobable" if group == "30" else "linear"
+    return values.quantile(0.9, interpolation=interpolation)
 
 
 def _statistic(column: str, group: str, statistic: str) -> pl.Expr:

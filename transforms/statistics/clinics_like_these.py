@@ -126,7 +126,8 @@ def _effective(fit: Robust, *, of_one: np.ndarray, total: np.ndarray, alpha: flo
 
 
 def _t_quantile(fit: Robust, alpha: float) -> np.ndarray:
-    return stats.t.ppf(1 - alpha / 2, np.fmax(fit.degrees_of_freedom, 1))
+    freedom = np.fmax(fit.degrees_of_freedom, 1)
+    return stats.t.ppf(1 - alpha / 2, freedom)
 
 
 def _clopper_pearson(x: np.ndarray, n: np.ndarray, alpha: float) -> np.ndarray:
@@ -139,7 +140,9 @@ def _clopper_pearson(x: np.ndarray, n: np.ndarray, alpha: float) -> np.ndarray:
 
 
 def _garwood(x: np.ndarray, alpha: float) -> np.ndarray:
-    return np.array([special.gammaincinv(x, alpha / 2), special.gammainccinv(x + 1, alpha / 2)])
+    lower = special.gammaincinv(x, alpha / 2)
+    upper = special.gammainccinv(x + 1, alpha / 2)
+    return np.array([lower, upper])
 
 
 # --- limits by likelihood -----------------------------------------------------------------------

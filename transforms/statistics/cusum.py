@@ -229,7 +229,8 @@ def _to_next_period(generator, in_control, out_of_control, exposure, runs) -> Ca
     sign = np.sign(out_of_control - in_control)
 
     def step():
-        return 1, sign * (generator.poisson(in_control * exposure, runs) - reference * exposure)
+        events = generator.poisson(in_control * exposure, runs)
+        return 1, sign * (events - reference * exposure)
 
     return step
 

@@ -103,7 +103,8 @@ def group_contrast(design: Design, *, group: str, level, at: Mapping[str, object
     with another factor, the mean over its levels with equal weights; with another covariate, at its
     mean.
     """
-    return np.array([_weight(column, design, group, level, at) for column in design.columns])
+    weights = [_weight(column, design, group, level, at) for column in design.columns]
+    return np.array(weights)
 
 
 def group_mean(design: Design, *, group: str, level, at: Mapping[str, object]) -> np.ndarray:
@@ -183,4 +184,6 @@ def _independent(matrix: np.ndarray) -> np.ndarray:
 
 def _null_space(matrix: np.ndarray, *, rank: int) -> np.ndarray:
     """Columns: the combinations of (scaled) coefficients that change no fitted value."""
-    return np.linalg.svd(np.linalg.qr(matrix, mode="r"))[2][rank:].T
+    triangle = np.linalg.qr(matrix, mode="r")
+    _, _, directions = np.linalg.svd(triangle)
+    return directions[rank:].T

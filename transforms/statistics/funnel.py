@@ -208,7 +208,8 @@ def _winsorised(z: np.ndarray) -> np.ndarray:
     """z with both tails drawn in to the type-7 quantiles."""
     if not z.size:
         return z
-    return np.clip(z, *np.quantile(z, (TAIL, 1 - TAIL)))
+    lowest, highest = np.quantile(z, (TAIL, 1 - TAIL))
+    return np.clip(z, lowest, highest)
 
 
 def _not_truncated(z: np.ndarray) -> np.ndarray:

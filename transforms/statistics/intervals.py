@@ -120,7 +120,8 @@ def wilson(x, n, confidence=0.95) -> Limits:
 
 def z_of(confidence) -> float:
     """The normal quantile of two-sided limits."""
-    return float(special.ndtri(1 - alpha_of(confidence) / 2))
+    tail = alpha_of(confidence) / 2
+    return float(special.ndtri(1 - tail))
 
 
 def alpha_of(confidence) -> float:

@@ -185,7 +185,8 @@ def _judged(
 
 
 def _signals(beyond: np.ndarray) -> pl.Series:
-    return pl.Series(beyond.astype(int)).replace_strict(SIGNALS, return_dtype=pl.String)
+    codes = pl.Series(beyond.astype(int))
+    return codes.replace_strict(SIGNALS, return_dtype=pl.String)
 
 
 def _first(is_reached: Callable[[np.ndarray], np.ndarray], most: np.ndarray) -> np.ndarray:

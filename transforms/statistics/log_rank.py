@@ -86,7 +86,9 @@ def _mantel_haenszel(rows: pl.DataFrame, groups: list[pl.DataFrame]):
 
 
 def _at_risk(part: pl.DataFrame, times: np.ndarray) -> np.ndarray:
-    return part.height - np.searchsorted(np.sort(part["time"].to_numpy()), times, side="left")
+    ends = np.sort(part["time"].to_numpy())
+    n_gone = np.searchsorted(ends, times, side="left")
+    return part.height - n_gone
 
 
 def _events(part: pl.DataFrame, times: np.ndarray) -> np.ndarray:

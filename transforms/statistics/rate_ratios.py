@@ -78,7 +78,9 @@ def rate_ratio(first: PatientSums, second: PatientSums, confidence=0.95) -> Rate
 
 
 def is_comparable(first: PatientSums, second: PatientSums) -> np.ndarray:
-    return (first.exposure > 0) & (second.exposure > 0) & (first.events + second.events > 0)
+    has_exposure = (first.exposure > 0) & (second.exposure > 0)
+    has_events = first.events + second.events > 0
+    return has_exposure & has_events
 
 
 class _Dispersion(NamedTuple):
@@ -133,14 +135,18 @@ def _squares(group: PatientSums, rate: np.ndarray) -> np.ndarray:
 
 def _t_factor(freedom: np.ndarray, confidence) -> np.ndarray:
     """How much wider t limits are than normal ones."""
-    return stats.t.ppf(1 - alpha_of(confidence) / 2, np.fmax(freedom, 1)) / z_of(confidence)
+    tail = alpha_of(confidence) / 2
+    t = stats.t.ppf(1 - tail, np.fmax(freedom, 1))
+    return t / z_of(confidence)
 
 
 def _lower_share(x1: np.ndarray, x2: np.ndarray, alpha: float) -> np.ndarray:
     """Clopper-Pearson's lower limit of x1 of x1 + x2, which need not be whole numbers; the upper
     one is 1 less x2's.
     """
-    return np.where(x1 > 0, special.betaincinv(np.where(x1 > 0, x1, 1), x2 + 1, alpha / 2), 0)
+    some = np.where(x1 > 0, x1, 1)
+    share = special.betaincinv(some, x2 + 1, alpha / 2)
+    return np.where(x1 > 0, share, 0)
 
 
 def _twice_smaller_tail(x1: np.ndarray, x2: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -257,7 +257,8 @@ def _descend(groups, structure, parameters, derivatives: _Derivatives, point: _P
 
 
 def _decrement(derivatives: _Derivatives) -> float:
-    return float(derivatives.gradient @ _solve(derivatives.observed, derivatives.gradient))
+    step = _solve(derivatives.observed, derivatives.gradient)
+    return float(derivatives.gradient @ step)
 
 
 def _solve(hessian: np.ndarray, gradient: np.ndarray) -> np.ndarray:

@@ -137,7 +137,8 @@ def _weights(tables: Tables) -> np.ndarray:
 
 
 def _weighed_difference(tables: Tables) -> float:
-    return float((_weights(tables) * (tables.x1 / tables.n1 - tables.x2 / tables.n2)).sum())
+    differences = tables.x1 / tables.n1 - tables.x2 / tables.n2
+    return float((_weights(tables) * differences).sum())
 
 
 def _score_limit(tables: Tables, estimate: float, *, side: int, z: float) -> float:
@@ -207,7 +208,8 @@ def _conditional(tables: Tables) -> tuple[int, np.ndarray]:
 
 def _hypergeometric(counts: np.ndarray, n1, n2, x) -> np.ndarray:
     def log_choose(n, k):
-        return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+        chosen, others = special.gammaln(k + 1), special.gammaln(n - k + 1)
+        return special.gammaln(n + 1) - chosen - others
 
     logs = log_choose(n1, counts) + log_choose(n2, x - counts)
     weights = np.exp(logs - logs.max())

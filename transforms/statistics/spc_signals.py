@@ -63,7 +63,8 @@ def signals_of(
 
 def _side(v: np.ndarray, lower: np.ndarray, upper: np.ndarray, slack: float) -> np.ndarray:
     """1 above the upper line, -1 below the lower; 0 between them, and where there is no line."""
-    return (v - upper > slack).astype(np.int8) - (lower - v > slack).astype(np.int8)
+    is_above, is_below = v - upper > slack, lower - v > slack
+    return is_above.astype(np.int8) - is_below.astype(np.int8)
 
 
 def _runs(ways: np.ndarray, length: int, *, width: int) -> np.ndarray:

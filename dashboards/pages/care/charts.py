@@ -189,11 +189,11 @@ def life_visits(rows: pl.DataFrame) -> list[str]:
 
 def usual_life_visit(rows: pl.DataFrame) -> str | None:
     """The latest visit with at least half of the most values that a visit has."""
-    mine = rows.filter(is_of(_codes(), "change") & (pl.col("visit_day") > 1))
-    counts = (
-        mine.group_by("visit", "visit_day").agg(n=pl.col("n_evaluable").sum()).sort("visit_day")
-    )
-    enough = counts.filter((pl.col("n") * 2 >= pl.col("n").max()) & (pl.col("n") > 0))
+    is_after_first = pl.col("visit_day") > 1
+    changes = rows.filter(is_of(_codes(), "change") & is_after_first)
+    visits = changes.group_by("visit", "visit_day").agg(n=pl.col("n_evaluable").sum())
+    is_half = 2 * pl.col("n") >= pl.col("n").max()
+    enough = visits.sort("visit_day").filter(is_half & (pl.col("n") > 0))
     if enough.height:
         return enough["visit"][-1]
     return next(iter(life_visits(rows)), None)

@@ -133,7 +133,9 @@ def _smallest(mine: pl.DataFrame) -> tuple[str, ...]:
 
 def _amount(value: float, unit: str | None) -> str:
     """As many digits as it has, two at most: 2.38 points, 2 points, 500 steps/day."""
-    return f"{words.short(value, 2 if digits_of(unit or '') else 0)} {unit or ''}".strip()
+    unit = unit or ""
+    digits = 2 if digits_of(unit) else 0
+    return f"{words.short(value, digits)} {unit}".strip()
 
 
 def _lines(text: str, width: int) -> str:

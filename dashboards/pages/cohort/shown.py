@@ -55,7 +55,8 @@ class Shown(cards.Shown):
         return rows.with_columns(series=pl.lit(self.selection))
 
     def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.filter(pl.col("arm").is_in(self.arms)).with_columns(series=pl.col("arm"))
+        of_arms = rows.filter(pl.col("arm").is_in(self.arms))
+        return of_arms.with_columns(series="arm")
 
     def _comparisons(self) -> pl.DataFrame:
         """Of the study, parameter and chosen indication's subgroup; clinics and modalities are not

@@ -36,7 +36,9 @@ class Shown(cards.Shown):
 
     @property
     def is_it(self) -> pl.Expr:
-        return (pl.col("parameter") == (self.code or "")) & (pl.col("visit") == (self.visit or ""))
+        is_parameter = pl.col("parameter") == (self.code or "")
+        is_visit = pl.col("visit") == (self.visit or "")
+        return is_parameter & is_visit
 
 
 def _cumulative(shown: Shown, of: Look) -> Drawn:

@@ -286,7 +286,8 @@ def _stream_tables(reader: Reader, facts: Stream | None) -> list:
 
 
 def _at(column: str, name: str) -> pl.Expr:
-    return pl.col(column).dt.convert_time_zone("UTC").dt.strftime("%Y-%m-%d %H:%M:%S").alias(name)
+    moment = pl.col(column).dt.convert_time_zone("UTC")
+    return moment.dt.strftime("%Y-%m-%d %H:%M:%S").alias(name)
 
 
 OPERATIONS = Page(path="/operations", name="Operations", layout=layout, register=register)

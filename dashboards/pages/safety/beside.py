@@ -70,4 +70,5 @@ def _rate_tile(label: str, r: dict, rate: str, counts: str, *, scale: int = 1) -
 
 
 def _scaled(value: float | None, scale: int, rate: str) -> str:
-    return words.number(None if value is None else value * scale, charts.DIGITS[rate])
+    scaled = None if value is None else value * scale
+    return words.number(scaled, charts.DIGITS[rate])

@@ -73,4 +73,5 @@ def funnel_chart_of(shown: Shown, of: Look) -> Drawn:
 
 
 def control_chart(shown: Shown, of: Look) -> Drawn:
-    return between.control(shown.control, of=of, name=shown.charts.get(shown.chart, ""))
+    name = shown.charts.get(shown.chart, "")
+    return between.control(shown.control, of=of, name=name)

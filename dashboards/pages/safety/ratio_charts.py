@@ -125,7 +125,8 @@ def _name(r: dict, side: str, clinics: dict[str, str]) -> str:
 
 
 def _counts(r: dict, side: str) -> str:
-    return f"{words.count(r[f'{side}events'])} / {words.count(r[f'{side}sessions'])}"
+    events, sessions = r[f"{side}events"], r[f"{side}sessions"]
+    return f"{words.count(events)} / {words.count(sessions)}"
 
 
 def _said(r: dict, exposure: str) -> str:

@@ -107,4 +107,5 @@ class Shown(cards.Shown):
 
 
 def _key(row: dict) -> str:
-    return "|".join(row[c] or "" for c in ("metric_id", "chart", "clinic_id", "term"))
+    parts = ("metric_id", "chart", "clinic_id", "term")
+    return "|".join(row[part] or "" for part in parts)
