@@ -15,24 +15,13 @@ import polars as pl
 
 from ingest.lake import Lake
 from transforms.errors import CatalogMissing, UsageError
-from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
+from transforms.schemas import APP_TABLES, CORE_TABLES, MART_TABLES, RAW_TABLES, Table
 
 from .gate import Gate, Viewer
 from .kept_answers import KeptAnswer, KeptAnswers
-from .versions import VERSIONS, Version
+from .versions import TABLES, VERSIONS, Version
 
 T = TypeVar("T")
-
-_TABLES = {
-    t.full_name: t
-    for t in (
-        *RAW_TABLES.values(),
-        *BOOKKEEPING,
-        *CORE_TABLES.values(),
-        *MART_TABLES.values(),
-        *APP_TABLES.values(),
-    )
-}
 _FRESH_S = 1.0  # a look at what changed serves everybody for so long
 _RETRY_S = 2.0  # between two attempts to open a lake that is not there
 
@@ -118,7 +107,7 @@ class Reader:
 
     def sees(self, full_name: str) -> bool:
         """Whether rows of this table pass for this viewer at all."""
-        return self.gate.source(_TABLES[full_name]) is not None
+        return self.gate.source(TABLES[full_name]) is not None
 
     def release(self) -> dict[str, Any] | None:
         """The row of `app.releases` in force; None before the first."""
@@ -146,7 +135,7 @@ class Reader:
         """When the table last changed; None where it was never written, or is not for this viewer.
         Of what is seen as released: when that was.
         """
-        table = _TABLES[full_name]
+        table = TABLES[full_name]
         source = self.gate.source(table)
         if source is not None and source.full_name != full_name:
             made = self.release()

@@ -6,6 +6,8 @@ Here: the SQL text and its rows. Not here: asking it (reader.py).
 from dataclasses import dataclass
 from datetime import datetime
 
+from transforms.schemas import APP_TABLES, BOOKKEEPING, CORE_TABLES, MART_TABLES, RAW_TABLES
+
 # A table that was written has given numbers to its rows (what lake_schema.py puts into a new one
 # and takes out again has none); the snapshot of its last change may have expired since, and then
 # the oldest that is left stands for it.
@@ -39,3 +41,15 @@ class Version:
 
     snapshot: int | None
     changed_at: datetime | None
+
+
+TABLES = {
+    t.full_name: t
+    for t in (
+        *RAW_TABLES.values(),
+        *BOOKKEEPING,
+        *CORE_TABLES.values(),
+        *MART_TABLES.values(),
+        *APP_TABLES.values(),
+    )
+}

@@ -24,10 +24,7 @@ from transforms.errors import BrokerMissing, UsageError
 
 from .assignment import Assignment
 from .log_agreement import Standing, Verdict, verdicts
-from .notices import (
-    LogParted,
-    Notice,
-)
+from .notices import LogParted, Notice
 from .partition import Batch as Batch
 from .partition import Partition
 from .record_batches import MOST_BYTES, Reader

@@ -15,8 +15,7 @@ from functools import partial
 import polars as pl
 import pytest
 
-from dashboards import reader as reader_module
-from dashboards import shell
+from dashboards import shell, versions
 from dashboards.gate import Gate, Viewer, seen_from_outside
 from dashboards.pages import PAGES
 from dashboards.readable import is_readable
@@ -163,7 +162,7 @@ def test_a_mart_that_says_nothing_is_not_seen(tmp_path, with_lake, monkeypatch, 
     release.
     """
     monkeypatch.setitem(MART_TABLES, "new_mart", table)
-    monkeypatch.setitem(reader_module._TABLES, "mart.new_mart", table)
+    monkeypatch.setitem(versions.TABLES, "mart.new_mart", table)
     given = Settings(home=with_lake(tmp_path / "home"))
     row = (
         STAMP | stratum() | dict.fromkeys(("metric_id", "id"), "m") | {"new": 3.0, "n_patients": 3}

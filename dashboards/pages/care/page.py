@@ -14,7 +14,7 @@ from ...theme import Look
 from .. import cards
 from ..cards import FILTERS, Card, CardPage, Control, Fill
 from ..survival_charts import survival_card
-from . import charts
+from . import charts, life_charts
 
 
 class Shown(cards.Shown):
@@ -22,9 +22,9 @@ class Shown(cards.Shown):
 
     def __init__(self, reader: Reader, choice: Chosen) -> None:
         super().__init__(reader, choice)
-        self.visits = charts.life_visits(self.outcomes)
+        self.visits = life_charts.life_visits(self.outcomes)
         self.visit = self.asked(
-            ids.LIFE_AT, self.visits, usual=charts.usual_life_visit(self.outcomes)
+            ids.LIFE_AT, self.visits, usual=life_charts.usual_life_visit(self.outcomes)
         )
 
 
@@ -48,7 +48,7 @@ def _procedures(shown: Shown, of: Look) -> Drawn:
 def _life(shown: Shown, of: Look) -> Drawn:
     is_rule = (pl.col("statistic") == "points") & (pl.col("visit") == (shown.visit or ""))
     none = shown.none(shown.outcomes.filter(is_rule), "Function and quality of life")
-    return charts.life(shown.outcomes, shown.visit, of=of, none=none)
+    return life_charts.life(shown.outcomes, shown.visit, of=of, none=none)
 
 
 # --- beside the charts --------------------------------------------------------------------------
@@ -141,7 +141,7 @@ CARE = CardPage(
             height=460,
         ),
         Card(ids.PROCEDURES, "How many injections and surgeries?", 200, draw=_procedures),
-        Card(ids.LIFE, charts.LIFE, 520, draw=_life, least_width=760),
+        Card(ids.LIFE, life_charts.LIFE, 520, draw=_life, least_width=760),
     ),
     beside=(Fill(ids.CARE_TILES, _tiles),),
     body=lambda cards, reader: [
