@@ -135,15 +135,15 @@ def _parts_of(chart: Chart, drawn: Drawn, of: theme.Look, keep: str, options: Op
 
 
 def _definitions(metrics: Sequence[str], options: Options):
-    found = [METRICS[m] for m in dict.fromkeys(metrics) if m in METRICS]
-    if not found:
+    definitions = [METRICS[m] for m in dict.fromkeys(metrics) if m in METRICS]
+    if not definitions:
         return html.P(
             "No metric stands behind this picture: it shows records as they are.", className="small"
         )
     return html.Dl(
         [
             item
-            for m in found
+            for m in definitions
             for item in (
                 html.Dt(m.title),
                 html.Dd(

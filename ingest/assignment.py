@@ -238,25 +238,25 @@ class Assignment:
             return
         self._ask_at = time.monotonic() + _RETRY_S
         try:
-            found = verdicts(self._wire, [p.asked() for p in doubtful])
+            by_partition = verdicts(self._wire, [p.asked() for p in doubtful])
         except BrokerMissing:
             self._refresh_at = min(self._refresh_at, self._ask_at)
             return
         for partition in doubtful:
-            if verdict := found.get(partition.key):
+            if verdict := by_partition.get(partition.key):
                 partition.agrees = True
                 partition.is_lost = verdict.outcome is Outcome.PARTED
                 if partition.is_lost:
                     self._notices.append(
                         LogParted(*partition.place, partition.position, verdict.why)
                     )
-        self._tell_unproved(found)
+        self._tell_unproved(by_partition)
 
-    def _tell_unproved(self, found: Mapping[tuple[str, int], Verdict]) -> None:
+    def _tell_unproved(self, by_partition: Mapping[tuple[str, int], Verdict]) -> None:
         """Once a partition; a sentence for all of one reason."""
         new = {
             k: v.why
-            for k, v in found.items()
+            for k, v in by_partition.items()
             if v.outcome is Outcome.UNPROVED and k not in self._unproved
         }
         self._unproved |= new.keys()

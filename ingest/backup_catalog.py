@@ -66,14 +66,14 @@ def copy_database(source: Path, to: Path, *, changes: Iterable[str] = ()) -> Non
     for leftover in to.parent.glob(to.name + "*"):
         leftover.unlink()
     os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    done = _copied_by_sqlite(source, part, changes=changes)
-    if done.returncode:
+    process = _copied_by_sqlite(source, part, changes=changes)
+    if process.returncode:
         for leftover in to.parent.glob(to.name + "*"):
             leftover.unlink()
         reason = (
-            done.stderr.strip().splitlines()[-1]
-            if done.stderr.strip()
-            else f"exit code {done.returncode}"
+            process.stderr.strip().splitlines()[-1]
+            if process.stderr.strip()
+            else f"exit code {process.returncode}"
         )
         if "disk is full" in reason:
             raise DiskFull(

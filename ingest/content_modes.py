@@ -59,8 +59,8 @@ def events(value: bytes, raw_headers: bytes | None, *, topic: Topic) -> Plain | 
 
 
 def _content_types(pairs: headers.Pairs) -> list[str]:
-    found = [value for name, value in pairs if name.lower() == b"content-type" and value]
-    return [value.decode(errors="replace").strip().lower() for value in found]
+    values = [value for name, value in pairs if name.lower() == b"content-type" and value]
+    return [value.decode(errors="replace").strip().lower() for value in values]
 
 
 def _binary(

@@ -134,10 +134,10 @@ def is_safety_topic(topic_type: str) -> bool:
 
 def topic_named(topic: str) -> Topic:
     """The topic of a name (`sessions`) or a type (`floe.sessions.v1`). Raises UsageError."""
-    found = TOPIC_BY_NAME.get(topic) or TOPIC_BY_TYPE.get(topic)
-    if found is None:
+    match = TOPIC_BY_NAME.get(topic) or TOPIC_BY_TYPE.get(topic)
+    if match is None:
         raise UsageError(f"found topic {topic!r}, expected one of {', '.join(TOPIC_BY_NAME)}")
-    return found
+    return match
 
 
 def record_key(topic: str, data: dict[str, Any]) -> bytes:

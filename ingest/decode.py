@@ -220,7 +220,7 @@ def _parse(shaped: _Shaped, *, topic: Topic) -> pl.DataFrame:
     }
     apart["extra"] = {i: p.extra for i, p in shaped.one_by_one.items() if p.extra}
     lines = shaped.lines
-    columns = [_scattered(name, found, length=lines.len()) for name, found in apart.items()]
+    columns = [_scattered(name, texts, length=lines.len()) for name, texts in apart.items()]
     frame = pl.DataFrame([lines, *columns]).with_row_index("index").drop_nulls("line")
     event = _json(frame["line"], topic=topic).struct.unnest()
     columns = [c.name for c in data_fields(topic) if c not in object_fields(topic)]
@@ -246,11 +246,11 @@ def _json(lines: pl.Series, *, topic: Topic) -> pl.Series:
     )
 
 
-def _scattered(name: str, found: dict[int, str | None], *, length: int) -> pl.Series:
+def _scattered(name: str, texts: dict[int, str | None], *, length: int) -> pl.Series:
     series = pl.repeat(None, length, dtype=pl.String, eager=True).alias(name)
-    if not found:
+    if not texts:
         return series
-    return series.scatter(list(found), list(found.values()))
+    return series.scatter(list(texts), list(texts.values()))
 
 
 def _rows(
@@ -281,9 +281,9 @@ def _closed(topic: Topic) -> dict[str, pl.Expr]:
     for column in data_fields(topic):
         if column.closed:
             value = pl.col(column.name)
-            known = value.is_in(column.closed)
+            is_listed = value.is_in(column.closed)
             columns[column.name] = (
-                pl.when(known | value.is_null()).then(value).otherwise(pl.lit("other"))
+                pl.when(is_listed | value.is_null()).then(value).otherwise(pl.lit("other"))
             )
-            columns[f"{column.name}_raw"] = pl.when(~known).then(value)
+            columns[f"{column.name}_raw"] = pl.when(~is_listed).then(value)
     return columns

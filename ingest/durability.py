@@ -61,7 +61,7 @@ class Folder:
 
     def files(self) -> set[str]:
         """Paths below the root of the Parquet files there."""
-        found: set[str] = set()
+        paths: set[str] = set()
         waiting = [str(self.root)]
         start = len(waiting[0]) + 1
         while waiting:
@@ -70,8 +70,8 @@ class Folder:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
                     elif entry.name.endswith(".parquet"):
-                        found.add(entry.path[start:])
-        return found
+                        paths.add(entry.path[start:])
+        return paths
 
     @contextmanager
     def transaction(self) -> Iterator["NewFiles"]:

@@ -276,10 +276,10 @@ def _with_headers(send, headers: Mapping[str, str]):
 
 
 def _headers(scope: Mapping) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    values_of: dict[str, list[str]] = {}
     for name, value in _pairs(scope["headers"]):
-        found.setdefault(name, []).append(value)
-    return found
+        values_of.setdefault(name, []).append(value)
+    return values_of
 
 
 def _pairs(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:

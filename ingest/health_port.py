@@ -33,8 +33,8 @@ def answer(health: Health, path: str) -> Response:
     if path == "/metrics":
         return Response(health.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4, headers=_FRESH)
     if path == "/readyz":
-        is_ready, told = health.ready()
-        return JSONResponse(told, 200 if is_ready else 503, headers=_FRESH)
+        is_ready, sentence = health.ready()
+        return JSONResponse(sentence, 200 if is_ready else 503, headers=_FRESH)
     return JSONResponse(
         health.version() if path == "/version" else {"status": "ok"}, headers=_FRESH
     )

@@ -116,11 +116,11 @@ def samples_by_topic(values: dict, number) -> dict[tuple[str], float]:
 
 
 def samples_by_reason(rejects) -> dict[tuple[str], float]:
-    found = {(reason,): 0 for reason in REASONS}
+    values = {(reason,): 0 for reason in REASONS}
     for reason, count in rejects.select("reason", "records").iter_rows():
         key = (reason if reason in REASONS else _OTHER,)
-        found[key] = found.get(key, 0) + count
-    return found
+        values[key] = values.get(key, 0) + count
+    return values
 
 
 def moment_of(name: str, text: str, at: datetime | None) -> Iterator[Metric]:

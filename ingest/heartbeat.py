@@ -128,11 +128,11 @@ def _lives(beat: dict) -> bool:
 
 
 def _reason(beat: dict, health: str, age: timedelta) -> str | None:
-    told = spoken(max(0.0, age.total_seconds()))
+    age_words = spoken(max(0.0, age.total_seconds()))
     if health == "stopped":
-        return f"unknown: ingest was stopped {told} ago"
+        return f"unknown: ingest was stopped {age_words} ago"
     if health == "failed":
-        return f"unknown: ingest has not reported for {told}, its process has ended"
+        return f"unknown: ingest has not reported for {age_words}, its process has ended"
     if age < -_SILENT:
         return "unknown: ingest last reported at a time that is yet to come, so the clock was set back since"
-    return f"unknown: ingest has not reported for {told}" if age > _SILENT else None
+    return f"unknown: ingest has not reported for {age_words}" if age > _SILENT else None

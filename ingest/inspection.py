@@ -155,10 +155,10 @@ def unknown_content(lake: Lake) -> pl.DataFrame:
             for c in TOPIC_BY_NAME[name].fields
             if c.closed
         ]
-    known = ", ".join(f"'{name}'" for name in INSTRUMENTS)
+    instruments = ", ".join(f"'{name}'" for name in INSTRUMENTS)
     parts.append(
         f"""SELECT 'responses', 'instrument', instrument, count(*) FROM raw.responses
-            WHERE instrument NOT IN ({known}) GROUP BY 3"""
+            WHERE instrument NOT IN ({instruments}) GROUP BY 3"""
     )
     shown = f"SELECT topic, kind, left(name, {_LONGEST_NAME}) AS name, records"
     return lake.sql(

@@ -22,14 +22,14 @@ def stream_lag(lake: Lake, settings) -> pl.DataFrame | None:
         return None
     require_one_log(lake, settings)
     ids = stream.topic_ids(settings)
-    known = {
+    positions = {
         (topic, partition): position
         for (topic, topic_id, partition), position in current_positions(lake).items()
         if ids.get(topic) == topic_id
     }
-    found = stream.lag(settings, known)
+    behind = stream.lag(settings, positions)
     return pl.DataFrame(
-        [(t, p, n) for (t, p), n in found.items()],
+        [(t, p, n) for (t, p), n in behind.items()],
         schema={"kafka_topic": pl.String, "kafka_partition": pl.Int32, "lag": pl.Int64},
         orient="row",
     )

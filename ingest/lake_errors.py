@@ -111,19 +111,19 @@ def translated(settings, error: Exception) -> FloeError:
     return FloeError(f"the lake answered: {line}{hint}")
 
 
-def damaged(file: str, told: str) -> LakeDamaged:
+def damaged(file: str, reason: str) -> LakeDamaged:
     """`file`: "" where it is not known which."""
     return LakeDamaged(
         f"the lake's file {file or '(which: see floe verify --deep)'} is not there, can't be read or is not what was "
         "written: floe verify --deep names every such file and what it held, floe mend lands that again from Kafka, or "
-        f"has it computed again ({told})"
+        f"has it computed again ({reason})"
     )
 
 
-def damaged_catalog(settings, told: str) -> CatalogDamaged:
+def damaged_catalog(settings, reason: str) -> CatalogDamaged:
     return CatalogDamaged(
         f"the lake's catalog {hidden(settings.catalog_uri, settings)} is damaged, or FLOE_CATALOG names a file that is none "
-        f"({told}): keep it as it is. floe restore makes "
+        f"({reason}): keep it as it is. floe restore makes "
         "a new home with the lake of a copy (floe backup), and what Kafka still has of the time since lands there from "
         "the copy's positions on; without a copy, what Kafka still has lands in a new FLOE_HOME from the beginning"
     )
@@ -141,8 +141,8 @@ def _with_hint(text: str) -> str:
     """DuckDB's words without the excerpt of the query: what is wrong, and what it supposes was
     meant.
     """
-    told = text.split("\n\nLINE ")[0]
-    return "; ".join(line.strip() for line in told.splitlines() if line.strip())
+    reason = text.split("\n\nLINE ")[0]
+    return "; ".join(line.strip() for line in reason.splitlines() if line.strip())
 
 
 def _has_no_space(settings) -> bool:

@@ -140,9 +140,9 @@ def _written(cursor, there: dict) -> tuple[int, str | None]:
 
 def _tables(cursor) -> dict[str, dict[str, str]]:
     """Full name -> column -> type, of the lake's tables and views."""
-    found: dict[str, dict[str, str]] = {}
+    types_of: dict[str, dict[str, str]] = {}
     query = """SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns()
                WHERE database_name = 'lake' ORDER BY 1, column_index"""
     for table, column, kind in cursor.execute(query).fetchall():
-        found.setdefault(table, {})[column] = kind
-    return found
+        types_of.setdefault(table, {})[column] = kind
+    return types_of

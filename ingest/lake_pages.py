@@ -35,7 +35,7 @@ def page_sentences(settings) -> Iterator[tuple[bool, str]]:
     copy = passing_copy(file)
     try:
         path = (copy.path if copy else file).absolute()
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", _CHECK, path.as_uri()],
             capture_output=True,
             text=True,
@@ -44,8 +44,8 @@ def page_sentences(settings) -> Iterator[tuple[bool, str]]:
     finally:
         if copy:
             copy.close()
-    if done.returncode == 0:
-        yield True, f"the catalog's {int(done.stdout):,} pages are whole"
+    if process.returncode == 0:
+        yield True, f"the catalog's {int(process.stdout):,} pages are whole"
     else:
-        told = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        yield False, str(damaged_catalog(settings, told[-1]))
+        lines = process.stderr.strip().splitlines() or [f"exit code {process.returncode}"]
+        yield False, str(damaged_catalog(settings, lines[-1]))

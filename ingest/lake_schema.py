@@ -87,12 +87,12 @@ def _statements(table: Table, comments: dict, columns: dict) -> Iterator[str]:
     if comments.get(table.full_name) != table.comment:
         yield of_table
     for column, comment in zip(table.columns, of_columns, strict=True):
-        found, found_comment = columns.get((table.full_name, column.name), (None, None))
-        if found is None:
+        type_there, found_comment = columns.get((table.full_name, column.name), (None, None))
+        if type_there is None:
             yield f'ALTER TABLE {table.schema}."{table.name}" ADD COLUMN "{column.name}" {column.duckdb}'
-        elif found != _type_name(column.duckdb):
+        elif type_there != _type_name(column.duckdb):
             raise FloeError(
-                f"the lake's column {table.full_name}.{column.name} is {found}, this version of Floe expects "
+                f"the lake's column {table.full_name}.{column.name} is {type_there}, this version of Floe expects "
                 f"{column.duckdb}: use the version that wrote it, or another FLOE_HOME and replay"
             )
         if found_comment != column.full_comment:

@@ -25,7 +25,7 @@ def inlined_tables(cursor) -> list[tuple[str, str]]:
     """(schema, table) of those with rows in the catalog: flushing all tables in one call takes 0.2
     s a table.
     """
-    known = cursor.execute(f"""
+    inlined = cursor.execute(f"""
         SELECT i.table_name, s.schema_name, t.table_name
         FROM {METADATA}.ducklake_inlined_data_tables i
         JOIN {METADATA}.ducklake_table t ON t.table_id = i.table_id AND t.end_snapshot IS NULL
@@ -34,14 +34,14 @@ def inlined_tables(cursor) -> list[tuple[str, str]]:
     parts = [
         f"SELECT '{name}' WHERE (SELECT count(*) FROM {METADATA}.{name}) > "
         f"{_KEPT_IN_CATALOG if f'{schema}.{table}' == FILE_CHECKSUMS.full_name else 0}"
-        for name, schema, table in known
+        for name, schema, table in inlined
     ]
     filled = (
         {name for (name,) in cursor.execute(" UNION ALL ".join(parts)).fetchall()}
         if parts
         else set()
     )
-    return sorted({(schema, table) for name, schema, table in known if name in filled})
+    return sorted({(schema, table) for name, schema, table in inlined if name in filled})
 
 
 def upkeep_calls() -> Iterator[tuple[str, str]]:

@@ -211,8 +211,8 @@ def _land(lake: Lake, row: dict, decoded: Decoded) -> None:
 
 
 def _as_replayed(rejects: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
-    known = before.select("kafka_offset", "part", "replayed_at").unique(["kafka_offset", "part"])
+    replayed = before.select("kafka_offset", "part", "replayed_at").unique(["kafka_offset", "part"])
     joined_rows = rejects.drop("replayed_at").join(
-        known, on=["kafka_offset", "part"], how="left", nulls_equal=True
+        replayed, on=["kafka_offset", "part"], how="left", nulls_equal=True
     )
     return joined_rows.select(rejects.columns)

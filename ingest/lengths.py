@@ -61,9 +61,9 @@ def limits(columns: tuple[Column, ...]) -> Iterator[Limit]:
 def _bad_id(name: str, fails: pl.Expr, *, most: int = LONGEST_ID) -> Limit:
     is_unseen = pl.col(name).str.contains(_UNSEEN)
     length = _characters(pl.col(name).str.len_chars())
-    found = pl.when(is_unseen).then(pl.lit("a character that can't be seen")).otherwise(length)
+    what = pl.when(is_unseen).then(pl.lit("a character that can't be seen")).otherwise(length)
     expected = f"expected at most {most} characters, none of them of control or direction"
-    return "bad_id", name, fails, pl.format("found {}, {}", found, pl.lit(expected))
+    return "bad_id", name, fails, pl.format("found {}, {}", what, pl.lit(expected))
 
 
 def _too_long(name: str, length: pl.Expr, most: int) -> Limit:

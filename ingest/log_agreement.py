@@ -143,18 +143,18 @@ def examined(
     there.
     """
     by_id = {topic.topic_id: topic for topic in topics}
-    asked, found = {}, {}
+    asked, verdict_of = {}, {}
     for (topic, topic_id, partition), log_id in current_logs(stored).items():
         place, standing = (topic, log_id, partition), stored[(topic, log_id, partition)]
         if topic_id not in by_id or standing.position == 0:
             continue
         leader = by_id[topic_id].leaders.get(partition)
         if leader is None:
-            found[place] = _parted(NO_PARTITION)
+            verdict_of[place] = _parted(NO_PARTITION)
         elif leader >= 0:
             asked[(topic, partition)] = place, Asked(topic, topic_id, partition, leader, standing)
     answers = verdicts(wire, [one for _, one in asked.values()])
-    return found | {asked[key][0]: verdict for key, verdict in answers.items()}
+    return verdict_of | {asked[key][0]: verdict for key, verdict in answers.items()}
 
 
 def verdicts(wire: Wire, asked: Iterable[Asked]) -> dict[tuple[str, int], Verdict]:
@@ -186,8 +186,8 @@ def _with_records(
     answers = _answers(wire, {one.key: (one, one.want(one.standing.last.offset)) for one in there})
     evidence: dict[tuple[str, int], Evidence | None] = dict.fromkeys(answers)
     for one in there:
-        if (got := answers[one.key]) is not None:
-            record = recalled(got.raw, one.standing.last, decompressors=wire.decompressors)
+        if (answer := answers[one.key]) is not None:
+            record = recalled(answer.raw, one.standing.last, decompressors=wire.decompressors)
             evidence[one.key] = replace(plain[one.key], record=record)
     return evidence
 
@@ -217,7 +217,9 @@ def _contradictions(
     later = wire.appended_from(timed) if timed else {}
     answers = _answers(wire, by_epoch, is_bytes=False)
     ends = {
-        key: got.end for key, got in answers.items() if got is not None and got.outcome == "lost"
+        key: answer.end
+        for key, answer in answers.items()
+        if answer is not None and answer.outcome == "lost"
     }
     return {
         one.key: {"later_from": later.get(one.key), "epoch_end": ends.get(one.key)}
@@ -238,26 +240,29 @@ def _answers(
     answers: dict[tuple[str, int], Got | None] = dict.fromkeys(wanted)
     for node, pairs in by_node.items():
         keys = {(want.topic_id, want.partition): one.key for one, want in pairs}
-        for got in wire.ask(node, [want for _, want in pairs], is_all=True):
-            answers[keys[(got.topic_id, got.partition)]] = got
+        for answer in wire.ask(node, [want for _, want in pairs], is_all=True):
+            answers[keys[(answer.topic_id, answer.partition)]] = answer
         for one, want in pairs:
-            got = answers[one.key]
+            answer = answers[one.key]
             if (
                 is_bytes
                 and len(pairs) > 1
-                and got is not None
-                and got.outcome == "data"
-                and not got.raw
+                and answer is not None
+                and answer.outcome == "data"
+                and not answer.raw
             ):
                 [answers[one.key]] = wire.ask(node, [want], is_all=True)
             answers[one.key] = _definite(answers[one.key], want, is_bytes=is_bytes)
     return answers
 
 
-def _definite(got: Got | None, want: Want, *, is_bytes: bool) -> Got | None:
-    if got is None or got.outcome == "moved":
+def _definite(answer: Got | None, want: Want, *, is_bytes: bool) -> Got | None:
+    if answer is None or answer.outcome == "moved":
         return None
     is_unreadable_yet = (
-        is_bytes and got.outcome == "data" and not got.raw and got.readable_to <= want.position
+        is_bytes
+        and answer.outcome == "data"
+        and not answer.raw
+        and answer.readable_to <= want.position
     )
-    return None if is_unreadable_yet else got
+    return None if is_unreadable_yet else answer

@@ -126,7 +126,7 @@ def last_agreeing(
     A log that parted never comes back, so that it holds all standings up to one and none behind it:
     halving finds it.
     """
-    found, low, high = None, 0, len(standings)
+    latest, low, high = None, 0, len(standings)
     while low < high:
         middle = at = (low + high) // 2
         while at >= low and (answer := holds(standings[at])) is None:
@@ -134,9 +134,9 @@ def last_agreeing(
         if at >= low and not answer:
             high = at
         else:
-            found = standings[at] if at >= low else found
+            latest = standings[at] if at >= low else latest
             low = middle + 1
-    return found
+    return latest
 
 
 _SEEN = ("kafka_offset", "event_id", "source", "event_time")

@@ -78,7 +78,7 @@ def _rejects(lake: Lake) -> tuple[bool, str]:
     """Rejects, the ledger and the hours in which they are counted, of those kept whole and of the
     others.
     """
-    found = lake.sql(
+    rejects = lake.sql(
         """SELECT count(*) AS n, count(checksum) AS reduced,
                count(*) - count(DISTINCT (kafka_topic, kafka_topic_id, kafka_partition, kafka_offset, part)) AS doubles
            FROM raw.rejects"""
@@ -90,17 +90,17 @@ def _rejects(lake: Lake) -> tuple[bool, str]:
         ).row(0)
         for table, n, reduced in books
     ]
-    all_rejects, (ledger, hours) = (found["n"], found["reduced"]), counts
+    all_rejects, (ledger, hours) = (rejects["n"], rejects["reduced"]), counts
     # a lake that another release wrote has no hours before the next ingest
-    agrees = found["doubles"] == 0 and ledger == all_rejects and hours in (all_rejects, (0, 0))
+    agrees = rejects["doubles"] == 0 and ledger == all_rejects and hours in (all_rejects, (0, 0))
     reduced = (
-        f", {found['reduced']:,} of them as position, reason and checksum"
-        if found["reduced"]
+        f", {rejects['reduced']:,} of them as position, reason and checksum"
+        if rejects["reduced"]
         else ""
     )
     return (
         agrees,
-        f"{found['n']:,} rejects are as many as the ledger and their hours say, each once{reduced}",
+        f"{rejects['n']:,} rejects are as many as the ledger and their hours say, each once{reduced}",
     )
 
 
@@ -159,7 +159,7 @@ def fates(lake: Lake) -> pl.DataFrame | None:
 
 def _account(accounts: pl.DataFrame) -> tuple[bool, str]:
     sums = accounts.select(pl.col("landed", *FATES).sum()).row(0, named=True)
-    told = ", ".join(
+    parts = ", ".join(
         f"{sums[fate]:,} {fate.replace('_', ' ')}"
         for fate in FATES
         if sums[fate] or fate == "counted"
@@ -168,5 +168,5 @@ def _account(accounts: pl.DataFrame) -> tuple[bool, str]:
     doubt = "" if wrong.is_empty() else f"; look into {', '.join(wrong['topic'])}"
     return (
         wrong.is_empty(),
-        f"all {sums['landed']:,} records up to the data cut are accounted for in core: {told}{doubt}",
+        f"all {sums['landed']:,} records up to the data cut are accounted for in core: {parts}{doubt}",
     )

@@ -247,14 +247,14 @@ def inspect(value: bytes, *, topic: Topic) -> Plain | Reject:
 
 
 def _plain(event: dict[str, Any], *, topic: Topic) -> Plain:
-    known = _CHECKED[topic.name]
-    kept = {name: value for name, value in event["data"].items() if name in known}
+    checks = _CHECKED[topic.name]
+    kept = {name: value for name, value in event["data"].items() if name in checks}
     objects = {
         c.name: orjson.dumps(value).decode()
         for c in object_fields(topic)
         if (value := kept.pop(c.name, None)) is not None
     }
-    extra = _unknown(event, known=known)
+    extra = _unknown(event, known=checks)
     line = {name: event.get(name) for name in TEXT_ATTRIBUTES} | {"data": kept}
     return Plain(
         orjson.dumps(line).decode(), objects, orjson.dumps(extra).decode() if extra else None

@@ -182,21 +182,21 @@ def _place(body: bytes, batch: RecordBatch, offset: int | None) -> tuple | None:
 
 
 def _append(records: Records, batch: RecordBatch, decompressors: Decompressors) -> None:
-    found = Records(records.next_position)
+    read = Records(records.next_position)
     try:
         body = body_of(batch, decompressors)
-        found.size_bytes = len(body)
-        _split(body, batch, found)
+        read.size_bytes = len(body)
+        _split(body, batch, read)
     except MemoryError:  # the machine's, of which no batch is to blame
         raise
     except Exception as error:  # whatever a decompressor raises
-        found = _unread(batch, records.next_position, error)
-    records.offsets += found.offsets
-    records.keys += found.keys
-    records.values += found.values
-    records.headers |= found.headers
-    records.unread |= found.unread
-    records.size_bytes += found.size_bytes
+        read = _unread(batch, records.next_position, error)
+    records.offsets += read.offsets
+    records.keys += read.keys
+    records.values += read.values
+    records.headers |= read.headers
+    records.unread |= read.unread
+    records.size_bytes += read.size_bytes
 
 
 def _unread(batch: RecordBatch, position: int, error: Exception) -> Records:

@@ -60,8 +60,10 @@ def due_alerts(lake: Lake, *, now: datetime) -> Due:
     )
     hours = hours.filter(pl.col("raised_at").is_null() | ended_before(now))
     events = [_opened(row) for row in _with_places(lake, hours).iter_rows(named=True)]
-    told = hours.with_columns(raised_at=pl.col("raised_at").fill_null(pl.lit(now)), told="records")
-    return Due(events, REJECT_HOURS.conform(told))
+    now_told = hours.with_columns(
+        raised_at=pl.col("raised_at").fill_null(pl.lit(now)), told="records"
+    )
+    return Due(events, REJECT_HOURS.conform(now_told))
 
 
 def closing_alerts(lake: Lake, *, now: datetime) -> Due:

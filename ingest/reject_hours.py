@@ -141,12 +141,12 @@ def catch_up(lake: Lake) -> int:
                     AND date_trunc('hour', rejects.ingested_at) = lacking.hour""",
             lacking=lacking,
         )
-        told = writer.execute(
+        hours_told = writer.execute(
             f"SELECT kafka_topic, reason, hour, raised_at, told FROM {REJECT_HOURS.full_name}"
         )
         hours = (
             counted(rows)
-            .join(told, on=KEY, how="left")
+            .join(hours_told, on=KEY, how="left")
             .join(writer.execute(_TOLD_BEFORE), on="alert_id", how="left")
         )
         hours = hours.with_columns(

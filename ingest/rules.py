@@ -118,7 +118,7 @@ def _series_checks(kind: str, ranges: dict[str, tuple[float, float]]) -> list[Ch
         _by_kind(kind, {k: r[side] for k, r in ranges.items()}, pl.Float64) for side in (0, 1)
     )
     below, above = values.list.min() < lower, values.list.max() > upper
-    found = pl.when(below).then(values.list.min()).otherwise(values.list.max())
+    extreme = pl.when(below).then(values.list.min()).otherwise(values.list.max())
     many = values.list.len() > 1
     left_s = (pl.lit(END) - pl.col("started_at")).dt.total_seconds()
     return [
@@ -126,7 +126,7 @@ def _series_checks(kind: str, ranges: dict[str, tuple[float, float]]) -> list[Ch
             "out_of_range",
             "values",
             below | above,
-            _found(found, pl.format("{} to {}", lower, upper)),
+            _found(extreme, pl.format("{} to {}", lower, upper)),
         ),
         Check(
             "out_of_range",

@@ -50,14 +50,14 @@ def identity(pid: int) -> dict:
         return {"pid": pid, "created": 0.0}
 
 
-def is_alive(known: dict) -> bool:
+def is_alive(record: dict) -> bool:
     """Whether that process is there still; neither a zombie is, nor another that has got its
     number.
     """
     try:
-        process = psutil.Process(known["pid"])
+        process = psutil.Process(record["pid"])
         return (
-            abs(process.create_time() - known["created"]) < 1
+            abs(process.create_time() - record["created"]) < 1
             and process.status() != psutil.STATUS_ZOMBIE
         )
     except psutil.Error:
@@ -82,16 +82,16 @@ def running(settings, *, now: datetime | None = None) -> dict | None:
     if record["state"] == "stopped":
         return record
     if not is_alive(record):
-        said = "floe up ended without being stopped; the next start ends what it left"
+        sentence = "floe up ended without being stopped; the next start ends what it left"
         return record | {
             "state": "ended",
-            "said": said,
+            "said": sentence,
             "parts": [_left(part) for part in record["parts"]],
         }
     if abs(age) > _SILENT:
-        said = f"floe up has not looked for {spoken(abs(age).total_seconds())}: what its parts do is unknown"
+        sentence = f"floe up has not looked for {spoken(abs(age).total_seconds())}: what its parts do is unknown"
         unknown = [part | {"state": "unknown"} for part in record["parts"]]
-        return record | {"state": "silent", "said": said, "parts": unknown}
+        return record | {"state": "silent", "said": sentence, "parts": unknown}
     return record
 
 

@@ -62,10 +62,10 @@ def hidden(text: object, settings=None) -> str:
     """The text with *** for every secret of the environment and of `settings`, and for every piece
     of one.
     """
-    text, known = str(text), _values(settings)
-    for whole, shown in _shown(known).items():
+    text, values = str(text), _values(settings)
+    for whole, shown in _shown(values).items():
         text = text.replace(whole, shown)
-    text = _without_pieces(text, _pieces(known))
+    text = _without_pieces(text, _pieces(values))
     for pattern, replacement in _ANYWHERE:
         text = pattern.sub(replacement, text)
     return text
@@ -147,10 +147,10 @@ def _named(settings) -> dict[str, str]:
 
 
 @lru_cache(maxsize=32)
-def _shown(known: tuple[tuple[str, str], ...]) -> dict[str, str]:
+def _shown(values: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """How each whole setting reads that holds a secret, the longest first."""
     shown: dict[str, str] = {}
-    for name, value in known:
+    for name, value in values:
         for text in (value, value.partition(":")[2], value.replace("'", "''")):
             if not _SECRET_VARIABLE.search(name) and (spans := _spans(text)):
                 shown[text] = _marked(text, spans)
@@ -158,10 +158,10 @@ def _shown(known: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 
 @lru_cache(maxsize=32)
-def _pieces(known: tuple[tuple[str, str], ...]) -> frozenset[str]:
+def _pieces(values: tuple[tuple[str, str], ...]) -> frozenset[str]:
     """Every run of four characters of every spelling of every secret."""
     spellings = {
-        s for name, value in known for secret in _secrets(name, value) for s in _spellings(secret)
+        s for name, value in values for secret in _secrets(name, value) for s in _spellings(secret)
     }
     return frozenset(s[k : k + _PIECE] for s in spellings for k in range(len(s) - _PIECE + 1))
 

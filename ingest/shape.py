@@ -87,13 +87,13 @@ def _order_of(text: str, *, topic: Topic) -> Order | None:
     """
     try:
         event = orjson.loads(text)
-        found = (tuple(event), tuple(event["data"]))
+        order = (tuple(event), tuple(event["data"]))
     except (ValueError, KeyError, TypeError):
         return None
-    known = canonical(topic)
+    usual = canonical(topic)
     return tuple(
         tuple(n for n in here if n in names) + tuple(n for n in names if n not in here)
-        for here, names in zip(found, known, strict=True)
+        for here, names in zip(order, usual, strict=True)
     )
 
 

@@ -85,9 +85,9 @@ class Poller(Assignment):
         """The way on after LogParted: the partition's log is named `log_id` from here, and is read
         from there. Nothing where the partition is not there any more.
         """
-        if found := self._partitions.get((topic, partition)):
-            found.log_id = log_id
-            self._move(found, standing)
+        if own := self._partitions.get((topic, partition)):
+            own.log_id = log_id
+            self._move(own, standing)
 
     def _move(self, partition: Partition, to: Standing) -> None:
         partition.stand(to)
@@ -95,8 +95,8 @@ class Poller(Assignment):
         partition.moves += 1
 
     def _own(self, topic: str, partition: int) -> Partition:
-        if found := self._partitions.get((topic, partition)):
-            return found
+        if own := self._partitions.get((topic, partition)):
+            return own
         raise UsageError(
             f"{topic}/{partition} is not read by this worker: seek one of assignment()"
         )
@@ -114,26 +114,29 @@ class Poller(Assignment):
         """Whether the log holds what `standing` says; None where that can't be told at the
         moment.
         """
-        found = self._own(topic, partition)
-        return verdicts(self._wire, [found.asked(standing)]).get(found.key)
+        own = self._own(topic, partition)
+        return verdicts(self._wire, [own.asked(standing)]).get(own.key)
 
     def read_again(self, topic: str, partition: int, *, first: int, end: int) -> Iterator[Batch]:
         """The log's committed records from `first` on, up to `end` or a little beyond, beside what
         `poll` gives.
         """
-        found = self._own(topic, partition)
-        at, end = first, min(end, self._wire.ends([found.key])[found.key])
+        own = self._own(topic, partition)
+        at, end = first, min(end, self._wire.ends([own.key])[own.key])
         while at < end:
-            [got] = self._wire.ask(
-                found.leader, [Want(found.topic_id, found.number, at, -1)], is_all=False
+            [answer] = self._wire.ask(
+                own.leader, [Want(own.topic_id, own.number, at, -1)], is_all=False
             )
             reader = Reader(
-                got.raw, position=at, decompressors=self._wire.decompressors, aborted=got.aborted
+                answer.raw,
+                position=at,
+                decompressors=self._wire.decompressors,
+                aborted=answer.aborted,
             )
             if reader.is_done:
                 return
             records = reader.take(end - at)
-            yield found.batch(records, first=at)
+            yield own.batch(records, first=at)
             at = records.next_position
 
     def notices(self) -> list[Notice]:
@@ -145,9 +148,9 @@ class Poller(Assignment):
         fetched = [p for p in self._ready if p.reader is not None]
         is_fetched = any(not p.agrees or self._partitions.get(p.key) is not p for p in fetched)
         kept = [notice for notice in self._notices if is_fetched and isinstance(notice, LogParted)]
-        told = [notice for notice in self._notices if notice not in kept]
+        due = [notice for notice in self._notices if notice not in kept]
         self._notices = kept
-        return told
+        return due
 
     def poll(self, max_records: int = 50_000, timeout_s: float = 1.0) -> list[Batch]:
         """The next records, at most one batch a partition; an empty list where none come within
@@ -214,18 +217,18 @@ class Poller(Assignment):
                 if partition.moves == moves:
                     self._receive(partition, got)
 
-    def _receive(self, partition: Partition, got: Got) -> None:
-        if got.outcome == "moved":
+    def _receive(self, partition: Partition, answer: Got) -> None:
+        if answer.outcome == "moved":
             partition.doubt()
             self._refresh_soon()
-        elif got.outcome == "lost":
-            self._lose(partition, got.end)
-        elif got.raw:
+        elif answer.outcome == "lost":
+            self._lose(partition, answer.end)
+        elif answer.raw:
             reader = Reader(
-                got.raw,
+                answer.raw,
                 position=partition.position,
                 decompressors=self._wire.decompressors,
-                aborted=got.aborted,
+                aborted=answer.aborted,
             )
             if not reader.is_done:
                 self._answers += 1

@@ -53,9 +53,9 @@ def parse_times(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
         )
         naive = naive + digits.cast(pl.Duration("us"))
     written = texts.str.extract(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
-    known = {w: _offset_minutes(w) for w in written.unique().drop_nulls()}
+    minutes_of = {w: _offset_minutes(w) for w in written.unique().drop_nulls()}
     minutes = written.replace_strict(
-        list(known), list(known.values()), default=None, return_dtype=pl.Int32
+        list(minutes_of), list(minutes_of.values()), default=None, return_dtype=pl.Int32
     )
     instants = (
         naive - (minutes.cast(pl.Int64) * 60_000_000).cast(pl.Duration("us"))

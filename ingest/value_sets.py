@@ -24,15 +24,15 @@ def read_value_sets(folder: str) -> dict[str, tuple[str, dict[str, float]]]:
         raise UnreadableFile(
             f"found no folder {folder}, expected EQ-5D-5L value sets: correct FLOE_EQ5D_VALUE_SETS"
         )
-    found = {}
+    values_of = {}
     for path in sorted(Path(folder).glob("*.csv")):
         country = path.stem.split("_")[0].upper()
-        if country in found:
+        if country in values_of:
             raise UnreadableFile(
-                f"found two value sets of {country}, {found[country][0]} and {path.stem}: keep one"
+                f"found two value sets of {country}, {values_of[country][0]} and {path.stem}: keep one"
             )
-        found[country] = (path.stem, _read(path))
-    return found
+        values_of[country] = (path.stem, _read(path))
+    return values_of
 
 
 def _read(path: Path) -> dict[str, float]:

@@ -123,17 +123,15 @@ def _folders_in(folder: Path) -> list[Path]:
 
 
 def _identities(folders: Iterable[Path]) -> set[_Identity]:
-    return {
-        (found.st_dev, found.st_ino) for found in (one.stat() for one in folders if one.exists())
-    }
+    return {(stat.st_dev, stat.st_ino) for stat in (one.stat() for one in folders if one.exists())}
 
 
 def _above(folder: int) -> Iterator[_Identity]:
     """The folder itself and all above it, up to the root."""
     here, last = os.dup(folder), None
     try:
-        while (found := os.fstat(here)) and (found.st_dev, found.st_ino) != last:
-            last = (found.st_dev, found.st_ino)
+        while (stat := os.fstat(here)) and (stat.st_dev, stat.st_ino) != last:
+            last = (stat.st_dev, stat.st_ino)
             yield last
             above = os.open("..", _FOLDER, dir_fd=here)
             os.close(here)

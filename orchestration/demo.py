@@ -31,12 +31,14 @@ def publish(settings, plan: Plan, *, now: datetime, stop: threading.Event, say: 
     """
     memory = settings.home / "demo.json"
     size = f"{plan.clinics} clinics, {plan.patients} patients, {plan.days} days, seed {plan.seed}"
-    known = json.loads(memory.read_text()) if memory.exists() else {}
-    is_known = known.get("size") == size
+    memory_of = json.loads(memory.read_text()) if memory.exists() else {}
+    is_known = memory_of.get("size") == size
     start = (
-        date.fromisoformat(known["start"]) if is_known else (now - timedelta(days=plan.days)).date()
+        date.fromisoformat(memory_of["start"])
+        if is_known
+        else (now - timedelta(days=plan.days)).date()
     )
-    since = datetime.fromisoformat(known["sent_until"]) if is_known else None
+    since = datetime.fromisoformat(memory_of["sent_until"]) if is_known else None
     if now.date() > start + timedelta(days=plan.days + _FURTHER_DAYS):
         say(f"demo: these clinics' time is over; remove {settings.home} to begin with new ones")
         return

@@ -23,12 +23,12 @@ def list_rejects(settings, *, reason: str | None, topic: str | None, limit: int)
 
 def show_reject(settings, *, topic: str, partition: int, offset: int) -> str:
     with Lake.open(settings, read_only=True) as lake:
-        found = inspection.one_reject(lake, topic=topic, partition=partition, offset=offset)
-    if found.is_empty():
+        reject = inspection.one_reject(lake, topic=topic, partition=partition, offset=offset)
+    if reject.is_empty():
         raise UsageError(
             f"found no reject at {topic} {partition} {offset}; `floe rejects` lists those there are"
         )
-    return "\n\n".join(_shown_reject(row) for row in found.sort("part").iter_rows(named=True))
+    return "\n\n".join(_shown_reject(row) for row in reject.sort("part").iter_rows(named=True))
 
 
 def _shown_reject(row: dict) -> str:

@@ -164,9 +164,9 @@ class Supervisor:
         if now - watched.started > _HEALTHY_AFTER_S:
             watched.in_a_row = 0
         if watched.in_a_row >= _MOST_IN_A_ROW and not is_need_missing:
-            said = f"{why}, the {watched.in_a_row + 1}th time without a healthy minute: it is not started again"
-            watched.become("given up", said)
-            self.tell(f"{name} {said}. Look into {watched.part.log}, then start floe up anew")
+            sentence = f"{why}, the {watched.in_a_row + 1}th time without a healthy minute: it is not started again"
+            watched.become("given up", sentence)
+            self.tell(f"{name} {sentence}. Look into {watched.part.log}, then start floe up anew")
         else:
             wait = _WAITS_S[min(watched.in_a_row, len(_WAITS_S) - 1)]
             watched.start_at = time.monotonic() + wait

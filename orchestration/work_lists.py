@@ -40,12 +40,12 @@ def list_before(settings, *, clinic: str | None, is_all: bool, format: str) -> p
     those with something to be looked at.
     """
     with Lake.open(settings, read_only=True) as lake:
-        found = before_sessions(lake, now=datetime.now(UTC), options=settings.options)
-    if clinic is not None and clinic not in found.clinics["clinic_id"]:
+        listed = before_sessions(lake, now=datetime.now(UTC), options=settings.options)
+    if clinic is not None and clinic not in listed.clinics["clinic_id"]:
         raise UsageError(
-            f"found no clinic {clinic!r}, expected one of {', '.join(found.clinics['clinic_id'].sort())}"
+            f"found no clinic {clinic!r}, expected one of {', '.join(listed.clinics['clinic_id'].sort())}"
         )
-    rows = found.people if clinic is None else found.people.filter(pl.col("clinic_id") == clinic)
+    rows = listed.people if clinic is None else listed.people.filter(pl.col("clinic_id") == clinic)
     if not is_all:
         rows = rows.filter((pl.col("expected") == "likely") | (pl.col("concerns").list.len() > 0))
     if format != "table":
@@ -62,14 +62,14 @@ def list_who_else(
             "found an alert and a device, or neither, expected one: ALERT_ID or --device DEVICE_ID"
         )
     with Lake.open(settings, read_only=True) as lake:
-        found = on_device(
+        on_it = on_device(
             lake,
             device_id=device_id,
             alert_id=alert_id,
             now=datetime.now(UTC),
             options=settings.options,
         )
-    return found.in_words(), found.sessions
+    return on_it.in_words(), on_it.sessions
 
 
 def say_of_device(settings, device_id: str, *, from_on: date | None, by: str, why: str) -> None:
@@ -77,12 +77,12 @@ def say_of_device(settings, device_id: str, *, from_on: date | None, by: str, wh
     again.
     """
     now = datetime.now(UTC)
-    said = {"by": by, "why": why, "now": now, "options": settings.options}
+    statement = {"by": by, "why": why, "now": now, "options": settings.options}
     with Lake.open(settings, read_only=True) as lake:
         event = (
-            out_of_use(lake, device_id, from_on=from_on, **said)
+            out_of_use(lake, device_id, from_on=from_on, **statement)
             if from_on
-            else back_in_use(lake, device_id, **said)
+            else back_in_use(lake, device_id, **statement)
         )
     stream.publish(settings, [event])
     state = f"out of use from {from_on} on" if from_on else "in use again"

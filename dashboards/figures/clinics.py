@@ -225,10 +225,10 @@ def _mark_baseline(figure: go.Figure, rows: pl.DataFrame, of: Look) -> None:
     for (start,), phase in rows.group_by("rebased_from", maintain_order=True):
         if start is not None:
             _mark(figure, phase["x"][0], "limits begun anew", of, xanchor="left")
-        known = phase.filter(pl.col("value").is_not_null())
-        if known["is_trial_limits"].fill_null(True).any() or known.height <= BASELINE_POINTS:
+        measured = phase.filter(pl.col("value").is_not_null())
+        if measured["is_trial_limits"].fill_null(True).any() or measured.height <= BASELINE_POINTS:
             continue
-        before, after = known["x"][BASELINE_POINTS - 1], known["x"][BASELINE_POINTS]
+        before, after = measured["x"][BASELINE_POINTS - 1], measured["x"][BASELINE_POINTS]
         text = "" if has_phases else f"limits from these {BASELINE_POINTS}"
         _mark(figure, before + (after - before) / 2, text, of, xanchor="right")
 

@@ -61,5 +61,5 @@ def ratio_intervals(
 
 def _ends(rows: pl.DataFrame) -> tuple[float, float]:
     """Of the axis: what is drawn, and 1/2 to 2 at least."""
-    known = [v for c in ("ratio", "lower", "upper") for v in rows[c].drop_nulls() if v > 0]
-    return min(0.5, *known, 1) / _ROOM, max(2.0, *known, 1) * _ROOM
+    values = [v for c in ("ratio", "lower", "upper") for v in rows[c].drop_nulls() if v > 0]
+    return min(0.5, *values, 1) / _ROOM, max(2.0, *values, 1) * _ROOM

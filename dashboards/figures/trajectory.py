@@ -165,9 +165,9 @@ def _line(
 
 def _ticks(rows: pl.DataFrame, visits: pl.DataFrame, series: list[str]) -> list[str]:
     """The visit, and below it the n of each series, in the order of the legend."""
-    found = {(r["series"], r["visit"]): r["n_evaluable"] for r in rows.iter_rows(named=True)}
+    n_by_place = {(r["series"], r["visit"]): r["n_evaluable"] for r in rows.iter_rows(named=True)}
     return [
         "<br>".join([*wrap(visit, _TICK_WIDTH), "n "])
-        + " · ".join(words.count(found.get((name, visit))) for name in series)
+        + " · ".join(words.count(n_by_place.get((name, visit))) for name in series)
         for visit in visits["visit"].to_list()
     ]

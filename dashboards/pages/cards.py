@@ -82,12 +82,12 @@ class Shown:
 
     def _row(self, is_it: pl.Expr, visit: str | None) -> dict:
         is_at = pl.col("visit").eq_missing(visit)
-        found = self.outcomes.filter(
+        rows_of_metric = self.outcomes.filter(
             is_it & is_at & (pl.col("population") != MISSING_AS_NONRESPONDER)
         )
-        if found.height:
-            return found.row(0, named=True)
-        return dict.fromkeys(found.columns)
+        if rows_of_metric.height:
+            return rows_of_metric.row(0, named=True)
+        return dict.fromkeys(rows_of_metric.columns)
 
     def asked(self, name: str, options: Sequence[str], *, usual: str | None = None) -> str | None:
         """What the URL's query says of `name`, where it is an option; else the usual one, or the

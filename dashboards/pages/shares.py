@@ -54,8 +54,8 @@ def share_rows(rows: pl.DataFrame, labels: dict[str, str]) -> pl.DataFrame:
     """`label`, `percent`, `low`, `high`, `text` (x / n, not known), `said`; a row a metric that has
     one.
     """
-    found = {r["metric_id"]: r for r in rows.iter_rows(named=True) if r["metric_id"] in labels}
-    shown = [_row(labels[metric], found[metric]) for metric in labels if metric in found]
+    row_of = {r["metric_id"]: r for r in rows.iter_rows(named=True) if r["metric_id"] in labels}
+    shown = [_row(labels[metric], row_of[metric]) for metric in labels if metric in row_of]
     return pl.DataFrame(
         shown, infer_schema_length=None, schema_overrides=dict.fromkeys(SHOWN, pl.Float64)
     )

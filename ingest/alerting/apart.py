@@ -41,24 +41,24 @@ def looks(look: Look, whom: Touched) -> tuple[list[Looked], list[tuple[Touched, 
         raise
     except Exception:
         look(NOBODY)
-        done: list[Looked] = []
+        looked: list[Looked] = []
         failed: list[tuple[Touched, str]] = []
         for part in _halves(whom) or [whom]:
-            _take_apart(look, part, done, failed)
-        return done, failed
+            _take_apart(look, part, looked, failed)
+        return looked, failed
 
 
 def _take_apart(
-    look: Look, whom: Touched, done: list[Looked], failed: list[tuple[Touched, str]]
+    look: Look, whom: Touched, looked: list[Looked], failed: list[tuple[Touched, str]]
 ) -> None:
     try:
-        done.append(look(whom))
+        looked.append(look(whom))
     except (DiskFull, Interrupted):
         raise
     except Exception as error:
         halves = _halves(whom)
         for half in halves:
-            _take_apart(look, half, done, failed)
+            _take_apart(look, half, looked, failed)
         if not halves:
             failed.append((whom, f"{type(error).__name__}: {error}"[:_MOST_REASON]))
         if len(failed) > _MOST:

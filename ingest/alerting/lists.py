@@ -47,12 +47,12 @@ def before_sessions(lake: Lake, *, now: datetime, options: Options) -> Before:
     """The list of today and tomorrow of every clinic."""
     since = now - timedelta(days=options.course_gap_days) - _MARGIN
     patients = lake.sql(_UNDER_WAY, [since])["patient_id"].to_list()
-    found = at_hand(lake, patients, options=options)
-    out = spells(found.devices_as_sent)
+    core = at_hand(lake, patients, options=options)
+    out = spells(core.devices_as_sent)
     return Before(
-        people=before(found.core, out, now=now, options=options),
-        devices=devices_to_see(found.core["devices"], found.core["deficiencies"], out),
-        clinics=found.core["clinics"].select("clinic_id", "name", "timezone"),
+        people=before(core.core, out, now=now, options=options),
+        devices=devices_to_see(core.core["devices"], core.core["deficiencies"], out),
+        clinics=core.core["clinics"].select("clinic_id", "name", "timezone"),
         at=now,
     )
 
@@ -92,9 +92,9 @@ class OnDevice:
 
 def devices(lake: Lake, *, options: Options) -> pl.DataFrame:
     """Every device that a record describes, columns of `devices_to_see`."""
-    found = at_hand(lake, (), options=options)
+    core = at_hand(lake, (), options=options)
     return devices_to_see(
-        found.core["devices"], found.core["deficiencies"], spells(found.devices_as_sent)
+        core.core["devices"], core.core["deficiencies"], spells(core.devices_as_sent)
     )
 
 
@@ -127,9 +127,9 @@ def on_device(
     of_series = series["session_id"].unique()
     frames = {"sent": pl.DataFrame({"id": [sent]}), "of_series": pl.DataFrame({"id": of_series})}
     patients = lake.sql(_ON_DEVICE, None, **frames)["patient_id"].to_list()
-    found = at_hand(lake, patients, options=options, series=series)
-    out = spells(found.devices_as_sent)
-    rows = devices_to_see(found.core["devices"], found.core["deficiencies"], out)
+    core = at_hand(lake, patients, options=options, series=series)
+    out = spells(core.devices_as_sent)
+    rows = devices_to_see(core.core["devices"], core.core["deficiencies"], out)
     mine = rows.filter(pl.col("device_id") == device_id)
     return OnDevice(
         device_id=device_id,
@@ -137,7 +137,7 @@ def on_device(
         spells=out.filter(pl.col("device_id") == device_id),
         within=within,
         wrong_at=wrong_at,
-        sessions=who_else(found.core, device_id=device_id, within=within, by_series=of_series),
+        sessions=who_else(core.core, device_id=device_id, within=within, by_series=of_series),
         at=now,
     )
 

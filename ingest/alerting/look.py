@@ -50,14 +50,14 @@ def look(
     memory.land(raw)
     core = memory.compute(TABLES, options=options, between=between)
     out_of_use = spells(as_sent(raw["devices"], core["identities"]))
-    found = of_core(
+    causes = of_core(
         {name: core[name] for name in TABLES},
         options=options,
         spells=out_of_use,
         by_series=None if raw["telemetry"].is_empty() else _by_series(memory, core),
         as_of=now,
     )
-    return found.filter(_is_of(whom)), _looked_at(raw, core, whom)
+    return causes.filter(_is_of(whom)), _looked_at(raw, core, whom)
 
 
 def look_for_harm(

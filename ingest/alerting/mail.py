@@ -62,17 +62,17 @@ def send(sink: Email, mail: EmailMessage) -> list[str]:
     except Undelivered:
         raise
     except smtplib.SMTPResponseException as error:
-        said = without_secrets(f"{error.smtp_code} {error.smtp_error!r}", sink)
+        answer = without_secrets(f"{error.smtp_code} {error.smtp_error!r}", sink)
         raise Undelivered(
-            f"{_where(sink)} refuses mail ({said})",
+            f"{_where(sink)} refuses mail ({answer})",
             is_refused=isinstance(error, smtplib.SMTPDataError),
         ) from None
     except smtplib.SMTPRecipientsRefused as error:
-        said = without_secrets(error.recipients, sink)
-        raise Undelivered(f"{_where(sink)} refuses mail for {said}", is_refused=True) from None
+        answer = without_secrets(error.recipients, sink)
+        raise Undelivered(f"{_where(sink)} refuses mail for {answer}", is_refused=True) from None
     except (OSError, ValueError, smtplib.SMTPException) as error:
-        said = without_secrets(str(error) or type(error).__name__, sink)
-        raise Undelivered(f"{_where(sink)} does not take mail ({said})") from None
+        answer = without_secrets(str(error) or type(error).__name__, sink)
+        raise Undelivered(f"{_where(sink)} does not take mail ({answer})") from None
 
 
 def _sent(server: smtplib.SMTP, sink: Email, mail: EmailMessage) -> list[str]:

@@ -89,8 +89,8 @@ def sentence(error: Mapping, given: Mapping, settings: Callable[[tuple], type[Ba
     if kind == "missing":
         return f"{_place(error['loc'][:-1], given)}: found no {name}, which is needed"
     if kind.startswith("union_tag"):
-        found = f"found kind {shown(context['tag'])}" if "tag" in context else "found no kind"
-        return f"{place}: {found}, expected one of webhook, email, file"
+        what = f"found kind {shown(context['tag'])}" if "tag" in context else "found no kind"
+        return f"{place}: {what}, expected one of webhook, email, file"
     if error["loc"] == ("sinks",):
         return f"sinks: found {shown(error['input'])}, expected a table [[sinks]], in two brackets, for each sink"
     expected = (

@@ -78,8 +78,8 @@ def _word(
 
 def _device(registers: AtHand, device_id: str) -> dict:
     devices = registers.core["devices"]
-    found = devices.filter(pl.col("device_id") == device_id)
-    if found.is_empty():
+    rows = devices.filter(pl.col("device_id") == device_id)
+    if rows.is_empty():
         names = (
             registers.devices_as_sent.filter(pl.col("device_id") == device_id)["name"]
             .drop_nulls()
@@ -89,7 +89,7 @@ def _device(registers: AtHand, device_id: str) -> dict:
         raise UsageError(
             f"found no device {device_id!r}, expected one that a record describes{more}"
         )
-    return found.row(0, named=True)
+    return rows.row(0, named=True)
 
 
 def _sent_id(registers: AtHand, row: dict) -> str:

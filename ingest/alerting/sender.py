@@ -132,10 +132,12 @@ def to_sink(sink: Sink) -> Send:
                 down = None if error.is_refused else error
                 yield delivery, error
             except Exception as error:  # of this one alone: the others go on
-                said = without_secrets(error, sink)
+                reason = without_secrets(error, sink)
                 yield (
                     delivery,
-                    Undelivered(f"{sink.name} can't be told this ({type(error).__name__}: {said})"),
+                    Undelivered(
+                        f"{sink.name} can't be told this ({type(error).__name__}: {reason})"
+                    ),
                 )
             else:
                 yield delivery, None

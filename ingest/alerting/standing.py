@@ -95,8 +95,8 @@ def act(
             f"nothing was sent: alert {alert_id} is closed; what comes of its cause again opens it by itself"
         )
     act = complete(act)
-    said = _said(act)
-    data = {name: row[name] for name in _FIELDS} | said
+    words = _said(act)
+    data = {name: row[name] for name in _FIELDS} | words
     revision = max(raw["revision"].fill_null(0)) + 1
     data |= {"state": act.state, "news": act.state, "recorded_at": now}
     data |= {"revision": revision if revision <= MOST_REVISION else None}
@@ -115,14 +115,14 @@ def complete(given: Act) -> Act:
     state needs is missing.
     """
     names = ("by", "finding", "action", "action_due_on")
-    said = {
+    fields = {
         name: (getattr(given, name) or "").replace("\r\n", "\n").strip() or None for name in names
     }
-    given = replace(given, **said)
+    given = replace(given, **fields)
     if given.by is None:
         raise UsageError("nothing was sent: found no name or role, expected who acts")
     needed = _MUST_SAY.get(given.state, ())
-    if needed and not any(said[name] for name in needed):
+    if needed and not any(fields[name] for name in needed):
         what = (
             "what was found"
             if given.state == "closed"

@@ -141,10 +141,10 @@ def _of_no_patient(kept: Kept, name: str, new: pl.DataFrame) -> set[str]:
 
 def harmed(kept: Kept, new: Mapping[str, pl.DataFrame]) -> Touched | None:
     """Of whom the new rows tell harm, or correct what was told of it; None = of nobody."""
-    told = {name: new[name] for name in HARM if name in new}
-    if not told:
+    of_harm = {name: new[name] for name in HARM if name in new}
+    if not of_harm:
         return None
-    return touched(kept, told)
+    return touched(kept, of_harm)
 
 
 def touched_by_time(kept: Kept) -> Touched:
@@ -165,8 +165,8 @@ def _with_relatives(kept: Kept, patients: set[str]) -> set[str]:
     """
     for _ in range(_ROUNDS):
         before = len(patients)
-        known = pl.DataFrame({"patient_id": sorted(patients)}, schema={"patient_id": pl.String})
-        patients = patients | _ids(kept.query(_RELATIVES, known=known), "patient_id")
+        ids = pl.DataFrame({"patient_id": sorted(patients)}, schema={"patient_id": pl.String})
+        patients = patients | _ids(kept.query(_RELATIVES, known=ids), "patient_id")
         if len(patients) == before:
             break
     return patients

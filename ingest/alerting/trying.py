@@ -40,14 +40,14 @@ def _of_roles(duty: Duty) -> Iterator[str]:
             rules = ", ".join(name for name in untold if duty.rule(name).told == role)
             yield f"nobody is told {when} of {rules}: give rota.{role} a sink whose tiers hold {tier}"
     for role, names in duty.rota.items():
-        told = {
+        roles = {
             sink.name
             for name in RULES
             if duty.rule(name).told == role
             for sink in _ever_told(duty, name)
         }
         for name in names:
-            if name not in told:
+            if name not in roles:
                 yield f"rota.{role} names {name}, which hears of nothing at once: its tiers lack now"
 
 

@@ -67,8 +67,8 @@ def without_secrets(text: object, sink: Sink) -> str:
     hold a token.
     """
     text = str(text)
-    for known in sorted(_secrets(sink), key=len, reverse=True):
-        text = text.replace(known, MARK)
+    for secret in sorted(_secrets(sink), key=len, reverse=True):
+        text = text.replace(secret, MARK)
     return hidden(text)
 
 

@@ -112,9 +112,9 @@ def book_fault(settings) -> str | None:
         return None
     try:
         with reading(path) as book:
-            (said,) = book.execute("PRAGMA integrity_check(1)").fetchone()
-            if said != "ok":
-                damage = sqlite3.DatabaseError(said)
+            (verdict,) = book.execute("PRAGMA integrity_check(1)").fetchone()
+            if verdict != "ok":
+                damage = sqlite3.DatabaseError(verdict)
                 damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
                 raise damage
             waiting(book, now=datetime.now(UTC))

@@ -246,11 +246,11 @@ class Watcher:
             return
         options = self._settings.options
         # who can't be judged is told of by the look at all that follows
-        done, _ = looks(
+        looked, _ = looks(
             lambda some: look_for_harm(self._kept, some, memory=self._harm_memory, options=options),
             whom,
         )
-        for causes, subjects in done:
+        for causes, subjects in looked:
             enter(self._book, self._duty, causes, subjects, now=now, is_whole=False)
             self._overtaken = pl.concat([self._overtaken, subjects])
 
@@ -271,11 +271,11 @@ class Watcher:
 
         self._overtaken = _NO_SUBJECTS
         try:
-            done, failed = looks(judged, whom)
+            looked, failed = looks(judged, whom)
         except Interrupted as interrupted:
             raise interrupted.__cause__ from None
-        causes = pl.concat([*(causes for causes, _ in done), self._unjudgeable(failed, now=now)])
-        looked_at = pl.concat([*(looked_at for _, looked_at in done), judgements(whom)])
+        causes = pl.concat([*(causes for causes, _ in looked), self._unjudgeable(failed, now=now)])
+        looked_at = pl.concat([*(looked_at for _, looked_at in looked), judgements(whom)])
         is_newest = {"other": self._overtaken, "on": SUBJECTS.names(), "how": "anti"}
         enter(
             self._book, self._duty, causes.join(**is_newest), looked_at.join(**is_newest), now=now

@@ -99,8 +99,8 @@ def _post(sink: Webhook, url: str, delivery: str, body: bytes) -> None:
     except Undelivered:
         raise
     except (OSError, ValueError, HTTPException) as error:
-        said = without_secrets(str(error) or type(error).__name__, sink)
-        raise Undelivered(f"{sink.name} does not answer ({said})") from None
+        reason = without_secrets(str(error) or type(error).__name__, sink)
+        raise Undelivered(f"{sink.name} does not answer ({reason})") from None
 
 
 def _connection(sink: Webhook, parts: SplitResult) -> HTTPConnection:
@@ -133,13 +133,15 @@ def _target(sink: Webhook, url: str, parts: SplitResult) -> str:
 def _judge(sink: Webhook, answer: HTTPResponse) -> None:
     if 200 <= answer.status < 300:
         return
-    said = without_secrets(answer.read(_MOST_ANSWER).decode(errors="replace"), sink)
+    answer_text = without_secrets(answer.read(_MOST_ANSWER).decode(errors="replace"), sink)
     if 300 <= answer.status < 400:
-        said = "a redirect, which is not followed"
+        answer_text = "a redirect, which is not followed"
     wait_s = _wait_s(answer.headers.get("Retry-After", "")) if answer.status in _BUSY else None
     is_busy = answer.status == 429 or wait_s is not None
     raise Undelivered(
-        f"{sink.name} answered {answer.status} {said!r}", is_refused=not is_busy, wait_s=wait_s
+        f"{sink.name} answered {answer.status} {answer_text!r}",
+        is_refused=not is_busy,
+        wait_s=wait_s,
     )
 
 

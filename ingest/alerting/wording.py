@@ -91,13 +91,13 @@ def for_slack(sink: Webhook, payload: dict) -> list[Body]:
     lines = [
         f"{name.replace('_', ' ')}: {_as_text(value)}" for name, value in _details(payload).items()
     ]
-    said = _headline(
+    headline = _headline(
         _as_text(payload["title"]), _as_text(payload.get("clinic_id") or ""), payload["news"]
     )
     for line in lines:  # whole lines: half of one is no code any more
-        if len(said) + len(line) < _MOST_CHAT:
-            said += f"\n{line}"
-    return [{"text": f"{said} <{payload['link']}|open>" if payload.get("link") else said}]
+        if len(headline) + len(line) < _MOST_CHAT:
+            headline += f"\n{line}"
+    return [{"text": f"{headline} <{payload['link']}|open>" if payload.get("link") else headline}]
 
 
 def _details(payload: dict) -> dict:

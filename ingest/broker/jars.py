@@ -107,13 +107,13 @@ def fetch(jar: Jar, *, scratch: Path, target: Path) -> None:
     """Downloads one jar into `scratch`, and moves it into `target` only if it is what the list
     says.
     """
-    found = _from_maven_central(jar, scratch)
-    if (sha256 := _sha256(found)) != jar.sha256:
+    downloaded = _from_maven_central(jar, scratch)
+    if (sha256 := _sha256(downloaded)) != jar.sha256:
         raise FloeError(
             f"{jar.coordinate} downloaded from Maven Central has SHA-256 {sha256}, expected {jar.sha256}: it was not "
             "kept; look for a proxy that alters downloads, then start again"
         )
-    found.replace(target / jar.file_name)
+    downloaded.replace(target / jar.file_name)
 
 
 def _from_maven_central(jar: Jar, scratch: Path) -> Path:

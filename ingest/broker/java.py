@@ -128,11 +128,11 @@ def format_storage(settings, java: list[str]) -> list[str]:
     shutil.rmtree(scratch, ignore_errors=True)
     _write_configuration(settings, scratch)
     command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", _PROPERTIES]
-    done = subprocess.run(
+    process = subprocess.run(
         command, capture_output=True, text=True, check=False, **surroundings(settings)
     )
-    if done.returncode:
-        return (done.stdout + done.stderr).splitlines() or ["no output"]
+    if process.returncode:
+        return (process.stdout + process.stderr).splitlines() or ["no output"]
     scratch.rename(data_folder(settings))
     return []
 

@@ -62,10 +62,10 @@ def start(settings, *, detached: bool = True, progress: Progress | None = None) 
     """
     say = progress or (lambda _: None)
     with no_space_is_disk_full(settings), one_at_a_time(settings):
-        found = status(settings)
-        if found.is_running and not found.is_orphan:
-            return _already_running(settings, found)
-        _clear_away(settings, found, say)
+        before = status(settings)
+        if before.is_running and not before.is_orphan:
+            return _already_running(settings, before)
+        _clear_away(settings, before, say)
         require_port(settings)
         require_space(settings)
         try:
@@ -94,37 +94,37 @@ def stop(settings) -> BrokerStatus:
         return status(settings)
 
 
-def _already_running(settings, found: BrokerStatus) -> BrokerStatus:
-    if found.port != settings.broker_port:
+def _already_running(settings, before: BrokerStatus) -> BrokerStatus:
+    if before.port != settings.broker_port:
         raise UsageError(
-            f"the broker of {settings.home} runs on port {found.port} (pid {found.pid}), FLOE_BROKER_PORT says "
-            f"{settings.broker_port}: set it to {found.port}, or stop the broker first (floe broker stop)"
+            f"the broker of {settings.home} runs on port {before.port} (pid {before.pid}), FLOE_BROKER_PORT says "
+            f"{settings.broker_port}: set it to {before.port}, or stop the broker first (floe broker stop)"
         )
-    _await_ready(settings, psutil.Process(found.pid))
-    return found
+    _await_ready(settings, psutil.Process(before.pid))
+    return before
 
 
-def _clear_away(settings, found: BrokerStatus, say: Progress) -> None:
+def _clear_away(settings, before: BrokerStatus, say: Progress) -> None:
     """What a crash left: a broker that belongs to nobody, or the record of one that is gone
     itself.
     """
-    if found.is_orphan:
-        since = f"{found.since:%Y-%m-%d %H:%M} UTC"
+    if before.is_orphan:
+        since = f"{before.since:%Y-%m-%d %H:%M} UTC"
         say(
-            f"found a broker that a crash left running (pid {found.pid}, since {since}): stopping it first"
+            f"found a broker that a crash left running (pid {before.pid}, since {since}): stopping it first"
         )
-    elif found.is_stale:
+    elif before.is_stale:
         say(
             "found the record of a broker that ended without being stopped: starting it again with its data"
         )
-    _end_all(settings, found)
+    _end_all(settings, before)
 
 
-def _end_all(settings, found: BrokerStatus) -> None:
+def _end_all(settings, before: BrokerStatus) -> None:
     record = read_record(settings)
     broker_process.end(broker_process.by_identity(record.get("trainer")), timeout_s=5)
-    if found.is_running:
-        broker_process.end(broker_process.by_pid(found.pid), timeout_s=_STOP_TIMEOUT_S)
+    if before.is_running:
+        broker_process.end(broker_process.by_pid(before.pid), timeout_s=_STOP_TIMEOUT_S)
     broker_process.end(broker_process.by_identity(record.get("keeper")), timeout_s=5)
     record_path(settings).unlink(missing_ok=True)
 

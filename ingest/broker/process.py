@@ -34,14 +34,14 @@ def keep(command: list[str], *, log: Path, tied: bool, grace_s: float, **surroun
     read_end, write_end = os.pipe()
     try:
         under_keeper = [sys.executable, "-I", "-S", str(keeper.__file__), json.dumps(order)]
-        done = subprocess.run(
+        keeper_run = subprocess.run(
             under_keeper, stdin=read_end, stdout=subprocess.PIPE, check=True, **surroundings
         )
     finally:
         os.close(read_end)
         if not tied:
             os.close(write_end)  # else it stays open as long as this process lives: that is the tie
-    return json.loads(done.stdout)
+    return json.loads(keeper_run.stdout)
 
 
 def identity(pid: int | None) -> dict | None:
@@ -54,10 +54,10 @@ def identity(pid: int | None) -> dict | None:
     return {"pid": pid, "created": process.create_time() if process else 0.0}
 
 
-def by_identity(known: dict | None) -> psutil.Process | None:
+def by_identity(recorded: dict | None) -> psutil.Process | None:
     """The process, if it is still that one and alive."""
-    process = known and by_pid(known["pid"])
-    if process and is_alive(process) and abs(process.create_time() - known["created"]) < 1:
+    process = recorded and by_pid(recorded["pid"])
+    if process and is_alive(process) and abs(process.create_time() - recorded["created"]) < 1:
         return process
     return None
 

@@ -123,9 +123,9 @@ def _surveyed(
                 continue
             survey.subjects.add(fact.subject)
             if fact.device:
-                known = survey.devices.setdefault(fact.device, fact.time)
+                earliest = survey.devices.setdefault(fact.device, fact.time)
                 survey.devices[fact.device] = min(
-                    known, fact.time, key=lambda time: (time.at, str(time))
+                    earliest, fact.time, key=lambda time: (time.at, str(time))
                 )
             elif _is_interval(fact):
                 start = (fact.time.at - _EPOCH) // timedelta(microseconds=1)

@@ -129,22 +129,22 @@ def resources(path: Path, *, unread: Unread) -> Iterator[Resource]:
     JSON or has no resourceType.
     """
     if not _is_ndjson(path):
-        found = _unpacked(bytes_of(path, expected=_EXPECTED))
-        if isinstance(found, str):
-            raise UnreadableFile(f"{path}: {found}")
-        yield from found
+        unpacked = _unpacked(bytes_of(path, expected=_EXPECTED))
+        if isinstance(unpacked, str):
+            raise UnreadableFile(f"{path}: {unpacked}")
+        yield from unpacked
         return
     is_fhir = False
     with opened(path, expected=_EXPECTED) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
-            found = _unpacked(line.removeprefix(_MARK))
-            if isinstance(found, str):
-                unread.add(path, number, found)
+            unpacked = _unpacked(line.removeprefix(_MARK))
+            if isinstance(unpacked, str):
+                unread.add(path, number, unpacked)
                 continue
             is_fhir = True
-            yield from found
+            yield from unpacked
     if not is_fhir and path in unread.by_file:
         number, why = next(iter(unread.by_file.pop(path).items()))
         raise UnreadableFile(f"{path}, line {number}: {why}")
@@ -162,23 +162,23 @@ def _is_ndjson(path: Path) -> bool:
 
 def _unpacked(text: bytes) -> list[Resource] | str:
     """The resources of one JSON text, or why it is none."""
-    found: list[Resource] = []
+    unpacked: list[Resource] = []
     waiting: list[bytes | msgspec.Raw] = [text]
     try:
         while waiting:
             one = waiting.pop()
             head = _HEAD.decode(one)
             if head.resource_type != "Bundle":
-                found.append((head.resource_type, one))
+                unpacked.append((head.resource_type, one))
                 continue
             entries = [_HELD.decode(entry) for entry in head.entry]
-            found += [deleted for entry in entries if (deleted := _deleted(entry))]
+            unpacked += [deleted for entry in entries if (deleted := _deleted(entry))]
             waiting += [
                 entry.resource for entry in reversed(entries) if entry.resource is not msgspec.UNSET
             ]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"found {excerpt(text)} ({error}), {_EXPECTED}"
-    return found
+    return unpacked
 
 
 def _deleted(entry: "_Entry") -> Resource | None:
@@ -251,17 +251,17 @@ def moment(text: str | None, *, where: ZoneInfo | None) -> Moment | None:
     try:
         written = datetime.fromisoformat(f"{day}T{clock or '00:00:00'}{offset or ''}")
         if offset is None:
-            found = Moment(instant(written, where=where), is_day=clock is None)
+            read = Moment(instant(written, where=where), is_day=clock is None)
         elif offset == "Z":
-            found = Moment(written.astimezone(where or UTC), is_offset_known=where is not None)
+            read = Moment(written.astimezone(where or UTC), is_offset_known=where is not None)
         else:
-            found = Moment(written)
+            read = Moment(written)
     except (ValueError, OverflowError):  # no such day, hour or offset
         return None
-    return found if EARLIEST_YEAR <= found.at.year <= LATEST_YEAR else None
+    return read if EARLIEST_YEAR <= read.at.year <= LATEST_YEAR else None
 
 
-def _zone_wanted(found: str) -> UsageError:
+def _zone_wanted(text: str) -> UsageError:
     return UsageError(
-        f"found {found}, whose local day is not known, expected --timezone, as Europe/Berlin, for such"
+        f"found {text}, whose local day is not known, expected --timezone, as Europe/Berlin, for such"
     )

@@ -33,15 +33,15 @@ _Measured = (
 )  # the event's time and data, or why there is none
 
 
-def measured(found: Observation, concept: Concept, *, where: ZoneInfo | None) -> _Measured:
-    start, end, why = _effective(found, where=where)
+def measured(observation: Observation, concept: Concept, *, where: ZoneInfo | None) -> _Measured:
+    start, end, why = _effective(observation, where=where)
     if start is None:
         return None, why
     if concept.item:
-        return _rating(found, concept, start=start, end=end)
-    if concept.test and found.status == IN_ERROR:
+        return _rating(observation, concept, start=start, end=end)
+    if concept.test and observation.status == IN_ERROR:
         return start, {"performed_at": str(start), "test": concept.test}
-    value = _value(found.value_quantity, concept)
+    value = _value(observation.value_quantity, concept)
     if isinstance(value, str):
         return None, value
     if concept.test:
@@ -62,12 +62,12 @@ def measured(found: Observation, concept: Concept, *, where: ZoneInfo | None) ->
 
 
 def _effective(
-    found: Observation, *, where: ZoneInfo | None
+    observation: Observation, *, where: ZoneInfo | None
 ) -> tuple[Moment | None, Moment | None, str]:
     """Start and end (None = of a moment) of what was observed, or None and why."""
-    period = found.effective_period
+    period = observation.effective_period
     texts = (
-        [found.effective_date_time or found.effective_instant]
+        [observation.effective_date_time or observation.effective_instant]
         if period is None
         else [period.start, period.end]
     )
@@ -118,13 +118,13 @@ def _is_unit_text(concept: Concept, quantity: Quantity) -> bool:
 
 
 def _rating(
-    found: Observation, concept: Concept, *, start: Moment, end: Moment | None
+    observation: Observation, concept: Concept, *, start: Moment, end: Moment | None
 ) -> _Measured:
     if end is not None and end.at != start.at:
         return None, "found a Period, expected a moment: it is pain at a point in time"
     instrument, item = concept.item
     low, high = INSTRUMENTS[instrument][item]
-    value = None if found.status == IN_ERROR else _answer(found, concept)
+    value = None if observation.status == IN_ERROR else _answer(observation, concept)
     if isinstance(value, str):
         return None, value
     if value is not None and not low <= value <= high:
@@ -132,15 +132,15 @@ def _rating(
     return start, {"instrument": instrument, "answered_at": str(start), "items": {item: value}}
 
 
-def _answer(found: Observation, concept: Concept) -> float | str:
+def _answer(observation: Observation, concept: Concept) -> float | str:
     """The rating: a number, or the place of the answer in LOINC's list. What the answer's text says
     does not count.
     """
-    if found.value_integer is not None:
-        return float(found.value_integer)
-    if found.value_codeable_concept is None:
-        return _value(found.value_quantity, concept)
-    codes = {c.code for c in found.value_codeable_concept.coding if c.system in LOINC_SYSTEMS}
+    if observation.value_integer is not None:
+        return float(observation.value_integer)
+    if observation.value_codeable_concept is None:
+        return _value(observation.value_quantity, concept)
+    codes = {c.code for c in observation.value_codeable_concept.coding if c.system in LOINC_SYSTEMS}
     places = [place for place, code in enumerate(PAIN_ANSWERS) if code in codes]
     return (
         float(places[0])

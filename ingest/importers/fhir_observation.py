@@ -59,23 +59,23 @@ def fact_of(
     """
     if kind != "Observation":
         return f"{kind}: {_QUESTIONNAIRE if kind == 'QuestionnaireResponse' else _OTHER_RESOURCE}"
-    found = observation(text)
-    is_deleted = not isinstance(found, str) and found.id in deleted
+    observed = observation(text)
+    is_deleted = not isinstance(observed, str) and observed.id in deleted
     if is_deleted:
-        found = msgspec.structs.replace(found, status=IN_ERROR)
-    concept = found if isinstance(found, str) else _concept(found)
+        observed = msgspec.structs.replace(observed, status=IN_ERROR)
+    concept = observed if isinstance(observed, str) else _concept(observed)
     if isinstance(concept, str):
         return concept
-    reason = _unfit(found, concept)
-    subject = _id_of(found.subject, kind="Patient")
+    reason = _unfit(observed, concept)
+    subject = _id_of(observed.subject, kind="Patient")
     if reason or subject is None:
         return reason or f"{concept.code}: found no subject that is a patient, expected Patient/ID"
-    time, data = measured(found, concept, where=where)
+    time, data = measured(observed, concept, where=where)
     if time is None:
         return f"{concept.code}: {data}"
-    version = found.meta.version_id or ""
+    version = observed.meta.version_id or ""
     is_counted = version.isdecimal() and int(version) < _LARGEST_VERSION
-    device = _id_of(found.device, kind="Device") if concept.metric else None
+    device = _id_of(observed.device, kind="Device") if concept.metric else None
     if device:
         data["device_id"] = device = f"fhir-{device}"
     return Fact(
@@ -85,39 +85,41 @@ def fact_of(
         if concept.test
         else "responses",
         subject=subject,
-        identity=_identity(found),
-        revision=(int(version) if is_counted else _REVISION[found.status]) + is_deleted,
+        identity=_identity(observed),
+        revision=(int(version) if is_counted else _REVISION[observed.status]) + is_deleted,
         time=time,
-        data=data | ({} if concept.metric else _record_fields(found)),
+        data=data | ({} if concept.metric else _record_fields(observed)),
         device=device,
     )
 
 
-def _concept(found: Observation) -> Concept | str:
+def _concept(observed: Observation) -> Concept | str:
     """The one thing that the Observation's codes say it is, or why it is nothing that is taken
     over.
     """
-    codings = found.code.coding
+    codings = observed.code.coding
     codes = [c.code for c in codings if c.system in LOINC_SYSTEMS and c.code]
-    known = [CONCEPTS[code] for code in codes if code in CONCEPTS]
-    if not known:
+    concepts = [CONCEPTS[code] for code in codes if code in CONCEPTS]
+    if not concepts:
         return (
             f"code {codes[0]}: not one of those read"
             if codes
             else "found no LOINC code, expected one"
         )
-    for concept in known:
+    for concept in concepts:
         if concept.refusal:
             return f"{concept.code} ({concept.label}): {concept.refusal}"
-    concept = known[0]
-    if len({c.code for c in known}) > 1:
-        return f"{' and '.join(sorted({c.code for c in known}))}: found two meanings, expected one"
+    concept = concepts[0]
+    if len({c.code for c in concepts}) > 1:
+        return (
+            f"{' and '.join(sorted({c.code for c in concepts}))}: found two meanings, expected one"
+        )
     for coding in codings:
         if why := CONTRADICTIONS.get((concept.code, coding.code)):
             return f"{concept.code}: {why}"
     texts = [
         x
-        for c in (found.code, found.method)
+        for c in (observed.code, observed.method)
         for x in (c.text, *(t for k in c.coding for t in (k.code, k.display)))
     ]
     if concept.metric == "heart_rate_variability_sdnn" and any(
@@ -127,25 +129,25 @@ def _concept(found: Observation) -> Concept | str:
     return concept
 
 
-def _unfit(found: Observation, concept: Concept) -> str | None:
+def _unfit(observed: Observation, concept: Concept) -> str | None:
     """Why an Observation of this concept is not taken over, whatever was measured when; None where
     nothing speaks against it.
     """
-    if found.modifier_extension or found.implicit_rules:
+    if observed.modifier_extension or observed.implicit_rules:
         return (
             f"{concept.code}: found modifierExtension or implicitRules, which can turn its meaning"
         )
-    if found.focus:
+    if observed.focus:
         return f"{concept.code}: found a focus: it is of something else than the patient"
-    if concept.item and (found.body_site is not UNSET or found.body_structure is not UNSET):
+    if concept.item and (observed.body_site is not UNSET or observed.body_structure is not UNSET):
         return f"{concept.code}: found a body site: pain of one site is not pooled with pain now, which has none"
-    if found.status in _NOT_YET:
-        return f"status {found.status}: not a result yet; import it when it is final"
-    if found.status not in _REVISION:
-        return f"status {found.status}: expected one of {', '.join(_REVISION)}"
-    if _REVISION[found.status] and _identity(found) is None:
-        return f"status {found.status}: found neither id nor identifier, so what it corrects is not known"
-    if found.status == IN_ERROR and concept.metric:
+    if observed.status in _NOT_YET:
+        return f"status {observed.status}: not a result yet; import it when it is final"
+    if observed.status not in _REVISION:
+        return f"status {observed.status}: expected one of {', '.join(_REVISION)}"
+    if _REVISION[observed.status] and _identity(observed) is None:
+        return f"status {observed.status}: found neither id nor identifier, so what it corrects is not known"
+    if observed.status == IN_ERROR and concept.metric:
         return (
             f"status {IN_ERROR} of readings ({concept.code}): not sent; a series can't be withdrawn, so what was "
             "imported before stays"
@@ -153,18 +155,18 @@ def _unfit(found: Observation, concept: Concept) -> str | None:
     return None
 
 
-def _identity(found: Observation) -> str | None:
-    return found.id or next(
-        (f"{i.system or ''}|{i.value}" for i in found.identifier if i.value), None
+def _identity(observed: Observation) -> str | None:
+    return observed.id or next(
+        (f"{i.system or ''}|{i.value}" for i in observed.identifier if i.value), None
     )
 
 
-def _record_fields(found: Observation) -> dict[str, Any]:
+def _record_fields(observed: Observation) -> dict[str, Any]:
     """Correction fields; the time of writing only where it is an instant."""
     recorded = next(
-        (t for text in (found.meta.last_updated, found.issued) if (t := _instant(text))), None
+        (t for text in (observed.meta.last_updated, observed.issued) if (t := _instant(text))), None
     )
-    status = "entered_in_error" if found.status == IN_ERROR else None
+    status = "entered_in_error" if observed.status == IN_ERROR else None
     return {"record_status": status, "recorded_at": recorded and str(recorded)}
 
 

@@ -31,11 +31,11 @@ def instants(local: pl.Series, *, timezone: str) -> pl.Series:
     """
     where = zone(timezone)
     local = local.cast(pl.Datetime("us"))
-    found = local.dt.replace_time_zone(
+    placed = local.dt.replace_time_zone(
         timezone, ambiguous="earliest", non_existent="null"
     ).dt.convert_time_zone("UTC")
-    skipped = (found.is_null() & local.is_not_null()).arg_true()
+    skipped = (placed.is_null() & local.is_not_null()).arg_true()
     moved: list[datetime] = [instant(local[i], where=where).astimezone(UTC) for i in skipped]
     if not moved:
-        return found
-    return found.scatter(skipped, pl.Series(moved, dtype=found.dtype))
+        return placed
+    return placed.scatter(skipped, pl.Series(moved, dtype=placed.dtype))

@@ -67,11 +67,11 @@ def replay(
 def _record(line: bytes, *, decoder) -> tuple[str, bytes | None, bytes | None] | str:
     """The record, or why the line is none."""
     try:
-        found = decoder.decode(line)
-        if (found.value is msgspec.UNSET) == (found.value_base64 is msgspec.UNSET):
+        parsed = decoder.decode(line)
+        if (parsed.value is msgspec.UNSET) == (parsed.value_base64 is msgspec.UNSET):
             raise ValueError("no value, or two")
-        _require_once(line, found)
-        return found.topic, None if found.key is None else found.key.encode(), _value(found)
+        _require_once(line, parsed)
+        return parsed.topic, None if parsed.key is None else parsed.key.encode(), _value(parsed)
     except (
         ValueError,
         RecursionError,
@@ -79,11 +79,11 @@ def _record(line: bytes, *, decoder) -> tuple[str, bytes | None, bytes | None] |
         return f"found {excerpt(line)} ({excerpt(str(error))[1:-1]}), {_EXPECTED}"
 
 
-def _require_once(line: bytes, found: _Line) -> None:
+def _require_once(line: bytes, parsed: _Line) -> None:
     """The reader takes the last of two, whichever was meant; what it would write the same has each
     name once.
     """
-    if msgspec.json.encode(found) == line.strip():
+    if msgspec.json.encode(parsed) == line.strip():
         return
     with suppress(RecursionError):  # the value's depth is the stream's affair
         names = [name for name, _ in _PAIRS(line.decode())]
@@ -91,8 +91,8 @@ def _require_once(line: bytes, found: _Line) -> None:
             raise ValueError("a name twice")
 
 
-def _value(found: _Line) -> bytes | None:
-    if found.value_base64 is not msgspec.UNSET:
-        return b64decode(found.value_base64, validate=True)
-    value = bytes(found.value)
+def _value(parsed: _Line) -> bytes | None:
+    if parsed.value_base64 is not msgspec.UNSET:
+        return b64decode(parsed.value_base64, validate=True)
+    value = bytes(parsed.value)
     return None if value == b"null" else value

@@ -42,7 +42,7 @@ def order_of(days: pl.DataFrame, *, place: str) -> str:
     is_day_first, is_month_first = marks.select(first.any(), second.any().alias("b")).row(0)
     if is_day_first != is_month_first:
         return "dmy" if is_day_first else "mdy"
-    found = "days above 12 in both places" if is_day_first else f"dates such as {_shown(marks)}"
+    evidence = "days above 12 in both places" if is_day_first else f"dates such as {_shown(marks)}"
     is_bare = pl.col("a", "b").str.len_chars() == 1
     is_padded = pl.col("a", "b").str.starts_with("0")
     has_bare = marks.select(pl.any_horizontal(is_bare).any()).item()
@@ -50,7 +50,7 @@ def order_of(days: pl.DataFrame, *, place: str) -> str:
     if not is_day_first and has_bare and not has_padded and marks["is_slashed"].all():
         return "mdy"
     raise UsageError(
-        f"{place}: found {found}, where nothing decides which is the day and which the month; say it with --dates mdy, "
+        f"{place}: found {evidence}, where nothing decides which is the day and which the month; say it with --dates mdy, "
         "--dates dmy or --dates ymd"
     )
 

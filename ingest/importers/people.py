@@ -81,7 +81,7 @@ def read_patient_map(path: Path | str) -> dict[str, str]:
 
     Raises UnreadableFile for a line that is not two values or gives an id a second patient.
     """
-    found: dict[str, str] = {}
+    patient_of: dict[str, str] = {}
     try:
         lines = list(csv.reader(Path(path).read_text("utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -96,10 +96,10 @@ def read_patient_map(path: Path | str) -> dict[str, str]:
             raise UnreadableFile(
                 f"{path}, line {number}: found {','.join(line)!r}, expected: export's id, patient"
             )
-        if found.setdefault(cells[0], cells[1]) != cells[1]:
+        if patient_of.setdefault(cells[0], cells[1]) != cells[1]:
             raise UnreadableFile(
                 f"{path}, line {number}: found a second patient for {cells[0]}, expected one"
             )
-    if not found:
+    if not patient_of:
         raise UnreadableFile(f"{path}: found no line, expected in each: export's id, patient")
-    return found
+    return patient_of

@@ -30,12 +30,12 @@ def care_for(outbox: Outbox, patient: Patient, *, rng):
     """
     counter, day = 0, patient.enrolled_on
     while day < outbox.plan.end and patient.is_followed_on(day):
-        found = _since_last(patient, rng=rng)
+        care = _since_last(patient, rng=rng)
         if patient.mme > 0:
-            found.append(("opioid", _dose(outbox, patient, day=day)))
-        if not found and chance(rng, 0.8):
-            found.append(("none_since_last", None))
-        for kind, dose in found:
+            care.append(("opioid", _dose(outbox, patient, day=day)))
+        if not care and chance(rng, 0.8):
+            care.append(("none_since_last", None))
+        for kind, dose in care:
             counter += 1
             _send(outbox, patient, day=day, kind=kind, dose=dose, number=counter, rng=rng)
         day += timedelta(days=int(rng.integers(ASKED_EVERY_DAYS - 10, ASKED_EVERY_DAYS + 20)))

@@ -147,7 +147,7 @@ def _consult(outbox: Outbox, patient: Patient, *, day: date, outcome: str, numbe
     recorded = time + (
         int(rng.uniform(5, 20)) * DAY_S if chance(rng, 0.04) else int(rng.uniform(300, 3600))
     )
-    found = [] if outcome == "cleared" else [pick(rng, CONTRAINDICATIONS)]
+    contraindications = [] if outcome == "cleared" else [pick(rng, CONTRAINDICATIONS)]
     valid_until = time + pick(rng, (90, 180)) * DAY_S if chance(rng, 0.9) else None
     patient.consults.append(
         Consult(
@@ -168,7 +168,7 @@ def _consult(outbox: Outbox, patient: Patient, *, day: date, outcome: str, numbe
             "occurred_at": stamp(time, clinic.zone),
             "outcome": outcome,
             "modalities": covers,
-            "contraindications": found,
+            "contraindications": contraindications,
             "valid_until": None if valid_until is None else stamp(valid_until, clinic.zone),
             "clearer_role": pick(rng, ("physician", "physiotherapist", "nurse"), (7, 2, 1)),
         },

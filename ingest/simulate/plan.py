@@ -58,9 +58,9 @@ class Plan:
 
     def __post_init__(self):
         for name in ("clinics", "patients", "days"):
-            if (found := getattr(self, name)) < 1:
+            if (value := getattr(self, name)) < 1:
                 raise UsageError(
-                    f"{name} is {found}; a simulation needs at least 1. Give a positive number."
+                    f"{name} is {value}; a simulation needs at least 1. Give a positive number."
                 )
         if self.study_share and not self.arms:
             raise UsageError(
@@ -73,9 +73,9 @@ class Plan:
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}; it must be 0 or more. Give another number.")
         for name in (n for n in self.__dataclass_fields__ if n.endswith("_share")):
-            if not 0.0 <= (found := getattr(self, name)) <= 1.0:
+            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
                 raise UsageError(
-                    f"{name} is {found}; a share lies between 0 and 1. Give such a number."
+                    f"{name} is {value}; a share lies between 0 and 1. Give such a number."
                 )
 
     @cached_property

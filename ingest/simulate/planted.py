@@ -61,8 +61,10 @@ def _of_trouble(rule: str, trouble: Trouble) -> Planted:
 
 def _of_session(patient: Patient, session: Session) -> set[Planted]:
     rules = {RULE_OF[limit] for limit in session.excess}
-    known = [c for c in patient.consults if max(c.occurred_at, c.recorded_at) <= session.started_at]
-    latest = max(known, key=lambda c: c.occurred_at, default=None)
+    earlier = [
+        c for c in patient.consults if max(c.occurred_at, c.recorded_at) <= session.started_at
+    ]
+    latest = max(earlier, key=lambda c: c.occurred_at, default=None)
     if latest is None or not latest.clears(session.modality, at=session.started_at):
         rules.add("session_without_clearance")
     if session.is_screened_out or (latest is not None and latest.outcome != "cleared"):

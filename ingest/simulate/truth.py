@@ -149,13 +149,15 @@ class Truth:
         worn or filed.
         """
         events = [e for e in patient.adverse_events if not e.entered_in_error]
-        told = [
+        moments = [
             at
             for e in events
             for at in (e.onset_at, *(() if e.is_fatal else (e.aware_at, e.resolved_at)))
         ]
         begun = [s.started_at for s in patient.sessions if s.is_placed]
-        return max(at for at in (*patient.contacts, *begun, *told) if at is not None and at <= by)
+        return max(
+            at for at in (*patient.contacts, *begun, *moments) if at is not None and at <= by
+        )
 
     def windows_at_risk(
         self,

@@ -100,7 +100,7 @@ class KafkaWire:
         specs = {TopicPartition(*key): at for key, at in moments_ms.items()}
         with self._asking():
             answer = self._admin.list_partition_offsets(specs)
-        return {(p.topic, p.partition): found.offset for p, found in answer.items()}
+        return {(p.topic, p.partition): place.offset for p, place in answer.items()}
 
     def _offsets(self, partitions, spec: OffsetSpec, **options) -> dict[tuple[str, int], int]:
         with self._asking():

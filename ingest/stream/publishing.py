@@ -67,12 +67,12 @@ def publish(
 def _paced(
     records: Iterable, rate: float | None, progress: Callable[[int], None] | None
 ) -> Iterator:
-    started = told = time.monotonic()
+    started = said_at = time.monotonic()
     for count, record in enumerate(records):
         if rate and (early := count / rate - (time.monotonic() - started)) > 0:
             time.sleep(early)
-        if progress and time.monotonic() - told > 1:
-            told = time.monotonic()
+        if progress and time.monotonic() - said_at > 1:
+            said_at = time.monotonic()
             progress(count)
         yield record
 

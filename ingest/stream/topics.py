@@ -80,10 +80,10 @@ def _configs(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, dict[st
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, wanted) for name in names]
     if not resources:
         return {}
-    [found] = admin.describe_configs(resources, config_filter="all").values()
+    [config_of] = admin.describe_configs(resources, config_filter="all").values()
     return {
         topic: {key: of_key["value"] for key, of_key in config.items()}
-        for topic, config in found.items()
+        for topic, config in config_of.items()
     }
 
 
@@ -174,5 +174,5 @@ def offsets_of(
 ) -> dict:
     """Of committed records, if not said otherwise: what a reader of committed records can reach."""
     specs = {TopicPartition(*key): spec for key in partitions}
-    found = admin.list_partition_offsets(specs, isolation_level=isolation)
-    return {(p.topic, p.partition): offset.offset for p, offset in found.items()}
+    places = admin.list_partition_offsets(specs, isolation_level=isolation)
+    return {(p.topic, p.partition): offset.offset for p, offset in places.items()}

@@ -42,10 +42,10 @@ def _releases(context: dg.AssetExecutionContext):
                 f"DELETE FROM {OUTDATED_TABLES.full_name} WHERE table_name NOT LIKE 'app.%'"
             )
         )
-    said = release_if_due(
+    sentence = release_if_due(
         lake,
         every=timedelta(days=settings.release_days),
         options=settings.options,
         now=datetime.now(UTC),
     )
-    return dg.MaterializeResult(metadata={"release": said})
+    return dg.MaterializeResult(metadata={"release": sentence})

@@ -99,11 +99,11 @@ def store(
 
 def _not_stored(table: Table, checks: pl.DataFrame) -> str:
     failing = checks.filter(~pl.col("is_passed")).iter_rows(named=True)
-    said = "; ".join(
+    reasons = "; ".join(
         f"{CHECKS[row['check']]}: not of {counted(row['failing_rows'], 'row')}" for row in failing
     )
     return (
-        f"{table.full_name} stays as it was, and what is computed from it waits: {said} of {checks['rows'][0]:,} "
+        f"{table.full_name} stays as it was, and what is computed from it waits: {reasons} of {checks['rows'][0]:,} "
         "(mart.check_results names one of each)"
     )
 

@@ -80,8 +80,8 @@ def status(as_json: Json = False) -> None:
     """Lag, rows, rejects, freshness, last materialisation, unknown content."""
     from ..status import print_status, system_status
 
-    found = system_status(site_settings())
-    print(json.dumps(found, default=str, indent=1)) if as_json else print_status(found)
+    facts = system_status(site_settings())
+    print(json.dumps(facts, default=str, indent=1)) if as_json else print_status(facts)
 
 
 @app.command()

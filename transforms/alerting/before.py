@@ -46,15 +46,17 @@ def before(
         _identity(people, core["patient_status"]),
         _device(people, devices_to_see(core["devices"], core["deficiencies"], spells)),
     ]
-    said = pl.concat(part.select(*KEY, "code", "sentence") for part in parts).drop_nulls("sentence")
+    concerns = pl.concat(part.select(*KEY, "code", "sentence") for part in parts).drop_nulls(
+        "sentence"
+    )
     order = list(CONCERNS)
-    said = said.sort(
+    concerns = concerns.sort(
         pl.col("code").replace_strict(
             {code: k for k, code in enumerate(order)}, return_dtype=pl.Int64
         ),
         "sentence",
     )
-    each = said.group_by(KEY, maintain_order=True).agg(
+    each = concerns.group_by(KEY, maintain_order=True).agg(
         codes=pl.col("code"), concerns=pl.col("sentence")
     )
     frame = people.join(each, on=list(KEY), how="left").with_columns(
@@ -152,11 +154,11 @@ _ENDS = ("completed", "discontinued", "withdrew", "lost", "paused")
 
 def _ended(people: pl.DataFrame, statuses: pl.DataFrame) -> pl.DataFrame:
     """The latest status by that day ends or pauses treatment, and no session has followed."""
-    told = statuses.filter(pl.col("status").is_in([*_ENDS, "resumed"])).sort(
+    ends = statuses.filter(pl.col("status").is_in([*_ENDS, "resumed"])).sort(
         "effective_on", "recorded_at", "status_id"
     )
     each = people.join(
-        told.select("patient_id", "status", "effective_on"),
+        ends.select("patient_id", "status", "effective_on"),
         on="patient_id",
         maintain_order="left_right",
     )

@@ -22,14 +22,16 @@ def contraindication(
     """By the latest consult, by the latest answer to each item of a screening, by status; new where
     written down, or where it happened, after the last session began.
     """
-    found = pl.concat(
+    contraindications = pl.concat(
         [
             _by_consult(core["consults"]),
             _by_screening(core["screenings"]),
             _by_status(core["patient_status"], now=now),
         ]
     )
-    frame = people.join(found.filter((pl.col("at") <= now).fill_null(True)), on="patient_id")
+    frame = people.join(
+        contraindications.filter((pl.col("at") <= now).fill_null(True)), on="patient_id"
+    )
     frame = with_local_text(frame, at="at", into="at_text").with_columns(
         pl.col("at_text").fill_null("time not known")
     )

@@ -70,31 +70,33 @@ def spells(rows: pl.DataFrame) -> pl.DataFrame:
     `rows`: of `as_sent`, all of each device. A later word that it is out corrects the
     day of the one before.
     """
-    said = rows.filter(
+    words = rows.filter(
         pl.col("source") == BY_PEOPLE,
         pl.col("record_status").fill_null("active") != ENTERED_IN_ERROR,
     ).unique("event_id", keep="first", maintain_order=True)
-    said = said.with_columns(at=pl.coalesce("recorded_at", "ingested_at")).sort(
+    words = words.with_columns(at=pl.coalesce("recorded_at", "ingested_at")).sort(
         "name", "at", "revision", "event_id"
     )
-    found: list[dict] = []
-    for row in said.select(
+    of_devices: list[dict] = []
+    for row in words.select(
         "name", "at", "retired_on", "recorded_by_role", "retired_reason"
     ).iter_rows(named=True):
         is_open = (
-            bool(found) and found[-1]["device_id"] == row["name"] and found[-1]["until_at"] is None
+            bool(of_devices)
+            and of_devices[-1]["device_id"] == row["name"]
+            and of_devices[-1]["until_at"] is None
         )
         if row["retired_on"] is None:
             if is_open:
-                found[-1]["until_at"] = row["at"]
+                of_devices[-1]["until_at"] = row["at"]
             continue
         if is_open:
-            found.pop()
+            of_devices.pop()
         word = {"by": row["recorded_by_role"], "why": row["retired_reason"]}
-        found.append(
+        of_devices.append(
             {"device_id": row["name"], "from_on": row["retired_on"], "until_at": None} | word
         )
-    return pl.DataFrame(found, schema=SPELLS)
+    return pl.DataFrame(of_devices, schema=SPELLS)
 
 
 def devices_to_see(

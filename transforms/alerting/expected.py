@@ -141,12 +141,12 @@ def _with_course(
     `is_under_way`.
     """
     counting = courses.filter(~pl.col("is_set_aside").fill_null(False))
-    done = (
+    n_sessions = (
         sessions.filter("is_delivered")
         .group_by("course_id")
         .agg(sessions_done=pl.len().cast(pl.Int64))
     )
-    prescribed = counting.join(done, on="course_id", how="left").select(
+    prescribed = counting.join(n_sessions, on="course_id", how="left").select(
         "patient_id",
         "course_id",
         "starts_on",
@@ -173,12 +173,12 @@ def _with_course(
     best = each.sort(~pl.col("is_course_over"), "starts_on", "course_id", nulls_last=False).unique(
         ["patient_id", "day"], keep="last", maintain_order=True
     )
-    found = frame.join(
+    on_course = frame.join(
         best.drop("last_day"), on=["patient_id", "day"], how="left", maintain_order="left"
     )
     has_none = ~pl.col("patient_id").is_in(courses["patient_id"].unique().to_list())
     is_recent = (days_since(pl.col("last_day")) <= options.course_gap_days).fill_null(False)
-    return found.with_columns(
+    return on_course.with_columns(
         is_course_over=pl.col("is_course_over").fill_null(False),
         course_ended_on=pl.when(pl.col("ends_on") < pl.col("day")).then("ends_on"),
         is_under_way=pl.col("course_id").is_not_null() | (has_none & is_recent),

@@ -140,16 +140,16 @@ def waits(history: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(_ends=pl.col("_acted") | (pl.col("state") == "closed"))
     number = (pl.col("_ends").cum_sum() - pl.col("_ends").cast(pl.UInt32)).over("alert_id")
     rows = rows.with_columns(_wait=number)
-    found = rows.group_by("alert_id", "_wait").agg(
+    of_alerts = rows.group_by("alert_id", "_wait").agg(
         told_at=pl.col("at").filter("_told").min(),
         _rank=pl.col("_rank").filter("_told").max(),
         ended_at=pl.col("at").filter("_ends").min(),
         is_acknowledged=pl.col("_acted").any(),
     )
-    found = found.filter(pl.col("told_at").is_not_null()).with_columns(
+    of_alerts = of_alerts.filter(pl.col("told_at").is_not_null()).with_columns(
         tier=pl.col("_rank").replace_strict(dict(enumerate(TIERS)), return_dtype=pl.String)
     )
-    return found.sort("told_at", "alert_id").select(
+    return of_alerts.sort("told_at", "alert_id").select(
         "alert_id", "tier", "told_at", "ended_at", "is_acknowledged"
     )
 

@@ -283,13 +283,13 @@ def _closed(standing: pl.DataFrame, *, judged: pl.DataFrame, there: pl.DataFrame
     """The open alerts of subjects that were looked at, whose cause is gone."""
     looked_at = standing.join(judged.unique(), on=["subject_kind", "subject_id"], how="semi")
     gone = looked_at.filter(pl.col("state") != "closed").join(there, on="alert_id", how="anti")
-    said = {
+    reasons = {
         "finding": pl.col("alert_id").map_elements(_gone, return_dtype=pl.String),
         "news": pl.lit("closed"),
         "state": pl.lit("closed"),
         "revision": pl.col("revision") + 1,
     }
     unknown = {name: pl.lit(None) for name in NEWS if name not in gone.columns}
-    return gone.with_columns(**unknown | said).select(
+    return gone.with_columns(**unknown | reasons).select(
         pl.col(name).cast(dtype) for name, dtype in NEWS.items()
     )

@@ -54,7 +54,7 @@ def of_reports(
     pressing = pressing.join(
         _evidence(**records), on=["subject_kind", "subject_id"], how="left", maintain_order="left"
     )
-    found = causes(
+    of_duties = causes(
         "report_due",
         pressing,
         subject_kind="",
@@ -71,7 +71,9 @@ def of_reports(
             "{}: due {}", "duty", pl.col("due_on").cast(pl.String).fill_null("without delay")
         ),
     )
-    return found.with_columns(subject_kind=pressing["subject_kind"].cast(CAUSES["subject_kind"]))
+    return of_duties.with_columns(
+        subject_kind=pressing["subject_kind"].cast(CAUSES["subject_kind"])
+    )
 
 
 def _evidence(

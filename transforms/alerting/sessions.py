@@ -74,13 +74,13 @@ def _beyond(begun: pl.DataFrame, limit: LimitRule, *, options: Options) -> pl.Da
     tier = pl.lit("noted")
     for condition, name in reversed(ranked):
         tier = pl.when(condition.fill_null(False)).then(pl.lit(name)).otherwise(tier)
-    found = begun.filter(
+    breaches = begun.filter(
         is_beyond | pl.any_horizontal(pl.lit(False), *(condition for condition, _ in floors))
     )
     shown = pl.format("{} {}", value.round(2), pl.lit(limit.unit))
     beyond = pl.when(is_beyond).then(pl.format(", {} allowed", allowed)).otherwise(pl.lit(""))
     level = 1 + _doublings(depth, unit=limit.margin or 1.0)
-    return _of_session(limit.rule.id, found, tier=tier, level=level, finding=shown + beyond)
+    return _of_session(limit.rule.id, breaches, tier=tier, level=level, finding=shown + beyond)
 
 
 def _doublings(depth: pl.Expr, *, unit: float) -> pl.Expr:
@@ -102,10 +102,10 @@ def _at(value: pl.Expr, floor: Floor, *, options: Options) -> pl.Expr:
     return (value <= edge if floor.is_inclusive else value < edge).fill_null(False)
 
 
-def _of_session(rule: str, found: pl.DataFrame, **columns: pl.Expr) -> pl.DataFrame:
+def _of_session(rule: str, rows: pl.DataFrame, **columns: pl.Expr) -> pl.DataFrame:
     return causes(
         rule,
-        found,
+        rows,
         subject_kind="session",
         **{
             "subject_id": pl.col("session_id"),

@@ -67,13 +67,13 @@ def of_disk(*, free_bytes: int, total_bytes: int, now: datetime) -> pl.DataFrame
     """
     is_full = free_bytes < 0.5 * _GB
     is_filling = is_full or free_bytes < 2 * _GB or free_bytes < 0.1 * total_bytes
-    found = pl.DataFrame(
+    rows = pl.DataFrame(
         {"free_gb": [round(free_bytes / _GB, 2)] if is_filling else []},
         schema={"free_gb": pl.Float64},
     )
     return _of_system(
         "disk_filling",
-        found,
+        rows,
         subject_kind="disk",
         subject_id=pl.lit("home"),
         now=now,
@@ -127,10 +127,10 @@ def of_marts(
     is_stale = landed_at is not None and now - max(landed_at, taken_in_at or landed_at) > timedelta(
         hours=stale_h
     )
-    found = pl.DataFrame({"since": [landed_at] if is_stale else []}, schema={"since": TIMESTAMP})
+    rows = pl.DataFrame({"since": [landed_at] if is_stale else []}, schema={"since": TIMESTAMP})
     return _of_system(
         "marts_stale",
-        found,
+        rows,
         subject_kind="marts",
         subject_id=pl.lit("marts"),
         now=now,
@@ -140,11 +140,11 @@ def of_marts(
 
 
 def _of_system(
-    rule: str, found: pl.DataFrame, *, subject_kind: str, now: datetime, **columns: pl.Expr
+    rule: str, rows: pl.DataFrame, *, subject_kind: str, now: datetime, **columns: pl.Expr
 ) -> pl.DataFrame:
     shared = {
         "evidence": pl.lit([], dtype=pl.List(pl.String)),
         "landed_at": pl.lit(now),
         "occurred_at": pl.lit(now),
     }
-    return causes(rule, found, subject_kind=subject_kind, **shared | columns)
+    return causes(rule, rows, subject_kind=subject_kind, **shared | columns)

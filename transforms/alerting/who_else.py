@@ -56,8 +56,8 @@ def who_else(
     is_on = (pl.col("device_id") == device_id).fill_null(False) | pl.col("session_id").is_in(
         list(by_series)
     )
-    found = held.filter("is_begun", is_on, _is_within(pl.col("day"), within))
-    found = found.select(
+    sessions = held.filter("is_begun", is_on, _is_within(pl.col("day"), within))
+    sessions = sessions.select(
         "session_id",
         "patient_id",
         "clinic_id",
@@ -70,11 +70,11 @@ def who_else(
         skin_min_temp_c="SKINMINC",
         room_min_oxygen_pct="O2MINPCT",
     )
-    events = _after(found, core["adverse_events"])
-    frame = found.join(events, on="session_id", how="left", maintain_order="left").with_columns(
+    events = _after(sessions, core["adverse_events"])
+    frame = sessions.join(events, on="session_id", how="left", maintain_order="left").with_columns(
         pl.col("adverse_events").fill_null([]).cast(pl.List(pl.String))
     )
-    others = _of_others(found, core["adverse_events"], device_id=device_id, within=within)
+    others = _of_others(sessions, core["adverse_events"], device_id=device_id, within=within)
     both = pl.concat([frame.select(ON_DEVICE.names()).cast(dict(ON_DEVICE)), others])
     return both.sort("started_at", "session_id", descending=[True, False], nulls_last=False)
 
@@ -86,12 +86,12 @@ def _is_within(day: pl.Expr, within: Window) -> pl.Expr:
     return (after & before).fill_null(True)
 
 
-def _after(found: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+def _after(sessions: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """`session_id`, `adverse_events`: of each event the session that it names, else the last before
     its onset.
     """
-    ids = found["session_id"].to_list()
-    starts = found.select("patient_id", "session_id", "started_at")
+    ids = sessions["session_id"].to_list()
+    starts = sessions.select("patient_id", "session_id", "started_at")
     named = events.filter(pl.col("session_id").is_in(ids)).select("session_id", *_TOLD)
     rest = events.filter(~pl.col("session_id").is_in(ids).fill_null(False)).select(
         "patient_id", "ae_id", *_TOLD
@@ -108,12 +108,12 @@ def _after(found: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_others(
-    found: pl.DataFrame, events: pl.DataFrame, *, device_id: str, within: Window
+    sessions: pl.DataFrame, events: pl.DataFrame, *, device_id: str, within: Window
 ) -> pl.DataFrame:
     """Events that name the device, of patients without a session in the window."""
     is_here = (pl.col("device_id") == device_id).fill_null(False)
     more = events.filter(is_here, _is_within(pl.col("onset_at").dt.date(), within))
-    more = more.join(found, on="patient_id", how="anti")
+    more = more.join(sessions, on="patient_id", how="anti")
     rows = more.group_by("patient_id", "clinic_id", maintain_order=True).agg(
         adverse_events=_words(), started_at=pl.col("onset_at").max()
     )

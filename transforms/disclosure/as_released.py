@@ -145,11 +145,11 @@ def _treated(table: Table, *, base: int) -> list[pl.Expr]:
     for part, whole in rule.rest.items():
         others = to_base(pl.col(whole) - pl.col(part), base)
         made.append((to_base(pl.col(whole), base) - others).alias(part))
-    done = {*rule.nested, *rule.rest, *table.key}
+    covered = {*rule.nested, *rule.rest, *table.key}
     return made + [
         _coarse(c, base=base)
         for c in table.columns
-        if c.name not in done and not is_figure(table, c)
+        if c.name not in covered and not is_figure(table, c)
     ]
 
 
@@ -176,9 +176,9 @@ def _without_numbers(name: str) -> pl.Expr:
 
     def worded(texts: pl.Series) -> pl.Series:
         sentences = texts.drop_nulls().unique().to_list()
-        said = {text: _NUMBER.sub("some", text) for text in sentences}
-        if not said:
+        sentence_of = {text: _NUMBER.sub("some", text) for text in sentences}
+        if not sentence_of:
             return texts
-        return texts.replace(said)
+        return texts.replace(sentence_of)
 
     return pl.col(name).map_batches(worded, return_dtype=pl.String)

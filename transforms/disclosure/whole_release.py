@@ -21,7 +21,7 @@ from .withheld import withheld
 _MARGIN = 1  # a person's breadth, for what other releases may add: each is solved by itself
 
 
-def partners(q: Quantities, told: np.ndarray) -> set[tuple[int, int]]:
+def partners(q: Quantities, cells: np.ndarray) -> set[tuple[int, int]]:
     """What to hide of what is shown, that the counts that are told are not: each itself, else of
     each line on which it is told the smallest other part, else the line's total, else another count
     of the sums that it is in.
@@ -30,7 +30,7 @@ def partners(q: Quantities, told: np.ndarray) -> set[tuple[int, int]]:
     for whole, parts in q.sums:
         for row in (whole, *parts):
             of_sum[row] |= {whole, *parts} - {row}
-    return {cell for row, s in told for cell in _partners_of(q, int(row), int(s), of_sum)}
+    return {cell for row, s in cells for cell in _partners_of(q, int(row), int(s), of_sum)}
 
 
 def _partners_of(

@@ -144,12 +144,12 @@ def _clashing(name: str, events: pl.DataFrame) -> pl.DataFrame:
     named = pl.DataFrame(
         rows, schema={"record_id": pl.String, "thing": pl.String, "name": pl.String}, orient="row"
     )
-    found = labelled.join(named, on=["record_id", "thing"], how="left")
-    found = found.join(
+    of_things = labelled.join(named, on=["record_id", "thing"], how="left")
+    of_things = of_things.join(
         active.select("record_id", "thing", "is_active"), on=["record_id", "thing"], how="left"
     )
     return IDENTITIES.conform(
-        found.with_columns(topic=pl.lit(name), is_active=pl.col("is_active").fill_null(False))
+        of_things.with_columns(topic=pl.lit(name), is_active=pl.col("is_active").fill_null(False))
     )
 
 
@@ -199,7 +199,7 @@ def _labelled(events: pl.DataFrame) -> pl.DataFrame:
 def _labels(rows: list[dict]) -> list[str | None]:
     labels: list[str | None] = []
     for group, of_group in groupby(rows, key=lambda row: row["group"]):
-        found = things(
+        labels_of = things(
             [
                 Event(
                     r["source"] or "",
@@ -212,7 +212,7 @@ def _labels(rows: list[dict]) -> list[str | None]:
                 for r in of_group
             ]
         )
-        labels += [None if label is None else f"{group or ''}/{label}" for label in found]
+        labels += [None if label is None else f"{group or ''}/{label}" for label in labels_of]
     return labels
 
 

@@ -127,20 +127,20 @@ def _listed(name: str, rows: pl.DataFrame, kind: str, missing_id: str) -> pl.Dat
     )
 
 
-def _missing(name: str, frame: pl.DataFrame, kind: str, known: pl.Series) -> pl.DataFrame:
+def _missing(name: str, frame: pl.DataFrame, kind: str, ids: pl.Series) -> pl.DataFrame:
     column = f"{kind}_id"
-    unknown = frame.filter(pl.col(column).is_not_null(), ~pl.col(column).is_in(known.implode()))
+    unknown = frame.filter(pl.col(column).is_not_null(), ~pl.col(column).is_in(ids.implode()))
     return _listed(name, unknown, kind, column)
 
 
 def _lost_merges(
-    patient_status: pl.DataFrame, merges: pl.DataFrame, known: pl.Series
+    patient_status: pl.DataFrame, merges: pl.DataFrame, ids: pl.Series
 ) -> pl.DataFrame:
     cycles = merges.filter("is_cycle")["patient_id"]
     lost = patient_status.filter(
         pl.col("status") == "merged",
         pl.col("merged_into").is_null()
-        | ~pl.col("merged_into").is_in(known.implode())
+        | ~pl.col("merged_into").is_in(ids.implode())
         | pl.col("patient_id").is_in(cycles.implode()),
     )
     return _listed(

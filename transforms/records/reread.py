@@ -62,15 +62,15 @@ def _columns(name: str) -> Iterator[tuple[str, str]]:
 def _closed(column: Column, *, is_in_extra: bool) -> Iterator[tuple[str, str]]:
     """The value and, beside it, what was sent where that is not in the list."""
     value, sent = f'"{column.name}"', f'"{column.name}_raw"'
-    known = ", ".join(f"'{v}'" for v in column.closed)
+    values = ", ".join(f"'{v}'" for v in column.closed)
     if is_in_extra:
         extra = _from_extra(column)
         sent = f"coalesce({sent}, CASE WHEN {value} IS NULL THEN {extra} END)"
     yield (
         column.name,
-        f"CASE WHEN {sent} IN ({known}) THEN {sent} WHEN {sent} IS NOT NULL THEN 'other' ELSE {value} END",
+        f"CASE WHEN {sent} IN ({values}) THEN {sent} WHEN {sent} IS NOT NULL THEN 'other' ELSE {value} END",
     )
-    yield f"{column.name}_raw", f"CASE WHEN {sent} NOT IN ({known}) THEN {sent} END"
+    yield f"{column.name}_raw", f"CASE WHEN {sent} NOT IN ({values}) THEN {sent} END"
 
 
 def _from_extra(column: Column) -> str:

@@ -94,20 +94,22 @@ def procedures(care: pl.DataFrame, people: pl.DataFrame, *, cut: Cut) -> pl.Data
     from Day 1 to the latest `reported_through` (no later than death and the data cut), both
     included; who has none is left out, and a record outside them does not count.
     """
-    known = care.group_by("patient_id").agg(reported_to=pl.col("known_on").max())
-    known = known.join(with_cut_day(people, cut=cut), on="patient_id")
+    reported = care.group_by("patient_id").agg(reported_to=pl.col("known_on").max())
+    reported = reported.join(with_cut_day(people, cut=cut), on="patient_id")
     until = pl.when(pl.col("reported_to").is_not_null()).then(
         pl.min_horizontal("reported_to", "DTHDT", "cut_on")
     )
-    known = known.with_columns(
+    reported = reported.with_columns(
         until=until, care_days=(until - pl.col("DAY1DT")).dt.total_days() + 1
     )
-    known = known.filter(pl.col("care_days") > 0)
-    counted = care.join(known, on="patient_id").filter(pl.col("on").is_between("DAY1DT", "until"))
+    reported = reported.filter(pl.col("care_days") > 0)
+    counted = care.join(reported, on="patient_id").filter(
+        pl.col("on").is_between("DAY1DT", "until")
+    )
     counts = counted.group_by("patient_id").agg(
         (pl.col("kind") == k).sum().cast(pl.Int64).alias(k) for k in PROCEDURES
     )
-    frame = known.select("patient_id", "care_days").join(counts, on="patient_id", how="left")
+    frame = reported.select("patient_id", "care_days").join(counts, on="patient_id", how="left")
     return frame.with_columns(pl.col(PROCEDURES).fill_null(0)).sort("patient_id")
 
 
@@ -115,10 +117,10 @@ def _windows(care: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     """The people with a record of care: the days that are known, the last day of both windows, and
     which is known.
     """
-    known = care.group_by("patient_id").agg(
+    reported = care.group_by("patient_id").agg(
         known_from=pl.col("on").min(), known_through=pl.max_horizontal("known_on", "on").max()
     )
-    frame = people.join(known, on="patient_id").with_columns(
+    frame = people.join(reported, on="patient_id").with_columns(
         before_to=pl.col("DAY1DT") - pl.duration(days=1), latest_to=pl.col("known_through")
     )
     latest_from = pl.col("latest_to") - pl.duration(days=WINDOW_DAYS - 1)
@@ -164,11 +166,11 @@ def _stopped(records: pl.DataFrame) -> pl.DataFrame:
     """`care_id` and `stopped_on`: of each record, how far care was known when `none_since_last`
     next said none.
     """
-    known = pl.max_horizontal("begins", "known_on")
+    known_from = pl.max_horizontal("begins", "known_on")
     ordered = (
         records.filter(pl.col("at").is_not_null())
         .sort("patient_id", "at", "care_id")
-        .with_columns(known_before=known.cum_max().shift(1).over("patient_id"))
+        .with_columns(known_before=known_from.cum_max().shift(1).over("patient_id"))
     )
     none = pl.when(pl.col("kind") == "none_since_last").then("known_before")
     return ordered.select("care_id", stopped_on=none.shift(-1).backward_fill().over("patient_id"))

@@ -65,8 +65,8 @@ def with_contraindication(
     says otherwise. The screening is that which names the session, else the patient's latest of the
     24 hours before that names none; items that were not asked say nothing.
     """
-    known = pl.col("recorded_at").le(pl.col("started_at")) | ~pl.col("is_recorded_at_given")
-    latest = latest_consults(_consults_before(sessions, consults).filter(known), by="session_id")
+    is_known = pl.col("recorded_at").le(pl.col("started_at")) | ~pl.col("is_recorded_at_given")
+    latest = latest_consults(_consults_before(sessions, consults).filter(is_known), by="session_id")
     by_consult = latest.select("session_id", _by_consult=_contraindicates())
     by_screening = _screening_of(sessions, screenings).select("session_id", _by_screening=_finds())
     frame = sessions.join(by_consult, on="session_id", how="left").join(
@@ -123,11 +123,11 @@ def _screening_of(sessions: pl.DataFrame, screenings: pl.DataFrame) -> pl.DataFr
     before.
     """
     begun = sessions.filter("is_begun").select("session_id", "patient_id", "started_at")
-    found = screenings.select("screening_id", "patient_id", "session_id", "occurred_at", "items")
-    named = found.filter(pl.col("session_id").is_not_null()).drop("patient_id")
+    asked = screenings.select("screening_id", "patient_id", "session_id", "occurred_at", "items")
+    named = asked.filter(pl.col("session_id").is_not_null()).drop("patient_id")
     named = named.join(begun.select("session_id"), on="session_id").with_columns(_rank=pl.lit(1))
     unnamed = begun.join(
-        found.filter(pl.col("session_id").is_null()).drop("session_id"), on="patient_id"
+        asked.filter(pl.col("session_id").is_null()).drop("session_id"), on="patient_id"
     )
     hours = (pl.col("started_at") - pl.col("occurred_at")).dt.total_seconds() / 3600
     unnamed = unnamed.filter(hours.is_between(0, SCREENING_HOURS)).with_columns(_rank=pl.lit(0))

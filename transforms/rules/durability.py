@@ -54,14 +54,14 @@ def sustained(assessments: pl.DataFrame, *, min_days: int = 21) -> pl.DataFrame:
             how="left",
         )
     )
-    known = pl.col("span").fill_null(-1) >= min_days
+    is_long = pl.col("span").fill_null(-1) >= min_days
     text = f"no two evaluable assessments at least {min_days} days apart"
     return spans.join(confirmed, on="USUBJID", how="left").select(
         "USUBJID",
-        is_sustained=pl.when(known).then(pl.col("confirmed_on").is_not_null()),
+        is_sustained=pl.when(is_long).then(pl.col("confirmed_on").is_not_null()),
         confirmed_on="confirmed_on",
         response_value="response_value",
-        reason=pl.when(~known).then(pl.lit(text)),
+        reason=pl.when(~is_long).then(pl.lit(text)),
     )
 
 

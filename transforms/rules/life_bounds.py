@@ -81,8 +81,9 @@ def people_of(topic: str, core: dict[str, pl.DataFrame]) -> pl.DataFrame | None:
     if "patient_id" not in CORE_RECORDS[topic].names:
         return None
     empty = {name: CORE_RECORDS[name].empty() for name in ("patients", "clinics")}
-    known = {"patients": empty, "patient_status": empty}.get(topic, {})
+    frame_of = {"patients": empty, "patient_status": empty}.get(topic, {})
     frames = {
-        name: known.get(name, core.get(name)) for name in ("patients", "patient_status", "clinics")
+        name: frame_of.get(name, core.get(name))
+        for name in ("patients", "patient_status", "clinics")
     }
     return people(frames["patients"], frames["patient_status"], frames["clinics"])

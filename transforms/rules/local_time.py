@@ -169,8 +169,8 @@ def with_day_start(frame: pl.DataFrame, *, day: str, into: str) -> pl.DataFrame:
 
 
 def _offset(frame: pl.DataFrame) -> pl.Expr:
-    known = pl.col("utc_offset_min") if "utc_offset_min" in frame.columns else pl.lit(0)
-    return pl.duration(minutes=known.fill_null(0))
+    offset = pl.col("utc_offset_min") if "utc_offset_min" in frame.columns else pl.lit(0)
+    return pl.duration(minutes=offset.fill_null(0))
 
 
 def _zones(frame: pl.DataFrame) -> list[str]:

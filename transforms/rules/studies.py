@@ -67,9 +67,9 @@ def memberships(
     from the first to the last, with the first one's arm. A first day that is not known is that of
     the allocation, else of the enrolment as a patient.
     """
-    known = study_enrolments.join(patients.select("patient_id", "enrolled_on"), on="patient_id")
-    known = known.with_columns(pl.coalesce("from", "allocated_on", "enrolled_on").alias("from"))
-    by_start = known.sort("patient_id", "study_id", "from", "enrolment_id")
+    dated = study_enrolments.join(patients.select("patient_id", "enrolled_on"), on="patient_id")
+    dated = dated.with_columns(pl.coalesce("from", "allocated_on", "enrolled_on").alias("from"))
+    by_start = dated.sort("patient_id", "study_id", "from", "enrolment_id")
     end = pl.when(pl.col("to").is_null().any()).then(None).otherwise(pl.col("to").max())
     first = (
         "subject_id",

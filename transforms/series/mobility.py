@@ -137,10 +137,10 @@ def aggregate(bouts: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     stride_duration_s and walking_speed_mps; a null value does not count, a sum or statistic of none
     is null (counts are 0).
     """
-    known = bouts.filter(_DURATION.is_not_null()).with_columns(
+    timed = bouts.filter(_DURATION.is_not_null()).with_columns(
         stride_length_cm=pl.col("stride_length_m") * 100
     )
-    return known.group_by(by).agg(_column(name).alias(name) for name in STATISTICS).sort(by)
+    return timed.group_by(by).agg(_column(name).alias(name) for name in STATISTICS).sort(by)
 
 
 def walking_days(

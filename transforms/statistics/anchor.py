@@ -69,10 +69,10 @@ def minimal_important_change(
     if rows.is_empty():
         reason = _too_few(0, 0, min_group)
         return AnchoredChange(n_improved=0, n_not_improved=0, n_left_out=n_left_out, reason=reason)
-    found = cuts(
+    best = cuts(
         rows.group_by("cell", "improvement").agg(**by_side()), by=["cell"], min_group=min_group
     )
-    cut = found.drop("cell").row(0, named=True)
+    cut = best.drop("cell").row(0, named=True)
     tied = tuple(cut.pop("tied_points") or ())
     return AnchoredChange(**cut, tied_points=tied, n_left_out=n_left_out)
 

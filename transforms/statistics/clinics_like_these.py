@@ -235,8 +235,8 @@ def _profile(
     threshold = -top.f_x - stats.chi2.ppf(1 - alpha, 1) / 2
     beyond = lambda at, k: best(at, k) - threshold[k.astype(int)]  # noqa: E731
     for side, bracket in enumerate(((top.x - _FARTHEST, top.x), (top.x, top.x + _FARTHEST))):
-        found = elementwise.find_root(beyond, bracket, args=(index,), tolerances={"xatol": 1e-6})
-        limits[side, rows] = family.value(found.x)
+        root = elementwise.find_root(beyond, bracket, args=(index,), tolerances={"xatol": 1e-6})
+        limits[side, rows] = family.value(root.x)
     return limits
 
 

@@ -254,9 +254,9 @@ class _Records:
     """
 
     def __init__(self, step: Callable, *, horizon: float, runs: int):
-        found = list(_new_maxima(step, horizon=horizon, runs=runs))
+        maxima = list(_new_maxima(step, horizon=horizon, runs=runs))
         self.runs, self.horizon = runs, horizon
-        self.run, self.time, self.height = (np.concatenate(a) for a in zip(*found, strict=True))
+        self.run, self.time, self.height = (np.concatenate(a) for a in zip(*maxima, strict=True))
 
     def arl(self, h: float) -> tuple[float, int]:
         """Time over signals, and the signals, at limit `h`."""

@@ -150,10 +150,10 @@ def _inferred(design: Design, weights: np.ndarray, infer: Callable, *, nobody: l
         absent = f"nobody in {', '.join(map(str, nobody))} has a value there"
         reason = absent if nobody else f"the data can't tell the groups from {mixed} apart"
         return {**dict.fromkeys(STATISTICS), "reason": reason}
-    found = infer(weights[design.kept])
+    inferred = infer(weights[design.kept])
     return {
-        **found,
-        "reason": None if found["standard_error"] else "no residual variation to judge it by",
+        **inferred,
+        "reason": None if inferred["standard_error"] else "no residual variation to judge it by",
     }
 
 

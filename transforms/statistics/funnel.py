@@ -104,12 +104,12 @@ def funnel_proportions(x, n, overdispersion=True) -> pl.DataFrame:
         raise UsageError(
             f"{x[x > n][0]:g} people of {n[x > n][0]:g}: a part can't exceed its whole"
         )
-    known = (n > 0) & ~np.isnan(x)
-    x_known, n_known = np.where(known, x, np.nan), np.where(known, n, np.nan)
-    target = np.nansum(x_known) / np.nansum(n_known) if known.any() else np.nan
+    is_given = (n > 0) & ~np.isnan(x)
+    x_known, n_known = np.where(is_given, x, np.nan), np.where(is_given, n, np.nan)
+    target = np.nansum(x_known) / np.nansum(n_known) if is_given.any() else np.nan
     s = 1 / (2 * np.sqrt(n_known))
     z = (np.arcsin(np.sqrt(x_known / n_known)) - np.arcsin(np.sqrt(target))) / s
-    phi, tau2 = _dispersion(_winsorised(z[known]), s[known])
+    phi, tau2 = _dispersion(_winsorised(z[is_given]), s[is_given])
     return _funnel(
         {"x": x, "n": n, "value": x_known / n_known, "center": np.full(x.shape, target), "z": z},
         plain=lambda level: proportion_limits(n_known, target, level),
@@ -134,17 +134,17 @@ def funnel_ratio(observed, expected, overdispersion=True, method="log") -> pl.Da
     if method not in ("sqrt", "log"):
         raise UsageError(f"unknown method {method!r}: use sqrt or log")
     o, e = aligned(np.atleast_1d(counts_of(observed, name="events")[0]), exposures_of(expected)[0])
-    known = (e > 0) & ~np.isnan(o)
-    o_known, e_known = np.where(known, o, np.nan), np.where(known, e, np.nan)
+    is_given = (e > 0) & ~np.isnan(o)
+    o_known, e_known = np.where(is_given, o, np.nan), np.where(is_given, e, np.nan)
     if method == "sqrt":
         s = 1 / (2 * np.sqrt(e_known))
         z = (np.sqrt(o_known / e_known) - 1) / s
-        phi, tau2 = _dispersion(_winsorised(z[known]), s[known])
+        phi, tau2 = _dispersion(_winsorised(z[is_given]), s[is_given])
     else:
         s = 1 / np.sqrt(e_known)
         z = np.log(np.where(o_known == 0, 0.5, o_known) / e_known) / s
-        kept = _not_truncated(z[known])
-        phi, tau2 = _dispersion(z[known][kept], s[known][kept])
+        kept = _not_truncated(z[is_given])
+        phi, tau2 = _dispersion(z[is_given][kept], s[is_given][kept])
     return _funnel(
         {
             "observed": o,
@@ -197,10 +197,10 @@ def poisson_tails(o: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _poisson_quantile(q: float, mean: np.ndarray) -> np.ndarray:
     """The smallest count k with P(X <= k) >= q."""
-    known = np.where(np.isnan(mean), 1.0, mean)
-    k = np.maximum(np.ceil(special.pdtrik(q, known)), 0)
-    k = np.where((k > 0) & (special.pdtr(np.maximum(k - 1, 0), known) >= q), k - 1, k)
-    k = np.where(special.pdtr(k, known) < q, k + 1, k)
+    given_mean = np.where(np.isnan(mean), 1.0, mean)
+    k = np.maximum(np.ceil(special.pdtrik(q, given_mean)), 0)
+    k = np.where((k > 0) & (special.pdtr(np.maximum(k - 1, 0), given_mean) >= q), k - 1, k)
+    k = np.where(special.pdtr(k, given_mean) < q, k + 1, k)
     return np.where(np.isnan(mean), np.nan, k)
 
 

@@ -182,8 +182,8 @@ def counts_of(*values, name: str) -> list[np.ndarray]:
     """Arrays of whole numbers from 0, or NaN."""
     arrays = [floats(value) for value in values]
     for array in arrays:
-        known = array[~np.isnan(array)]
-        wrong = known[(known < 0) | (known != np.floor(known)) | np.isinf(known)]
+        given = array[~np.isnan(array)]
+        wrong = given[(given < 0) | (given != np.floor(given)) | np.isinf(given)]
         if wrong.size:
             raise UsageError(f"{name}: {wrong[0]:g} is not a count; give whole numbers from 0")
     return arrays

@@ -245,12 +245,12 @@ def _never_together(data: RepeatedRows) -> str:
 
 
 def _days(visits: tuple, times: Mapping | None) -> np.ndarray | None:
-    found = [times.get(v) if times else v for v in visits]
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in found):
+    days = [times.get(v) if times else v for v in visits]
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in days):
         return None
-    if len(set(found)) != len(found):
+    if len(set(days)) != len(days):
         return None
-    return np.array(found, dtype=float)
+    return np.array(days, dtype=float)
 
 
 def _fit(

@@ -129,11 +129,13 @@ def missing_reference(frame: pl.DataFrame, rows: pl.DataFrame, terms: Terms) -> 
     if rows.is_empty():
         return f"no row has all of {', '.join(terms.used)}"
     reference = reference_level(frame, terms)
-    found = rows[terms.group].unique().sort().to_list()
-    if reference not in found:
+    levels = rows[terms.group].unique().sort().to_list()
+    if reference not in levels:
         return f"no complete row in the reference group {reference!r} of {terms.group}"
     return (
-        None if len(found) > 1 else f"all complete rows are in group {reference!r} of {terms.group}"
+        None
+        if len(levels) > 1
+        else f"all complete rows are in group {reference!r} of {terms.group}"
     )
 
 

@@ -160,8 +160,8 @@ def overdispersion(events, exposure) -> float | None:
     events cluster in some patients.
     """
     x, t = aligned(counts_of(events, name="events")[0], exposures_of(exposure)[0])
-    known = ~np.isnan(x) & (t > 0)
-    x, t = x[known], t[known]
+    is_given = ~np.isnan(x) & (t > 0)
+    x, t = x[is_given], t[is_given]
     phi = overdispersion_from_sums(len(x), x.sum(), t.sum(), (x**2 / np.where(t > 0, t, 1)).sum())
     if np.isnan(phi):
         return None

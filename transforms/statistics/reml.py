@@ -65,11 +65,11 @@ def patterns(x: np.ndarray, y: np.ndarray, subject: np.ndarray, visit: np.ndarra
     size = int(visit.max()) + 1
     cells = np.full((int(subject.max()) + 1, size), -1)
     cells[subject, visit] = np.arange(len(y))
-    found = []
+    groups = []
     for present in np.unique(cells >= 0, axis=0):
         rows = cells[((cells >= 0) == present).all(axis=1)][:, present]
         a, b = x[rows], y[rows]
-        found.append(
+        groups.append(
             Pattern(
                 visits=np.flatnonzero(present),
                 patients=len(rows),
@@ -78,7 +78,7 @@ def patterns(x: np.ndarray, y: np.ndarray, subject: np.ndarray, visit: np.ndarra
                 yy=b.T @ b,
             )
         )
-    return found
+    return groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,9 +250,9 @@ def _descend(groups, structure, parameters, derivatives: _Derivatives, point: _P
             continue
         for halvings in range(30):
             tried = parameters - step / 2**halvings
-            found = _evaluate(groups, structure.matrix(tried))
-            if found is not None and found.objective < point.objective:
-                return tried, found
+            reached = _evaluate(groups, structure.matrix(tried))
+            if reached is not None and reached.objective < point.objective:
+                return tried, reached
     return None
 
 

@@ -208,10 +208,10 @@ def _moving_ranges(values: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    if not known.size:
+    given = values[~np.isnan(values)]
+    if not given.size:
         return np.nan
-    return float(known.mean())
+    return float(given.mean())
 
 
 def _chart(

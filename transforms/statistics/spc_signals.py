@@ -40,25 +40,25 @@ def signals_of(
     """For each rule (NHSRplotthedots) a number a point: 1 a signal upwards, -1 downwards, 0
     none.
     """
-    known = np.flatnonzero(~np.isnan(value))
-    slack = 1e-12 * np.abs(value[known]).max(
+    places = np.flatnonzero(~np.isnan(value))
+    slack = 1e-12 * np.abs(value[places]).max(
         initial=0
     )  # a constant process is not outside its own limits
-    v = value[known]
-    outside = _side(v, limits.lower[known], limits.upper[known], slack)
+    v = value[places]
+    outside = _side(v, limits.lower[places], limits.upper[places], slack)
     near = np.zeros(len(v), np.int8)
     if limits.near_upper is not None:
         near = np.where(
-            outside == 0, _side(v, limits.near_lower[known], limits.near_upper[known], slack), 0
+            outside == 0, _side(v, limits.near_lower[places], limits.near_upper[places], slack), 0
         )
-    side = _side(v, middle[known], middle[known], slack)
+    side = _side(v, middle[places], middle[places], slack)
     signals = {
         "outside": outside,
         "trend": _runs(np.sign(np.diff(v)), run - 1, width=run),
         "two_of_three": _two_of_three(near, side),
         "shift": _runs(side, run, width=run),
     }
-    return {rule: _placed(ways, known, len(value)) for rule, ways in signals.items()}
+    return {rule: _placed(ways, places, len(value)) for rule, ways in signals.items()}
 
 
 def _side(v: np.ndarray, lower: np.ndarray, upper: np.ndarray, slack: float) -> np.ndarray:
@@ -97,9 +97,9 @@ def _two_of_three(near: np.ndarray, side: np.ndarray) -> np.ndarray:
     return points
 
 
-def _placed(ways: np.ndarray, known: np.ndarray, size: int) -> np.ndarray:
+def _placed(ways: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
     placed = np.zeros(size, np.int8)
-    placed[known] = ways[: len(known)]
+    placed[places] = ways[: len(places)]
     return placed
 
 

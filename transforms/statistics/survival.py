@@ -178,13 +178,13 @@ def _counts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 def _median(part: pl.DataFrame) -> pl.DataFrame:
     times = part["time"].to_numpy().astype(float)
-    found = {name: _half(times, part[column]) for name, column in _HALF_OF.items()}
-    missing = [_HALF_OF[name] for name, value in found.items() if value is None]
+    times_of = {name: _half(times, part[column]) for name, column in _HALF_OF.items()}
+    missing = [_HALF_OF[name] for name, value in times_of.items() if value is None]
     reason = f"the {missing[0]} limit stays above one half" if missing else None
     if "survival" in missing:
         reason = "survival stays above one half" if part.height else "nobody was observed"
-    schema = {**dict.fromkeys(found, pl.Float64), "reason": pl.String}
-    return pl.DataFrame({**found, "reason": reason}, schema=schema)
+    schema = {**dict.fromkeys(times_of, pl.Float64), "reason": pl.String}
+    return pl.DataFrame({**times_of, "reason": reason}, schema=schema)
 
 
 def _half(times: np.ndarray, curve: pl.Series) -> float | None:

@@ -36,10 +36,10 @@ class Sent:
     at: datetime
 
     def in_words(self, *, now: datetime) -> str:
-        said = f"{IN_WORDS[self.act.state]}, by {self.act.by}, sent {spoken((now - self.at).total_seconds())} ago"
+        sentence = f"{IN_WORDS[self.act.state]}, by {self.act.by}, sent {spoken((now - self.at).total_seconds())} ago"
         if now - self.at < _PATIENCE:
-            return f"{said}: lands in a moment"
-        return f"{said}: has not landed yet. Kafka has it and nothing is lost; ingest may not run (see Operations)"
+            return f"{sentence}: lands in a moment"
+        return f"{sentence}: has not landed yet. Kafka has it and nothing is lost; ingest may not run (see Operations)"
 
 
 class Acts:

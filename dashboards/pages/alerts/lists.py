@@ -21,13 +21,13 @@ def hand(row: dict | None, shown: Shown) -> html.Div:
     """State, who has it, since when, who is told next."""
     if row is None:
         return html.Div("no alert", className="small")
-    said = [
+    parts = [
         html.Span(
             [html.B(words.name_of(row["state"])), f": {alert_rows.in_hand(row, now=shown.now)}"]
         )
     ]
     following = alert_rows.next_step(row, shown.duty, now=shown.now)
-    return html.Div([*said, html.Span(following, className="small") if following else None])
+    return html.Div([*parts, html.Span(following, className="small") if following else None])
 
 
 def href(alert_id: str, search: str | None) -> str:
@@ -44,11 +44,11 @@ def reports_due(reader: Reader, shown: Shown, choice: Chosen, search: str | None
     rows = alert_rows.due(reader, choice)
     items = [_report(row, shown, search) for row in rows.iter_rows(named=True)]
     none = unknown or "None as of the last computation."
-    said = "Due or overdue, as of the last computation; all of them, with their sources, are further below."
+    caption = "Due or overdue, as of the last computation; all of them, with their sources, are further below."
     return panel(
         "Reports to make",
         html.Ul(items, className="alert-list") if items else html.P(none, className="small"),
-        subtitle=said,
+        subtitle=caption,
     )
 
 
@@ -84,7 +84,7 @@ def serious_events(reader: Reader, shown: Shown, choice: Chosen, search: str | N
         _event(row, shown, search, is_recent=is_recent)
         for row, is_recent in zip(rows.iter_rows(named=True), of_day, strict=True)
     ]
-    said = (
+    caption = (
         "Serious, of grade 3 or more, or a cold injury, asphyxia or syncope of any grade; by when they happened (of "
         "unknown onset: when the clinic became aware), as they landed. What is told late is among the alerts."
     )
@@ -92,7 +92,7 @@ def serious_events(reader: Reader, shown: Shown, choice: Chosen, search: str | N
     return panel(
         "Serious events of the last days",
         html.Div([html.P(count, className="caption"), html.Ul(items, className="alert-list")]),
-        subtitle=said,
+        subtitle=caption,
     )
 
 
@@ -137,7 +137,7 @@ def _event(row: dict, shown: Shown, search: str | None, *, is_recent: bool) -> h
 
 
 def _linked_hand(alert: dict | None, shown: Shown, search: str | None) -> html.Div:
-    said = hand(alert, shown)
+    sentence = hand(alert, shown)
     if alert is None:
-        return said
-    return html.Div([*said.children, link("open the alert", href(alert["alert_id"], search))])
+        return sentence
+    return html.Div([*sentence.children, link("open the alert", href(alert["alert_id"], search))])

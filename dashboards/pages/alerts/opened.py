@@ -214,11 +214,11 @@ def _acknowledged(row: dict) -> str:
     if row["acknowledged_at"] is None:
         return "not yet"
     who = one_line(row["acknowledged_by"] or "somebody who gave no name")
-    told = alert_rows.told_at(row)
+    told_at = alert_rows.told_at(row)
     took = (
         ""
-        if told is None or row["acknowledged_at"] < told
-        else f", {words.duration((row['acknowledged_at'] - told).total_seconds())} after it was told"
+        if told_at is None or row["acknowledged_at"] < told_at
+        else f", {words.duration((row['acknowledged_at'] - told_at).total_seconds())} after it was told"
     )
     return f"by {who}, {words.second(row['acknowledged_at'])}{took}"
 

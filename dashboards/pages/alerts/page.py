@@ -161,21 +161,21 @@ def _tier(tier: str, shown: Shown, search: str | None, *, is_known: bool):
 def _item(row: dict, shown: Shown, search: str | None) -> html.Li:
     now = shown.now
     about = f"{alert_rows.clinic(row, shown.clinics)} \N{MIDDLE DOT} {alert_rows.subject(row) or 'of no single thing'}"
-    found = one_line(row["cause_found"] or "")
-    happened, told = alert_rows.happened_at(row), alert_rows.told_at(row)
+    finding = one_line(row["cause_found"] or "")
+    happened, told_at = alert_rows.happened_at(row), alert_rows.told_at(row)
     return html.Li(
         [
             html.Div(
                 [
                     link(alert_rows.title(row), href(row["alert_id"], search)),
-                    html.Span(found, className="small"),
+                    html.Span(finding, className="small"),
                 ]
             ),
             html.Div(about),
             html.Div(
                 [
                     html.Span(f"happened {ago(happened, now=now)}"),
-                    html.Span(f"told {ago(told, now=now)}", className="small"),
+                    html.Span(f"told {ago(told_at, now=now)}", className="small"),
                 ]
             ),
             hand(row, shown),

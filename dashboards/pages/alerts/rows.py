@@ -184,17 +184,17 @@ def next_step(row: dict, duty: Duty, *, now: datetime) -> str:
     if row["state"] != "open" or row["rule"] not in RULES:
         return ""
     rule = duty.rule(row["rule"])
-    told = f"for the {words.name_of(row['assigned_role'] or rule.told).lower()}"
+    for_whom = f"for the {words.name_of(row['assigned_role'] or rule.told).lower()}"
     if row["tier"] != "now" or told_at(row) is None:
-        return told
+        return for_whom
     steps, every = duty.steps(rule.id), timedelta(minutes=rule.acknowledge_min)
     if not steps:
-        return f"{told}; no rota is set, so nobody else is told"
+        return f"{for_whom}; no rota is set, so nobody else is told"
     step = min((now - told_at(row)) // every + 1, steps)
     if step >= steps:
-        return f"{told}; everybody on the rota was told"
+        return f"{for_whom}; everybody on the rota was told"
     due_s = max(0.0, (told_at(row) + step * every - now).total_seconds())
-    return f"{told}; next {duty.rota[rule.told][step]}, in {spoken(due_s)}"
+    return f"{for_whom}; next {duty.rota[rule.told][step]}, in {spoken(due_s)}"
 
 
 # --- what happened in the last days, what is due ------------------------------------------------

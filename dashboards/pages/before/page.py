@@ -73,36 +73,38 @@ def view(reader: Reader, search: str | None) -> list:
     if not reader.has_landed:
         return [html.P(waiting(reader))]
     try:
-        found = reader.inspect(
+        listed = reader.inspect(
             partial(_ask, reader=reader), name="before the session", max_age_s=MAX_AGE_S
         )
     except FloeError as error:
         return [notice(f"This can't be shown: {error}", title="No list", color="red")]
-    return [html.P(waiting(reader))] if found is None else shown(found, search)
+    return [html.P(waiting(reader))] if listed is None else shown(listed, search)
 
 
 def _ask(lake: Lake, *, reader: Reader) -> Before:
     return before_sessions(lake, now=datetime.now(UTC), options=reader.settings.options)
 
 
-def shown(found: Before, search: str | None) -> list:
+def shown(listed: Before, search: str | None) -> list:
     clinic = chosen(search).asked.get("clinic_id")
     names = {
         id: f"{name} ({id})" if name else id
-        for id, name, _ in found.clinics.sort("clinic_id").iter_rows()
+        for id, name, _ in listed.clinics.sort("clinic_id").iter_rows()
     }
-    people = found.people if clinic is None else found.people.filter(pl.col("clinic_id") == clinic)
+    people = (
+        listed.people if clinic is None else listed.people.filter(pl.col("clinic_id") == clinic)
+    )
     asked = [id for id in names if clinic in (None, id)]
     others = [id for id in people["clinic_id"].unique().sort() if id not in asked]
     cards = [
         card
         for id in (*asked, *others)
-        for card in _clinic(found, people, id, names.get(id, id or "Clinic not known"))
+        for card in _clinic(listed, people, id, names.get(id, id or "Clinic not known"))
     ]
     return [
         _choice(names, clinic),
         html.P(
-            f"As of {words.moment(found.at)}, from all that has landed until then.",
+            f"As of {words.moment(listed.at)}, from all that has landed until then.",
             className="small",
         ),
         html.P(_EXPECTED, className="caption"),
@@ -125,10 +127,10 @@ def _choice(names: dict[str, str], clinic: str | None):
     return html.Nav(html.Ul(items, className="choice"), **{"aria-label": "Clinics"})
 
 
-def _clinic(found: Before, people: pl.DataFrame, clinic: str | None, name: str) -> list:
+def _clinic(listed: Before, people: pl.DataFrame, clinic: str | None, name: str) -> list:
     mine = people.filter(pl.col("clinic_id").eq_missing(pl.lit(clinic)))
     days = mine["day"].unique().sort().to_list()
-    devices = _devices(found.devices.filter(pl.col("clinic_id").eq_missing(pl.lit(clinic))), days)
+    devices = _devices(listed.devices.filter(pl.col("clinic_id").eq_missing(pl.lit(clinic))), days)
     if not days:
         body = [html.P("Nobody is expected today or tomorrow: no course is running."), *devices]
         return [panel(name, html.Div(body))]
@@ -142,7 +144,7 @@ def _sheet(rows: pl.DataFrame, day: date, name: str, devices: list, *, is_first:
     likely, grave = (rows["expected"] == "likely").sum(), rows["is_grave"].sum()
     listed = rows.filter((pl.col("expected") == "likely") | (pl.col("concerns").list.len() > 0))
     rest = rows.height - listed.height
-    said = (
+    caption = (
         f"{words.plural(int(likely), 'patient')} likely to come; {int(grave)} to be looked at before a session "
         f"(with those who may come). {rest} more with a running course may come, with nothing to look at."
     )
@@ -166,7 +168,7 @@ def _sheet(rows: pl.DataFrame, day: date, name: str, devices: list, *, is_first:
         table if listed.height else html.P("Nobody is listed."),
     ]
     title = f"{name}: {day:%A, %-d %B %Y} ({'today' if is_first else 'tomorrow'})"
-    return panel(title, html.Div(children), subtitle=said)
+    return panel(title, html.Div(children), subtitle=caption)
 
 
 def _row(row: dict) -> html.Tr:
@@ -179,7 +181,7 @@ def _row(row: dict) -> html.Tr:
         )
         for code, text in zip(row["codes"], row["concerns"], strict=True)
     ]
-    done = (
+    sessions = (
         f"{row['sessions_done']} of {row['prescribed_sessions']}"
         if row["prescribed_sessions"]
         else words.NOTHING
@@ -191,7 +193,7 @@ def _row(row: dict) -> html.Tr:
         dcc.Link(row["patient_id"], href="/patient" + search_of({"patient": row["patient_id"]})),
         html.Ul(concerns) if concerns else "nothing on record",
         expected,
-        f"{words.name_of(row['modality'])}, {done} delivered",
+        f"{words.name_of(row['modality'])}, {sessions} delivered",
         dcc.Link(device, href="/devices" + search_of({"device": device}))
         if device
         else words.NOTHING,

@@ -51,13 +51,13 @@ def medication(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
         text_share=0.2,
     )
     figure.update_xaxes(range=[-2, 102])
-    said = "; ".join(
+    sentence = "; ".join(
         f"{name} {_pair(shown.filter(pl.col('label') == name))}"
         for name in shown["label"].unique(maintain_order=True)
     )
     return Drawn(
         figure=figure,
-        summary=f"{said}.",
+        summary=f"{sentence}.",
         notes=(
             _SAME_PATIENTS,
             _unknown(rows, "opioid_use_before"),
@@ -89,14 +89,14 @@ def _unknown(rows: pl.DataFrame, metric: str) -> str:
 
 def turns(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Who stopped, of those who used; who started, of those who did not."""
-    found = {
+    row_of = {
         r["metric_id"]: r
         for r in rows.filter(pl.col("metric_id").is_in(list(_TURNS))).iter_rows(named=True)
     }
-    said = [
-        f"{text.replace('<br>', ' ')} {counted(found[m])}"
+    sentences = [
+        f"{text.replace('<br>', ' ')} {counted(row_of[m])}"
         for m, text in _TURNS.items()
-        if m in found
+        if m in row_of
     ]
     return shares_chart(
         rows,
@@ -105,18 +105,18 @@ def turns(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
         none=none,
         axis_title="% of the patients named",
         notes=(words.NOT_AN_EFFECT,),
-        sentence=f"{'; '.join(said)}.",
+        sentence=f"{'; '.join(sentences)}.",
     )
 
 
 def procedures(rows: pl.DataFrame, *, of: Look, none: str) -> Drawn:
     """Injections and surgeries per 100 patient-years of known care."""
-    found = {
+    row_of = {
         r["metric_id"]: r
         for r in rows.filter(pl.col("metric_id").is_in(list(_PROCEDURES))).iter_rows(named=True)
     }
     shown = pl.DataFrame(
-        [_procedure(text, found[m]) for m, text in _PROCEDURES.items() if m in found],
+        [_procedure(text, row_of[m]) for m, text in _PROCEDURES.items() if m in row_of],
         infer_schema_length=None,
         schema_overrides=dict.fromkeys(("rate", "low", "high"), pl.Float64),
     )

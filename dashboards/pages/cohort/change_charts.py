@@ -113,20 +113,20 @@ def _smallest(mine: pl.DataFrame) -> tuple[str, ...]:
     """What counts as a change and as recovered, with their sources; facts of the parameter, the
     same in every row.
     """
-    known = mine.filter(pl.col("unchanged").is_not_null()).row(0, named=True)
-    unit = known["unit"] or ""
-    source = f" ({known['source']}; {known['verification']})" if known["source"] else ""
-    if known["smallest_change"] is None:
+    first = mine.filter(pl.col("unchanged").is_not_null()).row(0, named=True)
+    unit = first["unit"] or ""
+    source = f" ({first['source']}; {first['verification']})" if first["source"] else ""
+    if first["smallest_change"] is None:
         change = (
             f"What counts as a change differs by score, each has its own standard error{source}."
         )
     else:
-        more = "at least" if known["standard_error_of_measurement"] is None else "more than"
-        change = f"Counted as a change: {more} {_amount(known['smallest_change'], unit)}{source}."
-    if known["recovered_at"] is None:
+        more = "at least" if first["standard_error_of_measurement"] is None else "more than"
+        change = f"Counted as a change: {more} {_amount(first['smallest_change'], unit)}{source}."
+    if first["recovered_at"] is None:
         return change, "No functional cut is known: who recovered can't be told among the improved."
-    cut = f"Recovered: improved so, and at or past {_amount(known['recovered_at'], unit)}, not so at baseline"
-    return change, f"{cut} ({known['recovered_source']})." if known[
+    cut = f"Recovered: improved so, and at or past {_amount(first['recovered_at'], unit)}, not so at baseline"
+    return change, f"{cut} ({first['recovered_source']})." if first[
         "recovered_source"
     ] else f"{cut}."
 
@@ -198,12 +198,12 @@ def _cut(r: dict) -> str:
 
 
 def _cut_sentence(rows: pl.DataFrame, visit: str) -> str:
-    found = rows.filter(pl.col("visit") == visit)
-    if found.is_empty():
+    at_visit = rows.filter(pl.col("visit") == visit)
+    if at_visit.is_empty():
         return (
             f"Nobody has a change at {visit}." if visit else "Nobody has a change at a visit yet."
         )
-    r = found.row(0, named=True)
+    r = at_visit.row(0, named=True)
     if r["anchored_change"] is None:
         return f"At {visit} no cut can be given: {r['reason'] or 'not known'}."
     least = r["anchored_change_least"]
@@ -228,16 +228,16 @@ def _published(rows: pl.DataFrame) -> tuple[str, ...]:
     """The important change from the literature, or the site's; nothing where it is hidden with the
     rest.
     """
-    known = rows.filter(pl.col("published_change").is_not_null())
-    if known.is_empty():
+    with_published = rows.filter(pl.col("published_change").is_not_null())
+    if with_published.is_empty():
         is_hidden = (rows["reason"] == SUPPRESSED).any()
         return () if is_hidden else ("No published important change of it is known.",)
-    r = known.row(0, named=True)
+    r = with_published.row(0, named=True)
     source = "; ".join(filter(None, (r["published_source"], r["published_verification"])))
-    said = f"Published important change: {_amount(r['published_change'], r['unit'])}" + (
+    sentence = f"Published important change: {_amount(r['published_change'], r['unit'])}" + (
         f" ({source})" if source else ""
     )
-    return (f"{said}. The responder rules use the published one.",)
+    return (f"{sentence}. The responder rules use the published one.",)
 
 
 def _cut_table(rows: pl.DataFrame) -> pl.DataFrame:

@@ -24,10 +24,10 @@ def parameters(rows: pl.DataFrame) -> list[str]:
     means = rows.filter(is_of(list(PARAMETERS), "mean") & (pl.col("n_evaluable") > 0))
     most = means.group_by("parameter").agg(n=pl.col("n_evaluable").max())
     place = {code: k for k, code in enumerate(FIRST)}
-    found = sorted(
+    codes = sorted(
         most.rows(), key=lambda r: (not is_pain(r[0]), -r[1], place.get(r[0], len(place)), r[0])
     )
-    return [code for code, _ in found]
+    return [code for code, _ in codes]
 
 
 def visits(rows: pl.DataFrame, code: str) -> list[str]:
@@ -60,9 +60,9 @@ def usual_visit(rows: pl.DataFrame, code: str) -> str | None:
 def arms(rows: pl.DataFrame, code: str) -> list[str]:
     """Arms with values of the parameter, where there are two or more; `rows` are split by arm."""
     mine = rows.filter(is_of([code], "mean") & (pl.col("arm") != NONE))
-    found = mine.filter(pl.col("n_evaluable") > 0)["arm"].unique().sort().to_list()
-    if len(found) > 1:
-        return found
+    evaluable = mine.filter(pl.col("n_evaluable") > 0)["arm"].unique().sort().to_list()
+    if len(evaluable) > 1:
+        return evaluable
     return []
 
 
@@ -168,12 +168,12 @@ def _course(mine: pl.DataFrame, digits: int, unit: str) -> str:
         seen = series.filter(pl.col("estimate").is_not_null()).sort("visit_day")
         if seen.height < 2:
             continue
-        said = [
+        sentences = [
             f"{words.interval(r['estimate'], r['ci_lower'], r['ci_upper'], digits=digits)} {unit} at {r['visit']} "
             f"(n = {words.count(r['n_evaluable'])})"
             for r in (seen.row(0, named=True), seen.row(-1, named=True))
         ]
-        parts.append(f"{name[0].upper()}{name[1:]}: mean from {said[0]} to {said[1]}")
+        parts.append(f"{name[0].upper()}{name[1:]}: mean from {sentences[0]} to {sentences[1]}")
     return ("; ".join(parts) or "One visit with values so far") + f". {words.NOT_AN_EFFECT}"
 
 

@@ -104,10 +104,10 @@ def records(reader: Reader, choice: Chosen) -> pl.DataFrame:
 
 def of_devices(reader: Reader) -> dict[tuple[str, str], dict[str, dict]]:
     """(clinic, device) -> kind -> row of the mart."""
-    found: dict[tuple[str, str], dict[str, dict]] = {}
+    by_kind: dict[tuple[str, str], dict[str, dict]] = {}
     for row in reader.mart(MART, "device_id IS NOT NULL").iter_rows(named=True):
-        found.setdefault((row["clinic_id"], row["device_id"]), {})[row["kind"]] = row
-    return found
+        by_kind.setdefault((row["clinic_id"], row["device_id"]), {})[row["kind"]] = row
+    return by_kind
 
 
 # --- the card -----------------------------------------------------------------------------------

@@ -137,16 +137,16 @@ def view(reader: Reader, search: str | None) -> tuple[list, list, dict]:
         return [html.P(waiting(reader))], [], _HIDDEN
     every = [_list(reader, search)]
     try:
-        found = _asked(reader, search)
+        answer = _asked(reader, search)
     except FloeError as error:
         return (
             [notice(f"This can't be shown: {error}", title="No such list", color="orange")],
             every,
             _HIDDEN,
         )
-    if found is None:
+    if answer is None:
         return [], every, _HIDDEN
-    return [others_on_device(found)], every, _HIDDEN if found.device is None else _SHOWN
+    return [others_on_device(answer)], every, _HIDDEN if answer.device is None else _SHOWN
 
 
 def _asked(reader: Reader, search: str | None) -> OnDevice | None:
@@ -214,17 +214,17 @@ def said(
         return STAFF_ONLY if reader.is_outside else waiting(reader)
     try:
         now = datetime.now(UTC)
-        found = _asked(reader, search)
-        if found is None:
+        answer = _asked(reader, search)
+        if answer is None:
             return "Choose a device first."
         word = {"by": by or "", "why": why or "", "now": now, "options": reader.settings.options}
         day = _day(from_on) or now.date()
         make = partial(out_of_use, from_on=day) if is_out else back_in_use
-        stream.publish(reader.settings, [make(reader.lake(), found.device_id, **word)])
+        stream.publish(reader.settings, [make(reader.lake(), answer.device_id, **word)])
     except FloeError as error:
         return f"Nothing was sent: {hidden(str(error), reader.settings)}"
     state = f"out of use from {words.day(day)} on" if is_out else "in use again"
-    return f"Sent: device {found.device_id} is {state} once the record has landed, usually within a second."
+    return f"Sent: device {answer.device_id} is {state} once the record has landed, usually within a second."
 
 
 def _day(text: str | None) -> date | None:

@@ -19,8 +19,8 @@ _MOST_SESSIONS = 500
 _HEAD = ("Session", "Patient", "Clinic", "Began", "Exposure", "Adverse events since")
 
 
-def others_on_device(found: OnDevice):
-    rows = found.sessions.head(_MOST_SESSIONS)
+def others_on_device(on_device: OnDevice):
+    rows = on_device.sessions.head(_MOST_SESSIONS)
     rows = with_local_text(rows, at="started_at", into="began", form="%-d %b %Y, %H:%M")
     head = html.Thead(html.Tr([html.Th(text, scope="col") for text in _HEAD]))
     body = html.Tbody([_row(row) for row in rows.iter_rows(named=True)])
@@ -29,23 +29,23 @@ def others_on_device(found: OnDevice):
         className="scroller",
         tabIndex="0",
         role="region",
-        **{"aria-label": f"Sessions on device {found.device_id}"},
+        **{"aria-label": f"Sessions on device {on_device.device_id}"},
     )
-    harmed = found.sessions.filter(pl.col("adverse_events").list.len() > 0)
-    tail = found.sessions.height - rows.height
+    harmed = on_device.sessions.filter(pl.col("adverse_events").list.len() > 0)
+    tail = on_device.sessions.height - rows.height
     more = [
         html.P(
             [
                 "The newest of them; all: ",
-                html.Code(f"floe alerts who-else --device {found.device_id} --format csv"),
+                html.Code(f"floe alerts who-else --device {on_device.device_id} --format csv"),
             ]
         )
     ]
     return panel(
-        f"Who else was on {found.device_id}?",
+        f"Who else was on {on_device.device_id}?",
         html.Div(
             [
-                html.P(f"Device {found.device_id}: {_state(found)}."),
+                html.P(f"Device {on_device.device_id}: {_state(on_device)}."),
                 html.P(
                     f"After {words.plural(harmed.height, 'session')} of them an adverse event is on record."
                 )
@@ -55,15 +55,15 @@ def others_on_device(found: OnDevice):
                 *(more if tail > 0 else []),
             ]
         ),
-        subtitle=f"{found.in_words()} As of {words.moment(found.at)}.",
+        subtitle=f"{on_device.in_words()} As of {words.moment(on_device.at)}.",
     )
 
 
-def _state(found: OnDevice) -> str:
+def _state(on_device: OnDevice) -> str:
     return (
         "no record describes it"
-        if found.device is None
-        else state_of(found.device, day=found.at.date())
+        if on_device.device is None
+        else state_of(on_device.device, day=on_device.at.date())
     )
 
 

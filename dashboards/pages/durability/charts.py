@@ -78,11 +78,13 @@ def _at_the_guides(rows: pl.DataFrame) -> str:
             r["cutoff_pct"]: r
             for r in mine.filter(pl.col("cutoff_pct").is_in([30, 50])).iter_rows(named=True)
         }
-        said = " and ".join(
+        sentence = " and ".join(
             f"at least {cut} % better {_counted(r)}" for cut, r in sorted(at.items())
         )
         missing = mine["n_missing"][0]
-        parts.append(f"{name[0].upper()}{name[1:]}: {said}; {words.count(missing)} have no value")
+        parts.append(
+            f"{name[0].upper()}{name[1:]}: {sentence}; {words.count(missing)} have no value"
+        )
     return ". ".join(parts) + "."
 
 
@@ -184,10 +186,10 @@ def _verdicts(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _apart(rows: pl.DataFrame) -> str:
-    known = rows.filter(pl.col("x").is_not_null())
-    apart = known.filter((pl.col("pct30") != pl.col("points")).fill_null(False))
-    against = known.filter((pl.col("pct30") != pl.col("pgic")).fill_null(False))
-    n = words.count(known["n"].max())
+    points = rows.filter(pl.col("x").is_not_null())
+    apart = points.filter((pl.col("pct30") != pl.col("points")).fill_null(False))
+    against = points.filter((pl.col("pct30") != pl.col("pgic")).fill_null(False))
+    n = words.count(points["n"].max())
     return (
         f"Of {n} patients the 30 % rule and the rule in points differ in {words.count(apart['x'].sum())}; the 30 % rule "
         f"and the patient's own impression in {words.count(against['x'].sum())}."

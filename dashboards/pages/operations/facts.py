@@ -123,15 +123,15 @@ def waiting_records(reader: Reader) -> tuple[pl.DataFrame | None, str]:
 
     def ask(lake: Lake) -> tuple[pl.DataFrame | None, str]:
         try:
-            found = stream_lag(lake, reader.settings)
+            lag = stream_lag(lake, reader.settings)
         except FloeError as error:
             return None, hidden(f"Lag is unknown: {error}", reader.settings)
-        if found is None:
+        if lag is None:
             return (
                 None,
                 f"Lag is unknown: no Kafka answers at {hidden(reader.settings.bootstrap, reader.settings)}.",
             )
-        return found, f"{int(found['lag'].sum()):,} records wait in {found.height} partitions."
+        return lag, f"{int(lag['lag'].sum()):,} records wait in {lag.height} partitions."
 
     return reader.inspect(ask, name="lag", max_age_s=4) or (
         None,

@@ -83,11 +83,11 @@ def for_staff():
     return html.P(STAFF_ONLY, className="small")
 
 
-def _landing(said: str | None):
-    if said is None:
+def _landing(state: str | None):
+    if state is None:
         return tile("Records", "none yet", "nothing has landed")
     return tile(
-        "Records", said, "whether records arrive, to the hour", is_concern=said == _LONG_AGO
+        "Records", state, "whether records arrive, to the hour", is_concern=state == _LONG_AGO
     )
 
 
@@ -95,14 +95,14 @@ def _ingest(reader: Reader):
     is_well = [beat["health"] == "ok" for beat in workers(reader)]
     if not is_well:
         return tile("Ingest", "not seen", "no ingest process has run in this home")
-    said = "running" if all(is_well) else "running in part" if any(is_well) else "not running"
-    return tile("Ingest", said, "the processes that read from Kafka", is_concern=not all(is_well))
+    state = "running" if all(is_well) else "running in part" if any(is_well) else "not running"
+    return tile("Ingest", state, "the processes that read from Kafka", is_concern=not all(is_well))
 
 
 def _records(has_rejects: bool):
-    said = "some" if has_rejects else "none"
+    state = "some" if has_rejects else "none"
     return tile(
-        "Rejected records", said, "kept whole and set aside; the clinic's staff sees how many"
+        "Rejected records", state, "kept whole and set aside; the clinic's staff sees how many"
     )
 
 
@@ -121,7 +121,7 @@ def _released(reader: Reader):
 
 def _checks(reader: Reader):
     is_failing = failing_checks(reader).height > 0
-    said = "some fail" if is_failing else "none fails"
+    state = "some fail" if is_failing else "none fails"
     return tile(
-        "Checks of the marts", said, "whether tables are as promised", is_concern=is_failing
+        "Checks of the marts", state, "whether tables are as promised", is_concern=is_failing
     )

@@ -98,8 +98,8 @@ def records_table(shown: Shown) -> list[dict]:
     """Every record with its event id and its place in Kafka, the newest first."""
     if shown.patient is None:
         return []
-    found = _as_records(shown)
-    ids_by_topic = {kind: rows["event_id"].to_list() for (kind,), rows in found.group_by("topic")}
+    records = _as_records(shown)
+    ids_by_topic = {kind: rows["event_id"].to_list() for (kind,), rows in records.group_by("topic")}
     places = {
         event_id: f"{topic} / {partition} / {offset}"
         for event_id, topic, partition, offset in shown.reader.positions(ids_by_topic).iter_rows()
@@ -112,7 +112,7 @@ def records_table(shown: Shown) -> list[dict]:
             "event_id": r["event_id"],
             "position": places.get(r["event_id"], words.NOTHING),
         }
-        for r in found.sort("at", descending=True, nulls_last=True).iter_rows(named=True)
+        for r in records.sort("at", descending=True, nulls_last=True).iter_rows(named=True)
     ]
 
 

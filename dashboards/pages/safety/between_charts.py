@@ -42,7 +42,7 @@ def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
     drawn = drawn.with_columns(name=labels, label="clinic_id")
     is_proportion = drawn["kind"][0] == "proportion"
     outside = drawn.filter(pl.col("signal").fill_null("none") != "none")["name"].sort().to_list()
-    said = f"outside a limit: {', '.join(outside)}" if outside else "all within the limits"
+    verdict = f"outside a limit: {', '.join(outside)}" if outside else "all within the limits"
     return Drawn(
         figure=funnel(
             drawn,
@@ -52,7 +52,7 @@ def funnel_chart(rows: pl.DataFrame, labels: pl.Expr, *, of: Look) -> Drawn:
             denominator_title="patients" if is_proportion else "events expected",
         ),
         title=f"{title} {words.metric_title(drawn['metric_id'][0])}",
-        summary=f"{drawn.height} clinics, {said}. Not a ranking: a point outside asks for a look at its data, case mix "
+        summary=f"{drawn.height} clinics, {verdict}. Not a ranking: a point outside asks for a look at its data, case mix "
         "and practice, in this order.",
         notes=tuple(_funnel_notes(drawn)),
         metrics=tuple(drawn["metric_id"].unique()),
@@ -167,11 +167,11 @@ def _why_none(rows: pl.DataFrame) -> str:
 
 def _axis(metric: str, chart: str) -> str:
     """The unit, not the title, which stands above; a g-chart counts sessions."""
-    known = METRICS.get(metric)
+    definition = METRICS.get(metric)
     return (
         "sessions between two events"
         if chart == "g"
-        else (known.unit if known and known.unit else "value")
+        else (definition.unit if definition and definition.unit else "value")
     )
 
 
@@ -247,16 +247,16 @@ def overview(rows: pl.DataFrame, clinics: dict[str, str]) -> list[dict]:
 
 
 def _signals(chart: pl.DataFrame) -> int | None:
-    known = chart["point_type"].drop_nulls()
-    if not len(known):
+    judged = chart["point_type"].drop_nulls()
+    if not len(judged):
         return None
-    return int((known != "common_cause").sum())
+    return int((judged != "common_cause").sum())
 
 
 def _point(r: dict) -> dict:
-    said = icons.VARIATION.get(r["variation_icon"], (None, None, r["reason"] or "no limits yet"))[
-        2
-    ].partition(": ")[0]
+    verdict = icons.VARIATION.get(
+        r["variation_icon"], (None, None, r["reason"] or "no limits yet")
+    )[2].partition(": ")[0]
     target = icons.ASSURANCE.get(r["assurance_icon"], (None, None, "no target set"))[2]
     digits = 3 if max(abs(r["value"]), abs(r["upper"] or 0)) < 1 else 2
     lower, upper = words.number(r["lower"], digits), words.number(r["upper"], digits)
@@ -271,6 +271,6 @@ def _point(r: dict) -> dict:
         "when": f"{r['period_start']:%Y-%m}",
         "value": round(r["value"], digits),
         "limits": limits,
-        "said": said,
+        "said": verdict,
         "target": target,
     }

@@ -133,16 +133,16 @@ def rates_chart(
 
 
 def _spread(shown: pl.DataFrame, what: str) -> str:
-    known = shown.filter(pl.col("events").is_not_null())
-    if known.is_empty():
+    counted = shown.filter(pl.col("events").is_not_null())
+    if counted.is_empty():
         return "No row of this selection can be shown."
-    first = known.row(0, named=True)
+    first = counted.row(0, named=True)
     rate = words.interval(
         *(first[f"events_per_100_sessions{s}_shown"] for s in ("", "_lower", "_upper"))
     )
-    none = int((known["events"] == 0).sum())
+    none = int((counted["events"] == 0).sum())
     return (
-        f"{known.height} {what}, {none or 'none'} of them without an event; the first, {first['label']}: "
+        f"{counted.height} {what}, {none or 'none'} of them without an event; the first, {first['label']}: "
         f"{first['events_per_100_sessions_text']} sessions, {rate} per 100 sessions."
     )
 

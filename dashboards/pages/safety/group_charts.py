@@ -54,10 +54,10 @@ def rows(reader: Reader, choice: Chosen, *, grouping: str, restriction: str) -> 
     flags = " AND ".join(
         f"{c} = {str(c == wanted).lower()}" for c in flag_columns(GROUP_RESTRICTIONS)
     )
-    found = reader.mart(
+    groups = reader.mart(
         MART, f"{where} AND {flags} AND grouping = ${len(params) + 1}", [*params, grouping]
     )
-    return found.sort("category")
+    return groups.sort("category")
 
 
 def of_restriction(name: str) -> str:
@@ -68,8 +68,8 @@ def of_restriction(name: str) -> str:
 
 def card(rows: pl.DataFrame, *, grouping: str, restriction: str, of: Look) -> Drawn:
     """A row a category over patients and, where an event is of one, over sessions."""
-    said = RESTRICTIONS[of_restriction(restriction)].words
-    title = f"{TITLE} By {GROUPINGS[grouping]} ({said})"
+    restriction_words = RESTRICTIONS[of_restriction(restriction)].words
+    title = f"{TITLE} By {GROUPINGS[grouping]} ({restriction_words})"
     if rows.is_empty():
         return nothing("No patient of this selection has been treated yet.", of=of, title=title)
     name = "Grade {}" if grouping == "worst_grade" else "{}"

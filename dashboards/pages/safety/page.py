@@ -133,18 +133,18 @@ def _due() -> Component:
         label="Reports and their due dates",
         height=260,
     )
-    said = (
+    caption = (
         "By the rules of the clinic's country, as far as they are known here; the law's own words and the clinic's "
         "procedure come first. Days are counted to the data cut."
     )
-    return panel("Reports that are due", due, subtitle=said)
+    return panel("Reports that are due", due, subtitle=caption)
 
 
 def _serious() -> Component:
     title = "Serious events and cold injuries"
-    said = html.P(id=ids.SERIOUS_SAID, className="caption")
+    caption = html.P(id=ids.SERIOUS_SAID, className="caption")
     listed = html.Div(
-        [said, grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label=title, height=300)]
+        [caption, grid(ids.SERIOUS, columns=lists.SERIOUS_COLUMNS, label=title, height=300)]
     )
     return panel(title, listed, subtitle=OF_EVERY_STUDY)
 

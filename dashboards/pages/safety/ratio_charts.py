@@ -141,11 +141,11 @@ def _said(r: dict, exposure: str) -> str:
 
 
 def _first(shown: pl.DataFrame) -> str:
-    known = shown.filter(pl.col("ratio").is_not_null())
+    estimated = shown.filter(pl.col("ratio").is_not_null())
     pairs = words.plural(shown.height, "pair")
-    if known.is_empty():
+    if estimated.is_empty():
         return f"{pairs}, of none of them a ratio: {shown['why'][0]}."
-    r = known.row(0, named=True)
+    r = estimated.row(0, named=True)
     return f"{pairs}; the first, {r['label']}: ratio {r['said']}, events / sessions {r['line']}."
 
 

@@ -149,19 +149,21 @@ def by_clinic(rows: pl.DataFrame, names: dict[str, str], *, of: Look, none: str)
 
 def _clinic_rows(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     """A row a clinic with sessions (or with numbers that are hidden)."""
-    found: dict[str, dict] = {}
+    row_of: dict[str, dict] = {}
     has_sessions = pl.col("n_due").is_null() | (pl.col("n_due") > 0)
     for r in rows.filter(pl.col("metric_id").is_in(list(BY_CLINIC)) & has_sessions).iter_rows(
         named=True
     ):
-        row = found.setdefault(r["clinic_id"], {"label": names.get(r["clinic_id"], r["clinic_id"])})
+        row = row_of.setdefault(
+            r["clinic_id"], {"label": names.get(r["clinic_id"], r["clinic_id"])}
+        )
         m = r["metric_id"]
         for name, column in (("value", "estimate"), ("low", "ci_lower"), ("high", "ci_upper")):
             row[f"{m}_{name}"] = None if r[column] is None else 100 * r[column]
         row[f"{m}_text"] = counted(r).partition(" (")[0]
         row[f"{m}_said"] = words.percent(r["estimate"], r["ci_lower"], r["ci_upper"], digits=1)
     numbers = {f"{m}_{name}": pl.Float64 for m in BY_CLINIC for name in ("value", "low", "high")}
-    ordered = sorted(found.values(), key=lambda row: row["label"])
+    ordered = sorted(row_of.values(), key=lambda row: row["label"])
     if ordered:
         return pl.DataFrame(ordered, infer_schema_length=None, schema_overrides=numbers)
     return pl.DataFrame()
@@ -171,17 +173,17 @@ def amounts(rows: pl.DataFrame) -> pl.DataFrame:
     """Duration, dose, rewarming, exposure: medians over patients with their limits, as people read
     them.
     """
-    found = {r["metric_id"]: r for r in rows.iter_rows(named=True) if r["metric_id"] in _AMOUNTS}
+    row_of = {r["metric_id"]: r for r in rows.iter_rows(named=True) if r["metric_id"] in _AMOUNTS}
     shown = [
         (
             title,
-            _amount(found[m], digits),
-            found[m]["unit"],
-            found[m]["n_evaluable"],
-            found[m]["n_missing"],
+            _amount(row_of[m], digits),
+            row_of[m]["unit"],
+            row_of[m]["n_evaluable"],
+            row_of[m]["n_missing"],
         )
         for m, (title, digits) in _AMOUNTS.items()
-        if m in found
+        if m in row_of
     ]
     columns = ["what", "median over patients (95 % CI)", "unit", "patients", "not known"]
     return pl.DataFrame(shown, schema=columns, orient="row", infer_schema_length=None)
@@ -207,7 +209,7 @@ def dose(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> D
     drawn = drawn.with_columns(
         bin=pl.Series([_bin(r) for r in drawn.iter_rows(named=True)], dtype=pl.String)
     )
-    said = [
+    sentences = [
         f"{r['bin']} a week {words.interval(r['mean_change'], r['ci_lower'], r['ci_upper'], digits=digits)} {unit} "
         f"(n = {words.count(r['n_patients'])})"
         for r in drawn.iter_rows(named=True)
@@ -215,13 +217,15 @@ def dose(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> D
     return Drawn(
         figure=dose_response(drawn, of=of, axis_title=f"mean change, {unit}", digits=digits),
         title=title,
-        summary=f"{NOT_CAUSAL} Mean change by sessions a week: {'; '.join(said)}.",
+        summary=f"{NOT_CAUSAL} Mean change by sessions a week: {'; '.join(sentences)}.",
         notes=("A change is not an effect.", *_out_of_sight(drawn), *_hidden(rows)),
         metrics=("dose_response",),
         table=drawn.select(
             pl.col("bin").alias("sessions a week"),
             pl.Series(
-                "mean change (95 % CI)", [t.partition(" a week ")[2] for t in said], dtype=pl.String
+                "mean change (95 % CI)",
+                [t.partition(" a week ")[2] for t in sentences],
+                dtype=pl.String,
             ),
             pl.col("mean_sessions_per_week").alias("mean sessions a week"),
             pl.col("n_patients").alias("patients"),

@@ -155,8 +155,8 @@ def _session_rows(shown: Shown) -> list[dict]:
     """Sessions that began with a finding, the newest first; of single patients, so nothing for a
     reader from outside.
     """
-    found = " OR ".join(f"\"{flag}\" = '{value}'" for flag, (value, _) in _FINDINGS.items())
-    rows = shown.reader.mart("adex", f"({found})").filter(pl.col("EXSTAT").is_in(_BEGUN))
+    has_finding = " OR ".join(f"\"{flag}\" = '{value}'" for flag, (value, _) in _FINDINGS.items())
+    rows = shown.reader.mart("adex", f"({has_finding})").filter(pl.col("EXSTAT").is_in(_BEGUN))
     rows = of_selection(shown.reader, rows, shown.choice).sort(
         "EXSTDTM", "SESSIONID", descending=True
     )
