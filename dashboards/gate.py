@@ -60,8 +60,6 @@ class Gate:
 
     viewer: Viewer
 
-    # --- what is asked ---------------------------------------------------------------------------
-
     def source(self, table: Table) -> Table | None:
         """The table that its rows come from: itself, of a summary from outside the last release;
         None where none pass.
@@ -99,8 +97,6 @@ class Gate:
         if self.viewer.is_outside and MARK in rows.columns:
             return withheld(table, rows)
         return rows
-
-    # --- what is known ---------------------------------------------------------------------------
 
     @property
     def is_whole(self) -> bool:

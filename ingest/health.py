@@ -101,8 +101,6 @@ class Health:
     def describe(self) -> list[Metric]:
         return []  # asked at registration; nothing is to be asked of a lake for it
 
-    # --- inside ----------------------------------------------------------------------------------
-
     def _once(self, name: str, ask):
         with self._lock:
             at, answer = self._kept.get(name, (-_FRESH_S, None))

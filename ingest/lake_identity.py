@@ -127,9 +127,6 @@ def _require_files(cursor, settings) -> None:
         )
 
 
-# --- what the home remembers --------------------------------------------------------------------
-
-
 def _home_file(settings) -> Path:
     return settings.home.absolute() / "lake" / NAME
 

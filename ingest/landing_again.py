@@ -96,9 +96,6 @@ def _write_positions(lake: Lake) -> None:
     )
 
 
-# --- what is lacking ----------------------------------------------------------------------------
-
-
 def lacking(lake: Lake) -> pl.DataFrame:
     """Rows of the ledger whose rows or rejects are not all there."""
     topics = lake.sql("SELECT DISTINCT kafka_topic FROM raw.ledger ORDER BY 1")[
@@ -126,9 +123,6 @@ def _of_topic(lake: Lake, topic: str) -> pl.DataFrame:
             [topic],
         )
     )
-
-
-# --- landing it again ---------------------------------------------------------------------------
 
 
 def _land_lacking(lake: Lake, settings, mended: Mended, say: Say) -> list[str]:

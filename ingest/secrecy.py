@@ -87,9 +87,6 @@ def cleaned(error: BaseException, settings=None) -> BaseException:
     return error
 
 
-# --- everywhere in a process --------------------------------------------------------------------
-
-
 def hide_everywhere() -> None:
     """From here on no log line and no traceback of this process holds a secret of its
     environment.
@@ -122,9 +119,6 @@ def _hiding(make):
 def _print_hidden(kind, error, trace) -> None:
     text = "".join(traceback.format_exception(kind, error, trace))
     sys.stderr.write(hidden(text))
-
-
-# --- which texts are secret ---------------------------------------------------------------------
 
 
 def _values(settings) -> tuple[tuple[str, str], ...]:

@@ -56,9 +56,6 @@ def require_format(format: str) -> None:
         raise UsageError(f"found --format {format!r}, expected table, json or csv")
 
 
-# --- the three ----------------------------------------------------------------------------------
-
-
 def _write_json(columns: Sequence[str], rows: Rows, file: TextIO) -> int:
     names, count = distinct(columns), 0
     for row in rows:
@@ -104,9 +101,6 @@ _WRITERS: dict[str, Callable[[Sequence[str], Rows, TextIO], int]] = {
     "json": _write_json,
     "csv": _write_csv,
 }
-
-
-# --- values -------------------------------------------------------------------------------------
 
 
 def distinct(columns: Sequence[str]) -> list[str]:

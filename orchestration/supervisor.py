@@ -91,8 +91,6 @@ class Supervisor:
                 watched.processes = []
             self._write(state="stopped")
 
-    # --- looking ---------------------------------------------------------------------------------
-
     def _loop(self, work: Callable[[], None], every_s: float) -> None:
         """Whatever goes wrong with one look is said, and the next is taken."""
         last = ""
@@ -227,8 +225,6 @@ class Supervisor:
             self._write()
             if is_first and watched.restarts:
                 self.tell(f"{watched.part.name} runs again")
-
-    # --- the record ------------------------------------------------------------------------------
 
     def _write(self, state: str = "running") -> None:
         self._wrote = time.monotonic()

@@ -125,9 +125,6 @@ copies AS MATERIALIZED (
 LATER_EVENT_FIRST = "event_time DESC, ingested_at DESC, kafka_partition DESC, kafka_offset DESC, kafka_topic_id DESC, k DESC"
 
 
-# --- transferred and merged patients ------------------------------------------------------------
-
-
 def with_enrolment(
     patients: pl.DataFrame, events: pl.DataFrame, patient_status: pl.DataFrame
 ) -> pl.DataFrame:

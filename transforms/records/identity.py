@@ -178,9 +178,6 @@ def _only(items: Iterable[T]) -> T | None:
     return items[0]
 
 
-# --- names --------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Thing:
     """One of several things with one id: what its name is made of. `is_active`: not entered in

@@ -39,9 +39,6 @@ def with_timezone(
     return frame.join(zones, on=clinic, how="left", maintain_order="left")
 
 
-# --- whose clock --------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, kw_only=True)
 class Clocks:
     """What the rule of whose clock a record has looks up.
@@ -123,9 +120,6 @@ def with_clock(
         lived = with_home(frame, at=at, clocks=clocks)
         frame = lived.with_columns(timezone=pl.coalesce("timezone", "home_timezone"))
     return frame.select(*columns, "timezone")
-
-
-# --- days ---------------------------------------------------------------------------------------
 
 
 def with_local_day(frame: pl.DataFrame, *, at: str, into: str) -> pl.DataFrame:

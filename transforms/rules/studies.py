@@ -24,9 +24,6 @@ ENROLMENTS = CORE_TABLES["study_enrolments"]
 BASELINE_DAYS = -VISIT[BASELINE].first
 
 
-# --- core.study_enrolments ----------------------------------------------------------------------
-
-
 def enrolments(explicit: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
     """The rows of `core.study_enrolments`: explicit ones, and the short form of patients without
     one of that study.
@@ -49,9 +46,6 @@ def enrolments(explicit: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
         )
     )
     return pl.concat([ENROLMENTS.conform(explicit), ENROLMENTS.conform(short)]).sort(ENROLMENTS.key)
-
-
-# --- who is in which study ----------------------------------------------------------------------
 
 
 def memberships(
@@ -185,9 +179,6 @@ def course_ends(delivered: pl.DataFrame, adsl: pl.DataFrame, *, gap_days: int) -
     ]
     schema = {"patient_id": pl.String, "course_ended_on": pl.Date, "STUDYID": pl.String}
     return pl.concat([pl.DataFrame(schema=schema), *ends]).rename({"patient_id": "USUBJID"})
-
-
-# --- masking and planned visits -----------------------------------------------------------------
 
 
 def masked(studies: pl.DataFrame, *, cut: Cut) -> list[str]:

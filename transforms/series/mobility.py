@@ -59,8 +59,6 @@ def plausible(bouts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-# --- the aggregation ----------------------------------------------------------------------------
-
 _DURATION = pl.col("duration_s")
 _GROUPS: dict[str, pl.Expr] = {
     "all": pl.lit(True),

@@ -33,9 +33,6 @@ def with_zones(frame: pl.DataFrame, clocks: Clocks) -> pl.DataFrame:
     return frame.with_columns(pl.col("moves").cast(MOVES))
 
 
-# --- SQL: `offset_min`, `timezone` and a moment in microseconds since 1970 ----------------------
-
-
 def zone_sql(moment_us: str) -> str:
     """The zone of an event that starts at the moment, of the columns of `with_zones`; null = not
     known to the lake.
@@ -54,9 +51,6 @@ def midnight_us_sql(day: str) -> str:
     """The moment at which that local day starts."""
     return f"""CASE WHEN offset_min IS NOT NULL THEN epoch_us(CAST({day} AS TIMESTAMP)) - offset_min * 60000000
         ELSE epoch_us(timezone(timezone, CAST({day} AS TIMESTAMP))) END"""
-
-
-# --- a frame ------------------------------------------------------------------------------------
 
 
 def with_wearable_day(frame: pl.DataFrame, zones: pl.DataFrame) -> pl.DataFrame:

@@ -77,9 +77,6 @@ def minimal_important_change(
     return AnchoredChange(**cut, tied_points=tied, n_left_out=n_left_out)
 
 
-# --- in many cells at once ----------------------------------------------------------------------
-
-
 def improvement(change: pl.Expr, *, better: str | pl.Expr) -> pl.Expr:
     """How much better, in the score's points; equal decimals are equal. `better`: `lower`, `higher`
     or a column.
@@ -174,9 +171,6 @@ def _judged(cells: pl.DataFrame, *, min_group: int) -> pl.DataFrame:
 
 def _too_few(improved, others, min_group: int) -> str:
     return f"{improved} improved and {others} not, {min_group} needed of each"
-
-
-# --- the area's interval ------------------------------------------------------------------------
 
 
 def area_standard_error(auc, n_improved, n_not_improved):

@@ -112,9 +112,6 @@ def rate_limits(x, n, per=1, confidence=0.95) -> Limits:
     return Limits(*(side * per for side in limits))
 
 
-# --- exact limits on an effective number --------------------------------------------------------
-
-
 def _effective(fit: Robust, *, of_one: np.ndarray, total: np.ndarray, alpha: float) -> np.ndarray:
     """How many independent values would give CR2's variance, fewer degrees of freedom counted; at
     most those seen.
@@ -143,9 +140,6 @@ def _garwood(x: np.ndarray, alpha: float) -> np.ndarray:
     lower = special.gammaincinv(x, alpha / 2)
     upper = special.gammainccinv(x + 1, alpha / 2)
     return np.array([lower, upper])
-
-
-# --- limits by likelihood -----------------------------------------------------------------------
 
 
 class _BetaBinomial:

@@ -1,7 +1,7 @@
-"""Time to the first of several events that compete: cumulative incidence, Gray's test.
+"""Time to the first of several events that compete: cumulative incidence.
 
-Here: estimators over a frame of durations, as survival.py has for one event. Not here: which events
-compete, when a clock starts, what censors (the marts).
+Here: estimators over a frame of durations, as survival.py has for one event. Not here: Gray's
+test (gray.py), which events compete, when a clock starts, what censors (the marts).
 
 `duration` is a column of times from 0, in any one unit; `event` names what happened first at that
 time (text), null where observation ended without any. At equal times events come before
@@ -18,39 +18,17 @@ of a binomial share, F (1 - F) / n. R's cmprsk and SAS's default (Aalen 1978) is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-from scipy import stats
 
 from transforms.errors import UsageError
 from transforms.statistics.beta_product import beta_product_limits
 from transforms.statistics.frames import check_columns
 from transforms.statistics.intervals import z_of
-from transforms.statistics.survival import BETA_PRODUCT, LOG_LOG
+from transforms.statistics.survival import BETA_PRODUCT, LOG_LOG, along, columns_of, parts_of
 
 _COUNTS = ("at_risk", "events", "competing", "censored")
 _FIGURES = ("incidence", "standard_error", "lower", "upper", "ci_method")
-
-
-@dataclass(frozen=True, kw_only=True)
-class GrayTest:
-    """Chi-squared `statistic` on `degrees_of_freedom`; None with a `reason` where it can't be
-    given.
-
-    `groups`: a row a group: the `by` columns, `n`, `observed` events and those `expected` of its
-    share of the pooled risk set (summed over strata).
-    """
-
-    statistic: float | None
-    degrees_of_freedom: int
-    p_value: float | None
-    groups: pl.DataFrame
-    reason: str | None = None
-
-
-# --- cumulative incidence -----------------------------------------------------------------------
 
 
 def cumulative_incidence(
@@ -69,8 +47,8 @@ def cumulative_incidence(
     (of this kind), `competing` (of any other), `censored`, and the figures of `from_counts`. Of a
     group and time the incidences and the survival free of any event add up to 1.
     """
-    keys = _names(by)
-    rows = _observed(frame, duration, event, keys)
+    keys = columns_of(by)
+    rows = observed_events(frame, duration, event, keys)
     kinds = list(dict.fromkeys(events if events is not None else rows["event"].drop_nulls().sort()))
     unasked = set(rows["event"].drop_nulls()) - set(kinds)
     if unasked:
@@ -88,7 +66,7 @@ def from_counts(counts: pl.DataFrame, by=None, *, confidence: float = 0.95) -> p
     curve with the other events censored, which there is the complement (0 of n: from 0 to 1 -
     (a/2)^(1/n), n being those still at risk). `standard_error` is null there.
     """
-    z, keys = z_of(confidence), _names(by)
+    z, keys = z_of(confidence), columns_of(by)
     curve = _with_variance(_with_beta_product(counts, keys, confidence=confidence), keys)
     share = pl.col("incidence")
     has_log_log = (share > 0) & (share < 1) & (pl.col("variance") > 0)
@@ -110,10 +88,10 @@ def _with_variance(counts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """
     n = pl.col("at_risk").cast(pl.Float64)
     own, any_event = pl.col("events") / n, (pl.col("events") + pl.col("competing")) / n
-    before = _along((1 - any_event).cum_prod().shift(1, fill_value=1.0), keys)
+    before = along((1 - any_event).cum_prod().shift(1, fill_value=1.0), keys)
     rows = counts.with_columns(_n=n, _own=own, _any=any_event).with_columns(_before=before)
     jump = pl.col("_before") * pl.col("_own")
-    rows = rows.with_columns(incidence=_along(jump.cum_sum(), keys).clip(0, 1))
+    rows = rows.with_columns(incidence=along(jump.cum_sum(), keys).clip(0, 1))
     share, jump = pl.col("incidence"), jump / pl.col("_n")
     # after the last of those at risk had an event nothing follows, and F(t) - F(u) is 0
     odds = pl.when(pl.col("_any") < 1).then(pl.col("_any") / (1 - pl.col("_any"))).otherwise(0)
@@ -123,7 +101,7 @@ def _with_variance(counts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
         "_b": jump + odds * share,
         "_c": odds,
     }
-    rows = rows.with_columns(**{k: _along(v.cum_sum(), keys) for k, v in sums.items()})
+    rows = rows.with_columns(**{k: along(v.cum_sum(), keys) for k, v in sums.items()})
     variance = pl.col("_a") - 2 * share * pl.col("_b") + share**2 * pl.col("_c")
     # what rounding leaves of a share of all, or of none, is no variance
     return rows.with_columns(variance=pl.when(variance > 1e-15).then(variance).otherwise(0.0))
@@ -131,7 +109,7 @@ def _with_variance(counts: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 def _with_beta_product(counts: pl.DataFrame, keys: list[str], *, confidence: float) -> pl.DataFrame:
     parts = []
-    for part in _parts(counts, keys):
+    for part in parts_of(counts, keys):
         others = pl.col("censored") + pl.col("competing")
         lower, upper = beta_product_limits(
             part.with_columns(censored=others), confidence=confidence
@@ -148,7 +126,7 @@ def _counts(rows: pl.DataFrame, keys: list[str], kinds: list[str]) -> pl.DataFra
         _leaving=pl.len().cast(pl.Int64),
     )
     leaving = leaving.sort(*keys, "time").with_columns(
-        at_risk=_along(pl.col("_leaving").cum_sum(reverse=True), keys)
+        at_risk=along(pl.col("_leaving").cum_sum(reverse=True), keys)
     )
     each = [
         leaving.select(
@@ -174,159 +152,9 @@ def _counts(rows: pl.DataFrame, keys: list[str], kinds: list[str]) -> pl.DataFra
     return pl.concat(each).sort(*keys, order, "time", maintain_order=True)
 
 
-# --- Gray's test --------------------------------------------------------------------------------
-
-
-def gray_test(
-    frame: pl.DataFrame, duration: str, event: str, by, *, of: str, strata=None
-) -> GrayTest:
-    """Whether the groups' cumulative incidence of the event `of` differs: Gray's K-sample test
-    (1988), rho = 0, on (groups compared - 1); as R's cmprsk.
-
-    `strata`: a column, or columns; scores and variances are computed within each and added. Null
-    hypothesis: one cumulative incidence for all (of a stratum). Without competing events it is a
-    log-rank test with Gray's variance.
-    """
-    keys, within = _names(by), _names(strata)
-    if not keys:
-        raise UsageError("by is not given: name the column, or columns, of the groups to compare")
-    rows = _observed(frame, duration, event, list(dict.fromkeys([*keys, *within])))
-    groups = rows.select(keys).unique().sort(keys)
-    rows = rows.join(groups.with_row_index("_group"), on=keys)
-    observed, expected = np.zeros(groups.height), np.zeros(groups.height)
-    variance = np.zeros((groups.height, groups.height))
-    for part in _parts(rows, within):
-        for total, own in zip(
-            (observed, expected, variance),
-            _gray_scores(part, of=of, groups=groups.height),
-            strict=True,
-        ):
-            total += own
-    table = groups.with_columns(
-        n=pl.Series(np.bincount(rows["_group"], minlength=groups.height), dtype=pl.Int64),
-        observed=pl.Series(observed).cast(pl.Int64),
-        expected=pl.Series(expected),
-    )
-    return _judged(table, observed - expected, variance, is_compared=expected > 0)
-
-
-def _judged(
-    table: pl.DataFrame, score: np.ndarray, variance: np.ndarray, *, is_compared: np.ndarray
-) -> GrayTest:
-    freedom = max(int(is_compared.sum()) - 1, 0)
-    if not freedom:
-        is_quiet = table.height > 1 and not table["observed"].sum()
-        reason = "no events" if is_quiet else "fewer than two groups at risk"
-        return GrayTest(
-            statistic=None, degrees_of_freedom=0, p_value=None, groups=table, reason=reason
-        )
-    used = np.flatnonzero(is_compared)[:-1]
-    excess = score[used]
-    statistic = float(excess @ np.linalg.pinv(variance[np.ix_(used, used)]) @ excess)
-    p_value = float(stats.chi2.sf(statistic, freedom))
-    return GrayTest(statistic=statistic, degrees_of_freedom=freedom, p_value=p_value, groups=table)
-
-
-def _gray_scores(
-    rows: pl.DataFrame, *, of: str, groups: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Observed and expected events of each group, and the covariance of their differences (Gray
-    1988, section 2).
-
-    Under the null hypothesis the groups share a cumulative incidence F, estimated of all: a group
-    of n at risk with survival S just before adds n / S to the pooled risk set of F, and to the
-    risk set of the subdistribution n (1 - F_k) / S. Ties of the same event count as drawn without
-    replacement.
-    """
-    times = np.unique(rows.filter(pl.col("event").is_not_null())["time"].to_numpy())
-    if not times.size:
-        return np.zeros(groups), np.zeros(groups), np.zeros((groups, groups))
-    at_risk, own, other = _group_counts(rows, times, of=of, groups=groups)
-    survival, survival_before = _survival(at_risk, own + other)
-    has_risk = at_risk > 0
-    weight = _ratio(at_risk, survival_before)
-    own_incidence = np.cumsum(survival_before * _ratio(own, at_risk), axis=1)
-    subdistribution = weight * (1 - _shifted(own_incidence, 0.0))
-    total, pooled = own.sum(axis=0), weight.sum(axis=0)
-    expected = total * _ratio(subdistribution, subdistribution.sum(axis=0))
-    incidence = np.cumsum(_ratio(total, pooled))
-    observed = np.where(has_risk, own, 0).sum(axis=1)
-    variance = _gray_variance(
-        weight=weight,
-        pooled=pooled,
-        total=total,
-        incidence=incidence,
-        at_risk=at_risk,
-        survival=survival,
-        survival_before=survival_before,
-        other=other,
-    )
-    return observed, expected.sum(axis=1), variance
-
-
-def _gray_variance(
-    *, weight, pooled, total, incidence, at_risk, survival, survival_before, other
-) -> np.ndarray:
-    """Of each group k what its events and those that compete add to every score.
-
-    `share[i, k, t]` = weight_i (1{i = k} - weight_k / pooled); `ahead`: its integral over the
-    pooled subdistribution hazard from t on, by which an event of k still moves the score of i.
-    """
-    groups = len(weight)
-    before = _shifted(incidence, 0.0)
-    share = weight[:, None] * (np.eye(groups)[:, :, None] - _ratio(weight, pooled)[None])
-    hazard = _ratio(total, pooled * (1 - before))
-    so_far = np.cumsum(share * hazard, axis=2)
-    ahead = so_far[:, :, -1:] - so_far
-    free = _ratio(np.broadcast_to(1 - incidence, survival.shape), survival)
-    has_free = survival > 0
-    own_part = share + np.where(has_free, 1 - free, 1.0) * ahead
-    tied = np.where(total > 1, 1 - _ratio(total - 1, pooled * survival_before - 1), 1.0)
-    own_spread = np.where(at_risk > 0, tied * survival_before * total, 0.0)
-    own_spread = _ratio(own_spread, pooled * at_risk)
-    other_tied = np.where(other > 1, 1 - _ratio(other - 1, at_risk - 1), 1.0)
-    other_spread = np.where(has_free, other_tied * _ratio(survival_before, at_risk) ** 2 * other, 0)
-    other_part = free * ahead
-    return np.einsum("ikt,jkt,kt->ij", own_part, own_part, own_spread) + np.einsum(
-        "ikt,jkt,kt->ij", other_part, other_part, other_spread
-    )
-
-
-def _group_counts(rows: pl.DataFrame, times: np.ndarray, *, of: str, groups: int):
-    """At risk, events `of` and other events of each group (rows) at each time (columns)."""
-    at_risk, own, other = (np.zeros((groups, len(times))) for _ in range(3))
-    is_own = (pl.col("event") == of).fill_null(False)
-    is_other = pl.col("event").is_not_null() & ~is_own
-    for (group,), part in rows.partition_by("_group", as_dict=True).items():
-        leaving = np.sort(part["time"].to_numpy())
-        at_risk[group] = part.height - np.searchsorted(leaving, times, side="left")
-        for counts, is_it in ((own, is_own), (other, is_other)):
-            np.add.at(counts[group], np.searchsorted(times, part.filter(is_it)["time"]), 1)
-    return at_risk, own, other
-
-
-def _survival(at_risk: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Kaplan-Meier of any event in each group, at each time and just before it."""
-    after = np.cumprod(1 - _ratio(events, at_risk), axis=1)
-    return after, _shifted(after, 1.0)
-
-
-def _shifted(values: np.ndarray, first: float) -> np.ndarray:
-    """Just before each time: the value at the time before, `first` before all."""
-    start = np.full((*values.shape[:-1], 1), first)
-    return np.concatenate([start, values[..., :-1]], axis=-1)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """0 where there is nothing to divide by."""
-    whole = np.broadcast_to(whole, np.broadcast_shapes(np.shape(part), np.shape(whole)))
-    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole > 0)
-
-
-# --- rows ---------------------------------------------------------------------------------------
-
-
-def _observed(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -> pl.DataFrame:
+def observed_events(
+    frame: pl.DataFrame, duration: str, event: str, keys: list[str]
+) -> pl.DataFrame:
     """Columns of `keys`, `time` and `event`; rows without a time or a group are left out."""
     check_columns(frame, duration, event, *keys)
     reserved = {"event", "time", *_COUNTS, *_FIGURES}
@@ -349,16 +177,3 @@ def _observed(frame: pl.DataFrame, duration: str, event: str, keys: list[str]) -
     if rows["time"].lt(0).any() or rows["time"].is_infinite().any():
         raise UsageError(f"{duration} has {rows['time'].min()}: durations are finite and from 0")
     return rows
-
-
-def _names(by) -> list[str]:
-    return [] if by is None else [by] if isinstance(by, str) else list(dict.fromkeys(by))
-
-
-def _along(expression: pl.Expr, keys: list[str]) -> pl.Expr:
-    return expression.over(keys) if keys else expression
-
-
-def _parts(frame: pl.DataFrame, keys: list[str]) -> list[pl.DataFrame]:
-    """The groups, in the order in which they come; without keys, the whole frame."""
-    return frame.partition_by(keys, maintain_order=True) if keys else [frame]

@@ -147,9 +147,6 @@ def against_reference(x, n, reference: float) -> pl.DataFrame:
     ).with_columns(pl.col("tail").fill_nan(None), signal=pl.when(pl.Series(n > 0)).then("signal"))
 
 
-# --- parts --------------------------------------------------------------------------------------
-
-
 def _judged(
     columns: dict, *, at_target, size, most, is_spread, spread: dict, above, below
 ) -> pl.DataFrame:

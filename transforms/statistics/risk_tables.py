@@ -128,9 +128,6 @@ def common_odds_ratio(x1, n1, x2, n2, confidence=0.95) -> Estimate:
     )
 
 
-# --- Miettinen and Nurminen ---------------------------------------------------------------------
-
-
 def _weights(tables: Tables) -> np.ndarray:
     weights = tables.n1 * tables.n2 / (tables.n1 + tables.n2)
     return weights / weights.sum()
@@ -181,9 +178,6 @@ def _restricted_risk(tables: Tables, difference: float) -> np.ndarray:
         ratio = np.where(u == 0, 0, v / u**3)
     angle = (np.pi + np.arccos(np.clip(ratio, -1, 1))) / 3
     return np.clip(2 * u * np.cos(angle) - b / (3 * a), max(0, -d), min(1, 1 - d))
-
-
-# --- conditional on the margins -----------------------------------------------------------------
 
 
 def _null_moments(tables: Tables) -> tuple[np.ndarray, np.ndarray]:

@@ -61,13 +61,13 @@ def from_counts(counts: pl.DataFrame, by=None, *, confidence=0.95) -> pl.DataFra
     """
     z, keys = z_of(confidence), columns_of(by)
     n, d, s = pl.col("at_risk"), pl.col("events"), pl.col("survival")
-    hazard = _along(
+    hazard = along(
         pl.when(n > d).then(d / (n * (n - d)).cast(pl.Float64)).otherwise(None).cum_sum(), keys
     )
     margin = z * hazard.sqrt() / s.log()
     has_log_log = (s > 0) & (s < 1)
     curve = _with_beta_product(counts, keys, confidence=confidence).with_columns(
-        survival=_along((1 - d / n).cum_prod(), keys)
+        survival=along((1 - d / n).cum_prod(), keys)
     )
     return curve.with_columns(
         standard_error=pl.when(s > 0).then(s * hazard.sqrt()),
@@ -172,7 +172,7 @@ def _counts(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     )
     leaving = pl.col("events") + pl.col("censored")
     return counts.sort(*keys, "time").with_columns(
-        at_risk=_along(leaving.cum_sum(reverse=True), keys)
+        at_risk=along(leaving.cum_sum(reverse=True), keys)
     )
 
 
@@ -239,7 +239,7 @@ def columns_of(by) -> list[str]:
     return list(dict.fromkeys(by))
 
 
-def _along(expression: pl.Expr, keys: list[str]) -> pl.Expr:
+def along(expression: pl.Expr, keys: list[str]) -> pl.Expr:
     if not keys:
         return expression
     return expression.over(keys)

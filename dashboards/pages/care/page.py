@@ -51,9 +51,6 @@ def _life(shown: Shown, of: Look) -> Drawn:
     return life_charts.life(shown.outcomes, shown.visit, of=of, none=none)
 
 
-# --- beside the charts --------------------------------------------------------------------------
-
-
 def _tiles(shown: Shown):
     """Dose of opioids, use of opioids before and at the latest, procedures."""
     dose, before, latest = (

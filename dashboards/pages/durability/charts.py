@@ -118,9 +118,6 @@ def _curve_table(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(shown, schema=columns, orient="row")
 
 
-# --- where the rules disagree -------------------------------------------------------------------
-
-
 def disagreement(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> Drawn:
     """`rows` of mart.responder_disagreement of the parameter, visit and everybody of the
     selection.

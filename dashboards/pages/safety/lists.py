@@ -130,9 +130,6 @@ CHART_COLUMNS = [
 ]
 
 
-# --- serious events and cold injuries -----------------------------------------------------------
-
-
 def records(reader: Reader, choice: Chosen) -> pl.DataFrame:
     """Rows of mart.adae that are serious, or a burn or frostbite; the newest onset first, unknown
     ones before.
@@ -182,9 +179,6 @@ def _why(r: dict) -> str:
 def _literal(text: str) -> str:
     """The text as Markdown shows it unchanged."""
     return "".join(c if c.isalnum() or c.isspace() else f"\\{c}" for c in text)
-
-
-# --- reports ------------------------------------------------------------------------------------
 
 
 def deadlines(reader: Reader, choice: Chosen, clinics: dict[str, str]) -> list[dict]:

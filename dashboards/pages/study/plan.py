@@ -63,9 +63,6 @@ def _visits(plan: str | None) -> Component:
     return table_of(pl.DataFrame(rows), caption=caption)
 
 
-# --- the primary analysis -----------------------------------------------------------------------
-
-
 def primary(plan: dict, rows: pl.DataFrame) -> Component:
     """The study's primary analysis, a tile a pair of arms (of a risk difference a rule); else why
     there is none. `rows`: of mart.arm_comparisons.
@@ -97,9 +94,6 @@ def secondary(plan: dict, comparisons: pl.DataFrame) -> pl.DataFrame:
         parameter=plan["primary_parameter"] or "",
         population=COMPLETERS,
     )
-
-
-# --- analysis sets ------------------------------------------------------------------------------
 
 
 def sets(rows: pl.DataFrame) -> Component:

@@ -195,9 +195,6 @@ def _amount(r: dict, digits: int) -> str:
     return words.interval(r["estimate"], r["ci_lower"], r["ci_upper"], digits=digits)
 
 
-# --- dose ---------------------------------------------------------------------------------------
-
-
 def dose(rows: pl.DataFrame, code: str, visit: str, *, of: Look, none: str) -> Drawn:
     """`rows` of mart.dose_response of the parameter and visit."""
     title = f"Does it go with how often they come? {words.parameter_title(code)} at {visit}"

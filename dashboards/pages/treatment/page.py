@@ -97,9 +97,6 @@ def _dose(shown: Shown, of: Look) -> Drawn:
     return charts.dose(shown.doses, shown.code, shown.visit, of=of, none=none)
 
 
-# --- beside the charts --------------------------------------------------------------------------
-
-
 def _tiles(shown: Shown) -> Component:
     """Two targets of 0, adherence, and how often nobody asked."""
     course = shown.metric("course_adherence")

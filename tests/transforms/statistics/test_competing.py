@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import UsageError
-from transforms.statistics import competing, survival
+from transforms.statistics import competing, gray, survival
 
 # Days from a transplant of bone marrow to relapse (r) or death in remission (d), "+" = neither yet
 # (Klein & Moeschberger 2003, Survival Analysis, 2nd edition, data 1.3; as analysed by Guo & So 2018,
@@ -148,7 +148,7 @@ def test_marrow_incidence_as_r_and_sas_print_it():
 )
 def test_gray_between_three_diseases(event, statistic, p_value):
     """The bone marrow data, as cmprsk 2.2-12 prints it (CAMIS, R/survival_cif)."""
-    test = competing.gray_test(MARROW, "time_on", "what", "disease", of=event)
+    test = gray.gray_test(MARROW, "time_on", "what", "disease", of=event)
     assert test.statistic == pytest.approx(statistic, abs=5e-8)
     assert test.p_value == pytest.approx(p_value, abs=5e-8)
     assert test.degrees_of_freedom == 2
@@ -167,7 +167,7 @@ def test_gray_between_three_diseases(event, statistic, p_value):
 def test_gray_within_strata(without, event, statistic, p_value):
     """cuminc(ss, cc, gg, strt) of R's cmprsk, tests/test.Rout.save: all, and without group b."""
     rows = CMPRSK.filter(pl.col("group") != (without or ""))
-    test = competing.gray_test(rows, "time_on", "what", "group", of=event, strata="stratum")
+    test = gray.gray_test(rows, "time_on", "what", "group", of=event, strata="stratum")
     assert test.statistic == pytest.approx(statistic, rel=5e-7)
     assert test.p_value == pytest.approx(p_value, rel=5e-7)
 
@@ -270,15 +270,13 @@ def test_gray_does_not_depend_on_names_or_order(first, second):
     """
     pair = pl.concat([frame_of(first, arm="x"), frame_of(second, arm="y")])
     other = pl.concat([frame_of(second, arm="a"), frame_of(first, arm="b")])
-    one, two = (
-        competing.gray_test(rows, "time_on", "what", "arm", of="a") for rows in (pair, other)
-    )
+    one, two = (gray.gray_test(rows, "time_on", "what", "arm", of="a") for rows in (pair, other))
     assert one.reason == two.reason
     if one.statistic is None:
         return
     assert one.statistic == pytest.approx(two.statistic, rel=1e-6, abs=1e-9)
     strata = pl.concat([pair.with_columns(stratum=pl.lit(s)) for s in ("1", "2")])
-    both = competing.gray_test(strata, "time_on", "what", "arm", of="a", strata="stratum")
+    both = gray.gray_test(strata, "time_on", "what", "arm", of="a", strata="stratum")
     assert both.statistic == pytest.approx(2 * one.statistic, rel=1e-6, abs=1e-9)
 
 
@@ -298,18 +296,16 @@ def test_nobody():
     nobody = patients("1a").clear()
     assert curves_of(nobody).columns == curves_of(patients("1a")).columns
     assert curves_of(nobody).is_empty()
-    test = competing.gray_test(
-        nobody.with_columns(arm=pl.lit("x")), "time_on", "what", "arm", of="a"
-    )
+    test = gray.gray_test(nobody.with_columns(arm=pl.lit("x")), "time_on", "what", "arm", of="a")
     assert (test.statistic, test.reason) == (None, "fewer than two groups at risk")
 
 
 def test_gray_says_why_there_is_none():
     """Without an event of the kind; with one group."""
     quiet = pl.concat([patients("1b 2+", arm="x"), patients("3b 4+", arm="y")])
-    assert competing.gray_test(quiet, "time_on", "what", "arm", of="a").reason == "no events"
+    assert gray.gray_test(quiet, "time_on", "what", "arm", of="a").reason == "no events"
     alone = patients("1a 2+", arm="x")
-    test = competing.gray_test(alone, "time_on", "what", "arm", of="a")
+    test = gray.gray_test(alone, "time_on", "what", "arm", of="a")
     assert test.reason == "fewer than two groups at risk"
 
 
@@ -331,7 +327,7 @@ def test_rows_without_a_time_or_group_are_left_out():
         (lambda f: curves_of(f, events=["b"]), "name all"),
         (lambda f: curves_of(f.rename({"what": "x"})), "no column what"),
         (lambda f: curves_of(f.with_columns(event=pl.lit("x")), "event"), "rename it"),
-        (lambda f: competing.gray_test(f, "time_on", "what", [], of="a"), "by is not given"),
+        (lambda f: gray.gray_test(f, "time_on", "what", [], of="a"), "by is not given"),
     ],
 )
 def test_what_is_wrong_is_said(wrong, says):
