@@ -88,7 +88,8 @@ def _doors(app: dash.Dash) -> Doors:
 def serve(settings) -> None:
     """Serves on 127.0.0.1 until told to stop."""
     app = create_app(settings)
-    uvicorn.Server(configured(app, port=settings.dashboards_port)).run()
+    server = uvicorn.Server(configured(app, port=settings.dashboards_port))
+    server.run()
 
 
 def _import_what_plotly_imports() -> None:

@@ -103,7 +103,9 @@ class Reader:
     def has_landed(self) -> bool:
         """Whether anything has landed in the lake yet."""
         version = self._table_versions().get("raw.ledger")
-        return version is not None and version.snapshot is not None
+        if version is None:
+            return False
+        return version.snapshot is not None
 
     def sees(self, full_name: str) -> bool:
         """Whether rows of this table pass for this viewer at all."""

@@ -78,7 +78,8 @@ def _remember(settings, cluster_id: str) -> None:
 
 def _as_written(settings, cluster_id: str) -> bytes:
     note = {"cluster_id": cluster_id, "bootstrap": settings.bootstrap}
-    return f"{json.dumps(note)}\n".encode()
+    text = json.dumps(note) + "\n"
+    return text.encode()
 
 
 def _of_own_broker(settings) -> str | None:

@@ -129,7 +129,9 @@ def is_safety_topic(topic_type: str) -> bool:
     version.
     """
     parts = topic_type.split(".")
-    return len(parts) > 1 and parts[1] in SAFETY_TOPICS
+    if len(parts) < 2:
+        return False
+    return parts[1] in SAFETY_TOPICS
 
 
 def topic_named(topic: str) -> Topic:

@@ -60,4 +60,5 @@ def scheduled_files(cursor) -> set[str]:
 def lake_id(cursor) -> str:
     """The lake's identity, given when it was made and the same for its life: its first schema's."""
     query = f"SELECT schema_uuid FROM {METADATA}.ducklake_schema WHERE schema_id = 0 LIMIT 1"
-    return str(cursor.execute(query).fetchone()[0])
+    (name,) = cursor.execute(query).fetchone()
+    return str(name)

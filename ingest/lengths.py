@@ -32,7 +32,8 @@ def is_id(column: Column) -> bool:
 def is_no_id(value: pl.Expr) -> pl.Expr:
     """Whether a text is longer than an id may be, or has a character that no id may have."""
     is_too_long = value.str.len_chars() > LONGEST_ID
-    return is_too_long | value.str.contains(_UNSEEN)
+    is_unseen = value.str.contains(_UNSEEN)
+    return is_too_long | is_unseen
 
 
 def limits(columns: tuple[Column, ...]) -> Iterator[Limit]:

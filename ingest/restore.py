@@ -173,7 +173,8 @@ def _fill(settings, folder: Path, catalog: Path, manifest: Manifest) -> None:
 def _remove_logs(database: Path) -> None:
     """Of a database that is gone: SQLite would play them into the one that comes."""
     for log in ("-wal", "-shm", "-journal"):
-        database.with_name(database.name + log).unlink(missing_ok=True)
+        beside = database.with_name(database.name + log)
+        beside.unlink(missing_ok=True)
 
 
 def _put(source: Path, to: Path, content: Content) -> None:

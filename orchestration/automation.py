@@ -149,7 +149,8 @@ def _restatements(lake: Lake) -> Iterator[str]:
 def release_now(settings, *, say: Callable[[str], None]) -> None:
     """A release of the marts as they stand, due or not."""
     with lake_to_materialize(settings) as lake:
-        say(make_release(lake, options=settings.options, now=datetime.now(UTC)))
+        sentence = make_release(lake, options=settings.options, now=datetime.now(UTC))
+        say(sentence)
 
 
 def _without_records(settings, error: OperationalError) -> FloeError:

@@ -47,7 +47,8 @@ def print_rows(
     UsageError.
     """
     require_format(format)
-    return _WRITERS[format](columns, rows, file or sys.stdout)
+    write = _WRITERS[format]
+    return write(columns, rows, file or sys.stdout)
 
 
 def require_format(format: str) -> None:

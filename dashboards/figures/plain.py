@@ -55,7 +55,8 @@ def _changed(value, change: Callable[[str], str]):
 
 def _text(text: str) -> str:
     lines = text.split("<br>")
-    return "<br>".join(markup(line) for line in lines)
+    marked_up = (markup(line) for line in lines)
+    return "<br>".join(marked_up)
 
 
 def _note(text: str) -> str:

@@ -95,7 +95,8 @@ def values_of(reader: Reader, columns: Sequence[str], where: str) -> pl.DataFram
     condition holds.
     """
     parts = (reader.distinct(name, columns, where) for name in _SUMMARIES)
-    return pl.concat(parts).unique()
+    values = pl.concat(parts)
+    return values.unique()
 
 
 def studies_of(reader: Reader) -> dict[str, list[str]]:

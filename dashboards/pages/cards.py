@@ -104,7 +104,8 @@ class Shown:
 
     def none_of(self, metric_id: str, what: str) -> str:
         """Why nothing of this metric can be drawn."""
-        rows = self.outcomes.filter(pl.col("metric_id") == metric_id)
+        is_metric = pl.col("metric_id") == metric_id
+        rows = self.outcomes.filter(is_metric)
         return self.none(rows, what)
 
 

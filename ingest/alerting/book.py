@@ -232,7 +232,8 @@ class Book:
 
     def has(self, sink: str, delivery_id: str) -> bool:
         statement = "SELECT 1 FROM deliveries WHERE sink = ? AND delivery_id = ?"
-        return self._db.execute(statement, (sink, delivery_id)).fetchone() is not None
+        row = self._db.execute(statement, (sink, delivery_id)).fetchone()
+        return row is not None
 
     def put(
         self, sink: str, delivery_id: str, payload: Mapping, *, in_order_of: str, now: datetime
@@ -257,12 +258,14 @@ class Book:
     def newest(self, sink: str) -> int:
         """The number of the sink's newest delivery that waits; 0 = none does."""
         statement = "SELECT coalesce(max(number), 0) FROM deliveries WHERE sink = ? AND delivered_at IS NULL"
-        return self._db.execute(statement, [sink]).fetchone()[0]
+        (number,) = self._db.execute(statement, [sink]).fetchone()
+        return number
 
     def is_urgent_since(self, sink: str, number: int) -> bool:
         """Whether something urgent came after the delivery of this number."""
         statement = f"SELECT 1 FROM deliveries WHERE sink = ? AND delivered_at IS NULL AND number > ? AND {IS_URGENT}"
-        return self._db.execute(statement, (sink, number)).fetchone() is not None
+        row = self._db.execute(statement, (sink, number)).fetchone()
+        return row is not None
 
     def waiting(self) -> dict[str, tuple[int, str | None]]:
         """By sink: how many deliveries wait, and why the last attempt failed."""

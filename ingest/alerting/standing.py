@@ -63,7 +63,8 @@ def alerts(lake: Lake) -> pl.DataFrame:
 def times(lake: Lake, *, now: datetime) -> pl.DataFrame:
     """How long alerts waited for somebody, by tier (of `times_to_acknowledge`)."""
     history = revisions(lake.table(TABLE))
-    return times_to_acknowledge(waits(history), as_of=now)
+    waited = waits(history)
+    return times_to_acknowledge(waited, as_of=now)
 
 
 def newest_first(rows: pl.DataFrame) -> pl.DataFrame:

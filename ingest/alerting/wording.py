@@ -25,7 +25,8 @@ Body = dict
 
 def subject(payload: dict) -> str:
     """One line; no line break and no control character, whatever the clinic is called."""
-    headline = _headline(payload["title"], payload.get("clinic_id"), payload["news"])
+    title, clinic = payload["title"], payload.get("clinic_id")
+    headline = _headline(title, clinic, payload["news"])
     return one_line(headline)
 
 
@@ -35,8 +36,9 @@ def _headline(title: str, clinic: str | None, news: str) -> str:
 
 
 def one_line(text: str) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())
+    printable = (c if c.isprintable() else " " for c in text)
+    words = "".join(printable).split()
+    return " ".join(words)
 
 
 def text(payload: dict) -> str:

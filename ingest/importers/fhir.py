@@ -231,4 +231,5 @@ def _event(
 
 def _digest(data: dict) -> str:
     text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
-    return sha256(text).hexdigest()[:16]
+    digest = sha256(text).hexdigest()
+    return digest[:16]

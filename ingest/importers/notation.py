@@ -122,7 +122,8 @@ def _hour() -> pl.Expr:
 def marked_in(texts: pl.Series) -> pl.Series:
     """The numbers that have a mark in them, each once: what `decimal_of` decides by."""
     texts = _closed_up(texts)
-    return texts.filter(texts.str.contains(r"[.,]")).unique(maintain_order=True)
+    marked = texts.filter(texts.str.contains(r"[.,]"))
+    return marked.unique(maintain_order=True)
 
 
 def decimal_of(marked: pl.Series, *, thousands: str | None, place: str) -> str:

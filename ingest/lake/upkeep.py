@@ -55,7 +55,8 @@ def _maintain(lake: AttachedLake, call: str) -> pl.DataFrame:
 
 def _flush(lake: AttachedLake, schema: str, table: str) -> int:
     moved = _maintain(lake, flush_call(schema, table))
-    return int(moved["rows_flushed"].sum())
+    n_rows = moved["rows_flushed"].sum()
+    return int(n_rows)
 
 
 def _note_files(lake: AttachedLake) -> int:

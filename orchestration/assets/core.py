@@ -26,7 +26,8 @@ def _data_cut_asset() -> dg.AssetsDefinition:
 
 def _step_asset(step: CoreStep) -> dg.AssetsDefinition:
     def compute(lake: Lake) -> pl.DataFrame:
-        query = raw_as_of(lake, read_cut(lake).lake_snapshot)
+        cut = read_cut(lake)
+        query = raw_as_of(lake, cut.lake_snapshot)
         return rows(step, query=query, options=Settings().options)
 
     return table_asset(step.table, inputs=(DATA_CUT.full_name, *step.inputs), compute=compute)

@@ -198,5 +198,6 @@ def nearest_rank(ordered: pl.Series, share: float) -> float | None:
     """
     if ordered.is_empty():
         return None
-    rank = math.ceil(round(share * len(ordered), 9))  # 0.9 times 10 is 9, not a hair above it
-    return ordered[max(rank, 1) - 1]
+    exact = round(share * len(ordered), 9)  # 0.9 times 10 is 9, not a hair above it
+    rank = max(math.ceil(exact), 1)
+    return ordered[rank - 1]

@@ -28,9 +28,8 @@ def with_device(judged: pl.DataFrame, by_series: pl.DataFrame) -> pl.DataFrame:
     """The sessions, on the device whose series name it where they name none themselves, and it is
     one (BY_SERIES).
     """
-    single = by_series.filter(pl.len().over("session_id") == 1).select(
-        "session_id", _device="device_id"
-    )
+    n_devices = pl.len().over("session_id")
+    single = by_series.filter(n_devices == 1).select("session_id", _device="device_id")
     frame = judged.join(single, on="session_id", how="left", maintain_order="left")
     return frame.with_columns(device_id=pl.coalesce("device_id", "_device")).drop("_device")
 
@@ -148,9 +147,8 @@ def of_devices_in_use(
     it is back; overdue after `calibration_due_on`.
     """
     register = devices.select("device_id", "retired_on", "calibration_due_on")
-    used = _uses(judged.filter("is_begun"), by_series).join(
-        register, on="device_id", maintain_order="left"
-    )
+    begun = judged.filter("is_begun")
+    used = _uses(begun, by_series).join(register, on="device_id", maintain_order="left")
     return pl.concat([_retired(used, spells), _overdue(used)])
 
 

@@ -81,10 +81,10 @@ def _rule(table: Table) -> Rule:
 
 def is_figure(table: Table, column: Column) -> bool:
     """Whether it is measured and only its table's rule can say how it is released."""
-    is_measured = column.outside is Outside.MEASURED and column.name not in table.key
-    return (
-        is_measured and column.polars in (pl.Float64, pl.Int64) and column.unit not in _SUMS_OF_TIME
-    )
+    if column.outside is not Outside.MEASURED or column.name in table.key:
+        return False
+    is_number = column.polars in (pl.Float64, pl.Int64)
+    return is_number and column.unit not in _SUMS_OF_TIME
 
 
 def base_of(options: Options) -> int:

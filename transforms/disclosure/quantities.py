@@ -45,9 +45,8 @@ class Quantities:
 
     def add(self, table: str, exact: pl.DataFrame, released: pl.DataFrame, counts: Counts) -> None:
         """The counts of a table, by category and stratum; rows of both have the same keys."""
-        groups = dict(
-            self._joined(exact, released, counts).group_by(counts.by, maintain_order=True)
-        )
+        joined = self._joined(exact, released, counts)
+        groups = dict(joined.group_by(counts.by, maintain_order=True))
         for key, part in groups.items():
             self._add_category((table, *key), part, counts)
         self._add_over(table, list(groups), counts)

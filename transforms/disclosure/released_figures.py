@@ -73,10 +73,9 @@ def _anew_shares(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _anew_rates(rows: pl.DataFrame) -> pl.DataFrame:
     limits = garwood(rows["n_event"], rows["patient_years"])
-    return rows.with_columns(
-        pl.Series(name, values, pl.Float64).fill_nan(None)
-        for name, values in zip(LIMITS, limits, strict=True)
-    )
+    named = zip(LIMITS, limits, strict=True)
+    columns = (pl.Series(name, values, pl.Float64) for name, values in named)
+    return rows.with_columns(column.fill_nan(None) for column in columns)
 
 
 def _in_steps(rows: pl.DataFrame, *, base: int) -> pl.DataFrame:

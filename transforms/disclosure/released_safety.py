@@ -64,9 +64,8 @@ def device_event_rates(rows: pl.DataFrame, *, base: int, options: Options) -> pl
     """Rates anew; of device-hours none where the mart gives none, though few sessions without a
     duration round to 0.
     """
-    rows = anew(
-        rows, ["events", "sessions", "device_hours", "sessions_without_duration"], with_device_rates
-    )
+    counts = ["events", "sessions", "device_hours", "sessions_without_duration"]
+    rows = anew(rows, counts, with_device_rates)
     per_hour = [c for c in rows.columns if c.startswith("events_per_1000_device_hours")]
     is_given = exact_figure("events_per_1000_device_hours").is_not_null()
     return rows.with_columns(pl.when(is_given).then(c).alias(c) for c in per_hour)

@@ -162,7 +162,8 @@ def _cells(frame: pl.DataFrame, keys: Sequence[str]) -> tuple[np.ndarray, np.nda
     """The cell of each row (0, 1, …) and each cell's first row; cells are in the order of their
     keys.
     """
-    codes = [_codes(frame[k]) for k in keys]
+    columns = (frame[key] for key in keys)
+    codes = [_codes(column) for column in columns]
     return _grouped(codes, frame.height)
 
 

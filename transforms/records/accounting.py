@@ -34,9 +34,9 @@ def account(name: str) -> str:
 
 def unaccounted(accounts: pl.DataFrame) -> pl.DataFrame:
     """The topics whose records are not all accounted for, of rows of `account`."""
-    return accounts.filter(
-        (pl.col("lost") > 0) | (pl.col("landed") != pl.sum_horizontal(list(FATES)))
-    )
+    is_lost = pl.col("lost") > 0
+    n_accounted = pl.sum_horizontal(list(FATES))
+    return accounts.filter(is_lost | (pl.col("landed") != n_accounted))
 
 
 def _select(name: str, counts: dict[str, str]) -> str:

@@ -90,9 +90,8 @@ def _clinics(frames: Frames, name: str) -> pl.DataFrame:
 def _merged(events: pl.DataFrame, merges: pl.DataFrame) -> pl.DataFrame:
     ends = merges.filter(~pl.col("is_cycle")).select("patient_id", "merged_into")
     joined = events.join(ends, on="patient_id", how="left", maintain_order="left")
-    return joined.with_columns(patient_id=pl.coalesce("merged_into", "patient_id")).drop(
-        "merged_into"
-    )
+    patient = pl.coalesce("merged_into", "patient_id")
+    return joined.with_columns(patient_id=patient).drop("merged_into")
 
 
 def _with_day(events: pl.DataFrame, zones: pl.DataFrame, register: Register) -> pl.DataFrame:
@@ -223,12 +222,11 @@ def _by_clinic(labelled: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
     """All versions of protocols of which one clashes: those of a clinic are one thing, whenever in
     force from.
     """
-    concerned = events.join(labelled.select("record_id").unique(), on="record_id", how="semi")
-    return concerned.with_columns(
-        thing=pl.coalesce(
-            pl.lit("clinic ") + pl.col("clinic_id"), pl.lit("source ") + pl.col("source")
-        )
-    )
+    ids = labelled.select("record_id").unique()
+    concerned = events.join(ids, on="record_id", how="semi")
+    clinic = pl.lit("clinic ") + pl.col("clinic_id")
+    source = pl.lit("source ") + pl.col("source")
+    return concerned.with_columns(thing=pl.coalesce(clinic, source))
 
 
 def _things(labelled: pl.DataFrame) -> pl.DataFrame:

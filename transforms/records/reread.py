@@ -35,10 +35,11 @@ def reread(name: str) -> str:
     when the record landed is taken from `extra`, where it has the field's type and range; else it
     stays null. `extra` keeps it.
     """
-    columns = ", ".join(f'{sql} AS "{column}"' for column, sql in _columns(name))
+    columns = [f'{sql} AS "{column}"' for column, sql in _columns(name)]
     if not columns:
         return "*"
-    return f"* REPLACE ({columns})"
+    listed = ", ".join(columns)
+    return f"* REPLACE ({listed})"
 
 
 def _columns(name: str) -> Iterator[tuple[str, str]]:

@@ -159,9 +159,8 @@ def _runs(rows: pl.DataFrame, *, is_in: str) -> pl.DataFrame:
 def _first_rescue(confirmed: pl.DataFrame, rescues: pl.DataFrame | None) -> pl.DataFrame:
     if rescues is None:
         return pl.DataFrame(schema={"USUBJID": pl.String, "rescued_on": pl.Date})
-    after = rescues.join(confirmed, on="USUBJID").filter(
-        pl.col("rescued_on") >= pl.col("confirmed_on")
-    )
+    is_after = pl.col("rescued_on") >= pl.col("confirmed_on")
+    after = rescues.join(confirmed, on="USUBJID").filter(is_after)
     return after.group_by("USUBJID").agg(pl.col("rescued_on").min())
 
 

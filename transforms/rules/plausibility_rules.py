@@ -74,7 +74,8 @@ def rules(topic: str, *, options: Options) -> list[Rule]:
 
 
 def _is_day(topic: str, field: str) -> bool:
-    column = CORE_RECORDS[topic].column(field)
+    table = CORE_RECORDS[topic]
+    column = table.column(field)
     return column.dtype == pl.Date
 
 

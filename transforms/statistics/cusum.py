@@ -148,10 +148,12 @@ def _sum(steps: np.ndarray) -> np.ndarray:
     """max(0, sum so far + step), from 0: the walk less the lowest point that it has reached, 0
     included.
     """
-    walk = np.cumsum(np.where(np.isnan(steps), 0, steps))
+    given = np.where(np.isnan(steps), 0, steps)
+    walk = np.cumsum(given)
     if not len(walk):
         return walk
-    return walk - np.minimum(np.minimum.accumulate(walk), 0)
+    lowest = np.minimum.accumulate(walk)
+    return walk - np.minimum(lowest, 0)
 
 
 def _frame(values, high, low, *, limit, is_outside) -> pl.DataFrame:

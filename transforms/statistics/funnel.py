@@ -269,10 +269,12 @@ def beyond_tails(below: np.ndarray, above: np.ndarray) -> np.ndarray:
 def beyond_limits(columns: dict) -> np.ndarray:
     """How many of the over-dispersed limits a value is beyond, with the sign of the side."""
     value = columns["value"]
-    return sum(
-        (value > columns[f"upper_{name}_od"]).astype(int) - (value < columns[f"lower_{name}_od"])
-        for name in LEVELS
-    )
+    signals = 0
+    for name in LEVELS:
+        is_above = value > columns[f"upper_{name}_od"]
+        is_below = value < columns[f"lower_{name}_od"]
+        signals = signals + is_above.astype(int) - is_below
+    return signals
 
 
 def nearer(first: np.ndarray, second: np.ndarray) -> np.ndarray:

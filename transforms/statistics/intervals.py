@@ -121,7 +121,8 @@ def wilson(x, n, confidence=0.95) -> Limits:
 def z_of(confidence) -> float:
     """The normal quantile of two-sided limits."""
     tail = alpha_of(confidence) / 2
-    return float(special.ndtri(1 - tail))
+    z = special.ndtri(1 - tail)
+    return float(z)
 
 
 def alpha_of(confidence) -> float:

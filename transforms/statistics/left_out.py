@@ -182,7 +182,8 @@ def _judged(
 
 
 def _signals(beyond: np.ndarray) -> pl.Series:
-    codes = pl.Series(beyond.astype(int))
+    ways = beyond.astype(int)
+    codes = pl.Series(ways)
     return codes.replace_strict(SIGNALS, return_dtype=pl.String)
 
 

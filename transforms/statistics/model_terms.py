@@ -27,9 +27,8 @@ class Terms:
 
     @property
     def used(self) -> tuple[str, ...]:
-        return tuple(
-            dict.fromkeys((self.outcome, self.group, *self.covariates, *self.factors, *self.others))
-        )
+        names = (self.outcome, self.group, *self.covariates, *self.factors, *self.others)
+        return tuple(dict.fromkeys(names))
 
 
 def terms_of(

@@ -34,10 +34,10 @@ def overdispersed_columns(
     frame, *, events, exposure, dispersion, name, per=100, confidence=0.95
 ) -> pl.DataFrame:
     """`frame` with columns `name_od_lower`, `name_od_upper` (see `overdispersed`)."""
-    limits = overdispersed(
-        frame[events], frame[exposure], frame[dispersion], per=per, confidence=confidence
-    )
-    return _with_limits(frame, limits, f"{name}_od").drop(f"{name}_od")
+    counted = frame[events], frame[exposure], frame[dispersion]
+    limits = overdispersed(*counted, per=per, confidence=confidence)
+    wider = f"{name}_od"
+    return _with_limits(frame, limits, wider).drop(wider)
 
 
 def proportion_columns(

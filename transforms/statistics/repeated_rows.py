@@ -78,9 +78,8 @@ def check_rows(rows: pl.DataFrame, subject, visit, group) -> None:
 
 def counter(rows: pl.DataFrame, subject, group) -> Callable:
     def count(level, place: dict) -> int:
-        chosen = rows.filter(
-            pl.col(group) == level, *(pl.col(name) == value for name, value in place.items())
-        )
+        is_there = (pl.col(name) == value for name, value in place.items())
+        chosen = rows.filter(pl.col(group) == level, *is_there)
         return chosen[subject].n_unique()
 
     return count

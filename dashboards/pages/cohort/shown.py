@@ -55,7 +55,8 @@ class Shown(cards.Shown):
         return rows.with_columns(series=pl.lit(self.selection))
 
     def _by_arm(self, rows: pl.DataFrame) -> pl.DataFrame:
-        of_arms = rows.filter(pl.col("arm").is_in(self.arms))
+        is_chosen = pl.col("arm").is_in(self.arms)
+        of_arms = rows.filter(is_chosen)
         return of_arms.with_columns(series="arm")
 
     def _comparisons(self) -> pl.DataFrame:

@@ -108,4 +108,5 @@ class Shown(cards.Shown):
 
 def _key(row: dict) -> str:
     parts = ("metric_id", "chart", "clinic_id", "term")
-    return "|".join(row[part] or "" for part in parts)
+    values = (row[part] or "" for part in parts)
+    return "|".join(values)
